@@ -1,0 +1,274 @@
+//! Handles to the `metrics` recorder in force: registered once, kept, and found again cheaply.
+//!
+//! Recording through a kept handle costs a tenth of the macro with labels. What makes keeping them
+//! hard is that a recorder may be installed after an `Ipc` or a queue was built. [`Instruments`]
+//! solves that: it registers on first use under each recorder and never before there is one.
+
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
+
+use metrics::{Counter, Gauge, Histogram, Key, Label, Level, Metadata, Unit};
+
+use crate::semconv::{Instrument, Metric};
+
+/// The recorder in force on this thread, told apart by its address; `None` when there is none.
+#[inline]
+pub(crate) fn recorder() -> Option<RecorderId> {
+    metrics::with_recorder(|recorder| {
+        // The facade's no-op recorder has no size, and a real one has state. There is no other way
+        // to ask whether a recorder is installed.
+        (size_of_val(recorder) != 0)
+            .then(|| RecorderId(std::ptr::from_ref(recorder).cast::<()>().addr()))
+    })
+}
+
+/// Tells recorders apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct RecorderId(usize);
+
+/// A set of handles `H`, registered on first use with the recorder in force.
+///
+/// An app has one recorder, so the list has one node and a look-up is a comparison. Tests that run
+/// side by side have one recorder each. Nodes are never removed: a process has few recorders.
+#[derive(Debug)]
+pub(crate) struct Instruments<H> {
+    first: OnceLock<Box<Node<H>>>,
+}
+
+#[derive(Debug)]
+struct Node<H> {
+    recorder: RecorderId,
+    handles: H,
+    next: OnceLock<Box<Node<H>>>,
+}
+
+impl<H> Instruments<H> {
+    pub(crate) const fn new() -> Self {
+        Self {
+            first: OnceLock::new(),
+        }
+    }
+
+    /// The handles, or `None` when there is no recorder: then nothing need be measured.
+    ///
+    /// A thread without a recorder of its own uses the handles that another thread registered.
+    #[inline]
+    pub(crate) fn get(&self, register: impl FnOnce() -> H) -> Option<&H> {
+        let recorder = recorder();
+        match (self.first.get(), recorder) {
+            (Some(node), Some(id)) if node.recorder == id => Some(&node.handles),
+            (Some(node), None) => Some(&node.handles),
+            (None, None) => None,
+            (_, Some(id)) => Some(self.find_or_register(id, register)),
+        }
+    }
+
+    #[cold]
+    fn find_or_register(&self, id: RecorderId, register: impl FnOnce() -> H) -> &H {
+        let mut register = Some(register);
+        let mut slot = &self.first;
+        loop {
+            let node = slot.get_or_init(|| {
+                let register = register.take().expect("only the last slot is empty");
+                Box::new(Node {
+                    recorder: id,
+                    handles: register(),
+                    next: OnceLock::new(),
+                })
+            });
+            if node.recorder == id {
+                return &node.handles;
+            }
+            slot = &node.next;
+        }
+    }
+}
+
+/// Registers `metric` with these labels at the recorder in force.
+pub(crate) fn counter(metric: &'static Metric, labels: &[(&'static str, &str)]) -> Counter {
+    debug_assert_eq!(metric.instrument, Instrument::Counter, "{}", metric.name);
+    metrics::with_recorder(|recorder| {
+        recorder.describe_counter(metric.name.into(), unit(metric), metric.description.into());
+        recorder.register_counter(&key(metric, labels), &METADATA)
+    })
+}
+
+/// Registers `metric` with these labels at the recorder in force.
+pub(crate) fn gauge(metric: &'static Metric, labels: &[(&'static str, &str)]) -> Gauge {
+    debug_assert_eq!(metric.instrument, Instrument::Gauge, "{}", metric.name);
+    metrics::with_recorder(|recorder| {
+        recorder.describe_gauge(metric.name.into(), unit(metric), metric.description.into());
+        recorder.register_gauge(&key(metric, labels), &METADATA)
+    })
+}
+
+/// Registers `metric` with these labels at the recorder in force.
+pub(crate) fn histogram(metric: &'static Metric, labels: &[(&'static str, &str)]) -> Histogram {
+    debug_assert_eq!(metric.instrument, Instrument::Histogram, "{}", metric.name);
+    metrics::with_recorder(|recorder| {
+        recorder.describe_histogram(metric.name.into(), unit(metric), metric.description.into());
+        recorder.register_histogram(&key(metric, labels), &METADATA)
+    })
+}
+
+fn key(metric: &'static Metric, labels: &[(&'static str, &str)]) -> Key {
+    debug_assert!(
+        labels
+            .iter()
+            .all(|(name, _)| metric.attributes.contains(name)),
+        "{} has a label that semconv.rs does not list",
+        metric.name
+    );
+    let labels: Vec<Label> = labels
+        .iter()
+        .map(|(name, value)| Label::new(*name, value.to_string()))
+        .collect();
+    Key::from_parts(metric.name, labels)
+}
+
+fn unit(metric: &Metric) -> Option<Unit> {
+    Some(match metric.unit {
+        "s" => Unit::Seconds,
+        "By" => Unit::Bytes,
+        // The Prometheus exporter writes it as `_ratio`; the value is a ratio, not a percentage.
+        "1" => Unit::Percent,
+        _ => Unit::Count,
+    })
+}
+
+const METADATA: Metadata<'static> = Metadata::new("spanwire", Level::INFO, Some("spanwire"));
+
+/// Something whose state is told to the recorder when somebody looks, not each time it changes.
+///
+/// A gauge that is set on each push costs more than the push. So queues, pages and operations keep
+/// their state in plain atomics and write it to their gauges when a scrape, an export or
+/// [`publish`] asks.
+pub(crate) trait Publish: Send + Sync {
+    fn publish(&self);
+}
+
+struct Source {
+    /// The recorder that was in force where the source was made; none: not installed yet.
+    home: Option<RecorderId>,
+    state: Weak<dyn Publish>,
+}
+
+static SOURCES: Mutex<Vec<Source>> = Mutex::new(Vec::new());
+
+/// Publishes `state` at each [`publish`] until it is dropped.
+pub(crate) fn register(state: Weak<dyn Publish>) {
+    let mut sources = SOURCES.lock().unwrap_or_else(PoisonError::into_inner);
+    sources.retain(|source| source.state.strong_count() > 0);
+    sources.push(Source {
+        home: recorder(),
+        state,
+    });
+}
+
+/// Writes the state of every queue, page and operation to its gauges.
+///
+/// The Prometheus endpoint, the OTLP exporter and the system sampler call it by themselves. Call it
+/// before you read gauges from a recorder of your own.
+pub fn publish() {
+    publish_where(|home| home.is_none() || home == recorder());
+}
+
+/// The same for what was made under the recorder in force alone, so tests stay apart.
+#[cfg_attr(
+    not(feature = "testing"),
+    expect(dead_code, reason = "for the in-memory capture")
+)]
+pub(crate) fn publish_own() {
+    publish_where(|home| home == recorder());
+}
+
+fn publish_where(wanted: impl Fn(Option<RecorderId>) -> bool) {
+    let sources = SOURCES.lock().unwrap_or_else(PoisonError::into_inner);
+    let due: Vec<Arc<dyn Publish>> = sources
+        .iter()
+        .filter(|source| wanted(source.home))
+        .filter_map(|source| source.state.upgrade())
+        .collect();
+    // Publishing may drop the last handle of a queue, whose `Drop` must be free to register.
+    drop(sources);
+    for state in due {
+        state.publish();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use metrics_util::registry::{AtomicStorage, Registry};
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    struct Recorder(Registry<Key, AtomicStorage>);
+
+    impl metrics::Recorder for Recorder {
+        fn describe_counter(&self, _: metrics::KeyName, _: Option<Unit>, _: metrics::SharedString) {
+        }
+        fn describe_gauge(&self, _: metrics::KeyName, _: Option<Unit>, _: metrics::SharedString) {}
+        fn describe_histogram(
+            &self,
+            _: metrics::KeyName,
+            _: Option<Unit>,
+            _: metrics::SharedString,
+        ) {
+        }
+        fn register_counter(&self, key: &Key, _: &Metadata<'_>) -> Counter {
+            self.0.get_or_create_counter(key, |c| c.clone().into())
+        }
+        fn register_gauge(&self, key: &Key, _: &Metadata<'_>) -> Gauge {
+            self.0.get_or_create_gauge(key, |g| g.clone().into())
+        }
+        fn register_histogram(&self, key: &Key, _: &Metadata<'_>) -> Histogram {
+            self.0.get_or_create_histogram(key, |h| h.clone().into())
+        }
+    }
+
+    fn recorder() -> Recorder {
+        Recorder(Registry::new(AtomicStorage))
+    }
+
+    #[test]
+    fn without_a_recorder_nothing_is_registered() {
+        let instruments = Instruments::<()>::new();
+        assert!(instruments.get(|| unreachable!()).is_none());
+    }
+
+    #[test]
+    fn each_recorder_registers_once_and_threads_without_one_share() {
+        let instruments = Instruments::new();
+        let registrations = AtomicUsize::new(0);
+        let register = || registrations.fetch_add(1, Ordering::Relaxed);
+        let (a, b) = (recorder(), recorder());
+        for _ in 0..3 {
+            assert_eq!(
+                metrics::with_local_recorder(&a, || instruments.get(register)),
+                Some(&0)
+            );
+            assert_eq!(
+                metrics::with_local_recorder(&b, || instruments.get(register)),
+                Some(&1)
+            );
+        }
+        assert_eq!(instruments.get(register), Some(&0));
+        assert_eq!(registrations.into_inner(), 2);
+    }
+
+    #[test]
+    fn publish_own_leaves_out_what_another_recorder_owns() {
+        struct Counted(AtomicUsize);
+        impl Publish for Counted {
+            fn publish(&self) {
+                self.0.fetch_add(1, Ordering::Relaxed);
+            }
+        }
+        let (a, b) = (recorder(), recorder());
+        let state = Arc::new(Counted(AtomicUsize::new(0)));
+        metrics::with_local_recorder(&a, || register(Arc::downgrade(&state) as Weak<dyn Publish>));
+        metrics::with_local_recorder(&b, publish_own);
+        assert_eq!(state.0.load(Ordering::Relaxed), 0);
+        metrics::with_local_recorder(&a, publish_own);
+        assert_eq!(state.0.load(Ordering::Relaxed), 1);
+    }
+}

@@ -1,0 +1,9 @@
+//! OpenTelemetry-native instrumentation for the wire between a webview page and Rust.
+
+pub mod clock;
+mod instruments;
+mod names;
+pub mod semconv;
+pub mod telemetry;
+
+pub use instruments::publish;

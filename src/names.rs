@@ -1,0 +1,155 @@
+//! Names that become attribute values: a bounded set, so that no input can make series without end.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use arc_swap::ArcSwap;
+
+use crate::semconv::{OTHER, OTHER_NAMES_MAX, REGISTERED_NAMES_MAX};
+
+/// Who brought a name in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Origin {
+    /// The app named it in its code.
+    Registered,
+    /// It came from outside, perhaps from a hostile page.
+    Other,
+}
+
+/// A value `V` for each name, up to a cap; the names beyond it share the value of `_OTHER`.
+///
+/// A look-up takes no lock and allocates nothing. A new name copies the map, which is rare and
+/// bounded by the caps.
+pub(crate) struct CappedNames<V> {
+    known: ArcSwap<Map<V>>,
+    other: Arc<V>,
+    /// No further name from outside fits: a miss is answered without the lock.
+    others_full: AtomicBool,
+    taken: Mutex<Taken>,
+}
+
+type Map<V> = HashMap<Arc<str>, Arc<V>, foldhash::quality::RandomState>;
+
+#[derive(Default)]
+struct Taken {
+    registered: usize,
+    others: usize,
+}
+
+impl<V> CappedNames<V> {
+    pub(crate) fn new(make: impl FnOnce(&Arc<str>) -> V) -> Self {
+        Self {
+            known: ArcSwap::from_pointee(Map::default()),
+            other: Arc::new(make(&Arc::from(OTHER))),
+            others_full: AtomicBool::new(false),
+            taken: Mutex::new(Taken::default()),
+        }
+    }
+
+    /// The value of `name`, made when the name is new and there is room.
+    #[inline]
+    pub(crate) fn get(
+        &self,
+        name: &str,
+        origin: Origin,
+        make: impl FnOnce(&Arc<str>) -> V,
+    ) -> Arc<V> {
+        if let Some(value) = self.known.load().get(name) {
+            return Arc::clone(value);
+        }
+        if origin == Origin::Other && self.others_full.load(Ordering::Relaxed) {
+            return Arc::clone(&self.other);
+        }
+        self.insert(name, origin, make)
+    }
+
+    /// The value that names beyond the cap share.
+    #[cfg(test)]
+    pub(crate) fn other(&self) -> &Arc<V> {
+        &self.other
+    }
+
+    /// Calls `f` with each value, that of `_OTHER` last.
+    pub(crate) fn for_each(&self, mut f: impl FnMut(&Arc<V>)) {
+        self.known.load().values().for_each(&mut f);
+        f(&self.other);
+    }
+
+    #[cold]
+    fn insert(&self, name: &str, origin: Origin, make: impl FnOnce(&Arc<str>) -> V) -> Arc<V> {
+        let mut taken = self.taken.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = self.known.load();
+        if let Some(value) = known.get(name) {
+            return Arc::clone(value);
+        }
+        let (count, max) = match origin {
+            Origin::Registered => (&mut taken.registered, REGISTERED_NAMES_MAX),
+            Origin::Other => (&mut taken.others, OTHER_NAMES_MAX),
+        };
+        if *count >= max {
+            return Arc::clone(&self.other);
+        }
+        *count += 1;
+        if taken.others >= OTHER_NAMES_MAX {
+            self.others_full.store(true, Ordering::Relaxed);
+        }
+        let name: Arc<str> = Arc::from(name);
+        let value = Arc::new(make(&name));
+        let mut next = Map::clone(&known);
+        next.insert(name, Arc::clone(&value));
+        self.known.store(Arc::new(next));
+        value
+    }
+}
+
+impl<V> std::fmt::Debug for CappedNames<V> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_set().entries(self.known.load().keys()).finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn names() -> CappedNames<String> {
+        CappedNames::new(|name| name.to_string())
+    }
+
+    fn get(names: &CappedNames<String>, name: &str, origin: Origin) -> String {
+        names.get(name, origin, |name| name.to_string()).to_string()
+    }
+
+    #[test]
+    fn names_beyond_the_cap_are_other() {
+        let names = names();
+        let distinct: std::collections::HashSet<_> = (0..100_000)
+            .map(|n| get(&names, &format!("n{n}"), Origin::Other))
+            .collect();
+        assert_eq!(distinct.len(), OTHER_NAMES_MAX + 1);
+        assert!(distinct.contains(OTHER));
+        assert_eq!(**names.other(), OTHER);
+    }
+
+    #[test]
+    fn outside_names_do_not_use_up_the_room_of_registered_ones() {
+        let names = names();
+        for n in 0..1_000 {
+            get(&names, &format!("page{n}"), Origin::Other);
+        }
+        for n in 0..REGISTERED_NAMES_MAX {
+            let name = format!("app{n}");
+            assert_eq!(get(&names, &name, Origin::Registered), name);
+        }
+        assert_eq!(get(&names, "one_more", Origin::Registered), OTHER);
+    }
+
+    #[test]
+    fn a_known_name_keeps_its_value() {
+        let names = names();
+        let first = names.get("a", Origin::Registered, |_| "first".into());
+        let again = names.get("a", Origin::Other, |_| unreachable!());
+        assert!(Arc::ptr_eq(&first, &again));
+    }
+}

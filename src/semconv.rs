@@ -1,0 +1,354 @@
+//! Every name, unit, description, attribute and bucket bound that Spanwire emits; nothing else.
+//!
+//! `docs/telemetry.md`, the dashboards and the alerts are checked against this file.
+//! Names are dotted as OpenTelemetry writes them; Prometheus shows them by the standard
+//! translation (dots become underscores, the unit and `_total` are appended).
+
+/// How a metric is measured.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Instrument {
+    /// A sum that only grows.
+    Counter,
+    /// The value now.
+    Gauge,
+    /// A distribution over fixed bucket bounds.
+    Histogram,
+}
+
+/// A metric that Spanwire emits.
+#[derive(Debug, PartialEq)]
+#[non_exhaustive]
+pub struct Metric {
+    /// Dotted OpenTelemetry name.
+    pub name: &'static str,
+    /// How it is measured.
+    pub instrument: Instrument,
+    /// UCUM unit, for example `s`, `By` or `{message}`.
+    pub unit: &'static str,
+    /// One sentence, shown as Prometheus HELP text.
+    pub description: &'static str,
+    /// The attributes that its series may carry.
+    pub attributes: &'static [&'static str],
+    /// Upper bucket bounds of a histogram in its unit; empty otherwise.
+    pub bounds: &'static [f64],
+}
+
+macro_rules! metrics {
+    ($($(#[$doc:meta])* $id:ident = $kind:ident $name:literal [$unit:literal] $description:literal
+        ($($attribute:ident),*) $(in $bounds:ident)?;)*) => {
+        $(
+            #[doc = concat!("`", $name, "`: ", $description)]
+            pub const $id: Metric = Metric {
+                name: $name,
+                instrument: Instrument::$kind,
+                unit: $unit,
+                description: $description,
+                attributes: &[$($attribute),*],
+                bounds: metrics!(@bounds $($bounds)?),
+            };
+        )*
+        /// Every metric.
+        pub const METRICS: &[&Metric] = &[$(&$id),*];
+    };
+    (@bounds) => { &[] };
+    (@bounds $bounds:ident) => { $bounds };
+}
+
+metrics! {
+    IPC_MESSAGES = Counter "spanwire.ipc.messages" ["{message}"]
+        "Messages between page and host that ended, by outcome."
+        (WEBVIEW_NAME, IPC_DIRECTION, IPC_EVENT, OUTCOME, ERROR_TYPE);
+    IPC_RETRIES = Counter "spanwire.ipc.retries" ["{retry}"]
+        "Messages to the page that were sent once more." (WEBVIEW_NAME);
+    IPC_DELIVERY_DURATION = Histogram "spanwire.ipc.delivery.duration" ["s"]
+        "Time from a message entering the queue to the page's acknowledgement."
+        (WEBVIEW_NAME, IPC_EVENT) in WIRE_BOUNDS_S;
+    IPC_HANDLER_DURATION = Histogram "spanwire.ipc.handler.duration" ["s"]
+        "Time that the host's handlers took for a message from the page."
+        (WEBVIEW_NAME, IPC_EVENT, ERROR_TYPE) in WIRE_BOUNDS_S;
+    IPC_MESSAGE_SIZE = Histogram "spanwire.ipc.message.size" ["By"]
+        "Size of a message's payload on the wire." (WEBVIEW_NAME, IPC_DIRECTION) in SIZE_BOUNDS_BY;
+    IPC_BATCH_SIZE = Histogram "spanwire.ipc.batch.size" ["{message}"]
+        "Messages that crossed the wire together." (WEBVIEW_NAME, IPC_DIRECTION) in BATCH_BOUNDS;
+    IPC_SLOW_THRESHOLD = Gauge "spanwire.ipc.slow.threshold" ["s"]
+        "Time from which a message counts as slow." ();
+    QUEUE_SIZE = Gauge "spanwire.queue.size" ["{message}"]
+        "Messages waiting in the queue." (QUEUE_NAME);
+    QUEUE_CAPACITY = Gauge "spanwire.queue.capacity" ["{message}"]
+        "Messages that the queue can hold." (QUEUE_NAME);
+    QUEUE_PEAK = Gauge "spanwire.queue.peak" ["{message}"]
+        "Most messages that ever waited in the queue at once." (QUEUE_NAME);
+    QUEUE_WAIT_DURATION = Histogram "spanwire.queue.wait.duration" ["s"]
+        "Time that a message waited in the queue." (QUEUE_NAME) in WIRE_BOUNDS_S;
+    QUEUE_MESSAGES = Counter "spanwire.queue.messages" ["{message}"]
+        "Messages that left a queue of the app's own, by outcome."
+        (QUEUE_NAME, OUTCOME, ERROR_TYPE);
+    OPERATION_DURATION = Histogram "spanwire.operation.duration" ["s"]
+        "Time that a scoped operation took." (OPERATION_NAME, ERROR_TYPE) in OPERATION_BOUNDS_S;
+    OPERATION_ACTIVE = Gauge "spanwire.operation.active" ["{operation}"]
+        "Scoped operations that are running." (OPERATION_NAME);
+    OPERATION_SLOW = Counter "spanwire.operation.slow" ["{operation}"]
+        "Scoped operations that took longer than their slow threshold." (OPERATION_NAME);
+    OPERATION_SLOW_THRESHOLD = Gauge "spanwire.operation.slow.threshold" ["s"]
+        "Time from which an operation counts as slow, unless it has a threshold of its own." ();
+    ERROR_RATE_THRESHOLD = Gauge "spanwire.error_rate.threshold" ["1"]
+        "Share of failures from which the app counts as failing." ();
+    PAGE_ERRORS = Counter "spanwire.page.errors" ["{error}"]
+        "Errors that the page reported." (WEBVIEW_NAME, ERROR_TYPE);
+    PAGE_STATE = Gauge "spanwire.page.state" ["{page}"]
+        "1 for the state that the page is in, 0 for the others." (WEBVIEW_NAME, STATE);
+    PROCESS_CPU_UTILIZATION = Gauge "process.cpu.utilization" ["1"]
+        "Share of all cores that the process used since the last sample." ();
+    PROCESS_MEMORY_USAGE = Gauge "process.memory.usage" ["By"]
+        "Physical memory in use by the process." ();
+    PROCESS_MEMORY_VIRTUAL = Gauge "process.memory.virtual" ["By"]
+        "Virtual memory committed to the process." ();
+    PROCESS_THREAD_COUNT = Gauge "process.thread.count" ["{thread}"]
+        "Threads of the process." ();
+    PROCESS_FILE_DESCRIPTOR_COUNT = Gauge "process.unix.file_descriptor.count" ["{file_descriptor}"]
+        "File descriptors that the process has open." ();
+    PROCESS_UPTIME = Gauge "process.uptime" ["s"]
+        "Time since the process started." ();
+    WEBVIEW_PROCESS_CPU_UTILIZATION = Gauge "spanwire.webview.process.cpu.utilization" ["1"]
+        "Share of all cores that the webview's own processes used since the last sample."
+        (WEBVIEW_PROCESS_TYPE);
+    WEBVIEW_PROCESS_MEMORY_USAGE = Gauge "spanwire.webview.process.memory.usage" ["By"]
+        "Physical memory in use by the webview's own processes." (WEBVIEW_PROCESS_TYPE);
+    WEBVIEW_PROCESS_COUNT = Gauge "spanwire.webview.process.count" ["{process}"]
+        "The webview's own processes." (WEBVIEW_PROCESS_TYPE);
+    SYSTEM_CPU_UTILIZATION = Gauge "system.cpu.utilization" ["1"]
+        "Share of all cores in use on the host." ();
+    SYSTEM_MEMORY_UTILIZATION = Gauge "system.memory.utilization" ["1"]
+        "Share of the host's memory in use." ();
+    SDK_SPAN_EXPORTED = Counter "otel.sdk.exporter.span.exported" ["{span}"]
+        "Spans whose export ended, well or with error.type."
+        (OTEL_COMPONENT_TYPE, ERROR_TYPE);
+    SDK_LOG_EXPORTED = Counter "otel.sdk.exporter.log.exported" ["{log_record}"]
+        "Log records whose export ended, well or with error.type."
+        (OTEL_COMPONENT_TYPE, ERROR_TYPE);
+    SDK_METRIC_EXPORTED = Counter "otel.sdk.exporter.metric_data_point.exported" ["{data_point}"]
+        "Metric data points whose export ended, well or with error.type."
+        (OTEL_COMPONENT_TYPE, ERROR_TYPE);
+    SDK_SPAN_PROCESSED = Counter "otel.sdk.processor.span.processed" ["{span}"]
+        "Spans that the processor passed on, or dropped with error.type."
+        (OTEL_COMPONENT_TYPE, ERROR_TYPE);
+    SDK_LOG_PROCESSED = Counter "otel.sdk.processor.log.processed" ["{log_record}"]
+        "Log records that the processor passed on, or dropped with error.type."
+        (OTEL_COMPONENT_TYPE, ERROR_TYPE);
+    SDK_SPAN_QUEUE_SIZE = Gauge "otel.sdk.processor.span.queue.size" ["{span}"]
+        "Spans that wait for their export." (OTEL_COMPONENT_TYPE);
+    SDK_SPAN_QUEUE_CAPACITY = Gauge "otel.sdk.processor.span.queue.capacity" ["{span}"]
+        "Spans that can wait for their export." (OTEL_COMPONENT_TYPE);
+    SDK_LOG_QUEUE_SIZE = Gauge "otel.sdk.processor.log.queue.size" ["{log_record}"]
+        "Log records that wait for their export." (OTEL_COMPONENT_TYPE);
+    SDK_LOG_QUEUE_CAPACITY = Gauge "otel.sdk.processor.log.queue.capacity" ["{log_record}"]
+        "Log records that can wait for their export." (OTEL_COMPONENT_TYPE);
+}
+
+macro_rules! attributes {
+    ($($id:ident = $name:literal, $doc:literal;)*) => {
+        $(#[doc = $doc] pub const $id: &str = $name;)*
+        /// Every attribute of a metric, a span or a log record that is not OpenTelemetry's resource.
+        pub const ATTRIBUTES: &[&str] = &[$($id),*];
+    };
+}
+
+attributes! {
+    WEBVIEW_NAME = "webview.name", "The name that the app gave to the webview.";
+    IPC_DIRECTION = "ipc.direction", "`inbound` (page to host) or `outbound` (host to page).";
+    IPC_EVENT = "ipc.event",
+        "The event's name; capped, see [`REGISTERED_NAMES_MAX`] and [`OTHER_NAMES_MAX`].";
+    OUTCOME = "outcome", "`ok`, `failed` or `dropped`.";
+    ERROR_TYPE = "error.type", "Why it failed or was dropped; absent when it did not.";
+    QUEUE_NAME = "queue.name", "The name that the app gave to the queue.";
+    OPERATION_NAME = "operation.name", "The name of a scoped operation; capped.";
+    STATE = "state", "`loading`, `ready` or `gone`.";
+    WEBVIEW_PROCESS_TYPE = "webview.process.type", "`web`, `network`, `gpu` or `other`.";
+    OTEL_COMPONENT_TYPE = "otel.component.type", "The part of the SDK that counts.";
+    RPC_SYSTEM_NAME = "rpc.system.name", "Always `spanwire`.";
+    RPC_METHOD = "rpc.method", "The event's name, on spans of calls.";
+    EXCEPTION_TYPE = "exception.type", "The Rust type of an operation's error, on its log record.";
+    EXCEPTION_MESSAGE = "exception.message", "The error and its sources, on its log record.";
+    EXCEPTION_STACKTRACE = "exception.stacktrace", "A backtrace, on an error's log record, when enabled.";
+    RETRIES = "spanwire.retries", "How often a message was sent again, on its span.";
+    WAIT_S = "spanwire.queue.wait", "Seconds that a message waited in the queue, on its span.";
+    BATCH_SIZE = "spanwire.batch.size", "Messages that were sent together, on a message's span.";
+    DURATION_S = "spanwire.duration", "Seconds that a slow operation took, on its log record.";
+}
+
+/// The value of `rpc.system.name`.
+pub const RPC_SYSTEM: &str = "spanwire";
+/// The instrumentation scope of our spans and metrics.
+pub const SCOPE: &str = "spanwire";
+/// The value of a capped attribute once its names are used up.
+pub const OTHER: &str = "_OTHER";
+/// Names registered by the app that become attribute values: at most so many for each attribute.
+pub const REGISTERED_NAMES_MAX: usize = 200;
+/// Names not registered by the app that become attribute values: at most so many for each attribute.
+pub const OTHER_NAMES_MAX: usize = 50;
+
+/// A span that Spanwire emits.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct SpanInfo {
+    /// Its name, with `{event}` or `{operation}` for the part that varies.
+    pub name: &'static str,
+    /// OpenTelemetry's span kind.
+    pub kind: &'static str,
+    /// What it measures.
+    pub description: &'static str,
+}
+
+/// Every span.
+pub const SPANS: &[SpanInfo] = &[
+    SpanInfo {
+        name: "{event}",
+        kind: "server",
+        description: "The host's handlers at work on a call from the page.",
+    },
+    SpanInfo {
+        name: "{event}",
+        kind: "consumer",
+        description: "The host's listeners at work on an event from the page.",
+    },
+    SpanInfo {
+        name: "send {event}",
+        kind: "producer",
+        description: "A message to the page, from `emit` to its acknowledgement.",
+    },
+    SpanInfo {
+        name: "reply {event}",
+        kind: "internal",
+        description: "A call's reply, from the handler's end to the page's acknowledgement.",
+    },
+    SpanInfo {
+        name: "{operation}",
+        kind: "internal",
+        description: "A scoped operation.",
+    },
+];
+
+macro_rules! error_types {
+    ($($variant:ident = $value:literal, $doc:literal;)*) => {
+        /// Why a message failed or was dropped: the closed set of `error.type` on the wire's metrics.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        #[non_exhaustive]
+        pub enum ErrorType { $(#[doc = $doc] $variant,)* }
+
+        impl ErrorType {
+            /// Every value.
+            pub const ALL: &[ErrorType] = &[$(ErrorType::$variant),*];
+
+            /// The attribute's value.
+            #[must_use]
+            pub const fn as_str(self) -> &'static str {
+                match self { $(ErrorType::$variant => $value,)* }
+            }
+        }
+    };
+}
+
+error_types! {
+    HandlerError = "handler_error", "A handler returned an error.";
+    Panic = "panic", "A handler panicked.";
+    UnknownEvent = "unknown_event", "No handler is registered for the event.";
+    Malformed = "malformed", "The message is not of the wire's form.";
+    TooLarge = "too_large", "The message is larger than the limit.";
+    TooDeep = "too_deep", "The message's JSON is nested deeper than the limit.";
+    InvalidName = "invalid_name", "The event's name has a character or a length that is not allowed.";
+    Forbidden = "forbidden", "The message does not carry the page's nonce.";
+    ForbiddenOrigin = "forbidden_origin", "The page's origin is not on the allow-list.";
+    StaleGeneration = "stale_generation", "The message comes from a page that was since replaced.";
+    Duplicate = "duplicate", "The message's id was seen before.";
+    OverCredit = "over_credit", "The page sent more unanswered messages than its window allows.";
+    UnknownAck = "unknown_ack", "The page acknowledged a message that is not open.";
+    InvalidTraceparent = "invalid_traceparent", "The page's traceparent is not of the W3C form.";
+    PageShed = "page_shed", "The page's outbox was full, so the page dropped it.";
+    Timeout = "timeout", "Its time ran out.";
+    Cancelled = "cancelled", "The page withdrew the call, or was replaced.";
+    QueueFull = "queue_full", "The queue was full.";
+    Superseded = "superseded", "A newer message with the same key took its place.";
+    Shutdown = "shutdown", "The wire was closed.";
+    ScriptError = "script_error", "The page could not run the script.";
+    PageGone = "page_gone", "The page went away before it acknowledged.";
+}
+
+impl ErrorType {
+    /// Its place in [`ErrorType::ALL`].
+    pub(crate) const fn index(self) -> usize {
+        self as usize
+    }
+}
+
+/// Bounds for IPC and queues, in seconds.
+pub const WIRE_BOUNDS_S: &[f64] = &[
+    0.000_05, 0.000_1, 0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0,
+];
+/// Bounds for scoped operations, in seconds.
+pub const OPERATION_BOUNDS_S: &[f64] = &[
+    0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0,
+];
+/// Bounds for sizes, in bytes.
+pub const SIZE_BOUNDS_BY: &[f64] = &[
+    64.0,
+    256.0,
+    1_024.0,
+    4_096.0,
+    16_384.0,
+    65_536.0,
+    262_144.0,
+    1_048_576.0,
+    10_485_760.0,
+];
+/// Bounds for batches, in messages.
+pub const BATCH_BOUNDS: &[f64] = &[
+    1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0, 200.0, 500.0, 1_000.0,
+];
+
+/// The metric of that dotted name.
+#[must_use]
+pub fn metric(name: &str) -> Option<&'static Metric> {
+    METRICS.iter().find(|metric| metric.name == name).copied()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::HashSet;
+
+    #[test]
+    fn names_are_unique_dotted_lowercase_without_unit_or_total() {
+        let mut seen = HashSet::new();
+        for metric in METRICS {
+            assert!(seen.insert(metric.name), "{} twice", metric.name);
+            assert!(
+                metric
+                    .name
+                    .bytes()
+                    .all(|b| b.is_ascii_lowercase() || b"._".contains(&b))
+            );
+            for ending in ["total", "seconds", "bytes"] {
+                assert!(!metric.name.ends_with(ending), "{}", metric.name);
+            }
+            assert!(metric.description.ends_with('.'), "{}", metric.name);
+        }
+    }
+
+    #[test]
+    fn histograms_have_rising_bounds_and_nothing_else_has_any() {
+        for metric in METRICS {
+            assert_eq!(
+                metric.bounds.is_empty(),
+                metric.instrument != Instrument::Histogram
+            );
+            assert!(metric.bounds.is_sorted_by(|a, b| a < b), "{}", metric.name);
+        }
+    }
+
+    #[test]
+    fn an_error_types_index_is_its_place() {
+        for (place, error) in ErrorType::ALL.iter().enumerate() {
+            assert_eq!(error.index(), place);
+        }
+    }
+}

@@ -1,0 +1,3 @@
+//! Wiring: from `tracing` and `metrics` to OTLP and Prometheus.
+
+pub(crate) mod layer;
