@@ -3,6 +3,7 @@
 pub mod clock;
 mod instruments;
 mod names;
+pub mod queue;
 pub mod semconv;
 pub mod telemetry;
 
