@@ -5,5 +5,7 @@ mod instruments;
 mod names;
 pub mod semconv;
 pub mod telemetry;
+#[cfg(feature = "testing")]
+pub mod testing;
 
 pub use instruments::publish;
