@@ -6,5 +6,7 @@ mod names;
 pub mod queue;
 pub mod semconv;
 pub mod telemetry;
+#[cfg(feature = "testing")]
+pub mod testing;
 
 pub use instruments::publish;
