@@ -3,7 +3,10 @@
 pub mod clock;
 mod instruments;
 mod names;
+pub mod queue;
 pub mod semconv;
 pub mod telemetry;
+#[cfg(feature = "testing")]
+pub mod testing;
 
 pub use instruments::publish;
