@@ -108,7 +108,10 @@ pub enum Wanted {
 /// Keeps the answer's form to this crate.
 #[doc(hidden)]
 #[derive(Debug)]
-#[expect(unnameable_types, reason = "hidden: only this crate makes and reads it")]
+#[expect(
+    unnameable_types,
+    reason = "hidden: only this crate makes and reads it"
+)]
 pub struct HandlerAnswer(pub(super) Answer);
 
 impl HandlerResult for () {

@@ -44,8 +44,6 @@ mod script;
 mod series;
 mod spans;
 mod stats;
-#[cfg(test)]
-mod tests;
 mod wire;
 
 pub use builder::{IpcBuilder, PageEvents, PageTraces};

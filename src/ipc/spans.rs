@@ -2,8 +2,8 @@
 //!
 //! They go through the OpenTelemetry API, so they end up wherever the app's provider sends them.
 
-use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, SystemTime};
 
 use opentelemetry::global::{self, BoxedSpan, BoxedTracer, ObjectSafeTracer};
@@ -42,22 +42,22 @@ impl Spans {
     }
 
     /// Makes the span of a message that ended.
-    pub(super) fn ended(&self, ended: &Ended, now: Stamp, clock: &Clock) {
+    pub(super) fn ended(&self, webview: &Arc<str>, ended: &Ended, now: Stamp, clock: &Clock) {
         if let Some(tracer) = self.tracer.get() {
-            make(tracer, ended, now, clock);
+            make(tracer, webview, ended, now, clock);
         } else if now.as_nanos() >= self.look_again_at.load(Ordering::Relaxed) {
-            self.look(ended, now, clock);
+            self.look(webview, ended, now, clock);
         }
     }
 
     /// Tries the global tracer, and keeps it when it is a real one.
     #[cold]
-    fn look(&self, ended: &Ended, now: Stamp, clock: &Clock) {
+    fn look(&self, webview: &Arc<str>, ended: &Ended, now: Stamp, clock: &Clock) {
         self.look_again_at
             .store(now.plus(LOOK_AGAIN).as_nanos(), Ordering::Relaxed);
         let tracer = global::tracer(semconv::SCOPE);
         // The tracer that stands in while none is installed makes no ids of its own.
-        let made = make(&tracer, ended, now, clock);
+        let made = make(&tracer, webview, ended, now, clock);
         let parent = ended
             .message
             .context
@@ -70,7 +70,13 @@ impl Spans {
 }
 
 /// Makes the span and ends it.
-fn make(tracer: &BoxedTracer, ended: &Ended, now: Stamp, clock: &Clock) -> SpanId {
+fn make(
+    tracer: &BoxedTracer,
+    webview: &Arc<str>,
+    ended: &Ended,
+    now: Stamp,
+    clock: &Clock,
+) -> SpanId {
     let message = &ended.message;
     let event = message.series.label();
     let (name, kind) = match message.body {
@@ -82,7 +88,8 @@ fn make(tracer: &BoxedTracer, ended: &Ended, now: Stamp, clock: &Clock) -> SpanI
     let journey = ended.journey;
     let mut attributes = vec![
         KeyValue::new(semconv::RPC_SYSTEM_NAME, semconv::RPC_SYSTEM),
-        KeyValue::new(semconv::RPC_METHOD, event.to_string()),
+        KeyValue::new(semconv::RPC_METHOD, Arc::clone(event)),
+        KeyValue::new(semconv::WEBVIEW_NAME, Arc::clone(webview)),
     ];
     if let Some((_, wait)) = journey.dequeued {
         attributes.push(KeyValue::new(semconv::WAIT_S, wait.as_secs_f64()));

@@ -327,7 +327,7 @@ impl Inner {
         self.series
             .message_size(Direction::Outbound, ended.message.size());
         self.stats.sent(ended.end, took);
-        self.spans.ended(ended, now, &self.clock);
+        self.spans.ended(&self.config.name, ended, now, &self.clock);
     }
 }
 
