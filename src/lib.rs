@@ -2,6 +2,7 @@
 
 pub mod clock;
 mod instruments;
+pub mod ipc;
 mod names;
 pub mod queue;
 pub mod semconv;

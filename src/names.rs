@@ -65,7 +65,6 @@ impl<V> CappedNames<V> {
     }
 
     /// The value that names beyond the cap share.
-    #[cfg(test)]
     pub(crate) fn other(&self) -> &Arc<V> {
         &self.other
     }
@@ -100,6 +99,17 @@ impl<V> CappedNames<V> {
         next.insert(name, Arc::clone(&value));
         self.known.store(Arc::new(next));
         value
+    }
+}
+
+/// The name of `T` without generic arguments: its last part, or the whole path when that part is
+/// `Error` and says nothing.
+pub(crate) fn short_type_name<T: ?Sized>() -> &'static str {
+    let full = std::any::type_name::<T>();
+    let path = full.split('<').next().unwrap_or(full);
+    match path.rsplit("::").next() {
+        Some("Error") | None => path,
+        Some(last) => last,
     }
 }
 
@@ -151,5 +161,16 @@ mod tests {
         let first = names.get("a", Origin::Registered, |_| "first".into());
         let again = names.get("a", Origin::Other, |_| unreachable!());
         assert!(Arc::ptr_eq(&first, &again));
+    }
+
+    #[test]
+    fn a_types_short_name_is_its_last_part_unless_that_says_nothing() {
+        assert_eq!(short_type_name::<std::fmt::Error>(), "core::fmt::Error");
+        assert_eq!(
+            short_type_name::<std::num::ParseIntError>(),
+            "ParseIntError"
+        );
+        assert_eq!(short_type_name::<Option<std::fmt::Error>>(), "Option");
+        assert_eq!(short_type_name::<u8>(), "u8");
     }
 }
