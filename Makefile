@@ -25,7 +25,7 @@ help: ## say what there is
 
 demo: ## open the demo's window; ARGS="--for 10s --drive" runs it unattended, ARGS=--help says more
 	@scripts/install-packages demo
-	@cargo build --quiet -p spanwire-demo
+	@cargo build -p spanwire-demo
 	@$(WITH_DISPLAY) cargo run --quiet -p spanwire-demo -- $(ARGS)
 
 test: packages ## run all tests, the one with a real window and a real Prometheus among them

@@ -10,6 +10,8 @@ pub mod telemetry;
 #[cfg(feature = "testing")]
 pub mod testing;
 pub mod timer;
+#[cfg(feature = "wry")]
+pub mod webview;
 
 pub use instruments::publish;
 pub use timer::{ScopedTimer, monitor};

@@ -15,22 +15,27 @@ const make = (tag, name, text) => {
 
 const trips = [];
 
-const log = (way, what, took, state) => {
-  const row = make("li", `${way} ${state ?? ""}`);
-  row.append(
+const log = (way, event, took, state) => {
+  const wire = $("wire");
+  const newest = wire.firstElementChild;
+  // A run of progress is one line that counts.
+  const again = way === "in" && newest?.dataset.event === event;
+  const row = again ? newest : make("li", `${way} ${state ?? ""}`);
+  row.dataset.event = event;
+  row.replaceChildren(
     make("span", "way", way === "in" ? "←" : "→"),
-    make("span", "what", what),
+    make("span", "what", event),
     make("span", "took", took),
   );
-  $("wire").prepend(row);
-  if ($("wire").childElementCount > 24) $("wire").lastChild.remove();
+  if (!again) wire.prepend(row);
+  if (wire.childElementCount > 24) wire.lastChild.remove();
 };
 
 const plot = (ms) => {
   trips.push(ms);
   if (trips.length > 120) trips.shift();
   const most = Math.max(...trips, 1);
-  const points = trips.map((trip, at) => `${(at * 240) / 119},${38 - (36 * trip) / most}`);
+  const points = trips.map((trip, at) => `${(at * 240) / (trips.length - 1 || 1)},${38 - (36 * trip) / most}`);
   $("spark").firstElementChild.setAttribute("points", points.join(" "));
 };
 
@@ -78,11 +83,12 @@ const show = (result) => {
     ...result.assets.map((asset) => {
       const card = make("div", "asset");
       const thumb = make("div", "thumb");
-      const { hue, sun } = asset;
+      const { hue, light, sun } = asset;
       thumb.style.background =
-        `radial-gradient(circle at ${sun}% 34%, hsl(${hue} 95% 88%) 0 9%, transparent 10%),` +
-        `linear-gradient(${172 + (sun % 17)}deg, transparent 58%, hsl(${hue + 30} 40% 16%) 59%),` +
-        `linear-gradient(hsl(${hue} 55% 42%), hsl(${hue + 45} 70% 66%))`;
+        `radial-gradient(circle at ${sun}% 32px, hsl(${hue + 20} 75% ${72 + light / 4}%) 0 11px, transparent 12px),` +
+        `linear-gradient(${168 + (sun % 23)}deg, transparent 56%, hsl(${hue} 22% ${light / 3}%) 57%),` +
+        `linear-gradient(${195 - (sun % 29)}deg, transparent 48%, hsl(${hue} 26% ${light / 2}%) 49%),` +
+        `linear-gradient(hsl(${hue} 45% ${light}%), hsl(${hue + 25} 62% ${light + 18}%))`;
       card.append(thumb, make("div", "name", asset.name), make("div", "meta", asset.kind));
       card.addEventListener("click", () => select(card, asset));
       return card;
@@ -108,7 +114,7 @@ const job = (id, label) => {
   row.append(make("div", "label", label), make("div", "note", "waiting"), track);
   $("jobs").prepend(row);
   jobs.set(id, row);
-  for (const old of [...jobs.keys()].slice(0, -4)) {
+  for (const old of [...jobs.keys()].slice(0, -5)) {
     jobs.get(old).remove();
     jobs.delete(old);
   }
@@ -152,13 +158,13 @@ $("query").addEventListener("input", search);
 
 spanwire.on("import.progress", ({ id, done, files }) => {
   progress(job(id, `Import ${files} files`), (done * 100) / files, `${done}/${files}`);
-  log("in", `import.progress ${done}/${files}`, "");
+  log("in", "import.progress", `${done}/${files}`);
 });
 
 // The same thing the way of the platform.
 window.addEventListener("import.done", ({ detail: { id, files } }) => {
   progress(job(id, `Import ${files} files`), 100, "done", "done");
-  log("in", "import.done", "");
+  log("in", "import.done", `${files} files`);
 });
 
 spanwire.on("wire.stats", (stats) => {

@@ -110,8 +110,9 @@ impl Ipc {
     /// Returns when nothing waits any more, or when the page has as much as it may have
     /// unacknowledged. It does not wait for the page to run anything.
     pub fn pump(&self, webview: &WebView) {
+        // It ends: acknowledgements come in on this same thread, so nothing makes room meanwhile.
         while let Some(script) = self.next_script() {
-            if webview.evaluate_script(script.text()).is_err() {
+            if webview.evaluate_script(&script.text()).is_err() {
                 self.evaluation_failed(script);
             }
         }
