@@ -8,42 +8,25 @@
 //!
 //! ```no_run
 //! use spanwire::ipc::{Call, Ipc};
-//! use tao::event::Event;
-//! use tao::event_loop::{ControlFlow, EventLoopBuilder};
 //!
-//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
-//! struct Wake;
-//! let event_loop = EventLoopBuilder::<Wake>::with_user_event().build();
-//! let window = tao::window::Window::new(&event_loop)?;
-//!
+//! # fn open(
+//! #     window: &impl wry::raw_window_handle::HasWindowHandle,
+//! #     wake_event_loop: impl Fn() + Send + Sync + 'static,
+//! # ) -> Result<(), Box<dyn std::error::Error>> {
 //! let ipc = Ipc::builder("main").build();
 //! ipc.on("greet", |call: &Call<'_>| -> Result<String, serde_json::Error> {
 //!     let name: String = call.data()?;
 //!     Ok(format!("Hello {name}"))
 //! })?;
 //!
-//! let proxy = event_loop.create_proxy();
-//! let wake = move || {
-//!     // The loop is gone: so is the page.
-//!     let _ = proxy.send_event(Wake);
-//! };
 //! let builder = wry::WebViewBuilder::new().with_url("https://example.com");
-//! let builder = spanwire::webview::attach(builder, &ipc, wake);
-//! # #[cfg(target_os = "linux")]
-//! let webview = {
-//!     use tao::platform::unix::WindowExtUnix;
-//!     use wry::WebViewBuilderExtUnix;
-//!     builder.build_gtk(window.default_vbox().ok_or("the window has no content box")?)?
-//! };
-//! # #[cfg(not(target_os = "linux"))]
-//! # let webview = builder.build(&window)?;
+//! // With tao or winit: move || _ = proxy.send_event(Wake)
+//! let builder = spanwire::webview::attach(builder, &ipc, wake_event_loop);
+//! let webview = builder.build(window)?; // `build_gtk` where Wayland shall work, too
 //!
-//! event_loop.run(move |event, _, control_flow| {
-//!     *control_flow = ControlFlow::Wait;
-//!     if let Event::UserEvent(Wake) = event {
-//!         ipc.pump(&webview);
-//!     }
-//! });
+//! // In the event loop, on each `Wake`:
+//! ipc.pump(&webview);
+//! # Ok(())
 //! # }
 //! ```
 //!
