@@ -97,7 +97,7 @@ pub trait HandlerResult: Send + 'static {
 #[doc(hidden)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[expect(
-    clippy::exhaustive_enums,
+    unnameable_types,
     reason = "hidden: only this crate makes and reads it"
 )]
 pub enum Wanted {
