@@ -9,5 +9,7 @@ pub mod semconv;
 pub mod telemetry;
 #[cfg(feature = "testing")]
 pub mod testing;
+pub mod timer;
 
 pub use instruments::publish;
+pub use timer::{ScopedTimer, monitor};
