@@ -58,11 +58,11 @@ impl<T> MessageQueue<T> {
     }
 
     /// Starts building a queue.
-    pub fn builder(name: &str) -> QueueBuilder {
+    pub fn builder(name: &str) -> QueueBuilder<T> {
         QueueBuilder::new(name)
     }
 
-    pub(super) fn new(options: QueueBuilder) -> Self {
+    pub(super) fn new(options: QueueBuilder<T>) -> Self {
         let (sender, receiver) = bounded(options.capacity);
         let (open, closed) = bounded(0);
         Self {
