@@ -47,10 +47,10 @@ fn exercise(queues: &[MessageQueue<[u8; 64]>], drained: &mut Vec<[u8; 64]>) {
     for queue in queues {
         for _ in 0..ROUNDS {
             for _ in 0..10 {
-                drop(queue.push([7; 64]));
+                let _ = queue.push([7; 64]);
             }
-            drop(queue.try_pop());
-            drop(queue.pop_timeout(std::time::Duration::ZERO));
+            let _ = queue.try_pop();
+            let _ = queue.pop_timeout(std::time::Duration::ZERO);
             drained.clear();
             queue.drain_into(drained, 100);
         }
