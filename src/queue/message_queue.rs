@@ -228,6 +228,13 @@ impl<T> MessageQueue<T> {
         Ok(Pushed::Queued)
     }
 
+    /// The first half of a push; calling what it returns is the second.
+    #[cfg(test)]
+    pub(super) fn half_push(&self, message: T) -> impl FnOnce() {
+        self.shared.account.room.reserve().unwrap();
+        || self.shared.publish(message)
+    }
+
     /// Takes the oldest message, if there is one.
     #[inline]
     #[must_use = "the message is lost"]

@@ -493,6 +493,19 @@ fn closing_ends_every_wait() {
 }
 
 #[test]
+fn a_push_that_began_before_the_close_is_waited_for() {
+    let queue = MessageQueue::bounded("half", 1);
+    let finish = queue.half_push(1);
+    queue.close();
+    assert_eq!(queue.pop_timeout(Duration::ZERO), Err(PopError::Timeout));
+    let handle = queue.clone();
+    let popper = blocked(move || handle.pop_timeout(LONG));
+    finish();
+    assert_eq!(popper.join().unwrap(), Ok(1));
+    assert_eq!(queue.pop_timeout(LONG), Err(PopError::Closed));
+}
+
+#[test]
 fn a_pop_times_out_on_an_empty_queue() {
     let queue = MessageQueue::<u8>::bounded("idle", 1);
     assert_eq!(queue.pop_timeout(Duration::ZERO), Err(PopError::Timeout));
