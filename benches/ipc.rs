@@ -80,7 +80,13 @@ fn benches(criterion: &mut Criterion) {
             let envelope: BareEnvelope<'_> =
                 serde_json::from_str(black_box(&text)).expect("it is JSON");
             let message = &envelope.messages[0];
-            black_box((envelope.nonce, envelope.page, message.kind, message.id, message.event));
+            black_box((
+                envelope.nonce,
+                envelope.page,
+                message.kind,
+                message.id,
+                message.event,
+            ));
             black_box(message.data.get().len())
         });
     });

@@ -21,7 +21,10 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
 
     // `build` sets nothing process-wide: it gives the parts.
     let (telemetry, parts) = Telemetry::builder("existing").prometheus_port(0).build()?;
-    tracing_subscriber::registry().with(own_lines).with(parts.layer()).init();
+    tracing_subscriber::registry()
+        .with(own_lines)
+        .with(parts.layer())
+        .init();
     let recorder = FanoutBuilder::default()
         .add_recorder(own_recorder)
         .add_recorder(parts.recorder)
@@ -37,7 +40,11 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     // Gauges are written when somebody looks.
     spanwire::publish();
     println!("the app's own recorder saw:");
-    for line in own_metrics.render().lines().filter(|line| line.starts_with("spanwire_queue")) {
+    for line in own_metrics
+        .render()
+        .lines()
+        .filter(|line| line.starts_with("spanwire_queue"))
+    {
         println!("  {line}");
     }
     println!("{}", telemetry.shutdown(Duration::from_secs(1)));

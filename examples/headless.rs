@@ -22,11 +22,16 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     }
 
     let ipc = Ipc::builder("main").build();
-    ipc.on("greet", |call: &Call| -> Result<String, serde_json::Error> {
-        let name: String = call.data()?;
-        monitor("compose_greeting").run(|| Ok(format!("hello {name}")))
+    ipc.on(
+        "greet",
+        |call: &Call| -> Result<String, serde_json::Error> {
+            let name: String = call.data()?;
+            monitor("compose_greeting").run(|| Ok(format!("hello {name}")))
+        },
+    )?;
+    ipc.on("log", |call: &Call| {
+        tracing::info!(line = call.json(), "page")
     })?;
-    ipc.on("log", |call: &Call| tracing::info!(line = call.json(), "page"))?;
 
     // The wire between the two: texts one way, batches the other.
     let (to_host, from_page) = sync_channel::<String>(100);
@@ -39,7 +44,10 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     // The app: takes what the page sends, and sends what is queued.
     for text in &from_page {
         let _ = ipc.receive(&text, None);
-        ipc.emit_latest("progress", &json!({ "received": ipc.metrics().messages_received }))?;
+        ipc.emit_latest(
+            "progress",
+            &json!({ "received": ipc.metrics().messages_received }),
+        )?;
         while let Some(script) = ipc.next_script() {
             let batch = script.json().ok_or("this page runs no raw scripts")?;
             to_page.send(batch.to_owned())?;
@@ -54,11 +62,15 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
 }
 
 /// Plays the page: calls, and acknowledges what it gets. Ends by hanging up.
-fn page(nonce: &str, to_host: &SyncSender<String>, from_host: &Receiver<String>, seconds: u64) -> u64 {
+fn page(
+    nonce: &str,
+    to_host: &SyncSender<String>,
+    from_host: &Receiver<String>,
+    seconds: u64,
+) -> u64 {
     let send = |messages: Value| {
-        let text = format!(
-            r#"{{"spanwire":1,"nonce":"{nonce}","page":"p1","messages":{messages}}}"#
-        );
+        let text =
+            format!(r#"{{"spanwire":1,"nonce":"{nonce}","page":"p1","messages":{messages}}}"#);
         to_host.send(text).is_ok()
     };
     let mut replies = 0;
@@ -75,8 +87,15 @@ fn page(nonce: &str, to_host: &SyncSender<String>, from_host: &Receiver<String>,
         let Ok(batch) = from_host.recv() else { break };
         let batch: Value = serde_json::from_str(&batch).unwrap_or_default();
         let messages = batch["messages"].as_array().cloned().unwrap_or_default();
-        replies += messages.iter().filter(|message| message["kind"] == "reply").count() as u64;
-        let ids: Vec<_> = messages.iter().filter(|m| m["id"].is_u64()).map(|m| json!([m["id"], m["id"]])).collect();
+        replies += messages
+            .iter()
+            .filter(|message| message["kind"] == "reply")
+            .count() as u64;
+        let ids: Vec<_> = messages
+            .iter()
+            .filter(|m| m["id"].is_u64())
+            .map(|m| json!([m["id"], m["id"]]))
+            .collect();
         send(json!([{"kind": "ack", "ids": ids}]));
         if seconds > 0 {
             thread::sleep(Duration::from_millis(10));

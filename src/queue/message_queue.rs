@@ -249,11 +249,7 @@ impl<T> MessageQueue<T> {
     pub(crate) fn try_pop_timed(&self) -> Option<Popped<T>> {
         let (message, enqueued_at) = self.shared.take()?;
         let wait = self.shared.popped(enqueued_at);
-        Some(Popped {
-            message,
-            enqueued_at,
-            wait,
-        })
+        Some(Popped { message, wait })
     }
 
     /// Takes the oldest message, waiting for one at most that long.
