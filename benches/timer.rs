@@ -59,6 +59,12 @@ fn operations(group: &mut BenchmarkGroup<'_, WallTime>, listeners: &str) {
             work(black_box(7))
         });
     });
+    group.bench_function(format!("{listeners}: ScopedTimer, no span"), |b| {
+        b.iter(|| {
+            let _timer = monitor("bench").sample_one_in(0).start();
+            work(black_box(7))
+        });
+    });
 }
 
 #[inline(never)]

@@ -33,7 +33,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
 
     let jobs = MessageQueue::bounded("jobs", 10);
     jobs.push("thumbnail")?;
-    monitor("make_thumbnail").run_value(|| {
+    monitor("make_thumbnail").time(|| {
         tracing::info!(job = jobs.try_pop(), "done");
     });
 

@@ -102,14 +102,26 @@ impl<V> CappedNames<V> {
     }
 }
 
-/// The name of `T` without generic arguments: its last part, or the whole path when that part is
-/// `Error` and says nothing.
-pub(crate) fn short_type_name<T: ?Sized>() -> &'static str {
-    let full = std::any::type_name::<T>();
-    let path = full.split('<').next().unwrap_or(full);
-    match path.rsplit("::").next() {
-        Some("Error") | None => path,
-        Some(last) => last,
+/// The type's name without path and parameters: `LoadError`, but `io::Error` for an `Error`.
+pub(crate) fn short_type_name(full: &str) -> String {
+    let path = full.trim_start_matches('&').trim_start_matches("mut ");
+    let path = path.split('<').next().unwrap_or(path);
+    let is_path = path
+        .chars()
+        .all(|c| c.is_alphanumeric() || c == '_' || c == ':' || c == '#');
+    if !is_path || path.is_empty() {
+        // `dyn Error`, a tuple: no name that would tell anything.
+        return OTHER.to_owned();
+    }
+    let mut segments = path.rsplit("::");
+    let name = segments.next().unwrap_or(path);
+    if name != "Error" {
+        return name.to_owned();
+    }
+    // Every crate has an `Error`, mostly in a module `error`: what is in front tells them apart.
+    match segments.find(|segment| !matches!(*segment, "error" | "errors" | "err")) {
+        Some(module) => format!("{module}::{name}"),
+        None => name.to_owned(),
     }
 }
 
@@ -164,13 +176,20 @@ mod tests {
     }
 
     #[test]
-    fn a_types_short_name_is_its_last_part_unless_that_says_nothing() {
-        assert_eq!(short_type_name::<std::fmt::Error>(), "core::fmt::Error");
-        assert_eq!(
-            short_type_name::<std::num::ParseIntError>(),
-            "ParseIntError"
-        );
-        assert_eq!(short_type_name::<Option<std::fmt::Error>>(), "Option");
-        assert_eq!(short_type_name::<u8>(), "u8");
+    fn a_types_short_name_is_its_own_unless_that_says_nothing() {
+        for (full, short) in [
+            ("my_app::load::LoadError", "LoadError"),
+            ("&my_app::load::LoadError", "LoadError"),
+            ("my_app::Wrapped<alloc::string::String>", "Wrapped"),
+            ("std::io::error::Error", "io::Error"),
+            ("core::fmt::Error", "fmt::Error"),
+            ("serde_json::error::Error", "serde_json::Error"),
+            ("error::Error", "Error"),
+            ("dyn core::error::Error + core::marker::Send", "_OTHER"),
+            ("(a::B, c::D)", "_OTHER"),
+            ("", "_OTHER"),
+        ] {
+            assert_eq!(short_type_name(full), short, "{full}");
+        }
     }
 }

@@ -94,6 +94,12 @@ const first = async () => {
   while (heard.length < 1_005) await pause(10);
   await check("a listener that is off hears nothing", seen.length === 1_000, seen.length);
 
+  let runs = 0;
+  spanwire.on("twice", () => runs++);
+  await spanwire.invoke("send.twice");
+  await pause(100);
+  await check("a message that is sent again runs once", runs === 1, runs);
+
   let taken = 0;
   for (let at = 0; at < 15_000; at++) taken += spanwire.emit("counted", at);
   let counted = 0;

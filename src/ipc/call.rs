@@ -134,7 +134,7 @@ where
                 code: Code::HandlerError,
             }),
             (Err(error), _) => Err(Rejection {
-                name: short_type_name::<E>().into(),
+                name: short_type_name(std::any::type_name::<E>()).into(),
                 message: error.to_string(),
                 code: Code::HandlerError,
             }),

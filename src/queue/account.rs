@@ -44,7 +44,7 @@ struct Messages {
 }
 
 impl Account {
-    pub(super) fn new(options: QueueBuilder) -> Arc<Self> {
+    pub(super) fn new<T>(options: QueueBuilder<T>) -> Arc<Self> {
         let label = LABELS.get(&options.name, Origin::Registered, Arc::clone);
         let account = Arc::new(Self {
             label: Arc::clone(&label),

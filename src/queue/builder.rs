@@ -1,5 +1,8 @@
 //! Options of a queue.
 
+use std::fmt;
+use std::marker::PhantomData;
+
 use crate::queue::MessageQueue;
 
 /// What a push does when the queue is full.
@@ -16,17 +19,17 @@ pub enum Overflow {
 }
 
 /// Builds a [`MessageQueue`].
-#[derive(Clone, Debug)]
 #[must_use = "a builder does nothing until `build` is called"]
-pub struct QueueBuilder {
+pub struct QueueBuilder<T> {
     pub(super) name: String,
     pub(super) capacity: usize,
     pub(super) overflow: Overflow,
     pub(super) counted: bool,
     pub(super) always_stamped: bool,
+    messages: PhantomData<fn() -> T>,
 }
 
-impl QueueBuilder {
+impl<T> QueueBuilder<T> {
     pub(super) fn new(name: &str) -> Self {
         Self {
             name: name.to_owned(),
@@ -34,6 +37,7 @@ impl QueueBuilder {
             overflow: Overflow::default(),
             counted: true,
             always_stamped: false,
+            messages: PhantomData,
         }
     }
 
@@ -65,8 +69,18 @@ impl QueueBuilder {
 
     /// Builds the queue.
     #[must_use]
-    pub fn build<T>(self) -> MessageQueue<T> {
+    pub fn build(self) -> MessageQueue<T> {
         MessageQueue::new(self)
+    }
+}
+
+impl<T> fmt::Debug for QueueBuilder<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("QueueBuilder")
+            .field("name", &self.name)
+            .field("capacity", &self.capacity)
+            .field("overflow", &self.overflow)
+            .finish_non_exhaustive()
     }
 }
 

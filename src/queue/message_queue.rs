@@ -1,5 +1,6 @@
 //! The queue.
 
+use std::cell::Cell;
 use std::collections::HashMap;
 use std::convert::Infallible;
 use std::fmt;
@@ -37,11 +38,17 @@ struct Shared<T> {
     closed: Receiver<Infallible>,
 }
 
+// The layout keeps moves fast. A message that sits right behind a tag's byte, or in a type whose
+// spare tag values the `Result`s on its way use, is copied in pieces that do not match those it was
+// written in, and each such copy stalls the processor: half of a push and pop. Hence `repr(C)`,
+// which puts the message at a word's boundary, and a cell, which has no spare values.
+#[repr(C)]
 struct Entry<T> {
     enqueued_at: Stamp,
-    body: Body<T>,
+    body: Cell<Body<T>>,
 }
 
+#[repr(C, u64)]
 enum Body<T> {
     Message(T),
     /// The message is in `latest`, where a newer one may take its place.
@@ -58,11 +65,11 @@ impl<T> MessageQueue<T> {
     }
 
     /// Starts building a queue.
-    pub fn builder(name: &str) -> QueueBuilder {
+    pub fn builder(name: &str) -> QueueBuilder<T> {
         QueueBuilder::new(name)
     }
 
-    pub(super) fn new(options: QueueBuilder) -> Self {
+    pub(super) fn new(options: QueueBuilder<T>) -> Self {
         let (sender, receiver) = bounded(options.capacity);
         let (open, closed) = bounded(0);
         Self {
@@ -156,7 +163,10 @@ impl<T> MessageQueue<T> {
                 }
                 (Err(PushErrorReason::Full), Overflow::DropOldest) => {
                     if let Ok(oldest) = shared.receiver.try_recv() {
-                        let (oldest, _) = take(oldest, &mut latest);
+                        let oldest = match oldest.body.into_inner() {
+                            Body::Message(oldest) => oldest,
+                            Body::Key(key) => take(&key, &mut latest).0,
+                        };
                         shared.publish_key(&mut latest, key, message);
                         drop(latest);
                         shared.wake.signal();
@@ -218,29 +228,28 @@ impl<T> MessageQueue<T> {
         Ok(Pushed::Queued)
     }
 
+    /// The first half of a push; calling what it returns is the second.
+    #[cfg(test)]
+    pub(super) fn half_push(&self, message: T) -> impl FnOnce() {
+        self.shared.account.room.reserve().unwrap();
+        || self.shared.publish(message)
+    }
+
     /// Takes the oldest message, if there is one.
     #[inline]
     #[must_use = "the message is lost"]
     pub fn try_pop(&self) -> Option<T> {
-        self.try_pop_timed().map(|popped| popped.message)
+        let (message, enqueued_at) = self.shared.take()?;
+        self.shared.popped(enqueued_at);
+        Some(message)
     }
 
     /// Takes the oldest message with its time in the queue.
     #[inline]
     pub(crate) fn try_pop_timed(&self) -> Option<Popped<T>> {
         let (message, enqueued_at) = self.shared.take()?;
-        Some(self.popped(message, enqueued_at))
-    }
-
-    #[inline]
-    fn popped(&self, message: T, enqueued_at: Stamp) -> Popped<T> {
-        self.shared.account.room.release();
-        let wait = self.shared.account.popped(enqueued_at);
-        Popped {
-            message,
-            enqueued_at,
-            wait,
-        }
+        let wait = self.shared.popped(enqueued_at);
+        Some(Popped { message, wait })
     }
 
     /// Takes the oldest message, waiting for one at most that long.
@@ -279,7 +288,8 @@ impl<T> MessageQueue<T> {
             match entry {
                 Some(entry) => {
                     let (message, enqueued_at) = shared.resolve(entry);
-                    return Ok(self.popped(message, enqueued_at).message);
+                    shared.popped(enqueued_at);
+                    return Ok(message);
                 }
                 None if timed_out => return Err(PopError::Timeout),
                 None => {}
@@ -412,7 +422,7 @@ impl<T> Shared<T> {
     fn publish(&self, message: T) {
         self.send(Entry {
             enqueued_at: self.account.stamp(),
-            body: Body::Message(message),
+            body: Cell::new(Body::Message(message)),
         });
         self.wake.signal();
     }
@@ -424,7 +434,7 @@ impl<T> Shared<T> {
         self.send(Entry {
             // That of the newest message counts.
             enqueued_at: Stamp::NONE,
-            body: Body::Key(key),
+            body: Cell::new(Body::Key(key)),
         });
     }
 
@@ -443,10 +453,17 @@ impl<T> Shared<T> {
 
     #[inline]
     fn resolve(&self, entry: Entry<T>) -> (T, Stamp) {
-        match entry.body {
+        match entry.body.into_inner() {
             Body::Message(message) => (message, entry.enqueued_at),
-            Body::Key(_) => take(entry, &mut self.latest()),
+            Body::Key(key) => take(&key, &mut self.latest()),
         }
+    }
+
+    /// Gives a message's place back and records the pop.
+    #[inline]
+    fn popped(&self, enqueued_at: Stamp) -> Duration {
+        self.account.room.release();
+        self.account.popped(enqueued_at)
     }
 
     fn latest(&self) -> MutexGuard<'_, Latest<T>> {
@@ -461,13 +478,10 @@ impl<T> Shared<T> {
     }
 }
 
-fn take<T>(entry: Entry<T>, latest: &mut Latest<T>) -> (T, Stamp) {
-    match entry.body {
-        Body::Message(message) => (message, entry.enqueued_at),
-        Body::Key(key) => latest
-            .remove(&key)
-            .expect("a key leaves the map only with its one entry in the channel"),
-    }
+fn take<T>(key: &str, latest: &mut Latest<T>) -> (T, Stamp) {
+    latest
+        .remove(key)
+        .expect("a key leaves the map only with its one entry in the channel")
 }
 
 fn deadline(timeout: Duration) -> Stamp {

@@ -3,7 +3,6 @@
 use std::fmt;
 use std::time::Duration;
 
-use crate::clock::Stamp;
 use crate::semconv::ErrorType;
 
 /// A push that was accepted, and what it displaced.
@@ -98,6 +97,5 @@ pub enum PopError {
 pub(crate) struct Popped<T> {
     pub(crate) message: T,
     /// [`Stamp::NONE`] when the queue took no stamp, see `QueueBuilder::always_stamped`.
-    pub(crate) enqueued_at: Stamp,
     pub(crate) wait: Duration,
 }

@@ -8,8 +8,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, LazyLock};
 
 use super::cut;
-use crate::names::{CappedNames, Origin};
-use crate::semconv::{self, ErrorType};
+use crate::names::{CappedNames, Origin, short_type_name};
+use crate::semconv::ErrorType;
 
 const MESSAGE_MAX: usize = 4 * 1024;
 const BACKTRACE_MAX: usize = 16 * 1024;
@@ -44,7 +44,7 @@ impl Failure {
             source = error.source();
         }
         Self {
-            error_type: capped(given.map_or_else(|| short_name(full), str::to_owned)),
+            error_type: capped(given.map_or_else(|| short_type_name(full), str::to_owned)),
             exception_type: if full.starts_with("dyn ") {
                 "dyn Error".to_owned()
             } else {
@@ -124,29 +124,6 @@ fn backtrace() -> Option<String> {
         .then(|| cut(&backtrace.to_string(), BACKTRACE_MAX).to_owned())
 }
 
-/// The type's name without path and parameters: `LoadError`, but `io::Error` for an `Error`.
-fn short_name(full: &str) -> String {
-    let path = full.trim_start_matches('&').trim_start_matches("mut ");
-    let path = path.split('<').next().unwrap_or(path);
-    let is_path = path
-        .chars()
-        .all(|c| c.is_alphanumeric() || c == '_' || c == ':' || c == '#');
-    if !is_path || path.is_empty() {
-        // `dyn Error`, a tuple: no name that would tell anything.
-        return semconv::OTHER.to_owned();
-    }
-    let mut segments = path.rsplit("::");
-    let name = segments.next().unwrap_or(path);
-    if name != "Error" {
-        return name.to_owned();
-    }
-    // Every crate has an `Error`, mostly in a module `error`: what is in front tells them apart.
-    match segments.find(|segment| !matches!(*segment, "error" | "errors" | "err")) {
-        Some(module) => format!("{module}::{name}"),
-        None => name.to_owned(),
-    }
-}
-
 /// The same name while there is room for it, or `_OTHER`.
 fn capped(name: String) -> Arc<str> {
     static NAMES: LazyLock<CappedNames<Arc<str>>> = LazyLock::new(|| CappedNames::new(Arc::clone));
@@ -159,24 +136,6 @@ const NAME_MAX: usize = 128;
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn an_error_type_is_the_types_own_name() {
-        for (full, short) in [
-            ("my_app::load::LoadError", "LoadError"),
-            ("&my_app::load::LoadError", "LoadError"),
-            ("my_app::Wrapped<alloc::string::String>", "Wrapped"),
-            ("std::io::error::Error", "io::Error"),
-            ("core::fmt::Error", "fmt::Error"),
-            ("serde_json::error::Error", "serde_json::Error"),
-            ("error::Error", "Error"),
-            ("dyn core::error::Error + core::marker::Send", "_OTHER"),
-            ("(a::B, c::D)", "_OTHER"),
-            ("", "_OTHER"),
-        ] {
-            assert_eq!(short_name(full), short, "{full}");
-        }
-    }
 
     #[derive(Debug)]
     struct Hostile;

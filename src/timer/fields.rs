@@ -87,9 +87,12 @@ impl From<FieldValue> for Value {
     }
 }
 
-/// The fields of one run.
+/// The fields of one run. Most have none, so they are small when empty.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Fields {
+pub(super) struct Fields(Option<Box<Context>>);
+
+#[derive(Clone, Debug, Default)]
+struct Context {
     kept: Vec<(&'static str, FieldValue)>,
     left_out: u32,
 }
@@ -97,12 +100,13 @@ pub(super) struct Fields {
 impl Fields {
     /// Sets a field; one of the same name is replaced, one beyond the limit is only counted.
     pub(super) fn set(&mut self, key: &'static str, value: FieldValue) {
-        if let Some((_, old)) = self.kept.iter_mut().find(|(known, _)| *known == key) {
+        let context = self.0.get_or_insert_default();
+        if let Some((_, old)) = context.kept.iter_mut().find(|(known, _)| *known == key) {
             *old = value;
-        } else if self.kept.len() < FIELDS_MAX {
-            self.kept.push((key, value));
+        } else if context.kept.len() < FIELDS_MAX {
+            context.kept.push((key, value));
         } else {
-            self.left_out = self.left_out.saturating_add(1);
+            context.left_out = context.left_out.saturating_add(1);
         }
     }
 
@@ -110,26 +114,29 @@ impl Fields {
     ///
     /// A `tracing` span knows its fields when it is compiled, so this goes past `tracing` to the
     /// OpenTelemetry span behind it; a subscriber without one does not see them.
+    #[inline]
     pub(super) fn write_to(&self, span: &Span) {
-        for (key, value) in &self.kept {
+        let Some(context) = &self.0 else { return };
+        for (key, value) in &context.kept {
             span.set_attribute(*key, value.clone());
         }
-        if self.left_out > 0 {
-            span.set_attribute(semconv::CONTEXT_LEFT_OUT, i64::from(self.left_out));
+        if context.left_out > 0 {
+            span.set_attribute(semconv::CONTEXT_LEFT_OUT, i64::from(context.left_out));
         }
     }
 
     /// All in one line, for log records; `None` when there are none.
     pub(super) fn line(&self) -> Option<String> {
+        let context = self.0.as_deref()?;
         let mut line = String::new();
-        for (key, value) in &self.kept {
+        for (key, value) in &context.kept {
             let space = if line.is_empty() { "" } else { " " };
             let _ = write!(line, "{space}{key}={value}");
         }
-        if self.left_out > 0 {
-            let _ = write!(line, " (+{} left out)", self.left_out);
+        if context.left_out > 0 {
+            let _ = write!(line, " (+{} left out)", context.left_out);
         }
-        (!line.is_empty()).then_some(line)
+        Some(line)
     }
 }
 
@@ -147,7 +154,7 @@ mod tests {
         for name in NAMES {
             fields.set(name, "é".repeat(1_000).into());
         }
-        assert_eq!(fields.kept.len(), FIELDS_MAX);
+        assert_eq!(fields.0.as_ref().unwrap().kept.len(), FIELDS_MAX);
         let line = fields.line().unwrap();
         assert!(line.len() < FIELDS_MAX * (TEXT_MAX + 16), "{}", line.len());
         assert!(line.ends_with("(+2 left out)"), "{line}");

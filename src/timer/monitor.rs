@@ -74,6 +74,7 @@ impl<'a> Monitor<'a> {
     /// that of all.
     ///
     /// [`set_slow_threshold_of`](super::set_slow_threshold_of) beats it.
+    #[inline]
     pub fn slow_after(mut self, threshold: Duration) -> Self {
         self.options.slow_after = Some(threshold);
         self
@@ -83,6 +84,7 @@ impl<'a> Monitor<'a> {
     ///
     /// Metrics count all runs, and log records tell of each that failed or was slow. What happens
     /// inside a run without a span belongs to the span around it.
+    #[inline]
     pub fn sample_one_in(mut self, n: u32) -> Self {
         self.options.sample = n;
         self
@@ -91,6 +93,7 @@ impl<'a> Monitor<'a> {
     /// The `error.type` of an error that the work returns. Default: the error's type.
     ///
     /// It is an attribute of metrics: give it few values.
+    #[inline]
     pub fn error_type(mut self, error_type: &'static str) -> Self {
         self.error_type = Some(error_type);
         self
@@ -107,6 +110,7 @@ impl<'a> Monitor<'a> {
     }
 
     /// Starts a timer that ends by hand.
+    #[inline]
     pub fn start(self) -> ScopedTimer {
         match self.begin() {
             None => ScopedTimer::off(),

@@ -85,9 +85,11 @@ impl Running {
         &mut self.fields
     }
 
-    /// Records the end. The span is told before it is left, for its last exit is its end.
+    /// Records the end, once. The span is told before it is left, for its last exit is its end.
+    ///
+    /// It takes a reference because moving a run around costs more than recording it.
     #[inline]
-    pub(super) fn end(self, span: &Span, ending: &Ending) {
+    pub(super) fn end(&self, span: &Span, ending: &Ending) {
         let elapsed = clock::now().since(self.started);
         self.operation.leave();
         let threshold = self.operation.slow_after(self.slow_after);

@@ -50,15 +50,18 @@ impl ScopedTimer {
     ///
     /// For a threshold of its own or thinned out spans start it with
     /// [`Monitor::start`](super::Monitor::start).
+    #[inline]
     pub fn start(operation_name: &str) -> Self {
         monitor(operation_name).start()
     }
 
     /// Of something that nobody listens to.
+    #[inline]
     pub(super) fn off() -> Self {
         Self(None)
     }
 
+    #[inline]
     pub(super) fn of(running: Running, span: tracing::Span) -> Self {
         Self(Some(Scope {
             running,
@@ -79,7 +82,7 @@ impl ScopedTimer {
 
     /// Ends the operation: it went well.
     pub fn complete(mut self) {
-        self.end(|_| Ending::Ok);
+        self.end(|| Ending::Ok);
     }
 
     /// Ends the operation: it failed with this error.
@@ -87,34 +90,41 @@ impl ScopedTimer {
     /// For a boxed error pass what is in the box: `timer.fail(&*error)`. Its type is then unknown,
     /// so `error.type` is `_OTHER`; name it with [`fail_as`](Self::fail_as).
     pub fn fail<E: Error + ?Sized>(mut self, error: &E) {
-        self.end(|_| Ending::Failed(Failure::of(error, None)));
+        self.end(|| Ending::Failed(Failure::of(error, None)));
     }
 
     /// Ends the operation: it failed, with this `error.type` and this text for the log record.
     ///
     /// The type is an attribute of metrics: give it few values.
     pub fn fail_as(mut self, error_type: &'static str, message: impl fmt::Display) {
-        self.end(|_| Ending::Failed(Failure::named(error_type, message)));
+        self.end(|| Ending::Failed(Failure::named(error_type, message)));
     }
 
-    fn end(&mut self, ending: impl FnOnce(&Scope) -> Ending) {
+    fn end(&mut self, ending: impl FnOnce() -> Ending) {
+        // Taken, so that the drop has nothing left to record.
         if let Some(scope) = self.0.take() {
-            let ending = ending(&scope);
-            scope.running.end(&scope.span, &ending);
+            scope.running.end(&scope.span, &ending());
         }
     }
 }
 
 impl Drop for ScopedTimer {
+    #[inline]
     fn drop(&mut self) {
-        self.end(|scope| {
-            if std::thread::panicking() && !scope.began_panicking {
-                Ending::Failed(Failure::panicking())
-            } else {
-                Ending::Ok
-            }
-        });
+        let Some(scope) = &self.0 else { return };
+        if std::thread::panicking() && !scope.began_panicking {
+            panicked(scope);
+        } else {
+            scope.running.end(&scope.span, &Ending::Ok);
+        }
     }
+}
+
+/// Out of the way of timers that went well.
+#[cold]
+fn panicked(scope: &Scope) {
+    let ending = Ending::Failed(Failure::panicking());
+    scope.running.end(&scope.span, &ending);
 }
 
 impl fmt::Debug for ScopedTimer {

@@ -363,3 +363,41 @@ fn a_page_that_never_acknowledges_cannot_make_the_host_keep_replies_without_end(
     }
     assert_eq!(ipc.metrics().messages_open, 1_000);
 }
+
+#[test]
+fn a_script_of_a_page_before_gives_the_new_page_no_credits() {
+    let ipc = Ipc::builder("main").build();
+    ipc.on("sync", |_: &Call| ()).unwrap();
+    let mut page = ModelPage::load(&ipc, "p1");
+    for _ in 0..250 {
+        page.emit(&ipc, "sync", json!(null));
+    }
+    let with_credits = ipc.next_script().unwrap();
+    assert!(with_credits.json().unwrap().contains(r#""kind":"credit""#));
+    let mut next = ModelPage::load(&ipc, "p2");
+    ipc.evaluation_failed(with_credits);
+    ipc.emit("carrier", &0).unwrap();
+    next.pump(&ipc);
+    assert_eq!((next.log.len(), next.credits), (1, 1_000));
+}
+
+#[test]
+fn an_acknowledgement_ahead_of_its_message_is_not_believed() {
+    let capture = Capture::new();
+    capture.run(|| {
+        let ipc = Ipc::builder("main").build();
+        let page = ModelPage::load(&ipc, "p1");
+        ipc.emit("first", &0).unwrap();
+        // The raw script leaves the queue with the event, and waits for a script of its own.
+        ipc.eval("second()").unwrap();
+        let _script = ipc.next_script().unwrap();
+        page.send(&ipc, &[json!({"kind": "ack", "ids": [[1, 2]]})]);
+        assert_eq!(ipc.metrics().messages_sent, 1);
+        let unknown = [("error.type", "unknown_ack"), ("webview.name", "main")];
+        assert_eq!(capture.counter("spanwire.page.errors", &unknown), 1);
+        assert!(
+            ipc.next_script().is_some(),
+            "the raw script is still to be sent"
+        );
+    });
+}

@@ -53,7 +53,7 @@ fn a_successful_call() {
             spans:
             save server rpc.method=save rpc.system.name=spanwire webview.name=main
               event saving
-              "reply save" internal rpc.method=save rpc.system.name=spanwire spanwire.batch.size=1 spanwire.queue.wait=0.001
+              "reply save" internal rpc.method=save rpc.system.name=spanwire spanwire.batch.size=1 spanwire.queue.wait=0.001 webview.name=main
                 event dequeued
                 event dispatched
                 event acknowledged
@@ -66,6 +66,12 @@ fn a_successful_call() {
             spanwire.ipc.message.size{ipc.direction="outbound",webview.name="main"} count=1 sum=16
             spanwire.ipc.messages{ipc.direction="inbound",ipc.event="save",outcome="ok",webview.name="main"} 1
             spanwire.ipc.messages{ipc.direction="outbound",ipc.event="save",outcome="ok",webview.name="main"} 1
+            spanwire.page.state{state="gone",webview.name="main"} 0
+            spanwire.page.state{state="loading",webview.name="main"} 0
+            spanwire.page.state{state="ready",webview.name="main"} 1
+            spanwire.queue.capacity{queue.name="main"} 10000
+            spanwire.queue.peak{queue.name="main"} 0
+            spanwire.queue.size{queue.name="main"} 0
             logs:
             INFO saving span=save
         "#]],
@@ -85,7 +91,7 @@ fn a_failed_call() {
             spans:
             save server error error.type=handler_error rpc.method=save rpc.system.name=spanwire webview.name=main
               event "handler failed"
-              "reply save" internal rpc.method=save rpc.system.name=spanwire spanwire.batch.size=1 spanwire.queue.wait=0
+              "reply save" internal rpc.method=save rpc.system.name=spanwire spanwire.batch.size=1 spanwire.queue.wait=0 webview.name=main
                 event dequeued
                 event dispatched
                 event acknowledged
@@ -98,6 +104,12 @@ fn a_failed_call() {
             spanwire.ipc.message.size{ipc.direction="outbound",webview.name="main"} count=1 sum=12
             spanwire.ipc.messages{error.type="handler_error",ipc.direction="inbound",ipc.event="save",outcome="failed",webview.name="main"} 1
             spanwire.ipc.messages{ipc.direction="outbound",ipc.event="save",outcome="ok",webview.name="main"} 1
+            spanwire.page.state{state="gone",webview.name="main"} 0
+            spanwire.page.state{state="loading",webview.name="main"} 0
+            spanwire.page.state{state="ready",webview.name="main"} 1
+            spanwire.queue.capacity{queue.name="main"} 10000
+            spanwire.queue.peak{queue.name="main"} 0
+            spanwire.queue.size{queue.name="main"} 0
             logs:
             ERROR "handler failed" exception.message="disk is full" exception.type=SaveError span=save
         "#]],
@@ -118,7 +130,7 @@ fn a_panic() {
             spans:
             save server error error.type=panic rpc.method=save rpc.system.name=spanwire webview.name=main
               event "handler panicked"
-              "reply save" internal rpc.method=save rpc.system.name=spanwire spanwire.batch.size=1 spanwire.queue.wait=0
+              "reply save" internal rpc.method=save rpc.system.name=spanwire spanwire.batch.size=1 spanwire.queue.wait=0 webview.name=main
                 event dequeued
                 event dispatched
                 event acknowledged
@@ -131,6 +143,12 @@ fn a_panic() {
             spanwire.ipc.message.size{ipc.direction="outbound",webview.name="main"} count=1 sum=20
             spanwire.ipc.messages{error.type="panic",ipc.direction="inbound",ipc.event="save",outcome="failed",webview.name="main"} 1
             spanwire.ipc.messages{ipc.direction="outbound",ipc.event="save",outcome="ok",webview.name="main"} 1
+            spanwire.page.state{state="gone",webview.name="main"} 0
+            spanwire.page.state{state="loading",webview.name="main"} 0
+            spanwire.page.state{state="ready",webview.name="main"} 1
+            spanwire.queue.capacity{queue.name="main"} 10000
+            spanwire.queue.peak{queue.name="main"} 0
+            spanwire.queue.size{queue.name="main"} 0
             logs:
             ERROR "handler panicked" exception.message="index out of bounds" exception.type=panic span=save
         "#]],
@@ -149,7 +167,7 @@ fn an_unknown_event() {
         expect![[r#"
             spans:
             sav server error error.type=unknown_event rpc.method=sav rpc.system.name=spanwire webview.name=main
-              "reply sav" internal rpc.method=sav rpc.system.name=spanwire spanwire.batch.size=1 spanwire.queue.wait=0
+              "reply sav" internal rpc.method=sav rpc.system.name=spanwire spanwire.batch.size=1 spanwire.queue.wait=0 webview.name=main
                 event dequeued
                 event dispatched
                 event acknowledged
@@ -163,6 +181,12 @@ fn an_unknown_event() {
             spanwire.ipc.messages{error.type="unknown_event",ipc.direction="inbound",ipc.event="clik",outcome="failed",webview.name="main"} 1
             spanwire.ipc.messages{error.type="unknown_event",ipc.direction="inbound",ipc.event="sav",outcome="failed",webview.name="main"} 1
             spanwire.ipc.messages{ipc.direction="outbound",ipc.event="sav",outcome="ok",webview.name="main"} 1
+            spanwire.page.state{state="gone",webview.name="main"} 0
+            spanwire.page.state{state="loading",webview.name="main"} 0
+            spanwire.page.state{state="ready",webview.name="main"} 1
+            spanwire.queue.capacity{queue.name="main"} 10000
+            spanwire.queue.peak{queue.name="main"} 0
+            spanwire.queue.size{queue.name="main"} 0
             logs:
         "#]],
     );
@@ -190,13 +214,13 @@ fn a_drop() {
     });
     expect![[r#"
         spans:
-        "send state" producer error error.type=superseded rpc.method=state rpc.system.name=spanwire
-        "send progress" producer error error.type=queue_full rpc.method=progress rpc.system.name=spanwire
-        "send progress" producer rpc.method=progress rpc.system.name=spanwire spanwire.batch.size=2 spanwire.queue.wait=0
+        "send state" producer error error.type=superseded rpc.method=state rpc.system.name=spanwire webview.name=main
+        "send progress" producer error error.type=queue_full rpc.method=progress rpc.system.name=spanwire webview.name=main
+        "send progress" producer rpc.method=progress rpc.system.name=spanwire spanwire.batch.size=2 spanwire.queue.wait=0 webview.name=main
           event dequeued
           event dispatched
           event acknowledged
-        "send state" producer rpc.method=state rpc.system.name=spanwire spanwire.batch.size=2 spanwire.queue.wait=0
+        "send state" producer rpc.method=state rpc.system.name=spanwire spanwire.batch.size=2 spanwire.queue.wait=0 webview.name=main
           event dequeued
           event dispatched
           event acknowledged
@@ -227,7 +251,7 @@ fn a_retry() {
         },
         expect![[r#"
             spans:
-            "send progress" producer rpc.method=progress rpc.system.name=spanwire spanwire.batch.size=1 spanwire.queue.wait=0 spanwire.retries=1
+            "send progress" producer rpc.method=progress rpc.system.name=spanwire spanwire.batch.size=1 spanwire.queue.wait=0 spanwire.retries=1 webview.name=main
               event dequeued
               event dispatched
               event acknowledged
@@ -238,6 +262,12 @@ fn a_retry() {
             spanwire.ipc.message.size{ipc.direction="outbound",webview.name="main"} count=1 sum=2
             spanwire.ipc.messages{ipc.direction="outbound",ipc.event="progress",outcome="ok",webview.name="main"} 1
             spanwire.ipc.retries{webview.name="main"} 1
+            spanwire.page.state{state="gone",webview.name="main"} 0
+            spanwire.page.state{state="loading",webview.name="main"} 0
+            spanwire.page.state{state="ready",webview.name="main"} 1
+            spanwire.queue.capacity{queue.name="main"} 10000
+            spanwire.queue.peak{queue.name="main"} 1
+            spanwire.queue.size{queue.name="main"} 0
             spanwire.queue.wait.duration{queue.name="main"} count=1 sum=0
             logs:
         "#]],
@@ -277,7 +307,7 @@ fn an_async_handler_keeps_its_children_across_awaits() {
           event rendered
           load internal scene=one
             event loaded
-          "reply render" internal rpc.method=render rpc.system.name=spanwire spanwire.batch.size=2 spanwire.queue.wait=0
+          "reply render" internal rpc.method=render rpc.system.name=spanwire spanwire.batch.size=2 spanwire.queue.wait=0 webview.name=main
             event dequeued
             event dispatched
             event acknowledged
@@ -285,7 +315,7 @@ fn an_async_handler_keeps_its_children_across_awaits() {
           event rendered
           load internal scene=three
             event loaded
-          "reply render" internal rpc.method=render rpc.system.name=spanwire spanwire.batch.size=2 spanwire.queue.wait=0
+          "reply render" internal rpc.method=render rpc.system.name=spanwire spanwire.batch.size=2 spanwire.queue.wait=0 webview.name=main
             event dequeued
             event dispatched
             event acknowledged
@@ -359,11 +389,11 @@ fn a_script_that_throws() {
         },
         expect![[r#"
             spans:
-            "send eval" producer rpc.method=eval rpc.system.name=spanwire spanwire.batch.size=1 spanwire.queue.wait=0
+            "send eval" producer rpc.method=eval rpc.system.name=spanwire spanwire.batch.size=1 spanwire.queue.wait=0 webview.name=main
               event dequeued
               event dispatched
               event acknowledged
-            "send eval" producer error error.type=script_error rpc.method=eval rpc.system.name=spanwire spanwire.batch.size=1 spanwire.queue.wait=0
+            "send eval" producer error error.type=script_error rpc.method=eval rpc.system.name=spanwire spanwire.batch.size=1 spanwire.queue.wait=0 webview.name=main
               event dequeued
               event dispatched
             metrics:
@@ -373,6 +403,12 @@ fn a_script_that_throws() {
             spanwire.ipc.message.size{ipc.direction="outbound",webview.name="main"} count=2 sum=29
             spanwire.ipc.messages{error.type="script_error",ipc.direction="outbound",ipc.event="eval",outcome="failed",webview.name="main"} 1
             spanwire.ipc.messages{ipc.direction="outbound",ipc.event="eval",outcome="ok",webview.name="main"} 1
+            spanwire.page.state{state="gone",webview.name="main"} 0
+            spanwire.page.state{state="loading",webview.name="main"} 0
+            spanwire.page.state{state="ready",webview.name="main"} 1
+            spanwire.queue.capacity{queue.name="main"} 10000
+            spanwire.queue.peak{queue.name="main"} 2
+            spanwire.queue.size{queue.name="main"} 0
             spanwire.queue.wait.duration{queue.name="main"} count=2 sum=0
             logs:
         "#]],
@@ -414,7 +450,7 @@ fn a_message_sent_inside_a_handler_belongs_to_its_trace() {
         expect![[r#"
             spans:
             save consumer rpc.method=save rpc.system.name=spanwire webview.name=main
-              "send saved" producer rpc.method=saved rpc.system.name=spanwire spanwire.batch.size=1 spanwire.queue.wait=0
+              "send saved" producer rpc.method=saved rpc.system.name=spanwire spanwire.batch.size=1 spanwire.queue.wait=0 webview.name=main
                 event dequeued
                 event dispatched
                 event acknowledged
@@ -456,12 +492,12 @@ fn several_listeners_run_in_order_and_the_first_answers() {
             spans:
             save server error error.type=handler_error rpc.method=save rpc.system.name=spanwire webview.name=main
               event "handler failed"
-              "reply save" internal rpc.method=save rpc.system.name=spanwire spanwire.batch.size=2 spanwire.queue.wait=0
+              "reply save" internal rpc.method=save rpc.system.name=spanwire spanwire.batch.size=2 spanwire.queue.wait=0 webview.name=main
                 event dequeued
                 event dispatched
                 event acknowledged
             save server rpc.method=save rpc.system.name=spanwire webview.name=main
-              "reply save" internal rpc.method=save rpc.system.name=spanwire spanwire.batch.size=2 spanwire.queue.wait=0
+              "reply save" internal rpc.method=save rpc.system.name=spanwire spanwire.batch.size=2 spanwire.queue.wait=0 webview.name=main
                 event dequeued
                 event dispatched
                 event acknowledged
@@ -476,6 +512,12 @@ fn several_listeners_run_in_order_and_the_first_answers() {
             spanwire.ipc.messages{error.type="handler_error",ipc.direction="inbound",ipc.event="save",outcome="failed",webview.name="main"} 1
             spanwire.ipc.messages{ipc.direction="inbound",ipc.event="save",outcome="ok",webview.name="main"} 1
             spanwire.ipc.messages{ipc.direction="outbound",ipc.event="save",outcome="ok",webview.name="main"} 2
+            spanwire.page.state{state="gone",webview.name="main"} 0
+            spanwire.page.state{state="loading",webview.name="main"} 0
+            spanwire.page.state{state="ready",webview.name="main"} 1
+            spanwire.queue.capacity{queue.name="main"} 10000
+            spanwire.queue.peak{queue.name="main"} 0
+            spanwire.queue.size{queue.name="main"} 0
             logs:
             ERROR "handler failed" exception.message="disk is full" exception.type=SaveError span=save
         "#]],
