@@ -102,11 +102,14 @@ const first = async () => {
 
   let taken = 0;
   for (let at = 0; at < 15_000; at++) taken += spanwire.emit("counted", at);
+  const refused = await failure(spanwire.invoke("count"));
   let counted = 0;
-  for (let tries = 0; tries < 500 && counted < taken; tries++) {
+  for (let tries = 0; tries < 500 && counted !== taken; tries++) {
     await pause(10);
-    counted = await spanwire.invoke("count");
+    // While the outbox is full a call is refused, too.
+    counted = (await failure(spanwire.invoke("count"))).value;
   }
+  await check("a call beyond the outbox's bound is refused", refused.code === "OVER_CREDIT", refused.code);
   const exact = taken < 15_000 && taken > 10_000 && counted === taken;
   await check("a flood is held back, and what was taken arrives", exact, `${counted} of ${taken}`);
 
