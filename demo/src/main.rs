@@ -10,9 +10,11 @@ mod window;
 use std::error::Error;
 use std::io::Write;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::Parser;
 use spanwire::ipc::Ipc;
+use spanwire::telemetry::Telemetry;
 
 use crate::args::Args;
 use crate::output::say;
@@ -28,6 +30,10 @@ fn main() -> ExitCode {
 }
 
 fn run(args: &Args) -> Result<(), Box<dyn Error>> {
+    // Before any thread has a span to lose.
+    let telemetry = install_telemetry(args)?;
+    announce(&telemetry);
+
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(1)
         .enable_all()
@@ -37,6 +43,39 @@ fn run(args: &Args) -> Result<(), Box<dyn Error>> {
         .allow_origin(window::ORIGIN)
         .build();
     window::run(args, &ipc, runtime.handle())?;
+
     say!("\n{}", ipc.metrics());
+    say!("\nTelemetry over OTLP:\n{}", telemetry.shutdown(FAREWELL));
     Ok(())
+}
+
+/// How long the last export may take.
+const FAREWELL: Duration = Duration::from_secs(3);
+
+/// Strict: a demo that runs on with half of what it was asked for shows the wrong thing.
+fn install_telemetry(args: &Args) -> Result<Telemetry, Box<dyn Error>> {
+    let mut builder = Telemetry::builder("spanwire-demo")
+        .service_version(env!("CARGO_PKG_VERSION"))
+        .strict();
+    if let Some(host) = args.host {
+        builder = builder.prometheus_host(host.to_string());
+    }
+    if let Some(port) = args.port {
+        builder = builder.prometheus_port(port);
+    }
+    Ok(builder.install()?)
+}
+
+/// Says where to look.
+fn announce(telemetry: &Telemetry) {
+    match telemetry.prometheus_addr() {
+        Some(addr) => say!("metrics  http://{addr}/metrics"),
+        None => say!("metrics  not served: OTEL_METRICS_EXPORTER says so"),
+    }
+    let set = |name| std::env::var(name).ok().filter(|value| !value.is_empty());
+    match set("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT").or_else(|| set("OTEL_EXPORTER_OTLP_ENDPOINT")) {
+        Some(endpoint) => say!("traces   to {endpoint}"),
+        None => say!("traces   not sent: OTEL_EXPORTER_OTLP_ENDPOINT=http://localhost:4318 sends them there"),
+    }
+    say!("window   close it or press Ctrl-C to end\n");
 }
