@@ -62,6 +62,17 @@ impl<H> Instruments<H> {
         }
     }
 
+    /// The handles that the recorder in force has already; registers nothing.
+    pub(crate) fn existing(&self) -> Option<&H> {
+        let recorder = recorder();
+        let mut node = self.first.get()?;
+        // As in `get`: without a recorder those of the first.
+        while recorder.is_some_and(|id| id != node.recorder) {
+            node = node.next.get()?;
+        }
+        Some(&node.handles)
+    }
+
     #[cold]
     fn find_or_register(&self, id: RecorderId, register: impl FnOnce() -> H) -> &H {
         let mut register = Some(register);
@@ -147,21 +158,38 @@ pub(crate) trait Publish: Send + Sync {
 }
 
 struct Source {
-    /// The recorder that was in force where the source was made; none: not installed yet.
-    home: Option<RecorderId>,
+    home: Home,
     state: Weak<dyn Publish>,
+}
+
+/// Which recorders a source is published to.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Home {
+    /// It was made before any recorder was in force, so to all.
+    NotYet,
+    /// The one that was in force where it was made.
+    Recorder(RecorderId),
+    /// It sees to that itself.
+    Everywhere,
 }
 
 static SOURCES: Mutex<Vec<Source>> = Mutex::new(Vec::new());
 
 /// Publishes `state` at each [`publish`] until it is dropped.
 pub(crate) fn register(state: Weak<dyn Publish>) {
+    add(recorder().map_or(Home::NotYet, Home::Recorder), state);
+}
+
+/// The same for process-wide state, which writes only to the handles that the recorder in force
+/// has already: see [`Instruments::existing`].
+pub(crate) fn register_everywhere(state: Weak<dyn Publish>) {
+    add(Home::Everywhere, state);
+}
+
+fn add(home: Home, state: Weak<dyn Publish>) {
     let mut sources = SOURCES.lock().unwrap_or_else(PoisonError::into_inner);
     sources.retain(|source| source.state.strong_count() > 0);
-    sources.push(Source {
-        home: recorder(),
-        state,
-    });
+    sources.push(Source { home, state });
 }
 
 /// Writes the state of every queue, page and operation to its gauges.
@@ -169,7 +197,8 @@ pub(crate) fn register(state: Weak<dyn Publish>) {
 /// The Prometheus endpoint, the OTLP exporter and the system sampler call it by themselves. Call it
 /// before you read gauges from a recorder of your own.
 pub fn publish() {
-    publish_where(|home| home.is_none() || home == recorder());
+    let own = recorder().map(Home::Recorder);
+    publish_where(|home| Some(home) == own || matches!(home, Home::NotYet | Home::Everywhere));
 }
 
 /// The same for what was made under the recorder in force alone, so tests stay apart.
@@ -178,10 +207,11 @@ pub fn publish() {
     expect(dead_code, reason = "for the in-memory capture")
 )]
 pub(crate) fn publish_own() {
-    publish_where(|home| home == recorder());
+    let own = recorder().map(Home::Recorder);
+    publish_where(|home| Some(home) == own || home == Home::Everywhere);
 }
 
-fn publish_where(wanted: impl Fn(Option<RecorderId>) -> bool) {
+fn publish_where(wanted: impl Fn(Home) -> bool) {
     let sources = SOURCES.lock().unwrap_or_else(PoisonError::into_inner);
     let due: Vec<Arc<dyn Publish>> = sources
         .iter()

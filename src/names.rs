@@ -65,7 +65,6 @@ impl<V> CappedNames<V> {
     }
 
     /// The value that names beyond the cap share.
-    #[cfg(test)]
     pub(crate) fn other(&self) -> &Arc<V> {
         &self.other
     }
@@ -100,6 +99,29 @@ impl<V> CappedNames<V> {
         next.insert(name, Arc::clone(&value));
         self.known.store(Arc::new(next));
         value
+    }
+}
+
+/// The type's name without path and parameters: `LoadError`, but `io::Error` for an `Error`.
+pub(crate) fn short_type_name(full: &str) -> String {
+    let path = full.trim_start_matches('&').trim_start_matches("mut ");
+    let path = path.split('<').next().unwrap_or(path);
+    let is_path = path
+        .chars()
+        .all(|c| c.is_alphanumeric() || c == '_' || c == ':' || c == '#');
+    if !is_path || path.is_empty() {
+        // `dyn Error`, a tuple: no name that would tell anything.
+        return OTHER.to_owned();
+    }
+    let mut segments = path.rsplit("::");
+    let name = segments.next().unwrap_or(path);
+    if name != "Error" {
+        return name.to_owned();
+    }
+    // Every crate has an `Error`, mostly in a module `error`: what is in front tells them apart.
+    match segments.find(|segment| !matches!(*segment, "error" | "errors" | "err")) {
+        Some(module) => format!("{module}::{name}"),
+        None => name.to_owned(),
     }
 }
 
@@ -151,5 +173,23 @@ mod tests {
         let first = names.get("a", Origin::Registered, |_| "first".into());
         let again = names.get("a", Origin::Other, |_| unreachable!());
         assert!(Arc::ptr_eq(&first, &again));
+    }
+
+    #[test]
+    fn a_types_short_name_is_its_own_unless_that_says_nothing() {
+        for (full, short) in [
+            ("my_app::load::LoadError", "LoadError"),
+            ("&my_app::load::LoadError", "LoadError"),
+            ("my_app::Wrapped<alloc::string::String>", "Wrapped"),
+            ("std::io::error::Error", "io::Error"),
+            ("core::fmt::Error", "fmt::Error"),
+            ("serde_json::error::Error", "serde_json::Error"),
+            ("error::Error", "Error"),
+            ("dyn core::error::Error + core::marker::Send", "_OTHER"),
+            ("(a::B, c::D)", "_OTHER"),
+            ("", "_OTHER"),
+        ] {
+            assert_eq!(short_type_name(full), short, "{full}");
+        }
     }
 }

@@ -176,6 +176,12 @@ attributes! {
     WAIT_S = "spanwire.queue.wait", "Seconds that a message waited in the queue, on its span.";
     BATCH_SIZE = "spanwire.batch.size", "Messages that were sent together, on a message's span.";
     DURATION_S = "spanwire.duration", "Seconds that a slow operation took, on its log record.";
+    SLOW_THRESHOLD_S = "spanwire.slow.threshold",
+        "Seconds from which an operation counts as slow, on a slow one's log record.";
+    CONTEXT = "spanwire.context",
+        "The context fields that the app gave to an operation, on its log records.";
+    CONTEXT_LEFT_OUT = "spanwire.context.left_out",
+        "Context fields beyond the limit, on an operation's span.";
 }
 
 /// The value of `rpc.system.name`.

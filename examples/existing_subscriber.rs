@@ -1,0 +1,52 @@
+//! An app that already has a `tracing` subscriber and a `metrics` recorder keeps both.
+//!
+//! Run with `cargo run --example existing_subscriber`.
+#![expect(clippy::print_stdout, reason = "an example talks to its reader")]
+
+use std::time::Duration;
+
+use metrics_exporter_prometheus::PrometheusBuilder;
+use metrics_util::layers::FanoutBuilder;
+use spanwire::queue::MessageQueue;
+use spanwire::telemetry::Telemetry;
+use spanwire::timer::monitor;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
+
+fn main() -> Result<(), Box<dyn std::error::Error>> {
+    // What the app had before: a recorder of its own, and lines on the terminal.
+    let own_recorder = PrometheusBuilder::new().build_recorder();
+    let own_metrics = own_recorder.handle();
+    let own_lines = tracing_subscriber::fmt::layer().without_time();
+
+    // `build` sets nothing process-wide: it gives the parts.
+    let (telemetry, parts) = Telemetry::builder("existing").prometheus_port(0).build()?;
+    tracing_subscriber::registry()
+        .with(own_lines)
+        .with(parts.layer())
+        .init();
+    let recorder = FanoutBuilder::default()
+        .add_recorder(own_recorder)
+        .add_recorder(parts.recorder)
+        .build();
+    metrics::set_global_recorder(recorder).map_err(|_| "a recorder is set already")?;
+
+    let jobs = MessageQueue::bounded("jobs", 10);
+    jobs.push("thumbnail")?;
+    monitor("make_thumbnail").time(|| {
+        tracing::info!(job = jobs.try_pop(), "done");
+    });
+
+    // Gauges are written when somebody looks.
+    spanwire::publish();
+    println!("the app's own recorder saw:");
+    for line in own_metrics
+        .render()
+        .lines()
+        .filter(|line| line.starts_with("spanwire_queue"))
+    {
+        println!("  {line}");
+    }
+    println!("{}", telemetry.shutdown(Duration::from_secs(1)));
+    Ok(())
+}

@@ -1,0 +1,132 @@
+//! How a wire is set up.
+
+use std::sync::Arc;
+
+use opentelemetry::global::ObjectSafeTracer;
+use opentelemetry::trace::{Tracer, TracerProvider};
+
+use super::limits::Limits;
+use super::wire::Ipc;
+use crate::queue::Overflow;
+use crate::semconv;
+
+/// What to do with events that the page posts by hand as `{type:'event',event,detail}`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum PageEvents {
+    /// They are not ours: [`Ipc::receive`] leaves them to the app.
+    #[default]
+    OwnOnly,
+    /// They are handled like any event. They carry no nonce, so a frame of another origin inside
+    /// the page can send them too.
+    PlainToo,
+}
+
+/// What to do with a `traceparent` that the page gives.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum PageTraces {
+    /// It is ignored: each message from the page begins a trace of its own.
+    #[default]
+    OwnOnly,
+    /// It becomes the parent of the handler's span. The page then decides what is sampled.
+    Accepted,
+}
+
+/// Sets up a wire; made by [`Ipc::builder`].
+#[must_use = "a builder does nothing until build()"]
+pub struct IpcBuilder {
+    pub(super) name: Arc<str>,
+    pub(super) queue_capacity: usize,
+    pub(super) overflow: Overflow,
+    pub(super) limits: Limits,
+    pub(super) runtime: Option<tokio::runtime::Handle>,
+    pub(super) tracer: Option<Box<dyn ObjectSafeTracer + Send + Sync>>,
+    pub(super) origins: Vec<String>,
+    pub(super) page_events: PageEvents,
+    pub(super) page_traces: PageTraces,
+}
+
+impl IpcBuilder {
+    pub(super) fn new(name: &str) -> Self {
+        Self {
+            name: Arc::from(name),
+            queue_capacity: 10_000,
+            overflow: Overflow::DropNewest,
+            limits: Limits::default(),
+            runtime: None,
+            tracer: None,
+            origins: Vec::new(),
+            page_events: PageEvents::default(),
+            page_traces: PageTraces::default(),
+        }
+    }
+
+    /// Messages that may wait for the page. Default: 10,000.
+    pub fn queue_capacity(mut self, messages: usize) -> Self {
+        self.queue_capacity = messages;
+        self
+    }
+
+    /// What happens to a message when the queue is full. Default: [`Overflow::DropNewest`].
+    ///
+    /// [`Overflow::Block`] makes `emit` wait. On the thread that runs the webview it would wait for
+    /// itself.
+    pub fn overflow(mut self, overflow: Overflow) -> Self {
+        self.overflow = overflow;
+        self
+    }
+
+    /// Bounds on what crosses the wire. Default: [`Limits::default`].
+    pub fn limits(mut self, limits: Limits) -> Self {
+        self.limits = limits;
+        self
+    }
+
+    /// The runtime on which async handlers run. Default: none, and `on_async` is an error.
+    pub fn runtime(mut self, runtime: tokio::runtime::Handle) -> Self {
+        self.runtime = Some(runtime);
+        self
+    }
+
+    /// Where the spans of messages to the page go. Default: the global tracer provider.
+    pub fn tracer_provider<P>(mut self, provider: &P) -> Self
+    where
+        P: TracerProvider,
+        P::Tracer: Tracer<Span: Send + Sync + 'static> + Send + Sync + 'static,
+    {
+        self.tracer = Some(Box::new(provider.tracer(semconv::SCOPE)));
+        self
+    }
+
+    /// Takes messages from this origin, for example `https://app.example`. Default: from any, once
+    /// none is named; the nonce is checked in any case.
+    pub fn allow_origin(mut self, origin: &str) -> Self {
+        self.origins.push(origin.trim_end_matches('/').to_owned());
+        self
+    }
+
+    /// What to do with events that the page posts by hand. Default: [`PageEvents::OwnOnly`].
+    pub fn page_events(mut self, events: PageEvents) -> Self {
+        self.page_events = events;
+        self
+    }
+
+    /// What to do with a `traceparent` from the page. Default: [`PageTraces::OwnOnly`].
+    pub fn page_traces(mut self, traces: PageTraces) -> Self {
+        self.page_traces = traces;
+        self
+    }
+
+    /// Builds the wire.
+    #[must_use]
+    pub fn build(self) -> Ipc {
+        Ipc::new(self)
+    }
+}
+
+impl std::fmt::Debug for IpcBuilder {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("IpcBuilder")
+            .field("name", &self.name)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,147 @@
+//! What a handler gets, and what it may give back.
+
+use std::borrow::Cow;
+use std::fmt::Display;
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+use serde_json::value::{RawValue, to_raw_value};
+
+use crate::names::short_type_name;
+
+/// A call or an event from the page, as its handler sees it.
+#[derive(Clone, Debug)]
+pub struct Call<'a> {
+    pub(super) event: Arc<str>,
+    pub(super) data: Cow<'a, RawValue>,
+    pub(super) wants_reply: bool,
+}
+
+impl<'a> Call<'a> {
+    /// The event's name.
+    #[must_use]
+    pub fn event(&self) -> &str {
+        &self.event
+    }
+
+    /// The payload, read as a `T`.
+    ///
+    /// # Errors
+    ///
+    /// The page sent something else than a `T`. Return the error: the page's promise is rejected
+    /// with it.
+    pub fn data<'b, T: Deserialize<'b>>(&'b self) -> Result<T, serde_json::Error> {
+        serde_json::from_str(self.data.get())
+    }
+
+    /// The payload as JSON text.
+    #[must_use]
+    pub fn json(&self) -> &str {
+        self.data.get()
+    }
+
+    /// Whether the page waits for a reply: it called `invoke`, not `emit`.
+    #[must_use]
+    pub fn wants_reply(&self) -> bool {
+        self.wants_reply
+    }
+
+    pub(super) fn into_owned(self) -> Call<'static> {
+        Call {
+            event: self.event,
+            data: Cow::Owned(self.data.into_owned()),
+            wants_reply: self.wants_reply,
+        }
+    }
+}
+
+/// Why the page's promise is rejected, as the page reads it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Code {
+    HandlerError,
+    UnknownEvent,
+    InvalidName,
+}
+
+impl Code {
+    pub(super) const fn as_str(self) -> &'static str {
+        match self {
+            Self::HandlerError => "HANDLER_ERROR",
+            Self::UnknownEvent => "UNKNOWN_EVENT",
+            Self::InvalidName => "INVALID_NAME",
+        }
+    }
+}
+
+/// What the page's promise is rejected with.
+#[derive(Clone, Debug)]
+pub(super) struct Rejection {
+    pub(super) name: Cow<'static, str>,
+    pub(super) message: String,
+    pub(super) code: Code,
+}
+
+/// How a handler ended: its reply, when one was wanted.
+pub(super) type Answer = Result<Box<RawValue>, Rejection>;
+
+/// What a handler may return: nothing, or a `Result` whose value the page's promise gets.
+///
+/// An error rejects the promise with the error's text and the name of its type. The app decides
+/// what its error says: the page is shown all of it.
+pub trait HandlerResult: Send + 'static {
+    #[doc(hidden)]
+    fn into_answer(self, wanted: Wanted) -> HandlerAnswer;
+}
+
+/// Whether the caller waits for the value.
+#[doc(hidden)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(
+    unnameable_types,
+    reason = "hidden: only this crate makes and reads it"
+)]
+pub enum Wanted {
+    Nothing,
+    Reply,
+}
+
+/// Keeps the answer's form to this crate.
+#[doc(hidden)]
+#[derive(Debug)]
+#[expect(
+    unnameable_types,
+    reason = "hidden: only this crate makes and reads it"
+)]
+pub struct HandlerAnswer(pub(super) Answer);
+
+impl HandlerResult for () {
+    fn into_answer(self, _: Wanted) -> HandlerAnswer {
+        HandlerAnswer(Ok(null()))
+    }
+}
+
+impl<T, E> HandlerResult for Result<T, E>
+where
+    T: Serialize + Send + 'static,
+    E: Display + Send + 'static,
+{
+    fn into_answer(self, wanted: Wanted) -> HandlerAnswer {
+        HandlerAnswer(match (self, wanted) {
+            (Ok(_), Wanted::Nothing) => Ok(null()),
+            (Ok(value), Wanted::Reply) => to_raw_value(&value).map_err(|error| Rejection {
+                name: "serde_json::Error".into(),
+                message: format!("the reply cannot be written as JSON: {error}"),
+                code: Code::HandlerError,
+            }),
+            (Err(error), _) => Err(Rejection {
+                name: short_type_name(std::any::type_name::<E>()).into(),
+                message: error.to_string(),
+                code: Code::HandlerError,
+            }),
+        })
+    }
+}
+
+fn null() -> Box<RawValue> {
+    RawValue::NULL.to_owned()
+}

@@ -1,0 +1,259 @@
+//! Messages to the page: from the app's hand into the queue.
+
+use std::fmt;
+use std::sync::Arc;
+
+use serde::Serialize;
+use serde_json::value::{RawValue, to_raw_value};
+
+use super::limits::is_event_name;
+use super::outbox::{Body, Outbound, Replay};
+use super::page::died;
+use super::series::{Direction, EventSeries};
+use super::spans::Spans;
+use super::wire::{Inner, Ipc};
+use crate::names::Origin;
+use crate::queue::{PushError, Pushed};
+use crate::semconv::ErrorType;
+
+/// The `ipc.event` of raw scripts.
+const EVAL: &str = "eval";
+
+/// A message to the page was refused; it comes back whole.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct EmitError {
+    /// Why.
+    pub reason: EmitErrorReason,
+    /// The event's name; `eval` for a raw script.
+    pub event: String,
+    /// The payload as JSON, or the raw script; `None` when it could not be written as JSON.
+    pub data: Option<String>,
+}
+
+/// Why a message to the page was refused.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum EmitErrorReason {
+    /// The event's name has a character or a length that is not allowed.
+    InvalidName,
+    /// The payload cannot be written as JSON.
+    NotJson(serde_json::Error),
+    /// The payload is larger than [`Limits::outbound_bytes_max`](super::Limits).
+    TooLarge,
+    /// The queue is full: the page takes messages more slowly than they come.
+    QueueFull,
+    /// The wire is closed.
+    Closed,
+}
+
+impl fmt::Display for EmitError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let event = &self.event;
+        match &self.reason {
+            EmitErrorReason::InvalidName => {
+                write!(
+                    f,
+                    "event name {event:?} is not 1 to 64 of A-Z a-z 0-9 _ . : / -"
+                )
+            }
+            EmitErrorReason::NotJson(_) => {
+                write!(f, "payload of {event} cannot be written as JSON")
+            }
+            EmitErrorReason::TooLarge => write!(f, "payload of {event} is larger than the limit"),
+            EmitErrorReason::QueueFull => write!(f, "queue is full, {event} was not sent"),
+            EmitErrorReason::Closed => write!(f, "wire is closed, {event} was not sent"),
+        }
+    }
+}
+
+impl std::error::Error for EmitError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match &self.reason {
+            EmitErrorReason::NotJson(error) => Some(error),
+            _ => None,
+        }
+    }
+}
+
+/// How a message takes its place in the queue.
+#[derive(Clone, Copy)]
+enum Place {
+    Last,
+    /// That of an older one with the same name, if one is still queued.
+    OfOlder,
+}
+
+impl Ipc {
+    /// Sends an event to the page. It is queued until the page takes it.
+    ///
+    /// Never waits, unless the builder asked for [`Overflow::Block`](crate::queue::Overflow).
+    ///
+    /// # Errors
+    ///
+    /// [`EmitError`] gives the message back and says why it was refused.
+    pub fn emit(&self, event: &str, data: &(impl Serialize + ?Sized)) -> Result<(), EmitError> {
+        self.0.emit(event, data, Replay::No, Place::Last)
+    }
+
+    /// Sends an event that replaces one of the same name that is still queued, taking its place.
+    ///
+    /// For progress and the like, where only the latest counts.
+    ///
+    /// # Errors
+    ///
+    /// As [`emit`](Self::emit).
+    pub fn emit_latest(
+        &self,
+        event: &str,
+        data: &(impl Serialize + ?Sized),
+    ) -> Result<(), EmitError> {
+        self.0.emit(event, data, Replay::No, Place::OfOlder)
+    }
+
+    /// Sends an event that outlives its page: when the page goes away before it has acknowledged,
+    /// the next one gets it.
+    ///
+    /// # Errors
+    ///
+    /// As [`emit`](Self::emit).
+    pub fn emit_replay(
+        &self,
+        event: &str,
+        data: &(impl Serialize + ?Sized),
+    ) -> Result<(), EmitError> {
+        self.0.emit(event, data, Replay::Yes, Place::Last)
+    }
+
+    /// Runs a raw script in the page: the same queue, order and accounting as events.
+    ///
+    /// The script is the app's own: never build it from input. One that does not parse or throws is
+    /// counted as failed with `error.type` `script_error`.
+    ///
+    /// # Errors
+    ///
+    /// As [`emit`](Self::emit).
+    pub fn eval(&self, script: &str) -> Result<(), EmitError> {
+        let series = self.0.series.event(EVAL, Origin::Registered);
+        self.0.push(
+            series,
+            Body::Eval {
+                script: script.into(),
+            },
+            None,
+        )
+    }
+}
+
+impl Inner {
+    fn emit(
+        &self,
+        event: &str,
+        data: &(impl Serialize + ?Sized),
+        replay: Replay,
+        place: Place,
+    ) -> Result<(), EmitError> {
+        if !is_event_name(event) {
+            return Err(self.refuse(event, EmitErrorReason::InvalidName, to_raw_value(data).ok()));
+        }
+        let data = match to_raw_value(data) {
+            Ok(data) => data,
+            Err(error) => return Err(self.refuse(event, EmitErrorReason::NotJson(error), None)),
+        };
+        // The app names its events in its code: as good as registered.
+        let series = self.series.event(event, Origin::Registered);
+        let name = if **series.label() == *event {
+            Arc::clone(series.label())
+        } else {
+            Arc::from(event)
+        };
+        let key = match place {
+            Place::Last => None,
+            Place::OfOlder => Some(event),
+        };
+        self.push(series, Body::Event { name, data, replay }, key)
+    }
+
+    fn push(
+        &self,
+        series: Arc<EventSeries>,
+        body: Body,
+        key: Option<&str>,
+    ) -> Result<(), EmitError> {
+        let message = Outbound {
+            body,
+            series,
+            context: Spans::parent(),
+            enqueued_at: self.clock.now(),
+        };
+        self.stats.accepted();
+        if message.size() > self.config.limits.outbound_bytes_max {
+            return Err(self.refused(message, ErrorType::TooLarge));
+        }
+        let pushed = match key {
+            None => self.queue.push(message),
+            Some(key) => self.queue.push_latest(key, message),
+        };
+        match pushed {
+            Ok(Pushed::Queued) => Ok(()),
+            Ok(Pushed::Superseded(older)) => {
+                self.ended(&died(older, Err(ErrorType::Superseded)));
+                Ok(())
+            }
+            Ok(Pushed::Evicted(oldest)) => {
+                self.ended(&died(oldest, Err(ErrorType::QueueFull)));
+                Ok(())
+            }
+            Err(error) => {
+                let reason = error.error_type();
+                let PushError { message, .. } = error;
+                Err(self.refused(message, reason))
+            }
+        }
+    }
+
+    /// Ends a message that was not taken, and gives it back.
+    fn refused(&self, message: Outbound, error: ErrorType) -> EmitError {
+        let reason = match error {
+            ErrorType::TooLarge => EmitErrorReason::TooLarge,
+            ErrorType::Shutdown => EmitErrorReason::Closed,
+            _ => EmitErrorReason::QueueFull,
+        };
+        let ended = died(message, Err(error));
+        self.ended(&ended);
+        let (event, data) = match ended.message.body {
+            Body::Event { name, data, .. } => {
+                (name.to_string(), String::from(Box::<str>::from(data)))
+            }
+            Body::Eval { script } => (EVAL.to_owned(), script.into()),
+            Body::Reply { .. } => unreachable!("replies are not pushed"),
+        };
+        EmitError {
+            reason,
+            event,
+            data: Some(data),
+        }
+    }
+
+    /// Refuses what cannot become a message.
+    fn refuse(
+        &self,
+        event: &str,
+        reason: EmitErrorReason,
+        data: Option<Box<RawValue>>,
+    ) -> EmitError {
+        let error = match reason {
+            EmitErrorReason::InvalidName => ErrorType::InvalidName,
+            _ => ErrorType::Malformed,
+        };
+        self.stats.accepted();
+        self.stats.sent(Err(error), std::time::Duration::ZERO);
+        self.series.nameless().lost(Direction::Outbound, error, 1);
+        let data = data.map(|data| String::from(Box::<str>::from(data)));
+        EmitError {
+            reason,
+            event: event.to_owned(),
+            data,
+        }
+    }
+}

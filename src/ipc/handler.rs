@@ -1,0 +1,317 @@
+//! The listeners of each event, and how one message runs through them.
+
+use std::any::Any;
+use std::collections::HashMap;
+use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use arc_swap::{ArcSwap, Guard};
+use futures_util::FutureExt;
+use futures_util::future::{BoxFuture, join_all};
+use tracing::Level;
+
+use super::call::{Answer, Call, Code, HandlerResult, Rejection, Wanted};
+use super::limits::is_event_name;
+use super::series::{End, EventSeries};
+use crate::semconv::{self, ErrorType};
+
+/// Names one registered listener, to take it off again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct ListenerId(u64);
+
+/// Why a listener cannot be registered.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum RegisterError {
+    /// The event's name has a character or a length that is not allowed.
+    #[error("event name {0:?} is not 1 to 64 of A-Z a-z 0-9 _ . : / -")]
+    InvalidName(String),
+    /// An async handler has no runtime to run on.
+    #[error("no runtime for async handlers: give one to IpcBuilder::runtime")]
+    NoRuntime,
+}
+
+/// The listeners of every event. Reading takes no lock, and none is held while a listener runs.
+pub(super) struct IpcHandler {
+    events: ArcSwap<Events>,
+    /// Held while a listener is added or taken off.
+    changing: Mutex<()>,
+    next_id: AtomicU64,
+}
+
+type Events = HashMap<Arc<str>, Arc<Event>, foldhash::quality::RandomState>;
+
+/// One event's listeners, in the order in which they were registered.
+#[derive(Clone)]
+pub(super) struct Event {
+    pub(super) name: Arc<str>,
+    pub(super) series: Arc<EventSeries>,
+    listeners: Vec<(ListenerId, Listener)>,
+}
+
+#[derive(Clone)]
+pub(super) enum Listener {
+    Sync(Arc<SyncListener>),
+    Async(Arc<AsyncListener>),
+}
+
+type SyncListener = dyn Fn(&Call<'_>, Wanted) -> Answer + Send + Sync;
+type AsyncListener = dyn Fn(Call<'static>) -> BoxFuture<'static, Answer> + Send + Sync;
+
+impl Listener {
+    pub(super) fn sync<R: HandlerResult>(
+        f: impl Fn(&Call<'_>) -> R + Send + Sync + 'static,
+    ) -> Self {
+        Self::Sync(Arc::new(move |call, wanted| f(call).into_answer(wanted).0))
+    }
+
+    pub(super) fn future<F, R>(f: impl Fn(Call<'static>) -> F + Send + Sync + 'static) -> Self
+    where
+        F: Future<Output = R> + Send + 'static,
+        R: HandlerResult,
+    {
+        Self::Async(Arc::new(move |call| {
+            let wanted = wanted(&call);
+            f(call)
+                .map(move |result| result.into_answer(wanted).0)
+                .boxed()
+        }))
+    }
+}
+
+impl IpcHandler {
+    pub(super) fn new() -> Self {
+        Self {
+            events: ArcSwap::default(),
+            changing: Mutex::new(()),
+            next_id: AtomicU64::new(1),
+        }
+    }
+
+    pub(super) fn on(
+        &self,
+        name: &str,
+        listener: Listener,
+        series: impl FnOnce() -> Arc<EventSeries>,
+    ) -> Result<ListenerId, RegisterError> {
+        if !is_event_name(name) {
+            return Err(RegisterError::InvalidName(name.chars().take(100).collect()));
+        }
+        let id = ListenerId(self.next_id.fetch_add(1, Ordering::Relaxed));
+        self.change(|events| {
+            let mut event = match events.get(name) {
+                Some(event) => Event::clone(event),
+                None => Event {
+                    name: Arc::from(name),
+                    series: series(),
+                    listeners: Vec::new(),
+                },
+            };
+            event.listeners.push((id, listener));
+            events.insert(Arc::clone(&event.name), Arc::new(event));
+        });
+        Ok(id)
+    }
+
+    /// Takes a listener off; whether it was there. Calls that it runs already go on.
+    pub(super) fn off(&self, id: ListenerId) -> bool {
+        self.change(|events| {
+            let has = |event: &&Arc<Event>| event.listeners.iter().any(|(other, _)| *other == id);
+            let Some(mut event) = events.values().find(has).map(|event| Event::clone(event)) else {
+                return false;
+            };
+            event.listeners.retain(|(other, _)| *other != id);
+            if event.listeners.is_empty() {
+                events.remove(&event.name);
+            } else {
+                events.insert(Arc::clone(&event.name), Arc::new(event));
+            }
+            true
+        })
+    }
+
+    fn change<R>(&self, change: impl FnOnce(&mut Events) -> R) -> R {
+        let _changing = self.changing.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut events = Events::clone(&self.events.load());
+        let result = change(&mut events);
+        self.events.store(Arc::new(events));
+        result
+    }
+
+    /// All events, for one look-up.
+    pub(super) fn events(&self) -> Guard<Arc<Events>> {
+        self.events.load()
+    }
+}
+
+impl fmt::Debug for IpcHandler {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_set().entries(self.events.load().keys()).finish()
+    }
+}
+
+/// How a message's listeners took it: what the caller is told, and how the message ended.
+#[derive(Debug)]
+pub(super) struct Verdict {
+    pub(super) answer: Answer,
+    pub(super) end: End,
+}
+
+/// A message on its way through its listeners.
+pub(super) enum Running {
+    Done(Verdict),
+    Pending(BoxFuture<'static, Verdict>),
+}
+
+impl Event {
+    /// Runs the listeners in order. The first one's answer is the caller's; the message is ok when
+    /// every one of them was.
+    pub(super) fn run(&self, call: &Call<'_>) -> Running {
+        if let [(_, Listener::Sync(listener))] = self.listeners.as_slice() {
+            return Running::Done(run_sync(&**listener, call));
+        }
+        let mut verdicts = Vec::with_capacity(self.listeners.len());
+        let mut futures = Vec::new();
+        for (_, listener) in &self.listeners {
+            match listener {
+                Listener::Sync(listener) => verdicts.push(Some(run_sync(&**listener, call))),
+                Listener::Async(listener) => {
+                    futures.push(run_async(&**listener, call.clone().into_owned()));
+                    verdicts.push(None);
+                }
+            }
+        }
+        if futures.is_empty() {
+            return Running::Done(Verdict::of_all(verdicts.into_iter().flatten()));
+        }
+        let all = join_all(futures).map(|later| {
+            let mut later = later.into_iter();
+            Verdict::of_all(
+                verdicts
+                    .into_iter()
+                    .filter_map(|now| now.or_else(|| later.next())),
+            )
+        });
+        Running::Pending(all.boxed())
+    }
+}
+
+impl Verdict {
+    fn of(answer: Answer) -> Self {
+        if let Err(Rejection { name, message, .. }) = &answer {
+            tracing::event!(
+                target: "spanwire",
+                Level::ERROR,
+                {
+                    { semconv::EXCEPTION_TYPE } = name.as_ref(),
+                    { semconv::EXCEPTION_MESSAGE } = message.as_str(),
+                },
+                "handler failed"
+            );
+        }
+        let end = if answer.is_ok() {
+            Ok(())
+        } else {
+            Err(ErrorType::HandlerError)
+        };
+        Self { answer, end }
+    }
+
+    fn of_all(mut verdicts: impl Iterator<Item = Self>) -> Self {
+        let Some(mut all) = verdicts.next() else {
+            return Self::unknown_event();
+        };
+        for verdict in verdicts {
+            all.end = all.end.and(verdict.end);
+        }
+        all
+    }
+
+    pub(super) fn unknown_event() -> Self {
+        Self::refusal(
+            ErrorType::UnknownEvent,
+            Code::UnknownEvent,
+            "no handler is registered for this event",
+        )
+    }
+
+    pub(super) fn invalid_name() -> Self {
+        Self::refusal(
+            ErrorType::InvalidName,
+            Code::InvalidName,
+            "an event name is 1 to 64 of A-Z a-z 0-9 _ . : / -",
+        )
+    }
+
+    fn refusal(error: ErrorType, code: Code, message: &str) -> Self {
+        let rejection = Rejection {
+            name: "SpanwireError".into(),
+            message: message.to_owned(),
+            code,
+        };
+        Self {
+            answer: Err(rejection),
+            end: Err(error),
+        }
+    }
+
+    /// The panic's text goes to the app's log and not to the page.
+    fn panicked(panic: &(dyn Any + Send)) -> Self {
+        let text = panic
+            .downcast_ref::<&str>()
+            .copied()
+            .or_else(|| panic.downcast_ref::<String>().map(String::as_str))
+            .unwrap_or("a panic without a text");
+        tracing::event!(
+            target: "spanwire",
+            Level::ERROR,
+            {
+                { semconv::EXCEPTION_TYPE } = "panic",
+                { semconv::EXCEPTION_MESSAGE } = text,
+            },
+            "handler panicked"
+        );
+        let message = "the handler panicked".to_owned();
+        let rejection = Rejection {
+            name: "Panic".into(),
+            message,
+            code: Code::HandlerError,
+        };
+        Self {
+            answer: Err(rejection),
+            end: Err(ErrorType::Panic),
+        }
+    }
+}
+
+fn wanted(call: &Call<'_>) -> Wanted {
+    if call.wants_reply() {
+        Wanted::Reply
+    } else {
+        Wanted::Nothing
+    }
+}
+
+fn run_sync(listener: &SyncListener, call: &Call<'_>) -> Verdict {
+    // A panic ends the message and not the app. What the listener shares with the app is the
+    // app's to keep sound, as it is with a poisoned lock.
+    match catch_unwind(AssertUnwindSafe(|| listener(call, wanted(call)))) {
+        Ok(answer) => Verdict::of(answer),
+        Err(panic) => Verdict::panicked(&*panic),
+    }
+}
+
+fn run_async(listener: &AsyncListener, call: Call<'static>) -> BoxFuture<'static, Verdict> {
+    match catch_unwind(AssertUnwindSafe(|| listener(call))) {
+        Ok(future) => AssertUnwindSafe(future)
+            .catch_unwind()
+            .map(|result| match result {
+                Ok(answer) => Verdict::of(answer),
+                Err(panic) => Verdict::panicked(&*panic),
+            })
+            .boxed(),
+        Err(panic) => std::future::ready(Verdict::panicked(&*panic)).boxed(),
+    }
+}

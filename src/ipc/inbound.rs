@@ -1,0 +1,503 @@
+//! Messages from the page: checked, run through their listeners, answered and counted.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::future::{AbortHandle, Abortable};
+use opentelemetry::Context;
+use opentelemetry::trace::TraceContextExt;
+use serde::Serialize;
+use serde_json::value::{RawValue, to_raw_value};
+use tracing::{Instrument, Span};
+use tracing_opentelemetry::OpenTelemetrySpanExt;
+
+use super::builder::{PageEvents, PageTraces};
+use super::call::{Answer, Call};
+use super::handler::{Event, Running, Verdict};
+use super::limits::is_event_name;
+use super::message::{Form, Inbound, Posted, form_of, parse_batch, parse_plain};
+use super::outbox::{Body, Credit, Facts, Outbound, Phase};
+use super::page::died;
+use super::propagation::parse_traceparent;
+use super::series::{Direction, End, EventSeries};
+use super::spans::Spans;
+use super::wire::{Inner, Ipc};
+use crate::clock::Stamp;
+use crate::names::Origin;
+use crate::semconv::{self, ErrorType};
+
+/// Whether a text from the page was Spanwire's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use = "what is not Spanwire's is for the app's own handler"]
+pub enum Received {
+    /// It was, and it was handled or counted as refused.
+    Ours,
+    /// It was not: it is the app's own.
+    NotOurs,
+}
+
+/// A message for a transport that has its own form.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct IpcMessage {
+    /// The event's name.
+    pub event: String,
+    /// The payload.
+    pub data: Box<RawValue>,
+    /// The call's id when the sender waits for a reply; unique among its open calls.
+    pub id: Option<u64>,
+}
+
+impl IpcMessage {
+    /// An event: nobody waits for a reply.
+    ///
+    /// # Errors
+    ///
+    /// The payload cannot be written as JSON.
+    pub fn event(event: &str, data: &(impl Serialize + ?Sized)) -> Result<Self, serde_json::Error> {
+        Ok(Self {
+            event: event.to_owned(),
+            data: to_raw_value(data)?,
+            id: None,
+        })
+    }
+
+    /// A call, whose reply carries `id` as its `call`.
+    ///
+    /// # Errors
+    ///
+    /// The payload cannot be written as JSON.
+    pub fn call(
+        event: &str,
+        data: &(impl Serialize + ?Sized),
+        id: u64,
+    ) -> Result<Self, serde_json::Error> {
+        Ok(Self {
+            id: Some(id),
+            ..Self::event(event, data)?
+        })
+    }
+}
+
+/// Where a message came from and who waits for it.
+#[derive(Clone, Copy, Debug)]
+struct Caller {
+    generation: u64,
+    /// The call's id; `None` for an event.
+    call: Option<u64>,
+    credit: Credit,
+}
+
+impl Ipc {
+    /// Takes a text that the page posted, from the main frame's `origin` if the transport knows it.
+    ///
+    /// Handlers run before it returns. It never fails and never panics: what is wrong with a text
+    /// is counted, and answered where somebody waits.
+    pub fn receive(&self, text: &str, origin: Option<&str>) -> Received {
+        let form = form_of(text);
+        let plain = self.0.config.page_events == PageEvents::PlainToo;
+        match form {
+            Form::Batch => self.receive_batch(text, origin),
+            Form::Plain if plain => self.receive_plain(text, origin),
+            Form::Plain | Form::NotOurs => return Received::NotOurs,
+        }
+        Received::Ours
+    }
+
+    /// As [`receive`](Self::receive), for a transport that hands over bytes.
+    pub fn receive_bytes(&self, bytes: &[u8], origin: Option<&str>) -> Received {
+        if let Ok(text) = std::str::from_utf8(bytes) {
+            return self.receive(text, origin);
+        }
+        if form_of(&String::from_utf8_lossy(bytes.get(..64).unwrap_or(bytes))) == Form::NotOurs {
+            return Received::NotOurs;
+        }
+        self.0.refuse_text(ErrorType::Malformed);
+        Received::Ours
+    }
+
+    /// Takes a message from a transport that has its own form. The sender is trusted: it needs no
+    /// nonce and no credits, but the name is checked all the same.
+    ///
+    /// A call's reply comes out of [`next_script`](Self::next_script).
+    pub fn handle_message(&self, message: &IpcMessage) {
+        let inner = &self.0;
+        inner.stats.received(1);
+        let caller = Caller {
+            generation: inner.page().generation(),
+            call: message.id,
+            credit: Credit::None,
+        };
+        self.handle(caller, &message.event, &message.data, None);
+    }
+
+    fn receive_batch(&self, text: &str, origin: Option<&str>) {
+        let inner = &self.0;
+        if let Err(error) = inner.check_text(text, origin) {
+            return inner.refuse_text(error);
+        }
+        let Some(batch) = parse_batch(text) else {
+            return inner.refuse_text(ErrorType::Malformed);
+        };
+        if !same(batch.nonce.as_bytes(), inner.nonce.as_bytes()) {
+            return inner.refuse_text(ErrorType::Forbidden);
+        }
+        inner
+            .series
+            .batch_size(Direction::Inbound, batch.messages.len());
+        let mut generation = inner.page().current(&batch.page);
+        for message in batch.messages {
+            match (message, generation) {
+                (None, _) => inner.refuse_text(ErrorType::Malformed),
+                (Some(Inbound::Ready), _) => {
+                    if let Err(error) = inner.ready(&batch.page) {
+                        inner.series.protocol_error(error);
+                    }
+                    generation = inner.page().current(&batch.page);
+                }
+                (Some(Inbound::Posted(posted)), None) => {
+                    inner.received();
+                    inner.posted_series(&posted.event).lost(
+                        Direction::Inbound,
+                        ErrorType::StaleGeneration,
+                        1,
+                    );
+                }
+                (Some(_), None) => inner.series.protocol_error(ErrorType::StaleGeneration),
+                (Some(Inbound::Posted(posted)), Some(generation)) => {
+                    self.posted(generation, &posted)
+                }
+                (Some(message), Some(generation)) => inner.control(generation, message),
+            }
+        }
+    }
+
+    fn receive_plain(&self, text: &str, origin: Option<&str>) {
+        let inner = &self.0;
+        if let Err(error) = inner.check_text(text, origin) {
+            return inner.refuse_text(error);
+        }
+        let Some((event, detail)) = parse_plain(text) else {
+            return inner.refuse_text(ErrorType::Malformed);
+        };
+        inner.received();
+        inner
+            .series
+            .message_size(Direction::Inbound, detail.get().len());
+        let generation = inner.page().generation();
+        let caller = Caller {
+            generation,
+            call: None,
+            credit: Credit::None,
+        };
+        self.handle(caller, &event, detail, None);
+    }
+
+    fn posted(&self, generation: u64, posted: &Posted<'_>) {
+        let inner = &self.0;
+        inner.received();
+        inner
+            .series
+            .message_size(Direction::Inbound, posted.data.get().len());
+        if let Err(error) = inner.page().admit(generation, posted.id) {
+            // Not answered: the id belongs to another call, or the page broke its window.
+            return inner
+                .posted_series(&posted.event)
+                .lost(Direction::Inbound, error, 1);
+        }
+        let call = posted.wants_reply.then_some(posted.id);
+        let caller = Caller {
+            generation,
+            call,
+            credit: Credit::Spent,
+        };
+        self.handle(
+            caller,
+            &posted.event,
+            posted.data,
+            posted.traceparent.as_deref(),
+        );
+    }
+
+    /// Runs a message through its listeners.
+    fn handle(&self, caller: Caller, name: &str, data: &RawValue, traceparent: Option<&str>) {
+        let inner = &self.0;
+        let remote = inner.remote_parent(traceparent);
+        let events = inner.handler.events();
+        let Some(event) = events.get(name) else {
+            let series = inner.posted_series(name);
+            let span = inner.span(&series, caller, remote);
+            let verdict = if is_event_name(name) {
+                Verdict::unknown_event()
+            } else {
+                Verdict::invalid_name()
+            };
+            let in_hand = InHand::new(inner, series, caller, &span);
+            return span.in_scope(|| in_hand.finish(verdict, None));
+        };
+        let span = inner.span(&event.series, caller, remote);
+        let in_hand = InHand::new(inner, Arc::clone(&event.series), caller, &span);
+        let call = Call {
+            event: Arc::clone(&event.name),
+            data: Cow::Borrowed(data),
+            wants_reply: caller.call.is_some(),
+        };
+        let event = Arc::clone(event);
+        // No lock and no guard is held while the app's code runs.
+        drop(events);
+        in_hand.run(&event, &call, &span);
+    }
+}
+
+impl Inner {
+    fn received(&self) {
+        self.stats.received(1);
+    }
+
+    /// Counts a text, or a message, that cannot be read.
+    fn refuse_text(&self, error: ErrorType) {
+        self.received();
+        self.series.nameless().lost(Direction::Inbound, error, 1);
+    }
+
+    fn check_text(&self, text: &str, origin: Option<&str>) -> Result<(), ErrorType> {
+        let allowed = &self.config.origins;
+        let is_allowed = |origin: &str| allowed.iter().any(|a| a == origin.trim_end_matches('/'));
+        if !allowed.is_empty() && !origin.is_some_and(is_allowed) {
+            return Err(ErrorType::ForbiddenOrigin);
+        }
+        self.config.limits.check_inbound(text)
+    }
+
+    /// The series of a name that the page gave, which may be hostile.
+    fn posted_series(&self, name: &str) -> Arc<EventSeries> {
+        match self.handler.events().get(name) {
+            Some(event) => Arc::clone(&event.series),
+            None if is_event_name(name) => self.series.event(name, Origin::Other),
+            None => Arc::clone(self.series.nameless()),
+        }
+    }
+
+    fn control(&self, generation: u64, message: Inbound<'_>) {
+        match message {
+            Inbound::Ack { ids, failed } => {
+                let mut facts = Facts::default();
+                let due = self
+                    .page()
+                    .acknowledged(generation, &ids, &failed, &mut facts);
+                self.apply(facts);
+                if due {
+                    self.wake();
+                }
+            }
+            Inbound::Cancel { id } => {
+                // Bound first, so that the lock is free when the future is dropped.
+                let abort = self.page().cancel(generation, id);
+                if let Some(abort) = abort {
+                    abort.abort();
+                }
+            }
+            Inbound::Shed { count } => {
+                self.series
+                    .nameless()
+                    .lost(Direction::Inbound, ErrorType::PageShed, count);
+            }
+            Inbound::PageError(error) => self.series.page_error(error),
+            Inbound::Leave => self.left(Phase::Loading),
+            Inbound::Ready | Inbound::Posted(_) => unreachable!("told apart by the caller"),
+        }
+    }
+
+    fn remote_parent(&self, traceparent: Option<&str>) -> Option<Context> {
+        if self.config.page_traces == PageTraces::OwnOnly {
+            return None;
+        }
+        match parse_traceparent(traceparent?) {
+            Ok(parent) => Some(Context::new().with_remote_span_context(parent)),
+            Err(_) => {
+                // The message is as good as any, only its trace begins here.
+                self.series.protocol_error(ErrorType::InvalidTraceparent);
+                None
+            }
+        }
+    }
+
+    fn span(&self, series: &EventSeries, caller: Caller, remote: Option<Context>) -> Span {
+        let name = &**series.label();
+        let span = tracing::info_span!(
+            target: "spanwire",
+            parent: None,
+            "handle",
+            otel.name = name,
+            otel.kind = if caller.call.is_some() { "server" } else { "consumer" },
+            otel.status_code = tracing::field::Empty,
+            { semconv::RPC_SYSTEM_NAME } = semconv::RPC_SYSTEM,
+            { semconv::RPC_METHOD } = name,
+            { semconv::WEBVIEW_NAME } = &*self.config.name,
+            { semconv::ERROR_TYPE } = tracing::field::Empty,
+        );
+        if let Some(parent) = remote {
+            // Fails only when no layer of OpenTelemetry's is there, and then there is no trace.
+            let _ = span.set_parent(parent);
+        }
+        span
+    }
+
+    /// Sends a call's reply, or counts it as gone with its page.
+    fn reply(
+        &self,
+        caller: Caller,
+        call: u64,
+        series: &Arc<EventSeries>,
+        answer: Answer,
+        context: Option<Context>,
+    ) {
+        self.stats.accepted();
+        let reply = Outbound {
+            body: Body::Reply {
+                call,
+                result: answer,
+                credit: caller.credit,
+            },
+            series: Arc::clone(series),
+            context,
+            enqueued_at: self.clock.now(),
+        };
+        let refused = self.page().reply(caller.generation, reply);
+        match refused {
+            Ok(()) => self.wake(),
+            Err(reply) => self.ended(&died(reply, Err(ErrorType::PageGone))),
+        }
+    }
+}
+
+/// A message whose listeners are at work. However they end, it ends once.
+struct InHand {
+    inner: Arc<Inner>,
+    series: Arc<EventSeries>,
+    caller: Caller,
+    started: Stamp,
+    /// The parent of the reply's span.
+    context: Option<Context>,
+    /// The listeners run in the background, so the page may withdraw the call.
+    in_background: bool,
+    ended: bool,
+}
+
+impl InHand {
+    fn new(inner: &Arc<Inner>, series: Arc<EventSeries>, caller: Caller, span: &Span) -> Self {
+        let context = span.in_scope(Spans::parent);
+        Self {
+            inner: Arc::clone(inner),
+            series,
+            caller,
+            started: inner.clock.now(),
+            context,
+            in_background: false,
+            ended: false,
+        }
+    }
+
+    fn run(mut self, event: &Event, call: &Call<'_>, span: &Span) {
+        let _entered = span.enter();
+        let running = match event.run(call) {
+            Running::Done(verdict) => {
+                let took = self.took();
+                return self.finish(verdict, Some(took));
+            }
+            Running::Pending(running) => running,
+        };
+        let Some(runtime) = self.inner.config.runtime.clone() else {
+            unreachable!("on_async refuses without a runtime")
+        };
+        let (abort, registration) = AbortHandle::new_pair();
+        if let Some(call) = self.caller.call {
+            let opened = self
+                .inner
+                .page()
+                .open_call(self.caller.generation, call, abort);
+            if let Err(error) = opened {
+                // Another call with this id is open: this one is not answered, or two would be.
+                self.end(Err(error), None);
+                return;
+            }
+            self.in_background = true;
+        }
+        let background = async move {
+            let verdict = running.await;
+            let took = self.took();
+            self.finish(verdict, Some(took));
+        };
+        runtime.spawn(Abortable::new(
+            background.instrument(span.clone()),
+            registration,
+        ));
+    }
+
+    fn took(&self) -> Duration {
+        self.inner.clock.now().since(self.started)
+    }
+
+    fn finish(mut self, verdict: Verdict, took: Option<Duration>) {
+        let Caller {
+            generation, call, ..
+        } = self.caller;
+        let answered = match call {
+            Some(id) if self.in_background => {
+                self.inner.page().close_call(generation, id).then_some(id)
+            }
+            call => call,
+        };
+        self.end(verdict.end, took);
+        match answered {
+            Some(call) => {
+                let context = self.context.take();
+                self.inner
+                    .reply(self.caller, call, &self.series, verdict.answer, context);
+            }
+            None => self.refund(),
+        }
+    }
+
+    fn end(&mut self, end: End, took: Option<Duration>) {
+        self.ended = true;
+        self.series.handled(end, took);
+        if let Err(error) = end {
+            let span = Span::current();
+            span.record(semconv::ERROR_TYPE, error.as_str());
+            span.record("otel.status_code", "ERROR");
+        }
+    }
+
+    /// Gives the page its credit back. A reply's comes with the reply's end instead.
+    fn refund(&self) {
+        if self.caller.credit == Credit::Spent {
+            let due = self.inner.page().refund(self.caller.generation);
+            if due {
+                self.inner.wake();
+            }
+        }
+    }
+}
+
+impl Drop for InHand {
+    /// The listeners were stopped in the middle: the page withdrew the call or went away, or the
+    /// runtime ended.
+    fn drop(&mut self) {
+        if self.ended {
+            return;
+        }
+        if let Some(call) = self.caller.call {
+            self.inner.page().close_call(self.caller.generation, call);
+        }
+        let took = self.took();
+        self.end(Err(ErrorType::Cancelled), Some(took));
+        self.refund();
+    }
+}
+
+/// Compares without telling by its time how much was right.
+fn same(a: &[u8], b: &[u8]) -> bool {
+    a.len() == b.len() && a.iter().zip(b).fold(0, |differs, (a, b)| differs | (a ^ b)) == 0
+}

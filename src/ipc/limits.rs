@@ -1,0 +1,133 @@
+//! What a message may be, so that a hostile page cannot make the host work or grow without end.
+
+use crate::semconv::ErrorType;
+
+/// The longest event name, in bytes.
+pub const EVENT_NAME_LEN_MAX: usize = 64;
+
+/// Bounds on what crosses the wire.
+///
+/// Each bound says what happens beyond it; nothing beyond a bound is lost without a count.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Limits {
+    /// Largest batch from the page, in bytes (1 MiB). A larger one is refused unread as `too_large`.
+    pub inbound_bytes_max: usize,
+    /// Deepest nesting of a batch's JSON (64). A deeper one is refused unread as `too_deep`.
+    pub depth_max: usize,
+    /// Calls and events of the page that may be unanswered at once (1000): the page's credits.
+    /// What it sends beyond is refused as `over_credit`, and a well-behaved page never does.
+    pub unanswered_max: u32,
+    /// Largest payload to the page, in bytes (10 MiB). A larger one comes back as an error.
+    pub outbound_bytes_max: usize,
+    /// Messages to the page that may be sent and not acknowledged (4096).
+    /// At the bound messages wait in the queue, which has a bound of its own.
+    pub in_flight_max: usize,
+    /// Messages in one script (200).
+    pub batch_len_max: usize,
+    /// Bytes of one script, exceeded by its last message at most (256 KiB).
+    pub batch_bytes_max: usize,
+    /// How often a message is sent again (3). After that it fails.
+    pub retries_max: u32,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            inbound_bytes_max: 1 << 20,
+            depth_max: 64,
+            unanswered_max: 1_000,
+            outbound_bytes_max: 10 << 20,
+            in_flight_max: 4_096,
+            batch_len_max: 200,
+            batch_bytes_max: 256 << 10,
+            retries_max: 3,
+        }
+    }
+}
+
+impl Limits {
+    /// Refuses a text that is too large or too deep to be parsed.
+    pub(crate) fn check_inbound(&self, text: &str) -> Result<(), ErrorType> {
+        if text.len() > self.inbound_bytes_max {
+            return Err(ErrorType::TooLarge);
+        }
+        if deeper_than(text, self.depth_max) {
+            return Err(ErrorType::TooDeep);
+        }
+        Ok(())
+    }
+}
+
+/// Whether `name` may be an event's: 1 to 64 of `A-Za-z0-9_.:/-`.
+#[must_use]
+pub fn is_event_name(name: &str) -> bool {
+    (1..=EVENT_NAME_LEN_MAX).contains(&name.len())
+        && name
+            .bytes()
+            .all(|b| b.is_ascii_alphanumeric() || b"_.:/-".contains(&b))
+}
+
+/// Whether brackets outside strings nest deeper than `max`.
+///
+/// It takes the text as it comes: for text that is not JSON the answer means nothing, and the
+/// parser will refuse it.
+fn deeper_than(text: &str, max: usize) -> bool {
+    let bytes = text.as_bytes();
+    // Nesting cannot exceed the number of opening brackets, and counting those is much faster.
+    if memchr::memchr2_iter(b'{', b'[', bytes).nth(max).is_none() {
+        return false;
+    }
+    let (mut depth, mut in_string, mut escaped) = (0_usize, false, false);
+    for byte in bytes {
+        match byte {
+            _ if escaped => escaped = false,
+            b'\\' if in_string => escaped = true,
+            b'"' => in_string = !in_string,
+            _ if in_string => {}
+            b'{' | b'[' => {
+                depth += 1;
+                if depth > max {
+                    return true;
+                }
+            }
+            b'}' | b']' => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+    }
+    false
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn depth_is_counted_outside_strings_only() {
+        let nested = |n: usize| format!("{}{}", "[".repeat(n), "]".repeat(n));
+        assert!(!deeper_than(&nested(64), 64));
+        assert!(deeper_than(&nested(65), 64));
+        assert!(!deeper_than(&format!(r#""{}""#, "[".repeat(100)), 64));
+        assert!(deeper_than(&format!(r#"["\"", {}"#, "[".repeat(64)), 64));
+        assert!(!deeper_than(&"[],".repeat(1_000), 64));
+    }
+
+    #[test]
+    fn event_names_are_short_and_plain() {
+        for good in ["a", "asset:save", "a/b-c.d_e", &"x".repeat(64)] {
+            assert!(is_event_name(good), "{good}");
+        }
+        for bad in [
+            "",
+            " ",
+            "a b",
+            "é",
+            "a\0",
+            "</script>",
+            "a'",
+            &"x".repeat(65),
+        ] {
+            assert!(!is_event_name(bad), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,58 @@
+//! The message layer between a page and the host; it knows no webview.
+//!
+//! [`Ipc`] is one wire. Texts from the page go into [`Ipc::receive`], scripts for the page come out
+//! of [`Ipc::next_script`], and in between every message is checked, traced, timed and counted.
+//! The `webview` module does both for wry; a transport of your own does it in two lines.
+//!
+//! Each message ends exactly once: delivered, failed or dropped, with a reason from
+//! [`ErrorType`](crate::semconv::ErrorType). What crosses the wire is written down in
+//! `docs/wire.md`.
+//!
+//! ```
+//! use spanwire::ipc::{Call, Ipc};
+//!
+//! let ipc = Ipc::builder("main").build();
+//! ipc.on("greet", |call: &Call| -> Result<String, serde_json::Error> {
+//!     let name: String = call.data()?;
+//!     Ok(format!("hello {name}"))
+//! })?;
+//!
+//! // What the page script would send, and what it would be sent.
+//! ipc.page_ready("p1")?;
+//! let batch = format!(
+//!     r#"{{"spanwire":1,"nonce":"{}","page":"p1","messages":[
+//!         {{"kind":"call","id":1,"event":"greet","data":"page"}}]}}"#,
+//!     ipc.nonce(),
+//! );
+//! let _ = ipc.receive(&batch, None);
+//! let script = ipc.next_script().expect("there is a reply");
+//! assert!(script.text().contains(r#""data":"hello page""#));
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+
+mod builder;
+mod call;
+mod emit;
+mod handler;
+mod inbound;
+mod limits;
+mod message;
+mod outbox;
+mod page;
+mod propagation;
+mod script;
+mod series;
+mod spans;
+mod stats;
+mod wire;
+
+pub use builder::{IpcBuilder, PageEvents, PageTraces};
+pub use call::{Call, HandlerResult};
+pub use emit::{EmitError, EmitErrorReason};
+pub use handler::{ListenerId, RegisterError};
+pub use inbound::{IpcMessage, Received};
+pub use limits::{EVENT_NAME_LEN_MAX, Limits, is_event_name};
+pub use propagation::{TraceparentError, parse_traceparent};
+pub use script::Script;
+pub use stats::{IpcMetrics, IpcMetricsDelta};
+pub use wire::{Ipc, PageReadyError};

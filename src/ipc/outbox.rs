@@ -1,0 +1,475 @@
+//! Messages to the page, from the queue to the acknowledgement: a state machine without a clock,
+//! a thread or a lock of its own. Time and messages come in, facts go out.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::Arc;
+use std::time::Duration;
+
+use opentelemetry::Context;
+use serde_json::value::RawValue;
+
+use super::call::Rejection;
+use super::limits::Limits;
+use super::script::{BatchWriter, Content, Item, ReplyItem, Script};
+use super::series::{End, EventSeries};
+use crate::clock::Stamp;
+use crate::queue::Popped;
+use crate::semconv::ErrorType;
+
+/// The state that a page is in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Phase {
+    Loading,
+    Ready,
+    Gone,
+    Closed,
+}
+
+impl Phase {
+    /// The states that the gauge tells apart. A closed wire has a page that is gone.
+    pub(super) const NAMES: [&'static str; 3] = ["loading", "ready", "gone"];
+
+    pub(super) fn as_str(self) -> &'static str {
+        match self {
+            Self::Loading => "loading",
+            Self::Ready => "ready",
+            Self::Gone | Self::Closed => "gone",
+        }
+    }
+}
+
+/// A message to the page.
+#[derive(Debug)]
+pub(super) struct Outbound {
+    pub(super) body: Body,
+    pub(super) series: Arc<EventSeries>,
+    /// What was going on where it was sent: the parent of its span.
+    pub(super) context: Option<Context>,
+    pub(super) enqueued_at: Stamp,
+}
+
+#[derive(Debug)]
+pub(super) enum Body {
+    Event {
+        name: Arc<str>,
+        data: Box<RawValue>,
+        replay: Replay,
+    },
+    Eval {
+        script: Box<str>,
+    },
+    Reply {
+        call: u64,
+        result: Result<Box<RawValue>, Rejection>,
+        credit: Credit,
+    },
+}
+
+/// Whether a message is sent again to the next page when its page goes away.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Replay {
+    No,
+    Yes,
+}
+
+/// Whether a reply's end gives the page a credit back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Credit {
+    /// The call came through a transport without credits.
+    None,
+    /// The page spent one for the call.
+    Spent,
+}
+
+impl Outbound {
+    /// Payload bytes on the wire.
+    pub(super) fn size(&self) -> usize {
+        match &self.body {
+            Body::Event { data, .. }
+            | Body::Reply {
+                result: Ok(data), ..
+            } => data.get().len(),
+            Body::Reply {
+                result: Err(rejection),
+                ..
+            } => rejection.message.len(),
+            Body::Eval { script } => script.len(),
+        }
+    }
+
+    fn is_eval(&self) -> bool {
+        matches!(self.body, Body::Eval { .. })
+    }
+
+    fn is_reply(&self) -> bool {
+        matches!(self.body, Body::Reply { .. })
+    }
+
+    fn item(&self, id: u64) -> Item<'_> {
+        match &self.body {
+            Body::Event { name, data, .. } => Item::Event {
+                id,
+                event: name,
+                data,
+            },
+            Body::Eval { .. } => Item::Begin { id },
+            Body::Reply { call, result, .. } => Item::Reply {
+                id,
+                call: *call,
+                result: match result {
+                    Ok(data) => ReplyItem::Data(data),
+                    Err(Rejection {
+                        name,
+                        message,
+                        code,
+                    }) => ReplyItem::Error {
+                        name,
+                        message,
+                        code: code.as_str(),
+                    },
+                },
+            },
+        }
+    }
+}
+
+/// A message that ended, and how it got there.
+#[derive(Debug)]
+pub(super) struct Ended {
+    pub(super) message: Outbound,
+    pub(super) end: End,
+    pub(super) journey: Journey,
+}
+
+/// The stages that a message to the page went through.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Journey {
+    /// When it left the queue, and after what wait.
+    pub(super) dequeued: Option<(Stamp, Duration)>,
+    /// When it was last sent, and with how many others.
+    pub(super) dispatched: Option<(Stamp, usize)>,
+    pub(super) attempts: u32,
+}
+
+/// What came of an input.
+#[derive(Debug, Default)]
+pub(super) struct Facts {
+    pub(super) ended: Vec<Ended>,
+    pub(super) retries: u64,
+    /// Acknowledgements of messages that were not in flight.
+    pub(super) unknown_acks: u64,
+}
+
+#[derive(Debug)]
+pub(super) struct Outbox {
+    limits: Limits,
+    /// Replies, ahead of everything: bounded, since each stands for a call that spent a credit.
+    replies: VecDeque<Outbound>,
+    /// Everything that left the queue or the reply lane and did not end, by id.
+    open: BTreeMap<u64, Open>,
+    /// Of these, what is to be sent (again), before anything new.
+    staged: BTreeSet<u64>,
+    /// Raw scripts that were sent and whose end the page was not asked for yet.
+    unsettled: BTreeSet<u64>,
+    next_id: u64,
+    /// Credits that the page gets with the next script.
+    credits: u64,
+    /// Whether a script is worth its cost for the credits alone.
+    credits_due: bool,
+    failed_in_a_row: u32,
+}
+
+#[derive(Debug)]
+struct Open {
+    message: Outbound,
+    journey: Journey,
+}
+
+impl Outbox {
+    pub(super) fn new(limits: Limits) -> Self {
+        Self {
+            limits,
+            replies: VecDeque::new(),
+            open: BTreeMap::new(),
+            staged: BTreeSet::new(),
+            unsettled: BTreeSet::new(),
+            next_id: 1,
+            credits: 0,
+            credits_due: false,
+            failed_in_a_row: 0,
+        }
+    }
+
+    pub(super) fn reply(&mut self, reply: Outbound) {
+        debug_assert!(reply.is_reply());
+        self.replies.push_back(reply);
+    }
+
+    /// Gives the page a credit back; whether a script should be sent for it.
+    pub(super) fn refund(&mut self, count: u64) -> bool {
+        self.credits += count;
+        // A quarter of the window at a time: the page never waits, and few scripts are sent for it.
+        self.credits_due = self.credits >= u64::from(self.limits.unanswered_max / 4).max(1);
+        self.credits_due
+    }
+
+    /// The next script for `page`: replies first, then what is sent again, then the queue.
+    pub(super) fn next_script(
+        &mut self,
+        page: &str,
+        generation: u64,
+        now: Stamp,
+        pop: &mut dyn FnMut() -> Option<Popped<Outbound>>,
+        facts: &mut Facts,
+    ) -> Option<Script> {
+        let floor = self.open.keys().next().copied().unwrap_or(self.next_id);
+        if let Some(id) = self.unsettled.pop_first() {
+            let mut writer = BatchWriter::new(page, floor);
+            writer.push(&Item::Settle { id });
+            let content = Content::Batch {
+                json: writer.finish(),
+            };
+            return Some(Script {
+                content,
+                generation,
+                ids: vec![id],
+                settles: true,
+                credits: 0,
+            });
+        }
+        let mut writer = BatchWriter::new(page, floor);
+        let mut ids = Vec::new();
+        while writer.len() < self.limits.batch_len_max
+            && writer.bytes() < self.limits.batch_bytes_max
+        {
+            let Some(id) = self.take_next(now, pop) else {
+                break;
+            };
+            let Some(open) = self.open.get_mut(&id) else {
+                continue;
+            };
+            if open.message.is_eval() {
+                if !ids.is_empty() {
+                    self.staged.insert(id);
+                    break;
+                }
+                return Some(self.eval_script(page, generation, id, floor, now, facts));
+            }
+            writer.push(&open.message.item(id));
+            ids.push(id);
+        }
+        if ids.is_empty() && !self.credits_due {
+            return None;
+        }
+        for &id in &ids {
+            self.dispatched(id, ids.len(), now, facts);
+        }
+        let credits = std::mem::take(&mut self.credits);
+        self.credits_due = false;
+        if credits > 0 {
+            writer.push(&Item::Credit { count: credits });
+        }
+        let content = Content::Batch {
+            json: writer.finish(),
+        };
+        Some(Script {
+            content,
+            generation,
+            ids,
+            settles: false,
+            credits,
+        })
+    }
+
+    /// The id of the next message to send, which is open and not staged from here on.
+    fn take_next(
+        &mut self,
+        now: Stamp,
+        pop: &mut dyn FnMut() -> Option<Popped<Outbound>>,
+    ) -> Option<u64> {
+        if let Some(reply) = self.replies.pop_front() {
+            let waited = now.since(reply.enqueued_at);
+            return Some(self.take_in(reply, now, waited));
+        }
+        if let Some(id) = self.staged.pop_first() {
+            return Some(id);
+        }
+        if self.open.len() >= self.limits.in_flight_max {
+            return None;
+        }
+        let popped = pop()?;
+        Some(self.take_in(popped.message, now, popped.wait))
+    }
+
+    fn take_in(&mut self, message: Outbound, now: Stamp, waited: Duration) -> u64 {
+        let id = self.next_id;
+        self.next_id += 1;
+        let journey = Journey {
+            dequeued: Some((now, waited)),
+            ..Journey::default()
+        };
+        self.open.insert(id, Open { message, journey });
+        id
+    }
+
+    fn eval_script(
+        &mut self,
+        page: &str,
+        generation: u64,
+        id: u64,
+        floor: u64,
+        now: Stamp,
+        facts: &mut Facts,
+    ) -> Script {
+        self.dispatched(id, 1, now, facts);
+        self.unsettled.insert(id);
+        let around = |item: Item<'_>| {
+            let mut writer = BatchWriter::new(page, floor);
+            writer.push(&item);
+            writer.finish()
+        };
+        let script = match self.open.get(&id).map(|open| &open.message.body) {
+            Some(Body::Eval { script }) => script.clone(),
+            _ => Box::default(),
+        };
+        let content = Content::Eval {
+            before: around(Item::Begin { id }),
+            script,
+            after: around(Item::End { id }),
+        };
+        Script {
+            content,
+            generation,
+            ids: vec![id],
+            settles: false,
+            credits: 0,
+        }
+    }
+
+    fn dispatched(&mut self, id: u64, batch: usize, now: Stamp, facts: &mut Facts) {
+        let Some(open) = self.open.get_mut(&id) else {
+            return;
+        };
+        facts.retries += u64::from(open.journey.attempts > 0);
+        open.journey.attempts += 1;
+        open.journey.dispatched = Some((now, batch));
+    }
+
+    /// The page could not take `script`: what it held is sent again or fails.
+    ///
+    /// Returns whether there is something to send again.
+    pub(super) fn evaluation_failed(&mut self, script: &Script, facts: &mut Facts) -> bool {
+        self.failed_in_a_row += 1;
+        self.credits += script.credits;
+        // A page that takes nothing must not keep the event loop busy with its credits alone.
+        self.credits_due |= script.credits > 0 && self.failed_in_a_row <= self.limits.retries_max;
+        for &id in &script.ids {
+            let Some(open) = self.open.get_mut(&id) else {
+                continue;
+            };
+            self.unsettled.remove(&id);
+            if open.journey.attempts > self.limits.retries_max {
+                self.end(id, Err(ErrorType::ScriptError), facts);
+            } else if script.settles {
+                // The raw script itself ran: only the question is asked again.
+                open.journey.attempts += 1;
+                self.unsettled.insert(id);
+            } else {
+                self.staged.insert(id);
+            }
+        }
+        self.credits_due || !self.staged.is_empty() || !self.unsettled.is_empty()
+    }
+
+    /// The page ran the messages from `first` to `last`; those in `failed` threw or did not parse.
+    pub(super) fn acknowledged(
+        &mut self,
+        first: u64,
+        last: u64,
+        failed: &[u64],
+        facts: &mut Facts,
+    ) {
+        self.failed_in_a_row = 0;
+        if first > last {
+            facts.unknown_acks += 1;
+            return;
+        }
+        // Only what was sent at least once can have been run, be it waiting to be sent again.
+        let known: Vec<u64> = self
+            .open
+            .range(first..=last)
+            .filter(|(_, open)| open.journey.attempts > 0)
+            .map(|(&id, _)| id)
+            .collect();
+        // One for a range, however wide a hostile page makes it.
+        facts.unknown_acks += u64::from((last - first).saturating_add(1) > known.len() as u64);
+        for id in known {
+            let threw = failed.contains(&id);
+            self.end(
+                id,
+                if threw {
+                    Err(ErrorType::ScriptError)
+                } else {
+                    Ok(())
+                },
+                facts,
+            );
+        }
+    }
+
+    /// The page is gone: what it had in flight dies with it, but for what asked to be replayed.
+    pub(super) fn end_generation(&mut self, facts: &mut Facts) {
+        self.credits = 0;
+        self.credits_due = false;
+        self.failed_in_a_row = 0;
+        self.unsettled.clear();
+        facts
+            .ended
+            .extend(self.replies.drain(..).map(|message| Ended {
+                message,
+                end: Err(ErrorType::PageGone),
+                journey: Journey::default(),
+            }));
+        let ids: Vec<u64> = self.open.keys().copied().collect();
+        for id in ids {
+            let Some(open) = self.open.get_mut(&id) else {
+                continue;
+            };
+            let again = match open.message.body {
+                Body::Event {
+                    replay: Replay::Yes,
+                    ..
+                } => open.journey.attempts <= self.limits.retries_max,
+                Body::Event { .. } | Body::Eval { .. } => open.journey.attempts == 0,
+                Body::Reply { .. } => false,
+            };
+            if again {
+                self.staged.insert(id);
+            } else {
+                self.end(id, Err(ErrorType::PageGone), facts);
+            }
+        }
+    }
+
+    /// The wire is closed: everything that is open is dropped.
+    pub(super) fn close(&mut self, facts: &mut Facts) {
+        self.end_generation(facts);
+        let ids: Vec<u64> = self.open.keys().copied().collect();
+        for id in ids {
+            self.end(id, Err(ErrorType::Shutdown), facts);
+        }
+    }
+
+    fn end(&mut self, id: u64, end: End, facts: &mut Facts) {
+        let Some(open) = self.open.remove(&id) else {
+            return;
+        };
+        self.staged.remove(&id);
+        self.unsettled.remove(&id);
+        facts.ended.push(Ended {
+            message: open.message,
+            end,
+            journey: open.journey,
+        });
+    }
+}

@@ -1,0 +1,246 @@
+//! One webview's page as the host sees it: its state, its generation, its calls and its credits.
+
+use std::collections::{HashMap, VecDeque};
+
+use futures_util::future::AbortHandle;
+
+use super::limits::Limits;
+use super::outbox::{Body, Credit, Ended, Facts, Outbound, Outbox, Phase};
+use super::script::Script;
+use super::series::End;
+use crate::clock::Stamp;
+use crate::queue::Popped;
+use crate::semconv::ErrorType;
+
+/// Pages that were replaced and are remembered, so that none of them can come back.
+const RETIRED_MAX: usize = 16;
+
+/// The page and the wire's two sides of it. Pure: time comes in, facts go out.
+#[derive(Debug)]
+pub(super) struct Page {
+    limits: Limits,
+    phase: Phase,
+    id: String,
+    /// Counts the pages; what belongs to an earlier one is stale.
+    generation: u64,
+    retired: VecDeque<String>,
+    outbox: Outbox,
+    /// The highest id that the page used: ids rise, so one that does not was seen before.
+    last_id: u64,
+    /// Calls and events that the page sent and that did not end.
+    unanswered: u32,
+    /// Calls whose handler runs in the background.
+    calls: HashMap<u64, AbortHandle>,
+}
+
+impl Page {
+    pub(super) fn new(limits: Limits) -> Self {
+        Self {
+            limits,
+            phase: Phase::Loading,
+            id: String::new(),
+            generation: 0,
+            retired: VecDeque::new(),
+            outbox: Outbox::new(limits),
+            last_id: 0,
+            unanswered: 0,
+            calls: HashMap::new(),
+        }
+    }
+
+    pub(super) fn phase(&self) -> Phase {
+        self.phase
+    }
+
+    pub(super) fn generation(&self) -> u64 {
+        self.generation
+    }
+
+    /// A page says that it is there: from here on it is the one that messages go to.
+    pub(super) fn ready(
+        &mut self,
+        id: &str,
+        facts: &mut Facts,
+    ) -> Result<Vec<AbortHandle>, ErrorType> {
+        match self.phase {
+            Phase::Closed => return Err(ErrorType::Shutdown),
+            Phase::Ready if self.id == id => return Err(ErrorType::Duplicate),
+            _ if self.retired.iter().any(|retired| retired == id) => {
+                return Err(ErrorType::StaleGeneration);
+            }
+            Phase::Loading | Phase::Ready | Phase::Gone => {}
+        }
+        let aborts = self.end_generation(Phase::Ready, facts);
+        self.id = id.to_owned();
+        Ok(aborts)
+    }
+
+    /// The page went away, and `phase` is what comes now.
+    pub(super) fn left(&mut self, phase: Phase, facts: &mut Facts) -> Vec<AbortHandle> {
+        if self.phase == Phase::Closed {
+            return Vec::new();
+        }
+        self.end_generation(phase, facts)
+    }
+
+    /// Nothing crosses the wire from here on.
+    pub(super) fn close(&mut self, facts: &mut Facts) -> Vec<AbortHandle> {
+        if self.phase == Phase::Closed {
+            return Vec::new();
+        }
+        let aborts = self.end_generation(Phase::Closed, facts);
+        self.outbox.close(facts);
+        aborts
+    }
+
+    fn end_generation(&mut self, phase: Phase, facts: &mut Facts) -> Vec<AbortHandle> {
+        self.outbox.end_generation(facts);
+        if !self.id.is_empty() {
+            self.retired.truncate(RETIRED_MAX - 1);
+            self.retired.push_front(std::mem::take(&mut self.id));
+        }
+        self.phase = phase;
+        self.generation += 1;
+        self.last_id = 0;
+        self.unanswered = 0;
+        // A page that is gone takes no answer, so its calls end here and not when they are done.
+        self.calls.drain().map(|(_, abort)| abort).collect()
+    }
+
+    /// Whether `id` is the page that messages go to; the generation to answer to if so.
+    pub(super) fn current(&self, id: &str) -> Option<u64> {
+        (self.phase == Phase::Ready && self.id == id).then_some(self.generation)
+    }
+
+    /// Takes in a call or an event of the page, for a credit.
+    pub(super) fn admit(&mut self, generation: u64, id: u64) -> Result<(), ErrorType> {
+        if generation != self.generation {
+            return Err(ErrorType::StaleGeneration);
+        }
+        if self.unanswered >= self.limits.unanswered_max {
+            return Err(ErrorType::OverCredit);
+        }
+        self.unanswered += 1;
+        if id <= self.last_id {
+            self.refund(generation);
+            return Err(ErrorType::Duplicate);
+        }
+        self.last_id = id;
+        Ok(())
+    }
+
+    /// Gives the page the credit back for what ended; whether a script should be sent for it.
+    pub(super) fn refund(&mut self, generation: u64) -> bool {
+        if generation != self.generation || self.unanswered == 0 {
+            return false;
+        }
+        self.unanswered -= 1;
+        self.outbox.refund(1)
+    }
+
+    /// A call's handler goes on in the background.
+    pub(super) fn open_call(
+        &mut self,
+        generation: u64,
+        id: u64,
+        abort: AbortHandle,
+    ) -> Result<(), ErrorType> {
+        if generation != self.generation {
+            return Err(ErrorType::StaleGeneration);
+        }
+        if self.calls.contains_key(&id) {
+            return Err(ErrorType::Duplicate);
+        }
+        self.calls.insert(id, abort);
+        Ok(())
+    }
+
+    /// The call ended: whether its page still waits for the answer.
+    pub(super) fn close_call(&mut self, generation: u64, id: u64) -> bool {
+        generation == self.generation && self.calls.remove(&id).is_some()
+    }
+
+    /// The page withdraws a call. One that is not in the background has been answered already.
+    pub(super) fn cancel(&mut self, generation: u64, id: u64) -> Option<AbortHandle> {
+        if generation != self.generation {
+            return None;
+        }
+        self.calls.remove(&id)
+    }
+
+    /// Sends a reply; it comes back when its page is gone.
+    pub(super) fn reply(&mut self, generation: u64, reply: Outbound) -> Result<(), Outbound> {
+        if generation != self.generation || self.phase != Phase::Ready {
+            return Err(reply);
+        }
+        self.outbox.reply(reply);
+        Ok(())
+    }
+
+    pub(super) fn next_script(
+        &mut self,
+        now: Stamp,
+        pop: &mut dyn FnMut() -> Option<Popped<Outbound>>,
+        facts: &mut Facts,
+    ) -> Option<Script> {
+        if self.phase != Phase::Ready {
+            return None;
+        }
+        self.outbox
+            .next_script(&self.id, self.generation, now, pop, facts)
+    }
+
+    /// Whether there is something to send again.
+    pub(super) fn evaluation_failed(&mut self, script: &Script, facts: &mut Facts) -> bool {
+        if script.generation != self.generation {
+            // Its messages ended, or were staged again, with their page.
+            return false;
+        }
+        let before = facts.ended.len();
+        let again = self.outbox.evaluation_failed(script, facts);
+        self.settle_replies(before, facts) || again
+    }
+
+    /// Whether a script should be sent for the credits that came back.
+    pub(super) fn acknowledged(
+        &mut self,
+        generation: u64,
+        ids: &[(u64, u64)],
+        failed: &[u64],
+        facts: &mut Facts,
+    ) -> bool {
+        if generation != self.generation {
+            return false;
+        }
+        let before = facts.ended.len();
+        for &(first, last) in ids {
+            self.outbox.acknowledged(first, last, failed, facts);
+        }
+        self.settle_replies(before, facts)
+    }
+
+    /// A call's credit comes back with the end of its reply, so that a page which never
+    /// acknowledges cannot make the host keep replies without end.
+    fn settle_replies(&mut self, from: usize, facts: &Facts) -> bool {
+        let spent = |ended: &&Ended| {
+            matches!(
+                ended.message.body,
+                Body::Reply {
+                    credit: Credit::Spent,
+                    ..
+                }
+            )
+        };
+        let credits = facts.ended.iter().skip(from).filter(spent).count();
+        (0..credits).fold(false, |due, _| self.refund(self.generation) || due)
+    }
+}
+
+/// A message of a page that is gone, as it ended.
+pub(super) fn died(message: Outbound, end: End) -> Ended {
+    Ended {
+        message,
+        end,
+        journey: Default::default(),
+    }
+}

@@ -1,0 +1,282 @@
+//! What the host sends: batches, written as scripts that are safe for any name and payload.
+
+use serde::Serialize;
+use serde_json::value::RawValue;
+
+/// A script to be evaluated in the page, or its batch for a transport that is not a webview.
+///
+/// Hand it back to [`Ipc::evaluation_failed`](super::Ipc::evaluation_failed) when the page could
+/// not take it.
+#[derive(Debug)]
+#[must_use = "its messages stay in flight until the page acknowledges them"]
+pub struct Script {
+    pub(super) content: Content,
+    /// The page that it was written for.
+    pub(super) generation: u64,
+    /// The messages that it holds, or whose end it asks for.
+    pub(super) ids: Vec<u64>,
+    pub(super) settles: bool,
+    pub(super) credits: u64,
+}
+
+#[derive(Debug)]
+pub(super) enum Content {
+    Batch {
+        json: String,
+    },
+    Eval {
+        before: String,
+        script: Box<str>,
+        after: String,
+    },
+}
+
+impl Script {
+    /// The text to evaluate.
+    #[must_use]
+    pub fn text(&self) -> String {
+        match &self.content {
+            Content::Batch { json } => call(json),
+            // A line of its own, so that a comment at the script's end swallows nothing of ours.
+            Content::Eval {
+                before,
+                script,
+                after,
+            } => {
+                format!("{};\n{script}\n;{};", call(before), call(after))
+            }
+        }
+    }
+
+    /// The batch as JSON, for a transport that is not a webview; `None` for a raw script.
+    #[must_use]
+    pub fn json(&self) -> Option<&str> {
+        match &self.content {
+            Content::Batch { json } => Some(json),
+            Content::Eval { .. } => None,
+        }
+    }
+}
+
+/// A call of the page's receiving function with this batch.
+fn call(json: &str) -> String {
+    let literal = escape(json);
+    if sets_prototype(json) {
+        // In a literal a `__proto__` key sets the prototype; JSON.parse makes it a plain key.
+        let quoted = serde_json::to_string(json).expect("a string is JSON");
+        return format!("{RECEIVE}(JSON.parse({}))", escape(&quoted));
+    }
+    format!("{RECEIVE}({literal})")
+}
+
+/// The function that the page script defines.
+const RECEIVE: &str = "__spanwire__";
+
+/// JSON as it may stand in a script: without `<`, which could end a script element, and without
+/// the two line separators that older engines do not accept in a string.
+///
+/// All three can only stand inside strings, where an escape means the same.
+fn escape(json: &str) -> String {
+    let mut text = String::with_capacity(json.len() + 16);
+    for c in json.chars() {
+        match c {
+            '<' => text.push_str("\\u003c"),
+            '\u{2028}' => text.push_str("\\u2028"),
+            '\u{2029}' => text.push_str("\\u2029"),
+            c => text.push(c),
+        }
+    }
+    text
+}
+
+/// Whether a key may be `__proto__`, spelled out or with escaped underscores.
+fn sets_prototype(json: &str) -> bool {
+    let bytes = json.as_bytes();
+    memchr::memmem::find(bytes, b"__proto__").is_some()
+        || memchr::memmem::find(bytes, br"\u005f").is_some()
+        || memchr::memmem::find(bytes, br"\u005F").is_some()
+}
+
+/// A message to the page, as docs/wire.md describes it.
+#[derive(Debug, Serialize)]
+#[serde(tag = "kind", rename_all = "lowercase")]
+pub(super) enum Item<'a> {
+    Event {
+        id: u64,
+        event: &'a str,
+        data: &'a RawValue,
+    },
+    Reply {
+        id: u64,
+        call: u64,
+        #[serde(flatten)]
+        result: ReplyItem<'a>,
+    },
+    Credit {
+        count: u64,
+    },
+    Begin {
+        id: u64,
+    },
+    End {
+        id: u64,
+    },
+    Settle {
+        id: u64,
+    },
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum ReplyItem<'a> {
+    Data(&'a RawValue),
+    Error {
+        name: &'a str,
+        message: &'a str,
+        code: &'a str,
+    },
+}
+
+/// Writes a batch item by item.
+#[derive(Debug)]
+pub(super) struct BatchWriter {
+    json: String,
+    len: usize,
+}
+
+impl BatchWriter {
+    pub(super) fn new(page: &str, floor: u64) -> Self {
+        // The page's id was checked to be letters and digits.
+        let json = format!(r#"{{"page":"{page}","floor":{floor},"messages":["#);
+        Self { json, len: 0 }
+    }
+
+    pub(super) fn push(&mut self, item: &Item<'_>) {
+        if self.len > 0 {
+            self.json.push(',');
+        }
+        self.len += 1;
+        let text = serde_json::to_string(item).expect("keys are strings and no writer can fail");
+        self.json.push_str(&text);
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.len
+    }
+
+    pub(super) fn bytes(&self) -> usize {
+        self.json.len()
+    }
+
+    pub(super) fn finish(mut self) -> String {
+        self.json.push_str("]}");
+        self.json
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn script(content: Content) -> Script {
+        Script {
+            content,
+            generation: 1,
+            ids: Vec::new(),
+            settles: false,
+            credits: 0,
+        }
+    }
+
+    fn event_script(data: &str) -> String {
+        let data: &RawValue = serde_json::from_str(data).unwrap();
+        let mut batch = BatchWriter::new("p1", 4);
+        batch.push(&Item::Event {
+            id: 4,
+            event: "e",
+            data,
+        });
+        script(Content::Batch {
+            json: batch.finish(),
+        })
+        .text()
+    }
+
+    #[test]
+    fn a_batch_is_one_call_with_a_literal() {
+        assert_eq!(
+            event_script(r#"{"a":1}"#),
+            r#"__spanwire__({"page":"p1","floor":4,"messages":[{"kind":"event","id":4,"event":"e","data":{"a":1}}]})"#
+        );
+    }
+
+    #[test]
+    fn a_payload_cannot_end_the_script_or_its_element() {
+        let script = event_script("\"</script><!-- \u{2028}\u{2029} \\\" ' `${x}`\"");
+        for breaking in ["<", "\u{2028}", "\u{2029}"] {
+            assert!(!script.contains(breaking), "{script}");
+        }
+        assert!(
+            script.contains(r#"\u003c/script>\u003c!-- \u2028\u2029 \" ' `${x}`"#),
+            "{script}"
+        );
+    }
+
+    #[test]
+    fn a_prototype_key_goes_through_json_parse_and_comes_out_whole() {
+        for key in ["__proto__", r"\u005f_proto__", r"\u005F\u005Fproto__"] {
+            let script = event_script(&format!(r#"{{"{key}":{{"admin":"<"}}}}"#));
+            let quoted = script
+                .strip_prefix("__spanwire__(JSON.parse(")
+                .and_then(|rest| rest.strip_suffix("))"))
+                .unwrap_or_else(|| panic!("{script}"));
+            let json: String = serde_json::from_str(quoted).unwrap();
+            let batch: serde_json::Value = serde_json::from_str(&json).unwrap();
+            assert_eq!(batch["messages"][0]["data"]["__proto__"]["admin"], "<");
+        }
+    }
+
+    #[test]
+    fn a_reply_carries_data_or_an_error() {
+        let mut batch = BatchWriter::new("p", 1);
+        batch.push(&Item::Reply {
+            id: 1,
+            call: 7,
+            result: ReplyItem::Data(RawValue::NULL),
+        });
+        let error = ReplyItem::Error {
+            name: "E",
+            message: "m",
+            code: "HANDLER_ERROR",
+        };
+        batch.push(&Item::Reply {
+            id: 2,
+            call: 8,
+            result: error,
+        });
+        batch.push(&Item::Credit { count: 5 });
+        assert_eq!(
+            batch.finish(),
+            concat!(
+                r#"{"page":"p","floor":1,"messages":[{"kind":"reply","id":1,"call":7,"data":null},"#,
+                r#"{"kind":"reply","id":2,"call":8,"error":{"name":"E","message":"m","code":"HANDLER_ERROR"}},"#,
+                r#"{"kind":"credit","count":5}]}"#
+            )
+        );
+    }
+
+    #[test]
+    fn a_raw_script_stands_on_lines_of_its_own() {
+        let content = Content::Eval {
+            before: "{}".into(),
+            script: "x() // no".into(),
+            after: "[]".into(),
+        };
+        let script = script(content);
+        assert_eq!(
+            script.text(),
+            "__spanwire__({});\nx() // no\n;__spanwire__([]);"
+        );
+        assert_eq!(script.json(), None);
+    }
+}

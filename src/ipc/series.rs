@@ -1,0 +1,281 @@
+//! The metric series of one webview: handles kept per event, registered when first used.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use metrics::{Counter, Gauge, Histogram};
+
+use super::message::PageError;
+use super::outbox::Phase;
+use crate::instruments::{self, Instruments};
+use crate::names::{CappedNames, Origin};
+use crate::semconv::{self, ErrorType};
+
+/// Which way a message went.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Direction {
+    Inbound,
+    Outbound,
+}
+
+impl Direction {
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::Inbound => "inbound",
+            Self::Outbound => "outbound",
+        }
+    }
+}
+
+/// How a message ended.
+pub(super) type End = Result<(), ErrorType>;
+
+/// Errors that end a message before the other side had a chance to take it.
+const fn is_drop(error: ErrorType) -> bool {
+    use ErrorType::{PageShed, QueueFull, Shutdown, Superseded};
+    matches!(error, QueueFull | Superseded | Shutdown | PageShed)
+}
+
+/// The `outcome` attribute's value.
+pub(super) const fn outcome(end: End) -> &'static str {
+    match end {
+        Ok(()) => "ok",
+        Err(error) if is_drop(error) => "dropped",
+        Err(_) => "failed",
+    }
+}
+
+const ERRORS: usize = ErrorType::ALL.len();
+
+/// The series of one webview.
+#[derive(Debug)]
+pub(super) struct WebviewSeries {
+    webview: Arc<str>,
+    events: CappedNames<EventSeries>,
+    sizes: [Instruments<Sizes>; 2],
+    retries: Instruments<Counter>,
+    page_errors: [Instruments<Counter>; PageError::ALL.len()],
+    protocol_errors: [Instruments<Counter>; ERRORS],
+    state: Instruments<[Gauge; Phase::NAMES.len()]>,
+}
+
+#[derive(Debug)]
+struct Sizes {
+    message: Histogram,
+    batch: Histogram,
+}
+
+impl WebviewSeries {
+    pub(super) fn new(webview: &Arc<str>) -> Self {
+        Self {
+            webview: Arc::clone(webview),
+            events: CappedNames::new(|name| EventSeries::new(webview, name)),
+            sizes: [const { Instruments::new() }; 2],
+            retries: Instruments::new(),
+            page_errors: [const { Instruments::new() }; PageError::ALL.len()],
+            protocol_errors: [const { Instruments::new() }; ERRORS],
+            state: Instruments::new(),
+        }
+    }
+
+    pub(super) fn event(&self, name: &str, origin: Origin) -> Arc<EventSeries> {
+        self.events
+            .get(name, origin, |name| EventSeries::new(&self.webview, name))
+    }
+
+    /// For messages so broken that they have no name: the series of `_OTHER`.
+    pub(super) fn nameless(&self) -> &Arc<EventSeries> {
+        self.events.other()
+    }
+
+    pub(super) fn message_size(&self, direction: Direction, bytes: usize) {
+        if let Some(sizes) = self.sizes(direction) {
+            sizes.message.record(bytes as f64);
+        }
+    }
+
+    pub(super) fn batch_size(&self, direction: Direction, messages: usize) {
+        if let Some(sizes) = self.sizes(direction) {
+            sizes.batch.record(messages as f64);
+        }
+    }
+
+    pub(super) fn retried(&self, times: u64) {
+        let register = || {
+            instruments::counter(
+                &semconv::IPC_RETRIES,
+                &[(semconv::WEBVIEW_NAME, &self.webview)],
+            )
+        };
+        if let Some(retries) = self.retries.get(register) {
+            retries.increment(times);
+        }
+    }
+
+    /// Counts an error that the page reported of itself.
+    pub(super) fn page_error(&self, error: PageError) {
+        let register = || self.register_page_error(error.as_str());
+        if let Some(errors) = self.page_errors[error as usize].get(register) {
+            errors.increment(1);
+        }
+    }
+
+    /// Counts a breach of the wire's rules that belongs to no message.
+    pub(super) fn protocol_error(&self, error: ErrorType) {
+        let register = || self.register_page_error(error.as_str());
+        if let Some(errors) = self.protocol_errors[error.index()].get(register) {
+            errors.increment(1);
+        }
+    }
+
+    /// Writes the page's state to its gauges.
+    pub(super) fn page_state(&self, phase: Phase) {
+        let register = || {
+            Phase::NAMES.map(|state| {
+                let labels = [
+                    (semconv::WEBVIEW_NAME, &*self.webview),
+                    (semconv::STATE, state),
+                ];
+                instruments::gauge(&semconv::PAGE_STATE, &labels)
+            })
+        };
+        let Some(gauges) = self.state.get(register) else {
+            return;
+        };
+        for (gauge, state) in gauges.iter().zip(Phase::NAMES) {
+            gauge.set(if state == phase.as_str() { 1.0 } else { 0.0 });
+        }
+    }
+
+    fn register_page_error(&self, error: &'static str) -> Counter {
+        let labels = [
+            (semconv::WEBVIEW_NAME, &*self.webview),
+            (semconv::ERROR_TYPE, error),
+        ];
+        instruments::counter(&semconv::PAGE_ERRORS, &labels)
+    }
+
+    fn sizes(&self, direction: Direction) -> Option<&Sizes> {
+        self.sizes[direction as usize].get(|| {
+            let labels = [
+                (semconv::WEBVIEW_NAME, &*self.webview),
+                (semconv::IPC_DIRECTION, direction.as_str()),
+            ];
+            Sizes {
+                message: instruments::histogram(&semconv::IPC_MESSAGE_SIZE, &labels),
+                batch: instruments::histogram(&semconv::IPC_BATCH_SIZE, &labels),
+            }
+        })
+    }
+}
+
+/// The series of one event of one webview.
+#[derive(Debug)]
+pub(super) struct EventSeries {
+    webview: Arc<str>,
+    /// The value of `ipc.event`: the event's name, or `_OTHER`.
+    label: Arc<str>,
+    ok: [Instruments<Ended>; 2],
+    not_ok: [[Instruments<Counter>; ERRORS]; 2],
+    handler_errors: [Instruments<Histogram>; ERRORS],
+}
+
+/// What a message that ended well is recorded in: a count and a duration.
+#[derive(Debug)]
+struct Ended {
+    messages: Counter,
+    duration: Histogram,
+}
+
+impl EventSeries {
+    fn new(webview: &Arc<str>, label: &Arc<str>) -> Self {
+        Self {
+            webview: Arc::clone(webview),
+            label: Arc::clone(label),
+            ok: [const { Instruments::new() }; 2],
+            not_ok: [const { [const { Instruments::new() }; ERRORS] }; 2],
+            handler_errors: [const { Instruments::new() }; ERRORS],
+        }
+    }
+
+    pub(super) fn label(&self) -> &Arc<str> {
+        &self.label
+    }
+
+    /// Counts a message from the page, and its handlers' time when they ran.
+    pub(super) fn handled(&self, end: End, took: Option<Duration>) {
+        self.ended(Direction::Inbound, end, took);
+        if let (Err(error), Some(took)) = (end, took)
+            && let Some(duration) = self.handler_errors[error.index()].get(|| {
+                let error = (semconv::ERROR_TYPE, error.as_str());
+                self.histogram(&semconv::IPC_HANDLER_DURATION, Some(error))
+            })
+        {
+            duration.record(took.as_secs_f64());
+        }
+    }
+
+    /// Counts a message to the page, and its time to the acknowledgement when there was one.
+    pub(super) fn sent(&self, end: End, took: Duration) {
+        self.ended(Direction::Outbound, end, Some(took));
+    }
+
+    fn ended(&self, direction: Direction, end: End, took: Option<Duration>) {
+        match end {
+            Ok(()) => {
+                let Some(ended) = self.ok[direction as usize].get(|| self.register_ok(direction))
+                else {
+                    return;
+                };
+                ended.messages.increment(1);
+                if let Some(took) = took {
+                    ended.duration.record(took.as_secs_f64());
+                }
+            }
+            Err(error) => self.lost(direction, error, 1),
+        }
+    }
+
+    /// Counts `count` messages that ended with `error`.
+    pub(super) fn lost(&self, direction: Direction, error: ErrorType, count: u64) {
+        let register = || self.messages(direction, Err(error));
+        if let Some(messages) = self.not_ok[direction as usize][error.index()].get(register) {
+            messages.increment(count);
+        }
+    }
+
+    fn register_ok(&self, direction: Direction) -> Ended {
+        let duration = match direction {
+            Direction::Inbound => &semconv::IPC_HANDLER_DURATION,
+            Direction::Outbound => &semconv::IPC_DELIVERY_DURATION,
+        };
+        Ended {
+            messages: self.messages(direction, Ok(())),
+            duration: self.histogram(duration, None),
+        }
+    }
+
+    fn messages(&self, direction: Direction, end: End) -> Counter {
+        let mut labels = vec![
+            (semconv::WEBVIEW_NAME, &*self.webview),
+            (semconv::IPC_DIRECTION, direction.as_str()),
+            (semconv::IPC_EVENT, &*self.label),
+            (semconv::OUTCOME, outcome(end)),
+        ];
+        labels.extend(end.err().map(|error| (semconv::ERROR_TYPE, error.as_str())));
+        instruments::counter(&semconv::IPC_MESSAGES, &labels)
+    }
+
+    fn histogram(
+        &self,
+        metric: &'static semconv::Metric,
+        error: Option<(&'static str, &str)>,
+    ) -> Histogram {
+        let mut labels = vec![
+            (semconv::WEBVIEW_NAME, &*self.webview),
+            (semconv::IPC_EVENT, &*self.label),
+        ];
+        labels.extend(error);
+        instruments::histogram(metric, &labels)
+    }
+}

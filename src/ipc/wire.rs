@@ -1,0 +1,391 @@
+//! One wire: the handle that the app, the transport and the handlers share.
+
+use std::fmt;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+
+use arc_swap::ArcSwapOption;
+
+use futures_util::future::AbortHandle;
+
+use super::builder::IpcBuilder;
+use super::call::{Call, HandlerResult};
+use super::handler::{IpcHandler, Listener, ListenerId, RegisterError};
+use super::message::is_page_id;
+use super::outbox::{Ended, Facts, Outbound, Phase};
+use super::page::Page;
+use super::script::Script;
+use super::series::{Direction, WebviewSeries};
+use super::spans::Spans;
+use super::stats::{IpcMetrics, Stats};
+use crate::clock::Clock;
+use crate::instruments::{self, Publish};
+use crate::names::Origin;
+use crate::queue::MessageQueue;
+use crate::semconv::ErrorType;
+
+/// The wire between one page and the host.
+///
+/// Clones are handles to one wire, usable from any thread. A wire that was built before telemetry
+/// is installed reports from then on.
+#[derive(Clone)]
+pub struct Ipc(pub(super) Arc<Inner>);
+
+pub(super) struct Inner {
+    pub(super) config: IpcBuilder,
+    /// What the page script proves itself with.
+    pub(super) nonce: String,
+    pub(super) clock: Clock,
+    pub(super) handler: IpcHandler,
+    pub(super) queue: MessageQueue<Outbound>,
+    pub(super) series: WebviewSeries,
+    pub(super) stats: Stats,
+    pub(super) spans: Spans,
+    waker: Arc<Waker>,
+    page: Mutex<Page>,
+}
+
+/// A page cannot be announced.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum PageReadyError {
+    /// The id is not 1 to 32 of `0-9a-z`.
+    #[error("a page's id is 1 to 32 of 0-9 a-z")]
+    InvalidId,
+    /// The id is that of the page now, or of one before.
+    #[error("this page's id was used before")]
+    UsedBefore,
+    /// The wire is closed.
+    #[error("the wire is closed")]
+    Closed,
+}
+
+impl Ipc {
+    /// Starts building a wire. The name tells webviews apart in metrics: use few, fixed names.
+    pub fn builder(name: &str) -> IpcBuilder {
+        IpcBuilder::new(name)
+    }
+
+    pub(super) fn new(mut config: IpcBuilder) -> Self {
+        let queue = MessageQueue::<Outbound>::builder(&config.name)
+            .capacity(config.queue_capacity)
+            .overflow(config.overflow)
+            .uncounted()
+            .always_stamped()
+            .build();
+        let waker = Arc::new(Waker::default());
+        queue.on_wake({
+            let waker = Arc::clone(&waker);
+            move || waker.wake()
+        });
+        let inner = Arc::new(Inner {
+            nonce: nonce(),
+            clock: Clock::current(),
+            handler: IpcHandler::new(),
+            queue,
+            series: WebviewSeries::new(&config.name),
+            stats: Stats::new(),
+            spans: Spans::new(config.tracer.take()),
+            waker,
+            page: Mutex::new(Page::new(config.limits)),
+            config,
+        });
+        instruments::register(Arc::downgrade(&inner) as Weak<dyn Publish>);
+        Self(inner)
+    }
+
+    /// The wire's name.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.0.config.name
+    }
+
+    /// What the page script proves itself with. Give it to nothing else.
+    #[must_use]
+    pub fn nonce(&self) -> &str {
+        &self.0.nonce
+    }
+
+    /// The text to run in each page before its own scripts: `script`, an expression that is a
+    /// function, called with what the page side needs to know.
+    #[must_use]
+    pub fn page_script(&self, script: &str) -> String {
+        let credits = self.0.config.limits.unanswered_max;
+        format!(
+            r#"({script})({{"nonce":"{}","credits":{credits}}});"#,
+            self.0.nonce
+        )
+    }
+
+    /// Runs `handler` for each message of `event`.
+    ///
+    /// It runs on the thread that hands the message to [`receive`](Self::receive): with a webview
+    /// that is the UI thread, so long work belongs into [`on_async`](Self::on_async). Its spans and
+    /// log records become children of the message's span. Several listeners of one event run in the
+    /// order in which they were registered; the first one's result is the caller's reply, and the
+    /// message counts as ok when none of them failed. A panic ends the message and not the app,
+    /// unless the app is built with `panic = "abort"`.
+    ///
+    /// # Errors
+    ///
+    /// [`RegisterError::InvalidName`].
+    pub fn on<R: HandlerResult>(
+        &self,
+        event: &str,
+        handler: impl Fn(&Call<'_>) -> R + Send + Sync + 'static,
+    ) -> Result<ListenerId, RegisterError> {
+        self.listen(event, Listener::sync(handler))
+    }
+
+    /// Runs `handler` for each message of `event`, on the runtime that the builder was given.
+    ///
+    /// A call that the page withdraws, or whose page goes away, is dropped at its next `await`.
+    ///
+    /// # Errors
+    ///
+    /// [`RegisterError::InvalidName`], or [`RegisterError::NoRuntime`].
+    pub fn on_async<F, R>(
+        &self,
+        event: &str,
+        handler: impl Fn(Call<'static>) -> F + Send + Sync + 'static,
+    ) -> Result<ListenerId, RegisterError>
+    where
+        F: Future<Output = R> + Send + 'static,
+        R: HandlerResult,
+    {
+        if self.0.config.runtime.is_none() {
+            return Err(RegisterError::NoRuntime);
+        }
+        self.listen(event, Listener::future(handler))
+    }
+
+    fn listen(&self, event: &str, listener: Listener) -> Result<ListenerId, RegisterError> {
+        self.0.handler.on(event, listener, || {
+            self.0.series.event(event, Origin::Registered)
+        })
+    }
+
+    /// Takes a listener off; returns whether it was there. Messages that it handles already go on.
+    pub fn off(&self, listener: ListenerId) -> bool {
+        self.0.handler.off(listener)
+    }
+
+    /// Sets what to call when there is something for [`next_script`](Self::next_script).
+    ///
+    /// It is called from any thread, once per burst, and must only wake the thread that pumps:
+    /// for example by an event-loop proxy.
+    pub fn on_wake(&self, wake: impl Fn() + Send + Sync + 'static) {
+        self.0.waker.set(wake);
+    }
+
+    /// The next script to evaluate in the page, or `None` when there is nothing to send now.
+    ///
+    /// Call it on each wake until it returns `None`.
+    pub fn next_script(&self) -> Option<Script> {
+        let inner = &*self.0;
+        // Re-armed before looking, so that what comes while we look wakes again.
+        inner.waker.rearm();
+        inner.queue.rearm();
+        let now = inner.clock.now();
+        let mut facts = Facts::default();
+        let script = inner
+            .page()
+            .next_script(now, &mut || inner.queue.try_pop_timed(), &mut facts);
+        inner.apply(facts);
+        if let Some(script) = &script
+            && !script.settles
+            && !script.ids.is_empty()
+        {
+            inner
+                .series
+                .batch_size(Direction::Outbound, script.ids.len());
+        }
+        script
+    }
+
+    /// The page could not take `script`: its messages are sent again, three times at most.
+    pub fn evaluation_failed(&self, script: Script) {
+        let mut facts = Facts::default();
+        let again = self.0.page().evaluation_failed(&script, &mut facts);
+        self.0.apply(facts);
+        if again {
+            self.0.waker.wake();
+        }
+    }
+
+    /// Announces a page, for transports whose pages do not send `ready` themselves.
+    ///
+    /// # Errors
+    ///
+    /// [`PageReadyError`] says why the page is not taken.
+    pub fn page_ready(&self, page: &str) -> Result<(), PageReadyError> {
+        if !is_page_id(page) {
+            return Err(PageReadyError::InvalidId);
+        }
+        self.0.ready(page).map_err(|error| match error {
+            ErrorType::Shutdown => PageReadyError::Closed,
+            _ => PageReadyError::UsedBefore,
+        })
+    }
+
+    /// Another page is being loaded: what the one before had in flight ends with it.
+    pub fn page_loading(&self) {
+        self.0.left(Phase::Loading);
+    }
+
+    /// The page is gone, for example since its process crashed.
+    pub fn page_gone(&self) {
+        self.0.left(Phase::Gone);
+    }
+
+    /// Closes the wire: what is still open is dropped and counted, and nothing more is accepted.
+    pub fn close(&self) {
+        self.0.close();
+    }
+
+    /// What crossed this wire so far.
+    #[must_use]
+    pub fn metrics(&self) -> IpcMetrics {
+        self.0.stats.snapshot(self.0.queue.peak(), &self.0.clock)
+    }
+
+    /// Zeroes [`metrics`](Self::metrics); the exported counters go on.
+    pub fn reset_metrics(&self) {
+        self.0.stats.reset();
+        self.0.queue.reset_peak();
+    }
+}
+
+impl fmt::Debug for Ipc {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Ipc")
+            .field("name", &self.0.config.name)
+            .field("phase", &self.0.page().phase())
+            .field("queued", &self.0.queue.len())
+            .finish_non_exhaustive()
+    }
+}
+
+impl Inner {
+    pub(super) fn page(&self) -> MutexGuard<'_, Page> {
+        // A poisoned lock means that we panicked, and a page is sound after each of its methods'
+        // steps; the app must not suffer for it.
+        self.page.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn wake(&self) {
+        self.waker.wake();
+    }
+
+    pub(super) fn ready(&self, page: &str) -> Result<(), ErrorType> {
+        let mut facts = Facts::default();
+        let aborts = self.page().ready(page, &mut facts);
+        self.apply(facts);
+        aborts.map(abort_all)?;
+        // Whatever was queued while the page was loading can go now.
+        self.wake();
+        Ok(())
+    }
+
+    pub(super) fn left(&self, phase: Phase) {
+        let mut facts = Facts::default();
+        let aborts = self.page().left(phase, &mut facts);
+        self.apply(facts);
+        abort_all(aborts);
+    }
+
+    fn close(&self) {
+        self.queue.close();
+        let mut facts = Facts::default();
+        let aborts = self.page().close(&mut facts);
+        self.apply(facts);
+        abort_all(aborts);
+        while let Some(popped) = self.queue.try_pop_timed() {
+            self.ended(&super::page::died(popped.message, Err(ErrorType::Shutdown)));
+        }
+    }
+
+    /// Records what came of an input. Called without the lock.
+    pub(super) fn apply(&self, facts: Facts) {
+        for ended in &facts.ended {
+            self.ended(ended);
+        }
+        if facts.retries > 0 {
+            self.series.retried(facts.retries);
+            self.stats.retried(facts.retries);
+        }
+        for _ in 0..facts.unknown_acks {
+            self.series.protocol_error(ErrorType::UnknownAck);
+        }
+    }
+
+    /// Records the end of a message that had been accepted.
+    pub(super) fn ended(&self, ended: &Ended) {
+        let now = self.clock.now();
+        let took = now.since(ended.message.enqueued_at);
+        ended.message.series.sent(ended.end, took);
+        self.series
+            .message_size(Direction::Outbound, ended.message.size());
+        self.stats.sent(ended.end, took);
+        self.spans.ended(&self.config.name, ended, now, &self.clock);
+    }
+}
+
+fn abort_all(aborts: Vec<AbortHandle>) {
+    for abort in aborts {
+        abort.abort();
+    }
+}
+
+impl Publish for Inner {
+    fn publish(&self) {
+        let phase = self.page().phase();
+        self.series.page_state(phase);
+    }
+}
+
+impl Drop for Inner {
+    /// Nobody can take messages any more: what is still open is counted as dropped.
+    fn drop(&mut self) {
+        self.close();
+    }
+}
+
+/// Wakes the pumping thread once per burst, whatever there is to send.
+#[derive(Default)]
+struct Waker {
+    /// A wake was sent and not answered yet.
+    sent: AtomicBool,
+    wake: ArcSwapOption<Box<dyn Fn() + Send + Sync>>,
+}
+
+impl Waker {
+    fn set(&self, wake: impl Fn() + Send + Sync + 'static) {
+        self.wake.store(Some(Arc::new(Box::new(wake))));
+        // Whatever came before there was anyone to wake waits for this.
+        self.sent.store(false, Ordering::Release);
+        self.wake();
+    }
+
+    fn wake(&self) {
+        // A read-modify-write on both sides: one that finds a wake sent comes before the rearm that
+        // answers it, so the rearming thread sees what was put there before.
+        if !self.sent.swap(true, Ordering::AcqRel)
+            && let Some(wake) = &*self.wake.load()
+        {
+            wake();
+        }
+    }
+
+    fn rearm(&self) {
+        self.sent.swap(false, Ordering::AcqRel);
+    }
+}
+
+fn nonce() -> String {
+    let mut bytes = [0_u8; 16];
+    // Without randomness from the system there is no safe wire, and it is there on every platform
+    // that has a webview.
+    getrandom::fill(&mut bytes).expect("the system has a source of randomness");
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}

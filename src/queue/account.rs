@@ -1,0 +1,197 @@
+//! A queue's metrics.
+
+use std::sync::{Arc, LazyLock};
+use std::time::Duration;
+
+use metrics::{Counter, Gauge, Histogram};
+
+use crate::clock::{Clock, Stamp};
+use crate::instruments::{self, Instruments, Publish};
+use crate::names::{CappedNames, Origin};
+use crate::queue::builder::QueueBuilder;
+use crate::queue::room::Room;
+use crate::semconv::{self, ErrorType};
+
+/// The part of a queue that does not depend on the type of its messages.
+#[derive(Debug)]
+pub(super) struct Account {
+    pub(super) name: String,
+    pub(super) room: Room,
+    label: Arc<str>,
+    counted: bool,
+    always_stamped: bool,
+    clock: Clock,
+    instruments: Instruments<Handles>,
+}
+
+#[derive(Debug)]
+pub(super) struct Handles {
+    wait: Histogram,
+    /// None for a queue whose messages are counted elsewhere.
+    messages: Option<Messages>,
+    size: Gauge,
+    capacity: Gauge,
+    peak: Gauge,
+}
+
+#[derive(Debug)]
+struct Messages {
+    ok: Counter,
+    queue_full: Counter,
+    superseded: Counter,
+    shutdown: Counter,
+    timeout: Counter,
+}
+
+impl Account {
+    pub(super) fn new<T>(options: QueueBuilder<T>) -> Arc<Self> {
+        let label = LABELS.get(&options.name, Origin::Registered, Arc::clone);
+        let account = Arc::new(Self {
+            label: Arc::clone(&label),
+            name: options.name,
+            room: Room::new(options.capacity),
+            counted: options.counted,
+            always_stamped: options.always_stamped,
+            clock: Clock::current(),
+            instruments: Instruments::new(),
+        });
+        let weak = Arc::downgrade(&account);
+        instruments::register(weak);
+        account
+    }
+
+    /// The time to remember with a message, if anybody wants to know.
+    #[inline]
+    pub(super) fn stamp(&self) -> Stamp {
+        if self.always_stamped || self.handles().is_some() {
+            self.clock.now()
+        } else {
+            Stamp::NONE
+        }
+    }
+
+    /// Records that a message left the queue well, and returns how long it waited.
+    #[inline]
+    pub(super) fn popped(&self, enqueued_at: Stamp) -> Duration {
+        let handles = self.handles();
+        if let Some(Messages { ok, .. }) = handles.and_then(|handles| handles.messages.as_ref()) {
+            ok.increment(1);
+        }
+        // Pushed before there was a recorder: it counts, but nobody knows how long it waited.
+        if enqueued_at == Stamp::NONE {
+            return Duration::ZERO;
+        }
+        let wait = self.clock.now().since(enqueued_at);
+        if let Some(handles) = handles {
+            handles.wait.record(wait.as_secs_f64());
+        }
+        wait
+    }
+
+    /// Begins a batch of pops.
+    pub(super) fn batch(&self) -> Batch<'_> {
+        let handles = self.handles();
+        Batch {
+            handles,
+            // One stamp for all: the wait ends when the consumer comes.
+            now: handles.map_or(Stamp::NONE, |_| self.clock.now()),
+            popped: 0,
+        }
+    }
+
+    /// Counts messages that were refused or given up.
+    #[cold]
+    pub(super) fn dropped(&self, why: ErrorType, messages: usize) {
+        let Some(counters) = self.handles().and_then(|handles| handles.messages.as_ref()) else {
+            return;
+        };
+        let counter = match why {
+            ErrorType::Superseded => &counters.superseded,
+            ErrorType::Shutdown => &counters.shutdown,
+            ErrorType::Timeout => &counters.timeout,
+            _ => &counters.queue_full,
+        };
+        counter.increment(messages as u64);
+    }
+
+    #[inline]
+    fn handles(&self) -> Option<&Handles> {
+        self.instruments.get(|| self.register())
+    }
+
+    #[cold]
+    fn register(&self) -> Handles {
+        let label = (semconv::QUEUE_NAME, &*self.label);
+        let dropped = |why: ErrorType| {
+            instruments::counter(
+                &semconv::QUEUE_MESSAGES,
+                &[
+                    label,
+                    (semconv::OUTCOME, "dropped"),
+                    (semconv::ERROR_TYPE, why.as_str()),
+                ],
+            )
+        };
+        Handles {
+            wait: instruments::histogram(&semconv::QUEUE_WAIT_DURATION, &[label]),
+            messages: self.counted.then(|| Messages {
+                ok: instruments::counter(
+                    &semconv::QUEUE_MESSAGES,
+                    &[label, (semconv::OUTCOME, "ok")],
+                ),
+                queue_full: dropped(ErrorType::QueueFull),
+                superseded: dropped(ErrorType::Superseded),
+                shutdown: dropped(ErrorType::Shutdown),
+                timeout: dropped(ErrorType::Timeout),
+            }),
+            size: instruments::gauge(&semconv::QUEUE_SIZE, &[label]),
+            capacity: instruments::gauge(&semconv::QUEUE_CAPACITY, &[label]),
+            peak: instruments::gauge(&semconv::QUEUE_PEAK, &[label]),
+        }
+    }
+}
+
+impl Publish for Account {
+    fn publish(&self) {
+        if let Some(handles) = self.handles() {
+            handles.size.set(self.room.len() as f64);
+            handles.capacity.set(self.room.capacity() as f64);
+            handles.peak.set(self.room.peak_ever() as f64);
+        }
+    }
+}
+
+/// Pops that are counted together.
+pub(super) struct Batch<'a> {
+    handles: Option<&'a Handles>,
+    now: Stamp,
+    popped: usize,
+}
+
+impl Batch<'_> {
+    #[inline]
+    pub(super) fn popped(&mut self, enqueued_at: Stamp) {
+        self.popped += 1;
+        if let Some(handles) = self.handles
+            && enqueued_at != Stamp::NONE
+        {
+            handles
+                .wait
+                .record(self.now.since(enqueued_at).as_secs_f64());
+        }
+    }
+
+    /// Counts the pops, and says how many there were.
+    pub(super) fn end(self) -> usize {
+        if let Some(Messages { ok, .. }) = self.handles.and_then(|h| h.messages.as_ref())
+            && self.popped > 0
+        {
+            ok.increment(self.popped as u64);
+        }
+        self.popped
+    }
+}
+
+/// An app names its queues itself, but one that names them after its users must not make series
+/// without end.
+static LABELS: LazyLock<CappedNames<Arc<str>>> = LazyLock::new(|| CappedNames::new(Arc::clone));

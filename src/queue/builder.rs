@@ -1,0 +1,87 @@
+//! Options of a queue.
+
+use std::fmt;
+use std::marker::PhantomData;
+
+use crate::queue::MessageQueue;
+
+/// What a push does when the queue is full.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Overflow {
+    /// Refuses the new message and gives it back.
+    #[default]
+    DropNewest,
+    /// Gives up the oldest message for the new one; the pusher gets the old one back.
+    DropOldest,
+    /// Waits until there is room or the queue is closed. Not for a thread that runs a UI.
+    Block,
+}
+
+/// Builds a [`MessageQueue`].
+#[must_use = "a builder does nothing until `build` is called"]
+pub struct QueueBuilder<T> {
+    pub(super) name: String,
+    pub(super) capacity: usize,
+    pub(super) overflow: Overflow,
+    pub(super) counted: bool,
+    pub(super) always_stamped: bool,
+    messages: PhantomData<fn() -> T>,
+}
+
+impl<T> QueueBuilder<T> {
+    pub(super) fn new(name: &str) -> Self {
+        Self {
+            name: name.to_owned(),
+            capacity: CAPACITY,
+            overflow: Overflow::default(),
+            counted: true,
+            always_stamped: false,
+            messages: PhantomData,
+        }
+    }
+
+    /// Messages that can wait at once. Default: 1,000; 0 counts as 1.
+    ///
+    /// Memory for all of them, each a few words larger than `T`, is taken when the queue is built.
+    pub fn capacity(mut self, messages: usize) -> Self {
+        self.capacity = messages.max(1);
+        self
+    }
+
+    /// What a push does when the queue is full. Default: [`Overflow::DropNewest`].
+    pub fn overflow(mut self, overflow: Overflow) -> Self {
+        self.overflow = overflow;
+        self
+    }
+
+    /// Leaves `spanwire.queue.messages` out, for a queue whose messages are counted elsewhere.
+    pub(crate) fn uncounted(mut self) -> Self {
+        self.counted = false;
+        self
+    }
+
+    /// Stamps each message even while no recorder is installed.
+    pub(crate) fn always_stamped(mut self) -> Self {
+        self.always_stamped = true;
+        self
+    }
+
+    /// Builds the queue.
+    #[must_use]
+    pub fn build(self) -> MessageQueue<T> {
+        MessageQueue::new(self)
+    }
+}
+
+impl<T> fmt::Debug for QueueBuilder<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("QueueBuilder")
+            .field("name", &self.name)
+            .field("capacity", &self.capacity)
+            .field("overflow", &self.overflow)
+            .finish_non_exhaustive()
+    }
+}
+
+const CAPACITY: usize = 1_000;

@@ -1,0 +1,519 @@
+//! The queue.
+
+use std::cell::Cell;
+use std::collections::HashMap;
+use std::convert::Infallible;
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use crossbeam_channel::{Receiver, Sender, bounded, never, select};
+
+use crate::clock::{Clock, Stamp};
+use crate::queue::account::Account;
+use crate::queue::wake::Wake;
+use crate::queue::{Overflow, PopError, Popped, PushError, PushErrorReason, Pushed, QueueBuilder};
+use crate::semconv::ErrorType;
+
+/// A named, bounded queue for many producers and many consumers.
+///
+/// Clones are handles to one queue. Messages come out in the order they went in, but for
+/// [`push_latest`](Self::push_latest). What is still queued when the last handle is dropped is
+/// counted as dropped with `error.type` `shutdown`.
+pub struct MessageQueue<T> {
+    shared: Arc<Shared<T>>,
+}
+
+struct Shared<T> {
+    account: Arc<Account>,
+    overflow: Overflow,
+    sender: Sender<Entry<T>>,
+    receiver: Receiver<Entry<T>>,
+    /// The newest message of each key that has an entry in the channel. A lock is held for a few
+    /// instructions and never while waiting.
+    latest: Mutex<Latest<T>>,
+    wake: Wake,
+    /// Dropped by `close`, which ends the waits on `closed`.
+    open: Mutex<Option<Sender<Infallible>>>,
+    closed: Receiver<Infallible>,
+}
+
+// The layout keeps moves fast. A message that sits right behind a tag's byte, or in a type whose
+// spare tag values the `Result`s on its way use, is copied in pieces that do not match those it was
+// written in, and each such copy stalls the processor: half of a push and pop. Hence `repr(C)`,
+// which puts the message at a word's boundary, and a cell, which has no spare values.
+#[repr(C)]
+struct Entry<T> {
+    enqueued_at: Stamp,
+    body: Cell<Body<T>>,
+}
+
+#[repr(C, u64)]
+enum Body<T> {
+    Message(T),
+    /// The message is in `latest`, where a newer one may take its place.
+    Key(Arc<str>),
+}
+
+type Latest<T> = HashMap<Arc<str>, (T, Stamp), foldhash::quality::RandomState>;
+
+impl<T> MessageQueue<T> {
+    /// Builds a queue that holds `capacity` messages and refuses more. A capacity of 0 counts as 1.
+    #[must_use]
+    pub fn bounded(name: &str, capacity: usize) -> Self {
+        Self::builder(name).capacity(capacity).build()
+    }
+
+    /// Starts building a queue.
+    pub fn builder(name: &str) -> QueueBuilder<T> {
+        QueueBuilder::new(name)
+    }
+
+    pub(super) fn new(options: QueueBuilder<T>) -> Self {
+        let (sender, receiver) = bounded(options.capacity);
+        let (open, closed) = bounded(0);
+        Self {
+            shared: Arc::new(Shared {
+                overflow: options.overflow,
+                account: Account::new(options),
+                sender,
+                receiver,
+                latest: Mutex::default(),
+                wake: Wake::default(),
+                open: Mutex::new(Some(open)),
+                closed,
+            }),
+        }
+    }
+
+    /// Queues a message; when the queue is full, does as its [`Overflow`] says.
+    ///
+    /// # Errors
+    ///
+    /// [`Full`](PushErrorReason::Full) with [`Overflow::DropNewest`], or
+    /// [`Closed`](PushErrorReason::Closed). The message is in the error, and was counted as
+    /// dropped.
+    #[inline]
+    pub fn push(&self, message: T) -> Result<Pushed<T>, PushError<T>> {
+        match self.shared.account.room.reserve() {
+            Ok(()) => {
+                self.shared.publish(message);
+                Ok(Pushed::Queued)
+            }
+            Err(reason) => self.push_against(message, reason),
+        }
+    }
+
+    /// Queues a message, waiting for room at most that long, whatever the queue's [`Overflow`].
+    ///
+    /// # Errors
+    ///
+    /// [`Timeout`](PushErrorReason::Timeout) or [`Closed`](PushErrorReason::Closed), also when the
+    /// queue is closed meanwhile. The message is in the error, and was counted as dropped.
+    pub fn push_timeout(&self, message: T, timeout: Duration) -> Result<Pushed<T>, PushError<T>> {
+        let room = &self.shared.account.room;
+        let reserved = match room.reserve() {
+            Err(PushErrorReason::Full) => room.reserve_by(Some(deadline(timeout))),
+            reserved => reserved,
+        };
+        match reserved {
+            Ok(()) => {
+                self.shared.publish(message);
+                Ok(Pushed::Queued)
+            }
+            Err(reason) => Err(self.shared.refuse(message, reason)),
+        }
+    }
+
+    /// Queues a message in the place of an older one with the same key that is still queued.
+    ///
+    /// The new message keeps the old one's place in the order, so a key that is pushed without
+    /// pause still gets its turn. Without an older one it is an ordinary [`push`](Self::push).
+    /// This is the one push that may allocate.
+    ///
+    /// # Errors
+    ///
+    /// As [`push`](Self::push). A replacement needs no room, so it is never refused for want of it.
+    pub fn push_latest(&self, key: &str, message: T) -> Result<Pushed<T>, PushError<T>> {
+        let shared = &*self.shared;
+        let room = &shared.account.room;
+        let mut has_place = false;
+        loop {
+            let mut latest = shared.latest();
+            if room.is_closed() && !has_place {
+                drop(latest);
+                return Err(shared.refuse(message, PushErrorReason::Closed));
+            }
+            if let Some(queued) = latest.get_mut(key) {
+                let (older, _) = std::mem::replace(queued, (message, shared.account.stamp()));
+                drop(latest);
+                if has_place {
+                    room.release();
+                }
+                shared.account.dropped(ErrorType::Superseded, 1);
+                return Ok(Pushed::Superseded(older));
+            }
+            let reserved = if has_place { Ok(()) } else { room.reserve() };
+            match (reserved, shared.overflow) {
+                (Ok(()), _) => {
+                    shared.publish_key(&mut latest, key, message);
+                    drop(latest);
+                    shared.wake.signal();
+                    return Ok(Pushed::Queued);
+                }
+                (Err(PushErrorReason::Full), Overflow::DropOldest) => {
+                    if let Ok(oldest) = shared.receiver.try_recv() {
+                        let oldest = match oldest.body.into_inner() {
+                            Body::Message(oldest) => oldest,
+                            Body::Key(key) => take(&key, &mut latest).0,
+                        };
+                        shared.publish_key(&mut latest, key, message);
+                        drop(latest);
+                        shared.wake.signal();
+                        shared.account.dropped(ErrorType::QueueFull, 1);
+                        return Ok(Pushed::Evicted(oldest));
+                    }
+                    // As in `push_against`; the other thread may need the lock to go on.
+                    drop(latest);
+                    std::thread::yield_now();
+                }
+                (Err(PushErrorReason::Full), Overflow::Block) => {
+                    drop(latest);
+                    match room.reserve_by(None) {
+                        Ok(()) => has_place = true,
+                        Err(reason) => return Err(shared.refuse(message, reason)),
+                    }
+                }
+                (Err(reason), _) => {
+                    drop(latest);
+                    return Err(shared.refuse(message, reason));
+                }
+            }
+        }
+    }
+
+    /// A push that found no room, or a closed queue.
+    #[cold]
+    fn push_against(
+        &self,
+        message: T,
+        mut reason: PushErrorReason,
+    ) -> Result<Pushed<T>, PushError<T>> {
+        let shared = &*self.shared;
+        let room = &shared.account.room;
+        loop {
+            match (reason, shared.overflow) {
+                (PushErrorReason::Full, Overflow::DropOldest) => {
+                    // The new message takes over the old one's place, so nobody can come between.
+                    if let Some((oldest, _)) = shared.take() {
+                        shared.publish(message);
+                        shared.account.dropped(ErrorType::QueueFull, 1);
+                        return Ok(Pushed::Evicted(oldest));
+                    }
+                    // Every place is held by a thread in the middle of a push or a pop.
+                    std::thread::yield_now();
+                    reason = match room.reserve() {
+                        Ok(()) => break,
+                        Err(reason) => reason,
+                    };
+                }
+                (PushErrorReason::Full, Overflow::Block) => match room.reserve_by(None) {
+                    Ok(()) => break,
+                    Err(why) => reason = why,
+                },
+                _ => return Err(shared.refuse(message, reason)),
+            }
+        }
+        shared.publish(message);
+        Ok(Pushed::Queued)
+    }
+
+    /// The first half of a push; calling what it returns is the second.
+    #[cfg(test)]
+    pub(super) fn half_push(&self, message: T) -> impl FnOnce() {
+        self.shared.account.room.reserve().unwrap();
+        || self.shared.publish(message)
+    }
+
+    /// Takes the oldest message, if there is one.
+    #[inline]
+    #[must_use = "the message is lost"]
+    pub fn try_pop(&self) -> Option<T> {
+        let (message, enqueued_at) = self.shared.take()?;
+        self.shared.popped(enqueued_at);
+        Some(message)
+    }
+
+    /// Takes the oldest message with its time in the queue.
+    #[inline]
+    pub(crate) fn try_pop_timed(&self) -> Option<Popped<T>> {
+        let (message, enqueued_at) = self.shared.take()?;
+        let wait = self.shared.popped(enqueued_at);
+        Some(Popped { message, wait })
+    }
+
+    /// Takes the oldest message, waiting for one at most that long.
+    ///
+    /// A closed queue first gives what is left in it.
+    ///
+    /// # Errors
+    ///
+    /// [`PopError::Timeout`], or [`PopError::Closed`] once the queue is closed and empty, also when
+    /// it is closed meanwhile.
+    pub fn pop_timeout(&self, timeout: Duration) -> Result<T, PopError> {
+        if let Some(message) = self.try_pop() {
+            return Ok(message);
+        }
+        let shared = &*self.shared;
+        let deadline = deadline(timeout);
+        let mut closed = shared.closed.clone();
+        loop {
+            if shared.account.room.is_finished() {
+                return Err(PopError::Closed);
+            }
+            let mut left = deadline.since(Clock::system().now());
+            let timed_out = left.is_zero();
+            if shared.account.room.is_closed() {
+                // A last message is between its producer's count and the channel, or between the
+                // channel and another consumer's count. That takes a few instructions and the
+                // latter wakes nobody, so look again soon.
+                closed = never();
+                left = left.min(LOOK_AGAIN);
+            }
+            let entry = select! {
+                recv(shared.receiver) -> entry => entry.ok(),
+                recv(closed) -> _ => None,
+                default(left) => None,
+            };
+            match entry {
+                Some(entry) => {
+                    let (message, enqueued_at) = shared.resolve(entry);
+                    shared.popped(enqueued_at);
+                    return Ok(message);
+                }
+                None if timed_out => return Err(PopError::Timeout),
+                None => {}
+            }
+        }
+    }
+
+    /// Takes up to `max` messages, the oldest first.
+    #[must_use = "the messages are lost"]
+    pub fn drain(&self, max: usize) -> Vec<T> {
+        let mut messages = Vec::with_capacity(max.min(self.len()));
+        self.drain_into(&mut messages, max);
+        messages
+    }
+
+    /// Appends up to `max` messages, the oldest first, and returns how many.
+    ///
+    /// It costs less than popping them one by one: the clock is read once, and they are counted
+    /// together.
+    pub fn drain_into(&self, messages: &mut Vec<T>, max: usize) -> usize {
+        let mut batch = self.shared.account.batch();
+        for _ in 0..max {
+            let Some((message, enqueued_at)) = self.shared.take() else {
+                break;
+            };
+            self.shared.account.room.release();
+            batch.popped(enqueued_at);
+            messages.push(message);
+        }
+        batch.end()
+    }
+
+    /// Closes the queue: pushes are refused, waits for room end, and pops get what is left.
+    ///
+    /// Closing twice does nothing.
+    pub fn close(&self) {
+        self.shared.account.room.close();
+        let open = self
+            .shared
+            .open
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take();
+        drop(open);
+    }
+
+    /// Tells whether the queue was closed. It may still hold messages.
+    #[must_use]
+    pub fn is_closed(&self) -> bool {
+        self.shared.account.room.is_closed()
+    }
+
+    /// Messages that wait now, with those that are just being pushed or popped.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.shared.account.room.len()
+    }
+
+    /// Tells whether no message waits.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Messages that can wait at once.
+    #[must_use]
+    pub fn capacity(&self) -> usize {
+        self.shared.account.room.capacity()
+    }
+
+    /// The most messages that ever waited at once.
+    #[must_use]
+    pub fn peak(&self) -> usize {
+        self.shared.account.room.peak()
+    }
+
+    /// Starts [`peak`](Self::peak) anew from what waits now; the exported gauge stays.
+    pub(crate) fn reset_peak(&self) {
+        self.shared.account.room.reset_peak();
+    }
+
+    /// The queue's name.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.shared.account.name
+    }
+
+    /// Sets what wakes the consumer, in place of an earlier waker.
+    ///
+    /// It is called on the pusher's thread, once per burst: by the first push after
+    /// [`rearm`](Self::rearm), and at once if messages wait already. So it must be quick and must
+    /// not panic; waking an event loop is what it is for. A waker that holds a handle of this queue
+    /// keeps the queue alive for ever.
+    ///
+    /// The consumer, once woken, calls [`rearm`](Self::rearm) **first** and then pops until the
+    /// queue is empty. If it stops before, for example to draw a frame, it has to come back by
+    /// itself.
+    ///
+    /// ```
+    /// use spanwire::queue::MessageQueue;
+    ///
+    /// let (wake, woken) = std::sync::mpsc::sync_channel(1);
+    /// let queue = MessageQueue::bounded("jobs", 100);
+    /// queue.on_wake(move || drop(wake.try_send(())));
+    /// queue.push(1)?;
+    /// queue.push(2)?;
+    ///
+    /// woken.recv()?;
+    /// queue.rearm();
+    /// assert_eq!(queue.drain(usize::MAX), [1, 2]);
+    /// assert!(woken.try_recv().is_err(), "one wake for the two");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn on_wake(&self, waker: impl Fn() + Send + Sync + 'static) {
+        self.shared.wake.set(Arc::new(waker));
+        if !self.is_empty() {
+            self.shared.wake.signal();
+        }
+    }
+
+    /// Lets the next push wake the consumer again; see [`on_wake`](Self::on_wake).
+    pub fn rearm(&self) {
+        self.shared.wake.rearm();
+    }
+}
+
+impl<T> Shared<T> {
+    /// Puts a message into the channel. The caller holds a place for it.
+    #[inline]
+    fn publish(&self, message: T) {
+        self.send(Entry {
+            enqueued_at: self.account.stamp(),
+            body: Cell::new(Body::Message(message)),
+        });
+        self.wake.signal();
+    }
+
+    /// As `publish`, and leaves the signal to the caller, who holds the lock.
+    fn publish_key(&self, latest: &mut Latest<T>, key: &str, message: T) {
+        let key: Arc<str> = Arc::from(key);
+        latest.insert(Arc::clone(&key), (message, self.account.stamp()));
+        self.send(Entry {
+            // That of the newest message counts.
+            enqueued_at: Stamp::NONE,
+            body: Cell::new(Body::Key(key)),
+        });
+    }
+
+    #[inline]
+    fn send(&self, entry: Entry<T>) {
+        let sent = self.sender.try_send(entry);
+        debug_assert!(sent.is_ok(), "who has a place finds room in the channel");
+    }
+
+    /// Takes the oldest message; its place stays taken.
+    #[inline]
+    fn take(&self) -> Option<(T, Stamp)> {
+        let entry = self.receiver.try_recv().ok()?;
+        Some(self.resolve(entry))
+    }
+
+    #[inline]
+    fn resolve(&self, entry: Entry<T>) -> (T, Stamp) {
+        match entry.body.into_inner() {
+            Body::Message(message) => (message, entry.enqueued_at),
+            Body::Key(key) => take(&key, &mut self.latest()),
+        }
+    }
+
+    /// Gives a message's place back and records the pop.
+    #[inline]
+    fn popped(&self, enqueued_at: Stamp) -> Duration {
+        self.account.room.release();
+        self.account.popped(enqueued_at)
+    }
+
+    fn latest(&self) -> MutexGuard<'_, Latest<T>> {
+        // No code of the app runs under the lock.
+        self.latest.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    #[cold]
+    fn refuse(&self, message: T, reason: PushErrorReason) -> PushError<T> {
+        self.account.dropped(reason.error_type(), 1);
+        PushError { message, reason }
+    }
+}
+
+fn take<T>(key: &str, latest: &mut Latest<T>) -> (T, Stamp) {
+    latest
+        .remove(key)
+        .expect("a key leaves the map only with its one entry in the channel")
+}
+
+fn deadline(timeout: Duration) -> Stamp {
+    Clock::system().now().plus(timeout)
+}
+
+const LOOK_AGAIN: Duration = Duration::from_millis(1);
+
+impl<T> Drop for Shared<T> {
+    fn drop(&mut self) {
+        let left = self.account.room.len();
+        if left > 0 {
+            self.account.dropped(ErrorType::Shutdown, left);
+        }
+    }
+}
+
+impl<T> Clone for MessageQueue<T> {
+    fn clone(&self) -> Self {
+        Self {
+            shared: Arc::clone(&self.shared),
+        }
+    }
+}
+
+impl<T> fmt::Debug for MessageQueue<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("MessageQueue")
+            .field("name", &self.name())
+            .field("len", &self.len())
+            .field("capacity", &self.capacity())
+            .field("closed", &self.is_closed())
+            .finish_non_exhaustive()
+    }
+}

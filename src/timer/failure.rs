@@ -1,0 +1,198 @@
+//! What is told about an operation that failed: a type for metrics, the rest for its log record.
+
+use std::any::{Any, type_name};
+use std::backtrace::{Backtrace, BacktraceStatus};
+use std::error::Error;
+use std::fmt::{self, Write as _};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Arc, LazyLock};
+
+use super::cut;
+use crate::names::{CappedNames, Origin, short_type_name};
+use crate::semconv::ErrorType;
+
+const MESSAGE_MAX: usize = 4 * 1024;
+const BACKTRACE_MAX: usize = 16 * 1024;
+/// A chain of sources may be a ring.
+const SOURCES_MAX: usize = 32;
+
+/// How an operation failed.
+#[derive(Debug)]
+pub(super) struct Failure {
+    /// The value of `error.type`: one of few.
+    pub(super) error_type: Arc<str>,
+    /// The whole name of the error's type.
+    pub(super) exception_type: String,
+    /// The error and its sources; empty when unknown.
+    pub(super) message: String,
+    pub(super) backtrace: Option<String>,
+}
+
+impl Failure {
+    /// From an error, named by its type unless the caller gives a name.
+    pub(super) fn of<E: Error + ?Sized>(error: &E, given: Option<&'static str>) -> Self {
+        let full = type_name::<E>();
+        let mut message = safely(|message| write!(message, "{error}"));
+        let mut source = error.source();
+        for _ in 0..SOURCES_MAX {
+            let Some(error) = source else { break };
+            if message.len() >= MESSAGE_MAX {
+                break;
+            }
+            let text = safely(|message| write!(message, "{error}"));
+            let _ = write!(message, ": {text}");
+            source = error.source();
+        }
+        Self {
+            error_type: capped(given.map_or_else(|| short_type_name(full), str::to_owned)),
+            exception_type: if full.starts_with("dyn ") {
+                "dyn Error".to_owned()
+            } else {
+                full.to_owned()
+            },
+            message: cut(&message, MESSAGE_MAX).to_owned(),
+            backtrace: backtrace(),
+        }
+    }
+
+    /// From a name and a text that the caller gives.
+    pub(super) fn named(error_type: &'static str, message: impl fmt::Display) -> Self {
+        Self {
+            error_type: capped(error_type.to_owned()),
+            exception_type: error_type.to_owned(),
+            message: safely(|text| write!(text, "{message}")),
+            backtrace: backtrace(),
+        }
+    }
+
+    /// From a panic that was caught.
+    ///
+    /// There is no backtrace: the stack is unwound by now, and the panic hook has printed it.
+    pub(super) fn panic(payload: &(dyn Any + Send)) -> Self {
+        let message = payload
+            .downcast_ref::<&str>()
+            .copied()
+            .or_else(|| payload.downcast_ref::<String>().map(String::as_str))
+            .unwrap_or_default();
+        Self {
+            message: cut(message, MESSAGE_MAX).to_owned(),
+            backtrace: None,
+            ..Self::panicking()
+        }
+    }
+
+    /// From a panic that is unwinding the stack right now.
+    pub(super) fn panicking() -> Self {
+        Self {
+            error_type: Arc::from(ErrorType::Panic.as_str()),
+            exception_type: ErrorType::Panic.as_str().to_owned(),
+            message: String::new(),
+            backtrace: backtrace(),
+        }
+    }
+}
+
+/// What `write` writes, cut. An error that panics while it is printed must not take the app along.
+fn safely(write: impl FnOnce(&mut Bounded) -> fmt::Result) -> String {
+    let mut text = Bounded(String::new());
+    if catch_unwind(AssertUnwindSafe(|| write(&mut text))).is_err() {
+        return "(the error panicked when it was printed)".to_owned();
+    }
+    text.0
+}
+
+/// A text that stops to grow at its limit.
+struct Bounded(String);
+
+impl fmt::Write for Bounded {
+    fn write_str(&mut self, more: &str) -> fmt::Result {
+        let room = MESSAGE_MAX.saturating_sub(self.0.len());
+        self.0.push_str(cut(more, room));
+        // An error ends the printing of an endless text.
+        if more.len() > room {
+            Err(fmt::Error)
+        } else {
+            Ok(())
+        }
+    }
+}
+
+/// The stack, when `RUST_BACKTRACE` or `RUST_LIB_BACKTRACE` asks for it.
+fn backtrace() -> Option<String> {
+    let backtrace = Backtrace::capture();
+    (backtrace.status() == BacktraceStatus::Captured)
+        .then(|| cut(&backtrace.to_string(), BACKTRACE_MAX).to_owned())
+}
+
+/// The same name while there is room for it, or `_OTHER`.
+fn capped(name: String) -> Arc<str> {
+    static NAMES: LazyLock<CappedNames<Arc<str>>> = LazyLock::new(|| CappedNames::new(Arc::clone));
+    Arc::clone(&NAMES.get(cut(&name, NAME_MAX), Origin::Other, Arc::clone))
+}
+
+/// Longer names are cut.
+const NAME_MAX: usize = 128;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Debug)]
+    struct Hostile;
+
+    impl fmt::Display for Hostile {
+        fn fmt(&self, _: &mut fmt::Formatter<'_>) -> fmt::Result {
+            panic!("no text for you");
+        }
+    }
+
+    impl Error for Hostile {}
+
+    #[test]
+    fn an_error_that_panics_when_printed_is_still_a_failure() {
+        let failure = Failure::of(&Hostile, None);
+        assert_eq!(&*failure.error_type, "Hostile");
+        assert_eq!(failure.message, "(the error panicked when it was printed)");
+    }
+
+    /// Its own source, and with no end of text.
+    #[derive(Debug)]
+    struct Endless;
+
+    impl fmt::Display for Endless {
+        fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            loop {
+                f.write_str("more ")?;
+            }
+        }
+    }
+
+    impl Error for Endless {
+        fn source(&self) -> Option<&(dyn Error + 'static)> {
+            Some(&Endless)
+        }
+    }
+
+    #[test]
+    fn an_endless_error_is_cut() {
+        assert_eq!(Failure::of(&Endless, None).message.len(), MESSAGE_MAX);
+    }
+
+    #[test]
+    fn a_ring_of_sources_ends() {
+        #[derive(Debug)]
+        struct Ring;
+        impl fmt::Display for Ring {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("o")
+            }
+        }
+        impl Error for Ring {
+            fn source(&self) -> Option<&(dyn Error + 'static)> {
+                Some(&Ring)
+            }
+        }
+        let message = Failure::of(&Ring, None).message;
+        assert_eq!(message.matches('o').count(), 1 + SOURCES_MAX);
+    }
+}

@@ -1,0 +1,284 @@
+//! Measuring a closure or a future, and seeing how it ended.
+
+use std::error::Error;
+use std::ops::Deref;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::time::Duration;
+
+use futures_util::FutureExt as _;
+use tracing::{Instrument as _, Span};
+
+use super::failure::Failure;
+use super::fields::FieldValue;
+use super::operation::{Operation, operation, usable};
+use super::running::{Ending, Options, Running, is_listening};
+use super::scoped::ScopedTimer;
+
+/// Measures a closure or a future as the operation of that name.
+///
+/// ```
+/// use spanwire::timer::monitor;
+///
+/// # fn main() -> Result<(), std::num::ParseIntError> {
+/// let level: u32 = monitor("read_level").run(|| "42".parse())?;
+/// let sum: u64 = monitor("sum_up").time(|| (1..=10).sum());
+/// # assert_eq!((level, sum), (42, 55));
+/// # Ok(())
+/// # }
+/// ```
+#[inline]
+pub fn monitor(operation_name: &str) -> Monitor<'_> {
+    Monitor::new(Target::Name(operation_name))
+}
+
+/// How an operation is measured; made by [`monitor`] or [`Operation::monitor`].
+///
+/// | the work returns | closure | future |
+/// |---|---|---|
+/// | `Result<T, E: Error>` | [`run`](Self::run) | [`run_async`](Self::run_async) |
+/// | `Result` with a boxed error, `anyhow::Error` | [`run_dyn`](Self::run_dyn) | [`run_dyn_async`](Self::run_dyn_async) |
+/// | anything else | [`time`](Self::time) | [`time_async`](Self::time_async) |
+///
+/// All give back what the work returned. A panic is recorded as a failure with `error.type` `panic`
+/// and goes on.
+#[derive(Clone, Debug)]
+#[must_use = "a monitor measures nothing until it runs something"]
+pub struct Monitor<'a> {
+    target: Target<'a>,
+    error_type: Option<&'static str>,
+    options: Options,
+}
+
+#[derive(Clone, Debug)]
+enum Target<'a> {
+    Name(&'a str),
+    Known(&'a Operation),
+}
+
+impl<'a> Monitor<'a> {
+    #[inline]
+    fn new(target: Target<'a>) -> Self {
+        Self {
+            target,
+            error_type: None,
+            options: Options::default(),
+        }
+    }
+
+    #[inline]
+    pub(super) fn of(operation: &'a Operation) -> Self {
+        Self::new(Target::Known(operation))
+    }
+
+    /// From which duration on it counts as slow. Default: the threshold set for the operation, or
+    /// that of all.
+    ///
+    /// [`set_slow_threshold_of`](super::set_slow_threshold_of) beats it.
+    #[inline]
+    pub fn slow_after(mut self, threshold: Duration) -> Self {
+        self.options.slow_after = Some(threshold);
+        self
+    }
+
+    /// Makes a span for one run in `n` only; for none when `n` is 0. Default: 1, all.
+    ///
+    /// Metrics count all runs, and log records tell of each that failed or was slow. What happens
+    /// inside a run without a span belongs to the span around it.
+    #[inline]
+    pub fn sample_one_in(mut self, n: u32) -> Self {
+        self.options.sample = n;
+        self
+    }
+
+    /// The `error.type` of an error that the work returns. Default: the error's type.
+    ///
+    /// It is an attribute of metrics: give it few values.
+    #[inline]
+    pub fn error_type(mut self, error_type: &'static str) -> Self {
+        self.error_type = Some(error_type);
+        self
+    }
+
+    /// Notes something about this run, for its span and its log records. Never for metrics.
+    ///
+    /// At most 16 fields are kept; a field that is set again has its last value.
+    pub fn field(mut self, key: &'static str, value: impl Into<FieldValue>) -> Self {
+        if is_listening() {
+            self.options.fields.set(key, value.into());
+        }
+        self
+    }
+
+    /// Starts a timer that ends by hand.
+    #[inline]
+    pub fn start(self) -> ScopedTimer {
+        match self.begin() {
+            None => ScopedTimer::off(),
+            Some((running, span)) => ScopedTimer::of(running, span),
+        }
+    }
+
+    /// Runs `work`; an error that it returns is recorded.
+    ///
+    /// # Errors
+    ///
+    /// What `work` returns.
+    #[inline]
+    pub fn run<T, E: Error>(self, work: impl FnOnce() -> Result<T, E>) -> Result<T, E> {
+        let given = self.error_type;
+        self.measure(work, |result| failure(result, |e| Failure::of(e, given)))
+    }
+
+    /// The same for boxed errors: `Box<dyn Error>`, `anyhow::Error`.
+    ///
+    /// Their type is unknown, so `error.type` is `_OTHER` unless [`error_type`](Self::error_type)
+    /// gives a name.
+    ///
+    /// # Errors
+    ///
+    /// What `work` returns.
+    #[inline]
+    pub fn run_dyn<T, E>(self, work: impl FnOnce() -> Result<T, E>) -> Result<T, E>
+    where
+        E: Deref<Target: Error>,
+    {
+        let given = self.error_type;
+        self.measure(work, |result| failure(result, |e| Failure::of(&**e, given)))
+    }
+
+    /// Runs `work`, which cannot fail but by a panic.
+    #[inline]
+    pub fn time<T>(self, work: impl FnOnce() -> T) -> T {
+        self.measure(work, |_| Ending::Ok)
+    }
+
+    /// Awaits `work`; an error that it returns is recorded.
+    ///
+    /// It starts with the first poll. Spans and logs of `work` are in its span, at whatever thread
+    /// it is polled, and those of other tasks are not.
+    ///
+    /// # Errors
+    ///
+    /// What `work` returns.
+    ///
+    /// # Cancel safety
+    ///
+    /// As `work`. Dropped before it is done, it is recorded as a failure with `error.type`
+    /// `cancelled`.
+    pub async fn run_async<T, E: Error>(
+        self,
+        work: impl Future<Output = Result<T, E>>,
+    ) -> Result<T, E> {
+        let given = self.error_type;
+        self.measure_async(work, |result| failure(result, |e| Failure::of(e, given)))
+            .await
+    }
+
+    /// The same for boxed errors: see [`run_dyn`](Self::run_dyn).
+    ///
+    /// # Errors
+    ///
+    /// What `work` returns.
+    ///
+    /// # Cancel safety
+    ///
+    /// As [`run_async`](Self::run_async).
+    pub async fn run_dyn_async<T, E>(self, work: impl Future<Output = Result<T, E>>) -> Result<T, E>
+    where
+        E: Deref<Target: Error>,
+    {
+        let given = self.error_type;
+        self.measure_async(work, |result| failure(result, |e| Failure::of(&**e, given)))
+            .await
+    }
+
+    /// Awaits `work`, which cannot fail but by a panic.
+    ///
+    /// # Cancel safety
+    ///
+    /// As [`run_async`](Self::run_async).
+    pub async fn time_async<T>(self, work: impl Future<Output = T>) -> T {
+        self.measure_async(work, |_| Ending::Ok).await
+    }
+
+    /// `None` when nobody listens.
+    #[inline]
+    fn begin(self) -> Option<(Running, Span)> {
+        if !is_listening() {
+            return None;
+        }
+        Some(match self.target {
+            Target::Name(name) => Running::start(operation(name), usable(name), self.options),
+            Target::Known(known) => Running::start(known.clone(), known.name(), self.options),
+        })
+    }
+
+    #[inline]
+    fn measure<R>(self, work: impl FnOnce() -> R, ending: impl FnOnce(&R) -> Ending) -> R {
+        let Some((running, span)) = self.begin() else {
+            return work();
+        };
+        let entered = span.enter();
+        // Unwind safe: a panic goes on as soon as it is recorded.
+        match catch_unwind(AssertUnwindSafe(work)) {
+            Ok(result) => {
+                running.end(&span, &ending(&result));
+                result
+            }
+            Err(payload) => {
+                running.end(&span, &Ending::Failed(Failure::panic(&*payload)));
+                drop(entered);
+                resume_unwind(payload)
+            }
+        }
+    }
+
+    async fn measure_async<R>(
+        self,
+        work: impl Future<Output = R>,
+        ending: impl FnOnce(&R) -> Ending,
+    ) -> R {
+        let Some((running, span)) = self.begin() else {
+            return work.await;
+        };
+        let pending = Pending(Some((running, span.clone())));
+        match AssertUnwindSafe(work).catch_unwind().instrument(span).await {
+            Ok(result) => {
+                pending.end(&ending(&result));
+                result
+            }
+            Err(payload) => {
+                pending.end(&Ending::Failed(Failure::panic(&*payload)));
+                resume_unwind(payload)
+            }
+        }
+    }
+}
+
+fn failure<T, E>(result: &Result<T, E>, describe: impl FnOnce(&E) -> Failure) -> Ending {
+    match result {
+        Ok(_) => Ending::Ok,
+        Err(error) => Ending::Failed(describe(error)),
+    }
+}
+
+/// A future that was begun. Dropped before its end, it was cancelled.
+struct Pending(Option<(Running, Span)>);
+
+impl Pending {
+    fn end(mut self, ending: &Ending) {
+        self.finish(ending);
+    }
+
+    fn finish(&mut self, ending: &Ending) {
+        if let Some((running, span)) = self.0.take() {
+            running.end(&span, ending);
+        }
+    }
+}
+
+impl Drop for Pending {
+    fn drop(&mut self) {
+        self.finish(&Ending::Cancelled);
+    }
+}

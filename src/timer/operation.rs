@@ -1,0 +1,235 @@
+//! Operations by name, and the instruments of each.
+
+use std::fmt;
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::sync::{Arc, LazyLock, Mutex, PoisonError, Weak};
+use std::time::Duration;
+
+use metrics::{Counter, Gauge, Histogram};
+
+use super::cut;
+use super::monitor::Monitor;
+use super::scoped::ScopedTimer;
+use super::threshold::{self, Threshold};
+use crate::instruments::{self, Instruments, Publish};
+use crate::names::{CappedNames, Origin};
+use crate::semconv::{self, ERROR_TYPE, OPERATION_NAME};
+
+/// Longer names are cut: they become a label of every series and the name of every span.
+const NAME_MAX: usize = 128;
+
+/// A handle to the operation of that name, which spares its users the look-up.
+///
+/// ```
+/// use spanwire::timer::operation;
+///
+/// let stroke = operation("brush_stroke");
+/// for _ in 0..3 {
+///     stroke.monitor().time(|| { /* … */ });
+/// }
+/// ```
+#[must_use]
+pub fn operation(name: &str) -> Operation {
+    let name = usable(name);
+    Operation(OPERATIONS.names.get(name, Origin::Registered, State::new))
+}
+
+/// The name as it is used: not too long, and not empty, since an empty label is the same as none.
+pub(super) fn usable(name: &str) -> &str {
+    match cut(name, NAME_MAX) {
+        "" => semconv::OTHER,
+        name => name,
+    }
+}
+
+/// A named operation. Clones are the same operation.
+#[derive(Clone)]
+pub struct Operation(Arc<State>);
+
+impl Operation {
+    /// Its name; `_OTHER` when it came after the 200 names that have series of their own.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.0.name
+    }
+
+    /// Starts to measure it on this thread.
+    pub fn start(&self) -> ScopedTimer {
+        self.monitor().start()
+    }
+
+    /// Measures a closure or a future as this operation.
+    pub fn monitor(&self) -> Monitor<'_> {
+        Monitor::of(self)
+    }
+
+    /// How many of it are running, as far as they are measured.
+    #[must_use]
+    pub fn active(&self) -> u64 {
+        u64::try_from(self.0.active.load(Ordering::Relaxed)).unwrap_or(0)
+    }
+
+    /// As [`set_slow_threshold_of`](super::set_slow_threshold_of).
+    pub fn set_slow_threshold(&self, threshold: impl Into<Option<Duration>>) {
+        self.0.slow_after.set(threshold.into());
+    }
+
+    /// The threshold in force, when the code asks for `in_code`.
+    #[inline]
+    pub(super) fn slow_after(&self, in_code: Option<Duration>) -> Duration {
+        self.0
+            .slow_after
+            .get()
+            .or(in_code)
+            .unwrap_or_else(threshold::slow_threshold)
+    }
+
+    /// Whether it is this one's turn when one in `n` gets a span.
+    #[inline]
+    pub(super) fn is_sampled(&self, n: u32) -> bool {
+        match n {
+            0 => false,
+            1 => true,
+            n => {
+                let turn = self.0.turns.fetch_add(1, Ordering::Relaxed);
+                turn.is_multiple_of(u64::from(n))
+            }
+        }
+    }
+
+    /// Counts one more that runs, and makes sure that its gauge exists.
+    #[inline]
+    pub(super) fn enter(&self) {
+        self.handles();
+        self.0.active.fetch_add(1, Ordering::Relaxed);
+    }
+
+    #[inline]
+    pub(super) fn leave(&self) {
+        self.0.active.fetch_sub(1, Ordering::Relaxed);
+    }
+
+    /// Counts one that ended; `slow` when it took its threshold or longer.
+    #[inline]
+    pub(super) fn record(&self, elapsed: Duration, error_type: Option<&str>, slow: bool) {
+        let Some(handles) = self.handles() else {
+            return;
+        };
+        let seconds = elapsed.as_secs_f64();
+        match error_type {
+            None => handles.ok.record(seconds),
+            Some(error_type) => handles.failed(&self.0.name, error_type).record(seconds),
+        }
+        if slow {
+            handles.slow.increment(1);
+        }
+    }
+
+    #[inline]
+    fn handles(&self) -> Option<&Handles> {
+        self.0.instruments.get(|| Handles::register(&self.0.name))
+    }
+}
+
+impl fmt::Debug for Operation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Operation")
+            .field("name", &self.0.name)
+            .field("active", &self.active())
+            .finish_non_exhaustive()
+    }
+}
+
+struct State {
+    name: Arc<str>,
+    /// Set at run time, see `set_slow_threshold_of`.
+    slow_after: Threshold,
+    active: AtomicI64,
+    turns: AtomicU64,
+    instruments: Instruments<Handles>,
+}
+
+impl State {
+    fn new(name: &Arc<str>) -> Self {
+        Self {
+            name: Arc::clone(name),
+            slow_after: Threshold::unset(),
+            active: AtomicI64::new(0),
+            turns: AtomicU64::new(0),
+            instruments: Instruments::new(),
+        }
+    }
+}
+
+struct Handles {
+    ok: Histogram,
+    slow: Counter,
+    active: Gauge,
+    /// By error type. Failing is rare, and there are few types: a list under a lock will do.
+    failed: Mutex<Vec<(String, Histogram)>>,
+}
+
+impl Handles {
+    fn register(name: &str) -> Self {
+        // The gauge belongs to the app, but it is published only where operations are measured.
+        THRESHOLD.get(|| instruments::gauge(&semconv::OPERATION_SLOW_THRESHOLD, &[]));
+        let labels = [(OPERATION_NAME, name)];
+        Self {
+            ok: instruments::histogram(&semconv::OPERATION_DURATION, &labels),
+            slow: instruments::counter(&semconv::OPERATION_SLOW, &labels),
+            active: instruments::gauge(&semconv::OPERATION_ACTIVE, &labels),
+            failed: Mutex::default(),
+        }
+    }
+
+    /// The histogram of failures of that type, which `failure.rs` keeps few.
+    #[cold]
+    fn failed(&self, name: &str, error_type: &str) -> Histogram {
+        let mut failed = self.failed.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((_, histogram)) = failed.iter().find(|(known, _)| known == error_type) {
+            return histogram.clone();
+        }
+        let labels = [(OPERATION_NAME, name), (ERROR_TYPE, error_type)];
+        let histogram = instruments::histogram(&semconv::OPERATION_DURATION, &labels);
+        failed.push((error_type.to_owned(), histogram.clone()));
+        histogram
+    }
+}
+
+/// Every operation of the process: names are few, and dashboards know them by name alone.
+struct Operations {
+    names: CappedNames<State>,
+    /// Keeps the registration alive.
+    _gauges: Arc<dyn Publish>,
+}
+
+static OPERATIONS: LazyLock<Operations> = LazyLock::new(|| {
+    let gauges: Arc<dyn Publish> = Arc::new(Gauges);
+    let weak: Weak<dyn Publish> = Arc::downgrade(&gauges);
+    instruments::register_everywhere(weak);
+    Operations {
+        names: CappedNames::new(State::new),
+        _gauges: gauges,
+    }
+});
+
+static THRESHOLD: Instruments<Gauge> = Instruments::new();
+
+/// Tells the gauges of operations, at recorders where operations were measured.
+struct Gauges;
+
+impl Publish for Gauges {
+    fn publish(&self) {
+        if let Some(gauge) = THRESHOLD.existing() {
+            gauge.set(threshold::slow_threshold().as_secs_f64());
+        }
+        OPERATIONS.names.for_each(|state| {
+            if let Some(handles) = state.instruments.existing() {
+                // Exact up to 2^53, and nobody runs that many at once.
+                handles
+                    .active
+                    .set(state.active.load(Ordering::Relaxed) as f64);
+            }
+        });
+    }
+}

@@ -1,0 +1,191 @@
+//! One run of an operation, from its start to its one end.
+
+use std::time::Duration;
+
+use tracing::field::Empty;
+use tracing::{Level, Span};
+
+use super::failure::Failure;
+use super::fields::Fields;
+use super::operation::Operation;
+use crate::clock::{self, Stamp};
+use crate::instruments;
+use crate::semconv::{self, ErrorType};
+
+/// The target of our spans and events, for users' filters.
+const TARGET: &str = "spanwire::timer";
+
+/// Whether anybody would learn of an operation that runs on this thread now.
+///
+/// If not, no name is looked up and no clock is read.
+#[inline]
+pub(super) fn is_listening() -> bool {
+    instruments::recorder().is_some()
+        || tracing::event_enabled!(target: TARGET, Level::WARN)
+        || tracing::span_enabled!(target: TARGET, Level::INFO)
+}
+
+/// What the caller asked for.
+#[derive(Clone, Debug)]
+pub(super) struct Options {
+    pub(super) slow_after: Option<Duration>,
+    /// One in so many runs gets a span.
+    pub(super) sample: u32,
+    pub(super) fields: Fields,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            slow_after: None,
+            sample: 1,
+            fields: Fields::default(),
+        }
+    }
+}
+
+/// An operation that runs.
+#[derive(Debug)]
+pub(super) struct Running {
+    operation: Operation,
+    started: Stamp,
+    slow_after: Option<Duration>,
+    fields: Fields,
+}
+
+/// How a run ended.
+#[derive(Debug)]
+pub(super) enum Ending {
+    Ok,
+    Failed(Failure),
+    /// Its future was dropped before it was done.
+    Cancelled,
+}
+
+impl Running {
+    /// Starts a run of `operation`, whose span is `name`d as the app said, even beyond the cap.
+    #[inline]
+    pub(super) fn start(operation: Operation, name: &str, options: Options) -> (Self, Span) {
+        let span = if operation.is_sampled(options.sample) {
+            span(name)
+        } else {
+            Span::none()
+        };
+        operation.enter();
+        let running = Self {
+            operation,
+            started: clock::now(),
+            slow_after: options.slow_after,
+            fields: options.fields,
+        };
+        (running, span)
+    }
+
+    pub(super) fn fields(&mut self) -> &mut Fields {
+        &mut self.fields
+    }
+
+    /// Records the end, once. The span is told before it is left, for its last exit is its end.
+    ///
+    /// It takes a reference because moving a run around costs more than recording it.
+    #[inline]
+    pub(super) fn end(&self, span: &Span, ending: &Ending) {
+        let elapsed = clock::now().since(self.started);
+        self.operation.leave();
+        let threshold = self.operation.slow_after(self.slow_after);
+        let slow = elapsed >= threshold;
+        let error_type = match ending {
+            Ending::Ok => None,
+            Ending::Failed(failure) => Some(&*failure.error_type),
+            Ending::Cancelled => Some(ErrorType::Cancelled.as_str()),
+        };
+        self.operation.record(elapsed, error_type, slow);
+        if !span.is_disabled() {
+            self.fields.write_to(span);
+        }
+        if slow || error_type.is_some() {
+            span.in_scope(|| {
+                self.tell(span, ending, error_type, elapsed, slow.then_some(threshold))
+            });
+        }
+    }
+
+    /// Emits the log records of a run that failed or was slow.
+    #[cold]
+    fn tell(
+        &self,
+        span: &Span,
+        ending: &Ending,
+        error_type: Option<&str>,
+        elapsed: Duration,
+        slow_after: Option<Duration>,
+    ) {
+        if let Some(error_type) = error_type {
+            span.record("otel.status_code", "ERROR");
+            span.record(semconv::ERROR_TYPE, error_type);
+        }
+        // A run without a span has no parent to name here: the span around it did not fail, and an
+        // error event would mark it as failed. The record carries its trace's ids all the same,
+        // which come from the OpenTelemetry context.
+        let parent = span.id();
+        let name = self.operation.name();
+        let context = self.fields.line();
+        let context = context.as_deref();
+        match ending {
+            Ending::Ok => {}
+            Ending::Failed(failure) => tracing::event!(
+                target: TARGET,
+                parent: parent.clone(),
+                Level::ERROR,
+                {
+                    { semconv::OPERATION_NAME } = name,
+                    { semconv::ERROR_TYPE } = error_type,
+                    { semconv::EXCEPTION_TYPE } = failure.exception_type.as_str(),
+                    { semconv::EXCEPTION_MESSAGE } = text(&failure.message),
+                    { semconv::EXCEPTION_STACKTRACE } = failure.backtrace.as_deref(),
+                    { semconv::CONTEXT } = context,
+                },
+                "operation failed"
+            ),
+            Ending::Cancelled => tracing::event!(
+                target: TARGET,
+                parent: parent.clone(),
+                Level::WARN,
+                {
+                    { semconv::OPERATION_NAME } = name,
+                    { semconv::ERROR_TYPE } = error_type,
+                    { semconv::CONTEXT } = context,
+                },
+                "operation cancelled"
+            ),
+        }
+        if let Some(threshold) = slow_after {
+            tracing::event!(
+                target: TARGET,
+                parent: parent.clone(),
+                Level::WARN,
+                {
+                    { semconv::OPERATION_NAME } = name,
+                    { semconv::DURATION_S } = elapsed.as_secs_f64(),
+                    { semconv::SLOW_THRESHOLD_S } = threshold.as_secs_f64(),
+                    { semconv::CONTEXT } = context,
+                },
+                "operation slow"
+            );
+        }
+    }
+}
+
+fn span(name: &str) -> Span {
+    tracing::info_span!(
+        target: TARGET,
+        "operation",
+        otel.name = name,
+        otel.status_code = Empty,
+        { semconv::ERROR_TYPE } = Empty,
+    )
+}
+
+fn text(text: &str) -> Option<&str> {
+    (!text.is_empty()).then_some(text)
+}

@@ -1,0 +1,136 @@
+//! A timer that measures the rest of a scope.
+
+use std::error::Error;
+use std::fmt;
+
+use tracing::span::EnteredSpan;
+
+use super::failure::Failure;
+use super::fields::FieldValue;
+use super::monitor::monitor;
+use super::running::{Ending, Running};
+
+/// An operation that is measured from [`start`](Self::start) until it ends.
+///
+/// End it with [`complete`](Self::complete), [`fail`](Self::fail) or [`fail_as`](Self::fail_as). A
+/// timer that is dropped first has completed, unless a panic that began meanwhile is unwinding:
+/// then the operation failed with `error.type` `panic`.
+///
+/// Its span is entered on this thread, so spans and logs of the same thread are in it, and the timer
+/// cannot move to another. Across an `.await` use [`Monitor::run_async`](super::Monitor::run_async).
+///
+/// ```
+/// use spanwire::timer::ScopedTimer;
+///
+/// fn load(path: &str) -> std::io::Result<Vec<u8>> {
+///     let mut timer = ScopedTimer::start("load_scene");
+///     timer.field("path", path);
+///     match std::fs::read(path) {
+///         Ok(bytes) => Ok(bytes), // dropped: completed
+///         Err(error) => {
+///             timer.fail(&error);
+///             Err(error)
+///         }
+///     }
+/// }
+/// # load("/no/such/file").unwrap_err();
+/// ```
+#[must_use = "a timer that is dropped at once measures nothing"]
+pub struct ScopedTimer(Option<Scope>);
+
+struct Scope {
+    running: Running,
+    span: EnteredSpan,
+    /// A timer in a `drop` that runs because of a panic did not panic itself.
+    began_panicking: bool,
+}
+
+impl ScopedTimer {
+    /// Starts to measure the operation of that name.
+    ///
+    /// For a threshold of its own or thinned out spans start it with
+    /// [`Monitor::start`](super::Monitor::start).
+    #[inline]
+    pub fn start(operation_name: &str) -> Self {
+        monitor(operation_name).start()
+    }
+
+    /// Of something that nobody listens to.
+    #[inline]
+    pub(super) fn off() -> Self {
+        Self(None)
+    }
+
+    #[inline]
+    pub(super) fn of(running: Running, span: tracing::Span) -> Self {
+        Self(Some(Scope {
+            running,
+            span: span.entered(),
+            began_panicking: std::thread::panicking(),
+        }))
+    }
+
+    /// Notes something about this run, for its span and its log records. Never for metrics.
+    ///
+    /// At most 16 fields are kept; a field that is set again has its last value.
+    pub fn field(&mut self, key: &'static str, value: impl Into<FieldValue>) -> &mut Self {
+        if let Some(scope) = &mut self.0 {
+            scope.running.fields().set(key, value.into());
+        }
+        self
+    }
+
+    /// Ends the operation: it went well.
+    pub fn complete(mut self) {
+        self.end(|| Ending::Ok);
+    }
+
+    /// Ends the operation: it failed with this error.
+    ///
+    /// For a boxed error pass what is in the box: `timer.fail(&*error)`. Its type is then unknown,
+    /// so `error.type` is `_OTHER`; name it with [`fail_as`](Self::fail_as).
+    pub fn fail<E: Error + ?Sized>(mut self, error: &E) {
+        self.end(|| Ending::Failed(Failure::of(error, None)));
+    }
+
+    /// Ends the operation: it failed, with this `error.type` and this text for the log record.
+    ///
+    /// The type is an attribute of metrics: give it few values.
+    pub fn fail_as(mut self, error_type: &'static str, message: impl fmt::Display) {
+        self.end(|| Ending::Failed(Failure::named(error_type, message)));
+    }
+
+    fn end(&mut self, ending: impl FnOnce() -> Ending) {
+        // Taken, so that the drop has nothing left to record.
+        if let Some(scope) = self.0.take() {
+            scope.running.end(&scope.span, &ending());
+        }
+    }
+}
+
+impl Drop for ScopedTimer {
+    #[inline]
+    fn drop(&mut self) {
+        let Some(scope) = &self.0 else { return };
+        if std::thread::panicking() && !scope.began_panicking {
+            panicked(scope);
+        } else {
+            scope.running.end(&scope.span, &Ending::Ok);
+        }
+    }
+}
+
+/// Out of the way of timers that went well.
+#[cold]
+fn panicked(scope: &Scope) {
+    let ending = Ending::Failed(Failure::panicking());
+    scope.running.end(&scope.span, &ending);
+}
+
+impl fmt::Debug for ScopedTimer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("ScopedTimer")
+            .field(&self.0.as_ref().map(|scope| &scope.running))
+            .finish()
+    }
+}

@@ -1,0 +1,296 @@
+//! Whatever the page sends is a counted outcome and never a panic.
+
+use serde_json::json;
+use spanwire::ipc::{Call, Ipc, PageEvents, PageTraces, Received};
+use spanwire::testing::Capture;
+
+use crate::model_page::ModelPage;
+
+/// What `input` adds to the counters of messages and page errors, as `error.type count` lines.
+fn outcomes(input: impl FnOnce(&Ipc, &mut ModelPage)) -> Vec<String> {
+    let capture = Capture::new();
+    capture.run(|| {
+        let ipc = Ipc::builder("main")
+            .page_events(PageEvents::PlainToo)
+            .page_traces(PageTraces::Accepted)
+            .build();
+        ipc.on("save", |_: &Call| ()).unwrap();
+        let mut page = ModelPage::load(&ipc, "p1");
+        input(&ipc, &mut page);
+    });
+    let error_type = |line: &str| {
+        let (_, rest) = line.split_once("error.type=\"")?;
+        let (error, _) = rest.split_once('"')?;
+        Some(format!("{error} {}", line.rsplit(' ').next()?))
+    };
+    capture
+        .metrics()
+        .lines()
+        .filter(|line| {
+            line.starts_with("spanwire.ipc.messages") || line.starts_with("spanwire.page.errors")
+        })
+        .filter_map(|line| {
+            error_type(line).or_else(|| Some(format!("ok {}", line.rsplit(' ').next()?)))
+        })
+        .collect()
+}
+
+fn text(messages: &'static str) -> impl FnOnce(&Ipc, &mut ModelPage) {
+    move |ipc, page| {
+        let empty = page.batch(&[]);
+        let text = empty.replace("[]", &format!("[{messages}]"));
+        assert_eq!(ipc.receive(&text, None), Received::Ours);
+    }
+}
+
+#[test]
+fn each_bad_text_is_counted_with_its_error_type() {
+    let cases: [(&'static str, &[&str]); 12] = [
+        (r#"{"kind":"event","id":1,"event":"save"}"#, &["ok 1"]),
+        (r#"{"kind":"event","id":1,"event":"#, &["malformed 1"]),
+        (r#"{"kind":"teapot"}"#, &["malformed 1"]),
+        (r#"{"kind":"event","id":1}"#, &["malformed 1"]),
+        (
+            r#"{"kind":"event","id":-1,"event":"save"}"#,
+            &["malformed 1"],
+        ),
+        (
+            r#"{"kind":"event","id":1e999,"event":"save"}"#,
+            &["malformed 1"],
+        ),
+        (
+            r#"{"kind":"event","id":1,"event":"\ud800"}"#,
+            &["malformed 1"],
+        ),
+        (
+            r#"{"kind":"event","id":1,"event":"a b"}"#,
+            &["invalid_name 1"],
+        ),
+        (
+            r#"{"kind":"event","id":1,"event":"</script>"}"#,
+            &["invalid_name 1"],
+        ),
+        (
+            r#"{"kind":"event","id":1,"event":"nobody"}"#,
+            &["unknown_event 1"],
+        ),
+        (
+            r#"{"kind":"event","id":1,"event":"save"},{"kind":"event","id":1,"event":"save"}"#,
+            &["duplicate 1", "ok 1"],
+        ),
+        (
+            r#"{"kind":"ack","ids":[[5,9007199254740993]]},{"kind":"ack","ids":[[3,1]]}"#,
+            &["unknown_ack 2"],
+        ),
+    ];
+    for (messages, expected) in cases {
+        assert_eq!(outcomes(text(messages)), expected, "{messages}");
+    }
+}
+
+#[test]
+fn lone_surrogates_and_nul_in_a_payload_reach_the_handler_as_they_are() {
+    let messages = r#"{"kind":"event","id":1,"event":"save","data":"\ud800\u0000"}"#;
+    assert_eq!(outcomes(text(messages)), ["ok 1"]);
+}
+
+#[test]
+fn a_raw_nul_is_malformed() {
+    assert_eq!(
+        outcomes(text("{\"kind\":\"event\",\"id\":1,\"event\":\"sa\0ve\"}")),
+        ["malformed 1"]
+    );
+}
+
+#[test]
+fn a_text_cut_off_anywhere_is_malformed_or_not_ours() {
+    let whole = |page: &ModelPage| {
+        page.batch(&[json!({"kind": "event", "id": 1, "event": "save", "data": {"a": [1]}})])
+    };
+    let length = {
+        let ipc = Ipc::builder("main").build();
+        whole(&ModelPage::unannounced(&ipc, "p1")).len()
+    };
+    for end in 0..length {
+        let got = outcomes(|ipc, page| {
+            let text = whole(page);
+            let _ = ipc.receive(&text[..end], None);
+        });
+        assert!(got.is_empty() || got == ["malformed 1"], "{end}: {got:?}");
+    }
+}
+
+#[test]
+fn a_depth_bomb_and_a_huge_text_are_refused_unread() {
+    let bomb = |ipc: &Ipc, page: &mut ModelPage| {
+        let deep = format!("{}{}", "[".repeat(100_000), "]".repeat(100_000));
+        let text = page.batch(&[]).replace("[]", &deep);
+        assert_eq!(ipc.receive(&text, None), Received::Ours);
+    };
+    assert_eq!(outcomes(bomb), ["too_deep 1"]);
+    let huge =
+        |ipc: &Ipc, page: &mut ModelPage| page.emit(ipc, "save", json!("x".repeat(10 << 20)));
+    assert_eq!(outcomes(huge), ["too_large 1"]);
+}
+
+#[test]
+fn bytes_that_are_not_utf8_are_malformed() {
+    let bytes = |ipc: &Ipc, page: &mut ModelPage| {
+        let mut bytes = page
+            .batch(&[json!({"kind": "event", "id": 1, "event": "save"})])
+            .into_bytes();
+        bytes[70] = 0xff;
+        assert_eq!(ipc.receive_bytes(&bytes, None), Received::Ours);
+        assert_eq!(ipc.receive_bytes(b"\xff\xfe", None), Received::NotOurs);
+    };
+    assert_eq!(outcomes(bytes), ["malformed 1"]);
+}
+
+#[test]
+fn what_is_not_ours_is_left_to_the_app_and_counted_nowhere() {
+    let foreign = |ipc: &Ipc, _: &mut ModelPage| {
+        for text in ["", "drag-window", "{}", r#"{"type":"resize"}"#, "[]", "\0"] {
+            assert_eq!(ipc.receive(text, None), Received::NotOurs, "{text:?}");
+        }
+    };
+    assert_eq!(outcomes(foreign), [""; 0]);
+}
+
+#[test]
+fn the_plain_form_is_handled_when_the_app_wants_it() {
+    let plain = |ipc: &Ipc, _: &mut ModelPage| {
+        for text in [
+            r#"{"type":"event","event":"save","detail":{"a":1}}"#,
+            r#"{"type": "event", "event": "save"}"#,
+            r#"{"type":"event","event":7}"#,
+        ] {
+            assert_eq!(ipc.receive(text, None), Received::Ours);
+        }
+    };
+    assert_eq!(outcomes(plain), ["malformed 1", "ok 2"]);
+    let ipc = Ipc::builder("main").build();
+    assert_eq!(
+        ipc.receive(r#"{"type":"event","event":"save"}"#, None),
+        Received::NotOurs
+    );
+}
+
+#[test]
+fn a_forged_nonce_and_a_replaced_page_change_nothing() {
+    let forged = |ipc: &Ipc, page: &mut ModelPage| {
+        let text = page
+            .batch(&[json!({"kind": "leave"})])
+            .replace(ipc.nonce(), &"0".repeat(32));
+        assert_eq!(ipc.receive(&text, None), Received::Ours);
+        let text = page
+            .batch(&[json!({"kind": "leave"})])
+            .replace(ipc.nonce(), "");
+        assert_eq!(ipc.receive(&text, None), Received::Ours);
+    };
+    assert_eq!(outcomes(forged), ["forbidden 2"]);
+    let replaced = |ipc: &Ipc, page: &mut ModelPage| {
+        let _next = ModelPage::load(ipc, "p2");
+        page.emit(ipc, "save", json!(null));
+        page.send(ipc, &[json!({"kind": "ready"})]);
+    };
+    assert_eq!(
+        outcomes(replaced),
+        ["stale_generation 1", "stale_generation 1"]
+    );
+}
+
+#[test]
+fn an_origin_that_is_not_allowed_is_refused() {
+    let capture = Capture::new();
+    capture.run(|| {
+        let ipc = Ipc::builder("main")
+            .allow_origin("https://app.example/")
+            .build();
+        let page = ModelPage::unannounced(&ipc, "p1");
+        let ready = page.batch(&[json!({"kind": "ready"})]);
+        for origin in [
+            None,
+            Some("https://evil.example"),
+            Some("https://app.example.evil.example"),
+        ] {
+            assert_eq!(ipc.receive(&ready, origin), Received::Ours);
+        }
+        let refused = [
+            ("error.type", "forbidden_origin"),
+            ("ipc.direction", "inbound"),
+            ("ipc.event", "_OTHER"),
+            ("outcome", "failed"),
+            ("webview.name", "main"),
+        ];
+        assert_eq!(capture.counter("spanwire.ipc.messages", &refused), 3);
+        let _ = ipc.receive(&ready, Some("https://app.example"));
+        assert!(format!("{ipc:?}").contains("Ready"), "{ipc:?}");
+    });
+}
+
+#[test]
+fn more_than_the_window_is_refused_and_the_window_comes_back() {
+    let capture = Capture::new();
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .build()
+        .unwrap();
+    capture.run(|| {
+        let ipc = Ipc::builder("main")
+            .runtime(runtime.handle().clone())
+            .build();
+        ipc.on_async("wait", |_| async {}).unwrap();
+        let mut page = ModelPage::load(&ipc, "p1");
+        for _ in 0..1_200 {
+            page.emit(&ipc, "wait", json!(null));
+        }
+        let refused = [
+            ("error.type", "over_credit"),
+            ("ipc.direction", "inbound"),
+            ("ipc.event", "wait"),
+            ("outcome", "failed"),
+            ("webview.name", "main"),
+        ];
+        assert_eq!(capture.counter("spanwire.ipc.messages", &refused), 200);
+        page.credits = 0;
+        // Every spawned task gets its turn.
+        runtime.block_on(async {
+            for _ in 0..100 {
+                tokio::task::yield_now().await;
+            }
+        });
+        page.pump(&ipc);
+        assert_eq!(page.credits, 1_000);
+    });
+}
+
+#[test]
+fn each_kind_of_bad_traceparent_is_counted_and_the_message_handled() {
+    for traceparent in [
+        "00-0af7651916cd43dd8448eb211c80319c-b7ad6b71692033",
+        "00-00000000000000000000000000000000-b7ad6b7169203331-01",
+        "00-0af7651916cd43dd8448eb211c80319c-0000000000000000-01",
+        "00-0AF7651916CD43DD8448EB211C80319C-B7AD6B7169203331-01",
+        "ff-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
+        "",
+    ] {
+        let input = |ipc: &Ipc, page: &mut ModelPage| {
+            page.send(
+                ipc,
+                &[json!({"kind": "event", "id": 1, "event": "save", "traceparent": traceparent})],
+            );
+        };
+        assert_eq!(
+            outcomes(input),
+            ["ok 1", "invalid_traceparent 1"],
+            "{traceparent}"
+        );
+    }
+    let future = |ipc: &Ipc, page: &mut ModelPage| {
+        let traceparent = "cc-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01-later";
+        page.send(
+            ipc,
+            &[json!({"kind": "event", "id": 1, "event": "save", "traceparent": traceparent})],
+        );
+    };
+    assert_eq!(outcomes(future), ["ok 1"]);
+}

@@ -1,0 +1,44 @@
+//! A page cannot make series, or memory, without end.
+
+use serde_json::json;
+use spanwire::ipc::Ipc;
+use spanwire::semconv::OTHER_NAMES_MAX;
+use spanwire::testing::Capture;
+
+use crate::model_page::ModelPage;
+
+#[test]
+fn many_event_names_from_the_page_give_at_most_the_cap_plus_other() {
+    let capture = Capture::new();
+    capture.run(|| {
+        let ipc = Ipc::builder("main").build();
+        ipc.on("known", |_: &spanwire::ipc::Call| ()).unwrap();
+        let mut page = ModelPage::load(&ipc, "p1");
+        page.emit(&ipc, "known", json!(null));
+        for batch in 0..1_000 {
+            let events: Vec<_> = (0..100)
+                .map(|n| json!({"kind": "event", "id": page.take_id(), "event": format!("e{batch}.{n}")}))
+                .collect();
+            page.send(&ipc, &events);
+            page.pump(&ipc);
+        }
+        // Names registered after the flood still get a series of their own.
+        ipc.on("late", |_: &spanwire::ipc::Call| ()).unwrap();
+        page.emit(&ipc, "late", json!(null));
+    });
+    let metrics = capture.metrics();
+    let series: Vec<&str> = metrics
+        .lines()
+        .filter(|line| line.starts_with("spanwire.ipc.messages"))
+        .collect();
+    assert_eq!(series.len(), OTHER_NAMES_MAX + 3, "{metrics}");
+    let labels = [
+        ("error.type", "unknown_event"),
+        ("ipc.direction", "inbound"),
+        ("ipc.event", "_OTHER"),
+        ("outcome", "failed"),
+        ("webview.name", "main"),
+    ];
+    let beyond = 100_000 - OTHER_NAMES_MAX as u64;
+    assert_eq!(capture.counter("spanwire.ipc.messages", &labels), beyond);
+}

@@ -1,0 +1,403 @@
+//! Any order of inputs: every message and every call ends exactly once, and nothing stays behind.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use proptest::collection::vec;
+use proptest::prelude::*;
+use serde_json::{Value, json};
+use spanwire::ipc::{Call, Ipc, Script};
+use spanwire::queue::Overflow;
+use spanwire::testing::Capture;
+use tokio::runtime::{Builder, Runtime};
+use tokio::sync::Semaphore;
+
+use crate::model_page::{Eval, ModelPage};
+
+#[derive(Clone, Copy, Debug)]
+enum Input {
+    Emit,
+    EmitLatest,
+    EmitReplay,
+    Eval,
+    /// The host takes a script, to be handed to the page later.
+    Take,
+    /// The page runs a taken script, well or not, and writes its acknowledgement.
+    Run(usize, Eval),
+    /// The host is told that a taken script was not evaluated, whether or not that is true.
+    EvaluationFailed(usize),
+    /// An acknowledgement arrives, perhaps late, perhaps again.
+    Acknowledge(usize),
+    Call,
+    CallAsync,
+    PageEvent,
+    FinishAsync,
+    Cancel(usize),
+    Reload,
+    Loading,
+    Crash,
+    Leave,
+    Close,
+}
+
+fn input() -> impl Strategy<Value = Input> {
+    let eval = prop_oneof![
+        Just(Eval::Runs),
+        Just(Eval::Throws),
+        Just(Eval::DoesNotParse)
+    ];
+    prop_oneof![
+        6 => Just(Input::Emit),
+        3 => Just(Input::EmitLatest),
+        3 => Just(Input::EmitReplay),
+        2 => Just(Input::Eval),
+        8 => Just(Input::Take),
+        8 => (0..8_usize, eval).prop_map(|(at, eval)| Input::Run(at, eval)),
+        3 => (0..8_usize).prop_map(Input::EvaluationFailed),
+        8 => (0..8_usize).prop_map(Input::Acknowledge),
+        3 => Just(Input::Call),
+        3 => Just(Input::CallAsync),
+        2 => Just(Input::PageEvent),
+        3 => Just(Input::FinishAsync),
+        2 => (0..8_usize).prop_map(Input::Cancel),
+        2 => Just(Input::Reload),
+        1 => Just(Input::Loading),
+        1 => Just(Input::Crash),
+        1 => Just(Input::Leave),
+        1 => Just(Input::Close),
+    ]
+}
+
+/// A wire, its pages so far, and what is on the way between them.
+struct World {
+    ipc: Ipc,
+    runtime: Runtime,
+    permits: Arc<Semaphore>,
+    pages: Vec<ModelPage>,
+    taken: Vec<Script>,
+    /// Acknowledgements with the page that wrote them.
+    acks: Vec<(usize, Value)>,
+    calls: Vec<(usize, u64)>,
+    emitted: u64,
+    posted: u64,
+}
+
+impl World {
+    fn new(overflow: Overflow) -> Self {
+        let runtime = Builder::new_current_thread().build().unwrap();
+        let ipc = Ipc::builder("main")
+            .queue_capacity(6)
+            .overflow(overflow)
+            .runtime(runtime.handle().clone())
+            .build();
+        let permits = Arc::new(Semaphore::new(0));
+        ipc.on("sync", |call: &Call| call.data::<Value>()).unwrap();
+        ipc.on_async("async", {
+            let permits = Arc::clone(&permits);
+            move |_| {
+                let permits = Arc::clone(&permits);
+                async move { permits.acquire().await.unwrap().forget() }
+            }
+        })
+        .unwrap();
+        let pages = vec![ModelPage::unannounced(&ipc, "p0")];
+        Self {
+            ipc,
+            runtime,
+            permits,
+            pages,
+            taken: Vec::new(),
+            acks: Vec::new(),
+            calls: Vec::new(),
+            emitted: 0,
+            posted: 0,
+        }
+    }
+
+    fn apply(&mut self, input: Input) {
+        let data = self.emitted;
+        match input {
+            Input::Emit => self.emitted(|ipc| ipc.emit("plain", &data).is_ok()),
+            Input::EmitLatest => self.emitted(|ipc| ipc.emit_latest("latest", &data).is_ok()),
+            Input::EmitReplay => self.emitted(|ipc| ipc.emit_replay("replay", &data).is_ok()),
+            Input::Eval => self.emitted(|ipc| ipc.eval("x()").is_ok()),
+            Input::Take => self.taken.extend(self.ipc.next_script()),
+            Input::Run(at, eval) => {
+                if let Some(script) = self.taken.get(at) {
+                    let page = self.pages.len() - 1;
+                    let ack = self.pages[page].run(script, eval);
+                    self.acks.extend(ack.map(|ack| (page, ack)));
+                }
+            }
+            Input::EvaluationFailed(at) => {
+                if at < self.taken.len() {
+                    self.ipc.evaluation_failed(self.taken.remove(at));
+                }
+            }
+            Input::Acknowledge(at) => {
+                if let Some((page, ack)) = self.acks.get(at) {
+                    self.pages[*page].send(&self.ipc, std::slice::from_ref(ack));
+                }
+            }
+            Input::Call => self.post("call", "sync"),
+            Input::CallAsync => self.post("call", "async"),
+            Input::PageEvent => self.post("event", "async"),
+            Input::FinishAsync => {
+                self.permits.add_permits(1);
+                self.turn();
+            }
+            Input::Cancel(at) => {
+                if let Some((page, id)) = self.calls.get(at) {
+                    self.pages[*page].send(&self.ipc, &[json!({"kind": "cancel", "id": id})]);
+                    self.turn();
+                }
+            }
+            Input::Reload => {
+                let id = format!("p{}", self.pages.len());
+                self.pages.push(ModelPage::load(&self.ipc, &id));
+            }
+            Input::Loading => self.ipc.page_loading(),
+            Input::Crash => self.ipc.page_gone(),
+            Input::Leave => self.current().send(&self.ipc, &[json!({"kind": "leave"})]),
+            Input::Close => self.ipc.close(),
+        }
+    }
+
+    fn emitted(&mut self, emit: impl FnOnce(&Ipc) -> bool) {
+        emit(&self.ipc);
+        self.emitted += 1;
+    }
+
+    fn post(&mut self, kind: &str, event: &str) {
+        let at = self.pages.len() - 1;
+        let id = self.pages[at].take_id();
+        let message = json!({"kind": kind, "id": id, "event": event, "data": id});
+        self.pages[at].send(&self.ipc, &[message]);
+        self.calls.push((at, id));
+        self.posted += 1;
+        self.turn();
+    }
+
+    fn current(&self) -> &ModelPage {
+        self.pages.last().unwrap()
+    }
+
+    /// Lets background handlers run as far as they can.
+    fn turn(&self) {
+        self.runtime.block_on(async {
+            for _ in 0..16 {
+                tokio::task::yield_now().await;
+            }
+        });
+    }
+}
+
+/// Sum of `spanwire.ipc.messages` in one direction.
+fn counted(capture: &Capture, direction: &str) -> u64 {
+    capture
+        .metrics()
+        .lines()
+        .filter(|line| line.starts_with("spanwire.ipc.messages{") && line.contains(direction))
+        .map(|line| line.rsplit(' ').next().unwrap().parse::<u64>().unwrap())
+        .sum()
+}
+
+fn spans(capture: &Capture, prefix: &str) -> u64 {
+    capture
+        .finished_spans()
+        .iter()
+        .filter(|span| span.name.starts_with(prefix))
+        .count() as u64
+}
+
+fn run(overflow: Overflow, inputs: &[Input]) -> Result<(), TestCaseError> {
+    let capture = Capture::new();
+    capture.run(|| {
+        let mut world = World::new(overflow);
+        for &input in inputs {
+            world.apply(input);
+        }
+        world.ipc.close();
+        // Handlers of events, which nobody can withdraw, come to their end.
+        world.permits.add_permits(inputs.len());
+        world.turn();
+        let metrics = world.ipc.metrics();
+        prop_assert_eq!(metrics.messages_open, 0, "open after close");
+        let ended = metrics.messages_sent + metrics.messages_failed + metrics.messages_dropped;
+        prop_assert_eq!(
+            ended,
+            counted(&capture, "outbound"),
+            "snapshot and counters differ"
+        );
+        prop_assert_eq!(metrics.messages_received, world.posted);
+        prop_assert_eq!(
+            world.posted,
+            counted(&capture, "inbound"),
+            "a message of the page"
+        );
+        prop_assert_eq!(
+            capture.gauge("spanwire.queue.size", &[("queue.name", "main")]),
+            Some(0.0)
+        );
+        for page in &world.pages {
+            let mut seen = HashSet::new();
+            for line in &page.log {
+                // A reply is told by its call; an event by its payload, which is unique.
+                let key = line.strip_prefix("reply ").map_or(line.as_str(), |reply| {
+                    reply.split(' ').next().unwrap_or(reply)
+                });
+                prop_assert!(seen.insert(key), "{} twice in {:?}", key, page.log);
+            }
+        }
+        Ok(())
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 2_000, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn every_message_and_call_ends_exactly_once(
+        overflow in prop_oneof![Just(Overflow::DropNewest), Just(Overflow::DropOldest)],
+        inputs in vec(input(), 0..60),
+    ) {
+        run(overflow, &inputs)?;
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 200, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn every_message_that_ends_makes_one_span(inputs in vec(input(), 0..60)) {
+        let capture = Capture::new();
+        let (emitted, posted) = capture.run(|| {
+            let mut world = World::new(Overflow::DropNewest);
+            // The same wire, but with a tracer.
+            let _ = std::mem::replace(&mut world.ipc, Ipc::builder("main").queue_capacity(6)
+                .tracer_provider(&capture.tracer_provider()).build());
+            world.pages[0] = ModelPage::unannounced(&world.ipc, "p0");
+            for &input in &inputs {
+                world.apply(input);
+            }
+            world.ipc.close();
+            (world.emitted, world.posted)
+        });
+        prop_assert_eq!(spans(&capture, "send"), emitted);
+        // Stale and refused messages have no span; each other one has its own.
+        prop_assert!(spans(&capture, "sync") + spans(&capture, "async") <= posted);
+    }
+}
+
+#[test]
+fn a_full_event_queue_never_starves_a_reply() {
+    let ipc = Ipc::builder("main").queue_capacity(10_000).build();
+    ipc.on("sync", |_: &Call| ()).unwrap();
+    let mut page = ModelPage::load(&ipc, "p1");
+    let mut refused = 0;
+    for n in 0..20_000 {
+        refused += u64::from(ipc.emit("flood", &n).is_err());
+    }
+    assert_eq!(refused, 10_000);
+    // Nothing is acknowledged: the window of messages in flight is full too.
+    while ipc.next_script().is_some() {}
+    let call = page.call(&ipc, "sync", json!(null));
+    let script = ipc.next_script().unwrap();
+    page.run(&script, Eval::Runs);
+    assert_eq!(page.log, [format!("reply {call} null")]);
+}
+
+#[test]
+fn a_queue_that_keeps_filling_wakes_the_pump_once_a_burst() {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    let wakes = Arc::new(AtomicUsize::new(0));
+    let ipc = Ipc::builder("main").build();
+    ipc.on_wake({
+        let wakes = Arc::clone(&wakes);
+        move || {
+            wakes.fetch_add(1, Ordering::Relaxed);
+        }
+    });
+    ipc.on("sync", |_: &Call| ()).unwrap();
+    let mut page = ModelPage::load(&ipc, "p1");
+    page.pump(&ipc);
+    let before = wakes.load(Ordering::Relaxed);
+    for n in 0..100 {
+        ipc.emit("burst", &n).unwrap();
+    }
+    page.call(&ipc, "sync", json!(null));
+    assert_eq!(wakes.load(Ordering::Relaxed), before + 1);
+    page.pump(&ipc);
+    ipc.emit("burst", &0).unwrap();
+    assert_eq!(wakes.load(Ordering::Relaxed), before + 2);
+}
+
+#[test]
+fn a_wire_that_is_dropped_counts_what_it_still_held() {
+    let capture = Capture::new();
+    capture.run(|| {
+        let ipc = Ipc::builder("main").build();
+        for n in 0..3 {
+            ipc.emit("late", &n).unwrap();
+        }
+        drop(ipc);
+        let dropped = [
+            ("error.type", "shutdown"),
+            ("ipc.direction", "outbound"),
+            ("ipc.event", "late"),
+            ("outcome", "dropped"),
+            ("webview.name", "main"),
+        ];
+        assert_eq!(capture.counter("spanwire.ipc.messages", &dropped), 3);
+    });
+}
+
+#[test]
+fn a_page_that_never_acknowledges_cannot_make_the_host_keep_replies_without_end() {
+    let ipc = Ipc::builder("main").build();
+    ipc.on("sync", |_: &Call| ()).unwrap();
+    let mut page = ModelPage::load(&ipc, "p1");
+    for _ in 0..10_000 {
+        page.call(&ipc, "sync", json!(null));
+        while ipc.next_script().is_some() {}
+    }
+    assert_eq!(ipc.metrics().messages_open, 1_000);
+}
+
+#[test]
+fn a_script_of_a_page_before_gives_the_new_page_no_credits() {
+    let ipc = Ipc::builder("main").build();
+    ipc.on("sync", |_: &Call| ()).unwrap();
+    let mut page = ModelPage::load(&ipc, "p1");
+    for _ in 0..250 {
+        page.emit(&ipc, "sync", json!(null));
+    }
+    let with_credits = ipc.next_script().unwrap();
+    assert!(with_credits.json().unwrap().contains(r#""kind":"credit""#));
+    let mut next = ModelPage::load(&ipc, "p2");
+    ipc.evaluation_failed(with_credits);
+    ipc.emit("carrier", &0).unwrap();
+    next.pump(&ipc);
+    assert_eq!((next.log.len(), next.credits), (1, 1_000));
+}
+
+#[test]
+fn an_acknowledgement_ahead_of_its_message_is_not_believed() {
+    let capture = Capture::new();
+    capture.run(|| {
+        let ipc = Ipc::builder("main").build();
+        let page = ModelPage::load(&ipc, "p1");
+        ipc.emit("first", &0).unwrap();
+        // The raw script leaves the queue with the event, and waits for a script of its own.
+        ipc.eval("second()").unwrap();
+        let _script = ipc.next_script().unwrap();
+        page.send(&ipc, &[json!({"kind": "ack", "ids": [[1, 2]]})]);
+        assert_eq!(ipc.metrics().messages_sent, 1);
+        let unknown = [("error.type", "unknown_ack"), ("webview.name", "main")];
+        assert_eq!(capture.counter("spanwire.page.errors", &unknown), 1);
+        assert!(
+            ipc.next_script().is_some(),
+            "the raw script is still to be sent"
+        );
+    });
+}

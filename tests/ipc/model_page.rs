@@ -1,0 +1,164 @@
+//! A page that follows docs/wire.md, without a webview.
+
+use std::collections::HashSet;
+
+use serde_json::{Value, json};
+use spanwire::ipc::{Ipc, Received, Script};
+
+/// The page side of one wire, for one page load.
+#[derive(Debug)]
+pub(crate) struct ModelPage {
+    pub(crate) id: String,
+    nonce: String,
+    next_id: u64,
+    ran: HashSet<u64>,
+    begun: HashSet<u64>,
+    finished: HashSet<u64>,
+    /// Each message that was run, in order: its kind, and its event, call or id.
+    pub(crate) log: Vec<String>,
+    pub(crate) credits: u64,
+}
+
+/// What a page does when it gets a raw script.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum Eval {
+    Runs,
+    Throws,
+    DoesNotParse,
+}
+
+impl ModelPage {
+    pub(crate) fn load(ipc: &Ipc, id: &str) -> Self {
+        let page = Self::unannounced(ipc, id);
+        page.send(ipc, &[json!({"kind": "ready"})]);
+        page
+    }
+
+    pub(crate) fn unannounced(ipc: &Ipc, id: &str) -> Self {
+        Self {
+            id: id.to_owned(),
+            nonce: ipc.nonce().to_owned(),
+            next_id: 1,
+            ran: HashSet::new(),
+            begun: HashSet::new(),
+            finished: HashSet::new(),
+            log: Vec::new(),
+            credits: 1_000,
+        }
+    }
+
+    pub(crate) fn batch(&self, messages: &[Value]) -> String {
+        // Concatenated, since what is ours is told by how the text begins.
+        let messages: Vec<String> = messages.iter().map(Value::to_string).collect();
+        format!(
+            r#"{{"spanwire":1,"nonce":"{}","page":"{}","messages":[{}]}}"#,
+            self.nonce,
+            self.id,
+            messages.join(",")
+        )
+    }
+
+    pub(crate) fn send(&self, ipc: &Ipc, messages: &[Value]) {
+        assert_eq!(ipc.receive(&self.batch(messages), None), Received::Ours);
+    }
+
+    pub(crate) fn call(&mut self, ipc: &Ipc, event: &str, data: Value) -> u64 {
+        let id = self.take_id();
+        self.send(
+            ipc,
+            &[json!({"kind": "call", "id": id, "event": event, "data": data})],
+        );
+        id
+    }
+
+    pub(crate) fn emit(&mut self, ipc: &Ipc, event: &str, data: Value) {
+        let id = self.take_id();
+        self.send(
+            ipc,
+            &[json!({"kind": "event", "id": id, "event": event, "data": data})],
+        );
+    }
+
+    pub(crate) fn take_id(&mut self) -> u64 {
+        self.next_id += 1;
+        self.next_id - 1
+    }
+
+    /// Runs a script; the acknowledgement to send, if any.
+    pub(crate) fn run(&mut self, script: &Script, eval: Eval) -> Option<Value> {
+        match script.json() {
+            Some(json) => self.run_batch(json),
+            None => {
+                let text = script.text();
+                let mut calls = text.lines().filter_map(|line| {
+                    line.trim_start_matches(';')
+                        .strip_prefix("__spanwire__(")?
+                        .strip_suffix(");")
+                        .map(str::to_owned)
+                });
+                let (begin, end) = (calls.next().unwrap(), calls.next().unwrap());
+                if eval != Eval::DoesNotParse {
+                    self.run_batch(&begin);
+                }
+                if eval == Eval::Runs {
+                    self.run_batch(&end);
+                }
+                None
+            }
+        }
+    }
+
+    fn run_batch(&mut self, json: &str) -> Option<Value> {
+        let batch: Value = serde_json::from_str(json).unwrap();
+        if batch["page"] != self.id.as_str() {
+            return None;
+        }
+        let floor = batch["floor"].as_u64().unwrap();
+        self.ran.retain(|id| *id >= floor);
+        let (mut ids, mut failed) = (Vec::new(), Vec::new());
+        for message in batch["messages"].as_array().unwrap() {
+            let id = message["id"].as_u64().unwrap_or_default();
+            match message["kind"].as_str().unwrap() {
+                "credit" => self.credits += message["count"].as_u64().unwrap(),
+                "begin" => drop(self.begun.insert(id)),
+                "end" => drop(self.finished.insert(id)),
+                "settle" => {
+                    ids.push(json!([id, id]));
+                    if !(self.begun.contains(&id) && self.finished.contains(&id)) {
+                        failed.push(id);
+                    } else if self.ran.insert(id) {
+                        self.log.push(format!("eval {id}"));
+                    }
+                }
+                "event" => {
+                    ids.push(json!([id, id]));
+                    if self.ran.insert(id) {
+                        let event = message["event"].as_str().unwrap();
+                        self.log.push(format!("event {event} {}", message["data"]));
+                    }
+                }
+                "reply" => {
+                    ids.push(json!([id, id]));
+                    if self.ran.insert(id) {
+                        let result = match message.get("error") {
+                            Some(error) => format!("error {}", error["code"].as_str().unwrap()),
+                            None => message["data"].to_string(),
+                        };
+                        self.log.push(format!("reply {} {result}", message["call"]));
+                    }
+                }
+                kind => panic!("{kind} is not in docs/wire.md"),
+            }
+        }
+        (!ids.is_empty()).then(|| json!({"kind": "ack", "ids": ids, "failed": failed}))
+    }
+
+    /// Takes all scripts and acknowledges each.
+    pub(crate) fn pump(&mut self, ipc: &Ipc) {
+        while let Some(script) = ipc.next_script() {
+            if let Some(ack) = self.run(&script, Eval::Runs) {
+                self.send(ipc, &[ack]);
+            }
+        }
+    }
+}

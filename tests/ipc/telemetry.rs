@@ -1,0 +1,525 @@
+//! Emitted telemetry as text: the contract that dashboards are built on.
+
+use std::time::Duration;
+
+use expect_test::{Expect, expect};
+use serde_json::{Value, json};
+use spanwire::ipc::{Call, Ipc, IpcBuilder, PageTraces};
+use spanwire::queue::Overflow;
+use spanwire::testing::Capture;
+
+use crate::model_page::{Eval, ModelPage};
+
+#[derive(Debug, thiserror::Error)]
+#[error("disk is full")]
+struct SaveError;
+
+fn builder(capture: &Capture) -> IpcBuilder {
+    Ipc::builder("main").tracer_provider(&capture.tracer_provider())
+}
+
+/// Runs `scenario` on a fresh wire and compares what it emitted.
+fn check(scenario: impl FnOnce(&Capture, &Ipc, &mut ModelPage), expected: Expect) {
+    let capture = Capture::new();
+    let text = capture.run(|| {
+        let ipc = builder(&capture).build();
+        let mut page = ModelPage::load(&ipc, "p1");
+        scenario(&capture, &ipc, &mut page);
+        capture.text()
+    });
+    expected.assert_eq(&text);
+}
+
+#[test]
+fn a_successful_call() {
+    check(
+        |capture, ipc, page| {
+            let clock = capture.clock().clone();
+            ipc.on(
+                "save",
+                move |call: &Call| -> Result<Value, serde_json::Error> {
+                    tracing::info!("saving");
+                    clock.advance(Duration::from_millis(2));
+                    call.data()
+                },
+            )
+            .unwrap();
+            page.call(ipc, "save", json!({"name": "scene"}));
+            capture.clock().advance(Duration::from_millis(1));
+            page.pump(ipc);
+            assert_eq!(page.log, [r#"reply 1 {"name":"scene"}"#]);
+        },
+        expect![[r#"
+            spans:
+            save server rpc.method=save rpc.system.name=spanwire webview.name=main
+              event saving
+              "reply save" internal rpc.method=save rpc.system.name=spanwire spanwire.batch.size=1 spanwire.queue.wait=0.001 webview.name=main
+                event dequeued
+                event dispatched
+                event acknowledged
+            metrics:
+            spanwire.ipc.batch.size{ipc.direction="inbound",webview.name="main"} count=3 sum=3
+            spanwire.ipc.batch.size{ipc.direction="outbound",webview.name="main"} count=1 sum=1
+            spanwire.ipc.delivery.duration{ipc.event="save",webview.name="main"} count=1 sum=0.001
+            spanwire.ipc.handler.duration{ipc.event="save",webview.name="main"} count=1 sum=0.002
+            spanwire.ipc.message.size{ipc.direction="inbound",webview.name="main"} count=1 sum=16
+            spanwire.ipc.message.size{ipc.direction="outbound",webview.name="main"} count=1 sum=16
+            spanwire.ipc.messages{ipc.direction="inbound",ipc.event="save",outcome="ok",webview.name="main"} 1
+            spanwire.ipc.messages{ipc.direction="outbound",ipc.event="save",outcome="ok",webview.name="main"} 1
+            spanwire.page.state{state="gone",webview.name="main"} 0
+            spanwire.page.state{state="loading",webview.name="main"} 0
+            spanwire.page.state{state="ready",webview.name="main"} 1
+            spanwire.queue.capacity{queue.name="main"} 10000
+            spanwire.queue.peak{queue.name="main"} 0
+            spanwire.queue.size{queue.name="main"} 0
+            logs:
+            INFO saving span=save
+        "#]],
+    );
+}
+
+#[test]
+fn a_failed_call() {
+    check(
+        |_, ipc, page| {
+            ipc.on("save", |_: &Call| Err::<(), _>(SaveError)).unwrap();
+            page.call(ipc, "save", json!(null));
+            page.pump(ipc);
+            assert_eq!(page.log, ["reply 1 error HANDLER_ERROR"]);
+        },
+        expect![[r#"
+            spans:
+            save server error error.type=handler_error rpc.method=save rpc.system.name=spanwire webview.name=main
+              event "handler failed"
+              "reply save" internal rpc.method=save rpc.system.name=spanwire spanwire.batch.size=1 spanwire.queue.wait=0 webview.name=main
+                event dequeued
+                event dispatched
+                event acknowledged
+            metrics:
+            spanwire.ipc.batch.size{ipc.direction="inbound",webview.name="main"} count=3 sum=3
+            spanwire.ipc.batch.size{ipc.direction="outbound",webview.name="main"} count=1 sum=1
+            spanwire.ipc.delivery.duration{ipc.event="save",webview.name="main"} count=1 sum=0
+            spanwire.ipc.handler.duration{error.type="handler_error",ipc.event="save",webview.name="main"} count=1 sum=0
+            spanwire.ipc.message.size{ipc.direction="inbound",webview.name="main"} count=1 sum=4
+            spanwire.ipc.message.size{ipc.direction="outbound",webview.name="main"} count=1 sum=12
+            spanwire.ipc.messages{error.type="handler_error",ipc.direction="inbound",ipc.event="save",outcome="failed",webview.name="main"} 1
+            spanwire.ipc.messages{ipc.direction="outbound",ipc.event="save",outcome="ok",webview.name="main"} 1
+            spanwire.page.state{state="gone",webview.name="main"} 0
+            spanwire.page.state{state="loading",webview.name="main"} 0
+            spanwire.page.state{state="ready",webview.name="main"} 1
+            spanwire.queue.capacity{queue.name="main"} 10000
+            spanwire.queue.peak{queue.name="main"} 0
+            spanwire.queue.size{queue.name="main"} 0
+            logs:
+            ERROR "handler failed" exception.message="disk is full" exception.type=SaveError span=save
+        "#]],
+    );
+}
+
+#[test]
+fn a_panic() {
+    check(
+        |_, ipc, page| {
+            ipc.on("save", |_: &Call| -> () { panic!("index out of bounds") })
+                .unwrap();
+            page.call(ipc, "save", json!(null));
+            page.pump(ipc);
+            assert_eq!(page.log, ["reply 1 error HANDLER_ERROR"]);
+        },
+        expect![[r#"
+            spans:
+            save server error error.type=panic rpc.method=save rpc.system.name=spanwire webview.name=main
+              event "handler panicked"
+              "reply save" internal rpc.method=save rpc.system.name=spanwire spanwire.batch.size=1 spanwire.queue.wait=0 webview.name=main
+                event dequeued
+                event dispatched
+                event acknowledged
+            metrics:
+            spanwire.ipc.batch.size{ipc.direction="inbound",webview.name="main"} count=3 sum=3
+            spanwire.ipc.batch.size{ipc.direction="outbound",webview.name="main"} count=1 sum=1
+            spanwire.ipc.delivery.duration{ipc.event="save",webview.name="main"} count=1 sum=0
+            spanwire.ipc.handler.duration{error.type="panic",ipc.event="save",webview.name="main"} count=1 sum=0
+            spanwire.ipc.message.size{ipc.direction="inbound",webview.name="main"} count=1 sum=4
+            spanwire.ipc.message.size{ipc.direction="outbound",webview.name="main"} count=1 sum=20
+            spanwire.ipc.messages{error.type="panic",ipc.direction="inbound",ipc.event="save",outcome="failed",webview.name="main"} 1
+            spanwire.ipc.messages{ipc.direction="outbound",ipc.event="save",outcome="ok",webview.name="main"} 1
+            spanwire.page.state{state="gone",webview.name="main"} 0
+            spanwire.page.state{state="loading",webview.name="main"} 0
+            spanwire.page.state{state="ready",webview.name="main"} 1
+            spanwire.queue.capacity{queue.name="main"} 10000
+            spanwire.queue.peak{queue.name="main"} 0
+            spanwire.queue.size{queue.name="main"} 0
+            logs:
+            ERROR "handler panicked" exception.message="index out of bounds" exception.type=panic span=save
+        "#]],
+    );
+}
+
+#[test]
+fn an_unknown_event() {
+    check(
+        |_, ipc, page| {
+            page.call(ipc, "sav", json!(null));
+            page.emit(ipc, "clik", json!(null));
+            page.pump(ipc);
+            assert_eq!(page.log, ["reply 1 error UNKNOWN_EVENT"]);
+        },
+        expect![[r#"
+            spans:
+            sav server error error.type=unknown_event rpc.method=sav rpc.system.name=spanwire webview.name=main
+              "reply sav" internal rpc.method=sav rpc.system.name=spanwire spanwire.batch.size=1 spanwire.queue.wait=0 webview.name=main
+                event dequeued
+                event dispatched
+                event acknowledged
+            clik consumer error error.type=unknown_event rpc.method=clik rpc.system.name=spanwire webview.name=main
+            metrics:
+            spanwire.ipc.batch.size{ipc.direction="inbound",webview.name="main"} count=4 sum=4
+            spanwire.ipc.batch.size{ipc.direction="outbound",webview.name="main"} count=1 sum=1
+            spanwire.ipc.delivery.duration{ipc.event="sav",webview.name="main"} count=1 sum=0
+            spanwire.ipc.message.size{ipc.direction="inbound",webview.name="main"} count=2 sum=8
+            spanwire.ipc.message.size{ipc.direction="outbound",webview.name="main"} count=1 sum=39
+            spanwire.ipc.messages{error.type="unknown_event",ipc.direction="inbound",ipc.event="clik",outcome="failed",webview.name="main"} 1
+            spanwire.ipc.messages{error.type="unknown_event",ipc.direction="inbound",ipc.event="sav",outcome="failed",webview.name="main"} 1
+            spanwire.ipc.messages{ipc.direction="outbound",ipc.event="sav",outcome="ok",webview.name="main"} 1
+            spanwire.page.state{state="gone",webview.name="main"} 0
+            spanwire.page.state{state="loading",webview.name="main"} 0
+            spanwire.page.state{state="ready",webview.name="main"} 1
+            spanwire.queue.capacity{queue.name="main"} 10000
+            spanwire.queue.peak{queue.name="main"} 0
+            spanwire.queue.size{queue.name="main"} 0
+            logs:
+        "#]],
+    );
+}
+
+#[test]
+fn a_drop() {
+    let capture = Capture::new();
+    capture.run(|| {
+        let ipc = builder(&capture)
+            .queue_capacity(2)
+            .overflow(Overflow::DropNewest)
+            .build();
+        let mut page = ModelPage::load(&ipc, "p1");
+        ipc.emit("progress", &1).unwrap();
+        ipc.emit_latest("state", "old").unwrap();
+        ipc.emit_latest("state", "new").unwrap();
+        let refused = ipc.emit("progress", &3).unwrap_err();
+        assert_eq!(
+            (refused.event.as_str(), refused.data.as_deref()),
+            ("progress", Some("3"))
+        );
+        page.pump(&ipc);
+        assert_eq!(page.log, ["event progress 1", r#"event state "new""#]);
+    });
+    expect![[r#"
+        spans:
+        "send state" producer error error.type=superseded rpc.method=state rpc.system.name=spanwire webview.name=main
+        "send progress" producer error error.type=queue_full rpc.method=progress rpc.system.name=spanwire webview.name=main
+        "send progress" producer rpc.method=progress rpc.system.name=spanwire spanwire.batch.size=2 spanwire.queue.wait=0 webview.name=main
+          event dequeued
+          event dispatched
+          event acknowledged
+        "send state" producer rpc.method=state rpc.system.name=spanwire spanwire.batch.size=2 spanwire.queue.wait=0 webview.name=main
+          event dequeued
+          event dispatched
+          event acknowledged
+        metrics:
+        spanwire.ipc.batch.size{ipc.direction="inbound",webview.name="main"} count=2 sum=2
+        spanwire.ipc.batch.size{ipc.direction="outbound",webview.name="main"} count=1 sum=2
+        spanwire.ipc.delivery.duration{ipc.event="progress",webview.name="main"} count=1 sum=0
+        spanwire.ipc.delivery.duration{ipc.event="state",webview.name="main"} count=1 sum=0
+        spanwire.ipc.message.size{ipc.direction="outbound",webview.name="main"} count=4 sum=12
+        spanwire.ipc.messages{error.type="queue_full",ipc.direction="outbound",ipc.event="progress",outcome="dropped",webview.name="main"} 1
+        spanwire.ipc.messages{error.type="superseded",ipc.direction="outbound",ipc.event="state",outcome="dropped",webview.name="main"} 1
+        spanwire.ipc.messages{ipc.direction="outbound",ipc.event="progress",outcome="ok",webview.name="main"} 1
+        spanwire.ipc.messages{ipc.direction="outbound",ipc.event="state",outcome="ok",webview.name="main"} 1
+        spanwire.queue.wait.duration{queue.name="main"} count=2 sum=0
+        logs:
+    "#]].assert_eq(&capture.text());
+}
+
+#[test]
+fn a_retry() {
+    check(
+        |_, ipc, page| {
+            ipc.emit("progress", &40).unwrap();
+            let script = ipc.next_script().unwrap();
+            ipc.evaluation_failed(script);
+            page.pump(ipc);
+            assert_eq!(page.log, ["event progress 40"]);
+        },
+        expect![[r#"
+            spans:
+            "send progress" producer rpc.method=progress rpc.system.name=spanwire spanwire.batch.size=1 spanwire.queue.wait=0 spanwire.retries=1 webview.name=main
+              event dequeued
+              event dispatched
+              event acknowledged
+            metrics:
+            spanwire.ipc.batch.size{ipc.direction="inbound",webview.name="main"} count=2 sum=2
+            spanwire.ipc.batch.size{ipc.direction="outbound",webview.name="main"} count=2 sum=2
+            spanwire.ipc.delivery.duration{ipc.event="progress",webview.name="main"} count=1 sum=0
+            spanwire.ipc.message.size{ipc.direction="outbound",webview.name="main"} count=1 sum=2
+            spanwire.ipc.messages{ipc.direction="outbound",ipc.event="progress",outcome="ok",webview.name="main"} 1
+            spanwire.ipc.retries{webview.name="main"} 1
+            spanwire.page.state{state="gone",webview.name="main"} 0
+            spanwire.page.state{state="loading",webview.name="main"} 0
+            spanwire.page.state{state="ready",webview.name="main"} 1
+            spanwire.queue.capacity{queue.name="main"} 10000
+            spanwire.queue.peak{queue.name="main"} 1
+            spanwire.queue.size{queue.name="main"} 0
+            spanwire.queue.wait.duration{queue.name="main"} count=1 sum=0
+            logs:
+        "#]],
+    );
+}
+
+#[test]
+fn an_async_handler_keeps_its_children_across_awaits() {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .build()
+        .unwrap();
+    let capture = Capture::new();
+    capture.run(|| {
+        let ipc = builder(&capture).runtime(runtime.handle().clone()).build();
+        let mut page = ModelPage::load(&ipc, "p1");
+        ipc.on_async("render", |call: Call<'static>| async move {
+            let scene: String = call.data().unwrap();
+            load(&scene).await;
+            tokio::task::yield_now().await;
+            tracing::info!("rendered");
+            Ok::<_, SaveError>(scene.len())
+        })
+        .unwrap();
+        page.call(&ipc, "render", json!("one"));
+        page.call(&ipc, "render", json!("three"));
+        runtime.block_on(async {
+            for _ in 0..10 {
+                tokio::task::yield_now().await;
+            }
+        });
+        page.pump(&ipc);
+        assert_eq!(page.log, ["reply 1 3", "reply 2 5"]);
+    });
+    expect![[r#"
+        spans:
+        render server rpc.method=render rpc.system.name=spanwire webview.name=main
+          event rendered
+          load internal scene=one
+            event loaded
+          "reply render" internal rpc.method=render rpc.system.name=spanwire spanwire.batch.size=2 spanwire.queue.wait=0 webview.name=main
+            event dequeued
+            event dispatched
+            event acknowledged
+        render server rpc.method=render rpc.system.name=spanwire webview.name=main
+          event rendered
+          load internal scene=three
+            event loaded
+          "reply render" internal rpc.method=render rpc.system.name=spanwire spanwire.batch.size=2 spanwire.queue.wait=0 webview.name=main
+            event dequeued
+            event dispatched
+            event acknowledged
+        metrics:
+        spanwire.ipc.batch.size{ipc.direction="inbound",webview.name="main"} count=4 sum=4
+        spanwire.ipc.batch.size{ipc.direction="outbound",webview.name="main"} count=1 sum=2
+        spanwire.ipc.delivery.duration{ipc.event="render",webview.name="main"} count=2 sum=0
+        spanwire.ipc.handler.duration{ipc.event="render",webview.name="main"} count=2 sum=0
+        spanwire.ipc.message.size{ipc.direction="inbound",webview.name="main"} count=2 sum=12
+        spanwire.ipc.message.size{ipc.direction="outbound",webview.name="main"} count=2 sum=2
+        spanwire.ipc.messages{ipc.direction="inbound",ipc.event="render",outcome="ok",webview.name="main"} 2
+        spanwire.ipc.messages{ipc.direction="outbound",ipc.event="render",outcome="ok",webview.name="main"} 2
+        logs:
+        INFO loaded span=load
+        INFO loaded span=load
+        INFO rendered span=render
+        INFO rendered span=render
+    "#]].assert_eq(&capture.text());
+}
+
+#[tracing::instrument]
+async fn load(scene: &str) {
+    tokio::task::yield_now().await;
+    tracing::info!("loaded");
+}
+
+#[test]
+fn a_withdrawn_call() {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .build()
+        .unwrap();
+    let capture = Capture::new();
+    capture.run(|| {
+        let ipc = builder(&capture).runtime(runtime.handle().clone()).build();
+        let mut page = ModelPage::load(&ipc, "p1");
+        ipc.on_async("render", |_| std::future::pending::<()>())
+            .unwrap();
+        let call = page.call(&ipc, "render", json!(null));
+        runtime.block_on(tokio::task::yield_now());
+        page.send(&ipc, &[json!({"kind": "cancel", "id": call})]);
+        runtime.block_on(tokio::task::yield_now());
+        page.pump(&ipc);
+        assert_eq!(page.log, [""; 0]);
+    });
+    expect![[r#"
+        spans:
+        render server error error.type=cancelled rpc.method=render rpc.system.name=spanwire webview.name=main
+        metrics:
+        spanwire.ipc.batch.size{ipc.direction="inbound",webview.name="main"} count=3 sum=3
+        spanwire.ipc.handler.duration{error.type="cancelled",ipc.event="render",webview.name="main"} count=1 sum=0
+        spanwire.ipc.message.size{ipc.direction="inbound",webview.name="main"} count=1 sum=4
+        spanwire.ipc.messages{error.type="cancelled",ipc.direction="inbound",ipc.event="render",outcome="failed",webview.name="main"} 1
+        logs:
+    "#]].assert_eq(&capture.text());
+}
+
+#[test]
+fn a_script_that_throws() {
+    check(
+        |_, ipc, page| {
+            ipc.eval("document.title = 'x'").unwrap();
+            ipc.eval("nonsense(").unwrap();
+            for eval in [Eval::Runs, Eval::DoesNotParse] {
+                let script = ipc.next_script().unwrap();
+                assert!(script.json().is_none());
+                page.run(&script, eval);
+                let settle = ipc.next_script().unwrap();
+                let ack = page.run(&settle, eval).unwrap();
+                page.send(ipc, &[ack]);
+            }
+        },
+        expect![[r#"
+            spans:
+            "send eval" producer rpc.method=eval rpc.system.name=spanwire spanwire.batch.size=1 spanwire.queue.wait=0 webview.name=main
+              event dequeued
+              event dispatched
+              event acknowledged
+            "send eval" producer error error.type=script_error rpc.method=eval rpc.system.name=spanwire spanwire.batch.size=1 spanwire.queue.wait=0 webview.name=main
+              event dequeued
+              event dispatched
+            metrics:
+            spanwire.ipc.batch.size{ipc.direction="inbound",webview.name="main"} count=3 sum=3
+            spanwire.ipc.batch.size{ipc.direction="outbound",webview.name="main"} count=2 sum=2
+            spanwire.ipc.delivery.duration{ipc.event="eval",webview.name="main"} count=1 sum=0
+            spanwire.ipc.message.size{ipc.direction="outbound",webview.name="main"} count=2 sum=29
+            spanwire.ipc.messages{error.type="script_error",ipc.direction="outbound",ipc.event="eval",outcome="failed",webview.name="main"} 1
+            spanwire.ipc.messages{ipc.direction="outbound",ipc.event="eval",outcome="ok",webview.name="main"} 1
+            spanwire.page.state{state="gone",webview.name="main"} 0
+            spanwire.page.state{state="loading",webview.name="main"} 0
+            spanwire.page.state{state="ready",webview.name="main"} 1
+            spanwire.queue.capacity{queue.name="main"} 10000
+            spanwire.queue.peak{queue.name="main"} 2
+            spanwire.queue.size{queue.name="main"} 0
+            spanwire.queue.wait.duration{queue.name="main"} count=2 sum=0
+            logs:
+        "#]],
+    );
+}
+
+#[test]
+fn a_traceparent_that_the_app_accepts() {
+    let capture = Capture::new();
+    capture.run(|| {
+        let ipc = builder(&capture).page_traces(PageTraces::Accepted).build();
+        let page = ModelPage::load(&ipc, "p1");
+        ipc.on("save", |_: &Call| ()).unwrap();
+        let traceparent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+        page.send(
+            &ipc,
+            &[json!({"kind": "event", "id": 1, "event": "save", "traceparent": traceparent})],
+        );
+    });
+    let spans = capture.finished_spans();
+    let span = spans.first().unwrap();
+    assert_eq!(
+        span.span_context.trace_id().to_string(),
+        "0af7651916cd43dd8448eb211c80319c"
+    );
+    assert_eq!(span.parent_span_id.to_string(), "b7ad6b7169203331");
+}
+
+#[test]
+fn a_message_sent_inside_a_handler_belongs_to_its_trace() {
+    check(
+        |_, ipc, page| {
+            let sender = ipc.clone();
+            ipc.on("save", move |_: &Call| sender.emit("saved", &true).unwrap())
+                .unwrap();
+            page.emit(ipc, "save", json!(null));
+            page.pump(ipc);
+        },
+        expect![[r#"
+            spans:
+            save consumer rpc.method=save rpc.system.name=spanwire webview.name=main
+              "send saved" producer rpc.method=saved rpc.system.name=spanwire spanwire.batch.size=1 spanwire.queue.wait=0 webview.name=main
+                event dequeued
+                event dispatched
+                event acknowledged
+            metrics:
+            spanwire.ipc.batch.size{ipc.direction="inbound",webview.name="main"} count=3 sum=3
+            spanwire.ipc.batch.size{ipc.direction="outbound",webview.name="main"} count=1 sum=1
+            spanwire.ipc.delivery.duration{ipc.event="saved",webview.name="main"} count=1 sum=0
+            spanwire.ipc.handler.duration{ipc.event="save",webview.name="main"} count=1 sum=0
+            spanwire.ipc.message.size{ipc.direction="inbound",webview.name="main"} count=1 sum=4
+            spanwire.ipc.message.size{ipc.direction="outbound",webview.name="main"} count=1 sum=4
+            spanwire.ipc.messages{ipc.direction="inbound",ipc.event="save",outcome="ok",webview.name="main"} 1
+            spanwire.ipc.messages{ipc.direction="outbound",ipc.event="saved",outcome="ok",webview.name="main"} 1
+            spanwire.page.state{state="gone",webview.name="main"} 0
+            spanwire.page.state{state="loading",webview.name="main"} 0
+            spanwire.page.state{state="ready",webview.name="main"} 1
+            spanwire.queue.capacity{queue.name="main"} 10000
+            spanwire.queue.peak{queue.name="main"} 1
+            spanwire.queue.size{queue.name="main"} 0
+            spanwire.queue.wait.duration{queue.name="main"} count=1 sum=0
+            logs:
+        "#]],
+    );
+}
+
+#[test]
+fn several_listeners_run_in_order_and_the_first_answers() {
+    check(
+        |_, ipc, page| {
+            ipc.on("save", |_: &Call| Ok::<_, SaveError>("first"))
+                .unwrap();
+            let second = ipc.on("save", |_: &Call| Err::<(), _>(SaveError)).unwrap();
+            page.call(ipc, "save", json!(null));
+            assert!(ipc.off(second) && !ipc.off(second));
+            page.call(ipc, "save", json!(null));
+            page.pump(ipc);
+            assert_eq!(page.log, [r#"reply 1 "first""#, r#"reply 2 "first""#]);
+        },
+        expect![[r#"
+            spans:
+            save server error error.type=handler_error rpc.method=save rpc.system.name=spanwire webview.name=main
+              event "handler failed"
+              "reply save" internal rpc.method=save rpc.system.name=spanwire spanwire.batch.size=2 spanwire.queue.wait=0 webview.name=main
+                event dequeued
+                event dispatched
+                event acknowledged
+            save server rpc.method=save rpc.system.name=spanwire webview.name=main
+              "reply save" internal rpc.method=save rpc.system.name=spanwire spanwire.batch.size=2 spanwire.queue.wait=0 webview.name=main
+                event dequeued
+                event dispatched
+                event acknowledged
+            metrics:
+            spanwire.ipc.batch.size{ipc.direction="inbound",webview.name="main"} count=4 sum=4
+            spanwire.ipc.batch.size{ipc.direction="outbound",webview.name="main"} count=1 sum=2
+            spanwire.ipc.delivery.duration{ipc.event="save",webview.name="main"} count=2 sum=0
+            spanwire.ipc.handler.duration{error.type="handler_error",ipc.event="save",webview.name="main"} count=1 sum=0
+            spanwire.ipc.handler.duration{ipc.event="save",webview.name="main"} count=1 sum=0
+            spanwire.ipc.message.size{ipc.direction="inbound",webview.name="main"} count=2 sum=8
+            spanwire.ipc.message.size{ipc.direction="outbound",webview.name="main"} count=2 sum=14
+            spanwire.ipc.messages{error.type="handler_error",ipc.direction="inbound",ipc.event="save",outcome="failed",webview.name="main"} 1
+            spanwire.ipc.messages{ipc.direction="inbound",ipc.event="save",outcome="ok",webview.name="main"} 1
+            spanwire.ipc.messages{ipc.direction="outbound",ipc.event="save",outcome="ok",webview.name="main"} 2
+            spanwire.page.state{state="gone",webview.name="main"} 0
+            spanwire.page.state{state="loading",webview.name="main"} 0
+            spanwire.page.state{state="ready",webview.name="main"} 1
+            spanwire.queue.capacity{queue.name="main"} 10000
+            spanwire.queue.peak{queue.name="main"} 0
+            spanwire.queue.size{queue.name="main"} 0
+            logs:
+            ERROR "handler failed" exception.message="disk is full" exception.type=SaveError span=save
+        "#]],
+    );
+}

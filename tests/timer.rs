@@ -1,0 +1,632 @@
+//! Scoped operations, seen through what they emit.
+//!
+//! Operations are known by name in the whole process, so each test has names of its own, and tests
+//! of process-wide settings run in a process of their own.
+
+#![expect(clippy::unwrap_used, reason = "helpers of tests are tests")]
+
+use std::error::Error;
+use std::fmt;
+use std::future::pending;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::process::Command;
+use std::time::Duration;
+
+use expect_test::{Expect, expect};
+use spanwire::testing::Capture;
+use spanwire::timer::{ScopedTimer, monitor, operation, set_slow_threshold, set_slow_threshold_of};
+
+#[derive(Debug)]
+struct LoadError(std::io::Error);
+
+impl fmt::Display for LoadError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("cannot load the scene")
+    }
+}
+
+impl Error for LoadError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        Some(&self.0)
+    }
+}
+
+fn load_error() -> LoadError {
+    LoadError(std::io::Error::other("disk on fire"))
+}
+
+const fn ms(ms: u64) -> Duration {
+    Duration::from_millis(ms)
+}
+
+/// Runs `scenario` in a capture, with a function that lets time pass, and compares what it emits.
+fn check(scenario: impl FnOnce(&dyn Fn(u64)), expected: Expect) {
+    let capture = Capture::new();
+    let clock = capture.clock().clone();
+    capture.run(|| scenario(&|passed| clock.advance(ms(passed))));
+    expected.assert_eq(&capture.text());
+}
+
+fn block_on<T>(future: impl Future<Output = T>) -> T {
+    tokio::runtime::Builder::new_current_thread()
+        .build()
+        .unwrap()
+        .block_on(future)
+}
+
+/// Runs the test of that name in a process of its own, without backtraces.
+fn alone(test: &str, body: impl FnOnce()) {
+    alone_with_backtraces("0", test, body);
+}
+
+fn alone_with_backtraces(backtraces: &str, test: &str, body: impl FnOnce()) {
+    const MARK: &str = "SPANWIRE_TEST_ALONE";
+    if std::env::var_os(MARK).is_some() {
+        return body();
+    }
+    let output = Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", test, "--nocapture"])
+        .env(MARK, "1")
+        .env("RUST_BACKTRACE", backtraces)
+        .env_remove("RUST_LIB_BACKTRACE")
+        .output()
+        .unwrap();
+    let text = String::from_utf8_lossy(&output.stdout);
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{text}\n{errors}");
+    assert!(text.contains("1 passed"), "{text}");
+}
+
+#[test]
+fn a_completed_operation_counts_once_however_it_ends() {
+    check(
+        |pass| {
+            let timer = ScopedTimer::start("ok");
+            pass(5);
+            timer.complete();
+            let dropped = ScopedTimer::start("ok");
+            pass(5);
+            drop(dropped);
+            monitor("ok").time(|| pass(5));
+            let answer: Result<u8, LoadError> = monitor("ok").run(|| Ok(7));
+            assert_eq!(answer.unwrap(), 7);
+        },
+        expect![[r#"
+            spans:
+            ok internal
+            ok internal
+            ok internal
+            ok internal
+            metrics:
+            spanwire.operation.active{operation.name="ok"} 0
+            spanwire.operation.duration{operation.name="ok"} count=4 sum=0.015
+            spanwire.operation.slow.threshold 1
+            logs:
+        "#]],
+    );
+}
+
+#[test]
+fn a_failed_operation_tells_its_chain_in_a_log_record_and_its_type_in_metrics() {
+    check(
+        |pass| {
+            let error = monitor("fails")
+                .field("file", "a.scene")
+                .field("level", 3)
+                .run(|| {
+                    pass(5);
+                    Err::<(), _>(load_error())
+                })
+                .unwrap_err();
+            assert_eq!(error.0.to_string(), "disk on fire");
+            ScopedTimer::start("fails").fail(&error.0);
+            ScopedTimer::start("fails").fail_as("no_disk", "it is gone");
+            let boxed: Box<dyn Error + Send + Sync> = Box::new(error);
+            ScopedTimer::start("fails").fail(&*boxed);
+            let _ = monitor("fails")
+                .error_type("scene")
+                .run_dyn(|| Err::<(), _>(boxed));
+        },
+        expect![[r#"
+            spans:
+            fails internal error error.type=LoadError file=a.scene level=3
+              event "operation failed"
+            fails internal error error.type=io::Error
+              event "operation failed"
+            fails internal error error.type=no_disk
+              event "operation failed"
+            fails internal error error.type=_OTHER
+              event "operation failed"
+            fails internal error error.type=scene
+              event "operation failed"
+            metrics:
+            spanwire.operation.active{operation.name="fails"} 0
+            spanwire.operation.duration{error.type="LoadError",operation.name="fails"} count=1 sum=0.005
+            spanwire.operation.duration{error.type="_OTHER",operation.name="fails"} count=1 sum=0
+            spanwire.operation.duration{error.type="io::Error",operation.name="fails"} count=1 sum=0
+            spanwire.operation.duration{error.type="no_disk",operation.name="fails"} count=1 sum=0
+            spanwire.operation.duration{error.type="scene",operation.name="fails"} count=1 sum=0
+            spanwire.operation.slow.threshold 1
+            logs:
+            ERROR "operation failed" error.type=LoadError exception.message="cannot load the scene: disk on fire" exception.type=timer::LoadError operation.name=fails spanwire.context="file=\"a.scene\" level=3" span=fails
+            ERROR "operation failed" error.type=io::Error exception.message="disk on fire" exception.type=std::io::error::Error operation.name=fails span=fails
+            ERROR "operation failed" error.type=no_disk exception.message="it is gone" exception.type=no_disk operation.name=fails span=fails
+            ERROR "operation failed" error.type=_OTHER exception.message="cannot load the scene: disk on fire" exception.type="dyn Error" operation.name=fails span=fails
+            ERROR "operation failed" error.type=scene exception.message="cannot load the scene: disk on fire" exception.type="dyn Error" operation.name=fails span=fails
+        "#]],
+    );
+}
+
+/// The backtrace in the log record of a failure.
+fn stacktrace() -> Option<String> {
+    let capture = Capture::new();
+    capture.run(|| ScopedTimer::start("traced").fail(&load_error()));
+    let records = capture.log_records();
+    records[0]
+        .attributes_iter()
+        .find(|(key, _)| key.as_str() == "exception.stacktrace")
+        .map(|(_, value)| format!("{value:?}"))
+}
+
+#[test]
+fn a_failure_has_a_backtrace_when_they_are_enabled() {
+    alone_with_backtraces(
+        "1",
+        "a_failure_has_a_backtrace_when_they_are_enabled",
+        || {
+            let trace = stacktrace().unwrap();
+            assert!(trace.contains("timer::stacktrace"), "{trace}");
+        },
+    );
+}
+
+#[test]
+fn a_failure_has_no_backtrace_when_they_are_not_enabled() {
+    alone(
+        "a_failure_has_no_backtrace_when_they_are_not_enabled",
+        || {
+            assert_eq!(stacktrace(), None);
+        },
+    );
+}
+
+#[test]
+fn a_panic_is_recorded_and_goes_on() {
+    check(
+        |_| {
+            let caught = catch_unwind(|| monitor("panics").time(|| panic!("no scene")));
+            let payload = caught.unwrap_err();
+            assert_eq!(*payload.downcast_ref::<&str>().unwrap(), "no scene");
+            let caught = catch_unwind(|| {
+                let _timer = ScopedTimer::start("panics");
+                panic!("while a timer is open");
+            });
+            caught.unwrap_err();
+            let polls = std::hint::black_box(1);
+            let async_panic = async { panic!("polled {polls} times") };
+            let caught = catch_unwind(AssertUnwindSafe(|| {
+                block_on(monitor("panics").time_async(async_panic))
+            }));
+            caught.unwrap_err();
+        },
+        expect![[r#"
+            spans:
+            panics internal error error.type=panic
+              event "operation failed"
+            panics internal error error.type=panic
+              event "operation failed"
+            panics internal error error.type=panic
+              event "operation failed"
+            metrics:
+            spanwire.operation.active{operation.name="panics"} 0
+            spanwire.operation.duration{error.type="panic",operation.name="panics"} count=3 sum=0
+            spanwire.operation.slow.threshold 1
+            logs:
+            ERROR "operation failed" error.type=panic exception.message="no scene" exception.type=panic operation.name=panics span=panics
+            ERROR "operation failed" error.type=panic exception.type=panic operation.name=panics span=panics
+            ERROR "operation failed" error.type=panic exception.message="polled 1 times" exception.type=panic operation.name=panics span=panics
+        "#]],
+    );
+}
+
+#[test]
+fn a_timer_in_a_drop_that_a_panic_runs_did_not_fail() {
+    struct Cleanup;
+    impl Drop for Cleanup {
+        fn drop(&mut self) {
+            let _timer = ScopedTimer::start("cleanup");
+        }
+    }
+    check(
+        |_| {
+            let caught = catch_unwind(|| {
+                let _cleanup = Cleanup;
+                panic!("on purpose");
+            });
+            caught.unwrap_err();
+        },
+        expect![[r#"
+            spans:
+            cleanup internal
+            metrics:
+            spanwire.operation.active{operation.name="cleanup"} 0
+            spanwire.operation.duration{operation.name="cleanup"} count=1 sum=0
+            spanwire.operation.slow.threshold 1
+            logs:
+        "#]],
+    );
+}
+
+#[test]
+fn a_slow_operation_is_counted_and_logged() {
+    check(
+        |pass| {
+            for duration in [19, 20] {
+                monitor("slow")
+                    .slow_after(ms(20))
+                    .field("items", 9)
+                    .time(|| pass(duration));
+            }
+        },
+        expect![[r#"
+            spans:
+            slow internal items=9
+            slow internal items=9
+              event "operation slow"
+            metrics:
+            spanwire.operation.active{operation.name="slow"} 0
+            spanwire.operation.duration{operation.name="slow"} count=2 sum=0.039
+            spanwire.operation.slow{operation.name="slow"} 1
+            spanwire.operation.slow.threshold 1
+            logs:
+            WARN "operation slow" operation.name=slow spanwire.context="items=9" spanwire.duration=0.02 spanwire.slow.threshold=0.02 span=slow
+        "#]],
+    );
+}
+
+#[test]
+fn nested_operations_are_nested_spans() {
+    check(
+        |pass| {
+            let outer = ScopedTimer::start("outer");
+            monitor("first").time(|| {
+                let _inner = ScopedTimer::start("innermost");
+                tracing::info!("deep inside");
+            });
+            let second = operation("second");
+            let timer = second.start();
+            pass(3);
+            drop(timer);
+            drop(outer);
+        },
+        expect![[r#"
+            spans:
+            outer internal
+              first internal
+                innermost internal
+                  event "deep inside"
+              second internal
+            metrics:
+            spanwire.operation.active{operation.name="first"} 0
+            spanwire.operation.active{operation.name="innermost"} 0
+            spanwire.operation.active{operation.name="outer"} 0
+            spanwire.operation.active{operation.name="second"} 0
+            spanwire.operation.duration{operation.name="first"} count=1 sum=0
+            spanwire.operation.duration{operation.name="innermost"} count=1 sum=0
+            spanwire.operation.duration{operation.name="outer"} count=1 sum=0.003
+            spanwire.operation.duration{operation.name="second"} count=1 sum=0.003
+            spanwire.operation.slow.threshold 1
+            logs:
+            INFO "deep inside" span=innermost
+        "#]],
+    );
+}
+
+#[test]
+fn what_an_async_operation_does_between_awaits_is_its_child() {
+    let work = |name: &'static str| async move {
+        for step in 0..2 {
+            tracing::info!(step, "in {name}");
+            monitor("step")
+                .field("of", name)
+                .time_async(tokio::task::yield_now())
+                .await;
+        }
+        Ok::<_, LoadError>(name)
+    };
+    check(
+        |_| {
+            block_on(async {
+                // On one thread, turn by turn.
+                let (a, b) = tokio::join!(
+                    monitor("async a").run_async(work("a")),
+                    monitor("async b").run_async(work("b")),
+                );
+                assert_eq!((a.unwrap(), b.unwrap()), ("a", "b"));
+                tracing::info!("outside");
+            });
+        },
+        expect![[r#"
+            spans:
+            "async a" internal
+              event "in a"
+              event "in a"
+              step internal of=a
+              step internal of=a
+            "async b" internal
+              event "in b"
+              event "in b"
+              step internal of=b
+              step internal of=b
+            metrics:
+            spanwire.operation.active{operation.name="async a"} 0
+            spanwire.operation.active{operation.name="async b"} 0
+            spanwire.operation.active{operation.name="step"} 0
+            spanwire.operation.duration{operation.name="async a"} count=1 sum=0
+            spanwire.operation.duration{operation.name="async b"} count=1 sum=0
+            spanwire.operation.duration{operation.name="step"} count=4 sum=0
+            spanwire.operation.slow.threshold 1
+            logs:
+            INFO "in a" step=0 span="async a"
+            INFO "in b" step=0 span="async b"
+            INFO "in b" step=1 span="async b"
+            INFO "in a" step=1 span="async a"
+            INFO outside span=none
+        "#]],
+    );
+}
+
+#[test]
+fn an_async_failure_is_logged_in_its_own_span() {
+    check(
+        |pass| {
+            let failing = async {
+                tokio::task::yield_now().await;
+                pass(2_000);
+                Err::<(), _>(load_error())
+            };
+            let _ = block_on(monitor("async fails").run_async(failing));
+            let boxed = async { Err::<(), Box<dyn Error>>("plain text".into()) };
+            let _ = block_on(monitor("async fails").run_dyn_async(boxed));
+        },
+        expect![[r#"
+            spans:
+            "async fails" internal error error.type=LoadError
+              event "operation failed"
+              event "operation slow"
+            "async fails" internal error error.type=_OTHER
+              event "operation failed"
+            metrics:
+            spanwire.operation.active{operation.name="async fails"} 0
+            spanwire.operation.duration{error.type="LoadError",operation.name="async fails"} count=1 sum=2
+            spanwire.operation.duration{error.type="_OTHER",operation.name="async fails"} count=1 sum=0
+            spanwire.operation.slow{operation.name="async fails"} 1
+            spanwire.operation.slow.threshold 1
+            logs:
+            ERROR "operation failed" error.type=LoadError exception.message="cannot load the scene: disk on fire" exception.type=timer::LoadError operation.name="async fails" span="async fails"
+            WARN "operation slow" operation.name="async fails" spanwire.duration=2 spanwire.slow.threshold=1 span="async fails"
+            ERROR "operation failed" error.type=_OTHER exception.message="plain text" exception.type="dyn Error" operation.name="async fails" span="async fails"
+        "#]],
+    );
+}
+
+#[test]
+fn a_future_dropped_before_its_end_was_cancelled() {
+    check(
+        |pass| {
+            block_on(async {
+                let endless = monitor("endless").time_async(pending::<()>());
+                let next = async {
+                    tokio::task::yield_now().await;
+                    pass(7);
+                };
+                tokio::select! {
+                    biased;
+                    () = endless => unreachable!(),
+                    () = next => {}
+                }
+                // Never polled, so never begun.
+                drop(monitor("endless").time_async(pending::<()>()));
+            });
+        },
+        expect![[r#"
+            spans:
+            endless internal error error.type=cancelled
+              event "operation cancelled"
+            metrics:
+            spanwire.operation.active{operation.name="endless"} 0
+            spanwire.operation.duration{error.type="cancelled",operation.name="endless"} count=1 sum=0.007
+            spanwire.operation.slow.threshold 1
+            logs:
+            WARN "operation cancelled" error.type=cancelled operation.name=endless span=endless
+        "#]],
+    );
+}
+
+#[test]
+fn one_in_n_gets_a_span_and_all_are_counted() {
+    check(
+        |pass| {
+            let _around = ScopedTimer::start("around");
+            for _ in 0..10 {
+                monitor("often").sample_one_in(4).time(|| pass(1));
+            }
+            // Without a span of its own, its log is in the span around it.
+            let error = LoadError(std::io::Error::other("once"));
+            monitor("never").sample_one_in(0).start().fail(&error);
+        },
+        expect![[r#"
+            spans:
+            around internal
+              often internal
+              often internal
+              often internal
+            metrics:
+            spanwire.operation.active{operation.name="around"} 0
+            spanwire.operation.active{operation.name="never"} 0
+            spanwire.operation.active{operation.name="often"} 0
+            spanwire.operation.duration{error.type="LoadError",operation.name="never"} count=1 sum=0
+            spanwire.operation.duration{operation.name="around"} count=1 sum=0.01
+            spanwire.operation.duration{operation.name="often"} count=10 sum=0.01
+            spanwire.operation.slow.threshold 1
+            logs:
+            ERROR "operation failed" error.type=LoadError exception.message="cannot load the scene: once" exception.type=timer::LoadError operation.name=never span=around
+        "#]],
+    );
+}
+
+#[test]
+fn running_operations_are_active() {
+    let capture = Capture::new();
+    let active = || capture.gauge("spanwire.operation.active", &[("operation.name", "active")]);
+    assert_eq!(active(), None);
+    capture.run(|| {
+        let first = ScopedTimer::start("active");
+        let second = ScopedTimer::start("active");
+        assert_eq!(active(), Some(2.0));
+        assert_eq!(operation("active").active(), 2);
+        drop(first);
+        assert_eq!(active(), Some(1.0));
+        second.complete();
+        assert_eq!(active(), Some(0.0));
+    });
+}
+
+#[test]
+fn another_capture_sees_nothing_of_an_operation_that_it_did_not_measure() {
+    let (a, b) = (Capture::new(), Capture::new());
+    let _open = a.run(|| ScopedTimer::start("elsewhere"));
+    assert_eq!(b.text(), "spans:\nmetrics:\nlogs:\n");
+}
+
+#[test]
+fn without_listeners_nothing_is_measured() {
+    let mut timer = ScopedTimer::start("unheard");
+    timer.field("a", 1);
+    assert_eq!(operation("unheard").active(), 0);
+    assert_eq!(format!("{timer:?}"), "ScopedTimer(None)");
+    assert_eq!(monitor("unheard").time(|| 3), 3);
+    assert!(
+        monitor("unheard")
+            .run(|| Err::<(), _>(load_error()))
+            .is_err()
+    );
+}
+
+#[test]
+fn fields_beyond_the_limit_are_noted() {
+    check(
+        |_| {
+            let mut timer = ScopedTimer::start("fields");
+            for key in [
+                "a", "b", "c", "d", "e", "f", "g", "h", "i", "j", "k", "l", "m", "n", "o", "p",
+                "q", "r",
+            ] {
+                timer.field(key, true);
+            }
+            timer.field("a", 1.5);
+            timer.fail_as("no_room", "too much to say");
+        },
+        expect![[r#"
+            spans:
+            fields internal error a=1.5 b=true c=true d=true e=true error.type=no_room f=true g=true h=true i=true j=true k=true l=true m=true n=true o=true p=true spanwire.context.left_out=2
+              event "operation failed"
+            metrics:
+            spanwire.operation.active{operation.name="fields"} 0
+            spanwire.operation.duration{error.type="no_room",operation.name="fields"} count=1 sum=0
+            spanwire.operation.slow.threshold 1
+            logs:
+            ERROR "operation failed" error.type=no_room exception.message="too much to say" exception.type=no_room operation.name=fields spanwire.context="a=1.5 b=true c=true d=true e=true f=true g=true h=true i=true j=true k=true l=true m=true n=true o=true p=true (+2 left out)" span=fields
+        "#]],
+    );
+}
+
+#[test]
+fn thresholds_change_at_run_time() {
+    alone("thresholds_change_at_run_time", || {
+        let capture = Capture::new();
+        let slow = |name| capture.counter("spanwire.operation.slow", &[("operation.name", name)]);
+        let run = |name: &str, duration| {
+            capture.run(|| {
+                monitor(name)
+                    .slow_after(ms(50))
+                    .time(|| capture.clock().advance(duration));
+                ScopedTimer::start("of all").complete();
+                let _global = ScopedTimer::start("of all");
+                capture.clock().advance(duration);
+            });
+        };
+        let threshold = || capture.gauge("spanwire.operation.slow.threshold", &[]);
+
+        run("own", ms(40));
+        assert_eq!((slow("own"), slow("of all")), (0, 0));
+        assert_eq!(threshold(), Some(1.0));
+
+        set_slow_threshold(ms(40));
+        run("own", ms(40));
+        // The code's own threshold beats that of all.
+        assert_eq!((slow("own"), slow("of all")), (0, 1));
+        assert_eq!(threshold(), Some(0.04));
+
+        // What is set for the operation beats both, and can be taken back.
+        set_slow_threshold_of("own", ms(30));
+        run("own", ms(30));
+        assert_eq!((slow("own"), slow("of all")), (1, 1));
+        set_slow_threshold_of("own", None);
+        run("own", ms(30));
+        assert_eq!((slow("own"), slow("of all")), (1, 1));
+    });
+}
+
+#[test]
+fn a_hundred_thousand_names_make_a_bounded_number_of_series() {
+    alone(
+        "a_hundred_thousand_names_make_a_bounded_number_of_series",
+        || {
+            const CAP: usize = spanwire::semconv::REGISTERED_NAMES_MAX;
+            let capture = Capture::new();
+            capture.run(|| {
+                for n in 0..100_000 {
+                    monitor(&format!("operation {n}"))
+                        .sample_one_in(0)
+                        .time(|| ());
+                }
+                monitor(&"long".repeat(1_000)).sample_one_in(0).time(|| ());
+            });
+            let series = capture
+                .metrics()
+                .lines()
+                .filter(|line| line.starts_with("spanwire.operation.duration{"))
+                .count();
+            assert_eq!(series, CAP + 1);
+            let name = "spanwire.operation.duration";
+            let (other, _) = capture.histogram(name, &[("operation.name", "_OTHER")]);
+            assert_eq!(other, 100_001 - CAP as u64);
+            assert_eq!(capture.histogram(name, &[]).0, 100_001);
+            assert_eq!(operation("one more").name(), "_OTHER");
+        },
+    );
+}
+
+#[test]
+fn error_types_are_a_bounded_number_too() {
+    alone("error_types_are_a_bounded_number_too", || {
+        const CAP: usize = spanwire::semconv::OTHER_NAMES_MAX;
+        let capture = Capture::new();
+        capture.run(|| {
+            for n in 0..1_000 {
+                let name: &'static str = Box::leak(format!("type_{n}").into_boxed_str());
+                monitor("typed").sample_one_in(0).start().fail_as(name, "");
+            }
+        });
+        let series = capture
+            .metrics()
+            .lines()
+            .filter(|line| line.starts_with("spanwire.operation.duration{"))
+            .count();
+        assert_eq!(series, CAP + 1);
+        let labels = [("error.type", "_OTHER")];
+        let (other, _) = capture.histogram("spanwire.operation.duration", &labels);
+        assert_eq!(other, 1_000 - CAP as u64);
+    });
+}
