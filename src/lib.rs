@@ -5,6 +5,7 @@ mod instruments;
 mod names;
 pub mod queue;
 pub mod semconv;
+pub mod system;
 pub mod telemetry;
 
 pub use instruments::publish;
