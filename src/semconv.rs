@@ -120,6 +120,8 @@ metrics! {
         "Share of all cores in use on the host." ();
     SYSTEM_MEMORY_UTILIZATION = Gauge "system.memory.utilization" ["1"]
         "Share of the host's memory in use." ();
+    ENDPOINT_REFUSED = Counter "spanwire.endpoint.refused" ["{request}"]
+        "Connections and requests that the Prometheus endpoint turned away." (ERROR_TYPE);
     SDK_SPAN_EXPORTED = Counter "otel.sdk.exporter.span.exported" ["{span}"]
         "Spans whose export ended, well or with error.type."
         (OTEL_COMPONENT_TYPE, ERROR_TYPE);
@@ -192,6 +194,11 @@ pub const OTHER: &str = "_OTHER";
 pub const REGISTERED_NAMES_MAX: usize = 200;
 /// Names not registered by the app that become attribute values: at most so many for each attribute.
 pub const OTHER_NAMES_MAX: usize = 50;
+
+/// The `error.type` of a connection that the Prometheus endpoint has no room for.
+pub const CONNECTION_LIMIT: &str = "connection_limit";
+/// The `error.type` of a request whose `Host` is not on the Prometheus endpoint's allow-list.
+pub const FORBIDDEN_HOST: &str = "forbidden_host";
 
 /// A span that Spanwire emits.
 #[derive(Debug)]
@@ -309,6 +316,12 @@ pub const SIZE_BOUNDS_BY: &[f64] = &[
 /// Bounds for batches, in messages.
 pub const BATCH_BOUNDS: &[f64] = &[
     1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0, 200.0, 500.0, 1_000.0,
+];
+
+/// Bounds for histograms of the app's own, whose unit can be anything.
+pub const APP_BOUNDS: &[f64] = &[
+    0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 25.0, 50.0,
+    100.0, 250.0, 500.0, 1_000.0, 2_500.0, 5_000.0, 10_000.0,
 ];
 
 /// The metric of that dotted name.

@@ -1,0 +1,307 @@
+//! The HTTP server that Prometheus scrapes.
+
+use std::convert::Infallible;
+use std::io;
+use std::net::{SocketAddr, TcpListener, ToSocketAddrs};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::pin;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::{Arc, Weak};
+use std::thread;
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures_util::future::select;
+use http_body_util::Full;
+use hyper::body::Incoming;
+use hyper::header::{ALLOW, CONTENT_TYPE, HeaderValue, X_CONTENT_TYPE_OPTIONS};
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper::{Method, Request, Response, StatusCode};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use metrics::Counter;
+use tokio::net::TcpStream;
+use tokio::sync::{Semaphore, oneshot};
+
+use super::hosts::{HostError, Hosts};
+use super::{Exposition, TEXT};
+use crate::instruments::{Instruments, Publish, counter, register};
+use crate::semconv::{CONNECTION_LIMIT, ENDPOINT_REFUSED, ERROR_TYPE, FORBIDDEN_HOST};
+
+/// Where to listen and to whom to answer.
+#[derive(Clone, Debug)]
+pub(crate) struct EndpointOptions {
+    /// A name or an address, for example `127.0.0.1`.
+    pub(crate) host: String,
+    /// 0 takes any that is free.
+    pub(crate) port: u16,
+    /// Values of `Host` to answer to, beside loopback's and [`Self::host`]; ports are ignored.
+    pub(crate) allowed_hosts: Vec<String>,
+}
+
+/// Why there is no endpoint.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum EndpointError {
+    /// Somebody else listens there.
+    #[error(
+        "{addr} is in use by another program: stop that one, or choose another port, or 0 for any"
+    )]
+    AddressInUse {
+        /// The address that was asked for.
+        addr: SocketAddr,
+    },
+    /// The system lets nobody listen there, or not this process.
+    #[error("cannot listen on {addr}")]
+    Listen {
+        /// The address that was asked for.
+        addr: SocketAddr,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// The name has no address.
+    #[error("{host:?} is neither an address nor a name that has one")]
+    UnknownHost {
+        /// The name.
+        host: String,
+    },
+    /// The system has no thread or no I/O for it.
+    #[error("cannot start the endpoint's thread")]
+    Thread(#[source] io::Error),
+}
+
+/// A running endpoint, on a thread of its own; ends when it is dropped.
+///
+/// `GET` and `HEAD` of `/metrics` and `/healthz` are answered, to the hosts that are allowed. At
+/// most [`CONNECTIONS_MAX`] connections are served at once; further ones are closed and counted. A
+/// connection carries one request, and ends after [`CONNECTION_TIME_MAX`] whatever it does.
+#[derive(Debug)]
+#[must_use = "dropping it ends the endpoint"]
+pub(crate) struct Endpoint {
+    addr: SocketAddr,
+    stop: Option<oneshot::Sender<()>>,
+    ended: Receiver<()>,
+}
+
+impl Endpoint {
+    /// Listens from now on.
+    pub(crate) fn start(
+        options: EndpointOptions,
+        exposition: Exposition,
+    ) -> Result<Self, EndpointError> {
+        let listener = listen(&options.host, options.port)?;
+        let addr = listener.local_addr().map_err(EndpointError::Thread)?;
+        listener
+            .set_nonblocking(true)
+            .map_err(EndpointError::Thread)?;
+        let refused = Arc::new(Refused {
+            connections: AtomicU64::new(0),
+            hosts: AtomicU64::new(0),
+            counters: Instruments::new(),
+        });
+        register(Arc::downgrade(&refused) as Weak<dyn Publish>);
+        let service = Arc::new(Service {
+            exposition,
+            hosts: Hosts::new(&options.host, &options.allowed_hosts),
+            refused,
+        });
+        let (stop, stopped) = oneshot::channel();
+        let (end, ended) = sync_channel(1);
+        thread::Builder::new()
+            .name("spanwire-prometheus".into())
+            .spawn(move || serve(listener, service, stopped, end))
+            .map_err(EndpointError::Thread)?;
+        Ok(Self {
+            addr,
+            stop: Some(stop),
+            ended,
+        })
+    }
+
+    /// Where it listens, with the real port when 0 was asked for.
+    pub(crate) fn addr(&self) -> SocketAddr {
+        self.addr
+    }
+}
+
+impl Drop for Endpoint {
+    fn drop(&mut self) {
+        drop(self.stop.take());
+        // Closed by the thread's end. A render that hangs keeps the thread and not us.
+        let _ = self.ended.recv_timeout(STOP_TIME_MAX);
+    }
+}
+
+fn listen(host: &str, port: u16) -> Result<TcpListener, EndpointError> {
+    let bare = host
+        .strip_prefix('[')
+        .and_then(|rest| rest.strip_suffix(']'))
+        .unwrap_or(host);
+    let mut failed = EndpointError::UnknownHost { host: host.into() };
+    let addrs = (bare, port).to_socket_addrs().into_iter().flatten();
+    for addr in addrs {
+        match TcpListener::bind(addr) {
+            Ok(listener) => return Ok(listener),
+            Err(source) if source.kind() == io::ErrorKind::AddrInUse => {
+                failed = EndpointError::AddressInUse { addr };
+            }
+            Err(source) => failed = EndpointError::Listen { addr, source },
+        }
+    }
+    Err(failed)
+}
+
+/// The thread: `_end` tells by being dropped that it is over.
+fn serve(
+    listener: TcpListener,
+    service: Arc<Service>,
+    stopped: oneshot::Receiver<()>,
+    _end: SyncSender<()>,
+) {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build();
+    let Ok(runtime) = runtime else {
+        tracing::warn!("the Prometheus endpoint has no I/O driver and is off");
+        return;
+    };
+    // Dropping the runtime drops every connection.
+    runtime.block_on(async {
+        let Ok(listener) = tokio::net::TcpListener::from_std(listener) else {
+            tracing::warn!("the Prometheus endpoint cannot poll its socket and is off");
+            return;
+        };
+        select(pin!(accept(listener, service)), stopped).await;
+    });
+}
+
+async fn accept(listener: tokio::net::TcpListener, service: Arc<Service>) {
+    let places = Arc::new(Semaphore::new(CONNECTIONS_MAX));
+    loop {
+        let Ok((stream, _)) = listener.accept().await else {
+            // The process is out of file descriptors, perhaps: the error would come at once again.
+            tokio::time::sleep(ACCEPT_PAUSE).await;
+            continue;
+        };
+        let Ok(place) = Arc::clone(&places).try_acquire_owned() else {
+            service.refused.connections.fetch_add(1, Ordering::Relaxed);
+            continue;
+        };
+        let service = Arc::clone(&service);
+        tokio::spawn(async move {
+            // Errors are the client's: it went away, or it does not speak HTTP.
+            let _ = tokio::time::timeout(CONNECTION_TIME_MAX, connection(stream, service)).await;
+            drop(place);
+        });
+    }
+}
+
+async fn connection(stream: TcpStream, service: Arc<Service>) -> hyper::Result<()> {
+    let answer = service_fn(move |request: Request<Incoming>| {
+        let response = service.answer(&request);
+        async move { Ok::<_, Infallible>(response) }
+    });
+    http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEADER_TIME_MAX)
+        .keep_alive(false)
+        .max_buf_size(HEADER_SIZE_MAX)
+        .serve_connection(TokioIo::new(stream), answer)
+        .await
+}
+
+#[derive(Debug)]
+struct Service {
+    exposition: Exposition,
+    hosts: Hosts,
+    refused: Arc<Refused>,
+}
+
+impl Service {
+    fn answer<B>(&self, request: &Request<B>) -> Response<Full<Bytes>> {
+        match self.hosts.check(request.headers()) {
+            Ok(()) => {}
+            Err(HostError::Missing) => {
+                return text(
+                    StatusCode::BAD_REQUEST,
+                    "the request needs one Host header\n",
+                );
+            }
+            Err(HostError::Forbidden) => {
+                self.refused.hosts.fetch_add(1, Ordering::Relaxed);
+                return text(StatusCode::FORBIDDEN, FORBIDDEN_TEXT);
+            }
+        }
+        let path = request.uri().path();
+        if path != "/metrics" && path != "/healthz" {
+            return text(StatusCode::NOT_FOUND, "there is /metrics and /healthz\n");
+        }
+        // The body that is the same for HEAD is left out by hyper, its length is told.
+        if request.method() != Method::GET && request.method() != Method::HEAD {
+            let mut response = text(StatusCode::METHOD_NOT_ALLOWED, "use GET or HEAD\n");
+            let allow = HeaderValue::from_static("GET, HEAD");
+            response.headers_mut().insert(ALLOW, allow);
+            return response;
+        }
+        if path == "/healthz" {
+            return text(StatusCode::OK, "ok\n");
+        }
+        // A queue's or a page's state is read here, and a bug there must not take the endpoint down.
+        match catch_unwind(AssertUnwindSafe(|| self.exposition.render())) {
+            Ok(body) => text(StatusCode::OK, body),
+            Err(_) => text(
+                StatusCode::INTERNAL_SERVER_ERROR,
+                "a panic while the metrics were read\n",
+            ),
+        }
+    }
+}
+
+fn text(status: StatusCode, body: impl Into<Bytes>) -> Response<Full<Bytes>> {
+    let mut response = Response::new(Full::new(body.into()));
+    *response.status_mut() = status;
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static(TEXT));
+    // No browser shall take it for a page.
+    headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    response
+}
+
+/// What was turned away, told like every other state when somebody looks.
+#[derive(Debug)]
+struct Refused {
+    connections: AtomicU64,
+    hosts: AtomicU64,
+    counters: Instruments<[Counter; 2]>,
+}
+
+impl Publish for Refused {
+    fn publish(&self) {
+        let counters = self.counters.get(|| {
+            [CONNECTION_LIMIT, FORBIDDEN_HOST]
+                .map(|reason| counter(&ENDPOINT_REFUSED, &[(ERROR_TYPE, reason)]))
+        });
+        if let Some([connections, hosts]) = counters {
+            connections.absolute(self.connections.load(Ordering::Relaxed));
+            hosts.absolute(self.hosts.load(Ordering::Relaxed));
+        }
+    }
+}
+
+/// Connections served at once. Prometheus needs one.
+const CONNECTIONS_MAX: usize = 16;
+/// From accepting a connection to its last header.
+const HEADER_TIME_MAX: Duration = Duration::from_secs(2);
+/// From accepting a connection to its end.
+const CONNECTION_TIME_MAX: Duration = Duration::from_secs(10);
+/// A request line and its headers, in bytes. hyper takes no less than 8 KiB.
+const HEADER_SIZE_MAX: usize = 16 * 1024;
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+/// How long a drop waits for the thread.
+const STOP_TIME_MAX: Duration = Duration::from_secs(1);
+const FORBIDDEN_TEXT: &str = "this Host is not allowed here, lest a web page read the metrics by a \
+    name of its own (DNS rebinding). Add it to the allowed hosts of the app's Prometheus endpoint, \
+    for example host.docker.internal\n";
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,179 @@
+//! Which `Host` may be asked for.
+//!
+//! A page on the web can point a name of its own at 127.0.0.1 and then read our answers as if they
+//! were its own (DNS rebinding). Its requests carry that name, so we answer none but names we know.
+
+use std::net::IpAddr;
+
+use hyper::HeaderMap;
+use hyper::header::HOST;
+
+/// The names that the endpoint answers to.
+#[derive(Clone, Debug)]
+pub(super) struct Hosts {
+    /// Lowercase, without port.
+    allowed: Vec<String>,
+    addresses: Addresses,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Addresses {
+    /// Only those that are listed.
+    Listed,
+    /// Any numeric one: the endpoint listens on every interface, and no rebound name is numeric.
+    All,
+}
+
+/// What is wrong with a request's `Host`.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) enum HostError {
+    /// There is none, several, or one that cannot be read.
+    Missing,
+    /// It is not on the list.
+    Forbidden,
+}
+
+impl Hosts {
+    /// Loopback's names, the one that the endpoint is bound to, and those that the app adds.
+    pub(super) fn new(bound: &str, added: &[String]) -> Self {
+        let mut allowed: Vec<String> = ["localhost", "127.0.0.1", "::1"]
+            .map(str::to_owned)
+            .to_vec();
+        allowed.extend(
+            std::iter::once(bound)
+                .chain(added.iter().map(String::as_str))
+                .filter_map(host_name),
+        );
+        let unspecified =
+            host_name(bound).and_then(|name| name.parse::<IpAddr>().ok()?.is_unspecified().into());
+        Self {
+            allowed,
+            addresses: match unspecified {
+                Some(true) => Addresses::All,
+                _ => Addresses::Listed,
+            },
+        }
+    }
+
+    pub(super) fn check(&self, headers: &HeaderMap) -> Result<(), HostError> {
+        let mut hosts = headers.get_all(HOST).iter();
+        let (Some(host), None) = (hosts.next(), hosts.next()) else {
+            return Err(HostError::Missing);
+        };
+        let host = host
+            .to_str()
+            .ok()
+            .and_then(host_name)
+            .ok_or(HostError::Missing)?;
+        let numeric = self.addresses == Addresses::All && host.parse::<IpAddr>().is_ok();
+        if numeric || self.allowed.contains(&host) {
+            Ok(())
+        } else {
+            Err(HostError::Forbidden)
+        }
+    }
+}
+
+/// The name or address of `host[:port]`, lowercase and without an address's brackets.
+fn host_name(host: &str) -> Option<String> {
+    let host = host.trim();
+    let name = if let Some(rest) = host.strip_prefix('[') {
+        let (name, port) = rest.split_once(']')?;
+        is_port(port).then_some(name)?
+    } else if host.parse::<IpAddr>().is_ok() {
+        // An address without brackets, as options have it.
+        host
+    } else {
+        match host.split_once(':') {
+            Some((name, port)) => port.bytes().all(|b| b.is_ascii_digit()).then_some(name)?,
+            None => host,
+        }
+    };
+    let name = name.strip_suffix('.').unwrap_or(name);
+    (!name.is_empty()).then(|| name.to_ascii_lowercase())
+}
+
+/// Whether it is nothing, or a colon and digits.
+fn is_port(text: &str) -> bool {
+    text.is_empty()
+        || text
+            .strip_prefix(':')
+            .is_some_and(|port| port.bytes().all(|b| b.is_ascii_digit()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use hyper::header::HeaderValue;
+
+    fn check(bound: &str, added: &[&str], host: &str) -> Result<(), HostError> {
+        let added: Vec<String> = added.iter().map(ToString::to_string).collect();
+        let mut headers = HeaderMap::new();
+        headers.insert(HOST, HeaderValue::from_str(host).unwrap());
+        Hosts::new(bound, &added).check(&headers)
+    }
+
+    #[test]
+    fn loopback_is_allowed_under_each_of_its_names_and_any_port() {
+        for host in [
+            "localhost",
+            "LOCALHOST:9464",
+            "localhost.:80",
+            "127.0.0.1:1",
+            "[::1]",
+            "[::1]:9464",
+        ] {
+            assert_eq!(check("127.0.0.1", &[], host), Ok(()), "{host}");
+        }
+    }
+
+    #[test]
+    fn other_names_are_forbidden_until_they_are_added() {
+        for host in [
+            "evil.example",
+            "localhost.evil.example",
+            "127.0.0.1.evil.example:9464",
+            "192.168.0.2",
+            "host.docker.internal:9464",
+        ] {
+            assert_eq!(
+                check("127.0.0.1", &[], host),
+                Err(HostError::Forbidden),
+                "{host}"
+            );
+        }
+        let added = ["Host.Docker.Internal:9464", "fd00::7"];
+        assert_eq!(check("127.0.0.1", &added, "host.docker.internal"), Ok(()));
+        assert_eq!(check("127.0.0.1", &added, "[FD00::7]:9464"), Ok(()));
+    }
+
+    #[test]
+    fn the_bound_name_is_allowed_and_every_address_when_it_listens_on_all() {
+        assert_eq!(check("192.168.0.2", &[], "192.168.0.2:9464"), Ok(()));
+        assert_eq!(
+            check("192.168.0.2", &[], "192.168.0.3"),
+            Err(HostError::Forbidden)
+        );
+        for any in ["0.0.0.0", "::", "[::]"] {
+            assert_eq!(check(any, &[], "192.168.0.3:9464"), Ok(()));
+            assert_eq!(check(any, &[], "evil.example"), Err(HostError::Forbidden));
+        }
+    }
+
+    #[test]
+    fn what_is_no_host_is_missing() {
+        for host in ["", ":9464", "[::1", "a:b", "[::1]x", "."] {
+            assert_eq!(
+                check("127.0.0.1", &[], host),
+                Err(HostError::Missing),
+                "{host}"
+            );
+        }
+        let hosts = Hosts::new("127.0.0.1", &[]);
+        let mut headers = HeaderMap::new();
+        assert_eq!(hosts.check(&headers), Err(HostError::Missing));
+        headers.append(HOST, HeaderValue::from_static("localhost"));
+        headers.append(HOST, HeaderValue::from_static("localhost"));
+        assert_eq!(hosts.check(&headers), Err(HostError::Missing));
+    }
+}

@@ -1,0 +1,150 @@
+//! The series as Prometheus reads them.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use metrics::atomics::AtomicU64;
+use metrics::{
+    Counter, Gauge, GaugeFn, Histogram, HistogramFn, Key, KeyName, Metadata, Recorder,
+    SharedString, Unit,
+};
+
+use super::text::metric_name;
+use crate::telemetry::description::{Descriptions, bounds};
+use crate::telemetry::series::{Family, Series};
+
+/// Records into atomics that [`Exposition`](super::Exposition) renders.
+///
+/// Names that become the same in Prometheus are one metric. Values of histograms that are not
+/// finite are not recorded.
+#[derive(Debug)]
+pub(crate) struct PrometheusRecorder(Arc<State>);
+
+/// Everything recorded, each metric under the name that it has in Prometheus but for unit and
+/// `_total`.
+#[derive(Debug)]
+pub(super) struct State {
+    pub(super) counters: Series<AtomicU64>,
+    /// The bits of a gauge's value.
+    pub(super) gauges: Series<AtomicU64>,
+    pub(super) histograms: Series<Buckets>,
+    pub(super) descriptions: Descriptions,
+}
+
+impl Default for State {
+    fn default() -> Self {
+        Self {
+            counters: Series::new(),
+            gauges: Series::new(),
+            histograms: Series::new(),
+            descriptions: Descriptions::default(),
+        }
+    }
+}
+
+impl PrometheusRecorder {
+    pub(super) fn new(state: Arc<State>) -> Self {
+        Self(state)
+    }
+}
+
+impl Recorder for PrometheusRecorder {
+    fn describe_counter(&self, name: KeyName, unit: Option<Unit>, text: SharedString) {
+        self.0.descriptions.add(name, unit, text);
+    }
+
+    fn describe_gauge(&self, name: KeyName, unit: Option<Unit>, text: SharedString) {
+        self.0.descriptions.add(name, unit, text);
+    }
+
+    fn describe_histogram(&self, name: KeyName, unit: Option<Unit>, text: SharedString) {
+        self.0.descriptions.add(name, unit, text);
+    }
+
+    fn register_counter(&self, key: &Key, _: &Metadata<'_>) -> Counter {
+        let zero = || Family::new(key.name(), |_| AtomicU64::new(0));
+        let (family, _) = self.0.counters.family(&metric_name(key.name()), zero);
+        Counter::from_arc(family.cell(key))
+    }
+
+    fn register_gauge(&self, key: &Key, _: &Metadata<'_>) -> Gauge {
+        let zero = || Family::new(key.name(), |_| AtomicU64::new(0));
+        let (family, _) = self.0.gauges.family(&metric_name(key.name()), zero);
+        Gauge::from_arc(family.cell(key))
+    }
+
+    fn register_histogram(&self, key: &Key, _: &Metadata<'_>) -> Histogram {
+        let empty = || {
+            let bounds = bounds(key.name());
+            Family::new(key.name(), move |_| Buckets::new(bounds))
+        };
+        let (family, _) = self.0.histograms.family(&metric_name(key.name()), empty);
+        Histogram::from_arc(family.cell(key))
+    }
+}
+
+/// A histogram's series: a count for each bucket, and the sum.
+#[derive(Debug)]
+pub(super) struct Buckets {
+    bounds: &'static [f64],
+    /// One more than bounds, for what lies above the last.
+    counts: Box<[AtomicU64]>,
+    /// The bits of the sum.
+    sum: AtomicU64,
+}
+
+impl Buckets {
+    fn new(bounds: &'static [f64]) -> Self {
+        Self {
+            bounds,
+            counts: (0..=bounds.len()).map(|_| AtomicU64::new(0)).collect(),
+            sum: AtomicU64::new(0),
+        }
+    }
+
+    fn add(&self, value: f64, count: u64) {
+        // One such value would spoil the sum for ever.
+        if !value.is_finite() {
+            return;
+        }
+        // A bucket holds what is at most its bound, as OpenTelemetry has it too.
+        let bucket = self.bounds.partition_point(|bound| *bound < value);
+        if let Some(cell) = self.counts.get(bucket) {
+            // Relaxed: a scrape that sees the count before the sum is off by one record for once.
+            cell.fetch_add(count, Ordering::Relaxed);
+        }
+        #[expect(
+            clippy::cast_precision_loss,
+            reason = "nobody records one value 2^53 times"
+        )]
+        GaugeFn::increment(&self.sum, value * count as f64);
+    }
+
+    /// Each bound with the number of values up to it, then the number of all.
+    pub(super) fn cumulative(&self) -> (Vec<(f64, u64)>, u64) {
+        let mut count = 0;
+        let mut buckets = Vec::with_capacity(self.bounds.len());
+        let mut bounds = self.bounds.iter();
+        for cell in &self.counts {
+            count += cell.load(Ordering::Relaxed);
+            if let Some(bound) = bounds.next() {
+                buckets.push((*bound, count));
+            }
+        }
+        (buckets, count)
+    }
+
+    pub(super) fn sum(&self) -> f64 {
+        f64::from_bits(self.sum.load(Ordering::Relaxed))
+    }
+}
+
+impl HistogramFn for Buckets {
+    fn record(&self, value: f64) {
+        self.add(value, 1);
+    }
+
+    fn record_many(&self, value: f64, count: usize) {
+        self.add(value, count as u64);
+    }
+}

@@ -1,0 +1,82 @@
+use metrics::with_local_recorder;
+use opentelemetry::KeyValue;
+
+use super::*;
+
+pub(super) fn recorder_of(name: &'static str) -> (PrometheusRecorder, Exposition) {
+    let resource = Resource::builder_empty()
+        .with_attributes([KeyValue::new("service.name", name)])
+        .build();
+    recorder(&resource)
+}
+
+#[test]
+fn the_text_has_the_target_and_each_metric_with_help_and_type() {
+    let (recorder, exposition) = recorder_of("paint-tool");
+    with_local_recorder(&recorder, || {
+        metrics::gauge!("spanwire.queue.size", "queue.name" => "jobs").set(3.0);
+        metrics::describe_counter!("app.runs", "Runs,\nof \"all\" kinds.");
+        metrics::counter!("app.runs", "kind" => "b").increment(1);
+        metrics::counter!("app_runs", "kind" => "a").increment(2);
+        metrics::histogram!("spanwire.ipc.batch.size").record(100.0);
+        metrics::gauge!("app.level").set(f64::NEG_INFINITY);
+    });
+    expect_test::expect![[r#"
+        # HELP target_info Target metadata.
+        # TYPE target_info gauge
+        target_info{service_name="paint-tool"} 1
+        # HELP app_runs_total Runs,\nof "all" kinds.
+        # TYPE app_runs_total counter
+        app_runs_total{kind="a"} 2
+        app_runs_total{kind="b"} 1
+        # TYPE app_level gauge
+        app_level -Inf
+        # HELP spanwire_queue_size Messages waiting in the queue.
+        # TYPE spanwire_queue_size gauge
+        spanwire_queue_size{queue_name="jobs"} 3
+        # HELP spanwire_ipc_batch_size Messages that crossed the wire together.
+        # TYPE spanwire_ipc_batch_size histogram
+        spanwire_ipc_batch_size_bucket{le="1"} 0
+        spanwire_ipc_batch_size_bucket{le="2"} 0
+        spanwire_ipc_batch_size_bucket{le="5"} 0
+        spanwire_ipc_batch_size_bucket{le="10"} 0
+        spanwire_ipc_batch_size_bucket{le="20"} 0
+        spanwire_ipc_batch_size_bucket{le="50"} 0
+        spanwire_ipc_batch_size_bucket{le="100"} 1
+        spanwire_ipc_batch_size_bucket{le="200"} 1
+        spanwire_ipc_batch_size_bucket{le="500"} 1
+        spanwire_ipc_batch_size_bucket{le="1000"} 1
+        spanwire_ipc_batch_size_bucket{le="+Inf"} 1
+        spanwire_ipc_batch_size_sum 100
+        spanwire_ipc_batch_size_count 1
+    "#]]
+    .assert_eq(&exposition.render());
+}
+
+#[test]
+fn rendering_publishes_first() {
+    struct Queue(crate::instruments::Instruments<metrics::Gauge>);
+    impl crate::instruments::Publish for Queue {
+        fn publish(&self) {
+            let gauge = self
+                .0
+                .get(|| crate::instruments::gauge(&crate::semconv::QUEUE_SIZE, &[]));
+            if let Some(gauge) = gauge {
+                gauge.increment(1.0);
+            }
+        }
+    }
+    let (recorder, exposition) = recorder_of("x");
+    let queue = Arc::new(Queue(crate::instruments::Instruments::new()));
+    with_local_recorder(&recorder, || {
+        let weak = Arc::downgrade(&queue);
+        crate::instruments::register(weak as std::sync::Weak<dyn crate::instruments::Publish>);
+        for size in 1..=2 {
+            let text = exposition.render();
+            assert!(
+                text.contains(&format!("\nspanwire_queue_size {size}\n")),
+                "{text}"
+            );
+        }
+    });
+}
