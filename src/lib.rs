@@ -6,6 +6,7 @@ pub mod ipc;
 mod names;
 pub mod queue;
 pub mod semconv;
+pub mod system;
 pub mod telemetry;
 #[cfg(feature = "testing")]
 pub mod testing;

@@ -1,0 +1,24 @@
+//! The process, its webview's processes and the host, sampled on one thread.
+//!
+//! [`Telemetry`](crate::telemetry) starts a [`SystemSampler`] by itself. Start one by hand when you
+//! have a `metrics` recorder of your own; use a [`SystemProbe`] to look yourself.
+//!
+//! ```no_run
+//! # use std::time::Duration;
+//! use spanwire::system::SystemSampler;
+//!
+//! let _sampler = SystemSampler::start(Duration::from_secs(1));
+//! // … the app runs; dropping the guard ends the sampling.
+//! ```
+
+mod children;
+mod gauges;
+mod probe;
+mod sample;
+mod sampler;
+#[cfg(test)]
+mod tests;
+
+pub use probe::{ProbeError, SystemProbe};
+pub use sample::{SystemSample, WebviewProcessType, WebviewProcesses};
+pub use sampler::SystemSampler;

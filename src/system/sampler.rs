@@ -1,0 +1,128 @@
+//! Samples at an interval.
+
+use std::io;
+use std::thread;
+use std::time::Duration;
+
+use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
+
+use crate::clock::Clock;
+use crate::instruments;
+use crate::system::SystemProbe;
+use crate::system::gauges::Gauges;
+
+/// Samples the process and the host on a thread of its own until it is dropped.
+///
+/// Each sample goes to the gauges of the `metrics` recorder installed for the process, and all
+/// other gauges are brought up to date with it, see [`publish`](crate::publish()). While no recorder
+/// is installed nothing is sampled.
+///
+/// Dropping it ends the thread; it waits for a sample in progress, but not longer than a quarter
+/// of a second.
+#[derive(Debug)]
+#[must_use = "sampling ends when the guard is dropped"]
+pub struct SystemSampler {
+    /// `None` only while it is dropped: its end is the thread's sign to stop.
+    rediscover: Option<Sender<()>>,
+    ended: Receiver<()>,
+}
+
+impl SystemSampler {
+    /// Starts sampling: at once, and then once per interval, of which the least is 10 ms.
+    ///
+    /// Where the operating system gives no thread or tells nothing about the process, a warning is
+    /// logged and nothing is sampled.
+    pub fn start(interval: Duration) -> Self {
+        let (rediscover, asked) = bounded(1);
+        let (end, ended) = bounded::<()>(0);
+        let interval = interval.max(INTERVAL_MIN);
+        let started: io::Result<_> =
+            thread::Builder::new()
+                .name("spanwire-system".into())
+                .spawn(move || {
+                    let _end = end;
+                    run(interval, &asked);
+                });
+        if let Err(error) = started {
+            tracing::warn!(%error, "no thread for sampling the process");
+        }
+        Self {
+            rediscover: Some(rediscover),
+            ended,
+        }
+    }
+
+    /// Looks for new processes of the webview with the next sample, for example because a page
+    /// loads; otherwise that is done each 30 seconds.
+    pub fn rediscover(&self) {
+        if let Some(rediscover) = &self.rediscover {
+            // Full: it was asked for already.
+            let _ = rediscover.try_send(());
+        }
+    }
+}
+
+#[cfg(test)]
+impl SystemSampler {
+    /// Disconnected once the thread has ended.
+    pub(super) fn ended(&self) -> Receiver<()> {
+        self.ended.clone()
+    }
+}
+
+impl Drop for SystemSampler {
+    fn drop(&mut self) {
+        self.rediscover = None;
+        // Not a join: a recorder that hangs must not hang the app's end.
+        let _ = self.ended.recv_timeout(END_MAX);
+    }
+}
+
+fn run(interval: Duration, asked: &Receiver<()>) {
+    let mut probe = match SystemProbe::new() {
+        Ok(probe) => probe,
+        Err(error) => {
+            let error: &dyn std::error::Error = &error;
+            tracing::warn!(error, "the process is not sampled");
+            return;
+        }
+    };
+    let gauges = Gauges::new();
+    let clock = Clock::system();
+    let mut failing = false;
+    loop {
+        let next = clock.now().plus(interval);
+        if instruments::recorder().is_some() {
+            failing = sample(&mut probe, &gauges, failing);
+        }
+        loop {
+            match asked.recv_timeout(next.since(clock.now())) {
+                Ok(()) => probe.rediscover(),
+                Err(RecvTimeoutError::Timeout) => break,
+                Err(RecvTimeoutError::Disconnected) => return,
+            }
+        }
+    }
+}
+
+/// Takes one sample and writes all gauges; tells whether there was nothing to see.
+pub(super) fn sample(probe: &mut SystemProbe, gauges: &Gauges, failing: bool) -> bool {
+    let failed = match probe.sample_once() {
+        Ok(sample) => {
+            gauges.record(&sample);
+            false
+        }
+        Err(error) => {
+            if !failing {
+                let error: &dyn std::error::Error = &error;
+                tracing::warn!(error, "the process is not sampled for now");
+            }
+            true
+        }
+    };
+    instruments::publish();
+    failed
+}
+
+const INTERVAL_MIN: Duration = Duration::from_millis(10);
+const END_MAX: Duration = Duration::from_millis(250);
