@@ -30,6 +30,7 @@ fn main() -> ExitCode {
 }
 
 fn run(args: &Args) -> Result<(), Box<dyn Error>> {
+    window::require_display()?;
     // Before any thread has a span to lose.
     let telemetry = install_telemetry(args)?;
     announce(&telemetry);
@@ -45,7 +46,10 @@ fn run(args: &Args) -> Result<(), Box<dyn Error>> {
     window::run(args, &ipc, runtime.handle())?;
 
     say!("\n{}", ipc.metrics());
-    say!("\nTelemetry over OTLP:\n{}", telemetry.shutdown(FAREWELL));
+    let report = telemetry.shutdown(FAREWELL);
+    if otlp_endpoint().is_some() {
+        say!("\nTelemetry over OTLP:\n{report}");
+    }
     Ok(())
 }
 
@@ -70,12 +74,18 @@ fn install_telemetry(args: &Args) -> Result<Telemetry, Box<dyn Error>> {
 fn announce(telemetry: &Telemetry) {
     match telemetry.prometheus_addr() {
         Some(addr) => say!("metrics  http://{addr}/metrics"),
-        None => say!("metrics  not served: OTEL_METRICS_EXPORTER says so"),
+        None => say!("metrics  not served: the environment switches them off"),
     }
-    let set = |name| std::env::var(name).ok().filter(|value| !value.is_empty());
-    match set("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT").or_else(|| set("OTEL_EXPORTER_OTLP_ENDPOINT")) {
+    match otlp_endpoint() {
         Some(endpoint) => say!("traces   to {endpoint}"),
-        None => say!("traces   not sent: OTEL_EXPORTER_OTLP_ENDPOINT=http://localhost:4318 sends them there"),
+        None => say!(
+            "traces   not sent: OTEL_EXPORTER_OTLP_ENDPOINT=http://localhost:4318 sends them there"
+        ),
     }
     say!("window   close it or press Ctrl-C to end\n");
+}
+
+fn otlp_endpoint() -> Option<String> {
+    let set = |name| std::env::var(name).ok().filter(|value| !value.is_empty());
+    set("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT").or_else(|| set("OTEL_EXPORTER_OTLP_ENDPOINT"))
 }

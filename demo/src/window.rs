@@ -43,7 +43,6 @@ enum Ask {
 
 /// Opens the window and runs it until it is closed or its time is up.
 pub(crate) fn run(args: &Args, ipc: &Ipc, runtime: &Handle) -> Result<(), Box<dyn Error>> {
-    require_display()?;
     let mut event_loop = EventLoopBuilder::<Ask>::with_user_event().build();
     let proxy = event_loop.create_proxy();
     let window = WindowBuilder::new()
@@ -102,7 +101,7 @@ pub(crate) fn run(args: &Args, ipc: &Ipc, runtime: &Handle) -> Result<(), Box<dy
 }
 
 /// Without one GTK panics, with a text that helps nobody.
-fn require_display() -> Result<(), &'static str> {
+pub(crate) fn require_display() -> Result<(), &'static str> {
     let has = |name| std::env::var_os(name).is_some_and(|value| !value.is_empty());
     if cfg!(target_os = "linux") && !has("DISPLAY") && !has("WAYLAND_DISPLAY") {
         return Err(

@@ -3,6 +3,12 @@
 //! The checks are in `page_checks.js` and report by name; this is the host that they talk to. An
 //! event loop wants the main thread, and there is one for each process, hence no test harness.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    reason = "a test may panic and print"
+)]
+
 use std::borrow::Cow;
 use std::cell::RefCell;
 use std::fmt;

@@ -1,7 +1,14 @@
 //! The demo as a person runs it: a real window that drives itself, scraped by a real Prometheus,
 //! with its spans sent to a receiver in this process.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    reason = "a test may panic and print"
+)]
+
 #[path = "../../tests/support/receiver.rs"]
+#[allow(dead_code, unreachable_pub, reason = "other tests use the rest of it")]
 mod receiver;
 
 use std::collections::BTreeMap;
@@ -11,6 +18,8 @@ use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
+use opentelemetry_proto::tonic::common::v1::KeyValue;
+use opentelemetry_proto::tonic::metrics::v1::{Metric, metric, number_data_point};
 use opentelemetry_proto::tonic::trace::v1::Span;
 use opentelemetry_proto::tonic::trace::v1::span::SpanKind;
 
@@ -43,7 +52,10 @@ fn a_driven_window_is_seen_by_prometheus_and_over_otlp() {
     assert_eq!(ledger["Success Rate"], 100.0, "{output}");
     assert!(ledger["Avg Latency"] > 0.0, "{output}");
     assert!(ledger["Peak Queue Length"] >= 1.0, "{output}");
-    assert!(output.contains(" 0 lost") && !output.contains("spans: 0 exported"), "{output}");
+    assert!(
+        output.contains(" 0 lost") && !output.contains("spans: 0 exported"),
+        "{output}"
+    );
 
     traces_are_one_for_each_call(&receiver, &ledger);
     prometheus_has_it(&prometheus, &ledger);
@@ -55,14 +67,20 @@ fn traces_are_one_for_each_call(receiver: &Receiver, ledger: &Ledger) {
     let calls: Vec<_> = spans.iter().filter(|s| kind(s, SpanKind::Server)).collect();
     let events: Vec<_> = spans
         .iter()
-        .filter(|s| kind(s, SpanKind::Consumer) && ["ui.selected", "session.idle"].contains(&s.name.as_str()))
+        .filter(|s| {
+            kind(s, SpanKind::Consumer)
+                && ["ui.selected", "session.idle"].contains(&s.name.as_str())
+        })
         .collect();
     // Every message from the page is a call or an event, and each has one span.
-    assert_eq!((calls.len() + events.len()) as f64, ledger["Messages Received"]);
+    assert_eq!(
+        (calls.len() + events.len()) as f64,
+        ledger["Messages Received"]
+    );
 
     // What OTLP's own metrics counted, by event: the last export comes after the last message.
     let mut counted = BTreeMap::new();
-    for (attributes, value) in receiver::sums(&receiver.metrics(), "spanwire.ipc.messages") {
+    for (attributes, value) in sums(&receiver.metrics(), "spanwire.ipc.messages") {
         if receiver::text(&attributes, "ipc.direction").as_deref() == Some("inbound") {
             let event = receiver::text(&attributes, "ipc.event").unwrap();
             *counted.entry(event).or_insert(0) += value;
@@ -84,8 +102,14 @@ fn traces_are_one_for_each_call(receiver: &Receiver, ledger: &Ledger) {
 
     // The app's own spans are in the call's trace, those of another thread too.
     let child = |name: &str, of: &str| {
-        let span = spans.iter().find(|span| span.name == name).unwrap_or_else(|| panic!("no span {name}"));
-        let parent = spans.iter().find(|parent| parent.span_id == span.parent_span_id).unwrap_or_else(|| panic!("{name} has no parent"));
+        let span = spans
+            .iter()
+            .find(|span| span.name == name)
+            .unwrap_or_else(|| panic!("no span {name}"));
+        let parent = spans
+            .iter()
+            .find(|parent| parent.span_id == span.parent_span_id)
+            .unwrap_or_else(|| panic!("{name} has no parent"));
         assert_eq!(parent.name, of, "{name}");
         assert_eq!(parent.trace_id, span.trace_id, "{name}");
     };
@@ -94,12 +118,37 @@ fn traces_are_one_for_each_call(receiver: &Receiver, ledger: &Ledger) {
     child("shade", "render");
 }
 
+/// The values of a counter, each with its attributes.
+fn sums(metrics: &[Metric], name: &str) -> Vec<(Vec<KeyValue>, i64)> {
+    let Some(metric::Data::Sum(sum)) = metrics
+        .iter()
+        .find(|metric| metric.name == name)
+        .and_then(|metric| metric.data.clone())
+    else {
+        panic!("no counter {name}");
+    };
+    let value = |value| match value {
+        Some(number_data_point::Value::AsInt(value)) => value,
+        other => panic!("{name} is {other:?}"),
+    };
+    sum.data_points
+        .into_iter()
+        .map(|point| (point.attributes, value(point.value)))
+        .collect()
+}
+
 fn prometheus_has_it(prometheus: &Prometheus, ledger: &Ledger) {
     // The demo is gone: the last value of each series is what counts.
     let inbound = prometheus.query(r#"sum(last_over_time(spanwire_ipc_messages_total{job="demo",ipc_direction="inbound"}[5m]))"#);
     let outbound = prometheus.query(r#"sum(last_over_time(spanwire_ipc_messages_total{job="demo",ipc_direction="outbound"}[5m]))"#);
-    assert!(inbound > 20.0 && inbound <= ledger["Messages Received"], "{inbound}");
-    assert!(outbound > 20.0 && outbound <= ledger["Messages Sent"], "{outbound}");
+    assert!(
+        inbound > 20.0 && inbound <= ledger["Messages Received"],
+        "{inbound}"
+    );
+    assert!(
+        outbound > 20.0 && outbound <= ledger["Messages Sent"],
+        "{outbound}"
+    );
     for query in [
         r#"sum(last_over_time(spanwire_ipc_delivery_duration_seconds_count{webview_name="main"}[5m]))"#,
         r#"sum(last_over_time(spanwire_ipc_handler_duration_seconds_count{ipc_event="assets.search"}[5m]))"#,
@@ -140,14 +189,22 @@ impl Demo {
         let mut output = String::new();
         let metrics_addr = loop {
             let mut line = String::new();
-            assert!(lines.read_line(&mut line).unwrap() > 0, "the demo ended early: {output}");
+            assert!(
+                lines.read_line(&mut line).unwrap() > 0,
+                "the demo ended early: {output}"
+            );
             output.push_str(&line);
             if let Some(url) = line.strip_prefix("metrics") {
                 let addr = url.trim().strip_prefix("http://").unwrap();
                 break addr.strip_suffix("/metrics").unwrap().to_owned();
             }
         };
-        Self { child, output, lines, metrics_addr }
+        Self {
+            child,
+            output,
+            lines,
+            metrics_addr,
+        }
     }
 
     fn wait(&mut self) -> String {
@@ -169,7 +226,9 @@ struct Ledger(BTreeMap<String, f64>);
 
 impl Ledger {
     fn read(output: &str) -> Self {
-        let (_, block) = output.split_once("IPC Metrics:\n").expect("the demo ends with its numbers");
+        let (_, block) = output
+            .split_once("IPC Metrics:\n")
+            .expect("the demo ends with its numbers");
         let lines = block.lines().map_while(|line| line.strip_prefix("- "));
         Self(
             lines
@@ -187,7 +246,9 @@ impl std::ops::Index<&str> for Ledger {
     type Output = f64;
 
     fn index(&self, name: &str) -> &f64 {
-        self.0.get(name).unwrap_or_else(|| panic!("no line {name} in {:?}", self.0))
+        self.0
+            .get(name)
+            .unwrap_or_else(|| panic!("no line {name} in {:?}", self.0))
     }
 }
 
@@ -201,8 +262,13 @@ struct Prometheus {
 impl Prometheus {
     fn start(target: &str) -> Self {
         // Free when asked, which is all that can be known beforehand.
-        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-        let dir = std::env::temp_dir().join(format!("spanwire-prometheus-{}-{port}", std::process::id()));
+        let port = TcpListener::bind("127.0.0.1:0")
+            .unwrap()
+            .local_addr()
+            .unwrap()
+            .port();
+        let dir =
+            std::env::temp_dir().join(format!("spanwire-prometheus-{}-{port}", std::process::id()));
         std::fs::create_dir_all(&dir).unwrap();
         let config = dir.join("prometheus.yml");
         let text = format!(
@@ -212,12 +278,19 @@ impl Prometheus {
         std::fs::write(&config, text).unwrap();
         let child = Command::new("prometheus")
             .arg(format!("--config.file={}", config.display()))
-            .arg(format!("--storage.tsdb.path={}", dir.join("data").display()))
+            .arg(format!(
+                "--storage.tsdb.path={}",
+                dir.join("data").display()
+            ))
             .arg(format!("--web.listen-address=127.0.0.1:{port}"))
             .arg("--log.level=warn")
             .spawn()
             .expect("prometheus is there: scripts/install-packages test");
-        Self { child, url: format!("http://127.0.0.1:{port}"), dir }
+        Self {
+            child,
+            url: format!("http://127.0.0.1:{port}"),
+            dir,
+        }
     }
 
     /// The one number that the query gives; 0 when there is nothing.
