@@ -1,4 +1,5 @@
 //! Every environment variable: what is accepted, and what a bad value does.
+#![allow(clippy::unwrap_used, reason = "the helpers of tests are tests too")]
 
 mod support;
 
