@@ -242,26 +242,28 @@ pub const SPANS: &[SpanInfo] = &[
 ];
 
 macro_rules! error_types {
-    ($($variant:ident = $value:literal, $doc:literal;)*) => {
-        /// Why a message failed or was dropped: the closed set of `error.type` on the wire's metrics.
+    ($name:ident, $about:literal; $($variant:ident = $value:literal, $doc:literal;)*) => {
+        #[doc = $about]
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
         #[non_exhaustive]
-        pub enum ErrorType { $(#[doc = $doc] $variant,)* }
+        pub enum $name { $(#[doc = $doc] $variant,)* }
 
-        impl ErrorType {
+        impl $name {
             /// Every value.
-            pub const ALL: &[ErrorType] = &[$(ErrorType::$variant),*];
+            pub const ALL: &[$name] = &[$($name::$variant),*];
 
             /// The attribute's value.
             #[must_use]
             pub const fn as_str(self) -> &'static str {
-                match self { $(ErrorType::$variant => $value,)* }
+                match self { $($name::$variant => $value,)* }
             }
         }
     };
 }
 
 error_types! {
+    ErrorType,
+    "Why a message failed or was dropped: the closed set of `error.type` on the wire's metrics.";
     HandlerError = "handler_error", "A handler returned an error.";
     Panic = "panic", "A handler panicked.";
     UnknownEvent = "unknown_event", "No handler is registered for the event.";
@@ -291,6 +293,20 @@ impl ErrorType {
     pub(crate) const fn index(self) -> usize {
         self as usize
     }
+}
+
+error_types! {
+    ExportErrorType,
+    "Why telemetry did not reach its collector: the closed set of `error.type` on `otel.sdk.*`.";
+    QueueFull = "queue_full", "The processor's queue was full.";
+    Timeout = "timeout", "The collector did not answer in time.";
+    Connection = "connection", "The collector could not be reached, or the connection broke.";
+    Tls = "tls", "The connection is not trusted, or not on both sides.";
+    Throttled = "throttled", "The collector answered 429.";
+    Unavailable = "unavailable", "The collector answered 502, 503 or 504.";
+    Refused = "refused", "The collector answered with another status that is no success.";
+    Rejected = "rejected", "The collector took the request but not all of its items.";
+    Internal = "internal", "The batch could not be made into a request.";
 }
 
 /// Bounds for IPC and queues, in seconds.

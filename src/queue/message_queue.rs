@@ -393,7 +393,9 @@ impl<T> MessageQueue<T> {
     ///
     /// let (wake, woken) = std::sync::mpsc::sync_channel(1);
     /// let queue = MessageQueue::bounded("jobs", 100);
-    /// queue.on_wake(move || drop(wake.try_send(())));
+    /// queue.on_wake(move || {
+    ///     let _ = wake.try_send(());
+    /// });
     /// queue.push(1)?;
     /// queue.push(2)?;
     ///

@@ -391,7 +391,9 @@ fn no_message_is_left_without_a_wake() {
     let queue = MessageQueue::bounded("wakes", 64);
     let (wake, woken) = crossbeam_channel::bounded(1);
     // Full: a wake-up that the consumer has not yet taken stands for this one.
-    queue.on_wake(move || drop(wake.try_send(())));
+    queue.on_wake(move || {
+        let _ = wake.try_send(());
+    });
     let producers: Vec<_> = (0..3)
         .map(|_| {
             let queue = queue.clone();

@@ -109,6 +109,7 @@ fn a_name_tells_the_type() {
 struct Webview {
     dir: PathBuf,
     children: Vec<Child>,
+    orphan: Option<String>,
 }
 
 impl Webview {
@@ -118,16 +119,32 @@ impl Webview {
         Self {
             dir,
             children: Vec::new(),
+            orphan: None,
         }
     }
 
-    fn spawn(&mut self, name: &str) {
+    fn program(&self, name: &str) -> PathBuf {
         let program = self.dir.join(name);
         if !program.exists() {
             fs::copy("/bin/sleep", &program).unwrap();
         }
+        program
+    }
+
+    fn spawn(&mut self, name: &str) {
+        let program = self.program(name);
         self.children
             .push(Command::new(program).arg("1000").spawn().unwrap());
+    }
+
+    /// Starts one that is not a descendant of this process: its parent, a shell, has ended.
+    fn spawn_elsewhere(&mut self, name: &str) {
+        let script = format!(
+            "{} 1000 >/dev/null 2>&1 & echo $!",
+            self.program(name).display()
+        );
+        let shell = Command::new("sh").args(["-c", &script]).output().unwrap();
+        self.orphan = Some(String::from_utf8(shell.stdout).unwrap().trim().to_owned());
     }
 
     /// Ends them, but does not ask how they ended: so they stay listed as zombies.
@@ -152,6 +169,9 @@ impl Drop for Webview {
     fn drop(&mut self) {
         self.kill();
         self.reap();
+        if let Some(orphan) = &self.orphan {
+            Command::new("kill").arg(orphan).status().unwrap();
+        }
         fs::remove_dir_all(&self.dir).unwrap();
     }
 }
@@ -180,6 +200,7 @@ fn a_webviews_processes_are_found_summed_and_forgotten() {
         webview.spawn("WebKitWebProcess");
         webview.spawn("WebKitWebProcess");
         webview.spawn("sleep");
+        webview.spawn_elsewhere("WebKitGPUProcess");
         assert_eq!(
             count(&probe.sample_once().unwrap(), WebviewProcessType::Web),
             None,

@@ -3,8 +3,11 @@
 use opentelemetry::trace::Tracer;
 use opentelemetry_appender_tracing::layer::OpenTelemetryTracingBridge;
 use opentelemetry_sdk::logs::{SdkLogger, SdkLoggerProvider};
-use tracing::Subscriber;
+use tracing::level_filters::LevelFilter;
+use tracing::subscriber::Interest;
+use tracing::{Metadata, Subscriber};
 use tracing_opentelemetry::OpenTelemetryLayer;
+use tracing_subscriber::layer::{Context, Filter};
 use tracing_subscriber::registry::LookupSpan;
 
 /// Turns spans into OpenTelemetry spans.
@@ -34,4 +37,73 @@ pub(crate) fn log_layer(
     provider: &SdkLoggerProvider,
 ) -> OpenTelemetryTracingBridge<SdkLoggerProvider, SdkLogger> {
     OpenTelemetryTracingBridge::new(provider)
+}
+
+/// Lets through what is important enough and does not come from our own transport.
+///
+/// Without it, each export would log and trace itself: with the transport's crates at `debug` one
+/// log record became 35 within seconds. The answer is kept for each call site, so it costs nothing
+/// afterwards.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Wanted(pub(crate) LevelFilter);
+
+impl Wanted {
+    fn wants(self, metadata: &Metadata<'_>) -> bool {
+        *metadata.level() <= self.0 && !is_transport(metadata.target())
+    }
+}
+
+impl<S> Filter<S> for Wanted {
+    fn enabled(&self, metadata: &Metadata<'_>, _: &Context<'_, S>) -> bool {
+        self.wants(metadata)
+    }
+
+    fn callsite_enabled(&self, metadata: &'static Metadata<'static>) -> Interest {
+        if self.wants(metadata) {
+            Interest::always()
+        } else {
+            Interest::never()
+        }
+    }
+
+    fn max_level_hint(&self) -> Option<LevelFilter> {
+        Some(self.0)
+    }
+}
+
+/// Whether a target is of a crate that carries telemetry.
+fn is_transport(target: &str) -> bool {
+    let root = target.split("::").next().unwrap_or_default();
+    root.starts_with("opentelemetry")
+        || matches!(
+            root,
+            "h2" | "hyper"
+                | "hyper_util"
+                | "reqwest"
+                | "rustls"
+                | "tonic"
+                | "tower"
+                | "ureq"
+                | "ureq_proto"
+        )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn transport_crates_are_told_by_their_whole_name() {
+        for transport in [
+            "hyper",
+            "hyper::proto::h1",
+            "opentelemetry_sdk",
+            "ureq::run",
+        ] {
+            assert!(is_transport(transport), "{transport}");
+        }
+        for other in ["hyperdrive", "app::hyper", "towers", "spanwire", ""] {
+            assert!(!is_transport(other), "{other}");
+        }
+    }
 }

@@ -1,11 +1,105 @@
 //! Wiring: from `tracing` and `metrics` to OTLP and Prometheus.
+//!
+//! One line at the app's start sets everything up, as the standard environment variables say:
+//!
+//! ```no_run
+//! use spanwire::telemetry::Telemetry;
+//! use std::time::Duration;
+//!
+//! let telemetry = Telemetry::builder("paint-tool").install()?;
+//! // … the app runs …
+//! println!("{}", telemetry.shutdown(Duration::from_secs(2)));
+//! # Ok::<(), spanwire::telemetry::TelemetryError>(())
+//! ```
+//!
+//! Without any variable set, Prometheus finds the metrics at `http://127.0.0.1:9464/metrics`, and
+//! nothing leaves the machine. With `OTEL_EXPORTER_OTLP_ENDPOINT`, traces go to that collector;
+//! metrics follow with `OTEL_METRICS_EXPORTER=otlp` and logs with `OTEL_LOGS_EXPORTER=otlp`.
+//! [`VARIABLES`] lists everything that is read. What the builder sets beats it.
+//!
+//! # An app that has a subscriber or a recorder
+//!
+//! [`TelemetryBuilder::build`] changes nothing of the process and gives the [`Parts`]: a layer for
+//! any subscriber based on a `Registry`, and a recorder for a fan-out.
+//!
+//! ```
+//! use spanwire::telemetry::Telemetry;
+//! use tracing_subscriber::layer::SubscriberExt;
+//!
+//! # let builder = Telemetry::builder("paint-tool").environment(|_| None).prometheus_port(0);
+//! # let builder = builder.without_system();
+//! let (telemetry, parts) = builder.build()?;
+//! let subscriber = tracing_subscriber::registry()
+//!     .with(tracing_subscriber::fmt::layer())
+//!     .with(parts.layer());
+//! if let Some(recorder) = parts.recorder {
+//!     // metrics::set_global_recorder(recorder), or beside the app's own
+//! }
+//! # drop((telemetry, subscriber));
+//! # Ok::<(), spanwire::telemetry::TelemetryError>(())
+//! ```
+//!
+//! # What it promises
+//!
+//! - **The app starts.** A bad variable, a taken port or a place that is taken is a [`Warning`],
+//!   logged and kept in [`Telemetry::warnings`]; only [`TelemetryBuilder::strict`] makes it an
+//!   error.
+//! - **The app runs.** Ending a span or logging never waits: queues are bounded (2048 by default)
+//!   and drop what does not fit. Exports happen on threads of their own, with a time-out.
+//! - **The app ends.** [`Telemetry::shutdown`] returns by its deadline even when a collector takes
+//!   the connection and never answers.
+//! - **Losses are told.** Its [`ShutdownReport`] says what was exported, dropped and lost; while
+//!   the app runs, `otel.sdk.*` metrics say it with a reason, and the log at most once a minute.
+//! - **Telemetry is not about itself.** What the crates that carry it log or trace is left out.
+//! - **Off is off.** With `OTEL_SDK_DISABLED=true` or `SPANWIRE_ENABLED=false` nothing is set up:
+//!   no thread, no port, no subscriber, no recorder.
+//!
+//! # What it costs
+//!
+//! A queue takes room for `OTEL_BSP_MAX_QUEUE_SIZE` spans from the start, some 0.4 kB each.
+//! Without a trace exporter there is no subscriber, and a span costs a few nanoseconds.
+//!
+//! An exporter tries an unreachable or overloaded collector up to four times within
+//! `OTEL_EXPORTER_OTLP_TIMEOUT`, honours `Retry-After`, and then gives the batch up: there is no
+//! spool on disk yet.
 
+mod batch;
+mod builder;
+mod choice;
+mod client;
+mod complaints;
+mod counted_metrics;
 mod description;
+mod env;
 pub(crate) mod fanout;
+mod install;
 pub(crate) mod layer;
 pub(crate) mod otel_recorder;
+mod otlp;
+mod parse;
+mod parts;
+mod patience;
+mod plan;
+mod processor;
 pub(crate) mod prometheus;
+mod recording;
+mod resource;
+mod running;
 mod series;
+mod settings;
+mod signal;
+mod tally;
+mod thresholds;
+mod tls;
+mod warning;
+
+pub use builder::TelemetryBuilder;
+pub use choice::{Exporter, MetricsExporter, Sampler};
+pub use env::{VARIABLES, Variable};
+pub use parts::Parts;
+pub use running::{FlushError, Telemetry};
+pub use tally::{ShutdownReport, SignalReport};
+pub use warning::{TelemetryError, Warning};
 
 #[cfg(feature = "testing")]
 #[doc(hidden)]

@@ -1,0 +1,64 @@
+//! The process-wide places, and who has them already.
+
+use opentelemetry::global;
+use tracing_subscriber::Registry;
+use tracing_subscriber::layer::SubscriberExt;
+
+use super::builder::{Strictness, TelemetryBuilder};
+use super::parts::Parts;
+use super::plan::{Plan, PlanState};
+use super::running::Telemetry;
+use super::warning::{TelemetryError, Warning};
+use crate::{instruments, timer};
+
+pub(crate) fn install(builder: TelemetryBuilder) -> Result<Telemetry, TelemetryError> {
+    let plan = Plan::new(builder)?;
+    let (state, strictness) = (plan.state, plan.strictness);
+    let (mut telemetry, parts) = Telemetry::start(plan)?;
+    if state == PlanState::Disabled {
+        telemetry.log_warnings();
+        return Ok(telemetry);
+    }
+    let taken = put_in_place(parts, strictness);
+    if strictness == Strictness::Strict && !taken.is_empty() {
+        return Err(TelemetryError::Strict(taken));
+    }
+    telemetry.add_warnings(taken);
+    telemetry.start_sampler();
+    telemetry.log_warnings();
+    Ok(telemetry)
+}
+
+/// Sets what is free; returns what is not. When strict, all or nothing.
+fn put_in_place(parts: Parts, strictness: Strictness) -> Vec<Warning> {
+    let mut taken = Vec::new();
+    // A recorder cannot be taken back, so a strict caller must know before.
+    if parts.recorder.is_some() && instruments::recorder().is_some() {
+        taken.push(Warning::RecorderTaken);
+    }
+    if strictness == Strictness::Strict && !taken.is_empty() {
+        return taken;
+    }
+    if parts.has_layer() {
+        let subscriber = Registry::default().with(parts.layer());
+        if tracing::subscriber::set_global_default(subscriber).is_err() {
+            taken.push(Warning::SubscriberTaken);
+            if strictness == Strictness::Strict {
+                return taken;
+            }
+        }
+    }
+    if taken.contains(&Warning::RecorderTaken) {
+        // Known already.
+    } else if let Some(recorder) = parts.recorder
+        && metrics::set_global_recorder(recorder).is_err()
+    {
+        taken.push(Warning::RecorderTaken);
+    }
+    if let Some(provider) = parts.tracer_provider {
+        global::set_tracer_provider(provider);
+    }
+    timer::set_slow_threshold(parts.slow_threshold);
+    global::set_text_map_propagator(parts.propagator);
+    taken
+}

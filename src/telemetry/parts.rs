@@ -1,0 +1,81 @@
+//! The parts of telemetry, for an app that puts them in place itself.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use metrics::Recorder;
+use opentelemetry::propagation::TextMapCompositePropagator;
+use opentelemetry::trace::TracerProvider;
+use opentelemetry_sdk::logs::SdkLoggerProvider;
+use opentelemetry_sdk::trace::SdkTracerProvider;
+use tracing::Subscriber;
+use tracing::level_filters::LevelFilter;
+use tracing_subscriber::Layer;
+use tracing_subscriber::layer::Identity;
+use tracing_subscriber::registry::LookupSpan;
+
+use super::layer::{Wanted, log_layer, span_layer};
+use crate::semconv;
+
+/// What [`TelemetryBuilder::build`](super::TelemetryBuilder::build) makes, for the app to put in
+/// place. What is off is `None`.
+#[non_exhaustive]
+pub struct Parts {
+    /// Takes the metrics: `metrics::set_global_recorder`, or one of several in a fan-out.
+    pub recorder: Option<Arc<dyn Recorder + Send + Sync>>,
+    /// Makes the spans: `opentelemetry::global::set_tracer_provider`, for those with explicit
+    /// times. The [`layer`](Self::layer) has it already.
+    pub tracer_provider: Option<SdkTracerProvider>,
+    /// Makes log records. The [`layer`](Self::layer) has it already.
+    pub logger_provider: Option<SdkLoggerProvider>,
+    /// Reads and writes `traceparent` and baggage, as `OTEL_PROPAGATORS` says:
+    /// `opentelemetry::global::set_text_map_propagator`.
+    pub propagator: TextMapCompositePropagator,
+    /// From when an operation counts as slow: [`timer::set_slow_threshold`].
+    ///
+    /// [`timer::set_slow_threshold`]: crate::timer::set_slow_threshold
+    pub slow_threshold: Duration,
+    pub(crate) level: LevelFilter,
+}
+
+impl Parts {
+    /// A layer that makes OpenTelemetry's spans and log records from those of `tracing`; add it to
+    /// a subscriber that is based on a `Registry`. It lets nothing through that comes from the
+    /// crates that carry telemetry.
+    #[must_use]
+    pub fn layer<S>(&self) -> Box<dyn Layer<S> + Send + Sync>
+    where
+        S: Subscriber + for<'span> LookupSpan<'span> + Send + Sync,
+    {
+        let wanted = Wanted(self.level);
+        let spans = self
+            .tracer_provider
+            .as_ref()
+            .map(|provider| span_layer(provider.tracer(semconv::SCOPE)).with_filter(wanted));
+        let logs = self
+            .logger_provider
+            .as_ref()
+            .map(|provider| log_layer(provider).with_filter(wanted));
+        match (spans, logs) {
+            (Some(spans), Some(logs)) => Box::new(spans.and_then(logs)),
+            (Some(spans), None) => Box::new(spans),
+            (None, Some(logs)) => Box::new(logs),
+            (None, None) => Box::new(Identity::new()),
+        }
+    }
+
+    pub(crate) fn has_layer(&self) -> bool {
+        self.tracer_provider.is_some() || self.logger_provider.is_some()
+    }
+}
+
+impl fmt::Debug for Parts {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Parts")
+            .field("recorder", &self.recorder.is_some())
+            .field("tracer_provider", &self.tracer_provider.is_some())
+            .field("logger_provider", &self.logger_provider.is_some())
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,512 @@
+//! Telemetry at work, and its end.
+
+use std::fmt;
+use std::net::SocketAddr;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::time::Duration;
+
+use crossbeam_channel::bounded;
+use opentelemetry::metrics::MeterProvider;
+use opentelemetry::propagation::{TextMapCompositePropagator, TextMapPropagator};
+use opentelemetry_sdk::logs::SdkLoggerProvider;
+use opentelemetry_sdk::metrics::{PeriodicReader, SdkMeterProvider};
+use opentelemetry_sdk::propagation::{BaggagePropagator, TraceContextPropagator};
+use opentelemetry_sdk::trace::{Sampler as SdkSampler, SdkTracerProvider, SpanData, SpanLimits};
+
+use super::batch::Batch;
+use super::builder::{Strictness, TelemetryBuilder};
+use super::counted_metrics::{CountedMetrics, PointTally};
+use super::fanout::fanout;
+use super::otel_recorder::{OtelRecorder, with_limits};
+use super::otlp::{LogSender, Route, SpanSender, metric_exporter};
+use super::parts::Parts;
+use super::patience::Patience;
+use super::plan::{Plan, PlanState};
+use super::processor::{BatchLogs, BatchSpans, Log};
+use super::prometheus::{self, Endpoint, EndpointError, EndpointOptions, Exposition};
+use super::recording::{Recording, SharedRecorder};
+use super::settings::{Propagator, Settings};
+use super::signal::{LOGS, TRACES};
+use super::tally::ShutdownReport;
+use super::thresholds::Thresholds;
+use super::warning::{TelemetryError, Warning};
+use crate::clock::{self, Stamp};
+use crate::instruments::{self, Publish};
+use crate::semconv;
+use crate::system::SystemSampler;
+
+/// Telemetry at work. Keep it as long as the app runs.
+///
+/// [`shutdown`](Self::shutdown) sends what is queued and says what was lost; dropping does the same
+/// within a short time. Afterwards everything that still measures does so in vain and in peace.
+#[must_use = "dropping it ends telemetry"]
+pub struct Telemetry {
+    warnings: Vec<Warning>,
+    system_interval: Option<Duration>,
+    shutdown_deadline: Duration,
+    prometheus_addr: Option<SocketAddr>,
+    spans: Option<Batch<SpanData>>,
+    logs: Option<Batch<Log>>,
+    points: Option<Arc<PointTally>>,
+    state: Mutex<State>,
+}
+
+enum State {
+    Running(Running),
+    Ended(ShutdownReport),
+}
+
+/// What ends with the shutdown.
+#[derive(Default)]
+struct Running {
+    sampler: Option<SystemSampler>,
+    endpoint: Option<Endpoint>,
+    tracer_provider: Option<SdkTracerProvider>,
+    logger_provider: Option<SdkLoggerProvider>,
+    meter_provider: Option<SdkMeterProvider>,
+    metrics_patience: Arc<Patience>,
+    thresholds: Option<Arc<Thresholds>>,
+    /// The exporters count themselves with it and hold it weakly.
+    recorder: Option<Arc<SharedRecorder>>,
+}
+
+/// Why a [`Telemetry::flush`] is not complete.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum FlushError {
+    /// The deadline came first. The rest is still queued.
+    #[error("the collector did not take everything in time")]
+    TimedOut,
+    /// The collector could not be reached or refused these spans and log records.
+    #[error("{0} spans and log records were lost")]
+    Lost(u64),
+}
+
+impl Telemetry {
+    /// Begins to set up telemetry for the app of that name.
+    ///
+    /// The name is the default for `service.name`: `OTEL_SERVICE_NAME` and
+    /// `OTEL_RESOURCE_ATTRIBUTES` may give another.
+    pub fn builder(service_name: impl Into<String>) -> TelemetryBuilder {
+        TelemetryBuilder::new(service_name.into())
+    }
+
+    /// What could not be done as asked.
+    #[must_use]
+    pub fn warnings(&self) -> &[Warning] {
+        &self.warnings
+    }
+
+    /// Where Prometheus finds `/metrics`; `None` when the endpoint is off.
+    #[must_use]
+    pub fn prometheus_addr(&self) -> Option<SocketAddr> {
+        self.prometheus_addr
+    }
+
+    /// Exports what is queued now, and waits for it.
+    ///
+    /// # Errors
+    ///
+    /// [`FlushError::TimedOut`] after `deadline`, [`FlushError::Lost`] when something was given up.
+    pub fn flush(&self, deadline: Duration) -> Result<(), FlushError> {
+        let until = clock::now().plus(deadline);
+        let before = self.failed();
+        let (done, flushed) = bounded::<()>(1);
+        let meter_provider = match &*self.state() {
+            State::Running(running) => running.meter_provider.clone(),
+            State::Ended(_) => return Ok(()),
+        };
+        if let Some(provider) = meter_provider {
+            // It waits as long as the collector lets it.
+            let flush = move || {
+                let _ = provider.force_flush();
+                drop(done);
+            };
+            let _ = in_background("spanwire-flush", flush);
+        } else {
+            drop(done);
+        }
+        let spans = self.spans.as_ref().is_none_or(|batch| batch.flush(until));
+        let logs = self.logs.as_ref().is_none_or(|batch| batch.flush(until));
+        let left = until.since(clock::now());
+        let metrics = matches!(
+            flushed.recv_timeout(left),
+            Err(crossbeam_channel::RecvTimeoutError::Disconnected)
+        );
+        match self.failed() - before {
+            _ if !(spans && logs && metrics) => Err(FlushError::TimedOut),
+            0 => Ok(()),
+            lost => Err(FlushError::Lost(lost)),
+        }
+    }
+
+    /// Exports what is queued, ends everything, and says what was exported, dropped and lost.
+    ///
+    /// It returns by `deadline`, whatever the collector does: what was not confirmed by then counts
+    /// as lost. A second call does nothing and gives the first one's report.
+    pub fn shutdown(&self, deadline: Duration) -> ShutdownReport {
+        let mut state = self.state();
+        let running = match &mut *state {
+            State::Ended(report) => return *report,
+            State::Running(running) => std::mem::take(running),
+        };
+        self.end(running, deadline);
+        let report = self.report();
+        *state = State::Ended(report);
+        report
+    }
+
+    fn end(&self, running: Running, deadline: Duration) {
+        let now = clock::now();
+        let until = now.plus(deadline);
+        running.metrics_patience.close(until);
+        if let Some(batch) = &self.spans {
+            batch.close(until);
+        }
+        if let Some(batch) = &self.logs {
+            batch.close(until);
+        }
+        // Metrics come last, so that they tell what became of the others; but they do come.
+        let metrics_from = now.plus(deadline * 3 / 5);
+        let (spans, logs) = (self.spans.clone(), self.logs.clone());
+        let (done, ended) = bounded::<()>(1);
+        let end = move || {
+            running.end(spans.as_ref(), logs.as_ref(), metrics_from, until);
+            drop(done);
+        };
+        match in_background("spanwire-shutdown", end) {
+            Ok(()) => {
+                let _ = ended.recv_timeout(until.since(clock::now()));
+            }
+            // Without a thread the batches still end by themselves.
+            Err(_) => wait_for(self.spans.as_ref(), self.logs.as_ref(), until),
+        }
+    }
+
+    fn report(&self) -> ShutdownReport {
+        let spans = self.spans.as_ref().map(Batch::report);
+        let logs = self.logs.as_ref().map(Batch::report);
+        let metrics = self.points.as_ref().map(|points| points.report());
+        ShutdownReport {
+            spans: spans.unwrap_or_default(),
+            logs: logs.unwrap_or_default(),
+            metrics: metrics.unwrap_or_default(),
+        }
+    }
+
+    fn failed(&self) -> u64 {
+        self.spans.as_ref().map_or(0, Batch::failed) + self.logs.as_ref().map_or(0, Batch::failed)
+    }
+
+    fn state(&self) -> std::sync::MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn add_warnings(&mut self, warnings: Vec<Warning>) {
+        self.warnings.extend(warnings);
+    }
+
+    pub(crate) fn log_warnings(&self) {
+        for warning in &self.warnings {
+            tracing::warn!("{warning}");
+        }
+    }
+
+    /// After the recorder is in place, so that the first sample is not lost.
+    pub(crate) fn start_sampler(&mut self) {
+        let state = self.state.get_mut().unwrap_or_else(PoisonError::into_inner);
+        if let (State::Running(running), Some(interval)) = (state, self.system_interval) {
+            running.sampler = Some(SystemSampler::start(interval));
+        }
+    }
+
+    /// Starts everything that needs no process-wide place.
+    ///
+    /// # Errors
+    ///
+    /// When the plan is strict and something cannot be done.
+    pub(crate) fn start(mut plan: Plan) -> Result<(Self, Parts), TelemetryError> {
+        let mut warnings = std::mem::take(&mut plan.warnings);
+        let mut telemetry = Self {
+            warnings: Vec::new(),
+            system_interval: None,
+            shutdown_deadline: plan.shutdown_deadline,
+            prometheus_addr: None,
+            spans: None,
+            logs: None,
+            points: None,
+            state: Mutex::new(State::Ended(ShutdownReport::default())),
+        };
+        let mut parts = Parts {
+            recorder: None,
+            tracer_provider: None,
+            logger_provider: None,
+            propagator: propagator(&plan.settings),
+            slow_threshold: plan.settings.slow_threshold,
+            level: plan.level,
+        };
+        if plan.state == PlanState::Enabled {
+            let mut starting = Starting {
+                plan: &plan,
+                warnings: &mut warnings,
+                recording: Recording::default(),
+                running: Running::default(),
+                telemetry: &mut telemetry,
+            };
+            starting.traces();
+            starting.logs();
+            starting.metrics();
+            let running = starting.running;
+            parts.recorder.clone_from(&running.recorder);
+            parts.tracer_provider.clone_from(&running.tracer_provider);
+            parts.logger_provider.clone_from(&running.logger_provider);
+            telemetry.state = Mutex::new(State::Running(running));
+            let measured = plan.prometheus.is_some() || plan.metrics.is_some();
+            telemetry.system_interval = plan.settings.system_interval.filter(|_| measured);
+        }
+        if plan.strictness == Strictness::Strict && !warnings.is_empty() {
+            return Err(TelemetryError::Strict(warnings));
+        }
+        telemetry.warnings = warnings;
+        Ok((telemetry, parts))
+    }
+}
+
+impl Drop for Telemetry {
+    fn drop(&mut self) {
+        // A second panic while one unwinds would abort the app.
+        let _ = catch_unwind(AssertUnwindSafe(|| self.shutdown(self.shutdown_deadline)));
+    }
+}
+
+impl fmt::Debug for Telemetry {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Telemetry")
+            .field("prometheus_addr", &self.prometheus_addr)
+            .field("spans", &self.spans)
+            .field("logs", &self.logs)
+            .field("metrics", &self.points.is_some())
+            .field("warnings", &self.warnings)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Running {
+    fn end(
+        mut self,
+        spans: Option<&Batch<SpanData>>,
+        logs: Option<&Batch<Log>>,
+        metrics_from: Stamp,
+        until: Stamp,
+    ) {
+        drop(self.sampler.take());
+        wait_for(spans, logs, metrics_from);
+        if let Some(provider) = &self.meter_provider {
+            let _ = provider.shutdown();
+        }
+        let left = || until.since(clock::now());
+        if let Some(provider) = &self.tracer_provider {
+            let _ = provider.shutdown_with_timeout(left());
+        }
+        if let Some(provider) = &self.logger_provider {
+            let _ = provider.shutdown_with_timeout(left());
+        }
+    }
+}
+
+fn wait_for(spans: Option<&Batch<SpanData>>, logs: Option<&Batch<Log>>, until: Stamp) {
+    if let Some(batch) = spans {
+        batch.wait_ended(until);
+    }
+    if let Some(batch) = logs {
+        batch.wait_ended(until);
+    }
+}
+
+fn in_background(name: &str, f: impl FnOnce() + Send + 'static) -> std::io::Result<()> {
+    std::thread::Builder::new()
+        .name(name.into())
+        .spawn(f)
+        .map(drop)
+}
+
+/// Telemetry on its way from a plan to work.
+struct Starting<'a> {
+    plan: &'a Plan,
+    warnings: &'a mut Vec<Warning>,
+    recording: Recording,
+    running: Running,
+    telemetry: &'a mut Telemetry,
+}
+
+impl Starting<'_> {
+    fn traces(&mut self) {
+        let Some(route) = &self.plan.traces else {
+            return;
+        };
+        let settings = &self.plan.settings;
+        let patience = Arc::new(Patience::default());
+        let sender = SpanSender::new(
+            route,
+            Arc::clone(&patience),
+            &self.plan.resource,
+            settings.span_value_len_max(),
+        );
+        let Some(sender) = self.usable(sender, route) else {
+            return;
+        };
+        let recording = self.recording.clone();
+        let batch = Batch::start(&TRACES, settings.spans, patience, recording, sender);
+        let Some(batch) = self.usable(batch, route) else {
+            return;
+        };
+        let provider = SdkTracerProvider::builder()
+            .with_resource(self.plan.resource.clone())
+            .with_sampler(SdkSampler::from(self.plan.sampler))
+            .with_span_limits(span_limits(settings))
+            .with_span_processor(BatchSpans(batch.clone()))
+            .build();
+        self.telemetry.spans = Some(batch);
+        self.running.tracer_provider = Some(provider);
+    }
+
+    fn logs(&mut self) {
+        let Some(route) = &self.plan.logs else {
+            return;
+        };
+        let patience = Arc::new(Patience::default());
+        let sender = LogSender::new(route, Arc::clone(&patience), &self.plan.resource);
+        let Some(sender) = self.usable(sender, route) else {
+            return;
+        };
+        let recording = self.recording.clone();
+        let limits = self.plan.settings.logs;
+        let batch = Batch::start(&LOGS, limits, patience, recording, sender);
+        let Some(batch) = self.usable(batch, route) else {
+            return;
+        };
+        let provider = SdkLoggerProvider::builder()
+            .with_resource(self.plan.resource.clone())
+            .with_log_processor(BatchLogs(batch.clone()))
+            .build();
+        self.telemetry.logs = Some(batch);
+        self.running.logger_provider = Some(provider);
+    }
+
+    fn metrics(&mut self) {
+        let otel = self
+            .plan
+            .metrics
+            .as_ref()
+            .and_then(|route| self.otel(route));
+        let prometheus = self.plan.prometheus.as_ref().and_then(|options| {
+            let (recorder, exposition) = prometheus::recorder(&self.plan.resource);
+            self.endpoint(options, exposition).then_some(recorder)
+        });
+        let recorder: Arc<SharedRecorder> = match (prometheus, otel) {
+            (Some(prometheus), Some(otel)) => Arc::new(fanout(prometheus, otel)),
+            (Some(prometheus), None) => Arc::new(prometheus),
+            (None, Some(otel)) => Arc::new(otel),
+            (None, None) => return,
+        };
+        self.recording.use_recorder(&recorder);
+        self.running.recorder = Some(recorder);
+        let settings = &self.plan.settings;
+        let thresholds = Arc::new(Thresholds::new(
+            settings.ipc_slow_threshold,
+            settings.error_rate_threshold,
+            self.recording.clone(),
+        ));
+        let source: Weak<dyn Publish> = Arc::downgrade(&thresholds) as Weak<dyn Publish>;
+        instruments::register(source);
+        self.running.thresholds = Some(thresholds);
+    }
+
+    fn otel(&mut self, route: &Route) -> Option<OtelRecorder> {
+        let settings = &self.plan.settings;
+        let patience = Arc::clone(&self.running.metrics_patience);
+        let exporter = metric_exporter(route, patience, settings.temporality);
+        let exporter = self.usable(exporter, route)?;
+        let points = Arc::new(PointTally::default());
+        let exporter = CountedMetrics::new(exporter, self.recording.clone(), Arc::clone(&points));
+        let reader = PeriodicReader::builder(exporter)
+            .with_interval(settings.metric_interval)
+            .build();
+        let builder = SdkMeterProvider::builder()
+            .with_resource(self.plan.resource.clone())
+            .with_reader(reader);
+        let provider = with_limits(builder).build();
+        let recorder = OtelRecorder::new(provider.meter(semconv::SCOPE));
+        self.telemetry.points = Some(points);
+        self.running.meter_provider = Some(provider);
+        Some(recorder)
+    }
+
+    /// Whether it listens. A taken port must not keep an app from its start.
+    fn endpoint(&mut self, options: &EndpointOptions, exposition: Exposition) -> bool {
+        match Endpoint::start(options.clone(), exposition) {
+            Ok(endpoint) => {
+                self.telemetry.prometheus_addr = Some(endpoint.addr());
+                self.running.endpoint = Some(endpoint);
+                true
+            }
+            Err(error) => {
+                let address = format!("{}:{}", options.host, options.port);
+                let (host, port) = (
+                    "OTEL_EXPORTER_PROMETHEUS_HOST",
+                    "OTEL_EXPORTER_PROMETHEUS_PORT",
+                );
+                let (variable, value, accepted) = match &error {
+                    EndpointError::AddressInUse { .. } => {
+                        (port, address, "a free port, or 0 for any")
+                    }
+                    EndpointError::UnknownHost { host: name } => (
+                        host,
+                        name.clone(),
+                        "a host name or an IP address of this machine",
+                    ),
+                    _ => (port, address, "a port that this process may listen on"),
+                };
+                let instead = format!("the endpoint is off: {error}");
+                self.warnings
+                    .push(Warning::value(variable, &value, accepted, instead));
+                false
+            }
+        }
+    }
+
+    fn usable<T, E: fmt::Display>(&mut self, made: Result<T, E>, route: &Route) -> Option<T> {
+        let error = match made {
+            Ok(made) => return Some(made),
+            Err(error) => error,
+        };
+        let variable = "OTEL_EXPORTER_OTLP_ENDPOINT";
+        let accepted = "a URL like http://localhost:4318";
+        let instead = format!("nothing is sent there: {error}");
+        self.warnings
+            .push(Warning::value(variable, &route.url, accepted, instead));
+        None
+    }
+}
+
+fn span_limits(settings: &Settings) -> SpanLimits {
+    SpanLimits {
+        max_events_per_span: settings.events_per_span,
+        max_attributes_per_span: settings.span_attribute_count(),
+        max_links_per_span: settings.links_per_span,
+        max_attributes_per_event: settings.event_attribute_count(),
+        max_attributes_per_link: settings.link_attribute_count(),
+    }
+}
+
+fn propagator(settings: &Settings) -> TextMapCompositePropagator {
+    let propagators = settings.propagators.iter().map(|propagator| {
+        let propagator: Box<dyn TextMapPropagator + Send + Sync> = match propagator {
+            Propagator::TraceContext => Box::new(TraceContextPropagator::new()),
+            Propagator::Baggage => Box::new(BaggagePropagator::new()),
+        };
+        propagator
+    });
+    TextMapCompositePropagator::new(propagators.collect())
+}

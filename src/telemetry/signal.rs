@@ -1,0 +1,43 @@
+//! The three signals: their paths, their names and the metrics that count them.
+
+use crate::semconv::{self, Metric};
+
+/// What differs between traces, logs and metrics on their way out.
+#[derive(Debug)]
+pub(crate) struct Signal {
+    pub(crate) name: &'static str,
+    pub(crate) path: &'static str,
+    /// `otel.component.type` of the part that queues.
+    pub(crate) processor: &'static str,
+    /// `otel.component.type` of the part that sends.
+    pub(crate) exporter: &'static str,
+    pub(crate) exported: &'static Metric,
+    pub(crate) processed: &'static Metric,
+    pub(crate) queue_size: &'static Metric,
+    pub(crate) queue_capacity: &'static Metric,
+}
+
+pub(crate) static TRACES: Signal = Signal {
+    name: "traces",
+    path: "/v1/traces",
+    processor: "batching_span_processor",
+    exporter: "otlp_http_span_exporter",
+    exported: &semconv::SDK_SPAN_EXPORTED,
+    processed: &semconv::SDK_SPAN_PROCESSED,
+    queue_size: &semconv::SDK_SPAN_QUEUE_SIZE,
+    queue_capacity: &semconv::SDK_SPAN_QUEUE_CAPACITY,
+};
+
+pub(crate) static LOGS: Signal = Signal {
+    name: "logs",
+    path: "/v1/logs",
+    processor: "batching_log_processor",
+    exporter: "otlp_http_log_exporter",
+    exported: &semconv::SDK_LOG_EXPORTED,
+    processed: &semconv::SDK_LOG_PROCESSED,
+    queue_size: &semconv::SDK_LOG_QUEUE_SIZE,
+    queue_capacity: &semconv::SDK_LOG_QUEUE_CAPACITY,
+};
+
+pub(crate) const METRICS_PATH: &str = "/v1/metrics";
+pub(crate) const METRICS_EXPORTER: &str = "otlp_http_metric_exporter";

@@ -1,0 +1,118 @@
+//! What became of the items of one signal.
+
+use std::fmt;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// Counts one signal's items. Each ends in exactly one of exported, dropped and lost.
+#[derive(Debug, Default)]
+pub(crate) struct Tally {
+    accepted: AtomicU64,
+    exported: AtomicU64,
+    failed: AtomicU64,
+    dropped: AtomicU64,
+}
+
+// Relaxed everywhere: each total is read on its own and orders no other memory.
+impl Tally {
+    /// Before the item is published, so that no export is ever counted ahead of it.
+    pub(crate) fn accept(&self, items: u64) {
+        self.accepted.fetch_add(items, Ordering::Relaxed);
+    }
+
+    /// The item did not fit after all.
+    pub(crate) fn drop_accepted(&self) {
+        self.accepted.fetch_sub(1, Ordering::Relaxed);
+        self.drop_one();
+    }
+
+    pub(crate) fn drop_one(&self) {
+        self.dropped.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(crate) fn export(&self, items: u64) {
+        self.exported.fetch_add(items, Ordering::Relaxed);
+    }
+
+    /// The export of these did not succeed.
+    pub(crate) fn fail(&self, items: u64) {
+        self.failed.fetch_add(items, Ordering::Relaxed);
+    }
+
+    /// Items whose export did not succeed so far.
+    pub(crate) fn failed(&self) -> u64 {
+        self.failed.load(Ordering::Relaxed)
+    }
+
+    /// What was neither exported nor dropped counts as lost: call it when nothing more will be.
+    pub(crate) fn report(&self) -> SignalReport {
+        let exported = self.exported.load(Ordering::Relaxed);
+        SignalReport {
+            exported,
+            dropped: self.dropped.load(Ordering::Relaxed),
+            lost: self
+                .accepted
+                .load(Ordering::Relaxed)
+                .saturating_sub(exported),
+        }
+    }
+}
+
+/// What became of one signal's items.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct SignalReport {
+    /// A collector confirmed them.
+    pub exported: u64,
+    /// They did not fit into the queue, or came after the shutdown.
+    pub dropped: u64,
+    /// They were queued, but no collector confirmed them.
+    pub lost: u64,
+}
+
+/// What telemetry sent and what it did not, from its start to its shutdown.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ShutdownReport {
+    /// Spans.
+    pub spans: SignalReport,
+    /// Log records.
+    pub logs: SignalReport,
+    /// Metric data points over OTLP. Totals are sent again by the next export, so only what the
+    /// last one could not deliver counts as lost.
+    pub metrics: SignalReport,
+}
+
+impl fmt::Display for SignalReport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "{} exported, {} dropped, {} lost",
+            self.exported, self.dropped, self.lost
+        )
+    }
+}
+
+impl fmt::Display for ShutdownReport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "spans: {}", self.spans)?;
+        writeln!(f, "logs: {}", self.logs)?;
+        write!(f, "metrics: {}", self.metrics)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_item_ends_in_one_place() {
+        let tally = Tally::default();
+        tally.accept(1);
+        tally.drop_accepted();
+        tally.accept(5);
+        tally.export(3);
+        tally.drop_one();
+        let report = tally.report();
+        assert_eq!(report.to_string(), "3 exported, 2 dropped, 2 lost");
+    }
+}

@@ -1,0 +1,578 @@
+//! OTLP against a receiver on a real socket.
+#![allow(clippy::unwrap_used, reason = "the helpers of tests are tests too")]
+
+mod support;
+
+use std::net::TcpListener;
+use std::sync::Mutex;
+use std::time::Duration;
+
+use opentelemetry_proto::tonic::metrics::v1::metric::Data;
+use opentelemetry_proto::tonic::metrics::v1::number_data_point::Value;
+use spanwire::clock;
+use spanwire::telemetry::{
+    Exporter, FlushError, MetricsExporter, Parts, Sampler, Telemetry, TelemetryBuilder,
+};
+use support::authority::Authority;
+use support::receiver::{Answer, Payload, Receiver, body, text};
+use tracing::level_filters::LevelFilter;
+use tracing_subscriber::Registry;
+use tracing_subscriber::layer::SubscriberExt;
+
+/// Nothing from the process environment, and no endpoint for Prometheus.
+fn builder(pairs: &[(&str, &str)]) -> TelemetryBuilder {
+    let pairs: Vec<(String, String)> = pairs
+        .iter()
+        .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+        .collect();
+    Telemetry::builder("test")
+        .environment(move |name| {
+            let found = pairs.iter().find(|(key, _)| key == name);
+            found.map(|(_, value)| value.clone())
+        })
+        .metrics(MetricsExporter::None)
+        .without_system()
+}
+
+fn run<R>(parts: &Parts, f: impl FnOnce() -> R) -> R {
+    tracing::subscriber::with_default(Registry::default().with(parts.layer()), f)
+}
+
+fn one_span(parts: &Parts) {
+    run(parts, || tracing::info_span!("work", n = 1).in_scope(|| ()));
+}
+
+const SECOND: Duration = Duration::from_secs(1);
+
+#[test]
+fn a_span_arrives_with_its_resource_and_attributes() {
+    let receiver = Receiver::start();
+    let (telemetry, parts) = builder(&[("OTEL_RESOURCE_ATTRIBUTES", "team=a%20b")])
+        .service_version("1.2.3")
+        .otlp_endpoint(receiver.url())
+        .build()
+        .unwrap();
+    run(&parts, || {
+        let outer = tracing::info_span!("outer", n = 1).entered();
+        tracing::info_span!("inner").in_scope(|| ());
+        drop(outer);
+    });
+    let report = telemetry.shutdown(10 * SECOND);
+    assert_eq!(report.spans.to_string(), "2 exported, 0 dropped, 0 lost");
+
+    let received = receiver.received();
+    assert_eq!(received.len(), 1);
+    assert_eq!(
+        received[0].headers["content-type"],
+        "application/x-protobuf"
+    );
+    let resource = received[0].resource().attributes;
+    for (key, value) in [
+        ("service.name", "test"),
+        ("service.version", "1.2.3"),
+        ("team", "a b"),
+        ("os.type", std::env::consts::OS),
+        ("telemetry.sdk.name", "opentelemetry"),
+    ] {
+        assert_eq!(text(&resource, key).as_deref(), Some(value), "{key}");
+    }
+    assert!(text(&resource, "service.instance.id").is_some());
+    assert!(text(&resource, "host.name").is_none());
+
+    let spans = receiver.spans();
+    let find = |name| spans.iter().find(|span| span.name == name).unwrap();
+    let (outer, inner) = (find("outer"), find("inner"));
+    assert_eq!(inner.parent_span_id, outer.span_id);
+    assert_eq!(inner.trace_id, outer.trace_id);
+    assert_eq!(text(&outer.attributes, "n").as_deref(), Some("1"));
+    assert!(outer.end_time_unix_nano >= inner.end_time_unix_nano);
+}
+
+#[test]
+fn logs_carry_the_ids_of_their_span() {
+    let receiver = Receiver::start();
+    let (telemetry, parts) = builder(&[])
+        .otlp_endpoint(receiver.url())
+        .logs(Exporter::Otlp)
+        .build()
+        .unwrap();
+    run(&parts, || {
+        tracing::info_span!("work").in_scope(|| tracing::warn!(answer = 42, "inside"));
+        tracing::debug!("below the level");
+    });
+    let report = telemetry.shutdown(10 * SECOND);
+    assert_eq!(report.logs.to_string(), "1 exported, 0 dropped, 0 lost");
+    let (span, log) = (&receiver.spans()[0], &receiver.logs()[0]);
+    assert_eq!(body(log), "inside");
+    assert_eq!(log.severity_text, "WARN");
+    assert_eq!(text(&log.attributes, "answer").as_deref(), Some("42"));
+    assert_eq!(
+        (&log.trace_id, &log.span_id),
+        (&span.trace_id, &span.span_id)
+    );
+}
+
+#[test]
+fn metrics_arrive_with_units_and_bounds() {
+    let receiver = Receiver::start();
+    let (telemetry, parts) = builder(&[])
+        .otlp_endpoint(receiver.url())
+        .metrics(MetricsExporter::Otlp)
+        .traces(Exporter::None)
+        .build()
+        .unwrap();
+    let recorder = parts.recorder.clone().unwrap();
+    metrics::with_local_recorder(&*recorder, || {
+        metrics::describe_histogram!(
+            "spanwire.operation.duration",
+            metrics::Unit::Seconds,
+            "Time that a scoped operation took."
+        );
+        metrics::histogram!("spanwire.operation.duration", "operation.name" => "save").record(0.02);
+        metrics::counter!("own.things").increment(3);
+    });
+    let report = telemetry.shutdown(10 * SECOND);
+    assert!(report.metrics.exported >= 2, "{report}");
+    assert_eq!((report.metrics.dropped, report.metrics.lost), (0, 0));
+
+    let found = receiver.metrics();
+    let find = |name| found.iter().find(|metric| metric.name == name).unwrap();
+    let duration = find("spanwire.operation.duration");
+    assert_eq!(duration.unit, "s");
+    let Some(Data::Histogram(histogram)) = &duration.data else {
+        panic!("{duration:?}");
+    };
+    let point = &histogram.data_points[0];
+    assert_eq!((point.count, point.sum), (1, Some(0.02)));
+    assert_eq!(point.explicit_bounds, spanwire::semconv::OPERATION_BOUNDS_S);
+    let Some(Data::Sum(sum)) = &find("own.things").data else {
+        panic!("{found:?}");
+    };
+    assert_eq!(sum.data_points[0].value, Some(Value::AsInt(3)));
+    let resource = receiver.received()[0].resource().attributes;
+    assert_eq!(text(&resource, "service.name").as_deref(), Some("test"));
+}
+
+#[test]
+fn each_signal_is_compressed_and_has_its_headers() {
+    let receiver = Receiver::start();
+    let endpoint = receiver.url();
+    let (telemetry, parts) = builder(&[
+        ("OTEL_EXPORTER_OTLP_ENDPOINT", &endpoint),
+        ("OTEL_EXPORTER_OTLP_COMPRESSION", "gzip"),
+        ("OTEL_EXPORTER_OTLP_HEADERS", "x-key=general%20key,x-zone=1"),
+        ("OTEL_EXPORTER_OTLP_LOGS_HEADERS", "x-key=logs"),
+        ("OTEL_EXPORTER_OTLP_METRICS_COMPRESSION", "none"),
+    ])
+    .otlp_header("x-zone", "2")
+    .logs(Exporter::Otlp)
+    .metrics(MetricsExporter::Otlp)
+    .build()
+    .unwrap();
+    metrics::with_local_recorder(&*parts.recorder.clone().unwrap(), || {
+        metrics::counter!("own.things").increment(3);
+    });
+    run(&parts, || {
+        tracing::info_span!("work").in_scope(|| tracing::info!("hello"));
+    });
+    let report = telemetry.shutdown(10 * SECOND);
+    assert_eq!((report.spans.exported, report.logs.exported), (1, 1));
+
+    let received = receiver.received();
+    for (path, key, encoding) in [
+        ("/v1/traces", "general key", Some("gzip")),
+        ("/v1/logs", "logs", Some("gzip")),
+        ("/v1/metrics", "general key", None),
+    ] {
+        let request = received.iter().find(|one| one.path == path).unwrap();
+        assert!(!matches!(request.payload, Payload::Undecodable(_)));
+        assert_eq!(request.headers["x-key"], key);
+        assert_eq!(request.headers["x-zone"], "2");
+        let found = request.headers.get("content-encoding");
+        assert_eq!(found.map(|value| value.to_str().unwrap()), encoding);
+    }
+}
+
+#[test]
+fn a_signal_own_endpoint_is_used_as_it_is() {
+    let receiver = Receiver::start();
+    let own = format!("{}/v1/traces", receiver.url());
+    let (telemetry, parts) = builder(&[
+        ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", &own),
+        ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:1"),
+    ])
+    .build()
+    .unwrap();
+    one_span(&parts);
+    assert_eq!(telemetry.shutdown(10 * SECOND).spans.exported, 1);
+}
+
+#[test]
+fn https_with_a_private_ca_works() {
+    let authority = Authority::new("ours");
+    let receiver = Receiver::start_tls(authority.server());
+    let file = authority.file();
+    let (telemetry, parts) = builder(&[("OTEL_EXPORTER_OTLP_CERTIFICATE", file.to_str().unwrap())])
+        .otlp_endpoint(receiver.url())
+        .strict()
+        .build()
+        .unwrap();
+    one_span(&parts);
+    assert_eq!(telemetry.shutdown(10 * SECOND).spans.exported, 1);
+}
+
+#[test]
+fn a_client_certificate_is_shown_to_a_collector_that_asks() {
+    let authority = Authority::new("ours");
+    let receiver = Receiver::start_tls(authority.server_for_known_clients());
+    let (file, (certificate, key)) = (authority.file(), authority.client_files());
+    let ca = ("OTEL_EXPORTER_OTLP_CERTIFICATE", file.to_str().unwrap());
+    let (telemetry, parts) = builder(&[
+        ca,
+        (
+            "OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE",
+            certificate.to_str().unwrap(),
+        ),
+        ("OTEL_EXPORTER_OTLP_CLIENT_KEY", key.to_str().unwrap()),
+    ])
+    .otlp_endpoint(receiver.url())
+    .strict()
+    .build()
+    .unwrap();
+    one_span(&parts);
+    assert_eq!(telemetry.shutdown(10 * SECOND).spans.exported, 1);
+
+    let (telemetry, parts) = builder(&[ca])
+        .otlp_endpoint(receiver.url())
+        .build()
+        .unwrap();
+    one_span(&parts);
+    assert_eq!(telemetry.shutdown(10 * SECOND).spans.lost, 1);
+}
+
+/// Builds, makes a span and shuts down; returns what the process logged at `warn`, and the losses.
+fn failing(builder: TelemetryBuilder) -> (String, u64) {
+    // The thread that exports has no subscriber but the process's.
+    let _ = tracing::subscriber::set_global_default(Registry::default().with(Logged));
+    let (telemetry, parts) = builder.build().unwrap();
+    one_span(&parts);
+    let report = telemetry.shutdown(10 * SECOND);
+    assert_eq!(report.spans.exported, 0);
+    (LOGGED.lock().unwrap().join("\n"), report.spans.lost)
+}
+
+#[test]
+fn a_wrong_ca_is_a_clear_error_and_a_counted_loss() {
+    let (ours, theirs) = (Authority::new("ours"), Authority::new("theirs"));
+    let receiver = Receiver::start_tls(theirs.server());
+    let file = ours.file();
+    let file = file.to_str().unwrap();
+    let (log, lost) =
+        failing(builder(&[("OTEL_EXPORTER_OTLP_CERTIFICATE", file)]).otlp_endpoint(receiver.url()));
+    assert_eq!(lost, 1);
+    let clear = format!(
+        "the certificate of {} is not signed by a CA in {file}",
+        receiver.url()
+    );
+    assert!(log.contains(&clear), "{log}");
+}
+
+#[test]
+fn a_collector_that_the_system_does_not_trust_is_a_clear_error() {
+    let theirs = Authority::new("theirs");
+    let receiver = Receiver::start_tls(theirs.server());
+    let (log, lost) = failing(builder(&[]).otlp_endpoint(receiver.url()));
+    assert_eq!(lost, 1);
+    let clear = format!("the certificate of {} is not signed by", receiver.url());
+    assert!(log.contains(&clear), "{log}");
+}
+
+#[test]
+fn a_collector_that_refuses_connections_loses_and_says_so() {
+    let free = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", free.local_addr().unwrap());
+    drop(free);
+    let (log, lost) = failing(builder(&[]).otlp_endpoint(&url));
+    assert_eq!(lost, 1);
+    assert!(log.contains(&format!("cannot talk to {url}")), "{log}");
+}
+
+#[test]
+fn a_silent_collector_does_not_hold_up_the_shutdown() {
+    // The system accepts for us, and nobody ever reads.
+    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", silent.local_addr().unwrap());
+    let (telemetry, parts) = builder(&[])
+        .otlp_endpoint(url)
+        .logs(Exporter::Otlp)
+        .metrics(MetricsExporter::Otlp)
+        .build()
+        .unwrap();
+    metrics::with_local_recorder(&*parts.recorder.clone().unwrap(), || {
+        metrics::counter!("own.things").increment(3);
+    });
+    run(&parts, || {
+        tracing::info_span!("work").in_scope(|| tracing::info!("hello"));
+    });
+    let started = clock::now();
+    let report = telemetry.shutdown(SECOND);
+    let took = clock::now().since(started);
+    // Not a measurement: a tenth of what waiting for the exporter's own timeout would take.
+    assert!(took < 2 * SECOND, "{took:?}");
+    assert_eq!((report.spans.exported, report.spans.lost), (0, 1));
+    assert_eq!((report.logs.exported, report.logs.lost), (0, 1));
+    assert_eq!(report.metrics.exported, 0);
+    assert!(report.metrics.lost > 0, "{report}");
+}
+
+#[test]
+fn a_silent_collector_that_hangs_in_an_export_does_not_hold_up_the_shutdown() {
+    let receiver = Receiver::start();
+    receiver.answer(Answer::Hang);
+    let (telemetry, parts) = builder(&[("OTEL_BSP_SCHEDULE_DELAY", "1")])
+        .otlp_endpoint(receiver.url())
+        .build()
+        .unwrap();
+    one_span(&parts);
+    assert_eq!(telemetry.flush(SECOND / 2), Err(FlushError::TimedOut));
+    one_span(&parts);
+    let started = clock::now();
+    let report = telemetry.shutdown(SECOND / 2);
+    assert!(clock::now().since(started) < 2 * SECOND);
+    assert_eq!(report.spans.to_string(), "0 exported, 0 dropped, 2 lost");
+}
+
+#[test]
+fn a_burst_larger_than_the_queue_is_counted_to_the_last_span() {
+    let receiver = Receiver::start();
+    let (telemetry, parts) = builder(&[]).otlp_endpoint(receiver.url()).build().unwrap();
+    run(&parts, || {
+        for _ in 0..20_000 {
+            tracing::info_span!("work").in_scope(|| ());
+        }
+    });
+    let report = telemetry.shutdown(20 * SECOND);
+    assert_eq!(report.spans.lost, 0);
+    assert_eq!(report.spans.exported + report.spans.dropped, 20_000);
+    assert_eq!(report.spans.exported, receiver.spans().len() as u64);
+}
+
+#[test]
+fn a_collector_in_trouble_is_asked_again() {
+    let receiver = Receiver::start();
+    receiver.answer(Answer::StatusFor(2, 503));
+    let (telemetry, parts) = builder(&[]).otlp_endpoint(receiver.url()).build().unwrap();
+    one_span(&parts);
+    assert_eq!(telemetry.flush(10 * SECOND), Ok(()));
+    assert_eq!(receiver.spans().len(), 1);
+}
+
+#[test]
+fn a_refusal_is_a_loss_and_the_next_batch_goes_through() {
+    let receiver = Receiver::start();
+    let (telemetry, parts) = builder(&[]).otlp_endpoint(receiver.url()).build().unwrap();
+    for answer in [Answer::Status(400), Answer::Close, Answer::Status(308)] {
+        receiver.answer(answer);
+        one_span(&parts);
+        assert_eq!(telemetry.flush(10 * SECOND), Err(FlushError::Lost(1)));
+    }
+    receiver.answer(Answer::Ok);
+    one_span(&parts);
+    assert_eq!(telemetry.flush(10 * SECOND), Ok(()));
+    let report = telemetry.shutdown(10 * SECOND);
+    assert_eq!(report.spans.to_string(), "1 exported, 0 dropped, 3 lost");
+}
+
+#[test]
+fn what_a_collector_rejects_counts_as_lost() {
+    let receiver = Receiver::start();
+    receiver.answer(Answer::Reject(2));
+    let (telemetry, parts) = builder(&[]).otlp_endpoint(receiver.url()).build().unwrap();
+    for _ in 0..3 {
+        one_span(&parts);
+    }
+    let report = telemetry.shutdown(10 * SECOND);
+    assert_eq!(report.spans.to_string(), "1 exported, 0 dropped, 2 lost");
+}
+
+#[test]
+fn exports_are_counted_as_metrics_with_the_reason_of_a_loss() {
+    let (traces, metrics) = (Receiver::start(), Receiver::start());
+    let url = format!("{}/v1/metrics", metrics.url());
+    let (telemetry, parts) = builder(&[
+        ("OTEL_EXPORTER_OTLP_ENDPOINT", &traces.url()),
+        ("OTEL_EXPORTER_OTLP_METRICS_ENDPOINT", &url),
+    ])
+    .metrics(MetricsExporter::Otlp)
+    .build()
+    .unwrap();
+    one_span(&parts);
+    telemetry.flush(10 * SECOND).unwrap();
+    traces.answer(Answer::Status(400));
+    one_span(&parts);
+    let _ = telemetry.flush(10 * SECOND);
+    telemetry.shutdown(10 * SECOND);
+
+    let found = metrics.metrics();
+    let points = |name: &str| {
+        let metric = found.iter().find(|metric| metric.name == name).unwrap();
+        match metric.data.clone().unwrap() {
+            Data::Sum(sum) => sum.data_points,
+            Data::Gauge(gauge) => gauge.data_points,
+            other => panic!("{other:?}"),
+        }
+    };
+    let number = |name: &str, error: Option<&str>| {
+        let points = points(name);
+        let found = points
+            .iter()
+            .find(|point| text(&point.attributes, "error.type").as_deref() == error);
+        found.and_then(|point| point.value)
+    };
+    let exported = "otel.sdk.exporter.span.exported";
+    assert_eq!(number(exported, None), Some(Value::AsInt(1)));
+    assert_eq!(number(exported, Some("refused")), Some(Value::AsInt(1)));
+    let processed = "otel.sdk.processor.span.processed";
+    assert_eq!(number(processed, None), Some(Value::AsInt(2)));
+    let capacity = "otel.sdk.processor.span.queue.capacity";
+    assert_eq!(number(capacity, None), Some(Value::AsDouble(2048.0)));
+}
+
+#[test]
+fn the_transport_leaves_no_trace_of_itself() {
+    let receiver = Receiver::start();
+    let (telemetry, parts) = builder(&[])
+        .otlp_endpoint(receiver.url())
+        .logs(Exporter::Otlp)
+        .level(LevelFilter::TRACE)
+        .build()
+        .unwrap();
+    // The receiver runs in this process: what its hyper logs must not come back either.
+    run(&parts, || {
+        for _ in 0..3 {
+            tracing::trace_span!("work").in_scope(|| tracing::trace!("hello"));
+            tracing::trace!(target: "hyper::proto", "of the transport");
+            tracing::trace_span!(target: "rustls", "of the transport").in_scope(|| ());
+            telemetry.flush(10 * SECOND).unwrap();
+        }
+    });
+    let report = telemetry.shutdown(10 * SECOND);
+    assert_eq!((report.spans.exported, report.logs.exported), (3, 3));
+    assert!(receiver.spans().iter().all(|span| span.name == "work"));
+    assert!(receiver.logs().iter().all(|log| body(log) == "hello"));
+}
+
+#[test]
+fn long_attribute_values_are_cut() {
+    let receiver = Receiver::start();
+    let (telemetry, parts) = builder(&[
+        ("OTEL_SPAN_ATTRIBUTE_VALUE_LENGTH_LIMIT", "3"),
+        ("OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT", "1"),
+    ])
+    .otlp_endpoint(receiver.url())
+    .build()
+    .unwrap();
+    run(&parts, || {
+        tracing::info_span!("work", long = "äöüß", second = 1).in_scope(|| ());
+    });
+    telemetry.shutdown(10 * SECOND);
+    let span = &receiver.spans()[0];
+    assert_eq!(span.attributes.len(), 1);
+    assert_eq!(text(&span.attributes, "long").as_deref(), Some("äöü"));
+}
+
+#[test]
+fn the_sampler_decides() {
+    let receiver = Receiver::start();
+    for (environment, option, expected) in [
+        (vec![("OTEL_TRACES_SAMPLER", "always_off")], None, 0),
+        (
+            vec![
+                ("OTEL_TRACES_SAMPLER", "traceidratio"),
+                ("OTEL_TRACES_SAMPLER_ARG", "0"),
+            ],
+            None,
+            0,
+        ),
+        (
+            vec![("OTEL_TRACES_SAMPLER", "always_off")],
+            Some(Sampler::AlwaysOn),
+            1,
+        ),
+        (vec![], Some(Sampler::ParentBasedRatio(0.0)), 0),
+        (vec![], None, 1),
+    ] {
+        let mut builder = builder(&environment).otlp_endpoint(receiver.url());
+        if let Some(sampler) = option {
+            builder = builder.sampler(sampler);
+        }
+        let (telemetry, parts) = builder.build().unwrap();
+        one_span(&parts);
+        let report = telemetry.shutdown(10 * SECOND);
+        assert_eq!(report.spans.exported, expected, "{environment:?}");
+    }
+}
+
+#[test]
+fn a_second_shutdown_gives_the_first_report_and_later_spans_are_harmless() {
+    let receiver = Receiver::start();
+    let (telemetry, parts) = builder(&[]).otlp_endpoint(receiver.url()).build().unwrap();
+    one_span(&parts);
+    let report = telemetry.shutdown(10 * SECOND);
+    one_span(&parts);
+    assert_eq!(telemetry.flush(10 * SECOND), Ok(()));
+    assert_eq!(telemetry.shutdown(10 * SECOND), report);
+    assert_eq!(report.spans.exported, 1);
+    drop(telemetry);
+    assert_eq!(receiver.spans().len(), 1);
+}
+
+#[test]
+fn dropping_during_a_panic_sends_what_is_queued() {
+    let receiver = Receiver::start();
+    let (telemetry, parts) = builder(&[])
+        .otlp_endpoint(receiver.url())
+        .shutdown_deadline(10 * SECOND)
+        .build()
+        .unwrap();
+    let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(move || {
+        let _telemetry = telemetry;
+        one_span(&parts);
+        std::panic::resume_unwind(Box::new("the app's own panic"));
+    }));
+    assert_eq!(
+        *outcome.unwrap_err().downcast::<&str>().unwrap(),
+        "the app's own panic"
+    );
+    assert_eq!(receiver.spans().len(), 1);
+}
+
+#[test]
+fn without_an_endpoint_nothing_is_traced() {
+    let (telemetry, parts) = builder(&[]).build().unwrap();
+    assert!(parts.tracer_provider.is_none() && parts.recorder.is_none());
+    one_span(&parts);
+    assert_eq!(telemetry.shutdown(SECOND), Default::default());
+}
+
+static LOGGED: Mutex<Vec<String>> = Mutex::new(Vec::new());
+
+/// Keeps what is logged at `warn`, by any thread.
+struct Logged;
+
+impl<S: tracing::Subscriber> tracing_subscriber::Layer<S> for Logged {
+    fn on_event(&self, event: &tracing::Event<'_>, _: tracing_subscriber::layer::Context<'_, S>) {
+        struct Text(String);
+        impl tracing::field::Visit for Text {
+            fn record_debug(&mut self, field: &tracing::field::Field, value: &dyn std::fmt::Debug) {
+                use std::fmt::Write;
+                let _ = write!(self.0, " {field}={value:?}");
+            }
+        }
+        if *event.metadata().level() == tracing::Level::WARN {
+            let mut text = Text(String::new());
+            event.record(&mut text);
+            LOGGED.lock().unwrap().push(text.0);
+        }
+    }
+}
