@@ -25,11 +25,12 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         .with(own_lines)
         .with(parts.layer())
         .init();
-    let recorder = FanoutBuilder::default()
-        .add_recorder(own_recorder)
-        .add_recorder(parts.recorder)
-        .build();
-    metrics::set_global_recorder(recorder).map_err(|_| "a recorder is set already")?;
+    let mut recorders = FanoutBuilder::default().add_recorder(own_recorder);
+    // None when the environment switches metrics off.
+    if let Some(recorder) = parts.recorder {
+        recorders = recorders.add_recorder(recorder);
+    }
+    metrics::set_global_recorder(recorders.build()).map_err(|_| "a recorder is set already")?;
 
     let jobs = MessageQueue::bounded("jobs", 10);
     jobs.push("thumbnail")?;

@@ -1,4 +1,5 @@
 //! Every environment variable: what is accepted, and what a bad value does.
+#![allow(clippy::unwrap_used, reason = "the helpers of tests are tests too")]
 
 mod support;
 
@@ -186,6 +187,22 @@ fn the_table_of_this_test_is_complete() {
     let mut known: Vec<_> = VARIABLES.iter().map(|variable| variable.name).collect();
     known.sort_unstable();
     assert_eq!(tested, known);
+}
+
+#[test]
+fn the_documentation_lists_every_variable_as_it_is() {
+    let documented = include_str!("../docs/environment.md");
+    for variable in VARIABLES {
+        let default = match variable.default {
+            "" => String::new(),
+            default => format!("`{default}`"),
+        };
+        let (name, accepted) = (variable.name, variable.accepted);
+        let row = format!("| `{name}` | {default} | {accepted} |");
+        assert!(documented.contains(&row), "missing: {row}");
+    }
+    let rows = documented.matches("\n| `").count();
+    assert_eq!(rows, VARIABLES.len());
 }
 
 #[test]

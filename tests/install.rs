@@ -1,4 +1,5 @@
 //! What `install` does to a process. Each test runs in a process of its own.
+#![allow(clippy::unwrap_used, reason = "the helpers of tests are tests too")]
 
 mod support;
 
@@ -189,6 +190,8 @@ fn metrics_alone_leave_the_subscriber_to_the_app() {
 #[test]
 fn exports_do_not_breed_telemetry() {
     alone("exports_do_not_breed_telemetry", &[], || {
+        // What the transport says to `log` comes in as events too.
+        tracing_log::LogTracer::init().unwrap();
         let receiver = Receiver::start();
         let telemetry = builder()
             .otlp_endpoint(receiver.url())

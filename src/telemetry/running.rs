@@ -24,7 +24,7 @@ use super::parts::Parts;
 use super::patience::Patience;
 use super::plan::{Plan, PlanState};
 use super::processor::{BatchLogs, BatchSpans, Log};
-use super::prometheus::{self, Endpoint, EndpointOptions, Exposition};
+use super::prometheus::{self, Endpoint, EndpointError, EndpointOptions, Exposition};
 use super::recording::{Recording, SharedRecorder};
 use super::settings::{Propagator, Settings};
 use super::signal::{LOGS, TRACES};
@@ -453,11 +453,24 @@ impl Starting<'_> {
             }
             Err(error) => {
                 let address = format!("{}:{}", options.host, options.port);
-                let variable = "OTEL_EXPORTER_PROMETHEUS_PORT";
-                let accepted = "a free port, or 0 for any";
+                let (host, port) = (
+                    "OTEL_EXPORTER_PROMETHEUS_HOST",
+                    "OTEL_EXPORTER_PROMETHEUS_PORT",
+                );
+                let (variable, value, accepted) = match &error {
+                    EndpointError::AddressInUse { .. } => {
+                        (port, address, "a free port, or 0 for any")
+                    }
+                    EndpointError::UnknownHost { host: name } => (
+                        host,
+                        name.clone(),
+                        "a host name or an IP address of this machine",
+                    ),
+                    _ => (port, address, "a port that this process may listen on"),
+                };
                 let instead = format!("the endpoint is off: {error}");
                 self.warnings
-                    .push(Warning::value(variable, &address, accepted, instead));
+                    .push(Warning::value(variable, &value, accepted, instead));
                 false
             }
         }

@@ -4,6 +4,10 @@
     unreachable_pub,
     reason = "each test binary uses another part of it"
 )]
+#![allow(
+    clippy::unwrap_used,
+    reason = "what fails here fails the test that uses it"
+)]
 
 pub mod authority;
 pub mod receiver;

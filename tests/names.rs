@@ -1,0 +1,228 @@
+//! One list of names: what is emitted, what `semconv.rs` lists and what `docs/telemetry.md` says.
+
+#[path = "ipc/model_page.rs"]
+#[expect(dead_code, reason = "shared with other tests")]
+mod model_page;
+mod support;
+
+use std::collections::BTreeSet;
+use std::process::{Child, Command};
+use std::time::Duration;
+
+use model_page::ModelPage;
+use serde_json::json;
+use spanwire::ipc::{Call, Ipc};
+use spanwire::queue::MessageQueue;
+use spanwire::semconv::{ATTRIBUTES, ErrorType, Instrument, METRICS, Metric, SPANS};
+use spanwire::telemetry::{Exporter, MetricsExporter, Telemetry};
+use spanwire::timer::monitor;
+use support::receiver::Receiver;
+use support::scrape::scrape_text;
+
+const DOCS: &str = include_str!("../docs/telemetry.md");
+
+fn prometheus_name(metric: &Metric) -> String {
+    let mut name = metric.name.replace('.', "_");
+    name += match metric.unit {
+        "s" => "_seconds",
+        "By" => "_bytes",
+        "1" => "_ratio",
+        _ => "",
+    };
+    if metric.instrument == Instrument::Counter {
+        name += "_total";
+    }
+    name
+}
+
+/// The cells of the table rows whose first cell begins with a name in backticks.
+fn rows() -> impl Iterator<Item = (&'static str, Vec<&'static str>)> {
+    DOCS.lines().filter_map(|line| {
+        let cells: Vec<&str> = line.strip_prefix("| `")?.split(" | ").collect();
+        let (name, _) = cells[0].split_once('`')?;
+        Some((name, cells))
+    })
+}
+
+fn section(title: &str) -> &'static str {
+    let (_, rest) = DOCS.split_once(&format!("# {title}\n")).unwrap();
+    rest.split("\n#").next().unwrap()
+}
+
+fn backticked(text: &str) -> BTreeSet<&str> {
+    text.split('`').skip(1).step_by(2).collect()
+}
+
+#[test]
+fn the_docs_list_each_metric_as_it_is_and_no_other() {
+    let described: Vec<_> = rows().filter(|(_, cells)| cells[0].contains("<br>")).collect();
+    for metric in METRICS {
+        let (_, cells) = described
+            .iter()
+            .find(|(name, _)| *name == metric.name)
+            .unwrap_or_else(|| panic!("{} is not in docs/telemetry.md", metric.name));
+        assert!(cells[0].ends_with(&format!("<br>`{}`", prometheus_name(metric))), "{}", cells[0]);
+        let kind = format!("{:?}, {}", metric.instrument, metric.unit);
+        assert_eq!(cells[1].to_lowercase(), kind.to_lowercase(), "{}", metric.name);
+        let attributes: BTreeSet<_> = metric.attributes.iter().copied().collect();
+        assert_eq!(backticked(cells[2]), attributes, "{}", metric.name);
+    }
+    assert_eq!(described.len(), METRICS.len());
+}
+
+#[test]
+fn the_docs_list_each_attribute_error_type_and_span_and_no_other() {
+    let first_cells = |text: &'static str| -> BTreeSet<&str> {
+        text.lines().filter_map(|line| line.strip_prefix("| `")?.split('`').next()).collect()
+    };
+    assert_eq!(
+        first_cells(section("How to read the attributes")),
+        ATTRIBUTES.iter().copied().collect::<BTreeSet<_>>()
+    );
+    assert_eq!(
+        first_cells(section("Values of `error.type` on the wire")),
+        ErrorType::ALL.iter().map(|error| error.as_str()).collect::<BTreeSet<_>>()
+    );
+    assert_eq!(
+        first_cells(section("Spans")),
+        SPANS.iter().map(|span| span.name).collect::<BTreeSet<_>>()
+    );
+}
+
+#[test]
+fn what_is_emitted_is_listed_and_what_is_listed_is_emitted() {
+    // Everything process-wide, and backtraces are switched on by the environment: a process of its
+    // own.
+    const INSIDE: &str = "SPANWIRE_TEST_INSIDE";
+    if std::env::var_os(INSIDE).is_some() {
+        return emit_everything();
+    }
+    let output = Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", "what_is_emitted_is_listed_and_what_is_listed_is_emitted", "--nocapture"])
+        .env(INSIDE, "1")
+        .env("RUST_BACKTRACE", "1")
+        .output()
+        .unwrap();
+    let text = String::from_utf8_lossy(&output.stdout) + String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{text}");
+    assert!(text.contains("1 passed"), "{text}");
+}
+
+/// A process that looks like the webview's own.
+struct WebProcess(Child);
+
+impl WebProcess {
+    fn start() -> Self {
+        let folder = std::env::temp_dir().join(format!("spanwire-names-{}", std::process::id()));
+        std::fs::create_dir_all(&folder).unwrap();
+        let program = folder.join("WebKitWebProcess");
+        std::fs::copy("/bin/sleep", &program).unwrap();
+        Self(Command::new(program).arg("120").spawn().unwrap())
+    }
+}
+
+impl Drop for WebProcess {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+        let folder = std::env::temp_dir().join(format!("spanwire-names-{}", std::process::id()));
+        let _ = std::fs::remove_dir_all(folder);
+    }
+}
+
+fn emit_everything() {
+    let _web_process = WebProcess::start();
+    let receiver = Receiver::start();
+    let telemetry = Telemetry::builder("names")
+        .environment(|_| None)
+        .prometheus_port(0)
+        .otlp_endpoint(receiver.url())
+        .traces(Exporter::Otlp)
+        .logs(Exporter::Otlp)
+        .metrics(MetricsExporter::PrometheusAndOtlp)
+        .system_interval(Duration::from_millis(200))
+        .install()
+        .unwrap();
+    assert!(telemetry.warnings().is_empty(), "{:?}", telemetry.warnings());
+
+    let ipc = Ipc::builder("main").queue_capacity(4).build();
+    ipc.on("good", |_: &Call| ()).unwrap();
+    ipc.on("bad", |_: &Call| Err::<(), _>("no")).unwrap();
+    let mut page = ModelPage::load(&ipc, "p1");
+    page.call(&ipc, "good", json!(1));
+    page.emit(&ipc, "bad", json!(1));
+    page.send(&ipc, &[json!({"kind": "error", "type": "uncaught"})]);
+    ipc.emit("again", &1).unwrap();
+    let script = ipc.next_script().unwrap();
+    ipc.evaluation_failed(script);
+    page.pump(&ipc);
+
+    let queue = MessageQueue::bounded("jobs", 1);
+    queue.push(1).unwrap();
+    assert!(queue.push(2).is_err());
+    queue.try_pop();
+
+    let mut many = monitor("slow").slow_after(Duration::ZERO);
+    for n in 0..100 {
+        many = many.field("key", n);
+    }
+    let failed: Result<(), std::num::ParseIntError> = many.run(|| "x".parse::<u32>().map(drop));
+    assert!(failed.is_err());
+    let timer = spanwire::ScopedTimer::start("running");
+    // The sums over exports come with the exports after the first, and CPU with the second sample.
+    let mut text = String::new();
+    let wanted: BTreeSet<String> = METRICS.iter().map(|metric| prometheus_name(metric)).collect();
+    for _ in 0..100 {
+        telemetry.flush(Duration::from_secs(5)).unwrap();
+        text = scrape_text(telemetry.prometheus_addr().unwrap());
+        if families(&text).is_superset(&wanted) {
+            break;
+        }
+        std::thread::sleep(Duration::from_millis(200));
+    }
+    let mut emitted = families(&text);
+    assert!(emitted.remove("target_info"));
+    assert_eq!(emitted, wanted);
+
+    let mut attributes = BTreeSet::new();
+    for line in text.lines().filter(|line| !line.starts_with('#') && !line.starts_with("target_info")) {
+        let Some((name, rest)) = line.split_once('{') else { continue };
+        let metric = METRICS
+            .iter()
+            .find(|metric| {
+                let known = prometheus_name(metric);
+                name.strip_prefix(&known).is_some_and(|ending| {
+                    matches!(ending, "" | "_bucket" | "_sum" | "_count")
+                })
+            })
+            .unwrap_or_else(|| panic!("{name}"));
+        for label in rest.split("=\"").filter_map(|part| part.rsplit([',', '"', '{']).next()) {
+            if label == "le" || !label.chars().all(|c| c.is_ascii_lowercase() || c == '_') || label.is_empty() {
+                continue;
+            }
+            let attribute = metric.attributes.iter().find(|known| known.replace('.', "_") == label);
+            attributes.insert(attribute.unwrap_or_else(|| panic!("{label} on {name}")).to_string());
+        }
+    }
+
+    timer.complete();
+    telemetry.shutdown(Duration::from_secs(10));
+    for span in receiver.spans() {
+        attributes.extend(span.attributes.iter().map(|attribute| attribute.key.clone()));
+    }
+    for log in receiver.logs() {
+        attributes.extend(log.attributes.iter().map(|attribute| attribute.key.clone()));
+    }
+    // The app's own field, given above.
+    assert!(attributes.remove("key"));
+    let listed: BTreeSet<String> = ATTRIBUTES.iter().map(|name| name.to_string()).collect();
+    assert_eq!(attributes, listed);
+}
+
+/// Names of the metric families in the text format.
+fn families(text: &str) -> BTreeSet<String> {
+    text.lines()
+        .filter_map(|line| line.strip_prefix("# TYPE ")?.split(' ').next())
+        .map(str::to_owned)
+        .collect()
+}

@@ -1,0 +1,56 @@
+//! Reads a Prometheus endpoint.
+
+use std::collections::BTreeMap;
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpStream};
+
+/// One line of the text format.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Sample {
+    pub name: String,
+    pub labels: BTreeMap<String, String>,
+    pub value: f64,
+}
+
+impl Sample {
+    /// The label's value; empty when it has none, as Prometheus sees it.
+    pub fn label(&self, name: &str) -> &str {
+        self.labels.get(name).map_or("", String::as_str)
+    }
+}
+
+/// The text at `/metrics`.
+pub fn scrape_text(addr: SocketAddr) -> String {
+    let mut stream = TcpStream::connect(addr).unwrap();
+    let request = format!("GET /metrics HTTP/1.1\r\nHost: {addr}\r\nConnection: close\r\n\r\n");
+    stream.write_all(request.as_bytes()).unwrap();
+    let mut response = String::new();
+    stream.read_to_string(&mut response).unwrap();
+    let (head, body) = response.split_once("\r\n\r\n").unwrap();
+    assert!(head.starts_with("HTTP/1.1 200"), "{head}");
+    body.to_owned()
+}
+
+/// The samples at `/metrics`.
+pub fn scrape(addr: SocketAddr) -> Vec<Sample> {
+    scrape_text(addr)
+        .lines()
+        .filter(|line| !line.is_empty() && !line.starts_with('#'))
+        .map(|line| parse(line).unwrap_or_else(|| panic!("{line}")))
+        .collect()
+}
+
+fn parse(line: &str) -> Option<Sample> {
+    let (series, value) = line.rsplit_once(' ')?;
+    let (name, mut rest) = series.split_once('{').unwrap_or((series, "}"));
+    let mut labels = BTreeMap::new();
+    while let Some((label, after)) = rest.split_once("=\"") {
+        // A quote that is part of the value is escaped.
+        let end = (0..after.len()).find(|&at| {
+            after.as_bytes()[at] == b'"' && !after[..at].ends_with('\\')
+        })?;
+        labels.insert(label.trim_start_matches(',').to_owned(), after[..end].to_owned());
+        rest = &after[end + 1..];
+    }
+    Some(Sample { name: name.to_owned(), labels, value: value.parse().ok()? })
+}
