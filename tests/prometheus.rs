@@ -6,6 +6,7 @@ use std::io::{BufRead, BufReader, Write};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
+use std::time::Duration;
 
 use spanwire::semconv::{Instrument, METRICS, Metric};
 use support::prometheus::Prometheus;
@@ -134,8 +135,12 @@ fn promtool_has_nothing_to_say_beyond_the_exceptions() {
         .stdout(Stdio::piped())
         .spawn()
         .expect("promtool is missing: `make test` installs it, or `apt-get install prometheus`");
-    let text = scrape_text(headless.metrics);
-    assert!(text.contains("spanwire_ipc_messages_total"), "{text}");
+    // The CPU's gauges come last, with the second sample.
+    let text = std::iter::repeat_with(|| scrape_text(headless.metrics))
+        .inspect(|_| std::thread::sleep(Duration::from_millis(200)))
+        .take(100)
+        .find(|text| text.contains("process_cpu_utilization"))
+        .unwrap();
     promtool
         .stdin
         .take()
