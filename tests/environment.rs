@@ -190,6 +190,22 @@ fn the_table_of_this_test_is_complete() {
 }
 
 #[test]
+fn the_documentation_lists_every_variable_as_it_is() {
+    let documented = include_str!("../docs/environment.md");
+    for variable in VARIABLES {
+        let default = match variable.default {
+            "" => String::new(),
+            default => format!("`{default}`"),
+        };
+        let (name, accepted) = (variable.name, variable.accepted);
+        let row = format!("| `{name}` | {default} | {accepted} |");
+        assert!(documented.contains(&row), "missing: {row}");
+    }
+    let rows = documented.matches("\n| `").count();
+    assert_eq!(rows, VARIABLES.len());
+}
+
+#[test]
 fn each_bad_value_is_a_warning_that_names_it_and_an_error_when_strict() {
     let files = Files::new();
     for (name, _, bad) in VALUES {
