@@ -1,0 +1,72 @@
+# What a person runs here. Each target is one command on a fresh Debian or Ubuntu machine with
+# Rust: the system packages it needs are installed when they are missing.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+
+# rustup leaves cargo here, and a shell from before its installation does not know.
+export PATH := $(PATH):$(or $(CARGO_HOME),$(HOME)/.cargo)/bin
+
+# What `make demo` passes on to the demo: make demo ARGS="--for 10s --drive"
+ARGS ?=
+
+# The features together, so that the steps share what they have built.
+FEATURES := testing,wry
+
+# A window needs a display. Without one it gets a virtual one.
+WITH_DISPLAY := $(if $(or $(DISPLAY),$(WAYLAND_DISPLAY)),,xvfb-run -a)
+
+.PHONY: help demo test check bench packages fmt clippy features doc examples shellcheck
+
+help: ## say what there is
+	@echo "usage: make <target>"
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+demo: ## open the demo's window; ARGS="--for 10s --drive" runs it unattended, ARGS=--help says more
+	@scripts/install-packages demo
+	@cargo build -p spanwire-demo
+	@$(WITH_DISPLAY) cargo run --quiet -p spanwire-demo -- $(ARGS)
+
+test: packages ## run all tests, the one with a real window and a real Prometheus among them
+	cargo test --workspace --features $(FEATURES)
+
+check: packages fmt shellcheck clippy features doc examples ## formatting, lints, features, docs, and that the examples run
+
+bench: ## run the benchmarks
+	cargo bench -p spanwire
+
+packages:
+	@scripts/install-packages test
+
+fmt:
+	cargo fmt --all --check
+
+shellcheck:
+	@if command -v shellcheck >/dev/null; then \
+		set -x; shellcheck scripts/* .ci/run; \
+	else \
+		echo "shellcheck is not installed: skipped"; \
+	fi
+
+clippy:
+	cargo clippy --workspace --all-targets --features $(FEATURES) -- -D warnings
+
+# Each feature alone: together they hide a missing one.
+features:
+	cargo clippy -p spanwire --lib --no-default-features -- -D warnings
+	cargo clippy -p spanwire --lib --no-default-features --features testing -- -D warnings
+	cargo clippy -p spanwire --lib --no-default-features --features wry -- -D warnings
+
+doc:
+	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --features $(FEATURES)
+
+# An example that fails, or that does not end, fails the check.
+examples:
+	cargo build -p spanwire --examples --features $(FEATURES)
+	@for path in examples/*.rs; do \
+		[ -e "$$path" ] || continue; \
+		name="$$(basename "$$path" .rs)"; \
+		echo "example $$name"; \
+		timeout 120 cargo run --quiet -p spanwire --features $(FEATURES) --example "$$name" </dev/null; \
+	done

@@ -1,0 +1,105 @@
+//! What the command line asks for.
+
+use std::net::IpAddr;
+use std::time::Duration;
+
+use clap::Parser;
+
+/// A window whose page and Rust talk to each other over an instrumented wire.
+///
+/// It serves /metrics for Prometheus, and sends traces over OTLP to where the standard variable
+/// OTEL_EXPORTER_OTLP_ENDPOINT says.
+#[derive(Debug, Parser)]
+#[command(name = "spanwire-demo", version)]
+pub(crate) struct Args {
+    /// Ends by itself after this time: 10s, 500ms, 2m.
+    #[arg(long = "for", value_name = "TIME", value_parser = duration)]
+    pub(crate) run_for: Option<Duration>,
+
+    /// The page uses itself, so that nobody has to click.
+    #[arg(long)]
+    pub(crate) drive: bool,
+
+    /// Address at which /metrics is served [default: OTEL_EXPORTER_PROMETHEUS_HOST or 127.0.0.1]
+    #[arg(long)]
+    pub(crate) host: Option<IpAddr>,
+
+    /// Port of /metrics, 0 for any free one [default: OTEL_EXPORTER_PROMETHEUS_PORT or 9464]
+    #[arg(long)]
+    pub(crate) port: Option<u16>,
+
+    /// Time between two lines of the summary.
+    #[arg(long, value_name = "TIME", default_value = "1s", value_parser = interval)]
+    pub(crate) interval: Duration,
+}
+
+/// Reads `10s`, `500ms`, `2m` or `1h`.
+fn duration(text: &str) -> Result<Duration, String> {
+    let digits = text.bytes().take_while(u8::is_ascii_digit).count();
+    let (number, unit) = text.split_at(digits);
+    let millis_per_unit: u64 = match unit {
+        "ms" => 1,
+        "s" => 1_000,
+        "m" => 60_000,
+        "h" => 3_600_000,
+        "" if digits > 0 => {
+            return Err(format!("which unit? {text}ms, {text}s, {text}m or {text}h"));
+        }
+        _ => return Err("expected a whole number and a unit, as in 500ms, 10s, 2m or 1h".into()),
+    };
+    let number: u64 = number
+        .parse()
+        .map_err(|_| "expected a whole number and a unit, as in 500ms, 10s, 2m or 1h".to_owned())?;
+    let millis = number.saturating_mul(millis_per_unit);
+    // A year: beyond it a timer's arithmetic may overflow.
+    if !(1..=365 * 24 * 3_600_000).contains(&millis) {
+        return Err("expected a time from 1ms to a year".into());
+    }
+    Ok(Duration::from_millis(millis))
+}
+
+fn interval(text: &str) -> Result<Duration, String> {
+    let interval = duration(text)?;
+    if interval < Duration::from_millis(50) {
+        return Err("expected 50ms or more, or there is nothing left to read".into());
+    }
+    Ok(interval)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_time_is_a_whole_number_and_a_unit() {
+        for (text, millis) in [
+            ("500ms", 500),
+            ("10s", 10_000),
+            ("2m", 120_000),
+            ("1h", 3_600_000),
+        ] {
+            assert_eq!(duration(text), Ok(Duration::from_millis(millis)), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_time_that_says_nothing_clear_is_refused() {
+        for text in [
+            "",
+            "s",
+            "10",
+            "0s",
+            "-1s",
+            "1.5s",
+            "10 s",
+            "10d",
+            "99999999999999999999s",
+            "9999999h",
+            "１s",
+        ] {
+            assert!(duration(text).is_err(), "{text}");
+        }
+        assert!(duration("10").unwrap_err().contains("10s"));
+        assert!(interval("1ms").is_err());
+    }
+}

@@ -1,0 +1,195 @@
+//! The window: an event loop that pumps the wire, and a page that it serves itself.
+
+use std::borrow::Cow;
+use std::error::Error;
+use std::sync::Arc;
+use std::time::Duration;
+
+use spanwire::ipc::Ipc;
+use spanwire::queue::MessageQueue;
+use tao::dpi::LogicalSize;
+use tao::event::{Event, WindowEvent};
+use tao::event_loop::{ControlFlow, EventLoopBuilder, EventLoopProxy};
+use tao::platform::run_return::EventLoopExtRunReturn;
+use tao::window::{Window, WindowBuilder};
+use tokio::runtime::Handle;
+use tokio::sync::Notify;
+use wry::http::{Request, Response, StatusCode};
+use wry::{WebView, WebViewBuilder};
+
+use crate::args::Args;
+use crate::handlers;
+use crate::summary::Summary;
+
+/// Where the page lives: the app serves it itself, so that nothing is loaded from elsewhere.
+pub(crate) const ORIGIN: &str = if cfg!(windows) {
+    "http://lightbox.localhost"
+} else {
+    "lightbox://localhost"
+};
+
+/// What the other threads ask of the event loop.
+#[derive(Clone, Copy, Debug)]
+enum Ask {
+    /// Something waits for the page.
+    Pump,
+    /// It is time for the next line of the summary.
+    Summary,
+    /// The time is up, or somebody pressed Ctrl-C.
+    End,
+    /// What was under way has ended, or has had its time.
+    Exit,
+}
+
+/// Opens the window and runs it until it is closed or its time is up.
+pub(crate) fn run(args: &Args, ipc: &Ipc, runtime: &Handle) -> Result<(), Box<dyn Error>> {
+    let mut event_loop = EventLoopBuilder::<Ask>::with_user_event().build();
+    let proxy = event_loop.create_proxy();
+    let window = WindowBuilder::new()
+        .with_title("Lightbox")
+        .with_inner_size(LogicalSize::new(1_180, 760))
+        .build(&event_loop)?;
+
+    let idle = Arc::new(Notify::new());
+    let page_idle = Arc::clone(&idle);
+    let imports = MessageQueue::bounded("imports", 32);
+    handlers::register(ipc, &imports, args.drive, move || page_idle.notify_one())?;
+    let importer = handlers::start_importer(ipc.clone(), imports.clone())?;
+    let webview = open_page(&window, ipc, proxy.clone())?;
+
+    runtime.spawn(summarise(args.interval, proxy.clone()));
+    runtime.spawn(end_in_time(args.run_for, proxy.clone()));
+
+    let mut summary = Summary::new(ipc);
+    let mut ending = false;
+    event_loop.run_return(|event, _, control_flow| {
+        *control_flow = ControlFlow::Wait;
+        let end = match event {
+            Event::UserEvent(Ask::Pump) => {
+                ipc.pump(&webview);
+                false
+            }
+            Event::UserEvent(Ask::Summary) => {
+                handlers::tell_stats(ipc);
+                summary.print(ipc);
+                false
+            }
+            Event::UserEvent(Ask::Exit) => {
+                *control_flow = ControlFlow::Exit;
+                false
+            }
+            Event::UserEvent(Ask::End) => true,
+            Event::WindowEvent {
+                event: WindowEvent::CloseRequested,
+                ..
+            } => {
+                window.set_visible(false);
+                true
+            }
+            _ => false,
+        };
+        if end && !ending {
+            ending = true;
+            runtime.spawn(wind_down(ipc.clone(), Arc::clone(&idle), proxy.clone()));
+        }
+    });
+
+    ipc.close();
+    imports.close();
+    importer.join().map_err(|_| "the importer panicked")?;
+    Ok(())
+}
+
+/// Without one GTK panics, with a text that helps nobody.
+pub(crate) fn require_display() -> Result<(), &'static str> {
+    let has = |name| std::env::var_os(name).is_some_and(|value| !value.is_empty());
+    if cfg!(target_os = "linux") && !has("DISPLAY") && !has("WAYLAND_DISPLAY") {
+        return Err(
+            "there is no display: `make demo` brings a virtual one, or run it under `xvfb-run -a`",
+        );
+    }
+    Ok(())
+}
+
+fn open_page(window: &Window, ipc: &Ipc, proxy: EventLoopProxy<Ask>) -> wry::Result<WebView> {
+    let builder = WebViewBuilder::new()
+        .with_custom_protocol("lightbox".into(), |_, request| serve(&request))
+        .with_url(format!("{ORIGIN}/"));
+    let builder = spanwire::webview::attach(builder, ipc, move || ask(&proxy, Ask::Pump));
+    #[cfg(target_os = "linux")]
+    {
+        use tao::platform::unix::WindowExtUnix;
+        use wry::WebViewBuilderExtUnix;
+        let content = window.default_vbox().ok_or(wry::Error::MessageSender)?;
+        builder.build_gtk(content)
+    }
+    #[cfg(not(target_os = "linux"))]
+    builder.build(window)
+}
+
+fn serve(request: &Request<Vec<u8>>) -> Response<Cow<'static, [u8]>> {
+    let (kind, text): (_, &[u8]) = match request.uri().path() {
+        "/" => ("text/html; charset=utf-8", include_bytes!("page.html")),
+        "/page.css" => ("text/css; charset=utf-8", include_bytes!("page.css")),
+        "/page.js" => ("text/javascript; charset=utf-8", include_bytes!("page.js")),
+        _ => return not_found(),
+    };
+    let mut response = Response::new(Cow::Borrowed(text));
+    let headers = response.headers_mut();
+    headers.insert("content-type", wry::http::HeaderValue::from_static(kind));
+    // The page script needs no exception from a strict policy.
+    headers.insert(
+        "content-security-policy",
+        wry::http::HeaderValue::from_static(
+            "default-src 'none'; style-src 'self'; script-src 'self'",
+        ),
+    );
+    response
+}
+
+fn not_found() -> Response<Cow<'static, [u8]>> {
+    let mut response = Response::new(Cow::Borrowed(&b""[..]));
+    *response.status_mut() = StatusCode::NOT_FOUND;
+    response
+}
+
+fn ask(proxy: &EventLoopProxy<Ask>, what: Ask) {
+    // It fails when the loop has ended, and then there is nothing left to ask.
+    let _ = proxy.send_event(what);
+}
+
+async fn summarise(interval: Duration, proxy: EventLoopProxy<Ask>) {
+    loop {
+        tokio::time::sleep(interval).await;
+        ask(&proxy, Ask::Summary);
+    }
+}
+
+async fn end_in_time(run_for: Option<Duration>, proxy: EventLoopProxy<Ask>) {
+    let time_is_up = async {
+        match run_for {
+            Some(time) => tokio::time::sleep(time).await,
+            None => std::future::pending().await,
+        }
+    };
+    tokio::select! {
+        () = time_is_up => {}
+        Ok(()) = tokio::signal::ctrl_c() => {}
+        else => {}
+    }
+    ask(&proxy, Ask::End);
+}
+
+/// Lets the page finish what it began, and the wire deliver what it holds; a second at most each.
+async fn wind_down(ipc: Ipc, idle: Arc<Notify>, proxy: EventLoopProxy<Ask>) {
+    if ipc.emit("session.stop", &()).is_ok() {
+        let _ = tokio::time::timeout(Duration::from_secs(1), idle.notified()).await;
+    }
+    for _ in 0..100 {
+        if ipc.metrics().messages_open == 0 {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    ask(&proxy, Ask::Exit);
+}

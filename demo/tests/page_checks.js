@@ -1,0 +1,204 @@
+"use strict";
+
+// What `page.rs` runs in a real page: each check says by itself whether it holds.
+
+const check = (name, fine, seen) => spanwire.invoke("check", { name, fine: !!fine, seen: `${seen}` });
+const pause = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
+const failure = async (promise) => {
+  try {
+    return { value: await promise };
+  } catch (error) {
+    return error;
+  }
+};
+const thrown = (run) => {
+  try {
+    return run();
+  } catch (error) {
+    return error;
+  }
+};
+const nested = (levels) => (levels ? [nested(levels - 1)] : 1);
+
+// Everything that code of the page can get hold of while Spanwire works.
+const overheard = [];
+
+const early = [];
+spanwire.on("early", (at) => early.push(at));
+
+const first = async () => {
+  const noneYet = early.length === 0;
+  while (early.length < 3) await pause(5);
+  await check("events from before the document was read wait for it", noneYet && `${early}` === "0,1,2", early);
+
+  const tricky = { "</script><!--": "\u2028\u2029\0'\"`${x}\\", ä: "😀\ud800", list: [1.5, null, true, -0, 1e300] };
+  Object.defineProperty(tricky, "__proto__", { value: { admin: true }, enumerable: true });
+  const back = await spanwire.invoke("echo", tricky);
+  const same = JSON.stringify(back) === JSON.stringify(tricky);
+  await check("data of any kind comes back as it went", same && back.admin === undefined, JSON.stringify(back));
+
+  const failed = await failure(spanwire.invoke("fail"));
+  const asError = failed instanceof Error && failed.code === "HANDLER_ERROR" && failed.message === "disk full";
+  await check("an error of a handler rejects the promise", asError, failed);
+  const unknown = await failure(spanwire.invoke("nobody.knows"));
+  await check("an unknown event rejects the promise", unknown.code === "UNKNOWN_EVENT", unknown.code);
+  const panicked = await failure(spanwire.invoke("panic"));
+  await check("a panic rejects the promise", panicked.code === "HANDLER_ERROR", panicked.code);
+  const misnamed = await failure(spanwire.invoke("no spaces"));
+  await check("a bad name rejects the promise", misnamed.code === "INVALID_NAME", misnamed.code);
+
+  const cycle = {};
+  cycle.cycle = cycle;
+  for (const [name, data] of Object.entries({ cycle, bigint: 1n, function: () => 1, symbol: Symbol("s") })) {
+    const called = await failure(spanwire.invoke("echo", data));
+    const emitted = thrown(() => spanwire.emit("echo", data));
+    const fine = called instanceof TypeError && emitted instanceof TypeError;
+    await check(`a ${name} is refused with a TypeError`, fine, `${called}, ${emitted}`);
+  }
+  const large = await failure(spanwire.invoke("echo", "x".repeat(1_000_001)));
+  await check("what is too large is refused", large.code === "TOO_LARGE", large.code);
+  const wide = "ä".repeat(450_000);
+  await check("what is just not too large goes", (await spanwire.invoke("echo", wide)) === wide, "");
+  const deep = await failure(spanwire.invoke("echo", nested(61)));
+  await check("what nests too deep is refused", deep.code === "MALFORMED", deep.code);
+  const fine = JSON.stringify(await spanwire.invoke("echo", nested(60))) === JSON.stringify(nested(60));
+  await check("what just does not nest too deep goes", fine, "");
+
+  const late = await failure(spanwire.invoke("never", null, { timeoutMs: 30 }));
+  await check("a call has a timeout", late.code === "TIMEOUT", late.code);
+  const abort = new AbortController();
+  setTimeout(() => abort.abort(), 30);
+  const aborted = await failure(spanwire.invoke("never", null, { signal: abort.signal }));
+  await check("a call can be aborted", aborted.code === "CANCELLED", aborted.code);
+  const before = await failure(spanwire.invoke("never", null, { signal: AbortSignal.abort() }));
+  await check("an aborted signal sends nothing", before.code === "CANCELLED", before.code);
+  await pause(50);
+  const running = await spanwire.invoke("running");
+  await check("withdrawn calls do not go on", running === 0, running);
+
+  const seen = [];
+  const heard = [];
+  const off = spanwire.on("tick", (at) => seen.push(at));
+  const throws = spanwire.on("tick", (at) => {
+    if (at === 7) throw new Error("on purpose");
+  });
+  window.addEventListener("tick", ({ detail }) => heard.push(detail));
+  const expected = `${Array.from({ length: 1_000 }, (_, at) => at)}`;
+  await spanwire.invoke("ticks", 1_000);
+  while (seen.length < 1_000) await pause(10);
+  await check("events come in order, each once", `${seen}` === expected, seen.length);
+  await check("they come as DOM events, too", `${heard}` === expected, heard.length);
+  off();
+  throws();
+  await spanwire.invoke("ticks", 5);
+  while (heard.length < 1_005) await pause(10);
+  await check("a listener that is off hears nothing", seen.length === 1_000, seen.length);
+
+  let runs = 0;
+  spanwire.on("twice", () => runs++);
+  await spanwire.invoke("send.twice");
+  await pause(100);
+  await check("a message that is sent again runs once", runs === 1, runs);
+
+  let taken = 0;
+  for (let at = 0; at < 15_000; at++) taken += spanwire.emit("counted", at);
+  const refused = await failure(spanwire.invoke("count"));
+  let counted = 0;
+  for (let tries = 0; tries < 500 && counted !== taken; tries++) {
+    await pause(10);
+    // While the outbox is full a call is refused, too.
+    counted = (await failure(spanwire.invoke("count"))).value;
+  }
+  await check("a call beyond the outbox's bound is refused", refused.code === "OVER_CREDIT", refused.code);
+  const exact = taken < 15_000 && taken > 10_000 && counted === taken;
+  await check("a flood is held back, and what was taken arrives", exact, `${counted} of ${taken}`);
+
+  await spanwire.invoke("script", "window.ran = 1 // without an end");
+  await spanwire.invoke("script", "throw new Error('on purpose')");
+  await spanwire.invoke("script", "this does not parse (");
+  while (window.ran !== 1) await pause(10);
+
+  const locked =
+    thrown(() => (window.__spanwire__ = 1)) instanceof TypeError &&
+    thrown(() => (window.spanwire.emit = 1)) instanceof TypeError &&
+    thrown(() => delete window.spanwire) instanceof TypeError &&
+    !Object.keys(window).includes("__spanwire__");
+  await check("nothing of ours can be replaced", locked, "");
+
+  // A page that lies in wait for the nonce.
+  const { webkit, JSON: json } = window;
+  const { stringify } = json;
+  const { call } = Function.prototype;
+  const { postMessage } = webkit.messageHandlers.ipc;
+  thrown(() => (webkit.messageHandlers.ipc.postMessage = (text) => overheard.push(text)));
+  window.webkit = { messageHandlers: { ipc: { postMessage: (text) => overheard.push(text) } } };
+  Object.defineProperty(Object.prototype, "toJSON", {
+    configurable: true,
+    value() {
+      overheard.push(Object.values(this).join());
+      return this;
+    },
+  });
+  JSON.stringify = (value) => overheard.push(value) && "0";
+  const push = Array.prototype.push;
+  Array.prototype.push = function (...values) {
+    push.apply(overheard, values);
+    return push.apply(this, values);
+  };
+  const mine = await spanwire.invoke("echo", { a: [1] });
+  delete Object.prototype.toJSON;
+  Array.prototype.push = push;
+  JSON.stringify = stringify;
+  window.webkit = webkit;
+  Function.prototype.call = call;
+  thrown(() => (webkit.messageHandlers.ipc.postMessage = postMessage));
+  const text = overheard.map((value) => (typeof value === "object" ? stringify(value) : `${value}`)).join("\n");
+  const silent = mine.a[0] === 1 && overheard.length > 0 && !/nonce|[0-9a-f]{32}/.test(text);
+  await check("a page that replaces what it can never sees the nonce", silent, text.slice(0, 500));
+
+  const frame = document.createElement("iframe");
+  frame.sandbox = "allow-scripts";
+  frame.srcdoc = `<script>
+    const port = window.webkit.messageHandlers.ipc;
+    for (const nonce of ["", "0".repeat(32)]) {
+      port.postMessage(JSON.stringify({ spanwire: 1, nonce, page: "forged", messages: [{ kind: "ready" }] }));
+      port.postMessage(JSON.stringify({ spanwire: 1, nonce, page: "forged",
+        messages: [{ kind: "event", id: 1, event: "forged" }] }));
+    }
+    parent.postMessage(typeof spanwire + typeof __spanwire__, "*");
+  </script>`;
+  const inFrame = new Promise((resolve) => window.addEventListener("message", ({ data }) => resolve(data)));
+  document.body.append(frame);
+  await check("a frame has no wire", (await inFrame) === "undefinedundefined", await inFrame);
+  const forged = await spanwire.invoke("forgeries");
+  await check("a frame cannot speak for the page", forged === 0, forged);
+
+  window.ipc.postMessage("a message of the app's own");
+  window.addEventListener("pagehide", () => spanwire.emit("counted", "bye"));
+  sessionStorage.setItem("load", "second");
+  await spanwire.invoke("expect.bye");
+  failure(spanwire.invoke("never"));
+  location.reload();
+};
+
+const second = async () => {
+  const running = await spanwire.invoke("running");
+  await check("a call dies with its page", running === 0, running);
+  const bye = await spanwire.invoke("bye.came");
+  await check("what is sent while the page goes still arrives", bye, bye);
+
+  let lost;
+  window.addEventListener("pageshow", async ({ isTrusted, persisted }) => {
+    if (!isTrusted || !persisted) return;
+    await check("a page from the page cache is a new one", (await spanwire.invoke("echo", 2)) === 2, "");
+    await check("its old calls were rejected", (await lost).code === "CANCELLED", (await lost).code);
+    await spanwire.invoke("done");
+  });
+  lost = failure(spanwire.invoke("never"));
+  await pause(20);
+  location.href = "/elsewhere";
+};
+
+failure((sessionStorage.getItem("load") === "second" ? second : first)()).then((error) => {
+  if (error instanceof Error) check("the checks run through", false, error.stack ?? error);
+});

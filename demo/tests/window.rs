@@ -1,0 +1,325 @@
+//! The demo as a person runs it: a real window that drives itself, scraped by a real Prometheus,
+//! with its spans sent to a receiver in this process.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    reason = "a test may panic and print"
+)]
+
+#[path = "../../tests/support/receiver.rs"]
+#[allow(dead_code, unreachable_pub, reason = "other tests use the rest of it")]
+mod receiver;
+
+use std::collections::BTreeMap;
+use std::io::{BufRead, BufReader, Read};
+use std::net::TcpListener;
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use opentelemetry_proto::tonic::common::v1::KeyValue;
+use opentelemetry_proto::tonic::metrics::v1::{Metric, metric, number_data_point};
+use opentelemetry_proto::tonic::trace::v1::Span;
+use opentelemetry_proto::tonic::trace::v1::span::SpanKind;
+
+use receiver::Receiver;
+
+/// The events that the driven page uses as calls, each with a reply.
+const CALLS: [&str; 6] = [
+    "session.start",
+    "assets.search",
+    "assets.import",
+    "assets.publish",
+    "render.preview",
+    "render.final",
+];
+
+#[test]
+fn a_driven_window_is_seen_by_prometheus_and_over_otlp() {
+    let receiver = Receiver::start();
+    let mut demo = Demo::start(&receiver.url());
+    let prometheus = Prometheus::start(&demo.metrics_addr);
+    let output = demo.wait();
+
+    // What the demo says at its end.
+    let ledger = Ledger::read(&output);
+    assert!(ledger["Messages Sent"] > 50.0, "{output}");
+    assert!(ledger["Messages Received"] > 50.0, "{output}");
+    assert_eq!(ledger["Messages Failed"], 0.0, "{output}");
+    assert_eq!(ledger["Messages Dropped"], 0.0, "{output}");
+    assert_eq!(ledger["Retry Attempts"], 0.0, "{output}");
+    assert_eq!(ledger["Success Rate"], 100.0, "{output}");
+    assert!(ledger["Avg Latency"] > 0.0, "{output}");
+    assert!(ledger["Peak Queue Length"] >= 1.0, "{output}");
+    assert!(
+        output.contains(" 0 lost") && !output.contains("spans: 0 exported"),
+        "{output}"
+    );
+
+    traces_are_one_for_each_call(&receiver, &ledger);
+    prometheus_has_it(&prometheus, &ledger);
+}
+
+fn traces_are_one_for_each_call(receiver: &Receiver, ledger: &Ledger) {
+    let spans = receiver.spans();
+    let kind = |span: &&Span, kind: SpanKind| span.kind == i32::from(kind);
+    let calls: Vec<_> = spans.iter().filter(|s| kind(s, SpanKind::Server)).collect();
+    let events: Vec<_> = spans
+        .iter()
+        .filter(|s| {
+            kind(s, SpanKind::Consumer)
+                && ["ui.selected", "session.idle"].contains(&s.name.as_str())
+        })
+        .collect();
+    // Every message from the page is a call or an event, and each has one span.
+    assert_eq!(
+        (calls.len() + events.len()) as f64,
+        ledger["Messages Received"]
+    );
+
+    // What OTLP's own metrics counted, by event: the last export comes after the last message.
+    let mut counted = BTreeMap::new();
+    for (attributes, value) in sums(&receiver.metrics(), "spanwire.ipc.messages") {
+        if receiver::text(&attributes, "ipc.direction").as_deref() == Some("inbound") {
+            let event = receiver::text(&attributes, "ipc.event").unwrap();
+            *counted.entry(event).or_insert(0) += value;
+        }
+    }
+    let mut roots = BTreeMap::new();
+    for span in &calls {
+        assert!(span.parent_span_id.is_empty(), "{span:?}");
+        assert!(CALLS.contains(&span.name.as_str()), "{span:?}");
+        let of_trace = roots.entry(span.trace_id.clone()).or_insert(0);
+        *of_trace += 1;
+        assert_eq!(*of_trace, 1, "one trace for each call: {span:?}");
+    }
+    for call in CALLS {
+        let spans = calls.iter().filter(|span| span.name == call).count() as i64;
+        assert!(spans > 0, "the driven page uses {call}");
+        assert_eq!(counted.get(call), Some(&spans), "{call}");
+    }
+
+    // The app's own spans are in the call's trace, those of another thread too.
+    let child = |name: &str, of: &str| {
+        let span = spans
+            .iter()
+            .find(|span| span.name == name)
+            .unwrap_or_else(|| panic!("no span {name}"));
+        let parent = spans
+            .iter()
+            .find(|parent| parent.span_id == span.parent_span_id)
+            .unwrap_or_else(|| panic!("{name} has no parent"));
+        assert_eq!(parent.name, of, "{name}");
+        assert_eq!(parent.trace_id, span.trace_id, "{name}");
+    };
+    child("matching", "search");
+    child("import", "assets.import");
+    child("shade", "render");
+}
+
+/// The values of a counter, each with its attributes.
+fn sums(metrics: &[Metric], name: &str) -> Vec<(Vec<KeyValue>, i64)> {
+    let Some(metric::Data::Sum(sum)) = metrics
+        .iter()
+        .find(|metric| metric.name == name)
+        .and_then(|metric| metric.data.clone())
+    else {
+        panic!("no counter {name}");
+    };
+    let value = |value| match value {
+        Some(number_data_point::Value::AsInt(value)) => value,
+        other => panic!("{name} is {other:?}"),
+    };
+    sum.data_points
+        .into_iter()
+        .map(|point| (point.attributes, value(point.value)))
+        .collect()
+}
+
+fn prometheus_has_it(prometheus: &Prometheus, ledger: &Ledger) {
+    // The demo is gone: the last value of each series is what counts.
+    let inbound = prometheus.query(r#"sum(last_over_time(spanwire_ipc_messages_total{job="demo",ipc_direction="inbound"}[5m]))"#);
+    let outbound = prometheus.query(r#"sum(last_over_time(spanwire_ipc_messages_total{job="demo",ipc_direction="outbound"}[5m]))"#);
+    assert!(
+        inbound > 20.0 && inbound <= ledger["Messages Received"],
+        "{inbound}"
+    );
+    assert!(
+        outbound > 20.0 && outbound <= ledger["Messages Sent"],
+        "{outbound}"
+    );
+    for query in [
+        r#"sum(last_over_time(spanwire_ipc_delivery_duration_seconds_count{webview_name="main"}[5m]))"#,
+        r#"sum(last_over_time(spanwire_ipc_handler_duration_seconds_count{ipc_event="assets.search"}[5m]))"#,
+        r#"sum(last_over_time(spanwire_ipc_messages_total{ipc_event="assets.publish",outcome="failed",error_type="handler_error"}[5m]))"#,
+        r#"sum(last_over_time(spanwire_ipc_message_size_bytes_count[5m]))"#,
+        r#"sum(last_over_time(spanwire_ipc_batch_size_count[5m]))"#,
+        r#"max(last_over_time(spanwire_page_state{state="ready"}[5m]))"#,
+        r#"max(last_over_time(spanwire_queue_capacity{queue_name="imports"}[5m]))"#,
+        r#"sum(last_over_time(spanwire_operation_duration_seconds_count{operation_name="search"}[5m]))"#,
+        r#"max(last_over_time(process_memory_usage_bytes[5m]))"#,
+        // Rates are what dashboards show: several scrapes came in.
+        r#"sum(max_over_time(rate(spanwire_ipc_messages_total[5s])[1m:1s]))"#,
+    ] {
+        assert!(prometheus.query(query) > 0.0, "{query}");
+    }
+}
+
+/// The demo at work, and what it has printed.
+struct Demo {
+    child: Child,
+    output: String,
+    lines: BufReader<std::process::ChildStdout>,
+    metrics_addr: String,
+}
+
+impl Demo {
+    fn start(otlp_endpoint: &str) -> Self {
+        let mut child = Command::new("xvfb-run")
+            .args(["-a", env!("CARGO_BIN_EXE_spanwire-demo")])
+            .args(["--for", "10s", "--drive", "--port", "0"])
+            .env("OTEL_EXPORTER_OTLP_ENDPOINT", otlp_endpoint)
+            .env("OTEL_METRICS_EXPORTER", "prometheus,otlp")
+            .env("OTEL_TRACES_SAMPLER", "always_on")
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("xvfb-run is there: scripts/install-packages test");
+        let mut lines = BufReader::new(child.stdout.take().unwrap());
+        let mut output = String::new();
+        let metrics_addr = loop {
+            let mut line = String::new();
+            assert!(
+                lines.read_line(&mut line).unwrap() > 0,
+                "the demo ended early: {output}"
+            );
+            output.push_str(&line);
+            if let Some(url) = line.strip_prefix("metrics") {
+                let addr = url.trim().strip_prefix("http://").unwrap();
+                break addr.strip_suffix("/metrics").unwrap().to_owned();
+            }
+        };
+        Self {
+            child,
+            output,
+            lines,
+            metrics_addr,
+        }
+    }
+
+    fn wait(&mut self) -> String {
+        self.lines.read_to_string(&mut self.output).unwrap();
+        let status = self.child.wait().unwrap();
+        assert!(status.success(), "{status}: {}", self.output);
+        self.output.clone()
+    }
+}
+
+impl Drop for Demo {
+    fn drop(&mut self) {
+        end(&mut self.child);
+    }
+}
+
+/// The block of numbers that the demo prints last, by their names.
+struct Ledger(BTreeMap<String, f64>);
+
+impl Ledger {
+    fn read(output: &str) -> Self {
+        let (_, block) = output
+            .split_once("IPC Metrics:\n")
+            .expect("the demo ends with its numbers");
+        let lines = block.lines().map_while(|line| line.strip_prefix("- "));
+        Self(
+            lines
+                .map(|line| {
+                    let (name, value) = line.split_once(": ").unwrap();
+                    let number = value.trim_end_matches(['%', 's', 'μ']);
+                    (name.to_owned(), number.parse().unwrap())
+                })
+                .collect(),
+        )
+    }
+}
+
+impl std::ops::Index<&str> for Ledger {
+    type Output = f64;
+
+    fn index(&self, name: &str) -> &f64 {
+        self.0
+            .get(name)
+            .unwrap_or_else(|| panic!("no line {name} in {:?}", self.0))
+    }
+}
+
+/// Debian's Prometheus, which scrapes the demo every second.
+struct Prometheus {
+    child: Child,
+    url: String,
+    dir: PathBuf,
+}
+
+impl Prometheus {
+    fn start(target: &str) -> Self {
+        // Free when asked, which is all that can be known beforehand.
+        let port = TcpListener::bind("127.0.0.1:0")
+            .unwrap()
+            .local_addr()
+            .unwrap()
+            .port();
+        let dir =
+            std::env::temp_dir().join(format!("spanwire-prometheus-{}-{port}", std::process::id()));
+        std::fs::create_dir_all(&dir).unwrap();
+        let config = dir.join("prometheus.yml");
+        let text = format!(
+            "global: {{ scrape_interval: 1s, scrape_timeout: 1s }}\n\
+             scrape_configs:\n  - job_name: demo\n    static_configs:\n      - targets: ['{target}']\n"
+        );
+        std::fs::write(&config, text).unwrap();
+        let child = Command::new("prometheus")
+            .arg(format!("--config.file={}", config.display()))
+            .arg(format!(
+                "--storage.tsdb.path={}",
+                dir.join("data").display()
+            ))
+            .arg(format!("--web.listen-address=127.0.0.1:{port}"))
+            .arg("--log.level=warn")
+            .spawn()
+            .expect("prometheus is there: scripts/install-packages test");
+        Self {
+            child,
+            url: format!("http://127.0.0.1:{port}"),
+            dir,
+        }
+    }
+
+    /// The one number that the query gives; 0 when there is nothing.
+    fn query(&self, query: &str) -> f64 {
+        let answer: serde_json::Value = ureq::get(format!("{}/api/v1/query", self.url))
+            .query("query", query)
+            .config()
+            .timeout_global(Some(Duration::from_secs(10)))
+            .build()
+            .call()
+            .unwrap_or_else(|error| panic!("{query}: {error}"))
+            .body_mut()
+            .read_to_string()
+            .map(|text| serde_json::from_str(&text).unwrap())
+            .unwrap();
+        let value = answer["data"]["result"][0]["value"][1].as_str();
+        value.map_or(0.0, |number| number.parse().unwrap())
+    }
+}
+
+impl Drop for Prometheus {
+    fn drop(&mut self) {
+        end(&mut self.child);
+        let _ = std::fs::remove_dir_all(&self.dir);
+    }
+}
+
+/// Ends a child that may have ended already.
+fn end(child: &mut Child) {
+    let _ = child.kill();
+    let _ = child.wait();
+}
