@@ -1,5 +1,6 @@
 //! Both exporters tell the same story: after a mixed run of 10,000 messages the sums on `/metrics`
 //! and in the OTLP data received equal the ledger, histograms bucket by bucket.
+#![expect(clippy::unwrap_used, reason = "what fails here fails the test")]
 
 #[path = "ipc/model_page.rs"]
 #[expect(dead_code, reason = "shared with other tests")]
