@@ -4,10 +4,11 @@ use std::hint::black_box;
 use std::time::Duration;
 
 use criterion::{BenchmarkGroup, Criterion, Throughput, criterion_group, criterion_main};
-use metrics_exporter_prometheus::PrometheusBuilder;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use spanwire::ipc::{Call, Ipc};
+
+mod support;
 
 /// A batch of one event with a payload that makes its message 100 bytes.
 fn batch(ipc: &Ipc, id: u64) -> String {
@@ -91,11 +92,9 @@ fn benches(criterion: &mut Criterion) {
         });
     });
     dispatch(&mut group, "telemetry_off");
-    let prometheus = PrometheusBuilder::new()
-        .set_buckets(spanwire::semconv::WIRE_BOUNDS_S)
-        .expect("bounds are given")
-        .build_recorder();
-    metrics::with_local_recorder(&prometheus, || dispatch(&mut group, "prometheus"));
+    for rig in support::rigs() {
+        metrics::with_local_recorder(&rig.recorder, || dispatch(&mut group, rig.name));
+    }
     group.finish();
 }
 

@@ -9,17 +9,8 @@ use std::time::Duration;
 use criterion::{Criterion, criterion_group, criterion_main};
 use metrics::{Counter, Gauge, Histogram, Recorder, with_local_recorder};
 use spanwire::semconv::WIRE_BOUNDS_S;
-use spanwire::telemetry::bench_recorders;
 
-fn recorders() -> Vec<(&'static str, Box<dyn Recorder>)> {
-    let exporter = metrics_exporter_prometheus::PrometheusBuilder::new()
-        .set_buckets(WIRE_BOUNDS_S)
-        .expect("there are bounds")
-        .build_recorder();
-    let mut recorders = bench_recorders();
-    recorders.push(("metrics-exporter-prometheus", Box::new(exporter)));
-    recorders
-}
+mod support;
 
 fn handles(recorder: &dyn Recorder) -> (Counter, Gauge, Histogram) {
     with_local_recorder(recorder, || {
@@ -41,8 +32,16 @@ fn record(criterion: &mut Criterion) {
     criterion.bench_function("bare atomic add", |bencher| {
         bencher.iter(|| atomic.fetch_add(black_box(1), Ordering::Relaxed));
     });
-    for (name, recorder) in recorders() {
-        let (counter, gauge, histogram) = handles(&*recorder);
+    let rigs = support::rigs();
+    let peer = metrics_exporter_prometheus::PrometheusBuilder::new()
+        .set_buckets(WIRE_BOUNDS_S)
+        .expect("there are bounds")
+        .build_recorder();
+    let ours = rigs
+        .iter()
+        .map(|rig| (rig.name, &*rig.recorder as &dyn Recorder));
+    for (name, recorder) in ours.chain([("metrics-exporter-prometheus", &peer as &dyn Recorder)]) {
+        let (counter, gauge, histogram) = handles(recorder);
         criterion.bench_function(&format!("counter/{name}"), |bencher| {
             bencher.iter(|| counter.increment(black_box(1)));
         });

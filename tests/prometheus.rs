@@ -1,4 +1,5 @@
 //! A real Prometheus scrapes the example `headless` at 1 s, and finds what the docs promise.
+#![expect(clippy::unwrap_used, reason = "what fails here fails the test")]
 
 mod support;
 
@@ -6,6 +7,7 @@ use std::io::{BufRead, BufReader, Write};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
+use std::time::Duration;
 
 use spanwire::semconv::{Instrument, METRICS, Metric};
 use support::prometheus::Prometheus;
@@ -18,7 +20,10 @@ const NOT_IN_THE_EXAMPLE: &[(&str, &str)] = &[
     ("spanwire.ipc.retries", "its page takes every batch"),
     ("spanwire.page.errors", "its page makes none"),
     ("spanwire.operation.slow", "nothing in it takes a second"),
-    ("spanwire.webview.process.cpu.utilization", "it has no webview"),
+    (
+        "spanwire.webview.process.cpu.utilization",
+        "it has no webview",
+    ),
     ("spanwire.webview.process.memory.usage", "it has no webview"),
     ("spanwire.webview.process.count", "it has no webview"),
 ];
@@ -52,7 +57,9 @@ impl Headless {
             .map(Result::unwrap)
             .find(|line| line.starts_with("metrics: "))
             .unwrap();
-        let addr = line.trim_start_matches("metrics: http://").trim_end_matches("/metrics");
+        let addr = line
+            .trim_start_matches("metrics: http://")
+            .trim_end_matches("/metrics");
         let metrics = addr.parse().unwrap();
         Self { process, metrics }
     }
@@ -70,7 +77,11 @@ fn example(name: &str) -> PathBuf {
     let test = std::env::current_exe().unwrap();
     let profile = test.parent().and_then(|deps| deps.parent()).unwrap();
     let path = profile.join("examples").join(name);
-    assert!(path.exists(), "{} is missing: run `cargo build --examples`", path.display());
+    assert!(
+        path.exists(),
+        "{} is missing: run `cargo build --examples`",
+        path.display()
+    );
     path
 }
 
@@ -96,7 +107,10 @@ fn a_real_prometheus_finds_every_metric_that_the_example_can_make() {
     let headless = Headless::start(&receiver);
     let prometheus = Prometheus::scraping(headless.metrics);
     for metric in METRICS {
-        if NOT_IN_THE_EXAMPLE.iter().any(|(name, _)| *name == metric.name) {
+        if NOT_IN_THE_EXAMPLE
+            .iter()
+            .any(|(name, _)| *name == metric.name)
+        {
             continue;
         }
         prometheus.wait_for(&query_name(metric));
@@ -104,7 +118,8 @@ fn a_real_prometheus_finds_every_metric_that_the_example_can_make() {
     let info = prometheus.wait_for("target_info");
     assert!(info.contains(r#""service_name":"headless""#), "{info}");
     // Every call failed or was answered, none was lost.
-    let dropped = prometheus.query(r#"spanwire_ipc_messages_total{outcome="dropped",error_type!="superseded"}"#);
+    let dropped = prometheus
+        .query(r#"spanwire_ipc_messages_total{outcome="dropped",error_type!="superseded"}"#);
     assert!(dropped.contains(r#""result":[]"#), "{dropped}");
     let spans = receiver.wait_for(|all| all.iter().any(|one| one.path.ends_with("traces")));
     assert!(!spans.is_empty());
@@ -121,9 +136,18 @@ fn promtool_has_nothing_to_say_beyond_the_exceptions() {
         .stdout(Stdio::piped())
         .spawn()
         .expect("promtool is missing: `make test` installs it, or `apt-get install prometheus`");
-    let text = scrape_text(headless.metrics);
-    assert!(text.contains("spanwire_ipc_messages_total"), "{text}");
-    promtool.stdin.take().unwrap().write_all(text.as_bytes()).unwrap();
+    // The CPU's gauges come last, with the second sample.
+    let text = std::iter::repeat_with(|| scrape_text(headless.metrics))
+        .inspect(|_| std::thread::sleep(Duration::from_millis(200)))
+        .take(100)
+        .find(|text| text.contains("process_cpu_utilization"))
+        .unwrap();
+    promtool
+        .stdin
+        .take()
+        .unwrap()
+        .write_all(text.as_bytes())
+        .unwrap();
     let output = promtool.wait_with_output().unwrap();
     let said = String::from_utf8_lossy(&output.stdout) + String::from_utf8_lossy(&output.stderr);
     let unexpected: Vec<&str> = said

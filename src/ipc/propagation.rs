@@ -110,7 +110,7 @@ mod tests {
         use TraceparentError::*;
         let cases = [
             ("", Length(0)),
-            (&GOOD[..54], Length(54)),
+            (GOOD.strip_suffix("1").unwrap(), Length(54)),
             (&format!("{GOOD}-more"), Length(60)),
             (&GOOD.to_uppercase(), Form),
             (&GOOD.replace('-', "_"), Form),

@@ -66,32 +66,6 @@ impl Recorder for Fanout {
     }
 }
 
-/// Each recorder by its name, for the benches.
-#[cfg(feature = "testing")]
-#[doc(hidden)]
-#[must_use]
-pub fn bench_recorders() -> Vec<(&'static str, Box<dyn Recorder>)> {
-    use opentelemetry::metrics::MeterProvider as _;
-    use opentelemetry_sdk::Resource;
-    use opentelemetry_sdk::metrics::{InMemoryMetricExporter, PeriodicReader, SdkMeterProvider};
-
-    let otel = || {
-        let reader = PeriodicReader::builder(InMemoryMetricExporter::default()).build();
-        let builder = SdkMeterProvider::builder().with_reader(reader);
-        let provider = super::otel_recorder::with_limits(builder).build();
-        let recorder = OtelRecorder::new(provider.meter(crate::semconv::SCOPE));
-        // A dropped provider would be shut down.
-        std::mem::forget(provider);
-        recorder
-    };
-    let prometheus = || super::prometheus::recorder(&Resource::builder_empty().build()).0;
-    vec![
-        ("prometheus", Box::new(prometheus())),
-        ("otel", Box::new(otel())),
-        ("both", Box::new(fanout(prometheus(), otel()))),
-    ]
-}
-
 /// A handle to a series of each.
 struct Both<H>(H, H);
 

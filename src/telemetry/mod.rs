@@ -100,7 +100,3 @@ pub use parts::Parts;
 pub use running::{FlushError, Telemetry};
 pub use tally::{ShutdownReport, SignalReport};
 pub use warning::{TelemetryError, Warning};
-
-#[cfg(feature = "testing")]
-#[doc(hidden)]
-pub use fanout::bench_recorders;

@@ -10,4 +10,6 @@
 )]
 
 pub mod authority;
+pub mod prometheus;
 pub mod receiver;
+pub mod scrape;

@@ -5,7 +5,7 @@ use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// Scrapes one target every second; ends with the test.
 pub struct Prometheus {
@@ -20,8 +20,11 @@ impl Prometheus {
         let free = TcpListener::bind("127.0.0.1:0").unwrap();
         let addr = free.local_addr().unwrap();
         drop(free);
-        let folder =
-            std::env::temp_dir().join(format!("spanwire-prometheus-{}-{}", std::process::id(), addr.port()));
+        let folder = std::env::temp_dir().join(format!(
+            "spanwire-prometheus-{}-{}",
+            std::process::id(),
+            addr.port()
+        ));
         fs::create_dir_all(&folder).unwrap();
         let config = folder.join("prometheus.yml");
         fs::write(
@@ -33,14 +36,27 @@ impl Prometheus {
         .unwrap();
         let process = Command::new("prometheus")
             .arg(format!("--config.file={}", config.display()))
-            .arg(format!("--storage.tsdb.path={}", folder.join("data").display()))
+            .arg(format!(
+                "--storage.tsdb.path={}",
+                folder.join("data").display()
+            ))
             .arg(format!("--web.listen-address={addr}"))
             .stdout(Stdio::null())
             .stderr(fs::File::create(folder.join("log")).unwrap())
             .spawn()
-            .expect("prometheus is missing: `make test` installs it, or `apt-get install prometheus`");
-        let prometheus = Self { process, addr, folder };
-        prometheus.wait("ready", || prometheus.get("/-/ready").is_some_and(|text| text.contains("200 OK")));
+            .expect(
+                "prometheus is missing: `make test` installs it, or `apt-get install prometheus`",
+            );
+        let prometheus = Self {
+            process,
+            addr,
+            folder,
+        };
+        prometheus.wait("ready", || {
+            prometheus
+                .get("/-/ready")
+                .is_some_and(|text| text.contains("200 OK"))
+        });
         prometheus
     }
 
@@ -66,7 +82,8 @@ impl Prometheus {
                 }
             })
             .collect();
-        self.get(&format!("/api/v1/query?query={encoded}")).unwrap_or_default()
+        self.get(&format!("/api/v1/query?query={encoded}"))
+            .unwrap_or_default()
     }
 
     fn get(&self, path: &str) -> Option<String> {
@@ -78,14 +95,14 @@ impl Prometheus {
     }
 
     fn wait(&self, what: &str, mut done: impl FnMut() -> bool) {
-        let start = Instant::now();
-        while !done() {
-            if start.elapsed() > Duration::from_secs(30) {
-                let log = fs::read_to_string(self.folder.join("log")).unwrap_or_default();
-                panic!("no {what} from Prometheus after 30 s; its log:\n{log}");
+        for _ in 0..300 {
+            if done() {
+                return;
             }
             std::thread::sleep(Duration::from_millis(100));
         }
+        let log = fs::read_to_string(self.folder.join("log")).unwrap_or_default();
+        panic!("no {what} from Prometheus after 30 s; its log:\n{log}");
     }
 }
 

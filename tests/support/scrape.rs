@@ -46,11 +46,19 @@ fn parse(line: &str) -> Option<Sample> {
     let mut labels = BTreeMap::new();
     while let Some((label, after)) = rest.split_once("=\"") {
         // A quote that is part of the value is escaped.
-        let end = (0..after.len()).find(|&at| {
-            after.as_bytes()[at] == b'"' && !after[..at].ends_with('\\')
-        })?;
-        labels.insert(label.trim_start_matches(',').to_owned(), after[..end].to_owned());
-        rest = &after[end + 1..];
+        let end = after
+            .match_indices('"')
+            .map(|(at, _)| at)
+            .find(|&at| !after.get(..at).is_some_and(|before| before.ends_with('\\')))?;
+        labels.insert(
+            label.trim_start_matches(',').to_owned(),
+            after.get(..end)?.to_owned(),
+        );
+        rest = after.get(end + 1..)?;
     }
-    Some(Sample { name: name.to_owned(), labels, value: value.parse().ok()? })
+    Some(Sample {
+        name: name.to_owned(),
+        labels,
+        value: value.parse().ok()?,
+    })
 }
