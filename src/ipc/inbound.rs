@@ -287,7 +287,9 @@ impl Inner {
                     .page()
                     .acknowledged(generation, &ids, &failed, &mut facts);
                 self.apply(facts);
-                if due {
+                // What waited for room among the messages in flight may have it now, and nothing
+                // else would say so.
+                if due || !self.queue.is_empty() {
                     self.wake();
                 }
             }
