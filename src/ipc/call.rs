@@ -2,7 +2,6 @@
 
 use std::borrow::Cow;
 use std::fmt::Display;
-use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use serde_json::value::{RawValue, to_raw_value};
@@ -12,7 +11,7 @@ use crate::names::short_type_name;
 /// A call or an event from the page, as its handler sees it.
 #[derive(Clone, Debug)]
 pub struct Call<'a> {
-    pub(super) event: Arc<str>,
+    pub(super) event: Cow<'a, str>,
     pub(super) data: Cow<'a, RawValue>,
     pub(super) wants_reply: bool,
 }
@@ -48,7 +47,7 @@ impl<'a> Call<'a> {
 
     pub(super) fn into_owned(self) -> Call<'static> {
         Call {
-            event: self.event,
+            event: Cow::Owned(self.event.into_owned()),
             data: Cow::Owned(self.data.into_owned()),
             wants_reply: self.wants_reply,
         }

@@ -4,17 +4,17 @@ use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures_util::future::{AbortHandle, Abortable};
 use opentelemetry::Context;
 use opentelemetry::trace::TraceContextExt;
 use serde::Serialize;
 use serde_json::value::{RawValue, to_raw_value};
-use tracing::{Instrument, Span};
+use tracing::Span;
 use tracing_opentelemetry::OpenTelemetrySpanExt;
 
+use super::background::Background;
 use super::builder::{PageEvents, PageTraces};
 use super::call::{Answer, Call};
-use super::handler::{Event, Running, Verdict};
+use super::handler::{Running, Verdict};
 use super::limits::is_event_name;
 use super::message::{Form, Inbound, Posted, form_of, parse_batch, parse_plain};
 use super::outbox::{Body, Credit, Facts, Outbound, Phase};
@@ -23,7 +23,6 @@ use super::propagation::parse_traceparent;
 use super::series::{Direction, End, EventSeries};
 use super::spans::Spans;
 use super::wire::{Inner, Ipc};
-use crate::clock::Stamp;
 use crate::names::Origin;
 use crate::semconv::{self, ErrorType};
 
@@ -82,11 +81,11 @@ impl IpcMessage {
 
 /// Where a message came from and who waits for it.
 #[derive(Clone, Copy, Debug)]
-struct Caller {
-    generation: u64,
+pub(super) struct Caller {
+    pub(super) generation: u64,
     /// The call's id; `None` for an event.
-    call: Option<u64>,
-    credit: Credit,
+    pub(super) call: Option<u64>,
+    pub(super) credit: Credit,
 }
 
 impl Ipc {
@@ -224,29 +223,40 @@ impl Ipc {
     fn handle(&self, caller: Caller, name: &str, data: &RawValue, traceparent: Option<&str>) {
         let inner = &self.0;
         let remote = inner.remote_parent(traceparent);
+        // Kept while the listeners run: it is no lock, and whoever adds one does not wait for it.
         let events = inner.handler.events();
         let Some(event) = events.get(name) else {
             let series = inner.posted_series(name);
-            let span = inner.span(&series, caller, remote);
+            let span = inner.span(&series, caller, remote).entered();
             let verdict = if is_event_name(name) {
                 Verdict::unknown_event()
             } else {
                 Verdict::invalid_name()
             };
-            let in_hand = InHand::new(inner, series, caller, &span);
-            return span.in_scope(|| in_hand.finish(verdict, None));
+            let context = Spans::parent();
+            inner.finish(&series, caller, verdict, None, context);
+            drop(span);
+            return;
         };
         let span = inner.span(&event.series, caller, remote);
-        let in_hand = InHand::new(inner, Arc::clone(&event.series), caller, &span);
+        let _entered = span.enter();
+        let context = Spans::parent();
+        let started = inner.clock.now();
         let call = Call {
-            event: Arc::clone(&event.name),
+            event: Cow::Borrowed(&event.name),
             data: Cow::Borrowed(data),
             wants_reply: caller.call.is_some(),
         };
-        let event = Arc::clone(event);
-        // No lock and no guard is held while the app's code runs.
-        drop(events);
-        in_hand.run(&event, &call, &span);
+        match event.run(&call) {
+            Running::Done(verdict) => {
+                let took = inner.clock.now().since(started);
+                inner.finish(&event.series, caller, verdict, Some(took), context);
+            }
+            Running::Pending(running) => {
+                let series = Arc::clone(&event.series);
+                Background::new(inner, series, caller, started, context).spawn(running, &span);
+            }
+        }
     }
 }
 
@@ -346,6 +356,32 @@ impl Inner {
         span
     }
 
+    /// Ends a message whose listeners are done: counts it, and answers where somebody waits.
+    pub(super) fn finish(
+        &self,
+        series: &Arc<EventSeries>,
+        caller: Caller,
+        verdict: Verdict,
+        took: Option<Duration>,
+        context: Option<Context>,
+    ) {
+        ended(series, verdict.end, took);
+        match caller.call {
+            Some(call) => self.reply(caller, call, series, verdict.answer, context),
+            None => self.refund(caller),
+        }
+    }
+
+    /// Gives the page its credit back. A reply's comes with the reply's end instead.
+    pub(super) fn refund(&self, caller: Caller) {
+        if caller.credit == Credit::Spent {
+            let due = self.page().refund(caller.generation);
+            if due {
+                self.wake();
+            }
+        }
+    }
+
     /// Sends a call's reply, or counts it as gone with its page.
     fn reply(
         &self,
@@ -374,128 +410,13 @@ impl Inner {
     }
 }
 
-/// A message whose listeners are at work. However they end, it ends once.
-struct InHand {
-    inner: Arc<Inner>,
-    series: Arc<EventSeries>,
-    caller: Caller,
-    started: Stamp,
-    /// The parent of the reply's span.
-    context: Option<Context>,
-    /// The listeners run in the background, so the page may withdraw the call.
-    in_background: bool,
-    ended: bool,
-}
-
-impl InHand {
-    fn new(inner: &Arc<Inner>, series: Arc<EventSeries>, caller: Caller, span: &Span) -> Self {
-        let context = span.in_scope(Spans::parent);
-        Self {
-            inner: Arc::clone(inner),
-            series,
-            caller,
-            started: inner.clock.now(),
-            context,
-            in_background: false,
-            ended: false,
-        }
-    }
-
-    fn run(mut self, event: &Event, call: &Call<'_>, span: &Span) {
-        let _entered = span.enter();
-        let running = match event.run(call) {
-            Running::Done(verdict) => {
-                let took = self.took();
-                return self.finish(verdict, Some(took));
-            }
-            Running::Pending(running) => running,
-        };
-        let Some(runtime) = self.inner.config.runtime.clone() else {
-            unreachable!("on_async refuses without a runtime")
-        };
-        let (abort, registration) = AbortHandle::new_pair();
-        if let Some(call) = self.caller.call {
-            let opened = self
-                .inner
-                .page()
-                .open_call(self.caller.generation, call, abort);
-            if let Err(error) = opened {
-                // Another call with this id is open: this one is not answered, or two would be.
-                self.end(Err(error), None);
-                return;
-            }
-            self.in_background = true;
-        }
-        let background = async move {
-            let verdict = running.await;
-            let took = self.took();
-            self.finish(verdict, Some(took));
-        };
-        runtime.spawn(Abortable::new(
-            background.instrument(span.clone()),
-            registration,
-        ));
-    }
-
-    fn took(&self) -> Duration {
-        self.inner.clock.now().since(self.started)
-    }
-
-    fn finish(mut self, verdict: Verdict, took: Option<Duration>) {
-        let Caller {
-            generation, call, ..
-        } = self.caller;
-        let answered = match call {
-            Some(id) if self.in_background => {
-                self.inner.page().close_call(generation, id).then_some(id)
-            }
-            call => call,
-        };
-        self.end(verdict.end, took);
-        match answered {
-            Some(call) => {
-                let context = self.context.take();
-                self.inner
-                    .reply(self.caller, call, &self.series, verdict.answer, context);
-            }
-            None => self.refund(),
-        }
-    }
-
-    fn end(&mut self, end: End, took: Option<Duration>) {
-        self.ended = true;
-        self.series.handled(end, took);
-        if let Err(error) = end {
-            let span = Span::current();
-            span.record(semconv::ERROR_TYPE, error.as_str());
-            span.record("otel.status_code", "ERROR");
-        }
-    }
-
-    /// Gives the page its credit back. A reply's comes with the reply's end instead.
-    fn refund(&self) {
-        if self.caller.credit == Credit::Spent {
-            let due = self.inner.page().refund(self.caller.generation);
-            if due {
-                self.inner.wake();
-            }
-        }
-    }
-}
-
-impl Drop for InHand {
-    /// The listeners were stopped in the middle: the page withdrew the call or went away, or the
-    /// runtime ended.
-    fn drop(&mut self) {
-        if self.ended {
-            return;
-        }
-        if let Some(call) = self.caller.call {
-            self.inner.page().close_call(self.caller.generation, call);
-        }
-        let took = self.took();
-        self.end(Err(ErrorType::Cancelled), Some(took));
-        self.refund();
+/// Counts the end of a message from the page, and marks the span that is open for it.
+pub(super) fn ended(series: &EventSeries, end: End, took: Option<Duration>) {
+    series.handled(end, took);
+    if let Err(error) = end {
+        let span = Span::current();
+        span.record(semconv::ERROR_TYPE, error.as_str());
+        span.record("otel.status_code", "ERROR");
     }
 }
 

@@ -96,16 +96,12 @@ impl PageError {
 /// A message that is not of the form costs that message alone: the batch is read once more,
 /// message by message.
 pub(crate) fn parse_batch(text: &str) -> Option<Batch<'_>> {
-    if let Ok(envelope) = serde_json::from_str::<Envelope<'_, RawMessage<'_>>>(text) {
-        return envelope.read(|message| Some(message).and_then(RawMessage::read));
+    if let Ok(envelope) = serde_json::from_str::<Envelope<'_, Message<'_>>>(text) {
+        return envelope.read(|message| message.0);
     }
     serde_json::from_str::<Envelope<'_, &RawValue>>(text)
         .ok()?
-        .read(|message| {
-            serde_json::from_str::<RawMessage<'_>>(message.get())
-                .ok()
-                .and_then(RawMessage::read)
-        })
+        .read(|message| serde_json::from_str::<Message<'_>>(message.get()).ok()?.0)
 }
 
 /// Reads the compatible form: an event with its detail, `{}` when absent.
@@ -151,6 +147,16 @@ pub(crate) fn is_page_id(id: &str) -> bool {
         && id
             .bytes()
             .all(|b| b.is_ascii_digit() || b.is_ascii_lowercase())
+}
+
+/// A message, or `None` when it is JSON but not of the form.
+struct Message<'a>(Option<Inbound<'a>>);
+
+impl<'de: 'a, 'a> Deserialize<'de> for Message<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        // Read at once: what waits in a list is the small result and not all possible fields.
+        RawMessage::deserialize(deserializer).map(|raw| Self(raw.read()))
+    }
 }
 
 /// All fields of all kinds. A tagged enum would copy every payload while it looks for its tag.

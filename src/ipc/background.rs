@@ -1,0 +1,111 @@
+//! A message whose listeners go on in the background.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::future::{AbortHandle, Abortable, BoxFuture};
+use opentelemetry::Context;
+use tracing::{Instrument, Span};
+
+use super::handler::Verdict;
+use super::inbound::{Caller, ended};
+use super::series::EventSeries;
+use super::wire::Inner;
+use crate::clock::Stamp;
+use crate::semconv::ErrorType;
+
+/// Ends its message once, however its listeners end: done, withdrawn by the page, or dropped with
+/// their runtime.
+pub(super) struct Background {
+    inner: Arc<Inner>,
+    series: Arc<EventSeries>,
+    caller: Caller,
+    started: Stamp,
+    /// The parent of the reply's span.
+    context: Option<Context>,
+    ended: bool,
+}
+
+impl Background {
+    pub(super) fn new(
+        inner: &Arc<Inner>,
+        series: Arc<EventSeries>,
+        caller: Caller,
+        started: Stamp,
+        context: Option<Context>,
+    ) -> Self {
+        Self {
+            inner: Arc::clone(inner),
+            series,
+            caller,
+            started,
+            context,
+            ended: false,
+        }
+    }
+
+    /// Hands the listeners to the runtime. Called inside the message's span.
+    pub(super) fn spawn(mut self, running: BoxFuture<'static, Verdict>, span: &Span) {
+        let Some(runtime) = self.inner.config.runtime.clone() else {
+            unreachable!("on_async refuses without a runtime")
+        };
+        let (abort, registration) = AbortHandle::new_pair();
+        if let Some(call) = self.caller.call {
+            let opened = self
+                .inner
+                .page()
+                .open_call(self.caller.generation, call, abort);
+            if let Err(error) = opened {
+                // Another call with this id is open: this one is not answered, or two would be.
+                self.ended = true;
+                ended(&self.series, Err(error), None);
+                self.inner.refund(self.caller);
+                return;
+            }
+        }
+        let background = async move {
+            let verdict = running.await;
+            self.finish(verdict);
+        };
+        runtime.spawn(Abortable::new(
+            background.instrument(span.clone()),
+            registration,
+        ));
+    }
+
+    fn finish(mut self, verdict: Verdict) {
+        self.ended = true;
+        let took = self.took();
+        if self.still_awaited() {
+            let context = self.context.take();
+            self.inner
+                .finish(&self.series, self.caller, verdict, Some(took), context);
+        } else {
+            ended(&self.series, verdict.end, Some(took));
+            self.inner.refund(self.caller);
+        }
+    }
+
+    /// Takes the call off the books; false when its page withdrew it or is gone.
+    fn still_awaited(&self) -> bool {
+        let Caller {
+            generation, call, ..
+        } = self.caller;
+        call.is_none_or(|call| self.inner.page().close_call(generation, call))
+    }
+
+    fn took(&self) -> Duration {
+        self.inner.clock.now().since(self.started)
+    }
+}
+
+impl Drop for Background {
+    fn drop(&mut self) {
+        if self.ended {
+            return;
+        }
+        self.still_awaited();
+        ended(&self.series, Err(ErrorType::Cancelled), Some(self.took()));
+        self.inner.refund(self.caller);
+    }
+}
