@@ -43,11 +43,7 @@ fmt:
 	cargo fmt --all --check
 
 shellcheck:
-	@if command -v shellcheck >/dev/null; then \
-		set -x; shellcheck scripts/* .ci/run; \
-	else \
-		echo "shellcheck is not installed: skipped"; \
-	fi
+	shellcheck scripts/* .ci/run
 
 clippy:
 	cargo clippy --workspace --all-targets --features $(FEATURES) -- -D warnings

@@ -33,6 +33,31 @@ pub struct Metric {
     pub bounds: &'static [f64],
 }
 
+impl Metric {
+    /// What Prometheus calls it, by the standard translation: dots become underscores, the unit
+    /// and a counter's `total` are appended.
+    ///
+    /// ```
+    /// use spanwire::semconv::IPC_MESSAGES;
+    ///
+    /// assert_eq!(IPC_MESSAGES.prometheus_name(), "spanwire_ipc_messages_total");
+    /// ```
+    #[must_use]
+    pub fn prometheus_name(&self) -> String {
+        let unit = match self.unit {
+            "s" => "_seconds",
+            "By" => "_bytes",
+            "1" => "_ratio",
+            _ => "",
+        };
+        let total = match self.instrument {
+            Instrument::Counter => "_total",
+            Instrument::Gauge | Instrument::Histogram => "",
+        };
+        self.name.replace('.', "_") + unit + total
+    }
+}
+
 macro_rules! metrics {
     ($($(#[$doc:meta])* $id:ident = $kind:ident $name:literal [$unit:literal] $description:literal
         ($($attribute:ident),*) $(in $bounds:ident)?;)*) => {

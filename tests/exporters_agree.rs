@@ -126,7 +126,7 @@ fn sums_and_buckets_of_both_exporters_equal_the_ledger() {
                     let Some(Number::AsInt(value)) = point.value else {
                         panic!("{point:?}")
                     };
-                    let name = prometheus_name(&metric.name, &metric.unit) + "_total";
+                    let name = prometheus_name(&metric.name);
                     assert_eq!(
                         value_of(&scraped, &name, &labels),
                         value as f64,
@@ -138,7 +138,7 @@ fn sums_and_buckets_of_both_exporters_equal_the_ledger() {
             Data::Histogram(histogram) => {
                 for point in histogram.data_points {
                     let labels = labels(&point.attributes);
-                    let name = prometheus_name(&metric.name, &metric.unit);
+                    let name = prometheus_name(&metric.name);
                     let count = value_of(&scraped, &format!("{name}_count"), &labels);
                     assert_eq!(count, point.count as f64, "{name} {labels:?}");
                     let sum = value_of(&scraped, &format!("{name}_sum"), &labels);
@@ -194,13 +194,8 @@ fn labels(
         .collect()
 }
 
-fn prometheus_name(name: &str, unit: &str) -> String {
-    let unit = match unit {
-        "s" => "_seconds",
-        "By" => "_bytes",
-        _ => "",
-    };
-    name.replace('.', "_") + unit
+fn prometheus_name(name: &str) -> String {
+    spanwire::semconv::metric(name).unwrap().prometheus_name()
 }
 
 fn value_of(scraped: &[Sample], name: &str, labels: &BTreeMap<String, String>) -> f64 {

@@ -14,7 +14,7 @@ use model_page::ModelPage;
 use serde_json::json;
 use spanwire::ipc::{Call, Ipc};
 use spanwire::queue::MessageQueue;
-use spanwire::semconv::{ATTRIBUTES, ErrorType, Instrument, METRICS, Metric, SPANS};
+use spanwire::semconv::{ATTRIBUTES, ErrorType, METRICS, SPANS};
 use spanwire::telemetry::{Exporter, MetricsExporter, Telemetry};
 use spanwire::timer::monitor;
 use support::receiver::Receiver;
@@ -25,20 +25,6 @@ const FIELDS: [&str; 17] = [
 ];
 
 const DOCS: &str = include_str!("../docs/telemetry.md");
-
-fn prometheus_name(metric: &Metric) -> String {
-    let mut name = metric.name.replace('.', "_");
-    name += match metric.unit {
-        "s" => "_seconds",
-        "By" => "_bytes",
-        "1" => "_ratio",
-        _ => "",
-    };
-    if metric.instrument == Instrument::Counter {
-        name += "_total";
-    }
-    name
-}
 
 /// The cells of the table rows whose first cell begins with a name in backticks.
 fn rows() -> impl Iterator<Item = (&'static str, Vec<&'static str>)> {
@@ -69,7 +55,7 @@ fn the_docs_list_each_metric_as_it_is_and_no_other() {
             .find(|(name, _)| *name == metric.name)
             .unwrap_or_else(|| panic!("{} is not in docs/telemetry.md", metric.name));
         assert!(
-            cells[0].ends_with(&format!("<br>`{}`", prometheus_name(metric))),
+            cells[0].ends_with(&format!("<br>`{}`", metric.prometheus_name())),
             "{}",
             cells[0]
         );
@@ -203,7 +189,7 @@ fn emit_everything() {
     let mut text = String::new();
     let wanted: BTreeSet<String> = METRICS
         .iter()
-        .map(|metric| prometheus_name(metric))
+        .map(|metric| metric.prometheus_name())
         .collect();
     for _ in 0..100 {
         telemetry.flush(Duration::from_secs(5)).unwrap();
@@ -228,7 +214,7 @@ fn emit_everything() {
         let metric = METRICS
             .iter()
             .find(|metric| {
-                let known = prometheus_name(metric);
+                let known = metric.prometheus_name();
                 name.strip_prefix(&known)
                     .is_some_and(|ending| matches!(ending, "" | "_bucket" | "_sum" | "_count"))
             })

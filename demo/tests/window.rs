@@ -11,18 +11,20 @@
 #[allow(dead_code, unreachable_pub, reason = "other tests use the rest of it")]
 mod receiver;
 
+#[path = "../../tests/support/prometheus.rs"]
+#[allow(dead_code, unreachable_pub, reason = "other tests use the rest of it")]
+mod prometheus;
+
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Read};
-use std::net::TcpListener;
-use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
-use std::time::Duration;
 
 use opentelemetry_proto::tonic::common::v1::KeyValue;
 use opentelemetry_proto::tonic::metrics::v1::{Metric, metric, number_data_point};
 use opentelemetry_proto::tonic::trace::v1::Span;
 use opentelemetry_proto::tonic::trace::v1::span::SpanKind;
 
+use prometheus::Prometheus;
 use receiver::Receiver;
 
 /// The events that the driven page uses as calls, each with a reply.
@@ -39,7 +41,7 @@ const CALLS: [&str; 6] = [
 fn a_driven_window_is_seen_by_prometheus_and_over_otlp() {
     let receiver = Receiver::start();
     let mut demo = Demo::start(&receiver.url());
-    let prometheus = Prometheus::start(&demo.metrics_addr);
+    let prometheus = Prometheus::scraping(&demo.metrics_addr);
     let output = demo.wait();
 
     // What the demo says at its end.
@@ -139,8 +141,12 @@ fn sums(metrics: &[Metric], name: &str) -> Vec<(Vec<KeyValue>, i64)> {
 
 fn prometheus_has_it(prometheus: &Prometheus, ledger: &Ledger) {
     // The demo is gone: the last value of each series is what counts.
-    let inbound = prometheus.query(r#"sum(last_over_time(spanwire_ipc_messages_total{job="demo",ipc_direction="inbound"}[5m]))"#);
-    let outbound = prometheus.query(r#"sum(last_over_time(spanwire_ipc_messages_total{job="demo",ipc_direction="outbound"}[5m]))"#);
+    let inbound = prometheus
+        .query(r#"sum(last_over_time(spanwire_ipc_messages_total{ipc_direction="inbound"}[5m]))"#)
+        .unwrap_or(0.0);
+    let outbound = prometheus
+        .query(r#"sum(last_over_time(spanwire_ipc_messages_total{ipc_direction="outbound"}[5m]))"#)
+        .unwrap_or(0.0);
     assert!(
         inbound > 20.0 && inbound <= ledger["Messages Received"],
         "{inbound}"
@@ -162,7 +168,10 @@ fn prometheus_has_it(prometheus: &Prometheus, ledger: &Ledger) {
         // Rates are what dashboards show: several scrapes came in.
         r#"sum(max_over_time(rate(spanwire_ipc_messages_total[5s])[1m:1s]))"#,
     ] {
-        assert!(prometheus.query(query) > 0.0, "{query}");
+        assert!(
+            prometheus.query(query).is_some_and(|value| value > 0.0),
+            "{query}"
+        );
     }
 }
 
@@ -249,72 +258,6 @@ impl std::ops::Index<&str> for Ledger {
         self.0
             .get(name)
             .unwrap_or_else(|| panic!("no line {name} in {:?}", self.0))
-    }
-}
-
-/// Debian's Prometheus, which scrapes the demo every second.
-struct Prometheus {
-    child: Child,
-    url: String,
-    dir: PathBuf,
-}
-
-impl Prometheus {
-    fn start(target: &str) -> Self {
-        // Free when asked, which is all that can be known beforehand.
-        let port = TcpListener::bind("127.0.0.1:0")
-            .unwrap()
-            .local_addr()
-            .unwrap()
-            .port();
-        let dir =
-            std::env::temp_dir().join(format!("spanwire-prometheus-{}-{port}", std::process::id()));
-        std::fs::create_dir_all(&dir).unwrap();
-        let config = dir.join("prometheus.yml");
-        let text = format!(
-            "global: {{ scrape_interval: 1s, scrape_timeout: 1s }}\n\
-             scrape_configs:\n  - job_name: demo\n    static_configs:\n      - targets: ['{target}']\n"
-        );
-        std::fs::write(&config, text).unwrap();
-        let child = Command::new("prometheus")
-            .arg(format!("--config.file={}", config.display()))
-            .arg(format!(
-                "--storage.tsdb.path={}",
-                dir.join("data").display()
-            ))
-            .arg(format!("--web.listen-address=127.0.0.1:{port}"))
-            .arg("--log.level=warn")
-            .spawn()
-            .expect("prometheus is there: scripts/install-packages test");
-        Self {
-            child,
-            url: format!("http://127.0.0.1:{port}"),
-            dir,
-        }
-    }
-
-    /// The one number that the query gives; 0 when there is nothing.
-    fn query(&self, query: &str) -> f64 {
-        let answer: serde_json::Value = ureq::get(format!("{}/api/v1/query", self.url))
-            .query("query", query)
-            .config()
-            .timeout_global(Some(Duration::from_secs(10)))
-            .build()
-            .call()
-            .unwrap_or_else(|error| panic!("{query}: {error}"))
-            .body_mut()
-            .read_to_string()
-            .map(|text| serde_json::from_str(&text).unwrap())
-            .unwrap();
-        let value = answer["data"]["result"][0]["value"][1].as_str();
-        value.map_or(0.0, |number| number.parse().unwrap())
-    }
-}
-
-impl Drop for Prometheus {
-    fn drop(&mut self) {
-        end(&mut self.child);
-        let _ = std::fs::remove_dir_all(&self.dir);
     }
 }
 

@@ -1,39 +1,36 @@
 //! A real Prometheus, from its Debian package, for as long as a test needs it.
 
 use std::fs;
-use std::io::{Read, Write};
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::TcpListener;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-/// Scrapes one target every second; ends with the test.
+use serde_json::Value;
+
+/// Scrapes one target every second.
 pub struct Prometheus {
     process: Child,
-    addr: SocketAddr,
+    url: String,
     folder: PathBuf,
 }
 
 impl Prometheus {
-    /// Starts one and waits until it is ready.
-    pub fn scraping(target: SocketAddr) -> Self {
+    /// Starts one that scrapes `target`, which is `host:port`.
+    pub fn scraping(target: &str) -> Self {
+        // Free when asked, which is all that can be known beforehand.
         let free = TcpListener::bind("127.0.0.1:0").unwrap();
         let addr = free.local_addr().unwrap();
         drop(free);
-        let folder = std::env::temp_dir().join(format!(
-            "spanwire-prometheus-{}-{}",
-            std::process::id(),
-            addr.port()
-        ));
+        let name = format!("spanwire-prometheus-{}-{}", std::process::id(), addr.port());
+        let folder = std::env::temp_dir().join(name);
         fs::create_dir_all(&folder).unwrap();
         let config = folder.join("prometheus.yml");
-        fs::write(
-            &config,
-            format!(
-                "global: {{scrape_interval: 1s}}\nscrape_configs:\n- job_name: spanwire\n  static_configs: [{{targets: ['{target}']}}]\n"
-            ),
-        )
-        .unwrap();
+        let text = format!(
+            "global: {{ scrape_interval: 1s, scrape_timeout: 1s }}\n\
+             scrape_configs:\n  - job_name: spanwire\n    static_configs:\n      - targets: ['{target}']\n"
+        );
+        fs::write(&config, text).unwrap();
         let process = Command::new("prometheus")
             .arg(format!("--config.file={}", config.display()))
             .arg(format!(
@@ -44,65 +41,45 @@ impl Prometheus {
             .stdout(Stdio::null())
             .stderr(fs::File::create(folder.join("log")).unwrap())
             .spawn()
-            .expect(
-                "prometheus is missing: `make test` installs it, or `apt-get install prometheus`",
-            );
-        let prometheus = Self {
+            .expect("prometheus is missing: scripts/install-packages test brings it");
+        Self {
             process,
-            addr,
+            url: format!("http://{addr}"),
             folder,
-        };
-        prometheus.wait("ready", || {
-            prometheus
-                .get("/-/ready")
-                .is_some_and(|text| text.contains("200 OK"))
-        });
-        prometheus
+        }
     }
 
-    /// Waits until `metric` has a sample, and returns what the query API says of it.
-    pub fn wait_for(&self, metric: &str) -> String {
-        let mut answer = String::new();
-        self.wait(metric, || {
-            answer = self.query(metric);
-            answer.contains("\"value\":[")
-        });
-        answer
+    /// The number that a query gives; `None` when there is nothing, or Prometheus is not up yet.
+    pub fn query(&self, expression: &str) -> Option<f64> {
+        let result = self.result(expression)?;
+        result[0]["value"][1].as_str()?.parse().ok()
     }
 
-    /// What the query API answers.
-    pub fn query(&self, expression: &str) -> String {
-        let encoded: String = expression
-            .bytes()
-            .map(|byte| {
-                if byte.is_ascii_alphanumeric() || byte == b'_' {
-                    char::from(byte).to_string()
-                } else {
-                    format!("%{byte:02x}")
-                }
-            })
-            .collect();
-        self.get(&format!("/api/v1/query?query={encoded}"))
-            .unwrap_or_default()
-    }
-
-    fn get(&self, path: &str) -> Option<String> {
-        let mut stream = TcpStream::connect(self.addr).ok()?;
-        write!(stream, "GET {path} HTTP/1.0\r\n\r\n").ok()?;
-        let mut text = String::new();
-        stream.read_to_string(&mut text).ok()?;
-        Some(text)
-    }
-
-    fn wait(&self, what: &str, mut done: impl FnMut() -> bool) {
+    /// Waits until a query has a result, and returns it.
+    pub fn wait_for(&self, expression: &str) -> Value {
         for _ in 0..300 {
-            if done() {
-                return;
+            match self.result(expression) {
+                Some(result) if result[0].is_object() => return result,
+                _ => std::thread::sleep(Duration::from_millis(100)),
             }
-            std::thread::sleep(Duration::from_millis(100));
         }
         let log = fs::read_to_string(self.folder.join("log")).unwrap_or_default();
-        panic!("no {what} from Prometheus after 30 s; its log:\n{log}");
+        panic!("no {expression} in Prometheus after 30 s; its log:\n{log}");
+    }
+
+    fn result(&self, expression: &str) -> Option<Value> {
+        let text = ureq::get(format!("{}/api/v1/query", self.url))
+            .query("query", expression)
+            .config()
+            .timeout_global(Some(Duration::from_secs(10)))
+            .build()
+            .call()
+            .ok()?
+            .body_mut()
+            .read_to_string()
+            .ok()?;
+        let answer: Value = serde_json::from_str(&text).unwrap();
+        Some(answer["data"]["result"].clone())
     }
 }
 
