@@ -1,6 +1,7 @@
 //! Hot paths that must not allocate.
 
 use allocation_counter::measure;
+use spanwire::ipc::Ipc;
 use spanwire::queue::{MessageQueue, Overflow};
 use spanwire::telemetry::{MetricsExporter, Telemetry};
 use spanwire::timer::monitor;
@@ -81,6 +82,32 @@ fn an_operation_without_a_span_does_not_allocate() {
         };
         operation();
         assert_eq!(measure(operation).count_total, 0);
+    });
+}
+
+#[test]
+fn a_flood_of_event_names_leaves_no_memory_behind() {
+    with_both_exporters(|| {
+        let ipc = Ipc::builder("flood").build();
+        ipc.page_ready("p1").expect("it is the first");
+        let mut names = 0..;
+        let mut flood = |count: usize| {
+            for id in names.by_ref().take(count) {
+                let text = format!(
+                    r#"{{"spanwire":1,"nonce":"{}","page":"p1","messages":[{{"kind":"event","id":{},"event":"e{id}"}}]}}"#,
+                    ipc.nonce(),
+                    id + 1
+                );
+                let _ = ipc.receive(&text, None);
+                // The page's window comes back with the next script.
+                while ipc.next_script().is_some() {}
+            }
+        };
+        // The names that get series of their own, and what the first use sets up.
+        flood(1_000);
+        let left = measure(|| flood(100_000)).bytes_current;
+        assert!(left < 16 << 10, "{left} bytes");
+        assert_eq!(ipc.metrics().messages_received, 101_000);
     });
 }
 

@@ -113,6 +113,57 @@ fn sums_and_buckets_of_both_exporters_equal_the_ledger() {
         .sum();
     assert_eq!(all, ledger.values().sum::<u64>() as f64);
 
+    // The ledger against the histograms: each message was measured once, where it should be.
+    let measured = |name: &str, label: &str, value: &str| -> f64 {
+        scraped
+            .iter()
+            .filter(|sample| sample.name == name && sample.label(label) == value)
+            .map(|sample| sample.value)
+            .sum()
+    };
+    let ended = |direction: &str, event: &str, outcome: &str| -> f64 {
+        let of = |key: &&(&str, &str, &str, &str)| {
+            key.0 == direction && (event.is_empty() || key.1 == event) && key.2 == outcome
+        };
+        ledger.keys().filter(of).map(|key| ledger[key] as f64).sum()
+    };
+    let handler = "spanwire_ipc_handler_duration_seconds_count";
+    assert_eq!(
+        measured(handler, "ipc_event", "good"),
+        ended("inbound", "good", "ok")
+    );
+    assert_eq!(
+        measured(handler, "ipc_event", "bad"),
+        ended("inbound", "bad", "failed")
+    );
+    assert_eq!(measured(handler, "ipc_event", "nobody"), 0.0);
+    for event in ["good", "bad", "nobody", "burst"] {
+        let delivered = measured(
+            "spanwire_ipc_delivery_duration_seconds_count",
+            "ipc_event",
+            event,
+        );
+        assert_eq!(delivered, ended("outbound", event, "ok"), "{event}");
+    }
+    let inbound = ended("inbound", "", "ok") + ended("inbound", "", "failed");
+    let outbound = ended("outbound", "", "ok");
+    for (direction, messages) in [("inbound", inbound), ("outbound", outbound)] {
+        let size = measured(
+            "spanwire_ipc_message_size_bytes_count",
+            "ipc_direction",
+            direction,
+        );
+        assert_eq!(size, messages, "{direction}");
+        let batches = measured("spanwire_ipc_batch_size_sum", "ipc_direction", direction);
+        assert_eq!(batches, messages, "{direction}");
+    }
+    let waits = measured(
+        "spanwire_queue_wait_duration_seconds_count",
+        "queue_name",
+        "main",
+    );
+    assert_eq!(waits, ended("outbound", "burst", "ok"));
+
     // What was scraped against what was received over OTLP.
     let (mut counters, mut histograms) = (0, 0);
     for metric in receiver.metrics() {

@@ -25,7 +25,7 @@ impl Summary {
         let total = now.since(&self.first);
         let lately = now.since(&self.last);
         say!(
-            "{:6.1} s  page to Rust {:6}  Rust to page {:6}  {:5.0}/s  p50 {:.1} ms  p99 {:.1} ms  failed {}  dropped {}",
+            "{:6.1} s  page to Rust {:6}  Rust to page {:6}  {:5.0}/s  p50 {:.1} ms  p99 {:.1} ms  not delivered {}  dropped {}",
             total.elapsed.as_secs_f64(),
             now.messages_received,
             now.messages_sent,

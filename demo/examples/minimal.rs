@@ -1,0 +1,75 @@
+//! The least that a wry app needs: a window, a wire and telemetry that is flushed at the end.
+//!
+//! Run with `cargo run -p spanwire-demo --example minimal` (under `xvfb-run -a` without a display).
+#![allow(clippy::print_stdout, reason = "an example talks to its reader")]
+
+use std::time::Duration;
+
+use spanwire::ipc::Call;
+use spanwire::{Ipc, Telemetry};
+use tao::event::{Event, WindowEvent};
+use tao::event_loop::{ControlFlow, EventLoopBuilder};
+use tao::window::WindowBuilder;
+use wry::WebViewBuilder;
+
+/// Something waits for the page.
+#[derive(Debug)]
+struct Wake;
+
+const PAGE: &str = "<h1>…</h1><script>
+    spanwire.invoke('greet', 'page').then((text) => document.querySelector('h1').textContent = text);
+    spanwire.on('tick', (n) => document.title = n);
+</script>";
+
+fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let telemetry = Telemetry::builder("minimal").install()?;
+
+    let ipc = Ipc::builder("main").build();
+    ipc.on(
+        "greet",
+        |call: &Call| -> Result<String, serde_json::Error> {
+            let name: String = call.data()?;
+            Ok(format!("Hello {name}"))
+        },
+    )?;
+    ipc.emit("tick", &1)?;
+
+    let event_loop = EventLoopBuilder::<Wake>::with_user_event().build();
+    let proxy = event_loop.create_proxy();
+    let window = WindowBuilder::new().build(&event_loop)?;
+    let builder = WebViewBuilder::new().with_html(PAGE);
+    let builder = spanwire::webview::attach(builder, &ipc, move || {
+        let _ = proxy.send_event(Wake);
+    });
+    #[cfg(target_os = "linux")]
+    let webview = {
+        use tao::platform::unix::WindowExtUnix;
+        use wry::WebViewBuilderExtUnix;
+        builder.build_gtk(window.default_vbox().ok_or("the window has no content")?)?
+    };
+    #[cfg(not(target_os = "linux"))]
+    let webview = builder.build(&window)?;
+
+    event_loop.run(move |event, _, control_flow| {
+        *control_flow = ControlFlow::Wait;
+        match event {
+            Event::UserEvent(Wake) => ipc.pump(&webview),
+            Event::WindowEvent {
+                event: WindowEvent::CloseRequested,
+                ..
+            } => {
+                *control_flow = ControlFlow::Exit;
+            }
+            // `run` never returns and ends the process: what `main` holds is not dropped.
+            Event::LoopDestroyed => {
+                ipc.close();
+                println!(
+                    "{}\n{}",
+                    ipc.metrics(),
+                    telemetry.shutdown(Duration::from_secs(2))
+                );
+            }
+            _ => {}
+        }
+    })
+}
