@@ -92,14 +92,14 @@ impl World {
             .build();
         let permits = Arc::new(Semaphore::new(0));
         ipc.on("sync", |call: &Call| call.data::<Value>()).unwrap();
-        ipc.on_async("async", {
+        for event in ["async", "note"] {
             let permits = Arc::clone(&permits);
-            move |_| {
+            ipc.on_async(event, move |_| {
                 let permits = Arc::clone(&permits);
                 async move { permits.acquire().await.unwrap().forget() }
-            }
-        })
-        .unwrap();
+            })
+            .unwrap();
+        }
         let pages = vec![ModelPage::unannounced(&ipc, "p0")];
         Self {
             ipc,
@@ -141,7 +141,7 @@ impl World {
             }
             Input::Call => self.post("call", "sync"),
             Input::CallAsync => self.post("call", "async"),
-            Input::PageEvent => self.post("event", "async"),
+            Input::PageEvent => self.post("event", "note"),
             Input::FinishAsync => {
                 self.permits.add_permits(1);
                 self.turn();
@@ -202,6 +202,23 @@ fn counted(capture: &Capture, direction: &str) -> u64 {
         .sum()
 }
 
+/// Calls whose handler came to its end, as counted where they were handled.
+fn answered(capture: &Capture) -> u64 {
+    ["sync", "async"]
+        .iter()
+        .map(|event| {
+            capture.counter(
+                "spanwire.ipc.messages",
+                &[
+                    ("ipc.direction", "inbound"),
+                    ("ipc.event", event),
+                    ("outcome", "ok"),
+                ],
+            )
+        })
+        .sum()
+}
+
 fn spans(capture: &Capture, prefix: &str) -> u64 {
     capture
         .finished_spans()
@@ -229,6 +246,10 @@ fn run(overflow: Overflow, inputs: &[Input]) -> Result<(), TestCaseError> {
             counted(&capture, "outbound"),
             "snapshot and counters differ"
         );
+        // Counted apart from what the outbox says of itself: each thing that was sent ends once,
+        // and so does a reply to each call whose handler came to its end.
+        let answered = answered(&capture);
+        prop_assert_eq!(ended, world.emitted + answered, "{} answered", answered);
         prop_assert_eq!(metrics.messages_received, world.posted);
         prop_assert_eq!(
             world.posted,
