@@ -6,3 +6,4 @@ mod cardinality;
 mod ledger;
 mod model_page;
 mod telemetry;
+mod transport;
