@@ -133,10 +133,13 @@ impl IpcHandler {
     }
 
     fn change<R>(&self, change: impl FnOnce(&mut Events) -> R) -> R {
-        let _changing = self.changing.lock().unwrap_or_else(PoisonError::into_inner);
+        let changing = self.changing.lock().unwrap_or_else(PoisonError::into_inner);
         let mut events = Events::clone(&self.events.load());
         let result = change(&mut events);
-        self.events.store(Arc::new(events));
+        let before = self.events.swap(Arc::new(events));
+        drop(changing);
+        // Without the lock: what a listener holds may use the wire again when it is dropped.
+        drop(before);
         result
     }
 

@@ -17,7 +17,7 @@ use super::call::{Answer, Call};
 use super::handler::{Running, Verdict};
 use super::limits::is_event_name;
 use super::message::{Form, Inbound, Posted, form_of, parse_batch, parse_plain};
-use super::outbox::{Body, Credit, Facts, Outbound, Phase};
+use super::outbox::{Body, Credit, Facts, Outbound};
 use super::page::died;
 use super::propagation::parse_traceparent;
 use super::series::{Direction, End, EventSeries};
@@ -316,7 +316,7 @@ impl Inner {
                     .lost(Direction::Inbound, ErrorType::PageShed, count);
             }
             Inbound::PageError(error) => self.series.page_error(error),
-            Inbound::Leave => self.left(Phase::Loading),
+            Inbound::Leave => self.leave(generation),
             Inbound::Ready | Inbound::Posted(_) => unreachable!("told apart by the caller"),
         }
     }

@@ -83,6 +83,14 @@ impl Page {
         self.end_generation(phase, facts)
     }
 
+    /// The page of `generation` goes away, unless another took its place meanwhile.
+    pub(super) fn leave(&mut self, generation: u64, facts: &mut Facts) -> Vec<AbortHandle> {
+        if generation != self.generation {
+            return Vec::new();
+        }
+        self.left(Phase::Loading, facts)
+    }
+
     /// Nothing crosses the wire from here on.
     pub(super) fn close(&mut self, facts: &mut Facts) -> Vec<AbortHandle> {
         if self.phase == Phase::Closed {

@@ -287,9 +287,17 @@ impl Inner {
         Ok(())
     }
 
-    pub(super) fn left(&self, phase: Phase) {
+    fn left(&self, phase: Phase) {
         let mut facts = Facts::default();
         let aborts = self.page().left(phase, &mut facts);
+        self.apply(facts);
+        abort_all(aborts);
+    }
+
+    /// The page says itself that it goes away.
+    pub(super) fn leave(&self, generation: u64) {
+        let mut facts = Facts::default();
+        let aborts = self.page().leave(generation, &mut facts);
         self.apply(facts);
         abort_all(aborts);
     }

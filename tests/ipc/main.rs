@@ -5,4 +5,5 @@ mod bad_input;
 mod cardinality;
 mod ledger;
 mod model_page;
+mod reentrancy;
 mod telemetry;

@@ -1,0 +1,89 @@
+//! Code of the app may use the wire again wherever the wire runs it.
+
+use std::sync::mpsc;
+use std::time::Duration;
+
+use serde_json::json;
+use spanwire::ipc::{Call, Ipc};
+
+use crate::model_page::ModelPage;
+
+/// Runs `scenario`; fails when it does not come to its end.
+fn ends(scenario: impl FnOnce() + Send + 'static) {
+    let (done, ended) = mpsc::channel();
+    std::thread::spawn(move || {
+        scenario();
+        let _ = done.send(());
+    });
+    // Far longer than it takes: only a deadlock gets here.
+    ended.recv_timeout(Duration::from_secs(30)).unwrap();
+}
+
+/// Uses the wire when it is dropped, as a guard that a listener holds may.
+struct OffWhenDropped(Ipc, spanwire::ipc::ListenerId);
+
+impl Drop for OffWhenDropped {
+    fn drop(&mut self) {
+        assert!(self.0.off(self.1));
+    }
+}
+
+#[test]
+fn what_a_listener_holds_may_take_another_off_when_it_is_dropped() {
+    ends(|| {
+        let ipc = Ipc::builder("main").build();
+        let other = ipc.on("other", |_: &Call| ()).unwrap();
+        let guard = OffWhenDropped(ipc.clone(), other);
+        let listener = ipc
+            .on("save", move |_: &Call| {
+                let _held = &guard;
+            })
+            .unwrap();
+        assert!(ipc.off(listener));
+        assert!(!ipc.off(other));
+    });
+}
+
+#[test]
+fn a_waker_may_pump_at_once() {
+    ends(|| {
+        let ipc = Ipc::builder("main").build();
+        ipc.on("echo", {
+            let ipc = ipc.clone();
+            move |_: &Call| ipc.emit("echoed", &0).unwrap()
+        })
+        .unwrap();
+        let (sent, scripts) = mpsc::channel();
+        ipc.on_wake({
+            let ipc = ipc.clone();
+            move || {
+                while ipc
+                    .next_script()
+                    .is_some_and(|script| sent.send(script).is_ok())
+                {}
+            }
+        });
+        let mut page = ModelPage::load(&ipc, "p1");
+        page.call(&ipc, "echo", json!(null));
+        assert_eq!(scripts.try_iter().count(), 2);
+    });
+}
+
+#[test]
+fn a_page_that_was_replaced_in_the_middle_of_its_batch_does_not_take_the_next_one_along() {
+    let ipc = Ipc::builder("main").build();
+    ipc.on("navigate", {
+        let ipc = ipc.clone();
+        move |_: &Call| ipc.page_ready("p2").unwrap()
+    })
+    .unwrap();
+    let page = ModelPage::load(&ipc, "p1");
+    page.send(
+        &ipc,
+        &[
+            json!({"kind": "event", "id": 1, "event": "navigate"}),
+            json!({"kind": "leave"}),
+        ],
+    );
+    assert!(format!("{ipc:?}").contains("Ready"), "{ipc:?}");
+}
