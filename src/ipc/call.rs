@@ -60,6 +60,8 @@ pub(super) enum Code {
     HandlerError,
     UnknownEvent,
     InvalidName,
+    Cancelled,
+    OverCredit,
 }
 
 impl Code {
@@ -68,6 +70,8 @@ impl Code {
             Self::HandlerError => "HANDLER_ERROR",
             Self::UnknownEvent => "UNKNOWN_EVENT",
             Self::InvalidName => "INVALID_NAME",
+            Self::Cancelled => "CANCELLED",
+            Self::OverCredit => "OVER_CREDIT",
         }
     }
 }

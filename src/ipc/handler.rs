@@ -209,7 +209,7 @@ impl Verdict {
                 Level::ERROR,
                 {
                     { semconv::EXCEPTION_TYPE } = name.as_ref(),
-                    { semconv::EXCEPTION_MESSAGE } = message.as_str(),
+                    { semconv::EXCEPTION_MESSAGE } = cut(message),
                 },
                 "handler failed"
             );
@@ -248,6 +248,22 @@ impl Verdict {
         )
     }
 
+    pub(super) fn cancelled() -> Self {
+        Self::refusal(
+            ErrorType::Cancelled,
+            Code::Cancelled,
+            "the handler was dropped before it was done",
+        )
+    }
+
+    pub(super) fn over_credit() -> Self {
+        Self::refusal(
+            ErrorType::OverCredit,
+            Code::OverCredit,
+            "too many handlers are running",
+        )
+    }
+
     fn refusal(error: ErrorType, code: Code, message: &str) -> Self {
         let rejection = Rejection {
             name: "SpanwireError".into(),
@@ -272,7 +288,7 @@ impl Verdict {
             Level::ERROR,
             {
                 { semconv::EXCEPTION_TYPE } = "panic",
-                { semconv::EXCEPTION_MESSAGE } = text,
+                { semconv::EXCEPTION_MESSAGE } = cut(text),
             },
             "handler panicked"
         );
@@ -288,6 +304,16 @@ impl Verdict {
         }
     }
 }
+
+/// The part of an error's text that is logged. Errors like to quote what the page sent, and log
+/// records wait in a queue that is bounded in number alone.
+fn cut(text: &str) -> &str {
+    text.get(..text.floor_char_boundary(LOGGED_LEN_MAX))
+        .unwrap_or(text)
+}
+
+/// As much as a failed operation logs.
+const LOGGED_LEN_MAX: usize = 4 * 1024;
 
 fn wanted(call: &Call<'_>) -> Wanted {
     if call.wants_reply() {

@@ -1,7 +1,7 @@
 //! One wire: the handle that the app, the transport and the handlers share.
 
 use std::fmt;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use arc_swap::ArcSwapOption;
@@ -41,6 +41,8 @@ pub(super) struct Inner {
     pub(super) series: WebviewSeries,
     pub(super) stats: Stats,
     pub(super) spans: Spans,
+    /// Messages whose handlers go on in the background, whatever became of their page.
+    pub(super) background: AtomicUsize,
     waker: Arc<Waker>,
     page: Mutex<Page>,
 }
@@ -86,6 +88,7 @@ impl Ipc {
             series: WebviewSeries::new(&config.name),
             stats: Stats::new(),
             spans: Spans::new(config.tracer.take()),
+            background: AtomicUsize::new(0),
             waker,
             page: Mutex::new(Page::new(config.limits)),
             config,
@@ -188,9 +191,15 @@ impl Ipc {
         inner.queue.rearm();
         let now = inner.clock.now();
         let mut facts = Facts::default();
-        let script = inner
-            .page()
-            .next_script(now, &mut || inner.queue.try_pop_timed(), &mut facts);
+        let mut waits = Vec::new();
+        let mut pop = || {
+            let popped = inner.queue.try_pop_unrecorded()?;
+            waits.push(popped.wait);
+            Some(popped)
+        };
+        let script = inner.page().next_script(now, &mut pop, &mut facts);
+        // Without the lock, since the recorder is the app's.
+        inner.queue.record_waits(&waits);
         inner.apply(facts);
         if let Some(script) = &script
             && !script.settles
@@ -208,7 +217,8 @@ impl Ipc {
         let mut facts = Facts::default();
         let again = self.0.page().evaluation_failed(&script, &mut facts);
         self.0.apply(facts);
-        if again {
+        // A message that failed for good made room among those in flight.
+        if again || !self.0.queue.is_empty() {
             self.0.waker.wake();
         }
     }
@@ -275,6 +285,12 @@ impl Inner {
 
     pub(super) fn wake(&self) {
         self.waker.wake();
+    }
+
+    /// How many handlers may run in the background: a page's window bounds its own alone, and those
+    /// of events outlive it.
+    pub(super) fn background_max(&self) -> usize {
+        (self.config.limits.unanswered_max as usize).saturating_mul(4)
     }
 
     pub(super) fn ready(&self, page: &str) -> Result<(), ErrorType> {

@@ -7,3 +7,4 @@ mod ledger;
 mod model_page;
 mod reentrancy;
 mod telemetry;
+mod window;

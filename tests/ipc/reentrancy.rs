@@ -1,8 +1,9 @@
 //! Code of the app may use the wire again wherever the wire runs it.
 
-use std::sync::mpsc;
+use std::sync::{OnceLock, mpsc};
 use std::time::Duration;
 
+use metrics::{Counter, Gauge, Histogram, Key, KeyName, Metadata, SharedString, Unit};
 use serde_json::json;
 use spanwire::ipc::{Call, Ipc};
 
@@ -86,4 +87,52 @@ fn a_page_that_was_replaced_in_the_middle_of_its_batch_does_not_take_the_next_on
         ],
     );
     assert!(format!("{ipc:?}").contains("Ready"), "{ipc:?}");
+}
+
+/// Looks at the wire whenever a metric of it is registered.
+struct Curious(OnceLock<Ipc>);
+
+impl Curious {
+    fn look(&self) {
+        if let Some(ipc) = self.0.get() {
+            assert!(!format!("{ipc:?}").is_empty());
+        }
+    }
+}
+
+impl metrics::Recorder for Curious {
+    fn describe_counter(&self, _: KeyName, _: Option<Unit>, _: SharedString) {}
+    fn describe_gauge(&self, _: KeyName, _: Option<Unit>, _: SharedString) {}
+    fn describe_histogram(&self, _: KeyName, _: Option<Unit>, _: SharedString) {}
+    fn register_counter(&self, _: &Key, _: &Metadata<'_>) -> Counter {
+        self.look();
+        Counter::noop()
+    }
+    fn register_gauge(&self, _: &Key, _: &Metadata<'_>) -> Gauge {
+        self.look();
+        Gauge::noop()
+    }
+    fn register_histogram(&self, _: &Key, _: &Metadata<'_>) -> Histogram {
+        self.look();
+        Histogram::noop()
+    }
+}
+
+#[test]
+fn a_recorder_may_look_at_the_wire_while_metrics_are_registered() {
+    ends(|| {
+        let recorder = Curious(OnceLock::new());
+        metrics::with_local_recorder(&recorder, || {
+            let ipc = Ipc::builder("main").build();
+            assert!(recorder.0.set(ipc.clone()).is_ok());
+            ipc.on("echo", |_: &Call| ()).unwrap();
+            let mut page = ModelPage::load(&ipc, "p1");
+            ipc.emit("event", &0).unwrap();
+            page.call(&ipc, "echo", json!(null));
+            page.call(&ipc, "nobody", json!(null));
+            page.pump(&ipc);
+            spanwire::publish();
+            ipc.close();
+        });
+    });
 }
