@@ -11,6 +11,7 @@ use futures_util::future::AbortHandle;
 use super::builder::IpcBuilder;
 use super::call::{Call, HandlerResult};
 use super::handler::{IpcHandler, Listener, ListenerId, RegisterError};
+use super::limits::Limits;
 use super::message::is_page_id;
 use super::outbox::{Ended, Facts, Outbound, Phase};
 use super::page::Page;
@@ -110,13 +111,19 @@ impl Ipc {
     }
 
     /// The text to run in each page before its own scripts: `script`, an expression that is a
-    /// function, called with what the page side needs to know.
+    /// function, called with what the page side needs to know: the nonce, and how many credits, how
+    /// many bytes a batch and how many levels of nesting it has.
     #[must_use]
     pub fn page_script(&self, script: &str) -> String {
-        let credits = self.0.config.limits.unanswered_max;
+        let nonce = &self.0.nonce;
+        let Limits {
+            unanswered_max: credits,
+            inbound_bytes_max: bytes,
+            depth_max: depth,
+            ..
+        } = self.0.config.limits;
         format!(
-            r#"({script})({{"nonce":"{}","credits":{credits}}});"#,
-            self.0.nonce
+            r#"({script})({{"nonce":"{nonce}","credits":{credits},"bytes":{bytes},"depth":{depth}}});"#
         )
     }
 

@@ -232,3 +232,22 @@ fn failed_messages_are_told_in_any_order() {
     let metrics = ipc.metrics();
     assert_eq!((metrics.messages_sent, metrics.messages_failed), (2, 3));
 }
+
+#[test]
+fn the_page_script_is_given_the_limits_that_it_has_to_keep() {
+    let ipc = limited(|limits| {
+        limits.unanswered_max = 7;
+        limits.inbound_bytes_max = 4_096;
+        limits.depth_max = 9;
+    })
+    .build();
+    let nonce = ipc.nonce();
+    assert_eq!(
+        ipc.page_script("f"),
+        format!(r#"(f)({{"nonce":"{nonce}","credits":7,"bytes":4096,"depth":9}});"#)
+    );
+    let script = include_str!("../../page/spanwire.js");
+    for key in ["nonce", "credits", "bytes", "depth"] {
+        assert!(script.contains(&format!("config.{key}")), "{key}");
+    }
+}
