@@ -14,7 +14,7 @@ use super::handler::{IpcHandler, Listener, ListenerId, RegisterError};
 use super::limits::Limits;
 use super::message::is_page_id;
 use super::outbox::{Ended, Facts, Outbound, Phase};
-use super::page::Page;
+use super::page::{Page, died};
 use super::script::Script;
 use super::series::{Direction, WebviewSeries};
 use super::spans::Spans;
@@ -331,8 +331,13 @@ impl Inner {
         let aborts = self.page().close(&mut facts);
         self.apply(facts);
         abort_all(aborts);
+        self.drop_queued();
+    }
+
+    /// Ends what is left in the queue of a closed wire.
+    pub(super) fn drop_queued(&self) {
         while let Some(popped) = self.queue.try_pop_timed() {
-            self.ended(&super::page::died(popped.message, Err(ErrorType::Shutdown)));
+            self.ended(&died(popped.message, Err(ErrorType::Shutdown)));
         }
     }
 
