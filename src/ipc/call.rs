@@ -62,6 +62,7 @@ pub(super) enum Code {
     InvalidName,
     Cancelled,
     OverCredit,
+    TooLarge,
 }
 
 impl Code {
@@ -72,6 +73,7 @@ impl Code {
             Self::InvalidName => "INVALID_NAME",
             Self::Cancelled => "CANCELLED",
             Self::OverCredit => "OVER_CREDIT",
+            Self::TooLarge => "TOO_LARGE",
         }
     }
 }

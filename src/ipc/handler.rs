@@ -248,6 +248,22 @@ impl Verdict {
         )
     }
 
+    /// Payload bytes of the reply.
+    pub(super) fn reply_size(&self) -> usize {
+        match &self.answer {
+            Ok(data) => data.get().len(),
+            Err(rejection) => rejection.message.len(),
+        }
+    }
+
+    pub(super) fn too_large() -> Self {
+        Self::refusal(
+            ErrorType::TooLarge,
+            Code::TooLarge,
+            "the reply is larger than the limit",
+        )
+    }
+
     pub(super) fn cancelled() -> Self {
         Self::refusal(
             ErrorType::Cancelled,

@@ -380,6 +380,11 @@ impl Inner {
         took: Option<Duration>,
         context: Option<Context>,
     ) {
+        let verdict = if verdict.reply_size() > self.config.limits.outbound_bytes_max {
+            Verdict::too_large()
+        } else {
+            verdict
+        };
         ended(series, verdict.end, took);
         match caller.call {
             Some(call) => self.reply(caller, call, series, verdict.answer, context),

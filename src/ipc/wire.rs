@@ -384,6 +384,7 @@ impl Drop for Inner {
     /// Nobody can take messages any more: what is still open is counted as dropped.
     fn drop(&mut self) {
         self.close();
+        self.series.page_dropped();
     }
 }
 

@@ -135,6 +135,14 @@ impl Account {
         counter.increment(messages as u64);
     }
 
+    /// The queue is dropped with what it held. Nobody publishes its size any more, so what was told
+    /// last is that it is empty.
+    pub(super) fn ended(&self) {
+        if let Some(handles) = self.instruments.existing() {
+            handles.size.set(0.0);
+        }
+    }
+
     #[inline]
     fn handles(&self) -> Option<&Handles> {
         self.instruments.get(|| self.register())

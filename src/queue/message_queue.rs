@@ -512,6 +512,7 @@ impl<T> Drop for Shared<T> {
         if left > 0 {
             self.account.dropped(ErrorType::Shutdown, left);
         }
+        self.account.ended();
     }
 }
 

@@ -11,7 +11,7 @@ use crate::model_page::ModelPage;
 
 /// Runs `scenario`; fails when it does not come to its end.
 fn ends(scenario: impl FnOnce() + Send + 'static) {
-    let (done, ended) = mpsc::channel();
+    let (done, ended) = mpsc::sync_channel(1);
     std::thread::spawn(move || {
         scenario();
         let _ = done.send(());
@@ -54,7 +54,7 @@ fn a_waker_may_pump_at_once() {
             move |_: &Call| ipc.emit("echoed", &0).unwrap()
         })
         .unwrap();
-        let (sent, scripts) = mpsc::channel();
+        let (sent, scripts) = mpsc::sync_channel(10);
         ipc.on_wake({
             let ipc = ipc.clone();
             move || {

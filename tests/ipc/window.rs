@@ -251,3 +251,59 @@ fn the_page_script_is_given_the_limits_that_it_has_to_keep() {
         assert!(script.contains(&format!("config.{key}")), "{key}");
     }
 }
+
+#[test]
+fn a_reply_that_is_too_large_is_an_error_instead() {
+    let capture = Capture::new();
+    capture.run(|| {
+        let ipc = limited(|limits| limits.outbound_bytes_max = 100).build();
+        let reply = |length| move |_: &Call| Ok::<_, String>("x".repeat(length));
+        ipc.on("fits", reply(98)).unwrap();
+        ipc.on("large", reply(99)).unwrap();
+        let mut page = ModelPage::load(&ipc, "p1");
+        page.call(&ipc, "large", json!(null));
+        page.emit(&ipc, "large", json!(null));
+        page.pump(&ipc);
+        assert_eq!(page.log, ["reply 1 error TOO_LARGE"]);
+        page.call(&ipc, "fits", json!(null));
+        page.pump(&ipc);
+        assert_eq!(page.log.len(), 2);
+        let large = [
+            ("error.type", "too_large"),
+            ("ipc.direction", "inbound"),
+            ("ipc.event", "large"),
+            ("outcome", "failed"),
+            ("webview.name", "main"),
+        ];
+        assert_eq!(capture.counter("spanwire.ipc.messages", &large), 1);
+    });
+}
+
+#[test]
+fn gauges_of_a_wire_that_was_dropped_do_not_stay_as_they_were() {
+    let capture = Capture::new();
+    capture.run(|| {
+        let ipc = Ipc::builder("main").build();
+        let _page = ModelPage::load(&ipc, "p1");
+        ipc.emit("event", &0).unwrap();
+        let gauges = || {
+            let state = |state| {
+                capture.gauge(
+                    "spanwire.page.state",
+                    &[("state", state), ("webview.name", "main")],
+                )
+            };
+            let size = capture.gauge("spanwire.queue.size", &[("queue.name", "main")]);
+            (state("ready"), state("gone"), size)
+        };
+        assert_eq!(gauges(), (Some(1.0), Some(0.0), Some(1.0)));
+        drop(ipc);
+        assert_eq!(gauges(), (Some(0.0), Some(1.0), Some(0.0)));
+        let queue = spanwire::queue::MessageQueue::bounded("jobs", 3);
+        queue.push(1).unwrap();
+        let size = || capture.gauge("spanwire.queue.size", &[("queue.name", "jobs")]);
+        assert_eq!(size(), Some(1.0));
+        drop(queue);
+        assert_eq!(size(), Some(0.0));
+    });
+}
