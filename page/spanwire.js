@@ -1,5 +1,5 @@
 // The page's end of the wire (docs/wire.md): one expression, which the host calls with
-// `{nonce, credits}` at the start of each document, before any code of the page.
+// `{nonce, credits, bytes, depth}` at the start of each document, before any code of the page.
 //
 // No timer runs while nothing is on its way: each flush is driven by a message in or out.
 (config) => {
@@ -38,10 +38,11 @@
   const encoder = new TextEncoder();
 
   const BATCH_MESSAGES = 50;
-  const BATCH_BYTES = 1_000_000;
+  const BATCH_BYTES = config.bytes - 256; // of its messages: what is around them has 93
   const OUTBOX_MESSAGES = 10_000;
-  const DEPTH = 60; // the host takes 64 levels, and the batch around the data has some
+  const DEPTH = config.depth - 4; // of the data: the batch around it has 3 levels
   const NAME = /^[A-Za-z0-9_.:/-]{1,64}$/;
+  const PRINTABLE = /^[ -~]{0,256}$/;
 
   class SpanwireError extends Error {
     constructor(name, message, code) {
@@ -101,6 +102,7 @@
 
   const tell = (text) => {
     if (away) return;
+    if (control.length + text.length > BATCH_BYTES) flush();
     control += control ? `,${text}` : text;
     // Its bound: one turn can hold more than a batch.
     if (++controls < BATCH_MESSAGES) schedule();
@@ -178,11 +180,16 @@
       }
       text = `,"data":${json}`;
     }
-    if (traceparent !== undefined) text += `,"traceparent":${stringify(`${traceparent}`)}`;
+    if (traceparent !== undefined) {
+      // What cannot be one goes as an empty one, which the host counts: half a surrogate pair
+      // would make the whole message unreadable there.
+      const parent = `${traceparent}`;
+      text += `,"traceparent":${match(PRINTABLE, parent) ? stringify(parent) : '""'}`;
+    }
     // A unit of UTF-16 is at most 3 bytes of UTF-8: count only where that could matter.
     let bytes = text.length * 3 + 128;
     if (bytes > BATCH_BYTES / BATCH_MESSAGES) bytes = encode(encoder, text).length + 128;
-    if (bytes > BATCH_BYTES) throw refusal("TOO_LARGE", "the data is larger than 1 MB");
+    if (bytes > BATCH_BYTES) throw refusal("TOO_LARGE", `the data is larger than ${BATCH_BYTES} bytes`);
     if (away || outbox.length - head >= OUTBOX_MESSAGES) return null;
     const entry = { kind, id: ++lastId, bytes, sent: false, withdrawn: false };
     entry.text = `{"kind":"${kind}","id":${entry.id},"event":"${event}"${text}}`;
@@ -229,6 +236,8 @@
         signal.addEventListener("abort", call.abort);
       }
       put(calls, entry.id, call);
+      // It may have been sent at once, and the transport have broken on it.
+      if (away) withdraw("BACKEND_GONE", "the host does not listen any more");
     });
 
   // Takes a call off the books; false when it was settled before.
@@ -305,19 +314,20 @@
   };
 
   const acknowledge = () => {
-    if (acks.length) {
-      let ranges = "";
-      for (let from = 0, to; from < acks.length; from = to) {
-        to = from + 1;
-        while (to < acks.length && acks[to] === acks[to - 1] + 1) to++;
-        ranges += `${ranges && ","}[${acks[from]},${acks[to - 1]}]`;
+    const threw = failed.length ? `,"failed":${stringify(failed)}` : "";
+    let ranges = "";
+    for (let from = 0, to; from < acks.length; from = to) {
+      to = from + 1;
+      while (to < acks.length && acks[to] === acks[to - 1] + 1) to++;
+      ranges += `${ranges && ","}[${acks[from]},${acks[to - 1]}]`;
+      // In pieces, or one could be larger than a batch.
+      if (to === acks.length || ranges.length > BATCH_BYTES / 4) {
+        tell(`{"kind":"ack","ids":[${ranges}]${threw}}`);
+        ranges = "";
       }
-      let text = `{"kind":"ack","ids":[${ranges}]`;
-      if (failed.length) text += `,"failed":${stringify(failed)}`;
-      acks = [];
-      failed = [];
-      tell(`${text}}`);
     }
+    acks = [];
+    failed = [];
     schedule();
   };
 

@@ -1,6 +1,7 @@
 //! A message whose listeners go on in the background.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use futures_util::future::{AbortHandle, Abortable, BoxFuture};
@@ -12,7 +13,6 @@ use super::inbound::{Caller, ended};
 use super::series::EventSeries;
 use super::wire::Inner;
 use crate::clock::Stamp;
-use crate::semconv::ErrorType;
 
 /// Ends its message once, however its listeners end: done, withdrawn by the page, or dropped with
 /// their runtime.
@@ -34,6 +34,8 @@ impl Background {
         started: Stamp,
         context: Option<Context>,
     ) -> Self {
+        // Relaxed: the count orders nothing.
+        inner.background.fetch_add(1, Ordering::Relaxed);
         Self {
             inner: Arc::clone(inner),
             series,
@@ -49,6 +51,14 @@ impl Background {
         let Some(runtime) = self.inner.config.runtime.clone() else {
             unreachable!("on_async refuses without a runtime")
         };
+        if self.inner.background.load(Ordering::Relaxed) > self.inner.background_max() {
+            self.ended = true;
+            let context = self.context.take();
+            let verdict = Verdict::over_credit();
+            return self
+                .inner
+                .finish(&self.series, self.caller, verdict, None, context);
+        }
         let (abort, registration) = AbortHandle::new_pair();
         if let Some(call) = self.caller.call {
             let opened = self
@@ -74,6 +84,10 @@ impl Background {
     }
 
     fn finish(mut self, verdict: Verdict) {
+        self.end(verdict);
+    }
+
+    fn end(&mut self, verdict: Verdict) {
         self.ended = true;
         let took = self.took();
         if self.still_awaited() {
@@ -101,11 +115,10 @@ impl Background {
 
 impl Drop for Background {
     fn drop(&mut self) {
-        if self.ended {
-            return;
+        self.inner.background.fetch_sub(1, Ordering::Relaxed);
+        // Nobody withdrew a call that is still awaited: its runtime ended, and the page is told.
+        if !self.ended {
+            self.end(Verdict::cancelled());
         }
-        self.still_awaited();
-        ended(&self.series, Err(ErrorType::Cancelled), Some(self.took()));
-        self.inner.refund(self.caller);
     }
 }

@@ -60,6 +60,9 @@ pub(super) enum Code {
     HandlerError,
     UnknownEvent,
     InvalidName,
+    Cancelled,
+    OverCredit,
+    TooLarge,
 }
 
 impl Code {
@@ -68,6 +71,9 @@ impl Code {
             Self::HandlerError => "HANDLER_ERROR",
             Self::UnknownEvent => "UNKNOWN_EVENT",
             Self::InvalidName => "INVALID_NAME",
+            Self::Cancelled => "CANCELLED",
+            Self::OverCredit => "OVER_CREDIT",
+            Self::TooLarge => "TOO_LARGE",
         }
     }
 }

@@ -194,6 +194,11 @@ impl Inner {
             None => self.queue.push(message),
             Some(key) => self.queue.push_latest(key, message),
         };
+        if self.queue.is_closed() {
+            // It was closed after this message had its place, and perhaps emptied before the
+            // message was in it.
+            self.drop_queued();
+        }
         match pushed {
             Ok(Pushed::Queued) => Ok(()),
             Ok(Pushed::Superseded(older)) => {

@@ -133,10 +133,13 @@ impl IpcHandler {
     }
 
     fn change<R>(&self, change: impl FnOnce(&mut Events) -> R) -> R {
-        let _changing = self.changing.lock().unwrap_or_else(PoisonError::into_inner);
+        let changing = self.changing.lock().unwrap_or_else(PoisonError::into_inner);
         let mut events = Events::clone(&self.events.load());
         let result = change(&mut events);
-        self.events.store(Arc::new(events));
+        let before = self.events.swap(Arc::new(events));
+        drop(changing);
+        // Without the lock: what a listener holds may use the wire again when it is dropped.
+        drop(before);
         result
     }
 
@@ -206,7 +209,7 @@ impl Verdict {
                 Level::ERROR,
                 {
                     { semconv::EXCEPTION_TYPE } = name.as_ref(),
-                    { semconv::EXCEPTION_MESSAGE } = message.as_str(),
+                    { semconv::EXCEPTION_MESSAGE } = cut(message),
                 },
                 "handler failed"
             );
@@ -245,6 +248,38 @@ impl Verdict {
         )
     }
 
+    /// Payload bytes of the reply.
+    pub(super) fn reply_size(&self) -> usize {
+        match &self.answer {
+            Ok(data) => data.get().len(),
+            Err(rejection) => rejection.message.len(),
+        }
+    }
+
+    pub(super) fn too_large() -> Self {
+        Self::refusal(
+            ErrorType::TooLarge,
+            Code::TooLarge,
+            "the reply is larger than the limit",
+        )
+    }
+
+    pub(super) fn cancelled() -> Self {
+        Self::refusal(
+            ErrorType::Cancelled,
+            Code::Cancelled,
+            "the handler was dropped before it was done",
+        )
+    }
+
+    pub(super) fn over_credit() -> Self {
+        Self::refusal(
+            ErrorType::OverCredit,
+            Code::OverCredit,
+            "too many handlers are running",
+        )
+    }
+
     fn refusal(error: ErrorType, code: Code, message: &str) -> Self {
         let rejection = Rejection {
             name: "SpanwireError".into(),
@@ -269,7 +304,7 @@ impl Verdict {
             Level::ERROR,
             {
                 { semconv::EXCEPTION_TYPE } = "panic",
-                { semconv::EXCEPTION_MESSAGE } = text,
+                { semconv::EXCEPTION_MESSAGE } = cut(text),
             },
             "handler panicked"
         );
@@ -285,6 +320,16 @@ impl Verdict {
         }
     }
 }
+
+/// The part of an error's text that is logged. Errors like to quote what the page sent, and log
+/// records wait in a queue that is bounded in number alone.
+fn cut(text: &str) -> &str {
+    text.get(..text.floor_char_boundary(LOGGED_LEN_MAX))
+        .unwrap_or(text)
+}
+
+/// As much as a failed operation logs.
+const LOGGED_LEN_MAX: usize = 4 * 1024;
 
 fn wanted(call: &Call<'_>) -> Wanted {
     if call.wants_reply() {

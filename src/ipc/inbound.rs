@@ -17,7 +17,7 @@ use super::call::{Answer, Call};
 use super::handler::{Running, Verdict};
 use super::limits::is_event_name;
 use super::message::{Form, Inbound, Posted, form_of, parse_batch, parse_plain};
-use super::outbox::{Body, Credit, Facts, Outbound, Phase};
+use super::outbox::{Body, Credit, Facts, Outbound};
 use super::page::died;
 use super::propagation::parse_traceparent;
 use super::series::{Direction, End, EventSeries};
@@ -94,12 +94,10 @@ impl Ipc {
     /// Handlers run before it returns. It never fails and never panics: what is wrong with a text
     /// is counted, and answered where somebody waits.
     pub fn receive(&self, text: &str, origin: Option<&str>) -> Received {
-        let form = form_of(text);
-        let plain = self.0.config.page_events == PageEvents::PlainToo;
-        match form {
+        match self.0.form(text) {
             Form::Batch => self.receive_batch(text, origin),
-            Form::Plain if plain => self.receive_plain(text, origin),
-            Form::Plain | Form::NotOurs => return Received::NotOurs,
+            Form::Plain => self.receive_plain(text, origin),
+            Form::NotOurs => return Received::NotOurs,
         }
         Received::Ours
     }
@@ -109,7 +107,8 @@ impl Ipc {
         if let Ok(text) = std::str::from_utf8(bytes) {
             return self.receive(text, origin);
         }
-        if form_of(&String::from_utf8_lossy(bytes.get(..64).unwrap_or(bytes))) == Form::NotOurs {
+        let start = String::from_utf8_lossy(bytes.get(..64).unwrap_or(bytes));
+        if self.0.form(&start) == Form::NotOurs {
             return Received::NotOurs;
         }
         self.0.refuse_text(ErrorType::Malformed);
@@ -199,18 +198,26 @@ impl Ipc {
         inner
             .series
             .message_size(Direction::Inbound, posted.data.get().len());
-        if let Err(error) = inner.page().admit(generation, posted.id) {
-            // Not answered: the id belongs to another call, or the page broke its window.
-            return inner
-                .posted_series(&posted.event)
-                .lost(Direction::Inbound, error, 1);
-        }
         let call = posted.wants_reply.then_some(posted.id);
         let caller = Caller {
             generation,
             call,
             credit: Credit::Spent,
         };
+        let admitted = inner.page().admit(generation, posted.id);
+        match admitted {
+            Ok(true) => inner.wake(),
+            Ok(false) => {}
+            Err(error) => {
+                // Not answered: the id belongs to another call, or the page broke its window.
+                if error == ErrorType::Duplicate {
+                    inner.refund(caller);
+                }
+                return inner
+                    .posted_series(&posted.event)
+                    .lost(Direction::Inbound, error, 1);
+            }
+        }
         self.handle(
             caller,
             &posted.event,
@@ -261,6 +268,14 @@ impl Ipc {
 }
 
 impl Inner {
+    /// What a text is to this wire, told by its first bytes.
+    fn form(&self, text: &str) -> Form {
+        match form_of(text) {
+            Form::Plain if self.config.page_events == PageEvents::OwnOnly => Form::NotOurs,
+            form => form,
+        }
+    }
+
     fn received(&self) {
         self.stats.received(1);
     }
@@ -295,7 +310,7 @@ impl Inner {
                 let mut facts = Facts::default();
                 let due = self
                     .page()
-                    .acknowledged(generation, &ids, &failed, &mut facts);
+                    .acknowledged(generation, &ids, failed, &mut facts);
                 self.apply(facts);
                 // What waited for room among the messages in flight may have it now, and nothing
                 // else would say so.
@@ -313,10 +328,10 @@ impl Inner {
             Inbound::Shed { count } => {
                 self.series
                     .nameless()
-                    .lost(Direction::Inbound, ErrorType::PageShed, count);
+                    .lost(Direction::Inbound, ErrorType::PageShed, count.into());
             }
             Inbound::PageError(error) => self.series.page_error(error),
-            Inbound::Leave => self.left(Phase::Loading),
+            Inbound::Leave => self.leave(generation),
             Inbound::Ready | Inbound::Posted(_) => unreachable!("told apart by the caller"),
         }
     }
@@ -365,6 +380,11 @@ impl Inner {
         took: Option<Duration>,
         context: Option<Context>,
     ) {
+        let verdict = if verdict.reply_size() > self.config.limits.outbound_bytes_max {
+            Verdict::too_large()
+        } else {
+            verdict
+        };
         ended(series, verdict.end, took);
         match caller.call {
             Some(call) => self.reply(caller, call, series, verdict.answer, context),

@@ -17,8 +17,11 @@ pub struct Limits {
     pub depth_max: usize,
     /// Calls and events of the page that may be unanswered at once (1000): the page's credits.
     /// What it sends beyond is refused as `over_credit`, and a well-behaved page never does.
+    /// Async handlers that outlive their page may be three times as many on top; what needs one
+    /// more is refused in the same way.
     pub unanswered_max: u32,
-    /// Largest payload to the page, in bytes (10 MiB). A larger one comes back as an error.
+    /// Largest payload to the page, in bytes (10 MiB). A larger one comes back as an error, and a
+    /// larger reply is an error to its caller.
     pub outbound_bytes_max: usize,
     /// Messages to the page that may be sent and not acknowledged (4096).
     /// At the bound messages wait in the queue, which has a bound of its own.

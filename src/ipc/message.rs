@@ -56,7 +56,7 @@ pub(crate) enum Inbound<'a> {
         failed: Vec<u64>,
     },
     Shed {
-        count: u64,
+        count: u32,
     },
     PageError(PageError),
 }
@@ -173,7 +173,8 @@ struct RawMessage<'a> {
     traceparent: Option<Text<'a>>,
     ids: Option<Vec<(u64, u64)>>,
     failed: Option<Vec<u64>>,
-    count: Option<u64>,
+    /// Small enough that no page can make a counter overflow.
+    count: Option<u32>,
     #[serde(borrow, rename = "type")]
     error: Option<Text<'a>>,
 }

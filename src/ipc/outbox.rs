@@ -205,11 +205,17 @@ impl Outbox {
         self.replies.push_back(reply);
     }
 
-    /// Gives the page a credit back; whether a script should be sent for it.
-    pub(super) fn refund(&mut self, count: u64) -> bool {
-        self.credits += count;
-        // A quarter of the window at a time: the page never waits, and few scripts are sent for it.
-        self.credits_due = self.credits >= u64::from(self.limits.unanswered_max / 4).max(1);
+    /// Gives the page a credit back.
+    pub(super) fn refund(&mut self) {
+        self.credits += 1;
+    }
+
+    /// Whether a script should be sent for the credits that came back, when `free` are the page's
+    /// or on their way to it.
+    pub(super) fn credits_due(&mut self, free: u32) -> bool {
+        // A quarter at a time: the page never waits, and few scripts are sent for it. Of what is
+        // free and not of the window, or calls that last could leave the page without any.
+        self.credits_due |= self.credits > 0 && self.credits >= u64::from(free / 4);
         self.credits_due
     }
 
@@ -381,7 +387,8 @@ impl Outbox {
         self.credits_due || !self.staged.is_empty() || !self.unsettled.is_empty()
     }
 
-    /// The page ran the messages from `first` to `last`; those in `failed` threw or did not parse.
+    /// The page ran the messages from `first` to `last`; those in `failed`, which are in order,
+    /// threw or did not parse.
     pub(super) fn acknowledged(
         &mut self,
         first: u64,
@@ -404,7 +411,7 @@ impl Outbox {
         // One for a range, however wide a hostile page makes it.
         facts.unknown_acks += u64::from((last - first).saturating_add(1) > known.len() as u64);
         for id in known {
-            let threw = failed.contains(&id);
+            let threw = failed.binary_search(&id).is_ok();
             self.end(
                 id,
                 if threw {

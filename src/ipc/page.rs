@@ -83,6 +83,14 @@ impl Page {
         self.end_generation(phase, facts)
     }
 
+    /// The page of `generation` goes away, unless another took its place meanwhile.
+    pub(super) fn leave(&mut self, generation: u64, facts: &mut Facts) -> Vec<AbortHandle> {
+        if generation != self.generation {
+            return Vec::new();
+        }
+        self.left(Phase::Loading, facts)
+    }
+
     /// Nothing crosses the wire from here on.
     pub(super) fn close(&mut self, facts: &mut Facts) -> Vec<AbortHandle> {
         if self.phase == Phase::Closed {
@@ -112,8 +120,9 @@ impl Page {
         (self.phase == Phase::Ready && self.id == id).then_some(self.generation)
     }
 
-    /// Takes in a call or an event of the page, for a credit.
-    pub(super) fn admit(&mut self, generation: u64, id: u64) -> Result<(), ErrorType> {
+    /// Takes in a call or an event of the page, for a credit. A duplicate costs one too, to be
+    /// given back; whether a script should be sent for the credits that came back before.
+    pub(super) fn admit(&mut self, generation: u64, id: u64) -> Result<bool, ErrorType> {
         if generation != self.generation {
             return Err(ErrorType::StaleGeneration);
         }
@@ -122,11 +131,10 @@ impl Page {
         }
         self.unanswered += 1;
         if id <= self.last_id {
-            self.refund(generation);
             return Err(ErrorType::Duplicate);
         }
         self.last_id = id;
-        Ok(())
+        Ok(self.credits_due())
     }
 
     /// Gives the page the credit back for what ended; whether a script should be sent for it.
@@ -135,7 +143,13 @@ impl Page {
             return false;
         }
         self.unanswered -= 1;
-        self.outbox.refund(1)
+        self.outbox.refund();
+        self.credits_due()
+    }
+
+    fn credits_due(&mut self) -> bool {
+        let free = self.limits.unanswered_max - self.unanswered;
+        self.outbox.credits_due(free)
     }
 
     /// A call's handler goes on in the background.
@@ -206,15 +220,17 @@ impl Page {
         &mut self,
         generation: u64,
         ids: &[(u64, u64)],
-        failed: &[u64],
+        mut failed: Vec<u64>,
         facts: &mut Facts,
     ) -> bool {
         if generation != self.generation {
             return false;
         }
+        // Looked up for each message in flight, and a hostile page names a great many.
+        failed.sort_unstable();
         let before = facts.ended.len();
         for &(first, last) in ids {
-            self.outbox.acknowledged(first, last, failed, facts);
+            self.outbox.acknowledged(first, last, &failed, facts);
         }
         self.settle_replies(before, facts)
     }

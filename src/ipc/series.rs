@@ -139,11 +139,15 @@ impl WebviewSeries {
                 instruments::gauge(&semconv::PAGE_STATE, &labels)
             })
         };
-        let Some(gauges) = self.state.get(register) else {
-            return;
-        };
-        for (gauge, state) in gauges.iter().zip(Phase::NAMES) {
-            gauge.set(if state == phase.as_str() { 1.0 } else { 0.0 });
+        if let Some(gauges) = self.state.get(register) {
+            set_state(gauges, phase);
+        }
+    }
+
+    /// Nobody publishes the page's state any more, so what was told last is that it is gone.
+    pub(super) fn page_dropped(&self) {
+        if let Some(gauges) = self.state.existing() {
+            set_state(gauges, Phase::Gone);
         }
     }
 
@@ -166,6 +170,12 @@ impl WebviewSeries {
                 batch: instruments::histogram(&semconv::IPC_BATCH_SIZE, &labels),
             }
         })
+    }
+}
+
+fn set_state(gauges: &[Gauge; Phase::NAMES.len()], phase: Phase) {
+    for (gauge, state) in gauges.iter().zip(Phase::NAMES) {
+        gauge.set(if state == phase.as_str() { 1.0 } else { 0.0 });
     }
 }
 

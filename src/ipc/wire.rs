@@ -1,7 +1,7 @@
 //! One wire: the handle that the app, the transport and the handlers share.
 
 use std::fmt;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use arc_swap::ArcSwapOption;
@@ -11,9 +11,10 @@ use futures_util::future::AbortHandle;
 use super::builder::IpcBuilder;
 use super::call::{Call, HandlerResult};
 use super::handler::{IpcHandler, Listener, ListenerId, RegisterError};
+use super::limits::Limits;
 use super::message::is_page_id;
 use super::outbox::{Ended, Facts, Outbound, Phase};
-use super::page::Page;
+use super::page::{Page, died};
 use super::script::Script;
 use super::series::{Direction, WebviewSeries};
 use super::spans::Spans;
@@ -41,6 +42,8 @@ pub(super) struct Inner {
     pub(super) series: WebviewSeries,
     pub(super) stats: Stats,
     pub(super) spans: Spans,
+    /// Messages whose handlers go on in the background, whatever became of their page.
+    pub(super) background: AtomicUsize,
     waker: Arc<Waker>,
     page: Mutex<Page>,
 }
@@ -86,6 +89,7 @@ impl Ipc {
             series: WebviewSeries::new(&config.name),
             stats: Stats::new(),
             spans: Spans::new(config.tracer.take()),
+            background: AtomicUsize::new(0),
             waker,
             page: Mutex::new(Page::new(config.limits)),
             config,
@@ -107,13 +111,19 @@ impl Ipc {
     }
 
     /// The text to run in each page before its own scripts: `script`, an expression that is a
-    /// function, called with what the page side needs to know.
+    /// function, called with what the page side needs to know: the nonce, and how many credits, how
+    /// many bytes a batch and how many levels of nesting it has.
     #[must_use]
     pub fn page_script(&self, script: &str) -> String {
-        let credits = self.0.config.limits.unanswered_max;
+        let nonce = &self.0.nonce;
+        let Limits {
+            unanswered_max: credits,
+            inbound_bytes_max: bytes,
+            depth_max: depth,
+            ..
+        } = self.0.config.limits;
         format!(
-            r#"({script})({{"nonce":"{}","credits":{credits}}});"#,
-            self.0.nonce
+            r#"({script})({{"nonce":"{nonce}","credits":{credits},"bytes":{bytes},"depth":{depth}}});"#
         )
     }
 
@@ -188,9 +198,15 @@ impl Ipc {
         inner.queue.rearm();
         let now = inner.clock.now();
         let mut facts = Facts::default();
-        let script = inner
-            .page()
-            .next_script(now, &mut || inner.queue.try_pop_timed(), &mut facts);
+        let mut waits = Vec::new();
+        let mut pop = || {
+            let popped = inner.queue.try_pop_unrecorded()?;
+            waits.push(popped.wait);
+            Some(popped)
+        };
+        let script = inner.page().next_script(now, &mut pop, &mut facts);
+        // Without the lock, since the recorder is the app's.
+        inner.queue.record_waits(&waits);
         inner.apply(facts);
         if let Some(script) = &script
             && !script.settles
@@ -208,7 +224,8 @@ impl Ipc {
         let mut facts = Facts::default();
         let again = self.0.page().evaluation_failed(&script, &mut facts);
         self.0.apply(facts);
-        if again {
+        // A message that failed for good made room among those in flight.
+        if again || !self.0.queue.is_empty() {
             self.0.waker.wake();
         }
     }
@@ -277,6 +294,12 @@ impl Inner {
         self.waker.wake();
     }
 
+    /// How many handlers may run in the background: a page's window bounds its own alone, and those
+    /// of events outlive it.
+    pub(super) fn background_max(&self) -> usize {
+        (self.config.limits.unanswered_max as usize).saturating_mul(4)
+    }
+
     pub(super) fn ready(&self, page: &str) -> Result<(), ErrorType> {
         let mut facts = Facts::default();
         let aborts = self.page().ready(page, &mut facts);
@@ -287,9 +310,17 @@ impl Inner {
         Ok(())
     }
 
-    pub(super) fn left(&self, phase: Phase) {
+    fn left(&self, phase: Phase) {
         let mut facts = Facts::default();
         let aborts = self.page().left(phase, &mut facts);
+        self.apply(facts);
+        abort_all(aborts);
+    }
+
+    /// The page says itself that it goes away.
+    pub(super) fn leave(&self, generation: u64) {
+        let mut facts = Facts::default();
+        let aborts = self.page().leave(generation, &mut facts);
         self.apply(facts);
         abort_all(aborts);
     }
@@ -300,8 +331,13 @@ impl Inner {
         let aborts = self.page().close(&mut facts);
         self.apply(facts);
         abort_all(aborts);
+        self.drop_queued();
+    }
+
+    /// Ends what is left in the queue of a closed wire.
+    pub(super) fn drop_queued(&self) {
         while let Some(popped) = self.queue.try_pop_timed() {
-            self.ended(&super::page::died(popped.message, Err(ErrorType::Shutdown)));
+            self.ended(&died(popped.message, Err(ErrorType::Shutdown)));
         }
     }
 
@@ -348,6 +384,7 @@ impl Drop for Inner {
     /// Nobody can take messages any more: what is still open is counted as dropped.
     fn drop(&mut self) {
         self.close();
+        self.series.page_dropped();
     }
 }
 

@@ -88,6 +88,27 @@ impl Account {
         wait
     }
 
+    /// How long a message waited that was stamped at its push.
+    pub(super) fn waited(&self, enqueued_at: Stamp) -> Duration {
+        self.clock.now().since(enqueued_at)
+    }
+
+    /// Records messages that left the queue well.
+    pub(super) fn record_waits(&self, waits: &[Duration]) {
+        if waits.is_empty() {
+            return;
+        }
+        let Some(handles) = self.handles() else {
+            return;
+        };
+        if let Some(Messages { ok, .. }) = &handles.messages {
+            ok.increment(waits.len() as u64);
+        }
+        for wait in waits {
+            handles.wait.record(wait.as_secs_f64());
+        }
+    }
+
     /// Begins a batch of pops.
     pub(super) fn batch(&self) -> Batch<'_> {
         let handles = self.handles();
@@ -112,6 +133,14 @@ impl Account {
             _ => &counters.queue_full,
         };
         counter.increment(messages as u64);
+    }
+
+    /// The queue is dropped with what it held. Nobody publishes its size any more, so what was told
+    /// last is that it is empty.
+    pub(super) fn ended(&self) {
+        if let Some(handles) = self.instruments.existing() {
+            handles.size.set(0.0);
+        }
     }
 
     #[inline]

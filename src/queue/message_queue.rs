@@ -252,6 +252,20 @@ impl<T> MessageQueue<T> {
         Some(Popped { message, wait })
     }
 
+    /// The same for a caller that holds a lock, under which no metric may be recorded: it gives the
+    /// waits to [`record_waits`](Self::record_waits) afterwards.
+    pub(crate) fn try_pop_unrecorded(&self) -> Option<Popped<T>> {
+        let (message, enqueued_at) = self.shared.take()?;
+        self.shared.account.room.release();
+        let wait = self.shared.account.waited(enqueued_at);
+        Some(Popped { message, wait })
+    }
+
+    /// Records what [`try_pop_unrecorded`](Self::try_pop_unrecorded) left out.
+    pub(crate) fn record_waits(&self, waits: &[Duration]) {
+        self.shared.account.record_waits(waits);
+    }
+
     /// Takes the oldest message, waiting for one at most that long.
     ///
     /// A closed queue first gives what is left in it.
@@ -498,6 +512,7 @@ impl<T> Drop for Shared<T> {
         if left > 0 {
             self.account.dropped(ErrorType::Shutdown, left);
         }
+        self.account.ended();
     }
 }
 

@@ -291,14 +291,14 @@ fn a_sample_goes_to_its_gauges_and_the_unknown_makes_no_series() {
 #[test]
 fn a_sample_brings_all_other_gauges_up_to_date() {
     let recorder = recorder();
-    metrics::with_local_recorder(&recorder, || {
+    let series = metrics::with_local_recorder(&recorder, || {
         let queue = MessageQueue::bounded("sampled", 7);
         queue.push(1).unwrap();
         let mut probe = SystemProbe::new().unwrap();
         assert!(!sampler::sample(&mut probe, &Gauges::new(), false));
         assert_eq!(queue.len(), 1);
+        series(&recorder)
     });
-    let series = series(&recorder);
     let starts = |start: &str| series.iter().any(|line| line.starts_with(start));
     assert!(starts("process_memory_usage "));
     assert!(starts(r#"spanwire_queue_size{queue_name="sampled"} 1"#));

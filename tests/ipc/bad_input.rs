@@ -45,7 +45,12 @@ fn text(messages: &'static str) -> impl FnOnce(&Ipc, &mut ModelPage) {
 
 #[test]
 fn each_bad_text_is_counted_with_its_error_type() {
-    let cases: [(&'static str, &[&str]); 12] = [
+    let cases: [(&'static str, &[&str]); 14] = [
+        (r#"{"kind":"shed","count":3}"#, &["page_shed 3"]),
+        (
+            r#"{"kind":"shed","count":3},{"kind":"shed","count":18446744073709551615}"#,
+            &["malformed 1", "page_shed 3"],
+        ),
         (r#"{"kind":"event","id":1,"event":"save"}"#, &["ok 1"]),
         (r#"{"kind":"event","id":1,"event":"#, &["malformed 1"]),
         (r#"{"kind":"teapot"}"#, &["malformed 1"]),
@@ -144,6 +149,13 @@ fn bytes_that_are_not_utf8_are_malformed() {
         assert_eq!(ipc.receive_bytes(b"\xff\xfe", None), Received::NotOurs);
     };
     assert_eq!(outcomes(bytes), ["malformed 1"]);
+    let plain = b"{\"type\":\"event\",\"event\":\"\xff\"}";
+    let plain_bytes = |ipc: &Ipc, _: &mut ModelPage| {
+        assert_eq!(ipc.receive_bytes(plain, None), Received::Ours);
+    };
+    assert_eq!(outcomes(plain_bytes), ["malformed 1"]);
+    let ipc = Ipc::builder("main").build();
+    assert_eq!(ipc.receive_bytes(plain, None), Received::NotOurs);
 }
 
 #[test]
@@ -293,4 +305,19 @@ fn each_kind_of_bad_traceparent_is_counted_and_the_message_handled() {
         );
     };
     assert_eq!(outcomes(future), ["ok 1"]);
+}
+
+#[test]
+fn an_error_that_quotes_the_page_is_logged_in_part() {
+    let capture = Capture::new();
+    capture.run(|| {
+        let ipc = Ipc::builder("main").build();
+        ipc.on("save", |call: &Call| Err::<(), _>(call.json().to_owned()))
+            .unwrap();
+        let mut page = ModelPage::load(&ipc, "p1");
+        page.emit(&ipc, "save", json!("é".repeat(100_000)));
+    });
+    let text = capture.text();
+    assert!(text.contains("handler failed") && text.contains("éé"));
+    assert!(text.len() < 20_000, "{}", text.len());
 }

@@ -422,3 +422,26 @@ fn an_acknowledgement_ahead_of_its_message_is_not_believed() {
         );
     });
 }
+
+#[test]
+fn what_is_emitted_while_the_wire_closes_ends_too() {
+    for _ in 0..300 {
+        let ipc = Ipc::builder("main").build();
+        let start = Arc::new(std::sync::Barrier::new(4));
+        let emitters: Vec<_> = (0..3)
+            .map(|_| {
+                let (ipc, start) = (ipc.clone(), Arc::clone(&start));
+                std::thread::spawn(move || {
+                    start.wait();
+                    while ipc.emit("event", &0).is_ok() {}
+                })
+            })
+            .collect();
+        start.wait();
+        ipc.close();
+        for emitter in emitters {
+            emitter.join().unwrap();
+        }
+        assert_eq!(ipc.metrics().messages_open, 0);
+    }
+}

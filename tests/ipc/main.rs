@@ -5,5 +5,7 @@ mod bad_input;
 mod cardinality;
 mod ledger;
 mod model_page;
+mod reentrancy;
 mod telemetry;
 mod transport;
+mod window;

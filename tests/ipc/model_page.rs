@@ -12,6 +12,7 @@ pub(crate) struct ModelPage {
     nonce: String,
     next_id: u64,
     ran: HashSet<u64>,
+    floor: u64,
     begun: HashSet<u64>,
     finished: HashSet<u64>,
     /// Each message that was run, in order: its kind, and its event, call or id.
@@ -40,6 +41,7 @@ impl ModelPage {
             nonce: ipc.nonce().to_owned(),
             next_id: 1,
             ran: HashSet::new(),
+            floor: 0,
             begun: HashSet::new(),
             finished: HashSet::new(),
             log: Vec::new(),
@@ -113,8 +115,9 @@ impl ModelPage {
         if batch["page"] != self.id.as_str() {
             return None;
         }
-        let floor = batch["floor"].as_u64().unwrap();
-        self.ran.retain(|id| *id >= floor);
+        // It never falls: an old script may arrive after a newer one.
+        self.floor = self.floor.max(batch["floor"].as_u64().unwrap());
+        self.ran.retain(|id| *id >= self.floor);
         let (mut ids, mut failed) = (Vec::new(), Vec::new());
         for message in batch["messages"].as_array().unwrap() {
             let id = message["id"].as_u64().unwrap_or_default();
@@ -126,20 +129,20 @@ impl ModelPage {
                     ids.push(json!([id, id]));
                     if !(self.begun.contains(&id) && self.finished.contains(&id)) {
                         failed.push(id);
-                    } else if self.ran.insert(id) {
+                    } else if self.is_new(id) {
                         self.log.push(format!("eval {id}"));
                     }
                 }
                 "event" => {
                     ids.push(json!([id, id]));
-                    if self.ran.insert(id) {
+                    if self.is_new(id) {
                         let event = message["event"].as_str().unwrap();
                         self.log.push(format!("event {event} {}", message["data"]));
                     }
                 }
                 "reply" => {
                     ids.push(json!([id, id]));
-                    if self.ran.insert(id) {
+                    if self.is_new(id) {
                         let result = match message.get("error") {
                             Some(error) => format!("error {}", error["code"].as_str().unwrap()),
                             None => message["data"].to_string(),
@@ -151,6 +154,11 @@ impl ModelPage {
             }
         }
         (!ids.is_empty()).then(|| json!({"kind": "ack", "ids": ids, "failed": failed}))
+    }
+
+    /// Whether a message was not run yet; from here on it was.
+    fn is_new(&mut self, id: u64) -> bool {
+        id >= self.floor && self.ran.insert(id)
     }
 
     /// Takes all scripts and acknowledges each.

@@ -234,6 +234,7 @@ fn a_drop() {
         spanwire.ipc.messages{error.type="superseded",ipc.direction="outbound",ipc.event="state",outcome="dropped",webview.name="main"} 1
         spanwire.ipc.messages{ipc.direction="outbound",ipc.event="progress",outcome="ok",webview.name="main"} 1
         spanwire.ipc.messages{ipc.direction="outbound",ipc.event="state",outcome="ok",webview.name="main"} 1
+        spanwire.queue.size{queue.name="main"} 0
         spanwire.queue.wait.duration{queue.name="main"} count=2 sum=0
         logs:
     "#]].assert_eq(&capture.text());
