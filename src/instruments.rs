@@ -4,6 +4,7 @@
 //! hard is that a recorder may be installed after an `Ipc` or a queue was built. [`Instruments`]
 //! solves that: it registers on first use under each recorder and never before there is one.
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 
 use metrics::{Counter, Gauge, Histogram, Key, Label, Level, Metadata, Unit};
@@ -225,11 +226,26 @@ fn publish_where(wanted: impl Fn(Home) -> bool) {
     }
 }
 
+static INSTALLS: AtomicU64 = AtomicU64::new(0);
+
+/// Says that OpenTelemetry's global parts were set, after they were.
+pub(crate) fn installed() {
+    // Release: whoever sees the new number finds the provider that was set before it.
+    INSTALLS.fetch_add(1, Ordering::Release);
+}
+
+/// Changes with each [`installed`]: who found no global tracer need not look again before.
+#[allow(dead_code, reason = "for who waits for a global tracer")]
+#[inline]
+pub(crate) fn install_epoch() -> u64 {
+    INSTALLS.load(Ordering::Acquire)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use metrics_util::registry::{AtomicStorage, Registry};
-    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::sync::atomic::AtomicUsize;
 
     struct Recorder(Registry<Key, AtomicStorage>);
 
@@ -257,6 +273,13 @@ mod tests {
 
     fn recorder() -> Recorder {
         Recorder(Registry::new(AtomicStorage))
+    }
+
+    #[test]
+    fn an_install_is_seen_by_who_waits_for_it() {
+        let before = install_epoch();
+        installed();
+        assert_ne!(install_epoch(), before);
     }
 
     #[test]

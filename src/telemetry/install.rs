@@ -60,5 +60,6 @@ fn put_in_place(parts: Parts, strictness: Strictness) -> Vec<Warning> {
     }
     timer::set_slow_threshold(parts.slow_threshold);
     global::set_text_map_propagator(parts.propagator);
+    instruments::installed();
     taken
 }
