@@ -235,7 +235,6 @@ pub(crate) fn installed() {
 }
 
 /// Changes with each [`installed`]: who found no global tracer need not look again before.
-#[allow(dead_code, reason = "for who waits for a global tracer")]
 #[inline]
 pub(crate) fn install_epoch() -> u64 {
     INSTALLS.load(Ordering::Acquire)

@@ -93,6 +93,10 @@ pub(super) type Answer = Result<Box<RawValue>, Rejection>;
 ///
 /// An error rejects the promise with the error's text and the name of its type. The app decides
 /// what its error says: the page is shown all of it.
+#[diagnostic::on_unimplemented(
+    message = "a handler returns nothing or a `Result`, and not `{Self}`",
+    note = "the value needs `serde::Serialize`, the error `Display`, and both `Send + 'static`"
+)]
 pub trait HandlerResult: Send + 'static {
     #[doc(hidden)]
     fn into_answer(self, wanted: Wanted) -> HandlerAnswer;

@@ -222,22 +222,20 @@ impl Verdict {
         Self { answer, end }
     }
 
-    fn of_all(mut verdicts: impl Iterator<Item = Self>) -> Self {
-        let Some(mut all) = verdicts.next() else {
-            return Self::unknown_event();
-        };
-        for verdict in verdicts {
+    fn of_all(verdicts: impl Iterator<Item = Self>) -> Self {
+        let join = |mut all: Self, verdict: Self| {
             all.end = all.end.and(verdict.end);
-        }
-        all
+            all
+        };
+        verdicts
+            .reduce(join)
+            .expect("an event whose last listener goes is taken off")
     }
 
-    pub(super) fn unknown_event() -> Self {
-        Self::refusal(
-            ErrorType::UnknownEvent,
-            Code::UnknownEvent,
-            "no handler is registered for this event",
-        )
+    /// The name was checked, so it is short and plain.
+    pub(super) fn unknown_event(name: &str) -> Self {
+        let message = format!("no handler is registered for {name:?}");
+        Self::refusal(ErrorType::UnknownEvent, Code::UnknownEvent, &message)
     }
 
     pub(super) fn invalid_name() -> Self {

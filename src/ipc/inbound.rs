@@ -118,7 +118,9 @@ impl Ipc {
     /// Takes a message from a transport that has its own form. The sender is trusted: it needs no
     /// nonce and no credits, but the name is checked all the same.
     ///
-    /// A call's reply comes out of [`next_script`](Self::next_script).
+    /// A call's reply comes out of [`next_script`](Self::next_script), once a page was announced
+    /// by [`page_ready`](Self::page_ready): without one there is nobody to answer, and the reply
+    /// ends as `page_gone`.
     pub fn handle_message(&self, message: &IpcMessage) {
         let inner = &self.0;
         inner.stats.received(1);
@@ -141,9 +143,13 @@ impl Ipc {
         if !same(batch.nonce.as_bytes(), inner.nonce.as_bytes()) {
             return inner.refuse_text(ErrorType::Forbidden);
         }
-        inner
-            .series
-            .batch_size(Direction::Inbound, batch.messages.len());
+        // Acknowledgements and the like are not messages.
+        let is_posted =
+            |message: &&Option<Inbound<'_>>| matches!(message, Some(Inbound::Posted(_)));
+        let posted = batch.messages.iter().filter(is_posted).count();
+        if posted > 0 {
+            inner.series.batch_size(Direction::Inbound, posted);
+        }
         let mut generation = inner.page().current(&batch.page);
         for message in batch.messages {
             match (message, generation) {
@@ -180,9 +186,6 @@ impl Ipc {
             return inner.refuse_text(ErrorType::Malformed);
         };
         inner.received();
-        inner
-            .series
-            .message_size(Direction::Inbound, detail.get().len());
         let generation = inner.page().generation();
         let caller = Caller {
             generation,
@@ -195,9 +198,6 @@ impl Ipc {
     fn posted(&self, generation: u64, posted: &Posted<'_>) {
         let inner = &self.0;
         inner.received();
-        inner
-            .series
-            .message_size(Direction::Inbound, posted.data.get().len());
         let call = posted.wants_reply.then_some(posted.id);
         let caller = Caller {
             generation,
@@ -229,6 +229,9 @@ impl Ipc {
     /// Runs a message through its listeners.
     fn handle(&self, caller: Caller, name: &str, data: &RawValue, traceparent: Option<&str>) {
         let inner = &self.0;
+        inner
+            .series
+            .message_size(Direction::Inbound, data.get().len());
         let remote = inner.remote_parent(traceparent);
         // Kept while the listeners run: it is no lock, and whoever adds one does not wait for it.
         let events = inner.handler.events();
@@ -236,7 +239,7 @@ impl Ipc {
             let series = inner.posted_series(name);
             let span = inner.span(&series, caller, remote).entered();
             let verdict = if is_event_name(name) {
-                Verdict::unknown_event()
+                Verdict::unknown_event(name)
             } else {
                 Verdict::invalid_name()
             };

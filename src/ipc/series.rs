@@ -1,6 +1,6 @@
 //! The metric series of one webview: handles kept per event, registered when first used.
 
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use metrics::{Counter, Gauge, Histogram};
@@ -59,6 +59,10 @@ pub(super) struct WebviewSeries {
     state: Instruments<[Gauge; Phase::NAMES.len()]>,
 }
 
+/// An app names its webviews itself, but one that names them after its documents must not make
+/// series without end.
+static LABELS: LazyLock<CappedNames<Arc<str>>> = LazyLock::new(|| CappedNames::new(Arc::clone));
+
 #[derive(Debug)]
 struct Sizes {
     message: Histogram,
@@ -67,6 +71,7 @@ struct Sizes {
 
 impl WebviewSeries {
     pub(super) fn new(webview: &Arc<str>) -> Self {
+        let webview = &*LABELS.get(webview, Origin::Registered, Arc::clone);
         Self {
             webview: Arc::clone(webview),
             events: CappedNames::new(|name| EventSeries::new(webview, name)),

@@ -12,6 +12,7 @@ use opentelemetry::{Context, KeyValue};
 
 use super::outbox::{Body, Ended};
 use crate::clock::{Clock, Stamp};
+use crate::instruments::install_epoch;
 use crate::semconv;
 
 /// Where the spans go: a tracer that the app gave, or the global one once there is one.
@@ -19,6 +20,8 @@ pub(super) struct Spans {
     tracer: OnceLock<BoxedTracer>,
     /// When to look for a global tracer again: looking costs more than a message does.
     look_again_at: AtomicU64,
+    /// The last install of ours that was seen: a new one is a reason to look at once.
+    epoch: AtomicU64,
 }
 
 /// How long to go without a tracer before looking again.
@@ -33,6 +36,7 @@ impl Spans {
         Self {
             tracer: cell,
             look_again_at: AtomicU64::new(0),
+            epoch: AtomicU64::new(0),
         }
     }
 
@@ -45,7 +49,9 @@ impl Spans {
     pub(super) fn ended(&self, webview: &Arc<str>, ended: &Ended, now: Stamp, clock: &Clock) {
         if let Some(tracer) = self.tracer.get() {
             make(tracer, webview, ended, now, clock);
-        } else if now.as_nanos() >= self.look_again_at.load(Ordering::Relaxed) {
+        } else if now.as_nanos() >= self.look_again_at.load(Ordering::Relaxed)
+            || self.epoch.load(Ordering::Relaxed) != install_epoch()
+        {
             self.look(webview, ended, now, clock);
         }
     }
@@ -53,6 +59,7 @@ impl Spans {
     /// Tries the global tracer, and keeps it when it is a real one.
     #[cold]
     fn look(&self, webview: &Arc<str>, ended: &Ended, now: Stamp, clock: &Clock) {
+        self.epoch.store(install_epoch(), Ordering::Relaxed);
         self.look_again_at
             .store(now.plus(LOOK_AGAIN).as_nanos(), Ordering::Relaxed);
         let tracer = global::tracer(semconv::SCOPE);

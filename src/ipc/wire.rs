@@ -110,11 +110,11 @@ impl Ipc {
         &self.0.nonce
     }
 
-    /// The text to run in each page before its own scripts: `script`, an expression that is a
-    /// function, called with what the page side needs to know: the nonce, and how many credits, how
-    /// many bytes a batch and how many levels of nesting it has.
+    /// The text to run in each page before its own scripts, in its main frame only: the page script,
+    /// called with what it needs to know: the nonce, and how many credits, how many bytes a batch and
+    /// how many levels of nesting it has.
     #[must_use]
-    pub fn page_script(&self, script: &str) -> String {
+    pub fn page_script(&self) -> String {
         let nonce = &self.0.nonce;
         let Limits {
             unanswered_max: credits,
@@ -123,7 +123,7 @@ impl Ipc {
             ..
         } = self.0.config.limits;
         format!(
-            r#"({script})({{"nonce":"{nonce}","credits":{credits},"bytes":{bytes},"depth":{depth}}});"#
+            r#"({PAGE_SCRIPT})({{"nonce":"{nonce}","credits":{credits},"bytes":{bytes},"depth":{depth}}});"#
         )
     }
 
@@ -182,7 +182,7 @@ impl Ipc {
 
     /// Sets what to call when there is something for [`next_script`](Self::next_script).
     ///
-    /// It is called from any thread, once per burst, and must only wake the thread that pumps:
+    /// It is called at once, then from any thread, once per burst, and must only wake the thread that pumps:
     /// for example by an event-loop proxy.
     pub fn on_wake(&self, wake: impl Fn() + Send + Sync + 'static) {
         self.0.waker.set(wake);
@@ -360,8 +360,10 @@ impl Inner {
         let now = self.clock.now();
         let took = now.since(ended.message.enqueued_at);
         ended.message.series.sent(ended.end, took);
-        self.series
-            .message_size(Direction::Outbound, ended.message.size());
+        if ended.journey.dispatched.is_some() {
+            let size = ended.message.size();
+            self.series.message_size(Direction::Outbound, size);
+        }
         self.stats.sent(ended.end, took);
         self.spans.ended(&self.config.name, ended, now, &self.clock);
     }
@@ -419,10 +421,24 @@ impl Waker {
     }
 }
 
+/// The page's end of the wire: an expression that is a function of its configuration.
+const PAGE_SCRIPT: &str = include_str!("../../page/spanwire.js");
+
 fn nonce() -> String {
     let mut bytes = [0_u8; 16];
     // Without randomness from the system there is no safe wire, and it is there on every platform
     // that has a webview.
     getrandom::fill(&mut bytes).expect("the system has a source of randomness");
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_page_script_is_an_expression_that_can_be_called() {
+        assert!(PAGE_SCRIPT.trim_end().ends_with('}'));
+        assert!(PAGE_SCRIPT.contains("\n(config) => {\n"));
+    }
 }

@@ -77,7 +77,7 @@ pub fn attach_with<'a>(
     ipc.on_wake(wake);
     let receiver = ipc.clone();
     builder
-        .with_initialization_script(ipc.page_script(PAGE_SCRIPT))
+        .with_initialization_script(ipc.page_script())
         .with_ipc_handler(move |request| {
             let origin = origin(request.uri());
             match receiver.receive(request.body(), origin.as_deref()) {
@@ -114,9 +114,6 @@ fn origin(uri: &Uri) -> Option<String> {
     Some(format!("{scheme}://{host}"))
 }
 
-/// What [`Ipc::page_script`] puts the configuration to.
-const PAGE_SCRIPT: &str = include_str!("../../page/spanwire.js");
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -133,11 +130,5 @@ mod tests {
             Some("https://example.com:8443")
         );
         assert_eq!(origin("/relative"), None);
-    }
-
-    #[test]
-    fn the_page_script_is_an_expression_that_can_be_called() {
-        assert!(PAGE_SCRIPT.trim_end().ends_with('}'));
-        assert!(PAGE_SCRIPT.contains("\n(config) => {\n"));
     }
 }

@@ -58,7 +58,7 @@ fn a_successful_call() {
                 event dispatched
                 event acknowledged
             metrics:
-            spanwire.ipc.batch.size{ipc.direction="inbound",webview.name="main"} count=3 sum=3
+            spanwire.ipc.batch.size{ipc.direction="inbound",webview.name="main"} count=1 sum=1
             spanwire.ipc.batch.size{ipc.direction="outbound",webview.name="main"} count=1 sum=1
             spanwire.ipc.delivery.duration{ipc.event="save",webview.name="main"} count=1 sum=0.001
             spanwire.ipc.handler.duration{ipc.event="save",webview.name="main"} count=1 sum=0.002
@@ -96,7 +96,7 @@ fn a_failed_call() {
                 event dispatched
                 event acknowledged
             metrics:
-            spanwire.ipc.batch.size{ipc.direction="inbound",webview.name="main"} count=3 sum=3
+            spanwire.ipc.batch.size{ipc.direction="inbound",webview.name="main"} count=1 sum=1
             spanwire.ipc.batch.size{ipc.direction="outbound",webview.name="main"} count=1 sum=1
             spanwire.ipc.delivery.duration{ipc.event="save",webview.name="main"} count=1 sum=0
             spanwire.ipc.handler.duration{error.type="handler_error",ipc.event="save",webview.name="main"} count=1 sum=0
@@ -135,7 +135,7 @@ fn a_panic() {
                 event dispatched
                 event acknowledged
             metrics:
-            spanwire.ipc.batch.size{ipc.direction="inbound",webview.name="main"} count=3 sum=3
+            spanwire.ipc.batch.size{ipc.direction="inbound",webview.name="main"} count=1 sum=1
             spanwire.ipc.batch.size{ipc.direction="outbound",webview.name="main"} count=1 sum=1
             spanwire.ipc.delivery.duration{ipc.event="save",webview.name="main"} count=1 sum=0
             spanwire.ipc.handler.duration{error.type="panic",ipc.event="save",webview.name="main"} count=1 sum=0
@@ -173,11 +173,11 @@ fn an_unknown_event() {
                 event acknowledged
             clik consumer error error.type=unknown_event rpc.method=clik rpc.system.name=spanwire webview.name=main
             metrics:
-            spanwire.ipc.batch.size{ipc.direction="inbound",webview.name="main"} count=4 sum=4
+            spanwire.ipc.batch.size{ipc.direction="inbound",webview.name="main"} count=2 sum=2
             spanwire.ipc.batch.size{ipc.direction="outbound",webview.name="main"} count=1 sum=1
             spanwire.ipc.delivery.duration{ipc.event="sav",webview.name="main"} count=1 sum=0
             spanwire.ipc.message.size{ipc.direction="inbound",webview.name="main"} count=2 sum=8
-            spanwire.ipc.message.size{ipc.direction="outbound",webview.name="main"} count=1 sum=39
+            spanwire.ipc.message.size{ipc.direction="outbound",webview.name="main"} count=1 sum=34
             spanwire.ipc.messages{error.type="unknown_event",ipc.direction="inbound",ipc.event="clik",outcome="failed",webview.name="main"} 1
             spanwire.ipc.messages{error.type="unknown_event",ipc.direction="inbound",ipc.event="sav",outcome="failed",webview.name="main"} 1
             spanwire.ipc.messages{ipc.direction="outbound",ipc.event="sav",outcome="ok",webview.name="main"} 1
@@ -225,11 +225,10 @@ fn a_drop() {
           event dispatched
           event acknowledged
         metrics:
-        spanwire.ipc.batch.size{ipc.direction="inbound",webview.name="main"} count=2 sum=2
         spanwire.ipc.batch.size{ipc.direction="outbound",webview.name="main"} count=1 sum=2
         spanwire.ipc.delivery.duration{ipc.event="progress",webview.name="main"} count=1 sum=0
         spanwire.ipc.delivery.duration{ipc.event="state",webview.name="main"} count=1 sum=0
-        spanwire.ipc.message.size{ipc.direction="outbound",webview.name="main"} count=4 sum=12
+        spanwire.ipc.message.size{ipc.direction="outbound",webview.name="main"} count=2 sum=6
         spanwire.ipc.messages{error.type="queue_full",ipc.direction="outbound",ipc.event="progress",outcome="dropped",webview.name="main"} 1
         spanwire.ipc.messages{error.type="superseded",ipc.direction="outbound",ipc.event="state",outcome="dropped",webview.name="main"} 1
         spanwire.ipc.messages{ipc.direction="outbound",ipc.event="progress",outcome="ok",webview.name="main"} 1
@@ -257,7 +256,6 @@ fn a_retry() {
               event dispatched
               event acknowledged
             metrics:
-            spanwire.ipc.batch.size{ipc.direction="inbound",webview.name="main"} count=2 sum=2
             spanwire.ipc.batch.size{ipc.direction="outbound",webview.name="main"} count=2 sum=2
             spanwire.ipc.delivery.duration{ipc.event="progress",webview.name="main"} count=1 sum=0
             spanwire.ipc.message.size{ipc.direction="outbound",webview.name="main"} count=1 sum=2
@@ -321,7 +319,7 @@ fn an_async_handler_keeps_its_children_across_awaits() {
             event dispatched
             event acknowledged
         metrics:
-        spanwire.ipc.batch.size{ipc.direction="inbound",webview.name="main"} count=4 sum=4
+        spanwire.ipc.batch.size{ipc.direction="inbound",webview.name="main"} count=2 sum=2
         spanwire.ipc.batch.size{ipc.direction="outbound",webview.name="main"} count=1 sum=2
         spanwire.ipc.delivery.duration{ipc.event="render",webview.name="main"} count=2 sum=0
         spanwire.ipc.handler.duration{ipc.event="render",webview.name="main"} count=2 sum=0
@@ -365,7 +363,7 @@ fn a_withdrawn_call() {
         spans:
         render server error error.type=cancelled rpc.method=render rpc.system.name=spanwire webview.name=main
         metrics:
-        spanwire.ipc.batch.size{ipc.direction="inbound",webview.name="main"} count=3 sum=3
+        spanwire.ipc.batch.size{ipc.direction="inbound",webview.name="main"} count=1 sum=1
         spanwire.ipc.handler.duration{error.type="cancelled",ipc.event="render",webview.name="main"} count=1 sum=0
         spanwire.ipc.message.size{ipc.direction="inbound",webview.name="main"} count=1 sum=4
         spanwire.ipc.messages{error.type="cancelled",ipc.direction="inbound",ipc.event="render",outcome="failed",webview.name="main"} 1
@@ -398,7 +396,6 @@ fn a_script_that_throws() {
               event dequeued
               event dispatched
             metrics:
-            spanwire.ipc.batch.size{ipc.direction="inbound",webview.name="main"} count=3 sum=3
             spanwire.ipc.batch.size{ipc.direction="outbound",webview.name="main"} count=2 sum=2
             spanwire.ipc.delivery.duration{ipc.event="eval",webview.name="main"} count=1 sum=0
             spanwire.ipc.message.size{ipc.direction="outbound",webview.name="main"} count=2 sum=29
@@ -456,7 +453,7 @@ fn a_message_sent_inside_a_handler_belongs_to_its_trace() {
                 event dispatched
                 event acknowledged
             metrics:
-            spanwire.ipc.batch.size{ipc.direction="inbound",webview.name="main"} count=3 sum=3
+            spanwire.ipc.batch.size{ipc.direction="inbound",webview.name="main"} count=1 sum=1
             spanwire.ipc.batch.size{ipc.direction="outbound",webview.name="main"} count=1 sum=1
             spanwire.ipc.delivery.duration{ipc.event="saved",webview.name="main"} count=1 sum=0
             spanwire.ipc.handler.duration{ipc.event="save",webview.name="main"} count=1 sum=0
@@ -503,7 +500,7 @@ fn several_listeners_run_in_order_and_the_first_answers() {
                 event dispatched
                 event acknowledged
             metrics:
-            spanwire.ipc.batch.size{ipc.direction="inbound",webview.name="main"} count=4 sum=4
+            spanwire.ipc.batch.size{ipc.direction="inbound",webview.name="main"} count=2 sum=2
             spanwire.ipc.batch.size{ipc.direction="outbound",webview.name="main"} count=1 sum=2
             spanwire.ipc.delivery.duration{ipc.event="save",webview.name="main"} count=2 sum=0
             spanwire.ipc.handler.duration{error.type="handler_error",ipc.event="save",webview.name="main"} count=1 sum=0
