@@ -30,7 +30,7 @@ use wry::WebViewBuilderExtUnix;
 use wry::http::Response;
 
 /// How many checks the page has, so that none is left out in silence.
-const CHECKS: usize = 36;
+const CHECKS: usize = 37;
 
 /// Tells the child, which has a display, from the parent, which gives it one.
 const CHILD: &str = "SPANWIRE_PAGE_TEST_CHILD";

@@ -55,7 +55,7 @@ const first = async () => {
     const fine = called instanceof TypeError && emitted instanceof TypeError;
     await check(`a ${name} is refused with a TypeError`, fine, `${called}, ${emitted}`);
   }
-  const large = await failure(spanwire.invoke("echo", "x".repeat(1_000_001)));
+  const large = await failure(spanwire.invoke("echo", "x".repeat((1 << 20) - 256)));
   await check("what is too large is refused", large.code === "TOO_LARGE", large.code);
   const wide = "ä".repeat(450_000);
   await check("what is just not too large goes", (await spanwire.invoke("echo", wide)) === wide, "");
@@ -64,6 +64,8 @@ const first = async () => {
   const fine = JSON.stringify(await spanwire.invoke("echo", nested(60))) === JSON.stringify(nested(60));
   await check("what just does not nest too deep goes", fine, "");
 
+  const traced = await spanwire.invoke("echo", 1, { traceparent: "\ud800" });
+  await check("a call with an unreadable traceparent is answered", traced === 1, traced);
   const late = await failure(spanwire.invoke("never", null, { timeoutMs: 30 }));
   await check("a call has a timeout", late.code === "TIMEOUT", late.code);
   const abort = new AbortController();
