@@ -18,7 +18,7 @@ use super::handler::{Running, Verdict};
 use super::limits::is_event_name;
 use super::message::{Form, Inbound, Posted, form_of, parse_batch, parse_plain};
 use super::outbox::{Body, Credit, Facts, Outbound};
-use super::page::died;
+use super::page::{Admitted, Refused, died};
 use super::propagation::parse_traceparent;
 use super::series::{Direction, End, EventSeries};
 use super::spans::Spans;
@@ -150,29 +150,22 @@ impl Ipc {
         if posted > 0 {
             inner.series.batch_size(Direction::Inbound, posted);
         }
-        let mut generation = inner.page().current(&batch.page);
         for message in batch.messages {
-            match (message, generation) {
-                (None, _) => inner.refuse_text(ErrorType::Malformed),
-                (Some(Inbound::Ready), _) => {
+            match message {
+                None => inner.refuse_text(ErrorType::Malformed),
+                Some(Inbound::Ready) => {
                     if let Err(error) = inner.ready(&batch.page) {
                         inner.series.protocol_error(error);
                     }
-                    generation = inner.page().current(&batch.page);
                 }
-                (Some(Inbound::Posted(posted)), None) => {
-                    inner.received();
-                    inner.posted_series(&posted.event).lost(
-                        Direction::Inbound,
-                        ErrorType::StaleGeneration,
-                        1,
-                    );
+                Some(Inbound::Posted(posted)) => self.posted(&batch.page, &posted),
+                Some(message) => {
+                    let current = inner.page().current(&batch.page);
+                    match current {
+                        Some(generation) => inner.control(generation, message),
+                        None => inner.series.protocol_error(ErrorType::StaleGeneration),
+                    }
                 }
-                (Some(_), None) => inner.series.protocol_error(ErrorType::StaleGeneration),
-                (Some(Inbound::Posted(posted)), Some(generation)) => {
-                    self.posted(generation, &posted)
-                }
-                (Some(message), Some(generation)) => inner.control(generation, message),
             }
         }
     }
@@ -195,29 +188,38 @@ impl Ipc {
         self.handle(caller, &event, detail, None);
     }
 
-    fn posted(&self, generation: u64, posted: &Posted<'_>) {
+    fn posted(&self, page: &str, posted: &Posted<'_>) {
         let inner = &self.0;
         inner.received();
+        let admitted = inner.page().admit(page, posted.id);
+        let generation = match admitted {
+            Ok(Admitted {
+                generation,
+                credits_due,
+            }) => {
+                if credits_due {
+                    inner.wake();
+                }
+                generation
+            }
+            Err(Refused { error, credits_due }) => {
+                // Not answered: the id belongs to another call, the page broke its window, or it
+                // is there no more.
+                inner
+                    .posted_series(&posted.event)
+                    .lost(Direction::Inbound, error, 1);
+                if credits_due {
+                    inner.wake();
+                }
+                return;
+            }
+        };
         let call = posted.wants_reply.then_some(posted.id);
         let caller = Caller {
             generation,
             call,
             credit: Credit::Spent,
         };
-        let admitted = inner.page().admit(generation, posted.id);
-        match admitted {
-            Ok(true) => inner.wake(),
-            Ok(false) => {}
-            Err(error) => {
-                // Not answered: the id belongs to another call, or the page broke its window.
-                if error == ErrorType::Duplicate {
-                    inner.refund(caller);
-                }
-                return inner
-                    .posted_series(&posted.event)
-                    .lost(Direction::Inbound, error, 1);
-            }
-        }
         self.handle(
             caller,
             &posted.event,
@@ -428,7 +430,7 @@ impl Inner {
         let refused = self.page().reply(caller.generation, reply);
         match refused {
             Ok(()) => self.wake(),
-            Err(reply) => self.ended(&died(reply, Err(ErrorType::PageGone))),
+            Err((reply, error)) => self.ended(&died(reply, Err(error))),
         }
     }
 }

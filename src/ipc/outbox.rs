@@ -200,9 +200,21 @@ impl Outbox {
         }
     }
 
-    pub(super) fn reply(&mut self, reply: Outbound) {
+    /// Takes a reply in. One that stands for no credit has a bound of its own.
+    pub(super) fn reply(&mut self, reply: Outbound) -> Result<(), (Outbound, ErrorType)> {
         debug_assert!(reply.is_reply());
+        let free = matches!(
+            reply.body,
+            Body::Reply {
+                credit: Credit::None,
+                ..
+            }
+        );
+        if free && self.replies.len() + self.open.len() >= 2 * self.limits.in_flight_max {
+            return Err((reply, ErrorType::QueueFull));
+        }
         self.replies.push_back(reply);
+        Ok(())
     }
 
     /// Gives the page a credit back.

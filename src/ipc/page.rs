@@ -120,21 +120,33 @@ impl Page {
         (self.phase == Phase::Ready && self.id == id).then_some(self.generation)
     }
 
-    /// Takes in a call or an event of the page, for a credit. A duplicate costs one too, to be
-    /// given back; whether a script should be sent for the credits that came back before.
-    pub(super) fn admit(&mut self, generation: u64, id: u64) -> Result<bool, ErrorType> {
-        if generation != self.generation {
-            return Err(ErrorType::StaleGeneration);
-        }
+    /// Takes in a call or an event of the page with that id, for a credit.
+    pub(super) fn admit(&mut self, page: &str, id: u64) -> Result<Admitted, Refused> {
+        let refused = |error| Refused {
+            error,
+            credits_due: false,
+        };
+        let generation = self
+            .current(page)
+            .ok_or(refused(ErrorType::StaleGeneration))?;
         if self.unanswered >= self.limits.unanswered_max {
-            return Err(ErrorType::OverCredit);
+            return Err(refused(ErrorType::OverCredit));
+        }
+        if id <= self.last_id {
+            // The page spent a credit on it, and gets it back at once.
+            self.outbox.refund();
+            let credits_due = self.credits_due();
+            return Err(Refused {
+                error: ErrorType::Duplicate,
+                credits_due,
+            });
         }
         self.unanswered += 1;
-        if id <= self.last_id {
-            return Err(ErrorType::Duplicate);
-        }
         self.last_id = id;
-        Ok(self.credits_due())
+        Ok(Admitted {
+            generation,
+            credits_due: self.credits_due(),
+        })
     }
 
     /// Gives the page the credit back for what ended; whether a script should be sent for it.
@@ -183,12 +195,15 @@ impl Page {
     }
 
     /// Sends a reply; it comes back when its page is gone.
-    pub(super) fn reply(&mut self, generation: u64, reply: Outbound) -> Result<(), Outbound> {
+    pub(super) fn reply(
+        &mut self,
+        generation: u64,
+        reply: Outbound,
+    ) -> Result<(), (Outbound, ErrorType)> {
         if generation != self.generation || self.phase != Phase::Ready {
-            return Err(reply);
+            return Err((reply, ErrorType::PageGone));
         }
-        self.outbox.reply(reply);
-        Ok(())
+        self.outbox.reply(reply)
     }
 
     pub(super) fn next_script(
@@ -250,6 +265,23 @@ impl Page {
         let credits = facts.ended.iter().skip(from).filter(spent).count();
         (0..credits).fold(false, |due, _| self.refund(self.generation) || due)
     }
+}
+
+/// A message of the page was taken in.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Admitted {
+    /// The page to answer to.
+    pub(super) generation: u64,
+    /// Whether a script should be sent for the credits that came back before.
+    pub(super) credits_due: bool,
+}
+
+/// A message of the page was not taken in.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Refused {
+    pub(super) error: ErrorType,
+    /// Whether a script should be sent for the credit that it gave back.
+    pub(super) credits_due: bool,
 }
 
 /// A message of a page that is gone, as it ended.

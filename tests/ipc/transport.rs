@@ -79,3 +79,19 @@ fn a_reset_zeroes_the_snapshot_and_not_the_counters() {
         assert_eq!(capture.counter("spanwire.ipc.messages", &labels), 2);
     });
 }
+
+#[test]
+fn replies_that_nobody_takes_have_a_bound_and_are_counted() {
+    let ipc = Ipc::builder("main").build();
+    ipc.page_ready("p1").unwrap();
+    ipc.on("ping", |_: &Call| ()).unwrap();
+    let bound = 2 * 4_096;
+    for id in 0..bound + 500 {
+        ipc.handle_message(&IpcMessage::call("ping", &(), id).unwrap());
+    }
+    let metrics = ipc.metrics();
+    assert_eq!(
+        (metrics.messages_open, metrics.messages_dropped),
+        (bound, 500)
+    );
+}
