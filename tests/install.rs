@@ -194,6 +194,31 @@ fn what_nobody_else_shows_is_written_to_stderr() {
 }
 
 #[test]
+fn warnings_are_log_records_and_exports_that_fail_are_not() {
+    let test = "warnings_are_log_records_and_exports_that_fail_are_not";
+    alone(test, &[], || {
+        let receiver = Receiver::start();
+        let logs = format!("{}/v1/logs", receiver.url());
+        let telemetry = builder()
+            .environment(move |name| match name {
+                "OTEL_EXPORTER_OTLP_ENDPOINT" => Some("http://127.0.0.1:1".to_owned()),
+                "OTEL_EXPORTER_OTLP_LOGS_ENDPOINT" => Some(logs.clone()),
+                "OTEL_PROPAGATORS" => Some("b3".to_owned()),
+                _ => None,
+            })
+            .logs(Exporter::Otlp)
+            .install()
+            .unwrap();
+        tracing::info_span!("work").in_scope(|| ());
+        assert!(telemetry.flush(10 * SECOND).is_err());
+        telemetry.shutdown(10 * SECOND);
+        let logs = receiver.logs();
+        assert_eq!(logs.len(), 1, "{logs:?}");
+        assert!(body(&logs[0]).contains("OTEL_PROPAGATORS"), "{logs:?}");
+    });
+}
+
+#[test]
 fn a_quiet_app_has_nothing_on_stderr() {
     let test = "a_quiet_app_has_nothing_on_stderr";
     let errors = alone(test, &[], || in_trouble(builder().quiet()));
