@@ -4,6 +4,8 @@ use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
+use super::voice::one_line;
+
 /// Counts one signal's items. Each ends in exactly one of exported, dropped and lost.
 #[derive(Debug, Default)]
 pub(crate) struct Tally {
@@ -71,8 +73,8 @@ impl LastError {
     const LEN_MAX: usize = 500;
 
     pub(crate) fn set(&self, why: &str) {
-        let short = why.chars().take(Self::LEN_MAX).collect();
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(short);
+        let short: String = why.chars().take(Self::LEN_MAX).collect();
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(one_line(&short));
     }
 
     pub(crate) fn get(&self) -> Option<String> {
@@ -168,7 +170,7 @@ mod tests {
     fn a_loss_has_its_cause_and_what_is_off_says_so() {
         let tally = Tally::default();
         tally.accept(1);
-        tally.fail(1, "nobody there");
+        tally.fail(1, "nobody\nthere");
         let report = ShutdownReport {
             spans: tally.report(),
             ..ShutdownReport::default()

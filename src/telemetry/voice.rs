@@ -18,9 +18,18 @@ impl Voice {
     /// Writes one line, if nobody else shows it. What goes wrong with that is not told to anybody.
     pub(crate) fn say(self, text: impl Display) {
         if self == Self::Stderr && !app_listens() {
-            let _ = writeln!(std::io::stderr(), "spanwire: {text}");
+            let _ = writeln!(
+                std::io::stderr(),
+                "spanwire: {}",
+                one_line(&text.to_string())
+            );
         }
     }
+}
+
+/// The text without what would move a terminal's cursor: a collector may answer anything.
+pub(super) fn one_line(text: &str) -> String {
+    text.replace(char::is_control, " ")
 }
 
 /// Ours exports and prints nothing.
