@@ -299,6 +299,11 @@ fn secrets_do_not_show_in_a_warning() {
             "***",
         ),
         (
+            "OTEL_EXPORTER_OTLP_HEADERS",
+            "Authorization: Bearer s3cret=x",
+            "***",
+        ),
+        (
             "OTEL_EXPORTER_OTLP_ENDPOINT",
             "me:s3cret@host:4318",
             "@host",

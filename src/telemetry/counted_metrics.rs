@@ -55,6 +55,10 @@ impl PointTally {
         self.failed.load(Ordering::Relaxed)
     }
 
+    pub(crate) fn is_exporting(&self) -> bool {
+        self.in_flight.load(Ordering::Relaxed) > 0
+    }
+
     /// Waits until the last export is over; `false` when that was not so by `until`.
     pub(crate) fn wait_ended(&self, until: Stamp) -> bool {
         let mut ended = self.ended.lock().unwrap_or_else(PoisonError::into_inner);

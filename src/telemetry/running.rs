@@ -180,7 +180,7 @@ impl Telemetry {
         let end = move || {
             running.end(spans.as_ref(), logs.as_ref(), metrics_from, until);
             // The SDK waits five seconds for the last export, whatever the deadline.
-            if let Some(points) = points {
+            if let Some(points) = points.filter(|points| points.is_exporting()) {
                 points.wait_ended(until);
             }
             drop(done);
