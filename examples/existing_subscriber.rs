@@ -1,7 +1,11 @@
 //! An app that already has a `tracing` subscriber and a `metrics` recorder keeps both.
 //!
 //! Run with `cargo run --example existing_subscriber`.
-#![expect(clippy::print_stdout, reason = "an example talks to its reader")]
+#![expect(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "an example talks to its reader"
+)]
 
 use std::time::Duration;
 
@@ -21,10 +25,16 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
 
     // `build` sets nothing process-wide: it gives the parts.
     let (telemetry, parts) = Telemetry::builder("existing").prometheus_port(0).build()?;
+    for warning in telemetry.warnings() {
+        eprintln!("{warning}");
+    }
     tracing_subscriber::registry()
         .with(own_lines)
         .with(parts.layer())
         .init();
+    // For the spans of messages, for trace ids that cross to the page, and for
+    // SPANWIRE_SLOW_THRESHOLD_MS.
+    parts.set_globals();
     let mut recorders = FanoutBuilder::default().add_recorder(own_recorder);
     // None when the environment switches metrics off.
     if let Some(recorder) = parts.recorder {

@@ -17,11 +17,12 @@ use tracing_subscriber::Registry;
 
 const SECOND: Duration = Duration::from_secs(1);
 
-/// Runs `scenario` in a child process: this test again, alone, with that environment.
-fn alone(test: &str, environment: &[(&str, &str)], scenario: impl FnOnce()) {
+/// Runs `scenario` in a child process: this test again, alone, with that environment. Returns what
+/// the child wrote to stderr, to the parent alone.
+fn alone(test: &str, environment: &[(&str, &str)], scenario: impl FnOnce()) -> Option<String> {
     if std::env::var_os("SPANWIRE_TEST_CHILD").is_some() {
         scenario();
-        return;
+        return None;
     }
     let output = Command::new(std::env::current_exe().unwrap())
         .args([test, "--exact", "--nocapture"])
@@ -33,6 +34,7 @@ fn alone(test: &str, environment: &[(&str, &str)], scenario: impl FnOnce()) {
     let errors = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{text}\n{errors}");
     assert!(text.contains("1 passed"), "{text}");
+    Some(errors.into_owned())
 }
 
 fn builder() -> TelemetryBuilder {
@@ -151,6 +153,109 @@ fn what_the_app_has_already_stays() {
 
         let error = make().strict().install().unwrap_err().to_string();
         assert!(error.contains("recorder already"), "{error}");
+    });
+}
+
+/// A bad variable, and a collector that is not there.
+fn in_trouble(builder: TelemetryBuilder) {
+    let telemetry = builder
+        .environment(|name| (name == "OTEL_PROPAGATORS").then(|| "b3".to_owned()))
+        .otlp_endpoint("http://127.0.0.1:1")
+        .install()
+        .unwrap();
+    assert_eq!(telemetry.warnings().len(), 1);
+    for _ in 0..2 {
+        global::tracer("own").start("by hand").end();
+        assert!(telemetry.flush(10 * SECOND).is_err());
+    }
+}
+
+#[test]
+fn what_nobody_else_shows_is_written_to_stderr() {
+    let test = "what_nobody_else_shows_is_written_to_stderr";
+    let Some(errors) = alone(test, &[], || in_trouble(builder())) else {
+        return;
+    };
+    let lines: Vec<_> = errors
+        .lines()
+        .filter(|line| line.starts_with("spanwire: "))
+        .collect();
+    assert_eq!(lines.len(), 2, "{errors}");
+    assert!(
+        lines[0].starts_with(r#"spanwire: OTEL_PROPAGATORS="b3" is not used: accepted is "#),
+        "{errors}"
+    );
+    assert!(
+        lines[1]
+            .starts_with("spanwire: traces are not exported: cannot talk to http://127.0.0.1:1: ")
+            && lines[1].ends_with(" (1 lost)"),
+        "{errors}"
+    );
+}
+
+#[test]
+fn warnings_are_log_records_and_exports_that_fail_are_not() {
+    let test = "warnings_are_log_records_and_exports_that_fail_are_not";
+    alone(test, &[], || {
+        let receiver = Receiver::start();
+        let logs = format!("{}/v1/logs", receiver.url());
+        let telemetry = builder()
+            .environment(move |name| match name {
+                "OTEL_EXPORTER_OTLP_ENDPOINT" => Some("http://127.0.0.1:1".to_owned()),
+                "OTEL_EXPORTER_OTLP_LOGS_ENDPOINT" => Some(logs.clone()),
+                "OTEL_PROPAGATORS" => Some("b3".to_owned()),
+                _ => None,
+            })
+            .logs(Exporter::Otlp)
+            .install()
+            .unwrap();
+        tracing::info_span!("work").in_scope(|| ());
+        assert!(telemetry.flush(10 * SECOND).is_err());
+        telemetry.shutdown(10 * SECOND);
+        let logs = receiver.logs();
+        assert_eq!(logs.len(), 1, "{logs:?}");
+        assert!(body(&logs[0]).contains("OTEL_PROPAGATORS"), "{logs:?}");
+    });
+}
+
+#[test]
+fn a_quiet_app_has_nothing_on_stderr() {
+    let test = "a_quiet_app_has_nothing_on_stderr";
+    let errors = alone(test, &[], || in_trouble(builder().quiet()));
+    assert!(errors.is_none_or(|errors| !errors.contains("spanwire: ")));
+}
+
+#[test]
+fn an_app_with_a_subscriber_of_its_own_has_nothing_on_stderr() {
+    let test = "an_app_with_a_subscriber_of_its_own_has_nothing_on_stderr";
+    let errors = alone(test, &[], || {
+        tracing::subscriber::set_global_default(Registry::default()).unwrap();
+        let telemetry = builder().prometheus_host("http://x").install().unwrap();
+        assert_eq!(telemetry.warnings().len(), 1);
+    });
+    assert!(errors.is_none_or(|errors| !errors.contains("spanwire: ")));
+}
+
+#[test]
+fn the_parts_set_what_is_process_wide() {
+    alone("the_parts_set_what_is_process_wide", &[], || {
+        let receiver = Receiver::start();
+        let (telemetry, parts) = builder()
+            .otlp_endpoint(receiver.url())
+            .slow_threshold(7 * SECOND)
+            .build()
+            .unwrap();
+        assert!(!global::tracer("own").start("x").span_context().is_valid());
+        parts.set_globals();
+        assert_eq!(spanwire::timer::slow_threshold(), 7 * SECOND);
+        let context = Context::new().with_span(global::tracer("own").start("carried"));
+        let mut carrier = std::collections::HashMap::<String, String>::new();
+        global::get_text_map_propagator(|propagator| {
+            propagator.inject_context(&context, &mut carrier);
+        });
+        assert!(carrier.contains_key("traceparent"));
+        drop(context);
+        assert_eq!(telemetry.shutdown(10 * SECOND).spans.exported, 1);
     });
 }
 

@@ -339,7 +339,7 @@ fn a_silent_collector_that_hangs_in_an_export_does_not_hold_up_the_shutdown() {
     let started = clock::now();
     let report = telemetry.shutdown(SECOND / 2);
     assert!(clock::now().since(started) < 2 * SECOND);
-    assert_eq!(report.spans.to_string(), "0 exported, 0 dropped, 2 lost");
+    assert_eq!((report.spans.exported, report.spans.lost), (0, 2));
 }
 
 #[test]
@@ -380,7 +380,12 @@ fn a_refusal_is_a_loss_and_the_next_batch_goes_through() {
     one_span(&parts);
     assert_eq!(telemetry.flush(10 * SECOND), Ok(()));
     let report = telemetry.shutdown(10 * SECOND);
-    assert_eq!(report.spans.to_string(), "1 exported, 0 dropped, 3 lost");
+    let cause = format!("{} answered 308 Permanent Redirect", receiver.url());
+    assert_eq!(
+        report.spans.to_string(),
+        format!("1 exported, 0 dropped, 3 lost ({cause})")
+    );
+    assert_eq!(report.logs.to_string(), "not exported over OTLP");
 }
 
 #[test]
@@ -392,7 +397,47 @@ fn what_a_collector_rejects_counts_as_lost() {
         one_span(&parts);
     }
     let report = telemetry.shutdown(10 * SECOND);
-    assert_eq!(report.spans.to_string(), "1 exported, 0 dropped, 2 lost");
+    let told = report.spans.to_string();
+    assert!(
+        told.starts_with("1 exported, 0 dropped, 2 lost (the collector rejected it"),
+        "{told}"
+    );
+}
+
+#[test]
+fn a_flush_tells_that_metrics_were_lost() {
+    let receiver = Receiver::start();
+    receiver.answer(Answer::Status(400));
+    let (telemetry, parts) = builder(&[])
+        .otlp_endpoint(receiver.url())
+        .metrics(MetricsExporter::Otlp)
+        .traces(Exporter::None)
+        .build()
+        .unwrap();
+    metrics::with_local_recorder(&*parts.recorder.clone().unwrap(), || {
+        metrics::counter!("own.things").increment(3);
+    });
+    let flushed = telemetry.flush(10 * SECOND);
+    assert!(matches!(flushed, Err(FlushError::Lost(1..))), "{flushed:?}");
+    receiver.answer(Answer::Ok);
+    assert_eq!(telemetry.flush(10 * SECOND), Ok(()));
+    // Totals were sent again, so in the end nothing is lost.
+    let report = telemetry.shutdown(10 * SECOND);
+    assert!(report.metrics.to_string().ends_with(" 0 lost"), "{report}");
+}
+
+#[test]
+fn a_shutdown_may_wait_for_ever() {
+    let receiver = Receiver::start();
+    let (telemetry, parts) = builder(&[])
+        .otlp_endpoint(receiver.url())
+        .metrics(MetricsExporter::Otlp)
+        .build()
+        .unwrap();
+    one_span(&parts);
+    assert_eq!(telemetry.flush(Duration::MAX), Ok(()));
+    one_span(&parts);
+    assert_eq!(telemetry.shutdown(Duration::MAX).spans.exported, 2);
 }
 
 #[test]

@@ -59,12 +59,17 @@ type Latest<T> = HashMap<Arc<str>, (T, Stamp), foldhash::quality::RandomState>;
 
 impl<T> MessageQueue<T> {
     /// Builds a queue that holds `capacity` messages and refuses more. A capacity of 0 counts as 1.
+    ///
+    /// The name is to be unique, as [`builder`](Self::builder) says.
     #[must_use]
     pub fn bounded(name: &str, capacity: usize) -> Self {
         Self::builder(name).capacity(capacity).build()
     }
 
     /// Starts building a queue.
+    ///
+    /// The name is to be unique in the process: the gauges of two queues with one name overwrite
+    /// each other.
     pub fn builder(name: &str) -> QueueBuilder<T> {
         QueueBuilder::new(name)
     }

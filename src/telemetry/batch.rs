@@ -20,6 +20,7 @@ use super::recording::Recording;
 use super::settings::BatchLimits;
 use super::signal::Signal;
 use super::tally::{SignalReport, Tally};
+use super::voice::Voice;
 use crate::clock::{self, Stamp};
 use crate::instruments::{self, Instruments, Publish};
 use crate::semconv::{ERROR_TYPE, ExportErrorType, OTEL_COMPONENT_TYPE};
@@ -80,6 +81,7 @@ impl<T: Send + 'static> Batch<T> {
         limits: BatchLimits,
         patience: Arc<Patience>,
         recording: Recording,
+        voice: Voice,
         exporter: impl Export<T>,
     ) -> std::io::Result<Self> {
         let (sender, receiver) = bounded(limits.queue_max);
@@ -105,7 +107,7 @@ impl<T: Send + 'static> Batch<T> {
         let worker = Worker {
             shared: Arc::clone(&shared),
             exporter,
-            complaints: Complaints::new(signal.name),
+            complaints: Complaints::new(signal.name, voice),
         };
         std::thread::Builder::new()
             .name(format!("spanwire-{}", signal.name))
@@ -330,9 +332,9 @@ impl<T: Send + 'static, E: Export<T>> Worker<T, E> {
             Ok(receipt) => {
                 let rejected = receipt.rejected.min(items);
                 shared.tally.export(items - rejected);
-                shared.tally.fail(rejected);
                 shared.with_meters(|meters| meters.exported.increment(items - rejected));
                 if rejected > 0 {
+                    shared.tally.fail(rejected, &receipt.complaint());
                     shared.tell_failure(ExportErrorType::Rejected, rejected);
                     self.complaints.rejected(rejected, &receipt.reason);
                 } else {
@@ -340,7 +342,7 @@ impl<T: Send + 'static, E: Export<T>> Worker<T, E> {
                 }
             }
             Err(error) => {
-                shared.tally.fail(items);
+                shared.tally.fail(items, &error.message);
                 shared.tell_failure(error.kind, items);
                 self.complaints.failed(items, &error);
             }

@@ -10,6 +10,7 @@ use super::parts::Parts;
 use super::plan::Plan;
 use super::resource::HostName;
 use super::running::Telemetry;
+use super::voice::Voice;
 use super::warning::TelemetryError;
 use super::{env, install};
 
@@ -39,6 +40,7 @@ pub struct TelemetryBuilder {
     pub(crate) ipc_slow_threshold: Option<Duration>,
     pub(crate) error_rate_threshold: Option<f64>,
     pub(crate) strictness: Strictness,
+    pub(crate) voice: Voice,
     pub(crate) shutdown_deadline: Duration,
 }
 
@@ -76,6 +78,7 @@ impl TelemetryBuilder {
             ipc_slow_threshold: None,
             error_rate_threshold: None,
             strictness: Strictness::Lenient,
+            voice: Voice::Stderr,
             shutdown_deadline: SHUTDOWN_DEADLINE,
         }
     }
@@ -225,6 +228,13 @@ impl TelemetryBuilder {
         self
     }
 
+    /// Writes nothing to stderr. Default: [`install`](Self::install) writes warnings and failing
+    /// exports there when the app has no `tracing` subscriber that would get them.
+    pub fn quiet(mut self) -> Self {
+        self.voice = Voice::Quiet;
+        self
+    }
+
     /// How long dropping [`Telemetry`] may take to send what is queued. Default: 2 seconds.
     pub fn shutdown_deadline(mut self, deadline: Duration) -> Self {
         self.shutdown_deadline = deadline;
@@ -234,9 +244,15 @@ impl TelemetryBuilder {
     /// Sets everything up for the whole process: the `tracing` subscriber, the `metrics` recorder,
     /// OpenTelemetry's tracer provider and its propagator.
     ///
-    /// What the process has already stays, with a [`Warning`](super::Warning): then
-    /// [`build`](Self::build) gives the parts to add to it. When there is nothing to send traces or
-    /// logs to, no subscriber is set, and spans cost next to nothing.
+    /// A subscriber and a recorder that the process has already stay, with a
+    /// [`Warning`](super::Warning): then [`build`](Self::build) gives the parts to add to them. A
+    /// tracer provider and a propagator are replaced, since OpenTelemetry cannot tell whether there
+    /// are any; so is the threshold of slow operations. When there is nothing to send traces or
+    /// logs to, no subscriber and no tracer provider is set, and spans cost next to nothing.
+    ///
+    /// Warnings go to `tracing`, at `warn`, and to stderr when the app has no subscriber; so do
+    /// exports that fail, at most once a minute for each signal. [`quiet`](Self::quiet) keeps
+    /// stderr clean.
     ///
     /// # Errors
     ///
@@ -248,11 +264,14 @@ impl TelemetryBuilder {
     /// Sets everything up and changes nothing of the process: the parts are to be put in place by
     /// the app.
     ///
+    /// Nothing is written to stderr, and the app's subscriber may not be in place yet: show
+    /// [`Telemetry::warnings`] afterwards.
+    ///
     /// # Errors
     ///
     /// Only when [`strict`](Self::strict): all warnings.
     pub fn build(self) -> Result<(Telemetry, Parts), TelemetryError> {
-        let plan = Plan::new(self)?;
+        let plan = Plan::new(self.quiet())?;
         let (mut telemetry, parts) = Telemetry::start(plan)?;
         telemetry.start_sampler();
         telemetry.log_warnings();

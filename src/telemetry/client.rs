@@ -46,6 +46,16 @@ pub(crate) struct Receipt {
     pub(crate) reason: String,
 }
 
+impl Receipt {
+    /// What was refused, and why, for a person.
+    pub(crate) fn complaint(&self) -> String {
+        match self.reason.as_str() {
+            "" => "the collector rejected it".to_owned(),
+            reason => format!("the collector rejected it: {reason}"),
+        }
+    }
+}
+
 /// How to reach a collector.
 #[derive(Clone, Debug)]
 pub(crate) struct Connection {

@@ -3,22 +3,28 @@
 use std::time::Duration;
 
 use super::client::ExportError;
+use super::voice::Voice;
 use crate::clock::{self, Stamp};
 
 /// Logs what one signal's exporter could not do, without flooding the log.
 #[derive(Debug)]
 pub(crate) struct Complaints {
     signal: &'static str,
+    voice: Voice,
     last: Stamp,
+    /// A collector that comes and goes must not fill stderr.
+    said: Stamp,
     untold: u64,
     failing: bool,
 }
 
 impl Complaints {
-    pub(crate) fn new(signal: &'static str) -> Self {
+    pub(crate) fn new(signal: &'static str, voice: Voice) -> Self {
         Self {
             signal,
+            voice,
             last: Stamp::NONE,
+            said: Stamp::NONE,
             untold: 0,
             failing: false,
         }
@@ -29,6 +35,7 @@ impl Complaints {
         let signal = self.signal;
         self.log(items, |lost| {
             tracing::warn!(signal, lost, error = %error.message, "telemetry is not exported");
+            format!("{signal} are not exported: {} ({lost} lost)", error.message)
         });
     }
 
@@ -36,6 +43,7 @@ impl Complaints {
         let signal = self.signal;
         self.log(items, |lost| {
             tracing::warn!(signal, lost, reason, "the collector rejected telemetry");
+            format!("the collector rejected {lost} {signal}: {reason:.500}")
         });
     }
 
@@ -44,6 +52,7 @@ impl Complaints {
             let signal = self.signal;
             self.log(items, |lost| {
                 tracing::warn!(signal, lost, "the queue was full: telemetry was dropped");
+                format!("the queue was full: {lost} {signal} were dropped")
             });
         }
     }
@@ -57,12 +66,17 @@ impl Complaints {
         }
     }
 
-    fn log(&mut self, items: u64, write: impl FnOnce(u64)) {
+    fn log(&mut self, items: u64, write: impl FnOnce(u64) -> String) {
         self.untold += items;
         let now = clock::now();
-        if self.last == Stamp::NONE || now.since(self.last) >= INTERVAL {
+        let due = |last: Stamp| last == Stamp::NONE || now.since(last) >= INTERVAL;
+        if due(self.last) {
             self.last = now;
-            write(std::mem::take(&mut self.untold));
+            let line = write(std::mem::take(&mut self.untold));
+            if due(self.said) {
+                self.said = now;
+                self.voice.say(line);
+            }
         }
     }
 }

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Condvar, Mutex, PoisonError};
 use std::time::Duration;
 
 use opentelemetry_otlp::MetricExporter;
@@ -18,7 +18,9 @@ use super::complaints::Complaints;
 use super::otlp::verdict;
 use super::recording::Recording;
 use super::signal::METRICS_EXPORTER;
-use super::tally::SignalReport;
+use super::tally::{LastError, SignalReport, SignalState};
+use super::voice::Voice;
+use crate::clock::{self, Stamp};
 use crate::instruments;
 use crate::semconv::{ERROR_TYPE, ExportErrorType, OTEL_COMPONENT_TYPE, SDK_METRIC_EXPORTED};
 
@@ -28,16 +30,55 @@ pub(crate) struct PointTally {
     exported: AtomicU64,
     lost: AtomicU64,
     in_flight: AtomicU64,
+    /// Every point whose export did not succeed, though a later one may have made up for it.
+    failed: AtomicU64,
+    last_error: LastError,
+    /// Nothing more will be exported.
+    ended: Mutex<bool>,
+    ending: Condvar,
 }
 
 impl PointTally {
     /// What is on its way counts as lost: call it when nothing more will arrive.
     pub(crate) fn report(&self) -> SignalReport {
         SignalReport {
+            state: SignalState::Otlp,
             exported: self.exported.load(Ordering::Relaxed),
             dropped: 0,
             lost: self.lost.load(Ordering::Relaxed) + self.in_flight.load(Ordering::Relaxed),
+            last_error: self.last_error.get(),
         }
+    }
+
+    /// Points whose export did not succeed so far.
+    pub(crate) fn failed(&self) -> u64 {
+        self.failed.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn is_exporting(&self) -> bool {
+        self.in_flight.load(Ordering::Relaxed) > 0
+    }
+
+    /// Waits until the last export is over; `false` when that was not so by `until`.
+    pub(crate) fn wait_ended(&self, until: Stamp) -> bool {
+        let mut ended = self.ended.lock().unwrap_or_else(PoisonError::into_inner);
+        while !*ended {
+            let left = until.since(clock::now());
+            if left.is_zero() {
+                return false;
+            }
+            ended = self
+                .ending
+                .wait_timeout(ended, left)
+                .unwrap_or_else(PoisonError::into_inner)
+                .0;
+        }
+        true
+    }
+
+    fn end(&self) {
+        *self.ended.lock().unwrap_or_else(PoisonError::into_inner) = true;
+        self.ending.notify_all();
     }
 }
 
@@ -55,13 +96,14 @@ impl CountedMetrics {
         (exporter, client): (MetricExporter, Client),
         recording: Recording,
         tally: Arc<PointTally>,
+        voice: Voice,
     ) -> Self {
         Self {
             exporter,
             client,
             recording,
             tally,
-            complaints: Mutex::new(Complaints::new("metrics")),
+            complaints: Mutex::new(Complaints::new("metrics", voice)),
         }
     }
 
@@ -83,6 +125,7 @@ impl CountedMetrics {
                 let rejected = receipt.rejected.min(points);
                 self.end(points - rejected, None);
                 if rejected > 0 {
+                    self.tally.last_error.set(&receipt.complaint());
                     self.end(rejected, Some(ExportErrorType::Rejected));
                     complaints.rejected(rejected, &receipt.reason);
                 } else {
@@ -91,6 +134,7 @@ impl CountedMetrics {
                 Ok(())
             }
             Err(error) => {
+                self.tally.last_error.set(&error.message);
                 self.end(points, Some(error.kind));
                 complaints.failed(points, &error);
                 Err(OTelSdkError::InternalFailure(error.message))
@@ -104,6 +148,9 @@ impl CountedMetrics {
             Some(_) => &self.tally.lost,
         };
         total.fetch_add(points, Ordering::Relaxed);
+        if error.is_some() {
+            self.tally.failed.fetch_add(points, Ordering::Relaxed);
+        }
         let mut labels = vec![(OTEL_COMPONENT_TYPE, METRICS_EXPORTER)];
         labels.extend(error.map(|error| (ERROR_TYPE, error.as_str())));
         self.recording.run(|| {
@@ -122,6 +169,8 @@ impl PushMetricExporter for CountedMetrics {
     }
 
     fn shutdown_with_timeout(&self, timeout: Duration) -> OTelSdkResult {
+        // The SDK asks for it after the last export.
+        self.tally.end();
         self.exporter.shutdown_with_timeout(timeout)
     }
 
@@ -154,5 +203,22 @@ fn points_of<T>(data: &MetricData<T>) -> usize {
         MetricData::Sum(data) => data.data_points().count(),
         MetricData::Histogram(data) => data.data_points().count(),
         MetricData::ExponentialHistogram(data) => data.data_points().count(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_end_of_the_last_export_can_be_waited_for() {
+        let tally = Arc::new(PointTally::default());
+        assert!(!tally.wait_ended(clock::now()));
+        let waiter = std::thread::spawn({
+            let tally = Arc::clone(&tally);
+            move || tally.wait_ended(clock::now().plus(Duration::from_secs(3_600)))
+        });
+        tally.end();
+        assert!(waiter.join().unwrap());
     }
 }

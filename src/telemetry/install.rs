@@ -1,6 +1,7 @@
 //! The process-wide places, and who has them already.
 
-use opentelemetry::global;
+use std::sync::Arc;
+
 use tracing_subscriber::Registry;
 use tracing_subscriber::layer::SubscriberExt;
 
@@ -8,8 +9,9 @@ use super::builder::{Strictness, TelemetryBuilder};
 use super::parts::Parts;
 use super::plan::{Plan, PlanState};
 use super::running::Telemetry;
+use super::voice;
 use super::warning::{TelemetryError, Warning};
-use crate::{instruments, timer};
+use crate::instruments;
 
 pub(crate) fn install(builder: TelemetryBuilder) -> Result<Telemetry, TelemetryError> {
     let plan = Plan::new(builder)?;
@@ -19,7 +21,7 @@ pub(crate) fn install(builder: TelemetryBuilder) -> Result<Telemetry, TelemetryE
         telemetry.log_warnings();
         return Ok(telemetry);
     }
-    let taken = put_in_place(parts, strictness);
+    let taken = put_in_place(&parts, strictness);
     if strictness == Strictness::Strict && !taken.is_empty() {
         return Err(TelemetryError::Strict(taken));
     }
@@ -30,7 +32,7 @@ pub(crate) fn install(builder: TelemetryBuilder) -> Result<Telemetry, TelemetryE
 }
 
 /// Sets what is free; returns what is not. When strict, all or nothing.
-fn put_in_place(parts: Parts, strictness: Strictness) -> Vec<Warning> {
+fn put_in_place(parts: &Parts, strictness: Strictness) -> Vec<Warning> {
     let mut taken = Vec::new();
     // A recorder cannot be taken back, so a strict caller must know before.
     if parts.recorder.is_some() && instruments::recorder().is_some() {
@@ -46,20 +48,17 @@ fn put_in_place(parts: Parts, strictness: Strictness) -> Vec<Warning> {
             if strictness == Strictness::Strict {
                 return taken;
             }
+        } else {
+            voice::ours_is_installed();
         }
     }
     if taken.contains(&Warning::RecorderTaken) {
         // Known already.
-    } else if let Some(recorder) = parts.recorder
-        && metrics::set_global_recorder(recorder).is_err()
+    } else if let Some(recorder) = &parts.recorder
+        && metrics::set_global_recorder(Arc::clone(recorder)).is_err()
     {
         taken.push(Warning::RecorderTaken);
     }
-    if let Some(provider) = parts.tracer_provider {
-        global::set_tracer_provider(provider);
-    }
-    timer::set_slow_threshold(parts.slow_threshold);
-    global::set_text_map_propagator(parts.propagator);
-    instruments::installed();
+    parts.set_globals();
     taken
 }

@@ -20,7 +20,8 @@
 //! # An app that has a subscriber or a recorder
 //!
 //! [`TelemetryBuilder::build`] changes nothing of the process and gives the [`Parts`]: a layer for
-//! any subscriber based on a `Registry`, and a recorder for a fan-out.
+//! any subscriber based on a `Registry`, a recorder for a fan-out, and the rest for
+//! [`Parts::set_globals`]. Nothing is written to stderr, so the app shows the warnings.
 //!
 //! ```
 //! use spanwire::telemetry::Telemetry;
@@ -32,6 +33,10 @@
 //! let subscriber = tracing_subscriber::registry()
 //!     .with(tracing_subscriber::fmt::layer())
 //!     .with(parts.layer());
+//! parts.set_globals();
+//! for warning in telemetry.warnings() {
+//!     eprintln!("{warning}");
+//! }
 //! if let Some(recorder) = parts.recorder {
 //!     // metrics::set_global_recorder(recorder), or beside the app's own
 //! }
@@ -43,13 +48,15 @@
 //!
 //! - **The app starts.** A bad variable, a taken port or a place that is taken is a [`Warning`],
 //!   logged and kept in [`Telemetry::warnings`]; only [`TelemetryBuilder::strict`] makes it an
-//!   error.
+//!   error. [`install`](TelemetryBuilder::install) writes it to stderr when nobody else would show
+//!   it, unless [`quiet`](TelemetryBuilder::quiet).
 //! - **The app runs.** Ending a span or logging never waits: queues are bounded (2048 by default)
 //!   and drop what does not fit. Exports happen on threads of their own, with a time-out.
 //! - **The app ends.** [`Telemetry::shutdown`] returns by its deadline even when a collector takes
 //!   the connection and never answers.
 //! - **Losses are told.** Its [`ShutdownReport`] says what was exported, dropped and lost; while
-//!   the app runs, `otel.sdk.*` metrics say it with a reason, and the log at most once a minute.
+//!   the app runs, `otel.sdk.*` metrics say it with a reason, and the log (or stderr) at most once
+//!   a minute.
 //! - **Telemetry is not about itself.** What the crates that carry it log or trace is left out.
 //! - **Off is off.** With `OTEL_SDK_DISABLED=true` or `SPANWIRE_ENABLED=false` nothing is set up:
 //!   no thread, no port, no subscriber, no recorder.
@@ -91,6 +98,7 @@ mod signal;
 mod tally;
 mod thresholds;
 mod tls;
+mod voice;
 mod warning;
 
 pub use builder::TelemetryBuilder;
@@ -98,5 +106,5 @@ pub use choice::{Exporter, MetricsExporter, Sampler};
 pub use env::{VARIABLES, Variable};
 pub use parts::Parts;
 pub use running::{FlushError, Telemetry};
-pub use tally::{ShutdownReport, SignalReport};
+pub use tally::{ShutdownReport, SignalReport, SignalState};
 pub use warning::{TelemetryError, Warning};

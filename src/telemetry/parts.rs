@@ -5,9 +5,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use metrics::Recorder;
-use opentelemetry::propagation::TextMapCompositePropagator;
+use opentelemetry::global;
+use opentelemetry::propagation::{TextMapCompositePropagator, TextMapPropagator};
 use opentelemetry::trace::TracerProvider;
 use opentelemetry_sdk::logs::SdkLoggerProvider;
+use opentelemetry_sdk::propagation::{BaggagePropagator, TraceContextPropagator};
 use opentelemetry_sdk::trace::SdkTracerProvider;
 use tracing::Subscriber;
 use tracing::level_filters::LevelFilter;
@@ -16,10 +18,15 @@ use tracing_subscriber::layer::Identity;
 use tracing_subscriber::registry::LookupSpan;
 
 use super::layer::{Wanted, log_layer, span_layer};
-use crate::semconv;
+use super::settings::Propagator;
+use crate::{instruments, semconv, timer};
 
 /// What [`TelemetryBuilder::build`](super::TelemetryBuilder::build) makes, for the app to put in
 /// place. What is off is `None`.
+///
+/// Three things are for the app to do: add [`layer`](Self::layer) to its subscriber, take
+/// [`recorder`](Self::recorder) as its recorder or beside its own, and call
+/// [`set_globals`](Self::set_globals).
 #[non_exhaustive]
 pub struct Parts {
     /// Takes the metrics: `metrics::set_global_recorder`, or one of several in a fan-out.
@@ -36,6 +43,7 @@ pub struct Parts {
     ///
     /// [`timer::set_slow_threshold`]: crate::timer::set_slow_threshold
     pub slow_threshold: Duration,
+    pub(crate) propagators: Vec<Propagator>,
     pub(crate) level: LevelFilter,
 }
 
@@ -65,9 +73,37 @@ impl Parts {
         }
     }
 
+    /// Sets what else is process-wide, as [`install`](super::TelemetryBuilder::install) does beside
+    /// subscriber and recorder: OpenTelemetry's tracer provider and propagator, and from when an
+    /// operation counts as slow.
+    ///
+    /// Without it the spans of messages to the page are not made, trace ids do not cross to it, and
+    /// `SPANWIRE_SLOW_THRESHOLD_MS` has no effect. What was set before is replaced; an app that has
+    /// a tracer provider to keep sets [`propagator`](Self::propagator) and
+    /// [`slow_threshold`](Self::slow_threshold) by itself.
+    pub fn set_globals(&self) {
+        if let Some(provider) = &self.tracer_provider {
+            global::set_tracer_provider(provider.clone());
+        }
+        global::set_text_map_propagator(propagator(&self.propagators));
+        timer::set_slow_threshold(self.slow_threshold);
+        instruments::installed();
+    }
+
     pub(crate) fn has_layer(&self) -> bool {
         self.tracer_provider.is_some() || self.logger_provider.is_some()
     }
+}
+
+pub(crate) fn propagator(propagators: &[Propagator]) -> TextMapCompositePropagator {
+    let propagators = propagators.iter().map(|propagator| {
+        let propagator: Box<dyn TextMapPropagator + Send + Sync> = match propagator {
+            Propagator::TraceContext => Box::new(TraceContextPropagator::new()),
+            Propagator::Baggage => Box::new(BaggagePropagator::new()),
+        };
+        propagator
+    });
+    TextMapCompositePropagator::new(propagators.collect())
 }
 
 impl fmt::Debug for Parts {

@@ -15,6 +15,7 @@ use super::resource::Identity;
 use super::settings::{Compression, Otlp, SamplerName, Settings};
 use super::signal::{LOGS, METRICS_PATH, TRACES};
 use super::tls::Tls;
+use super::voice::Voice;
 use super::warning::{TelemetryError, Warning};
 
 /// Everything that is to be set up.
@@ -31,6 +32,7 @@ pub(crate) struct Plan {
     pub(crate) level: LevelFilter,
     pub(crate) shutdown_deadline: Duration,
     pub(crate) strictness: Strictness,
+    pub(crate) voice: Voice,
     pub(crate) warnings: Vec<Warning>,
 }
 
@@ -87,6 +89,7 @@ impl Plan {
             level: builder.level,
             shutdown_deadline: builder.shutdown_deadline,
             strictness,
+            voice: builder.voice,
             state,
             settings,
             warnings: Vec::new(),

@@ -6,12 +6,10 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
-use crossbeam_channel::bounded;
+use crossbeam_channel::{RecvTimeoutError, bounded};
 use opentelemetry::metrics::MeterProvider;
-use opentelemetry::propagation::{TextMapCompositePropagator, TextMapPropagator};
 use opentelemetry_sdk::logs::SdkLoggerProvider;
 use opentelemetry_sdk::metrics::{PeriodicReader, SdkMeterProvider};
-use opentelemetry_sdk::propagation::{BaggagePropagator, TraceContextPropagator};
 use opentelemetry_sdk::trace::{Sampler as SdkSampler, SdkTracerProvider, SpanData, SpanLimits};
 
 use super::batch::Batch;
@@ -20,16 +18,17 @@ use super::counted_metrics::{CountedMetrics, PointTally};
 use super::fanout::fanout;
 use super::otel_recorder::{OtelRecorder, with_limits};
 use super::otlp::{LogSender, Route, SpanSender, metric_exporter};
-use super::parts::Parts;
+use super::parts::{Parts, propagator};
 use super::patience::Patience;
 use super::plan::{Plan, PlanState};
 use super::processor::{BatchLogs, BatchSpans, Log};
 use super::prometheus::{self, Endpoint, EndpointError, EndpointOptions, Exposition};
 use super::recording::{Recording, SharedRecorder};
-use super::settings::{Propagator, Settings};
+use super::settings::Settings;
 use super::signal::{LOGS, TRACES};
 use super::tally::ShutdownReport;
 use super::thresholds::Thresholds;
+use super::voice::Voice;
 use super::warning::{TelemetryError, Warning};
 use crate::clock::{self, Stamp};
 use crate::instruments::{self, Publish};
@@ -43,6 +42,7 @@ use crate::system::SystemSampler;
 #[must_use = "dropping it ends telemetry"]
 pub struct Telemetry {
     warnings: Vec<Warning>,
+    voice: Voice,
     system_interval: Option<Duration>,
     shutdown_deadline: Duration,
     prometheus_addr: Option<SocketAddr>,
@@ -78,9 +78,14 @@ pub enum FlushError {
     /// The deadline came first. The rest is still queued.
     #[error("the collector did not take everything in time")]
     TimedOut,
-    /// The collector could not be reached or refused these spans and log records.
-    #[error("{0} spans and log records were lost")]
+    /// The collector could not be reached or refused these spans, log records and data points.
+    ///
+    /// Totals of metrics are sent again by the next export.
+    #[error("{0} spans, log records and data points were lost")]
     Lost(u64),
+    /// The metrics were not even tried: the system gave no thread, or their exporter has ended.
+    #[error("the metrics could not be sent")]
+    NotSent,
 }
 
 impl Telemetry {
@@ -112,7 +117,7 @@ impl Telemetry {
     pub fn flush(&self, deadline: Duration) -> Result<(), FlushError> {
         let until = clock::now().plus(deadline);
         let before = self.failed();
-        let (done, flushed) = bounded::<()>(1);
+        let (done, flushed) = bounded(1);
         let meter_provider = match &*self.state() {
             State::Running(running) => running.meter_provider.clone(),
             State::Ended(_) => return Ok(()),
@@ -120,23 +125,23 @@ impl Telemetry {
         if let Some(provider) = meter_provider {
             // It waits as long as the collector lets it.
             let flush = move || {
-                let _ = provider.force_flush();
-                drop(done);
+                let _ = done.send(provider.force_flush().is_ok());
             };
+            // Without a thread the sender is dropped, which is seen below.
             let _ = in_background("spanwire-flush", flush);
         } else {
-            drop(done);
+            let _ = done.send(true);
         }
         let spans = self.spans.as_ref().is_none_or(|batch| batch.flush(until));
         let logs = self.logs.as_ref().is_none_or(|batch| batch.flush(until));
         let left = until.since(clock::now());
-        let metrics = matches!(
-            flushed.recv_timeout(left),
-            Err(crossbeam_channel::RecvTimeoutError::Disconnected)
-        );
+        let metrics = flushed.recv_timeout(left);
+        if !(spans && logs) || metrics == Err(RecvTimeoutError::Timeout) {
+            return Err(FlushError::TimedOut);
+        }
         match self.failed() - before {
-            _ if !(spans && logs && metrics) => Err(FlushError::TimedOut),
-            0 => Ok(()),
+            0 if metrics == Ok(true) => Ok(()),
+            0 => Err(FlushError::NotSent),
             lost => Err(FlushError::Lost(lost)),
         }
     }
@@ -148,12 +153,12 @@ impl Telemetry {
     pub fn shutdown(&self, deadline: Duration) -> ShutdownReport {
         let mut state = self.state();
         let running = match &mut *state {
-            State::Ended(report) => return *report,
+            State::Ended(report) => return report.clone(),
             State::Running(running) => std::mem::take(running),
         };
         self.end(running, deadline);
         let report = self.report();
-        *state = State::Ended(report);
+        *state = State::Ended(report.clone());
         report
     }
 
@@ -168,11 +173,16 @@ impl Telemetry {
             batch.close(until);
         }
         // Metrics come last, so that they tell what became of the others; but they do come.
-        let metrics_from = now.plus(deadline * 3 / 5);
+        let metrics_from = now.plus(deadline / 5 * 3);
         let (spans, logs) = (self.spans.clone(), self.logs.clone());
+        let points = self.points.clone();
         let (done, ended) = bounded::<()>(1);
         let end = move || {
             running.end(spans.as_ref(), logs.as_ref(), metrics_from, until);
+            // The SDK waits five seconds for the last export, whatever the deadline.
+            if let Some(points) = points.filter(|points| points.is_exporting()) {
+                points.wait_ended(until);
+            }
             drop(done);
         };
         match in_background("spanwire-shutdown", end) {
@@ -196,7 +206,9 @@ impl Telemetry {
     }
 
     fn failed(&self) -> u64 {
-        self.spans.as_ref().map_or(0, Batch::failed) + self.logs.as_ref().map_or(0, Batch::failed)
+        self.spans.as_ref().map_or(0, Batch::failed)
+            + self.logs.as_ref().map_or(0, Batch::failed)
+            + self.points.as_ref().map_or(0, |points| points.failed())
     }
 
     fn state(&self) -> std::sync::MutexGuard<'_, State> {
@@ -210,6 +222,7 @@ impl Telemetry {
     pub(crate) fn log_warnings(&self) {
         for warning in &self.warnings {
             tracing::warn!("{warning}");
+            self.voice.say(warning);
         }
     }
 
@@ -230,6 +243,7 @@ impl Telemetry {
         let mut warnings = std::mem::take(&mut plan.warnings);
         let mut telemetry = Self {
             warnings: Vec::new(),
+            voice: plan.voice,
             system_interval: None,
             shutdown_deadline: plan.shutdown_deadline,
             prometheus_addr: None,
@@ -242,7 +256,8 @@ impl Telemetry {
             recorder: None,
             tracer_provider: None,
             logger_provider: None,
-            propagator: propagator(&plan.settings),
+            propagator: propagator(&plan.settings.propagators),
+            propagators: plan.settings.propagators.clone(),
             slow_threshold: plan.settings.slow_threshold,
             level: plan.level,
         };
@@ -357,7 +372,14 @@ impl Starting<'_> {
             return;
         };
         let recording = self.recording.clone();
-        let batch = Batch::start(&TRACES, settings.spans, patience, recording, sender);
+        let batch = Batch::start(
+            &TRACES,
+            settings.spans,
+            patience,
+            recording,
+            self.plan.voice,
+            sender,
+        );
         let Some(batch) = self.usable(batch, route) else {
             return;
         };
@@ -382,7 +404,7 @@ impl Starting<'_> {
         };
         let recording = self.recording.clone();
         let limits = self.plan.settings.logs;
-        let batch = Batch::start(&LOGS, limits, patience, recording, sender);
+        let batch = Batch::start(&LOGS, limits, patience, recording, self.plan.voice, sender);
         let Some(batch) = self.usable(batch, route) else {
             return;
         };
@@ -429,7 +451,12 @@ impl Starting<'_> {
         let exporter = metric_exporter(route, patience, settings.temporality);
         let exporter = self.usable(exporter, route)?;
         let points = Arc::new(PointTally::default());
-        let exporter = CountedMetrics::new(exporter, self.recording.clone(), Arc::clone(&points));
+        let exporter = CountedMetrics::new(
+            exporter,
+            self.recording.clone(),
+            Arc::clone(&points),
+            self.plan.voice,
+        );
         let reader = PeriodicReader::builder(exporter)
             .with_interval(settings.metric_interval)
             .build();
@@ -452,23 +479,26 @@ impl Starting<'_> {
                 true
             }
             Err(error) => {
-                let address = format!("{}:{}", options.host, options.port);
+                let asked = options.port.to_string();
                 let (host, port) = (
                     "OTEL_EXPORTER_PROMETHEUS_HOST",
                     "OTEL_EXPORTER_PROMETHEUS_PORT",
                 );
                 let (variable, value, accepted) = match &error {
                     EndpointError::AddressInUse { .. } => {
-                        (port, address, "a free port, or 0 for any")
+                        (port, asked, "a free port, or 0 for any")
                     }
                     EndpointError::UnknownHost { host: name } => (
                         host,
                         name.clone(),
                         "a host name or an IP address of this machine",
                     ),
-                    _ => (port, address, "a port that this process may listen on"),
+                    _ => (port, asked, "a port that this process may listen on"),
                 };
-                let instead = format!("the endpoint is off: {error}");
+                let mut instead = format!("/metrics is off, since {error}");
+                if let Some(source) = std::error::Error::source(&error) {
+                    instead = format!("{instead}: {source}");
+                }
                 self.warnings
                     .push(Warning::value(variable, &value, accepted, instead));
                 false
@@ -498,15 +528,4 @@ fn span_limits(settings: &Settings) -> SpanLimits {
         max_attributes_per_event: settings.event_attribute_count(),
         max_attributes_per_link: settings.link_attribute_count(),
     }
-}
-
-fn propagator(settings: &Settings) -> TextMapCompositePropagator {
-    let propagators = settings.propagators.iter().map(|propagator| {
-        let propagator: Box<dyn TextMapPropagator + Send + Sync> = match propagator {
-            Propagator::TraceContext => Box::new(TraceContextPropagator::new()),
-            Propagator::Baggage => Box::new(BaggagePropagator::new()),
-        };
-        propagator
-    });
-    TextMapCompositePropagator::new(propagators.collect())
 }

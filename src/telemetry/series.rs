@@ -133,7 +133,7 @@ pub(super) const APP_SERIES_MAX: usize = 1_999;
 /// For ours it is the product over the attributes of the values that each can have, so a limit is
 /// only ever reached by an app with more webviews or queues than are counted here. `ipc.direction`
 /// and `outcome` add no factor beside `error.type`, which determines them but for the two
-/// directions of `ok`.
+/// directions of `ok`. Operations fail with types that the app names, and those are capped.
 pub(super) fn series_max(name: &str) -> usize {
     semconv::metric(name).map_or(APP_SERIES_MAX, series_max_of)
 }
@@ -142,6 +142,9 @@ fn series_max_of(metric: &Metric) -> usize {
     let has_error_type = metric.attributes.contains(&semconv::ERROR_TYPE);
     let values = |attribute: &&str| match *attribute {
         semconv::IPC_EVENT | semconv::OPERATION_NAME => NAMES,
+        semconv::ERROR_TYPE if metric.attributes.contains(&semconv::OPERATION_NAME) => {
+            OPERATION_ERRORS
+        }
         semconv::ERROR_TYPE => ErrorType::ALL.len() + 2,
         semconv::IPC_DIRECTION | semconv::OUTCOME if has_error_type => 1,
         semconv::QUEUE_NAME => QUEUES,
@@ -153,6 +156,8 @@ fn series_max_of(metric: &Metric) -> usize {
 
 /// Values of an attribute whose names are capped.
 const NAMES: usize = REGISTERED_NAMES_MAX + OTHER_NAMES_MAX + 1;
+/// The capped types of errors, `_OTHER`, `panic`, `cancelled`, and none.
+const OPERATION_ERRORS: usize = OTHER_NAMES_MAX + 4;
 /// Queues that an app may have.
 const QUEUES: usize = 64;
 
@@ -207,6 +212,10 @@ mod tests {
     fn limits_follow_from_the_caps() {
         assert_eq!(series_max("process.uptime"), 1);
         assert_eq!(series_max("spanwire.queue.size"), QUEUES);
+        assert_eq!(
+            series_max("spanwire.operation.duration"),
+            NAMES * (OTHER_NAMES_MAX + 4)
+        );
         let most = semconv::METRICS
             .iter()
             .map(|metric| series_max(metric.name));

@@ -2,6 +2,9 @@
 
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
+
+use super::voice::one_line;
 
 /// Counts one signal's items. Each ends in exactly one of exported, dropped and lost.
 #[derive(Debug, Default)]
@@ -10,6 +13,7 @@ pub(crate) struct Tally {
     exported: AtomicU64,
     failed: AtomicU64,
     dropped: AtomicU64,
+    last_error: LastError,
 }
 
 // Relaxed everywhere: each total is read on its own and orders no other memory.
@@ -34,8 +38,9 @@ impl Tally {
     }
 
     /// The export of these did not succeed.
-    pub(crate) fn fail(&self, items: u64) {
+    pub(crate) fn fail(&self, items: u64, why: &str) {
         self.failed.fetch_add(items, Ordering::Relaxed);
+        self.last_error.set(why);
     }
 
     /// Items whose export did not succeed so far.
@@ -47,30 +52,68 @@ impl Tally {
     pub(crate) fn report(&self) -> SignalReport {
         let exported = self.exported.load(Ordering::Relaxed);
         SignalReport {
+            state: SignalState::Otlp,
             exported,
             dropped: self.dropped.load(Ordering::Relaxed),
             lost: self
                 .accepted
                 .load(Ordering::Relaxed)
                 .saturating_sub(exported),
+            last_error: self.last_error.get(),
         }
     }
 }
 
-/// What became of one signal's items.
+/// Why the last export that did not succeed did not.
+#[derive(Debug, Default)]
+pub(crate) struct LastError(Mutex<Option<String>>);
+
+impl LastError {
+    /// A collector may say as much as it likes.
+    const LEN_MAX: usize = 500;
+
+    pub(crate) fn set(&self, why: &str) {
+        let short: String = why.chars().take(Self::LEN_MAX).collect();
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(one_line(&short));
+    }
+
+    pub(crate) fn get(&self) -> Option<String> {
+        self.0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
+}
+
+/// Where a signal went.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
+pub enum SignalState {
+    /// Nowhere over OTLP: nobody asked for it, or it could not be set up.
+    #[default]
+    Off,
+    /// Over OTLP.
+    Otlp,
+}
+
+/// What became of one signal's items.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct SignalReport {
+    /// Whether it was exported at all.
+    pub state: SignalState,
     /// A collector confirmed them.
     pub exported: u64,
     /// They did not fit into the queue, or came after the shutdown.
     pub dropped: u64,
     /// They were queued, but no collector confirmed them.
     pub lost: u64,
+    /// Why the last export that did not succeed did not, whether or not a later one did.
+    pub last_error: Option<String>,
 }
 
 /// What telemetry sent and what it did not, from its start to its shutdown.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ShutdownReport {
     /// Spans.
@@ -84,11 +127,18 @@ pub struct ShutdownReport {
 
 impl fmt::Display for SignalReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.state == SignalState::Off {
+            return f.write_str("not exported over OTLP");
+        }
         write!(
             f,
             "{} exported, {} dropped, {} lost",
             self.exported, self.dropped, self.lost
-        )
+        )?;
+        match &self.last_error {
+            Some(error) if self.lost > 0 => write!(f, " ({error})"),
+            _ => Ok(()),
+        }
     }
 }
 
@@ -114,5 +164,22 @@ mod tests {
         tally.drop_one();
         let report = tally.report();
         assert_eq!(report.to_string(), "3 exported, 2 dropped, 2 lost");
+    }
+
+    #[test]
+    fn a_loss_has_its_cause_and_what_is_off_says_so() {
+        let tally = Tally::default();
+        tally.accept(1);
+        tally.fail(1, "nobody\nthere");
+        let report = ShutdownReport {
+            spans: tally.report(),
+            ..ShutdownReport::default()
+        };
+        assert_eq!(
+            report.to_string(),
+            "spans: 0 exported, 0 dropped, 1 lost (nobody there)\n\
+             logs: not exported over OTLP\n\
+             metrics: not exported over OTLP"
+        );
     }
 }

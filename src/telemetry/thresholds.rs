@@ -6,7 +6,7 @@ use metrics::Gauge;
 
 use super::recording::Recording;
 use crate::instruments::{self, Instruments, Publish};
-use crate::semconv::{ERROR_RATE_THRESHOLD, IPC_SLOW_THRESHOLD, OPERATION_SLOW_THRESHOLD};
+use crate::semconv::{ERROR_RATE_THRESHOLD, IPC_SLOW_THRESHOLD};
 use crate::timer;
 
 /// Tells the thresholds whenever somebody looks.
@@ -19,7 +19,6 @@ pub(crate) struct Thresholds {
 }
 
 struct Gauges {
-    operation_slow: Gauge,
     ipc_slow: Gauge,
     error_rate: Gauge,
 }
@@ -38,14 +37,13 @@ impl Thresholds {
 impl Publish for Thresholds {
     fn publish(&self) {
         let register = || Gauges {
-            operation_slow: instruments::gauge(&OPERATION_SLOW_THRESHOLD, &[]),
             ipc_slow: instruments::gauge(&IPC_SLOW_THRESHOLD, &[]),
             error_rate: instruments::gauge(&ERROR_RATE_THRESHOLD, &[]),
         };
         self.recording.run(|| {
+            // Before the first operation too.
+            timer::publish_slow_threshold();
             if let Some(gauges) = self.gauges.get(register) {
-                // The app may change it while it runs.
-                gauges.operation_slow.set(timer::slow_threshold());
                 gauges.ipc_slow.set(self.ipc_slow);
                 gauges.error_rate.set(self.error_rate);
             }

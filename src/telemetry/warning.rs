@@ -3,6 +3,8 @@
 use std::borrow::Cow;
 use std::fmt;
 
+use http::HeaderName;
+
 /// Something that was asked for and is not in force; the app runs all the same.
 ///
 /// Its `Display` says what, why and what holds instead.
@@ -68,12 +70,20 @@ impl fmt::Display for Warning {
 }
 
 /// Why telemetry was not set up. Without [`strict`](super::TelemetryBuilder::strict) it always is.
-#[derive(Debug, thiserror::Error)]
+///
+/// Its `Debug` is its `Display`, so that a `main` that returns it can be read.
+#[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum TelemetryError {
     /// With `strict`, every warning is an error: here are all of them.
     #[error("telemetry is not set up as asked:{}", Listed(.0))]
     Strict(Vec<Warning>),
+}
+
+impl fmt::Debug for TelemetryError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
 }
 
 struct Listed<'a>(&'a [Warning]);
@@ -89,24 +99,56 @@ impl fmt::Display for Listed<'_> {
 /// The value as it may be shown: short, and without the secrets that headers and URLs carry.
 fn shown(variable: &str, value: &str) -> String {
     let value = if variable.ends_with("_HEADERS") || variable == "otlp_header" {
-        let names = value.split(',').map(|pair| match pair.split_once('=') {
-            Some((name, _)) => format!("{name}=***"),
-            None => "***".to_owned(),
-        });
-        names.collect::<Vec<_>>().join(",")
+        let pairs = value.split(',').map(header_name);
+        pairs.collect::<Vec<_>>().join(",")
+    } else if is_address(variable) || value.contains("://") {
+        without_credentials(value)
     } else {
-        match (value.find("://"), value.rfind('@')) {
-            (Some(scheme), Some(at)) if scheme < at => {
-                let head = value.get(..scheme + 3).unwrap_or_default();
-                let tail = value.get(at..).unwrap_or_default();
-                format!("{head}***{tail}")
-            }
-            _ => value.to_owned(),
-        }
+        value.to_owned()
     };
     match value.char_indices().nth(SHOWN_MAX) {
         Some((end, _)) => format!("{}…", value.get(..end).unwrap_or_default()),
         None => value,
+    }
+}
+
+fn is_address(variable: &str) -> bool {
+    let variable = variable.to_ascii_lowercase();
+    variable.ends_with("_endpoint") || variable.ends_with("_host")
+}
+
+/// A header's name. Somebody who writes `Name: secret==` has the secret before the `=`: what no
+/// name may be, or has nothing but padding behind it, is not shown.
+fn header_name(pair: &str) -> String {
+    match pair.split_once('=') {
+        Some((name, value))
+            if HeaderName::from_bytes(name.trim().as_bytes()).is_ok()
+                && !value.trim_matches(['=', ' ']).is_empty() =>
+        {
+            format!("{name}=***")
+        }
+        _ => "***".to_owned(),
+    }
+}
+
+/// A URL, or what was meant for one, without user, password and query.
+fn without_credentials(value: &str) -> String {
+    let is_scheme = |c: char| c.is_ascii_alphanumeric() || "+-.".contains(c);
+    let (scheme, rest) = match value.split_once("://") {
+        Some((scheme, _)) if scheme.chars().all(is_scheme) => value.split_at(scheme.len() + 3),
+        _ => ("", value),
+    };
+    let query = rest.find(['?', '#']);
+    match (rest.rfind('@'), query) {
+        // A query with an `@`, or a password with a `?`: either may be secret.
+        (Some(at), Some(query)) if query < at => format!("{scheme}***"),
+        (at, query) => {
+            let user = if at.is_some() { "***" } else { "" };
+            let left_out = if query.is_some() { "?***" } else { "" };
+            let range = at.unwrap_or(0)..query.unwrap_or(rest.len());
+            let shown = rest.get(range).unwrap_or_default();
+            format!("{scheme}{user}{shown}{left_out}")
+        }
     }
 }
 
@@ -128,12 +170,38 @@ mod tests {
 
     #[test]
     fn secrets_are_not_shown() {
-        for (variable, value) in [
-            ("OTEL_EXPORTER_OTLP_HEADERS", "x-key=s3cret,s3cret"),
-            ("OTEL_EXPORTER_OTLP_ENDPOINT", "ftp://me:s3cret@host/"),
+        for (variable, value, kept) in [
+            ("OTEL_EXPORTER_OTLP_HEADERS", "x-key=s3cret,s3cret", "x-key"),
+            ("OTEL_EXPORTER_OTLP_HEADERS", "Authorization: s3cret==", ""),
+            ("OTEL_EXPORTER_OTLP_HEADERS", "a b s3cret=c,ok=s3cret", "ok"),
+            ("OTEL_EXPORTER_OTLP_LOGS_HEADERS", "x:s3cret=1", ""),
+            ("OTEL_EXPORTER_OTLP_HEADERS", "x: y,s3cret==", ""),
+            ("otlp_header", "Bearer s3cret=x", ""),
+            (
+                "OTEL_EXPORTER_OTLP_ENDPOINT",
+                "ftp://me:s3cret@host/",
+                "ftp://***@host/",
+            ),
+            (
+                "OTEL_EXPORTER_OTLP_ENDPOINT",
+                "me:s3cret@host:4318",
+                "@host:4318",
+            ),
+            ("OTEL_EXPORTER_OTLP_ENDPOINT", "s3cret@s3cret@h", "@h"),
+            ("OTEL_EXPORTER_OTLP_ENDPOINT", "me:s3?cret@s3cret@h", "***"),
+            ("otlp_endpoint", "host/?key=s3cret", "host/?"),
+            (
+                "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT",
+                "host?key=s3cret@s3cret",
+                "***",
+            ),
+            ("OTEL_EXPORTER_OTLP_ENDPOINT", "host#s3cret", "host"),
+            ("OTEL_EXPORTER_OTLP_ENDPOINT", "me:s3cret://@h", "***@h"),
+            ("OTEL_EXPORTER_PROMETHEUS_HOST", "http://a:s3cret@x", "@x"),
         ] {
             let warning = Warning::value(variable, value, "", "").to_string();
             assert!(!warning.contains("s3cret"), "{warning}");
+            assert!(warning.contains(kept), "{warning}");
         }
     }
 
@@ -151,5 +219,6 @@ mod tests {
         ]);
         let text = error.to_string();
         assert!(text.contains("subscriber") && text.contains("OTEL_X"));
+        assert_eq!(format!("{error:?}"), text);
     }
 }

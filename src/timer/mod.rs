@@ -51,6 +51,7 @@ mod threshold;
 
 pub use fields::FieldValue;
 pub use monitor::{Monitor, monitor};
+pub(crate) use operation::publish_slow_threshold;
 pub use operation::{Operation, operation};
 pub use scoped::ScopedTimer;
 pub use threshold::{set_slow_threshold, set_slow_threshold_of, slow_threshold};

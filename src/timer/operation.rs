@@ -172,7 +172,7 @@ struct Handles {
 impl Handles {
     fn register(name: &str) -> Self {
         // The gauge belongs to the app, but it is published only where operations are measured.
-        THRESHOLD.get(|| instruments::gauge(&semconv::OPERATION_SLOW_THRESHOLD, &[]));
+        publish_slow_threshold();
         let labels = [(OPERATION_NAME, name)];
         Self {
             ok: instruments::histogram(&semconv::OPERATION_DURATION, &labels),
@@ -215,13 +215,21 @@ static OPERATIONS: LazyLock<Operations> = LazyLock::new(|| {
 
 static THRESHOLD: Instruments<Gauge> = Instruments::new();
 
+/// Tells the threshold in force to the recorder in force.
+pub(crate) fn publish_slow_threshold() {
+    let register = || instruments::gauge(&semconv::OPERATION_SLOW_THRESHOLD, &[]);
+    if let Some(gauge) = THRESHOLD.get(register) {
+        gauge.set(threshold::slow_threshold().as_secs_f64());
+    }
+}
+
 /// Tells the gauges of operations, at recorders where operations were measured.
 struct Gauges;
 
 impl Publish for Gauges {
     fn publish(&self) {
-        if let Some(gauge) = THRESHOLD.existing() {
-            gauge.set(threshold::slow_threshold().as_secs_f64());
+        if THRESHOLD.existing().is_some() {
+            publish_slow_threshold();
         }
         OPERATIONS.names.for_each(|state| {
             if let Some(handles) = state.instruments.existing() {

@@ -46,7 +46,15 @@ fn rig(limits: BatchLimits) -> Rig {
         answers: answers_out,
     };
     let patience = Arc::new(Patience::default());
-    let batch = Batch::start(&TRACES, limits, patience, recording.clone(), exporter).unwrap();
+    let batch = Batch::start(
+        &TRACES,
+        limits,
+        patience,
+        recording.clone(),
+        Voice::Quiet,
+        exporter,
+    )
+    .unwrap();
     Rig {
         batch,
         batches,
@@ -137,7 +145,7 @@ fn failed_rejected_and_panicking_exports_are_losses_and_the_next_one_goes_on() {
     assert!(rig.batch.wait_ended(soon()));
     assert_eq!(
         rig.batch.report().to_string(),
-        "17 exported, 0 dropped, 13 lost"
+        "17 exported, 0 dropped, 13 lost (the collector rejected it: full)"
     );
     assert_eq!(rig.batch.failed(), 13);
 }
@@ -160,6 +168,7 @@ fn a_panicking_exporter_loses_its_batch_and_not_the_thread() {
         limits(100, 10),
         patience,
         Recording::default(),
+        Voice::Quiet,
         Panics(0),
     )
     .unwrap();
@@ -167,7 +176,10 @@ fn a_panicking_exporter_loses_its_batch_and_not_the_thread() {
     assert!(batch.flush(soon()));
     batch.push(2);
     assert!(batch.flush(soon()));
-    assert_eq!(batch.report().to_string(), "1 exported, 0 dropped, 1 lost");
+    assert_eq!(
+        batch.report().to_string(),
+        "1 exported, 0 dropped, 1 lost (the exporter panicked)"
+    );
 }
 
 #[test]

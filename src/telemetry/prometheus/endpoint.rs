@@ -44,15 +44,13 @@ pub(crate) struct EndpointOptions {
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum EndpointError {
     /// Somebody else listens there.
-    #[error(
-        "{addr} is in use by another program: stop that one, or choose another port, or 0 for any"
-    )]
+    #[error("{addr} is in use by another program")]
     AddressInUse {
         /// The address that was asked for.
         addr: SocketAddr,
     },
     /// The system lets nobody listen there, or not this process.
-    #[error("cannot listen on {addr}")]
+    #[error("this process cannot listen on {addr}")]
     Listen {
         /// The address that was asked for.
         addr: SocketAddr,
@@ -66,7 +64,7 @@ pub(crate) enum EndpointError {
         host: String,
     },
     /// The system has no thread or no I/O for it.
-    #[error("cannot start the endpoint's thread")]
+    #[error("its thread cannot start")]
     Thread(#[source] io::Error),
 }
 

@@ -9,13 +9,13 @@ use metrics::{
     SharedString, Unit,
 };
 
-use super::text::metric_name;
+use super::text::{counter_name, metric_name};
 use crate::telemetry::description::{Descriptions, bounds};
 use crate::telemetry::series::{Family, Series};
 
 /// Records into atomics that [`Exposition`](super::Exposition) renders.
 ///
-/// Names that become the same in Prometheus are one metric. Values of histograms that are not
+/// Names that become the same in Prometheus are one metric; of several kinds, one is shown. Values of histograms that are not
 /// finite are not recorded.
 #[derive(Debug)]
 pub(crate) struct PrometheusRecorder(Arc<State>);
@@ -63,7 +63,7 @@ impl Recorder for PrometheusRecorder {
 
     fn register_counter(&self, key: &Key, _: &Metadata<'_>) -> Counter {
         let zero = || Family::new(key.name(), |_| AtomicU64::new(0));
-        let (family, _) = self.0.counters.family(&metric_name(key.name()), zero);
+        let (family, _) = self.0.counters.family(&counter_name(key.name()), zero);
         Counter::from_arc(family.cell(key))
     }
 

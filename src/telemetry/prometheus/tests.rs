@@ -54,6 +54,44 @@ fn the_text_has_the_target_and_each_metric_with_help_and_type() {
 }
 
 #[test]
+fn a_name_is_written_once() {
+    let (recorder, exposition) = recorder_of("paint-tool");
+    with_local_recorder(&recorder, || {
+        metrics::counter!("app.hits").increment(1);
+        metrics::counter!("app.hits.total").increment(2);
+        metrics::gauge!("app_hits_total").set(9.0);
+        metrics::histogram!("app.load").record(1.0);
+        metrics::gauge!("app.load").set(3.0);
+        metrics::describe_gauge!("app.size", metrics::Unit::Bytes, "");
+        metrics::gauge!("app.size").set(4.0);
+        metrics::gauge!("app.size.bytes").set(5.0);
+        metrics::gauge!("target.info").set(6.0);
+    });
+    let text = exposition.render();
+    let mut types: Vec<_> = text
+        .lines()
+        .filter(|line| line.starts_with("# TYPE"))
+        .collect();
+    let all = types.len();
+    types.sort_unstable();
+    types.dedup_by_key(|line| line.split(' ').nth(2).map(str::to_owned));
+    assert_eq!(types.len(), all, "{text}");
+    let mut series: Vec<_> = text
+        .lines()
+        .filter(|line| !line.starts_with('#'))
+        .filter_map(|line| line.rsplit_once(' '))
+        .map(|(series, _)| series)
+        .collect();
+    let all = series.len();
+    series.sort_unstable();
+    series.dedup();
+    assert_eq!(series.len(), all, "{text}");
+    for line in ["app_hits_total 3\n", "app_load 3\n", "app_size_bytes 4\n"] {
+        assert!(text.contains(line), "{text}");
+    }
+}
+
+#[test]
 fn rendering_publishes_first() {
     struct Queue(crate::instruments::Instruments<metrics::Gauge>);
     impl crate::instruments::Publish for Queue {

@@ -3,6 +3,7 @@
 //! <https://prometheus.io/docs/instrumenting/exposition_formats/> and
 //! <https://opentelemetry.io/docs/specs/otel/compatibility/prometheus_and_openmetrics/>
 
+use std::collections::BTreeSet;
 use std::fmt::{Display, Write as _};
 use std::sync::atomic::Ordering;
 
@@ -10,18 +11,30 @@ use metrics::Label;
 
 use super::recorder::State;
 use crate::semconv::Instrument;
+use crate::telemetry::description::Description;
 
 /// Writes every series of `state`, by name.
+///
+/// A name is written once, or a scrape would fail as a whole: a counter goes before a gauge, and
+/// that before a histogram.
 pub(super) fn write(out: &mut String, state: &State) {
+    let mut written = BTreeSet::from(["target_info".to_owned()]);
+    let mut header = |out: &mut String, name: &str, dotted: &str, kind| {
+        header(out, &mut written, name, state.descriptions.of(dotted), kind)
+    };
     for (name, family) in state.counters.families() {
-        let header = header(out, &name, &family.name, Instrument::Counter, state);
+        let Some(header) = header(out, &name, &family.name, Instrument::Counter) else {
+            continue;
+        };
         family.for_each(|labels, cell| {
             let labels = label_text(labels);
             line(out, &header, "", &labels, cell.load(Ordering::Acquire));
         });
     }
     for (name, family) in state.gauges.families() {
-        let header = header(out, &name, &family.name, Instrument::Gauge, state);
+        let Some(header) = header(out, &name, &family.name, Instrument::Gauge) else {
+            continue;
+        };
         family.for_each(|labels, cell| {
             let labels = label_text(labels);
             let value = f64::from_bits(cell.load(Ordering::Acquire));
@@ -29,7 +42,9 @@ pub(super) fn write(out: &mut String, state: &State) {
         });
     }
     for (name, family) in state.histograms.families() {
-        let header = header(out, &name, &family.name, Instrument::Histogram, state);
+        let Some(header) = header(out, &name, &family.name, Instrument::Histogram) else {
+            continue;
+        };
         family.for_each(|labels, buckets| {
             let labels = label_text(labels);
             let comma = if labels.is_empty() { "" } else { "," };
@@ -46,10 +61,18 @@ pub(super) fn write(out: &mut String, state: &State) {
     }
 }
 
-/// Writes a metric's HELP and TYPE, and returns its full name.
-fn header(out: &mut String, name: &str, dotted: &str, kind: Instrument, state: &State) -> String {
-    let description = state.descriptions.of(dotted);
+/// Writes a metric's HELP and TYPE, and returns its full name; `None` when that was written before.
+fn header(
+    out: &mut String,
+    written: &mut BTreeSet<String>,
+    name: &str,
+    description: Description,
+    kind: Instrument,
+) -> Option<String> {
     let name = full_name(name, description.unit, kind);
+    if !written.insert(name.clone()) {
+        return None;
+    }
     if !description.text.is_empty() {
         let _ = writeln!(out, "# HELP {name} {}", escape_help(&description.text));
     }
@@ -59,7 +82,7 @@ fn header(out: &mut String, name: &str, dotted: &str, kind: Instrument, state: &
         Instrument::Histogram => "histogram",
     };
     let _ = writeln!(out, "# TYPE {name} {kind}");
-    name
+    Some(name)
 }
 
 fn line(out: &mut String, name: &str, suffix: &str, labels: &str, value: impl Display) {
@@ -97,6 +120,15 @@ pub(super) fn pairs<'a>(pairs: impl Iterator<Item = (&'a str, &'a str)>) -> Stri
         .map(|(name, value)| format!("{name}=\"{value}\""))
         .collect();
     texts.join(",")
+}
+
+/// A counter's name without `_total`, so that one with and one without it are one metric.
+pub(super) fn counter_name(name: &str) -> String {
+    let name = metric_name(name);
+    match name.strip_suffix("_total") {
+        Some(stem) if !stem.is_empty() => stem.to_owned(),
+        _ => name,
+    }
 }
 
 /// A name with what Prometheus does not allow made `_`.
@@ -245,6 +277,14 @@ mod tests {
         );
         assert_eq!(name("app.runs", "1", counter), "app_runs_total");
         assert_eq!(name("9 lives", "", gauge), "_9_lives");
+    }
+
+    #[test]
+    fn names_of_ours_are_those_of_the_conventions() {
+        for metric in crate::semconv::METRICS {
+            let name = full_name(&metric_name(metric.name), metric.unit, metric.instrument);
+            assert_eq!(name, metric.prometheus_name());
+        }
     }
 
     #[test]
