@@ -208,15 +208,15 @@ impl TelemetryBuilder {
         self
     }
 
-    /// From when a message between page and host counts as slow. Default:
-    /// `SPANWIRE_IPC_SLOW_THRESHOLD_MS`, or 100 ms.
+    /// From when a message between page and host counts as slow: a gauge that dashboards and alerts
+    /// compare with. Default: `SPANWIRE_IPC_SLOW_THRESHOLD_MS`, or 100 ms.
     pub fn ipc_slow_threshold(mut self, threshold: Duration) -> Self {
         self.ipc_slow_threshold = Some(threshold);
         self
     }
 
-    /// From which share of failures, 0.0 to 1.0, the app counts as failing. Default:
-    /// `SPANWIRE_ERROR_RATE_THRESHOLD`, or 0.1.
+    /// From which share of failures, 0.0 to 1.0, the app counts as failing: a gauge that alerts
+    /// compare with. Default: `SPANWIRE_ERROR_RATE_THRESHOLD`, or 0.1.
     pub fn error_rate_threshold(mut self, share: f64) -> Self {
         self.error_rate_threshold = Some(share);
         self
