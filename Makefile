@@ -26,6 +26,7 @@ help: ## say what there is
 demo: ## open the demo's window; ARGS="--for 10s --drive" runs it unattended, ARGS=--help says more
 	@scripts/install-packages demo
 	@cargo build -p spanwire-demo
+	@$(if $(WITH_DISPLAY),echo "no display: the window opens on a virtual one; --drive lets its page use itself")
 	@$(WITH_DISPLAY) cargo run --quiet -p spanwire-demo -- $(ARGS)
 
 test: packages ## run all tests, the one with a real window and a real Prometheus among them
