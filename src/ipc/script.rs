@@ -1,5 +1,7 @@
 //! What the host sends: batches, written as scripts that are safe for any name and payload.
 
+use std::borrow::Cow;
+
 use serde::Serialize;
 use serde_json::value::RawValue;
 
@@ -76,7 +78,12 @@ const RECEIVE: &str = "__spanwire__";
 /// the two line separators that older engines do not accept in a string.
 ///
 /// All three can only stand inside strings, where an escape means the same.
-fn escape(json: &str) -> String {
+fn escape(json: &str) -> Cow<'_, str> {
+    // Nearly every batch has none of them, and this runs on the UI thread: look before copying.
+    // 0xE2 is the first byte of both separators.
+    if memchr::memchr2(b'<', 0xE2, json.as_bytes()).is_none() {
+        return Cow::Borrowed(json);
+    }
     let mut text = String::with_capacity(json.len() + 16);
     for c in json.chars() {
         match c {
@@ -86,7 +93,7 @@ fn escape(json: &str) -> String {
             c => text.push(c),
         }
     }
-    text
+    Cow::Owned(text)
 }
 
 /// Whether a key may be `__proto__`, spelled out or with escaped underscores.
