@@ -16,7 +16,7 @@ use super::builder::{PageEvents, PageTraces};
 use super::call::{Answer, Call};
 use super::handler::{Running, Verdict};
 use super::limits::is_event_name;
-use super::message::{Form, Inbound, Posted, form_of, parse_batch, parse_plain};
+use super::message::{Ack, Form, Inbound, Posted, form_of, parse_batch, parse_plain};
 use super::outbox::{Body, Credit, Facts, Outbound};
 use super::page::{Admitted, Refused, died};
 use super::propagation::parse_traceparent;
@@ -311,7 +311,7 @@ impl Inner {
 
     fn control(&self, generation: u64, message: Inbound<'_>) {
         match message {
-            Inbound::Ack { ids, failed } => {
+            Inbound::Ack(Ack { ids, failed, .. }) => {
                 let mut facts = Facts::default();
                 let due = self
                     .page()
@@ -323,7 +323,7 @@ impl Inner {
                     self.wake();
                 }
             }
-            Inbound::Cancel { id } => {
+            Inbound::Cancel { id, .. } => {
                 // Bound first, so that the lock is free when the future is dropped.
                 let abort = self.page().cancel(generation, id);
                 if let Some(abort) = abort {
@@ -337,6 +337,11 @@ impl Inner {
             }
             Inbound::PageError(error) => self.series.page_error(error),
             Inbound::Leave => self.leave(generation),
+            Inbound::Pong { .. }
+            | Inbound::Open(_)
+            | Inbound::Close { .. }
+            | Inbound::Vital(_)
+            | Inbound::Record(_) => {}
             Inbound::Ready | Inbound::Posted(_) => unreachable!("told apart by the caller"),
         }
     }

@@ -38,6 +38,8 @@ pub(crate) fn form_of(text: &str) -> Form {
 pub(crate) struct Batch<'a> {
     pub(crate) nonce: Cow<'a, str>,
     pub(crate) page: Cow<'a, str>,
+    /// When the page posted it.
+    pub(crate) sent: Option<PageTime>,
     /// `None` is a message that is not of the wire's form.
     pub(crate) messages: Vec<Option<Inbound<'a>>>,
 }
@@ -50,15 +52,134 @@ pub(crate) enum Inbound<'a> {
     Posted(Posted<'a>),
     Cancel {
         id: u64,
+        at: Option<PageTime>,
+        why: CancelCause,
     },
-    Ack {
-        ids: Vec<(u64, u64)>,
-        failed: Vec<u64>,
+    Ack(Ack),
+    Pong {
+        id: u64,
+        at: Option<PageTime>,
     },
     Shed {
         count: u32,
     },
     PageError(PageError),
+    /// A span that the page opens with `trace`.
+    Open(OpenSpan<'a>),
+    Close {
+        span: u64,
+        at: Option<PageTime>,
+        failed: bool,
+    },
+    Vital(Vital),
+    Record(Record<'a>),
+}
+
+/// A time on the page's clock: milliseconds since its document began.
+#[derive(Clone, Copy, Debug, PartialEq, PartialOrd)]
+pub(crate) struct PageTime(f64);
+
+impl PageTime {
+    /// About thirty years: what is beyond is no time, and what is below stays exact in nanoseconds.
+    const MS_MAX: f64 = 1e12;
+
+    /// `None` when it can be no time.
+    pub(crate) fn from_ms(ms: f64) -> Option<Self> {
+        (0.0..=Self::MS_MAX).contains(&ms).then_some(Self(ms))
+    }
+
+    pub(crate) fn as_ms(self) -> f64 {
+        self.0
+    }
+}
+
+/// Why the page withdraws a call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum CancelCause {
+    Cancelled,
+    Timeout,
+}
+
+/// What the page ran.
+#[derive(Debug)]
+pub(crate) struct Ack {
+    pub(crate) ids: Vec<(u64, u64)>,
+    pub(crate) failed: Vec<u64>,
+    /// When the first of them began to run.
+    pub(crate) at: Option<PageTime>,
+    /// When everything that the page did at once for them was done.
+    pub(crate) done: Option<PageTime>,
+    /// Begin and end of those that began later than `at`, or took longer than a step of the clock.
+    pub(crate) ran: Vec<(u64, f64, f64)>,
+}
+
+/// A span that begins on the page.
+#[derive(Debug)]
+pub(crate) struct OpenSpan<'a> {
+    pub(crate) span: u64,
+    /// The page's span that it is within.
+    pub(crate) parent: Option<u64>,
+    pub(crate) name: Cow<'a, str>,
+    pub(crate) at: Option<PageTime>,
+}
+
+/// A web vital that is a duration.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Vital {
+    pub(crate) name: VitalName,
+    pub(crate) rating: Rating,
+    pub(crate) value: PageTime,
+}
+
+/// The web vitals that are durations.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum VitalName {
+    Ttfb,
+    Fcp,
+    Lcp,
+    Inp,
+}
+
+impl VitalName {
+    pub(crate) const ALL: [Self; 4] = [Self::Ttfb, Self::Fcp, Self::Lcp, Self::Inp];
+
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Self::Ttfb => "ttfb",
+            Self::Fcp => "fcp",
+            Self::Lcp => "lcp",
+            Self::Inp => "inp",
+        }
+    }
+}
+
+/// What a web vital's value means to a user.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Rating {
+    Good,
+    NeedsImprovement,
+    Poor,
+}
+
+impl Rating {
+    pub(crate) const ALL: [Self; 3] = [Self::Good, Self::NeedsImprovement, Self::Poor];
+
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Self::Good => "good",
+            Self::NeedsImprovement => "needs_improvement",
+            Self::Poor => "poor",
+        }
+    }
+}
+
+/// A value that the page measured.
+#[derive(Debug)]
+pub(crate) struct Record<'a> {
+    pub(crate) name: Cow<'a, str>,
+    pub(crate) value: f64,
+    pub(crate) unit: Option<Cow<'a, str>>,
+    pub(crate) category: Option<Cow<'a, str>>,
 }
 
 /// A call or an event from the page.
@@ -69,6 +190,10 @@ pub(crate) struct Posted<'a> {
     pub(crate) event: Cow<'a, str>,
     pub(crate) data: &'a RawValue,
     pub(crate) traceparent: Option<Cow<'a, str>>,
+    /// When the page called `invoke` or `emit`.
+    pub(crate) at: Option<PageTime>,
+    /// The page's span that it was called within.
+    pub(crate) span: Option<u64>,
 }
 
 /// An error on the page, by where it came from.
@@ -128,6 +253,7 @@ struct Envelope<'a, M> {
     nonce: Text<'a>,
     #[serde(borrow)]
     page: Text<'a>,
+    sent: Option<f64>,
     messages: Vec<M>,
 }
 
@@ -137,6 +263,7 @@ impl<'a, M> Envelope<'a, M> {
         sound.then(|| Batch {
             nonce: self.nonce.0,
             page: self.page.0,
+            sent: self.sent.and_then(PageTime::from_ms),
             messages: self.messages.into_iter().map(read).collect(),
         })
     }
@@ -177,6 +304,24 @@ struct RawMessage<'a> {
     count: Option<u32>,
     #[serde(borrow, rename = "type")]
     error: Option<Text<'a>>,
+    at: Option<f64>,
+    done: Option<f64>,
+    ran: Option<Vec<(u64, f64, f64)>>,
+    span: Option<u64>,
+    parent: Option<u64>,
+    #[serde(borrow)]
+    name: Option<Text<'a>>,
+    value: Option<f64>,
+    #[serde(borrow)]
+    unit: Option<Text<'a>>,
+    #[serde(borrow)]
+    category: Option<Text<'a>>,
+    #[serde(borrow)]
+    rating: Option<Text<'a>>,
+    #[serde(borrow)]
+    outcome: Option<Text<'a>>,
+    #[serde(borrow)]
+    code: Option<Text<'a>>,
 }
 
 impl<'a> RawMessage<'a> {
@@ -184,11 +329,26 @@ impl<'a> RawMessage<'a> {
         Some(match self.kind.0.as_ref() {
             "event" => self.posted(false)?,
             "call" => self.posted(true)?,
-            "ack" => Inbound::Ack {
+            "ack" => Inbound::Ack(Ack {
+                at: time(self.at),
+                done: time(self.done),
                 ids: self.ids?,
                 failed: self.failed.unwrap_or_default(),
+                ran: self.ran.unwrap_or_default(),
+            }),
+            "cancel" => Inbound::Cancel {
+                id: self.id?,
+                at: time(self.at),
+                why: match self.code.as_ref().map(|code| code.0.as_ref()) {
+                    None | Some("CANCELLED") => CancelCause::Cancelled,
+                    Some("TIMEOUT") => CancelCause::Timeout,
+                    Some(_) => return None,
+                },
             },
-            "cancel" => Inbound::Cancel { id: self.id? },
+            "pong" => Inbound::Pong {
+                id: self.id?,
+                at: time(self.at),
+            },
             "ready" => Inbound::Ready,
             "leave" => Inbound::Leave,
             "shed" => Inbound::Shed { count: self.count? },
@@ -199,6 +359,39 @@ impl<'a> RawMessage<'a> {
                     .find(|error| error.as_str() == name)?;
                 Inbound::PageError(error)
             }
+            "open" => Inbound::Open(OpenSpan {
+                span: self.span?,
+                parent: self.parent,
+                at: time(self.at),
+                name: self.name?.0,
+            }),
+            "close" => Inbound::Close {
+                span: self.span?,
+                at: time(self.at),
+                failed: match self.outcome.as_ref().map(|outcome| outcome.0.as_ref()) {
+                    None | Some("ok") => false,
+                    Some("failed") => true,
+                    Some(_) => return None,
+                },
+            },
+            "vital" => {
+                let (name, rating) = (self.name?.0, self.rating?.0);
+                Inbound::Vital(Vital {
+                    name: VitalName::ALL
+                        .into_iter()
+                        .find(|vital| vital.as_str() == name)?,
+                    rating: Rating::ALL
+                        .into_iter()
+                        .find(|known| known.as_str() == rating)?,
+                    value: time(self.value)?,
+                })
+            }
+            "record" => Inbound::Record(Record {
+                name: self.name?.0,
+                value: self.value.filter(|value| value.is_finite())?,
+                unit: self.unit.map(|unit| unit.0),
+                category: self.category.map(|category| category.0),
+            }),
             _ => return None,
         })
     }
@@ -210,8 +403,14 @@ impl<'a> RawMessage<'a> {
             event: self.event?.0,
             data: self.data.unwrap_or(RawValue::NULL),
             traceparent: self.traceparent.map(|text| text.0),
+            at: time(self.at),
+            span: self.span,
         }))
     }
+}
+
+fn time(ms: Option<f64>) -> Option<PageTime> {
+    ms.and_then(PageTime::from_ms)
 }
 
 /// A string borrowed from the text unless it has escapes. `Option<Cow<str>>` would always copy.
@@ -284,6 +483,48 @@ mod tests {
             .map(Option::is_some)
             .collect();
         assert_eq!(read, [true, false, false, false, false, true]);
+    }
+
+    #[test]
+    fn a_time_that_cannot_be_one_is_none() {
+        for (ms, fine) in [("0", true), ("12.5", true), ("-1", false), ("1e13", false)] {
+            let text = batch(&format!(r#"{{"kind":"pong","id":1,"at":{ms}}}"#));
+            let batch = parse_batch(&text).unwrap();
+            let Some(Some(Inbound::Pong { at, .. })) = batch.messages.first() else {
+                panic!("{batch:?}")
+            };
+            assert_eq!(at.is_some(), fine, "{ms}");
+        }
+    }
+
+    #[test]
+    fn what_is_not_of_a_closed_set_is_no_message() {
+        for (message, fine) in [
+            (r#"{"kind":"cancel","id":1,"code":"TIMEOUT"}"#, true),
+            (r#"{"kind":"cancel","id":1,"code":"BOREDOM"}"#, false),
+            (r#"{"kind":"close","span":1,"outcome":"failed"}"#, true),
+            (r#"{"kind":"close","span":1,"outcome":"meh"}"#, false),
+            (
+                r#"{"kind":"vital","name":"fcp","rating":"good","value":120}"#,
+                true,
+            ),
+            (
+                r#"{"kind":"vital","name":"cls","rating":"good","value":120}"#,
+                false,
+            ),
+            (
+                r#"{"kind":"vital","name":"fcp","rating":"bad","value":120}"#,
+                false,
+            ),
+            (
+                r#"{"kind":"vital","name":"fcp","rating":"good","value":-1}"#,
+                false,
+            ),
+        ] {
+            let text = batch(message);
+            let batch = parse_batch(&text).unwrap();
+            assert_eq!(batch.messages[0].is_some(), fine, "{message}");
+        }
     }
 
     #[test]

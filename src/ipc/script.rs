@@ -131,6 +131,14 @@ pub(super) enum Item<'a> {
     Settle {
         id: u64,
     },
+    #[expect(dead_code, reason = "sent once the page's clock is read")]
+    Ping {
+        id: u64,
+    },
+    #[expect(dead_code, reason = "sent once a page can be turned away")]
+    Bye {
+        code: &'a str,
+    },
 }
 
 #[derive(Debug, Serialize)]
