@@ -109,19 +109,25 @@ impl Origin {
             Some(address) => address
                 .bytes()
                 .all(|b| b.is_ascii_hexdigit() || b":.".contains(&b)),
-            None => host.chars().all(|c| c.is_alphanumeric() || "-._~".contains(c)),
+            None => host
+                .chars()
+                .all(|c| c.is_alphanumeric() || "-._~".contains(c)),
         };
         if host.is_empty() || address == Some("") || !is_host {
             return None;
         }
         let port = match port {
             None | Some("") => None,
-            Some(port) if port.bytes().all(|b| b.is_ascii_digit()) => Some(port.parse::<u16>().ok()?),
+            Some(port) if port.bytes().all(|b| b.is_ascii_digit()) => {
+                Some(port.parse::<u16>().ok()?)
+            }
             Some(_) => return None,
         };
         let host = host.to_ascii_lowercase();
         Some(Self(match port {
-            Some(port) if Some(port) != default_port(&scheme) => format!("{scheme}://{host}:{port}"),
+            Some(port) if Some(port) != default_port(&scheme) => {
+                format!("{scheme}://{host}:{port}")
+            }
             _ => format!("{scheme}://{host}"),
         }))
     }
@@ -213,8 +219,18 @@ mod tests {
         origins.trust(Some("https://a:443"));
         origins.trust(Some("https://b"));
         assert!(origins.allows(Some("https://a")) && origins.allows(Some("HTTPS://A")));
-        assert!(origins.allows(None), "a transport that does not tell is not asked");
-        for other in ["https://b", "http://a", "https://a:444", "https://a.b", "null", ""] {
+        assert!(
+            origins.allows(None),
+            "a transport that does not tell is not asked"
+        );
+        for other in [
+            "https://b",
+            "http://a",
+            "https://a:444",
+            "https://a.b",
+            "null",
+            "",
+        ] {
             assert!(!origins.allows(Some(other)), "{other}");
         }
     }
@@ -228,7 +244,11 @@ mod tests {
         origins.trust(Some("https://other"));
         assert!(origins.allows(Some("https://app.example:443")));
         assert!(origins.allows(Some("null")), "it was named");
-        for other in [None, Some("https://other"), Some("https://app.example.evil")] {
+        for other in [
+            None,
+            Some("https://other"),
+            Some("https://app.example.evil"),
+        ] {
             assert!(!origins.allows(other), "{other:?}");
         }
     }

@@ -285,8 +285,7 @@ impl Outbox {
         if let Some(id) = ping {
             writer.push(&Item::Ping { id });
         }
-        while ids.len() < self.limits.batch_len_max
-            && writer.bytes() < self.limits.batch_bytes_max
+        while ids.len() < self.limits.batch_len_max && writer.bytes() < self.limits.batch_bytes_max
         {
             let Some(id) = self.take_next(now, pop) else {
                 break;
@@ -473,7 +472,6 @@ impl Outbox {
         self.credits = 0;
         self.credits_due = false;
         self.failed_in_a_row = 0;
-        self.reply_bytes = 0;
         self.unsettled.clear();
         facts
             .ended
@@ -501,6 +499,8 @@ impl Outbox {
                 self.end(id, Err(ErrorType::PageGone), facts);
             }
         }
+        // Replies die with their page, those that room was kept for with them.
+        self.reply_bytes = 0;
     }
 
     /// The wire is closed: everything that is open is dropped.

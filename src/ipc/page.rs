@@ -72,11 +72,9 @@ impl Page {
 
     /// Somebody looks: whether the event loop should be woken for it.
     pub(super) fn beat(&mut self, now: Stamp) -> bool {
-        if self.phase == Phase::Ready {
-            self.liveness.beat(now);
-        }
+        let asks = self.phase == Phase::Ready && self.liveness.beat(now);
         // Nobody waits for a closed wire any more.
-        self.phase != Phase::Closed && self.liveness.wakes(now)
+        self.phase != Phase::Closed && (self.liveness.wakes(now) || asks)
     }
 
     pub(super) fn generation(&self) -> u64 {
