@@ -6,6 +6,7 @@ use opentelemetry::global::ObjectSafeTracer;
 use opentelemetry::trace::{Tracer, TracerProvider};
 
 use super::limits::Limits;
+use super::origins::Policy;
 use super::wire::Ipc;
 use crate::queue::Overflow;
 use crate::semconv;
@@ -40,7 +41,7 @@ pub struct IpcBuilder {
     pub(super) limits: Limits,
     pub(super) runtime: Option<tokio::runtime::Handle>,
     pub(super) tracer: Option<Box<dyn ObjectSafeTracer + Send + Sync>>,
-    pub(super) origins: Vec<String>,
+    pub(super) origins: Policy,
     pub(super) page_events: PageEvents,
     pub(super) page_traces: PageTraces,
 }
@@ -54,7 +55,7 @@ impl IpcBuilder {
             limits: Limits::default(),
             runtime: None,
             tracer: None,
-            origins: Vec::new(),
+            origins: Policy::default(),
             page_events: PageEvents::default(),
             page_traces: PageTraces::default(),
         }
@@ -97,10 +98,26 @@ impl IpcBuilder {
         self
     }
 
-    /// Takes messages from this origin, for example `https://app.example`. Default: from any, once
-    /// none is named; the nonce is checked in any case.
+    /// Takes messages from this origin, for example `https://app.example`, and from no other that is
+    /// not named too. Default: from the app's own, which is that of the first page that says it is
+    /// there.
+    ///
+    /// The default trusts what is loaded first: name the origin when that is not the app, but for
+    /// example a page to sign in. Opaque origins (`null`) are refused unless they are named.
+    ///
+    /// The nonce is checked in any case. A transport that does not tell the origin is trusted with
+    /// that by the default, and refused once an origin is named. What is no origin matches itself
+    /// alone. A refused page's calls are rejected with `FORBIDDEN`.
     pub fn allow_origin(mut self, origin: &str) -> Self {
-        self.origins.push(origin.trim_end_matches('/').to_owned());
+        self.origins.name(origin);
+        self
+    }
+
+    /// Takes messages from any origin, for an app that goes from one to another; takes back what
+    /// [`allow_origin`](Self::allow_origin) named. Each page that the webview loads then has the
+    /// wire: what the app's handlers do, it can do.
+    pub fn any_origin(mut self) -> Self {
+        self.origins = Policy::Any;
         self
     }
 

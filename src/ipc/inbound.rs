@@ -16,13 +16,14 @@ use super::builder::{PageEvents, PageTraces};
 use super::call::{Answer, Call};
 use super::handler::{Running, Verdict};
 use super::limits::is_event_name;
-use super::message::{Ack, Form, Inbound, Posted, form_of, parse_batch, parse_plain};
-use super::outbox::{Body, Credit, Facts, Outbound};
+use super::message::{Ack, Form, Inbound, Posted, Record, form_of, parse_batch, parse_plain, same};
+use super::outbox::{Body, Credit, Facts, Outbound, Phase};
 use super::page::{Admitted, Refused, died};
 use super::propagation::parse_traceparent;
 use super::series::{Direction, End, EventSeries};
 use super::spans::Spans;
 use super::wire::{Inner, Ipc};
+use crate::measurement::record_from_page;
 use crate::names::Origin;
 use crate::semconv::{self, ErrorType};
 
@@ -125,7 +126,7 @@ impl Ipc {
         let inner = &self.0;
         inner.stats.received(1);
         let caller = Caller {
-            generation: inner.page().generation(),
+            generation: inner.page().heard_trusted(inner.clock.now()),
             call: message.id,
             credit: Credit::None,
         };
@@ -135,14 +136,18 @@ impl Ipc {
     fn receive_batch(&self, text: &str, origin: Option<&str>) {
         let inner = &self.0;
         if let Err(error) = inner.check_text(text, origin) {
+            if error == ErrorType::ForbiddenOrigin {
+                inner.turn_away(text);
+            }
             return inner.refuse_text(error);
         }
         let Some(batch) = parse_batch(text) else {
             return inner.refuse_text(ErrorType::Malformed);
         };
-        if !same(batch.nonce.as_bytes(), inner.nonce.as_bytes()) {
+        if !same(&batch.nonce, &inner.nonce) {
             return inner.refuse_text(ErrorType::Forbidden);
         }
+        inner.page().heard(&batch.page, inner.clock.now());
         // Acknowledgements and the like are not messages.
         let is_posted =
             |message: &&Option<Inbound<'_>>| matches!(message, Some(Inbound::Posted(_)));
@@ -153,11 +158,10 @@ impl Ipc {
         for message in batch.messages {
             match message {
                 None => inner.refuse_text(ErrorType::Malformed),
-                Some(Inbound::Ready) => {
-                    if let Err(error) = inner.ready(&batch.page) {
-                        inner.series.protocol_error(error);
-                    }
-                }
+                Some(Inbound::Ready) => match inner.ready(&batch.page) {
+                    Ok(()) => inner.origins.trust(origin),
+                    Err(error) => inner.series.protocol_error(error),
+                },
                 Some(Inbound::Posted(posted)) => self.posted(&batch.page, &posted),
                 Some(message) => {
                     let current = inner.page().current(&batch.page);
@@ -266,7 +270,9 @@ impl Ipc {
             }
             Running::Pending(running) => {
                 let series = Arc::clone(&event.series);
-                Background::new(inner, series, caller, started, context).spawn(running, &span);
+                let bytes = data.get().len();
+                Background::new(inner, series, caller, bytes, started, context)
+                    .spawn(running, &span);
             }
         }
     }
@@ -292,12 +298,29 @@ impl Inner {
     }
 
     fn check_text(&self, text: &str, origin: Option<&str>) -> Result<(), ErrorType> {
-        let allowed = &self.config.origins;
-        let is_allowed = |origin: &str| allowed.iter().any(|a| a == origin.trim_end_matches('/'));
-        if !allowed.is_empty() && !origin.is_some_and(is_allowed) {
+        if !self.origins.allows(origin) {
             return Err(ErrorType::ForbiddenOrigin);
         }
         self.config.limits.check_inbound(text)
+    }
+
+    /// Tells a page of another origin that there is no wire for it, when it says that it is there
+    /// and proves that it is the webview's page.
+    fn turn_away(&self, text: &str) {
+        if self.config.limits.check_inbound(text).is_err() {
+            return;
+        }
+        let Some(batch) = parse_batch(text) else {
+            return;
+        };
+        let is_ready = |message: &Option<Inbound<'_>>| matches!(message, Some(Inbound::Ready));
+        if same(&batch.nonce, &self.nonce) && batch.messages.iter().any(is_ready) {
+            // It took the place of the page before, whose last words came under its address.
+            self.left(Phase::Gone);
+            if self.page().turn_away(&batch.page) {
+                self.wake();
+            }
+        }
     }
 
     /// The series of a name that the page gave, which may be hostile.
@@ -337,12 +360,36 @@ impl Inner {
             }
             Inbound::PageError(error) => self.series.page_error(error),
             Inbound::Leave => self.leave(generation),
-            Inbound::Pong { .. }
-            | Inbound::Open(_)
-            | Inbound::Close { .. }
-            | Inbound::Vital(_)
-            | Inbound::Record(_) => {}
+            Inbound::Pong { id, .. } => {
+                let answered = self.page().pong(generation, id);
+                match answered {
+                    // When the ping was asked for and what the page's clock said then are both
+                    // known here.
+                    Ok((_asked, again)) => {
+                        if again {
+                            self.wake();
+                        }
+                    }
+                    Err(error) => self.series.protocol_error(error),
+                }
+            }
+            Inbound::Vital(vital) => self.series.vital(vital),
+            Inbound::Record(record) => self.record(&record),
+            Inbound::Open(_) | Inbound::Close { .. } => {}
             Inbound::Ready | Inbound::Posted(_) => unreachable!("told apart by the caller"),
+        }
+    }
+
+    fn record(&self, record: &Record<'_>) {
+        let Record {
+            name,
+            value,
+            unit,
+            category,
+        } = record;
+        let recorded = record_from_page(name, category.as_deref(), unit.as_deref(), *value);
+        if recorded.is_err() {
+            self.series.protocol_error(ErrorType::InvalidName);
         }
     }
 
@@ -395,10 +442,24 @@ impl Inner {
         } else {
             verdict
         };
+        let verdict = self.within_budget(caller, verdict);
         ended(series, verdict.end, took);
         match caller.call {
             Some(call) => self.reply(caller, call, series, verdict.answer, context),
             None => self.refund(caller),
+        }
+    }
+
+    /// The verdict whose reply may be kept until the page acknowledges it.
+    fn within_budget(&self, caller: Caller, verdict: Verdict) -> Verdict {
+        if caller.call.is_none() {
+            return verdict;
+        }
+        let (bytes, instead) = (verdict.reply_size(), Verdict::UNACKNOWLEDGED.len());
+        if self.page().reserve_reply(caller.generation, bytes, instead) {
+            verdict
+        } else {
+            Verdict::unacknowledged()
         }
     }
 
@@ -448,9 +509,4 @@ pub(super) fn ended(series: &EventSeries, end: End, took: Option<Duration>) {
         span.record(semconv::ERROR_TYPE, error.as_str());
         span.record("otel.status_code", "ERROR");
     }
-}
-
-/// Compares without telling by its time how much was right.
-fn same(a: &[u8], b: &[u8]) -> bool {
-    a.len() == b.len() && a.iter().zip(b).fold(0, |differs, (a, b)| differs | (a ^ b)) == 0
 }

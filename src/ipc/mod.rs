@@ -32,19 +32,24 @@
 
 mod background;
 mod builder;
+mod bye;
 mod call;
 mod emit;
 mod handler;
 mod inbound;
 mod limits;
+mod liveness;
 mod message;
+mod origins;
 mod outbox;
 mod page;
+mod page_state;
 mod propagation;
 mod script;
 mod series;
 mod spans;
 mod stats;
+mod waker;
 mod wire;
 
 pub use builder::{IpcBuilder, PageEvents, PageTraces};
@@ -53,6 +58,7 @@ pub use emit::{EmitError, EmitErrorReason};
 pub use handler::{ListenerId, RegisterError};
 pub use inbound::{IpcMessage, Received};
 pub use limits::{EVENT_NAME_LEN_MAX, Limits, is_event_name};
+pub use page_state::PageState;
 pub use propagation::{TraceparentError, parse_traceparent};
 pub use script::Script;
 pub use stats::{IpcMetrics, IpcMetricsDelta};

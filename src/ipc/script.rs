@@ -5,6 +5,8 @@ use std::borrow::Cow;
 use serde::Serialize;
 use serde_json::value::RawValue;
 
+use crate::clock::Stamp;
+
 /// A script to be evaluated in the page, or its batch for a transport that is not a webview.
 ///
 /// Hand it back to [`Ipc::evaluation_failed`](super::Ipc::evaluation_failed) when the page could
@@ -19,6 +21,10 @@ pub struct Script {
     pub(super) ids: Vec<u64>,
     pub(super) settles: bool,
     pub(super) credits: u64,
+    /// The ping that it asks for.
+    pub(super) ping: Option<u64>,
+    /// When it was written.
+    pub(super) at: Stamp,
 }
 
 #[derive(Debug)]
@@ -34,6 +40,24 @@ pub(super) enum Content {
 }
 
 impl Script {
+    /// For a page that is none of the wire's: nothing is waited for.
+    pub(super) fn of_no_generation(content: Content, at: Stamp) -> Self {
+        Self {
+            content,
+            generation: NO_GENERATION,
+            ids: Vec::new(),
+            settles: false,
+            credits: 0,
+            ping: None,
+            at,
+        }
+    }
+
+    /// Whether the page has to answer to it.
+    pub(super) fn is_answered(&self) -> bool {
+        !self.ids.is_empty() || self.ping.is_some()
+    }
+
     /// The text to evaluate.
     #[must_use]
     pub fn text(&self) -> String {
@@ -59,6 +83,9 @@ impl Script {
         }
     }
 }
+
+/// No page has it: they count from 1.
+const NO_GENERATION: u64 = u64::MAX;
 
 /// A call of the page's receiving function with this batch.
 fn call(json: &str) -> String {
@@ -131,11 +158,9 @@ pub(super) enum Item<'a> {
     Settle {
         id: u64,
     },
-    #[expect(dead_code, reason = "sent once the page's clock is read")]
     Ping {
         id: u64,
     },
-    #[expect(dead_code, reason = "sent once a page can be turned away")]
     Bye {
         code: &'a str,
     },
@@ -175,10 +200,6 @@ impl BatchWriter {
         self.json.push_str(&text);
     }
 
-    pub(super) fn len(&self) -> usize {
-        self.len
-    }
-
     pub(super) fn bytes(&self) -> usize {
         self.json.len()
     }
@@ -200,6 +221,8 @@ mod tests {
             ids: Vec::new(),
             settles: false,
             credits: 0,
+            ping: None,
+            at: Stamp::NONE,
         }
     }
 
