@@ -37,14 +37,18 @@ mod emit;
 mod handler;
 mod inbound;
 mod limits;
+mod live_span;
 mod message;
 mod outbox;
 mod page;
+mod page_clock;
+mod page_trace;
 mod propagation;
 mod script;
 mod series;
 mod spans;
 mod stats;
+mod trace;
 mod wire;
 
 pub use builder::{IpcBuilder, PageEvents, PageTraces};
