@@ -163,3 +163,42 @@ impl PageTrace {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::SystemTime;
+
+    use opentelemetry::global;
+    use opentelemetry::trace::Tracer;
+
+    use super::*;
+    use crate::clock;
+
+    fn span() -> LiveSpan {
+        // Nobody installed a provider here, so it is one that does nothing.
+        let span = global::tracer("test").start("click");
+        LiveSpan::new(span, clock::now(), SystemTime::UNIX_EPOCH)
+    }
+
+    #[test]
+    fn spans_that_ended_are_forgotten_the_oldest_first() {
+        let mut trace = PageTrace::default();
+        let ids = 0..3 * CLOSED_SPANS_MAX as u64;
+        for id in ids.clone() {
+            trace.reserve(id).unwrap();
+            trace.opened(id, span()).unwrap();
+            assert!(trace.close(id).unwrap().is_some());
+        }
+        assert_eq!(trace.spans.len(), CLOSED_SPANS_MAX);
+        assert!(trace.place(0).is_none() && trace.place(ids.end - 1).is_some());
+    }
+
+    #[test]
+    fn a_span_that_was_closed_while_it_was_made_comes_back() {
+        let mut trace = PageTrace::default();
+        trace.reserve(1).unwrap();
+        assert!(trace.close(1).unwrap().is_none());
+        assert!(trace.opened(1, span()).is_err());
+        assert!(trace.spans.is_empty());
+    }
+}

@@ -7,5 +7,6 @@ mod ledger;
 mod model_page;
 mod reentrancy;
 mod telemetry;
+mod traces;
 mod transport;
 mod window;
