@@ -180,12 +180,7 @@ impl Inner {
         body: Body,
         key: Option<&str>,
     ) -> Result<(), EmitError> {
-        let message = Outbound {
-            body,
-            series,
-            context: Spans::parent(),
-            enqueued_at: self.clock.now(),
-        };
+        let message = self.outbound(body, series, Spans::parent());
         self.stats.accepted();
         if message.size() > self.config.limits.outbound_bytes_max {
             return Err(self.refused(message, ErrorType::TooLarge));

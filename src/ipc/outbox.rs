@@ -3,13 +3,14 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use opentelemetry::Context;
 use serde_json::value::RawValue;
 
 use super::call::Rejection;
 use super::limits::Limits;
+use super::live_span::LiveSpan;
 use super::script::{BatchWriter, Content, Item, ReplyItem, Script};
 use super::series::{End, EventSeries};
 use crate::clock::Stamp;
@@ -33,6 +34,8 @@ pub(super) struct Outbound {
     /// What was going on where it was sent: the parent of its span.
     pub(super) context: Option<Context>,
     pub(super) enqueued_at: Stamp,
+    /// The wall time then, when its span has a parent, which it must not begin before.
+    pub(super) enqueued_wall: Option<SystemTime>,
 }
 
 #[derive(Debug)]
@@ -126,16 +129,29 @@ pub(super) struct Ended {
     pub(super) message: Outbound,
     pub(super) end: End,
     pub(super) journey: Journey,
+    /// The span of the page's call, when this was its reply.
+    pub(super) call: Option<LiveSpan>,
 }
 
 /// The stages that a message to the page went through.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Journey {
+    /// What it is called on the wire; 0 when it did not get that far.
+    pub(super) id: u64,
     /// When it left the queue, and after what wait.
     pub(super) dequeued: Option<(Stamp, Duration)>,
     /// When it was last sent, and with how many others.
     pub(super) dispatched: Option<(Stamp, usize)>,
     pub(super) attempts: u32,
+    /// When the page ran it, if that is known.
+    pub(super) ran: Option<Ran>,
+}
+
+/// When the page ran a message, in host time: not before it was sent, and not after now.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Ran {
+    pub(super) begin: Stamp,
+    pub(super) end: Stamp,
 }
 
 /// What came of an input.
@@ -145,6 +161,8 @@ pub(super) struct Facts {
     pub(super) retries: u64,
     /// Acknowledgements of messages that were not in flight.
     pub(super) unknown_acks: u64,
+    /// What a page had open in the traces when it went away, and why it did.
+    pub(super) open: Vec<(LiveSpan, ErrorType)>,
 }
 
 #[derive(Debug)]
@@ -352,6 +370,7 @@ impl Outbox {
         let id = self.next_id;
         self.next_id += 1;
         let journey = Journey {
+            id,
             dequeued: Some((now, waited)),
             ..Journey::default()
         };
@@ -479,6 +498,7 @@ impl Outbox {
                 message,
                 end: Err(ErrorType::PageGone),
                 journey: Journey::default(),
+                call: None,
             }));
         let ids: Vec<u64> = self.open.keys().copied().collect();
         for id in ids {
@@ -523,6 +543,7 @@ impl Outbox {
             message: open.message,
             end,
             journey: open.journey,
+            call: None,
         });
     }
 }

@@ -399,8 +399,12 @@ impl Inner {
 
     /// Records what came of an input. Called without the lock.
     pub(super) fn apply(&self, facts: Facts) {
-        for ended in &facts.ended {
-            self.ended(ended);
+        for mut ended in facts.ended {
+            self.ended(&ended);
+            self.call_settled(&mut ended);
+        }
+        for (span, why) in facts.open {
+            span.fail(why.as_str(), self.clock.now());
         }
         if facts.retries > 0 {
             self.series.retried(facts.retries);
