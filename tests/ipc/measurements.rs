@@ -32,11 +32,14 @@ fn a_measurement_is_the_last_value_by_name_category_and_unit() {
         fps.record(f64::NAN);
         fps.record(f64::INFINITY);
         Measurement::new("a.fps").record(1.0);
+        // A unit that is spelled like a category is none.
         Measurement::new("a.fps").unit("render").record(2.0);
+        Measurement::new("a.fps").category("render").record(3.0);
     });
     assert_eq!(
         measurements(&capture),
         [
+            r#"{category="render",measurement.name="a.fps"} 3"#,
             r#"{category="render",measurement.name="a.fps",measurement.unit="{frame}/s"} 59.5"#,
             r#"{measurement.name="a.fps"} 1"#,
             r#"{measurement.name="a.fps",measurement.unit="render"} 2"#,
