@@ -8,6 +8,7 @@
 
 #![allow(
     dead_code,
+    unused_imports,
     unreachable_pub,
     reason = "each test binary uses another part of it"
 )]
@@ -21,6 +22,7 @@ mod child;
 mod ledger;
 mod page;
 mod parent;
+mod pings;
 pub mod process;
 mod stage;
 mod ui;
@@ -34,7 +36,6 @@ use std::time::Duration;
 pub use ledger::Ledger;
 pub use page::Page;
 pub use stage::{Running, Stage, register_echo};
-pub use ui::Ui;
 
 /// One thing that holds in a real window.
 #[derive(Clone, Copy, Debug)]

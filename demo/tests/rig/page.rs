@@ -31,8 +31,8 @@ pub struct Page {
     files: Vec<(&'static str, &'static str)>,
     /// Runs before Spanwire's script.
     pub(super) first: Option<&'static str>,
-    /// Runs right after it.
-    pub(super) last: Option<&'static str>,
+    /// Run right after it, one by one.
+    pub(super) last: Vec<&'static str>,
 }
 
 impl Page {
@@ -42,7 +42,7 @@ impl Page {
             script,
             files: Vec::new(),
             first: None,
-            last: None,
+            last: Vec::new(),
         }
     }
 
@@ -60,7 +60,7 @@ impl Page {
 
     /// A script that each document runs right after Spanwire's.
     pub fn with_last(mut self, script: &'static str) -> Self {
-        self.last = Some(script);
+        self.last.push(script);
         self
     }
 

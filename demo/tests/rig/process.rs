@@ -1,5 +1,6 @@
 //! Processes as the kernel tells of them.
 
+use std::fmt;
 use std::fs;
 use std::process::Command;
 
@@ -46,26 +47,55 @@ fn signal(signal: &str, pid: u32) {
     assert!(status.expect("there is kill").success(), "{pid} is ours");
 }
 
-/// Memory of this process in bytes: what is resident, and the most that ever was.
+/// This process's memory at a time, to see what it grew by since.
 #[derive(Clone, Copy, Debug)]
 pub struct Memory {
-    pub resident: u64,
-    pub peak: u64,
+    resident: u64,
 }
 
 impl Memory {
-    pub fn read() -> Self {
-        let status = fs::read_to_string("/proc/self/status").expect("there is /proc");
-        let kilobytes = |name: &str| {
-            status
-                .lines()
-                .find_map(|line| line.strip_prefix(name)?.trim().strip_suffix(" kB"))
-                .and_then(|value| value.parse::<u64>().ok())
-                .unwrap_or_else(|| panic!("no {name} in {status}"))
-        };
+    /// Forgets the peak that was, and takes what is resident now.
+    pub fn since_now() -> Self {
+        fs::write("/proc/self/clear_refs", "5").expect("a process may forget its own peak");
         Self {
-            resident: kilobytes("VmRSS:") * 1024,
-            peak: kilobytes("VmHWM:") * 1024,
+            resident: resident("VmRSS:"),
         }
     }
+
+    pub fn growth(&self) -> Growth {
+        Growth {
+            kept: resident("VmRSS:").saturating_sub(self.resident),
+            peak: resident("VmHWM:").saturating_sub(self.resident),
+        }
+    }
+}
+
+/// What memory grew by, in bytes: by now, and at its peak.
+#[derive(Clone, Copy, Debug)]
+pub struct Growth {
+    kept: u64,
+    peak: u64,
+}
+
+impl Growth {
+    pub fn at_most(self, bytes: u64) -> bool {
+        self.peak.max(self.kept) <= bytes
+    }
+}
+
+impl fmt::Display for Growth {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let megabytes = |bytes: u64| bytes as f64 / 1e6;
+        let (kept, peak) = (megabytes(self.kept), megabytes(self.peak));
+        write!(f, "{kept:.1} MB ({peak:.1} MB at its peak)")
+    }
+}
+
+fn resident(name: &str) -> u64 {
+    let status = fs::read_to_string("/proc/self/status").expect("there is /proc");
+    let kilobytes = status
+        .lines()
+        .find_map(|line| line.strip_prefix(name)?.trim().strip_suffix(" kB"))
+        .and_then(|value| value.parse::<u64>().ok());
+    1_024 * kilobytes.unwrap_or_else(|| panic!("no {name} in {status}"))
 }

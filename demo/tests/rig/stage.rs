@@ -14,6 +14,7 @@ use tao::event_loop::EventLoopProxy;
 use super::ledger::Ledger;
 use super::page::{self, Page};
 use super::parent;
+use super::pings::Pings;
 use super::ui::{Ask, Line, Ui};
 
 /// The windows and the telemetry of this process, as a scenario sees them.
@@ -75,6 +76,11 @@ impl Stage {
         let asked = parent::now();
         self.ui(|_| ());
         asked.elapsed()
+    }
+
+    /// Asks the main thread for an answer once in a while, from a thread of its own.
+    pub fn ping_the_loop(&self, every: Duration) -> Pings {
+        Pings::start(self.proxy.clone(), every)
     }
 
     fn with_target<R: Send + 'static>(

@@ -88,7 +88,7 @@ impl Ui {
                 let _ = lines.try_send(Line { window: name, text });
             },
         );
-        if let Some(script) = page.last {
+        for script in page.last {
             builder = builder.with_initialization_script(script);
         }
         let webview = builder
