@@ -19,8 +19,11 @@ const PRELUDE: &str = r#""use strict";
   window.pause = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
   // What became of a promise: `{ value }`, or the error.
   window.outcome = (promise) => promise.then((value) => ({ value }), (error) => error);
-  window.addEventListener("error", ({ message }) => say("page error", message));
-  window.addEventListener("unhandledrejection", ({ reason }) => say("page error", `${reason}`));
+  // Not for events that only have these names, and not where a page breaks itself.
+  window.addEventListener("error", ({ isTrusted, message }) =>
+    isTrusted && !window.breaks && say("page error", message));
+  window.addEventListener("unhandledrejection", ({ promise, reason }) =>
+    promise && !window.breaks && say("page error", `${reason}`));
 }
 "#;
 
