@@ -103,9 +103,15 @@ pub(crate) fn tell(ipc: &Ipc, event: &str, data: &impl Serialize) {
     }
 }
 
-/// Sends the page the numbers in its footer; of several only the last matters.
+/// Sends the page the numbers in its footer, when nothing else is on its way.
+///
+/// `emit_latest` would do without the condition, but the numbers that it replaces would be among
+/// those that it shows, as dropped.
 pub(crate) fn tell_stats(ipc: &Ipc) {
     let metrics = ipc.metrics();
+    if metrics.messages_open > 0 {
+        return;
+    }
     let stats = json!({
         "received": metrics.messages_received,
         "sent": metrics.messages_sent,
@@ -115,9 +121,7 @@ pub(crate) fn tell_stats(ipc: &Ipc) {
         "p50": format!("{:.1} ms", metrics.p50_latency_us as f64 / 1_000.0),
         "p99": format!("{:.1} ms", metrics.p99_latency_us as f64 / 1_000.0),
     });
-    if let Err(error) = ipc.emit_latest("wire.stats", &stats) {
-        tracing::debug!(%error, "no stats for the page");
-    }
+    tell(ipc, "wire.stats", &stats);
 }
 
 type Error = Box<dyn std::error::Error + Send + Sync>;
