@@ -106,7 +106,18 @@ fn check(spans: &[Span]) {
             trace.tree()
         );
     }
-    for trace in quick.iter().chain(&slow) {
+    let look = [
+        "  asset.look client",
+        "    asset.look server",
+        "      look internal",
+        "      reply asset.look internal",
+        "        process asset.look consumer",
+    ];
+    let both = clicks("ui.compare");
+    for trace in &both {
+        trace.is(&[&["ui.compare internal"][..], &look, &look].concat());
+    }
+    for trace in quick.iter().chain(&slow).chain(&both) {
         trace.begins_in_order();
     }
     // What is between the stages is a few instructions. One click of five may be unlucky with the
