@@ -15,7 +15,7 @@ mod receiver;
 #[allow(dead_code, unreachable_pub, reason = "other tests use the rest of it")]
 mod prometheus;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{BufRead, BufReader, Read};
 use std::process::{Child, Command, Stdio};
 
@@ -89,13 +89,29 @@ fn traces_are_one_for_each_call(receiver: &Receiver, ledger: &Ledger) {
             *counted.entry(event).or_insert(0) += value;
         }
     }
-    let mut roots = BTreeMap::new();
+    // Above each is the page's own span of the call, and above that what was clicked, if anything.
+    let parent = |span: &Span| {
+        spans
+            .iter()
+            .find(|other| other.span_id == span.parent_span_id)
+    };
+    let mut traces = BTreeSet::new();
     for span in &calls {
-        assert!(span.parent_span_id.is_empty(), "{span:?}");
         assert!(CALLS.contains(&span.name.as_str()), "{span:?}");
-        let of_trace = roots.entry(span.trace_id.clone()).or_insert(0);
-        *of_trace += 1;
-        assert_eq!(*of_trace, 1, "one trace for each call: {span:?}");
+        let client = parent(span).unwrap_or_else(|| panic!("no client of {span:?}"));
+        assert!(kind(&client, SpanKind::Client), "{client:?}");
+        assert_eq!(
+            (&client.name, &client.trace_id),
+            (&span.name, &span.trace_id)
+        );
+        match parent(client) {
+            Some(clicked) => assert!(clicked.name.starts_with("ui."), "{clicked:?}"),
+            None => assert!(client.parent_span_id.is_empty(), "{client:?}"),
+        }
+        assert!(
+            traces.insert(&span.trace_id),
+            "one trace for each call: {span:?}"
+        );
     }
     for call in CALLS {
         let spans = calls.iter().filter(|span| span.name == call).count() as i64;

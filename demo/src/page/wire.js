@@ -12,8 +12,7 @@ const make = (tag, name, text) => {
 };
 
 // What one click sets off is one trace, from here through Rust and back.
-const traced = spanwire.trace ?? ((name, run) => run());
-const record = spanwire.record ?? (() => {});
+const { trace: traced, record } = spanwire;
 
 let open = 0;
 
