@@ -47,7 +47,7 @@ mod spans;
 mod stats;
 mod wire;
 
-pub use builder::{IpcBuilder, PageEvents, PageTraces};
+pub use builder::{IpcBuilder, PageEvents, PageMarks, PageTraces};
 pub use call::{Call, HandlerResult};
 pub use emit::{EmitError, EmitErrorReason};
 pub use handler::{ListenerId, RegisterError};
