@@ -56,7 +56,7 @@ mod trace;
 mod waker;
 mod wire;
 
-pub use builder::{IpcBuilder, PageEvents, PageTraces};
+pub use builder::{IpcBuilder, PageEvents, PageMarks, PageTraces};
 pub use call::{Call, HandlerResult};
 pub use emit::{EmitError, EmitErrorReason};
 pub use handler::{ListenerId, RegisterError};

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use futures_util::future::AbortHandle;
 
-use super::builder::IpcBuilder;
+use super::builder::{IpcBuilder, PageEvents, PageMarks};
 use super::call::{Call, HandlerResult};
 use super::handler::{IpcHandler, Listener, ListenerId, RegisterError};
 use super::limits::Limits;
@@ -119,8 +119,8 @@ impl Ipc {
     }
 
     /// The text to run in each page before its own scripts, in its main frame only: the page script,
-    /// called with what it needs to know: the nonce, and how many credits, how many bytes a batch and
-    /// how many levels of nesting it has.
+    /// called with what it needs to know: the nonce, how many credits, how many bytes a batch and
+    /// how many levels of nesting it has, and what it forwards of itself.
     #[must_use]
     pub fn page_script(&self) -> String {
         let nonce = &self.0.nonce;
@@ -130,8 +130,10 @@ impl Ipc {
             depth_max: depth,
             ..
         } = self.0.config.limits;
+        let marks = self.0.config.page_marks == PageMarks::Recorded;
+        let compat = self.0.config.page_events == PageEvents::PlainToo;
         format!(
-            r#"({PAGE_SCRIPT})({{"nonce":"{nonce}","credits":{credits},"bytes":{bytes},"depth":{depth}}});"#
+            r#"({PAGE_SCRIPT})({{"nonce":"{nonce}","credits":{credits},"bytes":{bytes},"depth":{depth},"marks":{marks},"compat":{compat}}});"#
         )
     }
 
@@ -471,6 +473,6 @@ mod tests {
     #[test]
     fn the_page_script_is_an_expression_that_can_be_called() {
         assert!(PAGE_SCRIPT.trim_end().ends_with('}'));
-        assert!(PAGE_SCRIPT.contains("\n(config) => {\n"));
+        assert!(PAGE_SCRIPT.contains("\n(config)=>{"));
     }
 }
