@@ -43,7 +43,10 @@ impl Ipc {
     /// Whether something is lost if the page stays where it is.
     pub(crate) fn has_someone_waiting(&self) -> bool {
         !self.0.queue.is_empty()
-            || matches!(self.page_state(), PageState::Ready | PageState::Unresponsive)
+            || matches!(
+                self.page_state(),
+                PageState::Ready | PageState::Unresponsive
+            )
     }
 
     /// Another document took the page's place, and the one before may not have said so.
