@@ -11,8 +11,11 @@ pub(super) fn origin(address: &str) -> Option<String> {
     if address.is_empty() || address.starts_with("about:") {
         return None;
     }
-    Some(scheme_and_host(address).unwrap_or_else(|| "null".to_owned()))
+    Some(scheme_and_host(address).unwrap_or_else(|| OPAQUE.to_owned()))
 }
+
+/// The origin of what has no host to tell it by, as browsers write it.
+pub(super) const OPAQUE: &str = "null";
 
 fn scheme_and_host(address: &str) -> Option<String> {
     let (scheme, rest) = address.split_once("://")?;

@@ -106,7 +106,13 @@ fn file_of(path: &str) -> Option<String> {
 }
 
 fn content_type(path: &str) -> String {
-    let kind = mime_guess::from_path(path).first_or_octet_stream();
+    // An address within the page that the app answers with its start page: `settings/colours`.
+    let is_route = !path.rsplit('/').next().unwrap_or(path).contains('.');
+    let kind = match mime_guess::from_path(path).first() {
+        Some(kind) => kind,
+        None if is_route => mime_guess::mime::TEXT_HTML,
+        None => mime_guess::mime::APPLICATION_OCTET_STREAM,
+    };
     let is_text = kind.type_() == "text"
         || ["javascript", "json", "xml"].contains(&kind.subtype().as_str())
         || kind.suffix().is_some_and(|suffix| suffix == "xml");
@@ -187,7 +193,8 @@ mod tests {
             ("b.png", "image/png"),
             ("b.wasm", "application/wasm"),
             ("b.woff2", "font/woff2"),
-            ("LICENSE", "application/octet-stream"),
+            ("settings/colours", "text/html; charset=utf-8"),
+            ("scene.unheard-of", "application/octet-stream"),
         ] {
             assert_eq!(content_type(path), kind, "{path}");
         }

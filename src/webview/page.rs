@@ -69,7 +69,8 @@ impl Page {
     /// part); so it may read from a folder. It is called on the webview's thread. `None` is answered
     /// with 404.
     ///
-    /// The content type comes from the extension. Each answer has `nosniff` and the
+    /// The content type comes from the extension; without one it is HTML, so that the start page can
+    /// be the answer for addresses within an app of one page. Each answer has `nosniff` and the
     /// [policy](Self::content_security_policy).
     ///
     /// # Errors

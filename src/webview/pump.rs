@@ -81,8 +81,9 @@ impl Ipc {
         let Some(origin) = document.origin.as_deref() else {
             return;
         };
-        let ours = origin == page::waiting_origin();
-        if !ours && self.has_someone_waiting() && self.watch().refused(origin).0 {
+        // The one is ours, and the others were told of as pages that cannot send.
+        let is_silent = origin == page::waiting_origin() || origin == address::OPAQUE;
+        if !is_silent && self.has_someone_waiting() && self.watch().refused(origin).0 {
             tracing::event!(
                 target: "spanwire",
                 Level::WARN,

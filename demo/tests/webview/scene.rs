@@ -23,39 +23,38 @@ enum Ask {
 }
 
 /// A window that is not shown to anybody yet.
-pub struct Scene {
+pub(crate) struct Scene {
     event_loop: EventLoop<Ask>,
     window: Window,
-    pub ipc: Ipc,
-    pub capture: Capture,
+    pub(crate) ipc: Ipc,
+    pub(crate) capture: Capture,
 }
 
 /// What a step of a scenario has at hand.
-pub struct Stage<'a> {
-    pub ipc: &'a Ipc,
-    pub webview: &'a WebView,
-    pub capture: &'a Capture,
+pub(crate) struct Stage<'a> {
+    pub(crate) ipc: &'a Ipc,
+    pub(crate) webview: &'a WebView,
 }
 
 /// Tells the scenario something, from any thread.
 #[derive(Clone)]
-pub struct Teller(EventLoopProxy<Ask>);
+pub(crate) struct Teller(EventLoopProxy<Ask>);
 
 impl Teller {
-    pub fn tell(&self, what: &str) {
+    pub(crate) fn tell(&self, what: &str) {
         let _ = self.0.send_event(Ask::Heard(what.into()));
     }
 }
 
 /// Whether a scenario goes on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Next {
+pub(crate) enum Next {
     Wait,
     End,
 }
 
 impl Scene {
-    pub fn new(ipc: impl FnOnce() -> Ipc) -> Self {
+    pub(crate) fn new(ipc: impl FnOnce() -> Ipc) -> Self {
         let capture = Capture::new();
         let event_loop = EventLoopBuilder::<Ask>::with_user_event().build();
         let window = WindowBuilder::new().build(&event_loop).unwrap();
@@ -74,13 +73,13 @@ impl Scene {
         }
     }
 
-    pub fn teller(&self) -> Teller {
+    pub(crate) fn teller(&self) -> Teller {
         Teller(self.event_loop.create_proxy())
     }
 
     /// Opens the page and runs `step` for each thing that is heard, until it says that it is the end.
     /// The webview comes back, still open.
-    pub fn play(
+    pub(crate) fn play(
         &mut self,
         builder: WebViewBuilder<'_>,
         mut step: impl FnMut(&Stage<'_>, &str) -> Next,
@@ -111,7 +110,6 @@ impl Scene {
                         let stage = Stage {
                             ipc,
                             webview: &webview,
-                            capture,
                         };
                         if step(&stage, &what) == Next::End {
                             *control_flow = ControlFlow::Exit;
@@ -132,7 +130,7 @@ impl Scene {
     }
 
     /// Lets the event loop do what is left to do, until it has nothing of ours any more.
-    pub fn settle(&mut self) {
+    pub(crate) fn settle(&mut self) {
         let proxy = self.event_loop.create_proxy();
         let _ = proxy.send_event(Ask::Heard(String::new()));
         self.capture.run(|| {

@@ -5,7 +5,7 @@ use std::net::{TcpListener, TcpStream};
 use std::sync::{Arc, Condvar, Mutex};
 
 /// Serves one page, at any path, until the process ends.
-pub struct Server {
+pub(crate) struct Server {
     port: u16,
     gate: Arc<Gate>,
 }
@@ -19,11 +19,21 @@ struct Gate {
 
 impl Server {
     /// `/download…` is something to save, and `/slow…` is answered once the gate is open.
-    pub fn start(page: &'static str) -> Self {
-        Self::listen(TcpListener::bind("127.0.0.1:0").unwrap(), page)
+    pub(crate) fn start(page: &'static str) -> Self {
+        Self::telling(page, |_| ())
     }
 
-    pub fn listen(listener: TcpListener, page: &'static str) -> Self {
+    /// Tells of each path that it is asked for.
+    pub(crate) fn telling(page: &'static str, tell: impl Fn(&str) + Send + Sync + 'static) -> Self {
+        Self::listen(TcpListener::bind("127.0.0.1:0").unwrap(), page, tell)
+    }
+
+    pub(crate) fn listen(
+        listener: TcpListener,
+        page: &'static str,
+        tell: impl Fn(&str) + Send + Sync + 'static,
+    ) -> Self {
+        let tell = Arc::new(tell);
         let port = listener.local_addr().unwrap().port();
         let gate = Arc::new(Gate::default());
         let server = Self {
@@ -32,24 +42,29 @@ impl Server {
         };
         std::thread::spawn(move || {
             for stream in listener.incoming().flatten() {
-                let gate = Arc::clone(&gate);
-                std::thread::spawn(move || _ = answer(stream, page, &gate));
+                let (gate, tell) = (Arc::clone(&gate), Arc::clone(&tell));
+                std::thread::spawn(move || _ = answer(stream, page, &gate, &*tell));
             }
         });
         server
     }
 
-    pub fn origin(&self) -> String {
+    pub(crate) fn origin(&self) -> String {
         format!("http://127.0.0.1:{}", self.port)
     }
 
-    pub fn open_gate(&self) {
+    pub(crate) fn open_gate(&self) {
         *self.gate.is_open.lock().unwrap() = true;
         self.gate.opened.notify_all();
     }
 }
 
-fn answer(mut stream: TcpStream, page: &str, gate: &Gate) -> std::io::Result<()> {
+fn answer(
+    mut stream: TcpStream,
+    page: &str,
+    gate: &Gate,
+    tell: &dyn Fn(&str),
+) -> std::io::Result<()> {
     let mut request = String::new();
     let mut lines = BufReader::new(stream.try_clone()?);
     lines.read_line(&mut request)?;
@@ -58,6 +73,7 @@ fn answer(mut stream: TcpStream, page: &str, gate: &Gate) -> std::io::Result<()>
         line.clear();
     }
     let path = request.split(' ').nth(1).unwrap_or_default();
+    tell(path);
     if path.starts_with("/slow") {
         let is_open = gate.is_open.lock().unwrap();
         let _open = gate
