@@ -346,6 +346,9 @@ error_types! {
     Shutdown = "shutdown", "The wire was closed.";
     ScriptError = "script_error", "The page could not run the script.";
     PageGone = "page_gone", "The page went away before it acknowledged.";
+    PageCrashed = "page_crashed", "The page's process ended by itself.";
+    UnsupportedAddress = "unsupported_address",
+        "The page is at an address from which the webview hands no message over.";
 }
 
 impl ErrorType {

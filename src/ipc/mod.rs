@@ -30,6 +30,8 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+#[cfg(feature = "wry")]
+mod adapter;
 mod background;
 mod builder;
 mod bye;

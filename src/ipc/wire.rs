@@ -49,6 +49,9 @@ pub(super) struct Inner {
     pub(super) background: AtomicUsize,
     /// Bytes of their payloads.
     pub(super) background_bytes: AtomicUsize,
+    /// What the wry adapter knows of the webview.
+    #[cfg(feature = "wry")]
+    pub(super) watch: crate::webview::Watch,
     waker: Arc<Waker>,
     page: Mutex<Page>,
 }
@@ -98,6 +101,8 @@ impl Ipc {
             origins: Origins::new(std::mem::take(&mut config.origins)),
             background: AtomicUsize::new(0),
             background_bytes: AtomicUsize::new(0),
+            #[cfg(feature = "wry")]
+            watch: crate::webview::Watch::default(),
             waker,
             page: Mutex::new(Page::new(config.limits)),
             config,

@@ -1,0 +1,64 @@
+//! What an adapter inside this crate needs of a wire, beyond what every transport has.
+
+use std::sync::{Arc, Weak};
+
+use super::page_state::PageState;
+use super::script::Script;
+use super::wire::{Inner, Ipc};
+use crate::semconv::ErrorType;
+use crate::webview::Watch;
+
+/// A wire that ends when the app lets go of it, whatever the webview still holds.
+#[derive(Clone)]
+pub(crate) struct WeakIpc(Weak<Inner>);
+
+impl WeakIpc {
+    pub(crate) fn upgrade(&self) -> Option<Ipc> {
+        self.0.upgrade().map(Ipc)
+    }
+}
+
+impl Ipc {
+    pub(crate) fn downgrade(&self) -> WeakIpc {
+        WeakIpc(Arc::downgrade(&self.0))
+    }
+
+    pub(crate) fn watch(&self) -> &Watch {
+        &self.0.watch
+    }
+
+    /// The next script for a page that may have none of the others. What comes from here on wakes
+    /// the event loop again.
+    pub(crate) fn hold_back(&self) -> Option<Script> {
+        // Before looking, as in `next_script`.
+        self.0.queue.rearm();
+        self.next_bye()
+    }
+
+    /// What was held back may go now.
+    pub(crate) fn go_on(&self) {
+        self.0.wake();
+    }
+
+    /// Whether something is lost if the page stays where it is.
+    pub(crate) fn has_someone_waiting(&self) -> bool {
+        !self.0.queue.is_empty()
+            || matches!(
+                self.page_state(),
+                PageState::Ready | PageState::Unresponsive
+            )
+    }
+
+    /// Another document took the page's place, and the one before may not have said so.
+    pub(crate) fn document_replaced(&self) {
+        match self.page_state() {
+            PageState::Ready | PageState::Unresponsive | PageState::Gone => self.page_loading(),
+            PageState::Loading | PageState::Closed => {}
+        }
+    }
+
+    /// Counts what is wrong with the page and belongs to no message.
+    pub(crate) fn page_error(&self, error: ErrorType) {
+        self.0.series.protocol_error(error);
+    }
+}

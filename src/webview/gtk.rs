@@ -1,0 +1,122 @@
+//! What WebKitGTK tells and wry does not: crashes, and which document is there.
+//!
+//! Signals take any number of handlers, so the app's own stay what they are.
+
+use tracing::Level;
+use webkit2gtk::glib::object::{ObjectExt, ObjectType};
+use webkit2gtk::{LoadEvent, WebProcessTerminationReason, WebView, WebViewExt};
+use wry::WebViewExtUnix;
+
+use super::address;
+use crate::ipc::Ipc;
+use crate::semconv::{self, ErrorType};
+
+/// Listens to the webview's signals, if that is not done yet.
+pub(super) fn listen(ipc: &Ipc, webview: &wry::WebView) {
+    let webview = webview.webview();
+    let Some(hook) = ipc.watch().begin(webview.as_ptr() as usize) else {
+        return;
+    };
+    let address = address_of(&webview);
+    ipc.page_is_at(&address);
+    if !webview.is_loading() && !address.is_empty() {
+        ipc.watch().set_document(address::origin(&address));
+    }
+
+    let wire = ipc.downgrade();
+    let heard = move || wire.upgrade().filter(|ipc| ipc.watch().hears(hook));
+
+    webview.connect_load_changed({
+        let heard = heard.clone();
+        move |webview, event| {
+            if let Some(ipc) = heard() {
+                load_changed(&ipc, webview, event);
+            }
+        }
+    });
+    webview.connect_load_failed({
+        let heard = heard.clone();
+        move |_, _, _, _| {
+            heard().iter().for_each(go_on);
+            // WebKit shows its error page, unless a handler of the app says that it did.
+            false
+        }
+    });
+    webview.connect_uri_notify({
+        let heard = heard.clone();
+        move |webview| {
+            if let Some(ipc) = heard() {
+                ipc.page_is_at(&address_of(webview));
+                go_on(&ipc);
+            }
+        }
+    });
+    webview.connect_web_process_terminated({
+        let heard = heard.clone();
+        move |_, reason| {
+            if let Some(ipc) = heard() {
+                crashed(&ipc, reason);
+            }
+        }
+    });
+    // What `drop` of wry's webview does, or the end of the window that it is in.
+    webview.connect_local("destroy", false, move |_| {
+        if let Some(ipc) = heard() {
+            ipc.watch().end();
+            ipc.page_gone();
+        }
+        None
+    });
+}
+
+fn load_changed(ipc: &Ipc, webview: &WebView, event: LoadEvent) {
+    match event {
+        LoadEvent::Committed => {
+            let address = address_of(webview);
+            ipc.watch().set_document(address::origin(&address));
+            ipc.page_is_at(&address);
+            // Before anything of the new page arrives. Nearly always the one before has said that
+            // it leaves; one that was not allowed to say anything has not.
+            ipc.document_replaced();
+        }
+        LoadEvent::Finished if ipc.watch().document().is_none() => {
+            ipc.watch()
+                .set_document(address::origin(&address_of(webview)));
+        }
+        _ => {}
+    }
+    go_on(ipc);
+}
+
+fn crashed(ipc: &Ipc, reason: WebProcessTerminationReason) {
+    let reason = match reason {
+        WebProcessTerminationReason::Crashed => "crashed",
+        WebProcessTerminationReason::ExceededMemoryLimit => "exceeded its memory limit",
+        _ => "was ended",
+    };
+    ipc.page_error(ErrorType::PageCrashed);
+    tracing::event!(
+        target: "spanwire",
+        Level::ERROR,
+        { {semconv::WEBVIEW_NAME} = ipc.name(), {semconv::ERROR_TYPE} = ErrorType::PageCrashed.as_str() },
+        "the page's process {reason}"
+    );
+    ipc.page_gone();
+    let handler = ipc.watch().crash_handler();
+    if let Some(handler) = handler {
+        handler();
+    }
+    // The app may look at the page's state whenever it is woken.
+    ipc.go_on();
+}
+
+/// What was held back is looked at once more.
+fn go_on(ipc: &Ipc) {
+    if ipc.watch().held() {
+        ipc.go_on();
+    }
+}
+
+fn address_of(webview: &WebView) -> String {
+    webview.uri().map(String::from).unwrap_or_default()
+}

@@ -1,0 +1,194 @@
+//! What the adapter remembers of one webview between its signals, its messages and its pumps.
+
+use std::collections::hash_map::DefaultHasher;
+use std::fmt;
+use std::hash::{Hash, Hasher};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use super::address::Mute;
+
+/// Origins that were refused and are remembered, so that each is told once.
+const REFUSED_MAX: usize = 16;
+
+/// One webview, as far as the wire has seen it.
+#[derive(Default)]
+pub(crate) struct Watch(Mutex<Seen>);
+
+#[derive(Default)]
+struct Seen {
+    /// The webview whose signals are heard.
+    webview: Option<usize>,
+    /// Tells its signals from those of a webview before it.
+    hook: u64,
+    document: Option<Document>,
+    /// The address that was looked at last.
+    address: u64,
+    muted: [bool; Mute::ALL.len()],
+    refused: Vec<String>,
+    held: bool,
+    on_crash: Option<Arc<dyn Fn() + Send + Sync>>,
+}
+
+/// The origin of the document that is in the page, whatever is being loaded.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Document {
+    pub(super) origin: Option<String>,
+}
+
+#[cfg_attr(
+    not(target_os = "linux"),
+    expect(dead_code, reason = "only there does a webview tell so much")
+)]
+impl Watch {
+    /// Begins to listen to a webview; `None` when that is done already.
+    pub(super) fn begin(&self, webview: usize) -> Option<u64> {
+        let mut seen = self.seen();
+        if seen.webview == Some(webview) {
+            return None;
+        }
+        seen.webview = Some(webview);
+        seen.hook += 1;
+        seen.document = None;
+        Some(seen.hook)
+    }
+
+    /// Whether the signals of this hook are those of the webview now.
+    pub(super) fn hears(&self, hook: u64) -> bool {
+        let seen = self.seen();
+        seen.webview.is_some() && seen.hook == hook
+    }
+
+    /// The webview is gone. Its place in memory may be another one's soon.
+    pub(super) fn end(&self) {
+        let mut seen = self.seen();
+        seen.webview = None;
+        seen.document = None;
+    }
+
+    pub(super) fn set_document(&self, origin: Option<String>) {
+        self.seen().document = Some(Document { origin });
+    }
+
+    pub(super) fn held(&self) -> bool {
+        self.seen().held
+    }
+
+    /// What to call when the page's process ended.
+    pub(super) fn crash_handler(&self) -> Option<Arc<dyn Fn() + Send + Sync>> {
+        self.seen().on_crash.clone()
+    }
+}
+
+impl Watch {
+    pub(super) fn document(&self) -> Option<Document> {
+        self.seen().document.clone()
+    }
+
+    /// The page is at `address`: why it cannot send from there if it came there just now, and
+    /// whether that is the first page with this trouble.
+    pub(super) fn at(&self, address: &str) -> Option<(Mute, First)> {
+        let mut seen = self.seen();
+        let hash = hash(address);
+        if std::mem::replace(&mut seen.address, hash) == hash {
+            return None;
+        }
+        let mute = Mute::of(address)?;
+        let told = std::mem::replace(&mut seen.muted[mute as usize], true);
+        Some((mute, First(!told)))
+    }
+
+    /// Nothing goes to the page now.
+    pub(super) fn hold(&self) {
+        self.seen().held = true;
+    }
+
+    /// Whether it is the first time that something waits for this origin. Beyond a bound it never
+    /// is.
+    pub(super) fn refused(&self, origin: &str) -> First {
+        let mut seen = self.seen();
+        let known = seen.refused.iter().any(|refused| refused == origin);
+        if known || seen.refused.len() >= REFUSED_MAX {
+            return First(false);
+        }
+        seen.refused.push(origin.to_owned());
+        First(true)
+    }
+
+    /// Something may go to the page again.
+    pub(super) fn release(&self) {
+        self.seen().held = false;
+    }
+
+    pub(super) fn on_crash(&self, handler: impl Fn() + Send + Sync + 'static) {
+        self.seen().on_crash = Some(Arc::new(handler));
+    }
+
+    fn seen(&self) -> MutexGuard<'_, Seen> {
+        // No code of the app runs under it, and each step leaves it sound.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Whether something is told for the first time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct First(pub(super) bool);
+
+/// Kept instead of the address, which can be megabytes of `data:`. Its beginning and its length
+/// are enough to see that the page went somewhere else.
+fn hash(address: &str) -> u64 {
+    let bytes = address.as_bytes();
+    let mut hasher = DefaultHasher::new();
+    bytes.len().hash(&mut hasher);
+    bytes.get(..1_024).unwrap_or(bytes).hash(&mut hasher);
+    hasher.finish()
+}
+
+impl fmt::Debug for Watch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let seen = self.seen();
+        f.debug_struct("Watch")
+            .field("document", &seen.document)
+            .field("held", &seen.held)
+            .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_mute_page_is_told_once_per_address_and_logged_once_per_trouble() {
+        let watch = Watch::default();
+        assert_eq!(watch.at("app://localhost/"), None);
+        assert_eq!(watch.at("file:///a"), Some((Mute::File, First(true))));
+        assert_eq!(watch.at("file:///a"), None, "the same page");
+        assert_eq!(watch.at("file:///b"), Some((Mute::File, First(false))));
+        assert_eq!(watch.at("data:,a"), Some((Mute::Data, First(true))));
+    }
+
+    #[test]
+    fn an_origin_is_refused_aloud_once_and_so_many_are_remembered() {
+        let watch = Watch::default();
+        assert_eq!(watch.refused("https://a"), First(true));
+        assert_eq!(watch.refused("https://a"), First(false));
+        for n in 0..1_000 {
+            let _ = watch.refused(&format!("https://{n}"));
+        }
+        assert_eq!(watch.seen().refused.len(), REFUSED_MAX);
+    }
+
+    #[test]
+    fn signals_of_a_webview_before_are_not_heard() {
+        let watch = Watch::default();
+        let first = watch.begin(1).unwrap();
+        assert_eq!(watch.begin(1), None, "once for each webview");
+        watch.set_document(None);
+        let second = watch.begin(2).unwrap();
+        assert!(!watch.hears(first) && watch.hears(second));
+        assert_eq!(watch.document(), None);
+        watch.end();
+        assert!(!watch.hears(second));
+        assert!(watch.begin(2).is_some(), "another one in the same place");
+    }
+}
