@@ -15,7 +15,7 @@ use std::net::TcpStream;
 use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use receiver::Receiver;
 
@@ -66,9 +66,10 @@ fn the_start_is_seen_by_prometheus_and_as_a_trace() {
     let greeted =
         r#"{ipc_direction="outbound",ipc_event="greet",outcome="ok",webview_name="main"} 1"#;
     assert!(include_str!("../../docs/start.md").contains(greeted));
-    let deadline = Instant::now() + Duration::from_secs(30);
+    let mut scrapes = 0;
     while !scrape(addr).contains(greeted) {
-        assert!(Instant::now() < deadline, "{}", scrape(addr));
+        scrapes += 1;
+        assert!(scrapes < 300, "{}", scrape(addr));
         std::thread::sleep(Duration::from_millis(100));
     }
     receiver.wait_for(|received| {

@@ -40,10 +40,11 @@ let driving = false;
 
 // Once around: look, choose, import, publish, stop what takes too long, render.
 const rounds = [
-  { light: "", query: "ridge", pick: 1, long: "render", stop: true },
+  { light: "", query: "", pick: 11, long: "render", stop: true },
   { light: "night", query: "down", pick: 3, long: "preview", stop: false },
   { light: "", query: "harb", pick: 4, long: "preview", stop: true },
   { light: "dusk", query: "", pick: 7, long: "render", stop: false },
+  { light: "", query: "ridge", pick: 1, long: "preview", stop: true },
 ];
 
 const drive = async () => {
