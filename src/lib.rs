@@ -63,6 +63,7 @@
 pub mod clock;
 mod instruments;
 pub mod ipc;
+pub mod measurement;
 mod names;
 pub mod queue;
 pub mod semconv;

@@ -124,6 +124,15 @@ metrics! {
         "Errors that the page reported." (WEBVIEW_NAME, ERROR_TYPE);
     PAGE_STATE = Gauge "spanwire.page.state" ["{page}"]
         "1 for the state that the page is in, 0 for the others." (WEBVIEW_NAME, STATE);
+    MAIN_THREAD_DELAY = Histogram "spanwire.main_thread.delay" ["s"]
+        "Time from waking the UI thread to its asking what there is for the page."
+        () in MAIN_THREAD_BOUNDS_S;
+    PAGE_WEB_VITAL_DURATION = Histogram "spanwire.page.web_vital.duration" ["s"]
+        "Web vitals of the page that are durations." (WEB_VITAL_NAME, WEB_VITAL_RATING)
+        in WEB_VITAL_BOUNDS_S;
+    MEASUREMENT = Gauge "spanwire.measurement" ["{value}"]
+        "The last value that the app or the page measured under that name."
+        (MEASUREMENT_NAME, CATEGORY, MEASUREMENT_UNIT);
     PROCESS_CPU_UTILIZATION = Gauge "process.cpu.utilization" ["1"]
         "Share of all cores that the process used since the last sample." ();
     PROCESS_MEMORY_USAGE = Gauge "process.memory.usage" ["By"]
@@ -191,7 +200,13 @@ attributes! {
     ERROR_TYPE = "error.type", "Why it failed or was dropped; absent when it did not.";
     QUEUE_NAME = "queue.name", "The name that the app gave to the queue.";
     OPERATION_NAME = "operation.name", "The name of a scoped operation; capped.";
-    STATE = "state", "`loading`, `ready` or `gone`.";
+    STATE = "state", "`loading`, `ready`, `unresponsive` or `gone`.";
+    WEB_VITAL_NAME = "browser.web_vital.name", "`ttfb`, `fcp`, `lcp` or `inp`.";
+    WEB_VITAL_RATING = "browser.web_vital.rating", "`good`, `needs_improvement` or `poor`.";
+    MEASUREMENT_NAME = "measurement.name",
+        "The name that the app or the page gave to a measurement; capped with its category and unit.";
+    CATEGORY = "category", "What a measurement is grouped by; absent when not given.";
+    MEASUREMENT_UNIT = "measurement.unit", "A measurement's unit; absent when not given.";
     WEBVIEW_PROCESS_TYPE = "webview.process.type", "`web`, `network`, `gpu` or `other`.";
     OTEL_COMPONENT_TYPE = "otel.component.type", "The part of the SDK that counts.";
     RPC_SYSTEM_NAME = "rpc.system.name", "Always `spanwire`.";
@@ -317,10 +332,11 @@ error_types! {
     ForbiddenOrigin = "forbidden_origin", "The page's origin is not on the allow-list.";
     StaleGeneration = "stale_generation", "The message comes from a page that was since replaced.";
     Duplicate = "duplicate", "The message's id was seen before.";
-    OverCredit = "over_credit", "The page sent more unanswered messages than its window allows.";
+    OverCredit = "over_credit",
+        "The page has more unanswered messages, or more bytes on the host, than its window allows.";
+    UnknownAck = "unknown_ack", "The page acknowledged a message or a ping that is not open.";
     UnknownSpan = "unknown_span", "The page closed a span that is not open.";
     TooManySpans = "too_many_spans", "The page has as many spans open as it may.";
-    UnknownAck = "unknown_ack", "The page acknowledged a message that is not open.";
     InvalidTraceparent = "invalid_traceparent", "The page's traceparent is not of the W3C form.";
     PageShed = "page_shed", "The page's outbox was full, so the page dropped it.";
     Timeout = "timeout", "Its time ran out.";
@@ -360,6 +376,16 @@ pub const WIRE_BOUNDS_S: &[f64] = &[
 /// Bounds for scoped operations, in seconds.
 pub const OPERATION_BOUNDS_S: &[f64] = &[
     0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0,
+];
+/// Bounds for the UI thread's delay, in seconds: from a quick wake-up to a window that hangs.
+pub const MAIN_THREAD_BOUNDS_S: &[f64] = &[
+    0.000_05, 0.000_1, 0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.016, 0.033, 0.05, 0.1,
+    0.25, 0.5, 1.0, 2.5, 5.0, 10.0,
+];
+/// Bounds for web vitals, in seconds: those that rate them (0.2, 0.5, 0.8, 1.8, 2.5, 3.0, 4.0) and
+/// more.
+pub const WEB_VITAL_BOUNDS_S: &[f64] = &[
+    0.01, 0.025, 0.05, 0.1, 0.2, 0.35, 0.5, 0.8, 1.0, 1.8, 2.5, 3.0, 4.0, 6.0, 10.0,
 ];
 /// Bounds for sizes, in bytes.
 pub const SIZE_BOUNDS_BY: &[f64] = &[

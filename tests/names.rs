@@ -163,11 +163,20 @@ fn emit_everything() {
     let ipc = Ipc::builder("main").queue_capacity(4).build();
     ipc.on("good", |_: &Call| ()).unwrap();
     ipc.on("bad", |_: &Call| Err::<(), _>("no")).unwrap();
+    ipc.on_wake(|| ());
     let mut page = ModelPage::load(&ipc, "p1");
     page.call(&ipc, "good", json!(1));
     page.emit(&ipc, "bad", json!(1));
     page.send(&ipc, &[json!({"kind": "error", "type": "uncaught"})]);
     stamped(&ipc, &mut page);
+    page.send(
+        &ipc,
+        &[json!({"kind": "vital", "name": "lcp", "rating": "good", "value": 800})],
+    );
+    page.send(
+        &ipc,
+        &[json!({"kind": "record", "name": "fps", "value": 60, "category": "render", "unit": "1"})],
+    );
     ipc.emit("again", &1).unwrap();
     let script = ipc.next_script().unwrap();
     ipc.evaluation_failed(script);

@@ -20,6 +20,8 @@ pub(super) struct Background {
     inner: Arc<Inner>,
     series: Arc<EventSeries>,
     caller: Caller,
+    /// Of the message's payload, which its handlers hold.
+    bytes: usize,
     started: Stamp,
     /// The parent of the reply's span.
     context: Option<Context>,
@@ -31,15 +33,18 @@ impl Background {
         inner: &Arc<Inner>,
         series: Arc<EventSeries>,
         caller: Caller,
+        bytes: usize,
         started: Stamp,
         context: Option<Context>,
     ) -> Self {
-        // Relaxed: the count orders nothing.
+        // Relaxed: the counts order nothing.
         inner.background.fetch_add(1, Ordering::Relaxed);
+        inner.background_bytes.fetch_add(bytes, Ordering::Relaxed);
         Self {
             inner: Arc::clone(inner),
             series,
             caller,
+            bytes,
             started,
             context,
             ended: false,
@@ -51,7 +56,7 @@ impl Background {
         let Some(runtime) = self.inner.config.runtime.clone() else {
             unreachable!("on_async refuses without a runtime")
         };
-        if self.inner.background.load(Ordering::Relaxed) > self.inner.background_max() {
+        if self.inner.is_background_full() {
             self.ended = true;
             let context = self.context.take();
             let verdict = Verdict::over_credit();
@@ -117,6 +122,9 @@ impl Background {
 impl Drop for Background {
     fn drop(&mut self) {
         self.inner.background.fetch_sub(1, Ordering::Relaxed);
+        self.inner
+            .background_bytes
+            .fetch_sub(self.bytes, Ordering::Relaxed);
         // Nobody withdrew a call that is still awaited: its runtime ended, and the page is told.
         if !self.ended {
             self.end(Verdict::cancelled());

@@ -6,19 +6,38 @@ use opentelemetry::global::ObjectSafeTracer;
 use opentelemetry::trace::{Tracer, TracerProvider};
 
 use super::limits::Limits;
+use super::origins::Policy;
 use super::wire::Ipc;
 use crate::queue::Overflow;
 use crate::semconv;
 
-/// What to do with events that the page posts by hand as `{type:'event',event,detail}`.
+/// What to do with events that the page sends without Spanwire's functions: posted by hand as
+/// `{type:'event',event,detail}`, or dispatched as `CustomEvent`s on its window.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum PageEvents {
-    /// They are not ours: [`Ipc::receive`] leaves them to the app.
+    /// They are not ours: [`Ipc::receive`] leaves the posted ones to the app, and the dispatched ones
+    /// stay in the page.
     #[default]
     OwnOnly,
-    /// They are handled like any event. They carry no nonce, so a frame of another origin inside
-    /// the page can send them too.
+    /// They are handled like any event.
+    ///
+    /// Posted ones carry no nonce, so a frame of another origin inside the page can send them too.
+    /// Dispatched ones come from the page itself: its script forwards each `CustomEvent` that code of
+    /// the page dispatches on `window`, with its detail, `{}` when it has none. What came from Rust
+    /// does not come back, and what has no event's name stays in the page.
     PlainToo,
+}
+
+/// What to do with the `performance.mark` and `performance.measure` entries of the page.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum PageMarks {
+    /// They stay in the page.
+    #[default]
+    Ignored,
+    /// Each is a measurement of its own name in seconds: a mark's time since the document began in
+    /// the category `mark`, a measure's duration in `measure`. Those whose name no event could have
+    /// stay in the page.
+    Recorded,
 }
 
 /// What to do with a `traceparent` that the page gives.
@@ -40,8 +59,9 @@ pub struct IpcBuilder {
     pub(super) limits: Limits,
     pub(super) runtime: Option<tokio::runtime::Handle>,
     pub(super) tracer: Option<Box<dyn ObjectSafeTracer + Send + Sync>>,
-    pub(super) origins: Vec<String>,
+    pub(super) origins: Policy,
     pub(super) page_events: PageEvents,
+    pub(super) page_marks: PageMarks,
     pub(super) page_traces: PageTraces,
 }
 
@@ -54,8 +74,9 @@ impl IpcBuilder {
             limits: Limits::default(),
             runtime: None,
             tracer: None,
-            origins: Vec::new(),
+            origins: Policy::default(),
             page_events: PageEvents::default(),
+            page_marks: PageMarks::default(),
             page_traces: PageTraces::default(),
         }
     }
@@ -97,16 +118,39 @@ impl IpcBuilder {
         self
     }
 
-    /// Takes messages from this origin, for example `https://app.example`. Default: from any, once
-    /// none is named; the nonce is checked in any case.
+    /// Takes messages from this origin, for example `https://app.example`, and from no other that is
+    /// not named too. Default: from the app's own, which is that of the first page that says it is
+    /// there.
+    ///
+    /// The default trusts what is loaded first: name the origin when that is not the app, but for
+    /// example a page to sign in. Opaque origins (`null`) are refused unless they are named.
+    ///
+    /// The nonce is checked in any case. A transport that does not tell the origin is trusted with
+    /// that by the default, and refused once an origin is named. What is no origin matches itself
+    /// alone. A refused page's calls are rejected with `FORBIDDEN`.
     pub fn allow_origin(mut self, origin: &str) -> Self {
-        self.origins.push(origin.trim_end_matches('/').to_owned());
+        self.origins.name(origin);
         self
     }
 
-    /// What to do with events that the page posts by hand. Default: [`PageEvents::OwnOnly`].
+    /// Takes messages from any origin, for an app that goes from one to another; takes back what
+    /// [`allow_origin`](Self::allow_origin) named. Each page that the webview loads then has the
+    /// wire: what the app's handlers do, it can do.
+    pub fn any_origin(mut self) -> Self {
+        self.origins = Policy::Any;
+        self
+    }
+
+    /// What to do with events that the page sends without Spanwire's functions. Default:
+    /// [`PageEvents::OwnOnly`].
     pub fn page_events(mut self, events: PageEvents) -> Self {
         self.page_events = events;
+        self
+    }
+
+    /// What to do with the page's performance marks and measures. Default: [`PageMarks::Ignored`].
+    pub fn page_marks(mut self, marks: PageMarks) -> Self {
+        self.page_marks = marks;
         self
     }
 

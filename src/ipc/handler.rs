@@ -270,6 +270,17 @@ impl Verdict {
         )
     }
 
+    pub(super) fn unacknowledged() -> Self {
+        Self::refusal(
+            ErrorType::OverCredit,
+            Code::OverCredit,
+            Self::UNACKNOWLEDGED,
+        )
+    }
+
+    /// The text of [`unacknowledged`](Self::unacknowledged), which is its size.
+    pub(super) const UNACKNOWLEDGED: &str = "too many bytes of replies wait for the page";
+
     pub(super) fn over_credit() -> Self {
         Self::refusal(
             ErrorType::OverCredit,

@@ -16,8 +16,8 @@ use super::builder::{PageEvents, PageTraces};
 use super::call::{Answer, Call};
 use super::handler::{Running, Verdict};
 use super::limits::is_event_name;
-use super::message::{Form, Inbound, Posted, form_of, parse_batch, parse_plain};
-use super::outbox::{Body, Credit, Facts};
+use super::message::{Form, Inbound, Posted, Record, form_of, parse_batch, parse_plain, same};
+use super::outbox::{Body, Credit, Facts, Phase};
 use super::page::{Admitted, Refused, died};
 use super::propagation::parse_traceparent;
 use super::series::{Direction, End, EventSeries};
@@ -25,6 +25,7 @@ use super::spans::Spans;
 use super::trace::{Arrival, Stamps};
 use super::wire::{Inner, Ipc};
 use crate::clock::Stamp;
+use crate::measurement::record_from_page;
 use crate::names::Origin;
 use crate::semconv::{self, ErrorType};
 
@@ -127,7 +128,7 @@ impl Ipc {
         let inner = &self.0;
         inner.stats.received(1);
         let caller = Caller {
-            generation: inner.page().generation(),
+            generation: inner.page().heard_trusted(inner.clock.now()),
             call: message.id,
             credit: Credit::None,
         };
@@ -138,12 +139,15 @@ impl Ipc {
         let inner = &self.0;
         let received = inner.clock.now();
         if let Err(error) = inner.check_text(text, origin) {
+            if error == ErrorType::ForbiddenOrigin {
+                inner.turn_away(text);
+            }
             return inner.refuse_text(error);
         }
         let Some(batch) = parse_batch(text) else {
             return inner.refuse_text(ErrorType::Malformed);
         };
-        if !same(batch.nonce.as_bytes(), inner.nonce.as_bytes()) {
+        if !same(&batch.nonce, &inner.nonce) {
             return inner.refuse_text(ErrorType::Forbidden);
         }
         // Acknowledgements and the like are not messages.
@@ -163,8 +167,11 @@ impl Ipc {
                 None => inner.refuse_text(ErrorType::Malformed),
                 Some(Inbound::Ready) => {
                     match inner.ready(&batch.page) {
-                        // From a page that was not there when the batch came.
-                        Ok(()) => inner.heard(&batch.page, arrival, 0),
+                        Ok(()) => {
+                            inner.origins.trust(origin);
+                            // From a page that was not there when the batch came.
+                            inner.heard(&batch.page, arrival, 0);
+                        }
                         Err(error) => inner.series.protocol_error(error),
                     }
                 }
@@ -278,7 +285,9 @@ impl Ipc {
             }
             Running::Pending(running) => {
                 let series = Arc::clone(&event.series);
-                Background::new(inner, series, caller, started, context).spawn(running, &span);
+                let bytes = data.get().len();
+                Background::new(inner, series, caller, bytes, started, context)
+                    .spawn(running, &span);
             }
         }
     }
@@ -304,12 +313,29 @@ impl Inner {
     }
 
     fn check_text(&self, text: &str, origin: Option<&str>) -> Result<(), ErrorType> {
-        let allowed = &self.config.origins;
-        let is_allowed = |origin: &str| allowed.iter().any(|a| a == origin.trim_end_matches('/'));
-        if !allowed.is_empty() && !origin.is_some_and(is_allowed) {
+        if !self.origins.allows(origin) {
             return Err(ErrorType::ForbiddenOrigin);
         }
         self.config.limits.check_inbound(text)
+    }
+
+    /// Tells a page of another origin that there is no wire for it, when it says that it is there
+    /// and proves that it is the webview's page.
+    fn turn_away(&self, text: &str) {
+        if self.config.limits.check_inbound(text).is_err() {
+            return;
+        }
+        let Some(batch) = parse_batch(text) else {
+            return;
+        };
+        let is_ready = |message: &Option<Inbound<'_>>| matches!(message, Some(Inbound::Ready));
+        if same(&batch.nonce, &self.nonce) && batch.messages.iter().any(is_ready) {
+            // It took the place of the page before, whose last words came under its address.
+            self.left(Phase::Gone);
+            if self.page().turn_away(&batch.page) {
+                self.wake();
+            }
+        }
     }
 
     /// The series of a name that the page gave, which may be hostile.
@@ -349,13 +375,35 @@ impl Inner {
             }
             Inbound::PageError(error) => self.series.page_error(error),
             Inbound::Leave => self.leave(generation),
+            Inbound::Pong { id, at } => {
+                let again = self.page().pong(generation, id, at);
+                match again {
+                    Ok(true) => self.wake(),
+                    Ok(false) => {}
+                    Err(error) => self.series.protocol_error(error),
+                }
+            }
+            Inbound::Vital(vital) => self.series.vital(vital),
+            Inbound::Record(record) => self.record(&record),
             Inbound::Open(open) => self.open_span(generation, &open, received),
             Inbound::Close { span, at, failed } => {
                 // The page does not say what went wrong.
                 self.close_span(generation, span, at, failed.then_some(semconv::OTHER));
             }
-            Inbound::Pong { .. } | Inbound::Vital(_) | Inbound::Record(_) => {}
             Inbound::Ready | Inbound::Posted(_) => unreachable!("told apart by the caller"),
+        }
+    }
+
+    fn record(&self, record: &Record<'_>) {
+        let Record {
+            name,
+            value,
+            unit,
+            category,
+        } = record;
+        let recorded = record_from_page(name, category.as_deref(), unit.as_deref(), *value);
+        if recorded.is_err() {
+            self.series.protocol_error(ErrorType::InvalidName);
         }
     }
 
@@ -408,10 +456,24 @@ impl Inner {
         } else {
             verdict
         };
+        let verdict = self.within_budget(caller, verdict);
         ended(series, verdict.end, took);
         match caller.call {
             Some(call) => self.reply(caller, call, series, verdict.answer, context),
             None => self.refund(caller),
+        }
+    }
+
+    /// The verdict whose reply may be kept until the page acknowledges it.
+    fn within_budget(&self, caller: Caller, verdict: Verdict) -> Verdict {
+        if caller.call.is_none() {
+            return verdict;
+        }
+        let (bytes, instead) = (verdict.reply_size(), Verdict::UNACKNOWLEDGED.len());
+        if self.page().reserve_reply(caller.generation, bytes, instead) {
+            verdict
+        } else {
+            Verdict::unacknowledged()
         }
     }
 
@@ -457,9 +519,4 @@ pub(super) fn ended(series: &EventSeries, end: End, took: Option<Duration>) {
         span.record(semconv::ERROR_TYPE, error.as_str());
         span.record("otel.status_code", "ERROR");
     }
-}
-
-/// Compares without telling by its time how much was right.
-fn same(a: &[u8], b: &[u8]) -> bool {
-    a.len() == b.len() && a.iter().zip(b).fold(0, |differs, (a, b)| differs | (a ^ b)) == 0
 }

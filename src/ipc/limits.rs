@@ -1,9 +1,9 @@
 //! What a message may be, so that a hostile page cannot make the host work or grow without end.
 
-use crate::semconv::ErrorType;
+use std::time::Duration;
 
-/// The longest event name, in bytes.
-pub const EVENT_NAME_LEN_MAX: usize = 64;
+pub use crate::names::{EVENT_NAME_LEN_MAX, is_event_name};
+use crate::semconv::ErrorType;
 
 /// Bounds on what crosses the wire.
 ///
@@ -18,7 +18,8 @@ pub struct Limits {
     /// Calls and events of the page that may be unanswered at once (1000): the page's credits.
     /// What it sends beyond is refused as `over_credit`, and a well-behaved page never does.
     /// Async handlers that outlive their page may be three times as many on top; what needs one
-    /// more is refused in the same way.
+    /// more is refused in the same way. [`background_bytes_max`](Self::background_bytes_max) bounds
+    /// what they hold.
     pub unanswered_max: u32,
     /// Largest payload to the page, in bytes (10 MiB). A larger one comes back as an error, and a
     /// larger reply is an error to its caller.
@@ -32,6 +33,18 @@ pub struct Limits {
     pub batch_bytes_max: usize,
     /// How often a message is sent again (3). After that it fails.
     pub retries_max: u32,
+    /// Payload bytes of the page's messages that async handlers may hold at once (64 MiB), whatever
+    /// became of their pages. A message that would hold more is refused as `over_credit`.
+    pub background_bytes_max: usize,
+    /// Bytes of replies that the page has not acknowledged (64 MiB). A reply beyond becomes a small
+    /// one that says `OVER_CREDIT`, so a page that never acknowledges cannot make the host keep
+    /// more; the handler ran all the same.
+    pub unacknowledged_bytes_max: usize,
+    /// How long a page may leave what was sent to it without any sign of life (5 s). After that it
+    /// is [`Unresponsive`](super::PageState::Unresponsive); nothing is sent again for it.
+    ///
+    /// Looked at whenever somebody looks at the wire, so it shows a scrape or a system sample later.
+    pub unresponsive_after: Duration,
 }
 
 impl Default for Limits {
@@ -45,6 +58,9 @@ impl Default for Limits {
             batch_len_max: 200,
             batch_bytes_max: 256 << 10,
             retries_max: 3,
+            background_bytes_max: 64 << 20,
+            unacknowledged_bytes_max: 64 << 20,
+            unresponsive_after: Duration::from_secs(5),
         }
     }
 }
@@ -60,15 +76,6 @@ impl Limits {
         }
         Ok(())
     }
-}
-
-/// Whether `name` may be an event's: 1 to 64 of `A-Za-z0-9_.:/-`.
-#[must_use]
-pub fn is_event_name(name: &str) -> bool {
-    (1..=EVENT_NAME_LEN_MAX).contains(&name.len())
-        && name
-            .bytes()
-            .all(|b| b.is_ascii_alphanumeric() || b"_.:/-".contains(&b))
 }
 
 /// Whether brackets outside strings nest deeper than `max`.
@@ -113,24 +120,5 @@ mod tests {
         assert!(!deeper_than(&format!(r#""{}""#, "[".repeat(100)), 64));
         assert!(deeper_than(&format!(r#"["\"", {}"#, "[".repeat(64)), 64));
         assert!(!deeper_than(&"[],".repeat(1_000), 64));
-    }
-
-    #[test]
-    fn event_names_are_short_and_plain() {
-        for good in ["a", "asset:save", "a/b-c.d_e", &"x".repeat(64)] {
-            assert!(is_event_name(good), "{good}");
-        }
-        for bad in [
-            "",
-            " ",
-            "a b",
-            "é",
-            "a\0",
-            "</script>",
-            "a'",
-            &"x".repeat(65),
-        ] {
-            assert!(!is_event_name(bad), "{bad}");
-        }
     }
 }

@@ -269,6 +269,12 @@ impl<'a, M> Envelope<'a, M> {
     }
 }
 
+/// Whether both are the same, without telling by its time how much of a guess is right.
+pub(crate) fn same(a: &str, b: &str) -> bool {
+    let (a, b) = (a.as_bytes(), b.as_bytes());
+    a.len() == b.len() && a.iter().zip(b).fold(0, |differs, (a, b)| differs | (a ^ b)) == 0
+}
+
 pub(crate) fn is_page_id(id: &str) -> bool {
     (1..=PAGE_ID_LEN_MAX).contains(&id.len())
         && id

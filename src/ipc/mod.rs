@@ -32,16 +32,20 @@
 
 mod background;
 mod builder;
+mod bye;
 mod call;
 mod emit;
 mod handler;
 mod inbound;
 mod limits;
 mod live_span;
+mod liveness;
 mod message;
+mod origins;
 mod outbox;
 mod page;
 mod page_clock;
+mod page_state;
 mod page_trace;
 mod propagation;
 mod script;
@@ -49,14 +53,16 @@ mod series;
 mod spans;
 mod stats;
 mod trace;
+mod waker;
 mod wire;
 
-pub use builder::{IpcBuilder, PageEvents, PageTraces};
+pub use builder::{IpcBuilder, PageEvents, PageMarks, PageTraces};
 pub use call::{Call, HandlerResult};
 pub use emit::{EmitError, EmitErrorReason};
 pub use handler::{ListenerId, RegisterError};
 pub use inbound::{IpcMessage, Received};
 pub use limits::{EVENT_NAME_LEN_MAX, Limits, is_event_name};
+pub use page_state::PageState;
 pub use propagation::{TraceparentError, parse_traceparent};
 pub use script::Script;
 pub use stats::{IpcMetrics, IpcMetricsDelta};

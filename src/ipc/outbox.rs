@@ -17,26 +17,13 @@ use crate::clock::Stamp;
 use crate::queue::Popped;
 use crate::semconv::ErrorType;
 
-/// The state that a page is in.
+/// The state that a page is in by what was told of it, whether or not it shows signs of life.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Phase {
     Loading,
     Ready,
     Gone,
     Closed,
-}
-
-impl Phase {
-    /// The states that the gauge tells apart. A closed wire has a page that is gone.
-    pub(super) const NAMES: [&'static str; 3] = ["loading", "ready", "gone"];
-
-    pub(super) fn as_str(self) -> &'static str {
-        match self {
-            Self::Loading => "loading",
-            Self::Ready => "ready",
-            Self::Gone | Self::Closed => "gone",
-        }
-    }
 }
 
 /// A message to the page.
@@ -190,6 +177,8 @@ pub(super) struct Outbox {
     /// Raw scripts that were sent and whose end the page was not asked for yet.
     unsettled: BTreeSet<u64>,
     next_id: u64,
+    /// Bytes of the replies that did not end, and of those that there is room kept for.
+    reply_bytes: usize,
     /// Credits that the page gets with the next script.
     credits: u64,
     /// Whether a script is worth its cost for the credits alone.
@@ -212,13 +201,29 @@ impl Outbox {
             staged: BTreeSet::new(),
             unsettled: BTreeSet::new(),
             next_id: 1,
+            reply_bytes: 0,
             credits: 0,
             credits_due: false,
             failed_in_a_row: 0,
         }
     }
 
-    /// Takes a reply in. One that stands for no credit has a bound of its own.
+    /// Keeps room for a reply of that size. Without room it keeps that for a refusal of the size
+    /// `instead` and says so: refusals are small, and there are no more of them than credits.
+    ///
+    /// Ahead of the reply itself, since its call ends otherwise then.
+    pub(super) fn reserve_reply(&mut self, bytes: usize, instead: usize) -> bool {
+        let room = self
+            .limits
+            .unacknowledged_bytes_max
+            .saturating_sub(self.reply_bytes);
+        let fits = bytes <= room;
+        self.reply_bytes += if fits { bytes } else { instead };
+        fits
+    }
+
+    /// Takes a reply in, which room was kept for. One that stands for no credit has a bound of its
+    /// own.
     pub(super) fn reply(&mut self, reply: Outbound) -> Result<(), (Outbound, ErrorType)> {
         debug_assert!(reply.is_reply());
         let free = matches!(
@@ -229,10 +234,24 @@ impl Outbox {
             }
         );
         if free && self.replies.len() + self.open.len() >= 2 * self.limits.in_flight_max {
+            self.release(&reply);
             return Err((reply, ErrorType::QueueFull));
         }
         self.replies.push_back(reply);
         Ok(())
+    }
+
+    /// Gives back the room of a reply that ended.
+    fn release(&mut self, ended: &Outbound) {
+        if ended.is_reply() {
+            debug_assert!(self.reply_bytes >= ended.size());
+            self.reply_bytes = self.reply_bytes.saturating_sub(ended.size());
+        }
+    }
+
+    /// Whether the page takes scripts, as far as the last ones tell.
+    pub(super) fn takes_scripts(&self) -> bool {
+        self.failed_in_a_row <= self.limits.retries_max
     }
 
     /// Gives the page a credit back.
@@ -250,11 +269,15 @@ impl Outbox {
     }
 
     /// The next script for `page`: replies first, then what is sent again, then the queue.
+    ///
+    /// A `ping` goes ahead of them in the first batch there is, or in one of its own: the page reads
+    /// its clock before it runs what else is in it.
     pub(super) fn next_script(
         &mut self,
         page: &str,
         generation: u64,
         now: Stamp,
+        ping: Option<u64>,
         pop: &mut dyn FnMut() -> Option<Popped<Outbound>>,
         facts: &mut Facts,
     ) -> Option<Script> {
@@ -271,12 +294,16 @@ impl Outbox {
                 ids: vec![id],
                 settles: true,
                 credits: 0,
+                ping: None,
+                at: now,
             });
         }
         let mut writer = BatchWriter::new(page, floor);
         let mut ids = Vec::new();
-        while writer.len() < self.limits.batch_len_max
-            && writer.bytes() < self.limits.batch_bytes_max
+        if let Some(id) = ping {
+            writer.push(&Item::Ping { id });
+        }
+        while ids.len() < self.limits.batch_len_max && writer.bytes() < self.limits.batch_bytes_max
         {
             let Some(id) = self.take_next(now, pop) else {
                 break;
@@ -294,7 +321,7 @@ impl Outbox {
             writer.push(&open.message.item(id));
             ids.push(id);
         }
-        if ids.is_empty() && !self.credits_due {
+        if ids.is_empty() && !self.credits_due && ping.is_none() {
             return None;
         }
         for &id in &ids {
@@ -314,6 +341,8 @@ impl Outbox {
             ids,
             settles: false,
             credits,
+            ping,
+            at: now,
         })
     }
 
@@ -380,6 +409,8 @@ impl Outbox {
             ids: vec![id],
             settles: false,
             credits: 0,
+            ping: None,
+            at: now,
         }
     }
 
@@ -399,7 +430,7 @@ impl Outbox {
         self.failed_in_a_row += 1;
         self.credits += script.credits;
         // A page that takes nothing must not keep the event loop busy with its credits alone.
-        self.credits_due |= script.credits > 0 && self.failed_in_a_row <= self.limits.retries_max;
+        self.credits_due |= script.credits > 0 && self.takes_scripts();
         for &id in &script.ids {
             let Some(open) = self.open.get_mut(&id) else {
                 continue;
@@ -488,6 +519,8 @@ impl Outbox {
                 self.end(id, Err(ErrorType::PageGone), facts);
             }
         }
+        // Replies die with their page, those that room was kept for with them.
+        self.reply_bytes = 0;
     }
 
     /// The wire is closed: everything that is open is dropped.
@@ -505,6 +538,7 @@ impl Outbox {
         };
         self.staged.remove(&id);
         self.unsettled.remove(&id);
+        self.release(&open.message);
         facts.ended.push(Ended {
             message: open.message,
             end,

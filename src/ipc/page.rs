@@ -4,9 +4,12 @@ use std::collections::{HashMap, VecDeque};
 
 use futures_util::future::AbortHandle;
 
+use super::bye::Byes;
 use super::limits::Limits;
-use super::message::Ack;
+use super::liveness::{Again, Liveness};
+use super::message::{Ack, PageTime, same};
 use super::outbox::{Body, Credit, Ended, Facts, Outbound, Outbox, Phase};
+use super::page_state::PageState;
 use super::page_trace::PageTrace;
 use super::script::Script;
 use super::series::End;
@@ -15,7 +18,7 @@ use crate::queue::Popped;
 use crate::semconv::ErrorType;
 
 /// Pages that were replaced and are remembered, so that none of them can come back.
-const RETIRED_MAX: usize = 16;
+const RETIRED_MAX: usize = 1_000;
 
 /// The page and the wire's two sides of it. Pure: time comes in, facts go out.
 #[derive(Debug)]
@@ -26,6 +29,8 @@ pub(super) struct Page {
     /// Counts the pages; what belongs to an earlier one is stale.
     generation: u64,
     retired: VecDeque<String>,
+    liveness: Liveness,
+    byes: Byes,
     outbox: Outbox,
     /// The highest id that the page used: ids rise, so one that does not was seen before.
     last_id: u64,
@@ -44,6 +49,8 @@ impl Page {
             id: String::new(),
             generation: 0,
             retired: VecDeque::new(),
+            liveness: Liveness::new(limits.unresponsive_after),
+            byes: Byes::default(),
             outbox: Outbox::new(limits),
             last_id: 0,
             unanswered: 0,
@@ -56,6 +63,23 @@ impl Page {
         self.phase
     }
 
+    pub(super) fn state(&self, now: Stamp) -> PageState {
+        match self.phase {
+            Phase::Loading => PageState::Loading,
+            Phase::Ready if self.liveness.is_unresponsive(now) => PageState::Unresponsive,
+            Phase::Ready => PageState::Ready,
+            Phase::Gone => PageState::Gone,
+            Phase::Closed => PageState::Closed,
+        }
+    }
+
+    /// Somebody looks: whether the event loop should be woken for it.
+    pub(super) fn beat(&mut self, now: Stamp) -> bool {
+        let asks = self.phase == Phase::Ready && self.liveness.beat(now);
+        // Nobody waits for a closed wire any more.
+        self.phase != Phase::Closed && (self.liveness.wakes(now) || asks)
+    }
+
     pub(super) fn generation(&self) -> u64 {
         self.generation
     }
@@ -64,11 +88,12 @@ impl Page {
     pub(super) fn ready(
         &mut self,
         id: &str,
+        now: Stamp,
         facts: &mut Facts,
     ) -> Result<Vec<AbortHandle>, ErrorType> {
         match self.phase {
             Phase::Closed => return Err(ErrorType::Shutdown),
-            Phase::Ready if self.id == id => return Err(ErrorType::Duplicate),
+            Phase::Ready if same(&self.id, id) => return Err(ErrorType::Duplicate),
             _ if self.retired.iter().any(|retired| retired == id) => {
                 return Err(ErrorType::StaleGeneration);
             }
@@ -76,6 +101,7 @@ impl Page {
         }
         let aborts = self.end_generation(Phase::Ready, facts);
         self.id = id.to_owned();
+        self.liveness.ready(now);
         Ok(aborts)
     }
 
@@ -100,6 +126,9 @@ impl Page {
         if self.phase == Phase::Closed {
             return Vec::new();
         }
+        if self.phase == Phase::Ready {
+            self.byes.leave_behind(&self.id);
+        }
         let aborts = self.end_generation(Phase::Closed, facts);
         self.outbox.close(facts);
         aborts
@@ -107,6 +136,7 @@ impl Page {
 
     fn end_generation(&mut self, phase: Phase, facts: &mut Facts) -> Vec<AbortHandle> {
         self.outbox.end_generation(facts);
+        self.liveness.gone();
         let why = match phase {
             Phase::Closed => ErrorType::Shutdown,
             Phase::Loading | Phase::Ready | Phase::Gone => ErrorType::PageGone,
@@ -125,9 +155,52 @@ impl Page {
         self.calls.drain().map(|(_, abort)| abort).collect()
     }
 
+    /// A page that is not allowed says that it is there; whether a script should be sent for it.
+    pub(super) fn turn_away(&mut self, id: &str) -> bool {
+        self.phase != Phase::Closed && self.byes.refuse(id)
+    }
+
+    /// The `bye` that waits, whatever page is there now.
+    pub(super) fn next_bye(&mut self, now: Stamp) -> Option<Script> {
+        self.byes.next(now)
+    }
+
     /// Whether `id` is the page that messages go to; the generation to answer to if so.
     pub(super) fn current(&self, id: &str) -> Option<u64> {
-        (self.phase == Phase::Ready && self.id == id).then_some(self.generation)
+        // Only the page itself knows its id, so no time may tell how much of a guess is right.
+        (self.phase == Phase::Ready && same(&self.id, id)).then_some(self.generation)
+    }
+
+    /// The page with that id sent something.
+    pub(super) fn heard(&mut self, id: &str, now: Stamp) {
+        if self.current(id).is_some() {
+            self.liveness.heard(now);
+        }
+    }
+
+    /// The transport's own page sent something; the generation to answer to.
+    pub(super) fn heard_trusted(&mut self, now: Stamp) -> u64 {
+        if self.phase == Phase::Ready {
+            self.liveness.heard(now);
+        }
+        self.generation
+    }
+
+    /// The page answers a ping; whether a script should be sent for the next.
+    pub(super) fn pong(
+        &mut self,
+        generation: u64,
+        id: u64,
+        at: Option<PageTime>,
+    ) -> Result<bool, ErrorType> {
+        if generation != self.generation {
+            return Err(ErrorType::StaleGeneration);
+        }
+        let asked = self.liveness.answered(id)?;
+        if let Some(at) = at {
+            self.trace.clock.answered(asked, at);
+        }
+        Ok(self.liveness.due().is_some())
     }
 
     /// The traces' part of that generation, unless its page is gone.
@@ -209,7 +282,14 @@ impl Page {
         self.calls.remove(&id)
     }
 
-    /// Sends a reply; it comes back when its page is gone.
+    /// Keeps room for a reply; false when it has to become a refusal of the size `instead`.
+    pub(super) fn reserve_reply(&mut self, generation: u64, bytes: usize, instead: usize) -> bool {
+        // Without its page it is not kept: see `reply`.
+        let kept = generation == self.generation && self.phase == Phase::Ready;
+        !kept || self.outbox.reserve_reply(bytes, instead)
+    }
+
+    /// Sends a reply that room was kept for; it comes back when its page is gone.
     pub(super) fn reply(
         &mut self,
         generation: u64,
@@ -227,11 +307,20 @@ impl Page {
         pop: &mut dyn FnMut() -> Option<Popped<Outbound>>,
         facts: &mut Facts,
     ) -> Option<Script> {
+        if let Some(bye) = self.byes.next(now) {
+            return Some(bye);
+        }
         if self.phase != Phase::Ready {
             return None;
         }
-        self.outbox
-            .next_script(&self.id, self.generation, now, pop, facts)
+        let ping = self.liveness.due();
+        let script = self
+            .outbox
+            .next_script(&self.id, self.generation, now, ping, pop, facts)?;
+        if script.is_answered() {
+            self.liveness.sent(script.ping, now);
+        }
+        Some(script)
     }
 
     /// Whether there is something to send again.
@@ -242,7 +331,13 @@ impl Page {
         }
         let before = facts.ended.len();
         let again = self.outbox.evaluation_failed(script, facts);
-        self.settle_replies(before, facts) || again
+        let when = if self.outbox.takes_scripts() {
+            Again::Now
+        } else {
+            Again::WithTheNextBeat
+        };
+        let asks = self.liveness.not_taken(script.ping, script.at, when);
+        self.settle_replies(before, facts) || again || asks
     }
 
     /// Whether a script should be sent for the credits that came back.

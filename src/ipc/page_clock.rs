@@ -47,7 +47,6 @@ impl PageClock {
     }
 
     /// A question that was sent at `asked` was answered on the page at `at`.
-    #[expect(dead_code, reason = "asked once pages are looked after")]
     pub(super) fn answered(&mut self, asked: Stamp, at: PageTime) {
         self.after(asked, at);
     }

@@ -5,6 +5,8 @@ use std::borrow::Cow;
 use serde::Serialize;
 use serde_json::value::RawValue;
 
+use crate::clock::Stamp;
+
 /// A script to be evaluated in the page, or its batch for a transport that is not a webview.
 ///
 /// Hand it back to [`Ipc::evaluation_failed`](super::Ipc::evaluation_failed) when the page could
@@ -19,6 +21,10 @@ pub struct Script {
     pub(super) ids: Vec<u64>,
     pub(super) settles: bool,
     pub(super) credits: u64,
+    /// The ping that it asks for.
+    pub(super) ping: Option<u64>,
+    /// When it was written.
+    pub(super) at: Stamp,
 }
 
 #[derive(Debug)]
@@ -34,6 +40,24 @@ pub(super) enum Content {
 }
 
 impl Script {
+    /// For a page that is none of the wire's: nothing is waited for.
+    pub(super) fn of_no_generation(content: Content, at: Stamp) -> Self {
+        Self {
+            content,
+            generation: NO_GENERATION,
+            ids: Vec::new(),
+            settles: false,
+            credits: 0,
+            ping: None,
+            at,
+        }
+    }
+
+    /// Whether the page has to answer to it.
+    pub(super) fn is_answered(&self) -> bool {
+        !self.ids.is_empty() || self.ping.is_some()
+    }
+
     /// The text to evaluate.
     #[must_use]
     pub fn text(&self) -> String {
@@ -60,13 +84,17 @@ impl Script {
     }
 }
 
+/// No page has it: they count from 1.
+const NO_GENERATION: u64 = u64::MAX;
+
 /// A call of the page's receiving function with this batch.
 fn call(json: &str) -> String {
     let literal = escape(json);
     if sets_prototype(json) {
-        // In a literal a `__proto__` key sets the prototype; JSON.parse makes it a plain key.
+        // In a literal a `__proto__` key sets the prototype; parsed it is a plain key. The page script
+        // parses it, since code of the page could have replaced `JSON.parse`.
         let quoted = serde_json::to_string(json).expect("a string is JSON");
-        return format!("{RECEIVE}(JSON.parse({}))", escape(&quoted));
+        return format!("{RECEIVE}({})", escape(&quoted));
     }
     format!("{RECEIVE}({literal})")
 }
@@ -131,11 +159,9 @@ pub(super) enum Item<'a> {
     Settle {
         id: u64,
     },
-    #[expect(dead_code, reason = "sent once the page's clock is read")]
     Ping {
         id: u64,
     },
-    #[expect(dead_code, reason = "sent once a page can be turned away")]
     Bye {
         code: &'a str,
     },
@@ -175,10 +201,6 @@ impl BatchWriter {
         self.json.push_str(&text);
     }
 
-    pub(super) fn len(&self) -> usize {
-        self.len
-    }
-
     pub(super) fn bytes(&self) -> usize {
         self.json.len()
     }
@@ -200,6 +222,8 @@ mod tests {
             ids: Vec::new(),
             settles: false,
             credits: 0,
+            ping: None,
+            at: Stamp::NONE,
         }
     }
 
@@ -238,12 +262,12 @@ mod tests {
     }
 
     #[test]
-    fn a_prototype_key_goes_through_json_parse_and_comes_out_whole() {
+    fn a_prototype_key_goes_as_text_and_comes_out_whole() {
         for key in ["__proto__", r"\u005f_proto__", r"\u005F\u005Fproto__"] {
             let script = event_script(&format!(r#"{{"{key}":{{"admin":"<"}}}}"#));
             let quoted = script
-                .strip_prefix("__spanwire__(JSON.parse(")
-                .and_then(|rest| rest.strip_suffix("))"))
+                .strip_prefix("__spanwire__(")
+                .and_then(|rest| rest.strip_suffix(')'))
                 .unwrap_or_else(|| panic!("{script}"));
             let json: String = serde_json::from_str(quoted).unwrap();
             let batch: serde_json::Value = serde_json::from_str(&json).unwrap();

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use metrics::{Counter, Gauge, Histogram};
 
-use super::message::PageError;
-use super::outbox::Phase;
+use super::message::{PageError, Rating, Vital, VitalName};
+use super::page_state::PageState;
 use crate::instruments::{self, Instruments};
 use crate::names::{CappedNames, Origin};
 use crate::semconv::{self, ErrorType};
@@ -57,7 +57,8 @@ pub(super) struct WebviewSeries {
     transit: Instruments<Histogram>,
     page_errors: [Instruments<Counter>; PageError::ALL.len()],
     protocol_errors: [Instruments<Counter>; ERRORS],
-    state: Instruments<[Gauge; Phase::NAMES.len()]>,
+    state: Instruments<StateGauges>,
+    vitals: [[Instruments<Histogram>; Rating::ALL.len()]; VitalName::ALL.len()],
 }
 
 /// An app names its webviews itself, but one that names them after its documents must not make
@@ -82,6 +83,8 @@ impl WebviewSeries {
             page_errors: [const { Instruments::new() }; PageError::ALL.len()],
             protocol_errors: [const { Instruments::new() }; ERRORS],
             state: Instruments::new(),
+            vitals: [const { [const { Instruments::new() }; Rating::ALL.len()] };
+                VitalName::ALL.len()],
         }
     }
 
@@ -147,25 +150,44 @@ impl WebviewSeries {
     }
 
     /// Writes the page's state to its gauges.
-    pub(super) fn page_state(&self, phase: Phase) {
+    pub(super) fn page_state(&self, state: PageState) {
         let register = || {
-            Phase::NAMES.map(|state| {
+            PageState::GAUGED.map(|state| {
                 let labels = [
                     (semconv::WEBVIEW_NAME, &*self.webview),
-                    (semconv::STATE, state),
+                    (semconv::STATE, state.as_str()),
                 ];
                 instruments::gauge(&semconv::PAGE_STATE, &labels)
             })
         };
         if let Some(gauges) = self.state.get(register) {
-            set_state(gauges, phase);
+            set_state(gauges, state);
         }
     }
 
     /// Nobody publishes the page's state any more, so what was told last is that it is gone.
     pub(super) fn page_dropped(&self) {
         if let Some(gauges) = self.state.existing() {
-            set_state(gauges, Phase::Gone);
+            set_state(gauges, PageState::Gone);
+        }
+    }
+
+    /// Records a web vital of the page.
+    pub(super) fn vital(&self, vital: Vital) {
+        let Vital {
+            name,
+            rating,
+            value,
+        } = vital;
+        let register = || {
+            let labels = [
+                (semconv::WEB_VITAL_NAME, name.as_str()),
+                (semconv::WEB_VITAL_RATING, rating.as_str()),
+            ];
+            instruments::histogram(&semconv::PAGE_WEB_VITAL_DURATION, &labels)
+        };
+        if let Some(duration) = self.vitals[name as usize][rating as usize].get(register) {
+            duration.record(value.as_ms() / 1_000.0);
         }
     }
 
@@ -191,9 +213,11 @@ impl WebviewSeries {
     }
 }
 
-fn set_state(gauges: &[Gauge; Phase::NAMES.len()], phase: Phase) {
-    for (gauge, state) in gauges.iter().zip(Phase::NAMES) {
-        gauge.set(if state == phase.as_str() { 1.0 } else { 0.0 });
+type StateGauges = [Gauge; PageState::GAUGED.len()];
+
+fn set_state(gauges: &StateGauges, now: PageState) {
+    for (gauge, state) in gauges.iter().zip(PageState::GAUGED) {
+        gauge.set(if state == now.gauged() { 1.0 } else { 0.0 });
     }
 }
 

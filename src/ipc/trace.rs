@@ -40,9 +40,10 @@ pub(super) struct Stamps<'a> {
 impl Inner {
     /// Learns from a batch of that page, with `posted` calls and events in it.
     pub(super) fn heard(&self, page: &str, arrival: Arrival, posted: usize) {
-        let Some(sent) = arrival.sent else { return };
         let transit = {
             let mut page_now = self.page();
+            page_now.heard(page, arrival.received);
+            let Some(sent) = arrival.sent else { return };
             let Some(generation) = page_now.current(page) else {
                 return;
             };

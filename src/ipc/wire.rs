@@ -1,24 +1,25 @@
 //! One wire: the handle that the app, the transport and the handlers share.
 
 use std::fmt;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
-
-use arc_swap::ArcSwapOption;
 
 use futures_util::future::AbortHandle;
 
-use super::builder::IpcBuilder;
+use super::builder::{IpcBuilder, PageEvents, PageMarks};
 use super::call::{Call, HandlerResult};
 use super::handler::{IpcHandler, Listener, ListenerId, RegisterError};
 use super::limits::Limits;
 use super::message::is_page_id;
+use super::origins::Origins;
 use super::outbox::{Ended, Facts, Outbound, Phase};
 use super::page::{Page, died};
+use super::page_state::PageState;
 use super::script::Script;
 use super::series::{Direction, WebviewSeries};
 use super::spans::Spans;
 use super::stats::{IpcMetrics, Stats};
+use super::waker::Waker;
 use crate::clock::Clock;
 use crate::instruments::{self, Publish};
 use crate::names::Origin;
@@ -42,8 +43,12 @@ pub(super) struct Inner {
     pub(super) series: WebviewSeries,
     pub(super) stats: Stats,
     pub(super) spans: Spans,
+    /// Whose messages are taken.
+    pub(super) origins: Origins,
     /// Messages whose handlers go on in the background, whatever became of their page.
     pub(super) background: AtomicUsize,
+    /// Bytes of their payloads.
+    pub(super) background_bytes: AtomicUsize,
     waker: Arc<Waker>,
     page: Mutex<Page>,
 }
@@ -76,20 +81,23 @@ impl Ipc {
             .uncounted()
             .always_stamped()
             .build();
-        let waker = Arc::new(Waker::default());
+        let clock = Clock::current();
+        let waker = Arc::new(Waker::new(clock.clone()));
         queue.on_wake({
             let waker = Arc::clone(&waker);
             move || waker.wake()
         });
         let inner = Arc::new(Inner {
             nonce: nonce(),
-            clock: Clock::current(),
+            clock,
             handler: IpcHandler::new(),
             queue,
             series: WebviewSeries::new(&config.name),
             stats: Stats::new(),
             spans: Spans::new(config.tracer.take()),
+            origins: Origins::new(std::mem::take(&mut config.origins)),
             background: AtomicUsize::new(0),
+            background_bytes: AtomicUsize::new(0),
             waker,
             page: Mutex::new(Page::new(config.limits)),
             config,
@@ -111,8 +119,8 @@ impl Ipc {
     }
 
     /// The text to run in each page before its own scripts, in its main frame only: the page script,
-    /// called with what it needs to know: the nonce, and how many credits, how many bytes a batch and
-    /// how many levels of nesting it has.
+    /// called with what it needs to know: the nonce, how many credits, how many bytes a batch and
+    /// how many levels of nesting it has, and what it forwards of itself.
     #[must_use]
     pub fn page_script(&self) -> String {
         let nonce = &self.0.nonce;
@@ -122,8 +130,10 @@ impl Ipc {
             depth_max: depth,
             ..
         } = self.0.config.limits;
+        let marks = self.0.config.page_marks == PageMarks::Recorded;
+        let compat = self.0.config.page_events == PageEvents::PlainToo;
         format!(
-            r#"({PAGE_SCRIPT})({{"nonce":"{nonce}","credits":{credits},"bytes":{bytes},"depth":{depth}}});"#
+            r#"({PAGE_SCRIPT})({{"nonce":"{nonce}","credits":{credits},"bytes":{bytes},"depth":{depth},"marks":{marks},"compat":{compat}}});"#
         )
     }
 
@@ -183,20 +193,23 @@ impl Ipc {
     /// Sets what to call when there is something for [`next_script`](Self::next_script).
     ///
     /// It is called at once, then from any thread, once per burst, and must only wake the thread that pumps:
-    /// for example by an event-loop proxy.
+    /// for example by an event-loop proxy. How long that thread then takes is the metric
+    /// `spanwire.main_thread.delay`, and to measure it the closure is also called when somebody looks
+    /// at the metrics, once a second at most.
     pub fn on_wake(&self, wake: impl Fn() + Send + Sync + 'static) {
         self.0.waker.set(wake);
     }
 
     /// The next script to evaluate in the page, or `None` when there is nothing to send now.
     ///
-    /// Call it on each wake until it returns `None`.
+    /// Call it on each wake until it returns `None`. A closed wire has one last script for a page
+    /// that was there, which tells it so.
     pub fn next_script(&self) -> Option<Script> {
         let inner = &*self.0;
-        // Re-armed before looking, so that what comes while we look wakes again.
-        inner.waker.rearm();
-        inner.queue.rearm();
         let now = inner.clock.now();
+        // Re-armed before looking, so that what comes while we look wakes again.
+        inner.waker.rearm(now);
+        inner.queue.rearm();
         let mut facts = Facts::default();
         let mut waits = Vec::new();
         let mut pop = || {
@@ -217,6 +230,34 @@ impl Ipc {
                 .batch_size(Direction::Outbound, script.ids.len());
         }
         script
+    }
+
+    /// The next script that may be evaluated in whatever page is there, be it of a forbidden origin.
+    ///
+    /// It is a `bye`: it tells the page whose id it carries that there is no wire for it, and another
+    /// page ignores it. [`next_script`](Self::next_script) hands these out too; call this one
+    /// instead, until it returns `None`, where the page's address is not
+    /// [allowed](Self::allows_origin) what else there is.
+    pub fn next_bye(&self) -> Option<Script> {
+        let inner = &*self.0;
+        let now = inner.clock.now();
+        inner.waker.rearm(now);
+        inner.page().next_bye(now)
+    }
+
+    /// Whether messages from this origin are taken now, and may be sent there. `None`: the
+    /// transport does not know it.
+    ///
+    /// [`IpcBuilder::allow_origin`] says which ones are.
+    #[must_use]
+    pub fn allows_origin(&self, origin: Option<&str>) -> bool {
+        self.0.origins.allows(origin)
+    }
+
+    /// The state that the page is in, by what was heard from it.
+    #[must_use]
+    pub fn page_state(&self) -> PageState {
+        self.0.state()
     }
 
     /// The page could not take `script`: its messages are sent again, three times at most.
@@ -256,8 +297,11 @@ impl Ipc {
     }
 
     /// Closes the wire: what is still open is dropped and counted, and nothing more is accepted.
+    ///
+    /// A page that is there is told, so that its promises do not wait for ever: pump once more.
     pub fn close(&self) {
         self.0.close();
+        self.0.wake();
     }
 
     /// What crossed this wire so far.
@@ -300,9 +344,23 @@ impl Inner {
         (self.config.limits.unanswered_max as usize).saturating_mul(4)
     }
 
+    /// Whether a message more would be too much for the background; it is counted already.
+    pub(super) fn is_background_full(&self) -> bool {
+        self.background.load(Ordering::Relaxed) > self.background_max()
+            || self.background_bytes.load(Ordering::Relaxed)
+                > self.config.limits.background_bytes_max
+    }
+
+    fn state(&self) -> PageState {
+        // While the event loop does not answer, what the page says does not get through either.
+        let now = self.waker.waits_since().unwrap_or(self.clock.now());
+        self.page().state(now)
+    }
+
     pub(super) fn ready(&self, page: &str) -> Result<(), ErrorType> {
         let mut facts = Facts::default();
-        let aborts = self.page().ready(page, &mut facts);
+        let now = self.clock.now();
+        let aborts = self.page().ready(page, now, &mut facts);
         self.apply(facts);
         aborts.map(abort_all)?;
         // Whatever was queued while the page was loading can go now.
@@ -310,7 +368,7 @@ impl Inner {
         Ok(())
     }
 
-    fn left(&self, phase: Phase) {
+    pub(super) fn left(&self, phase: Phase) {
         let mut facts = Facts::default();
         let aborts = self.page().left(phase, &mut facts);
         self.apply(facts);
@@ -381,8 +439,11 @@ fn abort_all(aborts: Vec<AbortHandle>) {
 
 impl Publish for Inner {
     fn publish(&self) {
-        let phase = self.page().phase();
-        self.series.page_state(phase);
+        self.series.page_state(self.state());
+        let wakes = self.page().beat(self.clock.now());
+        if wakes {
+            self.wake();
+        }
     }
 }
 
@@ -391,37 +452,6 @@ impl Drop for Inner {
     fn drop(&mut self) {
         self.close();
         self.series.page_dropped();
-    }
-}
-
-/// Wakes the pumping thread once per burst, whatever there is to send.
-#[derive(Default)]
-struct Waker {
-    /// A wake was sent and not answered yet.
-    sent: AtomicBool,
-    wake: ArcSwapOption<Box<dyn Fn() + Send + Sync>>,
-}
-
-impl Waker {
-    fn set(&self, wake: impl Fn() + Send + Sync + 'static) {
-        self.wake.store(Some(Arc::new(Box::new(wake))));
-        // Whatever came before there was anyone to wake waits for this.
-        self.sent.store(false, Ordering::Release);
-        self.wake();
-    }
-
-    fn wake(&self) {
-        // A read-modify-write on both sides: one that finds a wake sent comes before the rearm that
-        // answers it, so the rearming thread sees what was put there before.
-        if !self.sent.swap(true, Ordering::AcqRel)
-            && let Some(wake) = &*self.wake.load()
-        {
-            wake();
-        }
-    }
-
-    fn rearm(&self) {
-        self.sent.swap(false, Ordering::AcqRel);
     }
 }
 
@@ -443,6 +473,6 @@ mod tests {
     #[test]
     fn the_page_script_is_an_expression_that_can_be_called() {
         assert!(PAGE_SCRIPT.trim_end().ends_with('}'));
-        assert!(PAGE_SCRIPT.contains("\n(config) => {\n"));
+        assert!(PAGE_SCRIPT.contains("\n(config)=>{"));
     }
 }

@@ -142,6 +142,9 @@ fn series_max_of(metric: &Metric) -> usize {
     let has_error_type = metric.attributes.contains(&semconv::ERROR_TYPE);
     let values = |attribute: &&str| match *attribute {
         semconv::IPC_EVENT | semconv::OPERATION_NAME => NAMES,
+        // Name, category and unit are capped together.
+        semconv::MEASUREMENT_NAME => NAMES,
+        semconv::CATEGORY | semconv::MEASUREMENT_UNIT => 1,
         semconv::ERROR_TYPE if metric.attributes.contains(&semconv::OPERATION_NAME) => {
             OPERATION_ERRORS
         }

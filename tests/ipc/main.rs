@@ -2,9 +2,13 @@
 #![expect(clippy::unwrap_used, reason = "what fails here fails the test")]
 
 mod bad_input;
+mod budgets;
 mod cardinality;
 mod ledger;
+mod life;
+mod measurements;
 mod model_page;
+mod origins;
 mod reentrancy;
 mod telemetry;
 mod traces;

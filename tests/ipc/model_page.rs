@@ -18,6 +18,10 @@ pub(crate) struct ModelPage {
     /// Each message that was run, in order: its kind, and its event, call or id.
     pub(crate) log: Vec<String>,
     pub(crate) credits: u64,
+    /// Answers to pings, which go out with the next acknowledgement.
+    pub(crate) pongs: Vec<Value>,
+    /// The code of the `bye` that it got.
+    pub(crate) bye: Option<String>,
 }
 
 /// What a page does when it gets a raw script.
@@ -46,6 +50,8 @@ impl ModelPage {
             finished: HashSet::new(),
             log: Vec::new(),
             credits: 1_000,
+            pongs: Vec::new(),
+            bye: None,
         }
     }
 
@@ -123,6 +129,8 @@ impl ModelPage {
             let id = message["id"].as_u64().unwrap_or_default();
             match message["kind"].as_str().unwrap() {
                 "credit" => self.credits += message["count"].as_u64().unwrap(),
+                "ping" => self.pongs.push(json!({"kind": "pong", "id": id})),
+                "bye" => self.bye = message["code"].as_str().map(str::to_owned),
                 "begin" => drop(self.begun.insert(id)),
                 "end" => drop(self.finished.insert(id)),
                 "settle" => {
@@ -164,8 +172,10 @@ impl ModelPage {
     /// Takes all scripts and acknowledges each.
     pub(crate) fn pump(&mut self, ipc: &Ipc) {
         while let Some(script) = ipc.next_script() {
-            if let Some(ack) = self.run(&script, Eval::Runs) {
-                self.send(ipc, &[ack]);
+            let ack = self.run(&script, Eval::Runs);
+            let answers: Vec<Value> = self.pongs.drain(..).chain(ack).collect();
+            if !answers.is_empty() {
+                self.send(ipc, &answers);
             }
         }
     }

@@ -69,6 +69,7 @@ fn a_successful_call() {
             spanwire.page.state{state="gone",webview.name="main"} 0
             spanwire.page.state{state="loading",webview.name="main"} 0
             spanwire.page.state{state="ready",webview.name="main"} 1
+            spanwire.page.state{state="unresponsive",webview.name="main"} 0
             spanwire.queue.capacity{queue.name="main"} 10000
             spanwire.queue.peak{queue.name="main"} 0
             spanwire.queue.size{queue.name="main"} 0
@@ -107,6 +108,7 @@ fn a_failed_call() {
             spanwire.page.state{state="gone",webview.name="main"} 0
             spanwire.page.state{state="loading",webview.name="main"} 0
             spanwire.page.state{state="ready",webview.name="main"} 1
+            spanwire.page.state{state="unresponsive",webview.name="main"} 0
             spanwire.queue.capacity{queue.name="main"} 10000
             spanwire.queue.peak{queue.name="main"} 0
             spanwire.queue.size{queue.name="main"} 0
@@ -146,6 +148,7 @@ fn a_panic() {
             spanwire.page.state{state="gone",webview.name="main"} 0
             spanwire.page.state{state="loading",webview.name="main"} 0
             spanwire.page.state{state="ready",webview.name="main"} 1
+            spanwire.page.state{state="unresponsive",webview.name="main"} 0
             spanwire.queue.capacity{queue.name="main"} 10000
             spanwire.queue.peak{queue.name="main"} 0
             spanwire.queue.size{queue.name="main"} 0
@@ -184,6 +187,7 @@ fn an_unknown_event() {
             spanwire.page.state{state="gone",webview.name="main"} 0
             spanwire.page.state{state="loading",webview.name="main"} 0
             spanwire.page.state{state="ready",webview.name="main"} 1
+            spanwire.page.state{state="unresponsive",webview.name="main"} 0
             spanwire.queue.capacity{queue.name="main"} 10000
             spanwire.queue.peak{queue.name="main"} 0
             spanwire.queue.size{queue.name="main"} 0
@@ -264,6 +268,7 @@ fn a_retry() {
             spanwire.page.state{state="gone",webview.name="main"} 0
             spanwire.page.state{state="loading",webview.name="main"} 0
             spanwire.page.state{state="ready",webview.name="main"} 1
+            spanwire.page.state{state="unresponsive",webview.name="main"} 0
             spanwire.queue.capacity{queue.name="main"} 10000
             spanwire.queue.peak{queue.name="main"} 1
             spanwire.queue.size{queue.name="main"} 0
@@ -404,6 +409,7 @@ fn a_script_that_throws() {
             spanwire.page.state{state="gone",webview.name="main"} 0
             spanwire.page.state{state="loading",webview.name="main"} 0
             spanwire.page.state{state="ready",webview.name="main"} 1
+            spanwire.page.state{state="unresponsive",webview.name="main"} 0
             spanwire.queue.capacity{queue.name="main"} 10000
             spanwire.queue.peak{queue.name="main"} 2
             spanwire.queue.size{queue.name="main"} 0
@@ -464,6 +470,7 @@ fn a_message_sent_inside_a_handler_belongs_to_its_trace() {
             spanwire.page.state{state="gone",webview.name="main"} 0
             spanwire.page.state{state="loading",webview.name="main"} 0
             spanwire.page.state{state="ready",webview.name="main"} 1
+            spanwire.page.state{state="unresponsive",webview.name="main"} 0
             spanwire.queue.capacity{queue.name="main"} 10000
             spanwire.queue.peak{queue.name="main"} 1
             spanwire.queue.size{queue.name="main"} 0
@@ -513,6 +520,7 @@ fn several_listeners_run_in_order_and_the_first_answers() {
             spanwire.page.state{state="gone",webview.name="main"} 0
             spanwire.page.state{state="loading",webview.name="main"} 0
             spanwire.page.state{state="ready",webview.name="main"} 1
+            spanwire.page.state{state="unresponsive",webview.name="main"} 0
             spanwire.queue.capacity{queue.name="main"} 10000
             spanwire.queue.peak{queue.name="main"} 0
             spanwire.queue.size{queue.name="main"} 0
