@@ -314,7 +314,10 @@ fn stamped(ipc: &Ipc, page: &mut ModelPage) {
         while let Some(script) = ipc.next_script() {
             if let Some(mut ack) = page.run(&script, Eval::Runs) {
                 ack["at"] = json!(now());
-                send(page, &[ack, json!({"kind": "close", "span": span, "at": now()})]);
+                send(
+                    page,
+                    &[ack, json!({"kind": "close", "span": span, "at": now()})],
+                );
             }
         }
     }

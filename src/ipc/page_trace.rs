@@ -30,7 +30,7 @@ pub(super) struct PageTrace {
     /// The highest id that the page gave a span: they rise, so one that does not was seen before.
     last_span: Option<u64>,
     /// The page's calls by their ids: no more than the window, since each ends with its reply.
-    calls: Ids<LiveSpan>,
+    calls: Ids<Box<LiveSpan>>,
 }
 
 #[derive(Debug)]
@@ -96,19 +96,19 @@ impl PageTrace {
     }
 
     /// A call was admitted. Ids rise, so it is no other's.
-    pub(super) fn call_began(&mut self, call: u64, span: LiveSpan) {
+    pub(super) fn call_began(&mut self, call: u64, span: Box<LiveSpan>) {
         self.calls.insert(call, span);
     }
 
     /// A call is over: its span, unless it ended before.
-    pub(super) fn call_ended(&mut self, call: u64) -> Option<LiveSpan> {
+    pub(super) fn call_ended(&mut self, call: u64) -> Option<Box<LiveSpan>> {
         self.calls.remove(&call)
     }
 
     /// Everything that is open, when the page is gone.
-    pub(super) fn into_open(self) -> impl Iterator<Item = LiveSpan> {
+    pub(super) fn into_open(self) -> impl Iterator<Item = Box<LiveSpan>> {
         let spans = self.spans.into_values().filter_map(|span| match span {
-            PageSpan::Open(span) => span,
+            PageSpan::Open(span) => span.map(Box::new),
             PageSpan::Closed(_) => None,
         });
         spans.chain(self.calls.into_values())
@@ -135,9 +135,7 @@ impl PageTrace {
             let Some((sent, _)) = ended.journey.dispatched else {
                 continue;
             };
-            let found = ack
-                .ran
-                .binary_search_by_key(&ended.journey.id, |(id, ..)| *id);
+            let found = ack.ran.binary_search_by_key(&ended.id, |(id, ..)| *id);
             let named = found.ok().and_then(|place| ack.ran.get(place));
             let time = |ms| PageTime::from_ms(ms).and_then(host);
             let begin = named.and_then(|&(_, begin, _)| time(begin)).unwrap_or(at);
@@ -158,7 +156,7 @@ impl PageTrace {
             if ended.end.is_ok() && !ignored {
                 let begin = begin.max(sent).min(now);
                 let end = end.max(begin).min(now);
-                ended.journey.ran = Some(Ran { begin, end });
+                ended.ran = Some(Ran { begin, end });
             }
         }
     }

@@ -126,7 +126,7 @@ impl Inner {
         let parent = span.place().as_parent();
         let refused = match self.page().trace(caller.generation) {
             Some(trace) => {
-                trace.call_began(call, span);
+                trace.call_began(call, Box::new(span));
                 None
             }
             None => Some(span),
@@ -155,11 +155,7 @@ impl Inner {
     }
 
     /// A call's reply ended, and with it the call: the page settled its promise, or never will.
-    pub(super) fn call_settled(&self, ended: &mut Ended) {
-        let Some(mut span) = ended.call.take() else {
-            return;
-        };
-        let now = self.clock.now();
+    pub(super) fn call_settled(&self, mut span: LiveSpan, ended: &Ended, now: Stamp) {
         let error = match (&ended.message.body, ended.end) {
             (_, Err(error)) => Some(error),
             (Body::Reply { result, .. }, Ok(())) => result
@@ -168,7 +164,7 @@ impl Inner {
                 .map(|rejection| rejection.code.error_type()),
             _ => None,
         };
-        let settled = ended.journey.ran.map_or(now, |ran| ran.begin);
+        let settled = ended.ran.map_or(now, |ran| ran.begin);
         if ended.end.is_ok() {
             span.event("settled", settled);
         }
