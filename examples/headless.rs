@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use spanwire::ipc::{Call, Ipc};
+use spanwire::measurement::Measurement;
 use spanwire::telemetry::Telemetry;
 use spanwire::timer::monitor;
 
@@ -40,6 +41,15 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         let nonce = ipc.nonce().to_owned();
         move || page(&nonce, &to_host, &from_host, seconds)
     });
+
+    let round = Measurement::new("round").category("page");
+    ipc.on(
+        "round",
+        move |call: &Call| -> Result<(), serde_json::Error> {
+            round.record(call.data()?);
+            Ok(())
+        },
+    )?;
 
     // The app: takes what the page sends, and sends what is queued.
     for text in &from_page {
@@ -83,25 +93,47 @@ fn page(
             {"kind": "call", "id": id(), "event": "greet", "data": "page"},
             {"kind": "call", "id": id(), "event": "nobody"},
             {"kind": "event", "id": id(), "event": "log", "data": {"round": round}},
+            {"kind": "event", "id": id(), "event": "round", "data": round},
         ]));
         // One batch answers each text that carried a message.
         let Ok(batch) = from_host.recv() else { break };
-        let batch: Value = serde_json::from_str(&batch).unwrap_or_default();
-        let messages = batch["messages"].as_array().cloned().unwrap_or_default();
+        let messages = messages(&batch);
         replies += messages
             .iter()
             .filter(|message| message["kind"] == "reply")
             .count() as u64;
         let ids: Vec<_> = messages
             .iter()
-            .filter(|m| m["id"].is_u64())
-            .map(|m| json!([m["id"], m["id"]]))
+            .filter(|message| message["kind"] == "reply" || message["kind"] == "event")
+            .map(|message| json!([message["id"], message["id"]]))
             .collect();
-        send(json!([{"kind": "ack", "ids": ids}]));
+        let mut answers = pongs(&messages);
+        answers.push(json!({"kind": "ack", "ids": ids}));
+        send(json!(answers));
         if seconds > 0 {
             thread::sleep(Duration::from_millis(10));
         }
-        while from_host.try_recv().is_ok() {}
+        // Progress alone, which is not worth an answer; a ping is.
+        while let Ok(batch) = from_host.try_recv() {
+            let pongs = pongs(&self::messages(&batch));
+            if !pongs.is_empty() {
+                send(json!(pongs));
+            }
+        }
     }
     replies
+}
+
+fn messages(batch: &str) -> Vec<Value> {
+    let batch: Value = serde_json::from_str(batch).unwrap_or_default();
+    batch["messages"].as_array().cloned().unwrap_or_default()
+}
+
+/// The answers to the pings among `messages`.
+fn pongs(messages: &[Value]) -> Vec<Value> {
+    messages
+        .iter()
+        .filter(|message| message["kind"] == "ping")
+        .map(|message| json!({"kind": "pong", "id": message["id"]}))
+        .collect()
 }

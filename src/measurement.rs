@@ -64,7 +64,8 @@ impl Measurement {
         }
     }
 
-    /// Its unit, best as UCUM writes it: 1 to 16 printable ASCII characters. Default: none.
+    /// Its unit, best as UCUM writes it: 1 to 64 printable ASCII characters but `"` and `\`.
+    /// Default: none.
     pub fn unit(self, unit: &str) -> Self {
         Self {
             unit: Some(unit.into()),
@@ -219,4 +220,4 @@ fn is_unit(unit: &str) -> bool {
 }
 
 /// The longest unit, in bytes.
-const UNIT_LEN_MAX: usize = 16;
+const UNIT_LEN_MAX: usize = 64;

@@ -17,6 +17,11 @@ const NOT_IN_THE_EXAMPLE: &[(&str, &str)] = &[
     ("spanwire.ipc.retries", "its page takes every batch"),
     ("spanwire.page.errors", "its page makes none"),
     (
+        "spanwire.page.web_vital.duration",
+        "its page has no engine that measures them",
+    ),
+    ("spanwire.main_thread.delay", "it has no event loop to wake"),
+    (
         "spanwire.webview.process.cpu.utilization",
         "it has no webview",
     ),

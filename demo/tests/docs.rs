@@ -134,8 +134,9 @@ impl Running {
             .status()
             .unwrap();
         assert!(built.success(), "{example} does not compile");
-        let mut child = Command::new("xvfb-run")
-            .arg("-a")
+        // One that does not end by itself is a failure and not a test that hangs.
+        let mut child = Command::new("timeout")
+            .args(["60", "xvfb-run", "-a"])
             .arg(target().join("examples").join(example))
             .args(args)
             .envs(env.iter().copied())

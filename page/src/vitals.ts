@@ -3,7 +3,7 @@
 
 import { now, stamp } from "./clock.js";
 import { tell } from "./outbox.js";
-import { append, list, listen, page, watch } from "./primordials.js";
+import { append, bare, list, listen, type List, page, removeListener, watch } from "./primordials.js";
 
 type Name = "ttfb" | "fcp" | "lcp" | "inp";
 
@@ -24,6 +24,7 @@ const THRESHOLDS = {
   lcp: { good: 2_500, fair: 4_000 },
   inp: { good: 200, fair: 500 },
 };
+const INPUTS: List<string> = bare(["keydown", "pointerdown", "click"]);
 /** Shorter events are no trouble, and many. */
 const EVENT_MS_MIN = 40;
 /** One interaction in so many may be worse than what is told of them. */
@@ -70,10 +71,14 @@ export const watchVitals = (): (() => void) => {
     say("lcp", largest);
   };
   if (painted) {
-    // What is painted after the user did something is no part of loading.
-    for (const type of ["keydown", "pointerdown", "click"]) {
-      listen(type, (event) => event.isTrusted && finishLargest(), { capture: true, once: true });
-    }
+    // What is painted after the user did something is no part of loading. Not `once`, which an
+    // event of the page's own would use up.
+    const used = (event: Event): void => {
+      if (!event.isTrusted) return;
+      finishLargest();
+      for (let at = 0; at < INPUTS.length; at++) removeListener(page, INPUTS[at] as string, used, true);
+    };
+    for (let at = 0; at < INPUTS.length; at++) listen(INPUTS[at] as string, used, true);
   }
 
   // The longest interactions since the page was shown. One has several events: the longest counts.

@@ -31,11 +31,16 @@ pub(super) enum Phase {
 pub(super) struct Outbound {
     pub(super) body: Body,
     pub(super) series: Arc<EventSeries>,
-    /// What was going on where it was sent: the parent of its span.
-    pub(super) context: Option<Context>,
+    pub(super) parent: Option<Box<Parent>>,
     pub(super) enqueued_at: Stamp,
-    /// The wall time then, when its span has a parent, which it must not begin before.
-    pub(super) enqueued_wall: Option<SystemTime>,
+}
+
+/// What was going on where a message was sent: the parent of its span.
+#[derive(Debug)]
+pub(super) struct Parent {
+    pub(super) context: Context,
+    /// The wall time then: the message's span does not begin before its parent did.
+    pub(super) wall: SystemTime,
 }
 
 #[derive(Debug)]

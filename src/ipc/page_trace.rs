@@ -36,7 +36,7 @@ pub(super) struct PageTrace {
 #[derive(Debug)]
 enum PageSpan {
     /// Without a span while there is no tracer, or while it is being made.
-    Open(Option<LiveSpan>),
+    Open(Option<Box<LiveSpan>>),
     Closed(Place),
 }
 
@@ -55,7 +55,7 @@ impl PageTrace {
     }
 
     /// Keeps a reserved span open; it comes back when the page has closed it meanwhile.
-    pub(super) fn opened(&mut self, id: u64, span: LiveSpan) -> Result<(), LiveSpan> {
+    pub(super) fn opened(&mut self, id: u64, span: Box<LiveSpan>) -> Result<(), Box<LiveSpan>> {
         match self.spans.get_mut(&id) {
             Some(PageSpan::Open(open @ None)) => {
                 *open = Some(span);
@@ -66,7 +66,7 @@ impl PageTrace {
     }
 
     /// The page closed a span: what is to be ended, if it was made.
-    pub(super) fn close(&mut self, id: u64) -> Result<Option<LiveSpan>, ErrorType> {
+    pub(super) fn close(&mut self, id: u64) -> Result<Option<Box<LiveSpan>>, ErrorType> {
         let span = match self.spans.get_mut(&id) {
             Some(PageSpan::Open(open)) => open.take(),
             Some(PageSpan::Closed(_)) | None => return Err(ErrorType::UnknownSpan),
@@ -90,7 +90,7 @@ impl PageTrace {
     /// Where the page's span with that id is, open or not.
     pub(super) fn place(&self, id: u64) -> Option<&Place> {
         match self.spans.get(&id)? {
-            PageSpan::Open(span) => span.as_ref().map(LiveSpan::place),
+            PageSpan::Open(span) => span.as_deref().map(LiveSpan::place),
             PageSpan::Closed(place) => Some(place),
         }
     }
@@ -108,7 +108,7 @@ impl PageTrace {
     /// Everything that is open, when the page is gone.
     pub(super) fn into_open(self) -> impl Iterator<Item = Box<LiveSpan>> {
         let spans = self.spans.into_values().filter_map(|span| match span {
-            PageSpan::Open(span) => span.map(Box::new),
+            PageSpan::Open(span) => span,
             PageSpan::Closed(_) => None,
         });
         spans.chain(self.calls.into_values())
@@ -172,10 +172,10 @@ mod tests {
     use super::*;
     use crate::clock;
 
-    fn span() -> LiveSpan {
+    fn span() -> Box<LiveSpan> {
         // Nobody installed a provider here, so it is one that does nothing.
         let span = global::tracer("test").start("click");
-        LiveSpan::new(span, clock::now(), SystemTime::UNIX_EPOCH)
+        Box::new(LiveSpan::new(span, clock::now(), SystemTime::UNIX_EPOCH))
     }
 
     #[test]

@@ -75,10 +75,11 @@ impl Spans {
         };
         let message = &ended.message;
         let event = message.series.label();
-        let times = match message.enqueued_wall {
-            Some(wall) => Times {
+        let parent = message.parent.as_deref();
+        let times = match parent {
+            Some(parent) => Times {
                 stamp: message.enqueued_at,
-                wall,
+                wall: parent.wall,
             },
             None => Times {
                 stamp: now.stamp,
@@ -116,7 +117,7 @@ impl Spans {
             .with_kind(kind)
             .with_start_time(times.at(message.enqueued_at))
             .with_attributes(attributes);
-        let Some(mut span) = tracer.start(message.context.as_ref(), span) else {
+        let Some(mut span) = tracer.start(parent.map(|parent| &parent.context), span) else {
             return;
         };
         let end = times.at(now.stamp);

@@ -12,7 +12,7 @@ use super::inbound::Caller;
 use super::limits::is_event_name;
 use super::live_span::{LiveSpan, Place};
 use super::message::{CancelCause, OpenSpan, PageTime};
-use super::outbox::{Body, Credit, Ended, Outbound};
+use super::outbox::{Body, Credit, Ended, Outbound, Parent};
 use super::series::EventSeries;
 use super::spans::attributes;
 use super::wire::Inner;
@@ -67,19 +67,18 @@ impl Inner {
         series: Arc<EventSeries>,
         context: Option<Context>,
     ) -> Outbound {
-        let (enqueued_at, enqueued_wall) = match context {
-            Some(_) => {
+        let (enqueued_at, parent) = match context {
+            Some(context) => {
                 let (stamp, wall) = self.clock.now_and_wall();
-                (stamp, Some(wall))
+                (stamp, Some(Box::new(Parent { context, wall })))
             }
             None => (self.clock.now(), None),
         };
         Outbound {
             body,
             series,
-            context,
+            parent,
             enqueued_at,
-            enqueued_wall,
         }
     }
 
@@ -126,7 +125,7 @@ impl Inner {
         let parent = span.place().as_parent();
         let refused = match self.page().trace(caller.generation) {
             Some(trace) => {
-                trace.call_began(call, Box::new(span));
+                trace.call_began(call, span);
                 None
             }
             None => Some(span),
@@ -145,13 +144,13 @@ impl Inner {
         start: Stamp,
         place: Option<&Place>,
         parent: Option<&Context>,
-    ) -> Option<LiveSpan> {
+    ) -> Option<Box<LiveSpan>> {
         let tracer = self.spans.tracer(self.clock.now())?;
         let start = place.map_or(start, |place| start.max(place.start));
         let wall = self.clock.wall(start);
         let wall = place.map_or(wall, |place| wall.max(place.wall));
         let span = tracer.start(parent, span.with_start_time(wall))?;
-        Some(LiveSpan::new(span, start, wall))
+        Some(Box::new(LiveSpan::new(span, start, wall)))
     }
 
     /// A call's reply ended, and with it the call: the page settled its promise, or never will.
