@@ -7,8 +7,7 @@ use serde::Serialize;
 use serde_json::value::{RawValue, to_raw_value};
 
 use super::limits::is_event_name;
-use super::outbox::{Body, Outbound, Replay};
-use super::page::died;
+use super::outbox::{Body, Outbound, Replay, died};
 use super::series::{Direction, EventSeries};
 use super::spans::Spans;
 use super::wire::{Inner, Ipc};

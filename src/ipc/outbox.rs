@@ -31,11 +31,16 @@ pub(super) enum Phase {
 pub(super) struct Outbound {
     pub(super) body: Body,
     pub(super) series: Arc<EventSeries>,
-    /// What was going on where it was sent: the parent of its span.
-    pub(super) context: Option<Context>,
+    pub(super) parent: Option<Box<Parent>>,
     pub(super) enqueued_at: Stamp,
-    /// The wall time then, when its span has a parent, which it must not begin before.
-    pub(super) enqueued_wall: Option<SystemTime>,
+}
+
+/// What was going on where a message was sent: the parent of its span.
+#[derive(Debug)]
+pub(super) struct Parent {
+    pub(super) context: Context,
+    /// The wall time then: the message's span does not begin before its parent did.
+    pub(super) wall: SystemTime,
 }
 
 #[derive(Debug)]
@@ -126,25 +131,37 @@ impl Outbound {
 /// A message that ended, and how it got there.
 #[derive(Debug)]
 pub(super) struct Ended {
+    /// What it was called on the wire; 0 when it did not get that far.
+    pub(super) id: u64,
     pub(super) message: Outbound,
     pub(super) end: End,
     pub(super) journey: Journey,
+    /// When the page ran it, if that is known.
+    pub(super) ran: Option<Ran>,
     /// The span of the page's call, when this was its reply.
-    pub(super) call: Option<LiveSpan>,
+    pub(super) call: Option<Box<LiveSpan>>,
+}
+
+/// A message that never left, as it ended.
+pub(super) fn died(message: Outbound, end: End) -> Ended {
+    Ended {
+        id: 0,
+        message,
+        end,
+        journey: Journey::default(),
+        ran: None,
+        call: None,
+    }
 }
 
 /// The stages that a message to the page went through.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Journey {
-    /// What it is called on the wire; 0 when it did not get that far.
-    pub(super) id: u64,
     /// When it left the queue, and after what wait.
     pub(super) dequeued: Option<(Stamp, Duration)>,
     /// When it was last sent, and with how many others.
     pub(super) dispatched: Option<(Stamp, usize)>,
     pub(super) attempts: u32,
-    /// When the page ran it, if that is known.
-    pub(super) ran: Option<Ran>,
 }
 
 /// When the page ran a message, in host time: not before it was sent, and not after now.
@@ -162,7 +179,7 @@ pub(super) struct Facts {
     /// Acknowledgements of messages that were not in flight.
     pub(super) unknown_acks: u64,
     /// What a page had open in the traces when it went away, and why it did.
-    pub(super) open: Vec<(LiveSpan, ErrorType)>,
+    pub(super) open: Vec<(Box<LiveSpan>, ErrorType)>,
 }
 
 #[derive(Debug)]
@@ -370,7 +387,6 @@ impl Outbox {
         let id = self.next_id;
         self.next_id += 1;
         let journey = Journey {
-            id,
             dequeued: Some((now, waited)),
             ..Journey::default()
         };
@@ -492,14 +508,11 @@ impl Outbox {
         self.credits_due = false;
         self.failed_in_a_row = 0;
         self.unsettled.clear();
-        facts
-            .ended
-            .extend(self.replies.drain(..).map(|message| Ended {
-                message,
-                end: Err(ErrorType::PageGone),
-                journey: Journey::default(),
-                call: None,
-            }));
+        facts.ended.extend(
+            self.replies
+                .drain(..)
+                .map(|reply| died(reply, Err(ErrorType::PageGone))),
+        );
         let ids: Vec<u64> = self.open.keys().copied().collect();
         for id in ids {
             let Some(open) = self.open.get_mut(&id) else {
@@ -540,10 +553,9 @@ impl Outbox {
         self.unsettled.remove(&id);
         self.release(&open.message);
         facts.ended.push(Ended {
-            message: open.message,
-            end,
+            id,
             journey: open.journey,
-            call: None,
+            ..died(open.message, end)
         });
     }
 }

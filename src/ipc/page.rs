@@ -8,11 +8,10 @@ use super::bye::Byes;
 use super::limits::Limits;
 use super::liveness::{Again, Liveness};
 use super::message::{Ack, PageTime, same};
-use super::outbox::{Body, Credit, Ended, Facts, Outbound, Outbox, Phase};
+use super::outbox::{Body, Credit, Facts, Outbound, Outbox, Phase};
 use super::page_state::PageState;
 use super::page_trace::PageTrace;
 use super::script::Script;
-use super::series::End;
 use crate::clock::Stamp;
 use crate::queue::Popped;
 use crate::semconv::ErrorType;
@@ -397,14 +396,4 @@ pub(super) struct Refused {
     pub(super) error: ErrorType,
     /// Whether a script should be sent for the credit that it gave back.
     pub(super) credits_due: bool,
-}
-
-/// A message of a page that is gone, as it ended.
-pub(super) fn died(message: Outbound, end: End) -> Ended {
-    Ended {
-        message,
-        end,
-        journey: Default::default(),
-        call: None,
-    }
 }

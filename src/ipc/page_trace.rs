@@ -30,13 +30,13 @@ pub(super) struct PageTrace {
     /// The highest id that the page gave a span: they rise, so one that does not was seen before.
     last_span: Option<u64>,
     /// The page's calls by their ids: no more than the window, since each ends with its reply.
-    calls: Ids<LiveSpan>,
+    calls: Ids<Box<LiveSpan>>,
 }
 
 #[derive(Debug)]
 enum PageSpan {
     /// Without a span while there is no tracer, or while it is being made.
-    Open(Option<LiveSpan>),
+    Open(Option<Box<LiveSpan>>),
     Closed(Place),
 }
 
@@ -55,7 +55,7 @@ impl PageTrace {
     }
 
     /// Keeps a reserved span open; it comes back when the page has closed it meanwhile.
-    pub(super) fn opened(&mut self, id: u64, span: LiveSpan) -> Result<(), LiveSpan> {
+    pub(super) fn opened(&mut self, id: u64, span: Box<LiveSpan>) -> Result<(), Box<LiveSpan>> {
         match self.spans.get_mut(&id) {
             Some(PageSpan::Open(open @ None)) => {
                 *open = Some(span);
@@ -66,7 +66,7 @@ impl PageTrace {
     }
 
     /// The page closed a span: what is to be ended, if it was made.
-    pub(super) fn close(&mut self, id: u64) -> Result<Option<LiveSpan>, ErrorType> {
+    pub(super) fn close(&mut self, id: u64) -> Result<Option<Box<LiveSpan>>, ErrorType> {
         let span = match self.spans.get_mut(&id) {
             Some(PageSpan::Open(open)) => open.take(),
             Some(PageSpan::Closed(_)) | None => return Err(ErrorType::UnknownSpan),
@@ -90,23 +90,23 @@ impl PageTrace {
     /// Where the page's span with that id is, open or not.
     pub(super) fn place(&self, id: u64) -> Option<&Place> {
         match self.spans.get(&id)? {
-            PageSpan::Open(span) => span.as_ref().map(LiveSpan::place),
+            PageSpan::Open(span) => span.as_deref().map(LiveSpan::place),
             PageSpan::Closed(place) => Some(place),
         }
     }
 
     /// A call was admitted. Ids rise, so it is no other's.
-    pub(super) fn call_began(&mut self, call: u64, span: LiveSpan) {
+    pub(super) fn call_began(&mut self, call: u64, span: Box<LiveSpan>) {
         self.calls.insert(call, span);
     }
 
     /// A call is over: its span, unless it ended before.
-    pub(super) fn call_ended(&mut self, call: u64) -> Option<LiveSpan> {
+    pub(super) fn call_ended(&mut self, call: u64) -> Option<Box<LiveSpan>> {
         self.calls.remove(&call)
     }
 
     /// Everything that is open, when the page is gone.
-    pub(super) fn into_open(self) -> impl Iterator<Item = LiveSpan> {
+    pub(super) fn into_open(self) -> impl Iterator<Item = Box<LiveSpan>> {
         let spans = self.spans.into_values().filter_map(|span| match span {
             PageSpan::Open(span) => span,
             PageSpan::Closed(_) => None,
@@ -135,9 +135,7 @@ impl PageTrace {
             let Some((sent, _)) = ended.journey.dispatched else {
                 continue;
             };
-            let found = ack
-                .ran
-                .binary_search_by_key(&ended.journey.id, |(id, ..)| *id);
+            let found = ack.ran.binary_search_by_key(&ended.id, |(id, ..)| *id);
             let named = found.ok().and_then(|place| ack.ran.get(place));
             let time = |ms| PageTime::from_ms(ms).and_then(host);
             let begin = named.and_then(|&(_, begin, _)| time(begin)).unwrap_or(at);
@@ -158,7 +156,7 @@ impl PageTrace {
             if ended.end.is_ok() && !ignored {
                 let begin = begin.max(sent).min(now);
                 let end = end.max(begin).min(now);
-                ended.journey.ran = Some(Ran { begin, end });
+                ended.ran = Some(Ran { begin, end });
             }
         }
     }
@@ -174,10 +172,10 @@ mod tests {
     use super::*;
     use crate::clock;
 
-    fn span() -> LiveSpan {
+    fn span() -> Box<LiveSpan> {
         // Nobody installed a provider here, so it is one that does nothing.
         let span = global::tracer("test").start("click");
-        LiveSpan::new(span, clock::now(), SystemTime::UNIX_EPOCH)
+        Box::new(LiveSpan::new(span, clock::now(), SystemTime::UNIX_EPOCH))
     }
 
     #[test]

@@ -3,6 +3,7 @@
 //!
 //! They go through the OpenTelemetry API, so they end up wherever the app's provider sends them.
 
+use std::cell::OnceCell;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, SystemTime};
@@ -68,20 +69,21 @@ impl Spans {
     }
 
     /// Makes the span of a message that ended, and that of the page's work on it.
-    pub(super) fn ended(&self, webview: &Arc<str>, ended: &Ended, now: Stamp, clock: &Clock) {
-        let Some(tracer) = self.tracer(now) else {
+    pub(super) fn ended(&self, webview: &Arc<str>, ended: &Ended, now: &Moment<'_>) {
+        let Some(tracer) = self.tracer(now.stamp) else {
             return;
         };
         let message = &ended.message;
         let event = message.series.label();
-        let times = match message.enqueued_wall {
-            Some(wall) => Times {
+        let parent = message.parent.as_deref();
+        let times = match parent {
+            Some(parent) => Times {
                 stamp: message.enqueued_at,
-                wall,
+                wall: parent.wall,
             },
             None => Times {
-                stamp: now,
-                wall: clock.wall(now),
+                stamp: now.stamp,
+                wall: now.wall(),
             },
         };
         let (verb, kind) = match message.body {
@@ -115,10 +117,10 @@ impl Spans {
             .with_kind(kind)
             .with_start_time(times.at(message.enqueued_at))
             .with_attributes(attributes);
-        let Some(mut span) = tracer.start(message.context.as_ref(), span) else {
+        let Some(mut span) = tracer.start(parent.map(|parent| &parent.context), span) else {
             return;
         };
-        let end = times.at(now);
+        let end = times.at(now.stamp);
         if span.is_recording() {
             if let Some((stamp, _)) = journey.dequeued {
                 span.add_event_with_timestamp("dequeued", times.at(stamp), Vec::new());
@@ -132,7 +134,7 @@ impl Spans {
             }
         }
         span.end_with_timestamp(end);
-        if let Some(ran) = journey.ran
+        if let Some(ran) = ended.ran
             && !matches!(message.body, Body::Eval { .. })
         {
             self.process(webview, ended, span.span_context(), ran, times);
@@ -201,6 +203,27 @@ pub(super) fn attributes(event: &Arc<str>, webview: &Arc<str>) -> Vec<KeyValue> 
     attributes.push(KeyValue::new(semconv::RPC_METHOD, Arc::clone(event)));
     attributes.push(KeyValue::new(semconv::WEBVIEW_NAME, Arc::clone(webview)));
     attributes
+}
+
+/// The time now. The wall time is read when it is first asked for.
+pub(super) struct Moment<'a> {
+    pub(super) stamp: Stamp,
+    clock: &'a Clock,
+    wall: OnceCell<SystemTime>,
+}
+
+impl<'a> Moment<'a> {
+    pub(super) fn now(clock: &'a Clock) -> Self {
+        Self {
+            stamp: clock.now(),
+            clock,
+            wall: OnceCell::new(),
+        }
+    }
+
+    fn wall(&self) -> SystemTime {
+        *self.wall.get_or_init(|| self.clock.wall(self.stamp))
+    }
 }
 
 /// Wall times of one span: all from one reading, so a clock that is set shifts the span as a whole.

@@ -12,7 +12,7 @@ use super::inbound::Caller;
 use super::limits::is_event_name;
 use super::live_span::{LiveSpan, Place};
 use super::message::{CancelCause, OpenSpan, PageTime};
-use super::outbox::{Body, Credit, Ended, Outbound};
+use super::outbox::{Body, Credit, Ended, Outbound, Parent};
 use super::series::EventSeries;
 use super::spans::attributes;
 use super::wire::Inner;
@@ -67,19 +67,18 @@ impl Inner {
         series: Arc<EventSeries>,
         context: Option<Context>,
     ) -> Outbound {
-        let (enqueued_at, enqueued_wall) = match context {
-            Some(_) => {
+        let (enqueued_at, parent) = match context {
+            Some(context) => {
                 let (stamp, wall) = self.clock.now_and_wall();
-                (stamp, Some(wall))
+                (stamp, Some(Box::new(Parent { context, wall })))
             }
             None => (self.clock.now(), None),
         };
         Outbound {
             body,
             series,
-            context,
+            parent,
             enqueued_at,
-            enqueued_wall,
         }
     }
 
@@ -145,21 +144,17 @@ impl Inner {
         start: Stamp,
         place: Option<&Place>,
         parent: Option<&Context>,
-    ) -> Option<LiveSpan> {
+    ) -> Option<Box<LiveSpan>> {
         let tracer = self.spans.tracer(self.clock.now())?;
         let start = place.map_or(start, |place| start.max(place.start));
         let wall = self.clock.wall(start);
         let wall = place.map_or(wall, |place| wall.max(place.wall));
         let span = tracer.start(parent, span.with_start_time(wall))?;
-        Some(LiveSpan::new(span, start, wall))
+        Some(Box::new(LiveSpan::new(span, start, wall)))
     }
 
     /// A call's reply ended, and with it the call: the page settled its promise, or never will.
-    pub(super) fn call_settled(&self, ended: &mut Ended) {
-        let Some(mut span) = ended.call.take() else {
-            return;
-        };
-        let now = self.clock.now();
+    pub(super) fn call_settled(&self, mut span: LiveSpan, ended: &Ended, now: Stamp) {
         let error = match (&ended.message.body, ended.end) {
             (_, Err(error)) => Some(error),
             (Body::Reply { result, .. }, Ok(())) => result
@@ -168,7 +163,7 @@ impl Inner {
                 .map(|rejection| rejection.code.error_type()),
             _ => None,
         };
-        let settled = ended.journey.ran.map_or(now, |ran| ran.begin);
+        let settled = ended.ran.map_or(now, |ran| ran.begin);
         if ended.end.is_ok() {
             span.event("settled", settled);
         }

@@ -12,12 +12,12 @@ use super::handler::{IpcHandler, Listener, ListenerId, RegisterError};
 use super::limits::Limits;
 use super::message::is_page_id;
 use super::origins::Origins;
-use super::outbox::{Ended, Facts, Outbound, Phase};
-use super::page::{Page, died};
+use super::outbox::{Ended, Facts, Outbound, Phase, died};
+use super::page::Page;
 use super::page_state::PageState;
 use super::script::Script;
 use super::series::{Direction, WebviewSeries};
-use super::spans::Spans;
+use super::spans::{Moment, Spans};
 use super::stats::{IpcMetrics, Stats};
 use super::waker::Waker;
 use crate::clock::Clock;
@@ -406,12 +406,15 @@ impl Inner {
 
     /// Records what came of an input. Called without the lock.
     pub(super) fn apply(&self, facts: Facts) {
+        let now = Moment::now(&self.clock);
         for mut ended in facts.ended {
-            self.ended(&ended);
-            self.call_settled(&mut ended);
+            self.ended_at(&ended, &now);
+            if let Some(call) = ended.call.take() {
+                self.call_settled(*call, &ended, now.stamp);
+            }
         }
         for (span, why) in facts.open {
-            span.fail(why.as_str(), self.clock.now());
+            span.fail(why.as_str(), now.stamp);
         }
         if facts.retries > 0 {
             self.series.retried(facts.retries);
@@ -424,15 +427,18 @@ impl Inner {
 
     /// Records the end of a message that had been accepted.
     pub(super) fn ended(&self, ended: &Ended) {
-        let now = self.clock.now();
-        let took = now.since(ended.message.enqueued_at);
+        self.ended_at(ended, &Moment::now(&self.clock));
+    }
+
+    fn ended_at(&self, ended: &Ended, now: &Moment<'_>) {
+        let took = now.stamp.since(ended.message.enqueued_at);
         ended.message.series.sent(ended.end, took);
         if ended.journey.dispatched.is_some() {
             let size = ended.message.size();
             self.series.message_size(Direction::Outbound, size);
         }
         self.stats.sent(ended.end, took);
-        self.spans.ended(&self.config.name, ended, now, &self.clock);
+        self.spans.ended(&self.config.name, ended, now);
     }
 }
 
