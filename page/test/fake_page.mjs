@@ -14,6 +14,9 @@ const engine = (page, entryTypes) => {
   class EventTarget {
     #listeners = [];
     addEventListener(type, run, options) {
+      // As an engine reads an object of options: whatever is on its prototypes.
+      const signal = options?.signal;
+      if (signal !== undefined && !(signal instanceof AbortSignal)) throw new TypeError("no signal");
       of(this).#listeners.push({ type, run, capture: !!options?.capture, once: !!options?.once });
     }
     removeEventListener(type, run) {
@@ -52,6 +55,7 @@ const engine = (page, entryTypes) => {
     constructor(type, options) {
       super(type);
       this.#detail = options?.detail ?? null;
+      this.cancelable = !!options?.cancelable;
     }
     get detail() {
       return this.#detail;
@@ -64,7 +68,7 @@ const engine = (page, entryTypes) => {
     signal = new AbortSignal();
     abort() {
       this.signal.aborted = true;
-      this.signal.dispatchEvent(new Event("abort"));
+      dispatchEvent.call(this.signal, new Event("abort"));
     }
   }
   class PerformanceObserverEntryList {

@@ -40,7 +40,7 @@ const SETTERS = `
   const fields = ["id", "text", "sent", "nonce", "page", "messages", "kind", "event", "data", "span", "at", "timer", "abort",
     "resolve", "reject", "signal", "entry", "waits", "before", "after", "bytes", "error", "detail", "once", "capture",
     "value", "get", "set", "enumerable", "name", "code", "call", "ids", "ran", "failed", "timeoutMs", "traceparent",
-    "unit", "category", "then_", "invoke", "emit", "trace", "isEvent"];
+    "unit", "category", "cancelable", "invoke", "emit", "trace", "isEvent"];
   for (const name of fields) {
     Object.defineProperty(Object.prototype, name, {
       __proto__: null,
@@ -68,6 +68,9 @@ for (const [what, code] of Object.entries({ prototypes: PROTOTYPES, setters: SET
     const { spanwire } = page;
     const seen = [];
     spanwire.on("before", (data) => seen.push(data));
+    let dispatched;
+    page.target.addEventListener("after", (event) => (dispatched = event));
+    const abort = new page.window.AbortController();
     await page.sent();
     page.run(`{ ${TAKE_OVER} ${code} }`);
     // Values from outside of the context have prototypes that nobody changed.
@@ -100,6 +103,13 @@ for (const [what, code] of Object.entries({ prototypes: PROTOTYPES, setters: SET
     const acks = await page.sentOf("ack");
     assert.deepEqual(acks.map(({ ids }) => ids), [[[1, 5], [7, 7]]]);
     assert.equal(page.reported.length, 0);
+    assert.deepEqual([dispatched.detail, dispatched.cancelable], [4, false]);
+    const aborted = outcome(spanwire.invoke("aborted", 1, { signal: abort.signal, timeoutMs: undefined, traceparent: undefined }));
+    await page.sent();
+    abort.abort();
+    assert.equal((await aborted).error.code, "CANCELLED");
+    page.fire("pagehide");
+    assert.deepEqual((await page.sent()).map(({ kind }) => kind), ["cancel", "leave"]);
     const overheard = page.run("overheard");
     for (let n = 0; n < overheard.length; n++) {
       let text = "";

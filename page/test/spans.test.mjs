@@ -28,6 +28,15 @@ test("what is sent inside a span belongs to it, and stands between its begin and
   ]);
 });
 
+test("a span that sent what still waits for credits ends all the same", async () => {
+  const page = new FakePage({ config: { credits: 1 } });
+  await page.sent();
+  page.spanwire.trace("span", () => [1, 2].map((n) => page.spanwire.emit("event", n)));
+  assert.deepEqual((await page.sent()).map(({ kind, data }) => data ?? kind), ["open", 1, "close"]);
+  page.receive({ kind: "credit", count: 1 });
+  assert.deepEqual((await page.sent()).map(({ span }) => span), [1]);
+});
+
 test("behind an await the span's own functions go on with it", async () => {
   const page = new FakePage();
   await page.sent();

@@ -76,7 +76,7 @@ test("what is withdrawn unsent makes room and is never sent", async () => {
     abort.abort();
     assert.equal((await call).error.code, "CANCELLED");
   }
-  await page.sent();
+  assert.deepEqual((await page.sent()).map(({ kind }) => kind), ["ready"], "the host knows nothing of them");
   page.receive({ kind: "credit", count: 20_000 });
   const sent = await page.sent();
   assert.deepEqual([...new Set(sent.map(({ kind }) => kind))], ["event"]);
@@ -186,6 +186,7 @@ test("what a listener says goes with the ack, behind the continuations", async (
   page.receive({ kind: "event", id: 1, event: "e", data: 1 }, { kind: "reply", id: 2, call: 1, data: 1 });
   await call;
   assert.deepEqual((await page.sent()).map(({ kind, event }) => event ?? kind), ["ack", "from.listener", "from.continuation"]);
+  assert.equal(page.batches.length, 2, "in one batch");
 });
 
 test("a message runs once, and what ran is told again", async () => {
