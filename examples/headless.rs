@@ -79,9 +79,14 @@ fn page(
     from_host: &Receiver<String>,
     seconds: u64,
 ) -> u64 {
+    // What `performance.now()` is to a real page: the host translates it.
+    let began = spanwire::clock::now();
+    let now = || spanwire::clock::now().since(began).as_secs_f64() * 1e3;
     let send = |messages: Value| {
-        let text =
-            format!(r#"{{"spanwire":1,"nonce":"{nonce}","page":"p1","messages":{messages}}}"#);
+        let sent = now();
+        let text = format!(
+            r#"{{"spanwire":1,"nonce":"{nonce}","page":"p1","sent":{sent},"messages":{messages}}}"#
+        );
         to_host.send(text).is_ok()
     };
     let mut replies = 0;
@@ -90,13 +95,14 @@ fn page(
     send(json!([{"kind": "ready"}]));
     for round in 0..(seconds * 100).max(500) {
         send(json!([
-            {"kind": "call", "id": id(), "event": "greet", "data": "page"},
-            {"kind": "call", "id": id(), "event": "nobody"},
+            {"kind": "call", "id": id(), "event": "greet", "data": "page", "at": now()},
+            {"kind": "call", "id": id(), "event": "nobody", "at": now()},
             {"kind": "event", "id": id(), "event": "log", "data": {"round": round}},
             {"kind": "event", "id": id(), "event": "round", "data": round},
         ]));
         // One batch answers each text that carried a message.
         let Ok(batch) = from_host.recv() else { break };
+        let at = now();
         let messages = messages(&batch);
         replies += messages
             .iter()
@@ -108,7 +114,7 @@ fn page(
             .map(|message| json!([message["id"], message["id"]]))
             .collect();
         let mut answers = pongs(&messages);
-        answers.push(json!({"kind": "ack", "ids": ids}));
+        answers.push(json!({"kind": "ack", "ids": ids, "at": at, "done": now()}));
         send(json!(answers));
         if seconds > 0 {
             thread::sleep(Duration::from_millis(10));
