@@ -15,10 +15,6 @@ const REFUSED_MAX: usize = 16;
 pub(crate) struct Watch(Mutex<Seen>);
 
 #[derive(Default)]
-#[cfg_attr(
-    not(target_os = "linux"),
-    expect(dead_code, reason = "only there does a webview tell so much")
-)]
 struct Seen {
     /// The webview whose signals are heard.
     webview: Option<usize>,
