@@ -9,12 +9,17 @@ mod receiver;
 
 use std::path::PathBuf;
 use std::process::Command;
+use std::sync::{Mutex, PoisonError};
 
 use opentelemetry_proto::tonic::trace::v1::Span;
 use receiver::Receiver;
 
+/// `xvfb-run` looks for a free display and takes it in two steps: one at a time.
+static DISPLAY: Mutex<()> = Mutex::new(());
+
 /// Runs it to its end and returns what it printed.
 fn run(example: &str, receiver: &Receiver) -> String {
+    let _alone = DISPLAY.lock().unwrap_or_else(PoisonError::into_inner);
     let output = Command::new("xvfb-run")
         .args(["-a", "timeout", "60"])
         .arg(built(example))
