@@ -17,7 +17,7 @@ FEATURES := testing,wry
 # A window needs a display. Without one it gets a virtual one.
 WITH_DISPLAY := $(if $(or $(DISPLAY),$(WAYLAND_DISPLAY)),,xvfb-run -a)
 
-.PHONY: help demo test check bench packages fmt clippy features doc examples shellcheck
+.PHONY: help demo test check page bench packages fmt clippy features doc examples shellcheck
 
 help: ## say what there is
 	@echo "usage: make <target>"
@@ -32,7 +32,16 @@ demo: ## open the demo's window; ARGS="--for 10s --drive" runs it unattended, AR
 test: packages ## run all tests, the one with a real window and a real Prometheus among them
 	cargo test --workspace --features $(FEATURES)
 
-check: packages fmt shellcheck clippy features doc examples ## formatting, lints, features, docs, and that the examples run
+check: packages fmt shellcheck page clippy features doc examples ## formatting, lints, the page script, features, docs, and that the examples run
+
+# `page/spanwire.js` is committed, so that building the crate needs no Node: it must be what the
+# source builds.
+page: ## check the page script and its package: types, the committed build, its size, tests
+	@scripts/install-packages page
+	cd page && npm ci --no-audit --no-fund
+	cd page && npm run --silent types
+	cd page && npm run --silent build -- --check
+	cd page && npm test
 
 bench: ## run the benchmarks
 	cargo bench -p spanwire

@@ -70,6 +70,17 @@ impl Clock {
         }
     }
 
+    /// The time now, and a wall time that is no earlier: what began before by the wall clock did
+    /// not begin after it.
+    pub(crate) fn now_and_wall(&self) -> (Stamp, SystemTime) {
+        let stamp = self.now();
+        let wall = match &self.0 {
+            None => wall_now(),
+            Some(_) => self.wall(stamp),
+        };
+        (stamp, wall)
+    }
+
     /// The wall time at `stamp`.
     ///
     /// It is counted back from the wall time now, so a clock that was set or a machine that slept

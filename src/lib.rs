@@ -85,3 +85,8 @@ pub use timer::{ScopedTimer, monitor};
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]
 struct Readme;
+
+/// Compiles the quick reference.
+#[cfg(doctest)]
+#[doc = include_str!("../docs/reference.md")]
+struct Reference;

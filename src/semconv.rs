@@ -91,6 +91,8 @@ metrics! {
     IPC_HANDLER_DURATION = Histogram "spanwire.ipc.handler.duration" ["s"]
         "Time that the host's handlers took for a message from the page."
         (WEBVIEW_NAME, IPC_EVENT, ERROR_TYPE) in WIRE_BOUNDS_S;
+    IPC_TRANSIT_DURATION = Histogram "spanwire.ipc.transit.duration" ["s"]
+        "Time that a batch from the page was on its way to the host." (WEBVIEW_NAME) in WIRE_BOUNDS_S;
     IPC_MESSAGE_SIZE = Histogram "spanwire.ipc.message.size" ["By"]
         "Size of a message's payload on the wire." (WEBVIEW_NAME, IPC_DIRECTION) in SIZE_BOUNDS_BY;
     IPC_BATCH_SIZE = Histogram "spanwire.ipc.batch.size" ["{message}"]
@@ -244,7 +246,7 @@ pub const FORBIDDEN_HOST: &str = "forbidden_host";
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct SpanInfo {
-    /// Its name, with `{event}` or `{operation}` for the part that varies.
+    /// Its name, with `{event}`, `{trace}` or `{operation}` for the part that varies.
     pub name: &'static str,
     /// OpenTelemetry's span kind.
     pub kind: &'static str,
@@ -254,6 +256,11 @@ pub struct SpanInfo {
 
 /// Every span.
 pub const SPANS: &[SpanInfo] = &[
+    SpanInfo {
+        name: "{event}",
+        kind: "client",
+        description: "A call of the page, from `invoke` until its promise is settled.",
+    },
     SpanInfo {
         name: "{event}",
         kind: "server",
@@ -273,6 +280,16 @@ pub const SPANS: &[SpanInfo] = &[
         name: "reply {event}",
         kind: "internal",
         description: "A call's reply, from the handler's end to the page's acknowledgement.",
+    },
+    SpanInfo {
+        name: "process {event}",
+        kind: "consumer",
+        description: "The page at work on an event or a reply.",
+    },
+    SpanInfo {
+        name: "{trace}",
+        kind: "internal",
+        description: "What the page does within `spanwire.trace`.",
     },
     SpanInfo {
         name: "{operation}",
@@ -318,6 +335,8 @@ error_types! {
     OverCredit = "over_credit",
         "The page has more unanswered messages, or more bytes on the host, than its window allows.";
     UnknownAck = "unknown_ack", "The page acknowledged a message or a ping that is not open.";
+    UnknownSpan = "unknown_span", "The page closed a span that is not open.";
+    TooManySpans = "too_many_spans", "The page has as many spans open as it may.";
     InvalidTraceparent = "invalid_traceparent", "The page's traceparent is not of the W3C form.";
     PageShed = "page_shed", "The page's outbox was full, so the page dropped it.";
     Timeout = "timeout", "Its time ran out.";

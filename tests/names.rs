@@ -10,9 +10,9 @@ use std::collections::BTreeSet;
 use std::process::{Child, Command};
 use std::time::Duration;
 
-use model_page::ModelPage;
+use model_page::{Eval, ModelPage};
 use serde_json::json;
-use spanwire::ipc::{Call, Ipc};
+use spanwire::ipc::{Call, Ipc, Received};
 use spanwire::queue::MessageQueue;
 use spanwire::semconv::{ATTRIBUTES, ErrorType, METRICS, SPANS};
 use spanwire::telemetry::{Exporter, MetricsExporter, Telemetry};
@@ -168,6 +168,7 @@ fn emit_everything() {
     page.call(&ipc, "good", json!(1));
     page.emit(&ipc, "bad", json!(1));
     page.send(&ipc, &[json!({"kind": "error", "type": "uncaught"})]);
+    stamped(&ipc, &mut page);
     page.send(
         &ipc,
         &[json!({"kind": "vital", "name": "lcp", "rating": "good", "value": 800})],
@@ -257,13 +258,13 @@ fn emit_everything() {
         .spans()
         .iter()
         .map(|span| {
-            let placeholder = if ["slow", "running"].contains(&span.name.as_str()) {
-                "{operation}".to_owned()
-            } else {
-                match span.name.split_once(' ') {
+            let placeholder = match span.name.as_str() {
+                "slow" | "running" => "{operation}".to_owned(),
+                "click" => "{trace}".to_owned(),
+                name => match name.split_once(' ') {
                     Some((verb, _)) => format!("{verb} {{event}}"),
                     None => "{event}".to_owned(),
-                }
+                },
             };
             (
                 placeholder,
@@ -293,6 +294,33 @@ fn emit_everything() {
     attributes.retain(|attribute| !FIELDS.contains(&attribute.as_str()));
     let listed: BTreeSet<String> = ATTRIBUTES.iter().map(|name| name.to_string()).collect();
     assert_eq!(attributes, listed);
+}
+
+/// A call and a span of a page that stamps what it sends, and one more once its clock is known.
+fn stamped(ipc: &Ipc, page: &mut ModelPage) {
+    let began = spanwire::clock::now();
+    let now = || spanwire::clock::now().since(began).as_millis();
+    let send = |page: &ModelPage, messages: &[serde_json::Value]| {
+        let text = page.batch(messages);
+        let sent = format!(r#","sent":{},"messages""#, now());
+        let text = text.replacen(r#","messages""#, &sent, 1);
+        assert_eq!(ipc.receive(&text, None), Received::Ours);
+    };
+    for span in 1..=2 {
+        let open = json!({"kind": "open", "span": span, "name": "click", "at": now()});
+        let id = page.take_id();
+        let call = json!({"kind": "call", "id": id, "event": "good", "at": now(), "span": span});
+        send(page, &[open, call]);
+        while let Some(script) = ipc.next_script() {
+            if let Some(mut ack) = page.run(&script, Eval::Runs) {
+                ack["at"] = json!(now());
+                send(
+                    page,
+                    &[ack, json!({"kind": "close", "span": span, "at": now()})],
+                );
+            }
+        }
+    }
 }
 
 /// Names of the metric families in the text format.

@@ -1,6 +1,6 @@
 //! What the command line asks for.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
 use clap::Parser;
@@ -21,7 +21,7 @@ pub(crate) struct Args {
     pub(crate) drive: bool,
 
     /// Address at which /metrics is served [default: OTEL_EXPORTER_PROMETHEUS_HOST or 127.0.0.1]
-    #[arg(long)]
+    #[arg(long, value_parser = host)]
     pub(crate) host: Option<IpAddr>,
 
     /// Port of /metrics, 0 for any free one [default: OTEL_EXPORTER_PROMETHEUS_PORT or 9464]
@@ -58,6 +58,14 @@ fn duration(text: &str) -> Result<Duration, String> {
     Ok(Duration::from_millis(millis))
 }
 
+fn host(text: &str) -> Result<IpAddr, String> {
+    if text == "localhost" {
+        return Ok(Ipv4Addr::LOCALHOST.into());
+    }
+    text.parse()
+        .map_err(|_| "expected an address, as in 127.0.0.1, ::1, 0.0.0.0 or localhost".to_owned())
+}
+
 fn interval(text: &str) -> Result<Duration, String> {
     let interval = duration(text)?;
     if interval < Duration::from_millis(50) {
@@ -79,6 +87,15 @@ mod tests {
             ("1h", 3_600_000),
         ] {
             assert_eq!(duration(text), Ok(Duration::from_millis(millis)), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_host_is_an_address_or_localhost() {
+        assert_eq!(host("localhost"), host("127.0.0.1"));
+        assert!(host("::1").is_ok());
+        for text in ["", "nonsense", "127.0.0", "127.0.0.1:80"] {
+            assert!(host(text).unwrap_err().contains("127.0.0.1"), "{text}");
         }
     }
 

@@ -1,20 +1,26 @@
 //! What the demo's app is about: a library of assets, made up the same way in every run.
 
 use std::fmt;
+use std::sync::{PoisonError, RwLock};
 use std::time::Duration;
 
 use serde::Serialize;
+use spanwire::timer::monitor;
 use tracing::instrument;
 
-/// One asset as the page shows it.
+use crate::picture::Picture;
+
+/// One asset as the page's list shows it.
 #[derive(Clone, Debug, Serialize)]
 pub(crate) struct Asset {
+    id: u32,
     name: String,
-    kind: &'static str,
-    /// Where the picture's sun stands, its colour and how light it is: the page paints a thumbnail.
-    sun: u8,
-    hue: u16,
-    light: u8,
+    light: &'static str,
+    format: &'static str,
+    /// Another workstation works on it.
+    locked: bool,
+    /// It came in since the app was started.
+    new: bool,
 }
 
 /// The answer to a search.
@@ -24,57 +30,67 @@ pub(crate) struct Found {
     assets: Vec<Asset>,
 }
 
+/// One asset as the page's detail pane shows it.
+#[derive(Debug, Serialize)]
+pub(crate) struct Details {
+    #[serde(flatten)]
+    asset: Asset,
+    place: &'static str,
+    pixels: &'static str,
+    megabytes: f64,
+    taken: String,
+    /// How much of the picture is how light, from black to white, each 0 to 1.
+    histogram: Vec<f64>,
+}
+
 /// What came of a render.
 #[derive(Debug, Serialize)]
 pub(crate) struct Rendered {
-    millis: u128,
     samples: u32,
+    tiles: u32,
 }
 
-/// Why an asset cannot be published.
+/// Why an asset cannot be opened or published.
 #[derive(Debug)]
-pub(crate) struct PublishError {
-    asset: String,
+pub(crate) enum AssetError {
+    /// Nothing has this id.
+    Unknown(u32),
+    /// Another workstation works on it.
+    Locked(String),
 }
 
-impl fmt::Display for PublishError {
+impl fmt::Display for AssetError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} is locked by another user", self.asset)
+        match self {
+            Self::Unknown(id) => write!(f, "there is no asset {id}"),
+            Self::Locked(name) => write!(f, "another workstation has {name} open"),
+        }
     }
 }
 
-impl std::error::Error for PublishError {}
+impl std::error::Error for AssetError {}
 
 /// Every asset there is.
 #[derive(Debug)]
 pub(crate) struct Library {
-    assets: Vec<Asset>,
+    assets: RwLock<Vec<Asset>>,
 }
 
 impl Library {
     pub(crate) fn new() -> Self {
-        let mut assets = Vec::new();
-        let lights = |take: u16| LIGHTS.iter().map(move |light| (take, light));
-        for (take, (time, hue, light)) in (1..=60).flat_map(lights) {
-            for (place, kind) in PLACES {
-                let seed = assets.len();
-                assets.push(Asset {
-                    name: format!("{place}_{time}_{take:03}"),
-                    kind,
-                    sun: u8::try_from(18 + seed * 37 % 64).unwrap_or(50),
-                    hue: hue + take * 7 % 24,
-                    light: *light,
-                });
-            }
+        let assets = (0..AT_FIRST).map(|id| asset(id, false)).collect();
+        Self {
+            assets: RwLock::new(assets),
         }
-        Self { assets }
     }
 
-    /// The assets whose name has `query` in it, the best matches first.
+    /// The assets whose name has `query` in it and that were taken in this light: what came in
+    /// since the start first, and then the best matches.
     #[instrument(skip_all, fields(limit))]
-    pub(crate) fn search(&self, query: &str, limit: usize) -> Found {
+    pub(crate) fn search(&self, query: &str, light: &str, limit: usize) -> Found {
         let query = query.trim().to_lowercase();
-        let mut found = self.matching(&query);
+        let assets = self.assets.read().unwrap_or_else(PoisonError::into_inner);
+        let mut found = matching(&assets, &query, light);
         rank(&mut found, &query);
         Found {
             matches: found.len(),
@@ -82,71 +98,191 @@ impl Library {
         }
     }
 
+    /// Takes one more asset in, and returns its name.
+    ///
+    /// A demo that runs for days imports what it has already.
     #[instrument(skip_all)]
-    fn matching(&self, query: &str) -> Vec<&Asset> {
-        let matches = |asset: &&Asset| asset.name.contains(query);
-        self.assets.iter().filter(matches).collect()
+    pub(crate) fn add(&self) -> String {
+        let mut assets = self.assets.write().unwrap_or_else(PoisonError::into_inner);
+        let id = u32::try_from(assets.len()).unwrap_or(AT_MOST);
+        if id >= AT_MOST {
+            return asset(AT_FIRST, true).name;
+        }
+        let asset = asset(id, true);
+        let name = asset.name.clone();
+        assets.push(asset);
+        name
     }
 
-    /// Fails: somebody else always has the asset.
+    pub(crate) fn get(&self, id: u32) -> Result<Asset, AssetError> {
+        let assets = self.assets.read().unwrap_or_else(PoisonError::into_inner);
+        let found = usize::try_from(id).ok().and_then(|at| assets.get(at));
+        found.cloned().ok_or(AssetError::Unknown(id))
+    }
+
+    /// Everything about one asset.
     #[instrument(skip_all)]
-    pub(crate) fn publish(&self, asset: &str) -> Result<(), PublishError> {
-        tracing::warn!("the asset is locked");
-        Err(PublishError {
-            asset: asset.chars().take(64).collect(),
+    pub(crate) async fn open(&self, id: u32) -> Result<Details, AssetError> {
+        let asset = self.get(id)?;
+        read_metadata().await;
+        let histogram = histogram(id);
+        let (pixels, megabytes) = pixels(asset.format);
+        Ok(Details {
+            place: place(id).0,
+            pixels,
+            megabytes: megabytes * (0.8 + f64::from(id % 40) / 100.0),
+            taken: format!("2026-{:02}-{:02}", 1 + id / 28 % 10, 1 + id % 28),
+            histogram,
+            asset,
         })
     }
+
+    /// Fails for what is locked.
+    #[instrument(skip_all)]
+    pub(crate) async fn publish(&self, id: u32) -> Result<(), AssetError> {
+        let asset = self.get(id)?;
+        if asset.locked {
+            tracing::warn!("the asset is locked");
+            return Err(AssetError::Locked(asset.name));
+        }
+        upload().await;
+        Ok(())
+    }
+
+    /// The picture of an asset, for its thumbnail and its detail pane.
+    pub(crate) fn picture(&self, id: u32) -> Option<Picture> {
+        let asset = self.get(id).ok()?;
+        Some(Picture::new(id, place(id).1, asset.light))
+    }
+}
+
+fn asset(id: u32, new: bool) -> Asset {
+    let places = PLACES.len() as u32;
+    let lights = LIGHTS.len() as u32;
+    // Neighbours in the list look different, and each combination comes once for each take.
+    let light = LIGHTS[((id / places + id) % lights) as usize];
+    let take = 1 + id / (places * lights);
+    Asset {
+        id,
+        name: format!("{}_{light}_{take:03}", place(id).0),
+        light,
+        format: ["EXR", "EXR", "HDR", "TIFF", "EXR"][id as usize % 5],
+        locked: !new && id % 7 == 3,
+        new,
+    }
+}
+
+fn place(id: u32) -> (&'static str, Scene) {
+    PLACES[(id as usize).wrapping_mul(3) % PLACES.len()]
+}
+
+fn pixels(format: &str) -> (&'static str, f64) {
+    match format {
+        "HDR" => ("8192 × 4096", 134.0),
+        "TIFF" => ("6000 × 4000", 72.0),
+        _ => ("4096 × 2160", 53.0),
+    }
+}
+
+#[instrument(skip_all)]
+fn matching<'a>(assets: &'a [Asset], query: &str, light: &str) -> Vec<&'a Asset> {
+    let matches =
+        |asset: &&Asset| (light.is_empty() || asset.light == light) && asset.name.contains(query);
+    assets.iter().filter(matches).collect()
 }
 
 #[instrument(skip_all, fields(candidates = found.len()))]
 fn rank(found: &mut [&Asset], query: &str) {
-    found.sort_by_key(|asset| asset.name.find(query));
+    found.sort_by_key(|asset| {
+        let newest = if asset.new {
+            u32::MAX - asset.id
+        } else {
+            u32::MAX
+        };
+        (newest, asset.name.find(query))
+    });
+}
+
+/// Where a real one would read a file.
+#[instrument]
+async fn read_metadata() {
+    tokio::time::sleep(Duration::from_millis(6)).await;
+}
+
+#[instrument(skip_all)]
+fn histogram(id: u32) -> Vec<f64> {
+    let middle = 12.0 + f64::from(id * 7 % 24);
+    let hump = |at: f64, middle: f64, width: f64| (-((at - middle) / width).powi(2)).exp();
+    (0..48_u32)
+        .map(|bucket| {
+            let at = f64::from(bucket);
+            let grain = f64::from((bucket * 2_654_435 + id * 97) % 100) / 900.0;
+            0.06 + 0.8 * hump(at, middle, 7.0) + 0.45 * hump(at, 47.0 - middle, 4.0) + grain
+        })
+        .map(|share: f64| (share * 100.0).round() / 100.0)
+        .collect()
+}
+
+#[instrument]
+async fn upload() {
+    tokio::time::sleep(Duration::from_millis(140)).await;
 }
 
 /// Renders with so much patience; waits where a real one would compute on other threads.
-#[instrument(skip_all, fields(samples))]
 pub(crate) async fn render(samples: u32) -> Rendered {
-    let load = load_textures();
-    load.await;
-    let millis = 10 + u64::from(samples) * 2;
-    shade(Duration::from_millis(millis)).await;
-    Rendered {
-        millis: u128::from(millis) + LOAD.as_millis(),
-        samples,
+    monitor("render").time_async(trace_rays(samples)).await
+}
+
+#[instrument]
+async fn trace_rays(samples: u32) -> Rendered {
+    load_textures().await;
+    let tiles = samples.div_ceil(16);
+    for tile in 0..tiles {
+        shade(tile).await;
     }
+    Rendered { samples, tiles }
 }
 
 #[instrument]
 async fn load_textures() {
-    tokio::time::sleep(LOAD).await;
+    tokio::time::sleep(Duration::from_millis(6)).await;
 }
 
-#[instrument(skip_all)]
-async fn shade(time: Duration) {
-    tokio::time::sleep(time).await;
+#[instrument]
+async fn shade(tile: u32) {
+    tokio::time::sleep(Duration::from_millis(24 + u64::from(tile % 3))).await;
 }
 
-const LOAD: Duration = Duration::from_millis(6);
+const AT_FIRST: u32 = 3_600;
+const AT_MOST: u32 = 20_000;
 
-/// The time of day, its hue and how light it is, in percent.
-const LIGHTS: [(&str, u16, u8); 6] = [
-    ("dawn", 12, 52),
-    ("noon", 200, 54),
-    ("dusk", 280, 42),
-    ("night", 225, 20),
-    ("fog", 170, 46),
-    ("storm", 205, 30),
-];
+/// What a picture shows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Scene {
+    /// Sharp mountains.
+    Peaks,
+    /// Soft hills.
+    Hills,
+    /// Flat tops and steep walls.
+    Mesas,
+    /// Open water up to the horizon.
+    Water,
+    /// Houses with lit windows.
+    City,
+}
 
-const PLACES: [(&str, &str); 10] = [
-    ("harbour", "EXR 4096 × 2160"),
-    ("ridge", "EXR 4096 × 2160"),
-    ("studio", "HDR 8192 × 4096"),
-    ("canyon", "EXR 4096 × 1716"),
-    ("meadow", "TIFF 6000 × 4000"),
-    ("glacier", "EXR 4096 × 2160"),
-    ("rooftop", "HDR 8192 × 4096"),
-    ("quarry", "TIFF 6000 × 4000"),
-    ("lagoon", "EXR 4096 × 1716"),
-    ("orchard", "TIFF 6000 × 4000"),
+/// The times of day and the weather that the library has pictures of.
+pub(crate) const LIGHTS: [&str; 6] = ["dawn", "noon", "dusk", "night", "fog", "storm"];
+
+const PLACES: [(&str, Scene); 10] = [
+    ("harbour", Scene::Water),
+    ("ridge", Scene::Peaks),
+    ("rooftop", Scene::City),
+    ("canyon", Scene::Mesas),
+    ("meadow", Scene::Hills),
+    ("glacier", Scene::Peaks),
+    ("lagoon", Scene::Water),
+    ("quarry", Scene::Mesas),
+    ("downtown", Scene::City),
+    ("orchard", Scene::Hills),
 ];

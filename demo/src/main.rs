@@ -2,8 +2,11 @@
 
 mod args;
 mod handlers;
+mod import;
 mod library;
 mod output;
+mod picture;
+mod serve;
 mod summary;
 mod window;
 
@@ -14,9 +17,10 @@ use std::time::Duration;
 
 use clap::Parser;
 use spanwire::ipc::Ipc;
-use spanwire::telemetry::Telemetry;
+use spanwire::telemetry::{ShutdownReport, SignalState, Telemetry};
 
 use crate::args::Args;
+use crate::handlers::Session;
 use crate::output::say;
 
 fn main() -> ExitCode {
@@ -33,7 +37,8 @@ fn run(args: &Args) -> Result<(), Box<dyn Error>> {
     window::require_display()?;
     // Before any thread has a span to lose.
     let telemetry = install_telemetry(args)?;
-    announce(&telemetry);
+    let places = Places::of(&telemetry);
+    places.announce(args);
 
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(1)
@@ -41,15 +46,17 @@ fn run(args: &Args) -> Result<(), Box<dyn Error>> {
         .build()?;
     let ipc = Ipc::builder("main")
         .runtime(runtime.handle().clone())
-        .allow_origin(window::ORIGIN)
+        .allow_origin(serve::ORIGIN)
         .build();
-    window::run(args, &ipc, runtime.handle())?;
+    let session = Session {
+        drive: args.drive,
+        metrics: places.metrics.clone(),
+        traces: places.traces.clone(),
+    };
+    window::run(args, session, &ipc, runtime.handle())?;
 
-    say!("\n{}", ipc.metrics());
-    let report = telemetry.shutdown(FAREWELL);
-    if otlp_endpoint().is_some() {
-        say!("\nTelemetry over OTLP:\n{report}");
-    }
+    say!("\n{}\n", ipc.metrics());
+    places.account(&telemetry.shutdown(FAREWELL));
     Ok(())
 }
 
@@ -70,22 +77,116 @@ fn install_telemetry(args: &Args) -> Result<Telemetry, Box<dyn Error>> {
     Ok(builder.install()?)
 }
 
-/// Says where to look.
-fn announce(telemetry: &Telemetry) {
-    match telemetry.prometheus_addr() {
-        Some(addr) => say!("metrics  http://{addr}/metrics"),
-        None => say!("metrics  not served: the environment switches them off"),
-    }
-    match otlp_endpoint() {
-        Some(endpoint) => say!("traces   to {endpoint}"),
-        None => say!(
-            "traces   not sent: OTEL_EXPORTER_OTLP_ENDPOINT=http://localhost:4318 sends them there"
-        ),
-    }
-    say!("window   close it or press Ctrl-C to end\n");
+/// Where the telemetry is to be found.
+#[derive(Debug)]
+struct Places {
+    metrics: Option<String>,
+    traces: Option<String>,
 }
 
-fn otlp_endpoint() -> Option<String> {
-    let set = |name| std::env::var(name).ok().filter(|value| !value.is_empty());
-    set("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT").or_else(|| set("OTEL_EXPORTER_OTLP_ENDPOINT"))
+impl Places {
+    fn of(telemetry: &Telemetry) -> Self {
+        let set = |name| std::env::var(name).ok().filter(|value| !value.is_empty());
+        let endpoint = set("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")
+            .or_else(|| set("OTEL_EXPORTER_OTLP_ENDPOINT"));
+        let off = set("OTEL_SDK_DISABLED").is_some_and(|is| is.eq_ignore_ascii_case("true"));
+        let endpoint = match set("OTEL_TRACES_EXPORTER").as_deref() {
+            _ if off => None,
+            Some("none") => None,
+            Some("otlp") => endpoint.or_else(|| Some("http://localhost:4318".into())),
+            _ => endpoint,
+        };
+        Self {
+            metrics: telemetry
+                .prometheus_addr()
+                .map(|addr| format!("http://{addr}/metrics")),
+            traces: endpoint.map(|url| without_secrets(&url)),
+        }
+    }
+
+    /// Says where to look, and what to try.
+    fn announce(&self, args: &Args) {
+        match &self.metrics {
+            Some(url) => say!("metrics  {url}"),
+            None => say!("metrics  not served: the environment switches them off"),
+        }
+        match &self.traces {
+            Some(endpoint) => say!("traces   to {endpoint}"),
+            None => say!(
+                "traces   not sent: OTEL_EXPORTER_OTLP_ENDPOINT=http://localhost:4318 sends them there"
+            ),
+        }
+        if args.drive {
+            say!(
+                "window   Lightbox, which uses itself: search, open, import, cancel, fail, render"
+            );
+        } else {
+            say!(
+                "window   Lightbox: search, open a picture, render it (slow), publish one with a lock"
+            );
+            say!("         (fails), import and cancel; then look at the metrics or at a trace");
+        }
+        match args.run_for {
+            Some(time) => say!("end      after {time:?}, or with Ctrl-C\n"),
+            None => say!("end      close the window or press Ctrl-C\n"),
+        }
+    }
+
+    /// Says where the telemetry went.
+    fn account(&self, report: &ShutdownReport) {
+        say!("Telemetry:");
+        say!(
+            "- Metrics: {}",
+            match &self.metrics {
+                Some(url) => format!("served at {url} until now"),
+                None => "not served".to_owned(),
+            }
+        );
+        match &self.traces {
+            Some(endpoint) => say!("- Spans: {}, to {endpoint}", report.spans),
+            None => say!("- Spans: not exported"),
+        }
+        for (name, signal) in [("Metrics", &report.metrics), ("Logs", &report.logs)] {
+            if signal.state != SignalState::Off {
+                say!("- {name} over OTLP: {signal}");
+            }
+        }
+    }
+}
+
+/// A URL without a user, a password or a query: it is shown.
+fn without_secrets(url: &str) -> String {
+    let url = url.split(['?', '#']).next().unwrap_or_default();
+    match url.split_once("://") {
+        Some((scheme, rest)) => {
+            let (authority, path) = rest.split_once('/').unwrap_or((rest, ""));
+            let host = authority.rsplit('@').next().unwrap_or_default();
+            let path = if path.is_empty() {
+                String::new()
+            } else {
+                format!("/{path}")
+            };
+            format!("{scheme}://{host}{path}")
+        }
+        None => url.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::without_secrets;
+
+    #[test]
+    fn an_endpoint_is_shown_without_its_secrets() {
+        for (url, shown) in [
+            ("http://localhost:4318", "http://localhost:4318"),
+            (
+                "https://me:key@otlp.example/v1?token=1",
+                "https://otlp.example/v1",
+            ),
+            ("https://a@b@c/#x", "https://c"),
+        ] {
+            assert_eq!(without_secrets(url), shown);
+        }
+    }
 }

@@ -13,3 +13,10 @@ pub(crate) fn line(text: fmt::Arguments<'_>) {
     let mut out = std::io::stdout().lock();
     let _ = writeln!(out, "{text}").and_then(|()| out.flush());
 }
+
+/// Prints over the terminal's current line. A terminal too narrow for it cuts it off, since the
+/// rest on a second line could not be taken back.
+pub(crate) fn rewrite(text: &str) {
+    let mut out = std::io::stdout().lock();
+    let _ = write!(out, "\r\x1b[K\x1b[?7l{text}\x1b[?7h").and_then(|()| out.flush());
+}

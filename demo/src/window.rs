@@ -1,6 +1,5 @@
 //! The window: an event loop that pumps the wire, and a page that it serves itself.
 
-use std::borrow::Cow;
 use std::error::Error;
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,19 +13,15 @@ use tao::platform::run_return::EventLoopExtRunReturn;
 use tao::window::{Window, WindowBuilder};
 use tokio::runtime::Handle;
 use tokio::sync::Notify;
-use wry::http::{Request, Response, StatusCode};
-use wry::{WebView, WebViewBuilder};
+use wry::http::Request;
+use wry::{RequestAsyncResponder, WebView, WebViewBuilder};
 
 use crate::args::Args;
-use crate::handlers;
+use crate::handlers::{self, Session};
+use crate::import;
+use crate::library::Library;
+use crate::serve;
 use crate::summary::Summary;
-
-/// Where the page lives: the app serves it itself, so that nothing is loaded from elsewhere.
-pub(crate) const ORIGIN: &str = if cfg!(windows) {
-    "http://lightbox.localhost"
-} else {
-    "lightbox://localhost"
-};
 
 /// What the other threads ask of the event loop.
 #[derive(Clone, Copy, Debug)]
@@ -42,7 +37,12 @@ enum Ask {
 }
 
 /// Opens the window and runs it until it is closed or its time is up.
-pub(crate) fn run(args: &Args, ipc: &Ipc, runtime: &Handle) -> Result<(), Box<dyn Error>> {
+pub(crate) fn run(
+    args: &Args,
+    session: Session,
+    ipc: &Ipc,
+    runtime: &Handle,
+) -> Result<(), Box<dyn Error>> {
     let mut event_loop = EventLoopBuilder::<Ask>::with_user_event().build();
     let proxy = event_loop.create_proxy();
     let window = WindowBuilder::new()
@@ -52,12 +52,15 @@ pub(crate) fn run(args: &Args, ipc: &Ipc, runtime: &Handle) -> Result<(), Box<dy
 
     let idle = Arc::new(Notify::new());
     let page_idle = Arc::clone(&idle);
+    let library = Arc::new(Library::new());
     let imports = MessageQueue::bounded("imports", 32);
-    handlers::register(ipc, &imports, args.drive, move || page_idle.notify_one())?;
-    let importer = handlers::start_importer(ipc.clone(), imports.clone())?;
-    let webview = open_page(&window, ipc, proxy.clone())?;
+    let on_idle = move || page_idle.notify_one();
+    handlers::register(ipc, &library, &imports, session, on_idle)?;
+    let importer = import::start_importer(ipc.clone(), Arc::clone(&library), imports.clone())?;
+    let webview = open_page(&window, ipc, library, runtime.clone(), proxy.clone())?;
 
     runtime.spawn(summarise(args.interval, proxy.clone()));
+    runtime.spawn(show_stats(ipc.clone()));
     runtime.spawn(end_in_time(args.run_for, proxy.clone()));
 
     let mut summary = Summary::new(ipc);
@@ -70,7 +73,6 @@ pub(crate) fn run(args: &Args, ipc: &Ipc, runtime: &Handle) -> Result<(), Box<dy
                 false
             }
             Event::UserEvent(Ask::Summary) => {
-                handlers::tell_stats(ipc);
                 summary.print(ipc);
                 false
             }
@@ -94,6 +96,7 @@ pub(crate) fn run(args: &Args, ipc: &Ipc, runtime: &Handle) -> Result<(), Box<dy
         }
     });
 
+    summary.end();
     ipc.close();
     imports.close();
     importer.join().map_err(|_| "the importer panicked")?;
@@ -111,10 +114,23 @@ pub(crate) fn require_display() -> Result<(), &'static str> {
     Ok(())
 }
 
-fn open_page(window: &Window, ipc: &Ipc, proxy: EventLoopProxy<Ask>) -> wry::Result<WebView> {
+fn open_page(
+    window: &Window,
+    ipc: &Ipc,
+    library: Arc<Library>,
+    runtime: Handle,
+    proxy: EventLoopProxy<Ask>,
+) -> wry::Result<WebView> {
+    let serve = move |_: &str, request: Request<Vec<u8>>, responder: RequestAsyncResponder| {
+        let library = Arc::clone(&library);
+        // The thread of the window has better things to do than to draw pictures.
+        runtime.spawn(async move {
+            responder.respond(serve::answer(&library, request.uri().path()));
+        });
+    };
     let builder = WebViewBuilder::new()
-        .with_custom_protocol("lightbox".into(), |_, request| serve(&request))
-        .with_url(format!("{ORIGIN}/"));
+        .with_asynchronous_custom_protocol(serve::SCHEME.into(), serve)
+        .with_url(format!("{}/", serve::ORIGIN));
     let builder = spanwire::webview::attach(builder, ipc, move || ask(&proxy, Ask::Pump));
     #[cfg(target_os = "linux")]
     {
@@ -127,32 +143,6 @@ fn open_page(window: &Window, ipc: &Ipc, proxy: EventLoopProxy<Ask>) -> wry::Res
     builder.build(window)
 }
 
-fn serve(request: &Request<Vec<u8>>) -> Response<Cow<'static, [u8]>> {
-    let (kind, text): (_, &[u8]) = match request.uri().path() {
-        "/" => ("text/html; charset=utf-8", include_bytes!("page.html")),
-        "/page.css" => ("text/css; charset=utf-8", include_bytes!("page.css")),
-        "/page.js" => ("text/javascript; charset=utf-8", include_bytes!("page.js")),
-        _ => return not_found(),
-    };
-    let mut response = Response::new(Cow::Borrowed(text));
-    let headers = response.headers_mut();
-    headers.insert("content-type", wry::http::HeaderValue::from_static(kind));
-    // The page script needs no exception from a strict policy.
-    headers.insert(
-        "content-security-policy",
-        wry::http::HeaderValue::from_static(
-            "default-src 'none'; style-src 'self'; script-src 'self'",
-        ),
-    );
-    response
-}
-
-fn not_found() -> Response<Cow<'static, [u8]>> {
-    let mut response = Response::new(Cow::Borrowed(&b""[..]));
-    *response.status_mut() = StatusCode::NOT_FOUND;
-    response
-}
-
 fn ask(proxy: &EventLoopProxy<Ask>, what: Ask) {
     // It fails when the loop has ended, and then there is nothing left to ask.
     let _ = proxy.send_event(what);
@@ -162,6 +152,14 @@ async fn summarise(interval: Duration, proxy: EventLoopProxy<Ask>) {
     loop {
         tokio::time::sleep(interval).await;
         ask(&proxy, Ask::Summary);
+    }
+}
+
+/// Keeps the page's footer up to date, however seldom the summary is printed.
+async fn show_stats(ipc: Ipc) {
+    loop {
+        tokio::time::sleep(Duration::from_millis(500)).await;
+        handlers::tell_stats(&ipc);
     }
 }
 

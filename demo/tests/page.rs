@@ -20,7 +20,7 @@ use std::time::Duration;
 
 use serde::Deserialize;
 use serde_json::value::RawValue;
-use spanwire::ipc::{Call, Ipc};
+use spanwire::ipc::{Call, Ipc, PageEvents, PageMarks};
 use tao::event::Event;
 use tao::event_loop::{ControlFlow, EventLoopBuilder};
 use tao::platform::run_return::EventLoopExtRunReturn;
@@ -30,7 +30,7 @@ use wry::WebViewBuilderExtUnix;
 use wry::http::Response;
 
 /// How many checks the page has, so that none is left out in silence.
-const CHECKS: usize = 37;
+const CHECKS: usize = 51;
 
 /// Tells the child, which has a display, from the parent, which gives it one.
 const CHILD: &str = "SPANWIRE_PAGE_TEST_CHILD";
@@ -105,6 +105,8 @@ fn run_checks() -> ExitCode {
     let ipc = Ipc::builder("page")
         .runtime(runtime.handle().clone())
         .allow_origin("checks://localhost")
+        .page_events(PageEvents::PlainToo)
+        .page_marks(PageMarks::Recorded)
         .build();
     let mut event_loop = EventLoopBuilder::<Ask>::with_user_event().build();
     let window = WindowBuilder::new().build(&event_loop).unwrap();
@@ -123,7 +125,8 @@ fn run_checks() -> ExitCode {
     let wake = proxy.clone();
     let builder = wry::WebViewBuilder::new()
         .with_custom_protocol("checks".into(), |_, request| page(request.uri().path()))
-        .with_url("checks://localhost/");
+        .with_url("checks://localhost/")
+        .with_initialization_script(WATCH);
     let builder = spanwire::webview::attach_with(
         builder,
         &ipc,
@@ -234,6 +237,14 @@ fn register(ipc: &Ipc, checks: &Arc<Mutex<Vec<Check>>>, done: impl Fn() + Send +
     })
     .unwrap();
 
+    let sender = ipc.clone();
+    ipc.on("send.slow", move |_: &Call<'_>| {
+        sender.emit("slow", &()).unwrap()
+    })
+    .unwrap();
+    answer(ipc, "compat.count", counter(ipc, "compat.saved"));
+    answer(ipc, "ticks.echoed", counter(ipc, "tick"));
+
     let count = counter(ipc, "counted");
     answer(ipc, "count", Arc::clone(&count));
     answer(ipc, "forgeries", counter(ipc, "forged"));
@@ -263,11 +274,24 @@ fn answer(ipc: &Ipc, event: &str, count: Arc<AtomicU64>) {
     .unwrap();
 }
 
+/// On one page, keeps what the page script posts: it runs before that script, as no page can.
+const WATCH: &str = r#"
+if (location.pathname === "/watched") {
+  const port = window.webkit.messageHandlers.ipc;
+  window.posted = [];
+  const postMessage = (text) => {
+    posted.push(text);
+    port.postMessage(text);
+  };
+  window.webkit = { messageHandlers: { ipc: { postMessage } } };
+}
+"#;
+
 fn page(path: &str) -> Response<Cow<'static, [u8]>> {
     let (kind, text): (_, &[u8]) = match path {
-        "/" => (
+        "/" | "/watched" | "/last" => (
             "text/html; charset=utf-8",
-            b"<!doctype html><body><script src='page_checks.js' defer></script>",
+            b"<!doctype html><body>Checks<script src='page_checks.js' defer></script>",
         ),
         "/elsewhere" => (
             "text/html; charset=utf-8",

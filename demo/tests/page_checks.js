@@ -96,6 +96,9 @@ const first = async () => {
   while (heard.length < 1_005) await pause(10);
   await check("a listener that is off hears nothing", seen.length === 1_000, seen.length);
 
+  const echoed = await spanwire.invoke("ticks.echoed");
+  await check("what came from Rust is not sent back", echoed === 0, echoed);
+
   // 4096 may be in flight at once: the rest goes as these are acknowledged.
   let many = 0;
   spanwire.on("tick", () => many++);
@@ -201,13 +204,145 @@ const second = async () => {
     if (!isTrusted || !persisted) return;
     await check("a page from the page cache is a new one", (await spanwire.invoke("echo", 2)) === 2, "");
     await check("its old calls were rejected", (await lost).code === "CANCELLED", (await lost).code);
-    await spanwire.invoke("done");
+    sessionStorage.setItem("load", "watched");
+    location.href = "/watched";
   });
   lost = failure(spanwire.invoke("never"));
   await pause(20);
   location.href = "/elsewhere";
 };
 
-failure((sessionStorage.getItem("load") === "second" ? second : first)()).then((error) => {
+// On this page `page.rs` keeps what the script posts in `posted`.
+const watched = async () => {
+  const messages = () => posted.flatMap((text) => JSON.parse(text).messages);
+  const find = async (fine) => {
+    let found;
+    for (let tries = 0; tries < 200 && !found; tries++) {
+      found = messages().find(fine);
+      if (!found) await pause(10);
+    }
+    return found ?? {};
+  };
+  const busy = (ms) => {
+    const until = performance.now() + ms;
+    while (performance.now() < until);
+  };
+
+  const fields = posted.map((text) => JSON.parse(text));
+  const inTime = fields.every(({ sent }) => sent >= 0 && sent <= performance.now());
+  await check("a batch says when it was posted", fields.length && inTime, JSON.stringify(fields.map(({ sent }) => sent)));
+
+  // Spans.
+  const value = await spanwire.trace("outer", async (span) => {
+    spanwire.emit("counted", "in span");
+    await pause(5);
+    spanwire.emit("counted", "no span");
+    return span.trace("inner", (own) => own.invoke("echo", "asked"));
+  });
+  const outer = await find(({ kind, name }) => kind === "open" && name === "outer");
+  const inner = await find(({ kind, name }) => kind === "open" && name === "inner");
+  const closed = await find(({ kind, span }) => kind === "close" && span === outer.span);
+  const spanOf = (data) => messages().find((message) => message.data === data)?.span;
+  const nested =
+    value === "asked" &&
+    inner.parent === outer.span &&
+    spanOf("in span") === outer.span &&
+    spanOf("no span") === undefined &&
+    spanOf("asked") === inner.span &&
+    closed.at >= outer.at + 4;
+  await check("spans nest, over an await too", nested, JSON.stringify([outer, inner, closed]));
+  const broke = thrown(() => spanwire.trace("broke", () => JSON.parse("no")));
+  const failed = await find(({ kind, outcome }) => kind === "close" && outcome === "failed");
+  await check("a span fails with its function", broke instanceof SyntaxError && failed.span > 0, JSON.stringify(failed));
+
+  // Stamps.
+  spanwire.on("slow", () => busy(20));
+  await spanwire.invoke("send.slow");
+  busy(30);
+  const ack = await find(({ kind, ran }) => kind === "ack" && ran?.some(([, from, to]) => to - from >= 19));
+  await check("an ack names what ran long", ack.done - ack.at >= 19, JSON.stringify(ack));
+  await spanwire.invoke("echo", 1);
+  busy(50);
+  const behind = await find(({ kind, at, done }) => kind === "ack" && done - at >= 49);
+  await check("an ack counts the promise's first continuation in", behind.done, JSON.stringify(behind));
+
+  // Measurements.
+  for (let n = 0; n <= 100; n++) spanwire.record("fps", n, { unit: "Hz", category: "canvas" });
+  const fps = await find(({ kind, name }) => kind === "record" && name === "fps");
+  await check("the last record of a turn goes", fps.value === 100 && fps.unit === "Hz", JSON.stringify(fps));
+  performance.mark("app.ready");
+  performance.measure("app.load", { start: 100, end: 350 });
+  const mark = await find(({ category }) => category === "mark");
+  const measure = await find(({ category }) => category === "measure");
+  const inSeconds = mark.name === "app.ready" && mark.value < 60 && measure.name === "app.load" && measure.value === 0.25;
+  await check("performance marks and measures are recorded", inSeconds, JSON.stringify([mark, measure]));
+  const painted = await find(({ kind, name }) => kind === "vital" && name === "fcp");
+  const vitals = messages().filter(({ kind }) => kind === "vital");
+  const names = vitals.map(({ name }) => name);
+  const once = new Set(names).size === names.length;
+  const sound = painted.rating && once && vitals.every(({ value, rating }) => value >= 0 && rating);
+  await check("the web vitals that the engine has are told once", sound, JSON.stringify(vitals));
+
+  // The platform's own events.
+  const heard = [];
+  window.addEventListener("compat.saved", ({ detail }) => heard.push(detail));
+  const returned = dispatchEvent(new CustomEvent("compat.saved", { detail: { a: 1 } }));
+  dispatchEvent(new CustomEvent("compat.saved"));
+  dispatchEvent(new CustomEvent("not a name"));
+  dispatchEvent(new Event("compat.saved"));
+  const saved = await spanwire.invoke("compat.count");
+  await check("the page's custom events reach Rust", saved === 2 && returned && heard.length === 3, saved);
+  const canceled = (event) => event.preventDefault();
+  window.addEventListener("compat.no", canceled);
+  const prevented = dispatchEvent(new CustomEvent("compat.no", { cancelable: true, detail: window }));
+  const counted = await find(({ kind, type }) => kind === "error" && type === "uncaught");
+  await check("one that is not JSON is counted", prevented === false && counted.kind, JSON.stringify(counted));
+
+  // A page with traps where the script's own objects could step into them.
+  let stepped = 0;
+  const keys = ["id", "text", "sent", "kind", "span", "error", "data", "signal", "value", "get", "once", "detail", "after"];
+  const trap = { __proto__: null, configurable: true, get: () => ++stepped, set: () => ++stepped };
+  for (const key of keys) Object.defineProperty(Object.prototype, key, trap);
+  for (let n = 0; n < 8; n++) Object.defineProperty(Array.prototype, n, trap);
+  const { parse } = JSON;
+  JSON.parse = () => stepped++;
+  let ticked = 0;
+  spanwire.on("tick", (at) => (ticked += at));
+  const tick = spanwire.invoke("ticks", 5);
+  const proto = spanwire.invoke("echo", "__proto__");
+  const refused = failure(spanwire.invoke("fail"));
+  const [, text, { code }] = [await tick, await proto, await refused];
+  spanwire.trace("trapped", (span) => span.emit("counted", 1));
+  spanwire.record("trapped", 1);
+  for (let tries = 0; tries < 200 && ticked < 10; tries++) await pause(10);
+  const trapped = stepped;
+  for (const key of keys) delete Object.prototype[key];
+  for (let n = 0; n < 8; n++) delete Array.prototype[n];
+  JSON.parse = parse;
+  const through = ticked === 10 && text === "__proto__" && code === "HANDLER_ERROR";
+  await check("traps on prototypes break nothing", through, `${[ticked, text, code, trapped]}`);
+
+  // The end. `ping` and `bye` as the host would send them.
+  const { page } = JSON.parse(posted.at(-1));
+  __spanwire__({ page, floor: 0, messages: [{ kind: "ping", id: 4_000_000_000 }] });
+  const pong = JSON.parse(posted.at(-1)).messages.find(({ kind }) => kind === "pong");
+  await check("a ping is answered at once", pong?.id === 4_000_000_000 && pong.at <= performance.now(), JSON.stringify(pong));
+  const open = failure(spanwire.invoke("never"));
+  await pause(20);
+  __spanwire__({ page, floor: 0, messages: [{ kind: "bye", code: "FORBIDDEN" }] });
+  const codes = [(await open).code, (await failure(spanwire.invoke("echo", 1))).code, spanwire.emit("counted")];
+  sessionStorage.setItem("bye", JSON.stringify(codes));
+  sessionStorage.setItem("load", "last");
+  location.href = "/last";
+};
+
+const last = async () => {
+  const codes = sessionStorage.getItem("bye");
+  await check("a goodbye rejects what is open and what comes", codes === '["FORBIDDEN","FORBIDDEN",false]', codes);
+  await spanwire.invoke("done");
+};
+
+const loads = { second, watched, last };
+failure((loads[sessionStorage.getItem("load")] ?? first)()).then((error) => {
   if (error instanceof Error) check("the checks run through", false, error.stack ?? error);
 });

@@ -74,6 +74,7 @@ impl Background {
                 // Another call with this id is open: this one is not answered, or two would be.
                 self.ended = true;
                 ended(&self.series, Err(error), None);
+                self.inner.call_unanswered(self.caller, error);
                 self.inner.refund(self.caller);
                 return;
             }

@@ -11,15 +11,33 @@ use super::wire::Ipc;
 use crate::queue::Overflow;
 use crate::semconv;
 
-/// What to do with events that the page posts by hand as `{type:'event',event,detail}`.
+/// What to do with events that the page sends without Spanwire's functions: posted by hand as
+/// `{type:'event',event,detail}`, or dispatched as `CustomEvent`s on its window.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum PageEvents {
-    /// They are not ours: [`Ipc::receive`] leaves them to the app.
+    /// They are not ours: [`Ipc::receive`] leaves the posted ones to the app, and the dispatched ones
+    /// stay in the page.
     #[default]
     OwnOnly,
-    /// They are handled like any event. They carry no nonce, so a frame of another origin inside
-    /// the page can send them too.
+    /// They are handled like any event.
+    ///
+    /// Posted ones carry no nonce, so a frame of another origin inside the page can send them too.
+    /// Dispatched ones come from the page itself: its script forwards each `CustomEvent` that code of
+    /// the page dispatches on `window`, with its detail, `{}` when it has none. What came from Rust
+    /// does not come back, and what has no event's name stays in the page.
     PlainToo,
+}
+
+/// What to do with the `performance.mark` and `performance.measure` entries of the page.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum PageMarks {
+    /// They stay in the page.
+    #[default]
+    Ignored,
+    /// Each is a measurement of its own name in seconds: a mark's time since the document began in
+    /// the category `mark`, a measure's duration in `measure`. Those whose name no event could have
+    /// stay in the page.
+    Recorded,
 }
 
 /// What to do with a `traceparent` that the page gives.
@@ -43,6 +61,7 @@ pub struct IpcBuilder {
     pub(super) tracer: Option<Box<dyn ObjectSafeTracer + Send + Sync>>,
     pub(super) origins: Policy,
     pub(super) page_events: PageEvents,
+    pub(super) page_marks: PageMarks,
     pub(super) page_traces: PageTraces,
 }
 
@@ -57,6 +76,7 @@ impl IpcBuilder {
             tracer: None,
             origins: Policy::default(),
             page_events: PageEvents::default(),
+            page_marks: PageMarks::default(),
             page_traces: PageTraces::default(),
         }
     }
@@ -121,9 +141,16 @@ impl IpcBuilder {
         self
     }
 
-    /// What to do with events that the page posts by hand. Default: [`PageEvents::OwnOnly`].
+    /// What to do with events that the page sends without Spanwire's functions. Default:
+    /// [`PageEvents::OwnOnly`].
     pub fn page_events(mut self, events: PageEvents) -> Self {
         self.page_events = events;
+        self
+    }
+
+    /// What to do with the page's performance marks and measures. Default: [`PageMarks::Ignored`].
+    pub fn page_marks(mut self, marks: PageMarks) -> Self {
+        self.page_marks = marks;
         self
     }
 

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::{RawValue, to_raw_value};
 
 use crate::names::short_type_name;
+use crate::semconv::ErrorType;
 
 /// A call or an event from the page, as its handler sees it.
 #[derive(Clone, Debug)]
@@ -58,6 +59,7 @@ impl<'a> Call<'a> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Code {
     HandlerError,
+    Panic,
     UnknownEvent,
     InvalidName,
     Cancelled,
@@ -68,12 +70,25 @@ pub(super) enum Code {
 impl Code {
     pub(super) const fn as_str(self) -> &'static str {
         match self {
-            Self::HandlerError => "HANDLER_ERROR",
+            Self::HandlerError | Self::Panic => "HANDLER_ERROR",
             Self::UnknownEvent => "UNKNOWN_EVENT",
             Self::InvalidName => "INVALID_NAME",
             Self::Cancelled => "CANCELLED",
             Self::OverCredit => "OVER_CREDIT",
             Self::TooLarge => "TOO_LARGE",
+        }
+    }
+
+    /// What the call's span says, which the page made.
+    pub(super) const fn error_type(self) -> ErrorType {
+        match self {
+            Self::HandlerError => ErrorType::HandlerError,
+            Self::Panic => ErrorType::Panic,
+            Self::UnknownEvent => ErrorType::UnknownEvent,
+            Self::InvalidName => ErrorType::InvalidName,
+            Self::Cancelled => ErrorType::Cancelled,
+            Self::OverCredit => ErrorType::OverCredit,
+            Self::TooLarge => ErrorType::TooLarge,
         }
     }
 }

@@ -7,8 +7,7 @@ use serde::Serialize;
 use serde_json::value::{RawValue, to_raw_value};
 
 use super::limits::is_event_name;
-use super::outbox::{Body, Outbound, Replay};
-use super::page::died;
+use super::outbox::{Body, Outbound, Replay, died};
 use super::series::{Direction, EventSeries};
 use super::spans::Spans;
 use super::wire::{Inner, Ipc};
@@ -180,12 +179,7 @@ impl Inner {
         body: Body,
         key: Option<&str>,
     ) -> Result<(), EmitError> {
-        let message = Outbound {
-            body,
-            series,
-            context: Spans::parent(),
-            enqueued_at: self.clock.now(),
-        };
+        let message = self.outbound(body, series, Spans::parent());
         self.stats.accepted();
         if message.size() > self.config.limits.outbound_bytes_max {
             return Err(self.refused(message, ErrorType::TooLarge));

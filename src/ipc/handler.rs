@@ -321,7 +321,7 @@ impl Verdict {
         let rejection = Rejection {
             name: "Panic".into(),
             message,
-            code: Code::HandlerError,
+            code: Code::Panic,
         };
         Self {
             answer: Err(rejection),

@@ -16,13 +16,15 @@ use super::builder::{PageEvents, PageTraces};
 use super::call::{Answer, Call};
 use super::handler::{Running, Verdict};
 use super::limits::is_event_name;
-use super::message::{Ack, Form, Inbound, Posted, Record, form_of, parse_batch, parse_plain, same};
-use super::outbox::{Body, Credit, Facts, Outbound, Phase};
-use super::page::{Admitted, Refused, died};
+use super::message::{Form, Inbound, Posted, Record, form_of, parse_batch, parse_plain, same};
+use super::outbox::{Body, Credit, Facts, Phase, died};
+use super::page::{Admitted, Refused};
 use super::propagation::parse_traceparent;
 use super::series::{Direction, End, EventSeries};
 use super::spans::Spans;
+use super::trace::{Arrival, Stamps};
 use super::wire::{Inner, Ipc};
+use crate::clock::Stamp;
 use crate::measurement::record_from_page;
 use crate::names::Origin;
 use crate::semconv::{self, ErrorType};
@@ -130,11 +132,12 @@ impl Ipc {
             call: message.id,
             credit: Credit::None,
         };
-        self.handle(caller, &message.event, &message.data, None);
+        self.handle(caller, &message.event, &message.data, Stamps::default());
     }
 
     fn receive_batch(&self, text: &str, origin: Option<&str>) {
         let inner = &self.0;
+        let received = inner.clock.now();
         if let Err(error) = inner.check_text(text, origin) {
             if error == ErrorType::ForbiddenOrigin {
                 inner.turn_away(text);
@@ -147,7 +150,6 @@ impl Ipc {
         if !same(&batch.nonce, &inner.nonce) {
             return inner.refuse_text(ErrorType::Forbidden);
         }
-        inner.page().heard(&batch.page, inner.clock.now());
         // Acknowledgements and the like are not messages.
         let is_posted =
             |message: &&Option<Inbound<'_>>| matches!(message, Some(Inbound::Posted(_)));
@@ -155,18 +157,29 @@ impl Ipc {
         if posted > 0 {
             inner.series.batch_size(Direction::Inbound, posted);
         }
+        let arrival = Arrival {
+            sent: batch.sent,
+            received,
+        };
+        inner.heard(&batch.page, arrival, posted);
         for message in batch.messages {
             match message {
                 None => inner.refuse_text(ErrorType::Malformed),
-                Some(Inbound::Ready) => match inner.ready(&batch.page) {
-                    Ok(()) => inner.origins.trust(origin),
-                    Err(error) => inner.series.protocol_error(error),
-                },
-                Some(Inbound::Posted(posted)) => self.posted(&batch.page, &posted),
+                Some(Inbound::Ready) => {
+                    match inner.ready(&batch.page) {
+                        Ok(()) => {
+                            inner.origins.trust(origin);
+                            // From a page that was not there when the batch came.
+                            inner.heard(&batch.page, arrival, 0);
+                        }
+                        Err(error) => inner.series.protocol_error(error),
+                    }
+                }
+                Some(Inbound::Posted(posted)) => self.posted(&batch.page, &posted, arrival),
                 Some(message) => {
                     let current = inner.page().current(&batch.page);
                     match current {
-                        Some(generation) => inner.control(generation, message),
+                        Some(generation) => inner.control(generation, message, received),
                         None => inner.series.protocol_error(ErrorType::StaleGeneration),
                     }
                 }
@@ -189,10 +202,10 @@ impl Ipc {
             call: None,
             credit: Credit::None,
         };
-        self.handle(caller, &event, detail, None);
+        self.handle(caller, &event, detail, Stamps::default());
     }
 
-    fn posted(&self, page: &str, posted: &Posted<'_>) {
+    fn posted(&self, page: &str, posted: &Posted<'_>, arrival: Arrival) {
         let inner = &self.0;
         inner.received();
         let admitted = inner.page().admit(page, posted.id);
@@ -224,26 +237,27 @@ impl Ipc {
             call,
             credit: Credit::Spent,
         };
-        self.handle(
-            caller,
-            &posted.event,
-            posted.data,
-            posted.traceparent.as_deref(),
-        );
+        let stamps = Stamps {
+            traceparent: posted.traceparent.as_deref(),
+            at: posted.at,
+            span: posted.span,
+            arrival: Some(arrival),
+        };
+        self.handle(caller, &posted.event, posted.data, stamps);
     }
 
     /// Runs a message through its listeners.
-    fn handle(&self, caller: Caller, name: &str, data: &RawValue, traceparent: Option<&str>) {
+    fn handle(&self, caller: Caller, name: &str, data: &RawValue, stamps: Stamps<'_>) {
         let inner = &self.0;
         inner
             .series
             .message_size(Direction::Inbound, data.get().len());
-        let remote = inner.remote_parent(traceparent);
         // Kept while the listeners run: it is no lock, and whoever adds one does not wait for it.
         let events = inner.handler.events();
         let Some(event) = events.get(name) else {
             let series = inner.posted_series(name);
-            let span = inner.span(&series, caller, remote).entered();
+            let parent = inner.parent_on_page(&series, caller, stamps);
+            let span = inner.span(&series, caller, parent).entered();
             let verdict = if is_event_name(name) {
                 Verdict::unknown_event(name)
             } else {
@@ -254,7 +268,8 @@ impl Ipc {
             drop(span);
             return;
         };
-        let span = inner.span(&event.series, caller, remote);
+        let parent = inner.parent_on_page(&event.series, caller, stamps);
+        let span = inner.span(&event.series, caller, parent);
         let _entered = span.enter();
         let context = Spans::parent();
         let started = inner.clock.now();
@@ -332,13 +347,12 @@ impl Inner {
         }
     }
 
-    fn control(&self, generation: u64, message: Inbound<'_>) {
+    fn control(&self, generation: u64, message: Inbound<'_>, received: Stamp) {
         match message {
-            Inbound::Ack(Ack { ids, failed, .. }) => {
+            Inbound::Ack(ack) => {
                 let mut facts = Facts::default();
-                let due = self
-                    .page()
-                    .acknowledged(generation, &ids, failed, &mut facts);
+                let now = self.clock.now();
+                let due = self.page().acknowledged(generation, ack, now, &mut facts);
                 self.apply(facts);
                 // What waited for room among the messages in flight may have it now, and nothing
                 // else would say so.
@@ -346,7 +360,8 @@ impl Inner {
                     self.wake();
                 }
             }
-            Inbound::Cancel { id, .. } => {
+            Inbound::Cancel { id, at, why } => {
+                self.call_withdrawn(generation, id, at, why);
                 // Bound first, so that the lock is free when the future is dropped.
                 let abort = self.page().cancel(generation, id);
                 if let Some(abort) = abort {
@@ -360,22 +375,21 @@ impl Inner {
             }
             Inbound::PageError(error) => self.series.page_error(error),
             Inbound::Leave => self.leave(generation),
-            Inbound::Pong { id, .. } => {
-                let answered = self.page().pong(generation, id);
-                match answered {
-                    // When the ping was asked for and what the page's clock said then are both
-                    // known here.
-                    Ok((_asked, again)) => {
-                        if again {
-                            self.wake();
-                        }
-                    }
+            Inbound::Pong { id, at } => {
+                let again = self.page().pong(generation, id, at);
+                match again {
+                    Ok(true) => self.wake(),
+                    Ok(false) => {}
                     Err(error) => self.series.protocol_error(error),
                 }
             }
             Inbound::Vital(vital) => self.series.vital(vital),
             Inbound::Record(record) => self.record(&record),
-            Inbound::Open(_) | Inbound::Close { .. } => {}
+            Inbound::Open(open) => self.open_span(generation, &open, received),
+            Inbound::Close { span, at, failed } => {
+                // The page does not say what went wrong.
+                self.close_span(generation, span, at, failed.then_some(semconv::OTHER));
+            }
             Inbound::Ready | Inbound::Posted(_) => unreachable!("told apart by the caller"),
         }
     }
@@ -393,7 +407,7 @@ impl Inner {
         }
     }
 
-    fn remote_parent(&self, traceparent: Option<&str>) -> Option<Context> {
+    pub(super) fn remote_parent(&self, traceparent: Option<&str>) -> Option<Context> {
         if self.config.page_traces == PageTraces::OwnOnly {
             return None;
         }
@@ -407,7 +421,7 @@ impl Inner {
         }
     }
 
-    fn span(&self, series: &EventSeries, caller: Caller, remote: Option<Context>) -> Span {
+    fn span(&self, series: &EventSeries, caller: Caller, parent: Option<Context>) -> Span {
         let name = &**series.label();
         let span = tracing::info_span!(
             target: "spanwire",
@@ -421,7 +435,7 @@ impl Inner {
             { semconv::WEBVIEW_NAME } = &*self.config.name,
             { semconv::ERROR_TYPE } = tracing::field::Empty,
         );
-        if let Some(parent) = remote {
+        if let Some(parent) = parent {
             // Fails only when no layer of OpenTelemetry's is there, and then there is no trace.
             let _ = span.set_parent(parent);
         }
@@ -483,16 +497,12 @@ impl Inner {
         context: Option<Context>,
     ) {
         self.stats.accepted();
-        let reply = Outbound {
-            body: Body::Reply {
-                call,
-                result: answer,
-                credit: caller.credit,
-            },
-            series: Arc::clone(series),
-            context,
-            enqueued_at: self.clock.now(),
+        let body = Body::Reply {
+            call,
+            result: answer,
+            credit: caller.credit,
         };
+        let reply = self.outbound(body, Arc::clone(series), context);
         let refused = self.page().reply(caller.generation, reply);
         match refused {
             Ok(()) => self.wake(),

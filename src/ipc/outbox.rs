@@ -3,13 +3,14 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use opentelemetry::Context;
 use serde_json::value::RawValue;
 
 use super::call::Rejection;
 use super::limits::Limits;
+use super::live_span::LiveSpan;
 use super::script::{BatchWriter, Content, Item, ReplyItem, Script};
 use super::series::{End, EventSeries};
 use crate::clock::Stamp;
@@ -30,9 +31,16 @@ pub(super) enum Phase {
 pub(super) struct Outbound {
     pub(super) body: Body,
     pub(super) series: Arc<EventSeries>,
-    /// What was going on where it was sent: the parent of its span.
-    pub(super) context: Option<Context>,
+    pub(super) parent: Option<Box<Parent>>,
     pub(super) enqueued_at: Stamp,
+}
+
+/// What was going on where a message was sent: the parent of its span.
+#[derive(Debug)]
+pub(super) struct Parent {
+    pub(super) context: Context,
+    /// The wall time then: the message's span does not begin before its parent did.
+    pub(super) wall: SystemTime,
 }
 
 #[derive(Debug)]
@@ -123,9 +131,27 @@ impl Outbound {
 /// A message that ended, and how it got there.
 #[derive(Debug)]
 pub(super) struct Ended {
+    /// What it was called on the wire; 0 when it did not get that far.
+    pub(super) id: u64,
     pub(super) message: Outbound,
     pub(super) end: End,
     pub(super) journey: Journey,
+    /// When the page ran it, if that is known.
+    pub(super) ran: Option<Ran>,
+    /// The span of the page's call, when this was its reply.
+    pub(super) call: Option<Box<LiveSpan>>,
+}
+
+/// A message that never left, as it ended.
+pub(super) fn died(message: Outbound, end: End) -> Ended {
+    Ended {
+        id: 0,
+        message,
+        end,
+        journey: Journey::default(),
+        ran: None,
+        call: None,
+    }
 }
 
 /// The stages that a message to the page went through.
@@ -138,6 +164,13 @@ pub(super) struct Journey {
     pub(super) attempts: u32,
 }
 
+/// When the page ran a message, in host time: not before it was sent, and not after now.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Ran {
+    pub(super) begin: Stamp,
+    pub(super) end: Stamp,
+}
+
 /// What came of an input.
 #[derive(Debug, Default)]
 pub(super) struct Facts {
@@ -145,6 +178,8 @@ pub(super) struct Facts {
     pub(super) retries: u64,
     /// Acknowledgements of messages that were not in flight.
     pub(super) unknown_acks: u64,
+    /// What a page had open in the traces when it went away, and why it did.
+    pub(super) open: Vec<(Box<LiveSpan>, ErrorType)>,
 }
 
 #[derive(Debug)]
@@ -473,13 +508,11 @@ impl Outbox {
         self.credits_due = false;
         self.failed_in_a_row = 0;
         self.unsettled.clear();
-        facts
-            .ended
-            .extend(self.replies.drain(..).map(|message| Ended {
-                message,
-                end: Err(ErrorType::PageGone),
-                journey: Journey::default(),
-            }));
+        facts.ended.extend(
+            self.replies
+                .drain(..)
+                .map(|reply| died(reply, Err(ErrorType::PageGone))),
+        );
         let ids: Vec<u64> = self.open.keys().copied().collect();
         for id in ids {
             let Some(open) = self.open.get_mut(&id) else {
@@ -520,9 +553,9 @@ impl Outbox {
         self.unsettled.remove(&id);
         self.release(&open.message);
         facts.ended.push(Ended {
-            message: open.message,
-            end,
+            id,
             journey: open.journey,
+            ..died(open.message, end)
         });
     }
 }

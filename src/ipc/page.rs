@@ -7,11 +7,11 @@ use futures_util::future::AbortHandle;
 use super::bye::Byes;
 use super::limits::Limits;
 use super::liveness::{Again, Liveness};
-use super::message::same;
-use super::outbox::{Body, Credit, Ended, Facts, Outbound, Outbox, Phase};
+use super::message::{Ack, PageTime, same};
+use super::outbox::{Body, Credit, Facts, Outbound, Outbox, Phase};
 use super::page_state::PageState;
+use super::page_trace::PageTrace;
 use super::script::Script;
-use super::series::End;
 use crate::clock::Stamp;
 use crate::queue::Popped;
 use crate::semconv::ErrorType;
@@ -37,6 +37,7 @@ pub(super) struct Page {
     unanswered: u32,
     /// Calls whose handler runs in the background.
     calls: HashMap<u64, AbortHandle>,
+    trace: PageTrace,
 }
 
 impl Page {
@@ -53,6 +54,7 @@ impl Page {
             last_id: 0,
             unanswered: 0,
             calls: HashMap::new(),
+            trace: PageTrace::default(),
         }
     }
 
@@ -134,6 +136,12 @@ impl Page {
     fn end_generation(&mut self, phase: Phase, facts: &mut Facts) -> Vec<AbortHandle> {
         self.outbox.end_generation(facts);
         self.liveness.gone();
+        let why = match phase {
+            Phase::Closed => ErrorType::Shutdown,
+            Phase::Loading | Phase::Ready | Phase::Gone => ErrorType::PageGone,
+        };
+        let open = std::mem::take(&mut self.trace).into_open();
+        facts.open.extend(open.map(|span| (span, why)));
         if !self.id.is_empty() {
             self.retired.truncate(RETIRED_MAX - 1);
             self.retired.push_front(std::mem::take(&mut self.id));
@@ -177,13 +185,26 @@ impl Page {
         self.generation
     }
 
-    /// The page answers a ping: when it was asked, and whether a script should be sent for the next.
-    pub(super) fn pong(&mut self, generation: u64, id: u64) -> Result<(Stamp, bool), ErrorType> {
+    /// The page answers a ping; whether a script should be sent for the next.
+    pub(super) fn pong(
+        &mut self,
+        generation: u64,
+        id: u64,
+        at: Option<PageTime>,
+    ) -> Result<bool, ErrorType> {
         if generation != self.generation {
             return Err(ErrorType::StaleGeneration);
         }
         let asked = self.liveness.answered(id)?;
-        Ok((asked, self.liveness.due().is_some()))
+        if let Some(at) = at {
+            self.trace.clock.answered(asked, at);
+        }
+        Ok(self.liveness.due().is_some())
+    }
+
+    /// The traces' part of that generation, unless its page is gone.
+    pub(super) fn trace(&mut self, generation: u64) -> Option<&mut PageTrace> {
+        (generation == self.generation).then_some(&mut self.trace)
     }
 
     /// Takes in a call or an event of the page with that id, for a credit.
@@ -322,36 +343,41 @@ impl Page {
     pub(super) fn acknowledged(
         &mut self,
         generation: u64,
-        ids: &[(u64, u64)],
-        mut failed: Vec<u64>,
+        mut ack: Ack,
+        now: Stamp,
         facts: &mut Facts,
     ) -> bool {
         if generation != self.generation {
             return false;
         }
         // Looked up for each message in flight, and a hostile page names a great many.
-        failed.sort_unstable();
+        ack.failed.sort_unstable();
         let before = facts.ended.len();
-        for &(first, last) in ids {
-            self.outbox.acknowledged(first, last, &failed, facts);
+        for &(first, last) in &ack.ids {
+            self.outbox.acknowledged(first, last, &ack.failed, facts);
         }
-        self.settle_replies(before, facts)
+        let due = self.settle_replies(before, facts);
+        let ended = facts.ended.get_mut(before..).unwrap_or_default();
+        self.trace.ran(ended, &mut ack, now);
+        due
     }
 
     /// A call's credit comes back with the end of its reply, so that a page which never
     /// acknowledges cannot make the host keep replies without end.
-    fn settle_replies(&mut self, from: usize, facts: &Facts) -> bool {
-        let spent = |ended: &&Ended| {
-            matches!(
-                ended.message.body,
-                Body::Reply {
-                    credit: Credit::Spent,
-                    ..
-                }
-            )
-        };
-        let credits = facts.ended.iter().skip(from).filter(spent).count();
-        (0..credits).fold(false, |due, _| self.refund(self.generation) || due)
+    fn settle_replies(&mut self, from: usize, facts: &mut Facts) -> bool {
+        let mut due = false;
+        for ended in facts.ended.iter_mut().skip(from) {
+            if let Body::Reply {
+                call,
+                credit: Credit::Spent,
+                ..
+            } = ended.message.body
+            {
+                ended.call = self.trace.call_ended(call);
+                due |= self.refund(self.generation);
+            }
+        }
+        due
     }
 }
 
@@ -370,13 +396,4 @@ pub(super) struct Refused {
     pub(super) error: ErrorType,
     /// Whether a script should be sent for the credit that it gave back.
     pub(super) credits_due: bool,
-}
-
-/// A message of a page that is gone, as it ended.
-pub(super) fn died(message: Outbound, end: End) -> Ended {
-    Ended {
-        message,
-        end,
-        journey: Default::default(),
-    }
 }

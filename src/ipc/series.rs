@@ -54,6 +54,7 @@ pub(super) struct WebviewSeries {
     events: CappedNames<EventSeries>,
     sizes: [Instruments<Sizes>; 2],
     retries: Instruments<Counter>,
+    transit: Instruments<Histogram>,
     page_errors: [Instruments<Counter>; PageError::ALL.len()],
     protocol_errors: [Instruments<Counter>; ERRORS],
     state: Instruments<StateGauges>,
@@ -78,6 +79,7 @@ impl WebviewSeries {
             events: CappedNames::new(|name| EventSeries::new(webview, name)),
             sizes: [const { Instruments::new() }; 2],
             retries: Instruments::new(),
+            transit: Instruments::new(),
             page_errors: [const { Instruments::new() }; PageError::ALL.len()],
             protocol_errors: [const { Instruments::new() }; ERRORS],
             state: Instruments::new(),
@@ -117,6 +119,17 @@ impl WebviewSeries {
         };
         if let Some(retries) = self.retries.get(register) {
             retries.increment(times);
+        }
+    }
+
+    /// Records how long a batch from the page was on its way.
+    pub(super) fn transit(&self, took: Duration) {
+        let register = || {
+            let labels = [(semconv::WEBVIEW_NAME, &*self.webview)];
+            instruments::histogram(&semconv::IPC_TRANSIT_DURATION, &labels)
+        };
+        if let Some(transit) = self.transit.get(register) {
+            transit.record(took.as_secs_f64());
         }
     }
 

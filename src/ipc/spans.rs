@@ -1,16 +1,21 @@
-//! Spans of messages to the page, made when a message ends, with explicit times.
+//! Spans with explicit times: of messages to the page and of what the page did with them, made when
+//! a message ends.
 //!
 //! They go through the OpenTelemetry API, so they end up wherever the app's provider sends them.
 
+use std::cell::OnceCell;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, SystemTime};
 
 use opentelemetry::global::{self, BoxedSpan, BoxedTracer, ObjectSafeTracer};
-use opentelemetry::trace::{Span, SpanBuilder, SpanId, SpanKind, Status, TraceContextExt, Tracer};
+use opentelemetry::trace::{
+    Span, SpanBuilder, SpanContext, SpanId, SpanKind, Status, TraceContextExt, Tracer,
+};
 use opentelemetry::{Context, KeyValue};
 
-use super::outbox::{Body, Ended};
+use super::live_span::later;
+use super::outbox::{Body, Ended, Ran};
 use crate::clock::{Clock, Stamp};
 use crate::instruments::install_epoch;
 use crate::semconv;
@@ -45,99 +50,200 @@ impl Spans {
         Context::map_current(|context| context.has_active_span().then(|| context.clone()))
     }
 
-    /// Makes the span of a message that ended.
-    pub(super) fn ended(&self, webview: &Arc<str>, ended: &Ended, now: Stamp, clock: &Clock) {
+    /// Where a span can be made now, if anywhere.
+    pub(super) fn tracer(&self, now: Stamp) -> Option<Found<'_>> {
         if let Some(tracer) = self.tracer.get() {
-            make(tracer, webview, ended, now, clock);
-        } else if now.as_nanos() >= self.look_again_at.load(Ordering::Relaxed)
-            || self.epoch.load(Ordering::Relaxed) != install_epoch()
-        {
-            self.look(webview, ended, now, clock);
+            return Some(Found::Kept(tracer));
         }
+        let is_due = now.as_nanos() >= self.look_again_at.load(Ordering::Relaxed)
+            || self.epoch.load(Ordering::Relaxed) != install_epoch();
+        is_due.then(|| self.look(now))
     }
 
-    /// Tries the global tracer, and keeps it when it is a real one.
     #[cold]
-    fn look(&self, webview: &Arc<str>, ended: &Ended, now: Stamp, clock: &Clock) {
+    fn look(&self, now: Stamp) -> Found<'_> {
         self.epoch.store(install_epoch(), Ordering::Relaxed);
         self.look_again_at
             .store(now.plus(LOOK_AGAIN).as_nanos(), Ordering::Relaxed);
-        let tracer = global::tracer(semconv::SCOPE);
-        // The tracer that stands in while none is installed makes no ids of its own.
-        let made = make(&tracer, webview, ended, now, clock);
-        let parent = ended
-            .message
-            .context
-            .as_ref()
-            .map(|parent| parent.span().span_context().span_id());
-        if made != SpanId::INVALID && Some(made) != parent {
-            self.tracer.get_or_init(|| tracer);
+        Found::OnTrial(&self.tracer, global::tracer(semconv::SCOPE))
+    }
+
+    /// Makes the span of a message that ended, and that of the page's work on it.
+    pub(super) fn ended(&self, webview: &Arc<str>, ended: &Ended, now: &Moment<'_>) {
+        let Some(tracer) = self.tracer(now.stamp) else {
+            return;
+        };
+        let message = &ended.message;
+        let event = message.series.label();
+        let parent = message.parent.as_deref();
+        let times = match parent {
+            Some(parent) => Times {
+                stamp: message.enqueued_at,
+                wall: parent.wall,
+            },
+            None => Times {
+                stamp: now.stamp,
+                wall: now.wall(),
+            },
+        };
+        let (verb, kind) = match message.body {
+            Body::Reply { .. } => ("reply ", SpanKind::Internal),
+            Body::Event { .. } | Body::Eval { .. } => ("send ", SpanKind::Producer),
+        };
+        let journey = ended.journey;
+        let mut attributes = attributes(event, webview);
+        if let Some((_, wait)) = journey.dequeued {
+            attributes.push(KeyValue::new(semconv::WAIT_S, wait.as_secs_f64()));
         }
+        if let Some((_, batch)) = journey.dispatched {
+            attributes.push(KeyValue::new(
+                semconv::BATCH_SIZE,
+                i64::try_from(batch).unwrap_or(i64::MAX),
+            ));
+        }
+        if journey.attempts > 1 {
+            attributes.push(KeyValue::new(
+                semconv::RETRIES,
+                i64::from(journey.attempts - 1),
+            ));
+        }
+        attributes.extend(
+            ended
+                .end
+                .err()
+                .map(|error| KeyValue::new(semconv::ERROR_TYPE, error.as_str())),
+        );
+        let span = SpanBuilder::from_name([verb, event].concat())
+            .with_kind(kind)
+            .with_start_time(times.at(message.enqueued_at))
+            .with_attributes(attributes);
+        let Some(mut span) = tracer.start(parent.map(|parent| &parent.context), span) else {
+            return;
+        };
+        let end = times.at(now.stamp);
+        if span.is_recording() {
+            if let Some((stamp, _)) = journey.dequeued {
+                span.add_event_with_timestamp("dequeued", times.at(stamp), Vec::new());
+            }
+            if let Some((stamp, _)) = journey.dispatched {
+                span.add_event_with_timestamp("dispatched", times.at(stamp), Vec::new());
+            }
+            match ended.end {
+                Ok(()) => span.add_event_with_timestamp("acknowledged", end, Vec::new()),
+                Err(_) => span.set_status(Status::error("")),
+            }
+        }
+        span.end_with_timestamp(end);
+        if let Some(ran) = ended.ran
+            && !matches!(message.body, Body::Eval { .. })
+        {
+            self.process(webview, ended, span.span_context(), ran, times);
+        }
+    }
+
+    /// Makes the span of the page's listeners at work, or of its promise's continuations.
+    fn process(
+        &self,
+        webview: &Arc<str>,
+        ended: &Ended,
+        parent: &SpanContext,
+        ran: Ran,
+        times: Times,
+    ) {
+        let Some(tracer) = self.tracer.get() else {
+            return;
+        };
+        let event = ended.message.series.label();
+        let span = SpanBuilder::from_name(["process ", event].concat())
+            .with_kind(SpanKind::Consumer)
+            .with_start_time(times.at(ran.begin))
+            .with_attributes(attributes(event, webview));
+        let parent = Context::new().with_remote_span_context(parent.clone());
+        tracer
+            .build_with_context(span, &parent)
+            .end_with_timestamp(times.at(ran.end));
     }
 }
 
-/// Makes the span and ends it.
-fn make(
-    tracer: &BoxedTracer,
-    webview: &Arc<str>,
-    ended: &Ended,
-    now: Stamp,
-    clock: &Clock,
-) -> SpanId {
-    let message = &ended.message;
-    let event = message.series.label();
-    let (name, kind) = match message.body {
-        Body::Reply { .. } => (format!("reply {event}"), SpanKind::Internal),
-        Body::Event { .. } | Body::Eval { .. } => (format!("send {event}"), SpanKind::Producer),
-    };
-    let end = clock.wall(now);
-    let at = |stamp: Stamp| -> SystemTime { end.checked_sub(now.since(stamp)).unwrap_or(end) };
-    let journey = ended.journey;
-    let mut attributes = vec![
-        KeyValue::new(semconv::RPC_SYSTEM_NAME, semconv::RPC_SYSTEM),
-        KeyValue::new(semconv::RPC_METHOD, Arc::clone(event)),
-        KeyValue::new(semconv::WEBVIEW_NAME, Arc::clone(webview)),
-    ];
-    if let Some((_, wait)) = journey.dequeued {
-        attributes.push(KeyValue::new(semconv::WAIT_S, wait.as_secs_f64()));
+/// A tracer to make one span with.
+pub(super) enum Found<'a> {
+    Kept(&'a BoxedTracer),
+    /// The global one, which is kept when it turns out to be a real one.
+    OnTrial(&'a OnceLock<BoxedTracer>, BoxedTracer),
+}
+
+impl Found<'_> {
+    /// Starts a span; `None` when nobody would ever see it.
+    pub(super) fn start(self, parent: Option<&Context>, span: SpanBuilder) -> Option<BoxedSpan> {
+        let root = Context::new();
+        let tracer = match &self {
+            Self::Kept(tracer) => tracer,
+            Self::OnTrial(_, tracer) => tracer,
+        };
+        let span = tracer.build_with_context(span, parent.unwrap_or(&root));
+        let id = span.span_context().span_id();
+        if id == SpanId::INVALID {
+            return None;
+        }
+        if let Self::OnTrial(kept, tracer) = self {
+            // The tracer that stands in while none is installed makes no ids of its own.
+            if parent.is_some_and(|parent| parent.span().span_context().span_id() == id) {
+                return None;
+            }
+            kept.get_or_init(|| tracer);
+        }
+        Some(span)
     }
-    if let Some((_, batch)) = journey.dispatched {
-        attributes.push(KeyValue::new(
-            semconv::BATCH_SIZE,
-            i64::try_from(batch).unwrap_or(i64::MAX),
-        ));
+}
+
+/// What every span of the wire's messages carries, with room for more.
+pub(super) fn attributes(event: &Arc<str>, webview: &Arc<str>) -> Vec<KeyValue> {
+    let mut attributes = Vec::with_capacity(6);
+    attributes.push(KeyValue::new(semconv::RPC_SYSTEM_NAME, semconv::RPC_SYSTEM));
+    attributes.push(KeyValue::new(semconv::RPC_METHOD, Arc::clone(event)));
+    attributes.push(KeyValue::new(semconv::WEBVIEW_NAME, Arc::clone(webview)));
+    attributes
+}
+
+/// The time now. The wall time is read when it is first asked for.
+pub(super) struct Moment<'a> {
+    pub(super) stamp: Stamp,
+    clock: &'a Clock,
+    wall: OnceCell<SystemTime>,
+}
+
+impl<'a> Moment<'a> {
+    pub(super) fn now(clock: &'a Clock) -> Self {
+        Self {
+            stamp: clock.now(),
+            clock,
+            wall: OnceCell::new(),
+        }
     }
-    if journey.attempts > 1 {
-        attributes.push(KeyValue::new(
-            semconv::RETRIES,
-            i64::from(journey.attempts - 1),
-        ));
+
+    fn wall(&self) -> SystemTime {
+        *self.wall.get_or_init(|| self.clock.wall(self.stamp))
     }
-    attributes.extend(
-        ended
-            .end
-            .err()
-            .map(|error| KeyValue::new(semconv::ERROR_TYPE, error.as_str())),
-    );
-    let mut span: BoxedSpan = tracer.build_with_context(
-        SpanBuilder::from_name(name)
-            .with_kind(kind)
-            .with_start_time(at(message.enqueued_at))
-            .with_attributes(attributes),
-        message.context.as_ref().unwrap_or(&Context::new()),
-    );
-    if let Some((stamp, _)) = journey.dequeued {
-        span.add_event_with_timestamp("dequeued", at(stamp), Vec::new());
+}
+
+/// Wall times of one span: all from one reading, so a clock that is set shifts the span as a whole.
+///
+/// A span that has a parent takes the reading at its own start, so that it never begins before its
+/// parent did.
+#[derive(Clone, Copy)]
+struct Times {
+    stamp: Stamp,
+    wall: SystemTime,
+}
+
+impl Times {
+    fn at(self, stamp: Stamp) -> SystemTime {
+        if stamp >= self.stamp {
+            return later(self.wall, stamp.since(self.stamp));
+        }
+        let back = self.stamp.since(stamp);
+        self.wall.checked_sub(back).unwrap_or(self.wall)
     }
-    if let Some((stamp, _)) = journey.dispatched {
-        span.add_event_with_timestamp("dispatched", at(stamp), Vec::new());
-    }
-    match ended.end {
-        Ok(()) => span.add_event_with_timestamp("acknowledged", end, Vec::new()),
-        Err(_) => span.set_status(Status::error("")),
-    }
-    span.end_with_timestamp(end);
-    span.span_context().span_id()
 }
 
 impl std::fmt::Debug for Spans {

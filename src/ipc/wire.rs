@@ -6,18 +6,18 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use futures_util::future::AbortHandle;
 
-use super::builder::IpcBuilder;
+use super::builder::{IpcBuilder, PageEvents, PageMarks};
 use super::call::{Call, HandlerResult};
 use super::handler::{IpcHandler, Listener, ListenerId, RegisterError};
 use super::limits::Limits;
 use super::message::is_page_id;
 use super::origins::Origins;
-use super::outbox::{Ended, Facts, Outbound, Phase};
-use super::page::{Page, died};
+use super::outbox::{Ended, Facts, Outbound, Phase, died};
+use super::page::Page;
 use super::page_state::PageState;
 use super::script::Script;
 use super::series::{Direction, WebviewSeries};
-use super::spans::Spans;
+use super::spans::{Moment, Spans};
 use super::stats::{IpcMetrics, Stats};
 use super::waker::Waker;
 use crate::clock::Clock;
@@ -124,8 +124,8 @@ impl Ipc {
     }
 
     /// The text to run in each page before its own scripts, in its main frame only: the page script,
-    /// called with what it needs to know: the nonce, and how many credits, how many bytes a batch and
-    /// how many levels of nesting it has.
+    /// called with what it needs to know: the nonce, how many credits, how many bytes a batch and
+    /// how many levels of nesting it has, and what it forwards of itself.
     #[must_use]
     pub fn page_script(&self) -> String {
         let nonce = &self.0.nonce;
@@ -135,8 +135,10 @@ impl Ipc {
             depth_max: depth,
             ..
         } = self.0.config.limits;
+        let marks = self.0.config.page_marks == PageMarks::Recorded;
+        let compat = self.0.config.page_events == PageEvents::PlainToo;
         format!(
-            r#"({PAGE_SCRIPT})({{"nonce":"{nonce}","credits":{credits},"bytes":{bytes},"depth":{depth}}});"#
+            r#"({PAGE_SCRIPT})({{"nonce":"{nonce}","credits":{credits},"bytes":{bytes},"depth":{depth},"marks":{marks},"compat":{compat}}});"#
         )
     }
 
@@ -404,8 +406,15 @@ impl Inner {
 
     /// Records what came of an input. Called without the lock.
     pub(super) fn apply(&self, facts: Facts) {
-        for ended in &facts.ended {
-            self.ended(ended);
+        let now = Moment::now(&self.clock);
+        for mut ended in facts.ended {
+            self.ended_at(&ended, &now);
+            if let Some(call) = ended.call.take() {
+                self.call_settled(*call, &ended, now.stamp);
+            }
+        }
+        for (span, why) in facts.open {
+            span.fail(why.as_str(), now.stamp);
         }
         if facts.retries > 0 {
             self.series.retried(facts.retries);
@@ -418,15 +427,18 @@ impl Inner {
 
     /// Records the end of a message that had been accepted.
     pub(super) fn ended(&self, ended: &Ended) {
-        let now = self.clock.now();
-        let took = now.since(ended.message.enqueued_at);
+        self.ended_at(ended, &Moment::now(&self.clock));
+    }
+
+    fn ended_at(&self, ended: &Ended, now: &Moment<'_>) {
+        let took = now.stamp.since(ended.message.enqueued_at);
         ended.message.series.sent(ended.end, took);
         if ended.journey.dispatched.is_some() {
             let size = ended.message.size();
             self.series.message_size(Direction::Outbound, size);
         }
         self.stats.sent(ended.end, took);
-        self.spans.ended(&self.config.name, ended, now, &self.clock);
+        self.spans.ended(&self.config.name, ended, now);
     }
 }
 
@@ -472,6 +484,6 @@ mod tests {
     #[test]
     fn the_page_script_is_an_expression_that_can_be_called() {
         assert!(PAGE_SCRIPT.trim_end().ends_with('}'));
-        assert!(PAGE_SCRIPT.contains("\n(config) => {\n"));
+        assert!(PAGE_SCRIPT.contains("\n(config)=>{"));
     }
 }

@@ -37,14 +37,15 @@ fn a_page_that_never_acknowledges_has_a_budget_of_bytes() {
     const CALLS: usize = 1_000;
     let capture = Capture::new();
     capture.run(|| {
-        let ipc = Ipc::builder("main").build();
+        // A sixteenth of the defaults: the reading of a thousand whole ones takes a minute.
+        let most = Limits::default().unacknowledged_bytes_max / 16;
+        let ipc = limited(|limits| limits.unacknowledged_bytes_max = most).build();
         ipc.on("echo", |call: &Call| {
             call.data::<Box<serde_json::value::RawValue>>()
         })
         .unwrap();
         let page = ModelPage::load(&ipc, "p1");
-        // A batch may have 1 MiB with what is around the payload.
-        let payload = format!(r#""{}""#, "x".repeat((1 << 20) - 1_000));
+        let payload = format!(r#""{}""#, "x".repeat((1 << 16) - 2));
         let (mut kept, mut refused) = (0, 0);
         for id in 1..=CALLS {
             let text = page
@@ -58,7 +59,6 @@ fn a_page_that_never_acknowledges_has_a_budget_of_bytes() {
                 refused += script.matches(r#""code":"OVER_CREDIT""#).count();
             }
         }
-        let most = Limits::default().unacknowledged_bytes_max;
         assert!(kept <= most && kept > most - payload.len(), "{kept}");
         assert_eq!(refused, CALLS - most / payload.len());
         let labels = [("error.type", "over_credit"), ("ipc.direction", "inbound")];

@@ -11,5 +11,6 @@ mod model_page;
 mod origins;
 mod reentrancy;
 mod telemetry;
+mod traces;
 mod transport;
 mod window;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use serde_json::json;
-use spanwire::ipc::{Call, Ipc, IpcBuilder, Limits};
+use spanwire::ipc::{Call, Ipc, IpcBuilder, Limits, PageMarks};
 use spanwire::testing::Capture;
 use tokio::runtime::{Builder, Runtime};
 
@@ -240,12 +240,15 @@ fn the_page_script_is_given_the_limits_that_it_has_to_keep() {
         limits.inbound_bytes_max = 4_096;
         limits.depth_max = 9;
     })
+    .page_marks(PageMarks::Recorded)
     .build();
     let nonce = ipc.nonce();
-    let config = format!(r#"({{"nonce":"{nonce}","credits":7,"bytes":4096,"depth":9}});"#);
+    let config = format!(
+        r#"({{"nonce":"{nonce}","credits":7,"bytes":4096,"depth":9,"marks":true,"compat":false}});"#
+    );
     assert!(ipc.page_script().ends_with(&config), "{config}");
     let script = include_str!("../../page/spanwire.js");
-    for key in ["nonce", "credits", "bytes", "depth"] {
+    for key in ["nonce", "credits", "bytes", "depth", "marks", "compat"] {
         assert!(script.contains(&format!("config.{key}")), "{key}");
     }
 }

@@ -1,0 +1,85 @@
+//! The raw way through a wry webview and Spanwire's, in real windows and in one run, with all
+//! telemetry on: how many messages a second each way, and how long a round trip takes.
+//!
+//! ```text
+//! make bench-webview                          the whole of it, about a minute
+//! make bench-webview ARGS="--rounds 3 page"   fewer rounds, and what has `page` in its name
+//! ```
+//!
+//! Only what arrived counts, and in both ways the receiver parses each message. Rounds of the two
+//! ways take turns, so that what else the machine does meets both; the medians are compared.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    reason = "a benchmark may panic, and prints"
+)]
+
+mod arrivals;
+mod ours;
+mod raw;
+mod rounds;
+mod sink;
+mod usage;
+mod window;
+
+use std::process::ExitCode;
+use std::time::Duration;
+
+use rounds::{Bench, Outcome, Plan};
+use serde::{Deserialize, Serialize};
+use sink::Sink;
+use spanwire::telemetry::{Exporter, MetricsExporter, Sampler, Telemetry};
+
+/// What each message carries: with its envelope about 100 bytes.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+struct Payload<'a> {
+    #[serde(borrow)]
+    name: &'a str,
+    frame: u64,
+    visible: bool,
+    x: f64,
+}
+
+const PAYLOAD: Payload<'static> = Payload {
+    name: "scene_042",
+    frame: 1_024,
+    visible: true,
+    x: 1.5,
+};
+
+/// The same for the page.
+const PAYLOAD_JS: &str = r#"{ name: "scene_042", frame: 1024, visible: true, x: 1.5 }"#;
+
+fn main() -> ExitCode {
+    let plan = Plan::from_args();
+    let sink = Sink::start();
+    let telemetry = Telemetry::builder("bench")
+        .environment(|_| None)
+        .prometheus_port(0)
+        .metrics(MetricsExporter::Prometheus)
+        .otlp_endpoint(sink.url())
+        .traces(Exporter::Otlp)
+        .sampler(Sampler::AlwaysOn)
+        .strict()
+        .install()
+        .unwrap();
+    println!(
+        "raw wry and Spanwire in real windows, release build, {} rounds each in turns;\n\
+         metrics at http://{}/metrics and each span over OTLP, sampler always_on\n",
+        plan.rounds,
+        telemetry.prometheus_addr().unwrap()
+    );
+    let outcomes = window::run(move |desk| rounds::run(&Bench::new(desk), &plan));
+    for outcome in &outcomes {
+        println!("{outcome}");
+    }
+    let report = telemetry.shutdown(Duration::from_secs(10));
+    println!("\n{report}");
+    println!("the receiver took {} requests", sink.requests());
+    if outcomes.iter().all(Outcome::holds) {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    }
+}

@@ -1,0 +1,109 @@
+//! Spanwire's way: the public API on both sides, all limits as they are by default.
+
+use std::sync::Arc;
+
+use serde_json::value::RawValue;
+use spanwire::ipc::{Call, Ipc};
+
+use crate::arrivals::Arrivals;
+use crate::window::Desk;
+use crate::{PAYLOAD, Payload};
+
+pub(crate) const PAGE: &str = r#"<!doctype html><script>
+  const data = PAYLOAD;
+  const { emit, invoke, on } = window.spanwire;
+
+  // As fast as the wire takes it: what is beyond its outbox would be dropped, so now and then it
+  // waits for an answer, with more on its way meanwhile.
+  const flood = async (count) => {
+    const answers = [];
+    for (let at = 1; at <= count; at++) {
+      if (!emit("flood", data)) throw new Error("it was dropped");
+      if (at % 2000 === 0) {
+        answers.push(invoke("sync"));
+        if (answers.length > 2) await answers.shift();
+      }
+    }
+  };
+  const trips = async (count) => {
+    for (let at = 0; at < count; at++) await invoke("trip", data);
+  };
+
+  let expected = 0;
+  let sum = 0;
+  on("tick", (data) => {
+    sum += data.x;
+    // It comes behind the acknowledgement of what ran before.
+    if (--expected === 0) emit("ticked", data);
+  });
+  on("ping", (data) => emit("pong", data));
+  on("start", ({ what, count }) => {
+    if (what === "ticks") expected = count;
+    else if (what === "flood") flood(count);
+    else trips(count);
+  });
+  emit("ready", data);
+</script>"#;
+
+pub(crate) fn wire(arrivals: &Arc<Arrivals>) -> Ipc {
+    // Room for a round: a full queue refuses, which is not what is measured.
+    let ipc = Ipc::builder("ours")
+        .queue_capacity(100_000)
+        .allow_origin("bench://localhost")
+        .build();
+    for event in ["flood", "ticked", "ready"] {
+        let arrivals = Arc::clone(arrivals);
+        ipc.on(event, move |call: &Call<'_>| {
+            let _: Payload<'_> = serde_json::from_str(call.json()).unwrap();
+            arrivals.arrived();
+        })
+        .unwrap();
+    }
+    let arrived = Arc::clone(arrivals);
+    ipc.on("trip", move |call: &Call<'_>| {
+        let data: Payload<'_> = serde_json::from_str(call.json()).unwrap();
+        arrived.arrived();
+        serde_json::value::to_raw_value(&data)
+    })
+    .unwrap();
+    ipc.on("sync", |_: &Call<'_>| Ok::<_, serde_json::Error>(()))
+        .unwrap();
+    let (arrived, sender) = (Arc::clone(arrivals), ipc.clone());
+    ipc.on("pong", move |call: &Call<'_>| {
+        let data: Payload<'_> = serde_json::from_str(call.json()).unwrap();
+        if arrived.arrived() {
+            sender.emit("ping", &data).unwrap();
+        }
+    })
+    .unwrap();
+    ipc
+}
+
+fn start(desk: &Desk, what: &'static str, count: u64) {
+    let start = format!(r#"{{"what":"{what}","count":{count}}}"#);
+    let start = RawValue::from_string(start).unwrap();
+    desk.ui(move |windows| windows.ipc.emit("start", &start).unwrap());
+}
+
+pub(crate) fn flood(desk: &Desk, count: u64) {
+    start(desk, "flood", count);
+}
+
+/// All emitted on the main thread, as the raw way's are; the loop pumps.
+pub(crate) fn ticks(desk: &Desk, count: u64) {
+    start(desk, "ticks", count);
+    desk.ui(move |windows| {
+        for _ in 0..count {
+            windows.ipc.emit("tick", &PAYLOAD).unwrap();
+        }
+    });
+}
+
+pub(crate) fn trips(desk: &Desk, count: u64) {
+    start(desk, "trips", count);
+}
+
+/// The first ping; each pong sends the next.
+pub(crate) fn pings(desk: &Desk) {
+    desk.ui(|windows| windows.ipc.emit("ping", &PAYLOAD).unwrap());
+}

@@ -1,0 +1,84 @@
+//! The app of `docs/start.md`, word for word.
+#![allow(clippy::print_stdout, reason = "an example talks to its reader")]
+
+use std::time::Duration;
+
+use spanwire::ipc::Call;
+use spanwire::{Ipc, Telemetry};
+use tao::event::{Event, WindowEvent};
+use tao::event_loop::{ControlFlow, EventLoopBuilder};
+use tao::window::WindowBuilder;
+use wry::WebViewBuilder;
+
+const PAGE: &str = r#"<!doctype html>
+<input value="world"> <button>Greet</button> <p></p>
+<script>
+  const [input, button, answer] = ["input", "button", "p"].map((tag) => document.querySelector(tag));
+  button.onclick = async () => (answer.textContent = await spanwire.invoke("greet", input.value));
+  spanwire.on("tick", (seconds) => (document.title = `open for ${seconds} s`));
+  button.click();
+</script>"#;
+
+/// Something waits for the page.
+#[derive(Debug)]
+struct Wake;
+
+fn main() -> Result<(), Box<dyn std::error::Error>> {
+    // 1. Telemetry, for the whole process.
+    let telemetry = Telemetry::builder("hello").install()?;
+    println!("metrics at {:?}", telemetry.prometheus_addr());
+
+    // 2. The wire: what the page may ask, and what it is told.
+    let ipc = Ipc::builder("main").build();
+    ipc.on(
+        "greet",
+        |call: &Call| -> Result<String, serde_json::Error> {
+            let name: String = call.data()?;
+            Ok(format!("Hello {name}"))
+        },
+    )?;
+    let ticker = ipc.clone();
+    std::thread::spawn(move || {
+        for seconds in 0_u64.. {
+            let _ = ticker.emit_latest("tick", &seconds);
+            std::thread::sleep(Duration::from_secs(1));
+        }
+    });
+
+    // 3. The window, with the wire on its webview.
+    let event_loop = EventLoopBuilder::<Wake>::with_user_event().build();
+    let proxy = event_loop.create_proxy();
+    let window = WindowBuilder::new()
+        .with_title("hello")
+        .build(&event_loop)?;
+    let builder = WebViewBuilder::new().with_html(PAGE);
+    let builder = spanwire::webview::attach(builder, &ipc, move || {
+        let _ = proxy.send_event(Wake);
+    });
+    #[cfg(target_os = "linux")]
+    let webview = {
+        use tao::platform::unix::WindowExtUnix;
+        use wry::WebViewBuilderExtUnix;
+        builder.build_gtk(window.default_vbox().ok_or("the window has no content")?)?
+    };
+    #[cfg(not(target_os = "linux"))]
+    let webview = builder.build(&window)?;
+
+    // 4. The loop: pump when woken, and flush at the end, since `run` never returns.
+    event_loop.run(move |event, _, control_flow| {
+        *control_flow = ControlFlow::Wait;
+        match event {
+            Event::UserEvent(Wake) => ipc.pump(&webview),
+            Event::WindowEvent {
+                event: WindowEvent::CloseRequested,
+                ..
+            } => *control_flow = ControlFlow::Exit,
+            Event::LoopDestroyed => {
+                ipc.close();
+                println!("{}", ipc.metrics());
+                println!("{}", telemetry.shutdown(Duration::from_secs(2)));
+            }
+            _ => {}
+        }
+    })
+}

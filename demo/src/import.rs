@@ -1,0 +1,130 @@
+//! Imports: each waits in a queue of the app's own, runs on a thread of its own, and can be stopped.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use serde::Serialize;
+use spanwire::ipc::Ipc;
+use spanwire::queue::{MessageQueue, PopError};
+use spanwire::timer::monitor;
+use tokio::sync::oneshot;
+use tracing::Span;
+
+use crate::library::Library;
+
+/// An import that waits for the worker, or that it works on.
+#[derive(Debug)]
+pub(crate) struct Import {
+    /// The page's number for it.
+    job: u32,
+    files: u32,
+    stopped: Arc<AtomicBool>,
+    finished: oneshot::Sender<u32>,
+    /// Made where the page's call is handled and entered on the worker's thread.
+    span: Span,
+}
+
+/// What waits for an import's end. Dropped earlier, it stops the import before its next file: so
+/// a page that aborts its call, or goes away, does not leave work behind.
+#[derive(Debug)]
+pub(crate) struct Ticket {
+    stopped: Arc<AtomicBool>,
+    finished: oneshot::Receiver<u32>,
+}
+
+impl Import {
+    pub(crate) fn new(job: u32, files: u32) -> (Self, Ticket) {
+        let (sender, receiver) = oneshot::channel();
+        let stopped = Arc::new(AtomicBool::new(false));
+        let ticket = Ticket {
+            stopped: Arc::clone(&stopped),
+            finished: receiver,
+        };
+        let import = Self {
+            job,
+            files,
+            stopped,
+            finished: sender,
+            span: tracing::info_span!("import", files),
+        };
+        (import, ticket)
+    }
+}
+
+impl Ticket {
+    /// How many files were imported.
+    pub(crate) async fn finished(mut self) -> Result<u32, &'static str> {
+        (&mut self.finished)
+            .await
+            .map_err(|_| "the app is being closed")
+    }
+}
+
+impl Drop for Ticket {
+    fn drop(&mut self) {
+        self.stopped.store(true, Ordering::Relaxed);
+    }
+}
+
+/// Starts the thread that imports, one at a time. It ends when the queue is closed.
+pub(crate) fn start_importer(
+    ipc: Ipc,
+    library: Arc<Library>,
+    imports: MessageQueue<Import>,
+) -> std::io::Result<JoinHandle<()>> {
+    std::thread::Builder::new()
+        .name("importer".into())
+        .spawn(move || {
+            loop {
+                match imports.pop_timeout(Duration::from_secs(3_600)) {
+                    Ok(import) => run(&ipc, &library, import),
+                    Err(PopError::Timeout) => {}
+                    Err(_) => return,
+                }
+            }
+        })
+}
+
+fn run(ipc: &Ipc, library: &Library, import: Import) {
+    let in_span = import.span.enter();
+    let Import { job, files, .. } = import;
+    let mut done = 0;
+    while done < files && !import.stopped.load(Ordering::Relaxed) {
+        let name = monitor("import_file").time(|| {
+            // Where a real one would read and convert a file.
+            std::thread::sleep(Duration::from_millis(26));
+            library.add()
+        });
+        done += 1;
+        let progress = Progress {
+            job,
+            done,
+            files,
+            name: &name,
+        };
+        super::handlers::tell(ipc, "import.progress", &progress);
+    }
+    if done < files {
+        tracing::info!(done, "the import was stopped");
+        super::handlers::tell(ipc, "import.stopped", &Stopped { job, done });
+    }
+    drop(in_span);
+    // Nobody waits any more when it was stopped.
+    let _ = import.finished.send(done);
+}
+
+#[derive(Serialize)]
+struct Progress<'a> {
+    job: u32,
+    done: u32,
+    files: u32,
+    name: &'a str,
+}
+
+#[derive(Serialize)]
+struct Stopped {
+    job: u32,
+    done: u32,
+}

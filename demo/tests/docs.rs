@@ -1,0 +1,180 @@
+//! What the guides show is what was compiled and run.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    reason = "a test may panic and print"
+)]
+
+#[path = "../../tests/support/receiver.rs"]
+#[allow(dead_code, unreachable_pub, reason = "other tests use the rest of it")]
+mod receiver;
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpStream;
+use std::os::unix::process::CommandExt;
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use receiver::Receiver;
+
+#[test]
+fn the_guides_show_parts_of_the_examples() {
+    for (doc, example) in [
+        (
+            include_str!("../../docs/start.md"),
+            include_str!("../examples/start.rs"),
+        ),
+        (
+            include_str!("../../docs/migrate.md"),
+            include_str!("../examples/migrate.rs"),
+        ),
+    ] {
+        let example = lines(example);
+        let mut shown = 0;
+        for block in blocks(doc, "rust").chain(blocks(doc, "js")) {
+            let part = lines(block);
+            assert!(
+                example.windows(part.len()).any(|lines| lines == part),
+                "not in the example:\n{block}"
+            );
+            shown += 1;
+        }
+        assert!(shown > 0);
+    }
+}
+
+#[test]
+fn the_start_is_seen_by_prometheus_and_as_a_trace() {
+    let receiver = Receiver::start();
+    let mut app = Running::start(
+        "start",
+        &[],
+        &[
+            ("OTEL_EXPORTER_PROMETHEUS_PORT", "0"),
+            ("OTEL_EXPORTER_OTLP_ENDPOINT", &receiver.url()),
+            ("OTEL_BSP_SCHEDULE_DELAY", "100"),
+        ],
+    );
+    let line = app.line();
+    let addr = line
+        .strip_prefix("metrics at Some(")
+        .and_then(|rest| rest.strip_suffix(")"))
+        .unwrap_or_else(|| panic!("no address in {line}"));
+    // The guide's command, and the guide's line.
+    let greeted =
+        r#"{ipc_direction="outbound",ipc_event="greet",outcome="ok",webview_name="main"} 1"#;
+    assert!(include_str!("../../docs/start.md").contains(greeted));
+    let mut scrapes = 0;
+    while !scrape(addr).contains(greeted) {
+        scrapes += 1;
+        assert!(scrapes < 300, "{}", scrape(addr));
+        std::thread::sleep(Duration::from_millis(100));
+    }
+    receiver.wait_for(|received| {
+        let mut spans = received.iter().flat_map(receiver::Received::spans);
+        spans.any(|span| span.name == "greet")
+    });
+}
+
+#[test]
+fn the_app_before_and_after_does_the_same() {
+    let before = Running::start("migrate", &["before"], &[]).output();
+    assert_eq!(before, "saved 2 layers\nthe app's own: print 2\n");
+    let after = Running::start("migrate", &["after"], &[]).output();
+    assert_eq!(after, format!("{before}opened layers\n"));
+}
+
+/// The code blocks of a language.
+fn blocks<'a>(doc: &'a str, language: &'a str) -> impl Iterator<Item = &'a str> {
+    let fence = format!("```{language}\n");
+    doc.split("\n```")
+        .map(|part| format!("```{part}"))
+        .zip(doc.split("\n```"))
+        .filter(move |(fenced, _)| fenced.starts_with(&fence))
+        .map(|(_, part)| part.split_once('\n').map_or("", |(_, code)| code))
+}
+
+/// The lines of some code, whatever their indentation.
+fn lines(code: &str) -> Vec<&str> {
+    let lines = code.lines().map(str::trim);
+    lines.filter(|line| !line.is_empty()).collect()
+}
+
+fn scrape(addr: &str) -> String {
+    let mut stream = TcpStream::connect(addr).unwrap();
+    write!(
+        stream,
+        "GET /metrics HTTP/1.1\r\nHost: {addr}\r\nConnection: close\r\n\r\n"
+    )
+    .unwrap();
+    let mut text = String::new();
+    stream.read_to_string(&mut text).unwrap();
+    text
+}
+
+/// An example in a window of its own.
+struct Running {
+    child: Child,
+    lines: BufReader<std::process::ChildStdout>,
+}
+
+impl Running {
+    fn start(example: &str, args: &[&str], env: &[(&str, &str)]) -> Self {
+        // Not built by `cargo test --test docs`.
+        let built = Command::new(env!("CARGO"))
+            .args([
+                "build",
+                "--quiet",
+                "-p",
+                "spanwire-demo",
+                "--example",
+                example,
+            ])
+            .status()
+            .unwrap();
+        assert!(built.success(), "{example} does not compile");
+        // One that does not end by itself is a failure and not a test that hangs.
+        let mut child = Command::new("timeout")
+            .args(["60", "xvfb-run", "-a"])
+            .arg(target().join("examples").join(example))
+            .args(args)
+            .envs(env.iter().copied())
+            .stdout(Stdio::piped())
+            .process_group(0)
+            .spawn()
+            .expect("xvfb-run is there: scripts/install-packages test");
+        let lines = BufReader::new(child.stdout.take().unwrap());
+        Self { child, lines }
+    }
+
+    fn line(&mut self) -> String {
+        let mut line = String::new();
+        self.lines.read_line(&mut line).unwrap();
+        line.trim_end().to_owned()
+    }
+
+    /// All that it prints until it ends by itself.
+    fn output(mut self) -> String {
+        let mut output = String::new();
+        self.lines.read_to_string(&mut output).unwrap();
+        assert!(self.child.wait().unwrap().success(), "{output}");
+        output
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        // xvfb-run would leave its server and the app behind.
+        let group = format!("-{}", self.child.id());
+        let _ = Command::new("kill").args(["-TERM", "--", &group]).status();
+        let _ = self.child.wait();
+    }
+}
+
+/// `target/debug` or the like: where this test's own directory is.
+fn target() -> PathBuf {
+    let this = std::env::current_exe().unwrap();
+    this.ancestors().nth(2).unwrap().to_owned()
+}

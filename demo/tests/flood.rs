@@ -1,0 +1,162 @@
+//! A million events in a tight loop, from the page and from Rust: memory stays flat, the main
+//! thread answers, and what was shed is counted to the last one.
+
+#![allow(clippy::unwrap_used, reason = "a scenario may panic")]
+
+mod rig;
+
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use rig::process::Memory;
+use rig::{Page, Scenario, Stage, register_echo};
+use serde_json::json;
+use spanwire::ipc::{Call, EmitErrorReason, Ipc};
+
+const FLOOD: u64 = 1_000_000;
+
+/// How much the host's memory may grow by, at its peak.
+const GROWTH_MAX: u64 = 20_000_000;
+
+/// How late the main thread may be, at the median.
+const DELAY_MAX: Duration = Duration::from_millis(50);
+
+fn main() -> ExitCode {
+    let limit = Duration::from_secs(240);
+    rig::main(&[
+        Scenario::new("a_million_events_in_one_turn", one_turn).within(limit),
+        Scenario::new("a_million_events_in_a_thousand_turns", many_turns).within(limit),
+        Scenario::new("a_million_events_from_rust", from_rust).within(limit),
+    ])
+}
+
+/// The page that floods; `turns` is how often it lets the engine breathe.
+const FLOODING_PAGE: &str = r#"
+  const breathe = () => new Promise((resolve) => {
+    const { port1, port2 } = new MessageChannel();
+    port1.onmessage = resolve;
+    port2.postMessage(0);
+  });
+  // As large as a message is at about 100 bytes on the wire.
+  const data = { asset: "hills at dusk", tags: ["sky", "hills"], rating: 4.5, seen: true };
+  spanwire.on("flood", async ({ count, turns }) => {
+    let taken = 0;
+    const began = performance.now();
+    for (let turn = 0; turn < turns; turn++) {
+      for (let at = 0; at < count / turns; at++) taken += spanwire.emit("flooded", data);
+      if (turns > 1) await breathe();
+    }
+    say("flooded", { taken, ms: performance.now() - began });
+  });
+  spanwire.on("ping", () => {});
+  spanwire.invoke("echo", 1).then(() => say("up"));
+"#;
+
+fn one_turn(stage: &Stage) {
+    flood_from_page(stage, 1);
+}
+
+fn many_turns(stage: &Stage) {
+    flood_from_page(stage, 1_000);
+}
+
+fn flood_from_page(stage: &Stage, turns: u64) {
+    let ipc = stage.wire("main").build();
+    register_echo(&ipc);
+    let received = Arc::new(AtomicU64::new(0));
+    let counted = Arc::clone(&received);
+    ipc.on("flooded", move |_: &Call<'_>| {
+        _ = counted.fetch_add(1, Ordering::Relaxed)
+    })
+    .unwrap();
+    stage.open("main", &ipc, Page::new(FLOODING_PAGE));
+    stage.said("main", "up");
+    stage.settled(&ipc);
+
+    let memory = Memory::since_now();
+    let pings = stage.ping_the_loop(Duration::from_millis(100));
+    ipc.emit("flood", &json!({ "count": FLOOD, "turns": turns }))
+        .unwrap();
+    let flooded = stage.said("main", "flooded");
+    let taken = flooded["taken"].as_u64().unwrap();
+    stage.until("what the page took arrived", || {
+        received.load(Ordering::Relaxed) == taken
+    });
+    let delays = pings.stop();
+    let growth = memory.growth();
+    let ledger = stage.settled(&ipc);
+
+    let shed = ledger.inbound("", "page_shed");
+    stage.note(&format!(
+        "{taken} taken, {shed} shed in {} ms; memory grew by {growth}; the loop's delay {delays}",
+        flooded["ms"]
+    ));
+    assert_eq!(ledger.inbound("flooded", "ok"), taken, "{ledger:?}");
+    assert_eq!(taken + shed, FLOOD, "{ledger:?}");
+    assert_eq!(
+        ledger.inbound("", ""),
+        FLOOD + 1,
+        "nothing else: {ledger:?}"
+    );
+    assert_eq!(ledger.metrics.messages_received, taken + 1);
+    assert!(growth.at_most(GROWTH_MAX), "{growth}");
+    assert!(delays.median() <= DELAY_MAX, "{delays}");
+    lives(stage, &ipc);
+}
+
+fn from_rust(stage: &Stage) {
+    let ipc = stage.wire("main").build();
+    register_echo(&ipc);
+    stage.open(
+        "main",
+        &ipc,
+        Page::new(
+            r#"
+              window.ticks = 0;
+              spanwire.on("tick", () => ticks++);
+              spanwire.invoke("echo", 1).then(() => say("up"));
+            "#,
+        ),
+    );
+    stage.said("main", "up");
+    stage.settled(&ipc);
+
+    let memory = Memory::since_now();
+    let pings = stage.ping_the_loop(Duration::from_millis(100));
+    let mut refused = 0_u64;
+    let data = json!({ "asset": "hills at dusk", "tags": ["sky", "hills"], "rating": 4.5 });
+    for _ in 0..FLOOD {
+        if let Err(error) = ipc.emit("tick", &data) {
+            assert!(
+                matches!(error.reason, EmitErrorReason::QueueFull),
+                "{error}"
+            );
+            refused += 1;
+        }
+    }
+    let ledger = stage.settled(&ipc);
+    let delays = pings.stop();
+    let growth = memory.growth();
+    stage.note(&format!(
+        "{} delivered, {refused} refused; memory grew by {growth}; the loop's delay {delays}",
+        FLOOD - refused
+    ));
+    // The million, and the reply from before it.
+    ledger.accounts_for(FLOOD + 1);
+    assert_eq!(ledger.outbound("tick", "queue_full"), refused, "{ledger:?}");
+    assert_eq!(ledger.outbound("tick", "ok"), FLOOD - refused, "{ledger:?}");
+    assert_eq!(stage.js("main", "ticks"), FLOOD - refused);
+    assert!(growth.at_most(GROWTH_MAX), "{growth}");
+    lives(stage, &ipc);
+}
+
+fn lives(stage: &Stage, ipc: &Ipc) {
+    stage.run(
+        "main",
+        "spanwire.invoke('echo', 'still').then((answer) => say('answer', answer))",
+    );
+    assert_eq!(stage.said("main", "answer"), "still");
+    stage.settled(ipc);
+}

@@ -1,0 +1,486 @@
+//! Pages that are reloaded, killed, stopped, closed and hidden: every message is in the books
+//! once, nothing hangs, and the app goes on.
+
+#![allow(clippy::unwrap_used, reason = "a scenario may panic")]
+
+mod rig;
+
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use rig::{Page, Running, Scenario, Stage, process, register_echo};
+use serde_json::{Value, json};
+use spanwire::ipc::{Call, Ipc};
+
+fn main() -> ExitCode {
+    rig::main(&[
+        Scenario::new("reload_in_the_middle_of_1000_calls", reload),
+        Scenario::new("ten_reloads_in_a_row", reload_storm),
+        Scenario::new("kill_9_of_the_web_process", crash),
+        Scenario::new(
+            "window_closed_with_messages_queued",
+            close_with_messages_queued,
+        ),
+        Scenario::new(
+            "window_closed_with_a_page_that_has_stopped",
+            close_a_stopped_page,
+        ),
+        Scenario::new("two_windows_at_once", two_windows),
+        Scenario::new("hidden_window_for_10_s", hidden),
+    ])
+}
+
+/// Handlers that answer at once, that answer some time, and that never do.
+fn register(ipc: &Ipc) -> Running {
+    register_echo(ipc);
+    ipc.on_async("later", |call: Call<'static>| async move {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+        call.data::<Value>()
+    })
+    .unwrap();
+    let running = Running::default();
+    let started = running.clone();
+    ipc.on_async("never", move |_: Call<'static>| {
+        let running = started.start();
+        async move {
+            std::future::pending::<()>().await;
+            drop(running);
+        }
+    })
+    .unwrap();
+    running
+}
+
+/// Emits so many, all of which must be taken.
+fn emit(ipc: &Ipc, event: &str, count: u64) {
+    for at in 0..count {
+        ipc.emit(event, &at).unwrap();
+    }
+}
+
+/// The page makes 1,000 calls in its first life, and can say what it was sent in any.
+const BUSY_PAGE: &str = r#"
+  window.ran = { tick: [], queued: [] };
+  for (const event of ["tick", "queued"]) spanwire.on(event, (at) => ran[event].push(at));
+  window.before = JSON.parse(sessionStorage.getItem("ran"));
+  addEventListener("pagehide", () => {
+    sessionStorage.setItem("ran", JSON.stringify(ran));
+    say("leaves");
+    // It goes slowly: what is sent to it now never runs.
+    for (const end = performance.now() + 300; performance.now() < end; );
+  });
+  const load = Number(sessionStorage.getItem("load") ?? 0) + 1;
+  sessionStorage.setItem("load", load);
+  if (load === 1) {
+    let answers = 0;
+    const answered = () => ++answers === 100 && say("in the middle");
+    for (let at = 0; at < 1000; at++) {
+      spanwire.invoke(["echo", "later", "never"][at % 3], at).then(answered, answered);
+    }
+  }
+  say("up", load);
+"#;
+
+fn reload(stage: &Stage) {
+    let ipc = stage.wire("main").build();
+    let running = register(&ipc);
+    stage.open("main", &ipc, Page::new(BUSY_PAGE));
+    stage.said("main", "in the middle");
+    assert!(running.count() > 0, "handlers are at work");
+    let before = ipc.metrics();
+    let wire = ipc.clone();
+    stage.ui(move |ui| {
+        // Sent while the page is there and while it goes, and then queued behind.
+        emit(&wire, "tick", 300);
+        ui.pump("main");
+        ui.webview("main").reload().unwrap();
+        for at in 300..600 {
+            wire.emit("tick", &at).unwrap();
+        }
+        ui.pump("main");
+        emit(&wire, "queued", 3_000);
+    });
+    stage.said("main", "leaves");
+    let wire = ipc.clone();
+    stage.ui(move |ui| {
+        for at in 600..900 {
+            wire.emit("tick", &at).unwrap();
+        }
+        ui.pump("main");
+    });
+    assert_eq!(stage.said("main", "up"), 1);
+    assert_eq!(stage.said("main", "up"), 2);
+
+    stage.until("the old page's calls are dropped", || running.count() == 0);
+    let ledger = stage.settled(&ipc);
+    replies_are_accounted_for(&ledger, 3_900);
+    let called = ["echo", "later", "never"].map(|event| ledger.inbound(event, ""));
+    assert_eq!(called, [334, 333, 333], "{ledger:?}");
+    assert_eq!(ledger.inbound("never", "cancelled"), 333, "{ledger:?}");
+    // Of what was emitted each ran once at most, in order, in the one page or in the other; and all
+    // of what is in the books as delivered did.
+    let mut lost = 0;
+    for (event, emitted) in [("tick", 900), ("queued", 3_000)] {
+        let before = stage.js("main", &format!("before.{event}"));
+        let ran: Vec<u64> = [before, stage.js("main", &format!("ran.{event}"))]
+            .iter()
+            .flat_map(|page| page.as_array().unwrap())
+            .map(|at| at.as_u64().unwrap())
+            .collect();
+        assert!(ran.is_sorted_by(|a, b| a < b), "{event} {ran:?}");
+        let delivered = ledger.outbound(event, "ok");
+        let died = ledger.outbound(event, "page_gone");
+        assert_eq!(delivered + died, emitted, "{ledger:?}");
+        assert!(ran.len() as u64 >= delivered, "{event} {ledger:?} {ran:?}");
+        lost += died;
+    }
+    stage.note(&format!(
+        "{} messages were open, {lost} events of 3900 died with the page",
+        before.messages_open
+    ));
+    lives(stage, "main", &ipc);
+}
+
+/// Each event is in the books once, and so is the reply to each call whose handler was done while
+/// its page still waited.
+fn replies_are_accounted_for(ledger: &rig::Ledger, events: u64) {
+    let [echo, later] = ["echo", "later"].map(|event| ledger.outbound(event, ""));
+    assert_eq!(echo, ledger.inbound("echo", "ok"), "{ledger:?}");
+    assert!(later <= ledger.inbound("later", "ok"), "{ledger:?}");
+    ledger.accounts_for(events + echo + later);
+}
+
+/// The app lives: calls of the window's page are answered, and events reach it.
+fn lives(stage: &Stage, window: &'static str, ipc: &Ipc) {
+    stage.run(
+        window,
+        "spanwire.on('alive', (data) => say('alive', data));
+         Promise.all(Array.from({ length: 50 }, (_, at) => spanwire.invoke('echo', at)))
+           .then((all) => say('answers', all), (error) => say('answers', `${error}`))",
+    );
+    let expected: Vec<u64> = (0..50).collect();
+    assert_eq!(stage.said(window, "answers"), json!(expected));
+    ipc.emit("alive", "still").unwrap();
+    assert_eq!(stage.said(window, "alive"), "still");
+    let ledger = stage.settled(ipc);
+    assert_eq!(ledger.metrics.messages_open, 0);
+}
+
+fn reload_storm(stage: &Stage) {
+    const LOADS: u64 = 10;
+    let ipc = stage.wire("main").build();
+    let running = register(&ipc);
+    stage.open(
+        "main",
+        &ipc,
+        Page::new(
+            r#"
+              window.seen = [];
+              spanwire.on("tick", (at) => seen.push(at));
+              for (let at = 0; at < 200; at++) {
+                spanwire.invoke(at % 2 ? "later" : "never", at).catch(() => {});
+                spanwire.emit("noted", at);
+              }
+              say("up");
+            "#,
+        ),
+    );
+    let noted = Arc::new(AtomicU64::new(0));
+    let counted = Arc::clone(&noted);
+    ipc.on("noted", move |_: &Call<'_>| {
+        _ = counted.fetch_add(1, Ordering::SeqCst)
+    })
+    .unwrap();
+    for _ in 1..LOADS {
+        stage.said("main", "up");
+        emit(&ipc, "tick", 100);
+        stage.ui(|ui| ui.webview("main").reload().unwrap());
+    }
+    stage.said("main", "up");
+    emit(&ipc, "tick", 100);
+    // The last page's calls to `never` are open for good: the others' are not.
+    stage.until("the old pages' calls are dropped", || {
+        running.count() == 100
+    });
+    stage.run("main", "location.href = 'about:blank'");
+    stage.until("the last page's are, too", || running.count() == 0);
+    let ledger = stage.settled(&ipc);
+    assert_eq!(ledger.outbound("tick", ""), 100 * LOADS, "{ledger:?}");
+    replies_are_accounted_for(&ledger, 100 * LOADS);
+    assert_eq!(
+        ledger.inbound("never", "cancelled"),
+        100 * LOADS,
+        "{ledger:?}"
+    );
+    assert_eq!(ledger.inbound("noted", "ok"), noted.load(Ordering::SeqCst));
+    assert_eq!(ledger.inbound("noted", "ok"), 200 * LOADS, "{ledger:?}");
+    stage.run("main", "location.href = 'app://localhost/'");
+    stage.said("main", "up");
+    stage.until("the new page's calls came", || running.count() == 100);
+}
+
+fn crash(stage: &Stage) {
+    let ipc = stage.wire("main").build();
+    let running = register(&ipc);
+    stage.open("main", &ipc, Page::new(BUSY_PAGE));
+    stage.said("main", "in the middle");
+    assert!(running.count() > 0, "handlers are at work");
+
+    let wire = ipc.clone();
+    stage.ui(move |ui| {
+        let processes = process::web_processes();
+        assert_eq!(processes.len(), 1, "{processes:?}");
+        // In flight in a process that is gone before it can run any of it.
+        process::stop(processes[0]);
+        emit(&wire, "tick", 300);
+        ui.pump("main");
+        process::kill(processes[0]);
+    });
+    stage.until("the process is gone", || {
+        process::web_processes().is_empty()
+    });
+    stage.until("its calls are dropped", || running.count() == 0);
+    // The engine may say so before or after its last messages are read.
+    let ledger = stage.settled(&ipc);
+    assert_eq!(ledger.outbound("tick", "page_gone"), 300, "{ledger:?}");
+
+    // Waits for a page to come, if one ever does.
+    emit(&ipc, "queued", 300);
+    std::thread::sleep(Duration::from_millis(200));
+    assert_eq!(ipc.metrics().messages_open, 300);
+
+    stage.ui(|ui| ui.webview("main").reload().unwrap());
+    assert_eq!(stage.said("main", "up"), 1);
+    // The storage of the session may have died with the process.
+    stage.said("main", "up");
+    stage.until("what waited arrived", || {
+        stage.js("main", "ran.queued.length") == 300
+    });
+    let in_order: Vec<u64> = (0..300).collect();
+    assert_eq!(stage.js("main", "ran.queued"), json!(in_order));
+    assert_eq!(stage.js("main", "ran.tick"), json!([]));
+    let ledger = stage.settled(&ipc);
+    assert_eq!(ledger.outbound("queued", "ok"), 300, "{ledger:?}");
+    replies_are_accounted_for(&ledger, 600);
+    lives(stage, "main", &ipc);
+}
+
+fn close_with_messages_queued(stage: &Stage) {
+    let first = stage.wire("first").build();
+    let running = register(&first);
+    stage.open("first", &first, Page::new(BUSY_PAGE));
+    stage.said("first", "in the middle");
+    let wire = first.clone();
+    stage.ui(move |ui| {
+        // More than may be in flight: some are sent, and the rest waits.
+        emit(&wire, "tick", 6_000);
+        ui.pump("first");
+        ui.close("first");
+    });
+    let ledger = go_on_with_a_second_window(stage, &first);
+    assert_eq!(running.count(), 0, "its calls are dropped");
+    let sent = ledger.outbound("tick", "page_gone");
+    let queued = ledger.outbound("tick", "shutdown");
+    assert_eq!(ledger.outbound("tick", "ok"), 0, "{ledger:?}");
+    assert_eq!(sent + queued, 6_000 + 1, "one was refused: {ledger:?}");
+    assert!(sent >= 3_000 && queued >= 1_000, "{ledger:?}");
+    replies_are_accounted_for(&ledger, 6_001);
+}
+
+/// The app closes the first window's wire, has one more event refused by it, and opens a second
+/// window.
+fn go_on_with_a_second_window(stage: &Stage, first: &Ipc) -> rig::Ledger {
+    assert!(
+        stage.ui_delay() < Duration::from_secs(5),
+        "the loop goes on"
+    );
+    first.close();
+    let refused = first.emit("tick", &0).unwrap_err();
+    assert!(refused.to_string().contains("closed"), "{refused}");
+    let ledger = stage.settled(first);
+
+    let second = stage.wire("second").build();
+    register_echo(&second);
+    stage.open("second", &second, Page::new("say('up')"));
+    stage.said("second", "up");
+    lives(stage, "second", &second);
+    // Nothing of the first turns up in the second's books.
+    let other = stage.ledger(&second);
+    other.accounts_for(51);
+    ledger
+}
+
+fn close_a_stopped_page(stage: &Stage) {
+    let first = stage.wire("first").build();
+    let running = register(&first);
+    stage.open("first", &first, Page::new(BUSY_PAGE));
+    stage.said("first", "in the middle");
+    stage.run("first", "say('stops'); while (true);");
+    stage.said("first", "stops");
+    // The loop goes on beside a page that does not, and holds back what it cannot take.
+    emit(&first, "tick", 6_000);
+    stage.until("what may be in flight is", || {
+        stage.ui(|ui| ui.pump("first"));
+        first.metrics().messages_open >= 6_000
+    });
+    stage.ui(|ui| ui.close("first"));
+    let ledger = go_on_with_a_second_window(stage, &first);
+    assert_eq!(running.count(), 0, "its calls are dropped");
+    assert_eq!(ledger.outbound("tick", "ok"), 0, "{ledger:?}");
+    let ended = ledger.outbound("tick", "page_gone") + ledger.outbound("tick", "shutdown");
+    assert_eq!(ended, 6_000 + 1, "one was refused: {ledger:?}");
+    replies_are_accounted_for(&ledger, 6_001);
+}
+
+/// Each page says whose answers and events it got.
+const TAGGED_PAGE: &str = r#"
+  spanwire.on("hello", async (tag) => {
+    const seen = [];
+    const finished = new Promise((resolve) =>
+      spanwire.on("tick", (data) => seen.push(data) === 2000 && resolve()));
+    const calls = [];
+    for (let at = 0; at < 500; at++) {
+      calls.push(spanwire.invoke(at % 2 ? "whose" : "whose.later", at));
+      spanwire.emit("noted", tag);
+    }
+    const answers = await Promise.all(calls);
+    await finished;
+    say("done", {
+      answers: answers.every(([mine, back], at) => mine === tag && back === at),
+      ticks: seen.every(([mine, at], index) => mine === tag && at === index),
+      count: seen.length,
+    });
+  });
+  say("up");
+"#;
+
+fn two_windows(stage: &Stage) {
+    let open = |name: &'static str| {
+        let ipc = stage.wire(name).build();
+        register_echo(&ipc);
+        ipc.on("whose", move |call: &Call<'_>| {
+            call.data::<u64>().map(|at| (name, at))
+        })
+        .unwrap();
+        ipc.on_async("whose.later", move |call: Call<'static>| async move {
+            tokio::time::sleep(Duration::from_millis(2)).await;
+            call.data::<u64>().map(|at| (name, at))
+        })
+        .unwrap();
+        let mine = Arc::new(AtomicU64::new(0));
+        let counted = Arc::clone(&mine);
+        ipc.on("noted", move |call: &Call<'_>| {
+            let is_mine = call.data::<String>().is_ok_and(|tag| tag == name);
+            counted.fetch_add(u64::from(is_mine), Ordering::SeqCst);
+        })
+        .unwrap();
+        stage.open(name, &ipc, Page::new(TAGGED_PAGE));
+        (ipc, mine)
+    };
+    let windows = ["left", "right"].map(|name| (name, open(name)));
+    for (name, (ipc, _)) in &windows {
+        stage.said(name, "up");
+        ipc.emit("hello", name).unwrap();
+    }
+    // From two threads at once, as from the parts of an app.
+    std::thread::scope(|scope| {
+        for (name, (ipc, _)) in &windows {
+            scope.spawn(move || {
+                for at in 0..2_000 {
+                    ipc.emit("tick", &(name, at)).unwrap();
+                }
+            });
+        }
+    });
+    for (name, (ipc, mine)) in &windows {
+        let done = stage.said(name, "done");
+        assert_eq!(
+            done,
+            json!({ "answers": true, "ticks": true, "count": 2_000 })
+        );
+        let ledger = stage.settled(ipc);
+        // A greeting, the ticks, and the replies.
+        ledger.accounts_for(1 + 2_000 + 500);
+        assert_eq!(ledger.metrics.messages_sent, 2_501, "{ledger:?}");
+        assert_eq!(ledger.metrics.messages_received, 1_000, "{ledger:?}");
+        assert_eq!(ledger.inbound("", "ok"), 1_000, "{ledger:?}");
+        assert_eq!(mine.load(Ordering::SeqCst), 500);
+    }
+    // One goes, and the other does not notice.
+    stage.ui(|ui| ui.close("left"));
+    lives(stage, "right", &windows[1].1.0);
+}
+
+fn hidden(stage: &Stage) {
+    let ipc = stage.wire("main").build();
+    register_echo(&ipc);
+    stage.open(
+        "main",
+        &ipc,
+        Page::new(
+            r#"
+              const ticks = [];
+              let answers = 0;
+              // Driven by what comes in: timers are throttled while nobody looks.
+              spanwire.on("tick", async (at) => {
+                ticks.push(at);
+                spanwire.emit("noted", at);
+                const same = (await spanwire.invoke("echo", at)) === at;
+                answers += same;
+              });
+              spanwire.on("sum", () => say("sum", {
+                ticks: ticks.length,
+                inOrder: ticks.every((at, index) => at === index),
+                answers,
+                hidden: document.hidden,
+              }));
+              say("up");
+            "#,
+        ),
+    );
+    let noted = Arc::new(AtomicU64::new(0));
+    let counted = Arc::clone(&noted);
+    ipc.on("noted", move |_: &Call<'_>| {
+        _ = counted.fetch_add(1, Ordering::SeqCst)
+    })
+    .unwrap();
+    stage.said("main", "up");
+    stage.ui(|ui| ui.window("main").set_visible(false));
+    stage.until("the page knows", || {
+        stage.js("main", "document.hidden") == true
+    });
+
+    // A hundred a second for ten seconds.
+    for at in 0..1_000_u64 {
+        ipc.emit("tick", &at).unwrap();
+        std::thread::sleep(Duration::from_millis(10));
+        if at % 100 == 99 {
+            // It keeps up while it is hidden, and not only once it is seen again.
+            stage.until("the page keeps up", || {
+                noted.load(Ordering::SeqCst) == at + 1
+            });
+        }
+    }
+    ipc.emit("sum", &()).unwrap();
+    let sum = stage.said("main", "sum");
+    stage.until("the last answer came", || ipc.metrics().messages_open == 0);
+    assert_eq!(
+        (&sum["ticks"], &sum["inOrder"], &sum["hidden"]),
+        (&json!(1_000), &json!(true), &json!(true)),
+        "{sum}"
+    );
+    stage.ui(|ui| ui.window("main").set_visible(true));
+    stage.until("it is seen again", || {
+        stage.js("main", "document.hidden") == false
+    });
+    assert_eq!(stage.js("main", "answers"), 1_000);
+    let ledger = stage.settled(&ipc);
+    ledger.accounts_for(1_000 + 1 + 1_000);
+    assert_eq!(ledger.metrics.messages_sent, 2_001, "{ledger:?}");
+    assert_eq!(ledger.inbound("", "ok"), 2_000, "{ledger:?}");
+    let p99 = ledger.metrics.p99_latency_us;
+    stage.note(&format!("hidden, delivery p99 {p99} µs"));
+    lives(stage, "main", &ipc);
+}

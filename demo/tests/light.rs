@@ -1,0 +1,127 @@
+//! What the page script costs a page: little at its start, and nothing while nobody uses it.
+
+#![allow(clippy::unwrap_used, reason = "a scenario may panic")]
+
+mod rig;
+
+use std::process::ExitCode;
+use std::time::Duration;
+
+use rig::{Page, Scenario, Stage, register_echo};
+use serde_json::Value;
+
+fn main() -> ExitCode {
+    rig::main(&[
+        Scenario::new("the_script_costs_a_page_less_than_2_ms", start),
+        Scenario::new("an_idle_page_runs_nothing", idle),
+    ])
+}
+
+const LOADS: usize = 100;
+
+/// Loads of the page, each with the page's clock right before the script and right after it, and
+/// then once more with nothing in between.
+///
+/// The clock steps 1 ms, so a single load says little; but a step falls into the script as often
+/// as the script's share of one, so the mean over many loads is its time. Of the quieter half of
+/// them: what else the machine does only ever adds.
+fn start(stage: &Stage) {
+    let ipc = stage.wire("main").build();
+    register_echo(&ipc);
+    let page = Page::new(
+        r#"say("loaded", {
+          script: script.after - script.before,
+          nothing: script.then - script.after,
+        })"#,
+    )
+    .with_first("window.script = { before: performance.now() }")
+    .with_last("script.after = performance.now()")
+    .with_last("script.then = performance.now()");
+    stage.open("main", &ipc, page);
+    let mut times = [Vec::new(), Vec::new()];
+    for load in 0..LOADS {
+        let loaded = stage.said("main", "loaded");
+        for (times, what) in times.iter_mut().zip(["script", "nothing"]) {
+            times.push(loaded[what].as_f64().unwrap());
+        }
+        // Not in step with the page's clock.
+        std::thread::sleep(Duration::from_micros(137 * (load as u64 % 7)));
+        stage.ui(|ui| ui.webview("main").reload().unwrap());
+    }
+    let mean = |times: &[f64]| times.iter().sum::<f64>() / times.len() as f64;
+    let [(script, median, all), (nothing, ..)] = times.map(|mut times| {
+        times.sort_by(f64::total_cmp);
+        let (quieter, _) = times.split_at(LOADS / 2);
+        (mean(quieter), times[LOADS / 2], mean(&times))
+    });
+    stage.note(&format!(
+        "{script:.2} ms in the quieter half of {LOADS} loads (median {median} ms, mean {all:.2} ms)"
+    ));
+    assert!(nothing < 0.5, "the way to measure costs {nothing} ms");
+    assert!(script < 2.0, "{script} ms");
+}
+
+/// Counts what would run by itself, and what is posted, from before the page script on.
+const COUNTING: &str = r#"
+  window.counts = {};
+  const count = (owner, name) => {
+    const original = owner[name];
+    counts[name] = 0;
+    owner[name] = function (...args) {
+      counts[name]++;
+      return original.apply(this, args);
+    };
+  };
+  for (const name of ["setTimeout", "setInterval", "requestAnimationFrame", "queueMicrotask"]) {
+    count(window, name);
+  }
+  count(Object.getPrototypeOf(webkit.messageHandlers.ipc), "postMessage");
+"#;
+
+fn idle(stage: &Stage) {
+    let ipc = stage.wire("main").build();
+    register_echo(&ipc);
+    stage.open(
+        "main",
+        &ipc,
+        Page::new(
+            r#"
+              spanwire.on("tick", (at) => at === 99 && say("ticked"));
+              Promise.all(Array.from({ length: 100 }, (_, at) => spanwire.invoke("echo", at)))
+                .then(() => say("used"));
+            "#,
+        )
+        .with_first(COUNTING),
+    );
+    // Used first: an idle page is not only one that never did anything.
+    stage.said("main", "used");
+    for at in 0..100 {
+        ipc.emit("tick", &at).unwrap();
+    }
+    stage.said("main", "ticked");
+    stage.settled(&ipc);
+    let used = stage.js("main", "counts");
+    assert!(
+        used["postMessage"].as_u64().unwrap() > 2,
+        "it is counted: {used}"
+    );
+    assert!(
+        used["queueMicrotask"].as_u64().unwrap() > 0,
+        "it is counted: {used}"
+    );
+    assert_eq!(
+        ["setTimeout", "setInterval", "requestAnimationFrame"].map(|name| &used[name]),
+        [0; 3].map(Value::from).each_ref(),
+        "not in use either: {used}"
+    );
+
+    // A moment for what a burst leaves behind.
+    std::thread::sleep(Duration::from_millis(500));
+    let before = stage.js("main", "counts");
+    std::thread::sleep(Duration::from_secs(2));
+    let after = stage.js("main", "counts");
+    stage.note(&format!(
+        "after use {before}, two idle seconds later {after}"
+    ));
+    assert_eq!(before, after);
+}

@@ -1,0 +1,37 @@
+// What the host gives to the script: the argument of the expression that the script is.
+
+/** As `Ipc::page_script` writes it. */
+interface Config {
+  /** Proves that a batch is the page's. It goes to nothing but the batches. */
+  readonly nonce: string;
+  /** How many calls and events may be unanswered at once. */
+  readonly credits: number;
+  /** The largest batch. */
+  readonly bytes: number;
+  /** The deepest nesting of a batch. */
+  readonly depth: number;
+  /** Whether performance marks and measures are recorded. */
+  readonly marks: boolean;
+  /** Whether events that the page dispatches on `window` go to the host. */
+  readonly compat: boolean;
+}
+
+declare const config: Config;
+
+export const CREDITS = config.credits;
+export const NONCE = config.nonce;
+export const MARKS = config.marks;
+export const COMPAT = config.compat;
+
+/** Bytes of a batch's messages: what is around them has 120. */
+export const BATCH_BYTES = config.bytes - 256;
+/** Messages of a batch, as far as one turn of the page's code allows. */
+export const BATCH_MESSAGES = 50;
+/** Calls and events that wait for credits. */
+export const OUTBOX_MESSAGES = 10_000;
+/** Levels of the data: the batch around it has 3. */
+export const DEPTH = config.depth - 4;
+/** Spans that are open, or were within this turn: beyond, what is traced runs without a span. */
+export const SPANS = 1_000;
+/** Distinct records that wait for the end of a turn: beyond, they go at once. */
+export const RECORDS = 50;

@@ -1,0 +1,34 @@
+// The error that every refusal and every failed call is.
+
+import type { SpanwireErrorCode } from "./api.js";
+
+// Taken before code of the page can replace it.
+const { defineProperty } = Object;
+
+// The script in the webview and the package in the app's bundle each have a class of their own;
+// by this mark either knows the other's errors.
+const MARK = Symbol.for("spanwire.error");
+
+/** A call that failed, or something that cannot be sent. */
+export class SpanwireError extends Error {
+  /** Why. */
+  declare readonly code: SpanwireErrorCode;
+
+  constructor(name: string, message: string, code: SpanwireErrorCode) {
+    super(message);
+    // Without a prototype, or what code of the page has put on `Object.prototype` would count.
+    const define = (key: PropertyKey, value: unknown, enumerable: boolean) =>
+      defineProperty(this, key, { __proto__: null, value, enumerable } as PropertyDescriptor);
+    define("name", name, false);
+    define("code", code, true);
+    define(MARK, true, false);
+  }
+
+  static override [Symbol.hasInstance](value: unknown): boolean {
+    return typeof value === "object" && value !== null && (value as Record<symbol, unknown>)[MARK] === true;
+  }
+}
+
+/** An error of the page's side itself. */
+export const refusal = (code: SpanwireErrorCode, message: string): SpanwireError =>
+  new SpanwireError("SpanwireError", message, code);

@@ -1,0 +1,129 @@
+// What the host sends: each message runs once.
+
+import type { SpanwireErrorCode } from "./api.js";
+import { ack, ackReply, ackScript, beginRun } from "./acks.js";
+import * as calls from "./calls.js";
+import { now, stamp } from "./clock.js";
+import * as life from "./life.js";
+import { deliver } from "./listeners.js";
+import { flush, grant, tell, within } from "./outbox.js";
+import { append, list, type List, OwnSet, page, parse } from "./primordials.js";
+
+interface EventMessage {
+  readonly kind: "event";
+  readonly id: number;
+  readonly event: string;
+  readonly data: unknown;
+}
+
+/** As docs/wire.md has it. The host is trusted. */
+type Message =
+  | EventMessage
+  | ({ readonly kind: "reply"; readonly id: number } & calls.Reply)
+  | { readonly kind: "credit"; readonly count: number }
+  | { readonly kind: "begin"; readonly id: number }
+  | { readonly kind: "end"; readonly id: number }
+  | { readonly kind: "settle"; readonly id: number }
+  | { readonly kind: "ping"; readonly id: number }
+  | { readonly kind: "bye"; readonly code: SpanwireErrorCode };
+
+interface Batch {
+  readonly page: string;
+  readonly floor: number;
+  readonly messages: List<Message>;
+}
+
+/** Ids that ran, from `floor` on. */
+let seen = new OwnSet<number>();
+let floor = 0;
+/** The raw script that began last and has not been settled. */
+let begun = 0;
+let ended = 0;
+
+// Nobody can listen before the document's scripts have run, so events wait for that.
+let held: List<EventMessage> | null = page.document.readyState === "loading" ? list() : null;
+
+life.onRestart(() => {
+  seen = new OwnSet();
+  floor = begun = ended = 0;
+});
+
+// Returns the time when it was done, which is `begin` for what takes none.
+const handle = (message: Message, begin: number): number => {
+  if (message.kind === "credit") {
+    grant(message.count);
+    return begin;
+  }
+  if (message.kind === "begin") {
+    begun = message.id;
+    ended = 0;
+    return begin;
+  }
+  if (message.kind === "end") {
+    ended = message.id;
+    return begin;
+  }
+  if (message.kind === "ping") {
+    tell(`{"kind":"pong","id":${message.id},"at":${stamp(now())}}`);
+    flush();
+    return begin;
+  }
+  if (message.kind === "bye") {
+    calls.finish(
+      message.code,
+      message.code === "FORBIDDEN" ? "the host does not listen to this page" : "the host closed the wire",
+    );
+    return begin;
+  }
+  const { id } = message;
+  // Told again, since the host may not know that it ran.
+  if (id < floor || seen.has(id)) {
+    ack(id);
+    return begin;
+  }
+  seen.add(id);
+  if (message.kind === "reply") {
+    calls.reply(message);
+    ackReply(id, begin);
+  } else if (message.kind === "settle") {
+    ackScript(id, begun !== id || ended !== id);
+  } else if (held) {
+    append(held, message);
+  } else {
+    return deliver(id, message.event, message.data, begin);
+  }
+  return begin;
+};
+
+/** Takes a batch: itself, or its text where a literal would not say the same. */
+export const receive = (given: Batch | string): void => {
+  const batch = typeof given === "string" ? (parse(given) as Batch) : given;
+  if (batch.page !== life.id) return;
+  if (batch.floor > floor) {
+    floor = batch.floor;
+    seen.forEach((id) => {
+      if (id < floor) seen.delete(id);
+    });
+  }
+  const { messages } = batch;
+  within(() => {
+    let time = now();
+    beginRun(time);
+    for (let at = 0; at < messages.length; at++) time = handle(messages[at] as Message, time);
+  });
+};
+
+/** The document's scripts have run: its listeners are there. */
+export const release = (): void => {
+  const events = held;
+  if (!events) return;
+  held = null;
+  within(() => {
+    let time = now();
+    beginRun(time);
+    for (let at = 0; at < events.length; at++) {
+      const { id, event, data } = events[at] as EventMessage;
+      time = deliver(id, event, data, time);
+    }
+  });
+};

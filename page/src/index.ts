@@ -1,0 +1,68 @@
+// The package: what an app's bundle imports. The wire itself is the script that the host puts
+// into the page; these are its functions, with types, and an error that says so without one.
+
+import type {
+  EmitData,
+  EventData,
+  Invoke,
+  Off,
+  RecordOptions,
+  Span,
+  Spanwire,
+} from "./api.js";
+import { refusal, SpanwireError } from "./error.js";
+
+export * from "./api.js";
+export { SpanwireError };
+
+const MISSING =
+  "this page does not run in a Spanwire webview: there is no window.spanwire " +
+  "(Rust: spanwire::webview::attach; isAvailable() tells beforehand)";
+
+// Looked up each time: a bundle may run, and be tested, where there is no window.
+const find = (): Spanwire | undefined => (typeof window === "undefined" ? undefined : window.spanwire);
+
+const missing = (): SpanwireError => refusal("BACKEND_GONE", MISSING);
+
+/** Whether the page runs in a Spanwire webview. */
+export const isAvailable = (): boolean => find() !== undefined;
+
+/** Asks Rust; the promise settles with what the handler returned. */
+export const invoke = ((event: string, ...rest: [data?: unknown]) =>
+  (find()?.invoke as ((...all: unknown[]) => Promise<unknown>) | undefined)?.(event, ...rest) ??
+  Promise.reject(missing())) as Invoke;
+
+/** Tells Rust; `false` when the event was dropped, or there is nobody to tell. */
+export const emit = <Name extends string>(event: Name, data?: EmitData<Name>): boolean =>
+  find()?.emit(event, data) ?? false;
+
+/**
+ * Runs `listener` for each event of that name from Rust; the result takes it off again.
+ *
+ * Throws outside of a Spanwire webview: nothing would ever come.
+ */
+export const on = <Name extends string>(event: Name, listener: (data: EventData<Name>) => void): Off => {
+  const spanwire = find();
+  if (!spanwire) throw missing();
+  return spanwire.on(event, listener);
+};
+
+/** Takes a listener off. */
+export const off = <Name extends string>(event: Name, listener: (data: EventData<Name>) => void): void =>
+  find()?.off(event, listener);
+
+// Without a webview the app's code runs all the same, only nobody sees it.
+const untraced: Span = Object.freeze({ invoke, emit, trace: <R>(_: string, fn: (span: Span) => R): R => fn(untraced) });
+
+/** Runs `fn` within a span of the page and returns what it returns. */
+export const trace = <R>(name: string, fn: (span: Span) => R): R => {
+  const spanwire = find();
+  return spanwire ? spanwire.trace(name, fn) : fn(untraced);
+};
+
+/** Records a value that the page measured; `false` when it was not taken. */
+export const record = (name: string, value: number, options?: RecordOptions): boolean =>
+  find()?.record(name, value, options) ?? false;
+
+/** Resolves when the page may talk; rejects with `BACKEND_GONE` where it never can. */
+export const whenReady = (): Promise<void> => find()?.whenReady() ?? Promise.reject(missing());

@@ -1,0 +1,78 @@
+// The page's end of the wire (docs/wire.md), put together.
+//
+// `build.mjs` makes this one expression, which the host calls with its `Config` at the start of
+// each document, before any code of the page. No timer runs while nothing is on its way.
+
+import type { InvokeOptions, Spanwire } from "./api.js";
+import { abandon, invoke } from "./calls.js";
+import { watchDispatch } from "./compat.js";
+import { COMPAT, MARKS } from "./config.js";
+import { refusal } from "./error.js";
+import { watchFaults } from "./faults.js";
+import { receive, release } from "./inbox.js";
+import * as life from "./life.js";
+import { off, on } from "./listeners.js";
+import { watchMarks } from "./marks.js";
+import { abandonEvents, emit, endTurn, flush, tell } from "./outbox.js";
+import { hasHost, unheard } from "./port.js";
+import { bare, complain, defineProperty, freeze, listen, page, Promise } from "./primordials.js";
+import { record } from "./record.js";
+import { currentSpan, traceIn } from "./spans.js";
+import { watchVitals } from "./vitals.js";
+
+const start = (): void => {
+  life.onRestart(() => tell('{"kind":"ready"}'));
+  if (unheard) {
+    life.end({ code: "BACKEND_GONE", message: unheard });
+    complain(`spanwire: ${unheard}`);
+  } else {
+    life.restart();
+    watchFaults();
+    const finishVitals = watchVitals();
+    if (MARKS) watchMarks();
+    if (COMPAT) watchDispatch();
+
+    // A page can dispatch events of these names itself, hence `isTrusted`.
+    listen("DOMContentLoaded", (event) => event.isTrusted && release());
+    listen("pageshow", (event) => {
+      if (!event.isTrusted || !event.persisted) return;
+      abandon("CANCELLED", "the page went away");
+      life.restart();
+    });
+    const leave = (): void => {
+      finishVitals();
+      endTurn();
+      abandonEvents();
+      flush();
+      tell('{"kind":"leave"}');
+      flush();
+      life.leave();
+    };
+    listen(
+      "pagehide",
+      // Added while the event is being captured, so it runs after the page's own listeners, and
+      // what these send still goes out.
+      (event) => event.isTrusted && listen("pagehide", leave, bare({ once: true })),
+      { capture: true },
+    );
+  }
+
+  // The host knows this page from the first statement on; nothing is left to wait for.
+  const ready = Promise.resolve();
+  const ended = ({ code, message }: life.Ending) =>
+    new Promise<never>((_, reject) => reject(refusal(code, message)));
+  const spanwire: Spanwire = {
+    invoke: ((event: string, data?: unknown, options?: InvokeOptions) =>
+      invoke(event, data, options, currentSpan())) as Spanwire["invoke"],
+    emit: (event, data) => emit(event, data, currentSpan()),
+    on,
+    off,
+    trace: (name, fn) => traceIn(currentSpan(), name, fn),
+    record,
+    whenReady: () => (life.ending ? ended(life.ending) : ready),
+  };
+  defineProperty(page, "spanwire", { value: freeze(spanwire), enumerable: true });
+  defineProperty(page, "__spanwire__", { value: receive });
+};
+
+if (page.top === page.self && hasHost && !("__spanwire__" in page)) start();

@@ -1,0 +1,261 @@
+// What the page has to say, batched: as many messages as one turn of the page's code brings.
+//
+// No timer runs: each flush is a microtask behind the code that had something to say. A hidden
+// window would hold timers back, and an idle page must cost nothing.
+
+import { stamp, now } from "./clock.js";
+import { BATCH_BYTES, BATCH_MESSAGES, CREDITS, DEPTH, NONCE, OUTBOX_MESSAGES } from "./config.js";
+import { refusal } from "./error.js";
+import * as life from "./life.js";
+import { checkName } from "./names.js";
+import { post } from "./port.js";
+import { append, bytesOf, exec, list, microtask, stringify, TypeError } from "./primordials.js";
+
+/** A call or an event that waits for a credit. */
+export interface Entry {
+  readonly id: number;
+  readonly isEvent: boolean;
+  /** An upper bound. */
+  readonly bytes: number;
+  text: string;
+  /** Whether it is still in the outbox. */
+  waits: boolean;
+  before: Entry | null;
+  after: Entry | null;
+}
+
+/** What an entry's fields can take besides its data and its `traceparent`. */
+const ENTRY_BYTES = 192;
+const PRINTABLE = /^[ -~]{0,256}$/;
+const COUNT_MAX = 4_294_967_295;
+
+// A list linked by the entries' own fields: an array would have to be moved along.
+let first: Entry | null = null;
+let last: Entry | null = null;
+let waiting = 0;
+let lastId = 0;
+let credits = 0;
+
+// Acks and the like, which cost no credit, as the text of a batch; and what is to come behind the
+// calls and events of the turn.
+let control = "";
+let controls = 0;
+let closing = "";
+let closings = 0;
+
+/** Events that were dropped and not yet told. */
+let shed = 0;
+let scheduled = false;
+
+type Hook = () => void;
+const turns = list<Hook>();
+
+/** Runs `hook` at the end of each turn that has something to say, before it is sent. */
+export const onTurn = (hook: Hook): void => append(turns, hook);
+
+life.onRestart(() => {
+  first = last = null;
+  control = closing = "";
+  waiting = lastId = controls = closings = 0;
+  credits = CREDITS;
+  scheduled = false;
+});
+
+/** Ends the turn: says what came together in it. */
+export const endTurn = (): void => {
+  // What the hooks say goes out at once: nothing has to be scheduled for it.
+  scheduled = true;
+  for (let at = 0; at < turns.length; at++) (turns[at] as Hook)();
+  scheduled = false;
+  flush();
+};
+
+/** Makes the turn end behind the code that runs now. */
+export const schedule = (): void => {
+  if (scheduled || life.isSilent()) return;
+  scheduled = true;
+  microtask(endTurn);
+};
+
+/**
+ * Runs `run` with the turn's end behind it: behind the first continuations of the promises that it
+ * settles, whatever it says meanwhile.
+ */
+export const within = (run: Hook): void => {
+  const inner = scheduled;
+  scheduled = true;
+  try {
+    run();
+  } finally {
+    if (!inner) microtask(endTurn);
+  }
+};
+
+/** Says something that costs no credit. */
+export const tell = (text: string): void => {
+  if (life.isSilent()) return;
+  if (control.length + text.length >= BATCH_BYTES) flush();
+  control = control ? `${control},${text}` : text;
+  // Its bound: one turn can hold more than a batch.
+  if (++controls < BATCH_MESSAGES) schedule();
+  else flush();
+};
+
+/** Says it behind the calls and events that were there before, as far as there are credits. */
+export const tellBehind = (text: string): void => {
+  if (life.isSilent()) return;
+  if (closing.length + text.length >= BATCH_BYTES) flush();
+  closing = closing ? `${closing},${text}` : text;
+  if (++closings < BATCH_MESSAGES) schedule();
+  else flush();
+};
+
+export const grant = (count: number): void => {
+  credits += count;
+};
+
+/** Sends what may be sent. */
+export const flush = (): void => {
+  if (shed && !life.isSilent()) {
+    control += `${control && ","}{"kind":"shed","count":${shed}}`;
+    shed = 0;
+  }
+  while (!life.isSilent()) {
+    let body = control;
+    let bytes = body.length;
+    control = "";
+    controls = 0;
+    for (let count = 0; first && credits && count < BATCH_MESSAGES; count++) {
+      if (bytes + first.bytes > BATCH_BYTES) break;
+      credits--;
+      bytes += first.bytes;
+      body = body ? `${body},${first.text}` : first.text;
+      take(first);
+    }
+    if (closing && !(first && credits) && bytes + closing.length <= BATCH_BYTES) {
+      body = body ? `${body},${closing}` : closing;
+      closing = "";
+      closings = 0;
+    }
+    if (!body) return;
+    try {
+      // Put together by hand: a `toJSON` of the page must not see the nonce.
+      post(
+        `{"spanwire":1,"nonce":"${NONCE}","page":"${life.id}","sent":${stamp(now())},"messages":[${body}]}`,
+      );
+    } catch {
+      broken();
+    }
+  }
+};
+
+let broken: Hook = () => {};
+
+/** Runs `hook` when the transport refuses a batch. */
+export const onBroken = (hook: Hook): void => {
+  broken = hook;
+};
+
+// Takes an entry out of the outbox.
+const take = (entry: Entry): void => {
+  if (entry.before) entry.before.after = entry.after;
+  else first = entry.after;
+  if (entry.after) entry.after.before = entry.before;
+  else last = entry.before;
+  waiting--;
+  entry.before = entry.after = null;
+  entry.text = "";
+  entry.waits = false;
+};
+
+/** Takes back what has not been sent; false when it has been. */
+export const withdraw = (entry: Entry): boolean => {
+  if (!entry.waits) return false;
+  take(entry);
+  return true;
+};
+
+/** Counts the events that wait as dropped: nobody will send them. */
+export const abandonEvents = (): void => {
+  for (let entry = first; entry; entry = entry.after) if (entry.isEvent) drop();
+};
+
+const drop = (): void => {
+  if (shed < COUNT_MAX) shed++;
+};
+
+// The host refuses a batch that is too deep unread, and all that is in it: none may go there.
+// A text's letters by index, which nothing of the page's can stand in for.
+const isTooDeep = (json: string): boolean => {
+  let depth = 0;
+  let quoted = false;
+  for (let at = 0; at < json.length; at++) {
+    const letter = json[at];
+    if (letter === '"') quoted = !quoted;
+    else if (quoted) at += letter === "\\" ? 1 : 0;
+    else if (letter === "{" || letter === "[") {
+      if (++depth > DEPTH) return true;
+    } else if (letter === "}" || letter === "]") depth--;
+  }
+  return false;
+};
+
+/**
+ * Puts a call or an event into the outbox, within the page's `span` unless that is 0.
+ *
+ * Returns null when the outbox is full or nothing can be sent. Throws what makes it unsendable.
+ */
+export const enqueue = (
+  kind: "call" | "event",
+  event: string,
+  data: unknown,
+  span: number,
+  traceparent: unknown,
+): Entry | null => {
+  checkName(event);
+  let text = "";
+  if (data !== undefined) {
+    const json = stringify(data) as string | undefined; // a cycle or a BigInt is a TypeError that says so
+    if (json === undefined) throw new TypeError(`${typeof data} is not JSON`);
+    if (json.length > 2 * DEPTH && isTooDeep(json)) {
+      throw refusal("MALFORMED", `the data nests deeper than ${DEPTH} levels`);
+    }
+    text = `,"data":${json}`;
+  }
+  if (traceparent !== undefined) {
+    // What cannot be one goes as an empty one, which the host counts: half a surrogate pair
+    // would make the whole message unreadable there.
+    const parent = `${traceparent as string}`;
+    text += `,"traceparent":${exec(PRINTABLE, parent) ? stringify(parent) : '""'}`;
+  }
+  // A unit of UTF-16 is at most 3 bytes of UTF-8: count only where that could matter.
+  let bytes = text.length * 3 + ENTRY_BYTES;
+  if (bytes > BATCH_BYTES / BATCH_MESSAGES) bytes = bytesOf(text) + ENTRY_BYTES;
+  if (bytes > BATCH_BYTES) throw refusal("TOO_LARGE", `the data is larger than ${BATCH_BYTES} bytes`);
+  if (waiting >= OUTBOX_MESSAGES || life.isSilent()) return null;
+  const id = ++lastId;
+  const around = span ? `,"span":${span}` : "";
+  const entry: Entry = {
+    id,
+    isEvent: kind === "event",
+    bytes,
+    text: `{"kind":"${kind}","id":${id},"event":"${event}","at":${stamp(now())}${around}${text}}`,
+    waits: true,
+    before: last,
+    after: null,
+  };
+  if (last) last.after = entry;
+  else first = entry;
+  last = entry;
+  if (++waiting >= BATCH_MESSAGES && credits) flush();
+  else schedule();
+  return entry;
+};
+
+/** Tells the host of an event; false when it was dropped. */
+export const emit = (event: string, data: unknown, span: number): boolean => {
+  if (enqueue("event", event, data, span, undefined)) return true;
+  drop();
+  schedule();
+  return false;
+};

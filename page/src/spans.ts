@@ -1,0 +1,97 @@
+// Spans of the page's own code, by numbers that the host makes real ones from.
+
+import type { EmitData, InvokeOptions, Span } from "./api.js";
+import { invoke } from "./calls.js";
+import { now, stamp } from "./clock.js";
+import { SPANS } from "./config.js";
+import * as life from "./life.js";
+import { checkName } from "./names.js";
+import { emit, onTurn, tell, tellBehind } from "./outbox.js";
+import { freeze, then, TypeError } from "./primordials.js";
+
+// The span whose code runs now; 0 for none. An `await` ends it: what comes behind has the span's
+// own functions.
+let current = 0;
+let lastSpan = 0;
+/** The spans up to this one are of generations before. */
+let past = 0;
+/** Open spans, and those that closed in this turn. */
+let live = 0;
+let closed = 0;
+
+life.onRestart(() => {
+  past = lastSpan;
+  live = closed = 0;
+});
+onTurn(() => {
+  live -= closed;
+  closed = 0;
+});
+
+/** The span that code of the page runs in now, if this generation has it. */
+export const currentSpan = (): number => ofNow(current);
+
+const ofNow = (span: number): number => (span > past ? span : 0);
+
+const open = (name: string, parent: number): number => {
+  // Beyond the bound the page's code runs all the same, only nobody sees it.
+  if (live >= SPANS || life.isSilent()) return 0;
+  live++;
+  const span = ++lastSpan;
+  const within = parent ? `,"parent":${parent}` : "";
+  tell(`{"kind":"open","span":${span}${within},"name":"${name}","at":${stamp(now())}}`);
+  return span;
+};
+
+const close = (span: number, failed: boolean): void => {
+  if (!ofNow(span)) return;
+  closed++;
+  // Behind what was sent within it, so that the host knows the span when it reads that.
+  tellBehind(`{"kind":"close","span":${span},"at":${stamp(now())}${failed ? ',"outcome":"failed"' : ""}}`);
+};
+
+/** Runs `fn` within a span that is a child of `outer`. */
+export const traceIn = <R>(outer: number, name: string, fn: (span: Span) => R): R => {
+  checkName(name, "a span's name");
+  if (typeof fn !== "function") throw new TypeError("what is traced is a function");
+  const parent = ofNow(outer);
+  const span = open(name, parent);
+  // Without a span of its own, what is within belongs to the one around.
+  const inner = span || parent;
+  const before = current;
+  current = inner;
+  let result: R;
+  try {
+    result = fn(bound(inner));
+  } catch (error) {
+    close(span, true);
+    throw error;
+  } finally {
+    current = before;
+  }
+  if (!span) return result;
+  if (typeof result === "object" && result !== null) {
+    try {
+      // Throws for what is no promise of the engine's: to ask another thenable could make it begin.
+      then(
+        result,
+        () => close(span, false),
+        () => close(span, true),
+      );
+      return result;
+    } catch {
+      // Its work is done, then.
+    }
+  }
+  close(span, false);
+  return result;
+};
+
+// The functions of the page's end, within a span for good.
+const bound = (span: number): Span =>
+  freeze({
+    invoke: ((event: string, data?: unknown, options?: InvokeOptions) =>
+      invoke(event, data, options, ofNow(span))) as Span["invoke"],
+    emit: <Name extends string>(event: Name, data?: EmitData<Name>) => emit(event, data, ofNow(span)),
+    trace: <R>(name: string, fn: (span: Span) => R) => traceIn(span, name, fn),
+  });

@@ -1,0 +1,114 @@
+// The page's life: its beginning, the page cache, its end; and its errors.
+
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { FakePage, outcome } from "./fake_page.mjs";
+
+test("events wait for the document's scripts, and replies do not", async () => {
+  const page = new FakePage({ readyState: "loading" });
+  const seen = [];
+  const call = page.spanwire.invoke("call");
+  await page.sent();
+  page.receive({ kind: "event", id: 1, event: "e", data: 1 }, { kind: "reply", id: 2, call: 1, data: 2 });
+  assert.equal(await call, 2);
+  assert.deepEqual((await page.sentOf("ack"))[0].ids, [[2, 2]]);
+  page.spanwire.on("e", (data) => seen.push(data));
+  page.fire("DOMContentLoaded", { isTrusted: false });
+  assert.deepEqual(seen, [], "the page's own event of that name");
+  page.now = 1_050;
+  page.fire("DOMContentLoaded");
+  assert.deepEqual(seen, [1]);
+  assert.deepEqual(await page.sentOf("ack"), [{ kind: "ack", ids: [[1, 1]], at: 1_050, done: 1_050 }]);
+});
+
+test("what is sent while the page goes still goes, and what cannot is told as shed", async () => {
+  const page = new FakePage({ config: { credits: 2 } });
+  page.run(`addEventListener("pagehide", () => spanwire.emit("bye"))`);
+  outcome(page.spanwire.invoke("waits"));
+  for (let n = 0; n < 4; n++) page.spanwire.emit("n", n);
+  await page.sent();
+  page.receive({ kind: "credit", count: 1 });
+  await page.sent();
+  page.spanwire.record("r", 1);
+  page.fire("pagehide");
+  const kinds = (await page.sent()).map(({ kind, count }) => (count ? `${kind} ${count}` : kind));
+  // Three had credits; two of the page's five and its last one had none.
+  assert.deepEqual(kinds, ["record", "shed 3", "leave"]);
+  assert.equal(page.spanwire.emit("after"), false);
+  assert.equal((await outcome(page.spanwire.invoke("after"))).error.code, "BACKEND_GONE");
+  assert.deepEqual(await page.sent(), []);
+});
+
+test("the page's own pagehide listeners are heard before it leaves", async () => {
+  const page = new FakePage();
+  await page.sent();
+  page.run(`addEventListener("pagehide", () => spanwire.emit("bye"))`);
+  page.fire("pagehide", { isTrusted: false });
+  assert.deepEqual((await page.sent()).map(({ kind }) => kind), ["event"], "not the engine's");
+  page.fire("pagehide");
+  assert.deepEqual((await page.sent()).map(({ kind }) => kind), ["event", "leave"]);
+});
+
+test("a page from the page cache is a new one, and its old calls are rejected", async () => {
+  const page = new FakePage();
+  const open = outcome(page.spanwire.invoke("open"));
+  await page.sent();
+  const before = page.id;
+  page.fire("pagehide");
+  page.fire("pageshow", { persisted: true, isTrusted: false });
+  page.fire("pageshow", { persisted: false });
+  await page.sent();
+  page.fire("pageshow", { persisted: true });
+  assert.equal((await open).error.code, "CANCELLED");
+  page.spanwire.emit("e");
+  assert.deepEqual(await page.sent(), [{ kind: "ready" }, { kind: "event", id: 1, event: "e", at: 1_000 }]);
+  assert.notEqual(page.id, before);
+});
+
+test("a goodbye does not outlive its page", async () => {
+  const page = new FakePage();
+  await page.sent();
+  page.receive({ kind: "bye", code: "BACKEND_GONE" });
+  page.fire("pagehide");
+  page.fire("pageshow", { persisted: true });
+  assert.deepEqual((await page.sent()).map(({ kind }) => kind), ["ready"]);
+});
+
+test("errors are counted, each once, and reported", async () => {
+  const page = new FakePage();
+  let other = 0;
+  page.spanwire.on("e", () => {
+    throw new Error("on purpose");
+  });
+  page.spanwire.on("e", () => other++);
+  await page.sent();
+  page.receive({ kind: "event", id: 1, event: "e", data: 1 });
+  page.fire("error");
+  page.fire("error", { isTrusted: false });
+  page.fire("unhandledrejection", { promise: {}, isTrusted: false });
+  page.fire("unhandledrejection");
+  const types = (await page.sentOf("error")).map(({ type }) => type);
+  assert.deepEqual(types, ["listener_error", "uncaught", "unhandled_rejection"]);
+  assert.deepEqual([page.reported.length, other], [1, 1]);
+});
+
+test("listeners are called once each, in order, without the script's own things", async () => {
+  const page = new FakePage();
+  const seen = [];
+  const first = function (data) {
+    seen.push(["first", data, this]);
+  };
+  page.spanwire.on("e", first);
+  page.spanwire.on("e", first);
+  const off = page.spanwire.on("e", (data) => seen.push(["second", data]));
+  page.run(`addEventListener("e", ({ detail }) => (window.heard = detail))`);
+  await page.sent();
+  page.receive({ kind: "event", id: 1, event: "e", data: 1 });
+  off();
+  page.spanwire.off("e", first);
+  page.receive({ kind: "event", id: 2, event: "e", data: 2 });
+  assert.deepEqual(seen, [["first", 1, undefined], ["second", 1]]);
+  assert.equal(page.window.heard, 2);
+  assert.throws(() => page.spanwire.on("no spaces", first), { code: "INVALID_NAME" });
+  assert.throws(() => page.spanwire.on("e", 7), { name: "TypeError" });
+});

@@ -1,0 +1,107 @@
+//! A span that begins at one message and ends at another.
+
+use std::fmt;
+use std::time::{Duration, SystemTime};
+
+use opentelemetry::global::BoxedSpan;
+use opentelemetry::trace::{Span, SpanContext, Status, TraceContextExt};
+use opentelemetry::{Context, KeyValue};
+
+use crate::clock::Stamp;
+use crate::semconv;
+
+/// A span that is open: a call of the page that did not end, or a span of the page's own.
+///
+/// One that nobody ends is ended when it is dropped, as an error. Its methods go to the app's
+/// tracer provider, so none of them, and no drop, belongs under a lock.
+#[must_use = "a span that is dropped ends as an error"]
+pub(super) struct LiveSpan {
+    span: BoxedSpan,
+    place: Place,
+    has_ended: bool,
+}
+
+/// Where a span is in its trace and in time, to be the parent of others.
+#[derive(Clone, Debug)]
+pub(super) struct Place {
+    pub(super) context: SpanContext,
+    pub(super) start: Stamp,
+    /// The wall time at `start`. Its children's is no earlier, whatever the system's clock does.
+    pub(super) wall: SystemTime,
+}
+
+impl Place {
+    /// The parent for spans that begin within it.
+    pub(super) fn as_parent(&self) -> Context {
+        Context::new().with_remote_span_context(self.context.clone())
+    }
+
+    /// The wall time at `stamp`, which is not before the start.
+    fn wall(&self, stamp: Stamp) -> SystemTime {
+        later(self.wall, stamp.since(self.start))
+    }
+}
+
+impl LiveSpan {
+    pub(super) fn new(span: BoxedSpan, start: Stamp, wall: SystemTime) -> Self {
+        let context = span.span_context().clone();
+        Self {
+            span,
+            place: Place {
+                context,
+                start,
+                wall,
+            },
+            has_ended: false,
+        }
+    }
+
+    pub(super) fn place(&self) -> &Place {
+        &self.place
+    }
+
+    pub(super) fn event(&mut self, name: &'static str, at: Stamp) {
+        let wall = self.place.wall(at);
+        self.span.add_event_with_timestamp(name, wall, Vec::new());
+    }
+
+    pub(super) fn fail(self, error: &'static str, at: Stamp) {
+        self.finish(Some(error), at);
+    }
+
+    pub(super) fn finish(mut self, error: Option<&'static str>, at: Stamp) {
+        self.has_ended = true;
+        if let Some(error) = error {
+            mark(&mut self.span, error);
+        }
+        self.span.end_with_timestamp(self.place.wall(at));
+    }
+}
+
+impl Drop for LiveSpan {
+    fn drop(&mut self) {
+        if !self.has_ended {
+            mark(&mut self.span, semconv::OTHER);
+            self.span.end();
+        }
+    }
+}
+
+/// Marks a span as failed.
+pub(super) fn mark(span: &mut BoxedSpan, error: &'static str) {
+    span.set_attribute(KeyValue::new(semconv::ERROR_TYPE, error));
+    span.set_status(Status::error(""));
+}
+
+/// `time` and `by`; a time that is beyond what the system can tell stays as it is.
+pub(super) fn later(time: SystemTime, by: Duration) -> SystemTime {
+    time.checked_add(by).unwrap_or(time)
+}
+
+impl fmt::Debug for LiveSpan {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("LiveSpan")
+            .field("place", &self.place)
+            .finish_non_exhaustive()
+    }
+}

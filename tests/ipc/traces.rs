@@ -1,0 +1,943 @@
+//! One trace from page to page: spans made from the page's stamps, under a clock moved by hand.
+
+use std::collections::HashMap;
+use std::time::{Duration, SystemTime};
+
+use expect_test::{Expect, expect};
+use opentelemetry::trace::{SpanId, SpanKind, Status, Tracer, TracerProvider};
+use opentelemetry_sdk::trace::SpanData;
+use proptest::collection::vec;
+use proptest::prelude::*;
+use serde_json::{Value, json};
+use spanwire::clock::{Clock, Stamp};
+use spanwire::ipc::{Call, Ipc, IpcBuilder, IpcMessage, PageTraces, Received, Script};
+use spanwire::testing::Capture;
+use tokio::runtime::Runtime;
+
+use crate::model_page::{Eval, ModelPage};
+
+/// A page that stamps what it sends: its document began when the test did, its clock is rounded
+/// down to milliseconds, and each way takes a millisecond.
+struct StampedPage {
+    page: ModelPage,
+    capture: Capture,
+    began: Stamp,
+}
+
+impl StampedPage {
+    fn load(capture: &Capture, ipc: &Ipc) -> Self {
+        let page = Self {
+            page: ModelPage::unannounced(ipc, "p1"),
+            capture: capture.clone(),
+            began: capture.clock().now(),
+        };
+        page.send(ipc, &[json!({"kind": "ready"})]);
+        // One way and back, so that both bounds of its clock's offset are known.
+        ipc.emit("hello", &1).unwrap();
+        let mut page = page;
+        page.pump(ipc);
+        page
+    }
+
+    fn wait(&self, ms: u64) {
+        self.capture.clock().advance(Duration::from_millis(ms));
+    }
+
+    fn now(&self) -> u128 {
+        self.capture.clock().now().since(self.began).as_millis()
+    }
+
+    fn send(&self, ipc: &Ipc, messages: &[Value]) {
+        let sent = json!(self.now());
+        self.wait(1);
+        self.send_stamped(ipc, &sent, messages);
+    }
+
+    fn send_stamped(&self, ipc: &Ipc, sent: &Value, messages: &[Value]) {
+        let text = self.page.batch(messages);
+        let sent = format!(r#","sent":{sent},"messages""#);
+        let text = text.replacen(r#","messages""#, &sent, 1);
+        assert_eq!(ipc.receive(&text, None), Received::Ours);
+    }
+
+    /// Calls two milliseconds before the batch is posted.
+    fn call(&mut self, ipc: &Ipc, event: &str, span: Option<u64>) -> u64 {
+        let id = self.page.take_id();
+        let call =
+            json!({"kind": "call", "id": id, "event": event, "at": self.now(), "span": span});
+        self.wait(2);
+        self.send(ipc, &[call]);
+        id
+    }
+
+    /// Takes a script: its first message begins at once, and all are done after three milliseconds.
+    fn run(&mut self, ipc: &Ipc, script: &Script) {
+        self.wait(1);
+        let at = self.now();
+        if let Some(mut ack) = self.page.run(script, Eval::Runs) {
+            self.wait(3);
+            ack["at"] = json!(at);
+            ack["done"] = json!(self.now());
+            if let Some(ids) = ack["ids"].as_array() {
+                let (first, done) = (ids[0][0].clone(), self.now());
+                ack["ran"] = json!([[first, at, done]]);
+            }
+            self.send(ipc, &[ack]);
+        }
+    }
+
+    fn pump(&mut self, ipc: &Ipc) {
+        while let Some(script) = ipc.next_script() {
+            self.run(ipc, &script);
+        }
+    }
+}
+
+fn builder(capture: &Capture) -> IpcBuilder {
+    Ipc::builder("main").tracer_provider(&capture.tracer_provider())
+}
+
+/// Runs `scenario` on a fresh wire and compares the spans that it made with their times.
+fn check(scenario: impl FnOnce(&Ipc, &mut StampedPage), expected: Expect) {
+    let capture = Capture::new();
+    capture.run(|| {
+        let ipc = builder(&capture).build();
+        let mut page = StampedPage::load(&capture, &ipc);
+        scenario(&ipc, &mut page);
+    });
+    expected.assert_eq(&tree(&capture));
+}
+
+fn runtime() -> Runtime {
+    tokio::runtime::Builder::new_current_thread()
+        .build()
+        .unwrap()
+}
+
+fn turn(runtime: &Runtime) {
+    runtime.block_on(async {
+        for _ in 0..10 {
+            tokio::task::yield_now().await;
+        }
+    });
+}
+
+/// The same, with async handlers.
+fn check_async(scenario: impl FnOnce(&Ipc, &mut StampedPage, &Runtime), expected: Expect) {
+    let (capture, runtime) = (Capture::new(), runtime());
+    capture.run(|| {
+        let ipc = builder(&capture).runtime(runtime.handle().clone()).build();
+        let mut page = StampedPage::load(&capture, &ipc);
+        scenario(&ipc, &mut page, &runtime);
+    });
+    expected.assert_eq(&tree(&capture));
+}
+
+fn began() -> SystemTime {
+    // The fake clock's first second.
+    SystemTime::UNIX_EPOCH + Duration::from_secs(1_767_225_601)
+}
+
+/// Milliseconds of a span's explicit time; `None` for a time that `tracing` took from the system.
+fn explicit_ms(time: SystemTime) -> Option<f64> {
+    let ms = match time.duration_since(began()) {
+        Ok(after) => after.as_secs_f64() * 1e3,
+        Err(before) => before.duration().as_secs_f64() * -1e3,
+    };
+    (ms.abs() < 3_600_000.0).then_some((ms * 1e3).round() / 1e3)
+}
+
+/// The spans as a tree, with kind, times in milliseconds where they are explicit, error and events.
+fn tree(capture: &Capture) -> String {
+    fn write(out: &mut String, depth: usize, span: &SpanData, all: &[SpanData]) {
+        let indent = "  ".repeat(depth);
+        let kind = format!("{:?}", span.span_kind).to_lowercase();
+        out.push_str(&format!("{indent}{} {kind}", span.name));
+        if let (Some(start), Some(end)) = (explicit_ms(span.start_time), explicit_ms(span.end_time))
+        {
+            out.push_str(&format!(" {start}..{end}"));
+        }
+        if let Status::Error { .. } = span.status {
+            let error = span
+                .attributes
+                .iter()
+                .find(|a| a.key.as_str() == "error.type");
+            out.push_str(&format!(" {}", error.unwrap().value.as_str()));
+        }
+        for event in &span.events.events {
+            match explicit_ms(event.timestamp) {
+                Some(ms) => out.push_str(&format!(" {}@{ms}", event.name)),
+                None => out.push_str(&format!(" {}", event.name)),
+            }
+        }
+        out.push('\n');
+        let id = span.span_context.span_id();
+        for child in all.iter().filter(|child| child.parent_span_id == id) {
+            write(out, depth + 1, child, all);
+        }
+    }
+    let mut all = capture.finished_spans();
+    // Ids count up in the order of starts.
+    all.sort_by_key(|span| span.span_context.span_id().to_bytes());
+    let mut out = String::new();
+    for root in all.iter().filter(|span| {
+        !all.iter()
+            .any(|other| other.span_context.span_id() == span.parent_span_id)
+    }) {
+        if !root.name.contains("hello") {
+            write(&mut out, 0, root, &all);
+        }
+    }
+    out
+}
+
+fn errors(capture: &Capture, error: &str) -> u64 {
+    capture.counter("spanwire.page.errors", &[("error.type", error)])
+}
+
+#[test]
+fn a_call_is_one_trace_from_page_to_page() {
+    check(
+        |ipc, page| {
+            let capture = page.capture.clone();
+            ipc.on("save", move |_: &Call| {
+                let _write = tracing::info_span!("write").entered();
+                capture.clock().advance(Duration::from_millis(10));
+            })
+            .unwrap();
+            page.call(ipc, "save", None);
+            page.pump(ipc);
+        },
+        expect![[r#"
+            save client 5.5..19.5 posted@7.5 received@9 settled@19.5
+              save server
+                write internal
+                reply save internal 19..24 dequeued@19 dispatched@19 acknowledged@24
+                  process save consumer 19.5..22.5
+        "#]],
+    );
+}
+
+#[test]
+fn an_async_call_is_one_trace_from_page_to_page() {
+    check_async(
+        |ipc, page, runtime| {
+            let capture = page.capture.clone();
+            ipc.on_async("render", move |_: Call<'static>| {
+                let capture = capture.clone();
+                async move {
+                    tokio::task::yield_now().await;
+                    let _paint = tracing::info_span!("paint").entered();
+                    capture.clock().advance(Duration::from_millis(10));
+                }
+            })
+            .unwrap();
+            page.call(ipc, "render", None);
+            turn(runtime);
+            page.pump(ipc);
+        },
+        expect![[r#"
+            render client 5.5..19.5 posted@7.5 received@9 settled@19.5
+              render server
+                paint internal
+                reply render internal 19..24 dequeued@19 dispatched@19 acknowledged@24
+                  process render consumer 19.5..22.5
+        "#]],
+    );
+}
+
+#[test]
+fn calls_and_events_within_a_page_span_are_its_children() {
+    check(
+        |ipc, page| {
+            ipc.on("save", |_: &Call| ()).unwrap();
+            let (click, step) = (page.now(), page.now() + 1);
+            page.wait(1);
+            page.send(
+                ipc,
+                &[
+                    json!({"kind": "open", "span": 1, "name": "click", "at": click}),
+                    json!({"kind": "open", "span": 2, "parent": 1, "name": "step", "at": step}),
+                ],
+            );
+            page.call(ipc, "save", Some(2));
+            let id = page.page.take_id();
+            page.send(
+                ipc,
+                &[json!({"kind": "event", "id": id, "event": "save", "span": 1})],
+            );
+            page.pump(ipc);
+            let now = page.now();
+            page.send(
+                ipc,
+                &[
+                    json!({"kind": "close", "span": 2, "at": now, "outcome": "failed"}),
+                    json!({"kind": "close", "span": 1, "at": now}),
+                ],
+            );
+        },
+        expect![[r#"
+            click internal 5.5..16.5
+              step internal 6.5..16.5 _OTHER
+                save client 7.5..12.5 posted@9.5 received@11 settled@12.5
+                  save server
+                    reply save internal 11..17 dequeued@12 dispatched@12 acknowledged@17
+                      process save consumer 12.5..15.5
+              save consumer
+        "#]],
+    );
+}
+
+#[test]
+fn a_call_that_waited_longer_than_its_page_span_is_still_its_child() {
+    check(
+        |ipc, page| {
+            ipc.on("save", |_: &Call| ()).unwrap();
+            let now = page.now();
+            page.send(
+                ipc,
+                &[
+                    json!({"kind": "open", "span": 1, "name": "click", "at": now}),
+                    json!({"kind": "close", "span": 1, "at": now}),
+                ],
+            );
+            page.call(ipc, "save", Some(1));
+            page.pump(ipc);
+        },
+        expect![[r#"
+            click internal 5.5..5.5
+              save client 6.5..10.5 posted@8.5 received@10 settled@10.5
+                save server
+                  reply save internal 10..15 dequeued@10 dispatched@10 acknowledged@15
+                    process save consumer 10.5..13.5
+        "#]],
+    );
+}
+
+#[test]
+fn what_a_handler_sends_is_followed_onto_the_page() {
+    check(
+        |ipc, page| {
+            let sender = ipc.clone();
+            ipc.on("save", move |_: &Call| {
+                sender.emit("saved", &1).unwrap();
+                sender.emit("progress", &2).unwrap();
+            })
+            .unwrap();
+            page.call(ipc, "save", None);
+            page.pump(ipc);
+        },
+        expect![[r#"
+            save client 5.5..9.5 posted@7.5 received@9 settled@9.5
+              save server
+                reply save internal 9..14 dequeued@9 dispatched@9 acknowledged@14
+                  process save consumer 9.5..12.5
+                send saved producer 9..14 dequeued@9 dispatched@9 acknowledged@14
+                  process saved consumer 9.5..9.5
+                send progress producer 9..14 dequeued@9 dispatched@9 acknowledged@14
+                  process progress consumer 9.5..9.5
+        "#]],
+    );
+}
+
+#[test]
+fn a_rejected_call_says_why() {
+    check(
+        |ipc, page| {
+            ipc.on("save", |_: &Call| Err::<(), _>("disk is full"))
+                .unwrap();
+            ipc.on("load", |_: &Call| -> () { panic!("no") }).unwrap();
+            page.call(ipc, "save", None);
+            page.call(ipc, "load", None);
+            page.call(ipc, "sav", None);
+            page.pump(ipc);
+        },
+        expect![[r#"
+            save client 5.5..15.5 handler_error posted@7.5 received@9 settled@15.5
+              save server handler_error handler failed
+                reply save internal 9..20 dequeued@15 dispatched@15 acknowledged@20
+                  process save consumer 15.5..18.5
+            load client 8.5..15.5 panic posted@10.5 received@12 settled@15.5
+              load server panic handler panicked
+                reply load internal 12..20 dequeued@15 dispatched@15 acknowledged@20
+                  process load consumer 15.5..18.5
+            sav client 11.5..15.5 unknown_event posted@13.5 received@15 settled@15.5
+              sav server unknown_event
+                reply sav internal 15..20 dequeued@15 dispatched@15 acknowledged@20
+                  process sav consumer 15.5..18.5
+        "#]],
+    );
+}
+
+#[test]
+fn a_withdrawn_call_ends_when_the_page_gave_it_up() {
+    check_async(
+        |ipc, page, runtime| {
+            ipc.on_async("render", |_| std::future::pending::<()>())
+                .unwrap();
+            for code in [None, Some("TIMEOUT")] {
+                let call = page.call(ipc, "render", None);
+                turn(runtime);
+                let at = page.now();
+                page.wait(5);
+                page.send(
+                    ipc,
+                    &[json!({"kind": "cancel", "id": call, "at": at, "code": code})],
+                );
+                turn(runtime);
+            }
+            page.pump(ipc);
+        },
+        expect![[r#"
+            render client 5.5..8.5 cancelled posted@7.5 received@9
+              render server cancelled
+            render client 14.5..17.5 timeout posted@16.5 received@18
+              render server cancelled
+        "#]],
+    );
+}
+
+#[test]
+fn a_reply_to_a_call_that_was_given_up_is_not_processed() {
+    check(
+        |ipc, page| {
+            ipc.on("save", |_: &Call| ()).unwrap();
+            let call = page.call(ipc, "save", None);
+            let at = page.now();
+            page.send(
+                ipc,
+                &[json!({"kind": "cancel", "id": call, "at": at, "code": "TIMEOUT"})],
+            );
+            page.pump(ipc);
+        },
+        expect![[r#"
+            save client 5.5..8.5 timeout posted@7.5 received@9
+              save server
+                reply save internal 9..15 dequeued@10 dispatched@10 acknowledged@15
+        "#]],
+    );
+}
+
+#[test]
+fn what_is_open_ends_with_its_page() {
+    check_async(
+        |ipc, page, runtime| {
+            ipc.on("save", |_: &Call| ()).unwrap();
+            ipc.on_async("render", |_| std::future::pending::<()>())
+                .unwrap();
+            let now = page.now();
+            page.send(
+                ipc,
+                &[json!({"kind": "open", "span": 1, "name": "click", "at": now})],
+            );
+            page.call(ipc, "render", None);
+            page.call(ipc, "save", Some(1));
+            turn(runtime);
+            page.wait(5);
+            ipc.page_gone();
+            turn(runtime);
+        },
+        expect![[r#"
+            click internal 5.5..18 page_gone
+              save client 9.5..18 page_gone posted@11.5 received@13
+                save server
+                  reply save internal 13..18 page_gone
+            render client 6.5..18 page_gone posted@8.5 received@10
+              render server cancelled
+        "#]],
+    );
+}
+
+#[test]
+fn what_is_open_ends_with_the_wire() {
+    check(
+        |ipc, page| {
+            ipc.on("save", |_: &Call| ()).unwrap();
+            page.call(ipc, "save", None);
+            page.wait(5);
+            ipc.close();
+        },
+        expect![[r#"
+            save client 5.5..14 shutdown posted@7.5 received@9
+              save server
+                reply save internal 9..14 page_gone
+        "#]],
+    );
+}
+
+#[test]
+fn a_call_that_nobody_will_answer_ends() {
+    check_async(
+        |ipc, page, runtime| {
+            ipc.on_async("render", |_| std::future::pending::<()>())
+                .unwrap();
+            // A transport of the app's own used the id that the page uses next.
+            let id = page.page.take_id();
+            ipc.handle_message(&IpcMessage::call("render", &1, id).unwrap());
+            let call = json!({"kind": "call", "id": id, "event": "render", "at": page.now()});
+            page.send(ipc, &[call]);
+            turn(runtime);
+            page.wait(5);
+        },
+        expect![[r#"
+            render client 5.5..7 duplicate posted@5.5 received@7
+              render server duplicate
+        "#]],
+    );
+}
+
+#[test]
+fn a_reply_that_the_page_cannot_take_ends_its_call() {
+    check(
+        |ipc, page| {
+            ipc.on("save", |_: &Call| ()).unwrap();
+            page.call(ipc, "save", None);
+            for _ in 0..4 {
+                page.wait(1);
+                ipc.evaluation_failed(ipc.next_script().unwrap());
+            }
+        },
+        expect![[r#"
+            save client 5.5..13 script_error posted@7.5 received@9
+              save server
+                reply save internal 9..13 script_error dequeued@10 dispatched@13
+        "#]],
+    );
+}
+
+#[test]
+fn a_message_that_was_sent_twice_says_nothing_of_the_clock() {
+    check(
+        |ipc, page| {
+            ipc.on("save", |_: &Call| ()).unwrap();
+            ipc.emit("lost", &1).unwrap();
+            let first = ipc.next_script().unwrap();
+            let at = page.now();
+            // The page ran it all the same, long before it was sent again.
+            let mut ack = page.page.run(&first, Eval::Runs).unwrap();
+            ack["at"] = json!(at);
+            ipc.evaluation_failed(first);
+            page.wait(500);
+            let _again = ipc.next_script().unwrap();
+            page.send(ipc, &[ack]);
+            page.call(ipc, "save", None);
+            page.pump(ipc);
+        },
+        expect![[r#"
+            send lost producer 6..507 dequeued@6 dispatched@506 acknowledged@507
+              process lost consumer 506..506
+            save client 506.5..510.5 posted@508.5 received@510 settled@510.5
+              save server
+                reply save internal 510..515 dequeued@510 dispatched@510 acknowledged@515
+                  process save consumer 510.5..513.5
+        "#]],
+    );
+}
+
+#[test]
+fn without_stamps_there_are_no_page_spans() {
+    check(
+        |ipc, page| {
+            ipc.on("save", |_: &Call| ()).unwrap();
+            let id = page.page.take_id();
+            let call = json!({"kind": "call", "id": id, "event": "save", "at": 1e300, "span": 7});
+            page.send_stamped(ipc, &json!(-1), &[call]);
+            page.page.pump(ipc);
+        },
+        expect![[r#"
+            save server
+              reply save internal 6..6 dequeued@6 dispatched@6 acknowledged@6
+        "#]],
+    );
+}
+
+#[test]
+fn the_first_call_of_a_page_is_traced_too() {
+    let capture = Capture::new();
+    capture.run(|| {
+        let ipc = builder(&capture).build();
+        ipc.on("save", |_: &Call| ()).unwrap();
+        let mut page = StampedPage {
+            page: ModelPage::unannounced(&ipc, "p1"),
+            capture: capture.clone(),
+            began: capture.clock().now(),
+        };
+        let id = page.page.take_id();
+        page.wait(20);
+        let call = json!({"kind": "call", "id": id, "event": "save", "at": 19});
+        page.send(&ipc, &[json!({"kind": "ready"}), call]);
+        page.pump(&ipc);
+    });
+    expect![[r#"
+        save client 21..21.5 posted@21 received@21 settled@21.5
+          save server
+            reply save internal 21..26 dequeued@21 dispatched@21 acknowledged@26
+              process save consumer 21.5..24.5
+    "#]]
+    .assert_eq(&tree(&capture));
+}
+
+#[test]
+fn a_traceparent_that_the_app_accepts_is_the_calls_parent() {
+    let capture = Capture::new();
+    for traces in [PageTraces::Accepted, PageTraces::OwnOnly] {
+        capture.run(|| {
+            let ipc = builder(&capture).page_traces(traces).build();
+            ipc.on("save", |_: &Call| ()).unwrap();
+            let mut page = StampedPage::load(&capture, &ipc);
+            let id = page.page.take_id();
+            let parent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+            let call = json!({"kind": "call", "id": id, "event": "save", "at": page.now(),
+                "traceparent": parent});
+            page.send(&ipc, &[call]);
+            page.pump(&ipc);
+        });
+    }
+    let spans = capture.finished_spans();
+    let parents: Vec<_> = spans
+        .iter()
+        .filter(|span| span.span_kind == SpanKind::Client)
+        .map(|span| span.parent_span_id.to_string())
+        .collect();
+    assert_eq!(parents, ["b7ad6b7169203331", "0000000000000000"]);
+    let calls = spans.iter().filter(|span| span.name == "save");
+    let (accepted, own): (Vec<_>, Vec<_>) = calls
+        .map(|span| span.span_context.trace_id().to_string())
+        .partition(|id| id == "0af7651916cd43dd8448eb211c80319c");
+    assert_eq!((accepted.len(), own.len()), (2, 2));
+}
+
+#[test]
+fn a_span_that_breaks_the_rules_is_counted_and_not_made() {
+    let capture = Capture::new();
+    capture.run(|| {
+        let ipc = builder(&capture).build();
+        let page = StampedPage::load(&capture, &ipc);
+        let open =
+            |span: u64, name: &str| json!({"kind": "open", "span": span, "name": name, "at": 0});
+        page.send(
+            &ipc,
+            &[
+                open(5, "one"),
+                open(5, "two"),
+                open(4, "three"),
+                open(6, "not a name"),
+                json!({"kind": "close", "span": 6}),
+                json!({"kind": "close", "span": 5}),
+                json!({"kind": "close", "span": 5}),
+            ],
+        );
+        assert_eq!(errors(&capture, "duplicate"), 2);
+        assert_eq!(errors(&capture, "invalid_name"), 1);
+        assert_eq!(errors(&capture, "unknown_span"), 2);
+        for span in 10..1_020 {
+            page.send(&ipc, &[open(span, "many")]);
+        }
+        assert_eq!(errors(&capture, "too_many_spans"), 10);
+        page.send(&ipc, &[json!({"kind": "close", "span": 10})]);
+        page.send(&ipc, &[open(1_020, "again"), open(1_021, "again")]);
+        assert_eq!(errors(&capture, "too_many_spans"), 11);
+        ipc.page_gone();
+    });
+    let made = |name: &str| {
+        let spans = capture.finished_spans();
+        spans.iter().filter(|span| span.name == name).count()
+    };
+    let names = ["one", "two", "three", "not a name", "many", "again"];
+    assert_eq!(names.map(made), [1, 0, 0, 0, 1_000, 1]);
+}
+
+#[test]
+fn a_page_opens_and_closes_spans_for_as_long_as_it_likes() {
+    let capture = Capture::new();
+    capture.run(|| {
+        let ipc = builder(&capture).build();
+        let page = StampedPage::load(&capture, &ipc);
+        for span in 0..5_000 {
+            page.send(
+                &ipc,
+                &[
+                    json!({"kind": "open", "span": span, "name": "click", "at": page.now()}),
+                    json!({"kind": "close", "span": span, "at": page.now()}),
+                ],
+            );
+        }
+    });
+    assert_eq!(capture.counter("spanwire.page.errors", &[]), 0);
+}
+
+#[test]
+fn without_a_tracer_spans_of_the_page_cost_nothing_and_are_no_errors() {
+    let capture = Capture::new();
+    capture.run(|| {
+        let ipc = Ipc::builder("main").build();
+        ipc.on("save", |_: &Call| ()).unwrap();
+        let mut page = StampedPage::load(&capture, &ipc);
+        page.send(
+            &ipc,
+            &[json!({"kind": "open", "span": 1, "name": "click", "at": 0})],
+        );
+        page.call(&ipc, "save", Some(1));
+        page.pump(&ipc);
+        page.send(&ipc, &[json!({"kind": "close", "span": 1, "at": 0})]);
+    });
+    assert_eq!(capture.counter("spanwire.page.errors", &[]), 0);
+    let spans = capture.finished_spans();
+    assert!(spans.iter().all(|span| span.span_kind == SpanKind::Server));
+}
+
+#[test]
+fn transit_is_recorded_for_batches_of_messages_once_the_offset_is_known() {
+    let capture = Capture::new();
+    let transit = || capture.histogram("spanwire.ipc.transit.duration", &[]);
+    capture.run(|| {
+        let ipc = builder(&capture).build();
+        ipc.on("save", |_: &Call| ()).unwrap();
+        let mut page = StampedPage {
+            page: ModelPage::unannounced(&ipc, "p1"),
+            capture: capture.clone(),
+            began: capture.clock().now(),
+        };
+        page.send(&ipc, &[json!({"kind": "ready"})]);
+        page.call(&ipc, "save", None);
+        assert_eq!(transit().0, 0, "no lower bound yet");
+        page.pump(&ipc);
+        assert_eq!(transit().0, 0, "an acknowledgement is no message");
+        page.call(&ipc, "save", None);
+        let (count, sum) = transit();
+        // One way of a millisecond, half of the clock's step more.
+        assert_eq!((count, (sum * 1e6).round()), (1, 1_500.0));
+        page.send_stamped(
+            &ipc,
+            &json!(1e12),
+            &[json!({"kind": "event", "id": 9, "event": "save"})],
+        );
+        assert_eq!(
+            transit().0,
+            1,
+            "what contradicts all before is not measured"
+        );
+    });
+}
+
+/// Under the system's clock, `tracing`'s spans and ours share one time.
+#[test]
+fn no_span_begins_before_its_parent() {
+    let capture = Capture::new();
+    // Built outside of `run`, so with the system's clock.
+    let ipc = builder(&capture).build();
+    let clock = Clock::system();
+    let start = clock.now();
+    let now = || clock.now().since(start).as_nanos() / 1_000_000;
+    capture.run(|| {
+        let sender = ipc.clone();
+        ipc.on("save", move |_: &Call| {
+            let _write = tracing::info_span!("write").entered();
+            sender.emit("saved", &1).unwrap();
+        })
+        .unwrap();
+        let mut page = StampedPage {
+            page: ModelPage::unannounced(&ipc, "p1"),
+            capture: capture.clone(),
+            began: start,
+        };
+        page.send_stamped(&ipc, &json!(now()), &[json!({"kind": "ready"})]);
+        for round in 0..200 {
+            let id = page.page.take_id();
+            page.send_stamped(
+                &ipc,
+                &json!(now()),
+                &[
+                    json!({"kind": "open", "span": round, "name": "click", "at": now()}),
+                    json!({"kind": "call", "id": id, "event": "save", "at": now(), "span": round}),
+                ],
+            );
+            while let Some(script) = ipc.next_script() {
+                let at = now();
+                let Some(mut ack) = page.page.run(&script, Eval::Runs) else {
+                    continue;
+                };
+                ack["at"] = json!(at);
+                ack["done"] = json!(now());
+                let close = json!({"kind": "close", "span": round, "at": now()});
+                page.send_stamped(&ipc, &json!(now()), &[ack, close]);
+            }
+        }
+    });
+    let spans = capture.finished_spans();
+    // Page span, call, handler, write, send, process, reply, process.
+    assert_eq!(spans.len(), 200 * 8);
+    let starts: HashMap<SpanId, SystemTime> = spans
+        .iter()
+        .map(|span| (span.span_context.span_id(), span.start_time))
+        .collect();
+    for span in &spans {
+        assert!(span.end_time >= span.start_time, "{}", span.name);
+        if let Some(parent) = starts.get(&span.parent_span_id) {
+            assert!(span.start_time >= *parent, "{}", span.name);
+        } else {
+            assert_eq!(span.name, "click");
+        }
+    }
+}
+
+/// What a hostile page writes for a time.
+fn stamp() -> impl Strategy<Value = Value> {
+    prop_oneof![
+        Just(json!(null)),
+        Just(json!(-1)),
+        Just(json!(0)),
+        Just(json!(1e12)),
+        Just(json!(1e300)),
+        (0..200_u32).prop_map(|ms| json!(ms)),
+        (0.0..200.0).prop_map(|ms| json!(ms)),
+    ]
+}
+
+#[derive(Clone, Debug)]
+enum Input {
+    Call { is_async: bool, span: Option<u64> },
+    Event { span: Option<u64> },
+    Emit,
+    Open { parent: Option<u64> },
+    Close { span: u64 },
+    Cancel { call: u64 },
+    Pump,
+    PumpAndFail,
+    Turn,
+    Wait(u64),
+    Reload,
+}
+
+fn input() -> impl Strategy<Value = Input> {
+    let span = || proptest::option::of(0..12_u64);
+    prop_oneof![
+        4 => (any::<bool>(), span()).prop_map(|(is_async, span)| Input::Call { is_async, span }),
+        2 => span().prop_map(|span| Input::Event { span }),
+        1 => Just(Input::Emit),
+        2 => span().prop_map(|parent| Input::Open { parent }),
+        2 => (0..12_u64).prop_map(|span| Input::Close { span }),
+        2 => (0..12_u64).prop_map(|call| Input::Cancel { call }),
+        4 => Just(Input::Pump),
+        1 => Just(Input::PumpAndFail),
+        2 => Just(Input::Turn),
+        3 => (0..30_u64).prop_map(Input::Wait),
+        1 => Just(Input::Reload),
+    ]
+}
+
+/// Plays the inputs with those stamps; the spans, and how many were started.
+fn play(inputs: &[Input], stamps: &[Value]) -> (Vec<SpanData>, usize) {
+    let (capture, runtime) = (Capture::new(), runtime());
+    let mut stamps = stamps.iter().cycle().cloned();
+    let mut stamp = move || stamps.next().unwrap();
+    capture.run(|| {
+        let ipc = builder(&capture).runtime(runtime.handle().clone()).build();
+        let sender = ipc.clone();
+        ipc.on("save", move |_: &Call| sender.emit("saved", &1).unwrap())
+            .unwrap();
+        ipc.on_async("render", |_| async {
+            for _ in 0..15 {
+                tokio::task::yield_now().await;
+            }
+        })
+        .unwrap();
+        let load = |number: usize| StampedPage {
+            page: ModelPage::load(&ipc, &format!("p{number}")),
+            capture: capture.clone(),
+            began: capture.clock().now(),
+        };
+        let (mut page, mut loads, mut span) = (load(0), 0, 0);
+        for input in inputs {
+            let at = stamp();
+            let send = |page: &StampedPage, sent, message| {
+                page.send_stamped(&ipc, &sent, &[message]);
+            };
+            match input {
+                Input::Call { is_async, span } => {
+                    let event = if *is_async { "render" } else { "save" };
+                    let id = page.page.take_id();
+                    send(&page, stamp(), json!({"kind": "call", "id": id, "event": event, "at": at, "span": span}));
+                }
+                Input::Event { span } => {
+                    let id = page.page.take_id();
+                    send(&page, stamp(), json!({"kind": "event", "id": id, "event": "save", "at": at, "span": span}));
+                }
+                Input::Emit => ipc.emit("hello", &1).unwrap(),
+                Input::Open { parent } => {
+                    span += 1;
+                    send(&page, stamp(), json!({"kind": "open", "span": span, "parent": parent, "name": "click", "at": at}));
+                }
+                Input::Close { span } => send(&page, stamp(), json!({"kind": "close", "span": span, "at": at})),
+                Input::Cancel { call } => send(&page, stamp(), json!({"kind": "cancel", "id": call, "at": at})),
+                Input::Pump => while let Some(script) = ipc.next_script() {
+                    if let Some(mut ack) = page.page.run(&script, Eval::Runs) {
+                        ack["at"] = at.clone();
+                        ack["done"] = stamp();
+                        let (begin, end) = (stamp(), stamp());
+                        if begin.is_number() && end.is_number() {
+                            ack["ran"] = json!([[1, begin, end], [2, end, begin]]);
+                        }
+                        send(&page, stamp(), ack);
+                    }
+                },
+                Input::PumpAndFail => if let Some(script) = ipc.next_script() {
+                    ipc.evaluation_failed(script);
+                },
+                Input::Turn => turn(&runtime),
+                Input::Wait(ms) => page.wait(*ms),
+                Input::Reload => {
+                    loads += 1;
+                    page = load(loads);
+                }
+            }
+        }
+        turn(&runtime);
+        ipc.close();
+        turn(&runtime);
+    });
+    // Ids count up, so the next one tells how many spans were started.
+    let mark = capture.tracer_provider().tracer("mark").start("mark");
+    let started = opentelemetry::trace::Span::span_context(&mark).span_id();
+    (
+        capture.finished_spans(),
+        u64::from_be_bytes(started.to_bytes()) as usize - 1,
+    )
+}
+
+proptest! {
+    #[test]
+    fn whatever_the_stamps_each_span_ends_once_and_begins_in_its_parent(
+        inputs in vec(input(), 0..80),
+        stamps in vec(stamp(), 1..40),
+    ) {
+        let (spans, started) = play(&inputs, &stamps);
+        let by_id: HashMap<SpanId, &SpanData> = spans
+            .iter()
+            .map(|span| (span.span_context.span_id(), span))
+            .collect();
+        prop_assert_eq!(by_id.len(), spans.len(), "a span ended twice");
+        prop_assert_eq!(spans.len(), started, "a span was not ended");
+        for span in &spans {
+            prop_assert!(span.end_time >= span.start_time, "{:?}", span);
+            let Some(start) = explicit_ms(span.start_time) else {
+                continue;
+            };
+            // The nearest one with an explicit time: those of `tracing` are the system's.
+            let mut parent = by_id.get(&span.parent_span_id);
+            while let Some(span) = parent
+                && explicit_ms(span.start_time).is_none()
+            {
+                parent = by_id.get(&span.parent_span_id);
+            }
+            if let Some(parent) = parent {
+                let begins = explicit_ms(parent.start_time).unwrap();
+                prop_assert!(start >= begins, "{span:?} begins before {parent:?}");
+            }
+            if span.name.starts_with("process ") {
+                let sent = by_id[&span.parent_span_id];
+                prop_assert!(span.end_time <= sent.end_time, "{:?}", span);
+            }
+        }
+    }
+}
