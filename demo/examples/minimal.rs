@@ -1,6 +1,7 @@
 //! The least that a wry app needs: a window, a wire and telemetry that is flushed at the end.
 //!
 //! Run with `cargo run -p spanwire-demo --example minimal` (under `xvfb-run -a` without a display).
+//! With `-- --once` it closes by itself when the page has been greeted.
 #![allow(clippy::print_stdout, reason = "an example talks to its reader")]
 
 use std::time::Duration;
@@ -12,17 +13,27 @@ use tao::event_loop::{ControlFlow, EventLoopBuilder};
 use tao::window::WindowBuilder;
 use wry::WebViewBuilder;
 
-/// Something waits for the page.
+/// What other threads, and the handlers, ask of the event loop.
 #[derive(Debug)]
-struct Wake;
+enum Ask {
+    /// Something waits for the page.
+    Pump,
+    Close,
+}
 
 const PAGE: &str = "<h1>…</h1><script>
-    spanwire.invoke('greet', 'page').then((text) => document.querySelector('h1').textContent = text);
     spanwire.on('tick', (n) => document.title = n);
+    const greet = async () => {
+        document.querySelector('h1').textContent = await spanwire.invoke('greet', 'page');
+        spanwire.emit('greeted');
+    };
+    greet();
 </script>";
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let once = std::env::args().any(|arg| arg == "--once");
     let telemetry = Telemetry::builder("minimal").install()?;
+    let event_loop = EventLoopBuilder::<Ask>::with_user_event().build();
 
     let ipc = Ipc::builder("main").build();
     ipc.on(
@@ -32,14 +43,19 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             Ok(format!("Hello {name}"))
         },
     )?;
+    let proxy = event_loop.create_proxy();
+    ipc.on("greeted", move |_: &Call| {
+        if once {
+            let _ = proxy.send_event(Ask::Close);
+        }
+    })?;
     ipc.emit("tick", &1)?;
 
-    let event_loop = EventLoopBuilder::<Wake>::with_user_event().build();
-    let proxy = event_loop.create_proxy();
     let window = WindowBuilder::new().build(&event_loop)?;
+    let proxy = event_loop.create_proxy();
     let builder = WebViewBuilder::new().with_html(PAGE);
     let builder = spanwire::webview::attach(builder, &ipc, move || {
-        let _ = proxy.send_event(Wake);
+        let _ = proxy.send_event(Ask::Pump);
     });
     #[cfg(target_os = "linux")]
     let webview = {
@@ -53,8 +69,9 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     event_loop.run(move |event, _, control_flow| {
         *control_flow = ControlFlow::Wait;
         match event {
-            Event::UserEvent(Wake) => ipc.pump(&webview),
-            Event::WindowEvent {
+            Event::UserEvent(Ask::Pump) => ipc.pump(&webview),
+            Event::UserEvent(Ask::Close)
+            | Event::WindowEvent {
                 event: WindowEvent::CloseRequested,
                 ..
             } => {

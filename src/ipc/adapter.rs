@@ -36,6 +36,7 @@ impl Ipc {
     }
 
     /// What was held back may go now.
+    #[cfg(target_os = "linux")]
     pub(crate) fn go_on(&self) {
         self.0.wake();
     }
@@ -50,6 +51,7 @@ impl Ipc {
     }
 
     /// Another document took the page's place, and the one before may not have said so.
+    #[cfg(target_os = "linux")]
     pub(crate) fn document_replaced(&self) {
         match self.page_state() {
             PageState::Ready | PageState::Unresponsive | PageState::Gone => self.page_loading(),

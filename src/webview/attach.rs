@@ -34,6 +34,7 @@ pub fn attach_with<'a>(
     ipc.on_wake(wake);
     // Weak, since WebKitGTK keeps the handler for ever, in a cycle with the webview.
     let wire = ipc.downgrade();
+    let waiting = page::waiting_origin();
     builder
         .with_initialization_script(ipc.page_script())
         .with_ipc_handler(move |request| {
@@ -42,7 +43,7 @@ pub fn attach_with<'a>(
             };
             let origin = origin_of_sender(&ipc, &request);
             // Only the page script is on that page, and it is gone in a moment.
-            if origin.as_deref() == Some(page::waiting_origin().as_str()) {
+            if origin.as_deref() == Some(waiting.as_str()) {
                 return;
             }
             match ipc.receive(request.body(), origin.as_deref()) {

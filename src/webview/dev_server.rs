@@ -187,8 +187,8 @@ mod tests {
 
     #[test]
     fn the_waiting_page_says_where_it_goes_and_cannot_be_written_into() {
-        let server = DevServer::new(r#"http://localhost:1/?a="b&c"#).unwrap();
-        let here = "http://localhost:1/?a=&quot;b&amp;c";
+        let server = DevServer::new(r#"http://localhost:1/"?a=b&c"#).unwrap();
+        let here = "http://localhost:1/&quot;?a=b&amp;c";
         assert!(server.page(true).contains(&format!("url={here}\">")));
         assert!(
             server

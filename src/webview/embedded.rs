@@ -186,7 +186,7 @@ mod tests {
         for (path, kind) in [
             ("index.html", "text/html; charset=utf-8"),
             ("a/b.js", "text/javascript; charset=utf-8"),
-            ("b.mjs", "text/javascript; charset=utf-8"),
+            ("b.mjs", "application/javascript; charset=utf-8"),
             ("b.css", "text/css; charset=utf-8"),
             ("b.json", "application/json; charset=utf-8"),
             ("b.svg", "image/svg+xml; charset=utf-8"),

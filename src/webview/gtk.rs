@@ -14,7 +14,8 @@ use crate::semconv::{self, ErrorType};
 /// Listens to the webview's signals, if that is not done yet.
 pub(super) fn listen(ipc: &Ipc, webview: &wry::WebView) {
     let webview = webview.webview();
-    let Some(hook) = ipc.watch().begin(webview.as_ptr() as usize) else {
+    let place = webview.as_ptr() as usize;
+    let Some(first) = ipc.watch().begin(place) else {
         return;
     };
     let address = address_of(&webview);
@@ -22,9 +23,15 @@ pub(super) fn listen(ipc: &Ipc, webview: &wry::WebView) {
     if !webview.is_loading() && !address.is_empty() {
         ipc.watch().set_document(address::origin(&address));
     }
+    if first.0 {
+        connect(ipc, &webview, place);
+    }
+}
 
+fn connect(ipc: &Ipc, webview: &WebView, place: usize) {
     let wire = ipc.downgrade();
-    let heard = move || wire.upgrade().filter(|ipc| ipc.watch().hears(hook));
+    let heard = move || wire.upgrade().filter(|ipc| ipc.watch().hears(place));
+    let wire = ipc.downgrade();
 
     webview.connect_load_changed({
         let heard = heard.clone();
@@ -51,18 +58,16 @@ pub(super) fn listen(ipc: &Ipc, webview: &wry::WebView) {
             }
         }
     });
-    webview.connect_web_process_terminated({
-        let heard = heard.clone();
-        move |_, reason| {
-            if let Some(ipc) = heard() {
-                crashed(&ipc, reason);
-            }
+    webview.connect_web_process_terminated(move |_, reason| {
+        if let Some(ipc) = heard() {
+            crashed(&ipc, reason);
         }
     });
     // What `drop` of wry's webview does, or the end of the window that it is in.
     webview.connect_local("destroy", false, move |_| {
-        if let Some(ipc) = heard() {
-            ipc.watch().end();
+        if let Some(ipc) = wire.upgrade()
+            && ipc.watch().end(place)
+        {
             ipc.page_gone();
         }
         None

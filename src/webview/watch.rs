@@ -16,10 +16,10 @@ pub(crate) struct Watch(Mutex<Seen>);
 
 #[derive(Default)]
 struct Seen {
-    /// The webview whose signals are heard.
+    /// The webview that is pumped, by its place in memory; its signals are heard.
     webview: Option<usize>,
-    /// Tells its signals from those of a webview before it.
-    hook: u64,
+    /// All whose signals are connected, and which are there still.
+    connected: Vec<usize>,
     document: Option<Document>,
     /// The address that was looked at last.
     address: u64,
@@ -40,29 +40,38 @@ pub(super) struct Document {
     expect(dead_code, reason = "only there does a webview tell so much")
 )]
 impl Watch {
-    /// Begins to listen to a webview; `None` when that is done already.
-    pub(super) fn begin(&self, webview: usize) -> Option<u64> {
+    /// From here on this webview is the wire's. `None` when it is already; else whether its signals
+    /// are to be connected.
+    pub(super) fn begin(&self, webview: usize) -> Option<First> {
         let mut seen = self.seen();
         if seen.webview == Some(webview) {
             return None;
         }
         seen.webview = Some(webview);
-        seen.hook += 1;
         seen.document = None;
-        Some(seen.hook)
+        let first = !seen.connected.contains(&webview);
+        if first {
+            seen.connected.push(webview);
+        }
+        Some(First(first))
     }
 
-    /// Whether the signals of this hook are those of the webview now.
-    pub(super) fn hears(&self, hook: u64) -> bool {
-        let seen = self.seen();
-        seen.webview.is_some() && seen.hook == hook
+    /// Whether that webview is the wire's.
+    pub(super) fn hears(&self, webview: usize) -> bool {
+        self.seen().webview == Some(webview)
     }
 
-    /// The webview is gone. Its place in memory may be another one's soon.
-    pub(super) fn end(&self) {
+    /// That webview is gone, and its place in memory may be another one's soon. Whether it was the
+    /// wire's.
+    pub(super) fn end(&self, webview: usize) -> bool {
         let mut seen = self.seen();
-        seen.webview = None;
-        seen.document = None;
+        seen.connected.retain(|connected| *connected != webview);
+        let was = seen.webview == Some(webview);
+        if was {
+            seen.webview = None;
+            seen.document = None;
+        }
+        was
     }
 
     pub(super) fn set_document(&self, origin: Option<String>) {
@@ -164,7 +173,7 @@ mod tests {
         assert_eq!(watch.at("file:///a"), Some((Mute::File, First(true))));
         assert_eq!(watch.at("file:///a"), None, "the same page");
         assert_eq!(watch.at("file:///b"), Some((Mute::File, First(false))));
-        assert_eq!(watch.at("data:,a"), Some((Mute::Data, First(true))));
+        assert_eq!(watch.at("data:text/html,"), Some((Mute::Data, First(true))));
     }
 
     #[test]
@@ -181,14 +190,23 @@ mod tests {
     #[test]
     fn signals_of_a_webview_before_are_not_heard() {
         let watch = Watch::default();
-        let first = watch.begin(1).unwrap();
+        assert_eq!(watch.begin(1), Some(First(true)));
         assert_eq!(watch.begin(1), None, "once for each webview");
         watch.set_document(None);
-        let second = watch.begin(2).unwrap();
-        assert!(!watch.hears(first) && watch.hears(second));
+        assert_eq!(watch.begin(2), Some(First(true)));
+        assert!(!watch.hears(1) && watch.hears(2));
         assert_eq!(watch.document(), None);
-        watch.end();
-        assert!(!watch.hears(second));
-        assert!(watch.begin(2).is_some(), "another one in the same place");
+        assert_eq!(
+            watch.begin(1),
+            Some(First(false)),
+            "its signals are connected"
+        );
+        assert!(!watch.end(2) && watch.hears(1));
+        assert!(watch.end(1) && !watch.hears(1));
+        assert_eq!(
+            watch.begin(1),
+            Some(First(true)),
+            "another one in the same place"
+        );
     }
 }

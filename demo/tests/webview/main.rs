@@ -41,6 +41,7 @@ fn main() -> ExitCode {
         .skip(1)
         .filter(|arg| !arg.starts_with('-'))
         .collect();
+    println!("webview {}", wry::webview_version().unwrap());
     let mut failed = 0;
     for (name, _) in SCENARIOS {
         if !wanted.is_empty() && !wanted.iter().any(|part| name.contains(part.as_str())) {

@@ -1,0 +1,145 @@
+//! Each example, in a real window: it says what it should, ends by itself, and its telemetry has
+//! arrived by then, although `run` of the event loop ends the process.
+
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
+#[path = "../../tests/support/receiver.rs"]
+#[allow(dead_code, unreachable_pub, reason = "other tests use the rest of it")]
+mod receiver;
+
+use std::path::PathBuf;
+use std::process::Command;
+use std::sync::{Mutex, PoisonError};
+
+use opentelemetry_proto::tonic::trace::v1::Span;
+use receiver::Receiver;
+
+/// `xvfb-run` looks for a free display and takes it in two steps: one at a time.
+static DISPLAY: Mutex<()> = Mutex::new(());
+
+/// Runs it to its end and returns what it printed.
+fn run(example: &str, receiver: &Receiver) -> String {
+    let _alone = DISPLAY.lock().unwrap_or_else(PoisonError::into_inner);
+    let output = Command::new("xvfb-run")
+        .args(["-a", "timeout", "60"])
+        .arg(built(example))
+        .arg("--once")
+        .env("OTEL_EXPORTER_OTLP_ENDPOINT", receiver.url())
+        .env("OTEL_EXPORTER_PROMETHEUS_PORT", "0")
+        .output()
+        .expect("xvfb-run is there: scripts/install-packages test");
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{}: {text}{errors}", output.status);
+    text
+}
+
+/// The example's program, next to this one. A test that is run alone does not build it.
+fn built(example: &str) -> PathBuf {
+    let this = std::env::current_exe().unwrap();
+    let program = this
+        .ancestors()
+        .nth(2)
+        .unwrap()
+        .join("examples")
+        .join(example);
+    if !program.exists() {
+        let status = Command::new(env!("CARGO"))
+            .args([
+                "build",
+                "--quiet",
+                "-p",
+                "spanwire-demo",
+                "--example",
+                example,
+            ])
+            .status()
+            .unwrap();
+        assert!(status.success());
+    }
+    program
+}
+
+/// Each span as `webview kind name`.
+fn spans(receiver: &Receiver) -> Vec<String> {
+    let line = |span: &Span| {
+        let webview = receiver::text(&span.attributes, "webview.name").unwrap_or_default();
+        let kind = span.kind().as_str_name().replace("SPAN_KIND_", "");
+        format!("{webview} {} {}", kind.to_lowercase(), span.name)
+    };
+    receiver.spans().iter().map(line).collect()
+}
+
+fn has(spans: &[String], wanted: &str) -> bool {
+    spans.iter().any(|span| span == wanted)
+}
+
+#[test]
+fn minimal_flushes_its_spans_before_the_loop_ends_the_process() {
+    let receiver = Receiver::start();
+    let said = run("minimal", &receiver);
+    assert!(said.contains("- Messages Received: 2"), "{said}");
+    let spans = spans(&receiver);
+    for span in [
+        "main server greet",
+        "main consumer greeted",
+        "main internal reply greet",
+    ] {
+        assert!(has(&spans, span), "{span} in {spans:?}");
+    }
+}
+
+#[test]
+fn winit_does_the_same() {
+    let receiver = Receiver::start();
+    let said = run("winit", &receiver);
+    assert!(said.contains("the page was greeted"), "{said}");
+    let spans = spans(&receiver);
+    for span in [
+        "main server greet",
+        "main consumer greeted",
+        "main internal reply greet",
+    ] {
+        assert!(has(&spans, span), "{span} in {spans:?}");
+    }
+}
+
+#[test]
+fn a_window_that_is_closed_leaves_the_other_one_working() {
+    let receiver = Receiver::start();
+    let said = run("windows", &receiver);
+    let lines: Vec<&str> = said.lines().collect();
+    let place = |line: &str| {
+        let place = lines.iter().position(|known| *known == line);
+        place.unwrap_or_else(|| panic!("{line} in {said}"))
+    };
+    assert!(place("left says hello") < place("left is closed"));
+    assert!(place("left is closed") < place("right heard that the other one was closed"));
+    assert!(
+        place("right heard that the other one was closed") < place("right is closed"),
+        "{said}"
+    );
+    let spans = spans(&receiver);
+    for span in [
+        "left server hello",
+        "right server hello",
+        "right consumer heard",
+    ] {
+        assert!(has(&spans, span), "{span} in {spans:?}");
+    }
+}
+
+#[test]
+fn the_app_loads_its_page_anew_when_that_crashed() {
+    let receiver = Receiver::start();
+    let said = run("app", &receiver);
+    let steps: Vec<&str> = said
+        .lines()
+        .filter(|line| line.starts_with("the page "))
+        .collect();
+    assert_eq!(
+        steps,
+        ["the page is there", "the page crashed", "the page is there"]
+    );
+    assert!(has(&spans(&receiver), "main consumer there"));
+}
