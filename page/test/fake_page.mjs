@@ -102,8 +102,9 @@ const engine = (page, entryTypes) => {
       if (mine.length) this.#run(new PerformanceObserverEntryList(mine));
     }
   }
-  page.target = new EventTarget();
   const { addEventListener, removeEventListener, dispatchEvent } = EventTarget.prototype;
+  page.target = new EventTarget();
+  page.dispatch = (event) => dispatchEvent.call(page.target, event);
   return {
     ...{ EventTarget, Event, CustomEvent, AbortSignal, AbortController },
     ...{ PerformanceObserverEntryList, PerformanceObserver, addEventListener, removeEventListener, dispatchEvent },
@@ -186,7 +187,7 @@ export class FakePage {
   fire(type, fields = {}) {
     const event = new this.window.Event(type);
     Object.assign(event, { isTrusted: true, timeStamp: this.now, ...fields });
-    this.target.dispatchEvent(event);
+    this.dispatch(event);
   }
 
   /** New entries on the page's timeline. */
