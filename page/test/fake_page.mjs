@@ -1,6 +1,7 @@
 // A page without an engine: the built script in a context of its own, with a transport that keeps
 // what is posted and a clock that is moved by hand.
 
+import { webcrypto } from "node:crypto";
 import { readFileSync } from "node:fs";
 import vm from "node:vm";
 
@@ -142,7 +143,7 @@ export class FakePage {
       document: this.document,
       location: { protocol },
       webkit: port ? { messageHandlers: { ipc: { postMessage } } } : undefined,
-      crypto: { getRandomValues: (bytes) => crypto.getRandomValues(bytes) },
+      crypto: { getRandomValues: (bytes) => webcrypto.getRandomValues(bytes) },
       performance: { now: () => this.now },
       setTimeout: (run, ms) => {
         this.timersEver++;
