@@ -13,8 +13,8 @@ const BYTES_MAX = 10_000;
 
 const here = (name) => fileURLToPath(new URL(name, import.meta.url));
 const head =
-  "// The page's end of the wire: an expression, called with its configuration. Built from page/src\n" +
-  "// by `make page`; change it there.\n";
+  "// The page's end of the wire: an expression, called with its configuration.\n" +
+  "// Built from page/src by `npm --prefix page run build`; change it there.\n";
 
 const { outputFiles } = await build({
   entryPoints: [here("src/main.ts")],

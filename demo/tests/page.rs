@@ -30,7 +30,7 @@ use wry::WebViewBuilderExtUnix;
 use wry::http::Response;
 
 /// How many checks the page has, so that none is left out in silence.
-const CHECKS: usize = 51;
+const CHECKS: usize = 52;
 
 /// Tells the child, which has a display, from the parent, which gives it one.
 const CHILD: &str = "SPANWIRE_PAGE_TEST_CHILD";
@@ -133,6 +133,7 @@ fn run_checks() -> ExitCode {
         move || _ = wake.send_event(Ask::Pump),
         move |request| others.borrow_mut().push(request.into_body()),
     );
+    let builder = builder.with_initialization_script(STOP);
     let webview = builder.build_gtk(window.default_vbox().unwrap()).unwrap();
 
     runtime.spawn(async move {
@@ -274,8 +275,10 @@ fn answer(ipc: &Ipc, event: &str, count: Arc<AtomicU64>) {
     .unwrap();
 }
 
-/// On one page, keeps what the page script posts: it runs before that script, as no page can.
+/// Looks when the page script begins, and on one page keeps what that posts: it runs before the
+/// script, as no page can.
 const WATCH: &str = r#"
+window.began = performance.now();
 if (location.pathname === "/watched") {
   const port = window.webkit.messageHandlers.ipc;
   window.posted = [];
@@ -286,6 +289,9 @@ if (location.pathname === "/watched") {
   window.webkit = { messageHandlers: { ipc: { postMessage } } };
 }
 "#;
+
+/// Looks how long the page script took.
+const STOP: &str = "window.took = performance.now() - window.began;";
 
 fn page(path: &str) -> Response<Cow<'static, [u8]>> {
     let (kind, text): (_, &[u8]) = match path {

@@ -11,7 +11,6 @@
  * }
  * ```
  */
-// eslint-disable-next-line @typescript-eslint/no-empty-object-type
 export interface SpanwireEvents {}
 
 /**
@@ -25,7 +24,6 @@ export interface SpanwireEvents {}
  * }
  * ```
  */
-// eslint-disable-next-line @typescript-eslint/no-empty-object-type
 export interface SpanwireCalls {}
 
 /** Why a call was rejected. */
@@ -82,7 +80,6 @@ type Arguments<F> =
 export type UndeclaredCall<Name extends string> = Name extends keyof SpanwireCalls ? never : Name;
 
 /** The data of an event from Rust: as declared, or anything. */
-// eslint-disable-next-line @typescript-eslint/no-explicit-any
 export type EventData<Name extends string> = Name extends keyof SpanwireEvents ? SpanwireEvents[Name] : any;
 
 /** The data of an event to Rust: as declared, or anything. */

@@ -1,6 +1,7 @@
 // A page without an engine: the built script in a context of its own, with a transport that keeps
 // what is posted and a clock that is moved by hand.
 
+import { webcrypto } from "node:crypto";
 import { readFileSync } from "node:fs";
 import vm from "node:vm";
 
@@ -102,8 +103,9 @@ const engine = (page, entryTypes) => {
       if (mine.length) this.#run(new PerformanceObserverEntryList(mine));
     }
   }
-  page.target = new EventTarget();
   const { addEventListener, removeEventListener, dispatchEvent } = EventTarget.prototype;
+  page.target = new EventTarget();
+  page.dispatch = (event) => dispatchEvent.call(page.target, event);
   return {
     ...{ EventTarget, Event, CustomEvent, AbortSignal, AbortController },
     ...{ PerformanceObserverEntryList, PerformanceObserver, addEventListener, removeEventListener, dispatchEvent },
@@ -141,7 +143,7 @@ export class FakePage {
       document: this.document,
       location: { protocol },
       webkit: port ? { messageHandlers: { ipc: { postMessage } } } : undefined,
-      crypto: { getRandomValues: (bytes) => crypto.getRandomValues(bytes) },
+      crypto: { getRandomValues: (bytes) => webcrypto.getRandomValues(bytes) },
       performance: { now: () => this.now },
       setTimeout: (run, ms) => {
         this.timersEver++;
@@ -186,7 +188,7 @@ export class FakePage {
   fire(type, fields = {}) {
     const event = new this.window.Event(type);
     Object.assign(event, { isTrusted: true, timeStamp: this.now, ...fields });
-    this.target.dispatchEvent(event);
+    this.dispatch(event);
   }
 
   /** New entries on the page's timeline. */
