@@ -41,8 +41,8 @@ export const hasOwn = uncurry(Object.prototype.hasOwnProperty) as (object: objec
 export const exec = uncurry(RegExp.prototype.exec);
 export const then = uncurry(Promise.prototype.then) as (
   promise: unknown,
-  done: () => void,
-  failed: () => void,
+  done: (value: unknown) => unknown,
+  failed: (error: unknown) => unknown,
 ) => unknown;
 
 /** How the engine reads a property that code of the page could redefine. */
@@ -117,10 +117,14 @@ export interface Watch {
   readonly stop: () => void;
 }
 
-/** Watches entries of `type`, also those from before; null where the engine has none of it. */
+/**
+ * Watches entries of `type`, also those from before; null where the engine has none of it.
+ *
+ * WebKit hands over those from before while this still runs, so `run` is given what ends it.
+ */
 export const watch = <T extends PerformanceEntry>(
   type: string,
-  run: (entry: T) => void,
+  run: (entry: T, stop: () => void) => void,
   durationThreshold?: number,
 ): Watch | null => {
   try {
@@ -129,13 +133,14 @@ export const watch = <T extends PerformanceEntry>(
     const take = uncurry(PerformanceObserver.prototype.takeRecords);
     const stop = uncurry(PerformanceObserver.prototype.disconnect);
     const each = (entries: PerformanceEntryList) => {
-      for (let at = 0; at < entries.length; at++) run(entries[at] as T);
+      for (let at = 0; at < entries.length; at++) run(entries[at] as T, done);
     };
+    const done = (): void => stop(observer);
     const observer = new PerformanceObserver((entries) => each(entriesOf(entries)));
     const options: PerformanceObserverInit & { durationThreshold?: number } = { type, buffered: true };
     if (durationThreshold !== undefined) options.durationThreshold = durationThreshold;
     observer.observe(options);
-    return { take: () => each(take(observer)), stop: () => stop(observer) };
+    return { take: () => each(take(observer)), stop: done };
   } catch {
     // An engine that says it has more than it has: there is nothing to see then.
     return null;

@@ -73,12 +73,18 @@ export const traceIn = <R>(outer: number, name: string, fn: (span: Span) => R): 
   if (typeof result === "object" && result !== null) {
     try {
       // Throws for what is no promise of the engine's: to ask another thenable could make it begin.
-      then(
+      // What is returned is what follows from it: a rejection that nobody handles is still seen.
+      return then(
         result,
-        () => close(span, false),
-        () => close(span, true),
-      );
-      return result;
+        (value: unknown) => {
+          close(span, false);
+          return value;
+        },
+        (error: unknown) => {
+          close(span, true);
+          throw error;
+        },
+      ) as R;
     } catch {
       // Its work is done, then.
     }

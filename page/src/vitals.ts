@@ -48,15 +48,15 @@ export const watchVitals = (): (() => void) => {
   // A page that was hidden while it loaded says nothing about its speed.
   let hiddenAt = isHidden() ? 0 : Infinity;
 
-  const navigation = watch<Entry>("navigation", ({ responseStart }) => {
+  watch<Entry>("navigation", ({ responseStart }, stop) => {
     if (responseStart && responseStart <= now()) say("ttfb", responseStart);
-    navigation?.stop();
+    stop();
   });
 
-  const paint = watch<Entry>("paint", ({ name, startTime }) => {
+  watch<Entry>("paint", ({ name, startTime }, stop) => {
     if (name !== "first-contentful-paint") return;
     if (startTime < hiddenAt) say("fcp", startTime);
-    paint?.stop();
+    stop();
   });
 
   let largest = -1;

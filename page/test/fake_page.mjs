@@ -88,9 +88,11 @@ const engine = (page, entryTypes) => {
     constructor(run) {
       this.#run = run;
     }
-    observe({ type }) {
+    observe({ type, buffered }) {
       this.#types.push(type);
       page.observers.push(this);
+      // As WebKit does it: at once, within the call.
+      if (buffered) this.show(page.early);
     }
     takeRecords() {
       return page.pending.splice(0).filter(({ entryType }) => this.#types.includes(entryType));
@@ -131,7 +133,8 @@ export class FakePage {
   now = 1_000;
   broken = false;
 
-  constructor({ config = {}, window = {}, entryTypes = [], protocol = "app:", readyState = "complete", port = true } = {}) {
+  constructor({ config = {}, window = {}, entryTypes = [], early = [], protocol = "app:", readyState = "complete", port = true } = {}) {
+    this.early = early;
     let nextTimer = 1;
     const postMessage = (text) => {
       if (this.broken) throw new Error("no handler");

@@ -72,6 +72,16 @@ test("an engine without entries has no vitals, and nothing breaks", async () => 
   assert.deepEqual((await page.sent()).map(({ kind }) => kind), ["ready"]);
 });
 
+test("what was measured before the script looked is told at once", async () => {
+  const early = [
+    { entryType: "navigation", name: "app://localhost/", startTime: 0, responseStart: 90 },
+    { entryType: "paint", name: "first-contentful-paint", startTime: 95 },
+  ];
+  const page = new FakePage({ entryTypes: EVERY_TYPE, early });
+  const vitals = (await page.sent()).filter(({ kind }) => kind === "vital");
+  assert.deepEqual(vitals.map(({ name, value }) => [name, value]), [["ttfb", 90], ["fcp", 95]]);
+});
+
 test("loading has ttfb, fcp and lcp, each once and with its rating", async () => {
   const page = new FakePage({ entryTypes: EVERY_TYPE });
   await page.sent();
