@@ -230,7 +230,7 @@ fn replaced(stage: &Stage) {
     assert_eq!(ledger.inbound("", "ok"), 400, "{ledger:?}");
 
     let heard = overheard(stage);
-    assert!(heard.len() > 1_000, "it hears: {}", heard.len());
+    assert!(heard.len() > 100, "it hears: {}", heard.len());
     assert!(!heard.contains(ipc.nonce()), "the nonce is a secret");
     assert!(!heard.contains("\"page\""), "so is the page's id");
     lives(stage, &ipc);
