@@ -2,8 +2,8 @@
 //! telemetry on: how many messages a second each way, and how long a round trip takes.
 //!
 //! ```text
-//! make bench-webview                          the whole of it, about a minute
-//! make bench-webview ARGS="--rounds 3 page"   fewer rounds, and what has `page` in its name
+//! make bench-webview                             the whole of it, about a minute
+//! make bench-webview ARGS="--rounds 3 outbound"  fewer rounds of a part
 //! ```
 //!
 //! Only what arrived counts, and in both ways the receiver parses each message. Rounds of the two

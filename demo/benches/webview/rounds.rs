@@ -12,6 +12,8 @@ use crate::{ours, raw, usage};
 #[derive(Clone, Debug)]
 pub(crate) struct Plan {
     pub(crate) rounds: usize,
+    /// Both, or one of them to look at it in a profiler.
+    ways: Vec<Way>,
     names: Vec<String>,
 }
 
@@ -19,6 +21,7 @@ impl Plan {
     pub(crate) fn from_args() -> Self {
         let mut plan = Self {
             rounds: 7,
+            ways: vec![Way::Raw, Way::Ours],
             names: Vec::new(),
         };
         let mut args = std::env::args().skip(1);
@@ -28,6 +31,8 @@ impl Plan {
                     let rounds = args.next().and_then(|rounds| rounds.parse().ok());
                     plan.rounds = rounds.expect("--rounds has a number");
                 }
+                "--only-raw" => plan.ways = vec![Way::Raw],
+                "--only-ours" => plan.ways = vec![Way::Ours],
                 // Cargo's own.
                 "--bench" => {}
                 _ => plan.names.push(arg),
@@ -37,7 +42,7 @@ impl Plan {
     }
 
     fn asks_for(&self, name: &str) -> bool {
-        self.names.is_empty() || self.names.iter().any(|asked| name.contains(asked.as_str()))
+        self.names.is_empty() || self.names.iter().any(|asked| asked == name)
     }
 }
 
@@ -62,6 +67,7 @@ enum Unit {
 /// What came of one measurement.
 #[derive(Clone, Debug)]
 pub(crate) struct Outcome {
+    /// `inbound` and `outbound` are the host's words; a call is the page's, a ping the host's.
     name: &'static str,
     unit: Unit,
     raw: Vec<f64>,
@@ -146,20 +152,10 @@ fn wait(arrived: &Receiver<Arrived>) -> Arrived {
 pub(crate) fn run(bench: &Bench, plan: &Plan) -> Vec<Outcome> {
     type Measure = fn(&Bench, Way, u64) -> f64;
     let all: [(&str, Unit, u64, Measure); 4] = [
-        ("page → Rust", Unit::Rate(5.0), 60_000, Bench::page_to_rust),
-        ("Rust → page", Unit::Rate(8.0), 60_000, Bench::rust_to_page),
-        (
-            "page → Rust → page",
-            Unit::Time(1.25),
-            2_000,
-            Bench::page_rust_page,
-        ),
-        (
-            "Rust → page → Rust",
-            Unit::TimeOnly,
-            2_000,
-            Bench::rust_page_rust,
-        ),
+        ("inbound", Unit::Rate(5.0), 60_000, Bench::page_to_rust),
+        ("outbound", Unit::Rate(8.0), 60_000, Bench::rust_to_page),
+        ("call", Unit::Time(1.25), 2_000, Bench::page_rust_page),
+        ("ping", Unit::TimeOnly, 2_000, Bench::rust_page_rust),
     ];
     all.into_iter()
         .filter(|(name, ..)| plan.asks_for(name))
@@ -172,7 +168,7 @@ pub(crate) fn run(bench: &Bench, plan: &Plan) -> Vec<Outcome> {
                 cpu: [[0.0; 2]; 2],
             };
             for round in 0..=plan.rounds {
-                for way in [Way::Raw, Way::Ours] {
+                for &way in &plan.ways {
                     let before = bench.cpu(way);
                     let value = measure(bench, way, count);
                     let after = bench.cpu(way);
@@ -236,7 +232,7 @@ impl fmt::Display for Outcome {
             Unit::Time(_) | Unit::TimeOnly => format!("{:.0} µs", median(values)),
         };
         let (raw, ours) = (show(&self.raw), show(&self.ours));
-        write!(f, "{:<20} raw {raw:>10}  ours {ours:>10}  ", self.name)?;
+        write!(f, "{:<9} raw {raw:>10}  ours {ours:>10}  ", self.name)?;
         match self.unit {
             Unit::Rate(least) => write!(f, "{ratio:5.2} times, at least {least}: {verdict}")?,
             Unit::Time(most) => write!(f, "{ratio:5.2} times, at most {most}: {verdict}")?,
@@ -245,8 +241,8 @@ impl fmt::Display for Outcome {
         let [[raw_host, raw_page], [host, page]] = self.cpu;
         write!(
             f,
-            "\n{:<20} processor time for each: raw {raw_host:.1} µs in the host and {raw_page:.1} in the page, \
-             ours {host:.1} and {page:.1}\n{:<20} rounds: raw",
+            "\n{:<9} processor time for each: raw {raw_host:.1} µs in the host and {raw_page:.1} in the page, \
+             ours {host:.1} and {page:.1}\n{:<9} rounds: raw",
             "", ""
         )?;
         for (values, name) in [(&self.raw, ", ours"), (&self.ours, "")] {
@@ -267,5 +263,5 @@ impl fmt::Display for Outcome {
 fn median(values: &[f64]) -> f64 {
     let mut values = values.to_vec();
     values.sort_by(f64::total_cmp);
-    values[values.len() / 2]
+    values.get(values.len() / 2).copied().unwrap_or(f64::NAN)
 }
