@@ -7,7 +7,7 @@
 //! ```
 //!
 //! Only what arrived counts, and in both ways the receiver parses each message. Rounds of the two
-//! ways take turns, so that what else the machine does meets both; the medians are compared.
+//! ways take turns, so that what else the machine does meets both, and it is each pair that is compared.
 
 #![allow(
     clippy::unwrap_used,
