@@ -16,9 +16,11 @@ use super::page::{self, Page};
 pub(super) enum Ask {
     /// Something waits for this window's page.
     Pump(&'static str),
-    Do(Box<dyn FnOnce(&mut Ui, &EventLoopWindowTarget<Ask>) + Send>),
+    Do(Work),
     End,
 }
+
+pub(super) type Work = Box<dyn FnOnce(&mut Ui, &EventLoopWindowTarget<Ask>) + Send>;
 
 impl fmt::Debug for Ask {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
