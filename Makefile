@@ -8,7 +8,7 @@ SHELL := /bin/bash
 # rustup leaves cargo here, and a shell from before its installation does not know.
 export PATH := $(PATH):$(or $(CARGO_HOME),$(HOME)/.cargo)/bin
 
-# What `make demo` passes on to the demo: make demo ARGS="--for 10s --drive"
+# What `make demo` and `make bench-webview` pass on: make demo ARGS="--for 10s --drive"
 ARGS ?=
 
 # The features together, so that the steps share what they have built.
@@ -17,11 +17,11 @@ FEATURES := testing,wry
 # A window needs a display. Without one it gets a virtual one.
 WITH_DISPLAY := $(if $(or $(DISPLAY),$(WAYLAND_DISPLAY)),,xvfb-run -a)
 
-.PHONY: help demo test check page bench packages fmt clippy features doc examples shellcheck
+.PHONY: help demo test check page bench bench-webview packages fmt clippy features doc examples shellcheck
 
 help: ## say what there is
 	@echo "usage: make <target>"
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: ## open the demo's window; ARGS="--for 10s --drive" runs it unattended, ARGS=--help says more
 	@scripts/install-packages demo
@@ -45,6 +45,10 @@ page: ## check the page script and its package: types, the committed build, its 
 
 bench: ## run the benchmarks
 	cargo bench -p spanwire
+
+bench-webview: ## the raw wry way beside ours in real windows; it fails when a target is missed
+	@scripts/install-packages demo
+	@$(WITH_DISPLAY) cargo bench -p spanwire-demo --bench webview -- $(ARGS)
 
 packages:
 	@scripts/install-packages test

@@ -407,12 +407,13 @@ fn texts(stage: &Stage) {
     .unwrap();
     stage.said("main", "up");
 
-    let written = HOSTILE_TEXTS.map(|text| {
+    // A key that would set the prototype, were it written as a literal.
+    let written = HOSTILE_TEXTS.into_iter().chain(["__proto__"]).map(|text| {
         let units: Vec<u16> = text.encode_utf16().collect();
         (serde_json::to_string(text).unwrap(), units)
     });
     let halves = HALVES.map(|(json, units)| (json.to_owned(), units.to_vec()));
-    let all: Vec<(String, Vec<u16>)> = written.into_iter().chain(halves).collect();
+    let all: Vec<(String, Vec<u16>)> = written.chain(halves).collect();
     for (at, (text, units)) in all.iter().enumerate() {
         let payload = format!(r#"{{"at":{at},"text":{text},{text}:1}}"#);
         ipc.emit("text", &RawValue::from_string(payload).unwrap())

@@ -27,6 +27,7 @@ fn main() -> ExitCode {
             "window_closed_with_a_page_that_has_stopped",
             close_a_stopped_page,
         ),
+        Scenario::new("wire_closed_under_a_page_that_lives_on", close_the_wire),
         Scenario::new("two_windows_at_once", two_windows),
         Scenario::new("hidden_window_for_10_s", hidden),
     ])
@@ -69,7 +70,7 @@ const BUSY_PAGE: &str = r#"
     sessionStorage.setItem("ran", JSON.stringify(ran));
     say("leaves");
     // It goes slowly: what is sent to it now never runs.
-    for (const end = performance.now() + 300; performance.now() < end; );
+    for (const end = performance.now() + 700; performance.now() < end; );
   });
   const load = Number(sessionStorage.getItem("load") ?? 0) + 1;
   sessionStorage.setItem("load", load);
@@ -136,6 +137,10 @@ fn reload(stage: &Stage) {
         assert!(ran.len() as u64 >= delivered, "{event} {ledger:?} {ran:?}");
         lost += died;
     }
+    assert!(
+        lost > 0,
+        "what was sent to it as it went does not come back"
+    );
     stage.note(&format!(
         "{} messages were open, {lost} events of 3900 died with the page",
         before.messages_open
@@ -332,6 +337,38 @@ fn close_a_stopped_page(stage: &Stage) {
     let ended = ledger.outbound("tick", "page_gone") + ledger.outbound("tick", "shutdown");
     assert_eq!(ended, 6_000 + 1, "one was refused: {ledger:?}");
     replies_are_accounted_for(&ledger, 6_001);
+}
+
+fn close_the_wire(stage: &Stage) {
+    let ipc = stage.wire("main").build();
+    let running = register(&ipc);
+    stage.open(
+        "main",
+        &ipc,
+        Page::new(
+            r#"
+              const open = Array.from({ length: 100 }, () => outcome(spanwire.invoke("never")));
+              Promise.all(open).then((all) => say("settled", all.map(({ code }) => code)));
+              say("up");
+            "#,
+        ),
+    );
+    stage.said("main", "up");
+    stage.until("all are open", || running.count() == 100);
+    ipc.close();
+    assert_eq!(
+        stage.said("main", "settled"),
+        json!(vec!["BACKEND_GONE"; 100])
+    );
+    stage.until("its calls are dropped", || running.count() == 0);
+    stage.run(
+        "main",
+        "outcome(spanwire.invoke('echo')).then(({ code }) => say('later', code))",
+    );
+    assert_eq!(stage.said("main", "later"), "BACKEND_GONE");
+    let ledger = stage.settled(&ipc);
+    assert_eq!(ledger.inbound("never", "cancelled"), 100, "{ledger:?}");
+    ledger.accounts_for(0);
 }
 
 /// Each page says whose answers and events it got.

@@ -2,12 +2,12 @@
 //! telemetry on: how many messages a second each way, and how long a round trip takes.
 //!
 //! ```text
-//! make bench-webview                          the whole of it, about a minute
-//! make bench-webview ARGS="--rounds 3 page"   fewer rounds, and what has `page` in its name
+//! make bench-webview                             the whole of it, about a minute
+//! make bench-webview ARGS="--rounds 3 outbound"  fewer rounds of a part
 //! ```
 //!
 //! Only what arrived counts, and in both ways the receiver parses each message. Rounds of the two
-//! ways take turns, so that what else the machine does meets both; the medians are compared.
+//! ways take turns, so that what else the machine does meets both, and it is each pair that is compared.
 
 #![allow(
     clippy::unwrap_used,

@@ -16,9 +16,11 @@ use super::page::{self, Page};
 pub(super) enum Ask {
     /// Something waits for this window's page.
     Pump(&'static str),
-    Do(Box<dyn FnOnce(&mut Ui, &EventLoopWindowTarget<Ask>) + Send>),
+    Do(Work),
     End,
 }
+
+pub(super) type Work = Box<dyn FnOnce(&mut Ui, &EventLoopWindowTarget<Ask>) + Send>;
 
 impl fmt::Debug for Ask {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -95,7 +97,6 @@ impl Ui {
             .with_url(format!("{}/", page::ORIGIN))
             .build_gtk(window.default_vbox().unwrap())
             .unwrap();
-        by_hand_for_now(&webview, ipc);
         let ipc = ipc.clone();
         self.windows.insert(
             name,
@@ -132,16 +133,6 @@ impl Ui {
     fn open_window(&self, name: &str) -> &Open {
         self.windows.get(name).expect("the window is open")
     }
-}
-
-// TODO(webview): goes when `attach` and `pump` see to it themselves.
-fn by_hand_for_now(webview: &WebView, ipc: &Ipc) {
-    use webkit2gtk::WebViewExt;
-    use wry::WebViewExtUnix;
-    let ipc = ipc.clone();
-    webview
-        .webview()
-        .connect_web_process_terminated(move |_, _| ipc.page_gone());
 }
 
 impl fmt::Debug for Ui {
