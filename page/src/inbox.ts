@@ -46,6 +46,8 @@ let held: List<EventMessage> | null = page.document.readyState === "loading" ? l
 life.onRestart(() => {
   seen = new OwnSet();
   floor = begun = ended = 0;
+  // What an earlier generation did not run has ended on the host.
+  if (held) held = list();
 });
 
 // Returns the time when it was done, which is `begin` for what takes none.
@@ -99,6 +101,7 @@ const handle = (message: Message, begin: number): number => {
 export const receive = (given: Batch | string): void => {
   const batch = typeof given === "string" ? (parse(given) as Batch) : given;
   if (batch.page !== life.id) return;
+  releaseIfLoaded();
   if (batch.floor > floor) {
     floor = batch.floor;
     seen.forEach((id) => {
@@ -126,4 +129,12 @@ export const release = (): void => {
       time = deliver(id, event, data, time);
     }
   });
+};
+
+/**
+ * The same for a document whose `DOMContentLoaded` was not heard: code of the page stopped the
+ * event, stopped the loading, or took all listeners off by opening the document anew.
+ */
+export const releaseIfLoaded = (): void => {
+  if (held && page.document.readyState === "complete") release();
 };

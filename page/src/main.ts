@@ -9,7 +9,7 @@ import { watchDispatch } from "./compat.js";
 import { COMPAT, MARKS } from "./config.js";
 import { refusal } from "./error.js";
 import { watchFaults } from "./faults.js";
-import { receive, release } from "./inbox.js";
+import { receive, release, releaseIfLoaded } from "./inbox.js";
 import * as life from "./life.js";
 import { off, on } from "./listeners.js";
 import { watchMarks } from "./marks.js";
@@ -34,6 +34,8 @@ const start = (): void => {
 
     // A page can dispatch events of these names itself, hence `isTrusted`.
     listen("DOMContentLoaded", (event) => event.isTrusted && release());
+    // It does not bubble, so nothing of the page's comes before this.
+    listen("readystatechange", releaseIfLoaded, { capture: true });
     listen("pageshow", (event) => {
       if (!event.isTrusted || !event.persisted) return;
       abandon("CANCELLED", "the page went away");

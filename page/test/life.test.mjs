@@ -21,6 +21,36 @@ test("events wait for the document's scripts, and replies do not", async () => {
   assert.deepEqual(await page.sentOf("ack"), [{ kind: "ack", ids: [[1, 1]], at: 1_050, done: 1_050 }]);
 });
 
+test("events do not wait for a DOMContentLoaded that the page does not let through", async () => {
+  for (const loaded of [(page) => page.fire("readystatechange"), (page) => page.receive({ kind: "ping", id: 1 })]) {
+    const page = new FakePage({ readyState: "loading" });
+    const seen = [];
+    page.spanwire.on("e", (data) => seen.push(data));
+    await page.sent();
+    page.receive({ kind: "event", id: 1, event: "e", data: 1 });
+    page.document.readyState = "interactive";
+    loaded(page);
+    assert.deepEqual(seen, []);
+    page.document.readyState = "complete";
+    loaded(page);
+    assert.deepEqual(seen, [1]);
+    assert.deepEqual((await page.sentOf("ack"))[0].ids, [[1, 1]]);
+  }
+});
+
+test("events that waited in an earlier life of the page are not run in the next", async () => {
+  const page = new FakePage({ readyState: "loading" });
+  const seen = [];
+  page.spanwire.on("e", (data) => seen.push(data));
+  await page.sent();
+  page.receive({ kind: "event", id: 1, event: "e", data: 1 });
+  page.fire("pagehide");
+  page.fire("pageshow", { persisted: true });
+  page.fire("DOMContentLoaded");
+  assert.deepEqual(seen, []);
+  assert.deepEqual(await page.sentOf("ack"), []);
+});
+
 test("what is sent while the page goes still goes, and what cannot is told as shed", async () => {
   const page = new FakePage({ config: { credits: 2 } });
   page.run(`addEventListener("pagehide", () => spanwire.emit("bye"))`);

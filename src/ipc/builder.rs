@@ -126,8 +126,9 @@ impl IpcBuilder {
     /// example a page to sign in. Opaque origins (`null`) are refused unless they are named.
     ///
     /// The nonce is checked in any case. A transport that does not tell the origin is trusted with
-    /// that by the default, and refused once an origin is named. What is no origin matches itself
-    /// alone. A refused page's calls are rejected with `FORBIDDEN`.
+    /// that by the default, and refused once an origin is named. When the first page has none to
+    /// tell, since it was given as text, the default refuses all that have one. What is no origin
+    /// matches itself alone. A refused page's calls are rejected with `FORBIDDEN`.
     pub fn allow_origin(mut self, origin: &str) -> Self {
         self.origins.name(origin);
         self

@@ -172,7 +172,15 @@ impl Ipc {
                             // From a page that was not there when the batch came.
                             inner.heard(&batch.page, arrival, 0);
                         }
-                        Err(error) => inner.series.protocol_error(error),
+                        Err(error) => {
+                            inner.series.protocol_error(error);
+                            // Loaded anew, or come back from the page cache: what it calls would
+                            // wait for ever.
+                            let is_late = inner.page().came_late(&batch.page);
+                            if is_late {
+                                inner.wake();
+                            }
+                        }
                     }
                 }
                 Some(Inbound::Posted(posted)) => self.posted(&batch.page, &posted, arrival),

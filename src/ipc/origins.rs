@@ -6,8 +6,8 @@ use std::sync::OnceLock;
 /// The origins that a wire takes messages from.
 pub(super) struct Origins {
     policy: Policy,
-    /// The app's own origin, once a page has shown it.
-    pinned: OnceLock<Origin>,
+    /// The app's own origin, once a page has shown it; `None` when that page has none to tell.
+    pinned: OnceLock<Option<Origin>>,
 }
 
 /// Whose messages are taken, as the builder was told.
@@ -46,7 +46,9 @@ impl Origins {
             (Policy::Any, _) | (Policy::Own, None) => true,
             (Policy::Named(_), None) => false,
             (Policy::Own, Some(origin)) => match self.pinned.get() {
-                Some(own) => own.is(origin),
+                Some(Some(own)) => own.is(origin),
+                // The app's page was given as text, so this one is somebody else's.
+                Some(None) => false,
                 None => Origin::parse(origin).is_some(),
             },
             (Policy::Named(named), Some(origin)) => named.iter().any(|named| named.is(origin)),
@@ -55,8 +57,8 @@ impl Origins {
 
     /// A page that comes from `origin` proved itself. The first one's is the app's own.
     pub(super) fn trust(&self, origin: Option<&str>) {
-        if let (Policy::Own, Some(origin)) = (&self.policy, origin.and_then(Origin::parse)) {
-            self.pinned.get_or_init(|| origin);
+        if let Policy::Own = self.policy {
+            self.pinned.get_or_init(|| origin.and_then(Origin::parse));
         }
     }
 }
@@ -212,10 +214,6 @@ mod tests {
         let origins = Origins::new(Policy::Own);
         assert!(origins.allows(Some("https://a")) && origins.allows(Some("https://b")));
         assert!(!origins.allows(Some("null")), "opaque, so not even before");
-        for opaque in [None, Some("null")] {
-            origins.trust(opaque);
-            assert!(origins.allows(Some("https://b")));
-        }
         origins.trust(Some("https://a:443"));
         origins.trust(Some("https://b"));
         assert!(origins.allows(Some("https://a")) && origins.allows(Some("HTTPS://A")));
@@ -233,6 +231,17 @@ mod tests {
         ] {
             assert!(!origins.allows(Some(other)), "{other}");
         }
+    }
+
+    #[test]
+    fn after_a_page_without_an_origin_none_that_has_one_is_trusted() {
+        let origins = Origins::new(Policy::Own);
+        origins.trust(None);
+        origins.trust(Some("https://a"));
+        for other in ["https://a", "spanwire://localhost", "null", ""] {
+            assert!(!origins.allows(Some(other)), "{other}");
+        }
+        assert!(origins.allows(None));
     }
 
     #[test]

@@ -154,6 +154,15 @@ impl Page {
         self.calls.drain().map(|(_, abort)| abort).collect()
     }
 
+    /// A page came after the wire was closed; whether it is to be told so.
+    pub(super) fn came_late(&mut self, id: &str) -> bool {
+        let is_late = self.phase == Phase::Closed;
+        if is_late {
+            self.byes.leave_behind(id);
+        }
+        is_late
+    }
+
     /// A page that is not allowed says that it is there; whether a script should be sent for it.
     pub(super) fn turn_away(&mut self, id: &str) -> bool {
         self.phase != Phase::Closed && self.byes.refuse(id)

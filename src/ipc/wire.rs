@@ -303,7 +303,8 @@ impl Ipc {
 
     /// Closes the wire: what is still open is dropped and counted, and nothing more is accepted.
     ///
-    /// A page that is there is told, so that its promises do not wait for ever: pump once more.
+    /// A page that is there is told, so that its promises do not wait for ever: pump once more, and on each
+    /// wake as before, since a page that comes later is told so too.
     pub fn close(&self) {
         self.0.close();
         self.0.wake();

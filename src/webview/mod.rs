@@ -77,8 +77,8 @@
 //! without it that is the origin of the first page that was there. What comes from others is
 //! refused, and `pump` hands nothing over while the webview is at such an origin or on its way
 //! there: messages wait, and go on when the way back is taken or the navigation comes to nothing.
-//! A page given as text (`with_html`) has no origin to name: an app that shows pages of others as
-//! well should rather have [`Page::embedded`].
+//! A page given as text (`with_html`) has no origin to name: where it is the first, those that have
+//! one are refused. An app that goes on to pages of its own should rather have [`Page::embedded`].
 //!
 //! # Pages that cannot send
 //!

@@ -303,6 +303,23 @@ fn a_page_whose_wire_is_closed_is_told_once() {
 }
 
 #[test]
+fn a_page_that_comes_after_the_wire_was_closed_is_told() {
+    run(|_| {
+        let ipc = Ipc::builder("main").build();
+        let wakes = wakes(&ipc);
+        ipc.close();
+        assert!(ipc.next_script().is_none());
+        wakes.store(0, Ordering::Relaxed);
+        let mut page = ModelPage::load(&ipc, "p1");
+        assert_eq!(wakes.load(Ordering::Relaxed), 1);
+        let script = ipc.next_script().unwrap();
+        page.run(&script, Eval::Runs);
+        assert_eq!(page.bye.as_deref(), Some("BACKEND_GONE"));
+        assert!(ipc.next_script().is_none());
+    });
+}
+
+#[test]
 fn a_wire_without_a_page_is_closed_without_a_word() {
     for leave in [Ipc::page_gone, Ipc::page_loading] {
         let ipc = Ipc::builder("main").build();

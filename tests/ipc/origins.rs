@@ -56,6 +56,21 @@ fn the_first_pages_origin_is_the_apps_own_and_no_other_is_taken() {
 }
 
 #[test]
+fn a_page_that_follows_one_given_as_text_is_not_the_apps() {
+    let capture = Capture::new();
+    capture.run(|| {
+        let ipc = Ipc::builder("main").build();
+        ready(&ipc, "p1", None);
+        assert!(!ipc.allows_origin(OTHER));
+        ready(&ipc, "p2", OTHER);
+        assert_eq!(forbidden(&capture), 1);
+        assert_eq!(json(ipc.next_bye()), Some(bye("p2")));
+        ready(&ipc, "p3", None);
+        assert_eq!(ipc.page_state(), PageState::Ready);
+    });
+}
+
+#[test]
 fn a_page_that_is_refused_for_another_reason_does_not_make_its_origin_the_apps() {
     let ipc = Ipc::builder("main").build();
     ipc.page_ready("p1").unwrap();
