@@ -240,6 +240,19 @@ pub(crate) fn install_epoch() -> u64 {
     INSTALLS.load(Ordering::Acquire)
 }
 
+static PAGES: AtomicU64 = AtomicU64::new(0);
+
+/// Says that a page is there, whose processes a probe may not know yet.
+pub(crate) fn page_came() {
+    // Relaxed: the number orders nothing, and a probe that reads the old one looks again soon.
+    PAGES.fetch_add(1, Ordering::Relaxed);
+}
+
+/// Changes with each [`page_came`].
+pub(crate) fn page_epoch() -> u64 {
+    PAGES.load(Ordering::Relaxed)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

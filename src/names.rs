@@ -103,11 +103,10 @@ impl<V> CappedNames<V> {
 }
 
 /// The longest event name, in bytes.
-pub const EVENT_NAME_LEN_MAX: usize = 64;
+pub(crate) const EVENT_NAME_LEN_MAX: usize = 64;
 
 /// Whether `name` may be an event's: 1 to 64 of `A-Za-z0-9_.:/-`.
-#[must_use]
-pub fn is_event_name(name: &str) -> bool {
+pub(crate) fn is_event_name(name: &str) -> bool {
     (1..=EVENT_NAME_LEN_MAX).contains(&name.len())
         && name
             .bytes()

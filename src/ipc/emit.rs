@@ -6,12 +6,11 @@ use std::sync::Arc;
 use serde::Serialize;
 use serde_json::value::{RawValue, to_raw_value};
 
-use super::limits::is_event_name;
 use super::outbox::{Body, Outbound, Replay, died};
 use super::series::{Direction, EventSeries};
 use super::spans::Spans;
 use super::wire::{Inner, Ipc};
-use crate::names::Origin;
+use crate::names::{Origin, is_event_name};
 use crate::queue::{PushError, Pushed};
 use crate::semconv::ErrorType;
 

@@ -13,8 +13,8 @@ use futures_util::future::{BoxFuture, join_all};
 use tracing::Level;
 
 use super::call::{Answer, Call, Code, HandlerResult, Rejection, Wanted};
-use super::limits::is_event_name;
 use super::series::{End, EventSeries};
+use crate::names::is_event_name;
 use crate::semconv::{self, ErrorType};
 
 /// Names one registered listener, to take it off again.

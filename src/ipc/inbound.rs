@@ -15,7 +15,6 @@ use super::background::Background;
 use super::builder::{PageEvents, PageTraces};
 use super::call::{Answer, Call};
 use super::handler::{Running, Verdict};
-use super::limits::is_event_name;
 use super::message::{Form, Inbound, Posted, Record, form_of, parse_batch, parse_plain, same};
 use super::outbox::{Body, Credit, Facts, Phase, died};
 use super::page::{Admitted, Refused};
@@ -26,7 +25,7 @@ use super::trace::{Arrival, Stamps};
 use super::wire::{Inner, Ipc};
 use crate::clock::Stamp;
 use crate::measurement::record_from_page;
-use crate::names::Origin;
+use crate::names::{Origin, is_event_name};
 use crate::semconv::{self, ErrorType};
 
 /// Whether a text from the page was Spanwire's.
@@ -419,14 +418,12 @@ impl Inner {
         if self.config.page_traces == PageTraces::OwnOnly {
             return None;
         }
-        match parse_traceparent(traceparent?) {
-            Ok(parent) => Some(Context::new().with_remote_span_context(parent)),
-            Err(_) => {
-                // The message is as good as any, only its trace begins here.
-                self.series.protocol_error(ErrorType::InvalidTraceparent);
-                None
-            }
+        let parent = parse_traceparent(traceparent?);
+        if parent.is_none() {
+            // The message is as good as any, only its trace begins here.
+            self.series.protocol_error(ErrorType::InvalidTraceparent);
         }
+        Some(Context::new().with_remote_span_context(parent?))
     }
 
     fn span(&self, series: &EventSeries, caller: Caller, parent: Option<Context>) -> Span {

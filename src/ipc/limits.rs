@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-pub use crate::names::{EVENT_NAME_LEN_MAX, is_event_name};
 use crate::semconv::ErrorType;
 
 /// Bounds on what crosses the wire.

@@ -9,7 +9,6 @@ use opentelemetry::trace::{SpanBuilder, SpanKind};
 use opentelemetry::{Context, KeyValue};
 
 use super::inbound::Caller;
-use super::limits::is_event_name;
 use super::live_span::{LiveSpan, Place};
 use super::message::{CancelCause, OpenSpan, PageTime};
 use super::outbox::{Body, Credit, Ended, Outbound, Parent};
@@ -17,6 +16,7 @@ use super::series::EventSeries;
 use super::spans::attributes;
 use super::wire::Inner;
 use crate::clock::Stamp;
+use crate::names::is_event_name;
 use crate::semconv::{self, ErrorType};
 
 /// When a batch was posted, by the page's clock, and when it came.

@@ -369,6 +369,7 @@ impl Inner {
         let aborts = self.page().ready(page, now, &mut facts);
         self.apply(facts);
         aborts.map(abort_all)?;
+        instruments::page_came();
         // Whatever was queued while the page was loading can go now.
         self.wake();
         Ok(())

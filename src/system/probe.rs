@@ -6,6 +6,7 @@ use std::time::Duration;
 use sysinfo::{MemoryRefreshKind, Pid, Process, ProcessRefreshKind, ProcessesToUpdate, System};
 
 use crate::clock::{self, Stamp};
+use crate::instruments;
 use crate::system::children::{Child, discover};
 use crate::system::{SystemSample, WebviewProcessType, WebviewProcesses};
 
@@ -13,7 +14,7 @@ use crate::system::{SystemSample, WebviewProcessType, WebviewProcesses};
 ///
 /// A look takes well under a millisecond, except when it looks for new processes of the webview:
 /// that takes a few, and is done at the first look and then after 1, 2, 4, 8, 16 and each further
-/// 30 seconds. Found are descendants of this process whose names tell that they are WebKit's or
+/// 30 seconds, beginning anew when the page of an [`Ipc`](crate::Ipc) is ready. Found are descendants of this process whose names tell that they are WebKit's or
 /// WebView2's. On macOS WebKit's processes are not descendants, so none is found.
 #[derive(Debug)]
 pub struct SystemProbe {
@@ -22,6 +23,8 @@ pub struct SystemProbe {
     children: Vec<Child>,
     pids: Vec<Pid>,
     discovery: Discovery,
+    /// The pages that had come at the last look.
+    pages: u64,
     /// CPU time of each process at the last look.
     cpu_time: HashMap<Pid, Duration>,
     looked_at: Stamp,
@@ -56,6 +59,7 @@ impl SystemProbe {
             children: Vec::new(),
             pids: vec![pid],
             discovery: Discovery::default(),
+            pages: instruments::page_epoch(),
             cpu_time: HashMap::new(),
             looked_at: Stamp::NONE,
             started: None,
@@ -75,6 +79,10 @@ impl SystemProbe {
     /// [`ProbeError::Hidden`].
     pub fn sample_once(&mut self) -> Result<SystemSample, ProbeError> {
         let now = clock::now();
+        let pages = instruments::page_epoch();
+        if std::mem::replace(&mut self.pages, pages) != pages {
+            self.discovery.page_came();
+        }
         if self.discovery.is_due(now) {
             self.children = discover(self.pid);
             self.pids.truncate(1);
@@ -181,6 +189,13 @@ struct Discovery {
 }
 
 impl Discovery {
+    /// Pages that come and come again are looked for once a second and not at each look.
+    fn page_came(&mut self) {
+        if let Some((_, wait)) = &mut self.last {
+            *wait = DISCOVERY_FIRST;
+        }
+    }
+
     fn is_due(&mut self, now: Stamp) -> bool {
         let next = match self.last {
             None => DISCOVERY_FIRST,
@@ -264,6 +279,42 @@ mod tests {
             })
             .collect();
         assert_eq!(due, [0, 1, 3, 7, 15, 31, 61, 91]);
+    }
+
+    #[test]
+    fn a_page_is_looked_for_soon_and_a_thousand_not_at_each_look() {
+        let time = FakeTime::start();
+        let mut discovery = Discovery::default();
+        let due: Vec<u64> = (0..1_000)
+            .filter(|at| {
+                if (40_000..43_000).contains(&(at * 100)) {
+                    discovery.page_came();
+                }
+                let due = discovery.is_due(time.clock().now());
+                time.advance(Duration::from_millis(100));
+                due
+            })
+            .collect();
+        assert_eq!(
+            due,
+            [
+                0, 10, 30, 70, 150, 310, 400, 410, 420, 430, 450, 490, 570, 730
+            ]
+        );
+    }
+
+    #[test]
+    fn a_probe_hears_of_a_page() {
+        let mut probe = SystemProbe::new().unwrap();
+        probe.sample_once().unwrap();
+        probe.discovery.last = Some((clock::now(), DISCOVERY_MAX));
+        crate::Ipc::builder("seen")
+            .build()
+            .page_ready("p1")
+            .unwrap();
+        probe.sample_once().unwrap();
+        let (_, wait) = probe.discovery.last.unwrap();
+        assert_eq!(wait, DISCOVERY_FIRST);
     }
 
     #[test]
