@@ -85,6 +85,9 @@ metrics! {
         (WEBVIEW_NAME, IPC_DIRECTION, IPC_EVENT, OUTCOME, ERROR_TYPE);
     IPC_RETRIES = Counter "spanwire.ipc.retries" ["{retry}"]
         "Messages to the page that were sent once more." (WEBVIEW_NAME);
+    IPC_SPANS_SKIPPED = Counter "spanwire.ipc.spans.skipped" ["{span}"]
+        "Events that got no spans since there were too many in a second."
+        (WEBVIEW_NAME, IPC_DIRECTION);
     IPC_DELIVERY_DURATION = Histogram "spanwire.ipc.delivery.duration" ["s"]
         "Time from a message entering the queue to the page's acknowledgement."
         (WEBVIEW_NAME, IPC_EVENT) in WIRE_BOUNDS_S;

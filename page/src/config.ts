@@ -25,8 +25,11 @@ export const COMPAT = config.compat;
 
 /** Bytes of a batch's messages: what is around them has 120. */
 export const BATCH_BYTES = config.bytes - 256;
-/** Messages of a batch, as far as one turn of the page's code allows. */
-export const BATCH_MESSAGES = 50;
+/**
+ * Messages of a batch, as far as one turn of the page's code allows: a post costs the engine as much
+ * as twenty messages in it, and a quarter of the window leaves the host something to answer.
+ */
+export const BATCH_MESSAGES = 250;
 /** Calls and events that wait for credits. */
 export const OUTBOX_MESSAGES = 10_000;
 /** Levels of the data: the batch around it has 3. */

@@ -33,9 +33,10 @@ interface Batch {
   readonly messages: List<Message>;
 }
 
-/** Ids that ran, from `floor` on. */
-let seen = new OwnSet<number>();
+/** Below this, all that may come has run. */
 let floor = 0;
+/** Ids that ran, of `floor` and above: those behind a gap, which a raw script leaves for a while. */
+let seen = new OwnSet<number>();
 /** The raw script that began last and has not been settled. */
 let begun = 0;
 let ended = 0;
@@ -49,6 +50,10 @@ life.onRestart(() => {
   // What an earlier generation did not run has ended on the host.
   if (held) held = list();
 });
+
+const skipSeen = (): void => {
+  while (seen.size && seen.delete(floor)) floor++;
+};
 
 // Returns the time when it was done, which is `begin` for what takes none.
 const handle = (message: Message, begin: number): number => {
@@ -83,7 +88,12 @@ const handle = (message: Message, begin: number): number => {
     ack(id);
     return begin;
   }
-  seen.add(id);
+  if (id === floor) {
+    floor++;
+    skipSeen();
+  } else {
+    seen.add(id);
+  }
   if (message.kind === "reply") {
     calls.reply(message);
     ackReply(id, begin);
@@ -107,6 +117,7 @@ export const receive = (given: Batch | string): void => {
     seen.forEach((id) => {
       if (id < floor) seen.delete(id);
     });
+    skipSeen();
   }
   const { messages } = batch;
   within(() => {

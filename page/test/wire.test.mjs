@@ -32,14 +32,14 @@ test("ids rise over calls and events, which go in the order of the page's code",
   assert.equal(page.texts.length, 1, "one batch for one turn");
 });
 
-test("a batch has at most 50 calls and events, and at most the host's bytes", async () => {
+test("a batch has at most 250 calls and events, and at most the host's bytes", async () => {
   const page = new FakePage({ config: { bytes: 10_000 } });
   await page.sent();
   for (let n = 0; n < 120; n++) page.spanwire.emit("n", n);
   for (let n = 0; n < 3; n++) page.spanwire.emit("large", "ä".repeat(2_000));
   await turn();
   const counts = page.batches.slice(1).map(({ messages }) => messages.length);
-  assert.ok(counts.every((count) => count <= 50), `${counts}`);
+  assert.ok(counts.every((count) => count <= 250), `${counts}`);
   assert.equal(counts.reduce((sum, count) => sum + count), 123);
   assert.ok(page.texts.every((text) => Buffer.byteLength(text) <= 10_000));
   await assert.rejects(page.spanwire.invoke("large", "x".repeat(10_000)), { code: "TOO_LARGE" });

@@ -4,7 +4,9 @@ use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::FutureExt;
 use opentelemetry::Context;
+use opentelemetry::context::FutureExt as _;
 use opentelemetry::trace::TraceContextExt;
 use serde::Serialize;
 use serde_json::value::{RawValue, to_raw_value};
@@ -263,8 +265,12 @@ impl Ipc {
         let events = inner.handler.events();
         let Some(event) = events.get(name) else {
             let series = inner.posted_series(name);
-            let parent = inner.parent_on_page(&series, caller, stamps);
-            let span = inner.span(&series, caller, parent).entered();
+            let span = if inner.is_traced(caller, inner.clock.now()) {
+                let parent = inner.parent_on_page(&series, caller, stamps);
+                inner.span(&series, caller, parent).entered()
+            } else {
+                Span::none().entered()
+            };
             let verdict = if is_event_name(name) {
                 Verdict::unknown_event(name)
             } else {
@@ -275,11 +281,17 @@ impl Ipc {
             drop(span);
             return;
         };
-        let parent = inner.parent_on_page(&event.series, caller, stamps);
-        let span = inner.span(&event.series, caller, parent);
-        let _entered = span.enter();
-        let context = Spans::parent();
         let started = inner.clock.now();
+        let is_traced = inner.is_traced(caller, started);
+        let span = if is_traced {
+            let parent = inner.parent_on_page(&event.series, caller, stamps);
+            inner.span(&event.series, caller, parent)
+        } else {
+            Span::none()
+        };
+        let _entered = span.enter();
+        let _unsampled = (!is_traced).then(|| Spans::unsampled().attach());
+        let context = Spans::parent();
         let call = Call {
             event: Cow::Borrowed(&event.name),
             data: Cow::Borrowed(data),
@@ -293,6 +305,11 @@ impl Ipc {
             Running::Pending(running) => {
                 let series = Arc::clone(&event.series);
                 let bytes = data.get().len();
+                let running = if is_traced {
+                    running
+                } else {
+                    running.with_context(Context::current()).boxed()
+                };
                 Background::new(inner, series, caller, bytes, started, context)
                     .spawn(running, &span);
             }
@@ -301,6 +318,15 @@ impl Ipc {
 }
 
 impl Inner {
+    /// Whether a message gets spans: calls do, and events up to so many a second.
+    fn is_traced(&self, caller: Caller, now: Stamp) -> bool {
+        let is_traced = caller.call.is_some() || self.spans.admits(Direction::Inbound, now);
+        if !is_traced {
+            self.series.span_skipped(Direction::Inbound);
+        }
+        is_traced
+    }
+
     /// What a text is to this wire, told by its first bytes.
     fn form(&self, text: &str) -> Form {
         match form_of(text) {

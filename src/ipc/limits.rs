@@ -26,7 +26,12 @@ pub struct Limits {
     /// Messages to the page that may be sent and not acknowledged (4096).
     /// At the bound messages wait in the queue, which has a bound of its own.
     pub in_flight_max: usize,
-    /// Messages in one script (200).
+    /// Events of each direction that get spans, in a second (1000), as many at once after a pause.
+    /// Those beyond have no spans, nor what a handler does for them; they are counted as
+    /// `spanwire.ipc.spans.skipped`, and in all other metrics as ever. Calls always have spans: the
+    /// page's window bounds them.
+    pub event_spans_per_second_max: u32,
+    /// Messages in one script (1000).
     pub batch_len_max: usize,
     /// Bytes of one script, exceeded by its last message at most (256 KiB).
     pub batch_bytes_max: usize,
@@ -54,7 +59,8 @@ impl Default for Limits {
             unanswered_max: 1_000,
             outbound_bytes_max: 10 << 20,
             in_flight_max: 4_096,
-            batch_len_max: 200,
+            event_spans_per_second_max: 1_000,
+            batch_len_max: 1_000,
             batch_bytes_max: 256 << 10,
             retries_max: 3,
             background_bytes_max: 64 << 20,

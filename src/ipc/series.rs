@@ -54,6 +54,7 @@ pub(super) struct WebviewSeries {
     events: CappedNames<EventSeries>,
     sizes: [Instruments<Sizes>; 2],
     retries: Instruments<Counter>,
+    spans_skipped: [Instruments<Counter>; 2],
     transit: Instruments<Histogram>,
     page_errors: [Instruments<Counter>; PageError::ALL.len()],
     protocol_errors: [Instruments<Counter>; ERRORS],
@@ -79,6 +80,7 @@ impl WebviewSeries {
             events: CappedNames::new(|name| EventSeries::new(webview, name)),
             sizes: [const { Instruments::new() }; 2],
             retries: Instruments::new(),
+            spans_skipped: [const { Instruments::new() }; 2],
             transit: Instruments::new(),
             page_errors: [const { Instruments::new() }; PageError::ALL.len()],
             protocol_errors: [const { Instruments::new() }; ERRORS],
@@ -130,6 +132,20 @@ impl WebviewSeries {
         };
         if let Some(transit) = self.transit.get(register) {
             transit.record(took.as_secs_f64());
+        }
+    }
+
+    /// Counts an event that got no spans.
+    pub(super) fn span_skipped(&self, direction: Direction) {
+        let register = || {
+            let labels = [
+                (semconv::WEBVIEW_NAME, &*self.webview),
+                (semconv::IPC_DIRECTION, direction.as_str()),
+            ];
+            instruments::counter(&semconv::IPC_SPANS_SKIPPED, &labels)
+        };
+        if let Some(skipped) = self.spans_skipped[direction as usize].get(register) {
+            skipped.increment(1);
         }
     }
 

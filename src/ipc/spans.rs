@@ -4,18 +4,23 @@
 //! They go through the OpenTelemetry API, so they end up wherever the app's provider sends them.
 
 use std::cell::OnceCell;
+use std::collections::hash_map::RandomState;
+use std::hash::BuildHasher;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, LazyLock, OnceLock};
 use std::time::{Duration, SystemTime};
 
 use opentelemetry::global::{self, BoxedSpan, BoxedTracer, ObjectSafeTracer};
 use opentelemetry::trace::{
-    Span, SpanBuilder, SpanContext, SpanId, SpanKind, Status, TraceContextExt, Tracer,
+    Span, SpanBuilder, SpanContext, SpanId, SpanKind, Status, TraceContextExt, TraceFlags,
+    TraceState, Tracer,
 };
 use opentelemetry::{Context, KeyValue};
 
 use super::live_span::later;
 use super::outbox::{Body, Ended, Ran};
+use super::series::Direction;
+use super::span_rate::SpanRate;
 use crate::clock::{Clock, Stamp};
 use crate::instruments::install_epoch;
 use crate::semconv;
@@ -27,13 +32,18 @@ pub(super) struct Spans {
     look_again_at: AtomicU64,
     /// The last install of ours that was seen: a new one is a reason to look at once.
     epoch: AtomicU64,
+    /// Of events from the page, and to it.
+    rates: [SpanRate; 2],
 }
 
 /// How long to go without a tracer before looking again.
 const LOOK_AGAIN: Duration = Duration::from_millis(100);
 
 impl Spans {
-    pub(super) fn new(tracer: Option<Box<dyn ObjectSafeTracer + Send + Sync>>) -> Self {
+    pub(super) fn new(
+        tracer: Option<Box<dyn ObjectSafeTracer + Send + Sync>>,
+        events_per_second: u32,
+    ) -> Self {
         let cell = OnceLock::new();
         if let Some(tracer) = tracer {
             cell.get_or_init(|| BoxedTracer::new(tracer));
@@ -42,7 +52,30 @@ impl Spans {
             tracer: cell,
             look_again_at: AtomicU64::new(0),
             epoch: AtomicU64::new(0),
+            rates: [(); 2].map(|()| SpanRate::per_second(events_per_second)),
         }
+    }
+
+    /// Whether one more event may have spans.
+    pub(super) fn admits(&self, direction: Direction, now: Stamp) -> bool {
+        self.rates[direction as usize].admits(now)
+    }
+
+    /// What is given as the parent where no span is wanted: samplers that ask the parent then say
+    /// no to what the app does within.
+    pub(super) fn unsampled() -> Context {
+        static SEED: LazyLock<u64> = LazyLock::new(|| RandomState::new().hash_one("trace") | 1);
+        static LAST: AtomicU64 = AtomicU64::new(1);
+        // Relaxed: only that the ids differ matters, since log records carry them.
+        let id = LAST.fetch_add(1, Ordering::Relaxed);
+        let trace = (u128::from(*SEED) << 64) | u128::from(id);
+        Context::new().with_remote_span_context(SpanContext::new(
+            trace.into(),
+            id.into(),
+            TraceFlags::NOT_SAMPLED,
+            false,
+            TraceState::NONE,
+        ))
     }
 
     /// What is going on here, to be a later span's parent.
@@ -68,12 +101,18 @@ impl Spans {
         Found::OnTrial(&self.tracer, global::tracer(semconv::SCOPE))
     }
 
-    /// Makes the span of a message that ended, and that of the page's work on it.
-    pub(super) fn ended(&self, webview: &Arc<str>, ended: &Ended, now: &Moment<'_>) {
+    /// Makes the span of a message that ended, and that of the page's work on it; false when there
+    /// were too many.
+    #[must_use]
+    pub(super) fn ended(&self, webview: &Arc<str>, ended: &Ended, now: &Moment<'_>) -> bool {
         let Some(tracer) = self.tracer(now.stamp) else {
-            return;
+            return true;
         };
         let message = &ended.message;
+        let is_reply = matches!(message.body, Body::Reply { .. });
+        if !is_reply && !self.admits(Direction::Outbound, now.stamp) {
+            return false;
+        }
         let event = message.series.label();
         let parent = message.parent.as_deref();
         let times = match parent {
@@ -118,7 +157,7 @@ impl Spans {
             .with_start_time(times.at(message.enqueued_at))
             .with_attributes(attributes);
         let Some(mut span) = tracer.start(parent.map(|parent| &parent.context), span) else {
-            return;
+            return true;
         };
         let end = times.at(now.stamp);
         if span.is_recording() {
@@ -139,6 +178,7 @@ impl Spans {
         {
             self.process(webview, ended, span.span_context(), ran, times);
         }
+        true
     }
 
     /// Makes the span of the page's listeners at work, or of its promise's continuations.

@@ -94,7 +94,8 @@ impl Inner {
         let Some(arrival) = stamps.arrival else {
             return remote;
         };
-        if stamps.at.is_none() && stamps.span.is_none() {
+        let begins_here = caller.call.is_some() && stamps.at.is_some();
+        if !begins_here && stamps.span.is_none() {
             return remote;
         }
         let (place, start, posted) = {

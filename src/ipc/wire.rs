@@ -97,7 +97,10 @@ impl Ipc {
             queue,
             series: WebviewSeries::new(&config.name),
             stats: Stats::new(),
-            spans: Spans::new(config.tracer.take()),
+            spans: Spans::new(
+                config.tracer.take(),
+                config.limits.event_spans_per_second_max,
+            ),
             origins: Origins::new(std::mem::take(&mut config.origins)),
             background: AtomicUsize::new(0),
             background_bytes: AtomicUsize::new(0),
@@ -440,7 +443,9 @@ impl Inner {
             self.series.message_size(Direction::Outbound, size);
         }
         self.stats.sent(ended.end, took);
-        self.spans.ended(&self.config.name, ended, now);
+        if !self.spans.ended(&self.config.name, ended, now) {
+            self.series.span_skipped(Direction::Outbound);
+        }
     }
 }
 

@@ -1,0 +1,70 @@
+//! How many of a busy wire's events get spans.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use crate::clock::Stamp;
+
+const SECOND: Duration = Duration::from_secs(1);
+
+/// Admits so many a second, and a second's worth at once: the generic cell rate algorithm, which
+/// is one word, so that a flood costs little more than the look at it.
+#[derive(Debug)]
+pub(super) struct SpanRate {
+    /// Nanoseconds that one takes; `None` when none is let through.
+    interval: Option<u64>,
+    /// When all that was admitted would have been, had it come evenly.
+    due: AtomicU64,
+}
+
+impl SpanRate {
+    pub(super) fn per_second(rate: u32) -> Self {
+        let nanos = SECOND.as_nanos() as u64;
+        Self {
+            interval: nanos.checked_div(rate.into()),
+            due: AtomicU64::new(0),
+        }
+    }
+
+    pub(super) fn admits(&self, now: Stamp) -> bool {
+        let Some(interval) = self.interval else {
+            return false;
+        };
+        let latest = now.plus(SECOND).as_nanos();
+        // Relaxed: the word orders nothing but itself.
+        self.due
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |due| {
+                let next = due.max(now.as_nanos()).saturating_add(interval);
+                (next <= latest).then_some(next)
+            })
+            .is_ok()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::FakeTime;
+
+    #[test]
+    fn a_second_may_come_at_once_and_then_it_comes_evenly() {
+        let time = FakeTime::start();
+        let clock = time.clock();
+        let rate = SpanRate::per_second(100);
+        let admitted = |tries| (0..tries).filter(|_| rate.admits(clock.now())).count();
+        assert_eq!(admitted(1_000), 100);
+        time.advance(Duration::from_millis(100));
+        assert_eq!(admitted(1_000), 10);
+        time.advance(Duration::from_secs(3_600));
+        assert_eq!(admitted(1_000), 100, "nothing is saved up for longer");
+    }
+
+    #[test]
+    fn none_and_all_are_rates_too() {
+        let clock = FakeTime::start().clock();
+        let none = SpanRate::per_second(0);
+        assert!(!none.admits(clock.now()));
+        let all = SpanRate::per_second(u32::MAX);
+        assert!((0..100_000).all(|_| all.admits(clock.now())));
+    }
+}
