@@ -4,7 +4,7 @@
 // window would hold timers back, and an idle page must cost nothing.
 
 import { stamp, now } from "./clock.js";
-import { BATCH_BYTES, BATCH_MESSAGES, CREDITS, DEPTH, NONCE, OUTBOX_MESSAGES } from "./config.js";
+import { BATCH_BYTES, BATCH_MESSAGES, CREDITS, DEPTH, NONCE, OUTBOX_BYTES, OUTBOX_MESSAGES } from "./config.js";
 import { refusal } from "./error.js";
 import * as life from "./life.js";
 import { checkName } from "./names.js";
@@ -33,6 +33,7 @@ const COUNT_MAX = 4_294_967_295;
 let first: Entry | null = null;
 let last: Entry | null = null;
 let waiting = 0;
+let waitingBytes = 0;
 let lastId = 0;
 let credits = 0;
 
@@ -56,7 +57,7 @@ export const onTurn = (hook: Hook): void => append(turns, hook);
 life.onRestart(() => {
   first = last = null;
   control = closing = "";
-  waiting = lastId = controls = closings = 0;
+  waiting = waitingBytes = lastId = controls = closings = 0;
   credits = CREDITS;
   scheduled = false;
 });
@@ -158,6 +159,7 @@ export const flush = (): void => {
     while (first !== rest) {
       const sent = first as Entry;
       first = sent.after;
+      waitingBytes -= sent.bytes;
       sent.after = null;
       sent.text = "";
       sent.waits = false;
@@ -181,6 +183,7 @@ const take = (entry: Entry): void => {
   if (entry.after) entry.after.before = entry.before;
   else last = entry.before;
   waiting--;
+  waitingBytes -= entry.bytes;
   entry.before = entry.after = null;
   entry.text = "";
   entry.waits = false;
@@ -250,7 +253,7 @@ export const enqueue = (
   let bytes = text.length * 3 + ENTRY_BYTES;
   if (bytes > BATCH_BYTES / BATCH_MESSAGES) bytes = bytesOf(text) + ENTRY_BYTES;
   if (bytes > BATCH_BYTES) throw refusal("TOO_LARGE", `the data is larger than ${BATCH_BYTES} bytes`);
-  if (waiting >= OUTBOX_MESSAGES || life.isSilent()) return null;
+  if (waiting >= OUTBOX_MESSAGES || waitingBytes >= OUTBOX_BYTES || life.isSilent()) return null;
   // Ahead of what it changes: without a turn's end nobody would send it.
   schedule();
   const id = ++lastId;
@@ -267,6 +270,7 @@ export const enqueue = (
   if (last) last.after = entry;
   else first = entry;
   last = entry;
+  waitingBytes += bytes;
   if (++waiting >= BATCH_MESSAGES && credits) flush();
   return entry;
 };
