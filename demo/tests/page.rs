@@ -30,7 +30,7 @@ use wry::WebViewBuilderExtUnix;
 use wry::http::Response;
 
 /// How many checks the page has, so that none is left out in silence.
-const CHECKS: usize = 52;
+const CHECKS: usize = 53;
 
 /// Tells the child, which has a display, from the parent, which gives it one.
 const CHILD: &str = "SPANWIRE_PAGE_TEST_CHILD";
@@ -203,6 +203,11 @@ fn register(ipc: &Ipc, checks: &Arc<Mutex<Vec<Check>>>, done: impl Fn() + Send +
     ipc.on("done", move |_: &Call<'_>| done()).unwrap();
     ipc.on("echo", |call: &Call<'_>| -> Json { call.data() })
         .unwrap();
+    ipc.on("deep", |call: &Call<'_>| -> Json {
+        let levels = call.data()?;
+        RawValue::from_string(["[".repeat(levels), "]".repeat(levels)].concat())
+    })
+    .unwrap();
     ipc.on("panic", |_: &Call<'_>| -> () { panic!("on purpose") })
         .unwrap();
     ipc.on("fail", |_: &Call<'_>| Err::<(), _>(DiskFull))

@@ -37,6 +37,10 @@ const first = async () => {
   const same = JSON.stringify(back) === JSON.stringify(tricky);
   await check("data of any kind comes back as it went", same && back.admin === undefined, JSON.stringify(back));
 
+  let levels = 0;
+  for (let at = await spanwire.invoke("deep", 20_000, { timeoutMs: 5_000 }); at; at = at[0]) levels++;
+  await check("data that is nested without end arrives", levels === 20_000, levels);
+
   const failed = await failure(spanwire.invoke("fail"));
   const asError = failed instanceof Error && failed.code === "HANDLER_ERROR" && failed.message === "disk full";
   await check("an error of a handler rejects the promise", asError, failed);

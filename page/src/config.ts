@@ -32,6 +32,8 @@ export const BATCH_BYTES = config.bytes - 256;
 export const BATCH_MESSAGES = 250;
 /** Calls and events that wait for credits. */
 export const OUTBOX_MESSAGES = 10_000;
+/** Their bytes, exceeded by the last of them at most. */
+export const OUTBOX_BYTES = 67_108_864;
 /** Levels of the data: the batch around it has 3. */
 export const DEPTH = config.depth - 4;
 /** Spans that are open, or were within this turn: beyond, what is traced runs without a span. */

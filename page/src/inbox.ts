@@ -144,7 +144,7 @@ export const release = (): void => {
 
 /**
  * The same for a document whose `DOMContentLoaded` was not heard: code of the page stopped the
- * event, stopped the loading, or took all listeners off by opening the document anew.
+ * event, or took all listeners off by opening the document anew.
  */
 export const releaseIfLoaded = (): void => {
   if (held && page.document.readyState === "complete") release();

@@ -4,12 +4,12 @@
 // window would hold timers back, and an idle page must cost nothing.
 
 import { stamp, now } from "./clock.js";
-import { BATCH_BYTES, BATCH_MESSAGES, CREDITS, DEPTH, NONCE, OUTBOX_MESSAGES } from "./config.js";
+import { BATCH_BYTES, BATCH_MESSAGES, CREDITS, DEPTH, NONCE, OUTBOX_BYTES, OUTBOX_MESSAGES } from "./config.js";
 import { refusal } from "./error.js";
 import * as life from "./life.js";
 import { checkName } from "./names.js";
 import { post } from "./port.js";
-import { append, bytesOf, exec, list, microtask, stringify, TypeError } from "./primordials.js";
+import { append, bytesOf, exec, list, microtask, RangeError, stringify, TypeError } from "./primordials.js";
 
 /** A call or an event that waits for a credit. */
 export interface Entry {
@@ -33,6 +33,7 @@ const COUNT_MAX = 4_294_967_295;
 let first: Entry | null = null;
 let last: Entry | null = null;
 let waiting = 0;
+let waitingBytes = 0;
 let lastId = 0;
 let credits = 0;
 
@@ -56,7 +57,7 @@ export const onTurn = (hook: Hook): void => append(turns, hook);
 life.onRestart(() => {
   first = last = null;
   control = closing = "";
-  waiting = lastId = controls = closings = 0;
+  waiting = waitingBytes = lastId = controls = closings = 0;
   credits = CREDITS;
   scheduled = false;
 });
@@ -73,8 +74,9 @@ export const endTurn = (): void => {
 /** Makes the turn end behind the code that runs now. */
 export const schedule = (): void => {
   if (scheduled || life.isSilent()) return;
-  scheduled = true;
+  // It throws where the page has run out of stack, and then nothing is scheduled.
   microtask(endTurn);
+  scheduled = true;
 };
 
 /**
@@ -94,20 +96,20 @@ export const within = (run: Hook): void => {
 /** Says something that costs no credit. */
 export const tell = (text: string): void => {
   if (life.isSilent()) return;
+  schedule();
   if (control.length + text.length >= BATCH_BYTES) flush();
   control = control ? `${control},${text}` : text;
   // Its bound: one turn can hold more than a batch.
-  if (++controls < BATCH_MESSAGES) schedule();
-  else flush();
+  if (++controls >= BATCH_MESSAGES) flush();
 };
 
 /** Says it behind the calls and events that were there before, as far as there are credits. */
 export const tellBehind = (text: string): void => {
   if (life.isSilent()) return;
+  schedule();
   if (closing.length + text.length >= BATCH_BYTES) flush();
   closing = closing ? `${closing},${text}` : text;
-  if (++closings < BATCH_MESSAGES) schedule();
-  else flush();
+  if (++closings >= BATCH_MESSAGES) flush();
 };
 
 export const grant = (count: number): void => {
@@ -123,29 +125,47 @@ export const flush = (): void => {
   while (!life.isSilent()) {
     let body = control;
     let bytes = body.length;
-    control = "";
-    controls = 0;
-    for (let count = 0; first && credits && count < BATCH_MESSAGES; count++) {
-      if (bytes + first.bytes > BATCH_BYTES) break;
-      credits--;
-      bytes += first.bytes;
-      body = body ? `${body},${first.text}` : first.text;
-      take(first);
+    let rest = first;
+    let count = 0;
+    while (rest && count < credits && count < BATCH_MESSAGES && bytes + rest.bytes <= BATCH_BYTES) {
+      count++;
+      bytes += rest.bytes;
+      body = body ? `${body},${rest.text}` : rest.text;
+      rest = rest.after;
     }
-    if (closing && !(first && credits) && bytes + closing.length <= BATCH_BYTES) {
-      body = body ? `${body},${closing}` : closing;
-      closing = "";
-      closings = 0;
-    }
+    const closes = closing && !(rest && count < credits) && bytes + closing.length <= BATCH_BYTES;
+    if (closes) body = body ? `${body},${closing}` : closing;
     if (!body) return;
     try {
       // Put together by hand: a `toJSON` of the page must not see the nonce.
       post(
         `{"spanwire":1,"nonce":"${NONCE}","page":"${life.id}","sent":${stamp(now())},"messages":[${body}]}`,
       );
-    } catch {
+    } catch (error) {
+      // The page has run out of stack, and the transport is well: all of it goes another time.
+      if (error instanceof RangeError) throw error;
       broken();
+      return;
     }
+    // Nothing is called from here on that could throw.
+    control = "";
+    controls = 0;
+    if (closes) {
+      closing = "";
+      closings = 0;
+    }
+    credits -= count;
+    waiting -= count;
+    while (first !== rest) {
+      const sent = first as Entry;
+      first = sent.after;
+      waitingBytes -= sent.bytes;
+      sent.after = null;
+      sent.text = "";
+      sent.waits = false;
+    }
+    if (first) first.before = null;
+    else last = null;
   }
 };
 
@@ -163,6 +183,7 @@ const take = (entry: Entry): void => {
   if (entry.after) entry.after.before = entry.before;
   else last = entry.before;
   waiting--;
+  waitingBytes -= entry.bytes;
   entry.before = entry.after = null;
   entry.text = "";
   entry.waits = false;
@@ -232,7 +253,9 @@ export const enqueue = (
   let bytes = text.length * 3 + ENTRY_BYTES;
   if (bytes > BATCH_BYTES / BATCH_MESSAGES) bytes = bytesOf(text) + ENTRY_BYTES;
   if (bytes > BATCH_BYTES) throw refusal("TOO_LARGE", `the data is larger than ${BATCH_BYTES} bytes`);
-  if (waiting >= OUTBOX_MESSAGES || life.isSilent()) return null;
+  if (waiting >= OUTBOX_MESSAGES || waitingBytes >= OUTBOX_BYTES || life.isSilent()) return null;
+  // Ahead of what it changes: without a turn's end nobody would send it.
+  schedule();
   const id = ++lastId;
   const around = span ? `,"span":${span}` : "";
   const entry: Entry = {
@@ -247,8 +270,8 @@ export const enqueue = (
   if (last) last.after = entry;
   else first = entry;
   last = entry;
+  waitingBytes += bytes;
   if (++waiting >= BATCH_MESSAGES && credits) flush();
-  else schedule();
   return entry;
 };
 

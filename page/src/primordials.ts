@@ -15,7 +15,7 @@ const uncurry = Function.prototype.bind.bind(Function.prototype.call) as <T, A e
 
 export const { stringify, parse } = JSON;
 export const { freeze, defineProperty } = Object;
-export const { Promise, CustomEvent, TypeError, Uint8Array } = page as typeof globalThis & Window;
+export const { Promise, CustomEvent, RangeError, TypeError, Uint8Array } = page as typeof globalThis & Window;
 export const { round } = Math;
 export const { apply } = Reflect;
 const { Map, Set, WeakSet, TextEncoder, PerformanceObserver } = page as typeof globalThis & Window;

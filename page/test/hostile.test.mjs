@@ -131,3 +131,34 @@ test("nothing of the page's end can be replaced", () => {
     assert.deepEqual([own.writable, own.configurable], [false, false]);
   }
 });
+
+test("a page that runs out of stack while it sends is heard afterwards", async () => {
+  for (const where of ["queueMicrotask", "post"]) {
+    let deep = false;
+    const strained = (run) => (argument) => {
+      if (deep) throw page.run("new RangeError('Maximum call stack size exceeded.')");
+      return run(argument);
+    };
+    const postMessage = (text) => page.batches.push(JSON.parse(text));
+    const page = new FakePage({
+      window: {
+        queueMicrotask: strained(queueMicrotask),
+        webkit: { messageHandlers: { ipc: { postMessage: where === "post" ? strained(postMessage) : postMessage } } },
+      },
+    });
+    await page.sent();
+    // One more makes a batch, which is posted at once.
+    const early = where === "post" ? 49 : 0;
+    for (let n = 0; n < early; n++) page.spanwire.emit("early", n);
+    deep = true;
+    assert.throws(() => page.spanwire.emit("deep"), /Maximum call stack/);
+    deep = false;
+    const call = outcome(page.spanwire.invoke("call"));
+    const sent = await page.sent();
+    assert.equal(sent.filter(({ event }) => event === "early").length, early, where);
+    assert.deepEqual(sent.map(({ id }) => id), sent.map((_, n) => sent[0].id + n), "each once, in order");
+    page.receive({ kind: "reply", id: 1, call: sent.at(-1).id, data: "fine" });
+    assert.deepEqual(await call, { value: "fine" });
+    assert.equal((await page.sentOf("ack")).length, 1);
+  }
+});

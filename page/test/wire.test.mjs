@@ -56,6 +56,24 @@ test("no more than the credits is sent, and what waits goes when some come", asy
   assert.deepEqual((await page.sentOf("event")).map(({ data }) => data), [5, 6]);
 });
 
+test("what waits is bounded in bytes as well", async () => {
+  const page = new FakePage({ config: { credits: 1 } });
+  const large = "x".repeat(1 << 19);
+  let taken = 0;
+  while (page.spanwire.emit("e", large)) taken++;
+  assert.equal(taken, 1 + 128, "one had a credit");
+  assert.equal((await outcome(page.spanwire.invoke("c"))).error.code, "OVER_CREDIT");
+  const aborts = page.run("new AbortController()");
+  page.receive({ kind: "credit", count: 1_000 });
+  await page.sent();
+  for (let n = 0; n < 300; n++) {
+    const call = outcome(page.spanwire.invoke("c", large, { signal: aborts.signal }));
+    aborts.abort();
+    aborts.signal.aborted = false;
+    assert.equal((await call).error.code, "CANCELLED", "what is taken back makes room");
+  }
+});
+
 test("a full outbox drops events, tells how many, and rejects calls", async () => {
   const page = new FakePage({ config: { credits: 0 } });
   let taken = 0;

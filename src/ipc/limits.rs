@@ -87,7 +87,7 @@ impl Limits {
 ///
 /// It takes the text as it comes: for text that is not JSON the answer means nothing, and the
 /// parser will refuse it.
-fn deeper_than(text: &str, max: usize) -> bool {
+pub(super) fn deeper_than(text: &str, max: usize) -> bool {
     let bytes = text.as_bytes();
     // Nesting cannot exceed the number of opening brackets, and counting those is much faster.
     if memchr::memchr2_iter(b'{', b'[', bytes).nth(max).is_none() {

@@ -6,6 +6,7 @@ use std::fmt::Write;
 use serde::Serialize;
 use serde_json::value::RawValue;
 
+use super::limits::deeper_than;
 use crate::clock::Stamp;
 
 /// A script to be evaluated in the page, or its batch for a transport that is not a webview.
@@ -90,15 +91,18 @@ const NO_GENERATION: u64 = u64::MAX;
 
 /// A call of the page's receiving function with this batch.
 fn call(json: &str) -> String {
-    let literal = escape(json);
-    if sets_prototype(json) {
-        // In a literal a `__proto__` key sets the prototype; parsed it is a plain key. The page script
-        // parses it, since code of the page could have replaced `JSON.parse`.
+    if sets_prototype(json) || deeper_than(json, LITERAL_DEPTH_MAX) {
+        // The page script parses it, since code of the page could have replaced `JSON.parse`.
         let quoted = serde_json::to_string(json).expect("a string is JSON");
         return format!("{RECEIVE}({})", escape(&quoted));
     }
-    format!("{RECEIVE}({literal})")
+    format!("{RECEIVE}({})", escape(json))
 }
+
+/// The deepest nesting of a literal. An engine parses a script by recursion: WebKit runs out of
+/// stack below 5,000 levels, and then nothing of the batch arrives and nobody is told. It parses
+/// JSON without.
+const LITERAL_DEPTH_MAX: usize = 1_000;
 
 /// The function that the page script defines.
 const RECEIVE: &str = "__spanwire__";
@@ -125,7 +129,8 @@ fn escape(json: &str) -> Cow<'_, str> {
     Cow::Owned(text)
 }
 
-/// Whether a key may be `__proto__`, spelled out or with escaped underscores.
+/// Whether a key may be `__proto__`, spelled out or with escaped underscores. In a literal that sets
+/// the prototype; parsed it is a plain key.
 fn sets_prototype(json: &str) -> bool {
     let bytes = json.as_bytes();
     memchr::memmem::find(bytes, b"__proto__").is_some()
@@ -283,6 +288,15 @@ mod tests {
             let batch: serde_json::Value = serde_json::from_str(&json).unwrap();
             assert_eq!(batch["messages"][0]["data"]["__proto__"]["admin"], "<");
         }
+    }
+
+    #[test]
+    fn what_is_nested_so_deep_that_no_engine_parses_it_goes_as_text() {
+        let nested = |levels| ["[".repeat(levels), "]".repeat(levels)].concat();
+        assert!(event_script(&nested(5_000)).starts_with("__spanwire__(\""));
+        assert!(event_script(&nested(500)).starts_with("__spanwire__({"));
+        let flat = format!("[{}[]]", "[],".repeat(5_000));
+        assert!(event_script(&flat).starts_with("__spanwire__({"));
     }
 
     #[test]

@@ -43,7 +43,11 @@ impl DevServer {
             host: host.trim_matches(['[', ']']).to_owned(),
             port: match authority.as_str().rsplit_once(':') {
                 // A port that is none must not become the default one.
-                Some((_, port)) if !port.ends_with(']') => port.parse().ok()?,
+                Some((_, port)) if !port.ends_with(']') => {
+                    // `parse` takes a sign as well.
+                    let is_number = port.bytes().all(|b| b.is_ascii_digit());
+                    is_number.then(|| port.parse().ok())??
+                }
                 _ => default_port,
             },
             address: uri,
@@ -169,6 +173,7 @@ mod tests {
             "http://user:password@localhost",
             "http://localhost:99999",
             "http://localhost:",
+            "http://localhost:+5173",
             "http://",
         ] {
             assert!(DevServer::new(address).is_none(), "{address}");

@@ -97,7 +97,9 @@ fn file_of(path: &str) -> Option<String> {
         }
         // A colon is a drive or a stream where the app reads from a folder on Windows.
         let leads_away = part.contains(['/', '\\', '\0', ':']);
-        if part.is_empty() || part == "." || part == ".." || leads_away {
+        // Windows takes dots and spaces off a part's end: `.. ` is `..` there.
+        let is_nothing = part.trim_end_matches(['.', ' ']).is_empty();
+        if is_nothing || leads_away {
             return None;
         }
         parts.push(part.into_owned());
@@ -148,6 +150,9 @@ mod tests {
             ("/..", None),
             ("/../secret", None),
             ("/a/../../secret", None),
+            ("/..%20/secret", None),
+            ("/a/.../secret", None),
+            ("/%20", None),
             ("/%2e%2e/secret", None),
             ("/a/.%2e/secret", None),
             ("/a%2f..%2fsecret", None),

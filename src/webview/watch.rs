@@ -129,7 +129,9 @@ impl Watch {
     }
 
     pub(super) fn on_crash(&self, handler: impl Fn() + Send + Sync + 'static) {
-        self.seen().on_crash = Some(Arc::new(handler));
+        let before = self.seen().on_crash.replace(Arc::new(handler));
+        // Without the lock: what it holds is the app's.
+        drop(before);
     }
 
     fn seen(&self) -> MutexGuard<'_, Seen> {
