@@ -64,7 +64,7 @@ impl Measurement {
         }
     }
 
-    /// Its unit, best as UCUM writes it: 1 to 64 printable ASCII characters but `"` and `\`.
+    /// Its unit, best as UCUM writes it: 1 to 64 visible ASCII characters but `"` and `\`.
     /// Default: none.
     pub fn unit(self, unit: &str) -> Self {
         Self {

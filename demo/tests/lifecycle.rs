@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use rig::{Page, Running, Scenario, Stage, process, register_echo};
 use serde_json::{Value, json};
-use spanwire::ipc::{Call, Ipc};
+use spanwire::ipc::{Call, Ipc, Limits, PageState};
 
 fn main() -> ExitCode {
     rig::main(&[
@@ -29,6 +29,7 @@ fn main() -> ExitCode {
         ),
         Scenario::new("wire_closed_under_a_page_that_lives_on", close_the_wire),
         Scenario::new("two_windows_at_once", two_windows),
+        Scenario::new("a_page_that_hangs_and_a_main_thread_that_does", hang),
         Scenario::new("hidden_window_for_10_s", hidden),
     ])
 }
@@ -448,6 +449,65 @@ fn two_windows(stage: &Stage) {
     // One goes, and the other does not notice.
     stage.ui(|ui| ui.close("left"));
     lives(stage, "right", &windows[1].1.0);
+}
+
+fn hang(stage: &Stage) {
+    const HANG: Duration = Duration::from_secs(3);
+    let mut limits = Limits::default();
+    // More than a second, since the main thread is asked for its delay once in that time.
+    limits.unresponsive_after = Duration::from_millis(1_200);
+    let ipc = stage.wire("main").limits(limits).build();
+    register_echo(&ipc);
+    stage.open("main", &ipc, Page::new("say('up')"));
+    stage.said("main", "up");
+    let state = |state| {
+        stage
+            .metric("spanwire_page_state", ("state", state))
+            .unwrap()
+    };
+    stage.until("it is ready", || state("ready") == 1.0);
+
+    // The page does not let go, and each scrape is a look.
+    stage.run(
+        "main",
+        &format!(
+            "say('hangs'); for (const end = performance.now() + {}; performance.now() < end; );
+             say('back')",
+            HANG.as_millis()
+        ),
+    );
+    stage.said("main", "hangs");
+    ipc.emit("tick", &0).unwrap();
+    stage.until("it is unresponsive", || state("unresponsive") == 1.0);
+    assert_eq!(ipc.page_state(), PageState::Unresponsive);
+    assert_eq!(state("ready"), 0.0);
+    stage.said("main", "back");
+    stage.until("it answers", || state("ready") == 1.0);
+
+    // The main thread does not: that is measured, and not held against the page.
+    let slow = || {
+        let bucket = |le| stage.metric("spanwire_main_thread_delay_seconds_bucket", ("le", le));
+        bucket("+Inf").unwrap_or(0.0) - bucket("0.5").unwrap_or(0.0)
+    };
+    let before = slow();
+    let wire = ipc.clone();
+    stage.ui(move |ui| {
+        wire.emit("tick", &1).unwrap();
+        ui.pump("main");
+        // Before the page's answer to that is read.
+        gtk::glib::timeout_add_once(Duration::ZERO, || std::thread::sleep(HANG));
+    });
+    let mut blamed = 0;
+    stage.until("the delay is seen", || {
+        // In this order: when it is over, the delay is seen before the page's answers are read.
+        let unresponsive = state("unresponsive") == 1.0;
+        let seen = slow() > before;
+        blamed += u64::from(unresponsive && !seen);
+        seen
+    });
+    assert_eq!(blamed, 0, "the page can do nothing for it");
+    stage.until("it answers", || state("ready") == 1.0);
+    lives(stage, "main", &ipc);
 }
 
 fn hidden(stage: &Stage) {

@@ -1,9 +1,11 @@
-// What may be the name of an event, a span or a measurement.
+// What may be the name of an event, a span or a measurement, and what may be a unit.
 
 import { refusal } from "./error.js";
 import { exec, OwnSet } from "./primordials.js";
 
 const NAME = /^[A-Za-z0-9_.:/-]{1,64}$/;
+// Any visible ASCII that needs no escape in JSON: UCUM has `%` and `{frame}/s`.
+const UNIT = /^[!#-[\]-~]{1,64}$/;
 /** Names that were found good, so that each is read once. Beyond, they are read each time. */
 const KNOWN = 1_000;
 
@@ -19,4 +21,11 @@ export const isName = (name: unknown): name is string => {
 /** Throws when `name`, which is that of a `what`, cannot be one. */
 export const checkName = (name: unknown, what = "an event's name"): void => {
   if (!isName(name)) throw refusal("INVALID_NAME", `${what} is 1 to 64 of A-Za-z0-9_.:/-`);
+};
+
+/** Throws when `unit` cannot be one. */
+export const checkUnit = (unit: unknown): void => {
+  if (typeof unit !== "string" || !exec(UNIT, unit)) {
+    throw refusal("INVALID_NAME", 'a unit is 1 to 64 visible ASCII characters but " and \\');
+  }
 };

@@ -37,9 +37,19 @@ test("what is no finite number is not taken, and what is no name is refused", as
     assert.equal(page.spanwire.record("r", value), false);
   }
   assert.throws(() => page.spanwire.record("no spaces", 1), { code: "INVALID_NAME" });
-  assert.throws(() => page.spanwire.record("r", 1, { unit: "per cent" }), { code: "INVALID_NAME" });
+  for (const unit of ["per cent", "", "a\"b", "a\\b", "µs", "s\n", "s".repeat(65), 5]) {
+    assert.throws(() => page.spanwire.record("r", 1, { unit }), { code: "INVALID_NAME" }, `${unit}`);
+  }
   assert.throws(() => page.spanwire.record("r", 1, { category: "" }), { code: "INVALID_NAME" });
   assert.deepEqual(await page.sent(), []);
+});
+
+test("a unit may be any of UCUM's", async () => {
+  const page = new FakePage();
+  await page.sent();
+  for (const unit of ["%", "{frame}/s", "[degF]", "m*s-2", "~!#^_`|"]) page.spanwire.record("r", 1, { unit });
+  const records = await page.sent();
+  assert.deepEqual(records.map(({ unit }) => unit), ["%", "{frame}/s", "[degF]", "m*s-2", "~!#^_`|"]);
 });
 
 test("marks and measures are recorded when the host asks for it", async () => {

@@ -14,6 +14,7 @@ use crate::semconv;
 /// What to do with events that the page sends without Spanwire's functions: posted by hand as
 /// `{type:'event',event,detail}`, or dispatched as `CustomEvent`s on its window.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum PageEvents {
     /// They are not ours: [`Ipc::receive`] leaves the posted ones to the app, and the dispatched ones
     /// stay in the page.
@@ -30,6 +31,7 @@ pub enum PageEvents {
 
 /// What to do with the `performance.mark` and `performance.measure` entries of the page.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum PageMarks {
     /// They stay in the page.
     #[default]
@@ -42,11 +44,13 @@ pub enum PageMarks {
 
 /// What to do with a `traceparent` that the page gives.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum PageTraces {
-    /// It is ignored: each message from the page begins a trace of its own.
+    /// It is ignored: a message from the page is in the trace of the page's span around it, or begins
+    /// a trace of its own.
     #[default]
     OwnOnly,
-    /// It becomes the parent of the handler's span. The page then decides what is sampled.
+    /// It becomes the parent of what the message is traced as. The page then decides what is sampled.
     Accepted,
 }
 

@@ -4,12 +4,14 @@
 mod bad_input;
 mod budgets;
 mod cardinality;
+mod hostile_stamps;
 mod ledger;
 mod life;
 mod measurements;
 mod model_page;
 mod origins;
 mod reentrancy;
+mod stamped_page;
 mod telemetry;
 mod traces;
 mod transport;

@@ -4,98 +4,16 @@ use std::collections::HashMap;
 use std::time::{Duration, SystemTime};
 
 use expect_test::{Expect, expect};
-use opentelemetry::trace::{SpanId, SpanKind, Status, Tracer, TracerProvider};
+use opentelemetry::trace::{SpanId, SpanKind, Status};
 use opentelemetry_sdk::trace::SpanData;
-use proptest::collection::vec;
-use proptest::prelude::*;
-use serde_json::{Value, json};
-use spanwire::clock::{Clock, Stamp};
-use spanwire::ipc::{Call, Ipc, IpcBuilder, IpcMessage, PageTraces, Received, Script};
+use serde_json::json;
+use spanwire::clock::Clock;
+use spanwire::ipc::{Call, Ipc, IpcMessage, PageTraces};
 use spanwire::testing::Capture;
 use tokio::runtime::Runtime;
 
 use crate::model_page::{Eval, ModelPage};
-
-/// A page that stamps what it sends: its document began when the test did, its clock is rounded
-/// down to milliseconds, and each way takes a millisecond.
-struct StampedPage {
-    page: ModelPage,
-    capture: Capture,
-    began: Stamp,
-}
-
-impl StampedPage {
-    fn load(capture: &Capture, ipc: &Ipc) -> Self {
-        let page = Self {
-            page: ModelPage::unannounced(ipc, "p1"),
-            capture: capture.clone(),
-            began: capture.clock().now(),
-        };
-        page.send(ipc, &[json!({"kind": "ready"})]);
-        // One way and back, so that both bounds of its clock's offset are known.
-        ipc.emit("hello", &1).unwrap();
-        let mut page = page;
-        page.pump(ipc);
-        page
-    }
-
-    fn wait(&self, ms: u64) {
-        self.capture.clock().advance(Duration::from_millis(ms));
-    }
-
-    fn now(&self) -> u128 {
-        self.capture.clock().now().since(self.began).as_millis()
-    }
-
-    fn send(&self, ipc: &Ipc, messages: &[Value]) {
-        let sent = json!(self.now());
-        self.wait(1);
-        self.send_stamped(ipc, &sent, messages);
-    }
-
-    fn send_stamped(&self, ipc: &Ipc, sent: &Value, messages: &[Value]) {
-        let text = self.page.batch(messages);
-        let sent = format!(r#","sent":{sent},"messages""#);
-        let text = text.replacen(r#","messages""#, &sent, 1);
-        assert_eq!(ipc.receive(&text, None), Received::Ours);
-    }
-
-    /// Calls two milliseconds before the batch is posted.
-    fn call(&mut self, ipc: &Ipc, event: &str, span: Option<u64>) -> u64 {
-        let id = self.page.take_id();
-        let call =
-            json!({"kind": "call", "id": id, "event": event, "at": self.now(), "span": span});
-        self.wait(2);
-        self.send(ipc, &[call]);
-        id
-    }
-
-    /// Takes a script: its first message begins at once, and all are done after three milliseconds.
-    fn run(&mut self, ipc: &Ipc, script: &Script) {
-        self.wait(1);
-        let at = self.now();
-        if let Some(mut ack) = self.page.run(script, Eval::Runs) {
-            self.wait(3);
-            ack["at"] = json!(at);
-            ack["done"] = json!(self.now());
-            if let Some(ids) = ack["ids"].as_array() {
-                let (first, done) = (ids[0][0].clone(), self.now());
-                ack["ran"] = json!([[first, at, done]]);
-            }
-            self.send(ipc, &[ack]);
-        }
-    }
-
-    fn pump(&mut self, ipc: &Ipc) {
-        while let Some(script) = ipc.next_script() {
-            self.run(ipc, &script);
-        }
-    }
-}
-
-fn builder(capture: &Capture) -> IpcBuilder {
-    Ipc::builder("main").tracer_provider(&capture.tracer_provider())
-}
+use crate::stamped_page::{StampedPage, builder, explicit_ms, runtime, turn};
 
 /// Runs `scenario` on a fresh wire and compares the spans that it made with their times.
 fn check(scenario: impl FnOnce(&Ipc, &mut StampedPage), expected: Expect) {
@@ -108,20 +26,6 @@ fn check(scenario: impl FnOnce(&Ipc, &mut StampedPage), expected: Expect) {
     expected.assert_eq(&tree(&capture));
 }
 
-fn runtime() -> Runtime {
-    tokio::runtime::Builder::new_current_thread()
-        .build()
-        .unwrap()
-}
-
-fn turn(runtime: &Runtime) {
-    runtime.block_on(async {
-        for _ in 0..10 {
-            tokio::task::yield_now().await;
-        }
-    });
-}
-
 /// The same, with async handlers.
 fn check_async(scenario: impl FnOnce(&Ipc, &mut StampedPage, &Runtime), expected: Expect) {
     let (capture, runtime) = (Capture::new(), runtime());
@@ -131,20 +35,6 @@ fn check_async(scenario: impl FnOnce(&Ipc, &mut StampedPage, &Runtime), expected
         scenario(&ipc, &mut page, &runtime);
     });
     expected.assert_eq(&tree(&capture));
-}
-
-fn began() -> SystemTime {
-    // The fake clock's first second.
-    SystemTime::UNIX_EPOCH + Duration::from_secs(1_767_225_601)
-}
-
-/// Milliseconds of a span's explicit time; `None` for a time that `tracing` took from the system.
-fn explicit_ms(time: SystemTime) -> Option<f64> {
-    let ms = match time.duration_since(began()) {
-        Ok(after) => after.as_secs_f64() * 1e3,
-        Err(before) => before.duration().as_secs_f64() * -1e3,
-    };
-    (ms.abs() < 3_600_000.0).then_some((ms * 1e3).round() / 1e3)
 }
 
 /// The spans as a tree, with kind, times in milliseconds where they are explicit, error and events.
@@ -777,167 +667,6 @@ fn no_span_begins_before_its_parent() {
             assert!(span.start_time >= *parent, "{}", span.name);
         } else {
             assert_eq!(span.name, "click");
-        }
-    }
-}
-
-/// What a hostile page writes for a time.
-fn stamp() -> impl Strategy<Value = Value> {
-    prop_oneof![
-        Just(json!(null)),
-        Just(json!(-1)),
-        Just(json!(0)),
-        Just(json!(1e12)),
-        Just(json!(1e300)),
-        (0..200_u32).prop_map(|ms| json!(ms)),
-        (0.0..200.0).prop_map(|ms| json!(ms)),
-    ]
-}
-
-#[derive(Clone, Debug)]
-enum Input {
-    Call { is_async: bool, span: Option<u64> },
-    Event { span: Option<u64> },
-    Emit,
-    Open { parent: Option<u64> },
-    Close { span: u64 },
-    Cancel { call: u64 },
-    Pump,
-    PumpAndFail,
-    Turn,
-    Wait(u64),
-    Reload,
-}
-
-fn input() -> impl Strategy<Value = Input> {
-    let span = || proptest::option::of(0..12_u64);
-    prop_oneof![
-        4 => (any::<bool>(), span()).prop_map(|(is_async, span)| Input::Call { is_async, span }),
-        2 => span().prop_map(|span| Input::Event { span }),
-        1 => Just(Input::Emit),
-        2 => span().prop_map(|parent| Input::Open { parent }),
-        2 => (0..12_u64).prop_map(|span| Input::Close { span }),
-        2 => (0..12_u64).prop_map(|call| Input::Cancel { call }),
-        4 => Just(Input::Pump),
-        1 => Just(Input::PumpAndFail),
-        2 => Just(Input::Turn),
-        3 => (0..30_u64).prop_map(Input::Wait),
-        1 => Just(Input::Reload),
-    ]
-}
-
-/// Plays the inputs with those stamps; the spans, and how many were started.
-fn play(inputs: &[Input], stamps: &[Value]) -> (Vec<SpanData>, usize) {
-    let (capture, runtime) = (Capture::new(), runtime());
-    let mut stamps = stamps.iter().cycle().cloned();
-    let mut stamp = move || stamps.next().unwrap();
-    capture.run(|| {
-        let ipc = builder(&capture).runtime(runtime.handle().clone()).build();
-        let sender = ipc.clone();
-        ipc.on("save", move |_: &Call| sender.emit("saved", &1).unwrap())
-            .unwrap();
-        ipc.on_async("render", |_| async {
-            for _ in 0..15 {
-                tokio::task::yield_now().await;
-            }
-        })
-        .unwrap();
-        let load = |number: usize| StampedPage {
-            page: ModelPage::load(&ipc, &format!("p{number}")),
-            capture: capture.clone(),
-            began: capture.clock().now(),
-        };
-        let (mut page, mut loads, mut span) = (load(0), 0, 0);
-        for input in inputs {
-            let at = stamp();
-            let send = |page: &StampedPage, sent, message| {
-                page.send_stamped(&ipc, &sent, &[message]);
-            };
-            match input {
-                Input::Call { is_async, span } => {
-                    let event = if *is_async { "render" } else { "save" };
-                    let id = page.page.take_id();
-                    send(&page, stamp(), json!({"kind": "call", "id": id, "event": event, "at": at, "span": span}));
-                }
-                Input::Event { span } => {
-                    let id = page.page.take_id();
-                    send(&page, stamp(), json!({"kind": "event", "id": id, "event": "save", "at": at, "span": span}));
-                }
-                Input::Emit => ipc.emit("hello", &1).unwrap(),
-                Input::Open { parent } => {
-                    span += 1;
-                    send(&page, stamp(), json!({"kind": "open", "span": span, "parent": parent, "name": "click", "at": at}));
-                }
-                Input::Close { span } => send(&page, stamp(), json!({"kind": "close", "span": span, "at": at})),
-                Input::Cancel { call } => send(&page, stamp(), json!({"kind": "cancel", "id": call, "at": at})),
-                Input::Pump => while let Some(script) = ipc.next_script() {
-                    if let Some(mut ack) = page.page.run(&script, Eval::Runs) {
-                        ack["at"] = at.clone();
-                        ack["done"] = stamp();
-                        let (begin, end) = (stamp(), stamp());
-                        if begin.is_number() && end.is_number() {
-                            ack["ran"] = json!([[1, begin, end], [2, end, begin]]);
-                        }
-                        send(&page, stamp(), ack);
-                    }
-                },
-                Input::PumpAndFail => if let Some(script) = ipc.next_script() {
-                    ipc.evaluation_failed(script);
-                },
-                Input::Turn => turn(&runtime),
-                Input::Wait(ms) => page.wait(*ms),
-                Input::Reload => {
-                    loads += 1;
-                    page = load(loads);
-                }
-            }
-        }
-        turn(&runtime);
-        ipc.close();
-        turn(&runtime);
-    });
-    // Ids count up, so the next one tells how many spans were started.
-    let mark = capture.tracer_provider().tracer("mark").start("mark");
-    let started = opentelemetry::trace::Span::span_context(&mark).span_id();
-    (
-        capture.finished_spans(),
-        u64::from_be_bytes(started.to_bytes()) as usize - 1,
-    )
-}
-
-proptest! {
-    #[test]
-    fn whatever_the_stamps_each_span_ends_once_and_begins_in_its_parent(
-        inputs in vec(input(), 0..80),
-        stamps in vec(stamp(), 1..40),
-    ) {
-        let (spans, started) = play(&inputs, &stamps);
-        let by_id: HashMap<SpanId, &SpanData> = spans
-            .iter()
-            .map(|span| (span.span_context.span_id(), span))
-            .collect();
-        prop_assert_eq!(by_id.len(), spans.len(), "a span ended twice");
-        prop_assert_eq!(spans.len(), started, "a span was not ended");
-        for span in &spans {
-            prop_assert!(span.end_time >= span.start_time, "{:?}", span);
-            let Some(start) = explicit_ms(span.start_time) else {
-                continue;
-            };
-            // The nearest one with an explicit time: those of `tracing` are the system's.
-            let mut parent = by_id.get(&span.parent_span_id);
-            while let Some(span) = parent
-                && explicit_ms(span.start_time).is_none()
-            {
-                parent = by_id.get(&span.parent_span_id);
-            }
-            if let Some(parent) = parent {
-                let begins = explicit_ms(parent.start_time).unwrap();
-                prop_assert!(start >= begins, "{span:?} begins before {parent:?}");
-            }
-            if span.name.starts_with("process ") {
-                let sent = by_id[&span.parent_span_id];
-                prop_assert!(span.end_time <= sent.end_time, "{:?}", span);
-            }
         }
     }
 }

@@ -15,6 +15,7 @@ use super::ledger::Ledger;
 use super::page::{self, Page};
 use super::parent;
 use super::pings::Pings;
+use super::scrape;
 use super::ui::{Ask, Line, Ui};
 
 /// The windows and the telemetry of this process, as a scenario sees them.
@@ -189,6 +190,14 @@ impl Stage {
             panic!("{disagreement}\n{ledger:?}");
         }
         ledger
+    }
+
+    /// The value of a metric's series with this label, as a Prometheus sees it; absent is nothing.
+    pub fn metric(&self, name: &str, (label, value): (&str, &str)) -> Option<f64> {
+        scrape::scrape(self.metrics_addr)
+            .iter()
+            .find(|sample| sample.name == name && sample.label(label) == value)
+            .map(|sample| sample.value)
     }
 
     /// Something worth knowing, shown with the scenario's name.
