@@ -3,7 +3,9 @@
 
 import type {
   EmitData,
+  EmitName,
   EventData,
+  EventName,
   Invoke,
   Off,
   RecordOptions,
@@ -33,7 +35,7 @@ export const invoke = ((event: string, ...rest: [data?: unknown]) =>
   Promise.reject(missing())) as Invoke;
 
 /** Tells Rust; `false` when the event was dropped, or there is nobody to tell. */
-export const emit = <Name extends string>(event: Name, data?: EmitData<Name>): boolean =>
+export const emit = <Name extends EmitName>(event: Name, data?: EmitData<Name>): boolean =>
   find()?.emit(event, data) ?? false;
 
 /**
@@ -41,14 +43,14 @@ export const emit = <Name extends string>(event: Name, data?: EmitData<Name>): b
  *
  * Throws outside of a Spanwire webview: nothing would ever come.
  */
-export const on = <Name extends string>(event: Name, listener: (data: EventData<Name>) => void): Off => {
+export const on = <Name extends EventName>(event: Name, listener: (data: EventData<Name>) => void): Off => {
   const spanwire = find();
   if (!spanwire) throw missing();
   return spanwire.on(event, listener);
 };
 
 /** Takes a listener off. */
-export const off = <Name extends string>(event: Name, listener: (data: EventData<Name>) => void): void =>
+export const off = <Name extends EventName>(event: Name, listener: (data: EventData<Name>) => void): void =>
   find()?.off(event, listener);
 
 // Without a webview the app's code runs all the same, only nobody sees it.
