@@ -42,7 +42,7 @@ export type SpanwireErrorCode =
   | "MALFORMED"
   /** A name is not 1 to 64 of `A-Za-z0-9_.:/-`. */
   | "INVALID_NAME"
-  /** Too many messages wait for the host, or too many handlers of earlier pages still run. */
+  /** Too many messages wait for the host, handlers of earlier pages still run, or bytes are on it. */
   | "OVER_CREDIT"
   /** The host does not listen, or not any more. */
   | "BACKEND_GONE"

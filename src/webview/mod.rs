@@ -1,8 +1,8 @@
 //! The wire through a [wry] webview: put it on a builder, pump what waits for the page.
 //!
 //! [`attach`] puts the page script and the receiver on a [`wry::WebViewBuilder`]. From then on
-//! the page has `window.spanwire` with `invoke`, `emit`, `on`, `off` and `whenReady`, and what
-//! Rust emits waits in the [`Ipc`] until [`Ipc::pump`] hands it to the page. A webview belongs
+//! the page has `window.spanwire` with `invoke`, `emit`, `on`, `off`, `trace`, `record` and
+//! `whenReady`, and what Rust emits waits in the [`Ipc`] until [`Ipc::pump`] hands it to the page. A webview belongs
 //! to one thread, so `pump` is called where the event loop runs: `attach` takes the closure that
 //! wakes that loop, from whichever thread a message comes.
 //!
