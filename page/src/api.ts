@@ -61,7 +61,7 @@ export interface InvokeOptions {
 
 /** What goes with a measurement besides its name and value. */
 export interface RecordOptions {
-  /** For example `ms` or `By`; the characters of a name. */
+  /** Best as UCUM writes it, for example `ms`, `By` or `%`: printable ASCII but `"` and `\`. */
   readonly unit?: string | undefined;
   /** What tells apart measurements of the same name. */
   readonly category?: string | undefined;

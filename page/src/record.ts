@@ -3,7 +3,7 @@
 import type { RecordOptions } from "./api.js";
 import { RECORDS } from "./config.js";
 import * as life from "./life.js";
-import { checkName } from "./names.js";
+import { checkName, checkUnit } from "./names.js";
 import { onTurn, schedule, tell } from "./outbox.js";
 import { bare, OwnMap } from "./primordials.js";
 
@@ -29,7 +29,7 @@ export const record = (name: string, value: number, options?: RecordOptions): bo
     what += `,"category":"${category}"`;
   }
   if (unit !== undefined) {
-    checkName(unit, "a measurement's unit");
+    checkUnit(unit);
     what += `,"unit":"${unit}"`;
   }
   // `NaN` and the infinities are not equal to themselves here.

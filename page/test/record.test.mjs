@@ -37,9 +37,19 @@ test("what is no finite number is not taken, and what is no name is refused", as
     assert.equal(page.spanwire.record("r", value), false);
   }
   assert.throws(() => page.spanwire.record("no spaces", 1), { code: "INVALID_NAME" });
-  assert.throws(() => page.spanwire.record("r", 1, { unit: "per cent" }), { code: "INVALID_NAME" });
+  for (const unit of ["per cent", "", '"', "\\", "\n", "\u00b0C", "x".repeat(65), 5, ["s"]]) {
+    assert.throws(() => page.spanwire.record("r", 1, { unit }), { code: "INVALID_NAME" });
+  }
   assert.throws(() => page.spanwire.record("r", 1, { category: "" }), { code: "INVALID_NAME" });
   assert.deepEqual(await page.sent(), []);
+});
+
+test("a unit may be what UCUM makes of it", async () => {
+  const page = new FakePage();
+  await page.sent();
+  for (const unit of ["%", "{frame}/s", "m/s2", "[degF]", "!#~"]) page.spanwire.record("r", 1, { unit });
+  const units = (await page.sent()).map((message) => message.unit);
+  assert.deepEqual(units, ["%", "{frame}/s", "m/s2", "[degF]", "!#~"]);
 });
 
 test("marks and measures are recorded when the host asks for it", async () => {
