@@ -98,6 +98,14 @@ export type EventName = Known<SpanwireEvents>;
 /** A name of an event to Rust: a declared one or that of a call, or any other. */
 export type EmitName = Known<SpanwireEvents & SpanwireCalls>;
 
+/** What follows the name: the data, which may be left out where it may be nothing. */
+export type EmitRest<Name extends string> =
+  undefined extends EmitData<Name>
+    ? [data?: EmitData<Name>]
+    : null extends EmitData<Name>
+      ? [data?: EmitData<Name>]
+      : [data: EmitData<Name>];
+
 /** Takes a listener off again. */
 export type Off = () => void;
 
@@ -115,7 +123,7 @@ export interface Invoke {
 }
 
 /** Tells Rust; `false` when the event was dropped, which the host is told. */
-export type Emit = <Name extends EmitName>(event: Name, data?: EmitData<Name>) => boolean;
+export type Emit = <Name extends EmitName>(event: Name, ...rest: EmitRest<Name>) => boolean;
 
 /** Runs `fn` within a span of the page and returns what it returns. */
 export type Trace = <R>(name: string, fn: (span: Span) => R) => R;

@@ -2,8 +2,8 @@
 // into the page; these are its functions, with types, and an error that says so without one.
 
 import type {
-  EmitData,
   EmitName,
+  EmitRest,
   EventData,
   EventName,
   Invoke,
@@ -35,8 +35,8 @@ export const invoke = ((event: string, ...rest: [data?: unknown]) =>
   Promise.reject(missing())) as Invoke;
 
 /** Tells Rust; `false` when the event was dropped, or there is nobody to tell. */
-export const emit = <Name extends EmitName>(event: Name, data?: EmitData<Name>): boolean =>
-  find()?.emit(event, data) ?? false;
+export const emit = <Name extends EmitName>(event: Name, ...rest: EmitRest<Name>): boolean =>
+  find()?.emit(event, ...rest) ?? false;
 
 /**
  * Runs `listener` for each event of that name from Rust; the result takes it off again.
