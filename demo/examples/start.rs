@@ -26,7 +26,9 @@ struct Wake;
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     // 1. Telemetry, for the whole process.
     let telemetry = Telemetry::builder("hello").install()?;
-    println!("metrics at {:?}", telemetry.prometheus_addr());
+    if let Some(addr) = telemetry.prometheus_addr() {
+        println!("metrics at http://{addr}/metrics");
+    }
 
     // 2. The wire: what the page may ask, and what it is told.
     let ipc = Ipc::builder("main").build();

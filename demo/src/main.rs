@@ -74,7 +74,12 @@ fn install_telemetry(args: &Args) -> Result<Telemetry, Box<dyn Error>> {
     if let Some(port) = args.port {
         builder = builder.prometheus_port(port);
     }
-    Ok(builder.install()?)
+    builder.install().map_err(|error| {
+        format!(
+            "{error}\nAn app would run on without; the demo ends. --port 0 takes any free port."
+        )
+        .into()
+    })
 }
 
 /// Where the telemetry is to be found.

@@ -59,8 +59,8 @@ fn the_start_is_seen_by_prometheus_and_as_a_trace() {
     );
     let line = app.line();
     let addr = line
-        .strip_prefix("metrics at Some(")
-        .and_then(|rest| rest.strip_suffix(")"))
+        .strip_prefix("metrics at http://")
+        .and_then(|rest| rest.strip_suffix("/metrics"))
         .unwrap_or_else(|| panic!("no address in {line}"));
     // The guide's command, and the guide's line.
     let greeted =

@@ -42,7 +42,7 @@ export type SpanwireErrorCode =
   | "MALFORMED"
   /** A name is not 1 to 64 of `A-Za-z0-9_.:/-`. */
   | "INVALID_NAME"
-  /** Too many messages wait for the host, or too many handlers of earlier pages still run. */
+  /** Too many messages wait for the host, handlers of earlier pages still run, or bytes are on it. */
   | "OVER_CREDIT"
   /** The host does not listen, or not any more. */
   | "BACKEND_GONE"
@@ -79,6 +79,9 @@ type Arguments<F> =
 /** A name that is not among the declared calls. */
 export type UndeclaredCall<Name extends string> = Name extends keyof SpanwireCalls ? never : Name;
 
+// A name of any text, of which an editor knows the declared ones.
+type Known<Declared> = (keyof Declared & string) | (string & {});
+
 /** The data of an event from Rust: as declared, or anything. */
 export type EventData<Name extends string> = Name extends keyof SpanwireEvents ? SpanwireEvents[Name] : any;
 
@@ -88,6 +91,20 @@ export type EmitData<Name extends string> = Name extends keyof SpanwireEvents
   : Name extends keyof SpanwireCalls
     ? First<SpanwireCalls[Name]>
     : unknown;
+
+/** A name of an event from Rust: a declared one, or any other. */
+export type EventName = Known<SpanwireEvents>;
+
+/** A name of an event to Rust: a declared one or that of a call, or any other. */
+export type EmitName = Known<SpanwireEvents & SpanwireCalls>;
+
+/** What follows the name: the data, which may be left out where it may be nothing. */
+export type EmitRest<Name extends string> =
+  undefined extends EmitData<Name>
+    ? [data?: EmitData<Name>]
+    : null extends EmitData<Name>
+      ? [data?: EmitData<Name>]
+      : [data: EmitData<Name>];
 
 /** Takes a listener off again. */
 export type Off = () => void;
@@ -106,7 +123,7 @@ export interface Invoke {
 }
 
 /** Tells Rust; `false` when the event was dropped, which the host is told. */
-export type Emit = <Name extends string>(event: Name, data?: EmitData<Name>) => boolean;
+export type Emit = <Name extends EmitName>(event: Name, ...rest: EmitRest<Name>) => boolean;
 
 /** Runs `fn` within a span of the page and returns what it returns. */
 export type Trace = <R>(name: string, fn: (span: Span) => R) => R;
@@ -126,8 +143,8 @@ export interface Spanwire {
   readonly invoke: Invoke;
   readonly emit: Emit;
   /** Runs `listener` for each event of that name from Rust. Registering it twice keeps it once. */
-  readonly on: <Name extends string>(event: Name, listener: (data: EventData<Name>) => void) => Off;
-  readonly off: <Name extends string>(event: Name, listener: (data: EventData<Name>) => void) => void;
+  readonly on: <Name extends EventName>(event: Name, listener: (data: EventData<Name>) => void) => Off;
+  readonly off: <Name extends EventName>(event: Name, listener: (data: EventData<Name>) => void) => void;
   readonly trace: Trace;
   /**
    * Records a value that the page measured; the last of a turn holds. `false` when it is no finite

@@ -2,8 +2,10 @@
 // into the page; these are its functions, with types, and an error that says so without one.
 
 import type {
-  EmitData,
+  EmitName,
+  EmitRest,
   EventData,
+  EventName,
   Invoke,
   Off,
   RecordOptions,
@@ -33,22 +35,22 @@ export const invoke = ((event: string, ...rest: [data?: unknown]) =>
   Promise.reject(missing())) as Invoke;
 
 /** Tells Rust; `false` when the event was dropped, or there is nobody to tell. */
-export const emit = <Name extends string>(event: Name, data?: EmitData<Name>): boolean =>
-  find()?.emit(event, data) ?? false;
+export const emit = <Name extends EmitName>(event: Name, ...rest: EmitRest<Name>): boolean =>
+  find()?.emit(event, ...rest) ?? false;
 
 /**
  * Runs `listener` for each event of that name from Rust; the result takes it off again.
  *
  * Throws outside of a Spanwire webview: nothing would ever come.
  */
-export const on = <Name extends string>(event: Name, listener: (data: EventData<Name>) => void): Off => {
+export const on = <Name extends EventName>(event: Name, listener: (data: EventData<Name>) => void): Off => {
   const spanwire = find();
   if (!spanwire) throw missing();
   return spanwire.on(event, listener);
 };
 
 /** Takes a listener off. */
-export const off = <Name extends string>(event: Name, listener: (data: EventData<Name>) => void): void =>
+export const off = <Name extends EventName>(event: Name, listener: (data: EventData<Name>) => void): void =>
   find()?.off(event, listener);
 
 // Without a webview the app's code runs all the same, only nobody sees it.

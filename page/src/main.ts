@@ -66,7 +66,7 @@ const start = (): void => {
   const spanwire: Spanwire = {
     invoke: ((event: string, data?: unknown, options?: InvokeOptions) =>
       invoke(event, data, options, currentSpan())) as Spanwire["invoke"],
-    emit: (event, data) => emit(event, data, currentSpan()),
+    emit: ((event: string, data?: unknown) => emit(event, data, currentSpan())) as Spanwire["emit"],
     on,
     off,
     trace: (name, fn) => traceIn(currentSpan(), name, fn),

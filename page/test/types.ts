@@ -67,8 +67,13 @@ export const events = (): void => {
   emit("not.declared", taken);
   emit("save", ["an event may have a call's name"]);
   emit("closed");
+  emit("session.start");
+  emit("find");
+  emit("not.declared");
   // @ts-expect-error its data is an object
   emit("progress", 40);
+  // @ts-expect-error it needs its data
+  emit("progress");
 };
 
 export const spans = async (): Promise<void> => {
