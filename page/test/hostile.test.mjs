@@ -148,7 +148,7 @@ test("a page that runs out of stack while it sends is heard afterwards", async (
     });
     await page.sent();
     // One more makes a batch, which is posted at once.
-    const early = where === "post" ? 49 : 0;
+    const early = where === "post" ? 249 : 0;
     for (let n = 0; n < early; n++) page.spanwire.emit("early", n);
     deep = true;
     assert.throws(() => page.spanwire.emit("deep"), /Maximum call stack/);
