@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use model_page::{Eval, ModelPage};
 use serde_json::json;
-use spanwire::ipc::{Call, Ipc, Received};
+use spanwire::ipc::{Call, Ipc, Limits, Received};
 use spanwire::queue::MessageQueue;
 use spanwire::semconv::{ATTRIBUTES, ErrorType, METRICS, SPANS};
 use spanwire::telemetry::{Exporter, MetricsExporter, Telemetry};
@@ -177,6 +177,12 @@ fn emit_everything() {
         &ipc,
         &[json!({"kind": "record", "name": "fps", "value": 60, "category": "render", "unit": "1"})],
     );
+    // Events beyond those that get spans.
+    let mut limits = Limits::default();
+    limits.event_spans_per_second_max = 0;
+    let flooded = Ipc::builder("flooded").limits(limits).build();
+    let mut flooding = ModelPage::load(&flooded, "p1");
+    flooding.emit(&flooded, "good", json!(1));
     ipc.emit("again", &1).unwrap();
     let script = ipc.next_script().unwrap();
     ipc.evaluation_failed(script);

@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use super::script::{BatchWriter, Content, Item, Script};
+use super::script::{BatchWriter, Item, Script};
 use crate::clock::Stamp;
 
 /// The pages that are to be told, and those that were.
@@ -46,10 +46,7 @@ impl Byes {
         };
         let mut writer = BatchWriter::new(&page, 0);
         writer.push(&Item::Bye { code });
-        let content = Content::Batch {
-            json: writer.finish(),
-        };
-        Some(Script::of_no_generation(content, now))
+        Some(Script::of_no_generation(writer.into_content(), now))
     }
 }
 

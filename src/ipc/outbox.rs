@@ -302,11 +302,8 @@ impl Outbox {
         if let Some(id) = self.unsettled.pop_first() {
             let mut writer = BatchWriter::new(page, floor);
             writer.push(&Item::Settle { id });
-            let content = Content::Batch {
-                json: writer.finish(),
-            };
             return Some(Script {
-                content,
+                content: writer.into_content(),
                 generation,
                 ids: vec![id],
                 settles: true,
@@ -349,11 +346,8 @@ impl Outbox {
         if credits > 0 {
             writer.push(&Item::Credit { count: credits });
         }
-        let content = Content::Batch {
-            json: writer.finish(),
-        };
         Some(Script {
-            content,
+            content: writer.into_content(),
             generation,
             ids,
             settles: false,

@@ -33,6 +33,8 @@ pub struct Script {
 pub(super) enum Content {
     Batch {
         json: String,
+        /// Whether a payload nests so deep that it cannot be a literal.
+        is_deep: bool,
     },
     Eval {
         before: String,
@@ -64,14 +66,18 @@ impl Script {
     #[must_use]
     pub fn text(&self) -> String {
         match &self.content {
-            Content::Batch { json } => call(json),
+            Content::Batch { json, is_deep } => call(json, *is_deep),
             // A line of its own, so that a comment at the script's end swallows nothing of ours.
             Content::Eval {
                 before,
                 script,
                 after,
             } => {
-                format!("{};\n{script}\n;{};", call(before), call(after))
+                format!(
+                    "{};\n{script}\n;{};",
+                    call(before, false),
+                    call(after, false)
+                )
             }
         }
     }
@@ -80,7 +86,7 @@ impl Script {
     #[must_use]
     pub fn json(&self) -> Option<&str> {
         match &self.content {
-            Content::Batch { json } => Some(json),
+            Content::Batch { json, .. } => Some(json),
             Content::Eval { .. } => None,
         }
     }
@@ -90,8 +96,8 @@ impl Script {
 const NO_GENERATION: u64 = u64::MAX;
 
 /// A call of the page's receiving function with this batch.
-fn call(json: &str) -> String {
-    if sets_prototype(json) || deeper_than(json, LITERAL_DEPTH_MAX) {
+fn call(json: &str, is_deep: bool) -> String {
+    if is_deep || sets_prototype(json) {
         // The page script parses it, since code of the page could have replaced `JSON.parse`.
         let quoted = serde_json::to_string(json).expect("a string is JSON");
         return format!("{RECEIVE}({})", escape(&quoted));
@@ -189,13 +195,18 @@ pub(super) enum ReplyItem<'a> {
 pub(super) struct BatchWriter {
     json: String,
     len: usize,
+    is_deep: bool,
 }
 
 impl BatchWriter {
     pub(super) fn new(page: &str, floor: u64) -> Self {
         // The page's id was checked to be letters and digits.
         let json = format!(r#"{{"page":"{page}","floor":{floor},"messages":["#);
-        Self { json, len: 0 }
+        Self {
+            json,
+            len: 0,
+            is_deep: false,
+        }
     }
 
     pub(super) fn push(&mut self, item: &Item<'_>) {
@@ -203,6 +214,16 @@ impl BatchWriter {
             self.json.push(',');
         }
         self.len += 1;
+        if let Item::Event { data, .. }
+        | Item::Reply {
+            result: ReplyItem::Data(data),
+            ..
+        } = item
+        {
+            let data = data.get();
+            // Only what is long can be deep, and nearly nothing is long.
+            self.is_deep |= data.len() > LITERAL_DEPTH_MAX && deeper_than(data, LITERAL_DEPTH_MAX);
+        }
         if let Item::Event { id, event, data } = item {
             // Most of what is sent, on the UI thread. An event's name was checked to need no escape.
             let written = write!(
@@ -218,6 +239,12 @@ impl BatchWriter {
 
     pub(super) fn bytes(&self) -> usize {
         self.json.len()
+    }
+
+    pub(super) fn into_content(self) -> Content {
+        let is_deep = self.is_deep;
+        let json = self.finish();
+        Content::Batch { json, is_deep }
     }
 
     pub(super) fn finish(mut self) -> String {
@@ -250,10 +277,7 @@ mod tests {
             event: "e",
             data,
         });
-        script(Content::Batch {
-            json: batch.finish(),
-        })
-        .text()
+        script(batch.into_content()).text()
     }
 
     #[test]

@@ -46,7 +46,8 @@ impl Capture {
         let resource = Resource::builder_empty().build();
         let tracer_provider = SdkTracerProvider::builder()
             .with_resource(resource.clone())
-            .with_sampler(Sampler::AlwaysOn)
+            // As telemetry is installed by default: what a parent decided holds.
+            .with_sampler(Sampler::ParentBased(Box::new(Sampler::AlwaysOn)))
             .with_id_generator(CountingIds::default())
             .with_span_processor(spans.clone())
             .build();

@@ -1,0 +1,104 @@
+//! A flood of events gets spans up to a rate, and everything else as ever.
+
+use serde_json::json;
+use spanwire::ipc::{Call, Ipc, IpcBuilder, Limits};
+use spanwire::testing::Capture;
+
+use crate::model_page::ModelPage;
+use crate::stamped_page::{builder, runtime, turn};
+
+fn at_most(capture: &Capture, events: u32) -> IpcBuilder {
+    let mut limits = Limits::default();
+    limits.event_spans_per_second_max = events;
+    builder(capture).limits(limits)
+}
+
+fn spans(capture: &Capture, name: &str) -> usize {
+    let spans = capture.finished_spans();
+    spans.iter().filter(|span| span.name == name).count()
+}
+
+fn skipped(capture: &Capture, direction: &str) -> u64 {
+    capture.counter(
+        "spanwire.ipc.spans.skipped",
+        &[("ipc.direction", direction)],
+    )
+}
+
+fn ended(capture: &Capture, event: &str) -> u64 {
+    let labels = [("ipc.event", event), ("outcome", "ok")];
+    capture.counter("spanwire.ipc.messages", &labels)
+}
+
+#[test]
+fn events_from_the_page_beyond_the_rate_have_no_spans_and_neither_has_their_handler() {
+    let capture = Capture::new();
+    capture.run(|| {
+        let ipc = at_most(&capture, 3).build();
+        let sender: Ipc = ipc.clone();
+        ipc.on("moved", move |_: &Call| {
+            let _span = tracing::info_span!("app's own").entered();
+            sender.emit("echo", &1).unwrap();
+        })
+        .unwrap();
+        let mut page = ModelPage::load(&ipc, "p1");
+        for n in 0..10 {
+            page.emit(&ipc, "moved", json!(n));
+        }
+        page.call(&ipc, "moved", json!("a call"));
+        page.pump(&ipc);
+    });
+    assert_eq!(
+        ended(&capture, "moved"),
+        10 + 1 + 1,
+        "events, call and reply"
+    );
+    assert_eq!(skipped(&capture, "inbound"), 7);
+    assert_eq!(spans(&capture, "moved"), 3 + 1);
+    assert_eq!(spans(&capture, "app's own"), 3 + 1);
+    assert_eq!(spans(&capture, "reply moved"), 1);
+    // What was sent in an unsampled handler is its child, so it is none that the rate skipped.
+    assert!(spans(&capture, "send echo") <= 3);
+}
+
+#[test]
+fn an_async_handler_of_such_an_event_has_no_spans_either() {
+    let (capture, runtime) = (Capture::new(), runtime());
+    capture.run(|| {
+        let ipc = at_most(&capture, 1)
+            .runtime(runtime.handle().clone())
+            .build();
+        ipc.on_async("moved", |_| async {
+            tokio::task::yield_now().await;
+            drop(tracing::info_span!("app's own").entered());
+        })
+        .unwrap();
+        let mut page = ModelPage::load(&ipc, "p1");
+        for n in 0..5 {
+            page.emit(&ipc, "moved", json!(n));
+        }
+        turn(&runtime);
+    });
+    assert_eq!(ended(&capture, "moved"), 5);
+    assert_eq!(skipped(&capture, "inbound"), 4);
+    assert_eq!(spans(&capture, "app's own"), 1);
+}
+
+#[test]
+fn events_to_the_page_beyond_the_rate_have_no_spans() {
+    let capture = Capture::new();
+    capture.run(|| {
+        let ipc = at_most(&capture, 2).build();
+        let mut page = ModelPage::load(&ipc, "p1");
+        for n in 0..9 {
+            ipc.emit("tick", &n).unwrap();
+        }
+        page.pump(&ipc);
+        capture.clock().advance(std::time::Duration::from_secs(1));
+        ipc.emit("tick", &9).unwrap();
+        page.pump(&ipc);
+    });
+    assert_eq!(ended(&capture, "tick"), 10);
+    assert_eq!(skipped(&capture, "outbound"), 7);
+    assert_eq!(spans(&capture, "send tick"), 2 + 1);
+}
