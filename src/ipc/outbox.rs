@@ -473,27 +473,23 @@ impl Outbox {
             facts.unknown_acks += 1;
             return;
         }
-        // Only what was sent at least once can have been run, be it waiting to be sent again.
-        let known: Vec<u64> = self
-            .open
-            .range(first..=last)
-            .filter(|(_, open)| open.journey.attempts > 0)
-            .map(|(&id, _)| id)
-            .collect();
-        // One for a range, however wide a hostile page makes it.
-        facts.unknown_acks += u64::from((last - first).saturating_add(1) > known.len() as u64);
-        for id in known {
+        let before = facts.ended.len();
+        // Only what was sent at least once can have been run, be it waiting to be sent again. In
+        // one sweep, since this is the UI thread.
+        let mut open = std::mem::take(&mut self.open);
+        for (id, open) in open.extract_if(first..=last, |_, open| open.journey.attempts > 0) {
             let threw = failed.binary_search(&id).is_ok();
-            self.end(
-                id,
-                if threw {
-                    Err(ErrorType::ScriptError)
-                } else {
-                    Ok(())
-                },
-                facts,
-            );
+            let end = if threw {
+                Err(ErrorType::ScriptError)
+            } else {
+                Ok(())
+            };
+            self.ended(id, open, end, facts);
         }
+        self.open = open;
+        // One for a range, however wide a hostile page makes it.
+        let known = (facts.ended.len() - before) as u64;
+        facts.unknown_acks += u64::from((last - first).saturating_add(1) > known);
     }
 
     /// The page is gone: what it had in flight dies with it, but for what asked to be replayed.
@@ -540,9 +536,13 @@ impl Outbox {
     }
 
     fn end(&mut self, id: u64, end: End, facts: &mut Facts) {
-        let Some(open) = self.open.remove(&id) else {
-            return;
-        };
+        if let Some(open) = self.open.remove(&id) {
+            self.ended(id, open, end, facts);
+        }
+    }
+
+    /// What was open under `id`, and is no more, ended.
+    fn ended(&mut self, id: u64, open: Open, end: End, facts: &mut Facts) {
         self.staged.remove(&id);
         self.unsettled.remove(&id);
         self.release(&open.message);
