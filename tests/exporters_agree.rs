@@ -228,7 +228,8 @@ fn sums_and_buckets_of_both_exporters_equal_the_ledger() {
         (counters, histograms),
         (scraped_of("_total"), scraped_of("_count"))
     );
-    assert_eq!((counters, histograms), (8, 11));
+    // One counter of these is of the events that came too fast to have spans.
+    assert_eq!((counters, histograms), (9, 11));
 }
 
 fn labels(
