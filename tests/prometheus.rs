@@ -22,6 +22,10 @@ const NOT_IN_THE_EXAMPLE: &[(&str, &str)] = &[
     ),
     ("spanwire.main_thread.delay", "it has no event loop to wake"),
     (
+        "spanwire.ipc.spans.skipped",
+        "it sends a few events a second",
+    ),
+    (
         "spanwire.webview.process.cpu.utilization",
         "it has no webview",
     ),
