@@ -182,7 +182,9 @@ fn emit_everything() {
     limits.event_spans_per_second_max = 0;
     let flooded = Ipc::builder("flooded").limits(limits).build();
     let mut flooding = ModelPage::load(&flooded, "p1");
+    // The first shows that its spans go somewhere.
     flooding.emit(&flooded, "good", json!(1));
+    flooding.emit(&flooded, "good", json!(2));
     ipc.emit("again", &1).unwrap();
     let script = ipc.next_script().unwrap();
     ipc.evaluation_failed(script);

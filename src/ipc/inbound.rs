@@ -292,6 +292,9 @@ impl Ipc {
         let _entered = span.enter();
         let _unsampled = (!is_traced).then(|| Spans::unsampled().attach());
         let context = Spans::parent();
+        if context.is_some() {
+            inner.spans.reached(started);
+        }
         let call = Call {
             event: Cow::Borrowed(&event.name),
             data: Cow::Borrowed(data),
@@ -320,7 +323,7 @@ impl Ipc {
 impl Inner {
     /// Whether a message gets spans: calls do, and events up to so many a second.
     fn is_traced(&self, caller: Caller, now: Stamp) -> bool {
-        let is_traced = caller.call.is_some() || self.spans.admits(Direction::Inbound, now);
+        let is_traced = caller.call.is_some() || self.spans.admits_handler(now);
         if !is_traced {
             self.series.span_skipped(Direction::Inbound);
         }

@@ -293,6 +293,8 @@ impl<'de: 'a, 'a> Deserialize<'de> for Message<'a> {
 }
 
 /// All fields of all kinds. A tagged enum would copy every payload while it looks for its tag.
+///
+/// What is rare is boxed: this is moved about for each message.
 #[derive(Deserialize)]
 struct RawMessage<'a> {
     #[serde(borrow)]
@@ -309,25 +311,25 @@ struct RawMessage<'a> {
     /// Small enough that no page can make a counter overflow.
     count: Option<u32>,
     #[serde(borrow, rename = "type")]
-    error: Option<Text<'a>>,
+    error: Option<Box<Text<'a>>>,
     at: Option<f64>,
     done: Option<f64>,
     ran: Option<Vec<(u64, f64, f64)>>,
     span: Option<u64>,
     parent: Option<u64>,
     #[serde(borrow)]
-    name: Option<Text<'a>>,
+    name: Option<Box<Text<'a>>>,
     value: Option<f64>,
     #[serde(borrow)]
-    unit: Option<Text<'a>>,
+    unit: Option<Box<Text<'a>>>,
     #[serde(borrow)]
-    category: Option<Text<'a>>,
+    category: Option<Box<Text<'a>>>,
     #[serde(borrow)]
-    rating: Option<Text<'a>>,
+    rating: Option<Box<Text<'a>>>,
     #[serde(borrow)]
-    outcome: Option<Text<'a>>,
+    outcome: Option<Box<Text<'a>>>,
     #[serde(borrow)]
-    code: Option<Text<'a>>,
+    code: Option<Box<Text<'a>>>,
 }
 
 impl<'a> RawMessage<'a> {

@@ -6,7 +6,7 @@
 use std::cell::OnceCell;
 use std::collections::hash_map::RandomState;
 use std::hash::BuildHasher;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, LazyLock, OnceLock};
 use std::time::{Duration, SystemTime};
 
@@ -34,6 +34,8 @@ pub(super) struct Spans {
     epoch: AtomicU64,
     /// Of events from the page, and to it.
     rates: [SpanRate; 2],
+    /// A handler's span was one of OpenTelemetry's.
+    reached: AtomicBool,
 }
 
 /// How long to go without a tracer before looking again.
@@ -53,11 +55,26 @@ impl Spans {
             look_again_at: AtomicU64::new(0),
             epoch: AtomicU64::new(0),
             rates: [(); 2].map(|()| SpanRate::per_second(events_per_second)),
+            reached: AtomicBool::new(false),
+        }
+    }
+
+    /// Whether one more event from the page may have a span. Where none was seen to reach
+    /// OpenTelemetry there is nothing to save.
+    pub(super) fn admits_handler(&self, now: Stamp) -> bool {
+        !self.reached.load(Ordering::Relaxed) || self.admits(Direction::Inbound, now)
+    }
+
+    /// A handler's span reached OpenTelemetry.
+    pub(super) fn reached(&self, now: Stamp) {
+        if !self.reached.load(Ordering::Relaxed) && !self.reached.swap(true, Ordering::Relaxed) {
+            // That one counts, too.
+            self.admits(Direction::Inbound, now);
         }
     }
 
     /// Whether one more event may have spans.
-    pub(super) fn admits(&self, direction: Direction, now: Stamp) -> bool {
+    fn admits(&self, direction: Direction, now: Stamp) -> bool {
         self.rates[direction as usize].admits(now)
     }
 
