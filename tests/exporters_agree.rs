@@ -228,8 +228,7 @@ fn sums_and_buckets_of_both_exporters_equal_the_ledger() {
         (counters, histograms),
         (scraped_of("_total"), scraped_of("_count"))
     );
-    // One counter of these is of the events that came too fast to have spans.
-    assert_eq!((counters, histograms), (9, 11));
+    assert_eq!((counters, histograms), (8, 11));
 }
 
 fn labels(
