@@ -277,6 +277,9 @@ impl Ipc {
                 Verdict::invalid_name()
             };
             let context = Spans::parent();
+            if context.is_some() {
+                inner.spans.reached(inner.clock.now());
+            }
             inner.finish(&series, caller, verdict, None, context);
             drop(span);
             return;
