@@ -261,43 +261,29 @@ impl Ipc {
         inner
             .series
             .message_size(Direction::Inbound, data.get().len());
+        let started = inner.clock.now();
         // Kept while the listeners run: it is no lock, and whoever adds one does not wait for it.
         let events = inner.handler.events();
         let Some(event) = events.get(name) else {
             let series = inner.posted_series(name);
-            let span = if inner.is_traced(caller, inner.clock.now()) {
-                let parent = inner.parent_on_page(&series, caller, stamps);
-                inner.span(&series, caller, parent).entered()
-            } else {
-                Span::none().entered()
-            };
+            let span = inner.message_span(&series, caller, stamps, started);
+            let entered = span.unwrap_or_else(Span::none).entered();
             let verdict = if is_event_name(name) {
                 Verdict::unknown_event(name)
             } else {
                 Verdict::invalid_name()
             };
-            let context = Spans::parent();
-            if context.is_some() {
-                inner.spans.reached(inner.clock.now());
-            }
+            let context = inner.spans.handlers_parent(started);
             inner.finish(&series, caller, verdict, None, context);
-            drop(span);
+            drop(entered);
             return;
         };
-        let started = inner.clock.now();
-        let is_traced = inner.is_traced(caller, started);
-        let span = if is_traced {
-            let parent = inner.parent_on_page(&event.series, caller, stamps);
-            inner.span(&event.series, caller, parent)
-        } else {
-            Span::none()
-        };
+        let span = inner.message_span(&event.series, caller, stamps, started);
+        let is_traced = span.is_some();
+        let span = span.unwrap_or_else(Span::none);
         let _entered = span.enter();
         let _unsampled = (!is_traced).then(|| Spans::unsampled().attach());
-        let context = Spans::parent();
-        if context.is_some() {
-            inner.spans.reached(started);
-        }
+        let context = inner.spans.handlers_parent(started);
         let call = Call {
             event: Cow::Borrowed(&event.name),
             data: Cow::Borrowed(data),
@@ -324,13 +310,20 @@ impl Ipc {
 }
 
 impl Inner {
-    /// Whether a message gets spans: calls do, and events up to so many a second.
-    fn is_traced(&self, caller: Caller, now: Stamp) -> bool {
-        let is_traced = caller.call.is_some() || self.spans.admits_handler(now);
-        if !is_traced {
-            self.series.span_skipped(Direction::Inbound);
+    /// The span of a message's handler: calls have one, and events up to so many a second.
+    fn message_span(
+        &self,
+        series: &EventSeries,
+        caller: Caller,
+        stamps: Stamps<'_>,
+        now: Stamp,
+    ) -> Option<Span> {
+        if caller.call.is_some() || self.spans.admits_handler(now) {
+            let parent = self.parent_on_page(series, caller, stamps);
+            return Some(self.span(series, caller, parent));
         }
-        is_traced
+        self.series.span_skipped(Direction::Inbound);
+        None
     }
 
     /// What a text is to this wire, told by its first bytes.

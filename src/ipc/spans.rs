@@ -65,8 +65,17 @@ impl Spans {
         !self.reached.load(Ordering::Relaxed) || self.admits(Direction::Inbound, now)
     }
 
+    /// What goes on in a handler, to be a later span's parent.
+    pub(super) fn handlers_parent(&self, now: Stamp) -> Option<Context> {
+        let parent = Self::parent();
+        if parent.is_some() {
+            self.has_reached(now);
+        }
+        parent
+    }
+
     /// A handler's span reached OpenTelemetry.
-    pub(super) fn reached(&self, now: Stamp) {
+    fn has_reached(&self, now: Stamp) {
         if !self.reached.load(Ordering::Relaxed) && !self.reached.swap(true, Ordering::Relaxed) {
             // That one counts, too.
             self.admits(Direction::Inbound, now);
