@@ -74,12 +74,9 @@ fn has(spans: &[String], wanted: &str) -> bool {
     spans.iter().any(|span| span == wanted)
 }
 
-#[test]
-fn minimal_flushes_its_spans_before_the_loop_ends_the_process() {
-    let receiver = Receiver::start();
-    let said = run("minimal", &receiver);
-    assert!(said.contains("- Messages Received: 2"), "{said}");
-    let spans = spans(&receiver);
+/// The spans of one call and one event arrived, although the loop ended the process.
+fn has_a_greeting(receiver: &Receiver) {
+    let spans = spans(receiver);
     for span in [
         "main server greet",
         "main consumer greeted",
@@ -90,18 +87,19 @@ fn minimal_flushes_its_spans_before_the_loop_ends_the_process() {
 }
 
 #[test]
+fn minimal_flushes_its_spans_before_the_loop_ends_the_process() {
+    let receiver = Receiver::start();
+    let said = run("minimal", &receiver);
+    assert!(said.contains("- Messages Received: 2"), "{said}");
+    has_a_greeting(&receiver);
+}
+
+#[test]
 fn winit_does_the_same() {
     let receiver = Receiver::start();
     let said = run("winit", &receiver);
     assert!(said.contains("the page was greeted"), "{said}");
-    let spans = spans(&receiver);
-    for span in [
-        "main server greet",
-        "main consumer greeted",
-        "main internal reply greet",
-    ] {
-        assert!(has(&spans, span), "{span} in {spans:?}");
-    }
+    has_a_greeting(&receiver);
 }
 
 #[test]
