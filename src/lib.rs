@@ -66,6 +66,7 @@ pub mod ipc;
 pub mod measurement;
 mod names;
 pub mod queue;
+mod rate;
 pub mod semconv;
 pub mod system;
 pub mod telemetry;

@@ -52,7 +52,6 @@ mod page_trace;
 mod propagation;
 mod script;
 mod series;
-mod span_rate;
 mod spans;
 mod stats;
 mod trace;

@@ -20,9 +20,10 @@ use opentelemetry::{Context, KeyValue};
 use super::live_span::later;
 use super::outbox::{Body, Ended, Ran};
 use super::series::Direction;
-use super::span_rate::SpanRate;
+
 use crate::clock::{Clock, Stamp};
 use crate::instruments::install_epoch;
+use crate::rate::Rate;
 use crate::semconv;
 
 /// Where the spans go: a tracer that the app gave, or the global one once there is one.
@@ -33,7 +34,7 @@ pub(super) struct Spans {
     /// The last install of ours that was seen: a new one is a reason to look at once.
     epoch: AtomicU64,
     /// Of events from the page, and to it.
-    rates: [SpanRate; 2],
+    rates: [Rate; 2],
     /// A handler's span was one of OpenTelemetry's.
     reached: AtomicBool,
 }
@@ -54,7 +55,7 @@ impl Spans {
             tracer: cell,
             look_again_at: AtomicU64::new(0),
             epoch: AtomicU64::new(0),
-            rates: [(); 2].map(|()| SpanRate::per_second(events_per_second)),
+            rates: [(); 2].map(|()| Rate::per_second(events_per_second)),
             reached: AtomicBool::new(false),
         }
     }
