@@ -17,6 +17,7 @@ use super::background::Background;
 use super::builder::{PageEvents, PageTraces};
 use super::call::{Answer, Call};
 use super::handler::{Running, Verdict};
+use super::main_thread::Thread;
 use super::message::{Form, Inbound, Posted, Record, form_of, parse_batch, parse_plain, same};
 use super::outbox::{Body, Credit, Facts, Phase, died};
 use super::page::{Admitted, Refused};
@@ -133,7 +134,8 @@ impl Ipc {
             call: message.id,
             credit: Credit::None,
         };
-        self.handle(caller, &message.event, &message.data, Stamps::default());
+        let stamps = Stamps::none(&message.data);
+        self.handle(caller, &message.event, &message.data, stamps);
     }
 
     fn receive_batch(&self, text: &str, origin: Option<&str>) {
@@ -161,8 +163,9 @@ impl Ipc {
         let arrival = Arrival {
             sent: batch.sent,
             received,
+            posted,
         };
-        inner.heard(&batch.page, arrival, posted);
+        inner.heard(&batch.page, arrival);
         for message in batch.messages {
             match message {
                 None => inner.refuse_text(ErrorType::Malformed),
@@ -171,7 +174,11 @@ impl Ipc {
                         Ok(()) => {
                             inner.origins.trust(origin);
                             // From a page that was not there when the batch came.
-                            inner.heard(&batch.page, arrival, 0);
+                            let arrival = Arrival {
+                                posted: 0,
+                                ..arrival
+                            };
+                            inner.heard(&batch.page, arrival);
                         }
                         Err(error) => {
                             inner.series.protocol_error(error);
@@ -211,7 +218,7 @@ impl Ipc {
             call: None,
             credit: Credit::None,
         };
-        self.handle(caller, &event, detail, Stamps::default());
+        self.handle(caller, &event, detail, Stamps::none(detail));
     }
 
     fn posted(&self, page: &str, posted: &Posted<'_>, arrival: Arrival) {
@@ -250,6 +257,7 @@ impl Ipc {
             traceparent: posted.traceparent.as_deref(),
             at: posted.at,
             span: posted.span,
+            size: posted.data.get().len(),
             arrival: Some(arrival),
         };
         self.handle(caller, &posted.event, posted.data, stamps);
@@ -258,15 +266,13 @@ impl Ipc {
     /// Runs a message through its listeners.
     fn handle(&self, caller: Caller, name: &str, data: &RawValue, stamps: Stamps<'_>) {
         let inner = &self.0;
-        inner
-            .series
-            .message_size(Direction::Inbound, data.get().len());
+        inner.series.message_size(Direction::Inbound, stamps.size);
         let started = inner.clock.now();
         // Kept while the listeners run: it is no lock, and whoever adds one does not wait for it.
         let events = inner.handler.events();
         let Some(event) = events.get(name) else {
             let series = inner.posted_series(name);
-            let span = inner.message_span(&series, caller, stamps, started);
+            let span = inner.message_span(&series, caller, stamps, started, None);
             let entered = span.unwrap_or_else(Span::none).entered();
             let verdict = if is_event_name(name) {
                 Verdict::unknown_event(name)
@@ -278,7 +284,11 @@ impl Ipc {
             drop(entered);
             return;
         };
-        let span = inner.message_span(&event.series, caller, stamps, started);
+        // What goes on elsewhere says so itself.
+        let thread = (!event.is_async())
+            .then(|| inner.main_thread.this())
+            .flatten();
+        let span = inner.message_span(&event.series, caller, stamps, started, thread);
         let is_traced = span.is_some();
         let span = span.unwrap_or_else(Span::none);
         let _entered = span.enter();
@@ -289,20 +299,24 @@ impl Ipc {
             data: Cow::Borrowed(data),
             wants_reply: caller.call.is_some(),
         };
-        match event.run(&call) {
+        let running = event.run(&call);
+        let took = inner.clock.now().since(started);
+        if inner.main_thread.was_blocked(took) {
+            event.series.blocked();
+            span.record(semconv::MAIN_THREAD_BLOCKED_S, took.as_secs_f64());
+        }
+        match running {
             Running::Done(verdict) => {
-                let took = inner.clock.now().since(started);
                 inner.finish(&event.series, caller, verdict, Some(took), context);
             }
             Running::Pending(running) => {
                 let series = Arc::clone(&event.series);
-                let bytes = data.get().len();
                 let running = if is_traced {
                     running
                 } else {
                     running.with_context(Context::current()).boxed()
                 };
-                Background::new(inner, series, caller, bytes, started, context)
+                Background::new(inner, series, caller, stamps.size, started, context)
                     .spawn(running, &span);
             }
         }
@@ -317,10 +331,11 @@ impl Inner {
         caller: Caller,
         stamps: Stamps<'_>,
         now: Stamp,
+        thread: Option<Thread>,
     ) -> Option<Span> {
         if caller.call.is_some() || self.spans.admits_handler(now) {
             let parent = self.parent_on_page(series, caller, stamps);
-            return Some(self.span(series, caller, parent));
+            return Some(self.span(series, caller, stamps.size, thread, parent));
         }
         self.series.span_skipped(Direction::Inbound);
         None
@@ -451,7 +466,14 @@ impl Inner {
         Some(Context::new().with_remote_span_context(parent?))
     }
 
-    fn span(&self, series: &EventSeries, caller: Caller, parent: Option<Context>) -> Span {
+    fn span(
+        &self,
+        series: &EventSeries,
+        caller: Caller,
+        size: usize,
+        thread: Option<Thread>,
+        parent: Option<Context>,
+    ) -> Span {
         let name = &**series.label();
         let span = tracing::info_span!(
             target: "spanwire",
@@ -463,6 +485,9 @@ impl Inner {
             { semconv::RPC_SYSTEM_NAME } = semconv::RPC_SYSTEM,
             { semconv::RPC_METHOD } = name,
             { semconv::WEBVIEW_NAME } = &*self.config.name,
+            { semconv::MESSAGE_SIZE_BY } = size,
+            { semconv::THREAD } = thread.map(Thread::as_str),
+            { semconv::MAIN_THREAD_BLOCKED_S } = tracing::field::Empty,
             { semconv::ERROR_TYPE } = tracing::field::Empty,
         );
         if let Some(parent) = parent {

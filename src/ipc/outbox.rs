@@ -33,6 +33,8 @@ pub(super) struct Outbound {
     pub(super) series: Arc<EventSeries>,
     pub(super) parent: Option<Box<Parent>>,
     pub(super) enqueued_at: Stamp,
+    /// How long the UI thread had kept the wire waiting in all then.
+    pub(super) waited_for_ui: Duration,
 }
 
 /// What was going on where a message was sent: the parent of its span.
@@ -159,6 +161,8 @@ pub(super) fn died(message: Outbound, end: End) -> Ended {
 pub(super) struct Journey {
     /// When it left the queue, and after what wait.
     pub(super) dequeued: Option<(Stamp, Duration)>,
+    /// How long of that wait the UI thread was woken and did not come.
+    pub(super) main_thread: Duration,
     /// When it was last sent, and with how many others.
     pub(super) dispatched: Option<(Stamp, usize)>,
     pub(super) attempts: u32,
@@ -178,6 +182,8 @@ pub(super) struct Facts {
     pub(super) retries: u64,
     /// Acknowledgements of messages that were not in flight.
     pub(super) unknown_acks: u64,
+    /// How long what was acknowledged had been on its way to the page.
+    pub(super) transit: Option<Duration>,
     /// What a page had open in the traces when it went away, and why it did.
     pub(super) open: Vec<(Box<LiveSpan>, ErrorType)>,
 }
@@ -201,6 +207,8 @@ pub(super) struct Outbox {
     /// Whether a script is worth its cost for the credits alone.
     credits_due: bool,
     failed_in_a_row: u32,
+    /// How long the UI thread has kept the wire waiting in all.
+    waited_for_ui: Duration,
 }
 
 #[derive(Debug)]
@@ -222,7 +230,13 @@ impl Outbox {
             credits: 0,
             credits_due: false,
             failed_in_a_row: 0,
+            waited_for_ui: Duration::ZERO,
         }
+    }
+
+    /// How long the UI thread, which is here now, kept the wire waiting in all.
+    pub(super) fn waited_for_ui(&mut self, in_all: Duration) {
+        self.waited_for_ui = in_all;
     }
 
     /// Keeps room for a reply of that size. Without room it keeps that for a refusal of the size
@@ -382,6 +396,10 @@ impl Outbox {
         self.next_id += 1;
         let journey = Journey {
             dequeued: Some((now, waited)),
+            main_thread: self
+                .waited_for_ui
+                .saturating_sub(message.waited_for_ui)
+                .min(waited),
             ..Journey::default()
         };
         self.open.insert(id, Open { message, journey });

@@ -158,14 +158,18 @@ impl Spans {
         };
         let journey = ended.journey;
         let mut attributes = attributes(event, webview);
+        attributes.push(count(semconv::MESSAGE_SIZE_BY, message.size()));
+        if !journey.main_thread.is_zero() {
+            attributes.push(KeyValue::new(
+                semconv::MAIN_THREAD_DELAY_S,
+                journey.main_thread.as_secs_f64(),
+            ));
+        }
         if let Some((_, wait)) = journey.dequeued {
             attributes.push(KeyValue::new(semconv::WAIT_S, wait.as_secs_f64()));
         }
         if let Some((_, batch)) = journey.dispatched {
-            attributes.push(KeyValue::new(
-                semconv::BATCH_SIZE,
-                i64::try_from(batch).unwrap_or(i64::MAX),
-            ));
+            attributes.push(count(semconv::BATCH_SIZE, batch));
         }
         if journey.attempts > 1 {
             attributes.push(KeyValue::new(
@@ -265,11 +269,16 @@ impl Found<'_> {
 
 /// What every span of the wire's messages carries, with room for more.
 pub(super) fn attributes(event: &Arc<str>, webview: &Arc<str>) -> Vec<KeyValue> {
-    let mut attributes = Vec::with_capacity(6);
+    let mut attributes = Vec::with_capacity(8);
     attributes.push(KeyValue::new(semconv::RPC_SYSTEM_NAME, semconv::RPC_SYSTEM));
     attributes.push(KeyValue::new(semconv::RPC_METHOD, Arc::clone(event)));
     attributes.push(KeyValue::new(semconv::WEBVIEW_NAME, Arc::clone(webview)));
     attributes
+}
+
+/// A number of things or bytes.
+pub(super) fn count(key: &'static str, count: usize) -> KeyValue {
+    KeyValue::new(key, i64::try_from(count).unwrap_or(i64::MAX))
 }
 
 /// The time now. The wall time is read when it is first asked for.

@@ -7,13 +7,14 @@ use std::sync::Arc;
 
 use opentelemetry::trace::{SpanBuilder, SpanKind};
 use opentelemetry::{Context, KeyValue};
+use serde_json::value::RawValue;
 
 use super::inbound::Caller;
 use super::live_span::{LiveSpan, Place};
 use super::message::{CancelCause, OpenSpan, PageTime};
 use super::outbox::{Body, Credit, Ended, Outbound, Parent};
-use super::series::EventSeries;
-use super::spans::attributes;
+use super::series::{Direction, EventSeries};
+use super::spans::{attributes, count};
 use super::wire::Inner;
 use crate::clock::Stamp;
 use crate::names::is_event_name;
@@ -24,22 +25,39 @@ use crate::semconv::{self, ErrorType};
 pub(super) struct Arrival {
     pub(super) sent: Option<PageTime>,
     pub(super) received: Stamp,
+    /// Calls and events in it.
+    pub(super) posted: usize,
 }
 
 /// What a message from the page says of its trace.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug)]
 pub(super) struct Stamps<'a> {
     pub(super) traceparent: Option<&'a str>,
     /// When the page called `invoke` or `emit`.
     pub(super) at: Option<PageTime>,
     /// The page's span that it did so in.
     pub(super) span: Option<u64>,
+    /// Bytes of its payload.
+    pub(super) size: usize,
     pub(super) arrival: Option<Arrival>,
 }
 
+impl Stamps<'_> {
+    /// Of a message that says nothing of its trace.
+    pub(super) fn none(data: &RawValue) -> Self {
+        Self {
+            traceparent: None,
+            at: None,
+            span: None,
+            size: data.get().len(),
+            arrival: None,
+        }
+    }
+}
+
 impl Inner {
-    /// Learns from a batch of that page, with `posted` calls and events in it.
-    pub(super) fn heard(&self, page: &str, arrival: Arrival, posted: usize) {
+    /// Learns from a batch of that page.
+    pub(super) fn heard(&self, page: &str, arrival: Arrival) {
         let transit = {
             let mut page_now = self.page();
             page_now.heard(page, arrival.received);
@@ -53,10 +71,10 @@ impl Inner {
             trace.clock.heard(sent, arrival.received);
             trace.clock.transit(sent, arrival.received)
         };
-        if posted > 0
+        if arrival.posted > 0
             && let Some(transit) = transit
         {
-            self.series.transit(transit);
+            self.series.transit(Direction::Inbound, transit);
         }
     }
 
@@ -79,6 +97,7 @@ impl Inner {
             series,
             parent,
             enqueued_at,
+            waited_for_ui: self.waited_for_ui(enqueued_at),
         }
     }
 
@@ -111,9 +130,12 @@ impl Inner {
         let (Some(call), Some(start)) = (caller.call, start) else {
             return parent;
         };
+        let mut attributes = attributes(series.label(), &self.config.name);
+        attributes.push(count(semconv::MESSAGE_SIZE_BY, stamps.size));
+        attributes.push(count(semconv::BATCH_SIZE, arrival.posted));
         let span = SpanBuilder::from_name(series.label().to_string())
             .with_kind(SpanKind::Client)
-            .with_attributes(attributes(series.label(), &self.config.name));
+            .with_attributes(attributes);
         let Some(mut span) = self.begin(span, start, place.as_ref(), parent.as_ref()) else {
             return parent;
         };
