@@ -13,6 +13,7 @@ use serde_json::value::{RawValue, to_raw_value};
 use tracing::Span;
 use tracing_opentelemetry::OpenTelemetrySpanExt;
 
+use super::around::Around;
 use super::background::Background;
 use super::builder::{PageEvents, PageTraces};
 use super::call::{Answer, Call};
@@ -264,26 +265,32 @@ impl Ipc {
         let started = inner.clock.now();
         // Kept while the listeners run: it is no lock, and whoever adds one does not wait for it.
         let events = inner.handler.events();
-        let Some(event) = events.get(name) else {
-            let series = inner.posted_series(name);
-            let span = inner.message_span(&series, caller, stamps, started);
-            let entered = span.unwrap_or_else(Span::none).entered();
+        let found = events.get(name);
+        let series = match found {
+            Some(event) => &event.series,
+            None => &inner.unheard_series(name),
+        };
+        let around = inner.handled_in(series, caller, stamps, started);
+        let untraced = matches!(around, Around::Untraced(_));
+        // Attached before the span is made, so that a layer of ours does not make one.
+        let _here = untraced.then(|| around.context().cloned().unwrap_or_default().attach());
+        let span = inner.span(series, caller, &around);
+        let _entered = span.enter();
+        let around = match Around::here() {
+            Around::Nothing => around,
+            here => here,
+        };
+        if matches!(around, Around::Within(_)) {
+            inner.spans.has_reached(started);
+        }
+        let Some(event) = found else {
             let verdict = if is_event_name(name) {
                 Verdict::unknown_event(name)
             } else {
                 Verdict::invalid_name()
             };
-            let context = inner.spans.handlers_parent(started);
-            inner.finish(&series, caller, verdict, None, context);
-            drop(entered);
-            return;
+            return inner.finish(series, caller, verdict, None, &around);
         };
-        let span = inner.message_span(&event.series, caller, stamps, started);
-        let is_traced = span.is_some();
-        let span = span.unwrap_or_else(Span::none);
-        let _entered = span.enter();
-        let _unsampled = (!is_traced).then(|| Spans::unsampled().attach());
-        let context = inner.spans.handlers_parent(started);
         let call = Call {
             event: Cow::Borrowed(&event.name),
             data: Cow::Borrowed(data),
@@ -292,17 +299,17 @@ impl Ipc {
         match event.run(&call) {
             Running::Done(verdict) => {
                 let took = inner.clock.now().since(started);
-                inner.finish(&event.series, caller, verdict, Some(took), context);
+                inner.finish(series, caller, verdict, Some(took), &around);
             }
             Running::Pending(running) => {
-                let series = Arc::clone(&event.series);
+                let series = Arc::clone(series);
                 let bytes = data.get().len();
-                let running = if is_traced {
-                    running
-                } else {
+                let running = if untraced {
                     running.with_context(Context::current()).boxed()
+                } else {
+                    running
                 };
-                Background::new(inner, series, caller, bytes, started, context)
+                Background::new(inner, series, caller, bytes, started, around)
                     .spawn(running, &span);
             }
         }
@@ -310,20 +317,19 @@ impl Ipc {
 }
 
 impl Inner {
-    /// The span of a message's handler: calls have one, and events up to so many a second.
-    fn message_span(
+    /// What a message's handler goes on in: calls have spans, and events up to so many a second.
+    fn handled_in(
         &self,
         series: &EventSeries,
         caller: Caller,
         stamps: Stamps<'_>,
         now: Stamp,
-    ) -> Option<Span> {
+    ) -> Around {
         if caller.call.is_some() || self.spans.admits_handler(now) {
-            let parent = self.parent_on_page(series, caller, stamps);
-            return Some(self.span(series, caller, parent));
+            return self.around_handler(series, caller, stamps);
         }
         self.series.span_skipped(Direction::Inbound);
-        None
+        Spans::untraced()
     }
 
     /// What a text is to this wire, told by its first bytes.
@@ -374,8 +380,16 @@ impl Inner {
     fn posted_series(&self, name: &str) -> Arc<EventSeries> {
         match self.handler.events().get(name) {
             Some(event) => Arc::clone(&event.series),
-            None if is_event_name(name) => self.series.event(name, Origin::Other),
-            None => Arc::clone(self.series.nameless()),
+            None => self.unheard_series(name),
+        }
+    }
+
+    /// The series of a name that nobody listens to.
+    fn unheard_series(&self, name: &str) -> Arc<EventSeries> {
+        if is_event_name(name) {
+            self.series.event(name, Origin::Other)
+        } else {
+            Arc::clone(self.series.nameless())
         }
     }
 
@@ -451,7 +465,9 @@ impl Inner {
         Some(Context::new().with_remote_span_context(parent?))
     }
 
-    fn span(&self, series: &EventSeries, caller: Caller, parent: Option<Context>) -> Span {
+    /// The span of a message's handler. Where none is wanted, layers that are not ours get it all
+    /// the same.
+    fn span(&self, series: &EventSeries, caller: Caller, around: &Around) -> Span {
         let name = &**series.label();
         let span = tracing::info_span!(
             target: "spanwire",
@@ -465,9 +481,9 @@ impl Inner {
             { semconv::WEBVIEW_NAME } = &*self.config.name,
             { semconv::ERROR_TYPE } = tracing::field::Empty,
         );
-        if let Some(parent) = parent {
+        if let Some(parent) = around.context() {
             // Fails only when no layer of OpenTelemetry's is there, and then there is no trace.
-            let _ = span.set_parent(parent);
+            let _ = span.set_parent(parent.clone());
         }
         span
     }
@@ -479,7 +495,7 @@ impl Inner {
         caller: Caller,
         verdict: Verdict,
         took: Option<Duration>,
-        context: Option<Context>,
+        around: &Around,
     ) {
         let verdict = if verdict.reply_size() > self.config.limits.outbound_bytes_max {
             Verdict::too_large()
@@ -489,7 +505,7 @@ impl Inner {
         let verdict = self.within_budget(caller, verdict);
         ended(series, verdict.end, took);
         match caller.call {
-            Some(call) => self.reply(caller, call, series, verdict.answer, context),
+            Some(call) => self.reply(caller, call, series, verdict.answer, around),
             None => self.refund(caller),
         }
     }
@@ -524,7 +540,7 @@ impl Inner {
         call: u64,
         series: &Arc<EventSeries>,
         answer: Answer,
-        context: Option<Context>,
+        around: &Around,
     ) {
         self.stats.accepted();
         let body = Body::Reply {
@@ -532,11 +548,11 @@ impl Inner {
             result: answer,
             credit: caller.credit,
         };
-        let reply = self.outbound(body, Arc::clone(series), context);
+        let reply = self.outbound(body, Arc::clone(series), around);
         let refused = self.page().reply(caller.generation, reply);
         match refused {
             Ok(()) => self.wake(),
-            Err((reply, error)) => self.ended(&died(reply, Err(error))),
+            Err((reply, error)) => self.ended(died(reply, Err(error))),
         }
     }
 }

@@ -3,9 +3,8 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
-use opentelemetry::Context;
 use serde_json::value::RawValue;
 
 use super::call::Rejection;
@@ -31,16 +30,9 @@ pub(super) enum Phase {
 pub(super) struct Outbound {
     pub(super) body: Body,
     pub(super) series: Arc<EventSeries>,
-    pub(super) parent: Option<Box<Parent>>,
+    /// Its span, where it has one.
+    pub(super) span: Option<Box<LiveSpan>>,
     pub(super) enqueued_at: Stamp,
-}
-
-/// What was going on where a message was sent: the parent of its span.
-#[derive(Debug)]
-pub(super) struct Parent {
-    pub(super) context: Context,
-    /// The wall time then: the message's span does not begin before its parent did.
-    pub(super) wall: SystemTime,
 }
 
 #[derive(Debug)]

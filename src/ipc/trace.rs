@@ -8,11 +8,12 @@ use std::sync::Arc;
 use opentelemetry::trace::{SpanBuilder, SpanKind};
 use opentelemetry::{Context, KeyValue};
 
+use super::around::Around;
 use super::inbound::Caller;
 use super::live_span::{LiveSpan, Place};
 use super::message::{CancelCause, OpenSpan, PageTime};
-use super::outbox::{Body, Credit, Ended, Outbound, Parent};
-use super::series::EventSeries;
+use super::outbox::{Body, Credit, Ended, Outbound};
+use super::series::{Direction, EventSeries};
 use super::spans::attributes;
 use super::wire::Inner;
 use crate::clock::Stamp;
@@ -65,65 +66,99 @@ impl Inner {
         &self,
         body: Body,
         series: Arc<EventSeries>,
-        context: Option<Context>,
+        around: &Around,
     ) -> Outbound {
-        let (enqueued_at, parent) = match context {
-            Some(context) => {
-                let (stamp, wall) = self.clock.now_and_wall();
-                (stamp, Some(Box::new(Parent { context, wall })))
-            }
-            None => (self.clock.now(), None),
+        let found = match around {
+            Around::Untraced(_) => None,
+            Around::Nothing | Around::Within(_) => self.spans.tracer(&self.clock),
+        };
+        let Some(tracer) = found else {
+            return Outbound {
+                body,
+                series,
+                span: None,
+                enqueued_at: self.clock.now(),
+            };
+        };
+        let (enqueued_at, wall) = self.clock.now_and_wall();
+        let (verb, kind) = match body {
+            Body::Reply { .. } => ("reply ", SpanKind::Internal),
+            Body::Event { .. } | Body::Eval { .. } => ("send ", SpanKind::Producer),
+        };
+        // Calls are bounded by the page's window, and each has its reply.
+        let is_bounded = matches!(body, Body::Reply { .. });
+        let span = if is_bounded || self.spans.admits(Direction::Outbound, enqueued_at) {
+            let event = series.label();
+            let span = SpanBuilder::from_name([verb, event].concat())
+                .with_kind(kind)
+                .with_start_time(wall)
+                .with_attributes(attributes(event, &self.config.name));
+            let span = tracer.start(around.context(), span);
+            span.map(|span| LiveSpan::new(span, enqueued_at, wall))
+                .filter(LiveSpan::is_recording)
+                .map(Box::new)
+        } else {
+            self.series.span_skipped(Direction::Outbound);
+            None
         };
         Outbound {
             body,
             series,
-            parent,
+            span,
             enqueued_at,
         }
     }
 
-    /// The parent of a handler's span: the span of the page's call, which begins here if the page
-    /// says when it did; otherwise what the call was made in.
-    pub(super) fn parent_on_page(
+    /// What the handler of a message goes on in: the span of the page's call or event, which is made
+    /// here if the page says when it began; otherwise what the page did so in.
+    pub(super) fn around_handler(
         &self,
         series: &EventSeries,
         caller: Caller,
         stamps: Stamps<'_>,
-    ) -> Option<Context> {
+    ) -> Around {
         let remote = self.remote_parent(stamps.traceparent);
+        let outside = || remote.clone().map_or(Around::Nothing, Around::Within);
         let Some(arrival) = stamps.arrival else {
-            return remote;
+            return outside();
         };
-        let begins_here = caller.call.is_some() && stamps.at.is_some();
-        if !begins_here && stamps.span.is_none() {
-            return remote;
+        if stamps.at.is_none() && stamps.span.is_none() {
+            return outside();
         }
         let (place, start, posted) = {
             let mut page = self.page();
             let Some(trace) = page.trace(caller.generation) else {
-                return remote;
+                return outside();
             };
             let host = |time| trace.clock.to_host(time, arrival.received);
             let place = stamps.span.and_then(|span| trace.place(span)).cloned();
             (place, stamps.at.and_then(host), arrival.sent.and_then(host))
         };
-        let parent = place.as_ref().map(Place::as_parent).or(remote);
-        let (Some(call), Some(start)) = (caller.call, start) else {
-            return parent;
+        let around = place.as_ref().map_or_else(outside, Place::around);
+        let (Some(start), Around::Nothing | Around::Within(_)) = (start, &around) else {
+            return around;
         };
-        let span = SpanBuilder::from_name(series.label().to_string())
-            .with_kind(SpanKind::Client)
-            .with_attributes(attributes(series.label(), &self.config.name));
-        let Some(mut span) = self.begin(span, start, place.as_ref(), parent.as_ref()) else {
-            return parent;
+        let event = series.label();
+        let span = match caller.call {
+            Some(_) => SpanBuilder::from_name(event.to_string()).with_kind(SpanKind::Client),
+            None => SpanBuilder::from_name(["send ", event].concat()).with_kind(SpanKind::Producer),
         };
+        let span = span.with_attributes(attributes(event, &self.config.name));
+        let Some(mut span) = self.begin(span, start, place.as_ref(), around.context()) else {
+            return around;
+        };
+        let around = span.place().around();
+        if !span.is_recording() {
+            return around;
+        }
         let start = span.place().start;
-        span.event(
-            "posted",
-            posted.unwrap_or(start).max(start).min(arrival.received),
-        );
-        span.event("received", arrival.received.max(start));
-        let parent = span.place().as_parent();
+        let received = arrival.received.max(start);
+        span.event("posted", posted.unwrap_or(start).max(start).min(received));
+        let Some(call) = caller.call else {
+            span.finish(None, received);
+            return around;
+        };
+        span.event("received", received);
         let refused = match self.page().trace(caller.generation) {
             Some(trace) => {
                 trace.call_began(call, span);
@@ -135,7 +170,7 @@ impl Inner {
             // Another thread saw the page go away meanwhile.
             span.fail(ErrorType::PageGone.as_str(), self.clock.now());
         }
-        Some(parent)
+        around
     }
 
     /// Starts a span of the page's, not before the one that it is in.
@@ -146,7 +181,7 @@ impl Inner {
         place: Option<&Place>,
         parent: Option<&Context>,
     ) -> Option<Box<LiveSpan>> {
-        let tracer = self.spans.tracer(self.clock.now())?;
+        let tracer = self.spans.tracer(&self.clock)?;
         let start = place.map_or(start, |place| start.max(place.start));
         let wall = self.clock.wall(start);
         let wall = place.map_or(wall, |place| wall.max(place.wall));

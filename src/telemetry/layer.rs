@@ -71,6 +71,24 @@ impl<S> Filter<S> for Wanted {
     }
 }
 
+/// Lets events through alone, so that a layer which has no use for spans is no reason to keep them.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Events;
+
+impl<S> Filter<S> for Events {
+    fn enabled(&self, metadata: &Metadata<'_>, _: &Context<'_, S>) -> bool {
+        metadata.is_event()
+    }
+
+    fn callsite_enabled(&self, metadata: &'static Metadata<'static>) -> Interest {
+        if metadata.is_event() {
+            Interest::always()
+        } else {
+            Interest::never()
+        }
+    }
+}
+
 /// Whether a target is of a crate that carries telemetry.
 fn is_transport(target: &str) -> bool {
     let root = target.split("::").next().unwrap_or_default();

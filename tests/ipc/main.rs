@@ -4,6 +4,7 @@
 mod bad_input;
 mod budgets;
 mod cardinality;
+mod head_sampling;
 mod hostile_stamps;
 mod ledger;
 mod life;
