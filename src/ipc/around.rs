@@ -1,7 +1,7 @@
 //! What a message is sent or handled in.
 
 use opentelemetry::Context;
-use opentelemetry::trace::TraceContextExt;
+use opentelemetry::trace::{SpanContext, TraceContextExt};
 
 use crate::untraced;
 
@@ -30,9 +30,9 @@ impl Around {
         })
     }
 
-    /// A place where nothing has spans, below `context`.
-    pub(super) fn untraced(context: &Context) -> Self {
-        Self::Untraced(untraced::mark(context))
+    /// A place where nothing has spans, below one that is not sampled.
+    pub(super) fn untraced(span: SpanContext) -> Self {
+        Self::Untraced(untraced::below(span))
     }
 
     /// The parent of a span that is made in any case.

@@ -271,18 +271,15 @@ impl Ipc {
             None => &inner.unheard_series(name),
         };
         let around = inner.handled_in(series, caller, stamps, started);
-        let untraced = matches!(around, Around::Untraced(_));
-        // Attached before the span is made, so that a layer of ours does not make one.
-        let _here = untraced.then(|| around.context().cloned().unwrap_or_default().attach());
-        let span = inner.span(series, caller, &around);
-        let _entered = span.enter();
-        let around = match Around::here() {
-            Around::Nothing => around,
-            here => here,
+        let (span, _untraced) = match &around {
+            Around::Untraced(context) => (Span::none(), Some(context.clone().attach())),
+            Around::Nothing | Around::Within(_) => (inner.span(series, caller, &around), None),
         };
-        if matches!(around, Around::Within(_)) {
-            inner.spans.has_reached(started);
-        }
+        let _entered = span.enter();
+        let around = match around {
+            Around::Untraced(_) => around,
+            Around::Nothing | Around::Within(_) => inner.within(around, started),
+        };
         let Some(event) = found else {
             let verdict = if is_event_name(name) {
                 Verdict::unknown_event(name)
@@ -304,10 +301,9 @@ impl Ipc {
             Running::Pending(running) => {
                 let series = Arc::clone(series);
                 let bytes = data.get().len();
-                let running = if untraced {
-                    running.with_context(Context::current()).boxed()
-                } else {
-                    running
+                let running = match &around {
+                    Around::Untraced(context) => running.with_context(context.clone()).boxed(),
+                    Around::Nothing | Around::Within(_) => running,
                 };
                 Background::new(inner, series, caller, bytes, started, around)
                     .spawn(running, &span);
@@ -330,6 +326,18 @@ impl Inner {
         }
         self.series.span_skipped(Direction::Inbound);
         Spans::untraced()
+    }
+
+    /// What goes on within the handler's span, which is entered; `around` it when there is none.
+    fn within(&self, around: Around, started: Stamp) -> Around {
+        let within = match Around::here() {
+            Around::Nothing => around,
+            here => here,
+        };
+        if matches!(within, Around::Within(_)) {
+            self.spans.has_reached(started);
+        }
+        within
     }
 
     /// What a text is to this wire, told by its first bytes.
@@ -465,8 +473,7 @@ impl Inner {
         Some(Context::new().with_remote_span_context(parent?))
     }
 
-    /// The span of a message's handler. Where none is wanted, layers that are not ours get it all
-    /// the same.
+    /// The span of a message's handler.
     fn span(&self, series: &EventSeries, caller: Caller, around: &Around) -> Span {
         let name = &**series.label();
         let span = tracing::info_span!(

@@ -41,11 +41,10 @@ impl Place {
 
     /// What goes on within it.
     pub(super) fn around(&self) -> Around {
-        let context = self.as_parent();
         if self.is_recording {
-            Around::Within(context)
+            Around::Within(self.as_parent())
         } else {
-            Around::untraced(&context)
+            Around::untraced(self.context.clone())
         }
     }
 
@@ -73,11 +72,6 @@ impl LiveSpan {
 
     pub(super) fn place(&self) -> &Place {
         &self.place
-    }
-
-    /// Whether somebody may get to see it.
-    pub(super) fn is_recording(&self) -> bool {
-        self.place.is_recording
     }
 
     pub(super) fn set(&mut self, key: &'static str, value: impl Into<Value>) {

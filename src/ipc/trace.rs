@@ -4,8 +4,10 @@
 //! None is made, ended or dropped while the page's lock is held, since that is the app's code.
 
 use std::sync::Arc;
+use std::time::SystemTime;
 
-use opentelemetry::trace::{SpanBuilder, SpanKind};
+use opentelemetry::global::BoxedSpan;
+use opentelemetry::trace::{Span, SpanBuilder, SpanKind};
 use opentelemetry::{Context, KeyValue};
 
 use super::around::Around;
@@ -93,10 +95,10 @@ impl Inner {
                 .with_kind(kind)
                 .with_start_time(wall)
                 .with_attributes(attributes(event, &self.config.name));
-            let span = tracer.start(around.context(), span);
-            span.map(|span| LiveSpan::new(span, enqueued_at, wall))
-                .filter(LiveSpan::is_recording)
-                .map(Box::new)
+            tracer
+                .start(around.context(), span)
+                .filter(|span| span.is_recording())
+                .map(|span| Box::new(LiveSpan::new(span, enqueued_at, wall)))
         } else {
             self.series.span_skipped(Direction::Outbound);
             None
@@ -144,13 +146,14 @@ impl Inner {
             None => SpanBuilder::from_name(["send ", event].concat()).with_kind(SpanKind::Producer),
         };
         let span = span.with_attributes(attributes(event, &self.config.name));
-        let Some(mut span) = self.begin(span, start, place.as_ref(), around.context()) else {
+        let Some(begun) = self.begin(span, start, place.as_ref(), around.context()) else {
             return around;
         };
-        let around = span.place().around();
-        if !span.is_recording() {
-            return around;
+        if !begun.span.is_recording() {
+            return Around::untraced(begun.span.span_context().clone());
         }
+        let mut span = begun.into_live();
+        let around = span.place().around();
         let start = span.place().start;
         let received = arrival.received.max(start);
         span.event("posted", posted.unwrap_or(start).max(start).min(received));
@@ -180,13 +183,13 @@ impl Inner {
         start: Stamp,
         place: Option<&Place>,
         parent: Option<&Context>,
-    ) -> Option<Box<LiveSpan>> {
+    ) -> Option<Begun> {
         let tracer = self.spans.tracer(&self.clock)?;
         let start = place.map_or(start, |place| start.max(place.start));
         let wall = self.clock.wall(start);
         let wall = place.map_or(wall, |place| wall.max(place.wall));
         let span = tracer.start(parent, span.with_start_time(wall))?;
-        Some(Box::new(LiveSpan::new(span, start, wall)))
+        Some(Begun { span, start, wall })
     }
 
     /// A call's reply ended, and with it the call: the page settled its promise, or never will.
@@ -273,9 +276,10 @@ impl Inner {
         let span = SpanBuilder::from_name(open.name.as_ref().to_owned())
             .with_kind(SpanKind::Internal)
             .with_attributes([webview]);
-        let Some(span) = self.begin(span, start, place.as_ref(), parent.as_ref()) else {
+        let Some(begun) = self.begin(span, start, place.as_ref(), parent.as_ref()) else {
             return;
         };
+        let span = begun.into_live();
         let refused = match self.page().trace(generation) {
             Some(trace) => trace.opened(open.span, span).err(),
             None => Some(span),
@@ -310,5 +314,18 @@ impl Inner {
                 span.finish(error, at.max(start));
             }
         }
+    }
+}
+
+/// A span of the page's that began, and when it did.
+struct Begun {
+    span: BoxedSpan,
+    start: Stamp,
+    wall: SystemTime,
+}
+
+impl Begun {
+    fn into_live(self) -> Box<LiveSpan> {
+        Box::new(LiveSpan::new(self.span, self.start, self.wall))
     }
 }

@@ -91,6 +91,10 @@ impl<S> Filter<S> for Events {
 
 /// Whether a target is of a crate that carries telemetry.
 fn is_transport(target: &str) -> bool {
+    // Most targets are told by their first letter.
+    if !target.starts_with(['h', 'o', 'r', 't', 'u']) {
+        return false;
+    }
     let root = target.split("::").next().unwrap_or_default();
     root.starts_with("opentelemetry")
         || matches!(
