@@ -73,6 +73,7 @@ pub mod telemetry;
 #[cfg(feature = "testing")]
 pub mod testing;
 pub mod timer;
+mod untraced;
 #[cfg(feature = "wry")]
 pub mod webview;
 

@@ -290,7 +290,7 @@ pub const SPANS: &[SpanInfo] = &[
     SpanInfo {
         name: "send {event}",
         kind: "producer",
-        description: "A message to the page, from `emit` to its acknowledgement.",
+        description: "A message to the page, from `emit` to its acknowledgement; or an event from the page, from `emit` to its receipt.",
     },
     SpanInfo {
         name: "reply {event}",

@@ -5,9 +5,9 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use futures_util::future::{AbortHandle, Abortable, BoxFuture};
-use opentelemetry::Context;
 use tracing::{Instrument, Span};
 
+use super::around::Around;
 use super::handler::Verdict;
 use super::inbound::{Caller, ended};
 use super::series::EventSeries;
@@ -24,8 +24,8 @@ pub(super) struct Background {
     /// Of the message's payload, which its handlers hold.
     bytes: usize,
     started: Stamp,
-    /// The parent of the reply's span.
-    context: Option<Context>,
+    /// What the reply's span is made in.
+    around: Around,
     ended: bool,
 }
 
@@ -36,7 +36,7 @@ impl Background {
         caller: Caller,
         bytes: usize,
         started: Stamp,
-        context: Option<Context>,
+        around: Around,
     ) -> Self {
         // Relaxed: the counts order nothing.
         inner.background.fetch_add(1, Ordering::Relaxed);
@@ -47,7 +47,7 @@ impl Background {
             caller,
             bytes,
             started,
-            context,
+            around,
             ended: false,
         }
     }
@@ -59,11 +59,10 @@ impl Background {
         };
         if self.inner.is_background_full() {
             self.ended = true;
-            let context = self.context.take();
             let verdict = Verdict::over_credit();
             return self
                 .inner
-                .finish(&self.series, self.caller, verdict, None, context);
+                .finish(&self.series, self.caller, verdict, None, &self.around);
         }
         let (abort, registration) = AbortHandle::new_pair();
         if let Some(call) = self.caller.call {
@@ -102,9 +101,8 @@ impl Background {
         self.ended = true;
         let took = self.took();
         if self.still_awaited() {
-            let context = self.context.take();
             self.inner
-                .finish(&self.series, self.caller, verdict, Some(took), context);
+                .finish(&self.series, self.caller, verdict, Some(took), &self.around);
         } else {
             ended(&self.series, verdict.end, Some(took));
             self.inner.refund(self.caller);

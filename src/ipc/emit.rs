@@ -6,9 +6,9 @@ use std::sync::Arc;
 use serde::Serialize;
 use serde_json::value::{RawValue, to_raw_value};
 
+use super::around::Around;
 use super::outbox::{Body, Outbound, Replay, died};
 use super::series::{Direction, EventSeries};
-use super::spans::Spans;
 use super::wire::{Inner, Ipc};
 use crate::names::{Origin, is_event_name};
 use crate::queue::{PushError, Pushed};
@@ -178,7 +178,7 @@ impl Inner {
         body: Body,
         key: Option<&str>,
     ) -> Result<(), EmitError> {
-        let message = self.outbound(body, series, Spans::parent());
+        let message = self.outbound(body, series, &Around::here());
         self.stats.accepted();
         if message.size() > self.config.limits.outbound_bytes_max {
             return Err(self.refused(message, ErrorType::TooLarge));
@@ -195,11 +195,11 @@ impl Inner {
         match pushed {
             Ok(Pushed::Queued) => Ok(()),
             Ok(Pushed::Superseded(older)) => {
-                self.ended(&died(older, Err(ErrorType::Superseded)));
+                self.ended(died(older, Err(ErrorType::Superseded)));
                 Ok(())
             }
             Ok(Pushed::Evicted(oldest)) => {
-                self.ended(&died(oldest, Err(ErrorType::QueueFull)));
+                self.ended(died(oldest, Err(ErrorType::QueueFull)));
                 Ok(())
             }
             Err(error) => {
@@ -217,8 +217,8 @@ impl Inner {
             ErrorType::Shutdown => EmitErrorReason::Closed,
             _ => EmitErrorReason::QueueFull,
         };
-        let ended = died(message, Err(error));
-        self.ended(&ended);
+        let mut ended = died(message, Err(error));
+        self.ended_at(&mut ended, self.clock.now());
         let (event, data) = match ended.message.body {
             Body::Event { name, data, .. } => {
                 (name.to_string(), String::from(Box::<str>::from(data)))

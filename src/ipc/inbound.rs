@@ -13,6 +13,7 @@ use serde_json::value::{RawValue, to_raw_value};
 use tracing::Span;
 use tracing_opentelemetry::OpenTelemetrySpanExt;
 
+use super::around::Around;
 use super::background::Background;
 use super::builder::{PageEvents, PageTraces};
 use super::call::{Answer, Call};
@@ -270,30 +271,35 @@ impl Ipc {
         let started = inner.clock.now();
         // Kept while the listeners run: it is no lock, and whoever adds one does not wait for it.
         let events = inner.handler.events();
-        let Some(event) = events.get(name) else {
-            let series = inner.posted_series(name);
-            let span = inner.message_span(&series, caller, stamps, started, None);
-            let entered = span.unwrap_or_else(Span::none).entered();
+        let found = events.get(name);
+        let series = match found {
+            Some(event) => &event.series,
+            None => &inner.unheard_series(name),
+        };
+        let around = inner.handled_in(series, caller, stamps, started);
+        let (span, _untraced) = match &around {
+            Around::Untraced(context) => (Span::none(), Some(context.clone().attach())),
+            Around::Nothing | Around::Within(_) => {
+                // What goes on elsewhere says so itself.
+                let runs_here = found.is_some_and(|event| !event.is_async());
+                let thread = inner.main_thread.this().filter(|_| runs_here);
+                let span = inner.span(series, caller, stamps.size, thread, &around);
+                (span, None)
+            }
+        };
+        let _entered = span.enter();
+        let around = match around {
+            Around::Untraced(_) => around,
+            Around::Nothing | Around::Within(_) => inner.within(around, started),
+        };
+        let Some(event) = found else {
             let verdict = if is_event_name(name) {
                 Verdict::unknown_event(name)
             } else {
                 Verdict::invalid_name()
             };
-            let context = inner.spans.handlers_parent(started);
-            inner.finish(&series, caller, verdict, None, context);
-            drop(entered);
-            return;
+            return inner.finish(series, caller, verdict, None, &around);
         };
-        // What goes on elsewhere says so itself.
-        let thread = (!event.is_async())
-            .then(|| inner.main_thread.this())
-            .flatten();
-        let span = inner.message_span(&event.series, caller, stamps, started, thread);
-        let is_traced = span.is_some();
-        let span = span.unwrap_or_else(Span::none);
-        let _entered = span.enter();
-        let _unsampled = (!is_traced).then(|| Spans::unsampled().attach());
-        let context = inner.spans.handlers_parent(started);
         let call = Call {
             event: Cow::Borrowed(&event.name),
             data: Cow::Borrowed(data),
@@ -302,21 +308,20 @@ impl Ipc {
         let running = event.run(&call);
         let took = inner.clock.now().since(started);
         if inner.main_thread.was_blocked(took) {
-            event.series.blocked();
+            series.blocked();
             span.record(semconv::MAIN_THREAD_BLOCKED_S, took.as_secs_f64());
         }
         match running {
             Running::Done(verdict) => {
-                inner.finish(&event.series, caller, verdict, Some(took), context);
+                inner.finish(series, caller, verdict, Some(took), &around);
             }
             Running::Pending(running) => {
-                let series = Arc::clone(&event.series);
-                let running = if is_traced {
-                    running
-                } else {
-                    running.with_context(Context::current()).boxed()
+                let series = Arc::clone(series);
+                let running = match &around {
+                    Around::Untraced(context) => running.with_context(context.clone()).boxed(),
+                    Around::Nothing | Around::Within(_) => running,
                 };
-                Background::new(inner, series, caller, stamps.size, started, context)
+                Background::new(inner, series, caller, stamps.size, started, around)
                     .spawn(running, &span);
             }
         }
@@ -324,21 +329,31 @@ impl Ipc {
 }
 
 impl Inner {
-    /// The span of a message's handler: calls have one, and events up to so many a second.
-    fn message_span(
+    /// What a message's handler goes on in: calls have spans, and events up to so many a second.
+    fn handled_in(
         &self,
         series: &EventSeries,
         caller: Caller,
         stamps: Stamps<'_>,
         now: Stamp,
-        thread: Option<Thread>,
-    ) -> Option<Span> {
+    ) -> Around {
         if caller.call.is_some() || self.spans.admits_handler(now) {
-            let parent = self.parent_on_page(series, caller, stamps);
-            return Some(self.span(series, caller, stamps.size, thread, parent));
+            return self.around_handler(series, caller, stamps);
         }
         self.series.span_skipped(Direction::Inbound);
-        None
+        Spans::untraced()
+    }
+
+    /// What goes on within the handler's span, which is entered; `around` it when there is none.
+    fn within(&self, around: Around, started: Stamp) -> Around {
+        let within = match Around::here() {
+            Around::Nothing => around,
+            here => here,
+        };
+        if matches!(within, Around::Within(_)) {
+            self.spans.has_reached(started);
+        }
+        within
     }
 
     /// What a text is to this wire, told by its first bytes.
@@ -389,8 +404,16 @@ impl Inner {
     fn posted_series(&self, name: &str) -> Arc<EventSeries> {
         match self.handler.events().get(name) {
             Some(event) => Arc::clone(&event.series),
-            None if is_event_name(name) => self.series.event(name, Origin::Other),
-            None => Arc::clone(self.series.nameless()),
+            None => self.unheard_series(name),
+        }
+    }
+
+    /// The series of a name that nobody listens to.
+    fn unheard_series(&self, name: &str) -> Arc<EventSeries> {
+        if is_event_name(name) {
+            self.series.event(name, Origin::Other)
+        } else {
+            Arc::clone(self.series.nameless())
         }
     }
 
@@ -466,13 +489,14 @@ impl Inner {
         Some(Context::new().with_remote_span_context(parent?))
     }
 
+    /// The span of a message's handler.
     fn span(
         &self,
         series: &EventSeries,
         caller: Caller,
         size: usize,
         thread: Option<Thread>,
-        parent: Option<Context>,
+        around: &Around,
     ) -> Span {
         let name = &**series.label();
         let span = tracing::info_span!(
@@ -490,9 +514,9 @@ impl Inner {
             { semconv::MAIN_THREAD_BLOCKED_S } = tracing::field::Empty,
             { semconv::ERROR_TYPE } = tracing::field::Empty,
         );
-        if let Some(parent) = parent {
+        if let Some(parent) = around.context() {
             // Fails only when no layer of OpenTelemetry's is there, and then there is no trace.
-            let _ = span.set_parent(parent);
+            let _ = span.set_parent(parent.clone());
         }
         span
     }
@@ -504,7 +528,7 @@ impl Inner {
         caller: Caller,
         verdict: Verdict,
         took: Option<Duration>,
-        context: Option<Context>,
+        around: &Around,
     ) {
         let verdict = if verdict.reply_size() > self.config.limits.outbound_bytes_max {
             Verdict::too_large()
@@ -514,7 +538,7 @@ impl Inner {
         let verdict = self.within_budget(caller, verdict);
         ended(series, verdict.end, took);
         match caller.call {
-            Some(call) => self.reply(caller, call, series, verdict.answer, context),
+            Some(call) => self.reply(caller, call, series, verdict.answer, around),
             None => self.refund(caller),
         }
     }
@@ -549,7 +573,7 @@ impl Inner {
         call: u64,
         series: &Arc<EventSeries>,
         answer: Answer,
-        context: Option<Context>,
+        around: &Around,
     ) {
         self.stats.accepted();
         let body = Body::Reply {
@@ -557,11 +581,11 @@ impl Inner {
             result: answer,
             credit: caller.credit,
         };
-        let reply = self.outbound(body, Arc::clone(series), context);
+        let reply = self.outbound(body, Arc::clone(series), around);
         let refused = self.page().reply(caller.generation, reply);
         match refused {
             Ok(()) => self.wake(),
-            Err((reply, error)) => self.ended(&died(reply, Err(error))),
+            Err((reply, error)) => self.ended(died(reply, Err(error))),
         }
     }
 }

@@ -5,8 +5,9 @@ use std::time::{Duration, SystemTime};
 
 use opentelemetry::global::BoxedSpan;
 use opentelemetry::trace::{Span, SpanContext, Status, TraceContextExt};
-use opentelemetry::{Context, KeyValue};
+use opentelemetry::{Context, KeyValue, Value};
 
+use super::around::Around;
 use crate::clock::Stamp;
 use crate::semconv;
 
@@ -28,6 +29,8 @@ pub(super) struct Place {
     pub(super) start: Stamp,
     /// The wall time at `start`. Its children's is no earlier, whatever the system's clock does.
     pub(super) wall: SystemTime,
+    /// Nobody will get to see what is in one that is not, either.
+    pub(super) is_recording: bool,
 }
 
 impl Place {
@@ -36,8 +39,17 @@ impl Place {
         Context::new().with_remote_span_context(self.context.clone())
     }
 
+    /// What goes on within it.
+    pub(super) fn around(&self) -> Around {
+        if self.is_recording {
+            Around::Within(self.as_parent())
+        } else {
+            Around::untraced(self.context.clone())
+        }
+    }
+
     /// The wall time at `stamp`, which is not before the start.
-    fn wall(&self, stamp: Stamp) -> SystemTime {
+    pub(super) fn wall(&self, stamp: Stamp) -> SystemTime {
         later(self.wall, stamp.since(self.start))
     }
 }
@@ -45,12 +57,14 @@ impl Place {
 impl LiveSpan {
     pub(super) fn new(span: BoxedSpan, start: Stamp, wall: SystemTime) -> Self {
         let context = span.span_context().clone();
+        let is_recording = span.is_recording();
         Self {
             span,
             place: Place {
                 context,
                 start,
                 wall,
+                is_recording,
             },
             has_ended: false,
         }
@@ -58,6 +72,10 @@ impl LiveSpan {
 
     pub(super) fn place(&self) -> &Place {
         &self.place
+    }
+
+    pub(super) fn set(&mut self, key: &'static str, value: impl Into<Value>) {
+        self.span.set_attribute(KeyValue::new(key, value));
     }
 
     pub(super) fn event(&mut self, name: &'static str, at: Stamp) {

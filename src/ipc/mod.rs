@@ -32,6 +32,7 @@
 
 #[cfg(feature = "wry")]
 mod adapter;
+mod around;
 mod background;
 mod builder;
 mod bye;

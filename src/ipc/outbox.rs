@@ -3,9 +3,8 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
-use opentelemetry::Context;
 use serde_json::value::RawValue;
 
 use super::call::Rejection;
@@ -31,18 +30,11 @@ pub(super) enum Phase {
 pub(super) struct Outbound {
     pub(super) body: Body,
     pub(super) series: Arc<EventSeries>,
-    pub(super) parent: Option<Box<Parent>>,
+    /// Its span, where it has one.
+    pub(super) span: Option<Box<LiveSpan>>,
     pub(super) enqueued_at: Stamp,
     /// How long the UI thread had kept the wire waiting in all then.
     pub(super) waited_for_ui: Duration,
-}
-
-/// What was going on where a message was sent: the parent of its span.
-#[derive(Debug)]
-pub(super) struct Parent {
-    pub(super) context: Context,
-    /// The wall time then: the message's span does not begin before its parent did.
-    pub(super) wall: SystemTime,
 }
 
 #[derive(Debug)]
@@ -78,20 +70,27 @@ pub(super) enum Credit {
     Spent,
 }
 
-impl Outbound {
+impl Body {
     /// Payload bytes on the wire.
     pub(super) fn size(&self) -> usize {
-        match &self.body {
-            Body::Event { data, .. }
-            | Body::Reply {
+        match self {
+            Self::Event { data, .. }
+            | Self::Reply {
                 result: Ok(data), ..
             } => data.get().len(),
-            Body::Reply {
+            Self::Reply {
                 result: Err(rejection),
                 ..
             } => rejection.message.len(),
-            Body::Eval { script } => script.len(),
+            Self::Eval { script } => script.len(),
         }
+    }
+}
+
+impl Outbound {
+    /// Payload bytes on the wire.
+    pub(super) fn size(&self) -> usize {
+        self.body.size()
     }
 
     fn is_eval(&self) -> bool {

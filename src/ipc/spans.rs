@@ -1,30 +1,28 @@
-//! Spans with explicit times: of messages to the page and of what the page did with them, made when
-//! a message ends.
+//! Spans with explicit times: of messages to the page and of what the page did with them.
 //!
 //! They go through the OpenTelemetry API, so they end up wherever the app's provider sends them.
 
-use std::cell::OnceCell;
 use std::collections::hash_map::RandomState;
 use std::hash::BuildHasher;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, LazyLock, OnceLock};
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use opentelemetry::global::{self, BoxedSpan, BoxedTracer, ObjectSafeTracer};
 use opentelemetry::trace::{
-    Span, SpanBuilder, SpanContext, SpanId, SpanKind, Status, TraceContextExt, TraceFlags,
-    TraceState, Tracer,
+    Span, SpanBuilder, SpanContext, SpanId, SpanKind, TraceContextExt, TraceFlags, TraceState,
+    Tracer,
 };
 use opentelemetry::{Context, KeyValue};
 
-use super::live_span::later;
+use super::around::Around;
+use super::live_span::{LiveSpan, Place};
 use super::outbox::{Body, Ended, Ran};
 use super::series::Direction;
-
 use crate::clock::{Clock, Stamp};
 use crate::instruments::install_epoch;
 use crate::rate::Rate;
-use crate::semconv;
+use crate::semconv::{self, ErrorType};
 
 /// Where the spans go: a tracer that the app gave, or the global one once there is one.
 pub(super) struct Spans {
@@ -66,17 +64,8 @@ impl Spans {
         !self.reached.load(Ordering::Relaxed) || self.admits(Direction::Inbound, now)
     }
 
-    /// What goes on in a handler, to be a later span's parent.
-    pub(super) fn handlers_parent(&self, now: Stamp) -> Option<Context> {
-        let parent = Self::parent();
-        if parent.is_some() {
-            self.has_reached(now);
-        }
-        parent
-    }
-
     /// A handler's span reached OpenTelemetry.
-    fn has_reached(&self, now: Stamp) {
+    pub(super) fn has_reached(&self, now: Stamp) {
         if !self.reached.load(Ordering::Relaxed) && !self.reached.swap(true, Ordering::Relaxed) {
             // That one counts, too.
             self.admits(Direction::Inbound, now);
@@ -84,19 +73,19 @@ impl Spans {
     }
 
     /// Whether one more event may have spans.
-    fn admits(&self, direction: Direction, now: Stamp) -> bool {
+    pub(super) fn admits(&self, direction: Direction, now: Stamp) -> bool {
         self.rates[direction as usize].admits(now)
     }
 
-    /// What is given as the parent where no span is wanted: samplers that ask the parent then say
-    /// no to what the app does within.
-    pub(super) fn unsampled() -> Context {
+    /// What goes on where no span is wanted: the parent of what is made all the same, which
+    /// samplers that ask the parent then say no to.
+    pub(super) fn untraced() -> Around {
         static SEED: LazyLock<u64> = LazyLock::new(|| RandomState::new().hash_one("trace") | 1);
         static LAST: AtomicU64 = AtomicU64::new(1);
         // Relaxed: only that the ids differ matters, since log records carry them.
         let id = LAST.fetch_add(1, Ordering::Relaxed);
         let trace = (u128::from(*SEED) << 64) | u128::from(id);
-        Context::new().with_remote_span_context(SpanContext::new(
+        Around::untraced(SpanContext::new(
             trace.into(),
             id.into(),
             TraceFlags::NOT_SAMPLED,
@@ -105,16 +94,12 @@ impl Spans {
         ))
     }
 
-    /// What is going on here, to be a later span's parent.
-    pub(super) fn parent() -> Option<Context> {
-        Context::map_current(|context| context.has_active_span().then(|| context.clone()))
-    }
-
     /// Where a span can be made now, if anywhere.
-    pub(super) fn tracer(&self, now: Stamp) -> Option<Found<'_>> {
+    pub(super) fn tracer(&self, clock: &Clock) -> Option<Found<'_>> {
         if let Some(tracer) = self.tracer.get() {
             return Some(Found::Kept(tracer));
         }
+        let now = clock.now();
         let is_due = now.as_nanos() >= self.look_again_at.load(Ordering::Relaxed)
             || self.epoch.load(Ordering::Relaxed) != install_epoch();
         is_due.then(|| self.look(now))
@@ -128,111 +113,48 @@ impl Spans {
         Found::OnTrial(&self.tracer, global::tracer(semconv::SCOPE))
     }
 
-    /// Makes the span of a message that ended, and that of the page's work on it; false when there
-    /// were too many.
-    #[must_use]
-    pub(super) fn ended(&self, webview: &Arc<str>, ended: &Ended, now: &Moment<'_>) -> bool {
-        let Some(tracer) = self.tracer(now.stamp) else {
-            return true;
-        };
-        let message = &ended.message;
-        let is_reply = matches!(message.body, Body::Reply { .. });
-        if !is_reply && !self.admits(Direction::Outbound, now.stamp) {
-            return false;
-        }
-        let event = message.series.label();
-        let parent = message.parent.as_deref();
-        let times = match parent {
-            Some(parent) => Times {
-                stamp: message.enqueued_at,
-                wall: parent.wall,
-            },
-            None => Times {
-                stamp: now.stamp,
-                wall: now.wall(),
-            },
-        };
-        let (verb, kind) = match message.body {
-            Body::Reply { .. } => ("reply ", SpanKind::Internal),
-            Body::Event { .. } | Body::Eval { .. } => ("send ", SpanKind::Producer),
-        };
+    /// Ends the span of a message that ended, and makes that of the page's work on it.
+    pub(super) fn ended(&self, mut span: LiveSpan, webview: &Arc<str>, ended: &Ended, now: Stamp) {
         let journey = ended.journey;
-        let mut attributes = attributes(event, webview);
-        attributes.push(count(semconv::MESSAGE_SIZE_BY, message.size()));
+        if let Some((at, wait)) = journey.dequeued {
+            span.event("dequeued", at);
+            span.set(semconv::WAIT_S, wait.as_secs_f64());
+        }
         if !journey.main_thread.is_zero() {
-            attributes.push(KeyValue::new(
-                semconv::MAIN_THREAD_DELAY_S,
-                journey.main_thread.as_secs_f64(),
-            ));
+            let delay = journey.main_thread.as_secs_f64();
+            span.set(semconv::MAIN_THREAD_DELAY_S, delay);
         }
-        if let Some((_, wait)) = journey.dequeued {
-            attributes.push(KeyValue::new(semconv::WAIT_S, wait.as_secs_f64()));
-        }
-        if let Some((_, batch)) = journey.dispatched {
-            attributes.push(count(semconv::BATCH_SIZE, batch));
+        if let Some((at, batch)) = journey.dispatched {
+            span.event("dispatched", at);
+            span.set(semconv::BATCH_SIZE, count(batch));
         }
         if journey.attempts > 1 {
-            attributes.push(KeyValue::new(
-                semconv::RETRIES,
-                i64::from(journey.attempts - 1),
-            ));
+            span.set(semconv::RETRIES, i64::from(journey.attempts - 1));
         }
-        attributes.extend(
-            ended
-                .end
-                .err()
-                .map(|error| KeyValue::new(semconv::ERROR_TYPE, error.as_str())),
-        );
-        let span = SpanBuilder::from_name([verb, event].concat())
-            .with_kind(kind)
-            .with_start_time(times.at(message.enqueued_at))
-            .with_attributes(attributes);
-        let Some(mut span) = tracer.start(parent.map(|parent| &parent.context), span) else {
-            return true;
-        };
-        let end = times.at(now.stamp);
-        if span.is_recording() {
-            if let Some((stamp, _)) = journey.dequeued {
-                span.add_event_with_timestamp("dequeued", times.at(stamp), Vec::new());
-            }
-            if let Some((stamp, _)) = journey.dispatched {
-                span.add_event_with_timestamp("dispatched", times.at(stamp), Vec::new());
-            }
-            match ended.end {
-                Ok(()) => span.add_event_with_timestamp("acknowledged", end, Vec::new()),
-                Err(_) => span.set_status(Status::error("")),
-            }
+        if ended.end.is_ok() {
+            span.event("acknowledged", now);
         }
-        span.end_with_timestamp(end);
         if let Some(ran) = ended.ran
-            && !matches!(message.body, Body::Eval { .. })
+            && !matches!(ended.message.body, Body::Eval { .. })
         {
-            self.process(webview, ended, span.span_context(), ran, times);
+            self.process(webview, ended, span.place(), ran);
         }
-        true
+        span.finish(ended.end.err().map(ErrorType::as_str), now);
     }
 
     /// Makes the span of the page's listeners at work, or of its promise's continuations.
-    fn process(
-        &self,
-        webview: &Arc<str>,
-        ended: &Ended,
-        parent: &SpanContext,
-        ran: Ran,
-        times: Times,
-    ) {
+    fn process(&self, webview: &Arc<str>, ended: &Ended, parent: &Place, ran: Ran) {
         let Some(tracer) = self.tracer.get() else {
             return;
         };
         let event = ended.message.series.label();
         let span = SpanBuilder::from_name(["process ", event].concat())
             .with_kind(SpanKind::Consumer)
-            .with_start_time(times.at(ran.begin))
+            .with_start_time(parent.wall(ran.begin))
             .with_attributes(attributes(event, webview));
-        let parent = Context::new().with_remote_span_context(parent.clone());
         tracer
-            .build_with_context(span, &parent)
-            .end_with_timestamp(times.at(ran.end));
+            .build_with_context(span, &parent.as_parent())
+            .end_with_timestamp(parent.wall(ran.end));
     }
 }
 
@@ -276,50 +198,9 @@ pub(super) fn attributes(event: &Arc<str>, webview: &Arc<str>) -> Vec<KeyValue> 
     attributes
 }
 
-/// A number of things or bytes.
-pub(super) fn count(key: &'static str, count: usize) -> KeyValue {
-    KeyValue::new(key, i64::try_from(count).unwrap_or(i64::MAX))
-}
-
-/// The time now. The wall time is read when it is first asked for.
-pub(super) struct Moment<'a> {
-    pub(super) stamp: Stamp,
-    clock: &'a Clock,
-    wall: OnceCell<SystemTime>,
-}
-
-impl<'a> Moment<'a> {
-    pub(super) fn now(clock: &'a Clock) -> Self {
-        Self {
-            stamp: clock.now(),
-            clock,
-            wall: OnceCell::new(),
-        }
-    }
-
-    fn wall(&self) -> SystemTime {
-        *self.wall.get_or_init(|| self.clock.wall(self.stamp))
-    }
-}
-
-/// Wall times of one span: all from one reading, so a clock that is set shifts the span as a whole.
-///
-/// A span that has a parent takes the reading at its own start, so that it never begins before its
-/// parent did.
-#[derive(Clone, Copy)]
-struct Times {
-    stamp: Stamp,
-    wall: SystemTime,
-}
-
-impl Times {
-    fn at(self, stamp: Stamp) -> SystemTime {
-        if stamp >= self.stamp {
-            return later(self.wall, stamp.since(self.stamp));
-        }
-        let back = self.stamp.since(stamp);
-        self.wall.checked_sub(back).unwrap_or(self.wall)
-    }
+/// A number of things or bytes as an attribute's value.
+pub(super) fn count(count: usize) -> i64 {
+    i64::try_from(count).unwrap_or(i64::MAX)
 }
 
 impl std::fmt::Debug for Spans {

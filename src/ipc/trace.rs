@@ -4,15 +4,18 @@
 //! None is made, ended or dropped while the page's lock is held, since that is the app's code.
 
 use std::sync::Arc;
+use std::time::SystemTime;
 
-use opentelemetry::trace::{SpanBuilder, SpanKind};
+use opentelemetry::global::BoxedSpan;
+use opentelemetry::trace::{Span, SpanBuilder, SpanKind};
 use opentelemetry::{Context, KeyValue};
 use serde_json::value::RawValue;
 
+use super::around::Around;
 use super::inbound::Caller;
 use super::live_span::{LiveSpan, Place};
 use super::message::{CancelCause, OpenSpan, PageTime};
-use super::outbox::{Body, Credit, Ended, Outbound, Parent};
+use super::outbox::{Body, Credit, Ended, Outbound};
 use super::series::{Direction, EventSeries};
 use super::spans::{attributes, count};
 use super::wire::Inner;
@@ -83,69 +86,108 @@ impl Inner {
         &self,
         body: Body,
         series: Arc<EventSeries>,
-        context: Option<Context>,
+        around: &Around,
     ) -> Outbound {
-        let (enqueued_at, parent) = match context {
-            Some(context) => {
-                let (stamp, wall) = self.clock.now_and_wall();
-                (stamp, Some(Box::new(Parent { context, wall })))
-            }
-            None => (self.clock.now(), None),
+        let found = match around {
+            Around::Untraced(_) => None,
+            Around::Nothing | Around::Within(_) => self.spans.tracer(&self.clock),
+        };
+        let Some(tracer) = found else {
+            let enqueued_at = self.clock.now();
+            return Outbound {
+                body,
+                series,
+                span: None,
+                enqueued_at,
+                waited_for_ui: self.waited_for_ui(enqueued_at),
+            };
+        };
+        let (enqueued_at, wall) = self.clock.now_and_wall();
+        let (verb, kind) = match body {
+            Body::Reply { .. } => ("reply ", SpanKind::Internal),
+            Body::Event { .. } | Body::Eval { .. } => ("send ", SpanKind::Producer),
+        };
+        // Calls are bounded by the page's window, and each has its reply.
+        let is_bounded = matches!(body, Body::Reply { .. });
+        let span = if is_bounded || self.spans.admits(Direction::Outbound, enqueued_at) {
+            let event = series.label();
+            let mut attributes = attributes(event, &self.config.name);
+            attributes.push(KeyValue::new(semconv::MESSAGE_SIZE_BY, count(body.size())));
+            let span = SpanBuilder::from_name([verb, event].concat())
+                .with_kind(kind)
+                .with_start_time(wall)
+                .with_attributes(attributes);
+            tracer
+                .start(around.context(), span)
+                .filter(|span| span.is_recording())
+                .map(|span| Box::new(LiveSpan::new(span, enqueued_at, wall)))
+        } else {
+            self.series.span_skipped(Direction::Outbound);
+            None
         };
         Outbound {
             body,
             series,
-            parent,
+            span,
             enqueued_at,
             waited_for_ui: self.waited_for_ui(enqueued_at),
         }
     }
 
-    /// The parent of a handler's span: the span of the page's call, which begins here if the page
-    /// says when it did; otherwise what the call was made in.
-    pub(super) fn parent_on_page(
+    /// What the handler of a message goes on in: the span of the page's call or event, which is made
+    /// here if the page says when it began; otherwise what the page did so in.
+    pub(super) fn around_handler(
         &self,
         series: &EventSeries,
         caller: Caller,
         stamps: Stamps<'_>,
-    ) -> Option<Context> {
+    ) -> Around {
         let remote = self.remote_parent(stamps.traceparent);
+        let outside = || remote.clone().map_or(Around::Nothing, Around::Within);
         let Some(arrival) = stamps.arrival else {
-            return remote;
+            return outside();
         };
-        let begins_here = caller.call.is_some() && stamps.at.is_some();
-        if !begins_here && stamps.span.is_none() {
-            return remote;
+        if stamps.at.is_none() && stamps.span.is_none() {
+            return outside();
         }
         let (place, start, posted) = {
             let mut page = self.page();
             let Some(trace) = page.trace(caller.generation) else {
-                return remote;
+                return outside();
             };
             let host = |time| trace.clock.to_host(time, arrival.received);
             let place = stamps.span.and_then(|span| trace.place(span)).cloned();
             (place, stamps.at.and_then(host), arrival.sent.and_then(host))
         };
-        let parent = place.as_ref().map(Place::as_parent).or(remote);
-        let (Some(call), Some(start)) = (caller.call, start) else {
-            return parent;
+        let around = place.as_ref().map_or_else(outside, Place::around);
+        let (Some(start), Around::Nothing | Around::Within(_)) = (start, &around) else {
+            return around;
         };
-        let mut attributes = attributes(series.label(), &self.config.name);
-        attributes.push(count(semconv::MESSAGE_SIZE_BY, stamps.size));
-        attributes.push(count(semconv::BATCH_SIZE, arrival.posted));
-        let span = SpanBuilder::from_name(series.label().to_string())
-            .with_kind(SpanKind::Client)
-            .with_attributes(attributes);
-        let Some(mut span) = self.begin(span, start, place.as_ref(), parent.as_ref()) else {
-            return parent;
+        let event = series.label();
+        let span = match caller.call {
+            Some(_) => SpanBuilder::from_name(event.to_string()).with_kind(SpanKind::Client),
+            None => SpanBuilder::from_name(["send ", event].concat()).with_kind(SpanKind::Producer),
         };
+        let mut attributes = attributes(event, &self.config.name);
+        attributes.push(KeyValue::new(semconv::MESSAGE_SIZE_BY, count(stamps.size)));
+        attributes.push(KeyValue::new(semconv::BATCH_SIZE, count(arrival.posted)));
+        let span = span.with_attributes(attributes);
+        let Some(begun) = self.begin(span, start, place.as_ref(), around.context()) else {
+            return around;
+        };
+        if !begun.span.is_recording() {
+            return Around::untraced(begun.span.span_context().clone());
+        }
+        let mut span = begun.into_live();
+        let around = span.place().around();
         let start = span.place().start;
-        span.event(
-            "posted",
-            posted.unwrap_or(start).max(start).min(arrival.received),
-        );
-        span.event("received", arrival.received.max(start));
-        let parent = span.place().as_parent();
+        let received = arrival.received.max(start);
+        span.event("posted", posted.unwrap_or(start).max(start).min(received));
+        let Some(call) = caller.call else {
+            span.finish(None, received);
+            return around;
+        };
+        span.event("received", received);
         let refused = match self.page().trace(caller.generation) {
             Some(trace) => {
                 trace.call_began(call, span);
@@ -157,7 +199,7 @@ impl Inner {
             // Another thread saw the page go away meanwhile.
             span.fail(ErrorType::PageGone.as_str(), self.clock.now());
         }
-        Some(parent)
+        around
     }
 
     /// Starts a span of the page's, not before the one that it is in.
@@ -167,13 +209,13 @@ impl Inner {
         start: Stamp,
         place: Option<&Place>,
         parent: Option<&Context>,
-    ) -> Option<Box<LiveSpan>> {
-        let tracer = self.spans.tracer(self.clock.now())?;
+    ) -> Option<Begun> {
+        let tracer = self.spans.tracer(&self.clock)?;
         let start = place.map_or(start, |place| start.max(place.start));
         let wall = self.clock.wall(start);
         let wall = place.map_or(wall, |place| wall.max(place.wall));
         let span = tracer.start(parent, span.with_start_time(wall))?;
-        Some(Box::new(LiveSpan::new(span, start, wall)))
+        Some(Begun { span, start, wall })
     }
 
     /// A call's reply ended, and with it the call: the page settled its promise, or never will.
@@ -260,9 +302,10 @@ impl Inner {
         let span = SpanBuilder::from_name(open.name.as_ref().to_owned())
             .with_kind(SpanKind::Internal)
             .with_attributes([webview]);
-        let Some(span) = self.begin(span, start, place.as_ref(), parent.as_ref()) else {
+        let Some(begun) = self.begin(span, start, place.as_ref(), parent.as_ref()) else {
             return;
         };
+        let span = begun.into_live();
         let refused = match self.page().trace(generation) {
             Some(trace) => trace.opened(open.span, span).err(),
             None => Some(span),
@@ -297,5 +340,18 @@ impl Inner {
                 span.finish(error, at.max(start));
             }
         }
+    }
+}
+
+/// A span of the page's that began, and when it did.
+struct Begun {
+    span: BoxedSpan,
+    start: Stamp,
+    wall: SystemTime,
+}
+
+impl Begun {
+    fn into_live(self) -> Box<LiveSpan> {
+        Box::new(LiveSpan::new(self.span, self.start, self.wall))
     }
 }

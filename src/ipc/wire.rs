@@ -19,7 +19,7 @@ use super::page::Page;
 use super::page_state::PageState;
 use super::script::Script;
 use super::series::{Direction, WebviewSeries};
-use super::spans::{Moment, Spans};
+use super::spans::Spans;
 use super::stats::{IpcMetrics, Stats};
 use super::waker::Waker;
 use crate::clock::{Clock, Stamp};
@@ -417,21 +417,21 @@ impl Inner {
     /// Ends what is left in the queue of a closed wire.
     pub(super) fn drop_queued(&self) {
         while let Some(popped) = self.queue.try_pop_timed() {
-            self.ended(&died(popped.message, Err(ErrorType::Shutdown)));
+            self.ended(died(popped.message, Err(ErrorType::Shutdown)));
         }
     }
 
     /// Records what came of an input. Called without the lock.
     pub(super) fn apply(&self, facts: Facts) {
-        let now = Moment::now(&self.clock);
+        let now = self.clock.now();
         for mut ended in facts.ended {
-            self.ended_at(&ended, &now);
+            self.ended_at(&mut ended, now);
             if let Some(call) = ended.call.take() {
-                self.call_settled(*call, &ended, now.stamp);
+                self.call_settled(*call, &ended, now);
             }
         }
         for (span, why) in facts.open {
-            span.fail(why.as_str(), now.stamp);
+            span.fail(why.as_str(), now);
         }
         if let Some(transit) = facts.transit {
             self.series.transit(Direction::Outbound, transit);
@@ -446,12 +446,12 @@ impl Inner {
     }
 
     /// Records the end of a message that had been accepted.
-    pub(super) fn ended(&self, ended: &Ended) {
-        self.ended_at(ended, &Moment::now(&self.clock));
+    pub(super) fn ended(&self, mut ended: Ended) {
+        self.ended_at(&mut ended, self.clock.now());
     }
 
-    fn ended_at(&self, ended: &Ended, now: &Moment<'_>) {
-        let took = now.stamp.since(ended.message.enqueued_at);
+    pub(super) fn ended_at(&self, ended: &mut Ended, now: Stamp) {
+        let took = now.since(ended.message.enqueued_at);
         ended.message.series.sent(ended.end, took);
         if ended.journey.dispatched.is_some() {
             let size = ended.message.size();
@@ -461,8 +461,8 @@ impl Inner {
             ended.message.series.processed(ran.end.since(ran.begin));
         }
         self.stats.sent(ended.end, took);
-        if !self.spans.ended(&self.config.name, ended, now) {
-            self.series.span_skipped(Direction::Outbound);
+        if let Some(span) = ended.message.span.take() {
+            self.spans.ended(*span, &self.config.name, ended, now);
         }
     }
 }

@@ -12,6 +12,7 @@ use super::running::Telemetry;
 use super::voice;
 use super::warning::{TelemetryError, Warning};
 use crate::instruments;
+use crate::untraced::Traced;
 
 pub(crate) fn install(builder: TelemetryBuilder) -> Result<Telemetry, TelemetryError> {
     let plan = Plan::new(builder)?;
@@ -42,7 +43,8 @@ fn put_in_place(parts: &Parts, strictness: Strictness) -> Vec<Warning> {
         return taken;
     }
     if parts.has_layer() {
-        let subscriber = Registry::default().with(parts.layer());
+        // Nobody but us looks at spans, so where none is wanted there need be none.
+        let subscriber = Registry::default().with(parts.layer()).with(Traced);
         if tracing::subscriber::set_global_default(subscriber).is_err() {
             taken.push(Warning::SubscriberTaken);
             if strictness == Strictness::Strict {

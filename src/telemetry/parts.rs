@@ -14,11 +14,13 @@ use opentelemetry_sdk::trace::SdkTracerProvider;
 use tracing::Subscriber;
 use tracing::level_filters::LevelFilter;
 use tracing_subscriber::Layer;
+use tracing_subscriber::filter::FilterExt;
 use tracing_subscriber::layer::Identity;
 use tracing_subscriber::registry::LookupSpan;
 
-use super::layer::{Wanted, log_layer, span_layer};
+use super::layer::{Events, Wanted, log_layer, span_layer};
 use super::settings::Propagator;
+use crate::untraced::Traced;
 use crate::{instruments, semconv, timer};
 
 /// What [`TelemetryBuilder::build`](super::TelemetryBuilder::build) makes, for the app to put in
@@ -57,14 +59,13 @@ impl Parts {
         S: Subscriber + for<'span> LookupSpan<'span> + Send + Sync,
     {
         let wanted = Wanted(self.level);
-        let spans = self
-            .tracer_provider
-            .as_ref()
-            .map(|provider| span_layer(provider.tracer(semconv::SCOPE)).with_filter(wanted));
+        let spans = self.tracer_provider.as_ref().map(|provider| {
+            span_layer(provider.tracer(semconv::SCOPE)).with_filter(wanted.and(Traced))
+        });
         let logs = self
             .logger_provider
             .as_ref()
-            .map(|provider| log_layer(provider).with_filter(wanted));
+            .map(|provider| log_layer(provider).with_filter(wanted.and(Events)));
         match (spans, logs) {
             (Some(spans), Some(logs)) => Box::new(spans.and_then(logs)),
             (Some(spans), None) => Box::new(spans),

@@ -7,9 +7,9 @@ use std::sync::{Arc, OnceLock};
 use opentelemetry::trace::TracerProvider as _;
 use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::logs::{SdkLogRecord, SdkLoggerProvider};
-use opentelemetry_sdk::trace::{Sampler, SdkTracerProvider, SpanData};
+use opentelemetry_sdk::trace::{Sampler, SdkTracerProvider, ShouldSample, SpanData};
 use tracing::{Dispatch, Metadata};
-use tracing_subscriber::filter::filter_fn;
+use tracing_subscriber::filter::{FilterExt as _, filter_fn};
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::{Layer as _, Registry};
 
@@ -18,6 +18,7 @@ use super::logs::Logs;
 use super::recorder::MemoryRecorder;
 use super::spans::{CountingIds, Spans};
 use crate::telemetry::layer::{log_layer, span_layer};
+use crate::untraced::Traced;
 use crate::{instruments, semconv};
 
 /// Spans, metrics and logs that one test emits, and the clock it does so by.
@@ -38,16 +39,21 @@ struct Inner {
 }
 
 impl Capture {
-    /// An empty capture.
+    /// An empty capture, which records every span unless its parent is not sampled.
     #[must_use]
     pub fn new() -> Self {
+        Self::with_sampler(Sampler::ParentBased(Box::new(Sampler::AlwaysOn)))
+    }
+
+    /// An empty capture whose spans are recorded as `sampler` says.
+    #[must_use]
+    pub fn with_sampler(sampler: impl ShouldSample + 'static) -> Self {
         keep_callsites_alive();
         let (spans, logs) = (Spans::default(), Logs::default());
         let resource = Resource::builder_empty().build();
         let tracer_provider = SdkTracerProvider::builder()
             .with_resource(resource.clone())
-            // As telemetry is installed by default: what a parent decided holds.
-            .with_sampler(Sampler::ParentBased(Box::new(Sampler::AlwaysOn)))
+            .with_sampler(sampler)
             .with_id_generator(CountingIds::default())
             .with_span_processor(spans.clone())
             .build();
@@ -57,7 +63,8 @@ impl Capture {
             .build();
         let subscriber = Registry::default()
             .with(
-                span_layer(tracer_provider.tracer(semconv::SCOPE)).with_filter(filter_fn(not_sdk)),
+                span_layer(tracer_provider.tracer(semconv::SCOPE))
+                    .with_filter(filter_fn(not_sdk).and(Traced)),
             )
             .with(log_layer(&logger_provider).with_filter(filter_fn(not_sdk)));
         Self(Arc::new(Inner {

@@ -5,6 +5,7 @@ mod bad_input;
 mod blame;
 mod budgets;
 mod cardinality;
+mod head_sampling;
 mod hostile_stamps;
 mod ledger;
 mod life;

@@ -218,16 +218,16 @@ fn a_drop() {
     });
     expect![[r#"
         spans:
-        "send state" producer error error.type=superseded rpc.method=state rpc.system.name=spanwire spanwire.message.size=5 webview.name=main
-        "send progress" producer error error.type=queue_full rpc.method=progress rpc.system.name=spanwire spanwire.message.size=1 webview.name=main
         "send progress" producer rpc.method=progress rpc.system.name=spanwire spanwire.batch.size=2 spanwire.message.size=1 spanwire.queue.wait=0 webview.name=main
           event dequeued
           event dispatched
           event acknowledged
+        "send state" producer error error.type=superseded rpc.method=state rpc.system.name=spanwire spanwire.message.size=5 webview.name=main
         "send state" producer rpc.method=state rpc.system.name=spanwire spanwire.batch.size=2 spanwire.message.size=5 spanwire.queue.wait=0 webview.name=main
           event dequeued
           event dispatched
           event acknowledged
+        "send progress" producer error error.type=queue_full rpc.method=progress rpc.system.name=spanwire spanwire.message.size=1 webview.name=main
         metrics:
         spanwire.ipc.batch.size{ipc.direction="outbound",webview.name="main"} count=1 sum=2
         spanwire.ipc.delivery.duration{ipc.event="progress",webview.name="main"} count=1 sum=0

@@ -205,6 +205,28 @@ fn a_call_that_waited_longer_than_its_page_span_is_still_its_child() {
 }
 
 #[test]
+fn an_event_is_one_trace_from_the_page_to_its_listeners() {
+    check(
+        |ipc, page| {
+            let sender = ipc.clone();
+            ipc.on("moved", move |_: &Call| sender.emit("echo", &1).unwrap())
+                .unwrap();
+            let (id, at) = (page.page.take_id(), page.now());
+            let event = json!({"kind": "event", "id": id, "event": "moved", "at": at});
+            page.wait(2);
+            page.send(ipc, &[event]);
+            page.pump(ipc);
+        },
+        expect![[r#"
+            send moved producer 5.5..9 posted@7.5
+              moved consumer
+                send echo producer 9..14 dequeued@9 dispatched@9 acknowledged@14
+                  process echo consumer 9.5..12.5
+        "#]],
+    );
+}
+
+#[test]
 fn what_a_handler_sends_is_followed_onto_the_page() {
     check(
         |ipc, page| {
@@ -220,12 +242,12 @@ fn what_a_handler_sends_is_followed_onto_the_page() {
         expect![[r#"
             save client 5.5..9.5 posted@7.5 received@9 settled@9.5
               save server
-                reply save internal 9..14 dequeued@9 dispatched@9 acknowledged@14
-                  process save consumer 9.5..12.5
                 send saved producer 9..14 dequeued@9 dispatched@9 acknowledged@14
                   process saved consumer 9.5..9.5
                 send progress producer 9..14 dequeued@9 dispatched@9 acknowledged@14
                   process progress consumer 9.5..9.5
+                reply save internal 9..14 dequeued@9 dispatched@9 acknowledged@14
+                  process save consumer 9.5..12.5
         "#]],
     );
 }

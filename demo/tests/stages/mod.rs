@@ -89,8 +89,10 @@ impl fmt::Debug for Stages {
 pub fn stages(spans: &[Span]) -> Stages {
     let mut stages = Stages::default();
     for span in spans {
-        // A message of the page's: its client span, or its producer.
-        if let (Some(posted), Some(received)) = (event(span, "posted"), event(span, "received")) {
+        // A message of the page's: the client span of a call, or the producer span of an event,
+        // which ends when it is received.
+        if let Some(posted) = event(span, "posted") {
+            let received = event(span, "received").unwrap_or(span.end_time_unix_nano);
             stages.add(Stage::PageWait, between(span.start_time_unix_nano, posted));
             stages.add(Stage::WireIn, between(posted, received));
         }
