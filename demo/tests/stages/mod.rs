@@ -15,8 +15,8 @@ use opentelemetry_proto::tonic::common::v1::any_value::Value;
 use opentelemetry_proto::tonic::trace::v1::Span;
 use opentelemetry_proto::tonic::trace::v1::span::SpanKind;
 
-/// A part of a message's way. None overlaps another, and together they are the whole way but for
-/// some instructions between them.
+/// A part of a message's way. Together they are the whole way but for some instructions between
+/// them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Stage {
     /// In the page, until its batch was posted.
@@ -45,6 +45,19 @@ impl Stage {
         Self::WireOut,
         Self::PageWork,
     ];
+
+    /// What `docs/reading-a-trace.md` calls it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::PageWait => "page wait",
+            Self::WireIn => "wire in",
+            Self::Handler => "handler",
+            Self::Queue => "queue",
+            Self::MainThread => "main thread",
+            Self::WireOut => "wire out",
+            Self::PageWork => "page at work",
+        }
+    }
 }
 
 /// How long each stage took.
@@ -105,22 +118,42 @@ pub fn stages(spans: &[Span]) -> Stages {
             stages.add(Stage::MainThread, for_ui);
         }
         if let Some(dispatched) = event(span, "dispatched") {
-            let ran = spans.iter().find(|child| {
-                child.parent_span_id == span.span_id && child.name.starts_with("process ")
-            });
+            let ran = spans
+                .iter()
+                .find(|child| child.parent_span_id == span.span_id && is_page_work(child));
             let began = ran.map(|ran| ran.start_time_unix_nano);
             if let Some(began) = began.or_else(|| event(span, "acknowledged")) {
                 stages.add(Stage::WireOut, between(dispatched, began));
             }
         }
-        let took = between(span.start_time_unix_nano, span.end_time_unix_nano);
-        if span.name.starts_with("process ") {
-            stages.add(Stage::PageWork, took);
-        } else if matches!(span.kind(), SpanKind::Server | SpanKind::Consumer) {
+        let is_handler = matches!(span.kind(), SpanKind::Server | SpanKind::Consumer);
+        if is_handler && !is_page_work(span) {
+            let took = between(span.start_time_unix_nano, span.end_time_unix_nano);
             stages.add(Stage::Handler, took);
         }
     }
+    stages.add(Stage::PageWork, page_work(spans));
     stages
+}
+
+/// How long the page was at work. What one script brought is run in one go, and a reply's span ends
+/// with all of it, so these spans overlap.
+fn page_work(spans: &[Span]) -> Duration {
+    let work = spans.iter().filter(|span| is_page_work(span));
+    let mut work: Vec<_> = work
+        .map(|span| (span.start_time_unix_nano, span.end_time_unix_nano))
+        .collect();
+    work.sort_unstable();
+    let (mut took, mut until) = (Duration::ZERO, 0);
+    for (start, end) in work {
+        took += between(start.max(until), end);
+        until = until.max(end);
+    }
+    took
+}
+
+fn is_page_work(span: &Span) -> bool {
+    span.name.starts_with("process ")
 }
 
 /// When an event of a span was, in nanoseconds of the wall clock.
