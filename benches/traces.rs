@@ -1,19 +1,19 @@
 //! What traces cost a message: none, none by the head's decision, and all of it; beside them what a
-//! span costs with others.
+//! span costs with others: `cargo bench --bench traces`.
 //!
-//! `cargo bench --bench traces` ends with a table of medians and of what each path costs over
-//! metrics alone.
+//! Each way of tracing is a process of its own, set up as an app sets it up. They take turns, some
+//! hundred messages each, and what is compared is neighbouring turns: on a machine that others use
+//! too, two figures that were taken a minute apart say nothing about a difference of 250 ns.
+#![allow(clippy::print_stdout, reason = "the table is what it is for")]
 
-use std::cell::RefCell;
 use std::hint::black_box;
+use std::io::{BufRead, BufReader, Write};
+use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::time::Duration;
 
-use criterion::measurement::WallTime;
-use criterion::{BenchmarkGroup, Criterion};
 use fastrace::collector::{Config, Reporter, SpanRecord};
 use fastrace::prelude::{LocalSpan, SpanContext};
 use opentelemetry::trace::TracerProvider;
-use opentelemetry_sdk::trace::SdkTracerProvider;
 use serde::Serialize;
 use spanwire::ipc::{Call, Ipc, Limits};
 use spanwire::telemetry::{Exporter, MetricsExporter, Sampler, Telemetry};
@@ -34,32 +34,40 @@ enum Traces {
     BeyondTheRate,
     /// All are recorded and sent.
     Sampled,
-    // The tail's decision belongs here: `KeptLate` with a threshold of zero, so that each trace is
-    // slow and kept, and `NotKept` with a rate of zero, so that none is. Both leave out `sampler`
-    // below.
+    // What the default sampler holds and then keeps, or does not, belongs here:
+    // `SPANWIRE_TRACES_PER_SECOND` at its most and at 0, without `Builder::sampler`.
+    /// No messages, but spans of others: through the same processor and exporter.
+    Peer,
+    Fastrace,
 }
 
 impl Traces {
-    const ALL: [Self; 4] = [
+    const ALL: [Self; 6] = [
         Self::Off,
         Self::AlwaysOff,
         Self::BeyondTheRate,
         Self::Sampled,
+        Self::Peer,
+        Self::Fastrace,
     ];
 
     fn name(self) -> &'static str {
         match self {
             Self::Off => "metrics only",
-            Self::AlwaysOff => "head says no: always_off",
+            Self::AlwaysOff => "head says no: `always_off`",
             Self::BeyondTheRate => "head says no: beyond the rate",
             Self::Sampled => "sampled",
+            Self::Peer => "raw tracing-opentelemetry",
+            Self::Fastrace => "fastrace",
         }
     }
 
-    fn sampler(self) -> Sampler {
+    fn takes(self, way: Way) -> bool {
+        let is_span = matches!(way, Way::Span | Way::Spans);
         match self {
-            Self::AlwaysOff => Sampler::AlwaysOff,
-            Self::Off | Self::BeyondTheRate | Self::Sampled => Sampler::ParentBasedAlwaysOn,
+            Self::Off | Self::AlwaysOff | Self::Sampled => !is_span,
+            Self::BeyondTheRate => !is_span && !matches!(way, Way::Call | Way::CallWithSpan),
+            Self::Peer | Self::Fastrace => is_span,
         }
     }
 
@@ -68,7 +76,7 @@ impl Traces {
         limits.event_spans_per_second_max = match self {
             Self::BeyondTheRate => 0,
             // None is skipped, however fast this machine is.
-            Self::Off | Self::AlwaysOff | Self::Sampled => u32::MAX,
+            _ => u32::MAX,
         };
         limits
     }
@@ -76,38 +84,52 @@ impl Traces {
 
 /// The way of a message that is measured.
 #[derive(Clone, Copy, Debug, PartialEq)]
-enum Path {
+enum Way {
     /// An event of the page, from its text to the handler's return.
     Event,
+    /// The same, with a span of the app's in its handler.
+    EventWithSpan,
     /// A call of the page: its text, the handler, the reply's script, the acknowledgement.
     Call,
+    /// The same, with a span of the app's in its handler.
+    CallWithSpan,
     /// An event to the page: `emit`, its script, the acknowledgement.
     Emit,
-}
-
-/// What the handler does.
-#[derive(Clone, Copy, Debug, PartialEq)]
-enum Handler {
-    Nothing,
-    /// It has a span of its own.
+    /// No message: a span with three fields.
     Span,
+    /// The same, with one more within it.
+    Spans,
 }
 
-const PATHS: [(Path, Handler, &str); 5] = [
-    (Path::Event, Handler::Nothing, "event"),
-    (Path::Event, Handler::Span, "event, span in its handler"),
-    (Path::Call, Handler::Nothing, "call and reply"),
-    (
-        Path::Call,
-        Handler::Span,
-        "call and reply, span in its handler",
-    ),
-    (Path::Emit, Handler::Nothing, "emit and acknowledgement"),
-];
+impl Way {
+    const ALL: [Self; 7] = [
+        Self::Event,
+        Self::EventWithSpan,
+        Self::Call,
+        Self::CallWithSpan,
+        Self::Emit,
+        Self::Span,
+        Self::Spans,
+    ];
 
-/// Messages between two flushes, which are not measured: so no span is dropped, and the exporter
-/// does not grow behind. Each has five spans at most, and 2,048 may wait.
-const CHUNK: u64 = 400;
+    fn name(self) -> &'static str {
+        match self {
+            Self::Event => "event",
+            Self::EventWithSpan => "event, a span in its handler",
+            Self::Call => "call and reply",
+            Self::CallWithSpan => "call and reply, a span in its handler",
+            Self::Emit => "emit and acknowledgement",
+            Self::Span => "a span alone, 3 fields",
+            Self::Spans => "a span alone, 3 fields, one within",
+        }
+    }
+}
+
+/// Messages of one turn, after as many that only warm up. What they leave behind is exported before
+/// the next turn.
+const TURN: usize = 400;
+/// Turns of each.
+const ROUNDS: usize = 300;
 
 #[derive(Serialize)]
 struct Payload<'a> {
@@ -128,32 +150,33 @@ const PAYLOAD: Payload<'_> = Payload {
 /// One wire with a page that stamps what it sends, as the page script does.
 struct Wire {
     ipc: Ipc,
-    path: Path,
+    way: Way,
     began: quanta::Instant,
     /// Of the page's last message, and of the last to the page.
     ids: (u64, u64),
 }
 
 impl Wire {
-    fn new(ipc: Ipc, path: Path, handler: Handler) -> Self {
-        let on = match handler {
-            Handler::Nothing => ipc.on("save", |call: &Call| {
+    fn new(traces: Traces, way: Way) -> Self {
+        let ipc = Ipc::builder("main").limits(traces.limits()).build();
+        let on = match way {
+            Way::EventWithSpan | Way::CallWithSpan => ipc.on("save", |call: &Call| {
+                let _write = tracing::info_span!("write", frame = 7).entered();
                 black_box(call.json());
             }),
-            Handler::Span => ipc.on("save", |call: &Call| {
-                let _write = tracing::info_span!("write", frame = 7).entered();
+            _ => ipc.on("save", |call: &Call| {
                 black_box(call.json());
             }),
         };
         on.expect("the name is allowed");
         let wire = Self {
             ipc,
-            path,
+            way,
             began: quanta::Instant::now(),
             ids: (0, 0),
         };
         let _ = wire.ipc.receive(&wire.batch(r#"{"kind":"ready"}"#), None);
-        while wire.ipc.next_script().is_some() {}
+        wire.drain();
         wire
     }
 
@@ -173,10 +196,9 @@ impl Wire {
     /// The texts that the page sends for the next message: itself, and what acknowledges the
     /// message to the page that it leads to.
     fn next(&mut self) -> (String, String) {
-        let kind = if self.path == Path::Call {
-            "call"
-        } else {
-            "event"
+        let kind = match self.way {
+            Way::Call | Way::CallWithSpan => "call",
+            _ => "event",
         };
         self.ids.0 += 1;
         self.ids.1 += 1;
@@ -190,116 +212,63 @@ impl Wire {
     }
 
     fn cross(&self, (message, ack): &(String, String)) {
-        if self.path == Path::Emit {
+        if self.way == Way::Emit {
             self.ipc.emit("save", &PAYLOAD).expect("there is room");
         } else {
             let _ = black_box(self.ipc.receive(message, None));
         }
-        if self.path != Path::Event {
+        if !matches!(self.way, Way::Event | Way::EventWithSpan) {
             let _ = black_box(self.ipc.next_script());
             let _ = black_box(self.ipc.receive(ack, None));
         }
     }
-}
 
-/// Medians of what was measured, in ns: the path, what became of its trace, the time.
-type Table = RefCell<Vec<(&'static str, &'static str, f64)>>;
+    /// The page's window comes back with the next script.
+    fn drain(&self) {
+        while self.ipc.next_script().is_some() {}
+    }
 
-/// Measures `work`, in chunks whose `prepare` and `flush` are not.
-fn measure<T>(
-    group: &mut BenchmarkGroup<'_, WallTime>,
-    table: &Table,
-    (path, traces): (&'static str, &'static str),
-    mut prepare: impl FnMut() -> T,
-    work: impl Fn(&T),
-    flush: impl Fn(),
-) {
-    let mut samples = Vec::new();
-    group.bench_function(format!("{path}/{traces}"), |bencher| {
-        bencher.iter_custom(|iterations| {
-            let mut took = Duration::ZERO;
-            let mut left = iterations;
-            while left > 0 {
-                let chunk: Vec<T> = (0..left.min(CHUNK)).map(|_| prepare()).collect();
-                let start = quanta::Instant::now();
-                for one in &chunk {
-                    work(one);
-                }
-                took += start.elapsed();
-                left -= chunk.len() as u64;
-                flush();
-            }
-            if iterations >= CHUNK {
-                samples.push(took.as_secs_f64() * 1e9 / iterations as f64);
-            }
-            took
-        });
-    });
-    samples.sort_by(f64::total_cmp);
-    if let Some(median) = samples.get(samples.len() / 2) {
-        table.borrow_mut().push((path, traces, *median));
+    /// Nanoseconds for one message.
+    fn turn(&mut self) -> f64 {
+        let texts: Vec<_> = (0..TURN).map(|_| self.next()).collect();
+        let took = time(
+            texts
+                .iter()
+                .map(|texts| move |wire: &Self| wire.cross(texts)),
+            self,
+        );
+        self.drain();
+        took
     }
 }
 
-fn messages(
-    group: &mut BenchmarkGroup<'_, WallTime>,
-    table: &Table,
-    traces: Traces,
-    provider: Option<&SdkTracerProvider>,
-) {
-    for (path, handler, name) in PATHS {
-        // A call's trace is not subject to the rate.
-        if traces == Traces::BeyondTheRate && path == Path::Call {
-            continue;
-        }
-        let mut builder = Ipc::builder("main").limits(traces.limits());
-        if let Some(provider) = provider {
-            builder = builder.tracer_provider(provider);
-        }
-        let wire = RefCell::new(Wire::new(builder.build(), path, handler));
-        measure(
-            group,
-            table,
-            (name, traces.name()),
-            || wire.borrow_mut().next(),
-            |texts| wire.borrow().cross(texts),
-            || {
-                // The page's window comes back with the next script.
-                while wire.borrow().ipc.next_script().is_some() {}
-                if let Some(provider) = provider {
-                    let _ = provider.force_flush();
-                }
-            },
-        );
+/// Nanoseconds for one of these.
+fn time<C, F: FnOnce(&C)>(work: impl ExactSizeIterator<Item = F>, with: &C) -> f64 {
+    let count = work.len();
+    let start = quanta::Instant::now();
+    for one in work {
+        one(with);
+    }
+    start.elapsed().as_secs_f64() * 1e9 / count as f64
+}
+
+/// A span of `tracing`, with or without one within.
+fn span(way: Way) {
+    let _save =
+        tracing::info_span!("save", name = "scene_042", frame = 7, visible = true).entered();
+    if way == Way::Spans {
+        let _write = tracing::info_span!("write", frame = 7).entered();
     }
 }
 
-/// A span alone, with three fields, through the same processor and exporter.
-fn tracing_opentelemetry(
-    group: &mut BenchmarkGroup<'_, WallTime>,
-    table: &Table,
-    provider: &SdkTracerProvider,
-) {
-    let layer = tracing_opentelemetry::layer().with_tracer(provider.tracer("bench"));
-    tracing::subscriber::with_default(tracing_subscriber::registry().with(layer), || {
-        let fields = || tracing::info_span!("save", name = "scene_042", frame = 7, visible = true);
-        let flush = || _ = provider.force_flush();
-        let names = ("span alone, 3 fields", "raw tracing-opentelemetry");
-        measure(
-            group,
-            table,
-            names,
-            || (),
-            |()| drop(fields().entered()),
-            flush,
-        );
-        let nested = |(): &()| {
-            let _save = fields().entered();
-            let _write = tracing::info_span!("write", frame = 7).entered();
-        };
-        let names = ("span alone, 3 fields, one within", names.1);
-        measure(group, table, names, || (), nested, flush);
-    });
+/// The same by fastrace.
+fn fast_span(way: Way) {
+    let root = fastrace::Span::root("save", SpanContext::random())
+        .with_properties(|| [("name", "scene_042"), ("frame", "7"), ("visible", "true")]);
+    if way == Way::Spans {
+        let _here = root.set_local_parent();
+        let _write = LocalSpan::enter_with_local_parent("write").with_property(|| ("frame", "7"));
+    }
 }
 
 struct Null;
@@ -310,86 +279,174 @@ impl Reporter for Null {
     }
 }
 
-fn fastrace(group: &mut BenchmarkGroup<'_, WallTime>, table: &Table) {
-    fastrace::set_reporter(Null, Config::default());
-    let root = || {
-        fastrace::Span::root("save", SpanContext::random())
-            .with_properties(|| [("name", "scene_042"), ("frame", "7"), ("visible", "true")])
+/// Tells a child what it is, and where it sends its traces.
+const CHILD: &str = "SPANWIRE_BENCH_TRACES";
+const SINK: &str = "SPANWIRE_BENCH_SINK";
+
+/// A child: a turn for each line that it is told.
+fn child(traces: Traces) {
+    let sink = std::env::var(SINK).expect("the parent gives it");
+    let mut builder = Telemetry::builder("bench")
+        // Nothing is dropped, or it is the drop that is measured.
+        .environment(|name| (name == "OTEL_BSP_MAX_QUEUE_SIZE").then(|| "100000".to_owned()))
+        .prometheus_port(0)
+        .metrics(MetricsExporter::Prometheus)
+        .without_system();
+    builder = match traces {
+        Traces::Off | Traces::Fastrace => builder.traces(Exporter::None),
+        Traces::AlwaysOff => builder.otlp_endpoint(sink).sampler(Sampler::AlwaysOff),
+        Traces::BeyondTheRate | Traces::Sampled | Traces::Peer => builder
+            .otlp_endpoint(sink)
+            .sampler(Sampler::ParentBasedAlwaysOn),
     };
-    let names = ("span alone, 3 fields", "fastrace");
-    measure(
-        group,
-        table,
-        names,
-        || (),
-        |()| drop(root()),
-        fastrace::flush,
-    );
-    let nested = |(): &()| {
-        let root = root();
-        let _here = root.set_local_parent();
-        let _write = LocalSpan::enter_with_local_parent("write").with_property(|| ("frame", "7"));
+    let telemetry = if traces == Traces::Peer {
+        // The app's own subscriber, over our processor and exporter.
+        let (telemetry, parts) = builder.build().expect("the settings are sound");
+        let provider = parts.tracer_provider.expect("traces are on");
+        let layer = tracing_opentelemetry::layer().with_tracer(provider.tracer("bench"));
+        let subscriber = tracing_subscriber::registry().with(layer);
+        tracing::subscriber::set_global_default(subscriber).expect("it is the first");
+        telemetry
+    } else {
+        builder.install().expect("the settings are sound")
     };
-    let names = ("span alone, 3 fields, one within", names.1);
-    measure(group, table, names, || (), nested, fastrace::flush);
+    if traces == Traces::Fastrace {
+        fastrace::set_reporter(Null, Config::default());
+    }
+    let mut wires: Vec<_> = Way::ALL
+        .into_iter()
+        .map(|way| Wire::new(traces, way))
+        .collect();
+    for line in std::io::stdin().lines() {
+        let line = line.expect("the parent writes lines");
+        let way: usize = line.parse().expect("the parent writes numbers");
+        let mut took = 0.0;
+        // The first warms up: another process had the processor.
+        for _ in 0..2 {
+            let way = Way::ALL[way];
+            let work = |_| {
+                move |_: &()| {
+                    if traces == Traces::Peer {
+                        span(way)
+                    } else {
+                        fast_span(way)
+                    }
+                }
+            };
+            took = match way {
+                Way::Span | Way::Spans => time((0..TURN).map(work), &()),
+                _ => wires[way as usize].turn(),
+            };
+        }
+        if traces == Traces::Fastrace {
+            fastrace::flush();
+        }
+        telemetry
+            .flush(Duration::from_secs(10))
+            .expect("the sink takes all");
+        println!("{took}");
+    }
+    let report = telemetry.shutdown(Duration::from_secs(10));
+    let spans = report.spans;
+    assert_eq!((spans.dropped, spans.lost), (0, 0), "{}", traces.name());
+}
+
+/// A child, seen from its parent.
+struct Rig {
+    traces: Traces,
+    child: Child,
+    orders: ChildStdin,
+    answers: BufReader<ChildStdout>,
+}
+
+impl Rig {
+    fn start(traces: Traces, at: usize, sink: &Sink) -> Self {
+        let mut child =
+            Command::new(std::env::current_exe().expect("a process knows its own file"))
+                .env(CHILD, at.to_string())
+                .env(SINK, sink.url())
+                .stdin(Stdio::piped())
+                .stdout(Stdio::piped())
+                .spawn()
+                .expect("it ran before");
+        Self {
+            traces,
+            orders: child.stdin.take().expect("it is piped"),
+            answers: BufReader::new(child.stdout.take().expect("it is piped")),
+            child,
+        }
+    }
+
+    /// One turn: nanoseconds for a message.
+    fn turn(&mut self, way: Way) -> f64 {
+        writeln!(self.orders, "{}", way as usize).expect("the child listens");
+        let mut answer = String::new();
+        self.answers
+            .read_line(&mut answer)
+            .expect("the child answers");
+        answer.trim().parse().expect("a number")
+    }
+
+    fn end(self) {
+        let Self {
+            mut child, orders, ..
+        } = self;
+        drop(orders);
+        assert!(child.wait().expect("it is our child").success());
+    }
+}
+
+fn median(mut values: Vec<f64>) -> f64 {
+    values.sort_by(f64::total_cmp);
+    values.get(values.len() / 2).copied().unwrap_or(f64::NAN)
 }
 
 fn main() {
-    let mut criterion = Criterion::default()
-        .warm_up_time(Duration::from_millis(300))
-        .measurement_time(Duration::from_secs(1))
-        .sample_size(30)
-        .configure_from_args();
-    let mut group = criterion.benchmark_group("traces");
-    let table = Table::default();
-    let sink = Sink::start();
-    for traces in Traces::ALL {
-        let mut builder = Telemetry::builder("bench")
-            .environment(|_| None)
-            .prometheus_port(0)
-            .metrics(MetricsExporter::Prometheus)
-            .without_system()
-            .sampler(traces.sampler());
-        builder = if traces == Traces::Off {
-            builder.traces(Exporter::None)
-        } else {
-            builder.otlp_endpoint(sink.url())
-        };
-        let (telemetry, parts) = builder.build().expect("the settings are sound");
-        let recorder = parts.recorder.as_ref().expect("metrics are on");
-        metrics::with_local_recorder(recorder, || match &parts.tracer_provider {
-            None => messages(&mut group, &table, traces, None),
-            Some(provider) => {
-                let subscriber = tracing_subscriber::registry().with(parts.layer());
-                tracing::subscriber::with_default(subscriber, || {
-                    messages(&mut group, &table, traces, Some(provider));
-                });
-                if traces == Traces::Sampled {
-                    tracing_opentelemetry(&mut group, &table, provider);
-                }
-            }
-        });
-        let report = telemetry.shutdown(Duration::from_secs(5));
-        // Otherwise it is the drop that was measured.
-        let spans = &report.spans;
-        assert_eq!((spans.dropped, spans.lost), (0, 0), "{}", traces.name());
+    if let Ok(at) = std::env::var(CHILD) {
+        let at: usize = at.parse().expect("the parent gives a number");
+        return child(Traces::ALL[at]);
     }
-    fastrace(&mut group, &table);
-    group.finish();
-    print(&table.into_inner());
-}
-
-#[allow(clippy::print_stdout, reason = "the table is what it is for")]
-fn print(table: &[(&'static str, &'static str, f64)]) {
-    println!("\n| path | traces | ns | over metrics only |\n|---|---|---|---|");
-    for (path, traces, ns) in table {
-        let off = |(other, traces, _): &&(&str, &str, f64)| {
-            other == path && *traces == Traces::Off.name()
-        };
-        let over = match table.iter().find(off) {
-            Some((_, _, off)) => format!("{:+.0}", ns - off),
-            None => "–".to_owned(),
-        };
-        println!("| {path} | {traces} | {ns:.0} | {over} |");
+    let rounds = if std::env::args().any(|arg| arg == "--test") {
+        1
+    } else {
+        ROUNDS
+    };
+    let sink = Sink::start();
+    let mut rigs: Vec<Rig> = Traces::ALL
+        .into_iter()
+        .enumerate()
+        .map(|(at, traces)| Rig::start(traces, at, &sink))
+        .collect();
+    println!("{rounds} turns of {TURN} messages, medians\n");
+    println!("| message | traces | ns | over metrics only |\n|---|---|---|---|");
+    for way in Way::ALL {
+        let mut takers: Vec<&mut Rig> = rigs.iter_mut().collect();
+        takers.retain(|rig| rig.traces.takes(way));
+        let mut turns: Vec<Vec<f64>> = vec![Vec::new(); takers.len()];
+        for _ in 0..rounds {
+            for (rig, took) in takers.iter_mut().zip(&mut turns) {
+                took.push(rig.turn(way));
+            }
+        }
+        for (rig, took) in takers.iter().zip(&turns) {
+            let over = match takers[0].traces {
+                Traces::Off => {
+                    let pairs = took.iter().zip(&turns[0]);
+                    format!(
+                        "{:+.0}",
+                        median(pairs.map(|(took, off)| took - off).collect())
+                    )
+                }
+                _ => "–".to_owned(),
+            };
+            let (way, traces) = (way.name(), rig.traces.name());
+            println!(
+                "| {way} | {traces} | {:.0} | {over} |",
+                median(took.clone())
+            );
+        }
+    }
+    for rig in rigs {
+        rig.end();
     }
 }
