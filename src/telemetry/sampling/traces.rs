@@ -21,7 +21,8 @@ pub(super) struct Bounds {
     pub(super) spans_held_max: usize,
     pub(super) traces_held_max: usize,
     pub(super) spans_per_trace_max: usize,
-    pub(super) decided_max: usize,
+    /// How many verdicts are remembered at least.
+    pub(super) decided_min: usize,
     pub(super) hold_max: Duration,
     pub(super) late_wait: Duration,
 }
@@ -132,7 +133,7 @@ impl<S> Traces<S> {
             holding: Order::new(),
             complete: Order::new(),
             spans_held: 0,
-            decided: Decided::new(bounds.decided_max),
+            decided: Decided::new(bounds.decided_min),
             counts: Counts::default(),
             is_closed: false,
         }

@@ -12,7 +12,7 @@ const BOUNDS: Bounds = Bounds {
     spans_held_max: 6,
     traces_held_max: 4,
     spans_per_trace_max: 4,
-    decided_max: 3,
+    decided_min: 2,
     hold_max: Duration::from_secs(30),
     late_wait: Duration::from_millis(100),
 };
@@ -171,6 +171,8 @@ fn late_spans_follow_the_decision_as_long_as_it_is_remembered() {
          end c
          begin d
          end d
+         begin e
+         end e
          +100 sweep
          end a failed
          join a",
@@ -183,9 +185,10 @@ fn late_spans_follow_the_decision_as_long_as_it_is_remembered() {
             100ms Dropped("b2")
             200ms Dropped: c1
             200ms Dropped: d1
+            200ms Dropped: e1
             200ms Dropped("a3")
             200ms a joins: Dropped
-            holds (0, 0), Counts { kept: [1, 0, 0], dropped: 3, early: [0, 0, 0, 0], lost: [3, 0, 2] }
+            holds (0, 0), Counts { kept: [1, 0, 0], dropped: 4, early: [0, 0, 0, 0], lost: [4, 0, 2] }
         "#]],
     );
 }
@@ -437,11 +440,11 @@ fn step() -> impl Strategy<Value = Step> {
 
 fn bounds() -> impl Strategy<Value = Bounds> {
     (1_usize..8, 1_usize..6, 1_usize..5, 1_usize..40).prop_map(
-        |(spans_held_max, traces_held_max, spans_per_trace_max, decided_max)| Bounds {
+        |(spans_held_max, traces_held_max, spans_per_trace_max, decided_min)| Bounds {
             spans_held_max,
             traces_held_max,
             spans_per_trace_max,
-            decided_max,
+            decided_min,
             hold_max: ms(300),
             late_wait: ms(30),
         },
@@ -686,7 +689,7 @@ proptest! {
             spans_held_max: 1_000,
             traces_held_max: 1_000,
             spans_per_trace_max: 1_000,
-            decided_max: 1_000,
+            decided_min: 1_000,
             hold_max: Duration::from_secs(3_600),
             late_wait: ms(30),
         };
