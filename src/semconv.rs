@@ -159,6 +159,17 @@ metrics! {
         "Share of all cores in use on the host." ();
     SYSTEM_MEMORY_UTILIZATION = Gauge "system.memory.utilization" ["1"]
         "Share of the host's memory in use." ();
+    SAMPLING_TRACES = Counter "spanwire.sampling.traces" ["{trace}"]
+        "Traces that were kept or dropped when it was known how they went."
+        (OUTCOME, SAMPLING_REASON);
+    SAMPLING_EARLY = Counter "spanwire.sampling.early" ["{trace}"]
+        "Traces that were decided while a span of theirs was open." (SAMPLING_REASON);
+    SAMPLING_SPANS_DROPPED = Counter "spanwire.sampling.spans.dropped" ["{span}"]
+        "Recorded spans that were not passed on." (SAMPLING_REASON);
+    SAMPLING_TRACES_HELD = Gauge "spanwire.sampling.traces.held" ["{trace}"]
+        "Traces that are not decided yet." ();
+    SAMPLING_SPANS_HELD = Gauge "spanwire.sampling.spans.held" ["{span}"]
+        "Ended spans of traces that are not decided yet." ();
     ENDPOINT_REFUSED = Counter "spanwire.endpoint.refused" ["{request}"]
         "Connections and requests that the Prometheus endpoint turned away." (ERROR_TYPE);
     SDK_SPAN_EXPORTED = Counter "otel.sdk.exporter.span.exported" ["{span}"]
@@ -199,7 +210,7 @@ attributes! {
     IPC_DIRECTION = "ipc.direction", "`inbound` (page to host) or `outbound` (host to page).";
     IPC_EVENT = "ipc.event",
         "The event's name; capped, see [`REGISTERED_NAMES_MAX`] and [`OTHER_NAMES_MAX`].";
-    OUTCOME = "outcome", "`ok`, `failed` or `dropped`.";
+    OUTCOME = "outcome", "`ok`, `failed` or `dropped`; of a trace `kept` or `dropped`.";
     ERROR_TYPE = "error.type", "Why it failed or was dropped; absent when it did not.";
     QUEUE_NAME = "queue.name", "The name that the app gave to the queue.";
     OPERATION_NAME = "operation.name", "The name of a scoped operation; capped.";
@@ -220,6 +231,9 @@ attributes! {
     RETRIES = "spanwire.retries", "How often a message was sent again, on its span.";
     WAIT_S = "spanwire.queue.wait", "Seconds that a message waited in the queue, on its span.";
     BATCH_SIZE = "spanwire.batch.size", "Messages that were sent together, on a message's span.";
+    SLOW = "spanwire.slow", "True on the span of an operation that was slow.";
+    SAMPLING_REASON = "sampling.reason",
+        "Why a trace or a span was kept or dropped, or decided early; on the root of a kept trace.";
     DURATION_S = "spanwire.duration", "Seconds that a slow operation took, on its log record.";
     SLOW_THRESHOLD_S = "spanwire.slow.threshold",
         "Seconds from which an operation counts as slow, on a slow one's log record.";

@@ -10,7 +10,7 @@ use crossbeam_channel::{RecvTimeoutError, bounded};
 use opentelemetry::metrics::MeterProvider;
 use opentelemetry_sdk::logs::SdkLoggerProvider;
 use opentelemetry_sdk::metrics::{PeriodicReader, SdkMeterProvider};
-use opentelemetry_sdk::trace::{Sampler as SdkSampler, SdkTracerProvider, SpanData, SpanLimits};
+use opentelemetry_sdk::trace::{SdkTracerProvider, SpanData, SpanLimits};
 
 use super::batch::Batch;
 use super::builder::{Strictness, TelemetryBuilder};
@@ -24,6 +24,7 @@ use super::plan::{Plan, PlanState};
 use super::processor::{BatchLogs, BatchSpans, Log};
 use super::prometheus::{self, Endpoint, EndpointError, EndpointOptions, Exposition};
 use super::recording::{Recording, SharedRecorder};
+use super::sampling::{Given, Tail, TailSampler, TailSpans};
 use super::settings::Settings;
 use super::signal::{LOGS, TRACES};
 use super::tally::ShutdownReport;
@@ -47,6 +48,8 @@ pub struct Telemetry {
     shutdown_deadline: Duration,
     prometheus_addr: Option<SocketAddr>,
     spans: Option<Batch<SpanData>>,
+    /// What feeds the batch of spans, when the sampler is ours.
+    tail: Option<Arc<Tail>>,
     logs: Option<Batch<Log>>,
     points: Option<Arc<PointTally>>,
     state: Mutex<State>,
@@ -166,6 +169,10 @@ impl Telemetry {
         let now = clock::now();
         let until = now.plus(deadline);
         running.metrics_patience.close(until);
+        // First, since what it holds and keeps goes into the batch.
+        if let Some(tail) = &self.tail {
+            tail.close(until);
+        }
         if let Some(batch) = &self.spans {
             batch.close(until);
         }
@@ -248,6 +255,7 @@ impl Telemetry {
             shutdown_deadline: plan.shutdown_deadline,
             prometheus_addr: None,
             spans: None,
+            tail: None,
             logs: None,
             points: None,
             state: Mutex::new(State::Ended(ShutdownReport::default())),
@@ -383,14 +391,34 @@ impl Starting<'_> {
         let Some(batch) = self.usable(batch, route) else {
             return;
         };
-        let provider = SdkTracerProvider::builder()
+        let builder = SdkTracerProvider::builder()
             .with_resource(self.plan.resource.clone())
-            .with_sampler(SdkSampler::from(self.plan.sampler))
-            .with_span_limits(span_limits(settings))
-            .with_span_processor(BatchSpans(batch.clone()))
-            .build();
+            .with_span_limits(span_limits(settings));
+        let builder = match self.plan.sampler.standard() {
+            Some(sampler) => builder
+                .with_sampler(sampler)
+                .with_span_processor(BatchSpans(batch.clone())),
+            None => {
+                let tail = self.tail(batch.clone());
+                self.telemetry.tail = Some(Arc::clone(&tail));
+                builder
+                    .with_sampler(TailSampler(Arc::clone(&tail)))
+                    .with_span_processor(TailSpans(tail))
+            }
+        };
         self.telemetry.spans = Some(batch);
-        self.running.tracer_provider = Some(provider);
+        self.running.tracer_provider = Some(builder.build());
+    }
+
+    fn tail(&self, batch: Batch<SpanData>) -> Arc<Tail> {
+        let settings = &self.plan.settings;
+        let given = Given {
+            ipc_slow: settings.ipc_slow_threshold,
+            slow: settings.slow_threshold,
+            traces_per_second: settings.traces_per_second,
+            attributes_per_span: settings.span_attribute_count(),
+        };
+        Tail::start(&self.plan.tail, given, self.recording.clone(), batch)
     }
 
     fn logs(&mut self) {

@@ -102,6 +102,9 @@ impl Running {
         self.operation.record(elapsed, error_type, slow);
         if !span.is_disabled() {
             self.fields.write_to(span);
+            if slow {
+                span.record(semconv::SLOW, true);
+            }
         }
         if slow || error_type.is_some() {
             span.in_scope(|| {
@@ -183,6 +186,7 @@ fn span(name: &str) -> Span {
         otel.name = name,
         otel.status_code = Empty,
         { semconv::ERROR_TYPE } = Empty,
+        { semconv::SLOW } = Empty,
     )
 }
 
