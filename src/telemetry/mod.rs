@@ -95,6 +95,7 @@ mod running;
 mod series;
 mod settings;
 mod signal;
+mod span_series;
 mod tally;
 mod thresholds;
 mod tls;
