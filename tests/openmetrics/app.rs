@@ -1,10 +1,11 @@
 //! An app whose `/metrics` is read, and how the tests read it.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::time::Duration;
+use std::time::{Duration, UNIX_EPOCH};
 
 use metrics::with_local_recorder;
 use serde_json::json;
+use spanwire::clock::Clock;
 use spanwire::ipc::{Call, Ipc};
 use spanwire::telemetry::{Parts, Sampler, Telemetry, TelemetryBuilder};
 use spanwire::timer::monitor;
@@ -129,4 +130,11 @@ pub(crate) fn samples(family: &Family) -> BTreeSet<(String, BTreeMap<String, Str
 
 pub(crate) fn hex(id: &[u8]) -> String {
     id.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// Seconds since 1970.
+pub(crate) fn wall_s() -> f64 {
+    let clock = Clock::current();
+    let since = clock.wall(clock.now()).duration_since(UNIX_EPOCH);
+    since.unwrap().as_secs_f64()
 }

@@ -1,9 +1,8 @@
 use std::collections::BTreeSet;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use spanwire::telemetry::{FlushError, Sampler};
 
-use crate::app::{App, SECOND, builder, family, hex};
+use crate::app::{App, SECOND, builder, family, hex, wall_s};
 use crate::support::openmetrics::{Exemplar, Sample};
 use crate::support::receiver::{Answer, Receiver};
 use crate::support::scrape::scrape_text;
@@ -47,7 +46,7 @@ fn exemplars_are_of_spans_that_arrived_and_lie_in_their_buckets() {
     assert_eq!(exemplified(&exemplars), expected.map(str::to_owned).into());
 
     let spans = receiver.spans();
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
+    let now = wall_s();
     let families = app.scrape();
     for (sample, exemplar) in &exemplars {
         let (trace, span) = (&exemplar.labels["trace_id"], &exemplar.labels["span_id"]);
@@ -61,7 +60,7 @@ fn exemplars_are_of_spans_that_arrived_and_lie_in_their_buckets() {
             (exemplar.timestamp - ended).abs() < 0.002,
             "{exemplar:?} {span:?}"
         );
-        assert!(exemplar.timestamp <= now.as_secs_f64());
+        assert!(exemplar.timestamp <= now);
         // Between its own bound and the one below.
         let bound: f64 = sample.labels["le"].parse().unwrap();
         let name = sample.name.trim_end_matches("_bucket");

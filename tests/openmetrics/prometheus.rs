@@ -1,11 +1,11 @@
 use std::collections::{BTreeMap, BTreeSet};
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use opentelemetry_proto::tonic::trace::v1::Span;
 use spanwire::telemetry::FlushError;
 use spanwire::timer::monitor;
 
-use crate::app::{App, SECOND, builder, hex};
+use crate::app::{App, SECOND, builder, hex, wall_s};
 use crate::support::prometheus::{Prometheus, Stored};
 use crate::support::receiver::{Answer, Receiver};
 
@@ -40,16 +40,10 @@ fn work_until_stored(app: &mut App, prometheus: &Prometheus, since: f64) {
     panic!("Prometheus has only {:?}", all(prometheus));
 }
 
-/// An operation of 30 ms, which nothing else here takes.
+/// An operation that takes longer than any other here.
 fn slow(app: &mut App) {
-    let end = Instant::now() + Duration::from_millis(30);
-    let wait = || while Instant::now() < end {};
-    app.run(|_, _| monitor("slow").time(wait));
-}
-
-fn now() -> f64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH);
-    since.unwrap().as_secs_f64()
+    let work = || std::thread::sleep(Duration::from_millis(30));
+    app.run(|_, _| monitor("slow").time(work));
 }
 
 #[test]
@@ -71,7 +65,7 @@ fn every_exemplar_in_a_real_prometheus_points_to_a_span_that_arrived() {
     let slow_count = r#"spanwire_operation_duration_seconds_count{operation_name="slow"} == 3"#;
     prometheus.wait_for(slow_count);
     receiver.answer(Answer::Ok);
-    work_until_stored(&mut app, &prometheus, now());
+    work_until_stored(&mut app, &prometheus, wall_s());
 
     let spans = receiver.spans();
     let arrived: BTreeMap<(String, String), &Span> = spans

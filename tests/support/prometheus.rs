@@ -73,11 +73,10 @@ impl Prometheus {
     /// The exemplars of the series that a selector names, from everything that it has stored.
     pub fn exemplars(&self, selector: &str) -> Vec<Stored> {
         let parameters = [("query", selector), ("start", "0"), ("end", "9999999999")];
-        let answer = self.get("/api/v1/query_exemplars", &parameters);
-        let data = answer.map(|answer| answer["data"].clone());
-        let found: Vec<Found> = data.map_or_else(Vec::new, |data| {
-            serde_json::from_value(data).unwrap_or_default()
-        });
+        let Some(answer) = self.get("/api/v1/query_exemplars", &parameters) else {
+            return Vec::new();
+        };
+        let found: Vec<Found> = serde_json::from_value(answer["data"].clone()).unwrap();
         let stored = |found: Found| {
             let series = found.series;
             found.exemplars.into_iter().map(move |exemplar| Stored {

@@ -148,6 +148,9 @@ mod tests {
 
     const NOW: u64 = 10_000;
 
+    // As docs/telemetry.md says.
+    const _: () = assert!(size_of::<Option<Exemplar>>() <= 64);
+
     #[test]
     fn each_bucket_that_has_counted_keeps_one() {
         let buckets = Buckets::new(WIRE_BOUNDS_S);
