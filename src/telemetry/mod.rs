@@ -100,6 +100,7 @@ mod sampling;
 mod series;
 mod settings;
 mod signal;
+mod span_series;
 mod tally;
 mod thresholds;
 mod tls;

@@ -22,7 +22,7 @@ use super::parts::{Parts, propagator};
 use super::patience::Patience;
 use super::plan::{Plan, PlanState};
 use super::processor::{BatchLogs, BatchSpans, Log};
-use super::prometheus::{self, Endpoint, EndpointError, EndpointOptions, Exposition};
+use super::prometheus::{self, Endpoint, EndpointError, EndpointOptions, Exemplars, Exposition};
 use super::recording::{Recording, SharedRecorder};
 use super::sampling::{Given, Tail, TailSampler, TailSpans};
 use super::settings::Settings;
@@ -274,12 +274,14 @@ impl Telemetry {
                 plan: &plan,
                 warnings: &mut warnings,
                 recording: Recording::default(),
+                exemplars: None,
                 running: Running::default(),
                 telemetry: &mut telemetry,
             };
+            // First, since spans become their exemplars.
+            starting.metrics();
             starting.traces();
             starting.logs();
-            starting.metrics();
             let running = starting.running;
             parts.recorder.clone_from(&running.recorder);
             parts.tracer_provider.clone_from(&running.tracer_provider);
@@ -359,6 +361,7 @@ struct Starting<'a> {
     plan: &'a Plan,
     warnings: &'a mut Vec<Warning>,
     recording: Recording,
+    exemplars: Option<Exemplars>,
     running: Running,
     telemetry: &'a mut Telemetry,
 }
@@ -375,6 +378,7 @@ impl Starting<'_> {
             Arc::clone(&patience),
             &self.plan.resource,
             settings.span_value_len_max(),
+            self.exemplars.clone(),
         );
         let Some(sender) = self.usable(sender, route) else {
             return;
@@ -452,7 +456,11 @@ impl Starting<'_> {
             .and_then(|route| self.otel(route));
         let prometheus = self.plan.prometheus.as_ref().and_then(|options| {
             let (recorder, exposition) = prometheus::recorder(&self.plan.resource);
-            self.endpoint(options, exposition).then_some(recorder)
+            let exemplars = exposition.exemplars();
+            self.endpoint(options, exposition).then(|| {
+                self.exemplars = Some(exemplars);
+                recorder
+            })
         });
         let recorder: Arc<SharedRecorder> = match (prometheus, otel) {
             (Some(prometheus), Some(otel)) => Arc::new(fanout(prometheus, otel)),

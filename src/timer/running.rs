@@ -67,7 +67,7 @@ impl Running {
     #[inline]
     pub(super) fn start(operation: Operation, name: &str, options: Options) -> (Self, Span) {
         let span = if operation.is_sampled(options.sample) {
-            span(name)
+            span(name, operation.name())
         } else {
             Span::none()
         };
@@ -179,12 +179,14 @@ impl Running {
     }
 }
 
-fn span(name: &str) -> Span {
+/// `name` may be one of many; the operation's own is one of few, as in the metrics.
+fn span(name: &str, operation: &str) -> Span {
     tracing::info_span!(
         target: TARGET,
         "operation",
         otel.name = name,
         otel.status_code = Empty,
+        { semconv::OPERATION_NAME } = operation,
         { semconv::ERROR_TYPE } = Empty,
         { semconv::SLOW } = Empty,
     )
