@@ -95,7 +95,11 @@ metrics! {
         "Time that the host's handlers took for a message from the page."
         (WEBVIEW_NAME, IPC_EVENT, ERROR_TYPE) in WIRE_BOUNDS_S;
     IPC_TRANSIT_DURATION = Histogram "spanwire.ipc.transit.duration" ["s"]
-        "Time that a batch from the page was on its way to the host." (WEBVIEW_NAME) in WIRE_BOUNDS_S;
+        "Time that a batch was on its way: to the host's receipt, or until the page began to run it."
+        (WEBVIEW_NAME, IPC_DIRECTION) in WIRE_BOUNDS_S;
+    IPC_PROCESS_DURATION = Histogram "spanwire.ipc.process.duration" ["s"]
+        "Time that the page was at work on an event or a reply." (WEBVIEW_NAME, IPC_EVENT)
+        in WIRE_BOUNDS_S;
     IPC_MESSAGE_SIZE = Histogram "spanwire.ipc.message.size" ["By"]
         "Size of a message's payload on the wire." (WEBVIEW_NAME, IPC_DIRECTION) in SIZE_BOUNDS_BY;
     IPC_BATCH_SIZE = Histogram "spanwire.ipc.batch.size" ["{message}"]
@@ -130,6 +134,8 @@ metrics! {
     MAIN_THREAD_DELAY = Histogram "spanwire.main_thread.delay" ["s"]
         "Time from waking the UI thread to its asking what there is for the page."
         () in MAIN_THREAD_BOUNDS_S;
+    MAIN_THREAD_BLOCKED = Counter "spanwire.main_thread.blocked" ["{handler}"]
+        "Handlers that kept the UI thread for a frame or longer." (WEBVIEW_NAME, IPC_EVENT);
     PAGE_WEB_VITAL_DURATION = Histogram "spanwire.page.web_vital.duration" ["s"]
         "Web vitals of the page that are durations." (WEB_VITAL_NAME, WEB_VITAL_RATING)
         in WEB_VITAL_BOUNDS_S;
@@ -234,6 +240,13 @@ attributes! {
     SLOW = "spanwire.slow", "True on the span of an operation that was slow.";
     SAMPLING_REASON = "sampling.reason",
         "Why a trace or a span was kept or dropped, or decided early; on the root of a kept trace.";
+    MESSAGE_SIZE_BY = "spanwire.message.size", "Bytes of a message's payload, on its spans.";
+    THREAD = "spanwire.thread",
+        "`main` or `worker`: where a handler ran, on its span; `main` is the thread that asks for scripts.";
+    MAIN_THREAD_BLOCKED_S = "spanwire.main_thread.blocked",
+        "Seconds that a handler kept the UI thread, on its span, when it was a frame or longer.";
+    MAIN_THREAD_DELAY_S = "spanwire.main_thread.delay",
+        "Seconds of a message's wait in which the UI thread was woken and did not come, on its span.";
     DURATION_S = "spanwire.duration", "Seconds that a slow operation took, on its log record.";
     SLOW_THRESHOLD_S = "spanwire.slow.threshold",
         "Seconds from which an operation counts as slow, on a slow one's log record.";

@@ -5,6 +5,8 @@
     reason = "each bench uses another part of it"
 )]
 
+pub mod sink;
+
 use std::sync::Arc;
 
 use metrics::Recorder;

@@ -79,6 +79,30 @@ fn the_start_is_seen_by_prometheus_and_as_a_trace() {
 }
 
 #[test]
+fn the_traces_that_are_read_are_those_of_the_example() {
+    /// Spans and their stage events, without times.
+    fn shape(text: &str) -> Vec<String> {
+        let spans = text.lines().filter_map(|line| {
+            // A span has a bar.
+            let (span, _) = line.split_once('|').unwrap_or((line, ""));
+            let is_span = line.ends_with('|') && line.contains('█');
+            (is_span || line.contains('·')).then_some(span)
+        });
+        let words = spans.map(|line| {
+            let words = line.split_whitespace();
+            let words = words.filter(|word| word.parse::<f64>().is_err());
+            words.collect::<Vec<_>>().join(" ")
+        });
+        words.collect()
+    }
+    let doc = include_str!("../../docs/reading-a-trace.md");
+    let shown: Vec<String> = blocks(doc, "text").flat_map(shape).collect();
+    let printed = Running::start("read_a_trace", &[], &[]).output();
+    assert_eq!(shown, shape(&printed), "{printed}");
+    assert_eq!(shown.len(), 13 + 13, "spans and stage events");
+}
+
+#[test]
 fn the_app_before_and_after_does_the_same() {
     let before = Running::start("migrate", &["before"], &[]).output();
     assert_eq!(before, "saved 2 layers\nthe app's own: print 2\n");

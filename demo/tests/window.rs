@@ -185,7 +185,9 @@ fn prometheus_has_it(prometheus: &Prometheus, ledger: &Ledger) {
         r#"max(last_over_time(process_memory_usage_bytes[5m]))"#,
         r#"max(last_over_time(spanwire_webview_process_memory_usage_bytes{webview_process_type="web"}[5m]))"#,
         r#"sum(last_over_time(spanwire_main_thread_delay_seconds_count[5m]))"#,
-        r#"sum(last_over_time(spanwire_ipc_transit_duration_seconds_count{webview_name="main"}[5m]))"#,
+        r#"sum(last_over_time(spanwire_ipc_transit_duration_seconds_count{webview_name="main",ipc_direction="inbound"}[5m]))"#,
+        r#"sum(last_over_time(spanwire_ipc_transit_duration_seconds_count{webview_name="main",ipc_direction="outbound"}[5m]))"#,
+        r#"sum(last_over_time(spanwire_ipc_process_duration_seconds_count{webview_name="main"}[5m]))"#,
         r#"sum(last_over_time(spanwire_page_web_vital_duration_seconds_count{browser_web_vital_name="fcp"}[5m]))"#,
         r#"sum(last_over_time(spanwire_measurement[5m]))"#,
         // Rates are what dashboards show: several scrapes came in.

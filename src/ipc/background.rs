@@ -13,6 +13,7 @@ use super::inbound::{Caller, ended};
 use super::series::EventSeries;
 use super::wire::Inner;
 use crate::clock::Stamp;
+use crate::semconv;
 
 /// Ends its message once, however its listeners end: done, withdrawn by the page, or dropped with
 /// their runtime.
@@ -78,7 +79,11 @@ impl Background {
                 return;
             }
         }
+        let running_in = span.clone();
         let background = async move {
+            if let Some(thread) = self.inner.main_thread.this() {
+                running_in.record(semconv::THREAD, thread.as_str());
+            }
             let verdict = running.await;
             self.finish(verdict);
         };

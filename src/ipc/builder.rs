@@ -1,11 +1,13 @@
 //! How a wire is set up.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use opentelemetry::global::ObjectSafeTracer;
 use opentelemetry::trace::{Tracer, TracerProvider};
 
 use super::limits::Limits;
+use super::main_thread::FRAME;
 use super::origins::Policy;
 use super::wire::Ipc;
 use crate::queue::Overflow;
@@ -67,6 +69,7 @@ pub struct IpcBuilder {
     pub(super) page_events: PageEvents,
     pub(super) page_marks: PageMarks,
     pub(super) page_traces: PageTraces,
+    pub(super) frame: Duration,
 }
 
 impl IpcBuilder {
@@ -82,6 +85,7 @@ impl IpcBuilder {
             page_events: PageEvents::default(),
             page_marks: PageMarks::default(),
             page_traces: PageTraces::default(),
+            frame: FRAME,
         }
     }
 
@@ -162,6 +166,16 @@ impl IpcBuilder {
     /// What to do with a `traceparent` from the page. Default: [`PageTraces::OwnOnly`].
     pub fn page_traces(mut self, traces: PageTraces) -> Self {
         self.page_traces = traces;
+        self
+    }
+
+    /// How long a handler may keep the UI thread. Default: 16 ms, a frame at 60 Hz.
+    ///
+    /// One that is registered with [`Ipc::on`] and takes that long or longer on the thread that
+    /// calls [`Ipc::next_script`] is counted in `spanwire.main_thread.blocked` and marked on its
+    /// span. It is never interrupted. `Duration::MAX` counts none.
+    pub fn frame(mut self, frame: Duration) -> Self {
+        self.frame = frame;
         self
     }
 

@@ -169,6 +169,13 @@ pub(super) enum Running {
 }
 
 impl Event {
+    /// Whether it goes on elsewhere.
+    pub(super) fn is_async(&self) -> bool {
+        self.listeners
+            .iter()
+            .any(|(_, listener)| matches!(listener, Listener::Async(_)))
+    }
+
     /// Runs the listeners in order. The first one's answer is the caller's; the message is ok when
     /// every one of them was.
     pub(super) fn run(&self, call: &Call<'_>) -> Running {

@@ -18,6 +18,7 @@ use super::background::Background;
 use super::builder::{PageEvents, PageTraces};
 use super::call::{Answer, Call};
 use super::handler::{Running, Verdict};
+use super::main_thread::Thread;
 use super::message::{Form, Inbound, Posted, Record, form_of, parse_batch, parse_plain, same};
 use super::outbox::{Body, Credit, Facts, Phase, died};
 use super::page::{Admitted, Refused};
@@ -134,7 +135,8 @@ impl Ipc {
             call: message.id,
             credit: Credit::None,
         };
-        self.handle(caller, &message.event, &message.data, Stamps::default());
+        let stamps = Stamps::none(&message.data);
+        self.handle(caller, &message.event, &message.data, stamps);
     }
 
     fn receive_batch(&self, text: &str, origin: Option<&str>) {
@@ -162,8 +164,9 @@ impl Ipc {
         let arrival = Arrival {
             sent: batch.sent,
             received,
+            posted,
         };
-        inner.heard(&batch.page, arrival, posted);
+        inner.heard(&batch.page, arrival);
         for message in batch.messages {
             match message {
                 None => inner.refuse_text(ErrorType::Malformed),
@@ -172,7 +175,11 @@ impl Ipc {
                         Ok(()) => {
                             inner.origins.trust(origin);
                             // From a page that was not there when the batch came.
-                            inner.heard(&batch.page, arrival, 0);
+                            let arrival = Arrival {
+                                posted: 0,
+                                ..arrival
+                            };
+                            inner.heard(&batch.page, arrival);
                         }
                         Err(error) => {
                             inner.series.protocol_error(error);
@@ -212,7 +219,7 @@ impl Ipc {
             call: None,
             credit: Credit::None,
         };
-        self.handle(caller, &event, detail, Stamps::default());
+        self.handle(caller, &event, detail, Stamps::none(detail));
     }
 
     fn posted(&self, page: &str, posted: &Posted<'_>, arrival: Arrival) {
@@ -251,6 +258,7 @@ impl Ipc {
             traceparent: posted.traceparent.as_deref(),
             at: posted.at,
             span: posted.span,
+            size: posted.data.get().len(),
             arrival: Some(arrival),
         };
         self.handle(caller, &posted.event, posted.data, stamps);
@@ -259,9 +267,7 @@ impl Ipc {
     /// Runs a message through its listeners.
     fn handle(&self, caller: Caller, name: &str, data: &RawValue, stamps: Stamps<'_>) {
         let inner = &self.0;
-        inner
-            .series
-            .message_size(Direction::Inbound, data.get().len());
+        inner.series.message_size(Direction::Inbound, stamps.size);
         let started = inner.clock.now();
         // Kept while the listeners run: it is no lock, and whoever adds one does not wait for it.
         let events = inner.handler.events();
@@ -273,7 +279,13 @@ impl Ipc {
         let around = inner.handled_in(series, caller, stamps, started);
         let (span, _untraced) = match &around {
             Around::Untraced(context) => (Span::none(), Some(context.clone().attach())),
-            Around::Nothing | Around::Within(_) => (inner.span(series, caller, &around), None),
+            Around::Nothing | Around::Within(_) => {
+                // What goes on elsewhere says so itself.
+                let runs_here = found.is_some_and(|event| !event.is_async());
+                let thread = inner.main_thread.this().filter(|_| runs_here);
+                let span = inner.span(series, caller, stamps.size, thread, &around);
+                (span, None)
+            }
         };
         let _entered = span.enter();
         let around = match around {
@@ -293,19 +305,23 @@ impl Ipc {
             data: Cow::Borrowed(data),
             wants_reply: caller.call.is_some(),
         };
-        match event.run(&call) {
+        let running = event.run(&call);
+        let took = inner.clock.now().since(started);
+        if inner.main_thread.was_blocked(took) {
+            series.blocked();
+            span.record(semconv::MAIN_THREAD_BLOCKED_S, took.as_secs_f64());
+        }
+        match running {
             Running::Done(verdict) => {
-                let took = inner.clock.now().since(started);
                 inner.finish(series, caller, verdict, Some(took), &around);
             }
             Running::Pending(running) => {
                 let series = Arc::clone(series);
-                let bytes = data.get().len();
                 let running = match &around {
                     Around::Untraced(context) => running.with_context(context.clone()).boxed(),
                     Around::Nothing | Around::Within(_) => running,
                 };
-                Background::new(inner, series, caller, bytes, started, around)
+                Background::new(inner, series, caller, stamps.size, started, around)
                     .spawn(running, &span);
             }
         }
@@ -474,7 +490,14 @@ impl Inner {
     }
 
     /// The span of a message's handler.
-    fn span(&self, series: &EventSeries, caller: Caller, around: &Around) -> Span {
+    fn span(
+        &self,
+        series: &EventSeries,
+        caller: Caller,
+        size: usize,
+        thread: Option<Thread>,
+        around: &Around,
+    ) -> Span {
         let name = &**series.label();
         let span = tracing::info_span!(
             target: "spanwire",
@@ -486,6 +509,9 @@ impl Inner {
             { semconv::RPC_SYSTEM_NAME } = semconv::RPC_SYSTEM,
             { semconv::RPC_METHOD } = name,
             { semconv::WEBVIEW_NAME } = &*self.config.name,
+            { semconv::MESSAGE_SIZE_BY } = size,
+            { semconv::THREAD } = thread.map(Thread::as_str),
+            { semconv::MAIN_THREAD_BLOCKED_S } = tracing::field::Empty,
             { semconv::ERROR_TYPE } = tracing::field::Empty,
         );
         if let Some(parent) = around.context() {

@@ -43,6 +43,7 @@ mod inbound;
 mod limits;
 mod live_span;
 mod liveness;
+mod main_thread;
 mod message;
 mod origins;
 mod outbox;

@@ -33,6 +33,8 @@ pub(super) struct Outbound {
     /// Its span, where it has one.
     pub(super) span: Option<Box<LiveSpan>>,
     pub(super) enqueued_at: Stamp,
+    /// How long the UI thread had kept the wire waiting in all then.
+    pub(super) waited_for_ui: Duration,
 }
 
 #[derive(Debug)]
@@ -68,20 +70,27 @@ pub(super) enum Credit {
     Spent,
 }
 
-impl Outbound {
+impl Body {
     /// Payload bytes on the wire.
     pub(super) fn size(&self) -> usize {
-        match &self.body {
-            Body::Event { data, .. }
-            | Body::Reply {
+        match self {
+            Self::Event { data, .. }
+            | Self::Reply {
                 result: Ok(data), ..
             } => data.get().len(),
-            Body::Reply {
+            Self::Reply {
                 result: Err(rejection),
                 ..
             } => rejection.message.len(),
-            Body::Eval { script } => script.len(),
+            Self::Eval { script } => script.len(),
         }
+    }
+}
+
+impl Outbound {
+    /// Payload bytes on the wire.
+    pub(super) fn size(&self) -> usize {
+        self.body.size()
     }
 
     fn is_eval(&self) -> bool {
@@ -151,6 +160,8 @@ pub(super) fn died(message: Outbound, end: End) -> Ended {
 pub(super) struct Journey {
     /// When it left the queue, and after what wait.
     pub(super) dequeued: Option<(Stamp, Duration)>,
+    /// How long of that wait the UI thread was woken and did not come.
+    pub(super) main_thread: Duration,
     /// When it was last sent, and with how many others.
     pub(super) dispatched: Option<(Stamp, usize)>,
     pub(super) attempts: u32,
@@ -170,6 +181,8 @@ pub(super) struct Facts {
     pub(super) retries: u64,
     /// Acknowledgements of messages that were not in flight.
     pub(super) unknown_acks: u64,
+    /// How long what was acknowledged had been on its way to the page.
+    pub(super) transit: Option<Duration>,
     /// What a page had open in the traces when it went away, and why it did.
     pub(super) open: Vec<(Box<LiveSpan>, ErrorType)>,
 }
@@ -193,6 +206,8 @@ pub(super) struct Outbox {
     /// Whether a script is worth its cost for the credits alone.
     credits_due: bool,
     failed_in_a_row: u32,
+    /// How long the UI thread has kept the wire waiting in all.
+    waited_for_ui: Duration,
 }
 
 #[derive(Debug)]
@@ -214,7 +229,13 @@ impl Outbox {
             credits: 0,
             credits_due: false,
             failed_in_a_row: 0,
+            waited_for_ui: Duration::ZERO,
         }
+    }
+
+    /// How long the UI thread, which is here now, kept the wire waiting in all.
+    pub(super) fn waited_for_ui(&mut self, in_all: Duration) {
+        self.waited_for_ui = in_all;
     }
 
     /// Keeps room for a reply of that size. Without room it keeps that for a refusal of the size
@@ -374,6 +395,10 @@ impl Outbox {
         self.next_id += 1;
         let journey = Journey {
             dequeued: Some((now, waited)),
+            main_thread: self
+                .waited_for_ui
+                .saturating_sub(message.waited_for_ui)
+                .min(waited),
             ..Journey::default()
         };
         self.open.insert(id, Open { message, journey });

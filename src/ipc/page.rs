@@ -1,6 +1,7 @@
 //! One webview's page as the host sees it: its state, its generation, its calls and its credits.
 
 use std::collections::{HashMap, VecDeque};
+use std::time::Duration;
 
 use futures_util::future::AbortHandle;
 
@@ -312,9 +313,11 @@ impl Page {
     pub(super) fn next_script(
         &mut self,
         now: Stamp,
+        waited_for_ui: Duration,
         pop: &mut dyn FnMut() -> Option<Popped<Outbound>>,
         facts: &mut Facts,
     ) -> Option<Script> {
+        self.outbox.waited_for_ui(waited_for_ui);
         if let Some(bye) = self.byes.next(now) {
             return Some(bye);
         }
@@ -367,7 +370,7 @@ impl Page {
         }
         let due = self.settle_replies(before, facts);
         let ended = facts.ended.get_mut(before..).unwrap_or_default();
-        self.trace.ran(ended, &mut ack, now);
+        facts.transit = self.trace.ran(ended, &mut ack, now);
         due
     }
 

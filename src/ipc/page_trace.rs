@@ -1,6 +1,7 @@
 //! What one page has open in the traces: its own spans and its calls; and its clock.
 
 use std::collections::{HashMap, VecDeque};
+use std::time::Duration;
 
 use super::live_span::{LiveSpan, Place};
 use super::message::{Ack, PageTime};
@@ -115,19 +116,28 @@ impl PageTrace {
     }
 
     /// Notes on the messages that an acknowledgement ended when the page ran them, if it says so.
-    pub(super) fn ran(&mut self, ended: &mut [Ended], ack: &mut Ack, now: Stamp) {
-        let Some(at) = ack.at else { return };
+    ///
+    /// Returns how long they were on their way.
+    pub(super) fn ran(
+        &mut self,
+        ended: &mut [Ended],
+        ack: &mut Ack,
+        now: Stamp,
+    ) -> Option<Duration> {
+        let at = ack.at?;
         // One that was sent twice may have run after the first time, whenever that was. The first
         // to run was sent no earlier than the first to be sent.
         let once = ended.iter().all(|ended| ended.journey.attempts == 1);
         let sent = ended.iter().filter_map(|ended| ended.journey.dispatched);
-        if let Some((first, _)) = sent.min_by_key(|(stamp, _)| *stamp)
-            && once
-        {
+        let first = sent.map(|(stamp, _)| stamp).min().filter(|_| once);
+        // Of a raw script it is known when it was asked for its end, and not when it ran.
+        let is_raw = |ended: &Ended| matches!(ended.message.body, Body::Eval { .. });
+        let any_raw = ended.iter().any(is_raw);
+        if let Some(first) = first {
             self.clock.ran(first, at);
         }
         let host = |time| self.clock.to_host(time, now);
-        let Some(at) = host(at) else { return };
+        let at = host(at)?;
         let done = ack.done.and_then(host);
         // Looked up for each message, and a hostile page names a great many.
         ack.ran.sort_unstable_by_key(|(id, ..)| *id);
@@ -153,12 +163,13 @@ impl PageTrace {
                         ..
                     }
                 );
-            if ended.end.is_ok() && !ignored {
+            if ended.end.is_ok() && !ignored && !is_raw(ended) {
                 let begin = begin.max(sent).min(now);
                 let end = end.max(begin).min(now);
                 ended.ran = Some(Ran { begin, end });
             }
         }
+        first.filter(|_| !any_raw).map(|first| at.since(first))
     }
 }
 

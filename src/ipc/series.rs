@@ -55,7 +55,7 @@ pub(super) struct WebviewSeries {
     sizes: [Instruments<Sizes>; 2],
     retries: Instruments<Counter>,
     spans_skipped: [Instruments<Counter>; 2],
-    transit: Instruments<Histogram>,
+    transit: [Instruments<Histogram>; 2],
     page_errors: [Instruments<Counter>; PageError::ALL.len()],
     protocol_errors: [Instruments<Counter>; ERRORS],
     state: Instruments<StateGauges>,
@@ -81,7 +81,7 @@ impl WebviewSeries {
             sizes: [const { Instruments::new() }; 2],
             retries: Instruments::new(),
             spans_skipped: [const { Instruments::new() }; 2],
-            transit: Instruments::new(),
+            transit: [const { Instruments::new() }; 2],
             page_errors: [const { Instruments::new() }; PageError::ALL.len()],
             protocol_errors: [const { Instruments::new() }; ERRORS],
             state: Instruments::new(),
@@ -124,13 +124,16 @@ impl WebviewSeries {
         }
     }
 
-    /// Records how long a batch from the page was on its way.
-    pub(super) fn transit(&self, took: Duration) {
+    /// Records how long a batch was on its way.
+    pub(super) fn transit(&self, direction: Direction, took: Duration) {
         let register = || {
-            let labels = [(semconv::WEBVIEW_NAME, &*self.webview)];
+            let labels = [
+                (semconv::WEBVIEW_NAME, &*self.webview),
+                (semconv::IPC_DIRECTION, direction.as_str()),
+            ];
             instruments::histogram(&semconv::IPC_TRANSIT_DURATION, &labels)
         };
-        if let Some(transit) = self.transit.get(register) {
+        if let Some(transit) = self.transit[direction as usize].get(register) {
             transit.record(took.as_secs_f64());
         }
     }
@@ -246,6 +249,8 @@ pub(super) struct EventSeries {
     ok: [Instruments<Ended>; 2],
     not_ok: [[Instruments<Counter>; ERRORS]; 2],
     handler_errors: [Instruments<Histogram>; ERRORS],
+    process: Instruments<Histogram>,
+    blocked: Instruments<Counter>,
 }
 
 /// What a message that ended well is recorded in: a count and a duration.
@@ -263,6 +268,8 @@ impl EventSeries {
             ok: [const { Instruments::new() }; 2],
             not_ok: [const { [const { Instruments::new() }; ERRORS] }; 2],
             handler_errors: [const { Instruments::new() }; ERRORS],
+            process: Instruments::new(),
+            blocked: Instruments::new(),
         }
     }
 
@@ -286,6 +293,28 @@ impl EventSeries {
     /// Counts a message to the page, and its time to the acknowledgement when there was one.
     pub(super) fn sent(&self, end: End, took: Duration) {
         self.ended(Direction::Outbound, end, Some(took));
+    }
+
+    /// Records how long the page was at work on a message.
+    pub(super) fn processed(&self, took: Duration) {
+        let register = || self.histogram(&semconv::IPC_PROCESS_DURATION, None);
+        if let Some(duration) = self.process.get(register) {
+            duration.record(took.as_secs_f64());
+        }
+    }
+
+    /// Counts a handler that kept the UI thread.
+    pub(super) fn blocked(&self) {
+        let register = || {
+            let labels = [
+                (semconv::WEBVIEW_NAME, &*self.webview),
+                (semconv::IPC_EVENT, &*self.label),
+            ];
+            instruments::counter(&semconv::MAIN_THREAD_BLOCKED, &labels)
+        };
+        if let Some(blocked) = self.blocked.get(register) {
+            blocked.increment(1);
+        }
     }
 
     fn ended(&self, direction: Direction, end: End, took: Option<Duration>) {

@@ -120,10 +120,13 @@ impl Spans {
             span.event("dequeued", at);
             span.set(semconv::WAIT_S, wait.as_secs_f64());
         }
+        if !journey.main_thread.is_zero() {
+            let delay = journey.main_thread.as_secs_f64();
+            span.set(semconv::MAIN_THREAD_DELAY_S, delay);
+        }
         if let Some((at, batch)) = journey.dispatched {
             span.event("dispatched", at);
-            let batch = i64::try_from(batch).unwrap_or(i64::MAX);
-            span.set(semconv::BATCH_SIZE, batch);
+            span.set(semconv::BATCH_SIZE, count(batch));
         }
         if journey.attempts > 1 {
             span.set(semconv::RETRIES, i64::from(journey.attempts - 1));
@@ -188,11 +191,16 @@ impl Found<'_> {
 
 /// What every span of the wire's messages carries, with room for more.
 pub(super) fn attributes(event: &Arc<str>, webview: &Arc<str>) -> Vec<KeyValue> {
-    let mut attributes = Vec::with_capacity(6);
+    let mut attributes = Vec::with_capacity(8);
     attributes.push(KeyValue::new(semconv::RPC_SYSTEM_NAME, semconv::RPC_SYSTEM));
     attributes.push(KeyValue::new(semconv::RPC_METHOD, Arc::clone(event)));
     attributes.push(KeyValue::new(semconv::WEBVIEW_NAME, Arc::clone(webview)));
     attributes
+}
+
+/// A number of things or bytes as an attribute's value.
+pub(super) fn count(count: usize) -> i64 {
+    i64::try_from(count).unwrap_or(i64::MAX)
 }
 
 impl std::fmt::Debug for Spans {

@@ -9,6 +9,7 @@ use std::time::SystemTime;
 use opentelemetry::global::BoxedSpan;
 use opentelemetry::trace::{Span, SpanBuilder, SpanKind};
 use opentelemetry::{Context, KeyValue};
+use serde_json::value::RawValue;
 
 use super::around::Around;
 use super::inbound::Caller;
@@ -16,7 +17,7 @@ use super::live_span::{LiveSpan, Place};
 use super::message::{CancelCause, OpenSpan, PageTime};
 use super::outbox::{Body, Credit, Ended, Outbound};
 use super::series::{Direction, EventSeries};
-use super::spans::attributes;
+use super::spans::{attributes, count};
 use super::wire::Inner;
 use crate::clock::Stamp;
 use crate::names::is_event_name;
@@ -27,22 +28,39 @@ use crate::semconv::{self, ErrorType};
 pub(super) struct Arrival {
     pub(super) sent: Option<PageTime>,
     pub(super) received: Stamp,
+    /// Calls and events in it.
+    pub(super) posted: usize,
 }
 
 /// What a message from the page says of its trace.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug)]
 pub(super) struct Stamps<'a> {
     pub(super) traceparent: Option<&'a str>,
     /// When the page called `invoke` or `emit`.
     pub(super) at: Option<PageTime>,
     /// The page's span that it did so in.
     pub(super) span: Option<u64>,
+    /// Bytes of its payload.
+    pub(super) size: usize,
     pub(super) arrival: Option<Arrival>,
 }
 
+impl Stamps<'_> {
+    /// Of a message that says nothing of its trace.
+    pub(super) fn none(data: &RawValue) -> Self {
+        Self {
+            traceparent: None,
+            at: None,
+            span: None,
+            size: data.get().len(),
+            arrival: None,
+        }
+    }
+}
+
 impl Inner {
-    /// Learns from a batch of that page, with `posted` calls and events in it.
-    pub(super) fn heard(&self, page: &str, arrival: Arrival, posted: usize) {
+    /// Learns from a batch of that page.
+    pub(super) fn heard(&self, page: &str, arrival: Arrival) {
         let transit = {
             let mut page_now = self.page();
             page_now.heard(page, arrival.received);
@@ -56,10 +74,10 @@ impl Inner {
             trace.clock.heard(sent, arrival.received);
             trace.clock.transit(sent, arrival.received)
         };
-        if posted > 0
+        if arrival.posted > 0
             && let Some(transit) = transit
         {
-            self.series.transit(transit);
+            self.series.transit(Direction::Inbound, transit);
         }
     }
 
@@ -75,11 +93,13 @@ impl Inner {
             Around::Nothing | Around::Within(_) => self.spans.tracer(&self.clock),
         };
         let Some(tracer) = found else {
+            let enqueued_at = self.clock.now();
             return Outbound {
                 body,
                 series,
                 span: None,
-                enqueued_at: self.clock.now(),
+                enqueued_at,
+                waited_for_ui: self.waited_for_ui(enqueued_at),
             };
         };
         let (enqueued_at, wall) = self.clock.now_and_wall();
@@ -91,10 +111,12 @@ impl Inner {
         let is_bounded = matches!(body, Body::Reply { .. });
         let span = if is_bounded || self.spans.admits(Direction::Outbound, enqueued_at) {
             let event = series.label();
+            let mut attributes = attributes(event, &self.config.name);
+            attributes.push(KeyValue::new(semconv::MESSAGE_SIZE_BY, count(body.size())));
             let span = SpanBuilder::from_name([verb, event].concat())
                 .with_kind(kind)
                 .with_start_time(wall)
-                .with_attributes(attributes(event, &self.config.name));
+                .with_attributes(attributes);
             tracer
                 .start(around.context(), span)
                 .filter(|span| span.is_recording())
@@ -108,6 +130,7 @@ impl Inner {
             series,
             span,
             enqueued_at,
+            waited_for_ui: self.waited_for_ui(enqueued_at),
         }
     }
 
@@ -145,7 +168,10 @@ impl Inner {
             Some(_) => SpanBuilder::from_name(event.to_string()).with_kind(SpanKind::Client),
             None => SpanBuilder::from_name(["send ", event].concat()).with_kind(SpanKind::Producer),
         };
-        let span = span.with_attributes(attributes(event, &self.config.name));
+        let mut attributes = attributes(event, &self.config.name);
+        attributes.push(KeyValue::new(semconv::MESSAGE_SIZE_BY, count(stamps.size)));
+        attributes.push(KeyValue::new(semconv::BATCH_SIZE, count(arrival.posted)));
+        let span = span.with_attributes(attributes);
         let Some(begun) = self.begin(span, start, place.as_ref(), around.context()) else {
             return around;
         };

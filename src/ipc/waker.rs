@@ -16,8 +16,10 @@ use crate::semconv;
 pub(super) struct Waker {
     /// A wake was sent and not answered yet.
     sent: AtomicBool,
-    /// When, in the clock's nanoseconds; 0 when nobody measures it.
+    /// When, in the clock's nanoseconds; 0 when that is not measured.
     sent_at: AtomicU64,
+    /// Nanoseconds that answered wakes took in all.
+    waited: AtomicU64,
     wake: ArcSwapOption<Box<dyn Fn() + Send + Sync>>,
     clock: Clock,
     delay: Instruments<Histogram>,
@@ -28,6 +30,7 @@ impl Waker {
         Self {
             sent: AtomicBool::new(false),
             sent_at: AtomicU64::new(0),
+            waited: AtomicU64::new(0),
             wake: ArcSwapOption::empty(),
             clock,
             delay: Instruments::new(),
@@ -50,10 +53,8 @@ impl Waker {
         if !self.sent.swap(true, Ordering::AcqRel)
             && let Some(wake) = &*self.wake.load()
         {
-            if self.delay.get(register).is_some() {
-                let now = self.clock.now().as_nanos();
-                self.sent_at.store(now, Ordering::Relaxed);
-            }
+            let now = self.clock.now().as_nanos();
+            self.sent_at.store(now, Ordering::Relaxed);
             wake();
         }
     }
@@ -66,19 +67,35 @@ impl Waker {
             self.sent_at.store(0, Ordering::Relaxed);
         }
         self.sent.swap(false, Ordering::AcqRel);
-        if let Some(sent_at) = sent_at
-            && let Some(delay) = self.delay.get(register)
-        {
-            delay.record(now.since(sent_at).as_secs_f64());
+        let Some(sent_at) = sent_at else { return };
+        let took = now.since(sent_at);
+        self.waited.fetch_add(nanos(took), Ordering::Relaxed);
+        if let Some(delay) = self.delay.get(register) {
+            delay.record(took.as_secs_f64());
         }
     }
 
-    /// Since when a wake is not answered, when somebody measures that.
+    /// How long the pumping thread kept us waiting in all, until now. The difference of two
+    /// readings is what it did in between.
+    pub(super) fn waited(&self, now: Stamp) -> Duration {
+        // In this order: a wake that is answered in between counts twice, so a message that is sent
+        // just then is told of too little and never of too much.
+        let open = self
+            .waits_since()
+            .map_or(Duration::ZERO, |at| now.since(at));
+        open + Duration::from_nanos(self.waited.load(Ordering::Relaxed))
+    }
+
+    /// Since when a wake is not answered.
     pub(super) fn waits_since(&self) -> Option<Stamp> {
         // Relaxed: a number on its own.
         let sent_at = self.sent_at.load(Ordering::Relaxed);
         (sent_at != 0).then(|| Stamp::NONE.plus(Duration::from_nanos(sent_at)))
     }
+}
+
+fn nanos(time: Duration) -> u64 {
+    u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
 }
 
 fn register() -> Histogram {

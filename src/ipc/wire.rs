@@ -3,6 +3,7 @@
 use std::fmt;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::time::Duration;
 
 use futures_util::future::AbortHandle;
 
@@ -10,6 +11,7 @@ use super::builder::{IpcBuilder, PageEvents, PageMarks};
 use super::call::{Call, HandlerResult};
 use super::handler::{IpcHandler, Listener, ListenerId, RegisterError};
 use super::limits::Limits;
+use super::main_thread::MainThread;
 use super::message::is_page_id;
 use super::origins::Origins;
 use super::outbox::{Ended, Facts, Outbound, Phase, died};
@@ -43,6 +45,7 @@ pub(super) struct Inner {
     pub(super) series: WebviewSeries,
     pub(super) stats: Stats,
     pub(super) spans: Spans,
+    pub(super) main_thread: MainThread,
     /// Whose messages are taken.
     pub(super) origins: Origins,
     /// Messages whose handlers go on in the background, whatever became of their page.
@@ -101,6 +104,7 @@ impl Ipc {
                 config.tracer.take(),
                 config.limits.event_spans_per_second_max,
             ),
+            main_thread: MainThread::new(config.frame),
             origins: Origins::new(std::mem::take(&mut config.origins)),
             background: AtomicUsize::new(0),
             background_bytes: AtomicUsize::new(0),
@@ -215,8 +219,10 @@ impl Ipc {
     pub fn next_script(&self) -> Option<Script> {
         let inner = &*self.0;
         let now = inner.clock.now();
+        inner.main_thread.asks();
         // Re-armed before looking, so that what comes while we look wakes again.
         inner.waker.rearm(now);
+        let waited = inner.waker.waited(now);
         inner.queue.rearm();
         let mut facts = Facts::default();
         let mut waits = Vec::new();
@@ -225,7 +231,7 @@ impl Ipc {
             waits.push(popped.wait);
             Some(popped)
         };
-        let script = inner.page().next_script(now, &mut pop, &mut facts);
+        let script = inner.page().next_script(now, waited, &mut pop, &mut facts);
         // Without the lock, since the recorder is the app's.
         inner.queue.record_waits(&waits);
         inner.apply(facts);
@@ -249,6 +255,7 @@ impl Ipc {
     pub fn next_bye(&self) -> Option<Script> {
         let inner = &*self.0;
         let now = inner.clock.now();
+        inner.main_thread.asks();
         inner.waker.rearm(now);
         inner.page().next_bye(now)
     }
@@ -343,6 +350,11 @@ impl Inner {
         self.page.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// How long the UI thread kept the wire waiting in all, until now.
+    pub(super) fn waited_for_ui(&self, now: Stamp) -> Duration {
+        self.waker.waited(now)
+    }
+
     pub(super) fn wake(&self) {
         self.waker.wake();
     }
@@ -421,6 +433,9 @@ impl Inner {
         for (span, why) in facts.open {
             span.fail(why.as_str(), now);
         }
+        if let Some(transit) = facts.transit {
+            self.series.transit(Direction::Outbound, transit);
+        }
         if facts.retries > 0 {
             self.series.retried(facts.retries);
             self.stats.retried(facts.retries);
@@ -441,6 +456,9 @@ impl Inner {
         if ended.journey.dispatched.is_some() {
             let size = ended.message.size();
             self.series.message_size(Direction::Outbound, size);
+        }
+        if let Some(ran) = ended.ran {
+            ended.message.series.processed(ran.end.since(ran.begin));
         }
         self.stats.sent(ended.end, took);
         if let Some(span) = ended.message.span.take() {

@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "what fails here fails the test")]
 
 mod bad_input;
+mod blame;
 mod budgets;
 mod cardinality;
 mod head_sampling;

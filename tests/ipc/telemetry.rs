@@ -51,9 +51,9 @@ fn a_successful_call() {
         },
         expect![[r#"
             spans:
-            save server rpc.method=save rpc.system.name=spanwire webview.name=main
+            save server rpc.method=save rpc.system.name=spanwire spanwire.message.size=16 webview.name=main
               event saving
-              "reply save" internal rpc.method=save rpc.system.name=spanwire spanwire.batch.size=1 spanwire.queue.wait=0.001 webview.name=main
+              "reply save" internal rpc.method=save rpc.system.name=spanwire spanwire.batch.size=1 spanwire.message.size=16 spanwire.queue.wait=0.001 webview.name=main
                 event dequeued
                 event dispatched
                 event acknowledged
@@ -90,9 +90,9 @@ fn a_failed_call() {
         },
         expect![[r#"
             spans:
-            save server error error.type=handler_error rpc.method=save rpc.system.name=spanwire webview.name=main
+            save server error error.type=handler_error rpc.method=save rpc.system.name=spanwire spanwire.message.size=4 webview.name=main
               event "handler failed"
-              "reply save" internal rpc.method=save rpc.system.name=spanwire spanwire.batch.size=1 spanwire.queue.wait=0 webview.name=main
+              "reply save" internal rpc.method=save rpc.system.name=spanwire spanwire.batch.size=1 spanwire.message.size=12 spanwire.queue.wait=0 webview.name=main
                 event dequeued
                 event dispatched
                 event acknowledged
@@ -130,9 +130,9 @@ fn a_panic() {
         },
         expect![[r#"
             spans:
-            save server error error.type=panic rpc.method=save rpc.system.name=spanwire webview.name=main
+            save server error error.type=panic rpc.method=save rpc.system.name=spanwire spanwire.message.size=4 webview.name=main
               event "handler panicked"
-              "reply save" internal rpc.method=save rpc.system.name=spanwire spanwire.batch.size=1 spanwire.queue.wait=0 webview.name=main
+              "reply save" internal rpc.method=save rpc.system.name=spanwire spanwire.batch.size=1 spanwire.message.size=20 spanwire.queue.wait=0 webview.name=main
                 event dequeued
                 event dispatched
                 event acknowledged
@@ -169,12 +169,12 @@ fn an_unknown_event() {
         },
         expect![[r#"
             spans:
-            sav server error error.type=unknown_event rpc.method=sav rpc.system.name=spanwire webview.name=main
-              "reply sav" internal rpc.method=sav rpc.system.name=spanwire spanwire.batch.size=1 spanwire.queue.wait=0 webview.name=main
+            sav server error error.type=unknown_event rpc.method=sav rpc.system.name=spanwire spanwire.message.size=4 webview.name=main
+              "reply sav" internal rpc.method=sav rpc.system.name=spanwire spanwire.batch.size=1 spanwire.message.size=34 spanwire.queue.wait=0 webview.name=main
                 event dequeued
                 event dispatched
                 event acknowledged
-            clik consumer error error.type=unknown_event rpc.method=clik rpc.system.name=spanwire webview.name=main
+            clik consumer error error.type=unknown_event rpc.method=clik rpc.system.name=spanwire spanwire.message.size=4 webview.name=main
             metrics:
             spanwire.ipc.batch.size{ipc.direction="inbound",webview.name="main"} count=2 sum=2
             spanwire.ipc.batch.size{ipc.direction="outbound",webview.name="main"} count=1 sum=1
@@ -218,16 +218,16 @@ fn a_drop() {
     });
     expect![[r#"
         spans:
-        "send progress" producer rpc.method=progress rpc.system.name=spanwire spanwire.batch.size=2 spanwire.queue.wait=0 webview.name=main
+        "send progress" producer rpc.method=progress rpc.system.name=spanwire spanwire.batch.size=2 spanwire.message.size=1 spanwire.queue.wait=0 webview.name=main
           event dequeued
           event dispatched
           event acknowledged
-        "send state" producer error error.type=superseded rpc.method=state rpc.system.name=spanwire webview.name=main
-        "send state" producer rpc.method=state rpc.system.name=spanwire spanwire.batch.size=2 spanwire.queue.wait=0 webview.name=main
+        "send state" producer error error.type=superseded rpc.method=state rpc.system.name=spanwire spanwire.message.size=5 webview.name=main
+        "send state" producer rpc.method=state rpc.system.name=spanwire spanwire.batch.size=2 spanwire.message.size=5 spanwire.queue.wait=0 webview.name=main
           event dequeued
           event dispatched
           event acknowledged
-        "send progress" producer error error.type=queue_full rpc.method=progress rpc.system.name=spanwire webview.name=main
+        "send progress" producer error error.type=queue_full rpc.method=progress rpc.system.name=spanwire spanwire.message.size=1 webview.name=main
         metrics:
         spanwire.ipc.batch.size{ipc.direction="outbound",webview.name="main"} count=1 sum=2
         spanwire.ipc.delivery.duration{ipc.event="progress",webview.name="main"} count=1 sum=0
@@ -255,7 +255,7 @@ fn a_retry() {
         },
         expect![[r#"
             spans:
-            "send progress" producer rpc.method=progress rpc.system.name=spanwire spanwire.batch.size=1 spanwire.queue.wait=0 spanwire.retries=1 webview.name=main
+            "send progress" producer rpc.method=progress rpc.system.name=spanwire spanwire.batch.size=1 spanwire.message.size=2 spanwire.queue.wait=0 spanwire.retries=1 webview.name=main
               event dequeued
               event dispatched
               event acknowledged
@@ -307,19 +307,19 @@ fn an_async_handler_keeps_its_children_across_awaits() {
     });
     expect![[r#"
         spans:
-        render server rpc.method=render rpc.system.name=spanwire webview.name=main
+        render server rpc.method=render rpc.system.name=spanwire spanwire.message.size=5 webview.name=main
           event rendered
           load internal scene=one
             event loaded
-          "reply render" internal rpc.method=render rpc.system.name=spanwire spanwire.batch.size=2 spanwire.queue.wait=0 webview.name=main
+          "reply render" internal rpc.method=render rpc.system.name=spanwire spanwire.batch.size=2 spanwire.message.size=1 spanwire.queue.wait=0 webview.name=main
             event dequeued
             event dispatched
             event acknowledged
-        render server rpc.method=render rpc.system.name=spanwire webview.name=main
+        render server rpc.method=render rpc.system.name=spanwire spanwire.message.size=7 webview.name=main
           event rendered
           load internal scene=three
             event loaded
-          "reply render" internal rpc.method=render rpc.system.name=spanwire spanwire.batch.size=2 spanwire.queue.wait=0 webview.name=main
+          "reply render" internal rpc.method=render rpc.system.name=spanwire spanwire.batch.size=2 spanwire.message.size=1 spanwire.queue.wait=0 webview.name=main
             event dequeued
             event dispatched
             event acknowledged
@@ -366,7 +366,7 @@ fn a_withdrawn_call() {
     });
     expect![[r#"
         spans:
-        render server error error.type=cancelled rpc.method=render rpc.system.name=spanwire webview.name=main
+        render server error error.type=cancelled rpc.method=render rpc.system.name=spanwire spanwire.message.size=4 webview.name=main
         metrics:
         spanwire.ipc.batch.size{ipc.direction="inbound",webview.name="main"} count=1 sum=1
         spanwire.ipc.handler.duration{error.type="cancelled",ipc.event="render",webview.name="main"} count=1 sum=0
@@ -393,11 +393,11 @@ fn a_script_that_throws() {
         },
         expect![[r#"
             spans:
-            "send eval" producer rpc.method=eval rpc.system.name=spanwire spanwire.batch.size=1 spanwire.queue.wait=0 webview.name=main
+            "send eval" producer rpc.method=eval rpc.system.name=spanwire spanwire.batch.size=1 spanwire.message.size=20 spanwire.queue.wait=0 webview.name=main
               event dequeued
               event dispatched
               event acknowledged
-            "send eval" producer error error.type=script_error rpc.method=eval rpc.system.name=spanwire spanwire.batch.size=1 spanwire.queue.wait=0 webview.name=main
+            "send eval" producer error error.type=script_error rpc.method=eval rpc.system.name=spanwire spanwire.batch.size=1 spanwire.message.size=9 spanwire.queue.wait=0 webview.name=main
               event dequeued
               event dispatched
             metrics:
@@ -453,8 +453,8 @@ fn a_message_sent_inside_a_handler_belongs_to_its_trace() {
         },
         expect![[r#"
             spans:
-            save consumer rpc.method=save rpc.system.name=spanwire webview.name=main
-              "send saved" producer rpc.method=saved rpc.system.name=spanwire spanwire.batch.size=1 spanwire.queue.wait=0 webview.name=main
+            save consumer rpc.method=save rpc.system.name=spanwire spanwire.message.size=4 webview.name=main
+              "send saved" producer rpc.method=saved rpc.system.name=spanwire spanwire.batch.size=1 spanwire.message.size=4 spanwire.queue.wait=0 webview.name=main
                 event dequeued
                 event dispatched
                 event acknowledged
@@ -495,14 +495,14 @@ fn several_listeners_run_in_order_and_the_first_answers() {
         },
         expect![[r#"
             spans:
-            save server error error.type=handler_error rpc.method=save rpc.system.name=spanwire webview.name=main
+            save server error error.type=handler_error rpc.method=save rpc.system.name=spanwire spanwire.message.size=4 webview.name=main
               event "handler failed"
-              "reply save" internal rpc.method=save rpc.system.name=spanwire spanwire.batch.size=2 spanwire.queue.wait=0 webview.name=main
+              "reply save" internal rpc.method=save rpc.system.name=spanwire spanwire.batch.size=2 spanwire.message.size=7 spanwire.queue.wait=0 webview.name=main
                 event dequeued
                 event dispatched
                 event acknowledged
-            save server rpc.method=save rpc.system.name=spanwire webview.name=main
-              "reply save" internal rpc.method=save rpc.system.name=spanwire spanwire.batch.size=2 spanwire.queue.wait=0 webview.name=main
+            save server rpc.method=save rpc.system.name=spanwire spanwire.message.size=4 webview.name=main
+              "reply save" internal rpc.method=save rpc.system.name=spanwire spanwire.batch.size=2 spanwire.message.size=7 spanwire.queue.wait=0 webview.name=main
                 event dequeued
                 event dispatched
                 event acknowledged

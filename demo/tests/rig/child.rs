@@ -6,24 +6,30 @@ use std::process::ExitCode;
 use std::sync::{Arc, Mutex, mpsc};
 use std::thread;
 
-use spanwire::telemetry::Telemetry;
+use spanwire::telemetry::{Sampler, Telemetry};
 use tao::event::Event;
 use tao::event_loop::{ControlFlow, EventLoop, EventLoopBuilder, EventLoopProxy};
 use tao::platform::run_return::EventLoopExtRunReturn;
 
+use super::receiver::Receiver;
 use super::stage::Stage;
 use super::ui::{Ask, Ui};
 use super::{Scenario, parent};
 
 pub(super) fn run(scenario: &Scenario) -> ExitCode {
     // What a person has in the environment is no part of a scenario.
-    let telemetry = Telemetry::builder("rig")
-        .environment(|_| None)
+    let receiver = scenario.is_traced.then(Receiver::start);
+    let mut telemetry = Telemetry::builder("rig")
+        .environment(|name| (name == "OTEL_BSP_SCHEDULE_DELAY").then(|| "50".to_owned()))
         .prometheus_port(0)
         .without_system()
-        .strict()
-        .install()
-        .unwrap();
+        .strict();
+    if let Some(receiver) = &receiver {
+        telemetry = telemetry
+            .otlp_endpoint(receiver.url())
+            .sampler(Sampler::ParentBasedAlwaysOn);
+    }
+    let telemetry = telemetry.install().unwrap();
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(1)
         .enable_time()
@@ -37,6 +43,7 @@ pub(super) fn run(scenario: &Scenario) -> ExitCode {
         said,
         runtime.handle().clone(),
         telemetry.prometheus_addr().unwrap(),
+        receiver,
         parent::now() + scenario.limit,
     );
     watch(scenario);

@@ -27,6 +27,9 @@ pub mod process;
 mod stage;
 mod ui;
 
+#[path = "../../../tests/support/receiver.rs"]
+mod receiver;
+
 #[path = "../../../tests/support/scrape.rs"]
 mod scrape;
 
@@ -35,6 +38,7 @@ use std::time::Duration;
 
 pub use ledger::Ledger;
 pub use page::Page;
+pub use scrape::Sample;
 pub use stage::{Running, Stage, register_echo};
 
 /// One thing that holds in a real window.
@@ -45,6 +49,8 @@ pub struct Scenario {
     pub run: fn(&Stage),
     /// It fails when it takes longer.
     pub limit: Duration,
+    /// Every trace is sent to a receiver.
+    pub is_traced: bool,
 }
 
 impl Scenario {
@@ -53,7 +59,13 @@ impl Scenario {
             name,
             run,
             limit: Duration::from_secs(60),
+            is_traced: false,
         }
+    }
+
+    pub const fn traced(mut self) -> Self {
+        self.is_traced = true;
+        self
     }
 
     pub const fn within(mut self, limit: Duration) -> Self {

@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
+use opentelemetry_proto::tonic::trace::v1::Span;
 use serde_json::Value;
 use spanwire::ipc::{Call, Ipc, IpcBuilder};
 use tao::event_loop::EventLoopProxy;
@@ -15,13 +16,13 @@ use super::ledger::Ledger;
 use super::page::{self, Page};
 use super::parent;
 use super::pings::Pings;
-use super::scrape;
+use super::receiver::Receiver as Collector;
+use super::scrape::{self, Sample};
 use super::ui::{Ask, Line, Ui};
 
 /// The windows and the telemetry of this process, as a scenario sees them.
 ///
 /// Whatever waits panics when the scenario's time is up, and says for what.
-#[derive(Debug)]
 pub struct Stage {
     proxy: EventLoopProxy<Ask>,
     lines: Receiver<Line>,
@@ -29,6 +30,7 @@ pub struct Stage {
     heard: RefCell<Vec<Line>>,
     runtime: tokio::runtime::Handle,
     metrics_addr: SocketAddr,
+    collector: Option<Collector>,
     ends_at: Instant,
 }
 
@@ -38,6 +40,7 @@ impl Stage {
         lines: Receiver<Line>,
         runtime: tokio::runtime::Handle,
         metrics_addr: SocketAddr,
+        collector: Option<Collector>,
         ends_at: Instant,
     ) -> Self {
         Self {
@@ -46,6 +49,7 @@ impl Stage {
             heard: RefCell::default(),
             runtime,
             metrics_addr,
+            collector,
             ends_at,
         }
     }
@@ -198,6 +202,17 @@ impl Stage {
             .iter()
             .find(|sample| sample.name == name && sample.label(label) == value)
             .map(|sample| sample.value)
+    }
+
+    /// What a Prometheus sees now.
+    pub fn scrape(&self) -> Vec<Sample> {
+        scrape::scrape(self.metrics_addr)
+    }
+
+    /// The spans that were exported so far; in a scenario that is traced.
+    pub fn spans(&self) -> Vec<Span> {
+        let collector = self.collector.as_ref();
+        collector.expect("the scenario is traced").spans()
     }
 
     /// Something worth knowing, shown with the scenario's name.

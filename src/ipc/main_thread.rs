@@ -1,0 +1,107 @@
+//! The UI thread: the one that asks for scripts, and the handlers that it cannot do so during.
+
+use std::cell::Cell;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+/// Which thread is the UI thread, and what a handler may take there.
+#[derive(Debug)]
+pub(super) struct MainThread {
+    /// The thread that asked for a script last; 0 while none did.
+    thread: AtomicU64,
+    frame: Duration,
+}
+
+/// Where a handler ran.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Thread {
+    Main,
+    Worker,
+}
+
+impl Thread {
+    /// The value of `spanwire.thread`.
+    pub(super) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Main => "main",
+            Self::Worker => "worker",
+        }
+    }
+}
+
+/// From 60 Hz: what a thread may be busy without a frame being late.
+pub(super) const FRAME: Duration = Duration::from_millis(16);
+
+impl MainThread {
+    pub(super) fn new(frame: Duration) -> Self {
+        Self {
+            thread: AtomicU64::new(0),
+            frame,
+        }
+    }
+
+    /// The thread that this is called on asks for a script.
+    pub(super) fn asks(&self) {
+        let here = here();
+        // Only read as a rule: a write would take the line away from the other threads.
+        if self.thread.load(Ordering::Relaxed) != here {
+            self.thread.store(here, Ordering::Relaxed);
+        }
+    }
+
+    /// What this thread is; `None` while nobody has asked for a script.
+    pub(super) fn this(&self) -> Option<Thread> {
+        match self.thread.load(Ordering::Relaxed) {
+            0 => None,
+            main if main == here() => Some(Thread::Main),
+            _ => Some(Thread::Worker),
+        }
+    }
+
+    /// Whether something that took so long, on this thread, kept the UI from its next frame.
+    pub(super) fn was_blocked(&self, took: Duration) -> bool {
+        took >= self.frame && self.this() == Some(Thread::Main)
+    }
+}
+
+/// A number of this thread's own, never 0. An address would be given to another thread later, and
+/// `thread::current().id()` costs a reference count.
+fn here() -> u64 {
+    static LAST: AtomicU64 = AtomicU64::new(0);
+    thread_local! {
+        static HERE: Cell<u64> = const { Cell::new(0) };
+    }
+    let here = HERE.get();
+    if here != 0 {
+        return here;
+    }
+    let here = LAST.fetch_add(1, Ordering::Relaxed) + 1;
+    HERE.set(here);
+    here
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_thread_that_asks_is_the_main_thread_and_no_other() {
+        let ui = MainThread::new(FRAME);
+        assert_eq!(ui.this(), None);
+        assert!(!ui.was_blocked(Duration::MAX), "nobody is waiting for it");
+        ui.asks();
+        assert_eq!(ui.this(), Some(Thread::Main));
+        assert!(ui.was_blocked(FRAME));
+        assert!(!ui.was_blocked(FRAME - Duration::from_nanos(1)));
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                assert_eq!(ui.this(), Some(Thread::Worker));
+                assert!(!ui.was_blocked(Duration::MAX));
+                // The event loop moved.
+                ui.asks();
+                assert_eq!(ui.this(), Some(Thread::Main));
+            });
+        });
+        assert_eq!(ui.this(), Some(Thread::Worker));
+    }
+}
