@@ -8,6 +8,7 @@ use opentelemetry::trace::{Tracer, TracerProvider};
 use super::limits::Limits;
 use super::origins::Policy;
 use super::wire::Ipc;
+use crate::page_spans::PageSpanSink;
 use crate::queue::Overflow;
 use crate::semconv;
 
@@ -67,6 +68,7 @@ pub struct IpcBuilder {
     pub(super) page_events: PageEvents,
     pub(super) page_marks: PageMarks,
     pub(super) page_traces: PageTraces,
+    pub(super) page_spans: Option<Arc<dyn PageSpanSink>>,
 }
 
 impl IpcBuilder {
@@ -82,6 +84,7 @@ impl IpcBuilder {
             page_events: PageEvents::default(),
             page_marks: PageMarks::default(),
             page_traces: PageTraces::default(),
+            page_spans: None,
         }
     }
 
@@ -162,6 +165,16 @@ impl IpcBuilder {
     /// What to do with a `traceparent` from the page. Default: [`PageTraces::OwnOnly`].
     pub fn page_traces(mut self, traces: PageTraces) -> Self {
         self.page_traces = traces;
+        self
+    }
+
+    /// Takes the spans that an OpenTelemetry SDK in the page makes, from the exporter of the npm package
+    /// `spanwire`: `page_spans(telemetry.page_spans())`. Default: none are taken, and the exporter says so.
+    ///
+    /// The page then writes into the app's traces what it likes, ids and names included, within limits
+    /// and [`Limits::page_spans_per_second_max`].
+    pub fn page_spans(mut self, sink: impl PageSpanSink + 'static) -> Self {
+        self.page_spans = Some(Arc::new(sink));
         self
     }
 

@@ -51,6 +51,7 @@ mod page_state;
 mod page_trace;
 mod propagation;
 mod script;
+mod sdk_spans;
 mod series;
 mod spans;
 mod stats;
@@ -68,3 +69,5 @@ pub use page_state::PageState;
 pub use script::Script;
 pub use stats::{IpcMetrics, IpcMetricsDelta};
 pub use wire::{Ipc, PageReadyError};
+
+pub use crate::page_spans::{PageSpanRequest, PageSpanSink, PageSpansRefused};
