@@ -86,7 +86,9 @@ impl Reader {
             .resource_spans
             .iter()
             .flat_map(|all| &all.scope_spans);
+        let mut found = false;
         for ScopeSpans { scope, spans } in scopes {
+            found |= !spans.is_empty();
             let scope = scope_of(scope.map(RawValue::get));
             for span in spans {
                 // Whoever shuts down waits for this.
@@ -103,6 +105,10 @@ impl Reader {
                     Err(why) => tally.lose(why, 1),
                 }
             }
+        }
+        if !found {
+            // Whatever it is, it is not what the page says it is.
+            tally.lose(PageSpanErrorType::Malformed, job.spans.into());
         }
     }
 
