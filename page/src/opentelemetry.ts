@@ -92,7 +92,9 @@ const send = (spans: ReadableSpan[]): Outcome => {
       const [first, second] = [send(spans.slice(0, half)), send(spans.slice(half))];
       return { lost: first.lost + second.lost, error: first.error ?? second.error };
     }
-    return { lost: spans.length, error: error instanceof Error ? error : new Error(String(error)) };
+    // The page script's errors are known by their mark, whichever frame's `Error` they extend.
+    const isError = error instanceof SpanwireError || error instanceof Error;
+    return { lost: spans.length, error: isError ? error : new Error(String(error)) };
   }
 };
 
