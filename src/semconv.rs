@@ -131,6 +131,9 @@ metrics! {
         "Errors that the page reported." (WEBVIEW_NAME, ERROR_TYPE);
     PAGE_STATE = Gauge "spanwire.page.state" ["{page}"]
         "1 for the state that the page is in, 0 for the others." (WEBVIEW_NAME, STATE);
+    PAGE_SPANS = Counter "spanwire.page.spans" ["{span}"]
+        "Spans that an OpenTelemetry SDK in the page sent, by outcome."
+        (WEBVIEW_NAME, OUTCOME, ERROR_TYPE);
     MAIN_THREAD_DELAY = Histogram "spanwire.main_thread.delay" ["s"]
         "Time from waking the UI thread to its asking what there is for the page."
         () in MAIN_THREAD_BOUNDS_S;
@@ -389,6 +392,30 @@ impl ErrorType {
 }
 
 error_types! {
+    PageSpanErrorType,
+    "Why a span of the page's own SDK was not passed on: the closed set of `error.type` on
+`spanwire.page.spans`.";
+    NotAccepted = "not_accepted", "The app takes no spans from its page.";
+    Malformed = "malformed", "It, or the request that it came in, is not OTLP JSON.";
+    TooLarge = "too_large", "It is larger than the limit.";
+    InvalidId = "invalid_id", "Its trace id, its own or its parent's is not one.";
+    InvalidTime = "invalid_time", "It ends before it begins, began too long ago or ends in the future.";
+    NotSampled = "not_sampled", "The page's SDK did not sample it.";
+    OverRate = "over_rate", "The page sent more than it may in a second.";
+    PageShed = "page_shed", "The page had more to send in one turn than it may.";
+    QueueFull = "queue_full", "Too many requests, or bytes of them, waited to be read.";
+    Shutdown = "shutdown", "Telemetry was shut down.";
+    Off = "off", "Telemetry sends no traces.";
+}
+
+impl PageSpanErrorType {
+    /// Its place in [`PageSpanErrorType::ALL`].
+    pub(crate) const fn index(self) -> usize {
+        self as usize
+    }
+}
+
+error_types! {
     ExportErrorType,
     "Why telemetry did not reach its collector: the closed set of `error.type` on `otel.sdk.*`.";
     QueueFull = "queue_full", "The processor's queue was full.";
@@ -486,6 +513,9 @@ mod tests {
     #[test]
     fn an_error_types_index_is_its_place() {
         for (place, error) in ErrorType::ALL.iter().enumerate() {
+            assert_eq!(error.index(), place);
+        }
+        for (place, error) in PageSpanErrorType::ALL.iter().enumerate() {
             assert_eq!(error.index(), place);
         }
     }

@@ -139,7 +139,7 @@ impl<T: Send + 'static> Batch<T> {
     pub(crate) fn push(&self, item: T) {
         let shared = &*self.0;
         if shared.closed.load(Ordering::Relaxed) {
-            shared.tally.drop_one();
+            shared.tally.drop(1);
             return;
         }
         shared.tally.accept(1);
@@ -154,6 +154,11 @@ impl<T: Send + 'static> Batch<T> {
         {
             shared.wake();
         }
+    }
+
+    /// Counts items that were meant for it and are lost before they came to be.
+    pub(crate) fn drop_unseen(&self, items: u64) {
+        self.0.tally.drop(items);
     }
 
     /// Exports what is queued now; `false` when that was not done by `until`.

@@ -18,6 +18,7 @@ use super::counted_metrics::{CountedMetrics, PointTally};
 use super::fanout::fanout;
 use super::otel_recorder::{OtelRecorder, with_limits};
 use super::otlp::{LogSender, Route, SpanSender, metric_exporter};
+use super::page_spans::{self, PageSpans};
 use super::parts::{Parts, propagator};
 use super::patience::Patience;
 use super::plan::{Plan, PlanState};
@@ -52,6 +53,7 @@ pub struct Telemetry {
     tail: Option<Arc<Tail>>,
     logs: Option<Batch<Log>>,
     points: Option<Arc<PointTally>>,
+    page_spans: PageSpans,
     state: Mutex<State>,
 }
 
@@ -112,6 +114,24 @@ impl Telemetry {
         self.prometheus_addr
     }
 
+    /// Where the spans of an OpenTelemetry SDK in a page go, for
+    /// [`IpcBuilder::page_spans`](crate::ipc::IpcBuilder::page_spans).
+    ///
+    /// The first call starts the thread that reads them. Without an exporter for traces there is none,
+    /// and what comes is counted as `off`.
+    ///
+    /// ```
+    /// use spanwire::{Ipc, Telemetry};
+    /// # let builder = Telemetry::builder("paint-tool").environment(|_| None).prometheus_port(0);
+    /// # let telemetry = builder.without_system().build()?.0;
+    ///
+    /// let ipc = Ipc::builder("main").page_spans(telemetry.page_spans()).build();
+    /// # Ok::<(), spanwire::telemetry::TelemetryError>(())
+    /// ```
+    pub fn page_spans(&self) -> PageSpans {
+        self.page_spans.started()
+    }
+
     /// Exports what is queued now, and waits for it.
     ///
     /// # Errors
@@ -135,7 +155,8 @@ impl Telemetry {
         } else {
             let _ = done.send(true);
         }
-        let spans = self.spans.as_ref().is_none_or(|batch| batch.flush(until));
+        let read = self.page_spans.flush(until);
+        let spans = read && self.spans.as_ref().is_none_or(|batch| batch.flush(until));
         let logs = self.logs.as_ref().is_none_or(|batch| batch.flush(until));
         let left = until.since(clock::now());
         let metrics = flushed.recv_timeout(left);
@@ -169,6 +190,8 @@ impl Telemetry {
         let now = clock::now();
         let until = now.plus(deadline);
         running.metrics_patience.close(until);
+        // While the batch still takes spans, and not for long.
+        self.page_spans.close(now.plus(deadline / 5), until);
         // First, since what it holds and keeps goes into the batch.
         if let Some(tail) = &self.tail {
             tail.close(until);
@@ -258,6 +281,7 @@ impl Telemetry {
             tail: None,
             logs: None,
             points: None,
+            page_spans: PageSpans::off(),
             state: Mutex::new(State::Ended(ShutdownReport::default())),
         };
         let mut parts = Parts {
@@ -410,6 +434,11 @@ impl Starting<'_> {
                     .with_span_processor(TailSpans(tail))
             }
         };
+        self.telemetry.page_spans = PageSpans::new(
+            page_spans::Limits::new(settings),
+            batch.clone(),
+            self.recording.clone(),
+        );
         self.telemetry.spans = Some(batch);
         self.running.tracer_provider = Some(builder.build());
     }
