@@ -65,6 +65,7 @@ mod instruments;
 pub mod ipc;
 pub mod measurement;
 mod names;
+mod page_spans;
 pub mod queue;
 mod rate;
 pub mod semconv;

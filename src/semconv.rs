@@ -131,6 +131,9 @@ metrics! {
         "Errors that the page reported." (WEBVIEW_NAME, ERROR_TYPE);
     PAGE_STATE = Gauge "spanwire.page.state" ["{page}"]
         "1 for the state that the page is in, 0 for the others." (WEBVIEW_NAME, STATE);
+    PAGE_SPANS = Counter "spanwire.page.spans" ["{span}"]
+        "Spans that an OpenTelemetry SDK in the page sent, by outcome."
+        (WEBVIEW_NAME, OUTCOME, ERROR_TYPE);
     MAIN_THREAD_DELAY = Histogram "spanwire.main_thread.delay" ["s"]
         "Time from waking the UI thread to its asking what there is for the page."
         () in MAIN_THREAD_BOUNDS_S;
@@ -165,6 +168,17 @@ metrics! {
         "Share of all cores in use on the host." ();
     SYSTEM_MEMORY_UTILIZATION = Gauge "system.memory.utilization" ["1"]
         "Share of the host's memory in use." ();
+    SAMPLING_TRACES = Counter "spanwire.sampling.traces" ["{trace}"]
+        "Traces that were kept or dropped when it was known how they went."
+        (OUTCOME, SAMPLING_REASON);
+    SAMPLING_EARLY = Counter "spanwire.sampling.early" ["{trace}"]
+        "Traces that were decided while a span of theirs was open." (SAMPLING_REASON);
+    SAMPLING_SPANS_DROPPED = Counter "spanwire.sampling.spans.dropped" ["{span}"]
+        "Recorded spans that were not passed on." (SAMPLING_REASON);
+    SAMPLING_TRACES_HELD = Gauge "spanwire.sampling.traces.held" ["{trace}"]
+        "Traces that are not decided yet." ();
+    SAMPLING_SPANS_HELD = Gauge "spanwire.sampling.spans.held" ["{span}"]
+        "Ended spans of traces that are not decided yet." ();
     ENDPOINT_REFUSED = Counter "spanwire.endpoint.refused" ["{request}"]
         "Connections and requests that the Prometheus endpoint turned away." (ERROR_TYPE);
     SDK_SPAN_EXPORTED = Counter "otel.sdk.exporter.span.exported" ["{span}"]
@@ -205,7 +219,7 @@ attributes! {
     IPC_DIRECTION = "ipc.direction", "`inbound` (page to host) or `outbound` (host to page).";
     IPC_EVENT = "ipc.event",
         "The event's name; capped, see [`REGISTERED_NAMES_MAX`] and [`OTHER_NAMES_MAX`].";
-    OUTCOME = "outcome", "`ok`, `failed` or `dropped`.";
+    OUTCOME = "outcome", "`ok`, `failed` or `dropped`; of a trace `kept` or `dropped`.";
     ERROR_TYPE = "error.type", "Why it failed or was dropped; absent when it did not.";
     QUEUE_NAME = "queue.name", "The name that the app gave to the queue.";
     OPERATION_NAME = "operation.name", "The name of a scoped operation; capped.";
@@ -226,6 +240,9 @@ attributes! {
     RETRIES = "spanwire.retries", "How often a message was sent again, on its span.";
     WAIT_S = "spanwire.queue.wait", "Seconds that a message waited in the queue, on its span.";
     BATCH_SIZE = "spanwire.batch.size", "Messages that were sent together, on a message's span.";
+    SLOW = "spanwire.slow", "True on the span of an operation that was slow.";
+    SAMPLING_REASON = "sampling.reason",
+        "Why a trace or a span was kept or dropped, or decided early; on the root of a kept trace.";
     MESSAGE_SIZE_BY = "spanwire.message.size", "Bytes of a message's payload, on its spans.";
     THREAD = "spanwire.thread",
         "`main` or `worker`: where a handler ran, on its span; `main` is the thread that asks for scripts.";
@@ -375,6 +392,30 @@ impl ErrorType {
 }
 
 error_types! {
+    PageSpanErrorType,
+    "Why a span of the page's own SDK was not passed on: the closed set of `error.type` on
+`spanwire.page.spans`.";
+    NotAccepted = "not_accepted", "The app takes no spans from its page.";
+    Malformed = "malformed", "It, or the request that it came in, is not OTLP JSON.";
+    TooLarge = "too_large", "It is larger than the limit.";
+    InvalidId = "invalid_id", "Its trace id, its own or its parent's is not one.";
+    InvalidTime = "invalid_time", "It ends before it begins, began too long ago or ends in the future.";
+    NotSampled = "not_sampled", "The page's SDK did not sample it.";
+    OverRate = "over_rate", "The page sent more than it may in a second.";
+    PageShed = "page_shed", "The page had more to send in one turn than it may.";
+    QueueFull = "queue_full", "Too many requests, or bytes of them, waited to be read.";
+    Shutdown = "shutdown", "Telemetry was shut down.";
+    Off = "off", "Telemetry sends no traces.";
+}
+
+impl PageSpanErrorType {
+    /// Its place in [`PageSpanErrorType::ALL`].
+    pub(crate) const fn index(self) -> usize {
+        self as usize
+    }
+}
+
+error_types! {
     ExportErrorType,
     "Why telemetry did not reach its collector: the closed set of `error.type` on `otel.sdk.*`.";
     QueueFull = "queue_full", "The processor's queue was full.";
@@ -472,6 +513,9 @@ mod tests {
     #[test]
     fn an_error_types_index_is_its_place() {
         for (place, error) in ErrorType::ALL.iter().enumerate() {
+            assert_eq!(error.index(), place);
+        }
+        for (place, error) in PageSpanErrorType::ALL.iter().enumerate() {
             assert_eq!(error.index(), place);
         }
     }

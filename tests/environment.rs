@@ -138,6 +138,7 @@ const VALUES: &[(&str, &str, &str)] = &[
     ("OTEL_EVENT_ATTRIBUTE_COUNT_LIMIT", "5", "few"),
     ("OTEL_LINK_ATTRIBUTE_COUNT_LIMIT", "5", "few"),
     ("SPANWIRE_ENABLED", "false", "on"),
+    ("SPANWIRE_TRACES_PER_SECOND", "0", "-1"),
     ("SPANWIRE_SLOW_THRESHOLD_MS", "0", "slow"),
     ("SPANWIRE_IPC_SLOW_THRESHOLD_MS", "50", "-1"),
     ("SPANWIRE_ERROR_RATE_THRESHOLD", "0.5", "NaN"),

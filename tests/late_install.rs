@@ -12,7 +12,7 @@ use std::time::Duration;
 use model_page::ModelPage;
 use spanwire::ipc::Ipc;
 use spanwire::queue::MessageQueue;
-use spanwire::telemetry::Telemetry;
+use spanwire::telemetry::{Sampler, Telemetry};
 use support::receiver::Receiver;
 use support::scrape::scrape;
 
@@ -31,6 +31,7 @@ fn what_was_built_before_the_install_reports_from_the_install_on() {
         .environment(|_| None)
         .prometheus_port(0)
         .otlp_endpoint(receiver.url())
+        .sampler(Sampler::ParentBasedAlwaysOn)
         .without_system()
         .install()
         .unwrap();

@@ -345,7 +345,10 @@ fn a_silent_collector_that_hangs_in_an_export_does_not_hold_up_the_shutdown() {
 #[test]
 fn a_burst_larger_than_the_queue_is_counted_to_the_last_span() {
     let receiver = Receiver::start();
-    let (telemetry, parts) = builder(&[]).otlp_endpoint(receiver.url()).build().unwrap();
+    let (telemetry, parts) = builder(&[("OTEL_TRACES_SAMPLER", "parentbased_always_on")])
+        .otlp_endpoint(receiver.url())
+        .build()
+        .unwrap();
     run(&parts, || {
         for _ in 0..20_000 {
             tracing::info_span!("work").in_scope(|| ());

@@ -93,10 +93,10 @@ fn a_completed_operation_counts_once_however_it_ends() {
         },
         expect![[r#"
             spans:
-            ok internal
-            ok internal
-            ok internal
-            ok internal
+            ok internal operation.name=ok
+            ok internal operation.name=ok
+            ok internal operation.name=ok
+            ok internal operation.name=ok
             metrics:
             spanwire.operation.active{operation.name="ok"} 0
             spanwire.operation.duration{operation.name="ok"} count=4 sum=0.015
@@ -129,15 +129,15 @@ fn a_failed_operation_tells_its_chain_in_a_log_record_and_its_type_in_metrics() 
         },
         expect![[r#"
             spans:
-            fails internal error error.type=LoadError file=a.scene level=3
+            fails internal error error.type=LoadError file=a.scene level=3 operation.name=fails
               event "operation failed"
-            fails internal error error.type=io::Error
+            fails internal error error.type=io::Error operation.name=fails
               event "operation failed"
-            fails internal error error.type=no_disk
+            fails internal error error.type=no_disk operation.name=fails
               event "operation failed"
-            fails internal error error.type=_OTHER
+            fails internal error error.type=_OTHER operation.name=fails
               event "operation failed"
-            fails internal error error.type=scene
+            fails internal error error.type=scene operation.name=fails
               event "operation failed"
             metrics:
             spanwire.operation.active{operation.name="fails"} 0
@@ -211,11 +211,11 @@ fn a_panic_is_recorded_and_goes_on() {
         },
         expect![[r#"
             spans:
-            panics internal error error.type=panic
+            panics internal error error.type=panic operation.name=panics
               event "operation failed"
-            panics internal error error.type=panic
+            panics internal error error.type=panic operation.name=panics
               event "operation failed"
-            panics internal error error.type=panic
+            panics internal error error.type=panic operation.name=panics
               event "operation failed"
             metrics:
             spanwire.operation.active{operation.name="panics"} 0
@@ -247,7 +247,7 @@ fn a_timer_in_a_drop_that_a_panic_runs_did_not_fail() {
         },
         expect![[r#"
             spans:
-            cleanup internal
+            cleanup internal operation.name=cleanup
             metrics:
             spanwire.operation.active{operation.name="cleanup"} 0
             spanwire.operation.duration{operation.name="cleanup"} count=1 sum=0
@@ -270,8 +270,8 @@ fn a_slow_operation_is_counted_and_logged() {
         },
         expect![[r#"
             spans:
-            slow internal items=9
-            slow internal items=9
+            slow internal items=9 operation.name=slow
+            slow internal items=9 operation.name=slow
               event "operation slow"
             metrics:
             spanwire.operation.active{operation.name="slow"} 0
@@ -301,11 +301,11 @@ fn nested_operations_are_nested_spans() {
         },
         expect![[r#"
             spans:
-            outer internal
-              first internal
-                innermost internal
+            outer internal operation.name=outer
+              first internal operation.name=first
+                innermost internal operation.name=innermost
                   event "deep inside"
-              second internal
+              second internal operation.name=second
             metrics:
             spanwire.operation.active{operation.name="first"} 0
             spanwire.operation.active{operation.name="innermost"} 0
@@ -348,16 +348,16 @@ fn what_an_async_operation_does_between_awaits_is_its_child() {
         },
         expect![[r#"
             spans:
-            "async a" internal
+            "async a" internal operation.name="async a"
               event "in a"
               event "in a"
-              step internal of=a
-              step internal of=a
-            "async b" internal
+              step internal of=a operation.name=step
+              step internal of=a operation.name=step
+            "async b" internal operation.name="async b"
               event "in b"
               event "in b"
-              step internal of=b
-              step internal of=b
+              step internal of=b operation.name=step
+              step internal of=b operation.name=step
             metrics:
             spanwire.operation.active{operation.name="async a"} 0
             spanwire.operation.active{operation.name="async b"} 0
@@ -391,10 +391,10 @@ fn an_async_failure_is_logged_in_its_own_span() {
         },
         expect![[r#"
             spans:
-            "async fails" internal error error.type=LoadError
+            "async fails" internal error error.type=LoadError operation.name="async fails"
               event "operation failed"
               event "operation slow"
-            "async fails" internal error error.type=_OTHER
+            "async fails" internal error error.type=_OTHER operation.name="async fails"
               event "operation failed"
             metrics:
             spanwire.operation.active{operation.name="async fails"} 0
@@ -431,7 +431,7 @@ fn a_future_dropped_before_its_end_was_cancelled() {
         },
         expect![[r#"
             spans:
-            endless internal error error.type=cancelled
+            endless internal error error.type=cancelled operation.name=endless
               event "operation cancelled"
             metrics:
             spanwire.operation.active{operation.name="endless"} 0
@@ -457,10 +457,10 @@ fn one_in_n_gets_a_span_and_all_are_counted() {
         },
         expect![[r#"
             spans:
-            around internal
-              often internal
-              often internal
-              often internal
+            around internal operation.name=around
+              often internal operation.name=often
+              often internal operation.name=often
+              often internal operation.name=often
             metrics:
             spanwire.operation.active{operation.name="around"} 0
             spanwire.operation.active{operation.name="never"} 0
@@ -529,7 +529,7 @@ fn fields_beyond_the_limit_are_noted() {
         },
         expect![[r#"
             spans:
-            fields internal error a=1.5 b=true c=true d=true e=true error.type=no_room f=true g=true h=true i=true j=true k=true l=true m=true n=true o=true p=true spanwire.context.left_out=2
+            fields internal error a=1.5 b=true c=true d=true e=true error.type=no_room f=true g=true h=true i=true j=true k=true l=true m=true n=true o=true operation.name=fields p=true spanwire.context.left_out=2
               event "operation failed"
             metrics:
             spanwire.operation.active{operation.name="fields"} 0

@@ -12,6 +12,7 @@ use std::process::Command;
 use std::sync::{Mutex, PoisonError};
 
 use opentelemetry_proto::tonic::trace::v1::Span;
+use opentelemetry_proto::tonic::trace::v1::span::SpanKind;
 use receiver::Receiver;
 
 /// `xvfb-run` looks for a free display and takes it in two steps: one at a time.
@@ -26,6 +27,7 @@ fn run(example: &str, receiver: &Receiver) -> String {
         .arg("--once")
         .env("OTEL_EXPORTER_OTLP_ENDPOINT", receiver.url())
         .env("OTEL_EXPORTER_PROMETHEUS_PORT", "0")
+        .env("OTEL_TRACES_SAMPLER", "parentbased_always_on")
         .output()
         .expect("xvfb-run is there: scripts/install-packages test");
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
@@ -140,4 +142,37 @@ fn the_app_loads_its_page_anew_when_that_crashed() {
         ["the page is there", "the page crashed", "the page is there"]
     );
     assert!(has(&spans(&receiver), "main consumer there"));
+}
+
+#[test]
+fn the_spans_of_a_pages_own_sdk_are_in_one_trace_with_what_rust_did_for_it() {
+    let receiver = Receiver::start();
+    let said = run("otel_page", &receiver);
+    assert!(said.contains("sunrise is loaded"), "{said}");
+    let spans = receiver.spans();
+    let of = |name: &str, kind: SpanKind| {
+        let mut found = spans.iter();
+        let found = found.find(|span| span.name == name && span.kind() == kind);
+        found.unwrap_or_else(|| panic!("{name} in {spans:#?}"))
+    };
+    let click = of("open picture", SpanKind::Internal);
+    let client = of("picture.load", SpanKind::Client);
+    let handler = of("picture.load", SpanKind::Server);
+    for (child, parent) in [
+        (of("draw", SpanKind::Internal), click),
+        (client, click),
+        (handler, client),
+        (of("decode", SpanKind::Internal), handler),
+    ] {
+        assert_eq!(child.parent_span_id, parent.span_id, "{child:?}");
+        assert_eq!(child.trace_id, click.trace_id, "{child:?}");
+    }
+    let received = receiver.received();
+    for request in &received {
+        let resource = request.resource();
+        let service = receiver::text(&resource.attributes, "service.name");
+        assert_eq!(service.as_deref(), Some("otel_page"));
+    }
+    let webview = receiver::text(&click.attributes, "webview.name");
+    assert_eq!(webview.as_deref(), Some("main"));
 }

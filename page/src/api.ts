@@ -46,7 +46,7 @@ export type SpanwireErrorCode =
   | "OVER_CREDIT"
   /** The host does not listen, or not any more. */
   | "BACKEND_GONE"
-  /** The host does not listen to this page. */
+  /** The host does not listen to this page; or it takes no spans of an SDK from it. */
   | "FORBIDDEN";
 
 /** What goes with a call besides its data. */
@@ -151,6 +151,15 @@ export interface Spanwire {
    * number or the host is gone.
    */
   readonly record: (name: string, value: number, options?: RecordOptions) => boolean;
+  /**
+   * Hands over `count` spans of an OpenTelemetry SDK in one `ExportTraceServiceRequest` of OTLP JSON;
+   * `SpanwireSpanExporter` of `spanwire/opentelemetry` does it for you. They are sent at the end of
+   * the turn.
+   *
+   * Throws what keeps them from being sent, and counts them as lost; but not several spans that are
+   * `TOO_LARGE`, since fewer of them at a time may not be.
+   */
+  readonly exportSpans: (request: object, count: number) => void;
   /** Resolves when the page may talk, which is at once; rejects when it never can. */
   readonly whenReady: () => Promise<void>;
 }

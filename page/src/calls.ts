@@ -97,7 +97,8 @@ export const invoke = (
     if (life.ending) withdraw(life.ending.code, life.ending.message);
   });
 
-const unsendable = (): SpanwireError => {
+/** Why nothing can be sent now. */
+export const unsendable = (): SpanwireError => {
   if (life.ending) return refusal(life.ending.code, life.ending.message);
   return life.away
     ? refusal("BACKEND_GONE", "the page is going away")

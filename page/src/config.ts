@@ -14,6 +14,8 @@ interface Config {
   readonly marks: boolean;
   /** Whether events that the page dispatches on `window` go to the host. */
   readonly compat: boolean;
+  /** Whether the host takes spans of an OpenTelemetry SDK in the page. */
+  readonly spans: boolean;
 }
 
 declare const config: Config;
@@ -22,6 +24,7 @@ export const CREDITS = config.credits;
 export const NONCE = config.nonce;
 export const MARKS = config.marks;
 export const COMPAT = config.compat;
+export const TAKES_SPANS = config.spans;
 
 /** Bytes of a batch's messages: what is around them has 120. */
 export const BATCH_BYTES = config.bytes - 256;
@@ -40,3 +43,5 @@ export const DEPTH = config.depth - 4;
 export const SPANS = 1_000;
 /** Distinct records that wait for the end of a turn: beyond, they go at once. */
 export const RECORDS = 50;
+/** Bytes of an SDK's spans in one turn: what comes beyond would not fit into the host's queue either. */
+export const TURN_SPANS_BYTES = 8_388_608;

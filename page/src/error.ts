@@ -32,3 +32,8 @@ export class SpanwireError extends Error {
 /** An error of the page's side itself. */
 export const refusal = (code: SpanwireErrorCode, message: string): SpanwireError =>
   new SpanwireError("SpanwireError", message, code);
+
+/** Why the package can do nothing where there is no page script. */
+export const MISSING =
+  "this page does not run in a Spanwire webview: there is no window.spanwire " +
+  "(Rust: spanwire::webview::attach; isAvailable() tells beforehand)";

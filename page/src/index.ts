@@ -12,14 +12,10 @@ import type {
   Span,
   Spanwire,
 } from "./api.js";
-import { refusal, SpanwireError } from "./error.js";
+import { MISSING, refusal, SpanwireError } from "./error.js";
 
 export * from "./api.js";
 export { SpanwireError };
-
-const MISSING =
-  "this page does not run in a Spanwire webview: there is no window.spanwire " +
-  "(Rust: spanwire::webview::attach; isAvailable() tells beforehand)";
 
 // Looked up each time: a bundle may run, and be tested, where there is no window.
 const find = (): Spanwire | undefined => (typeof window === "undefined" ? undefined : window.spanwire);

@@ -17,6 +17,7 @@ import { abandonEvents, emit, endTurn, flush, tell } from "./outbox.js";
 import { hasHost, unheard } from "./port.js";
 import { bare, complain, defineProperty, freeze, listen, page, Promise } from "./primordials.js";
 import { record } from "./record.js";
+import { exportSpans } from "./sdk_spans.js";
 import { currentSpan, traceIn } from "./spans.js";
 import { watchVitals } from "./vitals.js";
 
@@ -71,6 +72,7 @@ const start = (): void => {
     off,
     trace: (name, fn) => traceIn(currentSpan(), name, fn),
     record,
+    exportSpans,
     whenReady: () => (life.ending ? ended(life.ending) : ready),
   };
   defineProperty(page, "spanwire", { value: freeze(spanwire), enumerable: true });

@@ -27,7 +27,8 @@ export interface Entry {
 /** What an entry's fields can take besides its data and its `traceparent`. */
 const ENTRY_BYTES = 192;
 const PRINTABLE = /^[ -~]{0,256}$/;
-const COUNT_MAX = 4_294_967_295;
+/** What the host takes as a count. */
+export const COUNT_MAX = 4_294_967_295;
 
 // A list linked by the entries' own fields: an array would have to be moved along.
 let first: Entry | null = null;
@@ -41,6 +42,7 @@ let credits = 0;
 // calls and events of the turn.
 let control = "";
 let controls = 0;
+let controlBytes = 0;
 let closing = "";
 let closings = 0;
 
@@ -57,7 +59,7 @@ export const onTurn = (hook: Hook): void => append(turns, hook);
 life.onRestart(() => {
   first = last = null;
   control = closing = "";
-  waiting = waitingBytes = lastId = controls = closings = 0;
+  waiting = waitingBytes = lastId = controls = controlBytes = closings = 0;
   credits = CREDITS;
   scheduled = false;
 });
@@ -93,12 +95,13 @@ export const within = (run: Hook): void => {
   }
 };
 
-/** Says something that costs no credit. */
-export const tell = (text: string): void => {
+/** Says something that costs no credit: `bytes` of it, which are more than its letters beyond ASCII. */
+export const tell = (text: string, bytes = text.length): void => {
   if (life.isSilent()) return;
   schedule();
-  if (control.length + text.length >= BATCH_BYTES) flush();
+  if (controlBytes + bytes >= BATCH_BYTES) flush();
   control = control ? `${control},${text}` : text;
+  controlBytes += bytes + 1;
   // Its bound: one turn can hold more than a batch.
   if (++controls >= BATCH_MESSAGES) flush();
 };
@@ -124,7 +127,7 @@ export const flush = (): void => {
   }
   while (!life.isSilent()) {
     let body = control;
-    let bytes = body.length;
+    let bytes = controlBytes;
     let rest = first;
     let count = 0;
     while (rest && count < credits && count < BATCH_MESSAGES && bytes + rest.bytes <= BATCH_BYTES) {
@@ -149,7 +152,7 @@ export const flush = (): void => {
     }
     // Nothing is called from here on that could throw.
     control = "";
-    controls = 0;
+    controls = controlBytes = 0;
     if (closes) {
       closing = "";
       closings = 0;
@@ -221,6 +224,16 @@ const isTooDeep = (json: string): boolean => {
   return false;
 };
 
+/** Data as JSON. Throws what makes it unsendable. */
+export const jsonOf = (data: unknown): string => {
+  const json = stringify(data) as string | undefined; // a cycle or a BigInt is a TypeError that says so
+  if (json === undefined) throw new TypeError(`${typeof data} is not JSON`);
+  if (json.length > 2 * DEPTH && isTooDeep(json)) {
+    throw refusal("MALFORMED", `the data nests deeper than ${DEPTH} levels`);
+  }
+  return json;
+};
+
 /**
  * Puts a call or an event into the outbox, within the page's `span` unless that is 0.
  *
@@ -234,15 +247,7 @@ export const enqueue = (
   traceparent: unknown,
 ): Entry | null => {
   checkName(event);
-  let text = "";
-  if (data !== undefined) {
-    const json = stringify(data) as string | undefined; // a cycle or a BigInt is a TypeError that says so
-    if (json === undefined) throw new TypeError(`${typeof data} is not JSON`);
-    if (json.length > 2 * DEPTH && isTooDeep(json)) {
-      throw refusal("MALFORMED", `the data nests deeper than ${DEPTH} levels`);
-    }
-    text = `,"data":${json}`;
-  }
+  let text = data === undefined ? "" : `,"data":${jsonOf(data)}`;
   if (traceparent !== undefined) {
     // What cannot be one goes as an empty one, which the host counts: half a surrogate pair
     // would make the whole message unreadable there.

@@ -14,6 +14,9 @@ import {
   whenReady,
 } from "spanwire";
 
+import { BasicTracerProvider, BatchSpanProcessor } from "@opentelemetry/sdk-trace-base";
+import { SpanwireSpanExporter, traceparent } from "spanwire/opentelemetry";
+
 declare module "spanwire" {
   interface SpanwireEvents {
     progress: { percent: number };
@@ -90,6 +93,12 @@ export const spans = async (): Promise<void> => {
   void fine;
   // @ts-expect-error a value is a number
   record("fps", "60");
+};
+
+export const sdk = async (): Promise<void> => {
+  const provider = new BasicTracerProvider({ spanProcessors: [new BatchSpanProcessor(new SpanwireSpanExporter())] });
+  const span = provider.getTracer("page").startSpan("click");
+  await invoke("save", [], { traceparent: traceparent(span) });
 };
 
 export const failures = (error: unknown): SpanwireErrorCode | undefined => {

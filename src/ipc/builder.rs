@@ -10,6 +10,7 @@ use super::limits::Limits;
 use super::main_thread::FRAME;
 use super::origins::Policy;
 use super::wire::Ipc;
+use crate::page_spans::PageSpanSink;
 use crate::queue::Overflow;
 use crate::semconv;
 
@@ -70,6 +71,7 @@ pub struct IpcBuilder {
     pub(super) page_marks: PageMarks,
     pub(super) page_traces: PageTraces,
     pub(super) frame: Duration,
+    pub(super) page_spans: Option<Arc<dyn PageSpanSink>>,
 }
 
 impl IpcBuilder {
@@ -86,6 +88,7 @@ impl IpcBuilder {
             page_marks: PageMarks::default(),
             page_traces: PageTraces::default(),
             frame: FRAME,
+            page_spans: None,
         }
     }
 
@@ -176,6 +179,16 @@ impl IpcBuilder {
     /// span. It is never interrupted. `Duration::MAX` counts none.
     pub fn frame(mut self, frame: Duration) -> Self {
         self.frame = frame;
+        self
+    }
+
+    /// Takes the spans that an OpenTelemetry SDK in the page makes, from the exporter of the npm package
+    /// `spanwire`: `page_spans(telemetry.page_spans())`. Default: none are taken, and the exporter says so.
+    ///
+    /// The page then writes into the app's traces what it likes, ids and names included, within limits
+    /// and [`Limits::page_spans_per_second_max`].
+    pub fn page_spans(mut self, sink: impl PageSpanSink + 'static) -> Self {
+        self.page_spans = Some(Arc::new(sink));
         self
     }
 

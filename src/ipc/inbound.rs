@@ -455,6 +455,7 @@ impl Inner {
             }
             Inbound::Vital(vital) => self.series.vital(vital),
             Inbound::Record(record) => self.record(&record),
+            Inbound::Spans(spans) => self.sdk_spans(&spans),
             Inbound::Open(open) => self.open_span(generation, &open, received),
             Inbound::Close { span, at, failed } => {
                 // The page does not say what went wrong.

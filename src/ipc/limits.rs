@@ -31,6 +31,10 @@ pub struct Limits {
     /// `spanwire.ipc.spans.skipped`, and in all other metrics as ever. Calls always have spans: the
     /// page's window bounds them.
     pub event_spans_per_second_max: u32,
+    /// Spans of an OpenTelemetry SDK in the page that are taken in a second (1000), as many at once
+    /// after a pause: twice what such an SDK exports together. Those beyond are dropped unread and
+    /// counted as `spanwire.page.spans`; only with [`IpcBuilder::page_spans`](super::IpcBuilder::page_spans).
+    pub page_spans_per_second_max: u32,
     /// Messages in one script (1000).
     pub batch_len_max: usize,
     /// Bytes of one script, exceeded by its last message at most (256 KiB).
@@ -60,6 +64,7 @@ impl Default for Limits {
             outbound_bytes_max: 10 << 20,
             in_flight_max: 4_096,
             event_spans_per_second_max: 1_000,
+            page_spans_per_second_max: 1_000,
             batch_len_max: 1_000,
             batch_bytes_max: 256 << 10,
             retries_max: 3,

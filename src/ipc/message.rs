@@ -7,6 +7,8 @@ use serde::Deserialize;
 use serde::de::{Deserializer, Visitor};
 use serde_json::value::RawValue;
 
+use crate::semconv::PageSpanErrorType;
+
 /// How a batch of ours begins. The app's own messages begin otherwise.
 const PREFIX: &str = r#"{"spanwire":"#;
 /// How the compatible form begins. Both spellings of its key are accepted.
@@ -73,6 +75,8 @@ pub(crate) enum Inbound<'a> {
     },
     Vital(Vital),
     Record(Record<'a>),
+    /// Spans of an OpenTelemetry SDK in the page.
+    Spans(Spans<'a>),
 }
 
 /// A time on the page's clock: milliseconds since its document began.
@@ -181,6 +185,25 @@ pub(crate) struct Record<'a> {
     pub(crate) unit: Option<Cow<'a, str>>,
     pub(crate) category: Option<Cow<'a, str>>,
 }
+
+/// Spans of an OpenTelemetry SDK in the page, or the word that some are lost.
+#[derive(Debug)]
+pub(crate) struct Spans<'a> {
+    /// How many, as the page says.
+    pub(crate) count: u32,
+    /// OTLP's JSON, as the page says; what it lost, or did not send to a host that takes none, has
+    /// none.
+    pub(crate) request: Option<&'a RawValue>,
+    /// Why the page lost them.
+    pub(crate) lost: Option<PageSpanErrorType>,
+}
+
+/// Why a page's spans do not leave it.
+const PAGE_LOSSES: [PageSpanErrorType; 3] = [
+    PageSpanErrorType::Malformed,
+    PageSpanErrorType::TooLarge,
+    PageSpanErrorType::PageShed,
+];
 
 /// A call or an event from the page.
 #[derive(Debug)]
@@ -400,6 +423,18 @@ impl<'a> RawMessage<'a> {
                 unit: self.unit.map(|unit| unit.0),
                 category: self.category.map(|category| category.0),
             }),
+            "spans" => Inbound::Spans(Spans {
+                count: self.count?,
+                request: self.data,
+                lost: match &self.error {
+                    None => None,
+                    Some(why) => Some(
+                        PAGE_LOSSES
+                            .into_iter()
+                            .find(|loss| loss.as_str() == why.0)?,
+                    ),
+                },
+            }),
             _ => return None,
         })
     }
@@ -512,6 +547,11 @@ mod tests {
             (r#"{"kind":"cancel","id":1,"code":"BOREDOM"}"#, false),
             (r#"{"kind":"close","span":1,"outcome":"failed"}"#, true),
             (r#"{"kind":"close","span":1,"outcome":"meh"}"#, false),
+            (r#"{"kind":"spans","count":2,"data":{}}"#, true),
+            (r#"{"kind":"spans","count":2,"type":"page_shed"}"#, true),
+            (r#"{"kind":"spans","count":2,"type":"queue_full"}"#, false),
+            (r#"{"kind":"spans","count":4294967296,"data":{}}"#, false),
+            (r#"{"kind":"spans","data":{}}"#, false),
             (
                 r#"{"kind":"vital","name":"fcp","rating":"good","value":120}"#,
                 true,

@@ -53,6 +53,7 @@ mod page_state;
 mod page_trace;
 mod propagation;
 mod script;
+mod sdk_spans;
 mod series;
 mod spans;
 mod stats;
@@ -70,3 +71,5 @@ pub use page_state::PageState;
 pub use script::Script;
 pub use stats::{IpcMetrics, IpcMetricsDelta};
 pub use wire::{Ipc, PageReadyError};
+
+pub use crate::page_spans::{PageSpanRequest, PageSpanSink, PageSpansRefused};

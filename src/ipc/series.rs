@@ -90,6 +90,11 @@ impl WebviewSeries {
         }
     }
 
+    /// The value of `webview.name`: the webview's name, or `_OTHER`.
+    pub(super) fn webview(&self) -> &Arc<str> {
+        &self.webview
+    }
+
     pub(super) fn event(&self, name: &str, origin: Origin) -> Arc<EventSeries> {
         self.events
             .get(name, origin, |name| EventSeries::new(&self.webview, name))

@@ -25,6 +25,7 @@ use super::waker::Waker;
 use crate::clock::{Clock, Stamp};
 use crate::instruments::{self, Publish};
 use crate::names::Origin;
+use crate::page_spans::PageSpanSource;
 use crate::queue::MessageQueue;
 use crate::semconv::ErrorType;
 
@@ -48,6 +49,8 @@ pub(super) struct Inner {
     pub(super) main_thread: MainThread,
     /// Whose messages are taken.
     pub(super) origins: Origins,
+    /// The page's own SDK, when it has one.
+    pub(super) page_spans: Arc<PageSpanSource>,
     /// Messages whose handlers go on in the background, whatever became of their page.
     pub(super) background: AtomicUsize,
     /// Bytes of their payloads.
@@ -93,12 +96,19 @@ impl Ipc {
             let waker = Arc::clone(&waker);
             move || waker.wake()
         });
+        let series = WebviewSeries::new(&config.name);
+        let page_spans = PageSpanSource::new(
+            &config.name,
+            series.webview(),
+            clock.clone(),
+            config.limits.page_spans_per_second_max,
+        );
         let inner = Arc::new(Inner {
             nonce: nonce(),
             clock,
             handler: IpcHandler::new(),
             queue,
-            series: WebviewSeries::new(&config.name),
+            series,
             stats: Stats::new(),
             spans: Spans::new(
                 config.tracer.take(),
@@ -106,6 +116,7 @@ impl Ipc {
             ),
             main_thread: MainThread::new(config.frame),
             origins: Origins::new(std::mem::take(&mut config.origins)),
+            page_spans: Arc::new(page_spans),
             background: AtomicUsize::new(0),
             background_bytes: AtomicUsize::new(0),
             #[cfg(feature = "wry")]
@@ -132,7 +143,7 @@ impl Ipc {
 
     /// The text to run in each page before its own scripts, in its main frame only: the page script,
     /// called with what it needs to know: the nonce, how many credits, how many bytes a batch and
-    /// how many levels of nesting it has, and what it forwards of itself.
+    /// how many levels of nesting it has, what it forwards of itself, and whether spans are taken.
     #[must_use]
     pub fn page_script(&self) -> String {
         let nonce = &self.0.nonce;
@@ -144,8 +155,9 @@ impl Ipc {
         } = self.0.config.limits;
         let marks = self.0.config.page_marks == PageMarks::Recorded;
         let compat = self.0.config.page_events == PageEvents::PlainToo;
+        let spans = self.0.config.page_spans.is_some();
         format!(
-            r#"({PAGE_SCRIPT})({{"nonce":"{nonce}","credits":{credits},"bytes":{bytes},"depth":{depth},"marks":{marks},"compat":{compat}}});"#
+            r#"({PAGE_SCRIPT})({{"nonce":"{nonce}","credits":{credits},"bytes":{bytes},"depth":{depth},"marks":{marks},"compat":{compat},"spans":{spans}}});"#
         )
     }
 

@@ -6,7 +6,7 @@
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 use std::time::Duration;
 
 use crossbeam_channel::{Receiver, Sender, TrySendError, bounded};
@@ -30,6 +30,21 @@ pub(crate) trait Export<T>: Send + 'static {
     fn export(&mut self, batch: Vec<T>) -> Result<Receipt, ExportError>;
 }
 
+/// Holds items back and pushes them when it is time.
+pub(crate) trait Source: Send + Sync {
+    /// Pushes what is due, as far as the queue has room; true when there is more.
+    fn feed(&self, occasion: Occasion) -> bool;
+}
+
+/// Why the worker is about to export.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Occasion {
+    /// The delay is over.
+    Tick,
+    /// Somebody waits for it.
+    Flush,
+}
+
 /// A bounded queue of items and the thread that exports them. Clones share both.
 ///
 /// At the bound the newest item is dropped and counted. A batch whose export failed is lost and
@@ -49,6 +64,9 @@ struct Shared<T> {
     tally: Tally,
     /// Drops not yet told to the recorder, which the dropping thread has no time for.
     untold_drops: AtomicU64,
+    source: OnceLock<Weak<dyn Source>>,
+    /// What came with the close, in addition to what was queued.
+    last: Mutex<Vec<T>>,
     progress: Mutex<Progress>,
     settled: Condvar,
     recording: Recording,
@@ -97,6 +115,8 @@ impl<T: Send + 'static> Batch<T> {
             closed: AtomicBool::new(false),
             tally: Tally::default(),
             untold_drops: AtomicU64::new(0),
+            source: OnceLock::new(),
+            last: Mutex::default(),
             progress: Mutex::default(),
             settled: Condvar::new(),
             recording,
@@ -119,7 +139,7 @@ impl<T: Send + 'static> Batch<T> {
     pub(crate) fn push(&self, item: T) {
         let shared = &*self.0;
         if shared.closed.load(Ordering::Relaxed) {
-            shared.tally.drop_one();
+            shared.tally.drop(1);
             return;
         }
         shared.tally.accept(1);
@@ -136,6 +156,11 @@ impl<T: Send + 'static> Batch<T> {
         }
     }
 
+    /// Counts items that were meant for it and are lost before they came to be.
+    pub(crate) fn drop_unseen(&self, items: u64) {
+        self.0.tally.drop(items);
+    }
+
     /// Exports what is queued now; `false` when that was not done by `until`.
     pub(crate) fn flush(&self, until: Stamp) -> bool {
         let mut progress = self.0.progress();
@@ -147,8 +172,28 @@ impl<T: Send + 'static> Batch<T> {
             .wait(until, |progress| progress.flushes_done >= ticket)
     }
 
+    /// Asks `source` before each export. The first one stays.
+    pub(crate) fn feed_from(&self, source: Weak<dyn Source>) {
+        let _ = self.0.source.set(source);
+    }
+
+    /// How many are queued, of how many at most.
+    pub(crate) fn queued(&self) -> (usize, usize) {
+        (self.0.sender.len(), self.0.limits.queue_max)
+    }
+
     /// Takes no more items and begins to export what is queued, until `deadline`. Does not wait.
     pub(crate) fn close(&self, deadline: Stamp) {
+        self.close_with(deadline, Vec::new());
+    }
+
+    /// The same with some items more, whether or not the queue has room for them: they are there
+    /// already, so to drop them would save nothing.
+    pub(crate) fn close_with(&self, deadline: Stamp, last: Vec<T>) {
+        if !last.is_empty() {
+            self.0.tally.accept(last.len() as u64);
+            self.0.last().extend(last);
+        }
         // The first to close sets the deadline.
         if !self.0.closed.swap(true, Ordering::AcqRel) {
             self.0.patience.close(deadline);
@@ -183,6 +228,19 @@ impl<T> Shared<T> {
 
     fn progress(&self) -> MutexGuard<'_, Progress> {
         self.progress.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn last(&self) -> MutexGuard<'_, Vec<T>> {
+        self.last.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Has the source push what is due; true when it has more than there is room for.
+    fn feed(&self, occasion: Occasion) -> bool {
+        let Some(source) = self.source.get().and_then(Weak::upgrade) else {
+            return false;
+        };
+        // A panic must not end the thread.
+        catch_unwind(AssertUnwindSafe(|| source.feed(occasion))).unwrap_or(false)
     }
 
     fn wait(&self, until: Stamp, done: impl Fn(&Progress) -> bool) -> bool {
@@ -281,7 +339,14 @@ impl<T: Send + 'static, E: Export<T>> Worker<T, E> {
                 (progress.flushes_asked > progress.flushes_done).then_some(progress.flushes_asked)
             };
             if closed || asked.is_some() || clock::now() >= due {
-                self.export_all();
+                let occasion = match asked {
+                    Some(_) => Occasion::Flush,
+                    None => Occasion::Tick,
+                };
+                self.export_all_and_fed(occasion);
+                if closed {
+                    self.export_last();
+                }
                 due = clock::now().plus(delay);
             } else {
                 while self.shared.receiver.len() >= self.shared.limits.batch_max {
@@ -297,6 +362,28 @@ impl<T: Send + 'static, E: Export<T>> Worker<T, E> {
             if closed {
                 return;
             }
+        }
+    }
+
+    /// What is queued now, and what the source has for now.
+    fn export_all_and_fed(&mut self, occasion: Occasion) {
+        for _ in 0..FEEDS_MAX {
+            let has_more = self.shared.feed(occasion);
+            self.export_all();
+            if !has_more {
+                return;
+            }
+        }
+    }
+
+    fn export_last(&mut self) {
+        let mut last = std::mem::take(&mut *self.shared.last()).into_iter();
+        loop {
+            let batch: Vec<T> = last.by_ref().take(self.shared.limits.batch_max).collect();
+            if batch.is_empty() {
+                return;
+            }
+            self.export(batch);
         }
     }
 
@@ -316,10 +403,15 @@ impl<T: Send + 'static, E: Export<T>> Worker<T, E> {
             .take(shared.limits.batch_max)
             .collect();
         let len = batch.len();
-        if len == 0 {
-            return 0;
+        if len > 0 {
+            self.export(batch);
         }
-        let items = len as u64;
+        len
+    }
+
+    fn export(&mut self, batch: Vec<T>) {
+        let shared = &*self.shared;
+        let items = batch.len() as u64;
         shared.with_meters(|meters| meters.passed_on.increment(items));
         let exporter = &mut self.exporter;
         // A panic must not end the thread: everything after it would be lost in silence.
@@ -347,9 +439,11 @@ impl<T: Send + 'static, E: Export<T>> Worker<T, E> {
                 self.complaints.failed(items, &error);
             }
         }
-        len
     }
 }
+
+/// A source that always has more must not keep a flush for ever.
+const FEEDS_MAX: usize = 100;
 
 /// Runs `f` without a subscriber on this thread, so that a transport that logs is not exported.
 ///

@@ -10,6 +10,7 @@ use super::parts::Parts;
 use super::plan::Plan;
 use super::resource::HostName;
 use super::running::Telemetry;
+use super::sampling::TailSampling;
 use super::voice::Voice;
 use super::warning::TelemetryError;
 use super::{env, install};
@@ -34,6 +35,7 @@ pub struct TelemetryBuilder {
     pub(crate) metrics: Option<MetricsExporter>,
     pub(crate) logs: Option<Exporter>,
     pub(crate) sampler: Option<Sampler>,
+    pub(crate) tail: TailSampling,
     pub(crate) level: LevelFilter,
     pub(crate) system_interval: Option<Option<Duration>>,
     pub(crate) slow_threshold: Option<Duration>,
@@ -72,6 +74,7 @@ impl TelemetryBuilder {
             metrics: None,
             logs: None,
             sampler: None,
+            tail: TailSampling::new(),
             level: LevelFilter::INFO,
             system_interval: None,
             slow_threshold: None,
@@ -174,10 +177,16 @@ impl TelemetryBuilder {
         self
     }
 
-    /// Which traces are sent. Default: `OTEL_TRACES_SAMPLER`, or
-    /// [`Sampler::ParentBasedAlwaysOn`].
+    /// Which traces are sent. Default: `OTEL_TRACES_SAMPLER`, or [`Sampler::Tail`].
     pub fn sampler(mut self, sampler: Sampler) -> Self {
         self.sampler = Some(sampler);
+        self
+    }
+
+    /// How much [`Sampler::Tail`] keeps and holds. It does not choose that sampler: one that
+    /// `OTEL_TRACES_SAMPLER` asks for has no use for it. Default: [`TailSampling::new`].
+    pub fn tail(mut self, sampling: TailSampling) -> Self {
+        self.tail = sampling;
         self
     }
 
@@ -201,15 +210,16 @@ impl TelemetryBuilder {
         self
     }
 
-    /// From when an operation counts as slow, unless it has a threshold of its own. Default:
-    /// `SPANWIRE_SLOW_THRESHOLD_MS`, or one second.
+    /// From when an operation counts as slow, unless it has a threshold of its own, and any other
+    /// span that is not of the wire: then its trace is kept. Default: `SPANWIRE_SLOW_THRESHOLD_MS`,
+    /// or one second.
     pub fn slow_threshold(mut self, threshold: Duration) -> Self {
         self.slow_threshold = Some(threshold);
         self
     }
 
-    /// From when a message between page and host counts as slow: a gauge that dashboards and alerts
-    /// compare with. Default: `SPANWIRE_IPC_SLOW_THRESHOLD_MS`, or 100 ms.
+    /// From when a message between page and host counts as slow: then its trace is kept, and a gauge
+    /// lets dashboards and alerts compare. Default: `SPANWIRE_IPC_SLOW_THRESHOLD_MS`, or 100 ms.
     pub fn ipc_slow_threshold(mut self, threshold: Duration) -> Self {
         self.ipc_slow_threshold = Some(threshold);
         self

@@ -36,17 +36,21 @@ impl MetricsExporter {
     }
 }
 
-/// Which traces are recorded and sent.
+/// Which traces are sent.
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum Sampler {
+    /// Every trace in which something failed or was slow, and so many a second of the rest, which
+    /// is known when it is over; as the parent says for one that began elsewhere. This is the
+    /// default. [`TelemetryBuilder::tail`](super::TelemetryBuilder::tail) says how much of it.
+    Tail,
     /// All.
     AlwaysOn,
     /// None.
     AlwaysOff,
     /// This share of all traces, from 0.0 to 1.0, chosen by the trace's id.
     Ratio(f64),
-    /// As the parent says; all without a parent. This is the default.
+    /// As the parent says; all without a parent.
     ParentBasedAlwaysOn,
     /// As the parent says; none without a parent.
     ParentBasedAlwaysOff,
@@ -54,16 +58,19 @@ pub enum Sampler {
     ParentBasedRatio(f64),
 }
 
-impl From<Sampler> for trace::Sampler {
-    fn from(sampler: Sampler) -> Self {
-        let parent_based = |root| Self::ParentBased(Box::new(root));
-        match sampler {
-            Sampler::AlwaysOn => Self::AlwaysOn,
-            Sampler::AlwaysOff => Self::AlwaysOff,
-            Sampler::Ratio(ratio) => Self::TraceIdRatioBased(ratio),
-            Sampler::ParentBasedAlwaysOn => parent_based(Self::AlwaysOn),
-            Sampler::ParentBasedAlwaysOff => parent_based(Self::AlwaysOff),
-            Sampler::ParentBasedRatio(ratio) => parent_based(Self::TraceIdRatioBased(ratio)),
-        }
+impl Sampler {
+    /// The SDK's sampler; `None` for the one that is ours.
+    pub(crate) fn standard(self) -> Option<trace::Sampler> {
+        use trace::Sampler as Standard;
+        let parent_based = |root| Standard::ParentBased(Box::new(root));
+        Some(match self {
+            Self::Tail => return None,
+            Self::AlwaysOn => Standard::AlwaysOn,
+            Self::AlwaysOff => Standard::AlwaysOff,
+            Self::Ratio(ratio) => Standard::TraceIdRatioBased(ratio),
+            Self::ParentBasedAlwaysOn => parent_based(Standard::AlwaysOn),
+            Self::ParentBasedAlwaysOff => parent_based(Standard::AlwaysOff),
+            Self::ParentBasedRatio(ratio) => parent_based(Standard::TraceIdRatioBased(ratio)),
+        })
     }
 }

@@ -170,12 +170,7 @@ pub const VARIABLES: &[Variable] = &[
         "none, or tracecontext and baggage separated by a comma",
         set!(propagators: propagators),
     ),
-    variable(
-        "OTEL_TRACES_SAMPLER",
-        "parentbased_always_on",
-        SAMPLER,
-        set!(sampler: sampler),
-    ),
+    variable("OTEL_TRACES_SAMPLER", "", SAMPLER, set!(sampler: sampler)),
     variable(
         "OTEL_TRACES_SAMPLER_ARG",
         "",
@@ -509,6 +504,12 @@ pub const VARIABLES: &[Variable] = &[
         set!(attributes_per_link: limit),
     ),
     variable("SPANWIRE_ENABLED", "true", BOOL, set!(enabled: truth)),
+    variable(
+        "SPANWIRE_TRACES_PER_SECOND",
+        "10",
+        LIMIT,
+        set!(traces_per_second: limit),
+    ),
     variable(
         "SPANWIRE_SLOW_THRESHOLD_MS",
         "1000",

@@ -54,6 +54,9 @@
 //!   and drop what does not fit. Exports happen on threads of their own, with a time-out.
 //! - **The app ends.** [`Telemetry::shutdown`] returns by its deadline even when a collector takes
 //!   the connection and never answers.
+//! - **The slow and the failed are kept.** By default traces are sampled at their end, see
+//!   [`Sampler::Tail`]: those in which something failed or was slow are sent, and ten a second of
+//!   the rest. `OTEL_TRACES_SAMPLER=parentbased_always_on` sends all.
 //! - **Losses are told.** Its [`ShutdownReport`] says what was exported, dropped and lost; while
 //!   the app runs, `otel.sdk.*` metrics say it with a reason, and the log (or stderr) at most once
 //!   a minute.
@@ -63,6 +66,7 @@
 //!
 //! # What it costs
 //!
+//! Up to 10,000 ended spans of traces that are not decided yet are held, see [`TailSampling`].
 //! A queue takes room for `OTEL_BSP_MAX_QUEUE_SIZE` spans from the start, some 0.4 kB each.
 //! Without a trace exporter there is no subscriber, and a span costs a few nanoseconds.
 //!
@@ -83,6 +87,7 @@ mod install;
 pub(crate) mod layer;
 pub(crate) mod otel_recorder;
 mod otlp;
+mod page_spans;
 mod parse;
 mod parts;
 mod patience;
@@ -92,9 +97,11 @@ pub(crate) mod prometheus;
 mod recording;
 mod resource;
 mod running;
+mod sampling;
 mod series;
 mod settings;
 mod signal;
+mod span_series;
 mod tally;
 mod thresholds;
 mod tls;
@@ -104,7 +111,9 @@ mod warning;
 pub use builder::TelemetryBuilder;
 pub use choice::{Exporter, MetricsExporter, Sampler};
 pub use env::{VARIABLES, Variable};
+pub use page_spans::PageSpans;
 pub use parts::Parts;
 pub use running::{FlushError, Telemetry};
+pub use sampling::TailSampling;
 pub use tally::{ShutdownReport, SignalReport, SignalState};
 pub use warning::{TelemetryError, Warning};

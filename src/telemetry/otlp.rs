@@ -20,7 +20,9 @@ use super::batch::Export;
 use super::client::{Client, Connection, ExportError, Receipt};
 use super::patience::Patience;
 use super::processor::Log;
+use super::prometheus::Exemplars;
 use super::settings::Compression;
+use crate::clock::Clock;
 use crate::semconv::ExportErrorType;
 
 /// Where one signal goes, and how.
@@ -57,14 +59,17 @@ pub(crate) struct SpanSender {
     exporter: SpanExporter,
     client: Client,
     value_len_max: Option<usize>,
+    exemplars: Option<Exemplars>,
 }
 
 impl SpanSender {
+    /// Spans that arrive become `exemplars`.
     pub(crate) fn new(
         route: &Route,
         patience: Arc<Patience>,
         resource: &Resource,
         value_len_max: Option<usize>,
+        exemplars: Option<Exemplars>,
     ) -> Result<Self, ExporterBuildError> {
         let client = Client::new(route.connection.clone(), patience);
         let mut exporter = exporter!(SpanExporter::builder(), route, client.clone())?;
@@ -73,16 +78,26 @@ impl SpanSender {
             exporter,
             client,
             value_len_max,
+            exemplars,
         })
     }
 }
 
 impl Export<SpanData> for SpanSender {
     fn export(&mut self, mut batch: Vec<SpanData>) -> Result<Receipt, ExportError> {
+        // Before values are cut, since they name series.
+        let exemplars = self.exemplars.as_ref();
+        let candidates = exemplars.map(|exemplars| exemplars.candidates(&batch));
         if let Some(len_max) = self.value_len_max {
             batch.iter_mut().for_each(|span| shorten(span, len_max));
         }
-        verdict(&self.client, self.exporter.export(batch))
+        let verdict = verdict(&self.client, self.exporter.export(batch));
+        // Nobody says which spans were rejected, so none of such a batch can be offered.
+        if let (Some(candidates), Ok(Receipt { rejected: 0, .. })) = (candidates, &verdict) {
+            let (_, now) = Clock::current().now_and_wall();
+            candidates.keep(now);
+        }
+        verdict
     }
 }
 

@@ -12,6 +12,7 @@ use super::otlp::Route;
 use super::parse;
 use super::prometheus::EndpointOptions;
 use super::resource::Identity;
+use super::sampling::TailSampling;
 use super::settings::{Compression, Otlp, SamplerName, Settings};
 use super::signal::{LOGS, METRICS_PATH, TRACES};
 use super::tls::Tls;
@@ -29,6 +30,7 @@ pub(crate) struct Plan {
     pub(crate) metrics: Option<Route>,
     pub(crate) prometheus: Option<EndpointOptions>,
     pub(crate) sampler: Sampler,
+    pub(crate) tail: TailSampling,
     pub(crate) level: LevelFilter,
     pub(crate) shutdown_deadline: Duration,
     pub(crate) strictness: Strictness,
@@ -86,6 +88,7 @@ impl Plan {
             }
             .resource(),
             sampler: builder.sampler.unwrap_or_else(|| sampler(&settings)),
+            tail: builder.tail.clone(),
             level: builder.level,
             shutdown_deadline: builder.shutdown_deadline,
             strictness,
@@ -253,9 +256,10 @@ fn sampler(settings: &Settings) -> Sampler {
         Some(SamplerName::AlwaysOn) => Sampler::AlwaysOn,
         Some(SamplerName::AlwaysOff) => Sampler::AlwaysOff,
         Some(SamplerName::Ratio) => Sampler::Ratio(ratio),
-        Some(SamplerName::ParentBasedAlwaysOn) | None => Sampler::ParentBasedAlwaysOn,
+        Some(SamplerName::ParentBasedAlwaysOn) => Sampler::ParentBasedAlwaysOn,
         Some(SamplerName::ParentBasedAlwaysOff) => Sampler::ParentBasedAlwaysOff,
         Some(SamplerName::ParentBasedRatio) => Sampler::ParentBasedRatio(ratio),
+        None => Sampler::Tail,
     }
 }
 

@@ -53,7 +53,7 @@ impl LogProcessor for BatchLogs {
     }
 }
 
-fn flush<T: Send + 'static>(batch: &Batch<T>) -> OTelSdkResult {
+pub(crate) fn flush<T: Send + 'static>(batch: &Batch<T>) -> OTelSdkResult {
     let timeout = batch.timeout();
     settled(batch.flush(clock::now().plus(timeout)), timeout)
 }
@@ -64,7 +64,7 @@ fn shutdown<T: Send + 'static>(batch: &Batch<T>, timeout: Duration) -> OTelSdkRe
     settled(batch.wait_ended(until), timeout)
 }
 
-fn settled(in_time: bool, timeout: Duration) -> OTelSdkResult {
+pub(crate) fn settled(in_time: bool, timeout: Duration) -> OTelSdkResult {
     if in_time {
         Ok(())
     } else {

@@ -10,7 +10,7 @@ use crossbeam_channel::{RecvTimeoutError, bounded};
 use opentelemetry::metrics::MeterProvider;
 use opentelemetry_sdk::logs::SdkLoggerProvider;
 use opentelemetry_sdk::metrics::{PeriodicReader, SdkMeterProvider};
-use opentelemetry_sdk::trace::{Sampler as SdkSampler, SdkTracerProvider, SpanData, SpanLimits};
+use opentelemetry_sdk::trace::{SdkTracerProvider, SpanData, SpanLimits};
 
 use super::batch::Batch;
 use super::builder::{Strictness, TelemetryBuilder};
@@ -18,12 +18,14 @@ use super::counted_metrics::{CountedMetrics, PointTally};
 use super::fanout::fanout;
 use super::otel_recorder::{OtelRecorder, with_limits};
 use super::otlp::{LogSender, Route, SpanSender, metric_exporter};
+use super::page_spans::{self, PageSpans};
 use super::parts::{Parts, propagator};
 use super::patience::Patience;
 use super::plan::{Plan, PlanState};
 use super::processor::{BatchLogs, BatchSpans, Log};
-use super::prometheus::{self, Endpoint, EndpointError, EndpointOptions, Exposition};
+use super::prometheus::{self, Endpoint, EndpointError, EndpointOptions, Exemplars, Exposition};
 use super::recording::{Recording, SharedRecorder};
+use super::sampling::{Given, Tail, TailSampler, TailSpans};
 use super::settings::Settings;
 use super::signal::{LOGS, TRACES};
 use super::tally::ShutdownReport;
@@ -47,8 +49,11 @@ pub struct Telemetry {
     shutdown_deadline: Duration,
     prometheus_addr: Option<SocketAddr>,
     spans: Option<Batch<SpanData>>,
+    /// What feeds the batch of spans, when the sampler is ours.
+    tail: Option<Arc<Tail>>,
     logs: Option<Batch<Log>>,
     points: Option<Arc<PointTally>>,
+    page_spans: PageSpans,
     state: Mutex<State>,
 }
 
@@ -109,6 +114,24 @@ impl Telemetry {
         self.prometheus_addr
     }
 
+    /// Where the spans of an OpenTelemetry SDK in a page go, for
+    /// [`IpcBuilder::page_spans`](crate::ipc::IpcBuilder::page_spans).
+    ///
+    /// The first call starts the thread that reads them. Without an exporter for traces there is none,
+    /// and what comes is counted as `off`.
+    ///
+    /// ```
+    /// use spanwire::{Ipc, Telemetry};
+    /// # let builder = Telemetry::builder("paint-tool").environment(|_| None).prometheus_port(0);
+    /// # let telemetry = builder.without_system().build()?.0;
+    ///
+    /// let ipc = Ipc::builder("main").page_spans(telemetry.page_spans()).build();
+    /// # Ok::<(), spanwire::telemetry::TelemetryError>(())
+    /// ```
+    pub fn page_spans(&self) -> PageSpans {
+        self.page_spans.started()
+    }
+
     /// Exports what is queued now, and waits for it.
     ///
     /// # Errors
@@ -132,7 +155,8 @@ impl Telemetry {
         } else {
             let _ = done.send(true);
         }
-        let spans = self.spans.as_ref().is_none_or(|batch| batch.flush(until));
+        let read = self.page_spans.flush(until);
+        let spans = read && self.spans.as_ref().is_none_or(|batch| batch.flush(until));
         let logs = self.logs.as_ref().is_none_or(|batch| batch.flush(until));
         let left = until.since(clock::now());
         let metrics = flushed.recv_timeout(left);
@@ -166,6 +190,12 @@ impl Telemetry {
         let now = clock::now();
         let until = now.plus(deadline);
         running.metrics_patience.close(until);
+        // While the batch still takes spans, and not for long.
+        self.page_spans.close(now.plus(deadline / 5), until);
+        // First, since what it holds and keeps goes into the batch.
+        if let Some(tail) = &self.tail {
+            tail.close(until);
+        }
         if let Some(batch) = &self.spans {
             batch.close(until);
         }
@@ -248,8 +278,10 @@ impl Telemetry {
             shutdown_deadline: plan.shutdown_deadline,
             prometheus_addr: None,
             spans: None,
+            tail: None,
             logs: None,
             points: None,
+            page_spans: PageSpans::off(),
             state: Mutex::new(State::Ended(ShutdownReport::default())),
         };
         let mut parts = Parts {
@@ -266,12 +298,14 @@ impl Telemetry {
                 plan: &plan,
                 warnings: &mut warnings,
                 recording: Recording::default(),
+                exemplars: None,
                 running: Running::default(),
                 telemetry: &mut telemetry,
             };
+            // First, since spans become their exemplars.
+            starting.metrics();
             starting.traces();
             starting.logs();
-            starting.metrics();
             let running = starting.running;
             parts.recorder.clone_from(&running.recorder);
             parts.tracer_provider.clone_from(&running.tracer_provider);
@@ -351,6 +385,7 @@ struct Starting<'a> {
     plan: &'a Plan,
     warnings: &'a mut Vec<Warning>,
     recording: Recording,
+    exemplars: Option<Exemplars>,
     running: Running,
     telemetry: &'a mut Telemetry,
 }
@@ -367,6 +402,7 @@ impl Starting<'_> {
             Arc::clone(&patience),
             &self.plan.resource,
             settings.span_value_len_max(),
+            self.exemplars.clone(),
         );
         let Some(sender) = self.usable(sender, route) else {
             return;
@@ -383,14 +419,39 @@ impl Starting<'_> {
         let Some(batch) = self.usable(batch, route) else {
             return;
         };
-        let provider = SdkTracerProvider::builder()
+        let builder = SdkTracerProvider::builder()
             .with_resource(self.plan.resource.clone())
-            .with_sampler(SdkSampler::from(self.plan.sampler))
-            .with_span_limits(span_limits(settings))
-            .with_span_processor(BatchSpans(batch.clone()))
-            .build();
+            .with_span_limits(span_limits(settings));
+        let builder = match self.plan.sampler.standard() {
+            Some(sampler) => builder
+                .with_sampler(sampler)
+                .with_span_processor(BatchSpans(batch.clone())),
+            None => {
+                let tail = self.tail(batch.clone());
+                self.telemetry.tail = Some(Arc::clone(&tail));
+                builder
+                    .with_sampler(TailSampler(Arc::clone(&tail)))
+                    .with_span_processor(TailSpans(tail))
+            }
+        };
+        self.telemetry.page_spans = PageSpans::new(
+            page_spans::Limits::new(settings),
+            batch.clone(),
+            self.recording.clone(),
+        );
         self.telemetry.spans = Some(batch);
-        self.running.tracer_provider = Some(provider);
+        self.running.tracer_provider = Some(builder.build());
+    }
+
+    fn tail(&self, batch: Batch<SpanData>) -> Arc<Tail> {
+        let settings = &self.plan.settings;
+        let given = Given {
+            ipc_slow: settings.ipc_slow_threshold,
+            slow: settings.slow_threshold,
+            traces_per_second: settings.traces_per_second,
+            attributes_per_span: settings.span_attribute_count(),
+        };
+        Tail::start(&self.plan.tail, given, self.recording.clone(), batch)
     }
 
     fn logs(&mut self) {
@@ -424,7 +485,11 @@ impl Starting<'_> {
             .and_then(|route| self.otel(route));
         let prometheus = self.plan.prometheus.as_ref().and_then(|options| {
             let (recorder, exposition) = prometheus::recorder(&self.plan.resource);
-            self.endpoint(options, exposition).then_some(recorder)
+            let exemplars = exposition.exemplars();
+            self.endpoint(options, exposition).then(|| {
+                self.exemplars = Some(exemplars);
+                recorder
+            })
         });
         let recorder: Arc<SharedRecorder> = match (prometheus, otel) {
             (Some(prometheus), Some(otel)) => Arc::new(fanout(prometheus, otel)),

@@ -47,6 +47,12 @@ impl<C> Series<C> {
         (Arc::clone(family), Arc::ptr_eq(family, &made))
     }
 
+    /// The metric of that name, if there is one.
+    pub(super) fn existing(&self, name: &str) -> Option<Arc<Family<C>>> {
+        let families = self.families.read().unwrap_or_else(PoisonError::into_inner);
+        families.get(name).cloned()
+    }
+
     /// Every metric, by name.
     pub(super) fn families(&self) -> Vec<(String, Arc<Family<C>>)> {
         let families = self.families.read().unwrap_or_else(PoisonError::into_inner);
@@ -109,6 +115,12 @@ impl<C> Family<C> {
             .entry(labels)
             .or_insert_with_key(|labels| Arc::new((self.make)(labels)));
         Arc::clone(cell)
+    }
+
+    /// The cell of these labels, which are sorted by name, if there is one.
+    pub(super) fn existing(&self, labels: &[Label]) -> Option<Arc<C>> {
+        let cells = self.cells.lock().unwrap_or_else(PoisonError::into_inner);
+        cells.get(labels).cloned()
     }
 
     /// Calls `f` with each series.

@@ -18,6 +18,7 @@ pub(crate) struct Settings {
     pub(crate) propagators: Vec<Propagator>,
     pub(crate) sampler: Option<SamplerName>,
     pub(crate) sampler_ratio: Option<f64>,
+    pub(crate) traces_per_second: u32,
     pub(crate) traces_exporter: Option<Exporter>,
     pub(crate) metrics_exporter: Option<MetricsExporter>,
     pub(crate) logs_exporter: Option<Exporter>,

@@ -26,11 +26,11 @@ impl Tally {
     /// The item did not fit after all.
     pub(crate) fn drop_accepted(&self) {
         self.accepted.fetch_sub(1, Ordering::Relaxed);
-        self.drop_one();
+        self.drop(1);
     }
 
-    pub(crate) fn drop_one(&self) {
-        self.dropped.fetch_add(1, Ordering::Relaxed);
+    pub(crate) fn drop(&self, items: u64) {
+        self.dropped.fetch_add(items, Ordering::Relaxed);
     }
 
     pub(crate) fn export(&self, items: u64) {
@@ -104,7 +104,8 @@ pub struct SignalReport {
     pub state: SignalState,
     /// A collector confirmed them.
     pub exported: u64,
-    /// They did not fit into the queue, or came after the shutdown.
+    /// They did not fit into the queue, or came after the shutdown; or a page's, there was no time
+    /// left to read.
     pub dropped: u64,
     /// They were queued, but no collector confirmed them.
     pub lost: u64,
@@ -161,7 +162,7 @@ mod tests {
         tally.drop_accepted();
         tally.accept(5);
         tally.export(3);
-        tally.drop_one();
+        tally.drop(1);
         let report = tally.report();
         assert_eq!(report.to_string(), "3 exported, 2 dropped, 2 lost");
     }

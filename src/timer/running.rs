@@ -67,7 +67,7 @@ impl Running {
     #[inline]
     pub(super) fn start(operation: Operation, name: &str, options: Options) -> (Self, Span) {
         let span = if operation.is_sampled(options.sample) {
-            span(name)
+            span(name, operation.name())
         } else {
             Span::none()
         };
@@ -102,6 +102,9 @@ impl Running {
         self.operation.record(elapsed, error_type, slow);
         if !span.is_disabled() {
             self.fields.write_to(span);
+            if slow {
+                span.record(semconv::SLOW, true);
+            }
         }
         if slow || error_type.is_some() {
             span.in_scope(|| {
@@ -176,13 +179,16 @@ impl Running {
     }
 }
 
-fn span(name: &str) -> Span {
+/// `name` may be one of many; the operation's own is one of few, as in the metrics.
+fn span(name: &str, operation: &str) -> Span {
     tracing::info_span!(
         target: TARGET,
         "operation",
         otel.name = name,
         otel.status_code = Empty,
+        { semconv::OPERATION_NAME } = operation,
         { semconv::ERROR_TYPE } = Empty,
+        { semconv::SLOW } = Empty,
     )
 }
 

@@ -13,6 +13,7 @@ mod measurements;
 mod model_page;
 mod origins;
 mod reentrancy;
+mod sdk_spans;
 mod span_rate;
 mod stamped_page;
 mod telemetry;

@@ -244,11 +244,13 @@ fn the_page_script_is_given_the_limits_that_it_has_to_keep() {
     .build();
     let nonce = ipc.nonce();
     let config = format!(
-        r#"({{"nonce":"{nonce}","credits":7,"bytes":4096,"depth":9,"marks":true,"compat":false}});"#
+        r#"({{"nonce":"{nonce}","credits":7,"bytes":4096,"depth":9,"marks":true,"compat":false,"spans":false}});"#
     );
     assert!(ipc.page_script().ends_with(&config), "{config}");
     let script = include_str!("../../page/spanwire.js");
-    for key in ["nonce", "credits", "bytes", "depth", "marks", "compat"] {
+    for key in [
+        "nonce", "credits", "bytes", "depth", "marks", "compat", "spans",
+    ] {
         assert!(script.contains(&format!("config.{key}")), "{key}");
     }
 }

@@ -1,14 +1,16 @@
 //! A real Prometheus, from its Debian package, for as long as a test needs it.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::net::TcpListener;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
+use serde::Deserialize;
 use serde_json::Value;
 
-/// Scrapes one target every second.
+/// Scrapes one target every second, and stores exemplars.
 pub struct Prometheus {
     process: Child,
     url: String,
@@ -38,6 +40,7 @@ impl Prometheus {
                 folder.join("data").display()
             ))
             .arg(format!("--web.listen-address={addr}"))
+            .arg("--enable-feature=exemplar-storage")
             .stdout(Stdio::null())
             .stderr(fs::File::create(folder.join("log")).unwrap())
             .spawn()
@@ -67,9 +70,52 @@ impl Prometheus {
         panic!("no {expression} in Prometheus after 30 s; its log:\n{log}");
     }
 
+    /// The exemplars of the series that a selector names, from everything that it has stored.
+    pub fn exemplars(&self, selector: &str) -> Vec<Stored> {
+        let parameters = [("query", selector), ("start", "0"), ("end", "9999999999")];
+        let Some(answer) = self.get("/api/v1/query_exemplars", &parameters) else {
+            return Vec::new();
+        };
+        let found: Vec<Found> = serde_json::from_value(answer["data"].clone()).unwrap();
+        let stored = |found: Found| {
+            let series = found.series;
+            found.exemplars.into_iter().map(move |exemplar| Stored {
+                series: series.clone(),
+                labels: exemplar.labels,
+                value: exemplar.value.parse().unwrap(),
+                timestamp: exemplar.timestamp,
+            })
+        };
+        found.into_iter().flat_map(stored).collect()
+    }
+
+    /// What the target said of a metric.
+    pub fn metadata(&self, metric: &str) -> Option<Value> {
+        let answer = self.get("/api/v1/targets/metadata", &[("metric", metric)])?;
+        Some(answer["data"][0].clone())
+    }
+
+    /// A metric of Prometheus' own that has no labels.
+    pub fn own_metric(&self, name: &str) -> Option<f64> {
+        let text = self.text("/metrics", &[])?;
+        let mut lines = text.lines();
+        let value = lines.find_map(|line| line.strip_prefix(name)?.strip_prefix(' '))?;
+        value.parse().ok()
+    }
+
     fn result(&self, expression: &str) -> Option<Value> {
-        let text = ureq::get(format!("{}/api/v1/query", self.url))
-            .query("query", expression)
+        let answer = self.get("/api/v1/query", &[("query", expression)])?;
+        Some(answer["data"]["result"].clone())
+    }
+
+    fn get(&self, path: &str, parameters: &[(&str, &str)]) -> Option<Value> {
+        Some(serde_json::from_str(&self.text(path, parameters)?).unwrap())
+    }
+
+    /// `None` while it is not up.
+    fn text(&self, path: &str, parameters: &[(&str, &str)]) -> Option<String> {
+        ureq::get(format!("{}{path}", self.url))
+            .query_pairs(parameters.iter().copied())
             .config()
             .timeout_global(Some(Duration::from_secs(10)))
             .build()
@@ -77,10 +123,32 @@ impl Prometheus {
             .ok()?
             .body_mut()
             .read_to_string()
-            .ok()?;
-        let answer: Value = serde_json::from_str(&text).unwrap();
-        Some(answer["data"]["result"].clone())
+            .ok()
     }
+}
+
+/// An exemplar in Prometheus' storage.
+#[derive(Debug)]
+pub struct Stored {
+    pub series: BTreeMap<String, String>,
+    pub labels: BTreeMap<String, String>,
+    pub value: f64,
+    /// In seconds since 1970.
+    pub timestamp: f64,
+}
+
+#[derive(Deserialize)]
+struct Found {
+    #[serde(rename = "seriesLabels")]
+    series: BTreeMap<String, String>,
+    exemplars: Vec<FoundExemplar>,
+}
+
+#[derive(Deserialize)]
+struct FoundExemplar {
+    labels: BTreeMap<String, String>,
+    value: String,
+    timestamp: f64,
 }
 
 impl Drop for Prometheus {

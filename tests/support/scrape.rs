@@ -21,14 +21,24 @@ impl Sample {
 
 /// The text at `/metrics`.
 pub fn scrape_text(addr: SocketAddr) -> String {
+    scrape_as(addr, "*/*").1
+}
+
+/// The content type and the text at `/metrics` for one who accepts this.
+pub fn scrape_as(addr: SocketAddr, accept: &str) -> (String, String) {
     let mut stream = TcpStream::connect(addr).unwrap();
-    let request = format!("GET /metrics HTTP/1.1\r\nHost: {addr}\r\nConnection: close\r\n\r\n");
+    let request = format!(
+        "GET /metrics HTTP/1.1\r\nHost: {addr}\r\nAccept: {accept}\r\nConnection: close\r\n\r\n"
+    );
     stream.write_all(request.as_bytes()).unwrap();
     let mut response = String::new();
     stream.read_to_string(&mut response).unwrap();
     let (head, body) = response.split_once("\r\n\r\n").unwrap();
     assert!(head.starts_with("HTTP/1.1 200"), "{head}");
-    body.to_owned()
+    let media_type = head
+        .lines()
+        .find_map(|line| line.strip_prefix("content-type: "));
+    (media_type.unwrap().to_owned(), body.to_owned())
 }
 
 /// The samples at `/metrics`.

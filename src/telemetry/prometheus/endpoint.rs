@@ -15,7 +15,7 @@ use bytes::Bytes;
 use futures_util::future::select;
 use http_body_util::Full;
 use hyper::body::Incoming;
-use hyper::header::{ALLOW, CONTENT_TYPE, HeaderValue, X_CONTENT_TYPE_OPTIONS};
+use hyper::header::{ALLOW, CONTENT_TYPE, HeaderValue, VARY, X_CONTENT_TYPE_OPTIONS};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::{Method, Request, Response, StatusCode};
@@ -24,8 +24,9 @@ use metrics::Counter;
 use tokio::net::TcpStream;
 use tokio::sync::{Semaphore, oneshot};
 
+use super::Exposition;
+use super::accept::MediaType;
 use super::hosts::{HostError, Hosts};
-use super::{Exposition, TEXT};
 use crate::instruments::{Instruments, Publish, counter, register};
 use crate::semconv::{CONNECTION_LIMIT, ENDPOINT_REFUSED, ERROR_TYPE, FORBIDDEN_HOST};
 
@@ -244,9 +245,21 @@ impl Service {
         if path == "/healthz" {
             return text(StatusCode::OK, "ok\n");
         }
+        let media_type = MediaType::accepted(request.headers());
+        let render = || match media_type {
+            MediaType::Text => self.exposition.render(),
+            MediaType::OpenMetrics | MediaType::OpenMetricsDraft => {
+                self.exposition.render_openmetrics()
+            }
+        };
         // A queue's or a page's state is read here, and a bug there must not take the endpoint down.
-        match catch_unwind(AssertUnwindSafe(|| self.exposition.render())) {
-            Ok(body) => text(StatusCode::OK, body),
+        match catch_unwind(AssertUnwindSafe(render)) {
+            Ok(body) => {
+                let mut response = answer(StatusCode::OK, media_type, body);
+                let accept = HeaderValue::from_static("accept");
+                response.headers_mut().insert(VARY, accept);
+                response
+            }
             Err(_) => text(
                 StatusCode::INTERNAL_SERVER_ERROR,
                 "a panic while the metrics were read\n",
@@ -256,10 +269,19 @@ impl Service {
 }
 
 fn text(status: StatusCode, body: impl Into<Bytes>) -> Response<Full<Bytes>> {
+    answer(status, MediaType::Text, body)
+}
+
+fn answer(
+    status: StatusCode,
+    media_type: MediaType,
+    body: impl Into<Bytes>,
+) -> Response<Full<Bytes>> {
     let mut response = Response::new(Full::new(body.into()));
     *response.status_mut() = status;
     let headers = response.headers_mut();
-    headers.insert(CONTENT_TYPE, HeaderValue::from_static(TEXT));
+    let media_type = HeaderValue::from_static(media_type.as_str());
+    headers.insert(CONTENT_TYPE, media_type);
     // No browser shall take it for a page.
     headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     response

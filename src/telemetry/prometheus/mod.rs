@@ -5,8 +5,13 @@
 //! Buckets that are counted as they are recorded need no upkeep and no thread, and a third of the
 //! time.
 
+mod accept;
 mod endpoint;
+mod exemplar;
+mod families;
 mod hosts;
+mod names;
+mod openmetrics;
 mod recorder;
 mod target_info;
 mod text;
@@ -16,17 +21,20 @@ use std::sync::Arc;
 use opentelemetry_sdk::Resource;
 
 pub(crate) use endpoint::{Endpoint, EndpointError, EndpointOptions};
+pub(crate) use exemplar::Exemplars;
 pub(crate) use recorder::PrometheusRecorder;
 
 use crate::instruments::publish;
+use families::shown;
 use recorder::State;
+use text::Text;
 
 /// A recorder, and what renders it.
 pub(crate) fn recorder(resource: &Resource) -> (PrometheusRecorder, Exposition) {
     let state = Arc::new(State::default());
     let exposition = Exposition {
         state: Arc::clone(&state),
-        target_info: target_info::render(resource).into(),
+        target: target_info::labels(resource).into(),
         publish,
     };
     (PrometheusRecorder::new(state), exposition)
@@ -36,24 +44,33 @@ pub(crate) fn recorder(resource: &Resource) -> (PrometheusRecorder, Exposition) 
 #[derive(Clone, Debug)]
 pub(crate) struct Exposition {
     state: Arc<State>,
-    target_info: Arc<str>,
+    /// The resource as labels.
+    target: Arc<str>,
     publish: fn(),
 }
 
 impl Exposition {
-    /// The metrics as they are now, in the text format that [`TEXT`] names.
-    ///
-    /// Another format is another writer beside `text`, chosen by the endpoint from `Accept`.
+    /// The metrics as they are now, in Prometheus' plain text format.
     pub(crate) fn render(&self) -> String {
         (self.publish)();
-        let mut out = self.target_info.to_string();
-        text::write(&mut out, &self.state);
+        let mut out = String::new();
+        text::write::<Text>(&mut out, &self.target, &shown(&self.state));
         out
     }
-}
 
-/// The media type of the text format.
-pub(crate) const TEXT: &str = "text/plain; version=0.0.4; charset=utf-8";
+    /// The metrics as they are now, with exemplars, in the OpenMetrics text format.
+    pub(crate) fn render_openmetrics(&self) -> String {
+        (self.publish)();
+        let mut out = String::new();
+        openmetrics::write(&mut out, &self.target, &shown(&self.state));
+        out
+    }
+
+    /// Where exemplars are kept.
+    pub(crate) fn exemplars(&self) -> Exemplars {
+        Exemplars::new(Arc::clone(&self.state))
+    }
+}
 
 #[cfg(test)]
 mod tests;

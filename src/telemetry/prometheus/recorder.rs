@@ -9,7 +9,8 @@ use metrics::{
     SharedString, Unit,
 };
 
-use super::text::{counter_name, metric_name};
+use super::exemplar::{Exemplar, Kept};
+use super::names::{counter_name, metric_name};
 use crate::telemetry::description::{Descriptions, bounds};
 use crate::telemetry::series::{Family, Series};
 
@@ -91,14 +92,16 @@ pub(super) struct Buckets {
     counts: Box<[AtomicU64]>,
     /// The bits of the sum.
     sum: AtomicU64,
+    exemplars: Kept,
 }
 
 impl Buckets {
-    fn new(bounds: &'static [f64]) -> Self {
+    pub(super) fn new(bounds: &'static [f64]) -> Self {
         Self {
             bounds,
             counts: (0..=bounds.len()).map(|_| AtomicU64::new(0)).collect(),
             sum: AtomicU64::new(0),
+            exemplars: Kept::default(),
         }
     }
 
@@ -107,9 +110,7 @@ impl Buckets {
         if !value.is_finite() {
             return;
         }
-        // A bucket holds what is at most its bound, as OpenTelemetry has it too.
-        let bucket = self.bounds.partition_point(|bound| *bound < value);
-        if let Some(cell) = self.counts.get(bucket) {
+        if let Some(cell) = self.counts.get(self.bucket(value)) {
             // Relaxed: a scrape that sees the count before the sum is off by one record for once.
             cell.fetch_add(count, Ordering::Relaxed);
         }
@@ -118,6 +119,29 @@ impl Buckets {
             reason = "nobody records one value 2^53 times"
         )]
         GaugeFn::increment(&self.sum, value * count as f64);
+    }
+
+    /// A bucket holds what is at most its bound, as OpenTelemetry has it too.
+    fn bucket(&self, value: f64) -> usize {
+        self.bounds.partition_point(|bound| *bound < value)
+    }
+
+    /// Keeps `exemplar` with its bucket, if that has counted anything; `now` in its milliseconds.
+    ///
+    /// A span's times are not the ones that were recorded, but read a moment apart, so its value
+    /// may be on the other side of a bound.
+    pub(super) fn keep(&self, exemplar: Exemplar, now: u64) {
+        let bucket = self.bucket(exemplar.value);
+        let has_counted = |cell: &AtomicU64| cell.load(Ordering::Relaxed) > 0;
+        if exemplar.value.is_finite() && self.counts.get(bucket).is_some_and(has_counted) {
+            self.exemplars
+                .keep(bucket, self.counts.len(), exemplar, now);
+        }
+    }
+
+    /// The exemplar of each bucket; empty when there is none at all.
+    pub(super) fn exemplars(&self) -> Vec<Option<Exemplar>> {
+        self.exemplars.all()
     }
 
     /// Each bound with the number of values up to it, then the number of all.

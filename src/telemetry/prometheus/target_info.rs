@@ -7,24 +7,18 @@ use opentelemetry_sdk::Resource;
 
 use super::text::pairs;
 
-/// `target_info` with HELP and TYPE; nothing for an empty resource.
-pub(super) fn render(resource: &Resource) -> String {
-    if resource.is_empty() {
-        return String::new();
-    }
+/// The labels between their braces; empty for an empty resource.
+pub(super) fn labels(resource: &Resource) -> String {
     let mut attributes: Vec<(&str, String)> = resource
         .iter()
         .map(|(key, value)| (key.as_str(), value.to_string()))
         .collect();
     // A resource has no order of its own, and the text should not change from run to run.
     attributes.sort_unstable();
-    let labels = pairs(
+    pairs(
         attributes
             .iter()
             .map(|(name, value)| (*name, value.as_str())),
-    );
-    format!(
-        "# HELP target_info Target metadata.\n# TYPE target_info gauge\ntarget_info{{{labels}}} 1\n"
     )
 }
 
@@ -48,17 +42,13 @@ mod tests {
             ])
             .build();
         assert_eq!(
-            render(&resource),
-            "# HELP target_info Target metadata.\n\
-             # TYPE target_info gauge\n\
-             target_info{os_description=\"a\\\\b\\nc\",\
-             process_command_args=\"[\\\"-x\\\",\\\"y\\\"]\",process_pid=\"7\",\
-             service_name=\"paint \\\"tool\\\";also\"} 1\n"
+            labels(&resource),
+            r#"os_description="a\\b\nc",process_command_args="[\"-x\",\"y\"]",process_pid="7",service_name="paint \"tool\";also""#
         );
     }
 
     #[test]
     fn an_empty_resource_is_not_told() {
-        assert_eq!(render(&Resource::builder_empty().build()), "");
+        assert_eq!(labels(&Resource::builder_empty().build()), "");
     }
 }

@@ -1,0 +1,264 @@
+use std::time::Duration;
+
+use opentelemetry::KeyValue;
+use opentelemetry_proto::tonic::trace::v1::Span;
+use proptest::prelude::*;
+
+use super::span::Within;
+use super::*;
+use crate::clock::{FakeTime, Stamp};
+use crate::page_spans::PageSpanSource;
+use crate::telemetry::batch::Export;
+use crate::telemetry::client::{ExportError, Receipt};
+use crate::telemetry::patience::Patience;
+use crate::telemetry::settings::{BatchLimits, Settings};
+use crate::telemetry::signal::TRACES;
+use crate::telemetry::voice::Voice;
+
+/// Keeps what it is given.
+#[derive(Clone, Default)]
+struct Kept(Arc<std::sync::Mutex<Vec<SpanData>>>);
+
+impl Export<SpanData> for Kept {
+    fn export(&mut self, batch: Vec<SpanData>) -> Result<Receipt, ExportError> {
+        self.0.lock().unwrap().extend(batch);
+        Ok(Receipt::default())
+    }
+}
+
+struct Rig {
+    spans: PageSpans,
+    batch: Batch<SpanData>,
+    kept: Kept,
+    source: Arc<PageSpanSource>,
+}
+
+impl Rig {
+    /// Not started: nobody reads yet.
+    fn new() -> Self {
+        let limits = BatchLimits {
+            queue_max: 100_000,
+            batch_max: 1_000,
+            delay: Duration::from_secs(3_600),
+            timeout: Duration::from_secs(3_600),
+        };
+        let kept = Kept::default();
+        let recording = Recording::default();
+        let patience = Arc::new(Patience::default());
+        let batch = Batch::start(
+            &TRACES,
+            limits,
+            patience,
+            recording.clone(),
+            Voice::Quiet,
+            kept.clone(),
+        )
+        .unwrap();
+        let (settings, _) = Settings::read(&|_: &str| None);
+        let spans = PageSpans::new(Limits::new(&settings), batch.clone(), recording);
+        let name = Arc::from("main");
+        let clock = FakeTime::start().clock();
+        Self {
+            spans,
+            batch,
+            kept,
+            source: Arc::new(PageSpanSource::new(&name, &name, clock, u32::MAX)),
+        }
+    }
+
+    fn take(&self, json: &str) -> Result<(), PageSpansRefused> {
+        self.spans.take(PageSpanRequest {
+            source: &self.source,
+            spans: 1,
+            json,
+        })
+    }
+
+    fn read(&self) -> Vec<SpanData> {
+        assert!(self.spans.started().flush(soon()));
+        assert!(self.batch.flush(soon()));
+        std::mem::take(&mut *self.kept.0.lock().unwrap())
+    }
+}
+
+impl Drop for Rig {
+    fn drop(&mut self) {
+        self.spans.close(soon(), soon());
+        self.batch.close(soon());
+    }
+}
+
+fn soon() -> Stamp {
+    clock::now().plus(Duration::from_secs(30))
+}
+
+/// The second that fake time begins at, in nanoseconds.
+const NOW: u64 = 1_767_225_600_000_000_000;
+
+fn one(fields: &str) -> String {
+    format!(
+        r#"{{"traceId":"0af7651916cd43dd8448eb211c80319c","spanId":"b7ad6b7169203331",
+            "startTimeUnixNano":"{NOW}","endTimeUnixNano":"{NOW}"{fields}}}"#
+    )
+}
+
+fn span(fields: &str) -> String {
+    let span = one(fields);
+    format!(r#"{{"resourceSpans":[{{"scopeSpans":[{{"spans":[{span}]}}]}}]}}"#)
+}
+
+#[test]
+fn requests_beyond_256_are_refused_until_some_are_read() {
+    let rig = Rig::new();
+    let request = span("");
+    for _ in 0..256 {
+        rig.take(&request).unwrap();
+    }
+    assert_eq!(rig.take(&request), Err(PageSpansRefused::QueueFull));
+    assert_eq!(rig.read().len(), 256);
+    rig.take(&request).unwrap();
+    assert_eq!(rig.read().len(), 1);
+}
+
+#[test]
+fn bytes_beyond_8_mib_are_refused_and_what_fits_is_not() {
+    let rig = Rig::new();
+    let mib = " ".repeat(1 << 20);
+    for _ in 0..7 {
+        rig.take(&mib).unwrap();
+    }
+    let half = " ".repeat(1 << 19);
+    rig.take(&half).unwrap();
+    assert_eq!(rig.take(&mib), Err(PageSpansRefused::QueueFull));
+    rig.take(&half).unwrap();
+    assert_eq!(rig.take(" "), Err(PageSpansRefused::QueueFull));
+    assert!(rig.read().is_empty());
+    rig.take(&mib).unwrap();
+}
+
+#[test]
+fn a_closed_one_takes_nothing_and_nobody_waits_for_a_thread_that_never_was() {
+    let rig = Rig::new();
+    rig.take(&span("")).unwrap();
+    rig.spans.close(clock::now(), soon());
+    assert_eq!(rig.take(&span("")), Err(PageSpansRefused::Shutdown));
+    assert_eq!(
+        format!("{:?}", PageSpans::off().started()),
+        "PageSpans(off)"
+    );
+}
+
+#[test]
+fn spans_are_read_as_they_come_and_are_of_the_webview() {
+    let rig = Rig::new();
+    for n in 0..3 {
+        rig.take(&span(&format!(r#","name":"n{n}""#))).unwrap();
+    }
+    let names: Vec<_> = rig.read().into_iter().map(|span| span.name).collect();
+    assert_eq!(names, ["n0", "n1", "n2"]);
+}
+
+/// Any JSON, of the words that OTLP has.
+fn any_json() -> impl Strategy<Value = serde_json::Value> {
+    let word = prop::sample::select(vec![
+        "resourceSpans",
+        "scopeSpans",
+        "spans",
+        "scope",
+        "name",
+        "version",
+        "traceId",
+        "spanId",
+        "parentSpanId",
+        "traceState",
+        "flags",
+        "kind",
+        "startTimeUnixNano",
+        "endTimeUnixNano",
+        "timeUnixNano",
+        "attributes",
+        "events",
+        "links",
+        "status",
+        "code",
+        "message",
+        "key",
+        "value",
+        "stringValue",
+        "intValue",
+        "doubleValue",
+        "boolValue",
+        "arrayValue",
+        "kvlistValue",
+        "bytesValue",
+        "values",
+        "0af7651916cd43dd8448eb211c80319c",
+        "b7ad6b7169203331",
+        "1767225600000000000",
+    ]);
+    let leaf = prop_oneof![
+        Just(serde_json::Value::Null),
+        any::<bool>().prop_map(Into::into),
+        any::<i64>().prop_map(Into::into),
+        any::<f64>().prop_map(Into::into),
+        word.clone().prop_map(Into::into),
+        ".{0,8}".prop_map(Into::into),
+    ];
+    leaf.prop_recursive(6, 64, 6, move |inner| {
+        prop_oneof![
+            prop::collection::vec(inner.clone(), 0..6).prop_map(Into::into),
+            prop::collection::vec((word.clone(), inner), 0..6).prop_map(|pairs| {
+                pairs
+                    .into_iter()
+                    .map(|(key, value)| (key.to_owned(), value))
+                    .collect::<serde_json::Map<_, _>>()
+                    .into()
+            }),
+        ]
+    })
+}
+
+/// Bytes of what the page chose, without what each item takes beside.
+fn texts(span: &SpanData) -> usize {
+    let of = |attributes: &[KeyValue]| -> usize {
+        let len = |all: &KeyValue| all.key.as_str().len() + all.value.as_str().len();
+        attributes.iter().map(len).sum()
+    };
+    let events = span.events.iter();
+    let links = span.links.iter();
+    span.name.len()
+        + of(&span.attributes)
+        + events
+            .map(|event| event.name.len() + of(&event.attributes))
+            .sum::<usize>()
+        + links.map(|link| of(&link.attributes)).sum::<usize>()
+}
+
+proptest! {
+    /// Read as the thread does, but with nothing around that would catch a panic.
+    #[test]
+    fn whatever_a_field_is_the_span_is_refused_or_bounded(
+        field in prop::sample::select(vec![
+            "attributes", "events", "links", "status", "flags", "kind", "name", "traceState",
+            "parentSpanId", "droppedAttributesCount", "traceId", "endTimeUnixNano",
+        ]),
+        value in any_json(),
+        wrapped in any::<bool>(),
+        times in 1..2_000_usize,
+    ) {
+        let mut json: serde_json::Value = serde_json::from_str(&one("")).unwrap();
+        json[field] = if wrapped { vec![value; times].into() } else { value };
+        let Ok(read) = serde_json::from_str::<Span>(&json.to_string()) else {
+            return Ok(());
+        };
+        let (settings, _) = Settings::read(&|_: &str| None);
+        let limits = Limits::new(&settings);
+        let name = Arc::from("main");
+        let clock = FakeTime::start().clock();
+        let source = PageSpanSource::new(&name, &name, clock, u32::MAX);
+        if let Ok(span) = Within::now(&source, &limits).convert(read) {
+            prop_assert!(texts(&span) <= 17 << 10, "{}", texts(&span));
+            prop_assert!(span.attributes.len() <= 128 && span.events.len() <= 128);
+        }
+    }
+}

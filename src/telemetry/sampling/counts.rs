@@ -1,0 +1,89 @@
+//! What tail sampling did, counted.
+
+use metrics::{Counter, Gauge};
+
+use super::verdict::{Early, Loss, Reason, Verdict};
+use crate::instruments;
+use crate::semconv::{
+    OUTCOME, SAMPLING_EARLY, SAMPLING_REASON, SAMPLING_SPANS_DROPPED, SAMPLING_SPANS_HELD,
+    SAMPLING_TRACES, SAMPLING_TRACES_HELD,
+};
+
+/// Counted since the recorder was last told, in plain numbers: they change under the lock that the
+/// traces have anyway.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Counts {
+    pub(super) kept: [u64; Reason::ALL.len()],
+    pub(super) dropped: u64,
+    pub(super) early: [u64; Early::ALL.len()],
+    pub(super) lost: [u64; Loss::ALL.len()],
+}
+
+impl Counts {
+    pub(super) fn decide(&mut self, verdict: Verdict, spans: usize) {
+        match verdict {
+            Verdict::Kept(reason) => self.kept[reason as usize] += 1,
+            Verdict::Dropped => {
+                self.dropped += 1;
+                self.lose(Loss::OverRate, spans);
+            }
+        }
+    }
+
+    pub(super) fn hurry(&mut self, early: Early) {
+        self.early[early as usize] += 1;
+    }
+
+    pub(super) fn lose(&mut self, loss: Loss, spans: usize) {
+        self.lost[loss as usize] += spans as u64;
+    }
+}
+
+/// Where the counts go.
+pub(super) struct Meters {
+    kept: [Counter; Reason::ALL.len()],
+    dropped: Counter,
+    early: [Counter; Early::ALL.len()],
+    lost: [Counter; Loss::ALL.len()],
+    traces_held: Gauge,
+    spans_held: Gauge,
+}
+
+impl Meters {
+    pub(super) fn register() -> Self {
+        let traces = |outcome, reason| {
+            let labels = [(OUTCOME, outcome), (SAMPLING_REASON, reason)];
+            instruments::counter(&SAMPLING_TRACES, &labels)
+        };
+        Self {
+            kept: Reason::ALL.map(|reason| traces("kept", reason.as_str())),
+            dropped: traces("dropped", Loss::OverRate.as_str()),
+            early: Early::ALL.map(|early| {
+                instruments::counter(&SAMPLING_EARLY, &[(SAMPLING_REASON, early.as_str())])
+            }),
+            lost: Loss::ALL.map(|loss| {
+                instruments::counter(&SAMPLING_SPANS_DROPPED, &[(SAMPLING_REASON, loss.as_str())])
+            }),
+            traces_held: instruments::gauge(&SAMPLING_TRACES_HELD, &[]),
+            spans_held: instruments::gauge(&SAMPLING_SPANS_HELD, &[]),
+        }
+    }
+
+    pub(super) fn count(&self, counts: &Counts) {
+        let each = |counters: &[Counter], counts: &[u64]| {
+            for (counter, count) in counters.iter().zip(counts) {
+                counter.increment(*count);
+            }
+        };
+        each(&self.kept, &counts.kept);
+        self.dropped.increment(counts.dropped);
+        each(&self.early, &counts.early);
+        each(&self.lost, &counts.lost);
+    }
+
+    #[expect(clippy::cast_precision_loss, reason = "far fewer than 2^52 are held")]
+    pub(super) fn hold(&self, traces: usize, spans: usize) {
+        self.traces_held.set(traces as f64);
+        self.spans_held.set(spans as f64);
+    }
+}

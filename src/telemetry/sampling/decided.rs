@@ -1,0 +1,72 @@
+//! What was decided, for spans that come late.
+
+use std::collections::HashMap;
+
+use opentelemetry::TraceId;
+
+use super::verdict::Verdict;
+
+/// The verdicts of the traces that were decided last: in two generations, of which the older is
+/// forgotten when the younger is full. So nothing is forgotten one by one, which would take a list
+/// of them and as much time as the look-up.
+#[derive(Debug)]
+pub(super) struct Decided {
+    young: Verdicts,
+    old: Verdicts,
+    generation: usize,
+}
+
+/// By the id's bytes, since a number of 128 bits would be aligned to twice the room.
+type Verdicts = HashMap<[u8; 16], Verdict, foldhash::fast::RandomState>;
+
+impl Decided {
+    /// Remembers that many at least, and twice as many at most.
+    pub(super) fn new(generation: usize) -> Self {
+        Self {
+            young: Verdicts::default(),
+            old: Verdicts::default(),
+            generation: generation.max(1),
+        }
+    }
+
+    pub(super) fn get(&self, id: TraceId) -> Option<Verdict> {
+        let id = id.to_bytes();
+        let found = self.young.get(&id).or_else(|| self.old.get(&id));
+        found.copied()
+    }
+
+    pub(super) fn remember(&mut self, id: TraceId, verdict: Verdict) {
+        if self.young.len() >= self.generation {
+            std::mem::swap(&mut self.young, &mut self.old);
+            self.young.clear();
+        }
+        self.young.insert(id.to_bytes(), verdict);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn at_least_a_generation_is_remembered_and_two_at_most() {
+        let mut decided = Decided::new(10);
+        let mut least = usize::MAX;
+        for last in 1..=100_u128 {
+            decided.remember(last.into(), Verdict::Dropped);
+            let known = |id: &u128| decided.get((*id).into()).is_some();
+            let latest = (1..=last).rev().take_while(known).count();
+            assert_eq!((1..=last).filter(known).count(), latest);
+            assert!(latest <= 20);
+            if last >= 20 {
+                least = least.min(latest);
+            }
+        }
+        assert_eq!(least, 11);
+    }
+
+    #[test]
+    fn a_verdict_takes_a_byte() {
+        const { assert!(size_of::<([u8; 16], Verdict)>() == 17) }
+    }
+}

@@ -1,0 +1,201 @@
+//! What a span says about its trace.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use opentelemetry::trace::Status;
+use opentelemetry::{KeyValue, Value};
+use opentelemetry_sdk::trace::SpanData;
+
+use super::verdict::Finding;
+use crate::semconv::{OPERATION_NAME, RPC_METHOD, RPC_SYSTEM, RPC_SYSTEM_NAME, SLOW};
+
+/// Knows from when a span is slow.
+#[derive(Debug)]
+pub(super) struct Judge {
+    pub(super) wire: Duration,
+    pub(super) others: Duration,
+    pub(super) named: HashMap<String, Duration>,
+}
+
+/// What the attributes tell of a span's kind.
+#[derive(Debug, Default)]
+struct Facts<'a> {
+    is_wire: bool,
+    event: Option<&'a str>,
+    /// The timer measured it and knows the operation's threshold.
+    is_operation: bool,
+    is_slow: bool,
+}
+
+impl<'a> Facts<'a> {
+    fn of(attributes: &'a [KeyValue]) -> Self {
+        let mut facts = Self::default();
+        for KeyValue { key, value, .. } in attributes {
+            match (key.as_str(), value) {
+                (RPC_SYSTEM_NAME, Value::String(system)) => {
+                    facts.is_wire = system.as_str() == RPC_SYSTEM;
+                }
+                (RPC_METHOD, Value::String(event)) => facts.event = Some(event.as_str()),
+                (OPERATION_NAME, _) => facts.is_operation = true,
+                (SLOW, value) => facts.is_slow = *value == Value::Bool(true),
+                _ => {}
+            }
+        }
+        facts
+    }
+}
+
+impl Judge {
+    pub(super) fn finding(&self, span: &SpanData) -> Finding {
+        if matches!(span.status, Status::Error { .. }) {
+            return Finding::Failed;
+        }
+        // A wall clock that was set back in between leaves no duration.
+        let took = span.end_time.duration_since(span.start_time);
+        let took = took.unwrap_or_default();
+        let facts = Facts::of(&span.attributes);
+        let is_slow = match self.named(&span.name, &facts) {
+            Some(threshold) => took >= threshold,
+            None if facts.is_slow || facts.is_operation => facts.is_slow,
+            None => took >= self.unnamed(&facts),
+        };
+        if is_slow {
+            Finding::Slow
+        } else {
+            Finding::Fine
+        }
+    }
+
+    /// From when a span that begins so will be slow.
+    pub(super) fn slow_after(&self, name: &str, attributes: &[KeyValue]) -> Duration {
+        let facts = Facts::of(attributes);
+        self.named(name, &facts)
+            .unwrap_or_else(|| self.unnamed(&facts))
+    }
+
+    fn named(&self, name: &str, facts: &Facts<'_>) -> Option<Duration> {
+        if self.named.is_empty() {
+            return None;
+        }
+        let name = match facts.event {
+            Some(event) if facts.is_wire => event,
+            _ => name,
+        };
+        self.named.get(name).copied()
+    }
+
+    fn unnamed(&self, facts: &Facts<'_>) -> Duration {
+        if facts.is_wire {
+            self.wire
+        } else {
+            self.others
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use opentelemetry::trace::{SpanContext, SpanId, SpanKind};
+    use std::time::SystemTime;
+
+    fn judge() -> Judge {
+        let ms = Duration::from_millis;
+        Judge {
+            wire: ms(100),
+            others: ms(1_000),
+            named: [("save", 500), ("load", 20)]
+                .map(|(name, after)| (name.to_owned(), ms(after)))
+                .into(),
+        }
+    }
+
+    fn span(name: &'static str, took: u64, attributes: Vec<KeyValue>) -> SpanData {
+        let start_time = SystemTime::UNIX_EPOCH;
+        SpanData {
+            span_context: SpanContext::empty_context(),
+            parent_span_id: SpanId::INVALID,
+            parent_span_is_remote: false,
+            span_kind: SpanKind::Internal,
+            name: name.into(),
+            start_time,
+            end_time: start_time + Duration::from_millis(took),
+            attributes,
+            dropped_attributes_count: 0,
+            events: Default::default(),
+            links: Default::default(),
+            status: Status::Unset,
+            instrumentation_scope: Default::default(),
+        }
+    }
+
+    fn wire(event: &'static str) -> Vec<KeyValue> {
+        vec![
+            KeyValue::new(RPC_SYSTEM_NAME, RPC_SYSTEM),
+            KeyValue::new(RPC_METHOD, event),
+        ]
+    }
+
+    fn operation(slow: Option<bool>) -> Vec<KeyValue> {
+        let mut attributes = vec![KeyValue::new(OPERATION_NAME, "any")];
+        attributes.extend(slow.map(|slow| KeyValue::new(SLOW, slow)));
+        attributes
+    }
+
+    #[test]
+    fn each_kind_of_span_has_its_threshold_and_a_name_beats_it() {
+        for (name, attributes, threshold) in [
+            ("work", vec![], 1_000),
+            ("save", vec![], 500),
+            ("open", wire("open"), 100),
+            ("send open", wire("open"), 100),
+            ("send save", wire("save"), 500),
+            ("save", wire("open"), 100),
+            ("load", wire("load"), 20),
+            // Another RPC system's call is the app's own work.
+            (
+                "open",
+                vec![
+                    KeyValue::new(RPC_SYSTEM_NAME, "grpc"),
+                    KeyValue::new(RPC_METHOD, "load"),
+                ],
+                1_000,
+            ),
+        ] {
+            let judge = judge();
+            let after = judge.slow_after(name, &attributes);
+            assert_eq!(after, Duration::from_millis(threshold), "{name}");
+            for (took, finding) in [(threshold - 1, Finding::Fine), (threshold, Finding::Slow)] {
+                let span = span(name, took, attributes.clone());
+                assert_eq!(judge.finding(&span), finding, "{name} {took}");
+            }
+        }
+    }
+
+    #[test]
+    fn an_operation_is_as_slow_as_the_timer_says_unless_it_is_named() {
+        let judge = judge();
+        for (name, took, slow, finding) in [
+            ("draw", 5, Some(true), Finding::Slow),
+            ("draw", 5_000, None, Finding::Fine),
+            ("draw", 5_000, Some(false), Finding::Fine),
+            ("load", 20, None, Finding::Slow),
+            ("save", 20, Some(true), Finding::Fine),
+        ] {
+            let span = span(name, took, operation(slow));
+            assert_eq!(judge.finding(&span), finding, "{name} {took} {slow:?}");
+        }
+    }
+
+    #[test]
+    fn a_failure_weighs_more_than_any_time() {
+        let mut span = span("work", 9_999, vec![]);
+        span.status = Status::error("");
+        assert_eq!(judge().finding(&span), Finding::Failed);
+        span.status = Status::Ok;
+        assert_eq!(judge().finding(&span), Finding::Slow);
+        std::mem::swap(&mut span.start_time, &mut span.end_time);
+        assert_eq!(judge().finding(&span), Finding::Fine);
+    }
+}

@@ -1,0 +1,22 @@
+//! Tail sampling: a trace is recorded first, and kept or dropped once it is known how it went.
+//!
+//! Spans of traces that begin here are recorded and say `not sampled` to whoever they reach; they
+//! are held until the trace is complete, and those of a kept trace are marked as sampled on their
+//! way to the batch. [`traces`] is the core, which knows neither clock nor SDK; [`tail`] is what
+//! the SDK's sampler and its processor share.
+
+mod counts;
+mod decided;
+mod judge;
+mod options;
+mod order;
+mod processor;
+mod sampler;
+mod tail;
+mod traces;
+mod verdict;
+
+pub use options::TailSampling;
+pub(crate) use processor::TailSpans;
+pub(crate) use sampler::TailSampler;
+pub(crate) use tail::{Given, Tail};

@@ -1,0 +1,35 @@
+//! The SDK's processor over the traces that are held.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use opentelemetry::Context;
+use opentelemetry_sdk::error::OTelSdkResult;
+use opentelemetry_sdk::trace::{Span, SpanData, SpanProcessor};
+
+use super::super::processor::{flush, settled};
+use super::tail::Tail;
+use crate::clock;
+
+/// Holds ended spans until their trace is decided.
+#[derive(Debug)]
+pub(crate) struct TailSpans(pub(crate) Arc<Tail>);
+
+impl SpanProcessor for TailSpans {
+    // The sampler counts what starts: between it and this the trace could be decided.
+    fn on_start(&self, _span: &mut Span, _cx: &Context) {}
+
+    fn on_end(&self, span: SpanData) {
+        self.0.ended(span);
+    }
+
+    fn force_flush(&self) -> OTelSdkResult {
+        flush(self.0.batch())
+    }
+
+    fn shutdown_with_timeout(&self, timeout: Duration) -> OTelSdkResult {
+        let until = clock::now().plus(timeout);
+        self.0.close(until);
+        settled(self.0.batch().wait_ended(until), timeout)
+    }
+}

@@ -1,0 +1,273 @@
+//! What the sampler and the processor share: the traces that are held, under one short lock.
+
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::time::Duration;
+
+use opentelemetry::trace::{SpanContext, SpanId};
+use opentelemetry::{KeyValue, TraceId};
+use opentelemetry_sdk::trace::{SamplingDecision, SpanData};
+
+use super::super::batch::{Batch, Occasion, Source};
+use super::super::recording::Recording;
+use super::counts::Meters;
+use super::judge::Judge;
+use super::options::TailSampling;
+use super::traces::{Bounds, Decision, Fate, Joined, Left, Room, Traces, Wait};
+use super::verdict::{Reason, Verdict};
+use crate::clock::{Clock, Stamp};
+use crate::instruments::{self, Instruments, Publish};
+use crate::semconv::SAMPLING_REASON;
+
+/// Holds the spans of traces that begin here until it is known whether they are kept.
+///
+/// There is no thread and no timer: whoever starts or ends a span decides a little of what is due,
+/// and the batch's thread the rest, whenever it would export.
+pub(crate) struct Tail {
+    clock: Clock,
+    judge: Judge,
+    // Boxed, so that a span is not moved under the lock; it is some 400 bytes.
+    traces: Mutex<Traces<Box<SpanData>>>,
+    batch: Batch<SpanData>,
+    attributes_max: usize,
+    recording: Recording,
+    instruments: Instruments<Meters>,
+}
+
+/// The thresholds and limits that tail sampling takes from the rest of the settings.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Given {
+    /// From when a message between page and host is slow.
+    pub(crate) ipc_slow: Duration,
+    /// From when anything else is.
+    pub(crate) slow: Duration,
+    pub(crate) traces_per_second: u32,
+    pub(crate) attributes_per_span: u32,
+}
+
+/// So many verdicts are remembered at least for late spans, and twice as many at most: what two
+/// hash maps of 8,192 places hold, which take 0.3 MB.
+const DECIDED_MIN: usize = 7_000;
+/// About so many spans are decided about by an app's thread at a time: it has work of its own.
+const SPANS_IN_PASSING: usize = 32;
+/// And by the batch's, before it lets go of the lock.
+const SPANS_AT_ONCE: usize = 512;
+
+impl Tail {
+    /// Time comes from the clock in force on this thread.
+    pub(crate) fn start(
+        options: &TailSampling,
+        given: Given,
+        recording: Recording,
+        batch: Batch<SpanData>,
+    ) -> Arc<Self> {
+        let bounds = Bounds {
+            spans_held_max: options.spans_held_max,
+            traces_held_max: options.traces_held_max,
+            spans_per_trace_max: options.spans_per_trace_max,
+            decided_min: DECIDED_MIN,
+            hold_max: options.hold_max,
+            late_wait: options.late_wait,
+        };
+        let rate = options.traces_per_second.unwrap_or(given.traces_per_second);
+        let tail = Arc::new(Self {
+            clock: Clock::current(),
+            judge: Judge {
+                wire: given.ipc_slow,
+                others: given.slow,
+                named: options.slow_after.clone(),
+            },
+            traces: Mutex::new(Traces::new(bounds, rate)),
+            batch,
+            attributes_max: given.attributes_per_span as usize,
+            recording,
+            instruments: Instruments::new(),
+        });
+        instruments::register(Arc::downgrade(&tail) as Weak<dyn Publish>);
+        tail.batch
+            .feed_from(Arc::downgrade(&tail) as Weak<dyn Source>);
+        tail
+    }
+
+    /// Whether a span that starts is recorded, and whether it says that it is sampled.
+    ///
+    /// A span that is to be recorded counts as open from here on, since nothing comes between this
+    /// and its start.
+    pub(super) fn started(
+        &self,
+        parent: Option<&SpanContext>,
+        id: TraceId,
+        name: &str,
+        attributes: &[KeyValue],
+    ) -> SamplingDecision {
+        match parent {
+            // What others began and keep, and what is kept already.
+            Some(parent) if parent.is_sampled() => SamplingDecision::RecordAndSample,
+            // Where the trace is not one of ours, the parent's word holds, and it said no. One that
+            // is ours is so by whatever way its context came back.
+            Some(_) => match self.run(|traces, _, _| traces.join(id)) {
+                Joined::Held => SamplingDecision::RecordOnly,
+                Joined::Kept => SamplingDecision::RecordAndSample,
+                Joined::Dropped => SamplingDecision::Drop,
+            },
+            None => {
+                let slow_after = self.judge.slow_after(name, attributes);
+                if self.run(|traces, now, out| traces.begin(id, slow_after, now, out)) {
+                    SamplingDecision::RecordOnly
+                } else {
+                    SamplingDecision::Drop
+                }
+            }
+        }
+    }
+
+    pub(super) fn ended(&self, span: SpanData) {
+        if span.span_context.is_sampled() {
+            self.batch.push(span);
+            return;
+        }
+        let finding = self.judge.finding(&span);
+        let (id, is_root) = (span.span_context.trace_id(), is_root(&span));
+        let span = Box::new(span);
+        let fate = self.run(|traces, now, out| traces.end(id, finding, is_root, span, now, out));
+        match fate {
+            Fate::Held => {}
+            Fate::PassedOn(reason, span) => self.batch.push(self.sampled(*span, reason)),
+            Fate::Dropped(span) => drop(span),
+        }
+    }
+
+    pub(super) fn batch(&self) -> &Batch<SpanData> {
+        &self.batch
+    }
+
+    /// Decides everything as far as it is known, and closes the batch with what is kept.
+    pub(crate) fn close(&self, deadline: Stamp) {
+        let decisions = self.traces().close(self.clock.now());
+        let mut last = Vec::new();
+        for Decision { verdict, spans } in decisions {
+            if let Verdict::Kept(reason) = verdict {
+                last.extend(spans.into_iter().map(|span| self.sampled(*span, reason)));
+            }
+        }
+        self.batch.close_with(deadline, last);
+        self.tell();
+    }
+
+    /// Runs `f` on the traces, decides a little of what is due, and passes on what was decided.
+    fn run<R>(
+        &self,
+        f: impl FnOnce(&mut Traces<Box<SpanData>>, Stamp, &mut Vec<Decision<Box<SpanData>>>) -> R,
+    ) -> R {
+        let now = self.clock.now();
+        let mut out = Vec::new();
+        let mut traces = self.traces();
+        let result = f(&mut traces, now, &mut out);
+        if traces.is_due(now) {
+            traces.sweep(now, Wait::Late, self.room(), SPANS_IN_PASSING, &mut out);
+        }
+        drop(traces);
+        self.pass_on(out);
+        result
+    }
+
+    fn pass_on(&self, decisions: Vec<Decision<Box<SpanData>>>) {
+        for Decision { verdict, spans } in decisions {
+            if let Verdict::Kept(reason) = verdict {
+                for span in spans {
+                    self.batch.push(self.sampled(*span, reason));
+                }
+            }
+        }
+    }
+
+    /// The span as one of a trace that is kept.
+    fn sampled(&self, mut span: SpanData, reason: Reason) -> SpanData {
+        let context = &span.span_context;
+        span.span_context = SpanContext::new(
+            context.trace_id(),
+            context.span_id(),
+            context.trace_flags().with_sampled(true),
+            context.is_remote(),
+            context.trace_state().clone(),
+        );
+        if is_root(&span) {
+            if span.attributes.len() < self.attributes_max {
+                let reason = KeyValue::new(SAMPLING_REASON, reason.as_str());
+                span.attributes.push(reason);
+            } else {
+                span.dropped_attributes_count = span.dropped_attributes_count.saturating_add(1);
+            }
+        }
+        span
+    }
+
+    fn room(&self) -> Room {
+        let (queued, most) = self.batch.queued();
+        Room {
+            free: most.saturating_sub(queued),
+            is_empty: queued == 0,
+        }
+    }
+
+    fn traces(&self) -> MutexGuard<'_, Traces<Box<SpanData>>> {
+        self.traces.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn tell(&self) {
+        self.recording.run(|| {
+            // Without a recorder they stay, for one that comes later.
+            let Some(meters) = self.instruments.get(Meters::register) else {
+                return;
+            };
+            let (counts, traces, spans) = {
+                let mut held = self.traces();
+                (held.take_counts(), held.traces_held(), held.spans_held())
+            };
+            meters.count(&counts);
+            meters.hold(traces, spans);
+        });
+    }
+}
+
+/// Whether its parent, if any, is no span of this process.
+fn is_root(span: &SpanData) -> bool {
+    span.parent_span_id == SpanId::INVALID || span.parent_span_is_remote
+}
+
+impl Source for Tail {
+    fn feed(&self, occasion: Occasion) -> bool {
+        let wait = match occasion {
+            Occasion::Tick => Wait::Late,
+            Occasion::Flush => Wait::Over,
+        };
+        let now = self.clock.now();
+        loop {
+            let mut out = Vec::new();
+            let room = self.room();
+            let left = self
+                .traces()
+                .sweep(now, wait, room, SPANS_AT_ONCE, &mut out);
+            self.pass_on(out);
+            if left != Left::More {
+                self.tell();
+                return left == Left::Stalled;
+            }
+        }
+    }
+}
+
+impl Publish for Tail {
+    fn publish(&self) {
+        self.tell();
+    }
+}
+
+impl fmt::Debug for Tail {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Tail")
+            .field("judge", &self.judge)
+            .field("batch", &self.batch)
+            .finish_non_exhaustive()
+    }
+}

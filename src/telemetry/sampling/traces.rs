@@ -1,0 +1,372 @@
+//! The traces that are held until it is known whether they are kept: the core of tail sampling.
+//!
+//! Time comes in and decisions go out. Each trace that begins is decided exactly once, and each
+//! span that ends comes out exactly once, to be passed on or dropped.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use opentelemetry::TraceId;
+
+use super::counts::Counts;
+use super::decided::Decided;
+use super::order::Order;
+use super::verdict::{Early, Finding, Loss, Reason, Verdict};
+use crate::clock::Stamp;
+use crate::rate::Rate;
+
+/// How much is held, and for how long.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Bounds {
+    pub(super) spans_held_max: usize,
+    pub(super) traces_held_max: usize,
+    pub(super) spans_per_trace_max: usize,
+    /// How many verdicts are remembered at least.
+    pub(super) decided_min: usize,
+    pub(super) hold_max: Duration,
+    pub(super) late_wait: Duration,
+}
+
+/// The traces that are held, their spans `S`, and what was decided about earlier ones.
+#[derive(Debug)]
+pub(super) struct Traces<S> {
+    bounds: Bounds,
+    rate: Rate,
+    held: HashMap<TraceId, u32, foldhash::fast::RandomState>,
+    slots: Vec<Trace<S>>,
+    free: Vec<u32>,
+    /// All that are held, in the order in which they began.
+    begun: Order,
+    /// Those that hold spans, in the order of their first one's end.
+    holding: Order,
+    /// Those of which no span is open, in the order in which that came to be.
+    complete: Order,
+    spans_held: usize,
+    decided: Decided,
+    counts: Counts,
+    is_closed: bool,
+}
+
+#[derive(Debug)]
+struct Trace<S> {
+    id: TraceId,
+    begun: Stamp,
+    /// From when a span that is open makes it slow.
+    slow_at: Stamp,
+    /// When its last open span ended; only while none is open.
+    complete_at: Stamp,
+    open: u32,
+    finding: Finding,
+    spans: Vec<S>,
+}
+
+/// A trace that was decided, and what it held.
+#[derive(Debug)]
+pub(super) struct Decision<S> {
+    pub(super) verdict: Verdict,
+    pub(super) spans: Vec<S>,
+}
+
+/// What becomes of a span that ends.
+#[derive(Debug, PartialEq)]
+pub(super) enum Fate<S> {
+    Held,
+    PassedOn(Reason, S),
+    Dropped(S),
+}
+
+/// What a span that begins within a trace finds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Joined {
+    /// The trace is held, and the span is one of its open ones now.
+    Held,
+    Kept,
+    /// The trace was dropped or is not known.
+    Dropped,
+}
+
+/// Room for spans where those of kept traces go.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Room {
+    pub(super) free: usize,
+    pub(super) is_empty: bool,
+}
+
+impl Room {
+    /// Where nothing waits, even a trace goes that is larger than all the room: else it never
+    /// would.
+    fn is_for(self, spans: usize) -> bool {
+        spans <= self.free || self.is_empty
+    }
+
+    fn take(&mut self, spans: usize) {
+        self.free = self.free.saturating_sub(spans);
+        self.is_empty = false;
+    }
+}
+
+/// What a sweep left to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Left {
+    Nothing,
+    /// It did as much as it was allowed to.
+    More,
+    /// There was no room for a trace that is due.
+    Stalled,
+}
+
+impl<S> Traces<S> {
+    pub(super) fn new(bounds: Bounds, traces_per_second: u32) -> Self {
+        Self {
+            // Slots are numbered in 32 bits, and zero would hold nothing to decide about.
+            bounds: Bounds {
+                spans_held_max: bounds.spans_held_max.max(1),
+                traces_held_max: bounds.traces_held_max.clamp(1, SLOTS_MAX),
+                spans_per_trace_max: bounds.spans_per_trace_max.max(1),
+                ..bounds
+            },
+            rate: Rate::per_second(traces_per_second),
+            held: HashMap::default(),
+            slots: Vec::new(),
+            free: Vec::new(),
+            begun: Order::new(),
+            holding: Order::new(),
+            complete: Order::new(),
+            spans_held: 0,
+            decided: Decided::new(bounds.decided_min),
+            counts: Counts::default(),
+            is_closed: false,
+        }
+    }
+
+    /// A trace begins, with one open span, which is slow after that long; false when it is not to
+    /// be recorded, since nothing is held any more.
+    pub(super) fn begin(
+        &mut self,
+        id: TraceId,
+        slow_after: Duration,
+        now: Stamp,
+        out: &mut Vec<Decision<S>>,
+    ) -> bool {
+        if self.is_closed {
+            return false;
+        }
+        if self.held.len() >= self.bounds.traces_held_max {
+            let oldest = self.complete.first().or(self.begun.first());
+            out.extend(oldest.map(|slot| self.decide(slot, Some(Early::TracesFull), now)));
+        }
+        let trace = Trace {
+            id,
+            begun: now,
+            slow_at: now.plus(slow_after),
+            complete_at: Stamp::NONE,
+            open: 1,
+            finding: Finding::Fine,
+            spans: Vec::new(),
+        };
+        let slot = match self.free.pop() {
+            Some(slot) => {
+                self.slots[slot as usize] = trace;
+                slot
+            }
+            None => {
+                self.slots.push(trace);
+                u32::try_from(self.slots.len() - 1).expect("slots are fewer than SLOTS_MAX")
+            }
+        };
+        self.begun.push(slot);
+        self.held.insert(id, slot);
+        true
+    }
+
+    /// A span begins within a trace that began before.
+    pub(super) fn join(&mut self, id: TraceId) -> Joined {
+        let Some(&slot) = self.held.get(&id) else {
+            return match self.decided.get(id) {
+                Some(Verdict::Kept(_)) => Joined::Kept,
+                Some(Verdict::Dropped) | None => Joined::Dropped,
+            };
+        };
+        let trace = &mut self.slots[slot as usize];
+        if trace.open == 0 {
+            self.complete.remove(slot);
+        }
+        trace.open = trace.open.saturating_add(1);
+        Joined::Held
+    }
+
+    /// A span ends that was begun or joined.
+    pub(super) fn end(
+        &mut self,
+        id: TraceId,
+        finding: Finding,
+        is_root: bool,
+        span: S,
+        now: Stamp,
+        out: &mut Vec<Decision<S>>,
+    ) -> Fate<S> {
+        let Some(&slot) = self.held.get(&id) else {
+            return match self.decided.get(id) {
+                Some(Verdict::Kept(reason)) => Fate::PassedOn(reason, span),
+                Some(Verdict::Dropped) | None => {
+                    self.counts.lose(Loss::Late, 1);
+                    Fate::Dropped(span)
+                }
+            };
+        };
+        let trace = &mut self.slots[slot as usize];
+        trace.finding = trace.finding.max(finding);
+        let is_held = trace.spans.len() < self.bounds.spans_per_trace_max
+            || finding != Finding::Fine
+            || is_root;
+        if is_held && self.spans_held >= self.bounds.spans_held_max {
+            let oldest = self.complete.first().or(self.holding.first());
+            out.extend(oldest.map(|slot| self.decide(slot, Some(Early::SpansFull), now)));
+            // This span's own trace may have been the one.
+            return self.end(id, finding, is_root, span, now, out);
+        }
+        let trace = &mut self.slots[slot as usize];
+        trace.open = trace.open.saturating_sub(1);
+        if trace.open == 0 {
+            trace.complete_at = now;
+            self.complete.push(slot);
+        }
+        if !is_held {
+            self.counts.lose(Loss::TraceFull, 1);
+            return Fate::Dropped(span);
+        }
+        if trace.spans.is_empty() {
+            self.holding.push(slot);
+        }
+        trace.spans.push(span);
+        self.spans_held += 1;
+        Fate::Held
+    }
+
+    /// Whether a sweep would find something.
+    pub(super) fn is_due(&self, now: Stamp) -> bool {
+        self.waited(now, self.bounds.late_wait).is_some() || self.overdue(now).is_some()
+    }
+
+    /// Decides what is complete and had its wait, as long as there is room for it, and what was
+    /// held for too long, whether or not there is; until so many spans were decided about.
+    pub(super) fn sweep(
+        &mut self,
+        now: Stamp,
+        wait: Wait,
+        mut room: Room,
+        spans_most: usize,
+        out: &mut Vec<Decision<S>>,
+    ) -> Left {
+        let wait = match wait {
+            Wait::Late => self.bounds.late_wait,
+            Wait::Over => Duration::ZERO,
+        };
+        let mut spans = 0;
+        let mut left = Left::Nothing;
+        loop {
+            if spans >= spans_most {
+                return Left::More;
+            }
+            let waited = self.waited(now, wait).filter(|slot| {
+                let has_room = room.is_for(self.slots[*slot as usize].spans.len());
+                if !has_room {
+                    left = Left::Stalled;
+                }
+                has_room
+            });
+            let decision = match (waited, self.overdue(now)) {
+                (Some(slot), _) => self.decide(slot, None, now),
+                (None, Some(slot)) => self.decide(slot, Some(Early::HoldTime), now),
+                (None, None) => return left,
+            };
+            spans += decision.spans.len().max(1);
+            if matches!(decision.verdict, Verdict::Kept(_)) {
+                room.take(decision.spans.len());
+            }
+            out.push(decision);
+        }
+    }
+
+    /// Decides everything as far as it is known. Nothing is held from then on.
+    pub(super) fn close(&mut self, now: Stamp) -> Vec<Decision<S>> {
+        self.is_closed = true;
+        let mut out = Vec::with_capacity(self.held.len());
+        while let Some(slot) = self.begun.first() {
+            out.push(self.decide(slot, Some(Early::Shutdown), now));
+        }
+        out
+    }
+
+    pub(super) fn traces_held(&self) -> usize {
+        self.held.len()
+    }
+
+    pub(super) fn spans_held(&self) -> usize {
+        self.spans_held
+    }
+
+    /// What was counted since the last time.
+    pub(super) fn take_counts(&mut self) -> Counts {
+        std::mem::take(&mut self.counts)
+    }
+
+    /// The first of those whose wait for late spans is over.
+    fn waited(&self, now: Stamp, wait: Duration) -> Option<u32> {
+        let slot = self.complete.first()?;
+        let since = self.slots[slot as usize].complete_at;
+        (now >= since.plus(wait)).then_some(slot)
+    }
+
+    /// The first of those that were held for too long.
+    fn overdue(&self, now: Stamp) -> Option<u32> {
+        let slot = self.begun.first()?;
+        let begun = self.slots[slot as usize].begun;
+        (now >= begun.plus(self.bounds.hold_max)).then_some(slot)
+    }
+
+    fn decide(&mut self, slot: u32, early: Option<Early>, now: Stamp) -> Decision<S> {
+        let trace = &mut self.slots[slot as usize];
+        let (id, open) = (trace.id, trace.open);
+        let spans = std::mem::take(&mut trace.spans);
+        let verdict = match trace.finding {
+            Finding::Failed => Verdict::Kept(Reason::Error),
+            Finding::Slow => Verdict::Kept(Reason::Slow),
+            Finding::Fine if open > 0 && now >= trace.slow_at => Verdict::Kept(Reason::Slow),
+            Finding::Fine if self.rate.admits(now) => Verdict::Kept(Reason::Rate),
+            Finding::Fine => Verdict::Dropped,
+        };
+        self.held.remove(&id);
+        self.free.push(slot);
+        self.begun.remove(slot);
+        if !spans.is_empty() {
+            self.holding.remove(slot);
+        }
+        if open == 0 {
+            self.complete.remove(slot);
+        }
+        self.spans_held -= spans.len();
+        self.decided.remember(id, verdict);
+        self.counts.decide(verdict, spans.len());
+        if let Some(early) = early
+            && open > 0
+        {
+            self.counts.hurry(early);
+        }
+        Decision { verdict, spans }
+    }
+}
+
+/// How long a complete trace waits for late spans.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Wait {
+    /// As long as it is to.
+    Late,
+    /// No longer: somebody wants everything that there is.
+    Over,
+}
+
+const SLOTS_MAX: usize = 1 << 30;
+
+#[cfg(test)]
+mod tests;

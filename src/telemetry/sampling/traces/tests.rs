@@ -1,0 +1,751 @@
+//! Scripts over the core, and any interleaving of what can happen to it.
+
+use std::fmt::Write as _;
+
+use expect_test::{Expect, expect};
+use proptest::prelude::*;
+
+use super::*;
+use crate::clock::{Clock, FakeTime};
+
+const BOUNDS: Bounds = Bounds {
+    spans_held_max: 6,
+    traces_held_max: 4,
+    spans_per_trace_max: 4,
+    decided_min: 2,
+    hold_max: Duration::from_secs(30),
+    late_wait: Duration::from_millis(100),
+};
+
+fn ms(ms: u64) -> Duration {
+    Duration::from_millis(ms)
+}
+
+fn id(name: &str) -> TraceId {
+    u128::from(name.as_bytes()[0]).into()
+}
+
+/// Plays a line each: `+5 end a failed` is five milliseconds later. A trace is a letter, and its
+/// spans are numbered as they end; each trace begins with a span that is slow after 100 ms, and the
+/// first span to begin is the root, which `end a root` ends.
+fn check(rate: u32, script: &str, expected: Expect) {
+    let time = FakeTime::start();
+    let clock = time.clock();
+    let began = clock.now();
+    let mut traces = Traces::new(BOUNDS, rate);
+    let mut numbers: HashMap<String, u32> = HashMap::new();
+    let mut text = String::new();
+    for line in script
+        .lines()
+        .map(str::trim)
+        .filter(|line| !line.is_empty())
+    {
+        let mut words = line.split(' ').peekable();
+        if let Some(later) = words.next_if(|word| word.starts_with('+')) {
+            time.advance(ms(later.trim_start_matches('+').parse().unwrap()));
+        }
+        let now = clock.now();
+        let (verb, name) = (words.next().unwrap(), words.next().unwrap_or_default());
+        let how = words.next().unwrap_or_default();
+        let mut out = Vec::new();
+        let mut told = String::new();
+        match verb {
+            "begin" => {
+                if !traces.begin(id(name), ms(100), now, &mut out) {
+                    told = format!("{name} is not recorded");
+                }
+            }
+            "join" => told = format!("{name} joins: {:?}", traces.join(id(name))),
+            "end" => {
+                let number = numbers.entry(name.to_owned()).or_default();
+                *number += 1;
+                let span = format!("{name}{number}");
+                let finding = match how {
+                    "failed" => Finding::Failed,
+                    "slow" => Finding::Slow,
+                    _ => Finding::Fine,
+                };
+                match traces.end(id(name), finding, how == "root", span, now, &mut out) {
+                    Fate::Held => {}
+                    fate => told = format!("{fate:?}"),
+                }
+            }
+            "sweep" | "flush" => {
+                let wait = if verb == "flush" {
+                    Wait::Over
+                } else {
+                    Wait::Late
+                };
+                let room = Room {
+                    free: name.parse().unwrap_or(usize::MAX),
+                    is_empty: how == "empty",
+                };
+                let left = traces.sweep(now, wait, room, 100, &mut out);
+                if left != Left::Nothing {
+                    told = format!("{left:?}");
+                }
+            }
+            "close" => out = traces.close(now),
+            other => panic!("{other}"),
+        }
+        let at = now.since(began).as_millis();
+        for Decision { verdict, spans } in out {
+            writeln!(text, "{at}ms {verdict:?}: {}", spans.join(" ")).unwrap();
+        }
+        if !told.is_empty() {
+            writeln!(text, "{at}ms {told}").unwrap();
+        }
+    }
+    let held = (traces.traces_held(), traces.spans_held());
+    writeln!(text, "holds {held:?}, {:?}", traces.take_counts()).unwrap();
+    expected.assert_eq(&text);
+}
+
+#[test]
+fn a_complete_trace_waits_for_late_spans_and_a_new_one_reopens_it() {
+    check(
+        1,
+        "begin a
+         join a
+         +10 end a
+         end a root
+         +99 sweep
+         join a
+         +500 sweep
+         end a
+         +99 sweep
+         +1 sweep",
+        expect![[r#"
+            0ms a joins: Held
+            109ms a joins: Held
+            709ms Kept(Rate): a1 a2 a3
+            holds (0, 0), Counts { kept: [0, 0, 1], dropped: 0, early: [0, 0, 0, 0], lost: [0, 0, 0] }
+        "#]],
+    );
+}
+
+#[test]
+fn what_failed_or_was_slow_is_kept_and_the_rest_by_rate() {
+    check(
+        1,
+        "begin a
+         end a failed
+         begin b
+         join b
+         end b slow
+         end b failed
+         begin c
+         end c slow
+         begin d
+         end d
+         +100 sweep
+         begin e
+         end e
+         +100 sweep",
+        expect![[r#"
+            0ms b joins: Held
+            100ms Kept(Error): a1
+            100ms Kept(Error): b1 b2
+            100ms Kept(Slow): c1
+            100ms Kept(Rate): d1
+            200ms Dropped: e1
+            holds (0, 0), Counts { kept: [2, 1, 1], dropped: 1, early: [0, 0, 0, 0], lost: [1, 0, 0] }
+        "#]],
+    );
+}
+
+#[test]
+fn late_spans_follow_the_decision_as_long_as_it_is_remembered() {
+    check(
+        0,
+        "begin a
+         end a failed
+         begin b
+         end b
+         +100 sweep
+         join a
+         join b
+         end a
+         end b failed
+         begin c
+         end c
+         begin d
+         end d
+         begin e
+         end e
+         +100 sweep
+         end a failed
+         join a",
+        expect![[r#"
+            100ms Kept(Error): a1
+            100ms Dropped: b1
+            100ms a joins: Kept
+            100ms b joins: Dropped
+            100ms PassedOn(Error, "a2")
+            100ms Dropped("b2")
+            200ms Dropped: c1
+            200ms Dropped: d1
+            200ms Dropped: e1
+            200ms Dropped("a3")
+            200ms a joins: Dropped
+            holds (0, 0), Counts { kept: [1, 0, 0], dropped: 4, early: [0, 0, 0, 0], lost: [4, 0, 2] }
+        "#]],
+    );
+}
+
+#[test]
+fn one_trace_more_decides_the_first_that_is_complete_or_else_the_first() {
+    check(
+        0,
+        "begin a
+         begin b
+         begin c
+         begin d
+         join b
+         end c
+         end b
+         end b
+         begin e
+         begin f
+         begin g
+         +100 begin h",
+        expect![[r#"
+            0ms b joins: Held
+            0ms Dropped: c1
+            0ms Dropped: b1 b2
+            0ms Dropped: 
+            100ms Kept(Slow): 
+            holds (4, 0), Counts { kept: [0, 1, 0], dropped: 3, early: [2, 0, 0, 0], lost: [3, 0, 0] }
+        "#]],
+    );
+}
+
+#[test]
+fn one_span_more_decides_the_first_that_is_complete_or_else_who_holds_one_the_longest() {
+    check(
+        0,
+        "begin a
+         begin b
+         join b
+         join b
+         join b
+         begin c
+         join c
+         join c
+         end b
+         end b
+         end c
+         end c
+         end c
+         begin d
+         join d
+         end d
+         end d
+         end b
+         begin e
+         join e
+         end e
+         end a",
+        expect![[r#"
+            0ms b joins: Held
+            0ms b joins: Held
+            0ms b joins: Held
+            0ms c joins: Held
+            0ms c joins: Held
+            0ms d joins: Held
+            0ms Dropped: c1 c2 c3
+            0ms e joins: Held
+            0ms Dropped: d1 d2
+            holds (3, 5), Counts { kept: [0, 0, 0], dropped: 2, early: [0, 0, 0, 0], lost: [5, 0, 0] }
+        "#]],
+    );
+}
+
+#[test]
+fn a_trace_beyond_its_bound_keeps_what_failed_was_slow_or_is_the_root() {
+    check(
+        0,
+        "begin a
+         join a
+         join a
+         join a
+         join a
+         join a
+         join a
+         end a
+         end a
+         end a
+         end a
+         end a
+         end a failed
+         end a root
+         +100 sweep",
+        expect![[r#"
+            0ms a joins: Held
+            0ms a joins: Held
+            0ms a joins: Held
+            0ms a joins: Held
+            0ms a joins: Held
+            0ms a joins: Held
+            0ms Dropped("a5")
+            100ms Kept(Error): a1 a2 a3 a4 a6 a7
+            holds (0, 0), Counts { kept: [1, 0, 0], dropped: 0, early: [0, 0, 0, 0], lost: [0, 1, 0] }
+        "#]],
+    );
+}
+
+#[test]
+fn a_span_whose_own_trace_had_to_go_follows_it() {
+    check(
+        0,
+        "begin a
+         join a
+         join a
+         join a
+         join a
+         join a
+         join a
+         end a slow
+         end a slow
+         end a slow
+         end a slow
+         end a slow
+         end a slow
+         end a failed",
+        expect![[r#"
+            0ms a joins: Held
+            0ms a joins: Held
+            0ms a joins: Held
+            0ms a joins: Held
+            0ms a joins: Held
+            0ms a joins: Held
+            0ms Kept(Error): a1 a2 a3 a4 a5 a6
+            0ms PassedOn(Error, "a7")
+            holds (0, 0), Counts { kept: [1, 0, 0], dropped: 0, early: [0, 1, 0, 0], lost: [0, 0, 0] }
+        "#]],
+    );
+}
+
+#[test]
+fn what_is_held_too_long_is_decided_and_open_longer_than_its_threshold_it_is_slow() {
+    check(
+        0,
+        "begin a
+         join a
+         end a
+         +29999 sweep
+         +1 sweep
+         end a root",
+        expect![[r#"
+            0ms a joins: Held
+            30000ms Kept(Slow): a1
+            30000ms PassedOn(Slow, "a2")
+            holds (0, 0), Counts { kept: [0, 1, 0], dropped: 0, early: [0, 0, 1, 0], lost: [0, 0, 0] }
+        "#]],
+    );
+}
+
+#[test]
+fn without_room_what_is_complete_waits_but_not_longer_than_it_may() {
+    check(
+        9,
+        "begin a
+         join a
+         end a
+         end a
+         begin b
+         end b
+         +100 sweep 1
+         sweep 2
+         sweep 1
+         begin c
+         join c
+         end c
+         end c
+         +100 sweep 1
+         sweep 1 empty
+         begin d
+         join d
+         end d
+         end d
+         +30000 sweep 1",
+        expect![[r#"
+            0ms a joins: Held
+            100ms Stalled
+            100ms Kept(Rate): a1 a2
+            100ms Stalled
+            100ms Kept(Rate): b1
+            100ms c joins: Held
+            200ms Stalled
+            200ms Kept(Rate): c1 c2
+            200ms d joins: Held
+            30200ms Kept(Rate): d1 d2
+            30200ms Stalled
+            holds (0, 0), Counts { kept: [0, 0, 4], dropped: 0, early: [0, 0, 0, 0], lost: [0, 0, 0] }
+        "#]],
+    );
+}
+
+#[test]
+fn a_flush_does_not_wait_for_late_spans_and_a_close_for_none_at_all() {
+    check(
+        9,
+        "begin a
+         end a
+         begin b
+         join b
+         end b
+         flush
+         close
+         end b
+         begin c
+         end c",
+        expect![[r#"
+            0ms b joins: Held
+            0ms Kept(Rate): a1
+            0ms Kept(Rate): b1
+            0ms PassedOn(Rate, "b2")
+            0ms c is not recorded
+            0ms Dropped("c1")
+            holds (0, 0), Counts { kept: [0, 0, 2], dropped: 0, early: [0, 0, 0, 1], lost: [0, 0, 1] }
+        "#]],
+    );
+}
+
+#[derive(Clone, Debug)]
+enum Step {
+    Begin(u64),
+    Join(prop::sample::Index),
+    End(prop::sample::Index, Finding, bool),
+    Later(u64),
+    Sweep(bool, usize, bool),
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    let finding = prop_oneof![
+        8 => Just(Finding::Fine),
+        1 => Just(Finding::Slow),
+        1 => Just(Finding::Failed),
+    ];
+    prop_oneof![
+        3 => prop_oneof![Just(20_u64), Just(100_000)].prop_map(Step::Begin),
+        3 => any::<prop::sample::Index>().prop_map(Step::Join),
+        6 => (any::<prop::sample::Index>(), finding, any::<bool>())
+            .prop_map(|(which, finding, root)| Step::End(which, finding, root)),
+        2 => (0_u64..80).prop_map(Step::Later),
+        2 => (any::<bool>(), 0_usize..6, any::<bool>())
+            .prop_map(|(flush, room, empty)| Step::Sweep(flush, room, empty)),
+    ]
+}
+
+fn bounds() -> impl Strategy<Value = Bounds> {
+    (1_usize..8, 1_usize..6, 1_usize..5, 1_usize..40).prop_map(
+        |(spans_held_max, traces_held_max, spans_per_trace_max, decided_min)| Bounds {
+            spans_held_max,
+            traces_held_max,
+            spans_per_trace_max,
+            decided_min,
+            hold_max: ms(300),
+            late_wait: ms(30),
+        },
+    )
+}
+
+/// What a trace must come to, by itself.
+#[derive(Debug)]
+struct Expected {
+    id: TraceId,
+    slow_at: Stamp,
+    /// Recorded spans that did not end.
+    open: u32,
+    worst: Finding,
+    decided: Option<Verdict>,
+}
+
+/// A span by its number, and what it said of its trace, by that one's.
+type Span = (usize, usize, Finding);
+
+struct Model {
+    clock: Clock,
+    bounds: Bounds,
+    traces: Traces<Span>,
+    expected: Vec<Expected>,
+    ended: usize,
+    exported: Vec<Span>,
+    dropped: Vec<Span>,
+    counts: Counts,
+    early: u64,
+}
+
+impl Model {
+    fn apply(&mut self, step: &Step) {
+        let now = self.clock.now();
+        let mut out = Vec::new();
+        let mut ending = None;
+        match step {
+            Step::Begin(slow_after) => {
+                let id = TraceId::from(self.expected.len() as u128 + 1);
+                assert!(self.traces.begin(id, ms(*slow_after), now, &mut out));
+                self.settle(out, None);
+                self.expected.push(Expected {
+                    id,
+                    slow_at: now.plus(ms(*slow_after)),
+                    open: 1,
+                    worst: Finding::Fine,
+                    decided: None,
+                });
+                return;
+            }
+            Step::Join(which) => {
+                if self.expected.is_empty() {
+                    return;
+                }
+                let expected = which.get_mut(&mut self.expected);
+                match (self.traces.join(expected.id), expected.decided) {
+                    (Joined::Held, None) => expected.open += 1,
+                    (Joined::Kept, Some(Verdict::Kept(_))) | (Joined::Dropped, Some(_)) => {}
+                    unexpected => panic!("{unexpected:?}"),
+                }
+            }
+            Step::End(which, finding, is_root) => {
+                let open: Vec<usize> = (0..self.expected.len())
+                    .filter(|trace| self.expected[*trace].open > 0)
+                    .collect();
+                if open.is_empty() {
+                    return;
+                }
+                let trace = *which.get(&open);
+                let expected = &mut self.expected[trace];
+                if expected.decided.is_none() {
+                    expected.worst = expected.worst.max(*finding);
+                }
+                let (id, span) = (expected.id, (self.ended, trace, *finding));
+                self.ended += 1;
+                let fate = self.traces.end(id, *finding, *is_root, span, now, &mut out);
+                ending = Some((trace, fate));
+            }
+            Step::Later(_) => {}
+            Step::Sweep(flush, free, is_empty) => {
+                let wait = if *flush { Wait::Over } else { Wait::Late };
+                let room = Room {
+                    free: *free,
+                    is_empty: *is_empty,
+                };
+                self.traces.sweep(now, wait, room, 10, &mut out);
+                self.settle(out, None);
+                return;
+            }
+        }
+        self.settle(out, ending);
+    }
+
+    /// Compares what came out with what must have.
+    fn settle(&mut self, out: Vec<Decision<Span>>, ending: Option<(usize, Fate<Span>)>) {
+        let now = self.clock.now();
+        let mut decisions = out.len();
+        for Decision { verdict, spans } in out {
+            for span in &spans {
+                assert_eq!(span.1, spans[0].1, "of one trace");
+            }
+            match verdict {
+                Verdict::Kept(_) => self.exported.extend(spans),
+                Verdict::Dropped => self.dropped.extend(spans),
+            }
+        }
+        for expected in &mut self.expected {
+            let is_held = self.traces.held.contains_key(&expected.id);
+            match (is_held, expected.decided) {
+                (true, None) | (false, Some(_)) => continue,
+                (true, Some(_)) => panic!("decided and held: {expected:?}"),
+                (false, None) => {}
+            }
+            decisions -= 1;
+            // The youngest are remembered; more than fit may have been decided at once.
+            let verdict = self.traces.decided.get(expected.id);
+            let is_early = expected.open > 0;
+            self.early += u64::from(is_early);
+            let kept = match expected.worst {
+                Finding::Failed => Some(Reason::Error),
+                Finding::Slow => Some(Reason::Slow),
+                Finding::Fine if is_early && now >= expected.slow_at => Some(Reason::Slow),
+                Finding::Fine => None,
+            };
+            if let (Some(reason), Some(verdict)) = (kept, verdict) {
+                assert_eq!(verdict, Verdict::Kept(reason), "{expected:?}");
+            } else if let Some(Verdict::Kept(reason)) = verdict {
+                assert_eq!(reason, Reason::Rate, "{expected:?}");
+            }
+            expected.decided = Some(
+                verdict
+                    .or(kept.map(Verdict::Kept))
+                    .unwrap_or(Verdict::Dropped),
+            );
+        }
+        assert_eq!(decisions, 0, "each decision is of a trace that was held");
+        if let Some((trace, fate)) = ending {
+            let expected = &mut self.expected[trace];
+            expected.open -= 1;
+            match (fate, expected.decided) {
+                (Fate::Held, None) => {}
+                (Fate::PassedOn(reason, span), Some(Verdict::Kept(kept))) => {
+                    assert_eq!(reason, kept);
+                    self.exported.push(span);
+                }
+                (Fate::Dropped(span), decided) => {
+                    // Late, or one of too many of a trace that is held.
+                    assert!(decided.is_some() || span.2 == Finding::Fine);
+                    self.dropped.push(span);
+                }
+                unexpected => panic!("{unexpected:?}"),
+            }
+        }
+        assert!(self.traces.traces_held() <= self.bounds.traces_held_max);
+        assert!(self.traces.spans_held() <= self.bounds.spans_held_max);
+        let Counts {
+            kept,
+            dropped,
+            early,
+            lost,
+        } = self.traces.take_counts();
+        self.counts.dropped += dropped;
+        for (sum, count) in [
+            (&mut self.counts.kept[..], &kept[..]),
+            (&mut self.counts.early[..], &early[..]),
+            (&mut self.counts.lost[..], &lost[..]),
+        ] {
+            sum.iter_mut()
+                .zip(count)
+                .for_each(|(sum, count)| *sum += count);
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(512))]
+
+    #[test]
+    fn any_interleaving_gives_one_decision_per_trace_and_one_end_per_span(
+        bounds in bounds(),
+        rate in 0_u32..4,
+        steps in prop::collection::vec(step(), 1..150),
+    ) {
+        let time = FakeTime::start();
+        let mut model = Model {
+            clock: time.clock(),
+            bounds,
+            traces: Traces::new(bounds, rate),
+            expected: Vec::new(),
+            ended: 0,
+            exported: Vec::new(),
+            dropped: Vec::new(),
+            counts: Counts::default(),
+            early: 0,
+        };
+        let began = model.clock.now();
+        for step in &steps {
+            if let Step::Later(by) = step {
+                time.advance(ms(*by));
+            }
+            model.apply(step);
+        }
+        let now = model.clock.now();
+        let last = model.traces.close(now);
+        model.settle(last, None);
+
+        // One decision for each trace, and nothing is held any more.
+        let begun = model.expected.len() as u64;
+        let [error, slow, by_rate] = model.counts.kept;
+        prop_assert_eq!(error + slow + by_rate + model.counts.dropped, begun);
+        prop_assert!(model.expected.iter().all(|expected| expected.decided.is_some()));
+        prop_assert_eq!((model.traces.traces_held(), model.traces.spans_held()), (0, 0));
+        prop_assert_eq!(model.traces.free.len(), model.traces.slots.len());
+        for order in [&model.traces.begun, &model.traces.holding, &model.traces.complete] {
+            prop_assert!(order.slots().is_empty());
+        }
+
+        // One end for each span, and each loss is counted.
+        let mut ends: Vec<usize> =
+            model.exported.iter().chain(&model.dropped).map(|span| span.0).collect();
+        ends.sort_unstable();
+        prop_assert_eq!(ends, (0..model.ended).collect::<Vec<_>>());
+        prop_assert_eq!(model.counts.lost.iter().sum::<u64>(), model.dropped.len() as u64);
+        prop_assert_eq!(model.counts.early.iter().sum::<u64>(), model.early);
+
+        // What was known to have failed or to be slow when it was decided was kept.
+        let kept = |reason| model.expected.iter()
+            .filter(|expected| expected.worst >= reason)
+            .all(|expected| matches!(expected.decided, Some(Verdict::Kept(_))));
+        prop_assert!(kept(Finding::Slow));
+        let most = f64::from(rate) * (1.0 + now.since(began).as_secs_f64());
+        prop_assert!(by_rate as f64 <= most.ceil());
+    }
+
+    #[test]
+    fn within_the_bounds_every_trace_that_failed_or_was_slow_is_kept_whole(
+        rate in 0_u32..2,
+        steps in prop::collection::vec(step(), 1..150),
+    ) {
+        let bounds = Bounds {
+            spans_held_max: 1_000,
+            traces_held_max: 1_000,
+            spans_per_trace_max: 1_000,
+            decided_min: 1_000,
+            hold_max: Duration::from_secs(3_600),
+            late_wait: ms(30),
+        };
+        let time = FakeTime::start();
+        let mut traces = Traces::new(bounds, rate);
+        let mut out = Vec::new();
+        // Every span that is open, by its trace; a trace is left alone once it is complete.
+        let mut open: Vec<usize> = Vec::new();
+        let mut worst: Vec<Finding> = Vec::new();
+        let mut ended = 0;
+        let id = |trace: usize| TraceId::from(trace as u128 + 1);
+        for step in steps {
+            let now = time.clock().now();
+            match step {
+                Step::Begin(_) => {
+                    traces.begin(id(worst.len()), ms(100_000), now, &mut out);
+                    open.push(worst.len());
+                    worst.push(Finding::Fine);
+                }
+                Step::Join(which) if !open.is_empty() => {
+                    let trace = *which.get(&open);
+                    prop_assert_eq!(traces.join(id(trace)), Joined::Held);
+                    open.push(trace);
+                }
+                Step::End(which, finding, root) if !open.is_empty() => {
+                    let trace = open.remove(which.index(open.len()));
+                    worst[trace] = worst[trace].max(finding);
+                    let span = (ended, trace, finding);
+                    let fate = traces.end(id(trace), finding, root, span, now, &mut out);
+                    prop_assert_eq!(fate, Fate::Held);
+                    ended += 1;
+                }
+                Step::Later(by) => time.advance(ms(by)),
+                Step::Sweep(..) => {
+                    let room = Room { free: usize::MAX, is_empty: true };
+                    let left = traces.sweep(now, Wait::Late, room, usize::MAX, &mut out);
+                    prop_assert_eq!(left, Left::Nothing);
+                }
+                Step::Join(_) | Step::End(..) => {}
+            }
+        }
+        out.extend(traces.close(time.clock().now()));
+        prop_assert_eq!(out.len(), worst.len());
+        let spans: usize = out.iter().map(|decision| decision.spans.len()).sum();
+        prop_assert_eq!(spans, ended);
+        for Decision { verdict, spans } in out {
+            let Some((_, trace, _)) = spans.first() else { continue };
+            let expected = match worst[*trace] {
+                Finding::Failed => Verdict::Kept(Reason::Error),
+                Finding::Slow => Verdict::Kept(Reason::Slow),
+                Finding::Fine => {
+                    prop_assert!(matches!(verdict, Verdict::Kept(Reason::Rate) | Verdict::Dropped));
+                    continue;
+                }
+            };
+            prop_assert_eq!(verdict, expected);
+        }
+    }
+}

@@ -1,0 +1,92 @@
+//! What is decided about a trace, and why.
+
+/// What one span says about its trace. The greater one rules.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Finding {
+    Fine,
+    Slow,
+    Failed,
+}
+
+/// Why a trace was kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Reason {
+    /// A span of it failed.
+    Error,
+    /// A span of it took as long as its threshold, or longer.
+    Slow,
+    /// It is one of so many a second.
+    Rate,
+}
+
+impl Reason {
+    pub(super) const ALL: [Self; 3] = [Self::Error, Self::Slow, Self::Rate];
+
+    pub(super) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Error => "error",
+            Self::Slow => "slow",
+            Self::Rate => "rate",
+        }
+    }
+}
+
+/// What becomes of a trace.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Verdict {
+    Kept(Reason),
+    Dropped,
+}
+
+/// Why a trace was decided while a span of it was still open.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Early {
+    /// As many traces were held as may be.
+    TracesFull,
+    /// As many spans were held as may be.
+    SpansFull,
+    /// It was held as long as it may be.
+    HoldTime,
+    Shutdown,
+}
+
+impl Early {
+    pub(super) const ALL: [Self; 4] = [
+        Self::TracesFull,
+        Self::SpansFull,
+        Self::HoldTime,
+        Self::Shutdown,
+    ];
+
+    pub(super) const fn as_str(self) -> &'static str {
+        match self {
+            Self::TracesFull => "traces_full",
+            Self::SpansFull => "spans_full",
+            Self::HoldTime => "hold_time",
+            Self::Shutdown => "shutdown",
+        }
+    }
+}
+
+/// Why a recorded span was not passed on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Loss {
+    /// Its trace was dropped.
+    OverRate,
+    /// Its trace held as many spans as it may.
+    TraceFull,
+    /// Its trace had been dropped before the span ended, or is no longer known.
+    Late,
+}
+
+impl Loss {
+    pub(super) const ALL: [Self; 3] = [Self::OverRate, Self::TraceFull, Self::Late];
+
+    pub(super) const fn as_str(self) -> &'static str {
+        match self {
+            Self::OverRate => "over_rate",
+            Self::TraceFull => "trace_full",
+            Self::Late => "late",
+        }
+    }
+}

@@ -1,0 +1,149 @@
+use std::collections::BTreeSet;
+
+use spanwire::telemetry::{FlushError, Sampler};
+
+use crate::app::{App, SECOND, builder, family, hex, wall_s};
+use crate::support::openmetrics::{Exemplar, Sample};
+use crate::support::receiver::{Answer, Receiver};
+use crate::support::scrape::scrape_text;
+
+/// The histograms that have exemplars, by the labels that tell which.
+fn exemplified(exemplars: &[(Sample, Exemplar)]) -> BTreeSet<String> {
+    let series = exemplars.iter().map(|(sample, _)| {
+        let mut labels = sample.labels.clone();
+        labels.remove("le");
+        let labels: Vec<String> = labels.into_values().collect();
+        let name = sample.name.trim_start_matches("spanwire_");
+        format!(
+            "{} {}",
+            name.trim_end_matches("_seconds_bucket"),
+            labels.join(" ")
+        )
+    });
+    series.collect()
+}
+
+#[test]
+fn exemplars_are_of_spans_that_arrived_and_lie_in_their_buckets() {
+    let receiver = Receiver::start();
+    let mut app = App::start(builder().otlp_endpoint(receiver.url()));
+    for _ in 0..3 {
+        app.work();
+    }
+    assert!(app.exemplars().is_empty());
+    app.telemetry.flush(10 * SECOND).unwrap();
+    let exemplars = app.exemplars();
+    let expected = [
+        "ipc_delivery_duration bad main",
+        "ipc_delivery_duration good main",
+        "ipc_delivery_duration tick main",
+        "ipc_handler_duration good main",
+        "ipc_handler_duration handler_error bad main",
+        "operation_duration fmt::Error save",
+        "operation_duration save",
+        "queue_wait_duration main",
+    ];
+    assert_eq!(exemplified(&exemplars), expected.map(str::to_owned).into());
+
+    let spans = receiver.spans();
+    let now = wall_s();
+    let families = app.scrape();
+    for (sample, exemplar) in &exemplars {
+        let (trace, span) = (&exemplar.labels["trace_id"], &exemplar.labels["span_id"]);
+        assert_eq!(exemplar.labels.len(), 2, "{exemplar:?}");
+        let span = spans.iter().find(|sent| {
+            (hex(&sent.trace_id), hex(&sent.span_id)) == (trace.clone(), span.clone())
+        });
+        let span = span.unwrap_or_else(|| panic!("{exemplar:?} did not arrive"));
+        let ended = span.end_time_unix_nano as f64 / 1e9;
+        assert!(
+            (exemplar.timestamp - ended).abs() < 0.002,
+            "{exemplar:?} {span:?}"
+        );
+        assert!(exemplar.timestamp <= now);
+        // Between its own bound and the one below.
+        let bound: f64 = sample.labels["le"].parse().unwrap();
+        let name = sample.name.trim_end_matches("_bucket");
+        let below = family(&families, name)
+            .samples
+            .iter()
+            .filter_map(|other| other.labels.get("le")?.parse().ok())
+            .filter(|other: &f64| *other < bound)
+            .fold(f64::NEG_INFINITY, f64::max);
+        assert!(
+            below < exemplar.value && exemplar.value <= bound,
+            "{exemplar:?} in {sample:?}"
+        );
+        if !name.contains("queue_wait") {
+            let took = (span.end_time_unix_nano - span.start_time_unix_nano) as f64 / 1e9;
+            assert!(
+                (exemplar.value - took).abs() < 1e-8,
+                "{exemplar:?} {span:?}"
+            );
+        }
+    }
+    // The plain format has no place for them.
+    let plain = scrape_text(app.telemetry.prometheus_addr().unwrap());
+    assert!(!plain.contains("trace_id"), "{plain}");
+}
+
+#[test]
+fn spans_that_did_not_arrive_are_no_exemplars() {
+    let receiver = Receiver::start();
+    let mut app = App::start(builder().otlp_endpoint(receiver.url()));
+    receiver.answer(Answer::Status(400));
+    app.work();
+    let flushed = app.telemetry.flush(10 * SECOND);
+    assert!(matches!(flushed, Err(FlushError::Lost(_))), "{flushed:?}");
+    assert!(app.exemplars().is_empty());
+    // Which of them were rejected is not said.
+    receiver.answer(Answer::Reject(1));
+    app.work();
+    let flushed = app.telemetry.flush(10 * SECOND);
+    assert_eq!(flushed, Err(FlushError::Lost(1)));
+    assert!(app.exemplars().is_empty());
+    receiver.answer(Answer::Ok);
+    let before = receiver.spans().len();
+    app.work();
+    app.telemetry.flush(10 * SECOND).unwrap();
+    let arrived = receiver.spans();
+    let arrived: BTreeSet<String> = arrived[before..]
+        .iter()
+        .map(|span| hex(&span.span_id))
+        .collect();
+    let exemplars = app.exemplars();
+    assert!(!exemplars.is_empty());
+    for (_, exemplar) in exemplars {
+        assert!(
+            arrived.contains(&exemplar.labels["span_id"]),
+            "{exemplar:?}"
+        );
+    }
+}
+
+#[test]
+fn values_that_are_cut_for_the_collector_still_lead_to_their_series() {
+    let receiver = Receiver::start();
+    let short = |name: &str| (name == "OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT").then(|| "2".to_owned());
+    let builder = builder().environment(short).otlp_endpoint(receiver.url());
+    let mut app = App::start(builder);
+    app.work();
+    app.telemetry.flush(10 * SECOND).unwrap();
+    assert!(exemplified(&app.exemplars()).contains("ipc_handler_duration good main"));
+}
+
+#[test]
+fn what_is_not_sampled_or_not_sent_has_no_exemplars() {
+    let receiver = Receiver::start();
+    let off = builder()
+        .otlp_endpoint(receiver.url())
+        .sampler(Sampler::AlwaysOff);
+    for builder in [off, builder()] {
+        let mut app = App::start(builder);
+        app.work();
+        app.telemetry.flush(10 * SECOND).unwrap();
+        assert!(app.exemplars().is_empty());
+        let handled = "spanwire_ipc_handler_duration_seconds";
+        assert_eq!(family(&app.scrape(), handled).kind, "histogram");
+    }
+}

@@ -1,0 +1,13 @@
+//! `/metrics` as OpenMetrics, read by the format's reference parser and by a real Prometheus; and
+//! which exemplars are in it.
+#![allow(clippy::unwrap_used, reason = "the helpers of tests are tests too")]
+
+mod app;
+mod exemplars;
+mod format;
+#[path = "../ipc/model_page.rs"]
+#[expect(dead_code, reason = "shared with other tests")]
+mod model_page;
+mod prometheus;
+#[path = "../support/mod.rs"]
+mod support;

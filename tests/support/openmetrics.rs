@@ -1,0 +1,69 @@
+//! OpenMetrics as somebody else reads it: the parser of Prometheus' Python client, which is the
+//! format's reference.
+
+use std::collections::BTreeMap;
+use std::io::Write;
+use std::process::{Command, Stdio};
+
+use serde::Deserialize;
+
+/// A metric with its samples.
+#[derive(Debug, Deserialize)]
+pub struct Family {
+    pub name: String,
+    #[serde(rename = "type")]
+    pub kind: String,
+    pub unit: String,
+    pub help: String,
+    pub samples: Vec<Sample>,
+}
+
+#[derive(Debug, Deserialize)]
+pub struct Sample {
+    pub name: String,
+    pub labels: BTreeMap<String, String>,
+    pub value: String,
+    pub exemplar: Option<Exemplar>,
+}
+
+#[derive(Debug, Deserialize)]
+pub struct Exemplar {
+    pub labels: BTreeMap<String, String>,
+    pub value: f64,
+    /// In seconds since 1970.
+    pub timestamp: f64,
+}
+
+/// Reads a scrape; what the parser says when it is not of the format.
+pub fn parse(text: &str) -> Result<Vec<Family>, String> {
+    let mut parser = Command::new(python())
+        .args(["-c", include_str!("openmetrics.py")])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut input = parser.stdin.take().unwrap();
+    let text = text.to_owned();
+    // It writes only when it has read all, but may end before, and then it is told below.
+    let writing = std::thread::spawn(move || input.write_all(text.as_bytes()));
+    let output = parser.wait_with_output().unwrap();
+    let _ = writing.join().unwrap();
+    if !output.status.success() {
+        return Err(String::from_utf8_lossy(&output.stderr).into_owned());
+    }
+    Ok(serde_json::from_slice(&output.stdout).unwrap())
+}
+
+/// The Python that has the parser: the system's, where Debian's package puts it, or the one in use.
+fn python() -> &'static str {
+    let has_parser = |python: &&&str| {
+        let import = "import prometheus_client.openmetrics.parser";
+        let tried = Command::new(python).args(["-c", import]).output();
+        tried.is_ok_and(|output| output.status.success())
+    };
+    ["/usr/bin/python3", "python3"]
+        .iter()
+        .find(has_parser)
+        .expect("python3-prometheus-client is missing: scripts/install-packages test brings it")
+}
