@@ -16,7 +16,7 @@ use fastrace::prelude::{LocalSpan, SpanContext};
 use opentelemetry::trace::TracerProvider;
 use serde::Serialize;
 use spanwire::ipc::{Call, Ipc, Limits};
-use spanwire::telemetry::{Exporter, MetricsExporter, Sampler, Telemetry};
+use spanwire::telemetry::{Exporter, MetricsExporter, Sampler, TailSampling, Telemetry};
 use tracing_subscriber::layer::SubscriberExt;
 
 use support::sink::Sink;
@@ -34,19 +34,23 @@ enum Traces {
     BeyondTheRate,
     /// All are recorded and sent.
     Sampled,
-    // What the default sampler holds and then keeps, or does not, belongs here:
-    // `SPANWIRE_TRACES_PER_SECOND` at its most and at 0, without `Builder::sampler`.
+    /// All are recorded and held, and none is kept in the end.
+    NotKept,
+    /// All are recorded and held, and kept in the end.
+    KeptLate,
     /// No messages, but spans of others: through the same processor and exporter.
     Peer,
     Fastrace,
 }
 
 impl Traces {
-    const ALL: [Self; 6] = [
+    const ALL: [Self; 8] = [
         Self::Off,
         Self::AlwaysOff,
         Self::BeyondTheRate,
         Self::Sampled,
+        Self::NotKept,
+        Self::KeptLate,
         Self::Peer,
         Self::Fastrace,
     ];
@@ -57,6 +61,8 @@ impl Traces {
             Self::AlwaysOff => "head says no: `always_off`",
             Self::BeyondTheRate => "head says no: beyond the rate",
             Self::Sampled => "sampled",
+            Self::NotKept => "tail: not kept",
+            Self::KeptLate => "tail: kept",
             Self::Peer => "raw tracing-opentelemetry",
             Self::Fastrace => "fastrace",
         }
@@ -65,7 +71,9 @@ impl Traces {
     fn takes(self, way: Way) -> bool {
         let is_span = matches!(way, Way::Span | Way::Spans);
         match self {
-            Self::Off | Self::AlwaysOff | Self::Sampled => !is_span,
+            Self::Off | Self::AlwaysOff | Self::Sampled | Self::NotKept | Self::KeptLate => {
+                !is_span
+            }
             Self::BeyondTheRate => !is_span && !matches!(way, Way::Call | Way::CallWithSpan),
             Self::Peer | Self::Fastrace => is_span,
         }
@@ -283,6 +291,13 @@ impl Reporter for Null {
 const CHILD: &str = "SPANWIRE_BENCH_TRACES";
 const SINK: &str = "SPANWIRE_BENCH_SINK";
 
+/// What is decided comes from the turns before, so the wait is less than a round of turns.
+fn tail(traces_per_second: u32) -> TailSampling {
+    TailSampling::new()
+        .traces_per_second(traces_per_second)
+        .late_wait(Duration::from_millis(5))
+}
+
 /// A child: a turn for each line that it is told.
 fn child(traces: Traces) {
     let sink = std::env::var(SINK).expect("the parent gives it");
@@ -298,6 +313,8 @@ fn child(traces: Traces) {
         Traces::BeyondTheRate | Traces::Sampled | Traces::Peer => builder
             .otlp_endpoint(sink)
             .sampler(Sampler::ParentBasedAlwaysOn),
+        Traces::NotKept => builder.otlp_endpoint(sink).tail(tail(0)),
+        Traces::KeptLate => builder.otlp_endpoint(sink).tail(tail(u32::MAX)),
     };
     let telemetry = if traces == Traces::Peer {
         // The app's own subscriber, over our processor and exporter.
