@@ -56,7 +56,7 @@ fn measured(span: &SpanData) -> [Option<(&'static Metric, f64)>; 2] {
         SpanKind::Server => [took(&semconv::IPC_HANDLER_DURATION), None],
         // The page's own work. No event has a space in its name.
         SpanKind::Consumer if span.name.starts_with("process ") => {
-            [semconv::metric(PROCESS_DURATION).and_then(took), None]
+            [took(&semconv::IPC_PROCESS_DURATION), None]
         }
         SpanKind::Consumer => [took(&semconv::IPC_HANDLER_DURATION), None],
         // What the page sends has waited in no queue of ours, and is measured where it arrives.
@@ -100,9 +100,6 @@ fn value<'a>(span: &'a SpanData, name: &str) -> Option<&'a Value> {
     let found = attributes.find(|attribute| attribute.key.as_str() == name)?;
     Some(&found.value)
 }
-
-/// The page at work, where that is measured.
-const PROCESS_DURATION: &str = "spanwire.ipc.process.duration";
 
 #[cfg(test)]
 mod tests;
