@@ -14,7 +14,7 @@ use model_page::{Eval, ModelPage};
 use serde_json::json;
 use spanwire::ipc::{Call, Ipc, Limits, Received};
 use spanwire::queue::MessageQueue;
-use spanwire::semconv::{ATTRIBUTES, ErrorType, METRICS, SPANS};
+use spanwire::semconv::{ATTRIBUTES, ErrorType, METRICS, PageSpanErrorType, SPANS};
 use spanwire::telemetry::{Exporter, MetricsExporter, Telemetry};
 use spanwire::timer::monitor;
 use support::receiver::Receiver;
@@ -91,6 +91,13 @@ fn the_docs_list_each_attribute_error_type_and_span_and_no_other() {
             .collect::<BTreeSet<_>>()
     );
     assert_eq!(
+        first_cells(section("Values of `error.type` on `spanwire.page.spans`")),
+        PageSpanErrorType::ALL
+            .iter()
+            .map(|error| error.as_str())
+            .collect::<BTreeSet<_>>()
+    );
+    assert_eq!(
         first_cells(section("Spans")),
         SPANS.iter().map(|span| span.name).collect::<BTreeSet<_>>()
     );
@@ -160,7 +167,10 @@ fn emit_everything() {
         telemetry.warnings()
     );
 
-    let ipc = Ipc::builder("main").queue_capacity(4).build();
+    let ipc = Ipc::builder("main")
+        .queue_capacity(4)
+        .page_spans(telemetry.page_spans())
+        .build();
     ipc.on("good", |_: &Call| ()).unwrap();
     ipc.on("bad", |_: &Call| Err::<(), _>("no")).unwrap();
     ipc.on_wake(|| ());
@@ -177,6 +187,8 @@ fn emit_everything() {
         &ipc,
         &[json!({"kind": "record", "name": "fps", "value": 60, "category": "render", "unit": "1"})],
     );
+    // Of an SDK of the page's; its spans have the page's names.
+    page.send(&ipc, &[json!({"kind": "spans", "count": 1, "data": {}})]);
     // Events beyond those that get spans.
     let mut limits = Limits::default();
     limits.event_spans_per_second_max = 0;
