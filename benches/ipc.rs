@@ -6,7 +6,7 @@ use std::time::Duration;
 use criterion::{BenchmarkGroup, Criterion, Throughput, criterion_group, criterion_main};
 use serde::Deserialize;
 use serde_json::value::RawValue;
-use spanwire::ipc::{Call, Ipc};
+use spanwire::ipc::{Call, Ipc, PageSpanRequest, PageSpanSink, PageSpansRefused};
 
 mod support;
 
@@ -103,11 +103,48 @@ fn benches(criterion: &mut Criterion) {
     group.finish();
 }
 
+/// Copies, as the one that telemetry brings does; the reading is another thread's.
+struct Copies;
+
+impl PageSpanSink for Copies {
+    fn take(&self, request: PageSpanRequest<'_>) -> Result<(), PageSpansRefused> {
+        black_box(Box::<str>::from(request.json()));
+        Ok(())
+    }
+}
+
+/// As an OpenTelemetry SDK in a page exports them: 100 spans of five attributes and an event each.
+fn sdk_spans(ipc: &Ipc) -> String {
+    let span = |n: u32| {
+        format!(
+            r#"{{"traceId":"0af7651916cd43dd8448eb211c80319c","spanId":"b7ad6b716920{n:04x}","parentSpanId":"b7ad6b7169203331","name":"picture.draw","kind":1,"startTimeUnixNano":"1795270692332000000","endTimeUnixNano":"1795270692348000000","attributes":[{{"key":"picture.name","value":{{"stringValue":"sunrise"}}}},{{"key":"picture.layers","value":{{"intValue":12}}}},{{"key":"picture.scale","value":{{"doubleValue":0.75}}}},{{"key":"picture.visible","value":{{"boolValue":true}}}},{{"key":"picture.format","value":{{"stringValue":"image/png"}}}}],"droppedAttributesCount":0,"events":[{{"attributes":[],"name":"decoded","timeUnixNano":"1795270692340000000","droppedAttributesCount":0}}],"droppedEventsCount":0,"status":{{"code":0}},"links":[],"droppedLinksCount":0,"flags":257}}"#
+        )
+    };
+    let spans: Vec<String> = (0..100).map(span).collect();
+    format!(
+        r#"{{"spanwire":1,"nonce":"{}","page":"p1","messages":[{{"kind":"spans","count":100,"data":{{"resourceSpans":[{{"scopeSpans":[{{"scope":{{"name":"page"}},"spans":[{}]}}]}}]}}}}]}}"#,
+        ipc.nonce(),
+        spans.join(",")
+    )
+}
+
+fn spans_of_a_page(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("ipc_100_sdk_spans");
+    let ipc = Ipc::builder("main").page_spans(Copies).build();
+    ipc.page_ready("p1").expect("the id is allowed");
+    let text = sdk_spans(&ipc);
+    group.throughput(Throughput::Bytes(text.len() as u64));
+    group.bench_function("received", |bencher| {
+        bencher.iter(|| ipc.receive(&text, None));
+    });
+    group.finish();
+}
+
 criterion_group! {
     name = ipc;
     config = Criterion::default()
         .warm_up_time(Duration::from_millis(500))
         .measurement_time(Duration::from_secs(2));
-    targets = benches
+    targets = benches, spans_of_a_page
 }
 criterion_main!(ipc);

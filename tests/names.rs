@@ -14,7 +14,7 @@ use model_page::{Eval, ModelPage};
 use serde_json::json;
 use spanwire::ipc::{Call, Ipc, Limits, Received};
 use spanwire::queue::MessageQueue;
-use spanwire::semconv::{ATTRIBUTES, ErrorType, METRICS, SPANS};
+use spanwire::semconv::{ATTRIBUTES, ErrorType, METRICS, PageSpanErrorType, SPANS};
 use spanwire::telemetry::{Exporter, MetricsExporter, Telemetry};
 use spanwire::timer::monitor;
 use support::receiver::Receiver;
@@ -86,6 +86,13 @@ fn the_docs_list_each_attribute_error_type_and_span_and_no_other() {
     assert_eq!(
         first_cells(section("Values of `error.type` on the wire")),
         ErrorType::ALL
+            .iter()
+            .map(|error| error.as_str())
+            .collect::<BTreeSet<_>>()
+    );
+    assert_eq!(
+        first_cells(section("Values of `error.type` on `spanwire.page.spans`")),
+        PageSpanErrorType::ALL
             .iter()
             .map(|error| error.as_str())
             .collect::<BTreeSet<_>>()
@@ -164,6 +171,7 @@ fn emit_everything() {
         .queue_capacity(4)
         // Each handler keeps the UI thread for longer.
         .frame(Duration::ZERO)
+        .page_spans(telemetry.page_spans())
         .build();
     ipc.on("good", |_: &Call| ()).unwrap();
     ipc.on("bad", |_: &Call| Err::<(), _>("no")).unwrap();
@@ -181,6 +189,8 @@ fn emit_everything() {
         &ipc,
         &[json!({"kind": "record", "name": "fps", "value": 60, "category": "render", "unit": "1"})],
     );
+    // Of an SDK of the page's; its spans have the page's names.
+    page.send(&ipc, &[json!({"kind": "spans", "count": 1, "data": {}})]);
     // Events beyond those that get spans.
     let mut limits = Limits::default();
     limits.event_spans_per_second_max = 0;

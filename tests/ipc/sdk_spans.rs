@@ -138,7 +138,7 @@ fn spans_that_are_not_of_the_page_are_not_taken() {
         let before = ModelPage::load(&ipc, "p1");
         let _now = ModelPage::load(&ipc, "p2");
         let spans = json!({"kind": "spans", "count": 1, "data": {}});
-        before.send(&ipc, &[spans.clone()]);
+        before.send(&ipc, std::slice::from_ref(&spans));
         let forged = before.batch(&[spans]).replace(ipc.nonce(), "0");
         let _ = ipc.receive(&forged, None);
     });

@@ -149,6 +149,18 @@ fn a_closed_one_takes_nothing_and_nobody_waits_for_a_thread_that_never_was() {
 }
 
 #[test]
+fn what_there_was_no_time_to_read_is_dropped_and_the_report_says_so() {
+    let rig = Rig::new();
+    for _ in 0..5 {
+        rig.take(&span("")).unwrap();
+    }
+    rig.spans.close(clock::now(), soon());
+    // Nobody has read so far, and it is too late.
+    assert!(rig.read().is_empty());
+    assert_eq!(rig.batch.report().dropped, 5);
+}
+
+#[test]
 fn spans_are_read_as_they_come_and_are_of_the_webview() {
     let rig = Rig::new();
     for n in 0..3 {
