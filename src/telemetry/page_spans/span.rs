@@ -17,7 +17,7 @@ use opentelemetry_proto::tonic::trace::v1::status::StatusCode;
 use opentelemetry_sdk::trace::{SpanData, SpanEvents, SpanLinks};
 
 use crate::page_spans::PageSpanSource;
-use crate::semconv::{PageSpanErrorType, WEBVIEW_NAME};
+use crate::semconv::{PageSpanErrorType, SCOPE, WEBVIEW_NAME};
 use crate::telemetry::settings::Settings;
 
 /// Bytes of a name: a span's, an event's, a scope's, an attribute's.
@@ -187,7 +187,8 @@ pub(super) fn scope_of(json: Option<&str>) -> InstrumentationScope {
     let scope: Option<common::InstrumentationScope> = json
         .filter(|json| json.len() <= SCOPE_BYTES_MAX)
         .and_then(|json| serde_json::from_str(json).ok());
-    let Some(scope) = scope else {
+    // Ours is how exemplars tell the host's own spans.
+    let Some(scope) = scope.filter(|scope| scope.name != SCOPE) else {
         return InstrumentationScope::default();
     };
     let builder = InstrumentationScope::builder(name(scope.name));

@@ -170,6 +170,13 @@ fn spans_are_read_as_they_come_and_are_of_the_webview() {
     assert_eq!(names, ["n0", "n1", "n2"]);
 }
 
+#[test]
+fn a_pages_scope_is_its_own_and_never_ours() {
+    let scope = |name| super::span::scope_of(Some(&format!(r#"{{"name":"{name}"}}"#)));
+    assert_eq!(scope("shop").name(), "shop");
+    assert_eq!(scope("spanwire").name(), "");
+}
+
 /// Any JSON, of the words that OTLP has.
 fn any_json() -> impl Strategy<Value = serde_json::Value> {
     let word = prop::sample::select(vec![
