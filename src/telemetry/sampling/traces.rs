@@ -219,17 +219,22 @@ impl<S> Traces<S> {
         let is_held = trace.spans.len() < self.bounds.spans_per_trace_max
             || finding != Finding::Fine
             || is_root;
-        if is_held && self.spans_held >= self.bounds.spans_held_max {
-            let oldest = self.complete.first().or(self.holding.first());
-            out.extend(oldest.map(|slot| self.decide(slot, Some(Early::SpansFull), now)));
+        if is_held
+            && self.spans_held >= self.bounds.spans_held_max
+            && let Some(oldest) = self.complete.first().or(self.holding.first())
+        {
+            out.push(self.decide(oldest, Some(Early::SpansFull), now));
             // This span's own trace may have been the one.
             return self.end(id, finding, is_root, span, now, out);
         }
         let trace = &mut self.slots[slot as usize];
-        trace.open = trace.open.saturating_sub(1);
-        if trace.open == 0 {
-            trace.complete_at = now;
-            self.complete.push(slot);
+        // A span that nobody saw begin completes nothing.
+        if trace.open > 0 {
+            trace.open -= 1;
+            if trace.open == 0 {
+                trace.complete_at = now;
+                self.complete.push(slot);
+            }
         }
         if !is_held {
             self.counts.lose(Loss::TraceFull, 1);
