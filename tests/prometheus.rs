@@ -20,6 +20,10 @@ const NOT_IN_THE_EXAMPLE: &[(&str, &str)] = &[
         "spanwire.page.web_vital.duration",
         "its page has no engine that measures them",
     ),
+    (
+        "spanwire.page.spans",
+        "its page has no OpenTelemetry SDK of its own",
+    ),
     ("spanwire.main_thread.delay", "it has no event loop to wake"),
     (
         "spanwire.ipc.spans.skipped",
