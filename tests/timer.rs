@@ -271,7 +271,7 @@ fn a_slow_operation_is_counted_and_logged() {
         expect![[r#"
             spans:
             slow internal items=9 operation.name=slow
-            slow internal items=9 operation.name=slow
+            slow internal items=9 operation.name=slow spanwire.slow=true
               event "operation slow"
             metrics:
             spanwire.operation.active{operation.name="slow"} 0
@@ -391,7 +391,7 @@ fn an_async_failure_is_logged_in_its_own_span() {
         },
         expect![[r#"
             spans:
-            "async fails" internal error error.type=LoadError operation.name="async fails"
+            "async fails" internal error error.type=LoadError operation.name="async fails" spanwire.slow=true
               event "operation failed"
               event "operation slow"
             "async fails" internal error error.type=_OTHER operation.name="async fails"
