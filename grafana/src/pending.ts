@@ -83,3 +83,6 @@ export const PENDING_METRICS: readonly Metric[] = [
 ];
 
 export const PENDING_ATTRIBUTES: readonly string[] = ["sampling.reason"];
+
+/** Values of attributes that docs/telemetry.md does not list yet. */
+export const PENDING_VALUES: Readonly<Record<string, readonly string[]>> = { outcome: ["kept"] };
