@@ -4,7 +4,7 @@
 //   npm run build -- --check                 fails when they are not what the source builds
 //   npm run build -- --shrunk FACTOR FOLDER  writes the rules with all their times divided by it
 
-import { join } from "node:path";
+import { resolve } from "node:path";
 import { build } from "./board.js";
 import { BOARDS } from "./dashboards/index.js";
 import { DASHBOARDS, ROOT, RULES, stale, write, type Files } from "./files.js";
@@ -39,7 +39,7 @@ switch (flag) {
       throw new Error("--shrunk takes a factor and a folder");
     }
     // `make stack` waits for alerts; nobody wants to wait for an hour's worth of them.
-    write(join(process.env["INIT_CWD"] ?? ".", folder), ruleFiles(Number(factor)));
+    write(resolve(process.env["INIT_CWD"] ?? ".", folder), ruleFiles(Number(factor)));
     break;
   default:
     throw new Error(`unknown argument ${flag}`);
