@@ -17,7 +17,7 @@ FEATURES := testing,wry
 # A window needs a display. Without one it gets a virtual one.
 WITH_DISPLAY := $(if $(or $(DISPLAY),$(WAYLAND_DISPLAY)),,xvfb-run -a)
 
-.PHONY: help demo test check page bench bench-webview packages fmt clippy features doc examples shellcheck
+.PHONY: help demo test check page dashboards semconv bench bench-webview packages fmt clippy features doc examples shellcheck
 
 help: ## say what there is
 	@echo "usage: make <target>"
@@ -32,7 +32,7 @@ demo: ## open the demo's window; ARGS="--for 10s --drive" runs it unattended, AR
 test: packages ## run all tests, the one with a real window and a real Prometheus among them
 	cargo test --workspace --features $(FEATURES)
 
-check: packages fmt shellcheck page clippy features doc examples ## formatting, lints, the page script, features, docs, and that the examples run
+check: packages fmt shellcheck page dashboards clippy features doc examples semconv ## formatting, lints, the page script, dashboards and alerts, features, docs, and that the examples run
 
 # `page/spanwire.js` is committed, so that building the crate needs no Node: it must be what the
 # source builds.
@@ -42,6 +42,19 @@ page: ## check the page script and its package: types, the committed build, its 
 	cd page && npm run --silent types
 	cd page && npm run --silent build -- --check
 	cd page && npm test
+
+# The dashboards and rules are committed, so that using them needs no Node; so are the names that
+# they are built from, which `semconv` compares.
+dashboards: ## check the dashboards, rules, alerts and runbooks: types, the committed build, tests
+	@scripts/install-packages dashboards
+	cd grafana && npm ci --no-audit --no-fund
+	rm -rf grafana/dist
+	cd grafana && npm run --silent types
+	cd grafana && npm run --silent build -- --check
+	cd grafana && npm run --silent test
+	promtool check rules deploy/prometheus/rules/*.yml
+	promtool test rules deploy/prometheus/tests/*.yml
+	amtool check-config deploy/alertmanager/alertmanager.yml
 
 bench: ## run the benchmarks
 	cargo bench -p spanwire
@@ -80,3 +93,8 @@ examples:
 		echo "example $$name"; \
 		timeout 120 cargo run --quiet -p spanwire --features $(FEATURES) --example "$$name" </dev/null; \
 	done
+
+semconv:
+	@cargo run --quiet -p spanwire --features $(FEATURES) --example semconv_json | diff - grafana/semconv.json \
+		|| { echo "grafana/semconv.json is not what src/semconv.rs says:" \
+		"cargo run --example semconv_json > grafana/semconv.json, then npm --prefix grafana run build" >&2; exit 1; }

@@ -1,0 +1,127 @@
+// What all dashboards share: variables, links, annotations, and how they become JSON.
+
+import type * as cog from "@grafana/grafana-foundation-sdk/cog";
+import * as dashboard from "@grafana/grafana-foundation-sdk/dashboard";
+import * as prometheus from "@grafana/grafana-foundation-sdk/prometheus";
+import { ALERTS, INSTANCE, JOB } from "./server.js";
+import { SeriesOf, oneOf } from "./series.js";
+import { label, metric } from "./semconv.js";
+import { DATASOURCE } from "./targets.js";
+import { RUNBOOK_BASE } from "./runbooks.js";
+
+/** The series that the variables choose. */
+const VARIABLES = {
+  target: `${JOB}=~"$job", ${INSTANCE}=~"$instance"`,
+  webview: oneOf("$webview"),
+};
+
+export const chosen = new SeriesOf(VARIABLES, "$__rate_interval");
+/** The same over all of the time that is shown. */
+export const shown = chosen.over("$__range", "1.2 * $__range_s");
+
+export type Panel = cog.Builder<dashboard.Panel>;
+
+/** A row's title and its panels. */
+export type Row = readonly [title: string, ...panels: Panel[]];
+
+export interface Board {
+  /** The end of its uid and its file's name. */
+  readonly name: string;
+  readonly title: string;
+  readonly description: string;
+  readonly rows: readonly Row[];
+  /** How far back it looks at first, and how often it looks again. */
+  readonly from?: string;
+  readonly refresh?: string;
+}
+
+export function build(board: Board): dashboard.Dashboard {
+  const builder = new dashboard.DashboardBuilder(board.title)
+    .uid(`spanwire-${board.name}`)
+    .description(board.description)
+    .tags([TAG])
+    .readonly()
+    .timezone("browser")
+    .time({ from: board.from ?? "now-1h", to: "now" })
+    .refresh(board.refresh ?? "10s")
+    .timepicker(new dashboard.TimePickerBuilder().refreshIntervals(REFRESH_INTERVALS))
+    .tooltip(dashboard.DashboardCursorSync.Crosshair)
+    .variables(variables())
+    .links(links())
+    .annotation(alerts());
+  for (const [title, ...panels] of board.rows) {
+    builder.withRow(new dashboard.RowBuilder(title));
+    panels.forEach((panel) => builder.withPanel(panel));
+  }
+  const built = builder.build();
+  built.panels?.forEach((panel, place) => {
+    panel.id = place + 1;
+  });
+  return built;
+}
+
+const TAG = "spanwire";
+const REFRESH_INTERVALS = ["1s", "5s", "10s", "30s", "1m", "5m", "15m", "1h"];
+
+/** A gauge that each app has; and one that each webview has. */
+const APP = metric("spanwire.error_rate.threshold").prometheus;
+const WEBVIEW = metric("spanwire.page.state").prometheus;
+
+function variables(): cog.Builder<dashboard.VariableModel>[] {
+  const fromLabel = (name: string, title: string, query: string): dashboard.QueryVariableBuilder =>
+    new dashboard.QueryVariableBuilder(name)
+      .label(title)
+      .query(query)
+      .datasource(DATASOURCE)
+      .refresh(dashboard.VariableRefresh.OnTimeRangeChanged)
+      .sort(dashboard.VariableSort.AlphabeticalAsc)
+      .multi(true)
+      .includeAll(true)
+      .allValue(".+")
+      .current({ text: "All", value: "$__all" });
+  return [
+    new dashboard.DatasourceVariableBuilder("datasource")
+      .label("Data source")
+      .type(DATASOURCE.type),
+    fromLabel("job", "Job", `label_values(${APP}, ${JOB})`),
+    fromLabel("instance", "Instance", `label_values(${APP}{${JOB}=~"$job"}, ${INSTANCE})`),
+    fromLabel(
+      "webview",
+      "Webview",
+      `label_values(${WEBVIEW}{${VARIABLES.target}}, ${label("webview.name")})`,
+    ),
+  ];
+}
+
+function links(): cog.Builder<dashboard.DashboardLink>[] {
+  return [
+    new dashboard.DashboardLinkBuilder("Spanwire")
+      .type(dashboard.DashboardLinkType.Dashboards)
+      .tags([TAG])
+      .includeVars(true)
+      .tooltip("The other dashboards, with what is chosen here"),
+    new dashboard.DashboardLinkBuilder("Runbooks")
+      .type(dashboard.DashboardLinkType.Link)
+      .icon("doc")
+      .url(RUNBOOK_BASE)
+      .targetBlank(true)
+      .tooltip("What each alert means and what to do"),
+  ];
+}
+
+/** Marks the times in which an alert fired. */
+function alerts(): dashboard.AnnotationQueryBuilder {
+  const expr = `${ALERTS}{alertname=~"Spanwire.+", alertstate="firing", ${JOB}=~"$job"}`;
+  return new dashboard.AnnotationQueryBuilder()
+    .name("Alerts")
+    .datasource(DATASOURCE)
+    .enable(true)
+    .iconColor("red")
+    .expr(expr)
+    .step("10s")
+    .titleFormat("{{alertname}}")
+    .tagKeys("severity,instance")
+    .target(
+      new prometheus.DataqueryBuilder().expr(expr).refId("Alerts").datasource(DATASOURCE).range(),
+    );
+}

@@ -1,0 +1,172 @@
+// The process, the webview's processes and the machine.
+
+import { chosen, type Board, type Row } from "../board.js";
+import { card, chart, RED, YELLOW } from "../panels.js";
+import { aggregate, sum, type Expr } from "../promql.js";
+import { byRole, ROLE } from "../roles.js";
+import { label } from "../semconv.js";
+import { INSTANCE } from "../server.js";
+import { target } from "../targets.js";
+
+const MACHINE = "machine";
+const TYPE = label("webview.process.type");
+
+const HALF_AND_MOST = [
+  [0.7, YELLOW],
+  [0.9, RED],
+] as const;
+
+const mean = (expr: Expr): Expr => aggregate("avg", [], expr);
+
+const cpu = byRole(
+  chosen.gauge("process.cpu.utilization"),
+  chosen.gauge("spanwire.webview.process.cpu.utilization"),
+);
+const memory = byRole(
+  chosen.gauge("process.memory.usage"),
+  chosen.gauge("spanwire.webview.process.memory.usage"),
+);
+
+const overview: Row = [
+  "Overview",
+  card({
+    title: "CPU of the app",
+    description:
+      "Share of all cores that the app uses, its webview's processes included; of several instances the sum.",
+    unit: "percentunit",
+    width: 4,
+    max: 1,
+    targets: [target("app", sum(cpu))],
+    steps: HALF_AND_MOST,
+  }),
+  card({
+    title: "CPU of the machine",
+    description: "Share of all cores that is in use, by whomever; of several machines the mean.",
+    unit: "percentunit",
+    width: 4,
+    max: 1,
+    targets: [target("machine", mean(chosen.gauge("system.cpu.utilization")))],
+    steps: HALF_AND_MOST,
+  }),
+  card({
+    title: "Memory of the app",
+    description:
+      "Physical memory of the app and its webview's processes. Pages that they share count for each.",
+    unit: "bytes",
+    width: 4,
+    targets: [target("app", sum(memory))],
+  }),
+  card({
+    title: "Memory of the machine",
+    description: "Share of the memory that is in use, by whomever; of several machines the mean.",
+    unit: "percentunit",
+    width: 4,
+    max: 1,
+    targets: [target("machine", mean(chosen.gauge("system.memory.utilization")))],
+    steps: HALF_AND_MOST,
+  }),
+  card({
+    title: "Webview processes",
+    description: "Processes of the webview's own. None on macOS, where they are no children.",
+    unit: "none",
+    decimals: 0,
+    width: 4,
+    targets: [target("processes", sum(chosen.gauge("spanwire.webview.process.count")))],
+  }),
+  card({
+    title: "Up for",
+    description: "Time since the app started; of several instances the youngest.",
+    unit: "dtdurations",
+    width: 4,
+    still: true,
+    targets: [target("up", aggregate("min", [], chosen.gauge("process.uptime")))],
+  }),
+];
+
+const use: Row = [
+  "CPU and memory",
+  chart({
+    title: "CPU by role",
+    description:
+      "Share of all cores: the host process and the webview's processes upon each other, and the whole machine as a line.",
+    unit: "percentunit",
+    width: 12,
+    max: 1,
+    stacked: true,
+    targets: [
+      target(`{{${ROLE}}}`, cpu),
+      target(MACHINE, mean(chosen.gauge("system.cpu.utilization"))),
+    ],
+    reference: { legend: MACHINE, color: "text" },
+  }),
+  chart({
+    title: "Memory of the machine",
+    description: "Share of the machine's memory that is in use, by whomever.",
+    unit: "percentunit",
+    width: 12,
+    max: 1,
+    targets: [
+      target(
+        `{{${INSTANCE}}}`,
+        aggregate("max", [INSTANCE], chosen.gauge("system.memory.utilization")),
+      ),
+    ],
+  }),
+  chart({
+    title: "Memory by role",
+    description:
+      "Physical memory of the host process and of the webview's processes, upon each other. Pages that they share count for each.",
+    unit: "bytes",
+    width: 12,
+    stacked: true,
+    targets: [target(`{{${ROLE}}}`, memory)],
+  }),
+  chart({
+    title: "Virtual memory",
+    description: "Virtual memory of the host process. WebKit reserves much that it does not use.",
+    unit: "bytes",
+    width: 12,
+    targets: [
+      target(
+        `{{${INSTANCE}}}`,
+        aggregate("max", [INSTANCE], chosen.gauge("process.memory.virtual")),
+      ),
+    ],
+  }),
+];
+
+const perInstance = (title: string, description: string, name: string): ReturnType<typeof chart> =>
+  chart({
+    title,
+    description,
+    unit: "none",
+    decimals: 0,
+    width: 8,
+    targets: [target(`{{${INSTANCE}}}`, sum(chosen.gauge(name), INSTANCE))],
+  });
+
+const counts: Row = [
+  "Threads, descriptors, processes",
+  perInstance("Threads", "Threads of the host process. Linux only.", "process.thread.count"),
+  perInstance(
+    "File descriptors",
+    "File descriptors that the host process has open. One that only rises is a leak. Not on Windows.",
+    "process.unix.file_descriptor.count",
+  ),
+  chart({
+    title: "Webview processes by type",
+    description: "Processes of the webview's own. Another type than the page's is seen up to 30 s late.",
+    unit: "none",
+    decimals: 0,
+    width: 8,
+    stacked: true,
+    targets: [target(`{{${TYPE}}}`, sum(chosen.gauge("spanwire.webview.process.count"), TYPE))],
+  }),
+];
+
+export const processAndSystem: Board = {
+  name: "process",
+  title: "Spanwire / Process and system",
+  description: "What the app and its webview use of the machine.",
+  rows: [overview, use, counts],
+};

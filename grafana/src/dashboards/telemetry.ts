@@ -1,0 +1,283 @@
+// Whether the other dashboards can be believed: what was exported, and what was lost on the way.
+//
+// LATER: panels for the spool (its size, what was spooled, replayed and given up) get a row of
+// their own after "Export", once their metrics are in `semconv.json`.
+
+import { chosen, type Board, type Row } from "../board.js";
+import { LOST, LOST_BY_SAMPLER } from "../outcomes.js";
+import { card, chart, RED, YELLOW } from "../panels.js";
+import { aggregate, binary, number, or, ratio, sum, type Expr } from "../promql.js";
+import { label } from "../semconv.js";
+import { INSTANCE, SCRAPE_NEW_SERIES, SCRAPE_SAMPLES, SCRAPE_SECONDS, UP } from "../server.js";
+import { is } from "../series.js";
+import { orZero, totalShown } from "../shared.js";
+import { target } from "../targets.js";
+
+const SPANS = "otel.sdk.exporter.span.exported";
+const LOGS = "otel.sdk.exporter.log.exported";
+const POINTS = "otel.sdk.exporter.metric_data_point.exported";
+const SPANS_PROCESSED = "otel.sdk.processor.span.processed";
+const LOGS_PROCESSED = "otel.sdk.processor.log.processed";
+const TRACES = "spanwire.sampling.traces";
+
+const COMPONENT = label("otel.component.type");
+const ERROR = label("error.type");
+const OUTCOME = label("outcome");
+const REASON = label("sampling.reason");
+
+const TAKEN = { "error.type": is("") };
+
+const byComponent = (expr: Expr): Expr => sum(expr, COMPONENT, ERROR);
+
+const overview: Row = [
+  "Overview",
+  card({
+    title: "Apps heard from",
+    description: "Instances whose metrics arrive.",
+    unit: "none",
+    decimals: 0,
+    width: 4,
+    targets: [target("apps", aggregate("count", [], chosen.gauge("spanwire.error_rate.threshold")))],
+    none: "no app",
+  }),
+  card({
+    title: "Targets down",
+    description:
+      "Targets that Prometheus cannot scrape now. Apps that push over OTLP are no targets and do not show here.",
+    unit: "none",
+    decimals: 0,
+    width: 4,
+    targets: [target("down", aggregate("count", [], binary(chosen.server(UP), "==", number(0))))],
+    steps: [[0.5, RED]],
+  }),
+  card({
+    title: "Spans exported",
+    description: "Spans per second that the collector took.",
+    unit: "cps",
+    width: 4,
+    targets: [target("spans", sum(chosen.rate(SPANS, TAKEN)))],
+    none: "not exported",
+  }),
+  card({
+    title: "Lost",
+    description:
+      "Spans and log records that the collector did not take, or that had no room to wait for it, in the time shown.",
+    unit: "none",
+    decimals: 0,
+    width: 4,
+    still: true,
+    targets: [
+      target(
+        "lost",
+        totalShown((of) =>
+          or(
+            byComponent(of.grown(SPANS, LOST)),
+            byComponent(of.grown(LOGS, LOST)),
+            byComponent(of.grown(SPANS_PROCESSED, LOST)),
+            byComponent(of.grown(LOGS_PROCESSED, LOST)),
+          ),
+        ),
+      ),
+    ],
+    steps: [[0.5, RED]],
+  }),
+  card({
+    title: "Series",
+    description: "Time series of the apps chosen.",
+    unit: "none",
+    decimals: 0,
+    width: 4,
+    targets: [target("series", aggregate("count", [], chosen.everything()))],
+  }),
+  card({
+    title: "Slowest scrape",
+    description:
+      "How long the slowest target takes to answer. Close to the scrape's timeout values get lost.",
+    unit: "s",
+    width: 4,
+    targets: [target("slowest", aggregate("max", [], chosen.server(SCRAPE_SECONDS)))],
+    steps: [
+      [0.1, YELLOW],
+      [0.5, RED],
+    ],
+    none: "not scraped",
+  }),
+];
+
+const exported: Row = [
+  "Export",
+  chart({
+    title: "Exported",
+    description: "What the collector took per second, by signal.",
+    unit: "cps",
+    width: 8,
+    targets: [
+      target("spans", sum(chosen.rate(SPANS, TAKEN))),
+      target("log records", sum(chosen.rate(LOGS, TAKEN))),
+      target("metric points", sum(chosen.rate(POINTS, TAKEN))),
+    ],
+  }),
+  chart({
+    title: "Not exported, by reason",
+    description:
+      "What the collector did not take. Spans and log records are lost; metric points are not, since the next export carries their sums.",
+    unit: "none",
+    width: 8,
+    bars: true,
+    stacked: true,
+    targets: [SPANS, LOGS, POINTS].map((name) =>
+      target(`{{${COMPONENT}}} {{${ERROR}}}`, byComponent(chosen.grown(name, LOST))),
+    ),
+  }),
+  chart({
+    title: "Dropped before the export, by reason",
+    description:
+      "Spans and log records that had no room in the queue to the exporter: more came than the collector took.",
+    unit: "none",
+    width: 8,
+    bars: true,
+    stacked: true,
+    targets: [SPANS_PROCESSED, LOGS_PROCESSED].map((name) =>
+      target(`{{${COMPONENT}}} {{${ERROR}}}`, byComponent(chosen.grown(name, LOST))),
+    ),
+  }),
+  chart({
+    title: "Queues to the exporters",
+    description: "How full the queues of spans and log records are that wait for their export.",
+    unit: "percentunit",
+    width: 12,
+    max: 1,
+    targets: (["span", "log"] as const).map((signal) =>
+      target(
+        `{{${INSTANCE}}} {{${COMPONENT}}}`,
+        binary(
+          chosen.gauge(`otel.sdk.processor.${signal}.queue.size`),
+          "/",
+          chosen.gauge(`otel.sdk.processor.${signal}.queue.capacity`),
+        ),
+      ),
+    ),
+  }),
+  chart({
+    title: "Spans of the page's own SDK",
+    description:
+      "Spans per second that an OpenTelemetry SDK in the page sent, by what became of them.",
+    unit: "cps",
+    width: 12,
+    targets: [
+      target(
+        `{{${OUTCOME}}} {{${ERROR}}}`,
+        sum(chosen.rate("spanwire.page.spans"), OUTCOME, ERROR),
+      ),
+    ],
+  }),
+];
+
+const sampling: Row = [
+  "Sampling",
+  chart({
+    title: "Traces by verdict",
+    description:
+      "Traces that were decided per second: kept since they failed, were slow, or within the rate; or dropped. Nothing shows where the sampler is another one.",
+    unit: "cps",
+    width: 8,
+    stacked: true,
+    targets: [
+      target(`{{${OUTCOME}}} {{${REASON}}}`, sum(chosen.rate(TRACES), OUTCOME, REASON)),
+    ],
+  }),
+  chart({
+    title: "Share of traces that is kept",
+    description:
+      "What a count over kept traces has to be divided by. Failed and slow ones are always kept.",
+    unit: "percentunit",
+    width: 8,
+    max: 1,
+    targets: [
+      target(
+        "kept",
+        ratio(
+          orZero(sum(chosen.rate(TRACES, { outcome: is("kept") }))),
+          sum(chosen.rate(TRACES)),
+        ),
+      ),
+    ],
+  }),
+  chart({
+    title: "Waiting for their verdict",
+    description:
+      "Traces that are not decided yet, and their spans that have ended. They are held in memory, up to a bound.",
+    unit: "none",
+    decimals: 0,
+    width: 8,
+    targets: [
+      target("traces", sum(chosen.gauge("spanwire.sampling.traces.held"))),
+      target("spans", sum(chosen.gauge("spanwire.sampling.spans.held"))),
+    ],
+  }),
+  chart({
+    title: "Decided early",
+    description:
+      "Traces that were decided while a span of theirs was open. More than a few for traces_full or spans_full mean that the bounds are too small.",
+    unit: "none",
+    width: 12,
+    bars: true,
+    targets: [target(`{{${REASON}}}`, sum(chosen.grown("spanwire.sampling.early"), REASON))],
+  }),
+  chart({
+    title: "Spans that the sampler lost",
+    description:
+      "Spans beyond a trace's bound (trace_full), or that ended after their trace was forgotten (late). Those of traces that were dropped on purpose do not count.",
+    unit: "none",
+    width: 12,
+    bars: true,
+    targets: [
+      target(
+        `{{${REASON}}}`,
+        sum(chosen.grown("spanwire.sampling.spans.dropped", LOST_BY_SAMPLER), REASON),
+      ),
+    ],
+  }),
+];
+
+const byInstance = (name: string): Expr => aggregate("max", [INSTANCE], chosen.server(name));
+
+const scrape: Row = [
+  "Scrape",
+  chart({
+    title: "Scrape time",
+    description: "How long each target takes to answer.",
+    unit: "s",
+    width: 8,
+    targets: [target(`{{${INSTANCE}}}`, byInstance(SCRAPE_SECONDS))],
+  }),
+  chart({
+    title: "Series by instance",
+    description:
+      "Series of each scraped instance, and those that were new with the last scrape. Names are capped, so it levels off.",
+    unit: "none",
+    decimals: 0,
+    width: 8,
+    targets: [
+      target(`{{${INSTANCE}}}`, byInstance(SCRAPE_SAMPLES)),
+      target(`new {{${INSTANCE}}}`, byInstance(SCRAPE_NEW_SERIES)),
+    ],
+  }),
+  chart({
+    title: "Turned away by the endpoint",
+    description:
+      "Connections and requests that the app's Prometheus endpoint refused: too many at once, or a Host that is not allowed.",
+    unit: "none",
+    width: 8,
+    bars: true,
+    targets: [target(`{{${ERROR}}}`, sum(chosen.grown("spanwire.endpoint.refused"), ERROR))],
+  }),
+];
+
+export const telemetry: Board = {
+  name: "telemetry",
+  title: "Spanwire / Telemetry health",
+  description:
+    "Whether the other dashboards can be believed: what was exported, dropped and sampled, and what a scrape costs.",
+  rows: [overview, exported, sampling, scrape],
+};

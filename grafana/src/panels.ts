@@ -1,0 +1,268 @@
+// The kinds of panels, each with the look that all dashboards share.
+
+import * as common from "@grafana/grafana-foundation-sdk/common";
+import * as dashboard from "@grafana/grafana-foundation-sdk/dashboard";
+import * as heatmap from "@grafana/grafana-foundation-sdk/heatmap";
+import * as stat from "@grafana/grafana-foundation-sdk/stat";
+import * as statetimeline from "@grafana/grafana-foundation-sdk/statetimeline";
+import * as timeseries from "@grafana/grafana-foundation-sdk/timeseries";
+import { binary, type Expr } from "./promql.js";
+import { DATASOURCE, queries, refId, target, type Target } from "./targets.js";
+
+/** What every panel says about itself. */
+export interface About {
+  readonly title: string;
+  readonly description: string;
+  /** One of Grafana's units. */
+  readonly unit: string;
+  /** In columns, of 24. */
+  readonly width: number;
+  readonly decimals?: number;
+}
+
+export const GREEN = "green";
+export const YELLOW = "yellow";
+export const RED = "red";
+
+/** From which value on it has which colour; below the first it is green. */
+export type Steps = readonly (readonly [number, string])[];
+
+function steps(above: Steps): dashboard.ThresholdsConfigBuilder {
+  const all = above.map(([value, color]) => ({ value, color }));
+  return new dashboard.ThresholdsConfigBuilder()
+    .mode(dashboard.ThresholdsMode.Absolute)
+    .steps([{ value: null, color: GREEN }, ...all]);
+}
+
+export interface Chart extends About {
+  readonly targets: readonly Target[];
+  readonly stacked?: true;
+  readonly bars?: true;
+  readonly max?: number;
+  readonly height?: number;
+  /** Series, by their legends, on an axis of their own at the right. */
+  readonly right?: { readonly legends: string; readonly unit: string; readonly label: string };
+  /** The series, by its legend, that the others are compared with. */
+  readonly reference?: { readonly legend: string; readonly color: string };
+  readonly label?: string;
+}
+
+/** Values over time. */
+export function chart(of: Chart): timeseries.PanelBuilder {
+  const panel = new timeseries.PanelBuilder()
+    .title(of.title)
+    .description(of.description)
+    .datasource(DATASOURCE)
+    .unit(of.unit)
+    .min(0)
+    .span(of.width)
+    .height(of.height ?? CHART_HEIGHT)
+    .targets(queries(of.targets, "range"))
+    .drawStyle(of.bars ? common.GraphDrawStyle.Bars : common.GraphDrawStyle.Line)
+    .lineWidth(1)
+    .fillOpacity(of.stacked || of.bars ? 40 : 8)
+    .showPoints(common.VisibilityMode.Never)
+    .colorScheme(
+      new dashboard.FieldColorBuilder().mode(dashboard.FieldColorModeId.PaletteClassicByName),
+    )
+    .legend(
+      new common.VizLegendOptionsBuilder()
+        .displayMode(common.LegendDisplayMode.Table)
+        .placement(common.LegendPlacement.Bottom)
+        .showLegend(true)
+        .calcs(["lastNotNull", "max"]),
+    )
+    .tooltip(
+      new common.VizTooltipOptionsBuilder()
+        .mode(common.TooltipDisplayMode.Multi)
+        .sort(common.SortOrder.Descending),
+    );
+  if (of.decimals !== undefined) {
+    panel.decimals(of.decimals);
+  }
+  if (of.max !== undefined) {
+    panel.max(of.max);
+  }
+  if (of.label) {
+    panel.axisLabel(of.label);
+  }
+  if (of.stacked) {
+    panel.stacking(new common.StackingConfigBuilder().mode(common.StackingMode.Normal).group("A"));
+  }
+  if (of.right) {
+    panel.overrideByRegexp(of.right.legends, [
+      { id: "custom.axisPlacement", value: common.AxisPlacement.Right },
+      { id: "custom.axisLabel", value: of.right.label },
+      { id: "custom.fillOpacity", value: 0 },
+      { id: "unit", value: of.right.unit },
+    ]);
+  }
+  if (of.reference) {
+    panel.overrideByName(of.reference.legend, [
+      { id: "custom.lineStyle", value: { fill: "dash", dash: [10, 10] } },
+      { id: "custom.fillOpacity", value: 0 },
+      { id: "custom.stacking", value: { mode: "none", group: "A" } },
+      { id: "color", value: { mode: "fixed", fixedColor: of.reference.color } },
+    ]);
+  }
+  return panel;
+}
+
+export interface Card extends About {
+  readonly targets: readonly Target[];
+  readonly steps?: Steps;
+  readonly max?: number;
+  /** What it shows when there is nothing to show. */
+  readonly none?: string;
+  /** The value now alone, without the line behind it. */
+  readonly still?: true;
+  /** The names of the series instead of nothing. */
+  readonly named?: true;
+}
+
+/** One value, large. */
+export function card(of: Card): stat.PanelBuilder {
+  const panel = bigValue(of)
+    .targets(queries(of.targets, of.still ? "instant" : "range"))
+    .graphMode(of.still ? common.BigValueGraphMode.None : common.BigValueGraphMode.Area)
+    .thresholds(steps(of.steps ?? []))
+    .colorScheme(new dashboard.FieldColorBuilder().mode(dashboard.FieldColorModeId.Thresholds));
+  if (of.named) {
+    panel.textMode(common.BigValueTextMode.ValueAndName);
+  }
+  return panel;
+}
+
+export interface Graded extends About {
+  readonly value: Expr;
+  readonly legend: string;
+  /** Whether more is better or worse. */
+  readonly best: "high" | "low";
+  /** What it is worse than when it is yellow, and when it is red. */
+  readonly yellow: Expr;
+  readonly red: Expr;
+  readonly max?: number;
+  readonly none?: string;
+}
+
+/**
+ * One value whose colour depends on another series, such as the threshold in force.
+ *
+ * Grafana's own thresholds are constants. So there is a query for each colour, of which one has an
+ * answer.
+ */
+export function graded(of: Graded): stat.PanelBuilder {
+  const { value, legend, best, yellow, red } = of;
+  if (value.labels.size > 0) {
+    throw new Error(`${of.title}: a graded card has one value`);
+  }
+  const worse = best === "high" ? "<" : ">";
+  const notWorse = best === "high" ? ">=" : "<=";
+  const targets = [
+    target(legend, binary(value, notWorse, yellow)),
+    target(legend, binary(binary(value, worse, yellow), notWorse, red)),
+    target(legend, binary(value, worse, red)),
+  ];
+  const panel = bigValue(of)
+    .targets(queries(targets, "instant"))
+    .graphMode(common.BigValueGraphMode.None);
+  [GREEN, YELLOW, RED].forEach((color, place) => {
+    panel.overrideByQuery(refId(place), [
+      { id: "color", value: { mode: "fixed", fixedColor: color } },
+    ]);
+  });
+  return panel;
+}
+
+function bigValue(of: About & { readonly max?: number; readonly none?: string }): stat.PanelBuilder {
+  const panel = new stat.PanelBuilder()
+    .title(of.title)
+    .description(of.description)
+    .datasource(DATASOURCE)
+    .unit(of.unit)
+    .min(0)
+    .span(of.width)
+    .height(CARD_HEIGHT)
+    .noValue(of.none ?? "none")
+    .reduceOptions(new common.ReduceDataOptionsBuilder().calcs(["lastNotNull"]).values(false))
+    .colorMode(common.BigValueColorMode.Background)
+    .textMode(common.BigValueTextMode.Value)
+    .justifyMode(common.BigValueJustifyMode.Auto);
+  if (of.decimals !== undefined) {
+    panel.decimals(of.decimals);
+  }
+  if (of.max !== undefined) {
+    panel.max(of.max);
+  }
+  return panel;
+}
+
+export interface Heat extends About {
+  /** Buckets per second, by `le`. */
+  readonly buckets: Expr;
+}
+
+/** How many took how long, over time; with exemplars, which open their trace. */
+export function heat(of: Heat): heatmap.PanelBuilder {
+  return new heatmap.PanelBuilder()
+    .title(of.title)
+    .description(of.description)
+    .datasource(DATASOURCE)
+    .unit(of.unit)
+    .span(of.width)
+    .height(CHART_HEIGHT)
+    .targets(
+      queries([{ expr: of.buckets, legend: "{{le}}", exemplars: true }], "heatmap"),
+    )
+    .calculate(false)
+    .color(
+      new heatmap.HeatmapColorOptionsBuilder()
+        .mode(heatmap.HeatmapColorMode.Scheme)
+        .scheme("Spectral")
+        .exponent(0.5)
+        .steps(64),
+    )
+    .yAxis(new heatmap.YAxisConfigBuilder().unit(of.unit).axisPlacement(common.AxisPlacement.Left))
+    .cellValues(new heatmap.CellValuesBuilder().unit("cps"))
+    .filterValues(new heatmap.FilterValueRangeBuilder().le(1e-9))
+    .rowsFrame(new heatmap.RowsHeatmapOptionsBuilder().layout(common.HeatmapCellLayout.Auto))
+    .showValue(common.VisibilityMode.Never)
+    .tooltip(
+      new heatmap.HeatmapTooltipBuilder()
+        .mode(common.TooltipDisplayMode.Single)
+        .yHistogram(true)
+        .showColorScale(true),
+    )
+    .exemplarsColor("rgba(255,0,255,0.7)")
+    .showLegend();
+}
+
+export interface Timeline extends About {
+  readonly targets: readonly Target[];
+  /** What each value means, from 0 on, and its colour. */
+  readonly states: readonly (readonly [string, string])[];
+}
+
+/** States over time. */
+export function timeline(of: Timeline): statetimeline.PanelBuilder {
+  const options: Record<string, dashboard.ValueMappingResult> = {};
+  of.states.forEach(([text, color], value) => {
+    options[String(value)] = { text, color, index: value };
+  });
+  return new statetimeline.PanelBuilder()
+    .title(of.title)
+    .description(of.description)
+    .datasource(DATASOURCE)
+    .unit(of.unit)
+    .span(of.width)
+    .height(CHART_HEIGHT)
+    .targets(queries(of.targets, "range"))
+    .mappings([{ type: dashboard.MappingType.ValueToText, options }] as dashboard.ValueMapping[])
+    .mergeValues(true)
+    .showValue(common.VisibilityMode.Auto)
+    .fillOpacity(70)
+    .rowHeight(0.8);
+}
+
+export const CHART_HEIGHT = 8;
+const CARD_HEIGHT = 4;

@@ -1,0 +1,149 @@
+// Recording rules and alerts, and how they become the files that Prometheus reads.
+
+import { stringify } from "yaml";
+import { binary, Expr, type Matching } from "../promql.js";
+import { runbookUrl } from "../runbooks.js";
+import { label, metric } from "../semconv.js";
+import { INSTANCE, JOB, TARGET } from "../server.js";
+import { SeriesOf } from "../series.js";
+
+/** Times as rules have them, all of them divided by a factor for who cannot wait for an hour. */
+export class Times {
+  constructor(private readonly shrink: number) {}
+
+  /** A duration as Prometheus writes it. */
+  text(seconds: number): string {
+    const ms = Math.round((seconds * 1_000) / this.shrink);
+    const unit = UNITS.find(([size]) => ms % size === 0) ?? UNITS[UNITS.length - 1]!;
+    return `${ms / unit[0]}${unit[1]}`;
+  }
+
+  /** Spanwire's series, with rates over that time. */
+  over(seconds: number): SeriesOf {
+    return new SeriesOf({ target: "" }, this.text(seconds), String((1.2 * seconds) / this.shrink));
+  }
+}
+
+const UNITS = [
+  [86_400_000, "d"],
+  [3_600_000, "h"],
+  [60_000, "m"],
+  [1_000, "s"],
+  [1, "ms"],
+] as const;
+
+export const MINUTE = 60;
+export const HOUR = 60 * MINUTE;
+export const DAY = 24 * HOUR;
+
+/** What is computed at each evaluation and kept. */
+export interface Recording {
+  readonly record: string;
+  readonly expr: Expr;
+}
+
+/** A recorded series; matchers by Prometheus' labels. */
+export function recorded(
+  { record, expr }: Recording,
+  matchers: Readonly<Record<string, string>> = {},
+): Expr {
+  expr.need(Object.keys(matchers));
+  const all = Object.entries(matchers).map(([name, matcher]) => `${name}${matcher}`);
+  return new Expr(all.length > 0 ? `${record}{${all.join(", ")}}` : record, expr.labels);
+}
+
+/** A function of a series over time, such as `max_over_time`. */
+export function overTime(name: string, series: Expr, window: string, ago?: string): Expr {
+  const offset = ago === undefined ? "" : ` offset ${ago}`;
+  return new Expr(`${name}(${series.text}[${window}]${offset})`, series.labels);
+}
+
+/** Critical: users notice, now. Warning: somebody should look, today. */
+export type Severity = "critical" | "warning";
+
+export interface Alert {
+  readonly alert: string;
+  readonly expr: Expr;
+  /** How long it must hold, in seconds. */
+  readonly forS?: number;
+  readonly severity: Severity;
+  readonly labels?: Readonly<Record<string, string>>;
+  readonly summary: string;
+  /** `{{ $labels.x }}` and `{{ $value }}` are filled in. */
+  readonly description: string;
+}
+
+export interface Group {
+  readonly name: string;
+  /** What the file's head says. */
+  readonly about: string;
+  readonly recordings: readonly Recording[];
+  readonly alerts: readonly Alert[];
+}
+
+export function ruleFile(group: Group, times: Times): string {
+  const rules = [
+    ...group.recordings.map(({ record, expr }) => ({ record, expr: expr.text })),
+    ...group.alerts.map((alert) => alertRule(alert, times)),
+  ];
+  const file = { groups: [{ name: `spanwire-${group.name}`, rules }] };
+  const head = [group.about, "Built from grafana/src/rules by `npm --prefix grafana run build`."];
+  const comment = head.map((line) => `# ${line}\n`).join("");
+  return `${comment}\n${stringify(file, { lineWidth: 0 })}`;
+}
+
+function alertRule(of: Alert, times: Times): object {
+  const labels = { severity: of.severity, ...of.labels };
+  const texts = [of.summary, of.description, ...Object.values(labels)];
+  for (const text of texts) {
+    of.expr.need([...text.matchAll(/\$labels\.(\w+)/g)].map(([, name]) => name ?? ""));
+  }
+  return {
+    alert: of.alert,
+    expr: of.expr.text,
+    ...(of.forS === undefined ? {} : { for: times.text(of.forS) }),
+    labels,
+    annotations: {
+      summary: of.summary,
+      description: of.description,
+      runbook_url: runbookUrl(of.alert),
+    },
+  };
+}
+
+/** A threshold in force, which is a gauge of each instance. */
+export interface Threshold {
+  readonly gauge: string;
+  /** A template's function that makes it readable. */
+  readonly format: "humanizePercentage" | "humanizeDuration";
+}
+
+export const ERROR_RATE: Threshold = {
+  gauge: "spanwire.error_rate.threshold",
+  format: "humanizePercentage",
+};
+export const SLOW_MESSAGE: Threshold = {
+  gauge: "spanwire.ipc.slow.threshold",
+  format: "humanizeDuration",
+};
+
+/** Where a series is above the threshold that its instance has. */
+export function aboveThreshold(left: Expr, { gauge }: Threshold): Expr {
+  const matching: Matching = { on: TARGET, groupLeft: [] };
+  return binary(left, ">", ANY.gauge(gauge), matching);
+}
+
+/** The threshold in force as a label's text. */
+export function thresholdLabel({ gauge, format }: Threshold): string {
+  const selector = `${metric(gauge).prometheus}{${JOB}=%q, ${INSTANCE}=%q}`;
+  const query = `printf ${JSON.stringify(selector)} $labels.${JOB} $labels.${INSTANCE} | query`;
+  return `{{ with ${query} }}{{ . | first | value | ${format} }}{{ end }}`;
+}
+
+/** Series without a time: gauges. */
+export const ANY = new SeriesOf({ target: "" }, "5m");
+
+/** The labels as they appear in a text. */
+export const WEBVIEW = label("webview.name");
+export const AT = `{{ $labels.${INSTANCE} }}`;
+export const IN_WEBVIEW = `webview {{ $labels.${WEBVIEW} }} of ${AT}`;

@@ -1,0 +1,175 @@
+// Spanwire's series as expressions: selectors whose metric and labels are checked, and what every
+// dashboard and rule does with them.
+
+import { above, aggregate, and, binary, Expr, or, quantile, scalar, sum } from "./promql.js";
+import { label, metric, METRICS, prometheusLabel, type Metric } from "./semconv.js";
+import { INSTANCE, JOB, SERVER_METRICS, TARGET } from "./server.js";
+
+/** Matchers by attribute, as `=~"a|b"`. */
+export type Where = Readonly<Record<string, string>>;
+
+export const is = (value: string): string => `="${value}"`;
+export const isNot = (value: string): string => `!="${value}"`;
+export const oneOf = (...values: readonly string[]): string => `=~"${values.join("|")}"`;
+export const noneOf = (...values: readonly string[]): string => `!~"${values.join("|")}"`;
+
+/** Which part of a histogram. */
+export type Part = "_bucket" | "_sum" | "_count";
+
+/** What a dashboard's variables, or nothing in a rule, narrow every selector to. */
+export interface Narrowing {
+  /** Matchers of the target's labels. */
+  readonly target: string;
+  /** The matcher of `webview.name` on metrics that have it. */
+  readonly webview?: string;
+}
+
+/** A gauge that every app with telemetry has from its start, whatever the route. */
+const PRESENCE = "spanwire.error_rate.threshold";
+
+export class SeriesOf {
+  constructor(
+    private readonly narrowing: Narrowing,
+    /** The range of rates: `$__rate_interval` or a duration. */
+    readonly window: string,
+    /** A little more than it in seconds, where that can be said. */
+    private readonly youngS?: string,
+  ) {}
+
+  /** The same with another range. */
+  over(window: string, youngS?: string): SeriesOf {
+    return new SeriesOf(this.narrowing, window, youngS);
+  }
+
+  gauge(name: string, where: Where = {}): Expr {
+    return this.select(need(metric(name), "gauge"), where);
+  }
+
+  /** A counter's, or a histogram's part's, increase per second. */
+  rate(name: string, where: Where = {}, part?: Part): Expr {
+    return this.ranged("rate", name, where, part);
+  }
+
+  increase(name: string, where: Where = {}, part?: Part): Expr {
+    return this.ranged("increase", name, where, part);
+  }
+
+  /**
+   * The increase, with the first of a series in it.
+   *
+   * A series of failures does not exist before the first one, and `increase` needs two values: it
+   * would show 0 for a single failure. So the value itself is taken as long as the series was not
+   * there a window ago, where the app was: otherwise Prometheus is what is new, and the value may
+   * be old.
+   */
+  grown(name: string, where: Where = {}, part?: Part): Expr {
+    const now = this.counter(name, where, part);
+    const before = offset(this.counter(name, where, part), this.window);
+    const present = offset(this.gauge(PRESENCE), this.window);
+    return or(
+      and(binary(now, "unless", before), this.watched(present), TARGET),
+      this.increase(name, where, part),
+    );
+  }
+
+  /** Where the app was there a window ago, or all that it counted is of this window. */
+  private watched(present: Expr): Expr {
+    if (this.youngS === undefined) {
+      return present;
+    }
+    // More than the window, since the app's first scrape comes some time after its start.
+    return or(present, binary(this.gauge("process.uptime"), "<", scalar(this.youngS)));
+  }
+
+  /** The mean of a histogram. */
+  mean(name: string, by: readonly string[], where: Where = {}): Expr {
+    const all = sum(this.rate(name, where, "_sum"), ...by);
+    return binary(all, "/", above(sum(this.rate(name, where, "_count"), ...by), 0));
+  }
+
+  /** A quantile of a histogram, for each set of the labels. */
+  quantile(share: number, name: string, by: readonly string[] = [], where: Where = {}): Expr {
+    return quantile(share, this.buckets(name, by, where));
+  }
+
+  /** A histogram's buckets per second. */
+  buckets(name: string, by: readonly string[] = [], where: Where = {}): Expr {
+    return sum(this.rate(name, where, "_bucket"), ...by, "le");
+  }
+
+  /** A gauge that has the same value on every instance: the smallest that is in force. */
+  threshold(name: string): Expr {
+    return aggregate("min", [], this.gauge(name));
+  }
+
+  /** A series that Prometheus itself writes. */
+  server(name: string, matchers = ""): Expr {
+    const labels = SERVER_METRICS.get(name);
+    if (!labels) {
+      throw new Error(`${name} is not in server.ts`);
+    }
+    const all = [this.narrowing.target, matchers].filter(Boolean).join(", ");
+    return new Expr(all ? `${name}{${all}}` : name, new Set([...TARGET, ...labels]));
+  }
+
+  /** Every series of Spanwire's, whatever it measures. */
+  everything(): Expr {
+    const spaces = [...new Set(METRICS.map(({ name }) => name.split(".")[0]))].sort();
+    const all = [`__name__=~"(${spaces.join("|")})_.+"`, this.narrowing.target];
+    return new Expr(`{${all.filter(Boolean).join(", ")}}`, new Set(TARGET));
+  }
+
+  private counter(name: string, where: Where, part?: Part): Expr {
+    return this.select(need(metric(name), part ? "histogram" : "counter"), where, part);
+  }
+
+  private ranged(how: string, name: string, where: Where, part?: Part): Expr {
+    const counter = this.counter(name, where, part);
+    return new Expr(`${how}(${counter.text}[${this.window}])`, counter.labels);
+  }
+
+  private select(of: Metric, where: Where, part?: Part): Expr {
+    const { target, webview } = this.narrowing;
+    const matchers = target ? [target] : [];
+    if (webview && of.attributes.includes(WEBVIEW) && !(WEBVIEW in where)) {
+      matchers.push(`${label(WEBVIEW)}${webview}`);
+    }
+    for (const [attribute, matcher] of Object.entries(where)) {
+      if (attribute === "le" && part === "_bucket") {
+        matchers.push(`le${matcher}`);
+        continue;
+      }
+      if (!of.attributes.includes(attribute)) {
+        throw new Error(`${of.name} has no attribute ${attribute}`);
+      }
+      matchers.push(`${label(attribute)}${matcher}`);
+    }
+    const labels = new Set([JOB, INSTANCE, ...of.attributes.map(prometheusLabel)]);
+    if (part === "_bucket") {
+      labels.add("le");
+    }
+    const name = `${of.prometheus}${part ?? ""}`;
+    return new Expr(matchers.length > 0 ? `${name}{${matchers.join(", ")}}` : name, labels);
+  }
+}
+
+/** A bucket's bound as its label has it, which must be one of the histogram's. */
+export function bucket(name: string, bound: number): string {
+  if (!metric(name).bounds.includes(bound)) {
+    throw new Error(`${name} has no bucket up to ${bound}`);
+  }
+  return is(String(bound));
+}
+
+export function offset(expr: Expr, by: string): Expr {
+  return new Expr(`${expr.text} offset ${by}`, expr.labels);
+}
+
+function need(found: Metric, instrument: Metric["instrument"]): Metric {
+  if (found.instrument !== instrument) {
+    throw new Error(`${found.name} is a ${found.instrument}, not a ${instrument}`);
+  }
+  return found;
+}
+
+const WEBVIEW = "webview.name";

@@ -1,0 +1,71 @@
+// Tables: one row for each set of labels, one column for each query.
+
+import * as common from "@grafana/grafana-foundation-sdk/common";
+import * as dashboard from "@grafana/grafana-foundation-sdk/dashboard";
+import * as table from "@grafana/grafana-foundation-sdk/table";
+import type { About } from "./panels.js";
+import type { Expr } from "./promql.js";
+import { DATASOURCE, queries, refId } from "./targets.js";
+
+export interface Column {
+  readonly name: string;
+  readonly unit: string;
+  readonly expr: Expr;
+  readonly decimals?: number;
+}
+
+export interface Table extends About {
+  /** The labels that make a row, as Prometheus has them, with their titles. */
+  readonly rows: Readonly<Record<string, string>>;
+  readonly columns: readonly Column[];
+  /** The column that it is sorted by, largest first. */
+  readonly sortBy: string;
+  readonly height?: number;
+}
+
+export function rows(of: Table): table.PanelBuilder {
+  const labels = Object.keys(of.rows);
+  for (const { expr } of of.columns) {
+    expr.need(labels);
+  }
+  const hidden: Record<string, boolean> = { Time: true };
+  // With several queries the answers are joined by their labels, and values are called by query.
+  const valueName = (place: number): string =>
+    of.columns.length > 1 ? `Value #${refId(place)}` : "Value";
+  const names: Record<string, string> = { ...of.rows };
+  const order: Record<string, number> = {};
+  [...labels, ...of.columns.map((_, place) => valueName(place))].forEach((name, place) => {
+    order[name] = place;
+  });
+  of.columns.forEach(({ name }, place) => {
+    names[valueName(place)] = name;
+  });
+  const panel = new table.PanelBuilder()
+    .title(of.title)
+    .description(of.description)
+    .datasource(DATASOURCE)
+    .unit(of.unit)
+    .span(of.width)
+    .height(of.height ?? 10)
+    .targets(
+      queries(
+        of.columns.map(({ name, expr }) => ({ legend: name, expr })),
+        "table",
+      ),
+    )
+    .transformations([
+      { id: "merge", options: {} },
+      { id: "organize", options: { excludeByName: hidden, indexByName: order, renameByName: names } },
+    ])
+    .sortBy([new common.TableSortByFieldStateBuilder().displayName(of.sortBy).desc(true)])
+    .filterable(true)
+    .noValue("–")
+    .colorScheme(new dashboard.FieldColorBuilder().mode(dashboard.FieldColorModeId.Thresholds));
+  for (const { name, unit, decimals } of of.columns) {
+    panel.overrideByName(name, [
+      { id: "unit", value: unit },
+      ...(decimals === undefined ? [] : [{ id: "decimals", value: decimals }]),
+    ]);
+  }
+  return panel;
+}

@@ -1,0 +1,143 @@
+// Every expression of every panel: its names exist, Prometheus understands it, and it answers.
+
+import assert from "node:assert/strict";
+import test from "node:test";
+import { read } from "../src/files.js";
+import { METRICS, prometheusLabel } from "../src/semconv.js";
+import { TARGET } from "../src/server.js";
+import { alerts, dashboards, panelsOf, rules, type Panel } from "./committed.js";
+import { checkNames, instruments, known, type Named } from "./names.js";
+import { filledIn, readExpr } from "./promql.js";
+import { promtool } from "./promtool.js";
+import { everything } from "./series.js";
+
+const ofPanels: readonly Named[] = dashboards.flatMap((dashboard) =>
+  panelsOf(dashboard).flatMap((panel) =>
+    (panel.targets ?? []).map(({ refId, expr }) => ({
+      where: `${dashboard.title}, ${panel.title}, ${refId}`,
+      expr,
+    })),
+  ),
+);
+const others: readonly Named[] = dashboards.flatMap((dashboard) => [
+  ...dashboard.annotations.list.flatMap(({ expr }) =>
+    expr ? [{ where: `${dashboard.title}, annotation`, expr }] : [],
+  ),
+  ...dashboard.templating.list.flatMap(({ name, type, query }) => {
+    const [, expr = "", label = ""] = /^label_values\((.*), (\w+)\)$/.exec(query) ?? [];
+    return type === "query"
+      ? [{ where: `${dashboard.title}, $${name}`, expr: `count by (${label}) (${expr})` }]
+      : [];
+  }),
+]);
+const ofRules: readonly Named[] = rules.map(({ record, alert, expr }) => ({
+  where: record ?? alert ?? "",
+  expr,
+}));
+test("every metric and label of every panel, variable and rule exists", () => {
+  assert.ok(ofPanels.length > 100);
+  [...ofPanels, ...others, ...ofRules].forEach(checkNames);
+});
+
+test("every panel keeps to the job, the instance and the webview that are chosen", () => {
+  for (const { where, expr } of ofPanels) {
+    for (const { metric, matchers } of readExpr(expr).selectors) {
+      const matchersOf = (label: string): string[] =>
+        matchers.filter((matcher) => matcher.label === label).map(({ value }) => value);
+      assert.deepEqual(matchersOf("job"), ["$job"], where);
+      assert.deepEqual(matchersOf("instance"), ["$instance"], where);
+      if (known.get(metric)?.has("webview_name")) {
+        assert.equal(matchersOf("webview_name").length, 1, where);
+      }
+    }
+  }
+});
+
+test("counters are read as increases, but for the first value of a new series", () => {
+  for (const { where, expr } of [...ofPanels, ...ofRules]) {
+    // Their only use as they are is in `x unless x offset …`.
+    const rest = expr
+      .replaceAll(/\s+/g, " ")
+      .replaceAll(/(rate|increase)\((\w+(\{[^}]*\})?)\[[^\]]*\]\)/g, "")
+      .replaceAll(/(\w+(?:\{[^}]*\})?) unless \1 offset \S+/g, "");
+    for (const { metric } of readExpr(rest).selectors) {
+      const instrument = instruments.get(metric);
+      assert.ok(instrument === undefined || instrument === "gauge", `${where}: ${metric} as it is`);
+    }
+  }
+});
+
+test("rates of panels are over $__rate_interval", () => {
+  for (const { where, expr } of ofPanels) {
+    for (const [, range] of expr.matchAll(/rate\([^[]*\[([^\]]*)\]/g)) {
+      assert.equal(range, "$__rate_interval", where);
+    }
+  }
+});
+
+test("values of closed sets are in docs/telemetry.md", () => {
+  const rows = new Map(
+    read("docs/telemetry.md")
+      .split("\n")
+      .flatMap((line) => {
+        const [, name, values] = /^\| `([\w.]+)` \| [^|]* \| (.*) \|$/.exec(line) ?? [];
+        return name && values ? [[prometheusLabel(name), values] as const] : [];
+      }),
+  );
+  for (const { where, expr } of [...ofPanels, ...ofRules]) {
+    for (const { matchers } of readExpr(expr).selectors) {
+      for (const { label, value } of matchers) {
+        if (!["ipc_direction", "outcome", "state"].includes(label)) {
+          continue;
+        }
+        for (const each of value.split("|")) {
+          const isKnown = rows.get(label)?.includes(`\`${each}\``);
+          assert.ok(isKnown, `${where}: ${label} is never ${each}`);
+        }
+      }
+    }
+  }
+});
+
+test("Prometheus understands every expression", () => {
+  const all = [...ofPanels, ...others];
+  const wrapped = all.map(({ expr }, place) => ({ record: `check:n${place}`, expr: filledIn(expr) }));
+  const complaint = promtool(["check", "rules"], { groups: [{ name: "check", rules: wrapped }] });
+  assert.equal(complaint, undefined);
+});
+
+/** What must answer: of a card whose colour is chosen by queries, one of them. */
+function answers(panel: Panel): string[] {
+  const targets = panel.targets ?? [];
+  const isGraded = targets.length === 3 && new Set(targets.map((of) => of.legendFormat)).size === 1;
+  const exprs = targets.map(({ expr }) => `(${filledIn(expr)})`);
+  return panel.type === "stat" && isGraded ? [exprs.join(" or ")] : exprs;
+}
+
+test("every panel shows something when its series are there", () => {
+  const tests = dashboards.flatMap((dashboard) =>
+    panelsOf(dashboard).flatMap((panel) =>
+      answers(panel).map((expr) => ({
+        expr: `count(${expr}) > bool 0`,
+        eval_time: "20m",
+        exp_samples: [{ labels: "{}", value: 1 }],
+      })),
+    ),
+  );
+  const complaint = promtool(["test", "rules"], {
+    evaluation_interval: "1m",
+    tests: [{ interval: "15s", input_series: everything, promql_expr_test: tests }],
+  });
+  assert.equal(complaint, undefined);
+});
+
+test("texts of alerts name only labels that the alert can have", () => {
+  for (const { alert, labels, annotations } of alerts) {
+    for (const text of [...Object.values(labels ?? {}), ...Object.values(annotations ?? {})]) {
+      for (const [, label = ""] of text.matchAll(/\$labels\.(\w+)/g)) {
+        const isOurs = METRICS.some((metric) => metric.attributes.map(prometheusLabel).includes(label));
+        assert.ok(isOurs || TARGET.includes(label) || label === "role", `${alert}: ${label}`);
+      }
+    }
+  }
+});
