@@ -7,9 +7,8 @@ use std::sync::LazyLock;
 
 use opentelemetry::Context;
 use opentelemetry::trace::{SpanContext, TraceContextExt};
+use tracing::Metadata;
 use tracing::subscriber::Interest;
-use tracing::{Metadata, Subscriber};
-use tracing_subscriber::Layer;
 use tracing_subscriber::layer::{self, Filter};
 
 /// The mark. Private, so that nobody else sets or takes it.
@@ -28,17 +27,17 @@ pub(crate) fn is_marked(context: &Context) -> bool {
     context.get::<Untraced>().is_some()
 }
 
-/// Lets no span through where none is wanted: as a filter, the layer behind it does no work for
-/// spans that nobody would export; as a layer, nobody does.
+/// Lets no span through where none is wanted, so that the layer behind it does no work for spans
+/// that nobody would export.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Traced;
 
 impl Traced {
-    fn wants(metadata: &Metadata<'_>) -> bool {
+    pub(crate) fn wants(metadata: &Metadata<'_>) -> bool {
         !metadata.is_span() || !Context::map_current(is_marked)
     }
 
-    fn interest(metadata: &Metadata<'_>) -> Interest {
+    pub(crate) fn interest(metadata: &Metadata<'_>) -> Interest {
         if metadata.is_span() {
             Interest::sometimes()
         } else {
@@ -53,16 +52,6 @@ impl<S> Filter<S> for Traced {
     }
 
     fn callsite_enabled(&self, metadata: &'static Metadata<'static>) -> Interest {
-        Self::interest(metadata)
-    }
-}
-
-impl<S: Subscriber> Layer<S> for Traced {
-    fn enabled(&self, metadata: &Metadata<'_>, _: layer::Context<'_, S>) -> bool {
-        Self::wants(metadata)
-    }
-
-    fn register_callsite(&self, metadata: &'static Metadata<'static>) -> Interest {
         Self::interest(metadata)
     }
 }

@@ -101,6 +101,24 @@ fn everything_is_put_in_place() {
     });
 }
 
+#[test]
+fn levels_that_nobody_wants_stay_off_at_their_call_sites() {
+    alone(
+        "levels_that_nobody_wants_stay_off_at_their_call_sites",
+        &[],
+        || {
+            let receiver = Receiver::start();
+            let telemetry = builder()
+                .otlp_endpoint(receiver.url())
+                .strict()
+                .install()
+                .unwrap();
+            assert_eq!(LevelFilter::current(), LevelFilter::INFO);
+            drop(telemetry);
+        },
+    );
+}
+
 fn span_id(receiver: &Receiver, name: &str) -> Vec<u8> {
     let spans = receiver.spans();
     let span = spans.iter().find(|span| span.name == name).unwrap();

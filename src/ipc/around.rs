@@ -20,7 +20,7 @@ impl Around {
     /// What goes on here.
     pub(super) fn here() -> Self {
         Context::map_current(|context| {
-            if untraced::is_marked(context) {
+            if untraced::is_marked(context) || context.is_telemetry_suppressed() {
                 Self::Untraced(context.clone())
             } else if context.has_active_span() {
                 Self::Within(context.clone())

@@ -24,6 +24,7 @@ pub(super) struct Background {
     /// Of the message's payload, which its handlers hold.
     bytes: usize,
     started: Stamp,
+    span: Span,
     /// What the reply's span is made in.
     around: Around,
     ended: bool,
@@ -36,6 +37,7 @@ impl Background {
         caller: Caller,
         bytes: usize,
         started: Stamp,
+        span: Span,
         around: Around,
     ) -> Self {
         // Relaxed: the counts order nothing.
@@ -47,22 +49,21 @@ impl Background {
             caller,
             bytes,
             started,
+            span,
             around,
             ended: false,
         }
     }
 
     /// Hands the listeners to the runtime. Called inside the message's span.
-    pub(super) fn spawn(mut self, running: BoxFuture<'static, Verdict>, span: &Span) {
+    pub(super) fn spawn(mut self, running: BoxFuture<'static, Verdict>) {
         let Some(runtime) = self.inner.config.runtime.clone() else {
             unreachable!("on_async refuses without a runtime")
         };
         if self.inner.is_background_full() {
             self.ended = true;
             let verdict = Verdict::over_credit();
-            return self
-                .inner
-                .finish(&self.series, self.caller, verdict, None, &self.around);
+            return self.conclude(verdict, None);
         }
         let (abort, registration) = AbortHandle::new_pair();
         if let Some(call) = self.caller.call {
@@ -73,24 +74,21 @@ impl Background {
             if let Err(error) = opened {
                 // Another call with this id is open: this one is not answered, or two would be.
                 self.ended = true;
-                ended(&self.series, Err(error), None);
+                ended(&self.series, Err(error), None, &self.span);
                 self.inner.call_unanswered(self.caller, error);
                 self.inner.refund(self.caller);
                 return;
             }
         }
-        let running_in = span.clone();
+        let span = self.span.clone();
         let background = async move {
             if let Some(thread) = self.inner.main_thread.this() {
-                running_in.record(semconv::THREAD, thread.as_str());
+                self.span.record(semconv::THREAD, thread.as_str());
             }
             let verdict = running.await;
             self.finish(verdict);
         };
-        runtime.spawn(Abortable::new(
-            background.instrument(span.clone()),
-            registration,
-        ));
+        runtime.spawn(Abortable::new(background.instrument(span), registration));
     }
 
     fn finish(mut self, verdict: Verdict) {
@@ -101,12 +99,16 @@ impl Background {
         self.ended = true;
         let took = self.took();
         if self.still_awaited() {
-            self.inner
-                .finish(&self.series, self.caller, verdict, Some(took), &self.around);
+            self.conclude(verdict, Some(took));
         } else {
-            ended(&self.series, verdict.end, Some(took));
+            ended(&self.series, verdict.end, Some(took), &self.span);
             self.inner.refund(self.caller);
         }
+    }
+
+    fn conclude(&self, verdict: Verdict, took: Option<Duration>) {
+        let (inner, series) = (&self.inner, &self.series);
+        inner.finish(series, self.caller, verdict, took, &self.span, &self.around);
     }
 
     /// Takes the call off the books; false when its page withdrew it or is gone.

@@ -298,7 +298,7 @@ impl Ipc {
             } else {
                 Verdict::invalid_name()
             };
-            return inner.finish(series, caller, verdict, None, &around);
+            return inner.finish(series, caller, verdict, None, &span, &around);
         };
         let call = Call {
             event: Cow::Borrowed(&event.name),
@@ -313,7 +313,7 @@ impl Ipc {
         }
         match running {
             Running::Done(verdict) => {
-                inner.finish(series, caller, verdict, Some(took), &around);
+                inner.finish(series, caller, verdict, Some(took), &span, &around);
             }
             Running::Pending(running) => {
                 let series = Arc::clone(series);
@@ -321,8 +321,16 @@ impl Ipc {
                     Around::Untraced(context) => running.with_context(context.clone()).boxed(),
                     Around::Nothing | Around::Within(_) => running,
                 };
-                Background::new(inner, series, caller, stamps.size, started, around)
-                    .spawn(running, &span);
+                Background::new(
+                    inner,
+                    series,
+                    caller,
+                    stamps.size,
+                    started,
+                    span.clone(),
+                    around,
+                )
+                .spawn(running);
             }
         }
     }
@@ -529,6 +537,7 @@ impl Inner {
         caller: Caller,
         verdict: Verdict,
         took: Option<Duration>,
+        span: &Span,
         around: &Around,
     ) {
         let verdict = if verdict.reply_size() > self.config.limits.outbound_bytes_max {
@@ -537,7 +546,7 @@ impl Inner {
             verdict
         };
         let verdict = self.within_budget(caller, verdict);
-        ended(series, verdict.end, took);
+        ended(series, verdict.end, took, span);
         match caller.call {
             Some(call) => self.reply(caller, call, series, verdict.answer, around),
             None => self.refund(caller),
@@ -591,11 +600,12 @@ impl Inner {
     }
 }
 
-/// Counts the end of a message from the page, and marks the span that is open for it.
-pub(super) fn ended(series: &EventSeries, end: End, took: Option<Duration>) {
+/// Counts the end of a message from the page, and marks its span.
+///
+/// Not the span that is current: a message without one may be handled within another's.
+pub(super) fn ended(series: &EventSeries, end: End, took: Option<Duration>, span: &Span) {
     series.handled(end, took);
     if let Err(error) = end {
-        let span = Span::current();
         span.record(semconv::ERROR_TYPE, error.as_str());
         span.record("otel.status_code", "ERROR");
     }

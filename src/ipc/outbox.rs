@@ -141,6 +141,8 @@ pub(super) struct Ended {
     pub(super) ran: Option<Ran>,
     /// The span of the page's call, when this was its reply.
     pub(super) call: Option<Box<LiveSpan>>,
+    /// It was the reply to a call that the page had withdrawn.
+    pub(super) is_ignored: bool,
 }
 
 /// A message that never left, as it ended.
@@ -152,6 +154,7 @@ pub(super) fn died(message: Outbound, end: End) -> Ended {
         journey: Journey::default(),
         ran: None,
         call: None,
+        is_ignored: false,
     }
 }
 

@@ -288,7 +288,13 @@ impl Page {
         if generation != self.generation {
             return None;
         }
-        self.calls.remove(&id)
+        let abort = self.calls.remove(&id);
+        if abort.is_none() && id <= self.last_id {
+            // Each such call has a credit until its reply ends, so there are no more of them.
+            self.trace
+                .call_withdrawn(id, self.limits.unanswered_max as usize);
+        }
+        abort
     }
 
     /// Keeps room for a reply; false when it has to become a refusal of the size `instead`.
@@ -386,6 +392,7 @@ impl Page {
             } = ended.message.body
             {
                 ended.call = self.trace.call_ended(call);
+                ended.is_ignored = self.trace.was_withdrawn(call);
                 due |= self.refund(self.generation);
             }
         }

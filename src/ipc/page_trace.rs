@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::live_span::{LiveSpan, Place};
 use super::message::{Ack, PageTime};
-use super::outbox::{Body, Credit, Ended, Ran};
+use super::outbox::{Body, Ended, Ran};
 use super::page_clock::PageClock;
 use crate::clock::Stamp;
 use crate::semconv::ErrorType;
@@ -32,6 +32,8 @@ pub(super) struct PageTrace {
     last_span: Option<u64>,
     /// The page's calls by their ids: no more than the window, since each ends with its reply.
     calls: Ids<Box<LiveSpan>>,
+    /// Those of them that the page withdrew while their reply was on its way.
+    withdrawn: Ids<()>,
 }
 
 #[derive(Debug)]
@@ -106,6 +108,18 @@ impl PageTrace {
         self.calls.remove(&call)
     }
 
+    /// The page withdrew a call that is not in the background. What is beyond `max` was never open.
+    pub(super) fn call_withdrawn(&mut self, call: u64, max: usize) {
+        if self.withdrawn.len() < max {
+            self.withdrawn.insert(call, ());
+        }
+    }
+
+    /// Whether the page withdrew the call, whose reply ended.
+    pub(super) fn was_withdrawn(&mut self, call: u64) -> bool {
+        self.withdrawn.remove(&call).is_some()
+    }
+
     /// Everything that is open, when the page is gone.
     pub(super) fn into_open(self) -> impl Iterator<Item = Box<LiveSpan>> {
         let spans = self.spans.into_values().filter_map(|span| match span {
@@ -155,15 +169,7 @@ impl PageTrace {
                 Body::Event { .. } | Body::Eval { .. } => end,
             };
             // A page that withdrew the call did nothing with the reply.
-            let ignored = ended.call.is_none()
-                && matches!(
-                    ended.message.body,
-                    Body::Reply {
-                        credit: Credit::Spent,
-                        ..
-                    }
-                );
-            if ended.end.is_ok() && !ignored && !is_raw(ended) {
+            if ended.end.is_ok() && !ended.is_ignored && !is_raw(ended) {
                 let begin = begin.max(sent).min(now);
                 let end = end.max(begin).min(now);
                 ended.ran = Some(Ran { begin, end });

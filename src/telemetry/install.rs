@@ -12,7 +12,6 @@ use super::running::Telemetry;
 use super::voice;
 use super::warning::{TelemetryError, Warning};
 use crate::instruments;
-use crate::untraced::Traced;
 
 pub(crate) fn install(builder: TelemetryBuilder) -> Result<Telemetry, TelemetryError> {
     let plan = Plan::new(builder)?;
@@ -44,7 +43,7 @@ fn put_in_place(parts: &Parts, strictness: Strictness) -> Vec<Warning> {
     }
     if parts.has_layer() {
         // Nobody but us looks at spans, so where none is wanted there need be none.
-        let subscriber = Registry::default().with(parts.layer()).with(Traced);
+        let subscriber = Registry::default().with(parts.layer()).with(parts.ours());
         if tracing::subscriber::set_global_default(subscriber).is_err() {
             taken.push(Warning::SubscriberTaken);
             if strictness == Strictness::Strict {

@@ -7,8 +7,11 @@ use tracing::level_filters::LevelFilter;
 use tracing::subscriber::Interest;
 use tracing::{Metadata, Subscriber};
 use tracing_opentelemetry::OpenTelemetryLayer;
+use tracing_subscriber::Layer;
 use tracing_subscriber::layer::{Context, Filter};
 use tracing_subscriber::registry::LookupSpan;
+
+use crate::untraced::Traced;
 
 /// Turns spans into OpenTelemetry spans.
 ///
@@ -86,6 +89,41 @@ impl<S> Filter<S> for Events {
         } else {
             Interest::never()
         }
+    }
+}
+
+/// In front of a subscriber that has our layers alone: what none of them wants is nobody's.
+///
+/// Filters of single layers cannot say so. Behind a layer that takes everything, `tracing` would ask
+/// again each time at every call site that they turned down, those of `trace!` in others' hot loops
+/// included.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Ours {
+    pub(crate) wanted: Wanted,
+    pub(crate) has_spans: bool,
+}
+
+impl Ours {
+    fn wants(self, metadata: &Metadata<'_>) -> bool {
+        self.wanted.wants(metadata) && (self.has_spans || !metadata.is_span())
+    }
+}
+
+impl<S: Subscriber> Layer<S> for Ours {
+    fn enabled(&self, metadata: &Metadata<'_>, _: Context<'_, S>) -> bool {
+        self.wants(metadata) && Traced::wants(metadata)
+    }
+
+    fn register_callsite(&self, metadata: &'static Metadata<'static>) -> Interest {
+        if self.wants(metadata) {
+            Traced::interest(metadata)
+        } else {
+            Interest::never()
+        }
+    }
+
+    fn max_level_hint(&self) -> Option<LevelFilter> {
+        Some(self.wanted.0)
     }
 }
 

@@ -18,7 +18,7 @@ use tracing_subscriber::filter::FilterExt;
 use tracing_subscriber::layer::Identity;
 use tracing_subscriber::registry::LookupSpan;
 
-use super::layer::{Events, Wanted, log_layer, span_layer};
+use super::layer::{Events, Ours, Wanted, log_layer, span_layer};
 use super::settings::Propagator;
 use crate::untraced::Traced;
 use crate::{instruments, semconv, timer};
@@ -89,6 +89,14 @@ impl Parts {
         global::set_text_map_propagator(propagator(&self.propagators));
         timer::set_slow_threshold(self.slow_threshold);
         instruments::installed();
+    }
+
+    /// What goes in front of the layer where there is no other.
+    pub(crate) fn ours(&self) -> Ours {
+        Ours {
+            wanted: Wanted(self.level),
+            has_spans: self.tracer_provider.is_some(),
+        }
     }
 
     pub(crate) fn has_layer(&self) -> bool {

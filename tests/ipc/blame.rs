@@ -273,6 +273,30 @@ fn the_pages_work_and_the_way_to_it_are_recorded() {
 }
 
 #[test]
+fn the_pages_work_on_a_reply_is_recorded_whether_or_not_its_call_has_a_span() {
+    let unsampled = Capture::with_sampler(opentelemetry_sdk::trace::Sampler::AlwaysOff);
+    for (capture, ipc) in [
+        (Capture::new(), Ipc::builder("main")),
+        (unsampled.clone(), builder(&unsampled)),
+    ] {
+        capture.run(|| {
+            let ipc = ipc.build();
+            ipc.on("save", |_: &Call| ()).unwrap();
+            let mut page = StampedPage::load(&capture, &ipc);
+            page.call(&ipc, "save", None);
+            page.pump(&ipc);
+            // What the page gave up it does not work on.
+            let id = page.call(&ipc, "save", None);
+            page.send(&ipc, &[json!({"kind": "cancel", "id": id})]);
+            page.pump(&ipc);
+        });
+        let save = [("ipc.event", "save")];
+        let (count, sum) = capture.histogram("spanwire.ipc.process.duration", &save);
+        assert_eq!((count, (sum * 1e6).round()), (1, 3_000.0));
+    }
+}
+
+#[test]
 fn what_is_not_known_of_the_way_to_the_page_is_not_recorded() {
     let capture = Capture::new();
     capture.run(|| {

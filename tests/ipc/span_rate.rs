@@ -1,7 +1,7 @@
 //! A flood of events gets spans up to a rate, and everything else as ever.
 
 use serde_json::json;
-use spanwire::ipc::{Call, Ipc, IpcBuilder, Limits};
+use spanwire::ipc::{Call, Ipc, IpcBuilder, IpcMessage, Limits};
 use spanwire::testing::Capture;
 
 use crate::model_page::ModelPage;
@@ -101,4 +101,67 @@ fn events_to_the_page_beyond_the_rate_have_no_spans() {
     assert_eq!(ended(&capture, "tick"), 10);
     assert_eq!(skipped(&capture, "outbound"), 7);
     assert_eq!(spans(&capture, "send tick"), 2 + 1);
+}
+
+#[test]
+fn a_message_without_a_span_does_not_fail_the_one_that_it_is_handled_in() {
+    let capture = Capture::new();
+    capture.run(|| {
+        let inner = at_most(&capture, 1).build();
+        // The first has a span.
+        inner.handle_message(&IpcMessage::event("nobody", &1).unwrap());
+        let outer = builder(&capture).build();
+        outer
+            .on("forward", move |_: &Call| {
+                inner.handle_message(&IpcMessage::event("nobody", &2).unwrap());
+            })
+            .unwrap();
+        let mut page = ModelPage::load(&outer, "p1");
+        page.call(&outer, "forward", json!(1));
+    });
+    assert_eq!(skipped(&capture, "inbound"), 1);
+    let spans = capture.finished_spans();
+    let forward = spans.iter().find(|span| span.name == "forward").unwrap();
+    assert_eq!(forward.status, opentelemetry::trace::Status::Unset);
+}
+
+#[test]
+fn an_async_message_without_a_span_does_not_fail_the_one_in_which_its_runtime_ends() {
+    let (capture, runtime) = (Capture::new(), runtime());
+    capture.run(|| {
+        let ipc = at_most(&capture, 1)
+            .runtime(runtime.handle().clone())
+            .build();
+        ipc.on("first", |_: &Call| ()).unwrap();
+        ipc.on_async("waits", |_| std::future::pending::<()>())
+            .unwrap();
+        let mut page = ModelPage::load(&ipc, "p1");
+        page.emit(&ipc, "first", json!(1));
+        page.emit(&ipc, "waits", json!(2));
+        let outer = builder(&capture).build();
+        let runtime = std::sync::Mutex::new(Some(runtime));
+        outer
+            .on("quit", move |_: &Call| drop(runtime.lock().unwrap().take()))
+            .unwrap();
+        ModelPage::load(&outer, "p1").call(&outer, "quit", json!(1));
+    });
+    assert_eq!(skipped(&capture, "inbound"), 1);
+    let spans = capture.finished_spans();
+    let quit = spans.iter().find(|span| span.name == "quit").unwrap();
+    assert_eq!(quit.status, opentelemetry::trace::Status::Unset);
+}
+
+#[test]
+fn what_is_sent_where_telemetry_is_suppressed_has_no_span() {
+    let capture = Capture::new();
+    capture.run(|| {
+        let ipc = builder(&capture).build();
+        let mut page = ModelPage::load(&ipc, "p1");
+        let suppressed = opentelemetry::Context::enter_telemetry_suppressed_scope();
+        ipc.emit("tick", &1).unwrap();
+        drop(suppressed);
+        page.pump(&ipc);
+    });
+    assert_eq!(ended(&capture, "tick"), 1);
+    assert_eq!(capture.spans(), "");
 }

@@ -41,6 +41,7 @@ fn every_kind_of_metric_comes_through_the_reference_parser() {
         metrics::describe_gauge!("app.share", metrics::Unit::Percent, "");
         metrics::gauge!("app.share").set(1e300);
         metrics::counter!("total").increment(7);
+        metrics::counter!(".total").increment(8);
     });
     app.telemetry.flush(10 * SECOND).unwrap();
     let families = app.scrape();
@@ -80,6 +81,8 @@ fn every_kind_of_metric_comes_through_the_reference_parser() {
     // The unit is not the end of the name but all of it.
     assert_eq!(only("seconds"), ("seconds_total", "1", ""));
     assert_eq!(only("total"), ("total_total", "7", ""));
+    // Without it the metric would have no name, and the scrape would fail as a whole.
+    assert_eq!(only("_total"), ("_total_total", "8", ""));
     assert_eq!(only("app_share_percent").2, "percent");
     let time = family(&families, "app_time_milliseconds");
     assert_eq!((&*time.kind, &*time.unit), ("histogram", "milliseconds"));

@@ -69,14 +69,18 @@ impl Reader {
             if read.is_err() {
                 tally.lose(PageSpanErrorType::Malformed, 1);
             }
-            self.recording.run(|| tally.tell(&job.source));
+            // Nor must the app's recorder.
+            let tell = || self.recording.run(|| tally.tell(&job.source));
+            let _ = catch_unwind(AssertUnwindSafe(tell));
             self.queue.done();
         }
     }
 
     fn read(&self, job: &Job, tally: &mut Tally) {
         if self.queue.is_late() {
-            return self.give_up(job.spans.into(), tally);
+            // The report is the app's, and a page may say of a few bytes that they are millions.
+            let spans = u64::from(job.spans).min(job.json.len() as u64);
+            return self.give_up(spans, tally);
         }
         let Ok(request) = serde_json::from_str::<Request<'_>>(&job.json) else {
             return tally.lose(PageSpanErrorType::Malformed, job.spans.into());

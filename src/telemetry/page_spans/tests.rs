@@ -1,5 +1,6 @@
 use std::time::Duration;
 
+use metrics::{Counter, Gauge, Histogram, Key, KeyName, Metadata, SharedString, Unit};
 use opentelemetry::KeyValue;
 use opentelemetry_proto::tonic::trace::v1::Span;
 use proptest::prelude::*;
@@ -36,6 +37,10 @@ struct Rig {
 impl Rig {
     /// Not started: nobody reads yet.
     fn new() -> Self {
+        Self::recording(Recording::default())
+    }
+
+    fn recording(recording: Recording) -> Self {
         let limits = BatchLimits {
             queue_max: 100_000,
             batch_max: 1_000,
@@ -43,13 +48,12 @@ impl Rig {
             timeout: Duration::from_secs(3_600),
         };
         let kept = Kept::default();
-        let recording = Recording::default();
         let patience = Arc::new(Patience::default());
         let batch = Batch::start(
             &TRACES,
             limits,
             patience,
-            recording.clone(),
+            Recording::default(),
             Voice::Quiet,
             kept.clone(),
         )
@@ -158,6 +162,51 @@ fn what_there_was_no_time_to_read_is_dropped_and_the_report_says_so() {
     // Nobody has read so far, and it is too late.
     assert!(rig.read().is_empty());
     assert_eq!(rig.batch.report().dropped, 5);
+}
+
+#[test]
+fn no_page_says_of_more_spans_than_it_sent_bytes_that_they_were_dropped() {
+    let rig = Rig::new();
+    let json = span("");
+    let request = PageSpanRequest {
+        source: &rig.source,
+        spans: u32::MAX,
+        json: &json,
+    };
+    rig.spans.take(request).unwrap();
+    rig.spans.close(clock::now(), soon());
+    assert!(rig.read().is_empty());
+    assert!(rig.batch.report().dropped <= json.len() as u64);
+}
+
+/// The app's recorder, with a bug in it. It has state, as every recorder that is not a no-op.
+struct Broken(#[expect(dead_code, reason = "only its size counts")] u8);
+
+impl metrics::Recorder for Broken {
+    fn describe_counter(&self, _: KeyName, _: Option<Unit>, _: SharedString) {}
+    fn describe_gauge(&self, _: KeyName, _: Option<Unit>, _: SharedString) {}
+    fn describe_histogram(&self, _: KeyName, _: Option<Unit>, _: SharedString) {}
+    fn register_counter(&self, _: &Key, _: &Metadata<'_>) -> Counter {
+        panic!("the recorder's own")
+    }
+    fn register_gauge(&self, _: &Key, _: &Metadata<'_>) -> Gauge {
+        Gauge::noop()
+    }
+    fn register_histogram(&self, _: &Key, _: &Metadata<'_>) -> Histogram {
+        Histogram::noop()
+    }
+}
+
+#[test]
+fn a_recorder_that_panics_does_not_end_the_reading() {
+    let recorder: Arc<crate::telemetry::recording::SharedRecorder> = Arc::new(Broken(0));
+    let recording = Recording::default();
+    recording.use_recorder(&recorder);
+    let rig = Rig::recording(recording);
+    for _ in 0..3 {
+        rig.take(&span("")).unwrap();
+        assert_eq!(rig.read().len(), 1);
+    }
 }
 
 #[test]

@@ -45,7 +45,10 @@ fn sanitize(name: &str, also: impl Fn(char) -> bool) -> String {
 /// Appends unit and `_total` where they are not there yet.
 pub(super) fn full_name(name: &str, unit: &str, kind: Instrument) -> String {
     let stem = match kind {
-        Instrument::Counter => name.strip_suffix("_total").unwrap_or(name),
+        Instrument::Counter => name
+            .strip_suffix("_total")
+            .filter(|stem| !stem.is_empty())
+            .unwrap_or(name),
         Instrument::Gauge | Instrument::Histogram => name,
     };
     let mut full = stem.to_owned();

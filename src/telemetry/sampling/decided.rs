@@ -29,6 +29,22 @@ impl Decided {
         }
     }
 
+    /// What was decided. One that is kept is not forgotten sooner from here on than what is decided
+    /// now, since a trace that goes on for hours is asked for all the time.
+    pub(super) fn recall(&mut self, id: TraceId) -> Option<Verdict> {
+        let id = id.to_bytes();
+        if let Some(verdict) = self.young.get(&id) {
+            return Some(*verdict);
+        }
+        let verdict = *self.old.get(&id)?;
+        if matches!(verdict, Verdict::Kept(_)) {
+            self.old.remove(&id);
+            self.put(id, verdict);
+        }
+        Some(verdict)
+    }
+
+    #[cfg(test)]
     pub(super) fn get(&self, id: TraceId) -> Option<Verdict> {
         let id = id.to_bytes();
         let found = self.young.get(&id).or_else(|| self.old.get(&id));
@@ -36,11 +52,15 @@ impl Decided {
     }
 
     pub(super) fn remember(&mut self, id: TraceId, verdict: Verdict) {
+        self.put(id.to_bytes(), verdict);
+    }
+
+    fn put(&mut self, id: [u8; 16], verdict: Verdict) {
         if self.young.len() >= self.generation {
             std::mem::swap(&mut self.young, &mut self.old);
             self.young.clear();
         }
-        self.young.insert(id.to_bytes(), verdict);
+        self.young.insert(id, verdict);
     }
 }
 

@@ -182,7 +182,7 @@ impl<S> Traces<S> {
     /// A span begins within a trace that began before.
     pub(super) fn join(&mut self, id: TraceId) -> Joined {
         let Some(&slot) = self.held.get(&id) else {
-            return match self.decided.get(id) {
+            return match self.decided.recall(id) {
                 Some(Verdict::Kept(_)) => Joined::Kept,
                 Some(Verdict::Dropped) | None => Joined::Dropped,
             };
@@ -206,7 +206,7 @@ impl<S> Traces<S> {
         out: &mut Vec<Decision<S>>,
     ) -> Fate<S> {
         let Some(&slot) = self.held.get(&id) else {
-            return match self.decided.get(id) {
+            return match self.decided.recall(id) {
                 Some(Verdict::Kept(reason)) => Fate::PassedOn(reason, span),
                 Some(Verdict::Dropped) | None => {
                     self.counts.lose(Loss::Late, 1);

@@ -194,6 +194,26 @@ fn late_spans_follow_the_decision_as_long_as_it_is_remembered() {
 }
 
 #[test]
+fn what_is_asked_for_again_and_again_is_not_forgotten() {
+    let clock = FakeTime::start().clock();
+    let now = clock.now();
+    let mut traces = Traces::<&str>::new(BOUNDS, 1);
+    let mut out = Vec::new();
+    let long = id("z");
+    assert!(traces.begin(long, ms(100), now, &mut out));
+    assert_eq!(traces.join(long), Joined::Held);
+    let fate = traces.end(long, Finding::Failed, false, "failed", now, &mut out);
+    assert_eq!(fate, Fate::Held);
+    // Four others more, and the first to begin has to go.
+    for other in 1..=20_u128 {
+        traces.begin(other.into(), ms(100), now, &mut out);
+        if other >= 4 {
+            assert_eq!(traces.join(long), Joined::Kept, "after {other}");
+        }
+    }
+}
+
+#[test]
 fn one_trace_more_decides_the_first_that_is_complete_or_else_the_first() {
     check(
         0,
