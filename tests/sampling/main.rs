@@ -13,3 +13,4 @@ mod stamped_page;
 #[path = "../support/mod.rs"]
 mod support;
 mod ten_thousand;
+mod through_the_wire;
