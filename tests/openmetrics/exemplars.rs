@@ -1,6 +1,7 @@
 use std::collections::BTreeSet;
 
-use spanwire::telemetry::{FlushError, Sampler};
+use spanwire::telemetry::{FlushError, Sampler, TailSampling};
+use spanwire::timer::monitor;
 
 use crate::app::{App, SECOND, builder, family, hex, wall_s};
 use crate::support::openmetrics::{Exemplar, Sample};
@@ -130,6 +131,43 @@ fn values_that_are_cut_for_the_collector_still_lead_to_their_series() {
     app.work();
     app.telemetry.flush(10 * SECOND).unwrap();
     assert!(exemplified(&app.exemplars()).contains("ipc_handler_duration good main"));
+}
+
+#[test]
+fn traces_that_are_kept_have_exemplars_and_those_that_are_dropped_have_none() {
+    let receiver = Receiver::start();
+    let sampling = TailSampling::new()
+        .traces_per_second(0)
+        .slow_after("tick", std::time::Duration::ZERO);
+    let builder = builder().sampler(Sampler::Tail).tail(sampling);
+    let mut app = App::start(builder.otlp_endpoint(receiver.url()));
+    app.work();
+    app.run(|_, _| {
+        monitor("render")
+            .slow_after(std::time::Duration::ZERO)
+            .time(|| ())
+    });
+    app.telemetry.flush(10 * SECOND).unwrap();
+    let exemplars = app.exemplars();
+    // Nothing of `good`, nor of the operation that ended well.
+    let expected = [
+        "ipc_delivery_duration bad main",
+        "ipc_delivery_duration tick main",
+        "ipc_handler_duration handler_error bad main",
+        "operation_duration fmt::Error save",
+        "operation_duration render",
+        "queue_wait_duration main",
+    ];
+    assert_eq!(exemplified(&exemplars), expected.map(str::to_owned).into());
+    let arrived: BTreeSet<_> = receiver
+        .spans()
+        .iter()
+        .map(|span| [hex(&span.trace_id), hex(&span.span_id)])
+        .collect();
+    for (_, exemplar) in &exemplars {
+        let ids = ["trace_id", "span_id"].map(|name| exemplar.labels[name].clone());
+        assert!(arrived.contains(&ids), "{exemplar:?}");
+    }
 }
 
 #[test]

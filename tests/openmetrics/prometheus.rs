@@ -2,7 +2,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use opentelemetry_proto::tonic::trace::v1::Span;
-use spanwire::telemetry::FlushError;
+use spanwire::telemetry::{FlushError, Sampler, TelemetryBuilder};
 use spanwire::timer::monitor;
 
 use crate::app::{App, SECOND, builder, hex, wall_s};
@@ -48,8 +48,20 @@ fn slow(app: &mut App) {
 
 #[test]
 fn every_exemplar_in_a_real_prometheus_points_to_a_span_that_arrived() {
+    check(builder(), |_| ());
+}
+
+#[test]
+fn with_tail_sampling_every_exemplar_points_to_a_trace_that_was_kept() {
+    check(builder().sampler(Sampler::Tail), |prometheus| {
+        let dropped = r#"spanwire_sampling_traces_total{outcome="dropped"} > 0"#;
+        prometheus.wait_for(dropped);
+    });
+}
+
+fn check(builder: TelemetryBuilder, in_the_end: impl FnOnce(&Prometheus)) {
     let receiver = Receiver::start();
-    let mut app = App::start(builder().otlp_endpoint(receiver.url()));
+    let mut app = App::start(builder.otlp_endpoint(receiver.url()));
     let addr = app.telemetry.prometheus_addr().unwrap();
     let prometheus = Prometheus::scraping(&addr.to_string());
     work_until_stored(&mut app, &prometheus, 0.0);
@@ -93,4 +105,5 @@ fn every_exemplar_in_a_real_prometheus_points_to_a_span_that_arrived() {
     assert_eq!(metadata.unwrap()["unit"], "seconds");
     let refused = "prometheus_tsdb_exemplar_out_of_order_exemplars_total";
     assert_eq!(prometheus.own_metric(refused), Some(0.0));
+    in_the_end(&prometheus);
 }

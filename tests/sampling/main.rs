@@ -14,3 +14,4 @@ mod stamped_page;
 mod support;
 mod ten_thousand;
 mod threads;
+mod through_the_wire;
