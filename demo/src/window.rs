@@ -178,16 +178,19 @@ async fn end_in_time(run_for: Option<Duration>, proxy: EventLoopProxy<Ask>) {
     ask(&proxy, Ask::End);
 }
 
-/// Lets the page finish what it began, and the wire deliver what it holds; a second at most each.
+/// Lets the page finish what it began, and the wire deliver what it holds; three seconds at most
+/// each, since a page that others keep from the processor has taken more than one.
 async fn wind_down(ipc: Ipc, idle: Arc<Notify>, proxy: EventLoopProxy<Ask>) {
     if ipc.emit("session.stop", &()).is_ok() {
-        let _ = tokio::time::timeout(Duration::from_secs(1), idle.notified()).await;
+        let _ = tokio::time::timeout(PATIENCE, idle.notified()).await;
     }
-    for _ in 0..100 {
-        if ipc.metrics().messages_open == 0 {
-            break;
+    let delivered = async {
+        while ipc.metrics().messages_open > 0 {
+            tokio::time::sleep(Duration::from_millis(10)).await;
         }
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    }
+    };
+    let _ = tokio::time::timeout(PATIENCE, delivered).await;
     ask(&proxy, Ask::Exit);
 }
+
+const PATIENCE: Duration = Duration::from_secs(3);
