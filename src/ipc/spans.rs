@@ -151,10 +151,10 @@ impl Spans {
         let span = SpanBuilder::from_name(["process ", event].concat())
             .with_kind(SpanKind::Consumer)
             .with_start_time(parent.wall(ran.begin))
-            .with_attributes(attributes(event, webview));
-        tracer
-            .build_with_context(span, &parent.as_parent())
-            .end_with_timestamp(parent.wall(ran.end));
+            .with_attributes(attributes(event));
+        let mut span = tracer.build_with_context(span, &parent.as_parent());
+        span.set_attribute(KeyValue::new(semconv::WEBVIEW_NAME, Arc::clone(webview)));
+        span.end_with_timestamp(parent.wall(ran.end));
     }
 }
 
@@ -189,12 +189,12 @@ impl Found<'_> {
     }
 }
 
-/// What every span of the wire's messages carries, with room for more.
-pub(super) fn attributes(event: &Arc<str>, webview: &Arc<str>) -> Vec<KeyValue> {
+/// What a span of a message's begins with, with room for more: what a sampler decides by. The rest
+/// is for those that are recorded.
+pub(super) fn attributes(event: &Arc<str>) -> Vec<KeyValue> {
     let mut attributes = Vec::with_capacity(8);
     attributes.push(KeyValue::new(semconv::RPC_SYSTEM_NAME, semconv::RPC_SYSTEM));
     attributes.push(KeyValue::new(semconv::RPC_METHOD, Arc::clone(event)));
-    attributes.push(KeyValue::new(semconv::WEBVIEW_NAME, Arc::clone(webview)));
     attributes
 }
 

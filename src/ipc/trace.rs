@@ -111,16 +111,19 @@ impl Inner {
         let is_bounded = matches!(body, Body::Reply { .. });
         let span = if is_bounded || self.spans.admits(Direction::Outbound, enqueued_at) {
             let event = series.label();
-            let mut attributes = attributes(event, &self.config.name);
-            attributes.push(KeyValue::new(semconv::MESSAGE_SIZE_BY, count(body.size())));
             let span = SpanBuilder::from_name([verb, event].concat())
                 .with_kind(kind)
                 .with_start_time(wall)
-                .with_attributes(attributes);
+                .with_attributes(attributes(event));
             tracer
                 .start(around.context(), span)
                 .filter(|span| span.is_recording())
-                .map(|span| Box::new(LiveSpan::new(span, enqueued_at, wall)))
+                .map(|span| {
+                    let mut span = LiveSpan::new(span, enqueued_at, wall);
+                    span.set(semconv::WEBVIEW_NAME, self.config.name.clone());
+                    span.set(semconv::MESSAGE_SIZE_BY, count(body.size()));
+                    Box::new(span)
+                })
         } else {
             self.series.span_skipped(Direction::Outbound);
             None
@@ -168,10 +171,7 @@ impl Inner {
             Some(_) => SpanBuilder::from_name(event.to_string()).with_kind(SpanKind::Client),
             None => SpanBuilder::from_name(["send ", event].concat()).with_kind(SpanKind::Producer),
         };
-        let mut attributes = attributes(event, &self.config.name);
-        attributes.push(KeyValue::new(semconv::MESSAGE_SIZE_BY, count(stamps.size)));
-        attributes.push(KeyValue::new(semconv::BATCH_SIZE, count(arrival.posted)));
-        let span = span.with_attributes(attributes);
+        let span = span.with_attributes(attributes(event));
         let Some(begun) = self.begin(span, start, place.as_ref(), around.context()) else {
             return around;
         };
@@ -179,6 +179,9 @@ impl Inner {
             return Around::untraced(begun.span.span_context().clone());
         }
         let mut span = begun.into_live();
+        span.set(semconv::WEBVIEW_NAME, self.config.name.clone());
+        span.set(semconv::MESSAGE_SIZE_BY, count(stamps.size));
+        span.set(semconv::BATCH_SIZE, count(arrival.posted));
         let around = span.place().around();
         let start = span.place().start;
         let received = arrival.received.max(start);
