@@ -37,6 +37,12 @@ const NOT_IN_THE_EXAMPLE: &[(&str, &str)] = &[
     ("spanwire.webview.process.count", "it has no webview"),
 ];
 
+/// What it emits when the machine is busy, and not otherwise.
+const BY_CHANCE: &[(&str, &str)] = &[(
+    "spanwire.main_thread.blocked",
+    "its handlers take less than a frame, unless somebody takes the processor from them",
+)];
+
 /// The example, running.
 struct Headless {
     process: Child,
@@ -89,10 +95,12 @@ fn example(name: &str) -> PathBuf {
     path
 }
 
+fn is_among(excuses: &[(&str, &str)], metric: &Metric) -> bool {
+    excuses.iter().any(|(name, _)| *name == metric.name)
+}
+
 fn is_excused(metric: &Metric) -> bool {
-    NOT_IN_THE_EXAMPLE
-        .iter()
-        .any(|(name, _)| *name == metric.name)
+    is_among(NOT_IN_THE_EXAMPLE, metric)
 }
 
 fn query_name(metric: &Metric) -> String {
@@ -109,7 +117,7 @@ fn a_real_prometheus_finds_every_metric_that_the_example_can_make() {
     let headless = Headless::start(&receiver);
     let prometheus = Prometheus::scraping(&headless.metrics);
     for metric in METRICS {
-        if !is_excused(metric) {
+        if !is_excused(metric) && !is_among(BY_CHANCE, metric) {
             prometheus.wait_for(&query_name(metric));
         }
     }
