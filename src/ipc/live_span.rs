@@ -1,6 +1,7 @@
 //! A span that begins at one message and ends at another.
 
 use std::fmt;
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use opentelemetry::global::BoxedSpan;
@@ -8,6 +9,8 @@ use opentelemetry::trace::{Span, SpanContext, Status, TraceContextExt};
 use opentelemetry::{Context, KeyValue, Value};
 
 use super::around::Around;
+use super::span_names::SpanNames;
+use super::spans::attributes;
 use crate::clock::Stamp;
 use crate::semconv;
 
@@ -72,6 +75,11 @@ impl LiveSpan {
 
     pub(super) fn place(&self) -> &Place {
         &self.place
+    }
+
+    /// Notes the event and the webview.
+    pub(super) fn describe(&mut self, names: &SpanNames, webview: &Arc<str>) {
+        self.span.set_attributes(attributes(names, webview));
     }
 
     pub(super) fn set(&mut self, key: &'static str, value: impl Into<Value>) {

@@ -55,6 +55,7 @@ mod propagation;
 mod script;
 mod sdk_spans;
 mod series;
+mod span_names;
 mod spans;
 mod stats;
 mod trace;

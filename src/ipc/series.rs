@@ -7,6 +7,7 @@ use metrics::{Counter, Gauge, Histogram};
 
 use super::message::{PageError, Rating, Vital, VitalName};
 use super::page_state::PageState;
+use super::span_names::SpanNames;
 use crate::instruments::{self, Instruments};
 use crate::names::{CappedNames, Origin};
 use crate::semconv::{self, ErrorType};
@@ -251,6 +252,7 @@ pub(super) struct EventSeries {
     webview: Arc<str>,
     /// The value of `ipc.event`: the event's name, or `_OTHER`.
     label: Arc<str>,
+    names: SpanNames,
     ok: [Instruments<Ended>; 2],
     not_ok: [[Instruments<Counter>; ERRORS]; 2],
     handler_errors: [Instruments<Histogram>; ERRORS],
@@ -270,6 +272,7 @@ impl EventSeries {
         Self {
             webview: Arc::clone(webview),
             label: Arc::clone(label),
+            names: SpanNames::of(label),
             ok: [const { Instruments::new() }; 2],
             not_ok: [const { [const { Instruments::new() }; ERRORS] }; 2],
             handler_errors: [const { Instruments::new() }; ERRORS],
@@ -280,6 +283,11 @@ impl EventSeries {
 
     pub(super) fn label(&self) -> &Arc<str> {
         &self.label
+    }
+
+    /// What its spans are called.
+    pub(super) fn names(&self) -> &SpanNames {
+        &self.names
     }
 
     /// Counts a message from the page, and its handlers' time when they ran.

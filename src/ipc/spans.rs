@@ -19,6 +19,7 @@ use super::around::Around;
 use super::live_span::{LiveSpan, Place};
 use super::outbox::{Body, Ended, Ran};
 use super::series::Direction;
+use super::span_names::{SpanNames, Verb};
 use crate::clock::{Clock, Stamp};
 use crate::instruments::install_epoch;
 use crate::rate::Rate;
@@ -147,13 +148,12 @@ impl Spans {
         let Some(tracer) = self.tracer.get() else {
             return;
         };
-        let event = ended.message.series.label();
-        let span = SpanBuilder::from_name(["process ", event].concat())
+        let names = ended.message.series.names();
+        let span = SpanBuilder::from_name(names.span(Verb::Process))
             .with_kind(SpanKind::Consumer)
             .with_start_time(parent.wall(ran.begin))
-            .with_attributes(attributes(event));
+            .with_attributes(attributes(names, webview));
         let mut span = tracer.build_with_context(span, &parent.as_parent());
-        span.set_attribute(KeyValue::new(semconv::WEBVIEW_NAME, Arc::clone(webview)));
         span.end_with_timestamp(parent.wall(ran.end));
     }
 }
@@ -189,13 +189,14 @@ impl Found<'_> {
     }
 }
 
-/// What a span of a message's begins with, with room for more: what a sampler decides by. The rest
-/// is for those that are recorded.
-pub(super) fn attributes(event: &Arc<str>) -> Vec<KeyValue> {
-    let mut attributes = Vec::with_capacity(8);
-    attributes.push(KeyValue::new(semconv::RPC_SYSTEM_NAME, semconv::RPC_SYSTEM));
-    attributes.push(KeyValue::new(semconv::RPC_METHOD, Arc::clone(event)));
-    attributes
+/// What every span of the wire's messages carries. Set once it is known that the span is recorded:
+/// for one that a sampler refuses it would cost as much as asking.
+pub(super) fn attributes(names: &SpanNames, webview: &Arc<str>) -> [KeyValue; 3] {
+    [
+        KeyValue::new(semconv::RPC_SYSTEM_NAME, semconv::RPC_SYSTEM),
+        KeyValue::new(semconv::RPC_METHOD, names.event()),
+        KeyValue::new(semconv::WEBVIEW_NAME, Arc::clone(webview)),
+    ]
 }
 
 /// A number of things or bytes as an attribute's value.

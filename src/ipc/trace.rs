@@ -17,7 +17,8 @@ use super::live_span::{LiveSpan, Place};
 use super::message::{CancelCause, OpenSpan, PageTime};
 use super::outbox::{Body, Credit, Ended, Outbound};
 use super::series::{Direction, EventSeries};
-use super::spans::{attributes, count};
+use super::span_names::Verb;
+use super::spans::count;
 use super::wire::Inner;
 use crate::clock::Stamp;
 use crate::names::is_event_name;
@@ -104,23 +105,22 @@ impl Inner {
         };
         let (enqueued_at, wall) = self.clock.now_and_wall();
         let (verb, kind) = match body {
-            Body::Reply { .. } => ("reply ", SpanKind::Internal),
-            Body::Event { .. } | Body::Eval { .. } => ("send ", SpanKind::Producer),
+            Body::Reply { .. } => (Verb::Reply, SpanKind::Internal),
+            Body::Event { .. } | Body::Eval { .. } => (Verb::Send, SpanKind::Producer),
         };
         // Calls are bounded by the page's window, and each has its reply.
         let is_bounded = matches!(body, Body::Reply { .. });
         let span = if is_bounded || self.spans.admits(Direction::Outbound, enqueued_at) {
-            let event = series.label();
-            let span = SpanBuilder::from_name([verb, event].concat())
+            let names = series.names();
+            let span = SpanBuilder::from_name(names.span(verb))
                 .with_kind(kind)
-                .with_start_time(wall)
-                .with_attributes(attributes(event));
+                .with_start_time(wall);
             tracer
                 .start(around.context(), span)
                 .filter(|span| span.is_recording())
                 .map(|span| {
                     let mut span = LiveSpan::new(span, enqueued_at, wall);
-                    span.set(semconv::WEBVIEW_NAME, self.config.name.clone());
+                    span.describe(names, &self.config.name);
                     span.set(semconv::MESSAGE_SIZE_BY, count(body.size()));
                     Box::new(span)
                 })
@@ -166,12 +166,12 @@ impl Inner {
         let (Some(start), Around::Nothing | Around::Within(_)) = (start, &around) else {
             return around;
         };
-        let event = series.label();
-        let span = match caller.call {
-            Some(_) => SpanBuilder::from_name(event.to_string()).with_kind(SpanKind::Client),
-            None => SpanBuilder::from_name(["send ", event].concat()).with_kind(SpanKind::Producer),
+        let (verb, kind) = match caller.call {
+            Some(_) => (Verb::Handle, SpanKind::Client),
+            None => (Verb::Send, SpanKind::Producer),
         };
-        let span = span.with_attributes(attributes(event));
+        let names = series.names();
+        let span = SpanBuilder::from_name(names.span(verb)).with_kind(kind);
         let Some(begun) = self.begin(span, start, place.as_ref(), around.context()) else {
             return around;
         };
@@ -179,7 +179,7 @@ impl Inner {
             return Around::untraced(begun.span.span_context().clone());
         }
         let mut span = begun.into_live();
-        span.set(semconv::WEBVIEW_NAME, self.config.name.clone());
+        span.describe(names, &self.config.name);
         span.set(semconv::MESSAGE_SIZE_BY, count(stamps.size));
         span.set(semconv::BATCH_SIZE, count(arrival.posted));
         let around = span.place().around();

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use opentelemetry::trace::Status;
+use opentelemetry::trace::{SpanKind, Status};
 use opentelemetry::{KeyValue, Value};
 use opentelemetry_sdk::trace::SpanData;
 
@@ -68,8 +68,18 @@ impl Judge {
     }
 
     /// From when a span that begins so will be slow.
-    pub(super) fn slow_after(&self, name: &str, attributes: &[KeyValue]) -> Duration {
-        let facts = Facts::of(attributes);
+    ///
+    /// Spans of the wire that are made for others have their attributes later, but they have a kind
+    /// that little else has.
+    pub(super) fn slow_after(
+        &self,
+        name: &str,
+        kind: &SpanKind,
+        attributes: &[KeyValue],
+    ) -> Duration {
+        let mut facts = Facts::of(attributes);
+        facts.is_wire |=
+            attributes.is_empty() && matches!(kind, SpanKind::Client | SpanKind::Producer);
         self.named(name, &facts)
             .unwrap_or_else(|| self.unnamed(&facts))
     }
@@ -97,7 +107,7 @@ impl Judge {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use opentelemetry::trace::{SpanContext, SpanId, SpanKind};
+    use opentelemetry::trace::{SpanContext, SpanId};
     use std::time::SystemTime;
 
     fn judge() -> Judge {
@@ -164,12 +174,31 @@ mod tests {
             ),
         ] {
             let judge = judge();
-            let after = judge.slow_after(name, &attributes);
+            let after = judge.slow_after(name, &SpanKind::Internal, &attributes);
             assert_eq!(after, Duration::from_millis(threshold), "{name}");
             for (took, finding) in [(threshold - 1, Finding::Fine), (threshold, Finding::Slow)] {
                 let span = span(name, took, attributes.clone());
                 assert_eq!(judge.finding(&span), finding, "{name} {took}");
             }
+        }
+    }
+
+    #[test]
+    fn a_span_that_has_no_attributes_yet_is_told_by_its_kind() {
+        for (name, kind, attributes, threshold) in [
+            ("open", SpanKind::Client, vec![], 100),
+            ("send open", SpanKind::Producer, vec![], 100),
+            ("save", SpanKind::Client, vec![], 500),
+            ("open", SpanKind::Internal, vec![], 1_000),
+            (
+                "GET",
+                SpanKind::Client,
+                vec![KeyValue::new("http.request.method", "GET")],
+                1_000,
+            ),
+        ] {
+            let after = judge().slow_after(name, &kind, &attributes);
+            assert_eq!(after, Duration::from_millis(threshold), "{name} {kind:?}");
         }
     }
 

@@ -18,7 +18,7 @@ impl ShouldSample for TailSampler {
         parent_context: Option<&Context>,
         trace_id: TraceId,
         name: &str,
-        _span_kind: &SpanKind,
+        span_kind: &SpanKind,
         attributes: &[KeyValue],
         _links: &[Link],
     ) -> SamplingResult {
@@ -27,7 +27,9 @@ impl ShouldSample for TailSampler {
         // As the SDK sees it: one that is not valid is none.
         let parent = parent.filter(|parent| parent.is_valid());
         SamplingResult {
-            decision: self.0.started(parent, trace_id, name, attributes),
+            decision: self
+                .0
+                .started(parent, trace_id, name, span_kind, attributes),
             attributes: Vec::new(),
             trace_state: parent
                 .map_or_else(Default::default, |parent| parent.trace_state().clone()),

@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
-use opentelemetry::trace::{SpanContext, SpanId};
+use opentelemetry::trace::{SpanContext, SpanId, SpanKind};
 use opentelemetry::{KeyValue, TraceId};
 use opentelemetry_sdk::trace::{SamplingDecision, SpanData};
 
@@ -98,6 +98,7 @@ impl Tail {
         parent: Option<&SpanContext>,
         id: TraceId,
         name: &str,
+        kind: &SpanKind,
         attributes: &[KeyValue],
     ) -> SamplingDecision {
         match parent {
@@ -111,7 +112,7 @@ impl Tail {
                 Joined::Dropped => SamplingDecision::Drop,
             },
             None => {
-                let slow_after = self.judge.slow_after(name, attributes);
+                let slow_after = self.judge.slow_after(name, kind, attributes);
                 if self.run(|traces, now, out| traces.begin(id, slow_after, now, out)) {
                     SamplingDecision::RecordOnly
                 } else {
