@@ -87,10 +87,15 @@ impl Clock {
     /// in between shifts this one answer and not all that follow.
     #[must_use]
     pub fn wall(&self, stamp: Stamp) -> SystemTime {
+        self.wall_by(stamp, self.now())
+    }
+
+    /// The same, for who has just read the time `now`.
+    pub(crate) fn wall_by(&self, stamp: Stamp, now: Stamp) -> SystemTime {
         match &self.0 {
             None => {
-                let now = wall_now();
-                now.checked_sub(system_now().since(stamp)).unwrap_or(now)
+                let wall = wall_now();
+                wall.checked_sub(now.since(stamp)).unwrap_or(wall)
             }
             Some(_) => SystemTime::UNIX_EPOCH + FAKE_EPOCH + Duration::from_nanos(stamp.0),
         }

@@ -13,6 +13,14 @@ pub(super) enum Around {
     /// A span of it is a child of the one in there.
     Within(Context),
     /// It was decided that nothing here has spans.
+    Untraced,
+}
+
+/// The trace around a handler that is yet to run.
+#[derive(Debug)]
+pub(super) enum Ahead {
+    Traced(Around),
+    /// It has to run in this context, for nothing in it to have spans.
     Untraced(Context),
 }
 
@@ -21,7 +29,7 @@ impl Around {
     pub(super) fn here() -> Self {
         Context::map_current(|context| {
             if untraced::is_marked(context) || context.is_telemetry_suppressed() {
-                Self::Untraced(context.clone())
+                Self::Untraced
             } else if context.has_active_span() {
                 Self::Within(context.clone())
             } else {
@@ -30,16 +38,18 @@ impl Around {
         })
     }
 
-    /// A place where nothing has spans, below one that is not sampled.
-    pub(super) fn untraced(span: SpanContext) -> Self {
-        Self::Untraced(untraced::below(span))
-    }
-
-    /// The parent of a span that is made in any case.
+    /// The parent of a span that is made there.
     pub(super) fn context(&self) -> Option<&Context> {
         match self {
-            Self::Nothing => None,
-            Self::Within(context) | Self::Untraced(context) => Some(context),
+            Self::Nothing | Self::Untraced => None,
+            Self::Within(context) => Some(context),
         }
+    }
+}
+
+impl Ahead {
+    /// Nothing has spans, below one that is not sampled.
+    pub(super) fn untraced(span: SpanContext) -> Self {
+        Self::Untraced(untraced::below(span))
     }
 }

@@ -13,7 +13,7 @@ use serde_json::value::{RawValue, to_raw_value};
 use tracing::Span;
 use tracing_opentelemetry::OpenTelemetrySpanExt;
 
-use super::around::Around;
+use super::around::{Ahead, Around};
 use super::background::Background;
 use super::builder::{PageEvents, PageTraces};
 use super::call::{Answer, Call};
@@ -276,20 +276,20 @@ impl Ipc {
             Some(event) => &event.series,
             None => &inner.unheard_series(name),
         };
-        let around = inner.handled_in(series, caller, stamps, started);
-        let (span, _untraced) = match &around {
-            Around::Untraced(context) => (Span::none(), Some(context.clone().attach())),
-            Around::Nothing | Around::Within(_) => {
+        let ahead = inner.handled_in(series, caller, stamps, started);
+        let (span, around, _untraced) = match ahead {
+            Ahead::Untraced(context) => (Span::none(), Around::Untraced, Some(context.attach())),
+            Ahead::Traced(around) => {
                 // What goes on elsewhere says so itself.
                 let runs_here = found.is_some_and(|event| !event.is_async());
                 let thread = inner.main_thread.this().filter(|_| runs_here);
                 let span = inner.span(series, caller, stamps.size, thread, &around);
-                (span, None)
+                (span, around, None)
             }
         };
         let _entered = span.enter();
         let around = match around {
-            Around::Untraced(_) => around,
+            Around::Untraced => around,
             Around::Nothing | Around::Within(_) => inner.within(around, started),
         };
         let Some(event) = found else {
@@ -318,7 +318,7 @@ impl Ipc {
             Running::Pending(running) => {
                 let series = Arc::clone(series);
                 let running = match &around {
-                    Around::Untraced(context) => running.with_context(context.clone()).boxed(),
+                    Around::Untraced => running.with_context(Context::current()).boxed(),
                     Around::Nothing | Around::Within(_) => running,
                 };
                 Background::new(
@@ -344,9 +344,9 @@ impl Inner {
         caller: Caller,
         stamps: Stamps<'_>,
         now: Stamp,
-    ) -> Around {
+    ) -> Ahead {
         if caller.call.is_some() || self.spans.admits_handler(now) {
-            return self.around_handler(series, caller, stamps);
+            return self.around_handler(series, caller, stamps, now);
         }
         self.series.span_skipped(Direction::Inbound);
         Spans::untraced()

@@ -8,7 +8,7 @@ use opentelemetry::global::BoxedSpan;
 use opentelemetry::trace::{Span, SpanContext, Status, TraceContextExt};
 use opentelemetry::{Context, KeyValue, Value};
 
-use super::around::Around;
+use super::around::{Ahead, Around};
 use super::span_names::SpanNames;
 use super::spans::attributes;
 use crate::clock::Stamp;
@@ -43,11 +43,11 @@ impl Place {
     }
 
     /// What goes on within it.
-    pub(super) fn around(&self) -> Around {
+    pub(super) fn ahead(&self) -> Ahead {
         if self.is_recording {
-            Around::Within(self.as_parent())
+            Ahead::Traced(Around::Within(self.as_parent()))
         } else {
-            Around::untraced(self.context.clone())
+            Ahead::untraced(self.context.clone())
         }
     }
 

@@ -15,7 +15,7 @@ use opentelemetry::trace::{
 };
 use opentelemetry::{Context, KeyValue};
 
-use super::around::Around;
+use super::around::Ahead;
 use super::live_span::{LiveSpan, Place};
 use super::outbox::{Body, Ended, Ran};
 use super::series::Direction;
@@ -80,13 +80,13 @@ impl Spans {
 
     /// What goes on where no span is wanted: the parent of what is made all the same, which
     /// samplers that ask the parent then say no to.
-    pub(super) fn untraced() -> Around {
+    pub(super) fn untraced() -> Ahead {
         static SEED: LazyLock<u64> = LazyLock::new(|| RandomState::new().hash_one("trace") | 1);
         static LAST: AtomicU64 = AtomicU64::new(1);
         // Relaxed: only that the ids differ matters, since log records carry them.
         let id = LAST.fetch_add(1, Ordering::Relaxed);
         let trace = (u128::from(*SEED) << 64) | u128::from(id);
-        Around::untraced(SpanContext::new(
+        Ahead::untraced(SpanContext::new(
             trace.into(),
             id.into(),
             TraceFlags::NOT_SAMPLED,

@@ -11,7 +11,7 @@ use opentelemetry::trace::{Span, SpanBuilder, SpanKind};
 use opentelemetry::{Context, KeyValue};
 use serde_json::value::RawValue;
 
-use super::around::Around;
+use super::around::{Ahead, Around};
 use super::inbound::Caller;
 use super::live_span::{LiveSpan, Place};
 use super::message::{CancelCause, OpenSpan, PageTime};
@@ -90,7 +90,7 @@ impl Inner {
         around: &Around,
     ) -> Outbound {
         let found = match around {
-            Around::Untraced(_) => None,
+            Around::Untraced => None,
             Around::Nothing | Around::Within(_) => self.spans.tracer(&self.clock),
         };
         let Some(tracer) = found else {
@@ -144,9 +144,10 @@ impl Inner {
         series: &EventSeries,
         caller: Caller,
         stamps: Stamps<'_>,
-    ) -> Around {
+        now: Stamp,
+    ) -> Ahead {
         let remote = self.remote_parent(stamps.traceparent);
-        let outside = || remote.clone().map_or(Around::Nothing, Around::Within);
+        let outside = || Ahead::Traced(remote.clone().map_or(Around::Nothing, Around::Within));
         let Some(arrival) = stamps.arrival else {
             return outside();
         };
@@ -162,9 +163,9 @@ impl Inner {
             let place = stamps.span.and_then(|span| trace.place(span)).cloned();
             (place, stamps.at.and_then(host), arrival.sent.and_then(host))
         };
-        let around = place.as_ref().map_or_else(outside, Place::around);
-        let (Some(start), Around::Nothing | Around::Within(_)) = (start, &around) else {
-            return around;
+        let ahead = place.as_ref().map_or_else(outside, Place::ahead);
+        let (Some(start), Ahead::Traced(around)) = (start, &ahead) else {
+            return ahead;
         };
         let (verb, kind) = match caller.call {
             Some(_) => (Verb::Handle, SpanKind::Client),
@@ -172,23 +173,23 @@ impl Inner {
         };
         let names = series.names();
         let span = SpanBuilder::from_name(names.span(verb)).with_kind(kind);
-        let Some(begun) = self.begin(span, start, place.as_ref(), around.context()) else {
-            return around;
+        let Some(begun) = self.begin(span, start, place.as_ref(), around.context(), now) else {
+            return ahead;
         };
         if !begun.span.is_recording() {
-            return Around::untraced(begun.span.span_context().clone());
+            return Ahead::untraced(begun.span.span_context().clone());
         }
         let mut span = begun.into_live();
         span.describe(names, &self.config.name);
         span.set(semconv::MESSAGE_SIZE_BY, count(stamps.size));
         span.set(semconv::BATCH_SIZE, count(arrival.posted));
-        let around = span.place().around();
+        let ahead = span.place().ahead();
         let start = span.place().start;
         let received = arrival.received.max(start);
         span.event("posted", posted.unwrap_or(start).max(start).min(received));
         let Some(call) = caller.call else {
             span.finish(None, received);
-            return around;
+            return ahead;
         };
         span.event("received", received);
         let refused = match self.page().trace(caller.generation) {
@@ -202,7 +203,7 @@ impl Inner {
             // Another thread saw the page go away meanwhile.
             span.fail(ErrorType::PageGone.as_str(), self.clock.now());
         }
-        around
+        ahead
     }
 
     /// Starts a span of the page's, not before the one that it is in.
@@ -212,10 +213,11 @@ impl Inner {
         start: Stamp,
         place: Option<&Place>,
         parent: Option<&Context>,
+        now: Stamp,
     ) -> Option<Begun> {
         let tracer = self.spans.tracer(&self.clock)?;
         let start = place.map_or(start, |place| start.max(place.start));
-        let wall = self.clock.wall(start);
+        let wall = self.clock.wall_by(start, now);
         let wall = place.map_or(wall, |place| wall.max(place.wall));
         let span = tracer.start(parent, span.with_start_time(wall))?;
         Some(Begun { span, start, wall })
@@ -301,11 +303,12 @@ impl Inner {
         // Without a time of the page's there is nothing to measure, only an id to remember.
         let Some(start) = start else { return };
         let parent = place.as_ref().map(Place::as_parent);
+        let now = self.clock.now();
         let webview = KeyValue::new(semconv::WEBVIEW_NAME, self.config.name.clone());
         let span = SpanBuilder::from_name(open.name.as_ref().to_owned())
             .with_kind(SpanKind::Internal)
             .with_attributes([webview]);
-        let Some(begun) = self.begin(span, start, place.as_ref(), parent.as_ref()) else {
+        let Some(begun) = self.begin(span, start, place.as_ref(), parent.as_ref(), now) else {
             return;
         };
         let span = begun.into_live();
