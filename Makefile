@@ -54,7 +54,6 @@ dashboards: ## check the dashboards, rules, alerts and runbooks: types, the comm
 	cd grafana && npm run --silent test
 	promtool check rules deploy/prometheus/rules/*.yml
 	promtool test rules deploy/prometheus/tests/*.yml
-	amtool check-config deploy/alertmanager/alertmanager.yml
 
 bench: ## run the benchmarks
 	cargo bench -p spanwire
