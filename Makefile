@@ -20,7 +20,7 @@ FEATURES := testing,wry
 # A window needs a display. Without one it gets a virtual one.
 WITH_DISPLAY := $(if $(or $(DISPLAY),$(WAYLAND_DISPLAY)),,xvfb-run -a)
 
-.PHONY: help demo up down compose test check page dashboards semconv bench bench-webview packages fmt clippy features doc examples shellcheck
+.PHONY: help demo up down compose test check page dashboards semconv bench bench-webview stack stack-down packages fmt clippy features doc examples shellcheck
 
 help: ## say what there is
 	@echo "usage: make <target>"
@@ -77,6 +77,12 @@ bench: ## run the benchmarks
 bench-webview: ## the raw wry way beside ours in real windows; it fails when a target is missed
 	@scripts/install-packages demo
 	@$(WITH_DISPLAY) cargo bench -p spanwire-demo --bench webview -- $(ARGS)
+
+stack: ## start Prometheus, Alertmanager, Jaeger and the Collector without Docker
+	@scripts/stack up
+
+stack-down: ## end what `make stack` has started
+	@scripts/stack down
 
 packages:
 	@scripts/install-packages test
