@@ -22,8 +22,8 @@ pub(super) fn register(ipc: &Ipc) -> Result<(), RegisterError> {
     ipc.on("fault.block", |_: &Call<'_>| {
         std::thread::sleep(ui_thread::BLOCKED);
     })?;
-    ipc.on_async("fault.slow", |_: Call<'static>| {
-        tokio::time::sleep(Duration::from_secs(2))
+    ipc.on_async("fault.slow", |_: Call<'static>| async {
+        tokio::time::sleep(Duration::from_secs(2)).await;
     })?;
     Ok(())
 }
