@@ -93,4 +93,18 @@ mod tests {
             assert_eq!(Fault::of(&fault.to_string()), Some(*fault));
         }
     }
+
+    #[test]
+    fn the_docs_have_each_fault_and_each_alert() {
+        let docs = include_str!("../../../docs/faults.md");
+        for fault in Fault::value_variants() {
+            assert!(docs.contains(&format!("\n| `{fault}` |")), "{fault}");
+        }
+        let runbooks = include_str!("../../../docs/runbooks/README.md");
+        let alerts = runbooks.lines().filter_map(|line| line.strip_prefix("| ["));
+        for alert in alerts {
+            let (alert, _) = alert.split_once(']').unwrap();
+            assert!(docs.contains(&format!("[{alert}](")), "{alert}");
+        }
+    }
 }
