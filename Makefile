@@ -105,7 +105,7 @@ fmt:
 	cargo fmt --all --check
 
 shellcheck:
-	shellcheck scripts/* .ci/run
+	shellcheck scripts/* .ci/run deploy/native/grafana/build
 
 clippy:
 	cargo clippy --workspace --all-targets --features $(FEATURES) -- -D warnings

@@ -7,9 +7,18 @@
 //!
 //! Times of rules are divided by 60, and nothing else of them is changed.
 
-#![allow(unreachable_pub, reason = "one test of many files, which nobody else uses")]
-#![allow(clippy::disallowed_methods, reason = "a test's own patience and threads")]
-#![allow(clippy::print_stdout, reason = "it takes minutes, and says where it is")]
+#![allow(
+    unreachable_pub,
+    reason = "one test of many files, which nobody else uses"
+)]
+#![allow(
+    clippy::disallowed_methods,
+    reason = "a test's own patience and threads"
+)]
+#![allow(
+    clippy::print_stdout,
+    reason = "it takes minutes, and says where it is"
+)]
 
 mod alertmanager;
 mod app;
