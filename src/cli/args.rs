@@ -25,7 +25,7 @@ pub(super) enum Verb {
     ///
     /// A problem exits with 1. A server that is not there is one only when a flag or the
     /// environment names it: Grafana, Jaeger and the Alertmanager may be elsewhere, or nowhere.
-    Doctor(Doctor),
+    Doctor(Box<Doctor>),
 }
 
 #[derive(Debug, Subcommand)]
