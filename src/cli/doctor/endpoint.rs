@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::super::text::{few, shown};
 use super::exposition::Exposition;
-use super::finding::{Finding, quoted};
+use super::finding::{DOCS, Finding, quoted};
 use super::places::{Metrics, Place, Places};
 use super::web::{Ahead, Answer, Trouble, Web};
 use crate::clock::Stamp;
@@ -163,7 +163,7 @@ impl Said {
             Finding::warn(
                 "losses",
                 format!("since its start the app could not send {}", few(&list)),
-                "see the collector below, and docs/runbooks/SpanwireTelemetryLost.md",
+                format!("see the collector below, and {DOCS}/runbooks/SpanwireTelemetryLost.md"),
             )
         })
     }

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::super::bundle::{ALERTS, DASHBOARDS};
 use super::super::text::{count, few};
-use super::finding::Finding;
+use super::finding::{DOCS, Finding};
 use crate::telemetry::doctor::{Plan, PlanState};
 use crate::telemetry::{VARIABLES, Warning};
 
@@ -62,7 +62,7 @@ fn misspelt(name: &str) -> Option<Finding> {
     let mend = match near {
         Some((_, known)) => format!("did you mean {known}?"),
         None if name.starts_with("OTEL_") => return None,
-        None => "docs/environment.md lists what there is".to_owned(),
+        None => format!("what there is: {DOCS}/environment.md"),
     };
     let detail = format!("nothing reads {}", few(&[name]));
     Some(Finding::warn(WHAT, detail, mend))

@@ -12,7 +12,12 @@ pub(super) fn text(out: &mut impl Write, findings: &[Finding]) -> io::Result<()>
         let status = found.status.as_str();
         writeln!(out, "{status:<4}  {:<13}  {}", found.what, found.detail)?;
         if let Some(mend) = &found.mend {
-            writeln!(out, "      mend: {mend}")?;
+            // What need not be there need not be mended.
+            let word = match found.status {
+                Status::Ok | Status::Skip => "note",
+                Status::Warn | Status::Fail => "mend",
+            };
+            writeln!(out, "      {word}: {mend}")?;
         }
     }
     let many = |status| {
