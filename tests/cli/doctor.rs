@@ -196,7 +196,8 @@ fn a_stack_that_works_is_well() {
         ok    clock          within 2 s of this machine's: the app, Prometheus, the Collector
 
         all is well
-    "#]].assert_eq(&said.out);
+    "#]]
+    .assert_eq(&said.out);
 
     // The same, for a program.
     let json = crate::process::said(stack.command().arg("--json"));
@@ -491,7 +492,8 @@ fn mistakes_in_the_environment_are_named() {
     expect![[r#"
         skip  endpoint       the environment switches it off: OTEL_SDK_DISABLED or SPANWIRE_ENABLED
               note: --metrics URL looks all the same
-    "#]].assert_eq(&of(&said, "endpoint"));
+    "#]]
+    .assert_eq(&of(&said, "endpoint"));
 }
 
 #[test]

@@ -219,7 +219,8 @@ fn what_stands_in_the_way_is_named_and_not_even_forced() {
     fs::create_dir(&elsewhere).unwrap();
     fs::write(at("file"), "mine").unwrap();
     symlink(at("nowhere"), at("dangling")).unwrap();
-    let cases: [(&str, &dyn Fn(&Path)); 4] = [
+    type Prepare<'a> = &'a dyn Fn(&Path);
+    let cases: [(&str, Prepare<'_>); 4] = [
         ("linked-folder", &|dir| {
             symlink(&elsewhere, dir.join("dashboards")).unwrap();
         }),

@@ -9,11 +9,12 @@ use crate::telemetry::doctor::{Plan, PlanState};
 use crate::telemetry::{VARIABLES, Warning};
 
 pub(super) fn judge(plan: &Plan) -> Vec<Finding> {
-    let set: Vec<String> = std::env::vars_os()
+    let mut set: Vec<String> = std::env::vars_os()
         .filter(|(_, value)| !value.is_empty())
         .map(|(name, _)| name.to_string_lossy().into_owned())
         .filter(|name| name.starts_with("SPANWIRE_") || name.starts_with("OTEL_"))
         .collect();
+    set.sort_unstable();
     let mut findings: Vec<Finding> = plan.warnings.iter().map(refused).collect();
     findings.extend(set.iter().filter_map(|name| misspelt(name)));
     if plan.state == PlanState::Disabled {

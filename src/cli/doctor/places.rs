@@ -190,3 +190,97 @@ fn receivers(options: &Doctor, plan: &Plan) -> Vec<Receiver> {
         },
     }]
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::telemetry::Telemetry;
+    use clap::Parser;
+
+    #[derive(Parser)]
+    struct Flags {
+        #[command(flatten)]
+        doctor: Doctor,
+    }
+
+    fn places(flags: &[&str], environment: &'static [(&str, &str)]) -> Places {
+        let flags = Flags::parse_from([&["doctor"], flags].concat());
+        let builder = Telemetry::builder("app").environment(|name| {
+            let found = environment.iter().find(|(key, _)| *key == name);
+            found.map(|(_, value)| (*value).to_owned())
+        });
+        Places::new(&flags.doctor, &Plan::new(builder).unwrap())
+    }
+
+    fn metrics_at(flags: &[&str], environment: &'static [(&str, &str)]) -> String {
+        match places(flags, environment).metrics {
+            Metrics::At(place) => place.url.to_string(),
+            Metrics::Off(by) => format!("off by {by}"),
+            Metrics::AnyPort => "any port".into(),
+        }
+    }
+
+    #[test]
+    fn the_metrics_are_where_flag_and_environment_say() {
+        const HOST: &str = "OTEL_EXPORTER_PROMETHEUS_HOST";
+        const PORT: &str = "OTEL_EXPORTER_PROMETHEUS_PORT";
+        assert_eq!(metrics_at(&[], &[]), "http://127.0.0.1:9464/metrics");
+        assert_eq!(
+            metrics_at(&[], &[(HOST, "::")]),
+            "http://[::1]:9464/metrics"
+        );
+        assert_eq!(
+            metrics_at(&[], &[(HOST, "fd00::7")]),
+            "http://[fd00::7]:9464/metrics"
+        );
+        assert_eq!(
+            metrics_at(&[], &[(HOST, "0.0.0.0"), (PORT, "80")]),
+            "http://127.0.0.1:80/metrics"
+        );
+        assert_eq!(metrics_at(&[], &[(PORT, "0")]), "any port");
+        assert!(metrics_at(&[], &[("OTEL_METRICS_EXPORTER", "otlp")]).starts_with("off"));
+        assert!(metrics_at(&[], &[("SPANWIRE_ENABLED", "false")]).starts_with("off"));
+        let flag = ["--metrics", "box:1"];
+        assert_eq!(
+            metrics_at(&flag, &[("SPANWIRE_ENABLED", "false")]),
+            "http://box:1/metrics"
+        );
+        assert_eq!(metrics_at(&["--metrics", "box:1/m"], &[]), "http://box:1/m");
+    }
+
+    #[test]
+    fn only_a_server_that_somebody_names_must_be_there() {
+        let status = |place: &Place| place.missing("it", &Trouble::Refused, "--it").status;
+        let places = |flags: &[&str]| super::tests::places(flags, &[]);
+        assert_eq!(status(&places(&[]).jaeger), Status::Skip);
+        assert_eq!(status(&places(&["--jaeger", "box"]).jaeger), Status::Fail);
+        let of = |environment| places_of(environment);
+        assert_eq!(
+            of(&[]),
+            [(
+                "traces".into(),
+                "http://localhost:4318/v1/traces".into(),
+                Named::Nobody
+            )]
+        );
+        assert_eq!(
+            of(&[("OTEL_EXPORTER_OTLP_ENDPOINT", "http://box:1/base")]),
+            [(
+                "traces".into(),
+                "http://box:1/base/v1/traces".into(),
+                Named::Environment
+            )]
+        );
+    }
+
+    fn places_of(environment: &'static [(&str, &str)]) -> Vec<(String, String, Named)> {
+        let receivers = places(&[], environment).receivers;
+        let receivers = receivers.into_iter();
+        receivers
+            .map(|receiver| {
+                let Place { url, named } = receiver.place;
+                (receiver.signal.to_owned(), url.to_string(), named)
+            })
+            .collect()
+    }
+}
