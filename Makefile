@@ -8,8 +8,11 @@ SHELL := /bin/bash
 # rustup leaves cargo here, and a shell from before its installation does not know.
 export PATH := $(PATH):$(or $(CARGO_HOME),$(HOME)/.cargo)/bin
 
-# What `make demo` and `make bench-webview` pass on: make demo ARGS="--for 10s --drive"
+# What demo, up, down and bench-webview pass on: make demo ARGS="--for 10s --drive"
 ARGS ?=
+
+# What `make up` adds to the stack: tempo.
+WITH ?=
 
 # The features together, so that the steps share what they have built.
 FEATURES := testing,wry,cli
@@ -17,7 +20,7 @@ FEATURES := testing,wry,cli
 # A window needs a display. Without one it gets a virtual one.
 WITH_DISPLAY := $(if $(or $(DISPLAY),$(WAYLAND_DISPLAY)),,xvfb-run -a)
 
-.PHONY: help demo test check page dashboards semconv bench bench-webview packages fmt clippy features doc examples shellcheck
+.PHONY: help demo up down compose test check page dashboards semconv bench bench-webview stack stack-down packages fmt clippy features doc examples shellcheck
 
 help: ## say what there is
 	@echo "usage: make <target>"
@@ -28,6 +31,19 @@ demo: ## open the demo's window; ARGS="--for 10s --drive" runs it unattended, AR
 	@cargo build -p spanwire-demo
 	@$(if $(WITH_DISPLAY),echo "no display: the window opens on a virtual one; --drive lets its page use itself")
 	@$(WITH_DISPLAY) cargo run --quiet -p spanwire-demo -- $(ARGS)
+
+up: ## start Grafana, Prometheus, Alertmanager, the Collector and Jaeger in Docker; WITH=tempo adds Tempo and Loki
+	@scripts/compose up $(WITH) -- $(ARGS)
+
+down: ## stop what `make up` started; ARGS=--volumes removes its data too
+	@scripts/compose down -- $(ARGS)
+
+# Not among `check`: building Docker Compose takes minutes. It needs no Docker.
+compose: ## check the compose files with Docker Compose itself, and scripts/compose
+	@scripts/install-packages page
+	@scripts/stack build compose
+	COMPOSE="$(or $(SPANWIRE_STACK_DIR),$(CURDIR)/target/stack)/bin/docker-compose" \
+		node --test deploy/compose/test/*.test.mjs
 
 test: packages ## run all tests, the one with a real window and a real Prometheus among them
 	cargo test --workspace --features $(FEATURES)
@@ -54,7 +70,6 @@ dashboards: ## check the dashboards, rules, alerts and runbooks: types, the comm
 	cd grafana && npm run --silent test
 	promtool check rules deploy/prometheus/rules/*.yml
 	promtool test rules deploy/prometheus/tests/*.yml
-	amtool check-config deploy/alertmanager/alertmanager.yml
 
 bench: ## run the benchmarks
 	cargo bench -p spanwire
@@ -62,6 +77,12 @@ bench: ## run the benchmarks
 bench-webview: ## the raw wry way beside ours in real windows; it fails when a target is missed
 	@scripts/install-packages demo
 	@$(WITH_DISPLAY) cargo bench -p spanwire-demo --bench webview -- $(ARGS)
+
+stack: ## start Prometheus, Alertmanager, Jaeger and the Collector without Docker
+	@scripts/stack up
+
+stack-down: ## end what `make stack` has started
+	@scripts/stack down
 
 packages:
 	@scripts/install-packages test

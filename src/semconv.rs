@@ -166,6 +166,8 @@ metrics! {
         "The webview's own processes." (WEBVIEW_PROCESS_TYPE);
     SYSTEM_CPU_UTILIZATION = Gauge "system.cpu.utilization" ["1"]
         "Share of all cores in use on the host." ();
+    SYSTEM_MEMORY_LIMIT = Gauge "system.memory.limit" ["By"]
+        "Physical memory that the host has." ();
     SYSTEM_MEMORY_UTILIZATION = Gauge "system.memory.utilization" ["1"]
         "Share of the host's memory in use." ();
     SAMPLING_TRACES = Counter "spanwire.sampling.traces" ["{trace}"]

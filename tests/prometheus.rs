@@ -138,3 +138,15 @@ fn a_real_prometheus_finds_every_metric_that_the_example_can_make() {
     let spans = receiver.wait_for(|all| all.iter().any(|one| one.path.ends_with("traces")));
     assert!(!spans.is_empty());
 }
+
+#[test]
+fn a_prometheus_in_a_container_is_answered_under_the_name_that_it_has_for_the_machine() {
+    let receiver = Receiver::start();
+    let headless = Headless::start(&receiver);
+    let prometheus = Prometheus::scraping_as("host.docker.internal:9464", &headless.metrics);
+    let found =
+        prometheus.wait_for(r#"process_uptime_seconds{instance="host.docker.internal:9464"}"#);
+    assert_eq!(found[0]["metric"]["job"], "spanwire");
+    let refused = "sum(spanwire_endpoint_refused_total)";
+    assert_eq!(prometheus.query(refused), Some(0.0));
+}

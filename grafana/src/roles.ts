@@ -1,7 +1,9 @@
 // The host process and its webview's, told apart by a label of ours.
 
-import { or, relabelled, sum, type Expr } from "./promql.js";
+import { binary, or, relabelled, sum, type Expr } from "./promql.js";
 import { label } from "./semconv.js";
+import type { SeriesOf } from "./series.js";
+import { TARGET } from "./server.js";
 
 /** `host`, or `webview` and the process's type. */
 export const ROLE = "role";
@@ -14,4 +16,18 @@ export function byRole(host: Expr, webview: Expr, ...by: readonly string[]): Exp
     ...by,
     ROLE,
   );
+}
+
+const HOST_MEMORY = "process.memory.usage";
+const WEBVIEW_MEMORY = "spanwire.webview.process.memory.usage";
+
+/** Bytes by role. */
+export const memoryByRole = (of: SeriesOf): Expr =>
+  byRole(of.gauge(HOST_MEMORY), of.gauge(WEBVIEW_MEMORY));
+
+/** Shares of the memory of the machine that each app is on, by role. */
+export function memoryShareByRole(of: SeriesOf): Expr {
+  const share = (name: string): Expr =>
+    binary(of.gauge(name), "/", of.gauge("system.memory.limit"), { on: TARGET, groupLeft: [] });
+  return byRole(share(HOST_MEMORY), share(WEBVIEW_MEMORY));
 }

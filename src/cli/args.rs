@@ -21,6 +21,9 @@ pub(super) enum Verb {
     /// Prometheus' rules and alerts of this version, with their runbooks
     #[command(subcommand)]
     Alerts(Alerts),
+    /// The whole stack: Grafana, Prometheus, Alertmanager, Collector and Jaeger, for Docker
+    #[command(subcommand)]
+    Stack(Stack),
     /// Finds out why nothing is seen: the environment, the endpoint, the scrape, the Collector
     ///
     /// A problem exits with 1. A server that is not there is one only when a flag or the
@@ -41,6 +44,12 @@ pub(super) enum Alerts {
     /// Says which there are
     List,
     /// Writes rules, runbooks and an example for the Alertmanager, and says what Prometheus needs
+    Export(Export),
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Stack {
+    /// Writes out compose file, script and every server's files, and says how to start them
     Export(Export),
 }
 

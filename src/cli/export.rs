@@ -25,7 +25,7 @@ pub(super) fn run<W: Write>(
         }
         if !to.force {
             for file in &differing {
-                let path = to.dir.join(file.path);
+                let path = to.dir.join(&file.path);
                 writeln!(err, "error: {} is there and differs", path.display())?;
             }
         }
@@ -35,13 +35,13 @@ pub(super) fn run<W: Write>(
         }
         return Ok(Outcome::Bad);
     }
-    let mut written = Vec::new();
+    let mut written: Vec<&str> = Vec::new();
     for (file, found) in &checked.files {
         if *found == Found::Same {
             continue;
         }
         if let Err(error) = write(&to.dir, file) {
-            let path = to.dir.join(file.path);
+            let path = to.dir.join(&file.path);
             let before = count(written.len(), "file");
             writeln!(
                 io::stderr(),
@@ -50,7 +50,7 @@ pub(super) fn run<W: Write>(
             )?;
             return Ok(Outcome::Bad);
         }
-        written.push(file.path);
+        written.push(&file.path);
     }
     // It is there now, so only a lost working directory can fail here.
     let dir = std::path::absolute(&to.dir).unwrap_or_else(|_| to.dir.clone());
@@ -106,7 +106,7 @@ keeps it: copy what is in provisioning/ into that, and leave GF_PATHS_PROVISIONI
 /// What Prometheus and the Alertmanager need for what was exported to `dir`.
 pub(super) fn prometheus_needs<W: Write>(out: &mut W, dir: &Path) -> io::Result<()> {
     let rules = yaml(&dir.join("rules").join("*.yml"));
-    let alertmanager = shell(&dir.join("alertmanager").join("alertmanager.yml"));
+    let alertmanager = shell(&dir.join("alertmanager"));
     write!(
         out,
         "Prometheus loads them with this in its prometheus.yml:
@@ -123,9 +123,30 @@ pub(super) fn prometheus_needs<W: Write>(out: &mut W, dir: &Path) -> io::Result<
       static_configs:
         - targets: ['127.0.0.1:9464']
 
-It reads that again on SIGHUP. The Alertmanager's example is for you to change:
+It reads that again on SIGHUP. The Alertmanager's example is for you to change, and\nwebhook-url beside it has the address that is told:
 
-  alertmanager --config.file={alertmanager}
+  cd {alertmanager} && alertmanager --config.file=alertmanager.yml
+"
+    )
+}
+
+/// How to start what was exported to `dir`.
+pub(super) fn stack_needs<W: Write>(out: &mut W, dir: &Path) -> io::Result<()> {
+    let compose = shell(&dir.join("scripts").join("compose"));
+    let guide = shell(&dir.join("deploy").join("README.md"));
+    write!(
+        out,
+        "With Docker and its compose plugin, this starts it and ends it:
+
+  bash {compose} up
+  bash {compose} down
+
+`up tempo` adds Tempo and Loki. Then start your app, and ask whether all is well:
+
+  OTEL_EXPORTER_OTLP_ENDPOINT=http://localhost:4318 your-app
+  spanwire doctor
+
+Ports, more apps, and what differs from system to system: {guide}
 "
     )
 }
@@ -141,7 +162,7 @@ enum Found {
 /// What writing would meet. Nothing is changed by finding out.
 #[derive(Debug)]
 struct Checked {
-    files: Vec<(&'static File, Found)>,
+    files: Vec<(File, Found)>,
     /// What stands in the way whatever is asked for.
     obstacles: Vec<String>,
 }
@@ -156,8 +177,8 @@ impl Checked {
             checked.obstacles.push(obstacle);
             return checked;
         }
-        for file in bundle.files {
-            match look(dir, file) {
+        for file in bundle.files() {
+            match look(dir, &file) {
                 Ok(found) => checked.files.push((file, found)),
                 Err(obstacle) if checked.obstacles.contains(&obstacle) => {}
                 Err(obstacle) => checked.obstacles.push(obstacle),
@@ -166,9 +187,9 @@ impl Checked {
         checked
     }
 
-    fn with(&self, found: Found) -> impl Iterator<Item = &'static File> {
+    fn with(&self, found: Found) -> impl Iterator<Item = &File> {
         let files = self.files.iter();
-        files.filter_map(move |(file, is)| (*is == found).then_some(*file))
+        files.filter_map(move |(file, is)| (*is == found).then_some(file))
     }
 }
 
@@ -199,7 +220,7 @@ fn root(dir: &Path) -> Result<(), String> {
 
 fn look(dir: &Path, file: &File) -> Result<Found, String> {
     let mut place = dir.to_path_buf();
-    let mut names = Path::new(file.path).iter().peekable();
+    let mut names = Path::new(&file.path).iter().peekable();
     while let Some(name) = names.next() {
         place.push(name);
         let shown = place.display();
@@ -234,17 +255,35 @@ fn is_missing(error: &io::Error) -> bool {
 
 /// A reader sees the old file or the new one, and never half of it.
 fn write(dir: &Path, file: &File) -> io::Result<()> {
-    let path = dir.join(file.path);
+    let path = dir.join(&file.path);
     let folder = path.parent().unwrap_or(dir);
     fs::create_dir_all(folder)?;
     let unfinished = folder.join(format!(".spanwire-{}.tmp", std::process::id()));
     let written = fs::File::create_new(&unfinished)
         .and_then(|mut new| new.write_all(file.bytes))
+        .and_then(|()| allow_to_run(&unfinished, file))
         .and_then(|()| fs::rename(&unfinished, &path));
     if written.is_err() {
         let _ = fs::remove_file(&unfinished);
     }
     written
+}
+
+/// Who may read a program may run it.
+#[cfg(unix)]
+fn allow_to_run(path: &Path, file: &File) -> io::Result<()> {
+    use std::os::unix::fs::PermissionsExt;
+    if !file.runs() {
+        return Ok(());
+    }
+    let mut rights = fs::metadata(path)?.permissions();
+    rights.set_mode(rights.mode() | (rights.mode() & 0o444) >> 2);
+    fs::set_permissions(path, rights)
+}
+
+#[cfg(not(unix))]
+fn allow_to_run(_path: &Path, _file: &File) -> io::Result<()> {
+    Ok(())
 }
 
 /// What a server would load beside the bundle: files of an older version, for example.
@@ -257,7 +296,7 @@ fn strangers(dir: &Path, bundle: &Bundle) -> Vec<String> {
             let loaded = Path::new(&name)
                 .extension()
                 .is_some_and(|is| is == *extension);
-            if loaded && !bundle.files.iter().any(|file| file.path == path) {
+            if loaded && !bundle.files().any(|file| file.path == path) {
                 found.push(path);
             }
         }

@@ -1,7 +1,7 @@
 //! The command `spanwire` (feature `cli`): `cargo install spanwire --features cli`.
 //!
-//! It writes out the dashboards and alerts that belong to this version, and finds out why nothing
-//! is seen on them. `docs/cli.md` shows both.
+//! It writes out the dashboards, alerts and servers' files that belong to this version, and finds
+//! out why nothing is seen on them. `docs/cli.md` shows both.
 
 mod args;
 mod bundle;
@@ -15,7 +15,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
-use args::{Alerts, Args, Dashboards, Verb};
+use args::{Alerts, Args, Dashboards, Stack, Verb};
 
 /// Does what the process's arguments ask for.
 ///
@@ -31,6 +31,9 @@ pub fn run() -> ExitCode {
         Verb::Alerts(Alerts::List) => listing::alerts(out),
         Verb::Alerts(Alerts::Export(to)) => {
             export::run(out, &to, &bundle::ALERTS, export::prometheus_needs)
+        }
+        Verb::Stack(Stack::Export(to)) => {
+            export::run(out, &to, &bundle::STACK, export::stack_needs)
         }
         Verb::Doctor(options) => doctor::run(out, &options),
     };

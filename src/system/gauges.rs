@@ -22,6 +22,7 @@ struct Handles {
     uptime: Late,
     host_cpu: Late,
     host_memory: Late,
+    host_memory_limit: Late,
     webview: [WebviewHandles; WebviewProcessType::ALL.len()],
 }
 
@@ -51,6 +52,9 @@ impl Gauges {
         gauges.uptime.set(Some(sample.uptime.as_secs_f64()));
         gauges.host_cpu.set(sample.host_cpu_utilization);
         gauges.host_memory.set(sample.host_memory_utilization);
+        gauges
+            .host_memory_limit
+            .set(count(sample.host_memory_bytes));
         for sum in &sample.webview_processes {
             let gauges = &gauges.webview[sum.process_type.index()];
             gauges.count.set(Some(sum.count as f64));
@@ -72,6 +76,7 @@ impl Handles {
             uptime: late(&semconv::PROCESS_UPTIME),
             host_cpu: late(&semconv::SYSTEM_CPU_UTILIZATION),
             host_memory: late(&semconv::SYSTEM_MEMORY_UTILIZATION),
+            host_memory_limit: late(&semconv::SYSTEM_MEMORY_LIMIT),
             webview: WebviewProcessType::ALL.map(|process_type| {
                 let late = |metric| Late::new(metric, Some(process_type));
                 WebviewHandles {

@@ -126,6 +126,8 @@ impl SystemProbe {
                 self.system.used_memory() as f64,
                 self.system.total_memory() as f64,
             ),
+            // A host without memory is one that does not tell.
+            host_memory_bytes: Some(self.system.total_memory()).filter(|bytes| *bytes > 0),
             webview_processes,
         };
         self.looked_at = now;

@@ -25,6 +25,8 @@ pub struct SystemSample {
     pub host_cpu_utilization: Option<f64>,
     /// Share of the host's memory in use, 0 to 1.
     pub host_memory_utilization: Option<f64>,
+    /// Physical memory that the host has.
+    pub host_memory_bytes: Option<u64>,
     /// The webview's processes by type: each type that was ever seen, once, with a count of zero
     /// when all of them have gone.
     pub webview_processes: Vec<WebviewProcesses>,

@@ -43,6 +43,14 @@ fn burn() {
     }
 }
 
+/// What the kernel says.
+fn memory_of_the_machine() -> u64 {
+    let text = fs::read_to_string("/proc/meminfo").unwrap();
+    let total = text.lines().find_map(|line| line.strip_prefix("MemTotal:"));
+    let kibibytes = total.and_then(|line| line.trim().strip_suffix(" kB"));
+    kibibytes.unwrap().parse::<u64>().unwrap() * 1024
+}
+
 #[test]
 fn a_sample_of_this_process_is_plausible() {
     let time = FakeTime::start();
@@ -60,6 +68,7 @@ fn a_sample_of_this_process_is_plausible() {
         // This test's thread and the main one at least.
         assert!(first.threads.unwrap() >= 2);
         assert!((0.01..1.0).contains(&first.host_memory_utilization.unwrap()));
+        assert_eq!(first.host_memory_bytes, Some(memory_of_the_machine()));
 
         burn();
         time.advance(Duration::from_secs(100));
@@ -247,6 +256,7 @@ fn sample_of(cpu: Option<f64>, web: Option<f64>) -> SystemSample {
         uptime: Duration::from_millis(1_500),
         host_cpu_utilization: cpu,
         host_memory_utilization: Some(0.5),
+        host_memory_bytes: Some(8_000),
         webview_processes: vec![WebviewProcesses {
             process_type: WebviewProcessType::Web,
             count: 2,
@@ -277,6 +287,7 @@ fn a_sample_goes_to_its_gauges_and_the_unknown_makes_no_series() {
         process_uptime 1.5
         spanwire_webview_process_count{webview_process_type="web"} 2
         spanwire_webview_process_memory_usage{webview_process_type="web"} 4000
+        system_memory_limit 8000
         system_memory_utilization 0.5
     "#]]
     .assert_eq(&text(&mut first.iter()));

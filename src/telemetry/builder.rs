@@ -130,7 +130,8 @@ impl TelemetryBuilder {
     }
 
     /// A further value of `Host` that the Prometheus endpoint answers to, without a port. Default:
-    /// loopback's names and the host that it listens on.
+    /// loopback's names, the host that it listens on, and `host.docker.internal` and
+    /// `host.containers.internal`, by which a Prometheus in a container asks, but no browser.
     pub fn allowed_host(mut self, host: impl Into<String>) -> Self {
         self.allowed_hosts.push(host.into());
         self

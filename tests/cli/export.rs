@@ -331,3 +331,46 @@ fn arguments_that_cannot_be_understood_exit_with_two() {
     let version = spanwire(&["--version"]).out;
     assert_eq!(version, format!("spanwire {}\n", env!("CARGO_PKG_VERSION")));
 }
+
+/// It is started where it was written, so it must be as the repository has it.
+#[test]
+fn the_stack_is_written_as_the_repository_has_it() {
+    let folder = Folder::new();
+    let done = export("stack", folder.path(), &[]);
+    assert_eq!((done.code, done.err.as_str()), (0, ""), "{}", done.out);
+    let (_, needs) = done.out.split_once("\n\n").unwrap();
+    expect![[""]].assert_eq(&folder.hide(needs));
+    let written = tree(folder.path());
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    for (path, bytes) in &written {
+        assert!(fs::read(root.join(path)).unwrap() == *bytes, "{path}");
+    }
+    // Whatever a compose file mounts is there.
+    let mut mounted = 0;
+    for (path, bytes) in &written {
+        let text = String::from_utf8_lossy(bytes);
+        let sources = text
+            .lines()
+            .filter_map(|line| line.trim().strip_prefix("source: ./"));
+        for source in sources.filter(|_| path.starts_with("docker-compose")) {
+            assert!(folder.path().join(source).exists(), "{path}: {source}");
+            mounted += 1;
+        }
+    }
+    assert!(mounted > 10, "{mounted}");
+}
+
+#[cfg(unix)]
+#[test]
+fn what_starts_the_stack_can_be_run_and_the_rest_cannot() {
+    use std::os::unix::fs::PermissionsExt;
+
+    let folder = Folder::new();
+    export("stack", folder.path(), &[]);
+    let runs = |path: &str| {
+        let there = fs::metadata(folder.path().join(path)).unwrap();
+        there.permissions().mode() & 0o100 != 0
+    };
+    assert!(runs("scripts/compose"));
+    assert!(!runs("docker-compose.yml"));
+}

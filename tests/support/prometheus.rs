@@ -20,9 +20,23 @@ pub struct Prometheus {
 impl Prometheus {
     /// Starts one that scrapes `target`, which is `host:port`.
     pub fn scraping(target: &str) -> Self {
+        Self::start(target, "")
+    }
+
+    /// Starts one that knows `target` by another name, as one in a container does: it asks for
+    /// `name`, and its connections go to the target.
+    #[allow(
+        dead_code,
+        reason = "not every test that scrapes does it from a container"
+    )]
+    pub fn scraping_as(name: &str, target: &str) -> Self {
+        Self::start(name, &format!("    proxy_url: http://{target}\n"))
+    }
+
+    fn start(target: &str, scrape: &str) -> Self {
         Self::with(&format!(
             "global: {{ scrape_interval: 1s, scrape_timeout: 1s }}\n\
-             scrape_configs:\n  - job_name: spanwire\n    static_configs:\n      - targets: ['{target}']\n"
+             scrape_configs:\n  - job_name: spanwire\n{scrape}    static_configs:\n      - targets: ['{target}']\n"
         ))
     }
 

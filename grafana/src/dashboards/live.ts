@@ -12,7 +12,7 @@ import {
   times,
   type Expr,
 } from "../promql.js";
-import { byRole } from "../roles.js";
+import { byRole, memoryShareByRole } from "../roles.js";
 import { label } from "../semconv.js";
 import { TARGET } from "../server.js";
 import { is } from "../series.js";
@@ -35,7 +35,8 @@ const cpu = sum(
     chosen.gauge("spanwire.webview.process.cpu.utilization"),
   ),
 );
-const memory = mean(chosen.gauge("system.memory.utilization"));
+const memory = sum(memoryShareByRole(chosen));
+const memoryOfMachine = mean(chosen.gauge("system.memory.utilization"));
 const actions = times(sum(chosen.rate(OPERATIONS, {}, "_count")), 60);
 
 /** The queues of webviews, which have the webviews' names. */
@@ -94,7 +95,8 @@ const cards: Row = [
   }),
   card({
     title: "Memory",
-    description: "Share of the machine's memory that is in use, by whomever.",
+    description:
+      "Share of the machine's memory that the app uses, its webview's processes included. Pages that they share count for each.",
     unit: "percentunit",
     decimals: 1,
     width: 3,
@@ -160,11 +162,16 @@ const charts: Row = [
   "The last minute",
   chart({
     title: "CPU and memory",
-    description: "The app's share of all cores, and how much of the machine's memory is in use.",
+    description:
+      "The app's share of all cores and of the machine's memory, its webview's processes included, and how much of that memory is in use by whomever.",
     unit: "percentunit",
     width: 12,
     max: 1,
-    targets: [target("CPU of the app", cpu), target("memory of the machine", memory)],
+    targets: [
+      target("CPU of the app", cpu),
+      target("memory of the app", memory),
+      target("memory of the machine", memoryOfMachine),
+    ],
   }),
   chart({
     title: "Action rate and duration",

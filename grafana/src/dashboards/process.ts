@@ -3,7 +3,7 @@
 import { chosen, type Board, type Row } from "../board.js";
 import { card, chart, RED, YELLOW } from "../panels.js";
 import { aggregate, sum, type Expr } from "../promql.js";
-import { byRole, ROLE } from "../roles.js";
+import { byRole, memoryByRole, memoryShareByRole, ROLE } from "../roles.js";
 import { label } from "../semconv.js";
 import { INSTANCE } from "../server.js";
 import { target } from "../targets.js";
@@ -22,10 +22,8 @@ const cpu = byRole(
   chosen.gauge("process.cpu.utilization"),
   chosen.gauge("spanwire.webview.process.cpu.utilization"),
 );
-const memory = byRole(
-  chosen.gauge("process.memory.usage"),
-  chosen.gauge("spanwire.webview.process.memory.usage"),
-);
+const memory = memoryByRole(chosen);
+const memoryOfMachine = mean(chosen.gauge("system.memory.utilization"));
 
 const overview: Row = [
   "Overview",
@@ -62,7 +60,7 @@ const overview: Row = [
     unit: "percentunit",
     width: 4,
     max: 1,
-    targets: [target("machine", mean(chosen.gauge("system.memory.utilization")))],
+    targets: [target("machine", memoryOfMachine)],
     steps: HALF_AND_MOST,
   }),
   card({
@@ -100,20 +98,18 @@ const use: Row = [
     reference: { legend: MACHINE, color: "text" },
   }),
   chart({
-    title: "Memory of the machine",
-    description: "Share of the machine's memory that is in use, by whomever.",
+    title: "Memory by role",
+    description:
+      "Share of the machine's memory: the host process and the webview's processes upon each other, and what is in use by whomever as a line. Pages that they share count for each.",
     unit: "percentunit",
     width: 12,
     max: 1,
-    targets: [
-      target(
-        `{{${INSTANCE}}}`,
-        aggregate("max", [INSTANCE], chosen.gauge("system.memory.utilization")),
-      ),
-    ],
+    stacked: true,
+    targets: [target(`{{${ROLE}}}`, memoryShareByRole(chosen)), target(MACHINE, memoryOfMachine)],
+    reference: { legend: MACHINE, color: "text" },
   }),
   chart({
-    title: "Memory by role",
+    title: "Memory by role, in bytes",
     description:
       "Physical memory of the host process and of the webview's processes, upon each other. Pages that they share count for each.",
     unit: "bytes",

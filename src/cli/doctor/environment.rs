@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::super::bundle::{ALERTS, DASHBOARDS};
+use super::super::bundle::STACK;
 use super::super::text::{count, few};
 use super::finding::{DOCS, Finding};
 use crate::telemetry::doctor::{Plan, PlanState};
@@ -73,23 +73,25 @@ fn is_read(name: &str) -> bool {
     VARIABLES.iter().any(|variable| variable.name == name)
 }
 
-/// Those that the exported files read.
+/// Those that the servers' files and what starts them read.
 fn stack_variables() -> BTreeSet<&'static str> {
-    let files = DASHBOARDS.files.iter().chain(ALERTS.files);
-    let texts = files.filter(|file| file.path.ends_with(".yml"));
-    texts
-        .flat_map(|file| {
-            file.text()
-                .match_indices("SPANWIRE_")
-                .map(move |(at, _)| (file, at))
-        })
-        .filter_map(|(file, at)| {
-            let rest = file.text().get(at..)?;
-            let end =
-                rest.find(|c: char| !c.is_ascii_uppercase() && !c.is_ascii_digit() && c != '_');
-            rest.get(..end.unwrap_or(rest.len()))
-        })
-        .collect()
+    let files = STACK.files().filter(|file| !file.path.ends_with(".md"));
+    let mut found: BTreeSet<&str> = files
+        .flat_map(|file| names(file.text()))
+        .chain(["SPANWIRE_STACK_DIR", "SPANWIRE_STACK_PROMETHEUS_YML"])
+        .collect();
+    // What only begins like one, in a comment.
+    found.remove("SPANWIRE_");
+    found
+}
+
+fn names(text: &'static str) -> impl Iterator<Item = &'static str> {
+    let is_of_name = |c: char| c.is_ascii_uppercase() || c.is_ascii_digit() || c == '_';
+    text.match_indices("SPANWIRE_").filter_map(move |(at, _)| {
+        let rest = text.get(at..)?;
+        let end = rest.find(|c: char| !is_of_name(c));
+        rest.get(..end.unwrap_or(rest.len()))
+    })
 }
 
 const WHAT: &str = "environment";
@@ -113,7 +115,12 @@ mod tests {
             meant("OTEL_EXPORTER_OTLP_ENDPOINT")
         );
         assert!(mend("SPANWIRE_COLOUR").unwrap().contains("docs/"));
-        for good in ["OTEL_LOG_LEVEL", "OTEL_SERVICE_NAME", "SPANWIRE_DASHBOARDS"] {
+        for good in [
+            "OTEL_LOG_LEVEL",
+            "OTEL_SERVICE_NAME",
+            "SPANWIRE_DASHBOARDS",
+            "SPANWIRE_LISTEN",
+        ] {
             assert_eq!(mend(good), None, "{good}");
         }
     }

@@ -37,7 +37,8 @@ pub(crate) struct EndpointOptions {
     pub(crate) host: String,
     /// 0 takes any that is free.
     pub(crate) port: u16,
-    /// Values of `Host` to answer to, beside loopback's and [`Self::host`]; ports are ignored.
+    /// Values of `Host` to answer to, beside loopback's, a container's and [`Self::host`]; ports are
+    /// ignored.
     pub(crate) allowed_hosts: Vec<String>,
 }
 
@@ -320,8 +321,8 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// How long a drop waits for the thread.
 const STOP_TIME_MAX: Duration = Duration::from_secs(1);
 const FORBIDDEN_TEXT: &str = "this Host is not allowed here, lest a web page read the metrics by a \
-    name of its own (DNS rebinding). Add it to the allowed hosts of the app's Prometheus endpoint, \
-    for example host.docker.internal\n";
+    name of its own (DNS rebinding). Who asks from another machine adds the name to the allowed hosts \
+    of the app's Prometheus endpoint (TelemetryBuilder::allowed_host)\n";
 
 #[cfg(test)]
 mod tests;

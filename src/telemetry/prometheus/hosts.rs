@@ -2,11 +2,16 @@
 //!
 //! A page on the web can point a name of its own at 127.0.0.1 and then read our answers as if they
 //! were its own (DNS rebinding). Its requests carry that name, so we answer none but names we know.
+//!
+//! A Prometheus in a container asks for [`CONTAINER_HOSTS`]. Nobody can register these, since `internal`
+//! is reserved for private use, but who answers the machine's DNS queries can still point them here, for
+//! example in a strange network. So a browser is not answered under these names: it cannot leave out
+//! [`ACCEPT_LANGUAGE`](https://fetch.spec.whatwg.org/#http-network-or-cache-fetch), whatever the page says.
 
 use std::net::IpAddr;
 
 use hyper::HeaderMap;
-use hyper::header::HOST;
+use hyper::header::{ACCEPT_LANGUAGE, COOKIE, HOST, HeaderName, ORIGIN, REFERER};
 
 /// The names that the endpoint answers to.
 #[derive(Clone, Debug)]
@@ -66,13 +71,21 @@ impl Hosts {
             .and_then(host_name)
             .ok_or(HostError::Missing)?;
         let numeric = self.addresses == Addresses::All && host.parse::<IpAddr>().is_ok();
-        if numeric || self.allowed.contains(&host) {
+        let of_container = CONTAINER_HOSTS.contains(&host.as_str())
+            && !FROM_BROWSERS.iter().any(|name| headers.contains_key(name));
+        if numeric || of_container || self.allowed.contains(&host) {
             Ok(())
         } else {
             Err(HostError::Forbidden)
         }
     }
 }
+
+/// What the machine is called in a container, by Docker and by Podman.
+const CONTAINER_HOSTS: [&str; 2] = ["host.docker.internal", "host.containers.internal"];
+
+/// What browsers send: the first always, the others at times. Prometheus sends none of them.
+const FROM_BROWSERS: [HeaderName; 4] = [ACCEPT_LANGUAGE, COOKIE, ORIGIN, REFERER];
 
 /// The name or address of `host[:port]`, lowercase and without an address's brackets.
 fn host_name(host: &str) -> Option<String> {
@@ -134,7 +147,9 @@ mod tests {
             "localhost.evil.example",
             "127.0.0.1.evil.example:9464",
             "192.168.0.2",
-            "host.docker.internal:9464",
+            "docker.internal:9464",
+            "evil.host.docker.internal",
+            "host.docker.internal.evil.example",
         ] {
             assert_eq!(
                 check("127.0.0.1", &[], host),
@@ -142,9 +157,29 @@ mod tests {
                 "{host}"
             );
         }
-        let added = ["Host.Docker.Internal:9464", "fd00::7"];
-        assert_eq!(check("127.0.0.1", &added, "host.docker.internal"), Ok(()));
+        let added = ["Scraper.Example:9464", "fd00::7"];
+        assert_eq!(check("127.0.0.1", &added, "scraper.example"), Ok(()));
         assert_eq!(check("127.0.0.1", &added, "[FD00::7]:9464"), Ok(()));
+    }
+
+    #[test]
+    fn a_container_is_answered_under_the_machines_name_there_and_a_browser_is_not() {
+        for host in ["Host.Docker.Internal:9464", "host.containers.internal."] {
+            assert_eq!(check("127.0.0.1", &[], host), Ok(()), "{host}");
+            for name in ["accept-language", "cookie", "origin", "referer"] {
+                let mut headers = HeaderMap::new();
+                headers.insert(HOST, HeaderValue::from_static(host));
+                headers.insert(name, HeaderValue::from_static(""));
+                assert_eq!(
+                    Hosts::new("127.0.0.1", &[]).check(&headers),
+                    Err(HostError::Forbidden),
+                    "{host} with {name}"
+                );
+                // An app that adds the name means it.
+                let added = [host.to_owned()];
+                assert_eq!(Hosts::new("127.0.0.1", &added).check(&headers), Ok(()));
+            }
+        }
     }
 
     #[test]

@@ -10,7 +10,7 @@ fn options() -> EndpointOptions {
     EndpointOptions {
         host: "127.0.0.1".into(),
         port: 0,
-        allowed_hosts: vec!["host.docker.internal".into()],
+        allowed_hosts: vec!["scraper.example".into()],
     }
 }
 
@@ -111,7 +111,8 @@ fn a_host_that_is_not_allowed_is_refused_told_how_and_counted() {
         format!("localhost:{port}"),
         format!("127.0.0.1:{port}"),
         format!("[::1]:{port}"),
-        "host.docker.internal".into(),
+        "scraper.example".into(),
+        format!("host.docker.internal:{port}"),
     ] {
         assert_eq!(status(&get(addr, "/metrics", &host)), "200", "{host}");
     }
@@ -119,6 +120,10 @@ fn a_host_that_is_not_allowed_is_refused_told_how_and_counted() {
     assert_eq!(status(&response), "403");
     assert!(body(&response).contains("allowed hosts"), "{response}");
     assert!(!response.contains("target_info"));
+    // A browser in a network whose DNS points a container's name of the machine here.
+    let browser =
+        "GET /metrics HTTP/1.1\r\nHost: host.docker.internal\r\nAccept-Language: en\r\n\r\n";
+    assert_eq!(status(&send(addr, browser)), "403");
     assert_eq!(status(&send(addr, "GET /metrics HTTP/1.1\r\n\r\n")), "400");
     assert_eq!(status(&send(addr, "GET /metrics HTTP/1.0\r\n\r\n")), "400");
     // A name in the request line does not stand in for the header.
@@ -126,7 +131,7 @@ fn a_host_that_is_not_allowed_is_refused_told_how_and_counted() {
     assert_eq!(status(&send(addr, absolute)), "403");
     let text = with_local_recorder(&*recorder, || exposition.render());
     assert!(
-        text.contains("spanwire_endpoint_refused_total{error_type=\"forbidden_host\"} 2\n"),
+        text.contains("spanwire_endpoint_refused_total{error_type=\"forbidden_host\"} 3\n"),
         "{text}"
     );
 }
