@@ -138,9 +138,10 @@ fn it_says_what_grafana_and_prometheus_need() {
               static_configs:
                 - targets: ['127.0.0.1:9464']
 
-        It reads that again on SIGHUP. The Alertmanager's example is for you to change:
+        It reads that again on SIGHUP. The Alertmanager's example is for you to change, and
+        webhook-url beside it has the address that is told:
 
-          alertmanager --config.file='{folder}/it'\''s there/alertmanager/alertmanager.yml'
+          cd '{folder}/it'\''s there/alertmanager' && alertmanager --config.file=alertmanager.yml
     "#]]
     .assert_eq(&folder.hide(needs));
 }
@@ -339,7 +340,19 @@ fn the_stack_is_written_as_the_repository_has_it() {
     let done = export("stack", folder.path(), &[]);
     assert_eq!((done.code, done.err.as_str()), (0, ""), "{}", done.out);
     let (_, needs) = done.out.split_once("\n\n").unwrap();
-    expect![[""]].assert_eq(&folder.hide(needs));
+    expect![[r#"
+        With Docker and its compose plugin, this starts it and ends it:
+
+          bash {folder}/scripts/compose up
+          bash {folder}/scripts/compose down
+
+        `up tempo` adds Tempo and Loki. Then start your app, and ask whether all is well:
+
+          OTEL_EXPORTER_OTLP_ENDPOINT=http://localhost:4318 your-app
+          spanwire doctor
+
+        Ports, more apps, and what differs from system to system: {folder}/deploy/README.md
+    "#]].assert_eq(&folder.hide(needs));
     let written = tree(folder.path());
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     for (path, bytes) in &written {
