@@ -22,6 +22,14 @@ pub(super) fn count(number: usize, noun: &str) -> String {
     format!("{number} {noun}{plural}")
 }
 
+/// A server's version, if it tells one, and where it is.
+pub(super) fn versioned(version: &str, place: &str) -> String {
+    match shown(version).as_str() {
+        "" => format!("at {place}"),
+        version => format!("{version} at {place}"),
+    }
+}
+
 /// The first few, and how many more there are.
 pub(super) fn few<T: AsRef<str>>(names: &[T]) -> String {
     let first = names.iter().take(FEW).map(|name| shown(name.as_ref()));

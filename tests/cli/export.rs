@@ -352,7 +352,8 @@ fn the_stack_is_written_as_the_repository_has_it() {
           spanwire doctor
 
         Ports, more apps, and what differs from system to system: {folder}/deploy/README.md
-    "#]].assert_eq(&folder.hide(needs));
+    "#]]
+    .assert_eq(&folder.hide(needs));
     let written = tree(folder.path());
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     for (path, bytes) in &written {

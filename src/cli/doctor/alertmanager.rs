@@ -1,6 +1,6 @@
 //! The Alertmanager: is it there?
 
-use super::super::text::shown;
+use super::super::text::versioned;
 use super::finding::Finding;
 use super::places::Place;
 use super::web::{Ahead, Trouble, Web};
@@ -35,10 +35,7 @@ impl Said {
 
     pub(super) fn judge(&self) -> Vec<Finding> {
         vec![match &self.version {
-            Ok(version) => Finding::ok(
-                WHAT,
-                format!("{} at {}", shown(version), self.place.shown()),
-            ),
+            Ok(version) => Finding::ok(WHAT, versioned(version, &self.place.shown())),
             Err(trouble) => self.place.missing(WHAT, trouble, "--alertmanager"),
         }]
     }

@@ -4,7 +4,7 @@
 use serde_json::Value;
 
 use super::super::listing::every_dashboard;
-use super::super::text::{count, few, shown};
+use super::super::text::{count, few, versioned};
 use super::finding::Finding;
 use super::places::Place;
 use super::web::{Ahead, Trouble, Web};
@@ -70,9 +70,9 @@ impl Said {
             Ok(health) => health,
             Err(trouble) => return vec![self.place.missing(WHAT, trouble, "--grafana")],
         };
-        let version = shown(health["version"].as_str().unwrap_or_default());
+        let version = health["version"].as_str().unwrap_or_default();
         let mut findings = vec![match health["database"].as_str() {
-            Some("ok") => Finding::ok(WHAT, format!("{version} at {url}")),
+            Some("ok") => Finding::ok(WHAT, versioned(version, &url)),
             _ => Finding::warn(WHAT, format!("its database fails, at {url}"), "see its log"),
         }];
         findings.push(self.shows());

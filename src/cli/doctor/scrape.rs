@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use http::Uri;
 
 use super::super::listing::every_alert;
-use super::super::text::{count, few, shown};
+use super::super::text::{count, few, shown, versioned};
 use super::finding::{Finding, Status, quoted};
 use super::places::Named;
 use super::prometheus::{Said, Target};
@@ -22,10 +22,10 @@ pub(super) fn judge(said: &Said, job: &str, app: Option<&Uri>) -> Vec<Finding> {
     let mut findings = vec![match said.ready {
         Ok(false) => Finding::warn(
             "prometheus",
-            format!("{} at {place} is not ready yet", shown(version)),
+            format!("{} is not ready yet", versioned(version, &place)),
             "after a start it reads what it has stored: wait, and look at its log",
         ),
-        _ => Finding::ok("prometheus", format!("{} at {place}", shown(version))),
+        _ => Finding::ok("prometheus", versioned(version, &place)),
     }];
     findings.extend(scrape(said, job, app));
     findings.extend(arrival(said, job));
