@@ -109,7 +109,8 @@ fn cause(target: &Target) -> String {
     let error = &target.error;
     let says = |words: &[&str]| words.iter().any(|word| error.contains(word));
     if says(&["connection refused"]) {
-        "nothing listens there as Prometheus sees it: start the app; from within a container, \
+        "nothing listens there as Prometheus sees it: start the app, or take it out of the \
+         targets when it sends its metrics over OTLP alone; from within a container, \
          127.0.0.1 is the container and the machine is host.docker.internal"
             .into()
     } else if says(&["403"]) {
@@ -194,6 +195,14 @@ fn arrival(said: &Said, job: &str) -> Option<Finding> {
             "the target is another program's port, metric_relabel_configs drop them, \
              or it was scraped for the first time just now",
         )),
+        None if targets.iter().any(|target| target.job == job) && !ages.is_empty() => {
+            let jobs = ages.iter().filter_map(|series| series.labels.get("job"));
+            let jobs: Vec<&String> = jobs.collect();
+            Some(Finding::ok(
+                DATA,
+                format!("metrics arrive as {}", few(&jobs)),
+            ))
+        }
         None => None,
     }
 }
