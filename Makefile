@@ -20,7 +20,7 @@ FEATURES := testing,wry,cli
 # A window needs a display. Without one it gets a virtual one.
 WITH_DISPLAY := $(if $(or $(DISPLAY),$(WAYLAND_DISPLAY)),,xvfb-run -a)
 
-.PHONY: help demo up down compose test check page dashboards semconv bench bench-webview stack stack-down packages fmt clippy features doc examples shellcheck
+.PHONY: help demo up down compose test test-stack check page dashboards semconv bench bench-webview stack stack-down packages fmt clippy features doc examples shellcheck
 
 help: ## say what there is
 	@echo "usage: make <target>"
@@ -42,7 +42,7 @@ down: ## stop what `make up` started; ARGS=--volumes removes its data too
 compose: ## check the compose files with Docker Compose itself, and scripts/compose
 	@scripts/install-packages page
 	@scripts/stack build compose
-	COMPOSE="$(or $(SPANWIRE_STACK_DIR),$(CURDIR)/target/stack)/bin/docker-compose" \
+	COMPOSE="$(CURDIR)/target/stack/bin/docker-compose" \
 		node --test deploy/compose/test/*.test.mjs
 
 test: packages ## run all tests, the one with a real window and a real Prometheus among them
@@ -77,6 +77,20 @@ bench: ## run the benchmarks
 bench-webview: ## the raw wry way beside ours in real windows; it fails when a target is missed
 	@scripts/install-packages demo
 	@$(WITH_DISPLAY) cargo bench -p spanwire-demo --bench webview -- $(ARGS)
+
+# Times of rules are divided, so that nobody waits for days; those that look back for days by more.
+STACK_RULES := target/test-stack/prometheus/rules
+
+test-stack: packages compose ## the demo against the real servers: routes, traces, every panel, rule and alert
+	@scripts/stack build linter
+	@scripts/stack build
+	@scripts/check-stack
+	cd grafana && npm ci --no-audit --no-fund
+	rm -rf $(STACK_RULES)
+	npm --prefix grafana run --silent build -- --shrunk 60 "$(CURDIR)/$(STACK_RULES)"
+	npm --prefix grafana run --silent build -- --shrunk 120 "$(CURDIR)/$(STACK_RULES).slow"
+	mv $(STACK_RULES).slow/objectives.yml $(STACK_RULES)/ && rm -rf $(STACK_RULES).slow
+	$(WITH_DISPLAY) cargo test --workspace --features $(FEATURES) --test stack
 
 stack: ## start Prometheus, Alertmanager, Jaeger and the Collector without Docker
 	@scripts/stack up

@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use clap::Parser;
 
+use crate::faults::{Console, Fault};
+
 /// A window whose page and Rust talk to each other over an instrumented wire.
 ///
 /// It serves /metrics for Prometheus, and sends traces over OTLP to where the standard variable
@@ -20,6 +22,17 @@ pub(crate) struct Args {
     #[arg(long)]
     pub(crate) drive: bool,
 
+    /// Takes "start NAME", "stop NAME", "list" and "help" on standard input, where NAME is a fault that
+    /// then happens in earnest. See --fault for their names.
+    ///
+    /// With faults, --drive keeps to what is quick and works, so that what is slow or fails is one.
+    #[arg(long)]
+    pub(crate) faults: bool,
+
+    /// A fault that is on from the start; may be given more than once.
+    #[arg(long, value_name = "NAME", value_enum)]
+    pub(crate) fault: Vec<Fault>,
+
     /// Address at which /metrics is served [default: OTEL_EXPORTER_PROMETHEUS_HOST or 127.0.0.1]
     #[arg(long, value_parser = host)]
     pub(crate) host: Option<IpAddr>,
@@ -31,6 +44,21 @@ pub(crate) struct Args {
     /// Time between two lines of the summary.
     #[arg(long, value_name = "TIME", default_value = "1s", value_parser = interval)]
     pub(crate) interval: Duration,
+}
+
+impl Args {
+    /// Whether something is to go wrong on purpose.
+    pub(crate) fn has_faults(&self) -> bool {
+        self.faults || !self.fault.is_empty()
+    }
+
+    pub(crate) fn console(&self) -> Console {
+        if self.faults {
+            Console::Stdin
+        } else {
+            Console::Off
+        }
+    }
 }
 
 /// Reads `10s`, `500ms`, `2m` or `1h`.

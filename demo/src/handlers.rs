@@ -16,6 +16,8 @@ use crate::library::{AssetError, Details, Found, Library, Rendered, render};
 pub(crate) struct Session {
     /// The page uses itself.
     pub(crate) drive: bool,
+    /// And keeps to what is quick and works.
+    pub(crate) calm: bool,
     /// Where the metrics are.
     pub(crate) metrics: Option<String>,
     /// Where the traces go.

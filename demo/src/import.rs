@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -22,6 +23,8 @@ pub(crate) struct Import {
     files: u32,
     stopped: Arc<AtomicBool>,
     finished: oneshot::Sender<u32>,
+    /// Where its files are, when that does not answer until the other end is dropped.
+    share: Option<Receiver<()>>,
     /// Made where the page's call is handled and entered on the worker's thread.
     span: Span,
 }
@@ -47,9 +50,18 @@ impl Import {
             files,
             stopped,
             finished: sender,
+            share: None,
             span: tracing::info_span!("import", files),
         };
         (import, ticket)
+    }
+
+    /// An import from a network share that hangs until the third of these is dropped.
+    pub(crate) fn from_hanging_share() -> (Self, Ticket, SyncSender<()>) {
+        let (mut import, ticket) = Self::new(0, 1);
+        let (answer, share) = sync_channel(0);
+        import.share = Some(share);
+        (import, ticket, answer)
     }
 }
 
@@ -90,6 +102,10 @@ pub(crate) fn start_importer(
 fn run(ipc: &Ipc, library: &Library, import: Import) {
     let in_span = import.span.enter();
     let Import { job, files, .. } = import;
+    if let Some(share) = &import.share {
+        // It fails when the share is back, since nothing is ever sent.
+        let _ = share.recv();
+    }
     let mut done = 0;
     while done < files && !import.stopped.load(Ordering::Relaxed) {
         let name = monitor("import_file").time(|| {

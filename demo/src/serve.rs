@@ -27,6 +27,8 @@ pub(crate) fn answer(library: &Library, path: &str) -> Response<Cow<'static, [u8
         "/library.js" => (SCRIPT, include_bytes!("page/library.js")),
         "/detail.js" => (SCRIPT, include_bytes!("page/detail.js")),
         "/imports.js" => (SCRIPT, include_bytes!("page/imports.js")),
+        "/spans.js" => (SCRIPT, include_bytes!("page/spans.js")),
+        "/faults.js" => (SCRIPT, include_bytes!("page/faults.js")),
         "/start.js" => (SCRIPT, include_bytes!("page/start.js")),
         _ => return picture(library, path).unwrap_or_else(not_found),
     };
@@ -89,7 +91,7 @@ mod tests {
                 asked += 1;
             }
         }
-        assert_eq!(asked, 6);
+        assert_eq!(asked, 8);
     }
 
     #[test]

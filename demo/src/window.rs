@@ -8,7 +8,7 @@ use spanwire::ipc::Ipc;
 use spanwire::queue::MessageQueue;
 use tao::dpi::LogicalSize;
 use tao::event::{Event, WindowEvent};
-use tao::event_loop::{ControlFlow, EventLoopBuilder, EventLoopProxy};
+use tao::event_loop::{ControlFlow, EventLoopBuilder};
 use tao::platform::run_return::EventLoopExtRunReturn;
 use tao::window::{Window, WindowBuilder};
 use tokio::runtime::Handle;
@@ -17,24 +17,13 @@ use wry::http::Request;
 use wry::{RequestAsyncResponder, WebView, WebViewBuilder};
 
 use crate::args::Args;
+use crate::faults::{Faults, Victims};
 use crate::handlers::{self, Session};
-use crate::import;
+use crate::import::{self, Import};
 use crate::library::Library;
 use crate::serve;
 use crate::summary::Summary;
-
-/// What the other threads ask of the event loop.
-#[derive(Clone, Copy, Debug)]
-enum Ask {
-    /// Something waits for the page.
-    Pump,
-    /// It is time for the next line of the summary.
-    Summary,
-    /// The time is up, or somebody pressed Ctrl-C.
-    End,
-    /// What was under way has ended, or has had its time.
-    Exit,
-}
+use crate::ui::{Ask, Ui};
 
 /// Opens the window and runs it until it is closed or its time is up.
 pub(crate) fn run(
@@ -44,7 +33,7 @@ pub(crate) fn run(
     runtime: &Handle,
 ) -> Result<(), Box<dyn Error>> {
     let mut event_loop = EventLoopBuilder::<Ask>::with_user_event().build();
-    let proxy = event_loop.create_proxy();
+    let ui = Ui::new(event_loop.create_proxy());
     let window = WindowBuilder::new()
         .with_title("Lightbox")
         .with_inner_size(LogicalSize::new(1_180, 760))
@@ -57,11 +46,12 @@ pub(crate) fn run(
     let on_idle = move || page_idle.notify_one();
     handlers::register(ipc, &library, &imports, session, on_idle)?;
     let importer = import::start_importer(ipc.clone(), Arc::clone(&library), imports.clone())?;
-    let webview = open_page(&window, ipc, library, runtime.clone(), proxy.clone())?;
+    let webview = open_page(&window, ipc, library, runtime.clone(), ui.clone())?;
+    let faults = start_faults(args, ipc, &imports, &ui)?;
 
-    runtime.spawn(summarise(args.interval, proxy.clone()));
+    runtime.spawn(summarise(args.interval, ui.clone()));
     runtime.spawn(show_stats(ipc.clone()));
-    runtime.spawn(end_in_time(args.run_for, proxy.clone()));
+    runtime.spawn(end_in_time(args.run_for, faults.clone(), ui.clone()));
 
     let mut summary = Summary::new(ipc);
     let mut ending = false;
@@ -74,6 +64,10 @@ pub(crate) fn run(
             }
             Event::UserEvent(Ask::Summary) => {
                 summary.print(ipc);
+                false
+            }
+            Event::UserEvent(Ask::Do(work)) => {
+                work.run(&webview);
                 false
             }
             Event::UserEvent(Ask::Exit) => {
@@ -92,7 +86,8 @@ pub(crate) fn run(
         };
         if end && !ending {
             ending = true;
-            runtime.spawn(wind_down(ipc.clone(), Arc::clone(&idle), proxy.clone()));
+            faults.iter().for_each(Faults::end_all);
+            runtime.spawn(wind_down(ipc.clone(), Arc::clone(&idle), ui.clone()));
         }
     });
 
@@ -101,6 +96,24 @@ pub(crate) fn run(
     imports.close();
     importer.join().map_err(|_| "the importer panicked")?;
     Ok(())
+}
+
+/// None without having been asked for: then nothing of theirs is registered.
+fn start_faults(
+    args: &Args,
+    ipc: &Ipc,
+    imports: &MessageQueue<Import>,
+    ui: &Ui,
+) -> Result<Option<Faults>, Box<dyn Error>> {
+    if !args.has_faults() {
+        return Ok(None);
+    }
+    let victims = Victims {
+        ipc: ipc.clone(),
+        imports: imports.clone(),
+        ui: ui.clone(),
+    };
+    Faults::start(victims, &args.fault, args.console()).map(Some)
 }
 
 /// Without one GTK panics, with a text that helps nobody.
@@ -119,7 +132,7 @@ fn open_page(
     ipc: &Ipc,
     library: Arc<Library>,
     runtime: Handle,
-    proxy: EventLoopProxy<Ask>,
+    ui: Ui,
 ) -> wry::Result<WebView> {
     let serve = move |_: &str, request: Request<Vec<u8>>, responder: RequestAsyncResponder| {
         let library = Arc::clone(&library);
@@ -131,7 +144,7 @@ fn open_page(
     let builder = WebViewBuilder::new()
         .with_asynchronous_custom_protocol(serve::SCHEME.into(), serve)
         .with_url(format!("{}/", serve::ORIGIN));
-    let builder = spanwire::webview::attach(builder, ipc, move || ask(&proxy, Ask::Pump));
+    let builder = spanwire::webview::attach(builder, ipc, move || ui.ask(Ask::Pump));
     #[cfg(target_os = "linux")]
     {
         use tao::platform::unix::WindowExtUnix;
@@ -143,15 +156,10 @@ fn open_page(
     builder.build(window)
 }
 
-fn ask(proxy: &EventLoopProxy<Ask>, what: Ask) {
-    // It fails when the loop has ended, and then there is nothing left to ask.
-    let _ = proxy.send_event(what);
-}
-
-async fn summarise(interval: Duration, proxy: EventLoopProxy<Ask>) {
+async fn summarise(interval: Duration, ui: Ui) {
     loop {
         tokio::time::sleep(interval).await;
-        ask(&proxy, Ask::Summary);
+        ui.ask(Ask::Summary);
     }
 }
 
@@ -163,7 +171,7 @@ async fn show_stats(ipc: Ipc) {
     }
 }
 
-async fn end_in_time(run_for: Option<Duration>, proxy: EventLoopProxy<Ask>) {
+async fn end_in_time(run_for: Option<Duration>, faults: Option<Faults>, ui: Ui) {
     let time_is_up = async {
         match run_for {
             Some(time) => tokio::time::sleep(time).await,
@@ -175,12 +183,14 @@ async fn end_in_time(run_for: Option<Duration>, proxy: EventLoopProxy<Ask>) {
         Ok(()) = tokio::signal::ctrl_c() => {}
         else => {}
     }
-    ask(&proxy, Ask::End);
+    // It may be the event loop that hangs.
+    faults.iter().for_each(Faults::end_all);
+    ui.ask(Ask::End);
 }
 
 /// Lets the page finish what it began, and the wire deliver what it holds; three seconds at most
 /// each, since a page that others keep from the processor has taken more than one.
-async fn wind_down(ipc: Ipc, idle: Arc<Notify>, proxy: EventLoopProxy<Ask>) {
+async fn wind_down(ipc: Ipc, idle: Arc<Notify>, ui: Ui) {
     if ipc.emit("session.stop", &()).is_ok() {
         let _ = tokio::time::timeout(PATIENCE, idle.notified()).await;
     }
@@ -190,7 +200,7 @@ async fn wind_down(ipc: Ipc, idle: Arc<Notify>, proxy: EventLoopProxy<Ask>) {
         }
     };
     let _ = tokio::time::timeout(PATIENCE, delivered).await;
-    ask(&proxy, Ask::Exit);
+    ui.ask(Ask::Exit);
 }
 
 const PATIENCE: Duration = Duration::from_secs(3);

@@ -36,6 +36,7 @@ const openAsset = async (id) => {
 
 const showAsset = () => {
   const { id, name, place, locked, pixels, format, megabytes, taken } = asset;
+  spanUntilLoaded("picture.show", $("picture"));
   $("picture").src = `/picture/${id}.svg`;
   $("picture").alt = `${place}, ${asset.light}`;
   $("picture").hidden = false;

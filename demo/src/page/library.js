@@ -18,7 +18,7 @@ const search = async () => {
       call("assets.search", { query: $("query").value, light, limit: SHOWN }, { signal, timeoutMs: 5_000 }),
     );
     show(found);
-    record("ui.search.shown", performance.now() - started, { unit: "ms" });
+    record("ui.search.shown", performance.now() - started, { unit: "ms", category: "ui" });
   } catch (error) {
     if (error.code !== "CANCELLED") $("found").textContent = friendly(error).text;
   }

@@ -47,6 +47,24 @@ const rounds = [
   { light: "", query: "ridge", pick: 1, long: "preview", stop: true },
 ];
 
+// As above, but with nothing in it that takes its time or fails.
+const driveCalmly = async () => {
+  $("pointer").hidden = false;
+  for (let round = 0; driving; round++) {
+    const { query } = rounds[round % rounds.length];
+    await type(query);
+    await pause(500);
+    await press(cards()[(round * 5 + 2) % 12]);
+    await until(isFree);
+    await pause(500);
+    await press($("preview"));
+    await until(isFree);
+    await pause(1_000);
+  }
+  while (open) await pause(10);
+  spanwire.emit("session.idle");
+};
+
 const drive = async () => {
   $("pointer").hidden = false;
   for (let round = 0; driving; round++) {
@@ -96,7 +114,7 @@ const start = async () => {
   $("where").textContent = [session.metrics, session.traces && `traces to ${session.traces}`].filter(Boolean).join("  ·  ");
   await search();
   driving = session.drive;
-  if (driving) drive();
+  if (driving) session.calm ? driveCalmly() : drive();
 };
 
 start();

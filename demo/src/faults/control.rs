@@ -1,0 +1,155 @@
+//! The thread that begins and ends faults, and the console that tells it to.
+
+use std::collections::BTreeMap;
+use std::error::Error;
+use std::io::{self, BufRead};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+
+use clap::ValueEnum;
+use spanwire::ipc::Call;
+
+use super::command::{Command, HELP};
+use super::{Fault, Guard, Victims, messages};
+use crate::output::say;
+
+/// Whether faults are begun and ended by what is typed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Console {
+    Off,
+    Stdin,
+}
+
+/// The faults of a window: those that are on, and who turns them on and off.
+#[derive(Clone, Debug)]
+pub(crate) struct Faults(SyncSender<Order>);
+
+#[derive(Debug)]
+enum Order {
+    Do(Command),
+    /// The page is there for the first time.
+    BeginFirst,
+    EndAll,
+}
+
+impl Faults {
+    /// Begins those of `first` as soon as the page is there, and listens to the console.
+    ///
+    /// # Errors
+    ///
+    /// A handler or a thread cannot be had.
+    pub(crate) fn start(
+        victims: Victims,
+        first: &[Fault],
+        console: Console,
+    ) -> Result<Self, Box<dyn Error>> {
+        let (sender, orders) = sync_channel(ORDERS);
+        messages::register(&victims.ipc)?;
+        let page_is_there = sender.clone();
+        victims.ipc.on("session.start", move |_: &Call<'_>| {
+            // This is the UI thread. The first one comes through, and no other is needed.
+            let _ = page_is_there.try_send(Order::BeginFirst);
+        })?;
+        let control = Control {
+            victims,
+            first: first.to_vec(),
+            on: BTreeMap::new(),
+        };
+        std::thread::Builder::new()
+            .name("faults".into())
+            .spawn(move || control.run(&orders))?;
+        if console == Console::Stdin {
+            say!("faults   {HELP}\n");
+            let typed = sender.clone();
+            std::thread::Builder::new()
+                .name("console".into())
+                .spawn(move || listen(&typed))?;
+        }
+        Ok(Self(sender))
+    }
+
+    /// Ends all that are on. It does not wait for that.
+    pub(crate) fn end_all(&self) {
+        // It fails when the queue is full, of what somebody types faster than it can be done.
+        let _ = self.0.try_send(Order::EndAll);
+    }
+}
+
+/// Reads lines until there are no more, which changes nothing.
+fn listen(orders: &SyncSender<Order>) {
+    for line in io::stdin().lock().lines() {
+        let Ok(line) = line else { return };
+        match Command::parse(&line) {
+            Ok(Some(command)) => {
+                if orders.send(Order::Do(command)).is_err() {
+                    return;
+                }
+            }
+            Ok(None) => {}
+            Err(error) => say!("fault: {error}"),
+        }
+    }
+}
+
+struct Control {
+    victims: Victims,
+    /// Those that are to begin with the page.
+    first: Vec<Fault>,
+    on: BTreeMap<Fault, Guard>,
+}
+
+impl Control {
+    fn run(mut self, orders: &Receiver<Order>) {
+        for order in orders {
+            match order {
+                Order::Do(Command::Start(fault)) => self.start(fault),
+                Order::Do(Command::Stop(fault)) => self.stop(fault),
+                Order::Do(Command::List) => self.list(),
+                Order::Do(Command::Help) => say!("fault: {HELP}"),
+                Order::BeginFirst => {
+                    for fault in std::mem::take(&mut self.first) {
+                        self.start(fault);
+                    }
+                }
+                Order::EndAll => self.on.clear(),
+            }
+        }
+    }
+
+    fn start(&mut self, fault: Fault) {
+        if self.on.contains_key(&fault) {
+            say!("fault {fault}: is on already");
+            return;
+        }
+        match fault.cause(&self.victims) {
+            Ok(guard) => {
+                self.on.insert(fault, guard);
+                say!("fault {fault}: started");
+            }
+            Err(error) => say!("fault {fault}: not started: {error}"),
+        }
+    }
+
+    fn stop(&mut self, fault: Fault) {
+        match self.on.remove(&fault) {
+            Some(guard) => {
+                drop(guard);
+                say!("fault {fault}: stopped");
+            }
+            None => say!("fault {fault}: is not on"),
+        }
+    }
+
+    fn list(&self) {
+        for fault in Fault::value_variants() {
+            let state = if self.on.contains_key(fault) {
+                "on"
+            } else {
+                "off"
+            };
+            say!("fault {fault:17} {state:3}  {}", fault.about());
+        }
+    }
+}
+
+/// Lines that may wait. Who types faster waits.
+const ORDERS: usize = 64;

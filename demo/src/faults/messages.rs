@@ -1,0 +1,98 @@
+//! What goes wrong with messages between the page and Rust.
+
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use serde::Serialize;
+use serde_json::json;
+use spanwire::ipc::{Call, Ipc, RegisterError};
+
+use super::repeat::Repeat;
+use super::ui_thread;
+use crate::handlers::tell;
+use crate::ui::Ui;
+
+/// Registers what the page is asked to call. They stay: a call may come after its fault's end.
+pub(super) fn register(ipc: &Ipc) -> Result<(), RegisterError> {
+    ipc.on("fault.fail", |_: &Call<'_>| {
+        Err::<(), _>("the index is damaged")
+    })?;
+    ipc.on("fault.block", |_: &Call<'_>| {
+        std::thread::sleep(ui_thread::BLOCKED);
+    })?;
+    ipc.on_async("fault.slow", |_: Call<'static>| async {
+        tokio::time::sleep(Duration::from_secs(2)).await;
+    })?;
+    Ok(())
+}
+
+/// What the page is asked to call, and how often at once.
+#[derive(Debug, Serialize)]
+pub(super) struct Ask {
+    event: &'static str,
+    times: u32,
+}
+
+impl Ask {
+    pub(super) fn once(event: &'static str) -> Self {
+        Self { event, times: 1 }
+    }
+}
+
+pub(super) fn failing_handler(ipc: &Ipc) -> io::Result<Repeat> {
+    let ask = Ask {
+        event: "fault.fail",
+        times: 5,
+    };
+    each(200, ipc, move |ipc| tell(ipc, "fault.call", &ask))
+}
+
+pub(super) fn slow_handler(ipc: &Ipc) -> io::Result<Repeat> {
+    let ask = Ask::once("fault.slow");
+    each(250, ipc, move |ipc| tell(ipc, "fault.call", &ask))
+}
+
+/// The page is busy for most of each second, and whatever is sent meanwhile waits.
+pub(super) fn slow_listener(ipc: &Ipc) -> io::Result<Repeat> {
+    each(1_000, ipc, |ipc| {
+        tell(ipc, "fault.busy", &json!({ "ms": 700 }));
+    })
+}
+
+/// A listener throws, and so does what it leaves for later.
+pub(super) fn failing_page(ipc: &Ipc) -> io::Result<Repeat> {
+    each(500, ipc, |ipc| tell(ipc, "fault.throw", &()))
+}
+
+/// More events at once than wait for the page, from the thread that should hand them over.
+pub(super) fn full_queue(ipc: &Ipc, ui: &Ui) -> io::Result<Repeat> {
+    let (ipc, ui) = (ipc.clone(), ui.clone());
+    let asked = Arc::new(AtomicBool::new(false));
+    Repeat::every(Duration::from_secs(5), move |_| {
+        // Once, should the thread hang.
+        if asked.swap(true, Ordering::Relaxed) {
+            return;
+        }
+        let (ipc, asked) = (ipc.clone(), Arc::clone(&asked));
+        ui.run(move |_| {
+            asked.store(false, Ordering::Relaxed);
+            for line in 0..FLOOD {
+                tell(&ipc, "fault.flood", &line);
+            }
+        });
+    })
+}
+
+/// A queue to the page holds 10,000, unless its builder says otherwise.
+const FLOOD: u32 = 12_500;
+
+fn each(
+    period_ms: u64,
+    ipc: &Ipc,
+    mut work: impl FnMut(&Ipc) + Send + 'static,
+) -> io::Result<Repeat> {
+    let ipc = ipc.clone();
+    Repeat::every(Duration::from_millis(period_ms), move |_| work(&ipc))
+}
