@@ -242,7 +242,7 @@ fn each_target_that_is_down_gets_its_own_mend() {
     expect![[r#"
               mend: TelemetryBuilder::allowed_host("127.0.0.1"): the app refuses a Host that it does not know
               mend: metrics_path: /metrics, and the port of the app
-              mend: nothing listens there as Prometheus sees it: start the app; from within a container, 127.0.0.1 is the container and the machine is host.docker.internal
+              mend: nothing listens there as Prometheus sees it: start the app, or take it out of the targets when it sends its metrics over OTLP alone; from within a container, 127.0.0.1 is the container and the machine is host.docker.internal
         fail  scrape         http://elsewhere/metrics is down: server returned HTTP status 404 x
         fail  scrape         http://forbidding/metrics is down: server returned HTTP status 403 x
         fail  scrape         http://gone/metrics is down: Get "http://gone/metrics": dial tcp gone: connect: connection refused
