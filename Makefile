@@ -15,7 +15,7 @@ ARGS ?=
 WITH ?=
 
 # The features together, so that the steps share what they have built.
-FEATURES := testing,wry
+FEATURES := testing,wry,cli
 
 # A window needs a display. Without one it gets a virtual one.
 WITH_DISPLAY := $(if $(or $(DISPLAY),$(WAYLAND_DISPLAY)),,xvfb-run -a)
@@ -115,6 +115,7 @@ features:
 	cargo clippy -p spanwire --lib --no-default-features -- -D warnings
 	cargo clippy -p spanwire --lib --no-default-features --features testing -- -D warnings
 	cargo clippy -p spanwire --lib --no-default-features --features wry -- -D warnings
+	cargo clippy -p spanwire --lib --bins --no-default-features --features cli -- -D warnings
 
 doc:
 	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --features $(FEATURES)

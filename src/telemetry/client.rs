@@ -250,7 +250,8 @@ impl fmt::Debug for Client {
     }
 }
 
-fn agent(connection: &Connection, uri: &Uri) -> Agent {
+/// Speaks to `uri` as the connection says.
+pub(crate) fn agent(connection: &Connection, uri: &Uri) -> Agent {
     let mut config = Agent::config_builder()
         .http_status_as_error(false)
         // A redirect would carry the headers, secrets among them, to who knows where.
@@ -265,14 +266,14 @@ fn agent(connection: &Connection, uri: &Uri) -> Agent {
     config.build().new_agent()
 }
 
-fn is_local(uri: &Uri) -> bool {
+pub(crate) fn is_local(uri: &Uri) -> bool {
     let host = uri.host().unwrap_or_default();
     let address = host.trim_matches(['[', ']']).parse::<std::net::IpAddr>();
     host == "localhost" || address.is_ok_and(|address| address.is_loopback())
 }
 
 /// Scheme, host and port: what may be logged of a URL.
-fn origin(uri: &Uri) -> String {
+pub(crate) fn origin(uri: &Uri) -> String {
     let scheme = uri.scheme_str().unwrap_or_default();
     let host = uri.host().unwrap_or_default();
     match uri.port_u16() {

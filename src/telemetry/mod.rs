@@ -108,6 +108,14 @@ mod tls;
 mod voice;
 mod warning;
 
+/// What the doctor asks in the app's stead: the same plan, and the same way to a collector.
+#[cfg(feature = "cli")]
+pub(crate) mod doctor {
+    pub(crate) use super::client::{Connection, agent, is_local, origin};
+    pub(crate) use super::plan::{LOCAL_COLLECTOR, Plan, PlanState, joined};
+    pub(crate) use super::signal::TRACES;
+}
+
 pub use builder::TelemetryBuilder;
 pub use choice::{Exporter, MetricsExporter, Sampler};
 pub use env::{VARIABLES, Variable};

@@ -246,7 +246,7 @@ impl Options {
 }
 
 /// As the specification builds a signal's URL from the base.
-fn joined(base: &str, path: &str) -> String {
+pub(crate) fn joined(base: &str, path: &str) -> String {
     format!("{}{path}", base.trim_end_matches('/'))
 }
 
@@ -263,4 +263,5 @@ fn sampler(settings: &Settings) -> Sampler {
     }
 }
 
-const LOCAL_COLLECTOR: &str = "http://localhost:4318";
+/// Where a Collector on this machine receives OTLP over HTTP.
+pub(crate) const LOCAL_COLLECTOR: &str = "http://localhost:4318";

@@ -34,6 +34,14 @@ impl Prometheus {
     }
 
     fn start(target: &str, scrape: &str) -> Self {
+        Self::with(&format!(
+            "global: {{ scrape_interval: 1s, scrape_timeout: 1s }}\n\
+             scrape_configs:\n  - job_name: spanwire\n{scrape}    static_configs:\n      - targets: ['{target}']\n"
+        ))
+    }
+
+    /// Starts one with this `prometheus.yml`.
+    pub fn with(text: &str) -> Self {
         // Free when asked, which is all that can be known beforehand.
         let free = TcpListener::bind("127.0.0.1:0").unwrap();
         let addr = free.local_addr().unwrap();
@@ -42,10 +50,6 @@ impl Prometheus {
         let folder = std::env::temp_dir().join(name);
         fs::create_dir_all(&folder).unwrap();
         let config = folder.join("prometheus.yml");
-        let text = format!(
-            "global: {{ scrape_interval: 1s, scrape_timeout: 1s }}\n\
-             scrape_configs:\n  - job_name: spanwire\n{scrape}    static_configs:\n      - targets: ['{target}']\n"
-        );
         fs::write(&config, text).unwrap();
         let process = Command::new("prometheus")
             .arg(format!("--config.file={}", config.display()))
@@ -64,6 +68,11 @@ impl Prometheus {
             url: format!("http://{addr}"),
             folder,
         }
+    }
+
+    /// Where it is.
+    pub fn url(&self) -> &str {
+        &self.url
     }
 
     /// The number that a query gives; `None` when there is nothing, or Prometheus is not up yet.

@@ -1,0 +1,177 @@
+//! The Collector, asked as the exporters ask it: an empty message of each signal.
+
+use http::Uri;
+
+use super::finding::{Finding, Status, quoted};
+use super::places::{Named, Receiver};
+use super::web::{Ahead, Answer, Trouble, Web};
+use crate::clock::Stamp;
+
+/// What it said.
+pub(super) struct Said {
+    receiver: Receiver,
+    answer: Result<Answer, Trouble>,
+    /// Of the extension `health_check`, which is optional.
+    health: Option<Answer>,
+}
+
+pub(super) fn ask(receiver: &Receiver, until: Stamp) -> Said {
+    let url = &receiver.place.url;
+    let answer = Web::over(&receiver.connection, url, until).post_nothing();
+    // Only on this machine: elsewhere the port is somebody else's business.
+    let health = (receiver.place.is_local() && receiver.signal == "traces" && answer.is_ok())
+        .then(|| {
+            let health = format!("http://{}:{HEALTH_PORT}/", url.host()?);
+            Web::new(&health.parse().ok()?, until).get_here().ok()
+        })
+        .flatten();
+    Said {
+        receiver: receiver.clone(),
+        answer,
+        health,
+    }
+}
+
+impl Said {
+    pub(super) fn ahead(&self) -> Option<Ahead> {
+        self.answer.as_ref().ok()?.ahead
+    }
+
+    pub(super) fn judge(&self) -> Vec<Finding> {
+        let place = &self.receiver.place;
+        let (url, signal) = (place.shown(), self.receiver.signal);
+        match &self.answer {
+            Err(trouble) if place.named == Named::Nobody => vec![Finding::skip(
+                WHAT,
+                format!(
+                    "{url}: {}, and nothing says that traces are sent",
+                    trouble.says()
+                ),
+                "--collector URL, or OTEL_EXPORTER_OTLP_ENDPOINT as the app has it",
+            )],
+            Err(trouble) => vec![Finding::fail(
+                WHAT,
+                format!("{url}: {}", trouble.says()),
+                self.cause(trouble),
+            )],
+            Ok(answer) if answer.status == 200 && is_otlp(answer) => {
+                let mut findings = vec![Finding::ok(WHAT, format!("{url} takes {signal}"))];
+                findings.extend(self.unsure());
+                findings.extend(self.unwell());
+                findings
+            }
+            Ok(answer) => vec![self.refused(answer)],
+        }
+    }
+
+    /// It is there, and whether the app knows cannot be seen from here.
+    fn unsure(&self) -> Option<Finding> {
+        (self.receiver.place.named == Named::Nobody).then(|| {
+            Finding::warn(
+                WHAT,
+                "this environment does not say that traces are sent to it",
+                "OTEL_EXPORTER_OTLP_ENDPOINT=http://localhost:4318 where the app is started, \
+                 unless its builder says so",
+            )
+        })
+    }
+
+    fn unwell(&self) -> Option<Finding> {
+        let health = self.health.as_ref()?;
+        (health.status == 503).then(|| {
+            Finding::warn(
+                WHAT,
+                quoted("it says that it is not well", &health.text()),
+                "see its log: a part of its pipeline does not run",
+            )
+        })
+    }
+
+    fn cause(&self, trouble: &Trouble) -> String {
+        let url = &self.receiver.place.url;
+        let mend = match trouble {
+            Trouble::NotHttp(_) | Trouble::Other(_) if url.port_u16() == Some(GRPC_PORT) => GRPC,
+            Trouble::Refused => "start the Collector, with an OTLP receiver over HTTP on that port",
+            Trouble::Timeout => "it hangs, or a firewall drops the way to it",
+            Trouble::UnknownHost => "correct the host of the endpoint",
+            Trouble::Tls(how) if how.contains("InvalidContentType") => {
+                "the receiver has no TLS: the endpoint is http:// and not https://"
+            }
+            Trouble::Tls(_) => {
+                "a private CA goes into OTEL_EXPORTER_OTLP_CERTIFICATE; \
+                 a receiver without TLS is http://"
+            }
+            Trouble::NotHttp(_) => {
+                "that port speaks something else: TLS (https://), or gRPC \
+                 (Spanwire speaks OTLP over HTTP, port 4318)"
+            }
+            _ => "correct the endpoint",
+        };
+        match proxy(url) {
+            Some(variable) => format!("{mend}; {variable} puts a proxy in between (NO_PROXY)"),
+            None => mend.to_owned(),
+        }
+    }
+
+    fn refused(&self, answer: &Answer) -> Finding {
+        let place = &self.receiver.place;
+        let (url, status) = (place.shown(), answer.status);
+        let words = answer.text();
+        let mend = match status {
+            200 => "another program has the port: a receiver answers in application/x-protobuf",
+            400 if words.contains("HTTPS") => "the receiver has TLS: https://",
+            401 | 403 => {
+                "OTEL_EXPORTER_OTLP_HEADERS needs the token: authorization=Bearer%20…; \
+                 it is not sent to what --collector names"
+            }
+            404 => {
+                "OTEL_EXPORTER_OTLP_ENDPOINT is the base, to which /v1/traces is added; \
+                 a signal's own endpoint is the whole URL"
+            }
+            405 | 415 => "that is no OTLP receiver over HTTP: its usual port is 4318",
+            429 | 502 | 503 | 504 => "it has too much to do, or what is behind it is away",
+            _ => "see the Collector's log",
+        };
+        let words = if status == 200 { "" } else { &*words };
+        let detail = match status {
+            200 => format!("{url}: HTTP 200, and not as a receiver answers"),
+            _ => quoted(&format!("{url}: HTTP {status}"), words),
+        };
+        let bad = match (place.named, status) {
+            (Named::Nobody, _) => Status::Skip,
+            // It will pass, and the exporter tries again.
+            (_, 429 | 503) => Status::Warn,
+            _ => Status::Fail,
+        };
+        Finding::new(bad, WHAT, detail, mend)
+    }
+}
+
+/// A web server answers anything with a page.
+fn is_otlp(answer: &Answer) -> bool {
+    answer.media_type.starts_with("application/x-protobuf")
+        || answer.media_type.starts_with("application/json")
+        || (answer.media_type.is_empty() && answer.body.is_empty())
+}
+
+/// The variable that puts a proxy before this address.
+fn proxy(url: &Uri) -> Option<&'static str> {
+    if crate::telemetry::doctor::is_local(url) {
+        return None;
+    }
+    [
+        "ALL_PROXY",
+        "all_proxy",
+        "HTTPS_PROXY",
+        "https_proxy",
+        "HTTP_PROXY",
+        "http_proxy",
+    ]
+    .into_iter()
+    .find(|name| std::env::var_os(name).is_some_and(|value| !value.is_empty()))
+}
+
+const WHAT: &str = "collector";
+const GRPC: &str = "4317 is OTLP over gRPC; Spanwire speaks OTLP over HTTP: port 4318";
+const GRPC_PORT: u16 = 4317;
+const HEALTH_PORT: u16 = 13133;

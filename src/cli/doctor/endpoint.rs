@@ -1,0 +1,241 @@
+//! The app's own endpoint.
+
+use std::collections::BTreeMap;
+
+use super::super::text::{few, shown};
+use super::exposition::Exposition;
+use super::finding::{DOCS, Finding, quoted};
+use super::places::{Metrics, Place, Places};
+use super::web::{Ahead, Answer, Trouble, Web};
+use crate::clock::Stamp;
+use crate::semconv::{
+    ENDPOINT_REFUSED, FORBIDDEN_HOST, METRICS, SDK_LOG_EXPORTED, SDK_METRIC_EXPORTED,
+    SDK_SPAN_EXPORTED,
+};
+
+/// What it said.
+pub(super) struct Said {
+    metrics: Metrics,
+    answer: Option<Result<Answer, Trouble>>,
+    exposition: Exposition,
+}
+
+pub(super) fn ask(places: &Places, until: Stamp) -> Said {
+    let metrics = places.metrics.clone();
+    let answer = match &metrics {
+        Metrics::At(place) => Some(Web::new(&place.url, until).get_here()),
+        Metrics::Off(_) | Metrics::AnyPort => None,
+    };
+    let mut exposition = Exposition::default();
+    if let Some(Ok(answer)) = &answer
+        && answer.status == 200
+    {
+        let mut keep: Vec<String> = EXPORTED
+            .iter()
+            .map(|(metric, _)| metric.prometheus_name())
+            .collect();
+        keep.extend([TARGET_INFO.to_owned(), ENDPOINT_REFUSED.prometheus_name()]);
+        exposition = Exposition::read(&answer.text(), &keep);
+    }
+    Said {
+        metrics,
+        answer,
+        exposition,
+    }
+}
+
+impl Said {
+    pub(super) fn ahead(&self) -> Option<Ahead> {
+        self.answer.as_ref()?.as_ref().ok()?.ahead
+    }
+
+    /// Where it is, for who is to scrape it.
+    pub(super) fn url(&self) -> Option<&http::Uri> {
+        match &self.metrics {
+            Metrics::At(place) => Some(&place.url),
+            Metrics::Off(_) | Metrics::AnyPort => None,
+        }
+    }
+
+    /// The service's name.
+    pub(super) fn service(&self) -> Option<&str> {
+        let info = self.exposition.named(TARGET_INFO).next()?;
+        info.labels.get("service_name").map(String::as_str)
+    }
+
+    pub(super) fn judge(&self) -> Vec<Finding> {
+        let place = match &self.metrics {
+            Metrics::At(place) => place,
+            Metrics::Off(by) => {
+                let detail = format!("the environment switches it off: {by}");
+                return vec![Finding::skip(
+                    WHAT,
+                    detail,
+                    "--metrics URL looks all the same",
+                )];
+            }
+            Metrics::AnyPort => {
+                let detail = "OTEL_EXPORTER_PROMETHEUS_PORT=0 takes any port, so it is unknown";
+                let mend = "--metrics URL, with the port that Telemetry::prometheus_addr says";
+                return vec![Finding::skip(WHAT, detail, mend)];
+            }
+        };
+        match &self.answer {
+            Some(Ok(answer)) if answer.status == 200 => self.examine(place),
+            Some(Ok(answer)) => vec![refused(place, answer)],
+            Some(Err(trouble)) => vec![unreachable(place, trouble)],
+            None => Vec::new(),
+        }
+    }
+
+    fn examine(&self, place: &Place) -> Vec<Finding> {
+        let ours = |family: &&String| family.starts_with("spanwire_");
+        if !self.exposition.families.iter().any(|family| ours(&family)) {
+            let url = place.shown();
+            return vec![Finding::fail(
+                WHAT,
+                format!("{url}: something else answers there, without metrics of Spanwire's"),
+                "another program has the port: give the app another by \
+                 OTEL_EXPORTER_PROMETHEUS_PORT, and the doctor by --metrics",
+            )];
+        }
+        let mut findings = vec![self.well(place)];
+        let known: Vec<String> = METRICS
+            .iter()
+            .map(|metric| metric.prometheus_name())
+            .collect();
+        let unknown: Vec<&String> = self
+            .exposition
+            .families
+            .iter()
+            .filter(ours)
+            .filter(|family| !known.contains(family))
+            .collect();
+        if !unknown.is_empty() {
+            findings.push(Finding::warn(
+                "version",
+                format!(
+                    "the app has metrics that spanwire {} does not know: {}",
+                    env!("CARGO_PKG_VERSION"),
+                    few(&unknown)
+                ),
+                "cargo install spanwire --features cli, in the version that the app uses, \
+                 and export dashboards and alerts anew",
+            ));
+        }
+        findings.extend(self.lost());
+        findings.extend(self.turned_away());
+        findings
+    }
+
+    fn well(&self, place: &Place) -> Finding {
+        let info = self.exposition.named(TARGET_INFO).next();
+        let label = |name| {
+            let value = info.and_then(|info| info.labels.get(name));
+            value.map_or(String::new(), |value| format!("{} ", shown(value)))
+        };
+        let (name, version) = (label("service_name"), label("service_version"));
+        let series = self.exposition.series;
+        Finding::ok(
+            WHAT,
+            format!("{name}{version}at {}: {series} series", place.shown()),
+        )
+    }
+
+    /// What never arrived anywhere.
+    fn lost(&self) -> Option<Finding> {
+        let mut lost: BTreeMap<String, f64> = BTreeMap::new();
+        for (metric, noun) in EXPORTED {
+            let name = metric.prometheus_name();
+            for sample in self.exposition.named(&name) {
+                if let Some(why) = sample
+                    .labels
+                    .get("error_type")
+                    .filter(|why| !why.is_empty())
+                {
+                    *lost.entry(format!("{noun} ({})", shown(why))).or_default() += sample.value;
+                }
+            }
+        }
+        lost.retain(|_, number| *number > 0.0);
+        let list: Vec<String> = lost.iter().map(|(what, n)| format!("{n} {what}")).collect();
+        (!list.is_empty()).then(|| {
+            Finding::warn(
+                "losses",
+                format!("since its start the app could not send {}", few(&list)),
+                format!("see the collector below, and {DOCS}/runbooks/SpanwireTelemetryLost.md"),
+            )
+        })
+    }
+
+    /// Whom the endpoint did not know.
+    fn turned_away(&self) -> Option<Finding> {
+        let name = ENDPOINT_REFUSED.prometheus_name();
+        let mut refused = self.exposition.named(&name);
+        let forbidden = refused.find(|sample| {
+            sample.labels.get("error_type").map(String::as_str) == Some(FORBIDDEN_HOST)
+        })?;
+        let many = forbidden.value;
+        (many > 0.0).then(|| {
+            Finding::warn(
+                WHAT,
+                format!("since its start it refused {many} requests for their Host"),
+                ALLOW,
+            )
+        })
+    }
+}
+
+fn refused(place: &Place, answer: &Answer) -> Finding {
+    let (url, status) = (place.shown(), answer.status);
+    let words = answer.text();
+    // It is ours, and its words are our own.
+    if status == 403 && words.contains("DNS rebinding") {
+        let host = place.url.host().unwrap_or_default();
+        return Finding::fail(
+            WHAT,
+            format!("{url}: the app refuses the Host {host}"),
+            format!("TelemetryBuilder::allowed_host({host:?}), or ask it by 127.0.0.1"),
+        );
+    }
+    let detail = quoted(&format!("{url}: HTTP {status}"), &words);
+    let mend = match status {
+        404 => "the path is /metrics; if it is that, another program has the port",
+        500..=599 => "the app has a bug in what it measures: see its log",
+        _ => "another program has the port, or a proxy stands before it",
+    };
+    Finding::fail(WHAT, detail, mend)
+}
+
+fn unreachable(place: &Place, trouble: &Trouble) -> Finding {
+    let detail = format!("{}: {}", place.shown(), trouble.says());
+    let mend = match trouble {
+        Trouble::Refused => {
+            "start the app; if it runs, its log or Telemetry::warnings says why it does not \
+             listen, and Telemetry::prometheus_addr where it does: --metrics URL"
+        }
+        Trouble::Timeout if place.is_local() => {
+            "the app is stopped or hangs, or its 16 connections are taken"
+        }
+        Trouble::Timeout => {
+            "the app hangs, or a firewall drops the way to it; by default it listens on \
+             127.0.0.1 alone (OTEL_EXPORTER_PROMETHEUS_HOST)"
+        }
+        Trouble::UnknownHost => "correct the host of --metrics or OTEL_EXPORTER_PROMETHEUS_HOST",
+        Trouble::TooLarge => "an app of Spanwire's has far less: another program has the port",
+        Trouble::Tls(_) => "the endpoint has no TLS: http://, or see to what stands before it",
+        _ => "another program has the port: OTEL_EXPORTER_PROMETHEUS_PORT gives the app another",
+    };
+    Finding::fail(WHAT, detail, mend)
+}
+
+const WHAT: &str = "endpoint";
+const TARGET_INFO: &str = "target_info";
+const ALLOW: &str = "TelemetryBuilder::allowed_host with the name by which the app is scraped, \
+    if those were yours";
+/// The counters of exports, and what they count.
+const EXPORTED: [(&crate::semconv::Metric, &str); 3] = [
+    (&SDK_SPAN_EXPORTED, "spans"),
+    (&SDK_LOG_EXPORTED, "log records"),
+    (&SDK_METRIC_EXPORTED, "metric points"),
+];

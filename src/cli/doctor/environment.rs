@@ -1,0 +1,127 @@
+//! The variables of this environment, as an app that starts here would read them.
+
+use std::collections::BTreeSet;
+
+use super::super::bundle::STACK;
+use super::super::text::{count, few};
+use super::finding::{DOCS, Finding};
+use crate::telemetry::doctor::{Plan, PlanState};
+use crate::telemetry::{VARIABLES, Warning};
+
+pub(super) fn judge(plan: &Plan) -> Vec<Finding> {
+    let mut set: Vec<String> = std::env::vars_os()
+        .filter(|(_, value)| !value.is_empty())
+        .map(|(name, _)| name.to_string_lossy().into_owned())
+        .filter(|name| name.starts_with("SPANWIRE_") || name.starts_with("OTEL_"))
+        .collect();
+    set.sort_unstable();
+    let mut findings: Vec<Finding> = plan.warnings.iter().map(refused).collect();
+    findings.extend(set.iter().filter_map(|name| misspelt(name)));
+    if plan.state == PlanState::Disabled {
+        findings.push(Finding::warn(
+            WHAT,
+            "telemetry is off: OTEL_SDK_DISABLED=true or SPANWIRE_ENABLED=false",
+            "unset it where the app is started",
+        ));
+    }
+    if findings.is_empty() {
+        let read: Vec<&String> = set.iter().filter(|name| is_read(name)).collect();
+        let detail = match read.len() {
+            0 => "no variable that Spanwire reads is set here, so the defaults hold".to_owned(),
+            many => format!(
+                "{} set here, and good: {}",
+                count(many, "variable"),
+                few(&read)
+            ),
+        };
+        findings.push(Finding::ok(WHAT, detail));
+    }
+    findings
+}
+
+fn refused(warning: &Warning) -> Finding {
+    let mend = match warning {
+        Warning::Value { variable, .. } => format!("correct {variable}, or unset it"),
+        _ => String::new(),
+    };
+    Finding::warn(WHAT, warning.to_string(), mend)
+}
+
+/// `SPANWIRE_` is ours, so what nobody reads is a mistake. Of `OTEL_` there is more than we read,
+/// so only what is nearly one that we read.
+fn misspelt(name: &str) -> Option<Finding> {
+    let stack = stack_variables();
+    if is_read(name) || stack.contains(name) {
+        return None;
+    }
+    let known = VARIABLES.iter().map(|variable| variable.name);
+    let nearest = known
+        .chain(stack.iter().copied())
+        .map(|known| (strsim::osa_distance(name, known), known))
+        .min();
+    let near = nearest.filter(|(distance, _)| *distance <= NEAR);
+    let mend = match near {
+        Some((_, known)) => format!("did you mean {known}?"),
+        None if name.starts_with("OTEL_") => return None,
+        None => format!("what there is: {DOCS}/environment.md"),
+    };
+    let detail = format!("nothing reads {}", few(&[name]));
+    Some(Finding::warn(WHAT, detail, mend))
+}
+
+fn is_read(name: &str) -> bool {
+    VARIABLES.iter().any(|variable| variable.name == name)
+}
+
+/// Those that the servers' files and what starts them read.
+fn stack_variables() -> BTreeSet<&'static str> {
+    let files = STACK.files().filter(|file| !file.path.ends_with(".md"));
+    let mut found: BTreeSet<&str> = files
+        .flat_map(|file| names(file.text()))
+        .chain(["SPANWIRE_STACK_DIR", "SPANWIRE_STACK_PROMETHEUS_YML"])
+        .collect();
+    // What only begins like one, in a comment.
+    found.remove("SPANWIRE_");
+    found
+}
+
+fn names(text: &'static str) -> impl Iterator<Item = &'static str> {
+    let is_of_name = |c: char| c.is_ascii_uppercase() || c.is_ascii_digit() || c == '_';
+    text.match_indices("SPANWIRE_").filter_map(move |(at, _)| {
+        let rest = text.get(at..)?;
+        let end = rest.find(|c: char| !is_of_name(c));
+        rest.get(..end.unwrap_or(rest.len()))
+    })
+}
+
+const WHAT: &str = "environment";
+/// So many letters off is a slip.
+const NEAR: usize = 3;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_slip_is_found_and_what_is_meant_for_others_left_alone() {
+        let mend = |name| misspelt(name).map(|found| found.mend.unwrap_or_default());
+        let meant = |name| Some(format!("did you mean {name}?"));
+        assert_eq!(
+            mend("SPANWIRE_SLOW_TRESHOLD_MS"),
+            meant("SPANWIRE_SLOW_THRESHOLD_MS")
+        );
+        assert_eq!(
+            mend("OTEL_EXPORTER_OTLP_ENDPONIT"),
+            meant("OTEL_EXPORTER_OTLP_ENDPOINT")
+        );
+        assert!(mend("SPANWIRE_COLOUR").unwrap().contains("docs/"));
+        for good in [
+            "OTEL_LOG_LEVEL",
+            "OTEL_SERVICE_NAME",
+            "SPANWIRE_DASHBOARDS",
+            "SPANWIRE_LISTEN",
+        ] {
+            assert_eq!(mend(good), None, "{good}");
+        }
+    }
+}

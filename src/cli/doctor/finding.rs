@@ -1,0 +1,96 @@
+//! What the doctor found.
+
+use serde::Serialize;
+
+use super::super::text::shown;
+
+/// How bad it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum Status {
+    Ok,
+    /// Not looked at, or not there and not needed.
+    Skip,
+    /// Something will be missing or misleading.
+    Warn,
+    /// Something that should work does not.
+    Fail,
+}
+
+impl Status {
+    pub(super) fn as_str(self) -> &'static str {
+        match self {
+            Self::Ok => "ok",
+            Self::Skip => "skip",
+            Self::Warn => "warn",
+            Self::Fail => "fail",
+        }
+    }
+}
+
+/// One thing that was looked at.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub(super) struct Finding {
+    pub(super) status: Status,
+    pub(super) what: &'static str,
+    pub(super) detail: String,
+    /// What to do about it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) mend: Option<String>,
+}
+
+impl Finding {
+    pub(super) fn new(
+        status: Status,
+        what: &'static str,
+        detail: impl Into<String>,
+        mend: impl Into<String>,
+    ) -> Self {
+        let mend = Some(mend.into()).filter(|mend| !mend.is_empty());
+        Self {
+            status,
+            what,
+            detail: detail.into(),
+            mend,
+        }
+    }
+
+    pub(super) fn ok(what: &'static str, detail: impl Into<String>) -> Self {
+        Self::new(Status::Ok, what, detail, "")
+    }
+
+    pub(super) fn skip(
+        what: &'static str,
+        detail: impl Into<String>,
+        mend: impl Into<String>,
+    ) -> Self {
+        Self::new(Status::Skip, what, detail, mend)
+    }
+
+    pub(super) fn warn(
+        what: &'static str,
+        detail: impl Into<String>,
+        mend: impl Into<String>,
+    ) -> Self {
+        Self::new(Status::Warn, what, detail, mend)
+    }
+
+    pub(super) fn fail(
+        what: &'static str,
+        detail: impl Into<String>,
+        mend: impl Into<String>,
+    ) -> Self {
+        Self::new(Status::Fail, what, detail, mend)
+    }
+}
+
+/// Somebody else's words, after ours.
+pub(super) fn quoted(ours: &str, theirs: &str) -> String {
+    match shown(theirs).as_str() {
+        "" => ours.to_owned(),
+        theirs => format!("{ours}: {theirs}"),
+    }
+}
+
+/// Where who has no copy of the repository finds its documents.
+pub(super) const DOCS: &str = "https://github.com/spanwire/spanwire/blob/main/docs";

@@ -1,0 +1,70 @@
+//! By how many ways an app's metrics come into Prometheus: sums over both would count twice.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::prometheus::Series;
+
+/// An app, and the jobs and instances under which it is seen.
+pub(super) type Ways = BTreeMap<String, BTreeSet<(String, String)>>;
+
+/// The apps that come in more than once, from the series of `target_info`.
+///
+/// A scrape brings the app's own id as `service_instance_id`. Over OTLP, Prometheus makes it the
+/// `instance`; by way of the Collector's Prometheus exporter it becomes `exported_instance`.
+pub(super) fn doubled(target_info: &[Series]) -> Ways {
+    let mut ways = Ways::new();
+    for series in target_info {
+        let label = |name: &str| series.labels.get(name).cloned();
+        let id = ["service_instance_id", "exported_instance", "instance"]
+            .into_iter()
+            .find_map(|name| label(name).filter(|value| !value.is_empty()));
+        let Some(id) = id else { continue };
+        let job = label("job").unwrap_or_default();
+        let instance = label("instance").unwrap_or_default();
+        ways.entry(id).or_default().insert((job, instance));
+    }
+    ways.retain(|_, ways| ways.len() > 1);
+    ways
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn series(labels: &[(&str, &str)]) -> Series {
+        let labels = labels.iter();
+        Series {
+            labels: labels
+                .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+                .collect(),
+            value: 1.0,
+        }
+    }
+
+    #[test]
+    fn an_app_that_is_scraped_and_sends_is_doubled() {
+        let scraped = [
+            ("job", "spanwire"),
+            ("instance", "127.0.0.1:9464"),
+            ("service_instance_id", "id-1"),
+        ];
+        let other = [
+            ("job", "spanwire"),
+            ("instance", "127.0.0.1:9465"),
+            ("service_instance_id", "id-2"),
+        ];
+        let sent = [("job", "paint-tool"), ("instance", "id-1")];
+        let exported = [
+            ("job", "collector"),
+            ("instance", "127.0.0.1:8889"),
+            ("exported_instance", "id-2"),
+        ];
+        assert!(doubled(&[series(&scraped), series(&other)]).is_empty());
+        let ways = doubled(&[series(&scraped), series(&other), series(&sent)]);
+        assert_eq!(ways.keys().collect::<Vec<_>>(), ["id-1"]);
+        assert_eq!(doubled(&[series(&other), series(&exported)]).len(), 1);
+        // Two targets with one app behind them.
+        let again = [scraped[0], ("instance", "localhost:9464"), scraped[2]];
+        assert_eq!(doubled(&[series(&scraped), series(&again)]).len(), 1);
+    }
+}

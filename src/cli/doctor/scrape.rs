@@ -1,0 +1,363 @@
+//! Whether Prometheus has the app, its rules and somebody to tell.
+
+use std::collections::BTreeSet;
+
+use http::Uri;
+
+use super::super::listing::every_alert;
+use super::super::text::{count, few, shown, versioned};
+use super::finding::{Finding, Status, quoted};
+use super::places::Named;
+use super::prometheus::{Said, Target};
+use super::routes::doubled;
+use super::web::Trouble;
+
+/// `app` is where the app's metrics are, for who is to scrape them.
+pub(super) fn judge(said: &Said, job: &str, app: Option<&Uri>) -> Vec<Finding> {
+    let version = match &said.version {
+        Ok(version) => version,
+        Err(trouble) => return vec![missing(said, trouble)],
+    };
+    let place = said.place.shown();
+    let mut findings = vec![match said.ready {
+        Ok(false) => Finding::warn(
+            "prometheus",
+            format!("{} is not ready yet", versioned(version, &place)),
+            "after a start it reads what it has stored: wait, and look at its log",
+        ),
+        _ => Finding::ok("prometheus", versioned(version, &place)),
+    }];
+    findings.extend(scrape(said, job, app));
+    findings.extend(arrival(said, job));
+    findings.extend(routes(said));
+    findings.extend(rules(said));
+    findings.push(alertmanagers(said));
+    findings.push(exemplars(said));
+    findings
+}
+
+/// Without a Prometheus there is nothing on any dashboard, so it is worth a warning.
+fn missing(said: &Said, trouble: &Trouble) -> Finding {
+    let mut finding = said.place.missing("prometheus", trouble, "--prometheus");
+    if said.place.named == Named::Nobody {
+        finding.status = Status::Warn;
+        if *trouble == Trouble::Refused {
+            finding.mend = Some("start Prometheus, or --prometheus URL".into());
+        }
+    }
+    finding
+}
+
+fn scrape(said: &Said, job: &str, app: Option<&Uri>) -> Vec<Finding> {
+    let targets = match &said.targets {
+        Ok(targets) => targets,
+        Err(trouble) => return vec![unanswered(SCRAPE, trouble)],
+    };
+    let ours: Vec<&Target> = targets.iter().filter(|target| target.job == job).collect();
+    if ours.is_empty() {
+        return vec![no_target(said, targets, job, app)];
+    }
+    let up = ours.iter().filter(|target| target.health == "up").count();
+    let mut findings = Vec::new();
+    if up > 0 {
+        let intervals: BTreeSet<&str> = ours.iter().map(|target| &*target.interval).collect();
+        let intervals: Vec<&str> = intervals.into_iter().collect();
+        findings.push(Finding::ok(
+            SCRAPE,
+            format!(
+                "job {job}: {up} of {} up, every {}",
+                count(ours.len(), "target"),
+                few(&intervals)
+            ),
+        ));
+        let slow = ours
+            .iter()
+            .find(|target| interval_s(&target.interval).is_some_and(|s| s > INTERVAL_MAX_S));
+        if let Some(target) = slow {
+            findings.push(Finding::warn(
+                SCRAPE,
+                format!(
+                    "{} is scraped only every {}",
+                    shown(&target.url),
+                    shown(&target.interval)
+                ),
+                "scrape_interval: 15s or less (1s for the dashboard Live): \
+                 rates and alerts look at a few minutes",
+            ));
+        }
+    }
+    let down = ours.iter().filter(|target| target.health != "up");
+    findings.extend(down.take(DOWN_MAX).map(|target| not_up(target)));
+    findings
+}
+
+fn not_up(target: &Target) -> Finding {
+    let url = shown(&target.url);
+    if target.health == "unknown" {
+        return Finding::warn(
+            SCRAPE,
+            format!("{url} was not scraped yet"),
+            "ask again after a scrape interval",
+        );
+    }
+    let detail = quoted(&format!("{url} is down"), &target.error);
+    Finding::fail(SCRAPE, detail, cause(target))
+}
+
+/// From Prometheus' words to what to do.
+fn cause(target: &Target) -> String {
+    let error = &target.error;
+    let says = |words: &[&str]| words.iter().any(|word| error.contains(word));
+    if says(&["connection refused"]) {
+        "nothing listens there as Prometheus sees it: start the app, or take it out of the \
+         targets when it sends its metrics over OTLP alone; from within a container, \
+         127.0.0.1 is the container and the machine is host.docker.internal"
+            .into()
+    } else if says(&["403"]) {
+        let host = target.url.parse::<Uri>().ok();
+        let host = host
+            .as_ref()
+            .and_then(Uri::host)
+            .unwrap_or(&target.instance);
+        format!(
+            "TelemetryBuilder::allowed_host({host:?}): the app refuses a Host that it does not know"
+        )
+    } else if says(&["404"]) {
+        "metrics_path: /metrics, and the port of the app".into()
+    } else if says(&["deadline exceeded", "timeout", "i/o timeout"]) {
+        "the app hangs, a firewall drops the way to it, or scrape_timeout is too short".into()
+    } else if says(&["no such host", "server misbehaving"]) {
+        "the target's host is unknown to Prometheus: correct the target".into()
+    } else if says(&["HTTP response to HTTPS", "tls:", "x509"]) {
+        "scheme: http, unless something with TLS stands before the app".into()
+    } else {
+        "look at the target's address; the words are Prometheus' own".into()
+    }
+}
+
+fn no_target(said: &Said, targets: &[Target], job: &str, app: Option<&Uri>) -> Finding {
+    // Whoever sends metrics over OTLP needs no target.
+    let arriving: Vec<&str> = said
+        .ages
+        .iter()
+        .flatten()
+        .filter_map(|series| Some(series.labels.get("job")?.as_str()))
+        .collect();
+    if !arriving.is_empty() {
+        return Finding::skip(
+            SCRAPE,
+            format!(
+                "no target has the job {job}, and metrics of Spanwire's come as {}",
+                few(&arriving)
+            ),
+            "--job NAME, if that is a scrape; nothing, if they come over OTLP",
+        );
+    }
+    let jobs: BTreeSet<&str> = targets.iter().map(|target| &*target.job).collect();
+    let jobs: Vec<&str> = jobs.into_iter().collect();
+    let there = match jobs.is_empty() {
+        true => "there is none at all".to_owned(),
+        false => format!("there are {}", few(&jobs)),
+    };
+    let address = app.and_then(|app| Some(app.authority()?.as_str()));
+    let address = address.unwrap_or("127.0.0.1:9464");
+    Finding::fail(
+        SCRAPE,
+        format!("no target has the job {job}; {there}"),
+        format!(
+            "in prometheus.yml below scrape_configs: {{job_name: {job}, scrape_interval: 1s, \
+             static_configs: [{{targets: ['{address}']}}]}}, and reload it"
+        ),
+    )
+}
+
+/// A target that is up may be somebody else's.
+fn arrival(said: &Said, job: &str) -> Option<Finding> {
+    let targets = said.targets.as_ref().ok()?;
+    let is_up = |target: &Target| target.job == job && target.health == "up";
+    let expected = targets.iter().any(is_up);
+    let ages = match &said.ages {
+        Ok(ages) => ages,
+        Err(trouble) => return Some(unanswered(DATA, trouble)),
+    };
+    let age = ages
+        .iter()
+        .find(|series| series.labels.get("job").map(String::as_str) == Some(job))
+        .map(|series| series.value);
+    match age {
+        Some(age) => Some(Finding::ok(
+            DATA,
+            format!("the newest sample of an app is {age:.0} s old"),
+        )),
+        None if expected => Some(Finding::fail(
+            DATA,
+            format!("job {job} is up, and has none of Spanwire's metrics"),
+            "the target is another program's port, metric_relabel_configs drop them, \
+             or it was scraped for the first time just now",
+        )),
+        None if targets.iter().any(|target| target.job == job) && !ages.is_empty() => {
+            let jobs = ages.iter().filter_map(|series| series.labels.get("job"));
+            let jobs: Vec<&String> = jobs.collect();
+            Some(Finding::ok(
+                DATA,
+                format!("metrics arrive as {}", few(&jobs)),
+            ))
+        }
+        None => None,
+    }
+}
+
+fn routes(said: &Said) -> Option<Finding> {
+    let series = said.target_info.as_ref().ok()?;
+    let doubled = doubled(series);
+    let (id, ways) = doubled.iter().next()?;
+    let ways: Vec<String> = ways
+        .iter()
+        .map(|(job, instance)| format!("{job} {instance}"))
+        .collect();
+    Some(Finding::warn(
+        "routes",
+        format!(
+            "the metrics of {} come in more than once: {} as {}",
+            count(doubled.len(), "app"),
+            shown(id),
+            few(&ways)
+        ),
+        "one way for each app: scrape it once, or OTEL_METRICS_EXPORTER=otlp and no scrape; \
+         until then sums over jobs count twice",
+    ))
+}
+
+fn rules(said: &Said) -> Vec<Finding> {
+    let rules = match &said.rules {
+        Ok(rules) => rules,
+        Err(trouble) => return vec![unanswered(RULES, trouble)],
+    };
+    let alerts = every_alert();
+    let loaded = |name: &str| rules.iter().any(|rule| rule.is_alert && rule.name == name);
+    let (there, missing): (Vec<&str>, Vec<&str>) = alerts
+        .iter()
+        .map(|alert| alert.name)
+        .partition(|name| loaded(name));
+    let firing: Vec<&str> = rules
+        .iter()
+        .filter(|rule| rule.is_firing && there.contains(&&*rule.name))
+        .map(|rule| &*rule.name)
+        .collect();
+    let broken: Vec<_> = rules
+        .iter()
+        .filter(|rule| !rule.error.is_empty() && rule.name.to_lowercase().contains("spanwire"))
+        .collect();
+    let mend = "spanwire alerts export DIR, which says what to put into prometheus.yml";
+    let mut findings = vec![match (there.len(), missing.len()) {
+        (0, _) => Finding::warn(RULES, "none of Spanwire's alerts is loaded", mend),
+        (_, 0) if firing.is_empty() => Finding::ok(
+            RULES,
+            format!("{} loaded, none fires", count(there.len(), "alert")),
+        ),
+        (_, 0) => Finding::ok(
+            RULES,
+            format!(
+                "{} loaded; firing: {}",
+                count(there.len(), "alert"),
+                few(&firing)
+            ),
+        ),
+        _ => Finding::warn(
+            RULES,
+            format!("of another version: not loaded are {}", few(&missing)),
+            mend,
+        ),
+    }];
+    if let Some(rule) = broken.first() {
+        findings.push(Finding::warn(
+            RULES,
+            quoted(
+                &format!("{} cannot be evaluated", shown(&rule.name)),
+                &rule.error,
+            ),
+            mend,
+        ));
+    }
+    findings
+}
+
+fn alertmanagers(said: &Said) -> Finding {
+    let what = "alerting";
+    match &said.alertmanagers {
+        Ok(known) if known.is_empty() => Finding::warn(
+            what,
+            "Prometheus knows no Alertmanager, so nobody is told",
+            "in prometheus.yml: alerting: {alertmanagers: [{static_configs: \
+             [{targets: ['127.0.0.1:9093']}]}]}",
+        ),
+        Ok(known) => Finding::ok(what, format!("alerts go to {}", few(known))),
+        Err(trouble) => unanswered(what, trouble),
+    }
+}
+
+fn exemplars(said: &Said) -> Finding {
+    let what = "exemplars";
+    match &said.features {
+        Ok(features) if features.contains("exemplar-storage") => {
+            Finding::ok(what, "Prometheus stores them")
+        }
+        Ok(_) => Finding::warn(
+            what,
+            "Prometheus does not store them, so no point of a panel leads to its trace",
+            "start it with --enable-feature=exemplar-storage",
+        ),
+        Err(trouble) => unanswered(what, trouble),
+    }
+}
+
+/// What speaks Prometheus' language need not know all of its words.
+fn unanswered(what: &'static str, trouble: &Trouble) -> Finding {
+    let detail = format!("Prometheus does not say: {}", trouble.says());
+    Finding::skip(what, detail, "")
+}
+
+/// Prometheus' durations: `15s`, `1m30s`, `500ms`.
+fn interval_s(text: &str) -> Option<f64> {
+    let mut total = 0.0;
+    let mut rest = text;
+    while !rest.is_empty() {
+        let digits = rest.find(|c: char| !c.is_ascii_digit())?;
+        let (number, after) = rest.split_at(digits);
+        let letters = after
+            .find(|c: char| c.is_ascii_digit())
+            .unwrap_or(after.len());
+        let (unit, after) = after.split_at(letters);
+        let unit_s = match unit {
+            "ms" => 0.001,
+            "s" => 1.0,
+            "m" => 60.0,
+            "h" => 3600.0,
+            "d" => 86_400.0,
+            _ => return None,
+        };
+        total += number.parse::<f64>().ok()? * unit_s;
+        rest = after;
+    }
+    Some(total)
+}
+
+const SCRAPE: &str = "scrape";
+const DATA: &str = "data";
+const RULES: &str = "rules";
+/// So many targets that are down are named.
+const DOWN_MAX: usize = 5;
+/// Rules look at five minutes, and need a few samples of them.
+const INTERVAL_MAX_S: f64 = 60.0;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn intervals_are_read_as_prometheus_writes_them() {
+        assert_eq!(interval_s("1m30s"), Some(90.0));
+        assert_eq!(interval_s("500ms"), Some(0.5));
+        assert_eq!(interval_s("soon"), None);
+    }
+}

@@ -1,0 +1,322 @@
+//! Writing a bundle out: everything or nothing, and never through a link.
+
+use std::fs;
+use std::io::{self, Write};
+use std::path::Path;
+
+use super::Outcome;
+use super::args::Export;
+use super::bundle::{Bundle, File};
+use super::text::{count, few};
+
+/// Writes a bundle, and then what its server has to know.
+pub(super) fn run<W: Write>(
+    out: &mut W,
+    to: &Export,
+    bundle: &Bundle,
+    needs: impl FnOnce(&mut W, &Path) -> io::Result<()>,
+) -> io::Result<Outcome> {
+    let checked = Checked::new(&to.dir, bundle);
+    let differing: Vec<_> = checked.with(Found::Other).collect();
+    if !checked.obstacles.is_empty() || (!differing.is_empty() && !to.force) {
+        let err = &mut io::stderr().lock();
+        for obstacle in &checked.obstacles {
+            writeln!(err, "error: {obstacle}")?;
+        }
+        if !to.force {
+            for file in &differing {
+                let path = to.dir.join(&file.path);
+                writeln!(err, "error: {} is there and differs", path.display())?;
+            }
+        }
+        writeln!(err, "nothing was written")?;
+        if !differing.is_empty() && !to.force {
+            writeln!(err, "mend: --force overwrites; or take another folder")?;
+        }
+        return Ok(Outcome::Bad);
+    }
+    let mut written: Vec<&str> = Vec::new();
+    for (file, found) in &checked.files {
+        if *found == Found::Same {
+            continue;
+        }
+        if let Err(error) = write(&to.dir, file) {
+            let path = to.dir.join(&file.path);
+            let before = count(written.len(), "file");
+            writeln!(
+                io::stderr(),
+                "error: cannot write {}: {error}; {before} were written before",
+                path.display()
+            )?;
+            return Ok(Outcome::Bad);
+        }
+        written.push(&file.path);
+    }
+    // It is there now, so only a lost working directory can fail here.
+    let dir = std::path::absolute(&to.dir).unwrap_or_else(|_| to.dir.clone());
+    for path in &written {
+        writeln!(out, "wrote {path}")?;
+    }
+    let same = checked.with(Found::Same).count();
+    write!(
+        out,
+        "{} written to {}",
+        count(written.len(), "file"),
+        dir.display()
+    )?;
+    if same > 0 {
+        write!(out, ", {same} were there already")?;
+    }
+    writeln!(out)?;
+    let strangers = strangers(&to.dir, bundle);
+    if !strangers.is_empty() {
+        let names = few(&strangers);
+        writeln!(
+            out,
+            "also there, not of this version, and loaded with the rest: {names}"
+        )?;
+    }
+    writeln!(out)?;
+    needs(out, &dir)?;
+    Ok(Outcome::Good)
+}
+
+/// What Grafana's environment needs for what was exported to `dir`.
+pub(super) fn grafana_needs<W: Write>(out: &mut W, dir: &Path) -> io::Result<()> {
+    let provisioning = shell(&dir.join("provisioning"));
+    let dashboards = shell(&dir.join("dashboards"));
+    write!(
+        out,
+        "Grafana loads them with this in its environment:
+
+  GF_PATHS_PROVISIONING={provisioning}
+  SPANWIRE_DASHBOARDS={dashboards}
+  SPANWIRE_PROMETHEUS_URL=http://127.0.0.1:9090
+  SPANWIRE_JAEGER_URL=http://127.0.0.1:16686
+  SPANWIRE_SCRAPE_INTERVAL=1s
+  GF_DASHBOARDS_MIN_REFRESH_INTERVAL=1s
+
+SPANWIRE_SCRAPE_INTERVAL is the interval at which your Prometheus scrapes the app.
+In a container, the first two are the paths within it. A Grafana that has a provisioning folder
+keeps it: copy what is in provisioning/ into that, and leave GF_PATHS_PROVISIONING out.
+"
+    )
+}
+
+/// What Prometheus and the Alertmanager need for what was exported to `dir`.
+pub(super) fn prometheus_needs<W: Write>(out: &mut W, dir: &Path) -> io::Result<()> {
+    let rules = yaml(&dir.join("rules").join("*.yml"));
+    let alertmanager = shell(&dir.join("alertmanager"));
+    write!(
+        out,
+        "Prometheus loads them with this in its prometheus.yml:
+
+  rule_files:
+    - {rules}
+  alerting:
+    alertmanagers:
+      - static_configs:
+          - targets: ['127.0.0.1:9093']
+  scrape_configs:
+    - job_name: spanwire
+      scrape_interval: 1s
+      static_configs:
+        - targets: ['127.0.0.1:9464']
+
+It reads that again on SIGHUP. The Alertmanager's example is for you to change, and\nwebhook-url beside it has the address that is told:
+
+  cd {alertmanager} && alertmanager --config.file=alertmanager.yml
+"
+    )
+}
+
+/// How to start what was exported to `dir`.
+pub(super) fn stack_needs<W: Write>(out: &mut W, dir: &Path) -> io::Result<()> {
+    let compose = shell(&dir.join("scripts").join("compose"));
+    let guide = shell(&dir.join("deploy").join("README.md"));
+    write!(
+        out,
+        "With Docker and its compose plugin, this starts it and ends it:
+
+  bash {compose} up
+  bash {compose} down
+
+`up tempo` adds Tempo and Loki. Then start your app, and ask whether all is well:
+
+  OTEL_EXPORTER_OTLP_ENDPOINT=http://localhost:4318 your-app
+  spanwire doctor
+
+Ports, more apps, and what differs from system to system: {guide}
+"
+    )
+}
+
+/// What is where a file belongs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Found {
+    Nothing,
+    Same,
+    Other,
+}
+
+/// What writing would meet. Nothing is changed by finding out.
+#[derive(Debug)]
+struct Checked {
+    files: Vec<(File, Found)>,
+    /// What stands in the way whatever is asked for.
+    obstacles: Vec<String>,
+}
+
+impl Checked {
+    fn new(dir: &Path, bundle: &Bundle) -> Self {
+        let mut checked = Self {
+            files: Vec::new(),
+            obstacles: Vec::new(),
+        };
+        if let Err(obstacle) = root(dir) {
+            checked.obstacles.push(obstacle);
+            return checked;
+        }
+        for file in bundle.files() {
+            match look(dir, &file) {
+                Ok(found) => checked.files.push((file, found)),
+                Err(obstacle) if checked.obstacles.contains(&obstacle) => {}
+                Err(obstacle) => checked.obstacles.push(obstacle),
+            }
+        }
+        checked
+    }
+
+    fn with(&self, found: Found) -> impl Iterator<Item = &File> {
+        let files = self.files.iter();
+        files.filter_map(move |(file, is)| (*is == found).then_some(file))
+    }
+}
+
+/// Whether the folder is one, or can be made. It may be a link: the user named it.
+fn root(dir: &Path) -> Result<(), String> {
+    for place in dir.ancestors() {
+        let place = if place.as_os_str().is_empty() {
+            Path::new(".")
+        } else {
+            place
+        };
+        match (fs::metadata(place), fs::symlink_metadata(place)) {
+            (Ok(there), _) if there.is_dir() => return Ok(()),
+            (Ok(_), _) => return Err(format!("{} is a file, not a folder", place.display())),
+            (Err(_), Ok(_)) => {
+                return Err(format!("{} is a link that leads nowhere", place.display()));
+            }
+            // Its parent says more: it may be a file.
+            (Err(error), Err(_))
+                if is_missing(&error) || error.kind() == io::ErrorKind::NotADirectory => {}
+            (Err(error), Err(_)) => {
+                return Err(format!("cannot look at {}: {error}", place.display()));
+            }
+        }
+    }
+    Ok(())
+}
+
+fn look(dir: &Path, file: &File) -> Result<Found, String> {
+    let mut place = dir.to_path_buf();
+    let mut names = Path::new(&file.path).iter().peekable();
+    while let Some(name) = names.next() {
+        place.push(name);
+        let shown = place.display();
+        let kind = match fs::symlink_metadata(&place) {
+            Ok(there) => there.file_type(),
+            Err(error) if is_missing(&error) => return Ok(Found::Nothing),
+            Err(error) => return Err(format!("cannot look at {shown}: {error}")),
+        };
+        let is_last = names.peek().is_none();
+        if kind.is_symlink() {
+            return Err(format!(
+                "{shown} is a symbolic link: what it leads to would be overwritten"
+            ));
+        }
+        if is_last && !kind.is_file() {
+            return Err(format!("{shown} is there and is no file"));
+        }
+        if !is_last && !kind.is_dir() {
+            return Err(format!("{shown} is a file where a folder belongs"));
+        }
+    }
+    let same = fs::metadata(&place)
+        .map(|there| there.len() == file.bytes.len() as u64)
+        .and_then(|same| Ok(same && fs::read(&place)? == file.bytes))
+        .map_err(|error| format!("cannot read {}: {error}", place.display()))?;
+    Ok(if same { Found::Same } else { Found::Other })
+}
+
+fn is_missing(error: &io::Error) -> bool {
+    error.kind() == io::ErrorKind::NotFound
+}
+
+/// A reader sees the old file or the new one, and never half of it.
+fn write(dir: &Path, file: &File) -> io::Result<()> {
+    let path = dir.join(&file.path);
+    let folder = path.parent().unwrap_or(dir);
+    fs::create_dir_all(folder)?;
+    let unfinished = folder.join(format!(".spanwire-{}.tmp", std::process::id()));
+    let written = fs::File::create_new(&unfinished)
+        .and_then(|mut new| new.write_all(file.bytes))
+        .and_then(|()| allow_to_run(&unfinished, file))
+        .and_then(|()| fs::rename(&unfinished, &path));
+    if written.is_err() {
+        let _ = fs::remove_file(&unfinished);
+    }
+    written
+}
+
+/// Who may read a program may run it.
+#[cfg(unix)]
+fn allow_to_run(path: &Path, file: &File) -> io::Result<()> {
+    use std::os::unix::fs::PermissionsExt;
+    if !file.runs() {
+        return Ok(());
+    }
+    let mut rights = fs::metadata(path)?.permissions();
+    rights.set_mode(rights.mode() | (rights.mode() & 0o444) >> 2);
+    fs::set_permissions(path, rights)
+}
+
+#[cfg(not(unix))]
+fn allow_to_run(_path: &Path, _file: &File) -> io::Result<()> {
+    Ok(())
+}
+
+/// What a server would load beside the bundle: files of an older version, for example.
+fn strangers(dir: &Path, bundle: &Bundle) -> Vec<String> {
+    let mut found: Vec<String> = Vec::new();
+    for (folder, extension) in bundle.loaded {
+        let entries = fs::read_dir(dir.join(folder)).into_iter().flatten();
+        for name in entries.flatten().map(|entry| entry.file_name()) {
+            let path = format!("{folder}/{}", name.to_string_lossy());
+            let loaded = Path::new(&name)
+                .extension()
+                .is_some_and(|is| is == *extension);
+            if loaded && !bundle.files().any(|file| file.path == path) {
+                found.push(path);
+            }
+        }
+    }
+    found.sort();
+    found
+}
+
+/// A path as a shell reads it.
+fn shell(path: &Path) -> String {
+    let text = path.display().to_string();
+    let plain = |c: char| c.is_alphanumeric() || "/\\:._-+@%,".contains(c);
+    if text.chars().all(plain) {
+        text
+    } else {
+        format!("'{}'", text.replace('\'', r"'\''"))
+    }
+}
+
+/// A path as YAML reads it.
+fn yaml(path: &Path) -> String {
+    format!("'{}'", path.display().to_string().replace('\'', "''"))
+}

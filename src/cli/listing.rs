@@ -1,0 +1,112 @@
+//! What there is to export.
+
+use std::io::{self, Write};
+
+use super::Outcome;
+use super::bundle::{ALERTS, DASHBOARDS};
+
+/// A dashboard, as its JSON says.
+#[derive(Debug)]
+pub(super) struct Dashboard {
+    pub(super) uid: String,
+    title: String,
+    description: String,
+}
+
+/// Every dashboard.
+pub(super) fn every_dashboard() -> Vec<Dashboard> {
+    let files = DASHBOARDS.folder("dashboards");
+    files
+        .filter_map(|file| {
+            let json: serde_json::Value = serde_json::from_slice(file.bytes).ok()?;
+            let text = |key| json[key].as_str().map(str::to_owned);
+            Some(Dashboard {
+                uid: text("uid")?,
+                title: text("title")?,
+                description: text("description")?,
+            })
+        })
+        .collect()
+}
+
+/// An alert, as its rule says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Alert {
+    pub(super) name: &'static str,
+    severity: &'static str,
+    /// How long its condition must hold; at once when it need not.
+    held: Option<&'static str>,
+}
+
+/// Every alert. The rules are written by a generator, one key a line.
+pub(super) fn every_alert() -> Vec<Alert> {
+    let mut alerts: Vec<Alert> = Vec::new();
+    let lines = ALERTS.folder("rules").flat_map(|file| file.text().lines());
+    for line in lines.map(|line| line.trim_start().trim_start_matches("- ")) {
+        if let Some(name) = line.strip_prefix("alert: ") {
+            alerts.push(Alert {
+                name,
+                severity: "",
+                held: None,
+            });
+        }
+        let Some(alert) = alerts.last_mut() else {
+            continue;
+        };
+        if let Some(severity) = line.strip_prefix("severity: ") {
+            alert.severity = severity;
+        } else if let Some(held) = line.strip_prefix("for: ") {
+            alert.held = Some(held);
+        }
+    }
+    alerts
+}
+
+pub(super) fn dashboards(out: &mut impl Write) -> io::Result<Outcome> {
+    for dashboard in every_dashboard() {
+        let Dashboard {
+            uid,
+            title,
+            description,
+        } = dashboard;
+        writeln!(out, "{uid:<20}  {title}")?;
+        writeln!(out, "{:<20}  {description}", "")?;
+    }
+    Ok(Outcome::Good)
+}
+
+pub(super) fn alerts(out: &mut impl Write) -> io::Result<Outcome> {
+    for alert in every_alert() {
+        let Alert {
+            name,
+            severity,
+            held,
+        } = alert;
+        let when = held.map_or("at once".to_owned(), |held| format!("after {held}"));
+        writeln!(out, "{name:<32}  {severity:<8}  {when}")?;
+    }
+    Ok(Outcome::Good)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_file_is_read() {
+        assert_eq!(
+            every_dashboard().len(),
+            DASHBOARDS.folder("dashboards").count()
+        );
+        let alerts = every_alert();
+        let runbooks = ALERTS.folder("runbooks");
+        let runbooks = runbooks.filter(|file| !file.path.ends_with("README.md"));
+        assert_eq!(alerts.len(), runbooks.count());
+        for alert in alerts {
+            assert!(
+                ["warning", "critical"].contains(&alert.severity),
+                "{alert:?}"
+            );
+        }
+    }
+}

@@ -1,0 +1,58 @@
+//! The command `spanwire` (feature `cli`): `cargo install spanwire --features cli`.
+//!
+//! It writes out the dashboards, alerts and servers' files that belong to this version, and finds
+//! out why nothing is seen on them. `docs/cli.md` shows both.
+
+mod args;
+mod bundle;
+mod doctor;
+mod export;
+mod listing;
+mod text;
+
+use std::io::{self, Write};
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use args::{Alerts, Args, Dashboards, Stack, Verb};
+
+/// Does what the process's arguments ask for.
+///
+/// 0 when all is well, 1 when something is not, 2 when the arguments cannot be understood.
+#[must_use]
+pub fn run() -> ExitCode {
+    let out = &mut io::stdout().lock();
+    let done = match Args::parse().verb {
+        Verb::Dashboards(Dashboards::List) => listing::dashboards(out),
+        Verb::Dashboards(Dashboards::Export(to)) => {
+            export::run(out, &to, &bundle::DASHBOARDS, export::grafana_needs)
+        }
+        Verb::Alerts(Alerts::List) => listing::alerts(out),
+        Verb::Alerts(Alerts::Export(to)) => {
+            export::run(out, &to, &bundle::ALERTS, export::prometheus_needs)
+        }
+        Verb::Stack(Stack::Export(to)) => {
+            export::run(out, &to, &bundle::STACK, export::stack_needs)
+        }
+        Verb::Doctor(options) => doctor::run(out, &options),
+    };
+    // A reader that had enough (`| head`) is no failure.
+    match done.and_then(|outcome| out.flush().map(|()| outcome)) {
+        Ok(Outcome::Good) => ExitCode::SUCCESS,
+        Ok(Outcome::Bad) => ExitCode::FAILURE,
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,
+        Err(error) => {
+            let _ = writeln!(io::stderr(), "error: cannot write the answer: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// What the exit code tells.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Outcome {
+    Good,
+    /// Something failed, or a problem was found.
+    Bad,
+}

@@ -1,0 +1,390 @@
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
+
+use expect_test::expect;
+
+use crate::process::{Folder, Said, command, said, spanwire};
+
+/// Every file below a folder, by its path in there.
+fn tree(folder: &Path) -> BTreeMap<String, Vec<u8>> {
+    let mut found = BTreeMap::new();
+    let mut folders = vec![folder.to_path_buf()];
+    while let Some(next) = folders.pop() {
+        for entry in fs::read_dir(next).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+            } else {
+                let name = path.strip_prefix(folder).unwrap().to_str().unwrap();
+                found.insert(name.to_owned(), fs::read(&path).unwrap());
+            }
+        }
+    }
+    found
+}
+
+/// What the repository has in `from`, as it is exported below `to`.
+fn repository(from: &str, to: &str, into: &mut BTreeMap<String, Vec<u8>>) {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join(from);
+    for (name, bytes) in tree(&root) {
+        if !name.starts_with('.') {
+            into.insert(format!("{to}/{name}"), bytes);
+        }
+    }
+}
+
+fn export(kind: &str, dir: &Path, more: &[&str]) -> Said {
+    said(command().args([kind, "export"]).arg(dir).args(more))
+}
+
+#[test]
+fn what_is_exported_is_what_the_repository_has() {
+    let folder = Folder::new();
+    let dir = folder.path().join("a/b");
+    for (kind, folders) in [
+        (
+            "dashboards",
+            &[
+                ("grafana/dashboards", "dashboards"),
+                ("grafana/provisioning", "provisioning"),
+            ][..],
+        ),
+        (
+            "alerts",
+            &[
+                ("deploy/prometheus/rules", "rules"),
+                ("deploy/alertmanager", "alertmanager"),
+                ("docs/runbooks", "runbooks"),
+            ][..],
+        ),
+    ] {
+        let dir = dir.join(kind);
+        let mut expected = BTreeMap::new();
+        for (from, to) in folders {
+            repository(from, to, &mut expected);
+        }
+        let done = export(kind, &dir, &[]);
+        assert_eq!((done.code, done.err.as_str()), (0, ""), "{}", done.out);
+        assert!(tree(&dir) == expected, "{:?}", tree(&dir).keys());
+        assert!(
+            done.out
+                .contains(&format!("{} files written", expected.len()))
+        );
+
+        // Once more changes nothing.
+        let again = export(kind, &dir, &[]);
+        assert_eq!(again.code, 0, "{}", again.err);
+        let none = format!(
+            "0 files written to {}, {} were there",
+            dir.display(),
+            expected.len()
+        );
+        assert!(again.out.contains(&none), "{}", again.out);
+    }
+}
+
+#[test]
+fn it_says_what_grafana_and_prometheus_need() {
+    let folder = Folder::new();
+    let done =
+        said(
+            command()
+                .current_dir(folder.path())
+                .args(["dashboards", "export", "it's here"]),
+        );
+    expect![[r#"
+        wrote dashboards/fleet.json
+        wrote dashboards/ipc.json
+        wrote dashboards/live.json
+        wrote dashboards/operations.json
+        wrote dashboards/process.json
+        wrote dashboards/telemetry.json
+        wrote provisioning/dashboards/spanwire.yml
+        wrote provisioning/datasources/spanwire.yml
+        8 files written to {folder}/it's here
+
+        Grafana loads them with this in its environment:
+
+          GF_PATHS_PROVISIONING='{folder}/it'\''s here/provisioning'
+          SPANWIRE_DASHBOARDS='{folder}/it'\''s here/dashboards'
+          SPANWIRE_PROMETHEUS_URL=http://127.0.0.1:9090
+          SPANWIRE_JAEGER_URL=http://127.0.0.1:16686
+          SPANWIRE_SCRAPE_INTERVAL=1s
+          GF_DASHBOARDS_MIN_REFRESH_INTERVAL=1s
+
+        SPANWIRE_SCRAPE_INTERVAL is the interval at which your Prometheus scrapes the app.
+        In a container, the first two are the paths within it. A Grafana that has a provisioning folder
+        keeps it: copy what is in provisioning/ into that, and leave GF_PATHS_PROVISIONING out.
+    "#]].assert_eq(&folder.hide(&done.out));
+    let done = said(
+        command()
+            .current_dir(folder.path())
+            .args(["alerts", "export", "it's there"]),
+    );
+    let (_, needs) = done.out.split_once("\n\n").unwrap();
+    expect![[r#"
+        Prometheus loads them with this in its prometheus.yml:
+
+          rule_files:
+            - '{folder}/it''s there/rules/*.yml'
+          alerting:
+            alertmanagers:
+              - static_configs:
+                  - targets: ['127.0.0.1:9093']
+          scrape_configs:
+            - job_name: spanwire
+              scrape_interval: 1s
+              static_configs:
+                - targets: ['127.0.0.1:9464']
+
+        It reads that again on SIGHUP. The Alertmanager's example is for you to change, and
+        webhook-url beside it has the address that is told:
+
+          cd '{folder}/it'\''s there/alertmanager' && alertmanager --config.file=alertmanager.yml
+    "#]]
+    .assert_eq(&folder.hide(needs));
+}
+
+/// Debian's own tools read what was written, from where it was written.
+#[test]
+fn prometheus_takes_the_exported_rules_as_it_is_told_to() {
+    let folder = Folder::new();
+    let dir = folder.path().join("with space");
+    let done = export("alerts", &dir, &[]);
+    let (_, rest) = done.out.split_once("prometheus.yml:\n\n").unwrap();
+    let (config, _) = rest.split_once("\n\n").unwrap();
+    let config: String = config
+        .lines()
+        .map(|line| format!("{}\n", line.strip_prefix("  ").unwrap()))
+        .collect();
+    let file = folder.path().join("prometheus.yml");
+    fs::write(&file, config).unwrap();
+    let checked = std::process::Command::new("promtool")
+        .args(["check", "config"])
+        .arg(&file)
+        .output()
+        .expect("promtool is missing: scripts/install-packages test brings it");
+    let text = String::from_utf8_lossy(&checked.stdout);
+    assert!(checked.status.success(), "{text}");
+    assert!(text.contains("rule files found"), "{text}");
+}
+
+#[test]
+fn a_file_that_differs_stops_everything_until_forced() {
+    let folder = Folder::new();
+    let dir = folder.path();
+    export("dashboards", dir, &[]);
+    let whole = tree(dir);
+    fs::write(dir.join("dashboards/live.json"), "mine").unwrap();
+    fs::write(dir.join("provisioning/dashboards/spanwire.yml"), "mine").unwrap();
+    fs::remove_file(dir.join("dashboards/ipc.json")).unwrap();
+    let before = tree(dir);
+
+    let refused = export("dashboards", dir, &[]);
+    assert_eq!((refused.code, refused.out.as_str()), (1, ""));
+    expect![[r#"
+        error: {folder}/dashboards/live.json is there and differs
+        error: {folder}/provisioning/dashboards/spanwire.yml is there and differs
+        nothing was written
+        mend: --force overwrites; or take another folder
+    "#]]
+    .assert_eq(&folder.hide(&refused.err));
+    assert!(tree(dir) == before, "nothing may be written");
+
+    let forced = export("dashboards", dir, &["--force"]);
+    assert_eq!(forced.code, 0, "{}", forced.err);
+    assert!(forced.out.contains("3 files written"), "{}", forced.out);
+    assert!(tree(dir) == whole);
+}
+
+#[test]
+fn a_file_of_another_version_that_would_be_loaded_is_named_and_kept() {
+    let folder = Folder::new();
+    fs::create_dir(folder.path().join("dashboards")).unwrap();
+    fs::write(folder.path().join("dashboards/old.json"), "{}").unwrap();
+    let done = export("dashboards", folder.path(), &[]);
+    let said = "not of this version, and loaded with the rest: dashboards/old.json";
+    assert!(done.out.contains(said), "{}", done.out);
+    assert!(folder.path().join("dashboards/old.json").exists());
+}
+
+#[cfg(unix)]
+#[test]
+fn what_stands_in_the_way_is_named_and_not_even_forced() {
+    use std::os::unix::fs::symlink;
+
+    let folder = Folder::new();
+    let at = |name: &str| folder.path().join(name);
+    let elsewhere = at("elsewhere");
+    fs::create_dir(&elsewhere).unwrap();
+    fs::write(at("file"), "mine").unwrap();
+    symlink(at("nowhere"), at("dangling")).unwrap();
+    type Prepare<'a> = &'a dyn Fn(&Path);
+    let cases: [(&str, Prepare<'_>); 4] = [
+        ("linked-folder", &|dir| {
+            symlink(&elsewhere, dir.join("dashboards")).unwrap();
+        }),
+        ("linked-file", &|dir| {
+            fs::create_dir(dir.join("dashboards")).unwrap();
+            symlink(at("file"), dir.join("dashboards/ipc.json")).unwrap();
+        }),
+        ("folder-for-file", &|dir| {
+            fs::create_dir_all(dir.join("dashboards/ipc.json")).unwrap();
+        }),
+        ("file-for-folder", &|dir| {
+            fs::write(dir.join("provisioning"), "mine").unwrap();
+        }),
+    ];
+    let mut said = String::new();
+    for (name, prepare) in cases {
+        fs::create_dir(at(name)).unwrap();
+        prepare(&at(name));
+        let before = tree(&at(name));
+        let refused = export("dashboards", &at(name), &["--force"]);
+        assert_eq!((refused.code, refused.out.as_str()), (1, ""), "{name}");
+        assert!(tree(&at(name)) == before, "{name}");
+        said += &refused.err;
+    }
+    for name in ["file", "file/below", "dangling"] {
+        let refused = export("dashboards", &at(name), &["--force"]);
+        assert_eq!((refused.code, refused.out.as_str()), (1, ""), "{name}");
+        said += &refused.err;
+    }
+    assert_eq!(fs::read(at("file")).unwrap(), b"mine");
+    assert_eq!(fs::read_dir(&elsewhere).unwrap().count(), 0);
+    expect![[r#"
+        error: {folder}/linked-folder/dashboards is a symbolic link: what it leads to would be overwritten
+        nothing was written
+        error: {folder}/linked-file/dashboards/ipc.json is a symbolic link: what it leads to would be overwritten
+        nothing was written
+        error: {folder}/folder-for-file/dashboards/ipc.json is there and is no file
+        nothing was written
+        error: {folder}/file-for-folder/provisioning is a file where a folder belongs
+        nothing was written
+        error: {folder}/file is a file, not a folder
+        nothing was written
+        error: {folder}/file is a file, not a folder
+        nothing was written
+        error: {folder}/dangling is a link that leads nowhere
+        nothing was written
+    "#]].assert_eq(&folder.hide(&said));
+
+    // A link that the user names is where they want it.
+    symlink(&elsewhere, at("link")).unwrap();
+    assert_eq!(export("dashboards", &at("link"), &[]).code, 0);
+    assert!(elsewhere.join("dashboards/ipc.json").exists());
+}
+
+#[test]
+fn it_lists_what_it_has() {
+    expect![[r#"
+        spanwire-fleet        Spanwire / Fleet
+                              Many instances: the worst by latency, drops and memory, how far they are apart, and one version beside another.
+        spanwire-ipc          Spanwire / IPC
+                              Every message between the page and Rust: how many, how they ended, how long they took and where they waited.
+        spanwire-live         Spanwire / Live
+                              The last minute, looked at every second. It is as fast as Prometheus scrapes: once a second in the stack that comes with Spanwire.
+        spanwire-operations   Spanwire / Operations
+                              What the app does: its scoped operations, how many, how long they take, which fail and which run now.
+        spanwire-process      Spanwire / Process and system
+                              What the app and its webview use of the machine.
+        spanwire-telemetry    Spanwire / Telemetry health
+                              Whether the other dashboards can be believed: what was exported, dropped and sampled, and what a scrape costs.
+    "#]].assert_eq(&spanwire(&["dashboards", "list"]).out);
+    expect![[r#"
+        SpanwireErrorRateHigh             critical  after 2m
+        SpanwireMessagesDropped           warning   at once
+        SpanwireDeliverySlow              warning   after 10m
+        SpanwireHandlerSlow               warning   after 10m
+        SpanwireDeliveryBudgetFastBurn    critical  at once
+        SpanwireDeliveryBudgetSlowBurn    warning   at once
+        SpanwireLatencyBudgetFastBurn     critical  at once
+        SpanwireLatencyBudgetSlowBurn     warning   at once
+        SpanwireOperationErrorRateHigh    critical  after 2m
+        SpanwireMainThreadBlocked         warning   after 5m
+        SpanwireMainThreadHung            critical  after 1m
+        SpanwirePageUnresponsive          critical  after 1m
+        SpanwirePageGone                  warning   after 1m
+        SpanwireMemoryGrowth              warning   after 10m
+        SpanwireTargetDown                warning   after 1m
+        SpanwireQueueNearlyFull           warning   after 1m
+        SpanwireQueueMessagesDropped      warning   at once
+        SpanwireTelemetryLost             warning   at once
+    "#]]
+    .assert_eq(&spanwire(&["alerts", "list"]).out);
+}
+
+#[test]
+fn arguments_that_cannot_be_understood_exit_with_two() {
+    for args in [
+        &["dashboards", "export"][..],
+        &["dashboards", "export", ""],
+        &["doctor", "--metrics", "ftp://x"],
+        &["dance"],
+        &[],
+    ] {
+        let refused = spanwire(args);
+        assert_eq!((refused.code, refused.out.as_str()), (2, ""), "{args:?}");
+        assert!(!refused.err.is_empty());
+    }
+    assert_eq!(spanwire(&["--help"]).code, 0);
+    let version = spanwire(&["--version"]).out;
+    assert_eq!(version, format!("spanwire {}\n", env!("CARGO_PKG_VERSION")));
+}
+
+/// It is started where it was written, so it must be as the repository has it.
+#[test]
+fn the_stack_is_written_as_the_repository_has_it() {
+    let folder = Folder::new();
+    let done = export("stack", folder.path(), &[]);
+    assert_eq!((done.code, done.err.as_str()), (0, ""), "{}", done.out);
+    let (_, needs) = done.out.split_once("\n\n").unwrap();
+    expect![[r#"
+        With Docker and its compose plugin, this starts it and ends it:
+
+          bash {folder}/scripts/compose up
+          bash {folder}/scripts/compose down
+
+        `up tempo` adds Tempo and Loki. Then start your app, and ask whether all is well:
+
+          OTEL_EXPORTER_OTLP_ENDPOINT=http://localhost:4318 your-app
+          spanwire doctor
+
+        Ports, more apps, and what differs from system to system: {folder}/deploy/README.md
+    "#]]
+    .assert_eq(&folder.hide(needs));
+    let written = tree(folder.path());
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    for (path, bytes) in &written {
+        assert!(fs::read(root.join(path)).unwrap() == *bytes, "{path}");
+    }
+    // Whatever a compose file mounts is there.
+    let mut mounted = 0;
+    for (path, bytes) in &written {
+        let text = String::from_utf8_lossy(bytes);
+        let sources = text
+            .lines()
+            .filter_map(|line| line.trim().strip_prefix("source: ./"));
+        for source in sources.filter(|_| path.starts_with("docker-compose")) {
+            assert!(folder.path().join(source).exists(), "{path}: {source}");
+            mounted += 1;
+        }
+    }
+    assert!(mounted > 10, "{mounted}");
+}
+
+#[cfg(unix)]
+#[test]
+fn what_starts_the_stack_can_be_run_and_the_rest_cannot() {
+    use std::os::unix::fs::PermissionsExt;
+
+    let folder = Folder::new();
+    export("stack", folder.path(), &[]);
+    let runs = |path: &str| {
+        let there = fs::metadata(folder.path().join(path)).unwrap();
+        there.permissions().mode() & 0o100 != 0
+    };
+    assert!(runs("scripts/compose"));
+    assert!(!runs("docker-compose.yml"));
+}

@@ -1,0 +1,13 @@
+//! The command `spanwire`, as a process.
+#![allow(clippy::unwrap_used, reason = "what fails here fails the test")]
+#![allow(
+    clippy::disallowed_methods,
+    reason = "a process is waited for by the real clock"
+)]
+
+mod doctor;
+mod export;
+mod process;
+mod stub;
+#[path = "../support/mod.rs"]
+mod support;
