@@ -111,6 +111,8 @@ shellcheck:
 
 clippy:
 	cargo clippy --workspace --all-targets --features $(FEATURES) -- -D warnings
+	@# It is no target of `all`, since it is tested by name alone.
+	cargo clippy --workspace --features $(FEATURES) --test stack -- -D warnings
 
 # Each feature alone: together they hide a missing one.
 features:
