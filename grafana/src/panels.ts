@@ -84,8 +84,7 @@ export function chart(of: Chart): timeseries.PanelBuilder {
     .legend(
       new common.VizLegendOptionsBuilder()
         .displayMode(common.LegendDisplayMode.Table)
-        // Beneath there is room for three series.
-        .placement(of.width >= 12 ? common.LegendPlacement.Right : common.LegendPlacement.Bottom)
+        .placement(legendBeside(of) ? common.LegendPlacement.Right : common.LegendPlacement.Bottom)
         .showLegend(true)
         .calcs(["lastNotNull", "max"]),
     )
@@ -134,6 +133,9 @@ export function chart(of: Chart): timeseries.PanelBuilder {
   }
   return panel;
 }
+
+/** Beneath there is room for three series; beside, none for a second axis with its label, too. */
+const legendBeside = ({ width, label, right }: Chart): boolean => width >= 12 && !(label && right);
 
 export interface Card extends About {
   readonly targets: readonly Target[];
