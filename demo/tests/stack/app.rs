@@ -18,8 +18,8 @@ impl App {
     }
 
     /// Nobody uses its page, which gets its numbers each second and nothing else.
-    pub fn still() -> Self {
-        Self::with(&["--faults"], &[])
+    pub fn still(variables: &[(&str, &str)]) -> Self {
+        Self::with(&["--faults"], variables)
     }
 
     fn with(arguments: &[&str], variables: &[(&str, &str)]) -> Self {

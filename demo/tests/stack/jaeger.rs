@@ -45,6 +45,23 @@ pub fn with_span(name: &str) -> Result<Vec<Trace>, String> {
     traces(&get(&format!("{API}/traces"), &parameters)?)
 }
 
+/// A trace that began between two times, in seconds.
+pub fn between(from: f64, to: f64) -> Result<Trace, String> {
+    let micros = |seconds: f64| format!("{:.0}", seconds * 1e6);
+    let (from, to) = (micros(from), micros(to));
+    let parameters = [
+        ("service", "spanwire-demo"),
+        ("start", &from),
+        ("end", &to),
+        ("limit", "5"),
+    ];
+    let found = traces(&get(&format!("{API}/traces"), &parameters)?)?;
+    found
+        .into_iter()
+        .next()
+        .ok_or(format!("none from {from} to {to}"))
+}
+
 pub fn by_id(id: &str) -> Result<Trace, String> {
     let found = traces(&get(&format!("{API}/traces/{id}"), &[])?)?;
     found.into_iter().next().ok_or(format!("no trace {id}"))

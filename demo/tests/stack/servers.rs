@@ -11,20 +11,15 @@ pub struct Servers {
 
 impl Servers {
     pub fn up() -> Self {
-        let folder = root().join("target/test-stack");
-        for kept in ["data", "log", "run"] {
-            // What a run that was killed left behind is ended by `down` first.
-            if kept == "data" {
-                let servers = Self {
-                    folder: folder.clone(),
-                };
-                servers.script(&["down"]);
-                std::mem::forget(servers);
-            }
-            let _ = fs::remove_dir_all(folder.join(kept));
+        let servers = Self {
+            folder: root().join("target/test-stack"),
+        };
+        // What a run that was killed left behind.
+        servers.script(&["down"]);
+        for left in ["data", "log", "run", "spool"] {
+            let _ = fs::remove_dir_all(servers.folder(left));
         }
-        assemble_prometheus(&folder.join("prometheus"));
-        let servers = Self { folder };
+        assemble_prometheus(&servers.folder("prometheus"));
         servers.script(&["up"]);
         servers
     }
@@ -35,6 +30,11 @@ impl Servers {
 
     pub fn start(&self, server: &str) {
         self.script(&["up", server]);
+    }
+
+    /// One of the test's own, empty at its start.
+    pub fn folder(&self, name: &str) -> PathBuf {
+        self.folder.join(name)
     }
 
     fn script(&self, arguments: &[&str]) {

@@ -102,7 +102,10 @@ pub fn run() {
         a_trouble_is_alerted_of(trouble, &mut app);
     }
     prometheus_away(&servers);
-    let mut app = app_killed(app, from);
+    let next = Next::after(from);
+    app_killed(app);
+    offline_and_back(&servers);
+    let mut app = next.start();
     collector_away(&servers, &mut app);
     every_expression_has_data(&mut app, from);
     every_rule_works(from);
@@ -251,25 +254,73 @@ fn messages_flow() {
     );
 }
 
-/// The next app exports all that it can by both routes, and has thresholds of which what it does
-/// stays just below: panels have colours for that.
-fn app_killed(app: App, from: f64) -> App {
+fn app_killed(app: App) {
     step!("an app that was killed is missed, until another comes");
-    let slow_ms = 1400.0 * usual(USUAL_DURATION, from);
-    let error_rate = (1.4 * usual(USUAL_FAILURES, from)).min(1.0);
     app.kill();
     alertmanager::wait_for(&["SpanwireTargetDown"], Duration::from_secs(60));
-    let next = App::start(&[
-        ("OTEL_LOGS_EXPORTER", "otlp"),
-        ("OTEL_METRICS_EXPORTER", "prometheus,otlp"),
-        ("OTEL_METRIC_EXPORT_INTERVAL", "1000"),
-        // The last bound of the histograms: what is slower is not above it.
-        ("SPANWIRE_IPC_SLOW_THRESHOLD_MS", "1000"),
-        ("SPANWIRE_SLOW_THRESHOLD_MS", &format!("{slow_ms:.0}")),
-        ("SPANWIRE_ERROR_RATE_THRESHOLD", &format!("{error_rate:.3}")),
-    ]);
+    let next = App::still(&[]);
     alertmanager::wait_without(&["SpanwireTargetDown"], Duration::from_secs(90));
-    next
+    next.quit();
+}
+
+/// Without a network the spans go to the disk, where a kill does not reach them.
+fn offline_and_back(servers: &Servers) {
+    step!("offline, spans wait on disk, and outlive their app");
+    let folder = servers.folder("spool");
+    let spool = folder.to_str().expect("it is Unicode");
+    let app = App::still(&[("SPANWIRE_SPOOL_DIR", spool)]);
+    prometheus::wait_for("spanwire_spool_size_bytes == 0", Duration::from_secs(60));
+    servers.stop("collector");
+    let left = prometheus::now();
+    alertmanager::wait_for(&["SpanwireTelemetrySpooling"], Duration::from_secs(180));
+    let killed = prometheus::now();
+    app.kill();
+    step!("  and arrive with the next one");
+    servers.start("collector");
+    let app = App::still(&[("SPANWIRE_SPOOL_DIR", spool)]);
+    prometheus::wait_for(
+        "spanwire_spool_items_total{outcome=\"replayed\"} > 0",
+        Duration::from_secs(120),
+    );
+    wait("a trace from before", Duration::from_secs(60), || {
+        jaeger::between(left + 5.0, killed - 5.0)
+    });
+    alertmanager::wait_without(&["SpanwireTelemetrySpooling"], Duration::from_secs(120));
+    app.quit();
+}
+
+/// An app that exports all that it can by both routes, and has thresholds of which what the others
+/// did stays just below: panels have colours for that.
+struct Next {
+    slow_ms: f64,
+    error_rate: f64,
+}
+
+impl Next {
+    fn after(from: f64) -> Self {
+        Self {
+            slow_ms: 1400.0 * usual(USUAL_DURATION, from),
+            error_rate: (1.4 * usual(USUAL_FAILURES, from)).min(1.0),
+        }
+    }
+
+    fn start(self) -> App {
+        App::start(&[
+            ("OTEL_LOGS_EXPORTER", "otlp"),
+            ("OTEL_METRICS_EXPORTER", "prometheus,otlp"),
+            ("OTEL_METRIC_EXPORT_INTERVAL", "1000"),
+            // The last bound of the histograms: what is slower is not above it.
+            ("SPANWIRE_IPC_SLOW_THRESHOLD_MS", "1000"),
+            (
+                "SPANWIRE_SLOW_THRESHOLD_MS",
+                &format!("{:.0}", self.slow_ms),
+            ),
+            (
+                "SPANWIRE_ERROR_RATE_THRESHOLD",
+                &format!("{:.3}", self.error_rate),
+            ),
+        ])
+    }
 }
 
 const USUAL_DURATION: &str =
@@ -373,7 +424,7 @@ fn grafana_takes_it(servers: &Servers) {
 fn lasting_alerts_end() {
     step!("alerts of budgets end when the budget is no longer spent");
     // Drawing alone makes messages late where no graphics processor helps, so nothing is drawn.
-    let app = App::still();
+    let app = App::still(&[]);
     alertmanager::wait_without(LASTING, Duration::from_secs(600));
     app.quit();
 }
