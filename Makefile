@@ -82,8 +82,8 @@ bench-webview: ## the raw wry way beside ours in real windows; it fails when a t
 STACK_RULES := target/test-stack/prometheus/rules
 
 test-stack: packages compose ## the demo against the real servers: routes, traces, every panel, rule and alert
-	@scripts/stack build linter
 	@scripts/stack build
+	@scripts/stack build linter grafana
 	@scripts/check-stack
 	cd grafana && npm ci --no-audit --no-fund
 	rm -rf $(STACK_RULES)

@@ -14,6 +14,15 @@ pub struct App {
 impl App {
     /// Drives itself, and takes faults from its console.
     pub fn start(variables: &[(&str, &str)]) -> Self {
+        Self::with(&["--drive", "--faults"], variables)
+    }
+
+    /// Nobody uses its page, which gets its numbers each second and nothing else.
+    pub fn still() -> Self {
+        Self::with(&["--faults"], &[])
+    }
+
+    fn with(arguments: &[&str], variables: &[(&str, &str)]) -> Self {
         let mut command = Command::new(env!("CARGO_BIN_EXE_spanwire-demo"));
         for (name, _) in std::env::vars() {
             if name.starts_with("OTEL_") || name.starts_with("SPANWIRE_") {
@@ -21,7 +30,8 @@ impl App {
             }
         }
         let mut process = command
-            .args(["--drive", "--faults", "--interval", "1m"])
+            .args(arguments)
+            .args(["--interval", "1m"])
             .env("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:4318")
             .envs(variables.iter().copied())
             .stdin(Stdio::piped())
