@@ -243,6 +243,22 @@ test("every server but the Collector has a health check without a shell", () => 
   }
 });
 
+test("a proxy that Docker gives to containers is not asked for what is within", () => {
+  for (const { where, name, service } of services) {
+    const { test: command } = service.healthcheck ?? { test: [] };
+    if (command[1] === "wget") {
+      assert.deepEqual(command.slice(2, 4), ["-Y", "off"], where);
+    }
+    const around = Object.entries(service.environment ?? {})
+      .filter(([key]) => /^SPANWIRE_\w+_(HOST|URL)$/.test(key))
+      .map(([, value]) => value.replace(/^http:\/\/|:\d+$/g, ""));
+    for (const host of around) {
+      assert.ok(service.environment.NO_PROXY.split(",").includes(host), `${where}: ${host}`);
+    }
+    assert.equal(around.length > 0, ["collector", "grafana"].includes(name), where);
+  }
+});
+
 test("what servers store is in volumes with names", () => {
   for (const { where, service } of services) {
     const stores = (service.command ?? []).flatMap((text) =>
@@ -260,14 +276,16 @@ test("what servers store is in volumes with names", () => {
   );
 });
 
-test("Prometheus stores exemplars, takes OTLP, and keeps neither all nor for ever", () => {
+test("Prometheus stores exemplars, takes OTLP, keeps neither all nor for ever, and tells no page", () => {
   for (const flag of [
+    "--web.cors.origin=http://localhost:9090",
     "--enable-feature=exemplar-storage",
     "--web.enable-otlp-receiver",
     "--storage.tsdb.retention.time=15d",
     "--storage.tsdb.retention.size=4GB",
   ]) {
     assert.ok(base.services.prometheus.command.includes(flag), flag);
+    assert.ok(linux.services.prometheus.command.includes(flag), flag);
   }
 });
 
