@@ -73,7 +73,8 @@ fn a_demo_that_is_killed_leaves_no_page_that_stands_still() {
     assert!(!pages.is_empty());
     demo.begin("frozen-page");
     for pid in &pages {
-        assert_eq!(state_of(*pid).as_deref(), Some("T"));
+        // A signal is on its way when it has been sent.
+        wait_until("it stands still", || state_of(*pid).as_deref() == Some("T"));
     }
     kill("-KILL", demo.pid);
     for pid in pages {
