@@ -82,6 +82,7 @@ bench-webview: ## the raw wry way beside ours in real windows; it fails when a t
 STACK_RULES := target/test-stack/prometheus/rules
 
 test-stack: packages compose ## the demo against the real servers: routes, traces, every panel, rule and alert
+	@scripts/install-packages stack
 	@scripts/stack build
 	@scripts/stack build linter grafana
 	@scripts/check-stack
@@ -93,6 +94,7 @@ test-stack: packages compose ## the demo against the real servers: routes, trace
 	$(WITH_DISPLAY) cargo test --workspace --features $(FEATURES) --test stack
 
 stack: ## start Prometheus, Alertmanager, Jaeger and the Collector without Docker
+	@scripts/install-packages stack
 	@scripts/stack up
 
 stack-down: ## end what `make stack` has started
@@ -109,6 +111,8 @@ shellcheck:
 
 clippy:
 	cargo clippy --workspace --all-targets --features $(FEATURES) -- -D warnings
+	@# It is no target of `all`, since it is tested by name alone.
+	cargo clippy --workspace --features $(FEATURES) --test stack -- -D warnings
 
 # Each feature alone: together they hide a missing one.
 features:

@@ -23,6 +23,10 @@ export interface About {
 export const GREEN = "green";
 export const YELLOW = "yellow";
 export const RED = "red";
+export const ORANGE = "orange";
+export const BLUE = "blue";
+/** One that is legible on dark and on light. */
+const GREY = "#6e7681";
 
 /** From which value on it has which colour; below the first it is green. */
 export type Steps = readonly (readonly [number, string])[];
@@ -34,14 +38,26 @@ function steps(above: Steps): dashboard.ThresholdsConfigBuilder {
     .steps([{ value: null, color: GREEN }, ...all]);
 }
 
+/** Not "no failures": where there is no app nothing is counted either. */
+export const NOTHING = "nothing counted";
+
+/** Patterns of legends, and the colour of series that they fit. */
+export type Colors = readonly (readonly [legends: string, color: string])[];
+
 export interface Chart extends About {
   readonly targets: readonly Target[];
   readonly stacked?: true;
   readonly bars?: true;
+  /** Lines alone, where all of them are mostly at the top. */
+  readonly bare?: true;
   readonly max?: number;
   readonly height?: number;
   /** Series, by their legends, on an axis of their own at the right. */
   readonly right?: { readonly legends: string; readonly unit: string; readonly label: string };
+  /** Series, by their legends, whose colour means something; the others get what is left. */
+  readonly colors?: Colors;
+  /** What it shows when there is nothing to show. */
+  readonly none?: string;
   /** The series, by its legend, that the others are compared with. */
   readonly reference?: { readonly legend: string; readonly color: string };
   readonly label?: string;
@@ -60,15 +76,15 @@ export function chart(of: Chart): timeseries.PanelBuilder {
     .targets(queries(of.targets, "range"))
     .drawStyle(of.bars ? common.GraphDrawStyle.Bars : common.GraphDrawStyle.Line)
     .lineWidth(1)
-    .fillOpacity(of.stacked || of.bars ? 40 : 8)
+    .fillOpacity(of.bare ? 0 : of.stacked || of.bars ? 40 : 8)
     .showPoints(common.VisibilityMode.Never)
-    .colorScheme(
-      new dashboard.FieldColorBuilder().mode(dashboard.FieldColorModeId.PaletteClassicByName),
-    )
+    // Not by name: that takes a colour by the name's hash out of 46, so that two of three look alike,
+    // and what was dropped may be green; and Grafana 10.0 gives all series the same.
+    .colorScheme(new dashboard.FieldColorBuilder().mode(dashboard.FieldColorModeId.PaletteClassic))
     .legend(
       new common.VizLegendOptionsBuilder()
         .displayMode(common.LegendDisplayMode.Table)
-        .placement(common.LegendPlacement.Bottom)
+        .placement(legendBeside(of) ? common.LegendPlacement.Right : common.LegendPlacement.Bottom)
         .showLegend(true)
         .calcs(["lastNotNull", "max"]),
     )
@@ -82,6 +98,16 @@ export function chart(of: Chart): timeseries.PanelBuilder {
   }
   if (of.max !== undefined) {
     panel.max(of.max);
+  }
+  if (of.unit === "none") {
+    // Grafana's axis for zeros alone goes up to 100.
+    panel.axisSoftMax(5);
+  }
+  if (of.none) {
+    panel.noValue(of.none);
+  }
+  for (const [legends, color] of of.colors ?? []) {
+    panel.overrideByRegexp(legends, [{ id: "color", value: { mode: "fixed", fixedColor: color } }]);
   }
   if (of.label) {
     panel.axisLabel(of.label);
@@ -107,6 +133,9 @@ export function chart(of: Chart): timeseries.PanelBuilder {
   }
   return panel;
 }
+
+/** Beneath there is room for three series; beside, none for a second axis with its label, too. */
+const legendBeside = ({ width, label, right }: Chart): boolean => width >= 12 && !(label && right);
 
 export interface Card extends About {
   readonly targets: readonly Target[];
@@ -165,7 +194,11 @@ export function graded(of: Graded): stat.PanelBuilder {
   ];
   const panel = bigValue(of)
     .targets(queries(targets, "instant"))
-    .graphMode(common.BigValueGraphMode.None);
+    .graphMode(common.BigValueGraphMode.None)
+    // Without an answer it is neither well nor ill.
+    .colorScheme(
+      new dashboard.FieldColorBuilder().mode(dashboard.FieldColorModeId.Fixed).fixedColor(GREY),
+    );
   [GREEN, YELLOW, RED].forEach((color, place) => {
     panel.overrideByQuery(refId(place), [
       { id: "color", value: { mode: "fixed", fixedColor: color } },
@@ -233,7 +266,8 @@ export function heat(of: Heat): heatmap.PanelBuilder {
         .yHistogram(true)
         .showColorScale(true),
     )
-    .exemplarsColor("rgba(255,0,255,0.7)")
+    // Faint, or the points hide the map where most traces are kept.
+    .exemplarsColor("rgba(128,128,128,0.35)")
     .showLegend();
 }
 

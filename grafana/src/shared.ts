@@ -2,7 +2,7 @@
 
 import type * as stat from "@grafana/grafana-foundation-sdk/stat";
 import { chosen, shown, type Panel } from "./board.js";
-import { chart, graded, heat, RED } from "./panels.js";
+import { chart, graded, GREEN, heat, ORANGE, RED, YELLOW, type Colors } from "./panels.js";
 import { complement, or, orZeroOf, sum, times, type Expr } from "./promql.js";
 import type { Where } from "./series.js";
 import { target, traced, type Target } from "./targets.js";
@@ -41,11 +41,18 @@ export function latency(of: Latency): Panel {
     unit: "s",
     width: of.width,
     targets: [...percentiles(of.metric, of.by, of.where), ...slow],
+    // With labels there is more than one series of each.
+    ...(of.by ? {} : { colors: COLORS_OF_PERCENTILES }),
     ...(of.threshold ? { reference: { legend: SLOW, color: RED } } : {}),
   });
 }
 
 const SLOW = "slow from";
+const COLORS_OF_PERCENTILES: Colors = [
+  ["/^p50$/", GREEN],
+  ["/^p95$/", YELLOW],
+  ["/^p99$/", ORANGE],
+];
 
 /** How many took how long. */
 export function latencyHeat(of: Latency): Panel {
@@ -82,20 +89,23 @@ export function successCard(of: SuccessOf): stat.PanelBuilder {
 }
 
 /** The same over time, with the lowest that is not alarming. */
-export function successChart(of: SuccessOf & { readonly parts?: readonly Target[] }): Panel {
-  const { title, description, width, success } = of;
+export function successChart(of: SuccessOf & { readonly parts?: readonly Target[]; readonly colors?: Colors }): Panel {
+  const { title, description, width, success, none } = of;
   return chart({
     title,
     description,
     width,
+    none,
     unit: "percentunit",
     decimals: 2,
     max: 1,
+    bare: true,
     targets: [
       target("all", success),
       ...(of.parts ?? []),
       target(LOWEST, alarming),
     ],
+    ...(of.colors ? { colors: of.colors } : {}),
     reference: { legend: LOWEST, color: RED },
   });
 }

@@ -59,13 +59,23 @@ export function rows(of: Table): table.PanelBuilder {
     ])
     .sortBy([new common.TableSortByFieldStateBuilder().displayName(of.sortBy).desc(true)])
     .filterable(true)
-    .noValue("–")
+    // Or in a third of the page's width the values are out of sight.
+    .minWidth(80)
+    .noValue(NONE)
     .colorScheme(new dashboard.FieldColorBuilder().mode(dashboard.FieldColorModeId.Thresholds));
   for (const { name, unit, decimals } of of.columns) {
     panel.overrideByName(name, [
       { id: "unit", value: unit },
+      { id: "mappings", value: [NOT_A_NUMBER] },
       ...(decimals === undefined ? [] : [{ id: "decimals", value: decimals }]),
     ]);
   }
   return panel;
 }
+
+const NONE = "–";
+/** A percentile of nothing. Of values alone: Grafana takes a text for one, too. */
+const NOT_A_NUMBER = {
+  type: dashboard.MappingType.SpecialValue,
+  options: { match: dashboard.SpecialValueMatch.NullAndNan, result: { text: NONE } },
+};

@@ -19,7 +19,13 @@ export interface Panel {
   readonly gridPos: { x: number; y: number; w: number; h: number };
   readonly datasource?: { readonly uid: string };
   readonly targets?: readonly Target[];
-  readonly fieldConfig?: { readonly defaults?: { readonly unit?: string } };
+  readonly fieldConfig?: {
+    readonly defaults?: {
+      readonly unit?: string;
+      readonly color?: { readonly mode: string };
+      readonly mappings?: readonly unknown[];
+    };
+  };
 }
 
 export interface Dashboard {

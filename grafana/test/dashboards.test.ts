@@ -12,6 +12,9 @@ test("there are the six dashboards, each once", () => {
   assert.equal(new Set(dashboards.map(({ title }) => title)).size, dashboards.length);
 });
 
+/** Of the width's 24: so "Operation queue" fits into 3 of them, and "Memory of the machine" into 4. */
+const CHARACTERS_PER_COLUMN = 5.3;
+
 for (const dashboard of dashboards) {
   const panels = panelsOf(dashboard);
   const { title } = dashboard;
@@ -70,6 +73,25 @@ for (const dashboard of dashboards) {
     }
     assert.deepEqual(dashboard.links[0]?.tags, ["spanwire"]);
     assert.equal(dashboard.editable, false);
+  });
+
+  test(`${title}: the titles of cards fit, in a window of 1600 pixels`, () => {
+    for (const { type, title: name = "", gridPos } of panels.filter(({ type }) => type === "stat")) {
+      assert.ok(name.length <= gridPos.w * CHARACTERS_PER_COLUMN, `${type} ${name}`);
+    }
+  });
+
+  test(`${title}: no chart takes its colours from the hash of a name`, () => {
+    for (const panel of panels.filter(({ type }) => type === "timeseries")) {
+      assert.equal(panel.fieldConfig?.defaults?.color?.mode, "palette-classic", panel.title);
+    }
+  });
+
+  test(`${title}: in tables what stands for a value that is not a number does so for values alone`, () => {
+    for (const panel of panels.filter(({ type }) => type === "table")) {
+      // A text is not a number either, and the names of the rows would be gone.
+      assert.deepEqual(panel.fieldConfig?.defaults?.mappings ?? [], [], panel.title);
+    }
   });
 
   test(`${title}: queries of latency buckets ask for exemplars where they become times`, () => {

@@ -2,7 +2,19 @@
 
 import { chosen, type Board, type Row } from "../board.js";
 import { DROPPED, FAILED, MESSAGES, messageSuccess } from "../outcomes.js";
-import { card, chart, graded, GREEN, heat, RED, timeline, YELLOW } from "../panels.js";
+import {
+  BLUE,
+  card,
+  chart,
+  graded,
+  GREEN,
+  heat,
+  NOTHING,
+  ORANGE,
+  RED,
+  timeline,
+  YELLOW,
+} from "../panels.js";
 import {
   aggregate,
   binary,
@@ -54,6 +66,10 @@ const deliveryP99 = chosen.quantile(0.99, DELIVERY);
 const slow = chosen.threshold(SLOW_THRESHOLD);
 const size = chosen.gauge("spanwire.queue.size", QUEUES);
 const capacity = chosen.gauge("spanwire.queue.capacity", QUEUES);
+
+/** One colour for each direction, wherever both are in one panel. */
+const INBOUND = GREEN;
+const OUTBOUND = BLUE;
 
 const JUDGEMENT =
   "Messages that a newer one replaced, that a closed app dropped or that the page gave up are neither successes nor failures.";
@@ -137,6 +153,14 @@ const messages: Row = [
         sum(chosen.rate(MESSAGES), DIRECTION, OUTCOME),
       ),
     ],
+    colors: [
+      ["/^inbound ok$/", INBOUND],
+      ["/^outbound ok$/", OUTBOUND],
+      ["/^inbound failed$/", RED],
+      ["/^outbound failed$/", "light-red"],
+      ["/^inbound dropped$/", ORANGE],
+      ["/^outbound dropped$/", "light-orange"],
+    ],
   }),
   successChart({
     title: "Success rate",
@@ -146,6 +170,11 @@ const messages: Row = [
     none: "no messages",
     parts: [
       target(`{{${DIRECTION}}}`, messageSuccess(chosen, DIRECTION)),
+    ],
+    colors: [
+      ["/^all$/", "purple"],
+      ["/^inbound$/", INBOUND],
+      ["/^outbound$/", OUTBOUND],
     ],
   }),
   chart({
@@ -162,6 +191,14 @@ const messages: Row = [
         sum(chosen.grown(MESSAGES, FAILED), DIRECTION, ERROR),
       ),
     ],
+    // The most frequent ones.
+    colors: [
+      ["/ handler_error$/", RED],
+      ["/ queue_full$/", ORANGE],
+      ["/ script_error$/", "purple"],
+      ["/ page_gone$/", "dark-red"],
+    ],
+    none: NOTHING,
   }),
   chart({
     title: "Retries and skipped spans",
@@ -170,6 +207,7 @@ const messages: Row = [
     unit: "none",
     width: 12,
     bars: true,
+    none: NOTHING,
     targets: [
       target(`retries {{${WEBVIEW}}}`, sum(chosen.grown("spanwire.ipc.retries"), WEBVIEW)),
       target(
@@ -317,6 +355,10 @@ const sizes: Row = [
     unit: "none",
     width: 12,
     targets: [target(`{{${DIRECTION}}}`, chosen.mean("spanwire.ipc.batch.size", [DIRECTION]))],
+    colors: [
+      ["/^inbound$/", INBOUND],
+      ["/^outbound$/", OUTBOUND],
+    ],
   }),
 ];
 
@@ -344,6 +386,7 @@ const uiThread: Row = [
     width: 8,
     bars: true,
     stacked: true,
+    none: NOTHING,
     targets: [
       target(`{{${EVENT}}}`, sum(chosen.grown("spanwire.main_thread.blocked"), EVENT)),
     ],
@@ -351,7 +394,7 @@ const uiThread: Row = [
 ];
 
 const STATES = ["loading", "ready", "unresponsive", "gone"] as const;
-const COLORS = { loading: "blue", ready: GREEN, unresponsive: YELLOW, gone: RED };
+const COLORS = { loading: BLUE, ready: GREEN, unresponsive: YELLOW, gone: RED };
 /** The state as a number: its place in the list, from 1 on, since only one of the gauges is 1. */
 const stateNumber = STATES.map((state, place) =>
   times(
@@ -379,6 +422,7 @@ const page: Row = [
     width: 6,
     bars: true,
     stacked: true,
+    none: NOTHING,
     targets: [target(`{{${ERROR}}}`, sum(chosen.grown("spanwire.page.errors"), ERROR))],
   }),
   chart({

@@ -105,7 +105,7 @@ const cards: Row = [
     steps: HALF_AND_MOST,
   }),
   card({
-    title: "Actions per minute",
+    title: "Actions/min",
     description: "Operations that ended, well or not, at the rate of now.",
     unit: "opm",
     width: 3,
@@ -181,9 +181,10 @@ const charts: Row = [
     width: 12,
     label: "rate",
     targets: [
-      target("rate", orZero(actions)),
-      target("duration average", chosen.mean(OPERATIONS, [])),
+      // The first, since Grafana puts exemplars on the first axis.
       traced("duration p95", chosen.quantile(0.95, OPERATIONS)),
+      target("duration average", chosen.mean(OPERATIONS, [])),
+      target("rate", orZero(actions)),
     ],
     right: { legends: "/^duration/", unit: "s", label: "duration" },
   }),

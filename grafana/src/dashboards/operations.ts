@@ -6,7 +6,7 @@ import {
   operationSuccess,
   OPERATIONS,
 } from "../outcomes.js";
-import { card, chart, graded, RED, YELLOW } from "../panels.js";
+import { card, chart, graded, NOTHING, RED, YELLOW } from "../panels.js";
 import {
   aggregate,
   binary,
@@ -125,8 +125,9 @@ const actions: Row = [
     width: 12,
     label: "average",
     targets: [
-      target("average", chosen.mean(OPERATIONS, [])),
+      // The first, since Grafana puts exemplars on the first axis.
       traced("p99", chosen.quantile(0.99, OPERATIONS)),
+      target("average", chosen.mean(OPERATIONS, [])),
     ],
     right: { legends: "/^p99/", unit: "s", label: "p99" },
   }),
@@ -146,6 +147,7 @@ const actions: Row = [
     decimals: 0,
     width: 12,
     stacked: true,
+    none: "nothing runs",
     targets: [target(`{{${OPERATION}}}`, binary(sum(chosen.gauge(ACTIVE), OPERATION), ">", number(0)))],
   }),
 ];
@@ -160,6 +162,7 @@ const trouble: Row = [
     width: 12,
     bars: true,
     stacked: true,
+    none: NOTHING,
     targets: [target(`{{${OPERATION}}}`, sum(chosen.grown(SLOW), OPERATION))],
   }),
   chart({
@@ -170,6 +173,7 @@ const trouble: Row = [
     width: 12,
     bars: true,
     stacked: true,
+    none: NOTHING,
     targets: [
       target(
         `{{${OPERATION}}} {{${ERROR}}}`,

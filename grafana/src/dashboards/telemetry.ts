@@ -5,7 +5,7 @@
 
 import { chosen, type Board, type Row } from "../board.js";
 import { LOST, LOST_BY_SAMPLER } from "../outcomes.js";
-import { card, chart, RED, YELLOW } from "../panels.js";
+import { card, chart, NOTHING, RED, YELLOW } from "../panels.js";
 import { aggregate, binary, number, or, ratio, sum, type Expr } from "../promql.js";
 import { label } from "../semconv.js";
 import { INSTANCE, SCRAPE_NEW_SERIES, SCRAPE_SAMPLES, SCRAPE_SECONDS, UP } from "../server.js";
@@ -125,6 +125,7 @@ const exported: Row = [
     width: 8,
     bars: true,
     stacked: true,
+    none: NOTHING,
     targets: [SPANS, LOGS, POINTS].map((name) =>
       target(`{{${COMPONENT}}} {{${ERROR}}}`, byComponent(chosen.grown(name, LOST))),
     ),
@@ -137,6 +138,7 @@ const exported: Row = [
     width: 8,
     bars: true,
     stacked: true,
+    none: NOTHING,
     targets: [SPANS_PROCESSED, LOGS_PROCESSED].map((name) =>
       target(`{{${COMPONENT}}} {{${ERROR}}}`, byComponent(chosen.grown(name, LOST))),
     ),
