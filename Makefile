@@ -39,11 +39,11 @@ down: ## stop what `make up` started; ARGS=--volumes removes its data too
 	@scripts/compose down -- $(ARGS)
 
 # Not among `check`: building Docker Compose takes minutes. It needs no Docker.
-compose: ## check the compose files with Docker Compose itself, and scripts/compose
+compose: ## check the compose files with Docker Compose itself, and the scripts that start the stack
 	@scripts/install-packages page
 	@scripts/stack build compose
 	COMPOSE="$(CURDIR)/target/stack/bin/docker-compose" \
-		node --test deploy/compose/test/*.test.mjs
+		node --test deploy/compose/test/*.test.mjs deploy/native/test/*.test.mjs
 
 test: packages ## run all tests, the one with a real window and a real Prometheus among them
 	cargo test --workspace --features $(FEATURES)

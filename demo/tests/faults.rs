@@ -44,6 +44,28 @@ fn a_window_that_hangs_from_the_start_ends_in_time_all_the_same() {
 }
 
 #[test]
+fn a_window_whose_time_is_up_before_its_page_is_there_begins_no_fault() {
+    let mut demo = Demo::start(&["--fault", "hung-ui", "--for", "300ms"]);
+    demo.ends();
+}
+
+#[test]
+fn a_console_that_is_never_silent_keeps_no_fault_from_its_end() {
+    let mut demo = Demo::start(&["--faults", "--fault", "hung-ui", "--for", "6s"]);
+    demo.says("fault hung-ui: started");
+    demo.typed
+        .as_mut()
+        .unwrap()
+        .write_all(b"start \xff\n")
+        .unwrap();
+    demo.says("fault: that is no text");
+    let mut typed = demo.typed.take().unwrap();
+    // It ends with the demo, whose end of the pipe is gone then.
+    std::thread::spawn(move || while typed.write_all(&b"stop leak\n".repeat(100)).is_ok() {});
+    demo.ends();
+}
+
+#[test]
 fn a_demo_that_is_killed_leaves_no_page_that_stands_still() {
     let mut demo = Demo::start(&["--faults"]);
     demo.until("the page is there", |now| is_in_state(now, "ready"));
@@ -51,7 +73,8 @@ fn a_demo_that_is_killed_leaves_no_page_that_stands_still() {
     assert!(!pages.is_empty());
     demo.begin("frozen-page");
     for pid in &pages {
-        assert_eq!(state_of(*pid).as_deref(), Some("T"));
+        // A signal is on its way when it has been sent.
+        wait_until("it stands still", || state_of(*pid).as_deref() == Some("T"));
     }
     kill("-KILL", demo.pid);
     for pid in pages {
@@ -327,6 +350,15 @@ impl Demo {
                 return line;
             }
         }
+    }
+
+    /// Waits for its end, and hears what it says meanwhile.
+    fn ends(&mut self) {
+        wait_until("it ends", || {
+            while self.lines.try_recv().is_ok() {}
+            self.child.try_wait().unwrap().is_some()
+        });
+        assert!(self.child.wait().unwrap().success());
     }
 
     fn begin(&mut self, fault: &str) {

@@ -85,7 +85,7 @@ pub(super) struct Doctor {
     #[arg(long, value_name = "URL", value_parser = url)]
     pub(super) alertmanager: Option<Uri>,
 
-    /// Grafana [default: http://127.0.0.1:3000]
+    /// Grafana [default: http://localhost:3000]
     #[arg(long, value_name = "URL", value_parser = url)]
     pub(super) grafana: Option<Uri>,
 

@@ -1,6 +1,7 @@
 //! The files that the command carries: those of the repository, as they were when it was built.
 //!
-//! A file that is added to one of the folders is added here: a test says which line is missing.
+//! A file that is added to one of the folders is added here: a test says which line is missing. A link
+//! in one of them to what is not exported with it is a whole address.
 
 /// A file, and where it belongs below the folder that it is exported into.
 #[derive(Clone, Debug)]
@@ -247,5 +248,36 @@ mod tests {
         ] {
             assert_eq!(count(&STACK, folder), count(bundle, within), "{folder}");
         }
+    }
+
+    #[test]
+    fn links_lead_to_what_is_exported_too() {
+        let mut broken = Vec::new();
+        for bundle in [&DASHBOARDS, &ALERTS, &STACK] {
+            let paths: BTreeSet<String> = bundle.files().map(|file| file.path).collect();
+            for file in bundle.files().filter(|file| file.path.ends_with(".md")) {
+                let links = file.text().split("](").skip(1);
+                for link in links.filter_map(|rest| rest.split([')', '#']).next()) {
+                    let mut place: Vec<&str> = file.path.split('/').collect();
+                    place.pop();
+                    for name in link.split('/') {
+                        match name {
+                            ".." => drop(place.pop()),
+                            "" | "." => {}
+                            name => place.push(name),
+                        }
+                    }
+                    let place = place.join("/");
+                    let is_there = |path: &String| {
+                        let rest = path.strip_prefix(&place);
+                        rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+                    };
+                    if !link.contains("://") && !link.is_empty() && !paths.iter().any(is_there) {
+                        broken.push(format!("{}: {link}", file.path));
+                    }
+                }
+            }
+        }
+        assert_eq!(broken, [""; 0]);
     }
 }

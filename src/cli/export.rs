@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::io::{self, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::Outcome;
 use super::args::Export;
@@ -35,22 +35,19 @@ pub(super) fn run<W: Write>(
         }
         return Ok(Outcome::Bad);
     }
+    let files: Vec<&File> = checked.all_but(Found::Same).collect();
     let mut written: Vec<&str> = Vec::new();
-    for (file, found) in &checked.files {
-        if *found == Found::Same {
-            continue;
-        }
-        if let Err(error) = write(&to.dir, file) {
-            let path = to.dir.join(&file.path);
-            let before = count(written.len(), "file");
-            writeln!(
-                io::stderr(),
-                "error: cannot write {}: {error}; {before} were written before",
-                path.display()
-            )?;
-            return Ok(Outcome::Bad);
-        }
-        written.push(&file.path);
+    if let Err(Unwritten { path, error }) = write_all(&to.dir, &files, &mut written) {
+        let before = match written.len() {
+            0 => "nothing was written".to_owned(),
+            many => format!("{} were written before", count(many, "file")),
+        };
+        let path = path.display();
+        writeln!(
+            io::stderr(),
+            "error: cannot write {path}: {error}\n{before}"
+        )?;
+        return Ok(Outcome::Bad);
     }
     // It is there now, so only a lost working directory can fail here.
     let dir = std::path::absolute(&to.dir).unwrap_or_else(|_| to.dir.clone());
@@ -191,6 +188,11 @@ impl Checked {
         let files = self.files.iter();
         files.filter_map(move |(file, is)| (*is == found).then_some(file))
     }
+
+    fn all_but(&self, found: Found) -> impl Iterator<Item = &File> {
+        let files = self.files.iter();
+        files.filter_map(move |(file, is)| (*is != found).then_some(file))
+    }
 }
 
 /// Whether the folder is one, or can be made. It may be a link: the user named it.
@@ -253,20 +255,81 @@ fn is_missing(error: &io::Error) -> bool {
     error.kind() == io::ErrorKind::NotFound
 }
 
-/// A reader sees the old file or the new one, and never half of it.
-fn write(dir: &Path, file: &File) -> io::Result<()> {
-    let path = dir.join(&file.path);
-    let folder = path.parent().unwrap_or(dir);
-    fs::create_dir_all(folder)?;
-    let unfinished = folder.join(format!(".spanwire-{}.tmp", std::process::id()));
-    let written = fs::File::create_new(&unfinished)
-        .and_then(|mut new| new.write_all(file.bytes))
-        .and_then(|()| allow_to_run(&unfinished, file))
-        .and_then(|()| fs::rename(&unfinished, &path));
-    if written.is_err() {
-        let _ = fs::remove_file(&unfinished);
+/// A file that could not be written, and why.
+#[derive(Debug)]
+struct Unwritten {
+    path: PathBuf,
+    error: io::Error,
+}
+
+/// Writes every file under another name, and when all are there, gives them theirs: a disk that is
+/// full changes nothing, and a reader sees the old file or the new one, never half of it.
+fn write_all<'a>(
+    dir: &Path,
+    files: &[&'a File],
+    written: &mut Vec<&'a str>,
+) -> Result<(), Unwritten> {
+    let mut unfinished = Unfinished::default();
+    for file in files {
+        let path = dir.join(&file.path);
+        if let Err(error) = unfinished.write(&path, file) {
+            return Err(Unwritten { path, error });
+        }
     }
-    written
+    for file in files {
+        let path = dir.join(&file.path);
+        let renamed = fs::rename(beside(&path), &path);
+        renamed.map_err(|error| Unwritten { path, error })?;
+        written.push(&file.path);
+    }
+    unfinished.folders.clear();
+    Ok(())
+}
+
+/// What has been made on the way, and is gone when this is dropped.
+#[derive(Debug, Default)]
+struct Unfinished {
+    folders: Vec<PathBuf>,
+    files: Vec<PathBuf>,
+}
+
+impl Unfinished {
+    fn write(&mut self, path: &Path, file: &File) -> io::Result<()> {
+        if let Some(folder) = path.parent() {
+            let missing: Vec<&Path> = folder
+                .ancestors()
+                .take_while(|place| !place.as_os_str().is_empty() && !place.exists())
+                .collect();
+            self.folders
+                .extend(missing.iter().rev().map(|place| place.to_path_buf()));
+            fs::create_dir_all(folder)?;
+        }
+        let path = beside(path);
+        // Of one that was killed and had this number, as in a container each has.
+        let _ = fs::remove_file(&path);
+        let mut new = fs::File::create_new(&path)?;
+        self.files.push(path.clone());
+        new.write_all(file.bytes)?;
+        allow_to_run(&path, file)
+    }
+}
+
+impl Drop for Unfinished {
+    fn drop(&mut self) {
+        for file in &self.files {
+            let _ = fs::remove_file(file);
+        }
+        // One that somebody else has put something into stays.
+        for folder in self.folders.iter().rev() {
+            let _ = fs::remove_dir(folder);
+        }
+    }
+}
+
+/// Where a file is before all are there: no server loads what is called like this.
+fn beside(path: &Path) -> PathBuf {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    path.with_file_name(format!(".{name}.spanwire-{}.tmp", std::process::id()))
 }
 
 /// Who may read a program may run it.
@@ -305,10 +368,16 @@ fn strangers(dir: &Path, bundle: &Bundle) -> Vec<String> {
     found
 }
 
-/// A path as a shell reads it.
+/// A path as a shell reads it. On Windows that may be Git's bash, to which a backslash is no
+/// separator, while every shell and server there takes a slash.
 fn shell(path: &Path) -> String {
     let text = path.display().to_string();
-    let plain = |c: char| c.is_alphanumeric() || "/\\:._-+@%,".contains(c);
+    let text = if cfg!(windows) {
+        text.replace('\\', "/")
+    } else {
+        text
+    };
+    let plain = |c: char| c.is_alphanumeric() || "/:._-+@%,".contains(c);
     if text.chars().all(plain) {
         text
     } else {

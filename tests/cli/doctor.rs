@@ -5,7 +5,7 @@ use expect_test::expect;
 use serde_json::Value;
 use spanwire::telemetry::{Telemetry, TelemetryBuilder};
 
-use crate::process::{Folder, Said, command, said};
+use crate::process::{Folder, Said, command, said, spanwire};
 use crate::stub::{Stub, answer, closed, dated, json};
 use crate::support::authority::Authority;
 use crate::support::prometheus::Prometheus;
@@ -565,6 +565,30 @@ fn a_grafana_that_shows_nothing_to_strangers_is_left_alone() {
         warn  grafana        no data source of the type prometheus is seen
               mend: spanwire dashboards export DIR, which says what to set
     "#]].assert_eq(&text);
+}
+
+/// As the stack's own does, which answers to localhost alone.
+#[test]
+fn a_grafana_that_answers_to_one_name_alone_is_asked_by_it() {
+    let by_name = Stub::start(|path| match path.split('?').next().unwrap() {
+        "/api/health" => json(r#"{"database":"ok","version":"13.2.0"}"#),
+        path => dated(
+            301,
+            "text/html",
+            "",
+            &format!("location: http://localhost:3000{path}\r\n"),
+        ),
+    });
+    let stack = Stack::closed().with("grafana", by_name.addr());
+    expect![[r#"
+        ok    grafana        13.2.0 at http://grafana
+        warn  grafana        it sends who asks for its dashboards by this name to another
+              mend: --grafana URL with the name that it answers to: [server] domain of its file, which enforce_domain makes the only one
+    "#]].assert_eq(&of(&stack.doctor(), "grafana"));
+    let ini = include_str!("../../deploy/compose/grafana/grafana.ini");
+    assert!(ini.contains("\ndomain = localhost\nenforce_domain = true\n"));
+    let said = spanwire(&["doctor", "--help"]);
+    assert!(said.out.contains("[default: http://localhost:3000]"));
 }
 
 #[test]

@@ -276,6 +276,33 @@ fn what_stands_in_the_way_is_named_and_not_even_forced() {
     assert!(elsewhere.join("dashboards/ipc.json").exists());
 }
 
+#[cfg(target_os = "linux")]
+#[test]
+fn a_disk_that_has_no_room_for_all_is_left_as_it_was() {
+    let folder = Folder::new();
+    let new = folder.path().join("new/folder");
+    let old = folder.path().join("old");
+    fs::create_dir_all(old.join("scripts")).unwrap();
+    fs::write(old.join("docker-compose.yml"), "mine").unwrap();
+    let before = tree(&old);
+    for dir in [&new, &old] {
+        // The first files are smaller than what may be written, and the dashboards are not.
+        let limited = r#"trap '' XFSZ; ulimit -f 20; exec "$0" stack export --force "$1""#;
+        let mut bash = std::process::Command::new("bash");
+        bash.args(["-c", limited]).arg(command().get_program());
+        let refused = said(bash.arg(dir));
+        assert_eq!((refused.code, refused.out.as_str()), (1, ""));
+        assert!(
+            refused.err.contains("cannot write") && refused.err.ends_with("nothing was written\n"),
+            "{}",
+            refused.err
+        );
+    }
+    assert!(!folder.path().join("new").exists());
+    assert!(tree(&old) == before);
+    assert_eq!(export("stack", &old, &["--force"]).code, 0);
+}
+
 #[test]
 fn it_lists_what_it_has() {
     expect![[r#"

@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::error::Error;
 use std::io::{self, BufRead};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 
 use clap::ValueEnum;
@@ -21,14 +23,18 @@ pub(crate) enum Console {
 
 /// The faults of a window: those that are on, and who turns them on and off.
 #[derive(Clone, Debug)]
-pub(crate) struct Faults(SyncSender<Order>);
+pub(crate) struct Faults {
+    orders: SyncSender<Order>,
+    ended: Arc<AtomicBool>,
+}
 
 #[derive(Debug)]
 enum Order {
     Do(Command),
     /// The page is there for the first time.
     BeginFirst,
-    EndAll,
+    /// Nothing but to look whether it has ended.
+    Look,
 }
 
 impl Faults {
@@ -49,7 +55,9 @@ impl Faults {
             // This is the UI thread. The first one comes through, and no other is needed.
             let _ = page_is_there.try_send(Order::BeginFirst);
         })?;
+        let ended = Arc::new(AtomicBool::new(false));
         let control = Control {
+            ended: Arc::clone(&ended),
             victims,
             first: first.to_vec(),
             on: BTreeMap::new(),
@@ -64,20 +72,33 @@ impl Faults {
                 .name("console".into())
                 .spawn(move || listen(&typed))?;
         }
-        Ok(Self(sender))
+        Ok(Self {
+            orders: sender,
+            ended,
+        })
     }
 
-    /// Ends all that are on. It does not wait for that.
+    /// Ends all that are on, and begins none any more. It does not wait for that.
     pub(crate) fn end_all(&self) {
-        // It fails when the queue is full, of what somebody types faster than it can be done.
-        let _ = self.0.try_send(Order::EndAll);
+        self.ended.store(true, Ordering::Release);
+        // It fails when the queue is full, of what somebody types faster than it can be done. Then
+        // there is an order to be done, and before it is, somebody looks.
+        let _ = self.orders.try_send(Order::Look);
     }
 }
 
 /// Reads lines until there are no more, which changes nothing.
 fn listen(orders: &SyncSender<Order>) {
     for line in io::stdin().lock().lines() {
-        let Ok(line) = line else { return };
+        let line = match line {
+            Ok(line) => line,
+            // Not UTF-8: the next line may be.
+            Err(error) if error.kind() == io::ErrorKind::InvalidData => {
+                say!("fault: that is no text: {HELP}");
+                continue;
+            }
+            Err(_) => return,
+        };
         match Command::parse(&line) {
             Ok(Some(command)) => {
                 if orders.send(Order::Do(command)).is_err() {
@@ -91,6 +112,8 @@ fn listen(orders: &SyncSender<Order>) {
 }
 
 struct Control {
+    /// The window closes: a fault that begins now could keep it open for ever.
+    ended: Arc<AtomicBool>,
     victims: Victims,
     /// Those that are to begin with the page.
     first: Vec<Fault>,
@@ -100,6 +123,10 @@ struct Control {
 impl Control {
     fn run(mut self, orders: &Receiver<Order>) {
         for order in orders {
+            if self.ended.load(Ordering::Acquire) {
+                self.on.clear();
+                continue;
+            }
             match order {
                 Order::Do(Command::Start(fault)) => self.start(fault),
                 Order::Do(Command::Stop(fault)) => self.stop(fault),
@@ -110,7 +137,7 @@ impl Control {
                         self.start(fault);
                     }
                 }
-                Order::EndAll => self.on.clear(),
+                Order::Look => {}
             }
         }
     }

@@ -236,10 +236,26 @@ test("every server but the Collector has a health check without a shell", () => 
       continue;
     }
     assert.equal(service.healthcheck.test[0], "CMD", where);
-    assert.match(service.healthcheck.test.at(-1), /http:\/\/127\.0\.0\.1:\d+\//, where);
+    assert.match(service.healthcheck.test.at(-1), /http:\/\/127\.0\.0\.1:\d+(\/|$)/, where);
     for (const [needed, { condition }] of Object.entries(service.depends_on ?? {})) {
       assert.equal(condition, "service_healthy", `${where} on ${needed}`);
     }
+  }
+});
+
+test("a proxy that Docker gives to containers is not asked for what is within", () => {
+  for (const { where, name, service } of services) {
+    const { test: command } = service.healthcheck ?? { test: [] };
+    if (command[1] === "wget") {
+      assert.deepEqual(command.slice(2, 4), ["-Y", "off"], where);
+    }
+    const around = Object.entries(service.environment ?? {})
+      .filter(([key]) => /^SPANWIRE_\w+_(HOST|URL)$/.test(key))
+      .map(([, value]) => value.replace(/^http:\/\/|:\d+$/g, ""));
+    for (const host of around) {
+      assert.ok(service.environment.NO_PROXY.split(",").includes(host), `${where}: ${host}`);
+    }
+    assert.equal(around.length > 0, ["collector", "grafana"].includes(name), where);
   }
 });
 
@@ -260,14 +276,16 @@ test("what servers store is in volumes with names", () => {
   );
 });
 
-test("Prometheus stores exemplars, takes OTLP, and keeps neither all nor for ever", () => {
+test("Prometheus stores exemplars, takes OTLP, keeps neither all nor for ever, and tells no page", () => {
   for (const flag of [
+    "--web.cors.origin=http://localhost:9090",
     "--enable-feature=exemplar-storage",
     "--web.enable-otlp-receiver",
     "--storage.tsdb.retention.time=15d",
     "--storage.tsdb.retention.size=4GB",
   ]) {
     assert.ok(base.services.prometheus.command.includes(flag), flag);
+    assert.ok(linux.services.prometheus.command.includes(flag), flag);
   }
 });
 

@@ -2,7 +2,16 @@
 
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
-import { chmodSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import {
+  chmodSync,
+  cpSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { createServer as createHttpServer } from "node:http";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
@@ -19,14 +28,14 @@ const DESKTOP = "Docker Desktop|[name=seccomp,profile=unconfined]";
 async function compose(args, machine = {}) {
   const { uname = "Linux", info = ENGINE, plugin = true, docker = true } = machine;
   // Whether the stack runs already, and whether it becomes healthy.
-  const { runs = false, up = true } = machine;
+  const { runs = false, up = true, script = SCRIPT } = machine;
   const folder = mkdtempSync(join(tmpdir(), "spanwire-compose-"));
   try {
     const program = (name, text) => {
       writeFileSync(join(folder, name), `#!/bin/sh\n${text}\n`);
       chmodSync(join(folder, name), 0o755);
     };
-    for (const name of ["bash", "dirname", "tail", "sleep", "env"]) {
+    for (const name of ["bash", "dirname", "tail", "sleep", "env", "find"]) {
       symlinkSync(`/usr/bin/${name}`, join(folder, name));
     }
     program("uname", `echo ${uname}`);
@@ -45,7 +54,7 @@ case "$*" in
 esac`,
       );
     }
-    const child = spawn(SCRIPT, args, { env: { PATH: folder }, stdio: ["ignore", "pipe", "pipe"] });
+    const child = spawn(script, args, { env: { PATH: folder }, stdio: ["ignore", "pipe", "pipe"] });
     let said = "";
     for (const stream of [child.stdout, child.stderr]) {
       stream.on("data", (data) => {
@@ -169,6 +178,51 @@ test("up waits for health, passes options on, and says where to look", async () 
     if (ours) {
       await new Promise((resolve) => collector.close(resolve));
     }
+  }
+});
+
+/** The script and an empty tree around it, as `spanwire stack export` writes them. */
+function exported() {
+  const folder = mkdtempSync(join(tmpdir(), "spanwire stack "));
+  for (const name of ["scripts", "deploy/collector", "grafana/dashboards", "grafana/provisioning"]) {
+    mkdirSync(join(folder, name), { recursive: true });
+  }
+  const file = join(folder, "deploy/collector/collector.yml");
+  writeFileSync(file, "");
+  cpSync(SCRIPT, join(folder, "scripts/compose"));
+  for (const path of [folder, join(folder, "deploy"), join(folder, "deploy/collector")]) {
+    chmodSync(path, 0o755);
+  }
+  return { folder, file, script: join(folder, "scripts/compose") };
+}
+
+test("where there is no Makefile nobody is sent to make", async () => {
+  const { folder, script } = exported();
+  try {
+    const { code, said } = await compose(["down"], { script });
+    assert.equal(code, 0, said);
+    assert.doesNotMatch(said, /make down/);
+    assert.ok(said.includes("stack\\ ") && said.includes("/scripts/compose down -- --volumes"), said);
+    const missing = await compose(["up"], { script, docker: false });
+    assert.match(missing.said, /`make stack` in a clone of https:/);
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+});
+
+test("files that a server's user may not read are told before anything is started", async () => {
+  const { folder, file, script } = exported();
+  try {
+    chmodSync(file, 0o600);
+    const { code, said, asked } = await compose(["up"], { script, runs: true });
+    assert.equal(code, 1, said);
+    assert.match(said, /cannot read deploy\/collector\/collector\.yml.*chmod -R go\+rX/s);
+    assert.ok(asked.every((line) => !line.includes(" up ")), asked.join("\n"));
+    // In a virtual machine it is another's business who may read what.
+    const desktop = await compose(["up"], { script, runs: true, info: DESKTOP, up: false });
+    assert.doesNotMatch(desktop.said, /chmod/);
+  } finally {
+    rmSync(folder, { recursive: true });
   }
 });
 

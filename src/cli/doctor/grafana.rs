@@ -95,6 +95,12 @@ impl Said {
                 let detail = "it shows its dashboards to nobody without a password";
                 return Finding::skip(WHAT, detail, "look there yourself");
             }
+            Err(Trouble::Strange(301 | 302 | 307 | 308)) => {
+                let detail = "it sends who asks for its dashboards by this name to another";
+                let mend = "--grafana URL with the name that it answers to: [server] domain of its \
+                    file, which enforce_domain makes the only one";
+                return Finding::warn(WHAT, detail, mend);
+            }
             Err(trouble) => {
                 let detail = format!("its dashboards cannot be seen: {}", trouble.says());
                 return Finding::skip(WHAT, detail, "look there yourself");

@@ -62,7 +62,8 @@ impl Places {
             receivers: receivers(options, plan),
             jaeger: or(&options.jaeger, "http://127.0.0.1:16686"),
             alertmanager: or(&options.alertmanager, "http://127.0.0.1:9093"),
-            grafana: or(&options.grafana, "http://127.0.0.1:3000"),
+            // By the name that ours answers to: it sends every other away (`enforce_domain`).
+            grafana: or(&options.grafana, "http://localhost:3000"),
         }
     }
 }
@@ -117,8 +118,12 @@ fn metrics(options: &Doctor, plan: &Plan) -> Metrics {
     if let Some(url) = &options.metrics {
         let mut place = place(Some(url), "");
         if url.path() == "/" {
-            let whole = format!("{}/metrics", url.to_string().trim_end_matches('/'));
-            place.url = whole.parse().unwrap_or_else(|_| url.clone());
+            let query = url
+                .query()
+                .map_or(String::new(), |query| format!("?{query}"));
+            let mut parts = url.clone().into_parts();
+            parts.path_and_query = format!("/metrics{query}").parse().ok();
+            place.url = Uri::from_parts(parts).unwrap_or_else(|_| url.clone());
         }
         return Metrics::At(place);
     }
@@ -246,12 +251,17 @@ mod tests {
             "http://box:1/metrics"
         );
         assert_eq!(metrics_at(&["--metrics", "box:1/m"], &[]), "http://box:1/m");
+        assert_eq!(
+            metrics_at(&["--metrics", "http://me:word@box:1/?a=b"], &[]),
+            "http://me:word@box:1/metrics?a=b"
+        );
     }
 
     #[test]
     fn only_a_server_that_somebody_names_must_be_there() {
         let status = |place: &Place| place.missing("it", &Trouble::Refused, "--it").status;
         let places = |flags: &[&str]| super::tests::places(flags, &[]);
+        assert_eq!(places(&[]).grafana.url, "http://localhost:3000");
         assert_eq!(status(&places(&[]).jaeger), Status::Skip);
         assert_eq!(status(&places(&["--jaeger", "box"]).jaeger), Status::Fail);
         let of = |environment| places_of(environment);

@@ -11,7 +11,9 @@
 use std::net::IpAddr;
 
 use hyper::HeaderMap;
-use hyper::header::{ACCEPT_LANGUAGE, COOKIE, HOST, HeaderName, ORIGIN, REFERER};
+use hyper::header::{
+    ACCEPT_LANGUAGE, COOKIE, HOST, HeaderName, HeaderValue, ORIGIN, REFERER, USER_AGENT,
+};
 
 /// The names that the endpoint answers to.
 #[derive(Clone, Debug)]
@@ -71,8 +73,7 @@ impl Hosts {
             .and_then(host_name)
             .ok_or(HostError::Missing)?;
         let numeric = self.addresses == Addresses::All && host.parse::<IpAddr>().is_ok();
-        let of_container = CONTAINER_HOSTS.contains(&host.as_str())
-            && !FROM_BROWSERS.iter().any(|name| headers.contains_key(name));
+        let of_container = CONTAINER_HOSTS.contains(&host.as_str()) && !is_from_browser(headers);
         if numeric || of_container || self.allowed.contains(&host) {
             Ok(())
         } else {
@@ -83,6 +84,19 @@ impl Hosts {
 
 /// What the machine is called in a container, by Docker and by Podman.
 const CONTAINER_HOSTS: [&str; 2] = ["host.docker.internal", "host.containers.internal"];
+
+/// Whether a browser asks. A page may overwrite what its browser calls itself, and not leave out the
+/// languages; an embedded browser without languages still says what it is.
+fn is_from_browser(headers: &HeaderMap) -> bool {
+    let calls_itself = |agent: &HeaderValue| {
+        let mozilla = b"mozilla/";
+        let mut parts = agent.as_bytes().windows(mozilla.len());
+        parts.any(|part| part.eq_ignore_ascii_case(mozilla))
+    };
+    FROM_BROWSERS.iter().any(|name| headers.contains_key(name))
+        || headers.keys().any(|name| name.as_str().starts_with("sec-"))
+        || headers.get_all(USER_AGENT).iter().any(calls_itself)
+}
 
 /// What browsers send: the first always, the others at times. Prometheus sends none of them.
 const FROM_BROWSERS: [HeaderName; 4] = [ACCEPT_LANGUAGE, COOKIE, ORIGIN, REFERER];
@@ -117,7 +131,6 @@ fn is_port(text: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use hyper::header::HeaderValue;
 
     fn check(bound: &str, added: &[&str], host: &str) -> Result<(), HostError> {
         let added: Vec<String> = added.iter().map(ToString::to_string).collect();
@@ -166,10 +179,28 @@ mod tests {
     fn a_container_is_answered_under_the_machines_name_there_and_a_browser_is_not() {
         for host in ["Host.Docker.Internal:9464", "host.containers.internal."] {
             assert_eq!(check("127.0.0.1", &[], host), Ok(()), "{host}");
-            for name in ["accept-language", "cookie", "origin", "referer"] {
+            let with = |name: &'static str, value: &'static str| {
                 let mut headers = HeaderMap::new();
                 headers.insert(HOST, HeaderValue::from_static(host));
-                headers.insert(name, HeaderValue::from_static(""));
+                headers.insert(name, HeaderValue::from_static(value));
+                headers
+            };
+            let prometheus = with("user-agent", "Prometheus/3.14.0");
+            assert_eq!(Hosts::new("127.0.0.1", &[]).check(&prometheus), Ok(()));
+            for (name, value) in [
+                // As WebKitGTK sends it when a page asks for none: fetch with "Accept-Language": "".
+                ("accept-language", ""),
+                ("cookie", ""),
+                ("origin", ""),
+                ("referer", ""),
+                ("sec-fetch-site", "same-origin"),
+                (
+                    "user-agent",
+                    "Mozilla/5.0 (X11; Linux x86_64) HeadlessChrome",
+                ),
+                ("user-agent", "x mozilla/5.0"),
+            ] {
+                let headers = with(name, value);
                 assert_eq!(
                     Hosts::new("127.0.0.1", &[]).check(&headers),
                     Err(HostError::Forbidden),
