@@ -1,6 +1,6 @@
 //! One process, and a collector that is away for a while.
 
-use spanwire::telemetry::Telemetry;
+use spanwire::telemetry::{FlushError, Telemetry};
 
 use crate::rig::{App, SECOND, builder, log_texts, span_names};
 use crate::support::folder::Folder;
@@ -121,7 +121,10 @@ fn the_spool_stays_within_its_bound_and_the_oldest_goes() {
     let app = App::start(builder(&receiver.url(), folder.path()).spool_max_bytes(4_000));
     let names: Vec<String> = (0..30).map(|n| n.to_string()).collect();
     for name in &names {
-        app.span(name);
+        app.span_unflushed(name);
+        // What was dropped to make room is a loss that a flush tells.
+        let flushed = app.telemetry.flush(20 * SECOND);
+        assert!(matches!(flushed, Ok(()) | Err(FlushError::Lost(_))));
         assert!(app.size() <= 4_000.0);
     }
     let dropped = app.dropped("spool_full");
