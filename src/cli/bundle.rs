@@ -141,6 +141,7 @@ const RUNBOOKS: Folder = folder! { "docs/runbooks":
     "SpanwireQueueNearlyFull.md"
     "SpanwireTargetDown.md"
     "SpanwireTelemetryLost.md"
+    "SpanwireTelemetrySpooling.md"
 };
 
 impl File {
