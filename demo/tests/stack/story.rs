@@ -93,7 +93,12 @@ pub fn run() {
     let servers = Servers::up();
     let from = prometheus::now();
     // Far from what is usual and from what the faults do, on a busy machine too.
-    let mut app = App::start(&[("SPANWIRE_IPC_SLOW_THRESHOLD_MS", "300")]);
+    let spool = root().join("target/test-stack/spool");
+    let spool = spool.to_str().expect("the path is text");
+    let mut app = App::start(&[
+        ("SPANWIRE_IPC_SLOW_THRESHOLD_MS", "300"),
+        ("SPANWIRE_SPOOL_DIR", spool),
+    ]);
 
     silence_when_all_is_well();
     the_trace_of_a_click();
@@ -102,6 +107,7 @@ pub fn run() {
         a_trouble_is_alerted_of(trouble, &mut app);
     }
     prometheus_away(&servers);
+    telemetry_waits(&servers);
     let mut app = app_killed(app, from);
     collector_away(&servers, &mut app);
     every_expression_has_data(&mut app, from);
@@ -228,6 +234,22 @@ fn collector_away(servers: &Servers, app: &mut App) {
     alertmanager::wait_without(&["SpanwireTelemetryLost"], Duration::from_secs(120));
 }
 
+/// For an app with a spool.
+fn telemetry_waits(servers: &Servers) {
+    step!("without the Collector telemetry waits on disk, and follows when it is back");
+    servers.stop("collector");
+    alertmanager::wait_for(&["SpanwireTelemetrySpooling"], Duration::from_secs(120));
+    servers.start("collector");
+    for sent in [
+        "spanwire_spool_items_total{outcome=\"replayed\"} > 0",
+        "spanwire_spool_size_bytes == 0",
+    ] {
+        // It is tried once a minute at least.
+        prometheus::wait_for(sent, Duration::from_secs(120));
+    }
+    alertmanager::wait_without(&["SpanwireTelemetrySpooling"], Duration::from_secs(60));
+}
+
 fn prometheus_away(servers: &Servers) {
     step!("Prometheus is restarted, and series go on");
     let before = prometheus::query("sum(spanwire_ipc_messages_total)").expect("it answers");
@@ -340,6 +362,7 @@ fn every_rule_works(from: f64) {
             wrong.push(format!("{rule:?}: {:?}", found.err()));
         }
         let is_tested = rule.name == "SpanwireTelemetryLost"
+            || rule.name == "SpanwireTelemetrySpooling"
             || rule.name == "SpanwireTargetDown"
             || TROUBLES
                 .iter()
