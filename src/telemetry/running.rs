@@ -138,6 +138,8 @@ impl Telemetry {
 
     /// Exports what is queued now, and waits for it.
     ///
+    /// With a spool, what was put there instead is done, too.
+    ///
     /// # Errors
     ///
     /// [`FlushError::TimedOut`] after `deadline`, [`FlushError::Lost`] when something was given up.

@@ -189,7 +189,8 @@ fn damaged(damage: impl Fn(&mut Vec<u8>)) -> (Vec<String>, Vec<(u64, SpoolErrorT
 fn damage_ends_a_segment_and_what_came_before_is_sent() {
     use SpoolErrorType::Corrupt;
     let frame = FRAME as usize;
-    let cases: [(&str, &dyn Fn(&mut Vec<u8>), &[&str], u64); 7] = [
+    type Case<'a> = (&'a str, &'a dyn Fn(&mut Vec<u8>), &'a [&'a str], u64);
+    let cases: [Case<'_>; 7] = [
         (
             "a torn body",
             &|b| b.truncate(3 * frame - 1),
