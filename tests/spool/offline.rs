@@ -207,7 +207,9 @@ fn a_shutdown_says_what_is_spooled_and_comes_in_time() {
     for answer in [Answer::Close, Answer::Hang, Answer::Status(503)] {
         let (folder, receiver) = (Folder::new("spool"), Receiver::start());
         receiver.answer(answer);
-        let app = App::start(builder(&receiver.url(), folder.path()));
+        // A request may take longer than the shutdown.
+        let patient = builder(&receiver.url(), folder.path()).otlp_timeout(20 * SECOND);
+        let app = App::start(patient);
         app.span_unflushed("late");
         let began = spanwire::clock::now();
         let report = app.telemetry.shutdown(4 * SECOND);
@@ -236,4 +238,17 @@ fn what_is_spooled_when_the_collector_is_there_again_leaves_with_the_app() {
     app.span_unflushed("2");
     let report = app.telemetry.shutdown(10 * SECOND);
     assert_eq!(report.spans.to_string(), "2 exported, 0 dropped, 0 lost");
+}
+
+#[test]
+fn a_collector_that_is_known_to_be_away_is_not_waited_for() {
+    let (folder, receiver) = (Folder::new("spool"), Receiver::start());
+    receiver.answer(Answer::Hang);
+    let app = App::start(builder(&receiver.url(), folder.path()).otlp_timeout(5 * SECOND));
+    app.span("1");
+    for name in ["2", "3"] {
+        app.span_unflushed(name);
+        assert_eq!(app.telemetry.flush(4 * SECOND), Ok(()));
+    }
+    assert_eq!(app.items("spooled"), 3.0);
 }
