@@ -159,8 +159,7 @@ impl Client {
         let waits = spool.waits(*lane);
         let error = if waits {
             // In order, and without waiting for a collector that is away.
-            let message = "what was spooled before waits for the collector";
-            ExportError::new(ExportErrorType::Unavailable, message)
+            ExportError::new(ExportErrorType::Unavailable, spool.reason(*lane))
         } else {
             match deliver() {
                 Err(error) if passes(error.kind) => error,

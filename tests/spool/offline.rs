@@ -251,4 +251,11 @@ fn a_collector_that_is_known_to_be_away_is_not_waited_for() {
         assert_eq!(app.telemetry.flush(4 * SECOND), Ok(()));
     }
     assert_eq!(app.items("spooled"), 3.0);
+    let report = app.telemetry.shutdown(10 * SECOND);
+    let text = report.spans.to_string();
+    let reason = format!("{} did not answer in time", receiver.url());
+    assert_eq!(
+        text,
+        format!("0 exported, 3 spooled, 0 dropped, 0 lost ({reason})")
+    );
 }

@@ -30,7 +30,7 @@ pub(crate) use self::replay::Way;
 use self::store::{Dropped, Origin, Store};
 use super::patience::Patience;
 use super::recording::Recording;
-use super::tally::Tally;
+use super::tally::{LastError, Tally};
 use super::voice::Voice;
 use crate::clock::{self, Stamp};
 use crate::instruments::{self, Instruments, Publish};
@@ -44,6 +44,8 @@ pub(crate) struct Spool {
     bytes: AtomicU64,
     waiting: [AtomicBool; Lane::ALL.len()],
     tallies: [OnceLock<Arc<Tally>>; Lane::ALL.len()],
+    /// Why each lane waits, as the last attempt had it.
+    reasons: [LastError; Lane::ALL.len()],
     /// Given up and not yet logged, by reason.
     untold: [AtomicU64; SpoolErrorType::ALL.len()],
     wake: Sender<()>,
@@ -69,6 +71,7 @@ impl Spool {
             bytes: AtomicU64::new(0),
             waiting: Default::default(),
             tallies: Default::default(),
+            reasons: Default::default(),
             untold: Default::default(),
             wake,
             wakes,
@@ -111,6 +114,12 @@ impl Spool {
         self.waiting[lane.index()].load(Ordering::Relaxed)
     }
 
+    /// Why it waits, for a person.
+    pub(crate) fn reason(&self, lane: Lane) -> String {
+        let reason = self.reasons[lane.index()].get();
+        reason.unwrap_or_else(|| "what an earlier process left is sent first".to_owned())
+    }
+
     /// Puts a request on disk, for `why`.
     ///
     /// # Errors
@@ -131,6 +140,7 @@ impl Spool {
             if let Some(tally) = self.tallies[lane.index()].get() {
                 tally.spool(items, why);
             }
+            self.reasons[lane.index()].set(why);
             self.with_meters(|meters| meters.spooled.increment(items));
         }
         let was_empty = !self.waits(lane);

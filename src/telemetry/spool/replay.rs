@@ -191,8 +191,9 @@ impl Replay {
                 way.due = Some(clock::now());
                 self.finish(&taken, taken.items, SpoolErrorType::Refused);
             }
-            Err(_) => {
+            Err(error) => {
                 way.back_off(asked);
+                self.spool.reasons[way.lane.index()].set(&error.message);
                 let mut store = self.spool.store();
                 store.give_back(&taken);
                 self.spool.settle(&mut store);
