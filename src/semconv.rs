@@ -206,6 +206,11 @@ metrics! {
         "Log records that wait for their export." (OTEL_COMPONENT_TYPE);
     SDK_LOG_QUEUE_CAPACITY = Gauge "otel.sdk.processor.log.queue.capacity" ["{log_record}"]
         "Log records that can wait for their export." (OTEL_COMPONENT_TYPE);
+    SPOOL_SIZE = Gauge "spanwire.spool.size" ["By"]
+        "What waits on disk for the collector to come back." ();
+    SPOOL_ITEMS = Counter "spanwire.spool.items" ["{item}"]
+        "Spans and log records that were put on disk, and how they left it."
+        (OUTCOME, ERROR_TYPE);
 }
 
 macro_rules! attributes {
@@ -221,7 +226,7 @@ attributes! {
     IPC_DIRECTION = "ipc.direction", "`inbound` (page to host) or `outbound` (host to page).";
     IPC_EVENT = "ipc.event",
         "The event's name; capped, see [`REGISTERED_NAMES_MAX`] and [`OTHER_NAMES_MAX`].";
-    OUTCOME = "outcome", "`ok`, `failed` or `dropped`; of a trace `kept` or `dropped`.";
+    OUTCOME = "outcome", "`ok`, `failed` or `dropped`; of a trace `kept` or `dropped`; on disk `spooled`, `replayed` or `dropped`.";
     ERROR_TYPE = "error.type", "Why it failed or was dropped; absent when it did not.";
     QUEUE_NAME = "queue.name", "The name that the app gave to the queue.";
     OPERATION_NAME = "operation.name", "The name of a scoped operation; capped.";
@@ -421,7 +426,7 @@ error_types! {
     ExportErrorType,
     "Why telemetry did not reach its collector: the closed set of `error.type` on `otel.sdk.*`.";
     QueueFull = "queue_full", "The processor's queue was full.";
-    Timeout = "timeout", "The collector did not answer in time.";
+    Timeout = "timeout", "The collector did not answer in time, or answered 408.";
     Connection = "connection", "The collector could not be reached, or the connection broke.";
     Tls = "tls", "The connection is not trusted, or not on both sides.";
     Throttled = "throttled", "The collector answered 429.";
@@ -429,6 +434,23 @@ error_types! {
     Refused = "refused", "The collector answered with another status that is no success.";
     Rejected = "rejected", "The collector took the request but not all of its items.";
     Internal = "internal", "The batch could not be made into a request.";
+}
+
+error_types! {
+    SpoolErrorType,
+    "Why what waited on disk did not reach its collector: the closed set of `error.type` on
+`spanwire.spool.items`.";
+    SpoolFull = "spool_full", "It was the oldest, and something newer needed the room.";
+    Corrupt = "corrupt", "It is not on disk as it was written, or lies behind something that is not.";
+    Refused = "refused", "The collector answered with a status that does not pass.";
+    Rejected = "rejected", "The collector took the request but not all of its items.";
+}
+
+impl SpoolErrorType {
+    /// Its place in [`SpoolErrorType::ALL`].
+    pub(crate) const fn index(self) -> usize {
+        self as usize
+    }
 }
 
 /// Bounds for IPC and queues, in seconds.
@@ -515,6 +537,9 @@ mod tests {
     #[test]
     fn an_error_types_index_is_its_place() {
         for (place, error) in ErrorType::ALL.iter().enumerate() {
+            assert_eq!(error.index(), place);
+        }
+        for (place, error) in SpoolErrorType::ALL.iter().enumerate() {
             assert_eq!(error.index(), place);
         }
         for (place, error) in PageSpanErrorType::ALL.iter().enumerate() {

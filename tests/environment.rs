@@ -145,8 +145,7 @@ const VALUES: &[(&str, &str, &str)] = &[
     ("SPANWIRE_WINDOW_SECONDS", "60", "0"),
     ("SPANWIRE_SYSTEM_INTERVAL_MS", "0", "9"),
     ("SPANWIRE_RETENTION_SECONDS", "60", "1h"),
-    // There is no spool yet, so every directory is one that cannot be used.
-    ("SPANWIRE_SPOOL_DIR", "", "/var/spool/app"),
+    ("SPANWIRE_SPOOL_DIR", SPOOL, "/dev/null/spool"),
     ("SPANWIRE_SPOOL_MAX_BYTES", "1", "1 MiB"),
 ];
 
@@ -155,6 +154,7 @@ const CA: &str = "{ca}";
 const CERTIFICATE: &str = "{certificate}";
 const KEY: &str = "{key}";
 const NO_CERTIFICATE: &str = "{empty}";
+const SPOOL: &str = "{spool}";
 
 struct Files {
     authority: Authority,
@@ -173,6 +173,7 @@ impl Files {
             CERTIFICATE => self.authority.folder().join("client.pem"),
             KEY => self.authority.folder().join("client.key"),
             NO_CERTIFICATE => self.authority.folder().join("empty"),
+            SPOOL => self.authority.folder().join("spool"),
             other => return other.to_owned(),
         };
         path.to_str().unwrap().to_owned()

@@ -14,9 +14,10 @@ use model_page::{Eval, ModelPage};
 use serde_json::json;
 use spanwire::ipc::{Call, Ipc, Limits, Received};
 use spanwire::queue::MessageQueue;
-use spanwire::semconv::{ATTRIBUTES, ErrorType, METRICS, PageSpanErrorType, SPANS};
+use spanwire::semconv::{ATTRIBUTES, ErrorType, METRICS, PageSpanErrorType, SPANS, SpoolErrorType};
 use spanwire::telemetry::{Exporter, MetricsExporter, Telemetry};
 use spanwire::timer::monitor;
+use support::folder::Folder;
 use support::receiver::Receiver;
 use support::scrape::scrape_text;
 
@@ -98,6 +99,13 @@ fn the_docs_list_each_attribute_error_type_and_span_and_no_other() {
             .collect::<BTreeSet<_>>()
     );
     assert_eq!(
+        first_cells(section("Values of `error.type` on `spanwire.spool.items`")),
+        SpoolErrorType::ALL
+            .iter()
+            .map(|error| error.as_str())
+            .collect::<BTreeSet<_>>()
+    );
+    assert_eq!(
         first_cells(section("Spans")),
         SPANS.iter().map(|span| span.name).collect::<BTreeSet<_>>()
     );
@@ -151,6 +159,7 @@ impl Drop for WebProcess {
 fn emit_everything() {
     let _web_process = WebProcess::start();
     let receiver = Receiver::start();
+    let spool = Folder::new("names-spool");
     let telemetry = Telemetry::builder("names")
         .environment(|_| None)
         .prometheus_port(0)
@@ -159,6 +168,7 @@ fn emit_everything() {
         .logs(Exporter::Otlp)
         .metrics(MetricsExporter::PrometheusAndOtlp)
         .system_interval(Duration::from_millis(200))
+        .spool_dir(spool.path())
         .install()
         .unwrap();
     assert!(

@@ -23,6 +23,8 @@ export const FAILED_OPERATIONS: Where = { "error.type": noneOf("", errorType("ca
 
 /** Spans and log records that the collector did not take, or that had no room to wait. */
 export const LOST: Where = { "error.type": isNot("") };
+/** What was given up on disk. */
+export const LOST_BY_SPOOL: Where = { outcome: is("dropped") };
 /** Spans that the sampler lost, and did not leave out on purpose. */
 export const LOST_BY_SAMPLER: Where = { "sampling.reason": oneOf("trace_full", "late") };
 

@@ -31,6 +31,8 @@ const VALUES: Readonly<Record<string, readonly string[]>> = {
 const ENDS: readonly Readonly<Record<string, string>>[] = [
   { outcome: "ok" },
   { outcome: "kept" },
+  { outcome: "spooled" },
+  { outcome: "replayed" },
   { outcome: "failed", "error.type": "handler_error" },
   { outcome: "dropped", "error.type": "queue_full" },
 ];

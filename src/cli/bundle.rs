@@ -142,6 +142,7 @@ const RUNBOOKS: Folder = folder! { "docs/runbooks":
     "SpanwireQueueNearlyFull.md"
     "SpanwireTargetDown.md"
     "SpanwireTelemetryLost.md"
+    "SpanwireTelemetrySpooling.md"
 };
 
 impl File {

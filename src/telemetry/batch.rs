@@ -48,7 +48,7 @@ pub(crate) enum Occasion {
 /// A bounded queue of items and the thread that exports them. Clones share both.
 ///
 /// At the bound the newest item is dropped and counted. A batch whose export failed is lost and
-/// counted.
+/// counted, unless the exporter put it into the spool.
 pub(crate) struct Batch<T>(Arc<Shared<T>>);
 
 struct Shared<T> {
@@ -61,7 +61,7 @@ struct Shared<T> {
     /// The worker was woken and has not looked yet: it is woken once per burst, not per item.
     woken: AtomicBool,
     closed: AtomicBool,
-    tally: Tally,
+    tally: Arc<Tally>,
     /// Drops not yet told to the recorder, which the dropping thread has no time for.
     untold_drops: AtomicU64,
     source: OnceLock<Weak<dyn Source>>,
@@ -113,7 +113,7 @@ impl<T: Send + 'static> Batch<T> {
             wake,
             woken: AtomicBool::new(false),
             closed: AtomicBool::new(false),
-            tally: Tally::default(),
+            tally: Arc::default(),
             untold_drops: AtomicU64::new(0),
             source: OnceLock::new(),
             last: Mutex::default(),
@@ -139,7 +139,7 @@ impl<T: Send + 'static> Batch<T> {
     pub(crate) fn push(&self, item: T) {
         let shared = &*self.0;
         if shared.closed.load(Ordering::Relaxed) {
-            shared.tally.drop(1);
+            shared.tally.drop_items(1);
             return;
         }
         shared.tally.accept(1);
@@ -158,7 +158,7 @@ impl<T: Send + 'static> Batch<T> {
 
     /// Counts items that were meant for it and are lost before they came to be.
     pub(crate) fn drop_unseen(&self, items: u64) {
-        self.0.tally.drop(items);
+        self.0.tally.drop_items(items);
     }
 
     /// Exports what is queued now; `false` when that was not done by `until`.
@@ -208,6 +208,11 @@ impl<T: Send + 'static> Batch<T> {
 
     pub(crate) fn report(&self) -> SignalReport {
         self.0.tally.report()
+    }
+
+    /// Where what becomes of its items later is counted.
+    pub(crate) fn tally(&self) -> Arc<Tally> {
+        Arc::clone(&self.0.tally)
     }
 
     /// Items whose export did not succeed so far.
@@ -421,6 +426,10 @@ impl<T: Send + 'static, E: Export<T>> Worker<T, E> {
                 Err(ExportError::new(ExportErrorType::Internal, message))
             });
         match outcome {
+            // The spool counts them, before somebody else can take them out of it.
+            Ok(Receipt {
+                spooled: Some(why), ..
+            }) => self.complaints.spooled(items, &why),
             Ok(receipt) => {
                 let rejected = receipt.rejected.min(items);
                 shared.tally.export(items - rejected);

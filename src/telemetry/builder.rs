@@ -1,6 +1,7 @@
 //! What an app says about the telemetry it wants.
 
 use std::fmt;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use tracing::level_filters::LevelFilter;
@@ -41,6 +42,8 @@ pub struct TelemetryBuilder {
     pub(crate) slow_threshold: Option<Duration>,
     pub(crate) ipc_slow_threshold: Option<Duration>,
     pub(crate) error_rate_threshold: Option<f64>,
+    pub(crate) spool_dir: Option<PathBuf>,
+    pub(crate) spool_max_bytes: Option<u64>,
     pub(crate) strictness: Strictness,
     pub(crate) voice: Voice,
     pub(crate) shutdown_deadline: Duration,
@@ -80,6 +83,8 @@ impl TelemetryBuilder {
             slow_threshold: None,
             ipc_slow_threshold: None,
             error_rate_threshold: None,
+            spool_dir: None,
+            spool_max_bytes: None,
             strictness: Strictness::Lenient,
             voice: Voice::Stderr,
             shutdown_deadline: SHUTDOWN_DEADLINE,
@@ -230,6 +235,24 @@ impl TelemetryBuilder {
     /// compare with. Default: `SPANWIRE_ERROR_RATE_THRESHOLD`, or 0.1.
     pub fn error_rate_threshold(mut self, share: f64) -> Self {
         self.error_rate_threshold = Some(share);
+        self
+    }
+
+    /// Where spans and log records wait while the collector is away, until it is back or another
+    /// process that uses the folder is started. Default: `SPANWIRE_SPOOL_DIR`, or nowhere: then
+    /// they are lost.
+    ///
+    /// It is made if need be, and its files are for their owner alone to read; what they hold is
+    /// what would have been sent, without the headers. Processes may share it.
+    pub fn spool_dir(mut self, folder: impl Into<PathBuf>) -> Self {
+        self.spool_dir = Some(folder.into());
+        self
+    }
+
+    /// How much may wait there, for each process; from then on the oldest goes. Default:
+    /// `SPANWIRE_SPOOL_MAX_BYTES`, or 64 MiB.
+    pub fn spool_max_bytes(mut self, bytes: u64) -> Self {
+        self.spool_max_bytes = Some(bytes);
         self
     }
 

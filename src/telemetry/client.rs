@@ -1,10 +1,11 @@
 //! The HTTP client that carries OTLP: blocking, on the thread that exports, within a deadline.
 //!
 //! It is passed to the exporters explicitly, so which HTTP and TLS features other crates enable
-//! does not matter here. A disk spool has its place in [`Client::deliver`]: a request that is
-//! safe on disk may be answered as if the collector had taken it.
+//! does not matter here. With a spool, a request that is safe on disk is answered as if the
+//! collector had taken it.
 
 use std::fmt;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
@@ -17,6 +18,7 @@ use prost::Message;
 use ureq::Agent;
 
 use super::patience::Patience;
+use super::spool::{Encoding, Lane, Spool};
 use super::tls::Tls;
 use crate::clock;
 use crate::semconv::ExportErrorType;
@@ -37,9 +39,11 @@ impl ExportError {
     }
 }
 
-/// What became of a request that the collector answered well.
+/// What became of a request that is off our hands.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Receipt {
+    /// Why the collector has not got it and it waits on disk; `None` when the collector took it.
+    pub(crate) spooled: Option<ExportError>,
     /// Items that the collector refused all the same.
     pub(crate) rejected: u64,
     /// Why, in the collector's words.
@@ -74,18 +78,114 @@ struct Inner {
     patience: Arc<Patience>,
     /// Built by the thread that sends, since reading the system's roots takes a while.
     agent: OnceLock<Agent>,
+    /// Where requests go while the collector is away.
+    spool: Option<(Arc<Spool>, Lane)>,
+    /// In the request that comes next: the exporter between us and the batch processor does not say.
+    items: AtomicU64,
     /// The exporter between us and the batch processor keeps a failure's reason to itself.
     verdict: Mutex<Option<Result<Receipt, ExportError>>>,
 }
 
 impl Client {
     pub(crate) fn new(connection: Connection, patience: Arc<Patience>) -> Self {
+        Self::build(connection, patience, None)
+    }
+
+    /// One that puts on disk what it cannot deliver for a reason that passes.
+    pub(crate) fn spooling(
+        connection: Connection,
+        patience: Arc<Patience>,
+        spool: Option<Arc<Spool>>,
+        lane: Lane,
+    ) -> Self {
+        Self::build(connection, patience, spool.map(|spool| (spool, lane)))
+    }
+
+    fn build(
+        connection: Connection,
+        patience: Arc<Patience>,
+        spool: Option<(Arc<Spool>, Lane)>,
+    ) -> Self {
         Self(Arc::new(Inner {
             connection,
             patience,
             agent: OnceLock::new(),
+            spool,
+            items: AtomicU64::new(0),
             verdict: Mutex::new(None),
         }))
+    }
+
+    /// Says how many items the next request carries.
+    pub(crate) fn announce(&self, items: usize) {
+        // Relaxed: the thread that says it is the one that sends.
+        self.0.items.store(items as u64, Ordering::Relaxed);
+    }
+
+    /// Sends what waited on disk: once, since it waits on. Also how long the collector asks to be
+    /// left alone.
+    pub(crate) fn send_once(
+        &self,
+        request: &Request<Bytes>,
+    ) -> (Result<Receipt, ExportError>, Option<Duration>) {
+        let started = clock::now();
+        let until = self
+            .0
+            .patience
+            .limit(started.plus(self.0.connection.timeout));
+        match self.attempt(request, until.since(started)) {
+            Ok(answer) => {
+                let asked = retry_after(&answer);
+                let outcome = self.judge(request.uri(), answer);
+                (outcome.map(|answer| receipt(answer.body())), asked)
+            }
+            Err(error) => (Err(error), None),
+        }
+    }
+
+    /// Sends, or puts on disk what cannot be sent now.
+    fn deliver_or_spool(
+        &self,
+        request: &Request<Bytes>,
+    ) -> Result<(Response<Bytes>, Receipt), ExportError> {
+        let deliver = || {
+            let answer = self.deliver(request)?;
+            let receipt = receipt(answer.body());
+            Ok((answer, receipt))
+        };
+        let Some((spool, lane)) = &self.0.spool else {
+            return deliver();
+        };
+        let waits = spool.waits(*lane);
+        let error = if waits {
+            // In order, and without waiting for a collector that is away.
+            ExportError::new(ExportErrorType::Unavailable, spool.reason(*lane))
+        } else {
+            match deliver() {
+                Err(error) if passes(error.kind) => error,
+                outcome => return outcome,
+            }
+        };
+        let encoding = match request.headers().get(header::CONTENT_ENCODING) {
+            None => Encoding::Identity,
+            Some(_) => Encoding::Gzip,
+        };
+        let items = self.0.items.load(Ordering::Relaxed);
+        match spool.append(*lane, encoding, items, request.body(), &error.message) {
+            Ok(()) => {
+                let receipt = Receipt {
+                    spooled: Some(error),
+                    ..Receipt::default()
+                };
+                Ok((Response::new(Bytes::new()), receipt))
+            }
+            // Out of order is better than not at all.
+            Err(_) if waits => deliver(),
+            Err(disk) => Err(ExportError {
+                message: format!("{}; the spool does not take it: {disk}", error.message),
+                ..error
+            }),
+        }
     }
 
     /// What became of the last request; `None` when there was none since the last look.
@@ -127,7 +227,11 @@ impl Client {
 
     fn until(&self, started: clock::Stamp) -> clock::Stamp {
         let until = started.plus(self.0.connection.timeout);
-        self.0.patience.limit(until)
+        match self.0.spool {
+            // What is not delivered by then goes to disk, which takes time too.
+            Some(_) => self.0.patience.limit_early(until),
+            None => self.0.patience.limit(until),
+        }
     }
 
     fn attempt(
@@ -189,6 +293,7 @@ impl Client {
         let kind = match answer.status() {
             status if status.is_success() => return Ok(answer),
             StatusCode::TOO_MANY_REQUESTS => ExportErrorType::Throttled,
+            StatusCode::REQUEST_TIMEOUT => ExportErrorType::Timeout,
             status if worth_repeating(status) => ExportErrorType::Unavailable,
             _ => ExportErrorType::Refused,
         };
@@ -230,10 +335,9 @@ impl Client {
 #[async_trait]
 impl HttpClient for Client {
     async fn send_bytes(&self, request: Request<Bytes>) -> Result<Response<Bytes>, HttpError> {
-        let outcome = self.deliver(&request);
-        let verdict = match &outcome {
-            Ok(answer) => Ok(receipt(answer.body())),
-            Err(error) => Err(error.clone()),
+        let (outcome, verdict) = match self.deliver_or_spool(&request) {
+            Ok((answer, receipt)) => (Ok(answer), Ok(receipt)),
+            Err(error) => (Err(error.clone()), Err(error)),
         };
         *self
             .0
@@ -288,6 +392,13 @@ fn worth_repeating(status: StatusCode) -> bool {
     matches!(status.as_u16(), 429 | 502 | 503 | 504)
 }
 
+/// Whether the same request may be taken later. A certificate that is not trusted stays so until
+/// somebody does something.
+fn passes(kind: ExportErrorType) -> bool {
+    use ExportErrorType::{Connection, Throttled, Timeout, Unavailable};
+    matches!(kind, Connection | Throttled | Timeout | Unavailable)
+}
+
 fn retry_after(answer: &Response<Bytes>) -> Option<Duration> {
     let seconds = answer.headers().get(header::RETRY_AFTER)?.to_str().ok()?;
     Some(Duration::from_secs(seconds.trim().parse().ok()?))
@@ -298,6 +409,7 @@ fn receipt(body: &Bytes) -> Receipt {
     let answer = ExportTraceServiceResponse::decode(body.clone()).ok();
     let partial = answer.and_then(|answer| answer.partial_success);
     partial.map_or_else(Receipt::default, |partial| Receipt {
+        spooled: None,
         rejected: u64::try_from(partial.rejected_spans).unwrap_or(0),
         reason: partial.error_message,
     })

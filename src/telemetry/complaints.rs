@@ -39,6 +39,26 @@ impl Complaints {
         });
     }
 
+    pub(crate) fn spooled(&mut self, items: u64, error: &ExportError) {
+        self.failing = true;
+        let signal = self.signal;
+        self.log(items, |spooled| {
+            tracing::warn!(signal, spooled, error = %error.message, "telemetry waits on disk");
+            format!(
+                "{signal} wait on disk: {} ({spooled} spooled)",
+                error.message
+            )
+        });
+    }
+
+    pub(crate) fn given_up(&mut self, items: u64, why: &str) {
+        let signal = self.signal;
+        self.log(items, |lost| {
+            tracing::warn!(signal, lost, why, "telemetry on disk was given up");
+            format!("{lost} spans and log records on disk were given up: {why}")
+        });
+    }
+
     pub(crate) fn rejected(&mut self, items: u64, reason: &str) {
         let signal = self.signal;
         self.log(items, |lost| {

@@ -44,6 +44,7 @@ impl PointTally {
         SignalReport {
             state: SignalState::Otlp,
             exported: self.exported.load(Ordering::Relaxed),
+            spooled: 0,
             dropped: 0,
             lost: self.lost.load(Ordering::Relaxed) + self.in_flight.load(Ordering::Relaxed),
             last_error: self.last_error.get(),

@@ -106,10 +106,9 @@ impl Settings {
 
 impl Variable {
     fn refuse(&self, value: &str) -> Warning {
-        let instead = match (self.name, self.default) {
-            ("SPANWIRE_SPOOL_DIR", _) => "what cannot be sent is lost and counted".into(),
-            (_, "") => "it counts as unset".into(),
-            (_, default) => format!("the default {default} is used"),
+        let instead = match self.default {
+            "" => "it counts as unset".into(),
+            default => format!("the default {default} is used"),
         };
         Warning::value(self.name, value, self.accepted, instead)
     }
@@ -546,13 +545,11 @@ pub const VARIABLES: &[Variable] = &[
         SECONDS,
         set!(retention: seconds),
     ),
-    // The spool is not there yet: a directory that is asked for must not look as if it were used.
-    variable(
-        "SPANWIRE_SPOOL_DIR",
-        "",
-        "nothing yet, since there is no spool",
-        |_, _| None,
-    ),
+    // Whether it can be used is seen when it is.
+    variable("SPANWIRE_SPOOL_DIR", "", SPOOL_DIR, |settings, value| {
+        settings.spool_dir = Some(value.into());
+        Some(())
+    }),
     variable(
         "SPANWIRE_SPOOL_MAX_BYTES",
         "67108864",
@@ -561,6 +558,7 @@ pub const VARIABLES: &[Variable] = &[
     ),
 ];
 
+pub(crate) const SPOOL_DIR: &str = "a folder that is there or can be made, and written to";
 const BSP_BATCH: &str = "OTEL_BSP_MAX_EXPORT_BATCH_SIZE";
 const BLRP_BATCH: &str = "OTEL_BLRP_MAX_EXPORT_BATCH_SIZE";
 const SAMPLER: &str = "always_on, always_off, traceidratio, parentbased_always_on, \

@@ -71,8 +71,15 @@
 //! Without a trace exporter there is no subscriber, and a span costs a few nanoseconds.
 //!
 //! An exporter tries an unreachable or overloaded collector up to four times within
-//! `OTEL_EXPORTER_OTLP_TIMEOUT`, honours `Retry-After`, and then gives the batch up: there is no
-//! spool on disk yet.
+//! `OTEL_EXPORTER_OTLP_TIMEOUT`, honours `Retry-After`, and then gives the batch up, unless there
+//! is a spool.
+//!
+//! # When the collector is away
+//!
+//! With `SPANWIRE_SPOOL_DIR` or [`TelemetryBuilder::spool_dir`], spans and log records that cannot
+//! be sent now wait on disk, up to `SPANWIRE_SPOOL_MAX_BYTES` (64 MiB), and are sent when the
+//! collector is back, by this process or by the next one that uses the folder: at least once each,
+//! and in order. At the bound the oldest go, and are counted.
 
 mod batch;
 mod builder;
@@ -102,6 +109,7 @@ mod series;
 mod settings;
 mod signal;
 mod span_series;
+mod spool;
 mod tally;
 mod thresholds;
 mod tls;

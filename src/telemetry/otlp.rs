@@ -22,6 +22,7 @@ use super::patience::Patience;
 use super::processor::Log;
 use super::prometheus::Exemplars;
 use super::settings::Compression;
+use super::spool::{Lane, Spool};
 use crate::clock::Clock;
 use crate::semconv::ExportErrorType;
 
@@ -67,11 +68,13 @@ impl SpanSender {
     pub(crate) fn new(
         route: &Route,
         patience: Arc<Patience>,
+        spool: Option<Arc<Spool>>,
         resource: &Resource,
         value_len_max: Option<usize>,
         exemplars: Option<Exemplars>,
     ) -> Result<Self, ExporterBuildError> {
-        let client = Client::new(route.connection.clone(), patience);
+        let connection = route.connection.clone();
+        let client = Client::spooling(connection, patience, spool, Lane::Traces);
         let mut exporter = exporter!(SpanExporter::builder(), route, client.clone())?;
         exporter.set_resource(resource);
         Ok(Self {
@@ -91,9 +94,14 @@ impl Export<SpanData> for SpanSender {
         if let Some(len_max) = self.value_len_max {
             batch.iter_mut().for_each(|span| shorten(span, len_max));
         }
+        self.client.announce(batch.len());
         let verdict = verdict(&self.client, self.exporter.export(batch));
-        // Nobody says which spans were rejected, so none of such a batch can be offered.
-        if let (Some(candidates), Ok(Receipt { rejected: 0, .. })) = (candidates, &verdict) {
+        // Nobody says which spans were rejected, so none of such a batch can be offered; nor can
+        // one that waits on disk, where nobody can look it up.
+        let taken = |receipt: &Receipt| receipt.rejected == 0 && receipt.spooled.is_none();
+        if let Some(candidates) = candidates
+            && verdict.as_ref().is_ok_and(taken)
+        {
             let (_, now) = Clock::current().now_and_wall();
             candidates.keep(now);
         }
@@ -112,9 +120,11 @@ impl LogSender {
     pub(crate) fn new(
         route: &Route,
         patience: Arc<Patience>,
+        spool: Option<Arc<Spool>>,
         resource: &Resource,
     ) -> Result<Self, ExporterBuildError> {
-        let client = Client::new(route.connection.clone(), patience);
+        let connection = route.connection.clone();
+        let client = Client::spooling(connection, patience, spool, Lane::Logs);
         let mut exporter = exporter!(LogExporter::builder(), route, client.clone())?;
         exporter.set_resource(resource);
         Ok(Self { exporter, client })
@@ -125,6 +135,7 @@ impl Export<Log> for LogSender {
     fn export(&mut self, batch: Vec<Log>) -> Result<Receipt, ExportError> {
         let records: Vec<(&SdkLogRecord, &InstrumentationScope)> =
             batch.iter().map(|log| (&log.0, &log.1)).collect();
+        self.client.announce(batch.len());
         verdict(&self.client, self.exporter.export(LogBatch::new(&records)))
     }
 }

@@ -8,14 +8,23 @@ use crate::clock::{self, Stamp};
 /// Cuts waits short when a shutdown begins, and ends all of them by its deadline.
 #[derive(Debug, Default)]
 pub(crate) struct Patience {
-    deadline: Mutex<Option<Stamp>>,
+    end: Mutex<Option<End>>,
     closing: Condvar,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct End {
+    began: Stamp,
+    deadline: Stamp,
 }
 
 impl Patience {
     /// From now on nothing waits beyond `deadline`.
     pub(crate) fn close(&self, deadline: Stamp) {
-        *self.lock() = Some(deadline);
+        *self.lock() = Some(End {
+            began: clock::now(),
+            deadline,
+        });
         self.closing.notify_all();
     }
 
@@ -25,30 +34,37 @@ impl Patience {
 
     /// The earlier of `until` and the shutdown's deadline.
     pub(crate) fn limit(&self, until: Stamp) -> Stamp {
-        self.lock().map_or(until, |deadline| until.min(deadline))
+        self.lock().map_or(until, |end| until.min(end.deadline))
+    }
+
+    /// The same, with half of the shutdown's time left for what can be done without a collector.
+    pub(crate) fn limit_early(&self, until: Stamp) -> Stamp {
+        self.lock().map_or(until, |end| {
+            until.min(end.began.plus(end.deadline.since(end.began) / 2))
+        })
     }
 
     /// Waits for `time`, or until a shutdown begins or its deadline comes, if that is earlier.
     pub(crate) fn sleep(&self, time: Duration) {
-        let mut deadline = self.lock();
-        let end = clock::now().plus(time);
-        let end = deadline.map_or(end, |deadline| end.min(deadline));
-        let was_closing = deadline.is_some();
+        let mut end = self.lock();
+        let until = clock::now().plus(time);
+        let until = end.map_or(until, |end| until.min(end.deadline));
+        let was_closing = end.is_some();
         loop {
-            let left = end.since(clock::now());
-            if left.is_zero() || deadline.is_some() != was_closing {
+            let left = until.since(clock::now());
+            if left.is_zero() || end.is_some() != was_closing {
                 return;
             }
-            deadline = self
+            end = self
                 .closing
-                .wait_timeout(deadline, left)
+                .wait_timeout(end, left)
                 .unwrap_or_else(PoisonError::into_inner)
                 .0;
         }
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, Option<Stamp>> {
-        self.deadline.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> std::sync::MutexGuard<'_, Option<End>> {
+        self.end.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -76,5 +92,15 @@ mod tests {
         assert_eq!(patience.limit(late), late);
         patience.close(soon);
         assert_eq!(patience.limit(late), soon);
+    }
+
+    #[test]
+    fn the_early_end_leaves_half_of_the_time() {
+        let patience = Patience::default();
+        let late = clock::now().plus(Duration::from_secs(100));
+        assert_eq!(patience.limit_early(late), late);
+        patience.close(late);
+        let left = late.since(patience.limit_early(late));
+        assert!(left > Duration::from_secs(49), "{left:?}");
     }
 }

@@ -1,5 +1,6 @@
 //! What will be set up: the builder's options over the environment's over the defaults.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use opentelemetry_sdk::Resource;
@@ -29,6 +30,7 @@ pub(crate) struct Plan {
     pub(crate) logs: Option<Route>,
     pub(crate) metrics: Option<Route>,
     pub(crate) prometheus: Option<EndpointOptions>,
+    pub(crate) spool: Option<SpoolPlan>,
     pub(crate) sampler: Sampler,
     pub(crate) tail: TailSampling,
     pub(crate) level: LevelFilter,
@@ -36,6 +38,15 @@ pub(crate) struct Plan {
     pub(crate) strictness: Strictness,
     pub(crate) voice: Voice,
     pub(crate) warnings: Vec<Warning>,
+}
+
+/// Where telemetry waits on disk.
+#[derive(Clone, Debug)]
+pub(crate) struct SpoolPlan {
+    /// Who asked for it.
+    pub(crate) variable: &'static str,
+    pub(crate) folder: PathBuf,
+    pub(crate) bytes_max: u64,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -78,6 +89,7 @@ impl Plan {
                 port: settings.prometheus_port,
                 allowed_hosts: builder.allowed_hosts.clone(),
             }),
+            spool: options.spool(&settings),
             resource: Identity {
                 service_name: builder.service_name.clone(),
                 service_version: builder.service_version.clone(),
@@ -176,6 +188,7 @@ impl Options {
         let builder = &self.0;
         put(&builder.prometheus_host, &mut settings.prometheus_host);
         put(&builder.prometheus_port, &mut settings.prometheus_port);
+        put(&builder.spool_max_bytes, &mut settings.spool_max_bytes);
         put(&builder.system_interval, &mut settings.system_interval);
         put(&builder.slow_threshold, &mut settings.slow_threshold);
         put(
@@ -189,6 +202,19 @@ impl Options {
         settings.traces_exporter = builder.traces.or(settings.traces_exporter);
         settings.metrics_exporter = builder.metrics.or(settings.metrics_exporter);
         settings.logs_exporter = builder.logs.or(settings.logs_exporter);
+    }
+
+    fn spool(&self, settings: &Settings) -> Option<SpoolPlan> {
+        let (variable, folder) = match (&self.0.spool_dir, &settings.spool_dir) {
+            (Some(folder), _) => ("spool_dir", folder),
+            (None, Some(folder)) => ("SPANWIRE_SPOOL_DIR", folder),
+            (None, None) => return None,
+        };
+        Some(SpoolPlan {
+            variable,
+            folder: folder.clone(),
+            bytes_max: settings.spool_max_bytes,
+        })
     }
 
     /// Traces are sent when somebody said so, or said where to.

@@ -14,20 +14,23 @@ use opentelemetry_sdk::trace::{SdkTracerProvider, SpanData, SpanLimits};
 
 use super::batch::Batch;
 use super::builder::{Strictness, TelemetryBuilder};
+use super::client::Client;
 use super::counted_metrics::{CountedMetrics, PointTally};
+use super::env::SPOOL_DIR;
 use super::fanout::fanout;
 use super::otel_recorder::{OtelRecorder, with_limits};
 use super::otlp::{LogSender, Route, SpanSender, metric_exporter};
 use super::page_spans::{self, PageSpans};
 use super::parts::{Parts, propagator};
 use super::patience::Patience;
-use super::plan::{Plan, PlanState};
+use super::plan::{Plan, PlanState, SpoolPlan};
 use super::processor::{BatchLogs, BatchSpans, Log};
 use super::prometheus::{self, Endpoint, EndpointError, EndpointOptions, Exemplars, Exposition};
 use super::recording::{Recording, SharedRecorder};
 use super::sampling::{Given, Tail, TailSampler, TailSpans};
 use super::settings::Settings;
-use super::signal::{LOGS, TRACES};
+use super::signal::{LOGS, Signal, TRACES};
+use super::spool::{Lane, Spool, Way};
 use super::tally::ShutdownReport;
 use super::thresholds::Thresholds;
 use super::voice::Voice;
@@ -71,6 +74,7 @@ struct Running {
     logger_provider: Option<SdkLoggerProvider>,
     meter_provider: Option<SdkMeterProvider>,
     metrics_patience: Arc<Patience>,
+    spool: Option<Arc<Spool>>,
     thresholds: Option<Arc<Thresholds>>,
     /// The exporters count themselves with it and hold it weakly.
     recorder: Option<Arc<SharedRecorder>>,
@@ -133,6 +137,8 @@ impl Telemetry {
     }
 
     /// Exports what is queued now, and waits for it.
+    ///
+    /// With a spool, what was put there instead is done, too.
     ///
     /// # Errors
     ///
@@ -206,6 +212,7 @@ impl Telemetry {
         let metrics_from = now.plus(deadline / 5 * 3);
         let (spans, logs) = (self.spans.clone(), self.logs.clone());
         let points = self.points.clone();
+        let spool = running.spool.clone();
         let (done, ended) = bounded::<()>(1);
         let end = move || {
             running.end(spans.as_ref(), logs.as_ref(), metrics_from, until);
@@ -220,7 +227,12 @@ impl Telemetry {
                 let _ = ended.recv_timeout(until.since(clock::now()));
             }
             // Without a thread the batches still end by themselves.
-            Err(_) => wait_for(self.spans.as_ref(), self.logs.as_ref(), until),
+            Err(_) => {
+                wait_for(self.spans.as_ref(), self.logs.as_ref(), until);
+                if let Some(spool) = spool {
+                    spool.close(until);
+                }
+            }
         }
     }
 
@@ -299,13 +311,16 @@ impl Telemetry {
                 warnings: &mut warnings,
                 recording: Recording::default(),
                 exemplars: None,
+                ways: Vec::new(),
                 running: Running::default(),
                 telemetry: &mut telemetry,
             };
             // First, since spans become their exemplars.
             starting.metrics();
+            starting.spool();
             starting.traces();
             starting.logs();
+            starting.replay();
             let running = starting.running;
             parts.recorder.clone_from(&running.recorder);
             parts.tracer_provider.clone_from(&running.tracer_provider);
@@ -351,6 +366,11 @@ impl Running {
     ) {
         drop(self.sampler.take());
         wait_for(spans, logs, metrics_from);
+        // After the batches, which may have put something there.
+        if let Some(spool) = self.spool.take() {
+            spool.close(metrics_from);
+            spool.wait_ended(metrics_from);
+        }
         if let Some(provider) = &self.meter_provider {
             let _ = provider.shutdown();
         }
@@ -386,11 +406,55 @@ struct Starting<'a> {
     warnings: &'a mut Vec<Warning>,
     recording: Recording,
     exemplars: Option<Exemplars>,
+    /// What leads out of the spool.
+    ways: Vec<Way>,
     running: Running,
     telemetry: &'a mut Telemetry,
 }
 
 impl Starting<'_> {
+    /// A folder that cannot be used must not keep an app from its start.
+    fn spool(&mut self) {
+        let Some(spool) = &self.plan.spool else {
+            return;
+        };
+        match Spool::open(&spool.folder, spool.bytes_max, self.recording.clone()) {
+            Ok(spool) => self.running.spool = Some(spool),
+            Err(error) => self.warnings.push(no_spool(spool, &error)),
+        }
+    }
+
+    /// After both ends of each way are there.
+    fn replay(&mut self) {
+        let ways = std::mem::take(&mut self.ways);
+        if ways.is_empty() {
+            // There is nothing that could wait.
+            self.running.spool = None;
+        }
+        let (Some(spool), Some(plan)) = (&self.running.spool, &self.plan.spool) else {
+            return;
+        };
+        if let Err(error) = spool.start(ways, self.plan.voice) {
+            self.warnings.push(no_spool(plan, &error));
+        }
+    }
+
+    /// The spool's way to the collector, once there is something that counts what takes it.
+    fn way<T: Send + 'static>(
+        &mut self,
+        lane: Lane,
+        signal: &'static Signal,
+        route: &Route,
+        batch: &Batch<T>,
+    ) {
+        let (Some(spool), Ok(url)) = (&self.running.spool, route.url.parse()) else {
+            return;
+        };
+        spool.count_at(lane, batch.tally());
+        let client = Client::new(route.connection.clone(), spool.patience());
+        self.ways.push(Way::new(lane, signal, url, client));
+    }
+
     fn traces(&mut self) {
         let Some(route) = &self.plan.traces else {
             return;
@@ -400,6 +464,7 @@ impl Starting<'_> {
         let sender = SpanSender::new(
             route,
             Arc::clone(&patience),
+            self.running.spool.clone(),
             &self.plan.resource,
             settings.span_value_len_max(),
             self.exemplars.clone(),
@@ -419,6 +484,7 @@ impl Starting<'_> {
         let Some(batch) = self.usable(batch, route) else {
             return;
         };
+        self.way(Lane::Traces, &TRACES, route, &batch);
         let builder = SdkTracerProvider::builder()
             .with_resource(self.plan.resource.clone())
             .with_span_limits(span_limits(settings));
@@ -459,7 +525,12 @@ impl Starting<'_> {
             return;
         };
         let patience = Arc::new(Patience::default());
-        let sender = LogSender::new(route, Arc::clone(&patience), &self.plan.resource);
+        let sender = LogSender::new(
+            route,
+            Arc::clone(&patience),
+            self.running.spool.clone(),
+            &self.plan.resource,
+        );
         let Some(sender) = self.usable(sender, route) else {
             return;
         };
@@ -469,6 +540,7 @@ impl Starting<'_> {
         let Some(batch) = self.usable(batch, route) else {
             return;
         };
+        self.way(Lane::Logs, &LOGS, route, &batch);
         let provider = SdkLoggerProvider::builder()
             .with_resource(self.plan.resource.clone())
             .with_log_processor(BatchLogs(batch.clone()))
@@ -583,6 +655,12 @@ impl Starting<'_> {
             .push(Warning::value(variable, &route.url, accepted, instead));
         None
     }
+}
+
+fn no_spool(plan: &SpoolPlan, error: &std::io::Error) -> Warning {
+    let folder = plan.folder.to_string_lossy();
+    let instead = format!("what cannot be sent is lost and counted: {error}");
+    Warning::value(plan.variable, &folder, SPOOL_DIR, instead)
 }
 
 fn span_limits(settings: &Settings) -> SpanLimits {

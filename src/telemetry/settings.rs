@@ -1,5 +1,6 @@
 //! What the environment asked for, typed.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use http::{HeaderName, HeaderValue};
@@ -47,6 +48,7 @@ pub(crate) struct Settings {
     pub(crate) system_interval: Option<Duration>,
     /// Of the history, which a later feature brings; checked from the start.
     pub(crate) retention: Duration,
+    pub(crate) spool_dir: Option<PathBuf>,
     pub(crate) spool_max_bytes: u64,
 }
 

@@ -6,11 +6,13 @@ use std::sync::{Mutex, PoisonError};
 
 use super::voice::one_line;
 
-/// Counts one signal's items. Each ends in exactly one of exported, dropped and lost.
+/// Counts one signal's items. Each ends in exactly one of exported, spooled, dropped and lost.
 #[derive(Debug, Default)]
 pub(crate) struct Tally {
     accepted: AtomicU64,
     exported: AtomicU64,
+    /// On disk now, and put there by this process.
+    spooled: AtomicU64,
     failed: AtomicU64,
     dropped: AtomicU64,
     last_error: LastError,
@@ -26,15 +28,26 @@ impl Tally {
     /// The item did not fit after all.
     pub(crate) fn drop_accepted(&self) {
         self.accepted.fetch_sub(1, Ordering::Relaxed);
-        self.drop(1);
+        self.drop_items(1);
     }
 
-    pub(crate) fn drop(&self, items: u64) {
+    pub(crate) fn drop_items(&self, items: u64) {
         self.dropped.fetch_add(items, Ordering::Relaxed);
     }
 
     pub(crate) fn export(&self, items: u64) {
         self.exported.fetch_add(items, Ordering::Relaxed);
+    }
+
+    /// They wait on disk.
+    pub(crate) fn spool(&self, items: u64, why: &str) {
+        self.spooled.fetch_add(items, Ordering::Relaxed);
+        self.last_error.set(why);
+    }
+
+    /// They wait on disk no more.
+    pub(crate) fn unspool(&self, items: u64) {
+        self.spooled.fetch_sub(items, Ordering::Relaxed);
     }
 
     /// The export of these did not succeed.
@@ -48,17 +61,20 @@ impl Tally {
         self.failed.load(Ordering::Relaxed)
     }
 
-    /// What was neither exported nor dropped counts as lost: call it when nothing more will be.
+    /// What was neither exported, spooled nor dropped counts as lost: call it when nothing more
+    /// will be.
     pub(crate) fn report(&self) -> SignalReport {
         let exported = self.exported.load(Ordering::Relaxed);
+        let spooled = self.spooled.load(Ordering::Relaxed);
         SignalReport {
             state: SignalState::Otlp,
             exported,
+            spooled,
             dropped: self.dropped.load(Ordering::Relaxed),
             lost: self
                 .accepted
                 .load(Ordering::Relaxed)
-                .saturating_sub(exported),
+                .saturating_sub(exported + spooled),
             last_error: self.last_error.get(),
         }
     }
@@ -102,18 +118,21 @@ pub enum SignalState {
 pub struct SignalReport {
     /// Whether it was exported at all.
     pub state: SignalState,
-    /// A collector confirmed them.
+    /// A collector confirmed them. With a spool, what an earlier process left there and this one
+    /// sent is among them.
     pub exported: u64,
+    /// They wait on disk, and are sent by the next process that uses the same spool.
+    pub spooled: u64,
     /// They did not fit into the queue, or came after the shutdown; or a page's, there was no time
     /// left to read.
     pub dropped: u64,
-    /// They were queued, but no collector confirmed them.
+    /// They were queued, but no collector confirmed them, and they are not on disk either.
     pub lost: u64,
     /// Why the last export that did not succeed did not, whether or not a later one did.
     pub last_error: Option<String>,
 }
 
-/// What telemetry sent and what it did not, from its start to its shutdown.
+/// What telemetry sent, what waits on disk and what it did not send, from its start to its shutdown.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ShutdownReport {
@@ -131,13 +150,13 @@ impl fmt::Display for SignalReport {
         if self.state == SignalState::Off {
             return f.write_str("not exported over OTLP");
         }
-        write!(
-            f,
-            "{} exported, {} dropped, {} lost",
-            self.exported, self.dropped, self.lost
-        )?;
+        write!(f, "{} exported, ", self.exported)?;
+        if self.spooled > 0 {
+            write!(f, "{} spooled, ", self.spooled)?;
+        }
+        write!(f, "{} dropped, {} lost", self.dropped, self.lost)?;
         match &self.last_error {
-            Some(error) if self.lost > 0 => write!(f, " ({error})"),
+            Some(error) if self.lost + self.spooled > 0 => write!(f, " ({error})"),
             _ => Ok(()),
         }
     }
@@ -162,9 +181,27 @@ mod tests {
         tally.drop_accepted();
         tally.accept(5);
         tally.export(3);
-        tally.drop(1);
+        tally.drop_items(1);
         let report = tally.report();
         assert_eq!(report.to_string(), "3 exported, 2 dropped, 2 lost");
+    }
+
+    #[test]
+    fn what_is_spooled_is_not_lost() {
+        let tally = Tally::default();
+        tally.accept(9);
+        tally.export(2);
+        tally.spool(6, "nobody there");
+        tally.unspool(1);
+        let report = ShutdownReport {
+            spans: tally.report(),
+            ..ShutdownReport::default()
+        };
+        expect_test::expect![[r#"
+            spans: 2 exported, 5 spooled, 0 dropped, 2 lost (nobody there)
+            logs: not exported over OTLP
+            metrics: not exported over OTLP"#]]
+        .assert_eq(&report.to_string());
     }
 
     #[test]

@@ -338,6 +338,7 @@ fn it_lists_what_it_has() {
         SpanwireQueueNearlyFull           warning   after 1m
         SpanwireQueueMessagesDropped      warning   at once
         SpanwireTelemetryLost             warning   at once
+        SpanwireTelemetrySpooling         warning   after 30m
     "#]]
     .assert_eq(&spanwire(&["alerts", "list"]).out);
 }

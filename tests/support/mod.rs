@@ -10,6 +10,7 @@
 )]
 
 pub mod authority;
+pub mod folder;
 pub mod openmetrics;
 pub mod prometheus;
 pub mod receiver;

@@ -1,10 +1,7 @@
 // Whether the other dashboards can be believed: what was exported, and what was lost on the way.
-//
-// LATER: panels for the spool (its size, what was spooled, replayed and given up) get a row of
-// their own after "Export", once their metrics are in `semconv.json`.
 
 import { chosen, type Board, type Row } from "../board.js";
-import { LOST, LOST_BY_SAMPLER } from "../outcomes.js";
+import { LOST, LOST_BY_SAMPLER, LOST_BY_SPOOL } from "../outcomes.js";
 import { card, chart, NOTHING, RED, YELLOW } from "../panels.js";
 import { aggregate, binary, number, or, ratio, sum, type Expr } from "../promql.js";
 import { label } from "../semconv.js";
@@ -19,6 +16,7 @@ const POINTS = "otel.sdk.exporter.metric_data_point.exported";
 const SPANS_PROCESSED = "otel.sdk.processor.span.processed";
 const LOGS_PROCESSED = "otel.sdk.processor.log.processed";
 const TRACES = "spanwire.sampling.traces";
+const SPOOL_ITEMS = "spanwire.spool.items";
 
 const COMPONENT = label("otel.component.type");
 const ERROR = label("error.type");
@@ -61,7 +59,7 @@ const overview: Row = [
   card({
     title: "Lost",
     description:
-      "Spans and log records that the collector did not take, or that had no room to wait for it, in the time shown.",
+      "Spans and log records that the collector did not take, or that had no room to wait for it, in memory or on disk, in the time shown.",
     unit: "none",
     decimals: 0,
     width: 4,
@@ -75,6 +73,7 @@ const overview: Row = [
             byComponent(of.grown(LOGS, LOST)),
             byComponent(of.grown(SPANS_PROCESSED, LOST)),
             byComponent(of.grown(LOGS_PROCESSED, LOST)),
+            sum(of.grown(SPOOL_ITEMS, LOST_BY_SPOOL), ERROR),
           ),
         ),
       ),
@@ -171,6 +170,46 @@ const exported: Row = [
         `{{${OUTCOME}}} {{${ERROR}}}`,
         sum(chosen.rate("spanwire.page.spans"), OUTCOME, ERROR),
       ),
+    ],
+  }),
+];
+
+const spool: Row = [
+  "Spool",
+  chart({
+    title: "Waiting on disk",
+    description:
+      "Spans and log records that wait for the collector, in bytes. Nothing shows where no folder for them was given.",
+    unit: "bytes",
+    width: 8,
+    targets: [
+      target(
+        `{{${INSTANCE}}}`,
+        aggregate("max", [INSTANCE], chosen.gauge("spanwire.spool.size")),
+      ),
+    ],
+  }),
+  chart({
+    title: "Spooled and replayed",
+    description:
+      "Spans and log records per second that were put on disk, and that the collector took afterwards. What an earlier process left is replayed, too.",
+    unit: "cps",
+    width: 8,
+    targets: [
+      target("spooled", sum(chosen.rate(SPOOL_ITEMS, { outcome: is("spooled") }))),
+      target("replayed", sum(chosen.rate(SPOOL_ITEMS, { outcome: is("replayed") }))),
+    ],
+  }),
+  chart({
+    title: "Given up on disk, by reason",
+    description:
+      "Spans and log records that were on disk and are lost: something newer needed the room, the files were damaged, or the collector does not want them.",
+    unit: "none",
+    width: 8,
+    bars: true,
+    stacked: true,
+    targets: [
+      target(`{{${ERROR}}}`, sum(chosen.grown(SPOOL_ITEMS, LOST_BY_SPOOL), ERROR)),
     ],
   }),
 ];
@@ -281,5 +320,5 @@ export const telemetry: Board = {
   title: "Spanwire / Telemetry health",
   description:
     "Whether the other dashboards can be believed: what was exported, dropped and sampled, and what a scrape costs.",
-  rows: [overview, exported, sampling, scrape],
+  rows: [overview, exported, spool, sampling, scrape],
 };

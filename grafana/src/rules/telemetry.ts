@@ -1,13 +1,10 @@
-// What is lost on the way to the collector.
-//
-// LATER: an alert for telemetry that stays in the spool for long, once the spool's metrics are in
-// `semconv.json`.
+// What is lost on the way to the collector, and what waits on disk for it.
 
-import { LOST } from "../outcomes.js";
+import { LOST, LOST_BY_SPOOL } from "../outcomes.js";
 import { above, or, sum } from "../promql.js";
 import { label } from "../semconv.js";
 import { TARGET } from "../server.js";
-import { AT, MINUTE, type Group, type Times } from "./rule.js";
+import { ANY, AT, MINUTE, type Group, type Times } from "./rule.js";
 
 export function telemetry(times: Times): Group {
   const component = label("otel.component.type");
@@ -20,17 +17,29 @@ export function telemetry(times: Times): Group {
     "otel.sdk.processor.span.processed",
     "otel.sdk.processor.log.processed",
   ].map((name) => sum(recent.grown(name, LOST), ...TARGET, component, error));
+  // Its series have no component, and say so by their name.
+  const spool = sum(recent.grown("spanwire.spool.items", LOST_BY_SPOOL), ...TARGET, error);
   return {
     name: "telemetry",
-    about: "Telemetry about telemetry: what is lost on the way to the collector.",
+    about:
+      "Telemetry about telemetry: what is lost on the way to the collector, or waits for it for long.",
     recordings: [],
     alerts: [
       {
         alert: "SpanwireTelemetryLost",
-        expr: above(or(first!, ...others), 0),
+        expr: above(or(first!, ...others, spool), 0),
         severity: "warning",
         summary: `Telemetry of ${AT} is lost`,
-        description: `{{ $value | humanize }} spans or log records did not get through the {{ $labels.${component} }} in the last 10 minutes: {{ $labels.${error} }}.`,
+        description: `{{ $value | humanize }} spans or log records did not get through the {{ or $labels.${component} "spool" }} in the last 10 minutes: {{ $labels.${error} }}.`,
+      },
+      {
+        alert: "SpanwireTelemetrySpooling",
+        expr: above(sum(ANY.gauge("spanwire.spool.size"), ...TARGET), 0),
+        forS: 30 * MINUTE,
+        severity: "warning",
+        summary: `Telemetry of ${AT} does not reach the collector`,
+        description:
+          "{{ $value | humanize1024 }}B of spans and log records wait on disk, and the spool was not empty for 30 minutes.",
       },
     ],
   };

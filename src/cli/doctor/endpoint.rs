@@ -10,7 +10,7 @@ use super::web::{Ahead, Answer, Trouble, Web};
 use crate::clock::Stamp;
 use crate::semconv::{
     ENDPOINT_REFUSED, FORBIDDEN_HOST, METRICS, SDK_LOG_EXPORTED, SDK_METRIC_EXPORTED,
-    SDK_SPAN_EXPORTED,
+    SDK_SPAN_EXPORTED, SPOOL_ITEMS,
 };
 
 /// What it said.
@@ -155,6 +155,13 @@ impl Said {
                 {
                     *lost.entry(format!("{noun} ({})", shown(why))).or_default() += sample.value;
                 }
+            }
+        }
+        for sample in self.exposition.named(&SPOOL_ITEMS.prometheus_name()) {
+            let label = |name| sample.labels.get(name).map_or("", String::as_str);
+            if label("outcome") == "dropped" {
+                let what = format!("items on disk ({})", shown(label("error_type")));
+                *lost.entry(what).or_default() += sample.value;
             }
         }
         lost.retain(|_, number| *number > 0.0);

@@ -135,6 +135,7 @@ fn failed_rejected_and_panicking_exports_are_losses_and_the_next_one_goes_on() {
     rig.push(0..10);
     rig.taken();
     rig.answer(Ok(Receipt {
+        spooled: None,
         rejected: 3,
         reason: "full".into(),
     }));

@@ -1,0 +1,410 @@
+//! What waits on disk: segments of frames, oldest first, within a bound.
+
+use std::collections::BTreeMap;
+use std::fs::{self, File};
+use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::path::Path;
+
+use bytes::Bytes;
+
+use super::frame::{Encoding, FrameState, HEADER_LEN, Header, Lane};
+use super::home::{Home, Name, private_file};
+use crate::clock::Clock;
+use crate::semconv::SpoolErrorType;
+
+/// The segments of one process, and those it took over from others that ended.
+#[derive(Debug)]
+pub(crate) struct Store {
+    home: Home,
+    bytes_max: u64,
+    segment_bytes: u64,
+    bytes: u64,
+    last_key: u64,
+    /// In the order in which they were begun.
+    segments: BTreeMap<u64, Segment>,
+    writers: [Option<Writer>; Lane::ALL.len()],
+    drops: Vec<Dropped>,
+}
+
+#[derive(Debug)]
+struct Segment {
+    name: Name,
+    len: u64,
+    /// Where the first frame that waits begins.
+    next: u64,
+    /// In the frames that wait.
+    items: u64,
+    /// Of them in the frame that is being sent.
+    in_flight: u64,
+    origin: Origin,
+}
+
+#[derive(Debug)]
+struct Writer {
+    key: u64,
+    file: File,
+}
+
+/// Which process spooled it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Origin {
+    This,
+    Earlier,
+}
+
+/// Items that were given up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Dropped {
+    pub(crate) lane: Lane,
+    pub(crate) items: u64,
+    pub(crate) origin: Origin,
+    pub(crate) why: SpoolErrorType,
+}
+
+/// The oldest request of a lane. It stays on disk until [`Store::done`].
+#[derive(Debug)]
+pub(crate) struct Taken {
+    key: u64,
+    lane: Lane,
+    pub(crate) items: u64,
+    pub(crate) origin: Origin,
+    pub(crate) encoding: Encoding,
+    pub(crate) body: Bytes,
+    frame_len: u64,
+}
+
+impl Taken {
+    pub(crate) fn lane(&self) -> Lane {
+        self.lane
+    }
+}
+
+impl Store {
+    /// Holds at most `bytes_max`.
+    pub(crate) fn new(home: Home, bytes_max: u64) -> Self {
+        Self {
+            home,
+            bytes_max,
+            // Of a small spool not everything goes at once when it is full.
+            segment_bytes: (bytes_max / 8).min(SEGMENT_BYTES),
+            bytes: 0,
+            last_key: 0,
+            segments: BTreeMap::new(),
+            writers: [None, None],
+            drops: Vec::new(),
+        }
+    }
+
+    pub(crate) fn bytes(&self) -> u64 {
+        self.bytes
+    }
+
+    /// Whether something of that lane waits.
+    pub(crate) fn waits(&self, lane: Lane) -> bool {
+        self.segments
+            .values()
+            .any(|segment| segment.name.lane == lane)
+    }
+
+    /// What was given up since the last look.
+    pub(crate) fn take_drops(&mut self) -> Vec<Dropped> {
+        std::mem::take(&mut self.drops)
+    }
+
+    /// Writes a request to the end of its lane; durable when it returns.
+    ///
+    /// The oldest segments make room for it.
+    ///
+    /// # Errors
+    ///
+    /// When it is larger than the spool, or the disk does not take it.
+    pub(crate) fn append(
+        &mut self,
+        lane: Lane,
+        encoding: Encoding,
+        items: u64,
+        body: &[u8],
+    ) -> io::Result<()> {
+        let now = micros();
+        let too_large = || io::Error::new(io::ErrorKind::FileTooLarge, "larger than the spool");
+        let header = Header::of(lane, encoding, items, now / 1_000, body).ok_or_else(too_large)?;
+        if header.frame_len() > self.bytes_max {
+            return Err(too_large());
+        }
+        while self.bytes + header.frame_len() > self.bytes_max {
+            self.drop_oldest();
+        }
+        let mut writer = self.writer(lane, header.frame_len(), now)?;
+        let segment = self
+            .segments
+            .get_mut(&writer.key)
+            .expect("a writer's segment goes with its writer");
+        let mut frame = Vec::with_capacity(HEADER_LEN + body.len());
+        frame.extend_from_slice(&header.encode());
+        frame.extend_from_slice(body);
+        let written = writer
+            .file
+            .seek(SeekFrom::Start(segment.len))
+            .and_then(|_| writer.file.write_all(&frame))
+            .and_then(|()| writer.file.sync_data());
+        if let Err(error) = written {
+            // Half a frame would end the segment for its reader; the next frame goes over it, or
+            // to a segment of its own when nothing came before.
+            let _ = writer.file.set_len(segment.len);
+            if segment.len == 0 {
+                drop(writer.file);
+                self.remove(writer.key);
+            } else {
+                self.writers[lane.index()] = Some(writer);
+            }
+            return Err(error);
+        }
+        segment.len += header.frame_len();
+        segment.items += items;
+        self.bytes += header.frame_len();
+        self.writers[lane.index()] = Some(writer);
+        Ok(())
+    }
+
+    fn writer(&mut self, lane: Lane, frame_len: u64, now: u64) -> io::Result<Writer> {
+        if let Some(writer) = self.writers[lane.index()].take()
+            && let Some(segment) = self.segments.get(&writer.key)
+            && segment.len + frame_len <= self.segment_bytes
+        {
+            return Ok(writer);
+        }
+        let key = now.max(self.last_key + 1);
+        let name = Name { key, lane };
+        let file = private_file().create_new(true).open(self.home.path(name))?;
+        if let Err(error) = self.home.sync() {
+            let _ = fs::remove_file(self.home.path(name));
+            return Err(error);
+        }
+        self.last_key = key;
+        let segment = Segment {
+            name,
+            len: 0,
+            next: 0,
+            items: 0,
+            in_flight: 0,
+            origin: Origin::This,
+        };
+        self.segments.insert(key, segment);
+        Ok(Writer { key, file })
+    }
+
+    /// The oldest request of that lane; what is not as it was written is given up.
+    ///
+    /// # Errors
+    ///
+    /// When the disk does not let it be read now.
+    pub(crate) fn take(&mut self, lane: Lane) -> io::Result<Option<Taken>> {
+        loop {
+            let of_lane = |segment: &&mut Segment| segment.name.lane == lane;
+            let Some(segment) = self.segments.values_mut().find(of_lane) else {
+                return Ok(None);
+            };
+            match read(&self.home.path(segment.name), segment.next, lane) {
+                Ok((header, body)) => {
+                    segment.in_flight = u64::from(header.items);
+                    return Ok(Some(Taken {
+                        key: segment.name.key,
+                        lane,
+                        items: segment.in_flight,
+                        origin: segment.origin,
+                        encoding: header.encoding,
+                        body,
+                        frame_len: header.frame_len(),
+                    }));
+                }
+                // The segment goes, so this ends.
+                Err(error) if is_lasting(&error) => {
+                    let key = segment.name.key;
+                    self.give_up(key, SpoolErrorType::Corrupt);
+                }
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    /// The request was delivered, or is not wanted: it is not sent again.
+    pub(crate) fn done(&mut self, taken: &Taken) {
+        let Some(segment) = self.segments.get_mut(&taken.key) else {
+            // It had to make room meanwhile.
+            return;
+        };
+        let path = self.home.path(segment.name);
+        // Without it the request would be sent once more by the next process, which is allowed.
+        let _ = mark_done(&path, segment.next);
+        segment.next += taken.frame_len;
+        segment.in_flight = 0;
+        segment.items = segment.items.saturating_sub(taken.items);
+        if segment.next >= segment.len {
+            self.remove(taken.key);
+        }
+    }
+
+    /// The request was not delivered: it waits on, unless it had to make room meanwhile.
+    pub(crate) fn give_back(&mut self, taken: &Taken) {
+        match self.segments.get_mut(&taken.key) {
+            Some(segment) => segment.in_flight = 0,
+            None => self.drops.push(Dropped {
+                lane: taken.lane,
+                items: taken.items,
+                origin: taken.origin,
+                why: SpoolErrorType::SpoolFull,
+            }),
+        }
+    }
+
+    /// Takes over what processes that ended have left, within the bound.
+    pub(crate) fn adopt(&mut self, lanes: &[Lane]) {
+        let segments = &self.segments;
+        let mut last_key = self.last_key;
+        let mut taken = Vec::new();
+        let names = self.home.adopt(lanes, |mut name| {
+            while segments.contains_key(&name.key) || taken.contains(&name.key) {
+                name.key += 1;
+            }
+            taken.push(name.key);
+            last_key = last_key.max(name.key);
+            name
+        });
+        self.last_key = last_key;
+        for name in names {
+            let path = self.home.path(name);
+            match scan(&path, name.lane) {
+                Some((len, next, items)) => {
+                    self.bytes += len;
+                    let segment = Segment {
+                        name,
+                        len,
+                        next,
+                        items,
+                        in_flight: 0,
+                        origin: Origin::Earlier,
+                    };
+                    self.segments.insert(name.key, segment);
+                }
+                None => {
+                    let _ = fs::remove_file(path);
+                }
+            }
+        }
+        while self.bytes > self.bytes_max {
+            self.drop_oldest();
+        }
+    }
+
+    fn drop_oldest(&mut self) {
+        if let Some(key) = self.segments.keys().next().copied() {
+            self.give_up(key, SpoolErrorType::SpoolFull);
+        }
+    }
+
+    fn give_up(&mut self, key: u64, why: SpoolErrorType) {
+        if let Some(segment) = self.remove(key) {
+            self.drops.push(Dropped {
+                lane: segment.name.lane,
+                // What is being sent may arrive yet.
+                items: segment.items.saturating_sub(segment.in_flight),
+                origin: segment.origin,
+                why,
+            });
+        }
+    }
+
+    fn remove(&mut self, key: u64) -> Option<Segment> {
+        let segment = self.segments.remove(&key)?;
+        self.bytes -= segment.len;
+        let writer = &mut self.writers[segment.name.lane.index()];
+        // Closed before it is removed, or some systems keep it.
+        writer.take_if(|writer| writer.key == key);
+        let _ = fs::remove_file(self.home.path(segment.name));
+        Some(segment)
+    }
+}
+
+/// Whether reading again would give the same. Too many open files, for one, would not.
+fn is_lasting(error: &io::Error) -> bool {
+    use io::ErrorKind::{InvalidData, NotFound, UnexpectedEof};
+    matches!(error.kind(), InvalidData | NotFound | UnexpectedEof)
+}
+
+/// The frame at that place, if it is whole.
+fn read(path: &Path, at: u64, lane: Lane) -> io::Result<(Header, Bytes)> {
+    let mut file = File::open(path)?;
+    let (header, left) = read_header(&mut file, at)?;
+    // A length that the file does not have is not worth an allocation.
+    if header.lane != lane || u64::from(header.body_len) > left {
+        return Err(io::ErrorKind::InvalidData.into());
+    }
+    let mut body = vec![0; header.body_len as usize];
+    file.read_exact(&mut body)?;
+    let body = Bytes::from(body);
+    match header.fits(&body) {
+        true => Ok((header, body)),
+        false => Err(io::ErrorKind::InvalidData.into()),
+    }
+}
+
+/// A header, and how many bytes follow it.
+fn read_header(file: &mut File, at: u64) -> io::Result<(Header, u64)> {
+    let len = file.metadata()?.len();
+    let mut bytes = [0; HEADER_LEN];
+    file.seek(SeekFrom::Start(at))?;
+    file.read_exact(&mut bytes)?;
+    let header = Header::decode(&bytes)
+        .map_err(|corrupt| io::Error::new(io::ErrorKind::InvalidData, corrupt))?;
+    Ok((header, len.saturating_sub(at + HEADER_LEN as u64)))
+}
+
+fn mark_done(path: &Path, at: u64) -> io::Result<()> {
+    let mut file = private_file().open(path)?;
+    file.seek(SeekFrom::Start(at))?;
+    file.write_all(&[FrameState::Done.byte()])
+}
+
+/// Reads the headers alone: length, first frame that waits, and items that wait. `None` when
+/// nothing does.
+fn scan(path: &Path, lane: Lane) -> Option<(u64, u64, u64)> {
+    let mut file = File::open(path).ok()?;
+    let len = file.metadata().ok()?.len();
+    let (mut at, mut items, mut first) = (0, 0u64, None);
+    while at < len {
+        match read_header(&mut file, at) {
+            Ok((header, left)) if header.lane == lane => {
+                if header.state == FrameState::Waiting {
+                    first = first.or(Some(at));
+                    items += u64::from(header.items);
+                }
+                if u64::from(header.body_len) > left {
+                    break;
+                }
+                at += header.frame_len();
+            }
+            // Nobody knows how many: at least one.
+            _ => {
+                first = first.or(Some(at));
+                items += 1;
+                break;
+            }
+        }
+    }
+    first.map(|first| (len, first, items))
+}
+
+/// Microseconds since 1970.
+fn micros() -> u64 {
+    let (_, wall) = Clock::current().now_and_wall();
+    let since = wall.duration_since(std::time::UNIX_EPOCH);
+    since.map_or(0, |since| {
+        u64::try_from(since.as_micros()).unwrap_or_default()
+    })
+}
+
+/// What is removed at once when there is no room, and not much to look through.
+const SEGMENT_BYTES: u64 = 1024 * 1024;
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,258 @@
+use super::*;
+
+use std::path::PathBuf;
+
+struct Folder(PathBuf);
+
+impl Folder {
+    fn new() -> Self {
+        let mut id = [0; 8];
+        getrandom::fill(&mut id).unwrap();
+        let name = format!("spanwire-store-{:016x}", u64::from_le_bytes(id));
+        Self(std::env::temp_dir().join(name))
+    }
+
+    fn store(&self, bytes_max: u64) -> Store {
+        Store::new(Home::open(&self.0).unwrap(), bytes_max)
+    }
+
+    fn segments(&self) -> Vec<PathBuf> {
+        let mut found = Vec::new();
+        for home in fs::read_dir(&self.0).unwrap().flatten() {
+            for file in fs::read_dir(home.path()).into_iter().flatten().flatten() {
+                found.push(file.path());
+            }
+        }
+        found.sort_by_key(|path| path.file_name().map(ToOwned::to_owned));
+        found
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+fn append(store: &mut Store, lane: Lane, items: u64, body: &[u8]) {
+    store.append(lane, Encoding::Identity, items, body).unwrap();
+}
+
+/// Sends everything of that lane, and says what it was.
+fn drain(store: &mut Store, lane: Lane) -> Vec<String> {
+    let mut bodies = Vec::new();
+    while let Some(taken) = store.take(lane).unwrap() {
+        bodies.push(String::from_utf8(taken.body.to_vec()).unwrap());
+        store.done(&taken);
+    }
+    bodies
+}
+
+fn drops(store: &mut Store) -> Vec<(u64, SpoolErrorType)> {
+    let drops = store.take_drops();
+    drops.iter().map(|drop| (drop.items, drop.why)).collect()
+}
+
+const ROOM: u64 = 1 << 30;
+const FRAME: u64 = HEADER_LEN as u64 + 1;
+
+#[test]
+fn each_lane_is_read_in_its_order_and_nothing_is_left() {
+    let folder = Folder::new();
+    let mut store = folder.store(ROOM);
+    for body in ["1", "2", "3"] {
+        append(&mut store, Lane::Traces, 1, body.as_bytes());
+        append(&mut store, Lane::Logs, 1, b"l");
+    }
+    assert_eq!(store.bytes(), 6 * FRAME);
+    assert_eq!(drain(&mut store, Lane::Traces), ["1", "2", "3"]);
+    assert!(!store.waits(Lane::Traces) && store.waits(Lane::Logs));
+    assert_eq!(drain(&mut store, Lane::Logs), ["l", "l", "l"]);
+    assert_eq!(store.bytes(), 0);
+    assert_eq!(folder.segments(), Vec::<PathBuf>::new());
+    drop(store);
+    assert_eq!(fs::read_dir(&folder.0).unwrap().count(), 0);
+}
+
+#[test]
+fn what_was_sent_is_not_sent_by_the_next_process() {
+    let folder = Folder::new();
+    let mut store = folder.store(ROOM);
+    for body in ["1", "2", "3"] {
+        append(&mut store, Lane::Traces, 1, body.as_bytes());
+    }
+    let first = store.take(Lane::Traces).unwrap().unwrap();
+    store.done(&first);
+    let second = store.take(Lane::Traces).unwrap().unwrap();
+    store.give_back(&second);
+    drop(store);
+    let mut next = folder.store(ROOM);
+    next.adopt(&Lane::ALL);
+    append(&mut next, Lane::Traces, 1, b"4");
+    assert_eq!(drain(&mut next, Lane::Traces), ["2", "3", "4"]);
+    assert_eq!(drops(&mut next), []);
+}
+
+#[test]
+fn a_process_that_lives_keeps_what_is_its_own() {
+    let folder = Folder::new();
+    let (mut a, mut b) = (folder.store(ROOM), folder.store(ROOM));
+    append(&mut a, Lane::Traces, 1, b"a");
+    b.adopt(&Lane::ALL);
+    assert!(!b.waits(Lane::Traces));
+    drop(a);
+    b.adopt(&[Lane::Logs]);
+    assert!(!b.waits(Lane::Traces), "nobody asked for traces");
+    b.adopt(&Lane::ALL);
+    assert_eq!(drain(&mut b, Lane::Traces), ["a"]);
+}
+
+#[test]
+fn the_bound_holds_and_the_oldest_makes_room() {
+    let folder = Folder::new();
+    // A segment has room for two frames, the spool for sixteen.
+    let mut store = folder.store(16 * FRAME);
+    for n in 0..50u8 {
+        append(&mut store, Lane::Traces, 10, &[b'a' + n % 26]);
+        assert!(store.bytes() <= 16 * FRAME);
+        let on_disk: u64 = folder
+            .segments()
+            .iter()
+            .map(|file| file.metadata().unwrap().len())
+            .sum();
+        assert_eq!(on_disk, store.bytes());
+    }
+    let dropped: u64 = drops(&mut store)
+        .iter()
+        .map(|(items, why)| {
+            assert_eq!(*why, SpoolErrorType::SpoolFull);
+            items
+        })
+        .sum();
+    let left = drain(&mut store, Lane::Traces);
+    assert_eq!(dropped + 10 * left.len() as u64, 500);
+    assert!(left.len() >= 15, "{left:?}");
+    assert_eq!(left.last().unwrap().as_bytes(), [b'a' + 49 % 26]);
+}
+
+#[test]
+fn what_is_larger_than_the_spool_makes_nothing_else_go() {
+    let folder = Folder::new();
+    let mut store = folder.store(3 * FRAME);
+    append(&mut store, Lane::Traces, 1, b"1");
+    let large = vec![0; 3 * FRAME as usize];
+    let outcome = store.append(Lane::Logs, Encoding::Gzip, 1, &large);
+    assert_eq!(outcome.unwrap_err().kind(), io::ErrorKind::FileTooLarge);
+    assert_eq!(drain(&mut store, Lane::Traces), ["1"]);
+}
+
+#[test]
+fn what_had_to_make_room_while_it_was_sent_is_counted_once() {
+    for arrives in [true, false] {
+        let folder = Folder::new();
+        let mut store = folder.store(2 * FRAME);
+        append(&mut store, Lane::Traces, 7, b"1");
+        let taken = store.take(Lane::Traces).unwrap().unwrap();
+        append(&mut store, Lane::Traces, 1, b"2");
+        append(&mut store, Lane::Traces, 1, b"3");
+        match arrives {
+            true => store.done(&taken),
+            false => store.give_back(&taken),
+        }
+        let lost: u64 = drops(&mut store).iter().map(|(items, _)| items).sum();
+        assert_eq!(lost, if arrives { 0 } else { 7 });
+        assert_eq!(drain(&mut store, Lane::Traces), ["2", "3"]);
+    }
+}
+
+/// Three frames of ten items each, damaged before the next process reads them: what it sends, and
+/// what it gives up.
+fn damaged(damage: impl Fn(&mut Vec<u8>)) -> (Vec<String>, Vec<(u64, SpoolErrorType)>) {
+    let folder = Folder::new();
+    let mut store = folder.store(ROOM);
+    for body in ["1", "2", "3"] {
+        append(&mut store, Lane::Traces, 10, body.as_bytes());
+    }
+    drop(store);
+    let segment = &folder.segments()[0];
+    let mut bytes = fs::read(segment).unwrap();
+    damage(&mut bytes);
+    fs::write(segment, bytes).unwrap();
+    let mut next = folder.store(ROOM);
+    next.adopt(&Lane::ALL);
+    let sent = drain(&mut next, Lane::Traces);
+    assert_eq!(next.bytes(), 0);
+    (sent, drops(&mut next))
+}
+
+#[test]
+fn damage_ends_a_segment_and_what_came_before_is_sent() {
+    use SpoolErrorType::Corrupt;
+    let frame = FRAME as usize;
+    type Case<'a> = (&'a str, &'a dyn Fn(&mut Vec<u8>), &'a [&'a str], u64);
+    let cases: [Case<'_>; 7] = [
+        (
+            "a torn body",
+            &|b| b.truncate(3 * frame - 1),
+            &["1", "2"],
+            10,
+        ),
+        (
+            "a torn header",
+            &|b| b.truncate(2 * frame + 9),
+            &["1", "2"],
+            1,
+        ),
+        (
+            "a body in the middle",
+            &|b| b[2 * frame - 1] ^= 1,
+            &["1"],
+            20,
+        ),
+        // Behind it nobody knows what there is.
+        ("a header in the middle", &|b| b[frame + 9] ^= 1, &["1"], 1),
+        ("an enormous length", &|b| b[frame + 15] = 0xff, &["1"], 1),
+        ("the first byte", &|b| b[0] = 0, &[], 1),
+        (
+            "noise at the end",
+            &|b| b.extend([7; 100]),
+            &["1", "2", "3"],
+            1,
+        ),
+    ];
+    for (what, damage, sent, lost) in cases {
+        assert_eq!(
+            damaged(damage),
+            (
+                sent.iter().map(|s| s.to_string()).collect(),
+                vec![(lost, Corrupt)]
+            ),
+            "{what}"
+        );
+    }
+}
+
+#[test]
+fn a_length_that_the_file_does_not_have_is_not_allocated() {
+    let folder = Folder::new();
+    fs::create_dir_all(&folder.0).unwrap();
+    let mut header = Header::of(Lane::Traces, Encoding::Identity, 5, 0, b"x").unwrap();
+    header.body_len = u32::MAX;
+    let path = folder.0.join("segment");
+    fs::write(&path, header.encode()).unwrap();
+    let outcome = read(&path, 0, Lane::Traces);
+    assert_eq!(outcome.unwrap_err().kind(), io::ErrorKind::InvalidData);
+    assert_eq!(scan(&path, Lane::Traces), Some((HEADER_LEN as u64, 0, 5)));
+}
+
+#[test]
+fn files_that_vanish_end_nothing_else() {
+    let folder = Folder::new();
+    let mut store = folder.store(ROOM);
+    append(&mut store, Lane::Traces, 3, b"1");
+    fs::remove_file(&folder.segments()[0]).unwrap();
+    assert_eq!(drain(&mut store, Lane::Traces), Vec::<String>::new());
+    assert_eq!(drops(&mut store), [(3, SpoolErrorType::Corrupt)]);
+    append(&mut store, Lane::Traces, 3, b"2");
+    assert_eq!(drain(&mut store, Lane::Traces), ["2"]);
+}

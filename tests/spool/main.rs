@@ -1,0 +1,8 @@
+//! The spool, against a receiver on a real socket, and processes that are killed.
+#![allow(clippy::unwrap_used, reason = "the helpers of tests are tests too")]
+
+mod offline;
+mod processes;
+mod rig;
+#[path = "../support/mod.rs"]
+mod support;
