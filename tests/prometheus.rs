@@ -8,6 +8,7 @@ use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 
 use spanwire::semconv::{Instrument, METRICS, Metric};
+use support::folder::Folder;
 use support::prometheus::Prometheus;
 use support::receiver::Receiver;
 
@@ -48,10 +49,12 @@ struct Headless {
     process: Child,
     /// Host and port of its endpoint.
     metrics: String,
+    _spool: Folder,
 }
 
 impl Headless {
     fn start(receiver: &Receiver) -> Self {
+        let spool = Folder::new("headless-spool");
         let mut process = Command::new(example("headless"))
             .arg("60")
             .env("OTEL_EXPORTER_PROMETHEUS_PORT", "0")
@@ -59,6 +62,7 @@ impl Headless {
             .env("OTEL_LOGS_EXPORTER", "otlp")
             .env("OTEL_METRICS_EXPORTER", "otlp,prometheus")
             .env("OTEL_METRIC_EXPORT_INTERVAL", "1000")
+            .env("SPANWIRE_SPOOL_DIR", spool.path())
             .stdout(Stdio::piped())
             .spawn()
             .unwrap();
@@ -71,7 +75,11 @@ impl Headless {
             .trim_start_matches("metrics: http://")
             .trim_end_matches("/metrics")
             .to_owned();
-        Self { process, metrics }
+        Self {
+            process,
+            metrics,
+            _spool: spool,
+        }
     }
 }
 
