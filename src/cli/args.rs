@@ -5,6 +5,8 @@ use std::path::PathBuf;
 use clap::{Parser, Subcommand};
 use http::Uri;
 
+use crate::telemetry::doctor::port_is_usable;
+
 /// Dashboards, alerts and a doctor for apps that are instrumented with Spanwire.
 #[derive(Debug, Parser)]
 #[command(name = "spanwire", version, arg_required_else_help = true)]
@@ -109,7 +111,11 @@ fn url(text: &str) -> Result<Uri, String> {
     let uri: Uri = whole.parse().map_err(|_| bad())?;
     let known = matches!(uri.scheme_str(), Some("http" | "https"));
     let named = uri.host().is_some_and(|host| !host.is_empty());
-    if known && named { Ok(uri) } else { Err(bad()) }
+    if known && named && port_is_usable(&uri) {
+        Ok(uri)
+    } else {
+        Err(bad())
+    }
 }
 
 #[cfg(test)]
@@ -129,7 +135,14 @@ mod tests {
             url("https://box/prometheus").unwrap(),
             "https://box/prometheus"
         );
-        for bad in ["", "ftp://box", "http://", "http://a b", "/metrics"] {
+        for bad in [
+            "",
+            "ftp://box",
+            "http://",
+            "http://a b",
+            "/metrics",
+            "box:9o90",
+        ] {
             assert!(url(bad).is_err(), "{bad}");
         }
     }

@@ -120,7 +120,13 @@ pub(super) fn prometheus_needs<W: Write>(out: &mut W, dir: &Path) -> io::Result<
       static_configs:
         - targets: ['127.0.0.1:9464']
 
-It reads that again on SIGHUP. The Alertmanager's example is for you to change, and\nwebhook-url beside it has the address that is told:
+It reads that again on SIGHUP. These flags it needs from its start, the first for the way from
+a panel to a trace, the second when metrics are sent to it over OTLP:
+
+  --enable-feature=exemplar-storage --web.enable-otlp-receiver
+
+The Alertmanager's example is for you to change, and webhook-url beside it has the address that
+is told:
 
   cd {alertmanager} && alertmanager --config.file=alertmanager.yml
 "
@@ -142,6 +148,10 @@ pub(super) fn stack_needs<W: Write>(out: &mut W, dir: &Path) -> io::Result<()> {
 
   OTEL_EXPORTER_OTLP_ENDPOINT=http://localhost:4318 your-app
   spanwire doctor
+
+A Prometheus of your own that takes deploy/prometheus/prometheus.yml needs these flags:
+
+  --enable-feature=exemplar-storage --web.enable-otlp-receiver
 
 Ports, more apps, and what differs from system to system: {guide}
 "

@@ -22,10 +22,10 @@ pub(super) fn count(number: usize, noun: &str) -> String {
     format!("{number} {noun}{plural}")
 }
 
-/// A server's version, if it tells one, and where it is.
+/// A server's version and where it is. One that was built by hand may not know its own.
 pub(super) fn versioned(version: &str, place: &str) -> String {
     match shown(version).as_str() {
-        "" => format!("at {place}"),
+        "" => format!("unknown version at {place}"),
         version => format!("{version} at {place}"),
     }
 }
@@ -52,6 +52,12 @@ mod tests {
     fn text_of_others_cannot_command_the_terminal() {
         assert_eq!(shown("a\n\x1b[31mred\u{9b}0m\t b "), "a [31mred 0m b");
         assert_eq!(shown(&"é".repeat(500)).chars().count(), 201);
+    }
+
+    #[test]
+    fn a_server_without_a_version_is_said_to_have_none() {
+        assert_eq!(versioned("3.1", "http://it"), "3.1 at http://it");
+        assert_eq!(versioned(" ", "http://it"), "unknown version at http://it");
     }
 
     #[test]

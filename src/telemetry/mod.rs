@@ -120,6 +120,7 @@ mod warning;
 #[cfg(feature = "cli")]
 pub(crate) mod doctor {
     pub(crate) use super::client::{Connection, agent, is_local, origin};
+    pub(crate) use super::parse::port_is_usable;
     pub(crate) use super::plan::{LOCAL_COLLECTOR, Plan, PlanState, joined};
     pub(crate) use super::signal::TRACES;
 }

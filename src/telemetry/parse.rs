@@ -89,8 +89,19 @@ pub(crate) fn url(text: &str) -> Option<String> {
     let scheme = uri.scheme_str()?;
     let usable = (scheme == "http" || scheme == "https")
         && uri.host().is_some_and(|host| !host.is_empty())
+        && port_is_usable(&uri)
         && uri.query().is_none();
     usable.then(|| text.to_owned())
+}
+
+/// Whether a URL has no port, or one that can be connected to. [`Uri`] takes `localhost:43l8`, and
+/// who asks it for the port goes to the scheme's own as if there were none.
+pub(crate) fn port_is_usable(url: &Uri) -> bool {
+    let Some(authority) = url.authority() else {
+        return false;
+    };
+    let place = authority.as_str().rsplit('@').next().unwrap_or_default();
+    place == authority.host() || authority.port_u16().is_some_and(|port| port > 0)
 }
 
 pub(crate) fn protocol(text: &str) -> Option<()> {
@@ -249,12 +260,22 @@ mod tests {
     fn endpoints_need_a_scheme_and_a_host() {
         assert!(url("http://localhost:4318").is_some());
         assert!(url("https://[::1]:4318/otlp/").is_some());
+        assert!(url("https://[::1]/otlp/").is_some());
+        assert!(url("https://me:word@box").is_some());
+        assert!(url("https://me:word@box:4318").is_some());
         for bad in [
             "localhost:4318",
             "ftp://x",
             "http://",
             "/v1",
             "http://x/?a=1",
+            // Not the port that was meant, and no other may be taken in its place.
+            "http://localhost:43l8",
+            "http://localhost:43180000",
+            "http://localhost:/v1",
+            "http://localhost:0",
+            "http://me:4318@localhost:43l8",
+            "http://[::1]:x",
         ] {
             assert!(url(bad).is_none(), "{bad}");
         }

@@ -616,28 +616,7 @@ impl Starting<'_> {
                 true
             }
             Err(error) => {
-                let asked = options.port.to_string();
-                let (host, port) = (
-                    "OTEL_EXPORTER_PROMETHEUS_HOST",
-                    "OTEL_EXPORTER_PROMETHEUS_PORT",
-                );
-                let (variable, value, accepted) = match &error {
-                    EndpointError::AddressInUse { .. } => {
-                        (port, asked, "a free port, or 0 for any")
-                    }
-                    EndpointError::UnknownHost { host: name } => (
-                        host,
-                        name.clone(),
-                        "a host name or an IP address of this machine",
-                    ),
-                    _ => (port, asked, "a port that this process may listen on"),
-                };
-                let mut instead = format!("/metrics is off, since {error}");
-                if let Some(source) = std::error::Error::source(&error) {
-                    instead = format!("{instead}: {source}");
-                }
-                self.warnings
-                    .push(Warning::value(variable, &value, accepted, instead));
+                self.warnings.push(unheard(options, &error));
                 false
             }
         }
@@ -663,6 +642,33 @@ fn no_spool(plan: &SpoolPlan, error: &std::io::Error) -> Warning {
     Warning::value(plan.variable, &folder, SPOOL_DIR, instead)
 }
 
+/// Why nothing listens for who scrapes.
+fn unheard(options: &EndpointOptions, error: &EndpointError) -> Warning {
+    let asked = options.port.to_string();
+    let (host, port) = (
+        "OTEL_EXPORTER_PROMETHEUS_HOST",
+        "OTEL_EXPORTER_PROMETHEUS_PORT",
+    );
+    let (variable, value, accepted) = match error {
+        // Who never set the variable would look for it in vain.
+        EndpointError::AddressInUse { addr } if addr.port() == DEFAULT_PROMETHEUS_PORT => {
+            return Warning::DefaultPortTaken { addr: *addr };
+        }
+        EndpointError::AddressInUse { .. } => (port, asked, "a free port, or 0 for any"),
+        EndpointError::UnknownHost { host: name } => (
+            host,
+            name.clone(),
+            "a host name or an IP address of this machine",
+        ),
+        _ => (port, asked, "a port that this process may listen on"),
+    };
+    let mut instead = format!("/metrics is off, since {error}");
+    if let Some(source) = std::error::Error::source(error) {
+        instead = format!("{instead}: {source}");
+    }
+    Warning::value(variable, &value, accepted, instead)
+}
+
 fn span_limits(settings: &Settings) -> SpanLimits {
     SpanLimits {
         max_events_per_span: settings.events_per_span,
@@ -670,5 +676,36 @@ fn span_limits(settings: &Settings) -> SpanLimits {
         max_links_per_span: settings.links_per_span,
         max_attributes_per_event: settings.event_attribute_count(),
         max_attributes_per_link: settings.link_attribute_count(),
+    }
+}
+
+/// As `OTEL_EXPORTER_PROMETHEUS_PORT` has it in [`VARIABLES`](super::VARIABLES).
+const DEFAULT_PROMETHEUS_PORT: u16 = 9464;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::telemetry::VARIABLES;
+
+    #[test]
+    fn nobody_is_blamed_for_a_default_port_that_is_taken() {
+        let taken = |port: u16| {
+            let options = EndpointOptions {
+                host: "127.0.0.1".into(),
+                port,
+                allowed_hosts: Vec::new(),
+            };
+            let addr = ([127, 0, 0, 1], port).into();
+            unheard(&options, &EndpointError::AddressInUse { addr }).to_string()
+        };
+        let name = "OTEL_EXPORTER_PROMETHEUS_PORT";
+        let variable = VARIABLES.iter().find(|variable| variable.name == name);
+        let default = variable.unwrap().default.parse().unwrap();
+        assert_eq!(
+            taken(default),
+            "the default port 9464 is taken: /metrics is off, since 127.0.0.1:9464 is in use by \
+             another program; OTEL_EXPORTER_PROMETHEUS_PORT takes another, or 0 for any that is free"
+        );
+        assert!(taken(9_465).starts_with("OTEL_EXPORTER_PROMETHEUS_PORT=\"9465\" is not used"));
     }
 }

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::fmt;
+use std::net::SocketAddr;
 
 use http::HeaderName;
 
@@ -22,6 +23,12 @@ pub enum Warning {
         accepted: Cow<'static, str>,
         /// What holds now.
         instead: Cow<'static, str>,
+    },
+    /// Another program has the port at which `/metrics` is when nobody says where, so it is off.
+    #[non_exhaustive]
+    DefaultPortTaken {
+        /// Where it would have been.
+        addr: SocketAddr,
     },
     /// The process has a `tracing` subscriber already, so spans and logs do not reach Spanwire.
     SubscriberTaken,
@@ -56,6 +63,12 @@ impl fmt::Display for Warning {
             } => write!(
                 f,
                 "{variable}={value:?} is not used: accepted is {accepted}; {instead}"
+            ),
+            Self::DefaultPortTaken { addr } => write!(
+                f,
+                "the default port {} is taken: /metrics is off, since {addr} is in use by another \
+                 program; OTEL_EXPORTER_PROMETHEUS_PORT takes another, or 0 for any that is free",
+                addr.port()
             ),
             Self::SubscriberTaken => f.write_str(
                 "the process has a tracing subscriber already: \

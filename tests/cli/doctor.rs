@@ -13,7 +13,7 @@ use crate::support::receiver::{Answer, Receiver};
 
 /// The servers that a run is pointed at, by flag. All are named, lest one that happens to run on
 /// this machine is asked.
-struct Stack(Vec<(&'static str, String)>);
+pub(crate) struct Stack(Vec<(&'static str, String)>);
 
 const FLAGS: [&str; 6] = [
     "metrics",
@@ -25,7 +25,7 @@ const FLAGS: [&str; 6] = [
 ];
 
 impl Stack {
-    fn closed() -> Self {
+    pub(crate) fn closed() -> Self {
         Self(FLAGS.map(|flag| (flag, closed())).to_vec())
     }
 
@@ -33,7 +33,7 @@ impl Stack {
         Self(FLAGS.map(|flag| (flag, Stub::silent().addr())).to_vec())
     }
 
-    fn with(mut self, flag: &'static str, place: impl Into<String>) -> Self {
+    pub(crate) fn with(mut self, flag: &'static str, place: impl Into<String>) -> Self {
         let place = place.into();
         for (name, is) in &mut self.0 {
             if *name == flag {
@@ -48,7 +48,7 @@ impl Stack {
         self
     }
 
-    fn command(&self) -> Command {
+    pub(crate) fn command(&self) -> Command {
         let mut command = command();
         command.arg("doctor");
         for (flag, place) in &self.0 {
@@ -58,11 +58,11 @@ impl Stack {
     }
 
     /// What the doctor says, with names instead of addresses.
-    fn doctor(&self) -> Said {
+    pub(crate) fn doctor(&self) -> Said {
         self.hide(said(&mut self.command()))
     }
 
-    fn hide(&self, mut said: Said) -> Said {
+    pub(crate) fn hide(&self, mut said: Said) -> Said {
         for (flag, place) in &self.0 {
             let place = place.trim_start_matches("http://");
             said.out = said.out.replace(place, flag);
@@ -72,7 +72,7 @@ impl Stack {
 }
 
 /// The lines of one check.
-fn of(said: &Said, what: &str) -> String {
+pub(crate) fn of(said: &Said, what: &str) -> String {
     let mut text = String::new();
     let mut ours = false;
     for line in said.out.lines() {
@@ -87,7 +87,7 @@ fn of(said: &Said, what: &str) -> String {
     text
 }
 
-fn app() -> TelemetryBuilder {
+pub(crate) fn app() -> TelemetryBuilder {
     Telemetry::builder("paint-tool")
         .service_version("1.2.3")
         .environment(|_| None)
@@ -97,7 +97,7 @@ fn app() -> TelemetryBuilder {
 }
 
 /// A small Jaeger, Alertmanager or Grafana.
-fn backend(path: &str) -> Option<String> {
+pub(crate) fn backend(path: &str) -> Option<String> {
     let dashboards = ["fleet", "ipc", "live", "operations", "process", "telemetry"];
     let found = dashboards.map(|name| format!(r#"{{"uid":"spanwire-{name}"}}"#));
     match path.split('?').next().unwrap() {
@@ -469,12 +469,15 @@ fn mistakes_in_the_environment_are_named() {
         stack
             .command()
             .env("OTEL_BSP_SCHEDULE_DELAY", "soon")
+            .env("OTEL_EXPORTER_OTLP_ENDPOINT", "http://localhost:43l8")
             .env("OTEL_EXPORTER_OTLP_ENDPONIT", "http://x")
             .env("SPANWIRE_SLOW_TRESHOLD_MS", "5")
             .env("SPANWIRE_COLOUR", "green")
             .env("SPANWIRE_ENABLED", "false"),
     ));
     expect![[r#"
+        warn  environment    OTEL_EXPORTER_OTLP_ENDPOINT="http://localhost:43l8" is not used: accepted is a URL like http://localhost:4318; it counts as unset
+              mend: correct OTEL_EXPORTER_OTLP_ENDPOINT, or unset it
         warn  environment    OTEL_BSP_SCHEDULE_DELAY="soon" is not used: accepted is a whole number of milliseconds from 1 to 4294967295; the default 5000 is used
               mend: correct OTEL_BSP_SCHEDULE_DELAY, or unset it
         warn  environment    nothing reads OTEL_EXPORTER_OTLP_ENDPONIT

@@ -138,8 +138,13 @@ fn it_says_what_grafana_and_prometheus_need() {
               static_configs:
                 - targets: ['127.0.0.1:9464']
 
-        It reads that again on SIGHUP. The Alertmanager's example is for you to change, and
-        webhook-url beside it has the address that is told:
+        It reads that again on SIGHUP. These flags it needs from its start, the first for the way from
+        a panel to a trace, the second when metrics are sent to it over OTLP:
+
+          --enable-feature=exemplar-storage --web.enable-otlp-receiver
+
+        The Alertmanager's example is for you to change, and webhook-url beside it has the address that
+        is told:
 
           cd '{folder}/it'\''s there/alertmanager' && alertmanager --config.file=alertmanager.yml
     "#]]
@@ -378,6 +383,10 @@ fn the_stack_is_written_as_the_repository_has_it() {
 
           OTEL_EXPORTER_OTLP_ENDPOINT=http://localhost:4318 your-app
           spanwire doctor
+
+        A Prometheus of your own that takes deploy/prometheus/prometheus.yml needs these flags:
+
+          --enable-feature=exemplar-storage --web.enable-otlp-receiver
 
         Ports, more apps, and what differs from system to system: {folder}/deploy/README.md
     "#]]

@@ -11,3 +11,4 @@ mod process;
 mod stub;
 #[path = "../support/mod.rs"]
 mod support;
+mod told;

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use http::Uri;
+
 use super::super::text::{few, shown};
 use super::exposition::Exposition;
 use super::finding::{DOCS, Finding, quoted};
@@ -12,6 +14,17 @@ use crate::semconv::{
     ENDPOINT_REFUSED, FORBIDDEN_HOST, METRICS, SDK_LOG_EXPORTED, SDK_METRIC_EXPORTED,
     SDK_SPAN_EXPORTED, SPOOL_ITEMS,
 };
+
+/// What there is to know about the app for who asks whether Prometheus has it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct App<'a> {
+    /// Where its metrics are, or would be.
+    pub(super) url: Option<&'a Uri>,
+    /// Whether they were read there.
+    pub(super) is_read: bool,
+    /// What tells it from every other.
+    pub(super) id: Option<&'a str>,
+}
 
 /// What it said.
 pub(super) struct Said {
@@ -49,11 +62,18 @@ impl Said {
         self.answer.as_ref()?.as_ref().ok()?.ahead
     }
 
-    /// Where it is, for who is to scrape it.
-    pub(super) fn url(&self) -> Option<&http::Uri> {
-        match &self.metrics {
-            Metrics::At(place) => Some(&place.url),
-            Metrics::Off(_) | Metrics::AnyPort => None,
+    /// The app, as Prometheus should know it.
+    pub(super) fn app(&self) -> App<'_> {
+        let info = self.exposition.named(TARGET_INFO).next();
+        App {
+            url: match &self.metrics {
+                Metrics::At(place) => Some(&place.url),
+                Metrics::Off(_) | Metrics::AnyPort => None,
+            },
+            is_read: self.exposition.families.iter().any(|name| is_ours(name)),
+            id: info
+                .and_then(|info| info.labels.get("service_instance_id"))
+                .map(String::as_str),
         }
     }
 
@@ -89,8 +109,7 @@ impl Said {
     }
 
     fn examine(&self, place: &Place) -> Vec<Finding> {
-        let ours = |family: &&String| family.starts_with("spanwire_");
-        if !self.exposition.families.iter().any(|family| ours(&family)) {
+        if !self.exposition.families.iter().any(|name| is_ours(name)) {
             let url = place.shown();
             return vec![Finding::fail(
                 WHAT,
@@ -108,7 +127,7 @@ impl Said {
             .exposition
             .families
             .iter()
-            .filter(ours)
+            .filter(|family| is_ours(family))
             .filter(|family| !known.contains(family))
             .collect();
         if !unknown.is_empty() {
@@ -191,6 +210,10 @@ impl Said {
             )
         })
     }
+}
+
+fn is_ours(family: &str) -> bool {
+    family.starts_with("spanwire_")
 }
 
 fn refused(place: &Place, answer: &Answer) -> Finding {

@@ -5,6 +5,7 @@
 //! [`SECTION_TIME_MAX`], so that a network which swallows everything costs no more than that.
 
 mod alertmanager;
+mod alerts;
 mod clock;
 mod collector;
 mod endpoint;
@@ -29,27 +30,34 @@ use super::args::Doctor;
 use crate::clock::now;
 use crate::telemetry::Telemetry;
 use crate::telemetry::doctor::Plan;
-use finding::{Finding, Status};
+use finding::Finding;
 use places::Places;
+use report::Report;
 use web::Ahead;
 
 /// Asks, judges and reports.
 pub(super) fn run(out: &mut impl Write, options: &Doctor) -> io::Result<Outcome> {
-    let findings = examine(options);
+    let report = examine(options);
     if options.json {
-        report::json(out, &findings)?;
+        report.json(out)?;
     } else {
-        report::text(out, &findings)?;
+        report.text(out)?;
     }
-    let failed = findings.iter().any(|found| found.status == Status::Fail);
-    Ok(if failed { Outcome::Bad } else { Outcome::Good })
+    Ok(if report.ok {
+        Outcome::Good
+    } else {
+        Outcome::Bad
+    })
 }
 
-fn examine(options: &Doctor) -> Vec<Finding> {
+fn examine(options: &Doctor) -> Report {
     let plan = match Plan::new(Telemetry::builder("app").quiet()) {
         Ok(plan) => plan,
         // Only a strict builder refuses.
-        Err(error) => return vec![Finding::fail("environment", error.to_string(), "")],
+        Err(error) => {
+            let finding = Finding::fail("environment", error.to_string(), "");
+            return Report::new(vec![finding], Vec::new());
+        }
     };
     let mut findings = environment::judge(&plan);
     let places = Places::new(options, &plan);
@@ -78,7 +86,7 @@ fn examine(options: &Doctor) -> Vec<Finding> {
     findings.extend(scrape::judge(
         &said.prometheus,
         &options.job,
-        said.endpoint.url(),
+        said.endpoint.app(),
     ));
     for receiver in &said.collector {
         findings.extend(receiver.judge());
@@ -91,7 +99,7 @@ fn examine(options: &Doctor) -> Vec<Finding> {
     findings.extend(said.alertmanager.judge());
     findings.extend(said.grafana.judge());
     findings.extend(clock::judge(&said.clocks()));
-    findings
+    Report::new(findings, alerts::firing(&said.prometheus))
 }
 
 /// What each server said.

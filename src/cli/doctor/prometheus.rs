@@ -2,12 +2,14 @@
 
 use std::collections::BTreeMap;
 
+use http::Uri;
 use serde_json::Value;
 
 use super::places::Place;
 use super::web::{Ahead, Trouble, Web, seconds, wall};
 use crate::clock::Stamp;
 use crate::semconv::ERROR_RATE_THRESHOLD;
+use crate::telemetry::doctor::{is_local, origin};
 
 /// A series of a query's result.
 #[derive(Clone, Debug, PartialEq)]
@@ -29,6 +31,10 @@ pub(super) struct Said {
     pub(super) rules: Result<Vec<Rule>, Trouble>,
     /// The URLs of those that it sends alerts to.
     pub(super) alertmanagers: Result<Vec<String>, Trouble>,
+    /// One of those on this machine that cannot be reached, and why.
+    pub(super) deaf: Option<(String, Trouble)>,
+    /// Whether its configuration has the job, which has no target at first. Asked only then.
+    pub(super) has_job: bool,
     /// The features that flags switched on.
     pub(super) features: Result<String, Trouble>,
     ahead: Option<Ahead>,
@@ -74,17 +80,31 @@ pub(super) fn ask(place: &Place, job: &str, until: Stamp) -> Said {
     // It is there in every app, for as long as that runs.
     let presence = ERROR_RATE_THRESHOLD.prometheus_name();
     let ages = format!("time() - max by (job) (timestamp({presence}))");
+    let targets = only_if_there().and_then(|()| targets(&web));
+    let is_scraped = |targets: &Vec<Target>| targets.iter().any(|target| target.job == job);
+    let has_job = match &targets {
+        Ok(targets) if !is_scraped(targets) => has_job(&web, job).unwrap_or(false),
+        _ => false,
+    };
+    let alertmanagers = only_if_there().and_then(|()| alertmanagers(&web));
+    // What another machine calls its own is not on this one.
+    let deaf = match &alertmanagers {
+        Ok(known) if place.is_local() => deaf(known, until),
+        _ => None,
+    };
     Said {
         place: place.clone(),
         version,
         ready: only_if_there()
             .and_then(|()| web.get("/-/ready"))
             .map(|answer| answer.status == 200),
-        targets: only_if_there().and_then(|()| targets(&web)),
+        targets,
         ages: only_if_there().and_then(|()| query(&web, &ages)),
         target_info: only_if_there().and_then(|()| query(&web, &target_info(job))),
         rules: only_if_there().and_then(|()| rules(&web)),
-        alertmanagers: only_if_there().and_then(|()| alertmanagers(&web)),
+        alertmanagers,
+        deaf,
+        has_job,
         features: only_if_there().and_then(|()| {
             let flags = data(&web, "/api/v1/status/flags", &[])?;
             Ok(text(&flags["enable-feature"]))
@@ -176,6 +196,36 @@ fn alertmanagers(web: &Web) -> Result<Vec<String>, Trouble> {
     Ok(active.map(|one| text(&one["url"])).collect())
 }
 
+/// The first of the Alertmanagers on this machine that is not there. Others are not asked: their
+/// names may be known to Prometheus alone, from within a container.
+fn deaf(known: &[String], until: Stamp) -> Option<(String, Trouble)> {
+    let local = known.iter().filter_map(|url| {
+        let parsed: Uri = url.parse().ok()?;
+        is_local(&parsed).then_some((url, parsed))
+    });
+    local.take(ALERTMANAGERS_MAX).find_map(|(url, parsed)| {
+        let base: Uri = origin(&parsed).parse().ok()?;
+        let trouble = Web::new(&base, until).get("/-/healthy").err()?;
+        // With TLS of a private CA it is there all the same.
+        let is_deaf = matches!(trouble, Trouble::Refused | Trouble::Timeout);
+        is_deaf.then(|| (url.clone(), trouble))
+    })
+}
+
+/// Looks for the job in the configuration as Prometheus writes it.
+fn has_job(web: &Web, job: &str) -> Result<bool, Trouble> {
+    let config = text(&data(web, "/api/v1/status/config", &[])?["yaml"]);
+    let mut names = config.lines().filter_map(|line| {
+        let name = line.trim_start_matches([' ', '-']);
+        let name = name.strip_prefix("job_name:")?.trim();
+        Some(name.trim_matches(['"', '\'']))
+    });
+    Ok(names.any(|name| name == job))
+}
+
 fn text(value: &Value) -> String {
     value.as_str().unwrap_or_default().to_owned()
 }
+
+/// So many Alertmanagers are asked whether they are there.
+const ALERTMANAGERS_MAX: usize = 3;

@@ -4,51 +4,68 @@ use std::io::{self, Write};
 
 use serde::Serialize;
 
-use super::super::text::count;
+use super::super::text::{count, few};
 use super::finding::{Finding, Status};
 
-pub(super) fn text(out: &mut impl Write, findings: &[Finding]) -> io::Result<()> {
-    for found in findings {
-        let status = found.status.as_str();
-        writeln!(out, "{status:<4}  {:<13}  {}", found.what, found.detail)?;
-        if let Some(mend) = &found.mend {
-            // What need not be there need not be mended.
-            let word = match found.status {
-                Status::Ok | Status::Skip => "note",
-                Status::Warn | Status::Fail => "mend",
-            };
-            writeln!(out, "      {word}: {mend}")?;
+/// What is told in the end.
+#[derive(Debug, Serialize)]
+pub(super) struct Report {
+    version: &'static str,
+    pub(super) ok: bool,
+    /// The alerts that fire. The telemetry does its work then, and the app is unwell.
+    firing: Vec<String>,
+    findings: Vec<Finding>,
+}
+
+impl Report {
+    pub(super) fn new(findings: Vec<Finding>, firing: Vec<String>) -> Self {
+        Self {
+            version: env!("CARGO_PKG_VERSION"),
+            ok: findings.iter().all(|found| found.status != Status::Fail),
+            firing,
+            findings,
         }
     }
-    let many = |status| {
-        findings
-            .iter()
-            .filter(|found| found.status == status)
-            .count()
-    };
-    let (failed, warned) = (many(Status::Fail), many(Status::Warn));
-    let summary = match (failed, warned) {
-        (0, 0) => "all is well".to_owned(),
-        (0, _) => count(warned, "warning"),
-        (_, 0) => count(failed, "problem"),
-        _ => format!("{}, {}", count(failed, "problem"), count(warned, "warning")),
-    };
-    writeln!(out, "\n{summary}")
-}
 
-#[derive(Serialize)]
-struct Report<'a> {
-    version: &'static str,
-    ok: bool,
-    findings: &'a [Finding],
-}
+    pub(super) fn text(&self, out: &mut impl Write) -> io::Result<()> {
+        for found in &self.findings {
+            let status = found.status.as_str();
+            writeln!(out, "{status:<4}  {:<13}  {}", found.what, found.detail)?;
+            if let Some(mend) = &found.mend {
+                // What need not be there need not be mended.
+                let word = match found.status {
+                    Status::Ok | Status::Skip => "note",
+                    Status::Warn | Status::Fail => "mend",
+                };
+                writeln!(out, "      {word}: {mend}")?;
+            }
+        }
+        writeln!(out, "\n{}", self.summary())
+    }
 
-pub(super) fn json(out: &mut impl Write, findings: &[Finding]) -> io::Result<()> {
-    let report = Report {
-        version: env!("CARGO_PKG_VERSION"),
-        ok: findings.iter().all(|found| found.status != Status::Fail),
-        findings,
-    };
-    serde_json::to_writer_pretty(&mut *out, &report)?;
-    writeln!(out)
+    pub(super) fn json(&self, out: &mut impl Write) -> io::Result<()> {
+        serde_json::to_writer_pretty(&mut *out, self)?;
+        writeln!(out)
+    }
+
+    fn summary(&self) -> String {
+        let many = |status| {
+            let findings = self.findings.iter();
+            findings.filter(|found| found.status == status).count()
+        };
+        let (failed, warned) = (many(Status::Fail), many(Status::Warn));
+        let summary = match (failed, warned) {
+            (0, 0) if self.firing.is_empty() => return "all is well".to_owned(),
+            (0, 0) => "all is well with the telemetry".to_owned(),
+            (0, _) => count(warned, "warning"),
+            (_, 0) => count(failed, "problem"),
+            _ => format!("{}, {}", count(failed, "problem"), count(warned, "warning")),
+        };
+        let alerts = count(self.firing.len(), "alert");
+        match self.firing.len() {
+            0 => summary,
+            1 => format!("{summary}; {alerts} fires: {}", few(&self.firing)),
+            _ => format!("{summary}; {alerts} fire: {}", few(&self.firing)),
+        }
+    }
 }

@@ -7,21 +7,26 @@ use super::prometheus::Series;
 /// An app, and the jobs and instances under which it is seen.
 pub(super) type Ways = BTreeMap<String, BTreeSet<(String, String)>>;
 
-/// The apps that come in more than once, from the series of `target_info`.
+/// The id of the app of which a series of `target_info` is.
 ///
 /// A scrape brings the app's own id as `service_instance_id`. Over OTLP, Prometheus makes it the
 /// `instance`; by way of the Collector's Prometheus exporter it becomes `exported_instance`.
+pub(super) fn id(series: &Series) -> Option<&str> {
+    ["service_instance_id", "exported_instance", "instance"]
+        .into_iter()
+        .filter_map(|name| series.labels.get(name))
+        .map(String::as_str)
+        .find(|value| !value.is_empty())
+}
+
+/// The apps that come in more than once, from the series of `target_info`.
 pub(super) fn doubled(target_info: &[Series]) -> Ways {
     let mut ways = Ways::new();
     for series in target_info {
-        let label = |name: &str| series.labels.get(name).cloned();
-        let id = ["service_instance_id", "exported_instance", "instance"]
-            .into_iter()
-            .find_map(|name| label(name).filter(|value| !value.is_empty()));
-        let Some(id) = id else { continue };
-        let job = label("job").unwrap_or_default();
-        let instance = label("instance").unwrap_or_default();
-        ways.entry(id).or_default().insert((job, instance));
+        let label = |name: &str| series.labels.get(name).cloned().unwrap_or_default();
+        let Some(id) = id(series) else { continue };
+        let way = (label("job"), label("instance"));
+        ways.entry(id.to_owned()).or_default().insert(way);
     }
     ways.retain(|_, ways| ways.len() > 1);
     ways

@@ -4,16 +4,16 @@ use std::collections::BTreeSet;
 
 use http::Uri;
 
-use super::super::listing::every_alert;
 use super::super::text::{count, few, shown, versioned};
+use super::alerts;
+use super::endpoint::App;
 use super::finding::{Finding, Status, quoted};
 use super::places::Named;
 use super::prometheus::{Said, Target};
-use super::routes::doubled;
+use super::routes::{doubled, id};
 use super::web::Trouble;
 
-/// `app` is where the app's metrics are, for who is to scrape them.
-pub(super) fn judge(said: &Said, job: &str, app: Option<&Uri>) -> Vec<Finding> {
+pub(super) fn judge(said: &Said, job: &str, app: App<'_>) -> Vec<Finding> {
     let version = match &said.version {
         Ok(version) => version,
         Err(trouble) => return vec![missing(said, trouble)],
@@ -28,10 +28,9 @@ pub(super) fn judge(said: &Said, job: &str, app: Option<&Uri>) -> Vec<Finding> {
         _ => Finding::ok("prometheus", versioned(version, &place)),
     }];
     findings.extend(scrape(said, job, app));
-    findings.extend(arrival(said, job));
+    findings.extend(arrival(said, job, app));
     findings.extend(routes(said));
-    findings.extend(rules(said));
-    findings.push(alertmanagers(said));
+    findings.extend(alerts::judge(said));
     findings.push(exemplars(said));
     findings
 }
@@ -48,7 +47,7 @@ fn missing(said: &Said, trouble: &Trouble) -> Finding {
     finding
 }
 
-fn scrape(said: &Said, job: &str, app: Option<&Uri>) -> Vec<Finding> {
+fn scrape(said: &Said, job: &str, app: App<'_>) -> Vec<Finding> {
     let targets = match &said.targets {
         Ok(targets) => targets,
         Err(trouble) => return vec![unanswered(SCRAPE, trouble)],
@@ -88,7 +87,50 @@ fn scrape(said: &Said, job: &str, app: Option<&Uri>) -> Vec<Finding> {
     }
     let down = ours.iter().filter(|target| target.health != "up");
     findings.extend(down.take(DOWN_MAX).map(|target| not_up(target)));
+    findings.extend(left_out(said, &ours, job, app));
     findings
+}
+
+/// An app that was read here, and that none of the job's targets seems to be. It is no more than a
+/// guess: from within a container the app may have another port.
+fn left_out(said: &Said, ours: &[&Target], job: &str, app: App<'_>) -> Option<Finding> {
+    let url = app.url.filter(|_| app.is_read)?;
+    let port = port(url);
+    let has_port = |target: &&Target| target.url.parse().is_ok_and(|url| self::port(&url) == port);
+    if ours.iter().any(has_port) || !ways_of(said, app).is_empty() {
+        return None;
+    }
+    Some(Finding::warn(
+        SCRAPE,
+        format!("no target of the job {job} has port {port}, where the app is"),
+        format!(
+            "add {} to the job's targets, in the stack to targets/spanwire.yml, unless Prometheus \
+             sees the app at another port",
+            address(url)
+        ),
+    ))
+}
+
+/// The jobs under which Prometheus has the very app that was read.
+fn ways_of<'a>(said: &'a Said, app: App<'_>) -> BTreeSet<&'a str> {
+    let series = said.target_info.iter().flatten();
+    series
+        .filter(|series| app.id.is_some() && id(series) == app.id)
+        .filter_map(|series| Some(series.labels.get("job")?.as_str()))
+        .collect()
+}
+
+/// As a target is written: who may ask stands elsewhere.
+fn address(url: &Uri) -> String {
+    format!("{}:{}", url.host().unwrap_or_default(), port(url))
+}
+
+fn port(url: &Uri) -> u16 {
+    let usual = match url.scheme_str() {
+        Some("https") => 443,
+        _ => 80,
+    };
+    url.port_u16().unwrap_or(usual)
 }
 
 fn not_up(target: &Target) -> Finding {
@@ -135,22 +177,34 @@ fn cause(target: &Target) -> String {
     }
 }
 
-fn no_target(said: &Said, targets: &[Target], job: &str, app: Option<&Uri>) -> Finding {
+fn no_target(said: &Said, targets: &[Target], job: &str, app: App<'_>) -> Finding {
     // Whoever sends metrics over OTLP needs no target.
-    let arriving: Vec<&str> = said
-        .ages
-        .iter()
-        .flatten()
-        .filter_map(|series| Some(series.labels.get("job")?.as_str()))
-        .collect();
+    let arriving: Vec<&str> = jobs(said).collect();
     if !arriving.is_empty() {
-        return Finding::skip(
-            SCRAPE,
-            format!(
-                "no target has the job {job}, and metrics of Spanwire's come as {}",
-                few(&arriving)
+        let others = format!(
+            "no target has the job {job}, and metrics of Spanwire's come as {}",
+            few(&arriving)
+        );
+        return match &said.target_info {
+            Ok(_) if app.id.is_some() && ways_of(said, app).is_empty() => Finding::warn(
+                SCRAPE,
+                format!("{others}, and not those of the app that was read"),
+                "--job NAME, if that is a scrape; nothing, if the app sends over OTLP and has \
+                 only just started; else add it to the targets",
             ),
-            "--job NAME, if that is a scrape; nothing, if they come over OTLP",
+            _ => Finding::skip(
+                SCRAPE,
+                others,
+                "--job NAME, if that is a scrape; nothing, if they come over OTLP",
+            ),
+        };
+    }
+    if said.has_job {
+        return Finding::warn(
+            SCRAPE,
+            format!("the job {job} is configured, and has no targets yet"),
+            "after a start of Prometheus, ask again in a few seconds; else the file with its \
+             targets is empty or is not there (in the stack targets/spanwire.yml)",
         );
     }
     let jobs: BTreeSet<&str> = targets.iter().map(|target| &*target.job).collect();
@@ -159,8 +213,7 @@ fn no_target(said: &Said, targets: &[Target], job: &str, app: Option<&Uri>) -> F
         true => "there is none at all".to_owned(),
         false => format!("there are {}", few(&jobs)),
     };
-    let address = app.and_then(|app| Some(app.authority()?.as_str()));
-    let address = address.unwrap_or("127.0.0.1:9464");
+    let address = app.url.map_or("127.0.0.1:9464".to_owned(), address);
     Finding::fail(
         SCRAPE,
         format!("no target has the job {job}; {there}"),
@@ -171,8 +224,14 @@ fn no_target(said: &Said, targets: &[Target], job: &str, app: Option<&Uri>) -> F
     )
 }
 
+/// The jobs of which metrics of Spanwire's arrive.
+fn jobs(said: &Said) -> impl Iterator<Item = &str> {
+    let series = said.ages.iter().flatten();
+    series.filter_map(|series| Some(series.labels.get("job")?.as_str()))
+}
+
 /// A target that is up may be somebody else's.
-fn arrival(said: &Said, job: &str) -> Option<Finding> {
+fn arrival(said: &Said, job: &str, app: App<'_>) -> Option<Finding> {
     let targets = said.targets.as_ref().ok()?;
     let is_up = |target: &Target| target.job == job && target.health == "up";
     let expected = targets.iter().any(is_up);
@@ -196,12 +255,23 @@ fn arrival(said: &Said, job: &str) -> Option<Finding> {
              or it was scraped for the first time just now",
         )),
         None if targets.iter().any(|target| target.job == job) && !ages.is_empty() => {
-            let jobs = ages.iter().filter_map(|series| series.labels.get("job"));
-            let jobs: Vec<&String> = jobs.collect();
-            Some(Finding::ok(
-                DATA,
-                format!("metrics arrive as {}", few(&jobs)),
-            ))
+            let arriving: Vec<&str> = jobs(said).collect();
+            let own: Vec<&str> = ways_of(said, app).into_iter().collect();
+            Some(match own.is_empty() {
+                // They may be anybody's.
+                true => Finding::skip(
+                    DATA,
+                    format!(
+                        "none of the job {job}; what arrives is of {}",
+                        few(&arriving)
+                    ),
+                    match &said.target_info {
+                        Ok(_) if app.id.is_some() => "that is not the app that was read",
+                        _ => "whether that is your app cannot be seen while it is down",
+                    },
+                ),
+                false => Finding::ok(DATA, format!("the app's metrics arrive as {}", few(&own))),
+            })
         }
         None => None,
     }
@@ -228,74 +298,6 @@ fn routes(said: &Said) -> Option<Finding> {
     ))
 }
 
-fn rules(said: &Said) -> Vec<Finding> {
-    let rules = match &said.rules {
-        Ok(rules) => rules,
-        Err(trouble) => return vec![unanswered(RULES, trouble)],
-    };
-    let alerts = every_alert();
-    let loaded = |name: &str| rules.iter().any(|rule| rule.is_alert && rule.name == name);
-    let (there, missing): (Vec<&str>, Vec<&str>) = alerts
-        .iter()
-        .map(|alert| alert.name)
-        .partition(|name| loaded(name));
-    let firing: Vec<&str> = rules
-        .iter()
-        .filter(|rule| rule.is_firing && there.contains(&&*rule.name))
-        .map(|rule| &*rule.name)
-        .collect();
-    let broken: Vec<_> = rules
-        .iter()
-        .filter(|rule| !rule.error.is_empty() && rule.name.to_lowercase().contains("spanwire"))
-        .collect();
-    let mend = "spanwire alerts export DIR, which says what to put into prometheus.yml";
-    let mut findings = vec![match (there.len(), missing.len()) {
-        (0, _) => Finding::warn(RULES, "none of Spanwire's alerts is loaded", mend),
-        (_, 0) if firing.is_empty() => Finding::ok(
-            RULES,
-            format!("{} loaded, none fires", count(there.len(), "alert")),
-        ),
-        (_, 0) => Finding::ok(
-            RULES,
-            format!(
-                "{} loaded; firing: {}",
-                count(there.len(), "alert"),
-                few(&firing)
-            ),
-        ),
-        _ => Finding::warn(
-            RULES,
-            format!("of another version: not loaded are {}", few(&missing)),
-            mend,
-        ),
-    }];
-    if let Some(rule) = broken.first() {
-        findings.push(Finding::warn(
-            RULES,
-            quoted(
-                &format!("{} cannot be evaluated", shown(&rule.name)),
-                &rule.error,
-            ),
-            mend,
-        ));
-    }
-    findings
-}
-
-fn alertmanagers(said: &Said) -> Finding {
-    let what = "alerting";
-    match &said.alertmanagers {
-        Ok(known) if known.is_empty() => Finding::warn(
-            what,
-            "Prometheus knows no Alertmanager, so nobody is told",
-            "in prometheus.yml: alerting: {alertmanagers: [{static_configs: \
-             [{targets: ['127.0.0.1:9093']}]}]}",
-        ),
-        Ok(known) => Finding::ok(what, format!("alerts go to {}", few(known))),
-        Err(trouble) => unanswered(what, trouble),
-    }
-}
-
 fn exemplars(said: &Said) -> Finding {
     let what = "exemplars";
     match &said.features {
@@ -312,7 +314,7 @@ fn exemplars(said: &Said) -> Finding {
 }
 
 /// What speaks Prometheus' language need not know all of its words.
-fn unanswered(what: &'static str, trouble: &Trouble) -> Finding {
+pub(super) fn unanswered(what: &'static str, trouble: &Trouble) -> Finding {
     let detail = format!("Prometheus does not say: {}", trouble.says());
     Finding::skip(what, detail, "")
 }
@@ -344,7 +346,6 @@ fn interval_s(text: &str) -> Option<f64> {
 
 const SCRAPE: &str = "scrape";
 const DATA: &str = "data";
-const RULES: &str = "rules";
 /// So many targets that are down are named.
 const DOWN_MAX: usize = 5;
 /// Rules look at five minutes, and need a few samples of them.
