@@ -136,7 +136,12 @@ impl Client {
         match self.attempt(request, until.since(started)) {
             Ok(answer) => {
                 let asked = retry_after(&answer);
+                let about_us = is_about_the_sender(answer.status());
                 let outcome = self.judge(request.uri(), answer);
+                let outcome = outcome.map_err(|error| match about_us {
+                    true => ExportError::new(ExportErrorType::Unavailable, error.message),
+                    false => error,
+                });
                 (outcome.map(|answer| receipt(answer.body())), asked)
             }
             Err(error) => (Err(error), None),
@@ -390,6 +395,12 @@ pub(crate) fn origin(uri: &Uri) -> String {
 /// allows to repeat.
 fn worth_repeating(status: StatusCode) -> bool {
     matches!(status.as_u16(), 429 | 502 | 503 | 504)
+}
+
+/// A token that has run out, a network that wants a sign-in first: once that is mended, what waits
+/// is taken, so it is no reason to give up all of it.
+fn is_about_the_sender(status: StatusCode) -> bool {
+    status.is_redirection() || matches!(status.as_u16(), 401 | 403 | 407)
 }
 
 /// Whether the same request may be taken later. A certificate that is not trusted stays so until

@@ -91,7 +91,7 @@ fn what_is_refused_at_last_is_counted_and_keeps_nothing_behind_it() {
     let app = App::start(builder(&receiver.url(), folder.path()));
     app.span("unwanted");
     app.span("wanted");
-    receiver.answer(Answer::StatusFor(1, 401));
+    receiver.answer(Answer::StatusFor(1, 400));
     app.wait_until("empty", |app| app.size() == 0.0);
     assert_eq!(app.dropped("refused"), 1.0);
     assert_eq!(app.items("replayed"), 1.0);
@@ -101,6 +101,20 @@ fn what_is_refused_at_last_is_counted_and_keeps_nothing_behind_it() {
         report.spans.to_string(),
         "1 exported, 0 dropped, 1 lost (the collector refused what was spooled)"
     );
+}
+
+#[test]
+fn who_is_not_let_in_keeps_what_waits() {
+    for status in [401, 403, 407, 302] {
+        let (folder, receiver) = (Folder::new("spool"), Receiver::start());
+        receiver.answer(Answer::Status(503));
+        let app = App::start(builder(&receiver.url(), folder.path()));
+        app.span("waits");
+        receiver.answer(Answer::StatusFor(1, status));
+        app.wait_until("empty", |app| app.size() == 0.0);
+        assert_eq!(app.dropped("refused"), 0.0, "{status}");
+        assert_eq!(span_names(&receiver), ["waits"], "{status}");
+    }
 }
 
 #[test]
