@@ -6,35 +6,35 @@ use clap::ValueEnum;
 
 /// Something that goes wrong on purpose.
 ///
-/// The first line of each is what the console and `--help` say about it; in brackets the alerts
+/// The first line of each is what the console and `--help` say about it; in parentheses the alerts
 /// that it sets off.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, ValueEnum)]
 pub(crate) enum Fault {
-    /// The page calls a handler that fails [SpanwireErrorRateHigh]
+    /// The page calls a handler that fails (SpanwireErrorRateHigh)
     FailingHandler,
-    /// The page calls a handler that takes two seconds [SpanwireHandlerSlow]
+    /// The page calls a handler that takes two seconds (SpanwireHandlerSlow)
     SlowHandler,
-    /// A listener of the page keeps it busy [SpanwireDeliverySlow, SpanwireLatencyBudget*Burn]
+    /// A listener of the page keeps it busy (SpanwireDeliverySlow, SpanwireLatencyBudget*Burn)
     SlowListener,
     /// Listeners of the page throw (no alert: see page errors)
     FailingPage,
-    /// More is sent than waits for the page [SpanwireMessagesDropped, SpanwireDeliveryBudget*Burn]
+    /// More is sent than waits for the page (SpanwireMessagesDropped, SpanwireDeliveryBudget*Burn)
     FullQueue,
-    /// The importer hangs, and imports wait for it [SpanwireQueueNearlyFull]
+    /// The importer hangs, and imports wait for it (SpanwireQueueNearlyFull)
     StuckImporter,
-    /// More imports come than may wait [SpanwireQueueMessagesDropped]
+    /// More imports come than may wait (SpanwireQueueMessagesDropped)
     ImportFlood,
-    /// A handler keeps the UI thread again and again [SpanwireMainThreadBlocked]
+    /// A handler keeps the UI thread again and again (SpanwireMainThreadBlocked)
     BlockedUi,
-    /// The UI thread waits for something that does not come [SpanwireMainThreadHung]
+    /// The UI thread waits for something that does not come (SpanwireMainThreadHung)
     HungUi,
-    /// The page's process stands still [SpanwirePageUnresponsive]
+    /// The page's process stands still (SpanwirePageUnresponsive)
     FrozenPage,
-    /// The page's process is killed; it is loaded anew at the end [SpanwirePageGone]
+    /// The page's process is killed; it is loaded anew at the end (SpanwirePageGone)
     DeadPage,
-    /// An operation fails, and is tried again [SpanwireOperationErrorRateHigh]
+    /// An operation fails, and is tried again (SpanwireOperationErrorRateHigh)
     FailingOperation,
-    /// The app keeps 256 MiB that it does not need [SpanwireMemoryGrowth]
+    /// The app keeps 256 MiB that it does not need (SpanwireMemoryGrowth)
     Leak,
 }
 

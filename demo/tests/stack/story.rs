@@ -207,6 +207,7 @@ fn a_trouble_is_alerted_of(trouble: &Trouble, app: &mut App) {
 
 fn collector_away(servers: &Servers, app: &mut App) {
     step!("without the Collector the app goes on, and says what it loses");
+    alertmanager::wait_without(&["SpanwireTelemetryLost"], Duration::from_secs(120));
     servers.stop("collector");
     // What fails is logged, and a log record is telemetry too.
     app.begin("failing-handler");
@@ -263,6 +264,7 @@ fn messages_flow() {
 
 fn app_killed(app: App) {
     step!("an app that was killed is missed, until another comes");
+    alertmanager::wait_without(&["SpanwireTargetDown"], Duration::from_secs(60));
     app.kill();
     alertmanager::wait_for(&["SpanwireTargetDown"], Duration::from_secs(60));
     let next = App::still(&[]);
@@ -277,6 +279,7 @@ fn offline_and_back(servers: &Servers) {
     let spool = folder.to_str().expect("it is Unicode");
     let app = App::still(&[("SPANWIRE_SPOOL_DIR", spool)]);
     prometheus::wait_for("spanwire_spool_size_bytes == 0", Duration::from_secs(60));
+    alertmanager::wait_without(&["SpanwireTelemetrySpooling"], Duration::from_secs(60));
     servers.stop("collector");
     let left = prometheus::now();
     alertmanager::wait_for(&["SpanwireTelemetrySpooling"], Duration::from_secs(180));
