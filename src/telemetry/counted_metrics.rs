@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Condvar, Mutex, PoisonError};
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use opentelemetry_otlp::MetricExporter;
@@ -15,12 +15,13 @@ use opentelemetry_sdk::metrics::exporter::PushMetricExporter;
 use super::batch::quietly;
 use super::client::Client;
 use super::complaints::Complaints;
+use super::end::End;
 use super::otlp::verdict;
 use super::recording::Recording;
 use super::signal::METRICS_EXPORTER;
 use super::tally::{LastError, SignalReport, SignalState};
 use super::voice::Voice;
-use crate::clock::{self, Stamp};
+use crate::clock::Stamp;
 use crate::instruments;
 use crate::semconv::{ERROR_TYPE, ExportErrorType, OTEL_COMPONENT_TYPE, SDK_METRIC_EXPORTED};
 
@@ -34,8 +35,7 @@ pub(crate) struct PointTally {
     failed: AtomicU64,
     last_error: LastError,
     /// Nothing more will be exported.
-    ended: Mutex<bool>,
-    ending: Condvar,
+    end: End,
 }
 
 impl PointTally {
@@ -62,24 +62,11 @@ impl PointTally {
 
     /// Waits until the last export is over; `false` when that was not so by `until`.
     pub(crate) fn wait_ended(&self, until: Stamp) -> bool {
-        let mut ended = self.ended.lock().unwrap_or_else(PoisonError::into_inner);
-        while !*ended {
-            let left = until.since(clock::now());
-            if left.is_zero() {
-                return false;
-            }
-            ended = self
-                .ending
-                .wait_timeout(ended, left)
-                .unwrap_or_else(PoisonError::into_inner)
-                .0;
-        }
-        true
+        self.end.wait(until)
     }
 
     fn end(&self) {
-        *self.ended.lock().unwrap_or_else(PoisonError::into_inner) = true;
-        self.ending.notify_all();
+        self.end.come();
     }
 }
 
@@ -210,6 +197,7 @@ fn points_of<T>(data: &MetricData<T>) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::clock;
 
     #[test]
     fn the_end_of_the_last_export_can_be_waited_for() {

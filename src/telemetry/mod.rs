@@ -88,6 +88,7 @@ mod client;
 mod complaints;
 mod counted_metrics;
 mod description;
+mod end;
 mod env;
 pub(crate) mod fanout;
 mod install;

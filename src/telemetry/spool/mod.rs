@@ -19,7 +19,7 @@ mod store;
 use std::io;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 
 use crossbeam_channel::{Receiver, Sender, bounded};
 
@@ -28,11 +28,12 @@ pub(crate) use self::frame::{Encoding, Lane};
 use self::home::Home;
 pub(crate) use self::replay::Way;
 use self::store::{Dropped, Origin, Store};
+use super::end::End;
 use super::patience::Patience;
 use super::recording::Recording;
 use super::tally::{LastError, Tally};
 use super::voice::Voice;
-use crate::clock::{self, Stamp};
+use crate::clock::Stamp;
 use crate::instruments::{self, Instruments, Publish};
 use crate::semconv::SpoolErrorType;
 
@@ -51,8 +52,7 @@ pub(crate) struct Spool {
     wake: Sender<()>,
     wakes: Receiver<()>,
     patience: Arc<Patience>,
-    ended: Mutex<bool>,
-    ending: Condvar,
+    end: End,
     recording: Recording,
     instruments: Instruments<Meters>,
 }
@@ -76,8 +76,7 @@ impl Spool {
             wake,
             wakes,
             patience: Arc::default(),
-            ended: Mutex::new(false),
-            ending: Condvar::new(),
+            end: End::default(),
             recording,
             instruments: Instruments::new(),
         });
@@ -161,19 +160,7 @@ impl Spool {
 
     /// Waits for the thread's end; `false` when that was not so by `until`.
     pub(crate) fn wait_ended(&self, until: Stamp) -> bool {
-        let mut ended = self.ended.lock().unwrap_or_else(PoisonError::into_inner);
-        while !*ended {
-            let left = until.since(clock::now());
-            if left.is_zero() {
-                return false;
-            }
-            ended = self
-                .ending
-                .wait_timeout(ended, left)
-                .unwrap_or_else(PoisonError::into_inner)
-                .0;
-        }
-        true
+        self.end.wait(until)
     }
 
     fn store(&self) -> MutexGuard<'_, Store> {

@@ -1,7 +1,7 @@
 //! The thread that sends what waits, oldest first.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::{Arc, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -99,9 +99,7 @@ impl Replay {
         let _ours_is_not_telemetry = Context::enter_telemetry_suppressed_scope();
         // What panics must not leave the app without its end: `wait_ended` waits for this thread.
         let _ = catch_unwind(AssertUnwindSafe(|| self.replay(wakes)));
-        let spool = &*self.spool;
-        *spool.ended.lock().unwrap_or_else(PoisonError::into_inner) = true;
-        spool.ending.notify_all();
+        self.spool.end.come();
     }
 
     fn replay(&mut self, wakes: &Receiver<()>) {
