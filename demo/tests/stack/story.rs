@@ -371,7 +371,7 @@ fn every_expression_has_data(app: &mut App, from: f64) {
     ];
     let mut panels = boards::panels();
     step!("each of {} expressions of panels has data", panels.len());
-    for _ in 0..10 {
+    for _ in 0..30 {
         let to = prometheus::now();
         panels.retain(|panel| {
             let found = prometheus::query_range(&panel.expression, from, to);
