@@ -6,7 +6,7 @@ use std::time::Duration;
 use criterion::{BenchmarkGroup, Criterion, Throughput, criterion_group, criterion_main};
 use serde::Deserialize;
 use serde_json::value::RawValue;
-use spanwire::ipc::{Call, Ipc, PageSpanRequest, PageSpanSink, PageSpansRefused};
+use spanwire::ipc::{Call, Ipc, PageEvents, PageSpanRequest, PageSpanSink, PageSpansRefused};
 
 mod support;
 
@@ -140,11 +140,52 @@ fn spans_of_a_page(criterion: &mut Criterion) {
     group.finish();
 }
 
+/// What a frame that knows no nonce can make the UI thread do with 1 MiB, and what the same sender
+/// can in the compatible form, which has no nonce: there the detail is checked.
+fn refused(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("ipc_refused_1_mib");
+    let ipc = Ipc::builder("main")
+        .page_events(PageEvents::PlainToo)
+        .build();
+    ipc.page_ready("p1").expect("the id is allowed");
+    let nonce = "0".repeat(32);
+    let forged = format!(r#"{{"spanwire":1,"nonce":"{nonce}","page":"p1","messages":["#);
+    let fill = |begin: &str, each: &str| {
+        let mut text = begin.to_owned();
+        while text.len() < (1 << 20) - 4 {
+            text.push_str(each);
+        }
+        text + "]}"
+    };
+    for (name, text) in [
+        ("objects", fill(&forged, "{},")),
+        ("numbers", fill(&forged, "0,")),
+        (
+            "another_order",
+            fill(r#"{"spanwire":1,"messages":["#, "{},"),
+        ),
+        (
+            "plain_without_a_name",
+            fill(r#"{"type":"event","event":["#, "0,"),
+        ),
+        (
+            "plain_bad_detail",
+            fill(r#"{"type":"event","event":"save","detail":["#, "{},"),
+        ),
+    ] {
+        group.throughput(Throughput::Bytes(text.len() as u64));
+        group.bench_function(name, |bencher| {
+            bencher.iter(|| ipc.receive(black_box(&text), None));
+        });
+    }
+    group.finish();
+}
+
 criterion_group! {
     name = ipc;
     config = Criterion::default()
         .warm_up_time(Duration::from_millis(500))
         .measurement_time(Duration::from_secs(2));
-    targets = benches, spans_of_a_page
+    targets = benches, spans_of_a_page, refused
 }
 criterion_main!(ipc);

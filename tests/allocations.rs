@@ -1,7 +1,7 @@
 //! Hot paths that must not allocate.
 
 use allocation_counter::measure;
-use spanwire::ipc::Ipc;
+use spanwire::ipc::{Ipc, PageEvents};
 use spanwire::queue::{MessageQueue, Overflow};
 use spanwire::telemetry::{MetricsExporter, Telemetry};
 use spanwire::timer::monitor;
@@ -108,6 +108,37 @@ fn a_flood_of_event_names_leaves_no_memory_behind() {
         let left = measure(|| flood(100_000)).bytes_current;
         assert!(left < 16 << 10, "{left} bytes");
         assert_eq!(ipc.metrics().messages_received, 101_000);
+    });
+}
+
+/// Any frame may post anything, so what proves nothing must cost nothing.
+#[test]
+fn a_text_without_the_nonce_is_refused_without_allocating_for_it() {
+    with_both_exporters(|| {
+        let ipc = Ipc::builder("refused")
+            .page_events(PageEvents::PlainToo)
+            .build();
+        let filler = "{},".repeat(300_000);
+        let nonce = "0".repeat(32);
+        let texts = [
+            format!(r#"{{"spanwire":1,"nonce":"{nonce}","page":"p1","messages":[{filler}0]}}"#),
+            format!(r#"{{"spanwire":1,"messages":[{filler}0]}}"#),
+            format!(r#"{{"spanwire":1,"nonce":"{nonce}","page":"p1","messages":[{filler}{filler}"#),
+            format!(r#"{{"type":"event","event":[{filler}0]}}"#),
+            format!(r#"{{"type":"event","detail":[{filler}0],"event":"save"}}"#),
+        ];
+        let refuse = || {
+            for text in &texts {
+                let _ = ipc.receive(text, None);
+                let _ = ipc.receive(text, Some("https://elsewhere.example"));
+                let _ = ipc.receive_bytes(text.as_bytes(), Some("null"));
+            }
+        };
+        // The first use makes the series.
+        refuse();
+        let allocated = measure(refuse);
+        assert!(allocated.bytes_max < 4 << 10, "{allocated:?}");
+        assert_eq!(ipc.metrics().messages_received, 30);
     });
 }
 

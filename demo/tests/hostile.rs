@@ -610,6 +610,8 @@ fn with_the_nonce(stage: &Stage) {
           mine("an id that is none", [{ kind: "ready" }]);
           window.webkit.messageHandlers.ipc.postMessage(`{"spanwire":1,"nonce":"${nonce}","page":"evil","messages":[`);
           window.webkit.messageHandlers.ipc.postMessage('{"spanwire":' + "[".repeat(100000));
+          window.webkit.messageHandlers.ipc.postMessage(
+            `{"spanwire":1,"nonce":"${nonce}","page":"evil","messages":` + "[".repeat(100000) + "}");
           window.webkit.messageHandlers.ipc.postMessage('{"spanwire":1,"' + "x".repeat(2 << 20));
           say("posted");
         "#,
@@ -624,7 +626,7 @@ fn with_the_nonce(stage: &Stage) {
     assert_eq!(ledger.inbound("_OTHER", "too_deep"), 1, "{ledger:?}");
     assert_eq!(ledger.inbound("_OTHER", "too_large"), 1, "{ledger:?}");
     assert_eq!(ledger.inbound("_OTHER", "invalid_name"), 5, "{ledger:?}");
-    assert_eq!(ledger.inbound("_OTHER", "malformed"), 8, "{ledger:?}");
+    assert_eq!(ledger.inbound("_OTHER", "malformed"), 9, "{ledger:?}");
     assert_eq!(stage.js("main", "typeof canary"), "undefined");
 
     stage.ui(|ui| ui.webview("main").reload().unwrap());

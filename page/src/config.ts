@@ -8,6 +8,8 @@ interface Config {
   readonly credits: number;
   /** The largest batch. */
   readonly bytes: number;
+  /** The most messages in a batch. */
+  readonly messages: number;
   /** The deepest nesting of a batch. */
   readonly depth: number;
   /** Whether performance marks and measures are recorded. */
@@ -29,10 +31,11 @@ export const TAKES_SPANS = config.spans;
 /** Bytes of a batch's messages: what is around them has 120. */
 export const BATCH_BYTES = config.bytes - 256;
 /**
- * Messages of a batch, as far as one turn of the page's code allows: a post costs the engine as much
- * as twenty messages in it, and a quarter of the window leaves the host something to answer.
+ * Messages of a batch, which the host refuses whole when there are more: 250 unless the app says
+ * otherwise. A post costs the engine as much as twenty messages in it, and a quarter of the window
+ * leaves the host something to answer.
  */
-export const BATCH_MESSAGES = 250;
+export const BATCH_MESSAGES = config.messages;
 /** Calls and events that wait for credits. */
 export const OUTBOX_MESSAGES = 10_000;
 /** Their bytes, exceeded by the last of them at most. */

@@ -99,7 +99,8 @@ export const within = (run: Hook): void => {
 export const tell = (text: string, bytes = text.length): void => {
   if (life.isSilent()) return;
   schedule();
-  if (controlBytes + bytes >= BATCH_BYTES) flush();
+  // Where the flush before threw, a batch may be full still.
+  if (controlBytes + bytes >= BATCH_BYTES || controls >= BATCH_MESSAGES) flush();
   control = control ? `${control},${text}` : text;
   controlBytes += bytes + 1;
   // Its bound: one turn can hold more than a batch.
@@ -110,7 +111,7 @@ export const tell = (text: string, bytes = text.length): void => {
 export const tellBehind = (text: string): void => {
   if (life.isSilent()) return;
   schedule();
-  if (closing.length + text.length >= BATCH_BYTES) flush();
+  if (closing.length + text.length >= BATCH_BYTES || closings >= BATCH_MESSAGES) flush();
   closing = closing ? `${closing},${text}` : text;
   if (++closings >= BATCH_MESSAGES) flush();
 };
@@ -121,22 +122,32 @@ export const grant = (count: number): void => {
 
 /** Sends what may be sent. */
 export const flush = (): void => {
-  if (shed && !life.isSilent()) {
-    control += `${control && ","}{"kind":"shed","count":${shed}}`;
-    shed = 0;
-  }
   while (!life.isSilent()) {
+    if (shed && controls < BATCH_MESSAGES) {
+      control += `${control && ","}{"kind":"shed","count":${shed}}`;
+      controls++;
+      shed = 0;
+    }
     let body = control;
     let bytes = controlBytes;
     let rest = first;
     let count = 0;
-    while (rest && count < credits && count < BATCH_MESSAGES && bytes + rest.bytes <= BATCH_BYTES) {
+    while (
+      rest &&
+      count < credits &&
+      controls + count < BATCH_MESSAGES &&
+      bytes + rest.bytes <= BATCH_BYTES
+    ) {
       count++;
       bytes += rest.bytes;
       body = body ? `${body},${rest.text}` : rest.text;
       rest = rest.after;
     }
-    const closes = closing && !(rest && count < credits) && bytes + closing.length <= BATCH_BYTES;
+    const closes =
+      closing &&
+      !(rest && count < credits) &&
+      controls + count + closings <= BATCH_MESSAGES &&
+      bytes + closing.length <= BATCH_BYTES;
     if (closes) body = body ? `${body},${closing}` : closing;
     if (!body) return;
     try {

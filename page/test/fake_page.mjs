@@ -166,7 +166,7 @@ export class FakePage {
     };
     this.context = vm.createContext(sandbox);
     this.window = this.run("globalThis.top = globalThis.self = globalThis.window = globalThis");
-    this.config = { nonce: NONCE, credits: 1_000, bytes: 1 << 20, depth: 64, marks: false, compat: false, spans: false, ...config };
+    this.config = { nonce: NONCE, credits: 1_000, bytes: 1 << 20, messages: 250, depth: 64, marks: false, compat: false, spans: false, ...config };
     this.inject();
   }
 

@@ -45,6 +45,41 @@ test("a batch has at most 250 calls and events, and at most the host's bytes", a
   await assert.rejects(page.spanwire.invoke("large", "x".repeat(10_000)), { code: "TOO_LARGE" });
 });
 
+test("a batch has at most the host's messages, whatever they are", async () => {
+  const page = new FakePage({ config: { messages: 10, credits: 17 } });
+  await page.sent();
+  const began = page.batches.length;
+  for (let n = 0; n < 4; n++) {
+    page.spanwire.trace(`span.${n}`, () => {
+      for (let at = 0; at < 8; at++) page.spanwire.emit("n", at);
+      page.spanwire.record("depth", n);
+    });
+  }
+  // Run and acknowledged in the same turn, and answered to.
+  page.receive(...Array.from({ length: 30 }, (_, at) => ({ kind: "event", id: 2 * at + 1, event: "x", data: 0 })));
+  page.receive({ kind: "ping", id: 1 });
+  page.receive({ kind: "credit", count: 100 });
+  await turn();
+  const batches = page.batches.slice(began);
+  const counts = batches.map(({ messages }) => messages.length);
+  assert.ok(counts.every((count) => count >= 1 && count <= 10), `${counts}`);
+  const kinds = batches.flatMap(({ messages }) => messages.map(({ kind }) => kind));
+  const count = (wanted) => kinds.filter((kind) => kind === wanted).length;
+  assert.deepEqual([count("event"), count("open"), count("close"), count("pong")], [32, 4, 4, 1]);
+});
+
+test("a full outbox says what it shed within the host's messages", async () => {
+  const page = new FakePage({ config: { messages: 3, credits: 3 } });
+  await page.sent();
+  const began = page.batches.length;
+  for (let n = 0; n < 10_020; n++) page.spanwire.emit("n", n);
+  await turn();
+  const batches = page.batches.slice(began);
+  assert.ok(batches.every(({ messages }) => messages.length <= 3));
+  const shed = batches.flatMap(({ messages }) => messages).filter(({ kind }) => kind === "shed");
+  assert.equal(shed.reduce((sum, { count }) => sum + count, 0), 17);
+});
+
 test("no more than the credits is sent, and what waits goes when some come", async () => {
   const page = new FakePage({ config: { credits: 3 } });
   for (let n = 1; n <= 5; n++) page.spanwire.emit("n", n);

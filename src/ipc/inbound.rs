@@ -17,9 +17,10 @@ use super::around::{Ahead, Around};
 use super::background::Background;
 use super::builder::{PageEvents, PageTraces};
 use super::call::{Answer, Call};
+use super::envelope::{Envelope, Form, check_nonce, split_plain};
 use super::handler::{Running, Verdict};
 use super::main_thread::Thread;
-use super::message::{Form, Inbound, Posted, Record, form_of, parse_batch, parse_plain, same};
+use super::message::{Inbound, PageTime, Posted, Record, parse_messages};
 use super::outbox::{Body, Credit, Facts, Phase, died};
 use super::page::{Admitted, Refused};
 use super::propagation::parse_traceparent;
@@ -85,6 +86,15 @@ impl IpcMessage {
     }
 }
 
+/// A batch, read.
+struct Batch<'a> {
+    page: &'a str,
+    /// When the page posted it.
+    sent: Option<PageTime>,
+    /// `None` is a message that is not of the wire's form.
+    messages: Vec<Option<Inbound<'a>>>,
+}
+
 /// Where a message came from and who waits for it.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Caller {
@@ -100,24 +110,42 @@ impl Ipc {
     /// Handlers run before it returns. It never fails and never panics: what is wrong with a text
     /// is counted, and answered where somebody waits.
     pub fn receive(&self, text: &str, origin: Option<&str>) -> Received {
-        match self.0.form(text) {
-            Form::Batch => self.receive_batch(text, origin),
-            Form::Plain => self.receive_plain(text, origin),
-            Form::NotOurs => return Received::NotOurs,
-        }
-        Received::Ours
+        self.receive_text(text.as_bytes(), || Some(text), origin)
     }
 
     /// As [`receive`](Self::receive), for a transport that hands over bytes.
     pub fn receive_bytes(&self, bytes: &[u8], origin: Option<&str>) -> Received {
-        if let Ok(text) = std::str::from_utf8(bytes) {
-            return self.receive(text, origin);
-        }
-        let start = String::from_utf8_lossy(bytes.get(..64).unwrap_or(bytes));
-        if self.0.form(&start) == Form::NotOurs {
+        self.receive_text(bytes, || str::from_utf8(bytes).ok(), origin)
+    }
+
+    /// `text` reads all of `bytes`, so it is called for senders that proved who they are.
+    fn receive_text<'a>(
+        &self,
+        bytes: &'a [u8],
+        text: impl FnOnce() -> Option<&'a str>,
+        origin: Option<&str>,
+    ) -> Received {
+        let inner = &self.0;
+        let form = inner.form(bytes);
+        if form == Form::NotOurs {
             return Received::NotOurs;
         }
-        self.0.refuse_text(ErrorType::Malformed);
+        let is_allowed = inner.origins.allows(origin);
+        let taken = inner.check_sender(form, bytes, is_allowed).and_then(|()| {
+            let text = text().ok_or(ErrorType::Malformed)?;
+            match form {
+                Form::Batch if is_allowed => self.receive_batch(text, origin),
+                Form::Batch => inner.turn_away(text),
+                Form::Plain | Form::NotOurs => self.receive_plain(text),
+            }
+        });
+        if let Err(error) = taken {
+            inner.refuse_text(if is_allowed {
+                error
+            } else {
+                ErrorType::ForbiddenOrigin
+            });
+        }
         Received::Ours
     }
 
@@ -139,39 +167,32 @@ impl Ipc {
         self.handle(caller, &message.event, &message.data, stamps);
     }
 
-    fn receive_batch(&self, text: &str, origin: Option<&str>) {
+    fn receive_batch(&self, text: &str, origin: Option<&str>) -> Result<(), ErrorType> {
         let inner = &self.0;
         let received = inner.clock.now();
-        if let Err(error) = inner.check_text(text, origin) {
-            if error == ErrorType::ForbiddenOrigin {
-                inner.turn_away(text);
-            }
-            return inner.refuse_text(error);
-        }
-        let Some(batch) = parse_batch(text) else {
-            return inner.refuse_text(ErrorType::Malformed);
-        };
-        if !same(&batch.nonce, &inner.nonce) {
-            return inner.refuse_text(ErrorType::Forbidden);
-        }
+        let Batch {
+            page,
+            sent,
+            messages,
+        } = inner.open(text)?;
         // Acknowledgements and the like are not messages.
         let is_posted =
             |message: &&Option<Inbound<'_>>| matches!(message, Some(Inbound::Posted(_)));
-        let posted = batch.messages.iter().filter(is_posted).count();
+        let posted = messages.iter().filter(is_posted).count();
         if posted > 0 {
             inner.series.batch_size(Direction::Inbound, posted);
         }
         let arrival = Arrival {
-            sent: batch.sent,
+            sent,
             received,
             posted,
         };
-        inner.heard(&batch.page, arrival);
-        for message in batch.messages {
+        inner.heard(page, arrival);
+        for message in messages {
             match message {
                 None => inner.refuse_text(ErrorType::Malformed),
                 Some(Inbound::Ready) => {
-                    match inner.ready(&batch.page) {
+                    match inner.ready(page) {
                         Ok(()) => {
                             inner.origins.trust(origin);
                             // From a page that was not there when the batch came.
@@ -179,22 +200,22 @@ impl Ipc {
                                 posted: 0,
                                 ..arrival
                             };
-                            inner.heard(&batch.page, arrival);
+                            inner.heard(page, arrival);
                         }
                         Err(error) => {
                             inner.series.protocol_error(error);
                             // Loaded anew, or come back from the page cache: what it calls would
                             // wait for ever.
-                            let is_late = inner.page().came_late(&batch.page);
+                            let is_late = inner.page().came_late(page);
                             if is_late {
                                 inner.wake();
                             }
                         }
                     }
                 }
-                Some(Inbound::Posted(posted)) => self.posted(&batch.page, &posted, arrival),
+                Some(Inbound::Posted(posted)) => self.posted(page, &posted, arrival),
                 Some(message) => {
-                    let current = inner.page().current(&batch.page);
+                    let current = inner.page().current(page);
                     match current {
                         Some(generation) => inner.control(generation, message, received),
                         None => inner.series.protocol_error(ErrorType::StaleGeneration),
@@ -202,16 +223,14 @@ impl Ipc {
                 }
             }
         }
+        Ok(())
     }
 
-    fn receive_plain(&self, text: &str, origin: Option<&str>) {
+    fn receive_plain(&self, text: &str) -> Result<(), ErrorType> {
         let inner = &self.0;
-        if let Err(error) = inner.check_text(text, origin) {
-            return inner.refuse_text(error);
-        }
-        let Some((event, detail)) = parse_plain(text) else {
-            return inner.refuse_text(ErrorType::Malformed);
-        };
+        let (event, detail) = split_plain(text).ok_or(ErrorType::Malformed)?;
+        inner.config.limits.check_depth(detail)?;
+        let detail = serde_json::from_str(detail).map_err(|_| ErrorType::Malformed)?;
         inner.received();
         let generation = inner.page().generation();
         let caller = Caller {
@@ -219,7 +238,8 @@ impl Ipc {
             call: None,
             credit: Credit::None,
         };
-        self.handle(caller, &event, detail, Stamps::none(detail));
+        self.handle(caller, event, detail, Stamps::none(detail));
+        Ok(())
     }
 
     fn posted(&self, page: &str, posted: &Posted<'_>, arrival: Arrival) {
@@ -365,8 +385,8 @@ impl Inner {
     }
 
     /// What a text is to this wire, told by its first bytes.
-    fn form(&self, text: &str) -> Form {
-        match form_of(text) {
+    fn form(&self, text: &[u8]) -> Form {
+        match Form::of(text) {
             Form::Plain if self.config.page_events == PageEvents::OwnOnly => Form::NotOurs,
             form => form,
         }
@@ -382,30 +402,51 @@ impl Inner {
         self.series.nameless().lost(Direction::Inbound, error, 1);
     }
 
-    fn check_text(&self, text: &str, origin: Option<&str>) -> Result<(), ErrorType> {
-        if !self.origins.allows(origin) {
+    /// Whether a text is worth reading: by its origin, its size and its nonce, which cost the same
+    /// whatever the text holds.
+    ///
+    /// A batch of the page script's at a forbidden origin is: it may say that its page is there.
+    fn check_sender(&self, form: Form, text: &[u8], is_allowed: bool) -> Result<(), ErrorType> {
+        if form == Form::Plain && !is_allowed {
             return Err(ErrorType::ForbiddenOrigin);
         }
-        self.config.limits.check_inbound(text)
+        if text.len() > self.config.limits.inbound_bytes_max {
+            return Err(ErrorType::TooLarge);
+        }
+        match form {
+            Form::Batch => check_nonce(text, &self.nonce),
+            Form::Plain | Form::NotOurs => Ok(()),
+        }
     }
 
-    /// Tells a page of another origin that there is no wire for it, when it says that it is there
-    /// and proves that it is the webview's page.
-    fn turn_away(&self, text: &str) {
-        if self.config.limits.check_inbound(text).is_err() {
-            return;
-        }
-        let Some(batch) = parse_batch(text) else {
-            return;
-        };
+    /// Reads a batch whose sender proved who it is.
+    fn open<'a>(&self, text: &'a str) -> Result<Batch<'a>, ErrorType> {
+        let Envelope {
+            page,
+            sent,
+            messages,
+        } = Envelope::open(text, &self.nonce).ok_or(ErrorType::Malformed)?;
+        self.config.limits.check_depth(text)?;
+        Ok(Batch {
+            page,
+            sent,
+            messages: parse_messages(messages, self.config.limits.inbound_len_max)?,
+        })
+    }
+
+    /// Tells a page of another origin that there is no wire for it, when it says that it is there:
+    /// it proved that it is the webview's page. The batch is refused all the same.
+    fn turn_away(&self, text: &str) -> Result<(), ErrorType> {
+        let batch = self.open(text)?;
         let is_ready = |message: &Option<Inbound<'_>>| matches!(message, Some(Inbound::Ready));
-        if same(&batch.nonce, &self.nonce) && batch.messages.iter().any(is_ready) {
+        if batch.messages.iter().any(is_ready) {
             // It took the place of the page before, whose last words came under its address.
             self.left(Phase::Gone);
-            if self.page().turn_away(&batch.page) {
+            if self.page().turn_away(batch.page) {
                 self.wake();
             }
         }
+        Err(ErrorType::ForbiddenOrigin)
     }
 
     /// The series of a name that the page gave, which may be hostile.

@@ -12,6 +12,9 @@ use crate::semconv::ErrorType;
 pub struct Limits {
     /// Largest batch from the page, in bytes (1 MiB). A larger one is refused unread as `too_large`.
     pub inbound_bytes_max: usize,
+    /// Most messages in a batch from the page (250). One with more is refused as `too_large`, and
+    /// the page script never sends more.
+    pub inbound_len_max: usize,
     /// Deepest nesting of a batch's JSON (64). A deeper one is refused unread as `too_deep`.
     pub depth_max: usize,
     /// Calls and events of the page that may be unanswered at once (1000): the page's credits.
@@ -59,6 +62,7 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             inbound_bytes_max: 1 << 20,
+            inbound_len_max: 250,
             depth_max: 64,
             unanswered_max: 1_000,
             outbound_bytes_max: 10 << 20,
@@ -76,11 +80,8 @@ impl Default for Limits {
 }
 
 impl Limits {
-    /// Refuses a text that is too large or too deep to be parsed.
-    pub(crate) fn check_inbound(&self, text: &str) -> Result<(), ErrorType> {
-        if text.len() > self.inbound_bytes_max {
-            return Err(ErrorType::TooLarge);
-        }
+    /// Refuses a text that is too deep to be parsed.
+    pub(super) fn check_depth(&self, text: &str) -> Result<(), ErrorType> {
         if deeper_than(text, self.depth_max) {
             return Err(ErrorType::TooDeep);
         }

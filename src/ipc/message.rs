@@ -1,50 +1,14 @@
-//! What the page sends: the batch envelope and the compatible form, parsed without copying payloads.
+//! The messages that the page sends, parsed without copying payloads.
 
 use std::borrow::Cow;
 use std::fmt;
+use std::marker::PhantomData;
 
 use serde::Deserialize;
-use serde::de::{Deserializer, Visitor};
+use serde::de::{self, DeserializeSeed, Deserializer, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 
-use crate::semconv::PageSpanErrorType;
-
-/// How a batch of ours begins. The app's own messages begin otherwise.
-const PREFIX: &str = r#"{"spanwire":"#;
-/// How the compatible form begins. Both spellings of its key are accepted.
-const PLAIN_PREFIXES: [&str; 2] = [r#"{"type":"event""#, r#"{"type": "event""#];
-/// The longest id that a page may give itself.
-const PAGE_ID_LEN_MAX: usize = 32;
-const VERSION: u64 = 1;
-
-/// What a text from the page is, told by its first bytes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Form {
-    Batch,
-    Plain,
-    NotOurs,
-}
-
-pub(crate) fn form_of(text: &str) -> Form {
-    if text.starts_with(PREFIX) {
-        Form::Batch
-    } else if PLAIN_PREFIXES.iter().any(|prefix| text.starts_with(prefix)) {
-        Form::Plain
-    } else {
-        Form::NotOurs
-    }
-}
-
-/// A batch, with its messages still unread.
-#[derive(Debug)]
-pub(crate) struct Batch<'a> {
-    pub(crate) nonce: Cow<'a, str>,
-    pub(crate) page: Cow<'a, str>,
-    /// When the page posted it.
-    pub(crate) sent: Option<PageTime>,
-    /// `None` is a message that is not of the wire's form.
-    pub(crate) messages: Vec<Option<Inbound<'a>>>,
-}
+use crate::semconv::{ErrorType, PageSpanErrorType};
 
 /// A message from the page.
 #[derive(Debug)]
@@ -239,70 +203,90 @@ impl PageError {
     }
 }
 
-/// Reads a batch. `None` when it is not of the wire's form.
+/// Reads the messages of a batch whose sender proved who it is, at most `len_max` of them.
 ///
-/// A message that is not of the form costs that message alone: the batch is read once more,
-/// message by message.
-pub(crate) fn parse_batch(text: &str) -> Option<Batch<'_>> {
-    if let Ok(envelope) = serde_json::from_str::<Envelope<'_, Message<'_>>>(text) {
-        return envelope.read(|message| message.0);
+/// A message that is not of the form costs that message alone, and is `None`: the batch is read
+/// once more, message by message.
+///
+/// # Errors
+///
+/// [`ErrorType::Malformed`] when it is no list, and [`ErrorType::TooLarge`] when it is longer.
+pub(super) fn parse_messages(
+    list: &str,
+    len_max: usize,
+) -> Result<Vec<Option<Inbound<'_>>>, ErrorType> {
+    match parse_list::<Message<'_>>(list, len_max) {
+        Err(ErrorType::Malformed) => {}
+        read => return Ok(read?.into_iter().map(|message| message.0).collect()),
     }
-    serde_json::from_str::<Envelope<'_, &RawValue>>(text)
-        .ok()?
-        .read(|message| serde_json::from_str::<Message<'_>>(message.get()).ok()?.0)
+    let read = parse_list::<&RawValue>(list, len_max)?;
+    Ok(read.into_iter().map(parse_message).collect())
 }
 
-/// Reads the compatible form: an event with its detail, `{}` when absent.
-pub(crate) fn parse_plain(text: &str) -> Option<(Cow<'_, str>, &RawValue)> {
-    #[derive(Deserialize)]
-    struct Plain<'a> {
-        #[serde(borrow)]
-        event: Text<'a>,
-        #[serde(borrow)]
-        detail: Option<&'a RawValue>,
-    }
-    let plain: Plain<'_> = serde_json::from_str(text).ok()?;
-    let detail = match plain.detail {
-        Some(detail) => detail,
-        None => serde_json::from_str("{}").expect("{} is JSON"),
+fn parse_message(text: &RawValue) -> Option<Inbound<'_>> {
+    serde_json::from_str::<Message<'_>>(text.get()).ok()?.0
+}
+
+/// Reads the list of messages, and stops at the first one too many.
+fn parse_list<'a, M: Deserialize<'a>>(text: &'a str, len_max: usize) -> Result<Vec<M>, ErrorType> {
+    let mut is_too_long = false;
+    let list = BoundedList {
+        len_max,
+        is_too_long: &mut is_too_long,
+        of: PhantomData,
     };
-    Some((plain.event.0, detail))
+    let mut deserializer = serde_json::Deserializer::from_str(text);
+    let read = list
+        .deserialize(&mut deserializer)
+        .and_then(|messages| deserializer.end().map(|()| messages));
+    read.map_err(|_| {
+        if is_too_long {
+            ErrorType::TooLarge
+        } else {
+            ErrorType::Malformed
+        }
+    })
 }
 
-#[derive(Deserialize)]
-struct Envelope<'a, M> {
-    spanwire: u64,
-    #[serde(borrow)]
-    nonce: Text<'a>,
-    #[serde(borrow)]
-    page: Text<'a>,
-    sent: Option<f64>,
-    messages: Vec<M>,
+/// A list whose length the host bounds, whatever the sender puts in.
+struct BoundedList<'b, M> {
+    len_max: usize,
+    is_too_long: &'b mut bool,
+    of: PhantomData<M>,
 }
 
-impl<'a, M> Envelope<'a, M> {
-    fn read(self, read: impl FnMut(M) -> Option<Inbound<'a>>) -> Option<Batch<'a>> {
-        let sound = self.spanwire == VERSION && is_page_id(&self.page.0);
-        sound.then(|| Batch {
-            nonce: self.nonce.0,
-            page: self.page.0,
-            sent: self.sent.and_then(PageTime::from_ms),
-            messages: self.messages.into_iter().map(read).collect(),
-        })
+impl<'de, M: Deserialize<'de>> DeserializeSeed<'de> for BoundedList<'_, M> {
+    type Value = Vec<M>;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Vec<M>, D::Error> {
+        deserializer.deserialize_seq(self)
     }
 }
 
-/// Whether both are the same, without telling by its time how much of a guess is right.
-pub(crate) fn same(a: &str, b: &str) -> bool {
-    let (a, b) = (a.as_bytes(), b.as_bytes());
-    a.len() == b.len() && a.iter().zip(b).fold(0, |differs, (a, b)| differs | (a ^ b)) == 0
-}
+impl<'de, M: Deserialize<'de>> Visitor<'de> for BoundedList<'_, M> {
+    type Value = Vec<M>;
 
-pub(crate) fn is_page_id(id: &str) -> bool {
-    (1..=PAGE_ID_LEN_MAX).contains(&id.len())
-        && id
-            .bytes()
-            .all(|b| b.is_ascii_digit() || b.is_ascii_lowercase())
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "at most {} messages", self.len_max)
+    }
+
+    fn visit_seq<S: SeqAccess<'de>>(self, mut list: S) -> Result<Vec<M>, S::Error> {
+        let mut messages = Vec::new();
+        while messages.len() < self.len_max {
+            match list.next_element()? {
+                Some(message) => messages.push(message),
+                None => return Ok(messages),
+            }
+        }
+        // Whatever follows is one too many: it is asked for as raw text, which any JSON is.
+        match list.next_element::<&RawValue>()? {
+            Some(_) => {
+                *self.is_too_long = true;
+                Err(de::Error::invalid_length(self.len_max + 1, &self))
+            }
+            None => Ok(messages),
+        }
+    }
 }
 
 /// A message, or `None` when it is JSON but not of the form.
@@ -485,16 +469,16 @@ impl<'de: 'a, 'a> Deserialize<'de> for Text<'a> {
 mod tests {
     use super::*;
 
-    fn batch(messages: &str) -> String {
-        format!(r#"{{"spanwire":1,"nonce":"n","page":"p1","messages":[{messages}]}}"#)
+    fn read(messages: &str) -> Vec<Option<Inbound<'_>>> {
+        parse_messages(messages, 10).unwrap()
     }
 
     #[test]
     fn payload_and_names_are_borrowed_from_the_text() {
-        let text = batch(r#"{"kind":"call","id":1,"event":"save","data":{"a":[1,2]}}"#);
-        let batch = parse_batch(&text).unwrap();
-        let Some(Some(Inbound::Posted(posted))) = batch.messages.first() else {
-            panic!("{batch:?}")
+        let text = r#"[{"kind":"call","id":1,"event":"save","data":{"a":[1,2]}}]"#;
+        let messages = read(text);
+        let Some(Some(Inbound::Posted(posted))) = messages.first() else {
+            panic!("{messages:?}")
         };
         assert!(matches!(posted.event, Cow::Borrowed("save")));
         assert_eq!(posted.data.get(), r#"{"a":[1,2]}"#);
@@ -504,9 +488,9 @@ mod tests {
     #[test]
     fn absent_and_null_data_are_null() {
         for data in ["", r#","data":null"#] {
-            let text = batch(&format!(r#"{{"kind":"event","id":1,"event":"e"{data}}}"#));
-            let batch = parse_batch(&text).unwrap();
-            let Some(Some(Inbound::Posted(posted))) = batch.messages.first() else {
+            let text = format!(r#"[{{"kind":"event","id":1,"event":"e"{data}}}]"#);
+            let messages = read(&text);
+            let Some(Some(Inbound::Posted(posted))) = messages.first() else {
                 panic!()
             };
             assert_eq!(posted.data.get(), "null");
@@ -515,26 +499,19 @@ mod tests {
 
     #[test]
     fn a_bad_message_costs_itself_alone() {
-        let text = batch(
-            r#"{"kind":"event","id":1,"event":"a"},{"kind":"event","id":-1,"event":"b"},
-               {"kind":"event","id":1e400,"event":"c"},{"kind":"teapot"},7,{"kind":"ready"}"#,
-        );
-        let read: Vec<bool> = parse_batch(&text)
-            .unwrap()
-            .messages
-            .iter()
-            .map(Option::is_some)
-            .collect();
+        let text = r#"[{"kind":"event","id":1,"event":"a"},{"kind":"event","id":-1,"event":"b"},
+               {"kind":"event","id":1e400,"event":"c"},{"kind":"teapot"},7,{"kind":"ready"}]"#;
+        let read: Vec<bool> = read(text).iter().map(Option::is_some).collect();
         assert_eq!(read, [true, false, false, false, false, true]);
     }
 
     #[test]
     fn a_time_that_cannot_be_one_is_none() {
         for (ms, fine) in [("0", true), ("12.5", true), ("-1", false), ("1e13", false)] {
-            let text = batch(&format!(r#"{{"kind":"pong","id":1,"at":{ms}}}"#));
-            let batch = parse_batch(&text).unwrap();
-            let Some(Some(Inbound::Pong { at, .. })) = batch.messages.first() else {
-                panic!("{batch:?}")
+            let text = format!(r#"[{{"kind":"pong","id":1,"at":{ms}}}]"#);
+            let messages = read(&text);
+            let Some(Some(Inbound::Pong { at, .. })) = messages.first() else {
+                panic!("{messages:?}")
             };
             assert_eq!(at.is_some(), fine, "{ms}");
         }
@@ -569,41 +546,27 @@ mod tests {
                 false,
             ),
         ] {
-            let text = batch(message);
-            let batch = parse_batch(&text).unwrap();
-            assert_eq!(batch.messages[0].is_some(), fine, "{message}");
+            let text = format!("[{message}]");
+            assert_eq!(read(&text)[0].is_some(), fine, "{message}");
         }
     }
 
     #[test]
-    fn what_is_no_batch_is_refused() {
-        for text in [
-            "{\"spanwire\":",
-            "{\"spanwire\":2,\"nonce\":\"n\",\"page\":\"p\",\"messages\":[]}",
-            "{\"spanwire\":1,\"nonce\":\"n\",\"page\":\"P!\",\"messages\":[]}",
-            "{\"spanwire\":1,\"nonce\":\"n\",\"messages\":[]}",
-            "{\"spanwire\":1,\"nonce\":\"n\",\"page\":\"p\",\"messages\":{}}",
-            "{\"spanwire\":1,\"nonce\":\"\\ud800\",\"page\":\"p\",\"messages\":[]}",
-            "{\"spanwire\":1,\"nonce\":\"n\",\"page\":\"p\",\"messages\":[]} x",
-        ] {
-            assert!(parse_batch(text).is_none(), "{text}");
+    fn what_is_no_list_is_malformed() {
+        for text in ["", "{}", "7", "[{}", "[] x", "[]]", "[1,]"] {
+            let read = parse_messages(text, 10).map(|messages| messages.len());
+            assert_eq!(read, Err(ErrorType::Malformed), "{text}");
         }
     }
 
     #[test]
-    fn the_plain_form_has_an_empty_detail_by_default() {
-        let (event, detail) = parse_plain(r#"{"type":"event","event":"save"}"#).unwrap();
-        assert_eq!((event.as_ref(), detail.get()), ("save", "{}"));
-        let (_, detail) = parse_plain(r#"{"type":"event","event":"s","detail":[1]}"#).unwrap();
-        assert_eq!(detail.get(), "[1]");
-    }
-
-    #[test]
-    fn the_form_is_told_by_the_first_bytes() {
-        assert_eq!(form_of(&batch("")), Form::Batch);
-        assert_eq!(form_of(r#"{"type":"event","event":"x"}"#), Form::Plain);
-        for text in ["", "hello", "{\"type\":\"other\"}", "[1]"] {
-            assert_eq!(form_of(text), Form::NotOurs);
+    fn a_list_beyond_its_bound_is_too_large_whatever_it_holds() {
+        for element in [r#"{"kind":"ready"}"#, "0", "{}", "[[]]"] {
+            let list = |len| format!("[{}]", vec![element; len].join(","));
+            let len = |text: &str| parse_messages(text, 10).map(|messages| messages.len());
+            assert_eq!(len(&list(10)), Ok(10), "{element}");
+            assert_eq!(len(&list(11)), Err(ErrorType::TooLarge), "{element}");
+            assert_eq!(len(&list(10_000)), Err(ErrorType::TooLarge), "{element}");
         }
     }
 }

@@ -38,6 +38,7 @@ mod builder;
 mod bye;
 mod call;
 mod emit;
+mod envelope;
 mod handler;
 mod inbound;
 mod limits;

@@ -6,9 +6,10 @@ use std::time::Duration;
 use futures_util::future::AbortHandle;
 
 use super::bye::Byes;
+use super::envelope::same;
 use super::limits::Limits;
 use super::liveness::{Again, Liveness};
-use super::message::{Ack, PageTime, same};
+use super::message::{Ack, PageTime};
 use super::outbox::{Body, Credit, Facts, Outbound, Outbox, Phase};
 use super::page_state::PageState;
 use super::page_trace::PageTrace;
@@ -93,7 +94,9 @@ impl Page {
     ) -> Result<Vec<AbortHandle>, ErrorType> {
         match self.phase {
             Phase::Closed => return Err(ErrorType::Shutdown),
-            Phase::Ready if same(&self.id, id) => return Err(ErrorType::Duplicate),
+            Phase::Ready if same(self.id.as_bytes(), id.as_bytes()) => {
+                return Err(ErrorType::Duplicate);
+            }
             _ if self.retired.iter().any(|retired| retired == id) => {
                 return Err(ErrorType::StaleGeneration);
             }
@@ -177,7 +180,8 @@ impl Page {
     /// Whether `id` is the page that messages go to; the generation to answer to if so.
     pub(super) fn current(&self, id: &str) -> Option<u64> {
         // Only the page itself knows its id, so no time may tell how much of a guess is right.
-        (self.phase == Phase::Ready && same(&self.id, id)).then_some(self.generation)
+        (self.phase == Phase::Ready && same(self.id.as_bytes(), id.as_bytes()))
+            .then_some(self.generation)
     }
 
     /// The page with that id sent something.

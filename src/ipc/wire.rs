@@ -9,10 +9,10 @@ use futures_util::future::AbortHandle;
 
 use super::builder::{IpcBuilder, PageEvents, PageMarks};
 use super::call::{Call, HandlerResult};
+use super::envelope::is_page_id;
 use super::handler::{IpcHandler, Listener, ListenerId, RegisterError};
 use super::limits::Limits;
 use super::main_thread::MainThread;
-use super::message::is_page_id;
 use super::origins::Origins;
 use super::outbox::{Ended, Facts, Outbound, Phase, died};
 use super::page::Page;
@@ -142,22 +142,25 @@ impl Ipc {
     }
 
     /// The text to run in each page before its own scripts, in its main frame only: the page script,
-    /// called with what it needs to know: the nonce, how many credits, how many bytes a batch and
-    /// how many levels of nesting it has, what it forwards of itself, and whether spans are taken.
+    /// called with what it needs to know: the nonce, how many credits, how many bytes, messages
+    /// and levels of nesting a batch has, what it forwards of itself, and whether spans are taken.
     #[must_use]
     pub fn page_script(&self) -> String {
         let nonce = &self.0.nonce;
         let Limits {
             unanswered_max: credits,
             inbound_bytes_max: bytes,
+            inbound_len_max: messages,
             depth_max: depth,
             ..
         } = self.0.config.limits;
+        // A page that may send no message could not even say that it is there.
+        let messages = messages.max(1);
         let marks = self.0.config.page_marks == PageMarks::Recorded;
         let compat = self.0.config.page_events == PageEvents::PlainToo;
         let spans = self.0.config.page_spans.is_some();
         format!(
-            r#"({PAGE_SCRIPT})({{"nonce":"{nonce}","credits":{credits},"bytes":{bytes},"depth":{depth},"marks":{marks},"compat":{compat},"spans":{spans}}});"#
+            r#"({PAGE_SCRIPT})({{"nonce":"{nonce}","credits":{credits},"bytes":{bytes},"messages":{messages},"depth":{depth},"marks":{marks},"compat":{compat},"spans":{spans}}});"#
         )
     }
 

@@ -138,6 +138,83 @@ fn a_depth_bomb_and_a_huge_text_are_refused_unread() {
     assert_eq!(outcomes(huge), ["too_large 1"]);
 }
 
+/// What a frame that knows no nonce may post: none of it is read beyond its first bytes.
+fn forgeries() -> Vec<(String, &'static str)> {
+    let forged = |rest: &str| format!(r#"{{"spanwire":1,"nonce":"{}"{rest}"#, "0".repeat(32));
+    let many = r#"{"kind":"ready"},"#.repeat(60_000);
+    vec![
+        (
+            forged(&format!(r#","page":"p1","messages":[{many}0]}}"#)),
+            "forbidden",
+        ),
+        (
+            forged(&format!(r#","messages":{}"#, "[".repeat(500_000))),
+            "forbidden",
+        ),
+        (forged(r#","page":"P!""#), "forbidden"),
+        (forged("\u{0}\u{2028}"), "forbidden"),
+        (
+            format!(r#"{{"spanwire":1,"messages":[{many}0]}}"#),
+            "malformed",
+        ),
+        (
+            format!(r#"{{"spanwire":2,"messages":{}"#, "[".repeat(500_000)),
+            "malformed",
+        ),
+        (forged(&"x".repeat(1 << 20)), "too_large"),
+    ]
+}
+
+#[test]
+fn a_sender_without_the_nonce_is_refused_before_its_messages_are_read() {
+    for (text, error) in forgeries() {
+        let start: String = text.chars().take(80).collect();
+        let as_text = |ipc: &Ipc, _: &mut ModelPage| {
+            assert_eq!(ipc.receive(&text, None), Received::Ours);
+        };
+        assert_eq!(outcomes(as_text), [format!("{error} 1")], "{start}");
+        let as_bytes = |ipc: &Ipc, _: &mut ModelPage| {
+            // Not even whether it is a text is looked at.
+            let bytes = [text.as_bytes(), b"\xff"].concat();
+            assert_eq!(ipc.receive_bytes(&bytes, None), Received::Ours);
+        };
+        assert_eq!(outcomes(as_bytes), [format!("{error} 1")], "{start}");
+    }
+}
+
+#[test]
+fn fields_in_another_order_are_malformed() {
+    let reordered = |ipc: &Ipc, page: &mut ModelPage| {
+        let nonce = ipc.nonce();
+        let batch = page.batch(&[json!({"kind": "event", "id": 1, "event": "save"})]);
+        for (from, to) in [
+            (r#""spanwire":1,"#, r#""spanwire": 1,"#),
+            (&*format!(r#""nonce":"{nonce}","#), ""),
+            (r#""page":"p1","#, ""),
+            (r#""page":"p1","#, r#""messages":[],"page":"p1","#),
+            (r#"]}"#, r#"],"sent":1}"#),
+        ] {
+            let text = batch.replace(from, to);
+            assert_ne!(text, batch, "{from}");
+            assert_eq!(ipc.receive(&text, None), Received::Ours);
+        }
+    };
+    assert_eq!(outcomes(reordered), ["malformed 5"]);
+}
+
+#[test]
+fn a_batch_of_more_messages_than_the_limit_is_refused_whole() {
+    let event = |id| json!({"kind": "event", "id": id, "event": "save"});
+    let send = |count: u64| {
+        move |ipc: &Ipc, page: &mut ModelPage| {
+            let events: Vec<_> = (1..=count).map(event).collect();
+            page.send(ipc, &events);
+        }
+    };
+    assert_eq!(outcomes(send(250)), ["ok 250"]);
+    assert_eq!(outcomes(send(251)), ["too_large 1"]);
+}
+
 #[test]
 fn bytes_that_are_not_utf8_are_malformed() {
     let bytes = |ipc: &Ipc, page: &mut ModelPage| {

@@ -238,18 +238,19 @@ fn the_page_script_is_given_the_limits_that_it_has_to_keep() {
     let ipc = limited(|limits| {
         limits.unanswered_max = 7;
         limits.inbound_bytes_max = 4_096;
+        limits.inbound_len_max = 8;
         limits.depth_max = 9;
     })
     .page_marks(PageMarks::Recorded)
     .build();
     let nonce = ipc.nonce();
     let config = format!(
-        r#"({{"nonce":"{nonce}","credits":7,"bytes":4096,"depth":9,"marks":true,"compat":false,"spans":false}});"#
+        r#"({{"nonce":"{nonce}","credits":7,"bytes":4096,"messages":8,"depth":9,"marks":true,"compat":false,"spans":false}});"#
     );
     assert!(ipc.page_script().ends_with(&config), "{config}");
     let script = include_str!("../../page/spanwire.js");
     for key in [
-        "nonce", "credits", "bytes", "depth", "marks", "compat", "spans",
+        "nonce", "credits", "bytes", "messages", "depth", "marks", "compat", "spans",
     ] {
         assert!(script.contains(&format!("config.{key}")), "{key}");
     }

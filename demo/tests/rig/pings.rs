@@ -58,6 +58,11 @@ impl Delays {
         let delays = &self.0;
         *delays.get(delays.len() / 2).expect("it was pinged")
     }
+
+    /// How long the main thread was late in all.
+    pub fn total(&self) -> Duration {
+        self.0.iter().sum()
+    }
 }
 
 impl fmt::Display for Delays {

@@ -79,7 +79,11 @@ pub struct Growth {
 
 impl Growth {
     pub fn at_most(self, bytes: u64) -> bool {
-        self.peak.max(self.kept) <= bytes
+        self.most() <= bytes
+    }
+
+    pub fn most(self) -> u64 {
+        self.peak.max(self.kept)
     }
 }
 

@@ -233,7 +233,8 @@ impl Stage {
             .iter()
             .chain(self.lines.try_iter().collect::<Vec<_>>().iter())
         {
-            println!("{} said: {}", line.window, line.text);
+            // A scenario may post megabytes.
+            println!("{} said: {:.500}", line.window, line.text);
         }
     }
 }

@@ -1,0 +1,191 @@
+//! A frame of any origin that posts as much as it can: it knows no nonce, so what it costs is what
+//! the engine takes to hand a text over, and the window stays alive.
+
+#![allow(clippy::unwrap_used, reason = "a scenario may panic")]
+
+mod rig;
+
+use std::process::ExitCode;
+use std::time::Duration;
+
+use rig::process::Memory;
+use rig::{Page, Scenario, Stage, register_echo};
+use spanwire::ipc::{Ipc, PageEvents};
+
+/// How much longer the main thread may be late in all than for the same bytes without our prefix.
+const LATE_MAX: Duration = Duration::from_millis(400);
+
+/// How much more the host's memory may grow by.
+const GROWTH_MAX: u64 = 64_000_000;
+
+fn main() -> ExitCode {
+    rig::main(&[Scenario::new(
+        "a_frame_without_the_nonce_does_not_freeze_the_window",
+        frames,
+    )
+    .within(Duration::from_secs(240))])
+}
+
+/// Posts `count` texts of `mib` MiB each, made of `begin`, as many of `each` as fit, and `end`.
+const FRAME: &str = r#"<!doctype html><script>
+  const port = window.webkit.messageHandlers.ipc;
+  addEventListener("message", ({ data: { count, mib, begin, each, end } }) => {
+    const room = mib * (1 << 20) - begin.length - end.length;
+    const text = begin + each.repeat(Math.floor(room / each.length)) + end;
+    for (let at = 0; at < count; at++) port.postMessage(text);
+    parent.postMessage("flooded", "*");
+  });
+  parent.postMessage("framed", "*");
+</script>"#;
+
+const PAGE: &str = r#"
+  const frame = document.createElement("iframe");
+  frame.sandbox = "allow-scripts";
+  addEventListener("message", ({ data }) => say(data));
+  window.flood = (what) => frame.contentWindow.postMessage(what, "*");
+  fetch("frame").then((answer) => answer.text()).then((text) => {
+    frame.srcdoc = text;
+    document.body.append(frame);
+  });
+"#;
+
+/// What is posted: how often, how large, and of what.
+struct Flood {
+    name: &'static str,
+    count: u64,
+    mib: u64,
+    begin: &'static str,
+    each: &'static str,
+    end: &'static str,
+    /// What each text is counted as; empty when it is not ours.
+    error: &'static str,
+}
+
+/// With the nonce's length, so that the look goes as far as it can.
+const FORGED: &str =
+    r#"{"spanwire":1,"nonce":"00000000000000000000000000000000","page":"p1","messages":["#;
+
+const fn flood(
+    name: &'static str,
+    begin: &'static str,
+    each: &'static str,
+    error: &'static str,
+) -> Flood {
+    Flood {
+        name,
+        count: 40,
+        mib: 1,
+        begin,
+        each,
+        end: "0]}",
+        error,
+    }
+}
+
+const FLOODS: [Flood; 8] = [
+    flood("objects", FORGED, "{},", "forbidden"),
+    flood("numbers", FORGED, "0,", "forbidden"),
+    flood("nesting", FORGED, "[", "forbidden"),
+    flood(
+        "the nonce last",
+        r#"{"spanwire":1,"messages":["#,
+        "{},",
+        "malformed",
+    ),
+    flood(
+        "another version",
+        r#"{"spanwire":2,"messages":["#,
+        "{},",
+        "malformed",
+    ),
+    flood(
+        "plain, without a name",
+        r#"{"type":"event","event":["#,
+        "0,",
+        "malformed",
+    ),
+    flood(
+        "plain, the name last",
+        r#"{"type":"event","detail":["#,
+        "{},",
+        "malformed",
+    ),
+    Flood {
+        count: 10,
+        mib: 30,
+        ..flood("too large", FORGED, "{},", "too_large")
+    },
+];
+
+/// How late the main thread was in all, and what memory grew by at its peak.
+fn cost(stage: &Stage, flood: &Flood) -> (Duration, u64) {
+    let memory = Memory::since_now();
+    let pings = stage.ping_the_loop(Duration::from_millis(5));
+    let what = serde_json::json!({
+        "count": flood.count, "mib": flood.mib,
+        "begin": flood.begin, "each": flood.each, "end": flood.end,
+    });
+    stage.run("main", &format!("flood({what})"));
+    // What the page says comes behind what the frame posted.
+    stage.said("main", "flooded");
+    let delays = pings.stop();
+    let growth = memory.growth();
+    stage.note(&format!(
+        "{}: {} texts of {} MiB; late by {:.1?} in all, {delays}; memory grew by {growth}",
+        flood.name,
+        flood.count,
+        flood.mib,
+        delays.total(),
+    ));
+    (delays.total(), growth.most())
+}
+
+fn frames(stage: &Stage) {
+    let ipc: Ipc = stage.wire("main").page_events(PageEvents::PlainToo).build();
+    register_echo(&ipc);
+    stage.open(
+        "main",
+        &ipc,
+        Page::new(PAGE).with_file("app://localhost/frame", FRAME),
+    );
+    stage.said("main", "framed");
+    stage.settled(&ipc);
+
+    let mut expected = [("forbidden", 0), ("malformed", 0), ("too_large", 0)];
+    for flood in &FLOODS {
+        let bare = Flood {
+            name: "the same bytes, not ours",
+            begin: r#"{"somebody":1,"messages":["#,
+            error: "",
+            ..*flood
+        };
+        let (bare_late, bare_growth) = cost(stage, &bare);
+        let (late, growth) = cost(stage, flood);
+        assert!(late <= 2 * bare_late + LATE_MAX, "{}: {late:?}", flood.name);
+        assert!(
+            growth <= bare_growth + GROWTH_MAX,
+            "{}: {growth}",
+            flood.name
+        );
+        for (error, count) in &mut expected {
+            *count += if *error == flood.error {
+                flood.count
+            } else {
+                0
+            };
+        }
+    }
+    let ledger = stage.settled(&ipc);
+    for (error, count) in expected {
+        assert_eq!(
+            ledger.inbound("_OTHER", error),
+            count,
+            "{error}: {ledger:?}"
+        );
+    }
+    stage.run(
+        "main",
+        "spanwire.invoke('echo', 'still').then((answer) => say('answer', answer))",
+    );
+    assert_eq!(stage.said("main", "answer"), "still");
+}
