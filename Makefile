@@ -20,7 +20,7 @@ FEATURES := testing,wry,cli
 # A window needs a display. Without one it gets a virtual one.
 WITH_DISPLAY := $(if $(or $(DISPLAY),$(WAYLAND_DISPLAY)),,xvfb-run -a)
 
-.PHONY: help demo up down compose test test-stack check page dashboards semconv bench bench-webview stack stack-down packages fmt clippy features doc examples shellcheck
+.PHONY: help demo up down compose test test-stack check page dashboards semconv bench bench-webview stack stack-down packages fmt clippy features windows doc examples shellcheck
 
 help: ## say what there is
 	@echo "usage: make <target>"
@@ -48,7 +48,7 @@ compose: ## check the compose files with Docker Compose itself, and the scripts 
 test: packages ## run all tests, the one with a real window and a real Prometheus among them
 	cargo test --workspace --features $(FEATURES)
 
-check: packages fmt shellcheck page dashboards clippy features doc examples semconv ## formatting, lints, the page script, dashboards and alerts, features, docs, and that the examples run
+check: packages fmt shellcheck page dashboards clippy features windows doc examples semconv ## formatting, lints, the page script, dashboards and alerts, features, Windows, docs, and that the examples run
 
 # `page/spanwire.js` is committed, so that building the crate needs no Node: it must be what the
 # source builds.
@@ -120,6 +120,11 @@ features:
 	cargo clippy -p spanwire --lib --no-default-features --features testing -- -D warnings
 	cargo clippy -p spanwire --lib --no-default-features --features wry -- -D warnings
 	cargo clippy -p spanwire --lib --bins --no-default-features --features cli -- -D warnings
+
+# The code that only Windows has is not built by anything else here.
+windows: ## check the core, and the command, for Windows
+	@scripts/install-packages windows
+	cargo clippy -p spanwire --lib --bins --features testing,cli --target x86_64-pc-windows-gnu -- -D warnings
 
 doc:
 	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --features $(FEATURES)

@@ -150,7 +150,8 @@ impl File {
         std::str::from_utf8(self.bytes).unwrap_or_default()
     }
 
-    /// Whether it is a program.
+    /// Whether it is a program. Windows has no right that would say so.
+    #[cfg(unix)]
     pub(super) fn runs(&self) -> bool {
         self.bytes.starts_with(b"#!")
     }

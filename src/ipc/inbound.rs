@@ -229,8 +229,9 @@ impl Ipc {
     fn receive_plain(&self, text: &str) -> Result<(), ErrorType> {
         let inner = &self.0;
         let (event, detail) = split_plain(text).ok_or(ErrorType::Malformed)?;
-        inner.config.limits.check_depth(detail)?;
+        // Checking that it is JSON needs no stack, and what is none must cost one pass alone.
         let detail = serde_json::from_str(detail).map_err(|_| ErrorType::Malformed)?;
+        inner.config.limits.check_depth(text)?;
         inner.received();
         let generation = inner.page().generation();
         let caller = Caller {
