@@ -59,7 +59,7 @@ impl Complaints {
         });
     }
 
-    /// It is told at once: these are no items, and there are more of them at most once a minute.
+    /// At once: these are no items, and the spool looks for more of them once a minute.
     pub(crate) fn left_alone(&self, count: u64, first: &str) {
         tracing::warn!(count, first, "the spool's folder has strange files");
         self.voice.say(format!(
