@@ -292,6 +292,17 @@ impl<T> Shared<T> {
     }
 }
 
+impl<T> Shared<T> {
+    /// Lets those go on that wait for a flush or for the end.
+    fn announce(&self, flushed: Option<u64>, ended: bool) {
+        let mut progress = self.progress();
+        progress.flushes_done = flushed.unwrap_or(progress.flushes_done);
+        progress.ended = ended;
+        drop(progress);
+        self.settled.notify_all();
+    }
+}
+
 impl<T: Send + 'static> Publish for Shared<T> {
     fn publish(&self) {
         self.tell_drops();
@@ -359,14 +370,14 @@ impl<T: Send + 'static, E: Export<T>> Worker<T, E> {
                 }
             }
             self.complaints.dropped(self.shared.tell_drops());
-            let mut progress = self.shared.progress();
-            progress.flushes_done = asked.unwrap_or(progress.flushes_done);
-            progress.ended = closed;
-            drop(progress);
-            self.shared.settled.notify_all();
             if closed {
+                // Before the end is announced: with it goes the spool, which removes its folder
+                // when nothing waits there, and the process may be gone right after.
+                drop(self.exporter);
+                self.shared.announce(asked, true);
                 return;
             }
+            self.shared.announce(asked, false);
         }
     }
 

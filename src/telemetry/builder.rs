@@ -243,7 +243,9 @@ impl TelemetryBuilder {
     /// they are lost.
     ///
     /// It is made if need be, and its files are for their owner alone to read; what they hold is
-    /// what would have been sent, without the headers. Processes may share it.
+    /// what would have been sent, without the headers. Processes of the same user may share it. One
+    /// that is a symbolic link, or that another user owns, may write or could exchange is not used,
+    /// with a [`Warning`](super::Warning).
     pub fn spool_dir(mut self, folder: impl Into<PathBuf>) -> Self {
         self.spool_dir = Some(folder.into());
         self

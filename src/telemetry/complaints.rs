@@ -59,6 +59,15 @@ impl Complaints {
         });
     }
 
+    /// At once: these are no items, and the spool looks for more of them once a minute.
+    pub(crate) fn left_alone(&self, count: u64, first: &str) {
+        tracing::warn!(count, first, "the spool's folder has strange files");
+        self.voice.say(format!(
+            "{count} files or folders in the spool's folder are not Spanwire's and are left alone, \
+             the first since {first}"
+        ));
+    }
+
     pub(crate) fn rejected(&mut self, items: u64, reason: &str) {
         let signal = self.signal;
         self.log(items, |lost| {

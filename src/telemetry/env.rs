@@ -558,7 +558,8 @@ pub const VARIABLES: &[Variable] = &[
     ),
 ];
 
-pub(crate) const SPOOL_DIR: &str = "a folder that is there or can be made, and written to";
+pub(crate) const SPOOL_DIR: &str =
+    "a folder that this user owns and no other may write, or that can be made";
 const BSP_BATCH: &str = "OTEL_BSP_MAX_EXPORT_BATCH_SIZE";
 const BLRP_BATCH: &str = "OTEL_BLRP_MAX_EXPORT_BATCH_SIZE";
 const SAMPLER: &str = "always_on, always_off, traceidratio, parentbased_always_on, \

@@ -4,5 +4,7 @@
 mod offline;
 mod processes;
 mod rig;
+#[cfg(unix)]
+mod shared_machine;
 #[path = "../support/mod.rs"]
 mod support;

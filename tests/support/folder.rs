@@ -10,7 +10,12 @@ impl Folder {
         static NEXT: AtomicU32 = AtomicU32::new(0);
         let (process, next) = (std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
         let path = std::env::temp_dir().join(format!("spanwire-{name}-{process}-{next}"));
-        std::fs::create_dir_all(&path).unwrap();
+        // For its owner alone, whatever the umask: a spool takes no other.
+        #[cfg_attr(not(unix), expect(unused_mut, reason = "there is no mode to set"))]
+        let mut builder = std::fs::DirBuilder::new();
+        #[cfg(unix)]
+        std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+        builder.create(&path).unwrap();
         Self(path)
     }
 

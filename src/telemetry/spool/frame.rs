@@ -92,7 +92,7 @@ impl FrameState {
 pub(crate) struct Corrupt;
 
 impl Header {
-    /// `None` when the body is longer than a frame can say.
+    /// `None` when the body is longer than a frame may be.
     pub(crate) fn of(
         lane: Lane,
         encoding: Encoding,
@@ -105,7 +105,9 @@ impl Header {
             lane,
             encoding,
             items: u32::try_from(items).ok()?,
-            body_len: u32::try_from(body.len()).ok()?,
+            body_len: u32::try_from(body.len())
+                .ok()
+                .filter(|len| *len <= BODY_LEN_MAX)?,
             written_ms,
             body_crc: crc32fast::hash(body),
         })
@@ -137,6 +139,10 @@ impl Header {
         if crc32fast::hash(&bytes[1..28]) != u32_at(bytes, 28) || bytes[1..4] != *MAGIC {
             return Err(Corrupt);
         }
+        let body_len = u32_at(bytes, 12);
+        if body_len > BODY_LEN_MAX {
+            return Err(Corrupt);
+        }
         Ok(Self {
             state: match bytes[0] {
                 b'w' => FrameState::Waiting,
@@ -154,7 +160,7 @@ impl Header {
                 _ => return Err(Corrupt),
             },
             items: u32_at(bytes, 8),
-            body_len: u32_at(bytes, 12),
+            body_len,
             written_ms: u64::from(u32_at(bytes, 16)) | u64::from(u32_at(bytes, 20)) << 32,
             body_crc: u32_at(bytes, 24),
         })
@@ -178,6 +184,8 @@ fn u32_at(bytes: &[u8; HEADER_LEN], at: usize) -> u32 {
 
 pub(crate) const HEADER_LEN: usize = 32;
 const MAGIC: &[u8; 3] = b"SW1";
+/// More than collectors take. A reader makes room for a body before it knows its checksum.
+const BODY_LEN_MAX: u32 = 64 * 1024 * 1024;
 
 #[cfg(test)]
 mod tests {

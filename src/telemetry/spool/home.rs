@@ -3,18 +3,27 @@
 //! A process takes `<id>.lock` before it makes the folder `<id>`, so a folder whose lock is free
 //! is one that a process left behind, and whoever takes that lock may have what is in it.
 
-use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
+use std::fs::{File, TryLockError};
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
+use std::sync::Arc;
 
+use super::folder::{self, Folder};
 use super::frame::Lane;
 
-/// This process's place in the spool's folder.
+/// A folder with segments that this process alone uses.
 #[derive(Debug)]
 pub(crate) struct Home {
-    root: PathBuf,
-    own: PathBuf,
-    lock_path: PathBuf,
+    // Before the place, which removes it: some systems keep what is open.
+    folder: Folder,
+    place: Place,
+}
+
+/// A folder's name, and the lock that says whose it is.
+#[derive(Debug)]
+struct Place {
+    root: Arc<Folder>,
+    id: String,
     /// The lock lasts as long as the file is open.
     _lock: File,
 }
@@ -34,131 +43,152 @@ impl Name {
     fn parse(file: &str) -> Option<Self> {
         let (key, ending) = file.split_once('.')?;
         let lane = Lane::ALL.into_iter().find(|lane| lane.ending() == ending)?;
-        let key = key.parse().ok().filter(|key| *key < KEY_MAX)?;
+        let key = key.parse().ok()?;
         let name = Self { key, lane };
         (name.file() == file).then_some(name)
     }
 }
 
 impl Home {
-    /// Makes the folder if need be, and a place in it.
+    /// Makes the folder that is shared if need be, and a place in it.
     ///
     /// # Errors
     ///
-    /// When the folder cannot be made, written or locked.
+    /// When the folder cannot be made, written or locked, or is not this user's alone.
     pub(crate) fn open(root: &Path) -> io::Result<Self> {
-        private_folders().recursive(true).create(root)?;
+        let root = Arc::new(Folder::root(root)?);
         let mut id = [0; 8];
         getrandom::fill(&mut id).map_err(io::Error::other)?;
         let id = format!("{:016x}", u64::from_le_bytes(id));
-        let own = root.join(&id);
-        let lock_path = lock_path(&own);
-        let lock = private_file().create_new(true).open(&lock_path)?;
+        let lock = root.create(&lock_name(&id))?;
         let taken = lock.try_lock().map_err(io::Error::from);
-        if let Err(error) = taken.and_then(|()| private_folders().create(&own)) {
-            let _ = fs::remove_file(&lock_path);
-            return Err(error);
+        match taken.and_then(|()| root.make_folder(&id)) {
+            Ok(folder) => Ok(Self {
+                folder,
+                place: Place {
+                    root,
+                    id,
+                    _lock: lock,
+                },
+            }),
+            Err(error) => {
+                let _ = root.remove_file(&lock_name(&id));
+                Err(error)
+            }
         }
-        Ok(Self {
-            root: root.to_owned(),
-            own,
-            lock_path,
-            _lock: lock,
-        })
     }
 
-    pub(crate) fn path(&self, name: Name) -> PathBuf {
-        self.own.join(name.file())
+    /// The folders of other processes, of those that live and those that ended.
+    pub(crate) fn others(&self) -> Vec<String> {
+        let mut ids = self.place.root.names().unwrap_or_default();
+        ids.retain(|id| is_id(id) && *id != self.place.id);
+        ids
+    }
+
+    /// Takes over the folder of a process that ended; `None` when it lives.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be opened, or is not one that a process of this user made.
+    pub(crate) fn take_over(&self, id: String) -> io::Result<Option<Self>> {
+        let root = &self.place.root;
+        let folder = root.folder(&id)?;
+        let lock = root.open_or_create(&lock_name(&id))?;
+        match lock.try_lock() {
+            Ok(()) => Ok(Some(Self {
+                folder,
+                place: Place {
+                    root: Arc::clone(root),
+                    id,
+                    _lock: lock,
+                },
+            })),
+            Err(TryLockError::WouldBlock) => Ok(None),
+            Err(TryLockError::Error(error)) => Err(error),
+        }
+    }
+
+    /// The segments of these lanes, in the order in which they were begun. What has another name
+    /// is none.
+    pub(crate) fn segments(&self, lanes: &[Lane]) -> io::Result<Vec<Name>> {
+        let files = self.folder.names()?;
+        let mut names: Vec<Name> = files
+            .iter()
+            .filter_map(|file| Name::parse(file))
+            .filter(|name| lanes.contains(&name.lane))
+            .collect();
+        names.sort_unstable_by_key(|name| name.key);
+        Ok(names)
+    }
+
+    pub(crate) fn create(&self, name: Name) -> io::Result<File> {
+        self.folder.create(&name.file())
+    }
+
+    pub(crate) fn open_to_read(&self, name: Name) -> io::Result<File> {
+        self.folder.open_to_read(&name.file())
+    }
+
+    pub(crate) fn open_to_write(&self, name: Name) -> io::Result<File> {
+        self.folder.open_to_write(&name.file())
+    }
+
+    pub(crate) fn remove(&self, name: Name) -> io::Result<()> {
+        self.folder.remove_file(&name.file())
+    }
+
+    /// Moves a segment here, under a name of this one.
+    pub(crate) fn move_from(&self, home: &Self, name: Name, ours: Name) -> io::Result<()> {
+        home.folder
+            .move_file(&name.file(), &self.folder, &ours.file())
     }
 
     /// Makes the names of new files as durable as the files.
     pub(crate) fn sync(&self) -> io::Result<()> {
-        // Elsewhere a folder cannot be opened.
-        #[cfg(unix)]
-        File::open(&self.own)?.sync_all()?;
-        Ok(())
-    }
-
-    /// Takes over the files of processes that have ended, of these lanes.
-    ///
-    /// What cannot be read or moved stays where it is: another process, or a later one, may.
-    pub(crate) fn adopt(&self, lanes: &[Lane], mut free: impl FnMut(Name) -> Name) -> Vec<Name> {
-        let mut adopted = Vec::new();
-        let Ok(entries) = fs::read_dir(&self.root) else {
-            return adopted;
-        };
-        for folder in entries.flatten().map(|entry| entry.path()) {
-            if folder == self.own || !is_home(&folder) {
-                continue;
-            }
-            let lock_path = lock_path(&folder);
-            let Ok(lock) = private_file().create(true).open(&lock_path) else {
-                continue;
-            };
-            match lock.try_lock() {
-                Ok(()) => {}
-                Err(TryLockError::WouldBlock | TryLockError::Error(_)) => continue,
-            }
-            let files = fs::read_dir(&folder).into_iter().flatten().flatten();
-            let mut names: Vec<Name> = files
-                .filter_map(|file| Name::parse(file.file_name().to_str()?))
-                .filter(|name| lanes.contains(&name.lane))
-                .collect();
-            names.sort_unstable_by_key(|name| name.key);
-            for name in names {
-                let ours = free(name);
-                if fs::rename(folder.join(name.file()), self.path(ours)).is_ok() {
-                    adopted.push(ours);
-                }
-            }
-            // The folder first: as long as it is there, its lock says whose it is.
-            if fs::remove_dir(&folder).is_ok() || !folder.exists() {
-                let _ = fs::remove_file(&lock_path);
-            }
-        }
-        adopted
+        self.folder.sync()
     }
 }
 
-impl Drop for Home {
+impl Drop for Place {
     fn drop(&mut self) {
-        // Fails while something waits in it, which then waits for the next process.
-        if fs::remove_dir(&self.own).is_ok() {
-            let _ = fs::remove_file(&self.lock_path);
+        // Fails while something is in it, which then waits for the next process. The folder first:
+        // as long as it is there, its lock says whose it is.
+        match self.root.remove_folder(&self.id) {
+            Ok(()) => {}
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(_) => return,
+        }
+        let _ = self.root.remove_file(&lock_name(&self.id));
+    }
+}
+
+/// What is in the spool's folder and was not made by a process of this user. It is left there.
+#[derive(Debug, Default)]
+pub(crate) struct Strange {
+    pub(crate) count: u64,
+    /// Why the first of them is, for a person.
+    pub(crate) first: String,
+}
+
+impl Strange {
+    /// Counts it, unless it only could not be opened now.
+    pub(crate) fn note(&mut self, error: &io::Error) {
+        if folder::is_refusal(error) {
+            if self.count == 0 {
+                self.first = error.to_string();
+            }
+            self.count += 1;
         }
     }
 }
 
-fn lock_path(folder: &Path) -> PathBuf {
-    folder.with_extension("lock")
+fn lock_name(id: &str) -> String {
+    format!("{id}.lock")
 }
 
-fn is_home(path: &Path) -> bool {
-    let name = path.file_name().and_then(|name| name.to_str());
-    let hex = |name: &str| name.len() == 16 && name.bytes().all(|b| b.is_ascii_hexdigit());
-    name.is_some_and(hex) && path.is_dir()
+fn is_id(name: &str) -> bool {
+    name.len() == 16 && name.bytes().all(|b| b.is_ascii_hexdigit())
 }
-
-/// Telemetry may tell what somebody does: it is for nobody else to read.
-fn private_folders() -> DirBuilder {
-    #[cfg_attr(not(unix), expect(unused_mut, reason = "there is no mode to set"))]
-    let mut builder = DirBuilder::new();
-    #[cfg(unix)]
-    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-    builder
-}
-
-/// The same for files.
-pub(crate) fn private_file() -> OpenOptions {
-    let mut options = OpenOptions::new();
-    options.read(true).write(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    options
-}
-
-/// Far in the future, and far from where counting on would overflow.
-const KEY_MAX: u64 = 1 << 62;
 
 #[cfg(test)]
 mod tests {
@@ -176,7 +206,7 @@ mod tests {
             "1.logs",
             "00000000000000000001.other",
             "+0000000000000000001.logs",
-            "18446744073709551615.logs",
+            "18446744073709551616.logs",
         ] {
             assert_eq!(Name::parse(other), None, "{other}");
         }

@@ -11,6 +11,7 @@
 //! spooled, since the next export carries their totals.
 
 mod counts;
+mod folder;
 mod frame;
 mod home;
 mod replay;
@@ -52,7 +53,7 @@ pub(crate) struct Spool {
     wake: Sender<()>,
     wakes: Receiver<()>,
     patience: Arc<Patience>,
-    end: End,
+    end: Arc<End>,
     recording: Recording,
     instruments: Instruments<Meters>,
 }
@@ -63,7 +64,7 @@ impl Spool {
     ///
     /// # Errors
     ///
-    /// When the folder cannot be made, written or locked.
+    /// When the folder cannot be made, written or locked, or is not this user's alone.
     pub(crate) fn open(root: &Path, bytes_max: u64, recording: Recording) -> io::Result<Arc<Self>> {
         let (wake, wakes) = bounded(1);
         let spool = Arc::new(Self {
@@ -76,7 +77,7 @@ impl Spool {
             wake,
             wakes,
             patience: Arc::default(),
-            end: End::default(),
+            end: Arc::default(),
             recording,
             instruments: Instruments::new(),
         });

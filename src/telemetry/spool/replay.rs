@@ -81,6 +81,7 @@ pub(super) fn start(spool: Arc<Spool>, ways: Vec<Way>, voice: Voice) -> std::io:
         spool,
         ways,
         complaints: Complaints::new("spool", voice),
+        strange: 0,
     };
     std::thread::Builder::new()
         .name("spanwire-spool".into())
@@ -92,6 +93,8 @@ struct Replay {
     spool: Arc<Spool>,
     ways: Vec<Way>,
     complaints: Complaints,
+    /// What was in the folder and not made by us, as last told.
+    strange: u64,
 }
 
 impl Replay {
@@ -99,7 +102,11 @@ impl Replay {
         let _ours_is_not_telemetry = Context::enter_telemetry_suppressed_scope();
         // What panics must not leave the app without its end: `wait_ended` waits for this thread.
         let _ = catch_unwind(AssertUnwindSafe(|| self.replay(wakes)));
-        self.spool.end.come();
+        // Given back before: the last one that has the spool removes its folder, and the app may
+        // look at that once this thread has ended.
+        let end = Arc::clone(&self.spool.end);
+        drop(self);
+        end.come();
     }
 
     fn replay(&mut self, wakes: &Receiver<()>) {
@@ -139,9 +146,13 @@ impl Replay {
     fn adopt(&mut self) {
         let lanes: Vec<Lane> = self.ways.iter().map(|way| way.lane).collect();
         let mut store = self.spool.store();
-        store.adopt(&lanes);
+        let strange = store.adopt(&lanes);
         self.spool.settle(&mut store);
         drop(store);
+        if strange.count > self.strange {
+            self.complaints.left_alone(strange.count, &strange.first);
+        }
+        self.strange = strange.count;
         for way in &mut self.ways {
             if way.due.is_none() && self.spool.waits(way.lane) {
                 way.due = Some(clock::now());

@@ -1,14 +1,13 @@
 //! What waits on disk: segments of frames, oldest first, within a bound.
 
 use std::collections::BTreeMap;
-use std::fs::{self, File};
+use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom, Write};
-use std::path::Path;
 
 use bytes::Bytes;
 
 use super::frame::{Encoding, FrameState, HEADER_LEN, Header, Lane};
-use super::home::{Home, Name, private_file};
+use super::home::{Home, Name, Strange};
 use crate::clock::Clock;
 use crate::semconv::SpoolErrorType;
 
@@ -175,9 +174,9 @@ impl Store {
         }
         let key = now.max(self.last_key + 1);
         let name = Name { key, lane };
-        let file = private_file().create_new(true).open(self.home.path(name))?;
+        let file = self.home.create(name)?;
         if let Err(error) = self.home.sync() {
-            let _ = fs::remove_file(self.home.path(name));
+            let _ = self.home.remove(name);
             return Err(error);
         }
         self.last_key = key;
@@ -204,7 +203,8 @@ impl Store {
             let Some(segment) = self.segments.values_mut().find(of_lane) else {
                 return Ok(None);
             };
-            match read(&self.home.path(segment.name), segment.next, lane) {
+            let file = self.home.open_to_read(segment.name);
+            match file.and_then(|mut file| read(&mut file, segment.next, lane)) {
                 Ok((header, body)) => {
                     segment.in_flight = u64::from(header.items);
                     return Ok(Some(Taken {
@@ -233,9 +233,9 @@ impl Store {
             // It had to make room meanwhile.
             return;
         };
-        let path = self.home.path(segment.name);
+        let file = self.home.open_to_write(segment.name);
         // Without it the request would be sent once more by the next process, which is allowed.
-        let _ = mark_done(&path, segment.next);
+        let _ = file.and_then(|mut file| mark_done(&mut file, segment.next));
         segment.next += taken.frame_len;
         segment.in_flight = 0;
         segment.items = segment.items.saturating_sub(taken.items);
@@ -257,43 +257,78 @@ impl Store {
         }
     }
 
-    /// Takes over what processes that ended have left, within the bound.
-    pub(crate) fn adopt(&mut self, lanes: &[Lane]) {
-        let segments = &self.segments;
-        let mut last_key = self.last_key;
-        let mut taken = Vec::new();
-        let names = self.home.adopt(lanes, |mut name| {
-            while segments.contains_key(&name.key) || taken.contains(&name.key) {
-                name.key += 1;
-            }
-            taken.push(name.key);
-            last_key = last_key.max(name.key);
-            name
-        });
-        self.last_key = last_key;
-        for name in names {
-            let path = self.home.path(name);
-            match scan(&path, name.lane) {
-                Some((len, next, items)) => {
-                    self.bytes += len;
-                    let segment = Segment {
-                        name,
-                        len,
-                        next,
-                        items,
-                        in_flight: 0,
-                        origin: Origin::Earlier,
-                    };
-                    self.segments.insert(name.key, segment);
-                }
-                None => {
-                    let _ = fs::remove_file(path);
-                }
+    /// Takes over what processes that ended have left, within the bound, and says what in the
+    /// folder is none of that.
+    ///
+    /// What cannot be read or moved stays where it is: another process, or a later one, may.
+    pub(crate) fn adopt(&mut self, lanes: &[Lane]) -> Strange {
+        let mut strange = Strange::default();
+        for id in self.home.others() {
+            match self.home.take_over(id) {
+                Ok(Some(left)) => self.adopt_from(&left, lanes, &mut strange),
+                Ok(None) => {}
+                Err(error) => strange.note(&error),
             }
         }
         while self.bytes > self.bytes_max {
             self.drop_oldest();
         }
+        strange
+    }
+
+    fn adopt_from(&mut self, left: &Home, lanes: &[Lane], strange: &mut Strange) {
+        let now = micros();
+        for theirs in left.segments(lanes).unwrap_or_default() {
+            let file = left.open_to_read(theirs);
+            let extent = match file.and_then(|mut file| scan(&mut file, theirs.lane)) {
+                Ok(Some(extent)) => extent,
+                Ok(None) => {
+                    let _ = left.remove(theirs);
+                    continue;
+                }
+                Err(error) => {
+                    strange.note(&error);
+                    continue;
+                }
+            };
+            let name = Name {
+                key: self.free_key(theirs.key, now),
+                lane: theirs.lane,
+            };
+            if self.home.move_from(left, theirs, name).is_err() {
+                continue;
+            }
+            self.last_key = self.last_key.max(name.key);
+            let Extent { len, next, items } = extent;
+            self.bytes += len;
+            let segment = Segment {
+                name,
+                len,
+                next,
+                items,
+                in_flight: 0,
+                origin: Origin::Earlier,
+            };
+            self.segments.insert(name.key, segment);
+            if len > self.bytes_max {
+                // For it alone everything else would have to make room.
+                self.give_up(name.key, SpoolErrorType::SpoolFull);
+            }
+        }
+    }
+
+    /// A key for a segment that was begun then, or is said to have been. One from the future,
+    /// after which no other could come, is as good as now.
+    fn free_key(&self, key: u64, now: u64) -> u64 {
+        if key > now {
+            return now.max(self.last_key + 1);
+        }
+        // The last key is the greatest there is, so this ends right behind it at the latest.
+        let mut key = key;
+        while self.segments.contains_key(&key) {
+            key += 1;
+        }
+        key
     }
 
     fn drop_oldest(&mut self) {
@@ -320,7 +355,7 @@ impl Store {
         let writer = &mut self.writers[segment.name.lane.index()];
         // Closed before it is removed, or some systems keep it.
         writer.take_if(|writer| writer.key == key);
-        let _ = fs::remove_file(self.home.path(segment.name));
+        let _ = self.home.remove(segment.name);
         Some(segment)
     }
 }
@@ -332,9 +367,8 @@ fn is_lasting(error: &io::Error) -> bool {
 }
 
 /// The frame at that place, if it is whole.
-fn read(path: &Path, at: u64, lane: Lane) -> io::Result<(Header, Bytes)> {
-    let mut file = File::open(path)?;
-    let (header, left) = read_header(&mut file, at)?;
+fn read(file: &mut File, at: u64, lane: Lane) -> io::Result<(Header, Bytes)> {
+    let (header, left) = read_header(file, at)?;
     // A length that the file does not have is not worth an allocation.
     if header.lane != lane || u64::from(header.body_len) > left {
         return Err(io::ErrorKind::InvalidData.into());
@@ -359,20 +393,26 @@ fn read_header(file: &mut File, at: u64) -> io::Result<(Header, u64)> {
     Ok((header, len.saturating_sub(at + HEADER_LEN as u64)))
 }
 
-fn mark_done(path: &Path, at: u64) -> io::Result<()> {
-    let mut file = private_file().open(path)?;
+fn mark_done(file: &mut File, at: u64) -> io::Result<()> {
     file.seek(SeekFrom::Start(at))?;
     file.write_all(&[FrameState::Done.byte()])
 }
 
-/// Reads the headers alone: length, first frame that waits, and items that wait. `None` when
-/// nothing does.
-fn scan(path: &Path, lane: Lane) -> Option<(u64, u64, u64)> {
-    let mut file = File::open(path).ok()?;
-    let len = file.metadata().ok()?.len();
+/// What of a segment waits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Extent {
+    len: u64,
+    /// Where the first frame that waits begins.
+    next: u64,
+    items: u64,
+}
+
+/// Reads the headers alone. `None` when nothing waits.
+fn scan(file: &mut File, lane: Lane) -> io::Result<Option<Extent>> {
+    let len = file.metadata()?.len();
     let (mut at, mut items, mut first) = (0, 0u64, None);
     while at < len {
-        match read_header(&mut file, at) {
+        match read_header(file, at) {
             Ok((header, left)) if header.lane == lane => {
                 if header.state == FrameState::Waiting {
                     first = first.or(Some(at));
@@ -391,7 +431,7 @@ fn scan(path: &Path, lane: Lane) -> Option<(u64, u64, u64)> {
             }
         }
     }
-    first.map(|first| (len, first, items))
+    Ok(first.map(|next| Extent { len, next, items }))
 }
 
 /// Microseconds since 1970.

@@ -1,5 +1,6 @@
 use super::*;
 
+use std::fs;
 use std::path::PathBuf;
 
 struct Folder(PathBuf);
@@ -237,12 +238,113 @@ fn a_length_that_the_file_does_not_have_is_not_allocated() {
     let folder = Folder::new();
     fs::create_dir_all(&folder.0).unwrap();
     let mut header = Header::of(Lane::Traces, Encoding::Identity, 5, 0, b"x").unwrap();
+    header.body_len = 1 << 20;
+    let path = folder.0.join("segment");
+    fs::write(&path, header.encode()).unwrap();
+    let mut file = File::open(&path).unwrap();
+    let outcome = read(&mut file, 0, Lane::Traces);
+    assert_eq!(outcome.unwrap_err().kind(), io::ErrorKind::InvalidData);
+    let extent = Extent {
+        len: HEADER_LEN as u64,
+        next: 0,
+        items: 5,
+    };
+    assert_eq!(scan(&mut file, Lane::Traces).unwrap(), Some(extent));
+}
+
+#[test]
+fn a_length_that_no_frame_of_ours_has_is_damage_even_where_the_file_has_it() {
+    let folder = Folder::new();
+    fs::create_dir_all(&folder.0).unwrap();
+    let mut header = Header::of(Lane::Traces, Encoding::Identity, 5, 0, b"x").unwrap();
     header.body_len = u32::MAX;
     let path = folder.0.join("segment");
     fs::write(&path, header.encode()).unwrap();
-    let outcome = read(&path, 0, Lane::Traces);
+    let mut file = File::options().read(true).write(true).open(&path).unwrap();
+    // Sparse: it takes no room on the disk.
+    file.set_len(10 << 30).unwrap();
+    let outcome = read(&mut file, 0, Lane::Traces);
     assert_eq!(outcome.unwrap_err().kind(), io::ErrorKind::InvalidData);
-    assert_eq!(scan(&path, Lane::Traces), Some((HEADER_LEN as u64, 0, 5)));
+    assert_eq!(scan(&mut file, Lane::Traces).unwrap().unwrap().items, 1);
+}
+
+/// The folder of a process that died, with segments of these names and bodies.
+fn left_behind(folder: &Folder, segments: &[(&str, &str)]) {
+    let home = folder.0.join("00000000000000ff");
+    fs::create_dir_all(&home).unwrap();
+    for (name, body) in segments {
+        let header = Header::of(Lane::Traces, Encoding::Identity, 1, 0, body.as_bytes()).unwrap();
+        let frame = [&header.encode()[..], body.as_bytes()].concat();
+        fs::write(home.join(name), frame).unwrap();
+    }
+    #[cfg(unix)]
+    for path in folder.segments().iter().chain([&home]) {
+        let mode = std::os::unix::fs::PermissionsExt::from_mode(0o700);
+        fs::set_permissions(path, mode).unwrap();
+    }
+}
+
+#[test]
+fn a_key_from_the_future_is_as_good_as_now() {
+    let folder = Folder::new();
+    left_behind(
+        &folder,
+        &[
+            ("00000000000000000007.traces", "old"),
+            ("04611686018427387903.traces", "a"),
+            ("04611686018427387904.traces", "b"),
+            ("18446744073709551614.traces", "c"),
+            ("18446744073709551615.traces", "d"),
+        ],
+    );
+    let mut store = folder.store(ROOM);
+    store.adopt(&Lane::ALL);
+    append(&mut store, Lane::Traces, 1, b"new");
+    let tomorrow = micros() + 86_400_000_000;
+    assert!(store.last_key < tomorrow, "{}", store.last_key);
+    // None is stranded: the next process finds all of them, in the same order.
+    drop(store);
+    let mut next = folder.store(ROOM);
+    next.adopt(&Lane::ALL);
+    assert_eq!(
+        drain(&mut next, Lane::Traces),
+        ["old", "a", "b", "c", "d", "new"]
+    );
+    assert_eq!(drops(&mut next), []);
+    drop(next);
+    assert_eq!(fs::read_dir(&folder.0).unwrap().count(), 0);
+}
+
+#[test]
+fn two_segments_with_the_same_key_are_both_kept() {
+    let folder = Folder::new();
+    left_behind(&folder, &[("00000000000000000007.traces", "a")]);
+    let mut store = folder.store(ROOM);
+    store.adopt(&Lane::ALL);
+    left_behind(&folder, &[("00000000000000000007.traces", "b")]);
+    store.adopt(&Lane::ALL);
+    assert_eq!(drain(&mut store, Lane::Traces), ["a", "b"]);
+}
+
+#[test]
+fn a_segment_that_is_larger_than_the_spool_goes_alone() {
+    let folder = Folder::new();
+    let late = "04611686018427387903.traces";
+    left_behind(
+        &folder,
+        &[("00000000000000000007.traces", "old"), (late, "x")],
+    );
+    let large = folder.segments().pop().unwrap();
+    assert!(large.ends_with(late));
+    let file = File::options().write(true).open(&large).unwrap();
+    file.set_len(10 << 30).unwrap();
+    let mut store = folder.store(100 * FRAME);
+    store.adopt(&Lane::ALL);
+    // What is known of it, and one for what nobody knows.
+    assert_eq!(drops(&mut store), [(2, SpoolErrorType::SpoolFull)]);
+    assert!(!large.exists());
+    assert_eq!(drain(&mut store, Lane::Traces), ["old"]);
+    assert_eq!(store.bytes(), 0);
 }
 
 #[test]
