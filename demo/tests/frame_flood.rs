@@ -8,12 +8,16 @@ mod rig;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use rig::process::Memory;
+use rig::process::{self, Memory};
 use rig::{Page, Scenario, Stage, register_echo};
 use spanwire::ipc::{Ipc, PageEvents};
 
-/// How much longer the main thread may be late in all than for the same bytes without our prefix.
-const LATE_MAX: Duration = Duration::from_millis(400);
+/// How much more the main thread may work than for the same bytes without our prefix. What it
+/// works is the same on a busy machine, where it may be late for other reasons.
+const WORK_MAX: Duration = Duration::from_millis(400);
+
+/// How much longer it may be late in all.
+const LATE_MAX: Duration = Duration::from_secs(4);
 
 /// How much more the host's memory may grow by.
 const GROWTH_MAX: u64 = 64_000_000;
@@ -117,9 +121,19 @@ const FLOODS: [Flood; 8] = [
     },
 ];
 
-/// How late the main thread was in all, and what memory grew by at its peak.
-fn cost(stage: &Stage, flood: &Flood) -> (Duration, u64) {
+/// What a flood cost the host.
+struct Cost {
+    /// Time that the main thread ran.
+    work: Duration,
+    /// How late it was in all.
+    late: Duration,
+    /// What memory grew by at its peak.
+    growth: u64,
+}
+
+fn cost(stage: &Stage, flood: &Flood) -> Cost {
     let memory = Memory::since_now();
+    let began = stage.ui(|_| process::time_on_cpu());
     let pings = stage.ping_the_loop(Duration::from_millis(5));
     let what = serde_json::json!({
         "count": flood.count, "mib": flood.mib,
@@ -129,15 +143,21 @@ fn cost(stage: &Stage, flood: &Flood) -> (Duration, u64) {
     // What the page says comes behind what the frame posted.
     stage.said("main", "flooded");
     let delays = pings.stop();
-    let growth = memory.growth();
+    let cost = Cost {
+        work: stage.ui(|_| process::time_on_cpu()).saturating_sub(began),
+        late: delays.total(),
+        growth: memory.growth().most(),
+    };
     stage.note(&format!(
-        "{}: {} texts of {} MiB; late by {:.1?} in all, {delays}; memory grew by {growth}",
+        "{}: {} texts of {} MiB; worked {:.1?}; late by {:.1?}, {delays}; memory grew by {:.1} MB",
         flood.name,
         flood.count,
         flood.mib,
-        delays.total(),
+        cost.work,
+        cost.late,
+        cost.growth as f64 / 1e6,
     ));
-    (delays.total(), growth.most())
+    cost
 }
 
 fn frames(stage: &Stage) {
@@ -159,13 +179,23 @@ fn frames(stage: &Stage) {
             error: "",
             ..*flood
         };
-        let (bare_late, bare_growth) = cost(stage, &bare);
-        let (late, growth) = cost(stage, flood);
-        assert!(late <= 2 * bare_late + LATE_MAX, "{}: {late:?}", flood.name);
+        let bare = cost(stage, &bare);
+        let cost = cost(stage, flood);
+        let name = flood.name;
         assert!(
-            growth <= bare_growth + GROWTH_MAX,
-            "{}: {growth}",
-            flood.name
+            cost.work <= 2 * bare.work + WORK_MAX,
+            "{name}: {:?}",
+            cost.work
+        );
+        assert!(
+            cost.late <= 3 * bare.late + LATE_MAX,
+            "{name}: {:?}",
+            cost.late
+        );
+        assert!(
+            cost.growth <= bare.growth + GROWTH_MAX,
+            "{name}: {}",
+            cost.growth
         );
         for (error, count) in &mut expected {
             *count += if *error == flood.error {

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::fs;
 use std::process::Command;
+use std::time::Duration;
 
 /// The processes that run the pages of this process's webviews.
 pub fn web_processes() -> Vec<u32> {
@@ -45,6 +46,13 @@ fn signal(signal: &str, pid: u32) {
         .args([signal, &pid.to_string()])
         .status();
     assert!(status.expect("there is kill").success(), "{pid} is ours");
+}
+
+/// How long the calling thread has run so far.
+pub fn time_on_cpu() -> Duration {
+    let stat = fs::read_to_string("/proc/thread-self/schedstat").expect("there is /proc");
+    let nanos = stat.split(' ').next().and_then(|nanos| nanos.parse().ok());
+    Duration::from_nanos(nanos.unwrap_or_else(|| panic!("no time in {stat}")))
 }
 
 /// This process's memory at a time, to see what it grew by since.
