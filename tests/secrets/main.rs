@@ -1,0 +1,13 @@
+//! Secrets are sent through every path, and everything that comes out is searched for them.
+#![allow(clippy::unwrap_used, reason = "the helpers of tests are tests too")]
+
+#[path = "../ipc/model_page.rs"]
+#[allow(dead_code, reason = "other tests use the rest of it")]
+mod model_page;
+#[path = "../support/mod.rs"]
+mod support;
+
+mod app;
+mod careless;
+mod output;
+mod paths;
