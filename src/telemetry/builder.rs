@@ -282,8 +282,8 @@ impl TelemetryBuilder {
     /// an export waits for it, so keep it quick. What it logs is not shown. Attributes of the
     /// resource are offered once, when telemetry starts, on the thread that starts it.
     ///
-    /// When it panics, `[redacted]` is sent instead of the field, and that is logged like an export
-    /// that fails.
+    /// When it panics, `[redacted]` is sent instead of the value, and that is logged like an export
+    /// that fails; an attribute's key stays.
     ///
     /// It is not asked about ids, times, kinds and severities, which hold no text of the app's, nor
     /// about metrics, whose labels are capped names. What is in the spool already is sent as it was

@@ -74,8 +74,8 @@ fn check(output: &Output, expected: &Expect) {
     expected.assert_eq(&found);
 }
 
-/// Only what the app or its page's SDK wrote into telemetry, names that are allowed, and the
-/// resource: never a payload.
+/// That is its own words, those of its page's SDK, names that are allowed, and the resource: never a
+/// payload.
 #[test]
 fn what_comes_out_is_what_the_app_put_there() {
     let output = exported(&[]);
@@ -128,6 +128,7 @@ fn with_a_hook_that_removes_them_no_secret_comes_out() {
     }
 }
 
+/// Values are replaced; an attribute's key stays.
 #[test]
 fn a_hook_that_panics_lets_no_secret_out_and_is_told_of() {
     let output = exported(&[(PANICKING, "1")]);
