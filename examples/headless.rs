@@ -10,7 +10,7 @@ use std::thread;
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use spanwire::ipc::{Call, Ipc};
+use spanwire::ipc::{Call, DataError, Ipc};
 use spanwire::measurement::Measurement;
 use spanwire::telemetry::Telemetry;
 use spanwire::timer::monitor;
@@ -23,13 +23,10 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     }
 
     let ipc = Ipc::builder("main").build();
-    ipc.on(
-        "greet",
-        |call: &Call| -> Result<String, serde_json::Error> {
-            let name: String = call.data()?;
-            monitor("compose_greeting").run(|| Ok(format!("hello {name}")))
-        },
-    )?;
+    ipc.on("greet", |call: &Call| -> Result<String, DataError> {
+        let name: String = call.data()?;
+        monitor("compose_greeting").run(|| Ok(format!("hello {name}")))
+    })?;
     ipc.on("log", |call: &Call| {
         tracing::info!(line = call.json(), "page")
     })?;
@@ -43,13 +40,10 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     });
 
     let round = Measurement::new("round").category("page");
-    ipc.on(
-        "round",
-        move |call: &Call| -> Result<(), serde_json::Error> {
-            round.record(call.data()?);
-            Ok(())
-        },
-    )?;
+    ipc.on("round", move |call: &Call| -> Result<(), DataError> {
+        round.record(call.data()?);
+        Ok(())
+    })?;
 
     // The app: takes what the page sends, and sends what is queued.
     for text in &from_page {

@@ -9,7 +9,7 @@
 //! `OTEL_EXPORTER_OTLP_ENDPOINT` when that is set. Nothing of it can fail the app.
 //!
 //! ```
-//! use spanwire::ipc::Call;
+//! use spanwire::ipc::{Call, DataError};
 //! use spanwire::{Ipc, Telemetry};
 //! use std::time::Duration;
 //!
@@ -20,7 +20,7 @@
 //! }
 //!
 //! let ipc = Ipc::builder("main").build();
-//! ipc.on("save", |call: &Call| -> Result<usize, serde_json::Error> {
+//! ipc.on("save", |call: &Call| -> Result<usize, DataError> {
 //!     let layers: Vec<String> = call.data()?;
 //!     Ok(layers.len())
 //! })?;

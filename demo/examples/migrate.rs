@@ -118,7 +118,7 @@ mod before {
 mod after {
     use super::*;
     use serde::Deserialize;
-    use spanwire::ipc::{Call, Ipc, PageEvents};
+    use spanwire::ipc::{Call, DataError, Ipc, PageEvents};
     use spanwire::telemetry::Telemetry;
     use std::time::Duration;
     use tao::event::Event;
@@ -158,13 +158,10 @@ mod after {
             .page_events(PageEvents::PlainToo)
             .build();
 
-        ipc.on(
-            "save",
-            |call: &Call<'_>| -> Result<usize, serde_json::Error> {
-                let layers: Vec<String> = call.data()?;
-                Ok(save(&layers))
-            },
-        )?;
+        ipc.on("save", |call: &Call<'_>| -> Result<usize, DataError> {
+            let layers: Vec<String> = call.data()?;
+            Ok(save(&layers))
+        })?;
 
         let sender = ipc.clone();
         ipc.on("export", move |_: &Call<'_>| {
@@ -176,14 +173,11 @@ mod after {
             });
         })?;
 
-        ipc.on(
-            "ui.opened",
-            |call: &Call<'_>| -> Result<(), serde_json::Error> {
-                let Opened { panel } = call.data()?;
-                println!("opened {panel}");
-                Ok(())
-            },
-        )?;
+        ipc.on("ui.opened", |call: &Call<'_>| -> Result<(), DataError> {
+            let Opened { panel } = call.data()?;
+            println!("opened {panel}");
+            Ok(())
+        })?;
 
         let done = proxy.clone();
         ipc.on("done", move |_: &Call<'_>| {

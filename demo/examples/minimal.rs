@@ -6,7 +6,7 @@
 
 use std::time::Duration;
 
-use spanwire::ipc::Call;
+use spanwire::ipc::{Call, DataError};
 use spanwire::{Ipc, Telemetry};
 use tao::event::{Event, WindowEvent};
 use tao::event_loop::{ControlFlow, EventLoopBuilder};
@@ -36,13 +36,10 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let event_loop = EventLoopBuilder::<Ask>::with_user_event().build();
 
     let ipc = Ipc::builder("main").build();
-    ipc.on(
-        "greet",
-        |call: &Call| -> Result<String, serde_json::Error> {
-            let name: String = call.data()?;
-            Ok(format!("Hello {name}"))
-        },
-    )?;
+    ipc.on("greet", |call: &Call| -> Result<String, DataError> {
+        let name: String = call.data()?;
+        Ok(format!("Hello {name}"))
+    })?;
     let proxy = event_loop.create_proxy();
     ipc.on("greeted", move |_: &Call| {
         if once {

@@ -9,7 +9,7 @@
 
 use std::time::Duration;
 
-use spanwire::ipc::{Call, PageTraces};
+use spanwire::ipc::{Call, DataError, PageTraces};
 use spanwire::{Ipc, Telemetry};
 use tao::event::{Event, WindowEvent};
 use tao::event_loop::{ControlFlow, EventLoopBuilder};
@@ -42,14 +42,11 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         // A call with a `traceparent` is in the trace that it names.
         .page_traces(PageTraces::Accepted)
         .build();
-    ipc.on(
-        "picture.load",
-        |call: &Call| -> Result<usize, serde_json::Error> {
-            let name: String = call.data()?;
-            println!("{name} is loaded");
-            Ok(decode(&name))
-        },
-    )?;
+    ipc.on("picture.load", |call: &Call| -> Result<usize, DataError> {
+        let name: String = call.data()?;
+        println!("{name} is loaded");
+        Ok(decode(&name))
+    })?;
     let proxy = event_loop.create_proxy();
     ipc.on("opened", move |_: &Call| {
         if once {

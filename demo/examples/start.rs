@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use spanwire::ipc::Call;
+use spanwire::ipc::{Call, DataError};
 use spanwire::{Ipc, Telemetry};
 use tao::event::{Event, WindowEvent};
 use tao::event_loop::{ControlFlow, EventLoopBuilder};
@@ -32,13 +32,10 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
 
     // 2. The wire: what the page may ask, and what it is told.
     let ipc = Ipc::builder("main").build();
-    ipc.on(
-        "greet",
-        |call: &Call| -> Result<String, serde_json::Error> {
-            let name: String = call.data()?;
-            Ok(format!("Hello {name}"))
-        },
-    )?;
+    ipc.on("greet", |call: &Call| -> Result<String, DataError> {
+        let name: String = call.data()?;
+        Ok(format!("Hello {name}"))
+    })?;
     let ticker = ipc.clone();
     std::thread::spawn(move || {
         for seconds in 0_u64.. {

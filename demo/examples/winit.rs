@@ -7,7 +7,7 @@
 use std::error::Error;
 use std::time::Duration;
 
-use spanwire::ipc::Call;
+use spanwire::ipc::{Call, DataError};
 use spanwire::{Ipc, Telemetry};
 use winit::application::ApplicationHandler;
 use winit::event::WindowEvent;
@@ -131,13 +131,10 @@ fn main() -> Result<(), Box<dyn Error>> {
     let event_loop = EventLoop::<Ask>::with_user_event().build()?;
     let proxy = event_loop.create_proxy();
     let ipc = Ipc::builder("main").build();
-    ipc.on(
-        "greet",
-        |call: &Call| -> Result<String, serde_json::Error> {
-            let name: String = call.data()?;
-            Ok(format!("Hello {name}"))
-        },
-    )?;
+    ipc.on("greet", |call: &Call| -> Result<String, DataError> {
+        let name: String = call.data()?;
+        Ok(format!("Hello {name}"))
+    })?;
     let close = proxy.clone();
     ipc.on("greeted", move |_: &Call| {
         println!("the page was greeted");

@@ -201,7 +201,7 @@ fn register(ipc: &Ipc, checks: &Arc<Mutex<Vec<Check>>>, done: impl Fn() + Send +
     })
     .unwrap();
     ipc.on("done", move |_: &Call<'_>| done()).unwrap();
-    ipc.on("echo", |call: &Call<'_>| -> Json { call.data() })
+    ipc.on("echo", |call: &Call<'_>| -> Json { Ok(call.data()?) })
         .unwrap();
     ipc.on("deep", |call: &Call<'_>| -> Json {
         let levels = call.data()?;

@@ -1,16 +1,20 @@
 //! What a handler gets, and what it may give back.
 
 use std::borrow::Cow;
-use std::fmt::Display;
+use std::fmt::{self, Display};
 
 use serde::{Deserialize, Serialize};
 use serde_json::value::{RawValue, to_raw_value};
 
+use super::data_error::DataError;
 use crate::names::short_type_name;
 use crate::semconv::ErrorType;
 
 /// A call or an event from the page, as its handler sees it.
-#[derive(Clone, Debug)]
+///
+/// Its `Debug` shows the payload's size and not the payload: `#[tracing::instrument]` records the
+/// arguments of what it is put on.
+#[derive(Clone)]
 pub struct Call<'a> {
     pub(super) event: Cow<'a, str>,
     pub(super) data: Cow<'a, RawValue>,
@@ -29,9 +33,9 @@ impl<'a> Call<'a> {
     /// # Errors
     ///
     /// The page sent something else than a `T`. Return the error: the page's promise is rejected
-    /// with it.
-    pub fn data<'b, T: Deserialize<'b>>(&'b self) -> Result<T, serde_json::Error> {
-        serde_json::from_str(self.data.get())
+    /// with it. It says where the payload differs and quotes nothing of it.
+    pub fn data<'b, T: Deserialize<'b>>(&'b self) -> Result<T, DataError> {
+        serde_json::from_str(self.data.get()).map_err(|error| DataError::of(&error))
     }
 
     /// The payload as JSON text.
@@ -52,6 +56,16 @@ impl<'a> Call<'a> {
             data: Cow::Owned(self.data.into_owned()),
             wants_reply: self.wants_reply,
         }
+    }
+}
+
+impl fmt::Debug for Call<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Call")
+            .field("event", &self.event)
+            .field("bytes", &self.data.get().len())
+            .field("wants_reply", &self.wants_reply)
+            .finish()
     }
 }
 
@@ -107,7 +121,11 @@ pub(super) type Answer = Result<Box<RawValue>, Rejection>;
 /// What a handler may return: nothing, or a `Result` whose value the page's promise gets.
 ///
 /// An error rejects the promise with the error's text and the name of its type. The app decides
-/// what its error says: the page is shown all of it.
+/// what its error says: the page is shown all of it, and the text is exported too, as
+/// `exception.message` of the log record `handler failed`. So is the text of a panic, which the page
+/// does not see. Let neither quote what must not leave, or take it out with
+/// [`TelemetryBuilder::redact`](crate::telemetry::TelemetryBuilder::redact). An error of Spanwire's
+/// own never quotes a payload.
 #[diagnostic::on_unimplemented(
     message = "a handler returns nothing or a `Result`, and not `{Self}`",
     note = "the value needs `serde::Serialize`, the error `Display`, and both `Send + 'static`"

@@ -18,7 +18,8 @@ use crate::semconv::ErrorType;
 const EVAL: &str = "eval";
 
 /// A message to the page was refused; it comes back whole.
-#[derive(Debug)]
+///
+/// Neither its `Display` nor its `Debug` shows the payload, nor a name that is not allowed.
 #[non_exhaustive]
 pub struct EmitError {
     /// Why.
@@ -27,6 +28,18 @@ pub struct EmitError {
     pub event: String,
     /// The payload as JSON, or the raw script; `None` when it could not be written as JSON.
     pub data: Option<String>,
+}
+
+impl fmt::Debug for EmitError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut shown = f.debug_struct("EmitError");
+        shown.field("reason", &self.reason);
+        if !matches!(self.reason, EmitErrorReason::InvalidName) {
+            shown.field("event", &self.event);
+        }
+        let bytes = self.data.as_ref().map(String::len);
+        shown.field("bytes", &bytes).finish_non_exhaustive()
+    }
 }
 
 /// Why a message to the page was refused.
@@ -50,10 +63,7 @@ impl fmt::Display for EmitError {
         let event = &self.event;
         match &self.reason {
             EmitErrorReason::InvalidName => {
-                write!(
-                    f,
-                    "event name {event:?} is not 1 to 64 of A-Z a-z 0-9 _ . : / -"
-                )
+                f.write_str("event name is not 1 to 64 of A-Z a-z 0-9 _ . : / -")
             }
             EmitErrorReason::NotJson(_) => {
                 write!(f, "payload of {event} cannot be written as JSON")

@@ -1,6 +1,7 @@
 //! Messages from the page: checked, run through their listeners, answered and counted.
 
 use std::borrow::Cow;
+use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -44,7 +45,9 @@ pub enum Received {
 }
 
 /// A message for a transport that has its own form.
-#[derive(Clone, Debug)]
+///
+/// Its `Debug` shows the payload's size and not the payload.
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct IpcMessage {
     /// The event's name.
@@ -53,6 +56,16 @@ pub struct IpcMessage {
     pub data: Box<RawValue>,
     /// The call's id when the sender waits for a reply; unique among its open calls.
     pub id: Option<u64>,
+}
+
+impl fmt::Debug for IpcMessage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("IpcMessage")
+            .field("event", &self.event)
+            .field("bytes", &self.data.get().len())
+            .field("id", &self.id)
+            .finish()
+    }
 }
 
 impl IpcMessage {

@@ -9,10 +9,10 @@
 //! `docs/wire.md`.
 //!
 //! ```
-//! use spanwire::ipc::{Call, Ipc};
+//! use spanwire::ipc::{Call, DataError, Ipc};
 //!
 //! let ipc = Ipc::builder("main").build();
-//! ipc.on("greet", |call: &Call| -> Result<String, serde_json::Error> {
+//! ipc.on("greet", |call: &Call| -> Result<String, DataError> {
 //!     let name: String = call.data()?;
 //!     Ok(format!("hello {name}"))
 //! })?;
@@ -37,6 +37,7 @@ mod background;
 mod builder;
 mod bye;
 mod call;
+mod data_error;
 mod emit;
 mod envelope;
 mod handler;
@@ -65,6 +66,7 @@ mod wire;
 
 pub use builder::{IpcBuilder, PageEvents, PageMarks, PageTraces};
 pub use call::{Call, HandlerResult};
+pub use data_error::DataError;
 pub use emit::{EmitError, EmitErrorReason};
 pub use handler::{ListenerId, RegisterError};
 pub use inbound::{IpcMessage, Received};

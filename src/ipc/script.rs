@@ -1,7 +1,7 @@
 //! What the host sends: batches, written as scripts that are safe for any name and payload.
 
 use std::borrow::Cow;
-use std::fmt::Write;
+use std::fmt::{self, Write};
 
 use serde::Serialize;
 use serde_json::value::RawValue;
@@ -29,7 +29,6 @@ pub struct Script {
     pub(super) at: Stamp,
 }
 
-#[derive(Debug)]
 pub(super) enum Content {
     Batch {
         json: String,
@@ -41,6 +40,19 @@ pub(super) enum Content {
         script: Box<str>,
         after: String,
     },
+}
+
+/// Payloads are not shown: a script that could not be evaluated is easily logged.
+impl fmt::Debug for Content {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (form, bytes) = match self {
+            Self::Batch { json, .. } => ("Batch", json.len()),
+            Self::Eval { script, .. } => ("Eval", script.len()),
+        };
+        f.debug_struct(form)
+            .field("bytes", &bytes)
+            .finish_non_exhaustive()
+    }
 }
 
 impl Script {

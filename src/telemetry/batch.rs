@@ -28,6 +28,11 @@ use crate::semconv::{ERROR_TYPE, ExportErrorType, OTEL_COMPONENT_TYPE};
 /// Sends a batch and says what became of it.
 pub(crate) trait Export<T>: Send + 'static {
     fn export(&mut self, batch: Vec<T>) -> Result<Receipt, ExportError>;
+
+    /// For how many fields the app's redaction panicked since the last look.
+    fn unredacted(&self) -> u64 {
+        0
+    }
 }
 
 /// Holds items back and pushes them when it is time.
@@ -436,6 +441,7 @@ impl<T: Send + 'static, E: Export<T>> Worker<T, E> {
                 let message = "the exporter panicked";
                 Err(ExportError::new(ExportErrorType::Internal, message))
             });
+        self.complaints.unredacted(self.exporter.unredacted());
         match outcome {
             // The spool counts them, before somebody else can take them out of it.
             Ok(Receipt {

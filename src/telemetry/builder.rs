@@ -9,6 +9,7 @@ use tracing::level_filters::LevelFilter;
 use super::choice::{Exporter, MetricsExporter, Sampler};
 use super::parts::Parts;
 use super::plan::Plan;
+use super::redact::{ExportedField, Redactor};
 use super::resource::HostName;
 use super::running::Telemetry;
 use super::sampling::TailSampling;
@@ -44,6 +45,7 @@ pub struct TelemetryBuilder {
     pub(crate) error_rate_threshold: Option<f64>,
     pub(crate) spool_dir: Option<PathBuf>,
     pub(crate) spool_max_bytes: Option<u64>,
+    pub(crate) redactor: Option<Redactor>,
     pub(crate) strictness: Strictness,
     pub(crate) voice: Voice,
     pub(crate) shutdown_deadline: Duration,
@@ -85,6 +87,7 @@ impl TelemetryBuilder {
             error_rate_threshold: None,
             spool_dir: None,
             spool_max_bytes: None,
+            redactor: None,
             strictness: Strictness::Lenient,
             voice: Voice::Stderr,
             shutdown_deadline: SHUTDOWN_DEADLINE,
@@ -255,6 +258,43 @@ impl TelemetryBuilder {
     /// `SPANWIRE_SPOOL_MAX_BYTES`, or 64 MiB.
     pub fn spool_max_bytes(mut self, bytes: u64) -> Self {
         self.spool_max_bytes = Some(bytes);
+        self
+    }
+
+    /// Has `redact` look at everything that spans and log records say before it leaves the process,
+    /// whether to a collector or to the spool: attributes, names, bodies, what failed spans say. It
+    /// may replace or remove any of them. Default: all is sent as it is.
+    ///
+    /// ```
+    /// use spanwire::telemetry::{FieldKind, Telemetry};
+    ///
+    /// # let builder = Telemetry::builder("paint-tool").environment(|_| None).prometheus_port(0);
+    /// # let builder = builder.without_system();
+    /// let builder = builder.redact(|field| match (field.kind(), field.key()) {
+    ///     // Errors of the app's quote what the user wrote.
+    ///     (_, Some("exception.message")) => field.remove(),
+    ///     (FieldKind::LogBody, _) if field.text().contains("token=") => field.replace("[token]"),
+    ///     _ => {}
+    /// });
+    /// # let (telemetry, _) = builder.build()?;
+    /// # Ok::<(), spanwire::telemetry::TelemetryError>(())
+    /// ```
+    ///
+    /// It runs on the threads that export, never on one of the app's, and only for what is sampled;
+    /// an export waits for it, so keep it quick. What it logs is not shown. Attributes of the
+    /// resource are offered once, when telemetry starts, on the thread that starts it.
+    ///
+    /// When it panics, `[redacted]` is sent instead of the value, and that is logged like an export
+    /// that fails; an attribute's key stays.
+    ///
+    /// It is not asked about ids, times, kinds and severities, which hold no text of the app's, nor
+    /// about metrics, whose labels are capped names. What is in the spool already is sent as it was
+    /// put there.
+    pub fn redact(
+        mut self,
+        redact: impl Fn(&mut ExportedField<'_>) + Send + Sync + 'static,
+    ) -> Self {
+        self.redactor = Some(Redactor::new(redact));
         self
     }
 

@@ -16,6 +16,9 @@ pub(crate) struct Complaints {
     said: Stamp,
     untold: u64,
     failing: bool,
+    /// When it was last told that the app's redaction panicked.
+    unredacted_last: Stamp,
+    unredacted: u64,
 }
 
 impl Complaints {
@@ -27,6 +30,8 @@ impl Complaints {
             said: Stamp::NONE,
             untold: 0,
             failing: false,
+            unredacted_last: Stamp::NONE,
+            unredacted: 0,
         }
     }
 
@@ -83,6 +88,28 @@ impl Complaints {
                 tracing::warn!(signal, lost, "the queue was full: telemetry was dropped");
                 format!("the queue was full: {lost} {signal} were dropped")
             });
+        }
+    }
+
+    /// Nothing of these fields left the process.
+    pub(crate) fn unredacted(&mut self, fields: u64) {
+        self.unredacted += fields;
+        if self.unredacted == 0 {
+            return;
+        }
+        let now = clock::now();
+        let last = self.unredacted_last;
+        if last == Stamp::NONE || now.since(last) >= INTERVAL {
+            self.unredacted_last = now;
+            let (signal, fields) = (self.signal, std::mem::take(&mut self.unredacted));
+            tracing::warn!(
+                signal,
+                fields,
+                "the redaction of telemetry panicked: [redacted] is sent instead"
+            );
+            self.voice.say(format_args!(
+                "the redaction of {signal} panicked: [redacted] is sent instead (fields: {fields})"
+            ));
         }
     }
 

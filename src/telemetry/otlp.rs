@@ -21,6 +21,7 @@ use super::client::{Client, Connection, ExportError, Receipt};
 use super::patience::Patience;
 use super::processor::Log;
 use super::prometheus::Exemplars;
+use super::redact::Redactor;
 use super::settings::Compression;
 use super::spool::{Lane, Spool};
 use crate::clock::Clock;
@@ -61,6 +62,7 @@ pub(crate) struct SpanSender {
     client: Client,
     value_len_max: Option<usize>,
     exemplars: Option<Exemplars>,
+    redactor: Option<Redactor>,
 }
 
 impl SpanSender {
@@ -72,6 +74,7 @@ impl SpanSender {
         resource: &Resource,
         value_len_max: Option<usize>,
         exemplars: Option<Exemplars>,
+        redactor: Option<Redactor>,
     ) -> Result<Self, ExporterBuildError> {
         let connection = route.connection.clone();
         let client = Client::spooling(connection, patience, spool, Lane::Traces);
@@ -82,15 +85,20 @@ impl SpanSender {
             client,
             value_len_max,
             exemplars,
+            redactor,
         })
     }
 }
 
 impl Export<SpanData> for SpanSender {
     fn export(&mut self, mut batch: Vec<SpanData>) -> Result<Receipt, ExportError> {
-        // Before values are cut, since they name series.
+        // Before values are changed or cut, since they name series.
         let exemplars = self.exemplars.as_ref();
         let candidates = exemplars.map(|exemplars| exemplars.candidates(&batch));
+        // Before values are cut, since half of a secret is not found.
+        if let Some(redactor) = &self.redactor {
+            batch.iter_mut().for_each(|span| redactor.span(span));
+        }
         if let Some(len_max) = self.value_len_max {
             batch.iter_mut().for_each(|span| shorten(span, len_max));
         }
@@ -107,6 +115,10 @@ impl Export<SpanData> for SpanSender {
         }
         verdict
     }
+
+    fn unredacted(&self) -> u64 {
+        self.redactor.as_ref().map_or(0, Redactor::take_panics)
+    }
 }
 
 /// Sends log records.
@@ -114,6 +126,7 @@ impl Export<SpanData> for SpanSender {
 pub(crate) struct LogSender {
     exporter: LogExporter,
     client: Client,
+    redactor: Option<Redactor>,
 }
 
 impl LogSender {
@@ -122,21 +135,33 @@ impl LogSender {
         patience: Arc<Patience>,
         spool: Option<Arc<Spool>>,
         resource: &Resource,
+        redactor: Option<Redactor>,
     ) -> Result<Self, ExporterBuildError> {
         let connection = route.connection.clone();
         let client = Client::spooling(connection, patience, spool, Lane::Logs);
         let mut exporter = exporter!(LogExporter::builder(), route, client.clone())?;
         exporter.set_resource(resource);
-        Ok(Self { exporter, client })
+        Ok(Self {
+            exporter,
+            client,
+            redactor,
+        })
     }
 }
 
 impl Export<Log> for LogSender {
-    fn export(&mut self, batch: Vec<Log>) -> Result<Receipt, ExportError> {
+    fn export(&mut self, mut batch: Vec<Log>) -> Result<Receipt, ExportError> {
+        if let Some(redactor) = &self.redactor {
+            batch.iter_mut().for_each(|log| redactor.log(log));
+        }
         let records: Vec<(&SdkLogRecord, &InstrumentationScope)> =
             batch.iter().map(|log| (&log.0, &log.1)).collect();
         self.client.announce(batch.len());
         verdict(&self.client, self.exporter.export(LogBatch::new(&records)))
+    }
+
+    fn unredacted(&self) -> u64 {
+        self.redactor.as_ref().map_or(0, Redactor::take_panics)
     }
 }
 

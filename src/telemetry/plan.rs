@@ -12,6 +12,7 @@ use super::client::Connection;
 use super::otlp::Route;
 use super::parse;
 use super::prometheus::EndpointOptions;
+use super::redact::Redactor;
 use super::resource::Identity;
 use super::sampling::TailSampling;
 use super::settings::{Compression, Otlp, SamplerName, Settings};
@@ -36,6 +37,7 @@ pub(crate) struct Plan {
     pub(crate) level: LevelFilter,
     pub(crate) shutdown_deadline: Duration,
     pub(crate) strictness: Strictness,
+    pub(crate) redactor: Option<Redactor>,
     pub(crate) voice: Voice,
     pub(crate) warnings: Vec<Warning>,
 }
@@ -104,6 +106,7 @@ impl Plan {
             level: builder.level,
             shutdown_deadline: builder.shutdown_deadline,
             strictness,
+            redactor: builder.redactor.clone(),
             voice: builder.voice,
             state,
             settings,

@@ -283,6 +283,10 @@ impl Telemetry {
     /// When the plan is strict and something cannot be done.
     pub(crate) fn start(mut plan: Plan) -> Result<(Self, Parts), TelemetryError> {
         let mut warnings = std::mem::take(&mut plan.warnings);
+        // Before anything has it, the target info of `/metrics` included.
+        if let Some(redactor) = &plan.redactor {
+            plan.resource = redactor.resource(&plan.resource);
+        }
         let mut telemetry = Self {
             warnings: Vec::new(),
             voice: plan.voice,
@@ -468,6 +472,7 @@ impl Starting<'_> {
             &self.plan.resource,
             settings.span_value_len_max(),
             self.exemplars.clone(),
+            self.plan.redactor.clone(),
         );
         let Some(sender) = self.usable(sender, route) else {
             return;
@@ -530,6 +535,7 @@ impl Starting<'_> {
             Arc::clone(&patience),
             self.running.spool.clone(),
             &self.plan.resource,
+            self.plan.redactor.clone(),
         );
         let Some(sender) = self.usable(sender, route) else {
             return;

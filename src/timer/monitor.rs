@@ -41,6 +41,10 @@ pub fn monitor(operation_name: &str) -> Monitor<'_> {
 ///
 /// All give back what the work returned. A panic is recorded as a failure with `error.type` `panic`
 /// and goes on.
+///
+/// The text of an error, its sources' and that of a panic are exported as `exception.message` of a
+/// log record: what they say is the app's to decide, or to take out with
+/// [`TelemetryBuilder::redact`](crate::telemetry::TelemetryBuilder::redact).
 #[derive(Clone, Debug)]
 #[must_use = "a monitor measures nothing until it runs something"]
 pub struct Monitor<'a> {

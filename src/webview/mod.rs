@@ -7,14 +7,14 @@
 //! the closure that wakes that loop, from whichever thread a message comes.
 //!
 //! ```no_run
-//! use spanwire::ipc::{Call, Ipc};
+//! use spanwire::ipc::{Call, DataError, Ipc};
 //!
 //! # fn open(
 //! #     window: &impl wry::raw_window_handle::HasWindowHandle,
 //! #     wake_event_loop: impl Fn() + Send + Sync + 'static,
 //! # ) -> Result<(), Box<dyn std::error::Error>> {
 //! let ipc = Ipc::builder("main").build();
-//! ipc.on("greet", |call: &Call<'_>| -> Result<String, serde_json::Error> {
+//! ipc.on("greet", |call: &Call<'_>| -> Result<String, DataError> {
 //!     let name: String = call.data()?;
 //!     Ok(format!("Hello {name}"))
 //! })?;

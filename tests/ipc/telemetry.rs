@@ -40,7 +40,7 @@ fn a_successful_call() {
                 move |call: &Call| -> Result<Value, serde_json::Error> {
                     tracing::info!("saving");
                     clock.advance(Duration::from_millis(2));
-                    call.data()
+                    Ok(call.data()?)
                 },
             )
             .unwrap();

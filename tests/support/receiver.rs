@@ -53,6 +53,8 @@ pub struct Received {
     pub path: String,
     pub headers: HeaderMap,
     pub payload: Payload,
+    /// What was decoded, byte by byte.
+    pub body: Vec<u8>,
 }
 
 #[derive(Clone, Debug)]
@@ -295,13 +297,18 @@ async fn answer(
         }
         now
     };
-    let payload = decode(parts.uri.path(), &parts.headers, &body);
+    let body = decompressed(&parts.headers, &body);
+    let payload = match &body {
+        Ok(body) => decode(parts.uri.path(), body),
+        Err(error) => Payload::Undecodable(error.to_string()),
+    };
     let undecodable = matches!(payload, Payload::Undecodable(_));
     if matches!(answer, Answer::Ok | Answer::Reject(_)) {
         shared.received.lock().unwrap().push(Received {
             path: parts.uri.path().to_owned(),
             headers: parts.headers,
             payload,
+            body: body.unwrap_or_default(),
         });
         shared.arrived.notify_all();
     }
@@ -320,16 +327,16 @@ async fn answer(
         .unwrap())
 }
 
-fn decode(path: &str, headers: &HeaderMap, body: &[u8]) -> Payload {
+fn decompressed(headers: &HeaderMap, body: &[u8]) -> std::io::Result<Vec<u8>> {
+    if headers.get("content-encoding").is_none_or(|c| c != "gzip") {
+        return Ok(body.to_vec());
+    }
     let mut plain = Vec::new();
-    let body = if headers.get("content-encoding").is_some_and(|c| c == "gzip") {
-        if let Err(error) = flate2::read::GzDecoder::new(body).read_to_end(&mut plain) {
-            return Payload::Undecodable(error.to_string());
-        }
-        &plain
-    } else {
-        body
-    };
+    flate2::read::GzDecoder::new(body).read_to_end(&mut plain)?;
+    Ok(plain)
+}
+
+fn decode(path: &str, body: &[u8]) -> Payload {
     let decoded = match path {
         "/v1/traces" => ExportTraceServiceRequest::decode(body).map(Payload::Traces),
         "/v1/metrics" => ExportMetricsServiceRequest::decode(body).map(Payload::Metrics),
