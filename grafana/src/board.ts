@@ -57,7 +57,26 @@ export function build(board: Board): dashboard.Dashboard {
   built.panels?.forEach((panel, place) => {
     panel.id = place + 1;
   });
+  removeForeign(built);
   return built;
+}
+
+/**
+ * Takes out what the SDK's builders put in by themselves and Grafana's schema does not have there, or
+ * takes for a choice: a `placement` hides the links in a menu.
+ */
+function removeForeign(built: dashboard.Dashboard): void {
+  const without = (of: object | undefined, ...names: readonly string[]): void => {
+    names.forEach((name) => Reflect.deleteProperty(of ?? {}, name));
+  };
+  built.templating?.list?.forEach((of) => without(of, "auto", "auto_min", "auto_count"));
+  built.annotations?.list?.forEach((of) => without(of, "placement"));
+  built.links?.forEach((of) => without(of, "placement"));
+  for (const panel of built.panels ?? []) {
+    if (panel.type === "table" && "options" in panel) {
+      without(panel.options as object, "footer");
+    }
+  }
 }
 
 const TAG = "spanwire";

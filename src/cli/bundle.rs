@@ -196,9 +196,7 @@ mod tests {
             let entry = entry.unwrap();
             let name = entry.file_name().into_string().unwrap();
             let path = format!("{path}/{name}");
-            if name.starts_with('.') {
-                // The exceptions of a linter.
-            } else if entry.path().is_dir() {
+            if entry.path().is_dir() {
                 find(&entry.path(), &path, found);
             } else if !LEFT_OUT.iter().any(|out| path.starts_with(out)) {
                 found.insert(path);

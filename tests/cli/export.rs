@@ -28,9 +28,7 @@ fn tree(folder: &Path) -> BTreeMap<String, Vec<u8>> {
 fn repository(from: &str, to: &str, into: &mut BTreeMap<String, Vec<u8>>) {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join(from);
     for (name, bytes) in tree(&root) {
-        if !name.starts_with('.') {
-            into.insert(format!("{to}/{name}"), bytes);
-        }
+        into.insert(format!("{to}/{name}"), bytes);
     }
 }
 
