@@ -7,7 +7,6 @@ import { ALERTS, INSTANCE, JOB } from "./server.js";
 import { SeriesOf, oneOf } from "./series.js";
 import { label, metric } from "./semconv.js";
 import { DATASOURCE } from "./targets.js";
-import { RUNBOOK_BASE } from "./runbooks.js";
 
 /** The series that the variables choose. */
 const VARIABLES = {
@@ -112,6 +111,7 @@ function variables(): cog.Builder<dashboard.VariableModel>[] {
   ];
 }
 
+/** `spanwire dashboards export --runbooks URL` adds one to the runbooks. */
 function links(): cog.Builder<dashboard.DashboardLink>[] {
   return [
     new dashboard.DashboardLinkBuilder("Spanwire")
@@ -119,12 +119,6 @@ function links(): cog.Builder<dashboard.DashboardLink>[] {
       .tags([TAG])
       .includeVars(true)
       .tooltip("The other dashboards, with what is chosen here"),
-    new dashboard.DashboardLinkBuilder("Runbooks")
-      .type(dashboard.DashboardLinkType.Link)
-      .icon("doc")
-      .url(RUNBOOK_BASE)
-      .targetBlank(true)
-      .tooltip("What each alert means and what to do"),
   ];
 }
 
