@@ -20,7 +20,7 @@ FEATURES := testing,wry,cli
 # A window needs a display. Without one it gets a virtual one.
 WITH_DISPLAY := $(if $(or $(DISPLAY),$(WAYLAND_DISPLAY)),,xvfb-run -a)
 
-.PHONY: help demo up down compose test test-stack check page dashboards semconv bench bench-webview stack stack-down packages fmt clippy features windows doc examples shellcheck
+.PHONY: help demo up down compose test test-stack check page dashboards licences semconv bench bench-webview stack stack-down packages fmt clippy features windows doc examples shellcheck
 
 help: ## say what there is
 	@echo "usage: make <target>"
@@ -48,7 +48,7 @@ compose: ## check the compose files with Docker Compose itself, and the scripts 
 test: packages ## run all tests, the one with a real window and a real Prometheus among them
 	cargo test --workspace --features $(FEATURES)
 
-check: packages fmt shellcheck page dashboards clippy features windows doc examples semconv ## formatting, lints, the page script, dashboards and alerts, features, Windows, docs, and that the examples run
+check: packages fmt shellcheck licences page dashboards clippy features windows doc examples semconv ## formatting, lints, licences, the page script, dashboards and alerts, features, Windows, docs, and that the examples run
 
 # `page/spanwire.js` is committed, so that building the crate needs no Node: it must be what the
 # source builds.
@@ -84,8 +84,8 @@ STACK_RULES := target/test-stack/prometheus/rules
 test-stack: packages compose ## the demo against the real servers: routes, traces, every panel, rule and alert
 	@scripts/install-packages stack
 	@scripts/stack build
-	@scripts/stack build linter grafana
 	@scripts/check-stack
+	node scripts/licences/check.mjs go
 	cd grafana && npm ci --no-audit --no-fund
 	rm -rf $(STACK_RULES)
 	npm --prefix grafana run --silent build -- --shrunk 60 "$(CURDIR)/$(STACK_RULES)"
@@ -107,7 +107,12 @@ fmt:
 	cargo fmt --all --check
 
 shellcheck:
-	shellcheck scripts/* .ci/run deploy/native/grafana/build
+	shellcheck $$(grep -ls '^#!/usr/bin/env bash' scripts/*) .ci/run
+
+# After `page` and `dashboards` have installed them, npm's packages are asked themselves too.
+licences: page dashboards ## check that no crate or npm package has a licence that deny.toml does not allow
+	node --test scripts/licences/*.test.mjs
+	node scripts/licences/check.mjs crates npm
 
 clippy:
 	cargo clippy --workspace --all-targets --features $(FEATURES) -- -D warnings

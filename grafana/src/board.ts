@@ -7,7 +7,6 @@ import { ALERTS, INSTANCE, JOB } from "./server.js";
 import { SeriesOf, oneOf } from "./series.js";
 import { label, metric } from "./semconv.js";
 import { DATASOURCE } from "./targets.js";
-import { RUNBOOK_BASE } from "./runbooks.js";
 
 /** The series that the variables choose. */
 const VARIABLES = {
@@ -57,7 +56,26 @@ export function build(board: Board): dashboard.Dashboard {
   built.panels?.forEach((panel, place) => {
     panel.id = place + 1;
   });
+  removeForeign(built);
   return built;
+}
+
+/**
+ * Takes out what the SDK's builders put in by themselves and Grafana's schema does not have there, or
+ * takes for a choice: a `placement` hides the links in a menu.
+ */
+function removeForeign(built: dashboard.Dashboard): void {
+  const without = (of: object | undefined, ...names: readonly string[]): void => {
+    names.forEach((name) => Reflect.deleteProperty(of ?? {}, name));
+  };
+  built.templating?.list?.forEach((of) => without(of, "auto", "auto_min", "auto_count"));
+  built.annotations?.list?.forEach((of) => without(of, "placement"));
+  built.links?.forEach((of) => without(of, "placement"));
+  for (const panel of built.panels ?? []) {
+    if (panel.type === "table" && "options" in panel) {
+      without(panel.options as object, "footer");
+    }
+  }
 }
 
 const TAG = "spanwire";
@@ -93,6 +111,7 @@ function variables(): cog.Builder<dashboard.VariableModel>[] {
   ];
 }
 
+/** `spanwire dashboards export --runbooks URL` adds one to the runbooks. */
 function links(): cog.Builder<dashboard.DashboardLink>[] {
   return [
     new dashboard.DashboardLinkBuilder("Spanwire")
@@ -100,12 +119,6 @@ function links(): cog.Builder<dashboard.DashboardLink>[] {
       .tags([TAG])
       .includeVars(true)
       .tooltip("The other dashboards, with what is chosen here"),
-    new dashboard.DashboardLinkBuilder("Runbooks")
-      .type(dashboard.DashboardLinkType.Link)
-      .icon("doc")
-      .url(RUNBOOK_BASE)
-      .targetBlank(true)
-      .tooltip("What each alert means and what to do"),
   ];
 }
 

@@ -1,5 +1,5 @@
-// Where runbooks are read. The files are `docs/runbooks/`, one for each alert.
+// Where runbooks are. The files are `docs/runbooks/`, one for each alert; `spanwire alerts export` writes
+// them beside the rules, and adds `runbook_url` when it is told where they are published.
 
-export const RUNBOOK_BASE = "https://github.com/spanwire/spanwire/blob/main/docs/runbooks/";
-
-export const runbookUrl = (alert: string): string => `${RUNBOOK_BASE}${alert}.md`;
+/** The runbook of an alert, by its path where the rules are exported to. */
+export const runbookFile = (alert: string): string => `runbooks/${alert}.md`;

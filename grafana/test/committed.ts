@@ -8,7 +8,7 @@ export interface Target {
   readonly expr: string;
   readonly legendFormat: string;
   readonly exemplar?: boolean;
-  readonly datasource: { readonly uid: string };
+  readonly datasource?: { readonly uid: string };
 }
 
 export interface Panel {
@@ -47,6 +47,8 @@ export interface Variable {
   readonly label: string;
   readonly query: string;
   readonly multi?: boolean;
+  readonly includeAll?: boolean;
+  readonly refresh?: number;
   readonly allValue?: string;
 }
 

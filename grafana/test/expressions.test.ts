@@ -6,7 +6,8 @@ import { read } from "../src/files.js";
 import { METRICS, prometheusLabel } from "../src/semconv.js";
 import { TARGET } from "../src/server.js";
 import { alerts, dashboards, panelsOf, rules, type Panel } from "./committed.js";
-import { checkNames, instruments, known, type Named } from "./names.js";
+import { countersAsTheyAre } from "./lint.js";
+import { checkNames, type Named } from "./names.js";
 import { filledIn, readExpr } from "./promql.js";
 import { promtool } from "./promtool.js";
 import { everything } from "./series.js";
@@ -39,39 +40,9 @@ test("every metric and label of every panel, variable and rule exists", () => {
   [...ofPanels, ...others, ...ofRules].forEach(checkNames);
 });
 
-test("every panel keeps to the job, the instance and the webview that are chosen", () => {
-  for (const { where, expr } of ofPanels) {
-    for (const { metric, matchers } of readExpr(expr).selectors) {
-      const matchersOf = (label: string): string[] =>
-        matchers.filter((matcher) => matcher.label === label).map(({ value }) => value);
-      assert.deepEqual(matchersOf("job"), ["$job"], where);
-      assert.deepEqual(matchersOf("instance"), ["$instance"], where);
-      if (known.get(metric)?.has("webview_name")) {
-        assert.equal(matchersOf("webview_name").length, 1, where);
-      }
-    }
-  }
-});
-
-test("counters are read as increases, but for the first value of a new series", () => {
-  for (const { where, expr } of [...ofPanels, ...ofRules]) {
-    // Their only use as they are is in `x unless x offset …`.
-    const rest = expr
-      .replaceAll(/\s+/g, " ")
-      .replaceAll(/(rate|increase)\((\w+(\{[^}]*\})?)\[[^\]]*\]\)/g, "")
-      .replaceAll(/(\w+(?:\{[^}]*\})?) unless \1 offset \S+/g, "");
-    for (const { metric } of readExpr(rest).selectors) {
-      const instrument = instruments.get(metric);
-      assert.ok(instrument === undefined || instrument === "gauge", `${where}: ${metric} as it is`);
-    }
-  }
-});
-
-test("rates of panels are over $__rate_interval", () => {
-  for (const { where, expr } of ofPanels) {
-    for (const [, range] of expr.matchAll(/rate\([^[]*\[([^\]]*)\]/g)) {
-      assert.equal(range, "$__rate_interval", where);
-    }
+test("rules read counters as increases, but for the first value of a new series", () => {
+  for (const { where, expr } of ofRules) {
+    assert.deepEqual(countersAsTheyAre(expr), [], where);
   }
 });
 

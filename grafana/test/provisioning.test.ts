@@ -10,6 +10,9 @@ import { readExpr } from "./promql.js";
 
 interface Source {
   readonly uid: string;
+  readonly type: string;
+  readonly access: string;
+  readonly isDefault?: boolean;
   readonly url: string;
   readonly jsonData: {
     readonly exemplarTraceIdDestinations?: readonly { datasourceUid: string; name: string }[];
@@ -25,6 +28,35 @@ const { datasources } = parse(read("grafana/provisioning/datasources/spanwire.ym
   datasources: Source[];
 };
 const uids = datasources.map(({ uid }) => uid);
+
+test("the data sources and the folder of dashboards are given in a form that Grafana takes", () => {
+  const [prometheus, jaeger] = datasources;
+  assert.deepEqual(
+    datasources.map(({ uid, type, access }) => [uid, type, access]),
+    [
+      ["spanwire-prometheus", "prometheus", "proxy"],
+      ["spanwire-jaeger", "jaeger", "proxy"],
+    ],
+  );
+  // What the dashboards' variable of data sources takes at first.
+  assert.equal(prometheus?.isDefault, true);
+  assert.equal(jaeger?.isDefault ?? false, false);
+  for (const [kind, files] of [
+    ["datasources", "grafana/provisioning/datasources/spanwire.yml"],
+    ["providers", "grafana/provisioning/dashboards/spanwire.yml"],
+  ] as const) {
+    const file = parse(read(files)) as Record<string, unknown>;
+    assert.deepEqual(Object.keys(file), ["apiVersion", kind]);
+    assert.equal(file["apiVersion"], 1);
+  }
+  const { providers } = parse(read("grafana/provisioning/dashboards/spanwire.yml")) as {
+    providers: { type: string; allowUiUpdates: boolean; options: { path: string } }[];
+  };
+  assert.deepEqual(
+    providers.map(({ type, allowUiUpdates, options }) => [type, allowUiUpdates, options.path]),
+    [["file", false, "${SPANWIRE_DASHBOARDS}"]],
+  );
+});
 
 test("exemplars lead to Jaeger and spans to Prometheus", () => {
   const exemplars = datasources.flatMap((of) => of.jsonData.exemplarTraceIdDestinations ?? []);

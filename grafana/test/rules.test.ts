@@ -4,7 +4,6 @@ import assert from "node:assert/strict";
 import test from "node:test";
 import { parse } from "yaml";
 import { list, read, RULE_TESTS, RUNBOOKS } from "../src/files.js";
-import { RUNBOOK_BASE } from "../src/runbooks.js";
 import { ruleFiles } from "../src/rules/index.js";
 import { alerts, rules } from "./committed.js";
 import { checkNames } from "./names.js";
@@ -19,7 +18,7 @@ test("every alert has a name of ours, a severity, and texts", () => {
     assert.ok(["critical", "warning"].includes(labels?.["severity"] ?? ""), alert);
     assert.ok(annotations?.["summary"], alert);
     assert.ok(annotations?.["description"]?.endsWith("."), alert);
-    assert.equal(annotations?.["runbook_url"], `${RUNBOOK_BASE}${alert}.md`);
+    assert.equal(annotations?.["runbook"], `runbooks/${alert}.md`);
   }
 });
 

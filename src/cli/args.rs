@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::{Parser, Subcommand};
 use http::Uri;
 
+use super::runbooks::RunbookUrl;
 use crate::telemetry::doctor::port_is_usable;
 
 /// Dashboards, alerts and a doctor for apps that are instrumented with Spanwire.
@@ -63,6 +64,11 @@ pub(super) struct Export {
     /// Overwrites files that differ; without it they stop everything, before anything is written
     #[arg(long)]
     pub(super) force: bool,
+
+    /// Where you publish the runbooks that are exported: alerts get a `runbook_url` in it, and
+    /// dashboards a link to it
+    #[arg(long, value_name = "URL", value_parser = RunbookUrl::parse)]
+    pub(super) runbooks: Option<RunbookUrl>,
 }
 
 #[derive(Debug, clap::Args)]
@@ -101,7 +107,7 @@ pub(super) struct Doctor {
 }
 
 /// A URL, to which `http://` is added when it has no scheme.
-fn url(text: &str) -> Result<Uri, String> {
+pub(super) fn url(text: &str) -> Result<Uri, String> {
     let whole = if text.contains("://") {
         text.to_owned()
     } else {

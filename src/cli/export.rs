@@ -16,7 +16,11 @@ pub(super) fn run<W: Write>(
     bundle: &Bundle,
     needs: impl FnOnce(&mut W, &Path) -> io::Result<()>,
 ) -> io::Result<Outcome> {
-    let checked = Checked::new(&to.dir, bundle);
+    let files = bundle.files().map(|file| match &to.runbooks {
+        Some(url) => url.link(file),
+        None => file,
+    });
+    let checked = Checked::new(&to.dir, files);
     let differing: Vec<_> = checked.with(Found::Other).collect();
     if !checked.obstacles.is_empty() || (!differing.is_empty() && !to.force) {
         let err = &mut io::stderr().lock();
@@ -175,7 +179,7 @@ struct Checked {
 }
 
 impl Checked {
-    fn new(dir: &Path, bundle: &Bundle) -> Self {
+    fn new(dir: &Path, files: impl Iterator<Item = File>) -> Self {
         let mut checked = Self {
             files: Vec::new(),
             obstacles: Vec::new(),
@@ -184,7 +188,7 @@ impl Checked {
             checked.obstacles.push(obstacle);
             return checked;
         }
-        for file in bundle.files() {
+        for file in files {
             match look(dir, &file) {
                 Ok(found) => checked.files.push((file, found)),
                 Err(obstacle) if checked.obstacles.contains(&obstacle) => {}
@@ -256,7 +260,7 @@ fn look(dir: &Path, file: &File) -> Result<Found, String> {
     }
     let same = fs::metadata(&place)
         .map(|there| there.len() == file.bytes.len() as u64)
-        .and_then(|same| Ok(same && fs::read(&place)? == file.bytes))
+        .and_then(|same| Ok(same && fs::read(&place)? == *file.bytes))
         .map_err(|error| format!("cannot read {}: {error}", place.display()))?;
     Ok(if same { Found::Same } else { Found::Other })
 }
@@ -319,7 +323,7 @@ impl Unfinished {
         let _ = fs::remove_file(&path);
         let mut new = fs::File::create_new(&path)?;
         self.files.push(path.clone());
-        new.write_all(file.bytes)?;
+        new.write_all(&file.bytes)?;
         allow_to_run(&path, file)
     }
 }

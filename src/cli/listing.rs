@@ -18,7 +18,7 @@ pub(super) fn every_dashboard() -> Vec<Dashboard> {
     let files = DASHBOARDS.folder("dashboards");
     files
         .filter_map(|file| {
-            let json: serde_json::Value = serde_json::from_slice(file.bytes).ok()?;
+            let json: serde_json::Value = serde_json::from_slice(&file.bytes).ok()?;
             let text = |key| json[key].as_str().map(str::to_owned);
             Some(Dashboard {
                 uid: text("uid")?,
@@ -30,33 +30,35 @@ pub(super) fn every_dashboard() -> Vec<Dashboard> {
 }
 
 /// An alert, as its rule says.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Alert {
-    pub(super) name: &'static str,
-    severity: &'static str,
+    pub(super) name: String,
+    severity: String,
     /// How long its condition must hold; at once when it need not.
-    held: Option<&'static str>,
+    held: Option<String>,
 }
 
 /// Every alert. The rules are written by a generator, one key a line.
 pub(super) fn every_alert() -> Vec<Alert> {
     let mut alerts: Vec<Alert> = Vec::new();
-    let lines = ALERTS.folder("rules").flat_map(|file| file.text().lines());
-    for line in lines.map(|line| line.trim_start().trim_start_matches("- ")) {
-        if let Some(name) = line.strip_prefix("alert: ") {
-            alerts.push(Alert {
-                name,
-                severity: "",
-                held: None,
-            });
-        }
-        let Some(alert) = alerts.last_mut() else {
-            continue;
-        };
-        if let Some(severity) = line.strip_prefix("severity: ") {
-            alert.severity = severity;
-        } else if let Some(held) = line.strip_prefix("for: ") {
-            alert.held = Some(held);
+    for file in ALERTS.folder("rules") {
+        let lines = file.text().lines();
+        for line in lines.map(|line| line.trim_start().trim_start_matches("- ")) {
+            if let Some(name) = line.strip_prefix("alert: ") {
+                alerts.push(Alert {
+                    name: name.to_owned(),
+                    severity: String::new(),
+                    held: None,
+                });
+            }
+            let Some(alert) = alerts.last_mut() else {
+                continue;
+            };
+            if let Some(severity) = line.strip_prefix("severity: ") {
+                severity.clone_into(&mut alert.severity);
+            } else if let Some(held) = line.strip_prefix("for: ") {
+                alert.held = Some(held.to_owned());
+            }
         }
     }
     alerts
@@ -104,7 +106,7 @@ mod tests {
         assert_eq!(alerts.len(), runbooks.count());
         for alert in alerts {
             assert!(
-                ["warning", "critical"].contains(&alert.severity),
+                ["warning", "critical"].contains(&alert.severity.as_str()),
                 "{alert:?}"
             );
         }

@@ -8,6 +8,7 @@ mod bundle;
 mod doctor;
 mod export;
 mod listing;
+mod runbooks;
 mod text;
 
 use std::io::{self, Write};

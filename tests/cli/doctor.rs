@@ -366,7 +366,7 @@ fn what_is_at_the_apps_port_and_is_not_the_app_is_told_apart() {
         warn  version        the app has metrics that spanwire 0.1.0 does not know: spanwire_teleport_seconds
               mend: cargo install spanwire --features cli, in the version that the app uses, and export dashboards and alerts anew
         warn  losses         since its start the app could not send 7 spans (timeout)
-              mend: see the collector below, and https://github.com/spanwire/spanwire/blob/main/docs/runbooks/SpanwireTelemetryLost.md
+              mend: see the collector below, and runbooks/SpanwireTelemetryLost.md, which `spanwire alerts export DIR` writes
         fail  endpoint       http://metrics/metrics: the app refuses the Host 127.1
               mend: TelemetryBuilder::allowed_host("127.1"), or ask it by 127.0.0.1
     "#]].assert_eq(&text);
@@ -483,7 +483,7 @@ fn mistakes_in_the_environment_are_named() {
         warn  environment    nothing reads OTEL_EXPORTER_OTLP_ENDPONIT
               mend: did you mean OTEL_EXPORTER_OTLP_ENDPOINT?
         warn  environment    nothing reads SPANWIRE_COLOUR
-              mend: what there is: https://github.com/spanwire/spanwire/blob/main/docs/environment.md
+              mend: what there is: docs/environment.md in the sources of spanwire
         warn  environment    nothing reads SPANWIRE_SLOW_TRESHOLD_MS
               mend: did you mean SPANWIRE_SLOW_THRESHOLD_MS?
         warn  environment    telemetry is off: OTEL_SDK_DISABLED=true or SPANWIRE_ENABLED=false

@@ -28,9 +28,7 @@ fn tree(folder: &Path) -> BTreeMap<String, Vec<u8>> {
 fn repository(from: &str, to: &str, into: &mut BTreeMap<String, Vec<u8>>) {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join(from);
     for (name, bytes) in tree(&root) {
-        if !name.starts_with('.') {
-            into.insert(format!("{to}/{name}"), bytes);
-        }
+        into.insert(format!("{to}/{name}"), bytes);
     }
 }
 
@@ -173,6 +171,74 @@ fn prometheus_takes_the_exported_rules_as_it_is_told_to() {
     let text = String::from_utf8_lossy(&checked.stdout);
     assert!(checked.status.success(), "{text}");
     assert!(text.contains("rule files found"), "{text}");
+}
+
+/// The runbook of each alert of the exported rules, and the address that it links to.
+fn runbooks(rules: &Path) -> Vec<(String, Option<String>)> {
+    let mut found: Vec<(String, Option<String>)> = Vec::new();
+    for bytes in tree(rules).into_values() {
+        let text = String::from_utf8(bytes).unwrap();
+        for line in text.lines().map(str::trim) {
+            if let Some(name) = line.strip_prefix("runbook: ") {
+                found.push((name.to_owned(), None));
+            } else if let Some(url) = line.strip_prefix("runbook_url: ") {
+                let url: String = serde_json::from_str(url).unwrap();
+                found.last_mut().unwrap().1 = Some(url);
+            }
+        }
+    }
+    found
+}
+
+#[test]
+fn exported_alerts_name_their_runbook_and_link_to_it_when_told_where() {
+    let folder = Folder::new();
+    let plain = folder.path().join("plain");
+    export("alerts", &plain, &[]);
+    let named = runbooks(&plain.join("rules"));
+    assert_eq!(named.len(), 19);
+    for (path, url) in &named {
+        assert!(plain.join(path).is_file(), "{path} is not exported");
+        assert_eq!(*url, None, "no address is ours");
+    }
+
+    let linked = folder.path().join("linked");
+    let address = ["--runbooks", "https://wiki.example/desktop/"];
+    let done = export("alerts", &linked, &address);
+    assert_eq!((done.code, done.err.as_str()), (0, ""));
+    for (path, url) in runbooks(&linked.join("rules")) {
+        let page = path.strip_prefix("runbooks/").unwrap();
+        let expected = format!("https://wiki.example/desktop/{page}");
+        assert_eq!(url, Some(expected));
+    }
+    let checked = std::process::Command::new("promtool")
+        .args(["check", "rules"])
+        .args(
+            tree(&linked.join("rules"))
+                .keys()
+                .map(|name| linked.join("rules").join(name)),
+        )
+        .output()
+        .expect("promtool is missing: scripts/install-packages test brings it");
+    assert!(checked.status.success(), "{checked:?}");
+
+    let stack = folder.path().join("stack");
+    export("stack", &stack, &address);
+    let rules = runbooks(&stack.join("deploy/prometheus/rules"));
+    assert!(rules.len() == 19 && rules.iter().all(|(_, url)| url.is_some()));
+    for (path, _) in rules {
+        assert!(stack.join("docs").join(path).is_file());
+    }
+    for folder in [stack.join("grafana"), {
+        export("dashboards", &linked, &address);
+        linked.clone()
+    }] {
+        for bytes in tree(&folder.join("dashboards")).into_values() {
+            let board: serde_json::Value = serde_json::from_slice(&bytes).unwrap();
+            let link = &board["links"][1]["url"];
+            assert_eq!(link, "https://wiki.example/desktop/README.md");
+        }
+    }
 }
 
 #[test]
@@ -354,6 +420,7 @@ fn arguments_that_cannot_be_understood_exit_with_two() {
         &["dashboards", "export"][..],
         &["dashboards", "export", ""],
         &["doctor", "--metrics", "ftp://x"],
+        &["alerts", "export", "x", "--runbooks", "https://wiki/?page="],
         &["dance"],
         &[],
     ] {

@@ -1,19 +1,96 @@
-//! The expressions of the dashboards.
+//! What the dashboards ask Prometheus: the queries of their panels, variables and annotations.
 
 use std::fs;
 
 use serde_json::Value;
 
+use crate::prometheus;
 use crate::servers::root;
 
-/// An expression, and where it stands.
+/// A query of a panel, and where it stands.
 pub struct Panel {
     pub place: String,
     pub expression: String,
+    /// Whether Grafana asks for the value at one time instead of over time.
+    instant: bool,
+    /// Whether it asks for exemplars too.
+    exemplar: bool,
 }
 
-/// All of them, with Grafana's variables filled in as Grafana would.
+impl Panel {
+    /// Asks Prometheus as Grafana's data source would, for the time that is shown.
+    pub fn ask(&self, from: f64, to: f64) -> Result<(), String> {
+        if self.instant {
+            prometheus::query(&self.expression)?;
+        } else {
+            prometheus::query_range(&self.expression, from, to)?;
+        }
+        if self.exemplar {
+            prometheus::exemplars(&self.expression)?;
+        }
+        Ok(())
+    }
+}
+
+/// The list of values that a variable offers.
+pub struct Variable {
+    pub place: String,
+    pub series: String,
+    pub label: String,
+}
+
+/// The queries of all panels, with Grafana's variables filled in as Grafana would.
 pub fn panels() -> Vec<Panel> {
+    let mut all = Vec::new();
+    for board in boards() {
+        collect(&board, title(&board), &mut all);
+    }
+    assert!(all.len() > 150, "only {} queries were found", all.len());
+    all
+}
+
+/// The variables of all dashboards that take their values from Prometheus.
+pub fn variables() -> Vec<Variable> {
+    let mut all = Vec::new();
+    for board in boards() {
+        let variables = board["templating"]["list"].as_array().into_iter().flatten();
+        for variable in variables.filter(|variable| variable["type"] == "query") {
+            let query = variable["query"].as_str().expect("it has a query");
+            let (series, label) = query
+                .strip_prefix("label_values(")
+                .and_then(|rest| rest.strip_suffix(')')?.rsplit_once(", "))
+                .unwrap_or_else(|| panic!("{query} is no label_values"));
+            all.push(Variable {
+                place: format!("{}: ${}", title(&board), variable["name"]),
+                series: filled_in(series),
+                label: label.to_owned(),
+            });
+        }
+    }
+    assert!(all.len() >= 18, "only {} variables were found", all.len());
+    all
+}
+
+/// The expressions of all annotations, each with where it stands.
+pub fn annotations() -> Vec<(String, String)> {
+    let mut all = Vec::new();
+    for board in boards() {
+        let annotations = board["annotations"]["list"].as_array();
+        for annotation in annotations.into_iter().flatten() {
+            let expression = annotation["expr"].as_str().expect("it has an expression");
+            let place = format!("{}: {}", title(&board), annotation["name"]);
+            all.push((place, filled_in(expression)));
+        }
+    }
+    assert!(all.len() >= 6, "only {} annotations were found", all.len());
+    all
+}
+
+fn title(board: &Value) -> &str {
+    board["title"].as_str().expect("it has a title")
+}
+
+fn boards() -> Vec<Value> {
     let mut all = Vec::new();
     let folder = root().join("grafana/dashboards");
     for file in fs::read_dir(folder).expect("there are dashboards") {
@@ -22,14 +99,8 @@ pub fn panels() -> Vec<Panel> {
             continue;
         }
         let text = fs::read_to_string(&path).expect("it can be read");
-        let board: Value = serde_json::from_str(&text).expect("it is JSON");
-        collect(
-            &board,
-            board["title"].as_str().unwrap_or_default(),
-            &mut all,
-        );
+        all.push(serde_json::from_str(&text).expect("it is JSON"));
     }
-    assert!(all.len() > 150, "only {} expressions were found", all.len());
     all
 }
 
@@ -42,6 +113,8 @@ fn collect(of: &Value, board: &str, all: &mut Vec<Panel>) {
             all.push(Panel {
                 place: format!("{board}: {} {}", panel["title"], target["refId"]),
                 expression: filled_in(expression),
+                instant: target["instant"] == true,
+                exemplar: target["exemplar"] == true,
             });
         }
     }

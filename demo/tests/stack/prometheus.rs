@@ -52,7 +52,17 @@ pub struct Exemplar {
     pub trace_id: String,
 }
 
-/// The exemplars of all series of one name.
+/// The values of a label of the series that a selector picks.
+pub fn label_values(series: &str, label: &str) -> Result<Vec<String>, String> {
+    let parameters = [("match[]", series)];
+    let answer = get(&format!("{API}/label/{label}/values"), &parameters)?;
+    let values = answer["data"].as_array().ok_or("no values")?.iter();
+    Ok(values
+        .filter_map(|value| value.as_str().map(str::to_owned))
+        .collect())
+}
+
+/// The exemplars of all series of one name, or of all that an expression reads.
 pub fn exemplars(name: &str) -> Result<Vec<Exemplar>, String> {
     let parameters = [("query", name), ("start", "0"), ("end", "9999999999")];
     let answer = get(&format!("{API}/query_exemplars"), &parameters)?;

@@ -1,12 +1,11 @@
 //! What happens, in order, and what must hold meanwhile.
 
-use std::process::Command;
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
 use crate::app::App;
 use crate::http::wait;
-use crate::servers::{Servers, root};
+use crate::servers::Servers;
 use crate::webhook::Webhook;
 use crate::{alertmanager, boards, jaeger, prometheus, routes, step};
 
@@ -120,7 +119,7 @@ pub fn run() {
     collector_away(&servers, &mut app);
     every_expression_has_data(&mut app, from);
     every_rule_works(from);
-    grafana_takes_it(&servers);
+    every_query_is_answered(from);
     routes::agree();
     app.quit();
     lasting_alerts_end();
@@ -421,23 +420,38 @@ fn every_rule_works(from: f64) {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
-fn grafana_takes_it(servers: &Servers) {
-    step!("Grafana loads what it is given, and answers each query of each panel");
-    servers.start("grafana");
-    let asked = Command::new("npm")
-        .args([
-            "--prefix",
-            "grafana",
-            "run",
-            "--silent",
-            "ask",
-            "--",
-            "http://127.0.0.1:3000",
-        ])
-        .current_dir(root())
-        .status();
-    assert!(asked.expect("there is npm").success(), "see above");
-    servers.stop("grafana");
+/// What a dashboard asks for is asked in Grafana's way: at one time or over time, with exemplars or
+/// without. That a query has an answer is `every_expression_has_data`.
+fn every_query_is_answered(from: f64) {
+    let panels = boards::panels();
+    let variables = boards::variables();
+    let annotations = boards::annotations();
+    step!(
+        "Prometheus answers {} queries of panels, {} of variables and {} of annotations",
+        panels.len(),
+        variables.len(),
+        annotations.len()
+    );
+    let to = prometheus::now();
+    let mut wrong = Vec::new();
+    for panel in &panels {
+        if let Err(error) = panel.ask(from, to) {
+            wrong.push(format!("{}: {error}", panel.place));
+        }
+    }
+    for variable in &variables {
+        match prometheus::label_values(&variable.series, &variable.label) {
+            Ok(values) if !values.is_empty() => {}
+            found => wrong.push(format!("{}: {found:?}", variable.place)),
+        }
+    }
+    for (place, expression) in &annotations {
+        match prometheus::query_range(expression, from, to) {
+            Ok(series) if !series.is_empty() => {}
+            found => wrong.push(format!("{place}: {:?}", found.err())),
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
 fn lasting_alerts_end() {

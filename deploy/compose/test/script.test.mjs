@@ -204,7 +204,7 @@ test("where there is no Makefile nobody is sent to make", async () => {
     assert.doesNotMatch(said, /make down/);
     assert.ok(said.includes("stack\\ ") && said.includes("/scripts/compose down -- --volumes"), said);
     const missing = await compose(["up"], { script, docker: false });
-    assert.match(missing.said, /`make stack` in a clone of https:/);
+    assert.match(missing.said, /`make stack` in a clone of Spanwire.s repository/);
   } finally {
     rmSync(folder, { recursive: true });
   }

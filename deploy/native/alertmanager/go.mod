@@ -1,4 +1,4 @@
-module github.com/spanwire/spanwire/deploy/native/alertmanager
+module spanwire.invalid/native/alertmanager
 
 go 1.25.0
 

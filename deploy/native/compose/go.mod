@@ -1,4 +1,4 @@
-module github.com/spanwire/spanwire/deploy/native/compose
+module spanwire.invalid/native/compose
 
 go 1.25.9
 

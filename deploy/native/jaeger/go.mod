@@ -1,4 +1,4 @@
-module github.com/spanwire/spanwire/deploy/native/jaeger
+module spanwire.invalid/native/jaeger
 
 go 1.25.0
 

@@ -1,4 +1,4 @@
-module github.com/spanwire/spanwire/deploy/native/prometheus
+module spanwire.invalid/native/prometheus
 
 go 1.25.8
 

@@ -18,7 +18,7 @@ import { fileURLToPath } from "node:url";
 import test from "node:test";
 
 const SCRIPT = fileURLToPath(new URL("../../../scripts/stack", import.meta.url));
-const PORTS = [9093, 9090, 16686, 16685, 14318, 13134, 8889, 4318, 4317, 13133, 8888, 3000];
+const PORTS = [9093, 9090, 16686, 16685, 14318, 13134, 8889, 4318, 4317, 13133, 8888];
 const PROGRAMS = ["alertmanager", "amtool", "prometheus", "promtool", "jaeger", "otelcol"];
 const LISTENS = { alertmanager: 9093, prometheus: 9090, jaeger: 13134, otelcol: 13133 };
 

@@ -2,7 +2,7 @@
 
 import { stringify } from "yaml";
 import { binary, Expr, type Matching } from "../promql.js";
-import { runbookUrl } from "../runbooks.js";
+import { runbookFile } from "../runbooks.js";
 import { label, metric } from "../semconv.js";
 import { INSTANCE, JOB, TARGET } from "../server.js";
 import { SeriesOf } from "../series.js";
@@ -106,7 +106,7 @@ function alertRule(of: Alert, times: Times): object {
     annotations: {
       summary: of.summary,
       description: of.description,
-      runbook_url: runbookUrl(of.alert),
+      runbook: runbookFile(of.alert),
     },
   };
 }

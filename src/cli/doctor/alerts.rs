@@ -32,7 +32,7 @@ fn rules(said: &Said) -> Vec<Finding> {
     let loaded = |name: &str| rules.iter().any(|rule| rule.is_alert && rule.name == name);
     let (there, missing): (Vec<&str>, Vec<&str>) = alerts
         .iter()
-        .map(|alert| alert.name)
+        .map(|alert| alert.name.as_str())
         .partition(|name| loaded(name));
     let firing = firing(said);
     let broken: Vec<_> = rules

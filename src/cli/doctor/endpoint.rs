@@ -6,7 +6,7 @@ use http::Uri;
 
 use super::super::text::{few, shown};
 use super::exposition::Exposition;
-use super::finding::{DOCS, Finding, quoted};
+use super::finding::{Finding, quoted};
 use super::places::{Metrics, Place, Places};
 use super::web::{Ahead, Answer, Trouble, Web};
 use crate::clock::Stamp;
@@ -189,7 +189,8 @@ impl Said {
             Finding::warn(
                 "losses",
                 format!("since its start the app could not send {}", few(&list)),
-                format!("see the collector below, and {DOCS}/runbooks/SpanwireTelemetryLost.md"),
+                "see the collector below, and runbooks/SpanwireTelemetryLost.md, which \
+                 `spanwire alerts export DIR` writes",
             )
         })
     }

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::super::bundle::STACK;
 use super::super::text::{count, few};
-use super::finding::{DOCS, Finding};
+use super::finding::Finding;
 use crate::telemetry::doctor::{Plan, PlanState};
 use crate::telemetry::{VARIABLES, Warning};
 
@@ -56,14 +56,14 @@ fn misspelt(name: &str) -> Option<Finding> {
     }
     let known = VARIABLES.iter().map(|variable| variable.name);
     let nearest = known
-        .chain(stack.iter().copied())
+        .chain(stack.iter().map(String::as_str))
         .map(|known| (strsim::osa_distance(name, known), known))
         .min();
     let near = nearest.filter(|(distance, _)| *distance <= NEAR);
     let mend = match near {
         Some((_, known)) => format!("did you mean {known}?"),
         None if name.starts_with("OTEL_") => return None,
-        None => format!("what there is: {DOCS}/environment.md"),
+        None => "what there is: docs/environment.md in the sources of spanwire".to_owned(),
     };
     let detail = format!("nothing reads {}", few(&[name]));
     Some(Finding::warn(WHAT, detail, mend))
@@ -74,18 +74,18 @@ fn is_read(name: &str) -> bool {
 }
 
 /// Those that the servers' files and what starts them read.
-fn stack_variables() -> BTreeSet<&'static str> {
+fn stack_variables() -> BTreeSet<String> {
     let files = STACK.files().filter(|file| !file.path.ends_with(".md"));
-    let mut found: BTreeSet<&str> = files
-        .flat_map(|file| names(file.text()))
-        .chain(["SPANWIRE_STACK_DIR", "SPANWIRE_STACK_PROMETHEUS_YML"])
+    let mut found: BTreeSet<String> = files
+        .flat_map(|file| names(file.text()).map(str::to_owned).collect::<Vec<_>>())
+        .chain(["SPANWIRE_STACK_DIR", "SPANWIRE_STACK_PROMETHEUS_YML"].map(str::to_owned))
         .collect();
     // What only begins like one, in a comment.
     found.remove("SPANWIRE_");
     found
 }
 
-fn names(text: &'static str) -> impl Iterator<Item = &'static str> {
+fn names(text: &str) -> impl Iterator<Item = &str> {
     let is_of_name = |c: char| c.is_ascii_uppercase() || c.is_ascii_digit() || c == '_';
     text.match_indices("SPANWIRE_").filter_map(move |(at, _)| {
         let rest = text.get(at..)?;

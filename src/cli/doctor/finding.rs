@@ -91,6 +91,3 @@ pub(super) fn quoted(ours: &str, theirs: &str) -> String {
         theirs => format!("{ours}: {theirs}"),
     }
 }
-
-/// Where who has no copy of the repository finds its documents.
-pub(super) const DOCS: &str = "https://github.com/spanwire/spanwire/blob/main/docs";
