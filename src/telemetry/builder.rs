@@ -124,7 +124,8 @@ impl TelemetryBuilder {
     /// Where the Prometheus endpoint listens. Default: `OTEL_EXPORTER_PROMETHEUS_HOST`, or
     /// `127.0.0.1`.
     ///
-    /// Anybody who reaches it reads the metrics: leave it at loopback unless that is meant.
+    /// Anybody who reaches it reads the metrics: leave it at loopback unless that is meant. With one
+    /// that cannot be used the endpoint is off.
     pub fn prometheus_host(mut self, host: impl Into<String>) -> Self {
         self.prometheus_host = Some(host.into());
         self
@@ -148,7 +149,8 @@ impl TelemetryBuilder {
     /// The collector's base URL, to which `/v1/traces` and so on are added. Default:
     /// `OTEL_EXPORTER_OTLP_ENDPOINT` or a signal's own; without either nothing is sent.
     ///
-    /// Traces are sent as soon as there is an endpoint.
+    /// Traces are sent as soon as there is an endpoint. With one that cannot be used, for example
+    /// with a query, nothing is sent: not to the environment's either.
     pub fn otlp_endpoint(mut self, url: impl Into<String>) -> Self {
         self.otlp_endpoint = Some(url.into());
         self
@@ -156,6 +158,9 @@ impl TelemetryBuilder {
 
     /// A header of each OTLP request, for example a token. It replaces one of that name from the
     /// environment. Default: `OTEL_EXPORTER_OTLP_HEADERS`.
+    ///
+    /// With a name or value that HTTP does not allow, nothing is sent. A header that describes the
+    /// request or the connection, like `Content-Length`, is left out. Both are warnings.
     pub fn otlp_header(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
         self.otlp_headers.push((name.into(), value.into()));
         self

@@ -18,6 +18,7 @@ use prost::Message;
 use ureq::Agent;
 
 use super::patience::Patience;
+use super::proxy::Proxy;
 use super::spool::{Encoding, Lane, Spool};
 use super::tls::Tls;
 use crate::clock;
@@ -67,6 +68,7 @@ pub(crate) struct Connection {
     /// For a request with all its repetitions.
     pub(crate) timeout: Duration,
     pub(crate) tls: Tls,
+    pub(crate) proxy: Option<Proxy>,
 }
 
 /// One signal's client. Clones share everything.
@@ -369,16 +371,10 @@ pub(crate) fn agent(connection: &Connection, uri: &Uri) -> Agent {
     if uri.scheme_str() == Some("https") {
         config = config.tls_config(connection.tls.config());
     }
-    if is_local(uri) {
-        config = config.proxy(None);
-    }
-    config.build().new_agent()
-}
-
-pub(crate) fn is_local(uri: &Uri) -> bool {
-    let host = uri.host().unwrap_or_default();
-    let address = host.trim_matches(['[', ']']).parse::<std::net::IpAddr>();
-    host == "localhost" || address.is_ok_and(|address| address.is_loopback())
+    // Never the one that the transport would read from the environment: it passes over those that
+    // it cannot use.
+    let proxy = connection.proxy.as_ref().map(Proxy::transport);
+    config.proxy(proxy).build().new_agent()
 }
 
 /// Scheme, host and port: what may be logged of a URL.

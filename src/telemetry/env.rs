@@ -1,10 +1,13 @@
 //! Every environment variable that Spanwire reads, in one table.
 //!
-//! An empty value is unset. A value that cannot be used is a [`Warning`], and the default holds.
+//! An empty value is unset. A value that cannot be used is a warning. Then the default holds, or,
+//! if the variable decides where data goes, the signals that need it are off; see
+//! [`routing`](super::routing).
 
-use super::parse;
+use super::parse::{self, Flaw};
+use super::proxy::{NoProxy, Proxy};
+use super::routing::{Fallback, Instead, Refusal, Routing};
 use super::settings::Settings;
-use super::warning::Warning;
 
 /// An environment variable that Spanwire reads.
 #[non_exhaustive]
@@ -15,7 +18,9 @@ pub struct Variable {
     pub default: &'static str,
     /// What it accepts, as a warning says it.
     pub accepted: &'static str,
-    apply: fn(&mut Settings, &str) -> Option<()>,
+    /// What a value does that cannot be used.
+    pub fallback: Fallback,
+    apply: fn(&mut Settings, &str) -> Result<(), Flaw>,
 }
 
 impl std::fmt::Debug for Variable {
@@ -26,28 +31,29 @@ impl std::fmt::Debug for Variable {
 
 impl Settings {
     /// Reads every variable with `get`; returns what could not be used beside the rest.
-    pub(crate) fn read(get: &dyn Fn(&str) -> Option<String>) -> (Self, Vec<Warning>) {
+    pub(crate) fn read(get: &dyn Fn(&str) -> Option<String>) -> (Self, Vec<Refusal>) {
         let mut settings = Self::default();
-        let mut warnings = Vec::new();
+        let mut refusals = Vec::new();
         for variable in VARIABLES {
             if !variable.default.is_empty() {
                 let applied = (variable.apply)(&mut settings, variable.default);
-                debug_assert!(applied.is_some(), "{} has a bad default", variable.name);
+                debug_assert!(applied.is_ok(), "{} has a bad default", variable.name);
             }
             let value = get(variable.name).filter(|value| !value.trim().is_empty());
             if let Some(value) = value
-                && (variable.apply)(&mut settings, &value).is_none()
+                && let Err(flaw) = (variable.apply)(&mut settings, &value)
             {
-                warnings.push(variable.refuse(&value));
+                refusals.push(variable.refuse(value, flaw));
             }
         }
-        settings.check_batches(get, &mut warnings);
-        settings.check_clients(&mut warnings);
-        (settings, warnings)
+        settings.check_batches(get, &mut refusals);
+        settings.check_headers(&mut refusals);
+        settings.check_clients(&mut refusals);
+        (settings, refusals)
     }
 
     /// A batch cannot be larger than its queue: an error only where somebody asked for it.
-    fn check_batches(&mut self, get: &dyn Fn(&str) -> Option<String>, warnings: &mut Vec<Warning>) {
+    fn check_batches(&mut self, get: &dyn Fn(&str) -> Option<String>, refusals: &mut Vec<Refusal>) {
         for (batch, queue, limits) in [
             (BSP_BATCH, "OTEL_BSP_MAX_QUEUE_SIZE", &mut self.spans),
             (BLRP_BATCH, "OTEL_BLRP_MAX_QUEUE_SIZE", &mut self.logs),
@@ -58,16 +64,35 @@ impl Settings {
             }
             limits.batch_max = most;
             if let Some(value) = get(batch).filter(|value| parse::count(value).is_some()) {
-                let accepted = format!("a whole number from 1 to {queue}, which is {most}");
-                let instead = format!("{most} is used");
-                warnings.push(Warning::value(batch, &value, accepted, instead));
+                refusals.push(Refusal {
+                    variable: batch,
+                    value,
+                    flaw: Flaw::Shown,
+                    accepted: format!("a whole number from 1 to {queue}, which is {most}").into(),
+                    instead: Instead::Holds(format!("{most} is used").into()),
+                });
+            }
+        }
+    }
+
+    /// Headers of the protocol are left out, and the signal stays on: without them the request
+    /// goes to the same place, with the same trust and the same credentials.
+    fn check_headers(&self, refusals: &mut Vec<Refusal>) {
+        for otlp in [
+            &self.otlp,
+            &self.otlp_traces,
+            &self.otlp_metrics,
+            &self.otlp_logs,
+        ] {
+            if let Some((headers, variable)) = otlp.headers.usable() {
+                refusals.extend(headers.refusal(variable));
             }
         }
     }
 
     /// A certificate needs its key and the other way round, from the signal's variables or the
     /// general ones.
-    fn check_clients(&mut self, warnings: &mut Vec<Warning>) {
+    fn check_clients(&mut self, refusals: &mut Vec<Refusal>) {
         let general = self.otlp.clone();
         for (key_name, otlp) in [
             ("OTEL_EXPORTER_OTLP_CLIENT_KEY", &mut self.otlp),
@@ -81,36 +106,53 @@ impl Settings {
             ),
             ("OTEL_EXPORTER_OTLP_LOGS_CLIENT_KEY", &mut self.otlp_logs),
         ] {
-            if otlp.client_certificate.is_none() && otlp.client_key.is_none() {
+            if !otlp.client_certificate.is_set() && !otlp.client_key.is_set() {
                 continue;
             }
-            let certificate = otlp.client_certificate.as_ref();
-            let key = otlp.client_key.as_ref();
-            let pair = certificate
-                .or(general.client_certificate.as_ref())
-                .zip(key.or(general.client_key.as_ref()));
-            match pair {
-                Some((certificate, key)) if key.belongs_to(certificate) => {
-                    otlp.client = Some((certificate.clone(), key.clone()));
+            let certificate = otlp.client_certificate.or(&general.client_certificate);
+            let key = otlp.client_key.or(&general.client_key);
+            let problem = match (certificate, key) {
+                // What cannot be read has its own warning, and turns the signal off by itself.
+                (Routing::Refused(_), _) | (_, Routing::Refused(_)) => continue,
+                (Routing::Usable(certificate, _), Routing::Usable(key, _)) => {
+                    if key.belongs_to(certificate) {
+                        let pair = (certificate.clone(), key.clone());
+                        otlp.client = Routing::Usable(pair, key_name);
+                        continue;
+                    }
+                    "it is not the key of the client certificate"
                 }
-                _ => {
-                    let path = key.map_or("", |key| key.path());
-                    let accepted = "the key of the client certificate, both set";
-                    let instead = "no client certificate is shown";
-                    warnings.push(Warning::value(key_name, path, accepted, instead));
-                }
-            }
+                (Routing::Unset, _) => "there is a key and no certificate",
+                (_, Routing::Unset) => "there is a certificate and no key",
+            };
+            otlp.client = Routing::Refused(key_name);
+            refusals.push(Refusal {
+                variable: key_name,
+                value: String::new(),
+                flaw: Flaw::said(problem),
+                accepted: "the key of the client certificate, both set".into(),
+                instead: Instead::SignalsOff,
+            });
         }
     }
 }
 
 impl Variable {
-    fn refuse(&self, value: &str) -> Warning {
-        let instead = match self.default {
-            "" => "it counts as unset".into(),
-            default => format!("the default {default} is used"),
+    fn refuse(&self, value: String, flaw: Flaw) -> Refusal {
+        let instead = match (self.fallback, self.default) {
+            (Fallback::SignalOff, _) => Instead::SignalsOff,
+            (Fallback::Default, "") => Instead::Holds("it counts as unset".into()),
+            (Fallback::Default, default) => {
+                Instead::Holds(format!("the default {default} is used").into())
+            }
         };
-        Warning::value(self.name, value, self.accepted, instead)
+        Refusal {
+            variable: self.name,
+            value,
+            flaw,
+            accepted: self.accepted.into(),
+            instead,
+        }
     }
 }
 
@@ -119,16 +161,18 @@ pub(crate) fn process(name: &str) -> Option<String> {
     std::env::var_os(name).map(|value| value.to_string_lossy().into_owned())
 }
 
+/// A variable whose default holds when its value cannot be used.
 const fn variable(
     name: &'static str,
     default: &'static str,
     accepted: &'static str,
-    apply: fn(&mut Settings, &str) -> Option<()>,
+    apply: fn(&mut Settings, &str) -> Result<(), Flaw>,
 ) -> Variable {
     Variable {
         name,
         default,
         accepted,
+        fallback: Fallback::Default,
         apply,
     }
 }
@@ -137,9 +181,57 @@ const fn variable(
 macro_rules! set {
     ($($field:ident).+: $parse:ident) => {
         |settings, value| {
-            settings.$($field).+ = parse::$parse(value)?.into();
-            Some(())
+            settings.$($field).+ = parse::$parse(value).ok_or(Flaw::Shown)?.into();
+            Ok(())
         }
+    };
+}
+
+/// A variable that decides where data goes, how, or with which trust: its field is a [`Routing`],
+/// which turns signals off when the value cannot be used. With a closure in the place of a
+/// function of `parse`, several variables share a field, and the first that is set counts.
+macro_rules! routing {
+    ($name:expr, $default:literal, $accepted:expr, $($field:ident).+: $parse:ident) => {
+        Variable {
+            name: $name,
+            default: $default,
+            accepted: $accepted,
+            fallback: Fallback::SignalOff,
+            apply: |settings, value| {
+                let parsed = unicode(value).and_then(parse::$parse);
+                let (setting, outcome) = Routing::parsed($name, parsed);
+                settings.$($field).+ = setting;
+                outcome
+            },
+        }
+    };
+    ($name:literal, $accepted:expr, $($field:ident).+: first $parse:expr) => {
+        Variable {
+            name: $name,
+            default: "",
+            accepted: $accepted,
+            fallback: Fallback::SignalOff,
+            apply: |settings, value| {
+                let parsed = unicode(value).and_then($parse);
+                let (setting, outcome) = Routing::parsed($name, parsed);
+                settings.$($field).+ = settings.$($field).+.or(&setting).clone();
+                outcome
+            },
+        }
+    };
+}
+
+/// The text, unless some of it was lost: what is left of a place's name is another place.
+fn unicode(value: &str) -> Result<&str, Flaw> {
+    match value.contains(char::REPLACEMENT_CHARACTER) {
+        true => Err(Flaw::said("it is not Unicode")),
+        false => Ok(value),
+    }
+}
+
+macro_rules! proxy {
+    ($name:literal) => {
+        routing!($name, PROXY, proxy: first |text| Proxy::new($name, text))
     };
 }
 
@@ -157,12 +249,10 @@ pub const VARIABLES: &[Variable] = &[
         "any text",
         set!(service_name: text),
     ),
-    variable(
-        "OTEL_RESOURCE_ATTRIBUTES",
-        "",
-        PAIRS,
-        set!(resource_attributes: pairs),
-    ),
+    variable("OTEL_RESOURCE_ATTRIBUTES", "", PAIRS, |settings, value| {
+        settings.resource_attributes = parse::pairs(value)?;
+        Ok(())
+    }),
     variable(
         "OTEL_PROPAGATORS",
         "tracecontext,baggage",
@@ -176,35 +266,35 @@ pub const VARIABLES: &[Variable] = &[
         RATIO,
         set!(sampler_ratio: ratio),
     ),
-    variable(
+    routing!(
         "OTEL_TRACES_EXPORTER",
         "",
         EXPORTER,
-        set!(traces_exporter: exporter),
+        traces_exporter: exporter
     ),
-    variable(
+    routing!(
         "OTEL_METRICS_EXPORTER",
         "prometheus",
         "none, or otlp and prometheus separated by a comma",
-        set!(metrics_exporter: metrics_exporter),
+        metrics_exporter: metrics_exporter
     ),
-    variable(
+    routing!(
         "OTEL_LOGS_EXPORTER",
         "none",
         EXPORTER,
-        set!(logs_exporter: exporter),
+        logs_exporter: exporter
     ),
-    variable(
+    routing!(
         "OTEL_EXPORTER_OTLP_ENDPOINT",
         "",
-        URL,
-        set!(otlp.endpoint: url),
+        BASE_URL,
+        otlp.endpoint: base_url
     ),
-    variable(
+    routing!(
         "OTEL_EXPORTER_OTLP_HEADERS",
         "",
-        PAIRS,
-        set!(otlp.headers: headers),
+        HEADERS,
+        otlp.headers: headers
     ),
     variable(
         "OTEL_EXPORTER_OTLP_TIMEOUT",
@@ -212,47 +302,47 @@ pub const VARIABLES: &[Variable] = &[
         MILLIS,
         set!(otlp.timeout: millis),
     ),
-    variable(
+    routing!(
         "OTEL_EXPORTER_OTLP_COMPRESSION",
         "none",
         COMPRESSION,
-        set!(otlp.compression: compression),
+        otlp.compression: compression
     ),
-    variable(
+    routing!(
         "OTEL_EXPORTER_OTLP_PROTOCOL",
         "http/protobuf",
         PROTOCOL,
-        |_, value| parse::protocol(value),
+        otlp.protocol: protocol
     ),
-    variable(
+    routing!(
         "OTEL_EXPORTER_OTLP_CERTIFICATE",
         "",
         PEM,
-        set!(otlp.certificate: certificates),
+        otlp.certificate: certificates
     ),
-    variable(
+    routing!(
         "OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE",
         "",
         PEM,
-        set!(otlp.client_certificate: certificates),
+        otlp.client_certificate: certificates
     ),
-    variable(
+    routing!(
         "OTEL_EXPORTER_OTLP_CLIENT_KEY",
         "",
         KEY,
-        set!(otlp.client_key: client_key),
+        otlp.client_key: client_key
     ),
-    variable(
+    routing!(
         "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT",
         "",
-        URL,
-        set!(otlp_traces.endpoint: url),
+        OWN_URL,
+        otlp_traces.endpoint: url
     ),
-    variable(
+    routing!(
         "OTEL_EXPORTER_OTLP_TRACES_HEADERS",
         "",
-        PAIRS,
-        set!(otlp_traces.headers: headers),
+        HEADERS,
+        otlp_traces.headers: headers
     ),
     variable(
         "OTEL_EXPORTER_OTLP_TRACES_TIMEOUT",
@@ -260,47 +350,47 @@ pub const VARIABLES: &[Variable] = &[
         MILLIS,
         set!(otlp_traces.timeout: millis),
     ),
-    variable(
+    routing!(
         "OTEL_EXPORTER_OTLP_TRACES_COMPRESSION",
         "",
         COMPRESSION,
-        set!(otlp_traces.compression: compression),
+        otlp_traces.compression: compression
     ),
-    variable(
+    routing!(
         "OTEL_EXPORTER_OTLP_TRACES_PROTOCOL",
         "",
         PROTOCOL,
-        |_, value| parse::protocol(value),
+        otlp_traces.protocol: protocol
     ),
-    variable(
+    routing!(
         "OTEL_EXPORTER_OTLP_TRACES_CERTIFICATE",
         "",
         PEM,
-        set!(otlp_traces.certificate: certificates),
+        otlp_traces.certificate: certificates
     ),
-    variable(
+    routing!(
         "OTEL_EXPORTER_OTLP_TRACES_CLIENT_CERTIFICATE",
         "",
         PEM,
-        set!(otlp_traces.client_certificate: certificates),
+        otlp_traces.client_certificate: certificates
     ),
-    variable(
+    routing!(
         "OTEL_EXPORTER_OTLP_TRACES_CLIENT_KEY",
         "",
         KEY,
-        set!(otlp_traces.client_key: client_key),
+        otlp_traces.client_key: client_key
     ),
-    variable(
+    routing!(
         "OTEL_EXPORTER_OTLP_METRICS_ENDPOINT",
         "",
-        URL,
-        set!(otlp_metrics.endpoint: url),
+        OWN_URL,
+        otlp_metrics.endpoint: url
     ),
-    variable(
+    routing!(
         "OTEL_EXPORTER_OTLP_METRICS_HEADERS",
         "",
-        PAIRS,
-        set!(otlp_metrics.headers: headers),
+        HEADERS,
+        otlp_metrics.headers: headers
     ),
     variable(
         "OTEL_EXPORTER_OTLP_METRICS_TIMEOUT",
@@ -308,47 +398,47 @@ pub const VARIABLES: &[Variable] = &[
         MILLIS,
         set!(otlp_metrics.timeout: millis),
     ),
-    variable(
+    routing!(
         "OTEL_EXPORTER_OTLP_METRICS_COMPRESSION",
         "",
         COMPRESSION,
-        set!(otlp_metrics.compression: compression),
+        otlp_metrics.compression: compression
     ),
-    variable(
+    routing!(
         "OTEL_EXPORTER_OTLP_METRICS_PROTOCOL",
         "",
         PROTOCOL,
-        |_, value| parse::protocol(value),
+        otlp_metrics.protocol: protocol
     ),
-    variable(
+    routing!(
         "OTEL_EXPORTER_OTLP_METRICS_CERTIFICATE",
         "",
         PEM,
-        set!(otlp_metrics.certificate: certificates),
+        otlp_metrics.certificate: certificates
     ),
-    variable(
+    routing!(
         "OTEL_EXPORTER_OTLP_METRICS_CLIENT_CERTIFICATE",
         "",
         PEM,
-        set!(otlp_metrics.client_certificate: certificates),
+        otlp_metrics.client_certificate: certificates
     ),
-    variable(
+    routing!(
         "OTEL_EXPORTER_OTLP_METRICS_CLIENT_KEY",
         "",
         KEY,
-        set!(otlp_metrics.client_key: client_key),
+        otlp_metrics.client_key: client_key
     ),
-    variable(
+    routing!(
         "OTEL_EXPORTER_OTLP_LOGS_ENDPOINT",
         "",
-        URL,
-        set!(otlp_logs.endpoint: url),
+        OWN_URL,
+        otlp_logs.endpoint: url
     ),
-    variable(
+    routing!(
         "OTEL_EXPORTER_OTLP_LOGS_HEADERS",
         "",
-        PAIRS,
-        set!(otlp_logs.headers: headers),
+        HEADERS,
+        otlp_logs.headers: headers
     ),
     variable(
         "OTEL_EXPORTER_OTLP_LOGS_TIMEOUT",
@@ -356,35 +446,35 @@ pub const VARIABLES: &[Variable] = &[
         MILLIS,
         set!(otlp_logs.timeout: millis),
     ),
-    variable(
+    routing!(
         "OTEL_EXPORTER_OTLP_LOGS_COMPRESSION",
         "",
         COMPRESSION,
-        set!(otlp_logs.compression: compression),
+        otlp_logs.compression: compression
     ),
-    variable(
+    routing!(
         "OTEL_EXPORTER_OTLP_LOGS_PROTOCOL",
         "",
         PROTOCOL,
-        |_, value| parse::protocol(value),
+        otlp_logs.protocol: protocol
     ),
-    variable(
+    routing!(
         "OTEL_EXPORTER_OTLP_LOGS_CERTIFICATE",
         "",
         PEM,
-        set!(otlp_logs.certificate: certificates),
+        otlp_logs.certificate: certificates
     ),
-    variable(
+    routing!(
         "OTEL_EXPORTER_OTLP_LOGS_CLIENT_CERTIFICATE",
         "",
         PEM,
-        set!(otlp_logs.client_certificate: certificates),
+        otlp_logs.client_certificate: certificates
     ),
-    variable(
+    routing!(
         "OTEL_EXPORTER_OTLP_LOGS_CLIENT_KEY",
         "",
         KEY,
-        set!(otlp_logs.client_key: client_key),
+        otlp_logs.client_key: client_key
     ),
     variable(
         "OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE",
@@ -392,17 +482,17 @@ pub const VARIABLES: &[Variable] = &[
         "cumulative, delta or lowmemory",
         set!(temporality: temporality),
     ),
-    variable(
+    routing!(
         "OTEL_EXPORTER_PROMETHEUS_HOST",
         "127.0.0.1",
         "a host name or an IP address",
-        set!(prometheus_host: host),
+        prometheus_host: host
     ),
-    variable(
+    routing!(
         "OTEL_EXPORTER_PROMETHEUS_PORT",
         "9464",
         "a port from 0 to 65535, where 0 takes a free one",
-        set!(prometheus_port: port),
+        prometheus_port: port
     ),
     variable(
         "OTEL_METRIC_EXPORT_INTERVAL",
@@ -546,16 +636,21 @@ pub const VARIABLES: &[Variable] = &[
         set!(retention: seconds),
     ),
     // Whether it can be used is seen when it is.
-    variable("SPANWIRE_SPOOL_DIR", "", SPOOL_DIR, |settings, value| {
-        settings.spool_dir = Some(value.into());
-        Some(())
-    }),
+    routing!("SPANWIRE_SPOOL_DIR", "", SPOOL_DIR, spool_dir: folder),
     variable(
         "SPANWIRE_SPOOL_MAX_BYTES",
         "67108864",
         "a whole number of bytes from 1",
         set!(spool_max_bytes: bytes),
     ),
+    proxy!("ALL_PROXY"),
+    proxy!("all_proxy"),
+    proxy!("HTTPS_PROXY"),
+    proxy!("https_proxy"),
+    proxy!("HTTP_PROXY"),
+    proxy!("http_proxy"),
+    routing!("NO_PROXY", EXEMPT, no_proxy: first NoProxy::new),
+    routing!("no_proxy", EXEMPT, no_proxy: first NoProxy::new),
 ];
 
 pub(crate) const SPOOL_DIR: &str =
@@ -565,7 +660,9 @@ const BLRP_BATCH: &str = "OTEL_BLRP_MAX_EXPORT_BATCH_SIZE";
 const SAMPLER: &str = "always_on, always_off, traceidratio, parentbased_always_on, \
     parentbased_always_off or parentbased_traceidratio";
 const BOOL: &str = "true or false";
-const URL: &str = "a URL like http://localhost:4318";
+/// Of a general endpoint.
+pub(crate) const BASE_URL: &str = "a URL like http://localhost:4318, without query and fragment";
+const OWN_URL: &str = "a URL like http://localhost:4318/v1/traces, without fragment";
 const MILLIS: &str = "a whole number of milliseconds from 1 to 4294967295";
 const MILLIS_FROM_0: &str = "a whole number of milliseconds from 0 to 4294967295";
 const SECONDS: &str = "a whole number of seconds from 1 to 4294967295";
@@ -574,6 +671,10 @@ const LIMIT: &str = "a whole number from 0 to 4294967295";
 const LENGTH: &str = "a whole number of characters";
 const RATIO: &str = "a number from 0.0 to 1.0";
 const PAIRS: &str = "key=value pairs separated by commas, special characters as %20";
+const HEADERS: &str =
+    "key=value pairs that HTTP allows, separated by commas, special characters as %20";
+const PROXY: &str = "an HTTP proxy like http://proxy:3128";
+const EXEMPT: &str = "hosts, .domains, networks like 10.0.0.0/8 and * separated by commas";
 const EXPORTER: &str = "otlp or none";
 const COMPRESSION: &str = "gzip or none";
 const PROTOCOL: &str = "http/protobuf alone";
@@ -583,13 +684,18 @@ const KEY: &str = "the path of a readable PEM file with a private key";
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::telemetry::Warning;
+    use crate::telemetry::routing::Off;
     use std::time::Duration;
 
     fn read(pairs: &[(&str, &str)]) -> (Settings, Vec<Warning>) {
-        Settings::read(&|name| {
+        let (settings, refusals) = Settings::read(&|name| {
             let found = pairs.iter().find(|(key, _)| *key == name);
             found.map(|(_, value)| (*value).to_owned())
-        })
+        });
+        let refusals = refusals.into_iter();
+        let warnings = refusals.map(|refusal| refusal.warning(&Off::default()));
+        (settings, warnings.collect())
     }
 
     #[test]
@@ -600,7 +706,7 @@ mod tests {
             assert!(settings.enabled && !settings.sdk_disabled);
             assert_eq!(settings.spans.delay, Duration::from_secs(5));
             assert_eq!(settings.logs.delay, Duration::from_secs(1));
-            assert_eq!(settings.prometheus_port, 9464);
+            assert_eq!(settings.prometheus_port.usable().unwrap().0, &9464);
             assert_eq!(settings.span_attribute_count(), 128);
         }
     }

@@ -50,6 +50,9 @@
 //!   logged and kept in [`Telemetry::warnings`]; only [`TelemetryBuilder::strict`] makes it an
 //!   error. [`install`](TelemetryBuilder::install) writes it to stderr when nobody else would show
 //!   it, unless [`quiet`](TelemetryBuilder::quiet).
+//! - **Data goes where it was meant to, or nowhere.** A setting that decides where, how or with which
+//!   trust data is sent and that cannot be used turns its signals off; it never falls back to
+//!   another destination: see [`Fallback`].
 //! - **The app runs.** Ending a span or logging never waits: queues are bounded (2048 by default)
 //!   and drop what does not fit. Exports happen on threads of their own, with a time-out.
 //! - **The app ends.** [`Telemetry::shutdown`] returns by its deadline even when a collector takes
@@ -91,6 +94,7 @@ mod description;
 mod end;
 mod env;
 pub(crate) mod fanout;
+mod headers;
 mod install;
 pub(crate) mod layer;
 pub(crate) mod otel_recorder;
@@ -102,9 +106,11 @@ mod patience;
 mod plan;
 mod processor;
 pub(crate) mod prometheus;
+mod proxy;
 mod recording;
 mod redact;
 mod resource;
+mod routing;
 mod running;
 mod sampling;
 mod series;
@@ -121,9 +127,11 @@ mod warning;
 /// What the doctor asks in the app's stead: the same plan, and the same way to a collector.
 #[cfg(feature = "cli")]
 pub(crate) mod doctor {
-    pub(crate) use super::client::{Connection, agent, is_local, origin};
+    pub(crate) use super::client::{Connection, agent, origin};
     pub(crate) use super::parse::port_is_usable;
     pub(crate) use super::plan::{LOCAL_COLLECTOR, Plan, PlanState, joined};
+    pub(crate) use super::proxy::{Proxy, is_local};
+    pub(crate) use super::routing::ENDPOINT;
     pub(crate) use super::signal::TRACES;
 }
 
@@ -133,6 +141,7 @@ pub use env::{VARIABLES, Variable};
 pub use page_spans::PageSpans;
 pub use parts::Parts;
 pub use redact::{ExportedField, FieldKind};
+pub use routing::Fallback;
 pub use running::{FlushError, Telemetry};
 pub use sampling::TailSampling;
 pub use tally::{ShutdownReport, SignalReport, SignalState};

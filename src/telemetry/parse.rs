@@ -1,13 +1,32 @@
-//! From the text of an environment variable to its value; `None` for text that cannot be used.
+//! From the text of an environment variable to its value; `None` or a [`Flaw`] for text that cannot
+//! be used.
 
+use std::borrow::Cow;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use http::{HeaderName, HeaderValue, Uri};
 use opentelemetry_sdk::metrics::Temporality;
 
 use super::choice::{Exporter, MetricsExporter};
+use super::headers::Headers;
 use super::settings::{Compression, Propagator, SamplerName};
 use super::tls::{ClientKey, Pem};
+
+/// Why a text cannot be used.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Flaw {
+    /// The text itself shows it, and may be quoted since such a text is no secret.
+    Shown,
+    /// This, in words, since the text may hold a secret.
+    Said(Cow<'static, str>),
+}
+
+impl Flaw {
+    pub(crate) fn said(what: impl Into<Cow<'static, str>>) -> Self {
+        Self::Said(what.into())
+    }
+}
 
 pub(crate) fn truth(text: &str) -> Option<bool> {
     match text.trim().to_ascii_lowercase().as_str() {
@@ -62,20 +81,37 @@ pub(crate) fn bytes(text: &str) -> Option<u64> {
     text.trim().parse().ok().filter(|bytes| *bytes > 0)
 }
 
-pub(crate) fn port(text: &str) -> Option<u16> {
-    text.trim().parse().ok()
+pub(crate) fn port(text: &str) -> Result<u16, Flaw> {
+    text.trim().parse().map_err(|_| Flaw::Shown)
 }
 
-pub(crate) fn host(text: &str) -> Option<String> {
+pub(crate) fn host(text: &str) -> Result<String, Flaw> {
     let host = text.trim();
     let bare = host.strip_prefix('[').and_then(|h| h.strip_suffix(']'));
     let address = bare.unwrap_or(host).parse::<std::net::IpAddr>().is_ok();
-    let name = !host.is_empty()
-        && host.len() <= 253
-        && host
-            .bytes()
-            .all(|b| b.is_ascii_alphanumeric() || b".-_".contains(&b));
-    (address || name).then(|| bare.unwrap_or(host).to_owned())
+    let is_of_name = |b: u8| b.is_ascii_alphanumeric() || b".-_".contains(&b);
+    let named = !host.is_empty() && host.len() <= 253 && host.bytes().all(is_of_name);
+    if address || (named && !is_short_address(host)) {
+        return Ok(bare.unwrap_or(host).to_owned());
+    }
+    Err(match host.bytes().all(is_of_name) {
+        true => Flaw::Shown,
+        false => Flaw::said("it is no host's name and no address"),
+    })
+}
+
+/// Whether a system reads the name as an address all the same: `0` is every interface.
+fn is_short_address(name: &str) -> bool {
+    let last = name.trim_end_matches('.').rsplit('.').next();
+    let last = last.unwrap_or_default().to_ascii_lowercase();
+    let hex = last.strip_prefix("0x");
+    last.bytes().all(|b| b.is_ascii_digit())
+        || hex.is_some_and(|hex| hex.bytes().all(|b| b.is_ascii_hexdigit()))
+}
+
+/// Whether it is there, and whose, is seen when it is opened.
+pub(crate) fn folder(text: &str) -> Result<PathBuf, Flaw> {
+    Ok(text.into())
 }
 
 pub(crate) fn ratio(text: &str) -> Option<f64> {
@@ -83,15 +119,35 @@ pub(crate) fn ratio(text: &str) -> Option<f64> {
     (0.0..=1.0).contains(&ratio).then_some(ratio)
 }
 
-pub(crate) fn url(text: &str) -> Option<String> {
+/// A general endpoint, to which a signal's path is added. A query would have to be moved behind
+/// that path or dropped, and either is another place than the one that was asked for.
+pub(crate) fn base_url(text: &str) -> Result<String, Flaw> {
+    if text.contains('?') {
+        return Err(Flaw::said(
+            "it has a query, and the path of a signal is to be added to it",
+        ));
+    }
+    url(text)
+}
+
+/// A signal's own endpoint, which is used as it is.
+pub(crate) fn url(text: &str) -> Result<String, Flaw> {
     let text = text.trim();
-    let uri: Uri = text.parse().ok()?;
-    let scheme = uri.scheme_str()?;
-    let usable = (scheme == "http" || scheme == "https")
-        && uri.host().is_some_and(|host| !host.is_empty())
-        && port_is_usable(&uri)
-        && uri.query().is_none();
-    usable.then(|| text.to_owned())
+    // `Uri` drops it without a word.
+    if text.contains('#') {
+        return Err(Flaw::said("it has a fragment"));
+    }
+    let uri: Uri = text.parse().map_err(|_| Flaw::said("it is no URL"))?;
+    let problem = if !matches!(uri.scheme_str(), Some("http" | "https")) {
+        "it does not begin with http:// or https://"
+    } else if uri.host().is_none_or(str::is_empty) {
+        "it has no host"
+    } else if !port_is_usable(&uri) {
+        "its port is no number from 1 to 65535"
+    } else {
+        return Ok(text.to_owned());
+    };
+    Err(Flaw::said(problem))
 }
 
 /// Whether a URL has no port, or one that can be connected to. [`Uri`] takes `localhost:43l8`, and
@@ -104,15 +160,18 @@ pub(crate) fn port_is_usable(url: &Uri) -> bool {
     place == authority.host() || authority.port_u16().is_some_and(|port| port > 0)
 }
 
-pub(crate) fn protocol(text: &str) -> Option<()> {
-    (text.trim() == "http/protobuf").then_some(())
+pub(crate) fn protocol(text: &str) -> Result<(), Flaw> {
+    match text.trim() {
+        "http/protobuf" => Ok(()),
+        _ => Err(Flaw::Shown),
+    }
 }
 
-pub(crate) fn compression(text: &str) -> Option<Compression> {
+pub(crate) fn compression(text: &str) -> Result<Compression, Flaw> {
     match text.trim().to_ascii_lowercase().as_str() {
-        "gzip" => Some(Compression::Gzip),
-        "none" => Some(Compression::None),
-        _ => None,
+        "gzip" => Ok(Compression::Gzip),
+        "none" => Ok(Compression::None),
+        _ => Err(Flaw::Shown),
     }
 }
 
@@ -125,15 +184,15 @@ pub(crate) fn temporality(text: &str) -> Option<Temporality> {
     }
 }
 
-pub(crate) fn exporter(text: &str) -> Option<Exporter> {
+pub(crate) fn exporter(text: &str) -> Result<Exporter, Flaw> {
     match text.trim() {
-        "otlp" => Some(Exporter::Otlp),
-        "none" => Some(Exporter::None),
-        _ => None,
+        "otlp" => Ok(Exporter::Otlp),
+        "none" => Ok(Exporter::None),
+        _ => Err(Flaw::Shown),
     }
 }
 
-pub(crate) fn metrics_exporter(text: &str) -> Option<MetricsExporter> {
+pub(crate) fn metrics_exporter(text: &str) -> Result<MetricsExporter, Flaw> {
     let mut chosen = MetricsExporter::None;
     let mut none = false;
     for name in text.split(',').map(str::trim) {
@@ -147,11 +206,14 @@ pub(crate) fn metrics_exporter(text: &str) -> Option<MetricsExporter> {
                 MetricsExporter::Prometheus
             }
             ("otlp" | "prometheus", _) => MetricsExporter::PrometheusAndOtlp,
-            _ => return None,
+            _ => return Err(Flaw::Shown),
         };
     }
     // `none` beside another name contradicts itself.
-    (!none || chosen == MetricsExporter::None).then_some(chosen)
+    match (none, chosen) {
+        (false, _) | (true, MetricsExporter::None) => Ok(chosen),
+        (true, _) => Err(Flaw::Shown),
+    }
 }
 
 pub(crate) fn propagators(text: &str) -> Option<Vec<Propagator>> {
@@ -184,37 +246,53 @@ pub(crate) fn sampler(text: &str) -> Option<SamplerName> {
     })
 }
 
-/// `key=value` pairs; one bad pair spoils all, as the specification asks for resources.
-pub(crate) fn pairs(text: &str) -> Option<Vec<(String, String)>> {
-    text.split(',')
-        .filter(|pair| !pair.trim().is_empty())
-        .map(|pair| {
-            let (key, value) = pair.split_once('=')?;
-            let key = percent_decoded(key.trim())?;
-            (!key.is_empty()).then_some((key, percent_decoded(value.trim())?))
-        })
-        .collect()
+/// `key=value` pairs; one bad pair spoils all, as the specification asks for resources. Which one
+/// it is is said by its place, since its text may be a secret.
+pub(crate) fn pairs(text: &str) -> Result<Vec<(String, String)>, Flaw> {
+    let pairs = text.split(',').filter(|pair| !pair.trim().is_empty());
+    let pairs = pairs.enumerate().map(|(place, pair)| {
+        let flaw = |what| Flaw::said(format!("pair {} {what}", place + 1));
+        let (key, value) = pair.split_once('=').ok_or_else(|| flaw("has no ="))?;
+        let decoded = |text: &str| {
+            percent_decoded(text.trim())
+                .ok_or_else(|| flaw("is not UTF-8 with % before two hex digits"))
+        };
+        let (key, value) = (decoded(key)?, decoded(value)?);
+        match key.is_empty() {
+            true => Err(flaw("has no key")),
+            false => Ok((key, value)),
+        }
+    });
+    pairs.collect()
 }
 
-pub(crate) fn headers(text: &str) -> Option<Vec<(HeaderName, HeaderValue)>> {
-    pairs(text)?
-        .into_iter()
-        .map(|(name, value)| header(&name, &value))
-        .collect()
+pub(crate) fn headers(text: &str) -> Result<Headers, Flaw> {
+    let mut headers = Headers::default();
+    for (place, (name, value)) in pairs(text)?.into_iter().enumerate() {
+        let (name, value) = header(&name, &value)
+            .map_err(|what| Flaw::said(format!("pair {} has {what}", place + 1)))?;
+        headers.push(name, value);
+    }
+    Ok(headers)
 }
 
-pub(crate) fn header(name: &str, value: &str) -> Option<(HeaderName, HeaderValue)> {
-    let name = HeaderName::from_bytes(name.as_bytes()).ok()?;
-    let mut value = HeaderValue::from_str(value).ok()?;
+/// # Errors
+///
+/// What of it HTTP does not allow.
+pub(crate) fn header(name: &str, value: &str) -> Result<(HeaderName, HeaderValue), &'static str> {
+    let name = HeaderName::from_bytes(name.as_bytes())
+        .map_err(|_| "a name that HTTP does not allow for a header")?;
+    let mut value = HeaderValue::from_str(value)
+        .map_err(|_| "a value that HTTP does not allow for a header")?;
     value.set_sensitive(true);
-    Some((name, value))
+    Ok((name, value))
 }
 
-pub(crate) fn certificates(path: &str) -> Option<Pem> {
+pub(crate) fn certificates(path: &str) -> Result<Pem, Flaw> {
     Pem::read(path)
 }
 
-pub(crate) fn client_key(path: &str) -> Option<ClientKey> {
+pub(crate) fn client_key(path: &str) -> Result<ClientKey, Flaw> {
     ClientKey::read(path)
 }
 
@@ -245,30 +323,37 @@ mod tests {
         let pair = |k: &str, v: &str| (k.to_owned(), v.to_owned());
         assert_eq!(
             pairs("a=1, b = two%20words ,c=x=y,"),
-            Some(vec![
+            Ok(vec![
                 pair("a", "1"),
                 pair("b", "two words"),
                 pair("c", "x=y")
             ])
         );
         for bad in ["a", "=1", "a=%", "a=%4", "a=%zz", "a=%ff", "a=1,b"] {
-            assert_eq!(pairs(bad), None, "{bad}");
+            assert!(pairs(bad).is_err(), "{bad}");
         }
     }
 
     #[test]
     fn endpoints_need_a_scheme_and_a_host() {
-        assert!(url("http://localhost:4318").is_some());
-        assert!(url("https://[::1]:4318/otlp/").is_some());
-        assert!(url("https://[::1]/otlp/").is_some());
-        assert!(url("https://me:word@box").is_some());
-        assert!(url("https://me:word@box:4318").is_some());
+        for good in [
+            "http://localhost:4318",
+            "https://[::1]:4318/otlp/",
+            "https://[::1]/otlp/",
+            "https://me:word@box",
+            "https://me:word@box:4318",
+        ] {
+            assert!(base_url(good).is_ok(), "{good}");
+        }
+        assert!(url("http://x/v1/traces?team=1").is_ok());
         for bad in [
             "localhost:4318",
             "ftp://x",
             "http://",
             "/v1",
             "http://x/?a=1",
+            "http://x?a=1",
+            "http://x/base#part",
             // Not the port that was meant, and no other may be taken in its place.
             "http://localhost:43l8",
             "http://localhost:43180000",
@@ -277,7 +362,7 @@ mod tests {
             "http://me:4318@localhost:43l8",
             "http://[::1]:x",
         ] {
-            assert!(url(bad).is_none(), "{bad}");
+            assert!(base_url(bad).is_err(), "{bad}");
         }
     }
 
@@ -285,20 +370,31 @@ mod tests {
     fn metrics_exporters_combine() {
         assert_eq!(
             metrics_exporter("otlp, prometheus"),
-            Some(MetricsExporter::PrometheusAndOtlp)
+            Ok(MetricsExporter::PrometheusAndOtlp)
         );
-        assert_eq!(metrics_exporter("none"), Some(MetricsExporter::None));
+        assert_eq!(metrics_exporter("none"), Ok(MetricsExporter::None));
         for bad in ["otlp,none", "none,prometheus", "console", "otlp,", "OTLP"] {
-            assert_eq!(metrics_exporter(bad), None, "{bad}");
+            assert!(metrics_exporter(bad).is_err(), "{bad}");
         }
     }
 
     #[test]
     fn hosts_are_names_or_addresses() {
-        assert_eq!(host("[::1]").as_deref(), Some("::1"));
-        assert_eq!(host("0.0.0.0").as_deref(), Some("0.0.0.0"));
-        assert_eq!(host("localhost").as_deref(), Some("localhost"));
-        assert_eq!(host("a b"), None);
-        assert_eq!(host("http://x"), None);
+        for (good, bare) in [
+            ("[::1]", "::1"),
+            ("0.0.0.0", "0.0.0.0"),
+            ("localhost", "localhost"),
+            ("box.lan", "box.lan"),
+            ("7.box", "7.box"),
+        ] {
+            assert_eq!(host(good).as_deref(), Ok(bare));
+        }
+        for bad in ["a b", "http://x", "", "me:word@x"] {
+            assert!(matches!(host(bad), Err(Flaw::Said(_)) | Err(Flaw::Shown)));
+        }
+        // A system takes these for addresses, the first for every interface.
+        for short in ["0", "127.1", "0x7f000001", "1.2.3.256", "2130706433."] {
+            assert_eq!(host(short), Err(Flaw::Shown), "{short}");
+        }
     }
 }

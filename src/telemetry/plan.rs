@@ -3,20 +3,25 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use http::Uri;
 use opentelemetry_sdk::Resource;
 use tracing::level_filters::LevelFilter;
 
 use super::builder::{Strictness, TelemetryBuilder};
-use super::choice::{Exporter, MetricsExporter, Sampler};
+use super::choice::{Exporter, Sampler};
 use super::client::Connection;
+use super::env::BASE_URL;
+use super::headers::Headers;
 use super::otlp::Route;
-use super::parse;
+use super::parse::{self, Flaw};
 use super::prometheus::EndpointOptions;
+use super::proxy::{Proxy, is_local};
 use super::redact::Redactor;
 use super::resource::Identity;
+use super::routing::{ENDPOINT, Instead, Needs, Off, Refusal, Routing, SPOOL};
 use super::sampling::TailSampling;
-use super::settings::{Compression, Otlp, SamplerName, Settings};
-use super::signal::{LOGS, METRICS_PATH, TRACES};
+use super::settings::{Otlp, SamplerName, Settings};
+use super::signal::{LOGS, METRICS, METRICS_PATH, TRACES};
 use super::tls::Tls;
 use super::voice::Voice;
 use super::warning::{TelemetryError, Warning};
@@ -32,6 +37,9 @@ pub(crate) struct Plan {
     pub(crate) metrics: Option<Route>,
     pub(crate) prometheus: Option<EndpointOptions>,
     pub(crate) spool: Option<SpoolPlan>,
+    /// What is off since a setting cannot be used, for the doctor.
+    #[cfg(feature = "cli")]
+    pub(crate) off: Off,
     pub(crate) sampler: Sampler,
     pub(crate) tail: TailSampling,
     pub(crate) level: LevelFilter,
@@ -63,35 +71,38 @@ impl Plan {
     ///
     /// When the builder is strict and something cannot be used.
     pub(crate) fn new(builder: TelemetryBuilder) -> Result<Self, TelemetryError> {
-        let (mut settings, mut warnings) = Settings::read(&builder.environment);
-        let options = Options::check(builder, &mut warnings);
-        let builder = &options.0;
+        let (mut settings, mut refusals) = Settings::read(&builder.environment);
+        let options = Options::check(builder, &mut refusals);
         options.replace(&mut settings);
+        let mut off = Off::default();
+        let mut router = Router {
+            options: &options,
+            settings: &settings,
+            off: &mut off,
+            refusals: &mut refusals,
+        };
+        let traces = router.traces();
+        let logs = router.logs();
+        let metrics = router.metrics();
+        let prometheus = router.prometheus();
+        let spool = router.spool();
+        let builder = &options.builder;
         let strictness = builder.strictness;
         let state = if settings.sdk_disabled || !settings.enabled {
             PlanState::Disabled
         } else {
             PlanState::Enabled
         };
-        let metrics_exporter = settings
-            .metrics_exporter
-            .unwrap_or(MetricsExporter::Prometheus);
+        let refusals = refusals.into_iter();
+        let warnings = refusals.map(|refusal| refusal.warning(&off)).collect();
         let plan = Self {
-            traces: options.traces_route(&settings),
-            logs: (settings.logs_exporter == Some(Exporter::Otlp)).then(|| {
-                let limit = settings.logs.timeout;
-                options.route(&settings.otlp_logs, &settings, LOGS.path, limit)
-            }),
-            metrics: metrics_exporter.otlp().then(|| {
-                let limit = settings.metric_timeout;
-                options.route(&settings.otlp_metrics, &settings, METRICS_PATH, limit)
-            }),
-            prometheus: metrics_exporter.prometheus().then(|| EndpointOptions {
-                host: settings.prometheus_host.clone(),
-                port: settings.prometheus_port,
-                allowed_hosts: builder.allowed_hosts.clone(),
-            }),
-            spool: options.spool(&settings),
+            traces,
+            logs,
+            metrics,
+            prometheus,
+            spool,
+            #[cfg(feature = "cli")]
+            off,
             resource: Identity {
                 service_name: builder.service_name.clone(),
                 service_version: builder.service_version.clone(),
@@ -125,60 +136,71 @@ impl Plan {
 }
 
 /// The builder with nothing in it that cannot be used.
-struct Options(TelemetryBuilder);
+struct Options {
+    builder: TelemetryBuilder,
+    endpoint: Routing<String>,
+    headers: Routing<Headers>,
+    prometheus_host: Routing<String>,
+}
 
 impl Options {
-    fn check(mut builder: TelemetryBuilder, warnings: &mut Vec<Warning>) -> Self {
-        let unset = "it counts as unset";
+    fn check(mut builder: TelemetryBuilder, refusals: &mut Vec<Refusal>) -> Self {
+        let mut refuse = |variable, value: String, flaw, accepted: &'static str, instead| {
+            refusals.push(Refusal {
+                variable,
+                value,
+                flaw,
+                accepted: accepted.into(),
+                instead,
+            });
+        };
+        let mut endpoint = Routing::Unset;
         if let Some(url) = builder.otlp_endpoint.take() {
-            builder.otlp_endpoint = parse::url(&url);
-            if builder.otlp_endpoint.is_none() {
-                let accepted = "a URL like http://localhost:4318";
-                warnings.push(Warning::value("otlp_endpoint", &url, accepted, unset));
+            let (setting, outcome) = Routing::parsed("otlp_endpoint", parse::base_url(&url));
+            endpoint = setting;
+            if let Err(flaw) = outcome {
+                refuse("otlp_endpoint", url, flaw, BASE_URL, Instead::SignalsOff);
             }
         }
-        builder.otlp_headers.retain(|(name, value)| {
-            let good = parse::header(name, value).is_some();
-            if !good {
-                let accepted = "a name and a value that HTTP allows";
-                let shown = format!("{name}={value}");
-                warnings.push(Warning::value("otlp_header", &shown, accepted, unset));
-            }
-            good
-        });
+        let mut prometheus_host = Routing::Unset;
         if let Some(host) = builder.prometheus_host.take() {
-            builder.prometheus_host = parse::host(&host);
-            if builder.prometheus_host.is_none() {
+            let (setting, outcome) = Routing::parsed("prometheus_host", parse::host(&host));
+            prometheus_host = setting;
+            if let Err(flaw) = outcome {
                 let accepted = "a host name or an IP address";
-                warnings.push(Warning::value("prometheus_host", &host, accepted, unset));
+                refuse("prometheus_host", host, flaw, accepted, Instead::SignalsOff);
             }
         }
-        let ratio = |name, value: f64, warnings: &mut Vec<Warning>| {
+        let unset = || Instead::Holds("it counts as unset".into());
+        let mut ratio = |name, value: f64| {
             let good = (0.0..=1.0).contains(&value);
             if !good {
                 let accepted = "a number from 0.0 to 1.0";
-                warnings.push(Warning::value(name, &value.to_string(), accepted, unset));
+                refuse(name, value.to_string(), Flaw::Shown, accepted, unset());
             }
             good
         };
         builder.sampler = builder.sampler.filter(|sampler| match sampler {
-            Sampler::Ratio(value) | Sampler::ParentBasedRatio(value) => {
-                ratio("sampler", *value, warnings)
-            }
+            Sampler::Ratio(value) | Sampler::ParentBasedRatio(value) => ratio("sampler", *value),
             _ => true,
         });
         builder.error_rate_threshold = builder
             .error_rate_threshold
-            .filter(|value| ratio("error_rate_threshold", *value, warnings));
+            .filter(|value| ratio("error_rate_threshold", *value));
         builder.otlp_timeout = builder.otlp_timeout.filter(|timeout| {
             let good = !timeout.is_zero();
             if !good {
                 let accepted = "a time longer than zero";
-                warnings.push(Warning::value("otlp_timeout", "0", accepted, unset));
+                refuse("otlp_timeout", "0".into(), Flaw::Shown, accepted, unset());
             }
             good
         });
-        Self(builder)
+        Self {
+            endpoint,
+            headers: headers(&builder, refusals),
+            prometheus_host,
+            builder,
+        }
     }
 
     /// The builder's options in the place of the environment's.
@@ -188,9 +210,24 @@ impl Options {
                 setting.clone_from(value);
             }
         }
-        let builder = &self.0;
-        put(&builder.prometheus_host, &mut settings.prometheus_host);
-        put(&builder.prometheus_port, &mut settings.prometheus_port);
+        fn route<T: Clone>(option: &Option<T>, name: &'static str, setting: &mut Routing<T>) {
+            if let Some(value) = option {
+                *setting = Routing::Usable(value.clone(), name);
+            }
+        }
+        let builder = &self.builder;
+        if self.prometheus_host.is_set() {
+            settings.prometheus_host.clone_from(&self.prometheus_host);
+        }
+        route(
+            &builder.prometheus_port,
+            "prometheus_port",
+            &mut settings.prometheus_port,
+        );
+        route(&builder.traces, "traces", &mut settings.traces_exporter);
+        route(&builder.metrics, "metrics", &mut settings.metrics_exporter);
+        route(&builder.logs, "logs", &mut settings.logs_exporter);
+        route(&builder.spool_dir, "spool_dir", &mut settings.spool_dir);
         put(&builder.spool_max_bytes, &mut settings.spool_max_bytes);
         put(&builder.system_interval, &mut settings.system_interval);
         put(&builder.slow_threshold, &mut settings.slow_threshold);
@@ -202,76 +239,212 @@ impl Options {
             &builder.error_rate_threshold,
             &mut settings.error_rate_threshold,
         );
-        settings.traces_exporter = builder.traces.or(settings.traces_exporter);
-        settings.metrics_exporter = builder.metrics.or(settings.metrics_exporter);
-        settings.logs_exporter = builder.logs.or(settings.logs_exporter);
     }
+}
 
-    fn spool(&self, settings: &Settings) -> Option<SpoolPlan> {
-        let (variable, folder) = match (&self.0.spool_dir, &settings.spool_dir) {
-            (Some(folder), _) => ("spool_dir", folder),
-            (None, Some(folder)) => ("SPANWIRE_SPOOL_DIR", folder),
-            (None, None) => return None,
-        };
-        Some(SpoolPlan {
-            variable,
-            folder: folder.clone(),
-            bytes_max: settings.spool_max_bytes,
-        })
+/// The builder's headers. As in the environment's list, one that HTTP does not allow spoils all:
+/// it may be the token.
+fn headers(builder: &TelemetryBuilder, refusals: &mut Vec<Refusal>) -> Routing<Headers> {
+    const NAME: &str = "otlp_header";
+    if builder.otlp_headers.is_empty() {
+        return Routing::Unset;
     }
-
-    /// Traces are sent when somebody said so, or said where to.
-    fn traces_route(&self, settings: &Settings) -> Option<Route> {
-        let somewhere = self.0.otlp_endpoint.is_some()
-            || settings.otlp.endpoint.is_some()
-            || settings.otlp_traces.endpoint.is_some();
-        let wanted = match settings.traces_exporter {
-            Some(exporter) => exporter == Exporter::Otlp,
-            None => somewhere,
-        };
-        wanted.then(|| {
-            let limit = settings.spans.timeout;
-            self.route(&settings.otlp_traces, settings, TRACES.path, limit)
-        })
-    }
-
-    fn route(&self, own: &Otlp, settings: &Settings, path: &str, limit: Duration) -> Route {
-        let general = &settings.otlp;
-        let base = self.0.otlp_endpoint.as_deref();
-        let url = match (base, &own.endpoint, &general.endpoint) {
-            (Some(base), _, _) => joined(base, path),
-            (None, Some(own), _) => own.clone(),
-            (None, None, Some(general)) => joined(general, path),
-            (None, None, None) => joined(LOCAL_COLLECTOR, path),
-        };
-        let mut headers = own
-            .headers
-            .clone()
-            .or_else(|| general.headers.clone())
-            .unwrap_or_default();
-        for (name, value) in &self.0.otlp_headers {
-            if let Some((name, value)) = parse::header(name, value) {
-                headers.retain(|(other, _)| *other != name);
-                headers.push((name, value));
+    let mut headers = Headers::default();
+    for (name, value) in &builder.otlp_headers {
+        match parse::header(name, value) {
+            Ok((name, value)) => headers.push(name, value),
+            Err(what) => {
+                refusals.push(Refusal {
+                    variable: NAME,
+                    value: String::new(),
+                    flaw: Flaw::said(format!("it has {what}")),
+                    accepted: "a name and a value that HTTP allows".into(),
+                    instead: Instead::SignalsOff,
+                });
+                return Routing::Refused(NAME);
             }
         }
-        let timeout = self.0.otlp_timeout.or(own.timeout).or(general.timeout);
-        Route {
-            url,
+    }
+    refusals.extend(headers.refusal(NAME));
+    Routing::Usable(headers, NAME)
+}
+
+/// Finds out where each signal goes, or that it is off.
+struct Router<'a> {
+    options: &'a Options,
+    settings: &'a Settings,
+    off: &'a mut Off,
+    refusals: &'a mut Vec<Refusal>,
+}
+
+impl Router<'_> {
+    /// Traces are sent when somebody said so, or said where to.
+    fn traces(&mut self) -> Option<Route> {
+        let settings = self.settings;
+        let own = &settings.otlp_traces;
+        let somewhere = self.options.endpoint.is_set()
+            || own.endpoint.is_set()
+            || settings.otlp.endpoint.is_set();
+        let needs = &mut self.off.needs_of(TRACES.name);
+        let wanted = match needs.get(&settings.traces_exporter) {
+            Some(exporter) => exporter == Exporter::Otlp,
+            None => somewhere || needs.is_refused(),
+        };
+        let limit = settings.spans.timeout;
+        wanted
+            .then(|| self.route(TRACES.name, own, TRACES.path, limit))
+            .flatten()
+    }
+
+    fn logs(&mut self) -> Option<Route> {
+        let settings = self.settings;
+        let exporter = self.off.needs_of(LOGS.name).get(&settings.logs_exporter);
+        let wanted = exporter == Some(Exporter::Otlp);
+        let (own, limit) = (&settings.otlp_logs, settings.logs.timeout);
+        wanted
+            .then(|| self.route(LOGS.name, own, LOGS.path, limit))
+            .flatten()
+    }
+
+    fn metrics(&mut self) -> Option<Route> {
+        let settings = self.settings;
+        let exporter = self.off.needs_of(METRICS).get(&settings.metrics_exporter);
+        let wanted = exporter.is_some_and(|exporter| exporter.otlp());
+        let (own, limit) = (&settings.otlp_metrics, settings.metric_timeout);
+        wanted
+            .then(|| self.route(METRICS, own, METRICS_PATH, limit))
+            .flatten()
+    }
+
+    fn prometheus(&mut self) -> Option<EndpointOptions> {
+        let mut needs = self.off.needs_of(ENDPOINT);
+        let exporter = needs.get(&self.settings.metrics_exporter)?;
+        if !exporter.prometheus() {
+            return None;
+        }
+        let host = needs.get(&self.settings.prometheus_host);
+        let port = needs.get(&self.settings.prometheus_port);
+        needs.grant(EndpointOptions {
+            host: host?,
+            port: port?,
+            allowed_hosts: self.options.builder.allowed_hosts.clone(),
+        })
+    }
+
+    fn spool(&mut self) -> Option<SpoolPlan> {
+        let setting = &self.settings.spool_dir;
+        let folder = self.off.needs_of(SPOOL).get(setting)?;
+        let (_, variable) = setting.usable()?;
+        Some(SpoolPlan {
+            variable,
+            folder,
+            bytes_max: self.settings.spool_max_bytes,
+        })
+    }
+
+    /// Looks at every setting, so that each that turns the signal off is known.
+    fn route(
+        &mut self,
+        signal: &'static str,
+        own: &Otlp,
+        path: &str,
+        limit: Duration,
+    ) -> Option<Route> {
+        let general = &self.settings.otlp;
+        let builder = &self.options.builder;
+        let mut needs = self.off.needs_of(signal);
+        let url = if self.options.endpoint.is_set() {
+            let base = needs.get(&self.options.endpoint);
+            base.map(|base| joined(&base, path))
+        } else if own.endpoint.is_set() {
+            needs.get(&own.endpoint)
+        } else if general.endpoint.is_set() {
+            let base = needs.get(&general.endpoint);
+            base.map(|base| joined(&base, path))
+        } else {
+            Some(joined(LOCAL_COLLECTOR, path))
+        };
+        let mut headers = needs
+            .get(own.headers.or(&general.headers))
+            .unwrap_or_default()
+            .sent;
+        let added = needs.get(&self.options.headers).unwrap_or_default().sent;
+        for (name, value) in added {
+            headers.retain(|(other, _)| *other != name);
+            headers.push((name, value));
+        }
+        needs.get(own.protocol.or(&general.protocol));
+        let compression = needs.get(own.compression.or(&general.compression));
+        let tls = Tls {
+            authority: needs.get(own.certificate.or(&general.certificate)),
+            client: needs.get(own.client.or(&general.client)),
+        };
+        // They are refused by themselves when their files are.
+        needs.get(own.client_certificate.or(&general.client_certificate));
+        needs.get(own.client_key.or(&general.client_key));
+        let uri = url.as_ref().and_then(|url| url.parse::<Uri>().ok());
+        let mut proxy = None;
+        if let Some(uri) = &uri {
+            proxy = self::proxy(self.settings, uri, &mut needs);
+            if uri.scheme_str() == Some("http") && !self.options.endpoint.is_set() {
+                let refusals = trust_in_vain(own, general, &mut needs);
+                for refusal in refusals {
+                    let known = |other: &Refusal| other.variable == refusal.variable;
+                    if !self.refusals.iter().any(known) {
+                        self.refusals.push(refusal);
+                    }
+                }
+            }
+        }
+        let timeout = builder.otlp_timeout.or(own.timeout).or(general.timeout);
+        needs.grant(Route {
+            url: url?,
             connection: Connection {
                 headers,
                 timeout: timeout.unwrap_or(limit).min(limit),
-                tls: Tls {
-                    authority: own.certificate.clone().or(general.certificate.clone()),
-                    client: own.client.clone().or(general.client.clone()),
-                },
+                tls,
+                proxy,
             },
-            compression: own
-                .compression
-                .or(general.compression)
-                .unwrap_or(Compression::None),
-        }
+            compression: compression?,
+        })
     }
+}
+
+/// The proxy between us and `url`. One that is not asked may be as bad as it likes.
+fn proxy(settings: &Settings, url: &Uri, needs: &mut Needs<'_>) -> Option<Proxy> {
+    if is_local(url) || !settings.proxy.is_set() {
+        return None;
+    }
+    let exempt = needs.get(&settings.no_proxy);
+    if exempt.is_some_and(|exempt| exempt.covers(url)) {
+        return None;
+    }
+    needs.get(&settings.proxy)
+}
+
+/// Certificates for an endpoint without TLS: who set them counts on TLS, so nothing is sent. But a
+/// signal's own endpoint is more special than general certificates, which are for the others.
+fn trust_in_vain(own: &Otlp, general: &Otlp, needs: &mut Needs<'_>) -> Vec<Refusal> {
+    let levels: &[&Otlp] = match own.endpoint.is_set() {
+        true => &[own],
+        false => &[own, general],
+    };
+    let mut set = Vec::new();
+    for otlp in levels {
+        set.extend(otlp.certificate.usable().map(|(_, by)| by));
+        set.extend(otlp.client.usable().map(|(_, by)| by));
+    }
+    let refusals = set.into_iter().map(|variable| {
+        needs.refuse(variable);
+        Refusal {
+            variable,
+            value: String::new(),
+            flaw: Flaw::said("it is for TLS, and the endpoint begins with http://"),
+            accepted: "it with an endpoint that begins with https://".into(),
+            instead: Instead::SignalsOff,
+        }
+    });
+    refusals.collect()
 }
 
 /// As the specification builds a signal's URL from the base.

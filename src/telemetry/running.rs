@@ -16,11 +16,12 @@ use super::batch::Batch;
 use super::builder::{Strictness, TelemetryBuilder};
 use super::client::Client;
 use super::counted_metrics::{CountedMetrics, PointTally};
-use super::env::SPOOL_DIR;
+use super::env::{BASE_URL, SPOOL_DIR};
 use super::fanout::fanout;
 use super::otel_recorder::{OtelRecorder, with_limits};
 use super::otlp::{LogSender, Route, SpanSender, metric_exporter};
 use super::page_spans::{self, PageSpans};
+use super::parse::Flaw;
 use super::parts::{Parts, propagator};
 use super::patience::Patience;
 use super::plan::{Plan, PlanState, SpoolPlan};
@@ -29,7 +30,7 @@ use super::prometheus::{self, Endpoint, EndpointError, EndpointOptions, Exemplar
 use super::recording::{Recording, SharedRecorder};
 use super::sampling::{Given, Tail, TailSampler, TailSpans};
 use super::settings::Settings;
-use super::signal::{LOGS, Signal, TRACES};
+use super::signal::{LOGS, METRICS, Signal, TRACES};
 use super::spool::{Lane, Spool, Way};
 use super::tally::ShutdownReport;
 use super::thresholds::Thresholds;
@@ -474,7 +475,7 @@ impl Starting<'_> {
             self.exemplars.clone(),
             self.plan.redactor.clone(),
         );
-        let Some(sender) = self.usable(sender, route) else {
+        let Some(sender) = self.usable(sender.map_err(no_exporter), TRACES.name) else {
             return;
         };
         let recording = self.recording.clone();
@@ -486,7 +487,7 @@ impl Starting<'_> {
             self.plan.voice,
             sender,
         );
-        let Some(batch) = self.usable(batch, route) else {
+        let Some(batch) = self.usable(batch.map_err(no_thread), TRACES.name) else {
             return;
         };
         self.way(Lane::Traces, &TRACES, route, &batch);
@@ -537,13 +538,13 @@ impl Starting<'_> {
             &self.plan.resource,
             self.plan.redactor.clone(),
         );
-        let Some(sender) = self.usable(sender, route) else {
+        let Some(sender) = self.usable(sender.map_err(no_exporter), LOGS.name) else {
             return;
         };
         let recording = self.recording.clone();
         let limits = self.plan.settings.logs;
         let batch = Batch::start(&LOGS, limits, patience, recording, self.plan.voice, sender);
-        let Some(batch) = self.usable(batch, route) else {
+        let Some(batch) = self.usable(batch.map_err(no_thread), LOGS.name) else {
             return;
         };
         self.way(Lane::Logs, &LOGS, route, &batch);
@@ -592,7 +593,7 @@ impl Starting<'_> {
         let settings = &self.plan.settings;
         let patience = Arc::clone(&self.running.metrics_patience);
         let exporter = metric_exporter(route, patience, settings.temporality);
-        let exporter = self.usable(exporter, route)?;
+        let exporter = self.usable(exporter.map_err(no_exporter), METRICS)?;
         let points = Arc::new(PointTally::default());
         let exporter = CountedMetrics::new(
             exporter,
@@ -628,18 +629,28 @@ impl Starting<'_> {
         }
     }
 
-    fn usable<T, E: fmt::Display>(&mut self, made: Result<T, E>, route: &Route) -> Option<T> {
-        let error = match made {
+    /// What was made for a signal, which is off without it.
+    fn usable<T>(&mut self, made: Result<T, String>, signal: &str) -> Option<T> {
+        let problem = match made {
             Ok(made) => return Some(made),
-            Err(error) => error,
+            Err(problem) => problem,
         };
         let variable = "OTEL_EXPORTER_OTLP_ENDPOINT";
-        let accepted = "a URL like http://localhost:4318";
-        let instead = format!("nothing is sent there: {error}");
+        let flaw = Flaw::said(problem);
+        let instead = format!("{signal} are off");
         self.warnings
-            .push(Warning::value(variable, &route.url, accepted, instead));
+            .push(Warning::flawed(variable, "", flaw, BASE_URL, instead));
         None
     }
+}
+
+/// Without the exporter's own words, which quote the whole URL.
+fn no_exporter(_: impl fmt::Display) -> String {
+    "no exporter can be made of it".to_owned()
+}
+
+fn no_thread(error: impl fmt::Display) -> String {
+    format!("the system gives no thread: {error}")
 }
 
 fn no_spool(plan: &SpoolPlan, error: &std::io::Error) -> Warning {

@@ -3,10 +3,12 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use http::{HeaderName, HeaderValue};
 use opentelemetry_sdk::metrics::Temporality;
 
 use super::choice::{Exporter, MetricsExporter};
+use super::headers::Headers;
+use super::proxy::{NoProxy, Proxy};
+use super::routing::Routing;
 use super::tls::{ClientKey, Pem};
 
 /// Every variable's value, or its default where the table in `env.rs` has one.
@@ -20,16 +22,18 @@ pub(crate) struct Settings {
     pub(crate) sampler: Option<SamplerName>,
     pub(crate) sampler_ratio: Option<f64>,
     pub(crate) traces_per_second: u32,
-    pub(crate) traces_exporter: Option<Exporter>,
-    pub(crate) metrics_exporter: Option<MetricsExporter>,
-    pub(crate) logs_exporter: Option<Exporter>,
+    pub(crate) traces_exporter: Routing<Exporter>,
+    pub(crate) metrics_exporter: Routing<MetricsExporter>,
+    pub(crate) logs_exporter: Routing<Exporter>,
     pub(crate) otlp: Otlp,
     pub(crate) otlp_traces: Otlp,
     pub(crate) otlp_metrics: Otlp,
     pub(crate) otlp_logs: Otlp,
     pub(crate) temporality: Temporality,
-    pub(crate) prometheus_host: String,
-    pub(crate) prometheus_port: u16,
+    pub(crate) proxy: Routing<Proxy>,
+    pub(crate) no_proxy: Routing<NoProxy>,
+    pub(crate) prometheus_host: Routing<String>,
+    pub(crate) prometheus_port: Routing<u16>,
     pub(crate) metric_interval: Duration,
     pub(crate) metric_timeout: Duration,
     pub(crate) spans: BatchLimits,
@@ -48,7 +52,7 @@ pub(crate) struct Settings {
     pub(crate) system_interval: Option<Duration>,
     /// Of the history, which a later feature brings; checked from the start.
     pub(crate) retention: Duration,
-    pub(crate) spool_dir: Option<PathBuf>,
+    pub(crate) spool_dir: Routing<PathBuf>,
     pub(crate) spool_max_bytes: u64,
 }
 
@@ -56,15 +60,17 @@ pub(crate) struct Settings {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Otlp {
     /// The general one is a base to which a signal's path is added; a signal's own is used as it is.
-    pub(crate) endpoint: Option<String>,
-    pub(crate) headers: Option<Vec<(HeaderName, HeaderValue)>>,
+    pub(crate) endpoint: Routing<String>,
+    pub(crate) headers: Routing<Headers>,
     pub(crate) timeout: Option<Duration>,
-    pub(crate) compression: Option<Compression>,
-    pub(crate) certificate: Option<Pem>,
-    pub(crate) client_certificate: Option<Pem>,
-    pub(crate) client_key: Option<ClientKey>,
+    /// There is only one, and any other is refused.
+    pub(crate) protocol: Routing<()>,
+    pub(crate) compression: Routing<Compression>,
+    pub(crate) certificate: Routing<Pem>,
+    pub(crate) client_certificate: Routing<Pem>,
+    pub(crate) client_key: Routing<ClientKey>,
     /// The two, once they are known to belong together.
-    pub(crate) client: Option<(Pem, ClientKey)>,
+    pub(crate) client: Routing<(Pem, ClientKey)>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

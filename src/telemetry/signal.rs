@@ -39,5 +39,7 @@ pub(crate) static LOGS: Signal = Signal {
     queue_capacity: &semconv::SDK_LOG_QUEUE_CAPACITY,
 };
 
+/// The name of the metrics that are sent.
+pub(crate) const METRICS: &str = "metrics";
 pub(crate) const METRICS_PATH: &str = "/v1/metrics";
 pub(crate) const METRICS_EXPORTER: &str = "otlp_http_metric_exporter";

@@ -7,6 +7,8 @@ use std::sync::Arc;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use ureq::tls::{Certificate, ClientCert, PemItem, PrivateKey, RootCerts, TlsConfig, TlsProvider};
 
+use super::parse::Flaw;
+
 /// Certificates from a PEM file, which is read once, when telemetry is set up.
 #[derive(Clone)]
 pub(crate) struct Pem {
@@ -15,9 +17,9 @@ pub(crate) struct Pem {
 }
 
 impl Pem {
-    pub(crate) fn read(path: &str) -> Option<Self> {
+    pub(crate) fn read(path: &str) -> Result<Self, Flaw> {
         let path = path.trim();
-        let text = std::fs::read(Path::new(path)).ok()?;
+        let text = read(path)?;
         let certificates: Arc<[_]> = ureq::tls::parse_pem(&text)
             .filter_map(|item| match item {
                 Ok(PemItem::Certificate(certificate)) => Some(certificate),
@@ -29,7 +31,10 @@ impl Pem {
                 rustls::server::ParsedCertificate::try_from(&der).is_ok()
             })
             .collect();
-        (!certificates.is_empty()).then(|| Self {
+        if certificates.is_empty() {
+            return Err(Flaw::said("the file has no certificate"));
+        }
+        Ok(Self {
             path: path.into(),
             certificates,
         })
@@ -42,6 +47,14 @@ impl fmt::Debug for Pem {
     }
 }
 
+/// The path is not told: some put the certificate or the key itself in its place.
+fn read(path: &str) -> Result<Vec<u8>, Flaw> {
+    std::fs::read(Path::new(path)).map_err(|error| {
+        let why = error.kind();
+        Flaw::said(format!("the file cannot be read: {why}"))
+    })
+}
+
 /// A private key from a PEM file.
 #[derive(Clone)]
 pub(crate) struct ClientKey {
@@ -50,11 +63,11 @@ pub(crate) struct ClientKey {
 }
 
 impl ClientKey {
-    pub(crate) fn read(path: &str) -> Option<Self> {
+    pub(crate) fn read(path: &str) -> Result<Self, Flaw> {
         let path = path.trim();
-        let pem = std::fs::read(Path::new(path)).ok()?;
-        PrivateKey::from_pem(&pem).ok()?;
-        Some(Self {
+        let pem = read(path)?;
+        PrivateKey::from_pem(&pem).map_err(|_| Flaw::said("the file has no private key"))?;
+        Ok(Self {
             path: path.into(),
             pem: pem.into(),
         })
@@ -73,10 +86,6 @@ impl ClientKey {
             .collect();
         let provider = rustls::crypto::ring::default_provider();
         rustls::sign::CertifiedKey::from_der(chain, key, &provider).is_ok()
-    }
-
-    pub(crate) fn path(&self) -> &str {
-        &self.path
     }
 }
 

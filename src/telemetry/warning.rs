@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::fmt;
 use std::net::SocketAddr;
 
-use http::HeaderName;
+use super::parse::Flaw;
 
 /// Something that was asked for and is not in force; the app runs all the same.
 ///
@@ -17,8 +17,11 @@ pub enum Warning {
     Value {
         /// The environment variable, or the builder option's name.
         variable: &'static str,
-        /// What it was set to, cut to a length that can be shown. Secrets are left out.
+        /// What it was set to, cut to a length that can be shown. Empty where it may be a secret:
+        /// headers, URLs, resource attributes, key files.
         value: String,
+        /// What is wrong with it, where the value does not show it.
+        problem: Cow<'static, str>,
         /// What would be accepted.
         accepted: Cow<'static, str>,
         /// What holds now.
@@ -43,9 +46,25 @@ impl Warning {
         accepted: impl Into<Cow<'static, str>>,
         instead: impl Into<Cow<'static, str>>,
     ) -> Self {
+        Self::flawed(variable, value, Flaw::Shown, accepted, instead)
+    }
+
+    pub(crate) fn flawed(
+        variable: &'static str,
+        value: &str,
+        flaw: Flaw,
+        accepted: impl Into<Cow<'static, str>>,
+        instead: impl Into<Cow<'static, str>>,
+    ) -> Self {
+        let (value, problem) = match flaw {
+            Flaw::Shown if may_be_shown(value) => (shortened(value), Cow::default()),
+            Flaw::Shown => (String::new(), "its value is not understood".into()),
+            Flaw::Said(problem) => (String::new(), problem),
+        };
         Self::Value {
             variable,
-            value: shown(variable, value),
+            value,
+            problem,
             accepted: accepted.into(),
             instead: instead.into(),
         }
@@ -58,12 +77,20 @@ impl fmt::Display for Warning {
             Self::Value {
                 variable,
                 value,
+                problem,
                 accepted,
                 instead,
-            } => write!(
-                f,
-                "{variable}={value:?} is not used: accepted is {accepted}; {instead}"
-            ),
+            } => {
+                f.write_str(variable)?;
+                if !value.is_empty() {
+                    write!(f, "={value:?}")?;
+                }
+                f.write_str(" is not used: ")?;
+                if !problem.is_empty() {
+                    write!(f, "{problem}; ")?;
+                }
+                write!(f, "accepted is {accepted}; {instead}")
+            }
             Self::DefaultPortTaken { addr } => write!(
                 f,
                 "the default port {} is taken: /metrics is off, since {addr} is in use by another \
@@ -109,59 +136,17 @@ impl fmt::Display for Listed<'_> {
     }
 }
 
-/// The value as it may be shown: short, and without the secrets that headers and URLs carry.
-fn shown(variable: &str, value: &str) -> String {
-    let value = if variable.ends_with("_HEADERS") || variable == "otlp_header" {
-        let pairs = value.split(',').map(header_name);
-        pairs.collect::<Vec<_>>().join(",")
-    } else if is_address(variable) || value.contains("://") {
-        without_credentials(value)
-    } else {
-        value.to_owned()
-    };
+/// Some set a variable to what was meant for another: what looks like a URL with a password, like
+/// a header or like a key is not shown, whatever the variable.
+fn may_be_shown(value: &str) -> bool {
+    let secret = |c: char| "@=?#&".contains(c) || c.is_control();
+    !value.contains(secret) && !value.contains("://") && !value.contains("-----")
+}
+
+fn shortened(value: &str) -> String {
     match value.char_indices().nth(SHOWN_MAX) {
         Some((end, _)) => format!("{}…", value.get(..end).unwrap_or_default()),
-        None => value,
-    }
-}
-
-fn is_address(variable: &str) -> bool {
-    let variable = variable.to_ascii_lowercase();
-    variable.ends_with("_endpoint") || variable.ends_with("_host")
-}
-
-/// A header's name. Somebody who writes `Name: secret==` has the secret before the `=`: what no
-/// name may be, or has nothing but padding behind it, is not shown.
-fn header_name(pair: &str) -> String {
-    match pair.split_once('=') {
-        Some((name, value))
-            if HeaderName::from_bytes(name.trim().as_bytes()).is_ok()
-                && !value.trim_matches(['=', ' ']).is_empty() =>
-        {
-            format!("{name}=***")
-        }
-        _ => "***".to_owned(),
-    }
-}
-
-/// A URL, or what was meant for one, without user, password and query.
-fn without_credentials(value: &str) -> String {
-    let is_scheme = |c: char| c.is_ascii_alphanumeric() || "+-.".contains(c);
-    let (scheme, rest) = match value.split_once("://") {
-        Some((scheme, _)) if scheme.chars().all(is_scheme) => value.split_at(scheme.len() + 3),
-        _ => ("", value),
-    };
-    let query = rest.find(['?', '#']);
-    match (rest.rfind('@'), query) {
-        // A query with an `@`, or a password with a `?`: either may be secret.
-        (Some(at), Some(query)) if query < at => format!("{scheme}***"),
-        (at, query) => {
-            let user = if at.is_some() { "***" } else { "" };
-            let left_out = if query.is_some() { "?***" } else { "" };
-            let range = at.unwrap_or(0)..query.unwrap_or(rest.len());
-            let shown = rest.get(range).unwrap_or_default();
-            format!("{scheme}{user}{shown}{left_out}")
-        }
+        None => value.to_owned(),
     }
 }
 
@@ -183,39 +168,28 @@ mod tests {
 
     #[test]
     fn secrets_are_not_shown() {
-        for (variable, value, kept) in [
-            ("OTEL_EXPORTER_OTLP_HEADERS", "x-key=s3cret,s3cret", "x-key"),
-            ("OTEL_EXPORTER_OTLP_HEADERS", "Authorization: s3cret==", ""),
-            ("OTEL_EXPORTER_OTLP_HEADERS", "a b s3cret=c,ok=s3cret", "ok"),
-            ("OTEL_EXPORTER_OTLP_LOGS_HEADERS", "x:s3cret=1", ""),
-            ("OTEL_EXPORTER_OTLP_HEADERS", "x: y,s3cret==", ""),
-            ("otlp_header", "Bearer s3cret=x", ""),
-            (
-                "OTEL_EXPORTER_OTLP_ENDPOINT",
-                "ftp://me:s3cret@host/",
-                "ftp://***@host/",
-            ),
-            (
-                "OTEL_EXPORTER_OTLP_ENDPOINT",
-                "me:s3cret@host:4318",
-                "@host:4318",
-            ),
-            ("OTEL_EXPORTER_OTLP_ENDPOINT", "s3cret@s3cret@h", "@h"),
-            ("OTEL_EXPORTER_OTLP_ENDPOINT", "me:s3?cret@s3cret@h", "***"),
-            ("otlp_endpoint", "host/?key=s3cret", "host/?"),
-            (
-                "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT",
-                "host?key=s3cret@s3cret",
-                "***",
-            ),
-            ("OTEL_EXPORTER_OTLP_ENDPOINT", "host#s3cret", "host"),
-            ("OTEL_EXPORTER_OTLP_ENDPOINT", "me:s3cret://@h", "***@h"),
-            ("OTEL_EXPORTER_PROMETHEUS_HOST", "http://a:s3cret@x", "@x"),
+        for value in [
+            "http://me:s3cret@host",
+            "me:s3cret@host",
+            "host?s3cret",
+            "x-key=s3cret",
+            "-----BEGIN PRIVATE KEY----- s3cret",
+            "two\nlines s3cret",
         ] {
-            let warning = Warning::value(variable, value, "", "").to_string();
+            let warning = Warning::value("OTEL_X", value, "a number", "5 is used").to_string();
             assert!(!warning.contains("s3cret"), "{warning}");
-            assert!(warning.contains(kept), "{warning}");
+            assert!(warning.starts_with("OTEL_X is not used: "), "{warning}");
         }
+    }
+
+    #[test]
+    fn what_is_wrong_is_said_in_the_place_of_the_value() {
+        let flaw = Flaw::said("it has a query");
+        let warning = Warning::flawed("OTEL_X", "s3cret", flaw, "a URL", "traces are off");
+        assert_eq!(
+            warning.to_string(),
+            "OTEL_X is not used: it has a query; accepted is a URL; traces are off"
+        );
     }
 
     #[test]

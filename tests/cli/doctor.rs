@@ -476,7 +476,7 @@ fn mistakes_in_the_environment_are_named() {
             .env("SPANWIRE_ENABLED", "false"),
     ));
     expect![[r#"
-        warn  environment    OTEL_EXPORTER_OTLP_ENDPOINT="http://localhost:43l8" is not used: accepted is a URL like http://localhost:4318; it counts as unset
+        warn  environment    OTEL_EXPORTER_OTLP_ENDPOINT is not used: its port is no number from 1 to 65535; accepted is a URL like http://localhost:4318, without query and fragment; traces are off
               mend: correct OTEL_EXPORTER_OTLP_ENDPOINT, or unset it
         warn  environment    OTEL_BSP_SCHEDULE_DELAY="soon" is not used: accepted is a whole number of milliseconds from 1 to 4294967295; the default 5000 is used
               mend: correct OTEL_BSP_SCHEDULE_DELAY, or unset it
@@ -497,6 +497,31 @@ fn mistakes_in_the_environment_are_named() {
               note: --metrics URL looks all the same
     "#]]
     .assert_eq(&of(&said, "endpoint"));
+}
+
+#[test]
+fn a_setting_that_turns_signals_off_is_a_problem_and_nothing_is_asked_in_its_place() {
+    let stack = Stack::closed().without("collector").without("metrics");
+    let said = said(
+        stack
+            .command()
+            .env("OTEL_EXPORTER_OTLP_ENDPOINT", "https://x.example/?k=s3cret")
+            .env("OTEL_EXPORTER_PROMETHEUS_HOST", "0"),
+    );
+    expect![[r#"
+        fail  environment    OTEL_EXPORTER_OTLP_ENDPOINT is not used: it has a query, and the path of a signal is to be added to it; accepted is a URL like http://localhost:4318, without query and fragment; traces are off
+              mend: correct OTEL_EXPORTER_OTLP_ENDPOINT, or unset it
+        fail  environment    OTEL_EXPORTER_PROMETHEUS_HOST="0" is not used: accepted is a host name or an IP address; /metrics is off
+              mend: correct OTEL_EXPORTER_PROMETHEUS_HOST, or unset it
+    "#]].assert_eq(&of(&said, "environment"));
+    assert_eq!(of(&said, "collector"), "");
+    expect![[r#"
+        skip  endpoint       the environment switches it off: OTEL_EXPORTER_PROMETHEUS_HOST
+              note: --metrics URL looks all the same
+    "#]]
+    .assert_eq(&of(&said, "endpoint"));
+    assert_eq!(said.code, 1);
+    assert!(!said.out.contains("s3cret"), "{}", said.out);
 }
 
 #[test]

@@ -1,7 +1,5 @@
 //! The Collector, asked as the exporters ask it: an empty message of each signal.
 
-use http::Uri;
-
 use super::finding::{Finding, Status, quoted};
 use super::places::{Named, Receiver};
 use super::web::{Ahead, Answer, Trouble, Web};
@@ -107,8 +105,11 @@ impl Said {
             }
             _ => "correct the endpoint",
         };
-        match proxy(url) {
-            Some(variable) => format!("{mend}; {variable} puts a proxy in between (NO_PROXY)"),
+        match &self.receiver.connection.proxy {
+            Some(proxy) => {
+                let variable = proxy.variable();
+                format!("{mend}; {variable} puts a proxy in between (NO_PROXY)")
+            }
             None => mend.to_owned(),
         }
     }
@@ -152,23 +153,6 @@ fn is_otlp(answer: &Answer) -> bool {
     answer.media_type.starts_with("application/x-protobuf")
         || answer.media_type.starts_with("application/json")
         || (answer.media_type.is_empty() && answer.body.is_empty())
-}
-
-/// The variable that puts a proxy before this address.
-fn proxy(url: &Uri) -> Option<&'static str> {
-    if crate::telemetry::doctor::is_local(url) {
-        return None;
-    }
-    [
-        "ALL_PROXY",
-        "all_proxy",
-        "HTTPS_PROXY",
-        "https_proxy",
-        "HTTP_PROXY",
-        "http_proxy",
-    ]
-    .into_iter()
-    .find(|name| std::env::var_os(name).is_some_and(|value| !value.is_empty()))
 }
 
 const WHAT: &str = "collector";

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::super::bundle::STACK;
 use super::super::text::{count, few};
-use super::finding::Finding;
+use super::finding::{Finding, Status};
 use crate::telemetry::doctor::{Plan, PlanState};
 use crate::telemetry::{VARIABLES, Warning};
 
@@ -12,10 +12,14 @@ pub(super) fn judge(plan: &Plan) -> Vec<Finding> {
     let mut set: Vec<String> = std::env::vars_os()
         .filter(|(_, value)| !value.is_empty())
         .map(|(name, _)| name.to_string_lossy().into_owned())
-        .filter(|name| name.starts_with("SPANWIRE_") || name.starts_with("OTEL_"))
+        .filter(|name| name.starts_with("SPANWIRE_") || name.starts_with("OTEL_") || is_read(name))
         .collect();
     set.sort_unstable();
-    let mut findings: Vec<Finding> = plan.warnings.iter().map(refused).collect();
+    let mut findings: Vec<Finding> = plan
+        .warnings
+        .iter()
+        .map(|warning| refused(plan, warning))
+        .collect();
     findings.extend(set.iter().filter_map(|name| misspelt(name)));
     if plan.state == PlanState::Disabled {
         findings.push(Finding::warn(
@@ -39,12 +43,20 @@ pub(super) fn judge(plan: &Plan) -> Vec<Finding> {
     findings
 }
 
-fn refused(warning: &Warning) -> Finding {
-    let mend = match warning {
-        Warning::Value { variable, .. } => format!("correct {variable}, or unset it"),
-        _ => String::new(),
+/// A signal that is off does not work; a default in the place of a value misleads.
+fn refused(plan: &Plan, warning: &Warning) -> Finding {
+    let (status, mend) = match warning {
+        Warning::Value { variable, .. } => {
+            let turns_off = plan.state == PlanState::Enabled && !plan.off.by(variable).is_empty();
+            let status = match turns_off {
+                true => Status::Fail,
+                false => Status::Warn,
+            };
+            (status, format!("correct {variable}, or unset it"))
+        }
+        _ => (Status::Warn, String::new()),
     };
-    Finding::warn(WHAT, warning.to_string(), mend)
+    Finding::new(status, WHAT, warning.to_string(), mend)
 }
 
 /// `SPANWIRE_` is ours, so what nobody reads is a mistake. Of `OTEL_` there is more than we read,

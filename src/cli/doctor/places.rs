@@ -6,7 +6,7 @@ use super::super::args::Doctor;
 use super::finding::{Finding, Status};
 use super::web::Trouble;
 use crate::telemetry::doctor::{
-    Connection, LOCAL_COLLECTOR, Plan, PlanState, TRACES, is_local, joined, origin,
+    Connection, ENDPOINT, LOCAL_COLLECTOR, Plan, PlanState, Proxy, TRACES, is_local, joined, origin,
 };
 
 /// Who says that a server is there.
@@ -131,7 +131,9 @@ fn metrics(options: &Doctor, plan: &Plan) -> Metrics {
         return Metrics::Off("OTEL_SDK_DISABLED or SPANWIRE_ENABLED");
     }
     let Some(endpoint) = &plan.prometheus else {
-        return Metrics::Off("OTEL_METRICS_EXPORTER");
+        let refused = plan.off.reasons(ENDPOINT);
+        let by = refused.first().copied();
+        return Metrics::Off(by.unwrap_or("OTEL_METRICS_EXPORTER"));
     };
     if endpoint.port == 0 {
         return Metrics::AnyPort;
@@ -176,7 +178,8 @@ fn receivers(options: &Doctor, plan: &Plan) -> Vec<Receiver> {
                 })
             })
             .collect();
-        if !named.is_empty() {
+        // Where traces are off, since a setting cannot be used, nobody sends any to the usual place.
+        if !named.is_empty() || !plan.off.reasons(TRACES.name).is_empty() {
             return named;
         }
     }
@@ -185,6 +188,7 @@ fn receivers(options: &Doctor, plan: &Plan) -> Vec<Receiver> {
         let whole = joined(&place.url.to_string(), TRACES.path);
         place.url = whole.parse().unwrap_or(place.url);
     }
+    let proxy = Proxy::before(&place.url);
     vec![Receiver {
         signal: "traces",
         place,
@@ -192,6 +196,7 @@ fn receivers(options: &Doctor, plan: &Plan) -> Vec<Receiver> {
             headers: Vec::new(),
             timeout: std::time::Duration::from_secs(2),
             tls: Default::default(),
+            proxy,
         },
     }]
 }
@@ -245,6 +250,17 @@ mod tests {
         assert_eq!(metrics_at(&[], &[(PORT, "0")]), "any port");
         assert!(metrics_at(&[], &[("OTEL_METRICS_EXPORTER", "otlp")]).starts_with("off"));
         assert!(metrics_at(&[], &[("SPANWIRE_ENABLED", "false")]).starts_with("off"));
+        for refused in [
+            (HOST, "0"),
+            (PORT, "http"),
+            ("OTEL_METRICS_EXPORTER", "prom"),
+        ] {
+            let environment: &'static [_] = Box::leak(Box::new([refused]));
+            assert_eq!(
+                metrics_at(&[], environment),
+                format!("off by {}", refused.0)
+            );
+        }
         let flag = ["--metrics", "box:1"];
         assert_eq!(
             metrics_at(&flag, &[("SPANWIRE_ENABLED", "false")]),
@@ -281,6 +297,22 @@ mod tests {
                 Named::Environment
             )]
         );
+    }
+
+    #[test]
+    fn a_signal_that_a_setting_turns_off_is_looked_for_nowhere() {
+        let of = |environment| places_of(environment);
+        assert_eq!(
+            of(&[("OTEL_EXPORTER_OTLP_ENDPOINT", "https://box/?team=1")]),
+            []
+        );
+        let logs_alone = of(&[
+            ("OTEL_LOGS_EXPORTER", "otlp"),
+            ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://box:1"),
+            ("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "grpc"),
+        ]);
+        assert_eq!(logs_alone.len(), 1);
+        assert_eq!(logs_alone[0].0, "logs");
     }
 
     fn places_of(environment: &'static [(&str, &str)]) -> Vec<(String, String, Named)> {

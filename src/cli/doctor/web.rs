@@ -8,7 +8,7 @@ use serde_json::Value;
 use ureq::Agent;
 
 use crate::clock::{Clock, Stamp, now};
-use crate::telemetry::doctor::{Connection, agent};
+use crate::telemetry::doctor::{Connection, Proxy, agent};
 
 /// A connection to one server.
 pub(super) struct Web {
@@ -56,6 +56,7 @@ impl Web {
             headers: Vec::new(),
             timeout: QUESTION_TIME_MAX,
             tls: Default::default(),
+            proxy: Proxy::before(base),
         };
         Self::over(&connection, base, until)
     }

@@ -1,0 +1,122 @@
+//! Proxies: one that cannot be used is not passed by.
+
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpListener};
+use std::sync::mpsc::{Receiver as Queue, sync_channel};
+
+use crate::rig::{Rig, SECOND, SIGNALS, arrived, builder, pairs, run, turns_off, with};
+use crate::support::receiver::Receiver;
+
+/// Reads the head of each request for a tunnel, and opens none.
+fn proxy() -> (SocketAddr, Queue<String>) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let addr = listener.local_addr().unwrap();
+    let (said, heads) = sync_channel(100);
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let mut stream = stream.unwrap();
+            let mut head = Vec::new();
+            while !head.ends_with(b"\r\n\r\n") {
+                let mut byte = [0];
+                if !matches!(stream.read(&mut byte), Ok(1)) {
+                    break;
+                }
+                head.push(byte[0]);
+            }
+            let _ = stream.write_all(b"HTTP/1.1 403 Forbidden\r\ncontent-length: 0\r\n\r\n");
+            let _ = said.send(String::from_utf8(head).unwrap());
+        }
+    });
+    (addr, heads)
+}
+
+/// A name of loopback that does not look like one, so that a proxy is asked.
+fn elsewhere(receiver: &Receiver) -> String {
+    format!("http://127.1:{}", receiver.addr().port())
+}
+
+#[test]
+fn a_proxy_that_cannot_be_used_is_not_passed_by() {
+    let (addr, heads) = proxy();
+    let good = format!("http://{addr}");
+    for (name, value) in [
+        ("ALL_PROXY", format!("socks5://{addr}")),
+        ("all_proxy", format!("socks4a://me:s3cret@{addr}")),
+        // There would be TLS to it, and none to the collector.
+        ("HTTPS_PROXY", format!("https://{addr}")),
+        ("https_proxy", "http://box:31z8".into()),
+        ("HTTP_PROXY", "ftp://box".into()),
+        ("http_proxy", "a b".into()),
+        ("NO_PROXY", "http://127.1/s3cret".into()),
+        ("no_proxy", "127.0.0.0/33".into()),
+    ] {
+        let mut rig = Rig::plain();
+        let elsewhere = elsewhere(&rig.receiver);
+        rig.base = with(
+            rig.base,
+            pairs(&[("OTEL_EXPORTER_OTLP_ENDPOINT", &elsewhere)]),
+        );
+        // The last in the order, to which nothing may fall back.
+        let mut bad = match name {
+            "http_proxy" => Vec::new(),
+            _ => pairs(&[("http_proxy", &good)]),
+        };
+        bad.extend(pairs(&[(name, &value)]));
+        turns_off(&rig, bad, name, &SIGNALS);
+        assert!(heads.try_recv().is_err(), "the proxy was asked: {name}");
+    }
+}
+
+#[test]
+fn a_good_proxy_is_asked_and_its_exemptions_hold() {
+    let receiver = Receiver::start();
+    let (addr, heads) = proxy();
+    let base = with(
+        Rig::base(&receiver),
+        pairs(&[
+            ("OTEL_EXPORTER_OTLP_ENDPOINT", &elsewhere(&receiver)),
+            ("OTEL_METRICS_EXPORTER", "none"),
+            ("OTEL_LOGS_EXPORTER", "none"),
+            ("ALL_PROXY", &format!("http://me:word@{addr}")),
+            // Not asked for, so as bad as it likes.
+            ("http_proxy", "socks5://box"),
+        ]),
+    );
+    let warnings = run(builder(base.clone()));
+    assert_eq!(warnings.len(), 1, "{warnings:?}");
+    assert!(warnings[0].ends_with("no signal that is on needs it"));
+    let head = heads.recv_timeout(10 * SECOND).unwrap();
+    assert!(head.starts_with("CONNECT 127.1:"), "{head}");
+    assert!(head.contains("Proxy-Authorization: Basic"), "{head}");
+    assert!(!head.contains("s3cret"), "{head}");
+    assert_eq!(arrived(&receiver), [""; 0]);
+    while heads.try_recv().is_ok() {}
+
+    for exempt in [
+        "127.1",
+        "x.y,127.*",
+        "*",
+        &format!("127.1:{}", receiver.addr().port()),
+    ] {
+        let direct = Receiver::start();
+        let exempt = exempt.replace(
+            &receiver.addr().port().to_string(),
+            &direct.addr().port().to_string(),
+        );
+        let more = pairs(&[
+            ("OTEL_EXPORTER_OTLP_ENDPOINT", &elsewhere(&direct)),
+            ("NO_PROXY", &exempt),
+        ]);
+        run(builder(with(base.clone(), more)));
+        assert_eq!(arrived(&direct), ["traces"], "{exempt}");
+    }
+    // This machine is reached without any, and then a bad one does no harm.
+    let local = Receiver::start();
+    let more = pairs(&[
+        ("OTEL_EXPORTER_OTLP_ENDPOINT", &local.url()),
+        ("ALL_PROXY", "socks5://box"),
+    ]);
+    run(builder(with(base, more)));
+    assert_eq!(arrived(&local), ["traces"]);
+    assert!(heads.try_recv().is_err());
+}
