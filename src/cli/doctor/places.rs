@@ -69,10 +69,18 @@ impl Places {
 }
 
 impl Place {
-    /// Without user, password and query.
+    /// Without user, password and query, and without a path of the environment's own, in which some
+    /// vendors have a token.
     pub(super) fn shown(&self) -> String {
         let path = self.url.path().trim_end_matches('/');
-        format!("{}{path}", origin(&self.url))
+        let usual = ["/metrics", "/v1/traces", "/v1/metrics", "/v1/logs"];
+        let end = usual.into_iter().rev().find(|end| path.ends_with(end));
+        let end = end.unwrap_or_default();
+        let origin = origin(&self.url);
+        match self.named {
+            Named::Environment if path != end => format!("{origin}/***{end}"),
+            _ => format!("{origin}{path}"),
+        }
     }
 
     /// A server that cannot be asked: bad when somebody says that it is there.
@@ -297,6 +305,33 @@ mod tests {
                 Named::Environment
             )]
         );
+    }
+
+    #[test]
+    fn a_path_of_the_environments_own_is_not_shown() {
+        let shown = |environment| {
+            let receivers = places(&[], environment).receivers;
+            receivers[0].place.shown()
+        };
+        for (environment, expected) in [
+            (
+                &[("OTEL_EXPORTER_OTLP_ENDPOINT", "http://box:1")],
+                "http://box:1/v1/traces",
+            ),
+            (
+                &[("OTEL_EXPORTER_OTLP_ENDPOINT", "http://box:1/s3cret")],
+                "http://box:1/***/v1/traces",
+            ),
+            (
+                &[(
+                    "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT",
+                    "http://box/s3cret?s3cret",
+                )],
+                "http://box/***",
+            ),
+        ] {
+            assert_eq!(shown(environment), expected);
+        }
     }
 
     #[test]
