@@ -91,6 +91,8 @@ mod description;
 mod end;
 mod env;
 pub(crate) mod fanout;
+#[cfg(fuzzing)]
+pub(crate) mod fuzzing;
 mod install;
 pub(crate) mod layer;
 pub(crate) mod otel_recorder;
