@@ -20,7 +20,7 @@ FEATURES := testing,wry,cli
 # A window needs a display. Without one it gets a virtual one.
 WITH_DISPLAY := $(if $(or $(DISPLAY),$(WAYLAND_DISPLAY)),,xvfb-run -a)
 
-.PHONY: help demo up down compose test test-stack check page dashboards licences semconv bench bench-webview stack stack-down packages fmt clippy features windows doc examples shellcheck
+.PHONY: help demo up down compose test test-stack fuzz fuzz-smoke check page dashboards licences semconv bench bench-webview stack stack-down packages fmt clippy features windows doc examples shellcheck
 
 help: ## say what there is
 	@echo "usage: make <target>"
@@ -78,6 +78,15 @@ bench-webview: ## the raw wry way beside ours in real windows; it fails when a t
 	@scripts/install-packages demo
 	@$(WITH_DISPLAY) cargo bench -p spanwire-demo --bench webview -- $(ARGS)
 
+fuzz: ## fuzz what reads foreign input, a minute for each target; ARGS="--seconds 600 spool" says how long and which
+	@scripts/install-packages fuzz
+	@scripts/fuzz $(ARGS)
+
+# Both bounds hold: a quick target ends by its runs, a slow one by its time.
+fuzz-smoke: ## the same for a few seconds
+	@scripts/install-packages fuzz
+	@scripts/fuzz --seconds 4 --runs 50000
+
 # Times of rules are divided, so that nobody waits for days; those that look back for days by more.
 STACK_RULES := target/test-stack/prometheus/rules
 
@@ -105,6 +114,7 @@ packages:
 
 fmt:
 	cargo fmt --all --check
+	cargo fmt --manifest-path fuzz/Cargo.toml --check
 
 shellcheck:
 	shellcheck $$(grep -ls '^#!/usr/bin/env bash' scripts/*) .ci/run

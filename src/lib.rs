@@ -63,6 +63,9 @@
 #[cfg(feature = "cli")]
 pub mod cli;
 pub mod clock;
+#[cfg(fuzzing)]
+#[doc(hidden)]
+pub mod fuzzing;
 mod instruments;
 pub mod ipc;
 pub mod measurement;

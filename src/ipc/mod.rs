@@ -76,4 +76,7 @@ pub use script::Script;
 pub use stats::{IpcMetrics, IpcMetricsDelta};
 pub use wire::{Ipc, PageReadyError};
 
+#[cfg(fuzzing)]
+pub(crate) use propagation::parse_traceparent;
+
 pub use crate::page_spans::{PageSpanRequest, PageSpanSink, PageSpansRefused};

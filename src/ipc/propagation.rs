@@ -6,7 +6,7 @@ use opentelemetry::trace::{SpanContext, SpanId, TraceFlags, TraceId, TraceState}
 ///
 /// A version that is not known yet is read as far as version 00 goes, as the specification asks.
 /// For one that cannot be used the caller starts a trace of its own.
-pub(super) fn parse_traceparent(value: &str) -> Option<SpanContext> {
+pub(crate) fn parse_traceparent(value: &str) -> Option<SpanContext> {
     let (head, rest) = value.as_bytes().split_at_checked(55)?;
     let [version, trace_id, span_id, flags] = fields(head)?;
     let [version] = hex::<1>(version)?;

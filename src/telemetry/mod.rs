@@ -94,6 +94,8 @@ mod description;
 mod end;
 mod env;
 pub(crate) mod fanout;
+#[cfg(fuzzing)]
+pub(crate) mod fuzzing;
 mod headers;
 mod install;
 pub(crate) mod layer;

@@ -1,5 +1,7 @@
 //! Spans of the OpenTelemetry SDKs in pages, sent on with the app's own.
 
+#[cfg(fuzzing)]
+pub(super) mod fuzzing;
 mod queue;
 mod reader;
 mod span;

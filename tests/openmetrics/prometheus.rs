@@ -107,3 +107,13 @@ fn check(builder: TelemetryBuilder, in_the_end: impl FnOnce(&Prometheus)) {
     assert_eq!(prometheus.own_metric(refused), Some(0.0));
     in_the_end(&prometheus);
 }
+
+#[test]
+fn a_label_with_the_name_of_prometheus_own_does_not_spoil_the_scrape() {
+    let mut app = App::start(builder().resource_attribute("__name__", "mine"));
+    app.run(|_, _| metrics::gauge!("app.level", "__name__" => "mine").set(1.0));
+    let addr = app.telemetry.prometheus_addr().unwrap();
+    let prometheus = Prometheus::scraping(&addr.to_string());
+    prometheus.wait_for(r#"app_level{__name___="mine"} == 1"#);
+    prometheus.wait_for(r#"target_info{__name___="mine"}"#);
+}

@@ -76,7 +76,7 @@ impl Reader {
         }
     }
 
-    fn read(&self, job: &Job, tally: &mut Tally) {
+    pub(super) fn read(&self, job: &Job, tally: &mut Tally) {
         if self.queue.is_late() {
             // The report is the app's, and a page may say of a few bytes that they are millions.
             let spans = u64::from(job.spans).min(job.json.len() as u64);
@@ -142,9 +142,9 @@ impl Reader {
 
 /// What became of a request's spans.
 #[derive(Default)]
-struct Tally {
-    passed_on: u64,
-    lost: [u64; PageSpanErrorType::ALL.len()],
+pub(super) struct Tally {
+    pub(super) passed_on: u64,
+    pub(super) lost: [u64; PageSpanErrorType::ALL.len()],
 }
 
 impl Tally {

@@ -20,11 +20,13 @@ pub(super) fn metric_name(name: &str) -> String {
 
 /// As [`metric_name`], for a label.
 pub(super) fn label_name(name: &str) -> String {
-    match name {
-        // A histogram's own label.
-        "le" => "le_".to_owned(),
-        _ => sanitize(name, |_| false),
+    let mut name = sanitize(name, |_| false);
+    // A histogram's own label, and the one that is every metric's name: Prometheus refuses a whole
+    // scrape in which a metric has two names.
+    if name == "le" || name == "__name__" {
+        name.push('_');
     }
+    name
 }
 
 fn sanitize(name: &str, also: impl Fn(char) -> bool) -> String {
@@ -131,6 +133,19 @@ mod tests {
         );
         assert_eq!(name("app.runs", "1", counter), "app_runs_total");
         assert_eq!(name("9 lives", "", gauge), "_9_lives");
+    }
+
+    #[test]
+    fn labels_that_prometheus_has_itself_are_told_apart_from_the_apps() {
+        for (name, shown) in [
+            ("le", "le_"),
+            ("__name__", "__name___"),
+            ("..name..", "__name___"),
+            (".le", "_le"),
+            ("name", "name"),
+        ] {
+            assert_eq!(label_name(name), shown);
+        }
     }
 
     #[test]

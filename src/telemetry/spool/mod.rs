@@ -13,6 +13,8 @@
 mod counts;
 mod folder;
 mod frame;
+#[cfg(fuzzing)]
+pub(super) mod fuzzing;
 mod home;
 mod replay;
 mod store;

@@ -205,6 +205,14 @@ impl Store {
             };
             let file = self.home.open_to_read(segment.name);
             match file.and_then(|mut file| read(&mut file, segment.next, lane)) {
+                // Behind one that could not be marked, and is sent once more.
+                Ok((header, _)) if header.state == FrameState::Done => {
+                    segment.next += header.frame_len();
+                    if segment.next >= segment.len {
+                        let key = segment.name.key;
+                        self.remove(key);
+                    }
+                }
                 Ok((header, body)) => {
                     segment.in_flight = u64::from(header.items);
                     return Ok(Some(Taken {
@@ -217,7 +225,7 @@ impl Store {
                         frame_len: header.frame_len(),
                     }));
                 }
-                // The segment goes, so this ends.
+                // The segment goes, so this ends; so it does above, where the place moves on.
                 Err(error) if is_lasting(&error) => {
                     let key = segment.name.key;
                     self.give_up(key, SpoolErrorType::Corrupt);
@@ -366,12 +374,15 @@ fn is_lasting(error: &io::Error) -> bool {
     matches!(error.kind(), InvalidData | NotFound | UnexpectedEof)
 }
 
-/// The frame at that place, if it is whole.
+/// The frame at that place, if it is whole; of one that is done, the header.
 fn read(file: &mut File, at: u64, lane: Lane) -> io::Result<(Header, Bytes)> {
     let (header, left) = read_header(file, at)?;
     // A length that the file does not have is not worth an allocation.
     if header.lane != lane || u64::from(header.body_len) > left {
         return Err(io::ErrorKind::InvalidData.into());
+    }
+    if header.state == FrameState::Done {
+        return Ok((header, Bytes::new()));
     }
     let mut body = vec![0; header.body_len as usize];
     file.read_exact(&mut body)?;

@@ -268,6 +268,17 @@ fn a_length_that_no_frame_of_ours_has_is_damage_even_where_the_file_has_it() {
     assert_eq!(scan(&mut file, Lane::Traces).unwrap().unwrap().items, 1);
 }
 
+#[test]
+fn a_request_that_could_not_be_marked_is_sent_again_and_those_marked_behind_it_are_not() {
+    let unmarked = |b: &mut Vec<u8>| b[FRAME as usize] = b'd';
+    assert_eq!(damaged(unmarked), (vec!["1".into(), "3".into()], vec![]));
+    let last = |b: &mut Vec<u8>| {
+        b[FRAME as usize] = b'd';
+        b[2 * FRAME as usize] = b'd';
+    };
+    assert_eq!(damaged(last), (vec!["1".into()], vec![]));
+}
+
 /// The folder of a process that died, with segments of these names and bodies.
 fn left_behind(folder: &Folder, segments: &[(&str, &str)]) {
     let home = folder.0.join("00000000000000ff");

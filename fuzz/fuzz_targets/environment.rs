@@ -1,0 +1,195 @@
+//! Environment variables: nothing in them panics, and no value that cannot be used sends
+//! telemetry elsewhere, or with another trust, than what it was meant for.
+//!
+//! The input is an environment as the system has it: `NAME=value`, each with a NUL behind it. The
+//! values of variables that name a PEM file are what is in the file, or one of [`Files`].
+
+#![no_main]
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::PathBuf;
+use std::sync::LazyLock;
+
+use libfuzzer_sys::fuzz_target;
+use spanwire::fuzzing::{Destination, Plan};
+use spanwire::telemetry::{Telemetry, TelemetryBuilder, TelemetryError, VARIABLES, Warning};
+
+type Environment = BTreeMap<&'static str, String>;
+
+/// PEM files that are sound, by the value that stands for them.
+struct Files {
+    folder: PathBuf,
+}
+
+static FILES: LazyLock<Files> = LazyLock::new(|| {
+    let folder = std::env::temp_dir().join(format!("spanwire-fuzz-{}", std::process::id()));
+    fs::create_dir_all(&folder).expect("a folder");
+    for (certificate, key) in [("@one", "@one.key"), ("@two", "@two.key")] {
+        let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).expect("keys");
+        fs::write(folder.join(certificate), made.cert.pem()).expect("a file");
+        fs::write(folder.join(key), made.signing_key.serialize_pem()).expect("a file");
+    }
+    Files { folder }
+});
+
+impl Files {
+    fn path_of(&self, variable: &str, value: &str) -> String {
+        let known = ["@one", "@one.key", "@two", "@two.key", "@missing"];
+        let file = match known.contains(&value) {
+            true => self.folder.join(value),
+            false => {
+                let file = self.folder.join(variable);
+                fs::write(&file, value).expect("a file");
+                file
+            }
+        };
+        file.to_str().expect("a path of ours").to_owned()
+    }
+}
+
+fn environment(block: &[u8]) -> Environment {
+    let mut environment = Environment::new();
+    for entry in block.split(|byte| *byte == 0) {
+        let entry = String::from_utf8_lossy(entry);
+        let Some((name, value)) = entry.split_once('=') else {
+            continue;
+        };
+        let Some(variable) = VARIABLES.iter().find(|variable| variable.name == name) else {
+            continue;
+        };
+        let names_a_file = name.ends_with("_CERTIFICATE") || name.ends_with("_CLIENT_KEY");
+        let value = match names_a_file && !value.trim().is_empty() {
+            true => FILES.path_of(name, value),
+            false => value.to_owned(),
+        };
+        environment.insert(variable.name, value);
+    }
+    environment
+}
+
+fn builder(environment: &Environment) -> TelemetryBuilder {
+    let environment = environment.clone();
+    Telemetry::builder("fuzzed").environment(move |name| environment.get(name).cloned())
+}
+
+/// What a variable is set to. Blank counts as unset.
+fn set<'a>(environment: &'a Environment, name: &str) -> Option<&'a str> {
+    let value = environment.get(name)?.trim();
+    (!value.is_empty()).then_some(value)
+}
+
+/// The variable that holds for a signal: its own before the general one.
+fn of_signal<'a>(environment: &'a Environment, signal: &str, what: &str) -> Option<&'a str> {
+    set(environment, &format!("OTEL_EXPORTER_OTLP_{signal}_{what}"))
+        .or_else(|| set(environment, &format!("OTEL_EXPORTER_OTLP_{what}")))
+}
+
+/// What is sent goes where the variables say, as they say, or is not sent.
+fn check(environment: &Environment, signal: &str, path: &str, destination: &Destination) {
+    let own = set(
+        environment,
+        &format!("OTEL_EXPORTER_OTLP_{signal}_ENDPOINT"),
+    );
+    let base = set(environment, "OTEL_EXPORTER_OTLP_ENDPOINT").unwrap_or("http://localhost:4318");
+    let meant = match own {
+        Some(own) => own.to_owned(),
+        None => format!("{}/{path}", base.trim_end_matches('/')),
+    };
+    assert_eq!(destination.url, meant, "{signal}");
+    let scheme = meant.split("://").next().unwrap_or_default();
+    assert!(["http", "https"].contains(&scheme.to_ascii_lowercase().as_str()));
+
+    let protocol = of_signal(environment, signal, "PROTOCOL");
+    assert!(
+        protocol.is_none_or(|protocol| protocol == "http/protobuf"),
+        "{protocol:?}"
+    );
+    // Paths of ours need no escape.
+    let trusted = destination.authority.as_deref().unwrap_or_default();
+    let meant = of_signal(environment, signal, "CERTIFICATE").unwrap_or_default();
+    assert!(trusted.contains(meant), "{signal} trusts {trusted}");
+    let shown = destination.client.as_deref().unwrap_or_default();
+    for what in ["CLIENT_CERTIFICATE", "CLIENT_KEY"] {
+        let meant = of_signal(environment, signal, what).unwrap_or_default();
+        assert!(shown.contains(meant), "{signal} shows {shown}");
+    }
+    let headers = of_signal(environment, signal, "HEADERS");
+    let is_empty = |headers: &str| headers.split(',').all(|pair| pair.trim().is_empty());
+    if headers.is_none_or(is_empty) {
+        assert!(destination.headers.is_empty());
+    } else {
+        assert!(
+            !destination.headers.is_empty(),
+            "{signal} without its headers"
+        );
+    }
+    for (name, is_secret) in &destination.headers {
+        assert!(is_secret, "{name} can be shown");
+        let contradicts = ["content-type", "content-encoding", "content-length", "host"];
+        assert!(
+            !contradicts.contains(&name.as_str()),
+            "{name} is the protocol's"
+        );
+    }
+}
+
+fn check_warnings(environment: &Environment, warnings: &[Warning]) {
+    for warning in warnings {
+        let text = warning.to_string();
+        assert!(text.len() < 4_096, "{text}");
+        let Warning::Value { variable, .. } = warning else {
+            panic!("{text} is not about a variable");
+        };
+        let is_known = VARIABLES.iter().any(|known| known.name == *variable);
+        assert!(is_known && text.starts_with(variable), "{text}");
+    }
+    if environment.values().all(|value| value.trim().is_empty()) {
+        assert_eq!(warnings, [], "nothing is set");
+    }
+}
+
+fuzz_target!(|block: &[u8]| {
+    let environment = environment(block);
+    let plan = Plan::new(builder(&environment)).expect("only a strict builder fails");
+    check_warnings(&environment, &plan.warnings);
+
+    match Plan::new(builder(&environment).strict()) {
+        Ok(strict) => assert_eq!(plan.warnings, strict.warnings),
+        Err(TelemetryError::Strict(warnings)) => {
+            assert_eq!(plan.warnings, warnings);
+            assert!(!warnings.is_empty());
+        }
+        Err(other) => panic!("{other}"),
+    }
+
+    let is_disabled = set(&environment, "OTEL_SDK_DISABLED")
+        .is_some_and(|value| value.eq_ignore_ascii_case("true"))
+        || set(&environment, "SPANWIRE_ENABLED")
+            .is_some_and(|value| value.eq_ignore_ascii_case("false"));
+    assert_eq!(plan.enabled, !is_disabled);
+
+    for (signal, path, destination) in [
+        ("TRACES", "v1/traces", &plan.traces),
+        ("METRICS", "v1/metrics", &plan.metrics),
+        ("LOGS", "v1/logs", &plan.logs),
+    ] {
+        let exporter = set(&environment, &format!("OTEL_{signal}_EXPORTER"));
+        if exporter == Some("none") {
+            assert!(destination.is_none(), "{signal} goes nowhere");
+        }
+        if let Some(destination) = destination {
+            check(&environment, signal, path, destination);
+        }
+    }
+    if let Some((host, _)) = &plan.prometheus {
+        let meant = set(&environment, "OTEL_EXPORTER_PROMETHEUS_HOST").unwrap_or("127.0.0.1");
+        let bare = meant.trim_start_matches('[').trim_end_matches(']');
+        // Nothing else than what was meant listens to more than this machine.
+        assert!(host == bare || host == "127.0.0.1", "{host}");
+    }
+    if let Some(folder) = &plan.spool {
+        let meant = environment.get("SPANWIRE_SPOOL_DIR").map(PathBuf::from);
+        assert_eq!(Some(folder), meant.as_ref());
+    }
+});
