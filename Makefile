@@ -17,8 +17,9 @@ WITH ?=
 # The features together, so that the steps share what they have built.
 FEATURES := testing,wry,cli
 
-# A window needs a display. Without one it gets a virtual one.
-WITH_DISPLAY := $(if $(or $(DISPLAY),$(WAYLAND_DISPLAY)),,xvfb-run -a)
+# A window needs a display. Without one it gets a virtual one, which would begin anew when its last
+# window closes, and refuse the next app meanwhile, but for `-noreset`.
+WITH_DISPLAY := $(if $(or $(DISPLAY),$(WAYLAND_DISPLAY)),,xvfb-run -a -s "-screen 0 1280x1024x24 -noreset")
 
 .PHONY: help demo up down compose test test-stack fuzz fuzz-smoke check page dashboards licences semconv bench bench-webview stack stack-down packages fmt clippy features windows doc examples shellcheck
 
