@@ -114,24 +114,90 @@ fn check(environment: &Environment, signal: &str, path: &str, destination: &Dest
         let meant = of_signal(environment, signal, what).unwrap_or_default();
         assert!(shown.contains(meant), "{signal} shows {shown}");
     }
-    let headers = of_signal(environment, signal, "HEADERS");
-    let is_empty = |headers: &str| headers.split(',').all(|pair| pair.trim().is_empty());
-    if headers.is_none_or(is_empty) {
-        assert!(destination.headers.is_empty());
-    } else {
-        assert!(
-            !destination.headers.is_empty(),
-            "{signal} without its headers"
-        );
+    if scheme.eq_ignore_ascii_case("http") {
+        let trust = ["CERTIFICATE", "CLIENT_CERTIFICATE"];
+        let is_in_vain = |prefix: &str| {
+            let name = |what: &&str| format!("OTEL_EXPORTER_OTLP_{prefix}{what}");
+            trust
+                .iter()
+                .any(|what| set(environment, &name(what)).is_some())
+        };
+        assert!(!is_in_vain(&format!("{signal}_")), "{signal} without TLS");
+        assert!(own.is_some() || !is_in_vain(""), "{signal} without TLS");
+    }
+
+    let compression = of_signal(environment, signal, "COMPRESSION").unwrap_or("none");
+    assert!(
+        match destination.is_compressed {
+            true => compression.eq_ignore_ascii_case("gzip"),
+            false => compression.eq_ignore_ascii_case("none"),
+        },
+        "{compression}"
+    );
+    check_headers(
+        of_signal(environment, signal, "HEADERS").unwrap_or_default(),
+        destination,
+    );
+    check_proxy(environment, destination);
+}
+
+/// Each header is sent but for those that say how the request is carried.
+fn check_headers(headers: &str, destination: &Destination) {
+    let names = headers.split(',').filter_map(|pair| pair.split_once('='));
+    let names = names.map(|(name, _)| name.trim().to_ascii_lowercase());
+    // The decoding of `%41` is not told again here.
+    for name in names.filter(|name| !name.contains('%')) {
+        let is_sent = destination.headers.iter().any(|(sent, _)| *sent == name);
+        assert_ne!(is_sent, OF_THE_PROTOCOL.contains(&name.as_str()), "{name}");
     }
     for (name, is_secret) in &destination.headers {
         assert!(is_secret, "{name} can be shown");
-        let contradicts = ["content-type", "content-encoding", "content-length", "host"];
-        assert!(
-            !contradicts.contains(&name.as_str()),
-            "{name} is the protocol's"
-        );
+        assert!(!OF_THE_PROTOCOL.contains(&name.as_str()), "{name}");
     }
+    let is_empty = headers.split(',').all(|pair| pair.trim().is_empty());
+    assert!(!is_empty || destination.headers.is_empty());
+}
+
+/// Headers that describe the request or the connection: the exporter gives them.
+const OF_THE_PROTOCOL: &[&str] = &[
+    "accept-encoding",
+    "connection",
+    "content-encoding",
+    "content-length",
+    "content-type",
+    "expect",
+    "host",
+    "http2-settings",
+    "keep-alive",
+    "proxy-authenticate",
+    "proxy-authentication-info",
+    "proxy-authorization",
+    "proxy-connection",
+    "te",
+    "trailer",
+    "trailers",
+    "transfer-encoding",
+    "upgrade",
+];
+
+/// What does not stay on the machine goes by the proxy that is named first.
+fn check_proxy(environment: &Environment, destination: &Destination) {
+    let names = ["ALL_PROXY", "HTTPS_PROXY", "HTTP_PROXY"];
+    let mut names = names
+        .iter()
+        .flat_map(|name| [(*name).to_owned(), name.to_lowercase()]);
+    let named = names.find(|name| set(environment, name).is_some());
+    let expected = named.map(|name| format!("Proxy({name})"));
+    let is_exempt = ["NO_PROXY", "no_proxy"]
+        .iter()
+        .any(|name| set(environment, name).is_some());
+    let is_local = ["localhost", "127.", "[::1]", "[0:"]
+        .iter()
+        .any(|host| destination.url.to_ascii_lowercase().contains(host));
+    if destination.proxy.is_none() && (is_exempt || is_local) {
+        return;
+    }
+    assert_eq!(destination.proxy, expected, "{}", destination.url);
 }
 
 fn check_warnings(environment: &Environment, warnings: &[Warning]) {
@@ -175,18 +241,19 @@ fuzz_target!(|block: &[u8]| {
         ("LOGS", "v1/logs", &plan.logs),
     ] {
         let exporter = set(&environment, &format!("OTEL_{signal}_EXPORTER"));
-        if exporter == Some("none") {
-            assert!(destination.is_none(), "{signal} goes nowhere");
-        }
+        // Metrics are sent by more than one exporter, or by none of them.
+        let is_sent = exporter.is_none_or(|names| names.split(',').any(|one| one.trim() == "otlp"));
+        assert!(is_sent || destination.is_none(), "{signal} goes nowhere");
         if let Some(destination) = destination {
             check(&environment, signal, path, destination);
         }
     }
-    if let Some((host, _)) = &plan.prometheus {
+    if let Some((host, port)) = &plan.prometheus {
         let meant = set(&environment, "OTEL_EXPORTER_PROMETHEUS_HOST").unwrap_or("127.0.0.1");
         let bare = meant.trim_start_matches('[').trim_end_matches(']');
-        // Nothing else than what was meant listens to more than this machine.
-        assert!(host == bare || host == "127.0.0.1", "{host}");
+        assert_eq!(host, bare);
+        let meant = set(&environment, "OTEL_EXPORTER_PROMETHEUS_PORT").unwrap_or("9464");
+        assert_eq!(meant.parse(), Ok(*port));
     }
     if let Some(folder) = &plan.spool {
         let meant = environment.get("SPANWIRE_SPOOL_DIR").map(PathBuf::from);

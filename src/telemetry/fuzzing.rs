@@ -45,6 +45,8 @@ pub struct Destination {
     pub authority: Option<String>,
     /// The client's certificate and key, likewise.
     pub client: Option<String>,
+    /// The variable that names the proxy, as its `Debug` shows it.
+    pub proxy: Option<String>,
     /// Whether requests are compressed.
     pub is_compressed: bool,
 }
@@ -74,6 +76,8 @@ impl Destination {
         let tls = &route.connection.tls;
         let authority = tls.authority.as_ref().map(|pem| format!("{pem:?}"));
         let client = tls.client.as_ref().map(|pair| format!("{pair:?}"));
+        let proxy = route.connection.proxy.as_ref();
+        let proxy = proxy.map(|proxy| format!("{proxy:?}"));
         let headers = route.connection.headers.into_iter();
         Self {
             url: route.url,
@@ -82,6 +86,7 @@ impl Destination {
                 .collect(),
             authority,
             client,
+            proxy,
             is_compressed: route.compression == Compression::Gzip,
         }
     }
