@@ -139,7 +139,7 @@ fn certificates_for_an_endpoint_without_tls_turn_its_signals_off() {
         let client = pairs(&[(&names.0, certificate), (&names.1, key)]);
         turns_off(&rig, client, &names.1, off);
     }
-    // Nobody asked for an endpoint, and TLS is counted on: the usual one has none.
+    // The certificate asks for TLS, and the default endpoint, which has none, is not used instead.
     let bad = pairs(&[
         ("OTEL_EXPORTER_OTLP_ENDPOINT", ""),
         ("OTEL_EXPORTER_OTLP_CERTIFICATE", ca),

@@ -73,8 +73,8 @@ pub(crate) fn arrived(receiver: &Receiver) -> Vec<&'static str> {
     SIGNALS.into_iter().filter(|signal| has(signal)).collect()
 }
 
-/// Takes the place where data goes when nobody says where, and counts who comes. Tests that look
-/// at it run one after the other.
+/// Listens at the default endpoint, and counts connections. Tests that use it run one after the
+/// other.
 pub(crate) struct DefaultPlace {
     count: Arc<AtomicU32>,
     /// Empty where something on this machine, a Collector perhaps, has the place.

@@ -186,7 +186,7 @@ fn receivers(options: &Doctor, plan: &Plan) -> Vec<Receiver> {
                 })
             })
             .collect();
-        // Where traces are off, since a setting cannot be used, nobody sends any to the usual place.
+        // When a setting turns traces off, the app sends none, so the default place is not asked.
         if !named.is_empty() || !plan.off.reasons(TRACES.name).is_empty() {
             return named;
         }

@@ -136,7 +136,7 @@ fn maps(map: &str, uid: u32) -> bool {
         let mut numbers = line.split_whitespace().map(str::parse::<u64>);
         let (Some(Ok(first)), _, Some(Ok(len))) = (numbers.next(), numbers.next(), numbers.next())
         else {
-            // What is not understood lets nobody in.
+            // A line in another form counts as a map that has the user, so the owner is not trusted.
             return true;
         };
         (first..first.saturating_add(len)).contains(&u64::from(uid))

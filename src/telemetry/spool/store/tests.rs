@@ -351,7 +351,7 @@ fn a_segment_that_is_larger_than_the_spool_goes_alone() {
     file.set_len(10 << 30).unwrap();
     let mut store = folder.store(100 * FRAME);
     store.adopt(&Lane::ALL);
-    // What is known of it, and one for what nobody knows.
+    // One for the request whose header was read, and one for the unread rest.
     assert_eq!(drops(&mut store), [(2, SpoolErrorType::SpoolFull)]);
     assert!(!large.exists());
     assert_eq!(drain(&mut store, Lane::Traces), ["old"]);
