@@ -66,24 +66,20 @@ pub mod clock;
 #[cfg(fuzzing)]
 #[doc(hidden)]
 pub mod fuzzing;
-mod instruments;
+mod instrument;
 pub mod ipc;
 pub mod measurement;
-mod names;
-mod page_spans;
 pub mod queue;
-mod rate;
 pub mod semconv;
 pub mod system;
 pub mod telemetry;
 #[cfg(feature = "testing")]
 pub mod testing;
 pub mod timer;
-mod untraced;
 #[cfg(feature = "wry")]
 pub mod webview;
 
-pub use instruments::publish;
+pub use instrument::handles::publish;
 pub use ipc::Ipc;
 pub use queue::MessageQueue;
 pub use telemetry::Telemetry;

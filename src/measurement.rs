@@ -18,8 +18,8 @@ use std::sync::{Arc, LazyLock, OnceLock};
 
 use metrics::Gauge;
 
-use crate::instruments::{self, Instruments};
-use crate::names::{CappedNames, Origin, is_event_name};
+use crate::instrument::cardinality::{CappedNames, Origin, is_event_name};
+use crate::instrument::handles::{self, Instruments};
 use crate::semconv::{self, OTHER};
 
 /// Records a value under `name`.
@@ -198,7 +198,7 @@ impl Series {
                 .as_deref()
                 .map(|unit| (semconv::MEASUREMENT_UNIT, unit)),
         );
-        instruments::gauge(&semconv::MEASUREMENT, &labels)
+        handles::gauge(&semconv::MEASUREMENT, &labels)
     }
 }
 

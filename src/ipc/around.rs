@@ -3,7 +3,7 @@
 use opentelemetry::Context;
 use opentelemetry::trace::{SpanContext, TraceContextExt};
 
-use crate::untraced;
+use crate::instrument::suppression;
 
 /// The trace around a message, if any.
 #[derive(Clone, Debug)]
@@ -28,7 +28,7 @@ impl Around {
     /// What goes on here.
     pub(super) fn here() -> Self {
         Context::map_current(|context| {
-            if untraced::is_marked(context) || context.is_telemetry_suppressed() {
+            if suppression::is_marked(context) || context.is_telemetry_suppressed() {
                 Self::Untraced
             } else if context.has_active_span() {
                 Self::Within(context.clone())
@@ -50,6 +50,6 @@ impl Around {
 impl Ahead {
     /// Nothing has spans, below one that is not sampled.
     pub(super) fn untraced(span: SpanContext) -> Self {
-        Self::Untraced(untraced::below(span))
+        Self::Untraced(suppression::below(span))
     }
 }

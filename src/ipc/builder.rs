@@ -10,7 +10,7 @@ use super::limits::Limits;
 use super::main_thread::FRAME;
 use super::origins::Policy;
 use super::wire::Ipc;
-use crate::page_spans::PageSpanSink;
+use crate::instrument::page_spans::PageSpanSink;
 use crate::queue::Overflow;
 use crate::semconv;
 

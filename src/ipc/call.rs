@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::{RawValue, to_raw_value};
 
 use super::data_error::DataError;
-use crate::names::short_type_name;
+use crate::instrument::cardinality::short_type_name;
 use crate::semconv::ErrorType;
 
 /// A call or an event from the page, as its handler sees it.

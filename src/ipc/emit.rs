@@ -10,7 +10,7 @@ use super::around::Around;
 use super::outbox::{Body, Outbound, Replay, died};
 use super::series::{Direction, EventSeries};
 use super::wire::{Inner, Ipc};
-use crate::names::{Origin, is_event_name};
+use crate::instrument::cardinality::{Origin, is_event_name};
 use crate::queue::{PushError, Pushed};
 use crate::semconv::ErrorType;
 

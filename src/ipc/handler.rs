@@ -14,7 +14,7 @@ use tracing::Level;
 
 use super::call::{Answer, Call, Code, HandlerResult, Rejection, Wanted};
 use super::series::{End, EventSeries};
-use crate::names::is_event_name;
+use crate::instrument::cardinality::is_event_name;
 use crate::semconv::{self, ErrorType};
 
 /// Names one registered listener, to take it off again.

@@ -30,8 +30,8 @@ use super::spans::Spans;
 use super::trace::{Arrival, Stamps};
 use super::wire::{Inner, Ipc};
 use crate::clock::Stamp;
+use crate::instrument::cardinality::{Origin, is_event_name};
 use crate::measurement::record_from_page;
-use crate::names::{Origin, is_event_name};
 use crate::semconv::{self, ErrorType};
 
 /// Whether a text from the page was Spanwire's.

@@ -79,4 +79,4 @@ pub use wire::{Ipc, PageReadyError};
 #[cfg(fuzzing)]
 pub(crate) use propagation::parse_traceparent;
 
-pub use crate::page_spans::{PageSpanRequest, PageSpanSink, PageSpansRefused};
+pub use crate::instrument::page_spans::{PageSpanRequest, PageSpanSink, PageSpansRefused};

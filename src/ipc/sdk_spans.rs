@@ -4,7 +4,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use super::message::Spans;
 use super::wire::Inner;
-use crate::page_spans::{PageSpanRequest, PageSpansRefused};
+use crate::instrument::page_spans::{PageSpanRequest, PageSpansRefused};
 use crate::semconv::PageSpanErrorType;
 
 impl Inner {

@@ -8,8 +8,8 @@ use metrics::{Counter, Gauge, Histogram};
 use super::message::{PageError, Rating, Vital, VitalName};
 use super::page_state::PageState;
 use super::span_names::SpanNames;
-use crate::instruments::{self, Instruments};
-use crate::names::{CappedNames, Origin};
+use crate::instrument::cardinality::{CappedNames, Origin};
+use crate::instrument::handles::{self, Instruments};
 use crate::semconv::{self, ErrorType};
 
 /// Which way a message went.
@@ -120,7 +120,7 @@ impl WebviewSeries {
 
     pub(super) fn retried(&self, times: u64) {
         let register = || {
-            instruments::counter(
+            handles::counter(
                 &semconv::IPC_RETRIES,
                 &[(semconv::WEBVIEW_NAME, &self.webview)],
             )
@@ -137,7 +137,7 @@ impl WebviewSeries {
                 (semconv::WEBVIEW_NAME, &*self.webview),
                 (semconv::IPC_DIRECTION, direction.as_str()),
             ];
-            instruments::histogram(&semconv::IPC_TRANSIT_DURATION, &labels)
+            handles::histogram(&semconv::IPC_TRANSIT_DURATION, &labels)
         };
         if let Some(transit) = self.transit[direction as usize].get(register) {
             transit.record(took.as_secs_f64());
@@ -151,7 +151,7 @@ impl WebviewSeries {
                 (semconv::WEBVIEW_NAME, &*self.webview),
                 (semconv::IPC_DIRECTION, direction.as_str()),
             ];
-            instruments::counter(&semconv::IPC_SPANS_SKIPPED, &labels)
+            handles::counter(&semconv::IPC_SPANS_SKIPPED, &labels)
         };
         if let Some(skipped) = self.spans_skipped[direction as usize].get(register) {
             skipped.increment(1);
@@ -182,7 +182,7 @@ impl WebviewSeries {
                     (semconv::WEBVIEW_NAME, &*self.webview),
                     (semconv::STATE, state.as_str()),
                 ];
-                instruments::gauge(&semconv::PAGE_STATE, &labels)
+                handles::gauge(&semconv::PAGE_STATE, &labels)
             })
         };
         if let Some(gauges) = self.state.get(register) {
@@ -209,7 +209,7 @@ impl WebviewSeries {
                 (semconv::WEB_VITAL_NAME, name.as_str()),
                 (semconv::WEB_VITAL_RATING, rating.as_str()),
             ];
-            instruments::histogram(&semconv::PAGE_WEB_VITAL_DURATION, &labels)
+            handles::histogram(&semconv::PAGE_WEB_VITAL_DURATION, &labels)
         };
         if let Some(duration) = self.vitals[name as usize][rating as usize].get(register) {
             duration.record(value.as_ms() / 1_000.0);
@@ -221,7 +221,7 @@ impl WebviewSeries {
             (semconv::WEBVIEW_NAME, &*self.webview),
             (semconv::ERROR_TYPE, error),
         ];
-        instruments::counter(&semconv::PAGE_ERRORS, &labels)
+        handles::counter(&semconv::PAGE_ERRORS, &labels)
     }
 
     fn sizes(&self, direction: Direction) -> Option<&Sizes> {
@@ -231,8 +231,8 @@ impl WebviewSeries {
                 (semconv::IPC_DIRECTION, direction.as_str()),
             ];
             Sizes {
-                message: instruments::histogram(&semconv::IPC_MESSAGE_SIZE, &labels),
-                batch: instruments::histogram(&semconv::IPC_BATCH_SIZE, &labels),
+                message: handles::histogram(&semconv::IPC_MESSAGE_SIZE, &labels),
+                batch: handles::histogram(&semconv::IPC_BATCH_SIZE, &labels),
             }
         })
     }
@@ -323,7 +323,7 @@ impl EventSeries {
                 (semconv::WEBVIEW_NAME, &*self.webview),
                 (semconv::IPC_EVENT, &*self.label),
             ];
-            instruments::counter(&semconv::MAIN_THREAD_BLOCKED, &labels)
+            handles::counter(&semconv::MAIN_THREAD_BLOCKED, &labels)
         };
         if let Some(blocked) = self.blocked.get(register) {
             blocked.increment(1);
@@ -373,7 +373,7 @@ impl EventSeries {
             (semconv::OUTCOME, outcome(end)),
         ];
         labels.extend(end.err().map(|error| (semconv::ERROR_TYPE, error.as_str())));
-        instruments::counter(&semconv::IPC_MESSAGES, &labels)
+        handles::counter(&semconv::IPC_MESSAGES, &labels)
     }
 
     fn histogram(
@@ -386,6 +386,6 @@ impl EventSeries {
             (semconv::IPC_EVENT, &*self.label),
         ];
         labels.extend(error);
-        instruments::histogram(metric, &labels)
+        handles::histogram(metric, &labels)
     }
 }

@@ -5,7 +5,7 @@ use std::sync::{Arc, LazyLock};
 
 use opentelemetry::Value;
 
-use crate::names::{CappedNames, Origin};
+use crate::instrument::cardinality::{CappedNames, Origin};
 
 /// The names of the spans of one event.
 ///

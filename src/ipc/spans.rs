@@ -21,8 +21,8 @@ use super::outbox::{Body, Ended, Ran};
 use super::series::Direction;
 use super::span_names::{SpanNames, Verb};
 use crate::clock::{Clock, Stamp};
-use crate::instruments::install_epoch;
-use crate::rate::Rate;
+use crate::instrument::handles::install_epoch;
+use crate::instrument::rate_limit::Rate;
 use crate::semconv::{self, ErrorType};
 
 /// Where the spans go: a tracer that the app gave, or the global one once there is one.

@@ -21,7 +21,7 @@ use super::span_names::Verb;
 use super::spans::count;
 use super::wire::Inner;
 use crate::clock::Stamp;
-use crate::names::is_event_name;
+use crate::instrument::cardinality::is_event_name;
 use crate::semconv::{self, ErrorType};
 
 /// When a batch was posted, by the page's clock, and when it came.

@@ -9,7 +9,7 @@ use arc_swap::ArcSwapOption;
 use metrics::Histogram;
 
 use crate::clock::{Clock, Stamp};
-use crate::instruments::{self, Instruments};
+use crate::instrument::handles::{self, Instruments};
 use crate::semconv;
 
 /// Wakes the pumping thread once per burst, whatever there is to send.
@@ -99,7 +99,7 @@ fn nanos(time: Duration) -> u64 {
 }
 
 fn register() -> Histogram {
-    instruments::histogram(&semconv::MAIN_THREAD_DELAY, &[])
+    handles::histogram(&semconv::MAIN_THREAD_DELAY, &[])
 }
 
 impl fmt::Debug for Waker {

@@ -23,9 +23,9 @@ use super::spans::Spans;
 use super::stats::{IpcMetrics, Stats};
 use super::waker::Waker;
 use crate::clock::{Clock, Stamp};
-use crate::instruments::{self, Publish};
-use crate::names::Origin;
-use crate::page_spans::PageSpanSource;
+use crate::instrument::cardinality::Origin;
+use crate::instrument::handles::{self, Publish};
+use crate::instrument::page_spans::PageSpanSource;
 use crate::queue::MessageQueue;
 use crate::semconv::ErrorType;
 
@@ -125,7 +125,7 @@ impl Ipc {
             page: Mutex::new(Page::new(config.limits)),
             config,
         });
-        instruments::register(Arc::downgrade(&inner) as Weak<dyn Publish>);
+        handles::register(Arc::downgrade(&inner) as Weak<dyn Publish>);
         Self(inner)
     }
 
@@ -399,7 +399,7 @@ impl Inner {
         let aborts = self.page().ready(page, now, &mut facts);
         self.apply(facts);
         aborts.map(abort_all)?;
-        instruments::page_came();
+        handles::page_came();
         // Whatever was queued while the page was loading can go now.
         self.wake();
         Ok(())

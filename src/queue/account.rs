@@ -6,8 +6,8 @@ use std::time::Duration;
 use metrics::{Counter, Gauge, Histogram};
 
 use crate::clock::{Clock, Stamp};
-use crate::instruments::{self, Instruments, Publish};
-use crate::names::{CappedNames, Origin};
+use crate::instrument::cardinality::{CappedNames, Origin};
+use crate::instrument::handles::{self, Instruments, Publish};
 use crate::queue::builder::QueueBuilder;
 use crate::queue::room::Room;
 use crate::semconv::{self, ErrorType};
@@ -56,7 +56,7 @@ impl Account {
             instruments: Instruments::new(),
         });
         let weak = Arc::downgrade(&account);
-        instruments::register(weak);
+        handles::register(weak);
         account
     }
 
@@ -152,7 +152,7 @@ impl Account {
     fn register(&self) -> Handles {
         let label = (semconv::QUEUE_NAME, &*self.label);
         let dropped = |why: ErrorType| {
-            instruments::counter(
+            handles::counter(
                 &semconv::QUEUE_MESSAGES,
                 &[
                     label,
@@ -162,20 +162,17 @@ impl Account {
             )
         };
         Handles {
-            wait: instruments::histogram(&semconv::QUEUE_WAIT_DURATION, &[label]),
+            wait: handles::histogram(&semconv::QUEUE_WAIT_DURATION, &[label]),
             messages: self.counted.then(|| Messages {
-                ok: instruments::counter(
-                    &semconv::QUEUE_MESSAGES,
-                    &[label, (semconv::OUTCOME, "ok")],
-                ),
+                ok: handles::counter(&semconv::QUEUE_MESSAGES, &[label, (semconv::OUTCOME, "ok")]),
                 queue_full: dropped(ErrorType::QueueFull),
                 superseded: dropped(ErrorType::Superseded),
                 shutdown: dropped(ErrorType::Shutdown),
                 timeout: dropped(ErrorType::Timeout),
             }),
-            size: instruments::gauge(&semconv::QUEUE_SIZE, &[label]),
-            capacity: instruments::gauge(&semconv::QUEUE_CAPACITY, &[label]),
-            peak: instruments::gauge(&semconv::QUEUE_PEAK, &[label]),
+            size: handles::gauge(&semconv::QUEUE_SIZE, &[label]),
+            capacity: handles::gauge(&semconv::QUEUE_CAPACITY, &[label]),
+            peak: handles::gauge(&semconv::QUEUE_PEAK, &[label]),
         }
     }
 }

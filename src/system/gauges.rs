@@ -4,7 +4,7 @@ use std::sync::OnceLock;
 
 use metrics::Gauge;
 
-use crate::instruments::{self, Instruments};
+use crate::instrument::handles::{self, Instruments};
 use crate::semconv::{self, Metric};
 use crate::system::{SystemSample, WebviewProcessType};
 
@@ -110,8 +110,8 @@ impl Late {
     fn set(&self, value: Option<f64>) {
         let Some(value) = value else { return };
         let gauge = self.gauge.get_or_init(|| match self.process_type {
-            None => instruments::gauge(self.metric, &[]),
-            Some(process_type) => instruments::gauge(
+            None => handles::gauge(self.metric, &[]),
+            Some(process_type) => handles::gauge(
                 self.metric,
                 &[(semconv::WEBVIEW_PROCESS_TYPE, process_type.as_str())],
             ),

@@ -6,7 +6,7 @@ use std::time::Duration;
 use sysinfo::{MemoryRefreshKind, Pid, Process, ProcessRefreshKind, ProcessesToUpdate, System};
 
 use crate::clock::{self, Stamp};
-use crate::instruments;
+use crate::instrument::handles;
 use crate::system::children::{Child, discover};
 use crate::system::{SystemSample, WebviewProcessType, WebviewProcesses};
 
@@ -59,7 +59,7 @@ impl SystemProbe {
             children: Vec::new(),
             pids: vec![pid],
             discovery: Discovery::default(),
-            pages: instruments::page_epoch(),
+            pages: handles::page_epoch(),
             cpu_time: HashMap::new(),
             looked_at: Stamp::NONE,
             started: None,
@@ -79,7 +79,7 @@ impl SystemProbe {
     /// [`ProbeError::Hidden`].
     pub fn sample_once(&mut self) -> Result<SystemSample, ProbeError> {
         let now = clock::now();
-        let pages = instruments::page_epoch();
+        let pages = handles::page_epoch();
         if std::mem::replace(&mut self.pages, pages) != pages {
             self.discovery.page_came();
         }

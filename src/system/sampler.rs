@@ -7,7 +7,7 @@ use std::time::Duration;
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
 
 use crate::clock::Clock;
-use crate::instruments;
+use crate::instrument::handles;
 use crate::system::SystemProbe;
 use crate::system::gauges::Gauges;
 
@@ -92,7 +92,7 @@ fn run(interval: Duration, asked: &Receiver<()>) {
     let mut failing = false;
     loop {
         let next = clock.now().plus(interval);
-        if instruments::recorder().is_some() {
+        if handles::recorder().is_some() {
             failing = sample(&mut probe, &gauges, failing);
         }
         loop {
@@ -120,7 +120,7 @@ pub(super) fn sample(probe: &mut SystemProbe, gauges: &Gauges, failing: bool) ->
             true
         }
     };
-    instruments::publish();
+    handles::publish();
     failed
 }
 

@@ -22,7 +22,7 @@ use super::signal::Signal;
 use super::tally::{SignalReport, Tally};
 use super::voice::Voice;
 use crate::clock::{self, Stamp};
-use crate::instruments::{self, Instruments, Publish};
+use crate::instrument::handles::{self, Instruments, Publish};
 use crate::semconv::{ERROR_TYPE, ExportErrorType, OTEL_COMPONENT_TYPE};
 
 /// Sends a batch and says what became of it.
@@ -128,7 +128,7 @@ impl<T: Send + 'static> Batch<T> {
             instruments: Instruments::new(),
         });
         let source: Weak<dyn Publish> = Arc::downgrade(&shared) as Weak<dyn Publish>;
-        instruments::register(source);
+        handles::register(source);
         let worker = Worker {
             shared: Arc::clone(&shared),
             exporter,
@@ -292,7 +292,7 @@ impl<T> Shared<T> {
                 (OTEL_COMPONENT_TYPE, self.signal.exporter),
                 (ERROR_TYPE, kind.as_str()),
             ];
-            instruments::counter(self.signal.exported, &labels).increment(items);
+            handles::counter(self.signal.exported, &labels).increment(items);
         });
     }
 }
@@ -325,14 +325,11 @@ impl Meters {
         let processor = (OTEL_COMPONENT_TYPE, signal.processor);
         let full = (ERROR_TYPE, ExportErrorType::QueueFull.as_str());
         Self {
-            passed_on: instruments::counter(signal.processed, &[processor]),
-            dropped: instruments::counter(signal.processed, &[processor, full]),
-            exported: instruments::counter(
-                signal.exported,
-                &[(OTEL_COMPONENT_TYPE, signal.exporter)],
-            ),
-            queue_size: instruments::gauge(signal.queue_size, &[processor]),
-            queue_capacity: instruments::gauge(signal.queue_capacity, &[processor]),
+            passed_on: handles::counter(signal.processed, &[processor]),
+            dropped: handles::counter(signal.processed, &[processor, full]),
+            exported: handles::counter(signal.exported, &[(OTEL_COMPONENT_TYPE, signal.exporter)]),
+            queue_size: handles::gauge(signal.queue_size, &[processor]),
+            queue_capacity: handles::gauge(signal.queue_capacity, &[processor]),
         }
     }
 }

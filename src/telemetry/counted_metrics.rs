@@ -22,7 +22,7 @@ use super::signal::METRICS_EXPORTER;
 use super::tally::{LastError, SignalReport, SignalState};
 use super::voice::Voice;
 use crate::clock::Stamp;
-use crate::instruments;
+use crate::instrument::handles;
 use crate::semconv::{ERROR_TYPE, ExportErrorType, OTEL_COMPONENT_TYPE, SDK_METRIC_EXPORTED};
 
 /// Data points by what became of them.
@@ -142,7 +142,7 @@ impl CountedMetrics {
         let mut labels = vec![(OTEL_COMPONENT_TYPE, METRICS_EXPORTER)];
         labels.extend(error.map(|error| (ERROR_TYPE, error.as_str())));
         self.recording.run(|| {
-            instruments::counter(&SDK_METRIC_EXPORTED, &labels).increment(points);
+            handles::counter(&SDK_METRIC_EXPORTED, &labels).increment(points);
         });
     }
 }

@@ -11,7 +11,7 @@ use super::plan::{Plan, PlanState};
 use super::running::Telemetry;
 use super::voice;
 use super::warning::{TelemetryError, Warning};
-use crate::instruments;
+use crate::instrument::handles;
 
 pub(crate) fn install(builder: TelemetryBuilder) -> Result<Telemetry, TelemetryError> {
     let plan = Plan::new(builder)?;
@@ -35,7 +35,7 @@ pub(crate) fn install(builder: TelemetryBuilder) -> Result<Telemetry, TelemetryE
 fn put_in_place(parts: &Parts, strictness: Strictness) -> Vec<Warning> {
     let mut taken = Vec::new();
     // A recorder cannot be taken back, so a strict caller must know before.
-    if parts.recorder.is_some() && instruments::recorder().is_some() {
+    if parts.recorder.is_some() && handles::recorder().is_some() {
         taken.push(Warning::RecorderTaken);
     }
     if strictness == Strictness::Strict && !taken.is_empty() {

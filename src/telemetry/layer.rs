@@ -11,7 +11,7 @@ use tracing_subscriber::Layer;
 use tracing_subscriber::layer::{Context, Filter};
 use tracing_subscriber::registry::LookupSpan;
 
-use crate::untraced::Traced;
+use crate::instrument::suppression::Traced;
 
 /// Turns spans into OpenTelemetry spans.
 ///

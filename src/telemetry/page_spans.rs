@@ -17,7 +17,7 @@ pub(super) use self::span::Limits;
 use super::batch::Batch;
 use super::recording::Recording;
 use crate::clock::{self, Stamp};
-use crate::page_spans::{PageSpanRequest, PageSpanSink, PageSpansRefused};
+use crate::instrument::page_spans::{PageSpanRequest, PageSpanSink, PageSpansRefused};
 
 /// Takes the spans that an OpenTelemetry SDK in a page made, for
 /// [`IpcBuilder::page_spans`](crate::ipc::IpcBuilder::page_spans). Made by

@@ -20,8 +20,10 @@ use tracing_subscriber::registry::LookupSpan;
 
 use super::layer::{Events, Ours, Wanted, log_layer, span_layer};
 use super::settings::Propagator;
-use crate::untraced::Traced;
-use crate::{instruments, semconv, timer};
+use crate::instrument::handles;
+use crate::instrument::suppression::Traced;
+use crate::semconv;
+use crate::timer;
 
 /// What [`TelemetryBuilder::build`](super::TelemetryBuilder::build) makes, for the app to put in
 /// place. What is off is `None`.
@@ -88,7 +90,7 @@ impl Parts {
         }
         global::set_text_map_propagator(propagator(&self.propagators));
         timer::set_slow_threshold(self.slow_threshold);
-        instruments::installed();
+        handles::installed();
     }
 
     /// What goes in front of the layer where there is no other.

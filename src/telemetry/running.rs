@@ -37,7 +37,7 @@ use super::thresholds::Thresholds;
 use super::voice::Voice;
 use super::warning::{TelemetryError, Warning};
 use crate::clock::{self, Stamp};
-use crate::instruments::{self, Publish};
+use crate::instrument::handles::{self, Publish};
 use crate::semconv;
 use crate::system::SystemSampler;
 
@@ -585,7 +585,7 @@ impl Starting<'_> {
             self.recording.clone(),
         ));
         let source: Weak<dyn Publish> = Arc::downgrade(&thresholds) as Weak<dyn Publish>;
-        instruments::register(source);
+        handles::register(source);
         self.running.thresholds = Some(thresholds);
     }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 use metrics::Gauge;
 
 use super::recording::Recording;
-use crate::instruments::{self, Instruments, Publish};
+use crate::instrument::handles::{self, Instruments, Publish};
 use crate::semconv::{ERROR_RATE_THRESHOLD, IPC_SLOW_THRESHOLD};
 use crate::timer;
 
@@ -37,8 +37,8 @@ impl Thresholds {
 impl Publish for Thresholds {
     fn publish(&self) {
         let register = || Gauges {
-            ipc_slow: instruments::gauge(&IPC_SLOW_THRESHOLD, &[]),
-            error_rate: instruments::gauge(&ERROR_RATE_THRESHOLD, &[]),
+            ipc_slow: handles::gauge(&IPC_SLOW_THRESHOLD, &[]),
+            error_rate: handles::gauge(&ERROR_RATE_THRESHOLD, &[]),
         };
         self.recording.run(|| {
             // Before the first operation too.

@@ -17,9 +17,10 @@ use super::clock::FakeClock;
 use super::logs::Logs;
 use super::recorder::MemoryRecorder;
 use super::spans::{CountingIds, Spans};
+use crate::instrument::handles;
+use crate::instrument::suppression::Traced;
+use crate::semconv;
 use crate::telemetry::layer::{log_layer, span_layer};
-use crate::untraced::Traced;
-use crate::{instruments, semconv};
 
 /// Spans, metrics and logs that one test emits, and the clock it does so by.
 ///
@@ -189,7 +190,7 @@ impl Capture {
     }
 
     fn publish(&self) {
-        self.run(instruments::publish_own);
+        self.run(handles::publish_own);
     }
 }
 

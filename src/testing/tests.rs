@@ -7,7 +7,7 @@ use opentelemetry::KeyValue;
 use opentelemetry::trace::{Span as _, SpanKind, Tracer as _, TracerProvider as _};
 
 use super::Capture;
-use crate::instruments::{self, Publish};
+use crate::instrument::handles::{self, Publish};
 use crate::semconv;
 
 fn check(capture: &Capture, expected: Expect) {
@@ -123,12 +123,12 @@ fn state_that_is_published_on_demand_is_in_the_text() {
     impl Publish for Size {
         fn publish(&self) {
             let size = self.0.load(Ordering::Relaxed);
-            instruments::gauge(&semconv::QUEUE_SIZE, &[("queue.name", "jobs")]).set(size as f64);
+            handles::gauge(&semconv::QUEUE_SIZE, &[("queue.name", "jobs")]).set(size as f64);
         }
     }
     let capture = Capture::new();
     let size = Arc::new(Size(AtomicU64::new(3)));
-    capture.run(|| instruments::register(Arc::downgrade(&size) as _));
+    capture.run(|| handles::register(Arc::downgrade(&size) as _));
     assert_eq!(
         capture.metrics(),
         "spanwire.queue.size{queue.name=\"jobs\"} 3\n"

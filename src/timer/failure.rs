@@ -8,7 +8,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, LazyLock};
 
 use super::cut;
-use crate::names::{CappedNames, Origin, short_type_name};
+use crate::instrument::cardinality::{CappedNames, Origin, short_type_name};
 use crate::semconv::ErrorType;
 
 const MESSAGE_MAX: usize = 4 * 1024;

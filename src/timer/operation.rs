@@ -11,8 +11,8 @@ use super::cut;
 use super::monitor::Monitor;
 use super::scoped::ScopedTimer;
 use super::threshold::{self, Threshold};
-use crate::instruments::{self, Instruments, Publish};
-use crate::names::{CappedNames, Origin};
+use crate::instrument::cardinality::{CappedNames, Origin};
+use crate::instrument::handles::{self, Instruments, Publish};
 use crate::semconv::{self, ERROR_TYPE, OPERATION_NAME};
 
 /// Longer names are cut: they become a label of every series and the name of every span.
@@ -175,9 +175,9 @@ impl Handles {
         publish_slow_threshold();
         let labels = [(OPERATION_NAME, name)];
         Self {
-            ok: instruments::histogram(&semconv::OPERATION_DURATION, &labels),
-            slow: instruments::counter(&semconv::OPERATION_SLOW, &labels),
-            active: instruments::gauge(&semconv::OPERATION_ACTIVE, &labels),
+            ok: handles::histogram(&semconv::OPERATION_DURATION, &labels),
+            slow: handles::counter(&semconv::OPERATION_SLOW, &labels),
+            active: handles::gauge(&semconv::OPERATION_ACTIVE, &labels),
             failed: Mutex::default(),
         }
     }
@@ -190,7 +190,7 @@ impl Handles {
             return histogram.clone();
         }
         let labels = [(OPERATION_NAME, name), (ERROR_TYPE, error_type)];
-        let histogram = instruments::histogram(&semconv::OPERATION_DURATION, &labels);
+        let histogram = handles::histogram(&semconv::OPERATION_DURATION, &labels);
         failed.push((error_type.to_owned(), histogram.clone()));
         histogram
     }
@@ -206,7 +206,7 @@ struct Operations {
 static OPERATIONS: LazyLock<Operations> = LazyLock::new(|| {
     let gauges: Arc<dyn Publish> = Arc::new(Gauges);
     let weak: Weak<dyn Publish> = Arc::downgrade(&gauges);
-    instruments::register_everywhere(weak);
+    handles::register_everywhere(weak);
     Operations {
         names: CappedNames::new(State::new),
         _gauges: gauges,
@@ -217,7 +217,7 @@ static THRESHOLD: Instruments<Gauge> = Instruments::new();
 
 /// Tells the threshold in force to the recorder in force.
 pub(crate) fn publish_slow_threshold() {
-    let register = || instruments::gauge(&semconv::OPERATION_SLOW_THRESHOLD, &[]);
+    let register = || handles::gauge(&semconv::OPERATION_SLOW_THRESHOLD, &[]);
     if let Some(gauge) = THRESHOLD.get(register) {
         gauge.set(threshold::slow_threshold().as_secs_f64());
     }

@@ -9,7 +9,7 @@ use super::failure::Failure;
 use super::fields::Fields;
 use super::operation::Operation;
 use crate::clock::{self, Stamp};
-use crate::instruments;
+use crate::instrument::handles;
 use crate::semconv::{self, ErrorType};
 
 /// The target of our spans and events, for users' filters.
@@ -20,7 +20,7 @@ const TARGET: &str = "spanwire::timer";
 /// If not, no name is looked up and no clock is read.
 #[inline]
 pub(super) fn is_listening() -> bool {
-    instruments::recorder().is_some()
+    handles::recorder().is_some()
         || tracing::event_enabled!(target: TARGET, Level::WARN)
         || tracing::span_enabled!(target: TARGET, Level::INFO)
 }

@@ -44,7 +44,7 @@ fn check<R>(f: impl FnOnce(&FakeTime) -> R, expected: &Expect) {
     let _alive = time.run(|| {
         metrics::with_local_recorder(&recorder, || {
             let alive = f(&time);
-            crate::instruments::publish_own();
+            crate::instrument::handles::publish_own();
             alive
         })
     });

@@ -10,8 +10,8 @@ use opentelemetry_sdk::metrics::data::{AggregatedMetrics, Metric as Collected, M
 use opentelemetry_sdk::metrics::{InMemoryMetricExporter, PeriodicReader, SdkMeterProvider};
 
 use super::*;
-use crate::instruments;
-use crate::names::{CappedNames, Origin};
+use crate::instrument::cardinality::{CappedNames, Origin};
+use crate::instrument::handles;
 use crate::semconv::{self, Instrument, METRICS, Metric, OTHER, SCOPE};
 use crate::telemetry::otel_recorder::with_limits;
 use crate::telemetry::prometheus::{self, Exposition};
@@ -139,16 +139,16 @@ fn record_each_metric() {
         let labels: Vec<(&str, &str)> = metric.attributes.iter().map(|name| (*name, "x")).collect();
         match metric.instrument {
             Instrument::Counter => {
-                instruments::counter(metric, &labels).increment(3);
-                instruments::counter(metric, &labels).absolute(2);
+                handles::counter(metric, &labels).increment(3);
+                handles::counter(metric, &labels).absolute(2);
             }
             Instrument::Gauge => {
-                let gauge = instruments::gauge(metric, &labels);
+                let gauge = handles::gauge(metric, &labels);
                 gauge.set(2.5);
                 gauge.decrement(0.5);
             }
             Instrument::Histogram => {
-                let histogram = instruments::histogram(metric, &labels);
+                let histogram = handles::histogram(metric, &labels);
                 // Below, on and above each bound. Both add in the same order, so sums are equal too.
                 for bound in metric.bounds {
                     histogram.record(*bound);
@@ -189,12 +189,12 @@ fn a_hundred_thousand_names_are_the_cap_and_other_in_both() {
     rig.run(|| {
         let register = |name: &str| {
             (
-                instruments::counter(&semconv::IPC_MESSAGES, &[(semconv::IPC_EVENT, name)]),
-                instruments::histogram(
+                handles::counter(&semconv::IPC_MESSAGES, &[(semconv::IPC_EVENT, name)]),
+                handles::histogram(
                     &semconv::IPC_HANDLER_DURATION,
                     &[(semconv::IPC_EVENT, name)],
                 ),
-                instruments::gauge(
+                handles::gauge(
                     &semconv::OPERATION_ACTIVE,
                     &[(semconv::OPERATION_NAME, name)],
                 ),
@@ -246,8 +246,8 @@ fn a_metric_has_all_the_series_that_its_caps_allow() {
                     let labels = labels
                         .each_ref()
                         .map(|(name, value)| (*name, value.as_str()));
-                    instruments::counter(&semconv::IPC_MESSAGES, &labels).increment(1);
-                    instruments::histogram(&semconv::IPC_HANDLER_DURATION, &labels).record(1.0);
+                    handles::counter(&semconv::IPC_MESSAGES, &labels).increment(1);
+                    handles::histogram(&semconv::IPC_HANDLER_DURATION, &labels).record(1.0);
                 }
             }
         }
@@ -300,9 +300,9 @@ fn record_simply(metric: &'static Metric) {
         .collect();
     labels.sort_unstable();
     match metric.instrument {
-        Instrument::Counter => instruments::counter(metric, &labels).increment(3),
-        Instrument::Gauge => instruments::gauge(metric, &labels).set(2.5),
-        Instrument::Histogram => instruments::histogram(metric, &labels).record(0.25),
+        Instrument::Counter => handles::counter(metric, &labels).increment(3),
+        Instrument::Gauge => handles::gauge(metric, &labels).set(2.5),
+        Instrument::Histogram => handles::histogram(metric, &labels).record(0.25),
     }
 }
 
@@ -386,8 +386,8 @@ fn memory_stays_flat_when_nobody_scrapes_or_collects() {
             let name = format!("event{n}");
             let labels = [(semconv::IPC_EVENT, name.as_str())];
             handles.push((
-                instruments::counter(&semconv::IPC_MESSAGES, &labels),
-                instruments::histogram(&semconv::IPC_HANDLER_DURATION, &labels),
+                handles::counter(&semconv::IPC_MESSAGES, &labels),
+                handles::histogram(&semconv::IPC_HANDLER_DURATION, &labels),
             ));
         }
     });

@@ -24,7 +24,7 @@ use opentelemetry_sdk::metrics::{Aggregation, InstrumentKind, MeterProviderBuild
 
 use super::description::{Descriptions, bounds};
 use super::series::{Family, OVERFLOW, Series, series_max};
-use crate::instruments::publish;
+use crate::instrument::handles::publish;
 use crate::semconv::{self, Instrument, METRICS, SCOPE};
 
 /// Records into the instruments of a meter.

@@ -9,7 +9,7 @@ use super::queue::{Job, Queue};
 use super::reader::{Reader, Tally};
 use super::span::Limits;
 use crate::clock::{self, FakeTime};
-use crate::page_spans::PageSpanSource;
+use crate::instrument::page_spans::PageSpanSource;
 use crate::telemetry::batch::{Batch, Export};
 use crate::telemetry::client::{ExportError, Receipt};
 use crate::telemetry::recording::Recording;

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 use crate::clock::{self, Stamp};
-use crate::page_spans::{PageSpanRequest, PageSpanSource, PageSpansRefused};
+use crate::instrument::page_spans::{PageSpanRequest, PageSpanSource, PageSpansRefused};
 
 /// Requests that may wait: a page's SDK sends one for each 512 spans, or one for each span.
 const REQUESTS_MAX: usize = 256;

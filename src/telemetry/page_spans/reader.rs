@@ -10,7 +10,7 @@ use serde_json::value::RawValue;
 
 use super::queue::{Job, Queue};
 use super::span::{Limits, Within, scope_of};
-use crate::page_spans::PageSpanSource;
+use crate::instrument::page_spans::PageSpanSource;
 use crate::semconv::PageSpanErrorType;
 use crate::telemetry::batch::Batch;
 use crate::telemetry::recording::Recording;

@@ -16,7 +16,7 @@ use opentelemetry_proto::tonic::trace::v1::span::SpanKind as OtlpKind;
 use opentelemetry_proto::tonic::trace::v1::status::StatusCode;
 use opentelemetry_sdk::trace::{SpanData, SpanEvents, SpanLinks};
 
-use crate::page_spans::PageSpanSource;
+use crate::instrument::page_spans::PageSpanSource;
 use crate::semconv::{PageSpanErrorType, SCOPE, WEBVIEW_NAME};
 use crate::telemetry::settings::Settings;
 

@@ -8,7 +8,7 @@ use proptest::prelude::*;
 use super::span::Within;
 use super::*;
 use crate::clock::{FakeTime, Stamp};
-use crate::page_spans::PageSpanSource;
+use crate::instrument::page_spans::PageSpanSource;
 use crate::telemetry::batch::Export;
 use crate::telemetry::client::{ExportError, Receipt};
 use crate::telemetry::patience::Patience;

@@ -27,7 +27,7 @@ use tokio::sync::{Semaphore, oneshot};
 use super::Exposition;
 use super::accept::MediaType;
 use super::hosts::{HostError, Hosts};
-use crate::instruments::{Instruments, Publish, counter, register};
+use crate::instrument::handles::{Instruments, Publish, counter, register};
 use crate::semconv::{CONNECTION_LIMIT, ENDPOINT_REFUSED, ERROR_TYPE, FORBIDDEN_HOST};
 
 /// Where to listen and to whom to answer.

@@ -24,7 +24,7 @@ pub(crate) use endpoint::{Endpoint, EndpointError, EndpointOptions};
 pub(crate) use exemplar::Exemplars;
 pub(crate) use recorder::PrometheusRecorder;
 
-use crate::instruments::publish;
+use crate::instrument::handles::publish;
 use families::shown;
 use recorder::State;
 use text::Text;

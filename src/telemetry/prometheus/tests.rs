@@ -93,22 +93,24 @@ fn a_name_is_written_once() {
 
 #[test]
 fn rendering_publishes_first() {
-    struct Queue(crate::instruments::Instruments<metrics::Gauge>);
-    impl crate::instruments::Publish for Queue {
+    struct Queue(crate::instrument::handles::Instruments<metrics::Gauge>);
+    impl crate::instrument::handles::Publish for Queue {
         fn publish(&self) {
             let gauge = self
                 .0
-                .get(|| crate::instruments::gauge(&crate::semconv::QUEUE_SIZE, &[]));
+                .get(|| crate::instrument::handles::gauge(&crate::semconv::QUEUE_SIZE, &[]));
             if let Some(gauge) = gauge {
                 gauge.increment(1.0);
             }
         }
     }
     let (recorder, exposition) = recorder_of("x");
-    let queue = Arc::new(Queue(crate::instruments::Instruments::new()));
+    let queue = Arc::new(Queue(crate::instrument::handles::Instruments::new()));
     with_local_recorder(&recorder, || {
         let weak = Arc::downgrade(&queue);
-        crate::instruments::register(weak as std::sync::Weak<dyn crate::instruments::Publish>);
+        crate::instrument::handles::register(
+            weak as std::sync::Weak<dyn crate::instrument::handles::Publish>,
+        );
         for size in 1..=2 {
             let text = exposition.render();
             assert!(

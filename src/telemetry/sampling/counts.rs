@@ -3,7 +3,7 @@
 use metrics::{Counter, Gauge};
 
 use super::verdict::{Early, Loss, Reason, Verdict};
-use crate::instruments;
+use crate::instrument::handles;
 use crate::semconv::{
     OUTCOME, SAMPLING_EARLY, SAMPLING_REASON, SAMPLING_SPANS_DROPPED, SAMPLING_SPANS_HELD,
     SAMPLING_TRACES, SAMPLING_TRACES_HELD,
@@ -53,19 +53,19 @@ impl Meters {
     pub(super) fn register() -> Self {
         let traces = |outcome, reason| {
             let labels = [(OUTCOME, outcome), (SAMPLING_REASON, reason)];
-            instruments::counter(&SAMPLING_TRACES, &labels)
+            handles::counter(&SAMPLING_TRACES, &labels)
         };
         Self {
             kept: Reason::ALL.map(|reason| traces("kept", reason.as_str())),
             dropped: traces("dropped", Loss::OverRate.as_str()),
             early: Early::ALL.map(|early| {
-                instruments::counter(&SAMPLING_EARLY, &[(SAMPLING_REASON, early.as_str())])
+                handles::counter(&SAMPLING_EARLY, &[(SAMPLING_REASON, early.as_str())])
             }),
             lost: Loss::ALL.map(|loss| {
-                instruments::counter(&SAMPLING_SPANS_DROPPED, &[(SAMPLING_REASON, loss.as_str())])
+                handles::counter(&SAMPLING_SPANS_DROPPED, &[(SAMPLING_REASON, loss.as_str())])
             }),
-            traces_held: instruments::gauge(&SAMPLING_TRACES_HELD, &[]),
-            spans_held: instruments::gauge(&SAMPLING_SPANS_HELD, &[]),
+            traces_held: handles::gauge(&SAMPLING_TRACES_HELD, &[]),
+            spans_held: handles::gauge(&SAMPLING_SPANS_HELD, &[]),
         }
     }
 

@@ -16,7 +16,7 @@ use super::options::TailSampling;
 use super::traces::{Bounds, Decision, Fate, Joined, Left, Room, Traces, Wait};
 use super::verdict::{Reason, Verdict};
 use crate::clock::{Clock, Stamp};
-use crate::instruments::{self, Instruments, Publish};
+use crate::instrument::handles::{self, Instruments, Publish};
 use crate::semconv::SAMPLING_REASON;
 
 /// Holds the spans of traces that begin here until it is known whether they are kept.
@@ -83,7 +83,7 @@ impl Tail {
             recording,
             instruments: Instruments::new(),
         });
-        instruments::register(Arc::downgrade(&tail) as Weak<dyn Publish>);
+        handles::register(Arc::downgrade(&tail) as Weak<dyn Publish>);
         tail.batch
             .feed_from(Arc::downgrade(&tail) as Weak<dyn Source>);
         tail

@@ -13,7 +13,7 @@ use super::decided::Decided;
 use super::order::Order;
 use super::verdict::{Early, Finding, Loss, Reason, Verdict};
 use crate::clock::Stamp;
-use crate::rate::Rate;
+use crate::instrument::rate_limit::Rate;
 
 /// How much is held, and for how long.
 #[derive(Clone, Copy, Debug)]

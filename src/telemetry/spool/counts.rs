@@ -2,7 +2,7 @@
 
 use metrics::{Counter, Gauge};
 
-use crate::instruments;
+use crate::instrument::handles;
 use crate::semconv::{ERROR_TYPE, OUTCOME, SPOOL_ITEMS, SPOOL_SIZE, SpoolErrorType};
 
 #[derive(Debug)]
@@ -16,13 +16,13 @@ pub(super) struct Meters {
 
 impl Meters {
     pub(super) fn register() -> Self {
-        let items = |outcome| instruments::counter(&SPOOL_ITEMS, &[(OUTCOME, outcome)]);
+        let items = |outcome| handles::counter(&SPOOL_ITEMS, &[(OUTCOME, outcome)]);
         let dropped = SpoolErrorType::ALL.iter().map(|why| {
             let labels = [(OUTCOME, "dropped"), (ERROR_TYPE, why.as_str())];
-            instruments::counter(&SPOOL_ITEMS, &labels)
+            handles::counter(&SPOOL_ITEMS, &labels)
         });
         let meters = Self {
-            size: instruments::gauge(&SPOOL_SIZE, &[]),
+            size: handles::gauge(&SPOOL_SIZE, &[]),
             spooled: items("spooled"),
             replayed: items("replayed"),
             dropped: dropped.collect(),

@@ -37,7 +37,7 @@ use super::recording::Recording;
 use super::tally::{LastError, Tally};
 use super::voice::Voice;
 use crate::clock::Stamp;
-use crate::instruments::{self, Instruments, Publish};
+use crate::instrument::handles::{self, Instruments, Publish};
 use crate::semconv::SpoolErrorType;
 
 /// What waits on disk, for the threads that export and the one that replays.
@@ -84,7 +84,7 @@ impl Spool {
             instruments: Instruments::new(),
         });
         let source: Weak<dyn Publish> = Arc::downgrade(&spool) as Weak<dyn Publish>;
-        instruments::register(source);
+        handles::register(source);
         Ok(spool)
     }
 

@@ -9,11 +9,12 @@ use crossbeam_channel::Receiver;
 use http::{HeaderValue, Method, Request, Uri, header};
 use opentelemetry::Context;
 
+use super::Spool;
 use super::frame::{Encoding, Lane};
+use super::reason;
 use super::store::{Dropped, Origin, Taken};
-use super::{Spool, reason};
 use crate::clock::{self, Stamp};
-use crate::instruments;
+use crate::instrument::handles;
 use crate::semconv::{ExportErrorType, OTEL_COMPONENT_TYPE, SpoolErrorType};
 use crate::telemetry::batch::quietly;
 use crate::telemetry::client::{Client, Receipt};
@@ -224,7 +225,7 @@ impl Replay {
         spool.with_meters(|meters| meters.replayed.increment(delivered));
         spool.recording.run(|| {
             let labels = [(OTEL_COMPONENT_TYPE, signal.exporter)];
-            instruments::counter(signal.exported, &labels).increment(delivered);
+            handles::counter(signal.exported, &labels).increment(delivered);
         });
         self.finish(taken, rejected, SpoolErrorType::Rejected);
     }

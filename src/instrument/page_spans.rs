@@ -9,9 +9,9 @@ use std::time::SystemTime;
 
 use metrics::Counter;
 
+use super::handles::{self, Instruments};
+use super::rate_limit::Rate;
 use crate::clock::Clock;
-use crate::instruments::{self, Instruments};
-use crate::rate::Rate;
 use crate::semconv::{self, PageSpanErrorType};
 
 /// Takes the spans that an OpenTelemetry SDK in a page made.
@@ -159,7 +159,7 @@ impl PageSpanSource {
             (semconv::OUTCOME, outcome),
         ];
         labels.extend(why.map(|why| (semconv::ERROR_TYPE, why.as_str())));
-        instruments::counter(&semconv::PAGE_SPANS, &labels)
+        handles::counter(&semconv::PAGE_SPANS, &labels)
     }
 }
 

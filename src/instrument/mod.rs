@@ -1,0 +1,8 @@
+//! What every instrumented part shares, below all of them: handles to the recorder in force, caps on
+//! names, a limit per second, and the mark of where no spans are wanted.
+
+pub(crate) mod cardinality;
+pub(crate) mod handles;
+pub(crate) mod page_spans;
+pub(crate) mod rate_limit;
+pub(crate) mod suppression;
