@@ -10,7 +10,7 @@ use metrics::{
     SharedString, Unit,
 };
 
-use super::otel_recorder::OtelRecorder;
+use super::metrics::otel_recorder::OtelRecorder;
 use super::prometheus::PrometheusRecorder;
 
 /// A recorder that hands everything to both.

@@ -7,13 +7,13 @@ use opentelemetry::KeyValue;
 use opentelemetry_sdk::Resource;
 
 use super::TelemetryBuilder;
-use super::otlp::Route;
-pub use super::page_spans::fuzzing::{PageSpanReader, PageSpansRead};
+use super::config::settings::Compression;
+use super::config::warning::{TelemetryError, Warning};
+use super::export::otlp::Route;
+pub use super::export::page_spans::fuzzing::{PageSpanReader, PageSpansRead};
+pub use super::export::spool::fuzzing::{SpoolFolder, SpoolSignal, Spooled};
 use super::plan::{self, PlanState};
 use super::prometheus::{self, Exposition};
-use super::settings::Compression;
-pub use super::spool::fuzzing::{SpoolFolder, SpoolSignal, Spooled};
-use super::warning::{TelemetryError, Warning};
 
 /// What a builder and its environment come to.
 #[derive(Debug)]

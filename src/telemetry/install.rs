@@ -5,12 +5,12 @@ use std::sync::Arc;
 use tracing_subscriber::Registry;
 use tracing_subscriber::layer::SubscriberExt;
 
-use super::builder::{Strictness, TelemetryBuilder};
+use super::config::builder::{Strictness, TelemetryBuilder};
+use super::config::warning::{TelemetryError, Warning};
+use super::diagnostics::stderr;
 use super::parts::Parts;
 use super::plan::{Plan, PlanState};
 use super::running::Telemetry;
-use super::voice;
-use super::warning::{TelemetryError, Warning};
 use crate::instrument::handles;
 
 pub(crate) fn install(builder: TelemetryBuilder) -> Result<Telemetry, TelemetryError> {
@@ -50,7 +50,7 @@ fn put_in_place(parts: &Parts, strictness: Strictness) -> Vec<Warning> {
                 return taken;
             }
         } else {
-            voice::ours_is_installed();
+            stderr::ours_is_installed();
         }
     }
     if taken.contains(&Warning::RecorderTaken) {

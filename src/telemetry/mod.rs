@@ -84,67 +84,40 @@
 //! collector is back, by this process or by the next one that uses the folder: at least once each,
 //! and in order. At the bound the oldest go, and are counted.
 
-mod batch;
-mod builder;
-mod choice;
-mod client;
-mod complaints;
-mod counted_metrics;
-mod description;
-mod end;
-mod env;
+mod config;
+mod diagnostics;
+mod export;
 pub(crate) mod fanout;
 #[cfg(fuzzing)]
 pub(crate) mod fuzzing;
-mod headers;
 mod install;
 pub(crate) mod layer;
-pub(crate) mod otel_recorder;
-mod otlp;
-mod page_spans;
-mod parse;
+pub(crate) mod metrics;
 mod parts;
-mod patience;
 mod plan;
-mod processor;
 pub(crate) mod prometheus;
-mod proxy;
-mod recording;
-mod redact;
-mod resource;
-mod routing;
 mod running;
 mod sampling;
-mod series;
-mod settings;
-mod signal;
-mod span_series;
-mod spool;
-mod tally;
-mod thresholds;
-mod tls;
-mod voice;
-mod warning;
 
 /// What the doctor asks in the app's stead: the same plan, and the same way to a collector.
 #[cfg(feature = "cli")]
 pub(crate) mod doctor {
-    pub(crate) use super::client::{Connection, agent, origin};
-    pub(crate) use super::parse::port_is_usable;
+    pub(crate) use super::config::parse::port_is_usable;
+    pub(crate) use super::config::routing::ENDPOINT;
+    pub(crate) use super::export::http_client::{Connection, agent, origin};
+    pub(crate) use super::export::proxy::{Proxy, is_local};
+    pub(crate) use super::export::signal::TRACES;
     pub(crate) use super::plan::{LOCAL_COLLECTOR, Plan, PlanState, joined};
-    pub(crate) use super::proxy::{Proxy, is_local};
-    pub(crate) use super::routing::ENDPOINT;
-    pub(crate) use super::signal::TRACES;
 }
 
-pub use builder::TelemetryBuilder;
-pub use choice::{Exporter, MetricsExporter, Sampler};
-pub use env::{VARIABLES, Variable};
-pub use page_spans::PageSpans;
+pub use config::builder::TelemetryBuilder;
+pub use config::env::{VARIABLES, Variable};
+pub use config::options::{Exporter, MetricsExporter, Sampler};
+pub use config::routing::Fallback;
+pub use config::warning::{TelemetryError, Warning};
+pub use export::counters::{ShutdownReport, SignalReport, SignalState};
+pub use export::page_spans::PageSpans;
+pub use export::redact::{ExportedField, FieldKind};
 pub use parts::Parts;
-pub use redact::{ExportedField, FieldKind};
-pub use routing::Fallback;
 pub use running::{FlushError, Telemetry};
 pub use sampling::TailSampling;
-pub use tally::{ShutdownReport, SignalReport, SignalState};
-pub use warning::{TelemetryError, Warning};

@@ -18,8 +18,8 @@ use tracing_subscriber::filter::FilterExt;
 use tracing_subscriber::layer::Identity;
 use tracing_subscriber::registry::LookupSpan;
 
+use super::config::settings::Propagator;
 use super::layer::{Events, Ours, Wanted, log_layer, span_layer};
-use super::settings::Propagator;
 use crate::instrument::handles;
 use crate::instrument::suppression::Traced;
 use crate::semconv;

@@ -7,24 +7,25 @@ use http::Uri;
 use opentelemetry_sdk::Resource;
 use tracing::level_filters::LevelFilter;
 
-use super::builder::{Strictness, TelemetryBuilder};
-use super::choice::{Exporter, Sampler};
-use super::client::Connection;
-use super::env::BASE_URL;
-use super::headers::Headers;
-use super::otlp::Route;
-use super::parse::{self, Flaw};
+use super::config::builder::{Strictness, TelemetryBuilder};
+use super::config::env::BASE_URL;
+use super::config::headers::Headers;
+use super::config::options::{Exporter, Sampler};
+use super::config::parse;
+use super::config::resource::Identity;
+use super::config::routing::{ENDPOINT, Instead, Needs, Off, Refusal, Routing, SPOOL};
+use super::config::settings::{Otlp, SamplerName, Settings};
+use super::config::warning::{TelemetryError, Warning};
+use super::diagnostics::flaw::Flaw;
+use super::diagnostics::stderr::Voice;
+use super::export::http_client::Connection;
+use super::export::otlp::Route;
+use super::export::proxy::{Proxy, is_local};
+use super::export::redact::Redactor;
+use super::export::signal::{LOGS, METRICS, METRICS_PATH, TRACES};
+use super::export::tls::Tls;
 use super::prometheus::EndpointOptions;
-use super::proxy::{Proxy, is_local};
-use super::redact::Redactor;
-use super::resource::Identity;
-use super::routing::{ENDPOINT, Instead, Needs, Off, Refusal, Routing, SPOOL};
 use super::sampling::TailSampling;
-use super::settings::{Otlp, SamplerName, Settings};
-use super::signal::{LOGS, METRICS, METRICS_PATH, TRACES};
-use super::tls::Tls;
-use super::voice::Voice;
-use super::warning::{TelemetryError, Warning};
 
 /// Everything that is to be set up.
 #[derive(Debug)]

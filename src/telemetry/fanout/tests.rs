@@ -13,7 +13,7 @@ use super::*;
 use crate::instrument::cardinality::{CappedNames, Origin};
 use crate::instrument::handles;
 use crate::semconv::{self, Instrument, METRICS, Metric, OTHER, SCOPE};
-use crate::telemetry::otel_recorder::with_limits;
+use crate::telemetry::metrics::otel_recorder::with_limits;
 use crate::telemetry::prometheus::{self, Exposition};
 
 struct Rig {

@@ -9,7 +9,7 @@ use opentelemetry_sdk::trace::SpanData;
 
 use super::names::metric_name;
 use super::recorder::{Buckets, State};
-use crate::telemetry::span_series::{SpanSeries, span_series};
+use crate::telemetry::metrics::span_series::{SpanSeries, span_series};
 
 /// One measurement, and the span that it was made for.
 #[derive(Clone, Copy, Debug, PartialEq)]

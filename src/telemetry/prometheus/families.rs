@@ -8,8 +8,8 @@ use metrics::atomics::AtomicU64;
 use super::names::full_name;
 use super::recorder::{Buckets, State};
 use crate::semconv::Instrument;
-use crate::telemetry::description::Description;
-use crate::telemetry::series::Family;
+use crate::telemetry::metrics::metadata::Description;
+use crate::telemetry::metrics::registry::Family;
 
 /// A metric as a scrape shows it.
 pub(super) struct Shown {

@@ -11,8 +11,8 @@ use metrics::{
 
 use super::exemplar::{Exemplar, Kept};
 use super::names::{counter_name, metric_name};
-use crate::telemetry::description::{Descriptions, bounds};
-use crate::telemetry::series::{Family, Series};
+use crate::telemetry::metrics::metadata::{Descriptions, bounds};
+use crate::telemetry::metrics::registry::{Family, Series};
 
 /// Records into atomics that [`Exposition`](super::Exposition) renders.
 ///

@@ -7,9 +7,9 @@ use opentelemetry::Context;
 use opentelemetry_sdk::error::OTelSdkResult;
 use opentelemetry_sdk::trace::{Span, SpanData, SpanProcessor};
 
-use super::super::processor::{flush, settled};
 use super::tail::Tail;
 use crate::clock;
+use crate::telemetry::export::sdk_processors::{flush, settled};
 
 /// Holds ended spans until their trace is decided.
 #[derive(Debug)]

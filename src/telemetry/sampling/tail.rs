@@ -8,8 +8,6 @@ use opentelemetry::trace::{SpanContext, SpanId, SpanKind};
 use opentelemetry::{KeyValue, TraceId};
 use opentelemetry_sdk::trace::{SamplingDecision, SpanData};
 
-use super::super::batch::{Batch, Occasion, Source};
-use super::super::recording::Recording;
 use super::counts::Meters;
 use super::judge::Judge;
 use super::options::TailSampling;
@@ -18,6 +16,8 @@ use super::verdict::{Reason, Verdict};
 use crate::clock::{Clock, Stamp};
 use crate::instrument::handles::{self, Instruments, Publish};
 use crate::semconv::SAMPLING_REASON;
+use crate::telemetry::diagnostics::local_recorder::Recording;
+use crate::telemetry::export::batch_processor::{Batch, Occasion, Source};
 
 /// Holds the spans of traces that begin here until it is known whether they are kept.
 ///

@@ -1,0 +1,5 @@
+//! How telemetry tells of itself: to a recorder, to stderr, in a warning.
+
+pub(super) mod flaw;
+pub(super) mod local_recorder;
+pub(super) mod stderr;

@@ -1,0 +1,45 @@
+//! Where the people who run the app read what telemetry has to say about itself.
+
+use std::fmt::Display;
+use std::io::Write;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use tracing::subscriber::NoSubscriber;
+
+/// Whether what is logged is written to stderr too, where nobody would see it otherwise.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Voice {
+    /// Unless the app has a subscriber of its own, to which `tracing` brings it.
+    Stderr,
+    Quiet,
+}
+
+impl Voice {
+    /// Writes one line, if nobody else shows it. What goes wrong with that is not told to anybody.
+    pub(crate) fn say(self, text: impl Display) {
+        if self == Self::Stderr && !app_listens() {
+            let _ = writeln!(
+                std::io::stderr(),
+                "spanwire: {}",
+                one_line(&text.to_string())
+            );
+        }
+    }
+}
+
+/// The text without what would move a terminal's cursor: a collector may answer anything.
+pub(in crate::telemetry) fn one_line(text: &str) -> String {
+    text.replace(char::is_control, " ")
+}
+
+/// Ours exports and prints nothing.
+static OURS_IS_INSTALLED: AtomicBool = AtomicBool::new(false);
+
+pub(in crate::telemetry) fn ours_is_installed() {
+    OURS_IS_INSTALLED.store(true, Ordering::Relaxed);
+}
+
+fn app_listens() -> bool {
+    !OURS_IS_INSTALLED.load(Ordering::Relaxed)
+        && tracing::dispatcher::get_default(|dispatch| !dispatch.is::<NoSubscriber>())
+}

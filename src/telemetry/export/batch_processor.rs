@@ -1,0 +1,496 @@
+//! A batch processor that never blocks the caller and counts what becomes of every item.
+//!
+//! The SDK's own drops silently, answers `Ok` to a shutdown that lost everything, and waits for
+//! collectors that never answer.
+
+use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
+use std::time::Duration;
+
+use crossbeam_channel::{Receiver, Sender, TrySendError, bounded};
+use metrics::{Counter, Gauge};
+use opentelemetry::Context;
+
+use super::counters::{SignalReport, Tally};
+use super::export_log::Complaints;
+use super::http_client::{ExportError, Receipt};
+use super::shutdown_deadline::Patience;
+use super::signal::Signal;
+use crate::clock::{self, Stamp};
+use crate::instrument::handles::{self, Instruments, Publish};
+use crate::semconv::{ERROR_TYPE, ExportErrorType, OTEL_COMPONENT_TYPE};
+use crate::telemetry::config::settings::BatchLimits;
+use crate::telemetry::diagnostics::local_recorder::Recording;
+use crate::telemetry::diagnostics::stderr::Voice;
+
+/// Sends a batch and says what became of it.
+pub(crate) trait Export<T>: Send + 'static {
+    fn export(&mut self, batch: Vec<T>) -> Result<Receipt, ExportError>;
+
+    /// For how many fields the app's redaction panicked since the last look.
+    fn unredacted(&self) -> u64 {
+        0
+    }
+}
+
+/// Holds items back and pushes them when it is time.
+pub(crate) trait Source: Send + Sync {
+    /// Pushes what is due, as far as the queue has room; true when there is more.
+    fn feed(&self, occasion: Occasion) -> bool;
+}
+
+/// Why the worker is about to export.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Occasion {
+    /// The delay is over.
+    Tick,
+    /// Somebody waits for it.
+    Flush,
+}
+
+/// A bounded queue of items and the thread that exports them. Clones share both.
+///
+/// At the bound the newest item is dropped and counted. A batch whose export failed is lost and
+/// counted, unless the exporter put it into the spool.
+pub(crate) struct Batch<T>(Arc<Shared<T>>);
+
+struct Shared<T> {
+    signal: &'static Signal,
+    limits: BatchLimits,
+    patience: Arc<Patience>,
+    sender: Sender<T>,
+    receiver: Receiver<T>,
+    wake: Sender<()>,
+    /// The worker was woken and has not looked yet: it is woken once per burst, not per item.
+    woken: AtomicBool,
+    closed: AtomicBool,
+    tally: Arc<Tally>,
+    /// Drops not yet told to the recorder, which the dropping thread has no time for.
+    untold_drops: AtomicU64,
+    source: OnceLock<Weak<dyn Source>>,
+    /// What came with the close, in addition to what was queued.
+    last: Mutex<Vec<T>>,
+    progress: Mutex<Progress>,
+    settled: Condvar,
+    recording: Recording,
+    instruments: Instruments<Meters>,
+}
+
+#[derive(Default)]
+struct Progress {
+    flushes_asked: u64,
+    flushes_done: u64,
+    ended: bool,
+}
+
+struct Meters {
+    passed_on: Counter,
+    dropped: Counter,
+    exported: Counter,
+    queue_size: Gauge,
+    queue_capacity: Gauge,
+}
+
+impl<T: Send + 'static> Batch<T> {
+    /// Starts the thread.
+    ///
+    /// # Errors
+    ///
+    /// When the system gives no thread.
+    pub(crate) fn start(
+        signal: &'static Signal,
+        limits: BatchLimits,
+        patience: Arc<Patience>,
+        recording: Recording,
+        voice: Voice,
+        exporter: impl Export<T>,
+    ) -> std::io::Result<Self> {
+        let (sender, receiver) = bounded(limits.queue_max);
+        let (wake, wakes) = bounded(1);
+        let shared = Arc::new(Shared {
+            signal,
+            limits,
+            patience,
+            sender,
+            receiver,
+            wake,
+            woken: AtomicBool::new(false),
+            closed: AtomicBool::new(false),
+            tally: Arc::default(),
+            untold_drops: AtomicU64::new(0),
+            source: OnceLock::new(),
+            last: Mutex::default(),
+            progress: Mutex::default(),
+            settled: Condvar::new(),
+            recording,
+            instruments: Instruments::new(),
+        });
+        let source: Weak<dyn Publish> = Arc::downgrade(&shared) as Weak<dyn Publish>;
+        handles::register(source);
+        let worker = Worker {
+            shared: Arc::clone(&shared),
+            exporter,
+            complaints: Complaints::new(signal.name, voice),
+        };
+        std::thread::Builder::new()
+            .name(format!("spanwire-{}", signal.name))
+            .spawn(move || worker.run(&wakes))?;
+        Ok(Self(shared))
+    }
+
+    /// Queues `item`, or drops and counts it. Never blocks.
+    pub(crate) fn push(&self, item: T) {
+        let shared = &*self.0;
+        if shared.closed.load(Ordering::Relaxed) {
+            shared.tally.drop_items(1);
+            return;
+        }
+        shared.tally.accept(1);
+        if let Err(TrySendError::Full(_) | TrySendError::Disconnected(_)) =
+            shared.sender.try_send(item)
+        {
+            shared.tally.drop_accepted();
+            shared.untold_drops.fetch_add(1, Ordering::Relaxed);
+        } else if shared.sender.len() >= shared.limits.batch_max
+            && !shared.woken.load(Ordering::SeqCst)
+            && !shared.woken.swap(true, Ordering::SeqCst)
+        {
+            shared.wake();
+        }
+    }
+
+    /// Counts items that were meant for it and are lost before they came to be.
+    pub(crate) fn drop_unseen(&self, items: u64) {
+        self.0.tally.drop_items(items);
+    }
+
+    /// Exports what is queued now; `false` when that was not done by `until`.
+    pub(crate) fn flush(&self, until: Stamp) -> bool {
+        let mut progress = self.0.progress();
+        progress.flushes_asked += 1;
+        let ticket = progress.flushes_asked;
+        drop(progress);
+        self.0.wake();
+        self.0
+            .wait(until, |progress| progress.flushes_done >= ticket)
+    }
+
+    /// Asks `source` before each export. The first one stays.
+    pub(crate) fn feed_from(&self, source: Weak<dyn Source>) {
+        let _ = self.0.source.set(source);
+    }
+
+    /// How many are queued, of how many at most.
+    pub(crate) fn queued(&self) -> (usize, usize) {
+        (self.0.sender.len(), self.0.limits.queue_max)
+    }
+
+    /// Takes no more items and begins to export what is queued, until `deadline`. Does not wait.
+    pub(crate) fn close(&self, deadline: Stamp) {
+        self.close_with(deadline, Vec::new());
+    }
+
+    /// The same with some items more, whether or not the queue has room for them: they are there
+    /// already, so to drop them would save nothing.
+    pub(crate) fn close_with(&self, deadline: Stamp, last: Vec<T>) {
+        if !last.is_empty() {
+            self.0.tally.accept(last.len() as u64);
+            self.0.last().extend(last);
+        }
+        // The first to close sets the deadline.
+        if !self.0.closed.swap(true, Ordering::AcqRel) {
+            self.0.patience.close(deadline);
+        }
+        self.0.wake();
+    }
+
+    /// Waits until everything was exported or given up; `false` when that was not so by `until`.
+    pub(crate) fn wait_ended(&self, until: Stamp) -> bool {
+        self.0.wait(until, |progress| progress.ended)
+    }
+
+    pub(crate) fn report(&self) -> SignalReport {
+        self.0.tally.report()
+    }
+
+    /// Where what becomes of its items later is counted.
+    pub(crate) fn tally(&self) -> Arc<Tally> {
+        Arc::clone(&self.0.tally)
+    }
+
+    /// Items whose export did not succeed so far.
+    pub(crate) fn failed(&self) -> u64 {
+        self.0.tally.failed()
+    }
+
+    pub(crate) fn timeout(&self) -> Duration {
+        self.0.limits.timeout
+    }
+}
+
+impl<T> Shared<T> {
+    fn wake(&self) {
+        // Full means that a wake-up is already on its way.
+        let _ = self.wake.try_send(());
+    }
+
+    fn progress(&self) -> MutexGuard<'_, Progress> {
+        self.progress.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn last(&self) -> MutexGuard<'_, Vec<T>> {
+        self.last.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Has the source push what is due; true when it has more than there is room for.
+    fn feed(&self, occasion: Occasion) -> bool {
+        let Some(source) = self.source.get().and_then(Weak::upgrade) else {
+            return false;
+        };
+        // A panic must not end the thread.
+        catch_unwind(AssertUnwindSafe(|| source.feed(occasion))).unwrap_or(false)
+    }
+
+    fn wait(&self, until: Stamp, done: impl Fn(&Progress) -> bool) -> bool {
+        let mut progress = self.progress();
+        while !done(&progress) && !progress.ended {
+            let left = until.since(clock::now());
+            if left.is_zero() {
+                return false;
+            }
+            progress = self
+                .settled
+                .wait_timeout(progress, left)
+                .unwrap_or_else(PoisonError::into_inner)
+                .0;
+        }
+        true
+    }
+
+    fn with_meters(&self, f: impl FnOnce(&Meters)) {
+        self.recording.run(|| {
+            if let Some(meters) = self.instruments.get(|| Meters::register(self.signal)) {
+                f(meters);
+            }
+        });
+    }
+
+    /// How many were dropped since the last time.
+    fn tell_drops(&self) -> u64 {
+        let drops = self.untold_drops.swap(0, Ordering::Relaxed);
+        if drops > 0 {
+            self.with_meters(|meters| meters.dropped.increment(drops));
+        }
+        drops
+    }
+
+    fn tell_failure(&self, kind: ExportErrorType, items: u64) {
+        self.recording.run(|| {
+            let labels = [
+                (OTEL_COMPONENT_TYPE, self.signal.exporter),
+                (ERROR_TYPE, kind.as_str()),
+            ];
+            handles::counter(self.signal.exported, &labels).increment(items);
+        });
+    }
+}
+
+impl<T> Shared<T> {
+    /// Lets those go on that wait for a flush or for the end.
+    fn announce(&self, flushed: Option<u64>, ended: bool) {
+        let mut progress = self.progress();
+        progress.flushes_done = flushed.unwrap_or(progress.flushes_done);
+        progress.ended = ended;
+        drop(progress);
+        self.settled.notify_all();
+    }
+}
+
+impl<T: Send + 'static> Publish for Shared<T> {
+    fn publish(&self) {
+        self.tell_drops();
+        self.with_meters(|meters| {
+            #[expect(clippy::cast_precision_loss, reason = "a queue is shorter than 2^52")]
+            meters.queue_size.set(self.receiver.len() as f64);
+            #[expect(clippy::cast_precision_loss, reason = "a queue is shorter than 2^52")]
+            meters.queue_capacity.set(self.limits.queue_max as f64);
+        });
+    }
+}
+
+impl Meters {
+    fn register(signal: &Signal) -> Self {
+        let processor = (OTEL_COMPONENT_TYPE, signal.processor);
+        let full = (ERROR_TYPE, ExportErrorType::QueueFull.as_str());
+        Self {
+            passed_on: handles::counter(signal.processed, &[processor]),
+            dropped: handles::counter(signal.processed, &[processor, full]),
+            exported: handles::counter(signal.exported, &[(OTEL_COMPONENT_TYPE, signal.exporter)]),
+            queue_size: handles::gauge(signal.queue_size, &[processor]),
+            queue_capacity: handles::gauge(signal.queue_capacity, &[processor]),
+        }
+    }
+}
+
+struct Worker<T, E> {
+    shared: Arc<Shared<T>>,
+    exporter: E,
+    complaints: Complaints,
+}
+
+impl<T: Send + 'static, E: Export<T>> Worker<T, E> {
+    fn run(mut self, wakes: &Receiver<()>) {
+        let _ours_is_not_telemetry = Context::enter_telemetry_suppressed_scope();
+        let delay = self.shared.limits.delay;
+        let mut due = clock::now().plus(delay);
+        loop {
+            // A time-out is a wake-up too: the delay is over.
+            let _ = wakes.recv_timeout(due.since(clock::now()));
+            // SeqCst, as in `push`: either we see the item that was pushed, or the one who pushed
+            // it sees that we may be about to sleep, and wakes us.
+            self.shared.woken.store(false, Ordering::SeqCst);
+            let closed = self.shared.closed.load(Ordering::Acquire);
+            let asked = {
+                let progress = self.shared.progress();
+                (progress.flushes_asked > progress.flushes_done).then_some(progress.flushes_asked)
+            };
+            if closed || asked.is_some() || clock::now() >= due {
+                let occasion = match asked {
+                    Some(_) => Occasion::Flush,
+                    None => Occasion::Tick,
+                };
+                self.export_all_and_fed(occasion);
+                if closed {
+                    self.export_last();
+                }
+                due = clock::now().plus(delay);
+            } else {
+                while self.shared.receiver.len() >= self.shared.limits.batch_max {
+                    self.export_batch();
+                }
+            }
+            self.complaints.dropped(self.shared.tell_drops());
+            if closed {
+                // Before the end is announced: with it goes the spool, which removes its folder
+                // when nothing waits there, and the process may be gone right after.
+                drop(self.exporter);
+                self.shared.announce(asked, true);
+                return;
+            }
+            self.shared.announce(asked, false);
+        }
+    }
+
+    /// What is queued now, and what the source has for now.
+    fn export_all_and_fed(&mut self, occasion: Occasion) {
+        for _ in 0..FEEDS_MAX {
+            let has_more = self.shared.feed(occasion);
+            self.export_all();
+            if !has_more {
+                return;
+            }
+        }
+    }
+
+    fn export_last(&mut self) {
+        let mut last = std::mem::take(&mut *self.shared.last()).into_iter();
+        loop {
+            let batch: Vec<T> = last.by_ref().take(self.shared.limits.batch_max).collect();
+            if batch.is_empty() {
+                return;
+            }
+            self.export(batch);
+        }
+    }
+
+    /// What is queued now, and not what comes meanwhile, or a busy app would keep a flush for ever.
+    fn export_all(&mut self) {
+        let mut left = self.shared.receiver.len();
+        while left > 0 {
+            left = left.saturating_sub(self.export_batch().max(1));
+        }
+    }
+
+    fn export_batch(&mut self) -> usize {
+        let shared = &*self.shared;
+        let batch: Vec<T> = shared
+            .receiver
+            .try_iter()
+            .take(shared.limits.batch_max)
+            .collect();
+        let len = batch.len();
+        if len > 0 {
+            self.export(batch);
+        }
+        len
+    }
+
+    fn export(&mut self, batch: Vec<T>) {
+        let shared = &*self.shared;
+        let items = batch.len() as u64;
+        shared.with_meters(|meters| meters.passed_on.increment(items));
+        let exporter = &mut self.exporter;
+        // A panic must not end the thread: everything after it would be lost in silence.
+        let outcome = catch_unwind(AssertUnwindSafe(|| quietly(|| exporter.export(batch))))
+            .unwrap_or_else(|_| {
+                let message = "the exporter panicked";
+                Err(ExportError::new(ExportErrorType::Internal, message))
+            });
+        self.complaints.unredacted(self.exporter.unredacted());
+        match outcome {
+            // The spool counts them, before somebody else can take them out of it.
+            Ok(Receipt {
+                spooled: Some(why), ..
+            }) => self.complaints.spooled(items, &why),
+            Ok(receipt) => {
+                let rejected = receipt.rejected.min(items);
+                shared.tally.export(items - rejected);
+                shared.with_meters(|meters| meters.exported.increment(items - rejected));
+                if rejected > 0 {
+                    shared.tally.fail(rejected, &receipt.complaint());
+                    shared.tell_failure(ExportErrorType::Rejected, rejected);
+                    self.complaints.rejected(rejected, &receipt.reason);
+                } else {
+                    self.complaints.exported();
+                }
+            }
+            Err(error) => {
+                shared.tally.fail(items, &error.message);
+                shared.tell_failure(error.kind, items);
+                self.complaints.failed(items, &error);
+            }
+        }
+    }
+}
+
+/// A source that always has more must not keep a flush for ever.
+const FEEDS_MAX: usize = 100;
+
+/// Runs `f` without a subscriber on this thread, so that a transport that logs is not exported.
+///
+/// Only as long as it must: while any thread has a subscriber of its own, all look a little longer
+/// for theirs.
+pub(crate) fn quietly<R>(f: impl FnOnce() -> R) -> R {
+    tracing::dispatcher::with_default(&tracing::Dispatch::none(), f)
+}
+
+impl<T> Clone for Batch<T> {
+    fn clone(&self) -> Self {
+        Self(Arc::clone(&self.0))
+    }
+}
+
+impl<T> fmt::Debug for Batch<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Batch")
+            .field("signal", &self.0.signal.name)
+            .field("limits", &self.0.limits)
+            .field("queued", &self.0.receiver.len())
+            .finish()
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,16 @@
+//! From spans, log records and metrics that are to leave the process to a collector, or to the disk.
+
+pub(super) mod batch_processor;
+pub(super) mod completion;
+pub(super) mod counters;
+pub(super) mod export_log;
+pub(super) mod http_client;
+pub(super) mod otlp;
+pub(super) mod page_spans;
+pub(super) mod proxy;
+pub(super) mod redact;
+pub(super) mod sdk_processors;
+pub(super) mod shutdown_deadline;
+pub(super) mod signal;
+pub(super) mod spool;
+pub(super) mod tls;

@@ -1,0 +1,165 @@
+//! The thread that reads requests of pages and passes their spans on.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+
+use opentelemetry_proto::tonic::trace::v1::Span;
+use opentelemetry_sdk::trace::SpanData;
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+use super::queue::{Job, Queue};
+use super::span::{Limits, Within, scope_of};
+use crate::instrument::page_spans::PageSpanSource;
+use crate::semconv::PageSpanErrorType;
+use crate::telemetry::diagnostics::local_recorder::Recording;
+use crate::telemetry::export::batch_processor::Batch;
+
+/// A span's text beyond which it is not read: reading takes memory, a few tens of times as much in
+/// the worst case.
+const SPAN_BYTES_MAX: usize = 256 << 10;
+
+/// What is not one of these is not OTLP. The resource is not read at all: spans have the app's.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Request<'a> {
+    #[serde(borrow, default)]
+    resource_spans: Vec<ResourceSpans<'a>>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct ResourceSpans<'a> {
+    #[serde(borrow, default)]
+    scope_spans: Vec<ScopeSpans<'a>>,
+}
+
+#[derive(Deserialize)]
+struct ScopeSpans<'a> {
+    #[serde(borrow)]
+    scope: Option<&'a RawValue>,
+    /// Read one by one, so that one that is broken costs itself alone, and `[{},{}, ...]` little.
+    #[serde(borrow, default)]
+    spans: Vec<&'a RawValue>,
+}
+
+#[derive(Debug)]
+pub(super) struct Reader {
+    pub(super) queue: Arc<Queue>,
+    pub(super) limits: Limits,
+    pub(super) batch: Batch<SpanData>,
+    pub(super) recording: Recording,
+}
+
+impl Reader {
+    /// Reads until the queue is closed and empty.
+    pub(super) fn run(&self) {
+        /// Whoever waits for the end must learn of it, whatever ends this.
+        struct Ended<'a>(&'a Queue);
+        impl Drop for Ended<'_> {
+            fn drop(&mut self) {
+                self.0.ended();
+            }
+        }
+        let _ended = Ended(&self.queue);
+        while let Some(job) = self.queue.next() {
+            let mut tally = Tally::default();
+            // A page must not end the thread, whatever it finds to write.
+            let read = catch_unwind(AssertUnwindSafe(|| self.read(&job, &mut tally)));
+            if read.is_err() {
+                tally.lose(PageSpanErrorType::Malformed, 1);
+            }
+            // Nor must the app's recorder.
+            let tell = || self.recording.run(|| tally.tell(&job.source));
+            let _ = catch_unwind(AssertUnwindSafe(tell));
+            self.queue.done();
+        }
+    }
+
+    pub(super) fn read(&self, job: &Job, tally: &mut Tally) {
+        if self.queue.is_late() {
+            // The report is the app's, and a page may say of a few bytes that they are millions.
+            let spans = u64::from(job.spans).min(job.json.len() as u64);
+            return self.give_up(spans, tally);
+        }
+        let Ok(request) = serde_json::from_str::<Request<'_>>(&job.json) else {
+            return tally.lose(PageSpanErrorType::Malformed, job.spans.into());
+        };
+        let within = Within::now(&job.source, &self.limits);
+        let scopes = request
+            .resource_spans
+            .iter()
+            .flat_map(|all| &all.scope_spans);
+        let mut found = false;
+        for ScopeSpans { scope, spans } in scopes {
+            found |= !spans.is_empty();
+            let scope = scope_of(scope.map(RawValue::get));
+            for span in spans {
+                // Whoever shuts down waits for this.
+                if self.queue.is_late() {
+                    self.give_up(1, tally);
+                    continue;
+                }
+                match self.read_span(&job.source, span.get(), &within) {
+                    Ok(mut span) => {
+                        span.instrumentation_scope = scope.clone();
+                        self.batch.push(span);
+                        tally.passed_on += 1;
+                    }
+                    Err(why) => tally.lose(why, 1),
+                }
+            }
+        }
+        if !found {
+            // Whatever it is, it is not what the page says it is.
+            tally.lose(PageSpanErrorType::Malformed, job.spans.into());
+        }
+    }
+
+    fn read_span(
+        &self,
+        source: &PageSpanSource,
+        text: &str,
+        within: &Within<'_>,
+    ) -> Result<SpanData, PageSpanErrorType> {
+        // First, since it is what bounds the work.
+        if !source.admits() {
+            return Err(PageSpanErrorType::OverRate);
+        }
+        if text.len() > SPAN_BYTES_MAX {
+            return Err(PageSpanErrorType::TooLarge);
+        }
+        let span: Span = serde_json::from_str(text).map_err(|_| PageSpanErrorType::Malformed)?;
+        within.convert(span)
+    }
+
+    /// There is no time left: the report of the shutdown says so.
+    fn give_up(&self, spans: u64, tally: &mut Tally) {
+        self.batch.drop_unseen(spans);
+        tally.lose(PageSpanErrorType::Shutdown, spans);
+    }
+}
+
+/// What became of a request's spans.
+#[derive(Default)]
+pub(super) struct Tally {
+    pub(super) passed_on: u64,
+    pub(super) lost: [u64; PageSpanErrorType::ALL.len()],
+}
+
+impl Tally {
+    fn lose(&mut self, why: PageSpanErrorType, spans: u64) {
+        self.lost[why.index()] += spans;
+    }
+
+    fn tell(&self, source: &PageSpanSource) {
+        if self.passed_on > 0 {
+            source.passed_on(self.passed_on);
+        }
+        for (why, spans) in PageSpanErrorType::ALL.iter().zip(self.lost) {
+            if spans > 0 {
+                source.lost(*why, spans);
+            }
+        }
+    }
+}

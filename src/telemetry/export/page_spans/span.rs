@@ -1,0 +1,405 @@
+//! A page's span as one of the SDK's, with nothing in it that is not bounded.
+
+use std::borrow::Cow;
+use std::str::FromStr;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use opentelemetry::trace::{
+    Event, Link, SpanContext, SpanId, SpanKind, Status, TraceFlags, TraceId, TraceState,
+};
+use opentelemetry::{Array, InstrumentationScope, KeyValue, StringValue, Value};
+use opentelemetry_proto::tonic::common::v1 as common;
+use opentelemetry_proto::tonic::common::v1::any_value::Value as AnyValue;
+use opentelemetry_proto::tonic::trace::v1 as otlp;
+use opentelemetry_proto::tonic::trace::v1::span::SpanKind as OtlpKind;
+use opentelemetry_proto::tonic::trace::v1::status::StatusCode;
+use opentelemetry_sdk::trace::{SpanData, SpanEvents, SpanLinks};
+
+use crate::instrument::page_spans::PageSpanSource;
+use crate::semconv::{PageSpanErrorType, SCOPE, WEBVIEW_NAME};
+use crate::telemetry::config::settings::Settings;
+
+/// Bytes of a name: a span's, an event's, a scope's, an attribute's.
+const NAME_BYTES_MAX: usize = 256;
+/// Bytes of a text that is an attribute's value, or a status' message.
+const TEXT_BYTES_MAX: usize = 4 << 10;
+/// Elements of an array.
+const ELEMENTS_MAX: usize = 256;
+/// Bytes of a `tracestate`, as much as W3C has everybody pass on.
+const TRACE_STATE_BYTES_MAX: usize = 512;
+/// Bytes of everything that varies in a span: what waits for its export is bounded in number alone.
+const SPAN_BYTES_MAX: usize = 16 << 10;
+/// What an attribute, an event or a link takes beside its texts.
+const ITEM_BYTES: usize = 96;
+/// How long ago a span may have begun: longer than a laptop sleeps over a holiday weekend.
+const PAST_MAX: Duration = Duration::from_secs(7 * 24 * 3_600);
+/// How far ahead a page's clock may be.
+const AHEAD_MAX: Duration = Duration::from_secs(3_600);
+
+/// How much of each a span may have, as `OTEL_*` says for all spans.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::telemetry) struct Limits {
+    attributes: usize,
+    events: usize,
+    links: usize,
+    attributes_of_event: usize,
+    attributes_of_link: usize,
+}
+
+impl Limits {
+    pub(in crate::telemetry) fn new(settings: &Settings) -> Self {
+        Self {
+            attributes: settings.span_attribute_count() as usize,
+            events: settings.events_per_span as usize,
+            links: settings.links_per_span as usize,
+            attributes_of_event: settings.event_attribute_count() as usize,
+            attributes_of_link: settings.link_attribute_count() as usize,
+        }
+    }
+}
+
+/// What spans of one request are held against.
+pub(super) struct Within<'a> {
+    webview: &'a Arc<str>,
+    limits: &'a Limits,
+    earliest: SystemTime,
+    latest: SystemTime,
+}
+
+impl<'a> Within<'a> {
+    pub(super) fn now(source: &'a PageSpanSource, limits: &'a Limits) -> Self {
+        let now = source.wall();
+        Self {
+            webview: source.webview(),
+            limits,
+            earliest: now.checked_sub(PAST_MAX).unwrap_or(SystemTime::UNIX_EPOCH),
+            latest: now.checked_add(AHEAD_MAX).unwrap_or(now),
+        }
+    }
+
+    /// # Errors
+    ///
+    /// What is no span, or of no trace that was sampled. What is too much of a good one is left out
+    /// of it, and counted in it as the SDK does.
+    pub(super) fn convert(&self, span: otlp::Span) -> Result<SpanData, PageSpanErrorType> {
+        let (start, end) = (
+            time(span.start_time_unix_nano),
+            time(span.end_time_unix_nano),
+        );
+        if start > end || start < self.earliest || end > self.latest {
+            return Err(PageSpanErrorType::InvalidTime);
+        }
+        // Without any flag the sender is older than these, and sends what it sampled.
+        if span.flags != 0 && span.flags & SAMPLED == 0 {
+            return Err(PageSpanErrorType::NotSampled);
+        }
+        let parent_span_id = match span.parent_span_id.as_slice() {
+            [] => SpanId::INVALID,
+            id => SpanId::from_bytes(id.try_into().map_err(|_| PageSpanErrorType::InvalidId)?),
+        };
+        let mut room = Room(SPAN_BYTES_MAX);
+        let span_context = context(
+            &span.trace_id,
+            &span.span_id,
+            span.flags | SAMPLED,
+            &span.trace_state,
+            &mut room,
+        )
+        .ok_or(PageSpanErrorType::InvalidId)?;
+        let name = name(span.name);
+        room.take(name.len());
+        let status = status(span.status, &mut room);
+        let mut attributes = Attributes::new(self.limits.attributes);
+        attributes.put(KeyValue::new(WEBVIEW_NAME, Arc::clone(self.webview)));
+        attributes.put_all(span.attributes, &mut room);
+        let dropped = span.dropped_attributes_count;
+        let dropped_attributes_count = dropped.saturating_add(attributes.left_out);
+        Ok(SpanData {
+            span_context,
+            parent_span_id,
+            parent_span_is_remote: span.flags & IS_REMOTE == IS_REMOTE,
+            span_kind: kind(span.kind),
+            name,
+            start_time: start,
+            end_time: end,
+            attributes: attributes.kept,
+            dropped_attributes_count,
+            events: self.events(span.events, span.dropped_events_count, &mut room),
+            links: self.links(span.links, span.dropped_links_count, &mut room),
+            status,
+            instrumentation_scope: InstrumentationScope::default(),
+        })
+    }
+
+    fn events(&self, all: Vec<otlp::span::Event>, dropped: u32, room: &mut Room) -> SpanEvents {
+        let mut events = SpanEvents::default();
+        events.dropped_count = dropped;
+        for event in all {
+            let at = time(event.time_unix_nano);
+            let name = name(event.name);
+            if events.events.len() >= self.limits.events
+                || !(self.earliest..=self.latest).contains(&at)
+                || !room.take(name.len() + ITEM_BYTES)
+            {
+                events.dropped_count = events.dropped_count.saturating_add(1);
+                continue;
+            }
+            let mut attributes = Attributes::new(self.limits.attributes_of_event);
+            attributes.put_all(event.attributes, room);
+            let dropped = event.dropped_attributes_count;
+            let dropped = dropped.saturating_add(attributes.left_out);
+            events
+                .events
+                .push(Event::new(name, at, attributes.kept, dropped));
+        }
+        events.events.shrink_to_fit();
+        events
+    }
+
+    fn links(&self, all: Vec<otlp::span::Link>, dropped: u32, room: &mut Room) -> SpanLinks {
+        let mut links = SpanLinks::default();
+        links.dropped_count = dropped;
+        for link in all {
+            let to = (links.links.len() < self.limits.links && room.take(ITEM_BYTES))
+                .then(|| {
+                    let (trace, span) = (&link.trace_id, &link.span_id);
+                    context(trace, span, link.flags, &link.trace_state, room)
+                })
+                .flatten();
+            let Some(to) = to else {
+                links.dropped_count = links.dropped_count.saturating_add(1);
+                continue;
+            };
+            let mut attributes = Attributes::new(self.limits.attributes_of_link);
+            attributes.put_all(link.attributes, room);
+            let dropped = link.dropped_attributes_count;
+            let dropped = dropped.saturating_add(attributes.left_out);
+            links.links.push(Link::new(to, attributes.kept, dropped));
+        }
+        links.links.shrink_to_fit();
+        links
+    }
+}
+
+/// The scope, or none: a broken one costs no span.
+pub(super) fn scope_of(json: Option<&str>) -> InstrumentationScope {
+    let scope: Option<common::InstrumentationScope> = json
+        .filter(|json| json.len() <= SCOPE_BYTES_MAX)
+        .and_then(|json| serde_json::from_str(json).ok());
+    // Ours is how exemplars tell the host's own spans.
+    let Some(scope) = scope.filter(|scope| scope.name != SCOPE) else {
+        return InstrumentationScope::default();
+    };
+    let builder = InstrumentationScope::builder(name(scope.name));
+    if scope.version.is_empty() {
+        builder.build()
+    } else {
+        builder.with_version(name(scope.version)).build()
+    }
+}
+
+const SCOPE_BYTES_MAX: usize = 64 << 10;
+
+/// OTLP's flags: the lowest eight bits are W3C's.
+const SAMPLED: u32 = 1;
+/// It is known whether the parent is of another process, and it is.
+const IS_REMOTE: u32 = 0x300;
+
+/// What is left of a span's bytes.
+struct Room(usize);
+
+impl Room {
+    fn take(&mut self, bytes: usize) -> bool {
+        match self.0.checked_sub(bytes) {
+            Some(left) => {
+                self.0 = left;
+                true
+            }
+            None => false,
+        }
+    }
+}
+
+/// Attributes as far as there is room.
+struct Attributes {
+    kept: Vec<KeyValue>,
+    len_max: usize,
+    left_out: u32,
+}
+
+impl Attributes {
+    fn new(len_max: usize) -> Self {
+        Self {
+            kept: Vec::new(),
+            len_max,
+            left_out: 0,
+        }
+    }
+
+    fn put(&mut self, attribute: KeyValue) {
+        self.kept.push(attribute);
+    }
+
+    fn put_all(&mut self, all: Vec<common::KeyValue>, room: &mut Room) {
+        for common::KeyValue { key, value, .. } in all {
+            let is_key = (1..=NAME_BYTES_MAX).contains(&key.len()) && key != WEBVIEW_NAME;
+            let value = (is_key && self.kept.len() < self.len_max)
+                .then(|| value_of(value?.value?))
+                .flatten();
+            match value {
+                Some((value, bytes)) if room.take(key.len() + bytes + ITEM_BYTES) => {
+                    self.kept.push(KeyValue::new(key, value));
+                }
+                _ => self.left_out = self.left_out.saturating_add(1),
+            }
+        }
+        self.kept.shrink_to_fit();
+    }
+}
+
+/// A value, and its bytes. None for what an attribute of a span cannot be: a map, bytes, nothing, or
+/// an array of different things.
+fn value_of(value: AnyValue) -> Option<(Value, usize)> {
+    Some(match value {
+        AnyValue::StringValue(text) => {
+            let text = text_of(text);
+            let bytes = text.as_str().len();
+            (Value::String(text), bytes)
+        }
+        AnyValue::BoolValue(truth) => (Value::Bool(truth), 0),
+        AnyValue::IntValue(number) => (Value::I64(number), 0),
+        AnyValue::DoubleValue(number) => (Value::F64(number), 0),
+        AnyValue::ArrayValue(array) => array_of(array.values)?,
+        _ => return None,
+    })
+}
+
+/// `null`s are left out: the SDK's arrays have no place for them.
+fn array_of(values: Vec<common::AnyValue>) -> Option<(Value, usize)> {
+    let values: Vec<AnyValue> = values
+        .into_iter()
+        .take(ELEMENTS_MAX)
+        .filter_map(|value| value.value)
+        .collect();
+    let has_fraction = values
+        .iter()
+        .any(|value| matches!(value, AnyValue::DoubleValue(_)));
+    let mut bytes = values.len() * size_of::<StringValue>();
+    let values = values.into_iter();
+    let array = match values.as_slice().first() {
+        Some(AnyValue::StringValue(_)) => Array::String(
+            values
+                .map(|value| match value {
+                    AnyValue::StringValue(text) => {
+                        let text = text_of(text);
+                        bytes += text.as_str().len();
+                        Some(text)
+                    }
+                    _ => None,
+                })
+                .collect::<Option<_>>()?,
+        ),
+        Some(AnyValue::BoolValue(_)) => Array::Bool(
+            values
+                .map(|value| match value {
+                    AnyValue::BoolValue(truth) => Some(truth),
+                    _ => None,
+                })
+                .collect::<Option<_>>()?,
+        ),
+        // A page's numbers are of one kind, and OTLP's of two.
+        Some(AnyValue::IntValue(_) | AnyValue::DoubleValue(_)) if has_fraction => Array::F64(
+            values
+                .map(|value| match value {
+                    #[expect(clippy::cast_precision_loss, reason = "the page's are no more exact")]
+                    AnyValue::IntValue(number) => Some(number as f64),
+                    AnyValue::DoubleValue(number) => Some(number),
+                    _ => None,
+                })
+                .collect::<Option<_>>()?,
+        ),
+        Some(AnyValue::IntValue(_)) => Array::I64(
+            values
+                .map(|value| match value {
+                    AnyValue::IntValue(number) => Some(number),
+                    _ => None,
+                })
+                .collect::<Option<_>>()?,
+        ),
+        None => Array::String(Vec::new()),
+        Some(_) => return None,
+    };
+    Some((Value::Array(array), bytes))
+}
+
+fn text_of(text: String) -> StringValue {
+    cut(text, TEXT_BYTES_MAX).into()
+}
+
+fn name(name: String) -> Cow<'static, str> {
+    Cow::Owned(cut(name, NAME_BYTES_MAX))
+}
+
+/// The text's beginning, in no more memory than it takes.
+fn cut(mut text: String, bytes_max: usize) -> String {
+    if text.len() > bytes_max {
+        text.truncate(text.floor_char_boundary(bytes_max));
+    }
+    text.shrink_to_fit();
+    text
+}
+
+fn time(unix_nanos: u64) -> SystemTime {
+    SystemTime::UNIX_EPOCH + Duration::from_nanos(unix_nanos)
+}
+
+/// `None` when one of the ids is none.
+fn context(
+    trace: &[u8],
+    span: &[u8],
+    flags: u32,
+    state: &str,
+    room: &mut Room,
+) -> Option<SpanContext> {
+    let trace = TraceId::from_bytes(trace.try_into().ok()?);
+    let span = SpanId::from_bytes(span.try_into().ok()?);
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "the lowest eight bits are W3C's"
+    )]
+    let flags = TraceFlags::new(flags as u8);
+    // One that is too long or malformed is dropped, as W3C has it; the span is not.
+    let state = if state.len() <= TRACE_STATE_BYTES_MAX && room.take(2 * state.len()) {
+        TraceState::from_str(state).unwrap_or_default()
+    } else {
+        TraceState::NONE
+    };
+    let context = SpanContext::new(trace, span, flags, false, state);
+    context.is_valid().then_some(context)
+}
+
+fn kind(kind: i32) -> SpanKind {
+    match OtlpKind::try_from(kind) {
+        Ok(OtlpKind::Server) => SpanKind::Server,
+        Ok(OtlpKind::Client) => SpanKind::Client,
+        Ok(OtlpKind::Producer) => SpanKind::Producer,
+        Ok(OtlpKind::Consumer) => SpanKind::Consumer,
+        _ => SpanKind::Internal,
+    }
+}
+
+fn status(status: Option<otlp::Status>, room: &mut Room) -> Status {
+    let Some(otlp::Status { message, code }) = status else {
+        return Status::Unset;
+    };
+    match StatusCode::try_from(code) {
+        Ok(StatusCode::Ok) => Status::Ok,
+        Ok(StatusCode::Error) => {
+            let message = cut(message, TEXT_BYTES_MAX);
+            room.take(message.len());
+            Status::error(message)
+        }
+        _ => Status::Unset,
+    }
+}

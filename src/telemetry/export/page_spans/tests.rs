@@ -1,0 +1,333 @@
+use std::time::Duration;
+
+use metrics::{Counter, Gauge, Histogram, Key, KeyName, Metadata, SharedString, Unit};
+use opentelemetry::KeyValue;
+use opentelemetry_proto::tonic::trace::v1::Span;
+use proptest::prelude::*;
+
+use super::span::Within;
+use super::*;
+use crate::clock::{FakeTime, Stamp};
+use crate::instrument::page_spans::PageSpanSource;
+use crate::telemetry::config::settings::{BatchLimits, Settings};
+use crate::telemetry::diagnostics::stderr::Voice;
+use crate::telemetry::export::batch_processor::Export;
+use crate::telemetry::export::http_client::{ExportError, Receipt};
+use crate::telemetry::export::shutdown_deadline::Patience;
+use crate::telemetry::export::signal::TRACES;
+
+/// Keeps what it is given.
+#[derive(Clone, Default)]
+struct Kept(Arc<std::sync::Mutex<Vec<SpanData>>>);
+
+impl Export<SpanData> for Kept {
+    fn export(&mut self, batch: Vec<SpanData>) -> Result<Receipt, ExportError> {
+        self.0.lock().unwrap().extend(batch);
+        Ok(Receipt::default())
+    }
+}
+
+struct Rig {
+    spans: PageSpans,
+    batch: Batch<SpanData>,
+    kept: Kept,
+    source: Arc<PageSpanSource>,
+}
+
+impl Rig {
+    /// Not started: nobody reads yet.
+    fn new() -> Self {
+        Self::recording(Recording::default())
+    }
+
+    fn recording(recording: Recording) -> Self {
+        let limits = BatchLimits {
+            queue_max: 100_000,
+            batch_max: 1_000,
+            delay: Duration::from_secs(3_600),
+            timeout: Duration::from_secs(3_600),
+        };
+        let kept = Kept::default();
+        let patience = Arc::new(Patience::default());
+        let batch = Batch::start(
+            &TRACES,
+            limits,
+            patience,
+            Recording::default(),
+            Voice::Quiet,
+            kept.clone(),
+        )
+        .unwrap();
+        let (settings, _) = Settings::read(&|_: &str| None);
+        let spans = PageSpans::new(Limits::new(&settings), batch.clone(), recording);
+        let name = Arc::from("main");
+        let clock = FakeTime::start().clock();
+        Self {
+            spans,
+            batch,
+            kept,
+            source: Arc::new(PageSpanSource::new(&name, &name, clock, u32::MAX)),
+        }
+    }
+
+    fn take(&self, json: &str) -> Result<(), PageSpansRefused> {
+        self.spans.take(PageSpanRequest {
+            source: &self.source,
+            spans: 1,
+            json,
+        })
+    }
+
+    fn read(&self) -> Vec<SpanData> {
+        assert!(self.spans.started().flush(soon()));
+        assert!(self.batch.flush(soon()));
+        std::mem::take(&mut *self.kept.0.lock().unwrap())
+    }
+}
+
+impl Drop for Rig {
+    fn drop(&mut self) {
+        self.spans.close(soon(), soon());
+        self.batch.close(soon());
+    }
+}
+
+fn soon() -> Stamp {
+    clock::now().plus(Duration::from_secs(30))
+}
+
+/// The second that fake time begins at, in nanoseconds.
+const NOW: u64 = 1_767_225_600_000_000_000;
+
+fn one(fields: &str) -> String {
+    format!(
+        r#"{{"traceId":"0af7651916cd43dd8448eb211c80319c","spanId":"b7ad6b7169203331",
+            "startTimeUnixNano":"{NOW}","endTimeUnixNano":"{NOW}"{fields}}}"#
+    )
+}
+
+fn span(fields: &str) -> String {
+    let span = one(fields);
+    format!(r#"{{"resourceSpans":[{{"scopeSpans":[{{"spans":[{span}]}}]}}]}}"#)
+}
+
+#[test]
+fn requests_beyond_256_are_refused_until_some_are_read() {
+    let rig = Rig::new();
+    let request = span("");
+    for _ in 0..256 {
+        rig.take(&request).unwrap();
+    }
+    assert_eq!(rig.take(&request), Err(PageSpansRefused::QueueFull));
+    assert_eq!(rig.read().len(), 256);
+    rig.take(&request).unwrap();
+    assert_eq!(rig.read().len(), 1);
+}
+
+#[test]
+fn bytes_beyond_8_mib_are_refused_and_what_fits_is_not() {
+    let rig = Rig::new();
+    let mib = " ".repeat(1 << 20);
+    for _ in 0..7 {
+        rig.take(&mib).unwrap();
+    }
+    let half = " ".repeat(1 << 19);
+    rig.take(&half).unwrap();
+    assert_eq!(rig.take(&mib), Err(PageSpansRefused::QueueFull));
+    rig.take(&half).unwrap();
+    assert_eq!(rig.take(" "), Err(PageSpansRefused::QueueFull));
+    assert!(rig.read().is_empty());
+    rig.take(&mib).unwrap();
+}
+
+#[test]
+fn a_closed_one_takes_nothing_and_nobody_waits_for_a_thread_that_never_was() {
+    let rig = Rig::new();
+    rig.take(&span("")).unwrap();
+    rig.spans.close(clock::now(), soon());
+    assert_eq!(rig.take(&span("")), Err(PageSpansRefused::Shutdown));
+    assert_eq!(
+        format!("{:?}", PageSpans::off().started()),
+        "PageSpans(off)"
+    );
+}
+
+#[test]
+fn what_there_was_no_time_to_read_is_dropped_and_the_report_says_so() {
+    let rig = Rig::new();
+    for _ in 0..5 {
+        rig.take(&span("")).unwrap();
+    }
+    rig.spans.close(clock::now(), soon());
+    // Nobody has read so far, and it is too late.
+    assert!(rig.read().is_empty());
+    assert_eq!(rig.batch.report().dropped, 5);
+}
+
+#[test]
+fn no_page_says_of_more_spans_than_it_sent_bytes_that_they_were_dropped() {
+    let rig = Rig::new();
+    let json = span("");
+    let request = PageSpanRequest {
+        source: &rig.source,
+        spans: u32::MAX,
+        json: &json,
+    };
+    rig.spans.take(request).unwrap();
+    rig.spans.close(clock::now(), soon());
+    assert!(rig.read().is_empty());
+    assert!(rig.batch.report().dropped <= json.len() as u64);
+}
+
+/// The app's recorder, with a bug in it. It has state, as every recorder that is not a no-op.
+struct Broken(#[expect(dead_code, reason = "only its size counts")] u8);
+
+impl metrics::Recorder for Broken {
+    fn describe_counter(&self, _: KeyName, _: Option<Unit>, _: SharedString) {}
+    fn describe_gauge(&self, _: KeyName, _: Option<Unit>, _: SharedString) {}
+    fn describe_histogram(&self, _: KeyName, _: Option<Unit>, _: SharedString) {}
+    fn register_counter(&self, _: &Key, _: &Metadata<'_>) -> Counter {
+        panic!("the recorder's own")
+    }
+    fn register_gauge(&self, _: &Key, _: &Metadata<'_>) -> Gauge {
+        Gauge::noop()
+    }
+    fn register_histogram(&self, _: &Key, _: &Metadata<'_>) -> Histogram {
+        Histogram::noop()
+    }
+}
+
+#[test]
+fn a_recorder_that_panics_does_not_end_the_reading() {
+    let recorder: Arc<crate::telemetry::diagnostics::local_recorder::SharedRecorder> =
+        Arc::new(Broken(0));
+    let recording = Recording::default();
+    recording.use_recorder(&recorder);
+    let rig = Rig::recording(recording);
+    for _ in 0..3 {
+        rig.take(&span("")).unwrap();
+        assert_eq!(rig.read().len(), 1);
+    }
+}
+
+#[test]
+fn spans_are_read_as_they_come_and_are_of_the_webview() {
+    let rig = Rig::new();
+    for n in 0..3 {
+        rig.take(&span(&format!(r#","name":"n{n}""#))).unwrap();
+    }
+    let names: Vec<_> = rig.read().into_iter().map(|span| span.name).collect();
+    assert_eq!(names, ["n0", "n1", "n2"]);
+}
+
+#[test]
+fn a_pages_scope_is_its_own_and_never_ours() {
+    let scope = |name| super::span::scope_of(Some(&format!(r#"{{"name":"{name}"}}"#)));
+    assert_eq!(scope("shop").name(), "shop");
+    assert_eq!(scope("spanwire").name(), "");
+}
+
+/// Any JSON, of the words that OTLP has.
+fn any_json() -> impl Strategy<Value = serde_json::Value> {
+    let word = prop::sample::select(vec![
+        "resourceSpans",
+        "scopeSpans",
+        "spans",
+        "scope",
+        "name",
+        "version",
+        "traceId",
+        "spanId",
+        "parentSpanId",
+        "traceState",
+        "flags",
+        "kind",
+        "startTimeUnixNano",
+        "endTimeUnixNano",
+        "timeUnixNano",
+        "attributes",
+        "events",
+        "links",
+        "status",
+        "code",
+        "message",
+        "key",
+        "value",
+        "stringValue",
+        "intValue",
+        "doubleValue",
+        "boolValue",
+        "arrayValue",
+        "kvlistValue",
+        "bytesValue",
+        "values",
+        "0af7651916cd43dd8448eb211c80319c",
+        "b7ad6b7169203331",
+        "1767225600000000000",
+    ]);
+    let leaf = prop_oneof![
+        Just(serde_json::Value::Null),
+        any::<bool>().prop_map(Into::into),
+        any::<i64>().prop_map(Into::into),
+        any::<f64>().prop_map(Into::into),
+        word.clone().prop_map(Into::into),
+        ".{0,8}".prop_map(Into::into),
+    ];
+    leaf.prop_recursive(6, 64, 6, move |inner| {
+        prop_oneof![
+            prop::collection::vec(inner.clone(), 0..6).prop_map(Into::into),
+            prop::collection::vec((word.clone(), inner), 0..6).prop_map(|pairs| {
+                pairs
+                    .into_iter()
+                    .map(|(key, value)| (key.to_owned(), value))
+                    .collect::<serde_json::Map<_, _>>()
+                    .into()
+            }),
+        ]
+    })
+}
+
+/// Bytes of what the page chose, without what each item takes beside.
+fn texts(span: &SpanData) -> usize {
+    let of = |attributes: &[KeyValue]| -> usize {
+        let len = |all: &KeyValue| all.key.as_str().len() + all.value.as_str().len();
+        attributes.iter().map(len).sum()
+    };
+    let events = span.events.iter();
+    let links = span.links.iter();
+    span.name.len()
+        + of(&span.attributes)
+        + events
+            .map(|event| event.name.len() + of(&event.attributes))
+            .sum::<usize>()
+        + links.map(|link| of(&link.attributes)).sum::<usize>()
+}
+
+proptest! {
+    /// Read as the thread does, but with nothing around that would catch a panic.
+    #[test]
+    fn whatever_a_field_is_the_span_is_refused_or_bounded(
+        field in prop::sample::select(vec![
+            "attributes", "events", "links", "status", "flags", "kind", "name", "traceState",
+            "parentSpanId", "droppedAttributesCount", "traceId", "endTimeUnixNano",
+        ]),
+        value in any_json(),
+        wrapped in any::<bool>(),
+        times in 1..2_000_usize,
+    ) {
+        let mut json: serde_json::Value = serde_json::from_str(&one("")).unwrap();
+        json[field] = if wrapped { vec![value; times].into() } else { value };
+        let Ok(read) = serde_json::from_str::<Span>(&json.to_string()) else {
+            return Ok(());
+        };
+        let (settings, _) = Settings::read(&|_: &str| None);
+        let limits = Limits::new(&settings);
+        let name = Arc::from("main");
+        let clock = FakeTime::start().clock();
+        let source = PageSpanSource::new(&name, &name, clock, u32::MAX);
+        if let Ok(span) = Within::now(&source, &limits).convert(read) {
+            prop_assert!(texts(&span) <= 17 << 10, "{}", texts(&span));
+            prop_assert!(span.attributes.len() <= 128 && span.events.len() <= 128);
+        }
+    }
+}

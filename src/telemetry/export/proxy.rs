@@ -1,0 +1,267 @@
+//! The proxy between us and a collector, as the environment has it.
+
+use std::fmt;
+use std::net::IpAddr;
+
+use http::Uri;
+use ureq::ProxyProtocol;
+
+use crate::telemetry::config::parse;
+use crate::telemetry::diagnostics::flaw::Flaw;
+
+/// A proxy, and which variable names it.
+#[derive(Clone)]
+pub(crate) struct Proxy {
+    variable: &'static str,
+    proxy: ureq::Proxy,
+}
+
+impl Proxy {
+    /// # Errors
+    ///
+    /// For anything but an HTTP proxy. The transport has no SOCKS and would connect past such a
+    /// proxy; to an `https://` proxy it has TLS, and then none to the collector behind it.
+    pub(crate) fn new(variable: &'static str, text: &str) -> Result<Self, Flaw> {
+        let proxy =
+            ureq::Proxy::new(text.trim()).map_err(|_| Flaw::said("it is no proxy's URL"))?;
+        match proxy.protocol() {
+            ProxyProtocol::Http => {}
+            ProxyProtocol::Https => return Err(Flaw::said("proxies over TLS are not supported")),
+            _ => return Err(Flaw::said("only HTTP proxies are supported")),
+        }
+        if proxy.host().is_empty() {
+            return Err(Flaw::said("it has no host"));
+        }
+        if !parse::port_is_usable(proxy.uri()) {
+            return Err(Flaw::said("its port is no number from 1 to 65535"));
+        }
+        Ok(Self { variable, proxy })
+    }
+
+    /// The proxy that the process's environment puts before `url`, for a question of our own.
+    #[cfg(feature = "cli")]
+    pub(crate) fn before(url: &Uri) -> Option<Self> {
+        let text = |name| {
+            crate::telemetry::config::env::process(name).filter(|text| !text.trim().is_empty())
+        };
+        let exempt = NO_PROXY.into_iter().find_map(text);
+        let exempt = exempt.and_then(|text| NoProxy::new(&text).ok());
+        if is_local(url) || exempt.is_some_and(|exempt| exempt.covers(url)) {
+            return None;
+        }
+        let mut set = PROXY.into_iter();
+        let (name, text) = set.find_map(|name| Some((name, text(name)?)))?;
+        Self::new(name, &text).ok()
+    }
+
+    #[cfg(feature = "cli")]
+    pub(crate) fn variable(&self) -> &'static str {
+        self.variable
+    }
+
+    pub(crate) fn transport(&self) -> ureq::Proxy {
+        self.proxy.clone()
+    }
+}
+
+impl fmt::Debug for Proxy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // Its URL may hold a password.
+        write!(f, "Proxy({})", self.variable)
+    }
+}
+
+/// Where no proxy is to be asked.
+#[derive(Clone, Debug)]
+pub(crate) struct NoProxy(Vec<(Exempt, Option<u16>)>);
+
+#[derive(Clone, Debug, PartialEq)]
+enum Exempt {
+    All,
+    /// `.example.com` and `*.example.com`: every host below it.
+    Ending(String),
+    /// `10.*` and `10.`: every host that begins so.
+    Beginning(String),
+    Host(String),
+    Network(IpAddr, u32),
+}
+
+impl NoProxy {
+    /// # Errors
+    ///
+    /// When an entry is no host and no network: who wrote it wants something to go past the proxy,
+    /// and it is not known what.
+    pub(crate) fn new(text: &str) -> Result<Self, Flaw> {
+        let entries = text
+            .split([',', ' ', '\t'])
+            .filter(|entry| !entry.is_empty());
+        let entries: Option<Vec<_>> = entries.map(entry).collect();
+        match entries {
+            Some(entries) => Ok(Self(entries)),
+            None => Err(Flaw::said("an entry is no host and no network")),
+        }
+    }
+
+    pub(crate) fn covers(&self, url: &Uri) -> bool {
+        let host = url.host().unwrap_or_default().to_ascii_lowercase();
+        let host = host.trim_matches(['[', ']']);
+        let usual = if url.scheme_str() == Some("https") {
+            443
+        } else {
+            80
+        };
+        let port = url.port_u16().unwrap_or(usual);
+        let mut entries = self.0.iter();
+        entries.any(|(exempt, only)| only.is_none_or(|only| only == port) && exempt.covers(host))
+    }
+}
+
+/// An entry, and the only port for which it holds if it names one.
+fn entry(text: &str) -> Option<(Exempt, Option<u16>)> {
+    match text.rsplit_once(':') {
+        Some((host, port)) if !host.contains(':') || host.ends_with(']') => {
+            Some((Exempt::new(host)?, Some(port.parse().ok()?)))
+        }
+        _ => Some((Exempt::new(text)?, None)),
+    }
+}
+
+impl Exempt {
+    fn new(text: &str) -> Option<Self> {
+        let text = text.to_ascii_lowercase();
+        if text == "*" {
+            return Some(Self::All);
+        }
+        if let Some((net, bits)) = text.split_once('/') {
+            let net: IpAddr = net.parse().ok()?;
+            let bits: u32 = bits.parse().ok()?;
+            let most = if net.is_ipv4() { 32 } else { 128 };
+            return (bits <= most).then_some(Self::Network(net, bits));
+        }
+        let bare = text.trim_matches(['[', ']']);
+        if bare.parse::<IpAddr>().is_ok() {
+            return Some(Self::Host(bare.to_owned()));
+        }
+        let is_of_name = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
+        let star_ahead = text.strip_prefix('*');
+        let name = star_ahead.unwrap_or(&text);
+        let star_behind = name.strip_suffix('*');
+        let name = star_behind.unwrap_or(name);
+        if name.is_empty() || !name.chars().all(is_of_name) {
+            return None;
+        }
+        let name = name.to_owned();
+        match (star_ahead, star_behind) {
+            (Some(_), Some(_)) => None,
+            (Some(_), None) => Some(Self::Ending(name)),
+            (None, Some(_)) => Some(Self::Beginning(name)),
+            (None, None) if name.starts_with('.') => Some(Self::Ending(name)),
+            (None, None) if name.ends_with('.') => Some(Self::Beginning(name)),
+            (None, None) => Some(Self::Host(name)),
+        }
+    }
+
+    fn covers(&self, host: &str) -> bool {
+        match self {
+            Self::All => true,
+            Self::Ending(end) => host.ends_with(end.as_str()),
+            Self::Beginning(start) => host.starts_with(start.as_str()),
+            Self::Host(name) => host == name,
+            Self::Network(net, bits) => match (host.parse(), net) {
+                (Ok(IpAddr::V4(host)), IpAddr::V4(net)) => {
+                    let differing = host.to_bits() ^ net.to_bits();
+                    differing.leading_zeros() >= *bits
+                }
+                (Ok(IpAddr::V6(host)), IpAddr::V6(net)) => {
+                    let differing = host.to_bits() ^ net.to_bits();
+                    differing.leading_zeros() >= *bits
+                }
+                _ => false,
+            },
+        }
+    }
+}
+
+/// Whether it is this machine, which no proxy is asked for.
+pub(crate) fn is_local(url: &Uri) -> bool {
+    let host = url.host().unwrap_or_default();
+    let address = host.trim_matches(['[', ']']).parse::<IpAddr>();
+    host.eq_ignore_ascii_case("localhost") || address.is_ok_and(|address| address.is_loopback())
+}
+
+/// The first that is set counts, as the transport has it, for URLs of either scheme.
+#[cfg(feature = "cli")]
+const PROXY: [&str; 6] = [
+    "ALL_PROXY",
+    "all_proxy",
+    "HTTPS_PROXY",
+    "https_proxy",
+    "HTTP_PROXY",
+    "http_proxy",
+];
+#[cfg(feature = "cli")]
+const NO_PROXY: [&str; 2] = ["NO_PROXY", "no_proxy"];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_http_proxies_are_taken() {
+        for good in [
+            "http://box:3128",
+            "box:3128",
+            "box",
+            "http://me:p%40ss@box:3128/",
+            "http://[::1]:3128",
+        ] {
+            assert!(Proxy::new("P", good).is_ok(), "{good}");
+        }
+        for bad in [
+            "https://box:3128",
+            "socks5://box:1080",
+            "ftp://box",
+            "http://",
+            "http://box:31z8",
+            "box:0",
+            "a b",
+            "/proxy",
+        ] {
+            assert!(Proxy::new("P", bad).is_err(), "{bad}");
+        }
+        let proxy = Proxy::new("P", "http://me:s3cret@box").unwrap();
+        assert!(!format!("{proxy:?}").contains("s3cret"));
+    }
+
+    #[test]
+    fn no_proxy_covers_hosts_ends_beginnings_and_networks() {
+        let covers = |list: &str, host: &str| {
+            let url = format!("http://{host}:1/").parse().unwrap();
+            NoProxy::new(list).unwrap().covers(&url)
+        };
+        for (list, host, covered) in [
+            ("a.b, c.d", "C.d", true),
+            ("a.b c.d", "c.d", true),
+            ("a.b", "x.a.b", false),
+            (".a.b", "x.a.b", true),
+            ("*.a.b", "a.b", false),
+            ("*", "x", true),
+            ("10.", "10.1.2.3", true),
+            ("10.*", "11.1.2.3", false),
+            ("10.0.0.0/8", "10.1.2.3", true),
+            ("10.0.0.0/8", "11.1.2.3", false),
+            ("0.0.0.0/0", "11.1.2.3", true),
+            ("fd00::/8", "[fd12::1]", true),
+            ("[fd00::7]", "[fd00::7]", true),
+            ("x:1,y", "x", true),
+            ("x:2", "x", false),
+            ("[fd00::7]:1", "[fd00::7]", true),
+            (",", "x", false),
+        ] {
+            assert_eq!(covers(list, host), covered, "{list} {host}");
+        }
+        for bad in ["http://a.b", "a.b:80/x", "10.0.0.0/33", "a*b", "*a*", "a:b"] {
+            assert!(NoProxy::new(bad).is_err(), "{bad}");
+        }
+    }
+}

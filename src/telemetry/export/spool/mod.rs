@@ -1,0 +1,242 @@
+//! Telemetry that waits on disk while its collector is away.
+//!
+//! A batch of spans or log records that cannot be delivered for a reason that passes is written to
+//! a folder, and its thread goes on. As long as something waits there, newer batches of the same
+//! signal go behind it without asking the collector, and one thread, `spanwire-spool`, tries the
+//! oldest from time to time. So a signal's order is kept, an absent collector costs nobody a
+//! time-out per batch, and when it is back everything follows, oldest first.
+//!
+//! Delivery is at least once: a request leaves the disk after it was answered, so one that is on
+//! its way when the process or the machine dies is sent again by the next. Metrics are not
+//! spooled, since the next export carries their totals.
+
+mod counts;
+mod folder;
+mod frame;
+#[cfg(fuzzing)]
+pub(in crate::telemetry) mod fuzzing;
+mod home;
+mod replay;
+mod store;
+
+use std::io;
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
+
+use crossbeam_channel::{Receiver, Sender, bounded};
+
+use self::counts::Meters;
+pub(crate) use self::frame::{Encoding, Lane};
+use self::home::Home;
+pub(crate) use self::replay::Way;
+use self::store::{Dropped, Origin, Store};
+use super::completion::End;
+use super::counters::{LastError, Tally};
+use super::shutdown_deadline::Patience;
+use crate::clock::Stamp;
+use crate::instrument::handles::{self, Instruments, Publish};
+use crate::semconv::SpoolErrorType;
+use crate::telemetry::diagnostics::local_recorder::Recording;
+use crate::telemetry::diagnostics::stderr::Voice;
+
+/// What waits on disk, for the threads that export and the one that replays.
+#[derive(Debug)]
+pub(crate) struct Spool {
+    store: Mutex<Store>,
+    /// Beside the store, so that a scrape never waits for the disk.
+    bytes: AtomicU64,
+    waiting: [AtomicBool; Lane::ALL.len()],
+    tallies: [OnceLock<Arc<Tally>>; Lane::ALL.len()],
+    /// Why each lane waits, as the last attempt had it.
+    reasons: [LastError; Lane::ALL.len()],
+    /// Given up and not yet logged, by reason.
+    untold: [AtomicU64; SpoolErrorType::ALL.len()],
+    wake: Sender<()>,
+    wakes: Receiver<()>,
+    patience: Arc<Patience>,
+    end: Arc<End>,
+    recording: Recording,
+    instruments: Instruments<Meters>,
+}
+
+impl Spool {
+    /// Takes a place in that folder, for at most `bytes_max`. What other processes left there is
+    /// looked at by the thread, see [`start`](Self::start).
+    ///
+    /// # Errors
+    ///
+    /// When the folder cannot be made, written or locked, or is not this user's alone.
+    pub(crate) fn open(root: &Path, bytes_max: u64, recording: Recording) -> io::Result<Arc<Self>> {
+        let (wake, wakes) = bounded(1);
+        let spool = Arc::new(Self {
+            store: Mutex::new(Store::new(Home::open(root)?, bytes_max)),
+            bytes: AtomicU64::new(0),
+            waiting: Default::default(),
+            tallies: Default::default(),
+            reasons: Default::default(),
+            untold: Default::default(),
+            wake,
+            wakes,
+            patience: Arc::default(),
+            end: Arc::default(),
+            recording,
+            instruments: Instruments::new(),
+        });
+        let source: Weak<dyn Publish> = Arc::downgrade(&spool) as Weak<dyn Publish>;
+        handles::register(source);
+        Ok(spool)
+    }
+
+    /// Starts the thread that sends what waits, on these ways. Without any it is not needed.
+    ///
+    /// # Errors
+    ///
+    /// When the system gives no thread.
+    pub(crate) fn start(self: &Arc<Self>, ways: Vec<Way>, voice: Voice) -> io::Result<()> {
+        if ways.is_empty() {
+            return Ok(());
+        }
+        replay::start(Arc::clone(self), ways, voice)
+    }
+
+    /// Says where a lane's items are counted, before the first comes.
+    pub(crate) fn count_at(&self, lane: Lane, tally: Arc<Tally>) {
+        let _ = self.tallies[lane.index()].set(tally);
+    }
+
+    /// How long the thread may still take for a request.
+    pub(crate) fn patience(&self) -> Arc<Patience> {
+        Arc::clone(&self.patience)
+    }
+
+    /// Whether something waits, behind which newer requests have to go.
+    pub(crate) fn waits(&self, lane: Lane) -> bool {
+        // Relaxed: one request that does not see it yet is sent out of order, no more.
+        self.waiting[lane.index()].load(Ordering::Relaxed)
+    }
+
+    /// Why it waits, for a person.
+    pub(crate) fn reason(&self, lane: Lane) -> String {
+        let reason = self.reasons[lane.index()].get();
+        reason.unwrap_or_else(|| "what an earlier process left is sent first".to_owned())
+    }
+
+    /// Puts a request on disk, for `why`.
+    ///
+    /// # Errors
+    ///
+    /// When it is larger than the spool, or the disk does not take it.
+    pub(crate) fn append(
+        &self,
+        lane: Lane,
+        encoding: Encoding,
+        items: u64,
+        body: &[u8],
+        why: &str,
+    ) -> io::Result<()> {
+        let mut store = self.store();
+        let outcome = store.append(lane, encoding, items, body);
+        if outcome.is_ok() {
+            // Under the lock, so that nobody counts them off before.
+            if let Some(tally) = self.tallies[lane.index()].get() {
+                tally.spool(items, why);
+            }
+            self.reasons[lane.index()].set(why);
+            self.with_meters(|meters| meters.spooled.increment(items));
+        }
+        let was_empty = !self.waits(lane);
+        self.settle(&mut store);
+        drop(store);
+        if was_empty {
+            self.wake();
+        }
+        outcome
+    }
+
+    /// Ends the thread: at once while the collector is away, else when nothing waits any more or
+    /// `deadline` has come.
+    pub(crate) fn close(&self, deadline: Stamp) {
+        self.patience.close(deadline);
+        self.wake();
+    }
+
+    /// Waits for the thread's end; `false` when that was not so by `until`.
+    pub(crate) fn wait_ended(&self, until: Stamp) -> bool {
+        self.end.wait(until)
+    }
+
+    fn store(&self) -> MutexGuard<'_, Store> {
+        self.store.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn wake(&self) {
+        // Full means that a wake-up is already on its way.
+        let _ = self.wake.try_send(());
+    }
+
+    /// Makes visible what the store has become, and counts what it gave up.
+    fn settle(&self, store: &mut Store) {
+        self.bytes.store(store.bytes(), Ordering::Relaxed);
+        for lane in Lane::ALL {
+            self.waiting[lane.index()].store(store.waits(lane), Ordering::Relaxed);
+        }
+        for dropped in store.take_drops() {
+            self.give_up(dropped);
+        }
+    }
+
+    fn give_up(&self, dropped: Dropped) {
+        let Dropped {
+            lane,
+            items,
+            origin,
+            why,
+        } = dropped;
+        if items == 0 {
+            return;
+        }
+        if let Some(tally) = self.tallies[lane.index()].get() {
+            match origin {
+                Origin::This => tally.unspool(items),
+                // The process that decides on an item reports it.
+                Origin::Earlier => tally.accept(items),
+            }
+            tally.fail(items, reason(why));
+        }
+        self.with_meters(|meters| meters.dropped[why.index()].increment(items));
+        self.untold[why.index()].fetch_add(items, Ordering::Relaxed);
+        self.wake();
+    }
+
+    fn with_meters(&self, f: impl FnOnce(&Meters)) {
+        self.recording.run(|| {
+            if let Some(meters) = self.instruments.get(Meters::register) {
+                f(meters);
+            }
+        });
+    }
+}
+
+impl Publish for Spool {
+    fn publish(&self) {
+        self.with_meters(|meters| {
+            let bytes = self.bytes.load(Ordering::Relaxed);
+            #[expect(
+                clippy::cast_precision_loss,
+                reason = "a disk is smaller than 2^52 bytes"
+            )]
+            meters.size.set(bytes as f64);
+        });
+    }
+}
+
+/// For a person.
+fn reason(why: SpoolErrorType) -> &'static str {
+    match why {
+        SpoolErrorType::SpoolFull => "the spool was full",
+        SpoolErrorType::Corrupt => "the spool's files are damaged",
+        SpoolErrorType::Refused => "the collector refused what was spooled",
+        SpoolErrorType::Rejected => "the collector rejected some of what was spooled",
+    }
+}

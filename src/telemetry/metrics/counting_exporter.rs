@@ -1,0 +1,213 @@
+//! A metric exporter that counts data points and what became of them.
+
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use opentelemetry_otlp::MetricExporter;
+use opentelemetry_sdk::error::{OTelSdkError, OTelSdkResult};
+use opentelemetry_sdk::metrics::Temporality;
+use opentelemetry_sdk::metrics::data::{AggregatedMetrics, MetricData, ResourceMetrics};
+use opentelemetry_sdk::metrics::exporter::PushMetricExporter;
+
+use crate::clock::Stamp;
+use crate::instrument::handles;
+use crate::semconv::{ERROR_TYPE, ExportErrorType, OTEL_COMPONENT_TYPE, SDK_METRIC_EXPORTED};
+use crate::telemetry::diagnostics::local_recorder::Recording;
+use crate::telemetry::diagnostics::stderr::Voice;
+use crate::telemetry::export::batch_processor::quietly;
+use crate::telemetry::export::completion::End;
+use crate::telemetry::export::counters::{LastError, SignalReport, SignalState};
+use crate::telemetry::export::export_log::Complaints;
+use crate::telemetry::export::http_client::Client;
+use crate::telemetry::export::otlp::verdict;
+use crate::telemetry::export::signal::METRICS_EXPORTER;
+
+/// Data points by what became of them.
+#[derive(Debug, Default)]
+pub(crate) struct PointTally {
+    exported: AtomicU64,
+    lost: AtomicU64,
+    in_flight: AtomicU64,
+    /// Every point whose export did not succeed, though a later one may have made up for it.
+    failed: AtomicU64,
+    last_error: LastError,
+    /// Nothing more will be exported.
+    end: End,
+}
+
+impl PointTally {
+    /// What is on its way counts as lost: call it when nothing more will arrive.
+    pub(crate) fn report(&self) -> SignalReport {
+        SignalReport {
+            state: SignalState::Otlp,
+            exported: self.exported.load(Ordering::Relaxed),
+            spooled: 0,
+            dropped: 0,
+            lost: self.lost.load(Ordering::Relaxed) + self.in_flight.load(Ordering::Relaxed),
+            last_error: self.last_error.get(),
+        }
+    }
+
+    /// Points whose export did not succeed so far.
+    pub(crate) fn failed(&self) -> u64 {
+        self.failed.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn is_exporting(&self) -> bool {
+        self.in_flight.load(Ordering::Relaxed) > 0
+    }
+
+    /// Waits until the last export is over; `false` when that was not so by `until`.
+    pub(crate) fn wait_ended(&self, until: Stamp) -> bool {
+        self.end.wait(until)
+    }
+
+    fn end(&self) {
+        self.end.come();
+    }
+}
+
+/// Exports metrics over OTLP and counts their points.
+pub(crate) struct CountedMetrics {
+    exporter: MetricExporter,
+    client: Client,
+    recording: Recording,
+    tally: Arc<PointTally>,
+    complaints: Mutex<Complaints>,
+}
+
+impl CountedMetrics {
+    pub(crate) fn new(
+        (exporter, client): (MetricExporter, Client),
+        recording: Recording,
+        tally: Arc<PointTally>,
+        voice: Voice,
+    ) -> Self {
+        Self {
+            exporter,
+            client,
+            recording,
+            tally,
+            complaints: Mutex::new(Complaints::new("metrics", voice)),
+        }
+    }
+
+    fn send(&self, metrics: &ResourceMetrics) -> OTelSdkResult {
+        let points = points(metrics);
+        // Totals are sent again by the next export; only deltas are gone with theirs.
+        if self.exporter.temporality() == Temporality::Cumulative {
+            self.tally.lost.store(0, Ordering::Relaxed);
+        }
+        self.tally.in_flight.store(points, Ordering::Relaxed);
+        let outcome = quietly(|| verdict(&self.client, self.exporter.export(metrics)));
+        self.tally.in_flight.store(0, Ordering::Relaxed);
+        let mut complaints = self
+            .complaints
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        match outcome {
+            Ok(receipt) => {
+                let rejected = receipt.rejected.min(points);
+                self.end(points - rejected, None);
+                if rejected > 0 {
+                    self.tally.last_error.set(&receipt.complaint());
+                    self.end(rejected, Some(ExportErrorType::Rejected));
+                    complaints.rejected(rejected, &receipt.reason);
+                } else {
+                    complaints.exported();
+                }
+                Ok(())
+            }
+            Err(error) => {
+                self.tally.last_error.set(&error.message);
+                self.end(points, Some(error.kind));
+                complaints.failed(points, &error);
+                Err(OTelSdkError::InternalFailure(error.message))
+            }
+        }
+    }
+
+    fn end(&self, points: u64, error: Option<ExportErrorType>) {
+        let total = match error {
+            None => &self.tally.exported,
+            Some(_) => &self.tally.lost,
+        };
+        total.fetch_add(points, Ordering::Relaxed);
+        if error.is_some() {
+            self.tally.failed.fetch_add(points, Ordering::Relaxed);
+        }
+        let mut labels = vec![(OTEL_COMPONENT_TYPE, METRICS_EXPORTER)];
+        labels.extend(error.map(|error| (ERROR_TYPE, error.as_str())));
+        self.recording.run(|| {
+            handles::counter(&SDK_METRIC_EXPORTED, &labels).increment(points);
+        });
+    }
+}
+
+impl PushMetricExporter for CountedMetrics {
+    async fn export(&self, metrics: &ResourceMetrics) -> OTelSdkResult {
+        self.send(metrics)
+    }
+
+    fn force_flush(&self) -> OTelSdkResult {
+        Ok(())
+    }
+
+    fn shutdown_with_timeout(&self, timeout: Duration) -> OTelSdkResult {
+        // The SDK asks for it after the last export.
+        self.tally.end();
+        self.exporter.shutdown_with_timeout(timeout)
+    }
+
+    fn temporality(&self) -> Temporality {
+        self.exporter.temporality()
+    }
+}
+
+impl fmt::Debug for CountedMetrics {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("CountedMetrics").field(&self.client).finish()
+    }
+}
+
+fn points(metrics: &ResourceMetrics) -> u64 {
+    let metrics = metrics
+        .scope_metrics()
+        .flat_map(|scope| scope.metrics().map(|metric| metric.data()));
+    let count = metrics.map(|data| match data {
+        AggregatedMetrics::F64(data) => points_of(data),
+        AggregatedMetrics::U64(data) => points_of(data),
+        AggregatedMetrics::I64(data) => points_of(data),
+    });
+    count.sum::<usize>() as u64
+}
+
+fn points_of<T>(data: &MetricData<T>) -> usize {
+    match data {
+        MetricData::Gauge(data) => data.data_points().count(),
+        MetricData::Sum(data) => data.data_points().count(),
+        MetricData::Histogram(data) => data.data_points().count(),
+        MetricData::ExponentialHistogram(data) => data.data_points().count(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock;
+
+    #[test]
+    fn the_end_of_the_last_export_can_be_waited_for() {
+        let tally = Arc::new(PointTally::default());
+        assert!(!tally.wait_ended(clock::now()));
+        let waiter = std::thread::spawn({
+            let tally = Arc::clone(&tally);
+            move || tally.wait_ended(clock::now().plus(Duration::from_secs(3_600)))
+        });
+        tally.end();
+        assert!(waiter.join().unwrap());
+    }
+}

@@ -1,0 +1,58 @@
+//! The thresholds in force, as gauges, so that alerts compare with what the app uses.
+
+use std::time::Duration;
+
+use metrics::Gauge;
+
+use crate::instrument::handles::{self, Instruments, Publish};
+use crate::semconv::{ERROR_RATE_THRESHOLD, IPC_SLOW_THRESHOLD};
+use crate::telemetry::diagnostics::local_recorder::Recording;
+use crate::timer;
+
+/// Tells the thresholds whenever somebody looks.
+#[derive(Debug)]
+pub(crate) struct Thresholds {
+    pub(crate) ipc_slow: Duration,
+    pub(crate) error_rate: f64,
+    pub(crate) recording: Recording,
+    gauges: Instruments<Gauges>,
+}
+
+struct Gauges {
+    ipc_slow: Gauge,
+    error_rate: Gauge,
+}
+
+impl Thresholds {
+    pub(crate) fn new(ipc_slow: Duration, error_rate: f64, recording: Recording) -> Self {
+        Self {
+            ipc_slow,
+            error_rate,
+            recording,
+            gauges: Instruments::new(),
+        }
+    }
+}
+
+impl Publish for Thresholds {
+    fn publish(&self) {
+        let register = || Gauges {
+            ipc_slow: handles::gauge(&IPC_SLOW_THRESHOLD, &[]),
+            error_rate: handles::gauge(&ERROR_RATE_THRESHOLD, &[]),
+        };
+        self.recording.run(|| {
+            // Before the first operation too.
+            timer::publish_slow_threshold();
+            if let Some(gauges) = self.gauges.get(register) {
+                gauges.ipc_slow.set(self.ipc_slow);
+                gauges.error_rate.set(self.error_rate);
+            }
+        });
+    }
+}
+
+impl std::fmt::Debug for Gauges {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Gauges")
+    }
+}
