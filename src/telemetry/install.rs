@@ -1,38 +1,75 @@
-//! The process-wide places, and who has them already.
+//! From a builder to telemetry at work: for the whole process, or as parts.
 
 use std::sync::Arc;
 
 use tracing_subscriber::Registry;
 use tracing_subscriber::layer::SubscriberExt;
 
-use super::config::builder::{Strictness, TelemetryBuilder};
+use super::assembler::assemble;
+use super::config::builder::TelemetryBuilder;
+use super::config::options::Strictness;
 use super::config::warning::{TelemetryError, Warning};
 use super::diagnostics::stderr;
+use super::handle::Telemetry;
 use super::parts::Parts;
 use super::plan::{Plan, PlanState};
-use super::running::Telemetry;
 use crate::instrument::handles;
 
-pub(crate) fn install(builder: TelemetryBuilder) -> Result<Telemetry, TelemetryError> {
-    let plan = Plan::new(builder)?;
-    let (state, strictness) = (plan.state, plan.strictness);
-    let (mut telemetry, parts) = Telemetry::start(plan)?;
-    if state == PlanState::Disabled {
+impl TelemetryBuilder {
+    /// Sets everything up for the whole process: the `tracing` subscriber, the `metrics` recorder,
+    /// OpenTelemetry's tracer provider and its propagator.
+    ///
+    /// A subscriber and a recorder that the process has already stay, with a
+    /// [`Warning`](crate::telemetry::Warning): then [`build`](Self::build) gives the parts to add to them. A
+    /// tracer provider and a propagator are replaced, since OpenTelemetry cannot tell whether there
+    /// are any; so is the threshold of slow operations. When there is nothing to send traces or
+    /// logs to, no subscriber and no tracer provider is set, and spans cost next to nothing.
+    ///
+    /// Warnings go to `tracing`, at `warn`, and to stderr when the app has no subscriber; so do
+    /// exports that fail, at most once a minute for each signal. [`quiet`](Self::quiet) keeps
+    /// stderr clean.
+    ///
+    /// # Errors
+    ///
+    /// Only when [`strict`](Self::strict): all warnings.
+    pub fn install(self) -> Result<Telemetry, TelemetryError> {
+        let plan = Plan::new(self)?;
+        let (state, strictness) = (plan.state, plan.strictness);
+        let (mut telemetry, parts) = assemble(plan)?;
+        if state == PlanState::Disabled {
+            telemetry.log_warnings();
+            return Ok(telemetry);
+        }
+        let taken = install_globals(&parts, strictness);
+        if strictness == Strictness::Strict && !taken.is_empty() {
+            return Err(TelemetryError::Strict(taken));
+        }
+        telemetry.add_warnings(taken);
+        telemetry.start_sampler();
         telemetry.log_warnings();
-        return Ok(telemetry);
+        Ok(telemetry)
     }
-    let taken = put_in_place(&parts, strictness);
-    if strictness == Strictness::Strict && !taken.is_empty() {
-        return Err(TelemetryError::Strict(taken));
+
+    /// Sets everything up and changes nothing of the process: the parts are to be put in place by
+    /// the app.
+    ///
+    /// Nothing is written to stderr, and the app's subscriber may not be in place yet: show
+    /// [`Telemetry::warnings`] afterwards.
+    ///
+    /// # Errors
+    ///
+    /// Only when [`strict`](Self::strict): all warnings.
+    pub fn build(self) -> Result<(Telemetry, Parts), TelemetryError> {
+        let plan = Plan::new(self.quiet())?;
+        let (mut telemetry, parts) = assemble(plan)?;
+        telemetry.start_sampler();
+        telemetry.log_warnings();
+        Ok((telemetry, parts))
     }
-    telemetry.add_warnings(taken);
-    telemetry.start_sampler();
-    telemetry.log_warnings();
-    Ok(telemetry)
 }
 
-/// Sets what is free; returns what is not. When strict, all or nothing.
-fn put_in_place(parts: &Parts, strictness: Strictness) -> Vec<Warning> {
+/// Sets the globals that are free; returns those that are not. When strict, all or nothing.
+fn install_globals(parts: &Parts, strictness: Strictness) -> Vec<Warning> {
     let mut taken = Vec::new();
     // A recorder cannot be taken back, so a strict caller must know before.
     if parts.recorder.is_some() && handles::recorder().is_some() {

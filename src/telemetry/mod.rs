@@ -84,19 +84,20 @@
 //! collector is back, by this process or by the next one that uses the folder: at least once each,
 //! and in order. At the bound the oldest go, and are counted.
 
+mod assembler;
 mod config;
 mod diagnostics;
 mod export;
 pub(crate) mod fanout;
 #[cfg(fuzzing)]
 pub(crate) mod fuzzing;
+mod handle;
 mod install;
 pub(crate) mod layer;
 pub(crate) mod metrics;
 mod parts;
 mod plan;
 pub(crate) mod prometheus;
-mod running;
 mod sampling;
 
 /// What the doctor asks in the app's stead: the same plan, and the same way to a collector.
@@ -118,6 +119,6 @@ pub use config::warning::{TelemetryError, Warning};
 pub use export::counters::{ShutdownReport, SignalReport, SignalState};
 pub use export::page_spans::PageSpans;
 pub use export::redact::{ExportedField, FieldKind};
+pub use handle::{FlushError, Telemetry};
 pub use parts::Parts;
-pub use running::{FlushError, Telemetry};
 pub use sampling::TailSampling;

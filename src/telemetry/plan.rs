@@ -7,9 +7,10 @@ use http::Uri;
 use opentelemetry_sdk::Resource;
 use tracing::level_filters::LevelFilter;
 
-use super::config::builder::{Strictness, TelemetryBuilder};
+use super::config::builder::TelemetryBuilder;
 use super::config::env::BASE_URL;
 use super::config::headers::Headers;
+use super::config::options::Strictness;
 use super::config::options::{Exporter, Sampler};
 use super::config::parse;
 use super::config::resource::Identity;

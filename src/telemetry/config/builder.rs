@@ -7,15 +7,10 @@ use std::time::Duration;
 use tracing::level_filters::LevelFilter;
 
 use super::env;
-use super::options::{Exporter, MetricsExporter, Sampler};
+use super::options::{Exporter, MetricsExporter, Sampler, Strictness};
 use super::resource::HostName;
-use super::warning::TelemetryError;
 use crate::telemetry::diagnostics::stderr::Voice;
 use crate::telemetry::export::redact::{ExportedField, Redactor};
-use crate::telemetry::install;
-use crate::telemetry::parts::Parts;
-use crate::telemetry::plan::Plan;
-use crate::telemetry::running::Telemetry;
 use crate::telemetry::sampling::TailSampling;
 
 /// Sets up telemetry. Made by [`Telemetry::builder`].
@@ -53,14 +48,6 @@ pub struct TelemetryBuilder {
 }
 
 type Environment = Box<dyn Fn(&str) -> Option<String>>;
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Strictness {
-    /// What cannot be done as asked is a warning.
-    Lenient,
-    /// It is an error.
-    Strict,
-}
 
 impl TelemetryBuilder {
     pub(crate) fn new(service_name: String) -> Self {
@@ -321,43 +308,6 @@ impl TelemetryBuilder {
     pub fn shutdown_deadline(mut self, deadline: Duration) -> Self {
         self.shutdown_deadline = deadline;
         self
-    }
-
-    /// Sets everything up for the whole process: the `tracing` subscriber, the `metrics` recorder,
-    /// OpenTelemetry's tracer provider and its propagator.
-    ///
-    /// A subscriber and a recorder that the process has already stay, with a
-    /// [`Warning`](crate::telemetry::Warning): then [`build`](Self::build) gives the parts to add to them. A
-    /// tracer provider and a propagator are replaced, since OpenTelemetry cannot tell whether there
-    /// are any; so is the threshold of slow operations. When there is nothing to send traces or
-    /// logs to, no subscriber and no tracer provider is set, and spans cost next to nothing.
-    ///
-    /// Warnings go to `tracing`, at `warn`, and to stderr when the app has no subscriber; so do
-    /// exports that fail, at most once a minute for each signal. [`quiet`](Self::quiet) keeps
-    /// stderr clean.
-    ///
-    /// # Errors
-    ///
-    /// Only when [`strict`](Self::strict): all warnings.
-    pub fn install(self) -> Result<Telemetry, TelemetryError> {
-        install::install(self)
-    }
-
-    /// Sets everything up and changes nothing of the process: the parts are to be put in place by
-    /// the app.
-    ///
-    /// Nothing is written to stderr, and the app's subscriber may not be in place yet: show
-    /// [`Telemetry::warnings`] afterwards.
-    ///
-    /// # Errors
-    ///
-    /// Only when [`strict`](Self::strict): all warnings.
-    pub fn build(self) -> Result<(Telemetry, Parts), TelemetryError> {
-        let plan = Plan::new(self.quiet())?;
-        let (mut telemetry, parts) = Telemetry::start(plan)?;
-        telemetry.start_sampler();
-        telemetry.log_warnings();
-        Ok((telemetry, parts))
     }
 }
 

@@ -74,3 +74,12 @@ impl Sampler {
         })
     }
 }
+
+/// What becomes of something that cannot be done as asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Strictness {
+    /// What cannot be done as asked is a warning.
+    Lenient,
+    /// It is an error.
+    Strict,
+}

@@ -9,8 +9,9 @@ use opentelemetry_sdk::metrics::Temporality;
 
 use super::headers::Headers;
 use super::options::{Exporter, MetricsExporter};
-use super::settings::{Compression, Propagator, SamplerName};
+use super::settings::{Propagator, SamplerName};
 use crate::telemetry::diagnostics::flaw::Flaw;
+use crate::telemetry::export::otlp::Compression;
 use crate::telemetry::export::tls::{ClientKey, Pem};
 
 pub(crate) fn truth(text: &str) -> Option<bool> {

@@ -8,6 +8,8 @@ use opentelemetry_sdk::metrics::Temporality;
 use super::headers::Headers;
 use super::options::{Exporter, MetricsExporter};
 use super::routing::Routing;
+use crate::telemetry::export::limits::{BatchLimits, PageSpanLimits};
+use crate::telemetry::export::otlp::Compression;
 use crate::telemetry::export::proxy::{NoProxy, Proxy};
 use crate::telemetry::export::tls::{ClientKey, Pem};
 
@@ -74,12 +76,6 @@ pub(crate) struct Otlp {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Compression {
-    None,
-    Gzip,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Propagator {
     TraceContext,
     Baggage,
@@ -93,15 +89,6 @@ pub(crate) enum SamplerName {
     ParentBasedAlwaysOn,
     ParentBasedAlwaysOff,
     ParentBasedRatio,
-}
-
-/// How a batch processor queues and sends.
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct BatchLimits {
-    pub(crate) queue_max: usize,
-    pub(crate) batch_max: usize,
-    pub(crate) delay: Duration,
-    pub(crate) timeout: Duration,
 }
 
 #[derive(Clone, Copy, Debug, Default)]
@@ -122,6 +109,17 @@ impl Settings {
         self.span_attributes
             .value_len_max
             .or(self.attributes.value_len_max)
+    }
+
+    /// A span of a page may have as much as one of the app's.
+    pub(crate) fn page_span_limits(&self) -> PageSpanLimits {
+        PageSpanLimits {
+            attributes: self.span_attribute_count() as usize,
+            events: self.events_per_span as usize,
+            links: self.links_per_span as usize,
+            attributes_of_event: self.event_attribute_count() as usize,
+            attributes_of_link: self.link_attribute_count() as usize,
+        }
     }
 
     pub(crate) fn event_attribute_count(&self) -> u32 {

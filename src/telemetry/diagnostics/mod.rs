@@ -2,4 +2,5 @@
 
 pub(super) mod flaw;
 pub(super) mod local_recorder;
+pub(super) mod quiet;
 pub(super) mod stderr;

@@ -15,19 +15,20 @@ use opentelemetry::Context;
 
 use super::counters::{SignalReport, Tally};
 use super::export_log::Complaints;
-use super::http_client::{ExportError, Receipt};
-use super::shutdown_deadline::Patience;
+use super::limits::BatchLimits;
+use super::result::{ExportError, ExportResponse};
+use super::shutdown_deadline::ShutdownDeadline;
 use super::signal::Signal;
 use crate::clock::{self, Stamp};
 use crate::instrument::handles::{self, Instruments, Publish};
 use crate::semconv::{ERROR_TYPE, ExportErrorType, OTEL_COMPONENT_TYPE};
-use crate::telemetry::config::settings::BatchLimits;
 use crate::telemetry::diagnostics::local_recorder::Recording;
+use crate::telemetry::diagnostics::quiet::quietly;
 use crate::telemetry::diagnostics::stderr::Voice;
 
 /// Sends a batch and says what became of it.
 pub(crate) trait Export<T>: Send + 'static {
-    fn export(&mut self, batch: Vec<T>) -> Result<Receipt, ExportError>;
+    fn export(&mut self, batch: Vec<T>) -> Result<ExportResponse, ExportError>;
 
     /// For how many fields the app's redaction panicked since the last look.
     fn unredacted(&self) -> u64 {
@@ -59,7 +60,7 @@ pub(crate) struct Batch<T>(Arc<Shared<T>>);
 struct Shared<T> {
     signal: &'static Signal,
     limits: BatchLimits,
-    patience: Arc<Patience>,
+    patience: Arc<ShutdownDeadline>,
     sender: Sender<T>,
     receiver: Receiver<T>,
     wake: Sender<()>,
@@ -102,7 +103,7 @@ impl<T: Send + 'static> Batch<T> {
     pub(crate) fn start(
         signal: &'static Signal,
         limits: BatchLimits,
-        patience: Arc<Patience>,
+        patience: Arc<ShutdownDeadline>,
         recording: Recording,
         voice: Voice,
         exporter: impl Export<T>,
@@ -441,7 +442,7 @@ impl<T: Send + 'static, E: Export<T>> Worker<T, E> {
         self.complaints.unredacted(self.exporter.unredacted());
         match outcome {
             // The spool counts them, before somebody else can take them out of it.
-            Ok(Receipt {
+            Ok(ExportResponse {
                 spooled: Some(why), ..
             }) => self.complaints.spooled(items, &why),
             Ok(receipt) => {
@@ -467,14 +468,6 @@ impl<T: Send + 'static, E: Export<T>> Worker<T, E> {
 
 /// A source that always has more must not keep a flush for ever.
 const FEEDS_MAX: usize = 100;
-
-/// Runs `f` without a subscriber on this thread, so that a transport that logs is not exported.
-///
-/// Only as long as it must: while any thread has a subscriber of its own, all look a little longer
-/// for theirs.
-pub(crate) fn quietly<R>(f: impl FnOnce() -> R) -> R {
-    tracing::dispatcher::with_default(&tracing::Dispatch::none(), f)
-}
 
 impl<T> Clone for Batch<T> {
     fn clone(&self) -> Self {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::http_client::ExportError;
+use super::result::ExportError;
 use crate::clock::{self, Stamp};
 use crate::telemetry::diagnostics::stderr::Voice;
 

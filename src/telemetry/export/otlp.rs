@@ -17,15 +17,22 @@ use opentelemetry_sdk::metrics::Temporality;
 use opentelemetry_sdk::trace::{SpanData, SpanExporter as _};
 
 use super::batch_processor::Export;
-use super::http_client::{Client, Connection, ExportError, Receipt};
+use super::http_client::Connection;
+use super::on_exported::OnExported;
 use super::redact::Redactor;
+use super::result::{ExportError, ExportResponse};
 use super::sdk_processors::Log;
-use super::shutdown_deadline::Patience;
+use super::shutdown_deadline::ShutdownDeadline;
 use super::spool::{Lane, Spool};
+use super::spooling_client::SpoolingClient;
 use crate::clock::Clock;
 use crate::semconv::ExportErrorType;
-use crate::telemetry::config::settings::Compression;
-use crate::telemetry::prometheus::Exemplars;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Compression {
+    None,
+    Gzip,
+}
 
 /// Where one signal goes, and how.
 #[derive(Clone, Debug)]
@@ -59,42 +66,44 @@ macro_rules! exporter {
 #[derive(Debug)]
 pub(crate) struct SpanSender {
     exporter: SpanExporter,
-    client: Client,
+    client: SpoolingClient,
     value_len_max: Option<usize>,
-    exemplars: Option<Exemplars>,
+    on_exported: Option<Arc<dyn OnExported>>,
     redactor: Option<Redactor>,
 }
 
 impl SpanSender {
-    /// Spans that arrive become `exemplars`.
+    /// `on_exported` learns of the spans that arrive.
     pub(crate) fn new(
         route: &Route,
-        patience: Arc<Patience>,
+        patience: Arc<ShutdownDeadline>,
         spool: Option<Arc<Spool>>,
         resource: &Resource,
         value_len_max: Option<usize>,
-        exemplars: Option<Exemplars>,
+        on_exported: Option<Arc<dyn OnExported>>,
         redactor: Option<Redactor>,
     ) -> Result<Self, ExporterBuildError> {
-        let connection = route.connection.clone();
-        let client = Client::spooling(connection, patience, spool, Lane::Traces);
+        let spool = spool.map(|spool| (spool, Lane::Traces));
+        let client = SpoolingClient::new(route.connection.clone(), patience, spool);
         let mut exporter = exporter!(SpanExporter::builder(), route, client.clone())?;
         exporter.set_resource(resource);
         Ok(Self {
             exporter,
             client,
             value_len_max,
-            exemplars,
+            on_exported,
             redactor,
         })
     }
 }
 
 impl Export<SpanData> for SpanSender {
-    fn export(&mut self, mut batch: Vec<SpanData>) -> Result<Receipt, ExportError> {
+    fn export(&mut self, mut batch: Vec<SpanData>) -> Result<ExportResponse, ExportError> {
         // Before values are changed or cut, since they name series.
-        let exemplars = self.exemplars.as_ref();
-        let candidates = exemplars.map(|exemplars| exemplars.candidates(&batch));
+        let taken = self
+            .on_exported
+            .as_ref()
+            .map(|listener| listener.before(&batch));
         // Before values are cut, since half of a secret is not found.
         if let Some(redactor) = &self.redactor {
             batch.iter_mut().for_each(|span| redactor.span(span));
@@ -103,17 +112,18 @@ impl Export<SpanData> for SpanSender {
             batch.iter_mut().for_each(|span| shorten(span, len_max));
         }
         self.client.announce(batch.len());
-        let verdict = verdict(&self.client, self.exporter.export(batch));
+        let result = last_result(&self.client, self.exporter.export(batch));
         // Nobody says which spans were rejected, so none of such a batch can be offered; nor can
         // one that waits on disk, where nobody can look it up.
-        let taken = |receipt: &Receipt| receipt.rejected == 0 && receipt.spooled.is_none();
-        if let Some(candidates) = candidates
-            && verdict.as_ref().is_ok_and(taken)
+        let took_all =
+            |response: &ExportResponse| response.rejected == 0 && response.spooled.is_none();
+        if let Some(taken) = taken
+            && result.as_ref().is_ok_and(took_all)
         {
             let (_, now) = Clock::current().now_and_wall();
-            candidates.keep(now);
+            taken(now);
         }
-        verdict
+        result
     }
 
     fn unredacted(&self) -> u64 {
@@ -125,20 +135,20 @@ impl Export<SpanData> for SpanSender {
 #[derive(Debug)]
 pub(crate) struct LogSender {
     exporter: LogExporter,
-    client: Client,
+    client: SpoolingClient,
     redactor: Option<Redactor>,
 }
 
 impl LogSender {
     pub(crate) fn new(
         route: &Route,
-        patience: Arc<Patience>,
+        patience: Arc<ShutdownDeadline>,
         spool: Option<Arc<Spool>>,
         resource: &Resource,
         redactor: Option<Redactor>,
     ) -> Result<Self, ExporterBuildError> {
-        let connection = route.connection.clone();
-        let client = Client::spooling(connection, patience, spool, Lane::Logs);
+        let spool = spool.map(|spool| (spool, Lane::Logs));
+        let client = SpoolingClient::new(route.connection.clone(), patience, spool);
         let mut exporter = exporter!(LogExporter::builder(), route, client.clone())?;
         exporter.set_resource(resource);
         Ok(Self {
@@ -150,14 +160,14 @@ impl LogSender {
 }
 
 impl Export<Log> for LogSender {
-    fn export(&mut self, mut batch: Vec<Log>) -> Result<Receipt, ExportError> {
+    fn export(&mut self, mut batch: Vec<Log>) -> Result<ExportResponse, ExportError> {
         if let Some(redactor) = &self.redactor {
             batch.iter_mut().for_each(|log| redactor.log(log));
         }
         let records: Vec<(&SdkLogRecord, &InstrumentationScope)> =
             batch.iter().map(|log| (&log.0, &log.1)).collect();
         self.client.announce(batch.len());
-        verdict(&self.client, self.exporter.export(LogBatch::new(&records)))
+        last_result(&self.client, self.exporter.export(LogBatch::new(&records)))
     }
 
     fn unredacted(&self) -> u64 {
@@ -168,25 +178,25 @@ impl Export<Log> for LogSender {
 /// The metric exporter, and its client that knows what became of a request.
 pub(crate) fn metric_exporter(
     route: &Route,
-    patience: Arc<Patience>,
+    patience: Arc<ShutdownDeadline>,
     temporality: Temporality,
-) -> Result<(MetricExporter, Client), ExporterBuildError> {
-    let client = Client::new(route.connection.clone(), patience);
+) -> Result<(MetricExporter, SpoolingClient), ExporterBuildError> {
+    let client = SpoolingClient::new(route.connection.clone(), patience, None);
     let builder = MetricExporter::builder().with_temporality(temporality);
     let exporter = exporter!(builder, route, client.clone())?;
     Ok((exporter, client))
 }
 
 /// Runs an export to its end and asks the client what became of it.
-pub(crate) fn verdict(
-    client: &Client,
+pub(crate) fn last_result(
+    client: &SpoolingClient,
     export: impl Future<Output = Result<(), OTelSdkError>>,
-) -> Result<Receipt, ExportError> {
+) -> Result<ExportResponse, ExportError> {
     // Our client blocks, and nothing else is awaited: one poll is the whole export.
     let outcome = export.now_or_never();
     let internal = |message: String| ExportError::new(ExportErrorType::Internal, message);
-    match (client.take_verdict(), outcome) {
-        (Some(verdict), _) => verdict,
+    match (client.take_last_result(), outcome) {
+        (Some(result), _) => result,
         (None, Some(Err(error))) => Err(internal(error.to_string())),
         (None, _) => Err(internal("the exporter sent nothing".into())),
     }

@@ -13,8 +13,8 @@ use opentelemetry_sdk::trace::SpanData;
 
 use self::queue::Queue;
 use self::reader::Reader;
-pub(in crate::telemetry) use self::span::Limits;
 use super::batch_processor::Batch;
+use super::limits::PageSpanLimits;
 use crate::clock::{self, Stamp};
 use crate::instrument::page_spans::{PageSpanRequest, PageSpanSink, PageSpansRefused};
 use crate::telemetry::diagnostics::local_recorder::Recording;
@@ -45,7 +45,7 @@ impl PageSpans {
 
     /// The thread starts with the first [`started`](Self::started).
     pub(in crate::telemetry) fn new(
-        limits: Limits,
+        limits: PageSpanLimits,
         batch: Batch<SpanData>,
         recording: Recording,
     ) -> Self {

@@ -7,7 +7,7 @@ use crate::clock::{self, Stamp};
 
 /// Cuts waits short when a shutdown begins, and ends all of them by its deadline.
 #[derive(Debug, Default)]
-pub(crate) struct Patience {
+pub(crate) struct ShutdownDeadline {
     end: Mutex<Option<End>>,
     closing: Condvar,
 }
@@ -18,7 +18,7 @@ struct End {
     deadline: Stamp,
 }
 
-impl Patience {
+impl ShutdownDeadline {
     /// From now on nothing waits beyond `deadline`.
     pub(crate) fn close(&self, deadline: Stamp) {
         *self.lock() = Some(End {
@@ -75,7 +75,7 @@ mod tests {
 
     #[test]
     fn a_shutdown_ends_a_long_sleep() {
-        let patience = Arc::new(Patience::default());
+        let patience = Arc::new(ShutdownDeadline::default());
         let sleeper = std::thread::spawn({
             let patience = Arc::clone(&patience);
             move || patience.sleep(Duration::from_secs(3_600))
@@ -87,7 +87,7 @@ mod tests {
 
     #[test]
     fn the_earlier_end_holds() {
-        let patience = Patience::default();
+        let patience = ShutdownDeadline::default();
         let (soon, late) = (clock::now(), clock::now().plus(Duration::from_secs(9)));
         assert_eq!(patience.limit(late), late);
         patience.close(soon);
@@ -96,7 +96,7 @@ mod tests {
 
     #[test]
     fn the_early_end_leaves_half_of_the_time() {
-        let patience = Patience::default();
+        let patience = ShutdownDeadline::default();
         let late = clock::now().plus(Duration::from_secs(100));
         assert_eq!(patience.limit_early(late), late);
         patience.close(late);

@@ -16,14 +16,14 @@ use crate::clock::Stamp;
 use crate::instrument::handles;
 use crate::semconv::{ERROR_TYPE, ExportErrorType, OTEL_COMPONENT_TYPE, SDK_METRIC_EXPORTED};
 use crate::telemetry::diagnostics::local_recorder::Recording;
+use crate::telemetry::diagnostics::quiet::quietly;
 use crate::telemetry::diagnostics::stderr::Voice;
-use crate::telemetry::export::batch_processor::quietly;
 use crate::telemetry::export::completion::End;
 use crate::telemetry::export::counters::{LastError, SignalReport, SignalState};
 use crate::telemetry::export::export_log::Complaints;
-use crate::telemetry::export::http_client::Client;
-use crate::telemetry::export::otlp::verdict;
+use crate::telemetry::export::otlp::last_result;
 use crate::telemetry::export::signal::METRICS_EXPORTER;
+use crate::telemetry::export::spooling_client::SpoolingClient;
 
 /// Data points by what became of them.
 #[derive(Debug, Default)]
@@ -73,7 +73,7 @@ impl PointTally {
 /// Exports metrics over OTLP and counts their points.
 pub(crate) struct CountedMetrics {
     exporter: MetricExporter,
-    client: Client,
+    client: SpoolingClient,
     recording: Recording,
     tally: Arc<PointTally>,
     complaints: Mutex<Complaints>,
@@ -81,7 +81,7 @@ pub(crate) struct CountedMetrics {
 
 impl CountedMetrics {
     pub(crate) fn new(
-        (exporter, client): (MetricExporter, Client),
+        (exporter, client): (MetricExporter, SpoolingClient),
         recording: Recording,
         tally: Arc<PointTally>,
         voice: Voice,
@@ -102,7 +102,7 @@ impl CountedMetrics {
             self.tally.lost.store(0, Ordering::Relaxed);
         }
         self.tally.in_flight.store(points, Ordering::Relaxed);
-        let outcome = quietly(|| verdict(&self.client, self.exporter.export(metrics)));
+        let outcome = quietly(|| last_result(&self.client, self.exporter.export(metrics)));
         self.tally.in_flight.store(0, Ordering::Relaxed);
         let mut complaints = self
             .complaints

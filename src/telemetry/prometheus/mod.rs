@@ -8,6 +8,7 @@
 mod accept;
 mod endpoint;
 mod exemplar;
+mod exemplars;
 mod families;
 mod hosts;
 mod names;
@@ -21,7 +22,7 @@ use std::sync::Arc;
 use opentelemetry_sdk::Resource;
 
 pub(crate) use endpoint::{Endpoint, EndpointError, EndpointOptions};
-pub(crate) use exemplar::Exemplars;
+pub(crate) use exemplars::Exemplars;
 pub(crate) use recorder::PrometheusRecorder;
 
 use crate::instrument::handles::publish;

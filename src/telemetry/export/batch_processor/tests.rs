@@ -20,11 +20,11 @@ fn soon() -> Stamp {
 /// Tells of each batch, and answers it when told to.
 struct Scripted {
     batches: Sender<Vec<u32>>,
-    answers: Receiver<Result<Receipt, ExportError>>,
+    answers: Receiver<Result<ExportResponse, ExportError>>,
 }
 
 impl Export<u32> for Scripted {
-    fn export(&mut self, batch: Vec<u32>) -> Result<Receipt, ExportError> {
+    fn export(&mut self, batch: Vec<u32>) -> Result<ExportResponse, ExportError> {
         self.batches.send(batch).unwrap();
         self.answers.recv().unwrap()
     }
@@ -33,7 +33,7 @@ impl Export<u32> for Scripted {
 struct Rig {
     batch: Batch<u32>,
     batches: Receiver<Vec<u32>>,
-    answers: Sender<Result<Receipt, ExportError>>,
+    answers: Sender<Result<ExportResponse, ExportError>>,
     recording: Recording,
 }
 
@@ -45,7 +45,7 @@ fn rig(limits: BatchLimits) -> Rig {
         batches: batches_in,
         answers: answers_out,
     };
-    let patience = Arc::new(Patience::default());
+    let patience = Arc::new(ShutdownDeadline::default());
     let batch = Batch::start(
         &TRACES,
         limits,
@@ -68,7 +68,7 @@ impl Rig {
         items.for_each(|item| self.batch.push(item));
     }
 
-    fn answer(&self, answer: Result<Receipt, ExportError>) {
+    fn answer(&self, answer: Result<ExportResponse, ExportError>) {
         self.answers.send(answer).unwrap();
     }
 
@@ -77,8 +77,8 @@ impl Rig {
     }
 }
 
-fn taken_well() -> Result<Receipt, ExportError> {
-    Ok(Receipt::default())
+fn taken_well() -> Result<ExportResponse, ExportError> {
+    Ok(ExportResponse::default())
 }
 
 #[test]
@@ -134,7 +134,7 @@ fn failed_rejected_and_panicking_exports_are_losses_and_the_next_one_goes_on() {
     rig.answer(Err(ExportError::new(ExportErrorType::Timeout, "late")));
     rig.push(0..10);
     rig.taken();
-    rig.answer(Ok(Receipt {
+    rig.answer(Ok(ExportResponse {
         spooled: None,
         rejected: 3,
         reason: "full".into(),
@@ -155,7 +155,7 @@ fn failed_rejected_and_panicking_exports_are_losses_and_the_next_one_goes_on() {
 fn a_panicking_exporter_loses_its_batch_and_not_the_thread() {
     struct Panics(u32);
     impl Export<u32> for Panics {
-        fn export(&mut self, _: Vec<u32>) -> Result<Receipt, ExportError> {
+        fn export(&mut self, _: Vec<u32>) -> Result<ExportResponse, ExportError> {
             self.0 += 1;
             if self.0 == 1 {
                 std::panic::resume_unwind(Box::new("on purpose"));
@@ -163,7 +163,7 @@ fn a_panicking_exporter_loses_its_batch_and_not_the_thread() {
             taken_well()
         }
     }
-    let patience = Arc::new(Patience::default());
+    let patience = Arc::new(ShutdownDeadline::default());
     let batch = Batch::start(
         &TRACES,
         limits(100, 10),

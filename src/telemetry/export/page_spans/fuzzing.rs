@@ -7,14 +7,15 @@ use opentelemetry_sdk::trace::SpanData;
 
 use super::queue::{Job, Queue};
 use super::reader::{Reader, Tally};
-use super::span::Limits;
 use crate::clock::{self, FakeTime};
 use crate::instrument::page_spans::PageSpanSource;
-use crate::telemetry::config::settings::{BatchLimits, Settings};
+use crate::telemetry::config::settings::Settings;
 use crate::telemetry::diagnostics::local_recorder::Recording;
 use crate::telemetry::diagnostics::stderr::Voice;
 use crate::telemetry::export::batch_processor::{Batch, Export};
-use crate::telemetry::export::http_client::{ExportError, Receipt};
+use crate::telemetry::export::limits::BatchLimits;
+use crate::telemetry::export::limits::PageSpanLimits;
+use crate::telemetry::export::result::{ExportError, ExportResponse};
 use crate::telemetry::export::signal::TRACES;
 use crate::telemetry::metrics::span_series::span_series;
 
@@ -64,7 +65,7 @@ impl PageSpanReader {
         let (settings, _) = Settings::read(&|_: &str| None);
         let reader = Reader {
             queue: Arc::new(Queue::default()),
-            limits: Limits::new(&settings),
+            limits: settings.page_span_limits(),
             batch,
             recording: Recording::default(),
         };
@@ -125,9 +126,9 @@ impl Exported {
 }
 
 impl Export<SpanData> for Exported {
-    fn export(&mut self, batch: Vec<SpanData>) -> Result<Receipt, ExportError> {
+    fn export(&mut self, batch: Vec<SpanData>) -> Result<ExportResponse, ExportError> {
         let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         kept.extend(batch);
-        Ok(Receipt::default())
+        Ok(ExportResponse::default())
     }
 }

@@ -9,11 +9,12 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::queue::{Job, Queue};
-use super::span::{Limits, Within, scope_of};
+use super::span::{Within, scope_of};
 use crate::instrument::page_spans::PageSpanSource;
 use crate::semconv::PageSpanErrorType;
 use crate::telemetry::diagnostics::local_recorder::Recording;
 use crate::telemetry::export::batch_processor::Batch;
+use crate::telemetry::export::limits::PageSpanLimits;
 
 /// A span's text beyond which it is not read: reading takes memory, a few tens of times as much in
 /// the worst case.
@@ -46,7 +47,7 @@ struct ScopeSpans<'a> {
 #[derive(Debug)]
 pub(super) struct Reader {
     pub(super) queue: Arc<Queue>,
-    pub(super) limits: Limits,
+    pub(super) limits: PageSpanLimits,
     pub(super) batch: Batch<SpanData>,
     pub(super) recording: Recording,
 }

@@ -18,7 +18,7 @@ use opentelemetry_sdk::trace::{SpanData, SpanEvents, SpanLinks};
 
 use crate::instrument::page_spans::PageSpanSource;
 use crate::semconv::{PageSpanErrorType, SCOPE, WEBVIEW_NAME};
-use crate::telemetry::config::settings::Settings;
+use crate::telemetry::export::limits::PageSpanLimits;
 
 /// Bytes of a name: a span's, an event's, a scope's, an attribute's.
 const NAME_BYTES_MAX: usize = 256;
@@ -37,38 +37,16 @@ const PAST_MAX: Duration = Duration::from_secs(7 * 24 * 3_600);
 /// How far ahead a page's clock may be.
 const AHEAD_MAX: Duration = Duration::from_secs(3_600);
 
-/// How much of each a span may have, as `OTEL_*` says for all spans.
-#[derive(Clone, Copy, Debug)]
-pub(in crate::telemetry) struct Limits {
-    attributes: usize,
-    events: usize,
-    links: usize,
-    attributes_of_event: usize,
-    attributes_of_link: usize,
-}
-
-impl Limits {
-    pub(in crate::telemetry) fn new(settings: &Settings) -> Self {
-        Self {
-            attributes: settings.span_attribute_count() as usize,
-            events: settings.events_per_span as usize,
-            links: settings.links_per_span as usize,
-            attributes_of_event: settings.event_attribute_count() as usize,
-            attributes_of_link: settings.link_attribute_count() as usize,
-        }
-    }
-}
-
 /// What spans of one request are held against.
 pub(super) struct Within<'a> {
     webview: &'a Arc<str>,
-    limits: &'a Limits,
+    limits: &'a PageSpanLimits,
     earliest: SystemTime,
     latest: SystemTime,
 }
 
 impl<'a> Within<'a> {
-    pub(super) fn now(source: &'a PageSpanSource, limits: &'a Limits) -> Self {
+    pub(super) fn now(source: &'a PageSpanSource, limits: &'a PageSpanLimits) -> Self {
         let now = source.wall();
         Self {
             webview: source.webview(),

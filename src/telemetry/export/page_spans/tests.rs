@@ -9,11 +9,12 @@ use super::span::Within;
 use super::*;
 use crate::clock::{FakeTime, Stamp};
 use crate::instrument::page_spans::PageSpanSource;
-use crate::telemetry::config::settings::{BatchLimits, Settings};
+use crate::telemetry::config::settings::Settings;
 use crate::telemetry::diagnostics::stderr::Voice;
 use crate::telemetry::export::batch_processor::Export;
-use crate::telemetry::export::http_client::{ExportError, Receipt};
-use crate::telemetry::export::shutdown_deadline::Patience;
+use crate::telemetry::export::limits::BatchLimits;
+use crate::telemetry::export::result::{ExportError, ExportResponse};
+use crate::telemetry::export::shutdown_deadline::ShutdownDeadline;
 use crate::telemetry::export::signal::TRACES;
 
 /// Keeps what it is given.
@@ -21,9 +22,9 @@ use crate::telemetry::export::signal::TRACES;
 struct Kept(Arc<std::sync::Mutex<Vec<SpanData>>>);
 
 impl Export<SpanData> for Kept {
-    fn export(&mut self, batch: Vec<SpanData>) -> Result<Receipt, ExportError> {
+    fn export(&mut self, batch: Vec<SpanData>) -> Result<ExportResponse, ExportError> {
         self.0.lock().unwrap().extend(batch);
-        Ok(Receipt::default())
+        Ok(ExportResponse::default())
     }
 }
 
@@ -48,7 +49,7 @@ impl Rig {
             timeout: Duration::from_secs(3_600),
         };
         let kept = Kept::default();
-        let patience = Arc::new(Patience::default());
+        let patience = Arc::new(ShutdownDeadline::default());
         let batch = Batch::start(
             &TRACES,
             limits,
@@ -59,7 +60,7 @@ impl Rig {
         )
         .unwrap();
         let (settings, _) = Settings::read(&|_: &str| None);
-        let spans = PageSpans::new(Limits::new(&settings), batch.clone(), recording);
+        let spans = PageSpans::new(settings.page_span_limits(), batch.clone(), recording);
         let name = Arc::from("main");
         let clock = FakeTime::start().clock();
         Self {
@@ -321,7 +322,7 @@ proptest! {
             return Ok(());
         };
         let (settings, _) = Settings::read(&|_: &str| None);
-        let limits = Limits::new(&settings);
+        let limits = settings.page_span_limits();
         let name = Arc::from("main");
         let clock = FakeTime::start().clock();
         let source = PageSpanSource::new(&name, &name, clock, u32::MAX);

@@ -33,7 +33,7 @@ pub(crate) use self::replay::Way;
 use self::store::{Dropped, Origin, Store};
 use super::completion::End;
 use super::counters::{LastError, Tally};
-use super::shutdown_deadline::Patience;
+use super::shutdown_deadline::ShutdownDeadline;
 use crate::clock::Stamp;
 use crate::instrument::handles::{self, Instruments, Publish};
 use crate::semconv::SpoolErrorType;
@@ -54,7 +54,7 @@ pub(crate) struct Spool {
     untold: [AtomicU64; SpoolErrorType::ALL.len()],
     wake: Sender<()>,
     wakes: Receiver<()>,
-    patience: Arc<Patience>,
+    patience: Arc<ShutdownDeadline>,
     end: Arc<End>,
     recording: Recording,
     instruments: Instruments<Meters>,
@@ -106,7 +106,7 @@ impl Spool {
     }
 
     /// How long the thread may still take for a request.
-    pub(crate) fn patience(&self) -> Arc<Patience> {
+    pub(crate) fn patience(&self) -> Arc<ShutdownDeadline> {
         Arc::clone(&self.patience)
     }
 

@@ -16,10 +16,11 @@ use super::store::{Dropped, Origin, Taken};
 use crate::clock::{self, Stamp};
 use crate::instrument::handles;
 use crate::semconv::{ExportErrorType, OTEL_COMPONENT_TYPE, SpoolErrorType};
+use crate::telemetry::diagnostics::quiet::quietly;
 use crate::telemetry::diagnostics::stderr::Voice;
-use crate::telemetry::export::batch_processor::quietly;
 use crate::telemetry::export::export_log::Complaints;
-use crate::telemetry::export::http_client::{Client, Receipt};
+use crate::telemetry::export::http_client::Client;
+use crate::telemetry::export::result::ExportResponse;
 use crate::telemetry::export::signal::Signal;
 
 /// How the requests of one lane reach their collector.
@@ -211,7 +212,7 @@ impl Replay {
         }
     }
 
-    fn delivered(&self, taken: &Taken, receipt: &Receipt, signal: &'static Signal) {
+    fn delivered(&self, taken: &Taken, receipt: &ExportResponse, signal: &'static Signal) {
         let spool = &*self.spool;
         let rejected = receipt.rejected.min(taken.items);
         let delivered = taken.items - rejected;
