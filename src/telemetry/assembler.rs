@@ -13,7 +13,7 @@ use super::config::options::Strictness;
 use super::config::settings::Settings;
 use super::config::warning::{TelemetryError, Warning};
 use super::diagnostics::flaw::Flaw;
-use super::diagnostics::local_recorder::{Recording, SharedRecorder};
+use super::diagnostics::local_recorder::{LocalRecorder, SharedRecorder};
 use super::export::batch_processor::Batch;
 use super::export::counters::ShutdownReport;
 use super::export::http_client::Client;
@@ -23,16 +23,16 @@ use super::export::page_spans::PageSpans;
 use super::export::sdk_processors::{BatchLogs, BatchSpans};
 use super::export::shutdown_deadline::ShutdownDeadline;
 use super::export::signal::{LOGS, METRICS, Signal, TRACES};
-use super::export::spool::{Lane, Spool, Way};
+use super::export::spool::{ReplayTarget, Spool, SpooledSignal};
 use super::fanout::fanout;
 use super::handle::{Components, State, Telemetry};
-use super::metrics::counting_exporter::{CountedMetrics, PointTally};
+use super::metrics::counting_exporter::{CountedMetrics, PointCounters};
 use super::metrics::otel_recorder::{OtelRecorder, with_limits};
 use super::metrics::thresholds::Thresholds;
-use super::parts::{Parts, propagator};
+use super::parts::{TelemetryParts, propagator};
 use super::plan::{Plan, PlanState, SpoolPlan};
 use super::prometheus::{self, Endpoint, EndpointError, EndpointOptions, Exemplars, Exposition};
-use super::sampling::{Given, Tail, TailSampler, TailSpans};
+use super::sampling::{SamplingConfig, Tail, TailSampler, TailSpans};
 use crate::instrument::handles::{self, Publish};
 use crate::semconv;
 
@@ -41,7 +41,7 @@ use crate::semconv;
 /// # Errors
 ///
 /// When the plan is strict and something cannot be done.
-pub(super) fn assemble(mut plan: Plan) -> Result<(Telemetry, Parts), TelemetryError> {
+pub(super) fn assemble(mut plan: Plan) -> Result<(Telemetry, TelemetryParts), TelemetryError> {
     let mut warnings = std::mem::take(&mut plan.warnings);
     // Before anything has it, the target info of `/metrics` included.
     if let Some(redactor) = &plan.redactor {
@@ -49,7 +49,7 @@ pub(super) fn assemble(mut plan: Plan) -> Result<(Telemetry, Parts), TelemetryEr
     }
     let mut telemetry = Telemetry {
         warnings: Vec::new(),
-        voice: plan.voice,
+        reporter: plan.reporter,
         system_interval: None,
         shutdown_deadline: plan.shutdown_deadline,
         prometheus_addr: None,
@@ -60,7 +60,7 @@ pub(super) fn assemble(mut plan: Plan) -> Result<(Telemetry, Parts), TelemetryEr
         page_spans: PageSpans::off(),
         state: Mutex::new(State::Ended(ShutdownReport::default())),
     };
-    let mut parts = Parts {
+    let mut parts = TelemetryParts {
         recorder: None,
         tracer_provider: None,
         logger_provider: None,
@@ -73,7 +73,7 @@ pub(super) fn assemble(mut plan: Plan) -> Result<(Telemetry, Parts), TelemetryEr
         let mut starting = Assembler {
             plan: &plan,
             warnings: &mut warnings,
-            recording: Recording::default(),
+            local_recorder: LocalRecorder::default(),
             exemplars: None,
             ways: Vec::new(),
             running: Components::default(),
@@ -104,10 +104,10 @@ pub(super) fn assemble(mut plan: Plan) -> Result<(Telemetry, Parts), TelemetryEr
 struct Assembler<'a> {
     plan: &'a Plan,
     warnings: &'a mut Vec<Warning>,
-    recording: Recording,
+    local_recorder: LocalRecorder,
     exemplars: Option<Exemplars>,
     /// What leads out of the spool.
-    ways: Vec<Way>,
+    ways: Vec<ReplayTarget>,
     running: Components,
     telemetry: &'a mut Telemetry,
 }
@@ -118,7 +118,7 @@ impl Assembler<'_> {
         let Some(spool) = &self.plan.spool else {
             return;
         };
-        match Spool::open(&spool.folder, spool.bytes_max, self.recording.clone()) {
+        match Spool::open(&spool.folder, spool.bytes_max, self.local_recorder.clone()) {
             Ok(spool) => self.running.spool = Some(spool),
             Err(error) => self.warnings.push(no_spool(spool, &error)),
         }
@@ -134,7 +134,7 @@ impl Assembler<'_> {
         let (Some(spool), Some(plan)) = (&self.running.spool, &self.plan.spool) else {
             return;
         };
-        if let Err(error) = spool.start(ways, self.plan.voice) {
+        if let Err(error) = spool.start(ways, self.plan.reporter) {
             self.warnings.push(no_spool(plan, &error));
         }
     }
@@ -142,7 +142,7 @@ impl Assembler<'_> {
     /// The spool's way to the collector, once there is something that counts what takes it.
     fn way<T: Send + 'static>(
         &mut self,
-        lane: Lane,
+        lane: SpooledSignal,
         signal: &'static Signal,
         route: &Route,
         batch: &Batch<T>,
@@ -150,9 +150,9 @@ impl Assembler<'_> {
         let (Some(spool), Ok(url)) = (&self.running.spool, route.url.parse()) else {
             return;
         };
-        spool.count_at(lane, batch.tally());
-        let client = Client::new(route.connection.clone(), spool.patience());
-        self.ways.push(Way::new(lane, signal, url, client));
+        spool.count_at(lane, batch.counters());
+        let client = Client::new(route.connection.clone(), spool.shutdown_deadline());
+        self.ways.push(ReplayTarget::new(lane, signal, url, client));
     }
 
     fn traces(&mut self) {
@@ -160,10 +160,10 @@ impl Assembler<'_> {
             return;
         };
         let settings = &self.plan.settings;
-        let patience = Arc::new(ShutdownDeadline::default());
+        let shutdown_deadline = Arc::new(ShutdownDeadline::default());
         let sender = SpanSender::new(
             route,
-            Arc::clone(&patience),
+            Arc::clone(&shutdown_deadline),
             self.running.spool.clone(),
             &self.plan.resource,
             settings.span_value_len_max(),
@@ -175,19 +175,19 @@ impl Assembler<'_> {
         let Some(sender) = self.usable(sender.map_err(no_exporter), TRACES.name) else {
             return;
         };
-        let recording = self.recording.clone();
+        let local_recorder = self.local_recorder.clone();
         let batch = Batch::start(
             &TRACES,
             settings.spans,
-            patience,
-            recording,
-            self.plan.voice,
+            shutdown_deadline,
+            local_recorder,
+            self.plan.reporter,
             sender,
         );
         let Some(batch) = self.usable(batch.map_err(no_thread), TRACES.name) else {
             return;
         };
-        self.way(Lane::Traces, &TRACES, route, &batch);
+        self.way(SpooledSignal::Traces, &TRACES, route, &batch);
         let builder = SdkTracerProvider::builder()
             .with_resource(self.plan.resource.clone())
             .with_span_limits(span_limits(settings));
@@ -206,7 +206,7 @@ impl Assembler<'_> {
         self.telemetry.page_spans = PageSpans::new(
             settings.page_span_limits(),
             batch.clone(),
-            self.recording.clone(),
+            self.local_recorder.clone(),
         );
         self.telemetry.spans = Some(batch);
         self.running.tracer_provider = Some(builder.build());
@@ -214,23 +214,23 @@ impl Assembler<'_> {
 
     fn tail(&self, batch: Batch<SpanData>) -> Arc<Tail> {
         let settings = &self.plan.settings;
-        let given = Given {
+        let config = SamplingConfig {
             ipc_slow: settings.ipc_slow_threshold,
             slow: settings.slow_threshold,
             traces_per_second: settings.traces_per_second,
             attributes_per_span: settings.span_attribute_count(),
         };
-        Tail::start(&self.plan.tail, given, self.recording.clone(), batch)
+        Tail::start(&self.plan.tail, config, self.local_recorder.clone(), batch)
     }
 
     fn logs(&mut self) {
         let Some(route) = &self.plan.logs else {
             return;
         };
-        let patience = Arc::new(ShutdownDeadline::default());
+        let shutdown_deadline = Arc::new(ShutdownDeadline::default());
         let sender = LogSender::new(
             route,
-            Arc::clone(&patience),
+            Arc::clone(&shutdown_deadline),
             self.running.spool.clone(),
             &self.plan.resource,
             self.plan.redactor.clone(),
@@ -238,13 +238,20 @@ impl Assembler<'_> {
         let Some(sender) = self.usable(sender.map_err(no_exporter), LOGS.name) else {
             return;
         };
-        let recording = self.recording.clone();
+        let local_recorder = self.local_recorder.clone();
         let limits = self.plan.settings.logs;
-        let batch = Batch::start(&LOGS, limits, patience, recording, self.plan.voice, sender);
+        let batch = Batch::start(
+            &LOGS,
+            limits,
+            shutdown_deadline,
+            local_recorder,
+            self.plan.reporter,
+            sender,
+        );
         let Some(batch) = self.usable(batch.map_err(no_thread), LOGS.name) else {
             return;
         };
-        self.way(Lane::Logs, &LOGS, route, &batch);
+        self.way(SpooledSignal::Logs, &LOGS, route, &batch);
         let provider = SdkLoggerProvider::builder()
             .with_resource(self.plan.resource.clone())
             .with_log_processor(BatchLogs(batch.clone()))
@@ -273,13 +280,13 @@ impl Assembler<'_> {
             (None, Some(otel)) => Arc::new(otel),
             (None, None) => return,
         };
-        self.recording.use_recorder(&recorder);
+        self.local_recorder.use_recorder(&recorder);
         self.running.recorder = Some(recorder);
         let settings = &self.plan.settings;
         let thresholds = Arc::new(Thresholds::new(
             settings.ipc_slow_threshold,
             settings.error_rate_threshold,
-            self.recording.clone(),
+            self.local_recorder.clone(),
         ));
         let source: Weak<dyn Publish> = Arc::downgrade(&thresholds) as Weak<dyn Publish>;
         handles::register(source);
@@ -288,15 +295,15 @@ impl Assembler<'_> {
 
     fn otel(&mut self, route: &Route) -> Option<OtelRecorder> {
         let settings = &self.plan.settings;
-        let patience = Arc::clone(&self.running.metrics_patience);
-        let exporter = metric_exporter(route, patience, settings.temporality);
+        let shutdown_deadline = Arc::clone(&self.running.metrics_deadline);
+        let exporter = metric_exporter(route, shutdown_deadline, settings.temporality);
         let exporter = self.usable(exporter.map_err(no_exporter), METRICS)?;
-        let points = Arc::new(PointTally::default());
+        let points = Arc::new(PointCounters::default());
         let exporter = CountedMetrics::new(
             exporter,
-            self.recording.clone(),
+            self.local_recorder.clone(),
             Arc::clone(&points),
-            self.plan.voice,
+            self.plan.reporter,
         );
         let reader = PeriodicReader::builder(exporter)
             .with_interval(settings.metric_interval)

@@ -14,14 +14,14 @@ use opentelemetry_sdk::trace::{SdkTracerProvider, SpanData};
 use super::config::builder::TelemetryBuilder;
 use super::config::warning::Warning;
 use super::diagnostics::local_recorder::SharedRecorder;
-use super::diagnostics::stderr::Voice;
+use super::diagnostics::reporter::Reporter;
 use super::export::batch_processor::Batch;
 use super::export::counters::ShutdownReport;
 use super::export::page_spans::PageSpans;
 use super::export::sdk_processors::Log;
 use super::export::shutdown_deadline::ShutdownDeadline;
 use super::export::spool::Spool;
-use super::metrics::counting_exporter::PointTally;
+use super::metrics::counting_exporter::PointCounters;
 use super::metrics::thresholds::Thresholds;
 use super::prometheus::Endpoint;
 use super::sampling::Tail;
@@ -35,7 +35,7 @@ use crate::system::SystemSampler;
 #[must_use = "dropping it ends telemetry"]
 pub struct Telemetry {
     pub(super) warnings: Vec<Warning>,
-    pub(super) voice: Voice,
+    pub(super) reporter: Reporter,
     pub(super) system_interval: Option<Duration>,
     pub(super) shutdown_deadline: Duration,
     pub(super) prometheus_addr: Option<SocketAddr>,
@@ -43,7 +43,7 @@ pub struct Telemetry {
     /// What feeds the batch of spans, when the sampler is ours.
     pub(super) tail: Option<Arc<Tail>>,
     pub(super) logs: Option<Batch<Log>>,
-    pub(super) points: Option<Arc<PointTally>>,
+    pub(super) points: Option<Arc<PointCounters>>,
     pub(super) page_spans: PageSpans,
     pub(super) state: Mutex<State>,
 }
@@ -61,7 +61,7 @@ pub(super) struct Components {
     pub(super) tracer_provider: Option<SdkTracerProvider>,
     pub(super) logger_provider: Option<SdkLoggerProvider>,
     pub(super) meter_provider: Option<SdkMeterProvider>,
-    pub(super) metrics_patience: Arc<ShutdownDeadline>,
+    pub(super) metrics_deadline: Arc<ShutdownDeadline>,
     pub(super) spool: Option<Arc<Spool>>,
     pub(super) thresholds: Option<Arc<Thresholds>>,
     /// The exporters count themselves with it and hold it weakly.
@@ -183,7 +183,7 @@ impl Telemetry {
     fn end(&self, running: Components, deadline: Duration) {
         let now = clock::now();
         let until = now.plus(deadline);
-        running.metrics_patience.close(until);
+        running.metrics_deadline.close(until);
         // While the batch still takes spans, and not for long.
         self.page_spans.close(now.plus(deadline / 5), until);
         // First, since what it holds and keeps goes into the batch.
@@ -252,7 +252,7 @@ impl Telemetry {
     pub(crate) fn log_warnings(&self) {
         for warning in &self.warnings {
             tracing::warn!("{warning}");
-            self.voice.say(warning);
+            self.reporter.report(warning);
         }
     }
 

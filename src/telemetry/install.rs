@@ -9,9 +9,9 @@ use super::assembler::assemble;
 use super::config::builder::TelemetryBuilder;
 use super::config::options::Strictness;
 use super::config::warning::{TelemetryError, Warning};
-use super::diagnostics::stderr;
+use super::diagnostics::reporter;
 use super::handle::Telemetry;
-use super::parts::Parts;
+use super::parts::TelemetryParts;
 use super::plan::{Plan, PlanState};
 use crate::instrument::handles;
 
@@ -59,7 +59,7 @@ impl TelemetryBuilder {
     /// # Errors
     ///
     /// Only when [`strict`](Self::strict): all warnings.
-    pub fn build(self) -> Result<(Telemetry, Parts), TelemetryError> {
+    pub fn build(self) -> Result<(Telemetry, TelemetryParts), TelemetryError> {
         let plan = Plan::new(self.quiet())?;
         let (mut telemetry, parts) = assemble(plan)?;
         telemetry.start_sampler();
@@ -69,7 +69,7 @@ impl TelemetryBuilder {
 }
 
 /// Sets the globals that are free; returns those that are not. When strict, all or nothing.
-fn install_globals(parts: &Parts, strictness: Strictness) -> Vec<Warning> {
+fn install_globals(parts: &TelemetryParts, strictness: Strictness) -> Vec<Warning> {
     let mut taken = Vec::new();
     // A recorder cannot be taken back, so a strict caller must know before.
     if parts.recorder.is_some() && handles::recorder().is_some() {
@@ -87,7 +87,7 @@ fn install_globals(parts: &Parts, strictness: Strictness) -> Vec<Warning> {
                 return taken;
             }
         } else {
-            stderr::ours_is_installed();
+            reporter::own_subscriber_is_installed();
         }
     }
     if taken.contains(&Warning::RecorderTaken) {

@@ -19,9 +19,9 @@
 //!
 //! # An app that has a subscriber or a recorder
 //!
-//! [`TelemetryBuilder::build`] changes nothing of the process and gives the [`Parts`]: a layer for
+//! [`TelemetryBuilder::build`] changes nothing of the process and gives the [`TelemetryParts`]: a layer for
 //! any subscriber based on a `Registry`, a recorder for a fan-out, and the rest for
-//! [`Parts::set_globals`]. Nothing is written to stderr, so the app shows the warnings.
+//! [`TelemetryParts::set_globals`]. Nothing is written to stderr, so the app shows the warnings.
 //!
 //! ```
 //! use spanwire::telemetry::Telemetry;
@@ -120,5 +120,5 @@ pub use export::counters::{ShutdownReport, SignalReport, SignalState};
 pub use export::page_spans::PageSpans;
 pub use export::redact::{ExportedField, FieldKind};
 pub use handle::{FlushError, Telemetry};
-pub use parts::Parts;
+pub use parts::TelemetryParts;
 pub use sampling::TailSampling;

@@ -32,7 +32,7 @@ use crate::timer;
 /// [`recorder`](Self::recorder) as its recorder or beside its own, and call
 /// [`set_globals`](Self::set_globals).
 #[non_exhaustive]
-pub struct Parts {
+pub struct TelemetryParts {
     /// Takes the metrics: `metrics::set_global_recorder`, or one of several in a fan-out.
     pub recorder: Option<Arc<dyn Recorder + Send + Sync>>,
     /// Makes the spans: `opentelemetry::global::set_tracer_provider`, for those with explicit
@@ -51,7 +51,7 @@ pub struct Parts {
     pub(crate) level: LevelFilter,
 }
 
-impl Parts {
+impl TelemetryParts {
     /// A layer that makes OpenTelemetry's spans and log records from those of `tracing`; add it to
     /// a subscriber that is based on a `Registry`. It lets nothing through that comes from the
     /// crates that carry telemetry.
@@ -117,9 +117,9 @@ pub(crate) fn propagator(propagators: &[Propagator]) -> TextMapCompositePropagat
     TextMapCompositePropagator::new(propagators.collect())
 }
 
-impl fmt::Debug for Parts {
+impl fmt::Debug for TelemetryParts {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Parts")
+        f.debug_struct("TelemetryParts")
             .field("recorder", &self.recorder.is_some())
             .field("tracer_provider", &self.tracer_provider.is_some())
             .field("logger_provider", &self.logger_provider.is_some())

@@ -18,7 +18,7 @@ use super::config::routing::{ENDPOINT, Instead, Needs, Off, Refusal, Routing, SP
 use super::config::settings::{Otlp, SamplerName, Settings};
 use super::config::warning::{TelemetryError, Warning};
 use super::diagnostics::flaw::Flaw;
-use super::diagnostics::stderr::Voice;
+use super::diagnostics::reporter::Reporter;
 use super::export::http_client::Connection;
 use super::export::otlp::Route;
 use super::export::proxy::{Proxy, is_local};
@@ -48,7 +48,7 @@ pub(crate) struct Plan {
     pub(crate) shutdown_deadline: Duration,
     pub(crate) strictness: Strictness,
     pub(crate) redactor: Option<Redactor>,
-    pub(crate) voice: Voice,
+    pub(crate) reporter: Reporter,
     pub(crate) warnings: Vec<Warning>,
 }
 
@@ -120,7 +120,7 @@ impl Plan {
             shutdown_deadline: builder.shutdown_deadline,
             strictness,
             redactor: builder.redactor.clone(),
-            voice: builder.voice,
+            reporter: builder.reporter,
             state,
             settings,
             warnings: Vec::new(),

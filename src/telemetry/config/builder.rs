@@ -9,7 +9,7 @@ use tracing::level_filters::LevelFilter;
 use super::env;
 use super::options::{Exporter, MetricsExporter, Sampler, Strictness};
 use super::resource::HostName;
-use crate::telemetry::diagnostics::stderr::Voice;
+use crate::telemetry::diagnostics::reporter::Reporter;
 use crate::telemetry::export::redact::{ExportedField, Redactor};
 use crate::telemetry::sampling::TailSampling;
 
@@ -43,7 +43,7 @@ pub struct TelemetryBuilder {
     pub(crate) spool_max_bytes: Option<u64>,
     pub(crate) redactor: Option<Redactor>,
     pub(crate) strictness: Strictness,
-    pub(crate) voice: Voice,
+    pub(crate) reporter: Reporter,
     pub(crate) shutdown_deadline: Duration,
 }
 
@@ -77,7 +77,7 @@ impl TelemetryBuilder {
             spool_max_bytes: None,
             redactor: None,
             strictness: Strictness::Lenient,
-            voice: Voice::Stderr,
+            reporter: Reporter::Stderr,
             shutdown_deadline: SHUTDOWN_DEADLINE,
         }
     }
@@ -300,7 +300,7 @@ impl TelemetryBuilder {
     /// Writes nothing to stderr. Default: [`install`](Self::install) writes warnings and failing
     /// exports there when the app has no `tracing` subscriber that would get them.
     pub fn quiet(mut self) -> Self {
-        self.voice = Voice::Quiet;
+        self.reporter = Reporter::Quiet;
         self
     }
 

@@ -99,11 +99,11 @@ impl fmt::Display for Warning {
             ),
             Self::SubscriberTaken => f.write_str(
                 "the process has a tracing subscriber already: \
-                 use TelemetryBuilder::build and add Parts::layer to that subscriber",
+                 use TelemetryBuilder::build and add TelemetryParts::layer to that subscriber",
             ),
             Self::RecorderTaken => f.write_str(
                 "the process has a metrics recorder already, which gets the metrics: \
-                 use TelemetryBuilder::build and fan out to Parts::recorder",
+                 use TelemetryBuilder::build and fan out to TelemetryParts::recorder",
             ),
         }
     }

@@ -10,9 +10,9 @@ pub(crate) type SharedRecorder = dyn Recorder + Send + Sync;
 ///
 /// Weak, since the recorder leads to the exporters that hold this.
 #[derive(Clone, Default)]
-pub(crate) struct Recording(Arc<OnceLock<Weak<SharedRecorder>>>);
+pub(crate) struct LocalRecorder(Arc<OnceLock<Weak<SharedRecorder>>>);
 
-impl Recording {
+impl LocalRecorder {
     pub(crate) fn use_recorder(&self, recorder: &Arc<SharedRecorder>) {
         // A second one is not set: there is one recorder for each telemetry.
         let _ = self.0.set(Arc::downgrade(recorder));
@@ -26,12 +26,12 @@ impl Recording {
     }
 }
 
-impl std::fmt::Debug for Recording {
+impl std::fmt::Debug for LocalRecorder {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(if self.0.get().is_some() {
-            "Recording(own)"
+            "LocalRecorder(own)"
         } else {
-            "Recording(in force)"
+            "LocalRecorder(in force)"
         })
     }
 }

@@ -1,6 +1,6 @@
-//! How telemetry tells of itself: to a recorder, to stderr, in a warning.
+//! How telemetry tells of itself: to a recorder, to the app's log or stderr, in a warning.
 
 pub(super) mod flaw;
 pub(super) mod local_recorder;
 pub(super) mod quiet;
-pub(super) mod stderr;
+pub(super) mod reporter;

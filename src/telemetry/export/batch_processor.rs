@@ -13,8 +13,8 @@ use crossbeam_channel::{Receiver, Sender, TrySendError, bounded};
 use metrics::{Counter, Gauge};
 use opentelemetry::Context;
 
-use super::counters::{SignalReport, Tally};
-use super::export_log::Complaints;
+use super::counters::{SignalCounters, SignalReport};
+use super::export_log::ExportFailureLog;
 use super::limits::BatchLimits;
 use super::result::{ExportError, ExportResponse};
 use super::shutdown_deadline::ShutdownDeadline;
@@ -22,9 +22,9 @@ use super::signal::Signal;
 use crate::clock::{self, Stamp};
 use crate::instrument::handles::{self, Instruments, Publish};
 use crate::semconv::{ERROR_TYPE, ExportErrorType, OTEL_COMPONENT_TYPE};
-use crate::telemetry::diagnostics::local_recorder::Recording;
+use crate::telemetry::diagnostics::local_recorder::LocalRecorder;
 use crate::telemetry::diagnostics::quiet::quietly;
-use crate::telemetry::diagnostics::stderr::Voice;
+use crate::telemetry::diagnostics::reporter::Reporter;
 
 /// Sends a batch and says what became of it.
 pub(crate) trait Export<T>: Send + 'static {
@@ -60,22 +60,22 @@ pub(crate) struct Batch<T>(Arc<Shared<T>>);
 struct Shared<T> {
     signal: &'static Signal,
     limits: BatchLimits,
-    patience: Arc<ShutdownDeadline>,
+    shutdown_deadline: Arc<ShutdownDeadline>,
     sender: Sender<T>,
     receiver: Receiver<T>,
     wake: Sender<()>,
     /// The worker was woken and has not looked yet: it is woken once per burst, not per item.
     woken: AtomicBool,
     closed: AtomicBool,
-    tally: Arc<Tally>,
+    counters: Arc<SignalCounters>,
     /// Drops not yet told to the recorder, which the dropping thread has no time for.
-    untold_drops: AtomicU64,
+    unreported_drops: AtomicU64,
     source: OnceLock<Weak<dyn Source>>,
     /// What came with the close, in addition to what was queued.
     last: Mutex<Vec<T>>,
     progress: Mutex<Progress>,
     settled: Condvar,
-    recording: Recording,
+    local_recorder: LocalRecorder,
     instruments: Instruments<Meters>,
 }
 
@@ -103,9 +103,9 @@ impl<T: Send + 'static> Batch<T> {
     pub(crate) fn start(
         signal: &'static Signal,
         limits: BatchLimits,
-        patience: Arc<ShutdownDeadline>,
-        recording: Recording,
-        voice: Voice,
+        shutdown_deadline: Arc<ShutdownDeadline>,
+        local_recorder: LocalRecorder,
+        reporter: Reporter,
         exporter: impl Export<T>,
     ) -> std::io::Result<Self> {
         let (sender, receiver) = bounded(limits.queue_max);
@@ -113,19 +113,19 @@ impl<T: Send + 'static> Batch<T> {
         let shared = Arc::new(Shared {
             signal,
             limits,
-            patience,
+            shutdown_deadline,
             sender,
             receiver,
             wake,
             woken: AtomicBool::new(false),
             closed: AtomicBool::new(false),
-            tally: Arc::default(),
-            untold_drops: AtomicU64::new(0),
+            counters: Arc::default(),
+            unreported_drops: AtomicU64::new(0),
             source: OnceLock::new(),
             last: Mutex::default(),
             progress: Mutex::default(),
             settled: Condvar::new(),
-            recording,
+            local_recorder,
             instruments: Instruments::new(),
         });
         let source: Weak<dyn Publish> = Arc::downgrade(&shared) as Weak<dyn Publish>;
@@ -133,7 +133,7 @@ impl<T: Send + 'static> Batch<T> {
         let worker = Worker {
             shared: Arc::clone(&shared),
             exporter,
-            complaints: Complaints::new(signal.name, voice),
+            failure_log: ExportFailureLog::new(signal.name, reporter),
         };
         std::thread::Builder::new()
             .name(format!("spanwire-{}", signal.name))
@@ -145,15 +145,15 @@ impl<T: Send + 'static> Batch<T> {
     pub(crate) fn push(&self, item: T) {
         let shared = &*self.0;
         if shared.closed.load(Ordering::Relaxed) {
-            shared.tally.drop_items(1);
+            shared.counters.drop_items(1);
             return;
         }
-        shared.tally.accept(1);
+        shared.counters.accept(1);
         if let Err(TrySendError::Full(_) | TrySendError::Disconnected(_)) =
             shared.sender.try_send(item)
         {
-            shared.tally.drop_accepted();
-            shared.untold_drops.fetch_add(1, Ordering::Relaxed);
+            shared.counters.drop_accepted();
+            shared.unreported_drops.fetch_add(1, Ordering::Relaxed);
         } else if shared.sender.len() >= shared.limits.batch_max
             && !shared.woken.load(Ordering::SeqCst)
             && !shared.woken.swap(true, Ordering::SeqCst)
@@ -164,7 +164,7 @@ impl<T: Send + 'static> Batch<T> {
 
     /// Counts items that were meant for it and are lost before they came to be.
     pub(crate) fn drop_unseen(&self, items: u64) {
-        self.0.tally.drop_items(items);
+        self.0.counters.drop_items(items);
     }
 
     /// Exports what is queued now; `false` when that was not done by `until`.
@@ -197,12 +197,12 @@ impl<T: Send + 'static> Batch<T> {
     /// already, so to drop them would save nothing.
     pub(crate) fn close_with(&self, deadline: Stamp, last: Vec<T>) {
         if !last.is_empty() {
-            self.0.tally.accept(last.len() as u64);
+            self.0.counters.accept(last.len() as u64);
             self.0.last().extend(last);
         }
         // The first to close sets the deadline.
         if !self.0.closed.swap(true, Ordering::AcqRel) {
-            self.0.patience.close(deadline);
+            self.0.shutdown_deadline.close(deadline);
         }
         self.0.wake();
     }
@@ -213,17 +213,17 @@ impl<T: Send + 'static> Batch<T> {
     }
 
     pub(crate) fn report(&self) -> SignalReport {
-        self.0.tally.report()
+        self.0.counters.report()
     }
 
     /// Where what becomes of its items later is counted.
-    pub(crate) fn tally(&self) -> Arc<Tally> {
-        Arc::clone(&self.0.tally)
+    pub(crate) fn counters(&self) -> Arc<SignalCounters> {
+        Arc::clone(&self.0.counters)
     }
 
     /// Items whose export did not succeed so far.
     pub(crate) fn failed(&self) -> u64 {
-        self.0.tally.failed()
+        self.0.counters.failed()
     }
 
     pub(crate) fn timeout(&self) -> Duration {
@@ -271,7 +271,7 @@ impl<T> Shared<T> {
     }
 
     fn with_meters(&self, f: impl FnOnce(&Meters)) {
-        self.recording.run(|| {
+        self.local_recorder.run(|| {
             if let Some(meters) = self.instruments.get(|| Meters::register(self.signal)) {
                 f(meters);
             }
@@ -279,16 +279,16 @@ impl<T> Shared<T> {
     }
 
     /// How many were dropped since the last time.
-    fn tell_drops(&self) -> u64 {
-        let drops = self.untold_drops.swap(0, Ordering::Relaxed);
+    fn report_drops(&self) -> u64 {
+        let drops = self.unreported_drops.swap(0, Ordering::Relaxed);
         if drops > 0 {
             self.with_meters(|meters| meters.dropped.increment(drops));
         }
         drops
     }
 
-    fn tell_failure(&self, kind: ExportErrorType, items: u64) {
-        self.recording.run(|| {
+    fn count_failure(&self, kind: ExportErrorType, items: u64) {
+        self.local_recorder.run(|| {
             let labels = [
                 (OTEL_COMPONENT_TYPE, self.signal.exporter),
                 (ERROR_TYPE, kind.as_str()),
@@ -311,7 +311,7 @@ impl<T> Shared<T> {
 
 impl<T: Send + 'static> Publish for Shared<T> {
     fn publish(&self) {
-        self.tell_drops();
+        self.report_drops();
         self.with_meters(|meters| {
             #[expect(clippy::cast_precision_loss, reason = "a queue is shorter than 2^52")]
             meters.queue_size.set(self.receiver.len() as f64);
@@ -338,7 +338,7 @@ impl Meters {
 struct Worker<T, E> {
     shared: Arc<Shared<T>>,
     exporter: E,
-    complaints: Complaints,
+    failure_log: ExportFailureLog,
 }
 
 impl<T: Send + 'static, E: Export<T>> Worker<T, E> {
@@ -372,7 +372,7 @@ impl<T: Send + 'static, E: Export<T>> Worker<T, E> {
                     self.export_batch();
                 }
             }
-            self.complaints.dropped(self.shared.tell_drops());
+            self.failure_log.dropped(self.shared.report_drops());
             if closed {
                 // Before the end is announced: with it goes the spool, which removes its folder
                 // when nothing waits there, and the process may be gone right after.
@@ -439,28 +439,28 @@ impl<T: Send + 'static, E: Export<T>> Worker<T, E> {
                 let message = "the exporter panicked";
                 Err(ExportError::new(ExportErrorType::Internal, message))
             });
-        self.complaints.unredacted(self.exporter.unredacted());
+        self.failure_log.unredacted(self.exporter.unredacted());
         match outcome {
             // The spool counts them, before somebody else can take them out of it.
             Ok(ExportResponse {
                 spooled: Some(why), ..
-            }) => self.complaints.spooled(items, &why),
+            }) => self.failure_log.spooled(items, &why),
             Ok(receipt) => {
                 let rejected = receipt.rejected.min(items);
-                shared.tally.export(items - rejected);
+                shared.counters.export(items - rejected);
                 shared.with_meters(|meters| meters.exported.increment(items - rejected));
                 if rejected > 0 {
-                    shared.tally.fail(rejected, &receipt.complaint());
-                    shared.tell_failure(ExportErrorType::Rejected, rejected);
-                    self.complaints.rejected(rejected, &receipt.reason);
+                    shared.counters.fail(rejected, &receipt.complaint());
+                    shared.count_failure(ExportErrorType::Rejected, rejected);
+                    self.failure_log.rejected(rejected, &receipt.reason);
                 } else {
-                    self.complaints.exported();
+                    self.failure_log.exported();
                 }
             }
             Err(error) => {
-                shared.tally.fail(items, &error.message);
-                shared.tell_failure(error.kind, items);
-                self.complaints.failed(items, &error);
+                shared.counters.fail(items, &error.message);
+                shared.count_failure(error.kind, items);
+                self.failure_log.failed(items, &error);
             }
         }
     }

@@ -6,13 +6,13 @@ use crate::clock::{self, Stamp};
 
 /// It comes once, and stays.
 #[derive(Debug, Default)]
-pub(crate) struct End {
+pub(crate) struct Completion {
     came: Mutex<bool>,
     coming: Condvar,
 }
 
-impl End {
-    pub(crate) fn come(&self) {
+impl Completion {
+    pub(crate) fn notify(&self) {
         *self.came.lock().unwrap_or_else(PoisonError::into_inner) = true;
         self.coming.notify_all();
     }

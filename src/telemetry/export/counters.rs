@@ -4,11 +4,11 @@ use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
-use crate::telemetry::diagnostics::stderr::one_line;
+use crate::telemetry::diagnostics::reporter::one_line;
 
 /// Counts one signal's items. Each ends in exactly one of exported, spooled, dropped and lost.
 #[derive(Debug, Default)]
-pub(crate) struct Tally {
+pub(crate) struct SignalCounters {
     accepted: AtomicU64,
     exported: AtomicU64,
     /// On disk now, and put there by this process.
@@ -19,7 +19,7 @@ pub(crate) struct Tally {
 }
 
 // Relaxed everywhere: each total is read on its own and orders no other memory.
-impl Tally {
+impl SignalCounters {
     /// Before the item is published, so that no export is ever counted ahead of it.
     pub(crate) fn accept(&self, items: u64) {
         self.accepted.fetch_add(items, Ordering::Relaxed);
@@ -176,25 +176,25 @@ mod tests {
 
     #[test]
     fn every_item_ends_in_one_place() {
-        let tally = Tally::default();
-        tally.accept(1);
-        tally.drop_accepted();
-        tally.accept(5);
-        tally.export(3);
-        tally.drop_items(1);
-        let report = tally.report();
+        let counters = SignalCounters::default();
+        counters.accept(1);
+        counters.drop_accepted();
+        counters.accept(5);
+        counters.export(3);
+        counters.drop_items(1);
+        let report = counters.report();
         assert_eq!(report.to_string(), "3 exported, 2 dropped, 2 lost");
     }
 
     #[test]
     fn what_is_spooled_is_not_lost() {
-        let tally = Tally::default();
-        tally.accept(9);
-        tally.export(2);
-        tally.spool(6, "nobody there");
-        tally.unspool(1);
+        let counters = SignalCounters::default();
+        counters.accept(9);
+        counters.export(2);
+        counters.spool(6, "nobody there");
+        counters.unspool(1);
         let report = ShutdownReport {
-            spans: tally.report(),
+            spans: counters.report(),
             ..ShutdownReport::default()
         };
         expect_test::expect![[r#"
@@ -206,11 +206,11 @@ mod tests {
 
     #[test]
     fn a_loss_has_its_cause_and_what_is_off_says_so() {
-        let tally = Tally::default();
-        tally.accept(1);
-        tally.fail(1, "nobody\nthere");
+        let counters = SignalCounters::default();
+        counters.accept(1);
+        counters.fail(1, "nobody\nthere");
         let report = ShutdownReport {
-            spans: tally.report(),
+            spans: counters.report(),
             ..ShutdownReport::default()
         };
         assert_eq!(

@@ -4,31 +4,31 @@ use std::time::Duration;
 
 use super::result::ExportError;
 use crate::clock::{self, Stamp};
-use crate::telemetry::diagnostics::stderr::Voice;
+use crate::telemetry::diagnostics::reporter::Reporter;
 
 /// Logs what one signal's exporter could not do, without flooding the log.
 #[derive(Debug)]
-pub(crate) struct Complaints {
+pub(crate) struct ExportFailureLog {
     signal: &'static str,
-    voice: Voice,
+    reporter: Reporter,
     last: Stamp,
     /// A collector that comes and goes must not fill stderr.
     said: Stamp,
-    untold: u64,
+    unreported: u64,
     failing: bool,
     /// When it was last told that the app's redaction panicked.
     unredacted_last: Stamp,
     unredacted: u64,
 }
 
-impl Complaints {
-    pub(crate) fn new(signal: &'static str, voice: Voice) -> Self {
+impl ExportFailureLog {
+    pub(crate) fn new(signal: &'static str, reporter: Reporter) -> Self {
         Self {
             signal,
-            voice,
+            reporter,
             last: Stamp::NONE,
             said: Stamp::NONE,
-            untold: 0,
+            unreported: 0,
             failing: false,
             unredacted_last: Stamp::NONE,
             unredacted: 0,
@@ -67,7 +67,7 @@ impl Complaints {
     /// At once: these are no items, and the spool looks for more of them once a minute.
     pub(crate) fn left_alone(&self, count: u64, first: &str) {
         tracing::warn!(count, first, "the spool's folder has strange files");
-        self.voice.say(format!(
+        self.reporter.report(format!(
             "{count} files or folders in the spool's folder are not Spanwire's and are left alone, \
              the first since {first}"
         ));
@@ -107,7 +107,7 @@ impl Complaints {
                 fields,
                 "the redaction of telemetry panicked: [redacted] is sent instead"
             );
-            self.voice.say(format_args!(
+            self.reporter.report(format_args!(
                 "the redaction of {signal} panicked: [redacted] is sent instead (fields: {fields})"
             ));
         }
@@ -116,22 +116,22 @@ impl Complaints {
     pub(crate) fn exported(&mut self) {
         if self.failing {
             self.failing = false;
-            let (signal, lost) = (self.signal, std::mem::take(&mut self.untold));
+            let (signal, lost) = (self.signal, std::mem::take(&mut self.unreported));
             self.last = Stamp::NONE;
             tracing::info!(signal, lost, "telemetry is exported again");
         }
     }
 
     fn log(&mut self, items: u64, write: impl FnOnce(u64) -> String) {
-        self.untold += items;
+        self.unreported += items;
         let now = clock::now();
         let due = |last: Stamp| last == Stamp::NONE || now.since(last) >= INTERVAL;
         if due(self.last) {
             self.last = now;
-            let line = write(std::mem::take(&mut self.untold));
+            let line = write(std::mem::take(&mut self.unreported));
             if due(self.said) {
                 self.said = now;
-                self.voice.say(line);
+                self.reporter.report(line);
             }
         }
     }

@@ -23,7 +23,7 @@ use super::redact::Redactor;
 use super::result::{ExportError, ExportResponse};
 use super::sdk_processors::Log;
 use super::shutdown_deadline::ShutdownDeadline;
-use super::spool::{Lane, Spool};
+use super::spool::{Spool, SpooledSignal};
 use super::spooling_client::SpoolingClient;
 use crate::clock::Clock;
 use crate::semconv::ExportErrorType;
@@ -76,15 +76,15 @@ impl SpanSender {
     /// `on_exported` learns of the spans that arrive.
     pub(crate) fn new(
         route: &Route,
-        patience: Arc<ShutdownDeadline>,
+        shutdown_deadline: Arc<ShutdownDeadline>,
         spool: Option<Arc<Spool>>,
         resource: &Resource,
         value_len_max: Option<usize>,
         on_exported: Option<Arc<dyn OnExported>>,
         redactor: Option<Redactor>,
     ) -> Result<Self, ExporterBuildError> {
-        let spool = spool.map(|spool| (spool, Lane::Traces));
-        let client = SpoolingClient::new(route.connection.clone(), patience, spool);
+        let spool = spool.map(|spool| (spool, SpooledSignal::Traces));
+        let client = SpoolingClient::new(route.connection.clone(), shutdown_deadline, spool);
         let mut exporter = exporter!(SpanExporter::builder(), route, client.clone())?;
         exporter.set_resource(resource);
         Ok(Self {
@@ -142,13 +142,13 @@ pub(crate) struct LogSender {
 impl LogSender {
     pub(crate) fn new(
         route: &Route,
-        patience: Arc<ShutdownDeadline>,
+        shutdown_deadline: Arc<ShutdownDeadline>,
         spool: Option<Arc<Spool>>,
         resource: &Resource,
         redactor: Option<Redactor>,
     ) -> Result<Self, ExporterBuildError> {
-        let spool = spool.map(|spool| (spool, Lane::Logs));
-        let client = SpoolingClient::new(route.connection.clone(), patience, spool);
+        let spool = spool.map(|spool| (spool, SpooledSignal::Logs));
+        let client = SpoolingClient::new(route.connection.clone(), shutdown_deadline, spool);
         let mut exporter = exporter!(LogExporter::builder(), route, client.clone())?;
         exporter.set_resource(resource);
         Ok(Self {
@@ -178,10 +178,10 @@ impl Export<Log> for LogSender {
 /// The metric exporter, and its client that knows what became of a request.
 pub(crate) fn metric_exporter(
     route: &Route,
-    patience: Arc<ShutdownDeadline>,
+    shutdown_deadline: Arc<ShutdownDeadline>,
     temporality: Temporality,
 ) -> Result<(MetricExporter, SpoolingClient), ExporterBuildError> {
-    let client = SpoolingClient::new(route.connection.clone(), patience, None);
+    let client = SpoolingClient::new(route.connection.clone(), shutdown_deadline, None);
     let builder = MetricExporter::builder().with_temporality(temporality);
     let exporter = exporter!(builder, route, client.clone())?;
     Ok((exporter, client))

@@ -17,7 +17,7 @@ use super::batch_processor::Batch;
 use super::limits::PageSpanLimits;
 use crate::clock::{self, Stamp};
 use crate::instrument::page_spans::{PageSpanRequest, PageSpanSink, PageSpansRefused};
-use crate::telemetry::diagnostics::local_recorder::Recording;
+use crate::telemetry::diagnostics::local_recorder::LocalRecorder;
 
 /// Takes the spans that an OpenTelemetry SDK in a page made, for
 /// [`IpcBuilder::page_spans`](crate::ipc::IpcBuilder::page_spans). Made by
@@ -47,14 +47,14 @@ impl PageSpans {
     pub(in crate::telemetry) fn new(
         limits: PageSpanLimits,
         batch: Batch<SpanData>,
-        recording: Recording,
+        local_recorder: LocalRecorder,
     ) -> Self {
         let queue = Arc::new(Queue::default());
         let reader = Reader {
             queue: Arc::clone(&queue),
             limits,
             batch,
-            recording,
+            local_recorder,
         };
         Self(Some(Arc::new(Shared {
             queue,

@@ -8,12 +8,12 @@ use crate::clock::{self, Stamp};
 /// Cuts waits short when a shutdown begins, and ends all of them by its deadline.
 #[derive(Debug, Default)]
 pub(crate) struct ShutdownDeadline {
-    end: Mutex<Option<End>>,
+    end: Mutex<Option<Shutdown>>,
     closing: Condvar,
 }
 
 #[derive(Clone, Copy, Debug)]
-struct End {
+struct Shutdown {
     began: Stamp,
     deadline: Stamp,
 }
@@ -21,7 +21,7 @@ struct End {
 impl ShutdownDeadline {
     /// From now on nothing waits beyond `deadline`.
     pub(crate) fn close(&self, deadline: Stamp) {
-        *self.lock() = Some(End {
+        *self.lock() = Some(Shutdown {
             began: clock::now(),
             deadline,
         });
@@ -63,7 +63,7 @@ impl ShutdownDeadline {
         }
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, Option<End>> {
+    fn lock(&self) -> std::sync::MutexGuard<'_, Option<Shutdown>> {
         self.end.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -75,32 +75,32 @@ mod tests {
 
     #[test]
     fn a_shutdown_ends_a_long_sleep() {
-        let patience = Arc::new(ShutdownDeadline::default());
+        let shutdown_deadline = Arc::new(ShutdownDeadline::default());
         let sleeper = std::thread::spawn({
-            let patience = Arc::clone(&patience);
-            move || patience.sleep(Duration::from_secs(3_600))
+            let shutdown_deadline = Arc::clone(&shutdown_deadline);
+            move || shutdown_deadline.sleep(Duration::from_secs(3_600))
         });
-        patience.close(clock::now());
+        shutdown_deadline.close(clock::now());
         sleeper.join().unwrap();
-        assert!(patience.is_closing());
+        assert!(shutdown_deadline.is_closing());
     }
 
     #[test]
     fn the_earlier_end_holds() {
-        let patience = ShutdownDeadline::default();
+        let shutdown_deadline = ShutdownDeadline::default();
         let (soon, late) = (clock::now(), clock::now().plus(Duration::from_secs(9)));
-        assert_eq!(patience.limit(late), late);
-        patience.close(soon);
-        assert_eq!(patience.limit(late), soon);
+        assert_eq!(shutdown_deadline.limit(late), late);
+        shutdown_deadline.close(soon);
+        assert_eq!(shutdown_deadline.limit(late), soon);
     }
 
     #[test]
     fn the_early_end_leaves_half_of_the_time() {
-        let patience = ShutdownDeadline::default();
+        let shutdown_deadline = ShutdownDeadline::default();
         let late = clock::now().plus(Duration::from_secs(100));
-        assert_eq!(patience.limit_early(late), late);
-        patience.close(late);
-        let left = late.since(patience.limit_early(late));
+        assert_eq!(shutdown_deadline.limit_early(late), late);
+        shutdown_deadline.close(late);
+        let left = late.since(shutdown_deadline.limit_early(late));
         assert!(left > Duration::from_secs(49), "{left:?}");
     }
 }

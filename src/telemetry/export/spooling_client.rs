@@ -15,7 +15,7 @@ use opentelemetry_http::{HttpClient, HttpError};
 use super::http_client::{Client, Connection};
 use super::result::{ExportError, ExportResponse};
 use super::shutdown_deadline::ShutdownDeadline;
-use super::spool::{Encoding, Lane, Spool};
+use super::spool::{Encoding, Spool, SpooledSignal};
 use crate::semconv::ExportErrorType;
 
 /// One signal's transport. Clones share everything.
@@ -25,7 +25,7 @@ pub(crate) struct SpoolingClient(Arc<Inner>);
 struct Inner {
     client: Client,
     /// Where requests go while the collector is away.
-    spool: Option<(Arc<Spool>, Lane)>,
+    spool: Option<(Arc<Spool>, SpooledSignal)>,
     /// In the request that comes next: the exporter between us and the batch processor does not say.
     items: AtomicU64,
     /// The exporter between us and the batch processor keeps a failure's reason to itself.
@@ -37,7 +37,7 @@ impl SpoolingClient {
     pub(crate) fn new(
         connection: Connection,
         deadline: Arc<ShutdownDeadline>,
-        spool: Option<(Arc<Spool>, Lane)>,
+        spool: Option<(Arc<Spool>, SpooledSignal)>,
     ) -> Self {
         Self(Arc::new(Inner {
             client: Client::new(connection, deadline),

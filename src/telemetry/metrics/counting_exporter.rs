@@ -15,19 +15,19 @@ use opentelemetry_sdk::metrics::exporter::PushMetricExporter;
 use crate::clock::Stamp;
 use crate::instrument::handles;
 use crate::semconv::{ERROR_TYPE, ExportErrorType, OTEL_COMPONENT_TYPE, SDK_METRIC_EXPORTED};
-use crate::telemetry::diagnostics::local_recorder::Recording;
+use crate::telemetry::diagnostics::local_recorder::LocalRecorder;
 use crate::telemetry::diagnostics::quiet::quietly;
-use crate::telemetry::diagnostics::stderr::Voice;
-use crate::telemetry::export::completion::End;
+use crate::telemetry::diagnostics::reporter::Reporter;
+use crate::telemetry::export::completion::Completion;
 use crate::telemetry::export::counters::{LastError, SignalReport, SignalState};
-use crate::telemetry::export::export_log::Complaints;
+use crate::telemetry::export::export_log::ExportFailureLog;
 use crate::telemetry::export::otlp::last_result;
 use crate::telemetry::export::signal::METRICS_EXPORTER;
 use crate::telemetry::export::spooling_client::SpoolingClient;
 
 /// Data points by what became of them.
 #[derive(Debug, Default)]
-pub(crate) struct PointTally {
+pub(crate) struct PointCounters {
     exported: AtomicU64,
     lost: AtomicU64,
     in_flight: AtomicU64,
@@ -35,10 +35,10 @@ pub(crate) struct PointTally {
     failed: AtomicU64,
     last_error: LastError,
     /// Nothing more will be exported.
-    end: End,
+    end: Completion,
 }
 
-impl PointTally {
+impl PointCounters {
     /// What is on its way counts as lost: call it when nothing more will arrive.
     pub(crate) fn report(&self) -> SignalReport {
         SignalReport {
@@ -66,7 +66,7 @@ impl PointTally {
     }
 
     fn end(&self) {
-        self.end.come();
+        self.end.notify();
     }
 }
 
@@ -74,24 +74,24 @@ impl PointTally {
 pub(crate) struct CountedMetrics {
     exporter: MetricExporter,
     client: SpoolingClient,
-    recording: Recording,
-    tally: Arc<PointTally>,
-    complaints: Mutex<Complaints>,
+    local_recorder: LocalRecorder,
+    counters: Arc<PointCounters>,
+    failure_log: Mutex<ExportFailureLog>,
 }
 
 impl CountedMetrics {
     pub(crate) fn new(
         (exporter, client): (MetricExporter, SpoolingClient),
-        recording: Recording,
-        tally: Arc<PointTally>,
-        voice: Voice,
+        local_recorder: LocalRecorder,
+        counters: Arc<PointCounters>,
+        reporter: Reporter,
     ) -> Self {
         Self {
             exporter,
             client,
-            recording,
-            tally,
-            complaints: Mutex::new(Complaints::new("metrics", voice)),
+            local_recorder,
+            counters,
+            failure_log: Mutex::new(ExportFailureLog::new("metrics", reporter)),
         }
     }
 
@@ -99,13 +99,13 @@ impl CountedMetrics {
         let points = points(metrics);
         // Totals are sent again by the next export; only deltas are gone with theirs.
         if self.exporter.temporality() == Temporality::Cumulative {
-            self.tally.lost.store(0, Ordering::Relaxed);
+            self.counters.lost.store(0, Ordering::Relaxed);
         }
-        self.tally.in_flight.store(points, Ordering::Relaxed);
+        self.counters.in_flight.store(points, Ordering::Relaxed);
         let outcome = quietly(|| last_result(&self.client, self.exporter.export(metrics)));
-        self.tally.in_flight.store(0, Ordering::Relaxed);
-        let mut complaints = self
-            .complaints
+        self.counters.in_flight.store(0, Ordering::Relaxed);
+        let mut failure_log = self
+            .failure_log
             .lock()
             .unwrap_or_else(PoisonError::into_inner);
         match outcome {
@@ -113,18 +113,18 @@ impl CountedMetrics {
                 let rejected = receipt.rejected.min(points);
                 self.end(points - rejected, None);
                 if rejected > 0 {
-                    self.tally.last_error.set(&receipt.complaint());
+                    self.counters.last_error.set(&receipt.complaint());
                     self.end(rejected, Some(ExportErrorType::Rejected));
-                    complaints.rejected(rejected, &receipt.reason);
+                    failure_log.rejected(rejected, &receipt.reason);
                 } else {
-                    complaints.exported();
+                    failure_log.exported();
                 }
                 Ok(())
             }
             Err(error) => {
-                self.tally.last_error.set(&error.message);
+                self.counters.last_error.set(&error.message);
                 self.end(points, Some(error.kind));
-                complaints.failed(points, &error);
+                failure_log.failed(points, &error);
                 Err(OTelSdkError::InternalFailure(error.message))
             }
         }
@@ -132,16 +132,16 @@ impl CountedMetrics {
 
     fn end(&self, points: u64, error: Option<ExportErrorType>) {
         let total = match error {
-            None => &self.tally.exported,
-            Some(_) => &self.tally.lost,
+            None => &self.counters.exported,
+            Some(_) => &self.counters.lost,
         };
         total.fetch_add(points, Ordering::Relaxed);
         if error.is_some() {
-            self.tally.failed.fetch_add(points, Ordering::Relaxed);
+            self.counters.failed.fetch_add(points, Ordering::Relaxed);
         }
         let mut labels = vec![(OTEL_COMPONENT_TYPE, METRICS_EXPORTER)];
         labels.extend(error.map(|error| (ERROR_TYPE, error.as_str())));
-        self.recording.run(|| {
+        self.local_recorder.run(|| {
             handles::counter(&SDK_METRIC_EXPORTED, &labels).increment(points);
         });
     }
@@ -158,7 +158,7 @@ impl PushMetricExporter for CountedMetrics {
 
     fn shutdown_with_timeout(&self, timeout: Duration) -> OTelSdkResult {
         // The SDK asks for it after the last export.
-        self.tally.end();
+        self.counters.end();
         self.exporter.shutdown_with_timeout(timeout)
     }
 
@@ -201,13 +201,13 @@ mod tests {
 
     #[test]
     fn the_end_of_the_last_export_can_be_waited_for() {
-        let tally = Arc::new(PointTally::default());
-        assert!(!tally.wait_ended(clock::now()));
+        let counters = Arc::new(PointCounters::default());
+        assert!(!counters.wait_ended(clock::now()));
         let waiter = std::thread::spawn({
-            let tally = Arc::clone(&tally);
-            move || tally.wait_ended(clock::now().plus(Duration::from_secs(3_600)))
+            let counters = Arc::clone(&counters);
+            move || counters.wait_ended(clock::now().plus(Duration::from_secs(3_600)))
         });
-        tally.end();
+        counters.end();
         assert!(waiter.join().unwrap());
     }
 }

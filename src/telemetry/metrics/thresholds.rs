@@ -6,7 +6,7 @@ use metrics::Gauge;
 
 use crate::instrument::handles::{self, Instruments, Publish};
 use crate::semconv::{ERROR_RATE_THRESHOLD, IPC_SLOW_THRESHOLD};
-use crate::telemetry::diagnostics::local_recorder::Recording;
+use crate::telemetry::diagnostics::local_recorder::LocalRecorder;
 use crate::timer;
 
 /// Tells the thresholds whenever somebody looks.
@@ -14,7 +14,7 @@ use crate::timer;
 pub(crate) struct Thresholds {
     pub(crate) ipc_slow: Duration,
     pub(crate) error_rate: f64,
-    pub(crate) recording: Recording,
+    pub(crate) local_recorder: LocalRecorder,
     gauges: Instruments<Gauges>,
 }
 
@@ -24,11 +24,11 @@ struct Gauges {
 }
 
 impl Thresholds {
-    pub(crate) fn new(ipc_slow: Duration, error_rate: f64, recording: Recording) -> Self {
+    pub(crate) fn new(ipc_slow: Duration, error_rate: f64, local_recorder: LocalRecorder) -> Self {
         Self {
             ipc_slow,
             error_rate,
-            recording,
+            local_recorder,
             gauges: Instruments::new(),
         }
     }
@@ -40,7 +40,7 @@ impl Publish for Thresholds {
             ipc_slow: handles::gauge(&IPC_SLOW_THRESHOLD, &[]),
             error_rate: handles::gauge(&ERROR_RATE_THRESHOLD, &[]),
         };
-        self.recording.run(|| {
+        self.local_recorder.run(|| {
             // Before the first operation too.
             timer::publish_slow_threshold();
             if let Some(gauges) = self.gauges.get(register) {

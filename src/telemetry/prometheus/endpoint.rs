@@ -25,8 +25,8 @@ use tokio::net::TcpStream;
 use tokio::sync::{Semaphore, oneshot};
 
 use super::Exposition;
-use super::accept::MediaType;
-use super::hosts::{HostError, Hosts};
+use super::content_negotiation::MediaType;
+use super::host_validation::{AllowedHosts, HostError};
 use crate::instrument::handles::{Instruments, Publish, counter, register};
 use crate::semconv::{CONNECTION_LIMIT, ENDPOINT_REFUSED, ERROR_TYPE, FORBIDDEN_HOST};
 
@@ -102,7 +102,7 @@ impl Endpoint {
         register(Arc::downgrade(&refused) as Weak<dyn Publish>);
         let service = Arc::new(Service {
             exposition,
-            hosts: Hosts::new(&options.host, &options.allowed_hosts),
+            hosts: AllowedHosts::new(&options.host, &options.allowed_hosts),
             refused,
         });
         let (stop, stopped) = oneshot::channel();
@@ -213,7 +213,7 @@ async fn connection(stream: TcpStream, service: Arc<Service>) -> hyper::Result<(
 #[derive(Debug)]
 struct Service {
     exposition: Exposition,
-    hosts: Hosts,
+    hosts: AllowedHosts,
     refused: Arc<Refused>,
 }
 

@@ -12,7 +12,7 @@ use crate::telemetry::metrics::metadata::Description;
 use crate::telemetry::metrics::registry::Family;
 
 /// A metric as a scrape shows it.
-pub(super) struct Shown {
+pub(super) struct ExposedFamily {
     /// With unit and `_total`: what its samples' names begin with.
     pub(super) name: String,
     pub(super) description: Description,
@@ -30,7 +30,7 @@ pub(super) enum Cells {
     Histogram(Arc<Family<Buckets>>),
 }
 
-impl Shown {
+impl ExposedFamily {
     pub(super) fn kind(&self) -> Instrument {
         match self.cells {
             Cells::Counter(_) => Instrument::Counter,
@@ -73,7 +73,7 @@ impl Shown {
 ///
 /// A name is shown once, or a scrape would fail as a whole: a counter goes before a gauge, and that
 /// before a histogram.
-pub(super) fn shown(state: &State) -> Vec<Shown> {
+pub(super) fn exposed(state: &State) -> Vec<ExposedFamily> {
     let counters = state.counters.families().into_iter();
     let gauges = state.gauges.families().into_iter();
     let histograms = state.histograms.families().into_iter();
@@ -86,7 +86,7 @@ pub(super) fn shown(state: &State) -> Vec<Shown> {
     let mut taken = BTreeSet::from([TARGET_INFO.to_owned()]);
     let mut shown = Vec::new();
     for (name, dotted, cells) in all {
-        let mut metric = Shown {
+        let mut metric = ExposedFamily {
             name,
             description: state.descriptions.of(&dotted),
             cells,

@@ -5,12 +5,12 @@
 //! Buckets that are counted as they are recorded need no upkeep and no thread, and a third of the
 //! time.
 
-mod accept;
+mod content_negotiation;
 mod endpoint;
 mod exemplar;
 mod exemplars;
 mod families;
-mod hosts;
+mod host_validation;
 mod names;
 mod openmetrics;
 mod recorder;
@@ -26,7 +26,7 @@ pub(crate) use exemplars::Exemplars;
 pub(crate) use recorder::PrometheusRecorder;
 
 use crate::instrument::handles::publish;
-use families::shown;
+use families::exposed;
 use recorder::State;
 use text::Text;
 
@@ -55,7 +55,7 @@ impl Exposition {
     pub(crate) fn render(&self) -> String {
         (self.publish)();
         let mut out = String::new();
-        text::write::<Text>(&mut out, &self.target, &shown(&self.state));
+        text::write::<Text>(&mut out, &self.target, &exposed(&self.state));
         out
     }
 
@@ -63,7 +63,7 @@ impl Exposition {
     pub(crate) fn render_openmetrics(&self) -> String {
         (self.publish)();
         let mut out = String::new();
-        openmetrics::write(&mut out, &self.target, &shown(&self.state));
+        openmetrics::write(&mut out, &self.target, &exposed(&self.state));
         out
     }
 

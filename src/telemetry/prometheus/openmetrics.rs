@@ -5,12 +5,12 @@
 use std::fmt::{self, Display, Write as _};
 
 use super::exemplar::Exemplar;
-use super::families::{Cells, Shown};
+use super::families::{Cells, ExposedFamily};
 use super::names::unit_name;
 use super::text::{self, Format, Number, TARGET_HELP, escape_quoted, kind_name};
 
 /// Writes the resource, every series, and the end.
-pub(super) fn write(out: &mut String, target: &str, metrics: &[Shown]) {
+pub(super) fn write(out: &mut String, target: &str, metrics: &[ExposedFamily]) {
     text::write::<OpenMetrics>(out, target, metrics);
     out.push_str("# EOF\n");
 }
@@ -18,7 +18,7 @@ pub(super) fn write(out: &mut String, target: &str, metrics: &[Shown]) {
 struct OpenMetrics;
 
 impl Format for OpenMetrics {
-    fn head(out: &mut String, metric: &Shown) -> bool {
+    fn head(out: &mut String, metric: &ExposedFamily) -> bool {
         let (name, kind) = match metric.cells {
             // The name without `_total` is somebody else's, and the samples are worth more than
             // their type.
@@ -39,7 +39,7 @@ impl Format for OpenMetrics {
         true
     }
 
-    fn target_head(out: &mut String, metrics: &[Shown]) {
+    fn target_head(out: &mut String, metrics: &[ExposedFamily]) {
         let (name, kind) = match metrics.iter().any(|metric| metric.stem() == TARGET) {
             true => ("target_info", "gauge"),
             false => (TARGET, "info"),

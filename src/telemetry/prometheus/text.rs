@@ -8,17 +8,17 @@ use std::sync::atomic::Ordering;
 use metrics::Label;
 
 use super::exemplar::Exemplar;
-use super::families::{Cells, Shown, TARGET_INFO};
+use super::families::{Cells, ExposedFamily, TARGET_INFO};
 use super::names::label_name;
 use crate::semconv::Instrument;
 
 /// What the formats do differently.
 pub(super) trait Format {
     /// Writes what comes before a metric's samples; `false` when they cannot be shown.
-    fn head(out: &mut String, metric: &Shown) -> bool;
+    fn head(out: &mut String, metric: &ExposedFamily) -> bool;
 
     /// Writes what comes before the resource's one sample.
-    fn target_head(out: &mut String, metrics: &[Shown]);
+    fn target_head(out: &mut String, metrics: &[ExposedFamily]);
 
     /// A bucket's bound as the value of `le`.
     fn bound(bound: f64) -> String;
@@ -34,7 +34,7 @@ pub(super) trait Format {
 pub(super) struct Text;
 
 impl Format for Text {
-    fn head(out: &mut String, metric: &Shown) -> bool {
+    fn head(out: &mut String, metric: &ExposedFamily) -> bool {
         let name = &metric.name;
         let help = &metric.description.text;
         if !help.is_empty() {
@@ -44,7 +44,7 @@ impl Format for Text {
         true
     }
 
-    fn target_head(out: &mut String, _: &[Shown]) {
+    fn target_head(out: &mut String, _: &[ExposedFamily]) {
         let _ = writeln!(out, "# HELP {TARGET_INFO} {TARGET_HELP}");
         let _ = writeln!(out, "# TYPE {TARGET_INFO} gauge");
     }
@@ -63,7 +63,7 @@ impl Format for Text {
 }
 
 /// Writes the resource, whose labels are `target` (nothing when it has none), and every series.
-pub(super) fn write<F: Format>(out: &mut String, target: &str, metrics: &[Shown]) {
+pub(super) fn write<F: Format>(out: &mut String, target: &str, metrics: &[ExposedFamily]) {
     if !target.is_empty() {
         F::target_head(out, metrics);
         line(out, TARGET_INFO, "", target, 1);
@@ -75,7 +75,7 @@ pub(super) fn write<F: Format>(out: &mut String, target: &str, metrics: &[Shown]
     }
 }
 
-fn samples<F: Format>(out: &mut String, metric: &Shown) {
+fn samples<F: Format>(out: &mut String, metric: &ExposedFamily) {
     let name = &metric.name;
     match &metric.cells {
         Cells::Counter(family) => family.for_each(|labels, cell| {

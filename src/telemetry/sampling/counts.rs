@@ -2,7 +2,7 @@
 
 use metrics::{Counter, Gauge};
 
-use super::verdict::{Early, Loss, Reason, Verdict};
+use super::fate::{DropReason, EarlyReason, Fate, KeepReason};
 use crate::instrument::handles;
 use crate::semconv::{
     OUTCOME, SAMPLING_EARLY, SAMPLING_REASON, SAMPLING_SPANS_DROPPED, SAMPLING_SPANS_HELD,
@@ -13,38 +13,38 @@ use crate::semconv::{
 /// traces have anyway.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Counts {
-    pub(super) kept: [u64; Reason::ALL.len()],
+    pub(super) kept: [u64; KeepReason::ALL.len()],
     pub(super) dropped: u64,
-    pub(super) early: [u64; Early::ALL.len()],
-    pub(super) lost: [u64; Loss::ALL.len()],
+    pub(super) early: [u64; EarlyReason::ALL.len()],
+    pub(super) lost: [u64; DropReason::ALL.len()],
 }
 
 impl Counts {
-    pub(super) fn decide(&mut self, verdict: Verdict, spans: usize) {
-        match verdict {
-            Verdict::Kept(reason) => self.kept[reason as usize] += 1,
-            Verdict::Dropped => {
+    pub(super) fn decide(&mut self, fate: Fate, spans: usize) {
+        match fate {
+            Fate::Kept(reason) => self.kept[reason as usize] += 1,
+            Fate::Dropped => {
                 self.dropped += 1;
-                self.lose(Loss::OverRate, spans);
+                self.lose(DropReason::OverRate, spans);
             }
         }
     }
 
-    pub(super) fn hurry(&mut self, early: Early) {
+    pub(super) fn hurry(&mut self, early: EarlyReason) {
         self.early[early as usize] += 1;
     }
 
-    pub(super) fn lose(&mut self, loss: Loss, spans: usize) {
+    pub(super) fn lose(&mut self, loss: DropReason, spans: usize) {
         self.lost[loss as usize] += spans as u64;
     }
 }
 
 /// Where the counts go.
 pub(super) struct Meters {
-    kept: [Counter; Reason::ALL.len()],
+    kept: [Counter; KeepReason::ALL.len()],
     dropped: Counter,
-    early: [Counter; Early::ALL.len()],
-    lost: [Counter; Loss::ALL.len()],
+    early: [Counter; EarlyReason::ALL.len()],
+    lost: [Counter; DropReason::ALL.len()],
     traces_held: Gauge,
     spans_held: Gauge,
 }
@@ -56,12 +56,12 @@ impl Meters {
             handles::counter(&SAMPLING_TRACES, &labels)
         };
         Self {
-            kept: Reason::ALL.map(|reason| traces("kept", reason.as_str())),
-            dropped: traces("dropped", Loss::OverRate.as_str()),
-            early: Early::ALL.map(|early| {
+            kept: KeepReason::ALL.map(|reason| traces("kept", reason.as_str())),
+            dropped: traces("dropped", DropReason::OverRate.as_str()),
+            early: EarlyReason::ALL.map(|early| {
                 handles::counter(&SAMPLING_EARLY, &[(SAMPLING_REASON, early.as_str())])
             }),
-            lost: Loss::ALL.map(|loss| {
+            lost: DropReason::ALL.map(|loss| {
                 handles::counter(&SAMPLING_SPANS_DROPPED, &[(SAMPLING_REASON, loss.as_str())])
             }),
             traces_held: handles::gauge(&SAMPLING_TRACES_HELD, &[]),

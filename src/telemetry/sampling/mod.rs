@@ -6,17 +6,17 @@
 //! the SDK's sampler and its processor share.
 
 mod counts;
-mod decided;
-mod judge;
+mod decision_cache;
+mod fate;
 mod options;
 mod order;
+mod policy;
 mod processor;
 mod sampler;
 mod tail;
 mod traces;
-mod verdict;
 
 pub use options::TailSampling;
 pub(crate) use processor::TailSpans;
 pub(crate) use sampler::TailSampler;
-pub(crate) use tail::{Given, Tail};
+pub(crate) use tail::{SamplingConfig, Tail};

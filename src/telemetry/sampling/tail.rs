@@ -9,14 +9,14 @@ use opentelemetry::{KeyValue, TraceId};
 use opentelemetry_sdk::trace::{SamplingDecision, SpanData};
 
 use super::counts::Meters;
-use super::judge::Judge;
+use super::fate::{Fate, KeepReason};
 use super::options::TailSampling;
-use super::traces::{Bounds, Decision, Fate, Joined, Left, Room, Traces, Wait};
-use super::verdict::{Reason, Verdict};
+use super::policy::Policy;
+use super::traces::{Bounds, Decision, EndedSpan, JoinResult, Room, SweepResult, Traces, Wait};
 use crate::clock::{Clock, Stamp};
 use crate::instrument::handles::{self, Instruments, Publish};
 use crate::semconv::SAMPLING_REASON;
-use crate::telemetry::diagnostics::local_recorder::Recording;
+use crate::telemetry::diagnostics::local_recorder::LocalRecorder;
 use crate::telemetry::export::batch_processor::{Batch, Occasion, Source};
 
 /// Holds the spans of traces that begin here until it is known whether they are kept.
@@ -25,18 +25,18 @@ use crate::telemetry::export::batch_processor::{Batch, Occasion, Source};
 /// and the batch's thread the rest, whenever it would export.
 pub(crate) struct Tail {
     clock: Clock,
-    judge: Judge,
+    policy: Policy,
     // Boxed, so that a span is not moved under the lock; it is some 400 bytes.
     traces: Mutex<Traces<Box<SpanData>>>,
     batch: Batch<SpanData>,
     attributes_max: usize,
-    recording: Recording,
+    local_recorder: LocalRecorder,
     instruments: Instruments<Meters>,
 }
 
 /// The thresholds and limits that tail sampling takes from the rest of the settings.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Given {
+pub(crate) struct SamplingConfig {
     /// From when a message between page and host is slow.
     pub(crate) ipc_slow: Duration,
     /// From when anything else is.
@@ -45,7 +45,7 @@ pub(crate) struct Given {
     pub(crate) attributes_per_span: u32,
 }
 
-/// So many verdicts are remembered at least for late spans, and twice as many at most: what two
+/// So many fates are remembered at least for late spans, and twice as many at most: what two
 /// hash maps of 8,192 places hold, which take 0.3 MB.
 const DECIDED_MIN: usize = 7_000;
 /// About so many spans are decided about by an app's thread at a time: it has work of its own.
@@ -57,8 +57,8 @@ impl Tail {
     /// Time comes from the clock in force on this thread.
     pub(crate) fn start(
         options: &TailSampling,
-        given: Given,
-        recording: Recording,
+        config: SamplingConfig,
+        local_recorder: LocalRecorder,
         batch: Batch<SpanData>,
     ) -> Arc<Self> {
         let bounds = Bounds {
@@ -69,18 +69,20 @@ impl Tail {
             hold_max: options.hold_max,
             late_wait: options.late_wait,
         };
-        let rate = options.traces_per_second.unwrap_or(given.traces_per_second);
+        let rate = options
+            .traces_per_second
+            .unwrap_or(config.traces_per_second);
         let tail = Arc::new(Self {
             clock: Clock::current(),
-            judge: Judge {
-                wire: given.ipc_slow,
-                others: given.slow,
+            policy: Policy {
+                wire: config.ipc_slow,
+                others: config.slow,
                 named: options.slow_after.clone(),
             },
             traces: Mutex::new(Traces::new(bounds, rate)),
             batch,
-            attributes_max: given.attributes_per_span as usize,
-            recording,
+            attributes_max: config.attributes_per_span as usize,
+            local_recorder,
             instruments: Instruments::new(),
         });
         handles::register(Arc::downgrade(&tail) as Weak<dyn Publish>);
@@ -107,12 +109,12 @@ impl Tail {
             // Where the trace is not one of ours, the parent's word holds, and it said no. One that
             // is ours is so by whatever way its context came back.
             Some(_) => match self.run(|traces, _, _| traces.join(id)) {
-                Joined::Held => SamplingDecision::RecordOnly,
-                Joined::Kept => SamplingDecision::RecordAndSample,
-                Joined::Dropped => SamplingDecision::Drop,
+                JoinResult::Held => SamplingDecision::RecordOnly,
+                JoinResult::Kept => SamplingDecision::RecordAndSample,
+                JoinResult::Dropped => SamplingDecision::Drop,
             },
             None => {
-                let slow_after = self.judge.slow_after(name, kind, attributes);
+                let slow_after = self.policy.slow_after(name, kind, attributes);
                 if self.run(|traces, now, out| traces.begin(id, slow_after, now, out)) {
                     SamplingDecision::RecordOnly
                 } else {
@@ -127,14 +129,14 @@ impl Tail {
             self.batch.push(span);
             return;
         }
-        let finding = self.judge.finding(&span);
+        let class = self.policy.class(&span);
         let (id, is_root) = (span.span_context.trace_id(), is_root(&span));
         let span = Box::new(span);
-        let fate = self.run(|traces, now, out| traces.end(id, finding, is_root, span, now, out));
+        let fate = self.run(|traces, now, out| traces.end(id, class, is_root, span, now, out));
         match fate {
-            Fate::Held => {}
-            Fate::PassedOn(reason, span) => self.batch.push(self.sampled(*span, reason)),
-            Fate::Dropped(span) => drop(span),
+            EndedSpan::Held => {}
+            EndedSpan::PassedOn(reason, span) => self.batch.push(self.sampled(*span, reason)),
+            EndedSpan::Dropped(span) => drop(span),
         }
     }
 
@@ -146,8 +148,8 @@ impl Tail {
     pub(crate) fn close(&self, deadline: Stamp) {
         let decisions = self.traces().close(self.clock.now());
         let mut last = Vec::new();
-        for Decision { verdict, spans } in decisions {
-            if let Verdict::Kept(reason) = verdict {
+        for Decision { fate, spans } in decisions {
+            if let Fate::Kept(reason) = fate {
                 last.extend(spans.into_iter().map(|span| self.sampled(*span, reason)));
             }
         }
@@ -173,8 +175,8 @@ impl Tail {
     }
 
     fn pass_on(&self, decisions: Vec<Decision<Box<SpanData>>>) {
-        for Decision { verdict, spans } in decisions {
-            if let Verdict::Kept(reason) = verdict {
+        for Decision { fate, spans } in decisions {
+            if let Fate::Kept(reason) = fate {
                 for span in spans {
                     self.batch.push(self.sampled(*span, reason));
                 }
@@ -183,7 +185,7 @@ impl Tail {
     }
 
     /// The span as one of a trace that is kept.
-    fn sampled(&self, mut span: SpanData, reason: Reason) -> SpanData {
+    fn sampled(&self, mut span: SpanData, reason: KeepReason) -> SpanData {
         let context = &span.span_context;
         span.span_context = SpanContext::new(
             context.trace_id(),
@@ -216,7 +218,7 @@ impl Tail {
     }
 
     fn tell(&self) {
-        self.recording.run(|| {
+        self.local_recorder.run(|| {
             // Without a recorder they stay, for one that comes later.
             let Some(meters) = self.instruments.get(Meters::register) else {
                 return;
@@ -250,9 +252,9 @@ impl Source for Tail {
                 .traces()
                 .sweep(now, wait, room, SPANS_AT_ONCE, &mut out);
             self.pass_on(out);
-            if left != Left::More {
+            if left != SweepResult::More {
                 self.tell();
-                return left == Left::Stalled;
+                return left == SweepResult::Stalled;
             }
         }
     }
@@ -267,7 +269,7 @@ impl Publish for Tail {
 impl fmt::Debug for Tail {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Tail")
-            .field("judge", &self.judge)
+            .field("policy", &self.policy)
             .field("batch", &self.batch)
             .finish_non_exhaustive()
     }

@@ -9,9 +9,9 @@ use std::time::Duration;
 use opentelemetry::TraceId;
 
 use super::counts::Counts;
-use super::decided::Decided;
+use super::decision_cache::DecisionCache;
+use super::fate::{DropReason, EarlyReason, Fate, KeepReason, SpanClass};
 use super::order::Order;
-use super::verdict::{Early, Finding, Loss, Reason, Verdict};
 use crate::clock::Stamp;
 use crate::instrument::rate_limit::Rate;
 
@@ -21,7 +21,7 @@ pub(super) struct Bounds {
     pub(super) spans_held_max: usize,
     pub(super) traces_held_max: usize,
     pub(super) spans_per_trace_max: usize,
-    /// How many verdicts are remembered at least.
+    /// How many fates are remembered at least.
     pub(super) decided_min: usize,
     pub(super) hold_max: Duration,
     pub(super) late_wait: Duration,
@@ -42,7 +42,7 @@ pub(super) struct Traces<S> {
     /// Those of which no span is open, in the order in which that came to be.
     complete: Order,
     spans_held: usize,
-    decided: Decided,
+    decided: DecisionCache,
     counts: Counts,
     is_closed: bool,
 }
@@ -56,28 +56,28 @@ struct Trace<S> {
     /// When its last open span ended; only while none is open.
     complete_at: Stamp,
     open: u32,
-    finding: Finding,
+    class: SpanClass,
     spans: Vec<S>,
 }
 
 /// A trace that was decided, and what it held.
 #[derive(Debug)]
 pub(super) struct Decision<S> {
-    pub(super) verdict: Verdict,
+    pub(super) fate: Fate,
     pub(super) spans: Vec<S>,
 }
 
 /// What becomes of a span that ends.
 #[derive(Debug, PartialEq)]
-pub(super) enum Fate<S> {
+pub(super) enum EndedSpan<S> {
     Held,
-    PassedOn(Reason, S),
+    PassedOn(KeepReason, S),
     Dropped(S),
 }
 
 /// What a span that begins within a trace finds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Joined {
+pub(super) enum JoinResult {
     /// The trace is held, and the span is one of its open ones now.
     Held,
     Kept,
@@ -107,7 +107,7 @@ impl Room {
 
 /// What a sweep left to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Left {
+pub(super) enum SweepResult {
     Nothing,
     /// It did as much as it was allowed to.
     More,
@@ -133,7 +133,7 @@ impl<S> Traces<S> {
             holding: Order::new(),
             complete: Order::new(),
             spans_held: 0,
-            decided: Decided::new(bounds.decided_min),
+            decided: DecisionCache::new(bounds.decided_min),
             counts: Counts::default(),
             is_closed: false,
         }
@@ -153,7 +153,7 @@ impl<S> Traces<S> {
         }
         if self.held.len() >= self.bounds.traces_held_max {
             let oldest = self.complete.first().or(self.begun.first());
-            out.extend(oldest.map(|slot| self.decide(slot, Some(Early::TracesFull), now)));
+            out.extend(oldest.map(|slot| self.decide(slot, Some(EarlyReason::TracesFull), now)));
         }
         let trace = Trace {
             id,
@@ -161,7 +161,7 @@ impl<S> Traces<S> {
             slow_at: now.plus(slow_after),
             complete_at: Stamp::NONE,
             open: 1,
-            finding: Finding::Fine,
+            class: SpanClass::Fine,
             spans: Vec::new(),
         };
         let slot = match self.free.pop() {
@@ -180,11 +180,11 @@ impl<S> Traces<S> {
     }
 
     /// A span begins within a trace that began before.
-    pub(super) fn join(&mut self, id: TraceId) -> Joined {
+    pub(super) fn join(&mut self, id: TraceId) -> JoinResult {
         let Some(&slot) = self.held.get(&id) else {
             return match self.decided.recall(id) {
-                Some(Verdict::Kept(_)) => Joined::Kept,
-                Some(Verdict::Dropped) | None => Joined::Dropped,
+                Some(Fate::Kept(_)) => JoinResult::Kept,
+                Some(Fate::Dropped) | None => JoinResult::Dropped,
             };
         };
         let trace = &mut self.slots[slot as usize];
@@ -192,40 +192,40 @@ impl<S> Traces<S> {
             self.complete.remove(slot);
         }
         trace.open = trace.open.saturating_add(1);
-        Joined::Held
+        JoinResult::Held
     }
 
     /// A span ends that was begun or joined.
     pub(super) fn end(
         &mut self,
         id: TraceId,
-        finding: Finding,
+        class: SpanClass,
         is_root: bool,
         span: S,
         now: Stamp,
         out: &mut Vec<Decision<S>>,
-    ) -> Fate<S> {
+    ) -> EndedSpan<S> {
         let Some(&slot) = self.held.get(&id) else {
             return match self.decided.recall(id) {
-                Some(Verdict::Kept(reason)) => Fate::PassedOn(reason, span),
-                Some(Verdict::Dropped) | None => {
-                    self.counts.lose(Loss::Late, 1);
-                    Fate::Dropped(span)
+                Some(Fate::Kept(reason)) => EndedSpan::PassedOn(reason, span),
+                Some(Fate::Dropped) | None => {
+                    self.counts.lose(DropReason::Late, 1);
+                    EndedSpan::Dropped(span)
                 }
             };
         };
         let trace = &mut self.slots[slot as usize];
-        trace.finding = trace.finding.max(finding);
+        trace.class = trace.class.max(class);
         let is_held = trace.spans.len() < self.bounds.spans_per_trace_max
-            || finding != Finding::Fine
+            || class != SpanClass::Fine
             || is_root;
         if is_held
             && self.spans_held >= self.bounds.spans_held_max
             && let Some(oldest) = self.complete.first().or(self.holding.first())
         {
-            out.push(self.decide(oldest, Some(Early::SpansFull), now));
+            out.push(self.decide(oldest, Some(EarlyReason::SpansFull), now));
             // This span's own trace may have been the one.
-            return self.end(id, finding, is_root, span, now, out);
+            return self.end(id, class, is_root, span, now, out);
         }
         let trace = &mut self.slots[slot as usize];
         // A span that nobody saw begin completes nothing.
@@ -237,15 +237,15 @@ impl<S> Traces<S> {
             }
         }
         if !is_held {
-            self.counts.lose(Loss::TraceFull, 1);
-            return Fate::Dropped(span);
+            self.counts.lose(DropReason::TraceFull, 1);
+            return EndedSpan::Dropped(span);
         }
         if trace.spans.is_empty() {
             self.holding.push(slot);
         }
         trace.spans.push(span);
         self.spans_held += 1;
-        Fate::Held
+        EndedSpan::Held
     }
 
     /// Whether a sweep would find something.
@@ -262,31 +262,31 @@ impl<S> Traces<S> {
         mut room: Room,
         spans_most: usize,
         out: &mut Vec<Decision<S>>,
-    ) -> Left {
+    ) -> SweepResult {
         let wait = match wait {
             Wait::Late => self.bounds.late_wait,
             Wait::Over => Duration::ZERO,
         };
         let mut spans = 0;
-        let mut left = Left::Nothing;
+        let mut left = SweepResult::Nothing;
         loop {
             if spans >= spans_most {
-                return Left::More;
+                return SweepResult::More;
             }
             let waited = self.waited(now, wait).filter(|slot| {
                 let has_room = room.is_for(self.slots[*slot as usize].spans.len());
                 if !has_room {
-                    left = Left::Stalled;
+                    left = SweepResult::Stalled;
                 }
                 has_room
             });
             let decision = match (waited, self.overdue(now)) {
                 (Some(slot), _) => self.decide(slot, None, now),
-                (None, Some(slot)) => self.decide(slot, Some(Early::HoldTime), now),
+                (None, Some(slot)) => self.decide(slot, Some(EarlyReason::HoldTime), now),
                 (None, None) => return left,
             };
             spans += decision.spans.len().max(1);
-            if matches!(decision.verdict, Verdict::Kept(_)) {
+            if matches!(decision.fate, Fate::Kept(_)) {
                 room.take(decision.spans.len());
             }
             out.push(decision);
@@ -298,7 +298,7 @@ impl<S> Traces<S> {
         self.is_closed = true;
         let mut out = Vec::with_capacity(self.held.len());
         while let Some(slot) = self.begun.first() {
-            out.push(self.decide(slot, Some(Early::Shutdown), now));
+            out.push(self.decide(slot, Some(EarlyReason::Shutdown), now));
         }
         out
     }
@@ -330,16 +330,16 @@ impl<S> Traces<S> {
         (now >= begun.plus(self.bounds.hold_max)).then_some(slot)
     }
 
-    fn decide(&mut self, slot: u32, early: Option<Early>, now: Stamp) -> Decision<S> {
+    fn decide(&mut self, slot: u32, early: Option<EarlyReason>, now: Stamp) -> Decision<S> {
         let trace = &mut self.slots[slot as usize];
         let (id, open) = (trace.id, trace.open);
         let spans = std::mem::take(&mut trace.spans);
-        let verdict = match trace.finding {
-            Finding::Failed => Verdict::Kept(Reason::Error),
-            Finding::Slow => Verdict::Kept(Reason::Slow),
-            Finding::Fine if open > 0 && now >= trace.slow_at => Verdict::Kept(Reason::Slow),
-            Finding::Fine if self.rate.admits(now) => Verdict::Kept(Reason::Rate),
-            Finding::Fine => Verdict::Dropped,
+        let fate = match trace.class {
+            SpanClass::Failed => Fate::Kept(KeepReason::Error),
+            SpanClass::Slow => Fate::Kept(KeepReason::Slow),
+            SpanClass::Fine if open > 0 && now >= trace.slow_at => Fate::Kept(KeepReason::Slow),
+            SpanClass::Fine if self.rate.admits(now) => Fate::Kept(KeepReason::Rate),
+            SpanClass::Fine => Fate::Dropped,
         };
         self.held.remove(&id);
         self.free.push(slot);
@@ -351,14 +351,14 @@ impl<S> Traces<S> {
             self.complete.remove(slot);
         }
         self.spans_held -= spans.len();
-        self.decided.remember(id, verdict);
-        self.counts.decide(verdict, spans.len());
+        self.decided.remember(id, fate);
+        self.counts.decide(fate, spans.len());
         if let Some(early) = early
             && open > 0
         {
             self.counts.hurry(early);
         }
-        Decision { verdict, spans }
+        Decision { fate, spans }
     }
 }
 

@@ -34,24 +34,24 @@ struct Rig {
     batch: Batch<u32>,
     batches: Receiver<Vec<u32>>,
     answers: Sender<Result<ExportResponse, ExportError>>,
-    recording: Recording,
+    local_recorder: LocalRecorder,
 }
 
 fn rig(limits: BatchLimits) -> Rig {
     let (batches_in, batches) = bounded(100);
     let (answers, answers_out) = bounded(100);
-    let recording = Recording::default();
+    let local_recorder = LocalRecorder::default();
     let exporter = Scripted {
         batches: batches_in,
         answers: answers_out,
     };
-    let patience = Arc::new(ShutdownDeadline::default());
+    let shutdown_deadline = Arc::new(ShutdownDeadline::default());
     let batch = Batch::start(
         &TRACES,
         limits,
-        patience,
-        recording.clone(),
-        Voice::Quiet,
+        shutdown_deadline,
+        local_recorder.clone(),
+        Reporter::Quiet,
         exporter,
     )
     .unwrap();
@@ -59,7 +59,7 @@ fn rig(limits: BatchLimits) -> Rig {
         batch,
         batches,
         answers,
-        recording,
+        local_recorder,
     }
 }
 
@@ -163,13 +163,13 @@ fn a_panicking_exporter_loses_its_batch_and_not_the_thread() {
             taken_well()
         }
     }
-    let patience = Arc::new(ShutdownDeadline::default());
+    let shutdown_deadline = Arc::new(ShutdownDeadline::default());
     let batch = Batch::start(
         &TRACES,
         limits(100, 10),
-        patience,
-        Recording::default(),
-        Voice::Quiet,
+        shutdown_deadline,
+        LocalRecorder::default(),
+        Reporter::Quiet,
         Panics(0),
     )
     .unwrap();
@@ -205,7 +205,7 @@ fn the_recorder_hears_of_the_queue_the_drops_and_the_reasons() {
     let (recorder, exposition) = crate::telemetry::prometheus::recorder(&resource);
     let recorder: Arc<crate::telemetry::diagnostics::local_recorder::SharedRecorder> =
         Arc::new(recorder);
-    rig.recording.use_recorder(&recorder);
+    rig.local_recorder.use_recorder(&recorder);
     rig.push(0..10);
     rig.taken();
     rig.push(0..13);

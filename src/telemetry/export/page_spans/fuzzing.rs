@@ -6,12 +6,12 @@ use std::time::{Duration, SystemTime};
 use opentelemetry_sdk::trace::SpanData;
 
 use super::queue::{Job, Queue};
-use super::reader::{Reader, Tally};
+use super::reader::{ReadCounts, Reader};
 use crate::clock::{self, FakeTime};
 use crate::instrument::page_spans::PageSpanSource;
 use crate::telemetry::config::settings::Settings;
-use crate::telemetry::diagnostics::local_recorder::Recording;
-use crate::telemetry::diagnostics::stderr::Voice;
+use crate::telemetry::diagnostics::local_recorder::LocalRecorder;
+use crate::telemetry::diagnostics::reporter::Reporter;
 use crate::telemetry::export::batch_processor::{Batch, Export};
 use crate::telemetry::export::limits::BatchLimits;
 use crate::telemetry::export::limits::PageSpanLimits;
@@ -57,8 +57,8 @@ impl PageSpanReader {
             &TRACES,
             limits,
             Arc::default(),
-            Recording::default(),
-            Voice::Quiet,
+            LocalRecorder::default(),
+            Reporter::Quiet,
             exported.clone(),
         )
         .expect("there are threads");
@@ -67,7 +67,7 @@ impl PageSpanReader {
             queue: Arc::new(Queue::default()),
             limits: settings.page_span_limits(),
             batch,
-            recording: Recording::default(),
+            local_recorder: LocalRecorder::default(),
         };
         let name = Arc::from("main");
         let clock = FakeTime::start().clock();
@@ -91,14 +91,14 @@ impl PageSpanReader {
             spans,
             json: json.into(),
         };
-        let mut tally = Tally::default();
-        self.reader.read(&job, &mut tally);
+        let mut counts = ReadCounts::default();
+        self.reader.read(&job, &mut counts);
         let soon = clock::now().plus(Duration::from_secs(30));
         assert!(self.reader.batch.flush(soon), "the batch is exported");
         PageSpansRead {
             spans: self.exported.take(),
-            passed_on: tally.passed_on,
-            lost: tally.lost.iter().sum(),
+            passed_on: counts.passed_on,
+            lost: counts.lost.iter().sum(),
         }
     }
 

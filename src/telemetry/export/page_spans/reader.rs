@@ -9,10 +9,10 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::queue::{Job, Queue};
-use super::span::{Within, scope_of};
+use super::span::{SpanBounds, scope_of};
 use crate::instrument::page_spans::PageSpanSource;
 use crate::semconv::PageSpanErrorType;
-use crate::telemetry::diagnostics::local_recorder::Recording;
+use crate::telemetry::diagnostics::local_recorder::LocalRecorder;
 use crate::telemetry::export::batch_processor::Batch;
 use crate::telemetry::export::limits::PageSpanLimits;
 
@@ -49,7 +49,7 @@ pub(super) struct Reader {
     pub(super) queue: Arc<Queue>,
     pub(super) limits: PageSpanLimits,
     pub(super) batch: Batch<SpanData>,
-    pub(super) recording: Recording,
+    pub(super) local_recorder: LocalRecorder,
 }
 
 impl Reader {
@@ -64,29 +64,29 @@ impl Reader {
         }
         let _ended = Ended(&self.queue);
         while let Some(job) = self.queue.next() {
-            let mut tally = Tally::default();
+            let mut counts = ReadCounts::default();
             // A page must not end the thread, whatever it finds to write.
-            let read = catch_unwind(AssertUnwindSafe(|| self.read(&job, &mut tally)));
+            let read = catch_unwind(AssertUnwindSafe(|| self.read(&job, &mut counts)));
             if read.is_err() {
-                tally.lose(PageSpanErrorType::Malformed, 1);
+                counts.lose(PageSpanErrorType::Malformed, 1);
             }
             // Nor must the app's recorder.
-            let tell = || self.recording.run(|| tally.tell(&job.source));
+            let tell = || self.local_recorder.run(|| counts.tell(&job.source));
             let _ = catch_unwind(AssertUnwindSafe(tell));
             self.queue.done();
         }
     }
 
-    pub(super) fn read(&self, job: &Job, tally: &mut Tally) {
+    pub(super) fn read(&self, job: &Job, counts: &mut ReadCounts) {
         if self.queue.is_late() {
             // The report is the app's, and a page may say of a few bytes that they are millions.
             let spans = u64::from(job.spans).min(job.json.len() as u64);
-            return self.give_up(spans, tally);
+            return self.give_up(spans, counts);
         }
         let Ok(request) = serde_json::from_str::<Request<'_>>(&job.json) else {
-            return tally.lose(PageSpanErrorType::Malformed, job.spans.into());
+            return counts.lose(PageSpanErrorType::Malformed, job.spans.into());
         };
-        let within = Within::now(&job.source, &self.limits);
+        let within = SpanBounds::now(&job.source, &self.limits);
         let scopes = request
             .resource_spans
             .iter()
@@ -98,22 +98,22 @@ impl Reader {
             for span in spans {
                 // Whoever shuts down waits for this.
                 if self.queue.is_late() {
-                    self.give_up(1, tally);
+                    self.give_up(1, counts);
                     continue;
                 }
                 match self.read_span(&job.source, span.get(), &within) {
                     Ok(mut span) => {
                         span.instrumentation_scope = scope.clone();
                         self.batch.push(span);
-                        tally.passed_on += 1;
+                        counts.passed_on += 1;
                     }
-                    Err(why) => tally.lose(why, 1),
+                    Err(why) => counts.lose(why, 1),
                 }
             }
         }
         if !found {
             // Whatever it is, it is not what the page says it is.
-            tally.lose(PageSpanErrorType::Malformed, job.spans.into());
+            counts.lose(PageSpanErrorType::Malformed, job.spans.into());
         }
     }
 
@@ -121,7 +121,7 @@ impl Reader {
         &self,
         source: &PageSpanSource,
         text: &str,
-        within: &Within<'_>,
+        within: &SpanBounds<'_>,
     ) -> Result<SpanData, PageSpanErrorType> {
         // First, since it is what bounds the work.
         if !source.admits() {
@@ -135,20 +135,20 @@ impl Reader {
     }
 
     /// There is no time left: the report of the shutdown says so.
-    fn give_up(&self, spans: u64, tally: &mut Tally) {
+    fn give_up(&self, spans: u64, counts: &mut ReadCounts) {
         self.batch.drop_unseen(spans);
-        tally.lose(PageSpanErrorType::Shutdown, spans);
+        counts.lose(PageSpanErrorType::Shutdown, spans);
     }
 }
 
 /// What became of a request's spans.
 #[derive(Default)]
-pub(super) struct Tally {
+pub(super) struct ReadCounts {
     pub(super) passed_on: u64,
     pub(super) lost: [u64; PageSpanErrorType::ALL.len()],
 }
 
-impl Tally {
+impl ReadCounts {
     fn lose(&mut self, why: PageSpanErrorType, spans: u64) {
         self.lost[why.index()] += spans;
     }

@@ -38,14 +38,14 @@ const PAST_MAX: Duration = Duration::from_secs(7 * 24 * 3_600);
 const AHEAD_MAX: Duration = Duration::from_secs(3_600);
 
 /// What spans of one request are held against.
-pub(super) struct Within<'a> {
+pub(super) struct SpanBounds<'a> {
     webview: &'a Arc<str>,
     limits: &'a PageSpanLimits,
     earliest: SystemTime,
     latest: SystemTime,
 }
 
-impl<'a> Within<'a> {
+impl<'a> SpanBounds<'a> {
     pub(super) fn now(source: &'a PageSpanSource, limits: &'a PageSpanLimits) -> Self {
         let now = source.wall();
         Self {

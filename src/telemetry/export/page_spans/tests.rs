@@ -5,12 +5,12 @@ use opentelemetry::KeyValue;
 use opentelemetry_proto::tonic::trace::v1::Span;
 use proptest::prelude::*;
 
-use super::span::Within;
+use super::span::SpanBounds;
 use super::*;
 use crate::clock::{FakeTime, Stamp};
 use crate::instrument::page_spans::PageSpanSource;
 use crate::telemetry::config::settings::Settings;
-use crate::telemetry::diagnostics::stderr::Voice;
+use crate::telemetry::diagnostics::reporter::Reporter;
 use crate::telemetry::export::batch_processor::Export;
 use crate::telemetry::export::limits::BatchLimits;
 use crate::telemetry::export::result::{ExportError, ExportResponse};
@@ -38,10 +38,10 @@ struct Rig {
 impl Rig {
     /// Not started: nobody reads yet.
     fn new() -> Self {
-        Self::recording(Recording::default())
+        Self::local_recorder(LocalRecorder::default())
     }
 
-    fn recording(recording: Recording) -> Self {
+    fn local_recorder(local_recorder: LocalRecorder) -> Self {
         let limits = BatchLimits {
             queue_max: 100_000,
             batch_max: 1_000,
@@ -49,18 +49,18 @@ impl Rig {
             timeout: Duration::from_secs(3_600),
         };
         let kept = Kept::default();
-        let patience = Arc::new(ShutdownDeadline::default());
+        let shutdown_deadline = Arc::new(ShutdownDeadline::default());
         let batch = Batch::start(
             &TRACES,
             limits,
-            patience,
-            Recording::default(),
-            Voice::Quiet,
+            shutdown_deadline,
+            LocalRecorder::default(),
+            Reporter::Quiet,
             kept.clone(),
         )
         .unwrap();
         let (settings, _) = Settings::read(&|_: &str| None);
-        let spans = PageSpans::new(settings.page_span_limits(), batch.clone(), recording);
+        let spans = PageSpans::new(settings.page_span_limits(), batch.clone(), local_recorder);
         let name = Arc::from("main");
         let clock = FakeTime::start().clock();
         Self {
@@ -202,9 +202,9 @@ impl metrics::Recorder for Broken {
 fn a_recorder_that_panics_does_not_end_the_reading() {
     let recorder: Arc<crate::telemetry::diagnostics::local_recorder::SharedRecorder> =
         Arc::new(Broken(0));
-    let recording = Recording::default();
-    recording.use_recorder(&recorder);
-    let rig = Rig::recording(recording);
+    let local_recorder = LocalRecorder::default();
+    local_recorder.use_recorder(&recorder);
+    let rig = Rig::local_recorder(local_recorder);
     for _ in 0..3 {
         rig.take(&span("")).unwrap();
         assert_eq!(rig.read().len(), 1);
@@ -326,7 +326,7 @@ proptest! {
         let name = Arc::from("main");
         let clock = FakeTime::start().clock();
         let source = PageSpanSource::new(&name, &name, clock, u32::MAX);
-        if let Ok(span) = Within::now(&source, &limits).convert(read) {
+        if let Ok(span) = SpanBounds::now(&source, &limits).convert(read) {
             prop_assert!(texts(&span) <= 17 << 10, "{}", texts(&span));
             prop_assert!(span.attributes.len() <= 128 && span.events.len() <= 128);
         }

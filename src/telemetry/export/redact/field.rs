@@ -46,13 +46,13 @@ pub enum FieldKind {
 pub struct ExportedField<'a> {
     kind: FieldKind,
     key: Option<&'a str>,
-    shown: Shown<'a>,
+    shown: FieldValue<'a>,
     change: Change,
 }
 
 /// What a field holds, in the forms that spans and log records have.
 #[derive(Clone, Copy)]
-pub(super) enum Shown<'a> {
+pub(super) enum FieldValue<'a> {
     Text(&'a str),
     Value(&'a Value),
     Any(&'a AnyValue),
@@ -67,7 +67,7 @@ pub(super) enum Change {
 }
 
 impl<'a> ExportedField<'a> {
-    pub(super) fn new(kind: FieldKind, key: Option<&'a str>, shown: Shown<'a>) -> Self {
+    pub(super) fn new(kind: FieldKind, key: Option<&'a str>, shown: FieldValue<'a>) -> Self {
         Self {
             kind,
             key,
@@ -126,7 +126,7 @@ impl fmt::Debug for ExportedField<'_> {
     }
 }
 
-impl<'a> Shown<'a> {
+impl<'a> FieldValue<'a> {
     fn text(self) -> Cow<'a, str> {
         match self {
             Self::Text(text) => Cow::Borrowed(text),
@@ -179,8 +179,11 @@ mod tests {
     #[test]
     fn text_is_what_would_leave_now() {
         let value = Value::from("before");
-        let mut field =
-            ExportedField::new(FieldKind::SpanAttribute, Some("k"), Shown::Value(&value));
+        let mut field = ExportedField::new(
+            FieldKind::SpanAttribute,
+            Some("k"),
+            FieldValue::Value(&value),
+        );
         assert_eq!(field.text(), "before");
         let after = field.text().replace("be", "there");
         field.replace(after);
@@ -204,10 +207,10 @@ mod tests {
             )),
         ]));
         assert_eq!(
-            Shown::Any(&list).text(),
+            FieldValue::Any(&list).text(),
             "[1, 0.5, true, bytes, {key: value}]"
         );
         let value = Value::from(7);
-        assert_eq!(Shown::Value(&value).text(), "7");
+        assert_eq!(FieldValue::Value(&value).text(), "7");
     }
 }

@@ -19,7 +19,7 @@ use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::logs::{SdkLogRecord, SdkLogger, SdkLoggerProvider};
 use opentelemetry_sdk::trace::SpanData;
 
-use self::field::{Change, Shown};
+use self::field::{Change, FieldValue};
 pub use self::field::{ExportedField, FieldKind};
 use super::sdk_processors::Log;
 
@@ -76,13 +76,13 @@ impl Redactor {
     pub(crate) fn log(&self, log: &mut Log) {
         let (record, scope) = &mut **log;
         let body = record.body().map_or(Change::Keep, |body| {
-            self.ask(FieldKind::LogBody, None, Shown::Any(body))
+            self.ask(FieldKind::LogBody, None, FieldValue::Any(body))
         });
         let attribute = |(key, value): &(Key, AnyValue)| {
             self.ask(
                 FieldKind::LogAttribute,
                 Some(key.as_str()),
-                Shown::Any(value),
+                FieldValue::Any(value),
             )
         };
         let attributes: Vec<Change> = record.attributes_iter().map(attribute).collect();
@@ -164,7 +164,7 @@ impl Redactor {
     fn attributes(&self, kind: FieldKind, attributes: &mut Vec<KeyValue>) {
         attributes.retain_mut(|attribute| {
             let key = Some(attribute.key.as_str());
-            match self.ask(kind, key, Shown::Value(&attribute.value)) {
+            match self.ask(kind, key, FieldValue::Value(&attribute.value)) {
                 Change::Keep => true,
                 Change::Replace(text) => {
                     attribute.value = text.into();
@@ -230,12 +230,12 @@ impl Redactor {
     }
 
     fn text(&self, kind: FieldKind, text: &str) -> Change {
-        self.ask(kind, None, Shown::Text(text))
+        self.ask(kind, None, FieldValue::Text(text))
     }
 
     /// What the hook says. One that panics may have been about to say anything, so nothing of the
     /// field leaves.
-    fn ask(&self, kind: FieldKind, key: Option<&str>, shown: Shown<'_>) -> Change {
+    fn ask(&self, kind: FieldKind, key: Option<&str>, shown: FieldValue<'_>) -> Change {
         let asked = catch_unwind(AssertUnwindSafe(|| {
             let mut field = ExportedField::new(kind, key, shown);
             (self.0.hook)(&mut field);

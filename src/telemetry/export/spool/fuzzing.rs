@@ -3,9 +3,9 @@
 use std::io;
 use std::path::Path;
 
-use super::frame::{Encoding, Lane};
-use super::home::Home;
-use super::store::{Store, Taken};
+use super::directory::SpoolDirectory;
+use super::record::{Encoding, SpooledSignal};
+use super::store::{Store, StoredRequest};
 
 /// A process' place in a spool's folder.
 #[derive(Debug)]
@@ -14,7 +14,7 @@ pub struct SpoolFolder(Store);
 /// A request that waited on disk, and is still there.
 #[derive(Debug)]
 pub struct Spooled {
-    taken: Taken,
+    taken: StoredRequest,
     /// How many spans or log records it says it has.
     pub items: u64,
     /// The request's body.
@@ -29,9 +29,9 @@ impl SpoolFolder {
     ///
     /// When the folder cannot be made, written or locked.
     pub fn open(root: &Path, bytes_max: u64) -> io::Result<(Self, u64)> {
-        let mut store = Store::new(Home::open(root)?, bytes_max);
-        let strange = store.adopt(&Lane::ALL);
-        Ok((Self(store), strange.count))
+        let mut store = Store::new(SpoolDirectory::open(root)?, bytes_max);
+        let unknown = store.adopt(&SpooledSignal::ALL);
+        Ok((Self(store), unknown.count))
     }
 
     /// Puts a request to the end of the traces, or of the logs.
@@ -86,10 +86,10 @@ pub enum SpoolSignal {
 }
 
 impl SpoolSignal {
-    fn lane(self) -> Lane {
+    fn lane(self) -> SpooledSignal {
         match self {
-            Self::Traces => Lane::Traces,
-            Self::Logs => Lane::Logs,
+            Self::Traces => SpooledSignal::Traces,
+            Self::Logs => SpooledSignal::Logs,
         }
     }
 }

@@ -11,11 +11,11 @@
 //! spooled, since the next export carries their totals.
 
 mod counts;
+mod directory;
 mod folder;
-mod frame;
 #[cfg(fuzzing)]
 pub(in crate::telemetry) mod fuzzing;
-mod home;
+mod record;
 mod replay;
 mod store;
 
@@ -27,18 +27,18 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 use crossbeam_channel::{Receiver, Sender, bounded};
 
 use self::counts::Meters;
-pub(crate) use self::frame::{Encoding, Lane};
-use self::home::Home;
-pub(crate) use self::replay::Way;
-use self::store::{Dropped, Origin, Store};
-use super::completion::End;
-use super::counters::{LastError, Tally};
+use self::directory::SpoolDirectory;
+pub(crate) use self::record::{Encoding, SpooledSignal};
+pub(crate) use self::replay::ReplayTarget;
+use self::store::{Dropped, Store, StoredBy};
+use super::completion::Completion;
+use super::counters::{LastError, SignalCounters};
 use super::shutdown_deadline::ShutdownDeadline;
 use crate::clock::Stamp;
 use crate::instrument::handles::{self, Instruments, Publish};
 use crate::semconv::SpoolErrorType;
-use crate::telemetry::diagnostics::local_recorder::Recording;
-use crate::telemetry::diagnostics::stderr::Voice;
+use crate::telemetry::diagnostics::local_recorder::LocalRecorder;
+use crate::telemetry::diagnostics::reporter::Reporter;
 
 /// What waits on disk, for the threads that export and the one that replays.
 #[derive(Debug)]
@@ -46,17 +46,17 @@ pub(crate) struct Spool {
     store: Mutex<Store>,
     /// Beside the store, so that a scrape never waits for the disk.
     bytes: AtomicU64,
-    waiting: [AtomicBool; Lane::ALL.len()],
-    tallies: [OnceLock<Arc<Tally>>; Lane::ALL.len()],
+    waiting: [AtomicBool; SpooledSignal::ALL.len()],
+    counters: [OnceLock<Arc<SignalCounters>>; SpooledSignal::ALL.len()],
     /// Why each lane waits, as the last attempt had it.
-    reasons: [LastError; Lane::ALL.len()],
+    reasons: [LastError; SpooledSignal::ALL.len()],
     /// Given up and not yet logged, by reason.
-    untold: [AtomicU64; SpoolErrorType::ALL.len()],
+    unreported: [AtomicU64; SpoolErrorType::ALL.len()],
     wake: Sender<()>,
     wakes: Receiver<()>,
-    patience: Arc<ShutdownDeadline>,
-    end: Arc<End>,
-    recording: Recording,
+    shutdown_deadline: Arc<ShutdownDeadline>,
+    end: Arc<Completion>,
+    local_recorder: LocalRecorder,
     instruments: Instruments<Meters>,
 }
 
@@ -67,20 +67,24 @@ impl Spool {
     /// # Errors
     ///
     /// When the folder cannot be made, written or locked, or is not this user's alone.
-    pub(crate) fn open(root: &Path, bytes_max: u64, recording: Recording) -> io::Result<Arc<Self>> {
+    pub(crate) fn open(
+        root: &Path,
+        bytes_max: u64,
+        local_recorder: LocalRecorder,
+    ) -> io::Result<Arc<Self>> {
         let (wake, wakes) = bounded(1);
         let spool = Arc::new(Self {
-            store: Mutex::new(Store::new(Home::open(root)?, bytes_max)),
+            store: Mutex::new(Store::new(SpoolDirectory::open(root)?, bytes_max)),
             bytes: AtomicU64::new(0),
             waiting: Default::default(),
-            tallies: Default::default(),
+            counters: Default::default(),
             reasons: Default::default(),
-            untold: Default::default(),
+            unreported: Default::default(),
             wake,
             wakes,
-            patience: Arc::default(),
+            shutdown_deadline: Arc::default(),
             end: Arc::default(),
-            recording,
+            local_recorder,
             instruments: Instruments::new(),
         });
         let source: Weak<dyn Publish> = Arc::downgrade(&spool) as Weak<dyn Publish>;
@@ -88,36 +92,40 @@ impl Spool {
         Ok(spool)
     }
 
-    /// Starts the thread that sends what waits, on these ways. Without any it is not needed.
+    /// Starts the thread that sends what waits, on these targets. Without any it is not needed.
     ///
     /// # Errors
     ///
     /// When the system gives no thread.
-    pub(crate) fn start(self: &Arc<Self>, ways: Vec<Way>, voice: Voice) -> io::Result<()> {
-        if ways.is_empty() {
+    pub(crate) fn start(
+        self: &Arc<Self>,
+        targets: Vec<ReplayTarget>,
+        reporter: Reporter,
+    ) -> io::Result<()> {
+        if targets.is_empty() {
             return Ok(());
         }
-        replay::start(Arc::clone(self), ways, voice)
+        replay::start(Arc::clone(self), targets, reporter)
     }
 
     /// Says where a lane's items are counted, before the first comes.
-    pub(crate) fn count_at(&self, lane: Lane, tally: Arc<Tally>) {
-        let _ = self.tallies[lane.index()].set(tally);
+    pub(crate) fn count_at(&self, lane: SpooledSignal, counters: Arc<SignalCounters>) {
+        let _ = self.counters[lane.index()].set(counters);
     }
 
     /// How long the thread may still take for a request.
-    pub(crate) fn patience(&self) -> Arc<ShutdownDeadline> {
-        Arc::clone(&self.patience)
+    pub(crate) fn shutdown_deadline(&self) -> Arc<ShutdownDeadline> {
+        Arc::clone(&self.shutdown_deadline)
     }
 
     /// Whether something waits, behind which newer requests have to go.
-    pub(crate) fn waits(&self, lane: Lane) -> bool {
+    pub(crate) fn waits(&self, lane: SpooledSignal) -> bool {
         // Relaxed: one request that does not see it yet is sent out of order, no more.
         self.waiting[lane.index()].load(Ordering::Relaxed)
     }
 
     /// Why it waits, for a person.
-    pub(crate) fn reason(&self, lane: Lane) -> String {
+    pub(crate) fn reason(&self, lane: SpooledSignal) -> String {
         let reason = self.reasons[lane.index()].get();
         reason.unwrap_or_else(|| "what an earlier process left is sent first".to_owned())
     }
@@ -129,7 +137,7 @@ impl Spool {
     /// When it is larger than the spool, or the disk does not take it.
     pub(crate) fn append(
         &self,
-        lane: Lane,
+        lane: SpooledSignal,
         encoding: Encoding,
         items: u64,
         body: &[u8],
@@ -139,8 +147,8 @@ impl Spool {
         let outcome = store.append(lane, encoding, items, body);
         if outcome.is_ok() {
             // Under the lock, so that nobody counts them off before.
-            if let Some(tally) = self.tallies[lane.index()].get() {
-                tally.spool(items, why);
+            if let Some(counters) = self.counters[lane.index()].get() {
+                counters.spool(items, why);
             }
             self.reasons[lane.index()].set(why);
             self.with_meters(|meters| meters.spooled.increment(items));
@@ -157,7 +165,7 @@ impl Spool {
     /// Ends the thread: at once while the collector is away, else when nothing waits any more or
     /// `deadline` has come.
     pub(crate) fn close(&self, deadline: Stamp) {
-        self.patience.close(deadline);
+        self.shutdown_deadline.close(deadline);
         self.wake();
     }
 
@@ -178,7 +186,7 @@ impl Spool {
     /// Makes visible what the store has become, and counts what it gave up.
     fn settle(&self, store: &mut Store) {
         self.bytes.store(store.bytes(), Ordering::Relaxed);
-        for lane in Lane::ALL {
+        for lane in SpooledSignal::ALL {
             self.waiting[lane.index()].store(store.waits(lane), Ordering::Relaxed);
         }
         for dropped in store.take_drops() {
@@ -190,27 +198,27 @@ impl Spool {
         let Dropped {
             lane,
             items,
-            origin,
+            stored_by,
             why,
         } = dropped;
         if items == 0 {
             return;
         }
-        if let Some(tally) = self.tallies[lane.index()].get() {
-            match origin {
-                Origin::This => tally.unspool(items),
+        if let Some(counters) = self.counters[lane.index()].get() {
+            match stored_by {
+                StoredBy::ThisProcess => counters.unspool(items),
                 // The process that decides on an item reports it.
-                Origin::Earlier => tally.accept(items),
+                StoredBy::EarlierProcess => counters.accept(items),
             }
-            tally.fail(items, reason(why));
+            counters.fail(items, reason(why));
         }
         self.with_meters(|meters| meters.dropped[why.index()].increment(items));
-        self.untold[why.index()].fetch_add(items, Ordering::Relaxed);
+        self.unreported[why.index()].fetch_add(items, Ordering::Relaxed);
         self.wake();
     }
 
     fn with_meters(&self, f: impl FnOnce(&Meters)) {
-        self.recording.run(|| {
+        self.local_recorder.run(|| {
             if let Some(meters) = self.instruments.get(Meters::register) {
                 f(meters);
             }

@@ -10,23 +10,23 @@ use http::{HeaderValue, Method, Request, Uri, header};
 use opentelemetry::Context;
 
 use super::Spool;
-use super::frame::{Encoding, Lane};
 use super::reason;
-use super::store::{Dropped, Origin, Taken};
+use super::record::{Encoding, SpooledSignal};
+use super::store::{Dropped, StoredBy, StoredRequest};
 use crate::clock::{self, Stamp};
 use crate::instrument::handles;
 use crate::semconv::{ExportErrorType, OTEL_COMPONENT_TYPE, SpoolErrorType};
 use crate::telemetry::diagnostics::quiet::quietly;
-use crate::telemetry::diagnostics::stderr::Voice;
-use crate::telemetry::export::export_log::Complaints;
+use crate::telemetry::diagnostics::reporter::Reporter;
+use crate::telemetry::export::export_log::ExportFailureLog;
 use crate::telemetry::export::http_client::Client;
 use crate::telemetry::export::result::ExportResponse;
 use crate::telemetry::export::signal::Signal;
 
 /// How the requests of one lane reach their collector.
 #[derive(Debug)]
-pub(crate) struct Way {
-    lane: Lane,
+pub(crate) struct ReplayTarget {
+    lane: SpooledSignal,
     signal: &'static Signal,
     url: Uri,
     /// One of its own, with the headers that are in force now.
@@ -36,8 +36,13 @@ pub(crate) struct Way {
     due: Option<Stamp>,
 }
 
-impl Way {
-    pub(crate) fn new(lane: Lane, signal: &'static Signal, url: Uri, client: Client) -> Self {
+impl ReplayTarget {
+    pub(crate) fn new(
+        lane: SpooledSignal,
+        signal: &'static Signal,
+        url: Uri,
+        client: Client,
+    ) -> Self {
         Self {
             lane,
             signal,
@@ -48,7 +53,7 @@ impl Way {
         }
     }
 
-    fn request(&self, taken: &Taken) -> Request<Bytes> {
+    fn request(&self, taken: &StoredRequest) -> Request<Bytes> {
         let mut request = Request::new(taken.body.clone());
         *request.method_mut() = Method::POST;
         *request.uri_mut() = self.url.clone();
@@ -77,13 +82,17 @@ impl Way {
     }
 }
 
-pub(super) fn start(spool: Arc<Spool>, ways: Vec<Way>, voice: Voice) -> std::io::Result<()> {
+pub(super) fn start(
+    spool: Arc<Spool>,
+    targets: Vec<ReplayTarget>,
+    reporter: Reporter,
+) -> std::io::Result<()> {
     let wakes = spool.wakes.clone();
     let replay = Replay {
         spool,
-        ways,
-        complaints: Complaints::new("spool", voice),
-        strange: 0,
+        targets,
+        failure_log: ExportFailureLog::new("spool", reporter),
+        unknown: 0,
     };
     std::thread::Builder::new()
         .name("spanwire-spool".into())
@@ -93,10 +102,10 @@ pub(super) fn start(spool: Arc<Spool>, ways: Vec<Way>, voice: Voice) -> std::io:
 
 struct Replay {
     spool: Arc<Spool>,
-    ways: Vec<Way>,
-    complaints: Complaints,
+    targets: Vec<ReplayTarget>,
+    failure_log: ExportFailureLog,
     /// What was in the folder and not made by us, as last told.
-    strange: u64,
+    unknown: u64,
 }
 
 impl Replay {
@@ -108,7 +117,7 @@ impl Replay {
         // look at that once this thread has ended.
         let end = Arc::clone(&self.spool.end);
         drop(self);
-        end.come();
+        end.notify();
     }
 
     fn replay(&mut self, wakes: &Receiver<()>) {
@@ -121,23 +130,23 @@ impl Replay {
             }
             self.note_what_came();
             let mut sent = false;
-            for place in 0..self.ways.len() {
-                if self.ways[place].is_due(clock::now()) {
+            for place in 0..self.targets.len() {
+                if self.targets[place].is_due(clock::now()) {
                     sent = true;
                     self.try_oldest(place);
                 }
             }
-            self.tell_drops();
+            self.report_drops();
             // Neither a collector that is away nor one that is slow keeps the app from its end.
-            if self.spool.patience.is_closing() {
+            if self.spool.shutdown_deadline.is_closing() {
                 let now = clock::now();
-                let over = self.spool.patience.limit(now) < now;
-                if over || !self.ways.iter().any(|way| way.is_due(now)) {
+                let over = self.spool.shutdown_deadline.limit(now) < now;
+                if over || !self.targets.iter().any(|target| target.is_due(now)) {
                     return;
                 }
             }
             if !sent {
-                let due = self.ways.iter().filter_map(|way| way.due).min();
+                let due = self.targets.iter().filter_map(|target| target.due).min();
                 let due = due.map_or(adopt_at, |due| due.min(adopt_at));
                 let _ = wakes.recv_timeout(due.since(clock::now()));
             }
@@ -146,30 +155,30 @@ impl Replay {
 
     /// Takes over what processes that ended have left; it can be tried at once.
     fn adopt(&mut self) {
-        let lanes: Vec<Lane> = self.ways.iter().map(|way| way.lane).collect();
+        let signals: Vec<SpooledSignal> = self.targets.iter().map(|target| target.lane).collect();
         let mut store = self.spool.store();
-        let strange = store.adopt(&lanes);
+        let unknown = store.adopt(&signals);
         self.spool.settle(&mut store);
         drop(store);
-        if strange.count > self.strange {
-            self.complaints.left_alone(strange.count, &strange.first);
+        if unknown.count > self.unknown {
+            self.failure_log.left_alone(unknown.count, &unknown.first);
         }
-        self.strange = strange.count;
-        for way in &mut self.ways {
-            if way.due.is_none() && self.spool.waits(way.lane) {
-                way.due = Some(clock::now());
+        self.unknown = unknown.count;
+        for target in &mut self.targets {
+            if target.due.is_none() && self.spool.waits(target.lane) {
+                target.due = Some(clock::now());
             }
         }
     }
 
     /// What came into an empty lane did so since the collector is away.
     fn note_what_came(&mut self) {
-        for way in &mut self.ways {
-            match (way.due, self.spool.waits(way.lane)) {
-                (None, true) => way.back_off(None),
+        for target in &mut self.targets {
+            match (target.due, self.spool.waits(target.lane)) {
+                (None, true) => target.back_off(None),
                 (Some(_), false) => {
-                    way.due = None;
-                    way.pause = PAUSE_MIN;
+                    target.due = None;
+                    target.pause = PAUSE_MIN;
                 }
                 _ => {}
             }
@@ -177,34 +186,34 @@ impl Replay {
     }
 
     fn try_oldest(&mut self, place: usize) {
-        let way = &mut self.ways[place];
+        let target = &mut self.targets[place];
         let mut store = self.spool.store();
-        let taken = store.take(way.lane);
+        let taken = store.take(target.lane);
         self.spool.settle(&mut store);
         drop(store);
         let taken = match taken {
             Ok(Some(taken)) => taken,
             Ok(None) => return,
-            Err(_) => return way.back_off(None),
+            Err(_) => return target.back_off(None),
         };
-        let request = way.request(&taken);
-        let (outcome, asked) = quietly(|| way.client.send_once(&request));
+        let request = target.request(&taken);
+        let (outcome, asked) = quietly(|| target.client.send_once(&request));
         match outcome {
             Ok(receipt) => {
-                way.pause = PAUSE_MIN;
-                way.due = Some(clock::now());
-                let signal = way.signal;
+                target.pause = PAUSE_MIN;
+                target.due = Some(clock::now());
+                let signal = target.signal;
                 self.delivered(&taken, &receipt, signal);
             }
             // It would be refused again, and what is behind it may not be.
             Err(error) if error.kind == ExportErrorType::Refused => {
-                way.pause = PAUSE_MIN;
-                way.due = Some(clock::now());
+                target.pause = PAUSE_MIN;
+                target.due = Some(clock::now());
                 self.finish(&taken, taken.items, SpoolErrorType::Refused);
             }
             Err(error) => {
-                way.back_off(asked);
-                self.spool.reasons[way.lane.index()].set(&error.message);
+                target.back_off(asked);
+                self.spool.reasons[target.lane.index()].set(&error.message);
                 let mut store = self.spool.store();
                 store.give_back(&taken);
                 self.spool.settle(&mut store);
@@ -212,19 +221,19 @@ impl Replay {
         }
     }
 
-    fn delivered(&self, taken: &Taken, receipt: &ExportResponse, signal: &'static Signal) {
+    fn delivered(&self, taken: &StoredRequest, receipt: &ExportResponse, signal: &'static Signal) {
         let spool = &*self.spool;
         let rejected = receipt.rejected.min(taken.items);
         let delivered = taken.items - rejected;
-        if let Some(tally) = spool.tallies[taken.lane().index()].get() {
-            match taken.origin {
-                Origin::This => tally.unspool(delivered),
-                Origin::Earlier => tally.accept(delivered),
+        if let Some(counters) = spool.counters[taken.lane().index()].get() {
+            match taken.stored_by {
+                StoredBy::ThisProcess => counters.unspool(delivered),
+                StoredBy::EarlierProcess => counters.accept(delivered),
             }
-            tally.export(delivered);
+            counters.export(delivered);
         }
         spool.with_meters(|meters| meters.replayed.increment(delivered));
-        spool.recording.run(|| {
+        spool.local_recorder.run(|| {
             let labels = [(OTEL_COMPONENT_TYPE, signal.exporter)];
             handles::counter(signal.exported, &labels).increment(delivered);
         });
@@ -232,7 +241,7 @@ impl Replay {
     }
 
     /// Takes the request off the disk, with so many items that did not make it.
-    fn finish(&self, taken: &Taken, lost: u64, why: SpoolErrorType) {
+    fn finish(&self, taken: &StoredRequest, lost: u64, why: SpoolErrorType) {
         let mut store = self.spool.store();
         store.done(taken);
         self.spool.settle(&mut store);
@@ -240,17 +249,17 @@ impl Replay {
         self.spool.give_up(Dropped {
             lane: taken.lane(),
             items: lost,
-            origin: taken.origin,
+            stored_by: taken.stored_by,
             why,
         });
     }
 
-    fn tell_drops(&mut self) {
+    fn report_drops(&mut self) {
         for why in SpoolErrorType::ALL {
             let items =
-                self.spool.untold[why.index()].swap(0, std::sync::atomic::Ordering::Relaxed);
+                self.spool.unreported[why.index()].swap(0, std::sync::atomic::Ordering::Relaxed);
             if items > 0 {
-                self.complaints.given_up(items, reason(*why));
+                self.failure_log.given_up(items, reason(*why));
             }
         }
     }

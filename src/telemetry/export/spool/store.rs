@@ -1,4 +1,4 @@
-//! What waits on disk: segments of frames, oldest first, within a bound.
+//! What waits on disk: segments of records, oldest first, within a bound.
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -6,22 +6,22 @@ use std::io::{self, Read, Seek, SeekFrom, Write};
 
 use bytes::Bytes;
 
-use super::frame::{Encoding, FrameState, HEADER_LEN, Header, Lane};
-use super::home::{Home, Name, Strange};
+use super::directory::{Name, SpoolDirectory, UnknownFiles};
+use super::record::{Encoding, HEADER_LEN, Header, RecordState, SpooledSignal};
 use crate::clock::Clock;
 use crate::semconv::SpoolErrorType;
 
 /// The segments of one process, and those it took over from others that ended.
 #[derive(Debug)]
 pub(crate) struct Store {
-    home: Home,
+    directory: SpoolDirectory,
     bytes_max: u64,
     segment_bytes: u64,
     bytes: u64,
     last_key: u64,
     /// In the order in which they were begun.
     segments: BTreeMap<u64, Segment>,
-    writers: [Option<Writer>; Lane::ALL.len()],
+    writers: [Option<Writer>; SpooledSignal::ALL.len()],
     drops: Vec<Dropped>,
 }
 
@@ -29,13 +29,13 @@ pub(crate) struct Store {
 struct Segment {
     name: Name,
     len: u64,
-    /// Where the first frame that waits begins.
+    /// Where the first record that waits begins.
     next: u64,
-    /// In the frames that wait.
+    /// In the records that wait.
     items: u64,
-    /// Of them in the frame that is being sent.
+    /// Of them in the record that is being sent.
     in_flight: u64,
-    origin: Origin,
+    stored_by: StoredBy,
 }
 
 #[derive(Debug)]
@@ -46,43 +46,43 @@ struct Writer {
 
 /// Which process spooled it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Origin {
-    This,
-    Earlier,
+pub(crate) enum StoredBy {
+    ThisProcess,
+    EarlierProcess,
 }
 
 /// Items that were given up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Dropped {
-    pub(crate) lane: Lane,
+    pub(crate) lane: SpooledSignal,
     pub(crate) items: u64,
-    pub(crate) origin: Origin,
+    pub(crate) stored_by: StoredBy,
     pub(crate) why: SpoolErrorType,
 }
 
 /// The oldest request of a lane. It stays on disk until [`Store::done`].
 #[derive(Debug)]
-pub(crate) struct Taken {
+pub(crate) struct StoredRequest {
     key: u64,
-    lane: Lane,
+    lane: SpooledSignal,
     pub(crate) items: u64,
-    pub(crate) origin: Origin,
+    pub(crate) stored_by: StoredBy,
     pub(crate) encoding: Encoding,
     pub(crate) body: Bytes,
-    frame_len: u64,
+    record_len: u64,
 }
 
-impl Taken {
-    pub(crate) fn lane(&self) -> Lane {
+impl StoredRequest {
+    pub(crate) fn lane(&self) -> SpooledSignal {
         self.lane
     }
 }
 
 impl Store {
     /// Holds at most `bytes_max`.
-    pub(crate) fn new(home: Home, bytes_max: u64) -> Self {
+    pub(crate) fn new(directory: SpoolDirectory, bytes_max: u64) -> Self {
         Self {
-            home,
+            directory,
             bytes_max,
             // Of a small spool not everything goes at once when it is full.
             segment_bytes: (bytes_max / 8).min(SEGMENT_BYTES),
@@ -99,7 +99,7 @@ impl Store {
     }
 
     /// Whether something of that lane waits.
-    pub(crate) fn waits(&self, lane: Lane) -> bool {
+    pub(crate) fn waits(&self, lane: SpooledSignal) -> bool {
         self.segments
             .values()
             .any(|segment| segment.name.lane == lane)
@@ -119,7 +119,7 @@ impl Store {
     /// When it is larger than the spool, or the disk does not take it.
     pub(crate) fn append(
         &mut self,
-        lane: Lane,
+        lane: SpooledSignal,
         encoding: Encoding,
         items: u64,
         body: &[u8],
@@ -127,27 +127,27 @@ impl Store {
         let now = micros();
         let too_large = || io::Error::new(io::ErrorKind::FileTooLarge, "larger than the spool");
         let header = Header::of(lane, encoding, items, now / 1_000, body).ok_or_else(too_large)?;
-        if header.frame_len() > self.bytes_max {
+        if header.record_len() > self.bytes_max {
             return Err(too_large());
         }
-        while self.bytes + header.frame_len() > self.bytes_max {
+        while self.bytes + header.record_len() > self.bytes_max {
             self.drop_oldest();
         }
-        let mut writer = self.writer(lane, header.frame_len(), now)?;
+        let mut writer = self.writer(lane, header.record_len(), now)?;
         let segment = self
             .segments
             .get_mut(&writer.key)
             .expect("a writer's segment goes with its writer");
-        let mut frame = Vec::with_capacity(HEADER_LEN + body.len());
-        frame.extend_from_slice(&header.encode());
-        frame.extend_from_slice(body);
+        let mut record = Vec::with_capacity(HEADER_LEN + body.len());
+        record.extend_from_slice(&header.encode());
+        record.extend_from_slice(body);
         let written = writer
             .file
             .seek(SeekFrom::Start(segment.len))
-            .and_then(|_| writer.file.write_all(&frame))
+            .and_then(|_| writer.file.write_all(&record))
             .and_then(|()| writer.file.sync_data());
         if let Err(error) = written {
-            // Half a frame would end the segment for its reader; the next frame goes over it, or
+            // Half a record would end the segment for its reader; the next record goes over it, or
             // to a segment of its own when nothing came before.
             let _ = writer.file.set_len(segment.len);
             if segment.len == 0 {
@@ -158,25 +158,25 @@ impl Store {
             }
             return Err(error);
         }
-        segment.len += header.frame_len();
+        segment.len += header.record_len();
         segment.items += items;
-        self.bytes += header.frame_len();
+        self.bytes += header.record_len();
         self.writers[lane.index()] = Some(writer);
         Ok(())
     }
 
-    fn writer(&mut self, lane: Lane, frame_len: u64, now: u64) -> io::Result<Writer> {
+    fn writer(&mut self, lane: SpooledSignal, record_len: u64, now: u64) -> io::Result<Writer> {
         if let Some(writer) = self.writers[lane.index()].take()
             && let Some(segment) = self.segments.get(&writer.key)
-            && segment.len + frame_len <= self.segment_bytes
+            && segment.len + record_len <= self.segment_bytes
         {
             return Ok(writer);
         }
         let key = now.max(self.last_key + 1);
         let name = Name { key, lane };
-        let file = self.home.create(name)?;
-        if let Err(error) = self.home.sync() {
-            let _ = self.home.remove(name);
+        let file = self.directory.create(name)?;
+        if let Err(error) = self.directory.sync() {
+            let _ = self.directory.remove(name);
             return Err(error);
         }
         self.last_key = key;
@@ -186,7 +186,7 @@ impl Store {
             next: 0,
             items: 0,
             in_flight: 0,
-            origin: Origin::This,
+            stored_by: StoredBy::ThisProcess,
         };
         self.segments.insert(key, segment);
         Ok(Writer { key, file })
@@ -197,17 +197,17 @@ impl Store {
     /// # Errors
     ///
     /// When the disk does not let it be read now.
-    pub(crate) fn take(&mut self, lane: Lane) -> io::Result<Option<Taken>> {
+    pub(crate) fn take(&mut self, lane: SpooledSignal) -> io::Result<Option<StoredRequest>> {
         loop {
             let of_lane = |segment: &&mut Segment| segment.name.lane == lane;
             let Some(segment) = self.segments.values_mut().find(of_lane) else {
                 return Ok(None);
             };
-            let file = self.home.open_to_read(segment.name);
+            let file = self.directory.open_to_read(segment.name);
             match file.and_then(|mut file| read(&mut file, segment.next, lane)) {
                 // Behind one that could not be marked, and is sent once more.
-                Ok((header, _)) if header.state == FrameState::Done => {
-                    segment.next += header.frame_len();
+                Ok((header, _)) if header.state == RecordState::Done => {
+                    segment.next += header.record_len();
                     if segment.next >= segment.len {
                         let key = segment.name.key;
                         self.remove(key);
@@ -215,14 +215,14 @@ impl Store {
                 }
                 Ok((header, body)) => {
                     segment.in_flight = u64::from(header.items);
-                    return Ok(Some(Taken {
+                    return Ok(Some(StoredRequest {
                         key: segment.name.key,
                         lane,
                         items: segment.in_flight,
-                        origin: segment.origin,
+                        stored_by: segment.stored_by,
                         encoding: header.encoding,
                         body,
-                        frame_len: header.frame_len(),
+                        record_len: header.record_len(),
                     }));
                 }
                 // The segment goes, so this ends; so it does above, where the place moves on.
@@ -236,15 +236,15 @@ impl Store {
     }
 
     /// The request was delivered, or is not wanted: it is not sent again.
-    pub(crate) fn done(&mut self, taken: &Taken) {
+    pub(crate) fn done(&mut self, taken: &StoredRequest) {
         let Some(segment) = self.segments.get_mut(&taken.key) else {
             // It had to make room meanwhile.
             return;
         };
-        let file = self.home.open_to_write(segment.name);
+        let file = self.directory.open_to_write(segment.name);
         // Without it the request would be sent once more by the next process, which is allowed.
         let _ = file.and_then(|mut file| mark_done(&mut file, segment.next));
-        segment.next += taken.frame_len;
+        segment.next += taken.record_len;
         segment.in_flight = 0;
         segment.items = segment.items.saturating_sub(taken.items);
         if segment.next >= segment.len {
@@ -253,13 +253,13 @@ impl Store {
     }
 
     /// The request was not delivered: it waits on, unless it had to make room meanwhile.
-    pub(crate) fn give_back(&mut self, taken: &Taken) {
+    pub(crate) fn give_back(&mut self, taken: &StoredRequest) {
         match self.segments.get_mut(&taken.key) {
             Some(segment) => segment.in_flight = 0,
             None => self.drops.push(Dropped {
                 lane: taken.lane,
                 items: taken.items,
-                origin: taken.origin,
+                stored_by: taken.stored_by,
                 why: SpoolErrorType::SpoolFull,
             }),
         }
@@ -269,24 +269,29 @@ impl Store {
     /// folder is none of that.
     ///
     /// What cannot be read or moved stays where it is: another process, or a later one, may.
-    pub(crate) fn adopt(&mut self, lanes: &[Lane]) -> Strange {
-        let mut strange = Strange::default();
-        for id in self.home.others() {
-            match self.home.take_over(id) {
-                Ok(Some(left)) => self.adopt_from(&left, lanes, &mut strange),
+    pub(crate) fn adopt(&mut self, signals: &[SpooledSignal]) -> UnknownFiles {
+        let mut unknown = UnknownFiles::default();
+        for id in self.directory.others() {
+            match self.directory.take_over(id) {
+                Ok(Some(left)) => self.adopt_from(&left, signals, &mut unknown),
                 Ok(None) => {}
-                Err(error) => strange.note(&error),
+                Err(error) => unknown.note(&error),
             }
         }
         while self.bytes > self.bytes_max {
             self.drop_oldest();
         }
-        strange
+        unknown
     }
 
-    fn adopt_from(&mut self, left: &Home, lanes: &[Lane], strange: &mut Strange) {
+    fn adopt_from(
+        &mut self,
+        left: &SpoolDirectory,
+        signals: &[SpooledSignal],
+        unknown: &mut UnknownFiles,
+    ) {
         let now = micros();
-        for theirs in left.segments(lanes).unwrap_or_default() {
+        for theirs in left.segments(signals).unwrap_or_default() {
             let file = left.open_to_read(theirs);
             let extent = match file.and_then(|mut file| scan(&mut file, theirs.lane)) {
                 Ok(Some(extent)) => extent,
@@ -295,7 +300,7 @@ impl Store {
                     continue;
                 }
                 Err(error) => {
-                    strange.note(&error);
+                    unknown.note(&error);
                     continue;
                 }
             };
@@ -303,7 +308,7 @@ impl Store {
                 key: self.free_key(theirs.key, now),
                 lane: theirs.lane,
             };
-            if self.home.move_from(left, theirs, name).is_err() {
+            if self.directory.move_from(left, theirs, name).is_err() {
                 continue;
             }
             self.last_key = self.last_key.max(name.key);
@@ -315,7 +320,7 @@ impl Store {
                 next,
                 items,
                 in_flight: 0,
-                origin: Origin::Earlier,
+                stored_by: StoredBy::EarlierProcess,
             };
             self.segments.insert(name.key, segment);
             if len > self.bytes_max {
@@ -351,7 +356,7 @@ impl Store {
                 lane: segment.name.lane,
                 // What is being sent may arrive yet.
                 items: segment.items.saturating_sub(segment.in_flight),
-                origin: segment.origin,
+                stored_by: segment.stored_by,
                 why,
             });
         }
@@ -363,7 +368,7 @@ impl Store {
         let writer = &mut self.writers[segment.name.lane.index()];
         // Closed before it is removed, or some systems keep it.
         writer.take_if(|writer| writer.key == key);
-        let _ = self.home.remove(segment.name);
+        let _ = self.directory.remove(segment.name);
         Some(segment)
     }
 }
@@ -374,14 +379,14 @@ fn is_lasting(error: &io::Error) -> bool {
     matches!(error.kind(), InvalidData | NotFound | UnexpectedEof)
 }
 
-/// The frame at that place, if it is whole; of one that is done, the header.
-fn read(file: &mut File, at: u64, lane: Lane) -> io::Result<(Header, Bytes)> {
+/// The record at that place, if it is whole; of one that is done, the header.
+fn read(file: &mut File, at: u64, lane: SpooledSignal) -> io::Result<(Header, Bytes)> {
     let (header, left) = read_header(file, at)?;
     // A length that the file does not have is not worth an allocation.
     if header.lane != lane || u64::from(header.body_len) > left {
         return Err(io::ErrorKind::InvalidData.into());
     }
-    if header.state == FrameState::Done {
+    if header.state == RecordState::Done {
         return Ok((header, Bytes::new()));
     }
     let mut body = vec![0; header.body_len as usize];
@@ -406,33 +411,33 @@ fn read_header(file: &mut File, at: u64) -> io::Result<(Header, u64)> {
 
 fn mark_done(file: &mut File, at: u64) -> io::Result<()> {
     file.seek(SeekFrom::Start(at))?;
-    file.write_all(&[FrameState::Done.byte()])
+    file.write_all(&[RecordState::Done.byte()])
 }
 
 /// What of a segment waits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Extent {
     len: u64,
-    /// Where the first frame that waits begins.
+    /// Where the first record that waits begins.
     next: u64,
     items: u64,
 }
 
 /// Reads the headers alone. `None` when nothing waits.
-fn scan(file: &mut File, lane: Lane) -> io::Result<Option<Extent>> {
+fn scan(file: &mut File, lane: SpooledSignal) -> io::Result<Option<Extent>> {
     let len = file.metadata()?.len();
     let (mut at, mut items, mut first) = (0, 0u64, None);
     while at < len {
         match read_header(file, at) {
             Ok((header, left)) if header.lane == lane => {
-                if header.state == FrameState::Waiting {
+                if header.state == RecordState::Waiting {
                     first = first.or(Some(at));
                     items += u64::from(header.items);
                 }
                 if u64::from(header.body_len) > left {
                     break;
                 }
-                at += header.frame_len();
+                at += header.record_len();
             }
             // Nobody knows how many: at least one.
             _ => {

@@ -60,13 +60,13 @@ fn check(rate: u32, script: &str, expected: Expect) {
                 let number = numbers.entry(name.to_owned()).or_default();
                 *number += 1;
                 let span = format!("{name}{number}");
-                let finding = match how {
-                    "failed" => Finding::Failed,
-                    "slow" => Finding::Slow,
-                    _ => Finding::Fine,
+                let class = match how {
+                    "failed" => SpanClass::Failed,
+                    "slow" => SpanClass::Slow,
+                    _ => SpanClass::Fine,
                 };
-                match traces.end(id(name), finding, how == "root", span, now, &mut out) {
-                    Fate::Held => {}
+                match traces.end(id(name), class, how == "root", span, now, &mut out) {
+                    EndedSpan::Held => {}
                     fate => told = format!("{fate:?}"),
                 }
             }
@@ -81,7 +81,7 @@ fn check(rate: u32, script: &str, expected: Expect) {
                     is_empty: how == "empty",
                 };
                 let left = traces.sweep(now, wait, room, 100, &mut out);
-                if left != Left::Nothing {
+                if left != SweepResult::Nothing {
                     told = format!("{left:?}");
                 }
             }
@@ -89,8 +89,8 @@ fn check(rate: u32, script: &str, expected: Expect) {
             other => panic!("{other}"),
         }
         let at = now.since(began).as_millis();
-        for Decision { verdict, spans } in out {
-            writeln!(text, "{at}ms {verdict:?}: {}", spans.join(" ")).unwrap();
+        for Decision { fate, spans } in out {
+            writeln!(text, "{at}ms {fate:?}: {}", spans.join(" ")).unwrap();
         }
         if !told.is_empty() {
             writeln!(text, "{at}ms {told}").unwrap();
@@ -201,14 +201,14 @@ fn what_is_asked_for_again_and_again_is_not_forgotten() {
     let mut out = Vec::new();
     let long = id("z");
     assert!(traces.begin(long, ms(100), now, &mut out));
-    assert_eq!(traces.join(long), Joined::Held);
-    let fate = traces.end(long, Finding::Failed, false, "failed", now, &mut out);
-    assert_eq!(fate, Fate::Held);
+    assert_eq!(traces.join(long), JoinResult::Held);
+    let fate = traces.end(long, SpanClass::Failed, false, "failed", now, &mut out);
+    assert_eq!(fate, EndedSpan::Held);
     // Four others more, and the first to begin has to go.
     for other in 1..=20_u128 {
         traces.begin(other.into(), ms(100), now, &mut out);
         if other >= 4 {
-            assert_eq!(traces.join(long), Joined::Kept, "after {other}");
+            assert_eq!(traces.join(long), JoinResult::Kept, "after {other}");
         }
     }
 }
@@ -436,22 +436,22 @@ fn a_flush_does_not_wait_for_late_spans_and_a_close_for_none_at_all() {
 enum Step {
     Begin(u64),
     Join(prop::sample::Index),
-    End(prop::sample::Index, Finding, bool),
+    End(prop::sample::Index, SpanClass, bool),
     Later(u64),
     Sweep(bool, usize, bool),
 }
 
 fn step() -> impl Strategy<Value = Step> {
-    let finding = prop_oneof![
-        8 => Just(Finding::Fine),
-        1 => Just(Finding::Slow),
-        1 => Just(Finding::Failed),
+    let class = prop_oneof![
+        8 => Just(SpanClass::Fine),
+        1 => Just(SpanClass::Slow),
+        1 => Just(SpanClass::Failed),
     ];
     prop_oneof![
         3 => prop_oneof![Just(20_u64), Just(100_000)].prop_map(Step::Begin),
         3 => any::<prop::sample::Index>().prop_map(Step::Join),
-        6 => (any::<prop::sample::Index>(), finding, any::<bool>())
-            .prop_map(|(which, finding, root)| Step::End(which, finding, root)),
+        6 => (any::<prop::sample::Index>(), class, any::<bool>())
+            .prop_map(|(which, class, root)| Step::End(which, class, root)),
         2 => (0_u64..80).prop_map(Step::Later),
         2 => (any::<bool>(), 0_usize..6, any::<bool>())
             .prop_map(|(flush, room, empty)| Step::Sweep(flush, room, empty)),
@@ -478,12 +478,12 @@ struct Expected {
     slow_at: Stamp,
     /// Recorded spans that did not end.
     open: u32,
-    worst: Finding,
-    decided: Option<Verdict>,
+    worst: SpanClass,
+    decided: Option<Fate>,
 }
 
 /// A span by its number, and what it said of its trace, by that one's.
-type Span = (usize, usize, Finding);
+type Span = (usize, usize, SpanClass);
 
 struct Model {
     clock: Clock,
@@ -511,7 +511,7 @@ impl Model {
                     id,
                     slow_at: now.plus(ms(*slow_after)),
                     open: 1,
-                    worst: Finding::Fine,
+                    worst: SpanClass::Fine,
                     decided: None,
                 });
                 return;
@@ -522,12 +522,12 @@ impl Model {
                 }
                 let expected = which.get_mut(&mut self.expected);
                 match (self.traces.join(expected.id), expected.decided) {
-                    (Joined::Held, None) => expected.open += 1,
-                    (Joined::Kept, Some(Verdict::Kept(_))) | (Joined::Dropped, Some(_)) => {}
+                    (JoinResult::Held, None) => expected.open += 1,
+                    (JoinResult::Kept, Some(Fate::Kept(_))) | (JoinResult::Dropped, Some(_)) => {}
                     unexpected => panic!("{unexpected:?}"),
                 }
             }
-            Step::End(which, finding, is_root) => {
+            Step::End(which, class, is_root) => {
                 let open: Vec<usize> = (0..self.expected.len())
                     .filter(|trace| self.expected[*trace].open > 0)
                     .collect();
@@ -537,11 +537,11 @@ impl Model {
                 let trace = *which.get(&open);
                 let expected = &mut self.expected[trace];
                 if expected.decided.is_none() {
-                    expected.worst = expected.worst.max(*finding);
+                    expected.worst = expected.worst.max(*class);
                 }
-                let (id, span) = (expected.id, (self.ended, trace, *finding));
+                let (id, span) = (expected.id, (self.ended, trace, *class));
                 self.ended += 1;
-                let fate = self.traces.end(id, *finding, *is_root, span, now, &mut out);
+                let fate = self.traces.end(id, *class, *is_root, span, now, &mut out);
                 ending = Some((trace, fate));
             }
             Step::Later(_) => {}
@@ -560,16 +560,16 @@ impl Model {
     }
 
     /// Compares what came out with what must have.
-    fn settle(&mut self, out: Vec<Decision<Span>>, ending: Option<(usize, Fate<Span>)>) {
+    fn settle(&mut self, out: Vec<Decision<Span>>, ending: Option<(usize, EndedSpan<Span>)>) {
         let now = self.clock.now();
         let mut decisions = out.len();
-        for Decision { verdict, spans } in out {
+        for Decision { fate, spans } in out {
             for span in &spans {
                 assert_eq!(span.1, spans[0].1, "of one trace");
             }
-            match verdict {
-                Verdict::Kept(_) => self.exported.extend(spans),
-                Verdict::Dropped => self.dropped.extend(spans),
+            match fate {
+                Fate::Kept(_) => self.exported.extend(spans),
+                Fate::Dropped => self.dropped.extend(spans),
             }
         }
         for expected in &mut self.expected {
@@ -581,39 +581,35 @@ impl Model {
             }
             decisions -= 1;
             // The youngest are remembered; more than fit may have been decided at once.
-            let verdict = self.traces.decided.get(expected.id);
+            let fate = self.traces.decided.get(expected.id);
             let is_early = expected.open > 0;
             self.early += u64::from(is_early);
             let kept = match expected.worst {
-                Finding::Failed => Some(Reason::Error),
-                Finding::Slow => Some(Reason::Slow),
-                Finding::Fine if is_early && now >= expected.slow_at => Some(Reason::Slow),
-                Finding::Fine => None,
+                SpanClass::Failed => Some(KeepReason::Error),
+                SpanClass::Slow => Some(KeepReason::Slow),
+                SpanClass::Fine if is_early && now >= expected.slow_at => Some(KeepReason::Slow),
+                SpanClass::Fine => None,
             };
-            if let (Some(reason), Some(verdict)) = (kept, verdict) {
-                assert_eq!(verdict, Verdict::Kept(reason), "{expected:?}");
-            } else if let Some(Verdict::Kept(reason)) = verdict {
-                assert_eq!(reason, Reason::Rate, "{expected:?}");
+            if let (Some(reason), Some(fate)) = (kept, fate) {
+                assert_eq!(fate, Fate::Kept(reason), "{expected:?}");
+            } else if let Some(Fate::Kept(reason)) = fate {
+                assert_eq!(reason, KeepReason::Rate, "{expected:?}");
             }
-            expected.decided = Some(
-                verdict
-                    .or(kept.map(Verdict::Kept))
-                    .unwrap_or(Verdict::Dropped),
-            );
+            expected.decided = Some(fate.or(kept.map(Fate::Kept)).unwrap_or(Fate::Dropped));
         }
         assert_eq!(decisions, 0, "each decision is of a trace that was held");
         if let Some((trace, fate)) = ending {
             let expected = &mut self.expected[trace];
             expected.open -= 1;
             match (fate, expected.decided) {
-                (Fate::Held, None) => {}
-                (Fate::PassedOn(reason, span), Some(Verdict::Kept(kept))) => {
+                (EndedSpan::Held, None) => {}
+                (EndedSpan::PassedOn(reason, span), Some(Fate::Kept(kept))) => {
                     assert_eq!(reason, kept);
                     self.exported.push(span);
                 }
-                (Fate::Dropped(span), decided) => {
+                (EndedSpan::Dropped(span), decided) => {
                     // Late, or one of too many of a trace that is held.
-                    assert!(decided.is_some() || span.2 == Finding::Fine);
+                    assert!(decided.is_some() || span.2 == SpanClass::Fine);
                     self.dropped.push(span);
                 }
                 unexpected => panic!("{unexpected:?}"),
@@ -694,8 +690,8 @@ proptest! {
         // What was known to have failed or to be slow when it was decided was kept.
         let kept = |reason| model.expected.iter()
             .filter(|expected| expected.worst >= reason)
-            .all(|expected| matches!(expected.decided, Some(Verdict::Kept(_))));
-        prop_assert!(kept(Finding::Slow));
+            .all(|expected| matches!(expected.decided, Some(Fate::Kept(_))));
+        prop_assert!(kept(SpanClass::Slow));
         let most = f64::from(rate) * (1.0 + now.since(began).as_secs_f64());
         prop_assert!(by_rate as f64 <= most.ceil());
     }
@@ -718,7 +714,7 @@ proptest! {
         let mut out = Vec::new();
         // Every span that is open, by its trace; a trace is left alone once it is complete.
         let mut open: Vec<usize> = Vec::new();
-        let mut worst: Vec<Finding> = Vec::new();
+        let mut worst: Vec<SpanClass> = Vec::new();
         let mut ended = 0;
         let id = |trace: usize| TraceId::from(trace as u128 + 1);
         for step in steps {
@@ -727,26 +723,26 @@ proptest! {
                 Step::Begin(_) => {
                     traces.begin(id(worst.len()), ms(100_000), now, &mut out);
                     open.push(worst.len());
-                    worst.push(Finding::Fine);
+                    worst.push(SpanClass::Fine);
                 }
                 Step::Join(which) if !open.is_empty() => {
                     let trace = *which.get(&open);
-                    prop_assert_eq!(traces.join(id(trace)), Joined::Held);
+                    prop_assert_eq!(traces.join(id(trace)), JoinResult::Held);
                     open.push(trace);
                 }
-                Step::End(which, finding, root) if !open.is_empty() => {
+                Step::End(which, class, root) if !open.is_empty() => {
                     let trace = open.remove(which.index(open.len()));
-                    worst[trace] = worst[trace].max(finding);
-                    let span = (ended, trace, finding);
-                    let fate = traces.end(id(trace), finding, root, span, now, &mut out);
-                    prop_assert_eq!(fate, Fate::Held);
+                    worst[trace] = worst[trace].max(class);
+                    let span = (ended, trace, class);
+                    let fate = traces.end(id(trace), class, root, span, now, &mut out);
+                    prop_assert_eq!(fate, EndedSpan::Held);
                     ended += 1;
                 }
                 Step::Later(by) => time.advance(ms(by)),
                 Step::Sweep(..) => {
                     let room = Room { free: usize::MAX, is_empty: true };
                     let left = traces.sweep(now, Wait::Late, room, usize::MAX, &mut out);
-                    prop_assert_eq!(left, Left::Nothing);
+                    prop_assert_eq!(left, SweepResult::Nothing);
                 }
                 Step::Join(_) | Step::End(..) => {}
             }
@@ -755,17 +751,17 @@ proptest! {
         prop_assert_eq!(out.len(), worst.len());
         let spans: usize = out.iter().map(|decision| decision.spans.len()).sum();
         prop_assert_eq!(spans, ended);
-        for Decision { verdict, spans } in out {
+        for Decision { fate, spans } in out {
             let Some((_, trace, _)) = spans.first() else { continue };
             let expected = match worst[*trace] {
-                Finding::Failed => Verdict::Kept(Reason::Error),
-                Finding::Slow => Verdict::Kept(Reason::Slow),
-                Finding::Fine => {
-                    prop_assert!(matches!(verdict, Verdict::Kept(Reason::Rate) | Verdict::Dropped));
+                SpanClass::Failed => Fate::Kept(KeepReason::Error),
+                SpanClass::Slow => Fate::Kept(KeepReason::Slow),
+                SpanClass::Fine => {
+                    prop_assert!(matches!(fate, Fate::Kept(KeepReason::Rate) | Fate::Dropped));
                     continue;
                 }
             };
-            prop_assert_eq!(verdict, expected);
+            prop_assert_eq!(fate, expected);
         }
     }
 }

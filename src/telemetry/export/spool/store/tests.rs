@@ -14,13 +14,17 @@ impl Folder {
     }
 
     fn store(&self, bytes_max: u64) -> Store {
-        Store::new(Home::open(&self.0).unwrap(), bytes_max)
+        Store::new(SpoolDirectory::open(&self.0).unwrap(), bytes_max)
     }
 
     fn segments(&self) -> Vec<PathBuf> {
         let mut found = Vec::new();
-        for home in fs::read_dir(&self.0).unwrap().flatten() {
-            for file in fs::read_dir(home.path()).into_iter().flatten().flatten() {
+        for directory in fs::read_dir(&self.0).unwrap().flatten() {
+            for file in fs::read_dir(directory.path())
+                .into_iter()
+                .flatten()
+                .flatten()
+            {
                 found.push(file.path());
             }
         }
@@ -35,12 +39,12 @@ impl Drop for Folder {
     }
 }
 
-fn append(store: &mut Store, lane: Lane, items: u64, body: &[u8]) {
+fn append(store: &mut Store, lane: SpooledSignal, items: u64, body: &[u8]) {
     store.append(lane, Encoding::Identity, items, body).unwrap();
 }
 
 /// Sends everything of that lane, and says what it was.
-fn drain(store: &mut Store, lane: Lane) -> Vec<String> {
+fn drain(store: &mut Store, lane: SpooledSignal) -> Vec<String> {
     let mut bodies = Vec::new();
     while let Some(taken) = store.take(lane).unwrap() {
         bodies.push(String::from_utf8(taken.body.to_vec()).unwrap());
@@ -62,13 +66,13 @@ fn each_lane_is_read_in_its_order_and_nothing_is_left() {
     let folder = Folder::new();
     let mut store = folder.store(ROOM);
     for body in ["1", "2", "3"] {
-        append(&mut store, Lane::Traces, 1, body.as_bytes());
-        append(&mut store, Lane::Logs, 1, b"l");
+        append(&mut store, SpooledSignal::Traces, 1, body.as_bytes());
+        append(&mut store, SpooledSignal::Logs, 1, b"l");
     }
     assert_eq!(store.bytes(), 6 * FRAME);
-    assert_eq!(drain(&mut store, Lane::Traces), ["1", "2", "3"]);
-    assert!(!store.waits(Lane::Traces) && store.waits(Lane::Logs));
-    assert_eq!(drain(&mut store, Lane::Logs), ["l", "l", "l"]);
+    assert_eq!(drain(&mut store, SpooledSignal::Traces), ["1", "2", "3"]);
+    assert!(!store.waits(SpooledSignal::Traces) && store.waits(SpooledSignal::Logs));
+    assert_eq!(drain(&mut store, SpooledSignal::Logs), ["l", "l", "l"]);
     assert_eq!(store.bytes(), 0);
     assert_eq!(folder.segments(), Vec::<PathBuf>::new());
     drop(store);
@@ -80,17 +84,17 @@ fn what_was_sent_is_not_sent_by_the_next_process() {
     let folder = Folder::new();
     let mut store = folder.store(ROOM);
     for body in ["1", "2", "3"] {
-        append(&mut store, Lane::Traces, 1, body.as_bytes());
+        append(&mut store, SpooledSignal::Traces, 1, body.as_bytes());
     }
-    let first = store.take(Lane::Traces).unwrap().unwrap();
+    let first = store.take(SpooledSignal::Traces).unwrap().unwrap();
     store.done(&first);
-    let second = store.take(Lane::Traces).unwrap().unwrap();
+    let second = store.take(SpooledSignal::Traces).unwrap().unwrap();
     store.give_back(&second);
     drop(store);
     let mut next = folder.store(ROOM);
-    next.adopt(&Lane::ALL);
-    append(&mut next, Lane::Traces, 1, b"4");
-    assert_eq!(drain(&mut next, Lane::Traces), ["2", "3", "4"]);
+    next.adopt(&SpooledSignal::ALL);
+    append(&mut next, SpooledSignal::Traces, 1, b"4");
+    assert_eq!(drain(&mut next, SpooledSignal::Traces), ["2", "3", "4"]);
     assert_eq!(drops(&mut next), []);
 }
 
@@ -98,23 +102,23 @@ fn what_was_sent_is_not_sent_by_the_next_process() {
 fn a_process_that_lives_keeps_what_is_its_own() {
     let folder = Folder::new();
     let (mut a, mut b) = (folder.store(ROOM), folder.store(ROOM));
-    append(&mut a, Lane::Traces, 1, b"a");
-    b.adopt(&Lane::ALL);
-    assert!(!b.waits(Lane::Traces));
+    append(&mut a, SpooledSignal::Traces, 1, b"a");
+    b.adopt(&SpooledSignal::ALL);
+    assert!(!b.waits(SpooledSignal::Traces));
     drop(a);
-    b.adopt(&[Lane::Logs]);
-    assert!(!b.waits(Lane::Traces), "nobody asked for traces");
-    b.adopt(&Lane::ALL);
-    assert_eq!(drain(&mut b, Lane::Traces), ["a"]);
+    b.adopt(&[SpooledSignal::Logs]);
+    assert!(!b.waits(SpooledSignal::Traces), "nobody asked for traces");
+    b.adopt(&SpooledSignal::ALL);
+    assert_eq!(drain(&mut b, SpooledSignal::Traces), ["a"]);
 }
 
 #[test]
 fn the_bound_holds_and_the_oldest_makes_room() {
     let folder = Folder::new();
-    // A segment has room for two frames, the spool for sixteen.
+    // A segment has room for two records, the spool for sixteen.
     let mut store = folder.store(16 * FRAME);
     for n in 0..50u8 {
-        append(&mut store, Lane::Traces, 10, &[b'a' + n % 26]);
+        append(&mut store, SpooledSignal::Traces, 10, &[b'a' + n % 26]);
         assert!(store.bytes() <= 16 * FRAME);
         let on_disk: u64 = folder
             .segments()
@@ -130,7 +134,7 @@ fn the_bound_holds_and_the_oldest_makes_room() {
             items
         })
         .sum();
-    let left = drain(&mut store, Lane::Traces);
+    let left = drain(&mut store, SpooledSignal::Traces);
     assert_eq!(dropped + 10 * left.len() as u64, 500);
     assert!(left.len() >= 15, "{left:?}");
     assert_eq!(left.last().unwrap().as_bytes(), [b'a' + 49 % 26]);
@@ -140,11 +144,11 @@ fn the_bound_holds_and_the_oldest_makes_room() {
 fn what_is_larger_than_the_spool_makes_nothing_else_go() {
     let folder = Folder::new();
     let mut store = folder.store(3 * FRAME);
-    append(&mut store, Lane::Traces, 1, b"1");
+    append(&mut store, SpooledSignal::Traces, 1, b"1");
     let large = vec![0; 3 * FRAME as usize];
-    let outcome = store.append(Lane::Logs, Encoding::Gzip, 1, &large);
+    let outcome = store.append(SpooledSignal::Logs, Encoding::Gzip, 1, &large);
     assert_eq!(outcome.unwrap_err().kind(), io::ErrorKind::FileTooLarge);
-    assert_eq!(drain(&mut store, Lane::Traces), ["1"]);
+    assert_eq!(drain(&mut store, SpooledSignal::Traces), ["1"]);
 }
 
 #[test]
@@ -152,27 +156,27 @@ fn what_had_to_make_room_while_it_was_sent_is_counted_once() {
     for arrives in [true, false] {
         let folder = Folder::new();
         let mut store = folder.store(2 * FRAME);
-        append(&mut store, Lane::Traces, 7, b"1");
-        let taken = store.take(Lane::Traces).unwrap().unwrap();
-        append(&mut store, Lane::Traces, 1, b"2");
-        append(&mut store, Lane::Traces, 1, b"3");
+        append(&mut store, SpooledSignal::Traces, 7, b"1");
+        let taken = store.take(SpooledSignal::Traces).unwrap().unwrap();
+        append(&mut store, SpooledSignal::Traces, 1, b"2");
+        append(&mut store, SpooledSignal::Traces, 1, b"3");
         match arrives {
             true => store.done(&taken),
             false => store.give_back(&taken),
         }
         let lost: u64 = drops(&mut store).iter().map(|(items, _)| items).sum();
         assert_eq!(lost, if arrives { 0 } else { 7 });
-        assert_eq!(drain(&mut store, Lane::Traces), ["2", "3"]);
+        assert_eq!(drain(&mut store, SpooledSignal::Traces), ["2", "3"]);
     }
 }
 
-/// Three frames of ten items each, damaged before the next process reads them: what it sends, and
+/// Three records of ten items each, damaged before the next process reads them: what it sends, and
 /// what it gives up.
 fn damaged(damage: impl Fn(&mut Vec<u8>)) -> (Vec<String>, Vec<(u64, SpoolErrorType)>) {
     let folder = Folder::new();
     let mut store = folder.store(ROOM);
     for body in ["1", "2", "3"] {
-        append(&mut store, Lane::Traces, 10, body.as_bytes());
+        append(&mut store, SpooledSignal::Traces, 10, body.as_bytes());
     }
     drop(store);
     let segment = &folder.segments()[0];
@@ -180,8 +184,8 @@ fn damaged(damage: impl Fn(&mut Vec<u8>)) -> (Vec<String>, Vec<(u64, SpoolErrorT
     damage(&mut bytes);
     fs::write(segment, bytes).unwrap();
     let mut next = folder.store(ROOM);
-    next.adopt(&Lane::ALL);
-    let sent = drain(&mut next, Lane::Traces);
+    next.adopt(&SpooledSignal::ALL);
+    let sent = drain(&mut next, SpooledSignal::Traces);
     assert_eq!(next.bytes(), 0);
     (sent, drops(&mut next))
 }
@@ -189,30 +193,30 @@ fn damaged(damage: impl Fn(&mut Vec<u8>)) -> (Vec<String>, Vec<(u64, SpoolErrorT
 #[test]
 fn damage_ends_a_segment_and_what_came_before_is_sent() {
     use SpoolErrorType::Corrupt;
-    let frame = FRAME as usize;
+    let record = FRAME as usize;
     type Case<'a> = (&'a str, &'a dyn Fn(&mut Vec<u8>), &'a [&'a str], u64);
     let cases: [Case<'_>; 7] = [
         (
             "a torn body",
-            &|b| b.truncate(3 * frame - 1),
+            &|b| b.truncate(3 * record - 1),
             &["1", "2"],
             10,
         ),
         (
             "a torn header",
-            &|b| b.truncate(2 * frame + 9),
+            &|b| b.truncate(2 * record + 9),
             &["1", "2"],
             1,
         ),
         (
             "a body in the middle",
-            &|b| b[2 * frame - 1] ^= 1,
+            &|b| b[2 * record - 1] ^= 1,
             &["1"],
             20,
         ),
         // Behind it nobody knows what there is.
-        ("a header in the middle", &|b| b[frame + 9] ^= 1, &["1"], 1),
-        ("an enormous length", &|b| b[frame + 15] = 0xff, &["1"], 1),
+        ("a header in the middle", &|b| b[record + 9] ^= 1, &["1"], 1),
+        ("an enormous length", &|b| b[record + 15] = 0xff, &["1"], 1),
         ("the first byte", &|b| b[0] = 0, &[], 1),
         (
             "noise at the end",
@@ -237,35 +241,44 @@ fn damage_ends_a_segment_and_what_came_before_is_sent() {
 fn a_length_that_the_file_does_not_have_is_not_allocated() {
     let folder = Folder::new();
     fs::create_dir_all(&folder.0).unwrap();
-    let mut header = Header::of(Lane::Traces, Encoding::Identity, 5, 0, b"x").unwrap();
+    let mut header = Header::of(SpooledSignal::Traces, Encoding::Identity, 5, 0, b"x").unwrap();
     header.body_len = 1 << 20;
     let path = folder.0.join("segment");
     fs::write(&path, header.encode()).unwrap();
     let mut file = File::open(&path).unwrap();
-    let outcome = read(&mut file, 0, Lane::Traces);
+    let outcome = read(&mut file, 0, SpooledSignal::Traces);
     assert_eq!(outcome.unwrap_err().kind(), io::ErrorKind::InvalidData);
     let extent = Extent {
         len: HEADER_LEN as u64,
         next: 0,
         items: 5,
     };
-    assert_eq!(scan(&mut file, Lane::Traces).unwrap(), Some(extent));
+    assert_eq!(
+        scan(&mut file, SpooledSignal::Traces).unwrap(),
+        Some(extent)
+    );
 }
 
 #[test]
 fn a_length_that_no_frame_of_ours_has_is_damage_even_where_the_file_has_it() {
     let folder = Folder::new();
     fs::create_dir_all(&folder.0).unwrap();
-    let mut header = Header::of(Lane::Traces, Encoding::Identity, 5, 0, b"x").unwrap();
+    let mut header = Header::of(SpooledSignal::Traces, Encoding::Identity, 5, 0, b"x").unwrap();
     header.body_len = u32::MAX;
     let path = folder.0.join("segment");
     fs::write(&path, header.encode()).unwrap();
     let mut file = File::options().read(true).write(true).open(&path).unwrap();
     // Sparse: it takes no room on the disk.
     file.set_len(10 << 30).unwrap();
-    let outcome = read(&mut file, 0, Lane::Traces);
+    let outcome = read(&mut file, 0, SpooledSignal::Traces);
     assert_eq!(outcome.unwrap_err().kind(), io::ErrorKind::InvalidData);
-    assert_eq!(scan(&mut file, Lane::Traces).unwrap().unwrap().items, 1);
+    assert_eq!(
+        scan(&mut file, SpooledSignal::Traces)
+            .unwrap()
+            .unwrap()
+            .items,
+        1
+    );
 }
 
 #[test]
@@ -281,15 +294,22 @@ fn a_request_that_could_not_be_marked_is_sent_again_and_those_marked_behind_it_a
 
 /// The folder of a process that died, with segments of these names and bodies.
 fn left_behind(folder: &Folder, segments: &[(&str, &str)]) {
-    let home = folder.0.join("00000000000000ff");
-    fs::create_dir_all(&home).unwrap();
+    let directory = folder.0.join("00000000000000ff");
+    fs::create_dir_all(&directory).unwrap();
     for (name, body) in segments {
-        let header = Header::of(Lane::Traces, Encoding::Identity, 1, 0, body.as_bytes()).unwrap();
-        let frame = [&header.encode()[..], body.as_bytes()].concat();
-        fs::write(home.join(name), frame).unwrap();
+        let header = Header::of(
+            SpooledSignal::Traces,
+            Encoding::Identity,
+            1,
+            0,
+            body.as_bytes(),
+        )
+        .unwrap();
+        let record = [&header.encode()[..], body.as_bytes()].concat();
+        fs::write(directory.join(name), record).unwrap();
     }
     #[cfg(unix)]
-    for path in folder.segments().iter().chain([&home]) {
+    for path in folder.segments().iter().chain([&directory]) {
         let mode = std::os::unix::fs::PermissionsExt::from_mode(0o700);
         fs::set_permissions(path, mode).unwrap();
     }
@@ -309,16 +329,16 @@ fn a_key_from_the_future_is_as_good_as_now() {
         ],
     );
     let mut store = folder.store(ROOM);
-    store.adopt(&Lane::ALL);
-    append(&mut store, Lane::Traces, 1, b"new");
+    store.adopt(&SpooledSignal::ALL);
+    append(&mut store, SpooledSignal::Traces, 1, b"new");
     let tomorrow = micros() + 86_400_000_000;
     assert!(store.last_key < tomorrow, "{}", store.last_key);
     // None is stranded: the next process finds all of them, in the same order.
     drop(store);
     let mut next = folder.store(ROOM);
-    next.adopt(&Lane::ALL);
+    next.adopt(&SpooledSignal::ALL);
     assert_eq!(
-        drain(&mut next, Lane::Traces),
+        drain(&mut next, SpooledSignal::Traces),
         ["old", "a", "b", "c", "d", "new"]
     );
     assert_eq!(drops(&mut next), []);
@@ -331,10 +351,10 @@ fn two_segments_with_the_same_key_are_both_kept() {
     let folder = Folder::new();
     left_behind(&folder, &[("00000000000000000007.traces", "a")]);
     let mut store = folder.store(ROOM);
-    store.adopt(&Lane::ALL);
+    store.adopt(&SpooledSignal::ALL);
     left_behind(&folder, &[("00000000000000000007.traces", "b")]);
-    store.adopt(&Lane::ALL);
-    assert_eq!(drain(&mut store, Lane::Traces), ["a", "b"]);
+    store.adopt(&SpooledSignal::ALL);
+    assert_eq!(drain(&mut store, SpooledSignal::Traces), ["a", "b"]);
 }
 
 #[test]
@@ -350,11 +370,11 @@ fn a_segment_that_is_larger_than_the_spool_goes_alone() {
     let file = File::options().write(true).open(&large).unwrap();
     file.set_len(10 << 30).unwrap();
     let mut store = folder.store(100 * FRAME);
-    store.adopt(&Lane::ALL);
+    store.adopt(&SpooledSignal::ALL);
     // One for the request whose header was read, and one for the unread rest.
     assert_eq!(drops(&mut store), [(2, SpoolErrorType::SpoolFull)]);
     assert!(!large.exists());
-    assert_eq!(drain(&mut store, Lane::Traces), ["old"]);
+    assert_eq!(drain(&mut store, SpooledSignal::Traces), ["old"]);
     assert_eq!(store.bytes(), 0);
 }
 
@@ -362,10 +382,13 @@ fn a_segment_that_is_larger_than_the_spool_goes_alone() {
 fn files_that_vanish_end_nothing_else() {
     let folder = Folder::new();
     let mut store = folder.store(ROOM);
-    append(&mut store, Lane::Traces, 3, b"1");
+    append(&mut store, SpooledSignal::Traces, 3, b"1");
     fs::remove_file(&folder.segments()[0]).unwrap();
-    assert_eq!(drain(&mut store, Lane::Traces), Vec::<String>::new());
+    assert_eq!(
+        drain(&mut store, SpooledSignal::Traces),
+        Vec::<String>::new()
+    );
     assert_eq!(drops(&mut store), [(3, SpoolErrorType::Corrupt)]);
-    append(&mut store, Lane::Traces, 3, b"2");
-    assert_eq!(drain(&mut store, Lane::Traces), ["2"]);
+    append(&mut store, SpooledSignal::Traces, 3, b"2");
+    assert_eq!(drain(&mut store, SpooledSignal::Traces), ["2"]);
 }

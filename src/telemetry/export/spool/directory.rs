@@ -9,30 +9,30 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::folder::{self, Folder};
-use super::frame::Lane;
+use super::record::SpooledSignal;
 
 /// A folder with segments that this process alone uses.
 #[derive(Debug)]
-pub(crate) struct Home {
+pub(crate) struct SpoolDirectory {
     // Before the place, which removes it: some systems keep what is open.
     folder: Folder,
-    place: Place,
+    place: LockedFolder,
 }
 
 /// A folder's name, and the lock that says whose it is.
 #[derive(Debug)]
-struct Place {
+struct LockedFolder {
     root: Arc<Folder>,
     id: String,
     /// The lock lasts as long as the file is open.
     _lock: File,
 }
 
-/// A file of frames: when it was begun, which orders them, and what for.
+/// A file of records: when it was begun, which orders them, and what for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Name {
     pub(crate) key: u64,
-    pub(crate) lane: Lane,
+    pub(crate) lane: SpooledSignal,
 }
 
 impl Name {
@@ -42,14 +42,16 @@ impl Name {
 
     fn parse(file: &str) -> Option<Self> {
         let (key, ending) = file.split_once('.')?;
-        let lane = Lane::ALL.into_iter().find(|lane| lane.ending() == ending)?;
+        let lane = SpooledSignal::ALL
+            .into_iter()
+            .find(|lane| lane.ending() == ending)?;
         let key = key.parse().ok()?;
         let name = Self { key, lane };
         (name.file() == file).then_some(name)
     }
 }
 
-impl Home {
+impl SpoolDirectory {
     /// Makes the folder that is shared if need be, and a place in it.
     ///
     /// # Errors
@@ -65,7 +67,7 @@ impl Home {
         match taken.and_then(|()| root.make_folder(&id)) {
             Ok(folder) => Ok(Self {
                 folder,
-                place: Place {
+                place: LockedFolder {
                     root,
                     id,
                     _lock: lock,
@@ -97,7 +99,7 @@ impl Home {
         match lock.try_lock() {
             Ok(()) => Ok(Some(Self {
                 folder,
-                place: Place {
+                place: LockedFolder {
                     root: Arc::clone(root),
                     id,
                     _lock: lock,
@@ -108,14 +110,14 @@ impl Home {
         }
     }
 
-    /// The segments of these lanes, in the order in which they were begun. What has another name
+    /// The segments of these signals, in the order in which they were begun. What has another name
     /// is none.
-    pub(crate) fn segments(&self, lanes: &[Lane]) -> io::Result<Vec<Name>> {
+    pub(crate) fn segments(&self, signals: &[SpooledSignal]) -> io::Result<Vec<Name>> {
         let files = self.folder.names()?;
         let mut names: Vec<Name> = files
             .iter()
             .filter_map(|file| Name::parse(file))
-            .filter(|name| lanes.contains(&name.lane))
+            .filter(|name| signals.contains(&name.lane))
             .collect();
         names.sort_unstable_by_key(|name| name.key);
         Ok(names)
@@ -138,8 +140,9 @@ impl Home {
     }
 
     /// Moves a segment here, under a name of this one.
-    pub(crate) fn move_from(&self, home: &Self, name: Name, ours: Name) -> io::Result<()> {
-        home.folder
+    pub(crate) fn move_from(&self, directory: &Self, name: Name, ours: Name) -> io::Result<()> {
+        directory
+            .folder
             .move_file(&name.file(), &self.folder, &ours.file())
     }
 
@@ -149,7 +152,7 @@ impl Home {
     }
 }
 
-impl Drop for Place {
+impl Drop for LockedFolder {
     fn drop(&mut self) {
         // Fails while something is in it, which then waits for the next process. The folder first:
         // as long as it is there, its lock says whose it is.
@@ -164,13 +167,13 @@ impl Drop for Place {
 
 /// What is in the spool's folder and was not made by a process of this user. It is left there.
 #[derive(Debug, Default)]
-pub(crate) struct Strange {
+pub(crate) struct UnknownFiles {
     pub(crate) count: u64,
     /// Why the first of them is, for a person.
     pub(crate) first: String,
 }
 
-impl Strange {
+impl UnknownFiles {
     /// Counts it, unless it only could not be opened now.
     pub(crate) fn note(&mut self, error: &io::Error) {
         if folder::is_refusal(error) {
@@ -198,7 +201,7 @@ mod tests {
     fn names_are_read_as_they_are_written_and_in_no_other_way() {
         let name = Name {
             key: 1_700_000_000_000_000,
-            lane: Lane::Logs,
+            lane: SpooledSignal::Logs,
         };
         assert_eq!(Name::parse(&name.file()), Some(name));
         for other in [

@@ -17,7 +17,7 @@ use hyper::header::{
 
 /// The names that the endpoint answers to.
 #[derive(Clone, Debug)]
-pub(super) struct Hosts {
+pub(super) struct AllowedHosts {
     /// Lowercase, without port.
     allowed: Vec<String>,
     addresses: Addresses,
@@ -40,7 +40,7 @@ pub(super) enum HostError {
     Forbidden,
 }
 
-impl Hosts {
+impl AllowedHosts {
     /// Loopback's names, the one that the endpoint is bound to, and those that the app adds.
     pub(super) fn new(bound: &str, added: &[String]) -> Self {
         let mut allowed: Vec<String> = ["localhost", "127.0.0.1", "::1"]
@@ -136,7 +136,7 @@ mod tests {
         let added: Vec<String> = added.iter().map(ToString::to_string).collect();
         let mut headers = HeaderMap::new();
         headers.insert(HOST, HeaderValue::from_str(host).unwrap());
-        Hosts::new(bound, &added).check(&headers)
+        AllowedHosts::new(bound, &added).check(&headers)
     }
 
     #[test]
@@ -186,7 +186,10 @@ mod tests {
                 headers
             };
             let prometheus = with("user-agent", "Prometheus/3.14.0");
-            assert_eq!(Hosts::new("127.0.0.1", &[]).check(&prometheus), Ok(()));
+            assert_eq!(
+                AllowedHosts::new("127.0.0.1", &[]).check(&prometheus),
+                Ok(())
+            );
             for (name, value) in [
                 // As WebKitGTK sends it when a page asks for none: fetch with "Accept-Language": "".
                 ("accept-language", ""),
@@ -202,13 +205,16 @@ mod tests {
             ] {
                 let headers = with(name, value);
                 assert_eq!(
-                    Hosts::new("127.0.0.1", &[]).check(&headers),
+                    AllowedHosts::new("127.0.0.1", &[]).check(&headers),
                     Err(HostError::Forbidden),
                     "{host} with {name}"
                 );
                 // An app that adds the name means it.
                 let added = [host.to_owned()];
-                assert_eq!(Hosts::new("127.0.0.1", &added).check(&headers), Ok(()));
+                assert_eq!(
+                    AllowedHosts::new("127.0.0.1", &added).check(&headers),
+                    Ok(())
+                );
             }
         }
     }
@@ -235,7 +241,7 @@ mod tests {
                 "{host}"
             );
         }
-        let hosts = Hosts::new("127.0.0.1", &[]);
+        let hosts = AllowedHosts::new("127.0.0.1", &[]);
         let mut headers = HeaderMap::new();
         assert_eq!(hosts.check(&headers), Err(HostError::Missing));
         headers.append(HOST, HeaderValue::from_static("localhost"));

@@ -20,12 +20,12 @@ use bytes::Bytes;
 
 /// What a spooled request carries. Each has an order of its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Lane {
+pub(crate) enum SpooledSignal {
     Traces,
     Logs,
 }
 
-impl Lane {
+impl SpooledSignal {
     pub(crate) const ALL: [Self; 2] = [Self::Traces, Self::Logs];
 
     pub(crate) const fn index(self) -> usize {
@@ -58,11 +58,11 @@ pub(crate) enum Encoding {
     Gzip,
 }
 
-/// What a frame begins with.
+/// What a record begins with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Header {
-    pub(crate) state: FrameState,
-    pub(crate) lane: Lane,
+    pub(crate) state: RecordState,
+    pub(crate) lane: SpooledSignal,
     pub(crate) encoding: Encoding,
     pub(crate) items: u32,
     pub(crate) body_len: u32,
@@ -70,14 +70,14 @@ pub(crate) struct Header {
     body_crc: u32,
 }
 
-/// Whether a frame is still to be sent.
+/// Whether a record is still to be sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum FrameState {
+pub(crate) enum RecordState {
     Waiting,
     Done,
 }
 
-impl FrameState {
+impl RecordState {
     pub(crate) const fn byte(self) -> u8 {
         match self {
             Self::Waiting => b'w',
@@ -86,22 +86,22 @@ impl FrameState {
     }
 }
 
-/// Why bytes are no frame.
+/// Why bytes are no record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("not a frame as it was written")]
+#[error("not a record as it was written")]
 pub(crate) struct Corrupt;
 
 impl Header {
-    /// `None` when the body is longer than a frame may be.
+    /// `None` when the body is longer than a record may be.
     pub(crate) fn of(
-        lane: Lane,
+        lane: SpooledSignal,
         encoding: Encoding,
         items: u64,
         written_ms: u64,
         body: &[u8],
     ) -> Option<Self> {
         Some(Self {
-            state: FrameState::Waiting,
+            state: RecordState::Waiting,
             lane,
             encoding,
             items: u32::try_from(items).ok()?,
@@ -145,13 +145,13 @@ impl Header {
         }
         Ok(Self {
             state: match bytes[0] {
-                b'w' => FrameState::Waiting,
-                b'd' => FrameState::Done,
+                b'w' => RecordState::Waiting,
+                b'd' => RecordState::Done,
                 _ => return Err(Corrupt),
             },
             lane: match bytes[4] {
-                1 => Lane::Traces,
-                2 => Lane::Logs,
+                1 => SpooledSignal::Traces,
+                2 => SpooledSignal::Logs,
                 _ => return Err(Corrupt),
             },
             encoding: match bytes[5] {
@@ -167,7 +167,7 @@ impl Header {
     }
 
     /// Of header and body together.
-    pub(crate) fn frame_len(&self) -> u64 {
+    pub(crate) fn record_len(&self) -> u64 {
         HEADER_LEN as u64 + u64::from(self.body_len)
     }
 
@@ -192,14 +192,20 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    fn header(lane: Lane, encoding: Encoding, items: u32, time: u64, body: &[u8]) -> Header {
+    fn header(
+        lane: SpooledSignal,
+        encoding: Encoding,
+        items: u32,
+        time: u64,
+        body: &[u8],
+    ) -> Header {
         Header::of(lane, encoding, u64::from(items), time, body).unwrap()
     }
 
     proptest! {
         #[test]
         fn what_is_written_is_read(
-            lane in prop_oneof![Just(Lane::Traces), Just(Lane::Logs)],
+            lane in prop_oneof![Just(SpooledSignal::Traces), Just(SpooledSignal::Logs)],
             encoding in prop_oneof![Just(Encoding::Identity), Just(Encoding::Gzip)],
             items: u32,
             time: u64,
@@ -218,11 +224,11 @@ mod tests {
             place: prop::sample::Index,
             bit in 0..8u32,
         ) {
-            let written = header(Lane::Logs, Encoding::Gzip, items, 7, &body);
-            let mut frame = [&written.encode()[..], &body].concat();
-            let place = place.index(frame.len());
-            frame[place] ^= 1 << bit;
-            let (head, body) = frame.split_at(HEADER_LEN);
+            let written = header(SpooledSignal::Logs, Encoding::Gzip, items, 7, &body);
+            let mut record = [&written.encode()[..], &body].concat();
+            let place = place.index(record.len());
+            record[place] ^= 1 << bit;
+            let (head, body) = record.split_at(HEADER_LEN);
             let read = Header::decode(head.try_into().unwrap());
             let whole = read.is_ok_and(|read| read.fits(&Bytes::copy_from_slice(body)));
             // `w` and `d` differ in more than one bit, so a flip makes neither of the other.

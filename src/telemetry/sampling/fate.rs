@@ -2,7 +2,7 @@
 
 /// What one span says about its trace. The greater one rules.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Finding {
+pub(super) enum SpanClass {
     Fine,
     Slow,
     Failed,
@@ -10,7 +10,7 @@ pub(super) enum Finding {
 
 /// Why a trace was kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Reason {
+pub(super) enum KeepReason {
     /// A span of it failed.
     Error,
     /// A span of it took as long as its threshold, or longer.
@@ -19,7 +19,7 @@ pub(super) enum Reason {
     Rate,
 }
 
-impl Reason {
+impl KeepReason {
     pub(super) const ALL: [Self; 3] = [Self::Error, Self::Slow, Self::Rate];
 
     pub(super) const fn as_str(self) -> &'static str {
@@ -33,14 +33,14 @@ impl Reason {
 
 /// What becomes of a trace.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Verdict {
-    Kept(Reason),
+pub(super) enum Fate {
+    Kept(KeepReason),
     Dropped,
 }
 
 /// Why a trace was decided while a span of it was still open.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Early {
+pub(super) enum EarlyReason {
     /// As many traces were held as may be.
     TracesFull,
     /// As many spans were held as may be.
@@ -50,7 +50,7 @@ pub(super) enum Early {
     Shutdown,
 }
 
-impl Early {
+impl EarlyReason {
     pub(super) const ALL: [Self; 4] = [
         Self::TracesFull,
         Self::SpansFull,
@@ -70,7 +70,7 @@ impl Early {
 
 /// Why a recorded span was not passed on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Loss {
+pub(super) enum DropReason {
     /// Its trace was dropped.
     OverRate,
     /// Its trace held as many spans as it may.
@@ -79,7 +79,7 @@ pub(super) enum Loss {
     Late,
 }
 
-impl Loss {
+impl DropReason {
     pub(super) const ALL: [Self; 3] = [Self::OverRate, Self::TraceFull, Self::Late];
 
     pub(super) const fn as_str(self) -> &'static str {

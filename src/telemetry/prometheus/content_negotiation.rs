@@ -34,19 +34,19 @@ impl MediaType {
     /// nothing else more. All others get plain text, even those that do not accept it: a scrape in
     /// a format that was not asked for beats none.
     pub(super) fn accepted(headers: &HeaderMap) -> Self {
-        let mut wishes = Wishes::default();
+        let mut preferences = Preferences::default();
         for value in headers.get_all(ACCEPT) {
             for range in split(value.to_str().unwrap_or_default(), ',') {
-                wishes.add(range);
+                preferences.add(range);
             }
         }
-        wishes.best()
+        preferences.best()
     }
 }
 
 /// How much each format is wanted, in thousandths.
 #[derive(Debug, Default)]
-struct Wishes {
+struct Preferences {
     openmetrics: u16,
     draft: u16,
     /// By the most specific range that includes it: `*/*`, `text/*`, `text/plain` or that with its
@@ -54,7 +54,7 @@ struct Wishes {
     text: [Option<u16>; 4],
 }
 
-impl Wishes {
+impl Preferences {
     /// Takes up one range of types; one that is malformed says nothing.
     fn add(&mut self, range: &str) {
         let mut parts = split(range, ';');

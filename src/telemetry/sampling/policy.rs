@@ -7,12 +7,12 @@ use opentelemetry::trace::{SpanKind, Status};
 use opentelemetry::{KeyValue, Value};
 use opentelemetry_sdk::trace::SpanData;
 
-use super::verdict::Finding;
+use super::fate::SpanClass;
 use crate::semconv::{OPERATION_NAME, RPC_METHOD, RPC_SYSTEM, RPC_SYSTEM_NAME, SLOW};
 
 /// Knows from when a span is slow.
 #[derive(Debug)]
-pub(super) struct Judge {
+pub(super) struct Policy {
     pub(super) wire: Duration,
     pub(super) others: Duration,
     pub(super) named: HashMap<String, Duration>,
@@ -20,7 +20,7 @@ pub(super) struct Judge {
 
 /// What the attributes tell of a span's kind.
 #[derive(Debug, Default)]
-struct Facts<'a> {
+struct SpanAttributes<'a> {
     is_wire: bool,
     event: Option<&'a str>,
     /// The timer measured it and knows the operation's threshold.
@@ -28,7 +28,7 @@ struct Facts<'a> {
     is_slow: bool,
 }
 
-impl<'a> Facts<'a> {
+impl<'a> SpanAttributes<'a> {
     fn of(attributes: &'a [KeyValue]) -> Self {
         let mut facts = Self::default();
         for KeyValue { key, value, .. } in attributes {
@@ -46,24 +46,24 @@ impl<'a> Facts<'a> {
     }
 }
 
-impl Judge {
-    pub(super) fn finding(&self, span: &SpanData) -> Finding {
+impl Policy {
+    pub(super) fn class(&self, span: &SpanData) -> SpanClass {
         if matches!(span.status, Status::Error { .. }) {
-            return Finding::Failed;
+            return SpanClass::Failed;
         }
         // A wall clock that was set back in between leaves no duration.
         let took = span.end_time.duration_since(span.start_time);
         let took = took.unwrap_or_default();
-        let facts = Facts::of(&span.attributes);
+        let facts = SpanAttributes::of(&span.attributes);
         let is_slow = match self.named(&span.name, &facts) {
             Some(threshold) => took >= threshold,
             None if facts.is_slow || facts.is_operation => facts.is_slow,
             None => took >= self.unnamed(&facts),
         };
         if is_slow {
-            Finding::Slow
+            SpanClass::Slow
         } else {
-            Finding::Fine
+            SpanClass::Fine
         }
     }
 
@@ -77,14 +77,14 @@ impl Judge {
         kind: &SpanKind,
         attributes: &[KeyValue],
     ) -> Duration {
-        let mut facts = Facts::of(attributes);
+        let mut facts = SpanAttributes::of(attributes);
         facts.is_wire |=
             attributes.is_empty() && matches!(kind, SpanKind::Client | SpanKind::Producer);
         self.named(name, &facts)
             .unwrap_or_else(|| self.unnamed(&facts))
     }
 
-    fn named(&self, name: &str, facts: &Facts<'_>) -> Option<Duration> {
+    fn named(&self, name: &str, facts: &SpanAttributes<'_>) -> Option<Duration> {
         if self.named.is_empty() {
             return None;
         }
@@ -95,7 +95,7 @@ impl Judge {
         self.named.get(name).copied()
     }
 
-    fn unnamed(&self, facts: &Facts<'_>) -> Duration {
+    fn unnamed(&self, facts: &SpanAttributes<'_>) -> Duration {
         if facts.is_wire {
             self.wire
         } else {
@@ -110,9 +110,9 @@ mod tests {
     use opentelemetry::trace::{SpanContext, SpanId};
     use std::time::SystemTime;
 
-    fn judge() -> Judge {
+    fn policy() -> Policy {
         let ms = Duration::from_millis;
-        Judge {
+        Policy {
             wire: ms(100),
             others: ms(1_000),
             named: [("save", 500), ("load", 20)]
@@ -173,12 +173,15 @@ mod tests {
                 1_000,
             ),
         ] {
-            let judge = judge();
-            let after = judge.slow_after(name, &SpanKind::Internal, &attributes);
+            let policy = policy();
+            let after = policy.slow_after(name, &SpanKind::Internal, &attributes);
             assert_eq!(after, Duration::from_millis(threshold), "{name}");
-            for (took, finding) in [(threshold - 1, Finding::Fine), (threshold, Finding::Slow)] {
+            for (took, class) in [
+                (threshold - 1, SpanClass::Fine),
+                (threshold, SpanClass::Slow),
+            ] {
                 let span = span(name, took, attributes.clone());
-                assert_eq!(judge.finding(&span), finding, "{name} {took}");
+                assert_eq!(policy.class(&span), class, "{name} {took}");
             }
         }
     }
@@ -197,23 +200,23 @@ mod tests {
                 1_000,
             ),
         ] {
-            let after = judge().slow_after(name, &kind, &attributes);
+            let after = policy().slow_after(name, &kind, &attributes);
             assert_eq!(after, Duration::from_millis(threshold), "{name} {kind:?}");
         }
     }
 
     #[test]
     fn an_operation_is_as_slow_as_the_timer_says_unless_it_is_named() {
-        let judge = judge();
-        for (name, took, slow, finding) in [
-            ("draw", 5, Some(true), Finding::Slow),
-            ("draw", 5_000, None, Finding::Fine),
-            ("draw", 5_000, Some(false), Finding::Fine),
-            ("load", 20, None, Finding::Slow),
-            ("save", 20, Some(true), Finding::Fine),
+        let policy = policy();
+        for (name, took, slow, class) in [
+            ("draw", 5, Some(true), SpanClass::Slow),
+            ("draw", 5_000, None, SpanClass::Fine),
+            ("draw", 5_000, Some(false), SpanClass::Fine),
+            ("load", 20, None, SpanClass::Slow),
+            ("save", 20, Some(true), SpanClass::Fine),
         ] {
             let span = span(name, took, operation(slow));
-            assert_eq!(judge.finding(&span), finding, "{name} {took} {slow:?}");
+            assert_eq!(policy.class(&span), class, "{name} {took} {slow:?}");
         }
     }
 
@@ -221,10 +224,10 @@ mod tests {
     fn a_failure_weighs_more_than_any_time() {
         let mut span = span("work", 9_999, vec![]);
         span.status = Status::error("");
-        assert_eq!(judge().finding(&span), Finding::Failed);
+        assert_eq!(policy().class(&span), SpanClass::Failed);
         span.status = Status::Ok;
-        assert_eq!(judge().finding(&span), Finding::Slow);
+        assert_eq!(policy().class(&span), SpanClass::Slow);
         std::mem::swap(&mut span.start_time, &mut span.end_time);
-        assert_eq!(judge().finding(&span), Finding::Fine);
+        assert_eq!(policy().class(&span), SpanClass::Fine);
     }
 }

@@ -8,15 +8,15 @@ use tracing::subscriber::NoSubscriber;
 
 /// Whether what is logged is written to stderr too, where nobody would see it otherwise.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Voice {
+pub(crate) enum Reporter {
     /// Unless the app has a subscriber of its own, to which `tracing` brings it.
     Stderr,
     Quiet,
 }
 
-impl Voice {
+impl Reporter {
     /// Writes one line, if nobody else shows it. What goes wrong with that is not told to anybody.
-    pub(crate) fn say(self, text: impl Display) {
+    pub(crate) fn report(self, text: impl Display) {
         if self == Self::Stderr && !app_listens() {
             let _ = writeln!(
                 std::io::stderr(),
@@ -33,13 +33,13 @@ pub(in crate::telemetry) fn one_line(text: &str) -> String {
 }
 
 /// Ours exports and prints nothing.
-static OURS_IS_INSTALLED: AtomicBool = AtomicBool::new(false);
+static OWN_SUBSCRIBER_IS_INSTALLED: AtomicBool = AtomicBool::new(false);
 
-pub(in crate::telemetry) fn ours_is_installed() {
-    OURS_IS_INSTALLED.store(true, Ordering::Relaxed);
+pub(in crate::telemetry) fn own_subscriber_is_installed() {
+    OWN_SUBSCRIBER_IS_INSTALLED.store(true, Ordering::Relaxed);
 }
 
 fn app_listens() -> bool {
-    !OURS_IS_INSTALLED.load(Ordering::Relaxed)
+    !OWN_SUBSCRIBER_IS_INSTALLED.load(Ordering::Relaxed)
         && tracing::dispatcher::get_default(|dispatch| !dispatch.is::<NoSubscriber>())
 }
