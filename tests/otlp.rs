@@ -11,7 +11,7 @@ use opentelemetry_proto::tonic::metrics::v1::metric::Data;
 use opentelemetry_proto::tonic::metrics::v1::number_data_point::Value;
 use spanwire::clock;
 use spanwire::telemetry::{
-    Exporter, FlushError, MetricsExporter, Parts, Sampler, Telemetry, TelemetryBuilder,
+    Exporter, FlushError, MetricsExporter, Sampler, Telemetry, TelemetryBuilder, TelemetryParts,
 };
 use support::authority::Authority;
 use support::receiver::{Answer, Payload, Receiver, body, text};
@@ -34,11 +34,11 @@ fn builder(pairs: &[(&str, &str)]) -> TelemetryBuilder {
         .without_system()
 }
 
-fn run<R>(parts: &Parts, f: impl FnOnce() -> R) -> R {
+fn run<R>(parts: &TelemetryParts, f: impl FnOnce() -> R) -> R {
     tracing::subscriber::with_default(Registry::default().with(parts.layer()), f)
 }
 
-fn one_span(parts: &Parts) {
+fn one_span(parts: &TelemetryParts) {
     run(parts, || tracing::info_span!("work", n = 1).in_scope(|| ()));
 }
 

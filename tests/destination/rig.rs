@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use spanwire::telemetry::{Parts, Telemetry, TelemetryBuilder};
+use spanwire::telemetry::{Telemetry, TelemetryBuilder, TelemetryParts};
 use tracing_subscriber::Registry;
 use tracing_subscriber::layer::SubscriberExt;
 
@@ -41,7 +41,7 @@ pub(crate) fn builder(pairs: Pairs) -> TelemetryBuilder {
 }
 
 /// One of each signal.
-pub(crate) fn emit(parts: &Parts) {
+pub(crate) fn emit(parts: &TelemetryParts) {
     if let Some(recorder) = &parts.recorder {
         metrics::with_local_recorder(&**recorder, || {
             metrics::counter!("own.things").increment(1);

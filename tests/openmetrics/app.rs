@@ -7,7 +7,7 @@ use metrics::with_local_recorder;
 use serde_json::json;
 use spanwire::clock::Clock;
 use spanwire::ipc::{Call, Ipc};
-use spanwire::telemetry::{Parts, Sampler, Telemetry, TelemetryBuilder};
+use spanwire::telemetry::{Sampler, Telemetry, TelemetryBuilder, TelemetryParts};
 use spanwire::timer::monitor;
 use tracing_subscriber::Registry;
 use tracing_subscriber::layer::SubscriberExt;
@@ -34,7 +34,7 @@ pub(crate) fn builder() -> TelemetryBuilder {
 /// An app with a page, in the middle of its telemetry.
 pub(crate) struct App {
     pub(crate) telemetry: Telemetry,
-    pub(crate) parts: Parts,
+    pub(crate) parts: TelemetryParts,
     pub(crate) ipc: Ipc,
     pub(crate) page: ModelPage,
 }

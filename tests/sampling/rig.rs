@@ -10,7 +10,7 @@ use opentelemetry::trace::{
 use opentelemetry::{Context, KeyValue};
 use opentelemetry_proto::tonic::trace::v1::Span;
 use opentelemetry_sdk::trace::SdkTracer;
-use spanwire::telemetry::{Parts, ShutdownReport, TailSampling, Telemetry};
+use spanwire::telemetry::{ShutdownReport, TailSampling, Telemetry, TelemetryParts};
 use spanwire::testing::FakeClock;
 use tracing_subscriber::Registry;
 use tracing_subscriber::layer::SubscriberExt;
@@ -27,7 +27,7 @@ pub(crate) fn ms(ms: u64) -> Duration {
 pub(crate) struct Rig {
     pub(crate) clock: FakeClock,
     pub(crate) telemetry: Telemetry,
-    pub(crate) parts: Parts,
+    pub(crate) parts: TelemetryParts,
     pub(crate) receiver: Receiver,
     pub(crate) tracer: SdkTracer,
 }

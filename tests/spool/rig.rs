@@ -4,7 +4,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use spanwire::telemetry::{
-    Exporter, FlushError, MetricsExporter, Parts, Sampler, Telemetry, TelemetryBuilder,
+    Exporter, FlushError, MetricsExporter, Sampler, Telemetry, TelemetryBuilder, TelemetryParts,
 };
 use tracing_subscriber::Registry;
 use tracing_subscriber::layer::SubscriberExt;
@@ -31,7 +31,7 @@ pub(crate) fn builder(url: &str, spool: &Path) -> TelemetryBuilder {
 
 pub(crate) struct App {
     pub(crate) telemetry: Telemetry,
-    parts: Parts,
+    parts: TelemetryParts,
 }
 
 impl App {
