@@ -68,10 +68,14 @@ pub mod clock;
 pub mod fuzzing;
 mod instrument;
 pub mod ipc;
+#[cfg(any(feature = "otlp", feature = "testing"))]
+mod layer;
 pub mod measurement;
 pub mod queue;
 pub mod semconv;
+#[cfg(feature = "system")]
 pub mod system;
+#[cfg(any(feature = "prometheus", feature = "otlp"))]
 pub mod telemetry;
 #[cfg(feature = "testing")]
 pub mod testing;
@@ -82,6 +86,7 @@ pub mod webview;
 pub use instrument::handles::publish;
 pub use ipc::Ipc;
 pub use queue::MessageQueue;
+#[cfg(any(feature = "prometheus", feature = "otlp"))]
 pub use telemetry::Telemetry;
 pub use timer::{ScopedTimer, monitor};
 

@@ -448,6 +448,7 @@ error_types! {
 
 impl SpoolErrorType {
     /// Its place in [`SpoolErrorType::ALL`].
+    #[cfg(feature = "otlp")]
     pub(crate) const fn index(self) -> usize {
         self as usize
     }

@@ -229,6 +229,7 @@ fn publish_where(wanted: impl Fn(Home) -> bool) {
 static INSTALLS: AtomicU64 = AtomicU64::new(0);
 
 /// Says that OpenTelemetry's global parts were set, after they were.
+#[cfg(any(feature = "prometheus", feature = "otlp"))]
 pub(crate) fn installed() {
     // Release: whoever sees the new number finds the provider that was set before it.
     INSTALLS.fetch_add(1, Ordering::Release);
@@ -249,6 +250,7 @@ pub(crate) fn page_came() {
 }
 
 /// Changes with each [`page_came`].
+#[cfg(feature = "system")]
 pub(crate) fn page_epoch() -> u64 {
     PAGES.load(Ordering::Relaxed)
 }

@@ -5,4 +5,6 @@ pub(crate) mod cardinality;
 pub(crate) mod handles;
 pub(crate) mod page_spans;
 pub(crate) mod rate_limit;
+#[cfg(any(feature = "otlp", feature = "testing"))]
+pub(crate) mod span_filter;
 pub(crate) mod suppression;

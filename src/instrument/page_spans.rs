@@ -5,6 +5,7 @@
 
 use std::fmt;
 use std::sync::Arc;
+#[cfg(feature = "otlp")]
 use std::time::SystemTime;
 
 use metrics::Counter;
@@ -97,6 +98,10 @@ impl From<PageSpansRefused> for PageSpanErrorType {
 
 /// One wire as a source of spans: whose they are, how many it may send, and what became of them.
 #[derive(Debug)]
+#[cfg_attr(
+    not(feature = "otlp"),
+    expect(dead_code, reason = "the reader of spans comes with `otlp`")
+)]
 pub(crate) struct PageSpanSource {
     webview: Arc<str>,
     /// The same, capped, for metrics.
@@ -124,21 +129,25 @@ impl PageSpanSource {
         }
     }
 
+    #[cfg(feature = "otlp")]
     pub(crate) fn webview(&self) -> &Arc<str> {
         &self.webview
     }
 
     /// The wall time now.
+    #[cfg(feature = "otlp")]
     pub(crate) fn wall(&self) -> SystemTime {
         self.clock.wall(self.clock.now())
     }
 
     /// Whether one more is within the rate.
+    #[cfg(feature = "otlp")]
     pub(crate) fn admits(&self) -> bool {
         self.rate.admits(self.clock.now())
     }
 
     /// Counts spans that were passed on.
+    #[cfg(feature = "otlp")]
     pub(crate) fn passed_on(&self, spans: u64) {
         if let Some(counter) = self.passed_on.get(|| self.counter("ok", None)) {
             counter.increment(spans);

@@ -93,7 +93,6 @@ pub(crate) mod fanout;
 pub(crate) mod fuzzing;
 mod handle;
 mod install;
-pub(crate) mod layer;
 pub(crate) mod metrics;
 mod parts;
 mod plan;

@@ -19,9 +19,9 @@ use tracing_subscriber::layer::Identity;
 use tracing_subscriber::registry::LookupSpan;
 
 use super::config::settings::Propagator;
-use super::layer::{Events, Ours, Wanted, log_layer, span_layer};
 use crate::instrument::handles;
-use crate::instrument::suppression::Traced;
+use crate::instrument::span_filter::Traced;
+use crate::layer::{Events, Ours, Wanted, log_layer, span_layer};
 use crate::semconv;
 use crate::timer;
 

@@ -18,9 +18,9 @@ use super::logs::Logs;
 use super::recorder::MemoryRecorder;
 use super::spans::{CountingIds, Spans};
 use crate::instrument::handles;
-use crate::instrument::suppression::Traced;
+use crate::instrument::span_filter::Traced;
+use crate::layer::{log_layer, span_layer};
 use crate::semconv;
-use crate::telemetry::layer::{log_layer, span_layer};
 
 /// Spans, metrics and logs that one test emits, and the clock it does so by.
 ///

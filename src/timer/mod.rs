@@ -51,6 +51,7 @@ mod threshold;
 
 pub use fields::FieldValue;
 pub use monitor::{Monitor, monitor};
+#[cfg(any(feature = "prometheus", feature = "otlp"))]
 pub(crate) use operation::publish_slow_threshold;
 pub use operation::{Operation, operation};
 pub use scoped::ScopedTimer;

@@ -11,9 +11,7 @@ use std::sync::{Arc, Weak};
 use std::thread;
 use std::time::Duration;
 
-use bytes::Bytes;
 use futures_util::future::select;
-use http_body_util::Full;
 use hyper::body::Incoming;
 use hyper::header::{ALLOW, CONTENT_TYPE, HeaderValue, VARY, X_CONTENT_TYPE_OPTIONS};
 use hyper::server::conn::http1;
@@ -94,7 +92,7 @@ impl Endpoint {
         listener
             .set_nonblocking(true)
             .map_err(EndpointError::Thread)?;
-        let refused = Arc::new(Refused {
+        let refused = Arc::new(RefusedRequests {
             connections: AtomicU64::new(0),
             hosts: AtomicU64::new(0),
             counters: Instruments::new(),
@@ -214,11 +212,11 @@ async fn connection(stream: TcpStream, service: Arc<Service>) -> hyper::Result<(
 struct Service {
     exposition: Exposition,
     hosts: AllowedHosts,
-    refused: Arc<Refused>,
+    refused: Arc<RefusedRequests>,
 }
 
 impl Service {
-    fn answer<B>(&self, request: &Request<B>) -> Response<Full<Bytes>> {
+    fn answer<B>(&self, request: &Request<B>) -> Response<String> {
         match self.hosts.check(request.headers()) {
             Ok(()) => {}
             Err(HostError::Missing) => {
@@ -269,16 +267,12 @@ impl Service {
     }
 }
 
-fn text(status: StatusCode, body: impl Into<Bytes>) -> Response<Full<Bytes>> {
+fn text(status: StatusCode, body: impl Into<String>) -> Response<String> {
     answer(status, MediaType::Text, body)
 }
 
-fn answer(
-    status: StatusCode,
-    media_type: MediaType,
-    body: impl Into<Bytes>,
-) -> Response<Full<Bytes>> {
-    let mut response = Response::new(Full::new(body.into()));
+fn answer(status: StatusCode, media_type: MediaType, body: impl Into<String>) -> Response<String> {
+    let mut response = Response::new(body.into());
     *response.status_mut() = status;
     let headers = response.headers_mut();
     let media_type = HeaderValue::from_static(media_type.as_str());
@@ -290,13 +284,13 @@ fn answer(
 
 /// What was turned away, told like every other state when somebody looks.
 #[derive(Debug)]
-struct Refused {
+struct RefusedRequests {
     connections: AtomicU64,
     hosts: AtomicU64,
     counters: Instruments<[Counter; 2]>,
 }
 
-impl Publish for Refused {
+impl Publish for RefusedRequests {
     fn publish(&self) {
         let counters = self.counters.get(|| {
             [CONNECTION_LIMIT, FORBIDDEN_HOST]

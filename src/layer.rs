@@ -11,7 +11,7 @@ use tracing_subscriber::Layer;
 use tracing_subscriber::layer::{Context, Filter};
 use tracing_subscriber::registry::LookupSpan;
 
-use crate::instrument::suppression::Traced;
+use crate::instrument::span_filter::Traced;
 
 /// Turns spans into OpenTelemetry spans.
 ///

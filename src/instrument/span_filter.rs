@@ -1,0 +1,37 @@
+//! The filter that keeps spans from our layer where none are wanted.
+
+use opentelemetry::Context;
+use tracing::Metadata;
+use tracing::subscriber::Interest;
+use tracing_subscriber::layer::{self, Filter};
+
+use super::suppression::is_marked;
+
+/// Lets no span through where none is wanted, so that the layer behind it does no work for spans
+/// that nobody would export.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Traced;
+
+impl Traced {
+    pub(crate) fn wants(metadata: &Metadata<'_>) -> bool {
+        !metadata.is_span() || !Context::map_current(is_marked)
+    }
+
+    pub(crate) fn interest(metadata: &Metadata<'_>) -> Interest {
+        if metadata.is_span() {
+            Interest::sometimes()
+        } else {
+            Interest::always()
+        }
+    }
+}
+
+impl<S> Filter<S> for Traced {
+    fn enabled(&self, metadata: &Metadata<'_>, _: &layer::Context<'_, S>) -> bool {
+        Self::wants(metadata)
+    }
+
+    fn callsite_enabled(&self, metadata: &'static Metadata<'static>) -> Interest {
+        Self::interest(metadata)
+    }
+}
