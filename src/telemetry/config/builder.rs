@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::path::PathBuf;
+use std::rc::Rc;
 use std::time::Duration;
 
 use tracing::level_filters::LevelFilter;
@@ -16,6 +17,7 @@ use crate::telemetry::sampling::TailSampling;
 /// Sets up telemetry. Made by [`Telemetry::builder`].
 ///
 /// What is set here beats the environment, which beats the default.
+#[derive(Clone)]
 #[must_use = "nothing is set up before `install` or `build`"]
 pub struct TelemetryBuilder {
     pub(crate) service_name: String,
@@ -47,7 +49,7 @@ pub struct TelemetryBuilder {
     pub(crate) shutdown_deadline: Duration,
 }
 
-type Environment = Box<dyn Fn(&str) -> Option<String>>;
+type Environment = Rc<dyn Fn(&str) -> Option<String>>;
 
 impl TelemetryBuilder {
     pub(crate) fn new(service_name: String) -> Self {
@@ -56,7 +58,7 @@ impl TelemetryBuilder {
             service_version: None,
             attributes: Vec::new(),
             host_name: HostName::Hidden,
-            environment: Box::new(env::process),
+            environment: Rc::new(env::process),
             prometheus_host: None,
             prometheus_port: None,
             allowed_hosts: Vec::new(),
@@ -105,7 +107,7 @@ impl TelemetryBuilder {
     ///
     /// For tests and for apps with a configuration of their own.
     pub fn environment(mut self, get: impl Fn(&str) -> Option<String> + 'static) -> Self {
-        self.environment = Box::new(get);
+        self.environment = Rc::new(get);
         self
     }
 

@@ -4,10 +4,10 @@ use std::fs;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
-use super::Outcome;
-use super::args::Export;
-use super::bundle::{Bundle, File};
-use super::text::{count, few};
+use crate::Outcome;
+use crate::args::Export;
+use crate::bundle::{Bundle, File};
+use crate::text::{count, few};
 
 /// Writes a bundle, and then what its server has to know.
 pub(super) fn run<W: Write>(

@@ -2,73 +2,75 @@
 //! may see.
 
 use serde_json::Value;
+use spanwire::clock::Stamp;
 
-use super::super::listing::every_dashboard;
-use super::super::text::{count, few, versioned};
+use super::client::{ClockSkew, HttpClient, ProbeError};
 use super::finding::Finding;
-use super::places::Place;
-use super::web::{Ahead, Trouble, Web};
-use crate::clock::Stamp;
+use super::targets::Target;
+use crate::listing::every_dashboard;
+use crate::text::{count, few, versioned};
 
-/// What it said.
-pub(super) struct Said {
-    place: Place,
-    health: Result<Value, Trouble>,
+/// What it answered.
+pub(super) struct GrafanaProbe {
+    target: Target,
+    health: Result<Value, ProbeError>,
     /// The uids of its dashboards.
-    dashboards: Result<Vec<String>, Trouble>,
+    dashboards: Result<Vec<String>, ProbeError>,
     /// The types of its data sources.
-    sources: Result<Vec<String>, Trouble>,
-    ahead: Option<Ahead>,
+    sources: Result<Vec<String>, ProbeError>,
+    clock_skew: Option<ClockSkew>,
 }
 
-pub(super) fn ask(place: &Place, until: Stamp) -> Said {
-    let web = Web::new(&place.url, until);
-    let (health, ahead) = match web.json("/api/health") {
-        Ok((health, answer)) if health["database"].is_string() => (Ok(health), answer.ahead),
-        Ok((_, answer)) => (Err(Trouble::Strange(answer.status)), None),
-        Err(trouble) => (Err(trouble), None),
+pub(super) fn probe(target: &Target, deadline: Stamp) -> GrafanaProbe {
+    let client = HttpClient::new(target, deadline);
+    let (health, clock_skew) = match client.json("/api/health") {
+        Ok((health, answer)) if health["database"].is_string() => (Ok(health), answer.clock_skew),
+        Ok((_, answer)) => (Err(ProbeError::UnexpectedResponse(answer.status)), None),
+        Err(error) => (Err(error), None),
     };
     let gone = health.as_ref().err().cloned();
     let only_if_there = || gone.clone().map_or(Ok(()), Err);
-    Said {
-        place: place.clone(),
+    GrafanaProbe {
+        target: target.clone(),
         health,
-        dashboards: only_if_there().and_then(|()| dashboards(&web)),
-        sources: only_if_there().and_then(|()| sources(&web)),
-        ahead,
+        dashboards: only_if_there().and_then(|()| dashboards(&client)),
+        sources: only_if_there().and_then(|()| sources(&client)),
+        clock_skew,
     }
 }
 
-fn dashboards(web: &Web) -> Result<Vec<String>, Trouble> {
+fn dashboards(client: &HttpClient) -> Result<Vec<String>, ProbeError> {
     let pairs = [
         ("type", "dash-db"),
         ("query", "Spanwire"),
         ("limit", "1000"),
     ];
-    let (found, answer) = web.json_with("/api/search", &pairs)?;
-    let found = found.as_array().ok_or(Trouble::Strange(answer.status))?;
+    let (found, answer) = client.json_with("/api/search", &pairs)?;
+    let found = found
+        .as_array()
+        .ok_or(ProbeError::UnexpectedResponse(answer.status))?;
     let uids = found.iter().filter_map(|one| one["uid"].as_str());
     Ok(uids.map(str::to_owned).collect())
 }
 
-fn sources(web: &Web) -> Result<Vec<String>, Trouble> {
-    let (settings, answer) = web.json("/api/frontend/settings")?;
+fn sources(client: &HttpClient) -> Result<Vec<String>, ProbeError> {
+    let (settings, answer) = client.json("/api/frontend/settings")?;
     let sources = settings["datasources"].as_object();
-    let sources = sources.ok_or(Trouble::Strange(answer.status))?;
+    let sources = sources.ok_or(ProbeError::UnexpectedResponse(answer.status))?;
     let kinds = sources.values().filter_map(|one| one["type"].as_str());
     Ok(kinds.map(str::to_owned).collect())
 }
 
-impl Said {
-    pub(super) fn ahead(&self) -> Option<Ahead> {
-        self.ahead
+impl GrafanaProbe {
+    pub(super) fn clock_skew(&self) -> Option<ClockSkew> {
+        self.clock_skew
     }
 
-    pub(super) fn judge(&self) -> Vec<Finding> {
-        let url = self.place.shown();
+    pub(super) fn evaluate(&self) -> Vec<Finding> {
+        let url = self.target.redacted();
         let health = match &self.health {
             Ok(health) => health,
-            Err(trouble) => return vec![self.place.missing(WHAT, trouble, "--grafana")],
+            Err(error) => return vec![self.target.missing(WHAT, error, "--grafana")],
         };
         let version = health["version"].as_str().unwrap_or_default();
         let mut findings = vec![match health["database"].as_str() {
@@ -91,18 +93,18 @@ impl Said {
     fn shows(&self) -> Finding {
         let found = match &self.dashboards {
             Ok(found) => found,
-            Err(Trouble::Strange(401 | 403)) => {
+            Err(ProbeError::UnexpectedResponse(401 | 403)) => {
                 let detail = "it shows its dashboards to nobody without a password";
                 return Finding::skip(WHAT, detail, "look there yourself");
             }
-            Err(Trouble::Strange(301 | 302 | 307 | 308)) => {
+            Err(ProbeError::UnexpectedResponse(301 | 302 | 307 | 308)) => {
                 let detail = "it sends who asks for its dashboards by this name to another";
-                let mend = "--grafana URL with the name that it answers to: [server] domain of its \
+                let remedy = "--grafana URL with the name that it answers to: [server] domain of its \
                     file, which enforce_domain makes the only one";
-                return Finding::warn(WHAT, detail, mend);
+                return Finding::warn(WHAT, detail, remedy);
             }
-            Err(trouble) => {
-                let detail = format!("its dashboards cannot be seen: {}", trouble.says());
+            Err(error) => {
+                let detail = format!("its dashboards cannot be seen: {error}");
                 return Finding::skip(WHAT, detail, "look there yourself");
             }
         };

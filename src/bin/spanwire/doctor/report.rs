@@ -4,8 +4,8 @@ use std::io::{self, Write};
 
 use serde::Serialize;
 
-use super::super::text::{count, few};
 use super::finding::{Finding, Status};
+use crate::text::{count, few};
 
 /// What is told in the end.
 #[derive(Debug, Serialize)]
@@ -31,13 +31,13 @@ impl Report {
         for found in &self.findings {
             let status = found.status.as_str();
             writeln!(out, "{status:<4}  {:<13}  {}", found.what, found.detail)?;
-            if let Some(mend) = &found.mend {
+            if let Some(remedy) = &found.remedy {
                 // What need not be there need not be mended.
                 let word = match found.status {
                     Status::Ok | Status::Skip => "note",
                     Status::Warn | Status::Fail => "mend",
                 };
-                writeln!(out, "      {word}: {mend}")?;
+                writeln!(out, "      {word}: {remedy}")?;
             }
         }
         writeln!(out, "\n{}", self.summary())
