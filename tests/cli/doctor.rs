@@ -43,7 +43,7 @@ impl Stack {
         self
     }
 
-    fn without(mut self, flag: &str) -> Self {
+    pub(crate) fn without(mut self, flag: &str) -> Self {
         self.0.retain(|(name, _)| *name != flag);
         self
     }
@@ -460,6 +460,25 @@ fn the_collector_of_the_environment_is_asked_as_the_app_would() {
     let said = crate::process::said(command.args(["--collector", &other.url()]));
     assert_eq!(said.out.matches("takes traces").count(), 1, "{}", said.out);
     assert!(!other.received()[0].headers.contains_key("authorization"));
+}
+
+/// The app is not running, so only the environment can say its name.
+#[test]
+fn service_name_of_the_environment_is_looked_for_in_jaeger() {
+    let stack = Stack::closed().with("jaeger", Stub::start(backend).addr());
+    for (environment, found) in [
+        (("LANG", "C"), "traces of jaeger, paint-tool"),
+        (("OTEL_SERVICE_NAME", "paint-tool"), "traces of paint-tool"),
+        (
+            ("OTEL_RESOURCE_ATTRIBUTES", "service.name=paint-tool"),
+            "traces of paint-tool",
+        ),
+        (("OTEL_SERVICE_NAME", "other"), "no trace of other"),
+    ] {
+        let said = stack.hide(said(stack.command().envs([environment])));
+        let jaeger = of(&said, "jaeger");
+        assert!(jaeger.contains(found), "{jaeger}");
+    }
 }
 
 #[test]
