@@ -1,4 +1,4 @@
-//! Whether Prometheus has the alerts, which of them fire, and whether somebody is told.
+//! Whether Prometheus has the alerts, which of them fire, and whether they reach an Alertmanager.
 
 use super::finding::{Finding, quoted, unanswered};
 use super::prometheus::PrometheusProbe;
@@ -77,11 +77,11 @@ fn alertmanagers(probe: &PrometheusProbe) -> Finding {
     match &probe.alertmanagers {
         Ok(known) if known.is_empty() => Finding::warn(
             what,
-            "Prometheus knows no Alertmanager, so nobody is told",
+            "Prometheus has no Alertmanager, so alerts notify no one",
             "in prometheus.yml: alerting: {alertmanagers: [{static_configs: \
              [{targets: ['127.0.0.1:9093']}]}]}",
         ),
-        Ok(known) => match &probe.deaf {
+        Ok(known) => match &probe.unreachable_alertmanager {
             Some((url, error)) => Finding::warn(
                 what,
                 format!(

@@ -17,7 +17,7 @@ pub(super) struct CollectorProbe {
 pub(super) fn probe(receiver: &Receiver, deadline: Stamp) -> CollectorProbe {
     let url = &receiver.target.url;
     let answer = HttpClient::new(&receiver.target, deadline).post_empty_message();
-    // Only on this machine: elsewhere the port is somebody else's business.
+    // Only on this machine: on another, something else may have the port.
     let health = (receiver.target.is_local() && receiver.signal == "traces" && answer.is_ok())
         .then(|| {
             let health = format!("http://{}:{HEALTH_PORT}/", url.host()?);
@@ -54,8 +54,8 @@ impl CollectorProbe {
             )],
             Ok(answer) if answer.status == 200 && is_otlp(answer) => {
                 let mut findings = vec![Finding::ok(WHAT, format!("{url} takes {signal}"))];
-                findings.extend(self.unsure());
-                findings.extend(self.unwell());
+                findings.extend(self.not_configured());
+                findings.extend(self.unhealthy());
                 findings
             }
             Ok(answer) => vec![self.refused(answer)],
@@ -63,7 +63,7 @@ impl CollectorProbe {
     }
 
     /// It is there, and whether the app knows cannot be seen from here.
-    fn unsure(&self) -> Option<Finding> {
+    fn not_configured(&self) -> Option<Finding> {
         (self.receiver.target.named_by == NamedBy::Default).then(|| {
             Finding::warn(
                 WHAT,
@@ -74,7 +74,7 @@ impl CollectorProbe {
         })
     }
 
-    fn unwell(&self) -> Option<Finding> {
+    fn unhealthy(&self) -> Option<Finding> {
         let health = self.health.as_ref()?;
         (health.status == 503).then(|| {
             Finding::warn(

@@ -15,14 +15,14 @@ use super::finding::{Finding, quoted};
 use super::targets::{MetricsTarget, Target, Targets};
 use crate::text::{few, shown};
 
-/// What there is to know about the app for who asks whether Prometheus has it.
+/// What identifies the app, to check whether Prometheus has it.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct App<'a> {
     /// Where its metrics are, or would be.
     pub(super) url: Option<&'a Uri>,
     /// Whether they were read there.
     pub(super) is_read: bool,
-    /// What tells it from every other.
+    /// Its `service.instance.id`.
     pub(super) id: Option<&'a str>,
 }
 
@@ -91,7 +91,7 @@ impl EndpointProbe {
                 return vec![Finding::skip(
                     WHAT,
                     detail,
-                    "--metrics URL looks all the same",
+                    "--metrics URL probes it anyway",
                 )];
             }
             MetricsTarget::AnyPort => {
@@ -118,7 +118,7 @@ impl EndpointProbe {
                  OTEL_EXPORTER_PROMETHEUS_PORT, and the doctor by --metrics",
             )];
         }
-        let mut findings = vec![self.well(target)];
+        let mut findings = vec![self.reachable(target)];
         let known: Vec<String> = METRICS
             .iter()
             .map(|metric| metric.prometheus_name())
@@ -143,11 +143,11 @@ impl EndpointProbe {
             ));
         }
         findings.extend(self.lost());
-        findings.extend(self.turned_away());
+        findings.extend(self.refused_hosts());
         findings
     }
 
-    fn well(&self, target: &Target) -> Finding {
+    fn reachable(&self, target: &Target) -> Finding {
         let info = self.exposition.named(TARGET_INFO).next();
         let label = |name| {
             let value = info.and_then(|info| info.labels.get(name));
@@ -161,7 +161,7 @@ impl EndpointProbe {
         )
     }
 
-    /// What never arrived anywhere.
+    /// What the app could not send.
     fn lost(&self) -> Option<Finding> {
         let mut lost: BTreeMap<String, f64> = BTreeMap::new();
         for (metric, noun) in EXPORTED {
@@ -195,8 +195,8 @@ impl EndpointProbe {
         })
     }
 
-    /// Whom the endpoint did not know.
-    fn turned_away(&self) -> Option<Finding> {
+    /// Requests that the endpoint refused for their `Host`.
+    fn refused_hosts(&self) -> Option<Finding> {
         let name = ENDPOINT_REFUSED.prometheus_name();
         let mut refused = self.exposition.named(&name);
         let forbidden = refused.find(|sample| {

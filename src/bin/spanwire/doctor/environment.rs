@@ -81,7 +81,7 @@ fn misspelt(name: &str) -> Option<Finding> {
     let remedy = match near {
         Some((_, known)) => format!("did you mean {known}?"),
         None if name.starts_with("OTEL_") => return None,
-        None => "what there is: docs/environment.md in the sources of spanwire".to_owned(),
+        None => "docs/environment.md in the sources of spanwire lists every variable".to_owned(),
     };
     let detail = format!("nothing reads {}", few(&[name]));
     Some(Finding::warn(WHAT, detail, remedy))

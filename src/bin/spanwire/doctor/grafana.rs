@@ -1,5 +1,5 @@
-//! Grafana: is it there, and does it have the dashboards, as far as somebody without a password
-//! may see.
+//! Grafana: whether it answers, and whether it has the dashboards, as far as it shows them without a
+//! login.
 
 use serde_json::Value;
 use spanwire::clock::Stamp;
@@ -94,11 +94,12 @@ impl GrafanaProbe {
         let found = match &self.dashboards {
             Ok(found) => found,
             Err(ProbeError::UnexpectedResponse(401 | 403)) => {
-                let detail = "it shows its dashboards to nobody without a password";
+                let detail = "it shows its dashboards only after a login";
                 return Finding::skip(WHAT, detail, "look there yourself");
             }
             Err(ProbeError::UnexpectedResponse(301 | 302 | 307 | 308)) => {
-                let detail = "it sends who asks for its dashboards by this name to another";
+                let detail =
+                    "it redirects requests for its dashboards under this name to another name";
                 let remedy = "--grafana URL with the name that it answers to: [server] domain of its \
                     file, which enforce_domain makes the only one";
                 return Finding::warn(WHAT, detail, remedy);

@@ -32,7 +32,7 @@ pub(super) struct PrometheusProbe {
     /// The URLs of those that it sends alerts to.
     pub(super) alertmanagers: Result<Vec<String>, ProbeError>,
     /// One of those on this machine that cannot be reached, and why.
-    pub(super) deaf: Option<(String, ProbeError)>,
+    pub(super) unreachable_alertmanager: Option<(String, ProbeError)>,
     /// Whether its configuration has the job, which has no target at first. Asked only then.
     pub(super) has_job: bool,
     /// The features that flags switched on.
@@ -88,8 +88,8 @@ pub(super) fn probe(target: &Target, job: &str, deadline: Stamp) -> PrometheusPr
     };
     let alertmanagers = only_if_there().and_then(|()| alertmanagers(&client));
     // What another machine calls its own is not on this one.
-    let deaf = match &alertmanagers {
-        Ok(known) if target.is_local() => deaf(known, deadline),
+    let unreachable_alertmanager = match &alertmanagers {
+        Ok(known) if target.is_local() => unreachable_alertmanager(known, deadline),
         _ => None,
     };
     PrometheusProbe {
@@ -103,7 +103,7 @@ pub(super) fn probe(target: &Target, job: &str, deadline: Stamp) -> PrometheusPr
         target_info: only_if_there().and_then(|()| query(&client, &target_info(job))),
         rules: only_if_there().and_then(|()| rules(&client)),
         alertmanagers,
-        deaf,
+        unreachable_alertmanager,
         has_job,
         features: only_if_there().and_then(|()| {
             let flags = data(&client, "/api/v1/status/flags", &[])?;
@@ -198,7 +198,7 @@ fn alertmanagers(client: &HttpClient) -> Result<Vec<String>, ProbeError> {
 
 /// The first of the Alertmanagers on this machine that is not there. Others are not asked: their
 /// names may be known to Prometheus alone, from within a container.
-fn deaf(known: &[String], deadline: Stamp) -> Option<(String, ProbeError)> {
+fn unreachable_alertmanager(known: &[String], deadline: Stamp) -> Option<(String, ProbeError)> {
     let local = known.iter().filter_map(|url| {
         let parsed: Uri = url.parse().ok()?;
         is_local(&parsed).then_some((url, parsed))
@@ -207,8 +207,8 @@ fn deaf(known: &[String], deadline: Stamp) -> Option<(String, ProbeError)> {
         let base: Uri = origin(&parsed).parse().ok()?;
         let error = HttpClient::local(&base, deadline).get("/-/healthy").err()?;
         // With TLS of a private CA it is there all the same.
-        let is_deaf = matches!(error, ProbeError::Refused | ProbeError::Timeout);
-        is_deaf.then(|| (url.clone(), error))
+        let is_unreachable = matches!(error, ProbeError::Refused | ProbeError::Timeout);
+        is_unreachable.then(|| (url.clone(), error))
     })
 }
 

@@ -1,4 +1,4 @@
-//! Whether Prometheus has the app, its rules and somebody to tell.
+//! Whether Prometheus scrapes the app, stores its samples, and has the rules and an Alertmanager.
 
 use std::collections::BTreeSet;
 
@@ -87,13 +87,13 @@ fn scrape(probe: &PrometheusProbe, job: &str, app: App<'_>) -> Vec<Finding> {
     }
     let down = ours.iter().filter(|target| target.health != "up");
     findings.extend(down.take(DOWN_MAX).map(|target| not_up(target)));
-    findings.extend(left_out(probe, &ours, job, app));
+    findings.extend(not_targeted(probe, &ours, job, app));
     findings
 }
 
 /// An app that was read here, and that none of the job's targets seems to be. It is no more than a
 /// guess: from within a container the app may have another port.
-fn left_out(
+fn not_targeted(
     probe: &PrometheusProbe,
     ours: &[&ScrapeTarget],
     job: &str,
@@ -103,7 +103,7 @@ fn left_out(
     let port = port(url);
     let has_port =
         |target: &&ScrapeTarget| target.url.parse().is_ok_and(|url| self::port(&url) == port);
-    if ours.iter().any(has_port) || !ways_of(probe, app).is_empty() {
+    if ours.iter().any(has_port) || !jobs_of_app(probe, app).is_empty() {
         return None;
     }
     Some(Finding::warn(
@@ -118,7 +118,7 @@ fn left_out(
 }
 
 /// The jobs under which Prometheus has the very app that was read.
-fn ways_of<'a>(probe: &'a PrometheusProbe, app: App<'_>) -> BTreeSet<&'a str> {
+fn jobs_of_app<'a>(probe: &'a PrometheusProbe, app: App<'_>) -> BTreeSet<&'a str> {
     let series = probe.target_info.iter().flatten();
     series
         .filter(|series| app.id.is_some() && id(series) == app.id)
@@ -126,7 +126,7 @@ fn ways_of<'a>(probe: &'a PrometheusProbe, app: App<'_>) -> BTreeSet<&'a str> {
         .collect()
 }
 
-/// As a target is written: who may ask stands elsewhere.
+/// As a target is written: host and port, without user and password.
 fn address(url: &Uri) -> String {
     format!("{}:{}", url.host().unwrap_or_default(), port(url))
 }
@@ -197,7 +197,7 @@ fn no_target(
             few(&arriving)
         );
         return match &probe.target_info {
-            Ok(_) if app.id.is_some() && ways_of(probe, app).is_empty() => Finding::warn(
+            Ok(_) if app.id.is_some() && jobs_of_app(probe, app).is_empty() => Finding::warn(
                 SCRAPE,
                 format!("{others}, and not those of the app that was read"),
                 "--job NAME, if that is a scrape; nothing, if the app sends over OTLP and has \
@@ -241,7 +241,7 @@ fn jobs(probe: &PrometheusProbe) -> impl Iterator<Item = &str> {
     series.filter_map(|series| Some(series.labels.get("job")?.as_str()))
 }
 
-/// A target that is up may be somebody else's.
+/// Whether samples of an app arrive. A target that is up may be another program.
 fn arrival(probe: &PrometheusProbe, job: &str, app: App<'_>) -> Option<Finding> {
     let targets = probe.targets.as_ref().ok()?;
     let is_up = |target: &ScrapeTarget| target.job == job && target.health == "up";
@@ -267,7 +267,7 @@ fn arrival(probe: &PrometheusProbe, job: &str, app: App<'_>) -> Option<Finding> 
         )),
         None if targets.iter().any(|target| target.job == job) && !ages.is_empty() => {
             let arriving: Vec<&str> = jobs(probe).collect();
-            let own: Vec<&str> = ways_of(probe, app).into_iter().collect();
+            let own: Vec<&str> = jobs_of_app(probe, app).into_iter().collect();
             Some(match own.is_empty() {
                 // They may be anybody's.
                 true => Finding::skip(

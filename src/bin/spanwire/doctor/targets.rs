@@ -1,4 +1,4 @@
-//! Where each server is looked for, and who says so.
+//! The address at which each server is probed, and what names it.
 
 use http::Uri;
 use spanwire::telemetry::{OffReason, Output, ResolvedConfig};
@@ -247,7 +247,7 @@ mod tests {
     }
 
     #[test]
-    fn the_metrics_are_where_flag_and_environment_say() {
+    fn metrics_address_comes_from_flag_then_environment() {
         const HOST: &str = "OTEL_EXPORTER_PROMETHEUS_HOST";
         const PORT: &str = "OTEL_EXPORTER_PROMETHEUS_PORT";
         assert_eq!(metrics_at(&[], &[]), "http://127.0.0.1:9464/metrics");
@@ -290,7 +290,7 @@ mod tests {
     }
 
     #[test]
-    fn only_a_server_that_somebody_names_must_be_there() {
+    fn only_a_named_server_must_answer() {
         let status = |target: &Target| target.missing("it", &ProbeError::Refused, "--it").status;
         let targets = |flags: &[&str]| super::tests::targets(flags, &[]);
         assert_eq!(targets(&[]).grafana.url, "http://localhost:3000");
@@ -316,7 +316,7 @@ mod tests {
     }
 
     #[test]
-    fn a_path_of_the_environments_own_is_not_shown() {
+    fn path_from_the_environment_is_redacted() {
         let shown = |environment| {
             let receivers = targets(&[], environment).receivers;
             receivers[0].target.redacted()
@@ -343,7 +343,7 @@ mod tests {
     }
 
     #[test]
-    fn a_signal_that_a_setting_turns_off_is_looked_for_nowhere() {
+    fn signal_that_a_setting_turns_off_is_not_probed() {
         let of = |environment| places_of(environment);
         assert_eq!(
             of(&[("OTEL_EXPORTER_OTLP_ENDPOINT", "https://box/?team=1")]),
