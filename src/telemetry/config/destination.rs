@@ -140,6 +140,6 @@ pub enum OffReason {
     /// Neither the builder nor the environment asks for it.
     NotRequested,
     /// These variables and builder options say where its data goes, how, or with which trust, and
-    /// cannot be used; [`ResolvedConfig::warnings`](super::ResolvedConfig::warnings) says why.
+    /// cannot be used; [`ResolvedConfig::warnings`](crate::telemetry::ResolvedConfig::warnings) says why.
     UnusableSettings(Vec<&'static str>),
 }
