@@ -14,7 +14,7 @@ use crate::telemetry::diagnostics::reporter::Reporter;
 use crate::telemetry::export::redact::{ExportedField, Redactor};
 use crate::telemetry::sampling::TailSampling;
 
-/// Sets up telemetry. Made by [`Telemetry::builder`].
+/// Sets up telemetry. Made by [`Telemetry::builder`](crate::telemetry::Telemetry::builder).
 ///
 /// What is set here beats the environment, which beats the default.
 #[derive(Clone)]
@@ -121,7 +121,8 @@ impl TelemetryBuilder {
         self
     }
 
-    /// The Prometheus endpoint's port; 0 takes a free one, see [`Telemetry::prometheus_addr`].
+    /// The Prometheus endpoint's port; 0 takes a free one, see
+    /// [`Telemetry::prometheus_addr`](crate::telemetry::Telemetry::prometheus_addr).
     /// Default: `OTEL_EXPORTER_PROMETHEUS_PORT`, or 9464.
     pub fn prometheus_port(mut self, port: u16) -> Self {
         self.prometheus_port = Some(port);
@@ -306,7 +307,7 @@ impl TelemetryBuilder {
         self
     }
 
-    /// How long dropping [`Telemetry`] may take to send what is queued. Default: 2 seconds.
+    /// How long dropping [`Telemetry`](crate::telemetry::Telemetry) may take to send what is queued. Default: 2 seconds.
     pub fn shutdown_deadline(mut self, deadline: Duration) -> Self {
         self.shutdown_deadline = deadline;
         self
