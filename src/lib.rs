@@ -60,8 +60,6 @@
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
-#[cfg(feature = "cli")]
-pub mod cli;
 pub mod clock;
 #[cfg(fuzzing)]
 #[doc(hidden)]

@@ -10,6 +10,7 @@ use opentelemetry_sdk::trace::{SdkTracerProvider, SpanData, SpanLimits};
 
 use super::config::env::{BASE_URL, SPOOL_DIR};
 use super::config::options::Strictness;
+use super::config::resolved::{ResolvedConfig, SpoolConfig, State as ConfigState};
 use super::config::settings::Settings;
 use super::config::warning::{TelemetryError, Warning};
 use super::diagnostics::flaw::Flaw;
@@ -30,7 +31,6 @@ use super::metrics::counting_exporter::{CountedMetrics, PointCounters};
 use super::metrics::otel_recorder::{OtelRecorder, with_limits};
 use super::metrics::thresholds::Thresholds;
 use super::parts::{TelemetryParts, propagator};
-use super::plan::{Plan, PlanState, SpoolPlan};
 use super::prometheus::{self, Endpoint, EndpointError, EndpointOptions, Exemplars, Exposition};
 use super::sampling::{SamplingConfig, Tail, TailSampler, TailSpans};
 use crate::instrument::handles::{self, Publish};
@@ -41,7 +41,9 @@ use crate::semconv;
 /// # Errors
 ///
 /// When the plan is strict and something cannot be done.
-pub(super) fn assemble(mut plan: Plan) -> Result<(Telemetry, TelemetryParts), TelemetryError> {
+pub(super) fn assemble(
+    mut plan: ResolvedConfig,
+) -> Result<(Telemetry, TelemetryParts), TelemetryError> {
     let mut warnings = std::mem::take(&mut plan.warnings);
     // Before anything has it, the target info of `/metrics` included.
     if let Some(redactor) = &plan.redactor {
@@ -69,7 +71,7 @@ pub(super) fn assemble(mut plan: Plan) -> Result<(Telemetry, TelemetryParts), Te
         slow_threshold: plan.settings.slow_threshold,
         level: plan.level,
     };
-    if plan.state == PlanState::Enabled {
+    if plan.state == ConfigState::Enabled {
         let mut starting = Assembler {
             plan: &plan,
             warnings: &mut warnings,
@@ -102,7 +104,7 @@ pub(super) fn assemble(mut plan: Plan) -> Result<(Telemetry, TelemetryParts), Te
 
 /// Telemetry on its way from a plan to work.
 struct Assembler<'a> {
-    plan: &'a Plan,
+    plan: &'a ResolvedConfig,
     warnings: &'a mut Vec<Warning>,
     local_recorder: LocalRecorder,
     exemplars: Option<Exemplars>,
@@ -357,7 +359,7 @@ fn no_thread(error: impl fmt::Display) -> String {
     format!("the system gives no thread: {error}")
 }
 
-fn no_spool(plan: &SpoolPlan, error: &std::io::Error) -> Warning {
+fn no_spool(plan: &SpoolConfig, error: &std::io::Error) -> Warning {
     let folder = plan.folder.to_string_lossy();
     let instead = format!("what cannot be sent is lost and counted: {error}");
     Warning::value(plan.variable, &folder, SPOOL_DIR, instead)

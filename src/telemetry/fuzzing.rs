@@ -7,12 +7,12 @@ use opentelemetry::KeyValue;
 use opentelemetry_sdk::Resource;
 
 use super::TelemetryBuilder;
+use super::config::resolved::{ResolvedConfig, State};
 use super::config::settings::Compression;
 use super::config::warning::{TelemetryError, Warning};
 use super::export::otlp::Route;
 pub use super::export::page_spans::fuzzing::{PageSpanReader, PageSpansRead};
 pub use super::export::spool::fuzzing::{SpoolFolder, SpoolSignal, Spooled};
-use super::plan::{self, PlanState};
 use super::prometheus::{self, Exposition};
 
 /// What a builder and its environment come to.
@@ -58,9 +58,9 @@ impl Plan {
     ///
     /// As `build`: when the builder is strict and there is a warning.
     pub fn new(builder: TelemetryBuilder) -> Result<Self, TelemetryError> {
-        let plan = plan::Plan::new(builder)?;
+        let plan = ResolvedConfig::checked(builder)?;
         Ok(Self {
-            enabled: plan.state == PlanState::Enabled,
+            enabled: plan.state == State::Enabled,
             traces: plan.traces.map(Destination::of),
             logs: plan.logs.map(Destination::of),
             metrics: plan.metrics.map(Destination::of),

@@ -8,11 +8,11 @@ use tracing_subscriber::layer::SubscriberExt;
 use super::assembler::assemble;
 use super::config::builder::TelemetryBuilder;
 use super::config::options::Strictness;
+use super::config::resolved::{ResolvedConfig, State};
 use super::config::warning::{TelemetryError, Warning};
 use super::diagnostics::reporter;
 use super::handle::Telemetry;
 use super::parts::TelemetryParts;
-use super::plan::{Plan, PlanState};
 use crate::instrument::handles;
 
 impl TelemetryBuilder {
@@ -33,10 +33,10 @@ impl TelemetryBuilder {
     ///
     /// Only when [`strict`](Self::strict): all warnings.
     pub fn install(self) -> Result<Telemetry, TelemetryError> {
-        let plan = Plan::new(self)?;
-        let (state, strictness) = (plan.state, plan.strictness);
-        let (mut telemetry, parts) = assemble(plan)?;
-        if state == PlanState::Disabled {
+        let config = ResolvedConfig::checked(self)?;
+        let (state, strictness) = (config.state, config.strictness);
+        let (mut telemetry, parts) = assemble(config)?;
+        if state == State::Disabled {
             telemetry.log_warnings();
             return Ok(telemetry);
         }
@@ -60,8 +60,8 @@ impl TelemetryBuilder {
     ///
     /// Only when [`strict`](Self::strict): all warnings.
     pub fn build(self) -> Result<(Telemetry, TelemetryParts), TelemetryError> {
-        let plan = Plan::new(self.quiet())?;
-        let (mut telemetry, parts) = assemble(plan)?;
+        let config = ResolvedConfig::checked(self.quiet())?;
+        let (mut telemetry, parts) = assemble(config)?;
         telemetry.start_sampler();
         telemetry.log_warnings();
         Ok((telemetry, parts))

@@ -95,28 +95,19 @@ mod handle;
 mod install;
 pub(crate) mod metrics;
 mod parts;
-mod plan;
 pub(crate) mod prometheus;
 mod sampling;
 
-/// What the doctor asks in the app's stead: the same plan, and the same way to a collector.
-#[cfg(feature = "cli")]
-pub(crate) mod doctor {
-    pub(crate) use super::config::parse::port_is_usable;
-    pub(crate) use super::config::routing::ENDPOINT;
-    pub(crate) use super::export::http_client::{Connection, agent, origin};
-    pub(crate) use super::export::proxy::{Proxy, is_local};
-    pub(crate) use super::export::signal::TRACES;
-    pub(crate) use super::plan::{LOCAL_COLLECTOR, Plan, PlanState, joined};
-}
-
 pub use config::builder::TelemetryBuilder;
+pub use config::destination::{OffReason, OtlpDestination, Output};
 pub use config::env::{VARIABLES, Variable};
 pub use config::options::{Exporter, MetricsExporter, Sampler};
+pub use config::resolved::ResolvedConfig;
 pub use config::routing::Fallback;
 pub use config::warning::{TelemetryError, Warning};
 pub use export::counters::{ShutdownReport, SignalReport, SignalState};
 pub use export::page_spans::PageSpans;
+pub use export::proxy::Proxy;
 pub use export::redact::{ExportedField, FieldKind};
 pub use handle::{FlushError, Telemetry};
 pub use parts::TelemetryParts;

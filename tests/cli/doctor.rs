@@ -43,7 +43,7 @@ impl Stack {
         self
     }
 
-    fn without(mut self, flag: &str) -> Self {
+    pub(crate) fn without(mut self, flag: &str) -> Self {
         self.0.retain(|(name, _)| *name != flag);
         self
     }
@@ -117,17 +117,17 @@ fn where_nothing_runs_every_named_server_is_a_problem() {
     expect![[r#"
         ok    environment    no variable that Spanwire reads is set here, so the defaults hold
         fail  endpoint       http://metrics/metrics: nothing listens there
-              mend: start the app; if it runs, its log or Telemetry::warnings says why it does not listen, and Telemetry::prometheus_addr where it does: --metrics URL
+              remedy: start the app; if it runs, its log or Telemetry::warnings says why it does not listen, and Telemetry::prometheus_addr where it does: --metrics URL
         fail  prometheus     http://prometheus: nothing listens there
-              mend: start it, or correct --prometheus
+              remedy: start it, or correct --prometheus
         fail  collector      http://collector/v1/traces: nothing listens there
-              mend: start the Collector, with an OTLP receiver over HTTP on that port
+              remedy: start the Collector, with an OTLP receiver over HTTP on that port
         fail  jaeger         http://jaeger: nothing listens there
-              mend: start it, or correct --jaeger
+              remedy: start it, or correct --jaeger
         fail  alertmanager   http://alertmanager: nothing listens there
-              mend: start it, or correct --alertmanager
+              remedy: start it, or correct --alertmanager
         fail  grafana        http://grafana: nothing listens there
-              mend: start it, or correct --grafana
+              remedy: start it, or correct --grafana
         skip  clock          no server told the time
 
         6 problems
@@ -212,7 +212,7 @@ fn a_stack_that_works_is_well() {
 
 /// A real Prometheus says in its own words why it cannot scrape.
 #[test]
-fn each_target_that_is_down_gets_its_own_mend() {
+fn each_target_that_is_down_gets_its_own_remedy() {
     let forbidding = Stub::start(|_| answer(403, "text/plain", "no")).addr();
     let elsewhere = Stub::start(|_| answer(404, "text/plain", "no")).addr();
     let strange = Stub::start(|_| answer(200, "text/plain", "up_and_about 1\n")).addr();
@@ -240,9 +240,9 @@ fn each_target_that_is_down_gets_its_own_mend() {
     let mut lines: Vec<&str> = scrape.lines().collect();
     lines.sort_unstable();
     expect![[r#"
-              mend: TelemetryBuilder::allowed_host("127.0.0.1"): the app refuses a Host that it does not know
-              mend: metrics_path: /metrics, and the port of the app
-              mend: nothing listens there as Prometheus sees it: start the app, or take it out of the targets when it sends its metrics over OTLP alone; from within a container, 127.0.0.1 is the container and the machine is host.docker.internal
+              remedy: TelemetryBuilder::allowed_host("127.0.0.1"): the app refuses a Host that it does not know
+              remedy: metrics_path: /metrics, and the port of the app
+              remedy: nothing listens there as Prometheus sees it: start the app, or take it out of the targets when it sends its metrics over OTLP alone; from within a container, 127.0.0.1 is the container and the machine is host.docker.internal
         fail  scrape         http://elsewhere/metrics is down: server returned HTTP status 404 x
         fail  scrape         http://forbidding/metrics is down: server returned HTTP status 403 x
         fail  scrape         http://gone/metrics is down: Get "http://gone/metrics": dial tcp gone: connect: connection refused
@@ -251,11 +251,11 @@ fn each_target_that_is_down_gets_its_own_mend() {
     expect![[r#"
         ok    scrape         job other: 1 of 1 target up, every 1s
         fail  data           job other is up, and has none of Spanwire's metrics
-              mend: the target is another program's port, metric_relabel_configs drop them, or it was scraped for the first time just now
+              remedy: the target is another program's port, metric_relabel_configs drop them, or it was scraped for the first time just now
         warn  rules          none of Spanwire's alerts is loaded
-              mend: spanwire alerts export DIR, which says what to put into prometheus.yml
-        warn  alerting       Prometheus knows no Alertmanager, so nobody is told
-              mend: in prometheus.yml: alerting: {alertmanagers: [{static_configs: [{targets: ['127.0.0.1:9093']}]}]}
+              remedy: spanwire alerts export DIR, which says what to put into prometheus.yml
+        warn  alerting       Prometheus has no Alertmanager, so alerts notify no one
+              remedy: in prometheus.yml: alerting: {alertmanagers: [{static_configs: [{targets: ['127.0.0.1:9093']}]}]}
     "#]].assert_eq(
         &(of(&other, "scrape")
             + &of(&other, "data")
@@ -264,7 +264,7 @@ fn each_target_that_is_down_gets_its_own_mend() {
     );
     expect![[r#"
         fail  scrape         no target has the job spanwire; there are app, other
-              mend: in prometheus.yml below scrape_configs: {job_name: spanwire, scrape_interval: 1s, static_configs: [{targets: ['metrics']}]}, and reload it
+              remedy: in prometheus.yml below scrape_configs: {job_name: spanwire, scrape_interval: 1s, static_configs: [{targets: ['metrics']}]}, and reload it
     "#]].assert_eq(&of(&doctor("spanwire"), "scrape"));
 }
 
@@ -284,7 +284,7 @@ fn an_app_that_is_scraped_twice_is_named() {
     let routes = of(&stack.doctor(), "routes").replace(&port.to_string(), "{port}");
     expect![[r#"
         warn  routes         the metrics of 1 app come in more than once: id-1 as spanwire 127.0.0.1:{port}, spanwire localhost:{port}
-              mend: one way for each app: scrape it once, or OTEL_METRICS_EXPORTER=otlp and no scrape; until then sums over jobs count twice
+              remedy: one way for each app: scrape it once, or OTEL_METRICS_EXPORTER=otlp and no scrape; until then sums over jobs count twice
     "#]].assert_eq(&routes);
 }
 
@@ -355,25 +355,25 @@ fn what_is_at_the_apps_port_and_is_not_the_app_is_told_apart() {
     text += &of(&said, "endpoint");
     expect![[r#"
         fail  endpoint       http://metrics/metrics: something else answers there, without metrics of Spanwire's
-              mend: another program has the port: give the app another by OTEL_EXPORTER_PROMETHEUS_PORT, and the doctor by --metrics
+              remedy: another program has the port: give the app another by OTEL_EXPORTER_PROMETHEUS_PORT, and the doctor by --metrics
         fail  endpoint       http://metrics/metrics: something else answers there, without metrics of Spanwire's
-              mend: another program has the port: give the app another by OTEL_EXPORTER_PROMETHEUS_PORT, and the doctor by --metrics
+              remedy: another program has the port: give the app another by OTEL_EXPORTER_PROMETHEUS_PORT, and the doctor by --metrics
         fail  endpoint       http://metrics/metrics: HTTP 404: 404 page not found [31m
-              mend: the path is /metrics; if it is that, another program has the port
+              remedy: the path is /metrics; if it is that, another program has the port
         ok    endpoint       a [31mb at http://metrics/metrics: 5 series
         warn  endpoint       since its start it refused 3 requests for their Host
-              mend: TelemetryBuilder::allowed_host with the name by which the app is scraped, if those were yours
+              remedy: TelemetryBuilder::allowed_host with the name by which the app is scraped, if those were yours
         warn  version        the app has metrics that spanwire 0.1.0 does not know: spanwire_teleport_seconds
-              mend: cargo install spanwire --features cli, in the version that the app uses, and export dashboards and alerts anew
+              remedy: cargo install spanwire --features cli, in the version that the app uses, and export dashboards and alerts anew
         warn  losses         since its start the app could not send 7 spans (timeout)
-              mend: see the collector below, and runbooks/SpanwireTelemetryLost.md, which `spanwire alerts export DIR` writes
+              remedy: see the collector below, and runbooks/SpanwireTelemetryLost.md, which `spanwire alerts export DIR` writes
         fail  endpoint       http://metrics/metrics: the app refuses the Host 127.1
-              mend: TelemetryBuilder::allowed_host("127.1"), or ask it by 127.0.0.1
+              remedy: TelemetryBuilder::allowed_host("127.1"), or ask it by 127.0.0.1
     "#]].assert_eq(&text);
 }
 
 #[test]
-fn each_way_in_which_a_collector_refuses_has_its_own_mend() {
+fn each_way_in_which_a_collector_refuses_has_its_own_remedy() {
     let mut text = String::new();
     let mut ask = |place: &str| {
         let stack = Stack::closed().with("collector", place);
@@ -403,23 +403,23 @@ fn each_way_in_which_a_collector_refuses_has_its_own_mend() {
     ask(&secure.url());
     expect![[r#"
         fail  collector      http://collector/v1/traces: HTTP 401
-              mend: OTEL_EXPORTER_OTLP_HEADERS needs the token: authorization=Bearer%20…; it is not sent to what --collector names
+              remedy: OTEL_EXPORTER_OTLP_HEADERS needs the token: authorization=Bearer%20…; it is not sent to what --collector names
         fail  collector      http://collector/v1/traces: HTTP 404
-              mend: OTEL_EXPORTER_OTLP_ENDPOINT is the base, to which /v1/traces is added; a signal's own endpoint is the whole URL
+              remedy: OTEL_EXPORTER_OTLP_ENDPOINT is the base, to which /v1/traces is added; a signal's own endpoint is the whole URL
         fail  collector      http://collector/v1/traces: HTTP 415
-              mend: that is no OTLP receiver over HTTP: its usual port is 4318
+              remedy: that is no OTLP receiver over HTTP: its usual port is 4318
         warn  collector      http://collector/v1/traces: HTTP 503
-              mend: it has too much to do, or what is behind it is away
+              remedy: it has too much to do, or what is behind it is away
         fail  collector      http://collector/v1/traces: what is there does not speak HTTP/1.1 (http parse fail: invalid HTTP version)
-              mend: that port speaks something else: TLS (https://), or gRPC (Spanwire speaks OTLP over HTTP, port 4318)
+              remedy: that port speaks something else: TLS (https://), or gRPC (Spanwire speaks OTLP over HTTP, port 4318)
         fail  collector      http://collector/v1/traces: HTTP 200, and not as a receiver answers
-              mend: another program has the port: a receiver answers in application/x-protobuf
+              remedy: another program has the port: a receiver answers in application/x-protobuf
         fail  collector      http://collector/v1/traces: HTTP 400: Client sent an HTTP request to an HTTPS server.
-              mend: the receiver has TLS: https://
+              remedy: the receiver has TLS: https://
         fail  collector      collector/v1/traces: TLS failed (received corrupt message of type InvalidContentType)
-              mend: the receiver has no TLS: the endpoint is http:// and not https://
+              remedy: the receiver has no TLS: the endpoint is http:// and not https://
         fail  collector      collector/v1/traces: TLS failed (invalid peer certificate: UnknownIssuer)
-              mend: a private CA goes into OTEL_EXPORTER_OTLP_CERTIFICATE; a receiver without TLS is http://
+              remedy: a private CA goes into OTEL_EXPORTER_OTLP_CERTIFICATE; a receiver without TLS is http://
     "#]].assert_eq(&text);
 }
 
@@ -462,6 +462,25 @@ fn the_collector_of_the_environment_is_asked_as_the_app_would() {
     assert!(!other.received()[0].headers.contains_key("authorization"));
 }
 
+/// The app is not running, so only the environment can say its name.
+#[test]
+fn service_name_of_the_environment_is_looked_for_in_jaeger() {
+    let stack = Stack::closed().with("jaeger", Stub::start(backend).addr());
+    for (environment, found) in [
+        (("LANG", "C"), "traces of jaeger, paint-tool"),
+        (("OTEL_SERVICE_NAME", "paint-tool"), "traces of paint-tool"),
+        (
+            ("OTEL_RESOURCE_ATTRIBUTES", "service.name=paint-tool"),
+            "traces of paint-tool",
+        ),
+        (("OTEL_SERVICE_NAME", "other"), "no trace of other"),
+    ] {
+        let said = stack.hide(said(stack.command().envs([environment])));
+        let jaeger = of(&said, "jaeger");
+        assert!(jaeger.contains(found), "{jaeger}");
+    }
+}
+
 #[test]
 fn mistakes_in_the_environment_are_named() {
     let stack = Stack::closed();
@@ -477,24 +496,24 @@ fn mistakes_in_the_environment_are_named() {
     ));
     expect![[r#"
         warn  environment    OTEL_EXPORTER_OTLP_ENDPOINT is not used: its port is no number from 1 to 65535; accepted is a URL like http://localhost:4318, without query and fragment; traces are off
-              mend: correct OTEL_EXPORTER_OTLP_ENDPOINT, or unset it
+              remedy: correct OTEL_EXPORTER_OTLP_ENDPOINT, or unset it
         warn  environment    OTEL_BSP_SCHEDULE_DELAY="soon" is not used: accepted is a whole number of milliseconds from 1 to 4294967295; the default 5000 is used
-              mend: correct OTEL_BSP_SCHEDULE_DELAY, or unset it
+              remedy: correct OTEL_BSP_SCHEDULE_DELAY, or unset it
         warn  environment    nothing reads OTEL_EXPORTER_OTLP_ENDPONIT
-              mend: did you mean OTEL_EXPORTER_OTLP_ENDPOINT?
+              remedy: did you mean OTEL_EXPORTER_OTLP_ENDPOINT?
         warn  environment    nothing reads SPANWIRE_COLOUR
-              mend: what there is: docs/environment.md in the sources of spanwire
+              remedy: docs/environment.md in the sources of spanwire lists every variable
         warn  environment    nothing reads SPANWIRE_SLOW_TRESHOLD_MS
-              mend: did you mean SPANWIRE_SLOW_THRESHOLD_MS?
+              remedy: did you mean SPANWIRE_SLOW_THRESHOLD_MS?
         warn  environment    telemetry is off: OTEL_SDK_DISABLED=true or SPANWIRE_ENABLED=false
-              mend: unset it where the app is started
+              remedy: unset it where the app is started
     "#]].assert_eq(&of(&said, "environment"));
     // What is off need not answer.
     let stack = stack.without("metrics");
     let said = crate::process::said(stack.command().env("SPANWIRE_ENABLED", "false"));
     expect![[r#"
         skip  endpoint       the environment switches it off: OTEL_SDK_DISABLED or SPANWIRE_ENABLED
-              note: --metrics URL looks all the same
+              note: --metrics URL probes it anyway
     "#]]
     .assert_eq(&of(&said, "endpoint"));
 }
@@ -510,14 +529,14 @@ fn a_setting_that_turns_signals_off_is_a_problem_and_nothing_is_asked_in_its_pla
     );
     expect![[r#"
         fail  environment    OTEL_EXPORTER_OTLP_ENDPOINT is not used: it has a query, and the path of a signal is to be added to it; accepted is a URL like http://localhost:4318, without query and fragment; traces are off
-              mend: correct OTEL_EXPORTER_OTLP_ENDPOINT, or unset it
+              remedy: correct OTEL_EXPORTER_OTLP_ENDPOINT, or unset it
         fail  environment    OTEL_EXPORTER_PROMETHEUS_HOST="0" is not used: accepted is a host name or an IP address; /metrics is off
-              mend: correct OTEL_EXPORTER_PROMETHEUS_HOST, or unset it
+              remedy: correct OTEL_EXPORTER_PROMETHEUS_HOST, or unset it
     "#]].assert_eq(&of(&said, "environment"));
     assert_eq!(of(&said, "collector"), "");
     expect![[r#"
         skip  endpoint       the environment switches it off: OTEL_EXPORTER_PROMETHEUS_HOST
-              note: --metrics URL looks all the same
+              note: --metrics URL probes it anyway
     "#]]
     .assert_eq(&of(&said, "endpoint"));
     assert_eq!(said.code, 1);
@@ -585,13 +604,13 @@ fn a_grafana_that_shows_nothing_to_strangers_is_left_alone() {
     }
     expect![[r#"
         ok    grafana        13.2.0 at http://grafana
-        skip  grafana        it shows its dashboards to nobody without a password
+        skip  grafana        it shows its dashboards only after a login
               note: look there yourself
         ok    grafana        13.2.0 at http://grafana
         warn  grafana        it does not show spanwire-fleet, spanwire-ipc, spanwire-live, spanwire-operations, spanwire-process and 1 more
-              mend: spanwire dashboards export DIR, which says what to set
+              remedy: spanwire dashboards export DIR, which says what to set
         warn  grafana        no data source of the type prometheus is seen
-              mend: spanwire dashboards export DIR, which says what to set
+              remedy: spanwire dashboards export DIR, which says what to set
     "#]].assert_eq(&text);
 }
 
@@ -610,8 +629,8 @@ fn a_grafana_that_answers_to_one_name_alone_is_asked_by_it() {
     let stack = Stack::closed().with("grafana", by_name.addr());
     expect![[r#"
         ok    grafana        13.2.0 at http://grafana
-        warn  grafana        it sends who asks for its dashboards by this name to another
-              mend: --grafana URL with the name that it answers to: [server] domain of its file, which enforce_domain makes the only one
+        warn  grafana        it redirects requests for its dashboards under this name to another name
+              remedy: --grafana URL with the name that it answers to: [server] domain of its file, which enforce_domain makes the only one
     "#]].assert_eq(&of(&stack.doctor(), "grafana"));
     let ini = include_str!("../../deploy/compose/grafana/grafana.ini");
     assert!(ini.contains("\ndomain = localhost\nenforce_domain = true\n"));

@@ -258,7 +258,7 @@ fn a_file_that_differs_stops_everything_until_forced() {
         error: {folder}/dashboards/live.json is there and differs
         error: {folder}/provisioning/dashboards/spanwire.yml is there and differs
         nothing was written
-        mend: --force overwrites; or take another folder
+        remedy: --force overwrites; or take another folder
     "#]]
     .assert_eq(&folder.hide(&refused.err));
     assert!(tree(dir) == before, "nothing may be written");

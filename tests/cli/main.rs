@@ -12,3 +12,4 @@ mod stub;
 #[path = "../support/mod.rs"]
 mod support;
 mod told;
+mod transport;

@@ -116,7 +116,7 @@ fn an_app_that_no_target_has_is_named() {
     expect![[r#"
         ok    scrape         job spanwire: 1 of 1 target up, every 1s
         warn  scrape         no target of the job spanwire has port {port}, where the app is
-              mend: add 127.0.0.1:{port} to the job's targets, in the stack to targets/spanwire.yml, unless Prometheus sees the app at another port
+              remedy: add 127.0.0.1:{port} to the job's targets, in the stack to targets/spanwire.yml, unless Prometheus sees the app at another port
         ok    scrape         job spanwire: 1 of 1 target up, every 1s
         ok    scrape         job spanwire: 1 of 1 target up, every 1s
         ok    scrape         job spanwire: 1 of 1 target up, every 1s
@@ -130,7 +130,7 @@ fn an_app_that_no_target_has_is_named() {
     expect![[r#"
         ok    prometheus     unknown version at http://prometheus
         fail  scrape         no target has the job spanwire; there is none at all
-              mend: in prometheus.yml below scrape_configs: {job_name: spanwire, scrape_interval: 1s, static_configs: [{targets: ['127.0.0.1:{port}']}]}, and reload it
+              remedy: in prometheus.yml below scrape_configs: {job_name: spanwire, scrape_interval: 1s, static_configs: [{targets: ['127.0.0.1:{port}']}]}, and reload it
     "#]]
         .assert_eq(&(of(&said, "prometheus") + &of(&said, "scrape").replace(&port, "{port}")));
 }
@@ -186,7 +186,7 @@ fn metrics_of_another_app_are_not_taken_for_the_apps() {
               note: --job NAME, if that is a scrape; nothing, if they come over OTLP
         - the app is id-1, and what arrives is of id-2
         warn  scrape         no target has the job spanwire, and metrics of Spanwire's come as test, and not those of the app that was read
-              mend: --job NAME, if that is a scrape; nothing, if the app sends over OTLP and has only just started; else add it to the targets
+              remedy: --job NAME, if that is a scrape; nothing, if the app sends over OTLP and has only just started; else add it to the targets
         - the app is down
         skip  scrape         no target has the job spanwire, and metrics of Spanwire's come as test
               note: --job NAME, if that is a scrape; nothing, if they come over OTLP
@@ -202,9 +202,9 @@ fn scrape_without_down(said: &Said) -> String {
     let mut lines = text.lines().peekable();
     let mut kept = String::new();
     while let Some(line) = lines.next() {
-        let mend = lines.next_if(|next| next.starts_with(' '));
+        let remedy = lines.next_if(|next| next.starts_with(' '));
         if !line.contains(" is down") && !line.contains("has port") {
-            kept += &format!("{line}\n{}\n", mend.unwrap_or_default());
+            kept += &format!("{line}\n{}\n", remedy.unwrap_or_default());
         }
     }
     kept
@@ -227,11 +227,11 @@ fn a_job_that_is_configured_and_has_no_targets_is_not_missing() {
     };
     expect![[r#"
         warn  scrape         the job spanwire is configured, and has no targets yet
-              mend: after a start of Prometheus, ask again in a few seconds; else the file with its targets is empty or is not there (in the stack targets/spanwire.yml)
+              remedy: after a start of Prometheus, ask again in a few seconds; else the file with its targets is empty or is not there (in the stack targets/spanwire.yml)
         warn  scrape         the job the other is configured, and has no targets yet
-              mend: after a start of Prometheus, ask again in a few seconds; else the file with its targets is empty or is not there (in the stack targets/spanwire.yml)
+              remedy: after a start of Prometheus, ask again in a few seconds; else the file with its targets is empty or is not there (in the stack targets/spanwire.yml)
         fail  scrape         no target has the job span; there are prometheus
-              mend: in prometheus.yml below scrape_configs: {job_name: span, scrape_interval: 1s, static_configs: [{targets: ['metrics']}]}, and reload it
+              remedy: in prometheus.yml below scrape_configs: {job_name: span, scrape_interval: 1s, static_configs: [{targets: ['metrics']}]}, and reload it
     "#]].assert_eq(&(doctor("spanwire") + &doctor("the other") + &doctor("span")));
 }
 
@@ -250,7 +250,7 @@ fn an_alertmanager_that_does_not_answer_here_is_named() {
     let text = alerting(closed()) + &alerting(there) + &alerting("alertmanager:9093".into());
     expect![[r#"
         warn  alerting       alerts go to http://alertmanager/api/v2/alerts, and as this machine sees it: nothing listens there
-              mend: start the Alertmanager, or take its address out of what Prometheus has (alerting in prometheus.yml, targets/alertmanager.yml)
+              remedy: start the Alertmanager, or take its address out of what Prometheus has (alerting in prometheus.yml, targets/alertmanager.yml)
         ok    alerting       alerts go to http://alertmanager/api/v2/alerts
         ok    alerting       alerts go to http://alertmanager/api/v2/alerts
     "#]].assert_eq(&text);

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::path::PathBuf;
+use std::rc::Rc;
 use std::time::Duration;
 
 use tracing::level_filters::LevelFilter;
@@ -13,9 +14,10 @@ use crate::telemetry::diagnostics::reporter::Reporter;
 use crate::telemetry::export::redact::{ExportedField, Redactor};
 use crate::telemetry::sampling::TailSampling;
 
-/// Sets up telemetry. Made by [`Telemetry::builder`].
+/// Sets up telemetry. Made by [`Telemetry::builder`](crate::telemetry::Telemetry::builder).
 ///
 /// What is set here beats the environment, which beats the default.
+#[derive(Clone)]
 #[must_use = "nothing is set up before `install` or `build`"]
 pub struct TelemetryBuilder {
     pub(crate) service_name: String,
@@ -47,7 +49,7 @@ pub struct TelemetryBuilder {
     pub(crate) shutdown_deadline: Duration,
 }
 
-type Environment = Box<dyn Fn(&str) -> Option<String>>;
+type Environment = Rc<dyn Fn(&str) -> Option<String>>;
 
 impl TelemetryBuilder {
     pub(crate) fn new(service_name: String) -> Self {
@@ -56,7 +58,7 @@ impl TelemetryBuilder {
             service_version: None,
             attributes: Vec::new(),
             host_name: HostName::Hidden,
-            environment: Box::new(env::process),
+            environment: Rc::new(env::process),
             prometheus_host: None,
             prometheus_port: None,
             allowed_hosts: Vec::new(),
@@ -105,7 +107,7 @@ impl TelemetryBuilder {
     ///
     /// For tests and for apps with a configuration of their own.
     pub fn environment(mut self, get: impl Fn(&str) -> Option<String> + 'static) -> Self {
-        self.environment = Box::new(get);
+        self.environment = Rc::new(get);
         self
     }
 
@@ -119,7 +121,8 @@ impl TelemetryBuilder {
         self
     }
 
-    /// The Prometheus endpoint's port; 0 takes a free one, see [`Telemetry::prometheus_addr`].
+    /// The Prometheus endpoint's port; 0 takes a free one, see
+    /// [`Telemetry::prometheus_addr`](crate::telemetry::Telemetry::prometheus_addr).
     /// Default: `OTEL_EXPORTER_PROMETHEUS_PORT`, or 9464.
     pub fn prometheus_port(mut self, port: u16) -> Self {
         self.prometheus_port = Some(port);
@@ -304,7 +307,7 @@ impl TelemetryBuilder {
         self
     }
 
-    /// How long dropping [`Telemetry`] may take to send what is queued. Default: 2 seconds.
+    /// How long dropping [`Telemetry`](crate::telemetry::Telemetry) may take to send what is queued. Default: 2 seconds.
     pub fn shutdown_deadline(mut self, deadline: Duration) -> Self {
         self.shutdown_deadline = deadline;
         self

@@ -1,10 +1,12 @@
 //! What the builder and the environment ask for, and what follows from it.
 
 pub(super) mod builder;
+pub(super) mod destination;
 pub(super) mod env;
 pub(super) mod headers;
 pub(super) mod options;
 pub(super) mod parse;
+pub(super) mod resolved;
 pub(super) mod resource;
 pub(super) mod routing;
 pub(super) mod settings;

@@ -85,7 +85,6 @@ impl Off {
     }
 
     /// The variables and options that turned this signal off.
-    #[cfg(feature = "cli")]
     pub(crate) fn reasons(&self, signal: &str) -> Vec<&'static str> {
         let off = self.0.iter().filter(|(name, _)| *name == signal);
         off.map(|(_, by)| *by).collect()

@@ -9,9 +9,9 @@ use ureq::ProxyProtocol;
 use crate::telemetry::config::parse;
 use crate::telemetry::diagnostics::flaw::Flaw;
 
-/// A proxy, and which variable names it.
+/// An HTTP proxy that the environment names. Its `Debug` shows the variable alone.
 #[derive(Clone)]
-pub(crate) struct Proxy {
+pub struct Proxy {
     variable: &'static str,
     proxy: ureq::Proxy,
 }
@@ -38,25 +38,16 @@ impl Proxy {
         Ok(Self { variable, proxy })
     }
 
-    /// The proxy that the process's environment puts before `url`, for a question of our own.
-    #[cfg(feature = "cli")]
-    pub(crate) fn before(url: &Uri) -> Option<Self> {
-        let text = |name| {
-            crate::telemetry::config::env::process(name).filter(|text| !text.trim().is_empty())
-        };
-        let exempt = NO_PROXY.into_iter().find_map(text);
-        let exempt = exempt.and_then(|text| NoProxy::new(&text).ok());
-        if is_local(url) || exempt.is_some_and(|exempt| exempt.covers(url)) {
-            return None;
-        }
-        let mut set = PROXY.into_iter();
-        let (name, text) = set.find_map(|name| Some((name, text(name)?)))?;
-        Self::new(name, &text).ok()
+    /// The environment variable that names it.
+    #[must_use]
+    pub fn variable(&self) -> &'static str {
+        self.variable
     }
 
-    #[cfg(feature = "cli")]
-    pub(crate) fn variable(&self) -> &'static str {
-        self.variable
+    /// Its URL, with user and password if it has them: not for a log.
+    #[must_use]
+    pub fn url(&self) -> String {
+        self.proxy.uri().to_string()
     }
 
     pub(crate) fn transport(&self) -> ureq::Proxy {
@@ -188,19 +179,6 @@ pub(crate) fn is_local(url: &Uri) -> bool {
     let address = host.trim_matches(['[', ']']).parse::<IpAddr>();
     host.eq_ignore_ascii_case("localhost") || address.is_ok_and(|address| address.is_loopback())
 }
-
-/// The first that is set counts, as the transport has it, for URLs of either scheme.
-#[cfg(feature = "cli")]
-const PROXY: [&str; 6] = [
-    "ALL_PROXY",
-    "all_proxy",
-    "HTTPS_PROXY",
-    "https_proxy",
-    "HTTP_PROXY",
-    "http_proxy",
-];
-#[cfg(feature = "cli")]
-const NO_PROXY: [&str; 2] = ["NO_PROXY", "no_proxy"];
 
 #[cfg(test)]
 mod tests {

@@ -39,6 +39,10 @@ impl Pem {
             certificates,
         })
     }
+
+    pub(crate) fn path(&self) -> &Path {
+        Path::new(&*self.path)
+    }
 }
 
 impl fmt::Debug for Pem {
@@ -71,6 +75,10 @@ impl ClientKey {
             path: path.into(),
             pem: pem.into(),
         })
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        Path::new(&*self.path)
     }
 
     /// Whether it is the key of that certificate. The transport would panic on one that is not.

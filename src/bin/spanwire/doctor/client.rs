@@ -1,22 +1,23 @@
-//! Questions over HTTP: each has little time, and an answer little room.
+//! HTTP requests of the doctor's: each has a time limit, and its answer a size limit.
 
-use std::io;
 use std::time::{Duration, SystemTime};
+use std::{fmt, io};
 
 use http::{HeaderName, HeaderValue, Request, Uri, header};
 use serde_json::Value;
+use spanwire::clock::{Clock, Stamp, now};
 use ureq::Agent;
 
-use crate::clock::{Clock, Stamp, now};
-use crate::telemetry::doctor::{Connection, Proxy, agent};
+use super::connection::Connection;
+use super::targets::Target;
 
-/// A connection to one server.
-pub(super) struct Web {
+/// A client for one server.
+pub(super) struct HttpClient {
     base: Uri,
     agent: Agent,
     headers: Vec<(HeaderName, HeaderValue)>,
-    /// No question is asked after this.
-    until: Stamp,
+    /// No request is sent after this.
+    deadline: Stamp,
 }
 
 /// What a server answered, whatever its status.
@@ -25,78 +26,76 @@ pub(super) struct Answer {
     pub(super) status: u16,
     pub(super) media_type: String,
     pub(super) body: Vec<u8>,
-    pub(super) ahead: Option<Ahead>,
+    pub(super) clock_skew: Option<ClockSkew>,
 }
 
-/// Why there is no answer, or none of use.
+/// Why there is no answer, or not the expected one.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Trouble {
+pub(super) enum ProbeError {
     Refused,
     Timeout,
     UnknownHost,
-    /// Something is there that speaks otherwise.
+    /// Something listens there that does not speak HTTP/1.1.
     NotHttp(String),
     Tls(String),
     TooLarge,
     Other(String),
-    /// It answered, with this status, and not what was asked for.
-    Strange(u16),
+    /// It answered with this status, and not with what the server that should be there answers.
+    UnexpectedResponse(u16),
 }
 
-/// By how many seconds a server's clock is ahead of ours: between the two.
+/// By how many seconds a server's clock is ahead of this machine's: between the two.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) struct Ahead {
+pub(super) struct ClockSkew {
     pub(super) least: f64,
     pub(super) most: f64,
 }
 
-impl Web {
-    pub(super) fn new(base: &Uri, until: Stamp) -> Self {
-        let connection = Connection {
-            headers: Vec::new(),
-            timeout: QUESTION_TIME_MAX,
-            tls: Default::default(),
-            proxy: Proxy::before(base),
-        };
-        Self::over(&connection, base, until)
+impl HttpClient {
+    pub(super) fn new(target: &Target, deadline: Stamp) -> Self {
+        Self::over(&target.connection, &target.url, deadline)
     }
 
-    /// Over a connection as the exporter has it.
-    pub(super) fn over(connection: &Connection, base: &Uri, until: Stamp) -> Self {
+    /// For a server on this machine, to which no proxy leads.
+    pub(super) fn local(base: &Uri, deadline: Stamp) -> Self {
+        Self::over(&Connection::default(), base, deadline)
+    }
+
+    fn over(connection: &Connection, base: &Uri, deadline: Stamp) -> Self {
         Self {
             base: base.clone(),
-            agent: agent(connection, base),
+            agent: connection.agent(base),
             headers: connection.headers.clone(),
-            until,
+            deadline,
         }
     }
 
-    pub(super) fn get(&self, path: &str) -> Result<Answer, Trouble> {
+    pub(super) fn get(&self, path: &str) -> Result<Answer, ProbeError> {
         self.get_with(path, "")
     }
 
     /// With a query that is encoded already.
-    fn get_with(&self, path: &str, query: &str) -> Result<Answer, Trouble> {
+    fn get_with(&self, path: &str, query: &str) -> Result<Answer, ProbeError> {
         let base = self.base.to_string();
         let base = base.split('?').next().unwrap_or_default();
         let url = format!("{}{path}{query}", base.trim_end_matches('/'));
-        self.ask(Request::get(url), Vec::new())
+        self.send(Request::get(url), Vec::new())
     }
 
-    /// What is at the address itself.
-    pub(super) fn get_here(&self) -> Result<Answer, Trouble> {
-        self.ask(Request::get(self.base.clone()), Vec::new())
+    /// What is at the target's own URL.
+    pub(super) fn get_base(&self) -> Result<Answer, ProbeError> {
+        self.send(Request::get(self.base.clone()), Vec::new())
     }
 
-    /// An empty message of protocol buffers.
-    pub(super) fn post_nothing(&self) -> Result<Answer, Trouble> {
+    /// An export request with nothing in it, as the exporters encode it.
+    pub(super) fn post_empty_message(&self) -> Result<Answer, ProbeError> {
         let request =
             Request::post(self.base.clone()).header(header::CONTENT_TYPE, "application/x-protobuf");
-        self.ask(request, Vec::new())
+        self.send(request, Vec::new())
     }
 
     /// JSON, which only a 200 brings.
-    pub(super) fn json(&self, path: &str) -> Result<(Value, Answer), Trouble> {
+    pub(super) fn json(&self, path: &str) -> Result<(Value, Answer), ProbeError> {
         self.json_with(path, &[])
     }
 
@@ -104,7 +103,7 @@ impl Web {
         &self,
         path: &str,
         pairs: &[(&str, &str)],
-    ) -> Result<(Value, Answer), Trouble> {
+    ) -> Result<(Value, Answer), ProbeError> {
         let query: Vec<String> = pairs
             .iter()
             .map(|(name, value)| format!("{name}={}", encoded(value)))
@@ -117,18 +116,18 @@ impl Web {
         let value = serde_json::from_slice(&answer.body);
         match (answer.status, value) {
             (200, Ok(value)) => Ok((value, answer)),
-            (status, _) => Err(Trouble::Strange(status)),
+            (status, _) => Err(ProbeError::UnexpectedResponse(status)),
         }
     }
 
-    fn ask(&self, request: http::request::Builder, body: Vec<u8>) -> Result<Answer, Trouble> {
-        let left = self.until.since(now()).min(QUESTION_TIME_MAX);
+    fn send(&self, request: http::request::Builder, body: Vec<u8>) -> Result<Answer, ProbeError> {
+        let left = self.deadline.since(now()).min(REQUEST_TIME_MAX);
         if left.is_zero() {
-            return Err(Trouble::Timeout);
+            return Err(ProbeError::Timeout);
         }
         let mut request = request
             .body(body)
-            .map_err(|error| Trouble::Other(error.to_string()))?;
+            .map_err(|error| ProbeError::Other(error.to_string()))?;
         let agent_name = concat!("spanwire-doctor/", env!("CARGO_PKG_VERSION"));
         let agent_name = HeaderValue::from_static(agent_name);
         request.headers_mut().insert(header::USER_AGENT, agent_name);
@@ -141,7 +140,7 @@ impl Web {
             .timeout_global(Some(left))
             .build();
         let sent = wall();
-        let mut response = self.agent.run(request).map_err(trouble)?;
+        let mut response = self.agent.run(request).map_err(ProbeError::from)?;
         let received = wall();
         let text = |name| {
             let value = response.headers().get(name)?.to_str().ok()?;
@@ -151,13 +150,13 @@ impl Web {
         Ok(Answer {
             status: response.status().as_u16(),
             media_type: text(header::CONTENT_TYPE).unwrap_or_default(),
-            ahead: date.map(|date| Ahead::by_date(date, sent, received)),
+            clock_skew: date.map(|date| ClockSkew::by_date(date, sent, received)),
             body: response
                 .body_mut()
                 .with_config()
                 .limit(ANSWER_BYTES_MAX)
                 .read_to_vec()
-                .map_err(trouble)?,
+                .map_err(ProbeError::from)?,
         })
     }
 }
@@ -168,23 +167,51 @@ impl Answer {
     }
 }
 
-impl Trouble {
-    /// In words that come after "`url` ".
-    pub(super) fn says(&self) -> String {
+/// In words that come after "`url`: ".
+impl fmt::Display for ProbeError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Refused => "nothing listens there".into(),
-            Self::Timeout => "no answer in time".into(),
-            Self::UnknownHost => "its host is unknown".into(),
-            Self::NotHttp(how) => format!("what is there does not speak HTTP/1.1 ({how})"),
-            Self::Tls(how) => format!("TLS failed ({how})"),
-            Self::TooLarge => "the answer is larger than 16 MiB".into(),
-            Self::Other(how) => how.clone(),
-            Self::Strange(status) => format!("something else answers there (HTTP {status})"),
+            Self::Refused => f.write_str("nothing listens there"),
+            Self::Timeout => f.write_str("no answer in time"),
+            Self::UnknownHost => f.write_str("its host is unknown"),
+            Self::NotHttp(how) => write!(f, "what is there does not speak HTTP/1.1 ({how})"),
+            Self::Tls(how) => write!(f, "TLS failed ({how})"),
+            Self::TooLarge => f.write_str("the answer is larger than 16 MiB"),
+            Self::Other(how) => f.write_str(how),
+            Self::UnexpectedResponse(status) => {
+                write!(f, "something else answers there (HTTP {status})")
+            }
         }
     }
 }
 
-impl Ahead {
+impl From<ureq::Error> for ProbeError {
+    fn from(error: ureq::Error) -> Self {
+        match error {
+            ureq::Error::Timeout(_) => Self::Timeout,
+            ureq::Error::HostNotFound => Self::UnknownHost,
+            ureq::Error::Protocol(error) => Self::NotHttp(error.to_string()),
+            ureq::Error::Rustls(error) => Self::Tls(error.to_string()),
+            ureq::Error::BodyExceedsLimit(_) => Self::TooLarge,
+            ureq::Error::Io(error) => match error.kind() {
+                io::ErrorKind::ConnectionRefused => Self::Refused,
+                io::ErrorKind::TimedOut => Self::Timeout,
+                io::ErrorKind::UnexpectedEof
+                | io::ErrorKind::ConnectionReset
+                | io::ErrorKind::ConnectionAborted => {
+                    Self::NotHttp("the connection was closed".into())
+                }
+                _ => match error.get_ref().and_then(|inner| inner.downcast_ref()) {
+                    Some(error) => Self::Tls(rustls::Error::to_string(error)),
+                    None => Self::Other(error.to_string()),
+                },
+            },
+            other => Self::Other(other.to_string()),
+        }
+    }
+}
+
+impl ClockSkew {
     /// A `Date` has whole seconds, and was written at some time between the two.
     fn by_date(date: SystemTime, sent: SystemTime, received: SystemTime) -> Self {
         Self::between(
@@ -238,31 +265,7 @@ fn encoded(text: &str) -> String {
     out
 }
 
-fn trouble(error: ureq::Error) -> Trouble {
-    match error {
-        ureq::Error::Timeout(_) => Trouble::Timeout,
-        ureq::Error::HostNotFound => Trouble::UnknownHost,
-        ureq::Error::Protocol(error) => Trouble::NotHttp(error.to_string()),
-        ureq::Error::Rustls(error) => Trouble::Tls(error.to_string()),
-        ureq::Error::BodyExceedsLimit(_) => Trouble::TooLarge,
-        ureq::Error::Io(error) => match error.kind() {
-            io::ErrorKind::ConnectionRefused => Trouble::Refused,
-            io::ErrorKind::TimedOut => Trouble::Timeout,
-            io::ErrorKind::UnexpectedEof
-            | io::ErrorKind::ConnectionReset
-            | io::ErrorKind::ConnectionAborted => {
-                Trouble::NotHttp("the connection was closed".into())
-            }
-            _ => match error.get_ref().and_then(|inner| inner.downcast_ref()) {
-                Some(error) => Trouble::Tls(rustls::Error::to_string(error)),
-                None => Trouble::Other(error.to_string()),
-            },
-        },
-        other => Trouble::Other(other.to_string()),
-    }
-}
-
-const QUESTION_TIME_MAX: Duration = Duration::from_secs(2);
+const REQUEST_TIME_MAX: Duration = Duration::from_secs(2);
 /// An app with all the series that the caps allow has some megabytes of metrics.
 const ANSWER_BYTES_MAX: u64 = 16 * 1024 * 1024;
 
@@ -273,7 +276,7 @@ mod tests {
     #[test]
     fn a_clock_is_off_by_no_more_than_is_certain() {
         // Sent at 100.0, answered at 100.4: its Date may have been written anywhere in between.
-        let by = |date: f64| Ahead::between(date, date + 1.0, 100.0, 100.4).certain();
+        let by = |date: f64| ClockSkew::between(date, date + 1.0, 100.0, 100.4).certain();
         assert_eq!(by(100.0), 0.0);
         assert_eq!(by(99.0), 0.0);
         assert!((by(110.0) - 9.6).abs() < 1e-6);

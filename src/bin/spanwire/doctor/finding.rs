@@ -2,7 +2,8 @@
 
 use serde::Serialize;
 
-use super::super::text::shown;
+use super::client::ProbeError;
+use crate::text::shown;
 
 /// How bad it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -36,7 +37,7 @@ pub(super) struct Finding {
     pub(super) detail: String,
     /// What to do about it.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) mend: Option<String>,
+    pub(super) remedy: Option<String>,
 }
 
 impl Finding {
@@ -44,14 +45,14 @@ impl Finding {
         status: Status,
         what: &'static str,
         detail: impl Into<String>,
-        mend: impl Into<String>,
+        remedy: impl Into<String>,
     ) -> Self {
-        let mend = Some(mend.into()).filter(|mend| !mend.is_empty());
+        let remedy = Some(remedy.into()).filter(|remedy| !remedy.is_empty());
         Self {
             status,
             what,
             detail: detail.into(),
-            mend,
+            remedy,
         }
     }
 
@@ -62,29 +63,34 @@ impl Finding {
     pub(super) fn skip(
         what: &'static str,
         detail: impl Into<String>,
-        mend: impl Into<String>,
+        remedy: impl Into<String>,
     ) -> Self {
-        Self::new(Status::Skip, what, detail, mend)
+        Self::new(Status::Skip, what, detail, remedy)
     }
 
     pub(super) fn warn(
         what: &'static str,
         detail: impl Into<String>,
-        mend: impl Into<String>,
+        remedy: impl Into<String>,
     ) -> Self {
-        Self::new(Status::Warn, what, detail, mend)
+        Self::new(Status::Warn, what, detail, remedy)
     }
 
     pub(super) fn fail(
         what: &'static str,
         detail: impl Into<String>,
-        mend: impl Into<String>,
+        remedy: impl Into<String>,
     ) -> Self {
-        Self::new(Status::Fail, what, detail, mend)
+        Self::new(Status::Fail, what, detail, remedy)
     }
 }
 
-/// Somebody else's words, after ours.
+/// A query that Prometheus does not answer. A server that speaks its API need not have all of it.
+pub(super) fn unanswered(what: &'static str, error: &ProbeError) -> Finding {
+    Finding::skip(what, format!("Prometheus does not say: {error}"), "")
+}
+
+/// A server's words, after ours.
 pub(super) fn quoted(ours: &str, theirs: &str) -> String {
     match shown(theirs).as_str() {
         "" => ours.to_owned(),

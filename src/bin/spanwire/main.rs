@@ -1,8 +1,9 @@
 //! The command `spanwire` (feature `cli`): `cargo install spanwire --features cli`.
 //!
-//! It writes out the dashboards, alerts and servers' files that belong to this version, and finds
-//! out why nothing is seen on them. `docs/cli.md` shows both.
+//! It writes out the dashboards, alerts and servers' files that belong to this version, and
+//! diagnoses missing telemetry. `docs/cli.md` shows both. It uses the library's public API alone.
 
+mod address;
 mod args;
 mod bundle;
 mod doctor;
@@ -16,27 +17,26 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
-use args::{Alerts, Args, Dashboards, Stack, Verb};
+use args::{Alerts, Args, Command, Dashboards, Stack};
 
 /// Does what the process's arguments ask for.
 ///
 /// 0 when all is well, 1 when something is not, 2 when the arguments cannot be understood.
-#[must_use]
-pub fn run() -> ExitCode {
+fn main() -> ExitCode {
     let out = &mut io::stdout().lock();
-    let done = match Args::parse().verb {
-        Verb::Dashboards(Dashboards::List) => listing::dashboards(out),
-        Verb::Dashboards(Dashboards::Export(to)) => {
+    let done = match Args::parse().command {
+        Command::Dashboards(Dashboards::List) => listing::dashboards(out),
+        Command::Dashboards(Dashboards::Export(to)) => {
             export::run(out, &to, &bundle::DASHBOARDS, export::grafana_needs)
         }
-        Verb::Alerts(Alerts::List) => listing::alerts(out),
-        Verb::Alerts(Alerts::Export(to)) => {
+        Command::Alerts(Alerts::List) => listing::alerts(out),
+        Command::Alerts(Alerts::Export(to)) => {
             export::run(out, &to, &bundle::ALERTS, export::prometheus_needs)
         }
-        Verb::Stack(Stack::Export(to)) => {
+        Command::Stack(Stack::Export(to)) => {
             export::run(out, &to, &bundle::STACK, export::stack_needs)
         }
-        Verb::Doctor(options) => doctor::run(out, &options),
+        Command::Doctor(options) => doctor::run(out, &options),
     };
     // A reader that had enough (`| head`) is no failure.
     match done.and_then(|outcome| out.flush().map(|()| outcome)) {

@@ -4,15 +4,15 @@ use std::io::{self, Write};
 
 use serde::Serialize;
 
-use super::super::text::{count, few};
 use super::finding::{Finding, Status};
+use crate::text::{count, few};
 
-/// What is told in the end.
+/// All findings, and whether one of them is a problem.
 #[derive(Debug, Serialize)]
 pub(super) struct Report {
     version: &'static str,
     pub(super) ok: bool,
-    /// The alerts that fire. The telemetry does its work then, and the app is unwell.
+    /// The alerts that fire. They are no finding: the telemetry works, and the app has a problem.
     firing: Vec<String>,
     findings: Vec<Finding>,
 }
@@ -31,13 +31,13 @@ impl Report {
         for found in &self.findings {
             let status = found.status.as_str();
             writeln!(out, "{status:<4}  {:<13}  {}", found.what, found.detail)?;
-            if let Some(mend) = &found.mend {
-                // What need not be there need not be mended.
+            if let Some(remedy) = &found.remedy {
+                // What need not be there needs no remedy.
                 let word = match found.status {
                     Status::Ok | Status::Skip => "note",
-                    Status::Warn | Status::Fail => "mend",
+                    Status::Warn | Status::Fail => "remedy",
                 };
-                writeln!(out, "      {word}: {mend}")?;
+                writeln!(out, "      {word}: {remedy}")?;
             }
         }
         writeln!(out, "\n{}", self.summary())

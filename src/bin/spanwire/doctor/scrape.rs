@@ -1,60 +1,60 @@
-//! Whether Prometheus has the app, its rules and somebody to tell.
+//! Whether Prometheus scrapes the app, stores its samples, and has the rules and an Alertmanager.
 
 use std::collections::BTreeSet;
 
 use http::Uri;
 
-use super::super::text::{count, few, shown, versioned};
 use super::alerts;
+use super::client::ProbeError;
 use super::endpoint::App;
-use super::finding::{Finding, Status, quoted};
-use super::places::Named;
-use super::prometheus::{Said, Target};
+use super::finding::{Finding, Status, quoted, unanswered};
+use super::prometheus::{PrometheusProbe, ScrapeTarget};
 use super::routes::{doubled, id};
-use super::web::Trouble;
+use super::targets::NamedBy;
+use crate::text::{count, few, shown, versioned};
 
-pub(super) fn judge(said: &Said, job: &str, app: App<'_>) -> Vec<Finding> {
-    let version = match &said.version {
+pub(super) fn evaluate(probe: &PrometheusProbe, job: &str, app: App<'_>) -> Vec<Finding> {
+    let version = match &probe.version {
         Ok(version) => version,
-        Err(trouble) => return vec![missing(said, trouble)],
+        Err(error) => return vec![missing(probe, error)],
     };
-    let place = said.place.shown();
-    let mut findings = vec![match said.ready {
+    let url = probe.target.redacted();
+    let mut findings = vec![match probe.ready {
         Ok(false) => Finding::warn(
             "prometheus",
-            format!("{} is not ready yet", versioned(version, &place)),
+            format!("{} is not ready yet", versioned(version, &url)),
             "after a start it reads what it has stored: wait, and look at its log",
         ),
-        _ => Finding::ok("prometheus", versioned(version, &place)),
+        _ => Finding::ok("prometheus", versioned(version, &url)),
     }];
-    findings.extend(scrape(said, job, app));
-    findings.extend(arrival(said, job, app));
-    findings.extend(routes(said));
-    findings.extend(alerts::judge(said));
-    findings.push(exemplars(said));
+    findings.extend(scrape(probe, job, app));
+    findings.extend(arrival(probe, job, app));
+    findings.extend(routes(probe));
+    findings.extend(alerts::evaluate(probe));
+    findings.push(exemplars(probe));
     findings
 }
 
 /// Without a Prometheus there is nothing on any dashboard, so it is worth a warning.
-fn missing(said: &Said, trouble: &Trouble) -> Finding {
-    let mut finding = said.place.missing("prometheus", trouble, "--prometheus");
-    if said.place.named == Named::Nobody {
+fn missing(probe: &PrometheusProbe, error: &ProbeError) -> Finding {
+    let mut finding = probe.target.missing("prometheus", error, "--prometheus");
+    if probe.target.named_by == NamedBy::Default {
         finding.status = Status::Warn;
-        if *trouble == Trouble::Refused {
-            finding.mend = Some("start Prometheus, or --prometheus URL".into());
+        if *error == ProbeError::Refused {
+            finding.remedy = Some("start Prometheus, or --prometheus URL".into());
         }
     }
     finding
 }
 
-fn scrape(said: &Said, job: &str, app: App<'_>) -> Vec<Finding> {
-    let targets = match &said.targets {
+fn scrape(probe: &PrometheusProbe, job: &str, app: App<'_>) -> Vec<Finding> {
+    let targets = match &probe.targets {
         Ok(targets) => targets,
-        Err(trouble) => return vec![unanswered(SCRAPE, trouble)],
+        Err(error) => return vec![unanswered(SCRAPE, error)],
     };
-    let ours: Vec<&Target> = targets.iter().filter(|target| target.job == job).collect();
+    let ours: Vec<&ScrapeTarget> = targets.iter().filter(|target| target.job == job).collect();
     if ours.is_empty() {
-        return vec![no_target(said, targets, job, app)];
+        return vec![no_target(probe, targets, job, app)];
     }
     let up = ours.iter().filter(|target| target.health == "up").count();
     let mut findings = Vec::new();
@@ -87,17 +87,23 @@ fn scrape(said: &Said, job: &str, app: App<'_>) -> Vec<Finding> {
     }
     let down = ours.iter().filter(|target| target.health != "up");
     findings.extend(down.take(DOWN_MAX).map(|target| not_up(target)));
-    findings.extend(left_out(said, &ours, job, app));
+    findings.extend(not_targeted(probe, &ours, job, app));
     findings
 }
 
 /// An app that was read here, and that none of the job's targets seems to be. It is no more than a
 /// guess: from within a container the app may have another port.
-fn left_out(said: &Said, ours: &[&Target], job: &str, app: App<'_>) -> Option<Finding> {
+fn not_targeted(
+    probe: &PrometheusProbe,
+    ours: &[&ScrapeTarget],
+    job: &str,
+    app: App<'_>,
+) -> Option<Finding> {
     let url = app.url.filter(|_| app.is_read)?;
     let port = port(url);
-    let has_port = |target: &&Target| target.url.parse().is_ok_and(|url| self::port(&url) == port);
-    if ours.iter().any(has_port) || !ways_of(said, app).is_empty() {
+    let has_port =
+        |target: &&ScrapeTarget| target.url.parse().is_ok_and(|url| self::port(&url) == port);
+    if ours.iter().any(has_port) || !jobs_of_app(probe, app).is_empty() {
         return None;
     }
     Some(Finding::warn(
@@ -112,15 +118,15 @@ fn left_out(said: &Said, ours: &[&Target], job: &str, app: App<'_>) -> Option<Fi
 }
 
 /// The jobs under which Prometheus has the very app that was read.
-fn ways_of<'a>(said: &'a Said, app: App<'_>) -> BTreeSet<&'a str> {
-    let series = said.target_info.iter().flatten();
+fn jobs_of_app<'a>(probe: &'a PrometheusProbe, app: App<'_>) -> BTreeSet<&'a str> {
+    let series = probe.target_info.iter().flatten();
     series
         .filter(|series| app.id.is_some() && id(series) == app.id)
         .filter_map(|series| Some(series.labels.get("job")?.as_str()))
         .collect()
 }
 
-/// As a target is written: who may ask stands elsewhere.
+/// As a target is written: host and port, without user and password.
 fn address(url: &Uri) -> String {
     format!("{}:{}", url.host().unwrap_or_default(), port(url))
 }
@@ -133,7 +139,7 @@ fn port(url: &Uri) -> u16 {
     url.port_u16().unwrap_or(usual)
 }
 
-fn not_up(target: &Target) -> Finding {
+fn not_up(target: &ScrapeTarget) -> Finding {
     let url = shown(&target.url);
     if target.health == "unknown" {
         return Finding::warn(
@@ -147,7 +153,7 @@ fn not_up(target: &Target) -> Finding {
 }
 
 /// From Prometheus' words to what to do.
-fn cause(target: &Target) -> String {
+fn cause(target: &ScrapeTarget) -> String {
     let error = &target.error;
     let says = |words: &[&str]| words.iter().any(|word| error.contains(word));
     if says(&["connection refused"]) {
@@ -177,16 +183,21 @@ fn cause(target: &Target) -> String {
     }
 }
 
-fn no_target(said: &Said, targets: &[Target], job: &str, app: App<'_>) -> Finding {
+fn no_target(
+    probe: &PrometheusProbe,
+    targets: &[ScrapeTarget],
+    job: &str,
+    app: App<'_>,
+) -> Finding {
     // Whoever sends metrics over OTLP needs no target.
-    let arriving: Vec<&str> = jobs(said).collect();
+    let arriving: Vec<&str> = jobs(probe).collect();
     if !arriving.is_empty() {
         let others = format!(
             "no target has the job {job}, and metrics of Spanwire's come as {}",
             few(&arriving)
         );
-        return match &said.target_info {
-            Ok(_) if app.id.is_some() && ways_of(said, app).is_empty() => Finding::warn(
+        return match &probe.target_info {
+            Ok(_) if app.id.is_some() && jobs_of_app(probe, app).is_empty() => Finding::warn(
                 SCRAPE,
                 format!("{others}, and not those of the app that was read"),
                 "--job NAME, if that is a scrape; nothing, if the app sends over OTLP and has \
@@ -199,7 +210,7 @@ fn no_target(said: &Said, targets: &[Target], job: &str, app: App<'_>) -> Findin
             ),
         };
     }
-    if said.has_job {
+    if probe.has_job {
         return Finding::warn(
             SCRAPE,
             format!("the job {job} is configured, and has no targets yet"),
@@ -225,19 +236,19 @@ fn no_target(said: &Said, targets: &[Target], job: &str, app: App<'_>) -> Findin
 }
 
 /// The jobs of which metrics of Spanwire's arrive.
-fn jobs(said: &Said) -> impl Iterator<Item = &str> {
-    let series = said.ages.iter().flatten();
+fn jobs(probe: &PrometheusProbe) -> impl Iterator<Item = &str> {
+    let series = probe.ages.iter().flatten();
     series.filter_map(|series| Some(series.labels.get("job")?.as_str()))
 }
 
-/// A target that is up may be somebody else's.
-fn arrival(said: &Said, job: &str, app: App<'_>) -> Option<Finding> {
-    let targets = said.targets.as_ref().ok()?;
-    let is_up = |target: &Target| target.job == job && target.health == "up";
+/// Whether samples of an app arrive. A target that is up may be another program.
+fn arrival(probe: &PrometheusProbe, job: &str, app: App<'_>) -> Option<Finding> {
+    let targets = probe.targets.as_ref().ok()?;
+    let is_up = |target: &ScrapeTarget| target.job == job && target.health == "up";
     let expected = targets.iter().any(is_up);
-    let ages = match &said.ages {
+    let ages = match &probe.ages {
         Ok(ages) => ages,
-        Err(trouble) => return Some(unanswered(DATA, trouble)),
+        Err(error) => return Some(unanswered(DATA, error)),
     };
     let age = ages
         .iter()
@@ -255,8 +266,8 @@ fn arrival(said: &Said, job: &str, app: App<'_>) -> Option<Finding> {
              or it was scraped for the first time just now",
         )),
         None if targets.iter().any(|target| target.job == job) && !ages.is_empty() => {
-            let arriving: Vec<&str> = jobs(said).collect();
-            let own: Vec<&str> = ways_of(said, app).into_iter().collect();
+            let arriving: Vec<&str> = jobs(probe).collect();
+            let own: Vec<&str> = jobs_of_app(probe, app).into_iter().collect();
             Some(match own.is_empty() {
                 // They may be anybody's.
                 true => Finding::skip(
@@ -265,7 +276,7 @@ fn arrival(said: &Said, job: &str, app: App<'_>) -> Option<Finding> {
                         "none of the job {job}; what arrives is of {}",
                         few(&arriving)
                     ),
-                    match &said.target_info {
+                    match &probe.target_info {
                         Ok(_) if app.id.is_some() => "that is not the app that was read",
                         _ => "whether that is your app cannot be seen while it is down",
                     },
@@ -277,8 +288,8 @@ fn arrival(said: &Said, job: &str, app: App<'_>) -> Option<Finding> {
     }
 }
 
-fn routes(said: &Said) -> Option<Finding> {
-    let series = said.target_info.as_ref().ok()?;
+fn routes(probe: &PrometheusProbe) -> Option<Finding> {
+    let series = probe.target_info.as_ref().ok()?;
     let doubled = doubled(series);
     let (id, ways) = doubled.iter().next()?;
     let ways: Vec<String> = ways
@@ -298,9 +309,9 @@ fn routes(said: &Said) -> Option<Finding> {
     ))
 }
 
-fn exemplars(said: &Said) -> Finding {
+fn exemplars(probe: &PrometheusProbe) -> Finding {
     let what = "exemplars";
-    match &said.features {
+    match &probe.features {
         Ok(features) if features.contains("exemplar-storage") => {
             Finding::ok(what, "Prometheus stores them")
         }
@@ -309,14 +320,8 @@ fn exemplars(said: &Said) -> Finding {
             "Prometheus does not store them, so no point of a panel leads to its trace",
             "start it with --enable-feature=exemplar-storage",
         ),
-        Err(trouble) => unanswered(what, trouble),
+        Err(error) => unanswered(what, error),
     }
-}
-
-/// What speaks Prometheus' language need not know all of its words.
-pub(super) fn unanswered(what: &'static str, trouble: &Trouble) -> Finding {
-    let detail = format!("Prometheus does not say: {}", trouble.says());
-    Finding::skip(what, detail, "")
 }
 
 /// Prometheus' durations: `15s`, `1m30s`, `500ms`.

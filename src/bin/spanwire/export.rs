@@ -4,10 +4,10 @@ use std::fs;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
-use super::Outcome;
-use super::args::Export;
-use super::bundle::{Bundle, File};
-use super::text::{count, few};
+use crate::Outcome;
+use crate::args::Export;
+use crate::bundle::{Bundle, File};
+use crate::text::{count, few};
 
 /// Writes a bundle, and then what its server has to know.
 pub(super) fn run<W: Write>(
@@ -35,7 +35,7 @@ pub(super) fn run<W: Write>(
         }
         writeln!(err, "nothing was written")?;
         if !differing.is_empty() && !to.force {
-            writeln!(err, "mend: --force overwrites; or take another folder")?;
+            writeln!(err, "remedy: --force overwrites; or take another folder")?;
         }
         return Ok(Outcome::Bad);
     }
@@ -333,7 +333,7 @@ impl Drop for Unfinished {
         for file in &self.files {
             let _ = fs::remove_file(file);
         }
-        // One that somebody else has put something into stays.
+        // A folder into which another program has written something stays.
         for folder in self.folders.iter().rev() {
             let _ = fs::remove_dir(folder);
         }

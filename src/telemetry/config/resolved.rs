@@ -1,47 +1,71 @@
-//! What will be set up: the builder's options over the environment's over the defaults.
+//! The configuration in force: the builder's options over the environment's over the defaults.
 
-use std::path::PathBuf;
+use std::borrow::Cow;
+use std::fmt;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use http::Uri;
+use opentelemetry::Key;
 use opentelemetry_sdk::Resource;
 use tracing::level_filters::LevelFilter;
 
-use super::config::builder::TelemetryBuilder;
-use super::config::env::BASE_URL;
-use super::config::headers::Headers;
-use super::config::options::Strictness;
-use super::config::options::{Exporter, Sampler};
-use super::config::parse;
-use super::config::resource::Identity;
-use super::config::routing::{ENDPOINT, Instead, Needs, Off, Refusal, Routing, SPOOL};
-use super::config::settings::{Otlp, SamplerName, Settings};
-use super::config::warning::{TelemetryError, Warning};
-use super::diagnostics::flaw::Flaw;
-use super::diagnostics::reporter::Reporter;
-use super::export::http_client::Connection;
-use super::export::otlp::Route;
-use super::export::proxy::{Proxy, is_local};
-use super::export::redact::Redactor;
-use super::export::signal::{LOGS, METRICS, METRICS_PATH, TRACES};
-use super::export::tls::Tls;
-use super::prometheus::EndpointOptions;
-use super::sampling::TailSampling;
+use super::builder::TelemetryBuilder;
+use super::destination::{OffReason, OtlpDestination, Output};
+use super::env::BASE_URL;
+use super::headers::Headers;
+use super::options::{Exporter, Sampler, Strictness};
+use super::parse;
+use super::resource::Identity;
+use super::routing::{ENDPOINT, Instead, Needs, Off, Refusal, Routing, SPOOL};
+use super::settings::{Otlp, SamplerName, Settings};
+use super::warning::{TelemetryError, Warning};
+use crate::telemetry::diagnostics::flaw::Flaw;
+use crate::telemetry::diagnostics::reporter::Reporter;
+use crate::telemetry::export::http_client::Connection;
+use crate::telemetry::export::otlp::Route;
+use crate::telemetry::export::proxy::{Proxy, is_local};
+use crate::telemetry::export::redact::Redactor;
+use crate::telemetry::export::signal::{LOGS, METRICS, METRICS_PATH, TRACES};
+use crate::telemetry::export::tls::Tls;
+use crate::telemetry::prometheus::EndpointOptions;
+use crate::telemetry::sampling::TailSampling;
 
-/// Everything that is to be set up.
-#[derive(Debug)]
-pub(crate) struct Plan {
-    pub(crate) state: PlanState,
+/// What builder and environment together decided, to read. Made by
+/// [`TelemetryBuilder::resolve`].
+///
+/// Nothing is set up: no thread, no port, no file. Only the files of certificates and keys are read,
+/// to know whether they can be used.
+///
+/// ```
+/// use spanwire::telemetry::{OffReason, Output, Telemetry};
+///
+/// let builder = Telemetry::builder("paint-tool")
+///     .environment(|_| None) // Without this line: the process environment.
+///     .otlp_endpoint("https://collector.example:4318")
+///     .otlp_header("authorization", "Bearer s3cret");
+///
+/// let config = builder.resolve();
+/// let traces = config.traces().expect("an endpoint turns traces on");
+/// assert_eq!(traces.url(), "https://collector.example:4318/v1/traces");
+/// assert_eq!(config.prometheus_address(), Some(("127.0.0.1", 9464)));
+/// assert_eq!(config.off_reason(Output::Logs), Some(OffReason::NotRequested));
+/// assert!(!format!("{config:?}").contains("s3cret"));
+/// ```
+///
+/// Its `Debug` shows no header's value, no URL's path, no proxy's password and of the resource only
+/// the service's name.
+pub struct ResolvedConfig {
+    pub(crate) state: State,
     pub(crate) settings: Settings,
     pub(crate) resource: Resource,
     pub(crate) traces: Option<Route>,
     pub(crate) logs: Option<Route>,
     pub(crate) metrics: Option<Route>,
     pub(crate) prometheus: Option<EndpointOptions>,
-    pub(crate) spool: Option<SpoolPlan>,
-    /// What is off since a setting cannot be used, for the doctor.
-    #[cfg(feature = "cli")]
-    pub(crate) off: Off,
+    pub(crate) spool: Option<SpoolConfig>,
+    /// What is off since a setting cannot be used.
+    off: Off,
     pub(crate) sampler: Sampler,
     pub(crate) tail: TailSampling,
     pub(crate) level: LevelFilter,
@@ -54,7 +78,7 @@ pub(crate) struct Plan {
 
 /// Where telemetry waits on disk.
 #[derive(Clone, Debug)]
-pub(crate) struct SpoolPlan {
+pub(crate) struct SpoolConfig {
     /// Who asked for it.
     pub(crate) variable: &'static str,
     pub(crate) folder: PathBuf,
@@ -62,18 +86,26 @@ pub(crate) struct SpoolPlan {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum PlanState {
+pub(crate) enum State {
     Enabled,
     /// By `OTEL_SDK_DISABLED` or `SPANWIRE_ENABLED`: nothing is set up.
     Disabled,
 }
 
-impl Plan {
-    /// # Errors
+impl TelemetryBuilder {
+    /// What this builder and the environment together decide: where data goes, what is off and why,
+    /// and what cannot be used. Nothing is set up, and the builder can still be.
     ///
-    /// When the builder is strict and something cannot be used.
-    pub(crate) fn new(builder: TelemetryBuilder) -> Result<Self, TelemetryError> {
-        let (mut settings, mut refusals) = Settings::read(&builder.environment);
+    /// [`strict`](Self::strict) makes no difference: look at [`ResolvedConfig::warnings`].
+    #[must_use]
+    pub fn resolve(&self) -> ResolvedConfig {
+        ResolvedConfig::new(self.clone())
+    }
+}
+
+impl ResolvedConfig {
+    fn new(builder: TelemetryBuilder) -> Self {
+        let (mut settings, mut refusals) = Settings::read(&*builder.environment);
         let options = Options::check(builder, &mut refusals);
         options.replace(&mut settings);
         let mut off = Off::default();
@@ -91,19 +123,18 @@ impl Plan {
         let builder = &options.builder;
         let strictness = builder.strictness;
         let state = if settings.sdk_disabled || !settings.enabled {
-            PlanState::Disabled
+            State::Disabled
         } else {
-            PlanState::Enabled
+            State::Enabled
         };
         let refusals = refusals.into_iter();
         let warnings = refusals.map(|refusal| refusal.warning(&off)).collect();
-        let plan = Self {
+        Self {
             traces,
             logs,
             metrics,
             prometheus,
             spool,
-            #[cfg(feature = "cli")]
             off,
             resource: Identity {
                 service_name: builder.service_name.clone(),
@@ -123,17 +154,161 @@ impl Plan {
             reporter: builder.reporter,
             state,
             settings,
-            warnings: Vec::new(),
-        };
-        plan.with(warnings)
+            warnings,
+        }
     }
 
-    fn with(mut self, warnings: Vec<Warning>) -> Result<Self, TelemetryError> {
-        if self.strictness == Strictness::Strict && !warnings.is_empty() {
-            return Err(TelemetryError::Strict(warnings));
+    /// # Errors
+    ///
+    /// When the builder is strict and something cannot be used.
+    pub(crate) fn checked(builder: TelemetryBuilder) -> Result<Self, TelemetryError> {
+        let config = Self::new(builder);
+        if config.strictness == Strictness::Strict && !config.warnings.is_empty() {
+            return Err(TelemetryError::Strict(config.warnings));
         }
-        self.warnings = warnings;
-        Ok(self)
+        Ok(config)
+    }
+
+    /// Where traces are sent; `None` when they are off.
+    #[must_use]
+    pub fn traces(&self) -> Option<OtlpDestination<'_>> {
+        self.destination(&self.traces)
+    }
+
+    /// Where metrics are sent, beside what Prometheus scrapes; `None` when they are not sent.
+    #[must_use]
+    pub fn metrics(&self) -> Option<OtlpDestination<'_>> {
+        self.destination(&self.metrics)
+    }
+
+    /// Where log records are sent; `None` when they are off.
+    #[must_use]
+    pub fn logs(&self) -> Option<OtlpDestination<'_>> {
+        self.destination(&self.logs)
+    }
+
+    /// Host and port at which the endpoint `/metrics` listens, port 0 for any that is free; `None`
+    /// when it is off.
+    #[must_use]
+    pub fn prometheus_address(&self) -> Option<(&str, u16)> {
+        let endpoint = self.prometheus.as_ref().filter(|_| self.is_enabled())?;
+        Some((&endpoint.host, endpoint.port))
+    }
+
+    /// The folder in which spans and log records wait while the collector is away; `None` when
+    /// there is no spool. Whether the folder can be used is known only when telemetry starts.
+    #[must_use]
+    pub fn spool_dir(&self) -> Option<&Path> {
+        let spool = self.spool.as_ref().filter(|_| self.is_enabled())?;
+        Some(&spool.folder)
+    }
+
+    /// How many bytes each process may keep in the spool.
+    #[must_use]
+    pub fn spool_max_bytes(&self) -> u64 {
+        self.settings.spool_max_bytes
+    }
+
+    /// Which traces are sent.
+    #[must_use]
+    pub fn sampler(&self) -> Sampler {
+        self.sampler
+    }
+
+    /// How many traces per second [`Sampler::Tail`] keeps that neither failed nor were slow; `None`
+    /// with another sampler.
+    #[must_use]
+    pub fn traces_per_second(&self) -> Option<u32> {
+        let rate = self.tail.traces_per_second;
+        let rate = rate.unwrap_or(self.settings.traces_per_second);
+        (self.sampler == Sampler::Tail).then_some(rate)
+    }
+
+    /// The attributes of everything that is sent, before [`TelemetryBuilder::redact`] sees them.
+    /// `service.instance.id` is another one each time.
+    #[must_use]
+    pub fn resource(&self) -> &Resource {
+        &self.resource
+    }
+
+    /// The resource's `service.name`.
+    #[must_use]
+    pub fn service_name(&self) -> Cow<'_, str> {
+        let name = self.resource.get_ref(&Key::from_static_str("service.name"));
+        name.map_or_else(Cow::default, opentelemetry::Value::as_str)
+    }
+
+    /// Why that output is off; `None` when it is on.
+    #[must_use]
+    pub fn off_reason(&self, output: Output) -> Option<OffReason> {
+        if !self.is_enabled() {
+            return Some(OffReason::Disabled);
+        }
+        let is_on = match output {
+            Output::Traces => self.traces.is_some(),
+            Output::Metrics => self.metrics.is_some(),
+            Output::Logs => self.logs.is_some(),
+            Output::Prometheus => self.prometheus.is_some(),
+            Output::Spool => self.spool.is_some(),
+        };
+        if is_on {
+            return None;
+        }
+        let settings = self.off.reasons(output.as_str());
+        Some(match settings.is_empty() {
+            true => OffReason::NotRequested,
+            false => OffReason::UnusableSettings(settings),
+        })
+    }
+
+    /// The proxy that the environment puts before this URL: none for this machine, for what
+    /// `NO_PROXY` names, and for text that is no URL.
+    ///
+    /// For requests of the app's own that should take the way that exports take.
+    #[must_use]
+    pub fn proxy_for(&self, url: &str) -> Option<&Proxy> {
+        let url: Uri = url.parse().ok()?;
+        let exempt = self.settings.no_proxy.usable();
+        if is_local(&url) || exempt.is_some_and(|(exempt, _)| exempt.covers(&url)) {
+            return None;
+        }
+        self.settings.proxy.usable().map(|(proxy, _)| proxy)
+    }
+
+    /// What was asked for and cannot be used, each with what holds instead. Telemetry that is
+    /// started may find more, such as a port that is taken.
+    #[must_use]
+    pub fn warnings(&self) -> &[Warning] {
+        &self.warnings
+    }
+
+    fn is_enabled(&self) -> bool {
+        self.state == State::Enabled
+    }
+
+    fn destination<'a>(&self, route: &'a Option<Route>) -> Option<OtlpDestination<'a>> {
+        let route = route.as_ref().filter(|_| self.is_enabled())?;
+        Some(OtlpDestination::new(route))
+    }
+}
+
+impl fmt::Debug for ResolvedConfig {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let off: Vec<_> = Output::ALL
+            .iter()
+            .filter_map(|output| Some((output, self.off_reason(*output)?)))
+            .collect();
+        f.debug_struct("ResolvedConfig")
+            .field("service_name", &self.service_name())
+            .field("traces", &self.traces())
+            .field("metrics", &self.metrics())
+            .field("logs", &self.logs())
+            .field("prometheus_address", &self.prometheus_address())
+            .field("spool_dir", &self.spool_dir())
+            .field("sampler", &self.sampler())
+            .field("off", &off)
+            .field("warnings", &self.warnings())
+            .finish_non_exhaustive()
     }
 }
 
@@ -333,11 +508,11 @@ impl Router<'_> {
         })
     }
 
-    fn spool(&mut self) -> Option<SpoolPlan> {
+    fn spool(&mut self) -> Option<SpoolConfig> {
         let setting = &self.settings.spool_dir;
         let folder = self.off.needs_of(SPOOL).get(setting)?;
         let (_, variable) = setting.usable()?;
-        Some(SpoolPlan {
+        Some(SpoolConfig {
             variable,
             folder,
             bytes_max: self.settings.spool_max_bytes,
@@ -450,7 +625,7 @@ fn trust_in_vain(own: &Otlp, general: &Otlp, needs: &mut Needs<'_>) -> Vec<Refus
 }
 
 /// As the specification builds a signal's URL from the base.
-pub(crate) fn joined(base: &str, path: &str) -> String {
+fn joined(base: &str, path: &str) -> String {
     format!("{}{path}", base.trim_end_matches('/'))
 }
 
@@ -468,4 +643,4 @@ fn sampler(settings: &Settings) -> Sampler {
 }
 
 /// Where a Collector on this machine receives OTLP over HTTP.
-pub(crate) const LOCAL_COLLECTOR: &str = "http://localhost:4318";
+const LOCAL_COLLECTOR: &str = "http://localhost:4318";

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::prometheus::Series;
 
 /// An app, and the jobs and instances under which it is seen.
-pub(super) type Ways = BTreeMap<String, BTreeSet<(String, String)>>;
+pub(super) type Routes = BTreeMap<String, BTreeSet<(String, String)>>;
 
 /// The id of the app of which a series of `target_info` is.
 ///
@@ -20,8 +20,8 @@ pub(super) fn id(series: &Series) -> Option<&str> {
 }
 
 /// The apps that come in more than once, from the series of `target_info`.
-pub(super) fn doubled(target_info: &[Series]) -> Ways {
-    let mut ways = Ways::new();
+pub(super) fn doubled(target_info: &[Series]) -> Routes {
+    let mut ways = Routes::new();
     for series in target_info {
         let label = |name: &str| series.labels.get(name).cloned().unwrap_or_default();
         let Some(id) = id(series) else { continue };

@@ -1,4 +1,4 @@
-//! Text of others, as it may be shown to a person.
+//! Text from servers and files, made safe to print.
 
 /// In one line, short, and without what a terminal would take for a command.
 pub(super) fn shown(text: &str) -> String {
@@ -40,7 +40,7 @@ pub(super) fn few<T: AsRef<str>>(names: &[T]) -> String {
     text
 }
 
-/// Characters of somebody else's text.
+/// How many characters of such a text are printed.
 const SHOWN_MAX: usize = 200;
 const FEW: usize = 5;
 

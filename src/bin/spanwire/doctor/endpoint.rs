@@ -3,41 +3,41 @@
 use std::collections::BTreeMap;
 
 use http::Uri;
-
-use super::super::text::{few, shown};
-use super::exposition::Exposition;
-use super::finding::{Finding, quoted};
-use super::places::{Metrics, Place, Places};
-use super::web::{Ahead, Answer, Trouble, Web};
-use crate::clock::Stamp;
-use crate::semconv::{
+use spanwire::clock::Stamp;
+use spanwire::semconv::{
     ENDPOINT_REFUSED, FORBIDDEN_HOST, METRICS, SDK_LOG_EXPORTED, SDK_METRIC_EXPORTED,
     SDK_SPAN_EXPORTED, SPOOL_ITEMS,
 };
 
-/// What there is to know about the app for who asks whether Prometheus has it.
+use super::client::{Answer, ClockSkew, HttpClient, ProbeError};
+use super::exposition::Exposition;
+use super::finding::{Finding, quoted};
+use super::targets::{MetricsTarget, Target, Targets};
+use crate::text::{few, shown};
+
+/// What identifies the app, to check whether Prometheus has it.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct App<'a> {
     /// Where its metrics are, or would be.
     pub(super) url: Option<&'a Uri>,
     /// Whether they were read there.
     pub(super) is_read: bool,
-    /// What tells it from every other.
+    /// Its `service.instance.id`.
     pub(super) id: Option<&'a str>,
 }
 
-/// What it said.
-pub(super) struct Said {
-    metrics: Metrics,
-    answer: Option<Result<Answer, Trouble>>,
+/// What it answered.
+pub(super) struct EndpointProbe {
+    metrics: MetricsTarget,
+    answer: Option<Result<Answer, ProbeError>>,
     exposition: Exposition,
 }
 
-pub(super) fn ask(places: &Places, until: Stamp) -> Said {
-    let metrics = places.metrics.clone();
+pub(super) fn probe(targets: &Targets, deadline: Stamp) -> EndpointProbe {
+    let metrics = targets.metrics.clone();
     let answer = match &metrics {
-        Metrics::At(place) => Some(Web::new(&place.url, until).get_here()),
-        Metrics::Off(_) | Metrics::AnyPort => None,
+        MetricsTarget::At(target) => Some(HttpClient::new(target, deadline).get_base()),
+        MetricsTarget::Off(_) | MetricsTarget::AnyPort => None,
     };
     let mut exposition = Exposition::default();
     if let Some(Ok(answer)) = &answer
@@ -50,16 +50,16 @@ pub(super) fn ask(places: &Places, until: Stamp) -> Said {
         keep.extend([TARGET_INFO.to_owned(), ENDPOINT_REFUSED.prometheus_name()]);
         exposition = Exposition::read(&answer.text(), &keep);
     }
-    Said {
+    EndpointProbe {
         metrics,
         answer,
         exposition,
     }
 }
 
-impl Said {
-    pub(super) fn ahead(&self) -> Option<Ahead> {
-        self.answer.as_ref()?.as_ref().ok()?.ahead
+impl EndpointProbe {
+    pub(super) fn clock_skew(&self) -> Option<ClockSkew> {
+        self.answer.as_ref()?.as_ref().ok()?.clock_skew
     }
 
     /// The app, as Prometheus should know it.
@@ -67,8 +67,8 @@ impl Said {
         let info = self.exposition.named(TARGET_INFO).next();
         App {
             url: match &self.metrics {
-                Metrics::At(place) => Some(&place.url),
-                Metrics::Off(_) | Metrics::AnyPort => None,
+                MetricsTarget::At(target) => Some(&target.url),
+                MetricsTarget::Off(_) | MetricsTarget::AnyPort => None,
             },
             is_read: self.exposition.families.iter().any(|name| is_ours(name)),
             id: info
@@ -83,34 +83,34 @@ impl Said {
         info.labels.get("service_name").map(String::as_str)
     }
 
-    pub(super) fn judge(&self) -> Vec<Finding> {
-        let place = match &self.metrics {
-            Metrics::At(place) => place,
-            Metrics::Off(by) => {
+    pub(super) fn evaluate(&self) -> Vec<Finding> {
+        let target = match &self.metrics {
+            MetricsTarget::At(target) => target,
+            MetricsTarget::Off(by) => {
                 let detail = format!("the environment switches it off: {by}");
                 return vec![Finding::skip(
                     WHAT,
                     detail,
-                    "--metrics URL looks all the same",
+                    "--metrics URL probes it anyway",
                 )];
             }
-            Metrics::AnyPort => {
+            MetricsTarget::AnyPort => {
                 let detail = "OTEL_EXPORTER_PROMETHEUS_PORT=0 takes any port, so it is unknown";
-                let mend = "--metrics URL, with the port that Telemetry::prometheus_addr says";
-                return vec![Finding::skip(WHAT, detail, mend)];
+                let remedy = "--metrics URL, with the port that Telemetry::prometheus_addr says";
+                return vec![Finding::skip(WHAT, detail, remedy)];
             }
         };
         match &self.answer {
-            Some(Ok(answer)) if answer.status == 200 => self.examine(place),
-            Some(Ok(answer)) => vec![refused(place, answer)],
-            Some(Err(trouble)) => vec![unreachable(place, trouble)],
+            Some(Ok(answer)) if answer.status == 200 => self.examine(target),
+            Some(Ok(answer)) => vec![refused(target, answer)],
+            Some(Err(error)) => vec![unreachable(target, error)],
             None => Vec::new(),
         }
     }
 
-    fn examine(&self, place: &Place) -> Vec<Finding> {
+    fn examine(&self, target: &Target) -> Vec<Finding> {
         if !self.exposition.families.iter().any(|name| is_ours(name)) {
-            let url = place.shown();
+            let url = target.redacted();
             return vec![Finding::fail(
                 WHAT,
                 format!("{url}: something else answers there, without metrics of Spanwire's"),
@@ -118,7 +118,7 @@ impl Said {
                  OTEL_EXPORTER_PROMETHEUS_PORT, and the doctor by --metrics",
             )];
         }
-        let mut findings = vec![self.well(place)];
+        let mut findings = vec![self.reachable(target)];
         let known: Vec<String> = METRICS
             .iter()
             .map(|metric| metric.prometheus_name())
@@ -143,11 +143,11 @@ impl Said {
             ));
         }
         findings.extend(self.lost());
-        findings.extend(self.turned_away());
+        findings.extend(self.refused_hosts());
         findings
     }
 
-    fn well(&self, place: &Place) -> Finding {
+    fn reachable(&self, target: &Target) -> Finding {
         let info = self.exposition.named(TARGET_INFO).next();
         let label = |name| {
             let value = info.and_then(|info| info.labels.get(name));
@@ -157,11 +157,11 @@ impl Said {
         let series = self.exposition.series;
         Finding::ok(
             WHAT,
-            format!("{name}{version}at {}: {series} series", place.shown()),
+            format!("{name}{version}at {}: {series} series", target.redacted()),
         )
     }
 
-    /// What never arrived anywhere.
+    /// What the app could not send.
     fn lost(&self) -> Option<Finding> {
         let mut lost: BTreeMap<String, f64> = BTreeMap::new();
         for (metric, noun) in EXPORTED {
@@ -195,8 +195,8 @@ impl Said {
         })
     }
 
-    /// Whom the endpoint did not know.
-    fn turned_away(&self) -> Option<Finding> {
+    /// Requests that the endpoint refused for their `Host`.
+    fn refused_hosts(&self) -> Option<Finding> {
         let name = ENDPOINT_REFUSED.prometheus_name();
         let mut refused = self.exposition.named(&name);
         let forbidden = refused.find(|sample| {
@@ -217,12 +217,12 @@ fn is_ours(family: &str) -> bool {
     family.starts_with("spanwire_")
 }
 
-fn refused(place: &Place, answer: &Answer) -> Finding {
-    let (url, status) = (place.shown(), answer.status);
+fn refused(target: &Target, answer: &Answer) -> Finding {
+    let (url, status) = (target.redacted(), answer.status);
     let words = answer.text();
     // It is ours, and its words are our own.
     if status == 403 && words.contains("DNS rebinding") {
-        let host = place.url.host().unwrap_or_default();
+        let host = target.url.host().unwrap_or_default();
         return Finding::fail(
             WHAT,
             format!("{url}: the app refuses the Host {host}"),
@@ -230,34 +230,34 @@ fn refused(place: &Place, answer: &Answer) -> Finding {
         );
     }
     let detail = quoted(&format!("{url}: HTTP {status}"), &words);
-    let mend = match status {
+    let remedy = match status {
         404 => "the path is /metrics; if it is that, another program has the port",
         500..=599 => "the app has a bug in what it measures: see its log",
         _ => "another program has the port, or a proxy stands before it",
     };
-    Finding::fail(WHAT, detail, mend)
+    Finding::fail(WHAT, detail, remedy)
 }
 
-fn unreachable(place: &Place, trouble: &Trouble) -> Finding {
-    let detail = format!("{}: {}", place.shown(), trouble.says());
-    let mend = match trouble {
-        Trouble::Refused => {
+fn unreachable(target: &Target, error: &ProbeError) -> Finding {
+    let detail = format!("{}: {error}", target.redacted());
+    let remedy = match error {
+        ProbeError::Refused => {
             "start the app; if it runs, its log or Telemetry::warnings says why it does not \
              listen, and Telemetry::prometheus_addr where it does: --metrics URL"
         }
-        Trouble::Timeout if place.is_local() => {
+        ProbeError::Timeout if target.is_local() => {
             "the app is stopped or hangs, or its 16 connections are taken"
         }
-        Trouble::Timeout => {
+        ProbeError::Timeout => {
             "the app hangs, or a firewall drops the way to it; by default it listens on \
              127.0.0.1 alone (OTEL_EXPORTER_PROMETHEUS_HOST)"
         }
-        Trouble::UnknownHost => "correct the host of --metrics or OTEL_EXPORTER_PROMETHEUS_HOST",
-        Trouble::TooLarge => "an app of Spanwire's has far less: another program has the port",
-        Trouble::Tls(_) => "the endpoint has no TLS: http://, or see to what stands before it",
+        ProbeError::UnknownHost => "correct the host of --metrics or OTEL_EXPORTER_PROMETHEUS_HOST",
+        ProbeError::TooLarge => "an app of Spanwire's has far less: another program has the port",
+        ProbeError::Tls(_) => "the endpoint has no TLS: http://, or see to what stands before it",
         _ => "another program has the port: OTEL_EXPORTER_PROMETHEUS_PORT gives the app another",
     };
-    Finding::fail(WHAT, detail, mend)
+    Finding::fail(WHAT, detail, remedy)
 }
 
 const WHAT: &str = "endpoint";
@@ -265,7 +265,7 @@ const TARGET_INFO: &str = "target_info";
 const ALLOW: &str = "TelemetryBuilder::allowed_host with the name by which the app is scraped, \
     if those were yours";
 /// The counters of exports, and what they count.
-const EXPORTED: [(&crate::semconv::Metric, &str); 3] = [
+const EXPORTED: [(&spanwire::semconv::Metric, &str); 3] = [
     (&SDK_SPAN_EXPORTED, "spans"),
     (&SDK_LOG_EXPORTED, "log records"),
     (&SDK_METRIC_EXPORTED, "metric points"),

@@ -1,16 +1,16 @@
 //! Whether the clocks agree: spans and samples are put where their sender's clock says.
 
+use super::client::ClockSkew;
 use super::finding::{Finding, Status};
-use super::web::Ahead;
 
-/// By how much each server's clock is ahead of this machine's.
-pub(super) fn judge(clocks: &[(&'static str, Ahead)]) -> Vec<Finding> {
+/// Takes by how much each server's clock differs from this machine's.
+pub(super) fn evaluate(clocks: &[(&'static str, ClockSkew)]) -> Vec<Finding> {
     if clocks.is_empty() {
         return vec![Finding::skip(WHAT, "no server told the time", "")];
     }
     let mut findings = Vec::new();
-    for (name, ahead) in clocks {
-        let off = ahead.certain();
+    for (name, skew) in clocks {
+        let off = skew.certain();
         let status = match off.abs() {
             off if off > FAIL_S => Status::Fail,
             off if off > WARN_S => Status::Warn,
@@ -39,7 +39,7 @@ pub(super) fn judge(clocks: &[(&'static str, Ahead)]) -> Vec<Finding> {
 const WHAT: &str = "clock";
 /// A scrape interval or two: exemplars and traces stand beside the wrong point.
 const WARN_S: f64 = 2.0;
-/// Prometheus and Jaeger show it in another place altogether.
+/// Prometheus and Jaeger show it at another time altogether.
 const FAIL_S: f64 = 60.0;
 
 #[cfg(test)]
@@ -49,11 +49,11 @@ mod tests {
     #[test]
     fn what_is_off_by_more_is_worse() {
         let status = |least| {
-            let ahead = Ahead {
+            let skew = ClockSkew {
                 least,
                 most: least + 1.0,
             };
-            judge(&[("it", ahead)])[0].status
+            evaluate(&[("it", skew)])[0].status
         };
         assert_eq!(status(-0.5), Status::Ok);
         assert_eq!(status(1.9), Status::Ok);

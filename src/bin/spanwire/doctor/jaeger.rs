@@ -1,38 +1,38 @@
 //! Jaeger's query service: does it have the app's traces?
 
 use serde_json::Value;
+use spanwire::clock::Stamp;
 
-use super::super::text::{few, shown};
+use super::client::{ClockSkew, HttpClient, ProbeError};
 use super::finding::Finding;
-use super::places::Place;
-use super::web::{Ahead, Trouble, Web};
-use crate::clock::Stamp;
+use super::targets::Target;
+use crate::text::{few, shown};
 
-/// What it said.
-pub(super) struct Said {
-    place: Place,
-    services: Result<Vec<String>, Trouble>,
-    ahead: Option<Ahead>,
+/// What it answered.
+pub(super) struct JaegerProbe {
+    target: Target,
+    services: Result<Vec<String>, ProbeError>,
+    clock_skew: Option<ClockSkew>,
 }
 
-pub(super) fn ask(place: &Place, until: Stamp) -> Said {
-    let web = Web::new(&place.url, until);
-    let answer = match web.json("/api/v3/services") {
+pub(super) fn probe(target: &Target, deadline: Stamp) -> JaegerProbe {
+    let client = HttpClient::new(target, deadline);
+    let answer = match client.json("/api/v3/services") {
         // Of before Jaeger 1.x had it.
-        Err(Trouble::Strange(_)) => web.json("/api/services"),
+        Err(ProbeError::UnexpectedResponse(_)) => client.json("/api/services"),
         other => other,
     };
-    let (services, ahead) = match answer {
+    let (services, clock_skew) = match answer {
         Ok((value, answer)) => (
-            services(&value).ok_or(Trouble::Strange(answer.status)),
-            answer.ahead,
+            services(&value).ok_or(ProbeError::UnexpectedResponse(answer.status)),
+            answer.clock_skew,
         ),
-        Err(trouble) => (Err(trouble), None),
+        Err(error) => (Err(error), None),
     };
-    Said {
-        place: place.clone(),
+    JaegerProbe {
+        target: target.clone(),
         services,
-        ahead,
+        clock_skew,
     }
 }
 
@@ -45,17 +45,17 @@ fn services(value: &Value) -> Option<Vec<String>> {
     Some(names.collect())
 }
 
-impl Said {
-    pub(super) fn ahead(&self) -> Option<Ahead> {
-        self.ahead
+impl JaegerProbe {
+    pub(super) fn clock_skew(&self) -> Option<ClockSkew> {
+        self.clock_skew
     }
 
     /// `service` is the app's name, if it is known.
-    pub(super) fn judge(&self, service: Option<&str>) -> Vec<Finding> {
-        let url = self.place.shown();
+    pub(super) fn evaluate(&self, service: Option<&str>) -> Vec<Finding> {
+        let url = self.target.redacted();
         let services = match &self.services {
             Ok(services) => services,
-            Err(trouble) => return vec![self.place.missing(WHAT, trouble, "--jaeger")],
+            Err(error) => return vec![self.target.missing(WHAT, error, "--jaeger")],
         };
         let finding = match service {
             Some(service) if services.iter().any(|one| one == service) => {

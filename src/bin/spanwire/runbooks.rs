@@ -5,8 +5,8 @@
 
 use std::borrow::Cow;
 
-use super::args::url;
-use super::bundle::File;
+use crate::args::url;
+use crate::bundle::File;
 
 /// The address at which the user publishes the exported runbooks.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -86,8 +86,8 @@ fn quoted(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::bundle::{ALERTS, DASHBOARDS};
     use super::*;
+    use crate::bundle::{ALERTS, DASHBOARDS};
 
     #[test]
     fn an_address_that_no_file_name_can_follow_is_refused() {

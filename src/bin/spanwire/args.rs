@@ -5,19 +5,19 @@ use std::path::PathBuf;
 use clap::{Parser, Subcommand};
 use http::Uri;
 
-use super::runbooks::RunbookUrl;
-use crate::telemetry::doctor::port_is_usable;
+use crate::address::port_is_usable;
+use crate::runbooks::RunbookUrl;
 
 /// Dashboards, alerts and a doctor for apps that are instrumented with Spanwire.
 #[derive(Debug, Parser)]
 #[command(name = "spanwire", version, arg_required_else_help = true)]
 pub(super) struct Args {
     #[command(subcommand)]
-    pub(super) verb: Verb,
+    pub(super) command: Command,
 }
 
 #[derive(Debug, Subcommand)]
-pub(super) enum Verb {
+pub(super) enum Command {
     /// Grafana's dashboards of this version, and their provisioning
     #[command(subcommand)]
     Dashboards(Dashboards),
@@ -27,46 +27,47 @@ pub(super) enum Verb {
     /// The whole stack: Grafana, Prometheus, Alertmanager, Collector and Jaeger, for Docker
     #[command(subcommand)]
     Stack(Stack),
-    /// Finds out why nothing is seen: the environment, the endpoint, the scrape, the Collector
+    /// Diagnoses missing telemetry: checks the environment, the endpoint, the scrape, the Collector
     ///
-    /// A problem exits with 1. A server that is not there is one only when a flag or the
-    /// environment names it: Grafana, Jaeger and the Alertmanager may be elsewhere, or nowhere.
+    /// It exits with 1 when it finds a problem. A server that does not answer is a problem only
+    /// when a flag or the environment names it: you may run Grafana, Jaeger and the Alertmanager
+    /// elsewhere, or not at all.
     Doctor(Box<Doctor>),
 }
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Dashboards {
-    /// Says which there are
+    /// Lists them
     List,
-    /// Writes them out, and says what to set in Grafana's environment
+    /// Writes them to a folder, and prints what to set in Grafana's environment
     Export(Export),
 }
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Alerts {
-    /// Says which there are
+    /// Lists them
     List,
-    /// Writes rules, runbooks and an example for the Alertmanager, and says what Prometheus needs
+    /// Writes rules, runbooks and an Alertmanager example, and prints what Prometheus needs
     Export(Export),
 }
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Stack {
-    /// Writes out compose file, script and every server's files, and says how to start them
+    /// Writes compose files, a script and every server's files, and prints how to start them
     Export(Export),
 }
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Export {
-    /// The folder to write into; it is made when it is not there
+    /// The folder to write to; it is created if it does not exist
     pub(super) dir: PathBuf,
 
-    /// Overwrites files that differ; without it they stop everything, before anything is written
+    /// Overwrites files that differ; without it nothing is written when a file differs
     #[arg(long)]
     pub(super) force: bool,
 
-    /// Where you publish the runbooks that are exported: alerts get a `runbook_url` in it, and
-    /// dashboards a link to it
+    /// Where you publish the exported runbooks: alerts get a `runbook_url` there, and dashboards a
+    /// link
     #[arg(long, value_name = "URL", value_parser = RunbookUrl::parse)]
     pub(super) runbooks: Option<RunbookUrl>,
 }

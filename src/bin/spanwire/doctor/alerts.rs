@@ -1,32 +1,31 @@
-//! Whether Prometheus has the alerts, which of them fire, and whether somebody is told.
+//! Whether Prometheus has the alerts, which of them fire, and whether they reach an Alertmanager.
 
-use super::super::listing::every_alert;
-use super::super::text::{count, few, shown};
-use super::finding::{Finding, quoted};
-use super::prometheus::Said;
-use super::scrape::unanswered;
+use super::finding::{Finding, quoted, unanswered};
+use super::prometheus::PrometheusProbe;
+use crate::listing::every_alert;
+use crate::text::{count, few, shown};
 
-pub(super) fn judge(said: &Said) -> Vec<Finding> {
-    let mut findings = rules(said);
-    findings.push(alertmanagers(said));
+pub(super) fn evaluate(probe: &PrometheusProbe) -> Vec<Finding> {
+    let mut findings = rules(probe);
+    findings.push(alertmanagers(probe));
     findings
 }
 
 /// The alerts of Spanwire's that fire: something is wrong with an app, and not with its telemetry.
-pub(super) fn firing(said: &Said) -> Vec<String> {
+pub(super) fn firing(probe: &PrometheusProbe) -> Vec<String> {
     let ours = every_alert();
     let is_ours = |name: &str| ours.iter().any(|alert| alert.name == name);
-    let rules = said.rules.iter().flatten();
+    let rules = probe.rules.iter().flatten();
     rules
         .filter(|rule| rule.is_alert && rule.is_firing && is_ours(&rule.name))
         .map(|rule| rule.name.clone())
         .collect()
 }
 
-fn rules(said: &Said) -> Vec<Finding> {
-    let rules = match &said.rules {
+fn rules(probe: &PrometheusProbe) -> Vec<Finding> {
+    let rules = match &probe.rules {
         Ok(rules) => rules,
-        Err(trouble) => return vec![unanswered(RULES, trouble)],
+        Err(error) => return vec![unanswered(RULES, error)],
     };
     let alerts = every_alert();
     let loaded = |name: &str| rules.iter().any(|rule| rule.is_alert && rule.name == name);
@@ -34,14 +33,14 @@ fn rules(said: &Said) -> Vec<Finding> {
         .iter()
         .map(|alert| alert.name.as_str())
         .partition(|name| loaded(name));
-    let firing = firing(said);
+    let firing = firing(probe);
     let broken: Vec<_> = rules
         .iter()
         .filter(|rule| !rule.error.is_empty() && rule.name.to_lowercase().contains("spanwire"))
         .collect();
-    let mend = "spanwire alerts export DIR, which says what to put into prometheus.yml";
+    let remedy = "spanwire alerts export DIR, which says what to put into prometheus.yml";
     let mut findings = vec![match (there.len(), missing.len()) {
-        (0, _) => Finding::warn(RULES, "none of Spanwire's alerts is loaded", mend),
+        (0, _) => Finding::warn(RULES, "none of Spanwire's alerts is loaded", remedy),
         (_, 0) if firing.is_empty() => Finding::ok(
             RULES,
             format!("{} loaded, none fires", count(there.len(), "alert")),
@@ -57,7 +56,7 @@ fn rules(said: &Said) -> Vec<Finding> {
         _ => Finding::warn(
             RULES,
             format!("of another version: not loaded are {}", few(&missing)),
-            mend,
+            remedy,
         ),
     }];
     if let Some(rule) = broken.first() {
@@ -67,35 +66,35 @@ fn rules(said: &Said) -> Vec<Finding> {
                 &format!("{} cannot be evaluated", shown(&rule.name)),
                 &rule.error,
             ),
-            mend,
+            remedy,
         ));
     }
     findings
 }
 
-fn alertmanagers(said: &Said) -> Finding {
+fn alertmanagers(probe: &PrometheusProbe) -> Finding {
     let what = "alerting";
-    match &said.alertmanagers {
+    match &probe.alertmanagers {
         Ok(known) if known.is_empty() => Finding::warn(
             what,
-            "Prometheus knows no Alertmanager, so nobody is told",
+            "Prometheus has no Alertmanager, so alerts notify no one",
             "in prometheus.yml: alerting: {alertmanagers: [{static_configs: \
              [{targets: ['127.0.0.1:9093']}]}]}",
         ),
-        Ok(known) => match &said.deaf {
-            Some((url, trouble)) => Finding::warn(
+        Ok(known) => match &probe.unreachable_alertmanager {
+            Some((url, error)) => Finding::warn(
                 what,
                 format!(
                     "alerts go to {}, and as this machine sees it: {}",
                     shown(url),
-                    trouble.says()
+                    error
                 ),
                 "start the Alertmanager, or take its address out of what Prometheus has \
                  (alerting in prometheus.yml, targets/alertmanager.yml)",
             ),
             None => Finding::ok(what, format!("alerts go to {}", few(known))),
         },
-        Err(trouble) => unanswered(what, trouble),
+        Err(error) => unanswered(what, error),
     }
 }
 

@@ -4,12 +4,12 @@ use std::collections::BTreeMap;
 
 use http::Uri;
 use serde_json::Value;
+use spanwire::clock::Stamp;
+use spanwire::semconv::ERROR_RATE_THRESHOLD;
 
-use super::places::Place;
-use super::web::{Ahead, Trouble, Web, seconds, wall};
-use crate::clock::Stamp;
-use crate::semconv::ERROR_RATE_THRESHOLD;
-use crate::telemetry::doctor::{is_local, origin};
+use super::client::{ClockSkew, HttpClient, ProbeError, seconds, wall};
+use super::targets::Target;
+use crate::address::{is_local, origin};
 
 /// A series of a query's result.
 #[derive(Clone, Debug, PartialEq)]
@@ -18,31 +18,31 @@ pub(super) struct Series {
     pub(super) value: f64,
 }
 
-/// What it said.
-pub(super) struct Said {
-    pub(super) place: Place,
+/// What it answered.
+pub(super) struct PrometheusProbe {
+    pub(super) target: Target,
     /// Its version, or why there is nothing else.
-    pub(super) version: Result<String, Trouble>,
-    pub(super) ready: Result<bool, Trouble>,
-    pub(super) targets: Result<Vec<Target>, Trouble>,
+    pub(super) version: Result<String, ProbeError>,
+    pub(super) ready: Result<bool, ProbeError>,
+    pub(super) targets: Result<Vec<ScrapeTarget>, ProbeError>,
     /// How old the newest sample of an app is, in seconds, by job.
-    pub(super) ages: Result<Vec<Series>, Trouble>,
-    pub(super) target_info: Result<Vec<Series>, Trouble>,
-    pub(super) rules: Result<Vec<Rule>, Trouble>,
+    pub(super) ages: Result<Vec<Series>, ProbeError>,
+    pub(super) target_info: Result<Vec<Series>, ProbeError>,
+    pub(super) rules: Result<Vec<Rule>, ProbeError>,
     /// The URLs of those that it sends alerts to.
-    pub(super) alertmanagers: Result<Vec<String>, Trouble>,
+    pub(super) alertmanagers: Result<Vec<String>, ProbeError>,
     /// One of those on this machine that cannot be reached, and why.
-    pub(super) deaf: Option<(String, Trouble)>,
+    pub(super) unreachable_alertmanager: Option<(String, ProbeError)>,
     /// Whether its configuration has the job, which has no target at first. Asked only then.
     pub(super) has_job: bool,
     /// The features that flags switched on.
-    pub(super) features: Result<String, Trouble>,
-    ahead: Option<Ahead>,
+    pub(super) features: Result<String, ProbeError>,
+    clock_skew: Option<ClockSkew>,
 }
 
 /// Something that it scrapes.
 #[derive(Clone, Debug)]
-pub(super) struct Target {
+pub(super) struct ScrapeTarget {
     pub(super) job: String,
     pub(super) instance: String,
     pub(super) url: String,
@@ -60,62 +60,62 @@ pub(super) struct Rule {
     pub(super) error: String,
 }
 
-pub(super) fn ask(place: &Place, job: &str, until: Stamp) -> Said {
-    let web = Web::new(&place.url, until);
-    let (version, mut ahead) = match web.json("/api/v1/status/buildinfo") {
+pub(super) fn probe(target: &Target, job: &str, deadline: Stamp) -> PrometheusProbe {
+    let client = HttpClient::new(target, deadline);
+    let (version, mut clock_skew) = match client.json("/api/v1/status/buildinfo") {
         Ok((info, answer)) if info["status"] == "success" => {
-            (Ok(text(&info["data"]["version"])), answer.ahead)
+            (Ok(text(&info["data"]["version"])), answer.clock_skew)
         }
-        Ok((_, answer)) => (Err(Trouble::Strange(answer.status)), None),
-        Err(trouble) => (Err(trouble), None),
+        Ok((_, answer)) => (Err(ProbeError::UnexpectedResponse(answer.status)), None),
+        Err(error) => (Err(error), None),
     };
     // When it is not there, the other questions would only take their time.
     let gone = version.as_ref().err().cloned();
     let only_if_there = || gone.clone().map_or(Ok(()), Err);
     if gone.is_none()
-        && let Ok(by_query) = clock(&web)
+        && let Ok(by_query) = clock(&client)
     {
-        ahead = Some(by_query);
+        clock_skew = Some(by_query);
     }
     // It is there in every app, for as long as that runs.
     let presence = ERROR_RATE_THRESHOLD.prometheus_name();
     let ages = format!("time() - max by (job) (timestamp({presence}))");
-    let targets = only_if_there().and_then(|()| targets(&web));
-    let is_scraped = |targets: &Vec<Target>| targets.iter().any(|target| target.job == job);
+    let targets = only_if_there().and_then(|()| targets(&client));
+    let is_scraped = |targets: &Vec<ScrapeTarget>| targets.iter().any(|target| target.job == job);
     let has_job = match &targets {
-        Ok(targets) if !is_scraped(targets) => has_job(&web, job).unwrap_or(false),
+        Ok(targets) if !is_scraped(targets) => has_job(&client, job).unwrap_or(false),
         _ => false,
     };
-    let alertmanagers = only_if_there().and_then(|()| alertmanagers(&web));
+    let alertmanagers = only_if_there().and_then(|()| alertmanagers(&client));
     // What another machine calls its own is not on this one.
-    let deaf = match &alertmanagers {
-        Ok(known) if place.is_local() => deaf(known, until),
+    let unreachable_alertmanager = match &alertmanagers {
+        Ok(known) if target.is_local() => unreachable_alertmanager(known, deadline),
         _ => None,
     };
-    Said {
-        place: place.clone(),
+    PrometheusProbe {
+        target: target.clone(),
         version,
         ready: only_if_there()
-            .and_then(|()| web.get("/-/ready"))
+            .and_then(|()| client.get("/-/ready"))
             .map(|answer| answer.status == 200),
         targets,
-        ages: only_if_there().and_then(|()| query(&web, &ages)),
-        target_info: only_if_there().and_then(|()| query(&web, &target_info(job))),
-        rules: only_if_there().and_then(|()| rules(&web)),
+        ages: only_if_there().and_then(|()| query(&client, &ages)),
+        target_info: only_if_there().and_then(|()| query(&client, &target_info(job))),
+        rules: only_if_there().and_then(|()| rules(&client)),
         alertmanagers,
-        deaf,
+        unreachable_alertmanager,
         has_job,
         features: only_if_there().and_then(|()| {
-            let flags = data(&web, "/api/v1/status/flags", &[])?;
+            let flags = data(&client, "/api/v1/status/flags", &[])?;
             Ok(text(&flags["enable-feature"]))
         }),
-        ahead,
+        clock_skew,
     }
 }
 
-impl Said {
-    pub(super) fn ahead(&self) -> Option<Ahead> {
-        self.ahead
+impl PrometheusProbe {
+    pub(super) fn clock_skew(&self) -> Option<ClockSkew> {
+        self.clock_skew
     }
 }
 
@@ -127,16 +127,16 @@ fn target_info(job: &str) -> String {
     format!(r#"target_info and on (job, instance) ({presence} or up{{job="{job}"}})"#)
 }
 
-fn data(web: &Web, path: &str, pairs: &[(&str, &str)]) -> Result<Value, Trouble> {
-    let (mut value, answer) = web.json_with(path, pairs)?;
+fn data(client: &HttpClient, path: &str, pairs: &[(&str, &str)]) -> Result<Value, ProbeError> {
+    let (mut value, answer) = client.json_with(path, pairs)?;
     match value["status"].as_str() {
         Some("success") => Ok(value["data"].take()),
-        _ => Err(Trouble::Strange(answer.status)),
+        _ => Err(ProbeError::UnexpectedResponse(answer.status)),
     }
 }
 
-fn query(web: &Web, expression: &str) -> Result<Vec<Series>, Trouble> {
-    let data = data(web, "/api/v1/query", &[("query", expression)])?;
+fn query(client: &HttpClient, expression: &str) -> Result<Vec<Series>, ProbeError> {
+    let data = data(client, "/api/v1/query", &[("query", expression)])?;
     let result = data["result"].as_array();
     let series = result.into_iter().flatten().filter_map(|series| {
         let labels = serde_json::from_value(series["metric"].clone()).ok()?;
@@ -147,24 +147,24 @@ fn query(web: &Web, expression: &str) -> Result<Vec<Series>, Trouble> {
 }
 
 /// Its clock to the millisecond, where a `Date` has whole seconds.
-fn clock(web: &Web) -> Result<Ahead, Trouble> {
+fn clock(client: &HttpClient) -> Result<ClockSkew, ProbeError> {
     let sent = seconds(wall());
-    let data = data(web, "/api/v1/query", &[("query", "time()")])?;
+    let data = data(client, "/api/v1/query", &[("query", "time()")])?;
     let received = seconds(wall());
     let time = data["result"][1]
         .as_str()
         .and_then(|time| time.parse().ok());
-    let time: f64 = time.ok_or(Trouble::Strange(200))?;
-    Ok(Ahead::between(time, time, sent, received))
+    let time: f64 = time.ok_or(ProbeError::UnexpectedResponse(200))?;
+    Ok(ClockSkew::between(time, time, sent, received))
 }
 
-fn targets(web: &Web) -> Result<Vec<Target>, Trouble> {
-    let data = data(web, "/api/v1/targets", &[("state", "active")])?;
+fn targets(client: &HttpClient) -> Result<Vec<ScrapeTarget>, ProbeError> {
+    let data = data(client, "/api/v1/targets", &[("state", "active")])?;
     let targets = data["activeTargets"].as_array();
     Ok(targets
         .into_iter()
         .flatten()
-        .map(|target| Target {
+        .map(|target| ScrapeTarget {
             job: text(&target["labels"]["job"]),
             instance: text(&target["labels"]["instance"]),
             url: text(&target["scrapeUrl"]),
@@ -175,8 +175,8 @@ fn targets(web: &Web) -> Result<Vec<Target>, Trouble> {
         .collect())
 }
 
-fn rules(web: &Web) -> Result<Vec<Rule>, Trouble> {
-    let data = data(web, "/api/v1/rules", &[])?;
+fn rules(client: &HttpClient) -> Result<Vec<Rule>, ProbeError> {
+    let data = data(client, "/api/v1/rules", &[])?;
     let groups = data["groups"].as_array().into_iter().flatten();
     let rules = groups.filter_map(|group| group["rules"].as_array());
     Ok(rules
@@ -190,31 +190,31 @@ fn rules(web: &Web) -> Result<Vec<Rule>, Trouble> {
         .collect())
 }
 
-fn alertmanagers(web: &Web) -> Result<Vec<String>, Trouble> {
-    let data = data(web, "/api/v1/alertmanagers", &[])?;
+fn alertmanagers(client: &HttpClient) -> Result<Vec<String>, ProbeError> {
+    let data = data(client, "/api/v1/alertmanagers", &[])?;
     let active = data["activeAlertmanagers"].as_array().into_iter().flatten();
     Ok(active.map(|one| text(&one["url"])).collect())
 }
 
 /// The first of the Alertmanagers on this machine that is not there. Others are not asked: their
 /// names may be known to Prometheus alone, from within a container.
-fn deaf(known: &[String], until: Stamp) -> Option<(String, Trouble)> {
+fn unreachable_alertmanager(known: &[String], deadline: Stamp) -> Option<(String, ProbeError)> {
     let local = known.iter().filter_map(|url| {
         let parsed: Uri = url.parse().ok()?;
         is_local(&parsed).then_some((url, parsed))
     });
     local.take(ALERTMANAGERS_MAX).find_map(|(url, parsed)| {
         let base: Uri = origin(&parsed).parse().ok()?;
-        let trouble = Web::new(&base, until).get("/-/healthy").err()?;
+        let error = HttpClient::local(&base, deadline).get("/-/healthy").err()?;
         // With TLS of a private CA it is there all the same.
-        let is_deaf = matches!(trouble, Trouble::Refused | Trouble::Timeout);
-        is_deaf.then(|| (url.clone(), trouble))
+        let is_unreachable = matches!(error, ProbeError::Refused | ProbeError::Timeout);
+        is_unreachable.then(|| (url.clone(), error))
     })
 }
 
 /// Looks for the job in the configuration as Prometheus writes it.
-fn has_job(web: &Web, job: &str) -> Result<bool, Trouble> {
-    let config = text(&data(web, "/api/v1/status/config", &[])?["yaml"]);
+fn has_job(client: &HttpClient, job: &str) -> Result<bool, ProbeError> {
+    let config = text(&data(client, "/api/v1/status/config", &[])?["yaml"]);
     let mut names = config.lines().filter_map(|line| {
         let name = line.trim_start_matches([' ', '-']);
         let name = name.strip_prefix("job_name:")?.trim();

@@ -1,61 +1,61 @@
-//! The Collector, asked as the exporters ask it: an empty message of each signal.
+//! The Collector, to which each signal's exporter would send: an empty export request.
 
+use spanwire::clock::Stamp;
+
+use super::client::{Answer, ClockSkew, HttpClient, ProbeError};
 use super::finding::{Finding, Status, quoted};
-use super::places::{Named, Receiver};
-use super::web::{Ahead, Answer, Trouble, Web};
-use crate::clock::Stamp;
+use super::targets::{NamedBy, Receiver};
 
-/// What it said.
-pub(super) struct Said {
+/// What it answered.
+pub(super) struct CollectorProbe {
     receiver: Receiver,
-    answer: Result<Answer, Trouble>,
+    answer: Result<Answer, ProbeError>,
     /// Of the extension `health_check`, which is optional.
     health: Option<Answer>,
 }
 
-pub(super) fn ask(receiver: &Receiver, until: Stamp) -> Said {
-    let url = &receiver.place.url;
-    let answer = Web::over(&receiver.connection, url, until).post_nothing();
-    // Only on this machine: elsewhere the port is somebody else's business.
-    let health = (receiver.place.is_local() && receiver.signal == "traces" && answer.is_ok())
+pub(super) fn probe(receiver: &Receiver, deadline: Stamp) -> CollectorProbe {
+    let url = &receiver.target.url;
+    let answer = HttpClient::new(&receiver.target, deadline).post_empty_message();
+    // Only on this machine: on another, something else may have the port.
+    let health = (receiver.target.is_local() && receiver.signal == "traces" && answer.is_ok())
         .then(|| {
             let health = format!("http://{}:{HEALTH_PORT}/", url.host()?);
-            Web::new(&health.parse().ok()?, until).get_here().ok()
+            HttpClient::local(&health.parse().ok()?, deadline)
+                .get_base()
+                .ok()
         })
         .flatten();
-    Said {
+    CollectorProbe {
         receiver: receiver.clone(),
         answer,
         health,
     }
 }
 
-impl Said {
-    pub(super) fn ahead(&self) -> Option<Ahead> {
-        self.answer.as_ref().ok()?.ahead
+impl CollectorProbe {
+    pub(super) fn clock_skew(&self) -> Option<ClockSkew> {
+        self.answer.as_ref().ok()?.clock_skew
     }
 
-    pub(super) fn judge(&self) -> Vec<Finding> {
-        let place = &self.receiver.place;
-        let (url, signal) = (place.shown(), self.receiver.signal);
+    pub(super) fn evaluate(&self) -> Vec<Finding> {
+        let target = &self.receiver.target;
+        let (url, signal) = (target.redacted(), self.receiver.signal);
         match &self.answer {
-            Err(trouble) if place.named == Named::Nobody => vec![Finding::skip(
+            Err(error) if target.named_by == NamedBy::Default => vec![Finding::skip(
                 WHAT,
-                format!(
-                    "{url}: {}, and nothing says that traces are sent",
-                    trouble.says()
-                ),
+                format!("{url}: {}, and nothing says that traces are sent", error),
                 "--collector URL, or OTEL_EXPORTER_OTLP_ENDPOINT as the app has it",
             )],
-            Err(trouble) => vec![Finding::fail(
+            Err(error) => vec![Finding::fail(
                 WHAT,
-                format!("{url}: {}", trouble.says()),
-                self.cause(trouble),
+                format!("{url}: {error}"),
+                self.cause(error),
             )],
             Ok(answer) if answer.status == 200 && is_otlp(answer) => {
                 let mut findings = vec![Finding::ok(WHAT, format!("{url} takes {signal}"))];
-                findings.extend(self.unsure());
-                findings.extend(self.unwell());
+                findings.extend(self.not_configured());
+                findings.extend(self.unhealthy());
                 findings
             }
             Ok(answer) => vec![self.refused(answer)],
@@ -63,8 +63,8 @@ impl Said {
     }
 
     /// It is there, and whether the app knows cannot be seen from here.
-    fn unsure(&self) -> Option<Finding> {
-        (self.receiver.place.named == Named::Nobody).then(|| {
+    fn not_configured(&self) -> Option<Finding> {
+        (self.receiver.target.named_by == NamedBy::Default).then(|| {
             Finding::warn(
                 WHAT,
                 "this environment does not say that traces are sent to it",
@@ -74,7 +74,7 @@ impl Said {
         })
     }
 
-    fn unwell(&self) -> Option<Finding> {
+    fn unhealthy(&self) -> Option<Finding> {
         let health = self.health.as_ref()?;
         (health.status == 503).then(|| {
             Finding::warn(
@@ -85,40 +85,44 @@ impl Said {
         })
     }
 
-    fn cause(&self, trouble: &Trouble) -> String {
-        let url = &self.receiver.place.url;
-        let mend = match trouble {
-            Trouble::NotHttp(_) | Trouble::Other(_) if url.port_u16() == Some(GRPC_PORT) => GRPC,
-            Trouble::Refused => "start the Collector, with an OTLP receiver over HTTP on that port",
-            Trouble::Timeout => "it hangs, or a firewall drops the way to it",
-            Trouble::UnknownHost => "correct the host of the endpoint",
-            Trouble::Tls(how) if how.contains("InvalidContentType") => {
+    fn cause(&self, error: &ProbeError) -> String {
+        let url = &self.receiver.target.url;
+        let remedy = match error {
+            ProbeError::NotHttp(_) | ProbeError::Other(_) if url.port_u16() == Some(GRPC_PORT) => {
+                GRPC
+            }
+            ProbeError::Refused => {
+                "start the Collector, with an OTLP receiver over HTTP on that port"
+            }
+            ProbeError::Timeout => "it hangs, or a firewall drops the way to it",
+            ProbeError::UnknownHost => "correct the host of the endpoint",
+            ProbeError::Tls(how) if how.contains("InvalidContentType") => {
                 "the receiver has no TLS: the endpoint is http:// and not https://"
             }
-            Trouble::Tls(_) => {
+            ProbeError::Tls(_) => {
                 "a private CA goes into OTEL_EXPORTER_OTLP_CERTIFICATE; \
                  a receiver without TLS is http://"
             }
-            Trouble::NotHttp(_) => {
+            ProbeError::NotHttp(_) => {
                 "that port speaks something else: TLS (https://), or gRPC \
                  (Spanwire speaks OTLP over HTTP, port 4318)"
             }
             _ => "correct the endpoint",
         };
-        match &self.receiver.connection.proxy {
+        match &self.receiver.target.connection.proxy {
             Some(proxy) => {
                 let variable = proxy.variable();
-                format!("{mend}; {variable} puts a proxy in between (NO_PROXY)")
+                format!("{remedy}; {variable} puts a proxy in between (NO_PROXY)")
             }
-            None => mend.to_owned(),
+            None => remedy.to_owned(),
         }
     }
 
     fn refused(&self, answer: &Answer) -> Finding {
-        let place = &self.receiver.place;
-        let (url, status) = (place.shown(), answer.status);
+        let target = &self.receiver.target;
+        let (url, status) = (target.redacted(), answer.status);
         let words = answer.text();
-        let mend = match status {
+        let remedy = match status {
             200 => "another program has the port: a receiver answers in application/x-protobuf",
             400 if words.contains("HTTPS") => "the receiver has TLS: https://",
             401 | 403 => {
@@ -138,17 +142,17 @@ impl Said {
             200 => format!("{url}: HTTP 200, and not as a receiver answers"),
             _ => quoted(&format!("{url}: HTTP {status}"), words),
         };
-        let bad = match (place.named, status) {
-            (Named::Nobody, _) => Status::Skip,
+        let bad = match (target.named_by, status) {
+            (NamedBy::Default, _) => Status::Skip,
             // It will pass, and the exporter tries again.
             (_, 429 | 503) => Status::Warn,
             _ => Status::Fail,
         };
-        Finding::new(bad, WHAT, detail, mend)
+        Finding::new(bad, WHAT, detail, remedy)
     }
 }
 
-/// A web server answers anything with a page.
+/// A client server answers anything with a page.
 fn is_otlp(answer: &Answer) -> bool {
     answer.media_type.starts_with("application/x-protobuf")
         || answer.media_type.starts_with("application/json")

@@ -2,26 +2,26 @@
 
 use std::collections::BTreeSet;
 
-use super::super::bundle::STACK;
-use super::super::text::{count, few};
-use super::finding::{Finding, Status};
-use crate::telemetry::doctor::{Plan, PlanState};
-use crate::telemetry::{VARIABLES, Warning};
+use spanwire::telemetry::{OffReason, Output, ResolvedConfig, VARIABLES, Warning};
 
-pub(super) fn judge(plan: &Plan) -> Vec<Finding> {
+use super::finding::{Finding, Status};
+use crate::bundle::STACK;
+use crate::text::{count, few};
+
+pub(super) fn evaluate(config: &ResolvedConfig) -> Vec<Finding> {
     let mut set: Vec<String> = std::env::vars_os()
         .filter(|(_, value)| !value.is_empty())
         .map(|(name, _)| name.to_string_lossy().into_owned())
         .filter(|name| name.starts_with("SPANWIRE_") || name.starts_with("OTEL_") || is_read(name))
         .collect();
     set.sort_unstable();
-    let mut findings: Vec<Finding> = plan
-        .warnings
+    let mut findings: Vec<Finding> = config
+        .warnings()
         .iter()
-        .map(|warning| refused(plan, warning))
+        .map(|warning| refused(config, warning))
         .collect();
     findings.extend(set.iter().filter_map(|name| misspelt(name)));
-    if plan.state == PlanState::Disabled {
+    if config.off_reason(Output::Traces) == Some(OffReason::Disabled) {
         findings.push(Finding::warn(
             WHAT,
             "telemetry is off: OTEL_SDK_DISABLED=true or SPANWIRE_ENABLED=false",
@@ -43,12 +43,11 @@ pub(super) fn judge(plan: &Plan) -> Vec<Finding> {
     findings
 }
 
-/// A signal that is off does not work; a default in the place of a value misleads.
-fn refused(plan: &Plan, warning: &Warning) -> Finding {
-    let (status, mend) = match warning {
+/// A setting that turns an output off is a problem; a default instead of the value misleads.
+fn refused(config: &ResolvedConfig, warning: &Warning) -> Finding {
+    let (status, remedy) = match warning {
         Warning::Value { variable, .. } => {
-            let turns_off = plan.state == PlanState::Enabled && !plan.off.by(variable).is_empty();
-            let status = match turns_off {
+            let status = match turns_off(config, variable) {
                 true => Status::Fail,
                 false => Status::Warn,
             };
@@ -56,11 +55,18 @@ fn refused(plan: &Plan, warning: &Warning) -> Finding {
         }
         _ => (Status::Warn, String::new()),
     };
-    Finding::new(status, WHAT, warning.to_string(), mend)
+    Finding::new(status, WHAT, warning.to_string(), remedy)
 }
 
-/// `SPANWIRE_` is ours, so what nobody reads is a mistake. Of `OTEL_` there is more than we read,
-/// so only what is nearly one that we read.
+fn turns_off(config: &ResolvedConfig, variable: &str) -> bool {
+    Output::ALL.iter().any(|output| {
+        let reason = config.off_reason(*output);
+        matches!(reason, Some(OffReason::UnusableSettings(settings)) if settings.contains(&variable))
+    })
+}
+
+/// Every `SPANWIRE_` variable that nothing reads is a mistake. There are more `OTEL_` variables than
+/// Spanwire reads, so one of those is a mistake only when its name is almost one that it reads.
 fn misspelt(name: &str) -> Option<Finding> {
     let stack = stack_variables();
     if is_read(name) || stack.contains(name) {
@@ -72,13 +78,13 @@ fn misspelt(name: &str) -> Option<Finding> {
         .map(|known| (strsim::osa_distance(name, known), known))
         .min();
     let near = nearest.filter(|(distance, _)| *distance <= NEAR);
-    let mend = match near {
+    let remedy = match near {
         Some((_, known)) => format!("did you mean {known}?"),
         None if name.starts_with("OTEL_") => return None,
-        None => "what there is: docs/environment.md in the sources of spanwire".to_owned(),
+        None => "docs/environment.md in the sources of spanwire lists every variable".to_owned(),
     };
     let detail = format!("nothing reads {}", few(&[name]));
-    Some(Finding::warn(WHAT, detail, mend))
+    Some(Finding::warn(WHAT, detail, remedy))
 }
 
 fn is_read(name: &str) -> bool {
@@ -116,24 +122,24 @@ mod tests {
 
     #[test]
     fn a_slip_is_found_and_what_is_meant_for_others_left_alone() {
-        let mend = |name| misspelt(name).map(|found| found.mend.unwrap_or_default());
+        let remedy = |name| misspelt(name).map(|found| found.remedy.unwrap_or_default());
         let meant = |name| Some(format!("did you mean {name}?"));
         assert_eq!(
-            mend("SPANWIRE_SLOW_TRESHOLD_MS"),
+            remedy("SPANWIRE_SLOW_TRESHOLD_MS"),
             meant("SPANWIRE_SLOW_THRESHOLD_MS")
         );
         assert_eq!(
-            mend("OTEL_EXPORTER_OTLP_ENDPONIT"),
+            remedy("OTEL_EXPORTER_OTLP_ENDPONIT"),
             meant("OTEL_EXPORTER_OTLP_ENDPOINT")
         );
-        assert!(mend("SPANWIRE_COLOUR").unwrap().contains("docs/"));
+        assert!(remedy("SPANWIRE_COLOUR").unwrap().contains("docs/"));
         for good in [
             "OTEL_LOG_LEVEL",
             "OTEL_SERVICE_NAME",
             "SPANWIRE_DASHBOARDS",
             "SPANWIRE_LISTEN",
         ] {
-            assert_eq!(mend(good), None, "{good}");
+            assert_eq!(remedy(good), None, "{good}");
         }
     }
 }

@@ -2,8 +2,8 @@
 
 use std::io::{self, Write};
 
-use super::Outcome;
-use super::bundle::{ALERTS, DASHBOARDS};
+use crate::Outcome;
+use crate::bundle::{ALERTS, DASHBOARDS};
 
 /// A dashboard, as its JSON says.
 #[derive(Debug)]
