@@ -87,7 +87,9 @@
 mod assembler;
 mod config;
 mod diagnostics;
+#[cfg(feature = "otlp")]
 mod export;
+#[cfg(all(feature = "prometheus", feature = "otlp"))]
 pub(crate) mod fanout;
 #[cfg(fuzzing)]
 pub(crate) mod fuzzing;
@@ -95,20 +97,35 @@ mod handle;
 mod install;
 pub(crate) mod metrics;
 mod parts;
+#[cfg(feature = "otlp")]
+mod pipelines;
+#[cfg(feature = "prometheus")]
 pub(crate) mod prometheus;
+#[cfg(feature = "otlp")]
 mod sampling;
+mod shutdown_report;
 
 pub use config::builder::TelemetryBuilder;
-pub use config::destination::{OffReason, OtlpDestination, Output};
 pub use config::env::{VARIABLES, Variable};
-pub use config::options::{Exporter, MetricsExporter, Sampler};
+pub use config::options::MetricsExporter;
+#[cfg(feature = "otlp")]
+pub use config::options::{Exporter, Sampler};
+#[cfg(feature = "otlp")]
+pub use config::otlp::destination::OtlpDestination;
+pub use config::output::{OffReason, Output};
 pub use config::resolved::ResolvedConfig;
 pub use config::routing::Fallback;
 pub use config::warning::{TelemetryError, Warning};
-pub use export::counters::{ShutdownReport, SignalReport, SignalState};
+#[cfg(feature = "otlp")]
 pub use export::page_spans::PageSpans;
+#[cfg(feature = "otlp")]
 pub use export::proxy::Proxy;
+#[cfg(feature = "otlp")]
 pub use export::redact::{ExportedField, FieldKind};
-pub use handle::{FlushError, Telemetry};
+#[cfg(feature = "otlp")]
+pub use handle::FlushError;
+pub use handle::Telemetry;
 pub use parts::TelemetryParts;
+#[cfg(feature = "otlp")]
 pub use sampling::TailSampling;
+pub use shutdown_report::{ShutdownReport, SignalReport, SignalState};

@@ -1,18 +1,17 @@
 //! What an app says about the telemetry it wants.
 
 use std::fmt;
-use std::path::PathBuf;
 use std::rc::Rc;
 use std::time::Duration;
 
 use tracing::level_filters::LevelFilter;
 
 use super::env;
-use super::options::{Exporter, MetricsExporter, Sampler, Strictness};
+use super::options::{MetricsExporter, Strictness};
+#[cfg(feature = "otlp")]
+use super::otlp::options::OtlpOptions;
 use super::resource::HostName;
 use crate::telemetry::diagnostics::reporter::Reporter;
-use crate::telemetry::export::redact::{ExportedField, Redactor};
-use crate::telemetry::sampling::TailSampling;
 
 /// Sets up telemetry. Made by [`Telemetry::builder`](crate::telemetry::Telemetry::builder).
 ///
@@ -25,25 +24,20 @@ pub struct TelemetryBuilder {
     pub(crate) attributes: Vec<(String, String)>,
     pub(crate) host_name: HostName,
     pub(crate) environment: Environment,
+    #[cfg(feature = "prometheus")]
     pub(crate) prometheus_host: Option<String>,
+    #[cfg(feature = "prometheus")]
     pub(crate) prometheus_port: Option<u16>,
+    #[cfg(feature = "prometheus")]
     pub(crate) allowed_hosts: Vec<String>,
-    pub(crate) otlp_endpoint: Option<String>,
-    pub(crate) otlp_headers: Vec<(String, String)>,
-    pub(crate) otlp_timeout: Option<Duration>,
-    pub(crate) traces: Option<Exporter>,
     pub(crate) metrics: Option<MetricsExporter>,
-    pub(crate) logs: Option<Exporter>,
-    pub(crate) sampler: Option<Sampler>,
-    pub(crate) tail: TailSampling,
+    #[cfg(feature = "otlp")]
+    pub(crate) otlp: OtlpOptions,
     pub(crate) level: LevelFilter,
     pub(crate) system_interval: Option<Option<Duration>>,
     pub(crate) slow_threshold: Option<Duration>,
     pub(crate) ipc_slow_threshold: Option<Duration>,
     pub(crate) error_rate_threshold: Option<f64>,
-    pub(crate) spool_dir: Option<PathBuf>,
-    pub(crate) spool_max_bytes: Option<u64>,
-    pub(crate) redactor: Option<Redactor>,
     pub(crate) strictness: Strictness,
     pub(crate) reporter: Reporter,
     pub(crate) shutdown_deadline: Duration,
@@ -59,25 +53,20 @@ impl TelemetryBuilder {
             attributes: Vec::new(),
             host_name: HostName::Hidden,
             environment: Rc::new(env::process),
+            #[cfg(feature = "prometheus")]
             prometheus_host: None,
+            #[cfg(feature = "prometheus")]
             prometheus_port: None,
+            #[cfg(feature = "prometheus")]
             allowed_hosts: Vec::new(),
-            otlp_endpoint: None,
-            otlp_headers: Vec::new(),
-            otlp_timeout: None,
-            traces: None,
             metrics: None,
-            logs: None,
-            sampler: None,
-            tail: TailSampling::new(),
+            #[cfg(feature = "otlp")]
+            otlp: OtlpOptions::default(),
             level: LevelFilter::INFO,
             system_interval: None,
             slow_threshold: None,
             ipc_slow_threshold: None,
             error_rate_threshold: None,
-            spool_dir: None,
-            spool_max_bytes: None,
-            redactor: None,
             strictness: Strictness::Lenient,
             reporter: Reporter::Stderr,
             shutdown_deadline: SHUTDOWN_DEADLINE,
@@ -116,6 +105,7 @@ impl TelemetryBuilder {
     ///
     /// Anybody who reaches it reads the metrics: leave it at loopback unless that is meant. With one
     /// that cannot be used the endpoint is off.
+    #[cfg(feature = "prometheus")]
     pub fn prometheus_host(mut self, host: impl Into<String>) -> Self {
         self.prometheus_host = Some(host.into());
         self
@@ -124,6 +114,7 @@ impl TelemetryBuilder {
     /// The Prometheus endpoint's port; 0 takes a free one, see
     /// [`Telemetry::prometheus_addr`](crate::telemetry::Telemetry::prometheus_addr).
     /// Default: `OTEL_EXPORTER_PROMETHEUS_PORT`, or 9464.
+    #[cfg(feature = "prometheus")]
     pub fn prometheus_port(mut self, port: u16) -> Self {
         self.prometheus_port = Some(port);
         self
@@ -132,66 +123,15 @@ impl TelemetryBuilder {
     /// A further value of `Host` that the Prometheus endpoint answers to, without a port. Default:
     /// loopback's names, the host that it listens on, and `host.docker.internal` and
     /// `host.containers.internal`, by which a Prometheus in a container asks, but no browser.
+    #[cfg(feature = "prometheus")]
     pub fn allowed_host(mut self, host: impl Into<String>) -> Self {
         self.allowed_hosts.push(host.into());
-        self
-    }
-
-    /// The collector's base URL, to which `/v1/traces` and so on are added. Default:
-    /// `OTEL_EXPORTER_OTLP_ENDPOINT` or a signal's own; without either nothing is sent.
-    ///
-    /// Traces are sent as soon as there is an endpoint. With one that cannot be used, for example
-    /// with a query, nothing is sent: not to the environment's either.
-    pub fn otlp_endpoint(mut self, url: impl Into<String>) -> Self {
-        self.otlp_endpoint = Some(url.into());
-        self
-    }
-
-    /// A header of each OTLP request, for example a token. It replaces one of that name from the
-    /// environment. Default: `OTEL_EXPORTER_OTLP_HEADERS`.
-    ///
-    /// With a name or value that HTTP does not allow, nothing is sent. A header that describes the
-    /// request or the connection, like `Content-Length`, is left out. Both are warnings.
-    pub fn otlp_header(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
-        self.otlp_headers.push((name.into(), value.into()));
-        self
-    }
-
-    /// How long one OTLP export may take, repetitions included. Default:
-    /// `OTEL_EXPORTER_OTLP_TIMEOUT`, or 10 seconds.
-    pub fn otlp_timeout(mut self, timeout: Duration) -> Self {
-        self.otlp_timeout = Some(timeout);
-        self
-    }
-
-    /// Where traces go. Default: `OTEL_TRACES_EXPORTER`, or OTLP when there is an endpoint.
-    pub fn traces(mut self, exporter: Exporter) -> Self {
-        self.traces = Some(exporter);
         self
     }
 
     /// Where metrics go. Default: `OTEL_METRICS_EXPORTER`, or Prometheus.
     pub fn metrics(mut self, exporter: MetricsExporter) -> Self {
         self.metrics = Some(exporter);
-        self
-    }
-
-    /// Where the app's `tracing` events go. Default: `OTEL_LOGS_EXPORTER`, or nowhere.
-    pub fn logs(mut self, exporter: Exporter) -> Self {
-        self.logs = Some(exporter);
-        self
-    }
-
-    /// Which traces are sent. Default: `OTEL_TRACES_SAMPLER`, or [`Sampler::Tail`].
-    pub fn sampler(mut self, sampler: Sampler) -> Self {
-        self.sampler = Some(sampler);
-        self
-    }
-
-    /// How much [`Sampler::Tail`] keeps and holds. It does not choose that sampler: one that
-    /// `OTEL_TRACES_SAMPLER` asks for has no use for it. Default: [`TailSampling::new`].
-    pub fn tail(mut self, sampling: TailSampling) -> Self {
-        self.tail = sampling;
         self
     }
 
@@ -204,12 +144,14 @@ impl TelemetryBuilder {
 
     /// How often the process and the host are measured. Default: `SPANWIRE_SYSTEM_INTERVAL_MS`, or
     /// one second.
+    #[cfg(feature = "system")]
     pub fn system_interval(mut self, interval: Duration) -> Self {
         self.system_interval = Some(Some(interval));
         self
     }
 
     /// Does not measure the process and the host.
+    #[cfg(feature = "system")]
     pub fn without_system(mut self) -> Self {
         self.system_interval = Some(None);
         self
@@ -234,63 +176,6 @@ impl TelemetryBuilder {
     /// compare with. Default: `SPANWIRE_ERROR_RATE_THRESHOLD`, or 0.1.
     pub fn error_rate_threshold(mut self, share: f64) -> Self {
         self.error_rate_threshold = Some(share);
-        self
-    }
-
-    /// Where spans and log records wait while the collector is away, until it is back or another
-    /// process that uses the folder is started. Default: `SPANWIRE_SPOOL_DIR`, or nowhere: then
-    /// they are lost.
-    ///
-    /// It is made if need be, and its files are for their owner alone to read; what they hold is
-    /// what would have been sent, without the headers. Processes of the same user may share it. One
-    /// that is a symbolic link, or that another user owns, may write or could exchange is not used,
-    /// with a [`Warning`](crate::telemetry::Warning).
-    pub fn spool_dir(mut self, folder: impl Into<PathBuf>) -> Self {
-        self.spool_dir = Some(folder.into());
-        self
-    }
-
-    /// How much may wait there, for each process; from then on the oldest goes. Default:
-    /// `SPANWIRE_SPOOL_MAX_BYTES`, or 64 MiB.
-    pub fn spool_max_bytes(mut self, bytes: u64) -> Self {
-        self.spool_max_bytes = Some(bytes);
-        self
-    }
-
-    /// Has `redact` look at everything that spans and log records say before it leaves the process,
-    /// whether to a collector or to the spool: attributes, names, bodies, what failed spans say. It
-    /// may replace or remove any of them. Default: all is sent as it is.
-    ///
-    /// ```
-    /// use spanwire::telemetry::{FieldKind, Telemetry};
-    ///
-    /// # let builder = Telemetry::builder("paint-tool").environment(|_| None).prometheus_port(0);
-    /// # let builder = builder.without_system();
-    /// let builder = builder.redact(|field| match (field.kind(), field.key()) {
-    ///     // Errors of the app's quote what the user wrote.
-    ///     (_, Some("exception.message")) => field.remove(),
-    ///     (FieldKind::LogBody, _) if field.text().contains("token=") => field.replace("[token]"),
-    ///     _ => {}
-    /// });
-    /// # let (telemetry, _) = builder.build()?;
-    /// # Ok::<(), spanwire::telemetry::TelemetryError>(())
-    /// ```
-    ///
-    /// It runs on the threads that export, never on one of the app's, and only for what is sampled;
-    /// an export waits for it, so keep it quick. What it logs is not shown. Attributes of the
-    /// resource are offered once, when telemetry starts, on the thread that starts it.
-    ///
-    /// When it panics, `[redacted]` is sent instead of the value, and that is logged like an export
-    /// that fails; an attribute's key stays.
-    ///
-    /// It is not asked about ids, times, kinds and severities, which hold no text of the app's, nor
-    /// about metrics, whose labels are capped names. What is in the spool already is sent as it was
-    /// put there.
-    pub fn redact(
-        mut self,
-        redact: impl Fn(&mut ExportedField<'_>) + Send + Sync + 'static,
-    ) -> Self {
-        self.redactor = Some(Redactor::new(redact));
         self
     }
 

@@ -4,10 +4,13 @@
 //! if the variable decides where data goes, the signals that need it are off; see
 //! [`routing`](super::routing).
 
+#[cfg(feature = "otlp")]
+use super::otlp;
 use super::parse;
 use super::routing::{Fallback, Instead, Refusal, Routing};
 use super::settings::Settings;
 use crate::telemetry::diagnostics::flaw::Flaw;
+#[cfg(feature = "otlp")]
 use crate::telemetry::export::proxy::{NoProxy, Proxy};
 
 /// An environment variable that Spanwire reads.
@@ -47,94 +50,9 @@ impl Settings {
                 refusals.push(variable.refuse(value, flaw));
             }
         }
-        settings.check_batches(get, &mut refusals);
-        settings.check_headers(&mut refusals);
-        settings.check_clients(&mut refusals);
+        #[cfg(feature = "otlp")]
+        settings.otlp.check(get, &mut refusals);
         (settings, refusals)
-    }
-
-    /// A batch cannot be larger than its queue: an error only where somebody asked for it.
-    fn check_batches(&mut self, get: &dyn Fn(&str) -> Option<String>, refusals: &mut Vec<Refusal>) {
-        for (batch, queue, limits) in [
-            (BSP_BATCH, "OTEL_BSP_MAX_QUEUE_SIZE", &mut self.spans),
-            (BLRP_BATCH, "OTEL_BLRP_MAX_QUEUE_SIZE", &mut self.logs),
-        ] {
-            let most = limits.queue_max;
-            if limits.batch_max <= most {
-                continue;
-            }
-            limits.batch_max = most;
-            if let Some(value) = get(batch).filter(|value| parse::count(value).is_some()) {
-                refusals.push(Refusal {
-                    variable: batch,
-                    value,
-                    flaw: Flaw::Shown,
-                    accepted: format!("a whole number from 1 to {queue}, which is {most}").into(),
-                    instead: Instead::Holds(format!("{most} is used").into()),
-                });
-            }
-        }
-    }
-
-    /// Headers of the protocol are left out, and the signal stays on: without them the request
-    /// goes to the same place, with the same trust and the same credentials.
-    fn check_headers(&self, refusals: &mut Vec<Refusal>) {
-        for otlp in [
-            &self.otlp,
-            &self.otlp_traces,
-            &self.otlp_metrics,
-            &self.otlp_logs,
-        ] {
-            if let Some((headers, variable)) = otlp.headers.usable() {
-                refusals.extend(headers.refusal(variable));
-            }
-        }
-    }
-
-    /// A certificate needs its key and the other way round, from the signal's variables or the
-    /// general ones.
-    fn check_clients(&mut self, refusals: &mut Vec<Refusal>) {
-        let general = self.otlp.clone();
-        for (key_name, otlp) in [
-            ("OTEL_EXPORTER_OTLP_CLIENT_KEY", &mut self.otlp),
-            (
-                "OTEL_EXPORTER_OTLP_TRACES_CLIENT_KEY",
-                &mut self.otlp_traces,
-            ),
-            (
-                "OTEL_EXPORTER_OTLP_METRICS_CLIENT_KEY",
-                &mut self.otlp_metrics,
-            ),
-            ("OTEL_EXPORTER_OTLP_LOGS_CLIENT_KEY", &mut self.otlp_logs),
-        ] {
-            if !otlp.client_certificate.is_set() && !otlp.client_key.is_set() {
-                continue;
-            }
-            let certificate = otlp.client_certificate.or(&general.client_certificate);
-            let key = otlp.client_key.or(&general.client_key);
-            let problem = match (certificate, key) {
-                // What cannot be read has its own warning, and turns the signal off by itself.
-                (Routing::Refused(_), _) | (_, Routing::Refused(_)) => continue,
-                (Routing::Usable(certificate, _), Routing::Usable(key, _)) => {
-                    if key.belongs_to(certificate) {
-                        let pair = (certificate.clone(), key.clone());
-                        otlp.client = Routing::Usable(pair, key_name);
-                        continue;
-                    }
-                    "it is not the key of the client certificate"
-                }
-                (Routing::Unset, _) => "there is a key and no certificate",
-                (_, Routing::Unset) => "there is a certificate and no key",
-            };
-            otlp.client = Routing::Refused(key_name);
-            refusals.push(Refusal {
-                variable: key_name,
-                value: String::new(),
-                flaw: Flaw::said(problem),
-                accepted: "the key of the client certificate, both set".into(),
-                instead: Instead::SignalsOff,
-            });
-        }
     }
 }
 
@@ -189,24 +107,110 @@ macro_rules! set {
 }
 
 /// A variable that decides where data goes, how, or with which trust: its field is a [`Routing`],
-/// which turns signals off when the value cannot be used. With a closure in the place of a
-/// function of `parse`, several variables share a field, and the first that is set counts.
+/// which turns signals off when the value cannot be used.
 macro_rules! routing {
-    ($name:expr, $default:literal, $accepted:expr, $($field:ident).+: $parse:ident) => {
+    ($name:expr, $default:expr, $accepted:expr, $($field:ident).+: $parse:ident) => {
+        routing!(@ $name, $default, $accepted, $($field).+, parse::$parse)
+    };
+    (@ $name:expr, $default:expr, $accepted:expr, $($field:ident).+, $parse:path) => {
         Variable {
             name: $name,
             default: $default,
             accepted: $accepted,
             fallback: Fallback::SignalOff,
             apply: |settings, value| {
-                let parsed = unicode(value).and_then(parse::$parse);
+                let parsed = unicode(value).and_then($parse);
                 let (setting, outcome) = Routing::parsed($name, parsed);
                 settings.$($field).+ = setting;
                 outcome
             },
         }
     };
-    ($name:literal, $accepted:expr, $($field:ident).+: first $parse:expr) => {
+}
+
+/// A variable that nothing reads, since its feature is not built in; with a reason it is a warning
+/// to set it.
+#[cfg(not(all(feature = "otlp", feature = "prometheus")))]
+const fn unread(
+    name: &'static str,
+    default: &'static str,
+    accepted: &'static str,
+    apply: fn(&mut Settings, &str) -> Result<(), Flaw>,
+) -> Variable {
+    Variable {
+        name,
+        default,
+        accepted,
+        fallback: Fallback::SignalOff,
+        apply,
+    }
+}
+
+#[cfg(feature = "prometheus")]
+macro_rules! prometheus_routing {
+    ($($variable:tt)+) => { routing!($($variable)+) };
+}
+
+#[cfg(not(feature = "prometheus"))]
+macro_rules! prometheus_routing {
+    ($name:expr, $default:expr, $accepted:expr, $($field:ident).+: $parse:ident) => {
+        unread($name, $default, $accepted, |_, _| Ok(()))
+    };
+}
+
+/// As `set!`, of the feature `otlp`.
+#[cfg(feature = "otlp")]
+macro_rules! otlp_set {
+    ($($field:ident).+: $parse:ident) => {
+        |settings, value| {
+            settings.otlp.$($field).+ = otlp::parse::$parse(value).ok_or(Flaw::Shown)?.into();
+            Ok(())
+        }
+    };
+}
+
+#[cfg(not(feature = "otlp"))]
+macro_rules! otlp_set {
+    ($($field:ident).+: $parse:ident) => {
+        |_, _| Ok(())
+    };
+}
+
+/// As `routing!`, of the feature `otlp`.
+#[cfg(feature = "otlp")]
+macro_rules! otlp_routing {
+    ($name:expr, $default:expr, $accepted:expr, $($field:ident).+: $parse:ident) => {
+        routing!(@ $name, $default, $accepted, otlp.$($field).+, otlp::parse::$parse)
+    };
+}
+
+#[cfg(not(feature = "otlp"))]
+macro_rules! otlp_routing {
+    ($name:expr, $default:expr, $accepted:expr, $($field:ident).+: $parse:ident) => {
+        unread($name, $default, $accepted, |_, _| Ok(()))
+    };
+}
+
+/// As `otlp_routing!`, for a variable that asks for an export: without the feature it is a warning.
+#[cfg(feature = "otlp")]
+macro_rules! otlp_request {
+    ($($variable:tt)+) => { otlp_routing!($($variable)+) };
+}
+
+#[cfg(not(feature = "otlp"))]
+macro_rules! otlp_request {
+    ($name:expr, $default:expr, $accepted:expr, $($field:ident).+: $parse:ident) => {
+        unread($name, $default, $accepted, |_, value| match value.trim() {
+            "none" => Ok(()),
+            _ => Err(Flaw::said(super::options::WITHOUT_OTLP)),
+        })
+    };
+}
+
+/// Several variables share a field, and the first that is set counts.
+#[cfg(feature = "otlp")]
+macro_rules! first_of {
+    ($name:literal, $accepted:expr, $field:ident: $parse:expr) => {
         Variable {
             name: $name,
             default: "",
@@ -215,10 +219,38 @@ macro_rules! routing {
             apply: |settings, value| {
                 let parsed = unicode(value).and_then($parse);
                 let (setting, outcome) = Routing::parsed($name, parsed);
-                settings.$($field).+ = settings.$($field).+.or(&setting).clone();
+                settings.otlp.$field = settings.otlp.$field.or(&setting).clone();
                 outcome
             },
         }
+    };
+}
+
+#[cfg(feature = "otlp")]
+macro_rules! proxy {
+    ($name:literal) => {
+        first_of!($name, PROXY, proxy: |text| Proxy::new($name, text))
+    };
+}
+
+#[cfg(feature = "otlp")]
+macro_rules! no_proxy {
+    ($name:literal) => {
+        first_of!($name, EXEMPT, no_proxy: NoProxy::new)
+    };
+}
+
+#[cfg(not(feature = "otlp"))]
+macro_rules! proxy {
+    ($name:literal) => {
+        unread($name, "", PROXY, |_, _| Ok(()))
+    };
+}
+
+#[cfg(not(feature = "otlp"))]
+macro_rules! no_proxy {
+    ($name:literal) => {
+        unread($name, "", EXEMPT, |_, _| Ok(()))
     };
 }
 
@@ -228,12 +260,6 @@ fn unicode(value: &str) -> Result<&str, Flaw> {
         true => Err(Flaw::said("it is not Unicode")),
         false => Ok(value),
     }
-}
-
-macro_rules! proxy {
-    ($name:literal) => {
-        routing!($name, PROXY, proxy: first |text| Proxy::new($name, text))
-    };
 }
 
 /// Every environment variable that Spanwire reads.
@@ -260,14 +286,19 @@ pub const VARIABLES: &[Variable] = &[
         "none, or tracecontext and baggage separated by a comma",
         set!(propagators: propagators),
     ),
-    variable("OTEL_TRACES_SAMPLER", "", SAMPLER, set!(sampler: sampler)),
+    variable(
+        "OTEL_TRACES_SAMPLER",
+        "",
+        SAMPLER,
+        otlp_set!(sampler_name: sampler),
+    ),
     variable(
         "OTEL_TRACES_SAMPLER_ARG",
         "",
         RATIO,
-        set!(sampler_ratio: ratio),
+        otlp_set!(sampler_ratio: ratio),
     ),
-    routing!(
+    otlp_request!(
         "OTEL_TRACES_EXPORTER",
         "",
         EXPORTER,
@@ -275,221 +306,221 @@ pub const VARIABLES: &[Variable] = &[
     ),
     routing!(
         "OTEL_METRICS_EXPORTER",
-        "prometheus",
+        METRICS_DEFAULT,
         "none, or otlp and prometheus separated by a comma",
         metrics_exporter: metrics_exporter
     ),
-    routing!(
+    otlp_request!(
         "OTEL_LOGS_EXPORTER",
         "none",
         EXPORTER,
         logs_exporter: exporter
     ),
-    routing!(
+    otlp_request!(
         "OTEL_EXPORTER_OTLP_ENDPOINT",
         "",
         BASE_URL,
-        otlp.endpoint: base_url
+        general.endpoint: base_url
     ),
-    routing!(
+    otlp_routing!(
         "OTEL_EXPORTER_OTLP_HEADERS",
         "",
         HEADERS,
-        otlp.headers: headers
+        general.headers: headers
     ),
     variable(
         "OTEL_EXPORTER_OTLP_TIMEOUT",
         "10000",
         MILLIS,
-        set!(otlp.timeout: millis),
+        otlp_set!(general.timeout: millis),
     ),
-    routing!(
+    otlp_routing!(
         "OTEL_EXPORTER_OTLP_COMPRESSION",
         "none",
         COMPRESSION,
-        otlp.compression: compression
+        general.compression: compression
     ),
-    routing!(
+    otlp_routing!(
         "OTEL_EXPORTER_OTLP_PROTOCOL",
         "http/protobuf",
         PROTOCOL,
-        otlp.protocol: protocol
+        general.protocol: protocol
     ),
-    routing!(
+    otlp_routing!(
         "OTEL_EXPORTER_OTLP_CERTIFICATE",
         "",
         PEM,
-        otlp.certificate: certificates
+        general.certificate: certificates
     ),
-    routing!(
+    otlp_routing!(
         "OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE",
         "",
         PEM,
-        otlp.client_certificate: certificates
+        general.client_certificate: certificates
     ),
-    routing!(
+    otlp_routing!(
         "OTEL_EXPORTER_OTLP_CLIENT_KEY",
         "",
         KEY,
-        otlp.client_key: client_key
+        general.client_key: client_key
     ),
-    routing!(
+    otlp_request!(
         "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT",
         "",
         OWN_URL,
-        otlp_traces.endpoint: url
+        traces.endpoint: url
     ),
-    routing!(
+    otlp_routing!(
         "OTEL_EXPORTER_OTLP_TRACES_HEADERS",
         "",
         HEADERS,
-        otlp_traces.headers: headers
+        traces.headers: headers
     ),
     variable(
         "OTEL_EXPORTER_OTLP_TRACES_TIMEOUT",
         "",
         MILLIS,
-        set!(otlp_traces.timeout: millis),
+        otlp_set!(traces.timeout: millis),
     ),
-    routing!(
+    otlp_routing!(
         "OTEL_EXPORTER_OTLP_TRACES_COMPRESSION",
         "",
         COMPRESSION,
-        otlp_traces.compression: compression
+        traces.compression: compression
     ),
-    routing!(
+    otlp_routing!(
         "OTEL_EXPORTER_OTLP_TRACES_PROTOCOL",
         "",
         PROTOCOL,
-        otlp_traces.protocol: protocol
+        traces.protocol: protocol
     ),
-    routing!(
+    otlp_routing!(
         "OTEL_EXPORTER_OTLP_TRACES_CERTIFICATE",
         "",
         PEM,
-        otlp_traces.certificate: certificates
+        traces.certificate: certificates
     ),
-    routing!(
+    otlp_routing!(
         "OTEL_EXPORTER_OTLP_TRACES_CLIENT_CERTIFICATE",
         "",
         PEM,
-        otlp_traces.client_certificate: certificates
+        traces.client_certificate: certificates
     ),
-    routing!(
+    otlp_routing!(
         "OTEL_EXPORTER_OTLP_TRACES_CLIENT_KEY",
         "",
         KEY,
-        otlp_traces.client_key: client_key
+        traces.client_key: client_key
     ),
-    routing!(
+    otlp_request!(
         "OTEL_EXPORTER_OTLP_METRICS_ENDPOINT",
         "",
         OWN_URL,
-        otlp_metrics.endpoint: url
+        metrics.endpoint: url
     ),
-    routing!(
+    otlp_routing!(
         "OTEL_EXPORTER_OTLP_METRICS_HEADERS",
         "",
         HEADERS,
-        otlp_metrics.headers: headers
+        metrics.headers: headers
     ),
     variable(
         "OTEL_EXPORTER_OTLP_METRICS_TIMEOUT",
         "",
         MILLIS,
-        set!(otlp_metrics.timeout: millis),
+        otlp_set!(metrics.timeout: millis),
     ),
-    routing!(
+    otlp_routing!(
         "OTEL_EXPORTER_OTLP_METRICS_COMPRESSION",
         "",
         COMPRESSION,
-        otlp_metrics.compression: compression
+        metrics.compression: compression
     ),
-    routing!(
+    otlp_routing!(
         "OTEL_EXPORTER_OTLP_METRICS_PROTOCOL",
         "",
         PROTOCOL,
-        otlp_metrics.protocol: protocol
+        metrics.protocol: protocol
     ),
-    routing!(
+    otlp_routing!(
         "OTEL_EXPORTER_OTLP_METRICS_CERTIFICATE",
         "",
         PEM,
-        otlp_metrics.certificate: certificates
+        metrics.certificate: certificates
     ),
-    routing!(
+    otlp_routing!(
         "OTEL_EXPORTER_OTLP_METRICS_CLIENT_CERTIFICATE",
         "",
         PEM,
-        otlp_metrics.client_certificate: certificates
+        metrics.client_certificate: certificates
     ),
-    routing!(
+    otlp_routing!(
         "OTEL_EXPORTER_OTLP_METRICS_CLIENT_KEY",
         "",
         KEY,
-        otlp_metrics.client_key: client_key
+        metrics.client_key: client_key
     ),
-    routing!(
+    otlp_request!(
         "OTEL_EXPORTER_OTLP_LOGS_ENDPOINT",
         "",
         OWN_URL,
-        otlp_logs.endpoint: url
+        logs.endpoint: url
     ),
-    routing!(
+    otlp_routing!(
         "OTEL_EXPORTER_OTLP_LOGS_HEADERS",
         "",
         HEADERS,
-        otlp_logs.headers: headers
+        logs.headers: headers
     ),
     variable(
         "OTEL_EXPORTER_OTLP_LOGS_TIMEOUT",
         "",
         MILLIS,
-        set!(otlp_logs.timeout: millis),
+        otlp_set!(logs.timeout: millis),
     ),
-    routing!(
+    otlp_routing!(
         "OTEL_EXPORTER_OTLP_LOGS_COMPRESSION",
         "",
         COMPRESSION,
-        otlp_logs.compression: compression
+        logs.compression: compression
     ),
-    routing!(
+    otlp_routing!(
         "OTEL_EXPORTER_OTLP_LOGS_PROTOCOL",
         "",
         PROTOCOL,
-        otlp_logs.protocol: protocol
+        logs.protocol: protocol
     ),
-    routing!(
+    otlp_routing!(
         "OTEL_EXPORTER_OTLP_LOGS_CERTIFICATE",
         "",
         PEM,
-        otlp_logs.certificate: certificates
+        logs.certificate: certificates
     ),
-    routing!(
+    otlp_routing!(
         "OTEL_EXPORTER_OTLP_LOGS_CLIENT_CERTIFICATE",
         "",
         PEM,
-        otlp_logs.client_certificate: certificates
+        logs.client_certificate: certificates
     ),
-    routing!(
+    otlp_routing!(
         "OTEL_EXPORTER_OTLP_LOGS_CLIENT_KEY",
         "",
         KEY,
-        otlp_logs.client_key: client_key
+        logs.client_key: client_key
     ),
     variable(
         "OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE",
         "cumulative",
         "cumulative, delta or lowmemory",
-        set!(temporality: temporality),
+        otlp_set!(temporality: temporality),
     ),
-    routing!(
+    prometheus_routing!(
         "OTEL_EXPORTER_PROMETHEUS_HOST",
         "127.0.0.1",
         "a host name or an IP address",
         prometheus_host: host
     ),
-    routing!(
+    prometheus_routing!(
         "OTEL_EXPORTER_PROMETHEUS_PORT",
         "9464",
         "a port from 0 to 65535, where 0 takes a free one",
@@ -499,106 +530,116 @@ pub const VARIABLES: &[Variable] = &[
         "OTEL_METRIC_EXPORT_INTERVAL",
         "60000",
         MILLIS,
-        set!(metric_interval: millis),
+        otlp_set!(metric_interval: millis),
     ),
     variable(
         "OTEL_METRIC_EXPORT_TIMEOUT",
         "30000",
         MILLIS,
-        set!(metric_timeout: millis),
+        otlp_set!(metric_timeout: millis),
     ),
     variable(
         "OTEL_BSP_SCHEDULE_DELAY",
         "5000",
         MILLIS,
-        set!(spans.delay: millis),
+        otlp_set!(span_batch.delay: millis),
     ),
     variable(
         "OTEL_BSP_EXPORT_TIMEOUT",
         "30000",
         MILLIS,
-        set!(spans.timeout: millis),
+        otlp_set!(span_batch.timeout: millis),
     ),
     variable(
         "OTEL_BSP_MAX_QUEUE_SIZE",
         "2048",
         COUNT,
-        set!(spans.queue_max: count),
+        otlp_set!(span_batch.queue_max: count),
     ),
-    variable(BSP_BATCH, "512", COUNT, set!(spans.batch_max: count)),
+    variable(
+        BSP_BATCH,
+        "512",
+        COUNT,
+        otlp_set!(span_batch.batch_max: count),
+    ),
     variable(
         "OTEL_BLRP_SCHEDULE_DELAY",
         "1000",
         MILLIS,
-        set!(logs.delay: millis),
+        otlp_set!(log_batch.delay: millis),
     ),
     variable(
         "OTEL_BLRP_EXPORT_TIMEOUT",
         "30000",
         MILLIS,
-        set!(logs.timeout: millis),
+        otlp_set!(log_batch.timeout: millis),
     ),
     variable(
         "OTEL_BLRP_MAX_QUEUE_SIZE",
         "2048",
         COUNT,
-        set!(logs.queue_max: count),
+        otlp_set!(log_batch.queue_max: count),
     ),
-    variable(BLRP_BATCH, "512", COUNT, set!(logs.batch_max: count)),
+    variable(
+        BLRP_BATCH,
+        "512",
+        COUNT,
+        otlp_set!(log_batch.batch_max: count),
+    ),
     variable(
         "OTEL_ATTRIBUTE_COUNT_LIMIT",
         "",
         LIMIT,
-        set!(attributes.count: limit),
+        otlp_set!(attributes.count: limit),
     ),
     variable(
         "OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT",
         "",
         LENGTH,
-        set!(attributes.value_len_max: length),
+        otlp_set!(attributes.value_len_max: length),
     ),
     variable(
         "OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT",
         "",
         LIMIT,
-        set!(span_attributes.count: limit),
+        otlp_set!(span_attributes.count: limit),
     ),
     variable(
         "OTEL_SPAN_ATTRIBUTE_VALUE_LENGTH_LIMIT",
         "",
         LENGTH,
-        set!(span_attributes.value_len_max: length),
+        otlp_set!(span_attributes.value_len_max: length),
     ),
     variable(
         "OTEL_SPAN_EVENT_COUNT_LIMIT",
         "128",
         LIMIT,
-        set!(events_per_span: limit),
+        otlp_set!(events_per_span: limit),
     ),
     variable(
         "OTEL_SPAN_LINK_COUNT_LIMIT",
         "128",
         LIMIT,
-        set!(links_per_span: limit),
+        otlp_set!(links_per_span: limit),
     ),
     variable(
         "OTEL_EVENT_ATTRIBUTE_COUNT_LIMIT",
         "",
         LIMIT,
-        set!(attributes_per_event: limit),
+        otlp_set!(attributes_per_event: limit),
     ),
     variable(
         "OTEL_LINK_ATTRIBUTE_COUNT_LIMIT",
         "",
         LIMIT,
-        set!(attributes_per_link: limit),
+        otlp_set!(attributes_per_link: limit),
     ),
     variable("SPANWIRE_ENABLED", "true", BOOL, set!(enabled: truth)),
     variable(
         "SPANWIRE_TRACES_PER_SECOND",
         "10",
         LIMIT,
-        set!(traces_per_second: limit),
+        otlp_set!(traces_per_second: limit),
     ),
     variable(
         "SPANWIRE_SLOW_THRESHOLD_MS",
@@ -637,12 +678,12 @@ pub const VARIABLES: &[Variable] = &[
         set!(retention: seconds),
     ),
     // Whether it can be used is seen when it is.
-    routing!("SPANWIRE_SPOOL_DIR", "", SPOOL_DIR, spool_dir: folder),
+    otlp_request!("SPANWIRE_SPOOL_DIR", "", SPOOL_DIR, spool_dir: folder),
     variable(
         "SPANWIRE_SPOOL_MAX_BYTES",
         "67108864",
         "a whole number of bytes from 1",
-        set!(spool_max_bytes: bytes),
+        otlp_set!(spool_max_bytes: bytes),
     ),
     proxy!("ALL_PROXY"),
     proxy!("all_proxy"),
@@ -650,14 +691,20 @@ pub const VARIABLES: &[Variable] = &[
     proxy!("https_proxy"),
     proxy!("HTTP_PROXY"),
     proxy!("http_proxy"),
-    routing!("NO_PROXY", EXEMPT, no_proxy: first NoProxy::new),
-    routing!("no_proxy", EXEMPT, no_proxy: first NoProxy::new),
+    no_proxy!("NO_PROXY"),
+    no_proxy!("no_proxy"),
 ];
 
 pub(crate) const SPOOL_DIR: &str =
     "a folder that this user owns and no other may write, or that can be made";
-const BSP_BATCH: &str = "OTEL_BSP_MAX_EXPORT_BATCH_SIZE";
-const BLRP_BATCH: &str = "OTEL_BLRP_MAX_EXPORT_BATCH_SIZE";
+pub(crate) const BSP_BATCH: &str = "OTEL_BSP_MAX_EXPORT_BATCH_SIZE";
+pub(crate) const BLRP_BATCH: &str = "OTEL_BLRP_MAX_EXPORT_BATCH_SIZE";
+/// What is not built in is not the default either.
+const METRICS_DEFAULT: &str = if cfg!(feature = "prometheus") {
+    "prometheus"
+} else {
+    "none"
+};
 const SAMPLER: &str = "always_on, always_off, traceidratio, parentbased_always_on, \
     parentbased_always_off or parentbased_traceidratio";
 const BOOL: &str = "true or false";

@@ -1,10 +1,12 @@
 //! What the builder and the environment ask for, and what follows from it.
 
 pub(super) mod builder;
-pub(super) mod destination;
 pub(super) mod env;
-pub(super) mod headers;
 pub(super) mod options;
+#[cfg(feature = "otlp")]
+pub(super) mod otlp;
+pub(super) mod output;
+mod overrides;
 pub(super) mod parse;
 pub(super) mod resolved;
 pub(super) mod resource;

@@ -1,8 +1,10 @@
 //! The choices that the builder and the environment offer.
 
+#[cfg(feature = "otlp")]
 use opentelemetry_sdk::trace;
 
 /// Where traces or logs go.
+#[cfg(feature = "otlp")]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Exporter {
@@ -17,26 +19,46 @@ pub enum Exporter {
 #[non_exhaustive]
 pub enum MetricsExporter {
     /// Served for Prometheus to scrape.
+    #[cfg(feature = "prometheus")]
     Prometheus,
     /// To an OTLP collector.
+    #[cfg(feature = "otlp")]
     Otlp,
     /// Both. Take care that no backend stores both, or every series is there twice.
+    #[cfg(all(feature = "prometheus", feature = "otlp"))]
     PrometheusAndOtlp,
     /// Nowhere.
     None,
 }
 
-impl MetricsExporter {
-    pub(crate) fn prometheus(self) -> bool {
-        matches!(self, Self::Prometheus | Self::PrometheusAndOtlp)
-    }
+/// [`MetricsExporter`] as two questions, which have an answer whatever is built in.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct MetricsOutputs {
+    pub(crate) prometheus: bool,
+    pub(crate) otlp: bool,
+}
 
-    pub(crate) fn otlp(self) -> bool {
-        matches!(self, Self::Otlp | Self::PrometheusAndOtlp)
+impl From<MetricsExporter> for MetricsOutputs {
+    fn from(exporter: MetricsExporter) -> Self {
+        let (prometheus, otlp) = match exporter {
+            #[cfg(feature = "prometheus")]
+            MetricsExporter::Prometheus => (true, false),
+            #[cfg(feature = "otlp")]
+            MetricsExporter::Otlp => (false, true),
+            #[cfg(all(feature = "prometheus", feature = "otlp"))]
+            MetricsExporter::PrometheusAndOtlp => (true, true),
+            MetricsExporter::None => (false, false),
+        };
+        Self { prometheus, otlp }
     }
 }
 
+pub(crate) const WITHOUT_OTLP: &str = "the app was built without the feature `otlp` of spanwire";
+pub(crate) const WITHOUT_PROMETHEUS: &str =
+    "the app was built without the feature `prometheus` of spanwire";
+
 /// Which traces are sent.
+#[cfg(feature = "otlp")]
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum Sampler {
@@ -58,6 +80,7 @@ pub enum Sampler {
     ParentBasedRatio(f64),
 }
 
+#[cfg(feature = "otlp")]
 impl Sampler {
     /// The SDK's sampler; `None` for the one that is ours.
     pub(crate) fn standard(self) -> Option<trace::Sampler> {

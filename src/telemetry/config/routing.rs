@@ -50,6 +50,30 @@ impl<T> Routing<T> {
         }
     }
 
+    /// Whether a setting of that name decided.
+    #[cfg(feature = "otlp")]
+    pub(crate) fn is_by(&self, name: &str) -> bool {
+        match self {
+            Self::Unset => false,
+            Self::Usable(_, by) | Self::Refused(by) => *by == name,
+        }
+    }
+
+    /// This with `added` put into it; what cannot be used stays so.
+    #[cfg(feature = "otlp")]
+    pub(crate) fn joined(&self, added: &Self, join: impl FnOnce(&T, &T) -> T) -> Self
+    where
+        T: Clone,
+    {
+        match (self, added) {
+            (Self::Unset, other) | (other, Self::Unset) => other.clone(),
+            (Self::Refused(by), _) | (_, Self::Refused(by)) => Self::Refused(by),
+            (Self::Usable(ours, _), Self::Usable(theirs, by)) => {
+                Self::Usable(join(ours, theirs), by)
+            }
+        }
+    }
+
     pub(crate) fn is_set(&self) -> bool {
         !matches!(self, Self::Unset)
     }
@@ -151,6 +175,22 @@ pub(crate) enum Instead {
 }
 
 impl Refusal {
+    /// Of a setting that decides where data goes: its signals are off.
+    pub(crate) fn signals_off(
+        variable: &'static str,
+        value: &str,
+        flaw: Flaw,
+        accepted: &'static str,
+    ) -> Self {
+        Self {
+            variable,
+            value: value.to_owned(),
+            flaw,
+            accepted: accepted.into(),
+            instead: Instead::SignalsOff,
+        }
+    }
+
     pub(crate) fn warning(self, off: &Off) -> Warning {
         let instead = match self.instead {
             Instead::Holds(what) => what,

@@ -13,7 +13,7 @@ use crossbeam_channel::{Receiver, Sender, TrySendError, bounded};
 use metrics::{Counter, Gauge};
 use opentelemetry::Context;
 
-use super::counters::{SignalCounters, SignalReport};
+use super::counters::SignalCounters;
 use super::export_log::ExportFailureLog;
 use super::limits::BatchLimits;
 use super::result::{ExportError, ExportResponse};
@@ -25,6 +25,7 @@ use crate::semconv::{ERROR_TYPE, ExportErrorType, OTEL_COMPONENT_TYPE};
 use crate::telemetry::diagnostics::local_recorder::LocalRecorder;
 use crate::telemetry::diagnostics::quiet::quietly;
 use crate::telemetry::diagnostics::reporter::Reporter;
+use crate::telemetry::shutdown_report::SignalReport;
 
 /// Sends a batch and says what became of it.
 pub(crate) trait Export<T>: Send + 'static {

@@ -6,7 +6,6 @@ use std::net::IpAddr;
 use http::Uri;
 use ureq::ProxyProtocol;
 
-use crate::telemetry::config::parse;
 use crate::telemetry::diagnostics::flaw::Flaw;
 
 /// An HTTP proxy that the environment names. Its `Debug` shows the variable alone.
@@ -32,7 +31,7 @@ impl Proxy {
         if proxy.host().is_empty() {
             return Err(Flaw::said("it has no host"));
         }
-        if !parse::port_is_usable(proxy.uri()) {
+        if !port_is_usable(proxy.uri()) {
             return Err(Flaw::said("its port is no number from 1 to 65535"));
         }
         Ok(Self { variable, proxy })
@@ -171,6 +170,16 @@ impl Exempt {
             },
         }
     }
+}
+
+/// Whether a URL has no port, or one that can be connected to. [`Uri`] takes `localhost:43l8`, and
+/// who asks it for the port goes to the scheme's own as if there were none.
+pub(crate) fn port_is_usable(url: &Uri) -> bool {
+    let Some(authority) = url.authority() else {
+        return false;
+    };
+    let place = authority.as_str().rsplit('@').next().unwrap_or_default();
+    place == authority.host() || authority.port_u16().is_some_and(|port| port > 0)
 }
 
 /// Whether it is this machine, which no proxy is asked for.

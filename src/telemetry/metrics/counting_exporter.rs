@@ -19,11 +19,12 @@ use crate::telemetry::diagnostics::local_recorder::LocalRecorder;
 use crate::telemetry::diagnostics::quiet::quietly;
 use crate::telemetry::diagnostics::reporter::Reporter;
 use crate::telemetry::export::completion::Completion;
-use crate::telemetry::export::counters::{LastError, SignalReport, SignalState};
+use crate::telemetry::export::counters::LastError;
 use crate::telemetry::export::export_log::ExportFailureLog;
 use crate::telemetry::export::otlp::last_result;
 use crate::telemetry::export::signal::METRICS_EXPORTER;
 use crate::telemetry::export::spooling_client::SpoolingClient;
+use crate::telemetry::shutdown_report::{SignalReport, SignalState};
 
 /// Data points by what became of them.
 #[derive(Debug, Default)]

@@ -8,6 +8,7 @@
 mod content_negotiation;
 mod endpoint;
 mod exemplar;
+#[cfg(feature = "otlp")]
 mod exemplars;
 mod families;
 mod host_validation;
@@ -22,6 +23,7 @@ use std::sync::Arc;
 use opentelemetry_sdk::Resource;
 
 pub(crate) use endpoint::{Endpoint, EndpointError, EndpointOptions};
+#[cfg(feature = "otlp")]
 pub(crate) use exemplars::Exemplars;
 pub(crate) use recorder::PrometheusRecorder;
 
@@ -68,6 +70,7 @@ impl Exposition {
     }
 
     /// Where exemplars are kept.
+    #[cfg(feature = "otlp")]
     pub(crate) fn exemplars(&self) -> Exemplars {
         Exemplars::new(Arc::clone(&self.state))
     }

@@ -2,7 +2,7 @@
 
 use http::{HeaderName, HeaderValue, header};
 
-use super::routing::{Instead, Refusal};
+use crate::telemetry::config::routing::{Instead, Refusal};
 use crate::telemetry::diagnostics::flaw::Flaw;
 
 /// The headers of one setting.
@@ -14,6 +14,16 @@ pub(crate) struct Headers {
 }
 
 impl Headers {
+    /// These, with `others` in the place of those of the same name.
+    pub(crate) fn replaced_by(&self, others: &Self) -> Self {
+        let mut joined = self.clone();
+        for (name, value) in &others.sent {
+            joined.sent.retain(|(other, _)| other != name);
+            joined.sent.push((name.clone(), value.clone()));
+        }
+        joined
+    }
+
     pub(crate) fn push(&mut self, name: HeaderName, value: HeaderValue) {
         if is_of_the_protocol(&name) {
             if !self.left_out.contains(&name) {

@@ -1,4 +1,4 @@
-//! Where each signal goes, and why another is off: the readable side of the configuration.
+//! Where a signal goes, to read.
 
 use std::fmt;
 use std::path::Path;
@@ -6,11 +6,9 @@ use std::time::Duration;
 
 use http::Uri;
 
-use super::routing::{ENDPOINT, SPOOL};
 use crate::telemetry::export::http_client::origin;
 use crate::telemetry::export::otlp::Route;
 use crate::telemetry::export::proxy::Proxy;
-use crate::telemetry::export::signal::{LOGS, METRICS, TRACES};
 
 /// Where one signal is sent over OTLP/HTTP, and how.
 ///
@@ -84,62 +82,4 @@ impl fmt::Debug for OtlpDestination<'_> {
             .field("proxy", &self.proxy())
             .finish_non_exhaustive()
     }
-}
-
-/// Something that telemetry can do with data, each on or off by itself.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum Output {
-    /// Traces, sent over OTLP.
-    Traces,
-    /// Metrics, sent over OTLP.
-    Metrics,
-    /// Log records, sent over OTLP.
-    Logs,
-    /// Metrics, served at `/metrics` for Prometheus to scrape.
-    Prometheus,
-    /// Spans and log records that wait on disk while the collector is away.
-    Spool,
-}
-
-impl Output {
-    /// Every output.
-    pub const ALL: &'static [Self] = &[
-        Self::Traces,
-        Self::Metrics,
-        Self::Logs,
-        Self::Prometheus,
-        Self::Spool,
-    ];
-
-    /// As warnings call it, for example `traces` or `/metrics`.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Traces => TRACES.name,
-            Self::Metrics => METRICS,
-            Self::Logs => LOGS.name,
-            Self::Prometheus => ENDPOINT,
-            Self::Spool => SPOOL,
-        }
-    }
-}
-
-impl fmt::Display for Output {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
-    }
-}
-
-/// Why an [`Output`] is off.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum OffReason {
-    /// `OTEL_SDK_DISABLED` or `SPANWIRE_ENABLED` turns all telemetry off.
-    Disabled,
-    /// Neither the builder nor the environment asks for it.
-    NotRequested,
-    /// These variables and builder options say where its data goes, how, or with which trust, and
-    /// cannot be used; [`ResolvedConfig::warnings`](crate::telemetry::ResolvedConfig::warnings) says why.
-    UnusableSettings(Vec<&'static str>),
 }

@@ -1,0 +1,155 @@
+//! From a resolved configuration to telemetry at work.
+
+#[cfg(feature = "otlp")]
+mod otlp;
+#[cfg(feature = "prometheus")]
+mod prometheus;
+
+use std::sync::{Arc, Mutex, Weak};
+
+use super::config::options::Strictness;
+use super::config::resolved::{ResolvedConfig, State as ConfigState};
+use super::config::warning::{TelemetryError, Warning};
+use super::diagnostics::local_recorder::{LocalRecorder, SharedRecorder};
+#[cfg(feature = "otlp")]
+use super::export::spool::ReplayTarget;
+#[cfg(all(feature = "prometheus", feature = "otlp"))]
+use super::fanout::fanout;
+use super::handle::{Components, State, Telemetry};
+use super::metrics::thresholds::Thresholds;
+use super::parts::{TelemetryParts, propagator};
+#[cfg(feature = "otlp")]
+use super::pipelines::Pipelines;
+#[cfg(all(feature = "prometheus", feature = "otlp"))]
+use super::prometheus::Exemplars;
+use super::shutdown_report::ShutdownReport;
+use crate::instrument::handles::{self, Publish};
+
+/// Starts everything that needs no process-wide place.
+///
+/// # Errors
+///
+/// When the configuration is strict and something cannot be done.
+pub(super) fn assemble(
+    mut config: ResolvedConfig,
+) -> Result<(Telemetry, TelemetryParts), TelemetryError> {
+    let mut warnings = std::mem::take(&mut config.warnings);
+    // Before anything has it, the target info of `/metrics` included.
+    #[cfg(feature = "otlp")]
+    if let Some(redactor) = &config.otlp.redactor {
+        config.resource = redactor.resource(&config.resource);
+    }
+    let mut telemetry = Telemetry {
+        warnings: Vec::new(),
+        reporter: config.reporter,
+        #[cfg(feature = "system")]
+        system_interval: None,
+        shutdown_deadline: config.shutdown_deadline,
+        #[cfg(feature = "prometheus")]
+        prometheus_addr: None,
+        #[cfg(feature = "otlp")]
+        pipelines: Pipelines::off(),
+        state: Mutex::new(State::Ended(ShutdownReport::default())),
+    };
+    let mut parts = TelemetryParts {
+        recorder: None,
+        #[cfg(feature = "otlp")]
+        tracer_provider: None,
+        #[cfg(feature = "otlp")]
+        logger_provider: None,
+        propagator: propagator(&config.settings.propagators),
+        propagators: config.settings.propagators.clone(),
+        slow_threshold: config.settings.slow_threshold,
+        level: config.level,
+    };
+    if config.state == ConfigState::Enabled {
+        let mut assembler = Assembler {
+            config: &config,
+            warnings: &mut warnings,
+            local_recorder: LocalRecorder::default(),
+            #[cfg(all(feature = "prometheus", feature = "otlp"))]
+            exemplars: None,
+            #[cfg(feature = "otlp")]
+            replay_targets: Vec::new(),
+            running: Components::default(),
+            telemetry: &mut telemetry,
+        };
+        // First, since spans become their exemplars.
+        assembler.metrics();
+        #[cfg(feature = "otlp")]
+        assembler.pipelines();
+        let running = assembler.running;
+        parts.recorder.clone_from(&running.recorder);
+        #[cfg(feature = "otlp")]
+        {
+            let providers = &running.providers;
+            parts.tracer_provider.clone_from(&providers.tracer);
+            parts.logger_provider.clone_from(&providers.logger);
+        }
+        #[cfg(feature = "system")]
+        {
+            let is_measured = config.asks_for_metrics();
+            telemetry.system_interval = config.settings.system_interval.filter(|_| is_measured);
+        }
+        telemetry.state = Mutex::new(State::Running(running));
+    }
+    if config.strictness == Strictness::Strict && !warnings.is_empty() {
+        return Err(TelemetryError::Strict(warnings));
+    }
+    telemetry.warnings = warnings;
+    Ok((telemetry, parts))
+}
+
+/// Telemetry on its way from a configuration to work.
+struct Assembler<'a> {
+    config: &'a ResolvedConfig,
+    warnings: &'a mut Vec<Warning>,
+    local_recorder: LocalRecorder,
+    #[cfg(all(feature = "prometheus", feature = "otlp"))]
+    exemplars: Option<Exemplars>,
+    /// What leads out of the spool.
+    #[cfg(feature = "otlp")]
+    replay_targets: Vec<ReplayTarget>,
+    running: Components,
+    telemetry: &'a mut Telemetry,
+}
+
+impl Assembler<'_> {
+    fn metrics(&mut self) {
+        let Some(recorder) = self.recorder() else {
+            return;
+        };
+        self.local_recorder.use_recorder(&recorder);
+        self.running.recorder = Some(recorder);
+        let settings = &self.config.settings;
+        let thresholds = Arc::new(Thresholds::new(
+            settings.ipc_slow_threshold,
+            settings.error_rate_threshold,
+            self.local_recorder.clone(),
+        ));
+        let source: Weak<dyn Publish> = Arc::downgrade(&thresholds) as Weak<dyn Publish>;
+        handles::register(source);
+        self.running.thresholds = Some(thresholds);
+    }
+
+    #[cfg(all(feature = "prometheus", feature = "otlp"))]
+    fn recorder(&mut self) -> Option<Arc<SharedRecorder>> {
+        let otel = self.otel_recorder();
+        match (self.prometheus_recorder(), otel) {
+            (Some(prometheus), Some(otel)) => Some(Arc::new(fanout(prometheus, otel))),
+            (Some(prometheus), None) => Some(Arc::new(prometheus)),
+            (None, Some(otel)) => Some(Arc::new(otel)),
+            (None, None) => None,
+        }
+    }
+
+    #[cfg(not(feature = "otlp"))]
+    fn recorder(&mut self) -> Option<Arc<SharedRecorder>> {
+        Some(Arc::new(self.prometheus_recorder()?))
+    }
+
+    #[cfg(not(feature = "prometheus"))]
+    fn recorder(&mut self) -> Option<Arc<SharedRecorder>> {
+        Some(Arc::new(self.otel_recorder()?))
+    }
+}

@@ -1,0 +1,267 @@
+//! The pipelines to a collector, and the spool beside them.
+
+use std::fmt;
+use std::sync::Arc;
+
+use opentelemetry::metrics::MeterProvider;
+use opentelemetry_sdk::logs::SdkLoggerProvider;
+use opentelemetry_sdk::metrics::{PeriodicReader, SdkMeterProvider};
+use opentelemetry_sdk::trace::{SdkTracerProvider, SpanData, SpanLimits};
+
+use super::Assembler;
+use crate::semconv;
+use crate::telemetry::config::env::{BASE_URL, SPOOL_DIR};
+use crate::telemetry::config::otlp::resolved::SpoolConfig;
+use crate::telemetry::config::otlp::settings::OtlpSettings;
+use crate::telemetry::config::warning::Warning;
+use crate::telemetry::diagnostics::flaw::Flaw;
+use crate::telemetry::export::batch_processor::Batch;
+use crate::telemetry::export::http_client::Client;
+use crate::telemetry::export::on_exported::OnExported;
+use crate::telemetry::export::otlp::{LogSender, Route, SpanSender, metric_exporter};
+use crate::telemetry::export::page_spans::PageSpans;
+use crate::telemetry::export::sdk_processors::{BatchLogs, BatchSpans};
+use crate::telemetry::export::shutdown_deadline::ShutdownDeadline;
+use crate::telemetry::export::signal::{LOGS, METRICS, Signal, TRACES};
+use crate::telemetry::export::spool::{ReplayTarget, Spool, SpooledSignal};
+use crate::telemetry::metrics::counting_exporter::{CountedMetrics, PointCounters};
+use crate::telemetry::metrics::otel_recorder::{OtelRecorder, with_limits};
+use crate::telemetry::sampling::{SamplingConfig, Tail, TailSampler, TailSpans};
+
+impl Assembler<'_> {
+    /// After the metrics, since spans become their exemplars.
+    pub(super) fn pipelines(&mut self) {
+        self.spool();
+        self.traces();
+        self.logs();
+        self.replay();
+    }
+
+    #[cfg(feature = "prometheus")]
+    fn on_exported(&self) -> Option<Arc<dyn OnExported>> {
+        let exemplars = self.exemplars.clone()?;
+        Some(Arc::new(exemplars))
+    }
+
+    #[cfg(not(feature = "prometheus"))]
+    fn on_exported(&self) -> Option<Arc<dyn OnExported>> {
+        None
+    }
+
+    /// A folder that cannot be used must not keep an app from its start.
+    fn spool(&mut self) {
+        let Some(spool) = &self.config.otlp.spool else {
+            return;
+        };
+        match Spool::open(&spool.folder, spool.bytes_max, self.local_recorder.clone()) {
+            Ok(spool) => self.running.providers.spool = Some(spool),
+            Err(error) => self.warnings.push(no_spool(spool, &error)),
+        }
+    }
+
+    /// After both ends of each way are there.
+    fn replay(&mut self) {
+        let targets = std::mem::take(&mut self.replay_targets);
+        if targets.is_empty() {
+            // There is nothing that could wait.
+            self.running.providers.spool = None;
+        }
+        let (Some(spool), Some(config)) = (&self.running.providers.spool, &self.config.otlp.spool)
+        else {
+            return;
+        };
+        if let Err(error) = spool.start(targets, self.config.reporter) {
+            self.warnings.push(no_spool(config, &error));
+        }
+    }
+
+    /// The spool's way to the collector, once there is something that counts what takes it.
+    fn replay_target<T: Send + 'static>(
+        &mut self,
+        lane: SpooledSignal,
+        signal: &'static Signal,
+        route: &Route,
+        batch: &Batch<T>,
+    ) {
+        let (Some(spool), Ok(url)) = (&self.running.providers.spool, route.url.parse()) else {
+            return;
+        };
+        spool.count_at(lane, batch.counters());
+        let client = Client::new(route.connection.clone(), spool.shutdown_deadline());
+        self.replay_targets
+            .push(ReplayTarget::new(lane, signal, url, client));
+    }
+
+    fn traces(&mut self) {
+        let Some(route) = &self.config.otlp.traces else {
+            return;
+        };
+        let settings = &self.config.settings;
+        let shutdown_deadline = Arc::new(ShutdownDeadline::default());
+        let sender = SpanSender::new(
+            route,
+            Arc::clone(&shutdown_deadline),
+            self.running.providers.spool.clone(),
+            &self.config.resource,
+            settings.otlp.span_value_len_max(),
+            self.on_exported(),
+            self.config.otlp.redactor.clone(),
+        );
+        let Some(sender) = self.usable(sender.map_err(no_exporter), TRACES.name) else {
+            return;
+        };
+        let local_recorder = self.local_recorder.clone();
+        let batch = Batch::start(
+            &TRACES,
+            settings.otlp.span_batch,
+            shutdown_deadline,
+            local_recorder,
+            self.config.reporter,
+            sender,
+        );
+        let Some(batch) = self.usable(batch.map_err(no_thread), TRACES.name) else {
+            return;
+        };
+        self.replay_target(SpooledSignal::Traces, &TRACES, route, &batch);
+        let builder = SdkTracerProvider::builder()
+            .with_resource(self.config.resource.clone())
+            .with_span_limits(span_limits(&settings.otlp));
+        let builder = match self.config.sampler().standard() {
+            Some(sampler) => builder
+                .with_sampler(sampler)
+                .with_span_processor(BatchSpans(batch.clone())),
+            None => {
+                let tail = self.tail(batch.clone());
+                self.telemetry.pipelines.tail = Some(Arc::clone(&tail));
+                builder
+                    .with_sampler(TailSampler(Arc::clone(&tail)))
+                    .with_span_processor(TailSpans(tail))
+            }
+        };
+        self.telemetry.pipelines.page_spans = PageSpans::new(
+            settings.otlp.page_span_limits(),
+            batch.clone(),
+            self.local_recorder.clone(),
+        );
+        self.telemetry.pipelines.spans = Some(batch);
+        self.running.providers.tracer = Some(builder.build());
+    }
+
+    fn tail(&self, batch: Batch<SpanData>) -> Arc<Tail> {
+        let settings = &self.config.settings;
+        let config = SamplingConfig {
+            ipc_slow: settings.ipc_slow_threshold,
+            slow: settings.slow_threshold,
+            traces_per_second: settings.otlp.traces_per_second,
+            attributes_per_span: settings.otlp.span_attribute_count(),
+        };
+        Tail::start(
+            &self.config.otlp.tail,
+            config,
+            self.local_recorder.clone(),
+            batch,
+        )
+    }
+
+    fn logs(&mut self) {
+        let Some(route) = &self.config.otlp.logs else {
+            return;
+        };
+        let shutdown_deadline = Arc::new(ShutdownDeadline::default());
+        let sender = LogSender::new(
+            route,
+            Arc::clone(&shutdown_deadline),
+            self.running.providers.spool.clone(),
+            &self.config.resource,
+            self.config.otlp.redactor.clone(),
+        );
+        let Some(sender) = self.usable(sender.map_err(no_exporter), LOGS.name) else {
+            return;
+        };
+        let local_recorder = self.local_recorder.clone();
+        let limits = self.config.settings.otlp.log_batch;
+        let batch = Batch::start(
+            &LOGS,
+            limits,
+            shutdown_deadline,
+            local_recorder,
+            self.config.reporter,
+            sender,
+        );
+        let Some(batch) = self.usable(batch.map_err(no_thread), LOGS.name) else {
+            return;
+        };
+        self.replay_target(SpooledSignal::Logs, &LOGS, route, &batch);
+        let provider = SdkLoggerProvider::builder()
+            .with_resource(self.config.resource.clone())
+            .with_log_processor(BatchLogs(batch.clone()))
+            .build();
+        self.telemetry.pipelines.logs = Some(batch);
+        self.running.providers.logger = Some(provider);
+    }
+
+    pub(super) fn otel_recorder(&mut self) -> Option<OtelRecorder> {
+        let route = self.config.otlp.metrics.as_ref()?;
+        let settings = &self.config.settings;
+        let shutdown_deadline = Arc::clone(&self.running.providers.metrics_deadline);
+        let exporter = metric_exporter(route, shutdown_deadline, settings.otlp.temporality);
+        let exporter = self.usable(exporter.map_err(no_exporter), METRICS)?;
+        let points = Arc::new(PointCounters::default());
+        let exporter = CountedMetrics::new(
+            exporter,
+            self.local_recorder.clone(),
+            Arc::clone(&points),
+            self.config.reporter,
+        );
+        let reader = PeriodicReader::builder(exporter)
+            .with_interval(settings.otlp.metric_interval)
+            .build();
+        let builder = SdkMeterProvider::builder()
+            .with_resource(self.config.resource.clone())
+            .with_reader(reader);
+        let provider = with_limits(builder).build();
+        let recorder = OtelRecorder::new(provider.meter(semconv::SCOPE));
+        self.telemetry.pipelines.points = Some(points);
+        self.running.providers.meter = Some(provider);
+        Some(recorder)
+    }
+
+    /// What was made for a signal, which is off without it.
+    fn usable<T>(&mut self, made: Result<T, String>, signal: &str) -> Option<T> {
+        let problem = match made {
+            Ok(made) => return Some(made),
+            Err(problem) => problem,
+        };
+        let variable = "OTEL_EXPORTER_OTLP_ENDPOINT";
+        let flaw = Flaw::said(problem);
+        let instead = format!("{signal} are off");
+        self.warnings
+            .push(Warning::flawed(variable, "", flaw, BASE_URL, instead));
+        None
+    }
+}
+
+/// Without the exporter's own words, which quote the whole URL.
+fn no_exporter(_: impl fmt::Display) -> String {
+    "no exporter can be made of it".to_owned()
+}
+
+fn no_thread(error: impl fmt::Display) -> String {
+    format!("the system gives no thread: {error}")
+}
+
+fn no_spool(config: &SpoolConfig, error: &std::io::Error) -> Warning {
+    let folder = config.folder.to_string_lossy();
+    let instead = format!("what cannot be sent is lost and counted: {error}");
+    Warning::value(config.variable, &folder, SPOOL_DIR, instead)
+}
+
+fn span_limits(settings: &OtlpSettings) -> SpanLimits {
+    SpanLimits {
+        max_events_per_span: settings.events_per_span,
+        max_attributes_per_span: settings.span_attribute_count(),
+        max_links_per_span: settings.links_per_span,
+        max_attributes_per_event: settings.event_attribute_count(),
+        max_attributes_per_link: settings.link_attribute_count(),
+    }
+}

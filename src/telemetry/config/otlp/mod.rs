@@ -1,0 +1,11 @@
+//! What is asked for about OTLP: exporters, sampling, the spool.
+
+mod checks;
+pub(in crate::telemetry) mod destination;
+mod headers;
+pub(super) mod options;
+mod overrides;
+pub(super) mod parse;
+pub(in crate::telemetry) mod resolved;
+mod router;
+pub(in crate::telemetry) mod settings;

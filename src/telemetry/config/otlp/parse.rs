@@ -1,0 +1,171 @@
+//! From the text of a variable of OTLP's to its value.
+
+use std::path::PathBuf;
+
+use http::{HeaderName, HeaderValue, Uri};
+use opentelemetry_sdk::metrics::Temporality;
+
+use super::headers::Headers;
+use super::settings::SamplerName;
+use crate::telemetry::config::options::Exporter;
+use crate::telemetry::config::parse::pairs;
+pub(crate) use crate::telemetry::config::parse::{count, limit, millis, ratio};
+use crate::telemetry::diagnostics::flaw::Flaw;
+use crate::telemetry::export::otlp::Compression;
+use crate::telemetry::export::proxy::port_is_usable;
+use crate::telemetry::export::tls::{ClientKey, Pem};
+
+pub(crate) fn length(text: &str) -> Option<usize> {
+    text.trim().parse().ok()
+}
+
+pub(crate) fn bytes(text: &str) -> Option<u64> {
+    text.trim().parse().ok().filter(|bytes| *bytes > 0)
+}
+
+/// Whether it is there, and whose, is seen when it is opened.
+pub(crate) fn folder(text: &str) -> Result<PathBuf, Flaw> {
+    Ok(text.into())
+}
+
+/// A general endpoint, to which a signal's path is added. A query would have to be moved behind
+/// that path or dropped, and either is another place than the one that was asked for.
+pub(crate) fn base_url(text: &str) -> Result<String, Flaw> {
+    if text.contains('?') {
+        return Err(Flaw::said(
+            "it has a query, and the path of a signal is to be added to it",
+        ));
+    }
+    url(text)
+}
+
+/// A signal's own endpoint, which is used as it is.
+pub(crate) fn url(text: &str) -> Result<String, Flaw> {
+    let text = text.trim();
+    // `Uri` drops it without a word.
+    if text.contains('#') {
+        return Err(Flaw::said("it has a fragment"));
+    }
+    let uri: Uri = text.parse().map_err(|_| Flaw::said("it is no URL"))?;
+    let problem = if !matches!(uri.scheme_str(), Some("http" | "https")) {
+        "it does not begin with http:// or https://"
+    } else if uri.host().is_none_or(str::is_empty) {
+        "it has no host"
+    } else if !port_is_usable(&uri) {
+        "its port is no number from 1 to 65535"
+    } else {
+        return Ok(text.to_owned());
+    };
+    Err(Flaw::said(problem))
+}
+
+pub(crate) fn protocol(text: &str) -> Result<(), Flaw> {
+    match text.trim() {
+        "http/protobuf" => Ok(()),
+        _ => Err(Flaw::Shown),
+    }
+}
+
+pub(crate) fn compression(text: &str) -> Result<Compression, Flaw> {
+    match text.trim().to_ascii_lowercase().as_str() {
+        "gzip" => Ok(Compression::Gzip),
+        "none" => Ok(Compression::None),
+        _ => Err(Flaw::Shown),
+    }
+}
+
+pub(crate) fn temporality(text: &str) -> Option<Temporality> {
+    match text.trim().to_ascii_lowercase().as_str() {
+        "cumulative" => Some(Temporality::Cumulative),
+        "delta" => Some(Temporality::Delta),
+        "lowmemory" => Some(Temporality::LowMemory),
+        _ => None,
+    }
+}
+
+pub(crate) fn exporter(text: &str) -> Result<Exporter, Flaw> {
+    match text.trim() {
+        "otlp" => Ok(Exporter::Otlp),
+        "none" => Ok(Exporter::None),
+        _ => Err(Flaw::Shown),
+    }
+}
+
+pub(crate) fn sampler(text: &str) -> Option<SamplerName> {
+    Some(match text.trim() {
+        "always_on" => SamplerName::AlwaysOn,
+        "always_off" => SamplerName::AlwaysOff,
+        "traceidratio" => SamplerName::Ratio,
+        "parentbased_always_on" => SamplerName::ParentBasedAlwaysOn,
+        "parentbased_always_off" => SamplerName::ParentBasedAlwaysOff,
+        "parentbased_traceidratio" => SamplerName::ParentBasedRatio,
+        _ => return None,
+    })
+}
+
+pub(crate) fn headers(text: &str) -> Result<Headers, Flaw> {
+    let mut headers = Headers::default();
+    for (place, (name, value)) in pairs(text)?.into_iter().enumerate() {
+        let (name, value) = header(&name, &value)
+            .map_err(|what| Flaw::said(format!("pair {} has {what}", place + 1)))?;
+        headers.push(name, value);
+    }
+    Ok(headers)
+}
+
+/// # Errors
+///
+/// What of it HTTP does not allow.
+pub(crate) fn header(name: &str, value: &str) -> Result<(HeaderName, HeaderValue), &'static str> {
+    let name = HeaderName::from_bytes(name.as_bytes())
+        .map_err(|_| "a name that HTTP does not allow for a header")?;
+    let mut value = HeaderValue::from_str(value)
+        .map_err(|_| "a value that HTTP does not allow for a header")?;
+    value.set_sensitive(true);
+    Ok((name, value))
+}
+
+pub(crate) fn certificates(path: &str) -> Result<Pem, Flaw> {
+    Pem::read(path)
+}
+
+pub(crate) fn client_key(path: &str) -> Result<ClientKey, Flaw> {
+    ClientKey::read(path)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn endpoints_need_a_scheme_and_a_host() {
+        for good in [
+            "http://localhost:4318",
+            "https://[::1]:4318/otlp/",
+            "https://[::1]/otlp/",
+            "https://me:word@box",
+            "https://me:word@box:4318",
+        ] {
+            assert!(base_url(good).is_ok(), "{good}");
+        }
+        assert!(url("http://x/v1/traces?team=1").is_ok());
+        for bad in [
+            "localhost:4318",
+            "ftp://x",
+            "http://",
+            "/v1",
+            "http://x/?a=1",
+            "http://x?a=1",
+            "http://x/base#part",
+            // Not the port that was meant, and no other may be taken in its place.
+            "http://localhost:43l8",
+            "http://localhost:43180000",
+            "http://localhost:/v1",
+            "http://localhost:0",
+            "http://me:4318@localhost:43l8",
+            "http://[::1]:x",
+        ] {
+            assert!(base_url(bad).is_err(), "{bad}");
+        }
+    }
+}

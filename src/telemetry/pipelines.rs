@@ -1,0 +1,158 @@
+//! What exports: the queues between the app and the exporters, and their end.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crossbeam_channel::{RecvTimeoutError, bounded};
+use opentelemetry_sdk::logs::SdkLoggerProvider;
+use opentelemetry_sdk::metrics::SdkMeterProvider;
+use opentelemetry_sdk::trace::{SdkTracerProvider, SpanData};
+
+use super::export::batch_processor::Batch;
+use super::export::page_spans::PageSpans;
+use super::export::sdk_processors::Log;
+use super::export::shutdown_deadline::ShutdownDeadline;
+use super::export::spool::Spool;
+use super::handle::{FlushError, in_background};
+use super::metrics::counting_exporter::PointCounters;
+use super::sampling::Tail;
+use super::shutdown_report::ShutdownReport;
+use crate::clock::{self, Stamp};
+
+/// What exports. Clones share everything.
+#[derive(Clone, Debug)]
+pub(super) struct Pipelines {
+    pub(super) spans: Option<Batch<SpanData>>,
+    /// What feeds the batch of spans, when the sampler is ours.
+    pub(super) tail: Option<Arc<Tail>>,
+    pub(super) logs: Option<Batch<Log>>,
+    pub(super) points: Option<Arc<PointCounters>>,
+    pub(super) page_spans: PageSpans,
+}
+
+/// What the pipelines run on until the shutdown.
+#[derive(Default)]
+pub(super) struct Providers {
+    pub(super) tracer: Option<SdkTracerProvider>,
+    pub(super) logger: Option<SdkLoggerProvider>,
+    pub(super) meter: Option<SdkMeterProvider>,
+    pub(super) metrics_deadline: Arc<ShutdownDeadline>,
+    pub(super) spool: Option<Arc<Spool>>,
+}
+
+impl Pipelines {
+    pub(super) fn off() -> Self {
+        Self {
+            spans: None,
+            tail: None,
+            logs: None,
+            points: None,
+            page_spans: PageSpans::off(),
+        }
+    }
+
+    pub(super) fn flush(
+        &self,
+        meter: Option<SdkMeterProvider>,
+        deadline: Duration,
+    ) -> Result<(), FlushError> {
+        let until = clock::now().plus(deadline);
+        let before = self.failed();
+        let (done, flushed) = bounded(1);
+        if let Some(provider) = meter {
+            // It waits as long as the collector lets it.
+            let flush = move || {
+                let _ = done.send(provider.force_flush().is_ok());
+            };
+            // Without a thread the sender is dropped, which is seen below.
+            let _ = in_background("spanwire-flush", flush);
+        } else {
+            let _ = done.send(true);
+        }
+        let read = self.page_spans.flush(until);
+        let spans = read && self.spans.as_ref().is_none_or(|batch| batch.flush(until));
+        let logs = self.logs.as_ref().is_none_or(|batch| batch.flush(until));
+        let left = until.since(clock::now());
+        let metrics = flushed.recv_timeout(left);
+        if !(spans && logs) || metrics == Err(RecvTimeoutError::Timeout) {
+            return Err(FlushError::TimedOut);
+        }
+        match self.failed() - before {
+            0 if metrics == Ok(true) => Ok(()),
+            0 => Err(FlushError::NotSent),
+            lost => Err(FlushError::Lost(lost)),
+        }
+    }
+
+    /// Takes no more, and begins to export what is queued.
+    pub(super) fn close(&self, providers: &Providers, now: Stamp, deadline: Duration) {
+        let until = now.plus(deadline);
+        providers.metrics_deadline.close(until);
+        // While the batch still takes spans, and not for long.
+        self.page_spans.close(now.plus(deadline / 5), until);
+        // First, since what it holds and keeps goes into the batch.
+        if let Some(tail) = &self.tail {
+            tail.close(until);
+        }
+        if let Some(batch) = &self.spans {
+            batch.close(until);
+        }
+        if let Some(batch) = &self.logs {
+            batch.close(until);
+        }
+    }
+
+    /// Waits for the exports, and ends what they ran on. Metrics come last, so that they tell what
+    /// became of the others; but they do come, from `metrics_from`.
+    pub(super) fn end(&self, providers: &mut Providers, metrics_from: Stamp, until: Stamp) {
+        self.wait_ended(metrics_from);
+        // After the batches, which may have put something there.
+        if let Some(spool) = providers.spool.take() {
+            spool.close(metrics_from);
+            spool.wait_ended(metrics_from);
+        }
+        if let Some(provider) = &providers.meter {
+            let _ = provider.shutdown();
+        }
+        let left = || until.since(clock::now());
+        if let Some(provider) = &providers.tracer {
+            let _ = provider.shutdown_with_timeout(left());
+        }
+        if let Some(provider) = &providers.logger {
+            let _ = provider.shutdown_with_timeout(left());
+        }
+    }
+
+    pub(super) fn wait_ended(&self, until: Stamp) {
+        if let Some(batch) = &self.spans {
+            batch.wait_ended(until);
+        }
+        if let Some(batch) = &self.logs {
+            batch.wait_ended(until);
+        }
+    }
+
+    /// The SDK waits five seconds for the last export, whatever the deadline.
+    pub(super) fn wait_for_points(&self, until: Stamp) {
+        if let Some(points) = self.points.as_ref().filter(|points| points.is_exporting()) {
+            points.wait_ended(until);
+        }
+    }
+
+    pub(super) fn report(&self) -> ShutdownReport {
+        let spans = self.spans.as_ref().map(Batch::report);
+        let logs = self.logs.as_ref().map(Batch::report);
+        let metrics = self.points.as_ref().map(|points| points.report());
+        ShutdownReport {
+            spans: spans.unwrap_or_default(),
+            logs: logs.unwrap_or_default(),
+            metrics: metrics.unwrap_or_default(),
+        }
+    }
+
+    fn failed(&self) -> u64 {
+        self.spans.as_ref().map_or(0, Batch::failed)
+            + self.logs.as_ref().map_or(0, Batch::failed)
+            + self.points.as_ref().map_or(0, |points| points.failed())
+    }
+}
