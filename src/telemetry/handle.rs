@@ -153,6 +153,10 @@ impl Telemetry {
         report
     }
 
+    #[cfg_attr(
+        not(any(feature = "otlp", feature = "system")),
+        expect(unused_mut, reason = "what ends step by step is not built in")
+    )]
     fn end(&self, mut running: Components, deadline: Duration) {
         let now = clock::now();
         let until = now.plus(deadline);

@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
+#[cfg(feature = "otlp")]
 use tracing_subscriber::Registry;
+#[cfg(feature = "otlp")]
 use tracing_subscriber::layer::SubscriberExt;
 
 use super::assembler::assemble;
@@ -10,6 +12,7 @@ use super::config::builder::TelemetryBuilder;
 use super::config::options::Strictness;
 use super::config::resolved::{ResolvedConfig, State};
 use super::config::warning::{TelemetryError, Warning};
+#[cfg(feature = "otlp")]
 use super::diagnostics::reporter;
 use super::handle::Telemetry;
 use super::parts::TelemetryParts;
@@ -78,16 +81,11 @@ fn install_globals(parts: &TelemetryParts, strictness: Strictness) -> Vec<Warnin
     if strictness == Strictness::Strict && !taken.is_empty() {
         return taken;
     }
-    if parts.has_layer() {
-        // Nobody but us looks at spans, so where none is wanted there need be none.
-        let subscriber = Registry::default().with(parts.layer()).with(parts.ours());
-        if tracing::subscriber::set_global_default(subscriber).is_err() {
-            taken.push(Warning::SubscriberTaken);
-            if strictness == Strictness::Strict {
-                return taken;
-            }
-        } else {
-            reporter::own_subscriber_is_installed();
+    #[cfg(feature = "otlp")]
+    if parts.has_layer() && !install_subscriber(parts) {
+        taken.push(Warning::SubscriberTaken);
+        if strictness == Strictness::Strict {
+            return taken;
         }
     }
     if taken.contains(&Warning::RecorderTaken) {
@@ -99,4 +97,16 @@ fn install_globals(parts: &TelemetryParts, strictness: Strictness) -> Vec<Warnin
     }
     parts.set_globals();
     taken
+}
+
+/// Whether the process had no subscriber and has ours now.
+#[cfg(feature = "otlp")]
+fn install_subscriber(parts: &TelemetryParts) -> bool {
+    // Only our layers look at spans, so where none is wanted there need be none.
+    let subscriber = Registry::default().with(parts.layer()).with(parts.ours());
+    let is_ours = tracing::subscriber::set_global_default(subscriber).is_ok();
+    if is_ours {
+        reporter::own_subscriber_is_installed();
+    }
+    is_ours
 }

@@ -7,21 +7,33 @@ use std::time::Duration;
 use metrics::Recorder;
 use opentelemetry::global;
 use opentelemetry::propagation::{TextMapCompositePropagator, TextMapPropagator};
+#[cfg(feature = "otlp")]
 use opentelemetry::trace::TracerProvider;
+#[cfg(feature = "otlp")]
 use opentelemetry_sdk::logs::SdkLoggerProvider;
 use opentelemetry_sdk::propagation::{BaggagePropagator, TraceContextPropagator};
+#[cfg(feature = "otlp")]
 use opentelemetry_sdk::trace::SdkTracerProvider;
+#[cfg(feature = "otlp")]
 use tracing::Subscriber;
+#[cfg(feature = "otlp")]
 use tracing::level_filters::LevelFilter;
+#[cfg(feature = "otlp")]
 use tracing_subscriber::Layer;
+#[cfg(feature = "otlp")]
 use tracing_subscriber::filter::FilterExt;
+#[cfg(feature = "otlp")]
 use tracing_subscriber::layer::Identity;
+#[cfg(feature = "otlp")]
 use tracing_subscriber::registry::LookupSpan;
 
 use super::config::settings::Propagator;
 use crate::instrument::handles;
+#[cfg(feature = "otlp")]
 use crate::instrument::span_filter::Traced;
+#[cfg(feature = "otlp")]
 use crate::layer::{Events, Ours, Wanted, log_layer, span_layer};
+#[cfg(feature = "otlp")]
 use crate::semconv;
 use crate::timer;
 
@@ -37,8 +49,10 @@ pub struct TelemetryParts {
     pub recorder: Option<Arc<dyn Recorder + Send + Sync>>,
     /// Makes the spans: `opentelemetry::global::set_tracer_provider`, for those with explicit
     /// times. The [`layer`](Self::layer) has it already.
+    #[cfg(feature = "otlp")]
     pub tracer_provider: Option<SdkTracerProvider>,
     /// Makes log records. The [`layer`](Self::layer) has it already.
+    #[cfg(feature = "otlp")]
     pub logger_provider: Option<SdkLoggerProvider>,
     /// Reads and writes `traceparent` and baggage, as `OTEL_PROPAGATORS` says:
     /// `opentelemetry::global::set_text_map_propagator`.
@@ -48,6 +62,7 @@ pub struct TelemetryParts {
     /// [`timer::set_slow_threshold`]: crate::timer::set_slow_threshold
     pub slow_threshold: Duration,
     pub(crate) propagators: Vec<Propagator>,
+    #[cfg(feature = "otlp")]
     pub(crate) level: LevelFilter,
 }
 
@@ -55,6 +70,7 @@ impl TelemetryParts {
     /// A layer that makes OpenTelemetry's spans and log records from those of `tracing`; add it to
     /// a subscriber that is based on a `Registry`. It lets nothing through that comes from the
     /// crates that carry telemetry.
+    #[cfg(feature = "otlp")]
     #[must_use]
     pub fn layer<S>(&self) -> Box<dyn Layer<S> + Send + Sync>
     where
@@ -85,6 +101,7 @@ impl TelemetryParts {
     /// a tracer provider to keep sets [`propagator`](Self::propagator) and
     /// [`slow_threshold`](Self::slow_threshold) by itself.
     pub fn set_globals(&self) {
+        #[cfg(feature = "otlp")]
         if let Some(provider) = &self.tracer_provider {
             global::set_tracer_provider(provider.clone());
         }
@@ -94,6 +111,7 @@ impl TelemetryParts {
     }
 
     /// What goes in front of the layer where there is no other.
+    #[cfg(feature = "otlp")]
     pub(crate) fn ours(&self) -> Ours {
         Ours {
             wanted: Wanted(self.level),
@@ -101,6 +119,7 @@ impl TelemetryParts {
         }
     }
 
+    #[cfg(feature = "otlp")]
     pub(crate) fn has_layer(&self) -> bool {
         self.tracer_provider.is_some() || self.logger_provider.is_some()
     }
@@ -119,10 +138,11 @@ pub(crate) fn propagator(propagators: &[Propagator]) -> TextMapCompositePropagat
 
 impl fmt::Debug for TelemetryParts {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("TelemetryParts")
-            .field("recorder", &self.recorder.is_some())
-            .field("tracer_provider", &self.tracer_provider.is_some())
-            .field("logger_provider", &self.logger_provider.is_some())
-            .finish_non_exhaustive()
+        let mut f = f.debug_struct("TelemetryParts");
+        f.field("recorder", &self.recorder.is_some());
+        #[cfg(feature = "otlp")]
+        f.field("tracer_provider", &self.tracer_provider.is_some())
+            .field("logger_provider", &self.logger_provider.is_some());
+        f.finish_non_exhaustive()
     }
 }

@@ -60,7 +60,8 @@ pub(super) fn assemble(
         propagator: propagator(&config.settings.propagators),
         propagators: config.settings.propagators.clone(),
         slow_threshold: config.settings.slow_threshold,
-        level: config.level,
+        #[cfg(feature = "otlp")]
+        level: config.otlp.level,
     };
     if config.state == ConfigState::Enabled {
         let mut assembler = Assembler {

@@ -4,8 +4,6 @@ use std::fmt;
 use std::rc::Rc;
 use std::time::Duration;
 
-use tracing::level_filters::LevelFilter;
-
 use super::env;
 use super::options::{MetricsExporter, Strictness};
 #[cfg(feature = "otlp")]
@@ -33,7 +31,6 @@ pub struct TelemetryBuilder {
     pub(crate) metrics: Option<MetricsExporter>,
     #[cfg(feature = "otlp")]
     pub(crate) otlp: OtlpOptions,
-    pub(crate) level: LevelFilter,
     pub(crate) system_interval: Option<Option<Duration>>,
     pub(crate) slow_threshold: Option<Duration>,
     pub(crate) ipc_slow_threshold: Option<Duration>,
@@ -62,7 +59,6 @@ impl TelemetryBuilder {
             metrics: None,
             #[cfg(feature = "otlp")]
             otlp: OtlpOptions::default(),
-            level: LevelFilter::INFO,
             system_interval: None,
             slow_threshold: None,
             ipc_slow_threshold: None,
@@ -132,13 +128,6 @@ impl TelemetryBuilder {
     /// Where metrics go. Default: `OTEL_METRICS_EXPORTER`, or Prometheus.
     pub fn metrics(mut self, exporter: MetricsExporter) -> Self {
         self.metrics = Some(exporter);
-        self
-    }
-
-    /// Spans and events up to this level become telemetry. Default: [`LevelFilter::INFO`], since
-    /// below it libraries speak of themselves.
-    pub fn level(mut self, level: LevelFilter) -> Self {
-        self.level = level;
         self
     }
 

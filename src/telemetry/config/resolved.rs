@@ -6,7 +6,6 @@ use std::time::Duration;
 
 use opentelemetry::Key;
 use opentelemetry_sdk::Resource;
-use tracing::level_filters::LevelFilter;
 
 use super::builder::TelemetryBuilder;
 use super::options::Strictness;
@@ -57,7 +56,6 @@ pub struct ResolvedConfig {
     pub(crate) prometheus: Option<EndpointOptions>,
     /// What is off since a setting cannot be used.
     off: Off,
-    pub(crate) level: LevelFilter,
     pub(crate) shutdown_deadline: Duration,
     pub(crate) strictness: Strictness,
     pub(crate) reporter: Reporter,
@@ -113,7 +111,6 @@ impl ResolvedConfig {
                 host_name: builder.host_name,
             }
             .resource(),
-            level: builder.level,
             shutdown_deadline: builder.shutdown_deadline,
             strictness: builder.strictness,
             reporter: builder.reporter,

@@ -3,6 +3,8 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use tracing::level_filters::LevelFilter;
+
 use crate::telemetry::config::builder::TelemetryBuilder;
 use crate::telemetry::config::options::{Exporter, Sampler};
 use crate::telemetry::export::redact::{ExportedField, Redactor};
@@ -16,6 +18,7 @@ pub(crate) struct OtlpOptions {
     pub(crate) timeout: Option<Duration>,
     pub(crate) traces: Option<Exporter>,
     pub(crate) logs: Option<Exporter>,
+    pub(crate) level: Option<LevelFilter>,
     pub(crate) sampler: Option<Sampler>,
     pub(crate) tail: TailSampling,
     pub(crate) spool_dir: Option<PathBuf>,
@@ -130,6 +133,13 @@ impl TelemetryBuilder {
         redact: impl Fn(&mut ExportedField<'_>) + Send + Sync + 'static,
     ) -> Self {
         self.otlp.redactor = Some(Redactor::new(redact));
+        self
+    }
+
+    /// Spans and events up to this level become telemetry. Default: [`LevelFilter::INFO`], since
+    /// below it libraries speak of themselves.
+    pub fn level(mut self, level: LevelFilter) -> Self {
+        self.otlp.level = Some(level);
         self
     }
 }

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use http::Uri;
+use tracing::level_filters::LevelFilter;
 
 use super::destination::OtlpDestination;
 use super::router::Router;
@@ -21,6 +22,7 @@ pub(crate) struct OtlpConfig {
     pub(crate) logs: Option<Route>,
     pub(crate) metrics: Option<Route>,
     pub(crate) spool: Option<SpoolConfig>,
+    pub(crate) level: LevelFilter,
     pub(crate) tail: TailSampling,
     pub(crate) redactor: Option<Redactor>,
 }
@@ -52,6 +54,7 @@ impl OtlpConfig {
             logs: router.logs(),
             metrics: router.metrics(),
             spool: router.spool(),
+            level: builder.otlp.level.unwrap_or(LevelFilter::INFO),
             tail: builder.otlp.tail.clone(),
             redactor: builder.otlp.redactor.clone(),
         }
