@@ -222,22 +222,22 @@ macro_rules! attributes {
 }
 
 attributes! {
-    WEBVIEW_NAME = "webview.name", "The name that the app gave to the webview.";
-    IPC_DIRECTION = "ipc.direction", "`inbound` (page to host) or `outbound` (host to page).";
-    IPC_EVENT = "ipc.event",
+    WEBVIEW_NAME = "spanwire.webview.name", "The name that the app gave to the webview.";
+    IPC_DIRECTION = "spanwire.ipc.direction", "`inbound` (page to host) or `outbound` (host to page).";
+    IPC_EVENT = "spanwire.ipc.event",
         "The event's name; capped, see [`REGISTERED_NAMES_MAX`] and [`OTHER_NAMES_MAX`].";
-    OUTCOME = "outcome", "`ok`, `failed` or `dropped`; of a trace `kept` or `dropped`; on disk `spooled`, `replayed` or `dropped`.";
+    OUTCOME = "spanwire.outcome", "`ok`, `failed` or `dropped`; of a trace `kept` or `dropped`; on disk `spooled`, `replayed` or `dropped`.";
     ERROR_TYPE = "error.type", "Why it failed or was dropped; absent when it did not.";
-    QUEUE_NAME = "queue.name", "The name that the app gave to the queue.";
-    OPERATION_NAME = "operation.name", "The name of a scoped operation; capped.";
-    STATE = "state", "`loading`, `ready`, `unresponsive` or `gone`.";
+    QUEUE_NAME = "spanwire.queue.name", "The name that the app gave to the queue.";
+    OPERATION_NAME = "spanwire.operation.name", "The name of a scoped operation; capped.";
+    STATE = "spanwire.page.state", "`loading`, `ready`, `unresponsive` or `gone`.";
     WEB_VITAL_NAME = "browser.web_vital.name", "`ttfb`, `fcp`, `lcp` or `inp`.";
     WEB_VITAL_RATING = "browser.web_vital.rating", "`good`, `needs_improvement` or `poor`.";
-    MEASUREMENT_NAME = "measurement.name",
+    MEASUREMENT_NAME = "spanwire.measurement.name",
         "The name that the app or the page gave to a measurement; capped with its category and unit.";
-    CATEGORY = "category", "What a measurement is grouped by; absent when not given.";
-    MEASUREMENT_UNIT = "measurement.unit", "A measurement's unit; absent when not given.";
-    WEBVIEW_PROCESS_TYPE = "webview.process.type", "`web`, `network`, `gpu` or `other`.";
+    CATEGORY = "spanwire.measurement.category", "What a measurement is grouped by; absent when not given.";
+    MEASUREMENT_UNIT = "spanwire.measurement.unit", "A measurement's unit; absent when not given.";
+    WEBVIEW_PROCESS_TYPE = "spanwire.webview.process.type", "`web`, `network`, `gpu` or `other`.";
     OTEL_COMPONENT_TYPE = "otel.component.type", "The part of the SDK that counts.";
     RPC_SYSTEM_NAME = "rpc.system.name", "Always `spanwire`.";
     RPC_METHOD = "rpc.method", "The event's name, on spans of calls.";
@@ -248,7 +248,7 @@ attributes! {
     WAIT_S = "spanwire.queue.wait", "Seconds that a message waited in the queue, on its span.";
     BATCH_SIZE = "spanwire.batch.size", "Messages that were sent together, on a message's span.";
     SLOW = "spanwire.slow", "True on the span of an operation that was slow.";
-    SAMPLING_REASON = "sampling.reason",
+    SAMPLING_REASON = "spanwire.sampling.reason",
         "Why a trace or a span was kept or dropped, or decided early; on the root of a kept trace.";
     MESSAGE_SIZE_BY = "spanwire.message.size", "Bytes of a message's payload, on its spans.";
     THREAD = "spanwire.thread",
@@ -258,11 +258,11 @@ attributes! {
     MAIN_THREAD_DELAY_S = "spanwire.main_thread.delay",
         "Seconds of a message's wait in which the UI thread was woken and did not come, on its span.";
     DURATION_S = "spanwire.duration", "Seconds that a slow operation took, on its log record.";
-    SLOW_THRESHOLD_S = "spanwire.slow.threshold",
+    SLOW_THRESHOLD_S = "spanwire.slow_threshold",
         "Seconds from which an operation counts as slow, on a slow one's log record.";
     CONTEXT = "spanwire.context",
         "The context fields that the app gave to an operation, on its log records.";
-    CONTEXT_LEFT_OUT = "spanwire.context.left_out",
+    CONTEXT_LEFT_OUT = "spanwire.context_left_out",
         "Context fields beyond the limit, on an operation's span.";
 }
 
@@ -521,6 +521,21 @@ mod tests {
                 assert!(!metric.name.ends_with(ending), "{}", metric.name);
             }
             assert!(metric.description.ends_with('.'), "{}", metric.name);
+        }
+    }
+
+    #[test]
+    fn attributes_are_in_our_namespace_or_opentelemetrys() {
+        const OPENTELEMETRY: &[&str] = &["browser", "error", "exception", "otel", "rpc"];
+        for attribute in ATTRIBUTES {
+            let (namespace, _) = attribute.split_once('.').expect(attribute);
+            assert!(
+                namespace == SCOPE || OPENTELEMETRY.contains(&namespace),
+                "{attribute}"
+            );
+            let as_namespace = format!("{attribute}.");
+            let within = ATTRIBUTES.iter().find(|a| a.starts_with(&as_namespace));
+            assert_eq!(within, None, "{attribute} is a namespace too");
         }
     }
 

@@ -128,7 +128,8 @@ fn metrics_arrive_with_units_and_bounds() {
             metrics::Unit::Seconds,
             "Time that a scoped operation took."
         );
-        metrics::histogram!("spanwire.operation.duration", "operation.name" => "save").record(0.02);
+        metrics::histogram!("spanwire.operation.duration", "spanwire.operation.name" => "save")
+            .record(0.02);
         metrics::counter!("own.things").increment(3);
     });
     let report = telemetry.shutdown(10 * SECOND);

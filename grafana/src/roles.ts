@@ -10,7 +10,7 @@ export const ROLE = "role";
 
 /** A sum by role, and by the labels given. */
 export function byRole(host: Expr, webview: Expr, ...by: readonly string[]): Expr {
-  const type = label("webview.process.type");
+  const type = label("spanwire.webview.process.type");
   return sum(
     or(relabelled(host, ROLE, "host"), relabelled(webview, ROLE, "webview $1", type)),
     ...by,

@@ -20,7 +20,7 @@ export type Part = "_bucket" | "_sum" | "_count";
 export interface Narrowing {
   /** Matchers of the target's labels. */
   readonly target: string;
-  /** The matcher of `webview.name` on metrics that have it. */
+  /** The matcher of `spanwire.webview.name` on metrics that have it. */
   readonly webview?: string;
 }
 
@@ -172,4 +172,4 @@ function need(found: Metric, instrument: Metric["instrument"]): Metric {
   return found;
 }
 
-const WEBVIEW = "webview.name";
+const WEBVIEW = "spanwire.webview.name";

@@ -64,7 +64,7 @@ pub enum WebviewProcessType {
 impl WebviewProcessType {
     pub(super) const ALL: [Self; 4] = [Self::Web, Self::Network, Self::Gpu, Self::Other];
 
-    /// The value of the attribute `webview.process.type`.
+    /// The value of the attribute `spanwire.webview.process.type`.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {

@@ -285,15 +285,15 @@ fn a_sample_goes_to_its_gauges_and_the_unknown_makes_no_series() {
         process_memory_virtual 2000
         process_thread_count 3
         process_uptime 1.5
-        spanwire_webview_process_count{webview_process_type="web"} 2
-        spanwire_webview_process_memory_usage{webview_process_type="web"} 4000
+        spanwire_webview_process_count{spanwire_webview_process_type="web"} 2
+        spanwire_webview_process_memory_usage{spanwire_webview_process_type="web"} 4000
         system_memory_limit 8000
         system_memory_utilization 0.5
     "#]]
     .assert_eq(&text(&mut first.iter()));
     expect![[r#"
         process_cpu_utilization 0.25
-        spanwire_webview_process_cpu_utilization{webview_process_type="web"} 0.125
+        spanwire_webview_process_cpu_utilization{spanwire_webview_process_type="web"} 0.125
         system_cpu_utilization 0.25
     "#]]
     .assert_eq(&text(&mut new.into_iter()));
@@ -312,7 +312,9 @@ fn a_sample_brings_all_other_gauges_up_to_date() {
     });
     let starts = |start: &str| series.iter().any(|line| line.starts_with(start));
     assert!(starts("process_memory_usage "));
-    assert!(starts(r#"spanwire_queue_size{queue_name="sampled"} 1"#));
+    assert!(starts(
+        r#"spanwire_queue_size{spanwire_queue_name="sampled"} 1"#
+    ));
 }
 
 #[test]

@@ -9,7 +9,7 @@ import { INSTANCE } from "../server.js";
 import { target } from "../targets.js";
 
 const MACHINE = "machine";
-const TYPE = label("webview.process.type");
+const TYPE = label("spanwire.webview.process.type");
 
 const HALF_AND_MOST = [
   [0.7, YELLOW],

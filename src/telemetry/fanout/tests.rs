@@ -178,7 +178,7 @@ fn both_exporters_tell_the_same_of_every_metric() {
     let (prometheus, otel) = (rig.prometheus(), rig.otel());
     assert_eq!(prometheus, otel);
     assert_eq!(prometheus["app_runs_total"], "1");
-    let on_bound = &prometheus[r#"spanwire_operation_duration_seconds_bucket{error_type="x",operation_name="x",le="0.01"}"#];
+    let on_bound = &prometheus[r#"spanwire_operation_duration_seconds_bucket{error_type="x",spanwire_operation_name="x",le="0.01"}"#];
     // Five times 0, then 0.0005, 0.001, 0.002, 0.0025, twice 0.005, and twice 0.01 itself.
     assert_eq!(on_bound, "13");
 }

@@ -98,7 +98,7 @@ fn units_bounds_and_descriptions_come_from_semconv_and_for_the_apps_own_from_des
     let rig = Rig::new();
     let recorder = rig.recorder();
     with_local_recorder(&recorder, || {
-        metrics::counter!("spanwire.ipc.retries", "webview.name" => "main").increment(2);
+        metrics::counter!("spanwire.ipc.retries", "spanwire.webview.name" => "main").increment(2);
         metrics::gauge!("process.uptime").set(1.5);
         metrics::histogram!("spanwire.ipc.batch.size").record(3.0);
         metrics::describe_histogram!("app.load", Unit::Milliseconds, "Load.");
@@ -113,7 +113,7 @@ fn units_bounds_and_descriptions_come_from_semconv_and_for_the_apps_own_from_des
             "app__odd_name[] [] = 1",
             "process.uptime[s] [] = 1.5",
             "spanwire.ipc.batch.size[{message}] [] = 1 of sum 3 in 11, range (None, None)",
-            "spanwire.ipc.retries[{retry}] [(\"webview.name\", \"String(Owned(\\\"main\\\"))\")] = 2",
+            "spanwire.ipc.retries[{retry}] [(\"spanwire.webview.name\", \"String(Owned(\\\"main\\\"))\")] = 2",
         ]
     );
 }
