@@ -484,7 +484,12 @@ fn exports_are_counted_as_metrics_with_the_reason_of_a_loss() {
     let processed = "otel.sdk.processor.span.processed";
     assert_eq!(number(processed, None), Some(Value::AsInt(2)));
     let capacity = "otel.sdk.processor.span.queue.capacity";
-    assert_eq!(number(capacity, None), Some(Value::AsDouble(2048.0)));
+    assert_eq!(number(capacity, None), Some(Value::AsInt(2048)));
+    let capacity = found.iter().find(|metric| metric.name == capacity).unwrap();
+    let Some(Data::Sum(sum)) = &capacity.data else {
+        panic!("{capacity:?}")
+    };
+    assert!(!sum.is_monotonic, "it is an up-down counter");
 }
 
 #[test]

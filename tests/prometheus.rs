@@ -114,7 +114,7 @@ fn is_excused(metric: &Metric) -> bool {
 fn query_name(metric: &Metric) -> String {
     let ending = match metric.instrument {
         Instrument::Histogram => "_bucket",
-        Instrument::Counter | Instrument::Gauge => "",
+        Instrument::Counter | Instrument::UpDownCounter | Instrument::Gauge => "",
     };
     metric.prometheus_name() + ending
 }

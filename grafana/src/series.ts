@@ -2,7 +2,7 @@
 // dashboard and rule does with them.
 
 import { above, aggregate, and, binary, Expr, or, quantile, scalar, sum } from "./promql.js";
-import { label, metric, METRICS, prometheusLabel, type Metric } from "./semconv.js";
+import { label, metric, METRICS, prometheusLabel, prometheusType, type Metric } from "./semconv.js";
 import { INSTANCE, JOB, SERVER_METRICS, TARGET } from "./server.js";
 
 /** Matchers by attribute, as `=~"a|b"`. */
@@ -165,9 +165,10 @@ export function offset(expr: Expr, by: string): Expr {
   return new Expr(`${expr.text} offset ${by}`, expr.labels);
 }
 
-function need(found: Metric, instrument: Metric["instrument"]): Metric {
-  if (found.instrument !== instrument) {
-    throw new Error(`${found.name} is a ${found.instrument}, not a ${instrument}`);
+function need(found: Metric, type: ReturnType<typeof prometheusType>): Metric {
+  const is = prometheusType(found);
+  if (is !== type) {
+    throw new Error(`${found.name} is a ${is}, not a ${type}`);
   }
   return found;
 }
