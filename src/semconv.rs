@@ -161,7 +161,7 @@ metrics! {
         "The last value that the app or the page measured under that name."
         (MEASUREMENT_NAME, CATEGORY, MEASUREMENT_UNIT);
     PROCESS_CPU_UTILIZATION = Gauge "process.cpu.utilization" ["1"]
-        "Share of all cores that the process used since the last sample." ();
+        "Share of all cores that the process used since the last sample." (CPU_MODE);
     PROCESS_MEMORY_USAGE = UpDownCounter "process.memory.usage" ["By"]
         "Physical memory in use by the process." ();
     PROCESS_MEMORY_VIRTUAL = UpDownCounter "process.memory.virtual" ["By"]
@@ -174,17 +174,17 @@ metrics! {
         "Time since the process started." ();
     WEBVIEW_PROCESS_CPU_UTILIZATION = Gauge "spanwire.webview.process.cpu.utilization" ["1"]
         "Share of all cores that the webview's own processes used since the last sample."
-        (WEBVIEW_PROCESS_TYPE);
+        (WEBVIEW_PROCESS_TYPE, CPU_MODE);
     WEBVIEW_PROCESS_MEMORY_USAGE = UpDownCounter "spanwire.webview.process.memory.usage" ["By"]
         "Physical memory in use by the webview's own processes." (WEBVIEW_PROCESS_TYPE);
     WEBVIEW_PROCESS_COUNT = UpDownCounter "spanwire.webview.process.count" ["{process}"]
         "The webview's own processes." (WEBVIEW_PROCESS_TYPE);
     SYSTEM_CPU_UTILIZATION = Gauge "system.cpu.utilization" ["1"]
-        "Share of all cores in use on the host." ();
+        "Share of all cores in use on the host." (CPU_MODE);
     SYSTEM_MEMORY_LIMIT = UpDownCounter "system.memory.limit" ["By"]
         "Physical memory that the host has." ();
     SYSTEM_MEMORY_UTILIZATION = Gauge "system.memory.utilization" ["1"]
-        "Share of the host's memory in use." ();
+        "Share of the host's memory in use." (SYSTEM_MEMORY_STATE);
     SAMPLING_TRACES = Counter "spanwire.sampling.traces" ["{trace}"]
         "Traces that were kept or dropped when it was known how they went."
         (OUTCOME, SAMPLING_REASON);
@@ -253,6 +253,9 @@ attributes! {
     CATEGORY = "spanwire.measurement.category", "What a measurement is grouped by; absent when not given.";
     MEASUREMENT_UNIT = "spanwire.measurement.unit", "A measurement's unit; absent when not given.";
     WEBVIEW_PROCESS_TYPE = "spanwire.webview.process.type", "`web`, `network`, `gpu` or `other`.";
+    CPU_MODE = "cpu.mode",
+        "What a processor did: `user` or `system`; of the host also `nice`, `interrupt` or `steal`. Linux only.";
+    SYSTEM_MEMORY_STATE = "system.memory.state", "Always `used`.";
     OTEL_COMPONENT_TYPE = "otel.component.type", "The part of the SDK that counts.";
     RPC_SYSTEM_NAME = "rpc.system.name", "Always `spanwire`.";
     RPC_METHOD = "rpc.method", "The event's name, on spans of calls.";
@@ -541,7 +544,15 @@ mod tests {
 
     #[test]
     fn attributes_are_in_our_namespace_or_opentelemetrys() {
-        const OPENTELEMETRY: &[&str] = &["browser", "error", "exception", "otel", "rpc"];
+        const OPENTELEMETRY: &[&str] = &[
+            "browser",
+            "cpu",
+            "error",
+            "exception",
+            "otel",
+            "rpc",
+            "system",
+        ];
         for attribute in ATTRIBUTES {
             let (namespace, _) = attribute.split_once('.').expect(attribute);
             assert!(

@@ -1,6 +1,6 @@
 // The host process and its webview's, told apart by a label of ours.
 
-import { binary, or, relabelled, sum, type Expr } from "./promql.js";
+import { binary, or, relabelled, sum, sumWithout, type Expr } from "./promql.js";
 import { label } from "./semconv.js";
 import type { SeriesOf } from "./series.js";
 import { TARGET } from "./server.js";
@@ -17,6 +17,12 @@ export function byRole(host: Expr, webview: Expr, ...by: readonly string[]): Exp
     ROLE,
   );
 }
+
+/**
+ * A share of all cores in all modes together: `cpu.mode` is on Linux alone, and there each mode is a
+ * series.
+ */
+export const allModes = (cpu: Expr): Expr => sumWithout(cpu, label("cpu.mode"));
 
 const HOST_MEMORY = "process.memory.usage";
 const WEBVIEW_MEMORY = "spanwire.webview.process.memory.usage";

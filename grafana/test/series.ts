@@ -23,6 +23,8 @@ const VALUES: Readonly<Record<string, readonly string[]>> = {
   "spanwire.measurement.category": ["render"],
   "spanwire.measurement.unit": ["1"],
   "spanwire.webview.process.type": ["web"],
+  "cpu.mode": ["user", "system"],
+  "system.memory.state": ["used"],
   "otel.component.type": ["exporter"],
   "spanwire.sampling.reason": ["slow", "trace_full"],
 };

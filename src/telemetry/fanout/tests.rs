@@ -310,9 +310,7 @@ fn record_simply(metric: &'static Metric) {
     labels.sort_unstable();
     match metric.instrument {
         Instrument::Counter => handles::counter(metric, &labels).increment(3),
-        Instrument::Gauge | Instrument::UpDownCounter => {
-            handles::gauge(metric, &labels).set(2.5)
-        }
+        Instrument::Gauge | Instrument::UpDownCounter => handles::gauge(metric, &labels).set(2.5),
         Instrument::Histogram => handles::histogram(metric, &labels).record(0.25),
     }
 }
