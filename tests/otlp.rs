@@ -77,6 +77,12 @@ fn a_span_arrives_with_its_resource_and_attributes() {
         assert_eq!(text(&resource, key).as_deref(), Some(value), "{key}");
     }
     assert!(text(&resource, "service.instance.id").is_some());
+    let created = text(&resource, "process.creation.time").unwrap();
+    assert_eq!(
+        (created.len(), created.ends_with('Z')),
+        (20, true),
+        "{created}"
+    );
     assert!(text(&resource, "host.name").is_none());
 
     let spans = receiver.spans();
