@@ -15,9 +15,9 @@ mod support;
 fn handles(recorder: &dyn Recorder) -> (Counter, Gauge, Histogram) {
     with_local_recorder(recorder, || {
         let labels = [
-            ("webview.name", "main"),
-            ("ipc.event", "save"),
-            ("ipc.direction", "inbound"),
+            ("spanwire.webview.name", "main"),
+            ("spanwire.ipc.event", "save"),
+            ("spanwire.ipc.direction", "inbound"),
         ];
         (
             metrics::counter!("spanwire.ipc.messages", &labels),

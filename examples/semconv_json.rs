@@ -21,7 +21,7 @@ struct Names {
 struct Metric {
     name: &'static str,
     prometheus: String,
-    instrument: String,
+    instrument: &'static str,
     unit: &'static str,
     description: &'static str,
     attributes: &'static [&'static str],
@@ -47,7 +47,7 @@ impl Metric {
         Self {
             name: metric.name,
             prometheus: metric.prometheus_name(),
-            instrument: format!("{:?}", metric.instrument).to_lowercase(),
+            instrument: metric.instrument.as_str(),
             unit: metric.unit,
             description: metric.description,
             attributes: metric.attributes,

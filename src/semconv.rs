@@ -9,10 +9,25 @@
 pub enum Instrument {
     /// A sum that only grows.
     Counter,
-    /// The value now.
+    /// A sum that can also fall. Prometheus has no such kind, and shows a gauge.
+    UpDownCounter,
+    /// The value now, of which there is no sensible sum.
     Gauge,
     /// A distribution over fixed bucket bounds.
     Histogram,
+}
+
+impl Instrument {
+    /// What OpenTelemetry's conventions call it.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Counter => "counter",
+            Self::UpDownCounter => "updowncounter",
+            Self::Gauge => "gauge",
+            Self::Histogram => "histogram",
+        }
+    }
 }
 
 /// A metric that Spanwire emits.
@@ -52,7 +67,7 @@ impl Metric {
         };
         let total = match self.instrument {
             Instrument::Counter => "_total",
-            Instrument::Gauge | Instrument::Histogram => "",
+            Instrument::UpDownCounter | Instrument::Gauge | Instrument::Histogram => "",
         };
         self.name.replace('.', "_") + unit + total
     }
@@ -106,9 +121,9 @@ metrics! {
         "Messages that crossed the wire together." (WEBVIEW_NAME, IPC_DIRECTION) in BATCH_BOUNDS;
     IPC_SLOW_THRESHOLD = Gauge "spanwire.ipc.slow.threshold" ["s"]
         "Time from which a message counts as slow." ();
-    QUEUE_SIZE = Gauge "spanwire.queue.size" ["{message}"]
+    QUEUE_SIZE = UpDownCounter "spanwire.queue.size" ["{message}"]
         "Messages waiting in the queue." (QUEUE_NAME);
-    QUEUE_CAPACITY = Gauge "spanwire.queue.capacity" ["{message}"]
+    QUEUE_CAPACITY = UpDownCounter "spanwire.queue.capacity" ["{message}"]
         "Messages that the queue can hold." (QUEUE_NAME);
     QUEUE_PEAK = Gauge "spanwire.queue.peak" ["{message}"]
         "Most messages that ever waited in the queue at once." (QUEUE_NAME);
@@ -119,7 +134,7 @@ metrics! {
         (QUEUE_NAME, OUTCOME, ERROR_TYPE);
     OPERATION_DURATION = Histogram "spanwire.operation.duration" ["s"]
         "Time that a scoped operation took." (OPERATION_NAME, ERROR_TYPE) in OPERATION_BOUNDS_S;
-    OPERATION_ACTIVE = Gauge "spanwire.operation.active" ["{operation}"]
+    OPERATION_ACTIVE = UpDownCounter "spanwire.operation.active" ["{operation}"]
         "Scoped operations that are running." (OPERATION_NAME);
     OPERATION_SLOW = Counter "spanwire.operation.slow" ["{operation}"]
         "Scoped operations that took longer than their slow threshold." (OPERATION_NAME);
@@ -129,7 +144,7 @@ metrics! {
         "Share of failures from which the app counts as failing." ();
     PAGE_ERRORS = Counter "spanwire.page.errors" ["{error}"]
         "Errors that the page reported." (WEBVIEW_NAME, ERROR_TYPE);
-    PAGE_STATE = Gauge "spanwire.page.state" ["{page}"]
+    PAGE_STATE = UpDownCounter "spanwire.page.state" ["{page}"]
         "1 for the state that the page is in, 0 for the others." (WEBVIEW_NAME, STATE);
     PAGE_SPANS = Counter "spanwire.page.spans" ["{span}"]
         "Spans that an OpenTelemetry SDK in the page sent, by outcome."
@@ -146,30 +161,30 @@ metrics! {
         "The last value that the app or the page measured under that name."
         (MEASUREMENT_NAME, CATEGORY, MEASUREMENT_UNIT);
     PROCESS_CPU_UTILIZATION = Gauge "process.cpu.utilization" ["1"]
-        "Share of all cores that the process used since the last sample." ();
-    PROCESS_MEMORY_USAGE = Gauge "process.memory.usage" ["By"]
+        "Share of all cores that the process used since the last sample." (CPU_MODE);
+    PROCESS_MEMORY_USAGE = UpDownCounter "process.memory.usage" ["By"]
         "Physical memory in use by the process." ();
-    PROCESS_MEMORY_VIRTUAL = Gauge "process.memory.virtual" ["By"]
+    PROCESS_MEMORY_VIRTUAL = UpDownCounter "process.memory.virtual" ["By"]
         "Virtual memory committed to the process." ();
-    PROCESS_THREAD_COUNT = Gauge "process.thread.count" ["{thread}"]
+    PROCESS_THREAD_COUNT = UpDownCounter "process.thread.count" ["{thread}"]
         "Threads of the process." ();
-    PROCESS_FILE_DESCRIPTOR_COUNT = Gauge "process.unix.file_descriptor.count" ["{file_descriptor}"]
+    PROCESS_FILE_DESCRIPTOR_COUNT = UpDownCounter "process.unix.file_descriptor.count" ["{file_descriptor}"]
         "File descriptors that the process has open." ();
     PROCESS_UPTIME = Gauge "process.uptime" ["s"]
         "Time since the process started." ();
     WEBVIEW_PROCESS_CPU_UTILIZATION = Gauge "spanwire.webview.process.cpu.utilization" ["1"]
         "Share of all cores that the webview's own processes used since the last sample."
-        (WEBVIEW_PROCESS_TYPE);
-    WEBVIEW_PROCESS_MEMORY_USAGE = Gauge "spanwire.webview.process.memory.usage" ["By"]
+        (WEBVIEW_PROCESS_TYPE, CPU_MODE);
+    WEBVIEW_PROCESS_MEMORY_USAGE = UpDownCounter "spanwire.webview.process.memory.usage" ["By"]
         "Physical memory in use by the webview's own processes." (WEBVIEW_PROCESS_TYPE);
-    WEBVIEW_PROCESS_COUNT = Gauge "spanwire.webview.process.count" ["{process}"]
+    WEBVIEW_PROCESS_COUNT = UpDownCounter "spanwire.webview.process.count" ["{process}"]
         "The webview's own processes." (WEBVIEW_PROCESS_TYPE);
     SYSTEM_CPU_UTILIZATION = Gauge "system.cpu.utilization" ["1"]
-        "Share of all cores in use on the host." ();
-    SYSTEM_MEMORY_LIMIT = Gauge "system.memory.limit" ["By"]
+        "Share of all cores in use on the host." (CPU_MODE);
+    SYSTEM_MEMORY_LIMIT = UpDownCounter "system.memory.limit" ["By"]
         "Physical memory that the host has." ();
     SYSTEM_MEMORY_UTILIZATION = Gauge "system.memory.utilization" ["1"]
-        "Share of the host's memory in use." ();
+        "Share of the host's memory in use." (SYSTEM_MEMORY_STATE);
     SAMPLING_TRACES = Counter "spanwire.sampling.traces" ["{trace}"]
         "Traces that were kept or dropped when it was known how they went."
         (OUTCOME, SAMPLING_REASON);
@@ -177,9 +192,9 @@ metrics! {
         "Traces that were decided while a span of theirs was open." (SAMPLING_REASON);
     SAMPLING_SPANS_DROPPED = Counter "spanwire.sampling.spans.dropped" ["{span}"]
         "Recorded spans that were not passed on." (SAMPLING_REASON);
-    SAMPLING_TRACES_HELD = Gauge "spanwire.sampling.traces.held" ["{trace}"]
+    SAMPLING_TRACES_HELD = UpDownCounter "spanwire.sampling.traces.held" ["{trace}"]
         "Traces that are not decided yet." ();
-    SAMPLING_SPANS_HELD = Gauge "spanwire.sampling.spans.held" ["{span}"]
+    SAMPLING_SPANS_HELD = UpDownCounter "spanwire.sampling.spans.held" ["{span}"]
         "Ended spans of traces that are not decided yet." ();
     ENDPOINT_REFUSED = Counter "spanwire.endpoint.refused" ["{request}"]
         "Connections and requests that the Prometheus endpoint turned away." (ERROR_TYPE);
@@ -198,15 +213,15 @@ metrics! {
     SDK_LOG_PROCESSED = Counter "otel.sdk.processor.log.processed" ["{log_record}"]
         "Log records that the processor passed on, or dropped with error.type."
         (OTEL_COMPONENT_TYPE, ERROR_TYPE);
-    SDK_SPAN_QUEUE_SIZE = Gauge "otel.sdk.processor.span.queue.size" ["{span}"]
+    SDK_SPAN_QUEUE_SIZE = UpDownCounter "otel.sdk.processor.span.queue.size" ["{span}"]
         "Spans that wait for their export." (OTEL_COMPONENT_TYPE);
-    SDK_SPAN_QUEUE_CAPACITY = Gauge "otel.sdk.processor.span.queue.capacity" ["{span}"]
+    SDK_SPAN_QUEUE_CAPACITY = UpDownCounter "otel.sdk.processor.span.queue.capacity" ["{span}"]
         "Spans that can wait for their export." (OTEL_COMPONENT_TYPE);
-    SDK_LOG_QUEUE_SIZE = Gauge "otel.sdk.processor.log.queue.size" ["{log_record}"]
+    SDK_LOG_QUEUE_SIZE = UpDownCounter "otel.sdk.processor.log.queue.size" ["{log_record}"]
         "Log records that wait for their export." (OTEL_COMPONENT_TYPE);
-    SDK_LOG_QUEUE_CAPACITY = Gauge "otel.sdk.processor.log.queue.capacity" ["{log_record}"]
+    SDK_LOG_QUEUE_CAPACITY = UpDownCounter "otel.sdk.processor.log.queue.capacity" ["{log_record}"]
         "Log records that can wait for their export." (OTEL_COMPONENT_TYPE);
-    SPOOL_SIZE = Gauge "spanwire.spool.size" ["By"]
+    SPOOL_SIZE = UpDownCounter "spanwire.spool.size" ["By"]
         "What waits on disk for the collector to come back." ();
     SPOOL_ITEMS = Counter "spanwire.spool.items" ["{item}"]
         "Spans and log records that were put on disk, and how they left it."
@@ -222,22 +237,25 @@ macro_rules! attributes {
 }
 
 attributes! {
-    WEBVIEW_NAME = "webview.name", "The name that the app gave to the webview.";
-    IPC_DIRECTION = "ipc.direction", "`inbound` (page to host) or `outbound` (host to page).";
-    IPC_EVENT = "ipc.event",
+    WEBVIEW_NAME = "spanwire.webview.name", "The name that the app gave to the webview.";
+    IPC_DIRECTION = "spanwire.ipc.direction", "`inbound` (page to host) or `outbound` (host to page).";
+    IPC_EVENT = "spanwire.ipc.event",
         "The event's name; capped, see [`REGISTERED_NAMES_MAX`] and [`OTHER_NAMES_MAX`].";
-    OUTCOME = "outcome", "`ok`, `failed` or `dropped`; of a trace `kept` or `dropped`; on disk `spooled`, `replayed` or `dropped`.";
+    OUTCOME = "spanwire.outcome", "`ok`, `failed` or `dropped`; of a trace `kept` or `dropped`; on disk `spooled`, `replayed` or `dropped`.";
     ERROR_TYPE = "error.type", "Why it failed or was dropped; absent when it did not.";
-    QUEUE_NAME = "queue.name", "The name that the app gave to the queue.";
-    OPERATION_NAME = "operation.name", "The name of a scoped operation; capped.";
-    STATE = "state", "`loading`, `ready`, `unresponsive` or `gone`.";
+    QUEUE_NAME = "spanwire.queue.name", "The name that the app gave to the queue.";
+    OPERATION_NAME = "spanwire.operation.name", "The name of a scoped operation; capped.";
+    STATE = "spanwire.page.state", "`loading`, `ready`, `unresponsive` or `gone`.";
     WEB_VITAL_NAME = "browser.web_vital.name", "`ttfb`, `fcp`, `lcp` or `inp`.";
     WEB_VITAL_RATING = "browser.web_vital.rating", "`good`, `needs_improvement` or `poor`.";
-    MEASUREMENT_NAME = "measurement.name",
+    MEASUREMENT_NAME = "spanwire.measurement.name",
         "The name that the app or the page gave to a measurement; capped with its category and unit.";
-    CATEGORY = "category", "What a measurement is grouped by; absent when not given.";
-    MEASUREMENT_UNIT = "measurement.unit", "A measurement's unit; absent when not given.";
-    WEBVIEW_PROCESS_TYPE = "webview.process.type", "`web`, `network`, `gpu` or `other`.";
+    CATEGORY = "spanwire.measurement.category", "What a measurement is grouped by; absent when not given.";
+    MEASUREMENT_UNIT = "spanwire.measurement.unit", "A measurement's unit; absent when not given.";
+    WEBVIEW_PROCESS_TYPE = "spanwire.webview.process.type", "`web`, `network`, `gpu` or `other`.";
+    CPU_MODE = "cpu.mode",
+        "What a processor did: `user` or `system`; of the host also `nice`, `interrupt` or `steal`. Linux only.";
+    SYSTEM_MEMORY_STATE = "system.memory.state", "Always `used`.";
     OTEL_COMPONENT_TYPE = "otel.component.type", "The part of the SDK that counts.";
     RPC_SYSTEM_NAME = "rpc.system.name", "Always `spanwire`.";
     RPC_METHOD = "rpc.method", "The event's name, on spans of calls.";
@@ -248,7 +266,7 @@ attributes! {
     WAIT_S = "spanwire.queue.wait", "Seconds that a message waited in the queue, on its span.";
     BATCH_SIZE = "spanwire.batch.size", "Messages that were sent together, on a message's span.";
     SLOW = "spanwire.slow", "True on the span of an operation that was slow.";
-    SAMPLING_REASON = "sampling.reason",
+    SAMPLING_REASON = "spanwire.sampling.reason",
         "Why a trace or a span was kept or dropped, or decided early; on the root of a kept trace.";
     MESSAGE_SIZE_BY = "spanwire.message.size", "Bytes of a message's payload, on its spans.";
     THREAD = "spanwire.thread",
@@ -258,11 +276,11 @@ attributes! {
     MAIN_THREAD_DELAY_S = "spanwire.main_thread.delay",
         "Seconds of a message's wait in which the UI thread was woken and did not come, on its span.";
     DURATION_S = "spanwire.duration", "Seconds that a slow operation took, on its log record.";
-    SLOW_THRESHOLD_S = "spanwire.slow.threshold",
+    SLOW_THRESHOLD_S = "spanwire.slow_threshold",
         "Seconds from which an operation counts as slow, on a slow one's log record.";
     CONTEXT = "spanwire.context",
         "The context fields that the app gave to an operation, on its log records.";
-    CONTEXT_LEFT_OUT = "spanwire.context.left_out",
+    CONTEXT_LEFT_OUT = "spanwire.context_left_out",
         "Context fields beyond the limit, on an operation's span.";
 }
 
@@ -521,6 +539,29 @@ mod tests {
                 assert!(!metric.name.ends_with(ending), "{}", metric.name);
             }
             assert!(metric.description.ends_with('.'), "{}", metric.name);
+        }
+    }
+
+    #[test]
+    fn attributes_are_in_our_namespace_or_opentelemetrys() {
+        const OPENTELEMETRY: &[&str] = &[
+            "browser",
+            "cpu",
+            "error",
+            "exception",
+            "otel",
+            "rpc",
+            "system",
+        ];
+        for attribute in ATTRIBUTES {
+            let (namespace, _) = attribute.split_once('.').expect(attribute);
+            assert!(
+                namespace == SCOPE || OPENTELEMETRY.contains(&namespace),
+                "{attribute}"
+            );
+            let as_namespace = format!("{attribute}.");
+            let within = ATTRIBUTES.iter().find(|a| a.starts_with(&as_namespace));
+            assert_eq!(within, None, "{attribute} is a namespace too");
         }
     }
 

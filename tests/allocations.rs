@@ -56,7 +56,7 @@ fn push_and_pop_do_not_allocate() {
 #[test]
 fn recording_a_metric_does_not_allocate() {
     with_both_exporters(|| {
-        let labels = [("queue.name", "allocations")];
+        let labels = [("spanwire.queue.name", "allocations")];
         let counter = metrics::counter!("spanwire.queue.messages", &labels);
         let gauge = metrics::gauge!("spanwire.queue.size", &labels);
         let histogram = metrics::histogram!("spanwire.queue.wait.duration", &labels);

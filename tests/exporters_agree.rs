@@ -94,9 +94,9 @@ fn sums_and_buckets_of_both_exporters_equal_the_ledger() {
             .iter()
             .filter(|sample| sample.name == "spanwire_ipc_messages_total")
             .filter(|sample| {
-                sample.label("ipc_direction") == *direction
-                    && sample.label("ipc_event") == *event
-                    && sample.label("outcome") == *outcome
+                sample.label("spanwire_ipc_direction") == *direction
+                    && sample.label("spanwire_ipc_event") == *event
+                    && sample.label("spanwire_outcome") == *outcome
                     && sample.label("error_type") == *error
             })
             .map(|sample| sample.value)
@@ -129,18 +129,18 @@ fn sums_and_buckets_of_both_exporters_equal_the_ledger() {
     };
     let handler = "spanwire_ipc_handler_duration_seconds_count";
     assert_eq!(
-        measured(handler, "ipc_event", "good"),
+        measured(handler, "spanwire_ipc_event", "good"),
         ended("inbound", "good", "ok")
     );
     assert_eq!(
-        measured(handler, "ipc_event", "bad"),
+        measured(handler, "spanwire_ipc_event", "bad"),
         ended("inbound", "bad", "failed")
     );
-    assert_eq!(measured(handler, "ipc_event", "nobody"), 0.0);
+    assert_eq!(measured(handler, "spanwire_ipc_event", "nobody"), 0.0);
     for event in ["good", "bad", "nobody", "burst"] {
         let delivered = measured(
             "spanwire_ipc_delivery_duration_seconds_count",
-            "ipc_event",
+            "spanwire_ipc_event",
             event,
         );
         assert_eq!(delivered, ended("outbound", event, "ok"), "{event}");
@@ -150,16 +150,20 @@ fn sums_and_buckets_of_both_exporters_equal_the_ledger() {
     for (direction, messages) in [("inbound", inbound), ("outbound", outbound)] {
         let size = measured(
             "spanwire_ipc_message_size_bytes_count",
-            "ipc_direction",
+            "spanwire_ipc_direction",
             direction,
         );
         assert_eq!(size, messages, "{direction}");
-        let batches = measured("spanwire_ipc_batch_size_sum", "ipc_direction", direction);
+        let batches = measured(
+            "spanwire_ipc_batch_size_sum",
+            "spanwire_ipc_direction",
+            direction,
+        );
         assert_eq!(batches, messages, "{direction}");
     }
     let waits = measured(
         "spanwire_queue_wait_duration_seconds_count",
-        "queue_name",
+        "spanwire_queue_name",
         "main",
     );
     assert_eq!(waits, ended("outbound", "burst", "ok"));

@@ -52,13 +52,24 @@ fn what_was_built_before_the_install_reports_from_the_install_on() {
         scraped.iter().find(found).map(|sample| sample.value)
     };
     let messages = "spanwire_ipc_messages_total";
-    assert_eq!(value(messages, "webview_name", "early"), Some(50.0));
     assert_eq!(
-        value("spanwire_queue_messages_total", "queue_name", "early_jobs"),
+        value(messages, "spanwire_webview_name", "early"),
+        Some(50.0)
+    );
+    assert_eq!(
+        value(
+            "spanwire_queue_messages_total",
+            "spanwire_queue_name",
+            "early_jobs"
+        ),
         Some(2.0)
     );
     assert_eq!(
-        value("spanwire_queue_capacity", "queue_name", "early_jobs"),
+        value(
+            "spanwire_queue_capacity",
+            "spanwire_queue_name",
+            "early_jobs"
+        ),
         Some(10.0)
     );
 

@@ -60,7 +60,7 @@ fn the_docs_list_each_metric_as_it_is_and_no_other() {
             "{}",
             cells[0]
         );
-        let kind = format!("{:?}, {}", metric.instrument, metric.unit);
+        let kind = format!("{}, {}", metric.instrument.as_str(), metric.unit);
         assert_eq!(
             cells[1].to_lowercase(),
             kind.to_lowercase(),

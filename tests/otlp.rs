@@ -77,6 +77,12 @@ fn a_span_arrives_with_its_resource_and_attributes() {
         assert_eq!(text(&resource, key).as_deref(), Some(value), "{key}");
     }
     assert!(text(&resource, "service.instance.id").is_some());
+    let created = text(&resource, "process.creation.time").unwrap();
+    assert_eq!(
+        (created.len(), created.ends_with('Z')),
+        (20, true),
+        "{created}"
+    );
     assert!(text(&resource, "host.name").is_none());
 
     let spans = receiver.spans();
@@ -128,7 +134,8 @@ fn metrics_arrive_with_units_and_bounds() {
             metrics::Unit::Seconds,
             "Time that a scoped operation took."
         );
-        metrics::histogram!("spanwire.operation.duration", "operation.name" => "save").record(0.02);
+        metrics::histogram!("spanwire.operation.duration", "spanwire.operation.name" => "save")
+            .record(0.02);
         metrics::counter!("own.things").increment(3);
     });
     let report = telemetry.shutdown(10 * SECOND);
@@ -483,7 +490,12 @@ fn exports_are_counted_as_metrics_with_the_reason_of_a_loss() {
     let processed = "otel.sdk.processor.span.processed";
     assert_eq!(number(processed, None), Some(Value::AsInt(2)));
     let capacity = "otel.sdk.processor.span.queue.capacity";
-    assert_eq!(number(capacity, None), Some(Value::AsDouble(2048.0)));
+    assert_eq!(number(capacity, None), Some(Value::AsInt(2048)));
+    let capacity = found.iter().find(|metric| metric.name == capacity).unwrap();
+    let Some(Data::Sum(sum)) = &capacity.data else {
+        panic!("{capacity:?}")
+    };
+    assert!(!sum.is_monotonic, "it is an up-down counter");
 }
 
 #[test]

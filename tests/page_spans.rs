@@ -87,10 +87,10 @@ impl Rig {
             .iter()
             .filter(|sample| sample.name == "spanwire_page_spans_total")
             .map(|sample| {
-                assert_eq!(sample.label("webview_name"), "main");
+                assert_eq!(sample.label("spanwire_webview_name"), "main");
                 let error = sample.label("error_type");
                 let key = if error.is_empty() {
-                    sample.label("outcome")
+                    sample.label("spanwire_outcome")
                 } else {
                     error
                 };
@@ -172,7 +172,7 @@ fn a_span_arrives_as_it_was_made_with_the_apps_resource_and_the_webviews_name() 
         {"key": "half", "value": {"doubleValue": 0.5}},
         {"key": "texts", "value": {"arrayValue": {"values": [{"stringValue": "a"}, {}, {"stringValue": "b"}]}}},
         {"key": "numbers", "value": {"arrayValue": {"values": [{"intValue": 1}, {"doubleValue": 1.5}]}}},
-        {"key": "webview.name", "value": {"stringValue": "another"}},
+        {"key": "spanwire.webview.name", "value": {"stringValue": "another"}},
     ]);
     rig.send_spans(&[span(
         1,
@@ -201,7 +201,7 @@ fn a_span_arrives_as_it_was_made_with_the_apps_resource_and_the_webviews_name() 
         (at, at + 1)
     );
     for (key, value) in [
-        ("webview.name", "main"),
+        ("spanwire.webview.name", "main"),
         ("text", "ä"),
         ("truth", "true"),
         ("whole", "7"),
@@ -460,7 +460,7 @@ fn values_that_a_span_cannot_have_are_left_out_of_it() {
     rig.send_spans(&[span(1, &json!({"attributes": attributes}))]);
     let span = rig.one();
     let keys: Vec<_> = span.attributes.iter().map(|all| all.key.as_str()).collect();
-    assert_eq!(keys, ["webview.name", "empty"]);
+    assert_eq!(keys, ["spanwire.webview.name", "empty"]);
     assert_eq!(span.dropped_attributes_count, 9);
 }
 

@@ -114,7 +114,7 @@ fn is_excused(metric: &Metric) -> bool {
 fn query_name(metric: &Metric) -> String {
     let ending = match metric.instrument {
         Instrument::Histogram => "_bucket",
-        Instrument::Counter | Instrument::Gauge => "",
+        Instrument::Counter | Instrument::UpDownCounter | Instrument::Gauge => "",
     };
     metric.prometheus_name() + ending
 }
@@ -141,7 +141,8 @@ fn a_real_prometheus_finds_every_metric_that_the_example_can_make() {
     let info = prometheus.wait_for("target_info");
     assert_eq!(info[0]["metric"]["service_name"], "headless");
     // Every call failed or was answered, none was lost.
-    let dropped = r#"spanwire_ipc_messages_total{outcome="dropped",error_type!="superseded"}"#;
+    let dropped =
+        r#"spanwire_ipc_messages_total{spanwire_outcome="dropped",error_type!="superseded"}"#;
     assert_eq!(prometheus.query(dropped), None);
     let spans = receiver.wait_for(|all| all.iter().any(|one| one.path.ends_with("traces")));
     assert!(!spans.is_empty());

@@ -93,13 +93,13 @@ fn a_completed_operation_counts_once_however_it_ends() {
         },
         expect![[r#"
             spans:
-            ok internal operation.name=ok
-            ok internal operation.name=ok
-            ok internal operation.name=ok
-            ok internal operation.name=ok
+            ok internal spanwire.operation.name=ok
+            ok internal spanwire.operation.name=ok
+            ok internal spanwire.operation.name=ok
+            ok internal spanwire.operation.name=ok
             metrics:
-            spanwire.operation.active{operation.name="ok"} 0
-            spanwire.operation.duration{operation.name="ok"} count=4 sum=0.015
+            spanwire.operation.active{spanwire.operation.name="ok"} 0
+            spanwire.operation.duration{spanwire.operation.name="ok"} count=4 sum=0.015
             spanwire.operation.slow.threshold 1
             logs:
         "#]],
@@ -129,30 +129,30 @@ fn a_failed_operation_tells_its_chain_in_a_log_record_and_its_type_in_metrics() 
         },
         expect![[r#"
             spans:
-            fails internal error error.type=LoadError file=a.scene level=3 operation.name=fails
+            fails internal error error.type=LoadError file=a.scene level=3 spanwire.operation.name=fails
               event "operation failed"
-            fails internal error error.type=io::Error operation.name=fails
+            fails internal error error.type=io::Error spanwire.operation.name=fails
               event "operation failed"
-            fails internal error error.type=no_disk operation.name=fails
+            fails internal error error.type=no_disk spanwire.operation.name=fails
               event "operation failed"
-            fails internal error error.type=_OTHER operation.name=fails
+            fails internal error error.type=_OTHER spanwire.operation.name=fails
               event "operation failed"
-            fails internal error error.type=scene operation.name=fails
+            fails internal error error.type=scene spanwire.operation.name=fails
               event "operation failed"
             metrics:
-            spanwire.operation.active{operation.name="fails"} 0
-            spanwire.operation.duration{error.type="LoadError",operation.name="fails"} count=1 sum=0.005
-            spanwire.operation.duration{error.type="_OTHER",operation.name="fails"} count=1 sum=0
-            spanwire.operation.duration{error.type="io::Error",operation.name="fails"} count=1 sum=0
-            spanwire.operation.duration{error.type="no_disk",operation.name="fails"} count=1 sum=0
-            spanwire.operation.duration{error.type="scene",operation.name="fails"} count=1 sum=0
+            spanwire.operation.active{spanwire.operation.name="fails"} 0
+            spanwire.operation.duration{error.type="LoadError",spanwire.operation.name="fails"} count=1 sum=0.005
+            spanwire.operation.duration{error.type="_OTHER",spanwire.operation.name="fails"} count=1 sum=0
+            spanwire.operation.duration{error.type="io::Error",spanwire.operation.name="fails"} count=1 sum=0
+            spanwire.operation.duration{error.type="no_disk",spanwire.operation.name="fails"} count=1 sum=0
+            spanwire.operation.duration{error.type="scene",spanwire.operation.name="fails"} count=1 sum=0
             spanwire.operation.slow.threshold 1
             logs:
-            ERROR "operation failed" error.type=LoadError exception.message="cannot load the scene: disk on fire" exception.type=timer::LoadError operation.name=fails spanwire.context="file=\"a.scene\" level=3" span=fails
-            ERROR "operation failed" error.type=io::Error exception.message="disk on fire" exception.type=std::io::error::Error operation.name=fails span=fails
-            ERROR "operation failed" error.type=no_disk exception.message="it is gone" exception.type=no_disk operation.name=fails span=fails
-            ERROR "operation failed" error.type=_OTHER exception.message="cannot load the scene: disk on fire" exception.type="dyn Error" operation.name=fails span=fails
-            ERROR "operation failed" error.type=scene exception.message="cannot load the scene: disk on fire" exception.type="dyn Error" operation.name=fails span=fails
+            ERROR "operation failed" error.type=LoadError exception.message="cannot load the scene: disk on fire" exception.type=timer::LoadError spanwire.context="file=\"a.scene\" level=3" spanwire.operation.name=fails span=fails
+            ERROR "operation failed" error.type=io::Error exception.message="disk on fire" exception.type=std::io::error::Error spanwire.operation.name=fails span=fails
+            ERROR "operation failed" error.type=no_disk exception.message="it is gone" exception.type=no_disk spanwire.operation.name=fails span=fails
+            ERROR "operation failed" error.type=_OTHER exception.message="cannot load the scene: disk on fire" exception.type="dyn Error" spanwire.operation.name=fails span=fails
+            ERROR "operation failed" error.type=scene exception.message="cannot load the scene: disk on fire" exception.type="dyn Error" spanwire.operation.name=fails span=fails
         "#]],
     );
 }
@@ -211,20 +211,20 @@ fn a_panic_is_recorded_and_goes_on() {
         },
         expect![[r#"
             spans:
-            panics internal error error.type=panic operation.name=panics
+            panics internal error error.type=panic spanwire.operation.name=panics
               event "operation failed"
-            panics internal error error.type=panic operation.name=panics
+            panics internal error error.type=panic spanwire.operation.name=panics
               event "operation failed"
-            panics internal error error.type=panic operation.name=panics
+            panics internal error error.type=panic spanwire.operation.name=panics
               event "operation failed"
             metrics:
-            spanwire.operation.active{operation.name="panics"} 0
-            spanwire.operation.duration{error.type="panic",operation.name="panics"} count=3 sum=0
+            spanwire.operation.active{spanwire.operation.name="panics"} 0
+            spanwire.operation.duration{error.type="panic",spanwire.operation.name="panics"} count=3 sum=0
             spanwire.operation.slow.threshold 1
             logs:
-            ERROR "operation failed" error.type=panic exception.message="no scene" exception.type=panic operation.name=panics span=panics
-            ERROR "operation failed" error.type=panic exception.type=panic operation.name=panics span=panics
-            ERROR "operation failed" error.type=panic exception.message="polled 1 times" exception.type=panic operation.name=panics span=panics
+            ERROR "operation failed" error.type=panic exception.message="no scene" exception.type=panic spanwire.operation.name=panics span=panics
+            ERROR "operation failed" error.type=panic exception.type=panic spanwire.operation.name=panics span=panics
+            ERROR "operation failed" error.type=panic exception.message="polled 1 times" exception.type=panic spanwire.operation.name=panics span=panics
         "#]],
     );
 }
@@ -247,10 +247,10 @@ fn a_timer_in_a_drop_that_a_panic_runs_did_not_fail() {
         },
         expect![[r#"
             spans:
-            cleanup internal operation.name=cleanup
+            cleanup internal spanwire.operation.name=cleanup
             metrics:
-            spanwire.operation.active{operation.name="cleanup"} 0
-            spanwire.operation.duration{operation.name="cleanup"} count=1 sum=0
+            spanwire.operation.active{spanwire.operation.name="cleanup"} 0
+            spanwire.operation.duration{spanwire.operation.name="cleanup"} count=1 sum=0
             spanwire.operation.slow.threshold 1
             logs:
         "#]],
@@ -270,16 +270,16 @@ fn a_slow_operation_is_counted_and_logged() {
         },
         expect![[r#"
             spans:
-            slow internal items=9 operation.name=slow
-            slow internal items=9 operation.name=slow spanwire.slow=true
+            slow internal items=9 spanwire.operation.name=slow
+            slow internal items=9 spanwire.operation.name=slow spanwire.slow=true
               event "operation slow"
             metrics:
-            spanwire.operation.active{operation.name="slow"} 0
-            spanwire.operation.duration{operation.name="slow"} count=2 sum=0.039
-            spanwire.operation.slow{operation.name="slow"} 1
+            spanwire.operation.active{spanwire.operation.name="slow"} 0
+            spanwire.operation.duration{spanwire.operation.name="slow"} count=2 sum=0.039
+            spanwire.operation.slow{spanwire.operation.name="slow"} 1
             spanwire.operation.slow.threshold 1
             logs:
-            WARN "operation slow" operation.name=slow spanwire.context="items=9" spanwire.duration=0.02 spanwire.slow.threshold=0.02 span=slow
+            WARN "operation slow" spanwire.context="items=9" spanwire.duration=0.02 spanwire.operation.name=slow spanwire.slow_threshold=0.02 span=slow
         "#]],
     );
 }
@@ -301,20 +301,20 @@ fn nested_operations_are_nested_spans() {
         },
         expect![[r#"
             spans:
-            outer internal operation.name=outer
-              first internal operation.name=first
-                innermost internal operation.name=innermost
+            outer internal spanwire.operation.name=outer
+              first internal spanwire.operation.name=first
+                innermost internal spanwire.operation.name=innermost
                   event "deep inside"
-              second internal operation.name=second
+              second internal spanwire.operation.name=second
             metrics:
-            spanwire.operation.active{operation.name="first"} 0
-            spanwire.operation.active{operation.name="innermost"} 0
-            spanwire.operation.active{operation.name="outer"} 0
-            spanwire.operation.active{operation.name="second"} 0
-            spanwire.operation.duration{operation.name="first"} count=1 sum=0
-            spanwire.operation.duration{operation.name="innermost"} count=1 sum=0
-            spanwire.operation.duration{operation.name="outer"} count=1 sum=0.003
-            spanwire.operation.duration{operation.name="second"} count=1 sum=0.003
+            spanwire.operation.active{spanwire.operation.name="first"} 0
+            spanwire.operation.active{spanwire.operation.name="innermost"} 0
+            spanwire.operation.active{spanwire.operation.name="outer"} 0
+            spanwire.operation.active{spanwire.operation.name="second"} 0
+            spanwire.operation.duration{spanwire.operation.name="first"} count=1 sum=0
+            spanwire.operation.duration{spanwire.operation.name="innermost"} count=1 sum=0
+            spanwire.operation.duration{spanwire.operation.name="outer"} count=1 sum=0.003
+            spanwire.operation.duration{spanwire.operation.name="second"} count=1 sum=0.003
             spanwire.operation.slow.threshold 1
             logs:
             INFO "deep inside" span=innermost
@@ -348,23 +348,23 @@ fn what_an_async_operation_does_between_awaits_is_its_child() {
         },
         expect![[r#"
             spans:
-            "async a" internal operation.name="async a"
+            "async a" internal spanwire.operation.name="async a"
               event "in a"
               event "in a"
-              step internal of=a operation.name=step
-              step internal of=a operation.name=step
-            "async b" internal operation.name="async b"
+              step internal of=a spanwire.operation.name=step
+              step internal of=a spanwire.operation.name=step
+            "async b" internal spanwire.operation.name="async b"
               event "in b"
               event "in b"
-              step internal of=b operation.name=step
-              step internal of=b operation.name=step
+              step internal of=b spanwire.operation.name=step
+              step internal of=b spanwire.operation.name=step
             metrics:
-            spanwire.operation.active{operation.name="async a"} 0
-            spanwire.operation.active{operation.name="async b"} 0
-            spanwire.operation.active{operation.name="step"} 0
-            spanwire.operation.duration{operation.name="async a"} count=1 sum=0
-            spanwire.operation.duration{operation.name="async b"} count=1 sum=0
-            spanwire.operation.duration{operation.name="step"} count=4 sum=0
+            spanwire.operation.active{spanwire.operation.name="async a"} 0
+            spanwire.operation.active{spanwire.operation.name="async b"} 0
+            spanwire.operation.active{spanwire.operation.name="step"} 0
+            spanwire.operation.duration{spanwire.operation.name="async a"} count=1 sum=0
+            spanwire.operation.duration{spanwire.operation.name="async b"} count=1 sum=0
+            spanwire.operation.duration{spanwire.operation.name="step"} count=4 sum=0
             spanwire.operation.slow.threshold 1
             logs:
             INFO "in a" step=0 span="async a"
@@ -391,21 +391,21 @@ fn an_async_failure_is_logged_in_its_own_span() {
         },
         expect![[r#"
             spans:
-            "async fails" internal error error.type=LoadError operation.name="async fails" spanwire.slow=true
+            "async fails" internal error error.type=LoadError spanwire.operation.name="async fails" spanwire.slow=true
               event "operation failed"
               event "operation slow"
-            "async fails" internal error error.type=_OTHER operation.name="async fails"
+            "async fails" internal error error.type=_OTHER spanwire.operation.name="async fails"
               event "operation failed"
             metrics:
-            spanwire.operation.active{operation.name="async fails"} 0
-            spanwire.operation.duration{error.type="LoadError",operation.name="async fails"} count=1 sum=2
-            spanwire.operation.duration{error.type="_OTHER",operation.name="async fails"} count=1 sum=0
-            spanwire.operation.slow{operation.name="async fails"} 1
+            spanwire.operation.active{spanwire.operation.name="async fails"} 0
+            spanwire.operation.duration{error.type="LoadError",spanwire.operation.name="async fails"} count=1 sum=2
+            spanwire.operation.duration{error.type="_OTHER",spanwire.operation.name="async fails"} count=1 sum=0
+            spanwire.operation.slow{spanwire.operation.name="async fails"} 1
             spanwire.operation.slow.threshold 1
             logs:
-            ERROR "operation failed" error.type=LoadError exception.message="cannot load the scene: disk on fire" exception.type=timer::LoadError operation.name="async fails" span="async fails"
-            WARN "operation slow" operation.name="async fails" spanwire.duration=2 spanwire.slow.threshold=1 span="async fails"
-            ERROR "operation failed" error.type=_OTHER exception.message="plain text" exception.type="dyn Error" operation.name="async fails" span="async fails"
+            ERROR "operation failed" error.type=LoadError exception.message="cannot load the scene: disk on fire" exception.type=timer::LoadError spanwire.operation.name="async fails" span="async fails"
+            WARN "operation slow" spanwire.duration=2 spanwire.operation.name="async fails" spanwire.slow_threshold=1 span="async fails"
+            ERROR "operation failed" error.type=_OTHER exception.message="plain text" exception.type="dyn Error" spanwire.operation.name="async fails" span="async fails"
         "#]],
     );
 }
@@ -431,14 +431,14 @@ fn a_future_dropped_before_its_end_was_cancelled() {
         },
         expect![[r#"
             spans:
-            endless internal error error.type=cancelled operation.name=endless
+            endless internal error error.type=cancelled spanwire.operation.name=endless
               event "operation cancelled"
             metrics:
-            spanwire.operation.active{operation.name="endless"} 0
-            spanwire.operation.duration{error.type="cancelled",operation.name="endless"} count=1 sum=0.007
+            spanwire.operation.active{spanwire.operation.name="endless"} 0
+            spanwire.operation.duration{error.type="cancelled",spanwire.operation.name="endless"} count=1 sum=0.007
             spanwire.operation.slow.threshold 1
             logs:
-            WARN "operation cancelled" error.type=cancelled operation.name=endless span=endless
+            WARN "operation cancelled" error.type=cancelled spanwire.operation.name=endless span=endless
         "#]],
     );
 }
@@ -457,20 +457,20 @@ fn one_in_n_gets_a_span_and_all_are_counted() {
         },
         expect![[r#"
             spans:
-            around internal operation.name=around
-              often internal operation.name=often
-              often internal operation.name=often
-              often internal operation.name=often
+            around internal spanwire.operation.name=around
+              often internal spanwire.operation.name=often
+              often internal spanwire.operation.name=often
+              often internal spanwire.operation.name=often
             metrics:
-            spanwire.operation.active{operation.name="around"} 0
-            spanwire.operation.active{operation.name="never"} 0
-            spanwire.operation.active{operation.name="often"} 0
-            spanwire.operation.duration{error.type="LoadError",operation.name="never"} count=1 sum=0
-            spanwire.operation.duration{operation.name="around"} count=1 sum=0.01
-            spanwire.operation.duration{operation.name="often"} count=10 sum=0.01
+            spanwire.operation.active{spanwire.operation.name="around"} 0
+            spanwire.operation.active{spanwire.operation.name="never"} 0
+            spanwire.operation.active{spanwire.operation.name="often"} 0
+            spanwire.operation.duration{error.type="LoadError",spanwire.operation.name="never"} count=1 sum=0
+            spanwire.operation.duration{spanwire.operation.name="around"} count=1 sum=0.01
+            spanwire.operation.duration{spanwire.operation.name="often"} count=10 sum=0.01
             spanwire.operation.slow.threshold 1
             logs:
-            ERROR "operation failed" error.type=LoadError exception.message="cannot load the scene: once" exception.type=timer::LoadError operation.name=never span=around
+            ERROR "operation failed" error.type=LoadError exception.message="cannot load the scene: once" exception.type=timer::LoadError spanwire.operation.name=never span=around
         "#]],
     );
 }
@@ -478,7 +478,12 @@ fn one_in_n_gets_a_span_and_all_are_counted() {
 #[test]
 fn running_operations_are_active() {
     let capture = Capture::new();
-    let active = || capture.gauge("spanwire.operation.active", &[("operation.name", "active")]);
+    let active = || {
+        capture.gauge(
+            "spanwire.operation.active",
+            &[("spanwire.operation.name", "active")],
+        )
+    };
     assert_eq!(active(), None);
     capture.run(|| {
         let first = ScopedTimer::start("active");
@@ -529,14 +534,14 @@ fn fields_beyond_the_limit_are_noted() {
         },
         expect![[r#"
             spans:
-            fields internal error a=1.5 b=true c=true d=true e=true error.type=no_room f=true g=true h=true i=true j=true k=true l=true m=true n=true o=true operation.name=fields p=true spanwire.context.left_out=2
+            fields internal error a=1.5 b=true c=true d=true e=true error.type=no_room f=true g=true h=true i=true j=true k=true l=true m=true n=true o=true p=true spanwire.context_left_out=2 spanwire.operation.name=fields
               event "operation failed"
             metrics:
-            spanwire.operation.active{operation.name="fields"} 0
-            spanwire.operation.duration{error.type="no_room",operation.name="fields"} count=1 sum=0
+            spanwire.operation.active{spanwire.operation.name="fields"} 0
+            spanwire.operation.duration{error.type="no_room",spanwire.operation.name="fields"} count=1 sum=0
             spanwire.operation.slow.threshold 1
             logs:
-            ERROR "operation failed" error.type=no_room exception.message="too much to say" exception.type=no_room operation.name=fields spanwire.context="a=1.5 b=true c=true d=true e=true f=true g=true h=true i=true j=true k=true l=true m=true n=true o=true p=true (+2 left out)" span=fields
+            ERROR "operation failed" error.type=no_room exception.message="too much to say" exception.type=no_room spanwire.context="a=1.5 b=true c=true d=true e=true f=true g=true h=true i=true j=true k=true l=true m=true n=true o=true p=true (+2 left out)" spanwire.operation.name=fields span=fields
         "#]],
     );
 }
@@ -545,7 +550,12 @@ fn fields_beyond_the_limit_are_noted() {
 fn thresholds_change_at_run_time() {
     alone("thresholds_change_at_run_time", || {
         let capture = Capture::new();
-        let slow = |name| capture.counter("spanwire.operation.slow", &[("operation.name", name)]);
+        let slow = |name| {
+            capture.counter(
+                "spanwire.operation.slow",
+                &[("spanwire.operation.name", name)],
+            )
+        };
         let run = |name: &str, duration| {
             capture.run(|| {
                 monitor(name)
@@ -600,7 +610,7 @@ fn a_hundred_thousand_names_make_a_bounded_number_of_series() {
                 .count();
             assert_eq!(series, CAP + 1);
             let name = "spanwire.operation.duration";
-            let (other, _) = capture.histogram(name, &[("operation.name", "_OTHER")]);
+            let (other, _) = capture.histogram(name, &[("spanwire.operation.name", "_OTHER")]);
             assert_eq!(other, 100_001 - CAP as u64);
             assert_eq!(capture.histogram(name, &[]).0, 100_001);
             assert_eq!(operation("one more").name(), "_OTHER");

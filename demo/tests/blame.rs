@@ -146,7 +146,7 @@ impl<'a> Scene<'a> {
         for (stage, took) in [
             (
                 stages::Stage::WireIn,
-                took("ipc_transit", &[("ipc_direction", "inbound")]),
+                took("ipc_transit", &[("spanwire_ipc_direction", "inbound")]),
             ),
             (stages::Stage::Handler, took("ipc_handler", &[])),
             (
@@ -156,7 +156,7 @@ impl<'a> Scene<'a> {
             (stages::Stage::MainThread, delay),
             (
                 stages::Stage::WireOut,
-                took("ipc_transit", &[("ipc_direction", "outbound")]),
+                took("ipc_transit", &[("spanwire_ipc_direction", "outbound")]),
             ),
             (stages::Stage::PageWork, took("ipc_process", &[])),
         ] {

@@ -63,8 +63,7 @@ fn the_start_is_seen_by_prometheus_and_as_a_trace() {
         .and_then(|rest| rest.strip_suffix("/metrics"))
         .unwrap_or_else(|| panic!("no address in {line}"));
     // The guide's command, and the guide's line.
-    let greeted =
-        r#"{ipc_direction="outbound",ipc_event="greet",outcome="ok",webview_name="main"} 1"#;
+    let greeted = r#"{spanwire_ipc_direction="outbound",spanwire_ipc_event="greet",spanwire_outcome="ok",spanwire_webview_name="main"} 1"#;
     assert!(include_str!("../../docs/start.md").contains(greeted));
     let mut scrapes = 0;
     while !scrape(addr).contains(greeted) {

@@ -65,7 +65,7 @@ fn built(example: &str) -> PathBuf {
 /// Each span as `webview kind name`.
 fn spans(receiver: &Receiver) -> Vec<String> {
     let line = |span: &Span| {
-        let webview = receiver::text(&span.attributes, "webview.name").unwrap_or_default();
+        let webview = receiver::text(&span.attributes, "spanwire.webview.name").unwrap_or_default();
         let kind = span.kind().as_str_name().replace("SPAN_KIND_", "");
         format!("{webview} {} {}", kind.to_lowercase(), span.name)
     };
@@ -173,6 +173,6 @@ fn the_spans_of_a_pages_own_sdk_are_in_one_trace_with_what_rust_did_for_it() {
         let service = receiver::text(&resource.attributes, "service.name");
         assert_eq!(service.as_deref(), Some("otel_page"));
     }
-    let webview = receiver::text(&click.attributes, "webview.name");
+    let webview = receiver::text(&click.attributes, "spanwire.webview.name");
     assert_eq!(webview.as_deref(), Some("main"));
 }

@@ -104,7 +104,10 @@ fn messages(demo: &mut Demo) {
     // Those that run still take two seconds.
     demo.until("all calls are answered", |now| {
         let calls = |direction| {
-            let labels = [("ipc_event", "fault.slow"), ("ipc_direction", direction)];
+            let labels = [
+                ("spanwire_ipc_event", "fault.slow"),
+                ("spanwire_ipc_direction", direction),
+            ];
             sum(now, MESSAGES, &labels)
         };
         calls("inbound") == calls("outbound")
@@ -117,7 +120,7 @@ fn messages(demo: &mut Demo) {
     demo.until("messages come late", |now| late(now) - late(&before) >= 3.0);
     demo.end("slow-listener");
     demo.until_at_rest("the page is not kept busy", |now| {
-        sum(now, MESSAGES, &[("ipc_event", "fault.busy")])
+        sum(now, MESSAGES, &[("spanwire_ipc_event", "fault.busy")])
     });
 
     let errors =
@@ -141,14 +144,20 @@ fn queues(demo: &mut Demo) {
         let done = sum(
             now,
             MESSAGES,
-            &[("ipc_event", "fault.flood"), ("outcome", "ok")],
+            &[
+                ("spanwire_ipc_event", "fault.flood"),
+                ("spanwire_outcome", "ok"),
+            ],
         );
         fill(now, "main") == 0.0 && done >= 9_000.0
     });
     demo.until_at_rest("no message is dropped", dropped);
 
     let refused = |now: &[Sample]| {
-        let labels = [("queue_name", "imports"), ("error_type", "queue_full")];
+        let labels = [
+            ("spanwire_queue_name", "imports"),
+            ("error_type", "queue_full"),
+        ];
         sum(now, "spanwire_queue_messages_total", &labels)
     };
     demo.begin("stuck-importer");
@@ -166,7 +175,7 @@ fn queues(demo: &mut Demo) {
 
 fn ui_thread(demo: &mut Demo) {
     let blocked = |now: &[Sample]| {
-        let labels = [("ipc_event", "fault.block")];
+        let labels = [("spanwire_ipc_event", "fault.block")];
         sum(now, "spanwire_main_thread_blocked_total", &labels)
     };
     let late = |now: &[Sample]| above(now, "spanwire_main_thread_delay_seconds", "0.1");
@@ -199,7 +208,10 @@ fn page_process(demo: &mut Demo) {
     demo.until("it answers", |now| is_in_state(now, "ready"));
 
     let starts = |now: &[Sample]| {
-        let labels = [("ipc_event", "session.start"), ("ipc_direction", "inbound")];
+        let labels = [
+            ("spanwire_ipc_event", "session.start"),
+            ("spanwire_ipc_direction", "inbound"),
+        ];
         sum(now, MESSAGES, &labels)
     };
     let before = demo.scrape();
@@ -283,12 +295,16 @@ fn above(samples: &[Sample], histogram: &str, bound: &str) -> f64 {
 }
 
 fn fill(samples: &[Sample], queue: &str) -> f64 {
-    let of = |name| sum(samples, name, &[("queue_name", queue)]);
+    let of = |name| sum(samples, name, &[("spanwire_queue_name", queue)]);
     of("spanwire_queue_size") / of("spanwire_queue_capacity")
 }
 
 fn is_in_state(samples: &[Sample], state: &str) -> bool {
-    sum(samples, "spanwire_page_state", &[("state", state)]) == 1.0
+    sum(
+        samples,
+        "spanwire_page_state",
+        &[("spanwire_page_state", state)],
+    ) == 1.0
 }
 
 /// The demo in a window, and whoever sits before it.

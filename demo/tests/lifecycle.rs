@@ -462,7 +462,7 @@ fn hang(stage: &Stage) {
     stage.said("main", "up");
     let state = |state| {
         stage
-            .metric("spanwire_page_state", ("state", state))
+            .metric("spanwire_page_state", ("spanwire_page_state", state))
             .unwrap()
     };
     stage.until("it is ready", || state("ready") == 1.0);

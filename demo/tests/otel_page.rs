@@ -82,7 +82,7 @@ fn main() -> ExitCode {
 fn the_pages_spans_and_rusts_are_one_trace(seen: &Seen) {
     let of = |name: &str, kind: SpanKind| -> &Span {
         let mut found = seen.spans.iter().filter(|span| {
-            let webview = text(&span.attributes, "webview.name");
+            let webview = text(&span.attributes, "spanwire.webview.name");
             span.name == name && span.kind() == kind && webview.as_deref() == Some("gallery")
         });
         let one = found.next();
@@ -245,7 +245,7 @@ fn run() -> Seen {
         if sample.name == "spanwire_page_spans_total" {
             let error = sample.label("error_type");
             let key = if error.is_empty() { "ok" } else { error };
-            let of = counted.entry(sample.label("webview_name").to_owned());
+            let of = counted.entry(sample.label("spanwire_webview_name").to_owned());
             of.or_default().insert(key.to_owned(), sample.value as u64);
         }
     }

@@ -85,8 +85,8 @@ fn traces_are_one_for_each_call(receiver: &Receiver, ledger: &Ledger) {
     // What OTLP's own metrics counted, by event: the last export comes after the last message.
     let mut counted = BTreeMap::new();
     for (attributes, value) in sums(&receiver.metrics(), "spanwire.ipc.messages") {
-        if receiver::text(&attributes, "ipc.direction").as_deref() == Some("inbound") {
-            let event = receiver::text(&attributes, "ipc.event").unwrap();
+        if receiver::text(&attributes, "spanwire.ipc.direction").as_deref() == Some("inbound") {
+            let event = receiver::text(&attributes, "spanwire.ipc.event").unwrap();
             *counted.entry(event).or_insert(0) += value;
         }
     }
@@ -161,10 +161,10 @@ fn sums(metrics: &[Metric], name: &str) -> Vec<(Vec<KeyValue>, i64)> {
 fn prometheus_has_it(prometheus: &Prometheus, ledger: &Ledger) {
     // The demo is gone: the last value of each series is what counts.
     let inbound = prometheus
-        .query(r#"sum(last_over_time(spanwire_ipc_messages_total{ipc_direction="inbound"}[5m]))"#)
+        .query(r#"sum(last_over_time(spanwire_ipc_messages_total{spanwire_ipc_direction="inbound"}[5m]))"#)
         .unwrap_or(0.0);
     let outbound = prometheus
-        .query(r#"sum(last_over_time(spanwire_ipc_messages_total{ipc_direction="outbound"}[5m]))"#)
+        .query(r#"sum(last_over_time(spanwire_ipc_messages_total{spanwire_ipc_direction="outbound"}[5m]))"#)
         .unwrap_or(0.0);
     assert!(
         inbound > 10.0 && inbound <= ledger["Messages Received"],
@@ -175,20 +175,20 @@ fn prometheus_has_it(prometheus: &Prometheus, ledger: &Ledger) {
         "{outbound}"
     );
     for query in [
-        r#"sum(last_over_time(spanwire_ipc_delivery_duration_seconds_count{webview_name="main"}[5m]))"#,
-        r#"sum(last_over_time(spanwire_ipc_handler_duration_seconds_count{ipc_event="assets.search"}[5m]))"#,
-        r#"sum(last_over_time(spanwire_ipc_messages_total{ipc_event="assets.publish",outcome="failed",error_type="handler_error"}[5m]))"#,
+        r#"sum(last_over_time(spanwire_ipc_delivery_duration_seconds_count{spanwire_webview_name="main"}[5m]))"#,
+        r#"sum(last_over_time(spanwire_ipc_handler_duration_seconds_count{spanwire_ipc_event="assets.search"}[5m]))"#,
+        r#"sum(last_over_time(spanwire_ipc_messages_total{spanwire_ipc_event="assets.publish",spanwire_outcome="failed",error_type="handler_error"}[5m]))"#,
         r#"sum(last_over_time(spanwire_ipc_message_size_bytes_count[5m]))"#,
         r#"sum(last_over_time(spanwire_ipc_batch_size_count[5m]))"#,
-        r#"max(last_over_time(spanwire_page_state{state="ready"}[5m]))"#,
-        r#"max(last_over_time(spanwire_queue_capacity{queue_name="imports"}[5m]))"#,
-        r#"sum(last_over_time(spanwire_operation_duration_seconds_count{operation_name="search"}[5m]))"#,
+        r#"max(last_over_time(spanwire_page_state{spanwire_page_state="ready"}[5m]))"#,
+        r#"max(last_over_time(spanwire_queue_capacity{spanwire_queue_name="imports"}[5m]))"#,
+        r#"sum(last_over_time(spanwire_operation_duration_seconds_count{spanwire_operation_name="search"}[5m]))"#,
         r#"max(last_over_time(process_memory_usage_bytes[5m]))"#,
-        r#"max(last_over_time(spanwire_webview_process_memory_usage_bytes{webview_process_type="web"}[5m]))"#,
+        r#"max(last_over_time(spanwire_webview_process_memory_usage_bytes{spanwire_webview_process_type="web"}[5m]))"#,
         r#"sum(last_over_time(spanwire_main_thread_delay_seconds_count[5m]))"#,
-        r#"sum(last_over_time(spanwire_ipc_transit_duration_seconds_count{webview_name="main",ipc_direction="inbound"}[5m]))"#,
-        r#"sum(last_over_time(spanwire_ipc_transit_duration_seconds_count{webview_name="main",ipc_direction="outbound"}[5m]))"#,
-        r#"sum(last_over_time(spanwire_ipc_process_duration_seconds_count{webview_name="main"}[5m]))"#,
+        r#"sum(last_over_time(spanwire_ipc_transit_duration_seconds_count{spanwire_webview_name="main",spanwire_ipc_direction="inbound"}[5m]))"#,
+        r#"sum(last_over_time(spanwire_ipc_transit_duration_seconds_count{spanwire_webview_name="main",spanwire_ipc_direction="outbound"}[5m]))"#,
+        r#"sum(last_over_time(spanwire_ipc_process_duration_seconds_count{spanwire_webview_name="main"}[5m]))"#,
         r#"sum(last_over_time(spanwire_page_web_vital_duration_seconds_count{browser_web_vital_name="fcp"}[5m]))"#,
         r#"sum(last_over_time(spanwire_measurement[5m]))"#,
         // Rates are what dashboards show: several scrapes came in.

@@ -216,16 +216,16 @@ impl World {
         let messages = |labels: &[(&str, &str)]| SUMS.counter("spanwire.ipc.messages", labels);
         assert_eq!(metrics.messages_open, 0, "open after close");
 
-        let inbound = messages(&[("ipc.direction", "inbound")]);
+        let inbound = messages(&[("spanwire.ipc.direction", "inbound")]);
         // Those that the page dropped were never received.
-        let shed = messages(&[("ipc.direction", "inbound"), ("error.type", "page_shed")]);
+        let shed = messages(&[("spanwire.ipc.direction", "inbound"), ("error.type", "page_shed")]);
         assert_eq!(metrics.messages_received, inbound - shed);
 
         let ended = metrics.messages_sent + metrics.messages_failed + metrics.messages_dropped;
-        assert_eq!(ended, messages(&[("ipc.direction", "outbound")]));
+        assert_eq!(ended, messages(&[("spanwire.ipc.direction", "outbound")]));
         let replies = ended - self.emitted;
         let calls = self.calls.load(Ordering::Relaxed);
-        let error = |error| messages(&[("ipc.direction", "inbound"), ("error.type", error)]);
+        let error = |error| messages(&[("spanwire.ipc.direction", "inbound"), ("error.type", error)]);
         let without_listener = error("unknown_event") + error("invalid_name");
         assert!(replies >= calls, "{calls} calls, {replies} replies");
         assert!(
@@ -234,8 +234,8 @@ impl World {
         );
 
         // Names from outside are capped: 50, those of the app, and that of all others.
-        assert!(SUMS.values("ipc.event").len() <= 50 + 6 + 1);
-        let names = SUMS.values("measurement.name").len();
+        assert!(SUMS.values("spanwire.ipc.event").len() <= 50 + 6 + 1);
+        let names = SUMS.values("spanwire.measurement.name").len();
         assert!(names <= 50 + 1, "{names} measurements");
         assert!(SUMS.values("error.type").len() <= 64);
     }

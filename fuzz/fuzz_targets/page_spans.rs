@@ -65,7 +65,7 @@ fn check(span: &SpanData) {
 
     let webviews = span.attributes.iter();
     let webviews: Vec<_> = webviews
-        .filter(|attribute| attribute.key.as_str() == "webview.name")
+        .filter(|attribute| attribute.key.as_str() == "spanwire.webview.name")
         .collect();
     assert_eq!(webviews.len(), 1, "{span:?}");
     assert_eq!(webviews[0].value, Value::from("main"));

@@ -84,10 +84,10 @@ fn check(text: &[u8]) {
         "counted once"
     );
     assert_eq!(ipc.metrics().messages_received, messages(&[]));
-    assert_eq!(messages(&[("ipc.direction", "outbound")]), 0, "no answer");
+    assert_eq!(messages(&[("spanwire.ipc.direction", "outbound")]), 0, "no answer");
 
     let seen = seen.lock().unwrap_or_else(PoisonError::into_inner);
-    assert_eq!(seen.len() as u64, messages(&[("outcome", "ok")]));
+    assert_eq!(seen.len() as u64, messages(&[("spanwire.outcome", "ok")]));
     for (event, detail) in seen.iter() {
         assert!(is_plain && says(text, event, detail), "{event} {detail}");
         assert!(depth(detail) <= 64, "{detail}");

@@ -106,7 +106,7 @@ function variables(): cog.Builder<dashboard.VariableModel>[] {
     fromLabel(
       "webview",
       "Webview",
-      `label_values(${WEBVIEW}{${VARIABLES.target}}, ${label("webview.name")})`,
+      `label_values(${WEBVIEW}{${VARIABLES.target}}, ${label("spanwire.webview.name")})`,
     ),
   ];
 }

@@ -13,9 +13,9 @@ const NOBODYS_FAULT = ["superseded", "shutdown", "cancelled"].map(errorType);
 /** Messages that succeeded or failed. */
 export const JUDGED: Where = { "error.type": noneOf(...NOBODYS_FAULT) };
 /** Those that failed or were dropped. */
-export const FAILED: Where = { outcome: isNot("ok"), ...JUDGED };
+export const FAILED: Where = { "spanwire.outcome": isNot("ok"), ...JUDGED };
 /** Those that were lost on the way. */
-export const DROPPED: Where = { outcome: is("dropped"), ...JUDGED };
+export const DROPPED: Where = { "spanwire.outcome": is("dropped"), ...JUDGED };
 
 /** Operations that succeeded or failed, and those that failed. */
 export const JUDGED_OPERATIONS: Where = { "error.type": isNot(errorType("cancelled")) };
@@ -24,9 +24,9 @@ export const FAILED_OPERATIONS: Where = { "error.type": noneOf("", errorType("ca
 /** Spans and log records that the collector did not take, or that had no room to wait. */
 export const LOST: Where = { "error.type": isNot("") };
 /** What was given up on disk. */
-export const LOST_BY_SPOOL: Where = { outcome: is("dropped") };
+export const LOST_BY_SPOOL: Where = { "spanwire.outcome": is("dropped") };
 /** Spans that the sampler lost, and did not leave out on purpose. */
-export const LOST_BY_SAMPLER: Where = { "sampling.reason": oneOf("trace_full", "late") };
+export const LOST_BY_SAMPLER: Where = { "spanwire.sampling.reason": oneOf("trace_full", "late") };
 
 export const MESSAGES = "spanwire.ipc.messages";
 export const OPERATIONS = "spanwire.operation.duration";

@@ -1,6 +1,6 @@
 // The host process and its webview's, told apart by a label of ours.
 
-import { binary, or, relabelled, sum, type Expr } from "./promql.js";
+import { binary, or, relabelled, sum, sumWithout, type Expr } from "./promql.js";
 import { label } from "./semconv.js";
 import type { SeriesOf } from "./series.js";
 import { TARGET } from "./server.js";
@@ -10,13 +10,19 @@ export const ROLE = "role";
 
 /** A sum by role, and by the labels given. */
 export function byRole(host: Expr, webview: Expr, ...by: readonly string[]): Expr {
-  const type = label("webview.process.type");
+  const type = label("spanwire.webview.process.type");
   return sum(
     or(relabelled(host, ROLE, "host"), relabelled(webview, ROLE, "webview $1", type)),
     ...by,
     ROLE,
   );
 }
+
+/**
+ * A share of all cores in all modes together: `cpu.mode` is on Linux alone, and there each mode is a
+ * series.
+ */
+export const allModes = (cpu: Expr): Expr => sumWithout(cpu, label("cpu.mode"));
 
 const HOST_MEMORY = "process.memory.usage";
 const WEBVIEW_MEMORY = "spanwire.webview.process.memory.usage";

@@ -7,7 +7,7 @@ export interface Metric {
   readonly name: string;
   /** What Prometheus calls it; of a histogram without `_bucket`, `_sum` and `_count`. */
   readonly prometheus: string;
-  readonly instrument: "counter" | "gauge" | "histogram";
+  readonly instrument: "counter" | "updowncounter" | "gauge" | "histogram";
   readonly unit: string;
   readonly attributes: readonly string[];
   readonly bounds: readonly number[];
@@ -36,6 +36,11 @@ export function metric(name: string): Metric {
     throw new Error(`no metric ${name} in ${SEMCONV}`);
   }
   return found;
+}
+
+/** The type that Prometheus has for a metric: it knows no up-down counters. */
+export function prometheusType(of: Metric): "counter" | "gauge" | "histogram" {
+  return of.instrument === "updowncounter" ? "gauge" : of.instrument;
 }
 
 /** What Prometheus calls an attribute. */

@@ -2,7 +2,7 @@
 // dashboard and rule does with them.
 
 import { above, aggregate, and, binary, Expr, or, quantile, scalar, sum } from "./promql.js";
-import { label, metric, METRICS, prometheusLabel, type Metric } from "./semconv.js";
+import { label, metric, METRICS, prometheusLabel, prometheusType, type Metric } from "./semconv.js";
 import { INSTANCE, JOB, SERVER_METRICS, TARGET } from "./server.js";
 
 /** Matchers by attribute, as `=~"a|b"`. */
@@ -20,7 +20,7 @@ export type Part = "_bucket" | "_sum" | "_count";
 export interface Narrowing {
   /** Matchers of the target's labels. */
   readonly target: string;
-  /** The matcher of `webview.name` on metrics that have it. */
+  /** The matcher of `spanwire.webview.name` on metrics that have it. */
   readonly webview?: string;
 }
 
@@ -165,11 +165,12 @@ export function offset(expr: Expr, by: string): Expr {
   return new Expr(`${expr.text} offset ${by}`, expr.labels);
 }
 
-function need(found: Metric, instrument: Metric["instrument"]): Metric {
-  if (found.instrument !== instrument) {
-    throw new Error(`${found.name} is a ${found.instrument}, not a ${instrument}`);
+function need(found: Metric, type: ReturnType<typeof prometheusType>): Metric {
+  const is = prometheusType(found);
+  if (is !== type) {
+    throw new Error(`${found.name} is a ${is}, not a ${type}`);
   }
   return found;
 }
 
-const WEBVIEW = "webview.name";
+const WEBVIEW = "spanwire.webview.name";

@@ -58,7 +58,7 @@ test("values of closed sets are in docs/telemetry.md", () => {
   for (const { where, expr } of [...ofPanels, ...ofRules]) {
     for (const { matchers } of readExpr(expr).selectors) {
       for (const { label, value } of matchers) {
-        if (!["ipc_direction", "outcome", "state"].includes(label)) {
+        if (!["spanwire_ipc_direction", "spanwire_outcome", "spanwire_page_state"].includes(label)) {
           continue;
         }
         for (const each of value.split("|")) {

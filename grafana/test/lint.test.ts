@@ -51,7 +51,7 @@ const MISTAKES: Readonly<Record<keyof typeof LINT, readonly Mistake[]>> = {
     ['job=~\\"$job\\", ', 'job=~\\".+\\", ', "of any job"],
     ['job=~\\"$job\\", ', 'job!~\\"$job\\", ', "of any job"],
     ['instance=~\\"$instance\\", ', "", "of any instance"],
-    [', webview_name=~\\"$webview\\"', "", "of any webview"],
+    [', spanwire_webview_name=~\\"$webview\\"', "", "of any webview"],
   ],
   "a rate is over $__rate_interval, an increase over that or the time that the panel says": [
     ["[$__rate_interval]", "[5m]", "rate over 5m"],

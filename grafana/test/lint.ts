@@ -92,11 +92,11 @@ export const LINT: Readonly<Record<string, Rule>> = {
           .filter((matcher) => matcher.label === label)
           .map(({ operator, value }) => `${operator}${value}`)
           .join();
-      const hasWebview = known.get(metric)?.has("webview_name") ?? false;
+      const hasWebview = known.get(metric)?.has("spanwire_webview_name") ?? false;
       return [
         ...(chosen("job") === "=~$job" ? [] : [`${metric} of any job`]),
         ...(chosen("instance") === "=~$instance" ? [] : [`${metric} of any instance`]),
-        ...(hasWebview && chosen("webview_name") === "" ? [`${metric} of any webview`] : []),
+        ...(hasWebview && chosen("spanwire_webview_name") === "" ? [`${metric} of any webview`] : []),
       ];
     }),
   ),

@@ -1,7 +1,7 @@
 // Which names there are, as Prometheus has them.
 
 import assert from "node:assert/strict";
-import { METRICS, prometheusLabel, type Metric } from "../src/semconv.js";
+import { METRICS, prometheusLabel, prometheusType } from "../src/semconv.js";
 import { SERVER_METRICS, TARGET } from "../src/server.js";
 import { rules } from "./committed.js";
 import { readExpr } from "./promql.js";
@@ -10,14 +10,14 @@ const HISTOGRAM_PARTS = ["_bucket", "_sum", "_count"];
 
 /** The labels of each series that there can be. */
 export const known = new Map<string, ReadonlySet<string>>();
-export const instruments = new Map<string, Metric["instrument"]>();
+export const instruments = new Map<string, ReturnType<typeof prometheusType>>();
 for (const metric of METRICS) {
   const labels = [...TARGET, ...metric.attributes.map(prometheusLabel)];
   const parts = metric.instrument === "histogram" ? HISTOGRAM_PARTS : [""];
   for (const part of parts) {
     const name = `${metric.prometheus}${part}`;
     known.set(name, new Set(part === "_bucket" ? [...labels, "le"] : labels));
-    instruments.set(name, metric.instrument);
+    instruments.set(name, prometheusType(metric));
   }
 }
 for (const [name, labels] of SERVER_METRICS) {

@@ -16,10 +16,10 @@ test("an unknown metric, attribute, value or bucket throws", () => {
 });
 
 test("a label that the metric does not have throws, in a matcher and in a grouping", () => {
-  const where = { "queue.name": is("main") };
-  assert.throws(() => series.rate("spanwire.ipc.messages", where), /has no attribute queue.name/);
+  const where = { "spanwire.queue.name": is("main") };
+  assert.throws(() => series.rate("spanwire.ipc.messages", where), /has no attribute spanwire.queue.name/);
   const rate = series.rate("spanwire.ipc.retries");
-  assert.throws(() => aggregate("sum", ["ipc_event"], rate), /no label ipc_event/);
+  assert.throws(() => aggregate("sum", ["spanwire_ipc_event"], rate), /no label spanwire_ipc_event/);
   const summed = aggregate("sum", [], rate);
   assert.throws(() => binary(summed, "/", rate, { on: ["job"] }), /no label job/);
 });

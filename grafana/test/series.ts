@@ -11,39 +11,41 @@ const TARGET = { job: "spanwire", instance: "app" };
 
 /** Some values of each attribute; the queue of a webview has its name. */
 const VALUES: Readonly<Record<string, readonly string[]>> = {
-  "webview.name": ["main"],
-  "ipc.direction": ["inbound", "outbound"],
-  "ipc.event": ["save"],
-  "queue.name": ["main", "jobs"],
-  "operation.name": ["load"],
-  state: ["loading", "ready", "unresponsive", "gone"],
+  "spanwire.webview.name": ["main"],
+  "spanwire.ipc.direction": ["inbound", "outbound"],
+  "spanwire.ipc.event": ["save"],
+  "spanwire.queue.name": ["main", "jobs"],
+  "spanwire.operation.name": ["load"],
+  "spanwire.page.state": ["loading", "ready", "unresponsive", "gone"],
   "browser.web_vital.name": ["fcp"],
   "browser.web_vital.rating": ["good"],
-  "measurement.name": ["fps"],
-  category: ["render"],
-  "measurement.unit": ["1"],
-  "webview.process.type": ["web"],
+  "spanwire.measurement.name": ["fps"],
+  "spanwire.measurement.category": ["render"],
+  "spanwire.measurement.unit": ["1"],
+  "spanwire.webview.process.type": ["web"],
+  "cpu.mode": ["user", "system"],
+  "system.memory.state": ["used"],
   "otel.component.type": ["exporter"],
-  "sampling.reason": ["slow", "trace_full"],
+  "spanwire.sampling.reason": ["slow", "trace_full"],
 };
 
 /** How something ends, with the reason. */
 const ENDS: readonly Readonly<Record<string, string>>[] = [
-  { outcome: "ok" },
-  { outcome: "kept" },
-  { outcome: "spooled" },
-  { outcome: "replayed" },
-  { outcome: "failed", "error.type": "handler_error" },
-  { outcome: "dropped", "error.type": "queue_full" },
+  { "spanwire.outcome": "ok" },
+  { "spanwire.outcome": "kept" },
+  { "spanwire.outcome": "spooled" },
+  { "spanwire.outcome": "replayed" },
+  { "spanwire.outcome": "failed", "error.type": "handler_error" },
+  { "spanwire.outcome": "dropped", "error.type": "queue_full" },
 ];
 
 function labelSets(of: Metric): Record<string, string>[] {
   const takes = (name: string): boolean => of.attributes.includes(name);
-  const ends = takes("outcome") ? ENDS : takes("error.type") ? [{}, { "error.type": "failed" }] : [{}];
+  const ends = takes("spanwire.outcome") ? ENDS : takes("error.type") ? [{}, { "error.type": "failed" }] : [{}];
   let sets: Record<string, string>[] = ends.map((end) =>
     Object.fromEntries(Object.entries(end).filter(([name]) => takes(name))),
   );
-  for (const name of of.attributes.filter((name) => name !== "outcome" && name !== "error.type")) {
+  for (const name of of.attributes.filter((name) => name !== "spanwire.outcome" && name !== "error.type")) {
     const values = VALUES[name];
     if (!values) {
       throw new Error(`test/series.ts has no value of ${name}`);

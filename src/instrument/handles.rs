@@ -106,7 +106,15 @@ pub(crate) fn counter(metric: &'static Metric, labels: &[(&'static str, &str)]) 
 
 /// Registers `metric` with these labels at the recorder in force.
 pub(crate) fn gauge(metric: &'static Metric, labels: &[(&'static str, &str)]) -> Gauge {
-    debug_assert_eq!(metric.instrument, Instrument::Gauge, "{}", metric.name);
+    // The facade has one kind for both.
+    debug_assert!(
+        matches!(
+            metric.instrument,
+            Instrument::Gauge | Instrument::UpDownCounter
+        ),
+        "{}",
+        metric.name
+    );
     metrics::with_recorder(|recorder| {
         recorder.describe_gauge(metric.name.into(), unit(metric), metric.description.into());
         recorder.register_gauge(&key(metric, labels), &METADATA)

@@ -14,7 +14,7 @@ use crate::instrument::cardinality::{Origin, is_event_name};
 use crate::queue::{PushError, Pushed};
 use crate::semconv::ErrorType;
 
-/// The `ipc.event` of raw scripts.
+/// The `spanwire.ipc.event` of raw scripts.
 const EVAL: &str = "eval";
 
 /// A message to the page was refused; it comes back whole.

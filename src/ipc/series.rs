@@ -37,7 +37,7 @@ const fn is_drop(error: ErrorType) -> bool {
     matches!(error, QueueFull | Superseded | Shutdown | PageShed)
 }
 
-/// The `outcome` attribute's value.
+/// The `spanwire.outcome` attribute's value.
 pub(super) const fn outcome(end: End) -> &'static str {
     match end {
         Ok(()) => "ok",
@@ -91,7 +91,7 @@ impl WebviewSeries {
         }
     }
 
-    /// The value of `webview.name`: the webview's name, or `_OTHER`.
+    /// The value of `spanwire.webview.name`: the webview's name, or `_OTHER`.
     pub(super) fn webview(&self) -> &Arc<str> {
         &self.webview
     }
@@ -250,7 +250,7 @@ fn set_state(gauges: &StateGauges, now: PageState) {
 #[derive(Debug)]
 pub(super) struct EventSeries {
     webview: Arc<str>,
-    /// The value of `ipc.event`: the event's name, or `_OTHER`.
+    /// The value of `spanwire.ipc.event`: the event's name, or `_OTHER`.
     label: Arc<str>,
     names: SpanNames,
     ok: [Instruments<Ended>; 2],

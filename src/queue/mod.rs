@@ -21,7 +21,7 @@
 //! # Metrics
 //!
 //! Each queue reports `spanwire.queue.size`, `.capacity` and `.peak`, `spanwire.queue.wait.duration`
-//! and `spanwire.queue.messages` with its name as `queue.name`. Give each queue a name of its own:
+//! and `spanwire.queue.messages` with its name as `spanwire.queue.name`. Give each queue a name of its own:
 //! two queues of one name share their counters, and their gauges show either. The first
 //! [`REGISTERED_NAMES_MAX`](crate::semconv::REGISTERED_NAMES_MAX) names are told apart, further
 //! ones are `_OTHER`. While no recorder is installed nothing is measured; a recorder that is

@@ -6,7 +6,7 @@ use metrics::Gauge;
 
 use crate::instrument::handles::{self, Instruments};
 use crate::semconv::{self, Metric};
-use crate::system::{SystemSample, WebviewProcessType};
+use crate::system::{CpuMode, SystemSample, WebviewProcessType};
 
 /// The gauges of a sample, with the recorder in force.
 #[derive(Debug)]
@@ -14,13 +14,13 @@ pub(super) struct Gauges(Instruments<Handles>);
 
 #[derive(Debug)]
 struct Handles {
-    cpu: Late,
+    cpu: Cpu,
     memory: Late,
     virtual_memory: Late,
     threads: Late,
     open_files: Late,
     uptime: Late,
-    host_cpu: Late,
+    host_cpu: Cpu,
     host_memory: Late,
     host_memory_limit: Late,
     webview: [WebviewHandles; WebviewProcessType::ALL.len()],
@@ -29,7 +29,7 @@ struct Handles {
 #[derive(Debug)]
 struct WebviewHandles {
     count: Late,
-    cpu: Late,
+    cpu: Cpu,
     memory: Late,
 }
 
@@ -44,13 +44,15 @@ impl Gauges {
             return;
         };
         let count = |count: Option<u64>| count.map(|count| count as f64);
-        gauges.cpu.set(sample.cpu_utilization);
+        gauges.cpu.set(sample.cpu_utilization, &sample.cpu_modes);
         gauges.memory.set(Some(sample.memory_bytes as f64));
         gauges.virtual_memory.set(Some(sample.virtual_bytes as f64));
         gauges.threads.set(count(sample.threads));
         gauges.open_files.set(count(sample.open_files));
         gauges.uptime.set(Some(sample.uptime.as_secs_f64()));
-        gauges.host_cpu.set(sample.host_cpu_utilization);
+        gauges
+            .host_cpu
+            .set(sample.host_cpu_utilization, &sample.host_cpu_modes);
         gauges.host_memory.set(sample.host_memory_utilization);
         gauges
             .host_memory_limit
@@ -58,7 +60,7 @@ impl Gauges {
         for sum in &sample.webview_processes {
             let gauges = &gauges.webview[sum.process_type.index()];
             gauges.count.set(Some(sum.count as f64));
-            gauges.cpu.set(sum.cpu_utilization);
+            gauges.cpu.set(sum.cpu_utilization, &sum.cpu_modes);
             gauges.memory.set(Some(sum.memory_bytes as f64));
         }
     }
@@ -66,22 +68,27 @@ impl Gauges {
 
 impl Handles {
     fn new() -> Self {
-        let late = |metric| Late::new(metric, None);
+        let late = |metric| Late::new(metric, Vec::new());
+        let cpu = |metric| Cpu::new(metric, &[]);
         Self {
-            cpu: late(&semconv::PROCESS_CPU_UTILIZATION),
+            cpu: cpu(&semconv::PROCESS_CPU_UTILIZATION),
             memory: late(&semconv::PROCESS_MEMORY_USAGE),
             virtual_memory: late(&semconv::PROCESS_MEMORY_VIRTUAL),
             threads: late(&semconv::PROCESS_THREAD_COUNT),
             open_files: late(&semconv::PROCESS_FILE_DESCRIPTOR_COUNT),
             uptime: late(&semconv::PROCESS_UPTIME),
-            host_cpu: late(&semconv::SYSTEM_CPU_UTILIZATION),
-            host_memory: late(&semconv::SYSTEM_MEMORY_UTILIZATION),
+            host_cpu: cpu(&semconv::SYSTEM_CPU_UTILIZATION),
+            host_memory: Late::new(
+                &semconv::SYSTEM_MEMORY_UTILIZATION,
+                vec![(semconv::SYSTEM_MEMORY_STATE, MEMORY_USED)],
+            ),
             host_memory_limit: late(&semconv::SYSTEM_MEMORY_LIMIT),
             webview: WebviewProcessType::ALL.map(|process_type| {
-                let late = |metric| Late::new(metric, Some(process_type));
+                let label = (semconv::WEBVIEW_PROCESS_TYPE, process_type.as_str());
+                let late = |metric| Late::new(metric, vec![label]);
                 WebviewHandles {
                     count: late(&semconv::WEBVIEW_PROCESS_COUNT),
-                    cpu: late(&semconv::WEBVIEW_PROCESS_CPU_UTILIZATION),
+                    cpu: Cpu::new(&semconv::WEBVIEW_PROCESS_CPU_UTILIZATION, &[label]),
                     memory: late(&semconv::WEBVIEW_PROCESS_MEMORY_USAGE),
                 }
             }),
@@ -89,33 +96,60 @@ impl Handles {
     }
 }
 
+/// A share of all cores: by mode, or as a whole where there are none.
+#[derive(Debug)]
+struct Cpu {
+    whole: Late,
+    modes: [Late; CpuMode::ALL.len()],
+}
+
+impl Cpu {
+    fn new(metric: &'static Metric, labels: &[Label]) -> Self {
+        Self {
+            whole: Late::new(metric, labels.to_vec()),
+            modes: CpuMode::ALL.map(|mode| {
+                let mode = (semconv::CPU_MODE, mode.as_str());
+                Late::new(metric, [labels, &[mode]].concat())
+            }),
+        }
+    }
+
+    fn set(&self, total: Option<f64>, modes: &[(CpuMode, f64)]) {
+        if modes.is_empty() {
+            self.whole.set(total);
+        }
+        for (mode, share) in modes {
+            self.modes[mode.index()].set(Some(*share));
+        }
+    }
+}
+
+type Label = (&'static str, &'static str);
+
 /// A gauge that is registered with its first value, since one without shows a zero that nobody
 /// measured.
 #[derive(Debug)]
 struct Late {
     metric: &'static Metric,
-    process_type: Option<WebviewProcessType>,
+    labels: Vec<Label>,
     gauge: OnceLock<Gauge>,
 }
 
 impl Late {
-    const fn new(metric: &'static Metric, process_type: Option<WebviewProcessType>) -> Self {
+    const fn new(metric: &'static Metric, labels: Vec<Label>) -> Self {
         Self {
             metric,
-            process_type,
+            labels,
             gauge: OnceLock::new(),
         }
     }
 
     fn set(&self, value: Option<f64>) {
         let Some(value) = value else { return };
-        let gauge = self.gauge.get_or_init(|| match self.process_type {
-            None => handles::gauge(self.metric, &[]),
-            Some(process_type) => handles::gauge(
-                self.metric,
-                &[(semconv::WEBVIEW_PROCESS_TYPE, process_type.as_str())],
-            ),
-        });
-        gauge.set(value);
+        let register = || handles::gauge(self.metric, &self.labels);
+        self.gauge.get_or_init(register).set(value);
     }
 }
+
+/// The value of `system.memory.state` for memory that is in use.
+const MEMORY_USED: &str = "used";

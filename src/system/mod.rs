@@ -12,13 +12,17 @@
 //! ```
 
 mod children;
+mod cpu;
 mod gauges;
 mod probe;
+#[cfg(target_os = "linux")]
+mod proc;
 mod sample;
 mod sampler;
 #[cfg(test)]
 mod tests;
 
+pub use cpu::CpuMode;
 pub use probe::{ProbeError, SystemProbe};
 pub use sample::{SystemSample, WebviewProcessType, WebviewProcesses};
 pub use sampler::SystemSampler;

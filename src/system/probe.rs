@@ -8,6 +8,9 @@ use sysinfo::{MemoryRefreshKind, Pid, Process, ProcessRefreshKind, ProcessesToUp
 use crate::clock::{self, Stamp};
 use crate::instrument::handles;
 use crate::system::children::{Child, discover};
+use crate::system::cpu::{CpuMode, CpuShares, CpuTime, ratio};
+#[cfg(target_os = "linux")]
+use crate::system::proc::{self, HostCpu};
 use crate::system::{SystemSample, WebviewProcessType, WebviewProcesses};
 
 /// Looks at the process, its webview's processes and the host when asked.
@@ -26,7 +29,10 @@ pub struct SystemProbe {
     /// The pages that had come at the last look.
     pages: u64,
     /// CPU time of each process at the last look.
-    cpu_time: HashMap<Pid, Duration>,
+    cpu_time: HashMap<Pid, CpuTime>,
+    /// CPU time of the host at the last look.
+    #[cfg(target_os = "linux")]
+    host_cpu: Option<HostCpu>,
     looked_at: Stamp,
     started: Option<(Duration, Stamp)>,
     seen: [bool; WebviewProcessType::ALL.len()],
@@ -61,6 +67,8 @@ impl SystemProbe {
             discovery: Discovery::default(),
             pages: handles::page_epoch(),
             cpu_time: HashMap::new(),
+            #[cfg(target_os = "linux")]
+            host_cpu: None,
             looked_at: Stamp::NONE,
             started: None,
             seen: [false; WebviewProcessType::ALL.len()],
@@ -92,36 +100,44 @@ impl SystemProbe {
         self.system.refresh_processes_specifics(
             ProcessesToUpdate::Some(&self.pids),
             true,
-            ProcessRefreshKind::nothing()
-                .without_tasks()
-                .with_cpu()
-                .with_memory(),
+            refresh_kind(),
         );
-        self.system.refresh_cpu_usage();
         self.system
             .refresh_memory_specifics(MemoryRefreshKind::nothing().with_ram());
         self.forget_the_dead();
 
-        let elapsed = now.since(self.looked_at);
-        let utilization = Utilization {
-            elapsed,
-            cores: self.system.cpus().len().max(1),
+        let (cores, host_cpu) = self.host_cpu(now);
+        // What all cores could have done since the last look.
+        let available = now.since(self.looked_at) * cores;
+        let cpu_time: HashMap<Pid, CpuTime> = self
+            .system
+            .processes()
+            .values()
+            .filter_map(|process| Some((process.pid(), process_cpu_time(process)?)))
+            .collect();
+        let shares = Shares {
+            before: std::mem::replace(&mut self.cpu_time, cpu_time),
+            now: &self.cpu_time,
+            available,
         };
-        let webview_processes = self.webview_processes(&utilization);
+        let own_cpu = shares.of(self.pid);
+        let children = self.children.iter();
+        let child_cpu: Vec<_> = children.map(|child| shares.of(child.pid)).collect();
+        let webview_processes = self.webview_processes(&child_cpu);
         let own = self.system.process(self.pid).ok_or(ProbeError::Hidden)?;
         let (age, at) = *self
             .started
             .get_or_insert((Duration::from_secs(own.run_time()), now));
         let sample = SystemSample {
-            cpu_utilization: utilization.of(own, &self.cpu_time),
+            cpu_utilization: own_cpu.as_ref().map(|cpu| cpu.total),
+            cpu_modes: own_cpu.map_or_else(Vec::new, |cpu| cpu.modes),
             memory_bytes: own.memory(),
             virtual_bytes: own.virtual_memory(),
             threads: threads(),
             open_files: open_files(own),
             uptime: age + now.since(at),
-            host_cpu_utilization: (!elapsed.is_zero())
-                .then(|| ratio(self.system.global_cpu_usage().into(), 100.0))
-                .flatten(),
+            host_cpu_utilization: host_cpu.as_ref().map(|cpu| cpu.total),
+            host_cpu_modes: host_cpu.map_or_else(Vec::new, |cpu| cpu.modes),
             host_memory_utilization: ratio(
                 self.system.used_memory() as f64,
                 self.system.total_memory() as f64,
@@ -131,11 +147,37 @@ impl SystemProbe {
             webview_processes,
         };
         self.looked_at = now;
-        self.cpu_time.clear();
-        let processes = self.system.processes().values();
-        self.cpu_time
-            .extend(processes.map(|process| (process.pid(), cpu_time(process))));
         Ok(sample)
+    }
+
+    /// How many cores there are, and what of them is in use; the latter only from the second look.
+    #[cfg(target_os = "linux")]
+    fn host_cpu(&mut self, _: Stamp) -> (u32, Option<CpuShares>) {
+        let host = proc::host_cpu();
+        let cores = host.as_ref().map_or(1, |host| host.cores);
+        let before = std::mem::replace(&mut self.host_cpu, host);
+        let shares = before
+            .zip(self.host_cpu.as_ref())
+            .and_then(|(before, now)| {
+                let all = now.all.checked_sub(before.all)?;
+                now.used.shares(&before.used, all)
+            });
+        (u32::try_from(cores).unwrap_or(u32::MAX).max(1), shares)
+    }
+
+    /// How many cores there are, and what of them is in use; the latter only from the second look.
+    #[cfg(not(target_os = "linux"))]
+    fn host_cpu(&mut self, now: Stamp) -> (u32, Option<CpuShares>) {
+        self.system.refresh_cpu_usage();
+        let cores = self.system.cpus().len();
+        let total = (!now.since(self.looked_at).is_zero())
+            .then(|| ratio(self.system.global_cpu_usage().into(), 100.0))
+            .flatten();
+        let shares = total.map(|total| CpuShares {
+            total,
+            modes: Vec::new(),
+        });
+        (u32::try_from(cores).unwrap_or(u32::MAX).max(1), shares)
     }
 
     fn forget_the_dead(&mut self) {
@@ -152,31 +194,40 @@ impl SystemProbe {
         }
     }
 
-    fn webview_processes(&mut self, utilization: &Utilization) -> Vec<WebviewProcesses> {
+    /// `cpu` has what each child used, in their order.
+    fn webview_processes(&mut self, cpu: &[Option<CpuShares>]) -> Vec<WebviewProcesses> {
         let mut types = WebviewProcessType::ALL.map(|process_type| WebviewProcesses {
             process_type,
             count: 0,
             cpu_utilization: None,
+            cpu_modes: Vec::new(),
             memory_bytes: 0,
         });
-        for child in &self.children {
+        let mut used: [Option<CpuShares>; WebviewProcessType::ALL.len()] = Default::default();
+        for (child, cpu) in self.children.iter().zip(cpu) {
             let Some(process) = self.system.process(child.pid) else {
                 continue;
             };
-            self.seen[child.process_type.index()] = true;
-            let sum = &mut types[child.process_type.index()];
-            sum.count += 1;
-            sum.memory_bytes += process.memory();
-            if let Some(used) = utilization.of(process, &self.cpu_time) {
-                *sum.cpu_utilization.get_or_insert(0.0) += used;
+            let index = child.process_type.index();
+            self.seen[index] = true;
+            types[index].count += 1;
+            types[index].memory_bytes += process.memory();
+            if let Some(cpu) = cpu {
+                used[index].get_or_insert_default().add(cpu);
             }
         }
         types
             .into_iter()
-            .filter(|sum| self.seen[sum.process_type.index()])
-            .map(|mut sum| {
-                if sum.count == 0 {
-                    sum.cpu_utilization = Some(0.0);
+            .zip(used)
+            .filter(|(sum, _)| self.seen[sum.process_type.index()])
+            .map(|(mut sum, used)| {
+                let used = match sum.count {
+                    0 => Some(no_use()),
+                    _ => used,
+                };
+                if let Some(used) = used {
+                    sum.cpu_utilization = Some(used.total);
+                    sum.cpu_modes = used.modes;
                 }
                 sum
             })
@@ -212,29 +263,50 @@ impl Discovery {
 const DISCOVERY_FIRST: Duration = Duration::from_secs(1);
 const DISCOVERY_MAX: Duration = Duration::from_secs(30);
 
-/// From CPU time to a share of all cores.
-struct Utilization {
-    elapsed: Duration,
-    cores: usize,
+/// What processes used since the last look.
+struct Shares<'a> {
+    before: HashMap<Pid, CpuTime>,
+    now: &'a HashMap<Pid, CpuTime>,
+    available: Duration,
 }
 
-impl Utilization {
+impl Shares<'_> {
     /// `None` for a process that was not there at the last look.
-    fn of(&self, process: &Process, before: &HashMap<Pid, Duration>) -> Option<f64> {
-        let used = cpu_time(process).checked_sub(*before.get(&process.pid())?)?;
-        let available = self.elapsed.as_secs_f64() * self.cores as f64;
-        ratio(used.as_secs_f64(), available)
+    fn of(&self, pid: Pid) -> Option<CpuShares> {
+        let now = self.now.get(&pid)?;
+        now.shares(self.before.get(&pid)?, self.available)
     }
 }
 
-/// CPU time and the clock are read one after the other, so the share could come out a little
-/// above one.
-fn ratio(part: f64, whole: f64) -> Option<f64> {
-    (whole > 0.0).then(|| (part / whole).clamp(0.0, 1.0))
+/// What processes that are gone use.
+fn no_use() -> CpuShares {
+    CpuShares {
+        total: 0.0,
+        modes: match cfg!(target_os = "linux") {
+            true => vec![(CpuMode::User, 0.0), (CpuMode::System, 0.0)],
+            false => Vec::new(),
+        },
+    }
 }
 
-fn cpu_time(process: &Process) -> Duration {
-    Duration::from_millis(process.accumulated_cpu_time())
+/// What `sysinfo` is asked about a process. CPU time is read by us where it is split.
+fn refresh_kind() -> ProcessRefreshKind {
+    let kind = ProcessRefreshKind::nothing().without_tasks().with_memory();
+    match cfg!(target_os = "linux") {
+        true => kind,
+        false => kind.with_cpu(),
+    }
+}
+
+#[cfg(target_os = "linux")]
+fn process_cpu_time(process: &Process) -> Option<CpuTime> {
+    proc::process_cpu_time(process.pid().as_u32())
+}
+
+#[cfg(not(target_os = "linux"))]
+fn process_cpu_time(process: &Process) -> Option<CpuTime> {
+    let time = Duration::from_millis(process.accumulated_cpu_time());
+    Some(CpuTime::whole(time))
 }
 
 #[cfg(target_os = "linux")]
@@ -317,12 +389,5 @@ mod tests {
         probe.sample_once().unwrap();
         let (_, wait) = probe.discovery.last.unwrap();
         assert_eq!(wait, DISCOVERY_FIRST);
-    }
-
-    #[test]
-    fn a_ratio_of_nothing_is_unknown_and_none_exceeds_one() {
-        assert_eq!(ratio(1.0, 0.0), None);
-        assert_eq!(ratio(3.0, 2.0), Some(1.0));
-        assert_eq!(ratio(1.0, 4.0), Some(0.25));
     }
 }

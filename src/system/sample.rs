@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use crate::system::CpuMode;
+
 /// The process, its webview's processes and the host at one moment.
 ///
 /// What the operating system does not tell is `None`, never a zero. Utilisation is measured from
@@ -11,6 +13,8 @@ use std::time::Duration;
 pub struct SystemSample {
     /// Share of all cores that this process used since the last sample, 0 to 1.
     pub cpu_utilization: Option<f64>,
+    /// The same by mode. Linux only: elsewhere it is empty.
+    pub cpu_modes: Vec<(CpuMode, f64)>,
     /// Physical memory in use by this process.
     pub memory_bytes: u64,
     /// Virtual memory of this process.
@@ -23,6 +27,8 @@ pub struct SystemSample {
     pub uptime: Duration,
     /// Share of all cores in use on the host, 0 to 1.
     pub host_cpu_utilization: Option<f64>,
+    /// The same by mode. Linux only: elsewhere it is empty.
+    pub host_cpu_modes: Vec<(CpuMode, f64)>,
     /// Share of the host's memory in use, 0 to 1.
     pub host_memory_utilization: Option<f64>,
     /// Physical memory that the host has.
@@ -43,6 +49,8 @@ pub struct WebviewProcesses {
     /// Share of all cores that they used since the last sample, 0 to 1. `None` while all of them
     /// are new.
     pub cpu_utilization: Option<f64>,
+    /// The same by mode. Linux only: elsewhere it is empty.
+    pub cpu_modes: Vec<(CpuMode, f64)>,
     /// Physical memory in use by them. Memory that they share is counted once for each.
     pub memory_bytes: u64,
 }
@@ -64,7 +72,7 @@ pub enum WebviewProcessType {
 impl WebviewProcessType {
     pub(super) const ALL: [Self; 4] = [Self::Web, Self::Network, Self::Gpu, Self::Other];
 
-    /// The value of the attribute `webview.process.type`.
+    /// The value of the attribute `spanwire.webview.process.type`.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {

@@ -76,7 +76,21 @@ fn a_sample_of_this_process_is_plausible() {
         // Less than a core, spread over a hundred seconds, but not nothing.
         let cpu = second.cpu_utilization.unwrap();
         assert!(cpu > 0.0 && cpu < 0.5, "{cpu}");
-        assert!((0.0..=1.0).contains(&second.host_cpu_utilization.unwrap()));
+        let host_cpu = second.host_cpu_utilization.unwrap();
+        assert!((0.0..=1.0).contains(&host_cpu));
+        let sum = |modes: &[(CpuMode, f64)]| modes.iter().map(|(_, share)| share).sum::<f64>();
+        let names = |modes: &[(CpuMode, f64)]| {
+            let names: Vec<_> = modes.iter().map(|(mode, _)| mode.as_str()).collect();
+            names.join(" ")
+        };
+        assert_eq!(names(&second.cpu_modes), "user system");
+        assert!((sum(&second.cpu_modes) - cpu).abs() < 1e-9);
+        assert!(second.cpu_modes[0].1 > 0.0, "it burned in user mode");
+        assert_eq!(
+            names(&second.host_cpu_modes),
+            "user nice system interrupt steal"
+        );
+        assert!((sum(&second.host_cpu_modes) - host_cpu).abs() < 1e-9);
         assert_eq!(second.uptime - first.uptime, Duration::from_secs(100));
     });
 }
@@ -226,6 +240,7 @@ fn a_webviews_processes_are_found_summed_and_forgotten() {
         time.advance(Duration::from_millis(500));
         let again = probe.sample_once().unwrap();
         assert!(again.webview_processes[0].cpu_utilization.is_some());
+        assert_eq!(again.webview_processes[0].cpu_modes.len(), 2);
 
         webview.kill();
         let gone = probe.sample_once().unwrap();
@@ -246,21 +261,30 @@ fn a_webviews_processes_are_found_summed_and_forgotten() {
     });
 }
 
+/// A quarter of it is the system's.
+fn modes(cpu: Option<f64>) -> Vec<(CpuMode, f64)> {
+    let modes = |cpu| [(CpuMode::User, 0.75 * cpu), (CpuMode::System, 0.25 * cpu)];
+    cpu.into_iter().flat_map(modes).collect()
+}
+
 fn sample_of(cpu: Option<f64>, web: Option<f64>) -> SystemSample {
     SystemSample {
         cpu_utilization: cpu,
+        cpu_modes: modes(cpu),
         memory_bytes: 1_000,
         virtual_bytes: 2_000,
         threads: Some(3),
         open_files: None,
         uptime: Duration::from_millis(1_500),
         host_cpu_utilization: cpu,
+        host_cpu_modes: modes(cpu),
         host_memory_utilization: Some(0.5),
         host_memory_bytes: Some(8_000),
         webview_processes: vec![WebviewProcesses {
             process_type: WebviewProcessType::Web,
             count: 2,
             cpu_utilization: web,
+            cpu_modes: modes(web),
             memory_bytes: 4_000,
         }],
     }
@@ -285,18 +309,34 @@ fn a_sample_goes_to_its_gauges_and_the_unknown_makes_no_series() {
         process_memory_virtual 2000
         process_thread_count 3
         process_uptime 1.5
-        spanwire_webview_process_count{webview_process_type="web"} 2
-        spanwire_webview_process_memory_usage{webview_process_type="web"} 4000
+        spanwire_webview_process_count{spanwire_webview_process_type="web"} 2
+        spanwire_webview_process_memory_usage{spanwire_webview_process_type="web"} 4000
         system_memory_limit 8000
-        system_memory_utilization 0.5
+        system_memory_utilization{system_memory_state="used"} 0.5
     "#]]
     .assert_eq(&text(&mut first.iter()));
     expect![[r#"
-        process_cpu_utilization 0.25
-        spanwire_webview_process_cpu_utilization{webview_process_type="web"} 0.125
-        system_cpu_utilization 0.25
+        process_cpu_utilization{cpu_mode="system"} 0.0625
+        process_cpu_utilization{cpu_mode="user"} 0.1875
+        spanwire_webview_process_cpu_utilization{spanwire_webview_process_type="web",cpu_mode="system"} 0.03125
+        spanwire_webview_process_cpu_utilization{spanwire_webview_process_type="web",cpu_mode="user"} 0.09375
+        system_cpu_utilization{cpu_mode="system"} 0.0625
+        system_cpu_utilization{cpu_mode="user"} 0.1875
     "#]]
     .assert_eq(&text(&mut new.into_iter()));
+}
+
+#[test]
+fn cpu_that_the_system_does_not_split_is_a_series_without_a_mode() {
+    let recorder = recorder();
+    let mut sample = sample_of(Some(0.25), None);
+    sample.cpu_modes.clear();
+    metrics::with_local_recorder(&recorder, || Gauges::new().record(&sample));
+    let series = series(&recorder);
+    assert!(
+        series.contains(&"process_cpu_utilization 0.25".to_owned()),
+        "{series:?}"
+    );
 }
 
 #[test]
@@ -312,7 +352,9 @@ fn a_sample_brings_all_other_gauges_up_to_date() {
     });
     let starts = |start: &str| series.iter().any(|line| line.starts_with(start));
     assert!(starts("process_memory_usage "));
-    assert!(starts(r#"spanwire_queue_size{queue_name="sampled"} 1"#));
+    assert!(starts(
+        r#"spanwire_queue_size{spanwire_queue_name="sampled"} 1"#
+    ));
 }
 
 #[test]

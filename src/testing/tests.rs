@@ -123,7 +123,8 @@ fn state_that_is_published_on_demand_is_in_the_text() {
     impl Publish for Size {
         fn publish(&self) {
             let size = self.0.load(Ordering::Relaxed);
-            handles::gauge(&semconv::QUEUE_SIZE, &[("queue.name", "jobs")]).set(size as f64);
+            handles::gauge(&semconv::QUEUE_SIZE, &[("spanwire.queue.name", "jobs")])
+                .set(size as f64);
         }
     }
     let capture = Capture::new();
@@ -131,7 +132,7 @@ fn state_that_is_published_on_demand_is_in_the_text() {
     capture.run(|| handles::register(Arc::downgrade(&size) as _));
     assert_eq!(
         capture.metrics(),
-        "spanwire.queue.size{queue.name=\"jobs\"} 3\n"
+        "spanwire.queue.size{spanwire.queue.name=\"jobs\"} 3\n"
     );
     assert_eq!(Capture::new().metrics(), "");
 }

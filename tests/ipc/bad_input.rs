@@ -306,10 +306,10 @@ fn an_origin_that_is_not_allowed_is_refused() {
         }
         let refused = [
             ("error.type", "forbidden_origin"),
-            ("ipc.direction", "inbound"),
-            ("ipc.event", "_OTHER"),
-            ("outcome", "failed"),
-            ("webview.name", "main"),
+            ("spanwire.ipc.direction", "inbound"),
+            ("spanwire.ipc.event", "_OTHER"),
+            ("spanwire.outcome", "failed"),
+            ("spanwire.webview.name", "main"),
         ];
         assert_eq!(capture.counter("spanwire.ipc.messages", &refused), 3);
         let _ = ipc.receive(&ready, Some("https://app.example"));
@@ -334,10 +334,10 @@ fn more_than_the_window_is_refused_and_the_window_comes_back() {
         }
         let refused = [
             ("error.type", "over_credit"),
-            ("ipc.direction", "inbound"),
-            ("ipc.event", "wait"),
-            ("outcome", "failed"),
-            ("webview.name", "main"),
+            ("spanwire.ipc.direction", "inbound"),
+            ("spanwire.ipc.event", "wait"),
+            ("spanwire.outcome", "failed"),
+            ("spanwire.webview.name", "main"),
         ];
         assert_eq!(capture.counter("spanwire.ipc.messages", &refused), 200);
         page.credits = 0;

@@ -28,7 +28,10 @@ fn attributes(capture: &Capture, span: &str, key: &str) -> Vec<String> {
 }
 
 fn blocked(capture: &Capture) -> u64 {
-    capture.counter("spanwire.main_thread.blocked", &[("ipc.event", "save")])
+    capture.counter(
+        "spanwire.main_thread.blocked",
+        &[("spanwire.ipc.event", "save")],
+    )
 }
 
 /// A wire that was pumped on this thread, and whose `save` takes so many microseconds.
@@ -138,7 +141,7 @@ fn an_async_handler_says_where_its_runtime_runs_it() {
         // What it does before it is a future keeps the thread that hands the message over.
         let marks = attributes(&capture, thread, "spanwire.main_thread.blocked");
         assert_eq!(marks, ["0.02"]);
-        let labels = [("ipc.event", thread)];
+        let labels = [("spanwire.ipc.event", thread)];
         assert_eq!(capture.counter("spanwire.main_thread.blocked", &labels), 1);
     }
 }
@@ -237,10 +240,14 @@ fn a_message_says_how_large_it_is_and_what_came_with_it() {
 #[test]
 fn the_pages_work_and_the_way_to_it_are_recorded() {
     let capture = Capture::new();
-    let outbound = [("ipc.direction", "outbound")];
+    let outbound = [("spanwire.ipc.direction", "outbound")];
     let transit = || capture.histogram("spanwire.ipc.transit.duration", &outbound);
-    let process =
-        |event| capture.histogram("spanwire.ipc.process.duration", &[("ipc.event", event)]);
+    let process = |event| {
+        capture.histogram(
+            "spanwire.ipc.process.duration",
+            &[("spanwire.ipc.event", event)],
+        )
+    };
     let us = |(count, sum): (u64, f64)| (count, (sum * 1e6).round());
     capture.run(|| {
         let ipc = builder(&capture).build();
@@ -290,7 +297,7 @@ fn the_pages_work_on_a_reply_is_recorded_whether_or_not_its_call_has_a_span() {
             page.send(&ipc, &[json!({"kind": "cancel", "id": id})]);
             page.pump(&ipc);
         });
-        let save = [("ipc.event", "save")];
+        let save = [("spanwire.ipc.event", "save")];
         let (count, sum) = capture.histogram("spanwire.ipc.process.duration", &save);
         assert_eq!((count, (sum * 1e6).round()), (1, 3_000.0));
     }
@@ -310,10 +317,10 @@ fn what_is_not_known_of_the_way_to_the_page_is_not_recorded() {
         ipc.evaluation_failed(ipc.next_script().unwrap());
         page.pump(&ipc);
     });
-    let outbound = [("ipc.direction", "outbound")];
+    let outbound = [("spanwire.ipc.direction", "outbound")];
     let transit = capture.histogram("spanwire.ipc.transit.duration", &outbound);
     assert_eq!(transit.0, 1, "that of the first event alone");
-    let eval = [("ipc.event", "eval")];
+    let eval = [("spanwire.ipc.event", "eval")];
     assert_eq!(
         capture.histogram("spanwire.ipc.process.duration", &eval).0,
         0

@@ -61,7 +61,10 @@ fn a_page_that_never_acknowledges_has_a_budget_of_bytes() {
         }
         assert!(kept <= most && kept > most - payload.len(), "{kept}");
         assert_eq!(refused, CALLS - most / payload.len());
-        let labels = [("error.type", "over_credit"), ("ipc.direction", "inbound")];
+        let labels = [
+            ("error.type", "over_credit"),
+            ("spanwire.ipc.direction", "inbound"),
+        ];
         let counted = capture.counter("spanwire.ipc.messages", &labels);
         assert_eq!(counted, refused as u64);
         // A page that takes its place begins with nothing.
@@ -126,7 +129,10 @@ fn what_handlers_hold_in_the_background_is_bounded_in_bytes() {
         page.pump(&ipc);
         let refused = |id| format!("reply {id} error OVER_CREDIT");
         assert_eq!(page.log, [refused(4), refused(5)]);
-        let labels = [("error.type", "over_credit"), ("ipc.direction", "inbound")];
+        let labels = [
+            ("error.type", "over_credit"),
+            ("spanwire.ipc.direction", "inbound"),
+        ];
         assert_eq!(capture.counter("spanwire.ipc.messages", &labels), 2);
         // A smaller one fits, and one that ends makes room for another.
         page.call(&ipc, "forever", json!(1));

@@ -34,10 +34,10 @@ fn many_event_names_from_the_page_give_at_most_the_cap_plus_other() {
     assert_eq!(series.len(), OTHER_NAMES_MAX + 3, "{metrics}");
     let labels = [
         ("error.type", "unknown_event"),
-        ("ipc.direction", "inbound"),
-        ("ipc.event", "_OTHER"),
-        ("outcome", "failed"),
-        ("webview.name", "main"),
+        ("spanwire.ipc.direction", "inbound"),
+        ("spanwire.ipc.event", "_OTHER"),
+        ("spanwire.outcome", "failed"),
+        ("spanwire.webview.name", "main"),
     ];
     let beyond = 100_000 - OTHER_NAMES_MAX as u64;
     assert_eq!(capture.counter("spanwire.ipc.messages", &labels), beyond);

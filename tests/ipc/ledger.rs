@@ -210,9 +210,9 @@ fn answered(capture: &Capture) -> u64 {
             capture.counter(
                 "spanwire.ipc.messages",
                 &[
-                    ("ipc.direction", "inbound"),
-                    ("ipc.event", event),
-                    ("outcome", "ok"),
+                    ("spanwire.ipc.direction", "inbound"),
+                    ("spanwire.ipc.event", event),
+                    ("spanwire.outcome", "ok"),
                 ],
             )
         })
@@ -257,10 +257,13 @@ fn run(overflow: Overflow, inputs: &[Input]) -> Result<(), TestCaseError> {
             "a message of the page"
         );
         prop_assert_eq!(
-            capture.gauge("spanwire.queue.size", &[("queue.name", "main")]),
+            capture.gauge("spanwire.queue.size", &[("spanwire.queue.name", "main")]),
             Some(0.0)
         );
-        let gone = [("state", "gone"), ("webview.name", "main")];
+        let gone = [
+            ("spanwire.page.state", "gone"),
+            ("spanwire.webview.name", "main"),
+        ];
         prop_assert_eq!(capture.gauge("spanwire.page.state", &gone), Some(1.0));
         for page in &world.pages {
             let mut seen = HashSet::new();
@@ -308,7 +311,7 @@ proptest! {
         });
         prop_assert_eq!(spans(&capture, "send"), emitted);
         // This wire has no listeners: what it takes in is unknown, and each has a span of its own.
-        let unknown = [("error.type", "unknown_event"), ("ipc.direction", "inbound")];
+        let unknown = [("error.type", "unknown_event"), ("spanwire.ipc.direction", "inbound")];
         let handled = ["sync", "async", "note"].iter().map(|event| spans(&capture, event)).sum::<u64>();
         prop_assert_eq!(handled, capture.counter("spanwire.ipc.messages", &unknown));
     }
@@ -368,10 +371,10 @@ fn a_wire_that_is_dropped_counts_what_it_still_held() {
         drop(ipc);
         let dropped = [
             ("error.type", "shutdown"),
-            ("ipc.direction", "outbound"),
-            ("ipc.event", "late"),
-            ("outcome", "dropped"),
-            ("webview.name", "main"),
+            ("spanwire.ipc.direction", "outbound"),
+            ("spanwire.ipc.event", "late"),
+            ("spanwire.outcome", "dropped"),
+            ("spanwire.webview.name", "main"),
         ];
         assert_eq!(capture.counter("spanwire.ipc.messages", &dropped), 3);
     });
@@ -418,7 +421,10 @@ fn an_acknowledgement_ahead_of_its_message_is_not_believed() {
         let _script = ipc.next_script().unwrap();
         page.send(&ipc, &[json!({"kind": "ack", "ids": [[1, 2]]})]);
         assert_eq!(ipc.metrics().messages_sent, 1);
-        let unknown = [("error.type", "unknown_ack"), ("webview.name", "main")];
+        let unknown = [
+            ("error.type", "unknown_ack"),
+            ("spanwire.webview.name", "main"),
+        ];
         assert_eq!(capture.counter("spanwire.page.errors", &unknown), 1);
         assert!(
             ipc.next_script().is_some(),

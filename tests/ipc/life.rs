@@ -54,7 +54,10 @@ fn wakes(ipc: &Ipc) -> Arc<AtomicUsize> {
 }
 
 fn unknown_acks(capture: &Capture) -> u64 {
-    let labels = [("error.type", "unknown_ack"), ("webview.name", "main")];
+    let labels = [
+        ("error.type", "unknown_ack"),
+        ("spanwire.webview.name", "main"),
+    ];
     capture.counter("spanwire.page.errors", &labels)
 }
 
@@ -95,7 +98,10 @@ fn a_ping_goes_ahead_of_the_messages_and_is_none_of_them() {
             text.contains(r#""messages":[{"kind":"ping","id":1},{"kind":"event","id":1,"#),
             "{text}"
         );
-        let sizes = capture.histogram("spanwire.ipc.batch.size", &[("ipc.direction", "outbound")]);
+        let sizes = capture.histogram(
+            "spanwire.ipc.batch.size",
+            &[("spanwire.ipc.direction", "outbound")],
+        );
         assert_eq!(sizes, (1, 1.0));
         page.run(&script, Eval::Runs);
         assert_eq!(page.log, ["event event 1"]);
@@ -132,8 +138,9 @@ fn a_silent_page_is_pinged_when_somebody_looks_and_is_unresponsive_without_an_an
         let mut page = ModelPage::load(&ipc, "p1");
         page.pump(&ipc);
         let states = || {
-            ["loading", "ready", "unresponsive", "gone"]
-                .map(|state| capture.gauge("spanwire.page.state", &[("state", state)]) == Some(1.0))
+            ["loading", "ready", "unresponsive", "gone"].map(|state| {
+                capture.gauge("spanwire.page.state", &[("spanwire.page.state", state)]) == Some(1.0)
+            })
         };
         assert_eq!(states(), [false, true, false, false]);
         // However long nothing is asked of it, it is ready.

@@ -39,11 +39,11 @@ fn a_measurement_is_the_last_value_by_name_category_and_unit() {
     assert_eq!(
         measurements(&capture),
         [
-            r#"{category="render",measurement.name="a.fps"} 3"#,
-            r#"{category="render",measurement.name="a.fps",measurement.unit="{frame}/s"} 59.5"#,
-            r#"{measurement.name="a.fps"} 1"#,
-            r#"{measurement.name="a.fps",measurement.unit="render"} 2"#,
-            r#"{measurement.name="a.layers"} 12"#,
+            r#"{spanwire.measurement.category="render",spanwire.measurement.name="a.fps"} 3"#,
+            r#"{spanwire.measurement.category="render",spanwire.measurement.name="a.fps",spanwire.measurement.unit="{frame}/s"} 59.5"#,
+            r#"{spanwire.measurement.name="a.fps"} 1"#,
+            r#"{spanwire.measurement.name="a.fps",spanwire.measurement.unit="render"} 2"#,
+            r#"{spanwire.measurement.name="a.layers"} 12"#,
         ]
     );
 }
@@ -70,18 +70,18 @@ fn a_page_records_too_and_a_bad_name_is_counted() {
         }
         page.send(&ipc, &[json!({"kind": "record", "name": "b.zoom", "value": null})]);
         let errors = |error| {
-            let labels = [("error.type", error), ("webview.name", "main")];
+            let labels = [("error.type", error), ("spanwire.webview.name", "main")];
             capture.counter("spanwire.page.errors", &labels)
         };
         assert_eq!(errors("invalid_name"), 12);
-        let malformed = [("error.type", "malformed"), ("ipc.direction", "inbound")];
+        let malformed = [("error.type", "malformed"), ("spanwire.ipc.direction", "inbound")];
         assert_eq!(capture.counter("spanwire.ipc.messages", &malformed), 1);
     });
     assert_eq!(
         measurements(&capture),
         [
-            r#"{category="render",measurement.name="b.paint",measurement.unit="ms"} 7.5"#,
-            r#"{measurement.name="b.zoom"} -2"#,
+            r#"{spanwire.measurement.category="render",spanwire.measurement.name="b.paint",spanwire.measurement.unit="ms"} 7.5"#,
+            r#"{spanwire.measurement.name="b.zoom"} -2"#,
         ]
     );
 }
@@ -121,7 +121,7 @@ fn names_without_end_give_as_many_series_as_the_caps_allow() {
     });
     let all = measurements(&capture);
     assert_eq!(all.len(), REGISTERED_NAMES_MAX + OTHER_NAMES_MAX + 1);
-    let other = r#"{category="_OTHER",measurement.name="_OTHER"} -1"#;
+    let other = r#"{spanwire.measurement.category="_OTHER",spanwire.measurement.name="_OTHER"} -1"#;
     assert!(all.iter().any(|line| line == other), "{all:?}");
 }
 
@@ -154,6 +154,9 @@ fn web_vitals_are_durations_in_seconds_by_name_and_rating() {
     assert_eq!(vital("ttfb", "good"), (1, 0.12));
     assert_eq!(vital("lcp", "needs_improvement"), (2, 6.5));
     assert_eq!(vital("inp", "poor"), (1, 0.9));
-    let malformed = [("error.type", "malformed"), ("ipc.direction", "inbound")];
+    let malformed = [
+        ("error.type", "malformed"),
+        ("spanwire.ipc.direction", "inbound"),
+    ];
     assert_eq!(capture.counter("spanwire.ipc.messages", &malformed), 1);
 }

@@ -120,7 +120,7 @@ fn a_page_of_another_origin_is_told_once_that_there_is_no_wire() {
         assert!(ipc.next_script().is_none());
         assert_eq!(forbidden(&capture), 3);
         assert_eq!(
-            capture.counter("spanwire.ipc.messages", &[("ipc.event", "save")]),
+            capture.counter("spanwire.ipc.messages", &[("spanwire.ipc.event", "save")]),
             0
         );
         // The app's own page gets what is its.

@@ -31,8 +31,8 @@ impl PageSpanSink for Sink {
 
 fn lost(capture: &Capture, outcome: &str, error: &str) -> u64 {
     let labels = [
-        ("webview.name", "main"),
-        ("outcome", outcome),
+        ("spanwire.webview.name", "main"),
+        ("spanwire.outcome", outcome),
         ("error.type", error),
     ];
     capture.counter("spanwire.page.spans", &labels)

@@ -21,12 +21,12 @@ fn spans(capture: &Capture, name: &str) -> usize {
 fn skipped(capture: &Capture, direction: &str) -> u64 {
     capture.counter(
         "spanwire.ipc.spans.skipped",
-        &[("ipc.direction", direction)],
+        &[("spanwire.ipc.direction", direction)],
     )
 }
 
 fn ended(capture: &Capture, event: &str) -> u64 {
-    let labels = [("ipc.event", event), ("outcome", "ok")];
+    let labels = [("spanwire.ipc.event", event), ("spanwire.outcome", "ok")];
     capture.counter("spanwire.ipc.messages", &labels)
 }
 

@@ -51,28 +51,28 @@ fn a_successful_call() {
         },
         expect![[r#"
             spans:
-            save server rpc.method=save rpc.system.name=spanwire spanwire.message.size=16 webview.name=main
+            save server rpc.method=save rpc.system.name=spanwire spanwire.message.size=16 spanwire.webview.name=main
               event saving
-              "reply save" internal rpc.method=save rpc.system.name=spanwire spanwire.batch.size=1 spanwire.message.size=16 spanwire.queue.wait=0.001 webview.name=main
+              "reply save" internal rpc.method=save rpc.system.name=spanwire spanwire.batch.size=1 spanwire.message.size=16 spanwire.queue.wait=0.001 spanwire.webview.name=main
                 event dequeued
                 event dispatched
                 event acknowledged
             metrics:
-            spanwire.ipc.batch.size{ipc.direction="inbound",webview.name="main"} count=1 sum=1
-            spanwire.ipc.batch.size{ipc.direction="outbound",webview.name="main"} count=1 sum=1
-            spanwire.ipc.delivery.duration{ipc.event="save",webview.name="main"} count=1 sum=0.001
-            spanwire.ipc.handler.duration{ipc.event="save",webview.name="main"} count=1 sum=0.002
-            spanwire.ipc.message.size{ipc.direction="inbound",webview.name="main"} count=1 sum=16
-            spanwire.ipc.message.size{ipc.direction="outbound",webview.name="main"} count=1 sum=16
-            spanwire.ipc.messages{ipc.direction="inbound",ipc.event="save",outcome="ok",webview.name="main"} 1
-            spanwire.ipc.messages{ipc.direction="outbound",ipc.event="save",outcome="ok",webview.name="main"} 1
-            spanwire.page.state{state="gone",webview.name="main"} 0
-            spanwire.page.state{state="loading",webview.name="main"} 0
-            spanwire.page.state{state="ready",webview.name="main"} 1
-            spanwire.page.state{state="unresponsive",webview.name="main"} 0
-            spanwire.queue.capacity{queue.name="main"} 10000
-            spanwire.queue.peak{queue.name="main"} 0
-            spanwire.queue.size{queue.name="main"} 0
+            spanwire.ipc.batch.size{spanwire.ipc.direction="inbound",spanwire.webview.name="main"} count=1 sum=1
+            spanwire.ipc.batch.size{spanwire.ipc.direction="outbound",spanwire.webview.name="main"} count=1 sum=1
+            spanwire.ipc.delivery.duration{spanwire.ipc.event="save",spanwire.webview.name="main"} count=1 sum=0.001
+            spanwire.ipc.handler.duration{spanwire.ipc.event="save",spanwire.webview.name="main"} count=1 sum=0.002
+            spanwire.ipc.message.size{spanwire.ipc.direction="inbound",spanwire.webview.name="main"} count=1 sum=16
+            spanwire.ipc.message.size{spanwire.ipc.direction="outbound",spanwire.webview.name="main"} count=1 sum=16
+            spanwire.ipc.messages{spanwire.ipc.direction="inbound",spanwire.ipc.event="save",spanwire.outcome="ok",spanwire.webview.name="main"} 1
+            spanwire.ipc.messages{spanwire.ipc.direction="outbound",spanwire.ipc.event="save",spanwire.outcome="ok",spanwire.webview.name="main"} 1
+            spanwire.page.state{spanwire.page.state="gone",spanwire.webview.name="main"} 0
+            spanwire.page.state{spanwire.page.state="loading",spanwire.webview.name="main"} 0
+            spanwire.page.state{spanwire.page.state="ready",spanwire.webview.name="main"} 1
+            spanwire.page.state{spanwire.page.state="unresponsive",spanwire.webview.name="main"} 0
+            spanwire.queue.capacity{spanwire.queue.name="main"} 10000
+            spanwire.queue.peak{spanwire.queue.name="main"} 0
+            spanwire.queue.size{spanwire.queue.name="main"} 0
             logs:
             INFO saving span=save
         "#]],
@@ -90,28 +90,28 @@ fn a_failed_call() {
         },
         expect![[r#"
             spans:
-            save server error error.type=handler_error rpc.method=save rpc.system.name=spanwire spanwire.message.size=4 webview.name=main
+            save server error error.type=handler_error rpc.method=save rpc.system.name=spanwire spanwire.message.size=4 spanwire.webview.name=main
               event "handler failed"
-              "reply save" internal rpc.method=save rpc.system.name=spanwire spanwire.batch.size=1 spanwire.message.size=12 spanwire.queue.wait=0 webview.name=main
+              "reply save" internal rpc.method=save rpc.system.name=spanwire spanwire.batch.size=1 spanwire.message.size=12 spanwire.queue.wait=0 spanwire.webview.name=main
                 event dequeued
                 event dispatched
                 event acknowledged
             metrics:
-            spanwire.ipc.batch.size{ipc.direction="inbound",webview.name="main"} count=1 sum=1
-            spanwire.ipc.batch.size{ipc.direction="outbound",webview.name="main"} count=1 sum=1
-            spanwire.ipc.delivery.duration{ipc.event="save",webview.name="main"} count=1 sum=0
-            spanwire.ipc.handler.duration{error.type="handler_error",ipc.event="save",webview.name="main"} count=1 sum=0
-            spanwire.ipc.message.size{ipc.direction="inbound",webview.name="main"} count=1 sum=4
-            spanwire.ipc.message.size{ipc.direction="outbound",webview.name="main"} count=1 sum=12
-            spanwire.ipc.messages{error.type="handler_error",ipc.direction="inbound",ipc.event="save",outcome="failed",webview.name="main"} 1
-            spanwire.ipc.messages{ipc.direction="outbound",ipc.event="save",outcome="ok",webview.name="main"} 1
-            spanwire.page.state{state="gone",webview.name="main"} 0
-            spanwire.page.state{state="loading",webview.name="main"} 0
-            spanwire.page.state{state="ready",webview.name="main"} 1
-            spanwire.page.state{state="unresponsive",webview.name="main"} 0
-            spanwire.queue.capacity{queue.name="main"} 10000
-            spanwire.queue.peak{queue.name="main"} 0
-            spanwire.queue.size{queue.name="main"} 0
+            spanwire.ipc.batch.size{spanwire.ipc.direction="inbound",spanwire.webview.name="main"} count=1 sum=1
+            spanwire.ipc.batch.size{spanwire.ipc.direction="outbound",spanwire.webview.name="main"} count=1 sum=1
+            spanwire.ipc.delivery.duration{spanwire.ipc.event="save",spanwire.webview.name="main"} count=1 sum=0
+            spanwire.ipc.handler.duration{error.type="handler_error",spanwire.ipc.event="save",spanwire.webview.name="main"} count=1 sum=0
+            spanwire.ipc.message.size{spanwire.ipc.direction="inbound",spanwire.webview.name="main"} count=1 sum=4
+            spanwire.ipc.message.size{spanwire.ipc.direction="outbound",spanwire.webview.name="main"} count=1 sum=12
+            spanwire.ipc.messages{error.type="handler_error",spanwire.ipc.direction="inbound",spanwire.ipc.event="save",spanwire.outcome="failed",spanwire.webview.name="main"} 1
+            spanwire.ipc.messages{spanwire.ipc.direction="outbound",spanwire.ipc.event="save",spanwire.outcome="ok",spanwire.webview.name="main"} 1
+            spanwire.page.state{spanwire.page.state="gone",spanwire.webview.name="main"} 0
+            spanwire.page.state{spanwire.page.state="loading",spanwire.webview.name="main"} 0
+            spanwire.page.state{spanwire.page.state="ready",spanwire.webview.name="main"} 1
+            spanwire.page.state{spanwire.page.state="unresponsive",spanwire.webview.name="main"} 0
+            spanwire.queue.capacity{spanwire.queue.name="main"} 10000
+            spanwire.queue.peak{spanwire.queue.name="main"} 0
+            spanwire.queue.size{spanwire.queue.name="main"} 0
             logs:
             ERROR "handler failed" exception.message="disk is full" exception.type=SaveError span=save
         "#]],
@@ -130,28 +130,28 @@ fn a_panic() {
         },
         expect![[r#"
             spans:
-            save server error error.type=panic rpc.method=save rpc.system.name=spanwire spanwire.message.size=4 webview.name=main
+            save server error error.type=panic rpc.method=save rpc.system.name=spanwire spanwire.message.size=4 spanwire.webview.name=main
               event "handler panicked"
-              "reply save" internal rpc.method=save rpc.system.name=spanwire spanwire.batch.size=1 spanwire.message.size=20 spanwire.queue.wait=0 webview.name=main
+              "reply save" internal rpc.method=save rpc.system.name=spanwire spanwire.batch.size=1 spanwire.message.size=20 spanwire.queue.wait=0 spanwire.webview.name=main
                 event dequeued
                 event dispatched
                 event acknowledged
             metrics:
-            spanwire.ipc.batch.size{ipc.direction="inbound",webview.name="main"} count=1 sum=1
-            spanwire.ipc.batch.size{ipc.direction="outbound",webview.name="main"} count=1 sum=1
-            spanwire.ipc.delivery.duration{ipc.event="save",webview.name="main"} count=1 sum=0
-            spanwire.ipc.handler.duration{error.type="panic",ipc.event="save",webview.name="main"} count=1 sum=0
-            spanwire.ipc.message.size{ipc.direction="inbound",webview.name="main"} count=1 sum=4
-            spanwire.ipc.message.size{ipc.direction="outbound",webview.name="main"} count=1 sum=20
-            spanwire.ipc.messages{error.type="panic",ipc.direction="inbound",ipc.event="save",outcome="failed",webview.name="main"} 1
-            spanwire.ipc.messages{ipc.direction="outbound",ipc.event="save",outcome="ok",webview.name="main"} 1
-            spanwire.page.state{state="gone",webview.name="main"} 0
-            spanwire.page.state{state="loading",webview.name="main"} 0
-            spanwire.page.state{state="ready",webview.name="main"} 1
-            spanwire.page.state{state="unresponsive",webview.name="main"} 0
-            spanwire.queue.capacity{queue.name="main"} 10000
-            spanwire.queue.peak{queue.name="main"} 0
-            spanwire.queue.size{queue.name="main"} 0
+            spanwire.ipc.batch.size{spanwire.ipc.direction="inbound",spanwire.webview.name="main"} count=1 sum=1
+            spanwire.ipc.batch.size{spanwire.ipc.direction="outbound",spanwire.webview.name="main"} count=1 sum=1
+            spanwire.ipc.delivery.duration{spanwire.ipc.event="save",spanwire.webview.name="main"} count=1 sum=0
+            spanwire.ipc.handler.duration{error.type="panic",spanwire.ipc.event="save",spanwire.webview.name="main"} count=1 sum=0
+            spanwire.ipc.message.size{spanwire.ipc.direction="inbound",spanwire.webview.name="main"} count=1 sum=4
+            spanwire.ipc.message.size{spanwire.ipc.direction="outbound",spanwire.webview.name="main"} count=1 sum=20
+            spanwire.ipc.messages{error.type="panic",spanwire.ipc.direction="inbound",spanwire.ipc.event="save",spanwire.outcome="failed",spanwire.webview.name="main"} 1
+            spanwire.ipc.messages{spanwire.ipc.direction="outbound",spanwire.ipc.event="save",spanwire.outcome="ok",spanwire.webview.name="main"} 1
+            spanwire.page.state{spanwire.page.state="gone",spanwire.webview.name="main"} 0
+            spanwire.page.state{spanwire.page.state="loading",spanwire.webview.name="main"} 0
+            spanwire.page.state{spanwire.page.state="ready",spanwire.webview.name="main"} 1
+            spanwire.page.state{spanwire.page.state="unresponsive",spanwire.webview.name="main"} 0
+            spanwire.queue.capacity{spanwire.queue.name="main"} 10000
+            spanwire.queue.peak{spanwire.queue.name="main"} 0
+            spanwire.queue.size{spanwire.queue.name="main"} 0
             logs:
             ERROR "handler panicked" exception.message="index out of bounds" exception.type=panic span=save
         "#]],
@@ -169,28 +169,28 @@ fn an_unknown_event() {
         },
         expect![[r#"
             spans:
-            sav server error error.type=unknown_event rpc.method=sav rpc.system.name=spanwire spanwire.message.size=4 webview.name=main
-              "reply sav" internal rpc.method=sav rpc.system.name=spanwire spanwire.batch.size=1 spanwire.message.size=34 spanwire.queue.wait=0 webview.name=main
+            sav server error error.type=unknown_event rpc.method=sav rpc.system.name=spanwire spanwire.message.size=4 spanwire.webview.name=main
+              "reply sav" internal rpc.method=sav rpc.system.name=spanwire spanwire.batch.size=1 spanwire.message.size=34 spanwire.queue.wait=0 spanwire.webview.name=main
                 event dequeued
                 event dispatched
                 event acknowledged
-            clik consumer error error.type=unknown_event rpc.method=clik rpc.system.name=spanwire spanwire.message.size=4 webview.name=main
+            clik consumer error error.type=unknown_event rpc.method=clik rpc.system.name=spanwire spanwire.message.size=4 spanwire.webview.name=main
             metrics:
-            spanwire.ipc.batch.size{ipc.direction="inbound",webview.name="main"} count=2 sum=2
-            spanwire.ipc.batch.size{ipc.direction="outbound",webview.name="main"} count=1 sum=1
-            spanwire.ipc.delivery.duration{ipc.event="sav",webview.name="main"} count=1 sum=0
-            spanwire.ipc.message.size{ipc.direction="inbound",webview.name="main"} count=2 sum=8
-            spanwire.ipc.message.size{ipc.direction="outbound",webview.name="main"} count=1 sum=34
-            spanwire.ipc.messages{error.type="unknown_event",ipc.direction="inbound",ipc.event="clik",outcome="failed",webview.name="main"} 1
-            spanwire.ipc.messages{error.type="unknown_event",ipc.direction="inbound",ipc.event="sav",outcome="failed",webview.name="main"} 1
-            spanwire.ipc.messages{ipc.direction="outbound",ipc.event="sav",outcome="ok",webview.name="main"} 1
-            spanwire.page.state{state="gone",webview.name="main"} 0
-            spanwire.page.state{state="loading",webview.name="main"} 0
-            spanwire.page.state{state="ready",webview.name="main"} 1
-            spanwire.page.state{state="unresponsive",webview.name="main"} 0
-            spanwire.queue.capacity{queue.name="main"} 10000
-            spanwire.queue.peak{queue.name="main"} 0
-            spanwire.queue.size{queue.name="main"} 0
+            spanwire.ipc.batch.size{spanwire.ipc.direction="inbound",spanwire.webview.name="main"} count=2 sum=2
+            spanwire.ipc.batch.size{spanwire.ipc.direction="outbound",spanwire.webview.name="main"} count=1 sum=1
+            spanwire.ipc.delivery.duration{spanwire.ipc.event="sav",spanwire.webview.name="main"} count=1 sum=0
+            spanwire.ipc.message.size{spanwire.ipc.direction="inbound",spanwire.webview.name="main"} count=2 sum=8
+            spanwire.ipc.message.size{spanwire.ipc.direction="outbound",spanwire.webview.name="main"} count=1 sum=34
+            spanwire.ipc.messages{error.type="unknown_event",spanwire.ipc.direction="inbound",spanwire.ipc.event="clik",spanwire.outcome="failed",spanwire.webview.name="main"} 1
+            spanwire.ipc.messages{error.type="unknown_event",spanwire.ipc.direction="inbound",spanwire.ipc.event="sav",spanwire.outcome="failed",spanwire.webview.name="main"} 1
+            spanwire.ipc.messages{spanwire.ipc.direction="outbound",spanwire.ipc.event="sav",spanwire.outcome="ok",spanwire.webview.name="main"} 1
+            spanwire.page.state{spanwire.page.state="gone",spanwire.webview.name="main"} 0
+            spanwire.page.state{spanwire.page.state="loading",spanwire.webview.name="main"} 0
+            spanwire.page.state{spanwire.page.state="ready",spanwire.webview.name="main"} 1
+            spanwire.page.state{spanwire.page.state="unresponsive",spanwire.webview.name="main"} 0
+            spanwire.queue.capacity{spanwire.queue.name="main"} 10000
+            spanwire.queue.peak{spanwire.queue.name="main"} 0
+            spanwire.queue.size{spanwire.queue.name="main"} 0
             logs:
         "#]],
     );
@@ -218,27 +218,27 @@ fn a_drop() {
     });
     expect![[r#"
         spans:
-        "send progress" producer rpc.method=progress rpc.system.name=spanwire spanwire.batch.size=2 spanwire.message.size=1 spanwire.queue.wait=0 webview.name=main
+        "send progress" producer rpc.method=progress rpc.system.name=spanwire spanwire.batch.size=2 spanwire.message.size=1 spanwire.queue.wait=0 spanwire.webview.name=main
           event dequeued
           event dispatched
           event acknowledged
-        "send state" producer error error.type=superseded rpc.method=state rpc.system.name=spanwire spanwire.message.size=5 webview.name=main
-        "send state" producer rpc.method=state rpc.system.name=spanwire spanwire.batch.size=2 spanwire.message.size=5 spanwire.queue.wait=0 webview.name=main
+        "send state" producer error error.type=superseded rpc.method=state rpc.system.name=spanwire spanwire.message.size=5 spanwire.webview.name=main
+        "send state" producer rpc.method=state rpc.system.name=spanwire spanwire.batch.size=2 spanwire.message.size=5 spanwire.queue.wait=0 spanwire.webview.name=main
           event dequeued
           event dispatched
           event acknowledged
-        "send progress" producer error error.type=queue_full rpc.method=progress rpc.system.name=spanwire spanwire.message.size=1 webview.name=main
+        "send progress" producer error error.type=queue_full rpc.method=progress rpc.system.name=spanwire spanwire.message.size=1 spanwire.webview.name=main
         metrics:
-        spanwire.ipc.batch.size{ipc.direction="outbound",webview.name="main"} count=1 sum=2
-        spanwire.ipc.delivery.duration{ipc.event="progress",webview.name="main"} count=1 sum=0
-        spanwire.ipc.delivery.duration{ipc.event="state",webview.name="main"} count=1 sum=0
-        spanwire.ipc.message.size{ipc.direction="outbound",webview.name="main"} count=2 sum=6
-        spanwire.ipc.messages{error.type="queue_full",ipc.direction="outbound",ipc.event="progress",outcome="dropped",webview.name="main"} 1
-        spanwire.ipc.messages{error.type="superseded",ipc.direction="outbound",ipc.event="state",outcome="dropped",webview.name="main"} 1
-        spanwire.ipc.messages{ipc.direction="outbound",ipc.event="progress",outcome="ok",webview.name="main"} 1
-        spanwire.ipc.messages{ipc.direction="outbound",ipc.event="state",outcome="ok",webview.name="main"} 1
-        spanwire.queue.size{queue.name="main"} 0
-        spanwire.queue.wait.duration{queue.name="main"} count=2 sum=0
+        spanwire.ipc.batch.size{spanwire.ipc.direction="outbound",spanwire.webview.name="main"} count=1 sum=2
+        spanwire.ipc.delivery.duration{spanwire.ipc.event="progress",spanwire.webview.name="main"} count=1 sum=0
+        spanwire.ipc.delivery.duration{spanwire.ipc.event="state",spanwire.webview.name="main"} count=1 sum=0
+        spanwire.ipc.message.size{spanwire.ipc.direction="outbound",spanwire.webview.name="main"} count=2 sum=6
+        spanwire.ipc.messages{error.type="queue_full",spanwire.ipc.direction="outbound",spanwire.ipc.event="progress",spanwire.outcome="dropped",spanwire.webview.name="main"} 1
+        spanwire.ipc.messages{error.type="superseded",spanwire.ipc.direction="outbound",spanwire.ipc.event="state",spanwire.outcome="dropped",spanwire.webview.name="main"} 1
+        spanwire.ipc.messages{spanwire.ipc.direction="outbound",spanwire.ipc.event="progress",spanwire.outcome="ok",spanwire.webview.name="main"} 1
+        spanwire.ipc.messages{spanwire.ipc.direction="outbound",spanwire.ipc.event="state",spanwire.outcome="ok",spanwire.webview.name="main"} 1
+        spanwire.queue.size{spanwire.queue.name="main"} 0
+        spanwire.queue.wait.duration{spanwire.queue.name="main"} count=2 sum=0
         logs:
     "#]].assert_eq(&capture.text());
 }
@@ -255,24 +255,24 @@ fn a_retry() {
         },
         expect![[r#"
             spans:
-            "send progress" producer rpc.method=progress rpc.system.name=spanwire spanwire.batch.size=1 spanwire.message.size=2 spanwire.queue.wait=0 spanwire.retries=1 webview.name=main
+            "send progress" producer rpc.method=progress rpc.system.name=spanwire spanwire.batch.size=1 spanwire.message.size=2 spanwire.queue.wait=0 spanwire.retries=1 spanwire.webview.name=main
               event dequeued
               event dispatched
               event acknowledged
             metrics:
-            spanwire.ipc.batch.size{ipc.direction="outbound",webview.name="main"} count=2 sum=2
-            spanwire.ipc.delivery.duration{ipc.event="progress",webview.name="main"} count=1 sum=0
-            spanwire.ipc.message.size{ipc.direction="outbound",webview.name="main"} count=1 sum=2
-            spanwire.ipc.messages{ipc.direction="outbound",ipc.event="progress",outcome="ok",webview.name="main"} 1
-            spanwire.ipc.retries{webview.name="main"} 1
-            spanwire.page.state{state="gone",webview.name="main"} 0
-            spanwire.page.state{state="loading",webview.name="main"} 0
-            spanwire.page.state{state="ready",webview.name="main"} 1
-            spanwire.page.state{state="unresponsive",webview.name="main"} 0
-            spanwire.queue.capacity{queue.name="main"} 10000
-            spanwire.queue.peak{queue.name="main"} 1
-            spanwire.queue.size{queue.name="main"} 0
-            spanwire.queue.wait.duration{queue.name="main"} count=1 sum=0
+            spanwire.ipc.batch.size{spanwire.ipc.direction="outbound",spanwire.webview.name="main"} count=2 sum=2
+            spanwire.ipc.delivery.duration{spanwire.ipc.event="progress",spanwire.webview.name="main"} count=1 sum=0
+            spanwire.ipc.message.size{spanwire.ipc.direction="outbound",spanwire.webview.name="main"} count=1 sum=2
+            spanwire.ipc.messages{spanwire.ipc.direction="outbound",spanwire.ipc.event="progress",spanwire.outcome="ok",spanwire.webview.name="main"} 1
+            spanwire.ipc.retries{spanwire.webview.name="main"} 1
+            spanwire.page.state{spanwire.page.state="gone",spanwire.webview.name="main"} 0
+            spanwire.page.state{spanwire.page.state="loading",spanwire.webview.name="main"} 0
+            spanwire.page.state{spanwire.page.state="ready",spanwire.webview.name="main"} 1
+            spanwire.page.state{spanwire.page.state="unresponsive",spanwire.webview.name="main"} 0
+            spanwire.queue.capacity{spanwire.queue.name="main"} 10000
+            spanwire.queue.peak{spanwire.queue.name="main"} 1
+            spanwire.queue.size{spanwire.queue.name="main"} 0
+            spanwire.queue.wait.duration{spanwire.queue.name="main"} count=1 sum=0
             logs:
         "#]],
     );
@@ -307,31 +307,31 @@ fn an_async_handler_keeps_its_children_across_awaits() {
     });
     expect![[r#"
         spans:
-        render server rpc.method=render rpc.system.name=spanwire spanwire.message.size=5 webview.name=main
+        render server rpc.method=render rpc.system.name=spanwire spanwire.message.size=5 spanwire.webview.name=main
           event rendered
           load internal scene=one
             event loaded
-          "reply render" internal rpc.method=render rpc.system.name=spanwire spanwire.batch.size=2 spanwire.message.size=1 spanwire.queue.wait=0 webview.name=main
+          "reply render" internal rpc.method=render rpc.system.name=spanwire spanwire.batch.size=2 spanwire.message.size=1 spanwire.queue.wait=0 spanwire.webview.name=main
             event dequeued
             event dispatched
             event acknowledged
-        render server rpc.method=render rpc.system.name=spanwire spanwire.message.size=7 webview.name=main
+        render server rpc.method=render rpc.system.name=spanwire spanwire.message.size=7 spanwire.webview.name=main
           event rendered
           load internal scene=three
             event loaded
-          "reply render" internal rpc.method=render rpc.system.name=spanwire spanwire.batch.size=2 spanwire.message.size=1 spanwire.queue.wait=0 webview.name=main
+          "reply render" internal rpc.method=render rpc.system.name=spanwire spanwire.batch.size=2 spanwire.message.size=1 spanwire.queue.wait=0 spanwire.webview.name=main
             event dequeued
             event dispatched
             event acknowledged
         metrics:
-        spanwire.ipc.batch.size{ipc.direction="inbound",webview.name="main"} count=2 sum=2
-        spanwire.ipc.batch.size{ipc.direction="outbound",webview.name="main"} count=1 sum=2
-        spanwire.ipc.delivery.duration{ipc.event="render",webview.name="main"} count=2 sum=0
-        spanwire.ipc.handler.duration{ipc.event="render",webview.name="main"} count=2 sum=0
-        spanwire.ipc.message.size{ipc.direction="inbound",webview.name="main"} count=2 sum=12
-        spanwire.ipc.message.size{ipc.direction="outbound",webview.name="main"} count=2 sum=2
-        spanwire.ipc.messages{ipc.direction="inbound",ipc.event="render",outcome="ok",webview.name="main"} 2
-        spanwire.ipc.messages{ipc.direction="outbound",ipc.event="render",outcome="ok",webview.name="main"} 2
+        spanwire.ipc.batch.size{spanwire.ipc.direction="inbound",spanwire.webview.name="main"} count=2 sum=2
+        spanwire.ipc.batch.size{spanwire.ipc.direction="outbound",spanwire.webview.name="main"} count=1 sum=2
+        spanwire.ipc.delivery.duration{spanwire.ipc.event="render",spanwire.webview.name="main"} count=2 sum=0
+        spanwire.ipc.handler.duration{spanwire.ipc.event="render",spanwire.webview.name="main"} count=2 sum=0
+        spanwire.ipc.message.size{spanwire.ipc.direction="inbound",spanwire.webview.name="main"} count=2 sum=12
+        spanwire.ipc.message.size{spanwire.ipc.direction="outbound",spanwire.webview.name="main"} count=2 sum=2
+        spanwire.ipc.messages{spanwire.ipc.direction="inbound",spanwire.ipc.event="render",spanwire.outcome="ok",spanwire.webview.name="main"} 2
+        spanwire.ipc.messages{spanwire.ipc.direction="outbound",spanwire.ipc.event="render",spanwire.outcome="ok",spanwire.webview.name="main"} 2
         logs:
         INFO loaded span=load
         INFO loaded span=load
@@ -366,12 +366,12 @@ fn a_withdrawn_call() {
     });
     expect![[r#"
         spans:
-        render server error error.type=cancelled rpc.method=render rpc.system.name=spanwire spanwire.message.size=4 webview.name=main
+        render server error error.type=cancelled rpc.method=render rpc.system.name=spanwire spanwire.message.size=4 spanwire.webview.name=main
         metrics:
-        spanwire.ipc.batch.size{ipc.direction="inbound",webview.name="main"} count=1 sum=1
-        spanwire.ipc.handler.duration{error.type="cancelled",ipc.event="render",webview.name="main"} count=1 sum=0
-        spanwire.ipc.message.size{ipc.direction="inbound",webview.name="main"} count=1 sum=4
-        spanwire.ipc.messages{error.type="cancelled",ipc.direction="inbound",ipc.event="render",outcome="failed",webview.name="main"} 1
+        spanwire.ipc.batch.size{spanwire.ipc.direction="inbound",spanwire.webview.name="main"} count=1 sum=1
+        spanwire.ipc.handler.duration{error.type="cancelled",spanwire.ipc.event="render",spanwire.webview.name="main"} count=1 sum=0
+        spanwire.ipc.message.size{spanwire.ipc.direction="inbound",spanwire.webview.name="main"} count=1 sum=4
+        spanwire.ipc.messages{error.type="cancelled",spanwire.ipc.direction="inbound",spanwire.ipc.event="render",spanwire.outcome="failed",spanwire.webview.name="main"} 1
         logs:
     "#]].assert_eq(&capture.text());
 }
@@ -393,27 +393,27 @@ fn a_script_that_throws() {
         },
         expect![[r#"
             spans:
-            "send eval" producer rpc.method=eval rpc.system.name=spanwire spanwire.batch.size=1 spanwire.message.size=20 spanwire.queue.wait=0 webview.name=main
+            "send eval" producer rpc.method=eval rpc.system.name=spanwire spanwire.batch.size=1 spanwire.message.size=20 spanwire.queue.wait=0 spanwire.webview.name=main
               event dequeued
               event dispatched
               event acknowledged
-            "send eval" producer error error.type=script_error rpc.method=eval rpc.system.name=spanwire spanwire.batch.size=1 spanwire.message.size=9 spanwire.queue.wait=0 webview.name=main
+            "send eval" producer error error.type=script_error rpc.method=eval rpc.system.name=spanwire spanwire.batch.size=1 spanwire.message.size=9 spanwire.queue.wait=0 spanwire.webview.name=main
               event dequeued
               event dispatched
             metrics:
-            spanwire.ipc.batch.size{ipc.direction="outbound",webview.name="main"} count=2 sum=2
-            spanwire.ipc.delivery.duration{ipc.event="eval",webview.name="main"} count=1 sum=0
-            spanwire.ipc.message.size{ipc.direction="outbound",webview.name="main"} count=2 sum=29
-            spanwire.ipc.messages{error.type="script_error",ipc.direction="outbound",ipc.event="eval",outcome="failed",webview.name="main"} 1
-            spanwire.ipc.messages{ipc.direction="outbound",ipc.event="eval",outcome="ok",webview.name="main"} 1
-            spanwire.page.state{state="gone",webview.name="main"} 0
-            spanwire.page.state{state="loading",webview.name="main"} 0
-            spanwire.page.state{state="ready",webview.name="main"} 1
-            spanwire.page.state{state="unresponsive",webview.name="main"} 0
-            spanwire.queue.capacity{queue.name="main"} 10000
-            spanwire.queue.peak{queue.name="main"} 2
-            spanwire.queue.size{queue.name="main"} 0
-            spanwire.queue.wait.duration{queue.name="main"} count=2 sum=0
+            spanwire.ipc.batch.size{spanwire.ipc.direction="outbound",spanwire.webview.name="main"} count=2 sum=2
+            spanwire.ipc.delivery.duration{spanwire.ipc.event="eval",spanwire.webview.name="main"} count=1 sum=0
+            spanwire.ipc.message.size{spanwire.ipc.direction="outbound",spanwire.webview.name="main"} count=2 sum=29
+            spanwire.ipc.messages{error.type="script_error",spanwire.ipc.direction="outbound",spanwire.ipc.event="eval",spanwire.outcome="failed",spanwire.webview.name="main"} 1
+            spanwire.ipc.messages{spanwire.ipc.direction="outbound",spanwire.ipc.event="eval",spanwire.outcome="ok",spanwire.webview.name="main"} 1
+            spanwire.page.state{spanwire.page.state="gone",spanwire.webview.name="main"} 0
+            spanwire.page.state{spanwire.page.state="loading",spanwire.webview.name="main"} 0
+            spanwire.page.state{spanwire.page.state="ready",spanwire.webview.name="main"} 1
+            spanwire.page.state{spanwire.page.state="unresponsive",spanwire.webview.name="main"} 0
+            spanwire.queue.capacity{spanwire.queue.name="main"} 10000
+            spanwire.queue.peak{spanwire.queue.name="main"} 2
+            spanwire.queue.size{spanwire.queue.name="main"} 0
+            spanwire.queue.wait.duration{spanwire.queue.name="main"} count=2 sum=0
             logs:
         "#]],
     );
@@ -453,28 +453,28 @@ fn a_message_sent_inside_a_handler_belongs_to_its_trace() {
         },
         expect![[r#"
             spans:
-            save consumer rpc.method=save rpc.system.name=spanwire spanwire.message.size=4 webview.name=main
-              "send saved" producer rpc.method=saved rpc.system.name=spanwire spanwire.batch.size=1 spanwire.message.size=4 spanwire.queue.wait=0 webview.name=main
+            save consumer rpc.method=save rpc.system.name=spanwire spanwire.message.size=4 spanwire.webview.name=main
+              "send saved" producer rpc.method=saved rpc.system.name=spanwire spanwire.batch.size=1 spanwire.message.size=4 spanwire.queue.wait=0 spanwire.webview.name=main
                 event dequeued
                 event dispatched
                 event acknowledged
             metrics:
-            spanwire.ipc.batch.size{ipc.direction="inbound",webview.name="main"} count=1 sum=1
-            spanwire.ipc.batch.size{ipc.direction="outbound",webview.name="main"} count=1 sum=1
-            spanwire.ipc.delivery.duration{ipc.event="saved",webview.name="main"} count=1 sum=0
-            spanwire.ipc.handler.duration{ipc.event="save",webview.name="main"} count=1 sum=0
-            spanwire.ipc.message.size{ipc.direction="inbound",webview.name="main"} count=1 sum=4
-            spanwire.ipc.message.size{ipc.direction="outbound",webview.name="main"} count=1 sum=4
-            spanwire.ipc.messages{ipc.direction="inbound",ipc.event="save",outcome="ok",webview.name="main"} 1
-            spanwire.ipc.messages{ipc.direction="outbound",ipc.event="saved",outcome="ok",webview.name="main"} 1
-            spanwire.page.state{state="gone",webview.name="main"} 0
-            spanwire.page.state{state="loading",webview.name="main"} 0
-            spanwire.page.state{state="ready",webview.name="main"} 1
-            spanwire.page.state{state="unresponsive",webview.name="main"} 0
-            spanwire.queue.capacity{queue.name="main"} 10000
-            spanwire.queue.peak{queue.name="main"} 1
-            spanwire.queue.size{queue.name="main"} 0
-            spanwire.queue.wait.duration{queue.name="main"} count=1 sum=0
+            spanwire.ipc.batch.size{spanwire.ipc.direction="inbound",spanwire.webview.name="main"} count=1 sum=1
+            spanwire.ipc.batch.size{spanwire.ipc.direction="outbound",spanwire.webview.name="main"} count=1 sum=1
+            spanwire.ipc.delivery.duration{spanwire.ipc.event="saved",spanwire.webview.name="main"} count=1 sum=0
+            spanwire.ipc.handler.duration{spanwire.ipc.event="save",spanwire.webview.name="main"} count=1 sum=0
+            spanwire.ipc.message.size{spanwire.ipc.direction="inbound",spanwire.webview.name="main"} count=1 sum=4
+            spanwire.ipc.message.size{spanwire.ipc.direction="outbound",spanwire.webview.name="main"} count=1 sum=4
+            spanwire.ipc.messages{spanwire.ipc.direction="inbound",spanwire.ipc.event="save",spanwire.outcome="ok",spanwire.webview.name="main"} 1
+            spanwire.ipc.messages{spanwire.ipc.direction="outbound",spanwire.ipc.event="saved",spanwire.outcome="ok",spanwire.webview.name="main"} 1
+            spanwire.page.state{spanwire.page.state="gone",spanwire.webview.name="main"} 0
+            spanwire.page.state{spanwire.page.state="loading",spanwire.webview.name="main"} 0
+            spanwire.page.state{spanwire.page.state="ready",spanwire.webview.name="main"} 1
+            spanwire.page.state{spanwire.page.state="unresponsive",spanwire.webview.name="main"} 0
+            spanwire.queue.capacity{spanwire.queue.name="main"} 10000
+            spanwire.queue.peak{spanwire.queue.name="main"} 1
+            spanwire.queue.size{spanwire.queue.name="main"} 0
+            spanwire.queue.wait.duration{spanwire.queue.name="main"} count=1 sum=0
             logs:
         "#]],
     );
@@ -495,35 +495,35 @@ fn several_listeners_run_in_order_and_the_first_answers() {
         },
         expect![[r#"
             spans:
-            save server error error.type=handler_error rpc.method=save rpc.system.name=spanwire spanwire.message.size=4 webview.name=main
+            save server error error.type=handler_error rpc.method=save rpc.system.name=spanwire spanwire.message.size=4 spanwire.webview.name=main
               event "handler failed"
-              "reply save" internal rpc.method=save rpc.system.name=spanwire spanwire.batch.size=2 spanwire.message.size=7 spanwire.queue.wait=0 webview.name=main
+              "reply save" internal rpc.method=save rpc.system.name=spanwire spanwire.batch.size=2 spanwire.message.size=7 spanwire.queue.wait=0 spanwire.webview.name=main
                 event dequeued
                 event dispatched
                 event acknowledged
-            save server rpc.method=save rpc.system.name=spanwire spanwire.message.size=4 webview.name=main
-              "reply save" internal rpc.method=save rpc.system.name=spanwire spanwire.batch.size=2 spanwire.message.size=7 spanwire.queue.wait=0 webview.name=main
+            save server rpc.method=save rpc.system.name=spanwire spanwire.message.size=4 spanwire.webview.name=main
+              "reply save" internal rpc.method=save rpc.system.name=spanwire spanwire.batch.size=2 spanwire.message.size=7 spanwire.queue.wait=0 spanwire.webview.name=main
                 event dequeued
                 event dispatched
                 event acknowledged
             metrics:
-            spanwire.ipc.batch.size{ipc.direction="inbound",webview.name="main"} count=2 sum=2
-            spanwire.ipc.batch.size{ipc.direction="outbound",webview.name="main"} count=1 sum=2
-            spanwire.ipc.delivery.duration{ipc.event="save",webview.name="main"} count=2 sum=0
-            spanwire.ipc.handler.duration{error.type="handler_error",ipc.event="save",webview.name="main"} count=1 sum=0
-            spanwire.ipc.handler.duration{ipc.event="save",webview.name="main"} count=1 sum=0
-            spanwire.ipc.message.size{ipc.direction="inbound",webview.name="main"} count=2 sum=8
-            spanwire.ipc.message.size{ipc.direction="outbound",webview.name="main"} count=2 sum=14
-            spanwire.ipc.messages{error.type="handler_error",ipc.direction="inbound",ipc.event="save",outcome="failed",webview.name="main"} 1
-            spanwire.ipc.messages{ipc.direction="inbound",ipc.event="save",outcome="ok",webview.name="main"} 1
-            spanwire.ipc.messages{ipc.direction="outbound",ipc.event="save",outcome="ok",webview.name="main"} 2
-            spanwire.page.state{state="gone",webview.name="main"} 0
-            spanwire.page.state{state="loading",webview.name="main"} 0
-            spanwire.page.state{state="ready",webview.name="main"} 1
-            spanwire.page.state{state="unresponsive",webview.name="main"} 0
-            spanwire.queue.capacity{queue.name="main"} 10000
-            spanwire.queue.peak{queue.name="main"} 0
-            spanwire.queue.size{queue.name="main"} 0
+            spanwire.ipc.batch.size{spanwire.ipc.direction="inbound",spanwire.webview.name="main"} count=2 sum=2
+            spanwire.ipc.batch.size{spanwire.ipc.direction="outbound",spanwire.webview.name="main"} count=1 sum=2
+            spanwire.ipc.delivery.duration{spanwire.ipc.event="save",spanwire.webview.name="main"} count=2 sum=0
+            spanwire.ipc.handler.duration{error.type="handler_error",spanwire.ipc.event="save",spanwire.webview.name="main"} count=1 sum=0
+            spanwire.ipc.handler.duration{spanwire.ipc.event="save",spanwire.webview.name="main"} count=1 sum=0
+            spanwire.ipc.message.size{spanwire.ipc.direction="inbound",spanwire.webview.name="main"} count=2 sum=8
+            spanwire.ipc.message.size{spanwire.ipc.direction="outbound",spanwire.webview.name="main"} count=2 sum=14
+            spanwire.ipc.messages{error.type="handler_error",spanwire.ipc.direction="inbound",spanwire.ipc.event="save",spanwire.outcome="failed",spanwire.webview.name="main"} 1
+            spanwire.ipc.messages{spanwire.ipc.direction="inbound",spanwire.ipc.event="save",spanwire.outcome="ok",spanwire.webview.name="main"} 1
+            spanwire.ipc.messages{spanwire.ipc.direction="outbound",spanwire.ipc.event="save",spanwire.outcome="ok",spanwire.webview.name="main"} 2
+            spanwire.page.state{spanwire.page.state="gone",spanwire.webview.name="main"} 0
+            spanwire.page.state{spanwire.page.state="loading",spanwire.webview.name="main"} 0
+            spanwire.page.state{spanwire.page.state="ready",spanwire.webview.name="main"} 1
+            spanwire.page.state{spanwire.page.state="unresponsive",spanwire.webview.name="main"} 0
+            spanwire.queue.capacity{spanwire.queue.name="main"} 10000
+            spanwire.queue.peak{spanwire.queue.name="main"} 0
+            spanwire.queue.size{spanwire.queue.name="main"} 0
             logs:
             ERROR "handler failed" exception.message="disk is full" exception.type=SaveError span=save
         "#]],

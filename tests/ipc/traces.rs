@@ -601,7 +601,7 @@ fn without_a_tracer_spans_of_the_page_cost_nothing_and_are_no_errors() {
 #[test]
 fn transit_is_recorded_for_batches_of_messages_once_the_offset_is_known() {
     let capture = Capture::new();
-    let inbound = [("ipc.direction", "inbound")];
+    let inbound = [("spanwire.ipc.direction", "inbound")];
     let transit = || capture.histogram("spanwire.ipc.transit.duration", &inbound);
     capture.run(|| {
         let ipc = builder(&capture).build();

@@ -26,7 +26,10 @@ fn a_transport_with_a_form_of_its_own_gets_replies_and_counts() {
         let metrics = ipc.metrics();
         assert_eq!((metrics.messages_received, metrics.messages_sent), (3, 2));
     });
-    let size = capture.histogram("spanwire.ipc.message.size", &[("ipc.direction", "inbound")]);
+    let size = capture.histogram(
+        "spanwire.ipc.message.size",
+        &[("spanwire.ipc.direction", "inbound")],
+    );
     assert_eq!(size.0, 3);
 }
 
@@ -75,7 +78,10 @@ fn a_reset_zeroes_the_snapshot_and_not_the_counters() {
         assert_eq!(metrics.messages_open, 1, "what is on its way still is");
         page.pump(&ipc);
         assert_eq!(ipc.metrics().messages_sent, 1);
-        let labels = [("ipc.direction", "outbound"), ("outcome", "ok")];
+        let labels = [
+            ("spanwire.ipc.direction", "outbound"),
+            ("spanwire.outcome", "ok"),
+        ];
         assert_eq!(capture.counter("spanwire.ipc.messages", &labels), 2);
     });
 }

@@ -164,10 +164,10 @@ fn a_call_whose_runtime_ends_is_answered() {
         );
         let cancelled = [
             ("error.type", "cancelled"),
-            ("ipc.direction", "inbound"),
-            ("ipc.event", "forever"),
-            ("outcome", "failed"),
-            ("webview.name", "main"),
+            ("spanwire.ipc.direction", "inbound"),
+            ("spanwire.ipc.event", "forever"),
+            ("spanwire.outcome", "failed"),
+            ("spanwire.webview.name", "main"),
         ];
         assert_eq!(capture.counter("spanwire.ipc.messages", &cancelled), 2);
     });
@@ -203,10 +203,10 @@ fn pages_that_come_and_go_cannot_pile_up_handlers() {
         assert_eq!(Arc::strong_count(&running) - 2, 40);
         let refused = [
             ("error.type", "over_credit"),
-            ("ipc.direction", "inbound"),
-            ("ipc.event", "forever"),
-            ("outcome", "failed"),
-            ("webview.name", "main"),
+            ("spanwire.ipc.direction", "inbound"),
+            ("spanwire.ipc.event", "forever"),
+            ("spanwire.outcome", "failed"),
+            ("spanwire.webview.name", "main"),
         ];
         assert_eq!(capture.counter("spanwire.ipc.messages", &refused), 160);
         // One that ends makes room for another, and a call that found none is answered.
@@ -274,10 +274,10 @@ fn a_reply_that_is_too_large_is_an_error_instead() {
         assert_eq!(page.log.len(), 2);
         let large = [
             ("error.type", "too_large"),
-            ("ipc.direction", "inbound"),
-            ("ipc.event", "large"),
-            ("outcome", "failed"),
-            ("webview.name", "main"),
+            ("spanwire.ipc.direction", "inbound"),
+            ("spanwire.ipc.event", "large"),
+            ("spanwire.outcome", "failed"),
+            ("spanwire.webview.name", "main"),
         ];
         assert_eq!(capture.counter("spanwire.ipc.messages", &large), 1);
     });
@@ -294,10 +294,13 @@ fn gauges_of_a_wire_that_was_dropped_do_not_stay_as_they_were() {
             let state = |state| {
                 capture.gauge(
                     "spanwire.page.state",
-                    &[("state", state), ("webview.name", "main")],
+                    &[
+                        ("spanwire.page.state", state),
+                        ("spanwire.webview.name", "main"),
+                    ],
                 )
             };
-            let size = capture.gauge("spanwire.queue.size", &[("queue.name", "main")]);
+            let size = capture.gauge("spanwire.queue.size", &[("spanwire.queue.name", "main")]);
             (state("ready"), state("gone"), size)
         };
         assert_eq!(gauges(), (Some(1.0), Some(0.0), Some(1.0)));
@@ -305,7 +308,7 @@ fn gauges_of_a_wire_that_was_dropped_do_not_stay_as_they_were() {
         assert_eq!(gauges(), (Some(0.0), Some(1.0), Some(0.0)));
         let queue = spanwire::queue::MessageQueue::bounded("jobs", 3);
         queue.push(1).unwrap();
-        let size = || capture.gauge("spanwire.queue.size", &[("queue.name", "jobs")]);
+        let size = || capture.gauge("spanwire.queue.size", &[("spanwire.queue.name", "jobs")]);
         assert_eq!(size(), Some(1.0));
         drop(queue);
         assert_eq!(size(), Some(0.0));

@@ -54,7 +54,7 @@ fn every_exemplar_in_a_real_prometheus_points_to_a_span_that_arrived() {
 #[test]
 fn with_tail_sampling_every_exemplar_points_to_a_trace_that_was_kept() {
     check(builder().sampler(Sampler::Tail), |prometheus| {
-        let dropped = r#"spanwire_sampling_traces_total{outcome="dropped"} > 0"#;
+        let dropped = r#"spanwire_sampling_traces_total{spanwire_outcome="dropped"} > 0"#;
         prometheus.wait_for(dropped);
     });
 }
@@ -74,7 +74,8 @@ fn check(builder: TelemetryBuilder, in_the_end: impl FnOnce(&Prometheus)) {
         let flushed = app.telemetry.flush(10 * SECOND);
         assert!(matches!(flushed, Err(FlushError::Lost(_))), "{flushed:?}");
     }
-    let slow_count = r#"spanwire_operation_duration_seconds_count{operation_name="slow"} == 3"#;
+    let slow_count =
+        r#"spanwire_operation_duration_seconds_count{spanwire_operation_name="slow"} == 3"#;
     prometheus.wait_for(slow_count);
     receiver.answer(Answer::Ok);
     work_until_stored(&mut app, &prometheus, wall_s());
@@ -95,7 +96,11 @@ fn check(builder: TelemetryBuilder, in_the_end: impl FnOnce(&Prometheus)) {
         assert!(exemplar.value <= bound, "{exemplar:?}");
     }
     assert!(stored.iter().all(|exemplar| {
-        exemplar.series.get("operation_name").map(String::as_str) != Some("slow")
+        exemplar
+            .series
+            .get("spanwire_operation_name")
+            .map(String::as_str)
+            != Some("slow")
     }));
     // Each of the two that waited for has come anew.
     assert!(stored.len() >= 2 * EXEMPLIFIED.len(), "{stored:?}");

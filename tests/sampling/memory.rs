@@ -22,7 +22,7 @@ fn wire_span(rig: &Rig, parent: &SpanContext, event: &Arc<str>) {
         .with_attributes([
             KeyValue::new("rpc.system.name", "spanwire"),
             KeyValue::new("rpc.method", Arc::clone(event)),
-            KeyValue::new("webview.name", Arc::clone(event)),
+            KeyValue::new("spanwire.webview.name", Arc::clone(event)),
         ]);
     let parent = Context::new().with_remote_span_context(parent.clone());
     let mut span = rig.tracer.build_with_context(span, &parent);

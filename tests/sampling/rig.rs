@@ -99,13 +99,13 @@ impl Rig {
         self.telemetry.shutdown(30 * SECOND)
     }
 
-    /// What the sampler counted, by metric and `sampling.reason`, without what is zero.
+    /// What the sampler counted, by metric and `spanwire.sampling.reason`, without what is zero.
     pub(crate) fn counts(&self) -> BTreeMap<String, u64> {
         let samples = scrape(self.telemetry.prometheus_addr().unwrap());
         let of_sampling = samples.into_iter().filter_map(|sample| {
             let name = sample.name.strip_prefix("spanwire_sampling_")?.to_owned();
-            let reason = sample.label("sampling_reason");
-            let name = match sample.label("outcome") {
+            let reason = sample.label("spanwire_sampling_reason");
+            let name = match sample.label("spanwire_outcome") {
                 "" => name,
                 outcome => format!("{name} {outcome}"),
             };
@@ -126,16 +126,18 @@ impl Rig {
         traces
     }
 
-    /// The names of the spans that arrived, each with its `sampling.reason`, in order.
+    /// The names of the spans that arrived, each with its `spanwire.sampling.reason`, in order.
     pub(crate) fn names(&self) -> Vec<String> {
         let mut names: Vec<_> = self
             .receiver
             .spans()
             .iter()
-            .map(|span| match text(&span.attributes, "sampling.reason") {
-                Some(reason) => format!("{} ({reason})", span.name),
-                None => span.name.clone(),
-            })
+            .map(
+                |span| match text(&span.attributes, "spanwire.sampling.reason") {
+                    Some(reason) => format!("{} ({reason})", span.name),
+                    None => span.name.clone(),
+                },
+            )
             .collect();
         names.sort();
         names

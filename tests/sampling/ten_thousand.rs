@@ -57,7 +57,7 @@ fn settle(rig: &Rig, failed: &HashSet<TraceId>, slow: &HashSet<TraceId>, spans: 
         let spans = received.get(id)?;
         spans
             .iter()
-            .find_map(|span| text(&span.attributes, "sampling.reason"))
+            .find_map(|span| text(&span.attributes, "spanwire.sampling.reason"))
     };
     assert!(
         failed

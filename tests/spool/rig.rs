@@ -79,13 +79,13 @@ impl App {
 
     pub(crate) fn items(&self, outcome: &str) -> f64 {
         self.value(&format!(
-            "spanwire_spool_items_total{{outcome=\"{outcome}\"}}"
+            "spanwire_spool_items_total{{spanwire_outcome=\"{outcome}\"}}"
         ))
     }
 
     pub(crate) fn dropped(&self, why: &str) -> f64 {
         self.value(&format!(
-            "spanwire_spool_items_total{{error_type=\"{why}\",outcome=\"dropped\"}}"
+            "spanwire_spool_items_total{{error_type=\"{why}\",spanwire_outcome=\"dropped\"}}"
         ))
     }
 

@@ -31,7 +31,7 @@ impl Ledger {
             outcomes: BTreeMap::new(),
         };
         for sample in scrape::scrape(addr) {
-            if sample.label("webview_name") != ipc.name() {
+            if sample.label("spanwire_webview_name") != ipc.name() {
                 continue;
             }
             let count = sample.value as u64;
@@ -41,16 +41,16 @@ impl Ledger {
             };
             match sample.name.as_str() {
                 "spanwire_ipc_messages_total" => {
-                    let outbound = sample.label("ipc_direction") == "outbound";
+                    let outbound = sample.label("spanwire_ipc_direction") == "outbound";
                     let books = if outbound {
                         &mut ledger.outbound
                     } else {
                         &mut ledger.inbound
                     };
-                    let event = sample.label("ipc_event").to_owned();
+                    let event = sample.label("spanwire_ipc_event").to_owned();
                     *books.entry((event, error.to_owned())).or_default() += count;
                     if outbound {
-                        let outcome = sample.label("outcome").to_owned();
+                        let outcome = sample.label("spanwire_outcome").to_owned();
                         *ledger.outcomes.entry(outcome).or_default() += count;
                     }
                 }

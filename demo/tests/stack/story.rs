@@ -258,7 +258,7 @@ fn prometheus_away(servers: &Servers) {
 fn messages_flow() {
     let since = prometheus::now();
     let flow = format!(
-        "sum(rate(spanwire_ipc_messages_total{{outcome=\"ok\"}}[5s])) > 0 \
+        "sum(rate(spanwire_ipc_messages_total{{spanwire_outcome=\"ok\"}}[5s])) > 0 \
          and on () timestamp(up{{job=\"spanwire\"}}) > {}",
         since + 5.0
     );
@@ -298,7 +298,7 @@ fn offline_and_back(servers: &Servers) {
     servers.start("collector");
     let app = App::still(&[("SPANWIRE_SPOOL_DIR", spool)]);
     prometheus::wait_for(
-        "spanwire_spool_items_total{outcome=\"replayed\"} > 0",
+        "spanwire_spool_items_total{spanwire_outcome=\"replayed\"} > 0",
         Duration::from_secs(120),
     );
     wait("a trace from before", Duration::from_secs(60), || {

@@ -378,7 +378,7 @@ fn dropped() {
     let capture = scene.capture.clone();
     capture.run(|| drop(scene));
     assert_eq!(Arc::strong_count(&held), 1, "the wire lives on");
-    let labels = [("outcome", "dropped"), ("error.type", "shutdown")];
+    let labels = [("spanwire.outcome", "dropped"), ("error.type", "shutdown")];
     assert_eq!(capture.counter("spanwire.ipc.messages", &labels), 1);
 }
 

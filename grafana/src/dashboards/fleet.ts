@@ -14,6 +14,7 @@ import {
   topk,
   type Expr,
 } from "../promql.js";
+import { allModes } from "../roles.js";
 import { INSTANCE, JOB, SERVICE_VERSION, TARGET, TARGET_INFO } from "../server.js";
 import { successCard } from "../shared.js";
 import { rows } from "../tables.js";
@@ -21,7 +22,7 @@ import { target } from "../targets.js";
 
 const DELIVERY = "spanwire.ipc.delivery.duration";
 const PRESENCE = chosen.gauge("spanwire.error_rate.threshold");
-const CPU = "process.cpu.utilization";
+const CPU = allModes(chosen.gauge("process.cpu.utilization"));
 const MEMORY = "process.memory.usage";
 const WORST = 10;
 
@@ -183,7 +184,7 @@ const spreads: Row = [
     unit: "percentunit",
     width: 8,
     max: 1,
-    targets: spread(chosen.gauge(CPU)),
+    targets: spread(CPU),
   }),
 ];
 
@@ -211,7 +212,7 @@ const versionRow: Row = [
       { name: "Success rate", unit: "percentunit", expr: successByVersion, decimals: 2 },
       { name: "Delivery p99", unit: "s", expr: p99ByVersion },
       { name: "Memory", unit: "bytes", expr: meanByVersion(memory) },
-      { name: "CPU", unit: "percentunit", expr: meanByVersion(chosen.gauge(CPU)), decimals: 1 },
+      { name: "CPU", unit: "percentunit", expr: meanByVersion(CPU), decimals: 1 },
     ],
     sortBy: "Instances",
   }),

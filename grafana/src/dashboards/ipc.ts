@@ -50,16 +50,16 @@ const DELAY = "spanwire.main_thread.delay";
 const STATE = "spanwire.page.state";
 const VITALS = "spanwire.page.web_vital.duration";
 
-const EVENT = label("ipc.event");
-const DIRECTION = label("ipc.direction");
-const OUTCOME = label("outcome");
+const EVENT = label("spanwire.ipc.event");
+const DIRECTION = label("spanwire.ipc.direction");
+const OUTCOME = label("spanwire.outcome");
 const ERROR = label("error.type");
-const QUEUE = label("queue.name");
-const WEBVIEW = label("webview.name");
+const QUEUE = label("spanwire.queue.name");
+const WEBVIEW = label("spanwire.webview.name");
 const VITAL = label("browser.web_vital.name");
 
 /** An `Ipc`'s queue has the webview's name; with all webviews the app's own queues show too. */
-const QUEUES = { "queue.name": oneOf("$webview") };
+const QUEUES = { "spanwire.queue.name": oneOf("$webview") };
 
 const success = messageSuccess(chosen);
 const deliveryP99 = chosen.quantile(0.99, DELIVERY);
@@ -133,7 +133,7 @@ const overview: Row = [
     unit: "none",
     decimals: 0,
     width: 4,
-    targets: [target("unresponsive", sum(chosen.gauge(STATE, { state: is("unresponsive") })))],
+    targets: [target("unresponsive", sum(chosen.gauge(STATE, { "spanwire.page.state": is("unresponsive") })))],
     steps: [[0.5, RED]],
     none: "no page",
   }),
@@ -259,10 +259,10 @@ const latencies: Row = [
     width: 12,
     stacked: true,
     targets: [
-      target("1 to the host", chosen.mean(TRANSIT, [], { "ipc.direction": is("inbound") })),
+      target("1 to the host", chosen.mean(TRANSIT, [], { "spanwire.ipc.direction": is("inbound") })),
       target("2 handler", chosen.mean(HANDLER, [])),
       target("3 queue", chosen.mean(QUEUE_WAIT, [], QUEUES)),
-      target("4 to the page", chosen.mean(TRANSIT, [], { "ipc.direction": is("outbound") })),
+      target("4 to the page", chosen.mean(TRANSIT, [], { "spanwire.ipc.direction": is("outbound") })),
       target("5 page", chosen.mean(PROCESS, [])),
     ],
   }),
@@ -398,7 +398,7 @@ const COLORS = { loading: BLUE, ready: GREEN, unresponsive: YELLOW, gone: RED };
 /** The state as a number: its place in the list, from 1 on, since only one of the gauges is 1. */
 const stateNumber = STATES.map((state, place) =>
   times(
-    binary(aggregate("max", [INSTANCE, WEBVIEW], chosen.gauge(STATE, { state: is(state) })), "==", number(1)),
+    binary(aggregate("max", [INSTANCE, WEBVIEW], chosen.gauge(STATE, { "spanwire.page.state": is(state) })), "==", number(1)),
     place + 1,
   ),
 );

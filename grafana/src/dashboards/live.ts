@@ -19,7 +19,7 @@ import { is } from "../series.js";
 import { orZero, successCard } from "../shared.js";
 import { target, traced } from "../targets.js";
 
-const QUEUE = label("queue.name");
+const QUEUE = label("spanwire.queue.name");
 const QUEUE_SIZE = "spanwire.queue.size";
 const WEBVIEW_PROCESSES = "spanwire.webview.process.count";
 
@@ -42,10 +42,10 @@ const actions = times(sum(chosen.rate(OPERATIONS, {}, "_count")), 60);
 /** The queues of webviews, which have the webviews' names. */
 const webviews = (where: Record<string, string>): Expr =>
   relabelled(
-    chosen.gauge("spanwire.page.state", { state: is("ready"), ...where }),
+    chosen.gauge("spanwire.page.state", { "spanwire.page.state": is("ready"), ...where }),
     QUEUE,
     "$1",
-    label("webview.name"),
+    label("spanwire.webview.name"),
   );
 const ofQueue = { on: [...TARGET, QUEUE] };
 const eventQueue = sum(binary(chosen.gauge(QUEUE_SIZE), "and", webviews({}), ofQueue));
@@ -54,7 +54,7 @@ const ownQueues = sum(
     chosen.gauge(QUEUE_SIZE),
     "unless",
     // Not the chosen webviews alone: the queue of another is not the app's own either.
-    webviews({ "webview.name": '=~".+"' }),
+    webviews({ "spanwire.webview.name": '=~".+"' }),
     ofQueue,
   ),
 );

@@ -32,12 +32,12 @@ import { target, traced } from "../targets.js";
 const SLOW = "spanwire.operation.slow";
 const ACTIVE = "spanwire.operation.active";
 
-const OPERATION = label("operation.name");
+const OPERATION = label("spanwire.operation.name");
 const ERROR = label("error.type");
-const QUEUE = label("queue.name");
-const MEASURED = label("measurement.name");
-const CATEGORY = label("category");
-const MEASURED_UNIT = label("measurement.unit");
+const QUEUE = label("spanwire.queue.name");
+const MEASURED = label("spanwire.measurement.name");
+const CATEGORY = label("spanwire.measurement.category");
+const MEASURED_UNIT = label("spanwire.measurement.unit");
 
 const perMinute = (by: readonly string[]): Expr =>
   times(sum(chosen.rate(OPERATIONS, {}, "_count"), ...by), 60);

@@ -3,13 +3,13 @@
 import { chosen, type Board, type Row } from "../board.js";
 import { card, chart, RED, YELLOW } from "../panels.js";
 import { aggregate, sum, type Expr } from "../promql.js";
-import { byRole, memoryByRole, memoryShareByRole, ROLE } from "../roles.js";
+import { allModes, byRole, memoryByRole, memoryShareByRole, ROLE } from "../roles.js";
 import { label } from "../semconv.js";
 import { INSTANCE } from "../server.js";
 import { target } from "../targets.js";
 
 const MACHINE = "machine";
-const TYPE = label("webview.process.type");
+const TYPE = label("spanwire.webview.process.type");
 
 const HALF_AND_MOST = [
   [0.7, YELLOW],
@@ -22,6 +22,7 @@ const cpu = byRole(
   chosen.gauge("process.cpu.utilization"),
   chosen.gauge("spanwire.webview.process.cpu.utilization"),
 );
+const cpuOfMachine = mean(allModes(chosen.gauge("system.cpu.utilization")));
 const memory = memoryByRole(chosen);
 const memoryOfMachine = mean(chosen.gauge("system.memory.utilization"));
 
@@ -43,7 +44,7 @@ const overview: Row = [
     unit: "percentunit",
     width: 4,
     max: 1,
-    targets: [target("machine", mean(chosen.gauge("system.cpu.utilization")))],
+    targets: [target("machine", cpuOfMachine)],
     steps: HALF_AND_MOST,
   }),
   card({
@@ -93,7 +94,7 @@ const use: Row = [
     stacked: true,
     targets: [
       target(`{{${ROLE}}}`, cpu),
-      target(MACHINE, mean(chosen.gauge("system.cpu.utilization"))),
+      target(MACHINE, cpuOfMachine),
     ],
     reference: { legend: MACHINE, color: "text" },
   }),

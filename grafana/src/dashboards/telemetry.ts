@@ -20,8 +20,8 @@ const SPOOL_ITEMS = "spanwire.spool.items";
 
 const COMPONENT = label("otel.component.type");
 const ERROR = label("error.type");
-const OUTCOME = label("outcome");
-const REASON = label("sampling.reason");
+const OUTCOME = label("spanwire.outcome");
+const REASON = label("spanwire.sampling.reason");
 
 const TAKEN = { "error.type": is("") };
 
@@ -196,8 +196,8 @@ const spool: Row = [
     unit: "cps",
     width: 8,
     targets: [
-      target("spooled", sum(chosen.rate(SPOOL_ITEMS, { outcome: is("spooled") }))),
-      target("replayed", sum(chosen.rate(SPOOL_ITEMS, { outcome: is("replayed") }))),
+      target("spooled", sum(chosen.rate(SPOOL_ITEMS, { "spanwire.outcome": is("spooled") }))),
+      target("replayed", sum(chosen.rate(SPOOL_ITEMS, { "spanwire.outcome": is("replayed") }))),
     ],
   }),
   chart({
@@ -238,7 +238,7 @@ const sampling: Row = [
       target(
         "kept",
         ratio(
-          orZero(sum(chosen.rate(TRACES, { outcome: is("kept") }))),
+          orZero(sum(chosen.rate(TRACES, { "spanwire.outcome": is("kept") }))),
           sum(chosen.rate(TRACES)),
         ),
       ),

@@ -21,10 +21,10 @@ import {
 export const DELIVERY = "spanwire.ipc.delivery.duration";
 const HANDLER = "spanwire.ipc.handler.duration";
 
-const EVENT = label("ipc.event");
+const EVENT = label("spanwire.ipc.event");
 const ERROR = label("error.type");
 /** What is summed up to have one series for each webview. */
-const KINDS = [label("ipc.direction"), label("outcome"), ERROR];
+const KINDS = [label("spanwire.ipc.direction"), label("spanwire.outcome"), ERROR];
 
 /** The same matchers for recorded series. */
 export const onRecorded = (where: Where): Record<string, string> =>
@@ -81,10 +81,10 @@ export function messages(times: Times): Group {
       },
       {
         alert: "SpanwireMessagesDropped",
-        expr: above(sumWithout(recorded(increase, onRecorded(DROPPED)), label("outcome")), 0),
+        expr: above(sumWithout(recorded(increase, onRecorded(DROPPED)), label("spanwire.outcome")), 0),
         severity: "warning",
         summary: `Messages of ${IN_WEBVIEW} were dropped`,
-        description: `{{ $value | humanize }} {{ $labels.${label("ipc.direction")} }} messages were dropped in the last 5 minutes: {{ $labels.${ERROR} }}.`,
+        description: `{{ $value | humanize }} {{ $labels.${label("spanwire.ipc.direction")} }} messages were dropped in the last 5 minutes: {{ $labels.${ERROR} }}.`,
       },
       {
         alert: "SpanwireDeliverySlow",

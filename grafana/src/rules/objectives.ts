@@ -51,7 +51,7 @@ interface Objective {
 }
 
 function objectives(times: Times): Objective[] {
-  const outbound = { "ipc.direction": is("outbound") };
+  const outbound = { "spanwire.ipc.direction": is("outbound") };
   const recent = times.over(5 * MINUTE);
   const all: Recording = {
     record: "job:spanwire_delivery_messages:increase5m",

@@ -22,7 +22,7 @@ export function operations(times: Times): Group {
     record: "instance:spanwire_operations:increase5m",
     expr: sumWithout(
       times.over(5 * MINUTE).grown(OPERATIONS, {}, "_count"),
-      label("operation.name"),
+      label("spanwire.operation.name"),
     ),
   };
   const judged: Recording = {

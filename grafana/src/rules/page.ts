@@ -29,12 +29,12 @@ export function page(times: Times): Group {
     expr: quantile(0.95, times.over(5 * MINUTE).rate(DELAY, {}, "_bucket")),
   };
   const wakes = times.over(2 * MINUTE).increase(DELAY, {}, "_count");
-  const pages = sum(ANY.gauge(STATE, { state: isNot("gone") }), ...TARGET);
-  const isGone = binary(ANY.gauge(STATE, { state: is("gone") }), "==", number(1));
-  const present = ANY.gauge(STATE, { state: oneOf("ready", "unresponsive") });
+  const pages = sum(ANY.gauge(STATE, { "spanwire.page.state": isNot("gone") }), ...TARGET);
+  const isGone = binary(ANY.gauge(STATE, { "spanwire.page.state": is("gone") }), "==", number(1));
+  const present = ANY.gauge(STATE, { "spanwire.page.state": oneOf("ready", "unresponsive") });
   const maximum = overTime("max_over_time", present, times.text(15 * MINUTE));
   const wasThere = binary(maximum, "==", number(1));
-  const state = label("state");
+  const state = label("spanwire.page.state");
   return {
     name: "page",
     about: "The page, and the UI thread that it shares with the host.",
@@ -62,7 +62,7 @@ export function page(times: Times): Group {
       {
         alert: "SpanwirePageUnresponsive",
         expr: sumWithout(
-          binary(ANY.gauge(STATE, { state: is("unresponsive") }), "==", number(1)),
+          binary(ANY.gauge(STATE, { "spanwire.page.state": is("unresponsive") }), "==", number(1)),
           state,
         ),
         forS: MINUTE,

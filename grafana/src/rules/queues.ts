@@ -5,7 +5,7 @@ import { above, binary, sumWithout } from "../promql.js";
 import { label } from "../semconv.js";
 import { ANY, AT, MINUTE, recorded, type Group, type Recording, type Times } from "./rule.js";
 
-const QUEUE = label("queue.name");
+const QUEUE = label("spanwire.queue.name");
 
 /** From where on a queue counts as nearly full. */
 const FULL = 0.8;
@@ -33,7 +33,7 @@ export function queues(times: Times): Group {
       },
       {
         alert: "SpanwireQueueMessagesDropped",
-        expr: above(sumWithout(dropped, label("outcome")), 0),
+        expr: above(sumWithout(dropped, label("spanwire.outcome")), 0),
         severity: "warning",
         summary: `Queue {{ $labels.${QUEUE} }} of ${AT} dropped messages`,
         description: `{{ $value | humanize }} messages were dropped in the last 5 minutes: {{ $labels.${label("error.type")} }}.`,

@@ -144,6 +144,6 @@ export function thresholdLabel({ gauge, format }: Threshold): string {
 export const ANY = new SeriesOf({ target: "" }, "5m");
 
 /** The labels as they appear in a text. */
-export const WEBVIEW = label("webview.name");
+export const WEBVIEW = label("spanwire.webview.name");
 export const AT = `{{ $labels.${INSTANCE} }}`;
 export const IN_WEBVIEW = `webview {{ $labels.${WEBVIEW} }} of ${AT}`;

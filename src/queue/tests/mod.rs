@@ -83,14 +83,14 @@ fn messages_come_out_in_order_and_are_counted_with_their_wait() {
             queue
         },
         &expect![[r#"
-            spanwire_queue_capacity{queue_name="order"} 10
-            spanwire_queue_messages{queue_name="order",outcome="ok"} 3
-            spanwire_queue_peak{queue_name="order"} 4
-            spanwire_queue_size{queue_name="order"} 1
-            spanwire_queue_wait_duration_bucket{queue_name="order",le="+Inf"} 3
-            spanwire_queue_wait_duration_bucket{queue_name="order",le="1"} 1
-            spanwire_queue_wait_duration_count{queue_name="order"} 3
-            spanwire_queue_wait_duration_sum{queue_name="order"} 4.5
+            spanwire_queue_capacity{spanwire_queue_name="order"} 10
+            spanwire_queue_messages{spanwire_queue_name="order",spanwire_outcome="ok"} 3
+            spanwire_queue_peak{spanwire_queue_name="order"} 4
+            spanwire_queue_size{spanwire_queue_name="order"} 1
+            spanwire_queue_wait_duration_bucket{spanwire_queue_name="order",le="+Inf"} 3
+            spanwire_queue_wait_duration_bucket{spanwire_queue_name="order",le="1"} 1
+            spanwire_queue_wait_duration_count{spanwire_queue_name="order"} 3
+            spanwire_queue_wait_duration_sum{spanwire_queue_name="order"} 4.5
         "#]],
     );
 }
@@ -108,12 +108,12 @@ fn an_uncounted_queue_reports_its_size_and_waits_alone() {
             queue
         },
         &expect![[r#"
-            spanwire_queue_capacity{queue_name="ipc"} 1
-            spanwire_queue_peak{queue_name="ipc"} 1
-            spanwire_queue_wait_duration_bucket{queue_name="ipc",le="+Inf"} 1
-            spanwire_queue_wait_duration_bucket{queue_name="ipc",le="1"} 1
-            spanwire_queue_wait_duration_count{queue_name="ipc"} 1
-            spanwire_queue_wait_duration_sum{queue_name="ipc"} 0.5
+            spanwire_queue_capacity{spanwire_queue_name="ipc"} 1
+            spanwire_queue_peak{spanwire_queue_name="ipc"} 1
+            spanwire_queue_wait_duration_bucket{spanwire_queue_name="ipc",le="+Inf"} 1
+            spanwire_queue_wait_duration_bucket{spanwire_queue_name="ipc",le="1"} 1
+            spanwire_queue_wait_duration_count{spanwire_queue_name="ipc"} 1
+            spanwire_queue_wait_duration_sum{spanwire_queue_name="ipc"} 0.5
         "#]],
     );
 }
@@ -133,11 +133,11 @@ fn a_recorder_that_comes_later_counts_from_then_on() {
     let series = series(&recorder);
     let has = |line: &str| series.iter().any(|l| l == line);
     assert!(has(
-        r#"spanwire_queue_messages{queue_name="early",outcome="ok"} 2"#
+        r#"spanwire_queue_messages{spanwire_queue_name="early",spanwire_outcome="ok"} 2"#
     ));
     // The wait of the second is unknown: it was pushed while nobody listened.
     assert!(has(
-        r#"spanwire_queue_wait_duration_count{queue_name="early"} 1"#
+        r#"spanwire_queue_wait_duration_count{spanwire_queue_name="early"} 1"#
     ));
 }
 
@@ -173,9 +173,9 @@ fn a_full_queue_refuses_the_newest_and_gives_it_back() {
             assert_eq!(queue.drain(9), ["a"]);
         },
         &expect![[r#"
-            outcome="dropped",error_type="queue_full"} 2
-            outcome="dropped",error_type="timeout"} 1
-            outcome="ok"} 1
+            spanwire_outcome="dropped",error_type="queue_full"} 2
+            spanwire_outcome="dropped",error_type="timeout"} 1
+            spanwire_outcome="ok"} 1
         "#]],
     );
 }
@@ -200,9 +200,9 @@ fn a_full_queue_gives_up_its_oldest_when_asked_to() {
             assert_eq!(queue.drain(9), [3, 4]);
         },
         &expect![[r#"
-            outcome="dropped",error_type="queue_full"} 2
-            outcome="dropped",error_type="timeout"} 1
-            outcome="ok"} 2
+            spanwire_outcome="dropped",error_type="queue_full"} 2
+            spanwire_outcome="dropped",error_type="timeout"} 1
+            spanwire_outcome="ok"} 2
         "#]],
     );
 }
@@ -225,8 +225,8 @@ fn the_latest_message_of_a_key_takes_the_place_of_the_one_queued() {
             assert!(queue.is_empty());
         },
         &expect![[r#"
-            outcome="dropped",error_type="superseded"} 1
-            outcome="ok"} 4
+            spanwire_outcome="dropped",error_type="superseded"} 1
+            spanwire_outcome="ok"} 4
         "#]],
     );
 }
@@ -262,8 +262,8 @@ fn a_closed_queue_refuses_and_gives_what_is_left() {
             assert_eq!(queue.pop_timeout(LONG), Err(PopError::Closed));
         },
         &expect![[r#"
-            outcome="dropped",error_type="shutdown"} 3
-            outcome="ok"} 2
+            spanwire_outcome="dropped",error_type="shutdown"} 3
+            spanwire_outcome="ok"} 2
         "#]],
     );
 }
@@ -280,7 +280,7 @@ fn what_is_left_when_the_last_handle_goes_is_counted_and_dropped() {
             queue.close();
         },
         &expect![[r#"
-            outcome="dropped",error_type="shutdown"} 2
+            spanwire_outcome="dropped",error_type="shutdown"} 2
         "#]],
     );
     assert_eq!(Arc::strong_count(&message), 1);
@@ -312,13 +312,13 @@ fn a_reset_peak_starts_from_what_waits_and_the_gauge_keeps_its_own() {
             queue
         },
         &expect![[r#"
-            spanwire_queue_capacity{queue_name="peak"} 10
-            spanwire_queue_messages{queue_name="peak",outcome="ok"} 6
-            spanwire_queue_peak{queue_name="peak"} 5
-            spanwire_queue_wait_duration_bucket{queue_name="peak",le="+Inf"} 6
-            spanwire_queue_wait_duration_bucket{queue_name="peak",le="0.001"} 6
-            spanwire_queue_wait_duration_bucket{queue_name="peak",le="1"} 6
-            spanwire_queue_wait_duration_count{queue_name="peak"} 6
+            spanwire_queue_capacity{spanwire_queue_name="peak"} 10
+            spanwire_queue_messages{spanwire_queue_name="peak",spanwire_outcome="ok"} 6
+            spanwire_queue_peak{spanwire_queue_name="peak"} 5
+            spanwire_queue_wait_duration_bucket{spanwire_queue_name="peak",le="+Inf"} 6
+            spanwire_queue_wait_duration_bucket{spanwire_queue_name="peak",le="0.001"} 6
+            spanwire_queue_wait_duration_bucket{spanwire_queue_name="peak",le="1"} 6
+            spanwire_queue_wait_duration_count{spanwire_queue_name="peak"} 6
         "#]],
     );
 }

@@ -102,6 +102,15 @@ fn as_prometheus(metric: &Collected) -> Vec<(String, String)> {
                 )
             })
             .collect(),
+        AggregatedMetrics::I64(MetricData::Sum(sum)) if !sum.is_monotonic() => sum
+            .data_points()
+            .map(|point| {
+                (
+                    series(&name, point.attributes(), &[]),
+                    point.value().to_string(),
+                )
+            })
+            .collect(),
         AggregatedMetrics::F64(MetricData::Gauge(gauge)) => gauge
             .data_points()
             .map(|point| {
@@ -142,7 +151,7 @@ fn record_each_metric() {
                 handles::counter(metric, &labels).increment(3);
                 handles::counter(metric, &labels).absolute(2);
             }
-            Instrument::Gauge => {
+            Instrument::Gauge | Instrument::UpDownCounter => {
                 let gauge = handles::gauge(metric, &labels);
                 gauge.set(2.5);
                 gauge.decrement(0.5);
@@ -178,7 +187,7 @@ fn both_exporters_tell_the_same_of_every_metric() {
     let (prometheus, otel) = (rig.prometheus(), rig.otel());
     assert_eq!(prometheus, otel);
     assert_eq!(prometheus["app_runs_total"], "1");
-    let on_bound = &prometheus[r#"spanwire_operation_duration_seconds_bucket{error_type="x",operation_name="x",le="0.01"}"#];
+    let on_bound = &prometheus[r#"spanwire_operation_duration_seconds_bucket{error_type="x",spanwire_operation_name="x",le="0.01"}"#];
     // Five times 0, then 0.0005, 0.001, 0.002, 0.0025, twice 0.005, and twice 0.01 itself.
     assert_eq!(on_bound, "13");
 }
@@ -301,7 +310,7 @@ fn record_simply(metric: &'static Metric) {
     labels.sort_unstable();
     match metric.instrument {
         Instrument::Counter => handles::counter(metric, &labels).increment(3),
-        Instrument::Gauge => handles::gauge(metric, &labels).set(2.5),
+        Instrument::Gauge | Instrument::UpDownCounter => handles::gauge(metric, &labels).set(2.5),
         Instrument::Histogram => handles::histogram(metric, &labels).record(0.25),
     }
 }

@@ -146,8 +146,8 @@ pub(in crate::telemetry) const APP_SERIES_MAX: usize = 1_999;
 /// Series that a metric may have, beside that of [`OVERFLOW`].
 ///
 /// For ours it is the product over the attributes of the values that each can have, so a limit is
-/// only ever reached by an app with more webviews or queues than are counted here. `ipc.direction`
-/// and `outcome` add no factor beside `error.type`, which determines them but for the two
+/// only ever reached by an app with more webviews or queues than are counted here. `spanwire.ipc.direction`
+/// and `spanwire.outcome` add no factor beside `error.type`, which determines them but for the two
 /// directions of `ok`. Operations fail with types that the app names, and those are capped.
 pub(in crate::telemetry) fn series_max(name: &str) -> usize {
     semconv::metric(name).map_or(APP_SERIES_MAX, series_max_of)

@@ -51,7 +51,7 @@ pub(super) fn full_name(name: &str, unit: &str, kind: Instrument) -> String {
             .strip_suffix("_total")
             .filter(|stem| !stem.is_empty())
             .unwrap_or(name),
-        Instrument::Gauge | Instrument::Histogram => name,
+        Instrument::UpDownCounter | Instrument::Gauge | Instrument::Histogram => name,
     };
     let mut full = stem.to_owned();
     let unit = unit_name(unit, kind);

@@ -14,7 +14,7 @@ pub(super) fn recorder_of(name: &'static str) -> (PrometheusRecorder, Exposition
 fn the_text_has_the_target_and_each_metric_with_help_and_type() {
     let (recorder, exposition) = recorder_of("paint-tool");
     with_local_recorder(&recorder, || {
-        metrics::gauge!("spanwire.queue.size", "queue.name" => "jobs").set(3.0);
+        metrics::gauge!("spanwire.queue.size", "spanwire.queue.name" => "jobs").set(3.0);
         metrics::describe_counter!("app.runs", "Runs,\nof \"all\" kinds.");
         metrics::counter!("app.runs", "kind" => "b").increment(1);
         metrics::counter!("app_runs", "kind" => "a").increment(2);
@@ -33,7 +33,7 @@ fn the_text_has_the_target_and_each_metric_with_help_and_type() {
         app_level -Inf
         # HELP spanwire_queue_size Messages waiting in the queue.
         # TYPE spanwire_queue_size gauge
-        spanwire_queue_size{queue_name="jobs"} 3
+        spanwire_queue_size{spanwire_queue_name="jobs"} 3
         # HELP spanwire_ipc_batch_size Messages that crossed the wire together.
         # TYPE spanwire_ipc_batch_size histogram
         spanwire_ipc_batch_size_bucket{le="1"} 0

@@ -121,7 +121,7 @@ fn samples<F: Format>(out: &mut String, metric: &ExposedFamily) {
 pub(super) fn kind_name(kind: Instrument) -> &'static str {
     match kind {
         Instrument::Counter => "counter",
-        Instrument::Gauge => "gauge",
+        Instrument::Gauge | Instrument::UpDownCounter => "gauge",
         Instrument::Histogram => "histogram",
     }
 }

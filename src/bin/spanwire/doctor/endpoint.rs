@@ -178,7 +178,7 @@ impl EndpointProbe {
         }
         for sample in self.exposition.named(&SPOOL_ITEMS.prometheus_name()) {
             let label = |name| sample.labels.get(name).map_or("", String::as_str);
-            if label("outcome") == "dropped" {
+            if label("spanwire_outcome") == "dropped" {
                 let what = format!("items on disk ({})", shown(label("error_type")));
                 *lost.entry(what).or_default() += sample.value;
             }

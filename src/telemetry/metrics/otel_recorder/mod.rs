@@ -69,7 +69,9 @@ impl OtelRecorder {
         for metric in METRICS {
             match metric.instrument {
                 Instrument::Counter => drop(recorder.counter(metric.name)),
-                Instrument::Gauge => drop(recorder.gauge(metric.name)),
+                Instrument::Gauge | Instrument::UpDownCounter => {
+                    drop(recorder.gauge(metric.name));
+                }
                 Instrument::Histogram => drop(recorder.histogram(metric.name)),
             }
         }
@@ -105,17 +107,32 @@ impl OtelRecorder {
         if new {
             let observed = Arc::clone(&family);
             let description = self.descriptions.of(name);
-            self.meter
-                .f64_observable_gauge(instrument_name(name))
-                .with_unit(description.unit)
-                .with_description(description.text.to_string())
-                .with_callback(move |observer| {
-                    observed.for_each(|_, series| {
-                        let value = f64::from_bits(series.cell.load(Ordering::Acquire));
-                        observer.observe(value, &series.attributes);
-                    });
-                })
-                .build();
+            let unit = description.unit;
+            let text = description.text.to_string();
+            if is_up_down_counter(name) {
+                self.meter
+                    .i64_observable_up_down_counter(instrument_name(name))
+                    .with_unit(unit)
+                    .with_description(text)
+                    .with_callback(move |observer| {
+                        // These count things, so there is nothing after the point.
+                        observed.for_each(|_, series| {
+                            observer.observe(series.value() as i64, &series.attributes);
+                        });
+                    })
+                    .build();
+            } else {
+                self.meter
+                    .f64_observable_gauge(instrument_name(name))
+                    .with_unit(unit)
+                    .with_description(text)
+                    .with_callback(move |observer| {
+                        observed.for_each(|_, series| {
+                            observer.observe(series.value(), &series.attributes);
+                        });
+                    })
+                    .build();
+            }
         }
         family
     }
@@ -187,6 +204,11 @@ pub(crate) fn with_limits(builder: MeterProviderBuilder) -> MeterProviderBuilder
     })
 }
 
+/// Whether the gauge of the facade is a sum in the conventions. The app's own are gauges.
+fn is_up_down_counter(name: &str) -> bool {
+    semconv::metric(name).is_some_and(|metric| metric.instrument == Instrument::UpDownCounter)
+}
+
 /// A counter's or gauge's series.
 struct Observed {
     /// The count, or the bits of the gauge's value.
@@ -200,6 +222,11 @@ impl Observed {
             cell: AtomicU64::new(0),
             attributes: attributes(labels),
         }
+    }
+
+    /// A gauge's value.
+    fn value(&self) -> f64 {
+        f64::from_bits(self.cell.load(Ordering::Acquire))
     }
 }
 

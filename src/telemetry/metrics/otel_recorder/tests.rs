@@ -72,6 +72,15 @@ fn points(data: &AggregatedMetrics) -> Vec<(Vec<(String, String)>, String)> {
             .data_points()
             .map(|point| (text(point.attributes()), point.value().to_string()))
             .collect(),
+        AggregatedMetrics::I64(MetricData::Sum(sum)) if !sum.is_monotonic() => sum
+            .data_points()
+            .map(|point| {
+                (
+                    text(point.attributes()),
+                    format!("{}, up or down", point.value()),
+                )
+            })
+            .collect(),
         AggregatedMetrics::F64(MetricData::Gauge(gauge)) => gauge
             .data_points()
             .map(|point| (text(point.attributes()), point.value().to_string()))
@@ -94,11 +103,38 @@ fn points(data: &AggregatedMetrics) -> Vec<(Vec<(String, String)>, String)> {
 }
 
 #[test]
+fn gauges_that_the_conventions_add_up_are_sums_that_can_fall() {
+    for temporality in [Temporality::Cumulative, Temporality::Delta] {
+        let rig = Rig::with_temporality(temporality);
+        let recorder = rig.recorder();
+        with_local_recorder(&recorder, || {
+            metrics::gauge!("process.memory.usage").set(4096.0);
+            metrics::gauge!("process.uptime").set(1.5);
+            metrics::gauge!("app.size").set(3.0);
+        });
+        rig.collect();
+        with_local_recorder(&recorder, || {
+            metrics::gauge!("process.memory.usage").set(1024.0);
+        });
+        // The value itself and not what it changed by, whatever the temporality.
+        assert_eq!(
+            rig.collect(),
+            [
+                "app.size[] [] = 3",
+                "process.memory.usage[By] [] = 1024, up or down",
+                "process.uptime[s] [] = 1.5",
+            ],
+            "{temporality:?}"
+        );
+    }
+}
+
+#[test]
 fn units_bounds_and_descriptions_come_from_semconv_and_for_the_apps_own_from_describe() {
     let rig = Rig::new();
     let recorder = rig.recorder();
     with_local_recorder(&recorder, || {
-        metrics::counter!("spanwire.ipc.retries", "webview.name" => "main").increment(2);
+        metrics::counter!("spanwire.ipc.retries", "spanwire.webview.name" => "main").increment(2);
         metrics::gauge!("process.uptime").set(1.5);
         metrics::histogram!("spanwire.ipc.batch.size").record(3.0);
         metrics::describe_histogram!("app.load", Unit::Milliseconds, "Load.");
@@ -113,7 +149,7 @@ fn units_bounds_and_descriptions_come_from_semconv_and_for_the_apps_own_from_des
             "app__odd_name[] [] = 1",
             "process.uptime[s] [] = 1.5",
             "spanwire.ipc.batch.size[{message}] [] = 1 of sum 3 in 11, range (None, None)",
-            "spanwire.ipc.retries[{retry}] [(\"webview.name\", \"String(Owned(\\\"main\\\"))\")] = 2",
+            "spanwire.ipc.retries[{retry}] [(\"spanwire.webview.name\", \"String(Owned(\\\"main\\\"))\")] = 2",
         ]
     );
 }
@@ -217,8 +253,14 @@ fn each_collection_publishes_before_it_observes() {
     });
     let gauge = recorder.register_gauge(&Key::from_name("spanwire.queue.size"), &METADATA);
     *GAUGE.lock().unwrap() = Some(gauge);
-    assert_eq!(rig.collect(), ["spanwire.queue.size[{message}] [] = 1"]);
-    assert_eq!(rig.collect(), ["spanwire.queue.size[{message}] [] = 2"]);
+    assert_eq!(
+        rig.collect(),
+        ["spanwire.queue.size[{message}] [] = 1, up or down"]
+    );
+    assert_eq!(
+        rig.collect(),
+        ["spanwire.queue.size[{message}] [] = 2, up or down"]
+    );
 }
 
 #[test]
@@ -246,7 +288,9 @@ fn publishing_may_register_while_other_threads_do() {
             let key = Key::from_parts(metric.name, vec![Label::new("n", n.to_string())]);
             match metric.instrument {
                 Instrument::Counter => recorder.register_counter(&key, &METADATA).increment(1),
-                Instrument::Gauge => recorder.register_gauge(&key, &METADATA).set(1.0),
+                Instrument::Gauge | Instrument::UpDownCounter => {
+                    recorder.register_gauge(&key, &METADATA).set(1.0)
+                }
                 Instrument::Histogram => recorder.register_histogram(&key, &METADATA).record(1.0),
             }
         }

@@ -55,7 +55,7 @@ fn lines(span: &SpanData) -> Vec<String> {
 const WIRE: [(&str, &str); 3] = [
     ("rpc.system.name", "spanwire"),
     ("rpc.method", "save"),
-    ("webview.name", "main"),
+    ("spanwire.webview.name", "main"),
 ];
 
 fn wire(name: &'static str, kind: SpanKind, more: &[(&'static str, &'static str)]) -> Vec<String> {
@@ -64,19 +64,23 @@ fn wire(name: &'static str, kind: SpanKind, more: &[(&'static str, &'static str)
 
 #[test]
 fn handlers_are_measured_with_their_error() {
-    let handled = "spanwire.ipc.handler.duration{ipc.event=save,webview.name=main} 0.25";
+    let handled =
+        "spanwire.ipc.handler.duration{spanwire.ipc.event=save,spanwire.webview.name=main} 0.25";
     assert_eq!(wire("save", SpanKind::Server, &[]), [handled]);
     assert_eq!(wire("save", SpanKind::Consumer, &[]), [handled]);
     assert_eq!(
         wire("save", SpanKind::Server, &[("error.type", "panic")]),
-        ["spanwire.ipc.handler.duration{error.type=panic,ipc.event=save,webview.name=main} 0.25"]
+        [
+            "spanwire.ipc.handler.duration{error.type=panic,spanwire.ipc.event=save,spanwire.webview.name=main} 0.25"
+        ]
     );
 }
 
 #[test]
 fn messages_to_the_page_are_measured_when_delivered_and_their_wait_in_any_case() {
-    let delivered = "spanwire.ipc.delivery.duration{ipc.event=save,webview.name=main} 0.25";
-    let waited = "spanwire.queue.wait.duration{queue.name=main} 0.01";
+    let delivered =
+        "spanwire.ipc.delivery.duration{spanwire.ipc.event=save,spanwire.webview.name=main} 0.25";
+    let waited = "spanwire.queue.wait.duration{spanwire.queue.name=main} 0.01";
     let wait = ("spanwire.queue.wait", "0.01");
     let gone = ("error.type", "page_gone");
     assert_eq!(
@@ -100,30 +104,33 @@ fn what_the_page_measures_is_not_taken_for_the_hosts() {
     assert!(wire("send save", SpanKind::Producer, &[]).is_empty());
     assert_eq!(
         wire("process save", SpanKind::Consumer, &[]),
-        ["spanwire.ipc.process.duration{ipc.event=save,webview.name=main} 0.25"]
+        ["spanwire.ipc.process.duration{spanwire.ipc.event=save,spanwire.webview.name=main} 0.25"]
     );
     let trace = span(
         SCOPE,
         "click",
         SpanKind::Internal,
-        &[("webview.name", "main")],
+        &[("spanwire.webview.name", "main")],
     );
     assert!(lines(&trace).is_empty());
 }
 
 #[test]
 fn operations_are_measured_by_their_capped_name() {
-    let attributes = [("operation.name", "_OTHER"), ("error.type", "io::Error")];
+    let attributes = [
+        ("spanwire.operation.name", "_OTHER"),
+        ("error.type", "io::Error"),
+    ];
     let operation = span(SCOPE, "save", SpanKind::Internal, &attributes);
     assert_eq!(
         lines(&operation),
-        ["spanwire.operation.duration{error.type=io::Error,operation.name=_OTHER} 0.25"]
+        ["spanwire.operation.duration{error.type=io::Error,spanwire.operation.name=_OTHER} 0.25"]
     );
 }
 
 #[test]
 fn spans_of_others_are_not_measured() {
-    let operation = [("operation.name", "save")];
+    let operation = [("spanwire.operation.name", "save")];
     assert!(lines(&span("app", "save", SpanKind::Internal, &operation)).is_empty());
     let plain = span(
         SCOPE,
@@ -132,6 +139,6 @@ fn spans_of_others_are_not_measured() {
         &[("rpc.system.name", "grpc")],
     );
     assert!(lines(&plain).is_empty());
-    let numbers = [("operation.name", "7")];
+    let numbers = [("spanwire.operation.name", "7")];
     assert!(lines(&span(SCOPE, "x", SpanKind::Internal, &numbers)).is_empty());
 }
