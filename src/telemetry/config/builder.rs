@@ -83,6 +83,7 @@ impl TelemetryBuilder {
     }
 
     /// Sends the host's name, as `host.name`. Default: not sent, since it may tell who sits there.
+    #[cfg(feature = "system")]
     pub fn host_name(mut self) -> Self {
         self.host_name = HostName::Shown;
         self

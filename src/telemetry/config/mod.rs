@@ -2,6 +2,8 @@
 
 pub(super) mod builder;
 pub(super) mod env;
+#[cfg(feature = "system")]
+mod host;
 pub(super) mod options;
 #[cfg(feature = "otlp")]
 pub(super) mod otlp;

@@ -20,6 +20,7 @@ pub(crate) fn text(text: &str) -> Option<String> {
 }
 
 /// Milliseconds from 1, up to some 49 days.
+#[cfg(feature = "otlp")]
 pub(crate) fn millis(text: &str) -> Option<Duration> {
     millis_from_zero(text).filter(|time| !time.is_zero())
 }
@@ -42,20 +43,12 @@ pub(crate) fn system_interval(text: &str) -> Option<Option<Duration>> {
     }
 }
 
-/// How many; bounded, since memory for so many may be taken at once.
-pub(crate) fn count(text: &str) -> Option<usize> {
-    let count: usize = text.trim().parse().ok()?;
-    (1..=COUNT_MAX).contains(&count).then_some(count)
-}
-
-pub(crate) fn limit(text: &str) -> Option<u32> {
-    text.trim().parse().ok()
-}
-
+#[cfg(feature = "prometheus")]
 pub(crate) fn port(text: &str) -> Result<u16, Flaw> {
     text.trim().parse().map_err(|_| Flaw::Shown)
 }
 
+#[cfg(feature = "prometheus")]
 pub(crate) fn host(text: &str) -> Result<String, Flaw> {
     let host = text.trim();
     let bare = host.strip_prefix('[').and_then(|h| h.strip_suffix(']'));
@@ -72,6 +65,7 @@ pub(crate) fn host(text: &str) -> Result<String, Flaw> {
 }
 
 /// Whether a system reads the name as an address all the same: `0` is every interface.
+#[cfg(feature = "prometheus")]
 fn is_short_address(name: &str) -> bool {
     let last = name.trim_end_matches('.').rsplit('.').next();
     let last = last.unwrap_or_default().to_ascii_lowercase();
@@ -158,9 +152,6 @@ fn percent_decoded(text: &str) -> Option<String> {
     String::from_utf8(decoded).ok()
 }
 
-/// More than anybody needs, and less than what could exhaust memory at once.
-const COUNT_MAX: usize = 1_000_000;
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -196,6 +187,7 @@ mod tests {
     }
 
     #[test]
+    #[cfg(feature = "prometheus")]
     fn hosts_are_names_or_addresses() {
         for (good, bare) in [
             ("[::1]", "::1"),

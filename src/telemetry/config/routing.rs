@@ -23,6 +23,10 @@ pub enum Fallback {
 
 /// A setting that decides where data goes, how, or with which trust.
 #[derive(Clone, Debug, Default)]
+#[cfg_attr(
+    not(feature = "otlp"),
+    expect(dead_code, reason = "only OTLP asks which setting decided")
+)]
 pub(crate) enum Routing<T> {
     #[default]
     Unset,
@@ -43,6 +47,7 @@ impl<T> Routing<T> {
 
     /// This, or the wider setting when this one is unset. One that is refused is set: a signal's
     /// bad variable never falls back to the general one.
+    #[cfg(feature = "otlp")]
     pub(crate) fn or<'a>(&'a self, wider: &'a Self) -> &'a Self {
         match self {
             Self::Unset => wider,
@@ -74,11 +79,13 @@ impl<T> Routing<T> {
         }
     }
 
+    #[cfg(feature = "otlp")]
     pub(crate) fn is_set(&self) -> bool {
         !matches!(self, Self::Unset)
     }
 
     /// The value and who set it, for a look that decides nothing.
+    #[cfg(feature = "otlp")]
     pub(crate) fn usable(&self) -> Option<(&T, &'static str)> {
         match self {
             Self::Usable(value, by) => Some((value, *by)),
@@ -144,6 +151,7 @@ impl Needs<'_> {
         }
     }
 
+    #[cfg(feature = "otlp")]
     pub(crate) fn is_refused(&self) -> bool {
         self.refused
     }
@@ -220,7 +228,7 @@ pub(crate) const ENDPOINT: &str = "/metrics";
 /// As warnings call it.
 pub(crate) const SPOOL: &str = "the spool";
 
-#[cfg(test)]
+#[cfg(all(test, feature = "otlp"))]
 mod tests {
     use super::*;
 

@@ -2,5 +2,6 @@
 
 pub(super) mod flaw;
 pub(super) mod local_recorder;
+#[cfg(feature = "otlp")]
 pub(super) mod quiet;
 pub(super) mod reporter;

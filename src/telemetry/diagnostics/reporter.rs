@@ -35,6 +35,7 @@ pub(in crate::telemetry) fn one_line(text: &str) -> String {
 /// Ours exports and prints nothing.
 static OWN_SUBSCRIBER_IS_INSTALLED: AtomicBool = AtomicBool::new(false);
 
+#[cfg(feature = "otlp")]
 pub(in crate::telemetry) fn own_subscriber_is_installed() {
     OWN_SUBSCRIBER_IS_INSTALLED.store(true, Ordering::Relaxed);
 }

@@ -48,12 +48,14 @@ impl<C> Series<C> {
     }
 
     /// The metric of that name, if there is one.
+    #[cfg(all(feature = "prometheus", feature = "otlp"))]
     pub(in crate::telemetry) fn existing(&self, name: &str) -> Option<Arc<Family<C>>> {
         let families = self.families.read().unwrap_or_else(PoisonError::into_inner);
         families.get(name).cloned()
     }
 
     /// Every metric, by name.
+    #[cfg(feature = "prometheus")]
     pub(in crate::telemetry) fn families(&self) -> Vec<(String, Arc<Family<C>>)> {
         let families = self.families.read().unwrap_or_else(PoisonError::into_inner);
         families
@@ -73,6 +75,7 @@ impl<C> fmt::Debug for Series<C> {
 /// The series of one metric.
 pub(in crate::telemetry) struct Family<C> {
     /// The metric's name as it was registered.
+    #[cfg(feature = "prometheus")]
     pub(in crate::telemetry) name: String,
     series_max: usize,
     make: Make<C>,
@@ -87,6 +90,7 @@ impl<C> Family<C> {
         make: impl Fn(&[Label]) -> C + Send + Sync + 'static,
     ) -> Self {
         Self {
+            #[cfg(feature = "prometheus")]
             name: name.to_owned(),
             series_max: series_max(name),
             make: Box::new(make),
@@ -121,6 +125,7 @@ impl<C> Family<C> {
     }
 
     /// The cell of these labels, which are sorted by name, if there is one.
+    #[cfg(all(feature = "prometheus", feature = "otlp"))]
     pub(in crate::telemetry) fn existing(&self, labels: &[Label]) -> Option<Arc<C>> {
         let cells = self.cells.lock().unwrap_or_else(PoisonError::into_inner);
         cells.get(labels).cloned()

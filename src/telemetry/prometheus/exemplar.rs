@@ -16,14 +16,15 @@ pub(super) struct Exemplar {
 
 /// The exemplars of one series, one for each bucket at most. Takes no memory before the first.
 #[derive(Debug, Default)]
-pub(super) struct Kept(Mutex<Vec<Option<Exemplar>>>);
+pub(super) struct BucketExemplars(Mutex<Vec<Option<Exemplar>>>);
 
-impl Kept {
+impl BucketExemplars {
     /// Puts `exemplar` into that one of `buckets`, unless a newer one is there.
     ///
     /// A span ends before another and arrives after it, and Prometheus refuses what is not newer
     /// than the last that it has. One from the future, from before the clock was set back, is in
     /// nobody's way.
+    #[cfg(feature = "otlp")]
     pub(super) fn keep(&self, bucket: usize, buckets: usize, exemplar: Exemplar, now: u64) {
         if exemplar.millis > now {
             return;

@@ -9,7 +9,7 @@ use metrics::{
     SharedString, Unit,
 };
 
-use super::exemplar::{Exemplar, Kept};
+use super::exemplar::{BucketExemplars, Exemplar};
 use super::names::{counter_name, metric_name};
 use crate::telemetry::metrics::metadata::{Descriptions, bounds};
 use crate::telemetry::metrics::registry::{Family, Series};
@@ -92,7 +92,7 @@ pub(super) struct Buckets {
     counts: Box<[AtomicU64]>,
     /// The bits of the sum.
     sum: AtomicU64,
-    exemplars: Kept,
+    exemplars: BucketExemplars,
 }
 
 impl Buckets {
@@ -101,7 +101,7 @@ impl Buckets {
             bounds,
             counts: (0..=bounds.len()).map(|_| AtomicU64::new(0)).collect(),
             sum: AtomicU64::new(0),
-            exemplars: Kept::default(),
+            exemplars: BucketExemplars::default(),
         }
     }
 
@@ -130,6 +130,7 @@ impl Buckets {
     ///
     /// A span's times are not the ones that were recorded, but read a moment apart, so its value
     /// may be on the other side of a bound.
+    #[cfg(feature = "otlp")]
     pub(super) fn keep(&self, exemplar: Exemplar, now: u64) {
         let bucket = self.bucket(exemplar.value);
         let has_counted = |cell: &AtomicU64| cell.load(Ordering::Relaxed) > 0;

@@ -1,8 +1,8 @@
 //! What must hold between several variables.
 
+use super::parse;
 use super::settings::OtlpSettings;
 use crate::telemetry::config::env::{BLRP_BATCH, BSP_BATCH};
-use crate::telemetry::config::parse;
 use crate::telemetry::config::routing::{Instead, Refusal, Routing};
 use crate::telemetry::diagnostics::flaw::Flaw;
 

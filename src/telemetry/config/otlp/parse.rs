@@ -9,7 +9,7 @@ use super::headers::Headers;
 use super::settings::SamplerName;
 use crate::telemetry::config::options::Exporter;
 use crate::telemetry::config::parse::pairs;
-pub(crate) use crate::telemetry::config::parse::{count, limit, millis, ratio};
+pub(crate) use crate::telemetry::config::parse::{millis, ratio};
 use crate::telemetry::diagnostics::flaw::Flaw;
 use crate::telemetry::export::otlp::Compression;
 use crate::telemetry::export::proxy::port_is_usable;
@@ -132,6 +132,19 @@ pub(crate) fn certificates(path: &str) -> Result<Pem, Flaw> {
 pub(crate) fn client_key(path: &str) -> Result<ClientKey, Flaw> {
     ClientKey::read(path)
 }
+
+/// How many; bounded, since memory for so many may be taken at once.
+pub(crate) fn count(text: &str) -> Option<usize> {
+    let count: usize = text.trim().parse().ok()?;
+    (1..=COUNT_MAX).contains(&count).then_some(count)
+}
+
+pub(crate) fn limit(text: &str) -> Option<u32> {
+    text.trim().parse().ok()
+}
+
+/// More than anybody needs, and less than what could exhaust memory at once.
+const COUNT_MAX: usize = 1_000_000;
 
 #[cfg(test)]
 mod tests {
