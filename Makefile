@@ -15,7 +15,11 @@ ARGS ?=
 WITH ?=
 
 # The features together, so that the steps share what they have built.
-FEATURES := testing,wry,cli
+FEATURES := testing,wry,cli,metrics-exporter-prometheus
+
+# The whole powerset would be 128 builds. `FEATURES`, with the default, are all of them.
+FEATURE_SETS := none prometheus otlp system testing wry metrics-exporter-prometheus \
+	prometheus,otlp prometheus,system otlp,system otlp,testing otlp,wry
 
 # A window needs a display. Without one it gets a virtual one, which would begin anew when its last
 # window closes, and refuse the next app meanwhile, but for `-noreset`.
@@ -131,10 +135,11 @@ clippy:
 	cargo clippy --workspace --features $(FEATURES) --test stack -- -D warnings
 
 # Each feature alone: together they hide a missing one.
-features:
-	cargo clippy -p spanwire --lib --no-default-features -- -D warnings
-	cargo clippy -p spanwire --lib --no-default-features --features testing -- -D warnings
-	cargo clippy -p spanwire --lib --no-default-features --features wry -- -D warnings
+features: ## check the library without features, with each alone, and with the pairs that matter
+	@for features in $(FEATURE_SETS); do \
+		echo "cargo clippy -p spanwire --lib --no-default-features --features $${features/none/}"; \
+		cargo clippy --quiet -p spanwire --lib --no-default-features --features "$${features/none/}" -- -D warnings; \
+	done
 	cargo clippy -p spanwire --lib --bins --no-default-features --features cli -- -D warnings
 
 # The code that only Windows has is not built by anything else here.

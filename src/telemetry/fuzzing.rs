@@ -8,9 +8,8 @@ use opentelemetry_sdk::Resource;
 
 use super::TelemetryBuilder;
 use super::config::resolved::{ResolvedConfig, State};
-use super::config::settings::Compression;
 use super::config::warning::{TelemetryError, Warning};
-use super::export::otlp::Route;
+use super::export::otlp::{Compression, Route};
 pub use super::export::page_spans::fuzzing::{PageSpanReader, PageSpansRead};
 pub use super::export::spool::fuzzing::{SpoolFolder, SpoolSignal, Spooled};
 use super::prometheus::{self, Exposition};
@@ -61,11 +60,11 @@ impl Plan {
         let plan = ResolvedConfig::checked(builder)?;
         Ok(Self {
             enabled: plan.state == State::Enabled,
-            traces: plan.traces.map(Destination::of),
-            logs: plan.logs.map(Destination::of),
-            metrics: plan.metrics.map(Destination::of),
+            traces: plan.otlp.traces.map(Destination::of),
+            logs: plan.otlp.logs.map(Destination::of),
+            metrics: plan.otlp.metrics.map(Destination::of),
             prometheus: plan.prometheus.map(|options| (options.host, options.port)),
-            spool: plan.spool.map(|spool| spool.folder),
+            spool: plan.otlp.spool.map(|spool| spool.folder),
             warnings: plan.warnings,
         })
     }

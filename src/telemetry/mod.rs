@@ -126,6 +126,8 @@ pub use export::redact::{ExportedField, FieldKind};
 pub use handle::FlushError;
 pub use handle::Telemetry;
 pub use parts::TelemetryParts;
+#[cfg(feature = "metrics-exporter-prometheus")]
+pub use prometheus::exporter::prometheus_builder;
 #[cfg(feature = "otlp")]
 pub use sampling::TailSampling;
 pub use shutdown_report::{ShutdownReport, SignalReport, SignalState};

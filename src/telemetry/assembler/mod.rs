@@ -117,11 +117,12 @@ struct Assembler<'a> {
 
 impl Assembler<'_> {
     fn metrics(&mut self) {
-        let Some(recorder) = self.recorder() else {
+        if let Some(recorder) = self.recorder() {
+            self.local_recorder.use_recorder(&recorder);
+            self.running.recorder = Some(recorder);
+        } else if !self.serves_other_recorder() {
             return;
-        };
-        self.local_recorder.use_recorder(&recorder);
-        self.running.recorder = Some(recorder);
+        }
         let settings = &self.config.settings;
         let thresholds = Arc::new(Thresholds::new(
             settings.ipc_slow_threshold,
@@ -131,6 +132,14 @@ impl Assembler<'_> {
         let source: Weak<dyn Publish> = Arc::downgrade(&thresholds) as Weak<dyn Publish>;
         handles::register(source);
         self.running.thresholds = Some(thresholds);
+    }
+
+    /// Whether the endpoint serves the app's recorder.
+    fn serves_other_recorder(&self) -> bool {
+        #[cfg(feature = "metrics-exporter-prometheus")]
+        return self.config.prometheus_exporter.is_some() && self.running.endpoint.is_some();
+        #[cfg(not(feature = "metrics-exporter-prometheus"))]
+        false
     }
 
     #[cfg(all(feature = "prometheus", feature = "otlp"))]

@@ -2,14 +2,22 @@
 
 use super::Assembler;
 use crate::telemetry::config::warning::Warning;
+#[cfg(feature = "metrics-exporter-prometheus")]
+use crate::telemetry::prometheus::exporter::ExporterExposition;
 use crate::telemetry::prometheus::{
-    self, Endpoint, EndpointError, EndpointOptions, Exposition, PrometheusRecorder,
+    self, Endpoint, EndpointError, EndpointOptions, PrometheusRecorder, Render,
 };
 
 impl Assembler<'_> {
-    /// None without the endpoint: nothing else reads it.
+    /// None without the endpoint, since nothing else reads it, and with a recorder of the app's.
     pub(super) fn prometheus_recorder(&mut self) -> Option<PrometheusRecorder> {
         let options = self.config.prometheus.as_ref()?;
+        #[cfg(feature = "metrics-exporter-prometheus")]
+        if let Some(handle) = &self.config.prometheus_exporter {
+            let exposition = ExporterExposition::new(handle.clone(), &self.config.resource);
+            self.endpoint(options, exposition);
+            return None;
+        }
         let (recorder, exposition) = prometheus::recorder(&self.config.resource);
         #[cfg(feature = "otlp")]
         let exemplars = exposition.exemplars();
@@ -24,7 +32,7 @@ impl Assembler<'_> {
     }
 
     /// Whether it listens. A taken port must not keep an app from its start.
-    fn endpoint(&mut self, options: &EndpointOptions, exposition: Exposition) -> bool {
+    fn endpoint(&mut self, options: &EndpointOptions, exposition: impl Render + 'static) -> bool {
         match Endpoint::start(options.clone(), exposition) {
             Ok(endpoint) => {
                 self.telemetry.prometheus_addr = Some(endpoint.addr());

@@ -4,6 +4,9 @@ use std::fmt;
 use std::rc::Rc;
 use std::time::Duration;
 
+#[cfg(feature = "metrics-exporter-prometheus")]
+use metrics_exporter_prometheus::PrometheusHandle;
+
 use super::env;
 use super::options::{MetricsExporter, Strictness};
 #[cfg(feature = "otlp")]
@@ -28,6 +31,8 @@ pub struct TelemetryBuilder {
     pub(crate) prometheus_port: Option<u16>,
     #[cfg(feature = "prometheus")]
     pub(crate) allowed_hosts: Vec<String>,
+    #[cfg(feature = "metrics-exporter-prometheus")]
+    pub(crate) prometheus_exporter: Option<PrometheusHandle>,
     pub(crate) metrics: Option<MetricsExporter>,
     #[cfg(feature = "otlp")]
     pub(crate) otlp: OtlpOptions,
@@ -56,6 +61,8 @@ impl TelemetryBuilder {
             prometheus_port: None,
             #[cfg(feature = "prometheus")]
             allowed_hosts: Vec::new(),
+            #[cfg(feature = "metrics-exporter-prometheus")]
+            prometheus_exporter: None,
             metrics: None,
             #[cfg(feature = "otlp")]
             otlp: OtlpOptions::default(),
@@ -123,6 +130,16 @@ impl TelemetryBuilder {
     #[cfg(feature = "prometheus")]
     pub fn allowed_host(mut self, host: impl Into<String>) -> Self {
         self.allowed_hosts.push(host.into());
+        self
+    }
+
+    /// Serves the recorder of this handle at `/metrics` in the place of Spanwire's own, upkeep
+    /// included. Make it with [`prometheus_builder`](crate::telemetry::prometheus_builder) and
+    /// install it yourself: [`install`](Self::install) then sets no recorder unless metrics go over
+    /// OTLP too. Default: Spanwire's own recorder.
+    #[cfg(feature = "metrics-exporter-prometheus")]
+    pub fn prometheus_exporter(mut self, handle: PrometheusHandle) -> Self {
+        self.prometheus_exporter = Some(handle);
         self
     }
 

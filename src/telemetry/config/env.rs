@@ -729,7 +729,7 @@ const PROTOCOL: &str = "http/protobuf alone";
 const PEM: &str = "the path of a readable PEM file with certificates";
 const KEY: &str = "the path of a readable PEM file with a private key";
 
-#[cfg(test)]
+#[cfg(all(test, feature = "otlp", feature = "prometheus"))]
 mod tests {
     use super::*;
     use crate::telemetry::Warning;
@@ -752,17 +752,17 @@ mod tests {
             let (settings, warnings) = read(environment);
             assert_eq!(warnings, []);
             assert!(settings.enabled && !settings.sdk_disabled);
-            assert_eq!(settings.spans.delay, Duration::from_secs(5));
-            assert_eq!(settings.logs.delay, Duration::from_secs(1));
+            assert_eq!(settings.otlp.span_batch.delay, Duration::from_secs(5));
+            assert_eq!(settings.otlp.log_batch.delay, Duration::from_secs(1));
             assert_eq!(settings.prometheus_port.usable().unwrap().0, &9464);
-            assert_eq!(settings.span_attribute_count(), 128);
+            assert_eq!(settings.otlp.span_attribute_count(), 128);
         }
     }
 
     #[test]
     fn a_bad_value_leaves_the_default_and_warns() {
         let (settings, warnings) = read(&[("OTEL_BSP_SCHEDULE_DELAY", "soon")]);
-        assert_eq!(settings.spans.delay, Duration::from_secs(5));
+        assert_eq!(settings.otlp.span_batch.delay, Duration::from_secs(5));
         assert_eq!(
             warnings[0].to_string(),
             "OTEL_BSP_SCHEDULE_DELAY=\"soon\" is not used: accepted is \
@@ -774,9 +774,15 @@ mod tests {
     fn a_batch_larger_than_its_queue_warns_only_when_asked_for() {
         let queue = ("OTEL_BSP_MAX_QUEUE_SIZE", "100");
         let (settings, warnings) = read(&[queue]);
-        assert_eq!((settings.spans.batch_max, warnings.len()), (100, 0));
+        assert_eq!(
+            (settings.otlp.span_batch.batch_max, warnings.len()),
+            (100, 0)
+        );
         let (settings, warnings) = read(&[queue, (BSP_BATCH, "101")]);
-        assert_eq!((settings.spans.batch_max, warnings.len()), (100, 1));
+        assert_eq!(
+            (settings.otlp.span_batch.batch_max, warnings.len()),
+            (100, 1)
+        );
         assert!(warnings[0].to_string().contains(BSP_BATCH));
     }
 
@@ -786,9 +792,9 @@ mod tests {
             ("OTEL_ATTRIBUTE_COUNT_LIMIT", "7"),
             ("OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT", "9"),
         ]);
-        assert_eq!(settings.span_attribute_count(), 9);
-        assert_eq!(settings.event_attribute_count(), 7);
-        assert_eq!(settings.link_attribute_count(), 7);
+        assert_eq!(settings.otlp.span_attribute_count(), 9);
+        assert_eq!(settings.otlp.event_attribute_count(), 7);
+        assert_eq!(settings.otlp.link_attribute_count(), 7);
     }
 
     #[test]

@@ -4,6 +4,8 @@ use std::borrow::Cow;
 use std::fmt;
 use std::time::Duration;
 
+#[cfg(feature = "metrics-exporter-prometheus")]
+use metrics_exporter_prometheus::PrometheusHandle;
 use opentelemetry::Key;
 use opentelemetry_sdk::Resource;
 
@@ -54,6 +56,8 @@ pub struct ResolvedConfig {
     pub(crate) otlp: OtlpConfig,
     #[cfg(feature = "prometheus")]
     pub(crate) prometheus: Option<EndpointOptions>,
+    #[cfg(feature = "metrics-exporter-prometheus")]
+    pub(crate) prometheus_exporter: Option<PrometheusHandle>,
     /// What is off since a setting cannot be used.
     off: Off,
     pub(crate) shutdown_deadline: Duration,
@@ -101,6 +105,8 @@ impl ResolvedConfig {
             otlp,
             #[cfg(feature = "prometheus")]
             prometheus,
+            #[cfg(feature = "metrics-exporter-prometheus")]
+            prometheus_exporter: builder.prometheus_exporter,
             off,
             resource: Identity {
                 service_name: builder.service_name,

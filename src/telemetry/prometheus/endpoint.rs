@@ -1,6 +1,7 @@
 //! The HTTP server that Prometheus scrapes.
 
 use std::convert::Infallible;
+use std::fmt;
 use std::io;
 use std::net::{SocketAddr, TcpListener, ToSocketAddrs};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -22,7 +23,6 @@ use metrics::Counter;
 use tokio::net::TcpStream;
 use tokio::sync::{Semaphore, oneshot};
 
-use super::Exposition;
 use super::content_negotiation::MediaType;
 use super::host_validation::{AllowedHosts, HostError};
 use crate::instrument::handles::{Instruments, Publish, counter, register};
@@ -81,11 +81,23 @@ pub(crate) struct Endpoint {
     ended: Receiver<()>,
 }
 
+/// Writes what `/metrics` answers.
+pub(crate) trait Render: fmt::Debug + Send + Sync {
+    /// In Prometheus' plain text format.
+    fn text(&self) -> String;
+
+    /// In the OpenMetrics text format, if it knows that.
+    fn openmetrics(&self) -> Option<String>;
+
+    /// Called every five seconds.
+    fn upkeep(&self) {}
+}
+
 impl Endpoint {
     /// Listens from now on.
     pub(crate) fn start(
         options: EndpointOptions,
-        exposition: Exposition,
+        exposition: impl Render + 'static,
     ) -> Result<Self, EndpointError> {
         let listener = listen(&options.host, options.port)?;
         let addr = listener.local_addr().map_err(EndpointError::Thread)?;
@@ -99,7 +111,7 @@ impl Endpoint {
         });
         register(Arc::downgrade(&refused) as Weak<dyn Publish>);
         let service = Arc::new(Service {
-            exposition,
+            exposition: Box::new(exposition),
             hosts: AllowedHosts::new(&options.host, &options.allowed_hosts),
             refused,
         });
@@ -169,6 +181,7 @@ fn serve(
             tracing::warn!("the Prometheus endpoint cannot poll its socket and is off");
             return;
         };
+        tokio::spawn(upkeep(Arc::clone(&service)));
         select(pin!(accept(listener, service)), stopped).await;
     });
 }
@@ -194,6 +207,14 @@ async fn accept(listener: tokio::net::TcpListener, service: Arc<Service>) {
     }
 }
 
+async fn upkeep(service: Arc<Service>) {
+    loop {
+        tokio::time::sleep(UPKEEP_EVERY).await;
+        // As for a scrape: a bug there must not take the endpoint down.
+        let _ = catch_unwind(AssertUnwindSafe(|| service.exposition.upkeep()));
+    }
+}
+
 async fn connection(stream: TcpStream, service: Arc<Service>) -> hyper::Result<()> {
     let answer = service_fn(move |request: Request<Incoming>| {
         let response = service.answer(&request);
@@ -210,7 +231,7 @@ async fn connection(stream: TcpStream, service: Arc<Service>) -> hyper::Result<(
 
 #[derive(Debug)]
 struct Service {
-    exposition: Exposition,
+    exposition: Box<dyn Render>,
     hosts: AllowedHosts,
     refused: Arc<RefusedRequests>,
 }
@@ -244,16 +265,22 @@ impl Service {
         if path == "/healthz" {
             return text(StatusCode::OK, "ok\n");
         }
-        let media_type = MediaType::accepted(request.headers());
-        let render = || match media_type {
-            MediaType::Text => self.exposition.render(),
-            MediaType::OpenMetrics | MediaType::OpenMetricsDraft => {
-                self.exposition.render_openmetrics()
+        let accepted = MediaType::accepted(request.headers());
+        let render = || {
+            let openmetrics = match accepted {
+                MediaType::Text => None,
+                MediaType::OpenMetrics | MediaType::OpenMetricsDraft => {
+                    self.exposition.openmetrics()
+                }
+            };
+            match openmetrics {
+                Some(body) => (accepted, body),
+                None => (MediaType::Text, self.exposition.text()),
             }
         };
         // A queue's or a page's state is read here, and a bug there must not take the endpoint down.
         match catch_unwind(AssertUnwindSafe(render)) {
-            Ok(body) => {
+            Ok((media_type, body)) => {
                 let mut response = answer(StatusCode::OK, media_type, body);
                 let accept = HeaderValue::from_static("accept");
                 response.headers_mut().insert(VARY, accept);
@@ -311,6 +338,8 @@ const HEADER_TIME_MAX: Duration = Duration::from_secs(2);
 const CONNECTION_TIME_MAX: Duration = Duration::from_secs(10);
 /// A request line and its headers, in bytes. hyper takes no less than 8 KiB.
 const HEADER_SIZE_MAX: usize = 16 * 1024;
+/// As the exporter has it by default.
+const UPKEEP_EVERY: Duration = Duration::from_secs(5);
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// How long a drop waits for the thread.
 const STOP_TIME_MAX: Duration = Duration::from_secs(1);

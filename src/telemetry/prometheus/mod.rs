@@ -10,6 +10,8 @@ mod endpoint;
 mod exemplar;
 #[cfg(feature = "otlp")]
 mod exemplars;
+#[cfg(feature = "metrics-exporter-prometheus")]
+pub(super) mod exporter;
 mod families;
 mod host_validation;
 mod names;
@@ -22,7 +24,7 @@ use std::sync::Arc;
 
 use opentelemetry_sdk::Resource;
 
-pub(crate) use endpoint::{Endpoint, EndpointError, EndpointOptions};
+pub(crate) use endpoint::{Endpoint, EndpointError, EndpointOptions, Render};
 #[cfg(feature = "otlp")]
 pub(crate) use exemplars::Exemplars;
 pub(crate) use recorder::PrometheusRecorder;
@@ -50,6 +52,16 @@ pub(crate) struct Exposition {
     /// The resource as labels.
     target: Arc<str>,
     publish: fn(),
+}
+
+impl Render for Exposition {
+    fn text(&self) -> String {
+        self.render()
+    }
+
+    fn openmetrics(&self) -> Option<String> {
+        Some(self.render_openmetrics())
+    }
 }
 
 impl Exposition {

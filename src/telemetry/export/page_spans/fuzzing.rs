@@ -65,7 +65,7 @@ impl PageSpanReader {
         let (settings, _) = Settings::read(&|_: &str| None);
         let reader = Reader {
             queue: Arc::new(Queue::default()),
-            limits: settings.page_span_limits(),
+            limits: settings.otlp.page_span_limits(),
             batch,
             local_recorder: LocalRecorder::default(),
         };

@@ -60,7 +60,11 @@ impl Rig {
         )
         .unwrap();
         let (settings, _) = Settings::read(&|_: &str| None);
-        let spans = PageSpans::new(settings.page_span_limits(), batch.clone(), local_recorder);
+        let spans = PageSpans::new(
+            settings.otlp.page_span_limits(),
+            batch.clone(),
+            local_recorder,
+        );
         let name = Arc::from("main");
         let clock = FakeTime::start().clock();
         Self {
@@ -322,7 +326,7 @@ proptest! {
             return Ok(());
         };
         let (settings, _) = Settings::read(&|_: &str| None);
-        let limits = settings.page_span_limits();
+        let limits = settings.otlp.page_span_limits();
         let name = Arc::from("main");
         let clock = FakeTime::start().clock();
         let source = PageSpanSource::new(&name, &name, clock, u32::MAX);
