@@ -200,27 +200,31 @@ metrics! {
         "Connections and requests that the Prometheus endpoint turned away." (ERROR_TYPE);
     SDK_SPAN_EXPORTED = Counter "otel.sdk.exporter.span.exported" ["{span}"]
         "Spans whose export ended, well or with error.type."
-        (OTEL_COMPONENT_TYPE, ERROR_TYPE);
+        (OTEL_COMPONENT_TYPE, OTEL_COMPONENT_NAME, SERVER_ADDRESS, SERVER_PORT, ERROR_TYPE);
     SDK_LOG_EXPORTED = Counter "otel.sdk.exporter.log.exported" ["{log_record}"]
         "Log records whose export ended, well or with error.type."
-        (OTEL_COMPONENT_TYPE, ERROR_TYPE);
+        (OTEL_COMPONENT_TYPE, OTEL_COMPONENT_NAME, SERVER_ADDRESS, SERVER_PORT, ERROR_TYPE);
     SDK_METRIC_EXPORTED = Counter "otel.sdk.exporter.metric_data_point.exported" ["{data_point}"]
         "Metric data points whose export ended, well or with error.type."
-        (OTEL_COMPONENT_TYPE, ERROR_TYPE);
+        (OTEL_COMPONENT_TYPE, OTEL_COMPONENT_NAME, SERVER_ADDRESS, SERVER_PORT, ERROR_TYPE);
     SDK_SPAN_PROCESSED = Counter "otel.sdk.processor.span.processed" ["{span}"]
         "Spans that the processor passed on, or dropped with error.type."
-        (OTEL_COMPONENT_TYPE, ERROR_TYPE);
+        (OTEL_COMPONENT_TYPE, OTEL_COMPONENT_NAME, ERROR_TYPE);
     SDK_LOG_PROCESSED = Counter "otel.sdk.processor.log.processed" ["{log_record}"]
         "Log records that the processor passed on, or dropped with error.type."
-        (OTEL_COMPONENT_TYPE, ERROR_TYPE);
+        (OTEL_COMPONENT_TYPE, OTEL_COMPONENT_NAME, ERROR_TYPE);
     SDK_SPAN_QUEUE_SIZE = UpDownCounter "otel.sdk.processor.span.queue.size" ["{span}"]
-        "Spans that wait for their export." (OTEL_COMPONENT_TYPE);
+        "Spans that wait for their export."
+        (OTEL_COMPONENT_TYPE, OTEL_COMPONENT_NAME);
     SDK_SPAN_QUEUE_CAPACITY = UpDownCounter "otel.sdk.processor.span.queue.capacity" ["{span}"]
-        "Spans that can wait for their export." (OTEL_COMPONENT_TYPE);
+        "Spans that can wait for their export."
+        (OTEL_COMPONENT_TYPE, OTEL_COMPONENT_NAME);
     SDK_LOG_QUEUE_SIZE = UpDownCounter "otel.sdk.processor.log.queue.size" ["{log_record}"]
-        "Log records that wait for their export." (OTEL_COMPONENT_TYPE);
+        "Log records that wait for their export."
+        (OTEL_COMPONENT_TYPE, OTEL_COMPONENT_NAME);
     SDK_LOG_QUEUE_CAPACITY = UpDownCounter "otel.sdk.processor.log.queue.capacity" ["{log_record}"]
-        "Log records that can wait for their export." (OTEL_COMPONENT_TYPE);
+        "Log records that can wait for their export."
+        (OTEL_COMPONENT_TYPE, OTEL_COMPONENT_NAME);
     SPOOL_SIZE = UpDownCounter "spanwire.spool.size" ["By"]
         "What waits on disk for the collector to come back." ();
     SPOOL_ITEMS = Counter "spanwire.spool.items" ["{item}"]
@@ -257,6 +261,9 @@ attributes! {
         "What a processor did: `user` or `system`; of the host also `nice`, `interrupt` or `steal`. Linux only.";
     SYSTEM_MEMORY_STATE = "system.memory.state", "Always `used`.";
     OTEL_COMPONENT_TYPE = "otel.component.type", "The part of the SDK that counts.";
+    OTEL_COMPONENT_NAME = "otel.component.name", "Its type and `/0`.";
+    SERVER_ADDRESS = "server.address", "The host of the collector that an exporter sends to.";
+    SERVER_PORT = "server.port", "Its port.";
     RPC_SYSTEM_NAME = "rpc.system.name", "Always `spanwire`.";
     RPC_METHOD = "rpc.method", "The event's name, on spans of calls.";
     EXCEPTION_TYPE = "exception.type", "The Rust type of an operation's error, on its log record.";
@@ -551,6 +558,7 @@ mod tests {
             "exception",
             "otel",
             "rpc",
+            "server",
             "system",
         ];
         for attribute in ATTRIBUTES {

@@ -7,6 +7,7 @@ use std::net::TcpListener;
 use std::sync::Mutex;
 use std::time::Duration;
 
+use opentelemetry_proto::tonic::common::v1::any_value;
 use opentelemetry_proto::tonic::metrics::v1::metric::Data;
 use opentelemetry_proto::tonic::metrics::v1::number_data_point::Value;
 use spanwire::clock;
@@ -485,6 +486,22 @@ fn exports_are_counted_as_metrics_with_the_reason_of_a_loss() {
         found.and_then(|point| point.value)
     };
     let exported = "otel.sdk.exporter.span.exported";
+    let url = traces.url();
+    let (host, port) = url
+        .strip_prefix("http://")
+        .unwrap()
+        .split_once(':')
+        .unwrap();
+    let port: i64 = port.parse().unwrap();
+    for point in points(exported) {
+        let text = |key| text(&point.attributes, key).unwrap();
+        assert_eq!(text("otel.component.type"), "otlp_http_span_exporter");
+        assert_eq!(text("otel.component.name"), "otlp_http_span_exporter/0");
+        assert_eq!(text("server.address"), host);
+        let found = point.attributes.iter().find(|one| one.key == "server.port");
+        let found = found.unwrap().value.clone().unwrap().value.unwrap();
+        assert_eq!(found, any_value::Value::IntValue(port));
+    }
     assert_eq!(number(exported, None), Some(Value::AsInt(1)));
     assert_eq!(number(exported, Some("refused")), Some(Value::AsInt(1)));
     let processed = "otel.sdk.processor.span.processed";

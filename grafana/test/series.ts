@@ -26,6 +26,9 @@ const VALUES: Readonly<Record<string, readonly string[]>> = {
   "cpu.mode": ["user", "system"],
   "system.memory.state": ["used"],
   "otel.component.type": ["exporter"],
+  "otel.component.name": ["exporter/0"],
+  "server.address": ["localhost"],
+  "server.port": ["4318"],
   "spanwire.sampling.reason": ["slow", "trace_full"],
 };
 

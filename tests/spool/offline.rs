@@ -46,9 +46,15 @@ fn what_could_not_be_sent_follows_in_order_when_the_collector_is_back() {
         let names = span_names(&receiver);
         assert_eq!(names, ["before", "1", "2", "3", "after"], "{answer:?}");
         assert_eq!(log_texts(&receiver), ["said"]);
-        let series = "otel_sdk_exporter_span_exported_total\
-            {otel_component_type=\"otlp_http_span_exporter\"}";
-        assert_eq!(app.value(series), 5.0);
+        let url = receiver.url();
+        let port = url.rsplit(':').next().unwrap();
+        let series = format!(
+            "otel_sdk_exporter_span_exported_total\
+             {{otel_component_name=\"otlp_http_span_exporter/0\",\
+             otel_component_type=\"otlp_http_span_exporter\",\
+             server_address=\"127.0.0.1\",server_port=\"{port}\"}}"
+        );
+        assert_eq!(app.value(&series), 5.0);
         assert_eq!(folder.segments(), Vec::<std::path::PathBuf>::new());
         let report = app.telemetry.shutdown(10 * SECOND);
         assert_eq!(report.spans.to_string(), "5 exported, 0 dropped, 0 lost");

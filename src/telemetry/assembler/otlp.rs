@@ -209,6 +209,7 @@ impl Assembler<'_> {
         let points = Arc::new(PointCounters::default());
         let exporter = CountedMetrics::new(
             exporter,
+            route.server(),
             self.local_recorder.clone(),
             Arc::clone(&points),
             self.config.reporter,

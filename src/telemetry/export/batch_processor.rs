@@ -13,6 +13,7 @@ use crossbeam_channel::{Receiver, Sender, TrySendError, bounded};
 use metrics::{Counter, Gauge};
 use opentelemetry::Context;
 
+use super::component::Server;
 use super::counters::SignalCounters;
 use super::export_log::ExportFailureLog;
 use super::limits::BatchLimits;
@@ -21,7 +22,7 @@ use super::shutdown_deadline::ShutdownDeadline;
 use super::signal::Signal;
 use crate::clock::{self, Stamp};
 use crate::instrument::handles::{self, Instruments, Publish};
-use crate::semconv::{ERROR_TYPE, ExportErrorType, OTEL_COMPONENT_TYPE};
+use crate::semconv::ExportErrorType;
 use crate::telemetry::diagnostics::local_recorder::LocalRecorder;
 use crate::telemetry::diagnostics::quiet::quietly;
 use crate::telemetry::diagnostics::reporter::Reporter;
@@ -30,6 +31,11 @@ use crate::telemetry::shutdown_report::SignalReport;
 /// Sends a batch and says what became of it.
 pub(crate) trait Export<T>: Send + 'static {
     fn export(&mut self, batch: Vec<T>) -> Result<ExportResponse, ExportError>;
+
+    /// The collector that it sends to.
+    fn server(&self) -> Option<&Server> {
+        None
+    }
 
     /// For how many fields the app's redaction panicked since the last look.
     fn unredacted(&self) -> u64 {
@@ -60,6 +66,7 @@ pub(crate) struct Batch<T>(Arc<Shared<T>>);
 
 struct Shared<T> {
     signal: &'static Signal,
+    server: Option<Server>,
     limits: BatchLimits,
     shutdown_deadline: Arc<ShutdownDeadline>,
     sender: Sender<T>,
@@ -113,6 +120,7 @@ impl<T: Send + 'static> Batch<T> {
         let (wake, wakes) = bounded(1);
         let shared = Arc::new(Shared {
             signal,
+            server: exporter.server().cloned(),
             limits,
             shutdown_deadline,
             sender,
@@ -273,7 +281,10 @@ impl<T> Shared<T> {
 
     fn with_meters(&self, f: impl FnOnce(&Meters)) {
         self.local_recorder.run(|| {
-            if let Some(meters) = self.instruments.get(|| Meters::register(self.signal)) {
+            if let Some(meters) = self
+                .instruments
+                .get(|| Meters::register(self.signal, self.server.as_ref()))
+            {
                 f(meters);
             }
         });
@@ -290,10 +301,10 @@ impl<T> Shared<T> {
 
     fn count_failure(&self, kind: ExportErrorType, items: u64) {
         self.local_recorder.run(|| {
-            let labels = [
-                (OTEL_COMPONENT_TYPE, self.signal.exporter),
-                (ERROR_TYPE, kind.as_str()),
-            ];
+            let labels = self
+                .signal
+                .exporter
+                .labels_to(self.server.as_ref(), Some(kind));
             handles::counter(self.signal.exported, &labels).increment(items);
         });
     }
@@ -323,15 +334,15 @@ impl<T: Send + 'static> Publish for Shared<T> {
 }
 
 impl Meters {
-    fn register(signal: &Signal) -> Self {
-        let processor = (OTEL_COMPONENT_TYPE, signal.processor);
-        let full = (ERROR_TYPE, ExportErrorType::QueueFull.as_str());
+    fn register(signal: &Signal, server: Option<&Server>) -> Self {
+        let processor = signal.processor.labels(None);
+        let full = signal.processor.labels(Some(ExportErrorType::QueueFull));
         Self {
-            passed_on: handles::counter(signal.processed, &[processor]),
-            dropped: handles::counter(signal.processed, &[processor, full]),
-            exported: handles::counter(signal.exported, &[(OTEL_COMPONENT_TYPE, signal.exporter)]),
-            queue_size: handles::gauge(signal.queue_size, &[processor]),
-            queue_capacity: handles::gauge(signal.queue_capacity, &[processor]),
+            passed_on: handles::counter(signal.processed, &processor),
+            dropped: handles::counter(signal.processed, &full),
+            exported: handles::counter(signal.exported, &signal.exporter.labels_to(server, None)),
+            queue_size: handles::gauge(signal.queue_size, &processor),
+            queue_capacity: handles::gauge(signal.queue_capacity, &processor),
         }
     }
 }

@@ -2,6 +2,7 @@
 
 pub(super) mod batch_processor;
 pub(super) mod completion;
+pub(super) mod component;
 pub(super) mod counters;
 pub(super) mod export_log;
 pub(super) mod http_client;

@@ -17,6 +17,7 @@ use opentelemetry_sdk::metrics::Temporality;
 use opentelemetry_sdk::trace::{SpanData, SpanExporter as _};
 
 use super::batch_processor::Export;
+use super::component::Server;
 use super::http_client::Connection;
 use super::on_exported::OnExported;
 use super::redact::Redactor;
@@ -40,6 +41,12 @@ pub(crate) struct Route {
     pub(crate) url: String,
     pub(crate) connection: Connection,
     pub(crate) compression: Compression,
+}
+
+impl Route {
+    pub(crate) fn server(&self) -> Option<Server> {
+        Server::of(&self.url.parse().ok()?)
+    }
 }
 
 /// Nothing is left to the exporter, which would ask the process environment and the features that
@@ -67,6 +74,7 @@ macro_rules! exporter {
 pub(crate) struct SpanSender {
     exporter: SpanExporter,
     client: SpoolingClient,
+    server: Option<Server>,
     value_len_max: Option<usize>,
     on_exported: Option<Arc<dyn OnExported>>,
     redactor: Option<Redactor>,
@@ -90,6 +98,7 @@ impl SpanSender {
         Ok(Self {
             exporter,
             client,
+            server: route.server(),
             value_len_max,
             on_exported,
             redactor,
@@ -126,6 +135,10 @@ impl Export<SpanData> for SpanSender {
         result
     }
 
+    fn server(&self) -> Option<&Server> {
+        self.server.as_ref()
+    }
+
     fn unredacted(&self) -> u64 {
         self.redactor.as_ref().map_or(0, Redactor::take_panics)
     }
@@ -136,6 +149,7 @@ impl Export<SpanData> for SpanSender {
 pub(crate) struct LogSender {
     exporter: LogExporter,
     client: SpoolingClient,
+    server: Option<Server>,
     redactor: Option<Redactor>,
 }
 
@@ -154,6 +168,7 @@ impl LogSender {
         Ok(Self {
             exporter,
             client,
+            server: route.server(),
             redactor,
         })
     }
@@ -168,6 +183,10 @@ impl Export<Log> for LogSender {
             batch.iter().map(|log| (&log.0, &log.1)).collect();
         self.client.announce(batch.len());
         last_result(&self.client, self.exporter.export(LogBatch::new(&records)))
+    }
+
+    fn server(&self) -> Option<&Server> {
+        self.server.as_ref()
     }
 
     fn unredacted(&self) -> u64 {

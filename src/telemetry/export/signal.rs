@@ -1,5 +1,6 @@
 //! The three signals: their paths, their names and the metrics that count them.
 
+use super::component::{Component, LOG_EXPORTER, LOG_PROCESSOR, SPAN_EXPORTER, SPAN_PROCESSOR};
 use crate::semconv::{self, Metric};
 
 /// What differs between traces, logs and metrics on their way out.
@@ -7,10 +8,10 @@ use crate::semconv::{self, Metric};
 pub(crate) struct Signal {
     pub(crate) name: &'static str,
     pub(crate) path: &'static str,
-    /// `otel.component.type` of the part that queues.
-    pub(crate) processor: &'static str,
-    /// `otel.component.type` of the part that sends.
-    pub(crate) exporter: &'static str,
+    /// The part that queues.
+    pub(crate) processor: &'static Component,
+    /// The part that sends.
+    pub(crate) exporter: &'static Component,
     pub(crate) exported: &'static Metric,
     pub(crate) processed: &'static Metric,
     pub(crate) queue_size: &'static Metric,
@@ -20,8 +21,8 @@ pub(crate) struct Signal {
 pub(crate) static TRACES: Signal = Signal {
     name: "traces",
     path: "/v1/traces",
-    processor: "batching_span_processor",
-    exporter: "otlp_http_span_exporter",
+    processor: &SPAN_PROCESSOR,
+    exporter: &SPAN_EXPORTER,
     exported: &semconv::SDK_SPAN_EXPORTED,
     processed: &semconv::SDK_SPAN_PROCESSED,
     queue_size: &semconv::SDK_SPAN_QUEUE_SIZE,
@@ -31,8 +32,8 @@ pub(crate) static TRACES: Signal = Signal {
 pub(crate) static LOGS: Signal = Signal {
     name: "logs",
     path: "/v1/logs",
-    processor: "batching_log_processor",
-    exporter: "otlp_http_log_exporter",
+    processor: &LOG_PROCESSOR,
+    exporter: &LOG_EXPORTER,
     exported: &semconv::SDK_LOG_EXPORTED,
     processed: &semconv::SDK_LOG_PROCESSED,
     queue_size: &semconv::SDK_LOG_QUEUE_SIZE,
@@ -42,4 +43,3 @@ pub(crate) static LOGS: Signal = Signal {
 /// The name of the metrics that are sent.
 pub(crate) const METRICS: &str = "metrics";
 pub(crate) const METRICS_PATH: &str = "/v1/metrics";
-pub(crate) const METRICS_EXPORTER: &str = "otlp_http_metric_exporter";

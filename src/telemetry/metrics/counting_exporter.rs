@@ -14,15 +14,15 @@ use opentelemetry_sdk::metrics::exporter::PushMetricExporter;
 
 use crate::clock::Stamp;
 use crate::instrument::handles;
-use crate::semconv::{ERROR_TYPE, ExportErrorType, OTEL_COMPONENT_TYPE, SDK_METRIC_EXPORTED};
+use crate::semconv::{ExportErrorType, SDK_METRIC_EXPORTED};
 use crate::telemetry::diagnostics::local_recorder::LocalRecorder;
 use crate::telemetry::diagnostics::quiet::quietly;
 use crate::telemetry::diagnostics::reporter::Reporter;
 use crate::telemetry::export::completion::Completion;
+use crate::telemetry::export::component::{METRIC_EXPORTER, Server};
 use crate::telemetry::export::counters::LastError;
 use crate::telemetry::export::export_log::ExportFailureLog;
 use crate::telemetry::export::otlp::last_result;
-use crate::telemetry::export::signal::METRICS_EXPORTER;
 use crate::telemetry::export::spooling_client::SpoolingClient;
 use crate::telemetry::shutdown_report::{SignalReport, SignalState};
 
@@ -75,6 +75,7 @@ impl PointCounters {
 pub(crate) struct CountedMetrics {
     exporter: MetricExporter,
     client: SpoolingClient,
+    server: Option<Server>,
     local_recorder: LocalRecorder,
     counters: Arc<PointCounters>,
     failure_log: Mutex<ExportFailureLog>,
@@ -83,6 +84,7 @@ pub(crate) struct CountedMetrics {
 impl CountedMetrics {
     pub(crate) fn new(
         (exporter, client): (MetricExporter, SpoolingClient),
+        server: Option<Server>,
         local_recorder: LocalRecorder,
         counters: Arc<PointCounters>,
         reporter: Reporter,
@@ -90,6 +92,7 @@ impl CountedMetrics {
         Self {
             exporter,
             client,
+            server,
             local_recorder,
             counters,
             failure_log: Mutex::new(ExportFailureLog::new("metrics", reporter)),
@@ -140,8 +143,7 @@ impl CountedMetrics {
         if error.is_some() {
             self.counters.failed.fetch_add(points, Ordering::Relaxed);
         }
-        let mut labels = vec![(OTEL_COMPONENT_TYPE, METRICS_EXPORTER)];
-        labels.extend(error.map(|error| (ERROR_TYPE, error.as_str())));
+        let labels = METRIC_EXPORTER.labels_to(self.server.as_ref(), error);
         self.local_recorder.run(|| {
             handles::counter(&SDK_METRIC_EXPORTED, &labels).increment(points);
         });

@@ -171,6 +171,8 @@ fn series_max_of(metric: &Metric) -> usize {
         semconv::ERROR_TYPE => ErrorType::ALL.len() + 2,
         semconv::IPC_DIRECTION | semconv::OUTCOME if has_error_type => 1,
         semconv::QUEUE_NAME => QUEUES,
+        // Each part of the SDK has one name, and each exporter one server.
+        semconv::OTEL_COMPONENT_NAME | semconv::SERVER_ADDRESS | semconv::SERVER_PORT => 1,
         // Eight webviews, and at most eight values of the closed sets.
         _ => 8,
     };

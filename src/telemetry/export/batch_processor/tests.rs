@@ -211,8 +211,8 @@ fn the_recorder_hears_of_the_queue_the_drops_and_the_reasons() {
     rig.push(0..13);
     let text = exposition.render();
     for line in [
-        r#"otel_sdk_processor_span_queue_size{otel_component_type="batching_span_processor"} 10"#,
-        r#"otel_sdk_processor_span_queue_capacity{otel_component_type="batching_span_processor"} 10"#,
+        r#"otel_sdk_processor_span_queue_size{otel_component_name="batching_span_processor/0",otel_component_type="batching_span_processor"} 10"#,
+        r#"otel_sdk_processor_span_queue_capacity{otel_component_name="batching_span_processor/0",otel_component_type="batching_span_processor"} 10"#,
     ] {
         assert!(text.contains(line), "{text}");
     }

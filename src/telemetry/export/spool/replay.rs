@@ -15,9 +15,10 @@ use super::record::{Encoding, SpooledSignal};
 use super::store::{Dropped, StoredBy, StoredRequest};
 use crate::clock::{self, Stamp};
 use crate::instrument::handles;
-use crate::semconv::{ExportErrorType, OTEL_COMPONENT_TYPE, SpoolErrorType};
+use crate::semconv::{ExportErrorType, SpoolErrorType};
 use crate::telemetry::diagnostics::quiet::quietly;
 use crate::telemetry::diagnostics::reporter::Reporter;
+use crate::telemetry::export::component::Server;
 use crate::telemetry::export::export_log::ExportFailureLog;
 use crate::telemetry::export::http_client::Client;
 use crate::telemetry::export::result::ExportResponse;
@@ -28,6 +29,7 @@ use crate::telemetry::export::signal::Signal;
 pub(crate) struct ReplayTarget {
     lane: SpooledSignal,
     signal: &'static Signal,
+    server: Option<Server>,
     url: Uri,
     /// One of its own, with the headers that are in force now.
     client: Client,
@@ -46,6 +48,7 @@ impl ReplayTarget {
         Self {
             lane,
             signal,
+            server: Server::of(&url),
             url,
             client,
             pause: PAUSE_MIN,
@@ -202,8 +205,8 @@ impl Replay {
             Ok(receipt) => {
                 target.pause = PAUSE_MIN;
                 target.due = Some(clock::now());
-                let signal = target.signal;
-                self.delivered(&taken, &receipt, signal);
+                let (signal, server) = (target.signal, target.server.clone());
+                self.delivered(&taken, &receipt, signal, server.as_ref());
             }
             // It would be refused again, and what is behind it may not be.
             Err(error) if error.kind == ExportErrorType::Refused => {
@@ -221,7 +224,13 @@ impl Replay {
         }
     }
 
-    fn delivered(&self, taken: &StoredRequest, receipt: &ExportResponse, signal: &'static Signal) {
+    fn delivered(
+        &self,
+        taken: &StoredRequest,
+        receipt: &ExportResponse,
+        signal: &'static Signal,
+        server: Option<&Server>,
+    ) {
         let spool = &*self.spool;
         let rejected = receipt.rejected.min(taken.items);
         let delivered = taken.items - rejected;
@@ -234,7 +243,7 @@ impl Replay {
         }
         spool.with_meters(|meters| meters.replayed.increment(delivered));
         spool.local_recorder.run(|| {
-            let labels = [(OTEL_COMPONENT_TYPE, signal.exporter)];
+            let labels = signal.exporter.labels_to(server, None);
             handles::counter(signal.exported, &labels).increment(delivered);
         });
         self.finish(taken, rejected, SpoolErrorType::Rejected);

@@ -267,6 +267,11 @@ fn attributes(labels: &[Label]) -> Vec<KeyValue> {
     let attribute = |label: &Label| {
         let value = match label.key() {
             OVERFLOW => Value::Bool(true),
+            // The facade has texts alone, and this one is a number in the conventions.
+            semconv::SERVER_PORT => label
+                .value()
+                .parse()
+                .map_or_else(|_| label.value().to_owned().into(), Value::I64),
             _ => label.value().to_owned().into(),
         };
         KeyValue::new(label.key().to_owned(), value)
