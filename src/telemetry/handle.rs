@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use crossbeam_channel::bounded;
 
+use super::background::in_background;
 use super::config::builder::TelemetryBuilder;
 use super::config::warning::Warning;
 use super::diagnostics::local_recorder::SharedRecorder;
@@ -17,7 +18,7 @@ use super::diagnostics::reporter::Reporter;
 use super::export::page_spans::PageSpans;
 use super::metrics::thresholds::Thresholds;
 #[cfg(feature = "otlp")]
-use super::pipelines::{Pipelines, Providers};
+use super::pipelines::{FlushError, Pipelines, Providers};
 #[cfg(feature = "prometheus")]
 use super::prometheus::Endpoint;
 use super::shutdown_report::ShutdownReport;
@@ -60,24 +61,6 @@ pub(super) struct Components {
     pub(super) thresholds: Option<Arc<Thresholds>>,
     /// The exporters count themselves with it and hold it weakly.
     pub(super) recorder: Option<Arc<SharedRecorder>>,
-}
-
-/// Why a [`Telemetry::flush`] is not complete.
-#[cfg(feature = "otlp")]
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum FlushError {
-    /// The deadline came first. The rest is still queued.
-    #[error("the collector did not take everything in time")]
-    TimedOut,
-    /// The collector could not be reached or refused these spans, log records and data points.
-    ///
-    /// Totals of metrics are sent again by the next export.
-    #[error("{0} spans, log records and data points were lost")]
-    Lost(u64),
-    /// The metrics were not even tried: the system gave no thread, or their exporter has ended.
-    #[error("the metrics could not be sent")]
-    NotSent,
 }
 
 impl Telemetry {
@@ -245,11 +228,4 @@ impl fmt::Debug for Telemetry {
             .field("metrics", &self.pipelines.points.is_some());
         f.field("warnings", &self.warnings).finish_non_exhaustive()
     }
-}
-
-pub(super) fn in_background(name: &str, f: impl FnOnce() + Send + 'static) -> std::io::Result<()> {
-    std::thread::Builder::new()
-        .name(name.into())
-        .spawn(f)
-        .map(drop)
 }

@@ -85,6 +85,7 @@
 //! and in order. At the bound the oldest go, and are counted.
 
 mod assembler;
+mod background;
 mod config;
 mod diagnostics;
 #[cfg(feature = "otlp")]
@@ -122,10 +123,10 @@ pub use export::page_spans::PageSpans;
 pub use export::proxy::Proxy;
 #[cfg(feature = "otlp")]
 pub use export::redact::{ExportedField, FieldKind};
-#[cfg(feature = "otlp")]
-pub use handle::FlushError;
 pub use handle::Telemetry;
 pub use parts::TelemetryParts;
+#[cfg(feature = "otlp")]
+pub use pipelines::FlushError;
 #[cfg(feature = "metrics-exporter-prometheus")]
 pub use prometheus::exporter::prometheus_builder;
 #[cfg(feature = "otlp")]

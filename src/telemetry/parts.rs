@@ -27,7 +27,7 @@ use tracing_subscriber::layer::Identity;
 #[cfg(feature = "otlp")]
 use tracing_subscriber::registry::LookupSpan;
 
-use super::config::settings::Propagator;
+use super::config::options::Propagator;
 use crate::instrument::handles;
 #[cfg(feature = "otlp")]
 use crate::instrument::span_filter::Traced;

@@ -8,12 +8,12 @@ use opentelemetry_sdk::logs::SdkLoggerProvider;
 use opentelemetry_sdk::metrics::SdkMeterProvider;
 use opentelemetry_sdk::trace::{SdkTracerProvider, SpanData};
 
+use super::background::in_background;
 use super::export::batch_processor::Batch;
 use super::export::page_spans::PageSpans;
 use super::export::sdk_processors::Log;
 use super::export::shutdown_deadline::ShutdownDeadline;
 use super::export::spool::Spool;
-use super::handle::{FlushError, in_background};
 use super::metrics::counting_exporter::PointCounters;
 use super::sampling::Tail;
 use super::shutdown_report::ShutdownReport;
@@ -38,6 +38,23 @@ pub(super) struct Providers {
     pub(super) meter: Option<SdkMeterProvider>,
     pub(super) metrics_deadline: Arc<ShutdownDeadline>,
     pub(super) spool: Option<Arc<Spool>>,
+}
+
+/// Why a [`Telemetry::flush`](crate::Telemetry::flush) is not complete.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum FlushError {
+    /// The deadline came first. The rest is still queued.
+    #[error("the collector did not take everything in time")]
+    TimedOut,
+    /// The collector could not be reached or refused these spans, log records and data points.
+    ///
+    /// Totals of metrics are sent again by the next export.
+    #[error("{0} spans, log records and data points were lost")]
+    Lost(u64),
+    /// The metrics were not even tried: the system gave no thread, or their exporter has ended.
+    #[error("the metrics could not be sent")]
+    NotSent,
 }
 
 impl Pipelines {

@@ -10,8 +10,8 @@ use opentelemetry_sdk::trace::{SdkTracerProvider, SpanData, SpanLimits};
 
 use super::Assembler;
 use crate::semconv;
-use crate::telemetry::config::env::{BASE_URL, SPOOL_DIR};
-use crate::telemetry::config::otlp::resolved::SpoolConfig;
+use crate::telemetry::config::accepted::{BASE_URL, SPOOL_DIR};
+use crate::telemetry::config::otlp::router::SpoolConfig;
 use crate::telemetry::config::otlp::settings::OtlpSettings;
 use crate::telemetry::config::warning::Warning;
 use crate::telemetry::diagnostics::flaw::Flaw;

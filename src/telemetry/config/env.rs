@@ -4,6 +4,11 @@
 //! if the variable decides where data goes, the signals that need it are off; see
 //! [`routing`](super::routing).
 
+use super::accepted::{
+    BASE_URL, BLRP_BATCH, BOOL, BSP_BATCH, COMPRESSION, COUNT, EXEMPT, EXPORTER, HEADERS, KEY,
+    LENGTH, LIMIT, MILLIS, MILLIS_FROM_0, OWN_URL, PAIRS, PEM, PROTOCOL, PROXY, RATIO, SAMPLER,
+    SECONDS, SPOOL_DIR,
+};
 #[cfg(feature = "otlp")]
 use super::otlp;
 use super::parse;
@@ -261,6 +266,13 @@ fn unicode(value: &str) -> Result<&str, Flaw> {
         false => Ok(value),
     }
 }
+
+/// What is not built in is not the default either.
+const METRICS_DEFAULT: &str = if cfg!(feature = "prometheus") {
+    "prometheus"
+} else {
+    "none"
+};
 
 /// Every environment variable that Spanwire reads.
 pub const VARIABLES: &[Variable] = &[
@@ -694,40 +706,6 @@ pub const VARIABLES: &[Variable] = &[
     no_proxy!("NO_PROXY"),
     no_proxy!("no_proxy"),
 ];
-
-pub(crate) const SPOOL_DIR: &str =
-    "a folder that this user owns and no other may write, or that can be made";
-pub(crate) const BSP_BATCH: &str = "OTEL_BSP_MAX_EXPORT_BATCH_SIZE";
-pub(crate) const BLRP_BATCH: &str = "OTEL_BLRP_MAX_EXPORT_BATCH_SIZE";
-/// What is not built in is not the default either.
-const METRICS_DEFAULT: &str = if cfg!(feature = "prometheus") {
-    "prometheus"
-} else {
-    "none"
-};
-const SAMPLER: &str = "always_on, always_off, traceidratio, parentbased_always_on, \
-    parentbased_always_off or parentbased_traceidratio";
-const BOOL: &str = "true or false";
-/// Of a general endpoint.
-pub(crate) const BASE_URL: &str = "a URL like http://localhost:4318, without query and fragment";
-const OWN_URL: &str = "a URL like http://localhost:4318/v1/traces, without fragment";
-const MILLIS: &str = "a whole number of milliseconds from 1 to 4294967295";
-const MILLIS_FROM_0: &str = "a whole number of milliseconds from 0 to 4294967295";
-const SECONDS: &str = "a whole number of seconds from 1 to 4294967295";
-const COUNT: &str = "a whole number from 1 to 1000000";
-const LIMIT: &str = "a whole number from 0 to 4294967295";
-const LENGTH: &str = "a whole number of characters";
-const RATIO: &str = "a number from 0.0 to 1.0";
-const PAIRS: &str = "key=value pairs separated by commas, special characters as %20";
-const HEADERS: &str =
-    "key=value pairs that HTTP allows, separated by commas, special characters as %20";
-const PROXY: &str = "an HTTP proxy like http://proxy:3128";
-const EXEMPT: &str = "hosts, .domains, networks like 10.0.0.0/8 and * separated by commas";
-const EXPORTER: &str = "otlp or none";
-const COMPRESSION: &str = "gzip or none";
-const PROTOCOL: &str = "http/protobuf alone";
-const PEM: &str = "the path of a readable PEM file with certificates";
-const KEY: &str = "the path of a readable PEM file with a private key";
 
 #[cfg(all(test, feature = "otlp", feature = "prometheus"))]
 mod tests {

@@ -1,5 +1,7 @@
 //! What the builder and the environment ask for, and what follows from it.
 
+pub(super) mod accepted;
+mod apply;
 pub(super) mod builder;
 pub(super) mod env;
 #[cfg(feature = "system")]
@@ -7,6 +9,10 @@ mod host;
 pub(super) mod options;
 #[cfg(feature = "otlp")]
 pub(super) mod otlp;
+#[cfg(feature = "otlp")]
+mod otlp_builder;
+#[cfg(feature = "otlp")]
+mod otlp_destinations;
 pub(super) mod output;
 mod overrides;
 pub(super) mod parse;

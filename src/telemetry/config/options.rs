@@ -106,3 +106,10 @@ pub(crate) enum Strictness {
     /// It is an error.
     Strict,
 }
+
+/// A format in which a trace crosses to other processes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Propagator {
+    TraceContext,
+    Baggage,
+}

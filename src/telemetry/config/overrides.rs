@@ -1,11 +1,13 @@
 //! The one place where the builder's options beat the environment's.
 
+use super::apply::{is_share, put, put_routing};
 use super::builder::TelemetryBuilder;
 #[cfg(feature = "prometheus")]
 use super::parse;
-use super::routing::{Instead, Refusal, Routing};
+use super::routing::Refusal;
+#[cfg(feature = "prometheus")]
+use super::routing::Routing;
 use super::settings::Settings;
-use crate::telemetry::diagnostics::flaw::Flaw;
 
 impl Settings {
     /// Puts in what the builder says; `refusals` gets what of it cannot be used.
@@ -43,41 +45,5 @@ impl Settings {
         {
             self.error_rate_threshold = share;
         }
-    }
-}
-
-pub(super) fn put<T: Clone>(option: &Option<T>, setting: &mut T) {
-    if let Some(value) = option {
-        setting.clone_from(value);
-    }
-}
-
-pub(super) fn put_routing<T: Clone>(
-    option: &Option<T>,
-    name: &'static str,
-    setting: &mut Routing<T>,
-) {
-    if let Some(value) = option {
-        *setting = Routing::Usable(value.clone(), name);
-    }
-}
-
-/// Whether an option is a number from 0.0 to 1.0; another counts as unset.
-pub(super) fn is_share(name: &'static str, value: f64, refusals: &mut Vec<Refusal>) -> bool {
-    let good = (0.0..=1.0).contains(&value);
-    if !good {
-        refusals.push(unset(name, value.to_string(), "a number from 0.0 to 1.0"));
-    }
-    good
-}
-
-/// An option that counts as unset, since its value is not one of those accepted.
-pub(super) fn unset(name: &'static str, value: String, accepted: &'static str) -> Refusal {
-    Refusal {
-        variable: name,
-        value,
-        flaw: Flaw::Shown,
-        accepted: accepted.into(),
-        instead: Instead::Holds("it counts as unset".into()),
     }
 }

@@ -3,8 +3,7 @@
 
 use std::time::Duration;
 
-use super::options::{MetricsOutputs, WITHOUT_OTLP, WITHOUT_PROMETHEUS};
-use super::settings::Propagator;
+use super::options::{MetricsOutputs, Propagator, WITHOUT_OTLP, WITHOUT_PROMETHEUS};
 use crate::telemetry::diagnostics::flaw::Flaw;
 
 pub(crate) fn truth(text: &str) -> Option<bool> {

@@ -90,7 +90,13 @@ impl ResolvedConfig {
         settings.override_with(&builder, &mut refusals);
         let mut off = Off::default();
         #[cfg(feature = "otlp")]
-        let otlp = OtlpConfig::new(&builder, &settings, &mut off, &mut refusals);
+        let otlp = OtlpConfig::new(
+            &builder.otlp,
+            &settings.otlp,
+            &settings.metrics_exporter,
+            &mut off,
+            &mut refusals,
+        );
         #[cfg(feature = "prometheus")]
         let prometheus = endpoint(&builder, &settings, &mut off);
         let state = if settings.sdk_disabled || !settings.enabled {

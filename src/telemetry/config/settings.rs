@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::options::MetricsOutputs;
+use super::options::{MetricsOutputs, Propagator};
 #[cfg(feature = "otlp")]
 use super::otlp::settings::OtlpSettings;
 use super::routing::Routing;
@@ -30,10 +30,4 @@ pub(crate) struct Settings {
     pub(crate) system_interval: Option<Duration>,
     /// Of the history, which a later feature brings; checked from the start.
     pub(crate) retention: Duration,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Propagator {
-    TraceContext,
-    Baggage,
 }

@@ -2,7 +2,7 @@
 
 use super::parse;
 use super::settings::OtlpSettings;
-use crate::telemetry::config::env::{BLRP_BATCH, BSP_BATCH};
+use crate::telemetry::config::accepted::{BLRP_BATCH, BSP_BATCH};
 use crate::telemetry::config::routing::{Instead, Refusal, Routing};
 use crate::telemetry::diagnostics::flaw::Flaw;
 

@@ -7,5 +7,5 @@ pub(super) mod options;
 mod overrides;
 pub(super) mod parse;
 pub(in crate::telemetry) mod resolved;
-mod router;
+pub(in crate::telemetry) mod router;
 pub(in crate::telemetry) mod settings;

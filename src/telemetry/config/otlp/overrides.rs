@@ -4,9 +4,9 @@ use super::headers::Headers;
 use super::options::OtlpOptions;
 use super::parse;
 use super::settings::OtlpSettings;
-use crate::telemetry::config::env::BASE_URL;
+use crate::telemetry::config::accepted::BASE_URL;
+use crate::telemetry::config::apply::{is_share, put, put_routing, unset};
 use crate::telemetry::config::options::Sampler;
-use crate::telemetry::config::overrides::{is_share, put, put_routing, unset};
 use crate::telemetry::config::routing::{Refusal, Routing};
 use crate::telemetry::diagnostics::flaw::Flaw;
 

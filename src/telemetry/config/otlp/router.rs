@@ -1,11 +1,11 @@
 //! Where each signal goes over OTLP, or that it is off.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use http::Uri;
 
 use super::overrides::ENDPOINT_OPTION;
-use super::resolved::SpoolConfig;
 use super::settings::{OtlpSettings, SignalSettings};
 use crate::telemetry::config::options::{Exporter, MetricsOutputs};
 use crate::telemetry::config::routing::{Instead, Needs, Off, Refusal, Routing, SPOOL};
@@ -15,6 +15,15 @@ use crate::telemetry::export::otlp::Route;
 use crate::telemetry::export::proxy::{Proxy, is_local};
 use crate::telemetry::export::signal::{LOGS, METRICS, METRICS_PATH, TRACES};
 use crate::telemetry::export::tls::Tls;
+
+/// Where telemetry waits on disk.
+#[derive(Clone, Debug)]
+pub(crate) struct SpoolConfig {
+    /// The setting that asked for it.
+    pub(crate) variable: &'static str,
+    pub(crate) folder: PathBuf,
+    pub(crate) bytes_max: u64,
+}
 
 /// Finds out where each signal goes, or that it is off.
 pub(super) struct Router<'a> {

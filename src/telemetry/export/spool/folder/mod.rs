@@ -10,6 +10,8 @@
 #[cfg(unix)]
 mod path;
 #[cfg(unix)]
+mod permissions;
+#[cfg(unix)]
 mod unix;
 #[cfg(windows)]
 mod windows;

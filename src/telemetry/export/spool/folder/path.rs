@@ -8,8 +8,8 @@ use std::path::{Component, Path, PathBuf};
 use rustix::fs::{self as sys, CWD, FileType, Mode, Stat};
 use rustix::process::geteuid;
 
+use super::permissions::{make_private, others_may_write};
 use super::refused;
-use super::unix::{make_private, others_may_write};
 
 /// The folder's path without links. What is missing of it is made, for this user alone.
 ///

@@ -9,6 +9,7 @@ use rustix::fs::{self as sys, AtFlags, CWD, Dir, FileType, Mode, OFlags, Stat};
 use rustix::process::geteuid;
 
 use super::path;
+use super::permissions::{make_private, others_may_write};
 
 use super::refused;
 
@@ -127,13 +128,6 @@ fn open_folder(at: impl AsFd, name: &Path, path: PathBuf) -> io::Result<Folder> 
     Ok(Folder { handle, path })
 }
 
-/// Makes a folder with all rights for this user and none for others, whatever the umask.
-pub(super) fn make_private(at: impl AsFd, name: &Path) -> io::Result<()> {
-    sys::mkdirat(&at, name, PRIVATE_FOLDER)?;
-    // It follows links, and there is none: no other user can put one where it was made.
-    Ok(sys::chmodat(at, name, PRIVATE_FOLDER, AtFlags::empty())?)
-}
-
 /// Whether it is what it has to be, this user's and no other's.
 fn judge(stat: &Stat, kind: FileType, path: impl Fn() -> PathBuf) -> io::Result<()> {
     let is = FileType::from_raw_mode(stat.st_mode);
@@ -181,13 +175,7 @@ fn noun(kind: FileType) -> &'static str {
     }
 }
 
-/// An access list shows in the group's rights, where the system has them in the POSIX way.
-pub(super) fn others_may_write(stat: &Stat) -> bool {
-    Mode::from_raw_mode(stat.st_mode).intersects(Mode::WGRP.union(Mode::WOTH))
-}
-
 /// Telemetry may tell what a person does: it is for no other user to read.
-const PRIVATE_FOLDER: Mode = Mode::RWXU;
 const PRIVATE_FILE: Mode = Mode::RUSR.union(Mode::WUSR);
 
 /// No link is followed, a FIFO is not waited for, a terminal is not taken over, and no child
