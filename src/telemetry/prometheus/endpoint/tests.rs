@@ -5,6 +5,7 @@ use metrics::with_local_recorder;
 use super::super::PrometheusRecorder;
 use super::super::tests::recorder_of;
 use super::*;
+use crate::telemetry::prometheus::Exposition;
 
 fn options() -> EndpointOptions {
     EndpointOptions {
