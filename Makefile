@@ -141,6 +141,7 @@ features: ## check the library without features, with each alone, and with the p
 		cargo clippy --quiet -p spanwire --lib --no-default-features --features "$${features/none/}" -- -D warnings; \
 	done
 	cargo clippy -p spanwire --lib --bins --no-default-features --features cli -- -D warnings
+	@scripts/count-packages
 
 # The code that only Windows has is not built by anything else here.
 windows: ## check the core, and the command, for Windows

@@ -89,11 +89,16 @@ pub use telemetry::Telemetry;
 pub use timer::{ScopedTimer, monitor};
 
 /// Compiles the examples of the README.
-#[cfg(doctest)]
+#[cfg(all(doctest, feature = "prometheus", feature = "otlp"))]
 #[doc = include_str!("../README.md")]
 struct Readme;
 
 /// Compiles the quick reference.
-#[cfg(doctest)]
+#[cfg(all(doctest, feature = "prometheus", feature = "otlp"))]
 #[doc = include_str!("../docs/reference.md")]
 struct Reference;
+
+/// Compiles the guide for apps with a subscriber or a recorder.
+#[cfg(all(doctest, feature = "metrics-exporter-prometheus"))]
+#[doc = include_str!("../docs/existing.md")]
+struct Existing;
