@@ -1,27 +1,19 @@
 //! Every environment variable: what is accepted, and what a bad value does.
 #![allow(clippy::unwrap_used, reason = "the helpers of tests are tests too")]
 
-mod support;
-
 use std::net::TcpListener;
 use std::time::Duration;
 
 use spanwire::telemetry::{
     Exporter, Fallback, MetricsExporter, Sampler, Telemetry, TelemetryBuilder, VARIABLES,
 };
-use support::authority::Authority;
+use spanwire_testkit::authority::Authority;
+use spanwire_testkit::environment::{environment, variables};
 
 /// The environment alone, with no fixed port and nothing to measure.
 fn builder(pairs: &[(&str, &str)]) -> TelemetryBuilder {
-    let pairs: Vec<(String, String)> = pairs
-        .iter()
-        .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
-        .collect();
     Telemetry::builder("test")
-        .environment(move |name| {
-            let found = pairs.iter().find(|(key, _)| key == name);
-            found.map(|(_, value)| value.clone())
-        })
+        .environment(environment(variables(pairs)))
         .prometheus_port(0)
         .without_system()
 }

@@ -2,23 +2,18 @@
 //! and in the OTLP data received equal the ledger, histograms bucket by bucket.
 #![expect(clippy::unwrap_used, reason = "what fails here fails the test")]
 
-#[path = "ipc/model_page.rs"]
-#[expect(dead_code, reason = "shared with other tests")]
-mod model_page;
-mod support;
-
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use model_page::ModelPage;
 use opentelemetry_proto::tonic::metrics::v1::metric::Data;
 use opentelemetry_proto::tonic::metrics::v1::number_data_point::Value as Number;
 use serde_json::json;
 use spanwire::ipc::{Call, Ipc};
 use spanwire::queue::Overflow;
 use spanwire::telemetry::{MetricsExporter, Telemetry};
-use support::receiver::{Receiver, text};
-use support::scrape::{Sample, scrape};
+use spanwire_testkit::model_page::ModelPage;
+use spanwire_testkit::receiver::{Receiver, text};
+use spanwire_testkit::scrape::{Sample, scrape};
 
 /// Direction, event, outcome and `error.type` of messages that ended, and how many.
 type Ledger = BTreeMap<(&'static str, &'static str, &'static str, &'static str), u64>;

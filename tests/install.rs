@@ -1,61 +1,27 @@
 //! What `install` does to a process. Each test runs in a process of its own.
 #![allow(clippy::unwrap_used, reason = "the helpers of tests are tests too")]
 
-mod support;
-
-use std::io::{Read, Write};
-use std::net::{SocketAddr, TcpStream};
-use std::process::Command;
+use std::net::TcpStream;
 use std::time::Duration;
 
 use opentelemetry::trace::{Span as _, TraceContextExt, Tracer};
 use opentelemetry::{Context, global};
 use spanwire::telemetry::{Exporter, MetricsExporter, Telemetry, TelemetryBuilder, Warning};
-use support::receiver::{Receiver, body, text};
+use spanwire_testkit::child_process::{is_child, run_alone};
+use spanwire_testkit::receiver::{Receiver, body, text};
+use spanwire_testkit::scrape::scrape_text;
 use tracing::level_filters::LevelFilter;
 use tracing_subscriber::Registry;
 
 const SECOND: Duration = Duration::from_secs(1);
 
-/// Runs `scenario` in a child process: this test again, alone, with that environment. Returns what
-/// the child wrote to stderr, to the parent alone.
-fn alone(test: &str, environment: &[(&str, &str)], scenario: impl FnOnce()) -> Option<String> {
-    if std::env::var_os("SPANWIRE_TEST_CHILD").is_some() {
-        scenario();
-        return None;
-    }
-    let output = Command::new(std::env::current_exe().unwrap())
-        .args([test, "--exact", "--nocapture"])
-        .env("SPANWIRE_TEST_CHILD", "1")
-        .envs(environment.iter().copied())
-        .output()
-        .unwrap();
-    let text = String::from_utf8_lossy(&output.stdout);
-    let errors = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{text}\n{errors}");
-    assert!(text.contains("1 passed"), "{text}");
-    Some(errors.into_owned())
-}
-
 fn builder() -> TelemetryBuilder {
     Telemetry::builder("test").prometheus_port(0)
 }
 
-fn scrape(addr: SocketAddr) -> String {
-    let mut stream = TcpStream::connect(addr).unwrap();
-    write!(
-        stream,
-        "GET /metrics HTTP/1.1\r\nHost: {addr}\r\nConnection: close\r\n\r\n"
-    )
-    .unwrap();
-    let mut text = String::new();
-    stream.read_to_string(&mut text).unwrap();
-    text
-}
-
 #[test]
 fn everything_is_put_in_place() {
-    alone("everything_is_put_in_place", &[], || {
+    run_alone("everything_is_put_in_place", &[], || {
         let receiver = Receiver::start();
         let early = metrics::counter!("too.early");
         let telemetry = builder()
@@ -78,7 +44,7 @@ fn everything_is_put_in_place() {
         assert!(carrier.contains_key("traceparent"));
         drop(context);
 
-        let text = scrape(telemetry.prometheus_addr().unwrap());
+        let text = scrape_text(telemetry.prometheus_addr().unwrap());
         assert!(text.contains("own_things_total 3"), "{text}");
         assert!(text.contains("target_info{"), "{text}");
         assert!(text.contains("spanwire_operation_slow_threshold_seconds 1\n"));
@@ -103,7 +69,7 @@ fn everything_is_put_in_place() {
 
 #[test]
 fn levels_that_nobody_wants_stay_off_at_their_call_sites() {
-    alone(
+    run_alone(
         "levels_that_nobody_wants_stay_off_at_their_call_sites",
         &[],
         || {
@@ -136,13 +102,15 @@ fn the_environment_of_the_process_is_read() {
         ("OTEL_SERVICE_NAME", "renamed".into()),
         ("OTEL_RESOURCE_ATTRIBUTES", "service.name=no,team=a".into()),
     ];
-    let environment: Vec<_> = environment.iter().map(|(n, v)| (*n, v.as_str())).collect();
-    alone(test, &environment, || {
+    let environment = environment
+        .each_ref()
+        .map(|(name, value)| (*name, value.as_str()));
+    run_alone(test, &environment, || {
         let telemetry = builder().strict().install().unwrap();
         tracing::info_span!("work").in_scope(|| ());
         assert_eq!(telemetry.shutdown(10 * SECOND).spans.exported, 1);
     });
-    if std::env::var_os("SPANWIRE_TEST_CHILD").is_none() {
+    if !is_child() {
         let received = receiver.received();
         let resource = received[0].resource().attributes;
         assert_eq!(text(&resource, "service.name").as_deref(), Some("renamed"));
@@ -154,7 +122,7 @@ fn the_environment_of_the_process_is_read() {
 
 #[test]
 fn what_the_app_has_already_stays() {
-    alone("what_the_app_has_already_stays", &[], || {
+    run_alone("what_the_app_has_already_stays", &[], || {
         tracing::subscriber::set_global_default(Registry::default()).unwrap();
         let (_first, parts) = builder().build().unwrap();
         metrics::set_global_recorder(parts.recorder.unwrap()).unwrap();
@@ -191,7 +159,7 @@ fn in_trouble(builder: TelemetryBuilder) {
 #[test]
 fn what_nobody_else_shows_is_written_to_stderr() {
     let test = "what_nobody_else_shows_is_written_to_stderr";
-    let Some(errors) = alone(test, &[], || in_trouble(builder())) else {
+    let Some(errors) = run_alone(test, &[], || in_trouble(builder())) else {
         return;
     };
     let lines: Vec<_> = errors
@@ -214,7 +182,7 @@ fn what_nobody_else_shows_is_written_to_stderr() {
 #[test]
 fn warnings_are_log_records_and_exports_that_fail_are_not() {
     let test = "warnings_are_log_records_and_exports_that_fail_are_not";
-    alone(test, &[], || {
+    run_alone(test, &[], || {
         let receiver = Receiver::start();
         let logs = format!("{}/v1/logs", receiver.url());
         let telemetry = builder()
@@ -239,14 +207,14 @@ fn warnings_are_log_records_and_exports_that_fail_are_not() {
 #[test]
 fn a_quiet_app_has_nothing_on_stderr() {
     let test = "a_quiet_app_has_nothing_on_stderr";
-    let errors = alone(test, &[], || in_trouble(builder().quiet()));
+    let errors = run_alone(test, &[], || in_trouble(builder().quiet()));
     assert!(errors.is_none_or(|errors| !errors.contains("spanwire: ")));
 }
 
 #[test]
 fn an_app_with_a_subscriber_of_its_own_has_nothing_on_stderr() {
     let test = "an_app_with_a_subscriber_of_its_own_has_nothing_on_stderr";
-    let errors = alone(test, &[], || {
+    let errors = run_alone(test, &[], || {
         tracing::subscriber::set_global_default(Registry::default()).unwrap();
         let telemetry = builder().prometheus_host("http://x").install().unwrap();
         assert_eq!(telemetry.warnings().len(), 1);
@@ -256,7 +224,7 @@ fn an_app_with_a_subscriber_of_its_own_has_nothing_on_stderr() {
 
 #[test]
 fn the_parts_set_what_is_process_wide() {
-    alone("the_parts_set_what_is_process_wide", &[], || {
+    run_alone("the_parts_set_what_is_process_wide", &[], || {
         let receiver = Receiver::start();
         let (telemetry, parts) = builder()
             .otlp_endpoint(receiver.url())
@@ -280,7 +248,7 @@ fn the_parts_set_what_is_process_wide() {
 #[test]
 fn disabled_telemetry_touches_nothing() {
     let switches = [("OTEL_SDK_DISABLED", "true")];
-    alone("disabled_telemetry_touches_nothing", &switches, || {
+    run_alone("disabled_telemetry_touches_nothing", &switches, || {
         let telemetry = builder()
             .otlp_endpoint("http://127.0.0.1:1")
             .logs(Exporter::Otlp)
@@ -304,7 +272,7 @@ fn disabled_telemetry_touches_nothing() {
 #[test]
 fn metrics_alone_leave_the_subscriber_to_the_app() {
     let test = "metrics_alone_leave_the_subscriber_to_the_app";
-    alone(test, &[], || {
+    run_alone(test, &[], || {
         let _telemetry = builder().strict().install().unwrap();
         tracing::subscriber::set_global_default(Registry::default()).unwrap();
     });
@@ -312,7 +280,7 @@ fn metrics_alone_leave_the_subscriber_to_the_app() {
 
 #[test]
 fn exports_do_not_breed_telemetry() {
-    alone("exports_do_not_breed_telemetry", &[], || {
+    run_alone("exports_do_not_breed_telemetry", &[], || {
         // What the transport says to `log` comes in as events too.
         tracing_log::LogTracer::init().unwrap();
         let receiver = Receiver::start();
@@ -325,7 +293,7 @@ fn exports_do_not_breed_telemetry() {
             .unwrap();
         for _ in 0..3 {
             tracing::trace_span!("work").in_scope(|| tracing::trace!("hello"));
-            scrape(telemetry.prometheus_addr().unwrap());
+            scrape_text(telemetry.prometheus_addr().unwrap());
             telemetry.flush(10 * SECOND).unwrap();
         }
         let report = telemetry.shutdown(10 * SECOND);

@@ -1,20 +1,14 @@
 //! A wire and a queue that are older than telemetry report from its install on, without a gap.
 //! A process of its own: what is installed is process-wide.
-#![expect(clippy::unwrap_used, reason = "what fails here fails the test")]
-
-#[path = "ipc/model_page.rs"]
-#[expect(dead_code, reason = "shared with other tests")]
-mod model_page;
-mod support;
 
 use std::time::Duration;
 
-use model_page::ModelPage;
 use spanwire::ipc::Ipc;
 use spanwire::queue::MessageQueue;
 use spanwire::telemetry::{Sampler, Telemetry};
-use support::receiver::Receiver;
-use support::scrape::scrape;
+use spanwire_testkit::model_page::ModelPage;
+use spanwire_testkit::receiver::Receiver;
+use spanwire_testkit::scrape::scrape;
 
 #[test]
 fn what_was_built_before_the_install_reports_from_the_install_on() {
@@ -44,7 +38,7 @@ fn what_was_built_before_the_install_reports_from_the_install_on() {
 
     let scraped = scrape(telemetry.prometheus_addr().unwrap());
     let value = |name: &str, label: &str, is: &str| {
-        let found = |sample: &&support::scrape::Sample| {
+        let found = |sample: &&spanwire_testkit::scrape::Sample| {
             sample.name == name
                 && sample.label(label) == is
                 && sample.label("error_type").is_empty()

@@ -1,25 +1,21 @@
 //! One list of names: what is emitted, what `semconv.rs` lists and what `docs/telemetry.md` says.
 #![expect(clippy::unwrap_used, reason = "what fails here fails the test")]
 
-#[path = "ipc/model_page.rs"]
-#[expect(dead_code, reason = "shared with other tests")]
-mod model_page;
-mod support;
-
 use std::collections::BTreeSet;
 use std::process::{Child, Command};
 use std::time::Duration;
 
-use model_page::{Eval, ModelPage};
 use serde_json::json;
 use spanwire::ipc::{Call, Ipc, Limits, Received};
 use spanwire::queue::MessageQueue;
 use spanwire::semconv::{ATTRIBUTES, ErrorType, METRICS, PageSpanErrorType, SPANS, SpoolErrorType};
 use spanwire::telemetry::{Exporter, MetricsExporter, Telemetry};
 use spanwire::timer::monitor;
-use support::folder::Folder;
-use support::receiver::Receiver;
-use support::scrape::scrape_text;
+use spanwire_testkit::child_process;
+use spanwire_testkit::folder::Folder;
+use spanwire_testkit::model_page::{Eval, ModelPage};
+use spanwire_testkit::receiver::Receiver;
+use spanwire_testkit::scrape::scrape_text;
 
 const FIELDS: [&str; 17] = [
     "a", "b", "c", "d", "e", "f", "g", "h", "i", "j", "k", "l", "m", "n", "o", "p", "q",
@@ -115,44 +111,35 @@ fn the_docs_list_each_attribute_error_type_and_span_and_no_other() {
 fn what_is_emitted_is_listed_and_what_is_listed_is_emitted() {
     // Everything process-wide, and backtraces are switched on by the environment: a process of its
     // own.
-    const INSIDE: &str = "SPANWIRE_TEST_INSIDE";
-    if std::env::var_os(INSIDE).is_some() {
+    if child_process::is_child() {
         return emit_everything();
     }
-    let output = Command::new(std::env::current_exe().unwrap())
-        .args([
-            "--exact",
-            "what_is_emitted_is_listed_and_what_is_listed_is_emitted",
-            "--nocapture",
-        ])
-        .env(INSIDE, "1")
-        .env("RUST_BACKTRACE", "1")
-        .output()
-        .unwrap();
-    let text = String::from_utf8_lossy(&output.stdout) + String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{text}");
-    assert!(text.contains("1 passed"), "{text}");
+    let test = "what_is_emitted_is_listed_and_what_is_listed_is_emitted";
+    child_process::run(child_process::command(test).env("RUST_BACKTRACE", "1"));
 }
 
 /// A process that looks like the webview's own.
-struct WebProcess(Child);
+struct WebProcess {
+    process: Child,
+    _folder: Folder,
+}
 
 impl WebProcess {
     fn start() -> Self {
-        let folder = std::env::temp_dir().join(format!("spanwire-names-{}", std::process::id()));
-        std::fs::create_dir_all(&folder).unwrap();
-        let program = folder.join("WebKitWebProcess");
+        let folder = Folder::new("names");
+        let program = folder.path().join("WebKitWebProcess");
         std::fs::copy("/bin/sleep", &program).unwrap();
-        Self(Command::new(program).arg("120").spawn().unwrap())
+        Self {
+            process: Command::new(program).arg("120").spawn().unwrap(),
+            _folder: folder,
+        }
     }
 }
 
 impl Drop for WebProcess {
     fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-        let folder = std::env::temp_dir().join(format!("spanwire-names-{}", std::process::id()));
-        let _ = std::fs::remove_dir_all(folder);
+        let _ = self.process.kill();
+        let _ = self.process.wait();
     }
 }
 

@@ -1,8 +1,6 @@
 //! OTLP against a receiver on a real socket.
 #![allow(clippy::unwrap_used, reason = "the helpers of tests are tests too")]
 
-mod support;
-
 use std::net::TcpListener;
 use std::sync::Mutex;
 use std::time::Duration;
@@ -14,23 +12,17 @@ use spanwire::clock;
 use spanwire::telemetry::{
     Exporter, FlushError, MetricsExporter, Sampler, Telemetry, TelemetryBuilder, TelemetryParts,
 };
-use support::authority::Authority;
-use support::receiver::{Answer, Payload, Receiver, body, text};
+use spanwire_testkit::authority::Authority;
+use spanwire_testkit::environment::{environment, variables};
+use spanwire_testkit::receiver::{Answer, Payload, Receiver, body, text};
 use tracing::level_filters::LevelFilter;
 use tracing_subscriber::Registry;
 use tracing_subscriber::layer::SubscriberExt;
 
 /// Nothing from the process environment, and no endpoint for Prometheus.
 fn builder(pairs: &[(&str, &str)]) -> TelemetryBuilder {
-    let pairs: Vec<(String, String)> = pairs
-        .iter()
-        .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
-        .collect();
     Telemetry::builder("test")
-        .environment(move |name| {
-            let found = pairs.iter().find(|(key, _)| key == name);
-            found.map(|(_, value)| value.clone())
-        })
+        .environment(environment(variables(pairs)))
         .metrics(MetricsExporter::None)
         .without_system()
 }

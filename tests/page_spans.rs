@@ -1,30 +1,26 @@
 //! Spans of an OpenTelemetry SDK in a page, from the wire to a receiver on a real socket.
 #![allow(clippy::unwrap_used, reason = "the helpers of tests are tests too")]
 
-#[path = "ipc/model_page.rs"]
-#[expect(dead_code, reason = "shared with other tests")]
-mod model_page;
-mod support;
-
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use metrics::Recorder;
-use model_page::ModelPage;
 use opentelemetry_proto::tonic::trace::v1::Span;
 use serde_json::{Value, json};
 use spanwire::clock::Clock;
 use spanwire::ipc::{Ipc, Limits};
 use spanwire::telemetry::{Exporter, Sampler, ShutdownReport, Telemetry};
-use support::receiver::{Answer, Payload, Receiver, text};
-use support::scrape::scrape;
+use spanwire_testkit::environment::{environment, variables};
+use spanwire_testkit::model_page::ModelPage;
+use spanwire_testkit::receiver::{Answer, Payload, Receiver, text};
+use spanwire_testkit::scrape::scrape;
 
 const SECOND: Duration = Duration::from_secs(1);
 const TRACE: &str = "0af7651916cd43dd8448eb211c80319c";
 
 /// A page with an SDK, and the app around it.
-struct Rig {
+struct Fixture {
     receiver: Receiver,
     telemetry: Telemetry,
     recorder: Arc<dyn Recorder + Send + Sync>,
@@ -32,18 +28,15 @@ struct Rig {
     page: ModelPage,
 }
 
-impl Rig {
+impl Fixture {
     fn start() -> Self {
         Self::with(&[], Limits::default())
     }
 
-    fn with(environment: &'static [(&'static str, &'static str)], limits: Limits) -> Self {
+    fn with(pairs: &[(&str, &str)], limits: Limits) -> Self {
         let receiver = Receiver::start();
         let (telemetry, parts) = Telemetry::builder("paint-tool")
-            .environment(move |name| {
-                let found = environment.iter().find(|(key, _)| *key == name);
-                found.map(|(_, value)| (*value).to_owned())
-            })
+            .environment(environment(variables(pairs)))
             .otlp_endpoint(receiver.url())
             .traces(Exporter::Otlp)
             // It is not asked.
@@ -162,7 +155,7 @@ fn span(id: u64, changes: &Value) -> Value {
 
 #[test]
 fn a_span_arrives_as_it_was_made_with_the_apps_resource_and_the_webviews_name() {
-    let rig = Rig::start();
+    let fixture = Fixture::start();
     let at = began();
     let attributes = json!([
         {"key": "text", "value": {"stringValue": "ä"}},
@@ -174,7 +167,7 @@ fn a_span_arrives_as_it_was_made_with_the_apps_resource_and_the_webviews_name() 
         {"key": "numbers", "value": {"arrayValue": {"values": [{"intValue": 1}, {"doubleValue": 1.5}]}}},
         {"key": "spanwire.webview.name", "value": {"stringValue": "another"}},
     ]);
-    rig.send_spans(&[span(
+    fixture.send_spans(&[span(
         1,
         &json!({
             "parentSpanId": "b7ad6b7169203331",
@@ -190,7 +183,7 @@ fn a_span_arrives_as_it_was_made_with_the_apps_resource_and_the_webviews_name() 
             "status": {"code": 2, "message": "no"},
         }),
     )]);
-    let span = rig.one();
+    let span = fixture.one();
     assert_eq!((span.name.as_str(), span.kind), ("click", 3));
     assert_eq!(hex(&span.trace_id), TRACE);
     assert_eq!(hex(&span.span_id), "0000000000000002");
@@ -227,7 +220,7 @@ fn a_span_arrives_as_it_was_made_with_the_apps_resource_and_the_webviews_name() 
     let status = span.status.unwrap();
     assert_eq!((status.code, status.message.as_str()), (2, "no"));
 
-    let received = rig.receiver.received();
+    let received = fixture.receiver.received();
     let resource = received[0].resource().attributes;
     assert_eq!(text(&resource, "service.name").unwrap(), "paint-tool");
     let Payload::Traces(request) = &received[0].payload else {
@@ -241,7 +234,7 @@ fn a_span_arrives_as_it_was_made_with_the_apps_resource_and_the_webviews_name() 
         (scope.name.as_str(), scope.version.as_str()),
         ("page.tracer", "1.2.3")
     );
-    assert_eq!(rig.counted(), counts(&[("ok", 1)]));
+    assert_eq!(fixture.counted(), counts(&[("ok", 1)]));
 }
 
 fn hex(bytes: &[u8]) -> String {
@@ -250,7 +243,7 @@ fn hex(bytes: &[u8]) -> String {
 
 #[test]
 fn a_span_that_is_none_costs_itself_alone() {
-    let rig = Rig::start();
+    let fixture = Fixture::start();
     let now = began() + 1_000_000_000;
     let days = |days: u64| days * 24 * 3_600 * 1_000_000_000;
     let bad = [
@@ -313,10 +306,10 @@ fn a_span_that_is_none_costs_itself_alone() {
     ] {
         spans.push(span(id, &fine));
     }
-    rig.send_spans(&spans);
-    assert_eq!(rig.counted(), expected);
-    assert_eq!(rig.receiver.spans().len(), 4);
-    for span in rig.receiver.spans() {
+    fixture.send_spans(&spans);
+    assert_eq!(fixture.counted(), expected);
+    assert_eq!(fixture.receiver.spans().len(), 4);
+    for span in fixture.receiver.spans() {
         assert!(
             span.parent_span_id.is_empty() && span.trace_state.is_empty(),
             "{span:?}"
@@ -326,7 +319,7 @@ fn a_span_that_is_none_costs_itself_alone() {
 
 #[test]
 fn a_request_that_is_none_is_counted_as_the_page_counts_it() {
-    let rig = Rig::start();
+    let fixture = Fixture::start();
     for bad in [
         json!([]),
         json!("resourceSpans"),
@@ -337,19 +330,19 @@ fn a_request_that_is_none_is_counted_as_the_page_counts_it() {
         json!({}),
         json!({"resourceSpans": [{"scopeSpans": [{"scope": 7, "spans": []}]}]}),
     ] {
-        rig.send(10, &bad);
+        fixture.send(10, &bad);
     }
     // A scope that is none costs no span.
     let scoped = json!({"scope": {"name": 7}, "spans": [span(1, &json!({}))]});
-    rig.send(1, &json!({"resourceSpans": [{"scopeSpans": [scoped]}]}));
-    assert_eq!(rig.counted(), counts(&[("malformed", 70), ("ok", 1)]));
+    fixture.send(1, &json!({"resourceSpans": [{"scopeSpans": [scoped]}]}));
+    assert_eq!(fixture.counted(), counts(&[("malformed", 70), ("ok", 1)]));
 }
 
 #[test]
 fn what_is_too_much_of_a_span_is_left_out_and_said_so() {
     let mut limits = Limits::default();
     limits.inbound_bytes_max = 16 << 20;
-    let rig = Rig::with(
+    let fixture = Fixture::with(
         &[
             ("OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT", "10"),
             ("OTEL_SPAN_EVENT_COUNT_LIMIT", "3"),
@@ -366,7 +359,7 @@ fn what_is_too_much_of_a_span_is_left_out_and_said_so() {
     let link = |_| json!({"traceId": TRACE, "spanId": "00000000000000ff", "attributes": []});
     let mut attributes = many(2_000);
     attributes[0] = json!({"key": "long", "value": {"stringValue": "ß".repeat(10_000)}});
-    rig.send_spans(&[span(
+    fixture.send_spans(&[span(
         1,
         &json!({
             "name": "ß".repeat(1_000),
@@ -376,7 +369,7 @@ fn what_is_too_much_of_a_span_is_left_out_and_said_so() {
             "links": (0..20).map(link).collect::<Vec<_>>(),
         }),
     )]);
-    let span = rig.one();
+    let span = fixture.one();
     assert_eq!(span.name, "ß".repeat(128));
     assert_eq!(span.attributes.len(), 10);
     assert_eq!(span.dropped_attributes_count, 5 + 2_000 - 9);
@@ -387,16 +380,16 @@ fn what_is_too_much_of_a_span_is_left_out_and_said_so() {
     assert_eq!((span.links.len(), span.dropped_links_count), (2, 18));
 
     // A hundred thousand attributes are more than is read.
-    rig.send_spans(&[self::span(2, &json!({"attributes": many(100_000)}))]);
-    assert_eq!(rig.counted(), counts(&[("ok", 1), ("too_large", 1)]));
+    fixture.send_spans(&[self::span(2, &json!({"attributes": many(100_000)}))]);
+    assert_eq!(fixture.counted(), counts(&[("ok", 1), ("too_large", 1)]));
 }
 
 #[test]
 fn a_span_keeps_16_kb_whatever_it_is_made_of() {
-    let rig = Rig::start();
+    let fixture = Fixture::start();
     let long =
         |n: usize| json!({"key": format!("n{n}"), "value": {"stringValue": "x".repeat(9_000)}});
-    rig.send_spans(&[span(
+    fixture.send_spans(&[span(
         1,
         &json!({"attributes": (0..20).map(long).collect::<Vec<_>>()}),
     )]);
@@ -405,18 +398,18 @@ fn a_span_keeps_16_kb_whatever_it_is_made_of() {
         json!({"name": "e".repeat(200), "timeUnixNano": at, "attributes": [
             {"key": format!("n{n}"), "value": {"stringValue": "x".repeat(500)}}]})
     };
-    rig.send_spans(&[span(
+    fixture.send_spans(&[span(
         2,
         &json!({"events": (0..200).map(event).collect::<Vec<_>>()}),
     )]);
     let elements = vec![json!({"stringValue": "x".repeat(100)}); 2_000];
     let array = json!({"arrayValue": {"values": elements}});
-    rig.send_spans(&[span(
+    fixture.send_spans(&[span(
         3,
         &json!({"attributes": [{"key": "a", "value": array}]}),
     )]);
-    assert_eq!(rig.counted(), counts(&[("ok", 3)]));
-    let spans = rig.receiver.spans();
+    assert_eq!(fixture.counted(), counts(&[("ok", 3)]));
+    let spans = fixture.receiver.spans();
     // Three texts of 4 KiB fit, a fourth does not.
     assert_eq!(
         (spans[0].attributes.len(), spans[0].dropped_attributes_count),
@@ -440,7 +433,7 @@ fn a_span_keeps_16_kb_whatever_it_is_made_of() {
 
 #[test]
 fn values_that_a_span_cannot_have_are_left_out_of_it() {
-    let rig = Rig::start();
+    let fixture = Fixture::start();
     let mut deep = json!({"stringValue": "bottom"});
     for _ in 0..10 {
         deep = json!({"arrayValue": {"values": [deep]}});
@@ -457,8 +450,8 @@ fn values_that_a_span_cannot_have_are_left_out_of_it() {
         {"key": "NaN", "value": {"doubleValue": null}},
         {"key": "empty", "value": {"arrayValue": {"values": []}}},
     ]);
-    rig.send_spans(&[span(1, &json!({"attributes": attributes}))]);
-    let span = rig.one();
+    fixture.send_spans(&[span(1, &json!({"attributes": attributes}))]);
+    let span = fixture.one();
     let keys: Vec<_> = span.attributes.iter().map(|all| all.key.as_str()).collect();
     assert_eq!(keys, ["spanwire.webview.name", "empty"]);
     assert_eq!(span.dropped_attributes_count, 9);
@@ -468,32 +461,32 @@ fn values_that_a_span_cannot_have_are_left_out_of_it() {
 fn beyond_the_rate_spans_are_dropped_unread_and_counted() {
     let mut limits = Limits::default();
     limits.page_spans_per_second_max = 20;
-    let rig = Rig::with(&[], limits);
+    let fixture = Fixture::with(&[], limits);
     let spans: Vec<_> = (0..100).map(|id| span(id, &json!({}))).collect();
-    rig.send_spans(&spans);
-    let counted = rig.counted();
+    fixture.send_spans(&spans);
+    let counted = fixture.counted();
     let (ok, over) = (counted["ok"], counted["over_rate"]);
     // A slow machine may have let a few more in meanwhile.
     assert!((20..60).contains(&ok) && ok + over == 100, "{counted:?}");
-    assert_eq!(rig.receiver.spans().len() as u64, ok);
+    assert_eq!(fixture.receiver.spans().len() as u64, ok);
 }
 
 #[test]
 fn a_shutdown_reads_what_was_taken_and_its_report_is_exact() {
     let mut limits = Limits::default();
     limits.page_spans_per_second_max = u32::MAX;
-    let rig = Rig::with(&[("OTEL_BSP_MAX_QUEUE_SIZE", "100000")], limits);
+    let fixture = Fixture::with(&[("OTEL_BSP_MAX_QUEUE_SIZE", "100000")], limits);
     let spans: Vec<_> = (0..200).map(|id| span(id, &json!({}))).collect();
     let request = request(&spans);
     for _ in 0..20 {
-        rig.send(200, &request);
+        fixture.send(200, &request);
     }
-    let report = rig.shutdown();
+    let report = fixture.shutdown();
     assert_eq!(report.spans.to_string(), "4000 exported, 0 dropped, 0 lost");
-    assert_eq!(rig.receiver.spans().len(), 4_000);
-    rig.send(1, &request);
+    assert_eq!(fixture.receiver.spans().len(), 4_000);
+    fixture.send(1, &request);
     assert_eq!(
-        rig.shutdown().spans,
+        fixture.shutdown().spans,
         report.spans,
         "nothing is taken any more"
     );
@@ -503,14 +496,14 @@ fn a_shutdown_reads_what_was_taken_and_its_report_is_exact() {
 fn a_shutdown_without_time_says_what_it_did_not_read() {
     let mut limits = Limits::default();
     limits.page_spans_per_second_max = u32::MAX;
-    let rig = Rig::with(&[], limits);
-    rig.receiver.answer(Answer::Hang);
+    let fixture = Fixture::with(&[], limits);
+    fixture.receiver.answer(Answer::Hang);
     let spans: Vec<_> = (0..500).map(|id| span(id, &json!({}))).collect();
     let request = request(&spans);
     for _ in 0..10 {
-        rig.send(500, &request);
+        fixture.send(500, &request);
     }
-    let report = rig.telemetry.shutdown(Duration::from_millis(500));
+    let report = fixture.telemetry.shutdown(Duration::from_millis(500));
     let spans = &report.spans;
     // Read and not exported, read and without room, or not read: each is in one of them.
     assert_eq!(
@@ -545,14 +538,14 @@ fn without_an_exporter_of_traces_nothing_is_taken() {
 
 #[test]
 fn what_is_no_otlp_at_all_harms_nobody() {
-    let rig = Rig::start();
+    let fixture = Fixture::start();
     let send = |data: &str| {
-        let text = rig
+        let text = fixture
             .page
             .batch(&[json!({"kind": "spans", "count": 1, "data": 0})]);
         let text = text.replace(r#""data":0"#, &format!(r#""data":{data}"#));
-        metrics::with_local_recorder(&*rig.recorder, || {
-            let _ = rig.ipc.receive(&text, None);
+        metrics::with_local_recorder(&*fixture.recorder, || {
+            let _ = fixture.ipc.receive(&text, None);
         });
     };
     // As many as there is room for, of what takes most memory for its bytes.
@@ -577,13 +570,13 @@ fn what_is_no_otlp_at_all_harms_nobody() {
     send(&format!(r#""{}""#, "x".repeat(1_000_000)));
     // The others were no spans, and more than a second's; this one is read when it is over.
     let reads = || {
-        rig.send_spans(&[span(1, &json!({}))]);
-        rig.counted().contains_key("ok")
+        fixture.send_spans(&[span(1, &json!({}))]);
+        fixture.counted().contains_key("ok")
     };
     while !reads() {
         std::thread::sleep(Duration::from_millis(20));
     }
-    let counted = rig.counted();
+    let counted = fixture.counted();
     assert_eq!(counted["too_large"], 1);
     // Of what is named, and of what is counted as the page does.
     assert_eq!(counted["malformed"], 4);

@@ -1,16 +1,15 @@
 //! A real Prometheus scrapes the example `headless` at 1 s, and finds what the docs promise.
 #![expect(clippy::unwrap_used, reason = "what fails here fails the test")]
 
-mod support;
-
 use std::io::{BufRead, BufReader};
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 
 use spanwire::semconv::{Instrument, METRICS, Metric};
-use support::folder::Folder;
-use support::prometheus::Prometheus;
-use support::receiver::Receiver;
+use spanwire_testkit::example;
+use spanwire_testkit::folder::Folder;
+use spanwire_testkit::prometheus::Prometheus;
+use spanwire_testkit::receiver::Receiver;
 
 /// What the example has no cause to emit, and why.
 const NOT_IN_THE_EXAMPLE: &[(&str, &str)] = &[
@@ -55,7 +54,7 @@ struct Headless {
 impl Headless {
     fn start(receiver: &Receiver) -> Self {
         let spool = Folder::new("headless-spool");
-        let mut process = Command::new(example("headless"))
+        let mut process = Command::new(built("headless"))
             .arg("60")
             .env("OTEL_EXPORTER_PROMETHEUS_PORT", "0")
             .env("OTEL_EXPORTER_OTLP_ENDPOINT", receiver.url())
@@ -91,10 +90,8 @@ impl Drop for Headless {
 }
 
 /// Cargo builds the examples beside the tests.
-fn example(name: &str) -> PathBuf {
-    let test = std::env::current_exe().unwrap();
-    let profile = test.parent().and_then(|deps| deps.parent()).unwrap();
-    let path = profile.join("examples").join(name);
+fn built(name: &str) -> PathBuf {
+    let path = example::program(name);
     assert!(
         path.exists(),
         "{} is missing: run `cargo build --examples`",

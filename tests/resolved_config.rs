@@ -8,16 +8,14 @@ use std::time::Duration;
 use spanwire::telemetry::{
     OffReason, Output, ResolvedConfig, Sampler, Telemetry, TelemetryBuilder, Warning,
 };
+use spanwire_testkit::environment::{environment, variables};
 
-fn builder(environment: &'static [(&str, &str)]) -> TelemetryBuilder {
-    Telemetry::builder("paint-tool").environment(|name| {
-        let found = environment.iter().find(|(key, _)| *key == name);
-        found.map(|(_, value)| (*value).to_owned())
-    })
+fn builder(pairs: &[(&str, &str)]) -> TelemetryBuilder {
+    Telemetry::builder("paint-tool").environment(environment(variables(pairs)))
 }
 
-fn resolve(environment: &'static [(&str, &str)]) -> ResolvedConfig {
-    builder(environment).resolve()
+fn resolve(pairs: &[(&str, &str)]) -> ResolvedConfig {
+    builder(pairs).resolve()
 }
 
 /// Every output with why it is off.

@@ -9,12 +9,12 @@ use std::error::Error;
 use std::fmt;
 use std::future::pending;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::process::Command;
 use std::time::Duration;
 
 use expect_test::{Expect, expect};
 use spanwire::testing::Capture;
 use spanwire::timer::{ScopedTimer, monitor, operation, set_slow_threshold, set_slow_threshold_of};
+use spanwire_testkit::child_process;
 
 #[derive(Debug)]
 struct LoadError(std::io::Error);
@@ -60,21 +60,14 @@ fn alone(test: &str, body: impl FnOnce()) {
 }
 
 fn alone_with_backtraces(backtraces: &str, test: &str, body: impl FnOnce()) {
-    const MARK: &str = "SPANWIRE_TEST_ALONE";
-    if std::env::var_os(MARK).is_some() {
+    if child_process::is_child() {
         return body();
     }
-    let output = Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", test, "--nocapture"])
-        .env(MARK, "1")
+    let mut command = child_process::command(test);
+    command
         .env("RUST_BACKTRACE", backtraces)
-        .env_remove("RUST_LIB_BACKTRACE")
-        .output()
-        .unwrap();
-    let text = String::from_utf8_lossy(&output.stdout);
-    let errors = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{text}\n{errors}");
-    assert!(text.contains("1 passed"), "{text}");
+        .env_remove("RUST_LIB_BACKTRACE");
+    child_process::run(&mut command);
 }
 
 #[test]

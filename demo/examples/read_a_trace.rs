@@ -8,13 +8,6 @@
     reason = "an example talks to its reader, and tells it where it fails"
 )]
 
-#[path = "../tests/stages/mod.rs"]
-mod stages;
-
-#[path = "../../tests/support/receiver.rs"]
-#[allow(dead_code, unreachable_pub, reason = "tests use the rest of it")]
-mod receiver;
-
 use std::time::Duration;
 
 use opentelemetry_proto::tonic::common::v1::any_value::Value;
@@ -28,8 +21,8 @@ use tao::platform::run_return::EventLoopExtRunReturn;
 use tao::window::WindowBuilder;
 use wry::http::Response;
 
-use receiver::Receiver;
-use stages::{Stage, stages};
+use spanwire_testkit::receiver::Receiver;
+use spanwire_testkit::trace_stages::{Stage, stages};
 
 const PAGE: &str = r#"<!doctype html>
 <ul></ul>

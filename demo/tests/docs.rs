@@ -6,18 +6,14 @@
     reason = "a test may panic and print"
 )]
 
-#[path = "../../tests/support/receiver.rs"]
-#[allow(dead_code, unreachable_pub, reason = "other tests use the rest of it")]
-mod receiver;
-
-use std::io::{BufRead, BufReader, Read, Write};
-use std::net::TcpStream;
+use std::io::{BufRead, BufReader, Read};
 use std::os::unix::process::CommandExt;
-use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-use receiver::Receiver;
+use spanwire_testkit::example;
+use spanwire_testkit::receiver::{Received, Receiver};
+use spanwire_testkit::scrape::scrape_text;
 
 #[test]
 fn the_guides_show_parts_of_the_examples() {
@@ -48,7 +44,7 @@ fn the_guides_show_parts_of_the_examples() {
 #[test]
 fn the_start_is_seen_by_prometheus_and_as_a_trace() {
     let receiver = Receiver::start();
-    let mut app = Running::start(
+    let mut app = WindowedExample::start(
         "start",
         &[],
         &[
@@ -61,18 +57,19 @@ fn the_start_is_seen_by_prometheus_and_as_a_trace() {
     let addr = line
         .strip_prefix("metrics at http://")
         .and_then(|rest| rest.strip_suffix("/metrics"))
+        .and_then(|addr| addr.parse().ok())
         .unwrap_or_else(|| panic!("no address in {line}"));
     // The guide's command, and the guide's line.
     let greeted = r#"{spanwire_ipc_direction="outbound",spanwire_ipc_event="greet",spanwire_outcome="ok",spanwire_webview_name="main"} 1"#;
     assert!(include_str!("../../docs/start.md").contains(greeted));
     let mut scrapes = 0;
-    while !scrape(addr).contains(greeted) {
+    while !scrape_text(addr).contains(greeted) {
         scrapes += 1;
-        assert!(scrapes < 300, "{}", scrape(addr));
+        assert!(scrapes < 300, "{}", scrape_text(addr));
         std::thread::sleep(Duration::from_millis(100));
     }
     receiver.wait_for(|received| {
-        let mut spans = received.iter().flat_map(receiver::Received::spans);
+        let mut spans = received.iter().flat_map(Received::spans);
         spans.any(|span| span.name == "greet")
     });
 }
@@ -96,16 +93,16 @@ fn the_traces_that_are_read_are_those_of_the_example() {
     }
     let doc = include_str!("../../docs/reading-a-trace.md");
     let shown: Vec<String> = blocks(doc, "text").flat_map(shape).collect();
-    let printed = Running::start("read_a_trace", &[], &[]).output();
+    let printed = WindowedExample::start("read_a_trace", &[], &[]).output();
     assert_eq!(shown, shape(&printed), "{printed}");
     assert_eq!(shown.len(), 13 + 13, "spans and stage events");
 }
 
 #[test]
 fn the_app_before_and_after_does_the_same() {
-    let before = Running::start("migrate", &["before"], &[]).output();
+    let before = WindowedExample::start("migrate", &["before"], &[]).output();
     assert_eq!(before, "saved 2 layers\nthe app's own: print 2\n");
-    let after = Running::start("migrate", &["after"], &[]).output();
+    let after = WindowedExample::start("migrate", &["after"], &[]).output();
     assert_eq!(after, format!("{before}opened layers\n"));
 }
 
@@ -125,43 +122,20 @@ fn lines(code: &str) -> Vec<&str> {
     lines.filter(|line| !line.is_empty()).collect()
 }
 
-fn scrape(addr: &str) -> String {
-    let mut stream = TcpStream::connect(addr).unwrap();
-    write!(
-        stream,
-        "GET /metrics HTTP/1.1\r\nHost: {addr}\r\nConnection: close\r\n\r\n"
-    )
-    .unwrap();
-    let mut text = String::new();
-    stream.read_to_string(&mut text).unwrap();
-    text
-}
-
 /// An example in a window of its own.
-struct Running {
+struct WindowedExample {
     child: Child,
     lines: BufReader<std::process::ChildStdout>,
 }
 
-impl Running {
-    fn start(example: &str, args: &[&str], env: &[(&str, &str)]) -> Self {
+impl WindowedExample {
+    fn start(name: &str, args: &[&str], env: &[(&str, &str)]) -> Self {
         // Not built by `cargo test --test docs`.
-        let built = Command::new(env!("CARGO"))
-            .args([
-                "build",
-                "--quiet",
-                "-p",
-                "spanwire-demo",
-                "--example",
-                example,
-            ])
-            .status()
-            .unwrap();
-        assert!(built.success(), "{example} does not compile");
+        example::build("spanwire-demo", name);
         // One that does not end by itself is a failure and not a test that hangs.
         let mut child = Command::new("timeout")
             .args(["60", "xvfb-run", "-a"])
-            .arg(target().join("examples").join(example))
+            .arg(example::program(name))
             .args(args)
             .envs(env.iter().copied())
             .stdout(Stdio::piped())
@@ -187,17 +161,11 @@ impl Running {
     }
 }
 
-impl Drop for Running {
+impl Drop for WindowedExample {
     fn drop(&mut self) {
         // xvfb-run would leave its server and the app behind.
         let group = format!("-{}", self.child.id());
         let _ = Command::new("kill").args(["-TERM", "--", &group]).status();
         let _ = self.child.wait();
     }
-}
-
-/// `target/debug` or the like: where this test's own directory is.
-fn target() -> PathBuf {
-    let this = std::env::current_exe().unwrap();
-    this.ancestors().nth(2).unwrap().to_owned()
 }

@@ -3,17 +3,14 @@
 
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
-#[path = "../../tests/support/receiver.rs"]
-#[allow(dead_code, unreachable_pub, reason = "other tests use the rest of it")]
-mod receiver;
-
 use std::path::PathBuf;
-use std::process::Command;
 use std::sync::{Mutex, PoisonError};
 
 use opentelemetry_proto::tonic::trace::v1::Span;
 use opentelemetry_proto::tonic::trace::v1::span::SpanKind;
-use receiver::Receiver;
+use spanwire_testkit::example;
+use spanwire_testkit::receiver::{self, Receiver};
+use spanwire_testkit::virtual_display::on_display;
 
 /// `xvfb-run` looks for a free display and takes it in two steps: one at a time.
 static DISPLAY: Mutex<()> = Mutex::new(());
@@ -21,8 +18,8 @@ static DISPLAY: Mutex<()> = Mutex::new(());
 /// Runs it to its end and returns what it printed.
 fn run(example: &str, receiver: &Receiver) -> String {
     let _alone = DISPLAY.lock().unwrap_or_else(PoisonError::into_inner);
-    let output = Command::new("xvfb-run")
-        .args(["-a", "timeout", "60"])
+    let output = on_display()
+        .args(["timeout", "60"])
         .arg(built(example))
         .arg("--once")
         .env("OTEL_EXPORTER_OTLP_ENDPOINT", receiver.url())
@@ -37,27 +34,10 @@ fn run(example: &str, receiver: &Receiver) -> String {
 }
 
 /// The example's program, next to this one. A test that is run alone does not build it.
-fn built(example: &str) -> PathBuf {
-    let this = std::env::current_exe().unwrap();
-    let program = this
-        .ancestors()
-        .nth(2)
-        .unwrap()
-        .join("examples")
-        .join(example);
+fn built(name: &str) -> PathBuf {
+    let program = example::program(name);
     if !program.exists() {
-        let status = Command::new(env!("CARGO"))
-            .args([
-                "build",
-                "--quiet",
-                "-p",
-                "spanwire-demo",
-                "--example",
-                example,
-            ])
-            .status()
-            .unwrap();
-        assert!(status.success());
+        example::build("spanwire-demo", name);
     }
     program
 }

@@ -8,10 +8,6 @@
     reason = "a test may panic and print"
 )]
 
-#[path = "../../tests/support/scrape.rs"]
-#[allow(dead_code, unreachable_pub, reason = "other tests use the rest of it")]
-mod scrape;
-
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
 use std::net::SocketAddr;
@@ -19,7 +15,7 @@ use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::mpsc::{Receiver, sync_channel};
 use std::time::Duration;
 
-use scrape::Sample;
+use spanwire_testkit::scrape::{Sample, scrape};
 
 const MESSAGES: &str = "spanwire_ipc_messages_total";
 const DELAYS: &str = "spanwire_main_thread_delay_seconds_count";
@@ -388,7 +384,7 @@ impl Demo {
     }
 
     fn scrape(&self) -> Vec<Sample> {
-        scrape::scrape(self.metrics)
+        scrape(self.metrics)
     }
 
     fn until(&self, what: &str, holds: impl Fn(&[Sample]) -> bool) {

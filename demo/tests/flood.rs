@@ -3,17 +3,15 @@
 
 #![allow(clippy::unwrap_used, reason = "a scenario may panic")]
 
-mod rig;
-
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use rig::process::Memory;
-use rig::{Page, Scenario, Stage, register_echo};
 use serde_json::json;
 use spanwire::ipc::{Call, EmitErrorReason, Ipc};
+use spanwire_testkit::harness::process::Memory;
+use spanwire_testkit::harness::{self, Page, Scenario, TestApp, register_echo};
 
 const FLOOD: u64 = 1_000_000;
 
@@ -25,11 +23,14 @@ const DELAY_MAX: Duration = Duration::from_millis(50);
 
 fn main() -> ExitCode {
     let limit = Duration::from_secs(240);
-    rig::main(&[
-        Scenario::new("a_million_events_in_one_turn", one_turn).within(limit),
-        Scenario::new("a_million_events_in_a_thousand_turns", many_turns).within(limit),
-        Scenario::new("a_million_events_from_rust", from_rust).within(limit),
-    ])
+    harness::main(
+        env!("CARGO_TARGET_TMPDIR"),
+        &[
+            Scenario::new("a_million_events_in_one_turn", one_turn).within(limit),
+            Scenario::new("a_million_events_in_a_thousand_turns", many_turns).within(limit),
+            Scenario::new("a_million_events_from_rust", from_rust).within(limit),
+        ],
+    )
 }
 
 /// The page that floods; `turns` is how often it lets the engine breathe.
@@ -54,16 +55,16 @@ const FLOODING_PAGE: &str = r#"
   spanwire.invoke("echo", 1).then(() => say("up"));
 "#;
 
-fn one_turn(stage: &Stage) {
-    flood_from_page(stage, 1);
+fn one_turn(app: &TestApp) {
+    flood_from_page(app, 1);
 }
 
-fn many_turns(stage: &Stage) {
-    flood_from_page(stage, 1_000);
+fn many_turns(app: &TestApp) {
+    flood_from_page(app, 1_000);
 }
 
-fn flood_from_page(stage: &Stage, turns: u64) {
-    let ipc = stage.wire("main").build();
+fn flood_from_page(app: &TestApp, turns: u64) {
+    let ipc = app.wire("main").build();
     register_echo(&ipc);
     let received = Arc::new(AtomicU64::new(0));
     let counted = Arc::clone(&received);
@@ -71,25 +72,25 @@ fn flood_from_page(stage: &Stage, turns: u64) {
         _ = counted.fetch_add(1, Ordering::Relaxed)
     })
     .unwrap();
-    stage.open("main", &ipc, Page::new(FLOODING_PAGE));
-    stage.said("main", "up");
-    stage.settled(&ipc);
+    app.open("main", &ipc, Page::new(FLOODING_PAGE));
+    app.said("main", "up");
+    app.settled(&ipc);
 
     let memory = Memory::since_now();
-    let pings = stage.ping_the_loop(Duration::from_millis(100));
+    let pings = app.ping_the_loop(Duration::from_millis(100));
     ipc.emit("flood", &json!({ "count": FLOOD, "turns": turns }))
         .unwrap();
-    let flooded = stage.said("main", "flooded");
+    let flooded = app.said("main", "flooded");
     let taken = flooded["taken"].as_u64().unwrap();
-    stage.until("what the page took arrived", || {
+    app.until("what the page took arrived", || {
         received.load(Ordering::Relaxed) == taken
     });
     let delays = pings.stop();
     let growth = memory.growth();
-    let ledger = stage.settled(&ipc);
+    let ledger = app.settled(&ipc);
 
     let shed = ledger.inbound("", "page_shed");
-    stage.note(&format!(
+    app.note(&format!(
         "{taken} taken, {shed} shed in {} ms; memory grew by {growth}; the loop's delay {delays}",
         flooded["ms"]
     ));
@@ -103,13 +104,13 @@ fn flood_from_page(stage: &Stage, turns: u64) {
     assert_eq!(ledger.metrics.messages_received, taken + 1);
     assert!(growth.at_most(GROWTH_MAX), "{growth}");
     assert!(delays.median() <= DELAY_MAX, "{delays}");
-    lives(stage, &ipc);
+    lives(app, &ipc);
 }
 
-fn from_rust(stage: &Stage) {
-    let ipc = stage.wire("main").build();
+fn from_rust(app: &TestApp) {
+    let ipc = app.wire("main").build();
     register_echo(&ipc);
-    stage.open(
+    app.open(
         "main",
         &ipc,
         Page::new(
@@ -120,11 +121,11 @@ fn from_rust(stage: &Stage) {
             "#,
         ),
     );
-    stage.said("main", "up");
-    stage.settled(&ipc);
+    app.said("main", "up");
+    app.settled(&ipc);
 
     let memory = Memory::since_now();
-    let pings = stage.ping_the_loop(Duration::from_millis(100));
+    let pings = app.ping_the_loop(Duration::from_millis(100));
     let mut refused = 0_u64;
     let data = json!({ "asset": "hills at dusk", "tags": ["sky", "hills"], "rating": 4.5 });
     for _ in 0..FLOOD {
@@ -136,10 +137,10 @@ fn from_rust(stage: &Stage) {
             refused += 1;
         }
     }
-    let ledger = stage.settled(&ipc);
+    let ledger = app.settled(&ipc);
     let delays = pings.stop();
     let growth = memory.growth();
-    stage.note(&format!(
+    app.note(&format!(
         "{} delivered, {refused} refused; memory grew by {growth}; the loop's delay {delays}",
         FLOOD - refused
     ));
@@ -147,16 +148,16 @@ fn from_rust(stage: &Stage) {
     ledger.accounts_for(FLOOD + 1);
     assert_eq!(ledger.outbound("tick", "queue_full"), refused, "{ledger:?}");
     assert_eq!(ledger.outbound("tick", "ok"), FLOOD - refused, "{ledger:?}");
-    assert_eq!(stage.js("main", "ticks"), FLOOD - refused);
+    assert_eq!(app.js("main", "ticks"), FLOOD - refused);
     assert!(growth.at_most(GROWTH_MAX), "{growth}");
-    lives(stage, &ipc);
+    lives(app, &ipc);
 }
 
-fn lives(stage: &Stage, ipc: &Ipc) {
-    stage.run(
+fn lives(app: &TestApp, ipc: &Ipc) {
+    app.run(
         "main",
         "spanwire.invoke('echo', 'still').then((answer) => say('answer', answer))",
     );
-    assert_eq!(stage.said("main", "answer"), "still");
-    stage.settled(ipc);
+    assert_eq!(app.said("main", "answer"), "still");
+    app.settled(ipc);
 }

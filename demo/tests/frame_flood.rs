@@ -3,14 +3,12 @@
 
 #![allow(clippy::unwrap_used, reason = "a scenario may panic")]
 
-mod rig;
-
 use std::process::ExitCode;
 use std::time::Duration;
 
-use rig::process::{self, Memory};
-use rig::{Page, Scenario, Stage, register_echo};
 use spanwire::ipc::{Ipc, PageEvents};
+use spanwire_testkit::harness::process::{self, Memory};
+use spanwire_testkit::harness::{self, Page, Scenario, TestApp, register_echo};
 
 /// How much more the main thread may work than for the same bytes without our prefix. What it
 /// works is the same on a busy machine, where it may be late for other reasons.
@@ -23,11 +21,14 @@ const LATE_MAX: Duration = Duration::from_secs(4);
 const GROWTH_MAX: u64 = 64_000_000;
 
 fn main() -> ExitCode {
-    rig::main(&[Scenario::new(
-        "a_frame_without_the_nonce_does_not_freeze_the_window",
-        frames,
+    harness::main(
+        env!("CARGO_TARGET_TMPDIR"),
+        &[Scenario::new(
+            "a_frame_without_the_nonce_does_not_freeze_the_window",
+            frames,
+        )
+        .within(Duration::from_secs(240))],
     )
-    .within(Duration::from_secs(240))])
 }
 
 /// Posts `count` texts of `mib` MiB each, made of `begin`, as many of `each` as fit, and `end`.
@@ -131,24 +132,24 @@ struct Cost {
     growth: u64,
 }
 
-fn cost(stage: &Stage, flood: &Flood) -> Cost {
+fn cost(app: &TestApp, flood: &Flood) -> Cost {
     let memory = Memory::since_now();
-    let began = stage.ui(|_| process::time_on_cpu());
-    let pings = stage.ping_the_loop(Duration::from_millis(5));
+    let began = app.ui(|_| process::time_on_cpu());
+    let pings = app.ping_the_loop(Duration::from_millis(5));
     let what = serde_json::json!({
         "count": flood.count, "mib": flood.mib,
         "begin": flood.begin, "each": flood.each, "end": flood.end,
     });
-    stage.run("main", &format!("flood({what})"));
+    app.run("main", &format!("flood({what})"));
     // What the page says comes behind what the frame posted.
-    stage.said("main", "flooded");
+    app.said("main", "flooded");
     let delays = pings.stop();
     let cost = Cost {
-        work: stage.ui(|_| process::time_on_cpu()).saturating_sub(began),
+        work: app.ui(|_| process::time_on_cpu()).saturating_sub(began),
         late: delays.total(),
         growth: memory.growth().most(),
     };
-    stage.note(&format!(
+    app.note(&format!(
         "{}: {} texts of {} MiB; worked {:.1?}; late by {:.1?}, {delays}; memory grew by {:.1} MB",
         flood.name,
         flood.count,
@@ -160,16 +161,16 @@ fn cost(stage: &Stage, flood: &Flood) -> Cost {
     cost
 }
 
-fn frames(stage: &Stage) {
-    let ipc: Ipc = stage.wire("main").page_events(PageEvents::PlainToo).build();
+fn frames(app: &TestApp) {
+    let ipc: Ipc = app.wire("main").page_events(PageEvents::PlainToo).build();
     register_echo(&ipc);
-    stage.open(
+    app.open(
         "main",
         &ipc,
         Page::new(PAGE).with_file("app://localhost/frame", FRAME),
     );
-    stage.said("main", "framed");
-    stage.settled(&ipc);
+    app.said("main", "framed");
+    app.settled(&ipc);
 
     let mut expected = [("forbidden", 0), ("malformed", 0), ("too_large", 0)];
     for flood in &FLOODS {
@@ -179,8 +180,8 @@ fn frames(stage: &Stage) {
             error: "",
             ..*flood
         };
-        let bare = cost(stage, &bare);
-        let cost = cost(stage, flood);
+        let bare = cost(app, &bare);
+        let cost = cost(app, flood);
         let name = flood.name;
         assert!(
             cost.work <= 2 * bare.work + WORK_MAX,
@@ -205,7 +206,7 @@ fn frames(stage: &Stage) {
             };
         }
     }
-    let ledger = stage.settled(&ipc);
+    let ledger = app.settled(&ipc);
     for (error, count) in expected {
         assert_eq!(
             ledger.inbound("_OTHER", error),
@@ -213,9 +214,9 @@ fn frames(stage: &Stage) {
             "{error}: {ledger:?}"
         );
     }
-    stage.run(
+    app.run(
         "main",
         "spanwire.invoke('echo', 'still').then((answer) => say('answer', answer))",
     );
-    assert_eq!(stage.said("main", "answer"), "still");
+    assert_eq!(app.said("main", "answer"), "still");
 }

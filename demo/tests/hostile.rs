@@ -3,29 +3,30 @@
 
 #![allow(clippy::unwrap_used, reason = "a scenario may panic")]
 
-mod rig;
-
 use std::fmt;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use rig::{Page, Scenario, Stage, register_echo};
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
 use spanwire::ipc::{Call, EmitErrorReason, Ipc};
+use spanwire_testkit::harness::{self, Page, Scenario, TestApp, register_echo};
 
 fn main() -> ExitCode {
-    rig::main(&[
-        Scenario::new("frames_are_refused_and_counted", frames),
-        Scenario::new("a_page_that_replaced_everything_before_use", replaced),
-        Scenario::new("a_page_that_broke_everything_before_use", broken),
-        Scenario::new("texts_arrive_as_they_were_sent", texts),
-        Scenario::new("names_are_names_or_refused", names),
-        Scenario::new("a_page_that_has_the_nonce", with_the_nonce),
-        Scenario::new("a_page_of_another_origin", another_origin),
-    ])
+    harness::main(
+        env!("CARGO_TARGET_TMPDIR"),
+        &[
+            Scenario::new("frames_are_refused_and_counted", frames),
+            Scenario::new("a_page_that_replaced_everything_before_use", replaced),
+            Scenario::new("a_page_that_broke_everything_before_use", broken),
+            Scenario::new("texts_arrive_as_they_were_sent", texts),
+            Scenario::new("names_are_names_or_refused", names),
+            Scenario::new("a_page_that_has_the_nonce", with_the_nonce),
+            Scenario::new("a_page_of_another_origin", another_origin),
+        ],
+    )
 }
 
 /// Counts an event's messages.
@@ -39,27 +40,27 @@ fn counter(ipc: &Ipc, event: &str) -> Arc<AtomicU64> {
     count
 }
 
-fn open(stage: &Stage, page: Page) -> Ipc {
-    let ipc = stage.wire("main").build();
+fn open(app: &TestApp, page: Page) -> Ipc {
+    let ipc = app.wire("main").build();
     register_echo(&ipc);
     ipc.on("echo.raw", |call: &Call<'_>| call.data::<Box<RawValue>>())
         .unwrap();
-    stage.open("main", &ipc, page);
+    app.open("main", &ipc, page);
     ipc
 }
 
 /// The page can still call and be told, and nothing of what it got became a script.
-fn lives(stage: &Stage, ipc: &Ipc) {
-    stage.run(
+fn lives(app: &TestApp, ipc: &Ipc) {
+    app.run(
         "main",
         "spanwire.on('alive', (data) => say('alive', data));
          spanwire.invoke('echo', 'still').then((answer) => say('answer', answer))",
     );
-    assert_eq!(stage.said("main", "answer"), "still");
+    assert_eq!(app.said("main", "answer"), "still");
     ipc.emit("alive", "still").unwrap();
-    assert_eq!(stage.said("main", "alive"), "still");
-    stage.settled(ipc);
-    assert_eq!(stage.js("main", "typeof canary"), "undefined");
+    assert_eq!(app.said("main", "alive"), "still");
+    app.settled(ipc);
+    assert_eq!(app.js("main", "typeof canary"), "undefined");
 }
 
 /// What each frame posts, with every nonce that it can think of: 7 texts for each of 5.
@@ -86,9 +87,9 @@ const FORGERIES: &str = r#"<!doctype html><script>
   parent.postMessage([typeof spanwire, typeof __spanwire__, peeked], "*");
 </script>"#;
 
-fn frames(stage: &Stage) {
+fn frames(app: &TestApp) {
     let ipc = open(
-        stage,
+        app,
         Page::new(
             r#"
               const frames = [];
@@ -117,9 +118,9 @@ fn frames(stage: &Stage) {
         .with_file("app://localhost/forgeries", FORGERIES),
     );
     let forged = counter(&ipc, "forged");
-    stage.said("main", "up");
+    app.said("main", "up");
     ipc.emit("show", &()).unwrap();
-    let seen = stage.said("main", "frames");
+    let seen = app.said("main", "frames");
     assert_eq!(
         seen,
         json!([
@@ -130,17 +131,17 @@ fn frames(stage: &Stage) {
     for at in 0..100 {
         ipc.emit("tick", &at).unwrap();
     }
-    stage.until("all of it came", || {
-        stage.ledger(&ipc).inbound("", "forbidden") == 70
+    app.until("all of it came", || {
+        app.ledger(&ipc).inbound("", "forbidden") == 70
     });
-    let ledger = stage.settled(&ipc);
+    let ledger = app.settled(&ipc);
     assert_eq!(ledger.inbound("", ""), 70, "nothing else: {ledger:?}");
     assert_eq!(forged.load(Ordering::SeqCst), 0);
     ledger.accounts_for(101);
     assert_eq!(ledger.outbound("", "ok"), 101, "{ledger:?}");
     assert_eq!(ledger.page_errors.len(), 0, "{ledger:?}");
-    assert_eq!(stage.js("main", "ticks"), 100);
-    lives(stage, &ipc);
+    assert_eq!(app.js("main", "ticks"), 100);
+    lives(app, &ipc);
 }
 
 /// Replaces what a script may use; each replacement looks at what it is given, and passes it on.
@@ -196,11 +197,11 @@ const REPLACING: &str = r#"
   }
 "#;
 
-fn replaced(stage: &Stage) {
-    let ipc = open(stage, Page::new("say('up')").with_last(REPLACING));
+fn replaced(app: &TestApp) {
+    let ipc = open(app, Page::new("say('up')").with_last(REPLACING));
     let noted = counter(&ipc, "noted");
-    stage.said("main", "up");
-    stage.run(
+    app.said("main", "up");
+    app.run(
         "main",
         r#"
           window.ticks = [];
@@ -220,25 +221,25 @@ fn replaced(stage: &Stage) {
     for at in 0..200 {
         ipc.emit("tick", &at).unwrap();
     }
-    assert_eq!(stage.said("main", "same"), 200);
-    stage.until("all events came", || noted.load(Ordering::SeqCst) == 200);
+    assert_eq!(app.said("main", "same"), 200);
+    app.until("all events came", || noted.load(Ordering::SeqCst) == 200);
     let in_order: Vec<u64> = (0..200).collect();
-    assert_eq!(stage.js("main", "ticks"), json!(in_order));
-    let ledger = stage.settled(&ipc);
+    assert_eq!(app.js("main", "ticks"), json!(in_order));
+    let ledger = app.settled(&ipc);
     ledger.accounts_for(400);
     assert_eq!(ledger.outbound("", "ok"), 400, "{ledger:?}");
     assert_eq!(ledger.inbound("", "ok"), 400, "{ledger:?}");
 
-    let heard = overheard(stage);
+    let heard = overheard(app);
     assert!(heard.len() > 100, "it hears: {}", heard.len());
     assert!(!heard.contains(ipc.nonce()), "the nonce is a secret");
     assert!(!heard.contains("\"page\""), "so is the page's id");
-    lives(stage, &ipc);
+    lives(app, &ipc);
 }
 
 /// All that a spying page got hold of, as a text.
-fn overheard(stage: &Stage) -> String {
-    let text = stage.js(
+fn overheard(app: &TestApp) -> String {
+    let text = app.js(
         "main",
         r#"{
           const seen = new WeakSet();
@@ -288,9 +289,9 @@ const BREAKING: &str = r#"
   }
 "#;
 
-fn broken(stage: &Stage) {
+fn broken(app: &TestApp) {
     let ipc = open(
-        stage,
+        app,
         Page::new(
             r#"
               if (sessionStorage.getItem("broken") !== null) {
@@ -304,9 +305,9 @@ fn broken(stage: &Stage) {
         ),
     );
     let noted = counter(&ipc, "noted");
-    stage.said("main", "up");
-    stage.run("main", BREAKING);
-    stage.run(
+    app.said("main", "up");
+    app.run("main", BREAKING);
+    app.run(
         "main",
         r#"
           for (let at = 0; at < 200; at++) {
@@ -318,23 +319,23 @@ fn broken(stage: &Stage) {
           window.ipc.postMessage('say ["tried", null]');
         "#,
     );
-    stage.said("main", "tried");
+    app.said("main", "tried");
     for at in 0..200 {
         ipc.emit("tick", &at).unwrap();
     }
     std::thread::sleep(Duration::from_millis(200));
     // Whatever arrived is in the books once; what the page cannot say it ran stays open.
-    let ledger = stage.ledger(&ipc);
+    let ledger = app.ledger(&ipc);
     let replies = ledger.outbound("echo", "");
     assert!(ledger.inbound("noted", "ok") <= 200, "{ledger:?}");
     assert_eq!(ledger.inbound("noted", "ok"), noted.load(Ordering::SeqCst));
     assert!(ledger.ended() + ledger.metrics.messages_open >= 200 + replies);
-    stage.ui(|ui| ui.webview("main").reload().unwrap());
-    stage.said("main", "up again");
-    let ledger = stage.settled(&ipc);
+    app.ui(|ui| ui.webview("main").reload().unwrap());
+    app.said("main", "up again");
+    let ledger = app.settled(&ipc);
     let emitted = ledger.outbound("tick", "ok") + ledger.outbound("tick", "page_gone");
     assert_eq!(emitted, 200, "{ledger:?}");
-    lives(stage, &ipc);
+    lives(app, &ipc);
 }
 
 /// Texts that would be a script, or the end of one, were they not written as what they are.
@@ -373,9 +374,9 @@ impl fmt::Display for Failure {
     }
 }
 
-fn texts(stage: &Stage) {
+fn texts(app: &TestApp) {
     let ipc = open(
-        stage,
+        app,
         Page::new(
             r#"
               const units = (text) => Array.from({ length: text.length }, (_, at) => text.charCodeAt(at));
@@ -405,7 +406,7 @@ fn texts(stage: &Stage) {
         told.send(call.data::<Value>().unwrap()).unwrap();
     })
     .unwrap();
-    stage.said("main", "up");
+    app.said("main", "up");
 
     // A key that would set the prototype, were it written as a literal.
     let written = HOSTILE_TEXTS.into_iter().chain(["__proto__"]).map(|text| {
@@ -423,7 +424,7 @@ fn texts(stage: &Stage) {
 
         ipc.emit("send", &json!({ "at": at, "units": units }))
             .unwrap();
-        let back = stage.said("main", "sent");
+        let back = app.said("main", "sent");
         // What is no text in Rust fails its handler with none.
         let text = String::from_utf16(units).unwrap_or_default();
         let message: Vec<u16> = text.encode_utf16().collect();
@@ -437,14 +438,14 @@ fn texts(stage: &Stage) {
             json!({ "at": at, "same": true, "message": message, "code": "HANDLER_ERROR" })
         );
     }
-    let ledger = stage.settled(&ipc);
+    let ledger = app.settled(&ipc);
     let count = all.len() as u64;
     assert_eq!(ledger.inbound("sent", "ok"), count, "{ledger:?}");
     assert_eq!(sent.load(Ordering::SeqCst), count);
     assert_eq!(ledger.inbound("fail", "handler_error"), count, "{ledger:?}");
     ledger.accounts_for(4 * count);
     assert_eq!(ledger.outbound("", "ok"), 4 * count, "{ledger:?}");
-    lives(stage, &ipc);
+    lives(app, &ipc);
 }
 
 /// Names that are allowed, and that mean something to an engine or to an object.
@@ -469,9 +470,9 @@ const AWKWARD_NAMES: [&str; 18] = [
     "0",
 ];
 
-fn names(stage: &Stage) {
+fn names(app: &TestApp) {
     let ipc = open(
-        stage,
+        app,
         Page::new(
             r#"
               window.heard = [];
@@ -500,7 +501,7 @@ fn names(stage: &Stage) {
             "#,
         ),
     );
-    stage.said("main", "up");
+    app.said("main", "up");
     let called = Arc::new(AtomicU64::new(0));
     for name in AWKWARD_NAMES {
         let called = Arc::clone(&called);
@@ -512,18 +513,18 @@ fn names(stage: &Stage) {
     }
     ipc.emit("awkward", &AWKWARD_NAMES).unwrap();
     let twice = 2 * AWKWARD_NAMES.len() as u64;
-    stage.until("each came as an event and as a call", || {
+    app.until("each came as an event and as a call", || {
         called.load(Ordering::SeqCst) == twice
     });
     for name in AWKWARD_NAMES {
         ipc.emit(name, name).unwrap();
     }
-    stage.settled(&ipc);
+    app.settled(&ipc);
     let expected: Vec<&str> = AWKWARD_NAMES
         .iter()
         .flat_map(|name| [*name, *name])
         .collect();
-    assert_eq!(stage.js("main", "heard"), json!(expected));
+    assert_eq!(app.js("main", "heard"), json!(expected));
 
     let long = "x".repeat(65);
     let mut bad: Vec<&str> = HOSTILE_TEXTS.to_vec();
@@ -537,8 +538,8 @@ fn names(stage: &Stage) {
         ipc.on(name, |_: &Call<'_>| ()).unwrap_err();
     }
     ipc.emit("bad", &bad).unwrap();
-    assert_eq!(stage.said("main", "refused"), json!([]));
-    let ledger = stage.settled(&ipc);
+    assert_eq!(app.said("main", "refused"), json!([]));
+    let ledger = app.settled(&ipc);
     let refused = bad.len() as u64;
     assert_eq!(
         ledger.outbound("_OTHER", "invalid_name"),
@@ -550,12 +551,12 @@ fn names(stage: &Stage) {
     ledger.accounts_for(2 + twice + refused);
     // Made-up events of the names that a page's life and errors have are not taken for those.
     assert_eq!(ledger.page_errors.len(), 0, "{ledger:?}");
-    lives(stage, &ipc);
+    lives(app, &ipc);
 }
 
-fn with_the_nonce(stage: &Stage) {
+fn with_the_nonce(app: &TestApp) {
     let ipc = open(
-        stage,
+        app,
         Page::new(
             r#"
               window.mine = (page, messages) => (window.webkit.messageHandlers.ipc.postMessage(
@@ -565,39 +566,39 @@ fn with_the_nonce(stage: &Stage) {
         ),
     );
     let forged = counter(&ipc, "forged");
-    stage.said("main", "up");
+    app.said("main", "up");
     let nonce = ipc.nonce();
     // It takes the page script's place: from here on that one's messages are stale.
-    stage.run(
+    app.run(
         "main",
         &format!(
             "window.nonce = '{nonce}'; mine('evil', [{{ kind: 'ready' }}]); say('took over');"
         ),
     );
-    stage.said("main", "took over");
+    app.said("main", "took over");
     for at in 0..100 {
         ipc.emit("tick", &at).unwrap();
     }
-    stage.ui(|ui| ui.pump("main"));
-    stage.settled_but(&ipc, 100);
+    app.ui(|ui| ui.pump("main"));
+    app.settled_but(&ipc, 100);
 
     // Of messages that never were, and of a range with nothing in it.
-    stage.run("main", "mine('evil', [{ kind: 'ack', ids: [[1e9, 1e9 + 5], [9, 3]], failed: [1e9] }]); say('acked')");
-    stage.said("main", "acked");
-    let ledger = stage.settled_but(&ipc, 100);
+    app.run("main", "mine('evil', [{ kind: 'ack', ids: [[1e9, 1e9 + 5], [9, 3]], failed: [1e9] }]); say('acked')");
+    app.said("main", "acked");
+    let ledger = app.settled_but(&ipc, 100);
     assert_eq!(ledger.page_errors("unknown_ack"), 2, "{ledger:?}");
     // Of all that ever was: the page lies about itself alone, and each message ends once.
     for _ in 0..3 {
-        stage.run("main", "mine('evil', [{ kind: 'ack', ids: [[1, 9007199254740991], [1, 9007199254740991]] }]); say('acked')");
-        stage.said("main", "acked");
+        app.run("main", "mine('evil', [{ kind: 'ack', ids: [[1, 9007199254740991], [1, 9007199254740991]] }]); say('acked')");
+        app.said("main", "acked");
     }
-    let ledger = stage.settled(&ipc);
+    let ledger = app.settled(&ipc);
     ledger.accounts_for(100);
     assert_eq!(ledger.outbound("tick", "ok"), 100, "{ledger:?}");
     assert_eq!(ledger.page_errors("unknown_ack"), 2 + 6, "{ledger:?}");
 
     // Twice as many as it has credits for, and none that ever comes twice.
-    stage.run(
+    app.run(
         "main",
         r#"
           for (let id = 1; id <= 1000; id++) mine("evil", [{ kind: "event", id, event: "forged" }]);
@@ -616,10 +617,10 @@ fn with_the_nonce(stage: &Stage) {
           say("posted");
         "#,
     );
-    stage.said("main", "posted");
+    app.said("main", "posted");
     // Refusals of names are replies, which it acknowledges or not. Half a surrogate pair is no name
     // but no text at all.
-    let ledger = stage.settled_but(&ipc, 5);
+    let ledger = app.settled_but(&ipc, 5);
     assert_eq!(forged.load(Ordering::SeqCst), 1_000);
     assert_eq!(ledger.inbound("forged", "ok"), 1_000, "{ledger:?}");
     assert_eq!(ledger.inbound("forged", "duplicate"), 1_000, "{ledger:?}");
@@ -627,11 +628,11 @@ fn with_the_nonce(stage: &Stage) {
     assert_eq!(ledger.inbound("_OTHER", "too_large"), 1, "{ledger:?}");
     assert_eq!(ledger.inbound("_OTHER", "invalid_name"), 5, "{ledger:?}");
     assert_eq!(ledger.inbound("_OTHER", "malformed"), 9, "{ledger:?}");
-    assert_eq!(stage.js("main", "typeof canary"), "undefined");
+    assert_eq!(app.js("main", "typeof canary"), "undefined");
 
-    stage.ui(|ui| ui.webview("main").reload().unwrap());
-    stage.said("main", "up");
-    lives(stage, &ipc);
+    app.ui(|ui| ui.webview("main").reload().unwrap());
+    app.said("main", "up");
+    lives(app, &ipc);
 }
 
 /// The page of another origin gets the page script, as every main frame does, and tries to use it.
@@ -650,9 +651,9 @@ const TRAP: &str = r#"<!doctype html><script>
   window.report = () => say("heard", heard);
 </script>"#;
 
-fn another_origin(stage: &Stage) {
+fn another_origin(app: &TestApp) {
     let ipc = open(
-        stage,
+        app,
         Page::new(
             r#"
               window.heard = [];
@@ -663,23 +664,23 @@ fn another_origin(stage: &Stage) {
         .with_file("evil://localhost/trap", TRAP),
     );
     let forged = counter(&ipc, "forged");
-    stage.said("main", "up");
-    let before = stage.settled(&ipc);
+    app.said("main", "up");
+    let before = app.settled(&ipc);
     assert_eq!(before.inbound("", ""), 0, "{before:?}");
-    stage.run("main", "location.href = 'evil://localhost/trap'");
-    stage.said("main", "trap");
+    app.run("main", "location.href = 'evil://localhost/trap'");
+    app.said("main", "trap");
     for at in 0..100 {
         ipc.emit("secret", &at).unwrap();
     }
-    stage.ui(|ui| ui.pump("main"));
+    app.ui(|ui| ui.pump("main"));
     std::thread::sleep(Duration::from_millis(300));
-    stage.run("main", "report()");
+    app.run("main", "report()");
     assert_eq!(
-        stage.said("main", "heard"),
+        app.said("main", "heard"),
         json!([]),
         "nothing goes to another origin"
     );
-    let ledger = stage.ledger(&ipc);
+    let ledger = app.ledger(&ipc);
     assert!(ledger.inbound("", "forbidden_origin") >= 2, "{ledger:?}");
     assert_eq!(
         ledger.inbound("", ""),
@@ -688,18 +689,18 @@ fn another_origin(stage: &Stage) {
     );
     assert_eq!(forged.load(Ordering::SeqCst), 0);
 
-    stage.run("main", "location.href = 'app://localhost/'");
-    stage.said("main", "up");
-    let ledger = stage.settled(&ipc);
+    app.run("main", "location.href = 'app://localhost/'");
+    app.said("main", "up");
+    let ledger = app.settled(&ipc);
     // Refused for the page that was there, or kept for the one that may have them.
     let refused = ledger.outbound("secret", "forbidden_origin");
     let delivered = ledger.outbound("secret", "ok");
     assert_eq!(refused + delivered, 100, "{ledger:?}");
-    assert_eq!(stage.js("main", "heard.length"), delivered);
+    assert_eq!(app.js("main", "heard.length"), delivered);
     ledger.accounts_for(100);
-    stage.note(&format!(
+    app.note(&format!(
         "{} texts of the other origin were refused; of 100 events {refused} were, too",
         ledger.inbound("", "forbidden_origin")
     ));
-    lives(stage, &ipc);
+    lives(app, &ipc);
 }

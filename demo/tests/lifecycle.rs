@@ -3,46 +3,48 @@
 
 #![allow(clippy::unwrap_used, reason = "a scenario may panic")]
 
-mod rig;
-
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use rig::{Page, Running, Scenario, Stage, process, register_echo};
 use serde_json::{Value, json};
 use spanwire::ipc::{Call, Ipc, Limits, PageState};
+use spanwire_testkit::active_handlers::ActiveHandlers;
+use spanwire_testkit::harness::{self, Ledger, Page, Scenario, TestApp, process, register_echo};
 
 fn main() -> ExitCode {
-    rig::main(&[
-        Scenario::new("reload_in_the_middle_of_1000_calls", reload),
-        Scenario::new("ten_reloads_in_a_row", reload_storm),
-        Scenario::new("kill_9_of_the_web_process", crash),
-        Scenario::new(
-            "window_closed_with_messages_queued",
-            close_with_messages_queued,
-        ),
-        Scenario::new(
-            "window_closed_with_a_page_that_has_stopped",
-            close_a_stopped_page,
-        ),
-        Scenario::new("wire_closed_under_a_page_that_lives_on", close_the_wire),
-        Scenario::new("two_windows_at_once", two_windows),
-        Scenario::new("a_page_that_hangs_and_a_main_thread_that_does", hang),
-        Scenario::new("hidden_window_for_10_s", hidden),
-    ])
+    harness::main(
+        env!("CARGO_TARGET_TMPDIR"),
+        &[
+            Scenario::new("reload_in_the_middle_of_1000_calls", reload),
+            Scenario::new("ten_reloads_in_a_row", reload_storm),
+            Scenario::new("kill_9_of_the_web_process", crash),
+            Scenario::new(
+                "window_closed_with_messages_queued",
+                close_with_messages_queued,
+            ),
+            Scenario::new(
+                "window_closed_with_a_page_that_has_stopped",
+                close_a_stopped_page,
+            ),
+            Scenario::new("wire_closed_under_a_page_that_lives_on", close_the_wire),
+            Scenario::new("two_windows_at_once", two_windows),
+            Scenario::new("a_page_that_hangs_and_a_main_thread_that_does", hang),
+            Scenario::new("hidden_window_for_10_s", hidden),
+        ],
+    )
 }
 
 /// Handlers that answer at once, that answer some time, and that never do.
-fn register(ipc: &Ipc) -> Running {
+fn register(ipc: &Ipc) -> ActiveHandlers {
     register_echo(ipc);
     ipc.on_async("later", |call: Call<'static>| async move {
         tokio::time::sleep(Duration::from_millis(5)).await;
         call.data::<Value>()
     })
     .unwrap();
-    let running = Running::default();
+    let running = ActiveHandlers::default();
     let started = running.clone();
     ipc.on_async("never", move |_: Call<'static>| {
         let running = started.start();
@@ -85,15 +87,15 @@ const BUSY_PAGE: &str = r#"
   say("up", load);
 "#;
 
-fn reload(stage: &Stage) {
-    let ipc = stage.wire("main").build();
+fn reload(app: &TestApp) {
+    let ipc = app.wire("main").build();
     let running = register(&ipc);
-    stage.open("main", &ipc, Page::new(BUSY_PAGE));
-    stage.said("main", "in the middle");
+    app.open("main", &ipc, Page::new(BUSY_PAGE));
+    app.said("main", "in the middle");
     assert!(running.count() > 0, "handlers are at work");
     let before = ipc.metrics();
     let wire = ipc.clone();
-    stage.ui(move |ui| {
+    app.ui(move |ui| {
         // Sent while the page is there and while it goes, and then queued behind.
         emit(&wire, "tick", 300);
         ui.pump("main");
@@ -104,19 +106,19 @@ fn reload(stage: &Stage) {
         ui.pump("main");
         emit(&wire, "queued", 3_000);
     });
-    stage.said("main", "leaves");
+    app.said("main", "leaves");
     let wire = ipc.clone();
-    stage.ui(move |ui| {
+    app.ui(move |ui| {
         for at in 600..900 {
             wire.emit("tick", &at).unwrap();
         }
         ui.pump("main");
     });
-    assert_eq!(stage.said("main", "up"), 1);
-    assert_eq!(stage.said("main", "up"), 2);
+    assert_eq!(app.said("main", "up"), 1);
+    assert_eq!(app.said("main", "up"), 2);
 
-    stage.until("the old page's calls are dropped", || running.count() == 0);
-    let ledger = stage.settled(&ipc);
+    app.until("the old page's calls are dropped", || running.count() == 0);
+    let ledger = app.settled(&ipc);
     replies_are_accounted_for(&ledger, 3_900);
     let called = ["echo", "later", "never"].map(|event| ledger.inbound(event, ""));
     assert_eq!(called, [334, 333, 333], "{ledger:?}");
@@ -125,8 +127,8 @@ fn reload(stage: &Stage) {
     // of what is in the books as delivered did.
     let mut lost = 0;
     for (event, emitted) in [("tick", 900), ("queued", 3_000)] {
-        let before = stage.js("main", &format!("before.{event}"));
-        let ran: Vec<u64> = [before, stage.js("main", &format!("ran.{event}"))]
+        let before = app.js("main", &format!("before.{event}"));
+        let ran: Vec<u64> = [before, app.js("main", &format!("ran.{event}"))]
             .iter()
             .flat_map(|page| page.as_array().unwrap())
             .map(|at| at.as_u64().unwrap())
@@ -142,16 +144,16 @@ fn reload(stage: &Stage) {
         lost > 0,
         "what was sent to it as it went does not come back"
     );
-    stage.note(&format!(
+    app.note(&format!(
         "{} messages were open, {lost} events of 3900 died with the page",
         before.messages_open
     ));
-    lives(stage, "main", &ipc);
+    lives(app, "main", &ipc);
 }
 
 /// Each event is in the books once, and so is the reply to each call whose handler was done while
 /// its page still waited.
-fn replies_are_accounted_for(ledger: &rig::Ledger, events: u64) {
+fn replies_are_accounted_for(ledger: &Ledger, events: u64) {
     let [echo, later] = ["echo", "later"].map(|event| ledger.outbound(event, ""));
     assert_eq!(echo, ledger.inbound("echo", "ok"), "{ledger:?}");
     assert!(later <= ledger.inbound("later", "ok"), "{ledger:?}");
@@ -159,26 +161,26 @@ fn replies_are_accounted_for(ledger: &rig::Ledger, events: u64) {
 }
 
 /// The app lives: calls of the window's page are answered, and events reach it.
-fn lives(stage: &Stage, window: &'static str, ipc: &Ipc) {
-    stage.run(
+fn lives(app: &TestApp, window: &'static str, ipc: &Ipc) {
+    app.run(
         window,
         "spanwire.on('alive', (data) => say('alive', data));
          Promise.all(Array.from({ length: 50 }, (_, at) => spanwire.invoke('echo', at)))
            .then((all) => say('answers', all), (error) => say('answers', `${error}`))",
     );
     let expected: Vec<u64> = (0..50).collect();
-    assert_eq!(stage.said(window, "answers"), json!(expected));
+    assert_eq!(app.said(window, "answers"), json!(expected));
     ipc.emit("alive", "still").unwrap();
-    assert_eq!(stage.said(window, "alive"), "still");
-    let ledger = stage.settled(ipc);
+    assert_eq!(app.said(window, "alive"), "still");
+    let ledger = app.settled(ipc);
     assert_eq!(ledger.metrics.messages_open, 0);
 }
 
-fn reload_storm(stage: &Stage) {
+fn reload_storm(app: &TestApp) {
     const LOADS: u64 = 10;
-    let ipc = stage.wire("main").build();
+    let ipc = app.wire("main").build();
     let running = register(&ipc);
-    stage.open(
+    app.open(
         "main",
         &ipc,
         Page::new(
@@ -200,19 +202,19 @@ fn reload_storm(stage: &Stage) {
     })
     .unwrap();
     for _ in 1..LOADS {
-        stage.said("main", "up");
+        app.said("main", "up");
         emit(&ipc, "tick", 100);
-        stage.ui(|ui| ui.webview("main").reload().unwrap());
+        app.ui(|ui| ui.webview("main").reload().unwrap());
     }
-    stage.said("main", "up");
+    app.said("main", "up");
     emit(&ipc, "tick", 100);
     // The last page's calls to `never` are open for good: the others' are not.
-    stage.until("the old pages' calls are dropped", || {
+    app.until("the old pages' calls are dropped", || {
         running.count() == 100
     });
-    stage.run("main", "location.href = 'about:blank'");
-    stage.until("the last page's are, too", || running.count() == 0);
-    let ledger = stage.settled(&ipc);
+    app.run("main", "location.href = 'about:blank'");
+    app.until("the last page's are, too", || running.count() == 0);
+    let ledger = app.settled(&ipc);
     assert_eq!(ledger.outbound("tick", ""), 100 * LOADS, "{ledger:?}");
     replies_are_accounted_for(&ledger, 100 * LOADS);
     assert_eq!(
@@ -222,20 +224,20 @@ fn reload_storm(stage: &Stage) {
     );
     assert_eq!(ledger.inbound("noted", "ok"), noted.load(Ordering::SeqCst));
     assert_eq!(ledger.inbound("noted", "ok"), 200 * LOADS, "{ledger:?}");
-    stage.run("main", "location.href = 'app://localhost/'");
-    stage.said("main", "up");
-    stage.until("the new page's calls came", || running.count() == 100);
+    app.run("main", "location.href = 'app://localhost/'");
+    app.said("main", "up");
+    app.until("the new page's calls came", || running.count() == 100);
 }
 
-fn crash(stage: &Stage) {
-    let ipc = stage.wire("main").build();
+fn crash(app: &TestApp) {
+    let ipc = app.wire("main").build();
     let running = register(&ipc);
-    stage.open("main", &ipc, Page::new(BUSY_PAGE));
-    stage.said("main", "in the middle");
+    app.open("main", &ipc, Page::new(BUSY_PAGE));
+    app.said("main", "in the middle");
     assert!(running.count() > 0, "handlers are at work");
 
     let wire = ipc.clone();
-    stage.ui(move |ui| {
+    app.ui(move |ui| {
         let processes = process::web_processes();
         assert_eq!(processes.len(), 1, "{processes:?}");
         // In flight in a process that is gone before it can run any of it.
@@ -244,12 +246,12 @@ fn crash(stage: &Stage) {
         ui.pump("main");
         process::kill(processes[0]);
     });
-    stage.until("the process is gone", || {
+    app.until("the process is gone", || {
         process::web_processes().is_empty()
     });
-    stage.until("its calls are dropped", || running.count() == 0);
+    app.until("its calls are dropped", || running.count() == 0);
     // The engine may say so before or after its last messages are read.
-    let ledger = stage.settled(&ipc);
+    let ledger = app.settled(&ipc);
     assert_eq!(ledger.outbound("tick", "page_gone"), 300, "{ledger:?}");
 
     // Waits for a page to come, if one ever does.
@@ -257,35 +259,35 @@ fn crash(stage: &Stage) {
     std::thread::sleep(Duration::from_millis(200));
     assert_eq!(ipc.metrics().messages_open, 300);
 
-    stage.ui(|ui| ui.webview("main").reload().unwrap());
-    assert_eq!(stage.said("main", "up"), 1);
+    app.ui(|ui| ui.webview("main").reload().unwrap());
+    assert_eq!(app.said("main", "up"), 1);
     // The storage of the session may have died with the process.
-    stage.said("main", "up");
-    stage.until("what waited arrived", || {
-        stage.js("main", "ran.queued.length") == 300
+    app.said("main", "up");
+    app.until("what waited arrived", || {
+        app.js("main", "ran.queued.length") == 300
     });
     let in_order: Vec<u64> = (0..300).collect();
-    assert_eq!(stage.js("main", "ran.queued"), json!(in_order));
-    assert_eq!(stage.js("main", "ran.tick"), json!([]));
-    let ledger = stage.settled(&ipc);
+    assert_eq!(app.js("main", "ran.queued"), json!(in_order));
+    assert_eq!(app.js("main", "ran.tick"), json!([]));
+    let ledger = app.settled(&ipc);
     assert_eq!(ledger.outbound("queued", "ok"), 300, "{ledger:?}");
     replies_are_accounted_for(&ledger, 600);
-    lives(stage, "main", &ipc);
+    lives(app, "main", &ipc);
 }
 
-fn close_with_messages_queued(stage: &Stage) {
-    let first = stage.wire("first").build();
+fn close_with_messages_queued(app: &TestApp) {
+    let first = app.wire("first").build();
     let running = register(&first);
-    stage.open("first", &first, Page::new(BUSY_PAGE));
-    stage.said("first", "in the middle");
+    app.open("first", &first, Page::new(BUSY_PAGE));
+    app.said("first", "in the middle");
     let wire = first.clone();
-    stage.ui(move |ui| {
+    app.ui(move |ui| {
         // More than may be in flight: some are sent, and the rest waits.
         emit(&wire, "tick", 6_000);
         ui.pump("first");
         ui.close("first");
     });
-    let ledger = go_on_with_a_second_window(stage, &first);
+    let ledger = go_on_with_a_second_window(app, &first);
     assert_eq!(running.count(), 0, "its calls are dropped");
     let sent = ledger.outbound("tick", "page_gone");
     let queued = ledger.outbound("tick", "shutdown");
@@ -297,42 +299,39 @@ fn close_with_messages_queued(stage: &Stage) {
 
 /// The app closes the first window's wire, has one more event refused by it, and opens a second
 /// window.
-fn go_on_with_a_second_window(stage: &Stage, first: &Ipc) -> rig::Ledger {
-    assert!(
-        stage.ui_delay() < Duration::from_secs(5),
-        "the loop goes on"
-    );
+fn go_on_with_a_second_window(app: &TestApp, first: &Ipc) -> Ledger {
+    assert!(app.ui_delay() < Duration::from_secs(5), "the loop goes on");
     first.close();
     let refused = first.emit("tick", &0).unwrap_err();
     assert!(refused.to_string().contains("closed"), "{refused}");
-    let ledger = stage.settled(first);
+    let ledger = app.settled(first);
 
-    let second = stage.wire("second").build();
+    let second = app.wire("second").build();
     register_echo(&second);
-    stage.open("second", &second, Page::new("say('up')"));
-    stage.said("second", "up");
-    lives(stage, "second", &second);
+    app.open("second", &second, Page::new("say('up')"));
+    app.said("second", "up");
+    lives(app, "second", &second);
     // Nothing of the first turns up in the second's books.
-    let other = stage.ledger(&second);
+    let other = app.ledger(&second);
     other.accounts_for(51);
     ledger
 }
 
-fn close_a_stopped_page(stage: &Stage) {
-    let first = stage.wire("first").build();
+fn close_a_stopped_page(app: &TestApp) {
+    let first = app.wire("first").build();
     let running = register(&first);
-    stage.open("first", &first, Page::new(BUSY_PAGE));
-    stage.said("first", "in the middle");
-    stage.run("first", "say('stops'); while (true);");
-    stage.said("first", "stops");
+    app.open("first", &first, Page::new(BUSY_PAGE));
+    app.said("first", "in the middle");
+    app.run("first", "say('stops'); while (true);");
+    app.said("first", "stops");
     // The loop goes on beside a page that does not, and holds back what it cannot take.
     emit(&first, "tick", 6_000);
-    stage.until("what may be in flight is", || {
-        stage.ui(|ui| ui.pump("first"));
+    app.until("what may be in flight is", || {
+        app.ui(|ui| ui.pump("first"));
         first.metrics().messages_open >= 6_000
     });
-    stage.ui(|ui| ui.close("first"));
-    let ledger = go_on_with_a_second_window(stage, &first);
+    app.ui(|ui| ui.close("first"));
+    let ledger = go_on_with_a_second_window(app, &first);
     assert_eq!(running.count(), 0, "its calls are dropped");
     assert_eq!(ledger.outbound("tick", "ok"), 0, "{ledger:?}");
     let ended = ledger.outbound("tick", "page_gone") + ledger.outbound("tick", "shutdown");
@@ -340,10 +339,10 @@ fn close_a_stopped_page(stage: &Stage) {
     replies_are_accounted_for(&ledger, 6_001);
 }
 
-fn close_the_wire(stage: &Stage) {
-    let ipc = stage.wire("main").build();
+fn close_the_wire(app: &TestApp) {
+    let ipc = app.wire("main").build();
     let running = register(&ipc);
-    stage.open(
+    app.open(
         "main",
         &ipc,
         Page::new(
@@ -354,20 +353,20 @@ fn close_the_wire(stage: &Stage) {
             "#,
         ),
     );
-    stage.said("main", "up");
-    stage.until("all are open", || running.count() == 100);
+    app.said("main", "up");
+    app.until("all are open", || running.count() == 100);
     ipc.close();
     assert_eq!(
-        stage.said("main", "settled"),
+        app.said("main", "settled"),
         json!(vec!["BACKEND_GONE"; 100])
     );
-    stage.until("its calls are dropped", || running.count() == 0);
-    stage.run(
+    app.until("its calls are dropped", || running.count() == 0);
+    app.run(
         "main",
         "outcome(spanwire.invoke('echo')).then(({ code }) => say('later', code))",
     );
-    assert_eq!(stage.said("main", "later"), "BACKEND_GONE");
-    let ledger = stage.settled(&ipc);
+    assert_eq!(app.said("main", "later"), "BACKEND_GONE");
+    let ledger = app.settled(&ipc);
     assert_eq!(ledger.inbound("never", "cancelled"), 100, "{ledger:?}");
     ledger.accounts_for(0);
 }
@@ -394,9 +393,9 @@ const TAGGED_PAGE: &str = r#"
   say("up");
 "#;
 
-fn two_windows(stage: &Stage) {
+fn two_windows(app: &TestApp) {
     let open = |name: &'static str| {
-        let ipc = stage.wire(name).build();
+        let ipc = app.wire(name).build();
         register_echo(&ipc);
         ipc.on("whose", move |call: &Call<'_>| {
             call.data::<u64>().map(|at| (name, at))
@@ -414,12 +413,12 @@ fn two_windows(stage: &Stage) {
             counted.fetch_add(u64::from(is_mine), Ordering::SeqCst);
         })
         .unwrap();
-        stage.open(name, &ipc, Page::new(TAGGED_PAGE));
+        app.open(name, &ipc, Page::new(TAGGED_PAGE));
         (ipc, mine)
     };
     let windows = ["left", "right"].map(|name| (name, open(name)));
     for (name, (ipc, _)) in &windows {
-        stage.said(name, "up");
+        app.said(name, "up");
         ipc.emit("hello", name).unwrap();
     }
     // From two threads at once, as from the parts of an app.
@@ -433,12 +432,12 @@ fn two_windows(stage: &Stage) {
         }
     });
     for (name, (ipc, mine)) in &windows {
-        let done = stage.said(name, "done");
+        let done = app.said(name, "done");
         assert_eq!(
             done,
             json!({ "answers": true, "ticks": true, "count": 2_000 })
         );
-        let ledger = stage.settled(ipc);
+        let ledger = app.settled(ipc);
         // A greeting, the ticks, and the replies.
         ledger.accounts_for(1 + 2_000 + 500);
         assert_eq!(ledger.metrics.messages_sent, 2_501, "{ledger:?}");
@@ -447,28 +446,27 @@ fn two_windows(stage: &Stage) {
         assert_eq!(mine.load(Ordering::SeqCst), 500);
     }
     // One goes, and the other does not notice.
-    stage.ui(|ui| ui.close("left"));
-    lives(stage, "right", &windows[1].1.0);
+    app.ui(|ui| ui.close("left"));
+    lives(app, "right", &windows[1].1.0);
 }
 
-fn hang(stage: &Stage) {
+fn hang(app: &TestApp) {
     const HANG: Duration = Duration::from_secs(3);
     let mut limits = Limits::default();
     // More than a second, since the main thread is asked for its delay once in that time.
     limits.unresponsive_after = Duration::from_millis(1_200);
-    let ipc = stage.wire("main").limits(limits).build();
+    let ipc = app.wire("main").limits(limits).build();
     register_echo(&ipc);
-    stage.open("main", &ipc, Page::new("say('up')"));
-    stage.said("main", "up");
+    app.open("main", &ipc, Page::new("say('up')"));
+    app.said("main", "up");
     let state = |state| {
-        stage
-            .metric("spanwire_page_state", ("spanwire_page_state", state))
+        app.metric("spanwire_page_state", ("spanwire_page_state", state))
             .unwrap()
     };
-    stage.until("it is ready", || state("ready") == 1.0);
+    app.until("it is ready", || state("ready") == 1.0);
 
     // The page does not let go, and each scrape is a look.
-    stage.run(
+    app.run(
         "main",
         &format!(
             "say('hangs'); for (const end = performance.now() + {}; performance.now() < end; );
@@ -476,29 +474,29 @@ fn hang(stage: &Stage) {
             HANG.as_millis()
         ),
     );
-    stage.said("main", "hangs");
+    app.said("main", "hangs");
     ipc.emit("tick", &0).unwrap();
-    stage.until("it is unresponsive", || state("unresponsive") == 1.0);
+    app.until("it is unresponsive", || state("unresponsive") == 1.0);
     assert_eq!(ipc.page_state(), PageState::Unresponsive);
     assert_eq!(state("ready"), 0.0);
-    stage.said("main", "back");
-    stage.until("it answers", || state("ready") == 1.0);
+    app.said("main", "back");
+    app.until("it answers", || state("ready") == 1.0);
 
     // The main thread does not: that is measured, and not held against the page.
     let slow = || {
-        let bucket = |le| stage.metric("spanwire_main_thread_delay_seconds_bucket", ("le", le));
+        let bucket = |le| app.metric("spanwire_main_thread_delay_seconds_bucket", ("le", le));
         bucket("+Inf").unwrap_or(0.0) - bucket("0.5").unwrap_or(0.0)
     };
     let before = slow();
     let wire = ipc.clone();
-    stage.ui(move |ui| {
+    app.ui(move |ui| {
         wire.emit("tick", &1).unwrap();
         ui.pump("main");
         // Before the page's answer to that is read.
         gtk::glib::timeout_add_once(Duration::ZERO, || std::thread::sleep(HANG));
     });
     let mut blamed = 0;
-    stage.until("the delay is seen", || {
+    app.until("the delay is seen", || {
         // In this order: when it is over, the delay is seen before the page's answers are read.
         let unresponsive = state("unresponsive") == 1.0;
         let seen = slow() > before;
@@ -506,14 +504,14 @@ fn hang(stage: &Stage) {
         seen
     });
     assert_eq!(blamed, 0, "the page can do nothing for it");
-    stage.until("it answers", || state("ready") == 1.0);
-    lives(stage, "main", &ipc);
+    app.until("it answers", || state("ready") == 1.0);
+    lives(app, "main", &ipc);
 }
 
-fn hidden(stage: &Stage) {
-    let ipc = stage.wire("main").build();
+fn hidden(app: &TestApp) {
+    let ipc = app.wire("main").build();
     register_echo(&ipc);
-    stage.open(
+    app.open(
         "main",
         &ipc,
         Page::new(
@@ -543,10 +541,10 @@ fn hidden(stage: &Stage) {
         _ = counted.fetch_add(1, Ordering::SeqCst)
     })
     .unwrap();
-    stage.said("main", "up");
-    stage.ui(|ui| ui.window("main").set_visible(false));
-    stage.until("the page knows", || {
-        stage.js("main", "document.hidden") == true
+    app.said("main", "up");
+    app.ui(|ui| ui.window("main").set_visible(false));
+    app.until("the page knows", || {
+        app.js("main", "document.hidden") == true
     });
 
     // A hundred a second for ten seconds.
@@ -555,29 +553,29 @@ fn hidden(stage: &Stage) {
         std::thread::sleep(Duration::from_millis(10));
         if at % 100 == 99 {
             // It keeps up while it is hidden, and not only once it is seen again.
-            stage.until("the page keeps up", || {
+            app.until("the page keeps up", || {
                 noted.load(Ordering::SeqCst) == at + 1
             });
         }
     }
     ipc.emit("sum", &()).unwrap();
-    let sum = stage.said("main", "sum");
-    stage.until("the last answer came", || ipc.metrics().messages_open == 0);
+    let sum = app.said("main", "sum");
+    app.until("the last answer came", || ipc.metrics().messages_open == 0);
     assert_eq!(
         (&sum["ticks"], &sum["inOrder"], &sum["hidden"]),
         (&json!(1_000), &json!(true), &json!(true)),
         "{sum}"
     );
-    stage.ui(|ui| ui.window("main").set_visible(true));
-    stage.until("it is seen again", || {
-        stage.js("main", "document.hidden") == false
+    app.ui(|ui| ui.window("main").set_visible(true));
+    app.until("it is seen again", || {
+        app.js("main", "document.hidden") == false
     });
-    assert_eq!(stage.js("main", "answers"), 1_000);
-    let ledger = stage.settled(&ipc);
+    assert_eq!(app.js("main", "answers"), 1_000);
+    let ledger = app.settled(&ipc);
     ledger.accounts_for(1_000 + 1 + 1_000);
     assert_eq!(ledger.metrics.messages_sent, 2_001, "{ledger:?}");
     assert_eq!(ledger.inbound("", "ok"), 2_000, "{ledger:?}");
     let p99 = ledger.metrics.p99_latency_us;
-    stage.note(&format!("hidden, delivery p99 {p99} µs"));
-    lives(stage, "main", &ipc);
+    app.note(&format!("hidden, delivery p99 {p99} µs"));
+    lives(app, "main", &ipc);
 }

@@ -11,16 +11,9 @@
     reason = "a test may panic and print"
 )]
 
-#[path = "../../tests/support/receiver.rs"]
-#[allow(dead_code, unreachable_pub, reason = "other tests use the rest of it")]
-mod receiver;
-#[path = "../../tests/support/scrape.rs"]
-#[allow(dead_code, unreachable_pub, reason = "other tests use the rest of it")]
-mod scrape;
-
 use std::collections::BTreeMap;
 use std::convert::Infallible;
-use std::process::{Command, ExitCode};
+use std::process::ExitCode;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -29,6 +22,7 @@ use opentelemetry_proto::tonic::trace::v1::span::SpanKind;
 use spanwire::Telemetry;
 use spanwire::ipc::{Call, Ipc, IpcBuilder, Limits, PageTraces};
 use spanwire::telemetry::Sampler;
+use spanwire_testkit::virtual_display;
 use tao::event::Event;
 use tao::event_loop::{ControlFlow, EventLoop, EventLoopBuilder, EventLoopProxy};
 use tao::platform::run_return::EventLoopExtRunReturn;
@@ -36,7 +30,8 @@ use tao::platform::unix::WindowExtUnix;
 use tao::window::{Window, WindowBuilder};
 use wry::{WebView, WebViewBuilderExtUnix};
 
-use receiver::{Receiver, text};
+use spanwire_testkit::receiver::{Received, Receiver, text};
+use spanwire_testkit::scrape::scrape;
 
 /// Tells the child, which has a display, from the parent, which gives it one.
 const CHILD: &str = "SPANWIRE_OTEL_PAGE_TEST_CHILD";
@@ -66,17 +61,7 @@ fn main() -> ExitCode {
         println!("test otel_page ... ok");
         return ExitCode::SUCCESS;
     }
-    let status = Command::new("xvfb-run")
-        .arg("-a")
-        .arg(std::env::current_exe().expect("a process knows its own file"))
-        .env(CHILD, "1")
-        .status()
-        .expect("xvfb-run is there: scripts/install-packages test");
-    if status.success() {
-        ExitCode::SUCCESS
-    } else {
-        ExitCode::FAILURE
-    }
+    virtual_display::run(virtual_display::command().env(CHILD, "1"))
 }
 
 fn the_pages_spans_and_rusts_are_one_trace(seen: &Seen) {
@@ -241,7 +226,7 @@ fn run() -> Seen {
     });
     telemetry.flush(Duration::from_secs(30)).unwrap();
     let mut counted = BTreeMap::<_, BTreeMap<_, u64>>::new();
-    for sample in scrape::scrape(telemetry.prometheus_addr().unwrap()) {
+    for sample in scrape(telemetry.prometheus_addr().unwrap()) {
         if sample.name == "spanwire_page_spans_total" {
             let error = sample.label("error_type");
             let key = if error.is_empty() { "ok" } else { error };
@@ -258,9 +243,8 @@ fn run() -> Seen {
         (0, 0),
         "{report}"
     );
-    let service = |received: &receiver::Received| {
-        text(&received.resource().attributes, "service.name").unwrap()
-    };
+    let service =
+        |received: &Received| text(&received.resource().attributes, "service.name").unwrap();
     Seen {
         spans: receiver.spans(),
         services: receiver.received().iter().map(service).collect(),

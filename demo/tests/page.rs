@@ -12,7 +12,7 @@
 use std::borrow::Cow;
 use std::cell::RefCell;
 use std::fmt;
-use std::process::{Command, ExitCode};
+use std::process::ExitCode;
 use std::rc::Rc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
@@ -21,6 +21,8 @@ use std::time::Duration;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use spanwire::ipc::{Call, Ipc, PageEvents, PageMarks};
+use spanwire_testkit::active_handlers::ActiveHandlers;
+use spanwire_testkit::virtual_display;
 use tao::event::Event;
 use tao::event_loop::{ControlFlow, EventLoopBuilder};
 use tao::platform::run_return::EventLoopExtRunReturn;
@@ -42,18 +44,11 @@ fn main() -> ExitCode {
     if std::env::var_os(CHILD).is_some() {
         return run_checks();
     }
-    let status = Command::new("xvfb-run")
-        .arg("-a")
-        .arg(std::env::current_exe().expect("a process knows its own file"))
-        .env(CHILD, "1")
-        .env("RUST_BACKTRACE", "0")
-        .status()
-        .expect("xvfb-run is there: scripts/install-packages test");
-    if status.success() {
-        ExitCode::SUCCESS
-    } else {
-        ExitCode::FAILURE
-    }
+    virtual_display::run(
+        virtual_display::command()
+            .env(CHILD, "1")
+            .env("RUST_BACKTRACE", "0"),
+    )
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -69,22 +64,6 @@ struct Check {
     name: String,
     fine: bool,
     seen: String,
-}
-
-/// Counts a handler that is at work, also when it is dropped there.
-struct Running(Arc<AtomicU64>);
-
-impl Running {
-    fn new(count: &Arc<AtomicU64>) -> Self {
-        count.fetch_add(1, Ordering::SeqCst);
-        Self(Arc::clone(count))
-    }
-}
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::SeqCst);
-    }
 }
 
 #[derive(Debug)]
@@ -213,17 +192,20 @@ fn register(ipc: &Ipc, checks: &Arc<Mutex<Vec<Check>>>, done: impl Fn() + Send +
     ipc.on("fail", |_: &Call<'_>| Err::<(), _>(DiskFull))
         .unwrap();
 
-    let running = Arc::new(AtomicU64::new(0));
-    let asked = Arc::clone(&running);
+    let running = ActiveHandlers::default();
+    let asked = running.clone();
     ipc.on_async("never", move |_: Call<'static>| {
-        let running = Running::new(&running);
+        let running = running.start();
         async move {
             std::future::pending::<()>().await;
             drop(running);
         }
     })
     .unwrap();
-    answer(ipc, "running", asked);
+    ipc.on("running", move |_: &Call<'_>| {
+        Ok::<_, DiskFull>(asked.count())
+    })
+    .unwrap();
 
     let sender = ipc.clone();
     ipc.on("ticks", move |call: &Call<'_>| {

@@ -9,13 +9,9 @@
     reason = "a test may panic and print"
 )]
 
-#[path = "../../tests/support/receiver.rs"]
-#[allow(dead_code, unreachable_pub, reason = "other tests use the rest of it")]
-mod receiver;
-
 use std::collections::BTreeMap;
 use std::convert::Infallible;
-use std::process::{Command, ExitCode};
+use std::process::ExitCode;
 use std::time::Duration;
 
 use opentelemetry_proto::tonic::trace::v1::Span;
@@ -24,6 +20,7 @@ use serde::Deserialize;
 use spanwire::Telemetry;
 use spanwire::ipc::{Call, Ipc};
 use spanwire::telemetry::{MetricsExporter, Sampler};
+use spanwire_testkit::virtual_display;
 use tao::event::Event;
 use tao::event_loop::{ControlFlow, EventLoopBuilder};
 use tao::platform::run_return::EventLoopExtRunReturn;
@@ -33,7 +30,7 @@ use tracing::instrument;
 use wry::WebViewBuilderExtUnix;
 use wry::http::Response;
 
-use receiver::Receiver;
+use spanwire_testkit::receiver::Receiver;
 
 /// How often the page clicks each of its buttons.
 const CLICKS: usize = 5;
@@ -50,17 +47,7 @@ fn main() -> ExitCode {
         println!("test one_click_is_one_trace ... ok");
         return ExitCode::SUCCESS;
     }
-    let status = Command::new("xvfb-run")
-        .arg("-a")
-        .arg(std::env::current_exe().expect("a process knows its own file"))
-        .env(CHILD, "1")
-        .status()
-        .expect("xvfb-run is there: scripts/install-packages test");
-    if status.success() {
-        ExitCode::SUCCESS
-    } else {
-        ExitCode::FAILURE
-    }
+    virtual_display::run(virtual_display::command().env(CHILD, "1"))
 }
 
 /// What must hold for the spans that came out.

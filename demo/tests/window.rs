@@ -7,14 +7,6 @@
     reason = "a test may panic and print"
 )]
 
-#[path = "../../tests/support/receiver.rs"]
-#[allow(dead_code, unreachable_pub, reason = "other tests use the rest of it")]
-mod receiver;
-
-#[path = "../../tests/support/prometheus.rs"]
-#[allow(dead_code, unreachable_pub, reason = "other tests use the rest of it")]
-mod prometheus;
-
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{BufRead, BufReader, Read};
 use std::process::{Child, Command, Stdio};
@@ -24,8 +16,8 @@ use opentelemetry_proto::tonic::metrics::v1::{Metric, metric, number_data_point}
 use opentelemetry_proto::tonic::trace::v1::Span;
 use opentelemetry_proto::tonic::trace::v1::span::SpanKind;
 
-use prometheus::Prometheus;
-use receiver::Receiver;
+use spanwire_testkit::prometheus::Prometheus;
+use spanwire_testkit::receiver::{self, Receiver};
 
 /// The events that the driven page uses as calls, each with a reply.
 const CALLS: [&str; 7] = [

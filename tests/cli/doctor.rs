@@ -5,11 +5,12 @@ use expect_test::expect;
 use serde_json::Value;
 use spanwire::telemetry::{Telemetry, TelemetryBuilder};
 
-use crate::process::{Folder, Said, command, said, spanwire};
+use crate::process::{Said, command, said, spanwire};
 use crate::stub::{Stub, answer, closed, dated, json};
-use crate::support::authority::Authority;
-use crate::support::prometheus::Prometheus;
-use crate::support::receiver::{Answer, Receiver};
+use spanwire_testkit::authority::Authority;
+use spanwire_testkit::folder::Folder;
+use spanwire_testkit::prometheus::Prometheus;
+use spanwire_testkit::receiver::{Answer, Receiver};
 
 /// The servers that a run is pointed at, by flag. All are named, lest one that happens to run on
 /// this machine is asked.
@@ -141,7 +142,7 @@ fn a_stack_that_works_is_well() {
     let endpoint = telemetry.prometheus_addr().unwrap().to_string();
     let backend = Stub::start(backend).addr();
     let receiver = Receiver::start();
-    let folder = Folder::new();
+    let folder = Folder::new("cli");
     let exported = said(command().args(["alerts", "export"]).arg(folder.path()));
     let (_, rest) = exported.out.split_once("prometheus.yml:\n\n").unwrap();
     let (config, _) = rest.split_once("\n\n").unwrap();

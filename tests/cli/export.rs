@@ -4,7 +4,8 @@ use std::path::Path;
 
 use expect_test::expect;
 
-use crate::process::{Folder, Said, command, said, spanwire};
+use crate::process::{Said, command, said, spanwire};
+use spanwire_testkit::folder::Folder;
 
 /// Every file below a folder, by its path in there.
 fn tree(folder: &Path) -> BTreeMap<String, Vec<u8>> {
@@ -38,7 +39,7 @@ fn export(kind: &str, dir: &Path, more: &[&str]) -> Said {
 
 #[test]
 fn what_is_exported_is_what_the_repository_has() {
-    let folder = Folder::new();
+    let folder = Folder::new("cli");
     let dir = folder.path().join("a/b");
     for (kind, folders) in [
         (
@@ -84,7 +85,7 @@ fn what_is_exported_is_what_the_repository_has() {
 
 #[test]
 fn it_says_what_grafana_and_prometheus_need() {
-    let folder = Folder::new();
+    let folder = Folder::new("cli");
     let done =
         said(
             command()
@@ -114,7 +115,7 @@ fn it_says_what_grafana_and_prometheus_need() {
         SPANWIRE_SCRAPE_INTERVAL is the interval at which your Prometheus scrapes the app.
         In a container, the first two are the paths within it. A Grafana that has a provisioning folder
         keeps it: copy what is in provisioning/ into that, and leave GF_PATHS_PROVISIONING out.
-    "#]].assert_eq(&folder.hide(&done.out));
+    "#]].assert_eq(&folder.hide_in(&done.out));
     let done = said(
         command()
             .current_dir(folder.path())
@@ -146,13 +147,13 @@ fn it_says_what_grafana_and_prometheus_need() {
 
           cd '{folder}/it'\''s there/alertmanager' && alertmanager --config.file=alertmanager.yml
     "#]]
-    .assert_eq(&folder.hide(needs));
+    .assert_eq(&folder.hide_in(needs));
 }
 
 /// Debian's own tools read what was written, from where it was written.
 #[test]
 fn prometheus_takes_the_exported_rules_as_it_is_told_to() {
-    let folder = Folder::new();
+    let folder = Folder::new("cli");
     let dir = folder.path().join("with space");
     let done = export("alerts", &dir, &[]);
     let (_, rest) = done.out.split_once("prometheus.yml:\n\n").unwrap();
@@ -192,7 +193,7 @@ fn runbooks(rules: &Path) -> Vec<(String, Option<String>)> {
 
 #[test]
 fn exported_alerts_name_their_runbook_and_link_to_it_when_told_where() {
-    let folder = Folder::new();
+    let folder = Folder::new("cli");
     let plain = folder.path().join("plain");
     export("alerts", &plain, &[]);
     let named = runbooks(&plain.join("rules"));
@@ -243,7 +244,7 @@ fn exported_alerts_name_their_runbook_and_link_to_it_when_told_where() {
 
 #[test]
 fn a_file_that_differs_stops_everything_until_forced() {
-    let folder = Folder::new();
+    let folder = Folder::new("cli");
     let dir = folder.path();
     export("dashboards", dir, &[]);
     let whole = tree(dir);
@@ -260,7 +261,7 @@ fn a_file_that_differs_stops_everything_until_forced() {
         nothing was written
         remedy: --force overwrites; or take another folder
     "#]]
-    .assert_eq(&folder.hide(&refused.err));
+    .assert_eq(&folder.hide_in(&refused.err));
     assert!(tree(dir) == before, "nothing may be written");
 
     let forced = export("dashboards", dir, &["--force"]);
@@ -271,7 +272,7 @@ fn a_file_that_differs_stops_everything_until_forced() {
 
 #[test]
 fn a_file_of_another_version_that_would_be_loaded_is_named_and_kept() {
-    let folder = Folder::new();
+    let folder = Folder::new("cli");
     fs::create_dir(folder.path().join("dashboards")).unwrap();
     fs::write(folder.path().join("dashboards/old.json"), "{}").unwrap();
     let done = export("dashboards", folder.path(), &[]);
@@ -285,7 +286,7 @@ fn a_file_of_another_version_that_would_be_loaded_is_named_and_kept() {
 fn what_stands_in_the_way_is_named_and_not_even_forced() {
     use std::os::unix::fs::symlink;
 
-    let folder = Folder::new();
+    let folder = Folder::new("cli");
     let at = |name: &str| folder.path().join(name);
     let elsewhere = at("elsewhere");
     fs::create_dir(&elsewhere).unwrap();
@@ -339,7 +340,7 @@ fn what_stands_in_the_way_is_named_and_not_even_forced() {
         nothing was written
         error: {folder}/dangling is a link that leads nowhere
         nothing was written
-    "#]].assert_eq(&folder.hide(&said));
+    "#]].assert_eq(&folder.hide_in(&said));
 
     // A link that the user names is where they want it.
     symlink(&elsewhere, at("link")).unwrap();
@@ -350,7 +351,7 @@ fn what_stands_in_the_way_is_named_and_not_even_forced() {
 #[cfg(target_os = "linux")]
 #[test]
 fn a_disk_that_has_no_room_for_all_is_left_as_it_was() {
-    let folder = Folder::new();
+    let folder = Folder::new("cli");
     let new = folder.path().join("new/folder");
     let old = folder.path().join("old");
     fs::create_dir_all(old.join("scripts")).unwrap();
@@ -436,7 +437,7 @@ fn arguments_that_cannot_be_understood_exit_with_two() {
 /// It is started where it was written, so it must be as the repository has it.
 #[test]
 fn the_stack_is_written_as_the_repository_has_it() {
-    let folder = Folder::new();
+    let folder = Folder::new("cli");
     let done = export("stack", folder.path(), &[]);
     assert_eq!((done.code, done.err.as_str()), (0, ""), "{}", done.out);
     let (_, needs) = done.out.split_once("\n\n").unwrap();
@@ -457,7 +458,7 @@ fn the_stack_is_written_as_the_repository_has_it() {
 
         Ports, more apps, and what differs from system to system: {folder}/deploy/README.md
     "#]]
-    .assert_eq(&folder.hide(needs));
+    .assert_eq(&folder.hide_in(needs));
     let written = tree(folder.path());
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     for (path, bytes) in &written {
@@ -483,7 +484,7 @@ fn the_stack_is_written_as_the_repository_has_it() {
 fn what_starts_the_stack_can_be_run_and_the_rest_cannot() {
     use std::os::unix::fs::PermissionsExt;
 
-    let folder = Folder::new();
+    let folder = Folder::new("cli");
     export("stack", folder.path(), &[]);
     let runs = |path: &str| {
         let there = fs::metadata(folder.path().join(path)).unwrap();

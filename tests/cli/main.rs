@@ -6,10 +6,8 @@
 )]
 
 mod doctor;
+mod doctor_prometheus;
 mod export;
 mod process;
 mod stub;
-#[path = "../support/mod.rs"]
-mod support;
-mod told;
 mod transport;

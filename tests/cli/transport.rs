@@ -11,8 +11,8 @@ use spanwire::telemetry::Telemetry;
 
 use crate::doctor::{Stack, of};
 use crate::process::said;
-use crate::support::authority::Authority;
-use crate::support::receiver::Receiver;
+use spanwire_testkit::authority::Authority;
+use spanwire_testkit::receiver::Receiver;
 
 type Environment = BTreeMap<&'static str, String>;
 

@@ -2,29 +2,27 @@
 //! sockets, with and without TLS.
 #![allow(clippy::unwrap_used, reason = "the helpers of tests are tests too")]
 
-#[path = "../support/mod.rs"]
-mod support;
-
+mod fixture;
 mod proxy;
-mod rig;
 
 use std::net::TcpListener;
-use std::process::Command;
 
-use rig::{
-    Pairs, Rig, SECOND, SIGNALS, arrived, builder, emit, nothing_goes_to_the_default_place, pairs,
-    run, turns_off, with,
+use fixture::{
+    Fixture, SECOND, SIGNALS, arrived, builder, emit, nothing_goes_to_the_default_place, run,
+    turns_off, with,
 };
 use spanwire::telemetry::{
     Exporter, Fallback, MetricsExporter, Telemetry, TelemetryBuilder, VARIABLES,
 };
-use support::authority::Authority;
-use support::receiver::Receiver;
+use spanwire_testkit::authority::Authority;
+use spanwire_testkit::child_process;
+use spanwire_testkit::environment::{Variables, variables};
+use spanwire_testkit::receiver::Receiver;
 
 /// What cannot be used, for each kind of OTLP variable, as the end of its name.
-fn bad_values(rig: &Rig) -> Vec<(&'static str, String)> {
-    let addr = rig.receiver.addr();
-    let empty = rig.file("empty", "nothing");
+fn bad_values(fixture: &Fixture) -> Vec<(&'static str, String)> {
+    let addr = fixture.receiver.addr();
+    let empty = fixture.file("empty", "nothing");
     [
         ("ENDPOINT", format!("{addr}")),
         ("ENDPOINT", format!("ftp://{addr}")),
@@ -53,14 +51,14 @@ fn bad_values(rig: &Rig) -> Vec<(&'static str, String)> {
 }
 
 /// What else makes a setting unusable: the one without the other.
-fn halves(rig: &Rig) -> Vec<(&'static str, Pairs)> {
+fn halves(fixture: &Fixture) -> Vec<(&'static str, Variables)> {
     let theirs = Authority::new("theirs");
     let (_, key) = theirs.client_files();
-    let key = rig.file("theirs.key", &std::fs::read_to_string(key).unwrap());
-    let (certificate, _) = rig.authority.client_files();
+    let key = fixture.file("theirs.key", &std::fs::read_to_string(key).unwrap());
+    let (certificate, _) = fixture.authority.client_files();
     let certificate = certificate.to_str().unwrap();
     let pair = |certificate: &str, key: &str| {
-        pairs(&[("CLIENT_CERTIFICATE", certificate), ("CLIENT_KEY", key)])
+        variables(&[("CLIENT_CERTIFICATE", certificate), ("CLIENT_KEY", key)])
     };
     vec![
         ("CLIENT_KEY", pair(certificate, &key)),
@@ -71,39 +69,43 @@ fn halves(rig: &Rig) -> Vec<(&'static str, Pairs)> {
 
 #[test]
 fn every_otlp_setting_that_cannot_be_used_turns_off_the_signals_that_need_it() {
-    for rig in [Rig::plain(), Rig::tls()] {
-        run(builder(rig.base.clone()));
-        assert_eq!(arrived(&rig.receiver), SIGNALS, "the good settings work");
-        for (kind, value) in bad_values(&rig) {
+    for fixture in [Fixture::plain(), Fixture::tls()] {
+        run(builder(fixture.base.clone()));
+        assert_eq!(
+            arrived(&fixture.receiver),
+            SIGNALS,
+            "the good settings work"
+        );
+        for (kind, value) in bad_values(&fixture) {
             let general = format!("OTEL_EXPORTER_OTLP_{kind}");
-            let bad = pairs(&[(&general, &value)]);
-            turns_off(&rig, bad, &general, &SIGNALS);
+            let bad = variables(&[(&general, &value)]);
+            turns_off(&fixture, bad, &general, &SIGNALS);
             for signal in SIGNALS {
                 let own = format!("OTEL_EXPORTER_OTLP_{}_{kind}", signal.to_uppercase());
-                turns_off(&rig, pairs(&[(&own, &value)]), &own, &[signal]);
+                turns_off(&fixture, variables(&[(&own, &value)]), &own, &[signal]);
             }
         }
-        let query = format!("{}/base?team=s3cret", rig.receiver.url());
+        let query = format!("{}/base?team=s3cret", fixture.receiver.url());
         let general = "OTEL_EXPORTER_OTLP_ENDPOINT";
-        turns_off(&rig, pairs(&[(general, &query)]), general, &SIGNALS);
+        turns_off(&fixture, variables(&[(general, &query)]), general, &SIGNALS);
     }
 }
 
 #[test]
 fn a_key_without_its_certificate_turns_off_the_signals_that_need_it() {
-    let rig = Rig::tls();
-    let mut without = rig.base.clone();
+    let fixture = Fixture::tls();
+    let mut without = fixture.base.clone();
     without.retain(|(name, _)| !name.contains("CLIENT"));
-    let receiver = Receiver::start_tls(rig.authority.server());
-    let rig = Rig {
+    let receiver = Receiver::start_tls(fixture.authority.server());
+    let fixture = Fixture {
         base: with(
             without,
-            pairs(&[("OTEL_EXPORTER_OTLP_ENDPOINT", &receiver.url())]),
+            variables(&[("OTEL_EXPORTER_OTLP_ENDPOINT", &receiver.url())]),
         ),
         receiver,
-        authority: rig.authority,
+        authority: fixture.authority,
     };
-    for (kind, half) in halves(&rig) {
+    for (kind, half) in halves(&fixture) {
         let named = |prefix: &str| {
             let half = half.iter();
             let half = half.map(|(name, value)| (format!("{prefix}{name}"), value.clone()));
@@ -111,20 +113,20 @@ fn a_key_without_its_certificate_turns_off_the_signals_that_need_it() {
         };
         let general = "OTEL_EXPORTER_OTLP_";
         let variable = format!("{general}{kind}");
-        turns_off(&rig, named(general), &variable, &SIGNALS);
+        turns_off(&fixture, named(general), &variable, &SIGNALS);
         for signal in SIGNALS {
             let own = format!("{general}{}_", signal.to_uppercase());
-            turns_off(&rig, named(&own), &format!("{own}{kind}"), &[signal]);
+            turns_off(&fixture, named(&own), &format!("{own}{kind}"), &[signal]);
         }
     }
 }
 
 #[test]
 fn certificates_for_an_endpoint_without_tls_turn_its_signals_off() {
-    let rig = Rig::plain();
-    let (certificate, key) = rig.authority.client_files();
+    let fixture = Fixture::plain();
+    let (certificate, key) = fixture.authority.client_files();
     let (certificate, key) = (certificate.to_str().unwrap(), key.to_str().unwrap());
-    let ca = rig.authority.file();
+    let ca = fixture.authority.file();
     let ca = ca.to_str().unwrap();
     for part in ["", "TRACES_"] {
         let off: &[&str] = if part.is_empty() {
@@ -134,24 +136,24 @@ fn certificates_for_an_endpoint_without_tls_turn_its_signals_off() {
         };
         let name = |kind| format!("OTEL_EXPORTER_OTLP_{part}{kind}");
         let authority = name("CERTIFICATE");
-        turns_off(&rig, pairs(&[(&authority, ca)]), &authority, off);
+        turns_off(&fixture, variables(&[(&authority, ca)]), &authority, off);
         let names = (name("CLIENT_CERTIFICATE"), name("CLIENT_KEY"));
-        let client = pairs(&[(&names.0, certificate), (&names.1, key)]);
-        turns_off(&rig, client, &names.1, off);
+        let client = variables(&[(&names.0, certificate), (&names.1, key)]);
+        turns_off(&fixture, client, &names.1, off);
     }
     // The certificate asks for TLS, and the default endpoint, which has none, is not used instead.
-    let bad = pairs(&[
+    let bad = variables(&[
         ("OTEL_EXPORTER_OTLP_ENDPOINT", ""),
         ("OTEL_EXPORTER_OTLP_CERTIFICATE", ca),
     ]);
-    turns_off(&rig, bad, "OTEL_EXPORTER_OTLP_CERTIFICATE", &SIGNALS);
+    turns_off(&fixture, bad, "OTEL_EXPORTER_OTLP_CERTIFICATE", &SIGNALS);
 }
 
 #[test]
 fn a_signal_with_its_own_http_endpoint_leaves_general_certificates_to_the_others() {
-    let (plain, tls) = (Receiver::start(), Rig::tls());
+    let (plain, tls) = (Receiver::start(), Fixture::tls());
     let own = format!("{}/v1/logs", plain.url());
-    let own = pairs(&[("OTEL_EXPORTER_OTLP_LOGS_ENDPOINT", &own)]);
+    let own = variables(&[("OTEL_EXPORTER_OTLP_LOGS_ENDPOINT", &own)]);
     let warnings = run(builder(with(tls.base.clone(), own)));
     assert_eq!(warnings, [""; 0]);
     assert_eq!(arrived(&plain), ["logs"]);
@@ -160,14 +162,14 @@ fn a_signal_with_its_own_http_endpoint_leaves_general_certificates_to_the_others
 
 #[test]
 fn an_exporter_that_is_unknown_turns_its_signal_off() {
-    let rig = Rig::plain();
+    let fixture = Fixture::plain();
     for signal in SIGNALS {
         let name = format!("OTEL_{}_EXPORTER", signal.to_uppercase());
         for value in ["console", "otlp,console", "OTLP"] {
-            turns_off(&rig, pairs(&[(&name, value)]), &name, &[signal]);
+            turns_off(&fixture, variables(&[(&name, value)]), &name, &[signal]);
         }
     }
-    let (telemetry, parts) = builder(pairs(&[("OTEL_METRICS_EXPORTER", "prom")]))
+    let (telemetry, parts) = builder(variables(&[("OTEL_METRICS_EXPORTER", "prom")]))
         .build()
         .unwrap();
     assert_eq!(telemetry.prometheus_addr(), None);
@@ -181,9 +183,9 @@ fn an_exporter_that_is_unknown_turns_its_signal_off() {
 
 #[test]
 fn a_bad_general_setting_leaves_on_the_signals_that_have_their_own() {
-    let rig = Rig::plain();
-    let traces = format!("{}/v1/traces?team=1", rig.receiver.url());
-    let bad = pairs(&[
+    let fixture = Fixture::plain();
+    let traces = format!("{}/v1/traces?team=1", fixture.receiver.url());
+    let bad = variables(&[
         (
             "OTEL_EXPORTER_OTLP_ENDPOINT",
             "https://vendor.invalid/?team=1",
@@ -191,13 +193,13 @@ fn a_bad_general_setting_leaves_on_the_signals_that_have_their_own() {
         ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", &traces),
     ]);
     let variable = "OTEL_EXPORTER_OTLP_ENDPOINT";
-    turns_off(&rig, bad, variable, &["metrics", "logs"]);
-    let bad = pairs(&[
+    turns_off(&fixture, bad, variable, &["metrics", "logs"]);
+    let bad = variables(&[
         ("OTEL_EXPORTER_OTLP_HEADERS", "nonsense"),
         ("OTEL_EXPORTER_OTLP_LOGS_HEADERS", "authorization=other"),
     ]);
     turns_off(
-        &rig,
+        &fixture,
         bad,
         "OTEL_EXPORTER_OTLP_HEADERS",
         &["traces", "metrics"],
@@ -207,7 +209,7 @@ fn a_bad_general_setting_leaves_on_the_signals_that_have_their_own() {
 #[test]
 fn the_builder_beats_a_bad_environment() {
     let receiver = Receiver::start();
-    let bad = pairs(&[
+    let bad = variables(&[
         (
             "OTEL_EXPORTER_OTLP_ENDPOINT",
             "https://vendor.invalid/?team=1",
@@ -243,7 +245,7 @@ fn the_builder_beats_a_bad_environment() {
 
 #[test]
 fn a_builder_option_that_cannot_be_used_does_not_fall_back_to_the_environment() {
-    let rig = Rig::plain();
+    let fixture = Fixture::plain();
     type Set = fn(TelemetryBuilder) -> TelemetryBuilder;
     let cases: [(&str, Set); 5] = [
         ("otlp_endpoint", |b| b.otlp_endpoint("localhost:4318")),
@@ -257,13 +259,13 @@ fn a_builder_option_that_cannot_be_used_does_not_fall_back_to_the_environment() 
         }),
     ];
     for (option, set) in cases {
-        let make = set(builder(rig.base.clone()));
+        let make = set(builder(fixture.base.clone()));
         let warnings = nothing_goes_to_the_default_place(|| run(make));
         assert_eq!(warnings.len(), 1, "{warnings:?}");
         assert!(warnings[0].starts_with(option), "{warnings:?}");
         assert!(warnings[0].ends_with("traces, logs and metrics are off"));
         assert!(!warnings[0].contains("s3cret"), "{warnings:?}");
-        assert_eq!(arrived(&rig.receiver), [""; 0], "{option}");
+        assert_eq!(arrived(&fixture.receiver), [""; 0], "{option}");
     }
     let make = builder(Vec::new()).prometheus_host("0");
     let (telemetry, _) = make.build().unwrap();
@@ -280,7 +282,7 @@ fn an_endpoint_for_prometheus_that_cannot_be_used_listens_nowhere() {
         ("OTEL_EXPORTER_PROMETHEUS_PORT", "65536"),
         ("OTEL_EXPORTER_PROMETHEUS_PORT", "http"),
     ] {
-        let bad = pairs(&[(name, value)]);
+        let bad = variables(&[(name, value)]);
         let make = Telemetry::builder("test").without_system();
         let make = make.environment(move |name| {
             let found = bad.iter().find(|(key, _)| key == name);
@@ -322,19 +324,19 @@ fn headers_of_the_protocol_are_left_out_and_named() {
             ("OTEL_EXPORTER_OTLP_TRACES_HEADERS", &["traces"]),
             ("otlp_header", &SIGNALS[..]),
         ] {
-            let rig = Rig::plain();
+            let fixture = Fixture::plain();
             let make = if variable == "otlp_header" {
-                builder(rig.base.clone()).otlp_header(name, "3")
+                builder(fixture.base.clone()).otlp_header(name, "3")
             } else {
-                builder(with(rig.base.clone(), pairs(&[(variable, &list)])))
+                builder(with(fixture.base.clone(), variables(&[(variable, &list)])))
             };
             let warnings = run(make);
             assert_eq!(warnings.len(), 1, "{warnings:?}");
             assert!(warnings[0].starts_with(variable), "{warnings:?}");
             assert!(warnings[0].contains(&lower), "{warnings:?}");
             assert!(!warnings[0].contains("s3cret"), "{warnings:?}");
-            assert_eq!(arrived(&rig.receiver), SIGNALS, "{variable} {name}");
-            for request in rig.receiver.received() {
+            assert_eq!(arrived(&fixture.receiver), SIGNALS, "{variable} {name}");
+            for request in fixture.receiver.received() {
                 let ours = request
                     .headers
                     .get(&lower)
@@ -353,7 +355,7 @@ fn headers_of_the_protocol_are_left_out_and_named() {
 #[test]
 fn the_example_of_a_vendor_with_a_query_sends_nothing_to_the_usual_collector() {
     let name = "the_example_of_a_vendor_with_a_query_sends_nothing_to_the_usual_collector";
-    if std::env::var_os("SPANWIRE_TEST_CHILD").is_some() {
+    if child_process::is_child() {
         let telemetry = Telemetry::builder("test")
             .prometheus_port(0)
             .without_system()
@@ -364,16 +366,13 @@ fn the_example_of_a_vendor_with_a_query_sends_nothing_to_the_usual_collector() {
         return;
     }
     let child = |environment: &[(&str, &std::ffi::OsStr)]| {
-        let mut command = Command::new(std::env::current_exe().unwrap());
+        let mut command = child_process::command(name);
         command
-            .args([name, "--exact", "--nocapture"])
-            .env("SPANWIRE_TEST_CHILD", "1")
             .env("OTEL_TRACES_EXPORTER", "otlp")
             .env("OTEL_METRICS_EXPORTER", "otlp")
             .env("OTEL_LOGS_EXPORTER", "otlp")
             .envs(environment.iter().copied());
-        let output = nothing_goes_to_the_default_place(|| command.output().unwrap());
-        assert!(output.status.success(), "{output:?}");
+        let output = nothing_goes_to_the_default_place(|| child_process::run(&mut command));
         String::from_utf8(output.stderr).unwrap()
     };
     let said = child(&[
@@ -406,7 +405,7 @@ fn the_example_of_a_vendor_with_a_query_sends_nothing_to_the_usual_collector() {
 
 #[test]
 fn warnings_never_carry_resource_attributes() {
-    let bad = pairs(&[("OTEL_RESOURCE_ATTRIBUTES", "team=a,user=s3cret,s3cret")]);
+    let bad = variables(&[("OTEL_RESOURCE_ATTRIBUTES", "team=a,user=s3cret,s3cret")]);
     let warnings = run(builder(bad));
     assert_eq!(
         warnings,
@@ -419,49 +418,50 @@ fn warnings_never_carry_resource_attributes() {
 
 #[test]
 fn what_waits_on_disk_goes_nowhere_either_until_its_signal_is_on_again() {
-    let rig = Rig::plain();
-    let folder = rig.authority.folder().join("spool");
+    let fixture = Fixture::plain();
+    let folder = fixture.authority.folder().join("spool");
     let free = TcpListener::bind("127.0.0.1:0").unwrap();
     let away = format!("http://{}", free.local_addr().unwrap());
     drop(free);
     let base = with(
-        rig.base.clone(),
-        pairs(&[
+        fixture.base.clone(),
+        variables(&[
             ("OTEL_METRICS_EXPORTER", "none"),
             ("OTEL_LOGS_EXPORTER", "none"),
             ("SPANWIRE_SPOOL_DIR", folder.to_str().unwrap()),
         ]),
     );
-    let absent = pairs(&[("OTEL_EXPORTER_OTLP_ENDPOINT", &away)]);
+    let absent = variables(&[("OTEL_EXPORTER_OTLP_ENDPOINT", &away)]);
     assert_eq!(run(builder(with(base.clone(), absent))), [""; 0]);
 
     // Logs are on, so the spool is at work.
-    let bad = pairs(&[
+    let bad = variables(&[
         ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "https://x/#s3cret"),
         ("OTEL_LOGS_EXPORTER", "otlp"),
     ]);
     let make = builder(with(base.clone(), bad));
     let warnings = nothing_goes_to_the_default_place(|| run(make));
     assert!(warnings[0].ends_with("traces are off"), "{warnings:?}");
-    assert_eq!(arrived(&rig.receiver), ["logs"]);
+    assert_eq!(arrived(&fixture.receiver), ["logs"]);
 
     let (telemetry, _parts) = builder(base).build().unwrap();
-    rig.receiver
+    fixture
+        .receiver
         .wait_for(|received| received.iter().any(|one| one.path == "/v1/traces"));
     telemetry.shutdown(10 * SECOND);
-    assert_eq!(rig.receiver.spans().len(), 1);
+    assert_eq!(fixture.receiver.spans().len(), 1);
 }
 
 #[test]
 fn a_spool_whose_folder_is_not_unicode_is_not_put_elsewhere() {
-    let rig = Rig::plain();
-    let folder = rig.authority.folder().join("spool-\u{fffd}");
-    let spool = pairs(&[("SPANWIRE_SPOOL_DIR", folder.to_str().unwrap())]);
-    let warnings = run(builder(with(rig.base.clone(), spool)));
+    let fixture = Fixture::plain();
+    let folder = fixture.authority.folder().join("spool-\u{fffd}");
+    let spool = variables(&[("SPANWIRE_SPOOL_DIR", folder.to_str().unwrap())]);
+    let warnings = run(builder(with(fixture.base.clone(), spool)));
     assert_eq!(warnings.len(), 1, "{warnings:?}");
     assert!(warnings[0].starts_with("SPANWIRE_SPOOL_DIR is not used: it is not Unicode"));
     assert!(warnings[0].ends_with("the spool is off"), "{warnings:?}");
-    assert_eq!(arrived(&rig.receiver), SIGNALS);
+    assert_eq!(arrived(&fixture.receiver), SIGNALS);
     assert!(!folder.exists());
 }
 

@@ -4,8 +4,9 @@ use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener};
 use std::sync::mpsc::{Receiver as Queue, sync_channel};
 
-use crate::rig::{Rig, SECOND, SIGNALS, arrived, builder, pairs, run, turns_off, with};
-use crate::support::receiver::Receiver;
+use crate::fixture::{Fixture, SECOND, SIGNALS, arrived, builder, run, turns_off, with};
+use spanwire_testkit::environment::variables;
+use spanwire_testkit::receiver::Receiver;
 
 /// Reads the head of each request for a tunnel, and opens none.
 fn proxy() -> (SocketAddr, Queue<String>) {
@@ -50,19 +51,19 @@ fn a_proxy_that_cannot_be_used_is_not_passed_by() {
         ("NO_PROXY", "http://127.1/s3cret".into()),
         ("no_proxy", "127.0.0.0/33".into()),
     ] {
-        let mut rig = Rig::plain();
-        let elsewhere = elsewhere(&rig.receiver);
-        rig.base = with(
-            rig.base,
-            pairs(&[("OTEL_EXPORTER_OTLP_ENDPOINT", &elsewhere)]),
+        let mut fixture = Fixture::plain();
+        let elsewhere = elsewhere(&fixture.receiver);
+        fixture.base = with(
+            fixture.base,
+            variables(&[("OTEL_EXPORTER_OTLP_ENDPOINT", &elsewhere)]),
         );
         // The last in the order, to which nothing may fall back.
         let mut bad = match name {
             "http_proxy" => Vec::new(),
-            _ => pairs(&[("http_proxy", &good)]),
+            _ => variables(&[("http_proxy", &good)]),
         };
-        bad.extend(pairs(&[(name, &value)]));
-        turns_off(&rig, bad, name, &SIGNALS);
+        bad.extend(variables(&[(name, &value)]));
+        turns_off(&fixture, bad, name, &SIGNALS);
         assert!(heads.try_recv().is_err(), "the proxy was asked: {name}");
     }
 }
@@ -72,8 +73,8 @@ fn a_good_proxy_is_asked_and_its_exemptions_hold() {
     let receiver = Receiver::start();
     let (addr, heads) = proxy();
     let base = with(
-        Rig::base(&receiver),
-        pairs(&[
+        Fixture::base(&receiver),
+        variables(&[
             ("OTEL_EXPORTER_OTLP_ENDPOINT", &elsewhere(&receiver)),
             ("OTEL_METRICS_EXPORTER", "none"),
             ("OTEL_LOGS_EXPORTER", "none"),
@@ -103,7 +104,7 @@ fn a_good_proxy_is_asked_and_its_exemptions_hold() {
             &receiver.addr().port().to_string(),
             &direct.addr().port().to_string(),
         );
-        let more = pairs(&[
+        let more = variables(&[
             ("OTEL_EXPORTER_OTLP_ENDPOINT", &elsewhere(&direct)),
             ("NO_PROXY", &exempt),
         ]);
@@ -112,7 +113,7 @@ fn a_good_proxy_is_asked_and_its_exemptions_hold() {
     }
     // This machine is reached without any, and then a bad one does no harm.
     let local = Receiver::start();
-    let more = pairs(&[
+    let more = variables(&[
         ("OTEL_EXPORTER_OTLP_ENDPOINT", &local.url()),
         ("ALL_PROXY", "socks5://box"),
     ]);

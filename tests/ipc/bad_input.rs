@@ -4,7 +4,7 @@ use serde_json::json;
 use spanwire::ipc::{Call, Ipc, PageEvents, PageTraces, Received};
 use spanwire::testing::Capture;
 
-use crate::model_page::ModelPage;
+use spanwire_testkit::model_page::ModelPage;
 
 /// What `input` adds to the counters of messages and page errors, as `error.type count` lines.
 fn outcomes(input: impl FnOnce(&Ipc, &mut ModelPage)) -> Vec<String> {

@@ -7,7 +7,7 @@ use spanwire::ipc::{Call, Ipc, IpcBuilder, Limits};
 use spanwire::testing::Capture;
 use tokio::runtime::Builder;
 
-use crate::model_page::{Eval, ModelPage};
+use spanwire_testkit::model_page::{Eval, ModelPage};
 
 fn limited(change: impl FnOnce(&mut Limits)) -> IpcBuilder {
     let mut limits = Limits::default();

@@ -5,7 +5,7 @@ use spanwire::ipc::Ipc;
 use spanwire::semconv::OTHER_NAMES_MAX;
 use spanwire::testing::Capture;
 
-use crate::model_page::ModelPage;
+use spanwire_testkit::model_page::ModelPage;
 
 #[test]
 fn many_event_names_from_the_page_give_at_most_the_cap_plus_other() {

@@ -10,7 +10,7 @@ use serde_json::json;
 use spanwire::ipc::{Call, Ipc};
 use spanwire::testing::Capture;
 
-use crate::stamped_page::{StampedPage, builder, runtime, turn};
+use spanwire_testkit::stamped_page::{StampedPage, builder, runtime, turn};
 
 /// Says no to everything, and counts how often it was asked.
 #[derive(Clone, Debug, Default)]

@@ -11,8 +11,8 @@ use serde_json::{Value, json};
 use spanwire::ipc::Call;
 use spanwire::testing::Capture;
 
-use crate::model_page::{Eval, ModelPage};
-use crate::stamped_page::{StampedPage, builder, explicit_ms, runtime, turn};
+use spanwire_testkit::model_page::{Eval, ModelPage};
+use spanwire_testkit::stamped_page::{StampedPage, builder, explicit_ms, runtime, turn};
 
 /// What a hostile page writes for a time.
 fn stamp() -> impl Strategy<Value = Value> {

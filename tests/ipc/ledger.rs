@@ -12,7 +12,7 @@ use spanwire::testing::Capture;
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::Semaphore;
 
-use crate::model_page::{Eval, ModelPage};
+use spanwire_testkit::model_page::{Eval, ModelPage};
 
 #[derive(Clone, Copy, Debug)]
 enum Input {

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use spanwire::ipc::{Call, Ipc, Limits, PageState};
 use spanwire::testing::Capture;
 
-use crate::model_page::{Eval, ModelPage};
+use spanwire_testkit::model_page::{Eval, ModelPage};
 
 const SECOND: Duration = Duration::from_secs(1);
 

@@ -6,7 +6,8 @@ use spanwire::measurement::{self, Measurement};
 use spanwire::semconv::{OTHER_NAMES_MAX, REGISTERED_NAMES_MAX};
 use spanwire::testing::Capture;
 
-use crate::model_page::ModelPage;
+use spanwire_testkit::child_process;
+use spanwire_testkit::model_page::ModelPage;
 
 /// The lines of `spanwire.measurement`. Names are process-wide, so each test has its own.
 fn measurements(capture: &Capture) -> Vec<String> {
@@ -89,19 +90,9 @@ fn a_page_records_too_and_a_bad_name_is_counted() {
 #[test]
 fn names_without_end_give_as_many_series_as_the_caps_allow() {
     // The caps are the process's, and the tests beside use some of them: a process of its own.
-    const INSIDE: &str = "SPANWIRE_TEST_INSIDE";
-    const NAME: &str = "measurements::names_without_end_give_as_many_series_as_the_caps_allow";
-    if std::env::var_os(INSIDE).is_none() {
-        let output = std::process::Command::new(std::env::current_exe().unwrap())
-            .args(["--exact", NAME])
-            .env(INSIDE, "1")
-            .output()
-            .unwrap();
-        let text = String::from_utf8_lossy(&output.stdout);
-        assert!(
-            output.status.success() && text.contains("1 passed"),
-            "{text}"
-        );
+    let test = "measurements::names_without_end_give_as_many_series_as_the_caps_allow";
+    if !child_process::is_child() {
+        child_process::run(&mut child_process::command(test));
         return;
     }
     let capture = Capture::new();

@@ -4,7 +4,7 @@ use serde_json::json;
 use spanwire::ipc::{Ipc, PageState, Received, Script};
 use spanwire::testing::Capture;
 
-use crate::model_page::{Eval, ModelPage};
+use spanwire_testkit::model_page::{Eval, ModelPage};
 
 const OWN: Option<&str> = Some("spanwire://localhost");
 const OTHER: Option<&str> = Some("https://evil.example");

@@ -7,7 +7,7 @@ use metrics::{Counter, Gauge, Histogram, Key, KeyName, Metadata, SharedString, U
 use serde_json::json;
 use spanwire::ipc::{Call, Ipc};
 
-use crate::model_page::ModelPage;
+use spanwire_testkit::model_page::ModelPage;
 
 /// Runs `scenario`; fails when it does not come to its end.
 fn ends(scenario: impl FnOnce() + Send + 'static) {

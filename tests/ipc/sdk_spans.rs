@@ -6,7 +6,7 @@ use serde_json::json;
 use spanwire::ipc::{Ipc, PageSpanRequest, PageSpanSink, PageSpansRefused};
 use spanwire::testing::Capture;
 
-use crate::model_page::ModelPage;
+use spanwire_testkit::model_page::ModelPage;
 
 /// Keeps what it is given, or answers as it is told to.
 #[derive(Clone, Default)]

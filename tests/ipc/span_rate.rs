@@ -4,8 +4,8 @@ use serde_json::json;
 use spanwire::ipc::{Call, Ipc, IpcBuilder, IpcMessage, Limits};
 use spanwire::testing::Capture;
 
-use crate::model_page::ModelPage;
-use crate::stamped_page::{builder, runtime, turn};
+use spanwire_testkit::model_page::ModelPage;
+use spanwire_testkit::stamped_page::{builder, runtime, turn};
 
 fn at_most(capture: &Capture, events: u32) -> IpcBuilder {
     let mut limits = Limits::default();

@@ -8,7 +8,7 @@ use spanwire::ipc::{Call, Ipc, IpcBuilder, PageTraces};
 use spanwire::queue::Overflow;
 use spanwire::testing::Capture;
 
-use crate::model_page::{Eval, ModelPage};
+use spanwire_testkit::model_page::{Eval, ModelPage};
 
 #[derive(Debug, thiserror::Error)]
 #[error("disk is full")]

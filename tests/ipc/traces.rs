@@ -12,8 +12,8 @@ use spanwire::ipc::{Call, Ipc, IpcMessage, PageTraces};
 use spanwire::testing::Capture;
 use tokio::runtime::Runtime;
 
-use crate::model_page::{Eval, ModelPage};
-use crate::stamped_page::{StampedPage, builder, explicit_ms, runtime, turn};
+use spanwire_testkit::model_page::{Eval, ModelPage};
+use spanwire_testkit::stamped_page::{StampedPage, builder, explicit_ms, runtime, turn};
 
 /// Runs `scenario` on a fresh wire and compares the spans that it made with their times.
 fn check(scenario: impl FnOnce(&Ipc, &mut StampedPage), expected: Expect) {

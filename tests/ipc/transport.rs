@@ -4,7 +4,7 @@ use serde_json::json;
 use spanwire::ipc::{Call, Ipc, IpcMessage, PageReadyError};
 use spanwire::testing::Capture;
 
-use crate::model_page::ModelPage;
+use spanwire_testkit::model_page::ModelPage;
 
 #[test]
 fn a_transport_with_a_form_of_its_own_gets_replies_and_counts() {

@@ -12,9 +12,9 @@ use spanwire::timer::monitor;
 use tracing_subscriber::Registry;
 use tracing_subscriber::layer::SubscriberExt;
 
-use crate::model_page::ModelPage;
-use crate::support::openmetrics::{Exemplar, Family, Sample, parse};
-use crate::support::scrape::scrape_as;
+use spanwire_testkit::model_page::ModelPage;
+use spanwire_testkit::openmetrics::{Exemplar, Family, Sample, parse};
+use spanwire_testkit::scrape::scrape_as;
 
 /// What Prometheus 2.42 accepts.
 pub(crate) const PROMETHEUS: &str = "application/openmetrics-text;version=1.0.0,\

@@ -4,9 +4,9 @@ use spanwire::telemetry::{FlushError, Sampler, TailSampling};
 use spanwire::timer::monitor;
 
 use crate::app::{App, SECOND, builder, family, hex, wall_s};
-use crate::support::openmetrics::{Exemplar, Sample};
-use crate::support::receiver::{Answer, Receiver};
-use crate::support::scrape::scrape_text;
+use spanwire_testkit::openmetrics::{Exemplar, Sample};
+use spanwire_testkit::receiver::{Answer, Receiver};
+use spanwire_testkit::scrape::scrape_text;
 
 /// The histograms that have exemplars, by the labels that tell which.
 fn exemplified(exemplars: &[(Sample, Exemplar)]) -> BTreeSet<String> {

@@ -1,8 +1,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::app::{App, OPENMETRICS, PROMETHEUS, SECOND, builder, family, samples};
-use crate::support::receiver::Receiver;
-use crate::support::scrape::{scrape_as, scrape_text};
+use spanwire_testkit::receiver::Receiver;
+use spanwire_testkit::scrape::{scrape_as, scrape_text};
 
 /// Texts that have to be escaped, or that a careless reader takes for syntax.
 const NASTY: &[&str] = &[

@@ -5,9 +5,4 @@
 mod app;
 mod exemplars;
 mod format;
-#[path = "../ipc/model_page.rs"]
-#[expect(dead_code, reason = "shared with other tests")]
-mod model_page;
 mod prometheus;
-#[path = "../support/mod.rs"]
-mod support;

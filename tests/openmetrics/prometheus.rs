@@ -6,8 +6,8 @@ use spanwire::telemetry::{FlushError, Sampler, TelemetryBuilder};
 use spanwire::timer::monitor;
 
 use crate::app::{App, SECOND, builder, hex, wall_s};
-use crate::support::prometheus::{Prometheus, Stored};
-use crate::support::receiver::{Answer, Receiver};
+use spanwire_testkit::prometheus::{Prometheus, Stored};
+use spanwire_testkit::receiver::{Answer, Receiver};
 
 /// The histograms that have exemplars here.
 const EXEMPLIFIED: &[&str] = &[

@@ -9,7 +9,7 @@ use spanwire::telemetry::{Sampler, TailSampling, Telemetry};
 use spanwire::testing::FakeClock;
 use spanwire::timer::monitor;
 
-use crate::rig::{Rig, SECOND, ms};
+use crate::fixture::{Fixture, SECOND, ms};
 
 /// No trace is kept that neither failed nor was slow.
 fn strict() -> TailSampling {
@@ -28,27 +28,28 @@ fn remote(flags: TraceFlags) -> SpanContext {
 
 #[test]
 fn failed_and_slow_traces_arrive_and_others_do_not() {
-    let rig = Rig::new(&FakeClock::new(), strict().slow_after("shown", ms(50)));
+    let fixture = Fixture::new(&FakeClock::new(), strict().slow_after("shown", ms(50)));
     let wire = |name: &'static str, event: &'static str| {
-        rig.start(name, None)
+        fixture
+            .start(name, None)
             .with(KeyValue::new("rpc.system.name", "spanwire"))
             .with(KeyValue::new("rpc.method", event))
     };
-    rig.start("fine", None).end(ms(999));
-    rig.start("long", None).end(ms(1_000));
-    rig.start("wrong", None).fail();
+    fixture.start("fine", None).end(ms(999));
+    fixture.start("long", None).end(ms(1_000));
+    fixture.start("wrong", None).fail();
     wire("send quick", "quick").end(ms(99));
     wire("send late", "late").end(ms(100));
     wire("send shown", "shown").end(ms(50));
     // One span makes the whole trace.
-    let root = rig.start("root", None);
-    let child = rig.start("child", Some(&root.context()));
-    rig.start("grandchild", Some(&child.context())).fail();
+    let root = fixture.start("root", None);
+    let child = fixture.start("child", Some(&root.context()));
+    fixture.start("grandchild", Some(&child.context())).fail();
     child.end(ms(1));
     root.end(ms(1));
-    rig.flush();
+    fixture.flush();
     assert_eq!(
-        rig.names(),
+        fixture.names(),
         [
             "child",
             "grandchild",
@@ -63,61 +64,64 @@ fn failed_and_slow_traces_arrive_and_others_do_not() {
 
 #[test]
 fn an_operation_is_slow_by_its_own_threshold() {
-    let rig = Rig::new(&FakeClock::new(), strict());
-    rig.run(|| {
+    let fixture = Fixture::new(&FakeClock::new(), strict());
+    fixture.run(|| {
         monitor("short_fuse").slow_after(ms(5)).time(|| {
-            rig.clock.advance(ms(5));
+            fixture.clock.advance(ms(5));
             tracing::info_span!("inside").in_scope(|| ());
         });
-        monitor("usual").time(|| rig.clock.advance(ms(5)));
+        monitor("usual").time(|| fixture.clock.advance(ms(5)));
     });
-    rig.flush();
-    assert_eq!(rig.names(), ["inside", "short_fuse (slow)"]);
+    fixture.flush();
+    assert_eq!(fixture.names(), ["inside", "short_fuse (slow)"]);
 }
 
 #[test]
 fn what_is_injected_before_the_decision_says_not_sampled() {
-    let rig = Rig::new(&FakeClock::new(), strict());
-    let span = rig.start("wrong", None);
+    let fixture = Fixture::new(&FakeClock::new(), strict());
+    let span = fixture.start("wrong", None);
     let mut carrier = HashMap::new();
     let context = Context::new().with_remote_span_context(span.context());
-    rig.parts.propagator.inject_context(&context, &mut carrier);
+    fixture
+        .parts
+        .propagator
+        .inject_context(&context, &mut carrier);
     assert!(carrier["traceparent"].ends_with("-00"), "{carrier:?}");
     let trace = span.trace();
     span.fail();
-    rig.flush();
+    fixture.flush();
     // The receiver was told all the same.
-    assert!(rig.received().contains_key(&trace));
+    assert!(fixture.received().contains_key(&trace));
 }
 
 #[test]
 fn spans_that_come_late_follow_the_decision() {
-    let rig = Rig::new(&FakeClock::new(), strict().hold_max(ms(500)));
+    let fixture = Fixture::new(&FakeClock::new(), strict().hold_max(ms(500)));
     // One that fails and one that does not, each decided while a span is open.
-    let (kept, dropped) = (rig.start("kept", None), rig.start("dropped", None));
-    let kept_child = rig.start("kept child", Some(&kept.context()));
-    let dropped_child = rig.start("dropped child", Some(&dropped.context()));
-    rig.start("wrong", Some(&kept.context())).fail();
-    rig.clock.advance(ms(500));
-    rig.flush();
-    assert_eq!(rig.names(), ["wrong"]);
+    let (kept, dropped) = (fixture.start("kept", None), fixture.start("dropped", None));
+    let kept_child = fixture.start("kept child", Some(&kept.context()));
+    let dropped_child = fixture.start("dropped child", Some(&dropped.context()));
+    fixture.start("wrong", Some(&kept.context())).fail();
+    fixture.clock.advance(ms(500));
+    fixture.flush();
+    assert_eq!(fixture.names(), ["wrong"]);
 
     let (of_kept, of_dropped) = (kept.context(), dropped.context());
     for span in [kept, kept_child, dropped, dropped_child] {
         span.end(ms(1));
     }
-    let later = rig.start("later", Some(&of_kept));
+    let later = fixture.start("later", Some(&of_kept));
     assert!(later.is_sampled(), "kept is what it is now");
     later.end(ms(1));
-    let never = rig.start("never", Some(&of_dropped));
+    let never = fixture.start("never", Some(&of_dropped));
     assert!(!never.is_recording());
     never.fail();
-    rig.flush();
+    fixture.flush();
     assert_eq!(
-        rig.names(),
+        fixture.names(),
         ["kept (error)", "kept child", "later", "wrong"]
     );
-    let counts = rig.counts();
+    let counts = fixture.counts();
     assert_eq!(counts["early_total hold_time"], 2);
     assert_eq!(counts["spans_dropped_total late"], 2);
     assert_eq!(counts["traces_total kept error"], 1);
@@ -126,41 +130,41 @@ fn spans_that_come_late_follow_the_decision() {
 
 #[test]
 fn a_new_span_within_the_late_wait_reopens_the_trace() {
-    let rig = Rig::new(&FakeClock::new(), strict());
-    let root = rig.start("root", None);
+    let fixture = Fixture::new(&FakeClock::new(), strict());
+    let root = fixture.start("root", None);
     let context = root.context();
     root.end(ms(1));
-    rig.clock.advance(ms(99));
-    let late = rig.start("late", Some(&context));
-    rig.clock.advance(ms(300));
+    fixture.clock.advance(ms(99));
+    let late = fixture.start("late", Some(&context));
+    fixture.clock.advance(ms(300));
     late.fail();
-    rig.flush();
-    assert_eq!(rig.names(), ["late", "root (error)"]);
+    fixture.flush();
+    assert_eq!(fixture.names(), ["late", "root (error)"]);
 }
 
 #[test]
 fn what_others_decided_holds() {
-    let rig = Rig::new(&FakeClock::new(), strict());
-    let sampled = rig.start("sampled", Some(&remote(TraceFlags::SAMPLED)));
+    let fixture = Fixture::new(&FakeClock::new(), strict());
+    let sampled = fixture.start("sampled", Some(&remote(TraceFlags::SAMPLED)));
     assert!(sampled.is_sampled() && sampled.is_recording());
-    let child = rig.start("child", Some(&sampled.context()));
+    let child = fixture.start("child", Some(&sampled.context()));
     child.end(ms(1));
     sampled.end(ms(1));
-    let unsampled = rig.start("unsampled", Some(&remote(TraceFlags::NOT_SAMPLED)));
+    let unsampled = fixture.start("unsampled", Some(&remote(TraceFlags::NOT_SAMPLED)));
     assert!(!unsampled.is_recording());
-    let child = rig.start("child of unsampled", Some(&unsampled.context()));
+    let child = fixture.start("child of unsampled", Some(&unsampled.context()));
     assert!(!child.is_recording());
     child.fail();
     unsampled.fail();
-    rig.flush();
-    assert_eq!(rig.names(), ["child", "sampled"]);
-    assert_eq!(rig.counts(), Default::default());
+    fixture.flush();
+    assert_eq!(fixture.names(), ["child", "sampled"]);
+    assert_eq!(fixture.counts(), Default::default());
 }
 
 #[test]
 fn a_trace_of_ours_that_comes_back_from_outside_is_still_ours() {
-    let rig = Rig::new(&FakeClock::new(), strict());
-    let root = rig.start("root", None);
+    let fixture = Fixture::new(&FakeClock::new(), strict());
+    let root = fixture.start("root", None);
     let ours = root.context();
     let back = SpanContext::new(
         ours.trace_id(),
@@ -169,10 +173,10 @@ fn a_trace_of_ours_that_comes_back_from_outside_is_still_ours() {
         true,
         TraceState::NONE,
     );
-    rig.start("came back", Some(&back)).fail();
+    fixture.start("came back", Some(&back)).fail();
     root.end(ms(1));
-    rig.flush();
-    assert_eq!(rig.names(), ["came back (error)", "root (error)"]);
+    fixture.flush();
+    assert_eq!(fixture.names(), ["came back (error)", "root (error)"]);
 }
 
 #[test]
@@ -186,14 +190,14 @@ fn the_rate_comes_from_the_builder_or_else_from_the_environment() {
         ),
         (&[("SPANWIRE_TRACES_PER_SECOND", "3")], strict(), 0),
     ] {
-        let rig = Rig::with_environment(&FakeClock::new(), tail, environment);
+        let fixture = Fixture::with_environment(&FakeClock::new(), tail, environment);
         for _ in 0..20 {
-            rig.start("any", None).end(ms(1));
+            fixture.start("any", None).end(ms(1));
         }
-        rig.flush();
-        assert_eq!(rig.names().len(), expected, "{environment:?}");
-        let told = rig.names().iter().all(|name| name == "any (rate)");
-        assert!(told, "{:?}", rig.names());
+        fixture.flush();
+        assert_eq!(fixture.names().len(), expected, "{environment:?}");
+        let told = fixture.names().iter().all(|name| name == "any (rate)");
+        assert!(told, "{:?}", fixture.names());
     }
 }
 
@@ -210,7 +214,7 @@ fn a_standard_sampler_takes_its_place() {
         (Some("always_on"), Some(Sampler::Tail), 0),
         (None, Some(Sampler::AlwaysOn), 20),
     ] {
-        let receiver = crate::support::receiver::Receiver::start();
+        let receiver = spanwire_testkit::receiver::Receiver::start();
         let mut builder = Telemetry::builder("test")
             .environment(move |name| {
                 environment
@@ -240,27 +244,27 @@ fn a_standard_sampler_takes_its_place() {
 
 #[test]
 fn a_shutdown_decides_what_is_still_open_and_counts_it_exactly() {
-    let rig = Rig::new(&FakeClock::new(), strict());
+    let fixture = Fixture::new(&FakeClock::new(), strict());
     let open: Vec<_> = (0..30)
         .map(|_| {
-            let root = rig.start("open", None);
-            rig.start("wrong", Some(&root.context())).fail();
+            let root = fixture.start("open", None);
+            fixture.start("wrong", Some(&root.context())).fail();
             root
         })
         .collect();
-    let fine: Vec<_> = (0..30).map(|_| rig.start("fine", None)).collect();
-    rig.flush();
-    assert_eq!(rig.names(), Vec::<String>::new());
-    let report = rig.shutdown();
+    let fine: Vec<_> = (0..30).map(|_| fixture.start("fine", None)).collect();
+    fixture.flush();
+    assert_eq!(fixture.names(), Vec::<String>::new());
+    let report = fixture.shutdown();
     assert_eq!(report.spans.to_string(), "30 exported, 0 dropped, 0 lost");
-    assert_eq!(rig.names().len(), 30);
+    assert_eq!(fixture.names().len(), 30);
     drop((open, fine));
 }
 
 #[test]
 fn a_burst_of_failures_larger_than_the_queue_waits_for_room() {
     // Nobody ends a span after the burst: all that is left is the worker's tick.
-    let rig = Rig::with_environment(
+    let fixture = Fixture::with_environment(
         &FakeClock::new(),
         strict(),
         &[
@@ -269,15 +273,15 @@ fn a_burst_of_failures_larger_than_the_queue_waits_for_room() {
         ],
     );
     for _ in 0..500 {
-        let root = rig.start("root", None);
-        rig.start("wrong", Some(&root.context())).fail();
+        let root = fixture.start("root", None);
+        fixture.start("wrong", Some(&root.context())).fail();
         root.end(ms(1));
     }
-    rig.flush();
-    assert_eq!(rig.names().len(), 1_000);
+    fixture.flush();
+    assert_eq!(fixture.names().len(), 1_000);
     for _ in 0..500 {
-        rig.start("wrong", None).fail();
+        fixture.start("wrong", None).fail();
     }
-    let report = rig.shutdown();
+    let report = fixture.shutdown();
     assert_eq!(report.spans.to_string(), "1500 exported, 0 dropped, 0 lost");
 }

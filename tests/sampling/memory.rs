@@ -9,14 +9,14 @@ use opentelemetry::{Context, KeyValue};
 use spanwire::telemetry::TailSampling;
 use spanwire::testing::FakeClock;
 
-use crate::rig::{Rig, ms};
+use crate::fixture::{Fixture, ms};
 
 const SPANS: usize = 10_000;
 const TRACES: usize = 5_000;
 
 /// A span as the wire makes them: three attributes and three events.
-fn wire_span(rig: &Rig, parent: &SpanContext, event: &Arc<str>) {
-    let now = rig.now();
+fn wire_span(fixture: &Fixture, parent: &SpanContext, event: &Arc<str>) {
+    let now = fixture.now();
     let span = SpanBuilder::from_name(["send ", event].concat())
         .with_start_time(now)
         .with_attributes([
@@ -25,7 +25,7 @@ fn wire_span(rig: &Rig, parent: &SpanContext, event: &Arc<str>) {
             KeyValue::new("spanwire.webview.name", Arc::clone(event)),
         ]);
     let parent = Context::new().with_remote_span_context(parent.clone());
-    let mut span = rig.tracer.build_with_context(span, &parent);
+    let mut span = fixture.tracer.build_with_context(span, &parent);
     for event in ["dequeued", "dispatched", "acknowledged"] {
         span.add_event_with_timestamp(event, now, Vec::new());
     }
@@ -35,18 +35,18 @@ fn wire_span(rig: &Rig, parent: &SpanContext, event: &Arc<str>) {
 #[test]
 fn what_is_held_has_a_bound_in_bytes() {
     let event: Arc<str> = "assets.search".into();
-    let rig = Rig::new(&FakeClock::new(), TailSampling::new().traces_per_second(0));
+    let fixture = Fixture::new(&FakeClock::new(), TailSampling::new().traces_per_second(0));
     let mut roots = Vec::with_capacity(TRACES);
-    let begun = measure(|| roots.extend((0..TRACES).map(|_| rig.start("root", None))));
+    let begun = measure(|| roots.extend((0..TRACES).map(|_| fixture.start("root", None))));
     let contexts: Vec<_> = roots.iter().map(|root| root.context()).collect();
     // As many spans as are held at most: two in each trace.
     let filled = measure(|| {
         for context in &contexts {
-            wire_span(&rig, context, &event);
-            wire_span(&rig, context, &event);
+            wire_span(&fixture, context, &event);
+            wire_span(&fixture, context, &event);
         }
     });
-    let counts = rig.counts();
+    let counts = fixture.counts();
     assert_eq!(
         (counts["traces_held"], counts["spans_held"]),
         (5_000, 10_000)
@@ -61,14 +61,14 @@ fn what_is_held_has_a_bound_in_bytes() {
     let more = measure(|| {
         for _ in 0..5 {
             for _ in 0..TRACES {
-                let root = rig.start("root", None);
-                wire_span(&rig, &root.context(), &event);
-                wire_span(&rig, &root.context(), &event);
+                let root = fixture.start("root", None);
+                wire_span(&fixture, &root.context(), &event);
+                wire_span(&fixture, &root.context(), &event);
                 root.end(ms(1));
             }
         }
     });
-    let counts = rig.counts();
+    let counts = fixture.counts();
     assert!(
         counts["traces_held"] <= 5_000 && counts["spans_held"] <= 10_000,
         "{counts:?}"

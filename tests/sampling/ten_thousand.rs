@@ -9,9 +9,9 @@ use spanwire::ipc::{Call, Ipc};
 use spanwire::telemetry::TailSampling;
 use spanwire::testing::{Capture, FakeClock};
 
-use crate::rig::{Open, Rig, SECOND, ms};
-use crate::stamped_page::StampedPage;
-use crate::support::receiver::text;
+use crate::fixture::{Fixture, Open, SECOND, ms};
+use spanwire_testkit::receiver::text;
+use spanwire_testkit::stamped_page::StampedPage;
 
 const TRACES: usize = 10_000;
 const FAILED: usize = 37;
@@ -40,10 +40,10 @@ fn as_many_fail_and_are_slow_as_it_says() {
 }
 
 /// Holds the counts against each other and against what arrived.
-fn settle(rig: &Rig, failed: &HashSet<TraceId>, slow: &HashSet<TraceId>, spans: usize) {
-    rig.flush();
-    let counts = rig.counts();
-    let received = rig.received();
+fn settle(fixture: &Fixture, failed: &HashSet<TraceId>, slow: &HashSet<TraceId>, spans: usize) {
+    fixture.flush();
+    let counts = fixture.counts();
+    let received = fixture.received();
     let count = |name: &str| counts.get(name).copied().unwrap_or_default() as usize;
     assert_eq!((failed.len(), slow.len()), (FAILED, SLOW));
     assert_eq!(count("traces_total kept error"), FAILED);
@@ -66,7 +66,7 @@ fn settle(rig: &Rig, failed: &HashSet<TraceId>, slow: &HashSet<TraceId>, spans: 
     );
     assert!(slow.iter().all(|id| reason(id).as_deref() == Some("slow")));
     assert_eq!(received.len(), FAILED + SLOW + by_rate);
-    let seconds = rig.clock.now().as_nanos() as f64 / 1e9;
+    let seconds = fixture.clock.now().as_nanos() as f64 / 1e9;
     assert!(
         by_rate as f64 <= 10.0 * (1.0 + seconds),
         "{by_rate} in {seconds} s"
@@ -82,7 +82,7 @@ fn settle(rig: &Rig, failed: &HashSet<TraceId>, slow: &HashSet<TraceId>, spans: 
     assert_eq!(count("spans_dropped_total trace_full"), 0);
     assert_eq!(count("spans_dropped_total late"), 0);
     assert_eq!((count("traces_held"), count("spans_held")), (0, 0));
-    let report = rig.shutdown();
+    let report = fixture.shutdown();
     assert_eq!(report.spans.exported as usize, arrived);
     assert_eq!((report.spans.dropped, report.spans.lost), (0, 0));
 }
@@ -96,10 +96,10 @@ struct Trace {
 }
 
 impl Trace {
-    fn start(rig: &Rig, fate: Fate) -> Self {
-        let root = rig.start("root", None);
-        let child = rig.start("child", Some(&root.context()));
-        let grandchild = rig.start("grandchild", Some(&child.context()));
+    fn start(fixture: &Fixture, fate: Fate) -> Self {
+        let root = fixture.start("root", None);
+        let child = fixture.start("child", Some(&root.context()));
+        let grandchild = fixture.start("grandchild", Some(&child.context()));
         Self {
             fate,
             root,
@@ -138,42 +138,42 @@ impl Wanted {
 
 #[test]
 fn all_that_fail_or_are_slow_are_kept_and_the_rest_within_the_rate() {
-    let rig = Rig::new(&FakeClock::new(), TailSampling::new());
+    let fixture = Fixture::new(&FakeClock::new(), TailSampling::new());
     let mut wanted = Wanted::default();
     // Fifty are open at any time, and a thousand begin in a second.
     let mut open = VecDeque::new();
     for trace in 0..TRACES {
-        rig.clock.advance(ms(1));
-        let trace = Trace::start(&rig, fate(trace));
+        fixture.clock.advance(ms(1));
+        let trace = Trace::start(&fixture, fate(trace));
         wanted.note(trace.fate, trace.root.trace());
         open.push_back(trace);
         if open.len() > 50 {
             open.pop_front().unwrap().end();
         }
         if wanted.failed.len() % 10 == 9 {
-            let counts = rig.counts();
+            let counts = fixture.counts();
             // Those that are open and those that wait for a tenth of a second.
             assert!(counts["traces_held"] <= 160, "{counts:?}");
             assert!(counts["spans_held"] <= 3 * 160, "{counts:?}");
         }
     }
     open.into_iter().for_each(Trace::end);
-    settle(&rig, &wanted.failed, &wanted.slow, 3 * TRACES);
+    settle(&fixture, &wanted.failed, &wanted.slow, 3 * TRACES);
 }
 
 #[test]
 fn the_same_from_many_threads_at_once() {
     const THREADS: usize = 4;
-    let rig = Rig::new(&FakeClock::new(), TailSampling::new());
+    let fixture = Fixture::new(&FakeClock::new(), TailSampling::new());
     let wanted = Mutex::new(Wanted::default());
-    let (rig, all) = (&rig, &wanted);
+    let (fixture, all) = (&fixture, &wanted);
     std::thread::scope(|scope| {
         for thread in 0..THREADS {
             scope.spawn(move || {
                 for trace in (thread..TRACES).step_by(THREADS) {
-                    rig.clock.advance(ms(1));
+                    fixture.clock.advance(ms(1));
                     let fate = fate(trace);
-                    let trace = Trace::start(rig, fate);
+                    let trace = Trace::start(fixture, fate);
                     all.lock().unwrap().note(fate, trace.root.trace());
                     // Another thread ends what this one began.
                     if trace.fate == Fate::Fine {
@@ -186,29 +186,29 @@ fn the_same_from_many_threads_at_once() {
         }
     });
     let Wanted { failed, slow } = wanted.into_inner().unwrap();
-    settle(rig, &failed, &slow, 3 * TRACES);
+    settle(fixture, &failed, &slow, 3 * TRACES);
 }
 
 #[test]
 fn the_same_with_half_of_the_spans_from_the_page() {
     // Of the capture only the clock is used, which the page's stamps come from.
     let capture = Capture::new();
-    let rig = Rig::new(capture.clock(), TailSampling::new());
+    let fixture = Fixture::new(capture.clock(), TailSampling::new());
     let mut most_held = 0;
-    let made = rig.run(|| {
+    let made = fixture.run(|| {
         let ipc = Ipc::builder("main")
-            .tracer_provider(rig.parts.tracer_provider.as_ref().unwrap())
+            .tracer_provider(fixture.parts.tracer_provider.as_ref().unwrap())
             .build();
         ipc.on("fine", |_: &Call| ()).unwrap();
         ipc.on("bad", |_: &Call| Err::<(), _>("no")).unwrap();
         ipc.on("slow", |_: &Call| ()).unwrap();
         let mut page = StampedPage::load(&capture, &ipc);
         // What the page did to be there is not one of the calls.
-        rig.clock.advance(SECOND);
-        rig.flush();
-        let before = rig.counts();
+        fixture.clock.advance(SECOND);
+        fixture.flush();
+        let before = fixture.counts();
         let kept_before = before.get("traces_total kept rate").copied();
-        let received = rig.received();
+        let received = fixture.received();
         let begun = kept_before.unwrap_or_default() as usize;
         assert_eq!(begun, received.len(), "{before:?}");
         let calls = TRACES - begun;
@@ -225,7 +225,7 @@ fn the_same_with_half_of_the_spans_from_the_page() {
             page.pump(&ipc);
             if trace % 100 == 0 {
                 // Each takes some ten milliseconds, and then waits for a tenth of a second.
-                let counts = rig.counts();
+                let counts = fixture.counts();
                 let held = |name: &str| counts.get(name).copied().unwrap_or_default();
                 assert!(held("traces_held") <= 30, "{counts:?}");
                 assert!(held("spans_held") <= 4 * 30, "{counts:?}");
@@ -237,9 +237,9 @@ fn the_same_with_half_of_the_spans_from_the_page() {
         4 * calls + received.values().map(Vec::len).sum::<usize>()
     });
     assert!(most_held > 0, "somebody looked while something was held");
-    rig.flush();
+    fixture.flush();
     // Each call is a trace, and its spans say what became of it.
-    let received = rig.received();
+    let received = fixture.received();
     let of = |name: &str, kind: SpanKind| -> HashSet<TraceId> {
         let has = |span: &&opentelemetry_proto::tonic::trace::v1::Span| {
             span.name == name && span.kind == i32::from(kind)
@@ -258,5 +258,5 @@ fn the_same_with_half_of_the_spans_from_the_page() {
         .filter(|span| span.kind == i32::from(SpanKind::Client) || span.name.starts_with("process"))
         .count();
     assert!(2 * from_page >= spans - 2, "{from_page} of {spans}");
-    settle(&rig, &failed, &slow, made);
+    settle(&fixture, &failed, &slow, made);
 }

@@ -3,13 +3,13 @@
 use spanwire::telemetry::TailSampling;
 use spanwire::testing::FakeClock;
 
-use crate::rig::{Rig, ms};
+use crate::fixture::{Fixture, ms};
 
 /// Traces of two spans, of which the parent ends before and after its child.
-fn work(rig: &Rig, traces: usize) {
+fn work(fixture: &Fixture, traces: usize) {
     for n in 0..traces {
-        let root = rig.start("root", None);
-        let child = rig.start("child", Some(&root.context()));
+        let root = fixture.start("root", None);
+        let child = fixture.start("child", Some(&root.context()));
         let (first, second) = if n % 2 == 0 {
             (root, child)
         } else {
@@ -29,22 +29,22 @@ fn a_shutdown_in_the_middle_loses_nothing_that_it_kept() {
     for round in 0..10 {
         let clock = FakeClock::new();
         let environment = [("OTEL_BSP_MAX_QUEUE_SIZE", "100000")];
-        let rig = Rig::with_environment(&clock, TailSampling::new(), &environment);
+        let fixture = Fixture::with_environment(&clock, TailSampling::new(), &environment);
         let report = std::thread::scope(|scope| {
             for _ in 0..3 {
-                scope.spawn(|| rig.run(|| work(&rig, 1_000)));
+                scope.spawn(|| fixture.run(|| work(&fixture, 1_000)));
             }
             for _ in 0..round {
-                rig.clock.advance(ms(100));
+                fixture.clock.advance(ms(100));
                 std::thread::yield_now();
             }
-            rig.shutdown()
+            fixture.shutdown()
         });
-        let arrived: usize = rig.received().values().map(Vec::len).sum();
+        let arrived: usize = fixture.received().values().map(Vec::len).sum();
         assert_eq!(report.spans.exported as usize, arrived);
         assert_eq!(report.spans.lost, 0, "{report}");
         // Nothing is held any more, whatever came after it.
-        let again = rig.shutdown();
+        let again = fixture.shutdown();
         assert_eq!(again, report);
     }
 }

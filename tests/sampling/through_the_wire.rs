@@ -8,9 +8,9 @@ use spanwire::ipc::{Call, EmitErrorReason, Ipc};
 use spanwire::telemetry::TailSampling;
 use spanwire::testing::Capture;
 
-use crate::model_page::Eval;
-use crate::rig::{Rig, SECOND, ms};
-use crate::stamped_page::{StampedPage, runtime, turn};
+use crate::fixture::{Fixture, SECOND, ms};
+use spanwire_testkit::model_page::Eval;
+use spanwire_testkit::stamped_page::{StampedPage, runtime, turn};
 
 /// As long as a message may take by default, and a little longer.
 const SLOW: u64 = 110;
@@ -20,13 +20,13 @@ const SLOW: u64 = 110;
 fn arrived(scenario: impl FnOnce(&Ipc, &mut StampedPage)) -> Vec<String> {
     // Of the capture only the clock is used, which the page's stamps come from.
     let capture = Capture::new();
-    let rig = Rig::new(capture.clock(), TailSampling::new().traces_per_second(0));
+    let fixture = Fixture::new(capture.clock(), TailSampling::new().traces_per_second(0));
     let runtime = runtime();
-    rig.run(|| {
+    fixture.run(|| {
         let ipc = Ipc::builder("main")
             .queue_capacity(1)
             .runtime(runtime.handle().clone())
-            .tracer_provider(rig.parts.tracer_provider.as_ref().unwrap())
+            .tracer_provider(fixture.parts.tracer_provider.as_ref().unwrap())
             .build();
         ipc.on("look", |_: &Call| ()).unwrap();
         ipc.on("wrong", |_: &Call| Err::<(), _>("no")).unwrap();
@@ -41,15 +41,15 @@ fn arrived(scenario: impl FnOnce(&Ipc, &mut StampedPage)) -> Vec<String> {
         ipc.on_async("never", |_| std::future::pending::<()>())
             .unwrap();
         let mut page = StampedPage::load(&capture, &ipc);
-        rig.clock.advance(SECOND);
-        rig.flush();
-        assert_eq!(rig.names(), Vec::<String>::new());
+        fixture.clock.advance(SECOND);
+        fixture.flush();
+        assert_eq!(fixture.names(), Vec::<String>::new());
         scenario(&ipc, &mut page);
         turn(&runtime);
         page.pump(&ipc);
     });
-    rig.flush();
-    rig.names()
+    fixture.flush();
+    fixture.names()
 }
 
 /// An event of the page's that was posted at once and is received `late` milliseconds after.

@@ -11,8 +11,8 @@ use spanwire::queue::MessageQueue;
 use spanwire::telemetry::{Exporter, MetricsExporter, Sampler, Telemetry};
 use spanwire::timer::{ScopedTimer, monitor};
 
-use crate::model_page::ModelPage;
-use crate::support::scrape::scrape_as;
+use spanwire_testkit::model_page::ModelPage;
+use spanwire_testkit::scrape::scrape_as;
 
 /// With the hook that removes every secret.
 pub(crate) const REDACTED: &str = "SPANWIRE_TEST_REDACTED";
@@ -251,7 +251,7 @@ fn to_the_page(ipc: &Ipc, page: &mut ModelPage) {
     }
     while let Some(script) = ipc.next_script() {
         println!("{script:?}");
-        let ack = page.run(&script, crate::model_page::Eval::Throws);
+        let ack = page.run(&script, spanwire_testkit::model_page::Eval::Throws);
         page.send(ipc, &Vec::from_iter(ack));
     }
     ipc.emit("failing", "s3cr3t-not-evaluated").unwrap();

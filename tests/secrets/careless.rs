@@ -4,9 +4,10 @@ use std::time::Duration;
 
 use spanwire::telemetry::{Exporter, MetricsExporter, Sampler, Telemetry};
 
-use crate::output::{Output, is_child};
-use crate::support::receiver::{Answer, Receiver};
-use crate::support::scrape::scrape_as;
+use crate::output::Output;
+use spanwire_testkit::child_process::is_child;
+use spanwire_testkit::receiver::{Answer, Receiver};
+use spanwire_testkit::scrape::scrape_as;
 
 /// Starts and ends telemetry as the environment says, and prints all that it says of itself.
 #[test]

@@ -1,10 +1,10 @@
 //! A child process, and all that comes out of it.
 
 use std::path::Path;
-use std::process::Command;
 
-use crate::support::folder::Folder;
-use crate::support::receiver::{Payload, Receiver};
+use spanwire_testkit::child_process;
+use spanwire_testkit::folder::Folder;
+use spanwire_testkit::receiver::{Payload, Receiver};
 
 /// What a child wrote, by where it went.
 pub(crate) struct Output(Vec<(&'static str, Vec<u8>)>);
@@ -12,17 +12,8 @@ pub(crate) struct Output(Vec<(&'static str, Vec<u8>)>);
 impl Output {
     /// Runs that test again in a process of its own, with that environment alone.
     pub(crate) fn of_child(test: &str, environment: &[(&str, &str)]) -> Self {
-        let output = Command::new(std::env::current_exe().unwrap())
-            .args([test, "--exact", "--nocapture"])
-            .env_clear()
-            .env(CHILD, "1")
-            .envs(environment.iter().copied())
-            .output()
-            .unwrap();
-        let text = String::from_utf8_lossy(&output.stdout);
-        let errors = String::from_utf8_lossy(&output.stderr);
-        assert!(output.status.success(), "{text}\n{errors}");
-        assert!(text.contains("1 passed"), "{text}");
+        let mut command = child_process::clean_command(test);
+        let output = child_process::run(command.envs(environment.iter().copied()));
         Self(vec![("stdout", output.stdout), ("stderr", output.stderr)])
     }
 
@@ -79,11 +70,6 @@ impl Output {
     }
 }
 
-/// Whether this process is such a child.
-pub(crate) fn is_child() -> bool {
-    std::env::var_os(CHILD).is_some()
-}
-
 fn read(file: &Path) -> Vec<u8> {
     std::fs::read(file).unwrap()
 }
@@ -97,4 +83,3 @@ fn contains(bytes: &[u8], text: &str) -> bool {
 pub(crate) const TRACES: &str = "traces";
 pub(crate) const LOGS: &str = "logs";
 pub(crate) const SPOOL: &str = "spool";
-const CHILD: &str = "SPANWIRE_TEST_CHILD";

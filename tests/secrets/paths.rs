@@ -5,9 +5,10 @@ use std::fmt::Write;
 use expect_test::{Expect, expect};
 
 use crate::app::{self, FOLDER, PANICKING, REDACTED};
-use crate::output::{LOGS, Output, SPOOL, TRACES, is_child};
-use crate::support::folder::Folder;
-use crate::support::receiver::{Answer, Receiver};
+use crate::output::{LOGS, Output, SPOOL, TRACES};
+use spanwire_testkit::child_process::is_child;
+use spanwire_testkit::folder::Folder;
+use spanwire_testkit::receiver::{Answer, Receiver};
 
 const THE_APP: &str = "paths::be_the_app";
 

@@ -2,9 +2,9 @@
 
 use spanwire::telemetry::{FlushError, Telemetry};
 
-use crate::rig::{App, SECOND, builder, log_texts, span_names};
-use crate::support::folder::Folder;
-use crate::support::receiver::{Answer, Receiver};
+use crate::app::{App, SECOND, builder, log_texts, span_names};
+use spanwire_testkit::folder::Folder;
+use spanwire_testkit::receiver::{Answer, Receiver};
 
 #[test]
 fn what_could_not_be_sent_follows_in_order_when_the_collector_is_back() {

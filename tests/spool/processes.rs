@@ -1,11 +1,12 @@
 //! Processes that die, and those that come after them.
 
 use std::io::{BufRead, BufReader};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Stdio};
 
-use crate::rig::{App, SECOND, builder, span_names};
-use crate::support::folder::Folder;
-use crate::support::receiver::{Answer, Receiver};
+use crate::app::{App, SECOND, builder, span_names};
+use spanwire_testkit::child_process;
+use spanwire_testkit::folder::Folder;
+use spanwire_testkit::receiver::{Answer, Receiver};
 
 const URL: &str = "SPANWIRE_TEST_URL";
 const FOLDER: &str = "SPANWIRE_TEST_FOLDER";
@@ -16,8 +17,7 @@ struct Other(Child);
 
 impl Other {
     fn start(receiver: &Receiver, folder: &Folder, names: &str) -> Self {
-        let mut child = Command::new(std::env::current_exe().unwrap())
-            .args(["--exact", "processes::be_another_process", "--nocapture"])
+        let mut child = child_process::command("processes::be_another_process")
             .env(URL, receiver.url())
             .env(FOLDER, folder.path())
             .env(NAMES, names)

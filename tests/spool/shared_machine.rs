@@ -13,11 +13,13 @@ use std::{fs, thread};
 
 use spanwire::telemetry::{MetricsExporter, Sampler, Telemetry};
 
-use crate::rig::{App, SECOND, builder, span_names};
-use crate::support::folder::Folder;
-use crate::support::receiver::{Answer, Receiver};
+use crate::app::{App, SECOND, builder, span_names};
+use spanwire_testkit::child_process;
+use spanwire_testkit::folder::Folder;
+use spanwire_testkit::receiver::{Answer, Receiver};
 
 const URL: &str = "SPANWIRE_TEST_URL";
+const BE_AN_APP: &str = "shared_machine::be_an_app";
 const FOLDER: &str = "SPANWIRE_TEST_SHARED_FOLDER";
 /// Not `nobody`, who may run this.
 const STRANGER: u32 = 65_533;
@@ -30,9 +32,7 @@ struct Said {
 
 /// An app with a span `new` that ends in an orderly way, within a deadline.
 fn run(receiver: &Receiver, folder: &Path) -> Said {
-    let mut command = Command::new(std::env::current_exe().unwrap());
-    command.args(["--exact", "shared_machine::be_an_app", "--nocapture"]);
-    run_command(command, receiver, folder)
+    run_command(child_process::command(BE_AN_APP), receiver, folder)
 }
 
 fn run_command(mut command: Command, receiver: &Receiver, folder: &Path) -> Said {
@@ -297,10 +297,7 @@ fn folders_and_files_are_private_whatever_the_umask() {
         let (folder, receiver) = (Folder::new("umask"), Receiver::start());
         receiver.answer(Answer::Close);
         let root = folder.path().join("a/b/spool");
-        let mut command = Command::new("sh");
-        command.args(["-c", &format!("umask {umask}; exec \"$0\" \"$@\"")]);
-        command.arg(std::env::current_exe().unwrap());
-        command.args(["--exact", "shared_machine::be_an_app", "--nocapture"]);
+        let command = child_process::command_after(&format!("umask {umask}"), BE_AN_APP);
         let said = run_command(command, &receiver, &root);
         assert!(
             said.stdout.contains("1 spooled"),
@@ -535,10 +532,7 @@ fn a_sparse_file_as_a_segment_takes_no_memory_and_no_others_place() {
         set_mode(&what, 0o600);
     }
     // Ten GiB would not be read before the deadline, nor find room in this much memory.
-    let mut command = Command::new("sh");
-    command.args(["-c", "ulimit -v 4000000; exec \"$0\" \"$@\""]);
-    command.arg(std::env::current_exe().unwrap());
-    command.args(["--exact", "shared_machine::be_an_app", "--nocapture"]);
+    let command = child_process::command_after("ulimit -v 4000000", BE_AN_APP);
     let receiver = Receiver::start();
     let Said { stdout, stderr } = run_command(command, &receiver, folder.path());
     assert!(stdout.contains(" 0 dropped, 2 lost"), "{stdout}");

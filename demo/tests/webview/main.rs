@@ -17,6 +17,7 @@ mod server;
 use std::process::{Command, ExitCode};
 
 use scenarios::SCENARIOS;
+use spanwire_testkit::virtual_display;
 
 /// Tells the parent, which needs no display, from the one that has one.
 const HAS_DISPLAY: &str = "SPANWIRE_WEBVIEW_TEST_DISPLAY";
@@ -35,7 +36,7 @@ fn main() -> ExitCode {
         return ExitCode::SUCCESS;
     }
     if std::env::var_os(HAS_DISPLAY).is_none() {
-        return with_display();
+        return virtual_display::run(virtual_display::command().env(HAS_DISPLAY, "1"));
     }
     let wanted: Vec<String> = std::env::args()
         .skip(1)
@@ -60,21 +61,6 @@ fn main() -> ExitCode {
     }
     println!("\n{} scenarios, {failed} failed", SCENARIOS.len());
     if failed == 0 {
-        ExitCode::SUCCESS
-    } else {
-        ExitCode::FAILURE
-    }
-}
-
-fn with_display() -> ExitCode {
-    let status = Command::new("xvfb-run")
-        .arg("-a")
-        .arg(std::env::current_exe().unwrap())
-        .args(std::env::args().skip(1))
-        .env(HAS_DISPLAY, "1")
-        .status()
-        .expect("xvfb-run is there: scripts/install-packages test");
-    if status.success() {
         ExitCode::SUCCESS
     } else {
         ExitCode::FAILURE

@@ -2,19 +2,20 @@
 
 #![allow(clippy::unwrap_used, reason = "a scenario may panic")]
 
-mod rig;
-
 use std::process::ExitCode;
 use std::time::Duration;
 
-use rig::{Page, Scenario, Stage, register_echo};
 use serde_json::Value;
+use spanwire_testkit::harness::{self, Page, Scenario, TestApp, register_echo};
 
 fn main() -> ExitCode {
-    rig::main(&[
-        Scenario::new("the_script_costs_a_page_less_than_2_ms", start),
-        Scenario::new("an_idle_page_runs_nothing", idle),
-    ])
+    harness::main(
+        env!("CARGO_TARGET_TMPDIR"),
+        &[
+            Scenario::new("the_script_costs_a_page_less_than_2_ms", start),
+            Scenario::new("an_idle_page_runs_nothing", idle),
+        ],
+    )
 }
 
 const LOADS: usize = 100;
@@ -28,8 +29,8 @@ const ROUNDS: usize = 5;
 /// as the script's share of one, so the mean over many loads is its time. Of the quietest tenth of
 /// them: what else the machine does only ever adds. What takes 2 ms or more shows as 2 ms or more
 /// in each load, so however few count, none of it passes.
-fn start(stage: &Stage) {
-    let ipc = stage.wire("main").build();
+fn start(app: &TestApp) {
+    let ipc = app.wire("main").build();
     register_echo(&ipc);
     let page = Page::new(
         r#"say("loaded", {
@@ -40,25 +41,25 @@ fn start(stage: &Stage) {
     .with_first("window.script = { before: performance.now() }")
     .with_last("script.after = performance.now()")
     .with_last("script.then = performance.now()");
-    stage.open("main", &ipc, page);
+    app.open("main", &ipc, page);
     let is_low = (0..ROUNDS).any(|_| {
-        let (script, nothing) = measure(stage);
+        let (script, nothing) = measure(app);
         script < 2.0 && nothing < 0.5
     });
     assert!(is_low, "not once in {ROUNDS} rounds");
 }
 
 /// Milliseconds that the script takes, and that the way to measure does.
-fn measure(stage: &Stage) -> (f64, f64) {
+fn measure(app: &TestApp) -> (f64, f64) {
     let mut times = [Vec::new(), Vec::new()];
     for load in 0..LOADS {
-        let loaded = stage.said("main", "loaded");
+        let loaded = app.said("main", "loaded");
         for (times, what) in times.iter_mut().zip(["script", "nothing"]) {
             times.push(loaded[what].as_f64().unwrap());
         }
         // Not in step with the page's clock.
         std::thread::sleep(Duration::from_micros(137 * (load as u64 % 7)));
-        stage.ui(|ui| ui.webview("main").reload().unwrap());
+        app.ui(|ui| ui.webview("main").reload().unwrap());
     }
     let mean = |times: &[f64]| times.iter().sum::<f64>() / times.len() as f64;
     let [(script, median, all), (nothing, ..)] = times.map(|mut times| {
@@ -66,7 +67,7 @@ fn measure(stage: &Stage) -> (f64, f64) {
         let (quietest, _) = times.split_at(LOADS / 10);
         (mean(quietest), times[LOADS / 2], mean(&times))
     });
-    stage.note(&format!(
+    app.note(&format!(
         "{script:.2} ms in the quietest tenth of {LOADS} loads (median {median} ms, mean {all:.2} ms), and nothing at all {nothing:.2} ms"
     ));
     (script, nothing)
@@ -89,10 +90,10 @@ const COUNTING: &str = r#"
   count(Object.getPrototypeOf(webkit.messageHandlers.ipc), "postMessage");
 "#;
 
-fn idle(stage: &Stage) {
-    let ipc = stage.wire("main").build();
+fn idle(app: &TestApp) {
+    let ipc = app.wire("main").build();
     register_echo(&ipc);
-    stage.open(
+    app.open(
         "main",
         &ipc,
         Page::new(
@@ -105,13 +106,13 @@ fn idle(stage: &Stage) {
         .with_first(COUNTING),
     );
     // Used first: an idle page is not only one that never did anything.
-    stage.said("main", "used");
+    app.said("main", "used");
     for at in 0..100 {
         ipc.emit("tick", &at).unwrap();
     }
-    stage.said("main", "ticked");
-    stage.settled(&ipc);
-    let used = stage.js("main", "counts");
+    app.said("main", "ticked");
+    app.settled(&ipc);
+    let used = app.js("main", "counts");
     assert!(
         used["postMessage"].as_u64().unwrap() > 2,
         "it is counted: {used}"
@@ -128,10 +129,10 @@ fn idle(stage: &Stage) {
 
     // A moment for what a burst leaves behind.
     std::thread::sleep(Duration::from_millis(500));
-    let before = stage.js("main", "counts");
+    let before = app.js("main", "counts");
     std::thread::sleep(Duration::from_secs(2));
-    let after = stage.js("main", "counts");
-    stage.note(&format!(
+    let after = app.js("main", "counts");
+    app.note(&format!(
         "after use {before}, two idle seconds later {after}"
     ));
     assert_eq!(before, after);

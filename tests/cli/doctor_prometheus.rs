@@ -6,8 +6,8 @@ use serde_json::Value;
 use crate::doctor::{Stack, app, backend, of};
 use crate::process::{Said, said, spanwire};
 use crate::stub::{Stub, answer, closed, json};
-use crate::support::prometheus::Prometheus;
-use crate::support::receiver::Receiver;
+use spanwire_testkit::prometheus::Prometheus;
+use spanwire_testkit::receiver::Receiver;
 
 /// A Prometheus that has what a test says; what it is not told is empty.
 struct Told {

@@ -15,8 +15,9 @@ use spanwire::testing::FakeClock;
 use tracing_subscriber::Registry;
 use tracing_subscriber::layer::SubscriberExt;
 
-use crate::support::receiver::{Receiver, text};
-use crate::support::scrape::scrape;
+use spanwire_testkit::environment::{environment, variables};
+use spanwire_testkit::receiver::{Receiver, text};
+use spanwire_testkit::scrape::scrape;
 
 pub(crate) const SECOND: Duration = Duration::from_secs(1);
 
@@ -24,7 +25,7 @@ pub(crate) fn ms(ms: u64) -> Duration {
     Duration::from_millis(ms)
 }
 
-pub(crate) struct Rig {
+pub(crate) struct Fixture {
     pub(crate) clock: FakeClock,
     pub(crate) telemetry: Telemetry,
     pub(crate) parts: TelemetryParts,
@@ -32,7 +33,7 @@ pub(crate) struct Rig {
     pub(crate) tracer: SdkTracer,
 }
 
-impl Rig {
+impl Fixture {
     pub(crate) fn new(clock: &FakeClock, tail: TailSampling) -> Self {
         Self::with_environment(clock, tail, &[])
     }
@@ -40,12 +41,11 @@ impl Rig {
     pub(crate) fn with_environment(
         clock: &FakeClock,
         tail: TailSampling,
-        environment: &[(&'static str, &'static str)],
+        pairs: &[(&str, &str)],
     ) -> Self {
         let receiver = Receiver::start();
-        let environment: HashMap<_, _> = environment.iter().copied().collect();
         let builder = Telemetry::builder("test")
-            .environment(move |name| environment.get(name).map(|value| (*value).to_owned()))
+            .environment(environment(variables(pairs)))
             .prometheus_port(0)
             .otlp_endpoint(receiver.url())
             .without_system()

@@ -3,30 +3,31 @@
 
 #![allow(clippy::unwrap_used, reason = "a scenario may panic")]
 
-mod rig;
-mod stages;
-
 use std::process::ExitCode;
 use std::time::Duration;
 
 use opentelemetry_proto::tonic::trace::v1::Span;
-use rig::{Page, Sample, Scenario, Stage};
 use spanwire::ipc::{Call, Ipc, IpcBuilder, Limits};
-use stages::{Stages, number, stages, text};
+use spanwire_testkit::harness::{self, Page, Scenario, TestApp};
+use spanwire_testkit::scrape::Sample;
+use spanwire_testkit::trace_stages::{Stage, Stages, number, stages, text};
 
 fn main() -> ExitCode {
-    rig::main(&[
-        Scenario::new("no_fault_no_blame", no_fault).traced(),
-        Scenario::new("a_page_that_is_busy_when_it_calls", busy_caller).traced(),
-        Scenario::new("a_page_that_is_busy_when_it_emits", busy_emitter).traced(),
-        Scenario::new("a_slow_listener_of_the_page", slow_listener).traced(),
-        Scenario::new("a_slow_handler_on_the_main_thread", slow_handler).traced(),
-        Scenario::new("a_slow_handler_on_a_worker", slow_worker).traced(),
-        Scenario::new("a_blocked_loop_when_a_message_waits", blocked_loop).traced(),
-        Scenario::new("a_blocked_loop_when_a_call_comes", blocked_loop_inbound).traced(),
-        Scenario::new("a_full_queue", full_queue).traced(),
-        Scenario::new("a_page_that_is_busy_when_its_reply_comes", slow_reply).traced(),
-    ])
+    harness::main(
+        env!("CARGO_TARGET_TMPDIR"),
+        &[
+            Scenario::new("no_fault_no_blame", no_fault).traced(),
+            Scenario::new("a_page_that_is_busy_when_it_calls", busy_caller).traced(),
+            Scenario::new("a_page_that_is_busy_when_it_emits", busy_emitter).traced(),
+            Scenario::new("a_slow_listener_of_the_page", slow_listener).traced(),
+            Scenario::new("a_slow_handler_on_the_main_thread", slow_handler).traced(),
+            Scenario::new("a_slow_handler_on_a_worker", slow_worker).traced(),
+            Scenario::new("a_blocked_loop_when_a_message_waits", blocked_loop).traced(),
+            Scenario::new("a_blocked_loop_when_a_call_comes", blocked_loop_inbound).traced(),
+            Scenario::new("a_full_queue", full_queue).traced(),
+            Scenario::new("a_page_that_is_busy_when_its_reply_comes", slow_reply).traced(),
+        ],
+    )
 }
 
 /// What a fault costs, each time.
@@ -70,7 +71,7 @@ const PAGE: &str = r#"
 
 /// A window that is up, and what the metrics said then.
 struct Scene<'a> {
-    stage: &'a Stage,
+    app: &'a TestApp,
     ipc: Ipc,
     before: Vec<Sample>,
 }
@@ -85,22 +86,22 @@ struct Findings {
 }
 
 impl<'a> Scene<'a> {
-    fn open(stage: &'a Stage, build: impl FnOnce(IpcBuilder) -> IpcBuilder) -> Self {
-        let ipc = build(stage.wire("main")).build();
+    fn open(app: &'a TestApp, build: impl FnOnce(IpcBuilder) -> IpcBuilder) -> Self {
+        let ipc = build(app.wire("main")).build();
         register(&ipc);
-        stage.open("main", &ipc, Page::new(PAGE));
-        stage.said("main", "up");
-        stage.settled(&ipc);
-        let before = stage.scrape();
-        Self { stage, ipc, before }
+        app.open("main", &ipc, Page::new(PAGE));
+        app.said("main", "up");
+        app.settled(&ipc);
+        let before = app.scrape();
+        Self { app, ipc, before }
     }
 
     /// Lets the page run a script that makes a call, and waits for its end.
     fn rounds_of(&self, script: &str) {
         for _ in 0..ROUNDS {
-            self.stage.run("main", script);
-            self.stage.said("main", "done");
-            self.stage.settled(&self.ipc);
+            self.app.run("main", script);
+            self.app.said("main", "done");
+            self.app.settled(&self.ipc);
         }
     }
 
@@ -112,12 +113,12 @@ impl<'a> Scene<'a> {
 
     /// The same, when there are so many spans called `last`.
     fn findings_after(self, last: &str, event: &str, messages: usize) -> Findings {
-        let Self { stage, ipc, before } = self;
-        stage.settled(&ipc);
-        let after = stage.scrape();
+        let Self { app, ipc, before } = self;
+        app.settled(&ipc);
+        let after = app.scrape();
         let mut all = Vec::new();
-        stage.until("the traces are exported", || {
-            all = stage.spans();
+        app.until("the traces are exported", || {
+            all = app.spans();
             all.iter().filter(|span| span.name == last).count() >= messages
         });
         let ours = |span: &&Span| text(span, "rpc.method") == Some(event);
@@ -145,20 +146,17 @@ impl<'a> Scene<'a> {
         let mut metrics = Stages::default();
         for (stage, took) in [
             (
-                stages::Stage::WireIn,
+                Stage::WireIn,
                 took("ipc_transit", &[("spanwire_ipc_direction", "inbound")]),
             ),
-            (stages::Stage::Handler, took("ipc_handler", &[])),
+            (Stage::Handler, took("ipc_handler", &[])),
+            (Stage::Queue, took("queue_wait", &[]).saturating_sub(delay)),
+            (Stage::MainThread, delay),
             (
-                stages::Stage::Queue,
-                took("queue_wait", &[]).saturating_sub(delay),
-            ),
-            (stages::Stage::MainThread, delay),
-            (
-                stages::Stage::WireOut,
+                Stage::WireOut,
                 took("ipc_transit", &[("spanwire_ipc_direction", "outbound")]),
             ),
-            (stages::Stage::PageWork, took("ipc_process", &[])),
+            (Stage::PageWork, took("ipc_process", &[])),
         ] {
             metrics.add(stage, took);
         }
@@ -168,8 +166,8 @@ impl<'a> Scene<'a> {
             blocked: grew("spanwire_main_thread_blocked_total", &[]),
             spans,
         };
-        stage.note(&format!("traces:  {:?}", findings.traces));
-        stage.note(&format!("metrics: {:?}", findings.metrics));
+        app.note(&format!("traces:  {:?}", findings.traces));
+        app.note(&format!("metrics: {:?}", findings.metrics));
         findings
     }
 }
@@ -177,7 +175,7 @@ impl<'a> Scene<'a> {
 impl Findings {
     /// Traces and metrics blame this stage, by at least so much, and no other.
     #[track_caller]
-    fn blame(&self, stage: stages::Stage) {
+    fn blame(&self, stage: Stage) {
         for (who, stages) in [("traces", self.traces), ("metrics", self.metrics)] {
             blames(who, stages, stage);
         }
@@ -189,7 +187,7 @@ impl Findings {
     /// No metric has the page's own wait, and none of the others is blamed for it.
     #[track_caller]
     fn blame_the_page(&self) {
-        blames("traces", self.traces, stages::Stage::PageWait);
+        blames("traces", self.traces, Stage::PageWait);
         let metrics = self.metrics;
         let most = FAULT * ROUNDS / 3;
         assert!(metrics.get(metrics.worst()) < most, "{metrics:?}");
@@ -204,7 +202,7 @@ impl Findings {
 }
 
 #[track_caller]
-fn blames(who: &str, stages: Stages, stage: stages::Stage) {
+fn blames(who: &str, stages: Stages, stage: Stage) {
     let blamed = stages.get(stage);
     assert!(
         blamed >= FAULT * ROUNDS * 9 / 10,
@@ -216,13 +214,13 @@ fn blames(who: &str, stages: Stages, stage: stages::Stage) {
     );
 }
 
-fn no_fault(stage: &Stage) {
-    let scene = Scene::open(stage, |builder| builder);
+fn no_fault(app: &TestApp) {
+    let scene = Scene::open(app, |builder| builder);
     scene.rounds_of("call('look')");
     let wire = scene.ipc.clone();
     for _ in 0..ROUNDS {
         wire.emit("told", &1).unwrap();
-        stage.said("main", "done");
+        app.said("main", "done");
     }
     let findings = scene.findings("look", ROUNDS as usize);
     let most = FAULT * ROUNDS / 3;
@@ -234,35 +232,35 @@ fn no_fault(stage: &Stage) {
     assert_eq!(threads, [Some("main"); ROUNDS as usize]);
 }
 
-fn busy_caller(stage: &Stage) {
-    let scene = Scene::open(stage, |builder| builder);
+fn busy_caller(app: &TestApp) {
+    let scene = Scene::open(app, |builder| builder);
     scene.rounds_of("busyThenPosted()");
     scene.findings("look", ROUNDS as usize).blame_the_page();
 }
 
-fn busy_emitter(stage: &Stage) {
-    let scene = Scene::open(stage, |builder| builder);
+fn busy_emitter(app: &TestApp) {
+    let scene = Scene::open(app, |builder| builder);
     scene.rounds_of("busyThenEmitted()");
     let findings = scene.findings_after("noted", "noted", ROUNDS as usize);
     findings.blame_the_page();
 }
 
-fn slow_listener(stage: &Stage) {
-    let scene = Scene::open(stage, |builder| builder);
+fn slow_listener(app: &TestApp) {
+    let scene = Scene::open(app, |builder| builder);
     for _ in 0..ROUNDS {
         scene.ipc.emit("told.slowly", &1).unwrap();
-        stage.said("main", "done");
-        stage.settled(&scene.ipc);
+        app.said("main", "done");
+        app.settled(&scene.ipc);
     }
     let findings = scene.findings("told.slowly", ROUNDS as usize);
-    findings.blame(stages::Stage::PageWork);
+    findings.blame(Stage::PageWork);
 }
 
-fn slow_handler(stage: &Stage) {
-    let scene = Scene::open(stage, |builder| builder);
+fn slow_handler(app: &TestApp) {
+    let scene = Scene::open(app, |builder| builder);
     scene.rounds_of("call('sleep')");
     let findings = scene.findings("sleep", ROUNDS as usize);
-    findings.blame(stages::Stage::Handler);
+    findings.blame(Stage::Handler);
     assert_eq!(findings.blocked, f64::from(ROUNDS));
     let marks = findings.handlers(|span| {
         let blocked = number(span, "spanwire.main_thread.blocked").unwrap_or_default();
@@ -274,11 +272,11 @@ fn slow_handler(stage: &Stage) {
     assert_eq!(marks, [(Some("main"), true); ROUNDS as usize]);
 }
 
-fn slow_worker(stage: &Stage) {
-    let scene = Scene::open(stage, |builder| builder);
+fn slow_worker(app: &TestApp) {
+    let scene = Scene::open(app, |builder| builder);
     scene.rounds_of("call('await')");
     let findings = scene.findings("await", ROUNDS as usize);
-    findings.blame(stages::Stage::Handler);
+    findings.blame(Stage::Handler);
     assert_eq!(findings.blocked, 0.0, "it kept nobody");
     let marks = findings.handlers(|span| {
         (
@@ -289,43 +287,43 @@ fn slow_worker(stage: &Stage) {
     assert_eq!(marks, [(Some("worker"), None); ROUNDS as usize]);
 }
 
-fn blocked_loop(stage: &Stage) {
-    let scene = Scene::open(stage, |builder| builder);
+fn blocked_loop(app: &TestApp) {
+    let scene = Scene::open(app, |builder| builder);
     for _ in 0..ROUNDS {
         let wire = scene.ipc.clone();
-        stage.ui(move |_| {
+        app.ui(move |_| {
             wire.emit("told", &1).unwrap();
             std::thread::sleep(FAULT);
         });
-        stage.said("main", "done");
-        stage.settled(&scene.ipc);
+        app.said("main", "done");
+        app.settled(&scene.ipc);
     }
     let findings = scene.findings("told", ROUNDS as usize);
-    findings.blame(stages::Stage::MainThread);
+    findings.blame(Stage::MainThread);
     assert_eq!(findings.blocked, 0.0, "it was no handler");
 }
 
 /// What a page sends to a loop that does not take it is on the wire.
-fn blocked_loop_inbound(stage: &Stage) {
-    let scene = Scene::open(stage, |builder| builder);
+fn blocked_loop_inbound(app: &TestApp) {
+    let scene = Scene::open(app, |builder| builder);
     for _ in 0..ROUNDS {
-        stage.ui(|ui| {
+        app.ui(|ui| {
             let webview = ui.webview("main");
             webview.evaluate_script("call('look')").unwrap();
             std::thread::sleep(FAULT);
         });
-        stage.said("main", "done");
-        stage.settled(&scene.ipc);
+        app.said("main", "done");
+        app.settled(&scene.ipc);
     }
     let findings = scene.findings("look", ROUNDS as usize);
-    findings.blame(stages::Stage::WireIn);
+    findings.blame(Stage::WireIn);
     assert_eq!(findings.blocked, 0.0, "it was no handler");
 }
 
 /// More at once than there is room for, and the page takes one after the other.
-fn full_queue(stage: &Stage) {
+fn full_queue(app: &TestApp) {
     const ROOM: usize = 500;
-    let scene = Scene::open(stage, |builder| {
+    let scene = Scene::open(app, |builder| {
         let mut limits = Limits::default();
         limits.in_flight_max = 1;
         builder.queue_capacity(ROOM).limits(limits)
@@ -338,22 +336,19 @@ fn full_queue(stage: &Stage) {
     let findings = scene.findings("told", 2 * ROOM - refused);
     // Each that goes makes the loop turn once, and all that wait behind it wait for that too.
     for stages in [findings.traces, findings.metrics] {
-        assert_eq!(stages.worst(), stages::Stage::Queue, "{stages:?}");
-        assert!(
-            stages.get(stages::Stage::Queue) > FAULT * ROUNDS,
-            "{stages:?}"
-        );
+        assert_eq!(stages.worst(), Stage::Queue, "{stages:?}");
+        assert!(stages.get(Stage::Queue) > FAULT * ROUNDS, "{stages:?}");
     }
     // Those for which there was no room at all say so in their spans, and in a count.
     let full = |span: &&Span| text(span, "error.type") == Some("queue_full");
     assert_eq!(findings.spans.iter().filter(full).count(), refused);
-    let ledger = stage.ledger(&ipc);
+    let ledger = app.ledger(&ipc);
     assert_eq!(ledger.outbound("told", "queue_full"), refused as u64);
 }
 
-fn slow_reply(stage: &Stage) {
-    let scene = Scene::open(stage, |builder| builder);
+fn slow_reply(app: &TestApp) {
+    let scene = Scene::open(app, |builder| builder);
     scene.rounds_of("postedThenBusy()");
     let findings = scene.findings("look", ROUNDS as usize);
-    findings.blame(stages::Stage::WireOut);
+    findings.blame(Stage::WireOut);
 }

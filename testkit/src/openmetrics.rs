@@ -10,25 +10,38 @@ use serde::Deserialize;
 /// A metric with its samples.
 #[derive(Debug, Deserialize)]
 pub struct Family {
+    /// The metric's name.
     pub name: String,
+    /// Its type, as the format writes it.
     #[serde(rename = "type")]
     pub kind: String,
+    /// Its unit, which may be empty.
     pub unit: String,
+    /// Its description.
     pub help: String,
+    /// Its samples, in the order of the text.
     pub samples: Vec<Sample>,
 }
 
+/// A line with a value.
 #[derive(Debug, Deserialize)]
 pub struct Sample {
+    /// The metric's name and the sample's ending.
     pub name: String,
+    /// Its labels.
     pub labels: BTreeMap<String, String>,
+    /// The value, as it is written.
     pub value: String,
+    /// What follows the value, if anything does.
     pub exemplar: Option<Exemplar>,
 }
 
+/// An exemplar of a sample.
 #[derive(Debug, Deserialize)]
 pub struct Exemplar {
+    /// Its labels.
     pub labels: BTreeMap<String, String>,
+    /// The observed value.
     pub value: f64,
     /// In seconds since 1970.
     pub timestamp: f64,

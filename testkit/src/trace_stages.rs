@@ -2,12 +2,6 @@
 //!
 //! `docs/reading-a-trace.md` says the same in words.
 
-#![allow(
-    dead_code,
-    unreachable_pub,
-    reason = "the tests and an example use parts of it"
-)]
-
 use std::fmt;
 use std::time::Duration;
 
@@ -36,6 +30,7 @@ pub enum Stage {
 }
 
 impl Stage {
+    /// All, in the order of the way.
     pub const ALL: [Self; 7] = [
         Self::PageWait,
         Self::WireIn,
@@ -65,10 +60,12 @@ impl Stage {
 pub struct Stages([Duration; Stage::ALL.len()]);
 
 impl Stages {
+    /// How long that stage took.
     pub fn get(&self, stage: Stage) -> Duration {
         self.0[stage as usize]
     }
 
+    /// Adds to that stage.
     pub fn add(&mut self, stage: Stage, took: Duration) {
         self.0[stage as usize] += took;
     }

@@ -9,8 +9,8 @@ use spanwire::telemetry::{
 use tracing_subscriber::Registry;
 use tracing_subscriber::layer::SubscriberExt;
 
-use crate::support::receiver::{Receiver, body};
-use crate::support::scrape::scrape_text;
+use spanwire_testkit::receiver::{Receiver, body};
+use spanwire_testkit::scrape::scrape_text;
 
 pub(crate) const SECOND: Duration = Duration::from_secs(1);
 

@@ -7,8 +7,9 @@ use spanwire::ipc::{Ipc, Received, Script};
 
 /// The page side of one wire, for one page load.
 #[derive(Debug)]
-pub(crate) struct ModelPage {
-    pub(crate) id: String,
+pub struct ModelPage {
+    /// The page's own id.
+    pub id: String,
     nonce: String,
     next_id: u64,
     ran: HashSet<u64>,
@@ -16,30 +17,36 @@ pub(crate) struct ModelPage {
     begun: HashSet<u64>,
     finished: HashSet<u64>,
     /// Each message that was run, in order: its kind, and its event, call or id.
-    pub(crate) log: Vec<String>,
-    pub(crate) credits: u64,
+    pub log: Vec<String>,
+    /// How many messages it may still send.
+    pub credits: u64,
     /// Answers to pings, which go out with the next acknowledgement.
-    pub(crate) pongs: Vec<Value>,
+    pub pongs: Vec<Value>,
     /// The code of the `bye` that it got.
-    pub(crate) bye: Option<String>,
+    pub bye: Option<String>,
 }
 
 /// What a page does when it gets a raw script.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(crate) enum Eval {
+pub enum Eval {
+    /// It runs to its end.
     Runs,
+    /// It throws on its way.
     Throws,
+    /// It is no JavaScript, so nothing of it runs.
     DoesNotParse,
 }
 
 impl ModelPage {
-    pub(crate) fn load(ipc: &Ipc, id: &str) -> Self {
+    /// A page that has announced itself.
+    pub fn load(ipc: &Ipc, id: &str) -> Self {
         let page = Self::unannounced(ipc, id);
         page.send(ipc, &[json!({"kind": "ready"})]);
         page
     }
 
-    pub(crate) fn unannounced(ipc: &Ipc, id: &str) -> Self {
+    /// A page that has not sent anything yet.
+    pub fn unannounced(ipc: &Ipc, id: &str) -> Self {
         Self {
             id: id.to_owned(),
             nonce: ipc.nonce().to_owned(),
@@ -55,7 +62,8 @@ impl ModelPage {
         }
     }
 
-    pub(crate) fn batch(&self, messages: &[Value]) -> String {
+    /// The text of a batch with these messages.
+    pub fn batch(&self, messages: &[Value]) -> String {
         // Concatenated, since what is ours is told by how the text begins.
         let messages: Vec<String> = messages.iter().map(Value::to_string).collect();
         format!(
@@ -66,11 +74,13 @@ impl ModelPage {
         )
     }
 
-    pub(crate) fn send(&self, ipc: &Ipc, messages: &[Value]) {
+    /// Sends a batch with these messages.
+    pub fn send(&self, ipc: &Ipc, messages: &[Value]) {
         assert_eq!(ipc.receive(&self.batch(messages), None), Received::Ours);
     }
 
-    pub(crate) fn call(&mut self, ipc: &Ipc, event: &str, data: Value) -> u64 {
+    /// Calls a handler; the call's id.
+    pub fn call(&mut self, ipc: &Ipc, event: &str, data: Value) -> u64 {
         let id = self.take_id();
         self.send(
             ipc,
@@ -79,7 +89,8 @@ impl ModelPage {
         id
     }
 
-    pub(crate) fn emit(&mut self, ipc: &Ipc, event: &str, data: Value) {
+    /// Emits an event to the host.
+    pub fn emit(&mut self, ipc: &Ipc, event: &str, data: Value) {
         let id = self.take_id();
         self.send(
             ipc,
@@ -87,13 +98,14 @@ impl ModelPage {
         );
     }
 
-    pub(crate) fn take_id(&mut self) -> u64 {
+    /// The id of its next message.
+    pub fn take_id(&mut self) -> u64 {
         self.next_id += 1;
         self.next_id - 1
     }
 
     /// Runs a script; the acknowledgement to send, if any.
-    pub(crate) fn run(&mut self, script: &Script, eval: Eval) -> Option<Value> {
+    pub fn run(&mut self, script: &Script, eval: Eval) -> Option<Value> {
         match script.json() {
             Some(json) => self.run_batch(json),
             None => {
@@ -170,7 +182,7 @@ impl ModelPage {
     }
 
     /// Takes all scripts and acknowledges each.
-    pub(crate) fn pump(&mut self, ipc: &Ipc) {
+    pub fn pump(&mut self, ipc: &Ipc) {
         while let Some(script) = ipc.next_script() {
             let ack = self.run(&script, Eval::Runs);
             let answers: Vec<Value> = self.pongs.drain(..).chain(ack).collect();

@@ -2,8 +2,6 @@
 
 use std::cell::RefCell;
 use std::net::SocketAddr;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
@@ -16,15 +14,16 @@ use super::ledger::Ledger;
 use super::page::{self, Page};
 use super::parent;
 use super::pings::Pings;
-use super::receiver::Receiver as Collector;
-use super::scrape::{self, Sample};
-use super::ui::{Ask, Line, Ui};
+use super::ui::{Line, Ui, UiRequest};
+use crate::receiver::Receiver as Collector;
+use crate::scrape::{self, Sample};
 
 /// The windows and the telemetry of this process, as a scenario sees them.
 ///
 /// Whatever waits panics when the scenario's time is up, and says for what.
-pub struct Stage {
-    proxy: EventLoopProxy<Ask>,
+#[derive(Debug)]
+pub struct TestApp {
+    proxy: EventLoopProxy<UiRequest>,
     lines: Receiver<Line>,
     /// What was said and not waited for yet.
     heard: RefCell<Vec<Line>>,
@@ -34,9 +33,9 @@ pub struct Stage {
     ends_at: Instant,
 }
 
-impl Stage {
+impl TestApp {
     pub(super) fn new(
-        proxy: EventLoopProxy<Ask>,
+        proxy: EventLoopProxy<UiRequest>,
         lines: Receiver<Line>,
         runtime: tokio::runtime::Handle,
         metrics_addr: SocketAddr,
@@ -61,6 +60,7 @@ impl Stage {
             .allow_origin(page::ORIGIN)
     }
 
+    /// The runtime of its handlers.
     pub fn runtime(&self) -> &tokio::runtime::Handle {
         &self.runtime
     }
@@ -90,11 +90,15 @@ impl Stage {
 
     fn with_target<R: Send + 'static>(
         &self,
-        work: impl FnOnce(&mut Ui, &tao::event_loop::EventLoopWindowTarget<Ask>) -> R + Send + 'static,
+        work: impl FnOnce(&mut Ui, &tao::event_loop::EventLoopWindowTarget<UiRequest>) -> R
+        + Send
+        + 'static,
     ) -> R {
         let (done, result) = mpsc::sync_channel(1);
         let work = Box::new(move |ui: &mut Ui, target: &_| _ = done.send(work(ui, target)));
-        self.proxy.send_event(Ask::Do(work)).expect("the loop runs");
+        self.proxy
+            .send_event(UiRequest::Do(work))
+            .expect("the loop runs");
         match result.recv_timeout(self.left()) {
             Ok(result) => result,
             Err(error) => panic!("the event loop does not answer: {error}"),
@@ -243,29 +247,4 @@ impl Stage {
 pub fn register_echo(ipc: &Ipc) {
     ipc.on("echo", |call: &Call<'_>| call.data::<Value>())
         .unwrap();
-}
-
-/// How many handlers are at work, counted also when one is dropped there.
-#[derive(Clone, Debug, Default)]
-pub struct Running(Arc<AtomicU64>);
-
-impl Running {
-    /// Counts one more until the guard is dropped.
-    pub fn start(&self) -> RunningGuard {
-        self.0.fetch_add(1, Ordering::SeqCst);
-        RunningGuard(Arc::clone(&self.0))
-    }
-
-    pub fn count(&self) -> u64 {
-        self.0.load(Ordering::SeqCst)
-    }
-}
-
-#[derive(Debug)]
-pub struct RunningGuard(Arc<AtomicU64>);
-
-impl Drop for RunningGuard {
-    fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::SeqCst);
-    }
 }

@@ -11,15 +11,15 @@ use tao::event::Event;
 use tao::event_loop::{ControlFlow, EventLoop, EventLoopBuilder, EventLoopProxy};
 use tao::platform::run_return::EventLoopExtRunReturn;
 
-use super::receiver::Receiver;
-use super::stage::Stage;
-use super::ui::{Ask, Ui};
+use super::test_app::TestApp;
+use super::ui::{Ui, UiRequest};
 use super::{Scenario, parent};
+use crate::receiver::Receiver;
 
 pub(super) fn run(scenario: &Scenario) -> ExitCode {
     // What a person has in the environment is no part of a scenario.
     let receiver = scenario.is_traced.then(Receiver::start);
-    let mut telemetry = Telemetry::builder("rig")
+    let mut telemetry = Telemetry::builder("harness")
         .environment(|name| (name == "OTEL_BSP_SCHEDULE_DELAY").then(|| "50".to_owned()))
         .prometheus_port(0)
         .without_system()
@@ -35,10 +35,10 @@ pub(super) fn run(scenario: &Scenario) -> ExitCode {
         .enable_time()
         .build()
         .unwrap();
-    let mut event_loop: EventLoop<Ask> = EventLoopBuilder::with_user_event().build();
+    let mut event_loop: EventLoop<UiRequest> = EventLoopBuilder::with_user_event().build();
     let (lines, said) = mpsc::sync_channel(100_000);
     let mut ui = Ui::new(event_loop.create_proxy(), lines);
-    let stage = Stage::new(
+    let app = TestApp::new(
         event_loop.create_proxy(),
         said,
         runtime.handle().clone(),
@@ -47,14 +47,14 @@ pub(super) fn run(scenario: &Scenario) -> ExitCode {
         parent::now() + scenario.limit,
     );
     watch(scenario);
-    let outcome = start(scenario, stage, event_loop.create_proxy());
+    let outcome = start(scenario, app, event_loop.create_proxy());
 
     event_loop.run_return(|event, target, control_flow| {
         *control_flow = ControlFlow::Wait;
         match event {
-            Event::UserEvent(Ask::Pump(window)) => ui.pump(window),
-            Event::UserEvent(Ask::Do(work)) => work(&mut ui, target),
-            Event::UserEvent(Ask::End) => *control_flow = ControlFlow::Exit,
+            Event::UserEvent(UiRequest::Pump(window)) => ui.pump(window),
+            Event::UserEvent(UiRequest::Do(work)) => work(&mut ui, target),
+            Event::UserEvent(UiRequest::End) => *control_flow = ControlFlow::Exit,
             _ => {}
         }
     });
@@ -74,19 +74,19 @@ pub(super) fn run(scenario: &Scenario) -> ExitCode {
 
 type Outcome = Arc<Mutex<Option<thread::Result<()>>>>;
 
-fn start(scenario: &Scenario, stage: Stage, proxy: EventLoopProxy<Ask>) -> Outcome {
+fn start(scenario: &Scenario, app: TestApp, proxy: EventLoopProxy<UiRequest>) -> Outcome {
     let run = scenario.run;
     let outcome = Outcome::default();
     let told = Arc::clone(&outcome);
     thread::Builder::new()
         .name("scenario".into())
         .spawn(move || {
-            let result = catch_unwind(AssertUnwindSafe(|| run(&stage)));
+            let result = catch_unwind(AssertUnwindSafe(|| run(&app)));
             if result.is_err() {
-                stage.dump();
+                app.dump();
             }
             *told.lock().unwrap() = Some(result);
-            let _ = proxy.send_event(Ask::End);
+            let _ = proxy.send_event(UiRequest::End);
         })
         .unwrap();
     outcome

@@ -70,6 +70,7 @@ impl Memory {
         }
     }
 
+    /// What it grew by since.
     pub fn growth(&self) -> Growth {
         Growth {
             kept: resident("VmRSS:").saturating_sub(self.resident),
@@ -86,10 +87,12 @@ pub struct Growth {
 }
 
 impl Growth {
+    /// Whether it never grew by more.
     pub fn at_most(self, bytes: u64) -> bool {
         self.most() <= bytes
     }
 
+    /// The larger of the two, in bytes.
     pub fn most(self) -> u64 {
         self.peak.max(self.kept)
     }

@@ -8,7 +8,7 @@ use std::time::Duration;
 use tao::event_loop::EventLoopProxy;
 
 use super::parent::now;
-use super::ui::Ask;
+use super::ui::UiRequest;
 
 /// Pings the event loop until it is stopped.
 #[derive(Debug)]
@@ -18,14 +18,14 @@ pub struct Pings {
 }
 
 impl Pings {
-    pub(super) fn start(proxy: EventLoopProxy<Ask>, every: Duration) -> Self {
+    pub(super) fn start(proxy: EventLoopProxy<UiRequest>, every: Duration) -> Self {
         let (stop, stopped) = mpsc::sync_channel(1);
         let thread = std::thread::spawn(move || {
             let mut delays = Vec::new();
             loop {
                 let asked = now();
                 let (answer, answered) = mpsc::sync_channel(1);
-                let ask = Ask::Do(Box::new(move |_, _| _ = answer.send(())));
+                let ask = UiRequest::Do(Box::new(move |_, _| _ = answer.send(())));
                 // However long it takes: a late answer is what is looked for.
                 if proxy.send_event(ask).is_err() || answered.recv().is_err() {
                     return delays;
@@ -41,6 +41,7 @@ impl Pings {
         Self { stop, thread }
     }
 
+    /// Stops, and returns what it has seen.
     pub fn stop(self) -> Delays {
         let _ = self.stop.send(());
         let mut delays = self.thread.join().expect("the pings do not panic");
@@ -54,6 +55,7 @@ impl Pings {
 pub struct Delays(Vec<Duration>);
 
 impl Delays {
+    /// The middle one.
     pub fn median(&self) -> Duration {
         let delays = &self.0;
         *delays.get(delays.len() / 2).expect("it was pinged")

@@ -7,8 +7,11 @@ use std::net::{SocketAddr, TcpStream};
 /// One line of the text format.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Sample {
+    /// The series' name.
     pub name: String,
+    /// Its labels.
     pub labels: BTreeMap<String, String>,
+    /// Its value.
     pub value: f64,
 }
 

@@ -13,16 +13,16 @@ use wry::{WebView, WebViewBuilder, WebViewBuilderExtUnix};
 use super::page::{self, Page};
 
 /// What the event loop is asked for.
-pub(super) enum Ask {
+pub(super) enum UiRequest {
     /// Something waits for this window's page.
     Pump(&'static str),
     Do(Work),
     End,
 }
 
-pub(super) type Work = Box<dyn FnOnce(&mut Ui, &EventLoopWindowTarget<Ask>) + Send>;
+pub(super) type Work = Box<dyn FnOnce(&mut Ui, &EventLoopWindowTarget<UiRequest>) + Send>;
 
-impl fmt::Debug for Ask {
+impl fmt::Debug for UiRequest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Pump(_) => "Pump",
@@ -42,7 +42,7 @@ pub(super) struct Line {
 /// The windows that are open.
 pub struct Ui {
     windows: BTreeMap<&'static str, Open>,
-    proxy: EventLoopProxy<Ask>,
+    proxy: EventLoopProxy<UiRequest>,
     lines: SyncSender<Line>,
 }
 
@@ -54,7 +54,7 @@ struct Open {
 }
 
 impl Ui {
-    pub(super) fn new(proxy: EventLoopProxy<Ask>, lines: SyncSender<Line>) -> Self {
+    pub(super) fn new(proxy: EventLoopProxy<UiRequest>, lines: SyncSender<Line>) -> Self {
         Self {
             windows: BTreeMap::new(),
             proxy,
@@ -64,7 +64,7 @@ impl Ui {
 
     pub(super) fn open(
         &mut self,
-        target: &EventLoopWindowTarget<Ask>,
+        target: &EventLoopWindowTarget<UiRequest>,
         name: &'static str,
         ipc: &Ipc,
         page: Page,
@@ -83,7 +83,7 @@ impl Ui {
         let mut builder = spanwire::webview::attach_with(
             builder,
             ipc,
-            move || _ = proxy.send_event(Ask::Pump(name)),
+            move || _ = proxy.send_event(UiRequest::Pump(name)),
             move |request| {
                 let text = request.into_body();
                 // The scenario is gone, or a page says more than any scenario reads.
@@ -115,6 +115,7 @@ impl Ui {
         drop(open.window);
     }
 
+    /// Runs what waits for that window's page.
     pub fn pump(&self, name: &str) {
         // A wake may come for a window that has been closed since.
         if let Some(open) = self.windows.get(name) {
@@ -122,10 +123,12 @@ impl Ui {
         }
     }
 
+    /// The webview of an open window.
     pub fn webview(&self, name: &str) -> &WebView {
         &self.open_window(name).webview
     }
 
+    /// An open window.
     pub fn window(&self, name: &str) -> &Window {
         &self.open_window(name).window
     }

@@ -8,8 +8,8 @@ use serde_json::json;
 use spanwire::ipc::{Call, Ipc, IpcBuilder, Limits};
 use spanwire::testing::Capture;
 
-use crate::model_page::{Eval, ModelPage};
-use crate::stamped_page::{StampedPage, builder, runtime, turn};
+use spanwire_testkit::model_page::{Eval, ModelPage};
+use spanwire_testkit::stamped_page::{StampedPage, builder, runtime, turn};
 
 /// An attribute of a span as text; empty when it is absent.
 fn attribute(span: &SpanData, key: &str) -> String {

@@ -3,9 +3,12 @@
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 
+/// A new folder for temporary files, its owner's alone.
+#[derive(Debug)]
 pub struct Folder(PathBuf);
 
 impl Folder {
+    /// A new folder with that name in its own.
     pub fn new(name: &str) -> Self {
         static NEXT: AtomicU32 = AtomicU32::new(0);
         let (process, next) = (std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
@@ -16,9 +19,10 @@ impl Folder {
         #[cfg(unix)]
         std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
         builder.create(&path).unwrap();
-        Self(path)
+        Self(path.canonicalize().unwrap())
     }
 
+    /// Where it is, without links on the way.
     pub fn path(&self) -> &Path {
         &self.0
     }
@@ -45,6 +49,11 @@ impl Folder {
         let mut files = self.files();
         files.retain(|file| file.extension().is_none_or(|ending| ending != "lock"));
         files
+    }
+
+    /// The text with this folder's path replaced, so that it can be compared.
+    pub fn hide_in(&self, text: &str) -> String {
+        text.replace(self.0.to_str().unwrap(), "{folder}")
     }
 }
 

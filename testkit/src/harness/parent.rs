@@ -7,9 +7,10 @@ use std::process::{Child, Command, ExitCode, Stdio};
 use std::time::{Duration, Instant};
 
 use super::Scenario;
+use crate::virtual_display::on_display;
 
 /// Tells a child which scenario is its own.
-pub(super) const SCENARIO: &str = "SPANWIRE_RIG_SCENARIO";
+pub(super) const SCENARIO: &str = "SPANWIRE_HARNESS_SCENARIO";
 
 /// A child ends itself at its limit; one that cannot any more is ended so much later.
 const GRACE: Duration = Duration::from_secs(20);
@@ -17,7 +18,7 @@ const GRACE: Duration = Duration::from_secs(20);
 /// From a scenario's limit to the end of its process, were it to hang.
 pub(super) const BETWEEN: Duration = Duration::from_secs(5);
 
-pub(super) fn run(scenarios: &[Scenario]) -> ExitCode {
+pub(super) fn run(logs: &Path, scenarios: &[Scenario]) -> ExitCode {
     let args: Vec<String> = std::env::args().skip(1).collect();
     let has = |flag: &str| args.iter().any(|arg| arg == flag);
     let mut names = args.iter().filter(|arg| !arg.starts_with('-')).peekable();
@@ -45,7 +46,7 @@ pub(super) fn run(scenarios: &[Scenario]) -> ExitCode {
     let mut failed = 0;
     for scenario in &asked {
         let started = now();
-        match in_child(scenario) {
+        match in_child(logs, scenario) {
             Ok(notes) => {
                 let took = started.elapsed().as_secs_f32();
                 println!("test {} ... ok ({took:.1} s)", scenario.name);
@@ -68,13 +69,12 @@ pub(super) fn run(scenarios: &[Scenario]) -> ExitCode {
 }
 
 /// Runs it; the lines that it noted, or what it printed and why it failed.
-fn in_child(scenario: &Scenario) -> Result<Vec<String>, String> {
+fn in_child(logs: &Path, scenario: &Scenario) -> Result<Vec<String>, String> {
     // A file and not a pipe: a process of the webview's that stays behind holds it open, and must
     // not hold us up.
-    let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("{}.log", scenario.name));
+    let path = logs.join(format!("{}.log", scenario.name));
     let output = File::create(&path).map_err(|error| error.to_string())?;
-    let mut child = Command::new("xvfb-run")
-        .arg("-a")
+    let mut child = on_display()
         .arg(std::env::current_exe().expect("a process knows its own file"))
         .env(SCENARIO, scenario.name)
         .env("RUST_BACKTRACE", "0")

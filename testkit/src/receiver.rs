@@ -50,22 +50,31 @@ pub enum Answer {
 /// A request, decoded.
 #[derive(Clone, Debug)]
 pub struct Received {
+    /// The path of its URL.
     pub path: String,
+    /// All of its headers.
     pub headers: HeaderMap,
+    /// What it carried.
     pub payload: Payload,
     /// What was decoded, byte by byte.
     pub body: Vec<u8>,
 }
 
+/// A request's body, by the path that it came to.
 #[derive(Clone, Debug)]
 pub enum Payload {
+    /// Spans.
     Traces(ExportTraceServiceRequest),
+    /// Metrics.
     Metrics(ExportMetricsServiceRequest),
+    /// Log records.
     Logs(ExportLogsServiceRequest),
+    /// Why it could not be decoded.
     Undecodable(String),
 }
 
 /// Listens until it is dropped.
+#[derive(Debug)]
 pub struct Receiver {
     addr: SocketAddr,
     scheme: &'static str,
@@ -74,6 +83,7 @@ pub struct Receiver {
     thread: Option<JoinHandle<()>>,
 }
 
+#[derive(Debug)]
 struct Shared {
     answer: Mutex<Answer>,
     received: Mutex<Vec<Received>>,
@@ -81,10 +91,12 @@ struct Shared {
 }
 
 impl Receiver {
+    /// Listens without TLS.
     pub fn start() -> Self {
         Self::listen(None)
     }
 
+    /// Listens with TLS.
     pub fn start_tls(config: Arc<ServerConfig>) -> Self {
         Self::listen(Some(config))
     }
@@ -126,6 +138,7 @@ impl Receiver {
         }
     }
 
+    /// Where it listens.
     pub fn addr(&self) -> SocketAddr {
         self.addr
     }
@@ -140,6 +153,7 @@ impl Receiver {
         *self.shared.answer.lock().unwrap() = answer;
     }
 
+    /// All requests that it took so far.
     pub fn received(&self) -> Vec<Received> {
         self.shared.received.lock().unwrap().clone()
     }
@@ -190,6 +204,7 @@ impl Drop for Receiver {
 }
 
 impl Received {
+    /// The spans of the request.
     pub fn spans(&self) -> Vec<Span> {
         let Payload::Traces(request) = &self.payload else {
             return Vec::new();
@@ -201,6 +216,7 @@ impl Received {
         scopes.flat_map(|scope| scope.spans.clone()).collect()
     }
 
+    /// The log records of the request.
     pub fn logs(&self) -> Vec<LogRecord> {
         let Payload::Logs(request) = &self.payload else {
             return Vec::new();
@@ -209,6 +225,7 @@ impl Received {
         scopes.flat_map(|scope| scope.log_records.clone()).collect()
     }
 
+    /// The metrics of the request.
     pub fn metrics(&self) -> Vec<Metric> {
         let Payload::Metrics(request) = &self.payload else {
             return Vec::new();

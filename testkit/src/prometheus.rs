@@ -3,18 +3,20 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::net::TcpListener;
-use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use serde::Deserialize;
 use serde_json::Value;
 
+use crate::folder::Folder;
+
 /// Scrapes one target every second, and stores exemplars.
+#[derive(Debug)]
 pub struct Prometheus {
     process: Child,
     url: String,
-    folder: PathBuf,
+    folder: Folder,
 }
 
 impl Prometheus {
@@ -25,10 +27,6 @@ impl Prometheus {
 
     /// Starts one that knows `target` by another name, as one in a container does: it asks for
     /// `name`, and its connections go to the target.
-    #[allow(
-        dead_code,
-        reason = "not every test that scrapes does it from a container"
-    )]
     pub fn scraping_as(name: &str, target: &str) -> Self {
         Self::start(name, &format!("    proxy_url: http://{target}\n"))
     }
@@ -46,21 +44,19 @@ impl Prometheus {
         let free = TcpListener::bind("127.0.0.1:0").unwrap();
         let addr = free.local_addr().unwrap();
         drop(free);
-        let name = format!("spanwire-prometheus-{}-{}", std::process::id(), addr.port());
-        let folder = std::env::temp_dir().join(name);
-        fs::create_dir_all(&folder).unwrap();
-        let config = folder.join("prometheus.yml");
+        let folder = Folder::new("prometheus");
+        let config = folder.path().join("prometheus.yml");
         fs::write(&config, text).unwrap();
         let process = Command::new("prometheus")
             .arg(format!("--config.file={}", config.display()))
             .arg(format!(
                 "--storage.tsdb.path={}",
-                folder.join("data").display()
+                folder.path().join("data").display()
             ))
             .arg(format!("--web.listen-address={addr}"))
             .arg("--enable-feature=exemplar-storage")
             .stdout(Stdio::null())
-            .stderr(fs::File::create(folder.join("log")).unwrap())
+            .stderr(fs::File::create(folder.path().join("log")).unwrap())
             .spawn()
             .expect("prometheus is missing: scripts/install-packages test brings it");
         Self {
@@ -89,7 +85,7 @@ impl Prometheus {
                 _ => std::thread::sleep(Duration::from_millis(100)),
             }
         }
-        let log = fs::read_to_string(self.folder.join("log")).unwrap_or_default();
+        let log = fs::read_to_string(self.folder.path().join("log")).unwrap_or_default();
         panic!("no {expression} in Prometheus after 30 s; its log:\n{log}");
     }
 
@@ -153,8 +149,11 @@ impl Prometheus {
 /// An exemplar in Prometheus' storage.
 #[derive(Debug)]
 pub struct Stored {
+    /// The labels of its series.
     pub series: BTreeMap<String, String>,
+    /// Its own labels.
     pub labels: BTreeMap<String, String>,
+    /// The observed value.
     pub value: f64,
     /// In seconds since 1970.
     pub timestamp: f64,
@@ -178,6 +177,5 @@ impl Drop for Prometheus {
     fn drop(&mut self) {
         let _ = self.process.kill();
         let _ = self.process.wait();
-        let _ = fs::remove_dir_all(&self.folder);
     }
 }

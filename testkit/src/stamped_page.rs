@@ -13,14 +13,19 @@ use crate::model_page::{Eval, ModelPage};
 
 /// A page that stamps what it sends: its document began when the test did, its clock is rounded
 /// down to milliseconds, and each way takes a millisecond.
-pub(crate) struct StampedPage {
-    pub(crate) page: ModelPage,
-    pub(crate) capture: Capture,
-    pub(crate) began: Stamp,
+#[derive(Debug)]
+pub struct StampedPage {
+    /// The page without its clock.
+    pub page: ModelPage,
+    /// The capture whose clock it shares.
+    pub capture: Capture,
+    /// When its document began.
+    pub began: Stamp,
 }
 
 impl StampedPage {
-    pub(crate) fn load(capture: &Capture, ipc: &Ipc) -> Self {
+    /// A page whose clock the host knows.
+    pub fn load(capture: &Capture, ipc: &Ipc) -> Self {
         let page = Self {
             page: ModelPage::unannounced(ipc, "p1"),
             capture: capture.clone(),
@@ -34,21 +39,25 @@ impl StampedPage {
         page
     }
 
-    pub(crate) fn wait(&self, ms: u64) {
+    /// Lets so many milliseconds pass.
+    pub fn wait(&self, ms: u64) {
         self.capture.clock().advance(Duration::from_millis(ms));
     }
 
-    pub(crate) fn now(&self) -> u128 {
+    /// The page's clock, in milliseconds.
+    pub fn now(&self) -> u128 {
         self.capture.clock().now().since(self.began).as_millis()
     }
 
-    pub(crate) fn send(&self, ipc: &Ipc, messages: &[Value]) {
+    /// Sends these messages; they arrive after a millisecond.
+    pub fn send(&self, ipc: &Ipc, messages: &[Value]) {
         let sent = json!(self.now());
         self.wait(1);
         self.send_stamped(ipc, &sent, messages);
     }
 
-    pub(crate) fn send_stamped(&self, ipc: &Ipc, sent: &Value, messages: &[Value]) {
+    /// Sends these messages with any value as their time, which may be a lie.
+    pub fn send_stamped(&self, ipc: &Ipc, sent: &Value, messages: &[Value]) {
         let text = self.page.batch(messages);
         let sent = format!(r#","sent":{sent},"messages""#);
         let text = text.replacen(r#","messages""#, &sent, 1);
@@ -56,7 +65,7 @@ impl StampedPage {
     }
 
     /// Calls two milliseconds before the batch is posted.
-    pub(crate) fn call(&mut self, ipc: &Ipc, event: &str, span: Option<u64>) -> u64 {
+    pub fn call(&mut self, ipc: &Ipc, event: &str, span: Option<u64>) -> u64 {
         let id = self.page.take_id();
         let call =
             json!({"kind": "call", "id": id, "event": event, "at": self.now(), "span": span});
@@ -66,7 +75,7 @@ impl StampedPage {
     }
 
     /// Takes a script: its first message begins at once, and all are done after three milliseconds.
-    pub(crate) fn run(&mut self, ipc: &Ipc, script: &Script) {
+    pub fn run(&mut self, ipc: &Ipc, script: &Script) {
         self.wait(1);
         let at = self.now();
         if let Some(mut ack) = self.page.run(script, Eval::Runs) {
@@ -81,24 +90,28 @@ impl StampedPage {
         }
     }
 
-    pub(crate) fn pump(&mut self, ipc: &Ipc) {
+    /// Takes all scripts.
+    pub fn pump(&mut self, ipc: &Ipc) {
         while let Some(script) = ipc.next_script() {
             self.run(ipc, &script);
         }
     }
 }
 
-pub(crate) fn builder(capture: &Capture) -> IpcBuilder {
+/// A wire that exports its spans to the capture.
+pub fn builder(capture: &Capture) -> IpcBuilder {
     Ipc::builder("main").tracer_provider(&capture.tracer_provider())
 }
 
-pub(crate) fn runtime() -> Runtime {
+/// A runtime that does nothing by itself; see [`turn`].
+pub fn runtime() -> Runtime {
     tokio::runtime::Builder::new_current_thread()
         .build()
         .unwrap()
 }
 
-pub(crate) fn turn(runtime: &Runtime) {
+/// Lets the tasks of a runtime get as far as they can.
+pub fn turn(runtime: &Runtime) {
     runtime.block_on(async {
         for _ in 0..10 {
             tokio::task::yield_now().await;
@@ -106,13 +119,14 @@ pub(crate) fn turn(runtime: &Runtime) {
     });
 }
 
-pub(crate) fn began() -> SystemTime {
+/// When every fake clock begins.
+pub fn began() -> SystemTime {
     // The fake clock's first second.
     SystemTime::UNIX_EPOCH + Duration::from_secs(1_767_225_601)
 }
 
 /// Milliseconds of a span's explicit time; `None` for a time that `tracing` took from the system.
-pub(crate) fn explicit_ms(time: SystemTime) -> Option<f64> {
+pub fn explicit_ms(time: SystemTime) -> Option<f64> {
     let ms = match time.duration_since(began()) {
         Ok(after) => after.as_secs_f64() * 1e3,
         Err(before) => before.duration().as_secs_f64() * -1e3,

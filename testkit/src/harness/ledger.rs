@@ -6,14 +6,16 @@ use std::net::SocketAddr;
 
 use spanwire::ipc::{Ipc, IpcMetrics};
 
-use super::scrape;
+use crate::scrape;
 
 /// A wire's two sets of books, read together.
 #[derive(Clone)]
 pub struct Ledger {
+    /// What the wire says of itself.
     pub metrics: IpcMetrics,
     /// Messages by event and by their end: `ok`, or the `error.type`.
     pub inbound: BTreeMap<(String, String), u64>,
+    /// Messages to the page, likewise.
     pub outbound: BTreeMap<(String, String), u64>,
     /// Errors of the page, by their type.
     pub page_errors: BTreeMap<String, u64>,
@@ -105,6 +107,7 @@ impl Ledger {
         assert_eq!(self.ended() + open, accepted, "{self:?}");
     }
 
+    /// Errors of the page, of that type.
     pub fn page_errors(&self, error: &str) -> u64 {
         self.page_errors.get(error).copied().unwrap_or(0)
     }

@@ -10,32 +10,23 @@ use spanwire::telemetry::{Telemetry, TelemetryBuilder, TelemetryParts};
 use tracing_subscriber::Registry;
 use tracing_subscriber::layer::SubscriberExt;
 
-use crate::support::authority::Authority;
-use crate::support::receiver::{Payload, Receiver};
+use spanwire_testkit::authority::Authority;
+use spanwire_testkit::environment::{Variables, environment, variables};
+use spanwire_testkit::receiver::{Payload, Receiver};
 
 pub(crate) const SECOND: Duration = Duration::from_secs(1);
 pub(crate) const SIGNALS: [&str; 3] = ["traces", "metrics", "logs"];
 
-pub(crate) type Pairs = Vec<(String, String)>;
-
-pub(crate) fn pairs(pairs: &[(&str, &str)]) -> Pairs {
-    let owned = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
-    pairs.iter().map(owned).collect()
-}
-
-/// Later pairs replace earlier ones.
-pub(crate) fn with(mut base: Pairs, more: Pairs) -> Pairs {
+/// Later ones replace earlier ones.
+pub(crate) fn with(mut base: Variables, more: Variables) -> Variables {
     base.retain(|(name, _)| more.iter().all(|(other, _)| other != name));
     base.extend(more);
     base
 }
 
-pub(crate) fn builder(pairs: Pairs) -> TelemetryBuilder {
+pub(crate) fn builder(variables: Variables) -> TelemetryBuilder {
     Telemetry::builder("test")
-        .environment(move |name| {
-            let found = pairs.iter().find(|(key, _)| key == name);
-            found.map(|(_, value)| value.clone())
-        })
+        .environment(environment(variables))
         .prometheus_port(0)
         .without_system()
 }
@@ -134,13 +125,13 @@ pub(crate) fn nothing_goes_to_the_default_place<R>(f: impl FnOnce() -> R) -> R {
 }
 
 /// A receiver with or without TLS, and the settings with which everything reaches it.
-pub(crate) struct Rig {
+pub(crate) struct Fixture {
     pub(crate) authority: Authority,
     pub(crate) receiver: Receiver,
-    pub(crate) base: Pairs,
+    pub(crate) base: Variables,
 }
 
-impl Rig {
+impl Fixture {
     pub(crate) fn plain() -> Self {
         let receiver = Receiver::start();
         Self {
@@ -172,8 +163,8 @@ impl Rig {
         }
     }
 
-    pub(crate) fn base(receiver: &Receiver) -> Pairs {
-        pairs(&[
+    pub(crate) fn base(receiver: &Receiver) -> Variables {
+        variables(&[
             ("OTEL_TRACES_EXPORTER", "otlp"),
             ("OTEL_METRICS_EXPORTER", "otlp"),
             ("OTEL_LOGS_EXPORTER", "otlp"),
@@ -191,10 +182,10 @@ impl Rig {
 }
 
 /// Sets what is in `bad`, and asserts that exactly `off` are off, with one warning.
-pub(crate) fn turns_off(rig: &Rig, bad: Pairs, variable: &str, off: &[&str]) {
-    let before = rig.receiver.received().len();
+pub(crate) fn turns_off(fixture: &Fixture, bad: Variables, variable: &str, off: &[&str]) {
+    let before = fixture.receiver.received().len();
     let warnings =
-        nothing_goes_to_the_default_place(|| run(builder(with(rig.base.clone(), bad.clone()))));
+        nothing_goes_to_the_default_place(|| run(builder(with(fixture.base.clone(), bad.clone()))));
     assert_eq!(warnings.len(), 1, "{bad:?}: {warnings:?}");
     let warning = &warnings[0];
     assert!(warning.starts_with(variable), "{warning}");
@@ -202,7 +193,7 @@ pub(crate) fn turns_off(rig: &Rig, bad: Pairs, variable: &str, off: &[&str]) {
     assert!(!warning.contains("s3cret"), "{warning}");
     let said = warning.rsplit("; ").next().unwrap();
     assert!(said.ends_with(" are off"), "{warning}");
-    let received = rig.receiver.received().split_off(before);
+    let received = fixture.receiver.received().split_off(before);
     for signal in SIGNALS {
         let came = received
             .iter()
