@@ -48,7 +48,7 @@ compose: ## check the compose files with Docker Compose itself, and the scripts 
 	@scripts/install-packages page
 	@scripts/stack build compose
 	COMPOSE="$(CURDIR)/target/stack/bin/docker-compose" \
-		node --test deploy/compose/test/*.test.mjs deploy/native/test/*.test.mjs
+		node --test deploy/compose/test/*.test.mjs scripts/servers/test/*.test.mjs
 
 test: packages ## run all tests, the one with a real window and a real Prometheus among them
 	cargo test --workspace --features $(FEATURES)

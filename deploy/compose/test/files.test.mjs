@@ -14,9 +14,9 @@ if (!COMPOSE) {
 }
 
 const BASE = ["docker-compose.yml"];
-const LINUX = [...BASE, "docker-compose.linux.yml"];
-const TEMPO = [...BASE, "docker-compose.tempo.yml"];
-const TEMPO_LINUX = [...LINUX, "docker-compose.tempo.yml", "docker-compose.tempo.linux.yml"];
+const LINUX = [...BASE, "deploy/compose/linux.yml"];
+const TEMPO = [...BASE, "deploy/compose/tempo.yml"];
+const TEMPO_LINUX = [...LINUX, "deploy/compose/tempo.yml", "deploy/compose/tempo.linux.yml"];
 
 function read(files, environment = {}) {
   const args = files.flatMap((file) => ["-f", file]);
@@ -74,22 +74,22 @@ test("images have the versions that the stack without Docker is built from", () 
 
   // The module of Prometheus 3.14.0 is v0.314.0.
   const [, prometheus, patch] = version(
-    "deploy/native/prometheus/go.mod",
+    "scripts/servers/prometheus/go.mod",
     module("prometheus/prometheus"),
   );
   assert.equal(tag("prometheus"), `v3.${prometheus - 300}.${patch}`);
 
   const alertmanager = version(
-    "deploy/native/alertmanager/go.mod",
+    "scripts/servers/alertmanager/go.mod",
     module("prometheus/alertmanager"),
   );
   assert.equal(tag("alertmanager"), `v${alertmanager.join(".")}`);
 
-  const collector = version("deploy/native/collector/builder.yaml", /^ {2}version: ([\d.]+)$/m);
+  const collector = version("scripts/servers/collector/builder.yaml", /^ {2}version: ([\d.]+)$/m);
   assert.equal(tag("collector"), collector.join("."));
 
   // Jaeger 2.13.0 was released as v1.76.0 too, and its module has that version alone.
-  const [, jaeger, fix] = version("deploy/native/jaeger/go.mod", module("jaegertracing/jaeger"));
+  const [, jaeger, fix] = version("scripts/servers/jaeger/go.mod", module("jaegertracing/jaeger"));
   assert.equal(tag("jaeger"), `2.${jaeger - 63}.${fix}`);
 });
 

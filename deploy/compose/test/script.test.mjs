@@ -89,7 +89,7 @@ test("Docker Engine on Linux gets the machine's network, and nobody else", async
     const where = JSON.stringify(machine);
     const { code, said } = await compose(["files"], machine);
     assert.equal(code, 0, said);
-    const more = isLinux ? ["docker-compose.linux.yml"] : [];
+    const more = isLinux ? ["deploy/compose/linux.yml"] : [];
     assert.deepEqual(filesOf(said), ["docker-compose.yml", ...more], where);
     assert.ok(said.includes(machine.info.split("|")[0]), said);
     const { said: withTempo } = await compose(["files", "tempo"], machine);
@@ -98,11 +98,11 @@ test("Docker Engine on Linux gets the machine's network, and nobody else", async
       isLinux
         ? [
             "docker-compose.yml",
-            "docker-compose.linux.yml",
-            "docker-compose.tempo.yml",
-            "docker-compose.tempo.linux.yml",
+            "deploy/compose/linux.yml",
+            "deploy/compose/tempo.yml",
+            "deploy/compose/tempo.linux.yml",
           ]
-        : ["docker-compose.yml", "docker-compose.tempo.yml"],
+        : ["docker-compose.yml", "deploy/compose/tempo.yml"],
       where,
     );
   }
@@ -163,7 +163,7 @@ test("up waits for health, passes options on, and says where to look", async () 
       runs: true,
     });
     assert.equal(code, 0, said);
-    const files = "compose -f docker-compose.yml -f docker-compose.tempo.yml";
+    const files = "compose -f docker-compose.yml -f deploy/compose/tempo.yml";
     assert.deepEqual(asked, [
       `${files} ps --quiet`,
       `${files} up --detach --wait --wait-timeout 300 --pull always`,
@@ -230,12 +230,12 @@ test("down ends Tempo and Loki too, and keeps data unless told otherwise", async
   const plain = await compose(["down"]);
   assert.equal(plain.code, 0, plain.said);
   assert.deepEqual(plain.asked, [
-    "compose -f docker-compose.yml -f docker-compose.tempo.yml down",
+    "compose -f docker-compose.yml -f deploy/compose/tempo.yml down",
   ]);
   assert.match(plain.said, /are kept/);
   const all = await compose(["down", "--", "--volumes"]);
   assert.deepEqual(all.asked, [
-    "compose -f docker-compose.yml -f docker-compose.tempo.yml down --volumes",
+    "compose -f docker-compose.yml -f deploy/compose/tempo.yml down --volumes",
   ]);
   assert.match(all.said, /gone/);
 });

@@ -94,9 +94,6 @@ const ALERTMANAGER: Folder = folder! { "deploy/alertmanager":
 };
 
 const COMPOSE_FILES: Folder = folder! { ".":
-    "docker-compose.linux.yml"
-    "docker-compose.tempo.linux.yml"
-    "docker-compose.tempo.yml"
     "docker-compose.yml"
 };
 
@@ -104,16 +101,19 @@ const SCRIPTS: Folder = folder! { "scripts":
     "compose"
 };
 
-/// What is neither above, nor for building the servers, nor for tests.
+/// What is neither above nor for tests.
 const DEPLOY: Folder = folder! { "deploy":
     "README.md"
     "collector/collector.yml"
     "collector/tempo-loki.yml"
     "compose/grafana/grafana.ini"
     "compose/grafana/tempo-loki.yml"
+    "compose/linux.yml"
     "compose/targets/alertmanager.yml"
     "compose/targets/spanwire.yml"
     "compose/targets/stack.yml"
+    "compose/tempo.linux.yml"
+    "compose/tempo.yml"
     "compose/webhook-url"
     "jaeger/jaeger.yml"
     "loki/loki.yml"
@@ -188,8 +188,6 @@ mod tests {
 
     /// What lies in the folders and is not exported.
     const LEFT_OUT: &[&str] = &[
-        // How the servers are built without Docker.
-        "deploy/native/",
         "deploy/compose/test/",
         "deploy/prometheus/tests/",
     ];

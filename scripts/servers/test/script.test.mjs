@@ -17,7 +17,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import test from "node:test";
 
-const SCRIPT = fileURLToPath(new URL("../../../scripts/stack", import.meta.url));
+const SCRIPT = fileURLToPath(new URL("../../stack", import.meta.url));
 const PORTS = [9093, 9090, 16686, 16685, 14318, 13134, 8889, 4318, 4317, 13133, 8888];
 const PROGRAMS = ["alertmanager", "amtool", "prometheus", "promtool", "jaeger", "otelcol"];
 const LISTENS = { alertmanager: 9093, prometheus: 9090, jaeger: 13134, otelcol: 13133 };
@@ -57,7 +57,7 @@ require("node:http").createServer((_, answer) => answer.end("ok")).listen(${port
     );
   }
   for (const name of ["alertmanager", "prometheus", "jaeger", "collector"]) {
-    mkdirSync(join(root, "deploy/native", name), { recursive: true });
+    mkdirSync(join(root, "scripts/servers", name), { recursive: true });
   }
   mkdirSync(join(root, "deploy/alertmanager"), { recursive: true });
   const environment = { ...process.env, PATH: `${join(root, "path")}:${process.env.PATH}` };
