@@ -18,7 +18,7 @@ use wry::WebViewBuilder;
 
 /// What other threads, and the handlers, ask of the event loop.
 #[derive(Debug)]
-enum Ask {
+enum UserEvent {
     /// Something waits for the page.
     Pump,
     /// The page's process ended.
@@ -52,21 +52,21 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     // No other page may use the wire, and none gets what is meant for this one.
     let ipc = Ipc::builder("main").allow_origin(page.origin()).build();
 
-    let event_loop = EventLoopBuilder::<Ask>::with_user_event().build();
+    let event_loop = EventLoopBuilder::<UserEvent>::with_user_event().build();
     let there = event_loop.create_proxy();
     ipc.on("there", move |_: &Call| {
-        let _ = there.send_event(Ask::There);
+        let _ = there.send_event(UserEvent::There);
     })?;
     let reload = event_loop.create_proxy();
     ipc.on_page_crash(move || {
-        let _ = reload.send_event(Ask::Reload);
+        let _ = reload.send_event(UserEvent::Reload);
     });
 
     let window = WindowBuilder::new().build(&event_loop)?;
     let proxy = event_loop.create_proxy();
     let builder = page.load(WebViewBuilder::new());
     let builder = attach(builder, &ipc, move || {
-        let _ = proxy.send_event(Ask::Pump);
+        let _ = proxy.send_event(UserEvent::Pump);
     });
     #[cfg(target_os = "linux")]
     let webview = {
@@ -81,8 +81,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     event_loop.run(move |event, _, control_flow| {
         *control_flow = ControlFlow::Wait;
         match event {
-            Event::UserEvent(Ask::Pump) => ipc.pump(&webview),
-            Event::UserEvent(Ask::Reload) => {
+            Event::UserEvent(UserEvent::Pump) => ipc.pump(&webview),
+            Event::UserEvent(UserEvent::Reload) => {
                 reloads += 1;
                 println!("the page crashed");
                 if reloads <= RELOADS_MAX {
@@ -93,7 +93,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
                     *control_flow = ControlFlow::Exit;
                 }
             }
-            Event::UserEvent(Ask::There) => {
+            Event::UserEvent(UserEvent::There) => {
                 println!("the page is there");
                 match (once, reloads) {
                     (true, 0) => crash(),

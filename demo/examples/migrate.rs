@@ -55,7 +55,7 @@ mod before {
         });
     </script>"#;
 
-    enum Ask {
+    enum UserEvent {
         Settle(u64, usize),
         Progress(u32),
         Done,
@@ -71,7 +71,7 @@ mod before {
     }
 
     pub(super) fn run() -> Result<(), Box<dyn Error>> {
-        let event_loop = EventLoopBuilder::<Ask>::with_user_event().build();
+        let event_loop = EventLoopBuilder::<UserEvent>::with_user_event().build();
         let proxy = event_loop.create_proxy();
         let builder = WebViewBuilder::new().with_html(PAGE);
 
@@ -82,17 +82,17 @@ mod before {
             match message.cmd.as_str() {
                 "save" => {
                     let saved = save(&message.data);
-                    let _ = proxy.send_event(Ask::Settle(message.id, saved));
+                    let _ = proxy.send_event(UserEvent::Settle(message.id, saved));
                 }
                 "export" => {
                     let proxy = proxy.clone();
                     std::thread::spawn(move || {
                         for percent in 1..=100 {
-                            let _ = proxy.send_event(Ask::Progress(percent));
+                            let _ = proxy.send_event(UserEvent::Progress(percent));
                         }
                     });
                 }
-                "done" => _ = proxy.send_event(Ask::Done),
+                "done" => _ = proxy.send_event(UserEvent::Done),
                 _ => {}
             }
         });
@@ -101,14 +101,14 @@ mod before {
         event_loop.run(move |event, _, control_flow| {
             *control_flow = ControlFlow::Wait;
             match event {
-                Event::UserEvent(Ask::Settle(id, saved)) => {
+                Event::UserEvent(UserEvent::Settle(id, saved)) => {
                     let _ = webview.evaluate_script(&format!("settle({id}, {saved})"));
                 }
-                Event::UserEvent(Ask::Progress(percent)) => {
+                Event::UserEvent(UserEvent::Progress(percent)) => {
                     let event = format!("new CustomEvent('progress', {{ detail: {percent} }})");
                     let _ = webview.evaluate_script(&format!("window.dispatchEvent({event})"));
                 }
-                Event::UserEvent(Ask::Done) => *control_flow = ControlFlow::Exit,
+                Event::UserEvent(UserEvent::Done) => *control_flow = ControlFlow::Exit,
                 _ => {}
             }
         })
@@ -138,7 +138,7 @@ mod after {
         });
     </script>"#;
 
-    enum Ask {
+    enum UserEvent {
         Wake,
         Done,
     }
@@ -150,7 +150,7 @@ mod after {
 
     pub(super) fn run() -> Result<(), Box<dyn Error>> {
         let telemetry = Telemetry::builder("migrate").prometheus_port(0).install()?;
-        let event_loop = EventLoopBuilder::<Ask>::with_user_event().build();
+        let event_loop = EventLoopBuilder::<UserEvent>::with_user_event().build();
         let proxy = event_loop.create_proxy();
         let builder = WebViewBuilder::new().with_html(PAGE);
 
@@ -181,13 +181,13 @@ mod after {
 
         let done = proxy.clone();
         ipc.on("done", move |_: &Call<'_>| {
-            _ = done.send_event(Ask::Done);
+            _ = done.send_event(UserEvent::Done);
         })?;
 
         let builder = spanwire::webview::attach_with(
             builder,
             &ipc,
-            move || _ = proxy.send_event(Ask::Wake),
+            move || _ = proxy.send_event(UserEvent::Wake),
             |request| of_the_app(request.body()),
         );
 
@@ -195,8 +195,8 @@ mod after {
         event_loop.run(move |event, _, control_flow| {
             *control_flow = ControlFlow::Wait;
             match event {
-                Event::UserEvent(Ask::Wake) => ipc.pump(&webview),
-                Event::UserEvent(Ask::Done) => *control_flow = ControlFlow::Exit,
+                Event::UserEvent(UserEvent::Wake) => ipc.pump(&webview),
+                Event::UserEvent(UserEvent::Done) => *control_flow = ControlFlow::Exit,
                 Event::LoopDestroyed => {
                     ipc.close();
                     telemetry.shutdown(Duration::from_secs(2));

@@ -18,7 +18,7 @@ use wry::WebViewBuilder;
 
 /// What other threads, and the handlers, ask of the event loop.
 #[derive(Debug)]
-enum Ask {
+enum UserEvent {
     /// Something waits for the page.
     Pump,
     Close,
@@ -34,7 +34,7 @@ const PAGE: &str = concat!(
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let once = std::env::args().any(|arg| arg == "--once");
     let telemetry = Telemetry::builder("otel_page").install()?;
-    let event_loop = EventLoopBuilder::<Ask>::with_user_event().build();
+    let event_loop = EventLoopBuilder::<UserEvent>::with_user_event().build();
 
     let ipc = Ipc::builder("main")
         // The page's spans are exported with the app's own.
@@ -50,7 +50,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let proxy = event_loop.create_proxy();
     ipc.on("opened", move |_: &Call| {
         if once {
-            let _ = proxy.send_event(Ask::Close);
+            let _ = proxy.send_event(UserEvent::Close);
         }
     })?;
 
@@ -58,7 +58,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let proxy = event_loop.create_proxy();
     let builder = WebViewBuilder::new().with_html(PAGE);
     let builder = spanwire::webview::attach(builder, &ipc, move || {
-        let _ = proxy.send_event(Ask::Pump);
+        let _ = proxy.send_event(UserEvent::Pump);
     });
     #[cfg(target_os = "linux")]
     let webview = {
@@ -72,8 +72,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     event_loop.run(move |event, _, control_flow| {
         *control_flow = ControlFlow::Wait;
         match event {
-            Event::UserEvent(Ask::Pump) => ipc.pump(&webview),
-            Event::UserEvent(Ask::Close)
+            Event::UserEvent(UserEvent::Pump) => ipc.pump(&webview),
+            Event::UserEvent(UserEvent::Close)
             | Event::WindowEvent {
                 event: WindowEvent::CloseRequested,
                 ..

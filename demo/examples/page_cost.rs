@@ -14,7 +14,7 @@ use wry::WebViewBuilder;
 use wry::http::Response;
 
 #[derive(Debug)]
-enum Ask {
+enum UserEvent {
     Pump,
     Done,
 }
@@ -52,7 +52,7 @@ struct Costs {
 }
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let event_loop = EventLoopBuilder::<Ask>::with_user_event().build();
+    let event_loop = EventLoopBuilder::<UserEvent>::with_user_event().build();
     let window = WindowBuilder::new().build(&event_loop)?;
     let (pump, done) = (event_loop.create_proxy(), event_loop.create_proxy());
 
@@ -64,7 +64,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             let Costs { starts, emits } = call.data()?;
             println!("start of the script, ms: {}", quartiles(starts));
             println!("emit of 100 bytes, ns: {}", quartiles(emits));
-            let _ = done.send_event(Ask::Done);
+            let _ = done.send_event(UserEvent::Done);
             Ok(())
         },
     )?;
@@ -78,8 +78,9 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         })
         .with_url("cost://localhost/")
         .with_initialization_script("window.began = performance.now();");
-    let builder = spanwire::webview::attach(builder, &ipc, move || _ = pump.send_event(Ask::Pump))
-        .with_initialization_script("window.took = performance.now() - window.began;");
+    let builder =
+        spanwire::webview::attach(builder, &ipc, move || _ = pump.send_event(UserEvent::Pump))
+            .with_initialization_script("window.took = performance.now() - window.began;");
     #[cfg(target_os = "linux")]
     let webview = {
         use tao::platform::unix::WindowExtUnix;
@@ -93,8 +94,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     event_loop.run(move |event, _, control_flow| {
         *control_flow = ControlFlow::Wait;
         match event {
-            Event::UserEvent(Ask::Pump) => ipc.pump(&webview),
-            Event::UserEvent(Ask::Done) => *control_flow = ControlFlow::Exit,
+            Event::UserEvent(UserEvent::Pump) => ipc.pump(&webview),
+            Event::UserEvent(UserEvent::Done) => *control_flow = ControlFlow::Exit,
             _ => {}
         }
     })

@@ -54,7 +54,7 @@ const PAGE: &str = r#"<!doctype html>
 </script>"#;
 
 #[derive(Clone, Copy, Debug)]
-enum Ask {
+enum UserEvent {
     Pump,
     Done,
 }
@@ -76,9 +76,9 @@ fn main() {
     let ipc = Ipc::builder("main")
         .runtime(runtime.handle().clone())
         .build();
-    let mut event_loop = EventLoopBuilder::<Ask>::with_user_event().build();
+    let mut event_loop = EventLoopBuilder::<UserEvent>::with_user_event().build();
     let done = event_loop.create_proxy();
-    register(&ipc, move || _ = done.send_event(Ask::Done));
+    register(&ipc, move || _ = done.send_event(UserEvent::Done));
 
     let window = WindowBuilder::new().build(&event_loop).unwrap();
     let wake = event_loop.create_proxy();
@@ -90,7 +90,8 @@ fn main() {
                 .unwrap()
         })
         .with_url("app://localhost/");
-    let builder = spanwire::webview::attach(builder, &ipc, move || _ = wake.send_event(Ask::Pump));
+    let builder =
+        spanwire::webview::attach(builder, &ipc, move || _ = wake.send_event(UserEvent::Pump));
     #[cfg(target_os = "linux")]
     let webview = {
         use tao::platform::unix::WindowExtUnix;
@@ -103,8 +104,8 @@ fn main() {
     event_loop.run_return(|event, _, control_flow| {
         *control_flow = ControlFlow::Wait;
         match event {
-            Event::UserEvent(Ask::Pump) => ipc.pump(&webview),
-            Event::UserEvent(Ask::Done) => *control_flow = ControlFlow::Exit,
+            Event::UserEvent(UserEvent::Pump) => ipc.pump(&webview),
+            Event::UserEvent(UserEvent::Done) => *control_flow = ControlFlow::Exit,
             _ => {}
         }
     });

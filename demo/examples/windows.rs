@@ -18,7 +18,7 @@ use wry::{WebView, WebViewBuilder};
 
 /// What other threads, and the handlers, ask of the event loop.
 #[derive(Debug)]
-enum Ask {
+enum UserEvent {
     /// Something waits for the page of that window.
     Pump(WindowId),
     Close(WindowId),
@@ -41,7 +41,7 @@ const PAGE: &str = "<h1></h1><script>
 fn main() -> Result<(), Box<dyn Error>> {
     let once = std::env::args().any(|arg| arg == "--once");
     let telemetry = Telemetry::builder("windows").install()?;
-    let event_loop = EventLoopBuilder::<Ask>::with_user_event().build();
+    let event_loop = EventLoopBuilder::<UserEvent>::with_user_event().build();
 
     // The names become an attribute of metrics: a fixed one for each kind of window, and not one
     // for each document that is opened.
@@ -55,13 +55,13 @@ fn main() -> Result<(), Box<dyn Error>> {
     event_loop.run(move |event, _, control_flow| {
         *control_flow = ControlFlow::Wait;
         match event {
-            Event::UserEvent(Ask::Pump(id)) => {
+            Event::UserEvent(UserEvent::Pump(id)) => {
                 // A wake may come after its window was closed.
                 if let Some(pane) = panes.get(&id) {
                     pane.ipc.pump(&pane.webview);
                 }
             }
-            Event::UserEvent(Ask::Close(id))
+            Event::UserEvent(UserEvent::Close(id))
             | Event::WindowEvent {
                 window_id: id,
                 event: WindowEvent::CloseRequested,
@@ -91,7 +91,7 @@ fn main() -> Result<(), Box<dyn Error>> {
 }
 
 fn open(
-    event_loop: &EventLoop<Ask>,
+    event_loop: &EventLoop<UserEvent>,
     name: &'static str,
     once: bool,
 ) -> Result<(WindowId, Pane), Box<dyn Error>> {
@@ -103,7 +103,7 @@ fn open(
     register(&ipc, name, once, id, proxy.clone())?;
     let builder = WebViewBuilder::new().with_html(PAGE);
     let builder = spanwire::webview::attach(builder, &ipc, move || {
-        let _ = proxy.send_event(Ask::Pump(id));
+        let _ = proxy.send_event(UserEvent::Pump(id));
     });
     #[cfg(target_os = "linux")]
     let webview = {
@@ -126,11 +126,11 @@ fn register(
     name: &'static str,
     once: bool,
     id: WindowId,
-    proxy: EventLoopProxy<Ask>,
+    proxy: EventLoopProxy<UserEvent>,
 ) -> Result<(), Box<dyn Error>> {
     let close = move || {
         if once {
-            let _ = proxy.send_event(Ask::Close(id));
+            let _ = proxy.send_event(UserEvent::Close(id));
         }
     };
     let close_left = close.clone();

@@ -18,7 +18,7 @@ use wry::{Rect, WebView, WebViewBuilder};
 
 /// What other threads, and the handlers, ask of the event loop.
 #[derive(Debug)]
-enum Ask {
+enum UserEvent {
     /// Something waits for the page.
     Pump,
     Close,
@@ -34,7 +34,7 @@ const PAGE: &str = "<h1>…</h1><script>
 
 struct App {
     ipc: Ipc,
-    proxy: EventLoopProxy<Ask>,
+    proxy: EventLoopProxy<UserEvent>,
     /// The webview goes before its window.
     open: Option<(WebView, Window)>,
     telemetry: Option<Telemetry>,
@@ -48,7 +48,7 @@ impl App {
             .with_html(PAGE)
             .with_bounds(bounds(window.inner_size()));
         let builder = spanwire::webview::attach(builder, &self.ipc, move || {
-            let _ = proxy.send_event(Ask::Pump);
+            let _ = proxy.send_event(UserEvent::Pump);
         });
         Ok((builder.build_as_child(&window)?, window))
     }
@@ -61,7 +61,7 @@ fn bounds(size: PhysicalSize<u32>) -> Rect {
     }
 }
 
-impl ApplicationHandler<Ask> for App {
+impl ApplicationHandler<UserEvent> for App {
     fn resumed(&mut self, event_loop: &ActiveEventLoop) {
         if self.open.is_none() {
             match self.open(event_loop) {
@@ -74,11 +74,11 @@ impl ApplicationHandler<Ask> for App {
         }
     }
 
-    fn user_event(&mut self, event_loop: &ActiveEventLoop, ask: Ask) {
+    fn user_event(&mut self, event_loop: &ActiveEventLoop, ask: UserEvent) {
         match (ask, &self.open) {
-            (Ask::Pump, Some((webview, _))) => self.ipc.pump(webview),
-            (Ask::Pump, None) => {}
-            (Ask::Close, _) => event_loop.exit(),
+            (UserEvent::Pump, Some((webview, _))) => self.ipc.pump(webview),
+            (UserEvent::Pump, None) => {}
+            (UserEvent::Close, _) => event_loop.exit(),
         }
     }
 
@@ -128,7 +128,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         winit::platform::x11::register_xlib_error_hook(Box::new(|_, _| true));
     }
 
-    let event_loop = EventLoop::<Ask>::with_user_event().build()?;
+    let event_loop = EventLoop::<UserEvent>::with_user_event().build()?;
     let proxy = event_loop.create_proxy();
     let ipc = Ipc::builder("main").build();
     ipc.on("greet", |call: &Call| -> Result<String, DataError> {
@@ -139,7 +139,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     ipc.on("greeted", move |_: &Call| {
         println!("the page was greeted");
         if once {
-            let _ = close.send_event(Ask::Close);
+            let _ = close.send_event(UserEvent::Close);
         }
     })?;
     let mut app = App {

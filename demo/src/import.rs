@@ -14,6 +14,7 @@ use tokio::sync::oneshot;
 use tracing::Span;
 
 use crate::library::Library;
+use crate::send::send;
 
 /// An import that waits for the worker, or that it works on.
 #[derive(Debug)]
@@ -120,11 +121,11 @@ fn run(ipc: &Ipc, library: &Library, import: Import) {
             files,
             name: &name,
         };
-        super::handlers::tell(ipc, "import.progress", &progress);
+        send(ipc, "import.progress", &progress);
     }
     if done < files {
         tracing::info!(done, "the import was stopped");
-        super::handlers::tell(ipc, "import.stopped", &Stopped { job, done });
+        send(ipc, "import.stopped", &Stopped { job, done });
     }
     drop(in_span);
     // Nobody waits any more when it was stopped.

@@ -9,6 +9,7 @@ use spanwire::timer::monitor;
 use tracing::instrument;
 
 use crate::picture::Picture;
+use crate::scene::{LIGHTS, Scene};
 
 /// One asset as the page's list shows it.
 #[derive(Clone, Debug, Serialize)]
@@ -255,24 +256,6 @@ async fn shade(tile: u32) {
 
 const AT_FIRST: u32 = 3_600;
 const AT_MOST: u32 = 20_000;
-
-/// What a picture shows.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Scene {
-    /// Sharp mountains.
-    Peaks,
-    /// Soft hills.
-    Hills,
-    /// Flat tops and steep walls.
-    Mesas,
-    /// Open water up to the horizon.
-    Water,
-    /// Houses with lit windows.
-    City,
-}
-
-/// The times of day and the weather that the library has pictures of.
-pub(crate) const LIGHTS: [&str; 6] = ["dawn", "noon", "dusk", "night", "fog", "storm"];
 
 const PLACES: [(&str, Scene); 10] = [
     ("harbour", Scene::Water),

@@ -7,6 +7,8 @@ mod import;
 mod library;
 mod output;
 mod picture;
+mod scene;
+mod send;
 mod serve;
 mod summary;
 mod ui;

@@ -2,7 +2,7 @@
 
 use std::fmt::{self, Write};
 
-use crate::library::Scene;
+use crate::scene::Scene;
 
 /// A picture as SVG, by its `Display`. The same asset always looks the same.
 #[derive(Debug)]
@@ -388,7 +388,7 @@ const PALETTES: [Palette; 6] = [
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::library::LIGHTS;
+    use crate::scene::LIGHTS;
 
     #[test]
     fn every_light_has_a_palette() {

@@ -7,7 +7,7 @@ use wry::WebView;
 
 /// What the other threads ask of the event loop.
 #[derive(Debug)]
-pub(crate) enum Ask {
+pub(crate) enum UserEvent {
     /// Something waits for the page.
     Pump,
     /// It is time for the next line of the summary.
@@ -37,21 +37,21 @@ impl fmt::Debug for Work {
 
 /// The way to that thread.
 #[derive(Clone)]
-pub(crate) struct Ui(EventLoopProxy<Ask>);
+pub(crate) struct Ui(EventLoopProxy<UserEvent>);
 
 impl Ui {
-    pub(crate) fn new(proxy: EventLoopProxy<Ask>) -> Self {
+    pub(crate) fn new(proxy: EventLoopProxy<UserEvent>) -> Self {
         Self(proxy)
     }
 
-    pub(crate) fn ask(&self, what: Ask) {
+    pub(crate) fn ask(&self, what: UserEvent) {
         // It fails when the loop has ended, and then there is nothing left to ask.
         let _ = self.0.send_event(what);
     }
 
     /// Does something there, some time. It does not wait for that.
     pub(crate) fn run(&self, work: impl FnOnce(&WebView) + Send + 'static) {
-        self.ask(Ask::Do(Work(Box::new(work))));
+        self.ask(UserEvent::Do(Work(Box::new(work))));
     }
 }
 

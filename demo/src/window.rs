@@ -21,9 +21,10 @@ use crate::faults::{Faults, Victims};
 use crate::handlers::{self, Session};
 use crate::import::{self, Import};
 use crate::library::Library;
+use crate::send::send_stats;
 use crate::serve;
 use crate::summary::Summary;
-use crate::ui::{Ask, Ui};
+use crate::ui::{Ui, UserEvent};
 
 /// Opens the window and runs it until it is closed or its time is up.
 pub(crate) fn run(
@@ -32,7 +33,7 @@ pub(crate) fn run(
     ipc: &Ipc,
     runtime: &Handle,
 ) -> Result<(), Box<dyn Error>> {
-    let mut event_loop = EventLoopBuilder::<Ask>::with_user_event().build();
+    let mut event_loop = EventLoopBuilder::<UserEvent>::with_user_event().build();
     let ui = Ui::new(event_loop.create_proxy());
     let window = WindowBuilder::new()
         .with_title("Lightbox")
@@ -58,23 +59,23 @@ pub(crate) fn run(
     event_loop.run_return(|event, _, control_flow| {
         *control_flow = ControlFlow::Wait;
         let end = match event {
-            Event::UserEvent(Ask::Pump) => {
+            Event::UserEvent(UserEvent::Pump) => {
                 ipc.pump(&webview);
                 false
             }
-            Event::UserEvent(Ask::Summary) => {
+            Event::UserEvent(UserEvent::Summary) => {
                 summary.print(ipc);
                 false
             }
-            Event::UserEvent(Ask::Do(work)) => {
+            Event::UserEvent(UserEvent::Do(work)) => {
                 work.run(&webview);
                 false
             }
-            Event::UserEvent(Ask::Exit) => {
+            Event::UserEvent(UserEvent::Exit) => {
                 *control_flow = ControlFlow::Exit;
                 false
             }
-            Event::UserEvent(Ask::End) => true,
+            Event::UserEvent(UserEvent::End) => true,
             Event::WindowEvent {
                 event: WindowEvent::CloseRequested,
                 ..
@@ -144,7 +145,7 @@ fn open_page(
     let builder = WebViewBuilder::new()
         .with_asynchronous_custom_protocol(serve::SCHEME.into(), serve)
         .with_url(format!("{}/", serve::ORIGIN));
-    let builder = spanwire::webview::attach(builder, ipc, move || ui.ask(Ask::Pump));
+    let builder = spanwire::webview::attach(builder, ipc, move || ui.ask(UserEvent::Pump));
     #[cfg(target_os = "linux")]
     {
         use tao::platform::unix::WindowExtUnix;
@@ -159,7 +160,7 @@ fn open_page(
 async fn summarise(interval: Duration, ui: Ui) {
     loop {
         tokio::time::sleep(interval).await;
-        ui.ask(Ask::Summary);
+        ui.ask(UserEvent::Summary);
     }
 }
 
@@ -167,7 +168,7 @@ async fn summarise(interval: Duration, ui: Ui) {
 async fn show_stats(ipc: Ipc) {
     loop {
         tokio::time::sleep(Duration::from_millis(500)).await;
-        handlers::tell_stats(&ipc);
+        send_stats(&ipc);
     }
 }
 
@@ -185,7 +186,7 @@ async fn end_in_time(run_for: Option<Duration>, faults: Option<Faults>, ui: Ui) 
     }
     // It may be the event loop that hangs.
     faults.iter().for_each(Faults::end_all);
-    ui.ask(Ask::End);
+    ui.ask(UserEvent::End);
 }
 
 /// Lets the page finish what it began, and the wire deliver what it holds; three seconds at most
@@ -200,7 +201,7 @@ async fn wind_down(ipc: Ipc, idle: Arc<Notify>, ui: Ui) {
         }
     };
     let _ = tokio::time::timeout(PATIENCE, delivered).await;
-    ui.ask(Ask::Exit);
+    ui.ask(UserEvent::Exit);
 }
 
 const PATIENCE: Duration = Duration::from_secs(3);

@@ -168,7 +168,7 @@ impl Seen {
 }
 
 #[derive(Clone, Copy, Debug)]
-enum Ask {
+enum UserEvent {
     Pump,
     Finished,
     TimedOut,
@@ -191,7 +191,7 @@ fn run() -> Seen {
         .sampler(Sampler::ParentBasedAlwaysOn)
         .install()
         .unwrap();
-    let mut event_loop = EventLoopBuilder::<Ask>::with_user_event().build();
+    let mut event_loop = EventLoopBuilder::<UserEvent>::with_user_event().build();
     let proxy = event_loop.create_proxy();
     let told = Arc::new(Mutex::new(String::new()));
 
@@ -205,22 +205,22 @@ fn run() -> Seen {
     let timer = proxy.clone();
     std::thread::spawn(move || {
         std::thread::sleep(Duration::from_secs(60));
-        let _ = timer.send_event(Ask::TimedOut);
+        let _ = timer.send_event(UserEvent::TimedOut);
     });
     let mut finished = 0;
     event_loop.run_return(|event, _, control_flow| {
         *control_flow = ControlFlow::Wait;
         match event {
-            Event::UserEvent(Ask::Pump) => {
+            Event::UserEvent(UserEvent::Pump) => {
                 panes.iter().for_each(|pane| pane.ipc.pump(&pane.webview))
             }
-            Event::UserEvent(Ask::Finished) => {
+            Event::UserEvent(UserEvent::Finished) => {
                 finished += 1;
                 if finished == panes.len() {
                     *control_flow = ControlFlow::Exit;
                 }
             }
-            Event::UserEvent(Ask::TimedOut) => panic!("{finished} pages finished"),
+            Event::UserEvent(UserEvent::TimedOut) => panic!("{finished} pages finished"),
             _ => {}
         }
     });
@@ -253,13 +253,14 @@ fn run() -> Seen {
     }
 }
 
-fn open(event_loop: &EventLoop<Ask>, builder: IpcBuilder, told: &Arc<Mutex<String>>) -> Pane {
+fn open(event_loop: &EventLoop<UserEvent>, builder: IpcBuilder, told: &Arc<Mutex<String>>) -> Pane {
     let ipc = builder.build();
     register(&ipc, event_loop.create_proxy(), Arc::clone(told));
     let window = WindowBuilder::new().build(event_loop).unwrap();
     let proxy = event_loop.create_proxy();
     let builder = wry::WebViewBuilder::new().with_html(PAGE);
-    let builder = spanwire::webview::attach(builder, &ipc, move || _ = proxy.send_event(Ask::Pump));
+    let builder =
+        spanwire::webview::attach(builder, &ipc, move || _ = proxy.send_event(UserEvent::Pump));
     let webview = builder.build_gtk(window.default_vbox().unwrap()).unwrap();
     Pane {
         webview,
@@ -268,7 +269,7 @@ fn open(event_loop: &EventLoop<Ask>, builder: IpcBuilder, told: &Arc<Mutex<Strin
     }
 }
 
-fn register(ipc: &Ipc, proxy: EventLoopProxy<Ask>, told: Arc<Mutex<String>>) {
+fn register(ipc: &Ipc, proxy: EventLoopProxy<UserEvent>, told: Arc<Mutex<String>>) {
     let is_plain = ipc.name() == "plain";
     ipc.on("is.plain", move |_: &Call<'_>| {
         Ok::<_, Infallible>(is_plain)
@@ -288,7 +289,7 @@ fn register(ipc: &Ipc, proxy: EventLoopProxy<Ask>, told: Arc<Mutex<String>>) {
     )
     .unwrap();
     ipc.on("finished", move |_: &Call<'_>| {
-        let _ = proxy.send_event(Ask::Finished);
+        let _ = proxy.send_event(UserEvent::Finished);
     })
     .unwrap();
     ipc.on("failed", |call: &Call<'_>| -> Result<(), Infallible> {

@@ -52,7 +52,7 @@ fn main() -> ExitCode {
 }
 
 #[derive(Clone, Copy, Debug)]
-enum Ask {
+enum UserEvent {
     Pump,
     Done,
     TimedOut,
@@ -87,13 +87,13 @@ fn run_checks() -> ExitCode {
         .page_events(PageEvents::PlainToo)
         .page_marks(PageMarks::Recorded)
         .build();
-    let mut event_loop = EventLoopBuilder::<Ask>::with_user_event().build();
+    let mut event_loop = EventLoopBuilder::<UserEvent>::with_user_event().build();
     let window = WindowBuilder::new().build(&event_loop).unwrap();
     let proxy = event_loop.create_proxy();
 
     let checks = Arc::new(Mutex::new(Vec::new()));
     let done = proxy.clone();
-    register(&ipc, &checks, move || _ = done.send_event(Ask::Done));
+    register(&ipc, &checks, move || _ = done.send_event(UserEvent::Done));
     // Before there is a page: they wait in the queue, and then in the page.
     for at in 0..3 {
         ipc.emit("early", &at).unwrap();
@@ -109,7 +109,7 @@ fn run_checks() -> ExitCode {
     let builder = spanwire::webview::attach_with(
         builder,
         &ipc,
-        move || _ = wake.send_event(Ask::Pump),
+        move || _ = wake.send_event(UserEvent::Pump),
         move |request| others.borrow_mut().push(request.into_body()),
     );
     let builder = builder.with_initialization_script(STOP);
@@ -117,14 +117,14 @@ fn run_checks() -> ExitCode {
 
     runtime.spawn(async move {
         tokio::time::sleep(Duration::from_secs(60)).await;
-        let _ = proxy.send_event(Ask::TimedOut);
+        let _ = proxy.send_event(UserEvent::TimedOut);
     });
     let mut in_time = true;
     let mut sent_again = false;
     event_loop.run_return(|event, _, control_flow| {
         *control_flow = ControlFlow::Wait;
         match event {
-            Event::UserEvent(Ask::Pump) => {
+            Event::UserEvent(UserEvent::Pump) => {
                 // As `Ipc::pump`, but one script is said to have failed, though it ran.
                 while let Some(script) = ipc.next_script() {
                     let text = script.text();
@@ -136,8 +136,8 @@ fn run_checks() -> ExitCode {
                 }
                 ipc.pump(&webview);
             }
-            Event::UserEvent(Ask::Done) => *control_flow = ControlFlow::Exit,
-            Event::UserEvent(Ask::TimedOut) => {
+            Event::UserEvent(UserEvent::Done) => *control_flow = ControlFlow::Exit,
+            Event::UserEvent(UserEvent::TimedOut) => {
                 in_time = false;
                 *control_flow = ControlFlow::Exit;
             }

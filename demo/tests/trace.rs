@@ -236,7 +236,7 @@ fn ms(from: u64, to: u64) -> f64 {
 }
 
 #[derive(Clone, Copy, Debug)]
-enum Ask {
+enum UserEvent {
     Pump,
     Done,
     TimedOut,
@@ -261,7 +261,7 @@ fn click() -> Vec<Span> {
         .runtime(runtime.handle().clone())
         .allow_origin("trace://localhost")
         .build();
-    let mut event_loop = EventLoopBuilder::<Ask>::with_user_event().build();
+    let mut event_loop = EventLoopBuilder::<UserEvent>::with_user_event().build();
     let window = WindowBuilder::new().build(&event_loop).unwrap();
     let proxy = event_loop.create_proxy();
 
@@ -274,7 +274,7 @@ fn click() -> Vec<Span> {
             while ipc.metrics().messages_open > 0 {
                 tokio::time::sleep(Duration::from_millis(5)).await;
             }
-            let _ = done.send_event(Ask::Done);
+            let _ = done.send_event(UserEvent::Done);
         });
     });
 
@@ -287,18 +287,19 @@ fn click() -> Vec<Span> {
                 .unwrap()
         })
         .with_url("trace://localhost/");
-    let builder = spanwire::webview::attach(builder, &ipc, move || _ = wake.send_event(Ask::Pump));
+    let builder =
+        spanwire::webview::attach(builder, &ipc, move || _ = wake.send_event(UserEvent::Pump));
     let webview = builder.build_gtk(window.default_vbox().unwrap()).unwrap();
     runtime.spawn(async move {
         tokio::time::sleep(Duration::from_secs(60)).await;
-        let _ = proxy.send_event(Ask::TimedOut);
+        let _ = proxy.send_event(UserEvent::TimedOut);
     });
     event_loop.run_return(|event, _, control_flow| {
         *control_flow = ControlFlow::Wait;
         match event {
-            Event::UserEvent(Ask::Pump) => ipc.pump(&webview),
-            Event::UserEvent(Ask::Done) => *control_flow = ControlFlow::Exit,
-            Event::UserEvent(Ask::TimedOut) => panic!("the page did not finish: {ipc:?}"),
+            Event::UserEvent(UserEvent::Pump) => ipc.pump(&webview),
+            Event::UserEvent(UserEvent::Done) => *control_flow = ControlFlow::Exit,
+            Event::UserEvent(UserEvent::TimedOut) => panic!("the page did not finish: {ipc:?}"),
             _ => {}
         }
     });

@@ -16,7 +16,9 @@
 )]
 
 mod arrivals;
+mod main_thread;
 mod ours;
+mod payload;
 mod raw;
 mod rounds;
 mod sink;
@@ -27,29 +29,8 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use rounds::{Bench, Outcome, Plan};
-use serde::{Deserialize, Serialize};
 use sink::Sink;
 use spanwire::telemetry::{Exporter, MetricsExporter, Sampler, Telemetry};
-
-/// What each message carries: with its envelope about 100 bytes.
-#[derive(Clone, Debug, Deserialize, Serialize)]
-struct Payload<'a> {
-    #[serde(borrow)]
-    name: &'a str,
-    frame: u64,
-    visible: bool,
-    x: f64,
-}
-
-const PAYLOAD: Payload<'static> = Payload {
-    name: "scene_042",
-    frame: 1_024,
-    visible: true,
-    x: 1.5,
-};
-
-/// The same for the page.
-const PAYLOAD_JS: &str = r#"{ name: "scene_042", frame: 1024, visible: true, x: 1.5 }"#;
 
 fn main() -> ExitCode {
     let plan = Plan::from_args();
@@ -70,7 +51,7 @@ fn main() -> ExitCode {
         plan.rounds,
         telemetry.prometheus_addr().unwrap()
     );
-    let outcomes = window::run(move |desk| rounds::run(&Bench::new(desk), &plan));
+    let outcomes = window::run(move |main_thread| rounds::run(&Bench::new(main_thread), &plan));
     for outcome in &outcomes {
         println!("{outcome}");
     }

@@ -7,8 +7,8 @@ use serde_json::value::RawValue;
 use spanwire::ipc::{Call, Ipc};
 
 use crate::arrivals::Arrivals;
-use crate::window::Desk;
-use crate::{PAYLOAD, Payload};
+use crate::main_thread::MainThread;
+use crate::payload::{PAYLOAD, Payload};
 
 pub(crate) const PAGE: &str = r#"<!doctype html><script>
   const data = PAYLOAD;
@@ -78,26 +78,26 @@ pub(crate) fn wire(arrivals: &Arc<Arrivals>) -> Ipc {
     ipc
 }
 
-fn start(desk: &Desk, what: &'static str, count: u64) {
+fn start(main_thread: &MainThread, what: &'static str, count: u64) {
     let start = format!(r#"{{"what":"{what}","count":{count}}}"#);
     let start = RawValue::from_string(start).unwrap();
-    desk.ui(move |windows| windows.ipc.emit("start", &start).unwrap());
+    main_thread.ui(move |windows| windows.ipc.emit("start", &start).unwrap());
 }
 
-pub(crate) fn flood(desk: &Desk, count: u64) {
-    start(desk, "flood", count);
+pub(crate) fn flood(main_thread: &MainThread, count: u64) {
+    start(main_thread, "flood", count);
 }
 
 /// Emitted on the main thread, some at a time; the loop pumps in between.
-pub(crate) fn ticks(desk: &Desk, count: u64) {
-    start(desk, "ticks", count);
+pub(crate) fn ticks(main_thread: &MainThread, count: u64) {
+    start(main_thread, "ticks", count);
     for emitted in (0..count).step_by(BURST as usize) {
         let burst = BURST.min(count - emitted);
         // The queue's bound: what does not fit would be refused.
-        while desk.ipc.metrics().messages_open > 10_000 - burst {
+        while main_thread.ipc.metrics().messages_open > 10_000 - burst {
             std::thread::sleep(Duration::from_micros(200));
         }
-        desk.ui(move |windows| {
+        main_thread.ui(move |windows| {
             for _ in 0..burst {
                 windows.ipc.emit("tick", &PAYLOAD).unwrap();
             }
@@ -107,11 +107,11 @@ pub(crate) fn ticks(desk: &Desk, count: u64) {
 
 const BURST: u64 = 2_000;
 
-pub(crate) fn trips(desk: &Desk, count: u64) {
-    start(desk, "trips", count);
+pub(crate) fn trips(main_thread: &MainThread, count: u64) {
+    start(main_thread, "trips", count);
 }
 
 /// The first ping; each pong sends the next.
-pub(crate) fn pings(desk: &Desk) {
-    desk.ui(|windows| windows.ipc.emit("ping", &PAYLOAD).unwrap());
+pub(crate) fn pings(main_thread: &MainThread) {
+    main_thread.ui(|windows| windows.ipc.emit("ping", &PAYLOAD).unwrap());
 }

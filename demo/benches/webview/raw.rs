@@ -8,8 +8,8 @@ use serde::Deserialize;
 use wry::{WebView, WebViewBuilder};
 
 use crate::arrivals::Arrivals;
-use crate::window::Desk;
-use crate::{PAYLOAD, Payload};
+use crate::main_thread::MainThread;
+use crate::payload::{PAYLOAD, Payload};
 
 pub(crate) const PAGE: &str = r#"<!doctype html><script>
   const data = PAYLOAD;
@@ -83,13 +83,13 @@ fn evaluate(webview: &OnceCell<WebView>, script: &str) {
     webview.evaluate_script(script).unwrap();
 }
 
-pub(crate) fn flood(desk: &Desk, count: u64) {
-    desk.ui(move |windows| evaluate(&windows.raw, &format!("flood({count})")));
+pub(crate) fn flood(main_thread: &MainThread, count: u64) {
+    main_thread.ui(move |windows| evaluate(&windows.raw, &format!("flood({count})")));
 }
 
 /// One script for each, from the main thread.
-pub(crate) fn ticks(desk: &Desk, count: u64) {
-    desk.ui(move |windows| {
+pub(crate) fn ticks(main_thread: &MainThread, count: u64) {
+    main_thread.ui(move |windows| {
         evaluate(&windows.raw, &format!("expected = {count}"));
         for _ in 0..count {
             evaluate(&windows.raw, &deliver("tick", &PAYLOAD));
@@ -97,11 +97,11 @@ pub(crate) fn ticks(desk: &Desk, count: u64) {
     });
 }
 
-pub(crate) fn trips(desk: &Desk, count: u64) {
-    desk.ui(move |windows| evaluate(&windows.raw, &format!("trips({count})")));
+pub(crate) fn trips(main_thread: &MainThread, count: u64) {
+    main_thread.ui(move |windows| evaluate(&windows.raw, &format!("trips({count})")));
 }
 
 /// The first ping; each pong sends the next.
-pub(crate) fn pings(desk: &Desk) {
-    desk.ui(|windows| evaluate(&windows.raw, &deliver("ping", &PAYLOAD)));
+pub(crate) fn pings(main_thread: &MainThread) {
+    main_thread.ui(|windows| evaluate(&windows.raw, &deliver("ping", &PAYLOAD)));
 }

@@ -5,7 +5,7 @@ use std::sync::mpsc::Receiver;
 use std::time::{Duration, Instant};
 
 use crate::arrivals::{Arrived, now};
-use crate::window::Desk;
+use crate::main_thread::MainThread;
 use crate::{ours, raw, usage};
 
 /// What was asked for.
@@ -78,38 +78,38 @@ pub(crate) struct Outcome {
 
 #[derive(Clone)]
 pub(crate) struct Bench {
-    desk: Desk,
+    main_thread: MainThread,
 }
 
 impl Bench {
-    pub(crate) fn new(desk: Desk) -> Self {
-        Self { desk }
+    pub(crate) fn new(main_thread: MainThread) -> Self {
+        Self { main_thread }
     }
 
     /// Messages a second of one flood from the page.
     fn page_to_rust(&self, way: Way, count: u64) -> f64 {
         self.rate(count, count, || match way {
-            Way::Raw => raw::flood(&self.desk, count),
-            Way::Ours => ours::flood(&self.desk, count),
+            Way::Raw => raw::flood(&self.main_thread, count),
+            Way::Ours => ours::flood(&self.main_thread, count),
         })
     }
 
     /// Messages a second to the page, until it has said that the last one ran.
     fn rust_to_page(&self, way: Way, count: u64) -> f64 {
-        let before = self.desk.ipc.metrics();
+        let before = self.main_thread.ipc.metrics();
         let rate = self.rate(count, 1, || match way {
-            Way::Raw => raw::ticks(&self.desk, count),
-            Way::Ours => ours::ticks(&self.desk, count),
+            Way::Raw => raw::ticks(&self.main_thread, count),
+            Way::Ours => ours::ticks(&self.main_thread, count),
         });
         if matches!(way, Way::Ours) {
-            let since = self.desk.ipc.metrics().since(&before);
+            let since = self.main_thread.ipc.metrics().since(&before);
             assert!(since.messages_sent >= count, "acknowledged: {since:?}");
         }
         rate
     }
 
     fn rate(&self, count: u64, arrivals: u64, start: impl FnOnce()) -> f64 {
-        let arrived = self.desk.arrivals.expect(arrivals);
+        let arrived = self.main_thread.arrivals.expect(arrivals);
         let started = now();
         start();
         count as f64 / wait(&arrived).at.duration_since(started).as_secs_f64()
@@ -119,21 +119,21 @@ impl Bench {
     /// answered.
     fn page_rust_page(&self, way: Way, count: u64) -> f64 {
         self.trips(count, || match way {
-            Way::Raw => raw::trips(&self.desk, count),
-            Way::Ours => ours::trips(&self.desk, count),
+            Way::Raw => raw::trips(&self.main_thread, count),
+            Way::Ours => ours::trips(&self.main_thread, count),
         })
     }
 
     /// The same the other way round.
     fn rust_page_rust(&self, way: Way, count: u64) -> f64 {
         self.trips(count, || match way {
-            Way::Raw => raw::pings(&self.desk),
-            Way::Ours => ours::pings(&self.desk),
+            Way::Raw => raw::pings(&self.main_thread),
+            Way::Ours => ours::pings(&self.main_thread),
         })
     }
 
     fn trips(&self, count: u64, start: impl FnOnce()) -> f64 {
-        let arrived = self.desk.arrivals.expect_stamps(count);
+        let arrived = self.main_thread.arrivals.expect_stamps(count);
         start();
         let stamps = wait(&arrived).stamps;
         let gap = |pair: &[Instant]| pair[1].duration_since(pair[0]).as_secs_f64() * 1e6;
@@ -197,11 +197,11 @@ pub(crate) fn run(bench: &Bench, plan: &Plan) -> Vec<Outcome> {
 impl Bench {
     /// Processor time used so far by the host, and by the way's page.
     fn cpu(&self, way: Way) -> [Duration; 2] {
-        [std::process::id(), self.desk.pages[way as usize]].map(usage::cpu)
+        [std::process::id(), self.main_thread.pages[way as usize]].map(usage::cpu)
     }
 
     fn settle(&self) {
-        while self.desk.ipc.metrics().messages_open > 0 {
+        while self.main_thread.ipc.metrics().messages_open > 0 {
             std::thread::sleep(Duration::from_millis(1));
         }
         std::thread::sleep(Duration::from_millis(50));

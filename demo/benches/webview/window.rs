@@ -2,65 +2,24 @@
 
 use std::cell::OnceCell;
 use std::rc::Rc;
-use std::sync::mpsc::sync_channel;
 use std::sync::{Arc, Mutex};
 use std::thread;
 
-use spanwire::ipc::Ipc;
 use tao::event::Event;
-use tao::event_loop::{ControlFlow, EventLoop, EventLoopBuilder, EventLoopProxy};
+use tao::event_loop::{ControlFlow, EventLoop, EventLoopBuilder};
 use tao::platform::run_return::EventLoopExtRunReturn;
 use tao::platform::unix::WindowExtUnix;
 use tao::window::{Window, WindowBuilder};
 use wry::http::Response;
-use wry::{WebView, WebViewBuilder, WebViewBuilderExtUnix};
+use wry::{WebViewBuilder, WebViewBuilderExtUnix};
 
 use crate::arrivals::Arrivals;
-use crate::{ours, raw, usage};
-
-pub(crate) enum Ask {
-    Pump,
-    Do(Box<dyn FnOnce(&Windows) + Send>),
-    End,
-}
-
-/// What lives on the main thread.
-pub(crate) struct Windows {
-    pub(crate) raw: Rc<OnceCell<WebView>>,
-    pub(crate) ours: WebView,
-    pub(crate) ipc: Ipc,
-    _windows: [Window; 2],
-}
-
-/// The main thread, asked from another one.
-#[derive(Clone)]
-pub(crate) struct Desk {
-    proxy: EventLoopProxy<Ask>,
-    pub(crate) arrivals: Arc<Arrivals>,
-    pub(crate) ipc: Ipc,
-    /// The web processes: of the raw way's page, and of ours.
-    pub(crate) pages: [u32; 2],
-}
-
-impl Desk {
-    /// Does something on the main thread, and waits for it.
-    pub(crate) fn ui<R: Send + 'static>(
-        &self,
-        work: impl FnOnce(&Windows) -> R + Send + 'static,
-    ) -> R {
-        let (done, result) = sync_channel(1);
-        let work = Box::new(move |windows: &Windows| _ = done.send(work(windows)));
-        assert!(
-            self.proxy.send_event(Ask::Do(work)).is_ok(),
-            "the loop runs"
-        );
-        result.recv().unwrap()
-    }
-}
+use crate::main_thread::{MainThread, UserEvent, Windows};
+use crate::{ours, payload, raw, usage};
 
 /// Runs `bench` beside an event loop, until it ends.
-pub(crate) fn run<R: Send + 'static>(bench: impl FnOnce(Desk) -> R + Send + 'static) -> R {
-    let mut event_loop: EventLoop<Ask> = EventLoopBuilder::with_user_event().build();
+pub(crate) fn run<R: Send + 'static>(bench: impl FnOnce(MainThread) -> R + Send + 'static) -> R {
+    let mut event_loop: EventLoop<UserEvent> = EventLoopBuilder::with_user_event().build();
     let arrivals = Arc::new(Arrivals::default());
     let ready = arrivals.expect(2);
 
@@ -74,7 +33,8 @@ pub(crate) fn run<R: Send + 'static>(bench: impl FnOnce(Desk) -> R + Send + 'sta
     let ipc = ours::wire(&arrivals);
     let (window, builder) = self::window(&event_loop, ours::PAGE);
     let proxy = event_loop.create_proxy();
-    let builder = spanwire::webview::attach(builder, &ipc, move || _ = proxy.send_event(Ask::Pump));
+    let builder =
+        spanwire::webview::attach(builder, &ipc, move || _ = proxy.send_event(UserEvent::Pump));
     let windows = Windows {
         raw,
         ours: builder.build_gtk(window.default_vbox().unwrap()).unwrap(),
@@ -89,22 +49,22 @@ pub(crate) fn run<R: Send + 'static>(bench: impl FnOnce(Desk) -> R + Send + 'sta
         ready.recv().expect("both pages load");
         // The older process is the older window's.
         let pages = usage::web_processes().try_into().expect("two pages");
-        let desk = Desk {
+        let main_thread = MainThread {
             proxy: proxy.clone(),
             arrivals,
             ipc,
             pages,
         };
-        *told.lock().unwrap() = Some(bench(desk));
-        let _ = proxy.send_event(Ask::End);
+        *told.lock().unwrap() = Some(bench(main_thread));
+        let _ = proxy.send_event(UserEvent::End);
     });
 
     event_loop.run_return(|event, _, control_flow| {
         *control_flow = ControlFlow::Wait;
         match event {
-            Event::UserEvent(Ask::Pump) => windows.ipc.pump(&windows.ours),
-            Event::UserEvent(Ask::Do(work)) => work(&windows),
-            Event::UserEvent(Ask::End) => *control_flow = ControlFlow::Exit,
+            Event::UserEvent(UserEvent::Pump) => windows.ipc.pump(&windows.ours),
+            Event::UserEvent(UserEvent::Do(work)) => work(&windows),
+            Event::UserEvent(UserEvent::End) => *control_flow = ControlFlow::Exit,
             _ => {}
         }
     });
@@ -115,11 +75,14 @@ pub(crate) fn run<R: Send + 'static>(bench: impl FnOnce(Desk) -> R + Send + 'sta
         .expect("the bench did not panic")
 }
 
-fn window(event_loop: &EventLoop<Ask>, page: &'static str) -> (Window, WebViewBuilder<'static>) {
+fn window(
+    event_loop: &EventLoop<UserEvent>,
+    page: &'static str,
+) -> (Window, WebViewBuilder<'static>) {
     let window = WindowBuilder::new().build(event_loop).unwrap();
     let builder = WebViewBuilder::new()
         .with_custom_protocol("bench".into(), move |_, _| {
-            let page = page.replace("PAYLOAD", crate::PAYLOAD_JS);
+            let page = page.replace("PAYLOAD", payload::PAYLOAD_JS);
             Response::builder()
                 .header("content-type", "text/html; charset=utf-8")
                 .body(page.into_bytes().into())

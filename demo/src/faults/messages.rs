@@ -5,13 +5,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use serde::Serialize;
 use serde_json::json;
 use spanwire::ipc::{Call, Ipc, RegisterError};
 
+use super::page_call::PageCall;
 use super::repeat::Repeat;
 use super::ui_thread;
-use crate::handlers::tell;
+use crate::send::send;
 use crate::ui::Ui;
 
 /// Registers what the page is asked to call. They stay: a call may come after its fault's end.
@@ -28,42 +28,26 @@ pub(super) fn register(ipc: &Ipc) -> Result<(), RegisterError> {
     Ok(())
 }
 
-/// What the page is asked to call, and how often at once.
-#[derive(Debug, Serialize)]
-pub(super) struct Ask {
-    event: &'static str,
-    times: u32,
-}
-
-impl Ask {
-    pub(super) fn once(event: &'static str) -> Self {
-        Self { event, times: 1 }
-    }
-}
-
 pub(super) fn failing_handler(ipc: &Ipc) -> io::Result<Repeat> {
-    let ask = Ask {
-        event: "fault.fail",
-        times: 5,
-    };
-    each(200, ipc, move |ipc| tell(ipc, "fault.call", &ask))
+    let call = PageCall::repeated("fault.fail", 5);
+    each(200, ipc, move |ipc| send(ipc, "fault.call", &call))
 }
 
 pub(super) fn slow_handler(ipc: &Ipc) -> io::Result<Repeat> {
-    let ask = Ask::once("fault.slow");
-    each(250, ipc, move |ipc| tell(ipc, "fault.call", &ask))
+    let call = PageCall::once("fault.slow");
+    each(250, ipc, move |ipc| send(ipc, "fault.call", &call))
 }
 
 /// The page is busy for most of each second, and whatever is sent meanwhile waits.
 pub(super) fn slow_listener(ipc: &Ipc) -> io::Result<Repeat> {
     each(1_000, ipc, |ipc| {
-        tell(ipc, "fault.busy", &json!({ "ms": 700 }));
+        send(ipc, "fault.busy", &json!({ "ms": 700 }));
     })
 }
 
 /// A listener throws, and so does what it leaves for later.
 pub(super) fn failing_page(ipc: &Ipc) -> io::Result<Repeat> {
-    each(500, ipc, |ipc| tell(ipc, "fault.throw", &()))
+    each(500, ipc, |ipc| send(ipc, "fault.throw", &()))
 }
 
 /// More events at once than wait for the page, from the thread that should hand them over.
@@ -79,7 +63,7 @@ pub(super) fn full_queue(ipc: &Ipc, ui: &Ui) -> io::Result<Repeat> {
         ui.run(move |_| {
             asked.store(false, Ordering::Relaxed);
             for line in 0..FLOOD {
-                tell(&ipc, "fault.flood", &line);
+                send(&ipc, "fault.flood", &line);
             }
         });
     })

@@ -10,6 +10,7 @@ mod fault;
 mod imports;
 mod leak;
 mod messages;
+mod page_call;
 mod page_process;
 mod repeat;
 mod ui_thread;

@@ -7,7 +7,7 @@ use std::process::{Child, Command, Stdio};
 use serde_json::json;
 use spanwire::ipc::Ipc;
 
-use crate::handlers::tell;
+use crate::send::send;
 use crate::ui::Ui;
 
 /// The page's process stands still until this is dropped.
@@ -72,7 +72,7 @@ pub(super) fn dead(ipc: &Ipc, ui: &Ui) -> io::Result<Dead> {
         if let Err(error) = ipc.emit_replay("fault.notice", &notice) {
             tracing::debug!(%error, "not sent");
         }
-        tell(&ipc, "fault.progress", &0);
+        send(&ipc, "fault.progress", &0);
         ipc.pump(webview);
         for pid in &pids {
             let _ = signal("-KILL", *pid);

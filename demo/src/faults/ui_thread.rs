@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use spanwire::ipc::Ipc;
 
-use super::messages::Ask;
+use super::page_call::PageCall;
 use super::repeat::Repeat;
-use crate::handlers::tell;
+use crate::send::send;
 use crate::ui::Ui;
 
 /// What the handler `fault.block` takes, on the UI thread.
@@ -19,9 +19,9 @@ pub(super) fn blocked(ipc: &Ipc) -> io::Result<Repeat> {
     let ipc = ipc.clone();
     Repeat::every(Duration::from_millis(100), move |round| {
         if round % 5 == 0 {
-            tell(&ipc, "fault.call", &Ask::once("fault.block"));
+            send(&ipc, "fault.call", &PageCall::once("fault.block"));
         } else {
-            tell(&ipc, "fault.progress", &round);
+            send(&ipc, "fault.progress", &round);
         }
     })
 }

@@ -15,7 +15,7 @@ use wry::{WebView, WebViewBuilder, WebViewBuilderExtUnix};
 const TIME_LIMIT: Duration = Duration::from_secs(30);
 
 #[derive(Clone, Debug)]
-enum Ask {
+enum UserEvent {
     Pump,
     /// The page said this.
     Heard(String),
@@ -24,7 +24,7 @@ enum Ask {
 
 /// A window that is not shown to anybody yet.
 pub(crate) struct Scene {
-    event_loop: EventLoop<Ask>,
+    event_loop: EventLoop<UserEvent>,
     window: Window,
     pub(crate) ipc: Ipc,
     pub(crate) capture: Capture,
@@ -38,11 +38,11 @@ pub(crate) struct Stage<'a> {
 
 /// Tells the scenario something, from any thread.
 #[derive(Clone)]
-pub(crate) struct Teller(EventLoopProxy<Ask>);
+pub(crate) struct Teller(EventLoopProxy<UserEvent>);
 
 impl Teller {
     pub(crate) fn tell(&self, what: &str) {
-        let _ = self.0.send_event(Ask::Heard(what.into()));
+        let _ = self.0.send_event(UserEvent::Heard(what.into()));
     }
 }
 
@@ -56,13 +56,13 @@ pub(crate) enum Next {
 impl Scene {
     pub(crate) fn new(ipc: impl FnOnce() -> Ipc) -> Self {
         let capture = Capture::new();
-        let event_loop = EventLoopBuilder::<Ask>::with_user_event().build();
+        let event_loop = EventLoopBuilder::<UserEvent>::with_user_event().build();
         let window = WindowBuilder::new().build(&event_loop).unwrap();
         let ipc = capture.run(ipc);
         // Everything that the page calls `say` with is a step of the scenario.
         let heard = event_loop.create_proxy();
         ipc.on("say", move |call: &Call<'_>| {
-            let _ = heard.send_event(Ask::Heard(call.data().unwrap()));
+            let _ = heard.send_event(UserEvent::Heard(call.data().unwrap()));
         })
         .unwrap();
         Self {
@@ -92,21 +92,21 @@ impl Scene {
         } = self;
         let proxy = event_loop.create_proxy();
         let builder = capture.run(|| {
-            spanwire::webview::attach(builder, ipc, move || _ = proxy.send_event(Ask::Pump))
+            spanwire::webview::attach(builder, ipc, move || _ = proxy.send_event(UserEvent::Pump))
         });
         let webview = builder.build_gtk(window.default_vbox().unwrap()).unwrap();
         let late = event_loop.create_proxy();
         std::thread::spawn(move || {
             std::thread::sleep(TIME_LIMIT);
-            let _ = late.send_event(Ask::TimedOut);
+            let _ = late.send_event(UserEvent::TimedOut);
         });
         let mut heard = Vec::new();
         capture.run(|| {
             event_loop.run_return(|event, _, control_flow| {
                 *control_flow = ControlFlow::Wait;
                 match event {
-                    Event::UserEvent(Ask::Pump) => ipc.pump(&webview),
-                    Event::UserEvent(Ask::Heard(what)) => {
+                    Event::UserEvent(UserEvent::Pump) => ipc.pump(&webview),
+                    Event::UserEvent(UserEvent::Heard(what)) => {
                         let stage = Stage {
                             ipc,
                             webview: &webview,
@@ -116,7 +116,7 @@ impl Scene {
                         }
                         heard.push(what);
                     }
-                    Event::UserEvent(Ask::TimedOut) => {
+                    Event::UserEvent(UserEvent::TimedOut) => {
                         panic!(
                             "after {heard:?} nothing more was heard: {ipc:?} {}",
                             capture.text()
@@ -132,11 +132,11 @@ impl Scene {
     /// Lets the event loop do what is left to do, until it has nothing of ours any more.
     pub(crate) fn settle(&mut self) {
         let proxy = self.event_loop.create_proxy();
-        let _ = proxy.send_event(Ask::Heard(String::new()));
+        let _ = proxy.send_event(UserEvent::Heard(String::new()));
         self.capture.run(|| {
             self.event_loop.run_return(|event, _, control_flow| {
                 *control_flow = match event {
-                    Event::UserEvent(Ask::Heard(_)) => ControlFlow::Exit,
+                    Event::UserEvent(UserEvent::Heard(_)) => ControlFlow::Exit,
                     _ => ControlFlow::Wait,
                 };
             });

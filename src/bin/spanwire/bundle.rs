@@ -187,10 +187,7 @@ mod tests {
     use std::path::Path;
 
     /// What lies in the folders and is not exported.
-    const LEFT_OUT: &[&str] = &[
-        "deploy/compose/test/",
-        "deploy/prometheus/tests/",
-    ];
+    const LEFT_OUT: &[&str] = &["deploy/compose/test/", "deploy/prometheus/tests/"];
 
     fn find(folder: &Path, path: &str, found: &mut BTreeSet<String>) {
         for entry in std::fs::read_dir(folder).unwrap() {

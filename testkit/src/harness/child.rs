@@ -12,7 +12,7 @@ use tao::event_loop::{ControlFlow, EventLoop, EventLoopBuilder, EventLoopProxy};
 use tao::platform::run_return::EventLoopExtRunReturn;
 
 use super::test_app::TestApp;
-use super::ui::{Ui, UiRequest};
+use super::ui::{Ui, UserEvent};
 use super::{Scenario, parent};
 use crate::receiver::Receiver;
 
@@ -35,7 +35,7 @@ pub(super) fn run(scenario: &Scenario) -> ExitCode {
         .enable_time()
         .build()
         .unwrap();
-    let mut event_loop: EventLoop<UiRequest> = EventLoopBuilder::with_user_event().build();
+    let mut event_loop: EventLoop<UserEvent> = EventLoopBuilder::with_user_event().build();
     let (lines, said) = mpsc::sync_channel(100_000);
     let mut ui = Ui::new(event_loop.create_proxy(), lines);
     let app = TestApp::new(
@@ -52,9 +52,9 @@ pub(super) fn run(scenario: &Scenario) -> ExitCode {
     event_loop.run_return(|event, target, control_flow| {
         *control_flow = ControlFlow::Wait;
         match event {
-            Event::UserEvent(UiRequest::Pump(window)) => ui.pump(window),
-            Event::UserEvent(UiRequest::Do(work)) => work(&mut ui, target),
-            Event::UserEvent(UiRequest::End) => *control_flow = ControlFlow::Exit,
+            Event::UserEvent(UserEvent::Pump(window)) => ui.pump(window),
+            Event::UserEvent(UserEvent::Do(work)) => work(&mut ui, target),
+            Event::UserEvent(UserEvent::End) => *control_flow = ControlFlow::Exit,
             _ => {}
         }
     });
@@ -74,7 +74,7 @@ pub(super) fn run(scenario: &Scenario) -> ExitCode {
 
 type Outcome = Arc<Mutex<Option<thread::Result<()>>>>;
 
-fn start(scenario: &Scenario, app: TestApp, proxy: EventLoopProxy<UiRequest>) -> Outcome {
+fn start(scenario: &Scenario, app: TestApp, proxy: EventLoopProxy<UserEvent>) -> Outcome {
     let run = scenario.run;
     let outcome = Outcome::default();
     let told = Arc::clone(&outcome);
@@ -86,7 +86,7 @@ fn start(scenario: &Scenario, app: TestApp, proxy: EventLoopProxy<UiRequest>) ->
                 app.dump();
             }
             *told.lock().unwrap() = Some(result);
-            let _ = proxy.send_event(UiRequest::End);
+            let _ = proxy.send_event(UserEvent::End);
         })
         .unwrap();
     outcome

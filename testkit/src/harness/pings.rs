@@ -8,7 +8,7 @@ use std::time::Duration;
 use tao::event_loop::EventLoopProxy;
 
 use super::parent::now;
-use super::ui::UiRequest;
+use super::ui::UserEvent;
 
 /// Pings the event loop until it is stopped.
 #[derive(Debug)]
@@ -18,14 +18,14 @@ pub struct Pings {
 }
 
 impl Pings {
-    pub(super) fn start(proxy: EventLoopProxy<UiRequest>, every: Duration) -> Self {
+    pub(super) fn start(proxy: EventLoopProxy<UserEvent>, every: Duration) -> Self {
         let (stop, stopped) = mpsc::sync_channel(1);
         let thread = std::thread::spawn(move || {
             let mut delays = Vec::new();
             loop {
                 let asked = now();
                 let (answer, answered) = mpsc::sync_channel(1);
-                let ask = UiRequest::Do(Box::new(move |_, _| _ = answer.send(())));
+                let ask = UserEvent::Do(Box::new(move |_, _| _ = answer.send(())));
                 // However long it takes: a late answer is what is looked for.
                 if proxy.send_event(ask).is_err() || answered.recv().is_err() {
                     return delays;

@@ -14,7 +14,7 @@ use super::ledger::Ledger;
 use super::page::{self, Page};
 use super::parent;
 use super::pings::Pings;
-use super::ui::{Line, Ui, UiRequest};
+use super::ui::{Line, Ui, UserEvent};
 use crate::receiver::Receiver as Collector;
 use crate::scrape::{self, Sample};
 
@@ -23,7 +23,7 @@ use crate::scrape::{self, Sample};
 /// Whatever waits panics when the scenario's time is up, and says for what.
 #[derive(Debug)]
 pub struct TestApp {
-    proxy: EventLoopProxy<UiRequest>,
+    proxy: EventLoopProxy<UserEvent>,
     lines: Receiver<Line>,
     /// What was said and not waited for yet.
     heard: RefCell<Vec<Line>>,
@@ -35,7 +35,7 @@ pub struct TestApp {
 
 impl TestApp {
     pub(super) fn new(
-        proxy: EventLoopProxy<UiRequest>,
+        proxy: EventLoopProxy<UserEvent>,
         lines: Receiver<Line>,
         runtime: tokio::runtime::Handle,
         metrics_addr: SocketAddr,
@@ -90,14 +90,14 @@ impl TestApp {
 
     fn with_target<R: Send + 'static>(
         &self,
-        work: impl FnOnce(&mut Ui, &tao::event_loop::EventLoopWindowTarget<UiRequest>) -> R
+        work: impl FnOnce(&mut Ui, &tao::event_loop::EventLoopWindowTarget<UserEvent>) -> R
         + Send
         + 'static,
     ) -> R {
         let (done, result) = mpsc::sync_channel(1);
         let work = Box::new(move |ui: &mut Ui, target: &_| _ = done.send(work(ui, target)));
         self.proxy
-            .send_event(UiRequest::Do(work))
+            .send_event(UserEvent::Do(work))
             .expect("the loop runs");
         match result.recv_timeout(self.left()) {
             Ok(result) => result,

@@ -13,16 +13,16 @@ use wry::{WebView, WebViewBuilder, WebViewBuilderExtUnix};
 use super::page::{self, Page};
 
 /// What the event loop is asked for.
-pub(super) enum UiRequest {
+pub(super) enum UserEvent {
     /// Something waits for this window's page.
     Pump(&'static str),
     Do(Work),
     End,
 }
 
-pub(super) type Work = Box<dyn FnOnce(&mut Ui, &EventLoopWindowTarget<UiRequest>) + Send>;
+pub(super) type Work = Box<dyn FnOnce(&mut Ui, &EventLoopWindowTarget<UserEvent>) + Send>;
 
-impl fmt::Debug for UiRequest {
+impl fmt::Debug for UserEvent {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Pump(_) => "Pump",
@@ -42,7 +42,7 @@ pub(super) struct Line {
 /// The windows that are open.
 pub struct Ui {
     windows: BTreeMap<&'static str, Open>,
-    proxy: EventLoopProxy<UiRequest>,
+    proxy: EventLoopProxy<UserEvent>,
     lines: SyncSender<Line>,
 }
 
@@ -54,7 +54,7 @@ struct Open {
 }
 
 impl Ui {
-    pub(super) fn new(proxy: EventLoopProxy<UiRequest>, lines: SyncSender<Line>) -> Self {
+    pub(super) fn new(proxy: EventLoopProxy<UserEvent>, lines: SyncSender<Line>) -> Self {
         Self {
             windows: BTreeMap::new(),
             proxy,
@@ -64,7 +64,7 @@ impl Ui {
 
     pub(super) fn open(
         &mut self,
-        target: &EventLoopWindowTarget<UiRequest>,
+        target: &EventLoopWindowTarget<UserEvent>,
         name: &'static str,
         ipc: &Ipc,
         page: Page,
@@ -83,7 +83,7 @@ impl Ui {
         let mut builder = spanwire::webview::attach_with(
             builder,
             ipc,
-            move || _ = proxy.send_event(UiRequest::Pump(name)),
+            move || _ = proxy.send_event(UserEvent::Pump(name)),
             move |request| {
                 let text = request.into_body();
                 // The scenario is gone, or a page says more than any scenario reads.

@@ -1,0 +1,20 @@
+//! A call that the page is asked to make.
+
+use serde::Serialize;
+
+/// What the page is asked to call, and how often at once.
+#[derive(Debug, Serialize)]
+pub(super) struct PageCall {
+    event: &'static str,
+    times: u32,
+}
+
+impl PageCall {
+    pub(super) fn once(event: &'static str) -> Self {
+        Self::repeated(event, 1)
+    }
+
+    pub(super) fn repeated(event: &'static str, times: u32) -> Self {
+        Self { event, times }
+    }
+}
