@@ -14,11 +14,11 @@ use spanwire::queue::MessageQueue;
 
 mod support;
 
-type Payload = [u8; 64];
-const PAYLOAD: Payload = [7; 64];
+type Item = [u8; 64];
+const ITEM: Item = [7; 64];
 
-fn push_pop(queue: &MessageQueue<Payload>) {
-    queue.push(black_box(PAYLOAD)).expect("there is room");
+fn push_pop(queue: &MessageQueue<Item>) {
+    queue.push(black_box(ITEM)).expect("there is room");
     black_box(queue.try_pop());
 }
 
@@ -28,10 +28,10 @@ fn queue(c: &mut Criterion) {
         .warm_up_time(Duration::from_millis(300))
         .measurement_time(Duration::from_secs(1));
 
-    let (sender, receiver) = crossbeam_channel::bounded::<Payload>(1_000);
+    let (sender, receiver) = crossbeam_channel::bounded::<Item>(1_000);
     group.bench_function("bare_crossbeam", |b| {
         b.iter(|| {
-            sender.try_send(black_box(PAYLOAD)).expect("there is room");
+            sender.try_send(black_box(ITEM)).expect("there is room");
             black_box(receiver.try_recv().ok())
         });
     });
@@ -59,7 +59,7 @@ fn queue(c: &mut Criterion) {
         group.bench_function("both_push_100_drain_100", |b| {
             b.iter(|| {
                 for _ in 0..100 {
-                    queue.push(black_box(PAYLOAD)).expect("there is room");
+                    queue.push(black_box(ITEM)).expect("there is room");
                 }
                 messages.clear();
                 black_box(queue.drain_into(&mut messages, 100));

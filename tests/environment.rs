@@ -194,7 +194,7 @@ impl Files {
 }
 
 #[test]
-fn the_table_of_this_test_is_complete() {
+fn the_table_of_this_test_has_every_variable() {
     let mut tested: Vec<_> = VALUES.iter().map(|(name, ..)| *name).collect();
     // Any text is a name.
     tested.push("OTEL_SERVICE_NAME");
@@ -255,7 +255,7 @@ fn each_bad_value_is_a_warning_that_names_it_and_an_error_when_strict() {
 }
 
 #[test]
-fn each_good_value_is_taken_without_a_word() {
+fn each_good_value_is_accepted_without_a_warning() {
     let files = Files::new();
     files.authority.client_files();
     for (name, good, _) in VALUES {
@@ -451,7 +451,7 @@ fn the_builder_beats_the_environment() {
 }
 
 #[test]
-fn what_is_on_depends_on_the_exporters_and_the_endpoints() {
+fn exporters_and_endpoints_decide_which_signals_are_on() {
     for (pairs, traces, logs, prometheus) in [
         (&[][..], false, false, true),
         (

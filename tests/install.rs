@@ -20,8 +20,8 @@ fn builder() -> TelemetryBuilder {
 }
 
 #[test]
-fn everything_is_put_in_place() {
-    run_alone("everything_is_put_in_place", &[], || {
+fn install_sets_everything_that_is_process_wide() {
+    run_alone("install_sets_everything_that_is_process_wide", &[], || {
         let receiver = Receiver::start();
         let early = metrics::counter!("too.early");
         let telemetry = builder()
@@ -68,9 +68,9 @@ fn everything_is_put_in_place() {
 }
 
 #[test]
-fn levels_that_nobody_wants_stay_off_at_their_call_sites() {
+fn levels_without_a_consumer_stay_off_at_their_call_sites() {
     run_alone(
-        "levels_that_nobody_wants_stay_off_at_their_call_sites",
+        "levels_without_a_consumer_stay_off_at_their_call_sites",
         &[],
         || {
             let receiver = Receiver::start();
@@ -121,8 +121,8 @@ fn the_environment_of_the_process_is_read() {
 }
 
 #[test]
-fn what_the_app_has_already_stays() {
-    run_alone("what_the_app_has_already_stays", &[], || {
+fn an_existing_subscriber_and_recorder_stay() {
+    run_alone("an_existing_subscriber_and_recorder_stay", &[], || {
         tracing::subscriber::set_global_default(Registry::default()).unwrap();
         let (_first, parts) = builder().build().unwrap();
         metrics::set_global_recorder(parts.recorder.unwrap()).unwrap();
@@ -157,8 +157,8 @@ fn in_trouble(builder: TelemetryBuilder) {
 }
 
 #[test]
-fn what_nobody_else_shows_is_written_to_stderr() {
-    let test = "what_nobody_else_shows_is_written_to_stderr";
+fn warnings_and_failed_exports_without_a_logger_are_written_to_stderr() {
+    let test = "warnings_and_failed_exports_without_a_logger_are_written_to_stderr";
     let Some(errors) = run_alone(test, &[], || in_trouble(builder())) else {
         return;
     };
@@ -180,8 +180,8 @@ fn what_nobody_else_shows_is_written_to_stderr() {
 }
 
 #[test]
-fn warnings_are_log_records_and_exports_that_fail_are_not() {
-    let test = "warnings_are_log_records_and_exports_that_fail_are_not";
+fn warnings_are_log_records_and_failed_exports_are_not() {
+    let test = "warnings_are_log_records_and_failed_exports_are_not";
     run_alone(test, &[], || {
         let receiver = Receiver::start();
         let logs = format!("{}/v1/logs", receiver.url());
@@ -223,50 +223,58 @@ fn an_app_with_a_subscriber_of_its_own_has_nothing_on_stderr() {
 }
 
 #[test]
-fn the_parts_set_what_is_process_wide() {
-    run_alone("the_parts_set_what_is_process_wide", &[], || {
-        let receiver = Receiver::start();
-        let (telemetry, parts) = builder()
-            .otlp_endpoint(receiver.url())
-            .slow_threshold(7 * SECOND)
-            .build()
-            .unwrap();
-        assert!(!global::tracer("own").start("x").span_context().is_valid());
-        parts.set_globals();
-        assert_eq!(spanwire::timer::slow_threshold(), 7 * SECOND);
-        let context = Context::new().with_span(global::tracer("own").start("carried"));
-        let mut carrier = std::collections::HashMap::<String, String>::new();
-        global::get_text_map_propagator(|propagator| {
-            propagator.inject_context(&context, &mut carrier);
-        });
-        assert!(carrier.contains_key("traceparent"));
-        drop(context);
-        assert_eq!(telemetry.shutdown(10 * SECOND).spans.exported, 1);
-    });
+fn set_globals_of_the_parts_sets_what_is_process_wide() {
+    run_alone(
+        "set_globals_of_the_parts_sets_what_is_process_wide",
+        &[],
+        || {
+            let receiver = Receiver::start();
+            let (telemetry, parts) = builder()
+                .otlp_endpoint(receiver.url())
+                .slow_threshold(7 * SECOND)
+                .build()
+                .unwrap();
+            assert!(!global::tracer("own").start("x").span_context().is_valid());
+            parts.set_globals();
+            assert_eq!(spanwire::timer::slow_threshold(), 7 * SECOND);
+            let context = Context::new().with_span(global::tracer("own").start("carried"));
+            let mut carrier = std::collections::HashMap::<String, String>::new();
+            global::get_text_map_propagator(|propagator| {
+                propagator.inject_context(&context, &mut carrier);
+            });
+            assert!(carrier.contains_key("traceparent"));
+            drop(context);
+            assert_eq!(telemetry.shutdown(10 * SECOND).spans.exported, 1);
+        },
+    );
 }
 
 #[test]
-fn disabled_telemetry_touches_nothing() {
+fn disabled_telemetry_sets_nothing_that_is_process_wide() {
     let switches = [("OTEL_SDK_DISABLED", "true")];
-    run_alone("disabled_telemetry_touches_nothing", &switches, || {
-        let telemetry = builder()
-            .otlp_endpoint("http://127.0.0.1:1")
-            .logs(Exporter::Otlp)
-            .install()
-            .unwrap();
-        tracing::info_span!("work").in_scope(|| ());
-        metrics::counter!("own.things").increment(1);
-        // Nobody has the places, so the app can take them.
-        tracing::subscriber::set_global_default(Registry::default()).unwrap();
-        let (_other, parts) = builder()
-            .environment(|_| None)
-            .without_system()
-            .build()
-            .unwrap();
-        metrics::set_global_recorder(parts.recorder.unwrap()).unwrap();
-        assert!(!global::tracer("own").start("x").span_context().is_valid());
-        assert_eq!(telemetry.shutdown(SECOND), Default::default());
-    });
+    run_alone(
+        "disabled_telemetry_sets_nothing_that_is_process_wide",
+        &switches,
+        || {
+            let telemetry = builder()
+                .otlp_endpoint("http://127.0.0.1:1")
+                .logs(Exporter::Otlp)
+                .install()
+                .unwrap();
+            tracing::info_span!("work").in_scope(|| ());
+            metrics::counter!("own.things").increment(1);
+            // Nobody has the places, so the app can take them.
+            tracing::subscriber::set_global_default(Registry::default()).unwrap();
+            let (_other, parts) = builder()
+                .environment(|_| None)
+                .without_system()
+                .build()
+                .unwrap();
+            metrics::set_global_recorder(parts.recorder.unwrap()).unwrap();
+            assert!(!global::tracer("own").start("x").span_context().is_valid());
+            assert_eq!(telemetry.shutdown(SECOND), Default::default());
+        },
+    );
 }
 
 #[test]
@@ -279,8 +287,8 @@ fn metrics_alone_leave_the_subscriber_to_the_app() {
 }
 
 #[test]
-fn exports_do_not_breed_telemetry() {
-    run_alone("exports_do_not_breed_telemetry", &[], || {
+fn exports_make_no_telemetry_of_their_own() {
+    run_alone("exports_make_no_telemetry_of_their_own", &[], || {
         // What the transport says to `log` comes in as events too.
         tracing_log::LogTracer::init().unwrap();
         let receiver = Receiver::start();

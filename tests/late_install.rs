@@ -11,7 +11,7 @@ use spanwire_testkit::receiver::Receiver;
 use spanwire_testkit::scrape::scrape;
 
 #[test]
-fn what_was_built_before_the_install_reports_from_the_install_on() {
+fn wires_and_queues_built_before_the_install_report_from_it_on() {
     let ipc = Ipc::builder("early").build();
     let queue = MessageQueue::bounded("early_jobs", 10);
     let mut page = ModelPage::load(&ipc, "p1");

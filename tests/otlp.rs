@@ -194,7 +194,7 @@ fn each_signal_is_compressed_and_has_its_headers() {
 }
 
 #[test]
-fn a_signal_own_endpoint_is_used_as_it_is() {
+fn a_signals_own_endpoint_is_used_unchanged() {
     let receiver = Receiver::start();
     let own = format!("{}/v1/traces", receiver.url());
     let (telemetry, parts) = builder(&[
@@ -222,7 +222,7 @@ fn https_with_a_private_ca_works() {
 }
 
 #[test]
-fn a_client_certificate_is_shown_to_a_collector_that_asks() {
+fn a_client_certificate_is_sent_to_a_collector_that_asks() {
     let authority = Authority::new("ours");
     let receiver = Receiver::start_tls(authority.server_for_known_clients());
     let (file, (certificate, key)) = (authority.file(), authority.client_files());
@@ -288,7 +288,7 @@ fn a_collector_that_the_system_does_not_trust_is_a_clear_error() {
 }
 
 #[test]
-fn a_collector_that_refuses_connections_loses_and_says_so() {
+fn a_collector_that_refuses_connections_is_a_reported_loss() {
     let free = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}", free.local_addr().unwrap());
     drop(free);
@@ -326,7 +326,7 @@ fn a_silent_collector_does_not_hold_up_the_shutdown() {
 }
 
 #[test]
-fn a_silent_collector_that_hangs_in_an_export_does_not_hold_up_the_shutdown() {
+fn a_collector_that_hangs_during_an_export_does_not_hold_up_the_shutdown() {
     let receiver = Receiver::start();
     receiver.answer(Answer::Hang);
     let (telemetry, parts) = builder(&[("OTEL_BSP_SCHEDULE_DELAY", "1")])
@@ -343,7 +343,7 @@ fn a_silent_collector_that_hangs_in_an_export_does_not_hold_up_the_shutdown() {
 }
 
 #[test]
-fn a_burst_larger_than_the_queue_is_counted_to_the_last_span() {
+fn a_burst_larger_than_the_queue_counts_every_span() {
     let receiver = Receiver::start();
     let (telemetry, parts) = builder(&[("OTEL_TRACES_SAMPLER", "parentbased_always_on")])
         .otlp_endpoint(receiver.url())
@@ -361,7 +361,7 @@ fn a_burst_larger_than_the_queue_is_counted_to_the_last_span() {
 }
 
 #[test]
-fn a_collector_in_trouble_is_asked_again() {
+fn an_unavailable_collector_is_retried() {
     let receiver = Receiver::start();
     receiver.answer(Answer::StatusFor(2, 503));
     let (telemetry, parts) = builder(&[]).otlp_endpoint(receiver.url()).build().unwrap();
@@ -371,7 +371,7 @@ fn a_collector_in_trouble_is_asked_again() {
 }
 
 #[test]
-fn a_refusal_is_a_loss_and_the_next_batch_goes_through() {
+fn a_refused_batch_is_lost_and_the_next_is_exported() {
     let receiver = Receiver::start();
     let (telemetry, parts) = builder(&[]).otlp_endpoint(receiver.url()).build().unwrap();
     for answer in [Answer::Status(400), Answer::Close, Answer::Status(308)] {
@@ -392,7 +392,7 @@ fn a_refusal_is_a_loss_and_the_next_batch_goes_through() {
 }
 
 #[test]
-fn what_a_collector_rejects_counts_as_lost() {
+fn spans_that_a_collector_rejects_count_as_lost() {
     let receiver = Receiver::start();
     receiver.answer(Answer::Reject(2));
     let (telemetry, parts) = builder(&[]).otlp_endpoint(receiver.url()).build().unwrap();
@@ -408,7 +408,7 @@ fn what_a_collector_rejects_counts_as_lost() {
 }
 
 #[test]
-fn a_flush_tells_that_metrics_were_lost() {
+fn a_flush_reports_lost_metrics() {
     let receiver = Receiver::start();
     receiver.answer(Answer::Status(400));
     let (telemetry, parts) = builder(&[])
@@ -430,7 +430,7 @@ fn a_flush_tells_that_metrics_were_lost() {
 }
 
 #[test]
-fn a_shutdown_may_wait_for_ever() {
+fn a_flush_and_a_shutdown_accept_an_endless_deadline() {
     let receiver = Receiver::start();
     let (telemetry, parts) = builder(&[])
         .otlp_endpoint(receiver.url())
@@ -508,7 +508,7 @@ fn exports_are_counted_as_metrics_with_the_reason_of_a_loss() {
 }
 
 #[test]
-fn the_transport_leaves_no_trace_of_itself() {
+fn spans_and_logs_of_the_transport_are_not_exported() {
     let receiver = Receiver::start();
     let (telemetry, parts) = builder(&[])
         .otlp_endpoint(receiver.url())
@@ -532,7 +532,7 @@ fn the_transport_leaves_no_trace_of_itself() {
 }
 
 #[test]
-fn long_attribute_values_are_cut() {
+fn long_attribute_values_are_truncated() {
     let receiver = Receiver::start();
     let (telemetry, parts) = builder(&[
         ("OTEL_SPAN_ATTRIBUTE_VALUE_LENGTH_LIMIT", "3"),
@@ -551,7 +551,7 @@ fn long_attribute_values_are_cut() {
 }
 
 #[test]
-fn the_sampler_decides() {
+fn the_sampler_decides_which_spans_are_exported() {
     let receiver = Receiver::start();
     for (environment, option, expected) in [
         (vec![("OTEL_TRACES_SAMPLER", "always_off")], None, 0),
@@ -583,7 +583,7 @@ fn the_sampler_decides() {
 }
 
 #[test]
-fn a_second_shutdown_gives_the_first_report_and_later_spans_are_harmless() {
+fn a_second_shutdown_repeats_the_report_and_later_spans_are_ignored() {
     let receiver = Receiver::start();
     let (telemetry, parts) = builder(&[]).otlp_endpoint(receiver.url()).build().unwrap();
     one_span(&parts);

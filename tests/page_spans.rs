@@ -242,7 +242,7 @@ fn hex(bytes: &[u8]) -> String {
 }
 
 #[test]
-fn a_span_that_is_none_costs_itself_alone() {
+fn an_invalid_span_is_lost_alone() {
     let fixture = Fixture::start();
     let now = began() + 1_000_000_000;
     let days = |days: u64| days * 24 * 3_600 * 1_000_000_000;
@@ -318,7 +318,7 @@ fn a_span_that_is_none_costs_itself_alone() {
 }
 
 #[test]
-fn a_request_that_is_none_is_counted_as_the_page_counts_it() {
+fn an_invalid_request_counts_as_many_spans_as_the_page_says() {
     let fixture = Fixture::start();
     for bad in [
         json!([]),
@@ -339,7 +339,7 @@ fn a_request_that_is_none_is_counted_as_the_page_counts_it() {
 }
 
 #[test]
-fn what_is_too_much_of_a_span_is_left_out_and_said_so() {
+fn a_span_beyond_its_limits_is_truncated_and_counts_what_was_left_out() {
     let mut limits = Limits::default();
     limits.inbound_bytes_max = 16 << 20;
     let fixture = Fixture::with(
@@ -385,7 +385,7 @@ fn what_is_too_much_of_a_span_is_left_out_and_said_so() {
 }
 
 #[test]
-fn a_span_keeps_16_kb_whatever_it_is_made_of() {
+fn a_span_keeps_at_most_16_kb() {
     let fixture = Fixture::start();
     let long =
         |n: usize| json!({"key": format!("n{n}"), "value": {"stringValue": "x".repeat(9_000)}});
@@ -432,7 +432,7 @@ fn a_span_keeps_16_kb_whatever_it_is_made_of() {
 }
 
 #[test]
-fn values_that_a_span_cannot_have_are_left_out_of_it() {
+fn invalid_values_are_left_out_of_a_span() {
     let fixture = Fixture::start();
     let mut deep = json!({"stringValue": "bottom"});
     for _ in 0..10 {
@@ -458,7 +458,7 @@ fn values_that_a_span_cannot_have_are_left_out_of_it() {
 }
 
 #[test]
-fn beyond_the_rate_spans_are_dropped_unread_and_counted() {
+fn spans_beyond_the_rate_are_dropped_unread_and_counted() {
     let mut limits = Limits::default();
     limits.page_spans_per_second_max = 20;
     let fixture = Fixture::with(&[], limits);
@@ -472,7 +472,7 @@ fn beyond_the_rate_spans_are_dropped_unread_and_counted() {
 }
 
 #[test]
-fn a_shutdown_reads_what_was_taken_and_its_report_is_exact() {
+fn a_shutdown_exports_accepted_spans_and_reports_them_exactly() {
     let mut limits = Limits::default();
     limits.page_spans_per_second_max = u32::MAX;
     let fixture = Fixture::with(&[("OTEL_BSP_MAX_QUEUE_SIZE", "100000")], limits);
@@ -493,7 +493,7 @@ fn a_shutdown_reads_what_was_taken_and_its_report_is_exact() {
 }
 
 #[test]
-fn a_shutdown_without_time_says_what_it_did_not_read() {
+fn a_shutdown_without_time_reports_unread_spans() {
     let mut limits = Limits::default();
     limits.page_spans_per_second_max = u32::MAX;
     let fixture = Fixture::with(&[], limits);
@@ -514,7 +514,7 @@ fn a_shutdown_without_time_says_what_it_did_not_read() {
 }
 
 #[test]
-fn without_an_exporter_of_traces_nothing_is_taken() {
+fn page_spans_without_a_trace_exporter_are_refused() {
     let (telemetry, parts) = Telemetry::builder("paint-tool")
         .environment(|_| None)
         .prometheus_port(0)
@@ -537,7 +537,7 @@ fn without_an_exporter_of_traces_nothing_is_taken() {
 }
 
 #[test]
-fn what_is_no_otlp_at_all_harms_nobody() {
+fn input_that_is_not_otlp_does_no_harm() {
     let fixture = Fixture::start();
     let send = |data: &str| {
         let text = fixture

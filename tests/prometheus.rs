@@ -2,7 +2,6 @@
 #![expect(clippy::unwrap_used, reason = "what fails here fails the test")]
 
 use std::io::{BufRead, BufReader};
-use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 
 use spanwire::semconv::{Instrument, METRICS, Metric};
@@ -54,7 +53,7 @@ struct Headless {
 impl Headless {
     fn start(receiver: &Receiver) -> Self {
         let spool = Folder::new("headless-spool");
-        let mut process = Command::new(built("headless"))
+        let mut process = Command::new(example::program("spanwire", "headless"))
             .arg("60")
             .env("OTEL_EXPORTER_PROMETHEUS_PORT", "0")
             .env("OTEL_EXPORTER_OTLP_ENDPOINT", receiver.url())
@@ -87,17 +86,6 @@ impl Drop for Headless {
         let _ = self.process.kill();
         let _ = self.process.wait();
     }
-}
-
-/// Cargo builds the examples beside the tests.
-fn built(name: &str) -> PathBuf {
-    let path = example::program(name);
-    assert!(
-        path.exists(),
-        "{} is missing: run `cargo build --examples`",
-        path.display()
-    );
-    path
 }
 
 fn is_among(excuses: &[(&str, &str)], metric: &Metric) -> bool {
@@ -146,7 +134,7 @@ fn a_real_prometheus_finds_every_metric_that_the_example_can_make() {
 }
 
 #[test]
-fn a_prometheus_in_a_container_is_answered_under_the_name_that_it_has_for_the_machine() {
+fn a_prometheus_in_a_container_may_use_its_name_for_the_host() {
     let receiver = Receiver::start();
     let headless = Headless::start(&receiver);
     let prometheus = Prometheus::scraping_as("host.docker.internal:9464", &headless.metrics);

@@ -100,7 +100,7 @@ fn a_completed_operation_counts_once_however_it_ends() {
 }
 
 #[test]
-fn a_failed_operation_tells_its_chain_in_a_log_record_and_its_type_in_metrics() {
+fn a_failed_operation_logs_its_error_chain_and_counts_its_type() {
     check(
         |pass| {
             let error = monitor("fails")
@@ -184,7 +184,7 @@ fn a_failure_has_no_backtrace_when_they_are_not_enabled() {
 }
 
 #[test]
-fn a_panic_is_recorded_and_goes_on() {
+fn a_panic_is_recorded_and_propagates() {
     check(
         |_| {
             let caught = catch_unwind(|| monitor("panics").time(|| panic!("no scene")));
@@ -223,7 +223,7 @@ fn a_panic_is_recorded_and_goes_on() {
 }
 
 #[test]
-fn a_timer_in_a_drop_that_a_panic_runs_did_not_fail() {
+fn a_timer_started_while_a_panic_unwinds_does_not_fail() {
     struct Cleanup;
     impl Drop for Cleanup {
         fn drop(&mut self) {
@@ -316,7 +316,7 @@ fn nested_operations_are_nested_spans() {
 }
 
 #[test]
-fn what_an_async_operation_does_between_awaits_is_its_child() {
+fn work_between_the_awaits_of_an_async_operation_is_its_child() {
     let work = |name: &'static str| async move {
         for step in 0..2 {
             tracing::info!(step, "in {name}");
@@ -404,7 +404,7 @@ fn an_async_failure_is_logged_in_its_own_span() {
 }
 
 #[test]
-fn a_future_dropped_before_its_end_was_cancelled() {
+fn a_future_dropped_before_its_end_counts_as_cancelled() {
     check(
         |pass| {
             block_on(async {
@@ -437,7 +437,7 @@ fn a_future_dropped_before_its_end_was_cancelled() {
 }
 
 #[test]
-fn one_in_n_gets_a_span_and_all_are_counted() {
+fn sampling_one_in_n_makes_fewer_spans_and_counts_all() {
     check(
         |pass| {
             let _around = ScopedTimer::start("around");
@@ -469,7 +469,7 @@ fn one_in_n_gets_a_span_and_all_are_counted() {
 }
 
 #[test]
-fn running_operations_are_active() {
+fn running_operations_count_as_active() {
     let capture = Capture::new();
     let active = || {
         capture.gauge(
@@ -512,7 +512,7 @@ fn without_listeners_nothing_is_measured() {
 }
 
 #[test]
-fn fields_beyond_the_limit_are_noted() {
+fn fields_beyond_the_limit_are_dropped_with_a_note() {
     check(
         |_| {
             let mut timer = ScopedTimer::start("fields");
@@ -612,8 +612,8 @@ fn a_hundred_thousand_names_make_a_bounded_number_of_series() {
 }
 
 #[test]
-fn error_types_are_a_bounded_number_too() {
-    alone("error_types_are_a_bounded_number_too", || {
+fn error_types_make_a_bounded_number_of_series() {
+    alone("error_types_make_a_bounded_number_of_series", || {
         const CAP: usize = spanwire::semconv::OTHER_NAMES_MAX;
         let capture = Capture::new();
         capture.run(|| {

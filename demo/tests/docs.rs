@@ -42,7 +42,7 @@ fn the_guides_show_parts_of_the_examples() {
 }
 
 #[test]
-fn the_start_is_seen_by_prometheus_and_as_a_trace() {
+fn the_app_of_the_start_guide_is_scraped_and_traced() {
     let receiver = Receiver::start();
     let mut app = WindowedExample::start(
         "start",
@@ -75,7 +75,7 @@ fn the_start_is_seen_by_prometheus_and_as_a_trace() {
 }
 
 #[test]
-fn the_traces_that_are_read_are_those_of_the_example() {
+fn the_traces_in_the_guide_are_those_of_the_example() {
     /// Spans and their stage events, without times.
     fn shape(text: &str) -> Vec<String> {
         let spans = text.lines().filter_map(|line| {
@@ -99,7 +99,7 @@ fn the_traces_that_are_read_are_those_of_the_example() {
 }
 
 #[test]
-fn the_app_before_and_after_does_the_same() {
+fn the_migrated_app_does_what_it_did_before() {
     let before = WindowedExample::start("migrate", &["before"], &[]).output();
     assert_eq!(before, "saved 2 layers\nthe app's own: print 2\n");
     let after = WindowedExample::start("migrate", &["after"], &[]).output();
@@ -130,12 +130,11 @@ struct WindowedExample {
 
 impl WindowedExample {
     fn start(name: &str, args: &[&str], env: &[(&str, &str)]) -> Self {
-        // Not built by `cargo test --test docs`.
-        example::build("spanwire-demo", name);
         // One that does not end by itself is a failure and not a test that hangs.
         let mut child = Command::new("timeout")
             .args(["60", "xvfb-run", "-a"])
-            .arg(example::program(name))
+            // Not built by `cargo test --test docs`.
+            .arg(example::build("spanwire-demo", name))
             .args(args)
             .envs(env.iter().copied())
             .stdout(Stdio::piped())

@@ -3,7 +3,6 @@
 
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
-use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
 
 use opentelemetry_proto::tonic::trace::v1::Span;
@@ -16,11 +15,11 @@ use spanwire_testkit::virtual_display::on_display;
 static DISPLAY: Mutex<()> = Mutex::new(());
 
 /// Runs it to its end and returns what it printed.
-fn run(example: &str, receiver: &Receiver) -> String {
+fn run(name: &str, receiver: &Receiver) -> String {
     let _alone = DISPLAY.lock().unwrap_or_else(PoisonError::into_inner);
     let output = on_display()
         .args(["timeout", "60"])
-        .arg(built(example))
+        .arg(example::program("spanwire-demo", name))
         .arg("--once")
         .env("OTEL_EXPORTER_OTLP_ENDPOINT", receiver.url())
         .env("OTEL_EXPORTER_PROMETHEUS_PORT", "0")
@@ -31,15 +30,6 @@ fn run(example: &str, receiver: &Receiver) -> String {
     let errors = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{}: {text}{errors}", output.status);
     text
-}
-
-/// The example's program, next to this one. A test that is run alone does not build it.
-fn built(name: &str) -> PathBuf {
-    let program = example::program(name);
-    if !program.exists() {
-        example::build("spanwire-demo", name);
-    }
-    program
 }
 
 /// Each span as `webview kind name`.
@@ -77,7 +67,7 @@ fn minimal_flushes_its_spans_before_the_loop_ends_the_process() {
 }
 
 #[test]
-fn winit_does_the_same() {
+fn winit_flushes_its_spans_before_the_loop_ends_the_process() {
     let receiver = Receiver::start();
     let said = run("winit", &receiver);
     assert!(said.contains("the page was greeted"), "{said}");
@@ -110,7 +100,7 @@ fn a_window_that_is_closed_leaves_the_other_one_working() {
 }
 
 #[test]
-fn the_app_loads_its_page_anew_when_that_crashed() {
+fn the_app_reloads_its_page_after_a_crash() {
     let receiver = Receiver::start();
     let said = run("app", &receiver);
     let steps: Vec<&str> = said

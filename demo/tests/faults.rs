@@ -22,7 +22,7 @@ const DELAYS: &str = "spanwire_main_thread_delay_seconds_count";
 
 #[test]
 fn each_fault_shows_in_what_its_alert_reads_and_ends() {
-    let mut demo = Demo::start(&["--drive", "--faults"]);
+    let mut demo = DemoWithConsole::start(&["--drive", "--faults"]);
     demo.until("the page is there", |now| is_in_state(now, "ready"));
     messages(&mut demo);
     queues(&mut demo);
@@ -33,21 +33,21 @@ fn each_fault_shows_in_what_its_alert_reads_and_ends() {
 }
 
 #[test]
-fn a_window_that_hangs_from_the_start_ends_in_time_all_the_same() {
-    let mut demo = Demo::start(&["--fault", "hung-ui", "--for", "6s"]);
+fn a_window_that_hangs_from_the_start_ends_in_time() {
+    let mut demo = DemoWithConsole::start(&["--fault", "hung-ui", "--for", "6s"]);
     demo.says("fault hung-ui: started");
     assert!(demo.child.wait().unwrap().success());
 }
 
 #[test]
 fn a_window_whose_time_is_up_before_its_page_is_there_begins_no_fault() {
-    let mut demo = Demo::start(&["--fault", "hung-ui", "--for", "300ms"]);
+    let mut demo = DemoWithConsole::start(&["--fault", "hung-ui", "--for", "300ms"]);
     demo.ends();
 }
 
 #[test]
-fn a_console_that_is_never_silent_keeps_no_fault_from_its_end() {
-    let mut demo = Demo::start(&["--faults", "--fault", "hung-ui", "--for", "6s"]);
+fn a_busy_console_does_not_keep_a_fault_from_ending() {
+    let mut demo = DemoWithConsole::start(&["--faults", "--fault", "hung-ui", "--for", "6s"]);
     demo.says("fault hung-ui: started");
     demo.typed
         .as_mut()
@@ -63,7 +63,7 @@ fn a_console_that_is_never_silent_keeps_no_fault_from_its_end() {
 
 #[test]
 fn a_demo_that_is_killed_leaves_no_page_that_stands_still() {
-    let mut demo = Demo::start(&["--faults"]);
+    let mut demo = DemoWithConsole::start(&["--faults"]);
     demo.until("the page is there", |now| is_in_state(now, "ready"));
     let pages = demo.page_processes();
     assert!(!pages.is_empty());
@@ -78,7 +78,7 @@ fn a_demo_that_is_killed_leaves_no_page_that_stands_still() {
     }
 }
 
-fn messages(demo: &mut Demo) {
+fn messages(demo: &mut DemoWithConsole) {
     let failed = |now: &[Sample]| sum(now, MESSAGES, &[("error_type", "handler_error")]);
     let before = demo.scrape();
     demo.begin("failing-handler");
@@ -131,7 +131,7 @@ fn messages(demo: &mut Demo) {
     demo.until_at_rest("no listener throws", |now| errors(now, "listener_error"));
 }
 
-fn queues(demo: &mut Demo) {
+fn queues(demo: &mut DemoWithConsole) {
     let dropped = |now: &[Sample]| sum(now, MESSAGES, &[("error_type", "queue_full")]);
     demo.begin("full-queue");
     demo.until("messages are dropped", |now| dropped(now) >= 1_000.0);
@@ -169,7 +169,7 @@ fn queues(demo: &mut Demo) {
     demo.until_at_rest("no import is refused", refused);
 }
 
-fn ui_thread(demo: &mut Demo) {
+fn ui_thread(demo: &mut DemoWithConsole) {
     let blocked = |now: &[Sample]| {
         let labels = [("spanwire_ipc_event", "fault.block")];
         sum(now, "spanwire_main_thread_blocked_total", &labels)
@@ -195,7 +195,7 @@ fn ui_thread(demo: &mut Demo) {
     });
 }
 
-fn page_process(demo: &mut Demo) {
+fn page_process(demo: &mut DemoWithConsole) {
     demo.begin("frozen-page");
     demo.until("the page does not answer", |now| {
         is_in_state(now, "unresponsive")
@@ -226,7 +226,7 @@ fn page_process(demo: &mut Demo) {
     });
 }
 
-fn process(demo: &mut Demo) {
+fn process(demo: &mut DemoWithConsole) {
     const OPERATIONS: &str = "spanwire_operation_duration_seconds_count";
     let failed = |now: &[Sample]| sum(now, OPERATIONS, &[("error_type", "io::Error")]);
     let before = demo.scrape();
@@ -251,7 +251,7 @@ fn process(demo: &mut Demo) {
     demo.until("it shrinks", |now| memory(now) < before + 64.0 * MIB);
 }
 
-fn the_console_says_what_there_is(demo: &mut Demo) {
+fn the_console_says_what_there_is(demo: &mut DemoWithConsole) {
     demo.types("start nothing");
     demo.says("fault: there is no \"nothing\"; there are failing-handler, ");
     demo.types("stop leak");
@@ -304,7 +304,7 @@ fn is_in_state(samples: &[Sample], state: &str) -> bool {
 }
 
 /// The demo in a window, and whoever sits before it.
-struct Demo {
+struct DemoWithConsole {
     child: Child,
     typed: Option<ChildStdin>,
     lines: Receiver<String>,
@@ -313,7 +313,7 @@ struct Demo {
     pid: u32,
 }
 
-impl Demo {
+impl DemoWithConsole {
     fn start(args: &[&str]) -> Self {
         let mut child = Command::new("xvfb-run")
             .args(["-a", env!("CARGO_BIN_EXE_spanwire-demo")])
@@ -417,7 +417,7 @@ impl Demo {
     }
 }
 
-impl Drop for Demo {
+impl Drop for DemoWithConsole {
     fn drop(&mut self) {
         // `xvfb-run` ends with it, and takes its display along.
         if self.child.try_wait().is_ok_and(|ended| ended.is_none()) {

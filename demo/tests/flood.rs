@@ -4,12 +4,12 @@
 #![allow(clippy::unwrap_used, reason = "a scenario may panic")]
 
 use std::process::ExitCode;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use serde_json::json;
-use spanwire::ipc::{Call, EmitErrorReason, Ipc};
+use spanwire::ipc::{EmitErrorReason, Ipc};
+use spanwire_testkit::counters::count_events;
 use spanwire_testkit::harness::process::Memory;
 use spanwire_testkit::harness::{self, Page, Scenario, TestApp, register_echo};
 
@@ -26,9 +26,21 @@ fn main() -> ExitCode {
     harness::main(
         env!("CARGO_TARGET_TMPDIR"),
         &[
-            Scenario::new("a_million_events_in_one_turn", one_turn).within(limit),
-            Scenario::new("a_million_events_in_a_thousand_turns", many_turns).within(limit),
-            Scenario::new("a_million_events_from_rust", from_rust).within(limit),
+            Scenario::new(
+                "a_million_events_in_one_turn_keep_memory_and_delay_bounded",
+                one_turn,
+            )
+            .within(limit),
+            Scenario::new(
+                "a_million_events_in_a_thousand_turns_keep_memory_and_delay_bounded",
+                many_turns,
+            )
+            .within(limit),
+            Scenario::new(
+                "a_million_events_from_rust_keep_memory_and_delay_bounded",
+                from_rust,
+            )
+            .within(limit),
         ],
     )
 }
@@ -66,12 +78,7 @@ fn many_turns(app: &TestApp) {
 fn flood_from_page(app: &TestApp, turns: u64) {
     let ipc = app.wire("main").build();
     register_echo(&ipc);
-    let received = Arc::new(AtomicU64::new(0));
-    let counted = Arc::clone(&received);
-    ipc.on("flooded", move |_: &Call<'_>| {
-        _ = counted.fetch_add(1, Ordering::Relaxed)
-    })
-    .unwrap();
+    let received = count_events(&ipc, "flooded");
     app.open("main", &ipc, Page::new(FLOODING_PAGE));
     app.said("main", "up");
     app.settled(&ipc);

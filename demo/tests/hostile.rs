@@ -12,6 +12,7 @@ use std::time::Duration;
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
 use spanwire::ipc::{Call, EmitErrorReason, Ipc};
+use spanwire_testkit::counters::count_events;
 use spanwire_testkit::harness::{self, Page, Scenario, TestApp, register_echo};
 
 fn main() -> ExitCode {
@@ -19,25 +20,17 @@ fn main() -> ExitCode {
         env!("CARGO_TARGET_TMPDIR"),
         &[
             Scenario::new("frames_are_refused_and_counted", frames),
-            Scenario::new("a_page_that_replaced_everything_before_use", replaced),
-            Scenario::new("a_page_that_broke_everything_before_use", broken),
+            Scenario::new("a_page_that_replaced_its_builtins_still_works", replaced),
+            Scenario::new("a_page_that_broke_its_builtins_harms_itself_alone", broken),
             Scenario::new("texts_arrive_as_they_were_sent", texts),
-            Scenario::new("names_are_names_or_refused", names),
-            Scenario::new("a_page_that_has_the_nonce", with_the_nonce),
-            Scenario::new("a_page_of_another_origin", another_origin),
+            Scenario::new("event_names_are_valid_or_refused", names),
+            Scenario::new(
+                "a_page_with_the_nonce_cannot_break_the_ledger",
+                with_the_nonce,
+            ),
+            Scenario::new("a_page_of_another_origin_is_refused", another_origin),
         ],
     )
-}
-
-/// Counts an event's messages.
-fn counter(ipc: &Ipc, event: &str) -> Arc<AtomicU64> {
-    let count = Arc::new(AtomicU64::new(0));
-    let counted = Arc::clone(&count);
-    ipc.on(event, move |_: &Call<'_>| {
-        _ = counted.fetch_add(1, Ordering::SeqCst)
-    })
-    .unwrap();
-    count
 }
 
 fn open(app: &TestApp, page: Page) -> Ipc {
@@ -117,7 +110,7 @@ fn frames(app: &TestApp) {
         .with_file("evil://localhost/frame", FORGERIES)
         .with_file("app://localhost/forgeries", FORGERIES),
     );
-    let forged = counter(&ipc, "forged");
+    let forged = count_events(&ipc, "forged");
     app.said("main", "up");
     ipc.emit("show", &()).unwrap();
     let seen = app.said("main", "frames");
@@ -199,7 +192,7 @@ const REPLACING: &str = r#"
 
 fn replaced(app: &TestApp) {
     let ipc = open(app, Page::new("say('up')").with_last(REPLACING));
-    let noted = counter(&ipc, "noted");
+    let noted = count_events(&ipc, "noted");
     app.said("main", "up");
     app.run(
         "main",
@@ -304,7 +297,7 @@ fn broken(app: &TestApp) {
             "#,
         ),
     );
-    let noted = counter(&ipc, "noted");
+    let noted = count_events(&ipc, "noted");
     app.said("main", "up");
     app.run("main", BREAKING);
     app.run(
@@ -400,7 +393,7 @@ fn texts(app: &TestApp) {
         Err::<(), _>(Failure(call.data::<String>().unwrap_or_default()))
     })
     .unwrap();
-    let sent = counter(&ipc, "sent");
+    let sent = count_events(&ipc, "sent");
     let (told, seen) = std::sync::mpsc::sync_channel(100);
     ipc.on("seen", move |call: &Call<'_>| {
         told.send(call.data::<Value>().unwrap()).unwrap();
@@ -565,7 +558,7 @@ fn with_the_nonce(app: &TestApp) {
             "#,
         ),
     );
-    let forged = counter(&ipc, "forged");
+    let forged = count_events(&ipc, "forged");
     app.said("main", "up");
     let nonce = ipc.nonce();
     // It takes the page script's place: from here on that one's messages are stale.
@@ -663,7 +656,7 @@ fn another_origin(app: &TestApp) {
         )
         .with_file("evil://localhost/trap", TRAP),
     );
-    let forged = counter(&ipc, "forged");
+    let forged = count_events(&ipc, "forged");
     app.said("main", "up");
     let before = app.settled(&ipc);
     assert_eq!(before.inbound("", ""), 0, "{before:?}");

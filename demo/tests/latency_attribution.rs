@@ -16,16 +16,32 @@ fn main() -> ExitCode {
     harness::main(
         env!("CARGO_TARGET_TMPDIR"),
         &[
-            Scenario::new("no_fault_no_blame", no_fault).traced(),
-            Scenario::new("a_page_that_is_busy_when_it_calls", busy_caller).traced(),
-            Scenario::new("a_page_that_is_busy_when_it_emits", busy_emitter).traced(),
-            Scenario::new("a_slow_listener_of_the_page", slow_listener).traced(),
-            Scenario::new("a_slow_handler_on_the_main_thread", slow_handler).traced(),
-            Scenario::new("a_slow_handler_on_a_worker", slow_worker).traced(),
-            Scenario::new("a_blocked_loop_when_a_message_waits", blocked_loop).traced(),
-            Scenario::new("a_blocked_loop_when_a_call_comes", blocked_loop_inbound).traced(),
-            Scenario::new("a_full_queue", full_queue).traced(),
-            Scenario::new("a_page_that_is_busy_when_its_reply_comes", slow_reply).traced(),
+            Scenario::new("without_a_fault_no_stage_dominates", no_fault).traced(),
+            Scenario::new("a_busy_page_before_a_call_shows_as_page_wait", busy_caller).traced(),
+            Scenario::new(
+                "a_busy_page_before_an_event_shows_as_page_wait",
+                busy_emitter,
+            )
+            .traced(),
+            Scenario::new("a_slow_listener_shows_as_page_at_work", slow_listener).traced(),
+            Scenario::new(
+                "a_slow_handler_on_the_main_thread_shows_as_handler",
+                slow_handler,
+            )
+            .traced(),
+            Scenario::new("a_slow_handler_on_a_worker_shows_as_handler", slow_worker).traced(),
+            Scenario::new(
+                "a_blocked_loop_before_a_message_shows_as_main_thread",
+                blocked_loop,
+            )
+            .traced(),
+            Scenario::new(
+                "a_blocked_loop_before_a_call_shows_as_wire_in",
+                blocked_loop_inbound,
+            )
+            .traced(),
+            Scenario::new("a_full_queue_shows_as_queue", full_queue).traced(),
+            Scenario::new("a_busy_page_before_a_reply_shows_as_wire_out", slow_reply).traced(),
         ],
     )
 }

@@ -11,27 +11,31 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use spanwire::ipc::{Call, Ipc, Limits, PageState};
 use spanwire_testkit::active_handlers::ActiveHandlers;
+use spanwire_testkit::counters::count_events;
 use spanwire_testkit::harness::{self, Ledger, Page, Scenario, TestApp, process, register_echo};
 
 fn main() -> ExitCode {
     harness::main(
         env!("CARGO_TARGET_TMPDIR"),
         &[
-            Scenario::new("reload_in_the_middle_of_1000_calls", reload),
-            Scenario::new("ten_reloads_in_a_row", reload_storm),
-            Scenario::new("kill_9_of_the_web_process", crash),
+            Scenario::new("a_reload_during_1000_calls_ends_each_call_once", reload),
+            Scenario::new("ten_reloads_in_a_row_leave_a_working_page", reload_storm),
+            Scenario::new("a_killed_web_process_ends_each_call_once", crash),
             Scenario::new(
-                "window_closed_with_messages_queued",
+                "a_window_closed_with_queued_messages_counts_each_once",
                 close_with_messages_queued,
             ),
             Scenario::new(
-                "window_closed_with_a_page_that_has_stopped",
+                "a_window_with_a_stopped_page_can_be_closed",
                 close_a_stopped_page,
             ),
-            Scenario::new("wire_closed_under_a_page_that_lives_on", close_the_wire),
-            Scenario::new("two_windows_at_once", two_windows),
-            Scenario::new("a_page_that_hangs_and_a_main_thread_that_does", hang),
-            Scenario::new("hidden_window_for_10_s", hidden),
+            Scenario::new(
+                "a_wire_closed_under_a_living_page_ends_its_calls",
+                close_the_wire,
+            ),
+            Scenario::new("two_windows_get_only_their_own_messages", two_windows),
+            Scenario::new("a_hung_page_and_a_hung_main_thread_are_told_apart", hang),
+            Scenario::new("a_window_hidden_for_10_s_loses_nothing", hidden),
         ],
     )
 }
@@ -195,12 +199,7 @@ fn reload_storm(app: &TestApp) {
             "#,
         ),
     );
-    let noted = Arc::new(AtomicU64::new(0));
-    let counted = Arc::clone(&noted);
-    ipc.on("noted", move |_: &Call<'_>| {
-        _ = counted.fetch_add(1, Ordering::SeqCst)
-    })
-    .unwrap();
+    let noted = count_events(&ipc, "noted");
     for _ in 1..LOADS {
         app.said("main", "up");
         emit(&ipc, "tick", 100);
@@ -535,12 +534,7 @@ fn hidden(app: &TestApp) {
             "#,
         ),
     );
-    let noted = Arc::new(AtomicU64::new(0));
-    let counted = Arc::clone(&noted);
-    ipc.on("noted", move |_: &Call<'_>| {
-        _ = counted.fetch_add(1, Ordering::SeqCst)
-    })
-    .unwrap();
+    let noted = count_events(&ipc, "noted");
     app.said("main", "up");
     app.ui(|ui| ui.window("main").set_visible(false));
     app.until("the page knows", || {

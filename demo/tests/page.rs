@@ -22,6 +22,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 use spanwire::ipc::{Call, Ipc, PageEvents, PageMarks};
 use spanwire_testkit::active_handlers::ActiveHandlers;
+use spanwire_testkit::counters::count_events;
 use spanwire_testkit::virtual_display;
 use tao::event::Event;
 use tao::event_loop::{ControlFlow, EventLoopBuilder};
@@ -230,29 +231,18 @@ fn register(ipc: &Ipc, checks: &Arc<Mutex<Vec<Check>>>, done: impl Fn() + Send +
         sender.emit("slow", &()).unwrap()
     })
     .unwrap();
-    answer(ipc, "compat.count", counter(ipc, "compat.saved"));
-    answer(ipc, "ticks.echoed", counter(ipc, "tick"));
+    answer(ipc, "compat.count", count_events(ipc, "compat.saved"));
+    answer(ipc, "ticks.echoed", count_events(ipc, "tick"));
 
-    let count = counter(ipc, "counted");
+    let count = count_events(ipc, "counted");
     answer(ipc, "count", Arc::clone(&count));
-    answer(ipc, "forgeries", counter(ipc, "forged"));
+    answer(ipc, "forgeries", count_events(ipc, "forged"));
     let bye = Arc::clone(&count);
     ipc.on("expect.bye", move |_: &Call<'_>| {
         bye.store(0, Ordering::SeqCst)
     })
     .unwrap();
     answer(ipc, "bye.came", count);
-}
-
-/// Counts an event's messages.
-fn counter(ipc: &Ipc, event: &str) -> Arc<AtomicU64> {
-    let count = Arc::new(AtomicU64::new(0));
-    let counted = Arc::clone(&count);
-    ipc.on(event, move |_: &Call<'_>| {
-        _ = counted.fetch_add(1, Ordering::SeqCst)
-    })
-    .unwrap();
-    count
 }
 
 fn answer(ipc: &Ipc, event: &str, count: Arc<AtomicU64>) {

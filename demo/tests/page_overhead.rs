@@ -13,7 +13,7 @@ fn main() -> ExitCode {
         env!("CARGO_TARGET_TMPDIR"),
         &[
             Scenario::new("the_script_costs_a_page_less_than_2_ms", start),
-            Scenario::new("an_idle_page_runs_nothing", idle),
+            Scenario::new("an_idle_page_runs_no_script", idle),
         ],
     )
 }

@@ -33,7 +33,7 @@ const CALLS: [&str; 7] = [
 #[test]
 fn a_driven_window_is_seen_by_prometheus_and_over_otlp() {
     let receiver = Receiver::start();
-    let mut demo = Demo::start(&receiver.url());
+    let mut demo = DrivenDemo::start(&receiver.url());
     let prometheus = Prometheus::scraping(&demo.metrics_addr);
     let output = demo.wait();
 
@@ -194,14 +194,14 @@ fn prometheus_has_it(prometheus: &Prometheus, ledger: &Ledger) {
 }
 
 /// The demo at work, and what it has printed.
-struct Demo {
+struct DrivenDemo {
     child: Child,
     output: String,
     lines: BufReader<std::process::ChildStdout>,
     metrics_addr: String,
 }
 
-impl Demo {
+impl DrivenDemo {
     fn start(otlp_endpoint: &str) -> Self {
         let mut child = Command::new("xvfb-run")
             .args(["-a", env!("CARGO_BIN_EXE_spanwire-demo")])
@@ -242,7 +242,7 @@ impl Demo {
     }
 }
 
-impl Drop for Demo {
+impl Drop for DrivenDemo {
     fn drop(&mut self) {
         end(&mut self.child);
     }

@@ -8,6 +8,7 @@
 pub mod active_handlers;
 pub mod authority;
 pub mod child_process;
+pub mod counters;
 pub mod environment;
 pub mod example;
 pub mod folder;

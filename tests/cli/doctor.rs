@@ -5,7 +5,7 @@ use expect_test::expect;
 use serde_json::Value;
 use spanwire::telemetry::{Telemetry, TelemetryBuilder};
 
-use crate::process::{Said, command, said, spanwire};
+use crate::process::{CommandOutput, command, said, spanwire};
 use crate::stub::{Stub, answer, closed, dated, json};
 use spanwire_testkit::authority::Authority;
 use spanwire_testkit::folder::Folder;
@@ -59,11 +59,11 @@ impl Stack {
     }
 
     /// What the doctor says, with names instead of addresses.
-    pub(crate) fn doctor(&self) -> Said {
+    pub(crate) fn doctor(&self) -> CommandOutput {
         self.hide(said(&mut self.command()))
     }
 
-    pub(crate) fn hide(&self, mut said: Said) -> Said {
+    pub(crate) fn hide(&self, mut said: CommandOutput) -> CommandOutput {
         for (flag, place) in &self.0 {
             let place = place.trim_start_matches("http://");
             said.out = said.out.replace(place, flag);
@@ -73,7 +73,7 @@ impl Stack {
 }
 
 /// The lines of one check.
-pub(crate) fn of(said: &Said, what: &str) -> String {
+pub(crate) fn of(said: &CommandOutput, what: &str) -> String {
     let mut text = String::new();
     let mut ours = false;
     for line in said.out.lines() {
@@ -137,7 +137,7 @@ fn where_nothing_runs_every_named_server_is_a_problem() {
 
 /// With a real Prometheus that was told what `alerts export` says.
 #[test]
-fn a_stack_that_works_is_well() {
+fn a_stack_that_works_has_no_problems() {
     let (telemetry, _parts) = app().build().unwrap();
     let endpoint = telemetry.prometheus_addr().unwrap().to_string();
     let backend = Stub::start(backend).addr();
@@ -270,7 +270,7 @@ fn each_target_that_is_down_gets_its_own_remedy() {
 }
 
 #[test]
-fn an_app_that_is_scraped_twice_is_named() {
+fn an_app_that_is_scraped_twice_is_reported() {
     let (telemetry, _parts) = app()
         .resource_attribute("service.instance.id", "id-1")
         .build()
@@ -290,7 +290,7 @@ fn an_app_that_is_scraped_twice_is_named() {
 }
 
 #[test]
-fn a_server_that_never_answers_costs_little_time() {
+fn servers_that_never_answer_are_given_up_in_time() {
     let started = Instant::now();
     let said = Stack::silent().doctor();
     let took = started.elapsed();
@@ -302,7 +302,7 @@ fn a_server_that_never_answers_costs_little_time() {
 
 /// Each answers in time, and so often that it would take half a minute one after the other.
 #[test]
-fn a_slow_server_is_left_after_a_while() {
+fn a_server_that_answers_slowly_is_given_up_in_time() {
     let slow = Stub::start(|path| {
         std::thread::sleep(Duration::from_millis(1_900));
         match path {
@@ -318,7 +318,7 @@ fn a_slow_server_is_left_after_a_while() {
 }
 
 #[test]
-fn what_is_at_the_apps_port_and_is_not_the_app_is_told_apart() {
+fn another_server_at_the_apps_port_is_not_taken_for_the_app() {
     let page = |_: &str| answer(200, "text/html", "<html>a dev server</html>");
     let metrics = |_: &str| answer(200, "text/plain", "# TYPE go_threads gauge\ngo_threads 7\n");
     let lost = |_: &str| answer(404, "text/plain", "404 page not found\n\u{1b}[31m");
@@ -374,7 +374,7 @@ fn what_is_at_the_apps_port_and_is_not_the_app_is_told_apart() {
 }
 
 #[test]
-fn each_way_in_which_a_collector_refuses_has_its_own_remedy() {
+fn each_refusal_of_a_collector_gets_its_own_remedy() {
     let mut text = String::new();
     let mut ask = |place: &str| {
         let stack = Stack::closed().with("collector", place);
@@ -426,7 +426,7 @@ fn each_way_in_which_a_collector_refuses_has_its_own_remedy() {
 
 /// The environment is read as the app reads it: where to, with which headers, trusting whom.
 #[test]
-fn the_collector_of_the_environment_is_asked_as_the_app_would() {
+fn the_collector_of_the_environment_is_probed_as_the_app_exports() {
     let receiver = Receiver::start();
     let stack = Stack::closed().without("collector");
     let mut command = stack.command();
@@ -483,7 +483,7 @@ fn service_name_of_the_environment_is_looked_for_in_jaeger() {
 }
 
 #[test]
-fn mistakes_in_the_environment_are_named() {
+fn mistakes_in_the_environment_are_reported() {
     let stack = Stack::closed();
     let said = stack.hide(said(
         stack
@@ -520,7 +520,7 @@ fn mistakes_in_the_environment_are_named() {
 }
 
 #[test]
-fn a_setting_that_turns_signals_off_is_a_problem_and_nothing_is_asked_in_its_place() {
+fn a_setting_that_turns_signals_off_is_a_problem_and_no_default_is_probed() {
     let stack = Stack::closed().without("collector").without("metrics");
     let said = said(
         stack
@@ -545,7 +545,7 @@ fn a_setting_that_turns_signals_off_is_a_problem_and_nothing_is_asked_in_its_pla
 }
 
 #[test]
-fn the_endpoint_is_looked_for_where_the_environment_puts_it() {
+fn the_endpoint_is_probed_where_the_environment_puts_it() {
     let (telemetry, _parts) = app().build().unwrap();
     let port = telemetry.prometheus_addr().unwrap().port();
     let stack = Stack::closed().without("metrics");
@@ -560,7 +560,7 @@ fn the_endpoint_is_looked_for_where_the_environment_puts_it() {
 }
 
 #[test]
-fn a_clock_that_is_off_is_seen_by_the_date_of_an_answer() {
+fn clock_skew_is_detected_from_the_date_of_an_answer() {
     let skewed = |by_s: u64| {
         Stub::start(move |_| {
             let date = SystemTime::now() + Duration::from_secs(by_s);
@@ -588,7 +588,7 @@ fn a_clock_that_is_off_is_seen_by_the_date_of_an_answer() {
 }
 
 #[test]
-fn a_grafana_that_shows_nothing_to_strangers_is_left_alone() {
+fn a_grafana_that_shows_nothing_without_a_login_is_not_a_problem() {
     let closed_to_us = Stub::start(|path| match path {
         "/api/health" => json(r#"{"database":"ok","version":"13.2.0"}"#),
         _ => answer(401, "application/json", "{}"),
@@ -617,7 +617,7 @@ fn a_grafana_that_shows_nothing_to_strangers_is_left_alone() {
 
 /// As the stack's own does, which answers to localhost alone.
 #[test]
-fn a_grafana_that_answers_to_one_name_alone_is_asked_by_it() {
+fn a_grafana_that_answers_one_host_name_is_probed_by_it() {
     let by_name = Stub::start(|path| match path.split('?').next().unwrap() {
         "/api/health" => json(r#"{"database":"ok","version":"13.2.0"}"#),
         path => dated(

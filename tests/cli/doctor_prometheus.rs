@@ -4,7 +4,7 @@ use expect_test::expect;
 use serde_json::Value;
 
 use crate::doctor::{Stack, app, backend, of};
-use crate::process::{Said, said, spanwire};
+use crate::process::{CommandOutput, said, spanwire};
 use crate::stub::{Stub, answer, closed, json};
 use spanwire_testkit::prometheus::Prometheus;
 use spanwire_testkit::receiver::Receiver;
@@ -80,7 +80,7 @@ fn alerts(firing: &[&str]) -> String {
 const AGE_OF_TEST: &str = r#"{"metric":{"job":"test"},"value":[1,"2"]}"#;
 
 #[test]
-fn an_app_that_no_target_has_is_named() {
+fn an_app_without_a_scrape_target_is_reported() {
     let (telemetry, _parts) = app()
         .resource_attribute("service.instance.id", "id-1")
         .build()
@@ -197,7 +197,7 @@ fn metrics_of_another_app_are_not_taken_for_the_apps() {
 }
 
 /// What is said of the job, and not of its targets that are down.
-fn scrape_without_down(said: &Said) -> String {
+fn scrape_without_down(said: &CommandOutput) -> String {
     let text = of(said, "scrape");
     let mut lines = text.lines().peekable();
     let mut kept = String::new();
@@ -236,7 +236,7 @@ fn a_job_that_is_configured_and_has_no_targets_is_not_missing() {
 }
 
 #[test]
-fn an_alertmanager_that_does_not_answer_here_is_named() {
+fn an_alertmanager_that_does_not_answer_here_is_reported() {
     let alerting = |alertmanager: String| {
         let prometheus = Told {
             alertmanager: format!("http://{alertmanager}/api/v2/alerts"),
@@ -257,7 +257,7 @@ fn an_alertmanager_that_does_not_answer_here_is_named() {
 }
 
 #[test]
-fn all_is_not_well_while_alerts_fire() {
+fn firing_alerts_are_a_problem() {
     let (telemetry, _parts) = app().build().unwrap();
     let endpoint = telemetry.prometheus_addr().unwrap().to_string();
     let backend = Stub::start(backend).addr();

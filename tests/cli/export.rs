@@ -4,7 +4,7 @@ use std::path::Path;
 
 use expect_test::expect;
 
-use crate::process::{Said, command, said, spanwire};
+use crate::process::{CommandOutput, command, said, spanwire};
 use spanwire_testkit::folder::Folder;
 
 /// Every file below a folder, by its path in there.
@@ -33,12 +33,12 @@ fn repository(from: &str, to: &str, into: &mut BTreeMap<String, Vec<u8>>) {
     }
 }
 
-fn export(kind: &str, dir: &Path, more: &[&str]) -> Said {
+fn export(kind: &str, dir: &Path, more: &[&str]) -> CommandOutput {
     said(command().args([kind, "export"]).arg(dir).args(more))
 }
 
 #[test]
-fn what_is_exported_is_what_the_repository_has() {
+fn exported_files_are_those_of_the_repository() {
     let folder = Folder::new("cli");
     let dir = folder.path().join("a/b");
     for (kind, folders) in [
@@ -84,7 +84,7 @@ fn what_is_exported_is_what_the_repository_has() {
 }
 
 #[test]
-fn it_says_what_grafana_and_prometheus_need() {
+fn an_export_says_what_grafana_and_prometheus_need() {
     let folder = Folder::new("cli");
     let done =
         said(
@@ -152,7 +152,7 @@ fn it_says_what_grafana_and_prometheus_need() {
 
 /// Debian's own tools read what was written, from where it was written.
 #[test]
-fn prometheus_takes_the_exported_rules_as_it_is_told_to() {
+fn prometheus_loads_exported_rules_as_the_output_says() {
     let folder = Folder::new("cli");
     let dir = folder.path().join("with space");
     let done = export("alerts", &dir, &[]);
@@ -283,7 +283,7 @@ fn a_file_of_another_version_that_would_be_loaded_is_named_and_kept() {
 
 #[cfg(unix)]
 #[test]
-fn what_stands_in_the_way_is_named_and_not_even_forced() {
+fn links_and_folders_in_the_way_are_named_and_never_overwritten() {
     use std::os::unix::fs::symlink;
 
     let folder = Folder::new("cli");
@@ -350,7 +350,7 @@ fn what_stands_in_the_way_is_named_and_not_even_forced() {
 
 #[cfg(target_os = "linux")]
 #[test]
-fn a_disk_that_has_no_room_for_all_is_left_as_it_was() {
+fn a_disk_without_room_for_all_files_is_left_as_it_was() {
     let folder = Folder::new("cli");
     let new = folder.path().join("new/folder");
     let old = folder.path().join("old");
@@ -376,7 +376,7 @@ fn a_disk_that_has_no_room_for_all_is_left_as_it_was() {
 }
 
 #[test]
-fn it_lists_what_it_has() {
+fn the_lists_name_every_dashboard_and_alert() {
     expect![[r#"
         spanwire-fleet        Spanwire / Fleet
                               Many instances: the worst by latency, drops and memory, how far they are apart, and one version beside another.
@@ -436,7 +436,7 @@ fn arguments_that_cannot_be_understood_exit_with_two() {
 
 /// It is started where it was written, so it must be as the repository has it.
 #[test]
-fn the_stack_is_written_as_the_repository_has_it() {
+fn the_exported_stack_is_that_of_the_repository() {
     let folder = Folder::new("cli");
     let done = export("stack", folder.path(), &[]);
     assert_eq!((done.code, done.err.as_str()), (0, ""), "{}", done.out);
@@ -471,7 +471,8 @@ fn the_stack_is_written_as_the_repository_has_it() {
         let sources = text
             .lines()
             .filter_map(|line| line.trim().strip_prefix("source: ./"));
-        for source in sources.filter(|_| path.starts_with("docker-compose")) {
+        let is_compose = path == "docker-compose.yml" || path.starts_with("deploy/compose/");
+        for source in sources.filter(|_| is_compose) {
             assert!(folder.path().join(source).exists(), "{path}: {source}");
             mounted += 1;
         }
@@ -481,7 +482,7 @@ fn the_stack_is_written_as_the_repository_has_it() {
 
 #[cfg(unix)]
 #[test]
-fn what_starts_the_stack_can_be_run_and_the_rest_cannot() {
+fn only_the_script_of_an_exported_stack_is_executable() {
     use std::os::unix::fs::PermissionsExt;
 
     let folder = Folder::new("cli");

@@ -4,7 +4,7 @@ use std::process::{Command, Output};
 
 /// What a run said and how it ended.
 #[derive(Debug)]
-pub(crate) struct Said {
+pub(crate) struct CommandOutput {
     pub(crate) out: String,
     pub(crate) err: String,
     pub(crate) code: i32,
@@ -17,19 +17,19 @@ pub(crate) fn command() -> Command {
     command
 }
 
-pub(crate) fn said(command: &mut Command) -> Said {
+pub(crate) fn said(command: &mut Command) -> CommandOutput {
     let Output {
         status,
         stdout,
         stderr,
     } = command.output().unwrap();
-    Said {
+    CommandOutput {
         out: String::from_utf8(stdout).unwrap(),
         err: String::from_utf8(stderr).unwrap(),
         code: status.code().unwrap(),
     }
 }
 
-pub(crate) fn spanwire(args: &[&str]) -> Said {
+pub(crate) fn spanwire(args: &[&str]) -> CommandOutput {
     said(command().args(args))
 }

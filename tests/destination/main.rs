@@ -182,7 +182,7 @@ fn an_exporter_that_is_unknown_turns_its_signal_off() {
 }
 
 #[test]
-fn a_bad_general_setting_leaves_on_the_signals_that_have_their_own() {
+fn a_bad_general_setting_leaves_signals_with_their_own_setting_on() {
     let fixture = Fixture::plain();
     let traces = format!("{}/v1/traces?team=1", fixture.receiver.url());
     let bad = variables(&[
@@ -273,7 +273,7 @@ fn a_builder_option_that_cannot_be_used_does_not_fall_back_to_the_environment() 
 }
 
 #[test]
-fn an_endpoint_for_prometheus_that_cannot_be_used_listens_nowhere() {
+fn a_prometheus_endpoint_that_cannot_be_used_listens_nowhere() {
     for (name, value) in [
         ("OTEL_EXPORTER_PROMETHEUS_HOST", "http://127.0.0.1"),
         ("OTEL_EXPORTER_PROMETHEUS_HOST", "127.0.0.1:9464"),
@@ -300,7 +300,7 @@ fn an_endpoint_for_prometheus_that_cannot_be_used_listens_nowhere() {
 }
 
 #[test]
-fn headers_of_the_protocol_are_left_out_and_named() {
+fn headers_that_the_protocol_owns_are_left_out_with_a_warning() {
     for name in [
         "Content-Length",
         "content-type",
@@ -353,8 +353,8 @@ fn headers_of_the_protocol_are_left_out_and_named() {
 }
 
 #[test]
-fn the_example_of_a_vendor_with_a_query_sends_nothing_to_the_usual_collector() {
-    let name = "the_example_of_a_vendor_with_a_query_sends_nothing_to_the_usual_collector";
+fn a_vendors_endpoint_with_a_query_sends_nothing_to_the_default_endpoint() {
+    let name = "a_vendors_endpoint_with_a_query_sends_nothing_to_the_default_endpoint";
     if child_process::is_child() {
         let telemetry = Telemetry::builder("test")
             .prometheus_port(0)
@@ -417,7 +417,7 @@ fn warnings_never_carry_resource_attributes() {
 }
 
 #[test]
-fn what_waits_on_disk_goes_nowhere_either_until_its_signal_is_on_again() {
+fn spooled_spans_of_a_signal_that_is_off_stay_until_it_is_on_again() {
     let fixture = Fixture::plain();
     let folder = fixture.authority.folder().join("spool");
     let free = TcpListener::bind("127.0.0.1:0").unwrap();
@@ -453,7 +453,7 @@ fn what_waits_on_disk_goes_nowhere_either_until_its_signal_is_on_again() {
 }
 
 #[test]
-fn a_spool_whose_folder_is_not_unicode_is_not_put_elsewhere() {
+fn a_spool_folder_that_is_not_unicode_is_not_replaced_by_another() {
     let fixture = Fixture::plain();
     let folder = fixture.authority.folder().join("spool-\u{fffd}");
     let spool = variables(&[("SPANWIRE_SPOOL_DIR", folder.to_str().unwrap())]);

@@ -37,7 +37,7 @@ fn elsewhere(receiver: &Receiver) -> String {
 }
 
 #[test]
-fn a_proxy_that_cannot_be_used_is_not_passed_by() {
+fn a_proxy_that_cannot_be_used_is_not_bypassed() {
     let (addr, heads) = proxy();
     let good = format!("http://{addr}");
     for (name, value) in [
@@ -69,7 +69,7 @@ fn a_proxy_that_cannot_be_used_is_not_passed_by() {
 }
 
 #[test]
-fn a_good_proxy_is_asked_and_its_exemptions_hold() {
+fn a_good_proxy_is_used_except_for_exempted_hosts() {
     let receiver = Receiver::start();
     let (addr, heads) = proxy();
     let base = with(

@@ -236,7 +236,7 @@ fn bytes_that_are_not_utf8_are_malformed() {
 }
 
 #[test]
-fn what_is_not_ours_is_left_to_the_app_and_counted_nowhere() {
+fn messages_of_the_app_are_left_to_it_and_not_counted() {
     let foreign = |ipc: &Ipc, _: &mut ModelPage| {
         for text in ["", "drag-window", "{}", r#"{"type":"resize"}"#, "[]", "\0"] {
             assert_eq!(ipc.receive(text, None), Received::NotOurs, "{text:?}");
@@ -318,7 +318,7 @@ fn an_origin_that_is_not_allowed_is_refused() {
 }
 
 #[test]
-fn more_than_the_window_is_refused_and_the_window_comes_back() {
+fn messages_beyond_the_window_are_refused_until_credits_return() {
     let capture = Capture::new();
     let runtime = tokio::runtime::Builder::new_current_thread()
         .build()
@@ -385,7 +385,7 @@ fn each_kind_of_bad_traceparent_is_counted_and_the_message_handled() {
 }
 
 #[test]
-fn an_error_that_quotes_the_page_is_logged_in_part() {
+fn an_error_that_quotes_a_huge_payload_is_logged_truncated() {
     let capture = Capture::new();
     capture.run(|| {
         let ipc = Ipc::builder("main").build();

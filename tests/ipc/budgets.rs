@@ -76,7 +76,7 @@ fn a_page_that_never_acknowledges_has_a_budget_of_bytes() {
 }
 
 #[test]
-fn a_reply_that_is_acknowledged_makes_room() {
+fn an_acknowledged_reply_makes_room_for_another() {
     let ipc = limited(|limits| limits.unacknowledged_bytes_max = 100).build();
     ipc.on("echo", |call: &Call| call.data::<Value>()).unwrap();
     let mut page = ModelPage::load(&ipc, "p1");
@@ -97,7 +97,7 @@ fn a_reply_that_is_acknowledged_makes_room() {
 }
 
 #[test]
-fn events_cost_nothing_of_the_budget_for_replies() {
+fn events_do_not_use_the_budget_of_replies() {
     let ipc = limited(|limits| limits.unacknowledged_bytes_max = 4).build();
     ipc.on("note", |_: &Call| ()).unwrap();
     let mut page = ModelPage::load(&ipc, "p1");
@@ -112,7 +112,7 @@ fn events_cost_nothing_of_the_budget_for_replies() {
 }
 
 #[test]
-fn what_handlers_hold_in_the_background_is_bounded_in_bytes() {
+fn payloads_of_async_handlers_are_bounded_in_bytes() {
     let capture = Capture::new();
     capture.run(|| {
         let runtime = Builder::new_current_thread().build().unwrap();

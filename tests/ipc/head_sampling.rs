@@ -70,7 +70,7 @@ fn asked(scenario: impl FnOnce(&Ipc, &mut StampedPage)) -> usize {
 }
 
 #[test]
-fn a_call_asks_once_for_all_that_it_leads_to() {
+fn the_sampler_is_asked_once_for_a_call_and_its_spans() {
     let sync = asked(|ipc, page| {
         page.call(ipc, "save", None);
     });
@@ -82,7 +82,7 @@ fn a_call_asks_once_for_all_that_it_leads_to() {
 }
 
 #[test]
-fn an_event_asks_once_for_all_that_it_leads_to() {
+fn the_sampler_is_asked_once_for_an_event_and_its_spans() {
     for name in ["save", "render"] {
         let asked = asked(|ipc, page| {
             let (id, at) = (page.page.take_id(), page.now());
@@ -96,7 +96,7 @@ fn an_event_asks_once_for_all_that_it_leads_to() {
 }
 
 #[test]
-fn a_span_of_the_page_asks_once_for_all_that_is_in_it() {
+fn the_sampler_is_asked_once_for_a_page_span_and_its_children() {
     let asked = asked(|ipc, page| {
         let at = page.now();
         page.send(
@@ -112,7 +112,7 @@ fn a_span_of_the_page_asks_once_for_all_that_is_in_it() {
 }
 
 #[test]
-fn what_the_app_traces_by_other_means_is_not_sampled_either() {
+fn an_unsampled_call_gives_the_app_an_unsampled_context() {
     let capture = Capture::with_sampler(No::default());
     capture.run(|| {
         let ipc = builder(&capture).build();

@@ -28,7 +28,7 @@ fn stamp() -> impl Strategy<Value = Value> {
 }
 
 #[derive(Clone, Debug)]
-enum Input {
+enum PageAction {
     Call { is_async: bool, span: Option<u64> },
     Event { span: Option<u64> },
     Emit,
@@ -42,25 +42,25 @@ enum Input {
     Reload,
 }
 
-fn input() -> impl Strategy<Value = Input> {
+fn input() -> impl Strategy<Value = PageAction> {
     let span = || proptest::option::of(0..12_u64);
     prop_oneof![
-        4 => (any::<bool>(), span()).prop_map(|(is_async, span)| Input::Call { is_async, span }),
-        2 => span().prop_map(|span| Input::Event { span }),
-        1 => Just(Input::Emit),
-        2 => span().prop_map(|parent| Input::Open { parent }),
-        2 => (0..12_u64).prop_map(|span| Input::Close { span }),
-        2 => (0..12_u64).prop_map(|call| Input::Cancel { call }),
-        4 => Just(Input::Pump),
-        1 => Just(Input::PumpAndFail),
-        2 => Just(Input::Turn),
-        3 => (0..30_u64).prop_map(Input::Wait),
-        1 => Just(Input::Reload),
+        4 => (any::<bool>(), span()).prop_map(|(is_async, span)| PageAction::Call { is_async, span }),
+        2 => span().prop_map(|span| PageAction::Event { span }),
+        1 => Just(PageAction::Emit),
+        2 => span().prop_map(|parent| PageAction::Open { parent }),
+        2 => (0..12_u64).prop_map(|span| PageAction::Close { span }),
+        2 => (0..12_u64).prop_map(|call| PageAction::Cancel { call }),
+        4 => Just(PageAction::Pump),
+        1 => Just(PageAction::PumpAndFail),
+        2 => Just(PageAction::Turn),
+        3 => (0..30_u64).prop_map(PageAction::Wait),
+        1 => Just(PageAction::Reload),
     ]
 }
 
 /// Plays the inputs with those stamps; the spans, and how many were started.
-fn play(inputs: &[Input], stamps: &[Value]) -> (Vec<SpanData>, usize) {
+fn play(inputs: &[PageAction], stamps: &[Value]) -> (Vec<SpanData>, usize) {
     let (capture, runtime) = (Capture::new(), runtime());
     let mut stamps = stamps.iter().cycle().cloned();
     let mut stamp = move || stamps.next().unwrap();
@@ -87,23 +87,23 @@ fn play(inputs: &[Input], stamps: &[Value]) -> (Vec<SpanData>, usize) {
                 page.send_stamped(&ipc, &sent, &[message]);
             };
             match input {
-                Input::Call { is_async, span } => {
+                PageAction::Call { is_async, span } => {
                     let event = if *is_async { "render" } else { "save" };
                     let id = page.page.take_id();
                     send(&page, stamp(), json!({"kind": "call", "id": id, "event": event, "at": at, "span": span}));
                 }
-                Input::Event { span } => {
+                PageAction::Event { span } => {
                     let id = page.page.take_id();
                     send(&page, stamp(), json!({"kind": "event", "id": id, "event": "save", "at": at, "span": span}));
                 }
-                Input::Emit => ipc.emit("hello", &1).unwrap(),
-                Input::Open { parent } => {
+                PageAction::Emit => ipc.emit("hello", &1).unwrap(),
+                PageAction::Open { parent } => {
                     span += 1;
                     send(&page, stamp(), json!({"kind": "open", "span": span, "parent": parent, "name": "click", "at": at}));
                 }
-                Input::Close { span } => send(&page, stamp(), json!({"kind": "close", "span": span, "at": at})),
-                Input::Cancel { call } => send(&page, stamp(), json!({"kind": "cancel", "id": call, "at": at})),
-                Input::Pump => while let Some(script) = ipc.next_script() {
+                PageAction::Close { span } => send(&page, stamp(), json!({"kind": "close", "span": span, "at": at})),
+                PageAction::Cancel { call } => send(&page, stamp(), json!({"kind": "cancel", "id": call, "at": at})),
+                PageAction::Pump => while let Some(script) = ipc.next_script() {
                     if let Some(mut ack) = page.page.run(&script, Eval::Runs) {
                         ack["at"] = at.clone();
                         ack["done"] = stamp();
@@ -114,12 +114,12 @@ fn play(inputs: &[Input], stamps: &[Value]) -> (Vec<SpanData>, usize) {
                         send(&page, stamp(), ack);
                     }
                 },
-                Input::PumpAndFail => if let Some(script) = ipc.next_script() {
+                PageAction::PumpAndFail => if let Some(script) = ipc.next_script() {
                     ipc.evaluation_failed(script);
                 },
-                Input::Turn => turn(&runtime),
-                Input::Wait(ms) => page.wait(*ms),
-                Input::Reload => {
+                PageAction::Turn => turn(&runtime),
+                PageAction::Wait(ms) => page.wait(*ms),
+                PageAction::Reload => {
                     loads += 1;
                     page = load(loads);
                 }

@@ -50,7 +50,7 @@ fn wire(capture: &Capture, build: impl FnOnce(IpcBuilder) -> IpcBuilder) -> (Ipc
 }
 
 #[test]
-fn a_handler_that_keeps_the_ui_thread_for_a_frame_is_counted_and_marked() {
+fn a_handler_that_blocks_the_ui_thread_for_a_frame_is_counted_and_marked() {
     let capture = Capture::new();
     capture.run(|| {
         let (ipc, mut page) = wire(&capture, |builder| builder);
@@ -67,7 +67,7 @@ fn a_handler_that_keeps_the_ui_thread_for_a_frame_is_counted_and_marked() {
 }
 
 #[test]
-fn what_a_frame_is_can_be_told() {
+fn the_length_of_a_frame_can_be_configured() {
     let capture = Capture::new();
     capture.run(|| {
         let (ipc, mut page) = wire(&capture, |builder| builder.frame(Duration::from_millis(50)));
@@ -81,7 +81,7 @@ fn what_a_frame_is_can_be_told() {
 }
 
 #[test]
-fn a_handler_elsewhere_keeps_nobody() {
+fn a_handler_on_another_thread_does_not_block_the_ui_thread() {
     let capture = Capture::new();
     let (ipc, mut page) = capture.run(|| wire(&capture, |builder| builder));
     std::thread::scope(|scope| {
@@ -93,7 +93,7 @@ fn a_handler_elsewhere_keeps_nobody() {
 }
 
 #[test]
-fn before_a_script_was_asked_for_no_thread_is_known() {
+fn no_ui_thread_is_known_before_the_first_script() {
     let capture = Capture::new();
     capture.run(|| {
         let ipc = builder(&capture).build();
@@ -110,7 +110,7 @@ fn before_a_script_was_asked_for_no_thread_is_known() {
 }
 
 #[test]
-fn an_async_handler_says_where_its_runtime_runs_it() {
+fn an_async_handler_records_the_thread_of_its_runtime() {
     let capture = Capture::new();
     let elsewhere = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(1)
@@ -147,7 +147,7 @@ fn an_async_handler_says_where_its_runtime_runs_it() {
 }
 
 #[test]
-fn a_message_says_how_long_it_waited_for_the_ui_thread() {
+fn a_message_records_how_long_it_waited_for_the_ui_thread() {
     let capture = Capture::new();
     capture.run(|| {
         let mut limits = Limits::default();
@@ -180,7 +180,7 @@ fn a_message_says_how_long_it_waited_for_the_ui_thread() {
 }
 
 #[test]
-fn a_message_that_waited_for_something_else_says_so_too() {
+fn a_message_records_its_other_waits_apart_from_the_ui_thread() {
     let capture = Capture::new();
     capture.run(|| {
         let mut limits = Limits::default();
@@ -207,7 +207,7 @@ fn a_message_that_waited_for_something_else_says_so_too() {
 }
 
 #[test]
-fn a_message_says_how_large_it_is_and_what_came_with_it() {
+fn a_message_records_its_size_and_the_size_of_its_batch() {
     let capture = Capture::new();
     capture.run(|| {
         let ipc = builder(&capture).build();
@@ -238,7 +238,7 @@ fn a_message_says_how_large_it_is_and_what_came_with_it() {
 }
 
 #[test]
-fn the_pages_work_and_the_way_to_it_are_recorded() {
+fn the_pages_work_and_the_transit_to_it_are_recorded() {
     let capture = Capture::new();
     let outbound = [("spanwire.ipc.direction", "outbound")];
     let transit = || capture.histogram("spanwire.ipc.transit.duration", &outbound);
@@ -304,7 +304,7 @@ fn the_pages_work_on_a_reply_is_recorded_whether_or_not_its_call_has_a_span() {
 }
 
 #[test]
-fn what_is_not_known_of_the_way_to_the_page_is_not_recorded() {
+fn an_unknown_transit_to_the_page_is_not_recorded() {
     let capture = Capture::new();
     capture.run(|| {
         let ipc = builder(&capture).build();

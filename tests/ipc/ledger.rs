@@ -15,7 +15,7 @@ use tokio::sync::Semaphore;
 use spanwire_testkit::model_page::{Eval, ModelPage};
 
 #[derive(Clone, Copy, Debug)]
-enum Input {
+enum WireAction {
     Emit,
     EmitLatest,
     EmitReplay,
@@ -40,31 +40,31 @@ enum Input {
     Close,
 }
 
-fn input() -> impl Strategy<Value = Input> {
+fn input() -> impl Strategy<Value = WireAction> {
     let eval = prop_oneof![
         Just(Eval::Runs),
         Just(Eval::Throws),
         Just(Eval::DoesNotParse)
     ];
     prop_oneof![
-        6 => Just(Input::Emit),
-        3 => Just(Input::EmitLatest),
-        3 => Just(Input::EmitReplay),
-        2 => Just(Input::Eval),
-        8 => Just(Input::Take),
-        8 => (0..8_usize, eval).prop_map(|(at, eval)| Input::Run(at, eval)),
-        3 => (0..8_usize).prop_map(Input::EvaluationFailed),
-        8 => (0..8_usize).prop_map(Input::Acknowledge),
-        3 => Just(Input::Call),
-        3 => Just(Input::CallAsync),
-        2 => Just(Input::PageEvent),
-        3 => Just(Input::FinishAsync),
-        2 => (0..8_usize).prop_map(Input::Cancel),
-        2 => Just(Input::Reload),
-        1 => Just(Input::Loading),
-        1 => Just(Input::Crash),
-        1 => Just(Input::Leave),
-        1 => Just(Input::Close),
+        6 => Just(WireAction::Emit),
+        3 => Just(WireAction::EmitLatest),
+        3 => Just(WireAction::EmitReplay),
+        2 => Just(WireAction::Eval),
+        8 => Just(WireAction::Take),
+        8 => (0..8_usize, eval).prop_map(|(at, eval)| WireAction::Run(at, eval)),
+        3 => (0..8_usize).prop_map(WireAction::EvaluationFailed),
+        8 => (0..8_usize).prop_map(WireAction::Acknowledge),
+        3 => Just(WireAction::Call),
+        3 => Just(WireAction::CallAsync),
+        2 => Just(WireAction::PageEvent),
+        3 => Just(WireAction::FinishAsync),
+        2 => (0..8_usize).prop_map(WireAction::Cancel),
+        2 => Just(WireAction::Reload),
+        1 => Just(WireAction::Loading),
+        1 => Just(WireAction::Crash),
+        1 => Just(WireAction::Leave),
+        1 => Just(WireAction::Close),
     ]
 }
 
@@ -114,52 +114,52 @@ impl World {
         }
     }
 
-    fn apply(&mut self, input: Input) {
+    fn apply(&mut self, input: WireAction) {
         let data = self.emitted;
         match input {
-            Input::Emit => self.emitted(|ipc| ipc.emit("plain", &data).is_ok()),
-            Input::EmitLatest => self.emitted(|ipc| ipc.emit_latest("latest", &data).is_ok()),
-            Input::EmitReplay => self.emitted(|ipc| ipc.emit_replay("replay", &data).is_ok()),
-            Input::Eval => self.emitted(|ipc| ipc.eval("x()").is_ok()),
-            Input::Take => self.taken.extend(self.ipc.next_script()),
-            Input::Run(at, eval) => {
+            WireAction::Emit => self.emitted(|ipc| ipc.emit("plain", &data).is_ok()),
+            WireAction::EmitLatest => self.emitted(|ipc| ipc.emit_latest("latest", &data).is_ok()),
+            WireAction::EmitReplay => self.emitted(|ipc| ipc.emit_replay("replay", &data).is_ok()),
+            WireAction::Eval => self.emitted(|ipc| ipc.eval("x()").is_ok()),
+            WireAction::Take => self.taken.extend(self.ipc.next_script()),
+            WireAction::Run(at, eval) => {
                 if let Some(script) = self.taken.get(at) {
                     let page = self.pages.len() - 1;
                     let ack = self.pages[page].run(script, eval);
                     self.acks.extend(ack.map(|ack| (page, ack)));
                 }
             }
-            Input::EvaluationFailed(at) => {
+            WireAction::EvaluationFailed(at) => {
                 if at < self.taken.len() {
                     self.ipc.evaluation_failed(self.taken.remove(at));
                 }
             }
-            Input::Acknowledge(at) => {
+            WireAction::Acknowledge(at) => {
                 if let Some((page, ack)) = self.acks.get(at) {
                     self.pages[*page].send(&self.ipc, std::slice::from_ref(ack));
                 }
             }
-            Input::Call => self.post("call", "sync"),
-            Input::CallAsync => self.post("call", "async"),
-            Input::PageEvent => self.post("event", "note"),
-            Input::FinishAsync => {
+            WireAction::Call => self.post("call", "sync"),
+            WireAction::CallAsync => self.post("call", "async"),
+            WireAction::PageEvent => self.post("event", "note"),
+            WireAction::FinishAsync => {
                 self.permits.add_permits(1);
                 self.turn();
             }
-            Input::Cancel(at) => {
+            WireAction::Cancel(at) => {
                 if let Some((page, id)) = self.calls.get(at) {
                     self.pages[*page].send(&self.ipc, &[json!({"kind": "cancel", "id": id})]);
                     self.turn();
                 }
             }
-            Input::Reload => {
+            WireAction::Reload => {
                 let id = format!("p{}", self.pages.len());
                 self.pages.push(ModelPage::load(&self.ipc, &id));
             }
-            Input::Loading => self.ipc.page_loading(),
-            Input::Crash => self.ipc.page_gone(),
-            Input::Leave => self.current().send(&self.ipc, &[json!({"kind": "leave"})]),
-            Input::Close => self.ipc.close(),
+            WireAction::Loading => self.ipc.page_loading(),
+            WireAction::Crash => self.ipc.page_gone(),
+            WireAction::Leave => self.current().send(&self.ipc, &[json!({"kind": "leave"})]),
+            WireAction::Close => self.ipc.close(),
         }
     }
 
@@ -227,7 +227,7 @@ fn spans(capture: &Capture, prefix: &str) -> u64 {
         .count() as u64
 }
 
-fn run(overflow: Overflow, inputs: &[Input]) -> Result<(), TestCaseError> {
+fn run(overflow: Overflow, inputs: &[WireAction]) -> Result<(), TestCaseError> {
     let capture = Capture::new();
     capture.run(|| {
         let mut world = World::new(overflow);
@@ -336,7 +336,7 @@ fn a_full_event_queue_never_starves_a_reply() {
 }
 
 #[test]
-fn a_queue_that_keeps_filling_wakes_the_pump_once_a_burst() {
+fn a_queue_that_keeps_filling_wakes_the_pump_once_per_burst() {
     use std::sync::atomic::{AtomicUsize, Ordering};
     let wakes = Arc::new(AtomicUsize::new(0));
     let ipc = Ipc::builder("main").build();
@@ -393,7 +393,7 @@ fn a_page_that_never_acknowledges_cannot_make_the_host_keep_replies_without_end(
 }
 
 #[test]
-fn a_script_of_a_page_before_gives_the_new_page_no_credits() {
+fn a_script_for_the_previous_page_gives_the_new_page_no_credits() {
     let ipc = Ipc::builder("main").build();
     ipc.on("sync", |_: &Call| ()).unwrap();
     let mut page = ModelPage::load(&ipc, "p1");
@@ -410,7 +410,7 @@ fn a_script_of_a_page_before_gives_the_new_page_no_credits() {
 }
 
 #[test]
-fn an_acknowledgement_ahead_of_its_message_is_not_believed() {
+fn an_acknowledgement_before_its_message_is_ignored() {
     let capture = Capture::new();
     capture.run(|| {
         let ipc = Ipc::builder("main").build();
@@ -434,7 +434,7 @@ fn an_acknowledgement_ahead_of_its_message_is_not_believed() {
 }
 
 #[test]
-fn what_is_emitted_while_the_wire_closes_ends_too() {
+fn a_message_emitted_while_the_wire_closes_ends_once() {
     for _ in 0..300 {
         let ipc = Ipc::builder("main").build();
         let start = Arc::new(std::sync::Barrier::new(4));

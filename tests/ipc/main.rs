@@ -9,8 +9,9 @@ mod head_sampling;
 mod hostile_stamps;
 mod latency_attribution;
 mod ledger;
-mod life;
+mod liveness;
 
+mod flow_control;
 mod measurements;
 mod origins;
 mod reentrancy;
@@ -19,4 +20,3 @@ mod span_rate;
 mod telemetry;
 mod traces;
 mod transport;
-mod window;

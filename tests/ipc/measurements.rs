@@ -88,9 +88,9 @@ fn a_page_records_too_and_a_bad_name_is_counted() {
 }
 
 #[test]
-fn names_without_end_give_as_many_series_as_the_caps_allow() {
+fn endless_names_make_as_many_series_as_the_caps_allow() {
     // The caps are the process's, and the tests beside use some of them: a process of its own.
-    let test = "measurements::names_without_end_give_as_many_series_as_the_caps_allow";
+    let test = "measurements::endless_names_make_as_many_series_as_the_caps_allow";
     if !child_process::is_child() {
         child_process::run(&mut child_process::command(test));
         return;

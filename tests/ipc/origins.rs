@@ -33,7 +33,7 @@ fn json(script: Option<Script>) -> Option<String> {
 }
 
 #[test]
-fn the_first_pages_origin_is_the_apps_own_and_no_other_is_taken() {
+fn the_first_pages_origin_is_trusted_and_no_other() {
     let capture = Capture::new();
     capture.run(|| {
         let ipc = Ipc::builder("main").build();
@@ -56,7 +56,7 @@ fn the_first_pages_origin_is_the_apps_own_and_no_other_is_taken() {
 }
 
 #[test]
-fn a_page_that_follows_one_given_as_text_is_not_the_apps() {
+fn a_page_after_one_given_as_text_is_not_trusted() {
     let capture = Capture::new();
     capture.run(|| {
         let ipc = Ipc::builder("main").build();
@@ -71,7 +71,7 @@ fn a_page_that_follows_one_given_as_text_is_not_the_apps() {
 }
 
 #[test]
-fn a_page_that_is_refused_for_another_reason_does_not_make_its_origin_the_apps() {
+fn a_page_refused_for_another_reason_does_not_make_its_origin_trusted() {
     let ipc = Ipc::builder("main").build();
     ipc.page_ready("p1").unwrap();
     ready(&ipc, "p1", OTHER);
@@ -82,7 +82,7 @@ fn a_page_that_is_refused_for_another_reason_does_not_make_its_origin_the_apps()
 }
 
 #[test]
-fn any_origin_is_any_when_the_app_says_so() {
+fn any_origin_is_accepted_when_the_app_allows_it() {
     let ipc = Ipc::builder("main")
         .allow_origin("https://a")
         .any_origin()
@@ -98,7 +98,7 @@ fn any_origin_is_any_when_the_app_says_so() {
 }
 
 #[test]
-fn a_page_of_another_origin_is_told_once_that_there_is_no_wire() {
+fn a_page_of_another_origin_gets_one_close_notice() {
     let capture = Capture::new();
     capture.run(|| {
         let ipc = Ipc::builder("main").build();
@@ -132,7 +132,7 @@ fn a_page_of_another_origin_is_told_once_that_there_is_no_wire() {
 }
 
 #[test]
-fn only_a_page_that_proves_itself_and_says_ready_is_answered() {
+fn only_a_page_with_the_nonce_that_says_ready_is_answered() {
     let ipc = Ipc::builder("main")
         .allow_origin("spanwire://localhost")
         .build();
@@ -157,7 +157,7 @@ fn only_a_page_that_proves_itself_and_says_ready_is_answered() {
 }
 
 #[test]
-fn a_refusal_comes_ahead_of_what_another_page_gets_and_carries_the_refused_ones_id() {
+fn a_close_notice_goes_first_and_carries_the_refused_pages_id() {
     let ipc = Ipc::builder("main").build();
     ready(&ipc, "p1", OWN);
     ready(&ipc, "p2", OTHER);
@@ -171,7 +171,7 @@ fn a_refusal_comes_ahead_of_what_another_page_gets_and_carries_the_refused_ones_
 }
 
 #[test]
-fn a_flood_of_refused_pages_makes_one_refusal_wait() {
+fn a_flood_of_refused_pages_queues_one_close_notice() {
     let ipc = Ipc::builder("main").build();
     ready(&ipc, "p1", OWN);
     for n in 0..1_000 {

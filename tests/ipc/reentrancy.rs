@@ -30,7 +30,7 @@ impl Drop for OffWhenDropped {
 }
 
 #[test]
-fn what_a_listener_holds_may_take_another_off_when_it_is_dropped() {
+fn dropping_what_a_listener_holds_may_remove_another_listener() {
     ends(|| {
         let ipc = Ipc::builder("main").build();
         let other = ipc.on("other", |_: &Call| ()).unwrap();
@@ -72,7 +72,7 @@ fn a_waker_may_pump_at_once() {
 }
 
 #[test]
-fn a_page_that_was_replaced_in_the_middle_of_its_batch_does_not_take_the_next_one_along() {
+fn a_page_replaced_within_its_batch_does_not_affect_the_next() {
     let ipc = Ipc::builder("main").build();
     ipc.on("navigate", {
         let ipc = ipc.clone();

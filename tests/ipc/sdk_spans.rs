@@ -39,7 +39,7 @@ fn lost(capture: &Capture, outcome: &str, error: &str) -> u64 {
 }
 
 #[test]
-fn a_sink_gets_the_requests_as_they_came_and_they_are_no_messages() {
+fn a_sink_gets_requests_unchanged_and_they_are_not_messages() {
     let capture = Capture::new();
     let sink = Sink::default();
     capture.run(|| {
@@ -70,7 +70,7 @@ fn a_sink_gets_the_requests_as_they_came_and_they_are_no_messages() {
 }
 
 #[test]
-fn what_is_not_taken_is_counted_with_its_reason() {
+fn refused_requests_are_counted_with_their_reason() {
     let capture = Capture::new();
     capture.run(|| {
         let send = |ipc: &Ipc, message: serde_json::Value| {
@@ -130,7 +130,7 @@ fn what_is_not_taken_is_counted_with_its_reason() {
 }
 
 #[test]
-fn spans_that_are_not_of_the_page_are_not_taken() {
+fn spans_of_a_replaced_or_forged_page_are_refused() {
     let capture = Capture::new();
     let sink = Sink::default();
     capture.run(|| {

@@ -62,7 +62,7 @@ fn events_from_the_page_beyond_the_rate_have_no_spans_and_neither_has_their_hand
 }
 
 #[test]
-fn an_async_handler_of_such_an_event_has_no_spans_either() {
+fn an_async_handler_of_an_event_beyond_the_rate_has_no_spans() {
     let (capture, runtime) = (Capture::new(), runtime());
     capture.run(|| {
         let ipc = at_most(&capture, 1)
@@ -104,7 +104,7 @@ fn events_to_the_page_beyond_the_rate_have_no_spans() {
 }
 
 #[test]
-fn a_message_without_a_span_does_not_fail_the_one_that_it_is_handled_in() {
+fn a_failed_message_without_a_span_does_not_fail_the_span_around_it() {
     let capture = Capture::new();
     capture.run(|| {
         let inner = at_most(&capture, 1).build();
@@ -126,7 +126,7 @@ fn a_message_without_a_span_does_not_fail_the_one_that_it_is_handled_in() {
 }
 
 #[test]
-fn an_async_message_without_a_span_does_not_fail_the_one_in_which_its_runtime_ends() {
+fn a_cancelled_message_without_a_span_does_not_fail_the_span_that_ends_its_runtime() {
     let (capture, runtime) = (Capture::new(), runtime());
     capture.run(|| {
         let ipc = at_most(&capture, 1)
@@ -152,7 +152,7 @@ fn an_async_message_without_a_span_does_not_fail_the_one_in_which_its_runtime_en
 }
 
 #[test]
-fn what_is_sent_where_telemetry_is_suppressed_has_no_span() {
+fn a_message_sent_where_telemetry_is_suppressed_has_no_span() {
     let capture = Capture::new();
     capture.run(|| {
         let ipc = builder(&capture).build();

@@ -31,7 +31,7 @@ fn check(scenario: impl FnOnce(&Capture, &Ipc, &mut ModelPage), expected: Expect
 }
 
 #[test]
-fn a_successful_call() {
+fn a_successful_call_is_recorded_as_ok() {
     check(
         |capture, ipc, page| {
             let clock = capture.clock().clone();
@@ -80,7 +80,7 @@ fn a_successful_call() {
 }
 
 #[test]
-fn a_failed_call() {
+fn a_failed_call_is_recorded_with_its_error() {
     check(
         |_, ipc, page| {
             ipc.on("save", |_: &Call| Err::<(), _>(SaveError)).unwrap();
@@ -119,7 +119,7 @@ fn a_failed_call() {
 }
 
 #[test]
-fn a_panic() {
+fn a_panic_in_a_handler_is_recorded_as_an_error() {
     check(
         |_, ipc, page| {
             ipc.on("save", |_: &Call| -> () { panic!("index out of bounds") })
@@ -159,7 +159,7 @@ fn a_panic() {
 }
 
 #[test]
-fn an_unknown_event() {
+fn an_unknown_event_is_recorded_as_an_error() {
     check(
         |_, ipc, page| {
             page.call(ipc, "sav", json!(null));
@@ -197,7 +197,7 @@ fn an_unknown_event() {
 }
 
 #[test]
-fn a_drop() {
+fn a_dropped_message_is_recorded_with_its_reason() {
     let capture = Capture::new();
     capture.run(|| {
         let ipc = builder(&capture)
@@ -244,7 +244,7 @@ fn a_drop() {
 }
 
 #[test]
-fn a_retry() {
+fn a_retried_message_is_recorded_with_its_retries() {
     check(
         |_, ipc, page| {
             ipc.emit("progress", &40).unwrap();
@@ -347,7 +347,7 @@ async fn load(scene: &str) {
 }
 
 #[test]
-fn a_withdrawn_call() {
+fn a_withdrawn_call_is_recorded_as_cancelled() {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .build()
         .unwrap();
@@ -377,7 +377,7 @@ fn a_withdrawn_call() {
 }
 
 #[test]
-fn a_script_that_throws() {
+fn a_script_that_throws_is_recorded_as_failed() {
     check(
         |_, ipc, page| {
             ipc.eval("document.title = 'x'").unwrap();
@@ -420,7 +420,7 @@ fn a_script_that_throws() {
 }
 
 #[test]
-fn a_traceparent_that_the_app_accepts() {
+fn a_traceparent_that_the_app_accepts_is_the_parent_of_its_handler() {
     let capture = Capture::new();
     capture.run(|| {
         let ipc = builder(&capture).page_traces(PageTraces::Accepted).build();

@@ -227,7 +227,7 @@ fn an_event_is_one_trace_from_the_page_to_its_listeners() {
 }
 
 #[test]
-fn what_a_handler_sends_is_followed_onto_the_page() {
+fn a_message_sent_by_a_handler_is_traced_into_the_page() {
     check(
         |ipc, page| {
             let sender = ipc.clone();
@@ -253,7 +253,7 @@ fn what_a_handler_sends_is_followed_onto_the_page() {
 }
 
 #[test]
-fn a_rejected_call_says_why() {
+fn a_rejected_call_records_its_reason() {
     check(
         |ipc, page| {
             ipc.on("save", |_: &Call| Err::<(), _>("disk is full"))
@@ -282,7 +282,7 @@ fn a_rejected_call_says_why() {
 }
 
 #[test]
-fn a_withdrawn_call_ends_when_the_page_gave_it_up() {
+fn a_withdrawn_call_ends_when_the_page_withdrew_it() {
     check_async(
         |ipc, page, runtime| {
             ipc.on_async("render", |_| std::future::pending::<()>())
@@ -310,7 +310,7 @@ fn a_withdrawn_call_ends_when_the_page_gave_it_up() {
 }
 
 #[test]
-fn a_reply_to_a_call_that_was_given_up_is_not_processed() {
+fn a_reply_to_a_withdrawn_call_is_not_processed() {
     check(
         |ipc, page| {
             ipc.on("save", |_: &Call| ()).unwrap();
@@ -331,7 +331,7 @@ fn a_reply_to_a_call_that_was_given_up_is_not_processed() {
 }
 
 #[test]
-fn what_is_open_ends_with_its_page() {
+fn open_spans_end_with_their_page() {
     check_async(
         |ipc, page, runtime| {
             ipc.on("save", |_: &Call| ()).unwrap();
@@ -361,7 +361,7 @@ fn what_is_open_ends_with_its_page() {
 }
 
 #[test]
-fn what_is_open_ends_with_the_wire() {
+fn open_spans_end_with_the_wire() {
     check(
         |ipc, page| {
             ipc.on("save", |_: &Call| ()).unwrap();
@@ -378,7 +378,7 @@ fn what_is_open_ends_with_the_wire() {
 }
 
 #[test]
-fn a_call_that_nobody_will_answer_ends() {
+fn a_duplicate_call_ends_without_an_answer() {
     check_async(
         |ipc, page, runtime| {
             ipc.on_async("render", |_| std::future::pending::<()>())
@@ -399,7 +399,7 @@ fn a_call_that_nobody_will_answer_ends() {
 }
 
 #[test]
-fn a_reply_that_the_page_cannot_take_ends_its_call() {
+fn a_reply_that_the_page_cannot_run_ends_its_call() {
     check(
         |ipc, page| {
             ipc.on("save", |_: &Call| ()).unwrap();
@@ -418,7 +418,7 @@ fn a_reply_that_the_page_cannot_take_ends_its_call() {
 }
 
 #[test]
-fn a_message_that_was_sent_twice_says_nothing_of_the_clock() {
+fn a_message_sent_twice_does_not_set_the_clock_offset() {
     check(
         |ipc, page| {
             ipc.on("save", |_: &Call| ()).unwrap();
@@ -520,7 +520,7 @@ fn a_traceparent_that_the_app_accepts_is_the_calls_parent() {
 }
 
 #[test]
-fn a_span_that_breaks_the_rules_is_counted_and_not_made() {
+fn an_invalid_page_span_is_counted_and_not_made() {
     let capture = Capture::new();
     capture.run(|| {
         let ipc = builder(&capture).build();
@@ -560,7 +560,7 @@ fn a_span_that_breaks_the_rules_is_counted_and_not_made() {
 }
 
 #[test]
-fn a_page_opens_and_closes_spans_for_as_long_as_it_likes() {
+fn a_page_may_open_and_close_spans_without_a_total_limit() {
     let capture = Capture::new();
     capture.run(|| {
         let ipc = builder(&capture).build();
@@ -579,7 +579,7 @@ fn a_page_opens_and_closes_spans_for_as_long_as_it_likes() {
 }
 
 #[test]
-fn without_a_tracer_spans_of_the_page_cost_nothing_and_are_no_errors() {
+fn page_spans_without_a_tracer_are_ignored_without_errors() {
     let capture = Capture::new();
     capture.run(|| {
         let ipc = Ipc::builder("main").build();

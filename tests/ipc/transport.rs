@@ -7,7 +7,7 @@ use spanwire::testing::Capture;
 use spanwire_testkit::model_page::ModelPage;
 
 #[test]
-fn a_transport_with_a_form_of_its_own_gets_replies_and_counts() {
+fn a_transport_with_its_own_envelope_gets_replies_and_counts() {
     let capture = Capture::new();
     capture.run(|| {
         let ipc = Ipc::builder("main").build();
@@ -46,7 +46,7 @@ fn a_page_is_announced_once() {
 }
 
 #[test]
-fn what_asks_for_it_is_sent_again_to_the_next_page_and_the_rest_dies_with_its_own() {
+fn only_replayed_messages_outlive_their_page() {
     let ipc = Ipc::builder("main").build();
     let first = ModelPage::load(&ipc, "p1");
     ipc.emit("plain", &1).unwrap();
@@ -87,7 +87,7 @@ fn a_reset_zeroes_the_snapshot_and_not_the_counters() {
 }
 
 #[test]
-fn replies_that_nobody_takes_have_a_bound_and_are_counted() {
+fn untaken_replies_are_bounded_and_counted() {
     let ipc = Ipc::builder("main").build();
     ipc.page_ready("p1").unwrap();
     ipc.on("ping", |_: &Call| ()).unwrap();

@@ -25,7 +25,7 @@ fn exemplified(exemplars: &[(Sample, Exemplar)]) -> BTreeSet<String> {
 }
 
 #[test]
-fn exemplars_are_of_spans_that_arrived_and_lie_in_their_buckets() {
+fn exemplars_name_exported_spans_and_lie_in_their_buckets() {
     let receiver = Receiver::start();
     let mut app = App::start(builder().otlp_endpoint(receiver.url()));
     for _ in 0..3 {
@@ -89,7 +89,7 @@ fn exemplars_are_of_spans_that_arrived_and_lie_in_their_buckets() {
 }
 
 #[test]
-fn spans_that_did_not_arrive_are_no_exemplars() {
+fn spans_that_were_not_exported_are_not_exemplars() {
     let receiver = Receiver::start();
     let mut app = App::start(builder().otlp_endpoint(receiver.url()));
     receiver.answer(Answer::Status(400));
@@ -123,7 +123,7 @@ fn spans_that_did_not_arrive_are_no_exemplars() {
 }
 
 #[test]
-fn values_that_are_cut_for_the_collector_still_lead_to_their_series() {
+fn exemplars_match_their_series_when_values_are_truncated_for_the_collector() {
     let receiver = Receiver::start();
     let short = |name: &str| (name == "OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT").then(|| "2".to_owned());
     let builder = builder().environment(short).otlp_endpoint(receiver.url());
@@ -171,7 +171,7 @@ fn traces_that_are_kept_have_exemplars_and_those_that_are_dropped_have_none() {
 }
 
 #[test]
-fn what_is_not_sampled_or_not_sent_has_no_exemplars() {
+fn spans_that_are_not_sampled_or_not_sent_have_no_exemplars() {
     let receiver = Receiver::start();
     let off = builder()
         .otlp_endpoint(receiver.url())

@@ -176,7 +176,7 @@ fn names_that_clash_in_openmetrics_alone_lose_no_sample() {
 }
 
 #[test]
-fn a_histogram_with_negative_values_has_no_sum_where_a_sum_may_not_fall() {
+fn a_histogram_with_negative_values_has_no_sum_in_openmetrics() {
     let mut app = App::start(builder());
     app.run(|_, _| {
         metrics::histogram!("app.drift").record(-3.0);

@@ -114,7 +114,7 @@ fn check(builder: TelemetryBuilder, in_the_end: impl FnOnce(&Prometheus)) {
 }
 
 #[test]
-fn a_label_with_the_name_of_prometheus_own_does_not_spoil_the_scrape() {
+fn a_label_that_prometheus_reserves_does_not_break_the_scrape() {
     let mut app = App::start(builder().resource_attribute("__name__", "mine"));
     app.run(|_, _| metrics::gauge!("app.level", "__name__" => "mine").set(1.0));
     let addr = app.telemetry.prometheus_addr().unwrap();

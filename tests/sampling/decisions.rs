@@ -27,7 +27,7 @@ fn remote(flags: TraceFlags) -> SpanContext {
 }
 
 #[test]
-fn failed_and_slow_traces_arrive_and_others_do_not() {
+fn failed_and_slow_traces_are_exported_and_others_are_not() {
     let fixture = Fixture::new(&FakeClock::new(), strict().slow_after("shown", ms(50)));
     let wire = |name: &'static str, event: &'static str| {
         fixture
@@ -77,7 +77,7 @@ fn an_operation_is_slow_by_its_own_threshold() {
 }
 
 #[test]
-fn what_is_injected_before_the_decision_says_not_sampled() {
+fn a_traceparent_injected_before_the_decision_is_not_sampled() {
     let fixture = Fixture::new(&FakeClock::new(), strict());
     let span = fixture.start("wrong", None);
     let mut carrier = HashMap::new();
@@ -95,7 +95,7 @@ fn what_is_injected_before_the_decision_says_not_sampled() {
 }
 
 #[test]
-fn spans_that_come_late_follow_the_decision() {
+fn late_spans_follow_the_decision() {
     let fixture = Fixture::new(&FakeClock::new(), strict().hold_max(ms(500)));
     // One that fails and one that does not, each decided while a span is open.
     let (kept, dropped) = (fixture.start("kept", None), fixture.start("dropped", None));
@@ -143,7 +143,7 @@ fn a_new_span_within_the_late_wait_reopens_the_trace() {
 }
 
 #[test]
-fn what_others_decided_holds() {
+fn the_decision_of_a_remote_parent_holds() {
     let fixture = Fixture::new(&FakeClock::new(), strict());
     let sampled = fixture.start("sampled", Some(&remote(TraceFlags::SAMPLED)));
     assert!(sampled.is_sampled() && sampled.is_recording());
@@ -162,7 +162,7 @@ fn what_others_decided_holds() {
 }
 
 #[test]
-fn a_trace_of_ours_that_comes_back_from_outside_is_still_ours() {
+fn a_local_trace_that_returns_as_a_remote_parent_stays_local() {
     let fixture = Fixture::new(&FakeClock::new(), strict());
     let root = fixture.start("root", None);
     let ours = root.context();
@@ -202,7 +202,7 @@ fn the_rate_comes_from_the_builder_or_else_from_the_environment() {
 }
 
 #[test]
-fn a_standard_sampler_takes_its_place() {
+fn a_standard_sampler_replaces_tail_sampling() {
     for (environment, option, expected) in [
         (Some("always_on"), None, 20),
         (Some("always_off"), None, 0),

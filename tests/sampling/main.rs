@@ -3,7 +3,7 @@
 
 mod decisions;
 mod fixture;
+mod ipc;
 mod memory;
-mod ten_thousand;
+mod ten_thousand_traces;
 mod threads;
-mod through_the_wire;

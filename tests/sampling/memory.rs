@@ -33,7 +33,7 @@ fn wire_span(fixture: &Fixture, parent: &SpanContext, event: &Arc<str>) {
 }
 
 #[test]
-fn what_is_held_has_a_bound_in_bytes() {
+fn undecided_spans_are_bounded_in_bytes() {
     let event: Arc<str> = "assets.search".into();
     let fixture = Fixture::new(&FakeClock::new(), TailSampling::new().traces_per_second(0));
     let mut roots = Vec::with_capacity(TRACES);

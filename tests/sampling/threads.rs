@@ -25,7 +25,7 @@ fn work(fixture: &Fixture, traces: usize) {
 }
 
 #[test]
-fn a_shutdown_in_the_middle_loses_nothing_that_it_kept() {
+fn a_shutdown_during_recording_loses_no_kept_span() {
     for round in 0..10 {
         let clock = FakeClock::new();
         let environment = [("OTEL_BSP_MAX_QUEUE_SIZE", "100000")];

@@ -7,6 +7,6 @@
 )]
 
 mod app;
-mod careless;
+mod configuration;
+mod leaks;
 mod output;
-mod paths;

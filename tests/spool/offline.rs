@@ -7,7 +7,7 @@ use spanwire_testkit::folder::Folder;
 use spanwire_testkit::receiver::{Answer, Receiver};
 
 #[test]
-fn what_could_not_be_sent_follows_in_order_when_the_collector_is_back() {
+fn spooled_spans_are_sent_in_order_when_the_collector_is_back() {
     for answer in [
         Answer::Status(503),
         Answer::Status(408),
@@ -65,7 +65,7 @@ fn what_could_not_be_sent_follows_in_order_when_the_collector_is_back() {
 }
 
 #[test]
-fn a_compressed_request_arrives_as_it_was() {
+fn a_compressed_request_is_replayed_unchanged() {
     let (folder, receiver) = (Folder::new("spool"), Receiver::start());
     receiver.answer(Answer::StatusFor(4, 503));
     let gzip = |name: &str| (name == "OTEL_EXPORTER_OTLP_COMPRESSION").then(|| "gzip".to_owned());
@@ -80,7 +80,7 @@ fn a_compressed_request_arrives_as_it_was() {
 }
 
 #[test]
-fn what_is_refused_is_lost_as_ever_and_not_spooled() {
+fn a_refused_request_is_lost_and_not_spooled() {
     let (folder, receiver) = (Folder::new("spool"), Receiver::start());
     receiver.answer(Answer::Status(400));
     let app = App::start(builder(&receiver.url(), folder.path()));
@@ -91,7 +91,7 @@ fn what_is_refused_is_lost_as_ever_and_not_spooled() {
 }
 
 #[test]
-fn what_is_refused_at_last_is_counted_and_keeps_nothing_behind_it() {
+fn a_refused_replay_is_counted_and_does_not_block_the_next() {
     let (folder, receiver) = (Folder::new("spool"), Receiver::start());
     receiver.answer(Answer::Status(503));
     let app = App::start(builder(&receiver.url(), folder.path()));
@@ -110,7 +110,7 @@ fn what_is_refused_at_last_is_counted_and_keeps_nothing_behind_it() {
 }
 
 #[test]
-fn who_is_not_let_in_keeps_what_waits() {
+fn a_replay_that_is_denied_access_stays_spooled() {
     for status in [401, 403, 407, 302] {
         let (folder, receiver) = (Folder::new("spool"), Receiver::start());
         receiver.answer(Answer::Status(503));
@@ -124,7 +124,7 @@ fn who_is_not_let_in_keeps_what_waits() {
 }
 
 #[test]
-fn what_is_rejected_at_last_is_counted() {
+fn spans_rejected_on_replay_are_counted() {
     let (folder, receiver) = (Folder::new("spool"), Receiver::start());
     receiver.answer(Answer::Status(503));
     let app = App::start(builder(&receiver.url(), folder.path()));
@@ -135,7 +135,7 @@ fn what_is_rejected_at_last_is_counted() {
 }
 
 #[test]
-fn the_spool_stays_within_its_bound_and_the_oldest_goes() {
+fn a_full_spool_stays_within_its_bound_and_drops_the_oldest() {
     let (folder, receiver) = (Folder::new("spool"), Receiver::start());
     receiver.answer(Answer::Close);
     let app = App::start(builder(&receiver.url(), folder.path()).spool_max_bytes(4_000));
@@ -161,7 +161,7 @@ fn the_spool_stays_within_its_bound_and_the_oldest_goes() {
 }
 
 #[test]
-fn headers_are_not_on_disk_and_those_in_force_are_sent() {
+fn headers_are_not_spooled_and_a_replay_sends_the_current_ones() {
     const SECRET: &str = "hunter2-of-before";
     let (folder, receiver) = (Folder::new("spool"), Receiver::start());
     receiver.answer(Answer::Close);
@@ -223,7 +223,7 @@ fn a_folder_that_cannot_be_made_is_a_warning_and_an_error_when_strict() {
 }
 
 #[test]
-fn a_shutdown_says_what_is_spooled_and_comes_in_time() {
+fn a_shutdown_reports_what_is_spooled_within_its_deadline() {
     for answer in [Answer::Close, Answer::Hang, Answer::Status(503)] {
         let (folder, receiver) = (Folder::new("spool"), Receiver::start());
         receiver.answer(answer);
@@ -248,7 +248,7 @@ fn a_shutdown_says_what_is_spooled_and_comes_in_time() {
 }
 
 #[test]
-fn what_is_spooled_when_the_collector_is_there_again_leaves_with_the_app() {
+fn a_shutdown_after_a_replay_reports_replayed_spans_as_exported() {
     let (folder, receiver) = (Folder::new("spool"), Receiver::start());
     receiver.answer(Answer::Close);
     let app = App::start(builder(&receiver.url(), folder.path()));
@@ -261,7 +261,7 @@ fn what_is_spooled_when_the_collector_is_there_again_leaves_with_the_app() {
 }
 
 #[test]
-fn a_collector_that_is_known_to_be_away_is_not_waited_for() {
+fn spans_for_a_collector_known_to_be_away_are_spooled_at_once() {
     let (folder, receiver) = (Folder::new("spool"), Receiver::start());
     receiver.answer(Answer::Hang);
     let app = App::start(builder(&receiver.url(), folder.path()).otlp_timeout(5 * SECOND));

@@ -55,7 +55,7 @@ fn be_another_process() {
 }
 
 #[test]
-fn what_a_killed_process_left_is_sent_once_by_the_next() {
+fn spans_of_a_killed_process_are_sent_once_by_the_next() {
     let (folder, receiver) = (Folder::new("spool"), Receiver::start());
     receiver.answer(Answer::Close);
     Other::start(&receiver, &folder, "a b c d e").kill();
@@ -75,7 +75,7 @@ fn what_a_killed_process_left_is_sent_once_by_the_next() {
 }
 
 #[test]
-fn two_processes_share_a_folder_and_neither_sends_what_is_the_others() {
+fn two_processes_in_one_folder_send_only_their_own_spans() {
     let (folder, receiver) = (Folder::new("spool"), Receiver::start());
     receiver.answer(Answer::Close);
     let one = Other::start(&receiver, &folder, "a b");
@@ -98,7 +98,7 @@ fn two_processes_share_a_folder_and_neither_sends_what_is_the_others() {
 }
 
 #[test]
-fn a_torn_end_costs_what_was_torn() {
+fn a_torn_last_record_is_lost_alone() {
     let (folder, receiver) = (Folder::new("spool"), Receiver::start());
     receiver.answer(Answer::Close);
     Other::start(&receiver, &folder, "a b c").kill();
@@ -115,7 +115,7 @@ fn a_torn_end_costs_what_was_torn() {
 }
 
 #[test]
-fn damage_in_the_middle_costs_what_is_behind_it() {
+fn a_damaged_record_is_lost_with_those_behind_it() {
     let (folder, receiver) = (Folder::new("spool"), Receiver::start());
     receiver.answer(Answer::Close);
     Other::start(&receiver, &folder, "a b c").kill();

@@ -25,17 +25,17 @@ const FOLDER: &str = "SPANWIRE_TEST_SHARED_FOLDER";
 const STRANGER: u32 = 65_533;
 
 /// What an app said that had this folder.
-struct Said {
+struct AppOutput {
     stdout: String,
     stderr: String,
 }
 
 /// An app with a span `new` that ends in an orderly way, within a deadline.
-fn run(receiver: &Receiver, folder: &Path) -> Said {
+fn run(receiver: &Receiver, folder: &Path) -> AppOutput {
     run_command(child_process::command(BE_AN_APP), receiver, folder)
 }
 
-fn run_command(mut command: Command, receiver: &Receiver, folder: &Path) -> Said {
+fn run_command(mut command: Command, receiver: &Receiver, folder: &Path) -> AppOutput {
     let mut child = command
         .env(URL, receiver.url())
         .env(FOLDER, folder)
@@ -49,7 +49,7 @@ fn run_command(mut command: Command, receiver: &Receiver, folder: &Path) -> Said
         let (mut stdout, mut stderr) = (String::new(), String::new());
         pipes.0.read_to_string(&mut stdout).unwrap();
         pipes.1.read_to_string(&mut stderr).unwrap();
-        let _ = done.send(Said { stdout, stderr });
+        let _ = done.send(AppOutput { stdout, stderr });
     });
     let said = output.recv_timeout(DEADLINE);
     if said.is_err() {
@@ -158,7 +158,7 @@ fn check_refused(root: &Path, watched: &Path, reason: &str) {
         (Answer::Close, "report: 0 exported, 0 dropped, 1 lost"),
     ] {
         receiver.answer(answer);
-        let Said { stdout, stderr } = run(&receiver, root);
+        let AppOutput { stdout, stderr } = run(&receiver, root);
         assert!(stdout.contains(report), "{root:?}: {stdout}{stderr}");
         let warning = stderr.lines().find(|line| line.starts_with("spanwire: "));
         let warning = warning.unwrap_or_else(|| panic!("no warning of {root:?}: {stderr}"));
@@ -205,7 +205,7 @@ fn a_folder_that_others_may_write_is_refused_and_taken_once_they_may_not() {
 }
 
 #[test]
-fn a_way_on_which_others_could_exchange_the_folder_is_refused() {
+fn a_path_on_which_others_could_replace_the_folder_is_refused() {
     for bits in [0o770, 0o777] {
         let folder = Folder::new("way");
         let way = folder.path().join("way");
@@ -223,7 +223,7 @@ fn a_way_on_which_others_could_exchange_the_folder_is_refused() {
 }
 
 #[test]
-fn a_link_in_place_of_the_folder_is_refused_and_one_on_the_way_is_followed() {
+fn a_link_in_place_of_the_folder_is_refused_and_one_above_it_is_followed() {
     let (folder, outside) = (Folder::new("link"), Folder::new("outside"));
     leave(outside.path(), "elsewhere");
     let link = folder.path().join("link");
@@ -258,7 +258,7 @@ fn a_file_or_fifo_in_place_of_the_folder_is_refused() {
 
 /// Runs apps until nothing waits: the span of an app may come in behind what is being sent, and be
 /// left for the next one. What each said; all of their spans and `earlier` ones have arrived.
-fn run_until_sent(receiver: &Receiver, root: &Path, earlier: &[&str]) -> Vec<Said> {
+fn run_until_sent(receiver: &Receiver, root: &Path, earlier: &[&str]) -> Vec<AppOutput> {
     let mut all = Vec::new();
     loop {
         let said = run(receiver, root);
@@ -284,7 +284,7 @@ fn run_until_sent(receiver: &Receiver, root: &Path, earlier: &[&str]) -> Vec<Sai
 
 /// The folder is used, and there is no warning.
 fn check_sent(root: &Path, earlier: &[&str]) {
-    for Said { stdout, stderr } in run_until_sent(&Receiver::start(), root, earlier) {
+    for AppOutput { stdout, stderr } in run_until_sent(&Receiver::start(), root, earlier) {
         for warning in ["spool_dir", "left alone", "given up"] {
             assert!(!stderr.contains(warning), "{stdout}{stderr}");
         }
@@ -360,7 +360,7 @@ impl Planted {
         };
         let before = state();
         let receiver = Receiver::start();
-        for Said { stdout, stderr } in run_until_sent(&receiver, self.folder.path(), earlier) {
+        for AppOutput { stdout, stderr } in run_until_sent(&receiver, self.folder.path(), earlier) {
             let warning = stderr.lines().find(|line| line.contains("left alone"));
             let warning = warning.unwrap_or_else(|| panic!("no warning: {stdout}{stderr}"));
             assert!(warning.contains(reason), "{warning}");
@@ -391,7 +391,7 @@ fn a_link_in_place_of_a_segment_is_left_alone() {
 }
 
 #[test]
-fn a_second_name_of_a_file_elsewhere_is_left_alone() {
+fn a_hard_link_to_a_file_elsewhere_is_left_alone() {
     let planted = Planted::new();
     fs::hard_link(&planted.secret, planted.segment()).unwrap();
     let what = planted.segment();
@@ -503,7 +503,7 @@ fn a_fifo_in_place_of_a_lock_blocks_nothing() {
 }
 
 #[test]
-fn a_number_from_the_future_strands_nothing() {
+fn a_segment_with_a_huge_number_does_not_keep_later_ones_from_replay() {
     for number in ["04611686018427387903", "18446744073709551615"] {
         let planted = Planted::new();
         let folder = &planted.folder;
@@ -523,7 +523,7 @@ fn a_number_from_the_future_strands_nothing() {
 }
 
 #[test]
-fn a_sparse_file_as_a_segment_takes_no_memory_and_no_others_place() {
+fn a_sparse_segment_takes_no_memory_and_no_room_of_others() {
     let Planted { folder, home, .. } = Planted::new();
     for number in ["00000000000000000001", "04611686018427387903"] {
         let what = home.join(format!("{number}.traces"));
@@ -534,7 +534,7 @@ fn a_sparse_file_as_a_segment_takes_no_memory_and_no_others_place() {
     // Ten GiB would not be read before the deadline, nor find room in this much memory.
     let command = child_process::command_after("ulimit -v 4000000", BE_AN_APP);
     let receiver = Receiver::start();
-    let Said { stdout, stderr } = run_command(command, &receiver, folder.path());
+    let AppOutput { stdout, stderr } = run_command(command, &receiver, folder.path());
     assert!(stdout.contains(" 0 dropped, 2 lost"), "{stdout}");
     assert!(
         stderr.contains("on disk were given up: the spool was full"),

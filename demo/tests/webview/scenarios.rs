@@ -16,25 +16,16 @@ use crate::server::Server;
 
 /// By name.
 pub(crate) const SCENARIOS: &[(&str, fn())] = &[
-    ("a_page_given_as_text_talks", html),
-    ("pages_that_cannot_send_are_told_at_once", mute),
+    ("a_page_given_as_text_can_send", html),
+    ("a_page_that_cannot_send_is_detected_at_once", mute),
     ("a_page_that_crashed_can_be_loaded_again", crash),
-    (
-        "nothing_goes_to_a_foreign_page_and_nothing_is_lost",
-        foreign,
-    ),
-    (
-        "a_foreign_page_does_not_speak_for_the_one_that_is_coming",
-        impostor,
-    ),
-    (
-        "a_navigation_that_comes_to_nothing_loses_nothing",
-        cancelled,
-    ),
-    ("a_webview_that_is_dropped_lets_go_of_the_wire", dropped),
+    ("a_foreign_page_gets_no_message_and_none_is_lost", foreign),
+    ("a_foreign_page_is_not_taken_for_the_next_one", impostor),
+    ("a_cancelled_navigation_loses_no_message", cancelled),
+    ("a_dropped_webview_releases_the_wire", dropped),
     ("a_second_webview_takes_over_the_wire", second),
-    ("an_embedded_page_gets_its_files_and_no_others", embedded),
-    ("a_dev_server_may_come_late", dev_server),
+    ("an_embedded_page_gets_only_its_own_files", embedded),
+    ("a_dev_server_may_start_after_the_window", dev_server),
 ];
 
 /// The app's page: it says where it is, and each `note` that it hears.

@@ -72,7 +72,7 @@ fn withdraw(ipc: &Ipc, page: &StampedPage, call: u64, code: &str) {
 }
 
 #[test]
-fn what_is_neither_slow_nor_wrong_does_not_arrive() {
+fn a_fast_and_successful_message_is_not_kept() {
     let arrived = arrived(|ipc, page| {
         page.call(ipc, "look", None);
         page.pump(ipc);
@@ -84,7 +84,7 @@ fn what_is_neither_slow_nor_wrong_does_not_arrive() {
 }
 
 #[test]
-fn a_slow_listener_of_the_page() {
+fn a_slow_listener_of_the_page_keeps_its_trace() {
     let arrived = arrived(|ipc, page| {
         ipc.emit("shown", &1).unwrap();
         let script = ipc.next_script().unwrap();
@@ -99,7 +99,7 @@ fn a_slow_listener_of_the_page() {
 }
 
 #[test]
-fn a_message_that_waits_in_the_queue() {
+fn a_message_that_waits_in_the_queue_keeps_its_trace() {
     let arrived = arrived(|ipc, page| {
         ipc.emit("shown", &1).unwrap();
         page.wait(SLOW);
@@ -109,7 +109,7 @@ fn a_message_that_waits_in_the_queue() {
 }
 
 #[test]
-fn a_message_that_there_is_no_room_for() {
+fn a_message_refused_by_a_full_queue_keeps_its_trace() {
     let arrived = arrived(|ipc, page| {
         ipc.emit("shown", &1).unwrap();
         let refused = ipc.emit("hidden", &1).unwrap_err();
@@ -120,7 +120,7 @@ fn a_message_that_there_is_no_room_for() {
 }
 
 #[test]
-fn a_reply_that_waits_in_the_queue() {
+fn a_reply_that_waits_in_the_queue_keeps_its_trace() {
     let arrived = arrived(|ipc, page| {
         page.call(ipc, "look", None);
         page.wait(SLOW);
@@ -131,7 +131,7 @@ fn a_reply_that_waits_in_the_queue() {
 }
 
 #[test]
-fn a_reply_that_the_page_never_acknowledges_before_it_goes() {
+fn an_unacknowledged_reply_keeps_its_trace_when_its_page_goes() {
     let arrived = arrived(|ipc, page| {
         page.call(ipc, "look", None);
         assert!(ipc.next_script().is_some());
@@ -141,7 +141,7 @@ fn a_reply_that_the_page_never_acknowledges_before_it_goes() {
 }
 
 #[test]
-fn a_call_whose_page_goes_while_its_handler_runs() {
+fn a_running_call_keeps_its_trace_when_its_page_goes() {
     let arrived = arrived(|ipc, page| {
         page.call(ipc, "never", None);
         ipc.page_gone();
@@ -150,7 +150,7 @@ fn a_call_whose_page_goes_while_its_handler_runs() {
 }
 
 #[test]
-fn a_call_that_the_page_gives_up() {
+fn a_withdrawn_call_keeps_its_trace() {
     for code in ["CANCELLED", "TIMEOUT"] {
         let arrived = arrived(|ipc, page| {
             let call = page.call(ipc, "never", None);
@@ -161,7 +161,7 @@ fn a_call_that_the_page_gives_up() {
 }
 
 #[test]
-fn a_handler_that_is_slow_or_fails() {
+fn a_slow_or_failed_handler_keeps_its_trace() {
     let slow = arrived(|ipc, page| {
         page.call(ipc, "work", None);
     });
@@ -179,13 +179,13 @@ fn a_handler_that_is_slow_or_fails() {
 }
 
 #[test]
-fn an_event_that_comes_late() {
+fn an_event_that_arrives_late_keeps_its_trace() {
     let arrived = arrived(|ipc, page| event(ipc, page, "look", SLOW));
     assert_eq!(arrived, ["look", "send look (slow)"]);
 }
 
 #[test]
-fn a_call_that_nobody_answers_to() {
+fn a_call_without_a_handler_keeps_its_trace() {
     let arrived = arrived(|ipc, page| {
         page.call(ipc, "nobody", None);
     });
@@ -194,7 +194,7 @@ fn a_call_that_nobody_answers_to() {
 }
 
 #[test]
-fn a_click_of_the_pages_that_has_a_slow_call_in_it_arrives_as_a_whole() {
+fn a_page_span_with_a_slow_call_is_kept_whole() {
     let open = |ipc: &Ipc, page: &StampedPage| {
         let at = page.now();
         let open = json!({"kind": "open", "span": 1, "name": "click", "at": at});
@@ -234,7 +234,7 @@ fn a_click_of_the_pages_that_has_a_slow_call_in_it_arrives_as_a_whole() {
 }
 
 #[test]
-fn a_script_that_the_page_cannot_run() {
+fn a_script_that_the_page_cannot_run_keeps_its_trace() {
     let arrived = arrived(|ipc, _| {
         ipc.emit("shown", &1).unwrap();
         while let Some(script) = ipc.next_script() {

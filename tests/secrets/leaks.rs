@@ -10,7 +10,7 @@ use spanwire_testkit::child_process::is_child;
 use spanwire_testkit::folder::Folder;
 use spanwire_testkit::receiver::{Answer, Receiver};
 
-const THE_APP: &str = "paths::be_the_app";
+const THE_APP: &str = "leaks::be_the_app";
 
 #[test]
 fn be_the_app() {
@@ -78,7 +78,7 @@ fn check(output: &Output, expected: &Expect) {
 /// That is its own words, those of its page's SDK, names that are allowed, and the resource: never a
 /// payload.
 #[test]
-fn what_comes_out_is_what_the_app_put_there() {
+fn output_has_only_what_the_app_put_there() {
     let output = exported(&[]);
     check(
         &output,
@@ -115,7 +115,7 @@ fn what_comes_out_is_what_the_app_put_there() {
 
 /// But for names in metrics, and the resource, which is offered once and removed here.
 #[test]
-fn with_a_hook_that_removes_them_no_secret_comes_out() {
+fn a_hook_that_removes_secrets_keeps_them_out_of_all_output() {
     let output = exported(&[(REDACTED, "1")]);
     check(
         &output,
@@ -131,7 +131,7 @@ fn with_a_hook_that_removes_them_no_secret_comes_out() {
 
 /// Values are replaced; an attribute's key stays.
 #[test]
-fn a_hook_that_panics_lets_no_secret_out_and_is_told_of() {
+fn a_hook_that_panics_lets_no_secret_out_and_is_reported() {
     let output = exported(&[(PANICKING, "1")]);
     check(
         &output,
@@ -150,7 +150,7 @@ fn a_hook_that_panics_lets_no_secret_out_and_is_told_of() {
 }
 
 #[test]
-fn the_spool_holds_what_would_have_been_sent() {
+fn the_spool_holds_what_an_export_would_have_sent() {
     check(
         &spooled(&[]),
         &expect![[r#"
@@ -182,7 +182,7 @@ fn the_spool_holds_what_would_have_been_sent() {
 }
 
 #[test]
-fn with_the_hook_no_secret_is_in_the_spool() {
+fn a_hook_that_removes_secrets_keeps_them_out_of_the_spool() {
     let output = spooled(&[(REDACTED, "1")]);
     check(
         &output,

@@ -11,7 +11,7 @@ use spanwire_testkit::scrape::scrape_as;
 
 /// Starts and ends telemetry as the environment says, and prints all that it says of itself.
 #[test]
-fn be_careless() {
+fn be_the_app() {
     if !is_child() {
         return;
     }
@@ -61,7 +61,7 @@ fn output(environment: &[(&str, &str)]) -> Output {
         .iter()
         .map(|(name, value)| (*name, value.as_str()))
         .collect();
-    Output::of_child("careless::be_careless", &environment).and_received(&receiver)
+    Output::of_child("configuration::be_the_app", &environment).and_received(&receiver)
 }
 
 /// The secret comes out nowhere, and the child had something to say.
@@ -77,7 +77,7 @@ const HEADERS: &str = "OTEL_EXPORTER_OTLP_HEADERS";
 const RESOURCE: &str = "OTEL_RESOURCE_ATTRIBUTES";
 
 #[test]
-fn a_header_is_shown_by_no_refusal() {
+fn a_refused_export_does_not_show_its_headers() {
     let header = (HEADERS, "authorization=Bearer%20s3cr3t-header");
     check(&[(ENDPOINT, "http://{}"), header], "403");
     let option = ("SPANWIRE_TEST_BUILDER_HEADER", "Bearer s3cr3t-header");

@@ -1,13 +1,13 @@
 //! A page's life: the handshake, its states, and how long the UI thread takes.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use serde_json::{Value, json};
 use spanwire::ipc::{Call, Ipc, Limits, PageState};
 use spanwire::testing::Capture;
 
+use spanwire_testkit::counters::count_wakes;
 use spanwire_testkit::model_page::{Eval, ModelPage};
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -42,17 +42,6 @@ fn pong(ipc: &Ipc, page: &ModelPage, id: u64) {
     page.send(ipc, &[json!({"kind": "pong", "id": id, "at": 12.5})]);
 }
 
-fn wakes(ipc: &Ipc) -> Arc<AtomicUsize> {
-    let wakes = Arc::new(AtomicUsize::new(0));
-    ipc.on_wake({
-        let wakes = Arc::clone(&wakes);
-        move || {
-            wakes.fetch_add(1, Ordering::Relaxed);
-        }
-    });
-    wakes
-}
-
 fn unknown_acks(capture: &Capture) -> u64 {
     let labels = [
         ("error.type", "unknown_ack"),
@@ -62,17 +51,17 @@ fn unknown_acks(capture: &Capture) -> u64 {
 }
 
 #[test]
-fn a_page_that_is_ready_is_asked_for_three_pongs_one_after_the_other() {
+fn a_ready_page_gets_three_pings_one_after_the_other() {
     run(|capture| {
         let ipc = Ipc::builder("main").build();
-        let wakes = wakes(&ipc);
+        let wakes = count_wakes(&ipc);
         let page = ModelPage::load(&ipc, "p1");
         for id in 1..=3 {
             assert_eq!(pings(&ipc), [id]);
             assert_eq!(pings(&ipc), [0; 0], "one is open");
             wakes.store(0, Ordering::Relaxed);
             pong(&ipc, &page, id);
-            assert_eq!(wakes.load(Ordering::Relaxed), usize::from(id < 3));
+            assert_eq!(wakes.load(Ordering::Relaxed), u64::from(id < 3));
         }
         assert_eq!(pings(&ipc), [0; 0]);
         // They are no messages, and cost nothing.
@@ -87,7 +76,7 @@ fn a_page_that_is_ready_is_asked_for_three_pongs_one_after_the_other() {
 }
 
 #[test]
-fn a_ping_goes_ahead_of_the_messages_and_is_none_of_them() {
+fn a_ping_goes_before_messages_and_counts_as_none() {
     run(|capture| {
         let ipc = Ipc::builder("main").build();
         let mut page = ModelPage::load(&ipc, "p1");
@@ -109,10 +98,10 @@ fn a_ping_goes_ahead_of_the_messages_and_is_none_of_them() {
 }
 
 #[test]
-fn a_ping_in_a_script_that_failed_is_asked_again_but_not_for_ever() {
+fn a_ping_in_a_failed_script_is_repeated_three_times() {
     run(|capture| {
         let ipc = Ipc::builder("main").build();
-        let wakes = wakes(&ipc);
+        let wakes = count_wakes(&ipc);
         let _page = ModelPage::load(&ipc, "p1");
         let mut asked = 0;
         while let Some(script) = ipc.next_script() {
@@ -120,7 +109,7 @@ fn a_ping_in_a_script_that_failed_is_asked_again_but_not_for_ever() {
             asked += 1;
             wakes.store(0, Ordering::Relaxed);
             ipc.evaluation_failed(script);
-            assert_eq!(wakes.load(Ordering::Relaxed), usize::from(asked <= 3));
+            assert_eq!(wakes.load(Ordering::Relaxed), u64::from(asked <= 3));
         }
         assert_eq!(asked, 4);
         // But when somebody looks at a page that is silent.
@@ -131,7 +120,7 @@ fn a_ping_in_a_script_that_failed_is_asked_again_but_not_for_ever() {
 }
 
 #[test]
-fn a_silent_page_is_pinged_when_somebody_looks_and_is_unresponsive_without_an_answer() {
+fn a_silent_page_is_pinged_on_inspection_and_unresponsive_without_an_answer() {
     run(|capture| {
         let ipc = Ipc::builder("main").build();
         assert_eq!(ipc.page_state(), PageState::Loading);
@@ -168,7 +157,7 @@ fn a_silent_page_is_pinged_when_somebody_looks_and_is_unresponsive_without_an_an
 }
 
 #[test]
-fn a_message_that_is_not_acknowledged_tells_too_and_is_not_sent_again() {
+fn an_unacknowledged_message_makes_the_page_unresponsive_and_is_not_resent() {
     run(|capture| {
         let mut limits = Limits::default();
         limits.unresponsive_after = SECOND;
@@ -207,11 +196,11 @@ fn a_forged_batch_is_no_sign_of_life() {
 }
 
 #[test]
-fn the_delay_of_the_ui_thread_is_measured_once_a_wake() {
+fn the_delay_of_the_ui_thread_is_measured_once_per_wake() {
     run(|capture| {
         let delay = || capture.histogram("spanwire.main_thread.delay", &[]);
         let ipc = Ipc::builder("main").build();
-        let wakes = wakes(&ipc);
+        let wakes = count_wakes(&ipc);
         // The wake at the start is none: the event loop may not run yet.
         capture.clock().advance(SECOND);
         while ipc.next_script().is_some() {}
@@ -226,10 +215,10 @@ fn the_delay_of_the_ui_thread_is_measured_once_a_wake() {
 }
 
 #[test]
-fn whoever_looks_wakes_an_idle_event_loop_once_a_second_at_most() {
+fn inspection_wakes_an_idle_event_loop_at_most_once_a_second() {
     run(|capture| {
         let ipc = Ipc::builder("main").build();
-        let wakes = wakes(&ipc);
+        let wakes = count_wakes(&ipc);
         let mut page = ModelPage::load(&ipc, "p1");
         page.pump(&ipc);
         wakes.store(0, Ordering::Relaxed);
@@ -259,10 +248,10 @@ fn whoever_looks_wakes_an_idle_event_loop_once_a_second_at_most() {
 }
 
 #[test]
-fn a_ui_thread_that_hangs_is_not_held_against_the_page() {
+fn a_hung_ui_thread_does_not_make_the_page_unresponsive() {
     run(|capture| {
         let ipc = Ipc::builder("main").build();
-        let _wakes = wakes(&ipc);
+        let _wakes = count_wakes(&ipc);
         let mut page = ModelPage::load(&ipc, "p1");
         page.pump(&ipc);
         ipc.emit("event", &1).unwrap();
@@ -281,10 +270,10 @@ fn a_ui_thread_that_hangs_is_not_held_against_the_page() {
 }
 
 #[test]
-fn a_page_whose_wire_is_closed_is_told_once() {
+fn a_page_whose_wire_is_closed_gets_one_close_notice() {
     run(|_| {
         let ipc = Ipc::builder("main").build();
-        let wakes = wakes(&ipc);
+        let wakes = count_wakes(&ipc);
         ipc.on("save", |_: &Call| ()).unwrap();
         let mut page = ModelPage::load(&ipc, "p1");
         page.pump(&ipc);
@@ -310,10 +299,10 @@ fn a_page_whose_wire_is_closed_is_told_once() {
 }
 
 #[test]
-fn a_page_that_comes_after_the_wire_was_closed_is_told() {
+fn a_page_loaded_after_the_wire_was_closed_gets_a_close_notice() {
     run(|_| {
         let ipc = Ipc::builder("main").build();
-        let wakes = wakes(&ipc);
+        let wakes = count_wakes(&ipc);
         ipc.close();
         assert!(ipc.next_script().is_none());
         wakes.store(0, Ordering::Relaxed);
@@ -327,7 +316,7 @@ fn a_page_that_comes_after_the_wire_was_closed_is_told() {
 }
 
 #[test]
-fn a_wire_without_a_page_is_closed_without_a_word() {
+fn closing_a_wire_without_a_page_sends_nothing() {
     for leave in [Ipc::page_gone, Ipc::page_loading] {
         let ipc = Ipc::builder("main").build();
         let _page = ModelPage::load(&ipc, "p1");
@@ -341,7 +330,7 @@ fn a_wire_without_a_page_is_closed_without_a_word() {
 }
 
 #[test]
-fn a_page_that_was_replaced_does_not_come_back_however_many_followed() {
+fn a_replaced_page_stays_replaced_after_many_others() {
     let ipc = Ipc::builder("main").build();
     let first = ModelPage::load(&ipc, "p1");
     for n in 0..900 {

@@ -34,7 +34,7 @@ fn fate(trace: usize) -> Fate {
 }
 
 #[test]
-fn as_many_fail_and_are_slow_as_it_says() {
+fn the_made_up_traces_fail_and_are_slow_as_often_as_stated() {
     let count = |fates| (0..TRACES).filter(|trace| fate(*trace) == fates).count();
     assert_eq!((count(Fate::Failed), count(Fate::Slow)), (FAILED, SLOW));
 }
@@ -137,7 +137,7 @@ impl Wanted {
 }
 
 #[test]
-fn all_that_fail_or_are_slow_are_kept_and_the_rest_within_the_rate() {
+fn failed_and_slow_traces_are_kept_and_others_within_the_rate() {
     let fixture = Fixture::new(&FakeClock::new(), TailSampling::new());
     let mut wanted = Wanted::default();
     // Fifty are open at any time, and a thousand begin in a second.
@@ -162,7 +162,7 @@ fn all_that_fail_or_are_slow_are_kept_and_the_rest_within_the_rate() {
 }
 
 #[test]
-fn the_same_from_many_threads_at_once() {
+fn traces_from_many_threads_are_kept_by_the_same_rules() {
     const THREADS: usize = 4;
     let fixture = Fixture::new(&FakeClock::new(), TailSampling::new());
     let wanted = Mutex::new(Wanted::default());
@@ -190,7 +190,7 @@ fn the_same_from_many_threads_at_once() {
 }
 
 #[test]
-fn the_same_with_half_of_the_spans_from_the_page() {
+fn traces_with_page_spans_are_kept_by_the_same_rules() {
     // Of the capture only the clock is used, which the page's stamps come from.
     let capture = Capture::new();
     let fixture = Fixture::new(capture.clock(), TailSampling::new());

@@ -1,13 +1,14 @@
 //! Room on the wire: what waits for it gets it, and none of it is lost or invented.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use serde_json::json;
 use spanwire::ipc::{Call, Ipc, IpcBuilder, Limits, PageMarks};
 use spanwire::testing::Capture;
 use tokio::runtime::{Builder, Runtime};
 
+use spanwire_testkit::counters::count_wakes;
 use spanwire_testkit::model_page::{Eval, ModelPage};
 
 fn limited(change: impl FnOnce(&mut Limits)) -> IpcBuilder {
@@ -16,20 +17,8 @@ fn limited(change: impl FnOnce(&mut Limits)) -> IpcBuilder {
     Ipc::builder("main").limits(limits)
 }
 
-/// Counts the wakes of a wire.
-fn wakes(ipc: &Ipc) -> Arc<AtomicUsize> {
-    let wakes = Arc::new(AtomicUsize::new(0));
-    ipc.on_wake({
-        let wakes = Arc::clone(&wakes);
-        move || {
-            wakes.fetch_add(1, Ordering::Relaxed);
-        }
-    });
-    wakes
-}
-
 /// Whether the wire was woken since the last look.
-fn woken(wakes: &AtomicUsize) -> bool {
+fn woken(wakes: &AtomicU64) -> bool {
     wakes.swap(0, Ordering::Relaxed) > 0
 }
 
@@ -47,9 +36,9 @@ fn turn(runtime: &Runtime) {
 }
 
 #[test]
-fn what_waits_for_room_among_the_messages_in_flight_is_woken_for_and_drains() {
+fn messages_that_wait_for_the_in_flight_limit_wake_the_pump_and_drain() {
     let ipc = limited(|limits| limits.in_flight_max = 3).build();
-    let wakes = wakes(&ipc);
+    let wakes = count_wakes(&ipc);
     let mut page = ModelPage::load(&ipc, "p1");
     for n in 0..10 {
         ipc.emit("event", &n).unwrap();
@@ -69,13 +58,13 @@ fn what_waits_for_room_among_the_messages_in_flight_is_woken_for_and_drains() {
 }
 
 #[test]
-fn room_that_a_message_left_when_it_failed_for_good_is_woken_for() {
+fn a_message_that_fails_for_good_makes_room_and_wakes_the_pump() {
     let ipc = limited(|limits| {
         limits.in_flight_max = 1;
         limits.retries_max = 0;
     })
     .build();
-    let wakes = wakes(&ipc);
+    let wakes = count_wakes(&ipc);
     let _page = ModelPage::load(&ipc, "p1");
     ipc.emit("event", &1).unwrap();
     ipc.emit("event", &2).unwrap();
@@ -88,7 +77,7 @@ fn room_that_a_message_left_when_it_failed_for_good_is_woken_for() {
 }
 
 #[test]
-fn a_page_that_has_no_credits_left_gets_those_that_came_back() {
+fn a_page_without_credits_gets_returned_ones() {
     let runtime = runtime();
     let ipc = limited(|limits| limits.unanswered_max = 16)
         .runtime(runtime.handle().clone())
@@ -96,7 +85,7 @@ fn a_page_that_has_no_credits_left_gets_those_that_came_back() {
     ipc.on_async("forever", |_| std::future::pending::<()>())
         .unwrap();
     ipc.on("event", |_: &Call| ()).unwrap();
-    let wakes = wakes(&ipc);
+    let wakes = count_wakes(&ipc);
     let mut page = ModelPage::load(&ipc, "p1");
     page.credits = 16;
     let _ = ipc.next_script();
@@ -125,14 +114,14 @@ fn a_page_that_has_no_credits_left_gets_those_that_came_back() {
 }
 
 #[test]
-fn a_duplicate_gives_its_credit_back_and_says_so() {
+fn a_duplicate_returns_its_credit_and_wakes_the_pump() {
     let ipc = limited(|limits| limits.unanswered_max = 4).build();
     ipc.on("event", |_: &Call| ()).unwrap();
     let mut page = ModelPage::load(&ipc, "p1");
     page.credits = 3;
     page.emit(&ipc, "event", json!(null));
     page.pump(&ipc);
-    let wakes = wakes(&ipc);
+    let wakes = count_wakes(&ipc);
     let _ = ipc.next_script();
     woken(&wakes);
     page.credits -= 1;
@@ -220,7 +209,7 @@ fn pages_that_come_and_go_cannot_pile_up_handlers() {
 }
 
 #[test]
-fn failed_messages_are_told_in_any_order() {
+fn failed_messages_may_be_acknowledged_in_any_order() {
     let ipc = Ipc::builder("main").build();
     let page = ModelPage::load(&ipc, "p1");
     for n in 0..5 {
@@ -234,7 +223,7 @@ fn failed_messages_are_told_in_any_order() {
 }
 
 #[test]
-fn the_page_script_is_given_the_limits_that_it_has_to_keep() {
+fn the_page_script_contains_the_limits_of_the_wire() {
     let ipc = limited(|limits| {
         limits.unanswered_max = 7;
         limits.inbound_bytes_max = 4_096;
@@ -257,7 +246,7 @@ fn the_page_script_is_given_the_limits_that_it_has_to_keep() {
 }
 
 #[test]
-fn a_reply_that_is_too_large_is_an_error_instead() {
+fn a_reply_that_is_too_large_becomes_an_error() {
     let capture = Capture::new();
     capture.run(|| {
         let ipc = limited(|limits| limits.outbound_bytes_max = 100).build();
@@ -284,7 +273,7 @@ fn a_reply_that_is_too_large_is_an_error_instead() {
 }
 
 #[test]
-fn gauges_of_a_wire_that_was_dropped_do_not_stay_as_they_were() {
+fn gauges_of_a_dropped_wire_are_reset() {
     let capture = Capture::new();
     capture.run(|| {
         let ipc = Ipc::builder("main").build();
