@@ -16,6 +16,7 @@ use std::sync::mpsc::{Receiver, sync_channel};
 use std::time::Duration;
 
 use spanwire_testkit::scrape::{Sample, scrape};
+use spanwire_testkit::virtual_display::on_display;
 
 const MESSAGES: &str = "spanwire_ipc_messages_total";
 const DELAYS: &str = "spanwire_main_thread_delay_seconds_count";
@@ -315,8 +316,8 @@ struct DemoWithConsole {
 
 impl DemoWithConsole {
     fn start(args: &[&str]) -> Self {
-        let mut child = Command::new("xvfb-run")
-            .args(["-a", env!("CARGO_BIN_EXE_spanwire-demo")])
+        let mut child = on_display()
+            .arg(env!("CARGO_BIN_EXE_spanwire-demo"))
             .args(["--port", "0", "--interval", "1h"])
             .args(args)
             .stdin(Stdio::piped())

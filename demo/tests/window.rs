@@ -9,7 +9,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{BufRead, BufReader, Read};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Stdio};
 
 use opentelemetry_proto::tonic::common::v1::KeyValue;
 use opentelemetry_proto::tonic::metrics::v1::{Metric, metric, number_data_point};
@@ -18,6 +18,7 @@ use opentelemetry_proto::tonic::trace::v1::span::SpanKind;
 
 use spanwire_testkit::prometheus::Prometheus;
 use spanwire_testkit::receiver::{self, Receiver};
+use spanwire_testkit::virtual_display::on_display;
 
 /// The events that the driven page uses as calls, each with a reply.
 const CALLS: [&str; 7] = [
@@ -203,8 +204,8 @@ struct DrivenDemo {
 
 impl DrivenDemo {
     fn start(otlp_endpoint: &str) -> Self {
-        let mut child = Command::new("xvfb-run")
-            .args(["-a", env!("CARGO_BIN_EXE_spanwire-demo")])
+        let mut child = on_display()
+            .arg(env!("CARGO_BIN_EXE_spanwire-demo"))
             .args(["--for", "12s", "--drive", "--port", "0"])
             .env("OTEL_EXPORTER_OTLP_ENDPOINT", otlp_endpoint)
             .env("OTEL_METRICS_EXPORTER", "prometheus,otlp")

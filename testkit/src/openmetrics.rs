@@ -20,12 +20,12 @@ pub struct Family {
     /// Its description.
     pub help: String,
     /// Its samples, in the order of the text.
-    pub samples: Vec<Sample>,
+    pub samples: Vec<FamilySample>,
 }
 
 /// A line with a value.
 #[derive(Debug, Deserialize)]
-pub struct Sample {
+pub struct FamilySample {
     /// The metric's name and the sample's ending.
     pub name: String,
     /// Its labels.

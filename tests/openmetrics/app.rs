@@ -13,7 +13,7 @@ use tracing_subscriber::Registry;
 use tracing_subscriber::layer::SubscriberExt;
 
 use spanwire_testkit::model_page::ModelPage;
-use spanwire_testkit::openmetrics::{Exemplar, Family, Sample, parse};
+use spanwire_testkit::openmetrics::{Exemplar, Family, FamilySample, parse};
 use spanwire_testkit::scrape::scrape_as;
 
 /// What Prometheus 2.42 accepts.
@@ -96,7 +96,7 @@ impl App {
         parse(&text).unwrap_or_else(|error| panic!("{error}\n{text}"))
     }
 
-    pub(crate) fn exemplars(&self) -> Vec<(Sample, Exemplar)> {
+    pub(crate) fn exemplars(&self) -> Vec<(FamilySample, Exemplar)> {
         let samples = self.scrape().into_iter().flat_map(|family| family.samples);
         samples
             .filter_map(|mut sample| {

@@ -4,12 +4,12 @@ use spanwire::telemetry::{FlushError, Sampler, TailSampling};
 use spanwire::timer::monitor;
 
 use crate::app::{App, SECOND, builder, family, hex, wall_s};
-use spanwire_testkit::openmetrics::{Exemplar, Sample};
+use spanwire_testkit::openmetrics::{Exemplar, FamilySample};
 use spanwire_testkit::receiver::{Answer, Receiver};
 use spanwire_testkit::scrape::scrape_text;
 
 /// The histograms that have exemplars, by the labels that tell which.
-fn exemplified(exemplars: &[(Sample, Exemplar)]) -> BTreeSet<String> {
+fn exemplified(exemplars: &[(FamilySample, Exemplar)]) -> BTreeSet<String> {
     let series = exemplars.iter().map(|(sample, _)| {
         let mut labels = sample.labels.clone();
         labels.remove("le");
