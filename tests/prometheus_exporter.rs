@@ -1,5 +1,6 @@
 //! The recorder of metrics-exporter-prometheus behind our endpoint: one workload goes to it and to
 //! ours, and both are scraped.
+#![allow(clippy::unwrap_used, reason = "the helpers of tests are tests too")]
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -8,6 +9,7 @@ use metrics::{Counter, Gauge, Histogram, Key, KeyName, Metadata, Recorder, Share
 use metrics_util::layers::FanoutBuilder;
 use spanwire::telemetry::{Telemetry, TelemetryBuilder, prometheus_builder};
 use spanwire::{Ipc, MessageQueue, ScopedTimer, monitor};
+use spanwire_testkit::scrape::scrape_as;
 
 /// A shared recorder as one that a fan-out owns.
 struct Shared(std::sync::Arc<dyn Recorder + Send + Sync>);
@@ -44,14 +46,7 @@ fn builder() -> TelemetryBuilder {
 }
 
 fn scrape(telemetry: &Telemetry, accept: &str) -> (String, String) {
-    let addr = telemetry.prometheus_addr().expect("it listens");
-    let request = ureq::get(format!("http://{addr}/metrics")).header("accept", accept);
-    let mut response = request.call().unwrap();
-    let kind = response.headers()["content-type"].to_str().unwrap();
-    (
-        kind.to_owned(),
-        response.body_mut().read_to_string().unwrap(),
-    )
+    scrape_as(telemetry.prometheus_addr().expect("it listens"), accept)
 }
 
 fn work() {
