@@ -3,7 +3,7 @@
 use std::sync::{Arc, Weak};
 
 use super::page_state::PageState;
-use super::script::Script;
+use super::protocol::script::Script;
 use super::wire::{Inner, Ipc};
 use crate::semconv::ErrorType;
 use crate::webview::Watch;

@@ -6,9 +6,9 @@ use std::time::Duration;
 use opentelemetry::global::ObjectSafeTracer;
 use opentelemetry::trace::{Tracer, TracerProvider};
 
-use super::limits::Limits;
 use super::main_thread::FRAME;
 use super::origins::Policy;
+use super::protocol::limits::Limits;
 use super::wire::Ipc;
 use crate::instrument::page_spans::PageSpanSink;
 use crate::queue::Overflow;

@@ -6,9 +6,9 @@ use std::sync::Arc;
 use serde::Serialize;
 use serde_json::value::{RawValue, to_raw_value};
 
-use super::around::Around;
 use super::outbox::{Body, Outbound, Replay, died};
 use super::series::{Direction, EventSeries};
+use super::spans::parent::Around;
 use super::wire::{Inner, Ipc};
 use crate::instrument::cardinality::{Origin, is_event_name};
 use crate::queue::{PushError, Pushed};

@@ -32,35 +32,26 @@
 
 #[cfg(feature = "wry")]
 mod adapter;
-mod around;
-mod background;
+mod async_call;
 mod builder;
-mod bye;
 mod call;
+mod close_notices;
 mod data_error;
 mod emit;
-mod envelope;
 mod handler;
 mod inbound;
-mod limits;
-mod live_span;
 mod liveness;
 mod main_thread;
-mod message;
 mod origins;
 mod outbox;
 mod page;
 mod page_clock;
 mod page_state;
-mod page_trace;
-mod propagation;
-mod script;
+mod protocol;
 mod sdk_spans;
 mod series;
-mod span_names;
 mod spans;
 mod stats;
-mod trace;
 mod waker;
 mod wire;
 
@@ -70,13 +61,13 @@ pub use data_error::DataError;
 pub use emit::{EmitError, EmitErrorReason};
 pub use handler::{ListenerId, RegisterError};
 pub use inbound::{IpcMessage, Received};
-pub use limits::Limits;
 pub use page_state::PageState;
-pub use script::Script;
+pub use protocol::limits::Limits;
+pub use protocol::script::Script;
 pub use stats::{IpcMetrics, IpcMetricsDelta};
 pub use wire::{Ipc, PageReadyError};
 
 #[cfg(fuzzing)]
-pub(crate) use propagation::parse_traceparent;
+pub(crate) use spans::traceparent::parse_traceparent;
 
 pub use crate::instrument::page_spans::{PageSpanRequest, PageSpanSink, PageSpansRefused};

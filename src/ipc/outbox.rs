@@ -8,10 +8,10 @@ use std::time::Duration;
 use serde_json::value::RawValue;
 
 use super::call::Rejection;
-use super::limits::Limits;
-use super::live_span::LiveSpan;
-use super::script::{BatchWriter, Content, Item, ReplyItem, Script};
+use super::protocol::limits::Limits;
+use super::protocol::script::{BatchWriter, Content, Item, ReplyItem, Script};
 use super::series::{End, EventSeries};
+use super::spans::timed::LiveSpan;
 use crate::clock::Stamp;
 use crate::queue::Popped;
 use crate::semconv::ErrorType;

@@ -5,15 +5,15 @@ use std::time::Duration;
 
 use futures_util::future::AbortHandle;
 
-use super::bye::Byes;
-use super::envelope::same;
-use super::limits::Limits;
+use super::close_notices::Byes;
 use super::liveness::{Again, Liveness};
-use super::message::{Ack, PageTime};
 use super::outbox::{Body, Credit, Facts, Outbound, Outbox, Phase};
 use super::page_state::PageState;
-use super::page_trace::PageTrace;
-use super::script::Script;
+use super::protocol::envelope::same;
+use super::protocol::limits::Limits;
+use super::protocol::message::{Ack, PageTime};
+use super::protocol::script::Script;
+use super::spans::open::PageTrace;
 use crate::clock::Stamp;
 use crate::queue::Popped;
 use crate::semconv::ErrorType;

@@ -2,7 +2,7 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use super::message::Spans;
+use super::protocol::message::Spans;
 use super::wire::Inner;
 use crate::instrument::page_spans::{PageSpanRequest, PageSpansRefused};
 use crate::semconv::PageSpanErrorType;

@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use metrics::{Counter, Gauge, Histogram};
 
-use super::message::{PageError, Rating, Vital, VitalName};
 use super::page_state::PageState;
-use super::span_names::SpanNames;
+use super::protocol::message::{PageError, Rating, Vital, VitalName};
+use super::spans::names::SpanNames;
 use crate::instrument::cardinality::{CappedNames, Origin};
 use crate::instrument::handles::{self, Instruments};
 use crate::semconv::{self, ErrorType};

@@ -9,8 +9,8 @@ use std::time::Duration;
 
 use crossbeam_channel::{Receiver, Sender, bounded, never, select};
 
+use super::metrics::Account;
 use crate::clock::{Clock, Stamp};
-use crate::queue::account::Account;
 use crate::queue::wake::Wake;
 use crate::queue::{Overflow, PopError, Popped, PushError, PushErrorReason, Pushed, QueueBuilder};
 use crate::semconv::ErrorType;

@@ -27,11 +27,11 @@
 //! ones are `_OTHER`. While no recorder is installed nothing is measured; a recorder that is
 //! installed later is used from then on.
 
-mod account;
 mod builder;
+mod capacity;
 mod message_queue;
+mod metrics;
 mod outcome;
-mod room;
 #[cfg(test)]
 mod tests;
 mod wake;

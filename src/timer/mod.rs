@@ -45,7 +45,7 @@ mod failure;
 mod fields;
 mod monitor;
 mod operation;
-mod running;
+mod run;
 mod scoped;
 mod threshold;
 

@@ -11,7 +11,7 @@ use tracing::{Instrument as _, Span};
 use super::failure::Failure;
 use super::fields::FieldValue;
 use super::operation::{Operation, operation, usable};
-use super::running::{Ending, Options, Running, is_listening};
+use super::run::{Ending, Options, Running, is_listening};
 use super::scoped::ScopedTimer;
 
 /// Measures a closure or a future as the operation of that name.

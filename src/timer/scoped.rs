@@ -8,7 +8,7 @@ use tracing::span::EnteredSpan;
 use super::failure::Failure;
 use super::fields::FieldValue;
 use super::monitor::monitor;
-use super::running::{Ending, Running};
+use super::run::{Ending, Running};
 
 /// An operation that is measured from [`start`](Self::start) until it ends.
 ///

@@ -119,11 +119,11 @@ mod embedded;
 mod gtk;
 mod page;
 mod pump;
-mod watch;
+mod state;
 
 #[cfg(doc)]
 use crate::ipc::Ipc;
 
 pub use attach::{attach, attach_with};
 pub use page::{Page, PageError, origin_of};
-pub(crate) use watch::Watch;
+pub(crate) use state::Watch;

@@ -3,8 +3,9 @@
 use tracing::Level;
 use wry::WebView;
 
-use super::watch::Document;
-use super::{address, page};
+use super::address;
+use super::page;
+use super::state::Document;
 use crate::ipc::{Ipc, Script};
 use crate::semconv::{self, ErrorType};
 

@@ -42,7 +42,7 @@ fn check<R>(f: impl FnOnce(&FakeTime) -> R, expected: &Expect) {
     let recorder = recorder();
     let time = FakeTime::start();
     let _alive = time.run(|| {
-        metrics::with_local_recorder(&recorder, || {
+        ::metrics::with_local_recorder(&recorder, || {
             let alive = f(&time);
             crate::instrument::handles::publish_own();
             alive
@@ -54,7 +54,7 @@ fn check<R>(f: impl FnOnce(&FakeTime) -> R, expected: &Expect) {
 /// The same, but the counts alone.
 fn check_counts<R>(f: impl FnOnce() -> R, expected: &Expect) {
     let recorder = recorder();
-    let _alive = metrics::with_local_recorder(&recorder, f);
+    let _alive = ::metrics::with_local_recorder(&recorder, f);
     let counts: String = series(&recorder)
         .iter()
         .filter_map(|line| line.split_once("queue_messages{")?.1.split_once(','))
@@ -125,7 +125,7 @@ fn a_recorder_that_comes_later_counts_from_then_on() {
     queue.push(2).unwrap();
     assert_eq!(queue.try_pop(), Some(1));
     let recorder = recorder();
-    metrics::with_local_recorder(&recorder, || {
+    ::metrics::with_local_recorder(&recorder, || {
         assert_eq!(queue.try_pop(), Some(2));
         queue.push(3).unwrap();
         assert_eq!(queue.try_pop(), Some(3));

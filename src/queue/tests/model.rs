@@ -82,7 +82,7 @@ proptest! {
         ops in prop::collection::vec(op(), 0..60),
     ) {
         let recorder = recorder();
-        metrics::with_local_recorder(&recorder, || -> Result<(), TestCaseError> {
+        ::metrics::with_local_recorder(&recorder, || -> Result<(), TestCaseError> {
             let queue = MessageQueue::builder("model")
                 .capacity(capacity)
                 .overflow(overflow)

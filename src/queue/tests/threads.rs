@@ -120,7 +120,7 @@ fn stress(overflow: Overflow) {
         .map(|producer| {
             let (queue, seen, recorder) = (queue.clone(), Arc::clone(&seen), Arc::clone(&recorder));
             thread::spawn(move || {
-                metrics::with_local_recorder(&*recorder, || {
+                ::metrics::with_local_recorder(&*recorder, || {
                     let saw = |message: usize| seen[message].fetch_add(1, Ordering::Relaxed);
                     let (mut lost, mut closed) = (0, 0);
                     for n in 0..EACH {
@@ -158,7 +158,7 @@ fn stress(overflow: Overflow) {
                 Arc::clone(&recorder),
             );
             thread::spawn(move || {
-                metrics::with_local_recorder(&*recorder, || {
+                ::metrics::with_local_recorder(&*recorder, || {
                     loop {
                         let message = match queue.pop_timeout(LONG) {
                             Ok(message) => message,

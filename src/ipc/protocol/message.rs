@@ -211,7 +211,7 @@ impl PageError {
 /// # Errors
 ///
 /// [`ErrorType::Malformed`] when it is no list, and [`ErrorType::TooLarge`] when it is longer.
-pub(super) fn parse_messages(
+pub(in crate::ipc) fn parse_messages(
     list: &str,
     len_max: usize,
 ) -> Result<Vec<Option<Inbound<'_>>>, ErrorType> {

@@ -11,25 +11,25 @@ use crate::clock::Stamp;
 
 /// A script to be evaluated in the page, or its batch for a transport that is not a webview.
 ///
-/// Hand it back to [`Ipc::evaluation_failed`](super::Ipc::evaluation_failed) when the page could
+/// Hand it back to [`Ipc::evaluation_failed`](crate::ipc::Ipc::evaluation_failed) when the page could
 /// not take it.
 #[derive(Debug)]
 #[must_use = "its messages stay in flight until the page acknowledges them"]
 pub struct Script {
-    pub(super) content: Content,
+    pub(in crate::ipc) content: Content,
     /// The page that it was written for.
-    pub(super) generation: u64,
+    pub(in crate::ipc) generation: u64,
     /// The messages that it holds, or whose end it asks for.
-    pub(super) ids: Vec<u64>,
-    pub(super) settles: bool,
-    pub(super) credits: u64,
+    pub(in crate::ipc) ids: Vec<u64>,
+    pub(in crate::ipc) settles: bool,
+    pub(in crate::ipc) credits: u64,
     /// The ping that it asks for.
-    pub(super) ping: Option<u64>,
+    pub(in crate::ipc) ping: Option<u64>,
     /// When it was written.
-    pub(super) at: Stamp,
+    pub(in crate::ipc) at: Stamp,
 }
 
-pub(super) enum Content {
+pub(in crate::ipc) enum Content {
     Batch {
         json: String,
         /// Whether a payload nests so deep that it cannot be a literal.
@@ -57,7 +57,7 @@ impl fmt::Debug for Content {
 
 impl Script {
     /// For a page that is none of the wire's: nothing is waited for.
-    pub(super) fn of_no_generation(content: Content, at: Stamp) -> Self {
+    pub(in crate::ipc) fn of_no_generation(content: Content, at: Stamp) -> Self {
         Self {
             content,
             generation: NO_GENERATION,
@@ -70,7 +70,7 @@ impl Script {
     }
 
     /// Whether the page has to answer to it.
-    pub(super) fn is_answered(&self) -> bool {
+    pub(in crate::ipc) fn is_answered(&self) -> bool {
         !self.ids.is_empty() || self.ping.is_some()
     }
 
@@ -159,7 +159,7 @@ fn sets_prototype(json: &str) -> bool {
 /// A message to the page, as docs/wire.md describes it.
 #[derive(Debug, Serialize)]
 #[serde(tag = "kind", rename_all = "lowercase")]
-pub(super) enum Item<'a> {
+pub(in crate::ipc) enum Item<'a> {
     Event {
         id: u64,
         event: &'a str,
@@ -193,7 +193,7 @@ pub(super) enum Item<'a> {
 
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "lowercase")]
-pub(super) enum ReplyItem<'a> {
+pub(in crate::ipc) enum ReplyItem<'a> {
     Data(&'a RawValue),
     Error {
         name: &'a str,
@@ -204,14 +204,14 @@ pub(super) enum ReplyItem<'a> {
 
 /// Writes a batch item by item.
 #[derive(Debug)]
-pub(super) struct BatchWriter {
+pub(in crate::ipc) struct BatchWriter {
     json: String,
     len: usize,
     is_deep: bool,
 }
 
 impl BatchWriter {
-    pub(super) fn new(page: &str, floor: u64) -> Self {
+    pub(in crate::ipc) fn new(page: &str, floor: u64) -> Self {
         // The page's id was checked to be letters and digits.
         let json = format!(r#"{{"page":"{page}","floor":{floor},"messages":["#);
         Self {
@@ -221,7 +221,7 @@ impl BatchWriter {
         }
     }
 
-    pub(super) fn push(&mut self, item: &Item<'_>) {
+    pub(in crate::ipc) fn push(&mut self, item: &Item<'_>) {
         if self.len > 0 {
             self.json.push(',');
         }
@@ -249,17 +249,17 @@ impl BatchWriter {
         self.json.push_str(&text);
     }
 
-    pub(super) fn bytes(&self) -> usize {
+    pub(in crate::ipc) fn bytes(&self) -> usize {
         self.json.len()
     }
 
-    pub(super) fn into_content(self) -> Content {
+    pub(in crate::ipc) fn into_content(self) -> Content {
         let is_deep = self.is_deep;
         let json = self.finish();
         Content::Batch { json, is_deep }
     }
 
-    pub(super) fn finish(mut self) -> String {
+    pub(in crate::ipc) fn finish(mut self) -> String {
         self.json.push_str("]}");
         self.json
     }

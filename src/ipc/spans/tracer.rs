@@ -15,18 +15,18 @@ use opentelemetry::trace::{
 };
 use opentelemetry::{Context, KeyValue};
 
-use super::around::Ahead;
-use super::live_span::{LiveSpan, Place};
-use super::outbox::{Body, Ended, Ran};
-use super::series::Direction;
-use super::span_names::{SpanNames, Verb};
+use super::names::{SpanNames, Verb};
+use super::parent::Ahead;
+use super::timed::{LiveSpan, Place};
 use crate::clock::{Clock, Stamp};
 use crate::instrument::handles::install_epoch;
 use crate::instrument::rate_limit::Rate;
+use crate::ipc::outbox::{Body, Ended, Ran};
+use crate::ipc::series::Direction;
 use crate::semconv::{self, ErrorType};
 
 /// Where the spans go: a tracer that the app gave, or the global one once there is one.
-pub(super) struct Spans {
+pub(in crate::ipc) struct Spans {
     tracer: OnceLock<BoxedTracer>,
     /// When to look for a global tracer again: looking costs more than a message does.
     look_again_at: AtomicU64,
@@ -42,7 +42,7 @@ pub(super) struct Spans {
 const LOOK_AGAIN: Duration = Duration::from_millis(100);
 
 impl Spans {
-    pub(super) fn new(
+    pub(in crate::ipc) fn new(
         tracer: Option<Box<dyn ObjectSafeTracer + Send + Sync>>,
         events_per_second: u32,
     ) -> Self {
@@ -61,12 +61,12 @@ impl Spans {
 
     /// Whether one more event from the page may have a span. Where none was seen to reach
     /// OpenTelemetry there is nothing to save.
-    pub(super) fn admits_handler(&self, now: Stamp) -> bool {
+    pub(in crate::ipc) fn admits_handler(&self, now: Stamp) -> bool {
         !self.reached.load(Ordering::Relaxed) || self.admits(Direction::Inbound, now)
     }
 
     /// A handler's span reached OpenTelemetry.
-    pub(super) fn has_reached(&self, now: Stamp) {
+    pub(in crate::ipc) fn has_reached(&self, now: Stamp) {
         if !self.reached.load(Ordering::Relaxed) && !self.reached.swap(true, Ordering::Relaxed) {
             // That one counts, too.
             self.admits(Direction::Inbound, now);
@@ -74,13 +74,13 @@ impl Spans {
     }
 
     /// Whether one more event may have spans.
-    pub(super) fn admits(&self, direction: Direction, now: Stamp) -> bool {
+    pub(in crate::ipc) fn admits(&self, direction: Direction, now: Stamp) -> bool {
         self.rates[direction as usize].admits(now)
     }
 
     /// What goes on where no span is wanted: the parent of what is made all the same, which
     /// samplers that ask the parent then say no to.
-    pub(super) fn untraced() -> Ahead {
+    pub(in crate::ipc) fn untraced() -> Ahead {
         static SEED: LazyLock<u64> = LazyLock::new(|| RandomState::new().hash_one("trace") | 1);
         static LAST: AtomicU64 = AtomicU64::new(1);
         // Relaxed: only that the ids differ matters, since log records carry them.
@@ -96,7 +96,7 @@ impl Spans {
     }
 
     /// Where a span can be made now, if anywhere.
-    pub(super) fn tracer(&self, clock: &Clock) -> Option<Found<'_>> {
+    pub(in crate::ipc) fn tracer(&self, clock: &Clock) -> Option<Found<'_>> {
         if let Some(tracer) = self.tracer.get() {
             return Some(Found::Kept(tracer));
         }
@@ -115,7 +115,13 @@ impl Spans {
     }
 
     /// Ends the span of a message that ended, and makes that of the page's work on it.
-    pub(super) fn ended(&self, mut span: LiveSpan, webview: &Arc<str>, ended: &Ended, now: Stamp) {
+    pub(in crate::ipc) fn ended(
+        &self,
+        mut span: LiveSpan,
+        webview: &Arc<str>,
+        ended: &Ended,
+        now: Stamp,
+    ) {
         let journey = ended.journey;
         if let Some((at, wait)) = journey.dequeued {
             span.event("dequeued", at);
@@ -159,7 +165,7 @@ impl Spans {
 }
 
 /// A tracer to make one span with.
-pub(super) enum Found<'a> {
+pub(in crate::ipc) enum Found<'a> {
     Kept(&'a BoxedTracer),
     /// The global one, which is kept when it turns out to be a real one.
     OnTrial(&'a OnceLock<BoxedTracer>, BoxedTracer),
@@ -167,7 +173,11 @@ pub(super) enum Found<'a> {
 
 impl Found<'_> {
     /// Starts a span; `None` when nobody would ever see it.
-    pub(super) fn start(self, parent: Option<&Context>, span: SpanBuilder) -> Option<BoxedSpan> {
+    pub(in crate::ipc) fn start(
+        self,
+        parent: Option<&Context>,
+        span: SpanBuilder,
+    ) -> Option<BoxedSpan> {
         let root = Context::new();
         let tracer = match &self {
             Self::Kept(tracer) => tracer,
@@ -191,7 +201,7 @@ impl Found<'_> {
 
 /// What every span of the wire's messages carries. Set once it is known that the span is recorded:
 /// for one that a sampler refuses it would cost as much as asking.
-pub(super) fn attributes(names: &SpanNames, webview: &Arc<str>) -> [KeyValue; 3] {
+pub(in crate::ipc) fn attributes(names: &SpanNames, webview: &Arc<str>) -> [KeyValue; 3] {
     [
         KeyValue::new(semconv::RPC_SYSTEM_NAME, semconv::RPC_SYSTEM),
         KeyValue::new(semconv::RPC_METHOD, names.event()),
@@ -200,7 +210,7 @@ pub(super) fn attributes(names: &SpanNames, webview: &Arc<str>) -> [KeyValue; 3]
 }
 
 /// A number of things or bytes as an attribute's value.
-pub(super) fn count(count: usize) -> i64 {
+pub(in crate::ipc) fn count(count: usize) -> i64 {
     i64::try_from(count).unwrap_or(i64::MAX)
 }
 

@@ -12,7 +12,7 @@ use crate::instrument::cardinality::{CappedNames, Origin};
 /// They are made once where there is room, and kept for good: one that is made for each span costs
 /// as much as all that a sampler does.
 #[derive(Clone, Debug)]
-pub(super) struct SpanNames {
+pub(in crate::ipc) struct SpanNames {
     event: Arc<str>,
     kept: Option<Kept>,
 }
@@ -22,7 +22,7 @@ type Kept = [&'static str; 4];
 
 /// What the span says of the event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Verb {
+pub(in crate::ipc) enum Verb {
     /// A call, or the handlers at work: the event's name alone.
     Handle,
     Send,
@@ -49,7 +49,7 @@ impl Verb {
 static KEPT: LazyLock<CappedNames<Option<Kept>>> = LazyLock::new(|| CappedNames::new(|_| None));
 
 impl SpanNames {
-    pub(super) fn of(event: &Arc<str>) -> Self {
+    pub(in crate::ipc) fn of(event: &Arc<str>) -> Self {
         let keep = |event: &Arc<str>| {
             let leak = |verb: Verb| -> &'static str { verb.name(event).leak() };
             Some(Verb::ALL.map(leak))
@@ -61,7 +61,7 @@ impl SpanNames {
     }
 
     /// The name of a span.
-    pub(super) fn span(&self, verb: Verb) -> Cow<'static, str> {
+    pub(in crate::ipc) fn span(&self, verb: Verb) -> Cow<'static, str> {
         match &self.kept {
             Some(kept) => Cow::Borrowed(kept[verb as usize]),
             None => Cow::Owned(verb.name(&self.event)),
@@ -69,7 +69,7 @@ impl SpanNames {
     }
 
     /// The event, as the value of an attribute.
-    pub(super) fn event(&self) -> Value {
+    pub(in crate::ipc) fn event(&self) -> Value {
         match &self.kept {
             Some(kept) => kept[Verb::Handle as usize].into(),
             None => Arc::clone(&self.event).into(),

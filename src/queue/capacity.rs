@@ -3,8 +3,8 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Condvar, Mutex, PoisonError};
 
+use super::PushErrorReason;
 use crate::clock::{Clock, Stamp};
-use crate::queue::PushErrorReason;
 
 /// The places of a queue.
 ///

@@ -36,7 +36,7 @@ pub struct Limits {
     pub event_spans_per_second_max: u32,
     /// Spans of an OpenTelemetry SDK in the page that are taken in a second (1000), as many at once
     /// after a pause: twice what such an SDK exports together. Those beyond are dropped unread and
-    /// counted as `spanwire.page.spans`; only with [`IpcBuilder::page_spans`](super::IpcBuilder::page_spans).
+    /// counted as `spanwire.page.spans`; only with [`IpcBuilder::page_spans`](crate::ipc::IpcBuilder::page_spans).
     pub page_spans_per_second_max: u32,
     /// Messages in one script (1000).
     pub batch_len_max: usize,
@@ -52,7 +52,7 @@ pub struct Limits {
     /// more; the handler ran all the same.
     pub unacknowledged_bytes_max: usize,
     /// How long a page may leave what was sent to it without any sign of life (5 s). After that it
-    /// is [`Unresponsive`](super::PageState::Unresponsive); nothing is sent again for it.
+    /// is [`Unresponsive`](crate::ipc::PageState::Unresponsive); nothing is sent again for it.
     ///
     /// Looked at whenever somebody looks at the wire, so it shows a scrape or a system sample later.
     pub unresponsive_after: Duration,
@@ -81,7 +81,7 @@ impl Default for Limits {
 
 impl Limits {
     /// Refuses a text that is too deep to be parsed.
-    pub(super) fn check_depth(&self, text: &str) -> Result<(), ErrorType> {
+    pub(in crate::ipc) fn check_depth(&self, text: &str) -> Result<(), ErrorType> {
         if deeper_than(text, self.depth_max) {
             return Err(ErrorType::TooDeep);
         }
@@ -93,7 +93,7 @@ impl Limits {
 ///
 /// It takes the text as it comes: for text that is not JSON the answer means nothing, and the
 /// parser will refuse it.
-pub(super) fn deeper_than(text: &str, max: usize) -> bool {
+pub(in crate::ipc) fn deeper_than(text: &str, max: usize) -> bool {
     let bytes = text.as_bytes();
     // Nesting cannot exceed the number of opening brackets, and counting those is much faster.
     if memchr::memchr2_iter(b'{', b'[', bytes).nth(max).is_none() {

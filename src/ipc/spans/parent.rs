@@ -7,7 +7,7 @@ use crate::instrument::suppression;
 
 /// The trace around a message, if any.
 #[derive(Clone, Debug)]
-pub(super) enum Around {
+pub(in crate::ipc) enum Around {
     /// None: a span of it begins one.
     Nothing,
     /// A span of it is a child of the one in there.
@@ -18,7 +18,7 @@ pub(super) enum Around {
 
 /// The trace around a handler that is yet to run.
 #[derive(Debug)]
-pub(super) enum Ahead {
+pub(in crate::ipc) enum Ahead {
     Traced(Around),
     /// It has to run in this context, for nothing in it to have spans.
     Untraced(Context),
@@ -26,7 +26,7 @@ pub(super) enum Ahead {
 
 impl Around {
     /// What goes on here.
-    pub(super) fn here() -> Self {
+    pub(in crate::ipc) fn here() -> Self {
         Context::map_current(|context| {
             if suppression::is_marked(context) || context.is_telemetry_suppressed() {
                 Self::Untraced
@@ -39,7 +39,7 @@ impl Around {
     }
 
     /// The parent of a span that is made there.
-    pub(super) fn context(&self) -> Option<&Context> {
+    pub(in crate::ipc) fn context(&self) -> Option<&Context> {
         match self {
             Self::Nothing | Self::Untraced => None,
             Self::Within(context) => Some(context),
@@ -49,7 +49,7 @@ impl Around {
 
 impl Ahead {
     /// Nothing has spans, below one that is not sampled.
-    pub(super) fn untraced(span: SpanContext) -> Self {
+    pub(in crate::ipc) fn untraced(span: SpanContext) -> Self {
         Self::Untraced(suppression::below(span))
     }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use super::script::{BatchWriter, Item, Script};
+use super::protocol::script::{BatchWriter, Item, Script};
 use crate::clock::Stamp;
 
 /// The pages that are to be told, and those that were.

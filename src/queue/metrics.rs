@@ -5,11 +5,11 @@ use std::time::Duration;
 
 use metrics::{Counter, Gauge, Histogram};
 
+use super::builder::QueueBuilder;
+use super::capacity::Room;
 use crate::clock::{Clock, Stamp};
 use crate::instrument::cardinality::{CappedNames, Origin};
 use crate::instrument::handles::{self, Instruments, Publish};
-use crate::queue::builder::QueueBuilder;
-use crate::queue::room::Room;
 use crate::semconv::{self, ErrorType};
 
 /// The part of a queue that does not depend on the type of its messages.

@@ -22,14 +22,14 @@ const PLAIN_NAME_LEN_MAX: usize = 256;
 
 /// What a text from the page is, told by its first bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Form {
+pub(in crate::ipc) enum Form {
     Batch,
     Plain,
     NotOurs,
 }
 
 impl Form {
-    pub(super) fn of(text: &[u8]) -> Self {
+    pub(in crate::ipc) fn of(text: &[u8]) -> Self {
         let starts = |prefix: &str| text.starts_with(prefix.as_bytes());
         if starts(PREFIX) {
             Self::Batch
@@ -47,7 +47,7 @@ impl Form {
 ///
 /// [`ErrorType::Malformed`] when there is no nonce where this version has it, and
 /// [`ErrorType::Forbidden`] when it is another one.
-pub(super) fn check_nonce(text: &[u8], nonce: &str) -> Result<(), ErrorType> {
+pub(in crate::ipc) fn check_nonce(text: &[u8], nonce: &str) -> Result<(), ErrorType> {
     let (sent, rest) = text
         .strip_prefix(BEFORE_NONCE.as_bytes())
         .and_then(|rest| rest.split_at_checked(nonce.len()))
@@ -62,17 +62,17 @@ pub(super) fn check_nonce(text: &[u8], nonce: &str) -> Result<(), ErrorType> {
 
 /// A batch of a sender that proved who it is, with its messages unread.
 #[derive(Debug, PartialEq)]
-pub(super) struct Envelope<'a> {
-    pub(super) page: &'a str,
+pub(in crate::ipc) struct Envelope<'a> {
+    pub(in crate::ipc) page: &'a str,
     /// When the page posted it.
-    pub(super) sent: Option<PageTime>,
+    pub(in crate::ipc) sent: Option<PageTime>,
     /// The list of its messages, as JSON.
-    pub(super) messages: &'a str,
+    pub(in crate::ipc) messages: &'a str,
 }
 
 impl<'a> Envelope<'a> {
     /// Opens a batch that [`check_nonce`] let in; `None` when it is not of the wire's form.
-    pub(super) fn open(text: &'a str, nonce: &str) -> Option<Self> {
+    pub(in crate::ipc) fn open(text: &'a str, nonce: &str) -> Option<Self> {
         let rest = text.get(BEFORE_NONCE.len() + nonce.len()..)?;
         let rest = rest.strip_prefix(BEFORE_PAGE)?;
         let (page, rest) = split_at_quote(rest, PAGE_ID_LEN_MAX)?;
@@ -94,7 +94,7 @@ impl<'a> Envelope<'a> {
 /// The compatible form: an event, and the text of its detail, `{}` when absent.
 ///
 /// Its sender proves nothing, so the name is looked for at its place alone.
-pub(super) fn split_plain(text: &str) -> Option<(&str, &str)> {
+pub(in crate::ipc) fn split_plain(text: &str) -> Option<(&str, &str)> {
     let rest = PLAIN_PREFIXES
         .into_iter()
         .find_map(|prefix| text.strip_prefix(prefix))?;
@@ -127,12 +127,12 @@ fn split_at_quote(text: &str, len_max: usize) -> Option<(&str, &str)> {
 }
 
 /// Whether both are the same, without telling by its time how much of a guess is right.
-pub(super) fn same(a: &[u8], b: &[u8]) -> bool {
+pub(in crate::ipc) fn same(a: &[u8], b: &[u8]) -> bool {
     a.len() == b.len() && a.iter().zip(b).fold(0, |differs, (a, b)| differs | (a ^ b)) == 0
 }
 
 /// Whether a page may have this id.
-pub(super) fn is_page_id(id: &str) -> bool {
+pub(in crate::ipc) fn is_page_id(id: &str) -> bool {
     (1..=PAGE_ID_LEN_MAX).contains(&id.len())
         && id
             .bytes()

@@ -3,11 +3,11 @@
 use std::collections::{HashMap, VecDeque};
 use std::time::Duration;
 
-use super::live_span::{LiveSpan, Place};
-use super::message::{Ack, PageTime};
-use super::outbox::{Body, Ended, Ran};
-use super::page_clock::PageClock;
+use super::timed::{LiveSpan, Place};
 use crate::clock::Stamp;
+use crate::ipc::outbox::{Body, Ended, Ran};
+use crate::ipc::page_clock::PageClock;
+use crate::ipc::protocol::message::{Ack, PageTime};
 use crate::semconv::ErrorType;
 
 /// Spans that a page may have open at once. What it opens beyond is not made.
@@ -23,8 +23,8 @@ type Ids<V> = HashMap<u64, V, foldhash::quality::RandomState>;
 /// Pure: spans are made, ended and dropped without the lock that this is under, so they come in
 /// and go out whole.
 #[derive(Debug, Default)]
-pub(super) struct PageTrace {
-    pub(super) clock: PageClock,
+pub(in crate::ipc) struct PageTrace {
+    pub(in crate::ipc) clock: PageClock,
     spans: Ids<PageSpan>,
     /// Those of them that are closed, the oldest first.
     closed: VecDeque<u64>,
@@ -45,7 +45,7 @@ enum PageSpan {
 
 impl PageTrace {
     /// Takes up a span's id before the span is made.
-    pub(super) fn reserve(&mut self, id: u64) -> Result<(), ErrorType> {
+    pub(in crate::ipc) fn reserve(&mut self, id: u64) -> Result<(), ErrorType> {
         if self.last_span.is_some_and(|last| id <= last) {
             return Err(ErrorType::Duplicate);
         }
@@ -58,7 +58,11 @@ impl PageTrace {
     }
 
     /// Keeps a reserved span open; it comes back when the page has closed it meanwhile.
-    pub(super) fn opened(&mut self, id: u64, span: Box<LiveSpan>) -> Result<(), Box<LiveSpan>> {
+    pub(in crate::ipc) fn opened(
+        &mut self,
+        id: u64,
+        span: Box<LiveSpan>,
+    ) -> Result<(), Box<LiveSpan>> {
         match self.spans.get_mut(&id) {
             Some(PageSpan::Open(open @ None)) => {
                 *open = Some(span);
@@ -69,7 +73,7 @@ impl PageTrace {
     }
 
     /// The page closed a span: what is to be ended, if it was made.
-    pub(super) fn close(&mut self, id: u64) -> Result<Option<Box<LiveSpan>>, ErrorType> {
+    pub(in crate::ipc) fn close(&mut self, id: u64) -> Result<Option<Box<LiveSpan>>, ErrorType> {
         let span = match self.spans.get_mut(&id) {
             Some(PageSpan::Open(open)) => open.take(),
             Some(PageSpan::Closed(_)) | None => return Err(ErrorType::UnknownSpan),
@@ -91,7 +95,7 @@ impl PageTrace {
     }
 
     /// Where the page's span with that id is, open or not.
-    pub(super) fn place(&self, id: u64) -> Option<&Place> {
+    pub(in crate::ipc) fn place(&self, id: u64) -> Option<&Place> {
         match self.spans.get(&id)? {
             PageSpan::Open(span) => span.as_deref().map(LiveSpan::place),
             PageSpan::Closed(place) => Some(place),
@@ -99,29 +103,29 @@ impl PageTrace {
     }
 
     /// A call was admitted. Ids rise, so it is no other's.
-    pub(super) fn call_began(&mut self, call: u64, span: Box<LiveSpan>) {
+    pub(in crate::ipc) fn call_began(&mut self, call: u64, span: Box<LiveSpan>) {
         self.calls.insert(call, span);
     }
 
     /// A call is over: its span, unless it ended before.
-    pub(super) fn call_ended(&mut self, call: u64) -> Option<Box<LiveSpan>> {
+    pub(in crate::ipc) fn call_ended(&mut self, call: u64) -> Option<Box<LiveSpan>> {
         self.calls.remove(&call)
     }
 
     /// The page withdrew a call that is not in the background. What is beyond `max` was never open.
-    pub(super) fn call_withdrawn(&mut self, call: u64, max: usize) {
+    pub(in crate::ipc) fn call_withdrawn(&mut self, call: u64, max: usize) {
         if self.withdrawn.len() < max {
             self.withdrawn.insert(call, ());
         }
     }
 
     /// Whether the page withdrew the call, whose reply ended.
-    pub(super) fn was_withdrawn(&mut self, call: u64) -> bool {
+    pub(in crate::ipc) fn was_withdrawn(&mut self, call: u64) -> bool {
         self.withdrawn.remove(&call).is_some()
     }
 
     /// Everything that is open, when the page is gone.
-    pub(super) fn into_open(self) -> impl Iterator<Item = Box<LiveSpan>> {
+    pub(in crate::ipc) fn into_open(self) -> impl Iterator<Item = Box<LiveSpan>> {
         let spans = self.spans.into_values().filter_map(|span| match span {
             PageSpan::Open(span) => span,
             PageSpan::Closed(_) => None,
@@ -132,7 +136,7 @@ impl PageTrace {
     /// Notes on the messages that an acknowledgement ended when the page ran them, if it says so.
     ///
     /// Returns how long they were on their way.
-    pub(super) fn ran(
+    pub(in crate::ipc) fn ran(
         &mut self,
         ended: &mut [Ended],
         ack: &mut Ack,

@@ -7,10 +7,10 @@ use std::time::Duration;
 use futures_util::future::{AbortHandle, Abortable, BoxFuture};
 use tracing::{Instrument, Span};
 
-use super::around::Around;
 use super::handler::Verdict;
 use super::inbound::{Caller, ended};
 use super::series::EventSeries;
+use super::spans::parent::Around;
 use super::wire::Inner;
 use crate::clock::Stamp;
 use crate::semconv;

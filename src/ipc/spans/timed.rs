@@ -8,9 +8,9 @@ use opentelemetry::global::BoxedSpan;
 use opentelemetry::trace::{Span, SpanContext, Status, TraceContextExt};
 use opentelemetry::{Context, KeyValue, Value};
 
-use super::around::{Ahead, Around};
-use super::span_names::SpanNames;
-use super::spans::attributes;
+use super::names::SpanNames;
+use super::parent::{Ahead, Around};
+use super::tracer::attributes;
 use crate::clock::Stamp;
 use crate::semconv;
 
@@ -19,7 +19,7 @@ use crate::semconv;
 /// One that nobody ends is ended when it is dropped, as an error. Its methods go to the app's
 /// tracer provider, so none of them, and no drop, belongs under a lock.
 #[must_use = "a span that is dropped ends as an error"]
-pub(super) struct LiveSpan {
+pub(in crate::ipc) struct LiveSpan {
     span: BoxedSpan,
     place: Place,
     has_ended: bool,
@@ -27,23 +27,23 @@ pub(super) struct LiveSpan {
 
 /// Where a span is in its trace and in time, to be the parent of others.
 #[derive(Clone, Debug)]
-pub(super) struct Place {
-    pub(super) context: SpanContext,
-    pub(super) start: Stamp,
+pub(in crate::ipc) struct Place {
+    pub(in crate::ipc) context: SpanContext,
+    pub(in crate::ipc) start: Stamp,
     /// The wall time at `start`. Its children's is no earlier, whatever the system's clock does.
-    pub(super) wall: SystemTime,
+    pub(in crate::ipc) wall: SystemTime,
     /// Nobody will get to see what is in one that is not, either.
-    pub(super) is_recording: bool,
+    pub(in crate::ipc) is_recording: bool,
 }
 
 impl Place {
     /// The parent for spans that begin within it.
-    pub(super) fn as_parent(&self) -> Context {
+    pub(in crate::ipc) fn as_parent(&self) -> Context {
         Context::new().with_remote_span_context(self.context.clone())
     }
 
     /// What goes on within it.
-    pub(super) fn ahead(&self) -> Ahead {
+    pub(in crate::ipc) fn ahead(&self) -> Ahead {
         if self.is_recording {
             Ahead::Traced(Around::Within(self.as_parent()))
         } else {
@@ -52,13 +52,13 @@ impl Place {
     }
 
     /// The wall time at `stamp`, which is not before the start.
-    pub(super) fn wall(&self, stamp: Stamp) -> SystemTime {
+    pub(in crate::ipc) fn wall(&self, stamp: Stamp) -> SystemTime {
         later(self.wall, stamp.since(self.start))
     }
 }
 
 impl LiveSpan {
-    pub(super) fn new(span: BoxedSpan, start: Stamp, wall: SystemTime) -> Self {
+    pub(in crate::ipc) fn new(span: BoxedSpan, start: Stamp, wall: SystemTime) -> Self {
         let context = span.span_context().clone();
         let is_recording = span.is_recording();
         Self {
@@ -73,29 +73,29 @@ impl LiveSpan {
         }
     }
 
-    pub(super) fn place(&self) -> &Place {
+    pub(in crate::ipc) fn place(&self) -> &Place {
         &self.place
     }
 
     /// Notes the event and the webview.
-    pub(super) fn describe(&mut self, names: &SpanNames, webview: &Arc<str>) {
+    pub(in crate::ipc) fn describe(&mut self, names: &SpanNames, webview: &Arc<str>) {
         self.span.set_attributes(attributes(names, webview));
     }
 
-    pub(super) fn set(&mut self, key: &'static str, value: impl Into<Value>) {
+    pub(in crate::ipc) fn set(&mut self, key: &'static str, value: impl Into<Value>) {
         self.span.set_attribute(KeyValue::new(key, value));
     }
 
-    pub(super) fn event(&mut self, name: &'static str, at: Stamp) {
+    pub(in crate::ipc) fn event(&mut self, name: &'static str, at: Stamp) {
         let wall = self.place.wall(at);
         self.span.add_event_with_timestamp(name, wall, Vec::new());
     }
 
-    pub(super) fn fail(self, error: &'static str, at: Stamp) {
+    pub(in crate::ipc) fn fail(self, error: &'static str, at: Stamp) {
         self.finish(Some(error), at);
     }
 
-    pub(super) fn finish(mut self, error: Option<&'static str>, at: Stamp) {
+    pub(in crate::ipc) fn finish(mut self, error: Option<&'static str>, at: Stamp) {
         self.has_ended = true;
         if let Some(error) = error {
             mark(&mut self.span, error);
@@ -114,13 +114,13 @@ impl Drop for LiveSpan {
 }
 
 /// Marks a span as failed.
-pub(super) fn mark(span: &mut BoxedSpan, error: &'static str) {
+pub(in crate::ipc) fn mark(span: &mut BoxedSpan, error: &'static str) {
     span.set_attribute(KeyValue::new(semconv::ERROR_TYPE, error));
     span.set_status(Status::error(""));
 }
 
 /// `time` and `by`; a time that is beyond what the system can tell stays as it is.
-pub(super) fn later(time: SystemTime, by: Duration) -> SystemTime {
+pub(in crate::ipc) fn later(time: SystemTime, by: Duration) -> SystemTime {
     time.checked_add(by).unwrap_or(time)
 }
 

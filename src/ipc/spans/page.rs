@@ -11,44 +11,44 @@ use opentelemetry::trace::{Span, SpanBuilder, SpanKind};
 use opentelemetry::{Context, KeyValue};
 use serde_json::value::RawValue;
 
-use super::around::{Ahead, Around};
-use super::inbound::Caller;
-use super::live_span::{LiveSpan, Place};
-use super::message::{CancelCause, OpenSpan, PageTime};
-use super::outbox::{Body, Credit, Ended, Outbound};
-use super::series::{Direction, EventSeries};
-use super::span_names::Verb;
-use super::spans::count;
-use super::wire::Inner;
+use super::names::Verb;
+use super::parent::{Ahead, Around};
+use super::timed::{LiveSpan, Place};
+use super::tracer::count;
 use crate::clock::Stamp;
 use crate::instrument::cardinality::is_event_name;
+use crate::ipc::inbound::Caller;
+use crate::ipc::outbox::{Body, Credit, Ended, Outbound};
+use crate::ipc::protocol::message::{CancelCause, OpenSpan, PageTime};
+use crate::ipc::series::{Direction, EventSeries};
+use crate::ipc::wire::Inner;
 use crate::semconv::{self, ErrorType};
 
 /// When a batch was posted, by the page's clock, and when it came.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Arrival {
-    pub(super) sent: Option<PageTime>,
-    pub(super) received: Stamp,
+pub(in crate::ipc) struct Arrival {
+    pub(in crate::ipc) sent: Option<PageTime>,
+    pub(in crate::ipc) received: Stamp,
     /// Calls and events in it.
-    pub(super) posted: usize,
+    pub(in crate::ipc) posted: usize,
 }
 
 /// What a message from the page says of its trace.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Stamps<'a> {
-    pub(super) traceparent: Option<&'a str>,
+pub(in crate::ipc) struct Stamps<'a> {
+    pub(in crate::ipc) traceparent: Option<&'a str>,
     /// When the page called `invoke` or `emit`.
-    pub(super) at: Option<PageTime>,
+    pub(in crate::ipc) at: Option<PageTime>,
     /// The page's span that it did so in.
-    pub(super) span: Option<u64>,
+    pub(in crate::ipc) span: Option<u64>,
     /// Bytes of its payload.
-    pub(super) size: usize,
-    pub(super) arrival: Option<Arrival>,
+    pub(in crate::ipc) size: usize,
+    pub(in crate::ipc) arrival: Option<Arrival>,
 }
 
 impl Stamps<'_> {
     /// Of a message that says nothing of its trace.
-    pub(super) fn none(data: &RawValue) -> Self {
+    pub(in crate::ipc) fn none(data: &RawValue) -> Self {
         Self {
             traceparent: None,
             at: None,
@@ -61,7 +61,7 @@ impl Stamps<'_> {
 
 impl Inner {
     /// Learns from a batch of that page.
-    pub(super) fn heard(&self, page: &str, arrival: Arrival) {
+    pub(in crate::ipc) fn heard(&self, page: &str, arrival: Arrival) {
         let transit = {
             let mut page_now = self.page();
             page_now.heard(page, arrival.received);
@@ -83,7 +83,7 @@ impl Inner {
     }
 
     /// A message to the page, sent here and now.
-    pub(super) fn outbound(
+    pub(in crate::ipc) fn outbound(
         &self,
         body: Body,
         series: Arc<EventSeries>,
@@ -139,7 +139,7 @@ impl Inner {
 
     /// What the handler of a message goes on in: the span of the page's call or event, which is made
     /// here if the page says when it began; otherwise what the page did so in.
-    pub(super) fn around_handler(
+    pub(in crate::ipc) fn around_handler(
         &self,
         series: &EventSeries,
         caller: Caller,
@@ -224,7 +224,7 @@ impl Inner {
     }
 
     /// A call's reply ended, and with it the call: the page settled its promise, or never will.
-    pub(super) fn call_settled(&self, mut span: LiveSpan, ended: &Ended, now: Stamp) {
+    pub(in crate::ipc) fn call_settled(&self, mut span: LiveSpan, ended: &Ended, now: Stamp) {
         let error = match (&ended.message.body, ended.end) {
             (_, Err(error)) => Some(error),
             (Body::Reply { result, .. }, Ok(())) => result
@@ -241,7 +241,7 @@ impl Inner {
     }
 
     /// The page withdrew a call.
-    pub(super) fn call_withdrawn(
+    pub(in crate::ipc) fn call_withdrawn(
         &self,
         generation: u64,
         call: u64,
@@ -268,7 +268,7 @@ impl Inner {
     }
 
     /// A call ended that nobody answers.
-    pub(super) fn call_unanswered(&self, caller: Caller, error: ErrorType) {
+    pub(in crate::ipc) fn call_unanswered(&self, caller: Caller, error: ErrorType) {
         let (Some(call), Credit::Spent) = (caller.call, caller.credit) else {
             return;
         };
@@ -282,7 +282,7 @@ impl Inner {
     }
 
     /// The page opens a span of its own.
-    pub(super) fn open_span(&self, generation: u64, open: &OpenSpan<'_>, received: Stamp) {
+    pub(in crate::ipc) fn open_span(&self, generation: u64, open: &OpenSpan<'_>, received: Stamp) {
         let refuse = |error| self.series.protocol_error(error);
         if !is_event_name(&open.name) {
             return refuse(ErrorType::InvalidName);
@@ -322,7 +322,7 @@ impl Inner {
     }
 
     /// The page closes a span of its own.
-    pub(super) fn close_span(
+    pub(in crate::ipc) fn close_span(
         &self,
         generation: u64,
         id: u64,
