@@ -3,8 +3,6 @@
 use std::fmt;
 use std::marker::PhantomData;
 
-use crate::queue::MessageQueue;
-
 /// What a push does when the queue is full.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
@@ -18,7 +16,7 @@ pub enum Overflow {
     Block,
 }
 
-/// Builds a [`MessageQueue`].
+/// Builds a [`MessageQueue`](super::MessageQueue).
 #[must_use = "a builder does nothing until `build` is called"]
 pub struct QueueBuilder<T> {
     pub(super) name: String,
@@ -65,12 +63,6 @@ impl<T> QueueBuilder<T> {
     pub(crate) fn always_stamped(mut self) -> Self {
         self.always_stamped = true;
         self
-    }
-
-    /// Builds the queue.
-    #[must_use]
-    pub fn build(self) -> MessageQueue<T> {
-        MessageQueue::new(self)
     }
 }
 

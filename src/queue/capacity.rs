@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Condvar, Mutex, PoisonError};
 
-use super::PushErrorReason;
+use super::outcome::PushErrorReason;
 use crate::clock::{Clock, Stamp};
 
 /// The places of a queue.
@@ -12,7 +12,7 @@ use crate::clock::{Clock, Stamp};
 /// count is never less than what the channel holds, the channel always has room for whoever has a
 /// place, and a closed queue is finished exactly when the count is zero.
 #[derive(Debug)]
-pub(super) struct Room {
+pub(super) struct Capacity {
     /// The count, and [`CLOSED`] in the highest bit: one atomic, so that no place can be taken
     /// once the queue is closed.
     state: AtomicUsize,
@@ -28,7 +28,7 @@ pub(super) struct Room {
 
 const CLOSED: usize = 1 << (usize::BITS - 1);
 
-impl Room {
+impl Capacity {
     pub(super) fn new(capacity: usize) -> Self {
         Self {
             state: AtomicUsize::new(0),

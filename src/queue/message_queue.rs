@@ -1,4 +1,4 @@
-//! The queue.
+//! The queue: a crossbeam channel whose places, losses and waits are counted.
 
 use std::cell::Cell;
 use std::collections::HashMap;
@@ -9,10 +9,11 @@ use std::time::Duration;
 
 use crossbeam_channel::{Receiver, Sender, bounded, never, select};
 
-use super::metrics::Account;
+use super::builder::{Overflow, QueueBuilder};
+use super::metrics::QueueMetrics;
+use super::outcome::{PopError, Popped, PushError, PushErrorReason, Pushed};
+use super::wake::Wake;
 use crate::clock::{Clock, Stamp};
-use crate::queue::wake::Wake;
-use crate::queue::{Overflow, PopError, Popped, PushError, PushErrorReason, Pushed, QueueBuilder};
 use crate::semconv::ErrorType;
 
 /// A named, bounded queue for many producers and many consumers.
@@ -25,7 +26,7 @@ pub struct MessageQueue<T> {
 }
 
 struct Shared<T> {
-    account: Arc<Account>,
+    metrics: Arc<QueueMetrics>,
     overflow: Overflow,
     sender: Sender<Entry<T>>,
     receiver: Receiver<Entry<T>>,
@@ -74,13 +75,13 @@ impl<T> MessageQueue<T> {
         QueueBuilder::new(name)
     }
 
-    pub(super) fn new(options: QueueBuilder<T>) -> Self {
+    fn new(options: QueueBuilder<T>) -> Self {
         let (sender, receiver) = bounded(options.capacity);
         let (open, closed) = bounded(0);
         Self {
             shared: Arc::new(Shared {
                 overflow: options.overflow,
-                account: Account::new(options),
+                metrics: QueueMetrics::new(options),
                 sender,
                 receiver,
                 latest: Mutex::default(),
@@ -100,7 +101,7 @@ impl<T> MessageQueue<T> {
     /// dropped.
     #[inline]
     pub fn push(&self, message: T) -> Result<Pushed<T>, PushError<T>> {
-        match self.shared.account.room.reserve() {
+        match self.shared.metrics.capacity.reserve() {
             Ok(()) => {
                 self.shared.publish(message);
                 Ok(Pushed::Queued)
@@ -116,9 +117,9 @@ impl<T> MessageQueue<T> {
     /// [`Timeout`](PushErrorReason::Timeout) or [`Closed`](PushErrorReason::Closed), also when the
     /// queue is closed meanwhile. The message is in the error, and was counted as dropped.
     pub fn push_timeout(&self, message: T, timeout: Duration) -> Result<Pushed<T>, PushError<T>> {
-        let room = &self.shared.account.room;
-        let reserved = match room.reserve() {
-            Err(PushErrorReason::Full) => room.reserve_by(Some(deadline(timeout))),
+        let capacity = &self.shared.metrics.capacity;
+        let reserved = match capacity.reserve() {
+            Err(PushErrorReason::Full) => capacity.reserve_by(Some(deadline(timeout))),
             reserved => reserved,
         };
         match reserved {
@@ -141,24 +142,28 @@ impl<T> MessageQueue<T> {
     /// As [`push`](Self::push). A replacement needs no room, so it is never refused for want of it.
     pub fn push_latest(&self, key: &str, message: T) -> Result<Pushed<T>, PushError<T>> {
         let shared = &*self.shared;
-        let room = &shared.account.room;
+        let capacity = &shared.metrics.capacity;
         let mut has_place = false;
         loop {
             let mut latest = shared.latest();
-            if room.is_closed() && !has_place {
+            if capacity.is_closed() && !has_place {
                 drop(latest);
                 return Err(shared.refuse(message, PushErrorReason::Closed));
             }
             if let Some(queued) = latest.get_mut(key) {
-                let (older, _) = std::mem::replace(queued, (message, shared.account.stamp()));
+                let (older, _) = std::mem::replace(queued, (message, shared.metrics.stamp()));
                 drop(latest);
                 if has_place {
-                    room.release();
+                    capacity.release();
                 }
-                shared.account.dropped(ErrorType::Superseded, 1);
+                shared.metrics.dropped(ErrorType::Superseded, 1);
                 return Ok(Pushed::Superseded(older));
             }
-            let reserved = if has_place { Ok(()) } else { room.reserve() };
+            let reserved = if has_place {
+                Ok(())
+            } else {
+                capacity.reserve()
+            };
             match (reserved, shared.overflow) {
                 (Ok(()), _) => {
                     shared.publish_key(&mut latest, key, message);
@@ -175,7 +180,7 @@ impl<T> MessageQueue<T> {
                         shared.publish_key(&mut latest, key, message);
                         drop(latest);
                         shared.wake.signal();
-                        shared.account.dropped(ErrorType::QueueFull, 1);
+                        shared.metrics.dropped(ErrorType::QueueFull, 1);
                         return Ok(Pushed::Evicted(oldest));
                     }
                     // As in `push_against`; the other thread may need the lock to go on.
@@ -184,7 +189,7 @@ impl<T> MessageQueue<T> {
                 }
                 (Err(PushErrorReason::Full), Overflow::Block) => {
                     drop(latest);
-                    match room.reserve_by(None) {
+                    match capacity.reserve_by(None) {
                         Ok(()) => has_place = true,
                         Err(reason) => return Err(shared.refuse(message, reason)),
                     }
@@ -205,24 +210,24 @@ impl<T> MessageQueue<T> {
         mut reason: PushErrorReason,
     ) -> Result<Pushed<T>, PushError<T>> {
         let shared = &*self.shared;
-        let room = &shared.account.room;
+        let capacity = &shared.metrics.capacity;
         loop {
             match (reason, shared.overflow) {
                 (PushErrorReason::Full, Overflow::DropOldest) => {
-                    // The new message takes over the old one's place, so nobody can come between.
+                    // The new message takes over the old one's place, so no other thread can come between.
                     if let Some((oldest, _)) = shared.take() {
                         shared.publish(message);
-                        shared.account.dropped(ErrorType::QueueFull, 1);
+                        shared.metrics.dropped(ErrorType::QueueFull, 1);
                         return Ok(Pushed::Evicted(oldest));
                     }
                     // Every place is held by a thread in the middle of a push or a pop.
                     std::thread::yield_now();
-                    reason = match room.reserve() {
+                    reason = match capacity.reserve() {
                         Ok(()) => break,
                         Err(reason) => reason,
                     };
                 }
-                (PushErrorReason::Full, Overflow::Block) => match room.reserve_by(None) {
+                (PushErrorReason::Full, Overflow::Block) => match capacity.reserve_by(None) {
                     Ok(()) => break,
                     Err(why) => reason = why,
                 },
@@ -236,7 +241,7 @@ impl<T> MessageQueue<T> {
     /// The first half of a push; calling what it returns is the second.
     #[cfg(test)]
     pub(super) fn half_push(&self, message: T) -> impl FnOnce() {
-        self.shared.account.room.reserve().unwrap();
+        self.shared.metrics.capacity.reserve().unwrap();
         || self.shared.publish(message)
     }
 
@@ -261,14 +266,14 @@ impl<T> MessageQueue<T> {
     /// waits to [`record_waits`](Self::record_waits) afterwards.
     pub(crate) fn try_pop_unrecorded(&self) -> Option<Popped<T>> {
         let (message, enqueued_at) = self.shared.take()?;
-        self.shared.account.room.release();
-        let wait = self.shared.account.waited(enqueued_at);
+        self.shared.metrics.capacity.release();
+        let wait = self.shared.metrics.waited(enqueued_at);
         Some(Popped { message, wait })
     }
 
     /// Records what [`try_pop_unrecorded`](Self::try_pop_unrecorded) left out.
     pub(crate) fn record_waits(&self, waits: &[Duration]) {
-        self.shared.account.record_waits(waits);
+        self.shared.metrics.record_waits(waits);
     }
 
     /// Takes the oldest message, waiting for one at most that long.
@@ -287,17 +292,17 @@ impl<T> MessageQueue<T> {
         let deadline = deadline(timeout);
         let mut closed = shared.closed.clone();
         loop {
-            if shared.account.room.is_finished() {
+            if shared.metrics.capacity.is_finished() {
                 return Err(PopError::Closed);
             }
             let mut left = deadline.since(Clock::system().now());
             let timed_out = left.is_zero();
-            if shared.account.room.is_closed() {
+            if shared.metrics.capacity.is_closed() {
                 // A last message is between its producer's count and the channel, or between the
                 // channel and another consumer's count. That takes a few instructions and the
-                // latter wakes nobody, so look again soon.
+                // latter wakes no thread, so look again soon.
                 closed = never();
-                left = left.min(LOOK_AGAIN);
+                left = left.min(RECHECK_INTERVAL);
             }
             let entry = select! {
                 recv(shared.receiver) -> entry => entry.ok(),
@@ -329,12 +334,12 @@ impl<T> MessageQueue<T> {
     /// It costs less than popping them one by one: the clock is read once, and they are counted
     /// together.
     pub fn drain_into(&self, messages: &mut Vec<T>, max: usize) -> usize {
-        let mut batch = self.shared.account.batch();
+        let mut batch = self.shared.metrics.batch();
         for _ in 0..max {
             let Some((message, enqueued_at)) = self.shared.take() else {
                 break;
             };
-            self.shared.account.room.release();
+            self.shared.metrics.capacity.release();
             batch.popped(enqueued_at);
             messages.push(message);
         }
@@ -345,7 +350,7 @@ impl<T> MessageQueue<T> {
     ///
     /// Closing twice does nothing.
     pub fn close(&self) {
-        self.shared.account.room.close();
+        self.shared.metrics.capacity.close();
         let open = self
             .shared
             .open
@@ -358,13 +363,13 @@ impl<T> MessageQueue<T> {
     /// Tells whether the queue was closed. It may still hold messages.
     #[must_use]
     pub fn is_closed(&self) -> bool {
-        self.shared.account.room.is_closed()
+        self.shared.metrics.capacity.is_closed()
     }
 
     /// Messages that wait now, with those that are just being pushed or popped.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.shared.account.room.len()
+        self.shared.metrics.capacity.len()
     }
 
     /// Tells whether no message waits.
@@ -376,24 +381,24 @@ impl<T> MessageQueue<T> {
     /// Messages that can wait at once.
     #[must_use]
     pub fn capacity(&self) -> usize {
-        self.shared.account.room.capacity()
+        self.shared.metrics.capacity.capacity()
     }
 
     /// The most messages that ever waited at once.
     #[must_use]
     pub fn peak(&self) -> usize {
-        self.shared.account.room.peak()
+        self.shared.metrics.capacity.peak()
     }
 
     /// Starts [`peak`](Self::peak) anew from what waits now; the exported gauge stays.
     pub(crate) fn reset_peak(&self) {
-        self.shared.account.room.reset_peak();
+        self.shared.metrics.capacity.reset_peak();
     }
 
     /// The queue's name.
     #[must_use]
     pub fn name(&self) -> &str {
-        &self.shared.account.name
+        &self.shared.metrics.name
     }
 
     /// Sets what wakes the consumer, in place of an earlier waker.
@@ -437,12 +442,20 @@ impl<T> MessageQueue<T> {
     }
 }
 
+impl<T> QueueBuilder<T> {
+    /// Builds the queue.
+    #[must_use]
+    pub fn build(self) -> MessageQueue<T> {
+        MessageQueue::new(self)
+    }
+}
+
 impl<T> Shared<T> {
     /// Puts a message into the channel. The caller holds a place for it.
     #[inline]
     fn publish(&self, message: T) {
         self.send(Entry {
-            enqueued_at: self.account.stamp(),
+            enqueued_at: self.metrics.stamp(),
             body: Cell::new(Body::Message(message)),
         });
         self.wake.signal();
@@ -451,7 +464,7 @@ impl<T> Shared<T> {
     /// As `publish`, and leaves the signal to the caller, who holds the lock.
     fn publish_key(&self, latest: &mut Latest<T>, key: &str, message: T) {
         let key: Arc<str> = Arc::from(key);
-        latest.insert(Arc::clone(&key), (message, self.account.stamp()));
+        latest.insert(Arc::clone(&key), (message, self.metrics.stamp()));
         self.send(Entry {
             // That of the newest message counts.
             enqueued_at: Stamp::NONE,
@@ -483,8 +496,8 @@ impl<T> Shared<T> {
     /// Gives a message's place back and records the pop.
     #[inline]
     fn popped(&self, enqueued_at: Stamp) -> Duration {
-        self.account.room.release();
-        self.account.popped(enqueued_at)
+        self.metrics.capacity.release();
+        self.metrics.popped(enqueued_at)
     }
 
     fn latest(&self) -> MutexGuard<'_, Latest<T>> {
@@ -494,7 +507,7 @@ impl<T> Shared<T> {
 
     #[cold]
     fn refuse(&self, message: T, reason: PushErrorReason) -> PushError<T> {
-        self.account.dropped(reason.error_type(), 1);
+        self.metrics.dropped(reason.error_type(), 1);
         PushError { message, reason }
     }
 }
@@ -509,15 +522,15 @@ fn deadline(timeout: Duration) -> Stamp {
     Clock::system().now().plus(timeout)
 }
 
-const LOOK_AGAIN: Duration = Duration::from_millis(1);
+const RECHECK_INTERVAL: Duration = Duration::from_millis(1);
 
 impl<T> Drop for Shared<T> {
     fn drop(&mut self) {
-        let left = self.account.room.len();
+        let left = self.metrics.capacity.len();
         if left > 0 {
-            self.account.dropped(ErrorType::Shutdown, left);
+            self.metrics.dropped(ErrorType::Shutdown, left);
         }
-        self.account.ended();
+        self.metrics.queue_dropped();
     }
 }
 

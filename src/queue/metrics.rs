@@ -1,4 +1,4 @@
-//! A queue's metrics.
+//! The metrics of one queue.
 
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
@@ -6,7 +6,7 @@ use std::time::Duration;
 use metrics::{Counter, Gauge, Histogram};
 
 use super::builder::QueueBuilder;
-use super::capacity::Room;
+use super::capacity::Capacity;
 use crate::clock::{Clock, Stamp};
 use crate::instrument::cardinality::{CappedNames, Origin};
 use crate::instrument::handles::{self, Instruments, Publish};
@@ -14,9 +14,9 @@ use crate::semconv::{self, ErrorType};
 
 /// The part of a queue that does not depend on the type of its messages.
 #[derive(Debug)]
-pub(super) struct Account {
+pub(super) struct QueueMetrics {
     pub(super) name: String,
-    pub(super) room: Room,
+    pub(super) capacity: Capacity,
     label: Arc<str>,
     counted: bool,
     always_stamped: bool,
@@ -43,24 +43,24 @@ struct Messages {
     timeout: Counter,
 }
 
-impl Account {
+impl QueueMetrics {
     pub(super) fn new<T>(options: QueueBuilder<T>) -> Arc<Self> {
         let label = LABELS.get(&options.name, Origin::Registered, Arc::clone);
-        let account = Arc::new(Self {
+        let metrics = Arc::new(Self {
             label: Arc::clone(&label),
             name: options.name,
-            room: Room::new(options.capacity),
+            capacity: Capacity::new(options.capacity),
             counted: options.counted,
             always_stamped: options.always_stamped,
             clock: Clock::current(),
             instruments: Instruments::new(),
         });
-        let weak = Arc::downgrade(&account);
+        let weak = Arc::downgrade(&metrics);
         handles::register(weak);
-        account
+        metrics
     }
 
-    /// The time to remember with a message, if anybody wants to know.
+    /// The time to remember with a message; none when nothing measures its wait.
     #[inline]
     pub(super) fn stamp(&self) -> Stamp {
         if self.always_stamped || self.handles().is_some() {
@@ -77,7 +77,7 @@ impl Account {
         if let Some(Messages { ok, .. }) = handles.and_then(|handles| handles.messages.as_ref()) {
             ok.increment(1);
         }
-        // Pushed before there was a recorder: it counts, but nobody knows how long it waited.
+        // Pushed before there was a recorder: it counts, but its wait is unknown.
         if enqueued_at == Stamp::NONE {
             return Duration::ZERO;
         }
@@ -110,9 +110,9 @@ impl Account {
     }
 
     /// Begins a batch of pops.
-    pub(super) fn batch(&self) -> Batch<'_> {
+    pub(super) fn batch(&self) -> PopBatch<'_> {
         let handles = self.handles();
-        Batch {
+        PopBatch {
             handles,
             // One stamp for all: the wait ends when the consumer comes.
             now: handles.map_or(Stamp::NONE, |_| self.clock.now()),
@@ -135,9 +135,9 @@ impl Account {
         counter.increment(messages as u64);
     }
 
-    /// The queue is dropped with what it held. Nobody publishes its size any more, so what was told
-    /// last is that it is empty.
-    pub(super) fn ended(&self) {
+    /// The queue is dropped with what it held. Its size is not published again, so the last value that
+    /// the gauge gets is zero.
+    pub(super) fn queue_dropped(&self) {
         if let Some(handles) = self.instruments.existing() {
             handles.size.set(0.0);
         }
@@ -177,24 +177,24 @@ impl Account {
     }
 }
 
-impl Publish for Account {
+impl Publish for QueueMetrics {
     fn publish(&self) {
         if let Some(handles) = self.handles() {
-            handles.size.set(self.room.len() as f64);
-            handles.capacity.set(self.room.capacity() as f64);
-            handles.peak.set(self.room.peak_ever() as f64);
+            handles.size.set(self.capacity.len() as f64);
+            handles.capacity.set(self.capacity.capacity() as f64);
+            handles.peak.set(self.capacity.peak_ever() as f64);
         }
     }
 }
 
 /// Pops that are counted together.
-pub(super) struct Batch<'a> {
+pub(super) struct PopBatch<'a> {
     handles: Option<&'a Handles>,
     now: Stamp,
     popped: usize,
 }
 
-impl Batch<'_> {
+impl PopBatch<'_> {
     #[inline]
     pub(super) fn popped(&mut self, enqueued_at: Stamp) {
         self.popped += 1;
