@@ -1,4 +1,4 @@
-//! What is told about an operation that failed: a type for metrics, the rest for its log record.
+//! How an operation failed: a type for metrics, the rest for its log record.
 
 use std::any::{Any, type_name};
 use std::backtrace::{Backtrace, BacktraceStatus};
@@ -7,7 +7,7 @@ use std::fmt::{self, Write as _};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, LazyLock};
 
-use super::cut;
+use super::text::cut;
 use crate::instrument::cardinality::{CappedNames, Origin, short_type_name};
 use crate::semconv::ErrorType;
 
@@ -32,14 +32,14 @@ impl Failure {
     /// From an error, named by its type unless the caller gives a name.
     pub(super) fn of<E: Error + ?Sized>(error: &E, given: Option<&'static str>) -> Self {
         let full = type_name::<E>();
-        let mut message = safely(|message| write!(message, "{error}"));
+        let mut message = format_caught(|message| write!(message, "{error}"));
         let mut source = error.source();
         for _ in 0..SOURCES_MAX {
             let Some(error) = source else { break };
             if message.len() >= MESSAGE_MAX {
                 break;
             }
-            let text = safely(|message| write!(message, "{error}"));
+            let text = format_caught(|message| write!(message, "{error}"));
             let _ = write!(message, ": {text}");
             source = error.source();
         }
@@ -60,7 +60,7 @@ impl Failure {
         Self {
             error_type: capped(error_type.to_owned()),
             exception_type: error_type.to_owned(),
-            message: safely(|text| write!(text, "{message}")),
+            message: format_caught(|text| write!(text, "{message}")),
             backtrace: backtrace(),
         }
     }
@@ -93,7 +93,7 @@ impl Failure {
 }
 
 /// What `write` writes, cut. An error that panics while it is printed must not take the app along.
-fn safely(write: impl FnOnce(&mut Bounded) -> fmt::Result) -> String {
+fn format_caught(write: impl FnOnce(&mut Bounded) -> fmt::Result) -> String {
     let mut text = Bounded(String::new());
     if catch_unwind(AssertUnwindSafe(|| write(&mut text))).is_err() {
         return "(the error panicked when it was printed)".to_owned();

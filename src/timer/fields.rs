@@ -6,7 +6,7 @@ use opentelemetry::Value;
 use tracing::Span;
 use tracing_opentelemetry::OpenTelemetrySpanExt as _;
 
-use super::cut;
+use super::text::cut;
 use crate::semconv;
 
 const FIELDS_MAX: usize = 16;

@@ -47,17 +47,13 @@ mod monitor;
 mod operation;
 mod run;
 mod scoped;
+mod text;
 mod threshold;
 
 pub use fields::FieldValue;
 pub use monitor::{Monitor, monitor};
 #[cfg(any(feature = "prometheus", feature = "otlp"))]
 pub(crate) use operation::publish_slow_threshold;
-pub use operation::{Operation, operation};
+pub use operation::{Operation, operation, set_slow_threshold_of};
 pub use scoped::ScopedTimer;
-pub use threshold::{set_slow_threshold, set_slow_threshold_of, slow_threshold};
-
-/// The longest part of `text` that has at most `max` bytes and ends between characters.
-fn cut(text: &str, max: usize) -> &str {
-    text.get(..text.floor_char_boundary(max)).unwrap_or(text)
-}
+pub use threshold::{set_slow_threshold, slow_threshold};

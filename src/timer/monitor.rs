@@ -10,8 +10,8 @@ use tracing::{Instrument as _, Span};
 
 use super::failure::Failure;
 use super::fields::FieldValue;
-use super::operation::{Operation, operation, usable};
-use super::run::{Ending, Options, Running, is_listening};
+use super::operation::{Operation, operation, valid_name};
+use super::run::{Options, Run, RunOutcome, is_listening};
 use super::scoped::ScopedTimer;
 
 /// Measures a closure or a future as the operation of that name.
@@ -28,7 +28,29 @@ use super::scoped::ScopedTimer;
 /// ```
 #[inline]
 pub fn monitor(operation_name: &str) -> Monitor<'_> {
-    Monitor::new(Target::Name(operation_name))
+    Monitor::new(Measured::Name(operation_name))
+}
+
+impl Operation {
+    /// Starts to measure it on this thread.
+    pub fn start(&self) -> ScopedTimer {
+        self.monitor().start()
+    }
+
+    /// Measures a closure or a future as this operation.
+    pub fn monitor(&self) -> Monitor<'_> {
+        Monitor::new(Measured::Known(self))
+    }
+}
+
+impl ScopedTimer {
+    /// Starts to measure the operation of that name.
+    ///
+    /// For a threshold of its own or thinned out spans start it with [`Monitor::start`].
+    #[inline]
+    pub fn start(operation_name: &str) -> Self {
+        monitor(operation_name).start()
+    }
 }
 
 /// How an operation is measured; made by [`monitor`] or [`Operation::monitor`].
@@ -48,30 +70,25 @@ pub fn monitor(operation_name: &str) -> Monitor<'_> {
 #[derive(Clone, Debug)]
 #[must_use = "a monitor measures nothing until it runs something"]
 pub struct Monitor<'a> {
-    target: Target<'a>,
+    operation: Measured<'a>,
     error_type: Option<&'static str>,
     options: Options,
 }
 
 #[derive(Clone, Debug)]
-enum Target<'a> {
+enum Measured<'a> {
     Name(&'a str),
     Known(&'a Operation),
 }
 
 impl<'a> Monitor<'a> {
     #[inline]
-    fn new(target: Target<'a>) -> Self {
+    fn new(operation: Measured<'a>) -> Self {
         Self {
-            target,
+            operation,
             error_type: None,
             options: Options::default(),
         }
-    }
-
-    #[inline]
-    pub(super) fn of(operation: &'a Operation) -> Self {
-        Self::new(Target::Known(operation))
     }
 
     /// From which duration on it counts as slow. Default: the threshold set for the operation, or
@@ -117,8 +134,8 @@ impl<'a> Monitor<'a> {
     #[inline]
     pub fn start(self) -> ScopedTimer {
         match self.begin() {
-            None => ScopedTimer::off(),
-            Some((running, span)) => ScopedTimer::of(running, span),
+            None => ScopedTimer::disabled(),
+            Some((run, span)) => ScopedTimer::of_run(run, span),
         }
     }
 
@@ -153,7 +170,7 @@ impl<'a> Monitor<'a> {
     /// Runs `work`, which cannot fail but by a panic.
     #[inline]
     pub fn time<T>(self, work: impl FnOnce() -> T) -> T {
-        self.measure(work, |_| Ending::Ok)
+        self.measure(work, |_| RunOutcome::Ok)
     }
 
     /// Awaits `work`; an error that it returns is recorded.
@@ -202,35 +219,35 @@ impl<'a> Monitor<'a> {
     ///
     /// As [`run_async`](Self::run_async).
     pub async fn time_async<T>(self, work: impl Future<Output = T>) -> T {
-        self.measure_async(work, |_| Ending::Ok).await
+        self.measure_async(work, |_| RunOutcome::Ok).await
     }
 
-    /// `None` when nobody listens.
+    /// `None` when neither a recorder nor a subscriber would see it.
     #[inline]
-    fn begin(self) -> Option<(Running, Span)> {
+    fn begin(self) -> Option<(Run, Span)> {
         if !is_listening() {
             return None;
         }
-        Some(match self.target {
-            Target::Name(name) => Running::start(operation(name), usable(name), self.options),
-            Target::Known(known) => Running::start(known.clone(), known.name(), self.options),
+        Some(match self.operation {
+            Measured::Name(name) => Run::start(operation(name), valid_name(name), self.options),
+            Measured::Known(known) => Run::start(known.clone(), known.name(), self.options),
         })
     }
 
     #[inline]
-    fn measure<R>(self, work: impl FnOnce() -> R, ending: impl FnOnce(&R) -> Ending) -> R {
-        let Some((running, span)) = self.begin() else {
+    fn measure<R>(self, work: impl FnOnce() -> R, outcome: impl FnOnce(&R) -> RunOutcome) -> R {
+        let Some((run, span)) = self.begin() else {
             return work();
         };
         let entered = span.enter();
         // Unwind safe: a panic goes on as soon as it is recorded.
         match catch_unwind(AssertUnwindSafe(work)) {
             Ok(result) => {
-                running.end(&span, &ending(&result));
+                run.end(&span, &outcome(&result));
                 result
             }
             Err(payload) => {
-                running.end(&span, &Ending::Failed(Failure::panic(&*payload)));
+                run.end(&span, &RunOutcome::Failed(Failure::panic(&*payload)));
                 drop(entered);
                 resume_unwind(payload)
             }
@@ -240,49 +257,49 @@ impl<'a> Monitor<'a> {
     async fn measure_async<R>(
         self,
         work: impl Future<Output = R>,
-        ending: impl FnOnce(&R) -> Ending,
+        outcome: impl FnOnce(&R) -> RunOutcome,
     ) -> R {
-        let Some((running, span)) = self.begin() else {
+        let Some((run, span)) = self.begin() else {
             return work.await;
         };
-        let pending = Pending(Some((running, span.clone())));
+        let async_run = AsyncRun(Some((run, span.clone())));
         match AssertUnwindSafe(work).catch_unwind().instrument(span).await {
             Ok(result) => {
-                pending.end(&ending(&result));
+                async_run.end(&outcome(&result));
                 result
             }
             Err(payload) => {
-                pending.end(&Ending::Failed(Failure::panic(&*payload)));
+                async_run.end(&RunOutcome::Failed(Failure::panic(&*payload)));
                 resume_unwind(payload)
             }
         }
     }
 }
 
-fn failure<T, E>(result: &Result<T, E>, describe: impl FnOnce(&E) -> Failure) -> Ending {
+fn failure<T, E>(result: &Result<T, E>, describe: impl FnOnce(&E) -> Failure) -> RunOutcome {
     match result {
-        Ok(_) => Ending::Ok,
-        Err(error) => Ending::Failed(describe(error)),
+        Ok(_) => RunOutcome::Ok,
+        Err(error) => RunOutcome::Failed(describe(error)),
     }
 }
 
-/// A future that was begun. Dropped before its end, it was cancelled.
-struct Pending(Option<(Running, Span)>);
+/// The run of a future. Dropped before its end, it was cancelled.
+struct AsyncRun(Option<(Run, Span)>);
 
-impl Pending {
-    fn end(mut self, ending: &Ending) {
-        self.finish(ending);
+impl AsyncRun {
+    fn end(mut self, outcome: &RunOutcome) {
+        self.finish(outcome);
     }
 
-    fn finish(&mut self, ending: &Ending) {
-        if let Some((running, span)) = self.0.take() {
-            running.end(&span, ending);
+    fn finish(&mut self, outcome: &RunOutcome) {
+        if let Some((run, span)) = self.0.take() {
+            run.end(&span, outcome);
         }
     }
 }
 
-impl Drop for Pending {
+impl Drop for AsyncRun {
     fn drop(&mut self) {
-        self.finish(&Ending::Cancelled);
+        self.finish(&RunOutcome::Cancelled);
     }
 }

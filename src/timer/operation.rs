@@ -7,9 +7,7 @@ use std::time::Duration;
 
 use metrics::{Counter, Gauge, Histogram};
 
-use super::cut;
-use super::monitor::Monitor;
-use super::scoped::ScopedTimer;
+use super::text::cut;
 use super::threshold::{self, Threshold};
 use crate::instrument::cardinality::{CappedNames, Origin};
 use crate::instrument::handles::{self, Instruments, Publish};
@@ -30,12 +28,32 @@ const NAME_MAX: usize = 128;
 /// ```
 #[must_use]
 pub fn operation(name: &str) -> Operation {
-    let name = usable(name);
-    Operation(OPERATIONS.names.get(name, Origin::Registered, State::new))
+    let name = valid_name(name);
+    Operation(
+        OPERATIONS
+            .names
+            .get(name, Origin::Registered, OperationState::new),
+    )
+}
+
+/// Sets the threshold of one operation; `None` takes it back.
+///
+/// It beats the code's [`Monitor::slow_after`](super::Monitor::slow_after), so a running app can be
+/// told to look closer. It holds from the next time that the operation ends.
+///
+/// ```
+/// use spanwire::timer::set_slow_threshold_of;
+/// use std::time::Duration;
+///
+/// set_slow_threshold_of("load_scene", Duration::from_millis(200));
+/// set_slow_threshold_of("load_scene", None);
+/// ```
+pub fn set_slow_threshold_of(operation_name: &str, threshold: impl Into<Option<Duration>>) {
+    operation(operation_name).set_slow_threshold(threshold);
 }
 
 /// The name as it is used: not too long, and not empty, since an empty label is the same as none.
-pub(super) fn usable(name: &str) -> &str {
+pub(super) fn valid_name(name: &str) -> &str {
     match cut(name, NAME_MAX) {
         "" => semconv::OTHER,
         name => name,
@@ -44,23 +62,13 @@ pub(super) fn usable(name: &str) -> &str {
 
 /// A named operation. Clones are the same operation.
 #[derive(Clone)]
-pub struct Operation(Arc<State>);
+pub struct Operation(Arc<OperationState>);
 
 impl Operation {
     /// Its name; `_OTHER` when it came after the 200 names that have series of their own.
     #[must_use]
     pub fn name(&self) -> &str {
         &self.0.name
-    }
-
-    /// Starts to measure it on this thread.
-    pub fn start(&self) -> ScopedTimer {
-        self.monitor().start()
-    }
-
-    /// Measures a closure or a future as this operation.
-    pub fn monitor(&self) -> Monitor<'_> {
-        Monitor::of(self)
     }
 
     /// How many of it are running, as far as they are measured.
@@ -99,13 +107,13 @@ impl Operation {
 
     /// Counts one more that runs, and makes sure that its gauge exists.
     #[inline]
-    pub(super) fn enter(&self) {
+    pub(super) fn run_started(&self) {
         self.handles();
         self.0.active.fetch_add(1, Ordering::Relaxed);
     }
 
     #[inline]
-    pub(super) fn leave(&self) {
+    pub(super) fn run_ended(&self) {
         self.0.active.fetch_sub(1, Ordering::Relaxed);
     }
 
@@ -140,7 +148,7 @@ impl fmt::Debug for Operation {
     }
 }
 
-struct State {
+struct OperationState {
     name: Arc<str>,
     /// Set at run time, see `set_slow_threshold_of`.
     slow_after: Threshold,
@@ -149,7 +157,7 @@ struct State {
     instruments: Instruments<Handles>,
 }
 
-impl State {
+impl OperationState {
     fn new(name: &Arc<str>) -> Self {
         Self {
             name: Arc::clone(name),
@@ -198,7 +206,7 @@ impl Handles {
 
 /// Every operation of the process: names are few, and dashboards know them by name alone.
 struct Operations {
-    names: CappedNames<State>,
+    names: CappedNames<OperationState>,
     /// Keeps the registration alive.
     _gauges: Arc<dyn Publish>,
 }
@@ -208,14 +216,14 @@ static OPERATIONS: LazyLock<Operations> = LazyLock::new(|| {
     let weak: Weak<dyn Publish> = Arc::downgrade(&gauges);
     handles::register_everywhere(weak);
     Operations {
-        names: CappedNames::new(State::new),
+        names: CappedNames::new(OperationState::new),
         _gauges: gauges,
     }
 });
 
 static THRESHOLD: Instruments<Gauge> = Instruments::new();
 
-/// Tells the threshold in force to the recorder in force.
+/// Writes the threshold in force to its gauge.
 pub(crate) fn publish_slow_threshold() {
     let register = || handles::gauge(&semconv::OPERATION_SLOW_THRESHOLD, &[]);
     if let Some(gauge) = THRESHOLD.get(register) {
@@ -223,7 +231,7 @@ pub(crate) fn publish_slow_threshold() {
     }
 }
 
-/// Tells the gauges of operations, at recorders where operations were measured.
+/// Publishes the gauges of operations, at recorders where operations were measured.
 struct Gauges;
 
 impl Publish for Gauges {
@@ -233,7 +241,7 @@ impl Publish for Gauges {
         }
         OPERATIONS.names.for_each(|state| {
             if let Some(handles) = state.instruments.existing() {
-                // Exact up to 2^53, and nobody runs that many at once.
+                // Exact up to 2^53, which is more than can run at once.
                 handles
                     .active
                     .set(state.active.load(Ordering::Relaxed) as f64);

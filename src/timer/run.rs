@@ -15,7 +15,7 @@ use crate::semconv::{self, ErrorType};
 /// The target of our spans and events, for users' filters.
 const TARGET: &str = "spanwire::timer";
 
-/// Whether anybody would learn of an operation that runs on this thread now.
+/// Whether a recorder or a subscriber would see an operation that runs on this thread now.
 ///
 /// If not, no name is looked up and no clock is read.
 #[inline]
@@ -46,7 +46,7 @@ impl Default for Options {
 
 /// An operation that runs.
 #[derive(Debug)]
-pub(super) struct Running {
+pub(super) struct Run {
     operation: Operation,
     started: Stamp,
     slow_after: Option<Duration>,
@@ -55,14 +55,14 @@ pub(super) struct Running {
 
 /// How a run ended.
 #[derive(Debug)]
-pub(super) enum Ending {
+pub(super) enum RunOutcome {
     Ok,
     Failed(Failure),
     /// Its future was dropped before it was done.
     Cancelled,
 }
 
-impl Running {
+impl Run {
     /// Starts a run of `operation`, whose span is `name`d as the app said, even beyond the cap.
     #[inline]
     pub(super) fn start(operation: Operation, name: &str, options: Options) -> (Self, Span) {
@@ -71,33 +71,33 @@ impl Running {
         } else {
             Span::none()
         };
-        operation.enter();
-        let running = Self {
+        operation.run_started();
+        let run = Self {
             operation,
             started: clock::now(),
             slow_after: options.slow_after,
             fields: options.fields,
         };
-        (running, span)
+        (run, span)
     }
 
     pub(super) fn fields(&mut self) -> &mut Fields {
         &mut self.fields
     }
 
-    /// Records the end, once. The span is told before it is left, for its last exit is its end.
+    /// Records the end, once. The outcome is set on the span before it is left, since its last exit is its end.
     ///
     /// It takes a reference because moving a run around costs more than recording it.
     #[inline]
-    pub(super) fn end(&self, span: &Span, ending: &Ending) {
+    pub(super) fn end(&self, span: &Span, outcome: &RunOutcome) {
         let elapsed = clock::now().since(self.started);
-        self.operation.leave();
+        self.operation.run_ended();
         let threshold = self.operation.slow_after(self.slow_after);
         let slow = elapsed >= threshold;
-        let error_type = match ending {
-            Ending::Ok => None,
-            Ending::Failed(failure) => Some(&*failure.error_type),
-            Ending::Cancelled => Some(ErrorType::Cancelled.as_str()),
+        let error_type = match outcome {
+            RunOutcome::Ok => None,
+            RunOutcome::Failed(failure) => Some(&*failure.error_type),
+            RunOutcome::Cancelled => Some(ErrorType::Cancelled.as_str()),
         };
         self.operation.record(elapsed, error_type, slow);
         if !span.is_disabled() {
@@ -108,17 +108,23 @@ impl Running {
         }
         if slow || error_type.is_some() {
             span.in_scope(|| {
-                self.tell(span, ending, error_type, elapsed, slow.then_some(threshold))
+                self.log(
+                    span,
+                    outcome,
+                    error_type,
+                    elapsed,
+                    slow.then_some(threshold),
+                )
             });
         }
     }
 
     /// Emits the log records of a run that failed or was slow.
     #[cold]
-    fn tell(
+    fn log(
         &self,
         span: &Span,
-        ending: &Ending,
+        outcome: &RunOutcome,
         error_type: Option<&str>,
         elapsed: Duration,
         slow_after: Option<Duration>,
@@ -134,9 +140,9 @@ impl Running {
         let name = self.operation.name();
         let context = self.fields.line();
         let context = context.as_deref();
-        match ending {
-            Ending::Ok => {}
-            Ending::Failed(failure) => tracing::event!(
+        match outcome {
+            RunOutcome::Ok => {}
+            RunOutcome::Failed(failure) => tracing::event!(
                 target: TARGET,
                 parent: parent.clone(),
                 Level::ERROR,
@@ -150,7 +156,7 @@ impl Running {
                 },
                 "operation failed"
             ),
-            Ending::Cancelled => tracing::event!(
+            RunOutcome::Cancelled => tracing::event!(
                 target: TARGET,
                 parent: parent.clone(),
                 Level::WARN,

@@ -7,8 +7,7 @@ use tracing::span::EnteredSpan;
 
 use super::failure::Failure;
 use super::fields::FieldValue;
-use super::monitor::monitor;
-use super::run::{Ending, Running};
+use super::run::{Run, RunOutcome};
 
 /// An operation that is measured from [`start`](Self::start) until it ends.
 ///
@@ -39,32 +38,23 @@ use super::run::{Ending, Running};
 pub struct ScopedTimer(Option<Scope>);
 
 struct Scope {
-    running: Running,
+    run: Run,
     span: EnteredSpan,
     /// A timer in a `drop` that runs because of a panic did not panic itself.
     began_panicking: bool,
 }
 
 impl ScopedTimer {
-    /// Starts to measure the operation of that name.
-    ///
-    /// For a threshold of its own or thinned out spans start it with
-    /// [`Monitor::start`](super::Monitor::start).
+    /// A timer that measures nothing: neither a recorder nor a subscriber would see it.
     #[inline]
-    pub fn start(operation_name: &str) -> Self {
-        monitor(operation_name).start()
-    }
-
-    /// Of something that nobody listens to.
-    #[inline]
-    pub(super) fn off() -> Self {
+    pub(super) fn disabled() -> Self {
         Self(None)
     }
 
     #[inline]
-    pub(super) fn of(running: Running, span: tracing::Span) -> Self {
+    pub(super) fn of_run(run: Run, span: tracing::Span) -> Self {
         Self(Some(Scope {
-            running,
+            run,
             span: span.entered(),
             began_panicking: std::thread::panicking(),
         }))
@@ -75,14 +65,14 @@ impl ScopedTimer {
     /// At most 16 fields are kept; a field that is set again has its last value.
     pub fn field(&mut self, key: &'static str, value: impl Into<FieldValue>) -> &mut Self {
         if let Some(scope) = &mut self.0 {
-            scope.running.fields().set(key, value.into());
+            scope.run.fields().set(key, value.into());
         }
         self
     }
 
     /// Ends the operation: it went well.
     pub fn complete(mut self) {
-        self.end(|| Ending::Ok);
+        self.end(|| RunOutcome::Ok);
     }
 
     /// Ends the operation: it failed with this error.
@@ -90,20 +80,20 @@ impl ScopedTimer {
     /// For a boxed error pass what is in the box: `timer.fail(&*error)`. Its type is then unknown,
     /// so `error.type` is `_OTHER`; name it with [`fail_as`](Self::fail_as).
     pub fn fail<E: Error + ?Sized>(mut self, error: &E) {
-        self.end(|| Ending::Failed(Failure::of(error, None)));
+        self.end(|| RunOutcome::Failed(Failure::of(error, None)));
     }
 
     /// Ends the operation: it failed, with this `error.type` and this text for the log record.
     ///
     /// The type is an attribute of metrics: give it few values.
     pub fn fail_as(mut self, error_type: &'static str, message: impl fmt::Display) {
-        self.end(|| Ending::Failed(Failure::named(error_type, message)));
+        self.end(|| RunOutcome::Failed(Failure::named(error_type, message)));
     }
 
-    fn end(&mut self, ending: impl FnOnce() -> Ending) {
+    fn end(&mut self, outcome: impl FnOnce() -> RunOutcome) {
         // Taken, so that the drop has nothing left to record.
         if let Some(scope) = self.0.take() {
-            scope.running.end(&scope.span, &ending());
+            scope.run.end(&scope.span, &outcome());
         }
     }
 }
@@ -115,7 +105,7 @@ impl Drop for ScopedTimer {
         if std::thread::panicking() && !scope.began_panicking {
             panicked(scope);
         } else {
-            scope.running.end(&scope.span, &Ending::Ok);
+            scope.run.end(&scope.span, &RunOutcome::Ok);
         }
     }
 }
@@ -123,14 +113,14 @@ impl Drop for ScopedTimer {
 /// Out of the way of timers that went well.
 #[cold]
 fn panicked(scope: &Scope) {
-    let ending = Ending::Failed(Failure::panicking());
-    scope.running.end(&scope.span, &ending);
+    let outcome = RunOutcome::Failed(Failure::panicking());
+    scope.run.end(&scope.span, &outcome);
 }
 
 impl fmt::Debug for ScopedTimer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("ScopedTimer")
-            .field(&self.0.as_ref().map(|scope| &scope.running))
+            .field(&self.0.as_ref().map(|scope| &scope.run))
             .finish()
     }
 }

@@ -3,8 +3,6 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use super::operation::operation;
-
 /// The threshold of operations that have none of their own; unset is the default.
 static GLOBAL: Threshold = Threshold::unset();
 
@@ -21,22 +19,6 @@ pub fn set_slow_threshold(threshold: Duration) {
 #[must_use]
 pub fn slow_threshold() -> Duration {
     GLOBAL.get().unwrap_or(DEFAULT)
-}
-
-/// Sets the threshold of one operation; `None` takes it back.
-///
-/// It beats the code's [`Monitor::slow_after`](super::Monitor::slow_after), so a running app can be
-/// told to look closer. It holds from the next time that the operation ends.
-///
-/// ```
-/// use spanwire::timer::set_slow_threshold_of;
-/// use std::time::Duration;
-///
-/// set_slow_threshold_of("load_scene", Duration::from_millis(200));
-/// set_slow_threshold_of("load_scene", None);
-/// ```
-pub fn set_slow_threshold_of(operation_name: &str, threshold: impl Into<Option<Duration>>) {
-    operation(operation_name).set_slow_threshold(threshold);
 }
 
 /// A duration that may be unset and can change while others read it.

@@ -1,0 +1,6 @@
+//! Text that is kept within a bound.
+
+/// The longest part of `text` that has at most `max` bytes and ends between characters.
+pub(super) fn cut(text: &str, max: usize) -> &str {
+    text.get(..text.floor_char_boundary(max)).unwrap_or(text)
+}
