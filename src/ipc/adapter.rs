@@ -6,7 +6,6 @@ use super::page_state::PageState;
 use super::protocol::script::Script;
 use super::wire::{Inner, Ipc};
 use crate::semconv::ErrorType;
-use crate::webview::Watch;
 
 /// A wire that ends when the app lets go of it, whatever the webview still holds.
 #[derive(Clone)]
@@ -23,26 +22,34 @@ impl Ipc {
         WeakIpc(Arc::downgrade(&self.0))
     }
 
-    pub(crate) fn watch(&self) -> &Watch {
-        &self.0.watch
+    /// What the adapter keeps of its transport with this wire, made when it is first asked for.
+    ///
+    /// # Panics
+    ///
+    /// If another type was kept before: a wire has one adapter.
+    pub(crate) fn transport<T: Default + Send + Sync + 'static>(&self) -> &T {
+        let state = self.0.transport.get_or_init(|| Box::new(T::default()));
+        state
+            .downcast_ref()
+            .expect("a wire has one adapter, which keeps one type")
     }
 
-    /// The next script for a page that may have none of the others. What comes from here on wakes
-    /// the event loop again.
-    pub(crate) fn hold_back(&self) -> Option<Script> {
+    /// The next script for a page that may have none of the messages, which wait. What is sent from
+    /// here on wakes the event loop again.
+    pub(crate) fn pause(&self) -> Option<Script> {
         // Before looking, as in `next_script`.
         self.0.queue.rearm();
         self.next_bye()
     }
 
-    /// What was held back may go now.
+    /// What waited may go now.
     #[cfg(target_os = "linux")]
-    pub(crate) fn go_on(&self) {
+    pub(crate) fn resume(&self) {
         self.0.wake();
     }
 
     /// Whether something is lost if the page stays where it is.
-    pub(crate) fn has_someone_waiting(&self) -> bool {
+    pub(crate) fn has_pending(&self) -> bool {
         !self.0.queue.is_empty()
             || matches!(
                 self.page_state(),

@@ -55,9 +55,9 @@ pub(super) struct Inner {
     pub(super) background: AtomicUsize,
     /// Bytes of their payloads.
     pub(super) background_bytes: AtomicUsize,
-    /// What the wry adapter knows of the webview.
+    /// What the adapter keeps of its transport, of a type that only the adapter knows.
     #[cfg(feature = "wry")]
-    pub(super) watch: crate::webview::Watch,
+    pub(super) transport: std::sync::OnceLock<Box<dyn std::any::Any + Send + Sync>>,
     waker: Arc<Waker>,
     page: Mutex<Page>,
 }
@@ -120,7 +120,7 @@ impl Ipc {
             background: AtomicUsize::new(0),
             background_bytes: AtomicUsize::new(0),
             #[cfg(feature = "wry")]
-            watch: crate::webview::Watch::default(),
+            transport: std::sync::OnceLock::new(),
             waker,
             page: Mutex::new(Page::new(config.limits)),
             config,

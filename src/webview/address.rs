@@ -1,4 +1,5 @@
-//! Addresses of pages: their origin, and whether messages can come from there.
+//! Addresses of pages: their origin, also of those that we serve, and whether messages can come
+//! from there.
 
 use wry::http::Uri;
 
@@ -12,6 +13,27 @@ pub(super) fn origin(address: &str) -> Option<String> {
         return None;
     }
     Some(scheme_and_host(address).unwrap_or_else(|| OPAQUE.to_owned()))
+}
+
+/// The origin of pages that a custom protocol of that scheme serves, by wry's rule for the platform:
+/// `app://localhost`, but `http://app.localhost` on Windows and Android.
+///
+/// For apps with a custom protocol of their own; [`Page::origin`](super::Page::origin) is the same.
+#[must_use]
+pub fn origin_of(scheme: &str) -> String {
+    if cfg!(any(windows, target_os = "android")) {
+        format!("http://{scheme}.localhost")
+    } else {
+        format!("{scheme}://localhost")
+    }
+}
+
+/// The scheme of the page that waits for a dev server.
+pub(super) const WAITING_SCHEME: &str = "spanwire-dev-server";
+
+/// The origin of that page.
+pub(super) fn waiting_origin() -> String {
+    origin_of(WAITING_SCHEME)
 }
 
 /// The origin of what has no host to tell it by, as browsers write it.
@@ -28,9 +50,9 @@ fn scheme_and_host(address: &str) -> Option<String> {
     (scheme.bytes().all(is_scheme) && !host.is_empty()).then(|| format!("{scheme}://{host}"))
 }
 
-/// Why no message of a page arrives.
+/// Why no message of a page arrives: its address is one that wry cannot pass on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Mute {
+pub(super) enum UnsupportedAddress {
     File,
     Data,
     Blob,
@@ -38,7 +60,7 @@ pub(super) enum Mute {
     Other,
 }
 
-impl Mute {
+impl UnsupportedAddress {
     pub(super) const ALL: [Self; 5] = [
         Self::File,
         Self::Data,
@@ -47,7 +69,7 @@ impl Mute {
         Self::Other,
     ];
 
-    /// The trouble with this address, if any.
+    /// What is wrong with this address, if anything.
     ///
     /// wry hands a message over as an `http::Request` with the page's address, and drops in silence
     /// what does not fit in there. So this asks the same parser.
@@ -65,8 +87,8 @@ impl Mute {
         })
     }
 
-    /// What is wrong and what to do.
-    pub(super) const fn advice(self) -> &'static str {
+    /// What is wrong, and what the app can do.
+    pub(super) const fn remedy(self) -> &'static str {
         match self {
             Self::File => {
                 "no message of a page at a file: address reaches the host: serve it with \
@@ -116,7 +138,7 @@ mod tests {
     }
 
     #[test]
-    fn what_has_no_host_is_nobody_and_what_has_no_address_is_not_told() {
+    fn an_address_without_a_host_is_opaque_and_no_address_has_no_origin() {
         for opaque in [
             "file:///etc/passwd",
             "data:text/html,https://app.example/",
@@ -133,21 +155,25 @@ mod tests {
     }
 
     #[test]
-    fn pages_that_cannot_send_are_told_by_what_wry_can_read() {
+    fn an_address_is_unsupported_when_wry_cannot_read_it() {
         let long = |len: usize| format!("https://a.example/{}", "a".repeat(len));
-        for (address, mute) in [
-            ("file:///tmp/page.html", Some(Mute::File)),
-            ("data:text/html,<p>", Some(Mute::Data)),
-            ("blob:app://localhost/1b2c", Some(Mute::Blob)),
-            ("view-source:x y", Some(Mute::Other)),
-            (&long(70_000), Some(Mute::TooLong)),
+        for (address, unsupported) in [
+            ("file:///tmp/page.html", Some(UnsupportedAddress::File)),
+            ("data:text/html,<p>", Some(UnsupportedAddress::Data)),
+            ("blob:app://localhost/1b2c", Some(UnsupportedAddress::Blob)),
+            ("view-source:x y", Some(UnsupportedAddress::Other)),
+            (&long(70_000), Some(UnsupportedAddress::TooLong)),
             (&long(60_000), None),
             ("app://localhost/a%60b?q=`|^#%60", None),
             ("http://[::1]:5173/", None),
             ("about:blank", None),
             ("", None),
         ] {
-            assert_eq!(Mute::of(address), mute, "{address:.40}");
+            assert_eq!(
+                UnsupportedAddress::of(address),
+                unsupported,
+                "{address:.40}"
+            );
         }
     }
 }

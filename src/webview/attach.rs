@@ -3,7 +3,7 @@
 use wry::WebViewBuilder;
 use wry::http::Request;
 
-use super::{address, page};
+use super::address;
 use crate::ipc::{Ipc, Received};
 
 /// Puts the wire on a webview; messages that are not Spanwire's are ignored.
@@ -34,7 +34,7 @@ pub fn attach_with<'a>(
     ipc.on_wake(wake);
     // Weak, since WebKitGTK keeps the handler for ever, in a cycle with the webview.
     let wire = ipc.downgrade();
-    let waiting = page::waiting_origin();
+    let waiting = address::waiting_origin();
     builder
         .with_initialization_script(ipc.page_script())
         .with_ipc_handler(move |request| {
@@ -55,11 +55,11 @@ pub fn attach_with<'a>(
 
 /// The origin of the page that posted a message.
 ///
-/// wry tells the address that is being loaded, when the app asked for another: a page that is
-/// still there would speak with the next one's name. What the webview told of its document goes
-/// first, therefore.
+/// When the app asked for another page, wry gives the address that is being loaded: a page that is
+/// still there would speak with the next one's name. So the document that the webview reported
+/// counts first.
 fn origin_of_sender(ipc: &Ipc, request: &Request<String>) -> Option<String> {
-    match ipc.watch().document() {
+    match ipc.webview().document() {
         Some(document) => document.origin,
         None => address::origin(&request.uri().to_string()),
     }

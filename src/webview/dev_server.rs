@@ -11,11 +11,10 @@ use wry::WebViewBuilder;
 use wry::http::uri::Scheme;
 use wry::http::{HeaderValue, Response, Uri, header};
 
-use super::address;
-use super::page::{WAITING, waiting_origin};
+use super::address::{self, WAITING_SCHEME, waiting_origin};
 
 /// How long one attempt to reach the server may take.
-const PATIENCE: Duration = Duration::from_millis(500);
+const CONNECT_TIMEOUT: Duration = Duration::from_millis(500);
 
 #[derive(Clone, Debug)]
 pub(super) struct DevServer {
@@ -59,18 +58,18 @@ impl DevServer {
     }
 
     pub(super) fn load<'a>(&self, builder: WebViewBuilder<'a>) -> WebViewBuilder<'a> {
-        let told = Arc::new(AtomicBool::new(false));
+        let has_warned = Arc::new(AtomicBool::new(false));
         let server = Arc::new(self.clone());
         builder
-            .with_asynchronous_custom_protocol(WAITING.into(), move |_, _, responder| {
-                let (server, told) = (Arc::clone(&server), Arc::clone(&told));
+            .with_asynchronous_custom_protocol(WAITING_SCHEME.into(), move |_, _, responder| {
+                let (server, has_warned) = (Arc::clone(&server), Arc::clone(&has_warned));
                 // The page asks once a second, and each attempt has its time: two at once at most.
                 // Without a thread the page stays empty, which a system in such a state may.
                 let _ = std::thread::Builder::new()
                     .name("spanwire-dev-server".into())
                     .spawn(move || {
                         let answers = server.answers();
-                        if !answers && !told.swap(true, Ordering::Relaxed) {
+                        if !answers && !has_warned.swap(true, Ordering::Relaxed) {
                             tracing::event!(
                                 target: "spanwire",
                                 Level::WARN,
@@ -90,7 +89,7 @@ impl DevServer {
         addresses
             .into_iter()
             .flatten()
-            .any(|address| TcpStream::connect_timeout(&address, PATIENCE).is_ok())
+            .any(|address| TcpStream::connect_timeout(&address, CONNECT_TIMEOUT).is_ok())
     }
 
     /// The page goes on by itself, and has no script that a policy could forbid.
@@ -181,7 +180,7 @@ mod tests {
     }
 
     #[test]
-    fn whether_it_answers_is_seen_by_connecting() {
+    fn a_dev_server_answers_when_it_can_be_connected_to() {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let port = listener.local_addr().unwrap().port();
         let server = DevServer::new(&format!("http://127.0.0.1:{port}")).unwrap();
@@ -191,7 +190,7 @@ mod tests {
     }
 
     #[test]
-    fn the_waiting_page_says_where_it_goes_and_cannot_be_written_into() {
+    fn the_waiting_page_escapes_the_address_that_it_leads_to() {
         let server = DevServer::new(r#"http://localhost:1/"?a=b&c"#).unwrap();
         let here = "http://localhost:1/&quot;?a=b&amp;c";
         assert!(server.page(true).contains(&format!("url={here}\">")));

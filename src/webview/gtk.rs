@@ -1,4 +1,4 @@
-//! What WebKitGTK tells and wry does not: crashes, and which document is there.
+//! What WebKitGTK reports and wry does not: crashes, and which document is there.
 //!
 //! Signals take any number of handlers, so the app's own stay what they are.
 
@@ -15,13 +15,13 @@ use crate::semconv::{self, ErrorType};
 pub(super) fn listen(ipc: &Ipc, webview: &wry::WebView) {
     let webview = webview.webview();
     let place = webview.as_ptr() as usize;
-    let Some(first) = ipc.watch().begin(place) else {
+    let Some(first) = ipc.webview().attach(place) else {
         return;
     };
     let address = address_of(&webview);
     ipc.page_is_at(&address);
     if !webview.is_loading() && !address.is_empty() {
-        ipc.watch().set_document(address::origin(&address));
+        ipc.webview().set_document(address::origin(&address));
     }
     if first.0 {
         connect(ipc, &webview, place);
@@ -30,43 +30,46 @@ pub(super) fn listen(ipc: &Ipc, webview: &wry::WebView) {
 
 fn connect(ipc: &Ipc, webview: &WebView, place: usize) {
     let wire = ipc.downgrade();
-    let heard = move || wire.upgrade().filter(|ipc| ipc.watch().hears(place));
+    let attached = move || {
+        wire.upgrade()
+            .filter(|ipc| ipc.webview().is_attached(place))
+    };
     let wire = ipc.downgrade();
 
     webview.connect_load_changed({
-        let heard = heard.clone();
+        let attached = attached.clone();
         move |webview, event| {
-            if let Some(ipc) = heard() {
+            if let Some(ipc) = attached() {
                 load_changed(&ipc, webview, event);
             }
         }
     });
     webview.connect_load_failed({
-        let heard = heard.clone();
+        let attached = attached.clone();
         move |_, _, _, _| {
-            heard().iter().for_each(go_on);
+            attached().iter().for_each(resume_if_paused);
             // WebKit shows its error page, unless a handler of the app says that it did.
             false
         }
     });
     webview.connect_uri_notify({
-        let heard = heard.clone();
+        let attached = attached.clone();
         move |webview| {
-            if let Some(ipc) = heard() {
+            if let Some(ipc) = attached() {
                 ipc.page_is_at(&address_of(webview));
-                go_on(&ipc);
+                resume_if_paused(&ipc);
             }
         }
     });
     webview.connect_web_process_terminated(move |_, reason| {
-        if let Some(ipc) = heard() {
+        if let Some(ipc) = attached() {
             crashed(&ipc, reason);
         }
     });
     // What `drop` of wry's webview does, or the end of the window that it is in.
     webview.connect_local("destroy", false, move |_| {
         if let Some(ipc) = wire.upgrade()
-            && ipc.watch().end(place)
+            && ipc.webview().detach(place)
         {
             ipc.page_gone();
         }
@@ -78,19 +81,19 @@ fn load_changed(ipc: &Ipc, webview: &WebView, event: LoadEvent) {
     match event {
         LoadEvent::Committed => {
             let address = address_of(webview);
-            ipc.watch().set_document(address::origin(&address));
+            ipc.webview().set_document(address::origin(&address));
             ipc.page_is_at(&address);
             // Before anything of the new page arrives. Nearly always the one before has said that
             // it leaves; one that was not allowed to say anything has not.
             ipc.document_replaced();
         }
-        LoadEvent::Finished if ipc.watch().document().is_none() => {
-            ipc.watch()
+        LoadEvent::Finished if ipc.webview().document().is_none() => {
+            ipc.webview()
                 .set_document(address::origin(&address_of(webview)));
         }
         _ => {}
     }
-    go_on(ipc);
+    resume_if_paused(ipc);
 }
 
 fn crashed(ipc: &Ipc, reason: WebProcessTerminationReason) {
@@ -107,18 +110,18 @@ fn crashed(ipc: &Ipc, reason: WebProcessTerminationReason) {
         "the page's process {reason}"
     );
     ipc.page_gone();
-    let handler = ipc.watch().crash_handler();
+    let handler = ipc.webview().crash_handler();
     if let Some(handler) = handler {
         handler();
     }
     // The app may look at the page's state whenever it is woken.
-    ipc.go_on();
+    ipc.resume();
 }
 
-/// What was held back is looked at once more.
-fn go_on(ipc: &Ipc) {
-    if ipc.watch().held() {
-        ipc.go_on();
+/// Wakes the event loop again for messages that a refused origin holds up.
+fn resume_if_paused(ipc: &Ipc) {
+    if ipc.webview().is_paused() {
+        ipc.resume();
     }
 }
 

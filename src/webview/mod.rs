@@ -124,6 +124,6 @@ mod state;
 #[cfg(doc)]
 use crate::ipc::Ipc;
 
+pub use address::origin_of;
 pub use attach::{attach, attach_with};
-pub use page::{Page, PageError, origin_of};
-pub(crate) use state::Watch;
+pub use page::{Page, PageError};

@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use wry::WebViewBuilder;
 use wry::http::HeaderValue;
 
+use super::address::{WAITING_SCHEME, origin_of};
 use super::dev_server::DevServer;
 use super::embedded::Embedded;
 
@@ -135,26 +136,6 @@ impl Page {
     }
 }
 
-/// The origin of pages that a custom protocol of that scheme serves, by wry's rule for the platform:
-/// `app://localhost`, but `http://app.localhost` on Windows and Android.
-///
-/// For apps with a custom protocol of their own; [`Page::origin`] is the same.
-#[must_use]
-pub fn origin_of(scheme: &str) -> String {
-    if cfg!(any(windows, target_os = "android")) {
-        format!("http://{scheme}.localhost")
-    } else {
-        format!("{scheme}://localhost")
-    }
-}
-
-/// The scheme of the page that waits for a dev server.
-pub(super) const WAITING: &str = "spanwire-dev-server";
-
-pub(super) fn waiting_origin() -> String {
-    origin_of(WAITING)
-}
-
 /// It becomes part of a host name on Windows.
 fn is_own_scheme(scheme: &str) -> bool {
     const KNOWN: [&str; 12] = [
@@ -177,7 +158,7 @@ fn is_own_scheme(scheme: &str) -> bool {
         && scheme.bytes().all(is_part)
         && !scheme.ends_with('-')
         && !KNOWN.contains(&scheme)
-        && scheme != WAITING
+        && scheme != WAITING_SCHEME
 }
 
 #[cfg(test)]
@@ -191,7 +172,15 @@ mod tests {
             assert_eq!(page.origin(), origin_of(scheme));
         }
         for scheme in [
-            "", "https", "file", "App", "1a", "a.b", "a b", "a-", WAITING,
+            "",
+            "https",
+            "file",
+            "App",
+            "1a",
+            "a.b",
+            "a b",
+            "a-",
+            WAITING_SCHEME,
         ] {
             let page = Page::embedded(scheme, |_| None);
             assert_eq!(page.unwrap_err(), PageError::InvalidScheme, "{scheme}");

@@ -4,8 +4,7 @@ use tracing::Level;
 use wry::WebView;
 
 use super::address;
-use super::page;
-use super::state::Document;
+use super::state::{Document, WebviewState};
 use crate::ipc::{Ipc, Script};
 use crate::semconv::{self, ErrorType};
 
@@ -42,7 +41,12 @@ impl Ipc {
     /// [`page_gone`](Self::page_gone); on Windows the webview's `ProcessFailed` is the place. There,
     /// a page that crashed otherwise looks like one that does not answer.
     pub fn on_page_crash(&self, handler: impl Fn() + Send + Sync + 'static) {
-        self.watch().on_crash(handler);
+        self.webview().on_crash(handler);
+    }
+
+    /// What the adapter knows of the webview.
+    pub(super) fn webview(&self) -> &WebviewState {
+        self.transport()
     }
 
     /// The next script that the page may have, wherever it is now. Asking costs a third of a
@@ -50,13 +54,13 @@ impl Ipc {
     fn next_script_for(&self, webview: &WebView) -> Option<Script> {
         match self.refused_origin(webview) {
             None => {
-                self.watch().release();
+                self.webview().resume();
                 self.next_script()
             }
             Some(origin) => {
-                self.watch().hold();
-                self.tell_of_refused(&origin);
-                self.hold_back()
+                self.webview().pause();
+                self.warn_refused_origin(&origin);
+                self.pause()
             }
         }
     }
@@ -77,21 +81,21 @@ impl Ipc {
             ),
         };
         // Who is still there, while the next one is being loaded.
-        let now = self.watch().document();
+        let now = self.webview().document();
         let is_refused = |document: &Document| !self.allows_origin(document.origin.as_deref());
         Some(next)
             .filter(is_refused)
             .or_else(|| now.filter(is_refused))
     }
 
-    fn tell_of_refused(&self, document: &Document) {
+    fn warn_refused_origin(&self, document: &Document) {
         // Without an origin it is no page yet, or one that the app has no name for.
         let Some(origin) = document.origin.as_deref() else {
             return;
         };
-        // The one is ours, and the others were told of as pages that cannot send.
-        let is_silent = origin == page::waiting_origin() || origin == address::OPAQUE;
-        if !is_silent && self.has_someone_waiting() && self.watch().refused(origin).0 {
+        // The one is ours, and the others were reported as pages that cannot send.
+        let is_silent = origin == address::waiting_origin() || origin == address::OPAQUE;
+        if !is_silent && self.has_pending() && self.webview().refused(origin).0 {
             tracing::event!(
                 target: "spanwire",
                 Level::WARN,
@@ -104,7 +108,7 @@ impl Ipc {
 
     /// Reports a page at an address from which no message arrives.
     pub(super) fn page_is_at(&self, address: &str) {
-        let Some((mute, first)) = self.watch().at(address) else {
+        let Some((unsupported, first)) = self.webview().at(address) else {
             return;
         };
         self.page_error(ErrorType::UnsupportedAddress);
@@ -113,7 +117,7 @@ impl Ipc {
                 target: "spanwire",
                 Level::ERROR,
                 { {semconv::WEBVIEW_NAME} = self.name(), {semconv::ERROR_TYPE} = ErrorType::UnsupportedAddress.as_str() },
-                "{}", mute.advice()
+                "{}", unsupported.remedy()
             );
         }
     }

@@ -5,17 +5,17 @@ use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use super::address::Mute;
+use super::address::UnsupportedAddress;
 
-/// Origins that were refused and are remembered, so that each is told once.
+/// Origins that were refused and are remembered, so that each is reported once.
 const REFUSED_MAX: usize = 16;
 
 /// One webview, as far as the wire has seen it.
 #[derive(Default)]
-pub(crate) struct Watch(Mutex<Seen>);
+pub(super) struct WebviewState(Mutex<State>);
 
 #[derive(Default)]
-struct Seen {
+struct State {
     /// The webview that is pumped, by its place in memory; its signals are heard.
     webview: Option<usize>,
     /// All whose signals are connected, and which are there still.
@@ -23,9 +23,9 @@ struct Seen {
     document: Option<Document>,
     /// The address that was looked at last.
     address: u64,
-    muted: [bool; Mute::ALL.len()],
+    reported: [bool; UnsupportedAddress::ALL.len()],
     refused: Vec<String>,
-    held: bool,
+    is_paused: bool,
     on_crash: Option<Arc<dyn Fn() + Send + Sync>>,
 }
 
@@ -37,110 +37,110 @@ pub(super) struct Document {
 
 #[cfg_attr(
     not(target_os = "linux"),
-    expect(dead_code, reason = "only there does a webview tell so much")
+    expect(dead_code, reason = "only there does a webview report so much")
 )]
-impl Watch {
+impl WebviewState {
     /// From here on this webview is the wire's. `None` when it is already; else whether its signals
     /// are to be connected.
-    pub(super) fn begin(&self, webview: usize) -> Option<First> {
-        let mut seen = self.seen();
-        if seen.webview == Some(webview) {
+    pub(super) fn attach(&self, webview: usize) -> Option<First> {
+        let mut state = self.lock();
+        if state.webview == Some(webview) {
             return None;
         }
-        seen.webview = Some(webview);
-        seen.document = None;
-        let first = !seen.connected.contains(&webview);
+        state.webview = Some(webview);
+        state.document = None;
+        let first = !state.connected.contains(&webview);
         if first {
-            seen.connected.push(webview);
+            state.connected.push(webview);
         }
         Some(First(first))
     }
 
     /// Whether that webview is the wire's.
-    pub(super) fn hears(&self, webview: usize) -> bool {
-        self.seen().webview == Some(webview)
+    pub(super) fn is_attached(&self, webview: usize) -> bool {
+        self.lock().webview == Some(webview)
     }
 
     /// That webview is gone, and its place in memory may be another one's soon. Whether it was the
     /// wire's.
-    pub(super) fn end(&self, webview: usize) -> bool {
-        let mut seen = self.seen();
-        seen.connected.retain(|connected| *connected != webview);
-        let was = seen.webview == Some(webview);
+    pub(super) fn detach(&self, webview: usize) -> bool {
+        let mut state = self.lock();
+        state.connected.retain(|connected| *connected != webview);
+        let was = state.webview == Some(webview);
         if was {
-            seen.webview = None;
-            seen.document = None;
+            state.webview = None;
+            state.document = None;
         }
         was
     }
 
     pub(super) fn set_document(&self, origin: Option<String>) {
-        self.seen().document = Some(Document { origin });
+        self.lock().document = Some(Document { origin });
     }
 
-    pub(super) fn held(&self) -> bool {
-        self.seen().held
+    pub(super) fn is_paused(&self) -> bool {
+        self.lock().is_paused
     }
 
     /// What to call when the page's process ended.
     pub(super) fn crash_handler(&self) -> Option<Arc<dyn Fn() + Send + Sync>> {
-        self.seen().on_crash.clone()
+        self.lock().on_crash.clone()
     }
 }
 
-impl Watch {
+impl WebviewState {
     pub(super) fn document(&self) -> Option<Document> {
-        self.seen().document.clone()
+        self.lock().document.clone()
     }
 
     /// The page is at `address`: why it cannot send from there if it came there just now, and
     /// whether that is the first page with this trouble.
-    pub(super) fn at(&self, address: &str) -> Option<(Mute, First)> {
-        let mut seen = self.seen();
+    pub(super) fn at(&self, address: &str) -> Option<(UnsupportedAddress, First)> {
+        let mut state = self.lock();
         let hash = hash(address);
-        if std::mem::replace(&mut seen.address, hash) == hash {
+        if std::mem::replace(&mut state.address, hash) == hash {
             return None;
         }
-        let mute = Mute::of(address)?;
-        let told = std::mem::replace(&mut seen.muted[mute as usize], true);
-        Some((mute, First(!told)))
+        let unsupported = UnsupportedAddress::of(address)?;
+        let was_reported = std::mem::replace(&mut state.reported[unsupported as usize], true);
+        Some((unsupported, First(!was_reported)))
     }
 
     /// Nothing goes to the page now.
-    pub(super) fn hold(&self) {
-        self.seen().held = true;
+    pub(super) fn pause(&self) {
+        self.lock().is_paused = true;
     }
 
     /// Whether it is the first time that something waits for this origin. Beyond a bound it never
     /// is.
     pub(super) fn refused(&self, origin: &str) -> First {
-        let mut seen = self.seen();
-        let known = seen.refused.iter().any(|refused| refused == origin);
-        if known || seen.refused.len() >= REFUSED_MAX {
+        let mut state = self.lock();
+        let known = state.refused.iter().any(|refused| refused == origin);
+        if known || state.refused.len() >= REFUSED_MAX {
             return First(false);
         }
-        seen.refused.push(origin.to_owned());
+        state.refused.push(origin.to_owned());
         First(true)
     }
 
     /// Something may go to the page again.
-    pub(super) fn release(&self) {
-        self.seen().held = false;
+    pub(super) fn resume(&self) {
+        self.lock().is_paused = false;
     }
 
     pub(super) fn on_crash(&self, handler: impl Fn() + Send + Sync + 'static) {
-        let before = self.seen().on_crash.replace(Arc::new(handler));
+        let before = self.lock().on_crash.replace(Arc::new(handler));
         // Without the lock: what it holds is the app's.
         drop(before);
     }
 
-    fn seen(&self) -> MutexGuard<'_, Seen> {
+    fn lock(&self) -> MutexGuard<'_, State> {
         // No code of the app runs under it, and each step leaves it sound.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// Whether something is told for the first time.
+/// Whether something is seen for the first time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct First(pub(super) bool);
 
@@ -154,12 +154,12 @@ fn hash(address: &str) -> u64 {
     hasher.finish()
 }
 
-impl fmt::Debug for Watch {
+impl fmt::Debug for WebviewState {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let seen = self.seen();
-        f.debug_struct("Watch")
-            .field("document", &seen.document)
-            .field("held", &seen.held)
+        let state = self.lock();
+        f.debug_struct("WebviewState")
+            .field("document", &state.document)
+            .field("is_paused", &state.is_paused)
             .finish_non_exhaustive()
     }
 }
@@ -169,44 +169,53 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_mute_page_is_told_once_per_address_and_logged_once_per_trouble() {
-        let watch = Watch::default();
-        assert_eq!(watch.at("app://localhost/"), None);
-        assert_eq!(watch.at("file:///a"), Some((Mute::File, First(true))));
-        assert_eq!(watch.at("file:///a"), None, "the same page");
-        assert_eq!(watch.at("file:///b"), Some((Mute::File, First(false))));
-        assert_eq!(watch.at("data:text/html,"), Some((Mute::Data, First(true))));
+    fn an_unsupported_address_is_counted_once_and_logged_once_per_kind() {
+        let state = WebviewState::default();
+        assert_eq!(state.at("app://localhost/"), None);
+        assert_eq!(
+            state.at("file:///a"),
+            Some((UnsupportedAddress::File, First(true)))
+        );
+        assert_eq!(state.at("file:///a"), None, "the same page");
+        assert_eq!(
+            state.at("file:///b"),
+            Some((UnsupportedAddress::File, First(false)))
+        );
+        assert_eq!(
+            state.at("data:text/html,"),
+            Some((UnsupportedAddress::Data, First(true)))
+        );
     }
 
     #[test]
     fn an_origin_is_refused_aloud_once_and_so_many_are_remembered() {
-        let watch = Watch::default();
-        assert_eq!(watch.refused("https://a"), First(true));
-        assert_eq!(watch.refused("https://a"), First(false));
+        let state = WebviewState::default();
+        assert_eq!(state.refused("https://a"), First(true));
+        assert_eq!(state.refused("https://a"), First(false));
         for n in 0..1_000 {
-            let _ = watch.refused(&format!("https://{n}"));
+            let _ = state.refused(&format!("https://{n}"));
         }
-        assert_eq!(watch.seen().refused.len(), REFUSED_MAX);
+        assert_eq!(state.lock().refused.len(), REFUSED_MAX);
     }
 
     #[test]
     fn signals_of_a_webview_before_are_not_heard() {
-        let watch = Watch::default();
-        assert_eq!(watch.begin(1), Some(First(true)));
-        assert_eq!(watch.begin(1), None, "once for each webview");
-        watch.set_document(None);
-        assert_eq!(watch.begin(2), Some(First(true)));
-        assert!(!watch.hears(1) && watch.hears(2));
-        assert_eq!(watch.document(), None);
+        let state = WebviewState::default();
+        assert_eq!(state.attach(1), Some(First(true)));
+        assert_eq!(state.attach(1), None, "once for each webview");
+        state.set_document(None);
+        assert_eq!(state.attach(2), Some(First(true)));
+        assert!(!state.is_attached(1) && state.is_attached(2));
+        assert_eq!(state.document(), None);
         assert_eq!(
-            watch.begin(1),
+            state.attach(1),
             Some(First(false)),
             "its signals are connected"
         );
-        assert!(!watch.end(2) && watch.hears(1));
-        assert!(watch.end(1) && !watch.hears(1));
+        assert!(!state.detach(2) && state.is_attached(1));
+        assert!(state.detach(1) && !state.is_attached(1));
         assert_eq!(
-            watch.begin(1),
+            state.attach(1),
             Some(First(true)),
             "another one in the same place"
         );
