@@ -11,7 +11,7 @@ use tracing_subscriber::Layer;
 use tracing_subscriber::layer::{Context, Filter};
 use tracing_subscriber::registry::LookupSpan;
 
-use crate::instrument::span_filter::Traced;
+use crate::instrument::span_filter::SuppressionFilter;
 
 /// Turns spans into OpenTelemetry spans.
 ///
@@ -111,12 +111,12 @@ impl Ours {
 
 impl<S: Subscriber> Layer<S> for Ours {
     fn enabled(&self, metadata: &Metadata<'_>, _: Context<'_, S>) -> bool {
-        self.wants(metadata) && Traced::wants(metadata)
+        self.wants(metadata) && SuppressionFilter::wants(metadata)
     }
 
     fn register_callsite(&self, metadata: &'static Metadata<'static>) -> Interest {
         if self.wants(metadata) {
-            Traced::interest(metadata)
+            SuppressionFilter::interest(metadata)
         } else {
             Interest::never()
         }

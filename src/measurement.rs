@@ -18,7 +18,7 @@ use std::sync::{Arc, LazyLock, OnceLock};
 
 use metrics::Gauge;
 
-use crate::instrument::cardinality::{CappedNames, Origin, is_event_name};
+use crate::instrument::cardinality::{CappedNames, NameSource, is_event_name};
 use crate::instrument::handles::{self, Instruments};
 use crate::semconv::{self, OTHER};
 
@@ -27,7 +27,7 @@ use crate::semconv::{self, OTHER};
 /// The same as a [`Measurement`] made for one value, but that nothing is allocated for a name that
 /// is known.
 pub fn record(name: &str, value: f64) {
-    Name::plain(name).app_series().record(value);
+    SeriesKey::named(name).app_series().record(value);
 }
 
 /// A kept handle to one measurement.
@@ -78,12 +78,12 @@ impl Measurement {
     ///
     /// Nothing is recorded while there is no recorder, nor a value that is not finite.
     pub fn record(&self, value: f64) {
-        let name = Name {
+        let key = SeriesKey {
             name: &self.name,
             category: self.category.as_deref(),
             unit: self.unit.as_deref(),
         };
-        self.series.get_or_init(|| name.app_series()).record(value);
+        self.series.get_or_init(|| key.app_series()).record(value);
     }
 }
 
@@ -93,33 +93,33 @@ pub(crate) fn record_from_page(
     category: Option<&str>,
     unit: Option<&str>,
     value: f64,
-) -> Result<(), NotAllowed> {
-    let name = Name {
+) -> Result<(), InvalidName> {
+    let key = SeriesKey {
         name,
         category,
         unit,
     };
-    if !name.is_sound() {
-        return Err(NotAllowed);
+    if !key.is_valid() {
+        return Err(InvalidName);
     }
-    name.series(Origin::Other).record(value);
+    key.series(NameSource::External).record(value);
     Ok(())
 }
 
 /// A name, a category or a unit has a character or a length that is not allowed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct NotAllowed;
+pub(crate) struct InvalidName;
 
 /// What tells measurements apart.
 #[derive(Clone, Copy)]
-struct Name<'a> {
+struct SeriesKey<'a> {
     name: &'a str,
     category: Option<&'a str>,
     unit: Option<&'a str>,
 }
 
-impl<'a> Name<'a> {
-    fn plain(name: &'a str) -> Self {
+impl<'a> SeriesKey<'a> {
+    fn named(name: &'a str) -> Self {
         Self {
             name,
             category: None,
@@ -127,21 +127,21 @@ impl<'a> Name<'a> {
         }
     }
 
-    fn is_sound(self) -> bool {
+    fn is_valid(self) -> bool {
         is_event_name(self.name)
             && self.category.is_none_or(is_event_name)
             && self.unit.is_none_or(is_unit)
     }
 
     fn app_series(self) -> Arc<Series> {
-        if self.is_sound() {
-            self.series(Origin::Registered)
+        if self.is_valid() {
+            self.series(NameSource::Registered)
         } else {
             Arc::clone(SERIES.other())
         }
     }
 
-    fn series(self, origin: Origin) -> Arc<Series> {
+    fn series(self, source: NameSource) -> Arc<Series> {
         let make = |_: &Arc<str>| Series {
             name: self.name.into(),
             category: self.category.map(Into::into),
@@ -149,11 +149,11 @@ impl<'a> Name<'a> {
             gauge: Instruments::new(),
         };
         match (self.category, self.unit) {
-            (None, None) => SERIES.get(self.name, origin, make),
+            (None, None) => SERIES.get(self.name, source, make),
             (category, unit) => {
                 // No part has a space in it, so no two measurements share a key.
                 let (category, unit) = (category.unwrap_or_default(), unit.unwrap_or_default());
-                SERIES.get(&format!("{} {category} {unit}", self.name), origin, make)
+                SERIES.get(&format!("{} {category} {unit}", self.name), source, make)
             }
         }
     }

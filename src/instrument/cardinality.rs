@@ -10,11 +10,11 @@ use crate::semconv::{OTHER, OTHER_NAMES_MAX, REGISTERED_NAMES_MAX};
 
 /// Who brought a name in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Origin {
+pub(crate) enum NameSource {
     /// The app named it in its code.
     Registered,
     /// It came from outside, perhaps from a hostile page.
-    Other,
+    External,
 }
 
 /// A value `V` for each name, up to a cap; the names beyond it share the value of `_OTHER`.
@@ -52,16 +52,16 @@ impl<V> CappedNames<V> {
     pub(crate) fn get(
         &self,
         name: &str,
-        origin: Origin,
+        source: NameSource,
         make: impl FnOnce(&Arc<str>) -> V,
     ) -> Arc<V> {
         if let Some(value) = self.known.load().get(name) {
             return Arc::clone(value);
         }
-        if origin == Origin::Other && self.others_full.load(Ordering::Relaxed) {
+        if source == NameSource::External && self.others_full.load(Ordering::Relaxed) {
             return Arc::clone(&self.other);
         }
-        self.insert(name, origin, make)
+        self.insert(name, source, make)
     }
 
     /// The value that names beyond the cap share.
@@ -76,15 +76,15 @@ impl<V> CappedNames<V> {
     }
 
     #[cold]
-    fn insert(&self, name: &str, origin: Origin, make: impl FnOnce(&Arc<str>) -> V) -> Arc<V> {
+    fn insert(&self, name: &str, source: NameSource, make: impl FnOnce(&Arc<str>) -> V) -> Arc<V> {
         let mut taken = self.taken.lock().unwrap_or_else(PoisonError::into_inner);
         let known = self.known.load();
         if let Some(value) = known.get(name) {
             return Arc::clone(value);
         }
-        let (count, max) = match origin {
-            Origin::Registered => (&mut taken.registered, REGISTERED_NAMES_MAX),
-            Origin::Other => (&mut taken.others, OTHER_NAMES_MAX),
+        let (count, max) = match source {
+            NameSource::Registered => (&mut taken.registered, REGISTERED_NAMES_MAX),
+            NameSource::External => (&mut taken.others, OTHER_NAMES_MAX),
         };
         if *count >= max {
             return Arc::clone(&self.other);
@@ -121,7 +121,7 @@ pub(crate) fn short_type_name(full: &str) -> String {
         .chars()
         .all(|c| c.is_alphanumeric() || c == '_' || c == ':' || c == '#');
     if !is_path || path.is_empty() {
-        // `dyn Error`, a tuple: no name that would tell anything.
+        // `dyn Error`, a tuple: such a name says nothing.
         return OTHER.to_owned();
     }
     let mut segments = path.rsplit("::");
@@ -150,15 +150,15 @@ mod tests {
         CappedNames::new(|name| name.to_string())
     }
 
-    fn get(names: &CappedNames<String>, name: &str, origin: Origin) -> String {
-        names.get(name, origin, |name| name.to_string()).to_string()
+    fn get(names: &CappedNames<String>, name: &str, source: NameSource) -> String {
+        names.get(name, source, |name| name.to_string()).to_string()
     }
 
     #[test]
     fn names_beyond_the_cap_are_other() {
         let names = names();
         let distinct: std::collections::HashSet<_> = (0..100_000)
-            .map(|n| get(&names, &format!("n{n}"), Origin::Other))
+            .map(|n| get(&names, &format!("n{n}"), NameSource::External))
             .collect();
         assert_eq!(distinct.len(), OTHER_NAMES_MAX + 1);
         assert!(distinct.contains(OTHER));
@@ -169,20 +169,20 @@ mod tests {
     fn outside_names_do_not_use_up_the_room_of_registered_ones() {
         let names = names();
         for n in 0..1_000 {
-            get(&names, &format!("page{n}"), Origin::Other);
+            get(&names, &format!("page{n}"), NameSource::External);
         }
         for n in 0..REGISTERED_NAMES_MAX {
             let name = format!("app{n}");
-            assert_eq!(get(&names, &name, Origin::Registered), name);
+            assert_eq!(get(&names, &name, NameSource::Registered), name);
         }
-        assert_eq!(get(&names, "one_more", Origin::Registered), OTHER);
+        assert_eq!(get(&names, "one_more", NameSource::Registered), OTHER);
     }
 
     #[test]
     fn a_known_name_keeps_its_value() {
         let names = names();
-        let first = names.get("a", Origin::Registered, |_| "first".into());
-        let again = names.get("a", Origin::Other, |_| unreachable!());
+        let first = names.get("a", NameSource::Registered, |_| "first".into());
+        let again = names.get("a", NameSource::External, |_| unreachable!());
         assert!(Arc::ptr_eq(&first, &again));
     }
 

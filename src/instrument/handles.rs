@@ -157,7 +157,8 @@ fn unit(metric: &Metric) -> Option<Unit> {
 
 const METADATA: Metadata<'static> = Metadata::new("spanwire", Level::INFO, Some("spanwire"));
 
-/// Something whose state is told to the recorder when somebody looks, not each time it changes.
+/// Something whose state is written to its gauges at a scrape or an export, not each time that it
+/// changes.
 ///
 /// A gauge that is set on each push costs more than the push. So queues, pages and operations keep
 /// their state in plain atomics and write it to their gauges when a scrape, an export or
@@ -167,18 +168,18 @@ pub(crate) trait Publish: Send + Sync {
 }
 
 struct Source {
-    home: Home,
+    scope: PublishScope,
     state: Weak<dyn Publish>,
 }
 
 /// Which recorders a source is published to.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Home {
+enum PublishScope {
     /// It was made before any recorder was in force, so to all.
     NotYet,
     /// The one that was in force where it was made.
     Recorder(RecorderId),
-    /// It sees to that itself.
+    /// All: the source itself writes only to handles that the recorder in force has.
     Everywhere,
 }
 
@@ -186,19 +187,22 @@ static SOURCES: Mutex<Vec<Source>> = Mutex::new(Vec::new());
 
 /// Publishes `state` at each [`publish`] until it is dropped.
 pub(crate) fn register(state: Weak<dyn Publish>) {
-    add(recorder().map_or(Home::NotYet, Home::Recorder), state);
+    add(
+        recorder().map_or(PublishScope::NotYet, PublishScope::Recorder),
+        state,
+    );
 }
 
 /// The same for process-wide state, which writes only to the handles that the recorder in force
 /// has already: see [`Instruments::existing`].
 pub(crate) fn register_everywhere(state: Weak<dyn Publish>) {
-    add(Home::Everywhere, state);
+    add(PublishScope::Everywhere, state);
 }
 
-fn add(home: Home, state: Weak<dyn Publish>) {
+fn add(scope: PublishScope, state: Weak<dyn Publish>) {
     let mut sources = SOURCES.lock().unwrap_or_else(PoisonError::into_inner);
     sources.retain(|source| source.state.strong_count() > 0);
-    sources.push(Source { home, state });
+    sources.push(Source { scope, state });
 }
 
 /// Writes the state of every queue, page and operation to its gauges.
@@ -206,8 +210,10 @@ fn add(home: Home, state: Weak<dyn Publish>) {
 /// The Prometheus endpoint, the OTLP exporter and the system sampler call it by themselves. Call it
 /// before you read gauges from a recorder of your own.
 pub fn publish() {
-    let own = recorder().map(Home::Recorder);
-    publish_where(|home| Some(home) == own || matches!(home, Home::NotYet | Home::Everywhere));
+    let own = recorder().map(PublishScope::Recorder);
+    publish_where(|scope| {
+        Some(scope) == own || matches!(scope, PublishScope::NotYet | PublishScope::Everywhere)
+    });
 }
 
 /// The same for what was made under the recorder in force alone, so tests stay apart.
@@ -216,15 +222,15 @@ pub fn publish() {
     expect(dead_code, reason = "for the in-memory capture")
 )]
 pub(crate) fn publish_own() {
-    let own = recorder().map(Home::Recorder);
-    publish_where(|home| Some(home) == own || home == Home::Everywhere);
+    let own = recorder().map(PublishScope::Recorder);
+    publish_where(|scope| Some(scope) == own || scope == PublishScope::Everywhere);
 }
 
-fn publish_where(wanted: impl Fn(Home) -> bool) {
+fn publish_where(wanted: impl Fn(PublishScope) -> bool) {
     let sources = SOURCES.lock().unwrap_or_else(PoisonError::into_inner);
     let due: Vec<Arc<dyn Publish>> = sources
         .iter()
-        .filter(|source| wanted(source.home))
+        .filter(|source| wanted(source.scope))
         .filter_map(|source| source.state.upgrade())
         .collect();
     // Publishing may drop the last handle of a queue, whose `Drop` must be free to register.
@@ -239,11 +245,11 @@ static INSTALLS: AtomicU64 = AtomicU64::new(0);
 /// Says that OpenTelemetry's global parts were set, after they were.
 #[cfg(any(feature = "prometheus", feature = "otlp"))]
 pub(crate) fn installed() {
-    // Release: whoever sees the new number finds the provider that was set before it.
+    // Release: a thread that sees the new number finds the provider that was set before it.
     INSTALLS.fetch_add(1, Ordering::Release);
 }
 
-/// Changes with each [`installed`]: who found no global tracer need not look again before.
+/// Changes with each [`installed`]: code that found no global tracer need not look again before.
 #[inline]
 pub(crate) fn install_epoch() -> u64 {
     INSTALLS.load(Ordering::Acquire)
@@ -252,12 +258,12 @@ pub(crate) fn install_epoch() -> u64 {
 static PAGES: AtomicU64 = AtomicU64::new(0);
 
 /// Says that a page is there, whose processes a probe may not know yet.
-pub(crate) fn page_came() {
+pub(crate) fn page_appeared() {
     // Relaxed: the number orders nothing, and a probe that reads the old one looks again soon.
     PAGES.fetch_add(1, Ordering::Relaxed);
 }
 
-/// Changes with each [`page_came`].
+/// Changes with each [`page_appeared`].
 #[cfg(feature = "system")]
 pub(crate) fn page_epoch() -> u64 {
     PAGES.load(Ordering::Relaxed)
@@ -298,7 +304,7 @@ mod tests {
     }
 
     #[test]
-    fn an_install_is_seen_by_who_waits_for_it() {
+    fn an_install_changes_the_epoch() {
         let before = install_epoch();
         installed();
         assert_ne!(install_epoch(), before);

@@ -11,7 +11,7 @@ use std::time::SystemTime;
 use metrics::Counter;
 
 use super::handles::{self, Instruments};
-use super::rate_limit::Rate;
+use super::rate_limit::RateLimit;
 use crate::clock::Clock;
 use crate::semconv::{self, PageSpanErrorType};
 
@@ -107,7 +107,7 @@ pub(crate) struct PageSpanSource {
     /// The same, capped, for metrics.
     label: Arc<str>,
     clock: Clock,
-    rate: Rate,
+    rate: RateLimit,
     passed_on: Instruments<Counter>,
     lost: [Instruments<Counter>; PageSpanErrorType::ALL.len()],
 }
@@ -123,7 +123,7 @@ impl PageSpanSource {
             webview: Arc::clone(webview),
             label: Arc::clone(label),
             clock,
-            rate: Rate::per_second(per_second_max),
+            rate: RateLimit::per_second(per_second_max),
             passed_on: Instruments::new(),
             lost: [const { Instruments::new() }; PageSpanErrorType::ALL.len()],
         }

@@ -1,4 +1,4 @@
-//! How many of what comes in a flood are let through.
+//! Lets so many of a flood through in each second.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -10,14 +10,14 @@ const SECOND: Duration = Duration::from_secs(1);
 /// Admits so many a second, and a second's worth at once: the generic cell rate algorithm, which
 /// is one word, so that a flood costs little more than the look at it.
 #[derive(Debug)]
-pub(crate) struct Rate {
+pub(crate) struct RateLimit {
     /// Nanoseconds that one takes; `None` when none is let through.
     interval: Option<u64>,
     /// When all that was admitted would have been, had it come evenly.
     due: AtomicU64,
 }
 
-impl Rate {
+impl RateLimit {
     pub(crate) fn per_second(rate: u32) -> Self {
         let nanos = SECOND.as_nanos() as u64;
         Self {
@@ -50,7 +50,7 @@ mod tests {
     fn a_second_may_come_at_once_and_then_it_comes_evenly() {
         let time = FakeTime::start();
         let clock = time.clock();
-        let rate = Rate::per_second(100);
+        let rate = RateLimit::per_second(100);
         let admitted = |tries| (0..tries).filter(|_| rate.admits(clock.now())).count();
         assert_eq!(admitted(1_000), 100);
         time.advance(Duration::from_millis(100));
@@ -62,9 +62,9 @@ mod tests {
     #[test]
     fn none_and_all_are_rates_too() {
         let clock = FakeTime::start().clock();
-        let none = Rate::per_second(0);
+        let none = RateLimit::per_second(0);
         assert!(!none.admits(clock.now()));
-        let all = Rate::per_second(u32::MAX);
+        let all = RateLimit::per_second(u32::MAX);
         assert!((0..100_000).all(|_| all.admits(clock.now())));
     }
 }

@@ -10,9 +10,9 @@ use super::suppression::is_marked;
 /// Lets no span through where none is wanted, so that the layer behind it does no work for spans
 /// that nobody would export.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Traced;
+pub(crate) struct SuppressionFilter;
 
-impl Traced {
+impl SuppressionFilter {
     pub(crate) fn wants(metadata: &Metadata<'_>) -> bool {
         !metadata.is_span() || !Context::map_current(is_marked)
     }
@@ -26,7 +26,7 @@ impl Traced {
     }
 }
 
-impl<S> Filter<S> for Traced {
+impl<S> Filter<S> for SuppressionFilter {
     fn enabled(&self, metadata: &Metadata<'_>, _: &layer::Context<'_, S>) -> bool {
         Self::wants(metadata)
     }

@@ -1,4 +1,4 @@
-//! Where no spans are wanted: a decision that was taken once and holds for everything within.
+//! Suppression of spans: a decision that is taken once and holds for everything within.
 //!
 //! It travels in OpenTelemetry's context, so it goes where that goes: into futures and to other
 //! threads.
@@ -8,18 +8,18 @@ use std::sync::LazyLock;
 use opentelemetry::Context;
 use opentelemetry::trace::{SpanContext, TraceContextExt};
 
-/// The mark. Private, so that nobody else sets or takes it.
+/// The mark. Private, so that no other code sets or reads it.
 #[derive(Clone, Copy, Debug)]
-struct Untraced;
+struct Suppressed;
 
-/// What goes on below `span`, which is not sampled, with the mark on it.
+/// The context for everything below `span`, which is not sampled, with the mark on it.
 pub(crate) fn below(span: SpanContext) -> Context {
     // Clones share the map that a context keeps its values in.
-    static MARKED: LazyLock<Context> = LazyLock::new(|| Context::new().with_value(Untraced));
+    static MARKED: LazyLock<Context> = LazyLock::new(|| Context::new().with_value(Suppressed));
     MARKED.with_remote_span_context(span)
 }
 
 /// Whether `context` is marked.
 pub(crate) fn is_marked(context: &Context) -> bool {
-    context.get::<Untraced>().is_some()
+    context.get::<Suppressed>().is_some()
 }

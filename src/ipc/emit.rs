@@ -10,7 +10,7 @@ use super::outbox::{Body, Outbound, Replay, died};
 use super::series::{Direction, EventSeries};
 use super::spans::parent::Around;
 use super::wire::{Inner, Ipc};
-use crate::instrument::cardinality::{Origin, is_event_name};
+use crate::instrument::cardinality::{NameSource, is_event_name};
 use crate::queue::{PushError, Pushed};
 use crate::semconv::ErrorType;
 
@@ -142,7 +142,7 @@ impl Ipc {
     ///
     /// As [`emit`](Self::emit).
     pub fn eval(&self, script: &str) -> Result<(), EmitError> {
-        let series = self.0.series.event(EVAL, Origin::Registered);
+        let series = self.0.series.event(EVAL, NameSource::Registered);
         self.0.push(
             series,
             Body::Eval {
@@ -169,7 +169,7 @@ impl Inner {
             Err(error) => return Err(self.refuse(event, EmitErrorReason::NotJson(error), None)),
         };
         // The app names its events in its code: as good as registered.
-        let series = self.series.event(event, Origin::Registered);
+        let series = self.series.event(event, NameSource::Registered);
         let name = if **series.label() == *event {
             Arc::clone(series.label())
         } else {

@@ -30,7 +30,7 @@ use super::spans::traceparent::parse_traceparent;
 use super::spans::tracer::Spans;
 use super::wire::{Inner, Ipc};
 use crate::clock::Stamp;
-use crate::instrument::cardinality::{Origin, is_event_name};
+use crate::instrument::cardinality::{NameSource, is_event_name};
 use crate::measurement::record_from_page;
 use crate::semconv::{self, ErrorType};
 
@@ -474,7 +474,7 @@ impl Inner {
     /// The series of a name that nobody listens to.
     fn unheard_series(&self, name: &str) -> Arc<EventSeries> {
         if is_event_name(name) {
-            self.series.event(name, Origin::Other)
+            self.series.event(name, NameSource::External)
         } else {
             Arc::clone(self.series.nameless())
         }

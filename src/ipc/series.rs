@@ -8,7 +8,7 @@ use metrics::{Counter, Gauge, Histogram};
 use super::page_state::PageState;
 use super::protocol::message::{PageError, Rating, Vital, VitalName};
 use super::spans::names::SpanNames;
-use crate::instrument::cardinality::{CappedNames, Origin};
+use crate::instrument::cardinality::{CappedNames, NameSource};
 use crate::instrument::handles::{self, Instruments};
 use crate::semconv::{self, ErrorType};
 
@@ -75,7 +75,7 @@ struct Sizes {
 
 impl WebviewSeries {
     pub(super) fn new(webview: &Arc<str>) -> Self {
-        let webview = &*LABELS.get(webview, Origin::Registered, Arc::clone);
+        let webview = &*LABELS.get(webview, NameSource::Registered, Arc::clone);
         Self {
             webview: Arc::clone(webview),
             events: CappedNames::new(|name| EventSeries::new(webview, name)),
@@ -96,9 +96,9 @@ impl WebviewSeries {
         &self.webview
     }
 
-    pub(super) fn event(&self, name: &str, origin: Origin) -> Arc<EventSeries> {
+    pub(super) fn event(&self, name: &str, source: NameSource) -> Arc<EventSeries> {
         self.events
-            .get(name, origin, |name| EventSeries::new(&self.webview, name))
+            .get(name, source, |name| EventSeries::new(&self.webview, name))
     }
 
     /// For messages so broken that they have no name: the series of `_OTHER`.

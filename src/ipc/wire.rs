@@ -23,7 +23,7 @@ use super::spans::tracer::Spans;
 use super::stats::{IpcMetrics, Stats};
 use super::waker::Waker;
 use crate::clock::{Clock, Stamp};
-use crate::instrument::cardinality::Origin;
+use crate::instrument::cardinality::NameSource;
 use crate::instrument::handles::{self, Publish};
 use crate::instrument::page_spans::PageSpanSource;
 use crate::queue::MessageQueue;
@@ -208,7 +208,7 @@ impl Ipc {
 
     fn listen(&self, event: &str, listener: Listener) -> Result<ListenerId, RegisterError> {
         self.0.handler.on(event, listener, || {
-            self.0.series.event(event, Origin::Registered)
+            self.0.series.event(event, NameSource::Registered)
         })
     }
 
@@ -399,7 +399,7 @@ impl Inner {
         let aborts = self.page().ready(page, now, &mut facts);
         self.apply(facts);
         aborts.map(abort_all)?;
-        handles::page_came();
+        handles::page_appeared();
         // Whatever was queued while the page was loading can go now.
         self.wake();
         Ok(())

@@ -8,7 +8,7 @@ use metrics::{Counter, Gauge, Histogram};
 use super::builder::QueueBuilder;
 use super::capacity::Capacity;
 use crate::clock::{Clock, Stamp};
-use crate::instrument::cardinality::{CappedNames, Origin};
+use crate::instrument::cardinality::{CappedNames, NameSource};
 use crate::instrument::handles::{self, Instruments, Publish};
 use crate::semconv::{self, ErrorType};
 
@@ -45,7 +45,7 @@ struct Messages {
 
 impl QueueMetrics {
     pub(super) fn new<T>(options: QueueBuilder<T>) -> Arc<Self> {
-        let label = LABELS.get(&options.name, Origin::Registered, Arc::clone);
+        let label = LABELS.get(&options.name, NameSource::Registered, Arc::clone);
         let metrics = Arc::new(Self {
             label: Arc::clone(&label),
             name: options.name,

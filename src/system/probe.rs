@@ -89,7 +89,7 @@ impl SystemProbe {
         let now = clock::now();
         let pages = handles::page_epoch();
         if std::mem::replace(&mut self.pages, pages) != pages {
-            self.discovery.page_came();
+            self.discovery.page_appeared();
         }
         if self.discovery.is_due(now) {
             self.children = discover(self.pid);
@@ -243,7 +243,7 @@ struct Discovery {
 
 impl Discovery {
     /// Pages that come and come again are looked for once a second and not at each look.
-    fn page_came(&mut self) {
+    fn page_appeared(&mut self) {
         if let Some((_, wait)) = &mut self.last {
             *wait = DISCOVERY_FIRST;
         }
@@ -362,7 +362,7 @@ mod tests {
         let due: Vec<u64> = (0..1_000)
             .filter(|at| {
                 if (40_000..43_000).contains(&(at * 100)) {
-                    discovery.page_came();
+                    discovery.page_appeared();
                 }
                 let due = discovery.is_due(time.clock().now());
                 time.advance(Duration::from_millis(100));

@@ -30,7 +30,7 @@ use tracing_subscriber::registry::LookupSpan;
 use super::config::options::Propagator;
 use crate::instrument::handles;
 #[cfg(feature = "otlp")]
-use crate::instrument::span_filter::Traced;
+use crate::instrument::span_filter::SuppressionFilter;
 #[cfg(feature = "otlp")]
 use crate::layer::{Events, Ours, Wanted, log_layer, span_layer};
 #[cfg(feature = "otlp")]
@@ -78,7 +78,7 @@ impl TelemetryParts {
     {
         let wanted = Wanted(self.level);
         let spans = self.tracer_provider.as_ref().map(|provider| {
-            span_layer(provider.tracer(semconv::SCOPE)).with_filter(wanted.and(Traced))
+            span_layer(provider.tracer(semconv::SCOPE)).with_filter(wanted.and(SuppressionFilter))
         });
         let logs = self
             .logger_provider

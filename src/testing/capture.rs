@@ -18,7 +18,7 @@ use super::logs::Logs;
 use super::recorder::MemoryRecorder;
 use super::spans::{CountingIds, Spans};
 use crate::instrument::handles;
-use crate::instrument::span_filter::Traced;
+use crate::instrument::span_filter::SuppressionFilter;
 use crate::layer::{log_layer, span_layer};
 use crate::semconv;
 
@@ -65,7 +65,7 @@ impl Capture {
         let subscriber = Registry::default()
             .with(
                 span_layer(tracer_provider.tracer(semconv::SCOPE))
-                    .with_filter(filter_fn(not_sdk).and(Traced)),
+                    .with_filter(filter_fn(not_sdk).and(SuppressionFilter)),
             )
             .with(log_layer(&logger_provider).with_filter(filter_fn(not_sdk)));
         Self(Arc::new(Inner {

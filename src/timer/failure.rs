@@ -8,7 +8,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, LazyLock};
 
 use super::text::cut;
-use crate::instrument::cardinality::{CappedNames, Origin, short_type_name};
+use crate::instrument::cardinality::{CappedNames, NameSource, short_type_name};
 use crate::semconv::ErrorType;
 
 const MESSAGE_MAX: usize = 4 * 1024;
@@ -127,7 +127,7 @@ fn backtrace() -> Option<String> {
 /// The same name while there is room for it, or `_OTHER`.
 fn capped(name: String) -> Arc<str> {
     static NAMES: LazyLock<CappedNames<Arc<str>>> = LazyLock::new(|| CappedNames::new(Arc::clone));
-    Arc::clone(&NAMES.get(cut(&name, NAME_MAX), Origin::Other, Arc::clone))
+    Arc::clone(&NAMES.get(cut(&name, NAME_MAX), NameSource::External, Arc::clone))
 }
 
 /// Longer names are cut.

@@ -9,7 +9,7 @@ use metrics::{Counter, Gauge, Histogram};
 
 use super::text::cut;
 use super::threshold::{self, Threshold};
-use crate::instrument::cardinality::{CappedNames, Origin};
+use crate::instrument::cardinality::{CappedNames, NameSource};
 use crate::instrument::handles::{self, Instruments, Publish};
 use crate::semconv::{self, ERROR_TYPE, OPERATION_NAME};
 
@@ -32,7 +32,7 @@ pub fn operation(name: &str) -> Operation {
     Operation(
         OPERATIONS
             .names
-            .get(name, Origin::Registered, OperationState::new),
+            .get(name, NameSource::Registered, OperationState::new),
     )
 }
 

@@ -5,7 +5,7 @@ use std::sync::{Arc, LazyLock};
 
 use opentelemetry::Value;
 
-use crate::instrument::cardinality::{CappedNames, Origin};
+use crate::instrument::cardinality::{CappedNames, NameSource};
 
 /// The names of the spans of one event.
 ///
@@ -56,7 +56,7 @@ impl SpanNames {
         };
         Self {
             event: Arc::clone(event),
-            kept: *KEPT.get(event, Origin::Registered, keep),
+            kept: *KEPT.get(event, NameSource::Registered, keep),
         }
     }
 

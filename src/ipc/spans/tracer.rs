@@ -20,7 +20,7 @@ use super::parent::Ahead;
 use super::timed::{LiveSpan, Place};
 use crate::clock::{Clock, Stamp};
 use crate::instrument::handles::install_epoch;
-use crate::instrument::rate_limit::Rate;
+use crate::instrument::rate_limit::RateLimit;
 use crate::ipc::outbox::{Body, Ended, Ran};
 use crate::ipc::series::Direction;
 use crate::semconv::{self, ErrorType};
@@ -33,7 +33,7 @@ pub(in crate::ipc) struct Spans {
     /// The last install of ours that was seen: a new one is a reason to look at once.
     epoch: AtomicU64,
     /// Of events from the page, and to it.
-    rates: [Rate; 2],
+    rates: [RateLimit; 2],
     /// A handler's span was one of OpenTelemetry's.
     reached: AtomicBool,
 }
@@ -54,7 +54,7 @@ impl Spans {
             tracer: cell,
             look_again_at: AtomicU64::new(0),
             epoch: AtomicU64::new(0),
-            rates: [(); 2].map(|()| Rate::per_second(events_per_second)),
+            rates: [(); 2].map(|()| RateLimit::per_second(events_per_second)),
             reached: AtomicBool::new(false),
         }
     }

@@ -10,7 +10,7 @@ use opentelemetry_sdk::metrics::data::{AggregatedMetrics, Metric as Collected, M
 use opentelemetry_sdk::metrics::{InMemoryMetricExporter, PeriodicReader, SdkMeterProvider};
 
 use super::*;
-use crate::instrument::cardinality::{CappedNames, Origin};
+use crate::instrument::cardinality::{CappedNames, NameSource};
 use crate::instrument::handles;
 use crate::semconv::{self, Instrument, METRICS, Metric, OTHER, SCOPE};
 use crate::telemetry::metrics::otel_recorder::with_limits;
@@ -212,9 +212,9 @@ fn a_hundred_thousand_names_are_the_cap_and_other_in_both() {
         let names = CappedNames::new(|name| register(name));
         for n in 0..100_000 {
             let origin = if n < 50_000 {
-                Origin::Other
+                NameSource::External
             } else {
-                Origin::Registered
+                NameSource::Registered
             };
             let handles = names.get(&format!("n{n}"), origin, |name| register(name));
             handles.0.increment(1);

@@ -13,7 +13,7 @@ use super::decision_cache::DecisionCache;
 use super::fate::{DropReason, EarlyReason, Fate, KeepReason, SpanClass};
 use super::order::Order;
 use crate::clock::Stamp;
-use crate::instrument::rate_limit::Rate;
+use crate::instrument::rate_limit::RateLimit;
 
 /// How much is held, and for how long.
 #[derive(Clone, Copy, Debug)]
@@ -31,7 +31,7 @@ pub(super) struct Bounds {
 #[derive(Debug)]
 pub(super) struct Traces<S> {
     bounds: Bounds,
-    rate: Rate,
+    rate: RateLimit,
     held: HashMap<TraceId, u32, foldhash::fast::RandomState>,
     slots: Vec<Trace<S>>,
     free: Vec<u32>,
@@ -125,7 +125,7 @@ impl<S> Traces<S> {
                 spans_per_trace_max: bounds.spans_per_trace_max.max(1),
                 ..bounds
             },
-            rate: Rate::per_second(traces_per_second),
+            rate: RateLimit::per_second(traces_per_second),
             held: HashMap::default(),
             slots: Vec::new(),
             free: Vec::new(),
