@@ -145,7 +145,7 @@ fn spans_of_a_page(criterion: &mut Criterion) {
 fn refused(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("ipc_refused_1_mib");
     let ipc = Ipc::builder("main")
-        .page_events(PageEvents::PlainToo)
+        .page_events(PageEvents::SpanwireAndPlain)
         .build();
     ipc.page_ready("p1").expect("the id is allowed");
     let nonce = "0".repeat(32);

@@ -116,7 +116,7 @@ fn a_flood_of_event_names_leaves_no_memory_behind() {
 fn a_text_without_the_nonce_is_refused_without_allocating_for_it() {
     with_both_exporters(|| {
         let ipc = Ipc::builder("refused")
-            .page_events(PageEvents::PlainToo)
+            .page_events(PageEvents::SpanwireAndPlain)
             .build();
         let filler = "{},".repeat(300_000);
         let nonce = "0".repeat(32);

@@ -167,7 +167,7 @@ fn emit_everything() {
     let ipc = Ipc::builder("main")
         .queue_capacity(4)
         // Each handler keeps the UI thread for longer.
-        .frame(Duration::ZERO)
+        .main_thread_budget(Duration::ZERO)
         .page_spans(telemetry.page_spans())
         .build();
     ipc.on("good", |_: &Call| ()).unwrap();

@@ -155,7 +155,7 @@ mod after {
         let builder = WebViewBuilder::new().with_html(PAGE);
 
         let ipc = Ipc::builder("main")
-            .page_events(PageEvents::PlainToo)
+            .page_events(PageEvents::SpanwireAndPlain)
             .build();
 
         ipc.on("save", |call: &Call<'_>| -> Result<usize, DataError> {

@@ -85,7 +85,7 @@ fn run_checks() -> ExitCode {
     let ipc = Ipc::builder("page")
         .runtime(runtime.handle().clone())
         .allow_origin("checks://localhost")
-        .page_events(PageEvents::PlainToo)
+        .page_events(PageEvents::SpanwireAndPlain)
         .page_marks(PageMarks::Recorded)
         .build();
     let mut event_loop = EventLoopBuilder::<UserEvent>::with_user_event().build();

@@ -61,7 +61,7 @@ impl World {
             .tracer_provider(&*PROVIDER)
             .page_traces(PageTraces::Accepted)
             .page_marks(PageMarks::Recorded)
-            .page_events(PageEvents::OwnOnly)
+            .page_events(PageEvents::SpanwireOnly)
             .page_spans(Sink)
             .build();
         let (ran, calls) = (Arc::<AtomicU64>::default(), Arc::<AtomicU64>::default());
@@ -123,7 +123,7 @@ impl World {
             // Scripts: all are run and acknowledged, or one is taken and run or lost later.
             b'p' => self.pump(),
             b'q' => self.taken.extend(self.ipc.next_script()),
-            b'b' => self.taken.extend(self.ipc.next_bye()),
+            b'b' => self.taken.extend(self.ipc.next_close_script()),
             b'a' if !self.taken.is_empty() => {
                 let script = self.taken.remove(0);
                 self.run(&script);

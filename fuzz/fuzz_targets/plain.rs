@@ -20,7 +20,7 @@ type Seen = Arc<Mutex<Vec<(String, String)>>>;
 
 fn wire(seen: &Seen) -> Ipc {
     let ipc = Ipc::builder("main")
-        .page_events(PageEvents::PlainToo)
+        .page_events(PageEvents::SpanwireAndPlain)
         .build();
     for event in EVENTS {
         let seen = Arc::clone(seen);

@@ -17,12 +17,12 @@ use crate::semconv::{self, PageSpanErrorType};
 
 /// Takes the spans that an OpenTelemetry SDK in a page made.
 ///
-/// [`Telemetry::page_spans`](crate::Telemetry::page_spans) is one, which checks them and sends them on.
+/// `Telemetry::page_spans` is one, which checks them and sends them on.
 /// One of your own gets them as they came: whatever is in them, the page wrote it.
 pub trait PageSpanSink: Send + Sync {
     /// Takes a request, or says why not.
     ///
-    /// It is called on the thread that hands messages to [`Ipc::receive`](crate::Ipc::receive), the UI
+    /// It is called on the thread that hands messages to `Ipc::receive`, the UI
     /// thread with a webview: it must not wait, and reading the request is for another thread. What
     /// is taken is the sink's to count, what is not is counted as `spanwire.page.spans`.
     ///

@@ -39,7 +39,7 @@ impl Ipc {
     pub(crate) fn pause(&self) -> Option<Script> {
         // Before looking, as in `next_script`.
         self.0.queue.rearm();
-        self.next_bye()
+        self.next_close_script()
     }
 
     /// What waited may go now.

@@ -1,4 +1,4 @@
-//! A message whose listeners go on in the background.
+//! A message whose async handlers run on the app's runtime.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -7,17 +7,17 @@ use std::time::Duration;
 use futures_util::future::{AbortHandle, Abortable, BoxFuture};
 use tracing::{Instrument, Span};
 
-use super::handler::Verdict;
-use super::inbound::{Caller, ended};
+use super::caller::{Caller, record_end};
+use super::listeners::HandlerOutcome;
 use super::series::EventSeries;
-use super::spans::parent::Around;
+use super::spans::parent::TraceParent;
 use super::wire::Inner;
 use crate::clock::Stamp;
 use crate::semconv;
 
 /// Ends its message once, however its listeners end: done, withdrawn by the page, or dropped with
 /// their runtime.
-pub(super) struct Background {
+pub(super) struct AsyncCall {
     inner: Arc<Inner>,
     series: Arc<EventSeries>,
     caller: Caller,
@@ -25,12 +25,12 @@ pub(super) struct Background {
     bytes: usize,
     started: Stamp,
     span: Span,
-    /// What the reply's span is made in.
-    around: Around,
+    /// What the reply's span is made below.
+    parent: TraceParent,
     ended: bool,
 }
 
-impl Background {
+impl AsyncCall {
     pub(super) fn new(
         inner: &Arc<Inner>,
         series: Arc<EventSeries>,
@@ -38,11 +38,13 @@ impl Background {
         bytes: usize,
         started: Stamp,
         span: Span,
-        around: Around,
+        parent: TraceParent,
     ) -> Self {
         // Relaxed: the counts order nothing.
-        inner.background.fetch_add(1, Ordering::Relaxed);
-        inner.background_bytes.fetch_add(bytes, Ordering::Relaxed);
+        inner.async_handlers.fetch_add(1, Ordering::Relaxed);
+        inner
+            .async_handler_bytes
+            .fetch_add(bytes, Ordering::Relaxed);
         Self {
             inner: Arc::clone(inner),
             series,
@@ -50,20 +52,20 @@ impl Background {
             bytes,
             started,
             span,
-            around,
+            parent,
             ended: false,
         }
     }
 
     /// Hands the listeners to the runtime. Called inside the message's span.
-    pub(super) fn spawn(mut self, running: BoxFuture<'static, Verdict>) {
+    pub(super) fn spawn(mut self, future: BoxFuture<'static, HandlerOutcome>) {
         let Some(runtime) = self.inner.config.runtime.clone() else {
             unreachable!("on_async refuses without a runtime")
         };
-        if self.inner.is_background_full() {
+        if self.inner.has_too_many_async_handlers() {
             self.ended = true;
-            let verdict = Verdict::over_credit();
-            return self.conclude(verdict, None);
+            let outcome = HandlerOutcome::over_credit();
+            return self.conclude(outcome, None);
         }
         let (abort, registration) = AbortHandle::new_pair();
         if let Some(call) = self.caller.call {
@@ -72,46 +74,46 @@ impl Background {
                 .page()
                 .open_call(self.caller.generation, call, abort);
             if let Err(error) = opened {
-                // Another call with this id is open: this one is not answered, or two would be.
+                // Another call with this id is open: this one gets no reply, or both would.
                 self.ended = true;
-                ended(&self.series, Err(error), None, &self.span);
-                self.inner.call_unanswered(self.caller, error);
+                record_end(&self.series, Err(error), None, &self.span);
+                self.inner.end_call_span(self.caller, error);
                 self.inner.refund(self.caller);
                 return;
             }
         }
         let span = self.span.clone();
-        let background = async move {
-            if let Some(thread) = self.inner.main_thread.this() {
+        let handlers = async move {
+            if let Some(thread) = self.inner.main_thread.current() {
                 self.span.record(semconv::THREAD, thread.as_str());
             }
-            let verdict = running.await;
-            self.finish(verdict);
+            let outcome = future.await;
+            self.finish(outcome);
         };
-        runtime.spawn(Abortable::new(background.instrument(span), registration));
+        runtime.spawn(Abortable::new(handlers.instrument(span), registration));
     }
 
-    fn finish(mut self, verdict: Verdict) {
-        self.end(verdict);
+    fn finish(mut self, outcome: HandlerOutcome) {
+        self.end(outcome);
     }
 
-    fn end(&mut self, verdict: Verdict) {
+    fn end(&mut self, outcome: HandlerOutcome) {
         self.ended = true;
         let took = self.took();
         if self.still_awaited() {
-            self.conclude(verdict, Some(took));
+            self.conclude(outcome, Some(took));
         } else {
-            ended(&self.series, verdict.end, Some(took), &self.span);
+            record_end(&self.series, outcome.outcome, Some(took), &self.span);
             self.inner.refund(self.caller);
         }
     }
 
-    fn conclude(&self, verdict: Verdict, took: Option<Duration>) {
+    fn conclude(&self, outcome: HandlerOutcome, took: Option<Duration>) {
         let (inner, series) = (&self.inner, &self.series);
-        inner.finish(series, self.caller, verdict, took, &self.span, &self.around);
+        inner.finish(series, self.caller, outcome, took, &self.span, &self.parent);
     }
 
-    /// Takes the call off the books; false when its page withdrew it or is gone.
+    /// Closes the call; false when its page withdrew it or is gone.
     fn still_awaited(&self) -> bool {
         let Caller {
             generation, call, ..
@@ -124,15 +126,15 @@ impl Background {
     }
 }
 
-impl Drop for Background {
+impl Drop for AsyncCall {
     fn drop(&mut self) {
-        self.inner.background.fetch_sub(1, Ordering::Relaxed);
+        self.inner.async_handlers.fetch_sub(1, Ordering::Relaxed);
         self.inner
-            .background_bytes
+            .async_handler_bytes
             .fetch_sub(self.bytes, Ordering::Relaxed);
-        // Nobody withdrew a call that is still awaited: its runtime ended, and the page is told.
+        // The page did not withdraw it, so its runtime ended: the page gets a reply.
         if !self.ended {
-            self.end(Verdict::cancelled());
+            self.end(HandlerOutcome::cancelled());
         }
     }
 }

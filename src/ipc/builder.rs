@@ -6,30 +6,29 @@ use std::time::Duration;
 use opentelemetry::global::ObjectSafeTracer;
 use opentelemetry::trace::{Tracer, TracerProvider};
 
-use super::main_thread::FRAME;
-use super::origins::Policy;
+use super::main_thread::DEFAULT_BUDGET;
+use super::origins::OriginPolicy;
 use super::protocol::limits::Limits;
-use super::wire::Ipc;
 use crate::instrument::page_spans::PageSpanSink;
 use crate::queue::Overflow;
 use crate::semconv;
 
-/// What to do with events that the page sends without Spanwire's functions: posted by hand as
+/// Which events of the page are accepted. Plain ones come without Spanwire's functions: posted by hand as
 /// `{type:'event',event,detail}`, or dispatched as `CustomEvent`s on its window.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum PageEvents {
-    /// They are not ours: [`Ipc::receive`] leaves the posted ones to the app, and the dispatched ones
-    /// stay in the page.
+    /// Only what the page sends with Spanwire's functions is accepted: [`Ipc::receive`](super::Ipc::receive) leaves posted
+    /// ones to the app, and dispatched ones stay in the page.
     #[default]
-    OwnOnly,
-    /// They are handled like any event.
+    SpanwireOnly,
+    /// They are accepted and handled like any event.
     ///
-    /// Posted ones carry no nonce, so a frame of another origin inside the page can send them too.
+    /// PostedMessage ones carry no nonce, so a frame of another origin inside the page can send them too.
     /// Dispatched ones come from the page itself: its script forwards each `CustomEvent` that code of
     /// the page dispatches on `window`, with its detail, `{}` when it has none. What came from Rust
     /// does not come back, and what has no event's name stays in the page.
-    PlainToo,
+    SpanwireAndPlain,
 }
 
 /// What to do with the `performance.mark` and `performance.measure` entries of the page.
@@ -52,12 +51,12 @@ pub enum PageTraces {
     /// It is ignored: a message from the page is in the trace of the page's span around it, or begins
     /// a trace of its own.
     #[default]
-    OwnOnly,
+    Ignored,
     /// It becomes the parent of what the message is traced as. The page then decides what is sampled.
     Accepted,
 }
 
-/// Sets up a wire; made by [`Ipc::builder`].
+/// Sets up a wire; made by [`Ipc::builder`](super::Ipc::builder).
 #[must_use = "a builder does nothing until build()"]
 pub struct IpcBuilder {
     pub(super) name: Arc<str>,
@@ -66,11 +65,11 @@ pub struct IpcBuilder {
     pub(super) limits: Limits,
     pub(super) runtime: Option<tokio::runtime::Handle>,
     pub(super) tracer: Option<Box<dyn ObjectSafeTracer + Send + Sync>>,
-    pub(super) origins: Policy,
+    pub(super) origins: OriginPolicy,
     pub(super) page_events: PageEvents,
     pub(super) page_marks: PageMarks,
     pub(super) page_traces: PageTraces,
-    pub(super) frame: Duration,
+    pub(super) main_thread_budget: Duration,
     pub(super) page_spans: Option<Arc<dyn PageSpanSink>>,
 }
 
@@ -83,11 +82,11 @@ impl IpcBuilder {
             limits: Limits::default(),
             runtime: None,
             tracer: None,
-            origins: Policy::default(),
+            origins: OriginPolicy::default(),
             page_events: PageEvents::default(),
             page_marks: PageMarks::default(),
             page_traces: PageTraces::default(),
-            frame: FRAME,
+            main_thread_budget: DEFAULT_BUDGET,
             page_spans: None,
         }
     }
@@ -149,12 +148,12 @@ impl IpcBuilder {
     /// [`allow_origin`](Self::allow_origin) named. Each page that the webview loads then has the
     /// wire: what the app's handlers do, it can do.
     pub fn any_origin(mut self) -> Self {
-        self.origins = Policy::Any;
+        self.origins = OriginPolicy::Any;
         self
     }
 
-    /// What to do with events that the page sends without Spanwire's functions. Default:
-    /// [`PageEvents::OwnOnly`].
+    /// Which events of the page are accepted. Default:
+    /// [`PageEvents::SpanwireOnly`].
     pub fn page_events(mut self, events: PageEvents) -> Self {
         self.page_events = events;
         self
@@ -166,19 +165,19 @@ impl IpcBuilder {
         self
     }
 
-    /// What to do with a `traceparent` from the page. Default: [`PageTraces::OwnOnly`].
+    /// What to do with a `traceparent` from the page. Default: [`PageTraces::Ignored`].
     pub fn page_traces(mut self, traces: PageTraces) -> Self {
         self.page_traces = traces;
         self
     }
 
-    /// How long a handler may keep the UI thread. Default: 16 ms, a frame at 60 Hz.
+    /// How long a handler may run on the main thread. Default: 16 ms, a frame at 60 Hz.
     ///
-    /// One that is registered with [`Ipc::on`] and takes that long or longer on the thread that
-    /// calls [`Ipc::next_script`] is counted in `spanwire.main_thread.blocked` and marked on its
+    /// One that is registered with [`Ipc::on`](super::Ipc::on) and takes that long or longer on the thread that
+    /// calls [`Ipc::next_script`](super::Ipc::next_script) is counted in `spanwire.main_thread.blocked` and marked on its
     /// span. It is never interrupted. `Duration::MAX` counts none.
-    pub fn frame(mut self, frame: Duration) -> Self {
-        self.frame = frame;
+    pub fn main_thread_budget(mut self, budget: Duration) -> Self {
+        self.main_thread_budget = budget;
         self
     }
 
@@ -190,12 +189,6 @@ impl IpcBuilder {
     pub fn page_spans(mut self, sink: impl PageSpanSink + 'static) -> Self {
         self.page_spans = Some(Arc::new(sink));
         self
-    }
-
-    /// Builds the wire.
-    #[must_use]
-    pub fn build(self) -> Ipc {
-        Ipc::new(self)
     }
 }
 

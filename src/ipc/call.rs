@@ -69,54 +69,17 @@ impl fmt::Debug for Call<'_> {
     }
 }
 
-/// Why the page's promise is rejected, as the page reads it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Code {
-    HandlerError,
-    Panic,
-    UnknownEvent,
-    InvalidName,
-    Cancelled,
-    OverCredit,
-    TooLarge,
-}
-
-impl Code {
-    pub(super) const fn as_str(self) -> &'static str {
-        match self {
-            Self::HandlerError | Self::Panic => "HANDLER_ERROR",
-            Self::UnknownEvent => "UNKNOWN_EVENT",
-            Self::InvalidName => "INVALID_NAME",
-            Self::Cancelled => "CANCELLED",
-            Self::OverCredit => "OVER_CREDIT",
-            Self::TooLarge => "TOO_LARGE",
-        }
-    }
-
-    /// What the call's span says, which the page made.
-    pub(super) const fn error_type(self) -> ErrorType {
-        match self {
-            Self::HandlerError => ErrorType::HandlerError,
-            Self::Panic => ErrorType::Panic,
-            Self::UnknownEvent => ErrorType::UnknownEvent,
-            Self::InvalidName => ErrorType::InvalidName,
-            Self::Cancelled => ErrorType::Cancelled,
-            Self::OverCredit => ErrorType::OverCredit,
-            Self::TooLarge => ErrorType::TooLarge,
-        }
-    }
-}
-
 /// What the page's promise is rejected with.
 #[derive(Clone, Debug)]
 pub(super) struct Rejection {
     pub(super) name: Cow<'static, str>,
     pub(super) message: String,
-    pub(super) code: Code,
+    /// What the call's span says; the page reads its code.
+    pub(super) error: ErrorType,
 }
 
-/// How a handler ended: its reply, when one was wanted.
-pub(super) type Answer = Result<Box<RawValue>, Rejection>;
+/// What a handler gives back: a value for the page, or why its promise is rejected.
+pub(super) type Reply = Result<Box<RawValue>, Rejection>;
 
 /// What a handler may return: nothing, or a `Result` whose value the page's promise gets.
 ///
@@ -124,7 +87,7 @@ pub(super) type Answer = Result<Box<RawValue>, Rejection>;
 /// what its error says: the page is shown all of it, and the text is exported too, as
 /// `exception.message` of the log record `handler failed`. So is the text of a panic, which the page
 /// does not see. Let neither quote what must not leave, or take it out with
-/// [`TelemetryBuilder::redact`](crate::telemetry::TelemetryBuilder::redact). An error of Spanwire's
+/// `TelemetryBuilder::redact`. An error of Spanwire's
 /// own never quotes a payload.
 #[diagnostic::on_unimplemented(
     message = "a handler returns nothing or a `Result`, and not `{Self}`",
@@ -132,7 +95,7 @@ pub(super) type Answer = Result<Box<RawValue>, Rejection>;
 )]
 pub trait HandlerResult: Send + 'static {
     #[doc(hidden)]
-    fn into_answer(self, wanted: Wanted) -> HandlerAnswer;
+    fn into_reply(self, wanted: ReplyWanted) -> HandlerReply;
 }
 
 /// Whether the caller waits for the value.
@@ -142,23 +105,23 @@ pub trait HandlerResult: Send + 'static {
     unnameable_types,
     reason = "hidden: only this crate makes and reads it"
 )]
-pub enum Wanted {
-    Nothing,
-    Reply,
+pub enum ReplyWanted {
+    No,
+    Yes,
 }
 
-/// Keeps the answer's form to this crate.
+/// Keeps the reply's form to this crate.
 #[doc(hidden)]
 #[derive(Debug)]
 #[expect(
     unnameable_types,
     reason = "hidden: only this crate makes and reads it"
 )]
-pub struct HandlerAnswer(pub(super) Answer);
+pub struct HandlerReply(pub(super) Reply);
 
 impl HandlerResult for () {
-    fn into_answer(self, _: Wanted) -> HandlerAnswer {
-        HandlerAnswer(Ok(null()))
+    fn into_reply(self, _: ReplyWanted) -> HandlerReply {
+        HandlerReply(Ok(null()))
     }
 }
 
@@ -167,18 +130,18 @@ where
     T: Serialize + Send + 'static,
     E: Display + Send + 'static,
 {
-    fn into_answer(self, wanted: Wanted) -> HandlerAnswer {
-        HandlerAnswer(match (self, wanted) {
-            (Ok(_), Wanted::Nothing) => Ok(null()),
-            (Ok(value), Wanted::Reply) => to_raw_value(&value).map_err(|error| Rejection {
+    fn into_reply(self, wanted: ReplyWanted) -> HandlerReply {
+        HandlerReply(match (self, wanted) {
+            (Ok(_), ReplyWanted::No) => Ok(null()),
+            (Ok(value), ReplyWanted::Yes) => to_raw_value(&value).map_err(|error| Rejection {
                 name: "serde_json::Error".into(),
                 message: format!("the reply cannot be written as JSON: {error}"),
-                code: Code::HandlerError,
+                error: ErrorType::HandlerError,
             }),
             (Err(error), _) => Err(Rejection {
                 name: short_type_name(std::any::type_name::<E>()).into(),
                 message: error.to_string(),
-                code: Code::HandlerError,
+                error: ErrorType::HandlerError,
             }),
         })
     }

@@ -6,9 +6,10 @@ use std::sync::Arc;
 use serde::Serialize;
 use serde_json::value::{RawValue, to_raw_value};
 
-use super::outbox::{Body, Outbound, Replay, died};
-use super::series::{Direction, EventSeries};
-use super::spans::parent::Around;
+use super::outbound::{Body, Outbound, Replay, undelivered};
+use super::protocol::direction::Direction;
+use super::series::EventSeries;
+use super::spans::parent::TraceParent;
 use super::wire::{Inner, Ipc};
 use crate::instrument::cardinality::{NameSource, is_event_name};
 use crate::queue::{PushError, Pushed};
@@ -84,12 +85,12 @@ impl std::error::Error for EmitError {
     }
 }
 
-/// How a message takes its place in the queue.
+/// Where a message is put in the queue.
 #[derive(Clone, Copy)]
-enum Place {
+enum QueuePosition {
     Last,
     /// That of an older one with the same name, if one is still queued.
-    OfOlder,
+    OfOlderSameName,
 }
 
 impl Ipc {
@@ -101,7 +102,7 @@ impl Ipc {
     ///
     /// [`EmitError`] gives the message back and says why it was refused.
     pub fn emit(&self, event: &str, data: &(impl Serialize + ?Sized)) -> Result<(), EmitError> {
-        self.0.emit(event, data, Replay::No, Place::Last)
+        self.0.emit(event, data, Replay::No, QueuePosition::Last)
     }
 
     /// Sends an event that replaces one of the same name that is still queued, taking its place.
@@ -116,7 +117,8 @@ impl Ipc {
         event: &str,
         data: &(impl Serialize + ?Sized),
     ) -> Result<(), EmitError> {
-        self.0.emit(event, data, Replay::No, Place::OfOlder)
+        self.0
+            .emit(event, data, Replay::No, QueuePosition::OfOlderSameName)
     }
 
     /// Sends an event that outlives its page: when the page goes away before it has acknowledged,
@@ -130,7 +132,7 @@ impl Ipc {
         event: &str,
         data: &(impl Serialize + ?Sized),
     ) -> Result<(), EmitError> {
-        self.0.emit(event, data, Replay::Yes, Place::Last)
+        self.0.emit(event, data, Replay::Yes, QueuePosition::Last)
     }
 
     /// Runs a raw script in the page: the same queue, order and accounting as events.
@@ -159,7 +161,7 @@ impl Inner {
         event: &str,
         data: &(impl Serialize + ?Sized),
         replay: Replay,
-        place: Place,
+        position: QueuePosition,
     ) -> Result<(), EmitError> {
         if !is_event_name(event) {
             return Err(self.refuse(event, EmitErrorReason::InvalidName, to_raw_value(data).ok()));
@@ -175,9 +177,9 @@ impl Inner {
         } else {
             Arc::from(event)
         };
-        let key = match place {
-            Place::Last => None,
-            Place::OfOlder => Some(event),
+        let key = match position {
+            QueuePosition::Last => None,
+            QueuePosition::OfOlderSameName => Some(event),
         };
         self.push(series, Body::Event { name, data, replay }, key)
     }
@@ -188,7 +190,7 @@ impl Inner {
         body: Body,
         key: Option<&str>,
     ) -> Result<(), EmitError> {
-        let message = self.outbound(body, series, &Around::here());
+        let message = self.sender().message(body, series, &TraceParent::current());
         self.stats.accepted();
         if message.size() > self.config.limits.outbound_bytes_max {
             return Err(self.refused(message, ErrorType::TooLarge));
@@ -205,11 +207,11 @@ impl Inner {
         match pushed {
             Ok(Pushed::Queued) => Ok(()),
             Ok(Pushed::Superseded(older)) => {
-                self.ended(died(older, Err(ErrorType::Superseded)));
+                self.undelivered(older, ErrorType::Superseded);
                 Ok(())
             }
             Ok(Pushed::Evicted(oldest)) => {
-                self.ended(died(oldest, Err(ErrorType::QueueFull)));
+                self.undelivered(oldest, ErrorType::QueueFull);
                 Ok(())
             }
             Err(error) => {
@@ -227,8 +229,8 @@ impl Inner {
             ErrorType::Shutdown => EmitErrorReason::Closed,
             _ => EmitErrorReason::QueueFull,
         };
-        let mut ended = died(message, Err(error));
-        self.ended_at(&mut ended, self.clock.now());
+        let mut ended = undelivered(message, error);
+        self.record_end(&mut ended, self.clock.now());
         let (event, data) = match ended.message.body {
             Body::Event { name, data, .. } => {
                 (name.to_string(), String::from(Box::<str>::from(data)))

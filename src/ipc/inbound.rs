@@ -1,38 +1,21 @@
-//! Messages from the page: checked, run through their listeners, answered and counted.
+//! Texts from the page: checked, read, and handed on message by message.
 
-use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
-use std::time::Duration;
 
-use futures_util::FutureExt;
-use opentelemetry::Context;
-use opentelemetry::context::FutureExt as _;
-use opentelemetry::trace::TraceContextExt;
 use serde::Serialize;
 use serde_json::value::{RawValue, to_raw_value};
-use tracing::Span;
-use tracing_opentelemetry::OpenTelemetrySpanExt;
 
-use super::async_call::Background;
-use super::builder::{PageEvents, PageTraces};
-use super::call::{Answer, Call};
-use super::handler::{Running, Verdict};
-use super::main_thread::Thread;
-use super::outbox::{Body, Credit, Facts, Phase, died};
+use super::builder::PageEvents;
+use super::caller::{Caller, Credit};
 use super::page::{Admitted, Refused};
-use super::protocol::envelope::{Envelope, Form, check_nonce, split_plain};
-use super::protocol::message::{Inbound, PageTime, Posted, Record, parse_messages};
-use super::series::{Direction, End, EventSeries};
-use super::spans::page::{Arrival, Stamps};
-use super::spans::parent::{Ahead, Around};
-use super::spans::traceparent::parse_traceparent;
-use super::spans::tracer::Spans;
+use super::page_state::PagePhase;
+use super::protocol::direction::Direction;
+use super::protocol::envelope::{Envelope, TextForm, check_nonce, split_plain};
+use super::protocol::inbound_message::{InboundMessage, PageTime, PostedMessage, parse_messages};
+use super::spans::page::{Arrival, MessageTrace};
 use super::wire::{Inner, Ipc};
-use crate::clock::Stamp;
-use crate::instrument::cardinality::{NameSource, is_event_name};
-use crate::measurement::record_from_page;
-use crate::semconv::{self, ErrorType};
+use crate::semconv::ErrorType;
 
 /// Whether a text from the page was Spanwire's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -69,7 +52,7 @@ impl fmt::Debug for IpcMessage {
 }
 
 impl IpcMessage {
-    /// An event: nobody waits for a reply.
+    /// An event: it has no reply.
     ///
     /// # Errors
     ///
@@ -100,74 +83,35 @@ impl IpcMessage {
 }
 
 /// A batch, read.
-struct Batch<'a> {
+struct InboundBatch<'a> {
     page: &'a str,
     /// When the page posted it.
     sent: Option<PageTime>,
     /// `None` is a message that is not of the wire's form.
-    messages: Vec<Option<Inbound<'a>>>,
-}
-
-/// Where a message came from and who waits for it.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Caller {
-    pub(super) generation: u64,
-    /// The call's id; `None` for an event.
-    pub(super) call: Option<u64>,
-    pub(super) credit: Credit,
+    messages: Vec<Option<InboundMessage<'a>>>,
 }
 
 impl Ipc {
     /// Takes a text that the page posted, from the main frame's `origin` if the transport knows it.
     ///
     /// Handlers run before it returns. It never fails and never panics: what is wrong with a text
-    /// is counted, and answered where somebody waits.
+    /// is counted, and answered where the page waits for a reply.
     pub fn receive(&self, text: &str, origin: Option<&str>) -> Received {
-        self.receive_text(text.as_bytes(), || Some(text), origin)
+        self.0.receive_text(text.as_bytes(), || Some(text), origin)
     }
 
     /// As [`receive`](Self::receive), for a transport that hands over bytes.
     pub fn receive_bytes(&self, bytes: &[u8], origin: Option<&str>) -> Received {
-        self.receive_text(bytes, || str::from_utf8(bytes).ok(), origin)
-    }
-
-    /// `text` reads all of `bytes`, so it is called for senders that proved who they are.
-    fn receive_text<'a>(
-        &self,
-        bytes: &'a [u8],
-        text: impl FnOnce() -> Option<&'a str>,
-        origin: Option<&str>,
-    ) -> Received {
-        let inner = &self.0;
-        let form = inner.form(bytes);
-        if form == Form::NotOurs {
-            return Received::NotOurs;
-        }
-        let is_allowed = inner.origins.allows(origin);
-        let taken = inner.check_sender(form, bytes, is_allowed).and_then(|()| {
-            let text = text().ok_or(ErrorType::Malformed)?;
-            match form {
-                Form::Batch if is_allowed => self.receive_batch(text, origin),
-                Form::Batch => inner.turn_away(text),
-                Form::Plain | Form::NotOurs => self.receive_plain(text),
-            }
-        });
-        if let Err(error) = taken {
-            inner.refuse_text(if is_allowed {
-                error
-            } else {
-                ErrorType::ForbiddenOrigin
-            });
-        }
-        Received::Ours
+        self.0
+            .receive_text(bytes, || str::from_utf8(bytes).ok(), origin)
     }
 
     /// Takes a message from a transport that has its own form. The sender is trusted: it needs no
     /// nonce and no credits, but the name is checked all the same.
     ///
     /// A call's reply comes out of [`next_script`](Self::next_script), once a page was announced
-    /// by [`page_ready`](Self::page_ready): without one there is nobody to answer, and the reply
-    /// ends as `page_gone`.
+    /// by [`page_ready`](Self::page_ready): without one the reply has no receiver, and ends as
+    /// `page_gone`.
     pub fn handle_message(&self, message: &IpcMessage) {
         let inner = &self.0;
         inner.stats.received(1);
@@ -176,243 +120,183 @@ impl Ipc {
             call: message.id,
             credit: Credit::None,
         };
-        let stamps = Stamps::none(&message.data);
-        self.handle(caller, &message.event, &message.data, stamps);
+        let trace = MessageTrace::none(&message.data);
+        inner.dispatch(caller, &message.event, &message.data, trace);
+    }
+}
+
+impl Inner {
+    /// `text` reads all of `bytes`, so it is called for senders that proved who they are.
+    fn receive_text<'a>(
+        self: &Arc<Self>,
+        bytes: &'a [u8],
+        text: impl FnOnce() -> Option<&'a str>,
+        origin: Option<&str>,
+    ) -> Received {
+        let form = self.form(bytes);
+        if form == TextForm::NotOurs {
+            return Received::NotOurs;
+        }
+        let is_allowed = self.origins.allows(origin);
+        let taken = self.check_sender(form, bytes, is_allowed).and_then(|()| {
+            let text = text().ok_or(ErrorType::Malformed)?;
+            match form {
+                TextForm::Batch if is_allowed => self.receive_batch(text, origin),
+                TextForm::Batch => self.reject_page(text),
+                TextForm::Plain | TextForm::NotOurs => self.receive_plain(text),
+            }
+        });
+        if let Err(error) = taken {
+            self.refuse_text(if is_allowed {
+                error
+            } else {
+                ErrorType::ForbiddenOrigin
+            });
+        }
+        Received::Ours
     }
 
-    fn receive_batch(&self, text: &str, origin: Option<&str>) -> Result<(), ErrorType> {
-        let inner = &self.0;
-        let received = inner.clock.now();
-        let Batch {
+    fn receive_batch(self: &Arc<Self>, text: &str, origin: Option<&str>) -> Result<(), ErrorType> {
+        let received = self.clock.now();
+        let InboundBatch {
             page,
             sent,
             messages,
-        } = inner.open(text)?;
+        } = self.open(text)?;
         // Acknowledgements and the like are not messages.
-        let is_posted =
-            |message: &&Option<Inbound<'_>>| matches!(message, Some(Inbound::Posted(_)));
+        let is_posted = |message: &&Option<InboundMessage<'_>>| {
+            matches!(message, Some(InboundMessage::Posted(_)))
+        };
         let posted = messages.iter().filter(is_posted).count();
         if posted > 0 {
-            inner.series.batch_size(Direction::Inbound, posted);
+            self.series.batch_size(Direction::Inbound, posted);
         }
         let arrival = Arrival {
             sent,
             received,
             posted,
         };
-        inner.heard(page, arrival);
+        let first = match messages.first() {
+            Some(Some(InboundMessage::Posted(first))) => Some(first),
+            _ => None,
+        };
+        let mut admitted = self.batch_arrived(page, arrival, first);
         for message in messages {
             match message {
-                None => inner.refuse_text(ErrorType::Malformed),
-                Some(Inbound::Ready) => {
-                    match inner.ready(page) {
-                        Ok(()) => {
-                            inner.origins.trust(origin);
-                            // From a page that was not there when the batch came.
-                            let arrival = Arrival {
-                                posted: 0,
-                                ..arrival
-                            };
-                            inner.heard(page, arrival);
-                        }
-                        Err(error) => {
-                            inner.series.protocol_error(error);
-                            // Loaded anew, or come back from the page cache: what it calls would
-                            // wait for ever.
-                            let is_late = inner.page().came_late(page);
-                            if is_late {
-                                inner.wake();
-                            }
-                        }
-                    }
+                None => self.refuse_text(ErrorType::Malformed),
+                Some(InboundMessage::Ready) => self.page_ready(page, arrival, origin),
+                Some(InboundMessage::Posted(posted)) => {
+                    let admitted = admitted
+                        .take()
+                        .unwrap_or_else(|| self.page().admit(page, &posted, arrival));
+                    self.posted(&posted, admitted);
                 }
-                Some(Inbound::Posted(posted)) => self.posted(page, &posted, arrival),
-                Some(message) => {
-                    let current = inner.page().current(page);
-                    match current {
-                        Some(generation) => inner.control(generation, message, received),
-                        None => inner.series.protocol_error(ErrorType::StaleGeneration),
-                    }
-                }
+                Some(message) => self.control(page, message, received),
             }
         }
         Ok(())
     }
 
-    fn receive_plain(&self, text: &str) -> Result<(), ErrorType> {
-        let inner = &self.0;
+    /// Learns from a batch of that page, and admits its first message if that is a call or an event:
+    /// most batches are one of them, and take the lock once.
+    fn batch_arrived(
+        &self,
+        page: &str,
+        arrival: Arrival,
+        first: Option<&PostedMessage<'_>>,
+    ) -> Option<Result<Admitted, Refused>> {
+        let mut locked = self.page();
+        let transit = locked.batch_arrived(page, arrival);
+        let admitted = first.map(|first| locked.admit(page, first, arrival));
+        drop(locked);
+        if let Some(transit) = transit.filter(|_| arrival.posted > 0) {
+            self.series.transit(Direction::Inbound, transit);
+        }
+        admitted
+    }
+
+    fn page_ready(&self, page: &str, arrival: Arrival, origin: Option<&str>) {
+        match self.ready(page) {
+            Ok(()) => {
+                self.origins.trust(origin);
+                // From a page that was not there when the batch came.
+                let arrival = Arrival {
+                    posted: 0,
+                    ..arrival
+                };
+                self.batch_arrived(page, arrival, None);
+            }
+            Err(error) => {
+                self.series.protocol_error(error);
+                // Loaded anew, or come back from the page cache: its calls would never end.
+                let gets_notice = self.page().page_after_close(page);
+                if gets_notice {
+                    self.wake();
+                }
+            }
+        }
+    }
+
+    fn receive_plain(self: &Arc<Self>, text: &str) -> Result<(), ErrorType> {
         let (event, detail) = split_plain(text).ok_or(ErrorType::Malformed)?;
         // Checking that it is JSON needs no stack, and what is none must cost one pass alone.
         let detail = serde_json::from_str(detail).map_err(|_| ErrorType::Malformed)?;
-        inner.config.limits.check_depth(text)?;
-        inner.received();
-        let generation = inner.page().generation();
+        self.config.limits.check_depth(text)?;
+        self.stats.received(1);
+        let generation = self.page().generation();
         let caller = Caller {
             generation,
             call: None,
             credit: Credit::None,
         };
-        self.handle(caller, event, detail, Stamps::none(detail));
+        self.dispatch(caller, event, detail, MessageTrace::none(detail));
         Ok(())
     }
 
-    fn posted(&self, page: &str, posted: &Posted<'_>, arrival: Arrival) {
-        let inner = &self.0;
-        inner.received();
-        let admitted = inner.page().admit(page, posted.id);
-        let generation = match admitted {
-            Ok(Admitted {
-                generation,
-                credits_due,
-            }) => {
-                if credits_due {
-                    inner.wake();
-                }
-                generation
-            }
+    fn posted(self: &Arc<Self>, posted: &PostedMessage<'_>, admitted: Result<Admitted, Refused>) {
+        self.stats.received(1);
+        let Admitted {
+            generation,
+            credits_due,
+            origin,
+        } = match admitted {
+            Ok(admitted) => admitted,
             Err(Refused { error, credits_due }) => {
-                // Not answered: the id belongs to another call, the page broke its window, or it
+                // It gets no reply: the id belongs to another call, the page broke its window, or it
                 // is there no more.
-                inner
-                    .posted_series(&posted.event)
+                self.series_of(&posted.event)
                     .lost(Direction::Inbound, error, 1);
                 if credits_due {
-                    inner.wake();
+                    self.wake();
                 }
                 return;
             }
         };
-        let call = posted.wants_reply.then_some(posted.id);
+        if credits_due {
+            self.wake();
+        }
         let caller = Caller {
             generation,
-            call,
+            call: posted.wants_reply.then_some(posted.id),
             credit: Credit::Spent,
         };
-        let stamps = Stamps {
-            traceparent: posted.traceparent.as_deref(),
-            at: posted.at,
-            span: posted.span,
-            size: posted.data.get().len(),
-            arrival: Some(arrival),
-        };
-        self.handle(caller, &posted.event, posted.data, stamps);
+        let trace = MessageTrace::of(posted, origin);
+        self.dispatch(caller, &posted.event, posted.data, trace);
     }
 
-    /// Runs a message through its listeners.
-    fn handle(&self, caller: Caller, name: &str, data: &RawValue, stamps: Stamps<'_>) {
-        let inner = &self.0;
-        inner.series.message_size(Direction::Inbound, stamps.size);
-        let started = inner.clock.now();
-        // Kept while the listeners run: it is no lock, and whoever adds one does not wait for it.
-        let events = inner.handler.events();
-        let found = events.get(name);
-        let series = match found {
-            Some(event) => &event.series,
-            None => &inner.unheard_series(name),
-        };
-        let ahead = inner.handled_in(series, caller, stamps, started);
-        let (span, around, _untraced) = match ahead {
-            Ahead::Untraced(context) => (Span::none(), Around::Untraced, Some(context.attach())),
-            Ahead::Traced(around) => {
-                // What goes on elsewhere says so itself.
-                let runs_here = found.is_some_and(|event| !event.is_async());
-                let thread = inner.main_thread.this().filter(|_| runs_here);
-                let span = inner.span(series, caller, stamps.size, thread, &around);
-                (span, around, None)
+    /// What a text is to this wire, by its first bytes.
+    fn form(&self, text: &[u8]) -> TextForm {
+        match TextForm::of(text) {
+            TextForm::Plain if self.config.page_events == PageEvents::SpanwireOnly => {
+                TextForm::NotOurs
             }
-        };
-        let _entered = span.enter();
-        let around = match around {
-            Around::Untraced => around,
-            Around::Nothing | Around::Within(_) => inner.within(around, started),
-        };
-        let Some(event) = found else {
-            let verdict = if is_event_name(name) {
-                Verdict::unknown_event(name)
-            } else {
-                Verdict::invalid_name()
-            };
-            return inner.finish(series, caller, verdict, None, &span, &around);
-        };
-        let call = Call {
-            event: Cow::Borrowed(&event.name),
-            data: Cow::Borrowed(data),
-            wants_reply: caller.call.is_some(),
-        };
-        let running = event.run(&call);
-        let took = inner.clock.now().since(started);
-        if inner.main_thread.was_blocked(took) {
-            series.blocked();
-            span.record(semconv::MAIN_THREAD_BLOCKED_S, took.as_secs_f64());
-        }
-        match running {
-            Running::Done(verdict) => {
-                inner.finish(series, caller, verdict, Some(took), &span, &around);
-            }
-            Running::Pending(running) => {
-                let series = Arc::clone(series);
-                let running = match &around {
-                    Around::Untraced => running.with_context(Context::current()).boxed(),
-                    Around::Nothing | Around::Within(_) => running,
-                };
-                Background::new(
-                    inner,
-                    series,
-                    caller,
-                    stamps.size,
-                    started,
-                    span.clone(),
-                    around,
-                )
-                .spawn(running);
-            }
-        }
-    }
-}
-
-impl Inner {
-    /// What a message's handler goes on in: calls have spans, and events up to so many a second.
-    fn handled_in(
-        &self,
-        series: &EventSeries,
-        caller: Caller,
-        stamps: Stamps<'_>,
-        now: Stamp,
-    ) -> Ahead {
-        if caller.call.is_some() || self.spans.admits_handler(now) {
-            return self.around_handler(series, caller, stamps, now);
-        }
-        self.series.span_skipped(Direction::Inbound);
-        Spans::untraced()
-    }
-
-    /// What goes on within the handler's span, which is entered; `around` it when there is none.
-    fn within(&self, around: Around, started: Stamp) -> Around {
-        let within = match Around::here() {
-            Around::Nothing => around,
-            here => here,
-        };
-        if matches!(within, Around::Within(_)) {
-            self.spans.has_reached(started);
-        }
-        within
-    }
-
-    /// What a text is to this wire, told by its first bytes.
-    fn form(&self, text: &[u8]) -> Form {
-        match Form::of(text) {
-            Form::Plain if self.config.page_events == PageEvents::OwnOnly => Form::NotOurs,
             form => form,
         }
     }
 
-    fn received(&self) {
-        self.stats.received(1);
-    }
-
     /// Counts a text, or a message, that cannot be read.
     fn refuse_text(&self, error: ErrorType) {
-        self.received();
+        self.stats.received(1);
         self.series.nameless().lost(Direction::Inbound, error, 1);
     }
 
@@ -420,248 +304,47 @@ impl Inner {
     /// whatever the text holds.
     ///
     /// A batch of the page script's at a forbidden origin is: it may say that its page is there.
-    fn check_sender(&self, form: Form, text: &[u8], is_allowed: bool) -> Result<(), ErrorType> {
-        if form == Form::Plain && !is_allowed {
+    fn check_sender(&self, form: TextForm, text: &[u8], is_allowed: bool) -> Result<(), ErrorType> {
+        if form == TextForm::Plain && !is_allowed {
             return Err(ErrorType::ForbiddenOrigin);
         }
         if text.len() > self.config.limits.inbound_bytes_max {
             return Err(ErrorType::TooLarge);
         }
         match form {
-            Form::Batch => check_nonce(text, &self.nonce),
-            Form::Plain | Form::NotOurs => Ok(()),
+            TextForm::Batch => check_nonce(text, &self.nonce),
+            TextForm::Plain | TextForm::NotOurs => Ok(()),
         }
     }
 
     /// Reads a batch whose sender proved who it is.
-    fn open<'a>(&self, text: &'a str) -> Result<Batch<'a>, ErrorType> {
+    fn open<'a>(&self, text: &'a str) -> Result<InboundBatch<'a>, ErrorType> {
         let Envelope {
             page,
             sent,
             messages,
         } = Envelope::open(text, &self.nonce).ok_or(ErrorType::Malformed)?;
         self.config.limits.check_depth(text)?;
-        Ok(Batch {
+        Ok(InboundBatch {
             page,
             sent,
             messages: parse_messages(messages, self.config.limits.inbound_len_max)?,
         })
     }
 
-    /// Tells a page of another origin that there is no wire for it, when it says that it is there:
-    /// it proved that it is the webview's page. The batch is refused all the same.
-    fn turn_away(&self, text: &str) -> Result<(), ErrorType> {
+    /// Refuses a batch from a forbidden origin. A page that says in it that it is there gets a notice
+    /// that there is no wire for it: its nonce proves that it is the webview's page.
+    fn reject_page(&self, text: &str) -> Result<(), ErrorType> {
         let batch = self.open(text)?;
-        let is_ready = |message: &Option<Inbound<'_>>| matches!(message, Some(Inbound::Ready));
+        let is_ready =
+            |message: &Option<InboundMessage<'_>>| matches!(message, Some(InboundMessage::Ready));
         if batch.messages.iter().any(is_ready) {
-            // It took the place of the page before, whose last words came under its address.
-            self.left(Phase::Gone);
-            if self.page().turn_away(batch.page) {
+            // It took the place of the page before, whose last messages came under its address.
+            self.page_left(PagePhase::Gone);
+            if self.page().reject_page(batch.page) {
                 self.wake();
             }
         }
         Err(ErrorType::ForbiddenOrigin)
-    }
-
-    /// The series of a name that the page gave, which may be hostile.
-    fn posted_series(&self, name: &str) -> Arc<EventSeries> {
-        match self.handler.events().get(name) {
-            Some(event) => Arc::clone(&event.series),
-            None => self.unheard_series(name),
-        }
-    }
-
-    /// The series of a name that nobody listens to.
-    fn unheard_series(&self, name: &str) -> Arc<EventSeries> {
-        if is_event_name(name) {
-            self.series.event(name, NameSource::External)
-        } else {
-            Arc::clone(self.series.nameless())
-        }
-    }
-
-    fn control(&self, generation: u64, message: Inbound<'_>, received: Stamp) {
-        match message {
-            Inbound::Ack(ack) => {
-                let mut facts = Facts::default();
-                let now = self.clock.now();
-                let due = self.page().acknowledged(generation, ack, now, &mut facts);
-                self.apply(facts);
-                // What waited for room among the messages in flight may have it now, and nothing
-                // else would say so.
-                if due || !self.queue.is_empty() {
-                    self.wake();
-                }
-            }
-            Inbound::Cancel { id, at, why } => {
-                self.call_withdrawn(generation, id, at, why);
-                // Bound first, so that the lock is free when the future is dropped.
-                let abort = self.page().cancel(generation, id);
-                if let Some(abort) = abort {
-                    abort.abort();
-                }
-            }
-            Inbound::Shed { count } => {
-                self.series
-                    .nameless()
-                    .lost(Direction::Inbound, ErrorType::PageShed, count.into());
-            }
-            Inbound::PageError(error) => self.series.page_error(error),
-            Inbound::Leave => self.leave(generation),
-            Inbound::Pong { id, at } => {
-                let again = self.page().pong(generation, id, at);
-                match again {
-                    Ok(true) => self.wake(),
-                    Ok(false) => {}
-                    Err(error) => self.series.protocol_error(error),
-                }
-            }
-            Inbound::Vital(vital) => self.series.vital(vital),
-            Inbound::Record(record) => self.record(&record),
-            Inbound::Spans(spans) => self.sdk_spans(&spans),
-            Inbound::Open(open) => self.open_span(generation, &open, received),
-            Inbound::Close { span, at, failed } => {
-                // The page does not say what went wrong.
-                self.close_span(generation, span, at, failed.then_some(semconv::OTHER));
-            }
-            Inbound::Ready | Inbound::Posted(_) => unreachable!("told apart by the caller"),
-        }
-    }
-
-    fn record(&self, record: &Record<'_>) {
-        let Record {
-            name,
-            value,
-            unit,
-            category,
-        } = record;
-        let recorded = record_from_page(name, category.as_deref(), unit.as_deref(), *value);
-        if recorded.is_err() {
-            self.series.protocol_error(ErrorType::InvalidName);
-        }
-    }
-
-    pub(super) fn remote_parent(&self, traceparent: Option<&str>) -> Option<Context> {
-        if self.config.page_traces == PageTraces::OwnOnly {
-            return None;
-        }
-        let parent = parse_traceparent(traceparent?);
-        if parent.is_none() {
-            // The message is as good as any, only its trace begins here.
-            self.series.protocol_error(ErrorType::InvalidTraceparent);
-        }
-        Some(Context::new().with_remote_span_context(parent?))
-    }
-
-    /// The span of a message's handler.
-    fn span(
-        &self,
-        series: &EventSeries,
-        caller: Caller,
-        size: usize,
-        thread: Option<Thread>,
-        around: &Around,
-    ) -> Span {
-        let name = &**series.label();
-        let span = tracing::info_span!(
-            target: "spanwire",
-            parent: None,
-            "handle",
-            otel.name = name,
-            otel.kind = if caller.call.is_some() { "server" } else { "consumer" },
-            otel.status_code = tracing::field::Empty,
-            { semconv::RPC_SYSTEM_NAME } = semconv::RPC_SYSTEM,
-            { semconv::RPC_METHOD } = name,
-            { semconv::WEBVIEW_NAME } = &*self.config.name,
-            { semconv::MESSAGE_SIZE_BY } = size,
-            { semconv::THREAD } = thread.map(Thread::as_str),
-            { semconv::MAIN_THREAD_BLOCKED_S } = tracing::field::Empty,
-            { semconv::ERROR_TYPE } = tracing::field::Empty,
-        );
-        if let Some(parent) = around.context() {
-            // Fails only when no layer of OpenTelemetry's is there, and then there is no trace.
-            let _ = span.set_parent(parent.clone());
-        }
-        span
-    }
-
-    /// Ends a message whose listeners are done: counts it, and answers where somebody waits.
-    pub(super) fn finish(
-        &self,
-        series: &Arc<EventSeries>,
-        caller: Caller,
-        verdict: Verdict,
-        took: Option<Duration>,
-        span: &Span,
-        around: &Around,
-    ) {
-        let verdict = if verdict.reply_size() > self.config.limits.outbound_bytes_max {
-            Verdict::too_large()
-        } else {
-            verdict
-        };
-        let verdict = self.within_budget(caller, verdict);
-        ended(series, verdict.end, took, span);
-        match caller.call {
-            Some(call) => self.reply(caller, call, series, verdict.answer, around),
-            None => self.refund(caller),
-        }
-    }
-
-    /// The verdict whose reply may be kept until the page acknowledges it.
-    fn within_budget(&self, caller: Caller, verdict: Verdict) -> Verdict {
-        if caller.call.is_none() {
-            return verdict;
-        }
-        let (bytes, instead) = (verdict.reply_size(), Verdict::UNACKNOWLEDGED.len());
-        if self.page().reserve_reply(caller.generation, bytes, instead) {
-            verdict
-        } else {
-            Verdict::unacknowledged()
-        }
-    }
-
-    /// Gives the page its credit back. A reply's comes with the reply's end instead.
-    pub(super) fn refund(&self, caller: Caller) {
-        if caller.credit == Credit::Spent {
-            let due = self.page().refund(caller.generation);
-            if due {
-                self.wake();
-            }
-        }
-    }
-
-    /// Sends a call's reply, or counts it as gone with its page.
-    fn reply(
-        &self,
-        caller: Caller,
-        call: u64,
-        series: &Arc<EventSeries>,
-        answer: Answer,
-        around: &Around,
-    ) {
-        self.stats.accepted();
-        let body = Body::Reply {
-            call,
-            result: answer,
-            credit: caller.credit,
-        };
-        let reply = self.outbound(body, Arc::clone(series), around);
-        let refused = self.page().reply(caller.generation, reply);
-        match refused {
-            Ok(()) => self.wake(),
-            Err((reply, error)) => self.ended(died(reply, Err(error))),
-        }
-    }
-}
-
-/// Counts the end of a message from the page, and marks its span.
-///
-/// Not the span that is current: a message without one may be handled within another's.
-pub(super) fn ended(series: &EventSeries, end: End, took: Option<Duration>, span: &Span) {
-    series.handled(end, took);
-    if let Err(error) = end {
-        span.record(semconv::ERROR_TYPE, error.as_str());
-        span.record("otel.status_code", "ERROR");
     }
 }

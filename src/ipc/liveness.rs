@@ -1,7 +1,7 @@
 //! Whether the page is alive, by what is heard from it and by pings: pure, time comes in.
 //!
-//! There is no timer: somebody looks at each scrape, export and system sample, and a ping is asked
-//! for then.
+//! There is no timer: each scrape, export and system sample reads the wire's state, and asks for a
+//! ping then.
 
 use std::time::Duration;
 
@@ -40,7 +40,7 @@ enum Ping {
 const HANDSHAKE: u32 = 3;
 /// What a page may be silent before it is asked for a sign of life.
 const SILENCE_MAX: Duration = Duration::from_secs(5);
-/// The event loop is woken so often at most, however often somebody looks.
+/// The event loop is woken so often at most, however often the wire's state is read.
 const BEAT_EVERY: Duration = Duration::from_secs(1);
 
 impl Liveness {
@@ -91,7 +91,7 @@ impl Liveness {
     }
 
     /// The page could not take the script that was sent at `at`; whether its ping is asked again.
-    pub(super) fn not_taken(&mut self, ping: Option<u64>, at: Stamp, again: Again) -> bool {
+    pub(super) fn not_taken(&mut self, ping: Option<u64>, at: Stamp, again: AskAgain) -> bool {
         // What the page never got it does not have to answer. When more was sent after it, the
         // count begins anew with the next script, or with the next ping.
         if self.waiting_since == Some(at) {
@@ -100,8 +100,8 @@ impl Liveness {
         match self.ping {
             Ping::Open { id, .. } if ping == Some(id) => {
                 self.ping = match again {
-                    Again::Now => Ping::Due,
-                    Again::WithTheNextBeat => Ping::None,
+                    AskAgain::Now => Ping::Due,
+                    AskAgain::WithTheNextBeat => Ping::None,
                 };
                 self.ping == Ping::Due
             }
@@ -125,7 +125,8 @@ impl Liveness {
         }
     }
 
-    /// Somebody looks: asks a page that is silent for a sign of life. Whether it does so just now.
+    /// The wire's state is read: asks a page that is silent for a sign of life. Whether it does so just
+    /// now.
     pub(super) fn beat(&mut self, now: Stamp) -> bool {
         let is_askable = match self.ping {
             Ping::None => true,
@@ -158,7 +159,7 @@ impl Liveness {
 
 /// When a ping that the page could not take is asked again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Again {
+pub(super) enum AskAgain {
     Now,
     /// The page takes nothing, and must not keep the event loop busy.
     WithTheNextBeat,
@@ -210,7 +211,7 @@ mod tests {
     }
 
     #[test]
-    fn a_silent_page_is_asked_for_a_sign_of_life_when_somebody_looks() {
+    fn a_silent_page_is_pinged_when_the_state_is_read() {
         let mut page = ready();
         page.beat(at(4_999));
         assert_eq!(page.due(), None);
@@ -260,31 +261,31 @@ mod tests {
     }
 
     #[test]
-    fn what_the_page_never_got_is_not_held_against_it() {
+    fn a_script_that_the_page_never_got_needs_no_sign_of_life() {
         let mut page = ready();
         page.sent(None, at(10_000));
-        assert!(!page.not_taken(None, at(10_000), Again::Now));
+        assert!(!page.not_taken(None, at(10_000), AskAgain::Now));
         assert!(!page.is_unresponsive(at(3_600_000)));
         // But another one that it got is.
         page.sent(None, at(20_000));
         page.sent(None, at(21_000));
-        page.not_taken(None, at(21_000), Again::Now);
+        page.not_taken(None, at(21_000), AskAgain::Now);
         assert!(page.is_unresponsive(at(25_001)));
     }
 
     #[test]
-    fn a_ping_that_could_not_be_sent_is_asked_again_but_not_for_ever() {
+    fn a_ping_that_could_not_be_sent_is_asked_again_up_to_a_bound() {
         let mut page = Liveness::new(AFTER);
         page.ready(at(0));
         page.sent(Some(1), at(0));
         assert!(
-            !page.not_taken(Some(7), at(0), Again::Now),
+            !page.not_taken(Some(7), at(0), AskAgain::Now),
             "another script's"
         );
-        assert!(page.not_taken(Some(1), at(0), Again::Now));
+        assert!(page.not_taken(Some(1), at(0), AskAgain::Now));
         assert_eq!(page.due(), Some(2));
         page.sent(Some(2), at(1));
-        assert!(!page.not_taken(Some(2), at(1), Again::WithTheNextBeat));
+        assert!(!page.not_taken(Some(2), at(1), AskAgain::WithTheNextBeat));
         assert_eq!(page.due(), None);
         page.beat(at(5_000));
         assert_eq!(page.due(), Some(3));

@@ -9,17 +9,17 @@ use std::time::Duration;
 pub(super) struct MainThread {
     /// The thread that asked for a script last; 0 while none did.
     thread: AtomicU64,
-    frame: Duration,
+    budget: Duration,
 }
 
 /// Where a handler ran.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Thread {
+pub(super) enum ThreadKind {
     Main,
     Worker,
 }
 
-impl Thread {
+impl ThreadKind {
     /// The value of `spanwire.thread`.
     pub(super) const fn as_str(self) -> &'static str {
         match self {
@@ -30,18 +30,18 @@ impl Thread {
 }
 
 /// From 60 Hz: what a thread may be busy without a frame being late.
-pub(super) const FRAME: Duration = Duration::from_millis(16);
+pub(super) const DEFAULT_BUDGET: Duration = Duration::from_millis(16);
 
 impl MainThread {
-    pub(super) fn new(frame: Duration) -> Self {
+    pub(super) fn new(budget: Duration) -> Self {
         Self {
             thread: AtomicU64::new(0),
-            frame,
+            budget,
         }
     }
 
-    /// The thread that this is called on asks for a script.
-    pub(super) fn asks(&self) {
+    /// The thread that this is called on asks for a script, so it is the main thread.
+    pub(super) fn set_current(&self) {
         let here = here();
         // Only read as a rule: a write would take the line away from the other threads.
         if self.thread.load(Ordering::Relaxed) != here {
@@ -49,18 +49,18 @@ impl MainThread {
         }
     }
 
-    /// What this thread is; `None` while nobody has asked for a script.
-    pub(super) fn this(&self) -> Option<Thread> {
+    /// What this thread is; `None` before the first script was asked for.
+    pub(super) fn current(&self) -> Option<ThreadKind> {
         match self.thread.load(Ordering::Relaxed) {
             0 => None,
-            main if main == here() => Some(Thread::Main),
-            _ => Some(Thread::Worker),
+            main if main == here() => Some(ThreadKind::Main),
+            _ => Some(ThreadKind::Worker),
         }
     }
 
     /// Whether something that took so long, on this thread, kept the UI from its next frame.
     pub(super) fn was_blocked(&self, took: Duration) -> bool {
-        took >= self.frame && self.this() == Some(Thread::Main)
+        took >= self.budget && self.current() == Some(ThreadKind::Main)
     }
 }
 
@@ -85,23 +85,23 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_thread_that_asks_is_the_main_thread_and_no_other() {
-        let ui = MainThread::new(FRAME);
-        assert_eq!(ui.this(), None);
+    fn the_main_thread_is_the_one_that_asked_for_a_script_last() {
+        let ui = MainThread::new(DEFAULT_BUDGET);
+        assert_eq!(ui.current(), None);
         assert!(!ui.was_blocked(Duration::MAX), "nobody is waiting for it");
-        ui.asks();
-        assert_eq!(ui.this(), Some(Thread::Main));
-        assert!(ui.was_blocked(FRAME));
-        assert!(!ui.was_blocked(FRAME - Duration::from_nanos(1)));
+        ui.set_current();
+        assert_eq!(ui.current(), Some(ThreadKind::Main));
+        assert!(ui.was_blocked(DEFAULT_BUDGET));
+        assert!(!ui.was_blocked(DEFAULT_BUDGET - Duration::from_nanos(1)));
         std::thread::scope(|scope| {
             scope.spawn(|| {
-                assert_eq!(ui.this(), Some(Thread::Worker));
+                assert_eq!(ui.current(), Some(ThreadKind::Worker));
                 assert!(!ui.was_blocked(Duration::MAX));
                 // The event loop moved.
-                ui.asks();
-                assert_eq!(ui.this(), Some(Thread::Main));
+                ui.set_current();
+                assert_eq!(ui.current(), Some(ThreadKind::Main));
             });
         });
-        assert_eq!(ui.this(), Some(Thread::Worker));
+        assert_eq!(ui.current(), Some(ThreadKind::Worker));
     }
 }

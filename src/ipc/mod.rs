@@ -30,25 +30,30 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod acknowledgement;
 #[cfg(feature = "wry")]
 mod adapter;
 mod async_call;
 mod builder;
 mod call;
+mod caller;
 mod close_notices;
+mod control;
 mod data_error;
+mod dispatch;
 mod emit;
-mod handler;
 mod inbound;
+mod listeners;
 mod liveness;
 mod main_thread;
 mod origins;
+mod outbound;
 mod outbox;
 mod page;
 mod page_clock;
 mod page_state;
 mod protocol;
-mod sdk_spans;
+mod reply;
 mod series;
 mod spans;
 mod stats;
@@ -59,8 +64,8 @@ pub use builder::{IpcBuilder, PageEvents, PageMarks, PageTraces};
 pub use call::{Call, HandlerResult};
 pub use data_error::DataError;
 pub use emit::{EmitError, EmitErrorReason};
-pub use handler::{ListenerId, RegisterError};
 pub use inbound::{IpcMessage, Received};
+pub use listeners::{ListenerId, RegisterError};
 pub use page_state::PageState;
 pub use protocol::limits::Limits;
 pub use protocol::script::Script;

@@ -5,14 +5,14 @@ use std::sync::OnceLock;
 
 /// The origins that a wire takes messages from.
 pub(super) struct Origins {
-    policy: Policy,
+    policy: OriginPolicy,
     /// The app's own origin, once a page has shown it; `None` when that page has none to tell.
     pinned: OnceLock<Option<Origin>>,
 }
 
 /// Whose messages are taken, as the builder was told.
 #[derive(Clone, Debug, Default)]
-pub(super) enum Policy {
+pub(super) enum OriginPolicy {
     /// Those of the origin that the first page comes from.
     #[default]
     Own,
@@ -21,7 +21,7 @@ pub(super) enum Policy {
     Any,
 }
 
-impl Policy {
+impl OriginPolicy {
     /// Takes one more origin; beats any other policy.
     pub(super) fn name(&mut self, origin: &str) {
         let origin = Origin::named(origin);
@@ -33,7 +33,7 @@ impl Policy {
 }
 
 impl Origins {
-    pub(super) fn new(policy: Policy) -> Self {
+    pub(super) fn new(policy: OriginPolicy) -> Self {
         Self {
             policy,
             pinned: OnceLock::new(),
@@ -43,21 +43,23 @@ impl Origins {
     /// Whether messages from `origin` are taken. `None`: the transport does not tell.
     pub(super) fn allows(&self, origin: Option<&str>) -> bool {
         match (&self.policy, origin) {
-            (Policy::Any, _) | (Policy::Own, None) => true,
-            (Policy::Named(_), None) => false,
-            (Policy::Own, Some(origin)) => match self.pinned.get() {
+            (OriginPolicy::Any, _) | (OriginPolicy::Own, None) => true,
+            (OriginPolicy::Named(_), None) => false,
+            (OriginPolicy::Own, Some(origin)) => match self.pinned.get() {
                 Some(Some(own)) => own.is(origin),
                 // The app's page was given as text, so this one is somebody else's.
                 Some(None) => false,
                 None => Origin::parse(origin).is_some(),
             },
-            (Policy::Named(named), Some(origin)) => named.iter().any(|named| named.is(origin)),
+            (OriginPolicy::Named(named), Some(origin)) => {
+                named.iter().any(|named| named.is(origin))
+            }
         }
     }
 
     /// A page that comes from `origin` proved itself. The first one's is the app's own.
     pub(super) fn trust(&self, origin: Option<&str>) {
-        if let Policy::Own = self.policy {
+        if let OriginPolicy::Own = self.policy {
             self.pinned.get_or_init(|| origin.and_then(Origin::parse));
         }
     }
@@ -211,7 +213,7 @@ mod tests {
 
     #[test]
     fn the_first_origin_that_is_trusted_is_the_only_one() {
-        let origins = Origins::new(Policy::Own);
+        let origins = Origins::new(OriginPolicy::Own);
         assert!(origins.allows(Some("https://a")) && origins.allows(Some("https://b")));
         assert!(!origins.allows(Some("null")), "opaque, so not even before");
         origins.trust(Some("https://a:443"));
@@ -235,7 +237,7 @@ mod tests {
 
     #[test]
     fn after_a_page_without_an_origin_none_that_has_one_is_trusted() {
-        let origins = Origins::new(Policy::Own);
+        let origins = Origins::new(OriginPolicy::Own);
         origins.trust(None);
         origins.trust(Some("https://a"));
         for other in ["https://a", "spanwire://localhost", "null", ""] {
@@ -246,7 +248,7 @@ mod tests {
 
     #[test]
     fn named_origins_beat_the_first_ones() {
-        let mut policy = Policy::Any;
+        let mut policy = OriginPolicy::Any;
         policy.name("https://App.example/");
         policy.name("null");
         let origins = Origins::new(policy);
@@ -264,7 +266,7 @@ mod tests {
 
     #[test]
     fn any_is_any() {
-        let origins = Origins::new(Policy::Any);
+        let origins = Origins::new(OriginPolicy::Any);
         origins.trust(Some("https://a"));
         for origin in [None, Some("null"), Some("https://b"), Some("")] {
             assert!(origins.allows(origin));

@@ -5,15 +5,21 @@ use std::time::Duration;
 
 use futures_util::future::AbortHandle;
 
-use super::close_notices::Byes;
-use super::liveness::{Again, Liveness};
-use super::outbox::{Body, Credit, Facts, Outbound, Outbox, Phase};
-use super::page_state::PageState;
-use super::protocol::envelope::same;
+use super::acknowledgement::set_executions;
+use super::caller::Credit;
+use super::close_notices::CloseNotices;
+use super::liveness::{AskAgain, Liveness};
+use super::outbound::{Body, Effects, Outbound};
+use super::outbox::{Outbox, RefusedReply, Room};
+use super::page_clock::PageClock;
+use super::page_state::{PagePhase, PageState};
+use super::protocol::envelope::constant_time_eq;
+use super::protocol::inbound_message::{Ack, PageTime, PostedMessage};
 use super::protocol::limits::Limits;
-use super::protocol::message::{Ack, PageTime};
 use super::protocol::script::Script;
-use super::spans::open::PageTrace;
+use super::spans::open::OpenSpans;
+use super::spans::page::{Arrival, PageOrigin};
+use super::spans::timed::{ParentSpan, TimedSpan};
 use crate::clock::Stamp;
 use crate::queue::Popped;
 use crate::semconv::ErrorType;
@@ -21,17 +27,17 @@ use crate::semconv::ErrorType;
 /// Pages that were replaced and are remembered, so that none of them can come back.
 const RETIRED_MAX: usize = 1_000;
 
-/// The page and the wire's two sides of it. Pure: time comes in, facts go out.
+/// The page and the wire's two sides of it. Pure: time comes in, effects go out.
 #[derive(Debug)]
 pub(super) struct Page {
     limits: Limits,
-    phase: Phase,
+    phase: PagePhase,
     id: String,
     /// Counts the pages; what belongs to an earlier one is stale.
     generation: u64,
     retired: VecDeque<String>,
     liveness: Liveness,
-    byes: Byes,
+    close_notices: CloseNotices,
     outbox: Outbox,
     /// The highest id that the page used: ids rise, so one that does not was seen before.
     last_id: u64,
@@ -39,46 +45,49 @@ pub(super) struct Page {
     unanswered: u32,
     /// Calls whose handler runs in the background.
     calls: HashMap<u64, AbortHandle>,
-    trace: PageTrace,
+    clock: PageClock,
+    spans: OpenSpans,
 }
 
 impl Page {
     pub(super) fn new(limits: Limits) -> Self {
         Self {
             limits,
-            phase: Phase::Loading,
+            phase: PagePhase::Loading,
             id: String::new(),
             generation: 0,
             retired: VecDeque::new(),
             liveness: Liveness::new(limits.unresponsive_after),
-            byes: Byes::default(),
+            close_notices: CloseNotices::default(),
             outbox: Outbox::new(limits),
             last_id: 0,
             unanswered: 0,
             calls: HashMap::new(),
-            trace: PageTrace::default(),
+            clock: PageClock::default(),
+            spans: OpenSpans::default(),
         }
     }
 
-    pub(super) fn phase(&self) -> Phase {
+    pub(super) fn phase(&self) -> PagePhase {
         self.phase
     }
 
     pub(super) fn state(&self, now: Stamp) -> PageState {
         match self.phase {
-            Phase::Loading => PageState::Loading,
-            Phase::Ready if self.liveness.is_unresponsive(now) => PageState::Unresponsive,
-            Phase::Ready => PageState::Ready,
-            Phase::Gone => PageState::Gone,
-            Phase::Closed => PageState::Closed,
+            PagePhase::Loading => PageState::Loading,
+            PagePhase::Ready if self.liveness.is_unresponsive(now) => PageState::Unresponsive,
+            PagePhase::Ready => PageState::Ready,
+            PagePhase::Gone => PageState::Gone,
+            PagePhase::Closed => PageState::Closed,
         }
     }
 
-    /// Somebody looks: whether the event loop should be woken for it.
+    /// The wire's state is read for a scrape or an export; whether the event loop should be woken for
+    /// it.
     pub(super) fn beat(&mut self, now: Stamp) -> bool {
-        let asks = self.phase == Phase::Ready && self.liveness.beat(now);
-        // Nobody waits for a closed wire any more.
-        self.phase != Phase::Closed && (self.liveness.wakes(now) || asks)
+        let asks = self.phase == PagePhase::Ready && self.liveness.beat(now);
+        // A closed wire has nothing to ask of the event loop.
+        self.phase != PagePhase::Closed && (self.liveness.wakes(now) || asks)
     }
 
     pub(super) fn generation(&self) -> u64 {
@@ -90,62 +99,55 @@ impl Page {
         &mut self,
         id: &str,
         now: Stamp,
-        facts: &mut Facts,
+        effects: &mut Effects,
     ) -> Result<Vec<AbortHandle>, ErrorType> {
         match self.phase {
-            Phase::Closed => return Err(ErrorType::Shutdown),
-            Phase::Ready if same(self.id.as_bytes(), id.as_bytes()) => {
+            PagePhase::Closed => return Err(ErrorType::Shutdown),
+            PagePhase::Ready if constant_time_eq(self.id.as_bytes(), id.as_bytes()) => {
                 return Err(ErrorType::Duplicate);
             }
             _ if self.retired.iter().any(|retired| retired == id) => {
                 return Err(ErrorType::StaleGeneration);
             }
-            Phase::Loading | Phase::Ready | Phase::Gone => {}
+            PagePhase::Loading | PagePhase::Ready | PagePhase::Gone => {}
         }
-        let aborts = self.end_generation(Phase::Ready, facts);
+        let aborts = self.end_generation(PagePhase::Ready, effects);
         self.id = id.to_owned();
         self.liveness.ready(now);
         Ok(aborts)
     }
 
     /// The page went away, and `phase` is what comes now.
-    pub(super) fn left(&mut self, phase: Phase, facts: &mut Facts) -> Vec<AbortHandle> {
-        if self.phase == Phase::Closed {
+    pub(super) fn left(&mut self, phase: PagePhase, effects: &mut Effects) -> Vec<AbortHandle> {
+        if self.phase == PagePhase::Closed {
             return Vec::new();
         }
-        self.end_generation(phase, facts)
-    }
-
-    /// The page of `generation` goes away, unless another took its place meanwhile.
-    pub(super) fn leave(&mut self, generation: u64, facts: &mut Facts) -> Vec<AbortHandle> {
-        if generation != self.generation {
-            return Vec::new();
-        }
-        self.left(Phase::Loading, facts)
+        self.end_generation(phase, effects)
     }
 
     /// Nothing crosses the wire from here on.
-    pub(super) fn close(&mut self, facts: &mut Facts) -> Vec<AbortHandle> {
-        if self.phase == Phase::Closed {
+    pub(super) fn close(&mut self, effects: &mut Effects) -> Vec<AbortHandle> {
+        if self.phase == PagePhase::Closed {
             return Vec::new();
         }
-        if self.phase == Phase::Ready {
-            self.byes.leave_behind(&self.id);
+        if self.phase == PagePhase::Ready {
+            self.close_notices.notify_closed(&self.id);
         }
-        let aborts = self.end_generation(Phase::Closed, facts);
-        self.outbox.close(facts);
+        let aborts = self.end_generation(PagePhase::Closed, effects);
+        self.outbox.close(effects);
         aborts
     }
 
-    fn end_generation(&mut self, phase: Phase, facts: &mut Facts) -> Vec<AbortHandle> {
-        self.outbox.end_generation(facts);
+    fn end_generation(&mut self, phase: PagePhase, effects: &mut Effects) -> Vec<AbortHandle> {
+        self.outbox.end_generation(effects);
         self.liveness.gone();
         let why = match phase {
-            Phase::Closed => ErrorType::Shutdown,
-            Phase::Loading | Phase::Ready | Phase::Gone => ErrorType::PageGone,
+            PagePhase::Closed => ErrorType::Shutdown,
+            PagePhase::Loading | PagePhase::Ready | PagePhase::Gone => ErrorType::PageGone,
         };
-        let open = std::mem::take(&mut self.trace).into_open();
-        facts.open.extend(open.map(|span| (span, why)));
+        let open = std::mem::take(&mut self.spans).into_open();
+        effects.open_spans.extend(open.map(|span| (span, why)));
+        self.clock = PageClock::default();
         if !self.id.is_empty() {
             self.retired.truncate(RETIRED_MAX - 1);
             self.retired.push_front(std::mem::take(&mut self.id));
@@ -154,75 +156,75 @@ impl Page {
         self.generation += 1;
         self.last_id = 0;
         self.unanswered = 0;
-        // A page that is gone takes no answer, so its calls end here and not when they are done.
+        // A page that is gone takes no reply, so its calls end here and not when they are done.
         self.calls.drain().map(|(_, abort)| abort).collect()
     }
 
-    /// A page came after the wire was closed; whether it is to be told so.
-    pub(super) fn came_late(&mut self, id: &str) -> bool {
-        let is_late = self.phase == Phase::Closed;
-        if is_late {
-            self.byes.leave_behind(id);
+    /// A page came that is not taken; whether it gets a notice, since the wire was closed before.
+    pub(super) fn page_after_close(&mut self, id: &str) -> bool {
+        let is_closed = self.phase == PagePhase::Closed;
+        if is_closed {
+            self.close_notices.notify_closed(id);
         }
-        is_late
+        is_closed
     }
 
-    /// A page that is not allowed says that it is there; whether a script should be sent for it.
-    pub(super) fn turn_away(&mut self, id: &str) -> bool {
-        self.phase != Phase::Closed && self.byes.refuse(id)
+    /// A page that is not allowed says that it is there; whether it gets a notice.
+    pub(super) fn reject_page(&mut self, id: &str) -> bool {
+        self.phase != PagePhase::Closed && self.close_notices.reject(id)
     }
 
-    /// The `bye` that waits, whatever page is there now.
-    pub(super) fn next_bye(&mut self, now: Stamp) -> Option<Script> {
-        self.byes.next(now)
+    /// The close notice that waits, whatever page is there now.
+    pub(super) fn next_close_script(&mut self, now: Stamp) -> Option<Script> {
+        self.close_notices.next_script(now)
     }
 
     /// Whether `id` is the page that messages go to; the generation to answer to if so.
     pub(super) fn current(&self, id: &str) -> Option<u64> {
         // Only the page itself knows its id, so no time may tell how much of a guess is right.
-        (self.phase == Phase::Ready && same(self.id.as_bytes(), id.as_bytes()))
+        (self.phase == PagePhase::Ready && constant_time_eq(self.id.as_bytes(), id.as_bytes()))
             .then_some(self.generation)
     }
 
-    /// The page with that id sent something.
-    pub(super) fn heard(&mut self, id: &str, now: Stamp) {
-        if self.current(id).is_some() {
-            self.liveness.heard(now);
-        }
+    /// A batch of the page with that id came: a sign of life. Returns how long it was on its way, once
+    /// both clocks are known.
+    pub(super) fn batch_arrived(&mut self, id: &str, arrival: Arrival) -> Option<Duration> {
+        self.current(id)?;
+        self.liveness.heard(arrival.received);
+        let sent = arrival.sent?;
+        self.clock.heard(sent, arrival.received);
+        self.clock.transit(sent, arrival.received)
     }
 
     /// The transport's own page sent something; the generation to answer to.
     pub(super) fn heard_trusted(&mut self, now: Stamp) -> u64 {
-        if self.phase == Phase::Ready {
+        if self.phase == PagePhase::Ready {
             self.liveness.heard(now);
         }
         self.generation
     }
 
-    /// The page answers a ping; whether a script should be sent for the next.
-    pub(super) fn pong(
-        &mut self,
-        generation: u64,
-        id: u64,
-        at: Option<PageTime>,
-    ) -> Result<bool, ErrorType> {
-        if generation != self.generation {
-            return Err(ErrorType::StaleGeneration);
-        }
+    /// The current page answers a ping; whether a script should be sent for the next.
+    pub(super) fn pong(&mut self, id: u64, at: Option<PageTime>) -> Result<bool, ErrorType> {
         let asked = self.liveness.answered(id)?;
         if let Some(at) = at {
-            self.trace.clock.answered(asked, at);
+            self.clock.answered(asked, at);
         }
         Ok(self.liveness.due().is_some())
     }
 
-    /// The traces' part of that generation, unless its page is gone.
-    pub(super) fn trace(&mut self, generation: u64) -> Option<&mut PageTrace> {
-        (generation == self.generation).then_some(&mut self.trace)
+    /// The open spans of that generation, unless its page is gone.
+    pub(super) fn spans(&mut self, generation: u64) -> Option<&mut OpenSpans> {
+        (generation == self.generation).then_some(&mut self.spans)
     }
 
     /// Takes in a call or an event of the page with that id, for a credit.
-    pub(super) fn admit(&mut self, page: &str, id: u64) -> Result<Admitted, Refused> {
+    pub(super) fn admit(
+        &mut self,
+        page: &str,
+        posted: &PostedMessage<'_>,
+        arrival: Arrival,
+    ) -> Result<Admitted, Refused> {
         let refused = |error| Refused {
             error,
             credits_due: false,
@@ -233,7 +235,7 @@ impl Page {
         if self.unanswered >= self.limits.unanswered_max {
             return Err(refused(ErrorType::OverCredit));
         }
-        if id <= self.last_id {
+        if posted.id <= self.last_id {
             // The page spent a credit on it, and gets it back at once.
             self.outbox.refund();
             let credits_due = self.credits_due();
@@ -243,11 +245,54 @@ impl Page {
             });
         }
         self.unanswered += 1;
-        self.last_id = id;
+        self.last_id = posted.id;
         Ok(Admitted {
             generation,
             credits_due: self.credits_due(),
+            origin: self.origin(posted, arrival),
         })
+    }
+
+    /// Where a message began on the page; `None` when the page does not say so.
+    fn origin(&self, posted: &PostedMessage<'_>, arrival: Arrival) -> Option<PageOrigin> {
+        if posted.at.is_none() && posted.span.is_none() {
+            return None;
+        }
+        let host = |time| self.clock.to_host(time, arrival.received);
+        Some(PageOrigin {
+            parent: posted
+                .span
+                .and_then(|span| self.spans.parent(span))
+                .cloned(),
+            start: posted.at.and_then(host),
+            posted: arrival.sent.and_then(host),
+            arrival,
+        })
+    }
+
+    /// The current page opens a span of its own: its parent, and when it began.
+    pub(super) fn reserve_span(
+        &mut self,
+        id: u64,
+        parent: Option<u64>,
+        at: Option<PageTime>,
+        received: Stamp,
+    ) -> Result<(Option<ParentSpan>, Option<Stamp>), ErrorType> {
+        self.spans.reserve(id)?;
+        let start = at.and_then(|at| self.clock.to_host(at, received));
+        let parent = parent.and_then(|parent| self.spans.parent(parent)).cloned();
+        Ok((parent, start))
+    }
+
+    /// The current page closes a span of its own: what is to be ended, and when it did.
+    pub(super) fn close_span(
+        &mut self,
+        id: u64,
+        at: Option<PageTime>,
+        now: Stamp,
+    ) -> Result<Option<(Box<TimedSpan>, Stamp)>, ErrorType> {
+        let at = at.and_then(|at| self.clock.to_host(at, now)).unwrap_or(now);
+        Ok(self.spans.close(id)?.map(|span| (span, at)))
     }
 
     /// Gives the page the credit back for what ended; whether a script should be sent for it.
@@ -287,57 +332,51 @@ impl Page {
         generation == self.generation && self.calls.remove(&id).is_some()
     }
 
-    /// The page withdraws a call. One that is not in the background has been answered already.
-    pub(super) fn cancel(&mut self, generation: u64, id: u64) -> Option<AbortHandle> {
-        if generation != self.generation {
-            return None;
-        }
+    /// The current page withdraws a call. One without a handler in the background has its reply
+    /// already, or gets it.
+    pub(super) fn withdraw(&mut self, id: u64, at: Option<PageTime>, now: Stamp) -> Withdrawn {
+        let at = at.and_then(|at| self.clock.to_host(at, now)).unwrap_or(now);
+        let span = self.spans.take_call(id);
         let abort = self.calls.remove(&id);
         if abort.is_none() && id <= self.last_id {
             // Each such call has a credit until its reply ends, so there are no more of them.
-            self.trace
-                .call_withdrawn(id, self.limits.unanswered_max as usize);
+            self.spans
+                .mark_withdrawn(id, self.limits.unanswered_max as usize);
         }
-        abort
+        Withdrawn { span, at, abort }
     }
 
-    /// Keeps room for a reply; false when it has to become a refusal of the size `instead`.
-    pub(super) fn reserve_reply(&mut self, generation: u64, bytes: usize, instead: usize) -> bool {
-        // Without its page it is not kept: see `reply`.
-        let kept = generation == self.generation && self.phase == Phase::Ready;
-        !kept || self.outbox.reserve_reply(bytes, instead)
-    }
-
-    /// Sends a reply that room was kept for; it comes back when its page is gone.
+    /// Sends a reply; it comes back when its page is gone or it does not fit.
     pub(super) fn reply(
         &mut self,
         generation: u64,
         reply: Outbound,
-    ) -> Result<(), (Outbound, ErrorType)> {
-        if generation != self.generation || self.phase != Phase::Ready {
-            return Err((reply, ErrorType::PageGone));
+        room: Room,
+    ) -> Result<(), RefusedReply> {
+        if generation != self.generation || self.phase != PagePhase::Ready {
+            return Err(RefusedReply::Ended(reply, ErrorType::PageGone));
         }
-        self.outbox.reply(reply)
+        self.outbox.reply(reply, room)
     }
 
     pub(super) fn next_script(
         &mut self,
         now: Stamp,
-        waited_for_ui: Duration,
+        main_thread_delay: Duration,
         pop: &mut dyn FnMut() -> Option<Popped<Outbound>>,
-        facts: &mut Facts,
+        effects: &mut Effects,
     ) -> Option<Script> {
-        self.outbox.waited_for_ui(waited_for_ui);
-        if let Some(bye) = self.byes.next(now) {
-            return Some(bye);
+        self.outbox.set_main_thread_delay(main_thread_delay);
+        if let Some(notice) = self.close_notices.next_script(now) {
+            return Some(notice);
         }
-        if self.phase != Phase::Ready {
+        if self.phase != PagePhase::Ready {
             return None;
         }
         let ping = self.liveness.due();
         let script = self
             .outbox
-            .next_script(&self.id, self.generation, now, ping, pop, facts)?;
+            .next_script(&self.id, self.generation, now, ping, pop, effects)?;
         if script.is_answered() {
             self.liveness.sent(script.ping, now);
         }
@@ -345,58 +384,50 @@ impl Page {
     }
 
     /// Whether there is something to send again.
-    pub(super) fn evaluation_failed(&mut self, script: &Script, facts: &mut Facts) -> bool {
+    pub(super) fn evaluation_failed(&mut self, script: &Script, effects: &mut Effects) -> bool {
         if script.generation != self.generation {
             // Its messages ended, or were staged again, with their page.
             return false;
         }
-        let before = facts.ended.len();
-        let again = self.outbox.evaluation_failed(script, facts);
+        let before = effects.ended.len();
+        let again = self.outbox.evaluation_failed(script, effects);
         let when = if self.outbox.takes_scripts() {
-            Again::Now
+            AskAgain::Now
         } else {
-            Again::WithTheNextBeat
+            AskAgain::WithTheNextBeat
         };
         let asks = self.liveness.not_taken(script.ping, script.at, when);
-        self.settle_replies(before, facts) || again || asks
+        self.settle_replies(before, effects) || again || asks
     }
 
-    /// Whether a script should be sent for the credits that came back.
-    pub(super) fn acknowledged(
-        &mut self,
-        generation: u64,
-        mut ack: Ack,
-        now: Stamp,
-        facts: &mut Facts,
-    ) -> bool {
-        if generation != self.generation {
-            return false;
-        }
+    /// The current page acknowledges messages; whether a script should be sent for the credits that
+    /// came back.
+    pub(super) fn acknowledged(&mut self, mut ack: Ack, now: Stamp, effects: &mut Effects) -> bool {
         // Looked up for each message in flight, and a hostile page names a great many.
         ack.failed.sort_unstable();
-        let before = facts.ended.len();
+        let before = effects.ended.len();
         for &(first, last) in &ack.ids {
-            self.outbox.acknowledged(first, last, &ack.failed, facts);
+            self.outbox.acknowledged(first, last, &ack.failed, effects);
         }
-        let due = self.settle_replies(before, facts);
-        let ended = facts.ended.get_mut(before..).unwrap_or_default();
-        facts.transit = self.trace.ran(ended, &mut ack, now);
+        let due = self.settle_replies(before, effects);
+        let ended = effects.ended.get_mut(before..).unwrap_or_default();
+        effects.transit = set_executions(&mut self.clock, ended, &mut ack, now);
         due
     }
 
     /// A call's credit comes back with the end of its reply, so that a page which never
     /// acknowledges cannot make the host keep replies without end.
-    fn settle_replies(&mut self, from: usize, facts: &mut Facts) -> bool {
+    fn settle_replies(&mut self, from: usize, effects: &mut Effects) -> bool {
         let mut due = false;
-        for ended in facts.ended.iter_mut().skip(from) {
+        for ended in effects.ended.iter_mut().skip(from) {
             if let Body::Reply {
                 call,
                 credit: Credit::Spent,
                 ..
             } = ended.message.body
             {
-                ended.call = self.trace.call_ended(call);
-                ended.is_ignored = self.trace.was_withdrawn(call);
+                ended.call = self.spans.take_call(call);
+                ended.is_ignored = self.spans.take_withdrawn(call);
                 due |= self.refund(self.generation);
             }
         }
@@ -405,12 +436,14 @@ impl Page {
 }
 
 /// A message of the page was taken in.
-#[derive(Clone, Copy, Debug)]
+#[derive(Debug)]
 pub(super) struct Admitted {
-    /// The page to answer to.
+    /// The page to reply to.
     pub(super) generation: u64,
     /// Whether a script should be sent for the credits that came back before.
     pub(super) credits_due: bool,
+    /// Where it began on the page, if the page says so.
+    pub(super) origin: Option<PageOrigin>,
 }
 
 /// A message of the page was not taken in.
@@ -419,4 +452,14 @@ pub(super) struct Refused {
     pub(super) error: ErrorType,
     /// Whether a script should be sent for the credit that it gave back.
     pub(super) credits_due: bool,
+}
+
+/// A call that its page withdrew.
+#[derive(Debug)]
+pub(super) struct Withdrawn {
+    /// Its span, if it is open.
+    pub(super) span: Option<Box<TimedSpan>>,
+    pub(super) at: Stamp,
+    /// Its handler, if it runs in the background.
+    pub(super) abort: Option<AbortHandle>,
 }

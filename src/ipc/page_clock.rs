@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::protocol::message::PageTime;
+use super::protocol::inbound_message::PageTime;
 use crate::clock::Stamp;
 
 /// What is known of one page's clock. A page that is replaced takes its clock along.

@@ -1,4 +1,4 @@
-//! The state that a page is in, as the app and the metrics are told.
+//! The state that a page is in, for the app and the metrics.
 
 use std::fmt;
 
@@ -15,7 +15,7 @@ pub enum PageState {
     /// to it. It may be busy, in a debugger, or crashed where nothing reports that. Nothing is sent
     /// again for it; the first sign of life makes it [`Ready`](Self::Ready).
     Unresponsive,
-    /// The page is gone: its process ended, or it was turned away.
+    /// The page is gone: its process ended, or it was rejected.
     Gone,
     /// The wire was closed.
     Closed,
@@ -51,4 +51,13 @@ impl fmt::Display for PageState {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.as_str())
     }
+}
+
+/// What the page and the transport said of the page, whether or not it shows signs of life.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum PagePhase {
+    Loading,
+    Ready,
+    Gone,
+    Closed,
 }

@@ -6,42 +6,27 @@ use std::time::Duration;
 use metrics::{Counter, Gauge, Histogram};
 
 use super::page_state::PageState;
-use super::protocol::message::{PageError, Rating, Vital, VitalName};
+use super::protocol::direction::Direction;
+use super::protocol::inbound_message::{PageErrorKind, WebVital, WebVitalName, WebVitalRating};
 use super::spans::names::SpanNames;
 use crate::instrument::cardinality::{CappedNames, NameSource};
 use crate::instrument::handles::{self, Instruments};
 use crate::semconv::{self, ErrorType};
 
-/// Which way a message went.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Direction {
-    Inbound,
-    Outbound,
-}
-
-impl Direction {
-    const fn as_str(self) -> &'static str {
-        match self {
-            Self::Inbound => "inbound",
-            Self::Outbound => "outbound",
-        }
-    }
-}
-
-/// How a message ended.
-pub(super) type End = Result<(), ErrorType>;
+/// How a message ended: well, or with an error.
+pub(super) type Outcome = Result<(), ErrorType>;
 
 /// Errors that end a message before the other side had a chance to take it.
-const fn is_drop(error: ErrorType) -> bool {
+const fn is_dropped(error: ErrorType) -> bool {
     use ErrorType::{PageShed, QueueFull, Shutdown, Superseded};
     matches!(error, QueueFull | Superseded | Shutdown | PageShed)
 }
 
 /// The `spanwire.outcome` attribute's value.
-pub(super) const fn outcome(end: End) -> &'static str {
-    match end {
+pub(super) const fn outcome_value(outcome: Outcome) -> &'static str {
+    match outcome {
         Ok(()) => "ok",
-        Err(error) if is_drop(error) => "dropped",
+        Err(error) if is_dropped(error) => "dropped",
         Err(_) => "failed",
     }
 }
@@ -57,10 +42,10 @@ pub(super) struct WebviewSeries {
     retries: Instruments<Counter>,
     spans_skipped: [Instruments<Counter>; 2],
     transit: [Instruments<Histogram>; 2],
-    page_errors: [Instruments<Counter>; PageError::ALL.len()],
+    page_errors: [Instruments<Counter>; PageErrorKind::ALL.len()],
     protocol_errors: [Instruments<Counter>; ERRORS],
     state: Instruments<StateGauges>,
-    vitals: [[Instruments<Histogram>; Rating::ALL.len()]; VitalName::ALL.len()],
+    vitals: [[Instruments<Histogram>; WebVitalRating::ALL.len()]; WebVitalName::ALL.len()],
 }
 
 /// An app names its webviews itself, but one that names them after its documents must not make
@@ -83,11 +68,11 @@ impl WebviewSeries {
             retries: Instruments::new(),
             spans_skipped: [const { Instruments::new() }; 2],
             transit: [const { Instruments::new() }; 2],
-            page_errors: [const { Instruments::new() }; PageError::ALL.len()],
+            page_errors: [const { Instruments::new() }; PageErrorKind::ALL.len()],
             protocol_errors: [const { Instruments::new() }; ERRORS],
             state: Instruments::new(),
-            vitals: [const { [const { Instruments::new() }; Rating::ALL.len()] };
-                VitalName::ALL.len()],
+            vitals: [const { [const { Instruments::new() }; WebVitalRating::ALL.len()] };
+                WebVitalName::ALL.len()],
         }
     }
 
@@ -159,7 +144,7 @@ impl WebviewSeries {
     }
 
     /// Counts an error that the page reported of itself.
-    pub(super) fn page_error(&self, error: PageError) {
+    pub(super) fn page_error(&self, error: PageErrorKind) {
         let register = || self.register_page_error(error.as_str());
         if let Some(errors) = self.page_errors[error as usize].get(register) {
             errors.increment(1);
@@ -190,7 +175,8 @@ impl WebviewSeries {
         }
     }
 
-    /// Nobody publishes the page's state any more, so what was told last is that it is gone.
+    /// The wire is dropped and its state not published again, so the gauges get `gone` as their last
+    /// value.
     pub(super) fn page_dropped(&self) {
         if let Some(gauges) = self.state.existing() {
             set_state(gauges, PageState::Gone);
@@ -198,8 +184,8 @@ impl WebviewSeries {
     }
 
     /// Records a web vital of the page.
-    pub(super) fn vital(&self, vital: Vital) {
-        let Vital {
+    pub(super) fn vital(&self, vital: WebVital) {
+        let WebVital {
             name,
             rating,
             value,
@@ -253,7 +239,7 @@ pub(super) struct EventSeries {
     /// The value of `spanwire.ipc.event`: the event's name, or `_OTHER`.
     label: Arc<str>,
     names: SpanNames,
-    ok: [Instruments<Ended>; 2],
+    ok: [Instruments<OkInstruments>; 2],
     not_ok: [[Instruments<Counter>; ERRORS]; 2],
     handler_errors: [Instruments<Histogram>; ERRORS],
     process: Instruments<Histogram>,
@@ -262,7 +248,7 @@ pub(super) struct EventSeries {
 
 /// What a message that ended well is recorded in: a count and a duration.
 #[derive(Debug)]
-struct Ended {
+struct OkInstruments {
     messages: Counter,
     duration: Histogram,
 }
@@ -291,9 +277,9 @@ impl EventSeries {
     }
 
     /// Counts a message from the page, and its handlers' time when they ran.
-    pub(super) fn handled(&self, end: End, took: Option<Duration>) {
-        self.ended(Direction::Inbound, end, took);
-        if let (Err(error), Some(took)) = (end, took)
+    pub(super) fn handled(&self, outcome: Outcome, took: Option<Duration>) {
+        self.ended(Direction::Inbound, outcome, took);
+        if let (Err(error), Some(took)) = (outcome, took)
             && let Some(duration) = self.handler_errors[error.index()].get(|| {
                 let error = (semconv::ERROR_TYPE, error.as_str());
                 self.histogram(&semconv::IPC_HANDLER_DURATION, Some(error))
@@ -304,8 +290,8 @@ impl EventSeries {
     }
 
     /// Counts a message to the page, and its time to the acknowledgement when there was one.
-    pub(super) fn sent(&self, end: End, took: Duration) {
-        self.ended(Direction::Outbound, end, Some(took));
+    pub(super) fn sent(&self, outcome: Outcome, took: Duration) {
+        self.ended(Direction::Outbound, outcome, Some(took));
     }
 
     /// Records how long the page was at work on a message.
@@ -330,8 +316,8 @@ impl EventSeries {
         }
     }
 
-    fn ended(&self, direction: Direction, end: End, took: Option<Duration>) {
-        match end {
+    fn ended(&self, direction: Direction, outcome: Outcome, took: Option<Duration>) {
+        match outcome {
             Ok(()) => {
                 let Some(ended) = self.ok[direction as usize].get(|| self.register_ok(direction))
                 else {
@@ -354,25 +340,29 @@ impl EventSeries {
         }
     }
 
-    fn register_ok(&self, direction: Direction) -> Ended {
+    fn register_ok(&self, direction: Direction) -> OkInstruments {
         let duration = match direction {
             Direction::Inbound => &semconv::IPC_HANDLER_DURATION,
             Direction::Outbound => &semconv::IPC_DELIVERY_DURATION,
         };
-        Ended {
+        OkInstruments {
             messages: self.messages(direction, Ok(())),
             duration: self.histogram(duration, None),
         }
     }
 
-    fn messages(&self, direction: Direction, end: End) -> Counter {
+    fn messages(&self, direction: Direction, outcome: Outcome) -> Counter {
         let mut labels = vec![
             (semconv::WEBVIEW_NAME, &*self.webview),
             (semconv::IPC_DIRECTION, direction.as_str()),
             (semconv::IPC_EVENT, &*self.label),
-            (semconv::OUTCOME, outcome(end)),
+            (semconv::OUTCOME, outcome_value(outcome)),
         ];
-        labels.extend(end.err().map(|error| (semconv::ERROR_TYPE, error.as_str())));
+        labels.extend(
+            outcome
+                .err()
+                .map(|error| (semconv::ERROR_TYPE, error.as_str())),
+        );
         handles::counter(&semconv::IPC_MESSAGES, &labels)
     }
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use hdrhistogram::Histogram;
 
-use super::series::{End, outcome};
+use super::series::{Outcome, outcome_value};
 use crate::clock::{Clock, Stamp};
 
 /// What crossed the wire of one webview since it was built, or since
@@ -20,7 +20,7 @@ use crate::clock::{Clock, Stamp};
 pub struct IpcMetrics {
     /// Messages that the page acknowledged.
     pub messages_sent: u64,
-    /// Messages that the page could not run, or that died with it.
+    /// Messages that the page could not run, or that ended with it.
     pub messages_failed: u64,
     /// Messages that never left: the queue was full, a newer one took their place, the wire closed.
     pub messages_dropped: u64,
@@ -94,7 +94,7 @@ impl fmt::Display for IpcMetrics {
 pub struct IpcMetricsDelta {
     /// Messages that the page acknowledged.
     pub messages_sent: u64,
-    /// Messages that the page could not run, or that died with it.
+    /// Messages that the page could not run, or that ended with it.
     pub messages_failed: u64,
     /// Messages that never left.
     pub messages_dropped: u64,
@@ -163,10 +163,10 @@ impl Stats {
     }
 
     /// A message that had been accepted ended.
-    pub(super) fn sent(&self, end: End, latency: Duration) {
+    pub(super) fn sent(&self, outcome: Outcome, latency: Duration) {
         self.ended.fetch_add(1, Ordering::Relaxed);
         let mut sums = self.sums();
-        match (end, outcome(end)) {
+        match (outcome, outcome_value(outcome)) {
             (Ok(()), _) => {
                 let us = u64::try_from(latency.as_micros()).unwrap_or(u64::MAX);
                 sums.sent += 1;

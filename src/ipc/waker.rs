@@ -18,8 +18,8 @@ pub(super) struct Waker {
     sent: AtomicBool,
     /// When, in the clock's nanoseconds; 0 when that is not measured.
     sent_at: AtomicU64,
-    /// Nanoseconds that answered wakes took in all.
-    waited: AtomicU64,
+    /// Nanoseconds from all answered wakes to their answers.
+    delay_total: AtomicU64,
     wake: ArcSwapOption<Box<dyn Fn() + Send + Sync>>,
     clock: Clock,
     delay: Instruments<Histogram>,
@@ -30,7 +30,7 @@ impl Waker {
         Self {
             sent: AtomicBool::new(false),
             sent_at: AtomicU64::new(0),
-            waited: AtomicU64::new(0),
+            delay_total: AtomicU64::new(0),
             wake: ArcSwapOption::empty(),
             clock,
             delay: Instruments::new(),
@@ -62,14 +62,14 @@ impl Waker {
     /// The pumping thread looks. What comes from here on wakes it again.
     pub(super) fn rearm(&self, now: Stamp) {
         // Taken before the wake counts as answered, or it could be that of the next one.
-        let sent_at = self.waits_since();
+        let sent_at = self.unanswered_since();
         if sent_at.is_some() {
             self.sent_at.store(0, Ordering::Relaxed);
         }
         self.sent.swap(false, Ordering::AcqRel);
         let Some(sent_at) = sent_at else { return };
         let took = now.since(sent_at);
-        self.waited.fetch_add(nanos(took), Ordering::Relaxed);
+        self.delay_total.fetch_add(nanos(took), Ordering::Relaxed);
         if let Some(delay) = self.delay.get(register) {
             delay.record(took.as_secs_f64());
         }
@@ -77,17 +77,17 @@ impl Waker {
 
     /// How long the pumping thread kept us waiting in all, until now. The difference of two
     /// readings is what it did in between.
-    pub(super) fn waited(&self, now: Stamp) -> Duration {
+    pub(super) fn total_delay(&self, now: Stamp) -> Duration {
         // In this order: a wake that is answered in between counts twice, so a message that is sent
-        // just then is told of too little and never of too much.
+        // just then gets too little of the delay and never too much.
         let open = self
-            .waits_since()
+            .unanswered_since()
             .map_or(Duration::ZERO, |at| now.since(at));
-        open + Duration::from_nanos(self.waited.load(Ordering::Relaxed))
+        open + Duration::from_nanos(self.delay_total.load(Ordering::Relaxed))
     }
 
     /// Since when a wake is not answered.
-    pub(super) fn waits_since(&self) -> Option<Stamp> {
+    pub(super) fn unanswered_since(&self) -> Option<Stamp> {
         // Relaxed: a number on its own.
         let sent_at = self.sent_at.load(Ordering::Relaxed);
         (sent_at != 0).then(|| Stamp::NONE.plus(Duration::from_nanos(sent_at)))

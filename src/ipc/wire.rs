@@ -3,23 +3,23 @@
 use std::fmt;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
-use std::time::Duration;
 
 use futures_util::future::AbortHandle;
 
 use super::builder::{IpcBuilder, PageEvents, PageMarks};
 use super::call::{Call, HandlerResult};
-use super::handler::{IpcHandler, Listener, ListenerId, RegisterError};
+use super::listeners::{Listener, ListenerId, Listeners, RegisterError};
 use super::main_thread::MainThread;
 use super::origins::Origins;
-use super::outbox::{Ended, Facts, Outbound, Phase, died};
+use super::outbound::{Effects, EndedMessage, Outbound, Sender, undelivered};
 use super::page::Page;
-use super::page_state::PageState;
+use super::page_state::{PagePhase, PageState};
+use super::protocol::direction::Direction;
 use super::protocol::envelope::is_page_id;
 use super::protocol::limits::Limits;
 use super::protocol::script::Script;
-use super::series::{Direction, WebviewSeries};
-use super::spans::tracer::Spans;
+use super::series::WebviewSeries;
+use super::spans::tracer::WireTracer;
 use super::stats::{IpcMetrics, Stats};
 use super::waker::Waker;
 use crate::clock::{Clock, Stamp};
@@ -36,25 +36,33 @@ use crate::semconv::ErrorType;
 #[derive(Clone)]
 pub struct Ipc(pub(super) Arc<Inner>);
 
+impl IpcBuilder {
+    /// Builds the wire.
+    #[must_use]
+    pub fn build(self) -> Ipc {
+        Ipc::new(self)
+    }
+}
+
 pub(super) struct Inner {
     pub(super) config: IpcBuilder,
     /// What the page script proves itself with.
     pub(super) nonce: String,
     pub(super) clock: Clock,
-    pub(super) handler: IpcHandler,
+    pub(super) listeners: Listeners,
     pub(super) queue: MessageQueue<Outbound>,
     pub(super) series: WebviewSeries,
     pub(super) stats: Stats,
-    pub(super) spans: Spans,
+    pub(super) tracer: WireTracer,
     pub(super) main_thread: MainThread,
     /// Whose messages are taken.
     pub(super) origins: Origins,
     /// The page's own SDK, when it has one.
     pub(super) page_spans: Arc<PageSpanSource>,
-    /// Messages whose handlers go on in the background, whatever became of their page.
-    pub(super) background: AtomicUsize,
+    /// Messages whose async handlers run, whatever became of their page.
+    pub(super) async_handlers: AtomicUsize,
     /// Bytes of their payloads.
-    pub(super) background_bytes: AtomicUsize,
+    pub(super) async_handler_bytes: AtomicUsize,
     /// What the adapter keeps of its transport, of a type that only the adapter knows.
     #[cfg(feature = "wry")]
     pub(super) transport: std::sync::OnceLock<Box<dyn std::any::Any + Send + Sync>>,
@@ -83,7 +91,7 @@ impl Ipc {
         IpcBuilder::new(name)
     }
 
-    pub(super) fn new(mut config: IpcBuilder) -> Self {
+    fn new(mut config: IpcBuilder) -> Self {
         let queue = MessageQueue::<Outbound>::builder(&config.name)
             .capacity(config.queue_capacity)
             .overflow(config.overflow)
@@ -106,19 +114,19 @@ impl Ipc {
         let inner = Arc::new(Inner {
             nonce: nonce(),
             clock,
-            handler: IpcHandler::new(),
+            listeners: Listeners::new(),
             queue,
             series,
             stats: Stats::new(),
-            spans: Spans::new(
+            tracer: WireTracer::new(
                 config.tracer.take(),
                 config.limits.event_spans_per_second_max,
             ),
-            main_thread: MainThread::new(config.frame),
+            main_thread: MainThread::new(config.main_thread_budget),
             origins: Origins::new(std::mem::take(&mut config.origins)),
             page_spans: Arc::new(page_spans),
-            background: AtomicUsize::new(0),
-            background_bytes: AtomicUsize::new(0),
+            async_handlers: AtomicUsize::new(0),
+            async_handler_bytes: AtomicUsize::new(0),
             #[cfg(feature = "wry")]
             transport: std::sync::OnceLock::new(),
             waker,
@@ -157,7 +165,7 @@ impl Ipc {
         // A page that may send no message could not even say that it is there.
         let messages = messages.max(1);
         let marks = self.0.config.page_marks == PageMarks::Recorded;
-        let compat = self.0.config.page_events == PageEvents::PlainToo;
+        let compat = self.0.config.page_events == PageEvents::SpanwireAndPlain;
         let spans = self.0.config.page_spans.is_some();
         format!(
             r#"({PAGE_SCRIPT})({{"nonce":"{nonce}","credits":{credits},"bytes":{bytes},"messages":{messages},"depth":{depth},"marks":{marks},"compat":{compat},"spans":{spans}}});"#
@@ -207,14 +215,14 @@ impl Ipc {
     }
 
     fn listen(&self, event: &str, listener: Listener) -> Result<ListenerId, RegisterError> {
-        self.0.handler.on(event, listener, || {
+        self.0.listeners.on(event, listener, || {
             self.0.series.event(event, NameSource::Registered)
         })
     }
 
     /// Takes a listener off; returns whether it was there. Messages that it handles already go on.
     pub fn off(&self, listener: ListenerId) -> bool {
-        self.0.handler.off(listener)
+        self.0.listeners.off(listener)
     }
 
     /// Sets what to call when there is something for [`next_script`](Self::next_script).
@@ -229,27 +237,27 @@ impl Ipc {
 
     /// The next script to evaluate in the page, or `None` when there is nothing to send now.
     ///
-    /// Call it on each wake until it returns `None`. A closed wire has one last script for a page
-    /// that was there, which tells it so.
+    /// Call it on each wake until it returns `None`. A closed wire has one last script for the page
+    /// that was there: the notice that it is closed.
     pub fn next_script(&self) -> Option<Script> {
         let inner = &*self.0;
         let now = inner.clock.now();
-        inner.main_thread.asks();
+        inner.main_thread.set_current();
         // Re-armed before looking, so that what comes while we look wakes again.
         inner.waker.rearm(now);
-        let waited = inner.waker.waited(now);
+        let delay = inner.waker.total_delay(now);
         inner.queue.rearm();
-        let mut facts = Facts::default();
+        let mut effects = Effects::default();
         let mut waits = Vec::new();
         let mut pop = || {
             let popped = inner.queue.try_pop_unrecorded()?;
             waits.push(popped.wait);
             Some(popped)
         };
-        let script = inner.page().next_script(now, waited, &mut pop, &mut facts);
+        let script = inner.page().next_script(now, delay, &mut pop, &mut effects);
         // Without the lock, since the recorder is the app's.
         inner.queue.record_waits(&waits);
-        inner.apply(facts);
+        inner.apply(effects);
         if let Some(script) = &script
             && !script.settles
             && !script.ids.is_empty()
@@ -263,16 +271,15 @@ impl Ipc {
 
     /// The next script that may be evaluated in whatever page is there, be it of a forbidden origin.
     ///
-    /// It is a `bye`: it tells the page whose id it carries that there is no wire for it, and another
-    /// page ignores it. [`next_script`](Self::next_script) hands these out too; call this one
+    /// It tells the page whose id it carries that there is no wire for it, and another page ignores it. [`next_script`](Self::next_script) hands these out too; call this one
     /// instead, until it returns `None`, where the page's address is not
     /// [allowed](Self::allows_origin) what else there is.
-    pub fn next_bye(&self) -> Option<Script> {
+    pub fn next_close_script(&self) -> Option<Script> {
         let inner = &*self.0;
         let now = inner.clock.now();
-        inner.main_thread.asks();
+        inner.main_thread.set_current();
         inner.waker.rearm(now);
-        inner.page().next_bye(now)
+        inner.page().next_close_script(now)
     }
 
     /// Whether messages from this origin are taken now, and may be sent there. `None`: the
@@ -292,9 +299,9 @@ impl Ipc {
 
     /// The page could not take `script`: its messages are sent again, three times at most.
     pub fn evaluation_failed(&self, script: Script) {
-        let mut facts = Facts::default();
-        let again = self.0.page().evaluation_failed(&script, &mut facts);
-        self.0.apply(facts);
+        let mut effects = Effects::default();
+        let again = self.0.page().evaluation_failed(&script, &mut effects);
+        self.0.apply(effects);
         // A message that failed for good made room among those in flight.
         if again || !self.0.queue.is_empty() {
             self.0.waker.wake();
@@ -318,18 +325,18 @@ impl Ipc {
 
     /// Another page is being loaded: what the one before had in flight ends with it.
     pub fn page_loading(&self) {
-        self.0.left(Phase::Loading);
+        self.0.page_left(PagePhase::Loading);
     }
 
     /// The page is gone, for example since its process crashed.
     pub fn page_gone(&self) {
-        self.0.left(Phase::Gone);
+        self.0.page_left(PagePhase::Gone);
     }
 
     /// Closes the wire: what is still open is dropped and counted, and nothing more is accepted.
     ///
-    /// A page that is there is told, so that its promises do not wait for ever: pump once more, and on each
-    /// wake as before, since a page that comes later is told so too.
+    /// A page that is there gets a notice, so that its promises do not hang: pump once more, and on each
+    /// wake as before, since a page that comes later gets one, too.
     pub fn close(&self) {
         self.0.close();
         self.0.wake();
@@ -360,44 +367,52 @@ impl fmt::Debug for Ipc {
 
 impl Inner {
     pub(super) fn page(&self) -> MutexGuard<'_, Page> {
+        #[cfg(test)]
+        PAGE_LOCKS.set(PAGE_LOCKS.get() + 1);
         // A poisoned lock means that we panicked, and a page is sound after each of its methods'
         // steps; the app must not suffer for it.
         self.page.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// How long the UI thread kept the wire waiting in all, until now.
-    pub(super) fn waited_for_ui(&self, now: Stamp) -> Duration {
-        self.waker.waited(now)
+    /// What messages to the page are made with.
+    pub(super) fn sender(&self) -> Sender<'_> {
+        Sender {
+            webview: &self.config.name,
+            series: &self.series,
+            tracer: &self.tracer,
+            clock: &self.clock,
+            waker: &self.waker,
+        }
     }
 
     pub(super) fn wake(&self) {
         self.waker.wake();
     }
 
-    /// How many handlers may run in the background: a page's window bounds its own alone, and those
+    /// How many async handlers may run: a page's window bounds its own alone, and those
     /// of events outlive it.
-    pub(super) fn background_max(&self) -> usize {
+    pub(super) fn async_handlers_max(&self) -> usize {
         (self.config.limits.unanswered_max as usize).saturating_mul(4)
     }
 
-    /// Whether a message more would be too much for the background; it is counted already.
-    pub(super) fn is_background_full(&self) -> bool {
-        self.background.load(Ordering::Relaxed) > self.background_max()
-            || self.background_bytes.load(Ordering::Relaxed)
-                > self.config.limits.background_bytes_max
+    /// Whether the message that was counted last is one too many.
+    pub(super) fn has_too_many_async_handlers(&self) -> bool {
+        self.async_handlers.load(Ordering::Relaxed) > self.async_handlers_max()
+            || self.async_handler_bytes.load(Ordering::Relaxed)
+                > self.config.limits.async_handler_bytes_max
     }
 
     fn state(&self) -> PageState {
         // While the event loop does not answer, what the page says does not get through either.
-        let now = self.waker.waits_since().unwrap_or(self.clock.now());
+        let now = self.waker.unanswered_since().unwrap_or(self.clock.now());
         self.page().state(now)
     }
 
     pub(super) fn ready(&self, page: &str) -> Result<(), ErrorType> {
-        let mut facts = Facts::default();
+        let mut effects = Effects::default();
         let now = self.clock.now();
-        let aborts = self.page().ready(page, now, &mut facts);
-        self.apply(facts);
+        let aborts = self.page().ready(page, now, &mut effects);
+        self.apply(effects);
         aborts.map(abort_all)?;
         handles::page_appeared();
         // Whatever was queued while the page was loading can go now.
@@ -405,26 +420,18 @@ impl Inner {
         Ok(())
     }
 
-    pub(super) fn left(&self, phase: Phase) {
-        let mut facts = Facts::default();
-        let aborts = self.page().left(phase, &mut facts);
-        self.apply(facts);
-        abort_all(aborts);
-    }
-
-    /// The page says itself that it goes away.
-    pub(super) fn leave(&self, generation: u64) {
-        let mut facts = Facts::default();
-        let aborts = self.page().leave(generation, &mut facts);
-        self.apply(facts);
+    pub(super) fn page_left(&self, phase: PagePhase) {
+        let mut effects = Effects::default();
+        let aborts = self.page().left(phase, &mut effects);
+        self.apply(effects);
         abort_all(aborts);
     }
 
     fn close(&self) {
         self.queue.close();
-        let mut facts = Facts::default();
-        let aborts = self.page().close(&mut facts);
-        self.apply(facts);
+        let mut effects = Effects::default();
+        let aborts = self.page().close(&mut effects);
+        self.apply(effects);
         abort_all(aborts);
         self.drop_queued();
     }
@@ -432,57 +439,55 @@ impl Inner {
     /// Ends what is left in the queue of a closed wire.
     pub(super) fn drop_queued(&self) {
         while let Some(popped) = self.queue.try_pop_timed() {
-            self.ended(died(popped.message, Err(ErrorType::Shutdown)));
+            self.undelivered(popped.message, ErrorType::Shutdown);
         }
     }
 
-    /// Records what came of an input. Called without the lock.
-    pub(super) fn apply(&self, facts: Facts) {
+    /// Records what an input led to. Called without the lock.
+    pub(super) fn apply(&self, effects: Effects) {
         let now = self.clock.now();
-        for mut ended in facts.ended {
-            self.ended_at(&mut ended, now);
-            if let Some(call) = ended.call.take() {
-                self.call_settled(*call, &ended, now);
-            }
+        for mut ended in effects.ended {
+            self.record_end(&mut ended, now);
+            ended.end_call_span(now);
         }
-        for (span, why) in facts.open {
+        for (span, why) in effects.open_spans {
             span.fail(why.as_str(), now);
         }
-        if let Some(transit) = facts.transit {
+        if let Some(transit) = effects.transit {
             self.series.transit(Direction::Outbound, transit);
         }
-        if facts.retries > 0 {
-            self.series.retried(facts.retries);
-            self.stats.retried(facts.retries);
+        if effects.retries > 0 {
+            self.series.retried(effects.retries);
+            self.stats.retried(effects.retries);
         }
-        for _ in 0..facts.unknown_acks {
+        for _ in 0..effects.unknown_acks {
             self.series.protocol_error(ErrorType::UnknownAck);
         }
     }
 
-    /// Records the end of a message that had been accepted.
-    pub(super) fn ended(&self, mut ended: Ended) {
-        self.ended_at(&mut ended, self.clock.now());
+    /// Ends a message that had been accepted and never left.
+    pub(super) fn undelivered(&self, message: Outbound, error: ErrorType) {
+        self.record_end(&mut undelivered(message, error), self.clock.now());
     }
 
-    pub(super) fn ended_at(&self, ended: &mut Ended, now: Stamp) {
+    /// Records the end of a message that had been accepted.
+    pub(super) fn record_end(&self, ended: &mut EndedMessage, now: Stamp) {
         let took = now.since(ended.message.enqueued_at);
-        ended.message.series.sent(ended.end, took);
-        if ended.journey.dispatched.is_some() {
+        ended.message.series.sent(ended.outcome, took);
+        if ended.timing.dispatched.is_some() {
             let size = ended.message.size();
             self.series.message_size(Direction::Outbound, size);
         }
-        if let Some(ran) = ended.ran {
-            ended.message.series.processed(ran.end.since(ran.begin));
+        if let Some(execution) = ended.execution {
+            let took = execution.end.since(execution.begin);
+            ended.message.series.processed(took);
         }
-        self.stats.sent(ended.end, took);
-        if let Some(span) = ended.message.span.take() {
-            self.spans.ended(*span, &self.config.name, ended, now);
-        }
+        self.stats.sent(ended.outcome, took);
+        ended.end_span(&self.tracer, &self.config.name, now);
     }
 }
 
-fn abort_all(aborts: Vec<AbortHandle>) {
+pub(super) fn abort_all(aborts: Vec<AbortHandle>) {
     for abort in aborts {
         abort.abort();
     }
@@ -499,7 +504,7 @@ impl Publish for Inner {
 }
 
 impl Drop for Inner {
-    /// Nobody can take messages any more: what is still open is counted as dropped.
+    /// No page takes messages from here on: what is still open is counted as dropped.
     fn drop(&mut self) {
         self.close();
         self.series.page_dropped();
@@ -518,6 +523,12 @@ fn nonce() -> String {
 }
 
 #[cfg(test)]
+thread_local! {
+    /// How often this thread took a page's lock.
+    static PAGE_LOCKS: std::cell::Cell<u32> = const { std::cell::Cell::new(0) };
+}
+
+#[cfg(test)]
 mod tests {
     use super::*;
 
@@ -525,5 +536,45 @@ mod tests {
     fn the_page_script_is_an_expression_that_can_be_called() {
         assert!(PAGE_SCRIPT.trim_end().ends_with('}'));
         assert!(PAGE_SCRIPT.contains("\n(config)=>{"));
+    }
+
+    /// How often the page's lock is taken while the wire receives this message.
+    fn locks_of(ipc: &Ipc, message: &str) -> u32 {
+        let nonce = ipc.nonce();
+        let batch = format!(
+            r#"{{"spanwire":1,"nonce":"{nonce}","page":"p1","sent":9,"messages":[{message}]}}"#
+        );
+        let before = PAGE_LOCKS.get();
+        let _ = ipc.receive(&batch, None);
+        PAGE_LOCKS.get() - before
+    }
+
+    fn wire(builder: IpcBuilder) -> Ipc {
+        let ipc = builder.build();
+        ipc.on("save", |_: &Call<'_>| ()).unwrap();
+        ipc.page_ready("p1").unwrap();
+        ipc
+    }
+
+    #[test]
+    fn a_synchronous_call_takes_the_pages_lock_once_to_come_in_and_once_for_its_reply() {
+        let ipc = wire(Ipc::builder("main"));
+        assert_eq!(
+            locks_of(&ipc, r#"{"kind":"call","id":1,"event":"save"}"#),
+            2
+        );
+        assert_eq!(
+            locks_of(&ipc, r#"{"kind":"event","id":2,"event":"save"}"#),
+            2
+        );
+        assert_eq!(locks_of(&ipc, r#"{"kind":"ack","ids":[[1,1]]}"#), 2);
+    }
+
+    #[test]
+    fn a_traced_call_takes_the_pages_lock_once_more_to_leave_its_span_with_the_page() {
+        let provider = opentelemetry_sdk::trace::SdkTracerProvider::default();
+        let ipc = wire(Ipc::builder("main").tracer_provider(&provider));
+        let call = r#"{"kind":"call","id":1,"event":"save","at":8}"#;
+        assert_eq!(locks_of(&ipc, call), 3);
     }
 }

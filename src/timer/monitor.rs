@@ -66,7 +66,7 @@ impl ScopedTimer {
 ///
 /// The text of an error, its sources' and that of a panic are exported as `exception.message` of a
 /// log record: what they say is the app's to decide, or to take out with
-/// [`TelemetryBuilder::redact`](crate::telemetry::TelemetryBuilder::redact).
+/// `TelemetryBuilder::redact`.
 #[derive(Clone, Debug)]
 #[must_use = "a monitor measures nothing until it runs something"]
 pub struct Monitor<'a> {

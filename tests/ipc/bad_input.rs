@@ -11,7 +11,7 @@ fn outcomes(input: impl FnOnce(&Ipc, &mut ModelPage)) -> Vec<String> {
     let capture = Capture::new();
     capture.run(|| {
         let ipc = Ipc::builder("main")
-            .page_events(PageEvents::PlainToo)
+            .page_events(PageEvents::SpanwireAndPlain)
             .page_traces(PageTraces::Accepted)
             .build();
         ipc.on("save", |_: &Call| ()).unwrap();

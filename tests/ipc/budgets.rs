@@ -116,7 +116,7 @@ fn payloads_of_async_handlers_are_bounded_in_bytes() {
     let capture = Capture::new();
     capture.run(|| {
         let runtime = Builder::new_current_thread().build().unwrap();
-        let ipc = limited(|limits| limits.background_bytes_max = 1_000)
+        let ipc = limited(|limits| limits.async_handler_bytes_max = 1_000)
             .runtime(runtime.handle().clone())
             .build();
         ipc.on_async("forever", |_| std::future::pending::<()>())

@@ -70,11 +70,15 @@ fn a_handler_that_blocks_the_ui_thread_for_a_frame_is_counted_and_marked() {
 fn the_length_of_a_frame_can_be_configured() {
     let capture = Capture::new();
     capture.run(|| {
-        let (ipc, mut page) = wire(&capture, |builder| builder.frame(Duration::from_millis(50)));
+        let (ipc, mut page) = wire(&capture, |builder| {
+            builder.main_thread_budget(Duration::from_millis(50))
+        });
         page.call(&ipc, "save", json!(49_999));
         page.call(&ipc, "save", json!(50_000));
         assert_eq!(blocked(&capture), 1);
-        let (ipc, mut page) = wire(&capture, |builder| builder.frame(Duration::MAX));
+        let (ipc, mut page) = wire(&capture, |builder| {
+            builder.main_thread_budget(Duration::MAX)
+        });
         page.call(&ipc, "save", json!(1_000_000_000));
         assert_eq!(blocked(&capture), 1);
     });

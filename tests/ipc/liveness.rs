@@ -294,7 +294,7 @@ fn a_page_whose_wire_is_closed_gets_one_close_notice() {
         ipc.evaluation_failed(script);
         assert!(ipc.next_script().is_none());
         ipc.close();
-        assert!(ipc.next_script().is_none() && ipc.next_bye().is_none());
+        assert!(ipc.next_script().is_none() && ipc.next_close_script().is_none());
     });
 }
 

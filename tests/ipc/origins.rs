@@ -64,7 +64,7 @@ fn a_page_after_one_given_as_text_is_not_trusted() {
         assert!(!ipc.allows_origin(OTHER));
         ready(&ipc, "p2", OTHER);
         assert_eq!(forbidden(&capture), 1);
-        assert_eq!(json(ipc.next_bye()), Some(bye("p2")));
+        assert_eq!(json(ipc.next_close_script()), Some(bye("p2")));
         ready(&ipc, "p3", None);
         assert_eq!(ipc.page_state(), PageState::Ready);
     });
@@ -147,7 +147,7 @@ fn only_a_page_with_the_nonce_that_says_ready_is_answered() {
         format!("{ready}{}", " ".repeat(2 << 20)),
     ] {
         let _ = ipc.receive(&text, OTHER);
-        assert_eq!(json(ipc.next_bye()), None, "{}", text.len());
+        assert_eq!(json(ipc.next_close_script()), None, "{}", text.len());
     }
     assert_eq!(
         ipc.page_state(),
@@ -164,8 +164,8 @@ fn a_close_notice_goes_first_and_carries_the_refused_pages_id() {
     let mut own = ready(&ipc, "p3", OWN);
     ipc.emit("event", &1).unwrap();
     // A pump whose page is not allowed now takes these alone.
-    assert_eq!(json(ipc.next_bye()), Some(bye("p2")));
-    assert_eq!(json(ipc.next_bye()), None);
+    assert_eq!(json(ipc.next_close_script()), Some(bye("p2")));
+    assert_eq!(json(ipc.next_close_script()), None);
     own.pump(&ipc);
     assert_eq!(own.log, ["event event 1"]);
 }
@@ -186,7 +186,7 @@ fn a_flood_of_refused_pages_queues_one_close_notice() {
 }
 
 #[test]
-fn next_bye_answers_the_wake() {
+fn next_close_script_answers_the_wake() {
     let wakes = std::sync::Arc::new(std::sync::atomic::AtomicUsize::new(0));
     let ipc = Ipc::builder("main").build();
     ipc.on_wake({
@@ -195,7 +195,7 @@ fn next_bye_answers_the_wake() {
             wakes.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
         }
     });
-    assert!(ipc.next_bye().is_none());
+    assert!(ipc.next_close_script().is_none());
     ready(&ipc, "p1", OWN);
     assert_eq!(wakes.load(std::sync::atomic::Ordering::Relaxed), 2);
 }

@@ -492,7 +492,7 @@ fn the_first_call_of_a_page_is_traced_too() {
 #[test]
 fn a_traceparent_that_the_app_accepts_is_the_calls_parent() {
     let capture = Capture::new();
-    for traces in [PageTraces::Accepted, PageTraces::OwnOnly] {
+    for traces in [PageTraces::Accepted, PageTraces::Ignored] {
         capture.run(|| {
             let ipc = builder(&capture).page_traces(traces).build();
             ipc.on("save", |_: &Call| ()).unwrap();

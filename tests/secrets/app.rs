@@ -62,7 +62,7 @@ pub(crate) fn run() {
     }
 
     let ipc = Ipc::builder("main")
-        .page_events(PageEvents::PlainToo)
+        .page_events(PageEvents::SpanwireAndPlain)
         .page_spans(telemetry.page_spans())
         .build();
     handlers(&ipc);

@@ -273,7 +273,7 @@ fn impostor() {
     let slow = Server::start("<script>spanwire.emit('say', 'at home')</script>");
     let home = slow.origin();
     let mut scene = Scene::new(|| {
-        let builder = Ipc::builder("main").page_events(PageEvents::PlainToo);
+        let builder = Ipc::builder("main").page_events(PageEvents::SpanwireAndPlain);
         builder.allow_origin(&home).build()
     });
     let evil = counted(&scene.ipc, "evil");

@@ -2,9 +2,9 @@
 //!
 //! Everything here stands at a fixed place among the first bytes, so a text costs the same short
 //! look whatever else it holds. Nothing is parsed, searched for or copied for a sender that may be
-//! any frame on any page; what follows is read by [`message`](super::message).
+//! any frame on any page; what follows is read by [`inbound_message`](super::inbound_message).
 
-use super::message::PageTime;
+use super::inbound_message::PageTime;
 use crate::semconv::ErrorType;
 
 /// How a batch of ours begins. The app's own messages begin otherwise.
@@ -22,13 +22,13 @@ const PLAIN_NAME_LEN_MAX: usize = 256;
 
 /// What a text from the page is, told by its first bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::ipc) enum Form {
+pub(in crate::ipc) enum TextForm {
     Batch,
     Plain,
     NotOurs,
 }
 
-impl Form {
+impl TextForm {
     pub(in crate::ipc) fn of(text: &[u8]) -> Self {
         let starts = |prefix: &str| text.starts_with(prefix.as_bytes());
         if starts(PREFIX) {
@@ -53,7 +53,7 @@ pub(in crate::ipc) fn check_nonce(text: &[u8], nonce: &str) -> Result<(), ErrorT
         .and_then(|rest| rest.split_at_checked(nonce.len()))
         .filter(|(_, rest)| !rest.is_empty())
         .ok_or(ErrorType::Malformed)?;
-    if same(sent, nonce.as_bytes()) && rest.starts_with(b"\"") {
+    if constant_time_eq(sent, nonce.as_bytes()) && rest.starts_with(b"\"") {
         Ok(())
     } else {
         Err(ErrorType::Forbidden)
@@ -127,7 +127,7 @@ fn split_at_quote(text: &str, len_max: usize) -> Option<(&str, &str)> {
 }
 
 /// Whether both are the same, without telling by its time how much of a guess is right.
-pub(in crate::ipc) fn same(a: &[u8], b: &[u8]) -> bool {
+pub(in crate::ipc) fn constant_time_eq(a: &[u8], b: &[u8]) -> bool {
     a.len() == b.len() && a.iter().zip(b).fold(0, |differs, (a, b)| differs | (a ^ b)) == 0
 }
 
@@ -148,15 +148,15 @@ mod tests {
     #[test]
     fn the_form_is_told_by_the_first_bytes() {
         for (text, form) in [
-            (r#"{"spanwire":1,"nonce":"n"}"#, Form::Batch),
-            (r#"{"spanwire":"#, Form::Batch),
-            (r#"{"type":"event","event":"x"}"#, Form::Plain),
-            ("", Form::NotOurs),
-            ("hello", Form::NotOurs),
-            (r#"{"type":"other"}"#, Form::NotOurs),
-            ("[1]", Form::NotOurs),
+            (r#"{"spanwire":1,"nonce":"n"}"#, TextForm::Batch),
+            (r#"{"spanwire":"#, TextForm::Batch),
+            (r#"{"type":"event","event":"x"}"#, TextForm::Plain),
+            ("", TextForm::NotOurs),
+            ("hello", TextForm::NotOurs),
+            (r#"{"type":"other"}"#, TextForm::NotOurs),
+            ("[1]", TextForm::NotOurs),
         ] {
-            assert_eq!(Form::of(text.as_bytes()), form, "{text}");
+            assert_eq!(TextForm::of(text.as_bytes()), form, "{text}");
         }
     }
 

@@ -20,7 +20,7 @@ pub struct Limits {
     /// Calls and events of the page that may be unanswered at once (1000): the page's credits.
     /// What it sends beyond is refused as `over_credit`, and a well-behaved page never does.
     /// Async handlers that outlive their page may be three times as many on top; what needs one
-    /// more is refused in the same way. [`background_bytes_max`](Self::background_bytes_max) bounds
+    /// more is refused in the same way. [`async_handler_bytes_max`](Self::async_handler_bytes_max) bounds
     /// what they hold.
     pub unanswered_max: u32,
     /// Largest payload to the page, in bytes (10 MiB). A larger one comes back as an error, and a
@@ -46,7 +46,7 @@ pub struct Limits {
     pub retries_max: u32,
     /// Payload bytes of the page's messages that async handlers may hold at once (64 MiB), whatever
     /// became of their pages. A message that would hold more is refused as `over_credit`.
-    pub background_bytes_max: usize,
+    pub async_handler_bytes_max: usize,
     /// Bytes of replies that the page has not acknowledged (64 MiB). A reply beyond becomes a small
     /// one that says `OVER_CREDIT`, so a page that never acknowledges cannot make the host keep
     /// more; the handler ran all the same.
@@ -72,7 +72,7 @@ impl Default for Limits {
             batch_len_max: 1_000,
             batch_bytes_max: 256 << 10,
             retries_max: 3,
-            background_bytes_max: 64 << 20,
+            async_handler_bytes_max: 64 << 20,
             unacknowledged_bytes_max: 64 << 20,
             unresponsive_after: Duration::from_secs(5),
         }
@@ -82,7 +82,7 @@ impl Default for Limits {
 impl Limits {
     /// Refuses a text that is too deep to be parsed.
     pub(in crate::ipc) fn check_depth(&self, text: &str) -> Result<(), ErrorType> {
-        if deeper_than(text, self.depth_max) {
+        if is_deeper_than(text, self.depth_max) {
             return Err(ErrorType::TooDeep);
         }
         Ok(())
@@ -93,7 +93,7 @@ impl Limits {
 ///
 /// It takes the text as it comes: for text that is not JSON the answer means nothing, and the
 /// parser will refuse it.
-pub(in crate::ipc) fn deeper_than(text: &str, max: usize) -> bool {
+pub(in crate::ipc) fn is_deeper_than(text: &str, max: usize) -> bool {
     let bytes = text.as_bytes();
     // Nesting cannot exceed the number of opening brackets, and counting those is much faster.
     if memchr::memchr2_iter(b'{', b'[', bytes).nth(max).is_none() {
@@ -126,10 +126,10 @@ mod tests {
     #[test]
     fn depth_is_counted_outside_strings_only() {
         let nested = |n: usize| format!("{}{}", "[".repeat(n), "]".repeat(n));
-        assert!(!deeper_than(&nested(64), 64));
-        assert!(deeper_than(&nested(65), 64));
-        assert!(!deeper_than(&format!(r#""{}""#, "[".repeat(100)), 64));
-        assert!(deeper_than(&format!(r#"["\"", {}"#, "[".repeat(64)), 64));
-        assert!(!deeper_than(&"[],".repeat(1_000), 64));
+        assert!(!is_deeper_than(&nested(64), 64));
+        assert!(is_deeper_than(&nested(65), 64));
+        assert!(!is_deeper_than(&format!(r#""{}""#, "[".repeat(100)), 64));
+        assert!(is_deeper_than(&format!(r#"["\"", {}"#, "[".repeat(64)), 64));
+        assert!(!is_deeper_than(&"[],".repeat(1_000), 64));
     }
 }

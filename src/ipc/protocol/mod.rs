@@ -1,9 +1,14 @@
 //! What crosses the wire, in both directions, as `docs/wire.md` describes it.
-//!
-//! `envelope` reads the first bytes of a text, `message` the messages in it, and `script` writes
-//! what goes to the page. `limits` bounds all of them.
 
+/// The codes of errors, and the `error.type` of each.
+pub(super) mod code;
+/// The two directions.
+pub(super) mod direction;
+/// How a text from the page begins: what is read before its sender has proved who it is.
 pub(super) mod envelope;
+/// The messages from the page.
+pub(super) mod inbound_message;
+/// Bounds on what crosses.
 pub(super) mod limits;
-pub(super) mod message;
+/// What goes to the page.
 pub(super) mod script;

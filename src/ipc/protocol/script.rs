@@ -6,7 +6,7 @@ use std::fmt::{self, Write};
 use serde::Serialize;
 use serde_json::value::RawValue;
 
-use super::limits::deeper_than;
+use super::limits::is_deeper_than;
 use crate::clock::Stamp;
 
 /// A script to be evaluated in the page, or its batch for a transport that is not a webview.
@@ -234,7 +234,8 @@ impl BatchWriter {
         {
             let data = data.get();
             // Only what is long can be deep, and nearly nothing is long.
-            self.is_deep |= data.len() > LITERAL_DEPTH_MAX && deeper_than(data, LITERAL_DEPTH_MAX);
+            self.is_deep |=
+                data.len() > LITERAL_DEPTH_MAX && is_deeper_than(data, LITERAL_DEPTH_MAX);
         }
         if let Item::Event { id, event, data } = item {
             // Most of what is sent, on the UI thread. An event's name was checked to need no escape.

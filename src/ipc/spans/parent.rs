@@ -1,55 +1,77 @@
-//! What a message is sent or handled in.
+//! The trace that a message is sent or handled in.
+
+use std::collections::hash_map::RandomState;
+use std::hash::BuildHasher;
+use std::sync::LazyLock;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use opentelemetry::Context;
-use opentelemetry::trace::{SpanContext, TraceContextExt};
+use opentelemetry::trace::{SpanContext, TraceContextExt, TraceFlags, TraceState};
 
 use crate::instrument::suppression;
 
-/// The trace around a message, if any.
+/// What the spans of a message are made below.
 #[derive(Clone, Debug)]
-pub(in crate::ipc) enum Around {
-    /// None: a span of it begins one.
-    Nothing,
-    /// A span of it is a child of the one in there.
+pub(in crate::ipc) enum TraceParent {
+    /// Nothing: a span begins a trace.
+    Root,
+    /// A span is a child of the one in this context.
     Within(Context),
-    /// It was decided that nothing here has spans.
-    Untraced,
+    /// Spans are suppressed here.
+    Suppressed,
 }
 
-/// The trace around a handler that is yet to run.
+/// What a handler that is yet to run runs in.
 #[derive(Debug)]
-pub(in crate::ipc) enum Ahead {
-    Traced(Around),
-    /// It has to run in this context, for nothing in it to have spans.
-    Untraced(Context),
+pub(in crate::ipc) enum HandlerContext {
+    Traced(TraceParent),
+    /// Spans are suppressed where this context is attached.
+    Suppressed(Context),
 }
 
-impl Around {
-    /// What goes on here.
-    pub(in crate::ipc) fn here() -> Self {
+impl TraceParent {
+    /// That of the code that runs on this thread now.
+    pub(in crate::ipc) fn current() -> Self {
         Context::map_current(|context| {
             if suppression::is_marked(context) || context.is_telemetry_suppressed() {
-                Self::Untraced
+                Self::Suppressed
             } else if context.has_active_span() {
                 Self::Within(context.clone())
             } else {
-                Self::Nothing
+                Self::Root
             }
         })
     }
 
-    /// The parent of a span that is made there.
+    /// The context of the parent span, where there is one.
     pub(in crate::ipc) fn context(&self) -> Option<&Context> {
         match self {
-            Self::Nothing | Self::Untraced => None,
+            Self::Root | Self::Suppressed => None,
             Self::Within(context) => Some(context),
         }
     }
 }
 
-impl Ahead {
-    /// Nothing has spans, below one that is not sampled.
-    pub(in crate::ipc) fn untraced(span: SpanContext) -> Self {
-        Self::Untraced(suppression::below(span))
+impl HandlerContext {
+    /// Spans are suppressed below this one, which is not sampled.
+    pub(super) fn suppressed_below(span: SpanContext) -> Self {
+        Self::Suppressed(suppression::below(span))
+    }
+
+    /// Spans are suppressed below no span of ours: a span that the app makes all the same has a
+    /// parent that is not sampled, so samplers that ask the parent refuse it.
+    pub(in crate::ipc) fn suppressed() -> Self {
+        static SEED: LazyLock<u64> = LazyLock::new(|| RandomState::new().hash_one("trace") | 1);
+        static LAST: AtomicU64 = AtomicU64::new(1);
+        // Relaxed: only that the ids differ matters, since log records carry them.
+        let id = LAST.fetch_add(1, Ordering::Relaxed);
+        let trace = (u128::from(*SEED) << 64) | u128::from(id);
+        Self::suppressed_below(SpanContext::new(
+            trace.into(),
+            id.into(),
+            TraceFlags::NOT_SAMPLED,
+            false,
+            TraceState::NONE,
+        ))
     }
 }

@@ -1,4 +1,6 @@
-//! A span that begins at one message and ends at another.
+//! Spans with explicit times: one that begins at one message and ends at another.
+//!
+//! They go through the OpenTelemetry API, so they end up wherever the app's provider sends them.
 
 use std::fmt;
 use std::sync::Arc;
@@ -9,61 +11,60 @@ use opentelemetry::trace::{Span, SpanContext, Status, TraceContextExt};
 use opentelemetry::{Context, KeyValue, Value};
 
 use super::names::SpanNames;
-use super::parent::{Ahead, Around};
-use super::tracer::attributes;
+use super::parent::{HandlerContext, TraceParent};
 use crate::clock::Stamp;
 use crate::semconv;
 
 /// A span that is open: a call of the page that did not end, or a span of the page's own.
 ///
-/// One that nobody ends is ended when it is dropped, as an error. Its methods go to the app's
-/// tracer provider, so none of them, and no drop, belongs under a lock.
+/// One that is dropped before its end ends as an error. Its methods call the app's tracer provider,
+/// so none of them, and no drop, belongs under a lock.
 #[must_use = "a span that is dropped ends as an error"]
-pub(in crate::ipc) struct LiveSpan {
+pub(in crate::ipc) struct TimedSpan {
     span: BoxedSpan,
-    place: Place,
+    as_parent: ParentSpan,
     has_ended: bool,
 }
 
-/// Where a span is in its trace and in time, to be the parent of others.
+/// A span as the parent of others: its place in the trace and in time.
 #[derive(Clone, Debug)]
-pub(in crate::ipc) struct Place {
-    pub(in crate::ipc) context: SpanContext,
+pub(in crate::ipc) struct ParentSpan {
+    pub(super) context: SpanContext,
     pub(in crate::ipc) start: Stamp,
     /// The wall time at `start`. Its children's is no earlier, whatever the system's clock does.
-    pub(in crate::ipc) wall: SystemTime,
-    /// Nobody will get to see what is in one that is not, either.
-    pub(in crate::ipc) is_recording: bool,
+    pub(super) wall: SystemTime,
+    /// What is within a span that is not recorded is not recorded either.
+    pub(super) is_recording: bool,
 }
 
-impl Place {
-    /// The parent for spans that begin within it.
-    pub(in crate::ipc) fn as_parent(&self) -> Context {
+impl ParentSpan {
+    /// The context in which its children are made.
+    pub(in crate::ipc) fn context(&self) -> Context {
         Context::new().with_remote_span_context(self.context.clone())
     }
 
-    /// What goes on within it.
-    pub(in crate::ipc) fn ahead(&self) -> Ahead {
+    /// What a handler within it runs in.
+    pub(in crate::ipc) fn handler_context(&self) -> HandlerContext {
         if self.is_recording {
-            Ahead::Traced(Around::Within(self.as_parent()))
+            HandlerContext::Traced(TraceParent::Within(self.context()))
         } else {
-            Ahead::untraced(self.context.clone())
+            HandlerContext::suppressed_below(self.context.clone())
         }
     }
 
     /// The wall time at `stamp`, which is not before the start.
-    pub(in crate::ipc) fn wall(&self, stamp: Stamp) -> SystemTime {
+    pub(in crate::ipc) fn wall_at(&self, stamp: Stamp) -> SystemTime {
         later(self.wall, stamp.since(self.start))
     }
 }
 
-impl LiveSpan {
+impl TimedSpan {
     pub(in crate::ipc) fn new(span: BoxedSpan, start: Stamp, wall: SystemTime) -> Self {
         let context = span.span_context().clone();
         let is_recording = span.is_recording();
         Self {
             span,
-            place: Place {
+            as_parent: ParentSpan {
                 context,
                 start,
                 wall,
@@ -73,21 +74,22 @@ impl LiveSpan {
         }
     }
 
-    pub(in crate::ipc) fn place(&self) -> &Place {
-        &self.place
+    /// The span as the parent of others.
+    pub(in crate::ipc) fn as_parent(&self) -> &ParentSpan {
+        &self.as_parent
     }
 
-    /// Notes the event and the webview.
+    /// Sets the attributes that every span of a message has.
     pub(in crate::ipc) fn describe(&mut self, names: &SpanNames, webview: &Arc<str>) {
         self.span.set_attributes(attributes(names, webview));
     }
 
-    pub(in crate::ipc) fn set(&mut self, key: &'static str, value: impl Into<Value>) {
+    pub(in crate::ipc) fn set_attribute(&mut self, key: &'static str, value: impl Into<Value>) {
         self.span.set_attribute(KeyValue::new(key, value));
     }
 
-    pub(in crate::ipc) fn event(&mut self, name: &'static str, at: Stamp) {
-        let wall = self.place.wall(at);
+    pub(in crate::ipc) fn add_event(&mut self, name: &'static str, at: Stamp) {
+        let wall = self.as_parent.wall_at(at);
         self.span.add_event_with_timestamp(name, wall, Vec::new());
     }
 
@@ -100,11 +102,11 @@ impl LiveSpan {
         if let Some(error) = error {
             mark(&mut self.span, error);
         }
-        self.span.end_with_timestamp(self.place.wall(at));
+        self.span.end_with_timestamp(self.as_parent.wall_at(at));
     }
 }
 
-impl Drop for LiveSpan {
+impl Drop for TimedSpan {
     fn drop(&mut self) {
         if !self.has_ended {
             mark(&mut self.span, semconv::OTHER);
@@ -113,21 +115,36 @@ impl Drop for LiveSpan {
     }
 }
 
+/// The attributes of every span of a message. They are set once it is known that the span is
+/// recorded: for one that a sampler refuses they would cost as much as the sampler.
+pub(in crate::ipc) fn attributes(names: &SpanNames, webview: &Arc<str>) -> [KeyValue; 3] {
+    [
+        KeyValue::new(semconv::RPC_SYSTEM_NAME, semconv::RPC_SYSTEM),
+        KeyValue::new(semconv::RPC_METHOD, names.event()),
+        KeyValue::new(semconv::WEBVIEW_NAME, Arc::clone(webview)),
+    ]
+}
+
+/// A number of things or bytes as an attribute's value.
+pub(in crate::ipc) fn count(count: usize) -> i64 {
+    i64::try_from(count).unwrap_or(i64::MAX)
+}
+
 /// Marks a span as failed.
 pub(in crate::ipc) fn mark(span: &mut BoxedSpan, error: &'static str) {
     span.set_attribute(KeyValue::new(semconv::ERROR_TYPE, error));
     span.set_status(Status::error(""));
 }
 
-/// `time` and `by`; a time that is beyond what the system can tell stays as it is.
+/// `time` and `by`; a time beyond what the system can hold stays as it is.
 pub(in crate::ipc) fn later(time: SystemTime, by: Duration) -> SystemTime {
     time.checked_add(by).unwrap_or(time)
 }
 
-impl fmt::Debug for LiveSpan {
+impl fmt::Debug for TimedSpan {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("LiveSpan")
-            .field("place", &self.place)
+        f.debug_struct("TimedSpan")
+            .field("as_parent", &self.as_parent)
             .finish_non_exhaustive()
     }
 }

@@ -8,18 +8,20 @@ use serde::Deserialize;
 use serde::de::{self, DeserializeSeed, Deserializer, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 
+use super::code::error_of_cancel;
 use crate::semconv::{ErrorType, PageSpanErrorType};
 
 /// A message from the page.
 #[derive(Debug)]
-pub(crate) enum Inbound<'a> {
+pub(crate) enum InboundMessage<'a> {
     Ready,
     Leave,
-    Posted(Posted<'a>),
+    Posted(PostedMessage<'a>),
     Cancel {
         id: u64,
         at: Option<PageTime>,
-        why: CancelCause,
+        /// Why: `cancelled` or `timeout`.
+        error: ErrorType,
     },
     Ack(Ack),
     Pong {
@@ -29,18 +31,18 @@ pub(crate) enum Inbound<'a> {
     Shed {
         count: u32,
     },
-    PageError(PageError),
+    PageError(PageErrorKind),
     /// A span that the page opens with `trace`.
-    Open(OpenSpan<'a>),
+    Open(SpanStart<'a>),
     Close {
         span: u64,
         at: Option<PageTime>,
         failed: bool,
     },
-    Vital(Vital),
-    Record(Record<'a>),
+    WebVital(WebVital),
+    Measurement(PageMeasurement<'a>),
     /// Spans of an OpenTelemetry SDK in the page.
-    Spans(Spans<'a>),
+    SpanExport(SpanExport<'a>),
 }
 
 /// A time on the page's clock: milliseconds since its document began.
@@ -61,13 +63,6 @@ impl PageTime {
     }
 }
 
-/// Why the page withdraws a call.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum CancelCause {
-    Cancelled,
-    Timeout,
-}
-
 /// What the page ran.
 #[derive(Debug)]
 pub(crate) struct Ack {
@@ -83,7 +78,7 @@ pub(crate) struct Ack {
 
 /// A span that begins on the page.
 #[derive(Debug)]
-pub(crate) struct OpenSpan<'a> {
+pub(crate) struct SpanStart<'a> {
     pub(crate) span: u64,
     /// The page's span that it is within.
     pub(crate) parent: Option<u64>,
@@ -93,22 +88,22 @@ pub(crate) struct OpenSpan<'a> {
 
 /// A web vital that is a duration.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Vital {
-    pub(crate) name: VitalName,
-    pub(crate) rating: Rating,
+pub(crate) struct WebVital {
+    pub(crate) name: WebVitalName,
+    pub(crate) rating: WebVitalRating,
     pub(crate) value: PageTime,
 }
 
 /// The web vitals that are durations.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum VitalName {
+pub(crate) enum WebVitalName {
     Ttfb,
     Fcp,
     Lcp,
     Inp,
 }
 
-impl VitalName {
+impl WebVitalName {
     pub(crate) const ALL: [Self; 4] = [Self::Ttfb, Self::Fcp, Self::Lcp, Self::Inp];
 
     pub(crate) fn as_str(self) -> &'static str {
@@ -123,13 +118,13 @@ impl VitalName {
 
 /// What a web vital's value means to a user.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Rating {
+pub(crate) enum WebVitalRating {
     Good,
     NeedsImprovement,
     Poor,
 }
 
-impl Rating {
+impl WebVitalRating {
     pub(crate) const ALL: [Self; 3] = [Self::Good, Self::NeedsImprovement, Self::Poor];
 
     pub(crate) fn as_str(self) -> &'static str {
@@ -143,7 +138,7 @@ impl Rating {
 
 /// A value that the page measured.
 #[derive(Debug)]
-pub(crate) struct Record<'a> {
+pub(crate) struct PageMeasurement<'a> {
     pub(crate) name: Cow<'a, str>,
     pub(crate) value: f64,
     pub(crate) unit: Option<Cow<'a, str>>,
@@ -152,7 +147,7 @@ pub(crate) struct Record<'a> {
 
 /// Spans of an OpenTelemetry SDK in the page, or the word that some are lost.
 #[derive(Debug)]
-pub(crate) struct Spans<'a> {
+pub(crate) struct SpanExport<'a> {
     /// How many, as the page says.
     pub(crate) count: u32,
     /// OTLP's JSON, as the page says; what it lost, or did not send to a host that takes none, has
@@ -171,7 +166,7 @@ const PAGE_LOSSES: [PageSpanErrorType; 3] = [
 
 /// A call or an event from the page.
 #[derive(Debug)]
-pub(crate) struct Posted<'a> {
+pub(crate) struct PostedMessage<'a> {
     pub(crate) id: u64,
     pub(crate) wants_reply: bool,
     pub(crate) event: Cow<'a, str>,
@@ -185,13 +180,13 @@ pub(crate) struct Posted<'a> {
 
 /// An error on the page, by where it came from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum PageError {
+pub(crate) enum PageErrorKind {
     Listener,
     Uncaught,
     UnhandledRejection,
 }
 
-impl PageError {
+impl PageErrorKind {
     pub(crate) const ALL: [Self; 3] = [Self::Listener, Self::Uncaught, Self::UnhandledRejection];
 
     pub(crate) fn as_str(self) -> &'static str {
@@ -214,7 +209,7 @@ impl PageError {
 pub(in crate::ipc) fn parse_messages(
     list: &str,
     len_max: usize,
-) -> Result<Vec<Option<Inbound<'_>>>, ErrorType> {
+) -> Result<Vec<Option<InboundMessage<'_>>>, ErrorType> {
     match parse_list::<Message<'_>>(list, len_max) {
         Err(ErrorType::Malformed) => {}
         read => return Ok(read?.into_iter().map(|message| message.0).collect()),
@@ -223,7 +218,7 @@ pub(in crate::ipc) fn parse_messages(
     Ok(read.into_iter().map(parse_message).collect())
 }
 
-fn parse_message(text: &RawValue) -> Option<Inbound<'_>> {
+fn parse_message(text: &RawValue) -> Option<InboundMessage<'_>> {
     serde_json::from_str::<Message<'_>>(text.get()).ok()?.0
 }
 
@@ -290,7 +285,7 @@ impl<'de, M: Deserialize<'de>> Visitor<'de> for BoundedList<'_, M> {
 }
 
 /// A message, or `None` when it is JSON but not of the form.
-struct Message<'a>(Option<Inbound<'a>>);
+struct Message<'a>(Option<InboundMessage<'a>>);
 
 impl<'de: 'a, 'a> Deserialize<'de> for Message<'a> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
@@ -340,47 +335,46 @@ struct RawMessage<'a> {
 }
 
 impl<'a> RawMessage<'a> {
-    fn read(self) -> Option<Inbound<'a>> {
+    fn read(self) -> Option<InboundMessage<'a>> {
         Some(match self.kind.0.as_ref() {
             "event" => self.posted(false)?,
             "call" => self.posted(true)?,
-            "ack" => Inbound::Ack(Ack {
+            "ack" => InboundMessage::Ack(Ack {
                 at: time(self.at),
                 done: time(self.done),
                 ids: self.ids?,
                 failed: self.failed.unwrap_or_default(),
                 ran: self.ran.unwrap_or_default(),
             }),
-            "cancel" => Inbound::Cancel {
+            "cancel" => InboundMessage::Cancel {
                 id: self.id?,
                 at: time(self.at),
-                why: match self.code.as_ref().map(|code| code.0.as_ref()) {
-                    None | Some("CANCELLED") => CancelCause::Cancelled,
-                    Some("TIMEOUT") => CancelCause::Timeout,
-                    Some(_) => return None,
+                error: match &self.code {
+                    None => ErrorType::Cancelled,
+                    Some(code) => error_of_cancel(&code.0)?,
                 },
             },
-            "pong" => Inbound::Pong {
+            "pong" => InboundMessage::Pong {
                 id: self.id?,
                 at: time(self.at),
             },
-            "ready" => Inbound::Ready,
-            "leave" => Inbound::Leave,
-            "shed" => Inbound::Shed { count: self.count? },
+            "ready" => InboundMessage::Ready,
+            "leave" => InboundMessage::Leave,
+            "shed" => InboundMessage::Shed { count: self.count? },
             "error" => {
                 let name = self.error?.0;
-                let error = PageError::ALL
+                let error = PageErrorKind::ALL
                     .into_iter()
                     .find(|error| error.as_str() == name)?;
-                Inbound::PageError(error)
+                InboundMessage::PageError(error)
             }
-            "open" => Inbound::Open(OpenSpan {
+            "open" => InboundMessage::Open(SpanStart {
                 span: self.span?,
                 parent: self.parent,
                 at: time(self.at),
                 name: self.name?.0,
             }),
-            "close" => Inbound::Close {
+            "close" => InboundMessage::Close {
                 span: self.span?,
                 at: time(self.at),
                 failed: match self.outcome.as_ref().map(|outcome| outcome.0.as_ref()) {
@@ -391,23 +385,23 @@ impl<'a> RawMessage<'a> {
             },
             "vital" => {
                 let (name, rating) = (self.name?.0, self.rating?.0);
-                Inbound::Vital(Vital {
-                    name: VitalName::ALL
+                InboundMessage::WebVital(WebVital {
+                    name: WebVitalName::ALL
                         .into_iter()
                         .find(|vital| vital.as_str() == name)?,
-                    rating: Rating::ALL
+                    rating: WebVitalRating::ALL
                         .into_iter()
                         .find(|known| known.as_str() == rating)?,
                     value: time(self.value)?,
                 })
             }
-            "record" => Inbound::Record(Record {
+            "record" => InboundMessage::Measurement(PageMeasurement {
                 name: self.name?.0,
                 value: self.value.filter(|value| value.is_finite())?,
                 unit: self.unit.map(|unit| unit.0),
                 category: self.category.map(|category| category.0),
             }),
-            "spans" => Inbound::Spans(Spans {
+            "spans" => InboundMessage::SpanExport(SpanExport {
                 count: self.count?,
                 request: self.data,
                 lost: match &self.error {
@@ -423,8 +417,8 @@ impl<'a> RawMessage<'a> {
         })
     }
 
-    fn posted(self, wants_reply: bool) -> Option<Inbound<'a>> {
-        Some(Inbound::Posted(Posted {
+    fn posted(self, wants_reply: bool) -> Option<InboundMessage<'a>> {
+        Some(InboundMessage::Posted(PostedMessage {
             id: self.id?,
             wants_reply,
             event: self.event?.0,
@@ -469,7 +463,7 @@ impl<'de: 'a, 'a> Deserialize<'de> for Text<'a> {
 mod tests {
     use super::*;
 
-    fn read(messages: &str) -> Vec<Option<Inbound<'_>>> {
+    fn read(messages: &str) -> Vec<Option<InboundMessage<'_>>> {
         parse_messages(messages, 10).unwrap()
     }
 
@@ -477,7 +471,7 @@ mod tests {
     fn payload_and_names_are_borrowed_from_the_text() {
         let text = r#"[{"kind":"call","id":1,"event":"save","data":{"a":[1,2]}}]"#;
         let messages = read(text);
-        let Some(Some(Inbound::Posted(posted))) = messages.first() else {
+        let Some(Some(InboundMessage::Posted(posted))) = messages.first() else {
             panic!("{messages:?}")
         };
         assert!(matches!(posted.event, Cow::Borrowed("save")));
@@ -490,7 +484,7 @@ mod tests {
         for data in ["", r#","data":null"#] {
             let text = format!(r#"[{{"kind":"event","id":1,"event":"e"{data}}}]"#);
             let messages = read(&text);
-            let Some(Some(Inbound::Posted(posted))) = messages.first() else {
+            let Some(Some(InboundMessage::Posted(posted))) = messages.first() else {
                 panic!()
             };
             assert_eq!(posted.data.get(), "null");
@@ -510,7 +504,7 @@ mod tests {
         for (ms, fine) in [("0", true), ("12.5", true), ("-1", false), ("1e13", false)] {
             let text = format!(r#"[{{"kind":"pong","id":1,"at":{ms}}}]"#);
             let messages = read(&text);
-            let Some(Some(Inbound::Pong { at, .. })) = messages.first() else {
+            let Some(Some(InboundMessage::Pong { at, .. })) = messages.first() else {
                 panic!("{messages:?}")
             };
             assert_eq!(at.is_some(), fine, "{ms}");

@@ -12,8 +12,8 @@ use futures_util::FutureExt;
 use futures_util::future::{BoxFuture, join_all};
 use tracing::Level;
 
-use super::call::{Answer, Call, Code, HandlerResult, Rejection, Wanted};
-use super::series::{End, EventSeries};
+use super::call::{Call, HandlerResult, Rejection, Reply, ReplyWanted};
+use super::series::{EventSeries, Outcome};
 use crate::instrument::cardinality::is_event_name;
 use crate::semconv::{self, ErrorType};
 
@@ -34,18 +34,18 @@ pub enum RegisterError {
 }
 
 /// The listeners of every event. Reading takes no lock, and none is held while a listener runs.
-pub(super) struct IpcHandler {
-    events: ArcSwap<Events>,
+pub(super) struct Listeners {
+    events: ArcSwap<ListenersByEvent>,
     /// Held while a listener is added or taken off.
     changing: Mutex<()>,
     next_id: AtomicU64,
 }
 
-type Events = HashMap<Arc<str>, Arc<Event>, foldhash::quality::RandomState>;
+type ListenersByEvent = HashMap<Arc<str>, Arc<EventListeners>, foldhash::quality::RandomState>;
 
 /// One event's listeners, in the order in which they were registered.
 #[derive(Clone)]
-pub(super) struct Event {
+pub(super) struct EventListeners {
     pub(super) name: Arc<str>,
     pub(super) series: Arc<EventSeries>,
     listeners: Vec<(ListenerId, Listener)>,
@@ -57,14 +57,14 @@ pub(super) enum Listener {
     Async(Arc<AsyncListener>),
 }
 
-type SyncListener = dyn Fn(&Call<'_>, Wanted) -> Answer + Send + Sync;
-type AsyncListener = dyn Fn(Call<'static>) -> BoxFuture<'static, Answer> + Send + Sync;
+type SyncListener = dyn Fn(&Call<'_>, ReplyWanted) -> Reply + Send + Sync;
+type AsyncListener = dyn Fn(Call<'static>) -> BoxFuture<'static, Reply> + Send + Sync;
 
 impl Listener {
     pub(super) fn sync<R: HandlerResult>(
         f: impl Fn(&Call<'_>) -> R + Send + Sync + 'static,
     ) -> Self {
-        Self::Sync(Arc::new(move |call, wanted| f(call).into_answer(wanted).0))
+        Self::Sync(Arc::new(move |call, wanted| f(call).into_reply(wanted).0))
     }
 
     pub(super) fn future<F, R>(f: impl Fn(Call<'static>) -> F + Send + Sync + 'static) -> Self
@@ -75,13 +75,13 @@ impl Listener {
         Self::Async(Arc::new(move |call| {
             let wanted = wanted(&call);
             f(call)
-                .map(move |result| result.into_answer(wanted).0)
+                .map(move |result| result.into_reply(wanted).0)
                 .boxed()
         }))
     }
 }
 
-impl IpcHandler {
+impl Listeners {
     pub(super) fn new() -> Self {
         Self {
             events: ArcSwap::default(),
@@ -102,8 +102,8 @@ impl IpcHandler {
         let id = ListenerId(self.next_id.fetch_add(1, Ordering::Relaxed));
         self.change(|events| {
             let mut event = match events.get(name) {
-                Some(event) => Event::clone(event),
-                None => Event {
+                Some(event) => EventListeners::clone(event),
+                None => EventListeners {
                     name: Arc::from(name),
                     series: series(),
                     listeners: Vec::new(),
@@ -118,8 +118,14 @@ impl IpcHandler {
     /// Takes a listener off; whether it was there. Calls that it runs already go on.
     pub(super) fn off(&self, id: ListenerId) -> bool {
         self.change(|events| {
-            let has = |event: &&Arc<Event>| event.listeners.iter().any(|(other, _)| *other == id);
-            let Some(mut event) = events.values().find(has).map(|event| Event::clone(event)) else {
+            let has = |event: &&Arc<EventListeners>| {
+                event.listeners.iter().any(|(other, _)| *other == id)
+            };
+            let Some(mut event) = events
+                .values()
+                .find(has)
+                .map(|event| EventListeners::clone(event))
+            else {
                 return false;
             };
             event.listeners.retain(|(other, _)| *other != id);
@@ -132,9 +138,9 @@ impl IpcHandler {
         })
     }
 
-    fn change<R>(&self, change: impl FnOnce(&mut Events) -> R) -> R {
+    fn change<R>(&self, change: impl FnOnce(&mut ListenersByEvent) -> R) -> R {
         let changing = self.changing.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut events = Events::clone(&self.events.load());
+        let mut events = ListenersByEvent::clone(&self.events.load());
         let result = change(&mut events);
         let before = self.events.swap(Arc::new(events));
         drop(changing);
@@ -144,73 +150,73 @@ impl IpcHandler {
     }
 
     /// All events, for one look-up.
-    pub(super) fn events(&self) -> Guard<Arc<Events>> {
+    pub(super) fn events(&self) -> Guard<Arc<ListenersByEvent>> {
         self.events.load()
     }
 }
 
-impl fmt::Debug for IpcHandler {
+impl fmt::Debug for Listeners {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_set().entries(self.events.load().keys()).finish()
     }
 }
 
-/// How a message's listeners took it: what the caller is told, and how the message ended.
+/// How a message's listeners ended it: the reply to its caller, and the outcome that is counted.
 #[derive(Debug)]
-pub(super) struct Verdict {
-    pub(super) answer: Answer,
-    pub(super) end: End,
+pub(super) struct HandlerOutcome {
+    pub(super) reply: Reply,
+    pub(super) outcome: Outcome,
 }
 
-/// A message on its way through its listeners.
-pub(super) enum Running {
-    Done(Verdict),
-    Pending(BoxFuture<'static, Verdict>),
+/// A message whose listeners were called.
+pub(super) enum HandlerRun {
+    Done(HandlerOutcome),
+    Pending(BoxFuture<'static, HandlerOutcome>),
 }
 
-impl Event {
-    /// Whether it goes on elsewhere.
+impl EventListeners {
+    /// Whether one of them is async.
     pub(super) fn is_async(&self) -> bool {
         self.listeners
             .iter()
             .any(|(_, listener)| matches!(listener, Listener::Async(_)))
     }
 
-    /// Runs the listeners in order. The first one's answer is the caller's; the message is ok when
+    /// Runs the listeners in order. The first one's reply is the caller's; the message is ok when
     /// every one of them was.
-    pub(super) fn run(&self, call: &Call<'_>) -> Running {
+    pub(super) fn run(&self, call: &Call<'_>) -> HandlerRun {
         if let [(_, Listener::Sync(listener))] = self.listeners.as_slice() {
-            return Running::Done(run_sync(&**listener, call));
+            return HandlerRun::Done(run_sync(&**listener, call));
         }
-        let mut verdicts = Vec::with_capacity(self.listeners.len());
+        let mut outcomes = Vec::with_capacity(self.listeners.len());
         let mut futures = Vec::new();
         for (_, listener) in &self.listeners {
             match listener {
-                Listener::Sync(listener) => verdicts.push(Some(run_sync(&**listener, call))),
+                Listener::Sync(listener) => outcomes.push(Some(run_sync(&**listener, call))),
                 Listener::Async(listener) => {
                     futures.push(run_async(&**listener, call.clone().into_owned()));
-                    verdicts.push(None);
+                    outcomes.push(None);
                 }
             }
         }
         if futures.is_empty() {
-            return Running::Done(Verdict::of_all(verdicts.into_iter().flatten()));
+            return HandlerRun::Done(HandlerOutcome::of_all(outcomes.into_iter().flatten()));
         }
         let all = join_all(futures).map(|later| {
             let mut later = later.into_iter();
-            Verdict::of_all(
-                verdicts
+            HandlerOutcome::of_all(
+                outcomes
                     .into_iter()
                     .filter_map(|now| now.or_else(|| later.next())),
             )
         });
-        Running::Pending(all.boxed())
+        HandlerRun::Pending(all.boxed())
     }
 }
 
-impl Verdict {
-    fn of(answer: Answer) -> Self {
-        if let Err(Rejection { name, message, .. }) = &answer {
+impl HandlerOutcome {
+    fn of(reply: Reply) -> Self {
+        if let Err(Rejection { name, message, .. }) = &reply {
             tracing::event!(
                 target: "spanwire",
                 Level::ERROR,
@@ -221,20 +227,20 @@ impl Verdict {
                 "handler failed"
             );
         }
-        let end = if answer.is_ok() {
+        let outcome = if reply.is_ok() {
             Ok(())
         } else {
             Err(ErrorType::HandlerError)
         };
-        Self { answer, end }
+        Self { reply, outcome }
     }
 
-    fn of_all(verdicts: impl Iterator<Item = Self>) -> Self {
-        let join = |mut all: Self, verdict: Self| {
-            all.end = all.end.and(verdict.end);
+    fn of_all(outcomes: impl Iterator<Item = Self>) -> Self {
+        let join = |mut all: Self, next: Self| {
+            all.outcome = all.outcome.and(next.outcome);
             all
         };
-        verdicts
+        outcomes
             .reduce(join)
             .expect("an event whose last listener goes is taken off")
     }
@@ -242,69 +248,55 @@ impl Verdict {
     /// The name was checked, so it is short and plain.
     pub(super) fn unknown_event(name: &str) -> Self {
         let message = format!("no handler is registered for {name:?}");
-        Self::refusal(ErrorType::UnknownEvent, Code::UnknownEvent, &message)
+        Self::refusal(ErrorType::UnknownEvent, &message)
     }
 
     pub(super) fn invalid_name() -> Self {
         Self::refusal(
             ErrorType::InvalidName,
-            Code::InvalidName,
             "an event name is 1 to 64 of A-Z a-z 0-9 _ . : / -",
         )
     }
 
     /// Payload bytes of the reply.
     pub(super) fn reply_size(&self) -> usize {
-        match &self.answer {
+        match &self.reply {
             Ok(data) => data.get().len(),
             Err(rejection) => rejection.message.len(),
         }
     }
 
     pub(super) fn too_large() -> Self {
-        Self::refusal(
-            ErrorType::TooLarge,
-            Code::TooLarge,
-            "the reply is larger than the limit",
-        )
+        Self::refusal(ErrorType::TooLarge, "the reply is larger than the limit")
     }
 
     pub(super) fn cancelled() -> Self {
         Self::refusal(
             ErrorType::Cancelled,
-            Code::Cancelled,
             "the handler was dropped before it was done",
         )
     }
 
     pub(super) fn unacknowledged() -> Self {
-        Self::refusal(
-            ErrorType::OverCredit,
-            Code::OverCredit,
-            Self::UNACKNOWLEDGED,
-        )
+        Self::refusal(ErrorType::OverCredit, Self::UNACKNOWLEDGED)
     }
 
     /// The text of [`unacknowledged`](Self::unacknowledged), which is its size.
     pub(super) const UNACKNOWLEDGED: &str = "too many bytes of replies wait for the page";
 
     pub(super) fn over_credit() -> Self {
-        Self::refusal(
-            ErrorType::OverCredit,
-            Code::OverCredit,
-            "too many handlers are running",
-        )
+        Self::refusal(ErrorType::OverCredit, "too many handlers are running")
     }
 
-    fn refusal(error: ErrorType, code: Code, message: &str) -> Self {
+    fn refusal(error: ErrorType, message: &str) -> Self {
         let rejection = Rejection {
             name: "SpanwireError".into(),
             message: message.to_owned(),
-            code,
+            error,
         };
         Self {
-            answer: Err(rejection),
-            end: Err(error),
+            reply: Err(rejection),
+            outcome: Err(error),
         }
     }
 
@@ -328,11 +320,11 @@ impl Verdict {
         let rejection = Rejection {
             name: "Panic".into(),
             message,
-            code: Code::Panic,
+            error: ErrorType::Panic,
         };
         Self {
-            answer: Err(rejection),
-            end: Err(ErrorType::Panic),
+            reply: Err(rejection),
+            outcome: Err(ErrorType::Panic),
         }
     }
 }
@@ -347,32 +339,32 @@ fn cut(text: &str) -> &str {
 /// As much as a failed operation logs.
 const LOGGED_LEN_MAX: usize = 4 * 1024;
 
-fn wanted(call: &Call<'_>) -> Wanted {
+fn wanted(call: &Call<'_>) -> ReplyWanted {
     if call.wants_reply() {
-        Wanted::Reply
+        ReplyWanted::Yes
     } else {
-        Wanted::Nothing
+        ReplyWanted::No
     }
 }
 
-fn run_sync(listener: &SyncListener, call: &Call<'_>) -> Verdict {
+fn run_sync(listener: &SyncListener, call: &Call<'_>) -> HandlerOutcome {
     // A panic ends the message and not the app. What the listener shares with the app is the
     // app's to keep sound, as it is with a poisoned lock.
     match catch_unwind(AssertUnwindSafe(|| listener(call, wanted(call)))) {
-        Ok(answer) => Verdict::of(answer),
-        Err(panic) => Verdict::panicked(&*panic),
+        Ok(reply) => HandlerOutcome::of(reply),
+        Err(panic) => HandlerOutcome::panicked(&*panic),
     }
 }
 
-fn run_async(listener: &AsyncListener, call: Call<'static>) -> BoxFuture<'static, Verdict> {
+fn run_async(listener: &AsyncListener, call: Call<'static>) -> BoxFuture<'static, HandlerOutcome> {
     match catch_unwind(AssertUnwindSafe(|| listener(call))) {
         Ok(future) => AssertUnwindSafe(future)
             .catch_unwind()
             .map(|result| match result {
-                Ok(answer) => Verdict::of(answer),
-                Err(panic) => Verdict::panicked(&*panic),
+                Ok(reply) => HandlerOutcome::of(reply),
+                Err(panic) => HandlerOutcome::panicked(&*panic),
             })
             .boxed(),
-        Err(panic) => std::future::ready(Verdict::panicked(&*panic)).boxed(),
+        Err(panic) => std::future::ready(HandlerOutcome::panicked(&*panic)).boxed(),
     }
 }

@@ -1,0 +1,42 @@
+//! Who sent a message from the page, and how it ended.
+
+use std::time::Duration;
+
+use tracing::Span;
+
+use super::series::{EventSeries, Outcome};
+use crate::semconv;
+
+/// Where a message came from, and whether its sender waits for a reply.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Caller {
+    pub(super) generation: u64,
+    /// The call's id; `None` for an event.
+    pub(super) call: Option<u64>,
+    pub(super) credit: Credit,
+}
+
+/// Whether the message's end gives the page a credit back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Credit {
+    /// The message came through a transport without credits.
+    None,
+    /// The page spent one for it.
+    Spent,
+}
+
+/// Counts the end of a message from the page, and sets it on the handler's span.
+///
+/// Not on the span that is current: a message without one may be handled within another's.
+pub(super) fn record_end(
+    series: &EventSeries,
+    outcome: Outcome,
+    took: Option<Duration>,
+    span: &Span,
+) {
+    series.handled(outcome, took);
+    if let Err(error) = outcome {
+        span.record(semconv::ERROR_TYPE, error.as_str());
+        span.record("otel.status_code", "ERROR");
+    }
+}

@@ -1,0 +1,199 @@
+//! What the page sends beside calls and events: acknowledgements, spans, measurements and the like.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use opentelemetry::KeyValue;
+use opentelemetry::trace::{SpanBuilder, SpanKind};
+
+use super::outbound::Effects;
+use super::page::Page;
+use super::page_state::PagePhase;
+use super::protocol::direction::Direction;
+use super::protocol::inbound_message::{
+    Ack, InboundMessage, PageMeasurement, PageTime, SpanExport, SpanStart,
+};
+use super::spans::page::StartedSpan;
+use super::spans::timed::ParentSpan;
+use super::wire::{Inner, abort_all};
+use crate::clock::Stamp;
+use crate::instrument::cardinality::is_event_name;
+use crate::instrument::page_spans::{PageSpanRequest, PageSpansRefused};
+use crate::measurement::record_from_page;
+use crate::semconv::{self, ErrorType, PageSpanErrorType};
+
+impl Inner {
+    /// Takes in a message of the page with that id, which is stale when another took its place.
+    pub(super) fn control(&self, page: &str, message: InboundMessage<'_>, received: Stamp) {
+        match message {
+            InboundMessage::Ack(ack) => self.acknowledged(page, ack),
+            InboundMessage::Cancel { id, at, error } => self.call_withdrawn(page, id, at, error),
+            InboundMessage::Leave => self.leave(page),
+            InboundMessage::Pong { id, at } => self.pong(page, id, at),
+            InboundMessage::Open(open) => self.open_span(page, &open, received),
+            InboundMessage::Close { span, at, failed } => {
+                // The page does not say what went wrong.
+                let error = failed.then_some(semconv::OTHER);
+                self.close_span(page, span, at, error);
+            }
+            _ if self.with_current(page, |_, _| ()).is_none() => {}
+            InboundMessage::Shed { count } => {
+                let series = self.series.nameless();
+                series.lost(Direction::Inbound, ErrorType::PageShed, count.into());
+            }
+            InboundMessage::PageError(error) => self.series.page_error(error),
+            InboundMessage::WebVital(vital) => self.series.vital(vital),
+            InboundMessage::Measurement(measurement) => self.measured(&measurement),
+            InboundMessage::SpanExport(export) => self.span_export(&export),
+            InboundMessage::Ready | InboundMessage::Posted(_) => {
+                unreachable!("told apart by the caller")
+            }
+        }
+    }
+
+    /// Runs `f` under the page's lock, with the page's generation, if the page with that id is still
+    /// the one that messages go to; counts a stale message if not.
+    fn with_current<R>(&self, id: &str, f: impl FnOnce(&mut Page, u64) -> R) -> Option<R> {
+        let mut page = self.page();
+        let result = page.current(id).map(|generation| f(&mut page, generation));
+        // The recorder is the app's.
+        drop(page);
+        if result.is_none() {
+            self.series.protocol_error(ErrorType::StaleGeneration);
+        }
+        result
+    }
+
+    fn acknowledged(&self, page: &str, ack: Ack) {
+        let mut effects = Effects::default();
+        let now = self.clock.now();
+        let due = self.with_current(page, |page, _| page.acknowledged(ack, now, &mut effects));
+        let Some(due) = due else { return };
+        self.apply(effects);
+        // What waited for room among the messages in flight may have it now, and nothing else would
+        // say so.
+        if due || !self.queue.is_empty() {
+            self.wake();
+        }
+    }
+
+    /// The page says itself that it goes away.
+    fn leave(&self, page: &str) {
+        let mut effects = Effects::default();
+        let aborts = self.with_current(page, |page, _| page.left(PagePhase::Loading, &mut effects));
+        self.apply(effects);
+        abort_all(aborts.unwrap_or_default());
+    }
+
+    fn pong(&self, page: &str, id: u64, at: Option<PageTime>) {
+        match self.with_current(page, |page, _| page.pong(id, at)) {
+            Some(Ok(true)) => self.wake(),
+            Some(Ok(false)) | None => {}
+            Some(Err(error)) => self.series.protocol_error(error),
+        }
+    }
+
+    /// The page withdrew a call.
+    fn call_withdrawn(&self, page: &str, call: u64, at: Option<PageTime>, error: ErrorType) {
+        let now = self.clock.now();
+        let Some(withdrawn) = self.with_current(page, |page, _| page.withdraw(call, at, now))
+        else {
+            return;
+        };
+        if let Some(span) = withdrawn.span {
+            let start = span.as_parent().start;
+            span.fail(error.as_str(), withdrawn.at.max(start));
+        }
+        if let Some(abort) = withdrawn.abort {
+            abort.abort();
+        }
+    }
+
+    /// The page opens a span of its own.
+    fn open_span(&self, page: &str, open: &SpanStart<'_>, received: Stamp) {
+        let refuse = |error| self.series.protocol_error(error);
+        let reserved = self.with_current(page, |page, generation| {
+            if !is_event_name(&open.name) {
+                return Err(ErrorType::InvalidName);
+            }
+            let reserved = page.reserve_span(open.span, open.parent, open.at, received)?;
+            Ok((generation, reserved))
+        });
+        let (generation, (parent, start)) = match reserved {
+            None => return,
+            Some(Err(error)) => return refuse(error),
+            Some(Ok(reserved)) => reserved,
+        };
+        // Without a time of the page's there is nothing to measure, only an id to remember.
+        let Some(start) = start else { return };
+        let context = parent.as_ref().map(ParentSpan::context);
+        let now = self.clock.now();
+        let webview = KeyValue::new(semconv::WEBVIEW_NAME, self.config.name.clone());
+        let span = SpanBuilder::from_name(open.name.as_ref().to_owned())
+            .with_kind(SpanKind::Internal)
+            .with_attributes([webview]);
+        let (tracer, clock) = (&self.tracer, &self.clock);
+        let (parent, context) = (parent.as_ref(), context.as_ref());
+        let Some(started) = StartedSpan::start(tracer, clock, span, start, parent, context, now)
+        else {
+            return;
+        };
+        let span = started.into_timed();
+        let refused = match self.page().spans(generation) {
+            Some(spans) => spans.opened(open.span, span).err(),
+            None => Some(span),
+        };
+        if let Some(span) = refused {
+            span.fail(ErrorType::PageGone.as_str(), self.clock.now());
+        }
+    }
+
+    /// The page closes a span of its own.
+    fn close_span(&self, page: &str, id: u64, at: Option<PageTime>, error: Option<&'static str>) {
+        let now = self.clock.now();
+        match self.with_current(page, |page, _| page.close_span(id, at, now)) {
+            Some(Err(error)) => self.series.protocol_error(error),
+            None | Some(Ok(None)) => {}
+            Some(Ok(Some((span, at)))) => {
+                let start = span.as_parent().start;
+                span.finish(error, at.max(start));
+            }
+        }
+    }
+
+    fn measured(&self, measurement: &PageMeasurement<'_>) {
+        let PageMeasurement {
+            name,
+            value,
+            unit,
+            category,
+        } = measurement;
+        let recorded = record_from_page(name, category.as_deref(), unit.as_deref(), *value);
+        if recorded.is_err() {
+            self.series.protocol_error(ErrorType::InvalidName);
+        }
+    }
+
+    /// Passes spans of the page's own SDK on unread: the sink has a thread for that.
+    fn span_export(&self, export: &SpanExport<'_>) {
+        let source = &self.page_spans;
+        let taken = match (&self.config.page_spans, export.lost, export.request) {
+            (None, ..) => Err(PageSpanErrorType::NotAccepted),
+            (_, Some(error), _) => Err(error),
+            (_, None, None) => Err(PageSpanErrorType::Malformed),
+            (Some(sink), None, Some(request)) => {
+                let request = PageSpanRequest {
+                    source,
+                    spans: export.count,
+                    json: request.get(),
+                };
+                // A sink may be the app's, and its panic costs this request alone.
+                catch_unwind(AssertUnwindSafe(|| sink.take(request)))
+                    .unwrap_or(Err(PageSpansRefused::Off))
+                    .map_err(PageSpanErrorType::from)
+            }
+        };
+        if let Err(error) = taken {
+            source.lost(error, export.count.into());
+        }
+    }
+}

@@ -1,0 +1,84 @@
+//! The end of a message from the page: counted, and answered where its sender waits.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tracing::Span;
+
+use super::caller::{Caller, Credit, record_end};
+use super::listeners::HandlerOutcome;
+use super::outbox::{RefusedReply, Room};
+use super::series::EventSeries;
+use super::spans::parent::TraceParent;
+use super::wire::Inner;
+use crate::semconv::ErrorType;
+
+impl Inner {
+    /// Ends a message whose listeners are done.
+    pub(super) fn finish(
+        &self,
+        series: &Arc<EventSeries>,
+        caller: Caller,
+        handled: HandlerOutcome,
+        took: Option<Duration>,
+        span: &Span,
+        parent: &TraceParent,
+    ) {
+        let handled = if handled.reply_size() > self.config.limits.outbound_bytes_max {
+            HandlerOutcome::too_large()
+        } else {
+            handled
+        };
+        let Some(call) = caller.call else {
+            record_end(series, handled.outcome, took, span);
+            return self.refund(caller);
+        };
+        self.stats.accepted();
+        let HandlerOutcome { reply, mut outcome } = handled;
+        let message = self
+            .sender()
+            .reply(caller, call, reply, Arc::clone(series), parent);
+        let sent = self
+            .page()
+            .reply(caller.generation, message, Room::IfItFits);
+        let sent = match sent {
+            Err(RefusedReply::NoRoom(mut message)) => {
+                let refusal = HandlerOutcome::unacknowledged();
+                outcome = refusal.outcome;
+                message.replace_result(refusal.reply);
+                self.page().reply(caller.generation, message, Room::Always)
+            }
+            sent => sent,
+        };
+        record_end(series, outcome, took, span);
+        match sent {
+            Ok(()) => self.wake(),
+            Err(RefusedReply::Ended(message, error)) => self.undelivered(message, error),
+            Err(RefusedReply::NoRoom(_)) => unreachable!("a refusal has room"),
+        }
+    }
+
+    /// Gives the page its credit back. A reply's comes with the reply's end instead.
+    pub(super) fn refund(&self, caller: Caller) {
+        if caller.credit == Credit::Spent {
+            let due = self.page().refund(caller.generation);
+            if due {
+                self.wake();
+            }
+        }
+    }
+
+    /// Ends the span of a call that gets no reply.
+    pub(super) fn end_call_span(&self, caller: Caller, error: ErrorType) {
+        let (Some(call), Credit::Spent) = (caller.call, caller.credit) else {
+            return;
+        };
+        let span = self
+            .page()
+            .spans(caller.generation)
+            .and_then(|spans| spans.take_call(call));
+        if let Some(span) = span {
+            span.fail(error.as_str(), self.clock.now());
+        }
+    }
+}
