@@ -1,5 +1,5 @@
-//! Spans of an OpenTelemetry SDK in a page: what stands between the wire that brings them and
-//! whoever sends them on.
+//! Spans of an OpenTelemetry SDK in a page: the trait between the wire that brings them
+//! and the exporter.
 //!
 //! A module of its own, so that neither the wire nor telemetry has to know the other.
 

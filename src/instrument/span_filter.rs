@@ -8,7 +8,7 @@ use tracing_subscriber::layer::{self, Filter};
 use super::suppression::is_marked;
 
 /// Lets no span through where none is wanted, so that the layer behind it does no work for spans
-/// that nobody would export.
+/// that would never be exported.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct SuppressionFilter;
 

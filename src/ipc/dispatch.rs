@@ -135,12 +135,12 @@ impl Inner {
                     .map_or(TraceParent::Root, TraceParent::Within),
             )
         };
-        let Some(origin) = trace.origin else {
+        let Some(message) = trace.start else {
             return outside();
         };
-        let parent = origin.parent.as_ref();
+        let parent = message.parent.as_ref();
         let context = parent.map_or_else(outside, ParentSpan::handler_context);
-        let (Some(start), HandlerContext::Traced(trace_parent)) = (origin.start, &context) else {
+        let (Some(start), HandlerContext::Traced(trace_parent)) = (message.began, &context) else {
             return context;
         };
         let (verb, kind) = match caller.call {
@@ -161,11 +161,11 @@ impl Inner {
         let mut span = started.into_timed();
         span.describe(names, &self.config.name);
         span.set_attribute(semconv::MESSAGE_SIZE_BY, count(trace.size));
-        span.set_attribute(semconv::BATCH_SIZE, count(origin.arrival.posted));
+        span.set_attribute(semconv::BATCH_SIZE, count(message.arrival.posted));
         let context = span.as_parent().handler_context();
         let start = span.as_parent().start;
-        let received = origin.arrival.received.max(start);
-        let posted = origin.posted.unwrap_or(start).max(start).min(received);
+        let received = message.arrival.received.max(start);
+        let posted = message.posted.unwrap_or(start).max(start).min(received);
         span.add_event("posted", posted);
         let Some(call) = caller.call else {
             span.finish(None, received);

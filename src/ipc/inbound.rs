@@ -258,7 +258,7 @@ impl Inner {
         let Admitted {
             generation,
             credits_due,
-            origin,
+            start,
         } = match admitted {
             Ok(admitted) => admitted,
             Err(Refused { error, credits_due }) => {
@@ -280,7 +280,7 @@ impl Inner {
             call: posted.wants_reply.then_some(posted.id),
             credit: Credit::Spent,
         };
-        let trace = MessageTrace::of(posted, origin);
+        let trace = MessageTrace::of(posted, start);
         self.dispatch(caller, &posted.event, posted.data, trace);
     }
 

@@ -115,7 +115,7 @@ impl Listeners {
         Ok(id)
     }
 
-    /// Takes a listener off; whether it was there. Calls that it runs already go on.
+    /// Takes a listener off; whether it was there. It finishes calls that it runs already.
     pub(super) fn off(&self, id: ListenerId) -> bool {
         self.change(|events| {
             let has = |event: &&Arc<EventListeners>| {

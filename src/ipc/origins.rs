@@ -10,7 +10,7 @@ pub(super) struct Origins {
     pinned: OnceLock<Option<Origin>>,
 }
 
-/// Whose messages are taken, as the builder was told.
+/// The builder's choice of whose messages are taken.
 #[derive(Clone, Debug, Default)]
 pub(super) enum OriginPolicy {
     /// Those of the origin that the first page comes from.
@@ -47,7 +47,7 @@ impl Origins {
             (OriginPolicy::Named(_), None) => false,
             (OriginPolicy::Own, Some(origin)) => match self.pinned.get() {
                 Some(Some(own)) => own.is(origin),
-                // The app's page was given as text, so this one is somebody else's.
+                // The app's page was given as text, so this one is another's.
                 Some(None) => false,
                 None => Origin::parse(origin).is_some(),
             },

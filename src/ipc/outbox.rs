@@ -36,12 +36,12 @@ pub(super) struct Outbox {
     main_thread_delay: Duration,
 }
 
-/// Whether a reply has to fit among those that the page did not acknowledge.
+/// Whether the bound on unacknowledged replies holds for a reply.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Room {
-    IfItFits,
-    /// It is the small refusal that stands for one that did not fit.
-    Always,
+pub(super) enum ReplyBound {
+    Enforced,
+    /// The reply is the small refusal in the place of one that did not fit.
+    Exempt,
 }
 
 /// A reply that was not taken in.
@@ -84,13 +84,13 @@ impl Outbox {
     /// Takes a reply in, unless it does not fit among those that did not end. A refusal in the place of
     /// one that did not fit is taken in any case: refusals are small, and there are no more of them
     /// than credits. A reply that stands for no credit has a bound of its own.
-    pub(super) fn reply(&mut self, reply: Outbound, room: Room) -> Result<(), RefusedReply> {
+    pub(super) fn reply(&mut self, reply: Outbound, bound: ReplyBound) -> Result<(), RefusedReply> {
         debug_assert!(reply.is_reply());
         let left = self
             .limits
             .unacknowledged_bytes_max
             .saturating_sub(self.reply_bytes);
-        if room == Room::IfItFits && reply.size() > left {
+        if bound == ReplyBound::Enforced && reply.size() > left {
             return Err(RefusedReply::NoRoom(reply));
         }
         let is_free = matches!(

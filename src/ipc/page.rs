@@ -10,7 +10,7 @@ use super::caller::Credit;
 use super::close_notices::CloseNotices;
 use super::liveness::{AskAgain, Liveness};
 use super::outbound::{Body, Effects, Outbound};
-use super::outbox::{Outbox, RefusedReply, Room};
+use super::outbox::{Outbox, RefusedReply, ReplyBound};
 use super::page_clock::PageClock;
 use super::page_state::{PagePhase, PageState};
 use super::protocol::envelope::constant_time_eq;
@@ -18,7 +18,7 @@ use super::protocol::inbound_message::{Ack, PageTime, PostedMessage};
 use super::protocol::limits::Limits;
 use super::protocol::script::Script;
 use super::spans::open::OpenSpans;
-use super::spans::page::{Arrival, PageOrigin};
+use super::spans::page::{Arrival, MessageStart};
 use super::spans::timed::{ParentSpan, TimedSpan};
 use crate::clock::Stamp;
 use crate::queue::Popped;
@@ -249,22 +249,22 @@ impl Page {
         Ok(Admitted {
             generation,
             credits_due: self.credits_due(),
-            origin: self.origin(posted, arrival),
+            start: self.message_start(posted, arrival),
         })
     }
 
     /// Where a message began on the page; `None` when the page does not say so.
-    fn origin(&self, posted: &PostedMessage<'_>, arrival: Arrival) -> Option<PageOrigin> {
+    fn message_start(&self, posted: &PostedMessage<'_>, arrival: Arrival) -> Option<MessageStart> {
         if posted.at.is_none() && posted.span.is_none() {
             return None;
         }
         let host = |time| self.clock.to_host(time, arrival.received);
-        Some(PageOrigin {
+        Some(MessageStart {
             parent: posted
                 .span
                 .and_then(|span| self.spans.parent(span))
                 .cloned(),
-            start: posted.at.and_then(host),
+            began: posted.at.and_then(host),
             posted: arrival.sent.and_then(host),
             arrival,
         })
@@ -310,7 +310,7 @@ impl Page {
         self.outbox.credits_due(free)
     }
 
-    /// A call's handler goes on in the background.
+    /// A call's async handler runs.
     pub(super) fn open_call(
         &mut self,
         generation: u64,
@@ -351,12 +351,12 @@ impl Page {
         &mut self,
         generation: u64,
         reply: Outbound,
-        room: Room,
+        bound: ReplyBound,
     ) -> Result<(), RefusedReply> {
         if generation != self.generation || self.phase != PagePhase::Ready {
             return Err(RefusedReply::Ended(reply, ErrorType::PageGone));
         }
-        self.outbox.reply(reply, room)
+        self.outbox.reply(reply, bound)
     }
 
     pub(super) fn next_script(
@@ -443,7 +443,7 @@ pub(super) struct Admitted {
     /// Whether a script should be sent for the credits that came back before.
     pub(super) credits_due: bool,
     /// Where it began on the page, if the page says so.
-    pub(super) origin: Option<PageOrigin>,
+    pub(super) start: Option<MessageStart>,
 }
 
 /// A message of the page was not taken in.

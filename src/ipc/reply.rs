@@ -7,7 +7,7 @@ use tracing::Span;
 
 use super::caller::{Caller, Credit, record_end};
 use super::listeners::HandlerOutcome;
-use super::outbox::{RefusedReply, Room};
+use super::outbox::{RefusedReply, ReplyBound};
 use super::series::EventSeries;
 use super::spans::parent::TraceParent;
 use super::wire::Inner;
@@ -40,13 +40,14 @@ impl Inner {
             .reply(caller, call, reply, Arc::clone(series), parent);
         let sent = self
             .page()
-            .reply(caller.generation, message, Room::IfItFits);
+            .reply(caller.generation, message, ReplyBound::Enforced);
         let sent = match sent {
             Err(RefusedReply::NoRoom(mut message)) => {
                 let refusal = HandlerOutcome::unacknowledged();
                 outcome = refusal.outcome;
                 message.replace_result(refusal.reply);
-                self.page().reply(caller.generation, message, Room::Always)
+                self.page()
+                    .reply(caller.generation, message, ReplyBound::Exempt)
             }
             sent => sent,
         };

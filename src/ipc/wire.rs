@@ -220,7 +220,7 @@ impl Ipc {
         })
     }
 
-    /// Takes a listener off; returns whether it was there. Messages that it handles already go on.
+    /// Takes a listener off; returns whether it was there. It finishes messages that it handles already.
     pub fn off(&self, listener: ListenerId) -> bool {
         self.0.listeners.off(listener)
     }
@@ -229,8 +229,8 @@ impl Ipc {
     ///
     /// It is called at once, then from any thread, once per burst, and must only wake the thread that pumps:
     /// for example by an event-loop proxy. How long that thread then takes is the metric
-    /// `spanwire.main_thread.delay`, and to measure it the closure is also called when somebody looks
-    /// at the metrics, once a second at most.
+    /// `spanwire.main_thread.delay`, and to measure it the closure is also called when the
+    /// metrics are read, once a second at most.
     pub fn on_wake(&self, wake: impl Fn() + Send + Sync + 'static) {
         self.0.waker.set(wake);
     }
@@ -348,7 +348,7 @@ impl Ipc {
         self.0.stats.snapshot(self.0.queue.peak(), &self.0.clock)
     }
 
-    /// Zeroes [`metrics`](Self::metrics); the exported counters go on.
+    /// Zeroes [`metrics`](Self::metrics); the exported counters keep their values.
     pub fn reset_metrics(&self) {
         self.0.stats.reset();
         self.0.queue.reset_peak();

@@ -1,4 +1,4 @@
-//! How many messages a queue holds, and who waits for room.
+//! How many messages a queue holds, and the threads that wait for room.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Condvar, Mutex, PoisonError};
@@ -9,8 +9,8 @@ use crate::clock::{Clock, Stamp};
 /// The places of a queue.
 ///
 /// A place is taken before a message is published and given back after it was received. So the
-/// count is never less than what the channel holds, the channel always has room for whoever has a
-/// place, and a closed queue is finished exactly when the count is zero.
+/// count is never less than what the channel holds, the channel always has room for a thread that
+/// has a place, and a closed queue is finished exactly when the count is zero.
 #[derive(Debug)]
 pub(super) struct Capacity {
     /// The count, and [`CLOSED`] in the highest bit: one atomic, so that no place can be taken
@@ -44,8 +44,8 @@ impl Capacity {
     /// Takes a place, or says that the queue is full or closed.
     #[inline]
     pub(super) fn reserve(&self) -> Result<(), PushErrorReason> {
-        // SeqCst here and in `release`: either a waiter sees the place that was given back, or who
-        // gave it back sees the waiter. On x86 and for atomic read-modify-writes it is free.
+        // SeqCst here and in `release`: either a waiter sees the place that was given back, or the
+        // thread that gave it back sees the waiter. On x86 and for atomic read-modify-writes it is free.
         let mut state = self.state.load(Ordering::SeqCst);
         loop {
             if state & CLOSED != 0 {
@@ -72,7 +72,7 @@ impl Capacity {
         Ok(())
     }
 
-    /// Takes a place, waiting for one until `deadline`, or for ever when there is none.
+    /// Takes a place, waiting for one until `deadline`, or without end when there is none.
     #[cold]
     pub(super) fn reserve_by(&self, deadline: Option<Stamp>) -> Result<(), PushErrorReason> {
         let mut gate = self.gate.lock().unwrap_or_else(PoisonError::into_inner);
@@ -82,8 +82,8 @@ impl Capacity {
                 Err(PushErrorReason::Full) => {}
                 done => break done,
             }
-            // The gate is held from the look at the count until the wait, and who frees a place
-            // passes through it: no wake-up falls in between.
+            // The gate is held from the look at the count until the wait, and a thread that frees a
+            // place passes through it: no wake-up falls in between.
             gate = match deadline {
                 None => self
                     .freed
@@ -115,7 +115,7 @@ impl Capacity {
         }
     }
 
-    /// Lets nobody in any more; false when it was closed before.
+    /// Refuses messages from here on; false when it was closed before.
     pub(super) fn close(&self) -> bool {
         let before = self.state.fetch_or(CLOSED, Ordering::SeqCst);
         self.wake(Condvar::notify_all);

@@ -183,7 +183,7 @@ impl<T> MessageQueue<T> {
                         shared.metrics.dropped(ErrorType::QueueFull, 1);
                         return Ok(Pushed::Evicted(oldest));
                     }
-                    // As in `push_against`; the other thread may need the lock to go on.
+                    // As in `push_against`; the other thread may need the lock.
                     drop(latest);
                     std::thread::yield_now();
                 }
@@ -406,7 +406,7 @@ impl<T> MessageQueue<T> {
     /// It is called on the pusher's thread, once per burst: by the first push after
     /// [`rearm`](Self::rearm), and at once if messages wait already. So it must be quick and must
     /// not panic; waking an event loop is what it is for. A waker that holds a handle of this queue
-    /// keeps the queue alive for ever.
+    /// keeps the queue alive.
     ///
     /// The consumer, once woken, calls [`rearm`](Self::rearm) **first** and then pops until the
     /// queue is empty. If it stops before, for example to draw a frame, it has to come back by

@@ -62,7 +62,7 @@ impl ScopedTimer {
 /// | anything else | [`time`](Self::time) | [`time_async`](Self::time_async) |
 ///
 /// All give back what the work returned. A panic is recorded as a failure with `error.type` `panic`
-/// and goes on.
+/// and resumed.
 ///
 /// The text of an error, its sources' and that of a panic are exported as `exception.message` of a
 /// log record: what they say is the app's to decide, or to take out with
@@ -240,7 +240,7 @@ impl<'a> Monitor<'a> {
             return work();
         };
         let entered = span.enter();
-        // Unwind safe: a panic goes on as soon as it is recorded.
+        // Unwind safe: a panic is resumed as soon as it is recorded.
         match catch_unwind(AssertUnwindSafe(work)) {
             Ok(result) => {
                 run.end(&span, &outcome(&result));

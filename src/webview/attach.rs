@@ -32,7 +32,7 @@ pub fn attach_with<'a>(
     app_handler: impl Fn(Request<String>) + 'static,
 ) -> WebViewBuilder<'a> {
     ipc.on_wake(wake);
-    // Weak, since WebKitGTK keeps the handler for ever, in a cycle with the webview.
+    // Weak, since WebKitGTK keeps the handler, in a cycle with the webview.
     let wire = ipc.downgrade();
     let waiting = address::waiting_origin();
     builder

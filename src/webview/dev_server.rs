@@ -92,7 +92,7 @@ impl DevServer {
             .any(|address| TcpStream::connect_timeout(&address, CONNECT_TIMEOUT).is_ok())
     }
 
-    /// The page goes on by itself, and has no script that a policy could forbid.
+    /// The page reloads by itself, and has no script that a policy could forbid.
     fn page(&self, answers: bool) -> String {
         let address = escape(&self.address.to_string());
         if answers {

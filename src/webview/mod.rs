@@ -72,13 +72,13 @@
 //!
 //! # Pages of others
 //!
-//! A link leads the main frame to somebody else's page, where the page script is too.
-//! [`IpcBuilder::allow_origin`](crate::ipc::IpcBuilder::allow_origin) names who may speak;
+//! A link leads the main frame to another site's page, where the page script is too.
+//! [`IpcBuilder::allow_origin`](crate::ipc::IpcBuilder::allow_origin) names the origins that messages are taken from;
 //! without it that is the origin of the first page that was there. What comes from others is
 //! refused, and `pump` hands nothing over while the webview is at such an origin or on its way
-//! there: messages wait, and go on when the way back is taken or the navigation comes to nothing.
+//! there: messages wait until the webview is back at an allowed origin.
 //! A page given as text (`with_html`) has no origin to name: where it is the first, those that have
-//! one are refused. An app that goes on to pages of its own should rather have [`Page::embedded`].
+//! one are refused. An app that navigates to pages of its own should use [`Page::embedded`].
 //!
 //! # Pages that cannot send
 //!

@@ -19,7 +19,7 @@ use super::embedded::Embedded;
 /// #     window: &impl wry::raw_window_handle::HasWindowHandle,
 /// #     wake: impl Fn() + Send + Sync + 'static,
 /// # ) -> Result<(), Box<dyn std::error::Error>> {
-/// // `app --dev http://localhost:5173` while developing, and `app` for everybody else.
+/// // `app --dev http://localhost:5173` while developing, and `app` for users.
 /// let page = match std::env::args().skip_while(|arg| arg != "--dev").nth(1) {
 ///     Some(url) => Page::dev_server(&url)?,
 ///     None => Page::embedded("app", |path| {

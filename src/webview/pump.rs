@@ -15,8 +15,8 @@ impl Ipc {
     /// unacknowledged. It does not wait for the page to run anything.
     ///
     /// Before each script the webview is asked where it is. While it is at an origin that is not
-    /// [allowed](crate::ipc::IpcBuilder::allow_origin), or on its way there, messages wait: they
-    /// go on with the next page that may have them, or with this one when it stays.
+    /// [allowed](crate::ipc::IpcBuilder::allow_origin), or on its way there, messages wait for
+    /// the next page that may have them, or for this one when it stays.
     pub fn pump(&self, webview: &WebView) {
         #[cfg(target_os = "linux")]
         super::gtk::listen(self, webview);

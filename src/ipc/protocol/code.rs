@@ -2,8 +2,7 @@
 
 use crate::semconv::ErrorType;
 
-/// Each `error.type` that the page is told of or tells of, and its code. The page learns no more of
-/// a panic than of an error.
+/// Each `error.type` that has a code. A panic has that of an error: its text is not for the page.
 const CODES: [(ErrorType, &str); 10] = [
     (ErrorType::HandlerError, HANDLER_ERROR),
     (ErrorType::Panic, HANDLER_ERROR),

@@ -20,7 +20,7 @@ const PLAIN_PREFIXES: [&str; 2] = [r#"{"type":"event""#, r#"{"type": "event""#];
 /// Beyond, a name in the compatible form is not looked for: no event's is half as long.
 const PLAIN_NAME_LEN_MAX: usize = 256;
 
-/// What a text from the page is, told by its first bytes.
+/// What a text from the page is, by its first bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::ipc) enum TextForm {
     Batch,

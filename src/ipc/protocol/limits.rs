@@ -54,7 +54,7 @@ pub struct Limits {
     /// How long a page may leave what was sent to it without any sign of life (5 s). After that it
     /// is [`Unresponsive`](crate::ipc::PageState::Unresponsive); nothing is sent again for it.
     ///
-    /// Looked at whenever somebody looks at the wire, so it shows a scrape or a system sample later.
+    /// The state is read at a scrape, an export or a system sample, so it shows with the next of them.
     pub unresponsive_after: Duration,
 }
 

@@ -118,7 +118,7 @@ fn call(json: &str, is_deep: bool) -> String {
 }
 
 /// The deepest nesting of a literal. An engine parses a script by recursion: WebKit runs out of
-/// stack below 5,000 levels, and then nothing of the batch arrives and nobody is told. It parses
+/// stack below 5,000 levels, and then nothing of the batch arrives, without an error. It parses
 /// JSON without.
 const LITERAL_DEPTH_MAX: usize = 1_000;
 

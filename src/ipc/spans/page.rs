@@ -31,16 +31,16 @@ pub(in crate::ipc) struct MessageTrace<'a> {
     /// Bytes of its payload.
     pub(in crate::ipc) size: usize,
     /// Where it began on the page, if the page says so.
-    pub(in crate::ipc) origin: Option<PageOrigin>,
+    pub(in crate::ipc) start: Option<MessageStart>,
 }
 
 /// Where and when a message began on its page, in host time.
 #[derive(Debug)]
-pub(in crate::ipc) struct PageOrigin {
+pub(in crate::ipc) struct MessageStart {
     /// The page's span that it was sent in.
     pub(in crate::ipc) parent: Option<ParentSpan>,
     /// When the page called `invoke` or `emit`.
-    pub(in crate::ipc) start: Option<Stamp>,
+    pub(in crate::ipc) began: Option<Stamp>,
     /// When the page posted the batch.
     pub(in crate::ipc) posted: Option<Stamp>,
     pub(in crate::ipc) arrival: Arrival,
@@ -52,15 +52,15 @@ impl<'a> MessageTrace<'a> {
         Self {
             traceparent: None,
             size: data.get().len(),
-            origin: None,
+            start: None,
         }
     }
 
-    pub(in crate::ipc) fn of(posted: &'a PostedMessage<'_>, origin: Option<PageOrigin>) -> Self {
+    pub(in crate::ipc) fn of(posted: &'a PostedMessage<'_>, start: Option<MessageStart>) -> Self {
         Self {
             traceparent: posted.traceparent.as_deref(),
             size: posted.data.get().len(),
-            origin,
+            start,
         }
     }
 }

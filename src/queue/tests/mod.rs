@@ -135,7 +135,7 @@ fn a_recorder_that_comes_later_counts_from_then_on() {
     assert!(has(
         r#"spanwire_queue_messages{spanwire_queue_name="early",spanwire_outcome="ok"} 2"#
     ));
-    // The wait of the second is unknown: it was pushed while nobody listened.
+    // The wait of the second is unknown: it was pushed before there was a recorder.
     assert!(has(
         r#"spanwire_queue_wait_duration_count{spanwire_queue_name="early"} 1"#
     ));
