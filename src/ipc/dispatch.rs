@@ -135,7 +135,7 @@ impl Inner {
                     .map_or(TraceParent::Root, TraceParent::Within),
             )
         };
-        let Some(message) = trace.start else {
+        let Some((message, arrival)) = trace.start else {
             return outside();
         };
         let parent = message.parent.as_ref();
@@ -161,10 +161,10 @@ impl Inner {
         let mut span = started.into_timed();
         span.describe(names, &self.config.name);
         span.set_attribute(semconv::MESSAGE_SIZE_BY, count(trace.size));
-        span.set_attribute(semconv::BATCH_SIZE, count(message.arrival.posted));
+        span.set_attribute(semconv::BATCH_SIZE, count(arrival.posted));
         let context = span.as_parent().handler_context();
         let start = span.as_parent().start;
-        let received = message.arrival.received.max(start);
+        let received = arrival.received.max(start);
         let posted = message.posted.unwrap_or(start).max(start).min(received);
         span.add_event("posted", posted);
         let Some(call) = caller.call else {

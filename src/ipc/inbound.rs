@@ -189,7 +189,7 @@ impl Inner {
                     let admitted = admitted
                         .take()
                         .unwrap_or_else(|| self.page().admit(page, &posted, arrival));
-                    self.posted(&posted, admitted);
+                    self.posted(&posted, &admitted, &arrival);
                 }
                 Some(message) => self.control(page, message, received),
             }
@@ -253,35 +253,34 @@ impl Inner {
         Ok(())
     }
 
-    fn posted(self: &Arc<Self>, posted: &PostedMessage<'_>, admitted: Result<Admitted, Refused>) {
+    fn posted(
+        self: &Arc<Self>,
+        posted: &PostedMessage<'_>,
+        admitted: &Result<Admitted, Refused>,
+        arrival: &Arrival,
+    ) {
         self.stats.received(1);
-        let Admitted {
-            generation,
-            credits_due,
-            start,
-        } = match admitted {
-            Ok(admitted) => admitted,
-            Err(Refused { error, credits_due }) => {
-                // It gets no reply: the id belongs to another call, the page broke its window, or it
-                // is there no more.
-                self.series_of(&posted.event)
-                    .lost(Direction::Inbound, error, 1);
-                if credits_due {
-                    self.wake();
-                }
-                return;
-            }
-        };
-        if credits_due {
+        let (Ok(Admitted { credits_due, .. }) | Err(Refused { credits_due, .. })) = admitted;
+        if *credits_due {
             self.wake();
         }
-        let caller = Caller {
-            generation,
-            call: posted.wants_reply.then_some(posted.id),
-            credit: Credit::Spent,
-        };
-        let trace = MessageTrace::of(posted, start);
-        self.dispatch(caller, &posted.event, posted.data, trace);
+        match admitted {
+            Ok(admitted) => {
+                let caller = Caller {
+                    generation: admitted.generation,
+                    call: posted.wants_reply.then_some(posted.id),
+                    credit: Credit::Spent,
+                };
+                let trace = MessageTrace::of(posted, admitted.start.as_ref(), arrival);
+                self.dispatch(caller, &posted.event, posted.data, trace);
+            }
+            // It gets no reply: the id belongs to another call, the page broke its window, or it is
+            // there no more.
+            Err(Refused { error, .. }) => {
+                self.series_of(&posted.event)
+                    .lost(Direction::Inbound, *error, 1)
+            }
+        }
     }
 
     /// What a text is to this wire, by its first bytes.

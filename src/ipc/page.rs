@@ -266,7 +266,6 @@ impl Page {
                 .cloned(),
             began: posted.at.and_then(host),
             posted: arrival.sent.and_then(host),
-            arrival,
         })
     }
 

@@ -25,13 +25,13 @@ pub(in crate::ipc) struct Arrival {
 }
 
 /// What a message from the page says of its trace.
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug)]
 pub(in crate::ipc) struct MessageTrace<'a> {
     pub(in crate::ipc) traceparent: Option<&'a str>,
     /// Bytes of its payload.
     pub(in crate::ipc) size: usize,
-    /// Where it began on the page, if the page says so.
-    pub(in crate::ipc) start: Option<MessageStart>,
+    /// Where it began on the page, if the page says so, and the batch that it came in.
+    pub(in crate::ipc) start: Option<(&'a MessageStart, &'a Arrival)>,
 }
 
 /// Where and when a message began on its page, in host time.
@@ -43,7 +43,6 @@ pub(in crate::ipc) struct MessageStart {
     pub(in crate::ipc) began: Option<Stamp>,
     /// When the page posted the batch.
     pub(in crate::ipc) posted: Option<Stamp>,
-    pub(in crate::ipc) arrival: Arrival,
 }
 
 impl<'a> MessageTrace<'a> {
@@ -56,11 +55,15 @@ impl<'a> MessageTrace<'a> {
         }
     }
 
-    pub(in crate::ipc) fn of(posted: &'a PostedMessage<'_>, start: Option<MessageStart>) -> Self {
+    pub(in crate::ipc) fn of(
+        posted: &'a PostedMessage<'_>,
+        start: Option<&'a MessageStart>,
+        arrival: &'a Arrival,
+    ) -> Self {
         Self {
             traceparent: posted.traceparent.as_deref(),
             size: posted.data.get().len(),
-            start,
+            start: start.map(|start| (start, arrival)),
         }
     }
 }
