@@ -162,7 +162,10 @@ fn cost(app: &TestApp, flood: &Flood) -> Cost {
 }
 
 fn frames(app: &TestApp) {
-    let ipc: Ipc = app.wire("main").page_events(PageEvents::SpanwireAndPlain).build();
+    let ipc: Ipc = app
+        .wire("main")
+        .page_events(PageEvents::SpanwireAndPlain)
+        .build();
     register_echo(&ipc);
     app.open(
         "main",
