@@ -455,7 +455,8 @@ error_types! {
     Connection = "connection", "The collector could not be reached, or the connection broke.";
     Tls = "tls", "The connection is not trusted, or not on both sides.";
     Throttled = "throttled", "The collector answered 429.";
-    Unavailable = "unavailable", "The collector answered 502, 503 or 504.";
+    Unavailable = "unavailable", "The collector answered 401, 403, 407, 502, 503, 504 or a redirect, or what answered is none.";
+    TooLarge = "too_large", "The collector answered 413, and the request could not be split further.";
     Refused = "refused", "The collector answered with another status that is no success.";
     Rejected = "rejected", "The collector took the request but not all of its items.";
     Internal = "internal", "The batch could not be made into a request.";
@@ -467,7 +468,7 @@ error_types! {
 `spanwire.spool.items`.";
     SpoolFull = "spool_full", "It was the oldest, and something newer needed the room.";
     Corrupt = "corrupt", "It is not on disk as it was written, or lies behind something that is not.";
-    Refused = "refused", "The collector answered with a status that does not pass.";
+    Refused = "refused", "The collector answered with a status that does not pass, or failed at this request alone five times.";
     Rejected = "rejected", "The collector took the request but not all of its items.";
 }
 

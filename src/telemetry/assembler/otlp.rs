@@ -18,7 +18,7 @@ use crate::telemetry::diagnostics::flaw::Flaw;
 use crate::telemetry::export::batch_processor::Batch;
 use crate::telemetry::export::http_client::Client;
 use crate::telemetry::export::on_exported::OnExported;
-use crate::telemetry::export::otlp::{LogSender, Route, SpanSender, metric_exporter};
+use crate::telemetry::export::otlp::{LogSender, MetricSender, Route, SpanSender};
 use crate::telemetry::export::page_spans::PageSpans;
 use crate::telemetry::export::sdk_processors::{BatchLogs, BatchSpans};
 use crate::telemetry::export::shutdown_deadline::ShutdownDeadline;
@@ -204,11 +204,11 @@ impl Assembler<'_> {
         let route = self.config.otlp.metrics.as_ref()?;
         let settings = &self.config.settings;
         let shutdown_deadline = Arc::clone(&self.running.providers.metrics_deadline);
-        let exporter = metric_exporter(route, shutdown_deadline, settings.otlp.temporality);
-        let exporter = self.usable(exporter.map_err(no_exporter), METRICS)?;
+        let sender = MetricSender::new(route, shutdown_deadline, settings.otlp.temporality);
+        let sender = self.usable(sender.map_err(no_exporter), METRICS)?;
         let points = Arc::new(PointCounters::default());
         let exporter = CountedMetrics::new(
-            exporter,
+            sender,
             route.server(),
             self.local_recorder.clone(),
             Arc::clone(&points),

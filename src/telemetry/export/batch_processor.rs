@@ -17,7 +17,7 @@ use super::component::Server;
 use super::counters::SignalCounters;
 use super::export_log::ExportFailureLog;
 use super::limits::BatchLimits;
-use super::result::{ExportError, ExportResponse};
+use super::result::{ExportError, Outcome, Sent};
 use super::shutdown_deadline::ShutdownDeadline;
 use super::signal::Signal;
 use crate::clock::{self, Stamp};
@@ -28,9 +28,9 @@ use crate::telemetry::diagnostics::quiet::quietly;
 use crate::telemetry::diagnostics::reporter::Reporter;
 use crate::telemetry::shutdown_report::SignalReport;
 
-/// Sends a batch and says what became of it.
+/// Sends a batch and says what became of each request that it took.
 pub(crate) trait Export<T>: Send + 'static {
-    fn export(&mut self, batch: Vec<T>) -> Result<ExportResponse, ExportError>;
+    fn export(&mut self, batch: Vec<T>) -> Vec<Sent>;
 
     /// The collector that it sends to.
     fn server(&self) -> Option<&Server> {
@@ -446,30 +446,38 @@ impl<T: Send + 'static, E: Export<T>> Worker<T, E> {
         shared.with_meters(|meters| meters.passed_on.increment(items));
         let exporter = &mut self.exporter;
         // A panic must not end the thread: everything after it would be lost in silence.
-        let outcome = catch_unwind(AssertUnwindSafe(|| quietly(|| exporter.export(batch))))
+        let sent = catch_unwind(AssertUnwindSafe(|| quietly(|| exporter.export(batch))))
             .unwrap_or_else(|_| {
-                let message = "the exporter panicked";
-                Err(ExportError::new(ExportErrorType::Internal, message))
+                let error = ExportError::new(ExportErrorType::Internal, "the exporter panicked");
+                let outcome = Outcome::Lost(error);
+                vec![Sent { items, outcome }]
             });
         self.failure_log.unredacted(self.exporter.unredacted());
+        for Sent { items, outcome } in sent {
+            self.count(items, outcome);
+        }
+    }
+
+    /// The one place where what became of a request is counted, but for what the spool does later.
+    fn count(&mut self, items: u64, outcome: Outcome) {
+        let shared = &*self.shared;
         match outcome {
-            // The spool counts them, before somebody else can take them out of it.
-            Ok(ExportResponse {
-                spooled: Some(why), ..
-            }) => self.failure_log.spooled(items, &why),
-            Ok(receipt) => {
-                let rejected = receipt.rejected.min(items);
+            // The spool counts them, before another thread can take them out of it.
+            Outcome::Spooled(why) => self.failure_log.spooled(items, &why),
+            Outcome::Exported(acceptance) => {
+                let rejected = acceptance.rejected.min(items);
                 shared.counters.export(items - rejected);
                 shared.with_meters(|meters| meters.exported.increment(items - rejected));
                 if rejected > 0 {
-                    shared.counters.fail(rejected, &receipt.complaint());
+                    shared.counters.fail(rejected, &acceptance.complaint());
                     shared.count_failure(ExportErrorType::Rejected, rejected);
-                    self.failure_log.rejected(rejected, &receipt.reason);
+                    self.failure_log.rejected(rejected, &acceptance.message);
                 } else {
                     self.failure_log.exported();
+                    self.failure_log.warned(&acceptance.message);
                 }
             }
-            Err(error) => {
+            Outcome::Lost(error) => {
                 shared.counters.fail(items, &error.message);
                 shared.count_failure(error.kind, items);
                 self.failure_log.failed(items, &error);

@@ -81,6 +81,17 @@ impl ExportFailureLog {
         });
     }
 
+    /// What a collector says beside having taken all.
+    pub(crate) fn warned(&mut self, message: &str) {
+        if !message.is_empty() {
+            let signal = self.signal;
+            self.log(0, |_| {
+                tracing::warn!(signal, message, "the collector took telemetry and warned");
+                format!("the collector took {signal} and warned: {message:.500}")
+            });
+        }
+    }
+
     pub(crate) fn dropped(&mut self, items: u64) {
         if items > 0 {
             let signal = self.signal;

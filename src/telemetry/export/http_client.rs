@@ -12,12 +12,16 @@ use http::{HeaderName, HeaderValue, Request, Response, StatusCode, Uri, header};
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceResponse;
 use prost::Message;
 use ureq::Agent;
+use ureq::unversioned::resolver::DefaultResolver;
+use ureq::unversioned::transport::{Connector as _, DefaultConnector};
 
+use super::backoff::Backoff;
+use super::late_answer::LateAnswerConnector;
 use super::proxy::Proxy;
-use super::result::{ExportError, ExportResponse};
+use super::result::{Acceptance, ExportError};
 use super::shutdown_deadline::ShutdownDeadline;
 use super::tls::Tls;
-use crate::clock::{self, Stamp};
+use crate::clock::{self, Clock, Stamp};
 use crate::semconv::ExportErrorType;
 
 /// How to reach a collector.
@@ -50,61 +54,57 @@ impl Client {
         }))
     }
 
+    /// For a request with all its repetitions.
+    pub(crate) fn timeout(&self) -> Duration {
+        self.0.connection.timeout
+    }
+
     /// Sends what waited on disk: once, since it waits on. Also how long the collector asks to be
     /// left alone.
     pub(crate) fn send_once(
         &self,
         request: &Request<Bytes>,
-    ) -> (Result<ExportResponse, ExportError>, Option<Duration>) {
-        let started = clock::now();
-        let until = started.plus(self.0.connection.timeout);
-        let until = self.0.deadline.limit(until);
-        match self.attempt(request, until.since(started)) {
-            Ok(answer) => {
-                let asked = retry_after(&answer);
-                let about_us = is_about_the_sender(answer.status());
-                let outcome = classify(request.uri(), answer);
-                let outcome = outcome.map_err(|error| match about_us {
-                    true => ExportError::new(ExportErrorType::Unavailable, error.message),
-                    false => error,
-                });
-                (outcome.map(|answer| response_of(answer.body())), asked)
-            }
+    ) -> (Result<Acceptance, ExportError>, Option<Duration>) {
+        let now = clock::now();
+        let until = self.0.deadline.limit(now.plus(self.timeout()));
+        match self.attempt(request, until.since(now)) {
+            Ok(answer) => (classify(request.uri(), &answer), retry_after(&answer)),
             Err(error) => (Err(error), None),
         }
     }
 
-    /// Sends until the collector takes it, refuses it, or the time is over.
-    ///
-    /// `limit` gives the shutdown's part in when that is.
+    /// Sends until the collector takes it or refuses it, or the time is over: at `until`, or when
+    /// `limit` has the shutdown's part in that.
     pub(crate) fn deliver(
         &self,
         request: &Request<Bytes>,
+        until: Stamp,
         limit: fn(&ShutdownDeadline, Stamp) -> Stamp,
-    ) -> Result<(Response<Bytes>, ExportResponse), ExportError> {
-        let started = clock::now();
-        let until = || limit(&self.0.deadline, started.plus(self.0.connection.timeout));
-        let mut pause = FIRST_PAUSE;
+    ) -> Result<Acceptance, ExportError> {
+        let left = || limit(&self.0.deadline, until).since(clock::now());
+        let mut backoff = Backoff::new(FIRST_PAUSE);
         for attempt in 1.. {
-            let outcome = self.attempt(request, until().since(clock::now()));
+            let answer = self.attempt(request, left());
+            let outcome = match &answer {
+                Ok(answer) => classify(request.uri(), answer),
+                Err(error) => Err(error.clone()),
+            };
             let again = attempt < ATTEMPTS_MAX
-                && match &outcome {
-                    Ok(response) => worth_repeating(response.status()),
+                && match (&answer, &outcome) {
+                    (_, Ok(_)) => false,
+                    (Ok(answer), Err(_)) => worth_repeating(answer),
                     // A collector that restarts is back soon; one that is gone must not keep
                     // the app from its end.
-                    Err(error) => {
+                    (Err(error), _) => {
                         error.kind == ExportErrorType::Connection && !self.0.deadline.is_closing()
                     }
                 };
-            let wait = outcome.as_ref().ok().and_then(retry_after);
-            let wait = wait.unwrap_or(pause);
-            if !again || wait >= until().since(clock::now()) {
-                let answer = classify(request.uri(), outcome?)?;
-                let response = response_of(answer.body());
-                return Ok((answer, response));
+            let wait = answer.as_ref().ok().and_then(retry_after);
+            let wait = wait.unwrap_or_else(|| backoff.pause());
+            if !again || wait >= left() {
+                return outcome;
             }
             self.0.deadline.sleep(wait);
-            pause *= 2;
         }
         unreachable!("the last attempt returns")
     }
@@ -135,11 +135,7 @@ impl Client {
             .read_to_vec();
         let (parts, _) = answer.into_parts();
         // The status decides; what the collector says beside it is a courtesy that may be cut.
-        let body = if parts.status.is_success() {
-            body.map_err(failed)?
-        } else {
-            body.unwrap_or_default()
-        };
+        let body = body.unwrap_or_default();
         Ok(Response::from_parts(parts, Bytes::from(body)))
     }
 
@@ -214,7 +210,12 @@ pub(crate) fn agent(connection: &Connection, uri: &Uri) -> Agent {
     // Never the one that the transport would read from the environment: it passes over those that
     // it cannot use.
     let proxy = connection.proxy.as_ref().map(Proxy::transport);
-    config.proxy(proxy).build().new_agent()
+    let config = config.proxy(proxy).build();
+    Agent::with_parts(
+        config,
+        DefaultConnector::default().chain(LateAnswerConnector),
+        DefaultResolver::default(),
+    )
 }
 
 /// Scheme, host and port: what may be logged of a URL.
@@ -228,44 +229,94 @@ pub(crate) fn origin(uri: &Uri) -> String {
 }
 
 /// Whether the collector took it.
-fn classify(uri: &Uri, answer: Response<Bytes>) -> Result<Response<Bytes>, ExportError> {
+fn classify(uri: &Uri, answer: &Response<Bytes>) -> Result<Acceptance, ExportError> {
+    let origin = origin(uri);
     let kind = match answer.status() {
-        status if status.is_success() => return Ok(answer),
+        status if status.is_success() => match acceptance(answer) {
+            Some(acceptance) => return Ok(acceptance),
+            None => {
+                let message = format!(
+                    "{origin} answered {status} with something that is not OTLP, as a network does \
+                     that wants a sign-in first"
+                );
+                return Err(ExportError::new(ExportErrorType::Unavailable, message));
+            }
+        },
         StatusCode::TOO_MANY_REQUESTS => ExportErrorType::Throttled,
         StatusCode::REQUEST_TIMEOUT => ExportErrorType::Timeout,
-        status if worth_repeating(status) => ExportErrorType::Unavailable,
+        StatusCode::PAYLOAD_TOO_LARGE => ExportErrorType::TooLarge,
+        status if is_retryable(status) || is_about_the_sender(status) => {
+            ExportErrorType::Unavailable
+        }
         _ => ExportErrorType::Refused,
     };
-    let message = format!("{} answered {}", origin(uri), answer.status());
+    let message = format!("{origin} answered {}", answer.status());
     Err(ExportError::new(kind, message))
+}
+
+/// What a collector said; `None` when it is no collector that answered.
+///
+/// With OTLP's content type the status alone decides, so that a body that is cut or too long does
+/// not have the same request sent again. Some vendors answer with nothing.
+fn acceptance(answer: &Response<Bytes>) -> Option<Acceptance> {
+    let media_type = answer.headers().get(header::CONTENT_TYPE);
+    let media_type = media_type.and_then(|value| value.to_str().ok());
+    let essence = media_type.map(|text| text.split(';').next().unwrap_or_default().trim());
+    match essence.map(str::to_ascii_lowercase).as_deref() {
+        Some("application/x-protobuf" | "application/protobuf") => {
+            Some(decoded(answer.body()).unwrap_or_default())
+        }
+        Some("application/json") => {
+            let body = answer.body();
+            let is_object = body.trim_ascii_start().starts_with(b"{");
+            (body.is_empty() || is_object).then(Acceptance::default)
+        }
+        Some("text/html" | "application/xhtml+xml") => None,
+        _ if answer.body().is_empty() => Some(Acceptance::default()),
+        None => decoded(answer.body()),
+        Some(_) => None,
+    }
 }
 
 /// The statuses that [OTLP](https://opentelemetry.io/docs/specs/otlp/#retryable-response-codes)
 /// allows to repeat.
-fn worth_repeating(status: StatusCode) -> bool {
+fn is_retryable(status: StatusCode) -> bool {
     matches!(status.as_u16(), 429 | 502 | 503 | 504)
 }
 
+/// An answer that is no collector's may be from a proxy that restarts, too.
+fn worth_repeating(answer: &Response<Bytes>) -> bool {
+    is_retryable(answer.status()) || answer.status().is_success()
+}
+
 /// A token that has run out, a network that wants a sign-in first: once that is mended, what waits
-/// is taken, so it is no reason to give up all of it.
+/// or is sent meanwhile is taken, so it is no reason to give up all of it.
 fn is_about_the_sender(status: StatusCode) -> bool {
     status.is_redirection() || matches!(status.as_u16(), 401 | 403 | 407)
 }
 
+/// As seconds or as a date.
 fn retry_after(answer: &Response<Bytes>) -> Option<Duration> {
-    let seconds = answer.headers().get(header::RETRY_AFTER)?.to_str().ok()?;
-    Some(Duration::from_secs(seconds.trim().parse().ok()?))
+    let text = answer.headers().get(header::RETRY_AFTER)?.to_str().ok()?;
+    if let Ok(seconds) = text.trim().parse() {
+        return Some(Duration::from_secs(seconds));
+    }
+    let until = httpdate::parse_http_date(text.trim()).ok()?;
+    let (_, now) = Clock::current().now_and_wall();
+    // A date that has passed asks for nothing.
+    Some(until.duration_since(now).unwrap_or_default())
 }
 
 /// The answers for the three signals have one shape: field 1 holds what was rejected, and why.
-fn response_of(body: &Bytes) -> ExportResponse {
-    let answer = ExportTraceServiceResponse::decode(body.clone()).ok();
-    let partial = answer.and_then(|answer| answer.partial_success);
-    partial.map_or_else(ExportResponse::default, |partial| ExportResponse {
-        spooled: None,
-        rejected: u64::try_from(partial.rejected_spans).unwrap_or(0),
-        reason: partial.error_message,
-    })
+fn decoded(body: &Bytes) -> Option<Acceptance> {
+    let answer = ExportTraceServiceResponse::decode(body.clone()).ok()?;
+    let partial = answer.partial_success;
+    Some(
+        partial.map_or_else(Acceptance::default, |partial| Acceptance {
+            rejected: u64::try_from(partial.rejected_spans).unwrap_or(0),
+            message: partial.error_message,
+        }),
+    )
 }
 
 const ATTEMPTS_MAX: u32 = 4;

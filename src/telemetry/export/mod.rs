@@ -1,11 +1,15 @@
 //! From spans, log records and metrics that are to leave the process to a collector, or to the disk.
 
+pub(super) mod backoff;
 pub(super) mod batch_processor;
 pub(super) mod completion;
 pub(super) mod component;
 pub(super) mod counters;
+pub(super) mod delivery;
+pub(super) mod encoder;
 pub(super) mod export_log;
 pub(super) mod http_client;
+mod late_answer;
 pub(super) mod limits;
 pub(super) mod on_exported;
 pub(super) mod otlp;
@@ -16,6 +20,6 @@ pub(super) mod result;
 pub(super) mod sdk_processors;
 pub(super) mod shutdown_deadline;
 pub(super) mod signal;
+pub(super) mod split;
 pub(super) mod spool;
-pub(super) mod spooling_client;
 pub(super) mod tls;

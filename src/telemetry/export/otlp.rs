@@ -1,33 +1,35 @@
 //! The OTLP exporters over our client, one for each signal.
 
 use std::collections::HashMap;
-use std::future::Future;
 use std::sync::Arc;
 
-use futures_util::FutureExt;
+use bytes::Bytes;
+use http::Request;
 use opentelemetry::{InstrumentationScope, KeyValue, StringValue, Value};
 use opentelemetry_otlp::{
     ExporterBuildError, LogExporter, MetricExporter, RetryPolicy, SpanExporter, WithExportConfig,
     WithHttpConfig,
 };
 use opentelemetry_sdk::Resource;
-use opentelemetry_sdk::error::OTelSdkError;
 use opentelemetry_sdk::logs::{LogBatch, LogExporter as _, SdkLogRecord};
 use opentelemetry_sdk::metrics::Temporality;
+use opentelemetry_sdk::metrics::data::ResourceMetrics;
+use opentelemetry_sdk::metrics::exporter::PushMetricExporter as _;
 use opentelemetry_sdk::trace::{SpanData, SpanExporter as _};
 
 use super::batch_processor::Export;
 use super::component::Server;
+use super::delivery::Delivery;
+use super::encoder::Encoder;
 use super::http_client::Connection;
 use super::on_exported::OnExported;
 use super::redact::Redactor;
-use super::result::{ExportError, ExportResponse};
+use super::result::{ExportError, Outcome, Sent};
 use super::sdk_processors::Log;
 use super::shutdown_deadline::ShutdownDeadline;
+use super::split::Signal;
 use super::spool::{Spool, SpooledSignal};
-use super::spooling_client::SpoolingClient;
 use crate::clock::Clock;
-use crate::semconv::ExportErrorType;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Compression {
@@ -73,7 +75,8 @@ macro_rules! exporter {
 #[derive(Debug)]
 pub(crate) struct SpanSender {
     exporter: SpanExporter,
-    client: SpoolingClient,
+    encoder: Encoder,
+    delivery: Delivery,
     server: Option<Server>,
     value_len_max: Option<usize>,
     on_exported: Option<Arc<dyn OnExported>>,
@@ -92,12 +95,15 @@ impl SpanSender {
         redactor: Option<Redactor>,
     ) -> Result<Self, ExporterBuildError> {
         let spool = spool.map(|spool| (spool, SpooledSignal::Traces));
-        let client = SpoolingClient::new(route.connection.clone(), shutdown_deadline, spool);
-        let mut exporter = exporter!(SpanExporter::builder(), route, client.clone())?;
+        let connection = route.connection.clone();
+        let delivery = Delivery::new(connection, shutdown_deadline, Some(Signal::Traces), spool);
+        let encoder = Encoder::default();
+        let mut exporter = exporter!(SpanExporter::builder(), route, encoder.clone())?;
         exporter.set_resource(resource);
         Ok(Self {
             exporter,
-            client,
+            encoder,
+            delivery,
             server: route.server(),
             value_len_max,
             on_exported,
@@ -107,7 +113,8 @@ impl SpanSender {
 }
 
 impl Export<SpanData> for SpanSender {
-    fn export(&mut self, mut batch: Vec<SpanData>) -> Result<ExportResponse, ExportError> {
+    fn export(&mut self, mut batch: Vec<SpanData>) -> Vec<Sent> {
+        let items = batch.len() as u64;
         // Before values are changed or cut, since they name series.
         let taken = self
             .on_exported
@@ -120,19 +127,17 @@ impl Export<SpanData> for SpanSender {
         if let Some(len_max) = self.value_len_max {
             batch.iter_mut().for_each(|span| shorten(span, len_max));
         }
-        self.client.announce(batch.len());
-        let result = last_result(&self.client, self.exporter.export(batch));
+        let request = self.encoder.request(self.exporter.export(batch));
+        let sent = delivered(&self.delivery, request, items);
         // Nobody says which spans were rejected, so none of such a batch can be offered; nor can
         // one that waits on disk, where nobody can look it up.
-        let took_all =
-            |response: &ExportResponse| response.rejected == 0 && response.spooled.is_none();
         if let Some(taken) = taken
-            && result.as_ref().is_ok_and(took_all)
+            && sent.iter().all(|sent| sent.outcome.is_complete())
         {
             let (_, now) = Clock::current().now_and_wall();
             taken(now);
         }
-        result
+        sent
     }
 
     fn server(&self) -> Option<&Server> {
@@ -148,7 +153,8 @@ impl Export<SpanData> for SpanSender {
 #[derive(Debug)]
 pub(crate) struct LogSender {
     exporter: LogExporter,
-    client: SpoolingClient,
+    encoder: Encoder,
+    delivery: Delivery,
     server: Option<Server>,
     redactor: Option<Redactor>,
 }
@@ -162,12 +168,15 @@ impl LogSender {
         redactor: Option<Redactor>,
     ) -> Result<Self, ExporterBuildError> {
         let spool = spool.map(|spool| (spool, SpooledSignal::Logs));
-        let client = SpoolingClient::new(route.connection.clone(), shutdown_deadline, spool);
-        let mut exporter = exporter!(LogExporter::builder(), route, client.clone())?;
+        let connection = route.connection.clone();
+        let delivery = Delivery::new(connection, shutdown_deadline, Some(Signal::Logs), spool);
+        let encoder = Encoder::default();
+        let mut exporter = exporter!(LogExporter::builder(), route, encoder.clone())?;
         exporter.set_resource(resource);
         Ok(Self {
             exporter,
-            client,
+            encoder,
+            delivery,
             server: route.server(),
             redactor,
         })
@@ -175,14 +184,16 @@ impl LogSender {
 }
 
 impl Export<Log> for LogSender {
-    fn export(&mut self, mut batch: Vec<Log>) -> Result<ExportResponse, ExportError> {
+    fn export(&mut self, mut batch: Vec<Log>) -> Vec<Sent> {
+        let items = batch.len() as u64;
         if let Some(redactor) = &self.redactor {
             batch.iter_mut().for_each(|log| redactor.log(log));
         }
         let records: Vec<(&SdkLogRecord, &InstrumentationScope)> =
             batch.iter().map(|log| (&log.0, &log.1)).collect();
-        self.client.announce(batch.len());
-        last_result(&self.client, self.exporter.export(LogBatch::new(&records)))
+        let batch = LogBatch::new(&records);
+        let request = self.encoder.request(self.exporter.export(batch));
+        delivered(&self.delivery, request, items)
     }
 
     fn server(&self) -> Option<&Server> {
@@ -194,30 +205,53 @@ impl Export<Log> for LogSender {
     }
 }
 
-/// The metric exporter, and its client that knows what became of a request.
-pub(crate) fn metric_exporter(
-    route: &Route,
-    shutdown_deadline: Arc<ShutdownDeadline>,
-    temporality: Temporality,
-) -> Result<(MetricExporter, SpoolingClient), ExporterBuildError> {
-    let client = SpoolingClient::new(route.connection.clone(), shutdown_deadline, None);
-    let builder = MetricExporter::builder().with_temporality(temporality);
-    let exporter = exporter!(builder, route, client.clone())?;
-    Ok((exporter, client))
+/// Sends metrics.
+#[derive(Debug)]
+pub(crate) struct MetricSender {
+    exporter: MetricExporter,
+    encoder: Encoder,
+    delivery: Delivery,
 }
 
-/// Runs an export to its end and asks the client what became of it.
-pub(crate) fn last_result(
-    client: &SpoolingClient,
-    export: impl Future<Output = Result<(), OTelSdkError>>,
-) -> Result<ExportResponse, ExportError> {
-    // Our client blocks, and nothing else is awaited: one poll is the whole export.
-    let outcome = export.now_or_never();
-    let internal = |message: String| ExportError::new(ExportErrorType::Internal, message);
-    match (client.take_last_result(), outcome) {
-        (Some(result), _) => result,
-        (None, Some(Err(error))) => Err(internal(error.to_string())),
-        (None, _) => Err(internal("the exporter sent nothing".into())),
+impl MetricSender {
+    pub(crate) fn new(
+        route: &Route,
+        shutdown_deadline: Arc<ShutdownDeadline>,
+        temporality: Temporality,
+    ) -> Result<Self, ExporterBuildError> {
+        let encoder = Encoder::default();
+        let builder = MetricExporter::builder().with_temporality(temporality);
+        Ok(Self {
+            exporter: exporter!(builder, route, encoder.clone())?,
+            encoder,
+            // Totals are sent again by the next export, so nothing is split or put on disk.
+            delivery: Delivery::new(route.connection.clone(), shutdown_deadline, None, None),
+        })
+    }
+
+    /// Sends so many data points, as one request.
+    pub(crate) fn export(&self, metrics: &ResourceMetrics, points: u64) -> Vec<Sent> {
+        let request = self.encoder.request(self.exporter.export(metrics));
+        delivered(&self.delivery, request, points)
+    }
+
+    pub(crate) fn temporality(&self) -> Temporality {
+        self.exporter.temporality()
+    }
+}
+
+/// What became of a request, or of a batch that could not be made into one.
+fn delivered(
+    delivery: &Delivery,
+    request: Result<Request<Bytes>, ExportError>,
+    items: u64,
+) -> Vec<Sent> {
+    match request {
+        Ok(request) => delivery.deliver(request, items),
+        Err(error) => vec![Sent {
+            items,
+            outcome: Outcome::Lost(error),
+        }],
     }
 }
 

@@ -2,7 +2,7 @@
 
 use crate::semconv::ExportErrorType;
 
-/// Why a collector did not get a batch.
+/// Why a collector did not get a request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct ExportError {
     pub(crate) kind: ExportErrorType,
@@ -16,25 +16,55 @@ impl ExportError {
             message: message.into(),
         }
     }
+
+    /// Whether the same request may be taken later. A certificate that is not trusted stays so until
+    /// a person changes it.
+    pub(crate) fn is_temporary(&self) -> bool {
+        use ExportErrorType::{Connection, Throttled, Timeout, Unavailable};
+        matches!(self.kind, Connection | Throttled | Timeout | Unavailable)
+    }
 }
 
-/// What became of a request that is off our hands.
+/// What became of the items of one request. Each request ends in exactly one of these.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Outcome {
+    /// The collector took it.
+    Exported(Acceptance),
+    /// It waits on disk, since this keeps it from the collector for now.
+    Spooled(ExportError),
+    /// The collector has not got it, and will not.
+    Lost(ExportError),
+}
+
+impl Outcome {
+    /// Taken with all items.
+    pub(crate) fn is_complete(&self) -> bool {
+        matches!(self, Self::Exported(Acceptance { rejected: 0, .. }))
+    }
+}
+
+/// What a collector said that took a request.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct ExportResponse {
-    /// Why the collector has not got it and it waits on disk; `None` when the collector took it.
-    pub(crate) spooled: Option<ExportError>,
-    /// Items that the collector refused all the same.
+pub(crate) struct Acceptance {
+    /// Items that it refused all the same.
     pub(crate) rejected: u64,
-    /// Why, in the collector's words.
-    pub(crate) reason: String,
+    /// Why, in its words; with nothing rejected a warning of the collector's.
+    pub(crate) message: String,
 }
 
-impl ExportResponse {
+impl Acceptance {
     /// What was refused, and why, for a person.
     pub(crate) fn complaint(&self) -> String {
-        match self.reason.as_str() {
+        match self.message.as_str() {
             "" => "the collector rejected it".to_owned(),
             reason => format!("the collector rejected it: {reason}"),
         }
     }
+}
+
+/// One request: how many items it carried, and what became of them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Sent {
+    pub(crate) items: u64,
+    pub(crate) outcome: Outcome,
 }

@@ -6,7 +6,6 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use opentelemetry_otlp::MetricExporter;
 use opentelemetry_sdk::error::{OTelSdkError, OTelSdkResult};
 use opentelemetry_sdk::metrics::Temporality;
 use opentelemetry_sdk::metrics::data::{AggregatedMetrics, MetricData, ResourceMetrics};
@@ -22,8 +21,8 @@ use crate::telemetry::export::completion::Completion;
 use crate::telemetry::export::component::{METRIC_EXPORTER, Server};
 use crate::telemetry::export::counters::LastError;
 use crate::telemetry::export::export_log::ExportFailureLog;
-use crate::telemetry::export::otlp::last_result;
-use crate::telemetry::export::spooling_client::SpoolingClient;
+use crate::telemetry::export::otlp::MetricSender;
+use crate::telemetry::export::result::{Outcome, Sent};
 use crate::telemetry::shutdown_report::{SignalReport, SignalState};
 
 /// Data points by what became of them.
@@ -73,8 +72,7 @@ impl PointCounters {
 
 /// Exports metrics over OTLP and counts their points.
 pub(crate) struct CountedMetrics {
-    exporter: MetricExporter,
-    client: SpoolingClient,
+    sender: MetricSender,
     server: Option<Server>,
     local_recorder: LocalRecorder,
     counters: Arc<PointCounters>,
@@ -83,15 +81,14 @@ pub(crate) struct CountedMetrics {
 
 impl CountedMetrics {
     pub(crate) fn new(
-        (exporter, client): (MetricExporter, SpoolingClient),
+        sender: MetricSender,
         server: Option<Server>,
         local_recorder: LocalRecorder,
         counters: Arc<PointCounters>,
         reporter: Reporter,
     ) -> Self {
         Self {
-            exporter,
-            client,
+            sender,
             server,
             local_recorder,
             counters,
@@ -102,36 +99,41 @@ impl CountedMetrics {
     fn send(&self, metrics: &ResourceMetrics) -> OTelSdkResult {
         let points = points(metrics);
         // Totals are sent again by the next export; only deltas are gone with theirs.
-        if self.exporter.temporality() == Temporality::Cumulative {
+        if self.sender.temporality() == Temporality::Cumulative {
             self.counters.lost.store(0, Ordering::Relaxed);
         }
         self.counters.in_flight.store(points, Ordering::Relaxed);
-        let outcome = quietly(|| last_result(&self.client, self.exporter.export(metrics)));
+        let sent = quietly(|| self.sender.export(metrics, points));
         self.counters.in_flight.store(0, Ordering::Relaxed);
         let mut failure_log = self
             .failure_log
             .lock()
             .unwrap_or_else(PoisonError::into_inner);
-        match outcome {
-            Ok(receipt) => {
-                let rejected = receipt.rejected.min(points);
-                self.end(points - rejected, None);
-                if rejected > 0 {
-                    self.counters.last_error.set(&receipt.complaint());
-                    self.end(rejected, Some(ExportErrorType::Rejected));
-                    failure_log.rejected(rejected, &receipt.reason);
-                } else {
-                    failure_log.exported();
+        let mut result = Ok(());
+        for Sent { items, outcome } in sent {
+            match outcome {
+                Outcome::Exported(acceptance) => {
+                    let rejected = acceptance.rejected.min(items);
+                    self.end(items - rejected, None);
+                    if rejected > 0 {
+                        self.counters.last_error.set(&acceptance.complaint());
+                        self.end(rejected, Some(ExportErrorType::Rejected));
+                        failure_log.rejected(rejected, &acceptance.message);
+                    } else {
+                        failure_log.exported();
+                        failure_log.warned(&acceptance.message);
+                    }
                 }
-                Ok(())
-            }
-            Err(error) => {
-                self.counters.last_error.set(&error.message);
-                self.end(points, Some(error.kind));
-                failure_log.failed(points, &error);
-                Err(OTelSdkError::InternalFailure(error.message))
+                // Metrics have no spool.
+                Outcome::Lost(error) | Outcome::Spooled(error) => {
+                    self.counters.last_error.set(&error.message);
+                    self.end(items, Some(error.kind));
+                    failure_log.failed(items, &error);
+                    result = Err(OTelSdkError::InternalFailure(error.message));
+                }
             }
         }
+        result
     }
 
     fn end(&self, points: u64, error: Option<ExportErrorType>) {
@@ -159,20 +161,20 @@ impl PushMetricExporter for CountedMetrics {
         Ok(())
     }
 
-    fn shutdown_with_timeout(&self, timeout: Duration) -> OTelSdkResult {
+    fn shutdown_with_timeout(&self, _: Duration) -> OTelSdkResult {
         // The SDK asks for it after the last export.
         self.counters.end();
-        self.exporter.shutdown_with_timeout(timeout)
+        Ok(())
     }
 
     fn temporality(&self) -> Temporality {
-        self.exporter.temporality()
+        self.sender.temporality()
     }
 }
 
 impl fmt::Debug for CountedMetrics {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("CountedMetrics").field(&self.client).finish()
+        f.debug_tuple("CountedMetrics").field(&self.sender).finish()
     }
 }
 

@@ -1,4 +1,5 @@
 use super::*;
+use crate::telemetry::export::result::Acceptance;
 use crate::telemetry::export::signal::TRACES;
 use crossbeam_channel::{Receiver, Sender, bounded};
 
@@ -20,20 +21,22 @@ fn soon() -> Stamp {
 /// Tells of each batch, and answers it when told to.
 struct Scripted {
     batches: Sender<Vec<u32>>,
-    answers: Receiver<Result<ExportResponse, ExportError>>,
+    answers: Receiver<Outcome>,
 }
 
 impl Export<u32> for Scripted {
-    fn export(&mut self, batch: Vec<u32>) -> Result<ExportResponse, ExportError> {
+    fn export(&mut self, batch: Vec<u32>) -> Vec<Sent> {
+        let items = batch.len() as u64;
         self.batches.send(batch).unwrap();
-        self.answers.recv().unwrap()
+        let outcome = self.answers.recv().unwrap();
+        vec![Sent { items, outcome }]
     }
 }
 
 struct Rig {
     batch: Batch<u32>,
     batches: Receiver<Vec<u32>>,
-    answers: Sender<Result<ExportResponse, ExportError>>,
+    answers: Sender<Outcome>,
     local_recorder: LocalRecorder,
 }
 
@@ -68,7 +71,7 @@ impl Rig {
         items.for_each(|item| self.batch.push(item));
     }
 
-    fn answer(&self, answer: Result<ExportResponse, ExportError>) {
+    fn answer(&self, answer: Outcome) {
         self.answers.send(answer).unwrap();
     }
 
@@ -77,8 +80,8 @@ impl Rig {
     }
 }
 
-fn taken_well() -> Result<ExportResponse, ExportError> {
-    Ok(ExportResponse::default())
+fn taken_well() -> Outcome {
+    Outcome::Exported(Acceptance::default())
 }
 
 #[test]
@@ -131,13 +134,15 @@ fn failed_rejected_and_panicking_exports_are_losses_and_the_next_one_goes_on() {
     let rig = rig(limits(100, 10));
     rig.push(0..10);
     rig.taken();
-    rig.answer(Err(ExportError::new(ExportErrorType::Timeout, "late")));
+    rig.answer(Outcome::Lost(ExportError::new(
+        ExportErrorType::Timeout,
+        "late",
+    )));
     rig.push(0..10);
     rig.taken();
-    rig.answer(Ok(ExportResponse {
-        spooled: None,
+    rig.answer(Outcome::Exported(Acceptance {
         rejected: 3,
-        reason: "full".into(),
+        message: "full".into(),
     }));
     rig.push(0..10);
     rig.taken();
@@ -155,12 +160,14 @@ fn failed_rejected_and_panicking_exports_are_losses_and_the_next_one_goes_on() {
 fn a_panicking_exporter_loses_its_batch_and_not_the_thread() {
     struct Panics(u32);
     impl Export<u32> for Panics {
-        fn export(&mut self, _: Vec<u32>) -> Result<ExportResponse, ExportError> {
+        fn export(&mut self, batch: Vec<u32>) -> Vec<Sent> {
             self.0 += 1;
             if self.0 == 1 {
                 std::panic::resume_unwind(Box::new("on purpose"));
             }
-            taken_well()
+            let items = batch.len() as u64;
+            let outcome = taken_well();
+            vec![Sent { items, outcome }]
         }
     }
     let shutdown_deadline = Arc::new(ShutdownDeadline::default());
@@ -221,7 +228,7 @@ fn the_recorder_hears_of_the_queue_the_drops_and_the_reasons() {
         .find(|line| line.contains("queue_full"))
         .unwrap();
     assert!(dropped.ends_with(" 3"), "{dropped}");
-    rig.answer(Err(ExportError::new(ExportErrorType::Tls, "no")));
+    rig.answer(Outcome::Lost(ExportError::new(ExportErrorType::Tls, "no")));
     rig.answer(taken_well());
     rig.batch.close(soon());
     assert!(rig.batch.wait_ended(soon()));

@@ -13,7 +13,7 @@ use crate::telemetry::config::settings::Settings;
 use crate::telemetry::diagnostics::reporter::Reporter;
 use crate::telemetry::export::batch_processor::Export;
 use crate::telemetry::export::limits::BatchLimits;
-use crate::telemetry::export::result::{ExportError, ExportResponse};
+use crate::telemetry::export::result::{Acceptance, Outcome, Sent};
 use crate::telemetry::export::shutdown_deadline::ShutdownDeadline;
 use crate::telemetry::export::signal::TRACES;
 
@@ -22,9 +22,13 @@ use crate::telemetry::export::signal::TRACES;
 struct Kept(Arc<std::sync::Mutex<Vec<SpanData>>>);
 
 impl Export<SpanData> for Kept {
-    fn export(&mut self, batch: Vec<SpanData>) -> Result<ExportResponse, ExportError> {
+    fn export(&mut self, batch: Vec<SpanData>) -> Vec<Sent> {
+        let items = batch.len() as u64;
         self.0.lock().unwrap().extend(batch);
-        Ok(ExportResponse::default())
+        vec![Sent {
+            items,
+            outcome: Outcome::Exported(Acceptance::default()),
+        }]
     }
 }
 

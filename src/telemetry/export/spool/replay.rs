@@ -1,5 +1,6 @@
 //! The thread that sends what waits, oldest first.
 
+use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,11 +19,13 @@ use crate::instrument::handles;
 use crate::semconv::{ExportErrorType, SpoolErrorType};
 use crate::telemetry::diagnostics::quiet::quietly;
 use crate::telemetry::diagnostics::reporter::Reporter;
+use crate::telemetry::export::backoff::jittered;
 use crate::telemetry::export::component::Server;
 use crate::telemetry::export::export_log::ExportFailureLog;
 use crate::telemetry::export::http_client::Client;
-use crate::telemetry::export::result::ExportResponse;
+use crate::telemetry::export::result::{Acceptance, ExportError};
 use crate::telemetry::export::signal::Signal;
+use crate::telemetry::export::split::{Signal as SplitSignal, halves};
 
 /// How the requests of one lane reach their collector.
 #[derive(Debug)]
@@ -36,6 +39,22 @@ pub(crate) struct ReplayTarget {
     pause: Duration,
     /// When the oldest may be tried; `None` while nothing waits.
     due: Option<Stamp>,
+    /// How far the oldest is, when it was tried before.
+    head: Option<Head>,
+}
+
+/// The oldest request of a lane, between two tries.
+#[derive(Debug)]
+struct Head {
+    id: (u64, u64),
+    /// What is still to be sent of it: all, or the rest of the pieces into which it was split.
+    pieces: VecDeque<(Request<Bytes>, u64)>,
+    /// Items that the collector took and rejected so far, and those that it refused with a status.
+    exported: u64,
+    rejected: u64,
+    refused: u64,
+    /// How often in a row the collector took an empty request right after it had not taken this.
+    fails_alone: u32,
 }
 
 impl ReplayTarget {
@@ -53,11 +72,73 @@ impl ReplayTarget {
             client,
             pause: PAUSE_MIN,
             due: None,
+            head: None,
         }
     }
 
-    fn request(&self, taken: &StoredRequest) -> Request<Bytes> {
-        let mut request = Request::new(taken.body.clone());
+    /// Where the oldest was left, or its beginning.
+    fn head(&mut self, taken: &StoredRequest) -> Head {
+        let left = self.head.take().filter(|head| head.id == taken.id());
+        left.unwrap_or_else(|| Head {
+            id: taken.id(),
+            pieces: VecDeque::from([(
+                self.request(taken.body.clone(), taken.encoding),
+                taken.items,
+            )]),
+            exported: 0,
+            rejected: 0,
+            refused: 0,
+            fails_alone: 0,
+        })
+    }
+
+    /// Sends the pieces until one is not taken. Also how long the collector asks to be left alone.
+    fn send(&self, head: &mut Head) -> (Result<(), ExportError>, Option<Duration>) {
+        while let Some((request, items)) = head.pieces.pop_front() {
+            let (outcome, asked) = self.client.send_once(&request);
+            match outcome {
+                Ok(Acceptance { rejected, .. }) => {
+                    let rejected = rejected.min(items);
+                    head.exported += items - rejected;
+                    head.rejected += rejected;
+                }
+                Err(error) if error.kind == ExportErrorType::TooLarge => {
+                    match halves(&request, self.split_signal()) {
+                        Some([first, second]) => {
+                            head.pieces.push_front(second);
+                            head.pieces.push_front(first);
+                        }
+                        None => head.refused += items,
+                    }
+                }
+                // It would be refused again, and what is behind it may not be.
+                Err(error) if !error.is_temporary() && error.kind != ExportErrorType::Tls => {
+                    head.refused += items;
+                }
+                Err(error) => {
+                    head.pieces.push_front((request, items));
+                    return (Err(error), asked);
+                }
+            }
+        }
+        (Ok(()), None)
+    }
+
+    /// Whether the collector takes a request with nothing in it.
+    fn takes_empty(&self) -> bool {
+        let empty = self.request(Bytes::new(), Encoding::Identity);
+        self.client.send_once(&empty).0.is_ok()
+    }
+
+    fn split_signal(&self) -> SplitSignal {
+        match self.lane {
+            SpooledSignal::Traces => SplitSignal::Traces,
+            SpooledSignal::Logs => SplitSignal::Logs,
+        }
+    }
+
+    fn request(&self, body: Bytes, encoding: Encoding) -> Request<Bytes> {
+        let mut request = Request::new(body);
         *request.method_mut() = Method::POST;
         *request.uri_mut() = self.url.clone();
         let mut put = |name, value| {
@@ -67,7 +148,7 @@ impl ReplayTarget {
         };
         put(header::CONTENT_TYPE, "application/x-protobuf");
         put(header::USER_AGENT, USER_AGENT);
-        if taken.encoding == Encoding::Gzip {
+        if encoding == Encoding::Gzip {
             put(header::CONTENT_ENCODING, "gzip");
         }
         request
@@ -76,7 +157,8 @@ impl ReplayTarget {
     /// Tries no more for a while, and for twice as long the next time.
     fn back_off(&mut self, asked: Option<Duration>) {
         let asked = asked.unwrap_or_default().min(PAUSE_ASKED_MAX);
-        self.due = Some(clock::now().plus(self.pause.max(asked)));
+        let pause = jittered(self.pause).max(asked);
+        self.due = Some(clock::now().plus(pause));
         self.pause = (self.pause * 2).min(PAUSE_MAX);
     }
 
@@ -199,68 +281,76 @@ impl Replay {
             Ok(None) => return,
             Err(_) => return target.back_off(None),
         };
-        let request = target.request(&taken);
-        let (outcome, asked) = quietly(|| target.client.send_once(&request));
-        match outcome {
-            Ok(receipt) => {
+        let mut head = target.head(&taken);
+        let (outcome, asked) = quietly(|| target.send(&mut head));
+        let error = match outcome {
+            Ok(()) => {
                 target.pause = PAUSE_MIN;
                 target.due = Some(clock::now());
                 let (signal, server) = (target.signal, target.server.clone());
-                self.delivered(&taken, &receipt, signal, server.as_ref());
+                return self.finished(&taken, &head, signal, server.as_ref());
             }
-            // It would be refused again, and what is behind it may not be.
-            Err(error) if error.kind == ExportErrorType::Refused => {
-                target.pause = PAUSE_MIN;
-                target.due = Some(clock::now());
-                self.finish(&taken, taken.items, SpoolErrorType::Refused);
-            }
-            Err(error) => {
-                target.back_off(asked);
-                self.spool.reasons[target.lane.index()].set(&error.message);
-                let mut store = self.spool.store();
-                store.give_back(&taken);
-                self.spool.settle(&mut store);
-            }
+            Err(error) => error,
+        };
+        // A request that can never succeed must not keep what is behind it. It is told apart from a
+        // collector that is away by an empty request, which a collector takes.
+        let is_closing = self.spool.shutdown_deadline.is_closing();
+        if !is_closing && quietly(|| target.takes_empty()) {
+            head.fails_alone += 1;
+        } else {
+            head.fails_alone = 0;
         }
+        if head.fails_alone >= FAILS_ALONE_MAX {
+            target.pause = PAUSE_MIN;
+            target.due = Some(clock::now());
+            head.refused += head.pieces.drain(..).map(|(_, items)| items).sum::<u64>();
+            let (signal, server) = (target.signal, target.server.clone());
+            return self.finished(&taken, &head, signal, server.as_ref());
+        }
+        target.head = Some(head);
+        target.back_off(asked);
+        self.spool.reasons[target.lane.index()].set(&error.message);
+        let mut store = self.spool.store();
+        store.give_back(&taken);
+        self.spool.settle(&mut store);
     }
 
-    fn delivered(
+    /// Counts what became of a request, and takes it off the disk.
+    fn finished(
         &self,
         taken: &StoredRequest,
-        receipt: &ExportResponse,
+        head: &Head,
         signal: &'static Signal,
         server: Option<&Server>,
     ) {
         let spool = &*self.spool;
-        let rejected = receipt.rejected.min(taken.items);
-        let delivered = taken.items - rejected;
         if let Some(counters) = spool.counters[taken.lane().index()].get() {
             match taken.stored_by {
-                StoredBy::ThisProcess => counters.unspool(delivered),
-                StoredBy::EarlierProcess => counters.accept(delivered),
+                StoredBy::ThisProcess => counters.unspool(head.exported),
+                StoredBy::EarlierProcess => counters.accept(head.exported),
             }
-            counters.export(delivered);
+            counters.export(head.exported);
         }
-        spool.with_meters(|meters| meters.replayed.increment(delivered));
+        spool.with_meters(|meters| meters.replayed.increment(head.exported));
         spool.local_recorder.run(|| {
             let labels = signal.exporter.labels_to(server, None);
-            handles::counter(signal.exported, &labels).increment(delivered);
+            handles::counter(signal.exported, &labels).increment(head.exported);
         });
-        self.finish(taken, rejected, SpoolErrorType::Rejected);
-    }
-
-    /// Takes the request off the disk, with so many items that did not make it.
-    fn finish(&self, taken: &StoredRequest, lost: u64, why: SpoolErrorType) {
-        let mut store = self.spool.store();
+        let mut store = spool.store();
         store.done(taken);
-        self.spool.settle(&mut store);
+        spool.settle(&mut store);
         drop(store);
-        self.spool.give_up(Dropped {
-            lane: taken.lane(),
-            items: lost,
-            stored_by: taken.stored_by,
-            why,
-        });
+        for (items, why) in [
+            (head.rejected, SpoolErrorType::Rejected),
+            (head.refused, SpoolErrorType::Refused),
+        ] {
+            spool.give_up(Dropped {
+                lane: taken.lane(),
+                items,
+                stored_by: taken.stored_by,
+                why,
+            });
+        }
     }
 
     fn report_drops(&mut self) {
@@ -276,6 +366,8 @@ impl Replay {
 
 const PAUSE_MIN: Duration = Duration::from_secs(1);
 const PAUSE_MAX: Duration = Duration::from_secs(60);
+/// So often a request fails alone before it is given up: with the pauses about half a minute.
+const FAILS_ALONE_MAX: u32 = 5;
 /// What a collector's `Retry-After` is believed.
 const PAUSE_ASKED_MAX: Duration = Duration::from_secs(300);
 /// A process may end while this one runs.

@@ -69,12 +69,18 @@ pub(crate) struct StoredRequest {
     pub(crate) stored_by: StoredBy,
     pub(crate) encoding: Encoding,
     pub(crate) body: Bytes,
+    at: u64,
     record_len: u64,
 }
 
 impl StoredRequest {
     pub(crate) fn lane(&self) -> SpooledSignal {
         self.lane
+    }
+
+    /// What it is known by while it is on disk: its segment, and its place there.
+    pub(crate) fn id(&self) -> (u64, u64) {
+        (self.key, self.at)
     }
 }
 
@@ -222,6 +228,7 @@ impl Store {
                         stored_by: segment.stored_by,
                         encoding: header.encoding,
                         body,
+                        at: segment.next,
                         record_len: header.record_len(),
                     }));
                 }
