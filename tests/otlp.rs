@@ -326,6 +326,24 @@ fn a_silent_collector_does_not_hold_up_the_shutdown() {
 }
 
 #[test]
+fn each_shutdown_and_flush_keeps_its_own_deadline() {
+    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", silent.local_addr().unwrap());
+    let (telemetry, parts) = builder(&[]).otlp_endpoint(url).build().unwrap();
+    one_span(&parts);
+    std::thread::scope(|scope| {
+        let long = scope.spawn(|| telemetry.shutdown(8 * SECOND));
+        // It has begun when it exports, long before the delay of five seconds is over.
+        let _connection = silent.accept().unwrap();
+        let report = telemetry.shutdown(SECOND / 10);
+        assert!(!long.is_finished(), "the short one waited for the long one");
+        assert_eq!((report.spans.exported, report.spans.lost), (0, 1));
+        assert_eq!(telemetry.flush(SECOND / 10), Err(FlushError::TimedOut));
+        assert!(!long.is_finished(), "the flush waited for the shutdown");
+    });
+}
+
+#[test]
 fn a_collector_that_hangs_during_an_export_does_not_hold_up_the_shutdown() {
     let receiver = Receiver::start();
     receiver.answer(Answer::Hang);

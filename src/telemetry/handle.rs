@@ -4,7 +4,7 @@ use std::fmt;
 #[cfg(feature = "prometheus")]
 use std::net::SocketAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use crossbeam_channel::bounded;
@@ -42,10 +42,13 @@ pub struct Telemetry {
     #[cfg(feature = "otlp")]
     pub(super) pipelines: Pipelines,
     pub(super) state: Mutex<State>,
+    pub(super) ended: Condvar,
 }
 
 pub(super) enum State {
     Running(Components),
+    /// A call of `shutdown` is at it, without the lock.
+    Ending,
     Ended(ShutdownReport),
 }
 
@@ -115,6 +118,7 @@ impl Telemetry {
     pub fn flush(&self, deadline: Duration) -> Result<(), FlushError> {
         let meter = match &*self.state() {
             State::Running(running) => running.providers.meter.clone(),
+            State::Ending => None,
             State::Ended(_) => return Ok(()),
         };
         self.pipelines.flush(meter, deadline)
@@ -123,17 +127,34 @@ impl Telemetry {
     /// Exports what is queued, ends everything, and says what was exported, dropped and lost.
     ///
     /// It returns by `deadline`, whatever the collector does: what was not confirmed by then counts
-    /// as lost. A second call does nothing and gives the first one's report.
+    /// as lost. A second call waits for the first one's report, but by its own `deadline`: then it
+    /// says what is known by then.
     pub fn shutdown(&self, deadline: Duration) -> ShutdownReport {
+        let until = clock::now().plus(deadline);
         let mut state = self.state();
-        let running = match &mut *state {
-            State::Ended(report) => return report.clone(),
-            State::Running(running) => std::mem::take(running),
-        };
-        self.end(running, deadline);
-        let report = self.report();
-        *state = State::Ended(report.clone());
-        report
+        loop {
+            match &mut *state {
+                State::Ended(report) => return report.clone(),
+                State::Ending => {
+                    let left = until.since(clock::now());
+                    if left.is_zero() {
+                        return self.report();
+                    }
+                    let waited = self.ended.wait_timeout(state, left);
+                    state = waited.unwrap_or_else(PoisonError::into_inner).0;
+                }
+                State::Running(running) => {
+                    let running = std::mem::take(running);
+                    *state = State::Ending;
+                    drop(state);
+                    self.end(running, deadline);
+                    let report = self.report();
+                    *self.state() = State::Ended(report.clone());
+                    self.ended.notify_all();
+                    return report;
+                }
+            }
+        }
     }
 
     #[cfg_attr(

@@ -5,7 +5,7 @@ mod otlp;
 #[cfg(feature = "prometheus")]
 mod prometheus;
 
-use std::sync::{Arc, Mutex, Weak};
+use std::sync::{Arc, Condvar, Mutex, Weak};
 
 use super::config::options::Strictness;
 use super::config::resolved::{ResolvedConfig, State as ConfigState};
@@ -50,6 +50,7 @@ pub(super) fn assemble(
         #[cfg(feature = "otlp")]
         pipelines: Pipelines::off(),
         state: Mutex::new(State::Ended(ShutdownReport::default())),
+        ended: Condvar::new(),
     };
     let mut parts = TelemetryParts {
         recorder: None,
