@@ -16,7 +16,7 @@ use super::diagnostics::local_recorder::SharedRecorder;
 use super::diagnostics::reporter::Reporter;
 #[cfg(feature = "otlp")]
 use super::export::page_spans::PageSpans;
-use super::metrics::thresholds::Thresholds;
+use super::metrics::threshold_gauges::ThresholdGauges;
 #[cfg(feature = "otlp")]
 use super::pipelines::{FlushError, Pipelines, Providers};
 #[cfg(feature = "prometheus")]
@@ -61,7 +61,7 @@ pub(super) struct Components {
     pub(super) endpoint: Option<Endpoint>,
     #[cfg(feature = "otlp")]
     pub(super) providers: Providers,
-    pub(super) thresholds: Option<Arc<Thresholds>>,
+    pub(super) thresholds: Option<Arc<ThresholdGauges>>,
     /// The exporters count themselves with it and hold it weakly.
     pub(super) recorder: Option<Arc<SharedRecorder>>,
 }

@@ -16,7 +16,7 @@ use super::export::spool::ReplayTarget;
 #[cfg(all(feature = "prometheus", feature = "otlp"))]
 use super::fanout::fanout;
 use super::handle::{Components, State, Telemetry};
-use super::metrics::thresholds::Thresholds;
+use super::metrics::threshold_gauges::ThresholdGauges;
 use super::parts::{TelemetryParts, propagator};
 #[cfg(feature = "otlp")]
 use super::pipelines::Pipelines;
@@ -125,7 +125,7 @@ impl Assembler<'_> {
             return;
         }
         let settings = &self.config.settings;
-        let thresholds = Arc::new(Thresholds::new(
+        let thresholds = Arc::new(ThresholdGauges::new(
             settings.ipc_slow_threshold,
             settings.error_rate_threshold,
             self.local_recorder.clone(),

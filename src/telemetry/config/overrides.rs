@@ -1,4 +1,5 @@
-//! The one place where the builder's options beat the environment's.
+//! The one place where the builder's options beat the environment's: these, and by `otlp::overrides`
+//! those of OTLP. The resource's attributes are ordered in `resource`, by OpenTelemetry's rules.
 
 use super::apply::{is_share, put, put_routing};
 use super::builder::TelemetryBuilder;

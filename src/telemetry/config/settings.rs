@@ -1,4 +1,5 @@
-//! What the environment asked for, typed.
+//! What is asked for, typed: the environment's values, until `overrides` puts the builder's over
+//! them.
 
 use std::time::Duration;
 

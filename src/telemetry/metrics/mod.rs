@@ -8,4 +8,4 @@ pub(crate) mod otel_recorder;
 pub(super) mod registry;
 #[cfg(all(feature = "prometheus", feature = "otlp"))]
 pub(super) mod span_series;
-pub(super) mod thresholds;
+pub(super) mod threshold_gauges;

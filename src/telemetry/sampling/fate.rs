@@ -1,4 +1,4 @@
-//! What is decided about a trace, and why.
+//! Whether a trace is kept: the rule, and the words for what was decided and why.
 
 /// What one span says about its trace. The greater one rules.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -36,6 +36,24 @@ impl KeepReason {
 pub(super) enum Fate {
     Kept(KeepReason),
     Dropped,
+}
+
+impl Fate {
+    /// A trace in which something failed or was slow is kept; of the rest, as many as `is_within_rate`
+    /// admits, which is asked only then.
+    pub(super) fn decide(
+        class: SpanClass,
+        is_open_too_long: bool,
+        is_within_rate: impl FnOnce() -> bool,
+    ) -> Self {
+        match class {
+            SpanClass::Failed => Self::Kept(KeepReason::Error),
+            SpanClass::Slow => Self::Kept(KeepReason::Slow),
+            SpanClass::Fine if is_open_too_long => Self::Kept(KeepReason::Slow),
+            SpanClass::Fine if is_within_rate() => Self::Kept(KeepReason::Rate),
+            SpanClass::Fine => Self::Dropped,
+        }
+    }
 }
 
 /// Why a trace was decided while a span of it was still open.

@@ -69,9 +69,7 @@ impl Tail {
             hold_max: options.hold_max,
             late_wait: options.late_wait,
         };
-        let rate = options
-            .traces_per_second
-            .unwrap_or(config.traces_per_second);
+        let rate = config.traces_per_second;
         let tail = Arc::new(Self {
             clock: Clock::current(),
             policy: Policy {

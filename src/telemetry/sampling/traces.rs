@@ -334,13 +334,9 @@ impl<S> Traces<S> {
         let trace = &mut self.slots[slot as usize];
         let (id, open) = (trace.id, trace.open);
         let spans = std::mem::take(&mut trace.spans);
-        let fate = match trace.class {
-            SpanClass::Failed => Fate::Kept(KeepReason::Error),
-            SpanClass::Slow => Fate::Kept(KeepReason::Slow),
-            SpanClass::Fine if open > 0 && now >= trace.slow_at => Fate::Kept(KeepReason::Slow),
-            SpanClass::Fine if self.rate.admits(now) => Fate::Kept(KeepReason::Rate),
-            SpanClass::Fine => Fate::Dropped,
-        };
+        let is_open_too_long = open > 0 && now >= trace.slow_at;
+        let rate = &self.rate;
+        let fate = Fate::decide(trace.class, is_open_too_long, || rate.admits(now));
         self.held.remove(&id);
         self.free.push(slot);
         self.begun.remove(slot);

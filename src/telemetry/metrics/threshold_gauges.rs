@@ -11,7 +11,7 @@ use crate::timer;
 
 /// Tells the thresholds whenever somebody looks.
 #[derive(Debug)]
-pub(crate) struct Thresholds {
+pub(crate) struct ThresholdGauges {
     pub(crate) ipc_slow: Duration,
     pub(crate) error_rate: f64,
     pub(crate) local_recorder: LocalRecorder,
@@ -23,7 +23,7 @@ struct Gauges {
     error_rate: Gauge,
 }
 
-impl Thresholds {
+impl ThresholdGauges {
     pub(crate) fn new(ipc_slow: Duration, error_rate: f64, local_recorder: LocalRecorder) -> Self {
         Self {
             ipc_slow,
@@ -34,7 +34,7 @@ impl Thresholds {
     }
 }
 
-impl Publish for Thresholds {
+impl Publish for ThresholdGauges {
     fn publish(&self) {
         let register = || Gauges {
             ipc_slow: handles::gauge(&IPC_SLOW_THRESHOLD, &[]),
