@@ -218,14 +218,18 @@ impl World {
 
         let inbound = messages(&[("spanwire.ipc.direction", "inbound")]);
         // Those that the page dropped were never received.
-        let shed = messages(&[("spanwire.ipc.direction", "inbound"), ("error.type", "page_shed")]);
+        let shed = messages(&[
+            ("spanwire.ipc.direction", "inbound"),
+            ("error.type", "page_shed"),
+        ]);
         assert_eq!(metrics.messages_received, inbound - shed);
 
         let ended = metrics.messages_sent + metrics.messages_failed + metrics.messages_dropped;
         assert_eq!(ended, messages(&[("spanwire.ipc.direction", "outbound")]));
         let replies = ended - self.emitted;
         let calls = self.calls.load(Ordering::Relaxed);
-        let error = |error| messages(&[("spanwire.ipc.direction", "inbound"), ("error.type", error)]);
+        let error =
+            |error| messages(&[("spanwire.ipc.direction", "inbound"), ("error.type", error)]);
         let without_listener = error("unknown_event") + error("invalid_name");
         assert!(replies >= calls, "{calls} calls, {replies} replies");
         assert!(

@@ -84,7 +84,11 @@ fn check(text: &[u8]) {
         "counted once"
     );
     assert_eq!(ipc.metrics().messages_received, messages(&[]));
-    assert_eq!(messages(&[("spanwire.ipc.direction", "outbound")]), 0, "no answer");
+    assert_eq!(
+        messages(&[("spanwire.ipc.direction", "outbound")]),
+        0,
+        "no answer"
+    );
 
     let seen = seen.lock().unwrap_or_else(PoisonError::into_inner);
     assert_eq!(seen.len() as u64, messages(&[("spanwire.outcome", "ok")]));

@@ -14,7 +14,6 @@ use crate::telemetry::diagnostics::local_recorder::LocalRecorder;
 use crate::telemetry::diagnostics::reporter::Reporter;
 use crate::telemetry::export::batch_processor::{Batch, Export};
 use crate::telemetry::export::limits::BatchLimits;
-use crate::telemetry::export::limits::PageSpanLimits;
 use crate::telemetry::export::result::{Acceptance, Outcome, Sent};
 use crate::telemetry::export::signal::TRACES;
 use crate::telemetry::metrics::span_series::span_series;
