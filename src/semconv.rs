@@ -363,6 +363,62 @@ pub const SPANS: &[SpanInfo] = &[
     },
 ];
 
+/// A log record that Spanwire emits, by its event name.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct EventInfo {
+    /// Its event name.
+    pub name: &'static str,
+    /// OpenTelemetry's severity.
+    pub severity: &'static str,
+    /// What happened.
+    pub description: &'static str,
+    /// The attributes that it may carry.
+    pub attributes: &'static [&'static str],
+}
+
+macro_rules! events {
+    ($($id:ident = $name:literal $severity:literal $description:literal ($($attribute:ident),*);)*) => {
+        $(#[doc = concat!("`", $name, "`: ", $description)] pub const $id: &str = $name;)*
+        /// Every event whose log record Spanwire emits.
+        pub const EVENTS: &[EventInfo] = &[$(EventInfo {
+            name: $name,
+            severity: $severity,
+            description: $description,
+            attributes: &[$($attribute),*],
+        }),*];
+    };
+}
+
+events! {
+    EVENT_HANDLER_FAILED = "spanwire.ipc.handler.failed" "error"
+        "A handler returned an error." (EXCEPTION_TYPE, EXCEPTION_MESSAGE);
+    EVENT_HANDLER_PANICKED = "spanwire.ipc.handler.panicked" "error"
+        "A handler panicked." (EXCEPTION_TYPE, EXCEPTION_MESSAGE);
+    EVENT_OPERATION_FAILED = "spanwire.operation.failed" "error"
+        "An operation ended with an error or a panic."
+        (OPERATION_NAME, ERROR_TYPE, EXCEPTION_TYPE, EXCEPTION_MESSAGE, EXCEPTION_STACKTRACE, CONTEXT);
+    EVENT_OPERATION_CANCELLED = "spanwire.operation.cancelled" "warn"
+        "An operation's future was dropped." (OPERATION_NAME, ERROR_TYPE, CONTEXT);
+    EVENT_OPERATION_SLOW = "spanwire.operation.slow" "warn"
+        "An operation took its threshold or longer."
+        (OPERATION_NAME, DURATION_S, SLOW_THRESHOLD_S, CONTEXT);
+    EVENT_PAGE_CRASHED = "spanwire.page.crashed" "error"
+        "The page's process ended by itself. Linux only." (WEBVIEW_NAME, ERROR_TYPE);
+    EVENT_PAGE_UNSUPPORTED_ADDRESS = "spanwire.page.unsupported_address" "error"
+        "A page went where it cannot send." (WEBVIEW_NAME, ERROR_TYPE);
+    EVENT_PAGE_FORBIDDEN_ORIGIN = "spanwire.page.forbidden_origin" "warn"
+        "There is something for a page whose origin is not allowed." (WEBVIEW_NAME);
+    EVENT_DEV_SERVER_UNREACHABLE = "spanwire.dev_server.unreachable" "warn"
+        "The server that has the page in development does not answer." ();
+    EVENT_CONFIGURATION_WARNING = "spanwire.configuration.warning" "warn"
+        "A setting of telemetry cannot be used." ();
+    EVENT_SYSTEM_NOT_SAMPLED = "spanwire.system.not_sampled" "warn"
+        "The process and the host cannot be looked at." (EXCEPTION_MESSAGE);
+    EVENT_ENDPOINT_OFF = "spanwire.endpoint.off" "warn"
+        "The Prometheus endpoint cannot run." ();
+}
+
 macro_rules! error_types {
     ($name:ident, $about:literal; $($variant:ident = $value:literal, $doc:literal;)*) => {
         #[doc = $about]
@@ -570,6 +626,18 @@ mod tests {
             let as_namespace = format!("{attribute}.");
             let within = ATTRIBUTES.iter().find(|a| a.starts_with(&as_namespace));
             assert_eq!(within, None, "{attribute} is a namespace too");
+        }
+    }
+
+    #[test]
+    fn events_are_in_our_namespace_and_their_attributes_are_listed() {
+        let mut seen = HashSet::new();
+        for event in EVENTS {
+            assert!(event.name.starts_with("spanwire."), "{}", event.name);
+            assert!(seen.insert(event.name), "{} twice", event.name);
+            for attribute in event.attributes {
+                assert!(ATTRIBUTES.contains(attribute), "{attribute}");
+            }
         }
     }
 

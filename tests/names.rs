@@ -14,7 +14,9 @@ use model_page::{Eval, ModelPage};
 use serde_json::json;
 use spanwire::ipc::{Call, Ipc, Limits, Received};
 use spanwire::queue::MessageQueue;
-use spanwire::semconv::{ATTRIBUTES, ErrorType, METRICS, PageSpanErrorType, SPANS, SpoolErrorType};
+use spanwire::semconv::{
+    ATTRIBUTES, EVENTS, ErrorType, METRICS, PageSpanErrorType, SPANS, SpoolErrorType,
+};
 use spanwire::telemetry::{Exporter, MetricsExporter, Telemetry};
 use spanwire::timer::monitor;
 use support::folder::Folder;
@@ -109,6 +111,29 @@ fn the_docs_list_each_attribute_error_type_and_span_and_no_other() {
         first_cells(section("Spans")),
         SPANS.iter().map(|span| span.name).collect::<BTreeSet<_>>()
     );
+}
+
+#[test]
+fn the_docs_list_each_event_as_it_is_and_no_other() {
+    let cells = section("Log records").lines().filter_map(|line| {
+        let cells: Vec<&str> = line
+            .strip_prefix("| `")?
+            .split('|')
+            .map(str::trim)
+            .collect();
+        Some((cells[0].trim_end_matches('`'), cells))
+    });
+    let described: Vec<_> = cells.collect();
+    for event in EVENTS {
+        let (_, cells) = described
+            .iter()
+            .find(|(name, _)| *name == event.name)
+            .unwrap_or_else(|| panic!("{} is not in docs/telemetry.md", event.name));
+        assert_eq!(cells[2], event.severity, "{}", event.name);
+        let attributes: BTreeSet<_> = event.attributes.iter().copied().collect();
+        assert_eq!(backticked(cells[3]), attributes, "{}", event.name);
+    }
+    assert_eq!(described.len(), EVENTS.len());
 }
 
 #[test]
@@ -319,7 +344,18 @@ fn emit_everything() {
                 .map(|attribute| attribute.key.clone()),
         );
     }
+    let mut events = BTreeSet::new();
     for log in receiver.logs() {
+        let event = EVENTS.iter().find(|event| event.name == log.event_name);
+        let event = event.unwrap_or_else(|| panic!("{log:?}"));
+        assert!(
+            log.severity_text.eq_ignore_ascii_case(event.severity),
+            "{log:?}"
+        );
+        for attribute in &log.attributes {
+            assert!(event.attributes.contains(&&*attribute.key), "{log:?}");
+        }
+        events.insert(event.name);
         attributes.extend(log.attributes.iter().map(|attribute| attribute.key.clone()));
     }
     // The app's own fields, given above.

@@ -516,6 +516,36 @@ fn exports_are_counted_as_metrics_with_the_reason_of_a_loss() {
 }
 
 #[test]
+fn log_records_have_the_event_name_that_they_were_given_or_none() {
+    let receiver = Receiver::start();
+    let (telemetry, parts) = builder(&[])
+        .otlp_endpoint(receiver.url())
+        .logs(Exporter::Otlp)
+        .build()
+        .unwrap();
+    run(&parts, || {
+        tracing::info!("without a name");
+        tracing::info!(name: "app.loaded", "with a name");
+        let failed = spanwire::timer::monitor("load").run(|| "x".parse::<u32>());
+        assert!(failed.is_err());
+    });
+    telemetry.shutdown(10 * SECOND);
+    let logs = receiver.logs();
+    let names: Vec<_> = logs
+        .iter()
+        .map(|log| (body(log), &*log.event_name))
+        .collect();
+    assert_eq!(
+        names,
+        [
+            ("without a name".to_owned(), ""),
+            ("with a name".to_owned(), "app.loaded"),
+            ("operation failed".to_owned(), "spanwire.operation.failed"),
+        ]
+    );
+}
+
+#[test]
 fn the_transport_leaves_no_trace_of_itself() {
     let receiver = Receiver::start();
     let (telemetry, parts) = builder(&[])

@@ -212,6 +212,7 @@ impl Verdict {
     fn of(answer: Answer) -> Self {
         if let Err(Rejection { name, message, .. }) = &answer {
             tracing::event!(
+                name: semconv::EVENT_HANDLER_FAILED,
                 target: "spanwire",
                 Level::ERROR,
                 {
@@ -316,6 +317,7 @@ impl Verdict {
             .or_else(|| panic.downcast_ref::<String>().map(String::as_str))
             .unwrap_or("a panic without a text");
         tracing::event!(
+            name: semconv::EVENT_HANDLER_PANICKED,
             target: "spanwire",
             Level::ERROR,
             {

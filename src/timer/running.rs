@@ -137,6 +137,7 @@ impl Running {
         match ending {
             Ending::Ok => {}
             Ending::Failed(failure) => tracing::event!(
+                name: semconv::EVENT_OPERATION_FAILED,
                 target: TARGET,
                 parent: parent.clone(),
                 Level::ERROR,
@@ -151,6 +152,7 @@ impl Running {
                 "operation failed"
             ),
             Ending::Cancelled => tracing::event!(
+                name: semconv::EVENT_OPERATION_CANCELLED,
                 target: TARGET,
                 parent: parent.clone(),
                 Level::WARN,
@@ -164,6 +166,7 @@ impl Running {
         }
         if let Some(threshold) = slow_after {
             tracing::event!(
+                name: semconv::EVENT_OPERATION_SLOW,
                 target: TARGET,
                 parent: parent.clone(),
                 Level::WARN,
