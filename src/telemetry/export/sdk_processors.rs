@@ -10,6 +10,7 @@ use opentelemetry_sdk::trace::{Span, SpanData, SpanProcessor};
 
 use super::batch_processor::Batch;
 use crate::clock;
+use crate::integers::restore_integers;
 
 /// A log record with its scope; boxed, so that an empty queue takes little room.
 pub(crate) type Log = Box<(SdkLogRecord, InstrumentationScope)>;
@@ -21,7 +22,8 @@ pub(crate) struct BatchSpans(pub(crate) Batch<SpanData>);
 impl SpanProcessor for BatchSpans {
     fn on_start(&self, _span: &mut Span, _cx: &Context) {}
 
-    fn on_end(&self, span: SpanData) {
+    fn on_end(&self, mut span: SpanData) {
+        restore_integers(&mut span);
         if span.span_context.is_sampled() {
             self.0.push(span);
         }
