@@ -135,10 +135,12 @@ impl Attribute {
     }
 
     fn texts(&self) -> BTreeSet<&str> {
-        let text = |example| match example {
-            &Example::Text(ref text) => text.as_str(),
-            Example::Int(_) | Example::Double(_) => panic!("a number"),
-        };
+        fn text(example: &Example) -> &str {
+            match example {
+                Example::Text(text) => text,
+                Example::Int(_) | Example::Double(_) => panic!("a number"),
+            }
+        }
         self.examples.iter().map(text).collect()
     }
 }
