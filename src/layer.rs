@@ -6,24 +6,25 @@ use opentelemetry_sdk::logs::{SdkLogger, SdkLoggerProvider};
 use tracing::level_filters::LevelFilter;
 use tracing::subscriber::Interest;
 use tracing::{Metadata, Subscriber};
-use tracing_opentelemetry::OpenTelemetryLayer;
 use tracing_subscriber::Layer;
 use tracing_subscriber::layer::{Context, Filter};
 use tracing_subscriber::registry::LookupSpan;
 
 use crate::instrument::span_filter::SuppressionFilter;
+use crate::integers::{ForgetIntegers, RememberIntegers};
 
 /// Turns spans into OpenTelemetry spans.
 ///
 /// Location, thread, inactivity and target fields are off: together they cost a third of a span.
-/// Context activation stays on, since log records take their trace's ids from it.
-pub(crate) fn span_layer<S, T>(tracer: T) -> OpenTelemetryLayer<S, T>
+/// Context activation stays on, since log records take their trace's ids from it. Integers need a
+/// processor that calls [`restore_integers`](crate::integers::restore_integers).
+pub(crate) fn span_layer<S, T>(tracer: T) -> impl Layer<S> + Send + Sync
 where
-    S: Subscriber + for<'span> LookupSpan<'span>,
-    T: Tracer + 'static,
+    S: Subscriber + for<'span> LookupSpan<'span> + Send + Sync,
+    T: Tracer + Send + Sync + 'static,
     T::Span: Send + Sync,
 {
-    tracing_opentelemetry::layer()
+    let spans = tracing_opentelemetry::layer()
         .with_location(false)
         .with_threads(false)
         .with_tracked_inactivity(false)
@@ -32,7 +33,8 @@ where
         .with_error_records_to_exceptions(false)
         .with_error_events_to_exceptions(false)
         .with_error_events_to_status(false)
-        .with_tracer(tracer)
+        .with_tracer(tracer);
+    RememberIntegers.and_then(spans).and_then(ForgetIntegers)
 }
 
 /// Turns events into log records.

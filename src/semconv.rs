@@ -232,62 +232,109 @@ metrics! {
         (OUTCOME, ERROR_TYPE);
 }
 
+/// The type of an attribute's values.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ValueType {
+    /// Text.
+    String,
+    /// A signed integer of 64 bits.
+    Int,
+    /// A floating-point number.
+    Double,
+    /// True or false.
+    Boolean,
+}
+
+impl ValueType {
+    /// What OpenTelemetry's conventions call it.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::String => "string",
+            Self::Int => "int",
+            Self::Double => "double",
+            Self::Boolean => "boolean",
+        }
+    }
+}
+
+/// An attribute that Spanwire sets.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct AttributeInfo {
+    /// Dotted name.
+    pub name: &'static str,
+    /// The type of its values, wherever it stands. Labels in Prometheus are texts all the same.
+    pub value_type: ValueType,
+    /// Every value that it can have; empty when there are others.
+    pub values: &'static [&'static str],
+    /// What it says.
+    pub description: &'static str,
+}
+
 macro_rules! attributes {
-    ($($id:ident = $name:literal, $doc:literal;)*) => {
+    ($($id:ident = $name:literal $type:ident $([$($value:literal),*])?, $doc:literal;)*) => {
         $(#[doc = $doc] pub const $id: &str = $name;)*
         /// Every attribute of a metric, a span or a log record that is not OpenTelemetry's resource.
         pub const ATTRIBUTES: &[&str] = &[$($id),*];
+        /// The same, with what their values can be.
+        pub const ATTRIBUTE_INFO: &[AttributeInfo] = &[$(AttributeInfo {
+            name: $name,
+            value_type: ValueType::$type,
+            values: &[$($($value),*)?],
+            description: $doc,
+        }),*];
     };
 }
 
 attributes! {
-    WEBVIEW_NAME = "spanwire.webview.name", "The name that the app gave to the webview.";
-    IPC_DIRECTION = "spanwire.ipc.direction", "`inbound` (page to host) or `outbound` (host to page).";
-    IPC_EVENT = "spanwire.ipc.event",
+    WEBVIEW_NAME = "spanwire.webview.name" String, "The name that the app gave to the webview.";
+    IPC_DIRECTION = "spanwire.ipc.direction" String ["inbound", "outbound"], "`inbound` (page to host) or `outbound` (host to page).";
+    IPC_EVENT = "spanwire.ipc.event" String,
         "The event's name; capped, see [`REGISTERED_NAMES_MAX`] and [`OTHER_NAMES_MAX`].";
-    OUTCOME = "spanwire.outcome", "`ok`, `failed` or `dropped`; of a trace `kept` or `dropped`; on disk `spooled`, `replayed` or `dropped`.";
-    ERROR_TYPE = "error.type", "Why it failed or was dropped; absent when it did not.";
-    QUEUE_NAME = "spanwire.queue.name", "The name that the app gave to the queue.";
-    OPERATION_NAME = "spanwire.operation.name", "The name of a scoped operation; capped.";
-    STATE = "spanwire.page.state", "`loading`, `ready`, `unresponsive` or `gone`.";
-    WEB_VITAL_NAME = "browser.web_vital.name", "`ttfb`, `fcp`, `lcp` or `inp`.";
-    WEB_VITAL_RATING = "browser.web_vital.rating", "`good`, `needs_improvement` or `poor`.";
-    MEASUREMENT_NAME = "spanwire.measurement.name",
+    OUTCOME = "spanwire.outcome" String ["ok", "failed", "dropped", "kept", "spooled", "replayed"], "`ok`, `failed` or `dropped`; of a trace `kept` or `dropped`; on disk `spooled`, `replayed` or `dropped`.";
+    ERROR_TYPE = "error.type" String, "Why it failed or was dropped; absent when it did not.";
+    QUEUE_NAME = "spanwire.queue.name" String, "The name that the app gave to the queue.";
+    OPERATION_NAME = "spanwire.operation.name" String, "The name of a scoped operation; capped.";
+    STATE = "spanwire.page.state" String ["loading", "ready", "unresponsive", "gone"], "`loading`, `ready`, `unresponsive` or `gone`.";
+    WEB_VITAL_NAME = "browser.web_vital.name" String ["ttfb", "fcp", "lcp", "inp"], "`ttfb`, `fcp`, `lcp` or `inp`.";
+    WEB_VITAL_RATING = "browser.web_vital.rating" String ["good", "needs_improvement", "poor"], "`good`, `needs_improvement` or `poor`.";
+    MEASUREMENT_NAME = "spanwire.measurement.name" String,
         "The name that the app or the page gave to a measurement; capped with its category and unit.";
-    CATEGORY = "spanwire.measurement.category", "What a measurement is grouped by; absent when not given.";
-    MEASUREMENT_UNIT = "spanwire.measurement.unit", "A measurement's unit; absent when not given.";
-    WEBVIEW_PROCESS_TYPE = "spanwire.webview.process.type", "`web`, `network`, `gpu` or `other`.";
-    CPU_MODE = "cpu.mode",
+    CATEGORY = "spanwire.measurement.category" String, "What a measurement is grouped by; absent when not given.";
+    MEASUREMENT_UNIT = "spanwire.measurement.unit" String, "A measurement's unit; absent when not given.";
+    WEBVIEW_PROCESS_TYPE = "spanwire.webview.process.type" String ["web", "network", "gpu", "other"], "`web`, `network`, `gpu` or `other`.";
+    CPU_MODE = "cpu.mode" String ["user", "nice", "system", "interrupt", "steal"],
         "What a processor did: `user` or `system`; of the host also `nice`, `interrupt` or `steal`. Linux only.";
-    SYSTEM_MEMORY_STATE = "system.memory.state", "Always `used`.";
-    OTEL_COMPONENT_TYPE = "otel.component.type", "The part of the SDK that counts.";
-    OTEL_COMPONENT_NAME = "otel.component.name", "Its type and `/0`.";
-    SERVER_ADDRESS = "server.address", "The host of the collector that an exporter sends to.";
-    SERVER_PORT = "server.port", "Its port.";
-    RPC_SYSTEM_NAME = "rpc.system.name", "Always `spanwire`.";
-    RPC_METHOD = "rpc.method", "The event's name, on spans of calls.";
-    EXCEPTION_TYPE = "exception.type", "The Rust type of an operation's error, on its log record.";
-    EXCEPTION_MESSAGE = "exception.message", "The error and its sources, on its log record.";
-    EXCEPTION_STACKTRACE = "exception.stacktrace", "A backtrace, on an error's log record, when enabled.";
-    RETRIES = "spanwire.retries", "How often a message was sent again, on its span.";
-    WAIT_S = "spanwire.queue.wait", "Seconds that a message waited in the queue, on its span.";
-    BATCH_SIZE = "spanwire.batch.size", "Messages that were sent together, on a message's span.";
-    SLOW = "spanwire.slow", "True on the span of an operation that was slow.";
-    SAMPLING_REASON = "spanwire.sampling.reason",
+    SYSTEM_MEMORY_STATE = "system.memory.state" String ["used"], "Always `used`.";
+    OTEL_COMPONENT_TYPE = "otel.component.type" String ["batching_span_processor", "otlp_http_span_exporter", "batching_log_processor", "otlp_http_log_exporter", "otlp_http_metric_exporter"], "The part of the SDK that counts.";
+    OTEL_COMPONENT_NAME = "otel.component.name" String, "Its type and `/0`.";
+    SERVER_ADDRESS = "server.address" String, "The host of the collector that an exporter sends to.";
+    SERVER_PORT = "server.port" Int, "Its port.";
+    RPC_SYSTEM_NAME = "rpc.system.name" String ["spanwire"], "Always `spanwire`.";
+    RPC_METHOD = "rpc.method" String, "The event's name, on spans of calls.";
+    EXCEPTION_TYPE = "exception.type" String, "The Rust type of an operation's error, on its log record.";
+    EXCEPTION_MESSAGE = "exception.message" String, "The error and its sources, on its log record.";
+    EXCEPTION_STACKTRACE = "exception.stacktrace" String, "A backtrace, on an error's log record, when enabled.";
+    RETRIES = "spanwire.retries" Int, "How often a message was sent again, on its span.";
+    WAIT_S = "spanwire.queue.wait" Double, "Seconds that a message waited in the queue, on its span.";
+    BATCH_SIZE = "spanwire.batch.size" Int, "Messages that were sent together, on a message's span.";
+    SLOW = "spanwire.slow" Boolean, "True on the span of an operation that was slow.";
+    SAMPLING_REASON = "spanwire.sampling.reason" String ["error", "slow", "rate", "traces_full", "spans_full", "hold_time", "shutdown", "over_rate", "trace_full", "late"],
         "Why a trace or a span was kept or dropped, or decided early; on the root of a kept trace.";
-    MESSAGE_SIZE_BY = "spanwire.message.size", "Bytes of a message's payload, on its spans.";
-    THREAD = "spanwire.thread",
+    MESSAGE_SIZE_BY = "spanwire.message.size" Int, "Bytes of a message's payload, on its spans.";
+    THREAD = "spanwire.thread" String ["main", "worker"],
         "`main` or `worker`: where a handler ran, on its span; `main` is the thread that asks for scripts.";
-    MAIN_THREAD_BLOCKED_S = "spanwire.main_thread.blocked",
+    MAIN_THREAD_BLOCKED_S = "spanwire.main_thread.blocked" Double,
         "Seconds that a handler kept the UI thread, on its span, when it was a frame or longer.";
-    MAIN_THREAD_DELAY_S = "spanwire.main_thread.delay",
+    MAIN_THREAD_DELAY_S = "spanwire.main_thread.delay" Double,
         "Seconds of a message's wait in which the UI thread was woken and did not come, on its span.";
-    DURATION_S = "spanwire.duration", "Seconds that a slow operation took, on its log record.";
-    SLOW_THRESHOLD_S = "spanwire.slow_threshold",
+    DURATION_S = "spanwire.duration" Double, "Seconds that a slow operation took, on its log record.";
+    SLOW_THRESHOLD_S = "spanwire.slow_threshold" Double,
         "Seconds from which an operation counts as slow, on a slow one's log record.";
-    CONTEXT = "spanwire.context",
+    CONTEXT = "spanwire.context" String,
         "The context fields that the app gave to an operation, on its log records.";
-    CONTEXT_LEFT_OUT = "spanwire.context_left_out",
+    CONTEXT_LEFT_OUT = "spanwire.context_left_out" Int,
         "Context fields beyond the limit, on an operation's span.";
 }
 
@@ -317,6 +364,8 @@ pub struct SpanInfo {
     pub kind: &'static str,
     /// What it measures.
     pub description: &'static str,
+    /// The attributes that it may carry, beside those that the app gives.
+    pub attributes: &'static [&'static str],
 }
 
 /// Every span.
@@ -325,43 +374,161 @@ pub const SPANS: &[SpanInfo] = &[
         name: "{event}",
         kind: "client",
         description: "A call of the page, from `invoke` until its promise is settled.",
+        attributes: &[
+            RPC_SYSTEM_NAME,
+            RPC_METHOD,
+            WEBVIEW_NAME,
+            MESSAGE_SIZE_BY,
+            BATCH_SIZE,
+            ERROR_TYPE,
+            SAMPLING_REASON,
+        ],
     },
     SpanInfo {
         name: "{event}",
         kind: "server",
         description: "The host's handlers at work on a call from the page.",
+        attributes: &[
+            RPC_SYSTEM_NAME,
+            RPC_METHOD,
+            WEBVIEW_NAME,
+            MESSAGE_SIZE_BY,
+            THREAD,
+            MAIN_THREAD_BLOCKED_S,
+            ERROR_TYPE,
+            SAMPLING_REASON,
+        ],
     },
     SpanInfo {
         name: "{event}",
         kind: "consumer",
         description: "The host's listeners at work on an event from the page.",
+        attributes: &[
+            RPC_SYSTEM_NAME,
+            RPC_METHOD,
+            WEBVIEW_NAME,
+            MESSAGE_SIZE_BY,
+            THREAD,
+            MAIN_THREAD_BLOCKED_S,
+            ERROR_TYPE,
+            SAMPLING_REASON,
+        ],
     },
     SpanInfo {
         name: "send {event}",
         kind: "producer",
         description: "A message to the page, from `emit` to its acknowledgement; or an event from the page, from `emit` to its receipt.",
+        attributes: &[
+            RPC_SYSTEM_NAME,
+            RPC_METHOD,
+            WEBVIEW_NAME,
+            MESSAGE_SIZE_BY,
+            WAIT_S,
+            MAIN_THREAD_DELAY_S,
+            BATCH_SIZE,
+            RETRIES,
+            ERROR_TYPE,
+            SAMPLING_REASON,
+        ],
     },
     SpanInfo {
         name: "reply {event}",
         kind: "internal",
         description: "A call's reply, from the handler's end to the page's acknowledgement.",
+        attributes: &[
+            RPC_SYSTEM_NAME,
+            RPC_METHOD,
+            WEBVIEW_NAME,
+            MESSAGE_SIZE_BY,
+            WAIT_S,
+            MAIN_THREAD_DELAY_S,
+            BATCH_SIZE,
+            RETRIES,
+            ERROR_TYPE,
+            SAMPLING_REASON,
+        ],
     },
     SpanInfo {
         name: "process {event}",
         kind: "consumer",
         description: "The page at work on an event or a reply.",
+        attributes: &[RPC_SYSTEM_NAME, RPC_METHOD, WEBVIEW_NAME, SAMPLING_REASON],
     },
     SpanInfo {
         name: "{trace}",
         kind: "internal",
         description: "What the page does within `spanwire.trace`.",
+        attributes: &[WEBVIEW_NAME, ERROR_TYPE, SAMPLING_REASON],
     },
     SpanInfo {
         name: "{operation}",
         kind: "internal",
         description: "A scoped operation.",
+        attributes: &[
+            OPERATION_NAME,
+            SLOW,
+            CONTEXT_LEFT_OUT,
+            ERROR_TYPE,
+            SAMPLING_REASON,
+        ],
     },
 ];
+
+/// A log record that Spanwire emits, by its event name.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct EventInfo {
+    /// Its event name.
+    pub name: &'static str,
+    /// OpenTelemetry's severity.
+    pub severity: &'static str,
+    /// What happened.
+    pub description: &'static str,
+    /// The attributes that it may carry.
+    pub attributes: &'static [&'static str],
+}
+
+macro_rules! events {
+    ($($id:ident = $name:literal $severity:literal $description:literal ($($attribute:ident),*);)*) => {
+        $(#[doc = concat!("`", $name, "`: ", $description)] pub const $id: &str = $name;)*
+        /// Every event whose log record Spanwire emits.
+        pub const EVENTS: &[EventInfo] = &[$(EventInfo {
+            name: $name,
+            severity: $severity,
+            description: $description,
+            attributes: &[$($attribute),*],
+        }),*];
+    };
+}
+
+events! {
+    EVENT_HANDLER_FAILED = "spanwire.ipc.handler.failed" "error"
+        "A handler returned an error." (EXCEPTION_TYPE, EXCEPTION_MESSAGE);
+    EVENT_HANDLER_PANICKED = "spanwire.ipc.handler.panicked" "error"
+        "A handler panicked." (EXCEPTION_TYPE, EXCEPTION_MESSAGE);
+    EVENT_OPERATION_FAILED = "spanwire.operation.failed" "error"
+        "An operation ended with an error or a panic."
+        (OPERATION_NAME, ERROR_TYPE, EXCEPTION_TYPE, EXCEPTION_MESSAGE, EXCEPTION_STACKTRACE, CONTEXT);
+    EVENT_OPERATION_CANCELLED = "spanwire.operation.cancelled" "warn"
+        "An operation's future was dropped." (OPERATION_NAME, ERROR_TYPE, CONTEXT);
+    EVENT_OPERATION_SLOW = "spanwire.operation.slow" "warn"
+        "An operation took its threshold or longer."
+        (OPERATION_NAME, DURATION_S, SLOW_THRESHOLD_S, CONTEXT);
+    EVENT_PAGE_CRASHED = "spanwire.page.crashed" "error"
+        "The page's process ended by itself. Linux only." (WEBVIEW_NAME, ERROR_TYPE);
+    EVENT_PAGE_UNSUPPORTED_ADDRESS = "spanwire.page.unsupported_address" "error"
+        "A page went where it cannot send." (WEBVIEW_NAME, ERROR_TYPE);
+    EVENT_PAGE_FORBIDDEN_ORIGIN = "spanwire.page.forbidden_origin" "warn"
+        "There is something for a page whose origin is not allowed." (WEBVIEW_NAME);
+    EVENT_DEV_SERVER_UNREACHABLE = "spanwire.dev_server.unreachable" "warn"
+        "The server that has the page in development does not answer." ();
+    EVENT_CONFIGURATION_WARNING = "spanwire.configuration.warning" "warn"
+        "A setting of telemetry cannot be used." ();
+    EVENT_SYSTEM_NOT_SAMPLED = "spanwire.system.not_sampled" "warn"
+        "The process and the host cannot be looked at." (EXCEPTION_MESSAGE);
+    EVENT_ENDPOINT_OFF = "spanwire.endpoint.off" "warn"
+        "The Prometheus endpoint cannot run." ();
+}
 
 macro_rules! error_types {
     ($name:ident, $about:literal; $($variant:ident = $value:literal, $doc:literal;)*) => {
@@ -571,6 +738,18 @@ mod tests {
             let as_namespace = format!("{attribute}.");
             let within = ATTRIBUTES.iter().find(|a| a.starts_with(&as_namespace));
             assert_eq!(within, None, "{attribute} is a namespace too");
+        }
+    }
+
+    #[test]
+    fn events_are_in_our_namespace_and_their_attributes_are_listed() {
+        let mut seen = HashSet::new();
+        for event in EVENTS {
+            assert!(event.name.starts_with("spanwire."), "{}", event.name);
+            assert!(seen.insert(event.name), "{} twice", event.name);
+            for attribute in event.attributes {
+                assert!(ATTRIBUTES.contains(attribute), "{attribute}");
+            }
         }
     }
 

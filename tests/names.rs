@@ -5,10 +5,15 @@ use std::collections::BTreeSet;
 use std::process::{Child, Command};
 use std::time::Duration;
 
+use opentelemetry_proto::tonic::common::v1::KeyValue;
+use opentelemetry_proto::tonic::common::v1::any_value::Value;
 use serde_json::json;
 use spanwire::ipc::{Call, Ipc, Limits, Received};
 use spanwire::queue::MessageQueue;
-use spanwire::semconv::{ATTRIBUTES, ErrorType, METRICS, PageSpanErrorType, SPANS, SpoolErrorType};
+use spanwire::semconv::{
+    ATTRIBUTE_INFO, ATTRIBUTES, EVENTS, ErrorType, METRICS, PageSpanErrorType, SPANS,
+    SpoolErrorType, ValueType,
+};
 use spanwire::telemetry::{Exporter, MetricsExporter, Telemetry};
 use spanwire::timer::monitor;
 use spanwire_testkit::child_process;
@@ -105,6 +110,29 @@ fn the_docs_list_each_attribute_error_type_and_span_and_no_other() {
         first_cells(section("Spans")),
         SPANS.iter().map(|span| span.name).collect::<BTreeSet<_>>()
     );
+}
+
+#[test]
+fn the_docs_list_each_event_as_it_is_and_no_other() {
+    let cells = section("Log records").lines().filter_map(|line| {
+        let cells: Vec<&str> = line
+            .strip_prefix("| `")?
+            .split('|')
+            .map(str::trim)
+            .collect();
+        Some((cells[0].trim_end_matches('`'), cells))
+    });
+    let described: Vec<_> = cells.collect();
+    for event in EVENTS {
+        let (_, cells) = described
+            .iter()
+            .find(|(name, _)| *name == event.name)
+            .unwrap_or_else(|| panic!("{} is not in docs/telemetry.md", event.name));
+        assert_eq!(cells[2], event.severity, "{}", event.name);
+        let attributes: BTreeSet<_> = event.attributes.iter().copied().collect();
+        assert_eq!(backticked(cells[3]), attributes, "{}", event.name);
+    }
+    assert_eq!(described.len(), EVENTS.len());
 }
 
 #[test]
@@ -262,6 +290,13 @@ fn emit_everything() {
                 .attributes
                 .iter()
                 .find(|known| known.replace('.', "_") == label);
+            let values = ATTRIBUTE_INFO
+                .iter()
+                .find(|info| Some(&info.name) == attribute)
+                .map_or(&[][..], |info| info.values);
+            let value = line.split_once(&format!("{label}=\"")).unwrap().1;
+            let (value, _) = value.split_once('"').unwrap();
+            assert!(values.is_empty() || values.contains(&value), "{line}");
             attributes.insert(
                 attribute
                     .unwrap_or_else(|| panic!("{label} on {name}"))
@@ -277,16 +312,8 @@ fn emit_everything() {
         .spans()
         .iter()
         .map(|span| {
-            let placeholder = match span.name.as_str() {
-                "slow" | "running" => "{operation}".to_owned(),
-                "click" => "{trace}".to_owned(),
-                name => match name.split_once(' ') {
-                    Some((verb, _)) => format!("{verb} {{event}}"),
-                    None => "{event}".to_owned(),
-                },
-            };
             (
-                placeholder,
+                placeholder(&span.name),
                 span.kind()
                     .as_str_name()
                     .to_lowercase()
@@ -300,19 +327,88 @@ fn emit_everything() {
     assert_eq!(spans, listed.collect::<BTreeSet<_>>());
 
     for span in receiver.spans() {
+        let kind = span.kind().as_str_name().to_lowercase();
+        check_span(
+            &span.name,
+            kind.trim_start_matches("span_kind_"),
+            &span.attributes,
+        );
         attributes.extend(
             span.attributes
                 .iter()
                 .map(|attribute| attribute.key.clone()),
         );
     }
+    let mut events = BTreeSet::new();
     for log in receiver.logs() {
+        let event = EVENTS.iter().find(|event| event.name == log.event_name);
+        let event = event.unwrap_or_else(|| panic!("{log:?}"));
+        assert!(
+            log.severity_text.eq_ignore_ascii_case(event.severity),
+            "{log:?}"
+        );
+        for attribute in &log.attributes {
+            assert!(event.attributes.contains(&&*attribute.key), "{log:?}");
+        }
+        log.attributes.iter().for_each(check_value);
+        events.insert(event.name);
         attributes.extend(log.attributes.iter().map(|attribute| attribute.key.clone()));
     }
     // The app's own fields, given above.
     attributes.retain(|attribute| !FIELDS.contains(&attribute.as_str()));
     let listed: BTreeSet<String> = ATTRIBUTES.iter().map(|name| name.to_string()).collect();
     assert_eq!(attributes, listed);
+}
+
+/// A span has the attributes that are listed for it, beside those of the app.
+fn check_span(name: &str, kind: &str, attributes: &[KeyValue]) {
+    let placeholder = placeholder(name);
+    let listed = SPANS
+        .iter()
+        .find(|span| (span.name, span.kind) == (&*placeholder, kind))
+        .unwrap();
+    for attribute in attributes {
+        let key = &*attribute.key;
+        assert!(
+            listed.attributes.contains(&key) || FIELDS.contains(&key),
+            "{key} on {placeholder} {kind}"
+        );
+        check_value(attribute);
+    }
+}
+
+/// A value is of its attribute's type and of its closed set.
+fn check_value(attribute: &KeyValue) {
+    let Some(info) = ATTRIBUTE_INFO
+        .iter()
+        .find(|info| info.name == attribute.key)
+    else {
+        return;
+    };
+    let value = attribute.value.clone().unwrap().value.unwrap();
+    let (found, text) = match &value {
+        Value::StringValue(text) => (ValueType::String, Some(&**text)),
+        Value::IntValue(_) => (ValueType::Int, None),
+        Value::DoubleValue(_) => (ValueType::Double, None),
+        Value::BoolValue(_) => (ValueType::Boolean, None),
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(found, info.value_type, "{attribute:?}");
+    if let (Some(text), false) = (text, info.values.is_empty()) {
+        assert!(info.values.contains(&text), "{attribute:?}");
+    }
+}
+
+/// The span's name with a placeholder for the part that varies.
+fn placeholder(name: &str) -> String {
+    match name {
+        "slow" | "running" => "{operation}".to_owned(),
+        "click" => "{trace}".to_owned(),
+        name => match name.split_once(' ') {
+            Some((verb, _)) => format!("{verb} {{event}}"),
+            None => "{event}".to_owned(),
+        },
+    }
 }
 
 /// A call and a span of a page that stamps what it sends, and one more once its clock is known.

@@ -5,7 +5,7 @@ use std::net::TcpListener;
 use std::sync::Mutex;
 use std::time::Duration;
 
-use opentelemetry_proto::tonic::common::v1::any_value;
+use opentelemetry_proto::tonic::common::v1::{KeyValue, any_value};
 use opentelemetry_proto::tonic::metrics::v1::metric::Data;
 use opentelemetry_proto::tonic::metrics::v1::number_data_point::Value;
 use spanwire::clock;
@@ -523,6 +523,110 @@ fn exports_are_counted_as_metrics_with_the_reason_of_a_loss() {
         panic!("{capacity:?}")
     };
     assert!(!sum.is_monotonic, "it is an up-down counter");
+}
+
+/// Attributes as `key = value`, numbers as numbers and texts in quotes.
+fn typed(attributes: &[KeyValue]) -> Vec<String> {
+    let value = |attribute: &KeyValue| match attribute.value.clone().unwrap().value.unwrap() {
+        any_value::Value::IntValue(number) => number.to_string(),
+        any_value::Value::StringValue(text) => format!("{text:?}"),
+        other => format!("{other:?}"),
+    };
+    let line = |attribute: &KeyValue| format!("{} = {}", attribute.key, value(attribute));
+    attributes.iter().map(line).collect()
+}
+
+#[test]
+fn integers_of_every_type_arrive_as_integers_and_texts_as_texts() {
+    for sampler in [Sampler::Tail, Sampler::AlwaysOn] {
+        let receiver = Receiver::start();
+        let (telemetry, parts) = builder(&[])
+            .otlp_endpoint(receiver.url())
+            .logs(Exporter::Otlp)
+            .sampler(sampler)
+            .build()
+            .unwrap();
+        run(&parts, || {
+            let span = tracing::info_span!(
+                "work",
+                size = 11_usize,
+                most = u64::MAX,
+                byte = 7_u8,
+                short = 16_u16,
+                signed = -3_i32,
+                wide = 5_u128,
+                text = "11",
+                debug = ?11,
+                later = tracing::field::Empty,
+            );
+            span.record("later", 12_u32);
+            span.in_scope(|| tracing::info!(size = 13_usize, text = "13", "done"));
+            drop(span);
+            // It has nothing of the first.
+            tracing::info_span!("other", size = "11").in_scope(|| ());
+        });
+        telemetry.shutdown(10 * SECOND);
+        let spans = receiver.spans();
+        let find = |name: &str| spans.iter().find(|span| span.name == name).unwrap();
+        let work = typed(&find("work").attributes);
+        let own: Vec<_> = work
+            .iter()
+            .filter(|line| !line.starts_with("spanwire."))
+            .collect();
+        assert_eq!(
+            own,
+            [
+                "size = 11",
+                r#"most = "18446744073709551615""#,
+                "byte = 7",
+                "short = 16",
+                "signed = -3",
+                "wide = 5",
+                r#"text = "11""#,
+                r#"debug = "11""#,
+                "later = 12",
+            ]
+        );
+        let event = typed(&find("work").events[0].attributes);
+        assert!(event.contains(&"size = 13".to_owned()), "{event:?}");
+        assert!(event.contains(&r#"text = "13""#.to_owned()), "{event:?}");
+        let other = typed(&find("other").attributes);
+        assert_eq!(other[0], r#"size = "11""#);
+        let log = typed(&receiver.logs()[0].attributes);
+        assert_eq!(log, ["size = 13", r#"text = "13""#]);
+    }
+}
+
+#[test]
+fn log_records_have_the_event_name_that_they_were_given_or_none() {
+    let receiver = Receiver::start();
+    let (telemetry, parts) = builder(&[])
+        .otlp_endpoint(receiver.url())
+        .logs(Exporter::Otlp)
+        .build()
+        .unwrap();
+    run(&parts, || {
+        tracing::info!("without a name");
+        tracing::info!(name: "app.loaded", "with a name");
+        let failed = spanwire::timer::monitor("load").run(|| "x".parse::<u32>());
+        assert!(failed.is_err());
+    });
+    telemetry.shutdown(10 * SECOND);
+    let logs = receiver.logs();
+    let mut names: Vec<_> = logs
+        .iter()
+        .map(|log| (body(log), &*log.event_name))
+        .collect();
+    // Each target has a scope of its own, in no order.
+    names.sort_unstable();
+    assert_eq!(
+        names,
+        [
+            ("operation failed".to_owned(), "spanwire.operation.failed"),
+            ("with a name".to_owned(), "app.loaded"),
+            ("without a name".to_owned(), ""),
+        ]
+    );
 }
 
 #[test]

@@ -231,7 +231,7 @@ impl Inner {
             { semconv::RPC_SYSTEM_NAME } = semconv::RPC_SYSTEM,
             { semconv::RPC_METHOD } = name,
             { semconv::WEBVIEW_NAME } = &*self.config.name,
-            { semconv::MESSAGE_SIZE_BY } = size,
+            { semconv::MESSAGE_SIZE_BY } = i64::try_from(size).unwrap_or(i64::MAX),
             { semconv::THREAD } = thread.map(ThreadKind::as_str),
             { semconv::MAIN_THREAD_BLOCKED_S } = tracing::field::Empty,
             { semconv::ERROR_TYPE } = tracing::field::Empty,

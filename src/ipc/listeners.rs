@@ -218,6 +218,7 @@ impl HandlerOutcome {
     fn of(reply: Reply) -> Self {
         if let Err(Rejection { name, message, .. }) = &reply {
             tracing::event!(
+                name: semconv::EVENT_HANDLER_FAILED,
                 target: "spanwire",
                 Level::ERROR,
                 {
@@ -308,6 +309,7 @@ impl HandlerOutcome {
             .or_else(|| panic.downcast_ref::<String>().map(String::as_str))
             .unwrap_or("a panic without a text");
         tracing::event!(
+            name: semconv::EVENT_HANDLER_PANICKED,
             target: "spanwire",
             Level::ERROR,
             {

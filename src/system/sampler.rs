@@ -8,6 +8,7 @@ use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
 
 use crate::clock::Clock;
 use crate::instrument::handles;
+use crate::semconv::EVENT_SYSTEM_NOT_SAMPLED;
 use crate::system::SystemProbe;
 use crate::system::gauges::Gauges;
 
@@ -44,7 +45,8 @@ impl SystemSampler {
                     run(interval, &asked);
                 });
         if let Err(error) = started {
-            tracing::warn!(%error, "no thread for sampling the process");
+            let error: &dyn std::error::Error = &error;
+            tracing::warn!(name: EVENT_SYSTEM_NOT_SAMPLED, error, "no thread for sampling the process");
         }
         Self {
             rediscover: Some(rediscover),
@@ -83,7 +85,7 @@ fn run(interval: Duration, asked: &Receiver<()>) {
         Ok(probe) => probe,
         Err(error) => {
             let error: &dyn std::error::Error = &error;
-            tracing::warn!(error, "the process is not sampled");
+            tracing::warn!(name: EVENT_SYSTEM_NOT_SAMPLED, error, "the process is not sampled");
             return;
         }
     };
@@ -115,7 +117,7 @@ pub(super) fn sample(probe: &mut SystemProbe, gauges: &Gauges, failing: bool) ->
         Err(error) => {
             if !failing {
                 let error: &dyn std::error::Error = &error;
-                tracing::warn!(error, "the process is not sampled for now");
+                tracing::warn!(name: EVENT_SYSTEM_NOT_SAMPLED, error, "the process is not sampled for now");
             }
             true
         }

@@ -23,6 +23,7 @@ use super::pipelines::{FlushError, Pipelines, Providers};
 use super::prometheus::Endpoint;
 use super::shutdown_report::ShutdownReport;
 use crate::clock;
+use crate::semconv::EVENT_CONFIGURATION_WARNING;
 #[cfg(feature = "system")]
 use crate::system::SystemSampler;
 
@@ -213,7 +214,7 @@ impl Telemetry {
 
     pub(crate) fn log_warnings(&self) {
         for warning in &self.warnings {
-            tracing::warn!("{warning}");
+            tracing::warn!(name: EVENT_CONFIGURATION_WARNING, "{warning}");
             self.reporter.report(warning);
         }
     }

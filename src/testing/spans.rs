@@ -11,6 +11,7 @@ use opentelemetry_sdk::error::OTelSdkResult;
 use opentelemetry_sdk::trace::{IdGenerator, Span, SpanData, SpanProcessor};
 
 use super::text;
+use crate::integers::restore_integers;
 
 /// Spans kept; the rest are counted. A test that makes more wants numbers, not a tree.
 const SPANS_MAX: usize = 100_000;
@@ -132,7 +133,8 @@ impl SpanProcessor for Spans {
         }
     }
 
-    fn on_end(&self, span: SpanData) {
+    fn on_end(&self, mut span: SpanData) {
+        restore_integers(&mut span);
         let mut state = self.lock();
         if state.finished.len() < SPANS_MAX {
             state.finished.push(span);

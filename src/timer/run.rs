@@ -143,6 +143,7 @@ impl Run {
         match outcome {
             RunOutcome::Ok => {}
             RunOutcome::Failed(failure) => tracing::event!(
+                name: semconv::EVENT_OPERATION_FAILED,
                 target: TARGET,
                 parent: parent.clone(),
                 Level::ERROR,
@@ -157,6 +158,7 @@ impl Run {
                 "operation failed"
             ),
             RunOutcome::Cancelled => tracing::event!(
+                name: semconv::EVENT_OPERATION_CANCELLED,
                 target: TARGET,
                 parent: parent.clone(),
                 Level::WARN,
@@ -170,6 +172,7 @@ impl Run {
         }
         if let Some(threshold) = slow_after {
             tracing::event!(
+                name: semconv::EVENT_OPERATION_SLOW,
                 target: TARGET,
                 parent: parent.clone(),
                 Level::WARN,

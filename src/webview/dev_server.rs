@@ -71,6 +71,7 @@ impl DevServer {
                         let answers = server.answers();
                         if !answers && !has_warned.swap(true, Ordering::Relaxed) {
                             tracing::event!(
+                                name: crate::semconv::EVENT_DEV_SERVER_UNREACHABLE,
                                 target: "spanwire",
                                 Level::WARN,
                                 "the dev server at {} does not answer: start it, and the window goes on",

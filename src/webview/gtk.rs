@@ -104,6 +104,7 @@ fn crashed(ipc: &Ipc, reason: WebProcessTerminationReason) {
     };
     ipc.page_error(ErrorType::PageCrashed);
     tracing::event!(
+        name: semconv::EVENT_PAGE_CRASHED,
         target: "spanwire",
         Level::ERROR,
         { {semconv::WEBVIEW_NAME} = ipc.name(), {semconv::ERROR_TYPE} = ErrorType::PageCrashed.as_str() },

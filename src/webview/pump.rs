@@ -97,6 +97,7 @@ impl Ipc {
         let is_silent = origin == address::waiting_origin() || origin == address::OPAQUE;
         if !is_silent && self.has_pending() && self.webview().refused(origin).0 {
             tracing::event!(
+                name: semconv::EVENT_PAGE_FORBIDDEN_ORIGIN,
                 target: "spanwire",
                 Level::WARN,
                 { {semconv::WEBVIEW_NAME} = self.name() },
@@ -114,6 +115,7 @@ impl Ipc {
         self.page_error(ErrorType::UnsupportedAddress);
         if first.0 {
             tracing::event!(
+                name: semconv::EVENT_PAGE_UNSUPPORTED_ADDRESS,
                 target: "spanwire",
                 Level::ERROR,
                 { {semconv::WEBVIEW_NAME} = self.name(), {semconv::ERROR_TYPE} = ErrorType::UnsupportedAddress.as_str() },

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use opentelemetry::logs::LogRecord as _;
 use opentelemetry::{Context, InstrumentationScope};
 use opentelemetry_sdk::error::{OTelSdkError, OTelSdkResult};
 use opentelemetry_sdk::logs::{LogProcessor, SdkLogRecord};
@@ -9,6 +10,7 @@ use opentelemetry_sdk::trace::{Span, SpanData, SpanProcessor};
 
 use super::batch_processor::Batch;
 use crate::clock;
+use crate::integers::restore_integers;
 
 /// A log record with its scope; boxed, so that an empty queue takes little room.
 pub(crate) type Log = Box<(SdkLogRecord, InstrumentationScope)>;
@@ -20,7 +22,8 @@ pub(crate) struct BatchSpans(pub(crate) Batch<SpanData>);
 impl SpanProcessor for BatchSpans {
     fn on_start(&self, _span: &mut Span, _cx: &Context) {}
 
-    fn on_end(&self, span: SpanData) {
+    fn on_end(&self, mut span: SpanData) {
+        restore_integers(&mut span);
         if span.span_context.is_sampled() {
             self.0.push(span);
         }
@@ -41,7 +44,12 @@ pub(crate) struct BatchLogs(pub(crate) Batch<Log>);
 
 impl LogProcessor for BatchLogs {
     fn emit(&self, record: &mut SdkLogRecord, scope: &InstrumentationScope) {
-        self.0.push(Box::new((record.clone(), scope.clone())));
+        let mut record = record.clone();
+        if record.event_name().is_some_and(is_call_site) {
+            // There is no way to take it off; an empty one is not sent.
+            record.set_event_name("");
+        }
+        self.0.push(Box::new((record, scope.clone())));
     }
 
     fn force_flush(&self) -> OTelSdkResult {
@@ -51,6 +59,19 @@ impl LogProcessor for BatchLogs {
     fn shutdown_with_timeout(&self, timeout: Duration) -> OTelSdkResult {
         shutdown(&self.0, timeout)
     }
+}
+
+/// Whether `tracing` made up the name from where the event stands, such as
+/// `event src/main.rs:12`, or has one name for all that comes from the crate `log`.
+///
+/// That names no kind of event, and changes with each line above it.
+fn is_call_site(name: &str) -> bool {
+    let place = name.strip_prefix("event ");
+    let line = place.and_then(|place| place.rsplit_once(':'));
+    name == "log event"
+        || line.is_some_and(|(_, line)| {
+            !line.is_empty() && line.bytes().all(|byte| byte.is_ascii_digit())
+        })
 }
 
 pub(crate) fn flush<T: Send + 'static>(batch: &Batch<T>) -> OTelSdkResult {
@@ -69,5 +90,31 @@ pub(crate) fn settled(in_time: bool, timeout: Duration) -> OTelSdkResult {
         Ok(())
     } else {
         Err(OTelSdkError::Timeout(timeout))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_that_says_where_an_event_stands_is_told_from_one_that_was_given() {
+        for made_up in [
+            "event src/main.rs:12",
+            r"event C:\app\src\main.rs:1",
+            "log event",
+        ] {
+            assert!(is_call_site(made_up), "{made_up}");
+        }
+        for given in [
+            "app.loaded",
+            "event",
+            "event app.loaded",
+            "event a:",
+            "event a:b1",
+            "",
+        ] {
+            assert!(!is_call_site(given), "{given}");
+        }
     }
 }

@@ -26,7 +26,9 @@ use tokio::sync::{Semaphore, oneshot};
 use super::content_negotiation::MediaType;
 use super::host_validation::{AllowedHosts, HostError};
 use crate::instrument::handles::{Instruments, Publish, counter, register};
-use crate::semconv::{CONNECTION_LIMIT, ENDPOINT_REFUSED, ERROR_TYPE, FORBIDDEN_HOST};
+use crate::semconv::{
+    CONNECTION_LIMIT, ENDPOINT_REFUSED, ERROR_TYPE, EVENT_ENDPOINT_OFF, FORBIDDEN_HOST,
+};
 
 /// Where to listen and to whom to answer.
 #[derive(Clone, Debug)]
@@ -172,13 +174,13 @@ fn serve(
         .enable_all()
         .build();
     let Ok(runtime) = runtime else {
-        tracing::warn!("the Prometheus endpoint has no I/O driver and is off");
+        tracing::warn!(name: EVENT_ENDPOINT_OFF, "the Prometheus endpoint has no I/O driver and is off");
         return;
     };
     // Dropping the runtime drops every connection.
     runtime.block_on(async {
         let Ok(listener) = tokio::net::TcpListener::from_std(listener) else {
-            tracing::warn!("the Prometheus endpoint cannot poll its socket and is off");
+            tracing::warn!(name: EVENT_ENDPOINT_OFF, "the Prometheus endpoint cannot poll its socket and is off");
             return;
         };
         tokio::spawn(upkeep(Arc::clone(&service)));

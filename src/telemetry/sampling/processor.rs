@@ -9,6 +9,7 @@ use opentelemetry_sdk::trace::{Span, SpanData, SpanProcessor};
 
 use super::tail::Tail;
 use crate::clock;
+use crate::integers::restore_integers;
 use crate::telemetry::export::sdk_processors::{flush, settled};
 
 /// Holds ended spans until their trace is decided.
@@ -19,7 +20,8 @@ impl SpanProcessor for TailSpans {
     // The sampler counts what starts: between it and this the trace could be decided.
     fn on_start(&self, _span: &mut Span, _cx: &Context) {}
 
-    fn on_end(&self, span: SpanData) {
+    fn on_end(&self, mut span: SpanData) {
+        restore_integers(&mut span);
         self.0.ended(span);
     }
 

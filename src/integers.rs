@@ -1,0 +1,136 @@
+//! Unsigned fields of spans, which are numbers and not texts.
+//!
+//! `tracing-opentelemetry` has no words for unsigned and 128-bit integers, so every `usize`, `u64`
+//! or `u8` of a span or of an event within it becomes a text. It cannot be told otherwise: what it
+//! visits is sealed. So a layer in front of it remembers which fields of a span are such integers,
+//! and when the span ends, our processor, which runs within the same call, makes numbers of them
+//! again. Log records need nothing of it. A number above `i64::MAX` stays a text, since
+//! OpenTelemetry has no integer for it.
+
+use std::cell::RefCell;
+use std::fmt::Debug;
+
+use opentelemetry::{KeyValue, Value};
+use opentelemetry_sdk::trace::SpanData;
+use tracing::field::{Field, Visit};
+use tracing::span::{Attributes, Id, Record};
+use tracing::{Event, Subscriber};
+use tracing_subscriber::Layer;
+use tracing_subscriber::layer::Context;
+use tracing_subscriber::registry::{LookupSpan, SpanRef};
+
+thread_local! {
+    /// The integers of the span that is being closed on this thread.
+    static CLOSING: RefCell<Vec<&'static str>> = const { RefCell::new(Vec::new()) };
+}
+
+/// In front of the layer that makes spans: remembers their integers.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct RememberIntegers;
+
+/// Behind that layer: what no processor took belongs to no other span.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct ForgetIntegers;
+
+/// Makes numbers of what [`RememberIntegers`] remembers of the span that is being closed.
+pub(crate) fn restore_integers(span: &mut SpanData) {
+    let integers = CLOSING.take();
+    if integers.is_empty() {
+        return;
+    }
+    let restore = |attribute: &mut KeyValue| {
+        if integers.contains(&attribute.key.as_str())
+            && let Value::String(text) = &attribute.value
+            && let Ok(number) = text.as_str().parse::<i64>()
+        {
+            attribute.value = Value::I64(number);
+        }
+    };
+    span.attributes.iter_mut().for_each(restore);
+    for event in &mut span.events.events {
+        event.attributes.iter_mut().for_each(restore);
+    }
+}
+
+impl<S> Layer<S> for RememberIntegers
+where
+    S: Subscriber + for<'span> LookupSpan<'span>,
+{
+    fn on_new_span(&self, attributes: &Attributes<'_>, id: &Id, ctx: Context<'_, S>) {
+        let mut found = Found::default();
+        attributes.record(&mut found);
+        found.keep(|| ctx.span(id));
+    }
+
+    fn on_record(&self, id: &Id, values: &Record<'_>, ctx: Context<'_, S>) {
+        let mut found = Found::default();
+        values.record(&mut found);
+        found.keep(|| ctx.span(id));
+    }
+
+    fn on_event(&self, event: &Event<'_>, ctx: Context<'_, S>) {
+        let mut found = Found::default();
+        event.record(&mut found);
+        found.keep(|| ctx.event_span(event));
+    }
+
+    fn on_close(&self, id: Id, ctx: Context<'_, S>) {
+        if let Some(span) = ctx.span(&id)
+            && let Some(Integers(integers)) = span.extensions_mut().remove()
+        {
+            CLOSING.set(integers);
+        }
+    }
+}
+
+impl<S: Subscriber> Layer<S> for ForgetIntegers {
+    fn on_close(&self, _: Id, _: Context<'_, S>) {
+        CLOSING.take();
+    }
+}
+
+/// The names of a span's fields that are integers.
+struct Integers(Vec<&'static str>);
+
+/// Those that a visitor found. It formats and allocates nothing for other fields.
+#[derive(Default)]
+struct Found(Vec<&'static str>);
+
+impl Found {
+    fn keep<'a, S>(self, span: impl FnOnce() -> Option<SpanRef<'a, S>>)
+    where
+        S: Subscriber + LookupSpan<'a> + 'a,
+    {
+        if self.0.is_empty() {
+            return;
+        }
+        let Some(span) = span() else { return };
+        let mut extensions = span.extensions_mut();
+        match extensions.get_mut::<Integers>() {
+            None => extensions.insert(Integers(self.0)),
+            Some(Integers(known)) => {
+                for name in self.0 {
+                    if !known.contains(&name) {
+                        known.push(name);
+                    }
+                }
+            }
+        }
+    }
+}
+
+impl Visit for Found {
+    fn record_debug(&mut self, _: &Field, _: &dyn Debug) {}
+
+    fn record_u64(&mut self, field: &Field, _: u64) {
+        self.0.push(field.name());
+    }
+
+    fn record_u128(&mut self, field: &Field, _: u128) {
+        self.0.push(field.name());
+    }
+
+    fn record_i128(&mut self, field: &Field, _: i128) {
+        self.0.push(field.name());
+    }
+}
