@@ -65,8 +65,6 @@ pub mod clock;
 #[doc(hidden)]
 pub mod fuzzing;
 mod instrument;
-#[cfg(any(feature = "otlp", feature = "testing"))]
-mod integers;
 pub mod ipc;
 #[cfg(any(feature = "otlp", feature = "testing"))]
 mod layer;

@@ -103,7 +103,9 @@ fn install_globals(parts: &TelemetryParts, strictness: Strictness) -> Vec<Warnin
 #[cfg(feature = "otlp")]
 fn install_subscriber(parts: &TelemetryParts) -> bool {
     // Only our layers look at spans, so where none is wanted there need be none.
-    let subscriber = Registry::default().with(parts.layer()).with(parts.ours());
+    let subscriber = Registry::default()
+        .with(parts.layer())
+        .with(parts.subscriber_filter());
     let is_ours = tracing::subscriber::set_global_default(subscriber).is_ok();
     if is_ours {
         reporter::own_subscriber_is_installed();

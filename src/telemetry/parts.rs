@@ -32,7 +32,7 @@ use crate::instrument::handles;
 #[cfg(feature = "otlp")]
 use crate::instrument::span_filter::SuppressionFilter;
 #[cfg(feature = "otlp")]
-use crate::layer::{Events, Ours, Wanted, log_layer, span_layer};
+use crate::layer::{EventsOnly, SubscriberFilter, TelemetryFilter, log_layer, span_layer};
 #[cfg(feature = "otlp")]
 use crate::semconv;
 use crate::timer;
@@ -76,14 +76,14 @@ impl TelemetryParts {
     where
         S: Subscriber + for<'span> LookupSpan<'span> + Send + Sync,
     {
-        let wanted = Wanted(self.level);
+        let wanted = TelemetryFilter(self.level);
         let spans = self.tracer_provider.as_ref().map(|provider| {
             span_layer(provider.tracer(semconv::SCOPE)).with_filter(wanted.and(SuppressionFilter))
         });
         let logs = self
             .logger_provider
             .as_ref()
-            .map(|provider| log_layer(provider).with_filter(wanted.and(Events)));
+            .map(|provider| log_layer(provider).with_filter(wanted.and(EventsOnly)));
         match (spans, logs) {
             (Some(spans), Some(logs)) => Box::new(spans.and_then(logs)),
             (Some(spans), None) => Box::new(spans),
@@ -112,9 +112,9 @@ impl TelemetryParts {
 
     /// What goes in front of the layer where there is no other.
     #[cfg(feature = "otlp")]
-    pub(crate) fn ours(&self) -> Ours {
-        Ours {
-            wanted: Wanted(self.level),
+    pub(crate) fn subscriber_filter(&self) -> SubscriberFilter {
+        SubscriberFilter {
+            wanted: TelemetryFilter(self.level),
             has_spans: self.tracer_provider.is_some(),
         }
     }

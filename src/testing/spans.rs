@@ -11,7 +11,7 @@ use opentelemetry_sdk::error::OTelSdkResult;
 use opentelemetry_sdk::trace::{IdGenerator, Span, SpanData, SpanProcessor};
 
 use super::text;
-use crate::integers::restore_integers;
+use crate::layer::integers::restore_integers;
 
 /// Spans kept; the rest are counted. A test that makes more wants numbers, not a tree.
 const SPANS_MAX: usize = 100_000;

@@ -10,7 +10,7 @@ use opentelemetry_sdk::trace::{Span, SpanData, SpanProcessor};
 
 use super::batch_processor::Batch;
 use crate::clock;
-use crate::integers::restore_integers;
+use crate::layer::integers::restore_integers;
 
 /// A log record with its scope; boxed, so that an empty queue takes little room.
 pub(crate) type Log = Box<(SdkLogRecord, InstrumentationScope)>;

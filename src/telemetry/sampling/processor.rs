@@ -9,7 +9,7 @@ use opentelemetry_sdk::trace::{Span, SpanData, SpanProcessor};
 
 use super::tail::Tail;
 use crate::clock;
-use crate::integers::restore_integers;
+use crate::layer::integers::restore_integers;
 use crate::telemetry::export::sdk_processors::{flush, settled};
 
 /// Holds ended spans until their trace is decided.

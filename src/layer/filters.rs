@@ -1,48 +1,12 @@
-//! The `tracing` layers that turn spans and events into OpenTelemetry's.
+//! Which spans and events become telemetry.
 
-use opentelemetry::trace::Tracer;
-use opentelemetry_appender_tracing::layer::OpenTelemetryTracingBridge;
-use opentelemetry_sdk::logs::{SdkLogger, SdkLoggerProvider};
 use tracing::level_filters::LevelFilter;
 use tracing::subscriber::Interest;
 use tracing::{Metadata, Subscriber};
 use tracing_subscriber::Layer;
 use tracing_subscriber::layer::{Context, Filter};
-use tracing_subscriber::registry::LookupSpan;
 
 use crate::instrument::span_filter::SuppressionFilter;
-use crate::integers::{ForgetIntegers, RememberIntegers};
-
-/// Turns spans into OpenTelemetry spans.
-///
-/// Location, thread, inactivity and target fields are off: together they cost a third of a span.
-/// Context activation stays on, since log records take their trace's ids from it. Integers need a
-/// processor that calls [`restore_integers`](crate::integers::restore_integers).
-pub(crate) fn span_layer<S, T>(tracer: T) -> impl Layer<S> + Send + Sync
-where
-    S: Subscriber + for<'span> LookupSpan<'span> + Send + Sync,
-    T: Tracer + Send + Sync + 'static,
-    T::Span: Send + Sync,
-{
-    let spans = tracing_opentelemetry::layer()
-        .with_location(false)
-        .with_threads(false)
-        .with_tracked_inactivity(false)
-        .with_target(false)
-        .with_error_fields_to_exceptions(false)
-        .with_error_records_to_exceptions(false)
-        .with_error_events_to_exceptions(false)
-        .with_error_events_to_status(false)
-        .with_tracer(tracer);
-    RememberIntegers.and_then(spans).and_then(ForgetIntegers)
-}
-
-/// Turns events into log records.
-pub(crate) fn log_layer(
-    provider: &SdkLoggerProvider,
-) -> OpenTelemetryTracingBridge<SdkLoggerProvider, SdkLogger> {
-    OpenTelemetryTracingBridge::new(provider)
-}
 
 /// Lets through what is important enough and does not come from our own transport.
 ///
@@ -50,15 +14,15 @@ pub(crate) fn log_layer(
 /// log record became 35 within seconds. The answer is kept for each call site, so it costs nothing
 /// afterwards.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Wanted(pub(crate) LevelFilter);
+pub(crate) struct TelemetryFilter(pub(crate) LevelFilter);
 
-impl Wanted {
+impl TelemetryFilter {
     fn wants(self, metadata: &Metadata<'_>) -> bool {
         *metadata.level() <= self.0 && !is_transport(metadata.target())
     }
 }
 
-impl<S> Filter<S> for Wanted {
+impl<S> Filter<S> for TelemetryFilter {
     fn enabled(&self, metadata: &Metadata<'_>, _: &Context<'_, S>) -> bool {
         self.wants(metadata)
     }
@@ -78,9 +42,9 @@ impl<S> Filter<S> for Wanted {
 
 /// Lets events through alone, so that a layer which has no use for spans is no reason to keep them.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Events;
+pub(crate) struct EventsOnly;
 
-impl<S> Filter<S> for Events {
+impl<S> Filter<S> for EventsOnly {
     fn enabled(&self, metadata: &Metadata<'_>, _: &Context<'_, S>) -> bool {
         metadata.is_event()
     }
@@ -100,18 +64,18 @@ impl<S> Filter<S> for Events {
 /// again each time at every call site that they turned down, those of `trace!` in others' hot loops
 /// included.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Ours {
-    pub(crate) wanted: Wanted,
+pub(crate) struct SubscriberFilter {
+    pub(crate) wanted: TelemetryFilter,
     pub(crate) has_spans: bool,
 }
 
-impl Ours {
+impl SubscriberFilter {
     fn wants(self, metadata: &Metadata<'_>) -> bool {
         self.wanted.wants(metadata) && (self.has_spans || !metadata.is_span())
     }
 }
 
-impl<S: Subscriber> Layer<S> for Ours {
+impl<S: Subscriber> Layer<S> for SubscriberFilter {
     fn enabled(&self, metadata: &Metadata<'_>, _: Context<'_, S>) -> bool {
         self.wants(metadata) && SuppressionFilter::wants(metadata)
     }
