@@ -9,6 +9,7 @@
 
 use std::cell::RefCell;
 use std::fmt::Debug;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use opentelemetry::{KeyValue, Value};
 use opentelemetry_sdk::trace::SpanData;
@@ -18,6 +19,11 @@ use tracing::{Event, Subscriber};
 use tracing_subscriber::Layer;
 use tracing_subscriber::layer::Context;
 use tracing_subscriber::registry::{LookupSpan, SpanRef};
+
+/// Whether a span ever had one: until then nothing is looked for when spans end.
+///
+/// Relaxed: the thread that ends a span has been told of it by whoever put fields into it.
+static SEEN: AtomicBool = AtomicBool::new(false);
 
 thread_local! {
     /// The integers of the span that is being closed on this thread.
@@ -34,6 +40,9 @@ pub(crate) struct ForgetIntegers;
 
 /// Makes numbers of what [`RememberIntegers`] remembers of the span that is being closed.
 pub(crate) fn restore_integers(span: &mut SpanData) {
+    if !SEEN.load(Ordering::Relaxed) {
+        return;
+    }
     let integers = CLOSING.take();
     if integers.is_empty() {
         return;
@@ -75,7 +84,8 @@ where
     }
 
     fn on_close(&self, id: Id, ctx: Context<'_, S>) {
-        if let Some(span) = ctx.span(&id)
+        if SEEN.load(Ordering::Relaxed)
+            && let Some(span) = ctx.span(&id)
             && let Some(Integers(integers)) = span.extensions_mut().remove()
         {
             CLOSING.set(integers);
@@ -85,7 +95,9 @@ where
 
 impl<S: Subscriber> Layer<S> for ForgetIntegers {
     fn on_close(&self, _: Id, _: Context<'_, S>) {
-        CLOSING.take();
+        if SEEN.load(Ordering::Relaxed) {
+            CLOSING.take();
+        }
     }
 }
 
@@ -105,6 +117,7 @@ impl Found {
             return;
         }
         let Some(span) = span() else { return };
+        SEEN.store(true, Ordering::Relaxed);
         let mut extensions = span.extensions_mut();
         match extensions.get_mut::<Integers>() {
             None => extensions.insert(Integers(self.0)),
