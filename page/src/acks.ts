@@ -2,7 +2,7 @@
 
 import { now, stamp } from "./clock.js";
 import { BATCH_BYTES } from "./config.js";
-import { onTurn, tell } from "./outbox.js";
+import { onTurn, send } from "./outbox.js";
 import { append, list, type List } from "./primordials.js";
 
 /** What goes into one `ack`: a range is at most 37 characters, a run 52, a failure 17. */
@@ -96,6 +96,6 @@ onTurn(() => {
       text += `${n ? "," : ',"ran":['}[${ran[n]},${stamp(ran[n + 1] as number)},${stamp(end === OPEN ? done : end)}]`;
     }
     if (ran.length) text += "]";
-    tell(`${text}}`);
+    send(`${text}}`);
   }
 });

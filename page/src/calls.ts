@@ -3,7 +3,7 @@
 import type { InvokeOptions, SpanwireErrorCode } from "./api.js";
 import { now, stamp } from "./clock.js";
 import { refusal, SpanwireError } from "./error.js";
-import * as life from "./life.js";
+import * as life from "./lifecycle.js";
 import * as outbox from "./outbox.js";
 import {
   addListener,
@@ -66,7 +66,7 @@ export const invoke = (
     const withdraw = (code: SpanwireErrorCode, message: string) => {
       if (!settle(entry.id, call)) return;
       if (!outbox.withdraw(entry)) {
-        outbox.tell(`{"kind":"cancel","id":${entry.id},"at":${stamp(now())},"code":"${code}"}`);
+        outbox.send(`{"kind":"cancel","id":${entry.id},"at":${stamp(now())},"code":"${code}"}`);
       }
       reject(refusal(code, message));
     };

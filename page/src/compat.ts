@@ -1,7 +1,7 @@
 // Events that the page dispatches on its own window, forwarded to the host: for pages that were
 // written for a wire which works that way.
 
-import { fault } from "./faults.js";
+import { fault } from "./error_counts.js";
 import { isName } from "./names.js";
 import { emit } from "./outbox.js";
 import { apply, CustomEvent, defineProperty, getter, nativeDispatch, OwnWeakSet, page } from "./primordials.js";

@@ -4,9 +4,9 @@ import type { SpanwireErrorCode } from "./api.js";
 import { ack, ackReply, ackScript, beginRun } from "./acks.js";
 import * as calls from "./calls.js";
 import { now, stamp } from "./clock.js";
-import * as life from "./life.js";
+import * as life from "./lifecycle.js";
 import { deliver } from "./listeners.js";
-import { flush, grant, tell, within } from "./outbox.js";
+import { flush, grant, send, within } from "./outbox.js";
 import { append, list, type List, OwnSet, page, parse } from "./primordials.js";
 
 interface EventMessage {
@@ -71,7 +71,7 @@ const handle = (message: Message, begin: number): number => {
     return begin;
   }
   if (message.kind === "ping") {
-    tell(`{"kind":"pong","id":${message.id},"at":${stamp(now())}}`);
+    send(`{"kind":"pong","id":${message.id},"at":${stamp(now())}}`);
     flush();
     return begin;
   }

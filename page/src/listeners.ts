@@ -5,7 +5,7 @@ import { ackRun } from "./acks.js";
 import { now } from "./clock.js";
 import { markHosts } from "./compat.js";
 import { COMPAT } from "./config.js";
-import { fault } from "./faults.js";
+import { fault } from "./error_counts.js";
 import { checkName } from "./names.js";
 import { append, bare, CustomEvent, dispatch, list, type List, OwnMap, TypeError } from "./primordials.js";
 

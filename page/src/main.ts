@@ -8,13 +8,13 @@ import { abandon, invoke } from "./calls.js";
 import { watchDispatch } from "./compat.js";
 import { COMPAT, MARKS } from "./config.js";
 import { refusal } from "./error.js";
-import { watchFaults } from "./faults.js";
+import { watchFaults } from "./error_counts.js";
 import { receive, release, releaseIfLoaded } from "./inbox.js";
-import * as life from "./life.js";
+import * as life from "./lifecycle.js";
 import { off, on } from "./listeners.js";
 import { watchMarks } from "./marks.js";
-import { abandonEvents, emit, endTurn, flush, tell } from "./outbox.js";
-import { hasHost, unheard } from "./port.js";
+import { abandonEvents, emit, endTurn, flush, send } from "./outbox.js";
+import { hasHost, unheard } from "./transport.js";
 import { bare, complain, defineProperty, freeze, listen, page, Promise } from "./primordials.js";
 import { record } from "./record.js";
 import { exportSpans } from "./sdk_spans.js";
@@ -22,7 +22,7 @@ import { currentSpan, traceIn } from "./spans.js";
 import { watchVitals } from "./vitals.js";
 
 const start = (): void => {
-  life.onRestart(() => tell('{"kind":"ready"}'));
+  life.onRestart(() => send('{"kind":"ready"}'));
   if (unheard) {
     life.end({ code: "BACKEND_GONE", message: unheard });
     complain(`spanwire: ${unheard}`);
@@ -47,7 +47,7 @@ const start = (): void => {
       endTurn();
       abandonEvents();
       flush();
-      tell('{"kind":"leave"}');
+      send('{"kind":"leave"}');
       flush();
       life.leave();
     };

@@ -6,9 +6,9 @@
 import { stamp, now } from "./clock.js";
 import { BATCH_BYTES, BATCH_MESSAGES, CREDITS, DEPTH, NONCE, OUTBOX_BYTES, OUTBOX_MESSAGES } from "./config.js";
 import { refusal } from "./error.js";
-import * as life from "./life.js";
+import * as life from "./lifecycle.js";
 import { checkName } from "./names.js";
-import { post } from "./port.js";
+import { post } from "./transport.js";
 import { append, bytesOf, exec, list, microtask, RangeError, stringify, TypeError } from "./primordials.js";
 
 /** A call or an event that waits for a credit. */
@@ -96,7 +96,7 @@ export const within = (run: Hook): void => {
 };
 
 /** Says something that costs no credit: `bytes` of it, which are more than its letters beyond ASCII. */
-export const tell = (text: string, bytes = text.length): void => {
+export const send = (text: string, bytes = text.length): void => {
   if (life.isSilent()) return;
   schedule();
   // Where the flush before threw, a batch may be full still.
@@ -108,7 +108,7 @@ export const tell = (text: string, bytes = text.length): void => {
 };
 
 /** Says it behind the calls and events that were there before, as far as there are credits. */
-export const tellBehind = (text: string): void => {
+export const sendBehind = (text: string): void => {
   if (life.isSilent()) return;
   schedule();
   if (closing.length + text.length >= BATCH_BYTES || closings >= BATCH_MESSAGES) flush();

@@ -2,9 +2,9 @@
 
 import type { RecordOptions } from "./api.js";
 import { RECORDS } from "./config.js";
-import * as life from "./life.js";
+import * as life from "./lifecycle.js";
 import { checkName, checkUnit } from "./names.js";
-import { onTurn, schedule, tell } from "./outbox.js";
+import { onTurn, schedule, send } from "./outbox.js";
 import { bare, OwnMap } from "./primordials.js";
 
 const NO_OPTIONS: RecordOptions = bare({});
@@ -12,12 +12,12 @@ const NO_OPTIONS: RecordOptions = bare({});
 // By what a message says besides the value: a name in another category or unit is another one.
 const records = new OwnMap<string, number>();
 
-const send = (): void => {
-  records.forEach((value, what) => tell(`{"kind":"record",${what},"value":${value}}`));
+const sendRecords = (): void => {
+  records.forEach((value, what) => send(`{"kind":"record",${what},"value":${value}}`));
   records.clear();
 };
 
-onTurn(send);
+onTurn(sendRecords);
 life.onRestart(() => records.clear());
 
 export const record = (name: string, value: number, options?: RecordOptions): boolean => {
@@ -34,7 +34,7 @@ export const record = (name: string, value: number, options?: RecordOptions): bo
   }
   // `NaN` and the infinities are not equal to themselves here.
   if (typeof value !== "number" || value - value !== 0 || life.isSilent()) return false;
-  if (records.size >= RECORDS && !records.has(what)) send();
+  if (records.size >= RECORDS && !records.has(what)) sendRecords();
   records.set(what, value);
   schedule();
   return true;

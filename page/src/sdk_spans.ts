@@ -3,8 +3,8 @@
 import { unsendable } from "./calls.js";
 import { BATCH_BYTES, TAKES_SPANS, TURN_SPANS_BYTES } from "./config.js";
 import { refusal } from "./error.js";
-import * as life from "./life.js";
-import { COUNT_MAX, jsonOf, onTurn, tell } from "./outbox.js";
+import * as life from "./lifecycle.js";
+import { COUNT_MAX, jsonOf, onTurn, send } from "./outbox.js";
 import { bytesOf, TypeError } from "./primordials.js";
 
 /** What is around a request. */
@@ -25,7 +25,7 @@ export const exportSpans = (request: object, count: number): void => {
   if (life.isSilent()) throw unsendable();
   const about = `{"kind":"spans","count":${count}`;
   if (!TAKES_SPANS) {
-    tell(`${about}}`);
+    send(`${about}}`);
     throw refusal(
       "FORBIDDEN",
       "the app takes no spans from its page (Rust: Ipc::builder(..).page_spans(telemetry.page_spans()))",
@@ -45,8 +45,8 @@ export const exportSpans = (request: object, count: number): void => {
     }
     turnBytes += bytes;
     why = "";
-    tell(`${about},"data":${json}}`, bytes);
+    send(`${about},"data":${json}}`, bytes);
   } finally {
-    if (why) tell(`${about},"type":"${why}"}`);
+    if (why) send(`${about},"type":"${why}"}`);
   }
 };

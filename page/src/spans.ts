@@ -4,9 +4,9 @@ import type { InvokeOptions, Span } from "./api.js";
 import { invoke } from "./calls.js";
 import { now, stamp } from "./clock.js";
 import { SPANS } from "./config.js";
-import * as life from "./life.js";
+import * as life from "./lifecycle.js";
 import { checkName } from "./names.js";
-import { emit, onTurn, tell, tellBehind } from "./outbox.js";
+import { emit, onTurn, send, sendBehind } from "./outbox.js";
 import { freeze, then, TypeError } from "./primordials.js";
 
 // The span whose code runs now; 0 for none. An `await` ends it: what comes behind has the span's
@@ -39,7 +39,7 @@ const open = (name: string, parent: number): number => {
   live++;
   const span = ++lastSpan;
   const within = parent ? `,"parent":${parent}` : "";
-  tell(`{"kind":"open","span":${span}${within},"name":"${name}","at":${stamp(now())}}`);
+  send(`{"kind":"open","span":${span}${within},"name":"${name}","at":${stamp(now())}}`);
   return span;
 };
 
@@ -47,7 +47,7 @@ const close = (span: number, failed: boolean): void => {
   if (!ofNow(span)) return;
   closed++;
   // Behind what was sent within it, so that the host knows the span when it reads that.
-  tellBehind(`{"kind":"close","span":${span},"at":${stamp(now())}${failed ? ',"outcome":"failed"' : ""}}`);
+  sendBehind(`{"kind":"close","span":${span},"at":${stamp(now())}${failed ? ',"outcome":"failed"' : ""}}`);
 };
 
 /** Runs `fn` within a span that is a child of `outer`. */

@@ -2,7 +2,7 @@
 // `ttfb` and `fcp`. Definitions and thresholds are those of https://web.dev/articles/vitals.
 
 import { now, stamp } from "./clock.js";
-import { tell } from "./outbox.js";
+import { send } from "./outbox.js";
 import { append, bare, list, listen, type List, page, removeListener, watch } from "./primordials.js";
 
 type Name = "ttfb" | "fcp" | "lcp" | "inp";
@@ -38,7 +38,7 @@ const say = (name: Name, value: number): void => {
   if (!(value >= 0)) return;
   const { good, fair } = THRESHOLDS[name];
   const rating = value <= good ? "good" : value <= fair ? "needs_improvement" : "poor";
-  tell(`{"kind":"vital","name":"${name}","value":${stamp(value)},"rating":"${rating}"}`);
+  send(`{"kind":"vital","name":"${name}","value":${stamp(value)},"rating":"${rating}"}`);
 };
 
 const isHidden = (): boolean => page.document.visibilityState === "hidden";

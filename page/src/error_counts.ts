@@ -1,11 +1,11 @@
 // Errors on the page, counted. What they say stays on the page.
 
-import { tell } from "./outbox.js";
+import { send } from "./outbox.js";
 import { listen, report } from "./primordials.js";
 
 type Fault = "listener_error" | "uncaught" | "unhandled_rejection";
 
-const count = (fault: Fault): void => tell(`{"kind":"error","type":"${fault}"}`);
+const count = (fault: Fault): void => send(`{"kind":"error","type":"${fault}"}`);
 
 let reporting = false;
 
