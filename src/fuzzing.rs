@@ -4,7 +4,8 @@
 use opentelemetry::trace::SpanContext;
 
 pub use crate::telemetry::fuzzing::{
-    Destination, Metrics, PageSpanReader, PageSpansRead, Plan, SpoolFolder, SpoolSignal, Spooled,
+    Destination, Metrics, PageSpanReader, PageSpansRead, Resolved, SpoolFolder, SpoolSignal,
+    Spooled,
 };
 
 /// Reads a `traceparent` as the wire does.

@@ -12,7 +12,7 @@ use std::path::PathBuf;
 use std::sync::LazyLock;
 
 use libfuzzer_sys::fuzz_target;
-use spanwire::fuzzing::{Destination, Plan};
+use spanwire::fuzzing::{Destination, Resolved};
 use spanwire::telemetry::{Telemetry, TelemetryBuilder, TelemetryError, VARIABLES, Warning};
 
 type Environment = BTreeMap<&'static str, String>;
@@ -217,10 +217,10 @@ fn check_warnings(environment: &Environment, warnings: &[Warning]) {
 
 fuzz_target!(|block: &[u8]| {
     let environment = environment(block);
-    let plan = Plan::new(builder(&environment)).expect("only a strict builder fails");
+    let plan = Resolved::new(builder(&environment)).expect("only a strict builder fails");
     check_warnings(&environment, &plan.warnings);
 
-    match Plan::new(builder(&environment).strict()) {
+    match Resolved::new(builder(&environment).strict()) {
         Ok(strict) => assert_eq!(plan.warnings, strict.warnings),
         Err(TelemetryError::Strict(warnings)) => {
             assert_eq!(plan.warnings, warnings);

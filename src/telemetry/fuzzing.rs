@@ -16,7 +16,7 @@ use super::prometheus::{self, Exposition};
 
 /// What a builder and its environment come to.
 #[derive(Debug)]
-pub struct Plan {
+pub struct Resolved {
     /// Whether anything is set up at all.
     pub enabled: bool,
     /// Where spans go.
@@ -50,7 +50,7 @@ pub struct Destination {
     pub is_compressed: bool,
 }
 
-impl Plan {
+impl Resolved {
     /// What `build` of this builder would set up; nothing is.
     ///
     /// # Errors

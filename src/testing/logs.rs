@@ -17,10 +17,10 @@ const LOGS_MAX: usize = 100_000;
 
 /// Keeps what the logger provider of a capture emits.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Logs(Arc<Mutex<State>>);
+pub(super) struct Logs(Arc<Mutex<RecordedLogs>>);
 
 #[derive(Debug, Default)]
-struct State {
+struct RecordedLogs {
     records: Vec<SdkLogRecord>,
     left_out: u64,
 }
@@ -67,7 +67,7 @@ impl Logs {
         out
     }
 
-    fn lock(&self) -> MutexGuard<'_, State> {
+    fn lock(&self) -> MutexGuard<'_, RecordedLogs> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -18,10 +18,10 @@ const SPANS_MAX: usize = 100_000;
 
 /// Keeps what the tracer provider of a capture ends.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Spans(Arc<Mutex<State>>);
+pub(super) struct Spans(Arc<Mutex<RecordedSpans>>);
 
 #[derive(Debug, Default)]
-struct State {
+struct RecordedSpans {
     /// Names of all spans that started, so that a log of a span still open has one.
     names: HashMap<SpanId, String>,
     finished: Vec<SpanData>,
@@ -80,7 +80,7 @@ impl Spans {
         out
     }
 
-    fn lock(&self) -> MutexGuard<'_, State> {
+    fn lock(&self) -> MutexGuard<'_, RecordedSpans> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

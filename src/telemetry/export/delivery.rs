@@ -10,7 +10,7 @@ use http::{Request, header};
 use super::http_client::{Client, Connection};
 use super::result::{ExportError, Outcome, Sent};
 use super::shutdown_deadline::ShutdownDeadline;
-use super::split::{Signal, halves};
+use super::split::{SplitKind, halves};
 use super::spool::{Encoding, Spool, SpooledSignal};
 use crate::clock;
 use crate::semconv::ExportErrorType;
@@ -19,7 +19,7 @@ use crate::semconv::ExportErrorType;
 pub(crate) struct Delivery {
     client: Client,
     /// What its requests hold, if they can be split.
-    signal: Option<Signal>,
+    signal: Option<SplitKind>,
     /// Where requests go while the collector is away.
     spool: Option<(Arc<Spool>, SpooledSignal)>,
 }
@@ -29,7 +29,7 @@ impl Delivery {
     pub(crate) fn new(
         connection: Connection,
         deadline: Arc<ShutdownDeadline>,
-        signal: Option<Signal>,
+        signal: Option<SplitKind>,
         spool: Option<(Arc<Spool>, SpooledSignal)>,
     ) -> Self {
         Self {

@@ -27,7 +27,7 @@ use super::redact::Redactor;
 use super::result::{ExportError, Outcome, Sent};
 use super::sdk_processors::Log;
 use super::shutdown_deadline::ShutdownDeadline;
-use super::split::Signal;
+use super::split::SplitKind;
 use super::spool::{Spool, SpooledSignal};
 use crate::clock::Clock;
 
@@ -96,7 +96,12 @@ impl SpanSender {
     ) -> Result<Self, ExporterBuildError> {
         let spool = spool.map(|spool| (spool, SpooledSignal::Traces));
         let connection = route.connection.clone();
-        let delivery = Delivery::new(connection, shutdown_deadline, Some(Signal::Traces), spool);
+        let delivery = Delivery::new(
+            connection,
+            shutdown_deadline,
+            Some(SplitKind::Traces),
+            spool,
+        );
         let encoder = Encoder::default();
         let mut exporter = exporter!(SpanExporter::builder(), route, encoder.clone())?;
         exporter.set_resource(resource);
@@ -169,7 +174,7 @@ impl LogSender {
     ) -> Result<Self, ExporterBuildError> {
         let spool = spool.map(|spool| (spool, SpooledSignal::Logs));
         let connection = route.connection.clone();
-        let delivery = Delivery::new(connection, shutdown_deadline, Some(Signal::Logs), spool);
+        let delivery = Delivery::new(connection, shutdown_deadline, Some(SplitKind::Logs), spool);
         let encoder = Encoder::default();
         let mut exporter = exporter!(LogExporter::builder(), route, encoder.clone())?;
         exporter.set_resource(resource);

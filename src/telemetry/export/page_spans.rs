@@ -28,9 +28,9 @@ use crate::telemetry::diagnostics::local_recorder::LocalRecorder;
 /// what it did not sample is dropped. Clones are handles to one queue of 256 requests and 8 MiB,
 /// which a thread of its own reads. When no traces are sent, and after the shutdown, it takes nothing.
 #[derive(Clone)]
-pub struct PageSpans(Option<Arc<Shared>>);
+pub struct PageSpans(Option<Arc<ReaderThread>>);
 
-struct Shared {
+struct ReaderThread {
     queue: Arc<Queue>,
     /// What the thread runs.
     reader: Reader,
@@ -56,7 +56,7 @@ impl PageSpans {
             batch,
             local_recorder,
         };
-        Self(Some(Arc::new(Shared {
+        Self(Some(Arc::new(ReaderThread {
             queue,
             reader,
             start: Once::new(),
@@ -98,7 +98,7 @@ impl PageSpans {
         }
     }
 
-    fn running(&self) -> Option<&Shared> {
+    fn running(&self) -> Option<&ReaderThread> {
         self.0
             .as_deref()
             .filter(|shared| shared.start.is_completed())

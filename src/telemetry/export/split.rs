@@ -13,7 +13,7 @@ use prost::Message;
 
 /// What a request holds. Metrics are not split: their totals are sent again by the next export.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Signal {
+pub(crate) enum SplitKind {
     Traces,
     Logs,
 }
@@ -50,7 +50,7 @@ macro_rules! halves {
 /// The halves with their numbers of items; `None` for a single item, or what is no such request.
 pub(crate) fn halves(
     request: &Request<Bytes>,
-    signal: Signal,
+    signal: SplitKind,
 ) -> Option<[(Request<Bytes>, u64); 2]> {
     let is_gzip = request.headers().contains_key(header::CONTENT_ENCODING);
     let body = if is_gzip {
@@ -62,12 +62,12 @@ pub(crate) fn halves(
         request.body().clone()
     };
     let halves = match signal {
-        Signal::Traces => halves!(
+        SplitKind::Traces => halves!(
             body,
             ExportTraceServiceRequest,
             resource_spans.scope_spans.spans
         ),
-        Signal::Logs => halves!(
+        SplitKind::Logs => halves!(
             body,
             ExportLogsServiceRequest,
             resource_logs.scope_logs.log_records
@@ -134,7 +134,7 @@ mod tests {
     #[test]
     fn halves_hold_every_item_once_and_in_order() {
         let whole = request(&[3, 1, 1]);
-        let [(first, two), (second, three)] = halves(&whole, Signal::Traces).unwrap();
+        let [(first, two), (second, three)] = halves(&whole, SplitKind::Traces).unwrap();
         assert_eq!((two, three), (2, 3));
         assert_eq!([names(&first), names(&second)].concat(), names(&whole));
     }
@@ -147,7 +147,7 @@ mod tests {
         whole
             .headers_mut()
             .insert(header::CONTENT_ENCODING, encoding);
-        let [(first, one), _] = halves(&whole, Signal::Traces).unwrap();
+        let [(first, one), _] = halves(&whole, SplitKind::Traces).unwrap();
         let [a, b] = [&first, &whole].map(|request| request.headers().clone());
         assert_eq!((one, a), (1, b));
         let mut inner = Vec::new();
@@ -159,8 +159,8 @@ mod tests {
 
     #[test]
     fn a_single_item_and_noise_have_no_halves() {
-        assert!(halves(&request(&[1]), Signal::Traces).is_none());
+        assert!(halves(&request(&[1]), SplitKind::Traces).is_none());
         let noise = Request::new(Bytes::from_static(b"\xff\xff\xff"));
-        assert!(halves(&noise, Signal::Logs).is_none());
+        assert!(halves(&noise, SplitKind::Logs).is_none());
     }
 }

@@ -25,7 +25,7 @@ use crate::telemetry::export::export_log::ExportFailureLog;
 use crate::telemetry::export::http_client::Client;
 use crate::telemetry::export::result::{Acceptance, ExportError};
 use crate::telemetry::export::signal::Signal;
-use crate::telemetry::export::split::{Signal as SplitSignal, halves};
+use crate::telemetry::export::split::{SplitKind, halves};
 
 /// How the requests of one lane reach their collector.
 #[derive(Debug)]
@@ -103,7 +103,7 @@ impl ReplayTarget {
                     head.rejected += rejected;
                 }
                 Err(error) if error.kind == ExportErrorType::TooLarge => {
-                    match halves(&request, self.split_signal()) {
+                    match halves(&request, self.split_kind()) {
                         Some([first, second]) => {
                             head.pieces.push_front(second);
                             head.pieces.push_front(first);
@@ -130,10 +130,10 @@ impl ReplayTarget {
         self.client.send_once(&empty).0.is_ok()
     }
 
-    fn split_signal(&self) -> SplitSignal {
+    fn split_kind(&self) -> SplitKind {
         match self.lane {
-            SpooledSignal::Traces => SplitSignal::Traces,
-            SpooledSignal::Logs => SplitSignal::Logs,
+            SpooledSignal::Traces => SplitKind::Traces,
+            SpooledSignal::Logs => SplitKind::Logs,
         }
     }
 

@@ -154,12 +154,14 @@ fn judge(stat: &Stat, kind: FileType, path: impl Fn() -> PathBuf) -> io::Result<
         let path = path();
         // Its sticky bit says that it is meant to be shared.
         let shared = Mode::from_raw_mode(stat.st_mode).contains(Mode::SVTX);
-        let mend = match kind {
+        let remedy = match kind {
             FileType::Directory if shared => ": choose a folder of its own in it".to_owned(),
             FileType::Directory => format!(": run `chmod 700 {path:?}`, or choose another folder"),
             _ => String::new(),
         };
-        return Err(refused(format!("other users may write to {path:?}{mend}")));
+        return Err(refused(format!(
+            "other users may write to {path:?}{remedy}"
+        )));
     }
     // The same file under another name may be anything that this user has.
     if kind == FileType::RegularFile && stat.st_nlink != 1 {
