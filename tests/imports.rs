@@ -142,11 +142,15 @@ fn imports() -> Vec<Import> {
         parts.filter(|part| part != "mod").collect()
     };
     let modules: BTreeSet<Vec<String>> = files.iter().map(|file| module(file)).collect();
+    let given_at_the_root = reexports(&fs::read_to_string(root.join("lib.rs")).unwrap());
     let mut imports = Vec::new();
     for file in &files {
         let from = module(file);
         let text = fs::read_to_string(file).unwrap();
-        for (line, path) in paths(&text, &from) {
+        for (line, mut path) in paths(&text, &from) {
+            if let Some(part) = given_at_the_root.get(&path[0]) {
+                path.insert(0, part.clone());
+            }
             // As far as it names modules; what follows are items.
             let len = (1..=path.len())
                 .rev()
@@ -168,6 +172,19 @@ fn imports() -> Vec<Import> {
     }
     assert!(imports.len() > 300, "the imports are not found any more");
     imports
+}
+
+/// What `lib.rs` gives at the crate's root, with the part that it is from.
+fn reexports(lib: &str) -> BTreeMap<String, String> {
+    let mut given = BTreeMap::new();
+    for line in lib.lines().filter_map(|line| line.strip_prefix("pub use ")) {
+        for path in expanded(line.trim_end_matches(';')) {
+            if let [part, .., name] = &path[..] {
+                given.insert(name.clone(), part.clone());
+            }
+        }
+    }
+    given
 }
 
 fn collect(folder: &Path, files: &mut Vec<PathBuf>) {

@@ -132,7 +132,7 @@ impl Drop for AsyncCall {
         self.inner
             .async_handler_bytes
             .fetch_sub(self.bytes, Ordering::Relaxed);
-        // The page did not withdraw it, so its runtime ended: the page gets a reply.
+        // The page withdrew it or went, or its runtime ended; only then is there a page to reply to.
         if !self.ended {
             self.end(HandlerOutcome::cancelled());
         }

@@ -3,18 +3,7 @@
 use std::fmt;
 use std::marker::PhantomData;
 
-/// What a push does when the queue is full.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum Overflow {
-    /// Refuses the new message and gives it back.
-    #[default]
-    DropNewest,
-    /// Gives up the oldest message for the new one; the pusher gets the old one back.
-    DropOldest,
-    /// Waits until there is room or the queue is closed. Not for a thread that runs a UI.
-    Block,
-}
+use super::overflow::Overflow;
 
 /// Builds a [`MessageQueue`](super::MessageQueue).
 #[must_use = "a builder does nothing until `build` is called"]

@@ -9,9 +9,10 @@ use std::time::Duration;
 
 use crossbeam_channel::{Receiver, Sender, bounded, never, select};
 
-use super::builder::{Overflow, QueueBuilder};
+use super::builder::QueueBuilder;
 use super::metrics::QueueMetrics;
 use super::outcome::{PopError, Popped, PushError, PushErrorReason, Pushed};
+use super::overflow::Overflow;
 use super::wake::Wake;
 use crate::clock::{Clock, Stamp};
 use crate::semconv::ErrorType;

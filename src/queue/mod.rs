@@ -32,11 +32,13 @@ mod capacity;
 mod message_queue;
 mod metrics;
 mod outcome;
+mod overflow;
 #[cfg(test)]
 mod tests;
 mod wake;
 
-pub use builder::{Overflow, QueueBuilder};
+pub use builder::QueueBuilder;
 pub use message_queue::MessageQueue;
 pub(crate) use outcome::Popped;
 pub use outcome::{PopError, PushError, PushErrorReason, Pushed};
+pub use overflow::Overflow;
