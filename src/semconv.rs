@@ -634,7 +634,8 @@ error_types! {
     "Why what waited on disk did not reach its collector: the closed set of `error.type` on
 `spanwire.spool.items`.";
     SpoolFull = "spool_full", "It was the oldest, and something newer needed the room.";
-    Corrupt = "corrupt", "It is not on disk as it was written, or lies behind something that is not.";
+    Corrupt = "corrupt", "It is not on disk as it was written, or lies behind a header that is not.";
+    Deleted = "deleted", "Its file was deleted by something else than Spanwire.";
     Refused = "refused", "The collector answered with a status that does not pass, or failed at this request alone five times.";
     Rejected = "rejected", "The collector took the request but not all of its items.";
 }

@@ -136,7 +136,7 @@ impl File {
 }
 
 impl Frame {
-    /// As the table in `src/telemetry/spool/frame.rs` has it.
+    /// As the table in `src/telemetry/export/spool/record.rs` has it.
     fn write(&self, signal: Signal, out: &mut Vec<u8>) {
         let signal = match self.is_of_the_other_signal {
             true => 3 - signal.byte(),
@@ -165,7 +165,7 @@ struct Request {
     body: Vec<u8>,
 }
 
-/// What of a segment waits, up to where it is damaged: the format, read apart from the product.
+/// What of a segment waits, up to the first damaged header: the format, read apart from the product.
 fn waiting(bytes: &[u8], signal: Signal) -> Vec<Request> {
     let mut waiting = Vec::new();
     let mut rest = bytes;
@@ -187,7 +187,8 @@ fn waiting(bytes: &[u8], signal: Signal) -> Vec<Request> {
                 items: u32_at(8).into(),
                 body: body.to_vec(),
             }),
-            b'd' => {}
+            // A damaged body costs its record alone.
+            b'w' | b'd' => {}
             _ => break,
         }
         rest = after;

@@ -279,3 +279,26 @@ fn spans_for_a_collector_known_to_be_away_are_spooled_at_once() {
         format!("0 exported, 3 spooled, 0 dropped, 0 lost ({reason})")
     );
 }
+
+#[cfg(unix)]
+#[test]
+fn a_folder_that_is_deleted_is_made_again_and_what_was_in_it_is_counted() {
+    let (folder, receiver) = (Folder::new("spool"), Receiver::start());
+    receiver.answer(Answer::Status(503));
+    let spool = folder.path().join("spool");
+    let app = App::start(builder(&receiver.url(), &spool));
+    app.span("1");
+    std::fs::remove_dir_all(&spool).unwrap();
+    app.span_unflushed("2");
+    // The first one is told as a loss where it is found to be one.
+    assert_eq!(app.telemetry.flush(20 * SECOND), Err(FlushError::Lost(1)));
+    app.span("3");
+    assert_eq!(app.dropped("deleted"), 1.0);
+    assert_eq!(folder.segments().len(), 1);
+    receiver.answer(Answer::Ok);
+    app.wait_until("empty", |app| app.size() == 0.0);
+    assert_eq!(span_names(&receiver), ["2", "3"]);
+    assert_eq!(app.dropped("corrupt"), 0.0);
+    let report = app.telemetry.shutdown(10 * SECOND).spans;
+    assert_eq!((report.exported, report.spooled, report.lost), (2, 0, 1));
+}

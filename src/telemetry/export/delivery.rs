@@ -90,7 +90,7 @@ impl Delivery {
         };
         let waited = spool.waits(*signal);
         match spool.append(*signal, encoding, items, request.body(), &error.message) {
-            Ok(()) => Outcome::Spooled(error),
+            Ok(_) => Outcome::Spooled(error),
             // Out of order is better than not at all.
             Err(_) if waited => {
                 let until = clock::now().plus(self.client.timeout());

@@ -5,7 +5,7 @@
 
 use std::fs::{File, TryLockError};
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::folder::{self, Folder};
@@ -17,6 +17,8 @@ pub(crate) struct SpoolDirectory {
     // Before the place, which removes it: some systems keep what is open.
     folder: Folder,
     place: LockedFolder,
+    /// The shared folder, as the user named it.
+    named: PathBuf,
 }
 
 /// A folder's name, and the lock that says whose it is.
@@ -58,7 +60,9 @@ impl SpoolDirectory {
     ///
     /// When the folder cannot be made, written or locked, or is not this user's alone.
     pub(crate) fn open(root: &Path) -> io::Result<Self> {
-        let root = Arc::new(Folder::root(root)?);
+        // The app may go to another folder before this one has to be made again.
+        let named = std::path::absolute(root)?;
+        let root = Arc::new(Folder::root(&named)?);
         let mut id = [0; 8];
         getrandom::fill(&mut id).map_err(io::Error::other)?;
         let id = format!("{:016x}", u64::from_le_bytes(id));
@@ -72,12 +76,23 @@ impl SpoolDirectory {
                     id,
                     _lock: lock,
                 },
+                named,
             }),
             Err(error) => {
                 let _ = root.remove_file(&lock_name(&id));
                 Err(error)
             }
         }
+    }
+
+    /// Takes a new place, since the one that it had was deleted. The way to it is judged anew.
+    ///
+    /// # Errors
+    ///
+    /// As [`open`](Self::open).
+    pub(crate) fn open_again(&mut self) -> io::Result<()> {
+        *self = Self::open(&self.named)?;
+        Ok(())
     }
 
     /// The folders of other processes, of those that live and those that ended.
@@ -104,6 +119,7 @@ impl SpoolDirectory {
                     id,
                     _lock: lock,
                 },
+                named: self.named.clone(),
             })),
             Err(TryLockError::WouldBlock) => Ok(None),
             Err(TryLockError::Error(error)) => Err(error),

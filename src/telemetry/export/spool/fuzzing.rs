@@ -42,6 +42,7 @@ impl SpoolFolder {
     pub fn append(&mut self, signal: SpoolSignal, items: u64, body: &[u8]) -> io::Result<()> {
         self.0
             .append(signal.lane(), Encoding::Identity, items, body)
+            .map(drop)
     }
 
     /// The oldest request.
@@ -52,7 +53,7 @@ impl SpoolFolder {
     pub fn take(&mut self, signal: SpoolSignal) -> io::Result<Option<Spooled>> {
         let taken = self.0.take(signal.lane())?;
         Ok(taken.map(|taken| Spooled {
-            items: taken.items,
+            items: taken.place.items,
             body: taken.body.to_vec(),
             taken,
         }))
@@ -60,7 +61,7 @@ impl SpoolFolder {
 
     /// The request was delivered.
     pub fn done(&mut self, spooled: &Spooled) {
-        self.0.done(&spooled.taken);
+        self.0.done(&spooled.taken.place);
     }
 
     /// Whether something waits.

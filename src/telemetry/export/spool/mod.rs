@@ -30,7 +30,7 @@ use self::counts::Meters;
 use self::directory::SpoolDirectory;
 pub(crate) use self::record::{Encoding, SpooledSignal};
 pub(crate) use self::replay::ReplayTarget;
-use self::store::{Dropped, Store, StoredBy};
+use self::store::{Dropped, Place, Store, StoredBy};
 use super::completion::Completion;
 use super::counters::{LastError, SignalCounters};
 use super::shutdown_deadline::ShutdownDeadline;
@@ -142,7 +142,7 @@ impl Spool {
         items: u64,
         body: &[u8],
         why: &str,
-    ) -> io::Result<()> {
+    ) -> io::Result<Place> {
         let mut store = self.store();
         let outcome = store.append(lane, encoding, items, body);
         if outcome.is_ok() {
@@ -244,6 +244,7 @@ fn reason(why: SpoolErrorType) -> &'static str {
     match why {
         SpoolErrorType::SpoolFull => "the spool was full",
         SpoolErrorType::Corrupt => "the spool's files are damaged",
+        SpoolErrorType::Deleted => "the spool's files were deleted",
         SpoolErrorType::Refused => "the collector refused what was spooled",
         SpoolErrorType::Rejected => "the collector rejected some of what was spooled",
     }

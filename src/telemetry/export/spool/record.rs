@@ -13,6 +13,9 @@
 //! | 24–27 | CRC-32 of the body |
 //! | 28–31 | CRC-32 of bytes 1–27 |
 //!
+//! A header that is whole says where the next record begins, so a damaged body costs its record
+//! alone. Behind a damaged header nothing of a segment is found.
+//!
 //! Numbers are little-endian. Nothing of a request but its body and its encoding is kept: headers
 //! may hold secrets, and those in force when it is sent are the right ones anyway.
 

@@ -13,7 +13,7 @@ use opentelemetry::Context;
 use super::Spool;
 use super::reason;
 use super::record::{Encoding, SpooledSignal};
-use super::store::{Dropped, StoredBy, StoredRequest};
+use super::store::{Dropped, Place, StoredBy, StoredRequest};
 use crate::clock::{self, Stamp};
 use crate::instrument::handles;
 use crate::semconv::{ExportErrorType, SpoolErrorType};
@@ -46,7 +46,7 @@ pub(crate) struct ReplayTarget {
 /// The oldest request of a lane, between two tries.
 #[derive(Debug)]
 struct Head {
-    id: (u64, u64),
+    place: Place,
     /// What is still to be sent of it: all, or the rest of the pieces into which it was split.
     pieces: VecDeque<(Request<Bytes>, u64)>,
     /// Items that the collector took and rejected so far, and those that it refused with a status.
@@ -78,12 +78,12 @@ impl ReplayTarget {
 
     /// Where the oldest was left, or its beginning.
     fn head(&mut self, taken: &StoredRequest) -> Head {
-        let left = self.head.take().filter(|head| head.id == taken.id());
+        let left = self.head.take().filter(|head| head.place == taken.place);
         left.unwrap_or_else(|| Head {
-            id: taken.id(),
+            place: taken.place,
             pieces: VecDeque::from([(
                 self.request(taken.body.clone(), taken.encoding),
-                taken.items,
+                taken.place.items,
             )]),
             exported: 0,
             rejected: 0,
@@ -288,7 +288,7 @@ impl Replay {
                 target.pause = PAUSE_MIN;
                 target.due = Some(clock::now());
                 let (signal, server) = (target.signal, target.server.clone());
-                return self.finished(&taken, &head, signal, server.as_ref());
+                return self.finished(&taken.place, &head, signal, server.as_ref());
             }
             Err(error) => error,
         };
@@ -305,27 +305,27 @@ impl Replay {
             target.due = Some(clock::now());
             head.refused += head.pieces.drain(..).map(|(_, items)| items).sum::<u64>();
             let (signal, server) = (target.signal, target.server.clone());
-            return self.finished(&taken, &head, signal, server.as_ref());
+            return self.finished(&taken.place, &head, signal, server.as_ref());
         }
         target.head = Some(head);
         target.back_off(asked);
         self.spool.reasons[target.lane.index()].set(&error.message);
         let mut store = self.spool.store();
-        store.give_back(&taken);
+        store.give_back(&taken.place);
         self.spool.settle(&mut store);
     }
 
     /// Counts what became of a request, and takes it off the disk.
     fn finished(
         &self,
-        taken: &StoredRequest,
+        place: &Place,
         head: &Head,
         signal: &'static Signal,
         server: Option<&Server>,
     ) {
         let spool = &*self.spool;
-        if let Some(counters) = spool.counters[taken.lane().index()].get() {
-            match taken.stored_by {
+        if let Some(counters) = spool.counters[place.lane.index()].get() {
+            match place.stored_by {
                 StoredBy::ThisProcess => counters.unspool(head.exported),
                 StoredBy::EarlierProcess => counters.accept(head.exported),
             }
@@ -337,7 +337,7 @@ impl Replay {
             handles::counter(signal.exported, &labels).increment(head.exported);
         });
         let mut store = spool.store();
-        store.done(taken);
+        store.done(place);
         spool.settle(&mut store);
         drop(store);
         for (items, why) in [
@@ -345,9 +345,9 @@ impl Replay {
             (head.refused, SpoolErrorType::Refused),
         ] {
             spool.give_up(Dropped {
-                lane: taken.lane(),
+                lane: place.lane,
                 items,
-                stored_by: taken.stored_by,
+                stored_by: place.stored_by,
                 why,
             });
         }

@@ -60,28 +60,23 @@ pub(crate) struct Dropped {
     pub(crate) why: SpoolErrorType,
 }
 
+/// A request on disk: its segment, its place there, and what is counted of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Place {
+    key: u64,
+    at: u64,
+    record_len: u64,
+    pub(crate) lane: SpooledSignal,
+    pub(crate) items: u64,
+    pub(crate) stored_by: StoredBy,
+}
+
 /// The oldest request of a lane. It stays on disk until [`Store::done`].
 #[derive(Debug)]
 pub(crate) struct StoredRequest {
-    key: u64,
-    lane: SpooledSignal,
-    pub(crate) items: u64,
-    pub(crate) stored_by: StoredBy,
+    pub(crate) place: Place,
     pub(crate) encoding: Encoding,
     pub(crate) body: Bytes,
-    at: u64,
-    record_len: u64,
-}
-
-impl StoredRequest {
-    pub(crate) fn lane(&self) -> SpooledSignal {
-        self.lane
-    }
-
-    /// What it is known by while it is on disk: its segment, and its place there.
-    pub(crate) fn id(&self) -> (u64, u64) {
-        (self.key, self.at)
-    }
 }
 
 impl Store {
@@ -129,13 +124,14 @@ impl Store {
         encoding: Encoding,
         items: u64,
         body: &[u8],
-    ) -> io::Result<()> {
+    ) -> io::Result<Place> {
         let now = micros();
         let too_large = || io::Error::new(io::ErrorKind::FileTooLarge, "larger than the spool");
         let header = Header::of(lane, encoding, items, now / 1_000, body).ok_or_else(too_large)?;
         if header.record_len() > self.bytes_max {
             return Err(too_large());
         }
+        self.give_up_deleted(lane);
         while self.bytes + header.record_len() > self.bytes_max {
             self.drop_oldest();
         }
@@ -164,11 +160,45 @@ impl Store {
             }
             return Err(error);
         }
+        let place = Place {
+            key: writer.key,
+            at: segment.len,
+            record_len: header.record_len(),
+            lane,
+            items,
+            stored_by: StoredBy::ThisProcess,
+        };
         segment.len += header.record_len();
         segment.items += items;
         self.bytes += header.record_len();
         self.writers[lane.index()] = Some(writer);
-        Ok(())
+        Ok(place)
+    }
+
+    /// The request is being sent, and was so before it came here.
+    pub(crate) fn is_in_flight(&mut self, place: &Place) {
+        if let Some(segment) = self.segments.get_mut(&place.key) {
+            segment.in_flight = place.items;
+        }
+    }
+
+    /// Gives up what was deleted by others: the segment that a lane is about to write to says
+    /// whether that is so, since a file that has no name any more still takes all that is written.
+    fn give_up_deleted(&mut self, lane: SpooledSignal) {
+        let is_gone = |store: &Self, segment: &Segment| {
+            let file = store.directory.open_to_read(segment.name);
+            file.is_err_and(|error| error.kind() == io::ErrorKind::NotFound)
+        };
+        let writer = self.writers[lane.index()].as_ref();
+        let segment = writer.and_then(|writer| self.segments.get(&writer.key));
+        if segment.is_some_and(|segment| is_gone(self, segment)) {
+            let gone = self.segments.iter();
+            let gone = gone.filter(|(_, segment)| is_gone(self, segment));
+            let gone: Vec<u64> = gone.map(|(key, _)| *key).collect();
+            for key in gone {
+                self.give_up(key, SpoolErrorType::Deleted);
+            }
+        }
     }
 
     fn writer(&mut self, lane: SpooledSignal, record_len: u64, now: u64) -> io::Result<Writer> {
@@ -180,7 +210,14 @@ impl Store {
         }
         let key = now.max(self.last_key + 1);
         let name = Name { key, lane };
-        let file = self.directory.create(name)?;
+        let file = match self.directory.create(name) {
+            // The whole folder was deleted.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                self.directory.open_again()?;
+                self.directory.create(name)?
+            }
+            outcome => outcome?,
+        };
         if let Err(error) = self.directory.sync() {
             let _ = self.directory.remove(name);
             return Err(error);
@@ -209,67 +246,86 @@ impl Store {
             let Some(segment) = self.segments.values_mut().find(of_lane) else {
                 return Ok(None);
             };
+            let key = segment.name.key;
             let file = self.directory.open_to_read(segment.name);
-            match file.and_then(|mut file| read(&mut file, segment.next, lane)) {
-                // Behind one that could not be marked, and is sent once more.
-                Ok((header, _)) if header.state == RecordState::Done => {
-                    segment.next += header.record_len();
-                    if segment.next >= segment.len {
-                        let key = segment.name.key;
-                        self.remove(key);
-                    }
+            let (header, body) = match file.and_then(|mut file| read(&mut file, segment.next, lane))
+            {
+                Ok(record) => record,
+                // The segment goes, so this ends; so it does below, where the place moves on.
+                Err(error) => {
+                    let why = lasting(&error).ok_or(error)?;
+                    self.give_up(key, why);
+                    continue;
                 }
-                Ok((header, body)) => {
-                    segment.in_flight = u64::from(header.items);
+            };
+            let place = Place {
+                key,
+                at: segment.next,
+                record_len: header.record_len(),
+                lane,
+                items: u64::from(header.items),
+                stored_by: segment.stored_by,
+            };
+            match body {
+                Body::Whole(body) => {
+                    segment.in_flight = place.items;
                     return Ok(Some(StoredRequest {
-                        key: segment.name.key,
-                        lane,
-                        items: segment.in_flight,
-                        stored_by: segment.stored_by,
+                        place,
                         encoding: header.encoding,
                         body,
-                        at: segment.next,
-                        record_len: header.record_len(),
                     }));
                 }
-                // The segment goes, so this ends; so it does above, where the place moves on.
-                Err(error) if is_lasting(&error) => {
-                    let key = segment.name.key;
-                    self.give_up(key, SpoolErrorType::Corrupt);
+                // Its header, which is whole, says where the next one is.
+                Body::Damaged => {
+                    self.done(&place);
+                    self.drop_items(&place, SpoolErrorType::Corrupt);
                 }
-                Err(error) => return Err(error),
+                // Behind one that could not be marked, and is sent once more. It was counted.
+                Body::Done => self.pass(&place, 0),
             }
         }
     }
 
     /// The request was delivered, or is not wanted: it is not sent again.
-    pub(crate) fn done(&mut self, taken: &StoredRequest) {
-        let Some(segment) = self.segments.get_mut(&taken.key) else {
+    pub(crate) fn done(&mut self, place: &Place) {
+        let Some(segment) = self.segments.get_mut(&place.key) else {
             // It had to make room meanwhile.
             return;
         };
         let file = self.directory.open_to_write(segment.name);
         // Without it the request would be sent once more by the next process, which is allowed.
-        let _ = file.and_then(|mut file| mark_done(&mut file, segment.next));
-        segment.next += taken.record_len;
+        let _ = file.and_then(|mut file| mark_done(&mut file, place.at));
         segment.in_flight = 0;
-        segment.items = segment.items.saturating_sub(taken.items);
+        self.pass(place, place.items);
+    }
+
+    /// Goes to the record behind that one.
+    fn pass(&mut self, place: &Place, items: u64) {
+        let Some(segment) = self.segments.get_mut(&place.key) else {
+            return;
+        };
+        segment.next = place.at + place.record_len;
+        segment.items = segment.items.saturating_sub(items);
         if segment.next >= segment.len {
-            self.remove(taken.key);
+            self.remove(place.key);
         }
     }
 
     /// The request was not delivered: it waits on, unless it had to make room meanwhile.
-    pub(crate) fn give_back(&mut self, taken: &StoredRequest) {
-        match self.segments.get_mut(&taken.key) {
+    pub(crate) fn give_back(&mut self, place: &Place) {
+        match self.segments.get_mut(&place.key) {
             Some(segment) => segment.in_flight = 0,
-            None => self.drops.push(Dropped {
-                lane: taken.lane,
-                items: taken.items,
-                stored_by: taken.stored_by,
-                why: SpoolErrorType::SpoolFull,
-            }),
+            None => self.drop_items(place, SpoolErrorType::SpoolFull),
         }
+    }
+
+    fn drop_items(&mut self, place: &Place, why: SpoolErrorType) {
+        self.drops.push(Dropped {
+            lane: place.lane,
+            items: place.items,
+            stored_by: place.stored_by,
+            why,
+        });
     }
 
     /// Takes over what processes that ended have left, within the bound, and says what in the
@@ -380,28 +436,43 @@ impl Store {
     }
 }
 
-/// Whether reading again would give the same. Too many open files, for one, would not.
-fn is_lasting(error: &io::Error) -> bool {
+/// Why the rest of a segment is lost, if reading again would give the same. Too many open files,
+/// for one, would not.
+fn lasting(error: &io::Error) -> Option<SpoolErrorType> {
     use io::ErrorKind::{InvalidData, NotFound, UnexpectedEof};
-    matches!(error.kind(), InvalidData | NotFound | UnexpectedEof)
+    match error.kind() {
+        NotFound => Some(SpoolErrorType::Deleted),
+        InvalidData | UnexpectedEof => Some(SpoolErrorType::Corrupt),
+        _ => None,
+    }
 }
 
-/// The record at that place, if it is whole; of one that is done, the header.
-fn read(file: &mut File, at: u64, lane: SpooledSignal) -> io::Result<(Header, Bytes)> {
+/// What follows a header that is whole.
+#[derive(Debug, PartialEq, Eq)]
+enum Body {
+    Whole(Bytes),
+    /// It is not what was written, and as long as that.
+    Damaged,
+    /// It is not wanted any more, and was not read.
+    Done,
+}
+
+/// The record at that place. Without a whole header it cannot be told where the next one begins.
+fn read(file: &mut File, at: u64, lane: SpooledSignal) -> io::Result<(Header, Body)> {
     let (header, left) = read_header(file, at)?;
     // A length that the file does not have is not worth an allocation.
     if header.lane != lane || u64::from(header.body_len) > left {
         return Err(io::ErrorKind::InvalidData.into());
     }
     if header.state == RecordState::Done {
-        return Ok((header, Bytes::new()));
+        return Ok((header, Body::Done));
     }
     let mut body = vec![0; header.body_len as usize];
     file.read_exact(&mut body)?;
     let body = Bytes::from(body);
     match header.fits(&body) {
-        true => Ok((header, body)),
-        false => Err(io::ErrorKind::InvalidData.into()),
+        true => Ok((header, Body::Whole(body))),
+        false => Ok((header, Body::Damaged)),
     }
 }
 

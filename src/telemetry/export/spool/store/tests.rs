@@ -48,7 +48,7 @@ fn drain(store: &mut Store, lane: SpooledSignal) -> Vec<String> {
     let mut bodies = Vec::new();
     while let Some(taken) = store.take(lane).unwrap() {
         bodies.push(String::from_utf8(taken.body.to_vec()).unwrap());
-        store.done(&taken);
+        store.done(&taken.place);
     }
     bodies
 }
@@ -87,9 +87,9 @@ fn what_was_sent_is_not_sent_by_the_next_process() {
         append(&mut store, SpooledSignal::Traces, 1, body.as_bytes());
     }
     let first = store.take(SpooledSignal::Traces).unwrap().unwrap();
-    store.done(&first);
+    store.done(&first.place);
     let second = store.take(SpooledSignal::Traces).unwrap().unwrap();
-    store.give_back(&second);
+    store.give_back(&second.place);
     drop(store);
     let mut next = folder.store(ROOM);
     next.adopt(&SpooledSignal::ALL);
@@ -161,8 +161,8 @@ fn what_had_to_make_room_while_it_was_sent_is_counted_once() {
         append(&mut store, SpooledSignal::Traces, 1, b"2");
         append(&mut store, SpooledSignal::Traces, 1, b"3");
         match arrives {
-            true => store.done(&taken),
-            false => store.give_back(&taken),
+            true => store.done(&taken.place),
+            false => store.give_back(&taken.place),
         }
         let lost: u64 = drops(&mut store).iter().map(|(items, _)| items).sum();
         assert_eq!(lost, if arrives { 0 } else { 7 });
@@ -191,7 +191,7 @@ fn damaged(damage: impl Fn(&mut Vec<u8>)) -> (Vec<String>, Vec<(u64, SpoolErrorT
 }
 
 #[test]
-fn damage_ends_a_segment_and_what_came_before_is_sent() {
+fn damage_of_a_body_costs_its_record_and_of_a_header_the_rest_of_the_segment() {
     use SpoolErrorType::Corrupt;
     let record = FRAME as usize;
     type Case<'a> = (&'a str, &'a dyn Fn(&mut Vec<u8>), &'a [&'a str], u64);
@@ -211,8 +211,8 @@ fn damage_ends_a_segment_and_what_came_before_is_sent() {
         (
             "a body in the middle",
             &|b| b[2 * record - 1] ^= 1,
-            &["1"],
-            20,
+            &["1", "3"],
+            10,
         ),
         // Behind it nobody knows what there is.
         ("a header in the middle", &|b| b[record + 9] ^= 1, &["1"], 1),
@@ -388,7 +388,49 @@ fn files_that_vanish_end_nothing_else() {
         drain(&mut store, SpooledSignal::Traces),
         Vec::<String>::new()
     );
-    assert_eq!(drops(&mut store), [(3, SpoolErrorType::Corrupt)]);
+    assert_eq!(drops(&mut store), [(3, SpoolErrorType::Deleted)]);
     append(&mut store, SpooledSignal::Traces, 3, b"2");
     assert_eq!(drain(&mut store, SpooledSignal::Traces), ["2"]);
+}
+
+#[cfg(unix)]
+#[test]
+fn a_folder_that_was_deleted_is_made_again_and_what_was_in_it_is_counted() {
+    let folder = Folder::new();
+    let mut store = folder.store(ROOM);
+    append(&mut store, SpooledSignal::Traces, 3, b"1");
+    append(&mut store, SpooledSignal::Logs, 4, b"l");
+    fs::remove_dir_all(&folder.0).unwrap();
+    append(&mut store, SpooledSignal::Traces, 1, b"2");
+    let mut lost = drops(&mut store);
+    lost.sort_unstable_by_key(|(items, _)| *items);
+    assert_eq!(
+        lost,
+        [(3, SpoolErrorType::Deleted), (4, SpoolErrorType::Deleted)]
+    );
+    assert_eq!(store.bytes(), FRAME);
+    // A process that comes later finds it, and nothing is left in the end.
+    drop(store);
+    let mut next = folder.store(ROOM);
+    next.adopt(&SpooledSignal::ALL);
+    assert_eq!(drain(&mut next, SpooledSignal::Traces), ["2"]);
+    drop(next);
+    assert_eq!(fs::read_dir(&folder.0).unwrap().count(), 0);
+}
+
+#[cfg(unix)]
+#[test]
+fn a_deleted_folder_whose_place_is_a_link_now_is_refused() {
+    let (folder, elsewhere) = (Folder::new(), Folder::new());
+    let mut store = folder.store(ROOM);
+    append(&mut store, SpooledSignal::Traces, 3, b"1");
+    fs::remove_dir_all(&folder.0).unwrap();
+    fs::create_dir(&elsewhere.0).unwrap();
+    std::os::unix::fs::symlink(&elsewhere.0, &folder.0).unwrap();
+    let outcome = store.append(SpooledSignal::Traces, Encoding::Identity, 1, b"2");
+    assert_eq!(outcome.unwrap_err().kind(), io::ErrorKind::InvalidData);
+    assert_eq!(fs::read_dir(&elsewhere.0).unwrap().count(), 0);
+    fs::remove_file(&folder.0).unwrap();
+    append(&mut store, SpooledSignal::Traces, 1, b"3");
+    assert_eq!(drain(&mut store, SpooledSignal::Traces), ["3"]);
 }
