@@ -248,6 +248,8 @@ fn a_request_that_is_too_large_arrives_in_pieces() {
         let app = App::start(builder(&server.url(), folder.path()).otlp_timeout(20 * SECOND));
         let names = large_batch(&app);
         app.telemetry.flush(60 * SECOND).unwrap();
+        // So much may take longer than it is waited for in memory.
+        app.wait_until("everything is answered", |app| app.size() == 0.0);
         assert!(
             server.taken() == names,
             "{answer:?}: {} taken",

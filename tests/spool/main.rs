@@ -3,7 +3,9 @@
 
 mod answers;
 mod app;
+mod hanging;
 mod offline;
 mod processes;
 #[cfg(unix)]
 mod shared_machine;
+mod slow_server;

@@ -17,13 +17,14 @@ use crate::telemetry::config::warning::Warning;
 use crate::telemetry::diagnostics::flaw::Flaw;
 use crate::telemetry::export::batch_processor::Batch;
 use crate::telemetry::export::http_client::Client;
+use crate::telemetry::export::limits::BatchLimits;
 use crate::telemetry::export::on_exported::OnExported;
 use crate::telemetry::export::otlp::{LogSender, MetricSender, Route, SpanSender};
 use crate::telemetry::export::page_spans::PageSpans;
 use crate::telemetry::export::sdk_processors::{BatchLogs, BatchSpans};
 use crate::telemetry::export::shutdown_deadline::ShutdownDeadline;
 use crate::telemetry::export::signal::{LOGS, METRICS, Signal, TRACES};
-use crate::telemetry::export::spool::{ReplayTarget, Spool, SpooledSignal};
+use crate::telemetry::export::spool::{QUEUE_DELAY_MAX, ReplayTarget, Spool, SpooledSignal};
 use crate::telemetry::metrics::counting_exporter::{CountedMetrics, PointCounters};
 use crate::telemetry::metrics::otel_recorder::{OtelRecorder, with_limits};
 use crate::telemetry::sampling::{SamplingConfig, Tail, TailSampler, TailSpans};
@@ -56,6 +57,17 @@ impl Assembler<'_> {
         match Spool::open(&spool.folder, spool.bytes_max, self.local_recorder.clone()) {
             Ok(spool) => self.running.providers.spool = Some(spool),
             Err(error) => self.warnings.push(no_spool(spool, &error)),
+        }
+    }
+
+    /// What waits in a queue is not on disk yet.
+    fn batch_limits(&self, limits: BatchLimits) -> BatchLimits {
+        match self.running.providers.spool {
+            Some(_) => BatchLimits {
+                delay: limits.delay.min(QUEUE_DELAY_MAX),
+                ..limits
+            },
+            None => limits,
         }
     }
 
@@ -113,7 +125,7 @@ impl Assembler<'_> {
         let local_recorder = self.local_recorder.clone();
         let batch = Batch::start(
             &TRACES,
-            settings.otlp.span_batch,
+            self.batch_limits(settings.otlp.span_batch),
             shutdown_deadline,
             local_recorder,
             self.config.reporter,
@@ -179,7 +191,7 @@ impl Assembler<'_> {
             return;
         };
         let local_recorder = self.local_recorder.clone();
-        let limits = self.config.settings.otlp.log_batch;
+        let limits = self.batch_limits(self.config.settings.otlp.log_batch);
         let batch = Batch::start(
             &LOGS,
             limits,

@@ -67,6 +67,13 @@ impl TelemetryBuilder {
     /// process that uses the folder is started. Default: `SPANWIRE_SPOOL_DIR`, or nowhere: then
     /// they are lost.
     ///
+    /// With it, what is decided is delivered or on disk within a second, whatever the collector
+    /// does, so a process that is killed loses at most that second and what
+    /// [`Sampler::Tail`] has not decided: a trace until
+    /// [`late_wait`](TailSampling::late_wait) after its last span, one that stays open until
+    /// [`hold_max`](TailSampling::hold_max). A shutdown decides first. A request that is not answered
+    /// within [`otlp_timeout`](Self::otlp_timeout) is sent again, and may arrive twice.
+    ///
     /// It is made if need be, and its files are for their owner alone to read; what they hold is
     /// what would have been sent, without the headers. Processes of the same user may share it. One
     /// that is a symbolic link, or that another user owns, may write or could exchange is not used,

@@ -17,6 +17,7 @@ use super::component::Server;
 use super::counters::SignalCounters;
 use super::export_log::ExportFailureLog;
 use super::limits::BatchLimits;
+use super::queue_age::QueueAge;
 use super::result::{ExportError, Outcome, Sent};
 use super::shutdown_deadline::ShutdownDeadline;
 use super::signal::Signal;
@@ -30,7 +31,8 @@ use crate::telemetry::shutdown_report::SignalReport;
 
 /// Sends a batch and says what became of each request that it took.
 pub(crate) trait Export<T>: Send + 'static {
-    fn export(&mut self, batch: Vec<T>) -> Vec<Sent>;
+    /// None of the items was queued before `queued`.
+    fn export(&mut self, batch: Vec<T>, queued: Stamp) -> Vec<Sent>;
 
     /// The collector that it sends to.
     fn server(&self) -> Option<&Server> {
@@ -142,6 +144,7 @@ impl<T: Send + 'static> Batch<T> {
         let worker = Worker {
             shared: Arc::clone(&shared),
             exporter,
+            age: QueueAge::new(clock::now()),
             failure_log: ExportFailureLog::new(signal.name, reporter),
         };
         std::thread::Builder::new()
@@ -350,6 +353,7 @@ impl Meters {
 struct Worker<T, E> {
     shared: Arc<Shared<T>>,
     exporter: E,
+    age: QueueAge,
     failure_log: ExportFailureLog,
 }
 
@@ -365,11 +369,13 @@ impl<T: Send + 'static, E: Export<T>> Worker<T, E> {
             // it sees that we may be about to sleep, and wakes us.
             self.shared.woken.store(false, Ordering::SeqCst);
             let closed = self.shared.closed.load(Ordering::Acquire);
+            let began = clock::now();
+            self.age.look(self.shared.receiver.len(), began);
             let asked = {
                 let progress = self.shared.progress();
                 (progress.flushes_asked > progress.flushes_done).then_some(progress.flushes_asked)
             };
-            if closed || asked.is_some() || clock::now() >= due {
+            if closed || asked.is_some() || began >= due {
                 let occasion = match asked {
                     Some(_) => Occasion::Flush,
                     None => Occasion::Tick,
@@ -378,7 +384,8 @@ impl<T: Send + 'static, E: Export<T>> Worker<T, E> {
                 if closed {
                     self.export_last();
                 }
-                due = clock::now().plus(delay);
+                // Not from its end: what came since has waited for that.
+                due = began.plus(delay);
             } else {
                 while self.shared.receiver.len() >= self.shared.limits.batch_max {
                     self.export_batch();
@@ -414,7 +421,7 @@ impl<T: Send + 'static, E: Export<T>> Worker<T, E> {
             if batch.is_empty() {
                 return;
             }
-            self.export(batch);
+            self.export(batch, clock::now());
         }
     }
 
@@ -428,30 +435,35 @@ impl<T: Send + 'static, E: Export<T>> Worker<T, E> {
 
     fn export_batch(&mut self) -> usize {
         let shared = &*self.shared;
+        self.age.look(shared.receiver.len(), clock::now());
+        let queued = self.age.oldest();
         let batch: Vec<T> = shared
             .receiver
             .try_iter()
             .take(shared.limits.batch_max)
             .collect();
         let len = batch.len();
+        self.age.take(len);
         if len > 0 {
-            self.export(batch);
+            self.export(batch, queued);
         }
         len
     }
 
-    fn export(&mut self, batch: Vec<T>) {
+    fn export(&mut self, batch: Vec<T>, queued: Stamp) {
         let shared = &*self.shared;
         let items = batch.len() as u64;
         shared.with_meters(|meters| meters.passed_on.increment(items));
         let exporter = &mut self.exporter;
         // A panic must not end the thread: everything after it would be lost in silence.
-        let sent = catch_unwind(AssertUnwindSafe(|| quietly(|| exporter.export(batch))))
-            .unwrap_or_else(|_| {
-                let error = ExportError::new(ExportErrorType::Internal, "the exporter panicked");
-                let outcome = Outcome::Lost(error);
-                vec![Sent { items, outcome }]
-            });
+        let sent = catch_unwind(AssertUnwindSafe(|| {
+            quietly(|| exporter.export(batch, queued))
+        }))
+        .unwrap_or_else(|_| {
+            let error = ExportError::new(ExportErrorType::Internal, "the exporter panicked");
+            let outcome = Outcome::Lost(error);
+            vec![Sent { items, outcome }]
+        });
         self.failure_log.unredacted(self.exporter.unredacted());
         for Sent { items, outcome } in sent {
             self.count(items, outcome);

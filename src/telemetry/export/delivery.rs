@@ -2,22 +2,26 @@
 
 use std::collections::VecDeque;
 use std::fmt;
+use std::io;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
-use http::{Request, header};
+use crossbeam_channel::select;
+use http::Request;
 
-use super::http_client::{Client, Connection};
+use super::http_client::{Client, Connection, origin};
 use super::result::{ExportError, Outcome, Sent};
 use super::shutdown_deadline::ShutdownDeadline;
 use super::split::{SplitKind, halves};
-use super::spool::{Encoding, Spool, SpooledSignal};
-use crate::clock;
+use super::spool::{Answer, Flight, Landing, Spool, SpooledSignal};
+use crate::clock::{self, Stamp};
 use crate::semconv::ExportErrorType;
 
 /// Delivers the requests of one signal.
 pub(crate) struct Delivery {
     client: Client,
+    deadline: Arc<ShutdownDeadline>,
     /// What its requests hold, if they can be split.
     signal: Option<SplitKind>,
     /// Where requests go while the collector is away.
@@ -33,35 +37,38 @@ impl Delivery {
         spool: Option<(Arc<Spool>, SpooledSignal)>,
     ) -> Self {
         Self {
-            client: Client::new(connection, deadline),
+            client: Client::new(connection, Arc::clone(&deadline)),
+            deadline,
             signal,
             spool,
         }
     }
 
-    /// Delivers a request of so many items. One that is too large for the collector is delivered in
-    /// halves, each of which has an outcome of its own.
-    pub(crate) fn deliver(&self, request: Request<Bytes>, items: u64) -> Vec<Sent> {
+    /// Delivers a request of so many items, none of which was queued before `queued`. One that is
+    /// too large for the collector is delivered in halves, each of which has an outcome of its own.
+    pub(crate) fn deliver(&self, request: Request<Bytes>, items: u64, queued: Stamp) -> Vec<Sent> {
         let until = clock::now().plus(self.client.timeout());
         let mut sent = Vec::new();
         let mut pieces = VecDeque::from([(request, items)]);
         while let Some((request, items)) = pieces.pop_front() {
             let outcome = match &self.spool {
-                None => self
-                    .client
-                    .deliver(&request, until, ShutdownDeadline::limit),
-                Some((spool, signal)) if spool.waits(*signal) => {
-                    // In order, and without waiting for a collector that is away.
-                    let reason = spool.reason(*signal);
-                    Err(ExportError::new(ExportErrorType::Unavailable, reason))
+                None => {
+                    let (answer, _) = self.client.deliver(&request, until, until);
+                    answer.map(Outcome::Exported)
                 }
-                // What is not delivered by then goes to disk, which takes time too.
-                Some(_) => self
-                    .client
-                    .deliver(&request, until, ShutdownDeadline::limit_early),
+                Some((spool, lane)) => {
+                    let way = Way {
+                        delivery: self,
+                        spool,
+                        lane: *lane,
+                        answer_by: queued.plus(ANSWER_WITHIN),
+                        until,
+                    };
+                    way.deliver(&request, items)
+                }
             };
             let outcome = match outcome {
-                Ok(acceptance) => Outcome::Exported(acceptance),
+                Ok(outcome) => outcome,
                 Err(error) if error.kind == ExportErrorType::TooLarge => {
                     let halves = self.signal.and_then(|signal| halves(&request, signal));
                     if let Some([first, second]) = halves {
@@ -71,41 +78,129 @@ impl Delivery {
                     }
                     Outcome::Lost(error)
                 }
-                Err(error) if error.is_temporary() => self.spooled(&request, items, error),
                 Err(error) => Outcome::Lost(error),
             };
             sent.push(Sent { items, outcome });
         }
         sent
     }
+}
 
-    /// Puts on disk what cannot be sent now.
-    fn spooled(&self, request: &Request<Bytes>, items: u64, error: ExportError) -> Outcome {
-        let Some((spool, signal)) = &self.spool else {
-            return Outcome::Lost(error);
+/// The way of a request that may go to disk.
+struct Way<'a> {
+    delivery: &'a Delivery,
+    spool: &'a Spool,
+    lane: SpooledSignal,
+    /// From then on it does not wait for an answer in memory.
+    answer_by: Stamp,
+    /// When its answer is waited for no more.
+    until: Stamp,
+}
+
+impl Way<'_> {
+    /// # Errors
+    ///
+    /// When it is neither delivered nor on disk, or is too large.
+    fn deliver(&self, request: &Request<Bytes>, items: u64) -> Result<Outcome, ExportError> {
+        let (spool, lane) = (self.spool, self.lane);
+        if spool.waits(lane) {
+            // In order, and without waiting for a collector that is away.
+            let why = ExportError::new(ExportErrorType::Unavailable, spool.reason(lane));
+            return self.spooled_unasked(request, items, why);
+        }
+        let is_late = || {
+            let message = format!("{} did not answer in time", origin(request.uri()));
+            ExportError::new(ExportErrorType::Timeout, message)
         };
-        let encoding = match request.headers().get(header::CONTENT_ENCODING) {
-            None => Encoding::Identity,
-            Some(_) => Encoding::Gzip,
+        let deadline = &self.delivery.deadline;
+        if deadline.limit_early(self.answer_by) <= clock::now() {
+            return self.spooled_unasked(request, items, is_late());
+        }
+        let until = deadline.limit(self.until);
+        let flight = spool.launch(lane, request.clone(), self.answer_by, until);
+        // What is not answered by then goes to disk, which takes time too.
+        let answer = self.wait(&flight, self.answer_by, ShutdownDeadline::limit_early);
+        let answer = match answer {
+            Some(answer) => answer,
+            None => match flight.store(spool, lane, items, &is_late().message) {
+                Landing::OnDisk => return Ok(Outcome::Spooled(is_late())),
+                Landing::Answered(answer) => answer,
+                Landing::NotTaken(disk) => {
+                    let answer = self.wait(&flight, self.until, ShutdownDeadline::limit);
+                    flight.give_up();
+                    return match answer.unwrap_or_else(|| Err(is_late())) {
+                        Ok(acceptance) => Ok(Outcome::Exported(acceptance)),
+                        Err(error) => Err(not_taken(error, &disk)),
+                    };
+                }
+            },
         };
-        let waited = spool.waits(*signal);
-        match spool.append(*signal, encoding, items, request.body(), &error.message) {
-            Ok(_) => Outcome::Spooled(error),
-            // Out of order is better than not at all.
-            Err(_) if waited => {
-                let until = clock::now().plus(self.client.timeout());
-                match self.client.deliver(request, until, ShutdownDeadline::limit) {
-                    Ok(acceptance) => Outcome::Exported(acceptance),
-                    Err(error) => Outcome::Lost(error),
+        match answer {
+            Ok(acceptance) => Ok(Outcome::Exported(acceptance)),
+            Err(error) if error.is_temporary() => {
+                match spool.append(lane, request, items, &error.message) {
+                    Ok(()) => Ok(Outcome::Spooled(error)),
+                    Err(disk) => Err(not_taken(error, &disk)),
                 }
             }
-            Err(disk) => Outcome::Lost(ExportError {
-                message: format!("{}; the spool does not take it: {disk}", error.message),
-                ..error
-            }),
+            Err(error) => Err(error),
         }
     }
+
+    /// Puts on disk what the collector was not asked about; if the disk does not take it, it is.
+    fn spooled_unasked(
+        &self,
+        request: &Request<Bytes>,
+        items: u64,
+        why: ExportError,
+    ) -> Result<Outcome, ExportError> {
+        match self.spool.append(self.lane, request, items, &why.message) {
+            Ok(()) => Ok(Outcome::Spooled(why)),
+            // Out of order is better than not at all.
+            Err(disk) => {
+                let client = &self.delivery.client;
+                match client.deliver(request, self.until, self.until).0 {
+                    Ok(acceptance) => Ok(Outcome::Exported(acceptance)),
+                    Err(error) => Err(not_taken(error, &disk)),
+                }
+            }
+        }
+    }
+
+    /// The answer, if it comes by `until` as `limit` has it. A shutdown may begin meanwhile.
+    fn wait(
+        &self,
+        flight: &Flight,
+        until: Stamp,
+        limit: fn(&ShutdownDeadline, Stamp) -> Stamp,
+    ) -> Option<Answer> {
+        let deadline = &self.delivery.deadline;
+        let left = || limit(deadline, until).since(clock::now());
+        if !deadline.is_closing() {
+            select! {
+                recv(flight.answer()) -> answer => return answer.ok(),
+                recv(deadline.closing()) -> _ => {}
+                default(left()) => return None,
+            }
+        }
+        flight.answer().recv_timeout(left()).ok()
+    }
 }
+
+/// What is lost since neither the collector nor the disk takes it. What is too large for the one
+/// may still be split.
+fn not_taken(error: ExportError, disk: &io::Error) -> ExportError {
+    match error.is_temporary() {
+        true => ExportError {
+            message: format!("{}; the spool does not take it: {disk}", error.message),
+            ..error
+        },
+        false => error,
+    }
+}
+
+/// What is decided is on disk a second later at the latest. That leaves the disk a fifth of it.
+const ANSWER_WITHIN: Duration = Duration::from_millis(800);
 
 impl fmt::Debug for Delivery {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

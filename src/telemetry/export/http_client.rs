@@ -73,18 +73,19 @@ impl Client {
         }
     }
 
-    /// Sends until the collector takes it or refuses it, or the time is over: at `until`, or when
-    /// `limit` has the shutdown's part in that.
+    /// Sends until the collector takes it or refuses it. An attempt ends at `until`, and none begins
+    /// after `again_until`, nor after the shutdown's deadline. Also how long the collector asks to
+    /// be left alone.
     pub(crate) fn deliver(
         &self,
         request: &Request<Bytes>,
+        again_until: Stamp,
         until: Stamp,
-        limit: fn(&ShutdownDeadline, Stamp) -> Stamp,
-    ) -> Result<Acceptance, ExportError> {
-        let left = || limit(&self.0.deadline, until).since(clock::now());
+    ) -> (Result<Acceptance, ExportError>, Option<Duration>) {
+        let left = |until| self.0.deadline.limit(until).since(clock::now());
         let mut backoff = Backoff::new(FIRST_PAUSE);
         for attempt in 1.. {
-            let answer = self.attempt(request, left());
+            let answer = self.attempt(request, left(until));
             let outcome = match &answer {
                 Ok(answer) => classify(request.uri(), answer),
                 Err(error) => Err(error.clone()),
@@ -99,10 +100,10 @@ impl Client {
                         error.kind == ExportErrorType::Connection && !self.0.deadline.is_closing()
                     }
                 };
-            let wait = answer.as_ref().ok().and_then(retry_after);
-            let wait = wait.unwrap_or_else(|| backoff.pause());
-            if !again || wait >= left() {
-                return outcome;
+            let asked = answer.as_ref().ok().and_then(retry_after);
+            let wait = asked.unwrap_or_else(|| backoff.pause());
+            if !again || wait >= left(again_until) {
+                return (outcome, asked);
             }
             self.0.deadline.sleep(wait);
         }

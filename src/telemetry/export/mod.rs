@@ -15,6 +15,7 @@ pub(super) mod on_exported;
 pub(super) mod otlp;
 pub(super) mod page_spans;
 pub(super) mod proxy;
+mod queue_age;
 pub(super) mod redact;
 pub(super) mod result;
 pub(super) mod sdk_processors;

@@ -29,7 +29,7 @@ use super::sdk_processors::Log;
 use super::shutdown_deadline::ShutdownDeadline;
 use super::split::SplitKind;
 use super::spool::{Spool, SpooledSignal};
-use crate::clock::Clock;
+use crate::clock::{self, Clock, Stamp};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Compression {
@@ -118,7 +118,7 @@ impl SpanSender {
 }
 
 impl Export<SpanData> for SpanSender {
-    fn export(&mut self, mut batch: Vec<SpanData>) -> Vec<Sent> {
+    fn export(&mut self, mut batch: Vec<SpanData>, queued: Stamp) -> Vec<Sent> {
         let items = batch.len() as u64;
         // Before values are changed or cut, since they name series.
         let taken = self
@@ -133,7 +133,7 @@ impl Export<SpanData> for SpanSender {
             batch.iter_mut().for_each(|span| shorten(span, len_max));
         }
         let request = self.encoder.request(self.exporter.export(batch));
-        let sent = delivered(&self.delivery, request, items);
+        let sent = delivered(&self.delivery, request, items, queued);
         // Nobody says which spans were rejected, so none of such a batch can be offered; nor can
         // one that waits on disk, where nobody can look it up.
         if let Some(taken) = taken
@@ -189,7 +189,7 @@ impl LogSender {
 }
 
 impl Export<Log> for LogSender {
-    fn export(&mut self, mut batch: Vec<Log>) -> Vec<Sent> {
+    fn export(&mut self, mut batch: Vec<Log>, queued: Stamp) -> Vec<Sent> {
         let items = batch.len() as u64;
         if let Some(redactor) = &self.redactor {
             batch.iter_mut().for_each(|log| redactor.log(log));
@@ -198,7 +198,7 @@ impl Export<Log> for LogSender {
             batch.iter().map(|log| (&log.0, &log.1)).collect();
         let batch = LogBatch::new(&records);
         let request = self.encoder.request(self.exporter.export(batch));
-        delivered(&self.delivery, request, items)
+        delivered(&self.delivery, request, items, queued)
     }
 
     fn server(&self) -> Option<&Server> {
@@ -237,7 +237,7 @@ impl MetricSender {
     /// Sends so many data points, as one request.
     pub(crate) fn export(&self, metrics: &ResourceMetrics, points: u64) -> Vec<Sent> {
         let request = self.encoder.request(self.exporter.export(metrics));
-        delivered(&self.delivery, request, points)
+        delivered(&self.delivery, request, points, clock::now())
     }
 
     pub(crate) fn temporality(&self) -> Temporality {
@@ -250,9 +250,10 @@ fn delivered(
     delivery: &Delivery,
     request: Result<Request<Bytes>, ExportError>,
     items: u64,
+    queued: Stamp,
 ) -> Vec<Sent> {
     match request {
-        Ok(request) => delivery.deliver(request, items),
+        Ok(request) => delivery.deliver(request, items, queued),
         Err(error) => vec![Sent {
             items,
             outcome: Outcome::Lost(error),

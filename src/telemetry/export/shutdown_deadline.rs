@@ -1,15 +1,30 @@
 //! How long an export may still take once the app wants to end.
 
-use std::sync::{Condvar, Mutex, PoisonError};
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
+
+use crossbeam_channel::{Receiver, Sender, bounded};
 
 use crate::clock::{self, Stamp};
 
 /// Cuts waits short when a shutdown begins, and ends all of them by its deadline.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct ShutdownDeadline {
     end: Mutex<Option<Shutdown>>,
-    closing: Condvar,
+    /// Dropped when the shutdown begins, which all receivers see.
+    open: Mutex<Option<Sender<()>>>,
+    closing: Receiver<()>,
+}
+
+impl Default for ShutdownDeadline {
+    fn default() -> Self {
+        let (open, closing) = bounded(0);
+        Self {
+            end: Mutex::new(None),
+            open: Mutex::new(Some(open)),
+            closing,
+        }
+    }
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -25,7 +40,17 @@ impl ShutdownDeadline {
             began: clock::now(),
             deadline,
         });
-        self.closing.notify_all();
+        let open = self
+            .open
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take();
+        drop(open);
+    }
+
+    /// Is disconnected as soon as a shutdown begins, for who waits for something else as well.
+    pub(crate) fn closing(&self) -> &Receiver<()> {
+        &self.closing
     }
 
     pub(crate) fn is_closing(&self) -> bool {
@@ -46,20 +71,10 @@ impl ShutdownDeadline {
 
     /// Waits for `time`, or until a shutdown begins or its deadline comes, if that is earlier.
     pub(crate) fn sleep(&self, time: Duration) {
-        let mut end = self.lock();
-        let until = clock::now().plus(time);
-        let until = end.map_or(until, |end| until.min(end.deadline));
-        let was_closing = end.is_some();
-        loop {
-            let left = until.since(clock::now());
-            if left.is_zero() || end.is_some() != was_closing {
-                return;
-            }
-            end = self
-                .closing
-                .wait_timeout(end, left)
-                .unwrap_or_else(PoisonError::into_inner)
-                .0;
+        let now = clock::now();
+        match self.is_closing() {
+            true => std::thread::sleep(self.limit(now.plus(time)).since(now)),
+            false => drop(self.closing.recv_timeout(time)),
         }
     }
 

@@ -25,7 +25,7 @@ struct Scripted {
 }
 
 impl Export<u32> for Scripted {
-    fn export(&mut self, batch: Vec<u32>) -> Vec<Sent> {
+    fn export(&mut self, batch: Vec<u32>, _: Stamp) -> Vec<Sent> {
         let items = batch.len() as u64;
         self.batches.send(batch).unwrap();
         let outcome = self.answers.recv().unwrap();
@@ -160,7 +160,7 @@ fn failed_rejected_and_panicking_exports_are_losses_and_the_next_one_goes_on() {
 fn a_panicking_exporter_loses_its_batch_and_not_the_thread() {
     struct Panics(u32);
     impl Export<u32> for Panics {
-        fn export(&mut self, batch: Vec<u32>) -> Vec<Sent> {
+        fn export(&mut self, batch: Vec<u32>, _: Stamp) -> Vec<Sent> {
             self.0 += 1;
             if self.0 == 1 {
                 std::panic::resume_unwind(Box::new("on purpose"));

@@ -2,16 +2,21 @@
 //!
 //! A batch of spans or log records that cannot be delivered for a reason that passes is written to
 //! a folder, and its thread goes on. As long as something waits there, newer batches of the same
-//! signal go behind it without asking the collector, and one thread, `spanwire-spool`, tries the
-//! oldest from time to time. So a signal's order is kept, an absent collector costs nobody a
-//! time-out per batch, and when it is back everything follows, oldest first.
+//! signal go behind it without asking the collector, and one thread for each signal,
+//! `spanwire-spool`, tries the oldest from time to time. So a signal's order is kept, an absent
+//! collector costs no batch a time-out, and when it is back everything follows, oldest first.
+//!
+//! While nothing waits, the same thread sends what comes, before it is on disk ([`Flight`]): so the
+//! one that exports is never stuck in the network, and writes to disk whatever is not answered
+//! within a second of its decision.
 //!
 //! Delivery is at least once: a request leaves the disk after it was answered, so one that is on
-//! its way when the process or the machine dies is sent again by the next. Metrics are not
+//! its way when the process or the machine dies, or when its time-out comes, is sent again. Metrics are not
 //! spooled, since the next export carries their totals.
 
 mod counts;
 mod directory;
+mod flight;
 mod folder;
 #[cfg(fuzzing)]
 pub(in crate::telemetry) mod fuzzing;
@@ -23,12 +28,18 @@ use std::io;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
+use std::time::Duration;
 
+use bytes::Bytes;
 use crossbeam_channel::{Receiver, Sender, bounded};
+use http::{Request, header};
 
 use self::counts::Meters;
 use self::directory::SpoolDirectory;
-pub(crate) use self::record::{Encoding, SpooledSignal};
+use self::flight::NextFlight;
+pub(crate) use self::flight::{Answer, Flight, Landing};
+use self::record::Encoding;
+pub(crate) use self::record::SpooledSignal;
 pub(crate) use self::replay::ReplayTarget;
 use self::store::{Dropped, Place, Store, StoredBy};
 use super::completion::Completion;
@@ -52,10 +63,11 @@ pub(crate) struct Spool {
     reasons: [LastError; SpooledSignal::ALL.len()],
     /// Given up and not yet logged, by reason.
     unreported: [AtomicU64; SpoolErrorType::ALL.len()],
-    wake: Sender<()>,
-    wakes: Receiver<()>,
+    flights: [NextFlight; SpooledSignal::ALL.len()],
+    wakes: [(Sender<()>, Receiver<()>); SpooledSignal::ALL.len()],
     shutdown_deadline: Arc<ShutdownDeadline>,
-    end: Arc<Completion>,
+    /// Those of the threads.
+    ends: Mutex<Vec<Arc<Completion>>>,
     local_recorder: LocalRecorder,
     instruments: Instruments<Meters>,
 }
@@ -72,7 +84,6 @@ impl Spool {
         bytes_max: u64,
         local_recorder: LocalRecorder,
     ) -> io::Result<Arc<Self>> {
-        let (wake, wakes) = bounded(1);
         let spool = Arc::new(Self {
             store: Mutex::new(Store::new(SpoolDirectory::open(root)?, bytes_max)),
             bytes: AtomicU64::new(0),
@@ -80,10 +91,10 @@ impl Spool {
             counters: Default::default(),
             reasons: Default::default(),
             unreported: Default::default(),
-            wake,
-            wakes,
+            flights: Default::default(),
+            wakes: SpooledSignal::ALL.map(|_| bounded(1)),
             shutdown_deadline: Arc::default(),
-            end: Arc::default(),
+            ends: Mutex::default(),
             local_recorder,
             instruments: Instruments::new(),
         });
@@ -92,7 +103,8 @@ impl Spool {
         Ok(spool)
     }
 
-    /// Starts the thread that sends what waits, on these targets. Without any it is not needed.
+    /// Starts the threads that send what waits, one for each of these targets, so that none waits
+    /// for another's collector.
     ///
     /// # Errors
     ///
@@ -102,10 +114,18 @@ impl Spool {
         targets: Vec<ReplayTarget>,
         reporter: Reporter,
     ) -> io::Result<()> {
-        if targets.is_empty() {
-            return Ok(());
+        let lanes: Vec<SpooledSignal> = targets.iter().map(ReplayTarget::lane).collect();
+        for (place, target) in targets.into_iter().enumerate() {
+            // One of them looks after what earlier processes left.
+            let adopts = if place == 0 {
+                lanes.clone()
+            } else {
+                Vec::new()
+            };
+            let end = replay::start(Arc::clone(self), target, adopts, reporter)?;
+            self.ends().push(end);
         }
-        replay::start(Arc::clone(self), targets, reporter)
+        Ok(())
     }
 
     /// Says where a lane's items are counted, before the first comes.
@@ -130,6 +150,20 @@ impl Spool {
         reason.unwrap_or_else(|| "what an earlier process left is sent first".to_owned())
     }
 
+    /// Has the lane's thread send a request that is not on disk. Nothing must wait there.
+    pub(crate) fn launch(
+        &self,
+        lane: SpooledSignal,
+        request: Request<Bytes>,
+        again_until: Stamp,
+        until: Stamp,
+    ) -> Arc<Flight> {
+        let flight = Arc::new(Flight::new(request, again_until, until));
+        self.flights[lane.index()].put(&flight);
+        self.wake(lane);
+        flight
+    }
+
     /// Puts a request on disk, for `why`.
     ///
     /// # Errors
@@ -138,14 +172,45 @@ impl Spool {
     pub(crate) fn append(
         &self,
         lane: SpooledSignal,
-        encoding: Encoding,
+        request: &Request<Bytes>,
         items: u64,
-        body: &[u8],
+        why: &str,
+    ) -> io::Result<()> {
+        let was_empty = !self.waits(lane);
+        self.write(lane, request, items, why, |_, _| ())?;
+        if was_empty {
+            self.wake(lane);
+        }
+        Ok(())
+    }
+
+    /// The same for one that is being sent.
+    fn append_in_flight(
+        &self,
+        lane: SpooledSignal,
+        request: &Request<Bytes>,
+        items: u64,
         why: &str,
     ) -> io::Result<Place> {
+        self.write(lane, request, items, why, Store::is_in_flight)
+    }
+
+    fn write(
+        &self,
+        lane: SpooledSignal,
+        request: &Request<Bytes>,
+        items: u64,
+        why: &str,
+        then: fn(&mut Store, &Place),
+    ) -> io::Result<Place> {
+        let encoding = match request.headers().get(header::CONTENT_ENCODING) {
+            None => Encoding::Identity,
+            Some(_) => Encoding::Gzip,
+        };
         let mut store = self.store();
-        let outcome = store.append(lane, encoding, items, body);
-        if outcome.is_ok() {
+        let outcome = store.append(lane, encoding, items, request.body());
+        if let Ok(place) = &outcome {
+            then(&mut store, place);
             // Under the lock, so that nobody counts them off before.
             if let Some(counters) = self.counters[lane.index()].get() {
                 counters.spool(items, why);
@@ -153,34 +218,36 @@ impl Spool {
             self.reasons[lane.index()].set(why);
             self.with_meters(|meters| meters.spooled.increment(items));
         }
-        let was_empty = !self.waits(lane);
         self.settle(&mut store);
-        drop(store);
-        if was_empty {
-            self.wake();
-        }
         outcome
     }
 
-    /// Ends the thread: at once while the collector is away, else when nothing waits any more or
+    /// Ends the threads: at once while the collector is away, else when nothing waits any more or
     /// `deadline` has come.
     pub(crate) fn close(&self, deadline: Stamp) {
         self.shutdown_deadline.close(deadline);
-        self.wake();
+        for lane in SpooledSignal::ALL {
+            self.wake(lane);
+        }
     }
 
-    /// Waits for the thread's end; `false` when that was not so by `until`.
+    /// Waits for the threads' end; `false` when that was not so by `until`.
     pub(crate) fn wait_ended(&self, until: Stamp) -> bool {
-        self.end.wait(until)
+        let ends = self.ends().clone();
+        ends.iter().all(|end| end.wait(until))
+    }
+
+    fn ends(&self) -> MutexGuard<'_, Vec<Arc<Completion>>> {
+        self.ends.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn store(&self) -> MutexGuard<'_, Store> {
         self.store.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn wake(&self) {
+    fn wake(&self, lane: SpooledSignal) {
         // Full means that a wake-up is already on its way.
-        let _ = self.wake.try_send(());
+        let _ = self.wakes[lane.index()].0.try_send(());
     }
 
     /// Makes visible what the store has become, and counts what it gave up.
@@ -214,7 +281,7 @@ impl Spool {
         }
         self.with_meters(|meters| meters.dropped[why.index()].increment(items));
         self.unreported[why.index()].fetch_add(items, Ordering::Relaxed);
-        self.wake();
+        self.wake(lane);
     }
 
     fn with_meters(&self, f: impl FnOnce(&Meters)) {
@@ -238,6 +305,9 @@ impl Publish for Spool {
         });
     }
 }
+
+/// So often a batch leaves a queue in front of a spool, or more often.
+pub(crate) const QUEUE_DELAY_MAX: Duration = Duration::from_millis(400);
 
 /// For a person.
 fn reason(why: SpoolErrorType) -> &'static str {

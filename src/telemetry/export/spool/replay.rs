@@ -1,4 +1,4 @@
-//! The thread that sends what waits, oldest first.
+//! The thread of one lane: it sends what waits, oldest first, and while nothing does, what comes.
 
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -6,7 +6,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use crossbeam_channel::Receiver;
 use http::{HeaderValue, Method, Request, Uri, header};
 use opentelemetry::Context;
 
@@ -20,6 +19,7 @@ use crate::semconv::{ExportErrorType, SpoolErrorType};
 use crate::telemetry::diagnostics::quiet::quietly;
 use crate::telemetry::diagnostics::reporter::Reporter;
 use crate::telemetry::export::backoff::jittered;
+use crate::telemetry::export::completion::Completion;
 use crate::telemetry::export::component::Server;
 use crate::telemetry::export::export_log::ExportFailureLog;
 use crate::telemetry::export::http_client::Client;
@@ -37,8 +37,8 @@ pub(crate) struct ReplayTarget {
     /// One of its own, with the headers that are in force now.
     client: Client,
     pause: Duration,
-    /// When the oldest may be tried; `None` while nothing waits.
-    due: Option<Stamp>,
+    /// The collector is left alone until then.
+    rest_until: Stamp,
     /// How far the oldest is, when it was tried before.
     head: Option<Head>,
 }
@@ -71,20 +71,21 @@ impl ReplayTarget {
             url,
             client,
             pause: PAUSE_MIN,
-            due: None,
+            rest_until: Stamp::NONE,
             head: None,
         }
     }
 
+    pub(super) fn lane(&self) -> SpooledSignal {
+        self.lane
+    }
+
     /// Where the oldest was left, or its beginning.
-    fn head(&mut self, taken: &StoredRequest) -> Head {
+    fn head(&mut self, taken: StoredRequest) -> Head {
         let left = self.head.take().filter(|head| head.place == taken.place);
         left.unwrap_or_else(|| Head {
             place: taken.place,
-            pieces: VecDeque::from([(
-                self.request(taken.body.clone(), taken.encoding),
-                taken.place.items,
-            )]),
+            pieces: VecDeque::from([(self.request(taken.body, taken.encoding), taken.place.items)]),
             exported: 0,
             rejected: 0,
             refused: 0,
@@ -111,14 +112,11 @@ impl ReplayTarget {
                         None => head.refused += items,
                     }
                 }
-                // It would be refused again, and what is behind it may not be.
-                Err(error) if !error.is_temporary() && error.kind != ExportErrorType::Tls => {
-                    head.refused += items;
-                }
-                Err(error) => {
+                Err(error) if keeps(&error) => {
                     head.pieces.push_front((request, items));
                     return (Err(error), asked);
                 }
+                Err(_) => head.refused += items,
             }
         }
         (Ok(()), None)
@@ -158,139 +156,174 @@ impl ReplayTarget {
     fn back_off(&mut self, asked: Option<Duration>) {
         let asked = asked.unwrap_or_default().min(PAUSE_ASKED_MAX);
         let pause = jittered(self.pause).max(asked);
-        self.due = Some(clock::now().plus(pause));
+        self.rest_until = clock::now().plus(pause);
         self.pause = (self.pause * 2).min(PAUSE_MAX);
     }
 
-    fn is_due(&self, now: Stamp) -> bool {
-        self.due.is_some_and(|due| due <= now)
+    /// The collector takes requests, or would.
+    fn go_on(&mut self) {
+        self.pause = PAUSE_MIN;
+        self.rest_until = Stamp::NONE;
     }
 }
 
+/// Starts the thread, and says where its end is announced. It takes over the lanes that it `adopts`
+/// from processes that ended.
 pub(super) fn start(
     spool: Arc<Spool>,
-    targets: Vec<ReplayTarget>,
+    target: ReplayTarget,
+    adopts: Vec<SpooledSignal>,
     reporter: Reporter,
-) -> std::io::Result<()> {
-    let wakes = spool.wakes.clone();
+) -> std::io::Result<Arc<Completion>> {
+    let end: Arc<Completion> = Arc::default();
+    let announced = Arc::clone(&end);
     let replay = Replay {
         spool,
-        targets,
+        target,
+        adopts,
         failure_log: ExportFailureLog::new("spool", reporter),
         unknown: 0,
     };
     std::thread::Builder::new()
         .name("spanwire-spool".into())
-        .spawn(move || replay.run(&wakes))
-        .map(drop)
+        .spawn(move || replay.run(&announced))?;
+    Ok(end)
 }
 
 struct Replay {
     spool: Arc<Spool>,
-    targets: Vec<ReplayTarget>,
+    target: ReplayTarget,
+    adopts: Vec<SpooledSignal>,
     failure_log: ExportFailureLog,
     /// What was in the folder and not made by us, as last told.
     unknown: u64,
 }
 
 impl Replay {
-    fn run(mut self, wakes: &Receiver<()>) {
+    fn run(mut self, end: &Completion) {
         let _ours_is_not_telemetry = Context::enter_telemetry_suppressed_scope();
         // What panics must not leave the app without its end: `wait_ended` waits for this thread.
-        let _ = catch_unwind(AssertUnwindSafe(|| self.replay(wakes)));
+        let _ = catch_unwind(AssertUnwindSafe(|| self.replay()));
         // Given back before: the last one that has the spool removes its folder, and the app may
         // look at that once this thread has ended.
-        let end = Arc::clone(&self.spool.end);
         drop(self);
         end.notify();
     }
 
-    fn replay(&mut self, wakes: &Receiver<()>) {
+    fn replay(&mut self) {
+        let wakes = self.spool.wakes[self.target.lane.index()].1.clone();
         let mut adopt_at = clock::now();
         loop {
-            let now = clock::now();
-            if now >= adopt_at {
+            if !self.adopts.is_empty() && clock::now() >= adopt_at {
                 self.adopt();
-                adopt_at = now.plus(ADOPT_EVERY);
+                adopt_at = clock::now().plus(ADOPT_EVERY);
             }
-            self.note_what_came();
-            let mut sent = false;
-            for place in 0..self.targets.len() {
-                if self.targets[place].is_due(clock::now()) {
-                    sent = true;
-                    self.try_oldest(place);
-                }
-            }
+            // The one who exports waits for the first.
+            let sent = self.fly() || self.is_due() && self.try_oldest();
             self.report_drops();
             // Neither a collector that is away nor one that is slow keeps the app from its end.
             if self.spool.shutdown_deadline.is_closing() {
                 let now = clock::now();
                 let over = self.spool.shutdown_deadline.limit(now) < now;
-                if over || !self.targets.iter().any(|target| target.is_due(now)) {
+                if over || !self.is_due() {
                     return;
                 }
             }
             if !sent {
-                let due = self.targets.iter().filter_map(|target| target.due).min();
-                let due = due.map_or(adopt_at, |due| due.min(adopt_at));
-                let _ = wakes.recv_timeout(due.since(clock::now()));
+                let due = match self.waits() {
+                    true => self.target.rest_until.min(adopt_at),
+                    false => adopt_at,
+                };
+                // One that adopts nothing wakes as often, and finds nothing to do.
+                let pause = due.since(clock::now()).min(ADOPT_EVERY);
+                let _ = wakes.recv_timeout(pause);
+                if self.adopts.is_empty() {
+                    adopt_at = clock::now().plus(ADOPT_EVERY);
+                }
             }
         }
     }
 
+    fn waits(&self) -> bool {
+        self.spool.waits(self.target.lane)
+    }
+
+    fn is_due(&self) -> bool {
+        self.waits() && self.target.rest_until <= clock::now()
+    }
+
     /// Takes over what processes that ended have left; it can be tried at once.
     fn adopt(&mut self) {
-        let signals: Vec<SpooledSignal> = self.targets.iter().map(|target| target.lane).collect();
         let mut store = self.spool.store();
-        let unknown = store.adopt(&signals);
+        let unknown = store.adopt(&self.adopts);
         self.spool.settle(&mut store);
         drop(store);
         if unknown.count > self.unknown {
             self.failure_log.left_alone(unknown.count, &unknown.first);
         }
         self.unknown = unknown.count;
-        for target in &mut self.targets {
-            if target.due.is_none() && self.spool.waits(target.lane) {
-                target.due = Some(clock::now());
-            }
+        for lane in &self.adopts {
+            self.spool.wake(*lane);
         }
     }
 
-    /// What came into an empty lane did so since the collector is away.
-    fn note_what_came(&mut self) {
-        for target in &mut self.targets {
-            match (target.due, self.spool.waits(target.lane)) {
-                (None, true) => target.back_off(None),
-                (Some(_), false) => {
-                    target.due = None;
-                    target.pause = PAUSE_MIN;
-                }
-                _ => {}
+    /// Sends a request that is not on disk; false when there is none.
+    fn fly(&mut self) -> bool {
+        let target = &mut self.target;
+        let Some(flight) = self.spool.flights[target.lane.index()].take() else {
+            return false;
+        };
+        if !flight.is_in_memory() {
+            // It came too late to be sent first, and is on disk.
+            return true;
+        }
+        let (answer, asked) = quietly(|| {
+            let client = &target.client;
+            client.deliver(&flight.request, flight.again_until, flight.until)
+        });
+        match &answer {
+            Err(error) if keeps(error) => target.back_off(asked),
+            _ => target.go_on(),
+        }
+        let Some(place) = flight.land(&answer) else {
+            return true;
+        };
+        match answer {
+            Ok(Acceptance { rejected, .. }) => {
+                let rejected = rejected.min(place.items);
+                self.finished(&place, place.items - rejected, rejected, 0);
+            }
+            // It is tried again from the disk, where it can be split or given up.
+            Err(error) => {
+                self.spool.reasons[place.lane.index()].set(&error.message);
+                self.give_back(&place);
             }
         }
+        true
     }
 
-    fn try_oldest(&mut self, place: usize) {
-        let target = &mut self.targets[place];
+    /// False when there is nothing to send.
+    fn try_oldest(&mut self) -> bool {
+        let target = &mut self.target;
         let mut store = self.spool.store();
         let taken = store.take(target.lane);
         self.spool.settle(&mut store);
         drop(store);
         let taken = match taken {
             Ok(Some(taken)) => taken,
-            Ok(None) => return,
-            Err(_) => return target.back_off(None),
-        };
-        let mut head = target.head(&taken);
-        let (outcome, asked) = quietly(|| target.send(&mut head));
-        let error = match outcome {
-            Ok(()) => {
-                target.pause = PAUSE_MIN;
-                target.due = Some(clock::now());
-                let (signal, server) = (target.signal, target.server.clone());
-                return self.finished(&taken.place, &head, signal, server.as_ref());
+            Ok(None) => return false,
+            Err(_) => {
+                target.back_off(None);
+                return true;
             }
-            Err(error) => error,
+        };
+        let place = taken.place;
+        let mut head = target.head(taken);
+        let (outcome, asked) = quietly(|| target.send(&mut head));
+        let Err(error) = outcome else {
+            target.go_on();
+            self.finished(&place, head.exported, head.rejected, head.refused);
+            return true;
         };
         // A request that can never succeed must not keep what is behind it. It is told apart from a
         // collector that is away by an empty request, which a collector takes.
@@ -301,48 +334,47 @@ impl Replay {
             head.fails_alone = 0;
         }
         if head.fails_alone >= FAILS_ALONE_MAX {
-            target.pause = PAUSE_MIN;
-            target.due = Some(clock::now());
-            head.refused += head.pieces.drain(..).map(|(_, items)| items).sum::<u64>();
-            let (signal, server) = (target.signal, target.server.clone());
-            return self.finished(&taken.place, &head, signal, server.as_ref());
+            target.go_on();
+            let left: u64 = head.pieces.iter().map(|(_, items)| items).sum();
+            self.finished(&place, head.exported, head.rejected, head.refused + left);
+            return true;
         }
         target.head = Some(head);
         target.back_off(asked);
-        self.spool.reasons[target.lane.index()].set(&error.message);
+        self.spool.reasons[place.lane.index()].set(&error.message);
+        self.give_back(&place);
+        true
+    }
+
+    fn give_back(&self, place: &Place) {
         let mut store = self.spool.store();
-        store.give_back(&taken.place);
+        store.give_back(place);
         self.spool.settle(&mut store);
     }
 
     /// Counts what became of a request, and takes it off the disk.
-    fn finished(
-        &self,
-        place: &Place,
-        head: &Head,
-        signal: &'static Signal,
-        server: Option<&Server>,
-    ) {
+    fn finished(&self, place: &Place, exported: u64, rejected: u64, refused: u64) {
         let spool = &*self.spool;
+        let (signal, server) = (self.target.signal, self.target.server.as_ref());
         if let Some(counters) = spool.counters[place.lane.index()].get() {
             match place.stored_by {
-                StoredBy::ThisProcess => counters.unspool(head.exported),
-                StoredBy::EarlierProcess => counters.accept(head.exported),
+                StoredBy::ThisProcess => counters.unspool(exported),
+                StoredBy::EarlierProcess => counters.accept(exported),
             }
-            counters.export(head.exported);
+            counters.export(exported);
         }
-        spool.with_meters(|meters| meters.replayed.increment(head.exported));
+        spool.with_meters(|meters| meters.replayed.increment(exported));
         spool.local_recorder.run(|| {
             let labels = signal.exporter.labels_to(server, None);
-            handles::counter(signal.exported, &labels).increment(head.exported);
+            handles::counter(signal.exported, &labels).increment(exported);
         });
         let mut store = spool.store();
         store.done(place);
         spool.settle(&mut store);
         drop(store);
         for (items, why) in [
-            (head.rejected, SpoolErrorType::Rejected),
-            (head.refused, SpoolErrorType::Refused),
+            (rejected, SpoolErrorType::Rejected),
+            (refused, SpoolErrorType::Refused),
         ] {
             spool.give_up(Dropped {
                 lane: place.lane,
@@ -362,6 +394,12 @@ impl Replay {
             }
         }
     }
+}
+
+/// Whether what waits is kept for it. What is refused would be refused again, and what is behind it
+/// may not be.
+fn keeps(error: &ExportError) -> bool {
+    error.is_temporary() || error.kind == ExportErrorType::Tls
 }
 
 const PAUSE_MIN: Duration = Duration::from_secs(1);

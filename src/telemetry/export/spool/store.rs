@@ -22,6 +22,8 @@ pub(crate) struct Store {
     /// In the order in which they were begun.
     segments: BTreeMap<u64, Segment>,
     writers: [Option<Writer>; SpooledSignal::ALL.len()],
+    /// Why segments went while a request of theirs was being sent.
+    gone_in_flight: BTreeMap<u64, SpoolErrorType>,
     drops: Vec<Dropped>,
 }
 
@@ -91,6 +93,7 @@ impl Store {
             last_key: 0,
             segments: BTreeMap::new(),
             writers: [None, None],
+            gone_in_flight: BTreeMap::new(),
             drops: Vec::new(),
         }
     }
@@ -290,6 +293,7 @@ impl Store {
     pub(crate) fn done(&mut self, place: &Place) {
         let Some(segment) = self.segments.get_mut(&place.key) else {
             // It had to make room meanwhile.
+            self.gone_in_flight.remove(&place.key);
             return;
         };
         let file = self.directory.open_to_write(segment.name);
@@ -311,11 +315,14 @@ impl Store {
         }
     }
 
-    /// The request was not delivered: it waits on, unless it had to make room meanwhile.
+    /// The request was not delivered: it waits on, unless its segment went meanwhile.
     pub(crate) fn give_back(&mut self, place: &Place) {
         match self.segments.get_mut(&place.key) {
             Some(segment) => segment.in_flight = 0,
-            None => self.drop_items(place, SpoolErrorType::SpoolFull),
+            None => {
+                let why = self.gone_in_flight.remove(&place.key);
+                self.drop_items(place, why.unwrap_or(SpoolErrorType::SpoolFull));
+            }
         }
     }
 
@@ -415,6 +422,9 @@ impl Store {
 
     fn give_up(&mut self, key: u64, why: SpoolErrorType) {
         if let Some(segment) = self.remove(key) {
+            if segment.in_flight > 0 {
+                self.gone_in_flight.insert(key, why);
+            }
             self.drops.push(Dropped {
                 lane: segment.name.lane,
                 // What is being sent may arrive yet.

@@ -420,6 +420,31 @@ fn a_folder_that_was_deleted_is_made_again_and_what_was_in_it_is_counted() {
 
 #[cfg(unix)]
 #[test]
+fn what_was_deleted_while_it_was_sent_is_counted_by_what_became_of_it() {
+    for arrives in [true, false] {
+        let folder = Folder::new();
+        let mut store = folder.store(ROOM);
+        append(&mut store, SpooledSignal::Traces, 7, b"1");
+        let taken = store.take(SpooledSignal::Traces).unwrap().unwrap();
+        fs::remove_dir_all(&folder.0).unwrap();
+        append(&mut store, SpooledSignal::Traces, 1, b"2");
+        match arrives {
+            true => store.done(&taken.place),
+            false => store.give_back(&taken.place),
+        }
+        let mut lost = drops(&mut store);
+        lost.retain(|(items, _)| *items > 0);
+        match arrives {
+            true => assert_eq!(lost, []),
+            false => assert_eq!(lost, [(7, SpoolErrorType::Deleted)]),
+        }
+        assert_eq!(store.gone_in_flight.len(), 0);
+        assert_eq!(drain(&mut store, SpooledSignal::Traces), ["2"]);
+    }
+}
+
+#[cfg(unix)]
+#[test]
 fn a_deleted_folder_whose_place_is_a_link_now_is_refused() {
     let (folder, elsewhere) = (Folder::new(), Folder::new());
     let mut store = folder.store(ROOM);
