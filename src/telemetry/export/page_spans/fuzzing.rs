@@ -7,7 +7,7 @@ use opentelemetry_sdk::trace::SpanData;
 
 use super::queue::{Job, Queue};
 use super::reader::{ReadCounts, Reader};
-use crate::clock::{self, FakeTime};
+use crate::clock::{self, FakeTime, Stamp};
 use crate::instrument::page_spans::PageSpanSource;
 use crate::telemetry::config::settings::Settings;
 use crate::telemetry::diagnostics::local_recorder::LocalRecorder;
@@ -125,7 +125,7 @@ impl Exported {
 }
 
 impl Export<SpanData> for Exported {
-    fn export(&mut self, batch: Vec<SpanData>) -> Vec<Sent> {
+    fn export(&mut self, batch: Vec<SpanData>, _: Stamp) -> Vec<Sent> {
         let items = batch.len() as u64;
         let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         kept.extend(batch);

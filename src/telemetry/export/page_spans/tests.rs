@@ -22,7 +22,7 @@ use crate::telemetry::export::signal::TRACES;
 struct Kept(Arc<std::sync::Mutex<Vec<SpanData>>>);
 
 impl Export<SpanData> for Kept {
-    fn export(&mut self, batch: Vec<SpanData>) -> Vec<Sent> {
+    fn export(&mut self, batch: Vec<SpanData>, _: Stamp) -> Vec<Sent> {
         let items = batch.len() as u64;
         self.0.lock().unwrap().extend(batch);
         vec![Sent {
