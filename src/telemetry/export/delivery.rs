@@ -125,6 +125,7 @@ impl Way<'_> {
             None => match flight.store(spool, lane, items, &is_late().message) {
                 Landing::OnDisk => return Ok(Outcome::Spooled(is_late())),
                 Landing::Answered(answer) => answer,
+                // It is on its way already: better late than not at all.
                 Landing::NotTaken(disk) => {
                     let answer = self.wait(&flight, self.until, ShutdownDeadline::limit);
                     flight.give_up();

@@ -214,7 +214,7 @@ impl Replay {
         let wakes = self.spool.wakes[self.target.lane.index()].1.clone();
         let mut adopt_at = clock::now();
         loop {
-            if !self.adopts.is_empty() && clock::now() >= adopt_at {
+            if clock::now() >= adopt_at {
                 self.adopt();
                 adopt_at = clock::now().plus(ADOPT_EVERY);
             }
@@ -234,12 +234,7 @@ impl Replay {
                     true => self.target.rest_until.min(adopt_at),
                     false => adopt_at,
                 };
-                // One that adopts nothing wakes as often, and finds nothing to do.
-                let pause = due.since(clock::now()).min(ADOPT_EVERY);
-                let _ = wakes.recv_timeout(pause);
-                if self.adopts.is_empty() {
-                    adopt_at = clock::now().plus(ADOPT_EVERY);
-                }
+                let _ = wakes.recv_timeout(due.since(clock::now()));
             }
         }
     }
@@ -254,6 +249,9 @@ impl Replay {
 
     /// Takes over what processes that ended have left; it can be tried at once.
     fn adopt(&mut self) {
+        if self.adopts.is_empty() {
+            return;
+        }
         let mut store = self.spool.store();
         let unknown = store.adopt(&self.adopts);
         self.spool.settle(&mut store);
