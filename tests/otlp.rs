@@ -288,6 +288,27 @@ fn a_collector_that_the_system_does_not_trust_is_a_clear_error() {
 }
 
 #[test]
+fn a_self_signed_certificate_works_unless_it_is_a_cas_and_then_the_error_says_what_to_make() {
+    let authority = Authority::new("ours");
+    for (is_ca, told) in [(false, None), (true, Some("-addext basicConstraints="))] {
+        let (server, file) = authority.self_signed_server(is_ca);
+        let receiver = Receiver::start_tls(server);
+        let certificate = ("OTEL_EXPORTER_OTLP_CERTIFICATE", file.to_str().unwrap());
+        let builder = builder(&[certificate]).otlp_endpoint(receiver.url());
+        let Some(told) = told else {
+            let (telemetry, parts) = builder.build().unwrap();
+            one_span(&parts);
+            assert_eq!(telemetry.shutdown(10 * SECOND).spans.exported, 1);
+            continue;
+        };
+        let (log, lost) = failing(builder);
+        assert_eq!(lost, 1);
+        let about = format!("the certificate of {} is a CA's", receiver.url());
+        assert!(log.contains(&about) && log.contains(told), "{log}");
+    }
+}
+
+#[test]
 fn a_collector_that_refuses_connections_is_a_reported_loss() {
     let free = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}", free.local_addr().unwrap());
@@ -670,6 +691,21 @@ fn long_attribute_values_are_truncated() {
     let span = &receiver.spans()[0];
     assert_eq!(span.attributes.len(), 1);
     assert_eq!(text(&span.attributes, "long").as_deref(), Some("äöü"));
+}
+
+#[test]
+fn long_attribute_values_of_logs_are_truncated_and_their_body_is_not() {
+    let receiver = Receiver::start();
+    let (telemetry, parts) = builder(&[("OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT", "3")])
+        .otlp_endpoint(receiver.url())
+        .logs(Exporter::Otlp)
+        .build()
+        .unwrap();
+    run(&parts, || tracing::error!(long = "äöüß", "hello"));
+    telemetry.shutdown(10 * SECOND);
+    let log = &receiver.logs()[0];
+    assert_eq!(text(&log.attributes, "long").as_deref(), Some("äöü"));
+    assert_eq!(body(log), "hello");
 }
 
 #[test]

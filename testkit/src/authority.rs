@@ -62,6 +62,24 @@ impl Authority {
         Arc::new(config.with_single_cert(chain, key).unwrap())
     }
 
+    /// A server whose certificate is signed by its own key, as `openssl req -x509` makes it, and
+    /// the file with the certificate: a CA's or not.
+    pub fn self_signed_server(&self, is_ca: bool) -> (Arc<ServerConfig>, PathBuf) {
+        let names = ["localhost".to_owned(), "127.0.0.1".to_owned()];
+        let mut params = CertificateParams::new(names).unwrap();
+        params.is_ca = match is_ca {
+            true => IsCa::Ca(BasicConstraints::Unconstrained),
+            false => IsCa::ExplicitNoCa,
+        };
+        let key = KeyPair::generate().unwrap();
+        let certificate = params.self_signed(&key).unwrap();
+        let file = self.write("self_signed.pem", &certificate.pem());
+        let key = PrivateKeyDer::try_from(key.serialize_der()).unwrap();
+        let config = builder().with_no_client_auth();
+        let config = config.with_single_cert(vec![certificate.der().clone()], key);
+        (Arc::new(config.unwrap()), file)
+    }
+
     fn server_identity(&self) -> (Vec<CertificateDer<'static>>, PrivateKeyDer<'static>) {
         let (certificate, key) = self.issue("server");
         let key = PrivateKeyDer::try_from(key.serialize_der()).unwrap();

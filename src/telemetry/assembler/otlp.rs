@@ -179,19 +179,21 @@ impl Assembler<'_> {
         let Some(route) = &self.config.otlp.logs else {
             return;
         };
+        let settings = &self.config.settings;
         let shutdown_deadline = Arc::new(ShutdownDeadline::default());
         let sender = LogSender::new(
             route,
             Arc::clone(&shutdown_deadline),
             self.running.providers.spool.clone(),
             &self.config.resource,
+            settings.otlp.log_value_len_max(),
             self.config.otlp.redactor.clone(),
         );
         let Some(sender) = self.usable(sender.map_err(no_exporter), LOGS.name) else {
             return;
         };
         let local_recorder = self.local_recorder.clone();
-        let limits = self.batch_limits(self.config.settings.otlp.log_batch);
+        let limits = self.batch_limits(settings.otlp.log_batch);
         let batch = Batch::start(
             &LOGS,
             limits,

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use http::Request;
-use opentelemetry::{InstrumentationScope, KeyValue, StringValue, Value};
+use opentelemetry::InstrumentationScope;
 use opentelemetry_otlp::{
     ExporterBuildError, LogExporter, MetricExporter, RetryPolicy, SpanExporter, WithExportConfig,
     WithHttpConfig,
@@ -22,6 +22,7 @@ use super::component::Server;
 use super::delivery::Delivery;
 use super::encoder::Encoder;
 use super::http_client::Connection;
+use super::log_records::LogRecords;
 use super::on_exported::OnExported;
 use super::redact::Redactor;
 use super::result::{ExportError, Outcome, Sent};
@@ -29,6 +30,7 @@ use super::sdk_processors::Log;
 use super::shutdown_deadline::ShutdownDeadline;
 use super::split::SplitKind;
 use super::spool::{Spool, SpooledSignal};
+use super::value_length::{shorten_log, shorten_span};
 use crate::clock::{self, Clock, Stamp};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -130,7 +132,9 @@ impl Export<SpanData> for SpanSender {
             batch.iter_mut().for_each(|span| redactor.span(span));
         }
         if let Some(len_max) = self.value_len_max {
-            batch.iter_mut().for_each(|span| shorten(span, len_max));
+            batch
+                .iter_mut()
+                .for_each(|span| shorten_span(span, len_max));
         }
         let request = self.encoder.request(self.exporter.export(batch));
         let sent = delivered(&self.delivery, request, items, queued);
@@ -161,6 +165,8 @@ pub(crate) struct LogSender {
     encoder: Encoder,
     delivery: Delivery,
     server: Option<Server>,
+    value_len_max: Option<usize>,
+    records: LogRecords,
     redactor: Option<Redactor>,
 }
 
@@ -170,6 +176,7 @@ impl LogSender {
         shutdown_deadline: Arc<ShutdownDeadline>,
         spool: Option<Arc<Spool>>,
         resource: &Resource,
+        value_len_max: Option<usize>,
         redactor: Option<Redactor>,
     ) -> Result<Self, ExporterBuildError> {
         let spool = spool.map(|spool| (spool, SpooledSignal::Logs));
@@ -183,6 +190,8 @@ impl LogSender {
             encoder,
             delivery,
             server: route.server(),
+            value_len_max,
+            records: LogRecords::new(),
             redactor,
         })
     }
@@ -193,6 +202,11 @@ impl Export<Log> for LogSender {
         let items = batch.len() as u64;
         if let Some(redactor) = &self.redactor {
             batch.iter_mut().for_each(|log| redactor.log(log));
+        }
+        if let Some(len_max) = self.value_len_max {
+            for log in &mut batch {
+                shorten_log(&mut log.0, len_max, &self.records);
+            }
         }
         let records: Vec<(&SdkLogRecord, &InstrumentationScope)> =
             batch.iter().map(|log| (&log.0, &log.1)).collect();
@@ -258,27 +272,5 @@ fn delivered(
             items,
             outcome: Outcome::Lost(error),
         }],
-    }
-}
-
-/// Cuts long values, which the SDK has no limit for.
-fn shorten(span: &mut SpanData, len_max: usize) {
-    shorten_all(&mut span.attributes, len_max);
-    for event in &mut span.events.events {
-        shorten_all(&mut event.attributes, len_max);
-    }
-    for link in &mut span.links.links {
-        shorten_all(&mut link.attributes, len_max);
-    }
-}
-
-fn shorten_all(attributes: &mut [KeyValue], len_max: usize) {
-    for attribute in attributes {
-        if let Value::String(text) = &attribute.value
-            && let Some((end, _)) = text.as_str().char_indices().nth(len_max)
-        {
-            let short = text.as_str().get(..end).unwrap_or_default().to_owned();
-            attribute.value = Value::String(StringValue::from(short));
-        }
     }
 }

@@ -161,6 +161,13 @@ impl Tls {
             Bad::Expired | Bad::ExpiredContext { .. } => {
                 format!("the certificate of {origin} has expired")
             }
+            // The text is all that rustls shows of it.
+            Bad::Other(other) if format!("{other:?}").contains("CaUsedAsEndEntity") => format!(
+                "the certificate of {origin} is a CA's, as `openssl req -x509` makes it, and TLS \
+                 here takes none for a server: make it with `-addext \
+                 basicConstraints=critical,CA:FALSE` and `-addext subjectAltName=DNS:…`, or sign \
+                 one for the server with a CA of your own"
+            ),
             other => format!("the certificate of {origin} is refused: {other}"),
         }
     }

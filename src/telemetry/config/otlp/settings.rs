@@ -106,6 +106,11 @@ impl OtlpSettings {
             .unwrap_or(ATTRIBUTES_MAX)
     }
 
+    /// It holds for the attributes of log records, which have no limit of their own.
+    pub(crate) fn log_value_len_max(&self) -> Option<usize> {
+        self.attributes.value_len_max
+    }
+
     pub(crate) fn span_value_len_max(&self) -> Option<usize> {
         self.span_attributes
             .value_len_max

@@ -12,15 +12,16 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use opentelemetry::logs::{AnyValue, LogRecord as _, Logger as _, LoggerProvider as _};
+use opentelemetry::logs::{AnyValue, LogRecord as _};
 use opentelemetry::trace::{SpanContext, Status, TraceState};
 use opentelemetry::{InstrumentationScope, Key, KeyValue};
 use opentelemetry_sdk::Resource;
-use opentelemetry_sdk::logs::{SdkLogRecord, SdkLogger, SdkLoggerProvider};
+use opentelemetry_sdk::logs::SdkLogRecord;
 use opentelemetry_sdk::trace::SpanData;
 
 use self::field::{Change, FieldValue};
 pub use self::field::{ExportedField, FieldKind};
+use super::log_records::LogRecords;
 use super::sdk_processors::Log;
 
 /// The app's hook. Clones share it.
@@ -31,8 +32,7 @@ struct Inner {
     hook: Box<Hook>,
     /// Fields for which it panicked, and that was not told yet.
     panics: AtomicU64,
-    /// Makes empty log records, which nothing else does.
-    blank: SdkLogger,
+    records: LogRecords,
 }
 
 type Hook = dyn Fn(&mut ExportedField<'_>) + Send + Sync;
@@ -42,7 +42,7 @@ impl Redactor {
         Self(Arc::new(Inner {
             hook: Box::new(hook),
             panics: AtomicU64::new(0),
-            blank: SdkLoggerProvider::builder().build().logger(""),
+            records: LogRecords::new(),
         }))
     }
 
@@ -121,44 +121,18 @@ impl Redactor {
         body: Change,
         attributes: Vec<Change>,
     ) -> SdkLogRecord {
-        let mut new = self.0.blank.create_log_record();
         let body = match body {
             Change::Keep => record.body().cloned(),
             Change::Replace(text) => Some(text.into()),
             Change::Remove => None,
         };
-        if let Some(body) = body {
-            new.set_body(body);
-        }
-        for ((key, value), change) in record.attributes_iter().zip(attributes) {
-            match change {
-                Change::Keep => new.add_attribute(key.clone(), value.clone()),
-                Change::Replace(text) => new.add_attribute(key.clone(), text),
-                Change::Remove => {}
-            }
-        }
-        if let Some(name) = record.event_name() {
-            new.set_event_name(name);
-        }
-        if let Some(target) = record.target() {
-            new.set_target(target.clone());
-        }
-        if let Some(time) = record.timestamp() {
-            new.set_timestamp(time);
-        }
-        if let Some(time) = record.observed_timestamp() {
-            new.set_observed_timestamp(time);
-        }
-        if let Some(text) = record.severity_text() {
-            new.set_severity_text(text);
-        }
-        if let Some(number) = record.severity_number() {
-            new.set_severity_number(number);
-        }
-        if let Some(within) = record.trace_context() {
-            new.set_trace_context(within.trace_id, within.span_id, within.trace_flags);
-        }
-        new
+        let attributes = record.attributes_iter().zip(attributes);
+        let attributes = attributes.filter_map(|((key, value), change)| match change {
+            Change::Keep => Some((key.clone(), value.clone())),
+            Change::Replace(text) => Some((key.clone(), text.into())),
+            Change::Remove => None,
+        });
+        self.0.records.like(record, body, attributes)
     }
 
     fn attributes(&self, kind: FieldKind, attributes: &mut Vec<KeyValue>) {

@@ -66,7 +66,7 @@ fn span() -> SpanData {
 }
 
 fn log(redactor: &Redactor) -> Log {
-    let mut record = redactor.0.blank.create_log_record();
+    let mut record = redactor.0.records.empty();
     record.set_body(format!("body {SECRET}").into());
     record.set_target(format!("target {SECRET}"));
     record.set_event_name("event name");
