@@ -93,9 +93,13 @@ fn check(environment: &Environment, signal: &str, path: &str, destination: &Dest
     );
     let base = set(environment, "OTEL_EXPORTER_OTLP_ENDPOINT").unwrap_or("http://localhost:4318");
     let meant = match own {
-        Some(own) => own.to_owned(),
-        None => format!("{}/{path}", base.trim_end_matches('/')),
+        Some(own) => without_fragment(own).to_owned(),
+        None => {
+            let base = without_fragment(base);
+            format!("{}/{path}", base.trim_end_matches('/'))
+        }
     };
+    let meant = without_user(&meant);
     assert_eq!(destination.url, meant, "{signal}");
     let scheme = meant.split("://").next().unwrap_or_default();
     assert!(["http", "https"].contains(&scheme.to_ascii_lowercase().as_str()));
@@ -141,6 +145,21 @@ fn check(environment: &Environment, signal: &str, path: &str, destination: &Dest
     check_proxy(environment, destination);
 }
 
+fn without_fragment(url: &str) -> &str {
+    url.split('#').next().unwrap_or_default()
+}
+
+/// User and password are sent as a header.
+fn without_user(url: &str) -> String {
+    let Some((scheme, rest)) = url.split_once("://") else {
+        return url.to_owned();
+    };
+    let end = rest.find(['/', '?']).unwrap_or(rest.len());
+    let (authority, path) = rest.split_at(end);
+    let place = authority.rsplit('@').next().unwrap_or_default();
+    format!("{scheme}://{place}{path}")
+}
+
 /// Each header is sent but for those that say how the request is carried.
 fn check_headers(headers: &str, destination: &Destination) {
     let names = headers.split(',').filter_map(|pair| pair.split_once('='));
@@ -154,8 +173,10 @@ fn check_headers(headers: &str, destination: &Destination) {
         assert!(is_secret, "{name} can be shown");
         assert!(!OF_THE_PROTOCOL.contains(&name.as_str()), "{name}");
     }
+    // The URL's user and password are one, too.
     let is_empty = headers.split(',').all(|pair| pair.trim().is_empty());
-    assert!(!is_empty || destination.headers.is_empty());
+    let mut sent = destination.headers.iter();
+    assert!(!is_empty || sent.all(|(name, _)| name == "authorization"));
 }
 
 /// Headers that describe the request or the connection: the exporter gives them.
@@ -180,12 +201,17 @@ const OF_THE_PROTOCOL: &[&str] = &[
     "upgrade",
 ];
 
-/// What does not stay on the machine goes by the proxy that is named first.
+/// What does not stay on the machine goes by the scheme's proxy, or else by the one for all.
 fn check_proxy(environment: &Environment, destination: &Destination) {
-    let names = ["ALL_PROXY", "HTTPS_PROXY", "HTTP_PROXY"];
-    let mut names = names
-        .iter()
-        .flat_map(|name| [(*name).to_owned(), name.to_lowercase()]);
+    let is_https = destination.url.to_ascii_lowercase().starts_with("https:");
+    let of_scheme = if is_https {
+        "HTTPS_PROXY"
+    } else {
+        "HTTP_PROXY"
+    };
+    let mut names = [of_scheme, "ALL_PROXY"]
+        .into_iter()
+        .flat_map(|name| [name.to_lowercase(), name.to_owned()]);
     let named = names.find(|name| set(environment, name).is_some());
     let expected = named.map(|name| format!("Proxy({name})"));
     let is_exempt = ["NO_PROXY", "no_proxy"]

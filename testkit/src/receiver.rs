@@ -52,6 +52,8 @@ pub enum Answer {
 pub struct Received {
     /// The path of its URL.
     pub path: String,
+    /// The query of its URL.
+    pub query: Option<String>,
     /// All of its headers.
     pub headers: HeaderMap,
     /// What it carried.
@@ -323,6 +325,7 @@ async fn answer(
     if matches!(answer, Answer::Ok | Answer::Reject(_)) {
         shared.received.lock().unwrap().push(Received {
             path: parts.uri.path().to_owned(),
+            query: parts.uri.query().map(str::to_owned),
             headers: parts.headers,
             payload,
             body: body.unwrap_or_default(),

@@ -496,7 +496,7 @@ fn mistakes_in_the_environment_are_reported() {
             .env("SPANWIRE_ENABLED", "false"),
     ));
     expect![[r#"
-        warn  environment    OTEL_EXPORTER_OTLP_ENDPOINT is not used: its port is no number from 1 to 65535; accepted is a URL like http://localhost:4318, without query and fragment; traces are off
+        warn  environment    OTEL_EXPORTER_OTLP_ENDPOINT is not used: its port is no number from 1 to 65535; accepted is a URL like http://localhost:4318, without query; traces are off
               remedy: correct OTEL_EXPORTER_OTLP_ENDPOINT, or unset it
         warn  environment    OTEL_BSP_SCHEDULE_DELAY="soon" is not used: accepted is a whole number of milliseconds from 1 to 4294967295; the default 5000 is used
               remedy: correct OTEL_BSP_SCHEDULE_DELAY, or unset it
@@ -529,7 +529,7 @@ fn a_setting_that_turns_signals_off_is_a_problem_and_no_default_is_probed() {
             .env("OTEL_EXPORTER_PROMETHEUS_HOST", "0"),
     );
     expect![[r#"
-        fail  environment    OTEL_EXPORTER_OTLP_ENDPOINT is not used: it has a query, and the path of a signal is to be added to it; accepted is a URL like http://localhost:4318, without query and fragment; traces are off
+        fail  environment    OTEL_EXPORTER_OTLP_ENDPOINT is not used: it has a query, and the path of a signal is to be added to it; accepted is a URL like http://localhost:4318, without query; traces are off
               remedy: correct OTEL_EXPORTER_OTLP_ENDPOINT, or unset it
         fail  environment    OTEL_EXPORTER_PROMETHEUS_HOST="0" is not used: accepted is a host name or an IP address; /metrics is off
               remedy: correct OTEL_EXPORTER_PROMETHEUS_HOST, or unset it

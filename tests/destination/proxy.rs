@@ -5,6 +5,7 @@ use std::net::{SocketAddr, TcpListener};
 use std::sync::mpsc::{Receiver as Queue, sync_channel};
 
 use crate::fixture::{Fixture, SECOND, SIGNALS, arrived, builder, run, turns_off, with};
+use spanwire::telemetry::Proxy;
 use spanwire_testkit::environment::variables;
 use spanwire_testkit::receiver::Receiver;
 
@@ -24,8 +25,8 @@ fn proxy() -> (SocketAddr, Queue<String>) {
                 }
                 head.push(byte[0]);
             }
-            let _ = stream.write_all(b"HTTP/1.1 403 Forbidden\r\ncontent-length: 0\r\n\r\n");
             let _ = said.send(String::from_utf8(head).unwrap());
+            let _ = stream.write_all(b"HTTP/1.1 403 Forbidden\r\ncontent-length: 0\r\n\r\n");
         }
     });
     (addr, heads)
@@ -33,7 +34,9 @@ fn proxy() -> (SocketAddr, Queue<String>) {
 
 /// A name of loopback that does not look like one, so that a proxy is asked.
 fn elsewhere(receiver: &Receiver) -> String {
-    format!("http://127.1:{}", receiver.addr().port())
+    let scheme = receiver.url();
+    let (scheme, _) = scheme.split_once(':').unwrap();
+    format!("{scheme}://127.1:{}", receiver.addr().port())
 }
 
 #[test]
@@ -51,7 +54,11 @@ fn a_proxy_that_cannot_be_used_is_not_bypassed() {
         ("NO_PROXY", "http://127.1/s3cret".into()),
         ("no_proxy", "127.0.0.0/33".into()),
     ] {
-        let mut fixture = Fixture::plain();
+        let is_for_https = name.eq_ignore_ascii_case("https_proxy");
+        let mut fixture = match is_for_https {
+            true => Fixture::tls(),
+            false => Fixture::plain(),
+        };
         let elsewhere = elsewhere(&fixture.receiver);
         fixture.base = with(
             fixture.base,
@@ -59,12 +66,55 @@ fn a_proxy_that_cannot_be_used_is_not_bypassed() {
         );
         // The last in the order, to which nothing may fall back.
         let mut bad = match name {
-            "http_proxy" => Vec::new(),
-            _ => variables(&[("http_proxy", &good)]),
+            "ALL_PROXY" => Vec::new(),
+            _ => variables(&[("ALL_PROXY", &good)]),
         };
         bad.extend(variables(&[(name, &value)]));
         turns_off(&fixture, bad, name, &SIGNALS);
         assert!(heads.try_recv().is_err(), "the proxy was asked: {name}");
+    }
+}
+
+/// As curl chooses: the scheme's own before the one for all, small letters before capitals.
+#[test]
+fn each_scheme_has_its_own_proxy() {
+    let (http, https) = ("HTTP_PROXY", "HTTPS_PROXY");
+    let (small_http, small_https) = ("http_proxy", "https_proxy");
+    for (scheme, set, used) in [
+        ("http", &[http, https][..], Some(http)),
+        ("http", &[small_http, http], Some(small_http)),
+        ("http", &["ALL_PROXY", http], Some(http)),
+        ("http", &["ALL_PROXY", https], Some("ALL_PROXY")),
+        ("http", &["ALL_PROXY", "all_proxy"], Some("all_proxy")),
+        ("http", &[https, small_https], None),
+        ("https", &[http, https], Some(https)),
+        ("https", &[small_https, https], Some(small_https)),
+        ("https", &["ALL_PROXY", http], Some("ALL_PROXY")),
+        ("https", &[http, small_http], None),
+    ] {
+        let fixture = match scheme {
+            "https" => Fixture::tls(),
+            _ => Fixture::plain(),
+        };
+        let proxies: Vec<_> = set.iter().map(|name| (*name, proxy())).collect();
+        let mut variables = variables(&[
+            ("OTEL_EXPORTER_OTLP_ENDPOINT", &elsewhere(&fixture.receiver)),
+            ("OTEL_METRICS_EXPORTER", "none"),
+            ("OTEL_LOGS_EXPORTER", "none"),
+        ]);
+        for (name, (addr, _)) in &proxies {
+            variables.push(((*name).to_owned(), format!("http://{addr}")));
+        }
+        let builder = builder(with(fixture.base.clone(), variables));
+        let resolved = builder.clone().resolve();
+        let url = resolved.traces().unwrap().url().to_owned();
+        let shown = resolved.proxy_for(&url).map(Proxy::variable);
+        assert_eq!(shown, used, "{scheme} with {set:?}");
+        run(builder);
+        for (name, (_, heads)) in &proxies {
+            let was_asked = heads.try_recv().is_ok();
+            assert_eq!(was_asked, used == Some(*name), "{scheme} with {set:?}");
+        }
     }
 }
 
@@ -78,9 +128,9 @@ fn a_good_proxy_is_used_except_for_exempted_hosts() {
             ("OTEL_EXPORTER_OTLP_ENDPOINT", &elsewhere(&receiver)),
             ("OTEL_METRICS_EXPORTER", "none"),
             ("OTEL_LOGS_EXPORTER", "none"),
-            ("ALL_PROXY", &format!("http://me:word@{addr}")),
-            // Not asked for, so as bad as it likes.
-            ("http_proxy", "socks5://box"),
+            ("ALL_PROXY", &format!("http://me:w%40rd@{addr}")),
+            // Not asked, so as bad as it likes.
+            ("https_proxy", "socks5://box"),
         ]),
     );
     let warnings = run(builder(base.clone()));
@@ -88,7 +138,8 @@ fn a_good_proxy_is_used_except_for_exempted_hosts() {
     assert!(warnings[0].ends_with("no signal that is on needs it"));
     let head = heads.recv_timeout(10 * SECOND).unwrap();
     assert!(head.starts_with("CONNECT 127.1:"), "{head}");
-    assert!(head.contains("Proxy-Authorization: Basic"), "{head}");
+    let decoded = "Proxy-Authorization: Basic bWU6d0ByZA==";
+    assert!(head.contains(decoded), "{head}");
     assert!(!head.contains("s3cret"), "{head}");
     assert_eq!(arrived(&receiver), [""; 0]);
     while heads.try_recv().is_ok() {}

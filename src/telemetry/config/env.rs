@@ -215,7 +215,7 @@ macro_rules! otlp_request {
 /// Several variables share a field, and the first that is set counts.
 #[cfg(feature = "otlp")]
 macro_rules! first_of {
-    ($name:literal, $accepted:expr, $field:ident: $parse:expr) => {
+    ($name:literal, $accepted:expr, $($field:ident).+: $parse:expr) => {
         Variable {
             name: $name,
             default: "",
@@ -224,7 +224,7 @@ macro_rules! first_of {
             apply: |settings, value| {
                 let parsed = unicode(value).and_then($parse);
                 let (setting, outcome) = Routing::parsed($name, parsed);
-                settings.otlp.$field = settings.otlp.$field.or(&setting).clone();
+                settings.otlp.$($field).+ = settings.otlp.$($field).+.or(&setting).clone();
                 outcome
             },
         }
@@ -233,21 +233,21 @@ macro_rules! first_of {
 
 #[cfg(feature = "otlp")]
 macro_rules! proxy {
-    ($name:literal) => {
-        first_of!($name, PROXY, proxy: |text| Proxy::new($name, text))
+    ($name:literal, $scheme:ident) => {
+        first_of!($name, PROXY, proxies.$scheme: |text| Proxy::new($name, text))
     };
 }
 
 #[cfg(feature = "otlp")]
 macro_rules! no_proxy {
     ($name:literal) => {
-        first_of!($name, EXEMPT, no_proxy: NoProxy::new)
+        first_of!($name, EXEMPT, proxies.exempt: NoProxy::new)
     };
 }
 
 #[cfg(not(feature = "otlp"))]
 macro_rules! proxy {
-    ($name:literal) => {
+    ($name:literal, $scheme:ident) => {
         unread($name, "", PROXY, |_, _| Ok(()))
     };
 }
@@ -697,14 +697,14 @@ pub const VARIABLES: &[Variable] = &[
         "a whole number of bytes from 1",
         otlp_set!(spool_max_bytes: bytes),
     ),
-    proxy!("ALL_PROXY"),
-    proxy!("all_proxy"),
-    proxy!("HTTPS_PROXY"),
-    proxy!("https_proxy"),
-    proxy!("HTTP_PROXY"),
-    proxy!("http_proxy"),
-    no_proxy!("NO_PROXY"),
+    proxy!("http_proxy", http),
+    proxy!("HTTP_PROXY", http),
+    proxy!("https_proxy", https),
+    proxy!("HTTPS_PROXY", https),
+    proxy!("all_proxy", all),
+    proxy!("ALL_PROXY", all),
     no_proxy!("no_proxy"),
+    no_proxy!("NO_PROXY"),
 ];
 
 #[cfg(all(test, feature = "otlp", feature = "prometheus"))]

@@ -8,7 +8,7 @@ use super::options::Sampler;
 use super::otlp::destination::OtlpDestination;
 use super::resolved::ResolvedConfig;
 use crate::telemetry::export::otlp::Route;
-use crate::telemetry::export::proxy::{Proxy, is_local};
+use crate::telemetry::export::proxy::Proxy;
 
 impl ResolvedConfig {
     /// Where traces are sent; `None` when they are off.
@@ -64,11 +64,12 @@ impl ResolvedConfig {
     #[must_use]
     pub fn proxy_for(&self, url: &str) -> Option<&Proxy> {
         let url: Uri = url.parse().ok()?;
-        let exempt = self.settings.otlp.no_proxy.usable();
-        if is_local(&url) || exempt.is_some_and(|(exempt, _)| exempt.covers(&url)) {
+        let proxies = &self.settings.otlp.proxies;
+        let exempt = proxies.exempt.usable();
+        if exempt.is_some_and(|(exempt, _)| exempt.covers(&url)) {
             return None;
         }
-        self.settings.otlp.proxy.usable().map(|(proxy, _)| proxy)
+        proxies.before(&url).usable().map(|(proxy, _)| proxy)
     }
 
     fn destination<'a>(&self, route: &'a Option<Route>) -> Option<OtlpDestination<'a>> {

@@ -136,7 +136,7 @@ pub(crate) fn pairs(text: &str) -> Result<Vec<(String, String)>, Flaw> {
     pairs.collect()
 }
 
-fn percent_decoded(text: &str) -> Option<String> {
+pub(crate) fn percent_decoded(text: &str) -> Option<String> {
     let mut decoded = Vec::with_capacity(text.len());
     let mut bytes = text.bytes();
     while let Some(byte) = bytes.next() {

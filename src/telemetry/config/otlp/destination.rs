@@ -23,7 +23,7 @@ impl<'a> OtlpDestination<'a> {
         Self { route }
     }
 
-    /// The signal's whole URL. Some vendors have a token in its path, so log
+    /// The signal's URL, without user and password, which are a [header](Self::headers). Some vendors have a token in its path, so log
     /// [`origin`](Self::origin) instead.
     #[must_use]
     pub fn url(&self) -> &'a str {
@@ -37,7 +37,8 @@ impl<'a> OtlpDestination<'a> {
         uri.map_or_else(String::new, |uri| origin(&uri))
     }
 
-    /// The headers that the user adds to each request, tokens among them: not for a log.
+    /// The headers that the user adds to each request, and what the URL's user and password come to:
+    /// not for a log.
     pub fn headers(&self) -> impl Iterator<Item = (&'a str, &'a [u8])> {
         let headers = self.route.connection.headers.iter();
         headers.map(|(name, value)| (name.as_str(), value.as_bytes()))

@@ -2,9 +2,10 @@
 
 use std::path::PathBuf;
 
-use http::{HeaderName, HeaderValue, Uri};
+use http::{HeaderName, HeaderValue};
 use opentelemetry_sdk::metrics::Temporality;
 
+pub(crate) use super::endpoint::{base_url, url};
 use super::headers::Headers;
 use super::settings::SamplerName;
 use crate::telemetry::config::options::Exporter;
@@ -12,7 +13,6 @@ use crate::telemetry::config::parse::pairs;
 pub(crate) use crate::telemetry::config::parse::{millis, ratio};
 use crate::telemetry::diagnostics::flaw::Flaw;
 use crate::telemetry::export::otlp::Compression;
-use crate::telemetry::export::proxy::port_is_usable;
 use crate::telemetry::export::tls::{ClientKey, Pem};
 
 pub(crate) fn length(text: &str) -> Option<usize> {
@@ -26,37 +26,6 @@ pub(crate) fn bytes(text: &str) -> Option<u64> {
 /// Whether it is there, and whose, is seen when it is opened.
 pub(crate) fn folder(text: &str) -> Result<PathBuf, Flaw> {
     Ok(text.into())
-}
-
-/// A general endpoint, to which a signal's path is added. A query would have to be moved behind
-/// that path or dropped, and either is another place than the one that was asked for.
-pub(crate) fn base_url(text: &str) -> Result<String, Flaw> {
-    if text.contains('?') {
-        return Err(Flaw::said(
-            "it has a query, and the path of a signal is to be added to it",
-        ));
-    }
-    url(text)
-}
-
-/// A signal's own endpoint, which is used as it is.
-pub(crate) fn url(text: &str) -> Result<String, Flaw> {
-    let text = text.trim();
-    // `Uri` drops it without a word.
-    if text.contains('#') {
-        return Err(Flaw::said("it has a fragment"));
-    }
-    let uri: Uri = text.parse().map_err(|_| Flaw::said("it is no URL"))?;
-    let problem = if !matches!(uri.scheme_str(), Some("http" | "https")) {
-        "it does not begin with http:// or https://"
-    } else if uri.host().is_none_or(str::is_empty) {
-        "it has no host"
-    } else if !port_is_usable(&uri) {
-        "its port is no number from 1 to 65535"
-    } else {
-        return Ok(text.to_owned());
-    };
-    Err(Flaw::said(problem))
 }
 
 pub(crate) fn protocol(text: &str) -> Result<(), Flaw> {
@@ -145,40 +114,3 @@ pub(crate) fn limit(text: &str) -> Option<u32> {
 
 /// More than anybody needs, and less than what could exhaust memory at once.
 const COUNT_MAX: usize = 1_000_000;
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn endpoints_need_a_scheme_and_a_host() {
-        for good in [
-            "http://localhost:4318",
-            "https://[::1]:4318/otlp/",
-            "https://[::1]/otlp/",
-            "https://me:word@box",
-            "https://me:word@box:4318",
-        ] {
-            assert!(base_url(good).is_ok(), "{good}");
-        }
-        assert!(url("http://x/v1/traces?team=1").is_ok());
-        for bad in [
-            "localhost:4318",
-            "ftp://x",
-            "http://",
-            "/v1",
-            "http://x/?a=1",
-            "http://x?a=1",
-            "http://x/base#part",
-            // Not the port that was meant, and no other may be taken in its place.
-            "http://localhost:43l8",
-            "http://localhost:43180000",
-            "http://localhost:/v1",
-            "http://localhost:0",
-            "http://me:4318@localhost:43l8",
-            "http://[::1]:x",
-        ] {
-            assert!(base_url(bad).is_err(), "{bad}");
-        }
-    }
-}

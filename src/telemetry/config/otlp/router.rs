@@ -4,7 +4,9 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use http::Uri;
+use http::header::AUTHORIZATION;
 
+use super::endpoint::Endpoint;
 use super::overrides::ENDPOINT_OPTION;
 use super::settings::{OtlpSettings, SignalSettings};
 use crate::telemetry::config::options::{Exporter, MetricsOutputs};
@@ -12,7 +14,7 @@ use crate::telemetry::config::routing::{Instead, Needs, Off, Refusal, Routing, S
 use crate::telemetry::diagnostics::flaw::Flaw;
 use crate::telemetry::export::http_client::Connection;
 use crate::telemetry::export::otlp::Route;
-use crate::telemetry::export::proxy::{Proxy, is_local};
+use crate::telemetry::export::proxy::Proxy;
 use crate::telemetry::export::signal::{LOGS, METRICS, METRICS_PATH, TRACES};
 use crate::telemetry::export::tls::Tls;
 
@@ -91,15 +93,16 @@ impl Router<'_> {
     ) -> Option<Route> {
         let general = &self.settings.general;
         let mut needs = self.off.needs_of(signal);
-        let url = if own.endpoint.is_set() {
+        let endpoint = if own.endpoint.is_set() {
             needs.get(&own.endpoint)
         } else if general.endpoint.is_set() {
             let base = needs.get(&general.endpoint);
-            base.map(|base| joined(&base, path))
+            base.map(|base| base.joined(path))
         } else {
-            Some(joined(LOCAL_COLLECTOR, path))
+            Some(Endpoint::local_collector().joined(path))
         };
         let headers = needs.get(own.headers.or(&general.headers));
+        let mut headers = headers.unwrap_or_default().sent;
         needs.get(own.protocol.or(&general.protocol));
         let compression = needs.get(own.compression.or(&general.compression));
         let tls = Tls {
@@ -109,7 +112,7 @@ impl Router<'_> {
         // They are refused by themselves when their files are.
         needs.get(own.client_certificate.or(&general.client_certificate));
         needs.get(own.client_key.or(&general.client_key));
-        let uri = url.as_ref().and_then(|url| url.parse::<Uri>().ok());
+        let uri = endpoint.as_ref().and_then(|to| to.url.parse::<Uri>().ok());
         let mut proxy = None;
         if let Some(uri) = &uri {
             proxy = self::proxy(self.settings, uri, &mut needs);
@@ -123,11 +126,18 @@ impl Router<'_> {
                 }
             }
         }
+        let endpoint = endpoint?;
+        // A header that says who sends beats the URL.
+        if let Some(value) = endpoint.authorization
+            && !headers.iter().any(|(name, _)| *name == AUTHORIZATION)
+        {
+            headers.push((AUTHORIZATION, value));
+        }
         let timeout = own.timeout.or(general.timeout);
         needs.grant(Route {
-            url: url?,
+            url: endpoint.url,
             connection: Connection {
-                headers: headers.unwrap_or_default().sent,
+                headers,
                 timeout: timeout.unwrap_or(limit).min(limit),
                 tls,
                 proxy,
@@ -139,14 +149,15 @@ impl Router<'_> {
 
 /// The proxy between us and `url`. One that is not asked may be as bad as it likes.
 fn proxy(settings: &OtlpSettings, url: &Uri, needs: &mut Needs<'_>) -> Option<Proxy> {
-    if is_local(url) || !settings.proxy.is_set() {
+    let proxy = settings.proxies.before(url);
+    if !proxy.is_set() {
         return None;
     }
-    let exempt = needs.get(&settings.no_proxy);
+    let exempt = needs.get(&settings.proxies.exempt);
     if exempt.is_some_and(|exempt| exempt.covers(url)) {
         return None;
     }
-    needs.get(&settings.proxy)
+    needs.get(proxy)
 }
 
 /// Certificates for an endpoint without TLS: who set them counts on TLS, so nothing is sent. But a
@@ -177,11 +188,3 @@ fn unused_certificates(
     });
     refusals.collect()
 }
-
-/// As the specification builds a signal's URL from the base.
-fn joined(base: &str, path: &str) -> String {
-    format!("{}{path}", base.trim_end_matches('/'))
-}
-
-/// Where a Collector on this machine receives OTLP over HTTP.
-const LOCAL_COLLECTOR: &str = "http://localhost:4318";

@@ -5,12 +5,13 @@ use std::time::Duration;
 
 use opentelemetry_sdk::metrics::Temporality;
 
+use super::endpoint::Endpoint;
 use super::headers::Headers;
+use super::proxies::Proxies;
 use crate::telemetry::config::options::{Exporter, Sampler};
 use crate::telemetry::config::routing::Routing;
 use crate::telemetry::export::limits::{BatchLimits, PageSpanLimits};
 use crate::telemetry::export::otlp::Compression;
-use crate::telemetry::export::proxy::{NoProxy, Proxy};
 use crate::telemetry::export::tls::{ClientKey, Pem};
 
 /// Every variable's value, or its default where the table in `env.rs` has one.
@@ -29,8 +30,7 @@ pub(crate) struct OtlpSettings {
     pub(crate) metrics: SignalSettings,
     pub(crate) logs: SignalSettings,
     pub(crate) temporality: Temporality,
-    pub(crate) proxy: Routing<Proxy>,
-    pub(crate) no_proxy: Routing<NoProxy>,
+    pub(crate) proxies: Proxies,
     pub(crate) metric_interval: Duration,
     pub(crate) metric_timeout: Duration,
     pub(crate) span_batch: BatchLimits,
@@ -49,7 +49,7 @@ pub(crate) struct OtlpSettings {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct SignalSettings {
     /// The general one is a base to which a signal's path is added; a signal's own is used as it is.
-    pub(crate) endpoint: Routing<String>,
+    pub(crate) endpoint: Routing<Endpoint>,
     pub(crate) headers: Routing<Headers>,
     pub(crate) timeout: Option<Duration>,
     /// There is only one, and any other is refused.
