@@ -65,6 +65,38 @@ fn doctor_uses_private_authority_and_client_certificate() {
 }
 
 #[test]
+fn doctor_says_what_to_make_instead_of_a_cas_certificate() {
+    let authority = Authority::new("company");
+    let (server, file) = authority.self_signed_server(true);
+    let receiver = Receiver::start_tls(server);
+    let certificate = file.to_str().unwrap().to_owned();
+    let environment = Environment::from([
+        ("OTEL_EXPORTER_OTLP_ENDPOINT", receiver.url()),
+        ("OTEL_EXPORTER_OTLP_CERTIFICATE", certificate),
+        ("OTEL_TRACES_SAMPLER", "always_on".to_owned()),
+    ]);
+    let text = agree(&environment, false);
+    assert!(text.contains("-addext basicConstraints="), "{text}");
+}
+
+#[test]
+fn doctor_sends_user_password_and_query_as_the_exporter_does() {
+    let receiver = Receiver::start();
+    let endpoint = format!("http://me:w%40rd@{}/v1/traces?team=1", receiver.addr());
+    let environment = Environment::from([
+        ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", endpoint),
+        ("OTEL_TRACES_SAMPLER", "always_on".to_owned()),
+    ]);
+    agree(&environment, true);
+    let received = receiver.received();
+    assert_eq!(received.len(), 2);
+    for request in received {
+        assert_eq!(request.headers["authorization"], "Basic bWU6d0ByZA==");
+        assert_eq!(request.query.as_deref(), Some("team=1"));
+    }
+}
+
+#[test]
 fn doctor_uses_proxy_and_its_exemptions() {
     let receiver = Receiver::start();
     // An address of this machine that does not look like one, so that a proxy is used.

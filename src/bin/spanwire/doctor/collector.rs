@@ -99,6 +99,11 @@ impl CollectorProbe {
             ProbeError::Tls(how) if how.contains("InvalidContentType") => {
                 "the receiver has no TLS: the endpoint is http:// and not https://"
             }
+            ProbeError::Tls(how) if how.contains("CaUsedAsEndEntity") => {
+                "its certificate is a CA's, as `openssl req -x509` makes it: make it with \
+                 `-addext basicConstraints=critical,CA:FALSE` and `-addext subjectAltName=DNS:…`, \
+                 or sign one for the server with a CA of your own"
+            }
             ProbeError::Tls(_) => {
                 "a private CA goes into OTEL_EXPORTER_OTLP_CERTIFICATE; \
                  a receiver without TLS is http://"
