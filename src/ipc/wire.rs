@@ -24,7 +24,7 @@ use super::stats::{IpcMetrics, Stats};
 use super::waker::Waker;
 use crate::clock::{Clock, Stamp};
 use crate::instrument::cardinality::NameSource;
-use crate::instrument::handles::{self, Publish};
+use crate::instrument::handles::{self, GaugeSums, Publish};
 use crate::instrument::page_spans::PageSpanSource;
 use crate::queue::MessageQueue;
 use crate::semconv::ErrorType;
@@ -494,8 +494,8 @@ pub(super) fn abort_all(aborts: Vec<AbortHandle>) {
 }
 
 impl Publish for Inner {
-    fn publish(&self) {
-        self.series.page_state(self.state());
+    fn publish(&self, sums: &mut GaugeSums) {
+        self.series.page_state(self.state(), sums);
         let wakes = self.page().beat(self.clock.now());
         if wakes {
             self.wake();

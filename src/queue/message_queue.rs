@@ -71,8 +71,8 @@ impl<T> MessageQueue<T> {
 
     /// Starts building a queue.
     ///
-    /// The name is to be unique in the process: the gauges of two queues with one name overwrite
-    /// each other.
+    /// The name is to be unique in the process: two queues of one name are not told apart, and each of
+    /// their gauges is a sum.
     pub fn builder(name: &str) -> QueueBuilder<T> {
         QueueBuilder::new(name)
     }

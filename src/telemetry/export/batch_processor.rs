@@ -22,7 +22,7 @@ use super::result::{ExportError, Outcome, Sent};
 use super::shutdown_deadline::ShutdownDeadline;
 use super::signal::Signal;
 use crate::clock::{self, Stamp};
-use crate::instrument::handles::{self, Instruments, Publish};
+use crate::instrument::handles::{self, GaugeSums, Instruments, Publish};
 use crate::semconv::ExportErrorType;
 use crate::telemetry::diagnostics::local_recorder::LocalRecorder;
 use crate::telemetry::diagnostics::quiet::quietly;
@@ -325,7 +325,7 @@ impl<T> Shared<T> {
 }
 
 impl<T: Send + 'static> Publish for Shared<T> {
-    fn publish(&self) {
+    fn publish(&self, _: &mut GaugeSums) {
         self.report_drops();
         self.with_meters(|meters| {
             #[expect(clippy::cast_precision_loss, reason = "a queue is shorter than 2^52")]

@@ -25,7 +25,7 @@ use tokio::sync::{Semaphore, oneshot};
 
 use super::content_negotiation::MediaType;
 use super::host_validation::{AllowedHosts, HostError};
-use crate::instrument::handles::{Instruments, Publish, counter, register};
+use crate::instrument::handles::{GaugeSums, Instruments, Publish, counter, register};
 use crate::semconv::{
     CONNECTION_LIMIT, ENDPOINT_REFUSED, ERROR_TYPE, EVENT_ENDPOINT_OFF, FORBIDDEN_HOST,
 };
@@ -320,7 +320,7 @@ struct RefusedRequests {
 }
 
 impl Publish for RefusedRequests {
-    fn publish(&self) {
+    fn publish(&self, _: &mut GaugeSums) {
         let counters = self.counters.get(|| {
             [CONNECTION_LIMIT, FORBIDDEN_HOST]
                 .map(|reason| counter(&ENDPOINT_REFUSED, &[(ERROR_TYPE, reason)]))
