@@ -143,7 +143,8 @@ impl Inner {
             None => Some(span),
         };
         if let Some(span) = refused {
-            span.fail(ErrorType::PageGone.as_str(), self.clock.now());
+            let why = self.page().why_gone();
+            span.fail(why.as_str(), self.clock.now());
         }
     }
 

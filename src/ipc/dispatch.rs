@@ -181,7 +181,8 @@ impl Inner {
         };
         if let Some(span) = refused {
             // Another thread saw the page go away meanwhile.
-            span.fail(ErrorType::PageGone.as_str(), self.clock.now());
+            let why = self.page().why_gone();
+            span.fail(why.as_str(), self.clock.now());
         }
         context
     }
