@@ -1,9 +1,13 @@
 //! What ends, and how: wires, handlers and threads, at the edges of what an app may do.
 #![expect(clippy::unwrap_used, reason = "what fails here fails the test")]
 
-use spanwire::ipc::Ipc;
+use std::sync::mpsc;
+
+use serde_json::json;
+use spanwire::ipc::{Call, Ipc};
 use spanwire::queue::MessageQueue;
 use spanwire::testing::Capture;
+use spanwire_testkit::model_page::ModelPage;
 
 #[test]
 fn a_queue_of_the_largest_capacity_takes_messages_and_no_memory_for_the_rest() {
@@ -75,4 +79,48 @@ fn gauges_of_wires_of_one_name_are_sums() {
         assert_eq!(state("ready"), Some(2.0));
         assert_eq!(state("loading"), Some(1.0));
     });
+}
+
+/// A panic's payload that panics when it is dropped.
+struct Bomb;
+
+impl Drop for Bomb {
+    fn drop(&mut self) {
+        std::panic::resume_unwind(Box::new(Bomb));
+    }
+}
+
+#[test]
+fn a_panic_whose_payload_panics_ends_its_message_alone() {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(1)
+        .build()
+        .unwrap();
+    let ipc = Ipc::builder("main")
+        .runtime(runtime.handle().clone())
+        .build();
+    let bomb = || -> () { std::panic::resume_unwind(Box::new(Bomb)) };
+    ipc.on("sync", move |_: &Call<'_>| bomb()).unwrap();
+    ipc.on_async("making", move |_| {
+        bomb();
+        async {}
+    })
+    .unwrap();
+    ipc.on_async("polling", move |_| async move { bomb() })
+        .unwrap();
+    let (wake, woken) = mpsc::channel();
+    ipc.on_wake(move || {
+        let _ = wake.send(());
+    });
+    let mut page = ModelPage::load(&ipc, "p1");
+    for event in ["sync", "making", "polling"] {
+        page.call(&ipc, event, json!(null));
+        loop {
+            match ipc.next_script() {
+                Some(script) if script.text().contains("HANDLER_ERROR") => break,
+                Some(_) => {}
+                None => woken.recv().unwrap(),
+            }
+        }
+    }
 }

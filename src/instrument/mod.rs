@@ -2,6 +2,7 @@
 //! names, a limit per second, and the mark of where no spans are wanted.
 
 pub(crate) mod cardinality;
+pub(crate) mod caught_panic;
 pub(crate) mod handles;
 pub(crate) mod page_spans;
 pub(crate) mod rate_limit;

@@ -1,7 +1,6 @@
 //! What the page sends beside calls and events: acknowledgements, spans, measurements and the like.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
-
+use crate::instrument::caught_panic::catch_panic;
 use opentelemetry::KeyValue;
 use opentelemetry::trace::{SpanBuilder, SpanKind};
 
@@ -188,7 +187,7 @@ impl Inner {
                     json: request.get(),
                 };
                 // A sink may be the app's, and its panic costs this request alone.
-                catch_unwind(AssertUnwindSafe(|| sink.take(request)))
+                catch_panic(|| sink.take(request))
                     .unwrap_or(Err(PageSpansRefused::Off))
                     .map_err(PageSpanErrorType::from)
             }

@@ -1,7 +1,6 @@
 //! The thread of one lane: it sends what waits, oldest first, and while nothing does, what comes.
 
 use std::collections::VecDeque;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -25,6 +24,7 @@ use crate::telemetry::export::export_log::ExportFailureLog;
 use crate::telemetry::export::http_client::Client;
 use crate::telemetry::export::result::{Acceptance, ExportError};
 use crate::telemetry::export::signal::Signal;
+use crate::instrument::caught_panic::catch_panic;
 use crate::telemetry::export::split::{SplitKind, halves};
 
 /// How the requests of one lane reach their collector.
@@ -203,7 +203,7 @@ impl Replay {
     fn run(mut self, end: &Completion) {
         let _ours_is_not_telemetry = Context::enter_telemetry_suppressed_scope();
         // What panics must not leave the app without its end: `wait_ended` waits for this thread.
-        let _ = catch_unwind(AssertUnwindSafe(|| self.replay()));
+        let _ = catch_panic(|| self.replay());
         // Given back before: the last one that has the spool removes its folder, and the app may
         // look at that once this thread has ended.
         drop(self);
