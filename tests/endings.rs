@@ -1,7 +1,8 @@
 //! What ends, and how: wires, handlers and threads, at the edges of what an app may do.
 #![expect(clippy::unwrap_used, reason = "what fails here fails the test")]
 
-use std::sync::mpsc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, mpsc};
 
 use serde_json::json;
 use spanwire::ipc::{Call, Ipc};
@@ -78,6 +79,66 @@ fn gauges_of_wires_of_one_name_are_sums() {
         };
         assert_eq!(state("ready"), Some(2.0));
         assert_eq!(state("loading"), Some(1.0));
+    });
+}
+
+/// Counts its drop.
+struct Dropped(Arc<AtomicUsize>, mpsc::Sender<()>);
+
+impl Drop for Dropped {
+    fn drop(&mut self) {
+        self.0.fetch_add(1, Ordering::SeqCst);
+        let _ = self.1.send(());
+    }
+}
+
+#[test]
+fn the_last_handle_closes_the_wire_while_an_async_handler_runs() {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(1)
+        .build()
+        .unwrap();
+    let capture = Capture::new();
+    capture.run(|| {
+        let ipc = Ipc::builder("main")
+            .runtime(runtime.handle().clone())
+            .build();
+        let drops = Arc::new(AtomicUsize::new(0));
+        let (started, begun) = mpsc::channel();
+        let (tell, ended) = mpsc::channel();
+        ipc.on_async("forever", {
+            let drops = Arc::clone(&drops);
+            move |_| {
+                let guard = Dropped(Arc::clone(&drops), tell.clone());
+                let started = started.clone();
+                async move {
+                    let _guard = guard;
+                    started.send(()).unwrap();
+                    std::future::pending::<()>().await;
+                }
+            }
+        })
+        .unwrap();
+        let mut page = ModelPage::load(&ipc, "p1");
+        page.call(&ipc, "forever", json!(null));
+        page.emit(&ipc, "forever", json!(null));
+        begun.recv().unwrap();
+        begun.recv().unwrap();
+        for message in 0..3 {
+            ipc.emit("event", &message).unwrap();
+        }
+        drop(ipc);
+        let dropped = [
+            ("spanwire.webview.name", "main"),
+            ("spanwire.ipc.direction", "outbound"),
+            ("spanwire.ipc.event", "event"),
+            ("spanwire.outcome", "dropped"),
+            ("error.type", "shutdown"),
+        ];
+        assert_eq!(capture.counter("spanwire.ipc.messages", &dropped), 3);
+        // The call's handler is dropped; that of the event is the app's, as after `close`.
+        ended.recv().unwrap();
+        assert_eq!(drops.load(Ordering::SeqCst), 1);
     });
 }
 

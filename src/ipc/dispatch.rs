@@ -98,7 +98,7 @@ impl Inner {
                     TraceParent::Root | TraceParent::Within(_) => future,
                 };
                 AsyncCall::new(self, series, caller, size, started, span.clone(), parent)
-                    .spawn(future);
+                    .spawn(self, future);
             }
         }
     }

@@ -31,7 +31,8 @@ use crate::semconv::ErrorType;
 
 /// The wire between one page and the host.
 ///
-/// Clones are handles to one wire, usable from any thread. A wire that was built before telemetry
+/// Clones are handles to one wire, usable from any thread. Dropping the last one is as
+/// [`close`](Self::close), also while async handlers run; a handler that holds one keeps its wire. A wire that was built before telemetry
 /// is installed reports from then on.
 #[derive(Clone)]
 pub struct Ipc(pub(super) Arc<Inner>);
