@@ -523,6 +523,7 @@ fn take<T>(key: &str, latest: &mut Latest<T>) -> (T, Stamp) {
 /// A channel with room for so many messages, taken at once where that is little. The places
 /// are counted by [`Capacity`](super::capacity::Capacity), so a channel without a bound of its own
 /// holds no more.
+#[expect(clippy::disallowed_methods, reason = "`Capacity` is its bound")]
 fn channel<T>(capacity: usize) -> (Sender<Entry<T>>, Receiver<Entry<T>>) {
     let bytes = size_of::<Entry<T>>().saturating_mul(capacity);
     if bytes <= PREALLOCATED_BYTES_MAX {
