@@ -9,3 +9,4 @@ pub(crate) mod rate_limit;
 #[cfg(any(feature = "otlp", feature = "testing"))]
 pub(crate) mod span_filter;
 pub(crate) mod suppression;
+pub(crate) mod thread_end;

@@ -27,6 +27,7 @@ use super::spans::traceparent::parse_traceparent;
 use super::wire::Inner;
 use crate::clock::Stamp;
 use crate::instrument::cardinality::{NameSource, is_event_name};
+use crate::instrument::thread_end::is_ending;
 use crate::semconv::{self, ErrorType};
 
 impl Inner {
@@ -53,7 +54,7 @@ impl Inner {
             HandlerContext::Suppressed(context) => (
                 Span::none(),
                 TraceParent::Suppressed,
-                Some(context.attach()),
+                (!is_ending()).then(|| context.attach()),
             ),
             HandlerContext::Traced(parent) => {
                 // An async handler names its own thread.
@@ -111,7 +112,7 @@ impl Inner {
         trace: MessageTrace<'_>,
         now: Stamp,
     ) -> HandlerContext {
-        if caller.call.is_some() || self.tracer.admits_handler(now) {
+        if !is_ending() && (caller.call.is_some() || self.tracer.admits_handler(now)) {
             return self.traced_context(series, caller, trace, now);
         }
         self.series.span_skipped(Direction::Inbound);
