@@ -1,5 +1,5 @@
 //! What ends, and how: wires, handlers and threads, at the edges of what an app may do.
-#![expect(clippy::unwrap_used, reason = "what fails here fails the test")]
+#![allow(clippy::unwrap_used, reason = "the helpers of tests are tests too")]
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, mpsc};
@@ -83,7 +83,7 @@ fn gauges_of_wires_of_one_name_are_sums() {
 }
 
 /// Counts its drop.
-struct Dropped(Arc<AtomicUsize>, mpsc::Sender<()>);
+struct Dropped(Arc<AtomicUsize>, mpsc::SyncSender<()>);
 
 impl Drop for Dropped {
     fn drop(&mut self) {
@@ -104,8 +104,8 @@ fn the_last_handle_closes_the_wire_while_an_async_handler_runs() {
             .runtime(runtime.handle().clone())
             .build();
         let drops = Arc::new(AtomicUsize::new(0));
-        let (started, begun) = mpsc::channel();
-        let (tell, ended) = mpsc::channel();
+        let (started, begun) = mpsc::sync_channel(8);
+        let (tell, ended) = mpsc::sync_channel(8);
         ipc.on_async("forever", {
             let drops = Arc::clone(&drops);
             move |_| {
@@ -169,9 +169,9 @@ fn a_panic_whose_payload_panics_ends_its_message_alone() {
     .unwrap();
     ipc.on_async("polling", move |_| async move { bomb() })
         .unwrap();
-    let (wake, woken) = mpsc::channel();
+    let (wake, woken) = mpsc::sync_channel(8);
     ipc.on_wake(move || {
-        let _ = wake.send(());
+        let _ = wake.try_send(());
     });
     let mut page = ModelPage::load(&ipc, "p1");
     for event in ["sync", "making", "polling"] {

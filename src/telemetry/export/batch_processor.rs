@@ -456,11 +456,12 @@ impl<T: Send + 'static, E: Export<T>> Worker<T, E> {
         shared.with_meters(|meters| meters.passed_on.increment(items));
         let exporter = &mut self.exporter;
         // A panic must not end the thread: everything after it would be lost in silence.
-        let sent = catch_panic(|| quietly(|| exporter.export(batch, queued))).unwrap_or_else(|_| {
-            let error = ExportError::new(ExportErrorType::Internal, "the exporter panicked");
-            let outcome = Outcome::Lost(error);
-            vec![Sent { items, outcome }]
-        });
+        let sent =
+            catch_panic(|| quietly(|| exporter.export(batch, queued))).unwrap_or_else(|_| {
+                let error = ExportError::new(ExportErrorType::Internal, "the exporter panicked");
+                let outcome = Outcome::Lost(error);
+                vec![Sent { items, outcome }]
+            });
         self.failure_log.unredacted(self.exporter.unredacted());
         for Sent { items, outcome } in sent {
             self.count(items, outcome);

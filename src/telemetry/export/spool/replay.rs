@@ -13,6 +13,7 @@ use super::reason;
 use super::record::{Encoding, SpooledSignal};
 use super::store::{Dropped, Place, StoredBy, StoredRequest};
 use crate::clock::{self, Stamp};
+use crate::instrument::caught_panic::catch_panic;
 use crate::instrument::handles;
 use crate::semconv::{ExportErrorType, SpoolErrorType};
 use crate::telemetry::diagnostics::quiet::quietly;
@@ -24,7 +25,6 @@ use crate::telemetry::export::export_log::ExportFailureLog;
 use crate::telemetry::export::http_client::Client;
 use crate::telemetry::export::result::{Acceptance, ExportError};
 use crate::telemetry::export::signal::Signal;
-use crate::instrument::caught_panic::catch_panic;
 use crate::telemetry::export::split::{SplitKind, halves};
 
 /// How the requests of one lane reach their collector.
