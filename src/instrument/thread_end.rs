@@ -17,6 +17,7 @@ enum ThreadState {
     /// Context was used here.
     Alive,
     /// A span was entered here, too.
+    #[cfg(any(feature = "otlp", feature = "testing"))]
     SpanSeen,
     Ending,
 }
@@ -42,8 +43,7 @@ thread_local! {
 pub(crate) fn is_ending() -> bool {
     match STATE.get() {
         ThreadState::New => first_look(),
-        ThreadState::Alive | ThreadState::SpanSeen => false,
-        ThreadState::Ending => true,
+        state => state == ThreadState::Ending,
     }
 }
 
