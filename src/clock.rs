@@ -57,7 +57,9 @@ impl Clock {
     /// The clock in force on this thread: the real one, unless a test set another.
     #[must_use]
     pub fn current() -> Self {
-        CURRENT.with_borrow(|current| current.clone())
+        CURRENT
+            .try_with(|current| current.borrow().clone())
+            .unwrap_or_else(|_| Self::system())
     }
 
     /// The time now. Never [`Stamp::NONE`].
@@ -116,7 +118,10 @@ impl fmt::Debug for Clock {
 #[inline]
 #[must_use]
 pub fn now() -> Stamp {
-    CURRENT.with_borrow(Clock::now)
+    // In a thread-local's destructor it may be gone.
+    CURRENT
+        .try_with(|current| current.borrow().now())
+        .unwrap_or_else(|_| system_now())
 }
 
 /// The time that a test moves by hand.

@@ -4,6 +4,7 @@
 //! hard is that a recorder may be installed after an `Ipc` or a queue was built. [`Instruments`]
 //! solves that: it registers on first use under each recorder and never before there is one.
 
+use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 
@@ -164,7 +165,42 @@ const METADATA: Metadata<'static> = Metadata::new("spanwire", Level::INFO, Some(
 /// their state in plain atomics and write it to their gauges when a scrape, an export or
 /// [`publish`] asks.
 pub(crate) trait Publish: Send + Sync {
-    fn publish(&self);
+    fn publish(&self, sums: &mut GaugeSums);
+}
+
+/// Gauges that several sources share, since the app gave them one name: each gets the sum.
+#[derive(Default)]
+pub(crate) struct GaugeSums(HashMap<GaugeSeries, (Gauge, f64)>);
+
+/// Tells series apart: the metric, the app's name for its source, and what else it is told by.
+type GaugeSeries = (&'static str, Arc<str>, &'static str);
+
+impl GaugeSums {
+    /// Adds what one source has to a metric's series of the source's name.
+    pub(crate) fn add(&mut self, metric: &'static Metric, name: &Arc<str>, gauge: &Gauge, of: f64) {
+        self.add_part(metric, name, "", gauge, of);
+    }
+
+    /// The same for a series of which a source of that name has several: `part` tells them apart.
+    pub(crate) fn add_part(
+        &mut self,
+        metric: &'static Metric,
+        name: &Arc<str>,
+        part: &'static str,
+        gauge: &Gauge,
+        of: f64,
+    ) {
+        self.0
+            .entry((metric.name, Arc::clone(name), part))
+            .or_insert_with(|| (gauge.clone(), 0.0))
+            .1 += of;
+    }
+
+    fn write(self) {
+        for (gauge, sum) in self.0.into_values() {
+            gauge.set(sum);
+        }
+    }
 }
 
 struct Source {
@@ -235,9 +271,11 @@ fn publish_where(wanted: impl Fn(PublishScope) -> bool) {
         .collect();
     // Publishing may drop the last handle of a queue, whose `Drop` must be free to register.
     drop(sources);
-    for state in due {
-        state.publish();
+    let mut sums = GaugeSums::default();
+    for state in &due {
+        state.publish(&mut sums);
     }
+    sums.write();
 }
 
 static INSTALLS: AtomicU64 = AtomicU64::new(0);
@@ -340,7 +378,7 @@ mod tests {
     fn publish_own_leaves_out_what_another_recorder_owns() {
         struct Counted(AtomicUsize);
         impl Publish for Counted {
-            fn publish(&self) {
+            fn publish(&self, _: &mut GaugeSums) {
                 self.0.fetch_add(1, Ordering::Relaxed);
             }
         }

@@ -2,9 +2,11 @@
 //! names, a limit per second, and the mark of where no spans are wanted.
 
 pub(crate) mod cardinality;
+pub(crate) mod caught_panic;
 pub(crate) mod handles;
 pub(crate) mod page_spans;
 pub(crate) mod rate_limit;
 #[cfg(any(feature = "otlp", feature = "testing"))]
 pub(crate) mod span_filter;
 pub(crate) mod suppression;
+pub(crate) mod thread_end;

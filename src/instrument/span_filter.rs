@@ -6,6 +6,7 @@ use tracing::subscriber::Interest;
 use tracing_subscriber::layer::{self, Filter};
 
 use super::suppression::is_marked;
+use super::thread_end::is_ending;
 
 /// Lets no span through where none is wanted, so that the layer behind it does no work for spans
 /// that would never be exported.
@@ -14,7 +15,7 @@ pub(crate) struct SuppressionFilter;
 
 impl SuppressionFilter {
     pub(crate) fn wants(metadata: &Metadata<'_>) -> bool {
-        !metadata.is_span() || !Context::map_current(is_marked)
+        !metadata.is_span() || !(is_ending() || Context::map_current(is_marked))
     }
 
     pub(crate) fn interest(metadata: &Metadata<'_>) -> Interest {

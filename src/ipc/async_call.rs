@@ -1,7 +1,7 @@
 //! A message whose async handlers run on the app's runtime.
 
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use futures_util::future::{AbortHandle, Abortable, BoxFuture};
@@ -12,13 +12,15 @@ use super::listeners::HandlerOutcome;
 use super::series::EventSeries;
 use super::spans::parent::TraceParent;
 use super::wire::Inner;
-use crate::clock::Stamp;
+use crate::clock::{Clock, Stamp};
 use crate::semconv;
 
 /// Ends its message once, however its listeners end: done, withdrawn by the page, or dropped with
 /// their runtime.
 pub(super) struct AsyncCall {
-    inner: Arc<Inner>,
+    /// The app's handles alone keep a wire: the last one ends it, whatever its handlers do.
+    inner: Weak<Inner>,
+    clock: Clock,
     series: Arc<EventSeries>,
     caller: Caller,
     /// Of the message's payload, which its handlers hold.
@@ -46,7 +48,8 @@ impl AsyncCall {
             .async_handler_bytes
             .fetch_add(bytes, Ordering::Relaxed);
         Self {
-            inner: Arc::clone(inner),
+            inner: Arc::downgrade(inner),
+            clock: inner.clock.clone(),
             series,
             caller,
             bytes,
@@ -58,33 +61,34 @@ impl AsyncCall {
     }
 
     /// Hands the listeners to the runtime. Called inside the message's span.
-    pub(super) fn spawn(mut self, future: BoxFuture<'static, HandlerOutcome>) {
-        let Some(runtime) = self.inner.config.runtime.clone() else {
+    pub(super) fn spawn(mut self, inner: &Inner, future: BoxFuture<'static, HandlerOutcome>) {
+        let Some(runtime) = inner.config.runtime.clone() else {
             unreachable!("on_async refuses without a runtime")
         };
-        if self.inner.has_too_many_async_handlers() {
+        if inner.has_too_many_async_handlers() {
             self.ended = true;
             let outcome = HandlerOutcome::over_credit();
-            return self.conclude(outcome, None);
+            return self.conclude(inner, outcome, None);
         }
         let (abort, registration) = AbortHandle::new_pair();
         if let Some(call) = self.caller.call {
-            let opened = self
-                .inner
-                .page()
-                .open_call(self.caller.generation, call, abort);
+            let opened = inner.page().open_call(self.caller.generation, call, abort);
             if let Err(error) = opened {
                 // Another call with this id is open: this one gets no reply, or both would.
                 self.ended = true;
                 record_end(&self.series, Err(error), None, &self.span);
-                self.inner.end_call_span(self.caller, error);
-                self.inner.refund(self.caller);
+                inner.end_call_span(self.caller, error);
+                inner.refund(self.caller);
                 return;
             }
         }
         let span = self.span.clone();
         let handlers = async move {
-            if let Some(thread) = self.inner.main_thread.current() {
+            let thread = self
+                .inner
+                .upgrade()
+                .and_then(|inner| inner.main_thread.current());
+            if let Some(thread) = thread {
                 self.span.record(semconv::THREAD, thread.as_str());
             }
             let outcome = future.await;
@@ -100,38 +104,51 @@ impl AsyncCall {
     fn end(&mut self, outcome: HandlerOutcome) {
         self.ended = true;
         let took = self.took();
-        if self.still_awaited() {
-            self.conclude(outcome, Some(took));
-        } else {
-            record_end(&self.series, outcome.outcome, Some(took), &self.span);
-            self.inner.refund(self.caller);
+        match self.inner.upgrade() {
+            Some(inner) if self.still_awaited(&inner) => {
+                self.conclude(&inner, outcome, Some(took));
+            }
+            inner => {
+                record_end(&self.series, outcome.outcome, Some(took), &self.span);
+                if let Some(inner) = inner {
+                    inner.refund(self.caller);
+                }
+            }
         }
     }
 
-    fn conclude(&self, outcome: HandlerOutcome, took: Option<Duration>) {
-        let (inner, series) = (&self.inner, &self.series);
-        inner.finish(series, self.caller, outcome, took, &self.span, &self.parent);
+    fn conclude(&self, inner: &Inner, outcome: HandlerOutcome, took: Option<Duration>) {
+        inner.finish(
+            &self.series,
+            self.caller,
+            outcome,
+            took,
+            &self.span,
+            &self.parent,
+        );
     }
 
     /// Closes the call; false when its page withdrew it or is gone.
-    fn still_awaited(&self) -> bool {
+    fn still_awaited(&self, inner: &Inner) -> bool {
         let Caller {
             generation, call, ..
         } = self.caller;
-        call.is_none_or(|call| self.inner.page().close_call(generation, call))
+        call.is_none_or(|call| inner.page().close_call(generation, call))
     }
 
     fn took(&self) -> Duration {
-        self.inner.clock.now().since(self.started)
+        self.clock.now().since(self.started)
     }
 }
 
 impl Drop for AsyncCall {
     fn drop(&mut self) {
-        self.inner.async_handlers.fetch_sub(1, Ordering::Relaxed);
-        self.inner
-            .async_handler_bytes
-            .fetch_sub(self.bytes, Ordering::Relaxed);
+        if let Some(inner) = self.inner.upgrade() {
+            inner.async_handlers.fetch_sub(1, Ordering::Relaxed);
+            inner
+                .async_handler_bytes
+                .fetch_sub(self.bytes, Ordering::Relaxed);
+        }
         // The page withdrew it or went, or its runtime ended; only then is there a page to reply to.
         if !self.ended {
             self.end(HandlerOutcome::cancelled());

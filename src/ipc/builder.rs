@@ -91,7 +91,8 @@ impl IpcBuilder {
         }
     }
 
-    /// Messages that may wait for the page. Default: 10,000.
+    /// Messages that may wait for the page. Default: 10,000; any number is taken, see
+    /// [`QueueBuilder::capacity`](crate::queue::QueueBuilder::capacity).
     pub fn queue_capacity(mut self, messages: usize) -> Self {
         self.queue_capacity = messages;
         self

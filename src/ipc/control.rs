@@ -1,7 +1,6 @@
 //! What the page sends beside calls and events: acknowledgements, spans, measurements and the like.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
-
+use crate::instrument::caught_panic::catch_panic;
 use opentelemetry::KeyValue;
 use opentelemetry::trace::{SpanBuilder, SpanKind};
 
@@ -143,7 +142,8 @@ impl Inner {
             None => Some(span),
         };
         if let Some(span) = refused {
-            span.fail(ErrorType::PageGone.as_str(), self.clock.now());
+            let why = self.page().why_gone();
+            span.fail(why.as_str(), self.clock.now());
         }
     }
 
@@ -187,7 +187,7 @@ impl Inner {
                     json: request.get(),
                 };
                 // A sink may be the app's, and its panic costs this request alone.
-                catch_unwind(AssertUnwindSafe(|| sink.take(request)))
+                catch_panic(|| sink.take(request))
                     .unwrap_or(Err(PageSpansRefused::Off))
                     .map_err(PageSpanErrorType::from)
             }

@@ -27,6 +27,7 @@ use super::spans::traceparent::parse_traceparent;
 use super::wire::Inner;
 use crate::clock::Stamp;
 use crate::instrument::cardinality::{NameSource, is_event_name};
+use crate::instrument::thread_end::is_ending;
 use crate::semconv::{self, ErrorType};
 
 impl Inner {
@@ -53,7 +54,7 @@ impl Inner {
             HandlerContext::Suppressed(context) => (
                 Span::none(),
                 TraceParent::Suppressed,
-                Some(context.attach()),
+                (!is_ending()).then(|| context.attach()),
             ),
             HandlerContext::Traced(parent) => {
                 // An async handler names its own thread.
@@ -98,7 +99,7 @@ impl Inner {
                     TraceParent::Root | TraceParent::Within(_) => future,
                 };
                 AsyncCall::new(self, series, caller, size, started, span.clone(), parent)
-                    .spawn(future);
+                    .spawn(self, future);
             }
         }
     }
@@ -111,7 +112,7 @@ impl Inner {
         trace: MessageTrace<'_>,
         now: Stamp,
     ) -> HandlerContext {
-        if caller.call.is_some() || self.tracer.admits_handler(now) {
+        if !is_ending() && (caller.call.is_some() || self.tracer.admits_handler(now)) {
             return self.traced_context(series, caller, trace, now);
         }
         self.series.span_skipped(Direction::Inbound);
@@ -181,7 +182,8 @@ impl Inner {
         };
         if let Some(span) = refused {
             // Another thread saw the page go away meanwhile.
-            span.fail(ErrorType::PageGone.as_str(), self.clock.now());
+            let why = self.page().why_gone();
+            span.fail(why.as_str(), self.clock.now());
         }
         context
     }

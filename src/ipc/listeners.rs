@@ -1,9 +1,8 @@
 //! The listeners of each event, and how one message runs through them.
 
-use std::any::Any;
 use std::collections::HashMap;
 use std::fmt;
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::panic::AssertUnwindSafe;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -15,6 +14,7 @@ use tracing::Level;
 use super::call::{Call, HandlerResult, Rejection, Reply, ReplyWanted};
 use super::series::{EventSeries, Outcome};
 use crate::instrument::cardinality::is_event_name;
+use crate::instrument::caught_panic::{CaughtPanic, catch_panic};
 use crate::semconv::{self, ErrorType};
 
 /// Names one registered listener, to take it off again.
@@ -302,12 +302,8 @@ impl HandlerOutcome {
     }
 
     /// The panic's text goes to the app's log and not to the page.
-    fn panicked(panic: &(dyn Any + Send)) -> Self {
-        let text = panic
-            .downcast_ref::<&str>()
-            .copied()
-            .or_else(|| panic.downcast_ref::<String>().map(String::as_str))
-            .unwrap_or("a panic without a text");
+    fn panicked(panic: &CaughtPanic) -> Self {
+        let text = panic.text().unwrap_or("a panic without a text");
         tracing::event!(
             name: semconv::EVENT_HANDLER_PANICKED,
             target: "spanwire",
@@ -350,23 +346,22 @@ fn wanted(call: &Call<'_>) -> ReplyWanted {
 }
 
 fn run_sync(listener: &SyncListener, call: &Call<'_>) -> HandlerOutcome {
-    // A panic ends the message and not the app. What the listener shares with the app is the
-    // app's to keep sound, as it is with a poisoned lock.
-    match catch_unwind(AssertUnwindSafe(|| listener(call, wanted(call)))) {
+    // A panic ends the message and not the app.
+    match catch_panic(|| listener(call, wanted(call))) {
         Ok(reply) => HandlerOutcome::of(reply),
-        Err(panic) => HandlerOutcome::panicked(&*panic),
+        Err(panic) => HandlerOutcome::panicked(&panic),
     }
 }
 
 fn run_async(listener: &AsyncListener, call: Call<'static>) -> BoxFuture<'static, HandlerOutcome> {
-    match catch_unwind(AssertUnwindSafe(|| listener(call))) {
+    match catch_panic(|| listener(call)) {
         Ok(future) => AssertUnwindSafe(future)
             .catch_unwind()
-            .map(|result| match result {
+            .map(|result| match result.map_err(CaughtPanic::new) {
                 Ok(reply) => HandlerOutcome::of(reply),
-                Err(panic) => HandlerOutcome::panicked(&*panic),
+                Err(panic) => HandlerOutcome::panicked(&panic),
             })
             .boxed(),
-        Err(panic) => std::future::ready(HandlerOutcome::panicked(&*panic)).boxed(),
+        Err(panic) => std::future::ready(HandlerOutcome::panicked(&panic)).boxed(),
     }
 }

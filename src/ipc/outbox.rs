@@ -353,16 +353,14 @@ impl Outbox {
     }
 
     /// The page is gone: what it had in flight ends with it, but for what asked to be replayed.
-    pub(super) fn end_generation(&mut self, effects: &mut Effects) {
+    pub(super) fn end_generation(&mut self, why: ErrorType, effects: &mut Effects) {
         self.credits = 0;
         self.credits_due = false;
         self.failed_in_a_row = 0;
         self.unsettled.clear();
-        effects.ended.extend(
-            self.replies
-                .drain(..)
-                .map(|reply| undelivered(reply, ErrorType::PageGone)),
-        );
+        effects
+            .ended
+            .extend(self.replies.drain(..).map(|reply| undelivered(reply, why)));
         let ids: Vec<u64> = self.in_flight.keys().copied().collect();
         for id in ids {
             let Some(entry) = self.in_flight.get_mut(&id) else {
@@ -379,7 +377,7 @@ impl Outbox {
             if again {
                 self.staged.insert(id);
             } else {
-                self.end(id, Err(ErrorType::PageGone), effects);
+                self.end(id, Err(why), effects);
             }
         }
         // Replies end with their page.
@@ -388,7 +386,7 @@ impl Outbox {
 
     /// The wire is closed: everything that is open is dropped.
     pub(super) fn close(&mut self, effects: &mut Effects) {
-        self.end_generation(effects);
+        self.end_generation(ErrorType::Shutdown, effects);
         let ids: Vec<u64> = self.in_flight.keys().copied().collect();
         for id in ids {
             self.end(id, Err(ErrorType::Shutdown), effects);

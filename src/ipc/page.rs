@@ -139,12 +139,10 @@ impl Page {
     }
 
     fn end_generation(&mut self, phase: PagePhase, effects: &mut Effects) -> Vec<AbortHandle> {
-        self.outbox.end_generation(effects);
+        self.phase = phase;
+        let why = self.why_gone();
+        self.outbox.end_generation(why, effects);
         self.liveness.gone();
-        let why = match phase {
-            PagePhase::Closed => ErrorType::Shutdown,
-            PagePhase::Loading | PagePhase::Ready | PagePhase::Gone => ErrorType::PageGone,
-        };
         let open = std::mem::take(&mut self.spans).into_open();
         effects.open_spans.extend(open.map(|span| (span, why)));
         self.clock = PageClock::default();
@@ -152,12 +150,19 @@ impl Page {
             self.retired.truncate(RETIRED_MAX - 1);
             self.retired.push_front(std::mem::take(&mut self.id));
         }
-        self.phase = phase;
         self.generation += 1;
         self.last_id = 0;
         self.unanswered = 0;
         // A page that is gone takes no reply, so its calls end here and not when they are done.
         self.calls.drain().map(|(_, abort)| abort).collect()
+    }
+
+    /// Why a page that is not there any more takes nothing.
+    pub(super) fn why_gone(&self) -> ErrorType {
+        match self.phase {
+            PagePhase::Closed => ErrorType::Shutdown,
+            PagePhase::Loading | PagePhase::Ready | PagePhase::Gone => ErrorType::PageGone,
+        }
     }
 
     /// A page came that is not taken; whether it gets a notice, since the wire was closed before.
@@ -353,7 +358,7 @@ impl Page {
         bound: ReplyBound,
     ) -> Result<(), RefusedReply> {
         if generation != self.generation || self.phase != PagePhase::Ready {
-            return Err(RefusedReply::Ended(reply, ErrorType::PageGone));
+            return Err(RefusedReply::Ended(reply, self.why_gone()));
         }
         self.outbox.reply(reply, bound)
     }

@@ -10,7 +10,7 @@ use super::protocol::direction::Direction;
 use super::protocol::inbound_message::{PageErrorKind, WebVital, WebVitalName, WebVitalRating};
 use super::spans::names::SpanNames;
 use crate::instrument::cardinality::{CappedNames, NameSource};
-use crate::instrument::handles::{self, Instruments};
+use crate::instrument::handles::{self, GaugeSums, Instruments};
 use crate::semconv::{self, ErrorType};
 
 /// How a message ended: well, or with an error.
@@ -159,8 +159,8 @@ impl WebviewSeries {
         }
     }
 
-    /// Writes the page's state to its gauges.
-    pub(super) fn page_state(&self, state: PageState) {
+    /// Adds the page to the gauge of its state.
+    pub(super) fn page_state(&self, now: PageState, sums: &mut GaugeSums) {
         let register = || {
             PageState::GAUGED.map(|state| {
                 let labels = [
@@ -171,12 +171,21 @@ impl WebviewSeries {
             })
         };
         if let Some(gauges) = self.state.get(register) {
-            set_state(gauges, state);
+            for (gauge, state) in gauges.iter().zip(PageState::GAUGED) {
+                let of = is_in(now, state);
+                sums.add_part(
+                    &semconv::PAGE_STATE,
+                    &self.webview,
+                    state.as_str(),
+                    gauge,
+                    of,
+                );
+            }
         }
     }
 
     /// The wire is dropped and its state not published again, so the gauges get `gone` as their last
-    /// value.
+    /// value, unless another wire has its name: then the next publishing corrects it.
     pub(super) fn page_dropped(&self) {
         if let Some(gauges) = self.state.existing() {
             set_state(gauges, PageState::Gone);
@@ -228,8 +237,13 @@ type StateGauges = [Gauge; PageState::GAUGED.len()];
 
 fn set_state(gauges: &StateGauges, now: PageState) {
     for (gauge, state) in gauges.iter().zip(PageState::GAUGED) {
-        gauge.set(if state == now.gauged() { 1.0 } else { 0.0 });
+        gauge.set(is_in(now, state));
     }
+}
+
+/// How many pages a page is in that state: one or none.
+fn is_in(now: PageState, state: PageState) -> f64 {
+    if state == now.gauged() { 1.0 } else { 0.0 }
 }
 
 /// The series of one event of one webview.

@@ -24,14 +24,15 @@ use super::stats::{IpcMetrics, Stats};
 use super::waker::Waker;
 use crate::clock::{Clock, Stamp};
 use crate::instrument::cardinality::NameSource;
-use crate::instrument::handles::{self, Publish};
+use crate::instrument::handles::{self, GaugeSums, Publish};
 use crate::instrument::page_spans::PageSpanSource;
 use crate::queue::MessageQueue;
 use crate::semconv::ErrorType;
 
 /// The wire between one page and the host.
 ///
-/// Clones are handles to one wire, usable from any thread. A wire that was built before telemetry
+/// Clones are handles to one wire, usable from any thread. Dropping the last one is as
+/// [`close`](Self::close), also while async handlers run; a handler that holds one keeps its wire. A wire that was built before telemetry
 /// is installed reports from then on.
 #[derive(Clone)]
 pub struct Ipc(pub(super) Arc<Inner>);
@@ -494,8 +495,8 @@ pub(super) fn abort_all(aborts: Vec<AbortHandle>) {
 }
 
 impl Publish for Inner {
-    fn publish(&self) {
-        self.series.page_state(self.state());
+    fn publish(&self, sums: &mut GaugeSums) {
+        self.series.page_state(self.state(), sums);
         let wakes = self.page().beat(self.clock.now());
         if wakes {
             self.wake();

@@ -20,6 +20,8 @@ use tracing_subscriber::Layer;
 use tracing_subscriber::layer::Context;
 use tracing_subscriber::registry::{LookupSpan, SpanRef};
 
+use crate::instrument::thread_end::span_seen;
+
 /// Whether a span ever had one: until then nothing is looked for when spans end.
 ///
 /// Relaxed: the thread that ends a span has been told of it by whoever put fields into it.
@@ -43,7 +45,7 @@ pub(crate) fn restore_integers(span: &mut SpanData) {
     if !SEEN.load(Ordering::Relaxed) {
         return;
     }
-    let integers = CLOSING.take();
+    let integers = CLOSING.try_with(RefCell::take).unwrap_or_default();
     if integers.is_empty() {
         return;
     }
@@ -88,15 +90,20 @@ where
             && let Some(span) = ctx.span(&id)
             && let Some(Integers(integers)) = span.extensions_mut().remove()
         {
-            CLOSING.set(integers);
+            // Where a thread ends, they stay texts.
+            let _ = CLOSING.try_with(|closing| closing.replace(integers));
         }
     }
 }
 
 impl<S: Subscriber> Layer<S> for ForgetIntegers {
+    fn on_exit(&self, _: &Id, _: Context<'_, S>) {
+        span_seen();
+    }
+
     fn on_close(&self, _: Id, _: Context<'_, S>) {
         if SEEN.load(Ordering::Relaxed) {
-            CLOSING.take();
+            let _ = CLOSING.try_with(RefCell::take);
         }
     }
 }

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::marker::PhantomData;
 
+use super::capacity::CAPACITY_MAX;
 use super::overflow::Overflow;
 
 /// Builds a [`MessageQueue`](super::MessageQueue).
@@ -30,9 +31,11 @@ impl<T> QueueBuilder<T> {
 
     /// Messages that can wait at once. Default: 1,000; 0 counts as 1.
     ///
-    /// Memory for all of them, each a few words larger than `T`, is taken when the queue is built.
+    /// Memory for all of them, each a few words larger than `T`, is taken when the queue is built,
+    /// if that is 64 MiB at most. A larger queue takes and frees memory as messages come and go.
+    /// More than `isize::MAX` counts as that.
     pub fn capacity(mut self, messages: usize) -> Self {
-        self.capacity = messages.max(1);
+        self.capacity = messages.clamp(1, CAPACITY_MAX);
         self
     }
 

@@ -28,6 +28,9 @@ pub(super) struct Capacity {
 
 const CLOSED: usize = 1 << (usize::BITS - 1);
 
+/// The most places that can be counted beside [`CLOSED`].
+pub(super) const CAPACITY_MAX: usize = CLOSED - 1;
+
 impl Capacity {
     pub(super) fn new(capacity: usize) -> Self {
         Self {

@@ -7,7 +7,7 @@ use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use crossbeam_channel::{Receiver, Sender, bounded, never, select};
+use crossbeam_channel::{Receiver, Sender, bounded, never, select, unbounded};
 
 use super::builder::QueueBuilder;
 use super::metrics::QueueMetrics;
@@ -60,7 +60,8 @@ enum Body<T> {
 type Latest<T> = HashMap<Arc<str>, (T, Stamp), foldhash::quality::RandomState>;
 
 impl<T> MessageQueue<T> {
-    /// Builds a queue that holds `capacity` messages and refuses more. A capacity of 0 counts as 1.
+    /// Builds a queue that holds `capacity` messages and refuses more. A capacity of 0 counts as 1,
+    /// and any other is as good: see [`QueueBuilder::capacity`].
     ///
     /// The name is to be unique, as [`builder`](Self::builder) says.
     #[must_use]
@@ -70,14 +71,14 @@ impl<T> MessageQueue<T> {
 
     /// Starts building a queue.
     ///
-    /// The name is to be unique in the process: the gauges of two queues with one name overwrite
-    /// each other.
+    /// The name is to be unique in the process: two queues of one name are not told apart, and each of
+    /// their gauges is a sum.
     pub fn builder(name: &str) -> QueueBuilder<T> {
         QueueBuilder::new(name)
     }
 
     fn new(options: QueueBuilder<T>) -> Self {
-        let (sender, receiver) = bounded(options.capacity);
+        let (sender, receiver) = channel(options.capacity);
         let (open, closed) = bounded(0);
         Self {
             shared: Arc::new(Shared {
@@ -518,6 +519,22 @@ fn take<T>(key: &str, latest: &mut Latest<T>) -> (T, Stamp) {
         .remove(key)
         .expect("a key leaves the map only with its one entry in the channel")
 }
+
+/// A channel with room for so many messages, taken at once where that is little. The places
+/// are counted by [`Capacity`](super::capacity::Capacity), so a channel without a bound of its own
+/// holds no more.
+#[expect(clippy::disallowed_methods, reason = "`Capacity` is its bound")]
+fn channel<T>(capacity: usize) -> (Sender<Entry<T>>, Receiver<Entry<T>>) {
+    let bytes = size_of::<Entry<T>>().saturating_mul(capacity);
+    if bytes <= PREALLOCATED_BYTES_MAX {
+        bounded(capacity)
+    } else {
+        unbounded()
+    }
+}
+
+/// The most memory that a queue takes before it holds anything.
+const PREALLOCATED_BYTES_MAX: usize = 64 << 20;
 
 fn deadline(timeout: Duration) -> Stamp {
     Clock::system().now().plus(timeout)

@@ -9,7 +9,7 @@ use super::builder::QueueBuilder;
 use super::capacity::Capacity;
 use crate::clock::{Clock, Stamp};
 use crate::instrument::cardinality::{CappedNames, NameSource};
-use crate::instrument::handles::{self, Instruments, Publish};
+use crate::instrument::handles::{self, GaugeSums, Instruments, Publish};
 use crate::semconv::{self, ErrorType};
 
 /// The part of a queue that does not depend on the type of its messages.
@@ -136,7 +136,7 @@ impl QueueMetrics {
     }
 
     /// The queue is dropped with what it held. Its size is not published again, so the last value that
-    /// the gauge gets is zero.
+    /// the gauge gets is zero, unless another queue has its name: then the next publishing corrects it.
     pub(super) fn queue_dropped(&self) {
         if let Some(handles) = self.instruments.existing() {
             handles.size.set(0.0);
@@ -178,11 +178,21 @@ impl QueueMetrics {
 }
 
 impl Publish for QueueMetrics {
-    fn publish(&self) {
+    fn publish(&self, sums: &mut GaugeSums) {
         if let Some(handles) = self.handles() {
-            handles.size.set(self.capacity.len() as f64);
-            handles.capacity.set(self.capacity.capacity() as f64);
-            handles.peak.set(self.capacity.peak_ever() as f64);
+            let mut add =
+                |metric, gauge, of: usize| sums.add(metric, &self.label, gauge, of as f64);
+            add(&semconv::QUEUE_SIZE, &handles.size, self.capacity.len());
+            add(
+                &semconv::QUEUE_CAPACITY,
+                &handles.capacity,
+                self.capacity.capacity(),
+            );
+            add(
+                &semconv::QUEUE_PEAK,
+                &handles.peak,
+                self.capacity.peak_ever(),
+            );
         }
     }
 }

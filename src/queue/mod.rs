@@ -22,7 +22,7 @@
 //!
 //! Each queue reports `spanwire.queue.size`, `.capacity` and `.peak`, `spanwire.queue.wait.duration`
 //! and `spanwire.queue.messages` with its name as `spanwire.queue.name`. Give each queue a name of its own:
-//! two queues of one name share their counters, and their gauges show either. The first
+//! two queues of one name share their counters, and their gauges are sums. The first
 //! [`REGISTERED_NAMES_MAX`](crate::semconv::REGISTERED_NAMES_MAX) names have series of their own, further
 //! ones are `_OTHER`. While no recorder is installed nothing is measured; a recorder that is
 //! installed later is used from then on.

@@ -3,7 +3,6 @@
 use std::fmt;
 #[cfg(feature = "prometheus")]
 use std::net::SocketAddr;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -23,6 +22,7 @@ use super::pipelines::{FlushError, Pipelines, Providers};
 use super::prometheus::Endpoint;
 use super::shutdown_report::ShutdownReport;
 use crate::clock;
+use crate::instrument::caught_panic::catch_panic;
 use crate::semconv::EVENT_CONFIGURATION_WARNING;
 #[cfg(feature = "system")]
 use crate::system::SystemSampler;
@@ -235,7 +235,7 @@ impl Telemetry {
 impl Drop for Telemetry {
     fn drop(&mut self) {
         // A second panic while one unwinds would abort the app.
-        let _ = catch_unwind(AssertUnwindSafe(|| self.shutdown(self.shutdown_deadline)));
+        let _ = catch_panic(|| self.shutdown(self.shutdown_deadline));
     }
 }
 

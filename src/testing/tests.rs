@@ -7,7 +7,7 @@ use opentelemetry::KeyValue;
 use opentelemetry::trace::{Span as _, SpanKind, Tracer as _, TracerProvider as _};
 
 use super::Capture;
-use crate::instrument::handles::{self, Publish};
+use crate::instrument::handles::{self, GaugeSums, Publish};
 use crate::semconv;
 
 fn check(capture: &Capture, expected: Expect) {
@@ -121,7 +121,7 @@ fn metrics_are_sorted_lines_and_what_was_never_recorded_is_left_out() {
 fn state_that_is_published_on_demand_is_in_the_text() {
     struct Size(AtomicU64);
     impl Publish for Size {
-        fn publish(&self) {
+        fn publish(&self, _: &mut GaugeSums) {
             let size = self.0.load(Ordering::Relaxed);
             handles::gauge(&semconv::QUEUE_SIZE, &[("spanwire.queue.name", "jobs")])
                 .set(size as f64);

@@ -4,11 +4,11 @@ use std::any::{Any, type_name};
 use std::backtrace::{Backtrace, BacktraceStatus};
 use std::error::Error;
 use std::fmt::{self, Write as _};
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, LazyLock};
 
 use super::text::cut;
 use crate::instrument::cardinality::{CappedNames, NameSource, short_type_name};
+use crate::instrument::caught_panic::{catch_panic, panic_text};
 use crate::semconv::ErrorType;
 
 const MESSAGE_MAX: usize = 4 * 1024;
@@ -69,11 +69,7 @@ impl Failure {
     ///
     /// There is no backtrace: the stack is unwound by now, and the panic hook has printed it.
     pub(super) fn panic(payload: &(dyn Any + Send)) -> Self {
-        let message = payload
-            .downcast_ref::<&str>()
-            .copied()
-            .or_else(|| payload.downcast_ref::<String>().map(String::as_str))
-            .unwrap_or_default();
+        let message = panic_text(payload).unwrap_or_default();
         Self {
             message: cut(message, MESSAGE_MAX).to_owned(),
             backtrace: None,
@@ -95,7 +91,7 @@ impl Failure {
 /// What `write` writes, cut. An error that panics while it is printed must not take the app along.
 fn format_caught(write: impl FnOnce(&mut Bounded) -> fmt::Result) -> String {
     let mut text = Bounded(String::new());
-    if catch_unwind(AssertUnwindSafe(|| write(&mut text))).is_err() {
+    if catch_panic(|| write(&mut text)).is_err() {
         return "(the error panicked when it was printed)".to_owned();
     }
     text.0

@@ -10,7 +10,7 @@ use metrics::{Counter, Gauge, Histogram};
 use super::text::cut;
 use super::threshold::{self, Threshold};
 use crate::instrument::cardinality::{CappedNames, NameSource};
-use crate::instrument::handles::{self, Instruments, Publish};
+use crate::instrument::handles::{self, GaugeSums, Instruments, Publish};
 use crate::semconv::{self, ERROR_TYPE, OPERATION_NAME};
 
 /// Longer names are cut: they become a label of every series and the name of every span.
@@ -235,7 +235,7 @@ pub(crate) fn publish_slow_threshold() {
 struct Gauges;
 
 impl Publish for Gauges {
-    fn publish(&self) {
+    fn publish(&self, _: &mut GaugeSums) {
         if THRESHOLD.existing().is_some() {
             publish_slow_threshold();
         }

@@ -10,6 +10,7 @@ use super::fields::Fields;
 use super::operation::Operation;
 use crate::clock::{self, Stamp};
 use crate::instrument::handles;
+use crate::instrument::thread_end::is_ending;
 use crate::semconv::{self, ErrorType};
 
 /// The target of our spans and events, for users' filters.
@@ -21,8 +22,9 @@ const TARGET: &str = "spanwire::timer";
 #[inline]
 pub(super) fn is_listening() -> bool {
     handles::recorder().is_some()
-        || tracing::event_enabled!(target: TARGET, Level::WARN)
-        || tracing::span_enabled!(target: TARGET, Level::INFO)
+        || !is_ending()
+            && (tracing::event_enabled!(target: TARGET, Level::WARN)
+                || tracing::span_enabled!(target: TARGET, Level::INFO))
 }
 
 /// What the caller asked for.
@@ -66,7 +68,7 @@ impl Run {
     /// Starts a run of `operation`, whose span is `name`d as the app said, even beyond the cap.
     #[inline]
     pub(super) fn start(operation: Operation, name: &str, options: Options) -> (Self, Span) {
-        let span = if operation.is_sampled(options.sample) {
+        let span = if operation.is_sampled(options.sample) && !is_ending() {
             span(name, operation.name())
         } else {
             Span::none()
@@ -100,6 +102,11 @@ impl Run {
             RunOutcome::Cancelled => Some(ErrorType::Cancelled.as_str()),
         };
         self.operation.record(elapsed, error_type, slow);
+        // A run that ends in a thread-local's destructor is counted, and tells its span and the log
+        // nothing.
+        if is_ending() {
+            return;
+        }
         if !span.is_disabled() {
             self.fields.write_to(span);
             if slow {

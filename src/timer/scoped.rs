@@ -8,6 +8,7 @@ use tracing::span::EnteredSpan;
 use super::failure::Failure;
 use super::fields::FieldValue;
 use super::run::{Run, RunOutcome};
+use crate::instrument::thread_end::is_ending;
 
 /// An operation that is measured from [`start`](Self::start) until it ends.
 ///
@@ -94,6 +95,7 @@ impl ScopedTimer {
         // Taken, so that the drop has nothing left to record.
         if let Some(scope) = self.0.take() {
             scope.run.end(&scope.span, &outcome());
+            scope.leave();
         }
     }
 }
@@ -106,6 +108,21 @@ impl Drop for ScopedTimer {
             panicked(scope);
         } else {
             scope.run.end(&scope.span, &RunOutcome::Ok);
+        }
+        if is_ending()
+            && let Some(scope) = self.0.take()
+        {
+            scope.leave();
+        }
+    }
+}
+
+impl Scope {
+    /// Leaves the span, but for a timer that a thread-local held to the end of its thread: then there
+    /// is nothing any more that the span could be left in, and it is leaked.
+    fn leave(self) {
+        if is_ending() {
+            std::mem::forget(self.span);
         }
     }
 }

@@ -372,7 +372,7 @@ fn open_spans_end_with_the_wire() {
         expect![[r#"
             save client 5.5..14 shutdown posted@7.5 received@9
               save server
-                reply save internal 9..14 page_gone
+                reply save internal 9..14 shutdown
         "#]],
     );
 }

@@ -9,6 +9,7 @@ use opentelemetry::Context;
 use opentelemetry::trace::{SpanContext, TraceContextExt, TraceFlags, TraceState};
 
 use crate::instrument::suppression;
+use crate::instrument::thread_end::is_ending;
 
 /// What the spans of a message are made below.
 #[derive(Clone, Debug)]
@@ -32,6 +33,9 @@ pub(in crate::ipc) enum HandlerContext {
 impl TraceParent {
     /// That of the code that runs on this thread now.
     pub(in crate::ipc) fn current() -> Self {
+        if is_ending() {
+            return Self::Suppressed;
+        }
         Context::map_current(|context| {
             if suppression::is_marked(context) || context.is_telemetry_suppressed() {
                 Self::Suppressed

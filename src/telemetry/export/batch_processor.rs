@@ -4,11 +4,11 @@
 //! collectors that never answer.
 
 use std::fmt;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 use std::time::Duration;
 
+use crate::instrument::caught_panic::catch_panic;
 use crossbeam_channel::{Receiver, Sender, TrySendError, bounded};
 use metrics::{Counter, Gauge};
 use opentelemetry::Context;
@@ -22,7 +22,7 @@ use super::result::{ExportError, Outcome, Sent};
 use super::shutdown_deadline::ShutdownDeadline;
 use super::signal::Signal;
 use crate::clock::{self, Stamp};
-use crate::instrument::handles::{self, Instruments, Publish};
+use crate::instrument::handles::{self, GaugeSums, Instruments, Publish};
 use crate::semconv::ExportErrorType;
 use crate::telemetry::diagnostics::local_recorder::LocalRecorder;
 use crate::telemetry::diagnostics::quiet::quietly;
@@ -263,7 +263,7 @@ impl<T> Shared<T> {
             return false;
         };
         // A panic must not end the thread.
-        catch_unwind(AssertUnwindSafe(|| source.feed(occasion))).unwrap_or(false)
+        catch_panic(|| source.feed(occasion)).unwrap_or(false)
     }
 
     fn wait(&self, until: Stamp, done: impl Fn(&Progress) -> bool) -> bool {
@@ -325,7 +325,7 @@ impl<T> Shared<T> {
 }
 
 impl<T: Send + 'static> Publish for Shared<T> {
-    fn publish(&self) {
+    fn publish(&self, _: &mut GaugeSums) {
         self.report_drops();
         self.with_meters(|meters| {
             #[expect(clippy::cast_precision_loss, reason = "a queue is shorter than 2^52")]
@@ -456,14 +456,12 @@ impl<T: Send + 'static, E: Export<T>> Worker<T, E> {
         shared.with_meters(|meters| meters.passed_on.increment(items));
         let exporter = &mut self.exporter;
         // A panic must not end the thread: everything after it would be lost in silence.
-        let sent = catch_unwind(AssertUnwindSafe(|| {
-            quietly(|| exporter.export(batch, queued))
-        }))
-        .unwrap_or_else(|_| {
-            let error = ExportError::new(ExportErrorType::Internal, "the exporter panicked");
-            let outcome = Outcome::Lost(error);
-            vec![Sent { items, outcome }]
-        });
+        let sent =
+            catch_panic(|| quietly(|| exporter.export(batch, queued))).unwrap_or_else(|_| {
+                let error = ExportError::new(ExportErrorType::Internal, "the exporter panicked");
+                let outcome = Outcome::Lost(error);
+                vec![Sent { items, outcome }]
+            });
         self.failure_log.unredacted(self.exporter.unredacted());
         for Sent { items, outcome } in sent {
             self.count(items, outcome);

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use metrics::Gauge;
 
-use crate::instrument::handles::{self, Instruments, Publish};
+use crate::instrument::handles::{self, GaugeSums, Instruments, Publish};
 use crate::semconv::{ERROR_RATE_THRESHOLD, IPC_SLOW_THRESHOLD};
 use crate::telemetry::diagnostics::local_recorder::LocalRecorder;
 use crate::timer;
@@ -35,7 +35,7 @@ impl ThresholdGauges {
 }
 
 impl Publish for ThresholdGauges {
-    fn publish(&self) {
+    fn publish(&self, _: &mut GaugeSums) {
         let register = || Gauges {
             ipc_slow: handles::gauge(&IPC_SLOW_THRESHOLD, &[]),
             error_rate: handles::gauge(&ERROR_RATE_THRESHOLD, &[]),

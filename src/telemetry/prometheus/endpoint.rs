@@ -4,7 +4,6 @@ use std::convert::Infallible;
 use std::fmt;
 use std::io;
 use std::net::{SocketAddr, TcpListener, ToSocketAddrs};
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::pin;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
@@ -25,7 +24,8 @@ use tokio::sync::{Semaphore, oneshot};
 
 use super::content_negotiation::MediaType;
 use super::host_validation::{AllowedHosts, HostError};
-use crate::instrument::handles::{Instruments, Publish, counter, register};
+use crate::instrument::caught_panic::catch_panic;
+use crate::instrument::handles::{GaugeSums, Instruments, Publish, counter, register};
 use crate::semconv::{
     CONNECTION_LIMIT, ENDPOINT_REFUSED, ERROR_TYPE, EVENT_ENDPOINT_OFF, FORBIDDEN_HOST,
 };
@@ -213,7 +213,7 @@ async fn upkeep(service: Arc<Service>) {
     loop {
         tokio::time::sleep(UPKEEP_EVERY).await;
         // As for a scrape: a bug there must not take the endpoint down.
-        let _ = catch_unwind(AssertUnwindSafe(|| service.exposition.upkeep()));
+        let _ = catch_panic(|| service.exposition.upkeep());
     }
 }
 
@@ -281,7 +281,7 @@ impl Service {
             }
         };
         // A queue's or a page's state is read here, and a bug there must not take the endpoint down.
-        match catch_unwind(AssertUnwindSafe(render)) {
+        match catch_panic(render) {
             Ok((media_type, body)) => {
                 let mut response = answer(StatusCode::OK, media_type, body);
                 let accept = HeaderValue::from_static("accept");
@@ -320,7 +320,7 @@ struct RefusedRequests {
 }
 
 impl Publish for RefusedRequests {
-    fn publish(&self) {
+    fn publish(&self, _: &mut GaugeSums) {
         let counters = self.counters.get(|| {
             [CONNECTION_LIMIT, FORBIDDEN_HOST]
                 .map(|reason| counter(&ENDPOINT_REFUSED, &[(ERROR_TYPE, reason)]))

@@ -95,7 +95,7 @@ fn a_name_is_written_once() {
 fn rendering_publishes_first() {
     struct Queue(crate::instrument::handles::Instruments<metrics::Gauge>);
     impl crate::instrument::handles::Publish for Queue {
-        fn publish(&self) {
+        fn publish(&self, _: &mut crate::instrument::handles::GaugeSums) {
             let gauge = self
                 .0
                 .get(|| crate::instrument::handles::gauge(&crate::semconv::QUEUE_SIZE, &[]));

@@ -14,7 +14,7 @@ use super::options::TailSampling;
 use super::policy::Policy;
 use super::traces::{Bounds, Decision, EndedSpan, JoinResult, Room, SweepResult, Traces, Wait};
 use crate::clock::{Clock, Stamp};
-use crate::instrument::handles::{self, Instruments, Publish};
+use crate::instrument::handles::{self, GaugeSums, Instruments, Publish};
 use crate::semconv::SAMPLING_REASON;
 use crate::telemetry::diagnostics::local_recorder::LocalRecorder;
 use crate::telemetry::export::batch_processor::{Batch, Occasion, Source};
@@ -259,7 +259,7 @@ impl Source for Tail {
 }
 
 impl Publish for Tail {
-    fn publish(&self) {
+    fn publish(&self, _: &mut GaugeSums) {
         self.tell();
     }
 }

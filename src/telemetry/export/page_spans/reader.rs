@@ -1,6 +1,5 @@
 //! The thread that reads requests of pages and passes their spans on.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use opentelemetry_proto::tonic::trace::v1::Span;
@@ -10,6 +9,7 @@ use serde_json::value::RawValue;
 
 use super::queue::{Job, Queue};
 use super::span::{SpanBounds, scope_of};
+use crate::instrument::caught_panic::catch_panic;
 use crate::instrument::page_spans::PageSpanSource;
 use crate::semconv::PageSpanErrorType;
 use crate::telemetry::diagnostics::local_recorder::LocalRecorder;
@@ -66,13 +66,13 @@ impl Reader {
         while let Some(job) = self.queue.next() {
             let mut counts = ReadCounts::default();
             // A page must not end the thread, whatever it finds to write.
-            let read = catch_unwind(AssertUnwindSafe(|| self.read(&job, &mut counts)));
+            let read = catch_panic(|| self.read(&job, &mut counts));
             if read.is_err() {
                 counts.lose(PageSpanErrorType::Malformed, 1);
             }
             // Nor must the app's recorder.
             let tell = || self.local_recorder.run(|| counts.tell(&job.source));
-            let _ = catch_unwind(AssertUnwindSafe(tell));
+            let _ = catch_panic(tell);
             self.queue.done();
         }
     }

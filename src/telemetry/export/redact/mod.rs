@@ -8,10 +8,10 @@ mod field;
 
 use std::borrow::Cow;
 use std::fmt;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use crate::instrument::caught_panic::catch_panic;
 use opentelemetry::logs::{AnyValue, LogRecord as _};
 use opentelemetry::trace::{SpanContext, Status, TraceState};
 use opentelemetry::{InstrumentationScope, Key, KeyValue};
@@ -210,11 +210,11 @@ impl Redactor {
     /// What the hook says. One that panics may have been about to say anything, so nothing of the
     /// field leaves.
     fn ask(&self, kind: FieldKind, key: Option<&str>, shown: FieldValue<'_>) -> Change {
-        let asked = catch_unwind(AssertUnwindSafe(|| {
+        let asked = catch_panic(|| {
             let mut field = ExportedField::new(kind, key, shown);
             (self.0.hook)(&mut field);
             field.into_change()
-        }));
+        });
         asked.unwrap_or_else(|_| {
             self.0.panics.fetch_add(1, Ordering::Relaxed);
             Change::Replace(REDACTED.to_owned())

@@ -46,7 +46,7 @@ use super::completion::Completion;
 use super::counters::{LastError, SignalCounters};
 use super::shutdown_deadline::ShutdownDeadline;
 use crate::clock::Stamp;
-use crate::instrument::handles::{self, Instruments, Publish};
+use crate::instrument::handles::{self, GaugeSums, Instruments, Publish};
 use crate::semconv::SpoolErrorType;
 use crate::telemetry::diagnostics::local_recorder::LocalRecorder;
 use crate::telemetry::diagnostics::reporter::Reporter;
@@ -294,7 +294,7 @@ impl Spool {
 }
 
 impl Publish for Spool {
-    fn publish(&self) {
+    fn publish(&self, _: &mut GaugeSums) {
         self.with_meters(|meters| {
             let bytes = self.bytes.load(Ordering::Relaxed);
             #[expect(

@@ -1,7 +1,6 @@
 //! The thread of one lane: it sends what waits, oldest first, and while nothing does, what comes.
 
 use std::collections::VecDeque;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,6 +13,7 @@ use super::reason;
 use super::record::{Encoding, SpooledSignal};
 use super::store::{Dropped, Place, StoredBy, StoredRequest};
 use crate::clock::{self, Stamp};
+use crate::instrument::caught_panic::catch_panic;
 use crate::instrument::handles;
 use crate::semconv::{ExportErrorType, SpoolErrorType};
 use crate::telemetry::diagnostics::quiet::quietly;
@@ -203,7 +203,7 @@ impl Replay {
     fn run(mut self, end: &Completion) {
         let _ours_is_not_telemetry = Context::enter_telemetry_suppressed_scope();
         // What panics must not leave the app without its end: `wait_ended` waits for this thread.
-        let _ = catch_unwind(AssertUnwindSafe(|| self.replay()));
+        let _ = catch_panic(|| self.replay());
         // Given back before: the last one that has the spool removes its folder, and the app may
         // look at that once this thread has ended.
         drop(self);

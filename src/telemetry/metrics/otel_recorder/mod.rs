@@ -9,7 +9,6 @@
 //! and registering a series of a known metric touches no lock of the SDK's but the instrument's own.
 
 use std::borrow::Cow;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -24,6 +23,7 @@ use opentelemetry_sdk::metrics::{Aggregation, InstrumentKind, MeterProviderBuild
 
 use super::metadata::{Descriptions, bounds};
 use super::registry::{Family, OVERFLOW, Series, series_max};
+use crate::instrument::caught_panic::catch_panic;
 use crate::instrument::handles::publish;
 use crate::semconv::{self, Instrument, METRICS, SCOPE};
 
@@ -63,7 +63,7 @@ impl OtelRecorder {
             .u64_observable_counter("spanwire.publish")
             .with_callback(move |_| {
                 // A panic here would poison the SDK's lock, and with it all metrics.
-                let _ = catch_unwind(AssertUnwindSafe(&publish));
+                let _ = catch_panic(&publish);
             })
             .build();
         for metric in METRICS {

@@ -1,0 +1,144 @@
+//! Telemetry in destructors of thread-locals, where other thread-locals are gone already.
+#![expect(clippy::unwrap_used, reason = "what fails here fails the test")]
+
+use std::cell::RefCell;
+use std::time::Duration;
+
+use spanwire::ipc::Ipc;
+use spanwire::telemetry::{Exporter, Telemetry};
+use spanwire::timer::{ScopedTimer, monitor};
+use spanwire_testkit::child_process::run_alone;
+use spanwire_testkit::receiver::Receiver;
+use spanwire_testkit::scrape::scrape_text;
+
+/// Does its work when it is dropped.
+struct AtEnd(Option<Box<dyn FnOnce()>>);
+
+impl Drop for AtEnd {
+    fn drop(&mut self) {
+        if let Some(work) = self.0.take() {
+            work();
+        }
+    }
+}
+
+thread_local! {
+    static AT_END: RefCell<AtEnd> = const { RefCell::new(AtEnd(None)) };
+    static TIMER: RefCell<Option<ScopedTimer>> = const { RefCell::new(None) };
+}
+
+fn at_end(work: impl FnOnce() + 'static) {
+    AT_END.with_borrow_mut(|end| end.0 = Some(Box::new(work)));
+}
+
+fn emit(ipc: &Ipc) {
+    ipc.emit("late", &1).unwrap();
+}
+
+fn measure() {
+    monitor("late").slow_after(Duration::ZERO).time(|| ());
+    ScopedTimer::start("late").complete();
+}
+
+fn span() {
+    tracing::info_span!("late").in_scope(|| ());
+}
+
+fn all(ipc: &Ipc) {
+    emit(ipc);
+    measure();
+    span();
+}
+
+/// What a thread does, and when in between it makes the thread-local whose destructor does `all`.
+type Thread = fn(Ipc);
+
+const THREADS: [Thread; 9] = [
+    // First of all thread-locals, so it is dropped last.
+    |ipc| {
+        at_end({
+            let ipc = ipc.clone();
+            move || all(&ipc)
+        });
+        all(&ipc);
+    },
+    // Last of all, so it is dropped first.
+    |ipc| {
+        all(&ipc);
+        at_end(move || all(&ipc));
+    },
+    |ipc| {
+        emit(&ipc);
+        at_end({
+            let ipc = ipc.clone();
+            move || all(&ipc)
+        });
+        measure();
+    },
+    |ipc| {
+        measure();
+        at_end({
+            let ipc = ipc.clone();
+            move || all(&ipc)
+        });
+        emit(&ipc);
+    },
+    |ipc| {
+        emit(&ipc);
+        at_end({
+            let ipc = ipc.clone();
+            move || all(&ipc)
+        });
+        span();
+    },
+    // Nothing but the destructor's.
+    |ipc| at_end(move || all(&ipc)),
+    // The app's own alone.
+    |ipc| {
+        at_end(move || all(&ipc));
+        span();
+    },
+    |ipc| {
+        at_end(move || all(&ipc));
+        drop(opentelemetry::Context::current());
+    },
+    // A timer that ends with its thread.
+    |ipc| {
+        TIMER.with_borrow_mut(|_| ());
+        at_end(move || all(&ipc));
+        TIMER.with_borrow_mut(|timer| *timer = Some(ScopedTimer::start("late")));
+    },
+];
+
+#[test]
+fn telemetry_at_a_threads_end_is_counted_and_aborts_nothing() {
+    run_alone(
+        "telemetry_at_a_threads_end_is_counted_and_aborts_nothing",
+        &[],
+        || {
+            let receiver = Receiver::start();
+            let telemetry = Telemetry::builder("test")
+                .prometheus_port(0)
+                .otlp_endpoint(receiver.url())
+                .logs(Exporter::Otlp)
+                .install()
+                .unwrap();
+            let ipc = Ipc::builder("main").build();
+            for thread in THREADS {
+                let ipc = ipc.clone();
+                std::thread::spawn(move || thread(ipc)).join().unwrap();
+            }
+            // Messages of destructors are 9, the others 5; two operations each, and one timer.
+            assert_eq!(ipc.metrics().messages_open, 14);
+            let text = scrape_text(telemetry.prometheus_addr().unwrap());
+            let count =
+                "spanwire_operation_duration_seconds_count{spanwire_operation_name=\"late\"";
+            let operations: u64 = text
+                .lines()
+                .filter(|line| line.starts_with(count))
+                .map(|line| line.rsplit(' ').next().unwrap().parse::<u64>().unwrap())
+                .sum();
+            assert_eq!(operations, 27, "{text}");
+        },
+    );
+}
