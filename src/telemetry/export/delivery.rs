@@ -57,14 +57,14 @@ impl Delivery {
                     answer.map(Outcome::Exported)
                 }
                 Some((spool, lane)) => {
-                    let way = Way {
+                    let spooled = SpooledDelivery {
                         delivery: self,
                         spool,
                         lane: *lane,
                         answer_by: queued.plus(ANSWER_WITHIN),
                         until,
                     };
-                    way.deliver(&request, items)
+                    spooled.deliver(&request, items)
                 }
             };
             let outcome = match outcome {
@@ -87,7 +87,7 @@ impl Delivery {
 }
 
 /// The way of a request that may go to disk.
-struct Way<'a> {
+struct SpooledDelivery<'a> {
     delivery: &'a Delivery,
     spool: &'a Spool,
     lane: SpooledSignal,
@@ -97,7 +97,7 @@ struct Way<'a> {
     until: Stamp,
 }
 
-impl Way<'_> {
+impl SpooledDelivery<'_> {
     /// # Errors
     ///
     /// When it is neither delivered nor on disk, or is too large.

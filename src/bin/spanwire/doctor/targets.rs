@@ -38,7 +38,7 @@ pub(super) struct Receiver {
 /// Where the app's metrics are, or why that is unknown.
 #[derive(Clone, Debug)]
 pub(super) enum MetricsTarget {
-    At(Target),
+    At(Box<Target>),
     /// These variables switch telemetry, or the endpoint, off.
     Off(&'static str),
     /// The system chooses the port.
@@ -138,7 +138,7 @@ fn metrics(options: &Doctor, config: &ResolvedConfig) -> MetricsTarget {
             parts.path_and_query = format!("/metrics{query}").parse().ok();
             url = Uri::from_parts(parts).unwrap_or(url);
         }
-        return MetricsTarget::At(Target::new(url, NamedBy::Flag, config));
+        return MetricsTarget::At(Box::new(Target::new(url, NamedBy::Flag, config)));
     }
     let (host, port) = match (
         config.prometheus_address(),
@@ -166,7 +166,7 @@ fn metrics(options: &Doctor, config: &ResolvedConfig) -> MetricsTarget {
     };
     match format!("http://{host}:{port}/metrics").parse() {
         // An app that runs here serves its metrics by default, so the doctor expects the endpoint.
-        Ok(url) => MetricsTarget::At(Target::new(url, NamedBy::Environment, config)),
+        Ok(url) => MetricsTarget::At(Box::new(Target::new(url, NamedBy::Environment, config))),
         Err(_) => MetricsTarget::AnyPort,
     }
 }
