@@ -85,8 +85,9 @@ fn each_signal_has_its_own_destination() {
     assert_eq!(config.sampler(), Sampler::ParentBasedAlwaysOn);
     assert_eq!(config.traces_per_second(), None);
     assert_eq!(config.service_name(), "from-environment");
-    assert!(config.proxy_for("http://elsewhere/").is_some());
-    assert!(config.proxy_for("http://localhost:9090").is_none());
+    assert!(config.proxy_for("https://elsewhere/").is_some());
+    assert!(config.proxy_for("http://elsewhere/").is_none());
+    assert!(config.proxy_for("https://localhost:9090").is_none());
     assert!(config.proxy_for("no URL").is_none());
 }
 
