@@ -31,6 +31,24 @@ pub(crate) fn port_is_usable(url: &Uri) -> bool {
     place == authority.host() || authority.port_u16().is_some_and(|port| port > 0)
 }
 
+/// A URL, to which `http://` is added when it has no scheme.
+pub(crate) fn url(text: &str) -> Result<Uri, String> {
+    let whole = if text.contains("://") {
+        text.to_owned()
+    } else {
+        format!("http://{text}")
+    };
+    let bad = || "it is not a URL like http://127.0.0.1:9090".to_owned();
+    let uri: Uri = whole.parse().map_err(|_| bad())?;
+    let known = matches!(uri.scheme_str(), Some("http" | "https"));
+    let named = uri.host().is_some_and(|host| !host.is_empty());
+    if known && named && port_is_usable(&uri) {
+        Ok(uri)
+    } else {
+        Err(bad())
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Parser, Subcommand};
 use http::Uri;
 
-use crate::address::port_is_usable;
+use crate::address::url;
 use crate::runbooks::RunbookUrl;
 
 /// Dashboards, alerts and a doctor for apps that are instrumented with Spanwire.
@@ -105,24 +105,6 @@ pub(super) struct Doctor {
     /// JSON instead of text
     #[arg(long)]
     pub(super) json: bool,
-}
-
-/// A URL, to which `http://` is added when it has no scheme.
-pub(super) fn url(text: &str) -> Result<Uri, String> {
-    let whole = if text.contains("://") {
-        text.to_owned()
-    } else {
-        format!("http://{text}")
-    };
-    let bad = || "it is not a URL like http://127.0.0.1:9090".to_owned();
-    let uri: Uri = whole.parse().map_err(|_| bad())?;
-    let known = matches!(uri.scheme_str(), Some("http" | "https"));
-    let named = uri.host().is_some_and(|host| !host.is_empty());
-    if known && named && port_is_usable(&uri) {
-        Ok(uri)
-    } else {
-        Err(bad())
-    }
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@
 
 use std::borrow::Cow;
 
-use crate::args::url;
+use crate::address::url;
 use crate::bundle::File;
 
 /// The address at which the user publishes the exported runbooks.

@@ -2,8 +2,9 @@
 
 use spanwire::clock::Stamp;
 
-use super::client::{ClockSkew, HttpClient, ProbeError};
+use super::client::{ClockSkew, HttpClient};
 use super::finding::Finding;
+use super::probe_error::ProbeError;
 use super::targets::Target;
 use crate::text::versioned;
 

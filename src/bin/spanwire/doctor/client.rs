@@ -1,7 +1,6 @@
 //! HTTP requests of the doctor's: each has a time limit, and its answer a size limit.
 
 use std::time::{Duration, SystemTime};
-use std::{fmt, io};
 
 use http::{HeaderName, HeaderValue, Request, Uri, header};
 use serde_json::Value;
@@ -9,6 +8,7 @@ use spanwire::clock::{Clock, Stamp, now};
 use ureq::Agent;
 
 use super::connection::Connection;
+use super::probe_error::ProbeError;
 use super::targets::Target;
 
 /// A client for one server.
@@ -27,21 +27,6 @@ pub(super) struct Answer {
     pub(super) media_type: String,
     pub(super) body: Vec<u8>,
     pub(super) clock_skew: Option<ClockSkew>,
-}
-
-/// Why there is no answer, or not the expected one.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum ProbeError {
-    Refused,
-    Timeout,
-    UnknownHost,
-    /// Something listens there that does not speak HTTP/1.1.
-    NotHttp(String),
-    Tls(String),
-    TooLarge,
-    Other(String),
-    /// It answered with this status, and not with what the server that should be there answers.
-    UnexpectedResponse(u16),
 }
 
 /// By how many seconds a server's clock is ahead of this machine's: between the two.
@@ -168,49 +153,6 @@ impl Answer {
 }
 
 /// In words that come after "`url`: ".
-impl fmt::Display for ProbeError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Refused => f.write_str("nothing listens there"),
-            Self::Timeout => f.write_str("no answer in time"),
-            Self::UnknownHost => f.write_str("its host is unknown"),
-            Self::NotHttp(how) => write!(f, "what is there does not speak HTTP/1.1 ({how})"),
-            Self::Tls(how) => write!(f, "TLS failed ({how})"),
-            Self::TooLarge => f.write_str("the answer is larger than 16 MiB"),
-            Self::Other(how) => f.write_str(how),
-            Self::UnexpectedResponse(status) => {
-                write!(f, "something else answers there (HTTP {status})")
-            }
-        }
-    }
-}
-
-impl From<ureq::Error> for ProbeError {
-    fn from(error: ureq::Error) -> Self {
-        match error {
-            ureq::Error::Timeout(_) => Self::Timeout,
-            ureq::Error::HostNotFound => Self::UnknownHost,
-            ureq::Error::Protocol(error) => Self::NotHttp(error.to_string()),
-            ureq::Error::Rustls(error) => Self::Tls(error.to_string()),
-            ureq::Error::BodyExceedsLimit(_) => Self::TooLarge,
-            ureq::Error::Io(error) => match error.kind() {
-                io::ErrorKind::ConnectionRefused => Self::Refused,
-                io::ErrorKind::TimedOut => Self::Timeout,
-                io::ErrorKind::UnexpectedEof
-                | io::ErrorKind::ConnectionReset
-                | io::ErrorKind::ConnectionAborted => {
-                    Self::NotHttp("the connection was closed".into())
-                }
-                _ => match error.get_ref().and_then(|inner| inner.downcast_ref()) {
-                    Some(error) => Self::Tls(rustls::Error::to_string(error)),
-                    None => Self::Other(error.to_string()),
-                },
-            },
-            other => Self::Other(other.to_string()),
-        }
-    }
-}
-
 impl ClockSkew {
     /// A `Date` has whole seconds, and was written at some time between the two.
     fn by_date(date: SystemTime, sent: SystemTime, received: SystemTime) -> Self {

@@ -2,8 +2,9 @@
 
 use spanwire::clock::Stamp;
 
-use super::client::{Answer, ClockSkew, HttpClient, ProbeError};
+use super::client::{Answer, ClockSkew, HttpClient};
 use super::finding::{Finding, Status, quoted};
+use super::probe_error::ProbeError;
 use super::targets::{NamedBy, Receiver};
 
 /// What it answered.

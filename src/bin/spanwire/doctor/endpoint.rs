@@ -9,9 +9,10 @@ use spanwire::semconv::{
     SDK_SPAN_EXPORTED, SPOOL_ITEMS,
 };
 
-use super::client::{Answer, ClockSkew, HttpClient, ProbeError};
+use super::client::{Answer, ClockSkew, HttpClient};
 use super::exposition::Exposition;
 use super::finding::{Finding, quoted};
+use super::probe_error::ProbeError;
 use super::targets::{MetricsTarget, Target, Targets};
 use crate::text::{few, shown};
 

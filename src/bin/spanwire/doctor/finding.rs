@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::client::ProbeError;
+use super::probe_error::ProbeError;
 use crate::text::shown;
 
 /// How bad it is.

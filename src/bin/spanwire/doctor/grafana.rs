@@ -4,8 +4,9 @@
 use serde_json::Value;
 use spanwire::clock::Stamp;
 
-use super::client::{ClockSkew, HttpClient, ProbeError};
+use super::client::{ClockSkew, HttpClient};
 use super::finding::Finding;
+use super::probe_error::ProbeError;
 use super::targets::Target;
 use crate::listing::every_dashboard;
 use crate::text::{count, few, versioned};

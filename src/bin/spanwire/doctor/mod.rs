@@ -18,6 +18,7 @@ mod exposition;
 mod finding;
 mod grafana;
 mod jaeger;
+mod probe_error;
 mod prometheus;
 mod report;
 mod routes;

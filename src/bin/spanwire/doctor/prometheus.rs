@@ -7,7 +7,8 @@ use serde_json::Value;
 use spanwire::clock::Stamp;
 use spanwire::semconv::ERROR_RATE_THRESHOLD;
 
-use super::client::{ClockSkew, HttpClient, ProbeError, seconds, wall};
+use super::client::{ClockSkew, HttpClient, seconds, wall};
+use super::probe_error::ProbeError;
 use super::targets::Target;
 use crate::address::{is_local, origin};
 

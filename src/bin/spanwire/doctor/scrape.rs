@@ -5,9 +5,9 @@ use std::collections::BTreeSet;
 use http::Uri;
 
 use super::alerts;
-use super::client::ProbeError;
 use super::endpoint::App;
 use super::finding::{Finding, Status, quoted, unanswered};
+use super::probe_error::ProbeError;
 use super::prometheus::{PrometheusProbe, ScrapeTarget};
 use super::routes::{doubled, id};
 use super::targets::NamedBy;

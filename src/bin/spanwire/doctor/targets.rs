@@ -3,9 +3,9 @@
 use http::Uri;
 use spanwire::telemetry::{OffReason, Output, ResolvedConfig};
 
-use super::client::ProbeError;
 use super::connection::Connection;
 use super::finding::{Finding, Status};
+use super::probe_error::ProbeError;
 use crate::address::{is_local, origin};
 use crate::args::Doctor;
 
