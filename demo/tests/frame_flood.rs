@@ -17,6 +17,10 @@ const WORK_MAX: Duration = Duration::from_millis(400);
 /// How much longer it may be late in all.
 const LATE_MAX: Duration = Duration::from_secs(4);
 
+/// How often a flood that cost too much is tried again. A virtual machine that the host stops for a
+/// second has that second on its thread's time; a window that freezes does so each time.
+const ATTEMPTS: u64 = 3;
+
 /// How much more the host's memory may grow by.
 const GROWTH_MAX: u64 = 64_000_000;
 
@@ -161,6 +165,32 @@ fn cost(app: &TestApp, flood: &Flood) -> Cost {
     cost
 }
 
+/// Posts the flood beside the same bytes without our prefix until its cost is within the bounds, and
+/// says how often it was posted.
+fn attempts(app: &TestApp, flood: &Flood) -> u64 {
+    let bare = Flood {
+        name: "the same bytes, not ours",
+        begin: r#"{"somebody":1,"messages":["#,
+        error: "",
+        ..*flood
+    };
+    let mut over = String::new();
+    for attempt in 1..=ATTEMPTS {
+        let bare = cost(app, &bare);
+        let cost = cost(app, flood);
+        if cost.work > 2 * bare.work + WORK_MAX {
+            over = format!("worked {:?}", cost.work);
+        } else if cost.late > 3 * bare.late + LATE_MAX {
+            over = format!("late by {:?}", cost.late);
+        } else if cost.growth > bare.growth + GROWTH_MAX {
+            over = format!("grew by {} bytes", cost.growth);
+        } else {
+            return attempt;
+        }
+    }
+    panic!("{}, {ATTEMPTS} times: {over}", flood.name);
+}
+
 fn frames(app: &TestApp) {
     let ipc: Ipc = app
         .wire("main")
@@ -177,36 +207,11 @@ fn frames(app: &TestApp) {
 
     let mut expected = [("forbidden", 0), ("malformed", 0), ("too_large", 0)];
     for flood in &FLOODS {
-        let bare = Flood {
-            name: "the same bytes, not ours",
-            begin: r#"{"somebody":1,"messages":["#,
-            error: "",
-            ..*flood
-        };
-        let bare = cost(app, &bare);
-        let cost = cost(app, flood);
-        let name = flood.name;
-        assert!(
-            cost.work <= 2 * bare.work + WORK_MAX,
-            "{name}: {:?}",
-            cost.work
-        );
-        assert!(
-            cost.late <= 3 * bare.late + LATE_MAX,
-            "{name}: {:?}",
-            cost.late
-        );
-        assert!(
-            cost.growth <= bare.growth + GROWTH_MAX,
-            "{name}: {}",
-            cost.growth
-        );
+        let attempts = attempts(app, flood);
         for (error, count) in &mut expected {
-            *count += if *error == flood.error {
-                flood.count
-            } else {
-                0
-            };
+            if *error == flood.error {
+                *count += attempts * flood.count;
+            }
         }
     }
     let ledger = app.settled(&ipc);
