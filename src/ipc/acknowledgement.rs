@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use super::outbound::{Body, EndedMessage, PageExecution};
+use super::delivery::PageExecution;
+use super::outbound::{Body, EndedMessage};
 use super::page_clock::PageClock;
 use super::protocol::inbound_message::{Ack, PageTime};
 use crate::clock::Stamp;

@@ -68,6 +68,6 @@ impl Ipc {
 
     /// Counts what is wrong with the page and belongs to no message.
     pub(crate) fn page_error(&self, error: ErrorType) {
-        self.0.series.protocol_error(error);
+        self.0.recorder.series.protocol_error(error);
     }
 }

@@ -49,7 +49,7 @@ impl AsyncCall {
             .fetch_add(bytes, Ordering::Relaxed);
         Self {
             inner: Arc::downgrade(inner),
-            clock: inner.clock.clone(),
+            clock: inner.recorder.clock.clone(),
             series,
             caller,
             bytes,
@@ -87,7 +87,7 @@ impl AsyncCall {
             let thread = self
                 .inner
                 .upgrade()
-                .and_then(|inner| inner.main_thread.current());
+                .and_then(|inner| inner.recorder.main_thread.current());
             if let Some(thread) = thread {
                 self.span.record(semconv::THREAD, thread.as_str());
             }

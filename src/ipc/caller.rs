@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use tracing::Span;
 
+use super::handling::InboundKind;
 use super::series::{EventSeries, Outcome};
 use crate::semconv;
 
@@ -14,6 +15,15 @@ pub(super) struct Caller {
     /// The call's id; `None` for an event.
     pub(super) call: Option<u64>,
     pub(super) credit: Credit,
+}
+
+impl Caller {
+    pub(super) fn kind(self) -> InboundKind {
+        match self.call {
+            Some(_) => InboundKind::Call,
+            None => InboundKind::Event,
+        }
+    }
 }
 
 /// Whether the message's end gives the page a credit back.

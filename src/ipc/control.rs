@@ -36,11 +36,11 @@ impl Inner {
             }
             _ if self.with_current(page, |_, _| ()).is_none() => {}
             InboundMessage::Shed { count } => {
-                let series = self.series.nameless();
+                let series = self.recorder.series.nameless();
                 series.lost(Direction::Inbound, ErrorType::PageShed, count.into());
             }
-            InboundMessage::PageError(error) => self.series.page_error(error),
-            InboundMessage::WebVital(vital) => self.series.vital(vital),
+            InboundMessage::PageError(error) => self.recorder.series.page_error(error),
+            InboundMessage::WebVital(vital) => self.recorder.series.vital(vital),
             InboundMessage::Measurement(measurement) => self.measured(&measurement),
             InboundMessage::SpanExport(export) => self.span_export(&export),
             InboundMessage::Ready | InboundMessage::Posted(_) => {
@@ -57,14 +57,16 @@ impl Inner {
         // The recorder is the app's.
         drop(page);
         if result.is_none() {
-            self.series.protocol_error(ErrorType::StaleGeneration);
+            self.recorder
+                .series
+                .protocol_error(ErrorType::StaleGeneration);
         }
         result
     }
 
     fn acknowledged(&self, page: &str, ack: Ack) {
         let mut effects = Effects::default();
-        let now = self.clock.now();
+        let now = self.recorder.clock.now();
         let due = self.with_current(page, |page, _| page.acknowledged(ack, now, &mut effects));
         let Some(due) = due else { return };
         self.apply(effects);
@@ -87,13 +89,13 @@ impl Inner {
         match self.with_current(page, |page, _| page.pong(id, at)) {
             Some(Ok(true)) => self.wake(),
             Some(Ok(false)) | None => {}
-            Some(Err(error)) => self.series.protocol_error(error),
+            Some(Err(error)) => self.recorder.series.protocol_error(error),
         }
     }
 
     /// The page withdrew a call.
     fn call_withdrawn(&self, page: &str, call: u64, at: Option<PageTime>, error: ErrorType) {
-        let now = self.clock.now();
+        let now = self.recorder.clock.now();
         let Some(withdrawn) = self.with_current(page, |page, _| page.withdraw(call, at, now))
         else {
             return;
@@ -109,7 +111,7 @@ impl Inner {
 
     /// The page opens a span of its own.
     fn open_span(&self, page: &str, open: &SpanStart<'_>, received: Stamp) {
-        let refuse = |error| self.series.protocol_error(error);
+        let refuse = |error| self.recorder.series.protocol_error(error);
         let reserved = self.with_current(page, |page, generation| {
             if !is_event_name(&open.name) {
                 return Err(ErrorType::InvalidName);
@@ -125,12 +127,12 @@ impl Inner {
         // Without a time of the page's there is nothing to measure, only an id to remember.
         let Some(start) = start else { return };
         let context = parent.as_ref().map(ParentSpan::context);
-        let now = self.clock.now();
+        let now = self.recorder.clock.now();
         let webview = KeyValue::new(semconv::WEBVIEW_NAME, self.config.name.clone());
         let span = SpanBuilder::from_name(open.name.as_ref().to_owned())
             .with_kind(SpanKind::Internal)
             .with_attributes([webview]);
-        let (tracer, clock) = (&self.tracer, &self.clock);
+        let (tracer, clock) = (&self.recorder.tracer, &self.recorder.clock);
         let (parent, context) = (parent.as_ref(), context.as_ref());
         let Some(started) = StartedSpan::start(tracer, clock, span, start, parent, context, now)
         else {
@@ -143,15 +145,15 @@ impl Inner {
         };
         if let Some(span) = refused {
             let why = self.page().why_gone();
-            span.fail(why.as_str(), self.clock.now());
+            span.fail(why.as_str(), self.recorder.clock.now());
         }
     }
 
     /// The page closes a span of its own.
     fn close_span(&self, page: &str, id: u64, at: Option<PageTime>, error: Option<&'static str>) {
-        let now = self.clock.now();
+        let now = self.recorder.clock.now();
         match self.with_current(page, |page, _| page.close_span(id, at, now)) {
-            Some(Err(error)) => self.series.protocol_error(error),
+            Some(Err(error)) => self.recorder.series.protocol_error(error),
             None | Some(Ok(None)) => {}
             Some(Ok(Some((span, at)))) => {
                 let start = span.as_parent().start;
@@ -169,7 +171,7 @@ impl Inner {
         } = measurement;
         let recorded = record_from_page(name, category.as_deref(), unit.as_deref(), *value);
         if recorded.is_err() {
-            self.series.protocol_error(ErrorType::InvalidName);
+            self.recorder.series.protocol_error(ErrorType::InvalidName);
         }
     }
 

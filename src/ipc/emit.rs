@@ -144,7 +144,7 @@ impl Ipc {
     ///
     /// As [`emit`](Self::emit).
     pub fn eval(&self, script: &str) -> Result<(), EmitError> {
-        let series = self.0.series.event(EVAL, NameSource::Registered);
+        let series = self.0.recorder.series.event(EVAL, NameSource::Registered);
         self.0.push(
             series,
             Body::Eval {
@@ -171,7 +171,7 @@ impl Inner {
             Err(error) => return Err(self.refuse(event, EmitErrorReason::NotJson(error), None)),
         };
         // The app names its events in its code: as good as registered.
-        let series = self.series.event(event, NameSource::Registered);
+        let series = self.recorder.series.event(event, NameSource::Registered);
         let name = if **series.label() == *event {
             Arc::clone(series.label())
         } else {
@@ -191,7 +191,7 @@ impl Inner {
         key: Option<&str>,
     ) -> Result<(), EmitError> {
         let message = self.sender().message(body, series, &TraceParent::current());
-        self.stats.accepted();
+        self.recorder.stats.accepted();
         if message.size() > self.config.limits.outbound_bytes_max {
             return Err(self.refused(message, ErrorType::TooLarge));
         }
@@ -230,7 +230,7 @@ impl Inner {
             _ => EmitErrorReason::QueueFull,
         };
         let mut ended = undelivered(message, error);
-        self.record_end(&mut ended, self.clock.now());
+        self.record_end(&mut ended, self.recorder.clock.now());
         let (event, data) = match ended.message.body {
             Body::Event { name, data, .. } => {
                 (name.to_string(), String::from(Box::<str>::from(data)))
@@ -256,9 +256,14 @@ impl Inner {
             EmitErrorReason::InvalidName => ErrorType::InvalidName,
             _ => ErrorType::Malformed,
         };
-        self.stats.accepted();
-        self.stats.sent(Err(error), std::time::Duration::ZERO);
-        self.series.nameless().lost(Direction::Outbound, error, 1);
+        self.recorder.stats.accepted();
+        self.recorder
+            .stats
+            .sent(Err(error), std::time::Duration::ZERO);
+        self.recorder
+            .series
+            .nameless()
+            .lost(Direction::Outbound, error, 1);
         let data = data.map(|data| String::from(Box::<str>::from(data)));
         EmitError {
             reason,

@@ -114,9 +114,9 @@ impl Ipc {
     /// `page_gone`.
     pub fn handle_message(&self, message: &IpcMessage) {
         let inner = &self.0;
-        inner.stats.received(1);
+        inner.recorder.stats.received(1);
         let caller = Caller {
-            generation: inner.page().heard_trusted(inner.clock.now()),
+            generation: inner.page().heard_trusted(inner.recorder.clock.now()),
             call: message.id,
             credit: Credit::None,
         };
@@ -157,7 +157,7 @@ impl Inner {
     }
 
     fn receive_batch(self: &Arc<Self>, text: &str, origin: Option<&str>) -> Result<(), ErrorType> {
-        let received = self.clock.now();
+        let received = self.recorder.clock.now();
         let InboundBatch {
             page,
             sent,
@@ -169,7 +169,7 @@ impl Inner {
         };
         let posted = messages.iter().filter(is_posted).count();
         if posted > 0 {
-            self.series.batch_size(Direction::Inbound, posted);
+            self.recorder.series.batch_size(Direction::Inbound, posted);
         }
         let arrival = Arrival {
             sent,
@@ -210,7 +210,7 @@ impl Inner {
         let admitted = first.map(|first| locked.admit(page, first, arrival));
         drop(locked);
         if let Some(transit) = transit.filter(|_| arrival.posted > 0) {
-            self.series.transit(Direction::Inbound, transit);
+            self.recorder.series.transit(Direction::Inbound, transit);
         }
         admitted
     }
@@ -227,7 +227,7 @@ impl Inner {
                 self.batch_arrived(page, arrival, None);
             }
             Err(error) => {
-                self.series.protocol_error(error);
+                self.recorder.series.protocol_error(error);
                 // Loaded anew, or come back from the page cache: its calls would never end.
                 let gets_notice = self.page().page_after_close(page);
                 if gets_notice {
@@ -242,7 +242,7 @@ impl Inner {
         // Checking that it is JSON needs no stack, and what is none must cost one pass alone.
         let detail = serde_json::from_str(detail).map_err(|_| ErrorType::Malformed)?;
         self.config.limits.check_depth(text)?;
-        self.stats.received(1);
+        self.recorder.stats.received(1);
         let generation = self.page().generation();
         let caller = Caller {
             generation,
@@ -259,7 +259,7 @@ impl Inner {
         admitted: &Result<Admitted, Refused>,
         arrival: &Arrival,
     ) {
-        self.stats.received(1);
+        self.recorder.stats.received(1);
         let (Ok(Admitted { credits_due, .. }) | Err(Refused { credits_due, .. })) = admitted;
         if *credits_due {
             self.wake();
@@ -295,8 +295,11 @@ impl Inner {
 
     /// Counts a text, or a message, that cannot be read.
     fn refuse_text(&self, error: ErrorType) {
-        self.stats.received(1);
-        self.series.nameless().lost(Direction::Inbound, error, 1);
+        self.recorder.stats.received(1);
+        self.recorder
+            .series
+            .nameless()
+            .lost(Direction::Inbound, error, 1);
     }
 
     /// Whether a text is worth reading: by its origin, its size and its nonce, which cost the same

@@ -3,21 +3,19 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use opentelemetry::trace::{Span, SpanBuilder, SpanKind, Tracer};
 use serde_json::value::RawValue;
 
 use super::call::{Rejection, Reply};
 use super::caller::{Caller, Credit};
+use super::delivery::{Delivery, DeliveryTiming, OutboundKind, PageExecution};
 use super::protocol::code::code_of;
-use super::protocol::direction::Direction;
 use super::protocol::script::{Item, ReplyItem};
-use super::series::{EventSeries, Outcome, WebviewSeries};
-use super::spans::names::Verb;
+use super::recorder::Recorder;
+use super::series::{EventSeries, Outcome};
 use super::spans::parent::TraceParent;
-use super::spans::timed::{ParentSpan, TimedSpan, attributes, count};
-use super::spans::tracer::WireTracer;
+use super::spans::timed::{TimedSpan, count};
 use super::waker::Waker;
-use crate::clock::{Clock, Stamp};
+use crate::clock::Stamp;
 use crate::semconv::{self, ErrorType};
 
 /// A message to the page.
@@ -59,10 +57,7 @@ pub(super) enum Replay {
 /// What of the wire every message to the page is made with.
 #[derive(Clone, Copy)]
 pub(super) struct Sender<'a> {
-    pub(super) webview: &'a Arc<str>,
-    pub(super) series: &'a WebviewSeries,
-    pub(super) tracer: &'a WireTracer,
-    pub(super) clock: &'a Clock,
+    pub(super) recorder: &'a Recorder,
     pub(super) waker: &'a Waker,
 }
 
@@ -91,45 +86,11 @@ impl Sender<'_> {
         series: Arc<EventSeries>,
         parent: &TraceParent,
     ) -> Outbound {
-        let tracer = match parent {
-            TraceParent::Suppressed => None,
-            TraceParent::Root | TraceParent::Within(_) => self.tracer.tracer(self.clock),
+        let kind = match body {
+            Body::Reply { .. } => OutboundKind::Reply,
+            Body::Event { .. } | Body::Eval { .. } => OutboundKind::Event,
         };
-        let Some(tracer) = tracer else {
-            let enqueued_at = self.clock.now();
-            return Outbound {
-                body,
-                series,
-                span: None,
-                enqueued_at,
-                main_thread_delay_before: self.waker.total_delay(enqueued_at),
-            };
-        };
-        let (enqueued_at, wall) = self.clock.now_and_wall();
-        let (verb, kind) = match body {
-            Body::Reply { .. } => (Verb::Reply, SpanKind::Internal),
-            Body::Event { .. } | Body::Eval { .. } => (Verb::Send, SpanKind::Producer),
-        };
-        // Calls are bounded by the page's window, and each has its reply.
-        let is_bounded = matches!(body, Body::Reply { .. });
-        let span = if is_bounded || self.tracer.admits(Direction::Outbound, enqueued_at) {
-            let names = series.names();
-            let span = SpanBuilder::from_name(names.span(verb))
-                .with_kind(kind)
-                .with_start_time(wall);
-            tracer
-                .start(parent.context(), span)
-                .filter(|span| span.is_recording())
-                .map(|span| {
-                    let mut span = TimedSpan::new(span, enqueued_at, wall);
-                    span.describe(names, self.webview);
-                    span.set_attribute(semconv::MESSAGE_SIZE_BY, count(body.size()));
-                    Box::new(span)
-                })
-        } else {
-            self.series.span_skipped(Direction::Outbound);
-            None
-        };
+        let (enqueued_at, span) = self.recorder.send(kind, &series, body.size(), parent);
         Outbound {
             body,
             series,
@@ -239,25 +200,6 @@ pub(super) fn undelivered(message: Outbound, error: ErrorType) -> EndedMessage {
     }
 }
 
-/// The stages that a message to the page went through.
-#[derive(Clone, Copy, Debug, Default)]
-pub(super) struct DeliveryTiming {
-    /// When it left the queue, and after what wait.
-    pub(super) dequeued: Option<(Stamp, Duration)>,
-    /// How long of that wait the main thread was woken and did not come.
-    pub(super) main_thread_delay: Duration,
-    /// When it was last sent, and with how many others.
-    pub(super) dispatched: Option<(Stamp, usize)>,
-    pub(super) attempts: u32,
-}
-
-/// When the page ran a message, in host time: not before it was sent, and not after now.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct PageExecution {
-    pub(super) begin: Stamp,
-    pub(super) end: Stamp,
-}
-
 /// What an input leads to, to be recorded without the page's lock.
 #[derive(Debug, Default)]
 pub(super) struct Effects {
@@ -272,56 +214,18 @@ pub(super) struct Effects {
 }
 
 impl EndedMessage {
-    /// Ends the message's span, and makes that of the page's work on it.
-    pub(super) fn end_span(&mut self, tracer: &WireTracer, webview: &Arc<str>, now: Stamp) {
-        let Some(mut span) = self.message.span.take() else {
-            return;
-        };
-        let timing = self.timing;
-        if let Some((at, wait)) = timing.dequeued {
-            span.add_event("dequeued", at);
-            span.set_attribute(semconv::WAIT_S, wait.as_secs_f64());
+    /// What is recorded of it.
+    pub(super) fn delivery(&mut self) -> Delivery<'_> {
+        Delivery {
+            series: &self.message.series,
+            span: self.message.span.take(),
+            size: self.message.body.size(),
+            enqueued_at: self.message.enqueued_at,
+            timing: self.timing,
+            // Of a raw script it is not known when it ran.
+            execution: self.execution.filter(|_| !self.message.is_eval()),
+            outcome: self.outcome,
         }
-        if !timing.main_thread_delay.is_zero() {
-            let delay = timing.main_thread_delay.as_secs_f64();
-            span.set_attribute(semconv::MAIN_THREAD_DELAY_S, delay);
-        }
-        if let Some((at, batch)) = timing.dispatched {
-            span.add_event("dispatched", at);
-            span.set_attribute(semconv::BATCH_SIZE, count(batch));
-        }
-        if timing.attempts > 1 {
-            span.set_attribute(semconv::RETRIES, i64::from(timing.attempts - 1));
-        }
-        if self.outcome.is_ok() {
-            span.add_event("acknowledged", now);
-        }
-        if let Some(execution) = self.execution
-            && !self.message.is_eval()
-        {
-            self.add_process_span(tracer, webview, span.as_parent(), execution);
-        }
-        span.finish(self.outcome.err().map(ErrorType::as_str), now);
-    }
-
-    /// Makes the span of the page's listeners at work, or of its promise's continuations.
-    fn add_process_span(
-        &self,
-        tracer: &WireTracer,
-        webview: &Arc<str>,
-        parent: &ParentSpan,
-        execution: PageExecution,
-    ) {
-        let Some(tracer) = tracer.kept() else {
-            return;
-        };
-        let names = self.message.series.names();
-        let span = SpanBuilder::from_name(names.span(Verb::Process))
-            .with_kind(SpanKind::Consumer)
-            .with_start_time(parent.wall_at(execution.begin))
-            .with_attributes(attributes(names, webview));
-        let mut span = tracer.build_with_context(span, &parent.context());
-        span.end_with_timestamp(parent.wall_at(execution.end));
     }
 
     /// Ends the span of the call whose reply this was: the page settled its promise, or never will.

@@ -5,7 +5,8 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
 use super::caller::Credit;
-use super::outbound::{Body, DeliveryTiming, Effects, EndedMessage, Outbound, Replay, undelivered};
+use super::delivery::DeliveryTiming;
+use super::outbound::{Body, Effects, EndedMessage, Outbound, Replay, undelivered};
 use super::protocol::limits::Limits;
 use super::protocol::script::{BatchWriter, Content, Item, Script};
 use super::series::Outcome;

@@ -33,7 +33,7 @@ impl Inner {
             record_end(series, handled.outcome, took, span);
             return self.refund(caller);
         };
-        self.stats.accepted();
+        self.recorder.stats.accepted();
         let HandlerOutcome { reply, mut outcome } = handled;
         let message = self
             .sender()
@@ -79,7 +79,7 @@ impl Inner {
             .spans(caller.generation)
             .and_then(|spans| spans.take_call(call));
         if let Some(span) = span {
-            span.fail(error.as_str(), self.clock.now());
+            span.fail(error.as_str(), self.recorder.clock.now());
         }
     }
 }

@@ -9,7 +9,6 @@ use futures_util::future::AbortHandle;
 use super::builder::{IpcBuilder, PageEvents, PageMarks};
 use super::call::{Call, HandlerResult};
 use super::listeners::{Listener, ListenerId, Listeners, RegisterError};
-use super::main_thread::MainThread;
 use super::origins::Origins;
 use super::outbound::{Effects, EndedMessage, Outbound, Sender, undelivered};
 use super::page::Page;
@@ -18,11 +17,10 @@ use super::protocol::direction::Direction;
 use super::protocol::envelope::is_page_id;
 use super::protocol::limits::Limits;
 use super::protocol::script::Script;
-use super::series::WebviewSeries;
-use super::spans::tracer::WireTracer;
-use super::stats::{IpcMetrics, Stats};
+use super::recorder::{Recorder, RecorderSettings};
+use super::stats::IpcMetrics;
 use super::waker::Waker;
-use crate::clock::{Clock, Stamp};
+use crate::clock::Stamp;
 use crate::instrument::cardinality::NameSource;
 use crate::instrument::handles::{self, GaugeSums, Publish};
 use crate::instrument::page_spans::PageSpanSource;
@@ -49,13 +47,9 @@ pub(super) struct Inner {
     pub(super) config: IpcBuilder,
     /// What the page script proves itself with.
     pub(super) nonce: String,
-    pub(super) clock: Clock,
+    pub(super) recorder: Recorder,
     pub(super) listeners: Listeners,
     pub(super) queue: MessageQueue<Outbound>,
-    pub(super) series: WebviewSeries,
-    pub(super) stats: Stats,
-    pub(super) tracer: WireTracer,
-    pub(super) main_thread: MainThread,
     /// Whose messages are taken.
     pub(super) origins: Origins,
     /// The page's own SDK, when it has one.
@@ -99,31 +93,29 @@ impl Ipc {
             .uncounted()
             .always_stamped()
             .build();
-        let clock = Clock::current();
-        let waker = Arc::new(Waker::new(clock.clone()));
+        let settings = RecorderSettings {
+            tracer: config.tracer.take(),
+            event_spans_per_second_max: config.limits.event_spans_per_second_max,
+            main_thread_budget: config.main_thread_budget,
+            page_traces: config.page_traces,
+        };
+        let recorder = Recorder::new(&config.name, settings);
+        let waker = Arc::new(Waker::new(recorder.clock.clone()));
         queue.on_wake({
             let waker = Arc::clone(&waker);
             move || waker.wake()
         });
-        let series = WebviewSeries::new(&config.name);
         let page_spans = PageSpanSource::new(
             &config.name,
-            series.webview(),
-            clock.clone(),
+            recorder.series.webview(),
+            recorder.clock.clone(),
             config.limits.page_spans_per_second_max,
         );
         let inner = Arc::new(Inner {
             nonce: nonce(),
-            clock,
+            recorder,
             listeners: Listeners::new(),
             queue,
-            series,
-            stats: Stats::new(),
-            tracer: WireTracer::new(
-                config.tracer.take(),
-                config.limits.event_spans_per_second_max,
-            ),
-            main_thread: MainThread::new(config.main_thread_budget),
             origins: Origins::new(std::mem::take(&mut config.origins)),
             page_spans: Arc::new(page_spans),
             async_handlers: AtomicUsize::new(0),
@@ -217,7 +209,7 @@ impl Ipc {
 
     fn listen(&self, event: &str, listener: Listener) -> Result<ListenerId, RegisterError> {
         self.0.listeners.on(event, listener, || {
-            self.0.series.event(event, NameSource::Registered)
+            self.0.recorder.series.event(event, NameSource::Registered)
         })
     }
 
@@ -242,8 +234,8 @@ impl Ipc {
     /// that was there: the notice that it is closed.
     pub fn next_script(&self) -> Option<Script> {
         let inner = &*self.0;
-        let now = inner.clock.now();
-        inner.main_thread.set_current();
+        let now = inner.recorder.clock.now();
+        inner.recorder.main_thread.set_current();
         // Re-armed before looking, so that what comes while we look wakes again.
         inner.waker.rearm(now);
         let delay = inner.waker.total_delay(now);
@@ -264,6 +256,7 @@ impl Ipc {
             && !script.ids.is_empty()
         {
             inner
+                .recorder
                 .series
                 .batch_size(Direction::Outbound, script.ids.len());
         }
@@ -277,8 +270,8 @@ impl Ipc {
     /// [allowed](Self::allows_origin) what else there is.
     pub fn next_close_script(&self) -> Option<Script> {
         let inner = &*self.0;
-        let now = inner.clock.now();
-        inner.main_thread.set_current();
+        let now = inner.recorder.clock.now();
+        inner.recorder.main_thread.set_current();
         inner.waker.rearm(now);
         inner.page().next_close_script(now)
     }
@@ -346,12 +339,15 @@ impl Ipc {
     /// What crossed this wire so far.
     #[must_use]
     pub fn metrics(&self) -> IpcMetrics {
-        self.0.stats.snapshot(self.0.queue.peak(), &self.0.clock)
+        self.0
+            .recorder
+            .stats
+            .snapshot(self.0.queue.peak(), &self.0.recorder.clock)
     }
 
     /// Zeroes [`metrics`](Self::metrics); the exported counters keep their values.
     pub fn reset_metrics(&self) {
-        self.0.stats.reset();
+        self.0.recorder.stats.reset();
         self.0.queue.reset_peak();
     }
 }
@@ -378,10 +374,7 @@ impl Inner {
     /// What messages to the page are made with.
     pub(super) fn sender(&self) -> Sender<'_> {
         Sender {
-            webview: &self.config.name,
-            series: &self.series,
-            tracer: &self.tracer,
-            clock: &self.clock,
+            recorder: &self.recorder,
             waker: &self.waker,
         }
     }
@@ -405,13 +398,16 @@ impl Inner {
 
     fn state(&self) -> PageState {
         // While the event loop does not answer, what the page says does not get through either.
-        let now = self.waker.unanswered_since().unwrap_or(self.clock.now());
+        let now = self
+            .waker
+            .unanswered_since()
+            .unwrap_or(self.recorder.clock.now());
         self.page().state(now)
     }
 
     pub(super) fn ready(&self, page: &str) -> Result<(), ErrorType> {
         let mut effects = Effects::default();
-        let now = self.clock.now();
+        let now = self.recorder.clock.now();
         let aborts = self.page().ready(page, now, &mut effects);
         self.apply(effects);
         aborts.map(abort_all)?;
@@ -446,7 +442,7 @@ impl Inner {
 
     /// Records what an input led to. Called without the lock.
     pub(super) fn apply(&self, effects: Effects) {
-        let now = self.clock.now();
+        let now = self.recorder.clock.now();
         for mut ended in effects.ended {
             self.record_end(&mut ended, now);
             ended.end_call_span(now);
@@ -455,36 +451,25 @@ impl Inner {
             span.fail(why.as_str(), now);
         }
         if let Some(transit) = effects.transit {
-            self.series.transit(Direction::Outbound, transit);
+            self.recorder.series.transit(Direction::Outbound, transit);
         }
         if effects.retries > 0 {
-            self.series.retried(effects.retries);
-            self.stats.retried(effects.retries);
+            self.recorder.series.retried(effects.retries);
+            self.recorder.stats.retried(effects.retries);
         }
         for _ in 0..effects.unknown_acks {
-            self.series.protocol_error(ErrorType::UnknownAck);
+            self.recorder.series.protocol_error(ErrorType::UnknownAck);
         }
     }
 
     /// Ends a message that had been accepted and never left.
     pub(super) fn undelivered(&self, message: Outbound, error: ErrorType) {
-        self.record_end(&mut undelivered(message, error), self.clock.now());
+        self.record_end(&mut undelivered(message, error), self.recorder.clock.now());
     }
 
     /// Records the end of a message that had been accepted.
     pub(super) fn record_end(&self, ended: &mut EndedMessage, now: Stamp) {
-        let took = now.since(ended.message.enqueued_at);
-        ended.message.series.sent(ended.outcome, took);
-        if ended.timing.dispatched.is_some() {
-            let size = ended.message.size();
-            self.series.message_size(Direction::Outbound, size);
-        }
-        if let Some(execution) = ended.execution {
-            let took = execution.end.since(execution.begin);
-            ended.message.series.processed(took);
-        }
-        self.stats.sent(ended.outcome, took);
-        ended.end_span(&self.tracer, &self.config.name, now);
+        self.recorder.delivered(ended.delivery(), now);
     }
 }
 
@@ -496,8 +481,8 @@ pub(super) fn abort_all(aborts: Vec<AbortHandle>) {
 
 impl Publish for Inner {
     fn publish(&self, sums: &mut GaugeSums) {
-        self.series.page_state(self.state(), sums);
-        let wakes = self.page().beat(self.clock.now());
+        self.recorder.series.page_state(self.state(), sums);
+        let wakes = self.page().beat(self.recorder.clock.now());
         if wakes {
             self.wake();
         }
@@ -508,7 +493,7 @@ impl Drop for Inner {
     /// No page takes messages from here on: what is still open is counted as dropped.
     fn drop(&mut self) {
         self.close();
-        self.series.page_dropped();
+        self.recorder.series.page_dropped();
     }
 }
 

@@ -1,0 +1,161 @@
+//! A message to the page on its way: its span, and what is recorded when it ends.
+
+use std::time::Duration;
+
+use opentelemetry::trace::{Span, SpanBuilder, SpanKind, Tracer};
+
+use super::protocol::direction::Direction;
+use super::recorder::Recorder;
+use super::series::{EventSeries, Outcome};
+use super::spans::names::Verb;
+use super::spans::parent::TraceParent;
+use super::spans::timed::{ParentSpan, TimedSpan, attributes, count};
+use crate::clock::Stamp;
+use crate::semconv::{self, ErrorType};
+
+/// What a message to the page is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum OutboundKind {
+    Event,
+    Reply,
+}
+
+/// The stages that a message to the page went through.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct DeliveryTiming {
+    /// When it left the queue, and after what wait.
+    pub(super) dequeued: Option<(Stamp, Duration)>,
+    /// How long of that wait the main thread was woken and did not come.
+    pub(super) main_thread_delay: Duration,
+    /// When it was last sent, and with how many others.
+    pub(super) dispatched: Option<(Stamp, usize)>,
+    pub(super) attempts: u32,
+}
+
+/// When the page ran a message, in host time: not before it was sent, and not after now.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct PageExecution {
+    pub(super) begin: Stamp,
+    pub(super) end: Stamp,
+}
+
+/// A message to the page that ended, as far as it is recorded.
+#[derive(Debug)]
+pub(super) struct Delivery<'a> {
+    pub(super) series: &'a EventSeries,
+    /// Its span, where it has one.
+    pub(super) span: Option<Box<TimedSpan>>,
+    /// Payload bytes.
+    pub(super) size: usize,
+    pub(super) enqueued_at: Stamp,
+    pub(super) timing: DeliveryTiming,
+    /// When the page ran it, if that is known.
+    pub(super) execution: Option<PageExecution>,
+    pub(super) outcome: Outcome,
+}
+
+impl Recorder {
+    /// A message is sent, here and now: when, and its span where it has one.
+    pub(super) fn send(
+        &self,
+        kind: OutboundKind,
+        series: &EventSeries,
+        size: usize,
+        parent: &TraceParent,
+    ) -> (Stamp, Option<Box<TimedSpan>>) {
+        let tracer = match parent {
+            TraceParent::Suppressed => None,
+            TraceParent::Root | TraceParent::Within(_) => self.tracer.tracer(&self.clock),
+        };
+        let Some(tracer) = tracer else {
+            return (self.clock.now(), None);
+        };
+        let (now, wall) = self.clock.now_and_wall();
+        let (verb, span_kind) = match kind {
+            OutboundKind::Reply => (Verb::Reply, SpanKind::Internal),
+            OutboundKind::Event => (Verb::Send, SpanKind::Producer),
+        };
+        // Calls are bounded by the page's window, and each has its reply.
+        if kind == OutboundKind::Event && !self.tracer.admits(Direction::Outbound, now) {
+            self.series.span_skipped(Direction::Outbound);
+            return (now, None);
+        }
+        let names = series.names();
+        let span = SpanBuilder::from_name(names.span(verb))
+            .with_kind(span_kind)
+            .with_start_time(wall);
+        let span = tracer
+            .start(parent.context(), span)
+            .filter(|span| span.is_recording())
+            .map(|span| {
+                let mut span = TimedSpan::new(span, now, wall);
+                span.describe(names, &self.webview);
+                span.set_attribute(semconv::MESSAGE_SIZE_BY, count(size));
+                Box::new(span)
+            });
+        (now, span)
+    }
+
+    /// Records the end of a message that had been accepted.
+    pub(super) fn delivered(&self, mut delivery: Delivery<'_>, now: Stamp) {
+        let took = now.since(delivery.enqueued_at);
+        delivery.series.sent(delivery.outcome, took);
+        if delivery.timing.dispatched.is_some() {
+            self.series.message_size(Direction::Outbound, delivery.size);
+        }
+        if let Some(execution) = delivery.execution {
+            let took = execution.end.since(execution.begin);
+            delivery.series.processed(took);
+        }
+        self.stats.sent(delivery.outcome, took);
+        if let Some(span) = delivery.span.take() {
+            self.end_delivery_span(span, &delivery, now);
+        }
+    }
+
+    /// Ends the message's span, and makes that of the page's work on it.
+    fn end_delivery_span(&self, mut span: Box<TimedSpan>, delivery: &Delivery<'_>, now: Stamp) {
+        let timing = delivery.timing;
+        if let Some((at, wait)) = timing.dequeued {
+            span.add_event("dequeued", at);
+            span.set_attribute(semconv::WAIT_S, wait.as_secs_f64());
+        }
+        if !timing.main_thread_delay.is_zero() {
+            let delay = timing.main_thread_delay.as_secs_f64();
+            span.set_attribute(semconv::MAIN_THREAD_DELAY_S, delay);
+        }
+        if let Some((at, batch)) = timing.dispatched {
+            span.add_event("dispatched", at);
+            span.set_attribute(semconv::BATCH_SIZE, count(batch));
+        }
+        if timing.attempts > 1 {
+            span.set_attribute(semconv::RETRIES, i64::from(timing.attempts - 1));
+        }
+        if delivery.outcome.is_ok() {
+            span.add_event("acknowledged", now);
+        }
+        if let Some(execution) = delivery.execution {
+            self.add_process_span(delivery.series, span.as_parent(), execution);
+        }
+        span.finish(delivery.outcome.err().map(ErrorType::as_str), now);
+    }
+
+    /// Makes the span of the page's listeners at work, or of its promise's continuations.
+    fn add_process_span(
+        &self,
+        series: &EventSeries,
+        parent: &ParentSpan,
+        execution: PageExecution,
+    ) {
+        let Some(tracer) = self.tracer.kept() else {
+            return;
+        };
+        let names = series.names();
+        let span = SpanBuilder::from_name(names.span(Verb::Process))
+            .with_kind(SpanKind::Consumer)
+            .with_start_time(parent.wall_at(execution.begin))
+            .with_attributes(attributes(names, &self.webview));
+        let mut span = tracer.build_with_context(span, &parent.context());
+        span.end_with_timestamp(parent.wall_at(execution.end));
+    }
+}

@@ -1,0 +1,242 @@
+//! A message from the page while its handlers run: the span that it has, and what they run in.
+
+use std::mem;
+
+use opentelemetry::trace::{SpanBuilder, SpanKind, TraceContextExt};
+use opentelemetry::{Context, ContextGuard};
+use tracing::Span;
+use tracing::span::Entered;
+use tracing_opentelemetry::OpenTelemetrySpanExt;
+
+use super::builder::PageTraces;
+use super::main_thread::ThreadKind;
+use super::protocol::direction::Direction;
+use super::recorder::Recorder;
+use super::series::EventSeries;
+use super::spans::names::Verb;
+use super::spans::page::{MessageTrace, StartedSpan};
+use super::spans::parent::{HandlerContext, TraceParent};
+use super::spans::timed::{ParentSpan, TimedSpan, count};
+use super::spans::traceparent::parse_traceparent;
+use crate::clock::Stamp;
+use crate::instrument::thread_end::is_ending;
+use crate::semconv::{self, ErrorType};
+
+/// What a message from the page is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum InboundKind {
+    /// Its sender waits for a reply.
+    Call,
+    Event,
+}
+
+/// A message from the page whose handlers are to run.
+#[derive(Debug)]
+pub(super) struct Handling {
+    /// The handlers' span; none where spans are suppressed.
+    pub(super) span: Span,
+    /// What is made within the handlers is a child of this one, once they were entered.
+    pub(super) parent: TraceParent,
+    /// Where spans are suppressed: the context to run in.
+    suppressed: Option<Context>,
+    /// The span of the page's call, which is open until its reply has ended.
+    pub(super) call: Option<Box<TimedSpan>>,
+}
+
+/// Where the handlers of a message run until it is dropped.
+#[must_use = "the handlers run while it is held"]
+pub(super) struct HandlingEntered<'a> {
+    // In this order: the span is left before the context around it.
+    _entered: Entered<'a>,
+    _suppressed: Option<ContextGuard>,
+    pub(super) span: &'a Span,
+}
+
+impl Handling {
+    /// Enters the handlers' span, or what suppresses spans, on this thread.
+    ///
+    /// Returns the parent of what is made within.
+    pub(super) fn enter(
+        &mut self,
+        recorder: &Recorder,
+        started: Stamp,
+    ) -> (HandlingEntered<'_>, TraceParent) {
+        let parent = mem::replace(&mut self.parent, TraceParent::Root);
+        let suppressed = self.suppressed.as_ref().filter(|_| !is_ending());
+        let span = &self.span;
+        let entered = HandlingEntered {
+            _suppressed: suppressed.map(|context| context.clone().attach()),
+            _entered: span.enter(),
+            span,
+        };
+        let parent = match parent {
+            TraceParent::Suppressed => parent,
+            TraceParent::Root | TraceParent::Within(_) => recorder.within_handler(parent, started),
+        };
+        (entered, parent)
+    }
+}
+
+impl Recorder {
+    /// Takes up a message from the page, whose handlers run on `thread` if that is known.
+    pub(super) fn begin(
+        &self,
+        series: &EventSeries,
+        kind: InboundKind,
+        trace: MessageTrace<'_>,
+        thread: Option<ThreadKind>,
+        started: Stamp,
+    ) -> Handling {
+        let (context, call) = self.handler_context(series, kind, trace, started);
+        match context {
+            HandlerContext::Suppressed(context) => Handling {
+                span: Span::none(),
+                parent: TraceParent::Suppressed,
+                suppressed: Some(context),
+                call,
+            },
+            HandlerContext::Traced(parent) => Handling {
+                span: self.handler_span(series, kind, trace.size, thread, &parent),
+                parent,
+                suppressed: None,
+                call,
+            },
+        }
+    }
+
+    /// What a message's handler runs in: calls have spans, and events up to so many a second.
+    fn handler_context(
+        &self,
+        series: &EventSeries,
+        kind: InboundKind,
+        trace: MessageTrace<'_>,
+        now: Stamp,
+    ) -> (HandlerContext, Option<Box<TimedSpan>>) {
+        if !is_ending() && (kind == InboundKind::Call || self.tracer.admits_handler(now)) {
+            return self.traced_context(series, kind, trace, now);
+        }
+        self.series.span_skipped(Direction::Inbound);
+        (HandlerContext::suppressed(), None)
+    }
+
+    /// The span of the page's call or event, which is made here if the page says when it began;
+    /// otherwise the span of the page that it was sent in, or the page's `traceparent`.
+    fn traced_context(
+        &self,
+        series: &EventSeries,
+        kind: InboundKind,
+        trace: MessageTrace<'_>,
+        now: Stamp,
+    ) -> (HandlerContext, Option<Box<TimedSpan>>) {
+        let remote = self.remote_parent(trace.traceparent);
+        let outside = || {
+            HandlerContext::Traced(
+                remote
+                    .clone()
+                    .map_or(TraceParent::Root, TraceParent::Within),
+            )
+        };
+        let Some((message, arrival)) = trace.start else {
+            return (outside(), None);
+        };
+        let parent = message.parent.as_ref();
+        let context = parent.map_or_else(outside, ParentSpan::handler_context);
+        let (Some(start), HandlerContext::Traced(trace_parent)) = (message.began, &context) else {
+            return (context, None);
+        };
+        let (verb, span_kind) = match kind {
+            InboundKind::Call => (Verb::Handle, SpanKind::Client),
+            InboundKind::Event => (Verb::Send, SpanKind::Producer),
+        };
+        let names = series.names();
+        let span = SpanBuilder::from_name(names.span(verb)).with_kind(span_kind);
+        let within = trace_parent.context();
+        let (tracer, clock) = (&self.tracer, &self.clock);
+        let Some(started) = StartedSpan::start(tracer, clock, span, start, parent, within, now)
+        else {
+            return (context, None);
+        };
+        if !started.is_recording() {
+            return (started.suppressed(), None);
+        }
+        let mut span = started.into_timed();
+        span.describe(names, &self.webview);
+        span.set_attribute(semconv::MESSAGE_SIZE_BY, count(trace.size));
+        span.set_attribute(semconv::BATCH_SIZE, count(arrival.posted));
+        let context = span.as_parent().handler_context();
+        let start = span.as_parent().start;
+        let received = arrival.received.max(start);
+        let posted = message.posted.unwrap_or(start).max(start).min(received);
+        span.add_event("posted", posted);
+        match kind {
+            InboundKind::Call => {
+                span.add_event("received", received);
+                (context, Some(span))
+            }
+            InboundKind::Event => {
+                span.finish(None, received);
+                (context, None)
+            }
+        }
+    }
+
+    /// The parent of what is made within the handler's span, which is entered; `parent` itself when
+    /// there is none.
+    fn within_handler(&self, parent: TraceParent, started: Stamp) -> TraceParent {
+        let within = match TraceParent::current() {
+            TraceParent::Root => parent,
+            current => current,
+        };
+        if matches!(within, TraceParent::Within(_)) {
+            self.tracer.handler_traced(started);
+        }
+        within
+    }
+
+    fn remote_parent(&self, traceparent: Option<&str>) -> Option<Context> {
+        if self.page_traces == PageTraces::Ignored {
+            return None;
+        }
+        let parent = parse_traceparent(traceparent?);
+        if parent.is_none() {
+            // The message is as good as any, only its trace begins here.
+            self.series.protocol_error(ErrorType::InvalidTraceparent);
+        }
+        Some(Context::new().with_remote_span_context(parent?))
+    }
+
+    /// The span of a message's handler.
+    fn handler_span(
+        &self,
+        series: &EventSeries,
+        kind: InboundKind,
+        size: usize,
+        thread: Option<ThreadKind>,
+        parent: &TraceParent,
+    ) -> Span {
+        let name = &**series.label();
+        let span = tracing::info_span!(
+            target: "spanwire",
+            parent: None,
+            "handle",
+            otel.name = name,
+            otel.kind = match kind {
+                InboundKind::Call => "server",
+                InboundKind::Event => "consumer",
+            },
+            otel.status_code = tracing::field::Empty,
+            { semconv::RPC_SYSTEM_NAME } = semconv::RPC_SYSTEM,
+            { semconv::RPC_METHOD } = name,
+            { semconv::WEBVIEW_NAME } = &*self.webview,
+            { semconv::MESSAGE_SIZE_BY } = i64::try_from(size).unwrap_or(i64::MAX),
+            { semconv::THREAD } = thread.map(ThreadKind::as_str),
+            { semconv::MAIN_THREAD_BLOCKED_S } = tracing::field::Empty,
+            { semconv::ERROR_TYPE } = tracing::field::Empty,
+        );
+        if let Some(parent) = parent.context() {
+            // Fails only when no layer of OpenTelemetry's is there, and then there is no trace.
+            let _ = span.set_parent(parent.clone());
+        }
+        span
+    }
+}
