@@ -6,9 +6,18 @@ use std::time::Duration;
 use criterion::{BenchmarkGroup, Criterion, Throughput, criterion_group, criterion_main};
 use serde::Deserialize;
 use serde_json::value::RawValue;
+use spanwire::ipc::observe::Observer;
 use spanwire::ipc::{Call, Ipc, PageEvents, PageSpanRequest, PageSpanSink, PageSpansRefused};
 
 mod support;
+
+/// A batch of one call, which the page acknowledges with the next one's reply.
+fn call(ipc: &Ipc, id: u64) -> String {
+    format!(
+        r#"{{"spanwire":1,"nonce":"{}","page":"p1","messages":[{{"kind":"call","id":{id},"event":"save","data":{{"frame":1024}}}},{{"kind":"ack","ids":[[{id},1]]}}]}}"#,
+        ipc.nonce()
+    )
+}
 
 /// A batch of one event with a payload that makes its message 100 bytes.
 fn batch(ipc: &Ipc, id: u64) -> String {
@@ -181,11 +190,56 @@ fn refused(criterion: &mut Criterion) {
     group.finish();
 }
 
+/// A call, its reply and the reply's end: as `Ipc` carries them, and as an observer sees them.
+fn call_and_reply(group: &mut BenchmarkGroup<'_, criterion::measurement::WallTime>, rig: &str) {
+    let observer = Observer::builder("main").build();
+    group.bench_function(format!("observer/{rig}"), |bencher| {
+        bencher.iter(|| {
+            let mut handling = observer.call("save").size(15).begin();
+            handling.in_scope(|| black_box(15));
+            let mut reply = handling.reply(Ok(()), 4);
+            reply.sent(1);
+            reply.acknowledged();
+        });
+    });
+    let ipc = Ipc::builder("main").build();
+    ipc.on("save", |call: &Call| {
+        black_box(call.json());
+    })
+    .expect("the name is allowed");
+    ipc.page_ready("p1").expect("the id is allowed");
+    let mut id = 0;
+    group.bench_function(format!("ipc/{rig}"), |bencher| {
+        bencher.iter_custom(|iterations| {
+            let mut took = Duration::ZERO;
+            for _ in 0..iterations {
+                id += 1;
+                let text = call(&ipc, id);
+                let start = quanta::Instant::now();
+                let _ = black_box(ipc.receive(&text, None));
+                black_box(ipc.next_script());
+                took += start.elapsed();
+            }
+            took
+        });
+    });
+}
+
+fn observed(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("ipc_call_and_reply");
+    group.throughput(Throughput::Elements(1));
+    call_and_reply(&mut group, "telemetry_off");
+    for rig in support::rigs() {
+        metrics::with_local_recorder(&rig.recorder, || call_and_reply(&mut group, rig.name));
+    }
+    group.finish();
+}
+
 criterion_group! {
     name = ipc;
     config = Criterion::default()
         .warm_up_time(Duration::from_millis(500))
         .measurement_time(Duration::from_secs(2));
-    targets = benches, spans_of_a_page, refused
+    targets = benches, spans_of_a_page, refused, observed
 }
 criterion_main!(ipc);

@@ -52,6 +52,8 @@ pub(super) struct Delivery<'a> {
     /// When the page ran it, if that is known.
     pub(super) execution: Option<PageExecution>,
     pub(super) outcome: Outcome,
+    /// The page said that it took it. Without that, how long it took is not known.
+    pub(super) is_acknowledged: bool,
 }
 
 impl Recorder {
@@ -98,7 +100,9 @@ impl Recorder {
 
     /// Records the end of a message that had been accepted.
     pub(super) fn delivered(&self, mut delivery: Delivery<'_>, now: Stamp) {
-        let took = now.since(delivery.enqueued_at);
+        let took = delivery
+            .is_acknowledged
+            .then(|| now.since(delivery.enqueued_at));
         delivery.series.sent(delivery.outcome, took);
         if delivery.timing.dispatched.is_some() {
             self.series.message_size(Direction::Outbound, delivery.size);
@@ -109,12 +113,12 @@ impl Recorder {
         }
         self.stats.sent(delivery.outcome, took);
         if let Some(span) = delivery.span.take() {
-            self.end_delivery_span(span, &delivery, now);
+            self.end_delivery_span(*span, &delivery, now);
         }
     }
 
     /// Ends the message's span, and makes that of the page's work on it.
-    fn end_delivery_span(&self, mut span: Box<TimedSpan>, delivery: &Delivery<'_>, now: Stamp) {
+    fn end_delivery_span(&self, mut span: TimedSpan, delivery: &Delivery<'_>, now: Stamp) {
         let timing = delivery.timing;
         if let Some((at, wait)) = timing.dequeued {
             span.add_event("dequeued", at);
@@ -131,7 +135,7 @@ impl Recorder {
         if timing.attempts > 1 {
             span.set_attribute(semconv::RETRIES, i64::from(timing.attempts - 1));
         }
-        if delivery.outcome.is_ok() {
+        if delivery.is_acknowledged {
             span.add_event("acknowledged", now);
         }
         if let Some(execution) = delivery.execution {

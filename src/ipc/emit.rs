@@ -257,9 +257,7 @@ impl Inner {
             _ => ErrorType::Malformed,
         };
         self.recorder.stats.accepted();
-        self.recorder
-            .stats
-            .sent(Err(error), std::time::Duration::ZERO);
+        self.recorder.stats.sent(Err(error), None);
         self.recorder
             .series
             .nameless()

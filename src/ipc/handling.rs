@@ -53,6 +53,11 @@ pub(super) struct HandlingEntered<'a> {
 }
 
 impl Handling {
+    /// The context to run in where spans are suppressed.
+    pub(super) fn suppressed_context(&self) -> Option<Context> {
+        self.suppressed.clone().filter(|_| !is_ending())
+    }
+
     /// Enters the handlers' span, or what suppresses spans, on this thread.
     ///
     /// Returns the parent of what is made within.

@@ -48,6 +48,7 @@ mod inbound;
 mod listeners;
 mod liveness;
 mod main_thread;
+pub mod observe;
 mod origins;
 mod outbound;
 mod outbox;

@@ -225,6 +225,7 @@ impl EndedMessage {
             // Of a raw script it is not known when it ran.
             execution: self.execution.filter(|_| !self.message.is_eval()),
             outcome: self.outcome,
+            is_acknowledged: self.outcome.is_ok(),
         }
     }
 

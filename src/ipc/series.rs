@@ -304,8 +304,8 @@ impl EventSeries {
     }
 
     /// Counts a message to the page, and its time to the acknowledgement when there was one.
-    pub(super) fn sent(&self, outcome: Outcome, took: Duration) {
-        self.ended(Direction::Outbound, outcome, Some(took));
+    pub(super) fn sent(&self, outcome: Outcome, took: Option<Duration>) {
+        self.ended(Direction::Outbound, outcome, took);
     }
 
     /// Records how long the page was at work on a message.

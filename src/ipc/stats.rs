@@ -18,7 +18,8 @@ use crate::clock::{Clock, Stamp};
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct IpcMetrics {
-    /// Messages that the page acknowledged.
+    /// Messages that the page acknowledged, or that an [observer](super::observe) saw handed over
+    /// where nothing acknowledges.
     pub messages_sent: u64,
     /// Messages that the page could not run, or that ended with it.
     pub messages_failed: u64,
@@ -45,6 +46,8 @@ pub struct IpcMetrics {
     /// When the snapshot was taken.
     pub taken_at: Stamp,
     latency_sum_us: u64,
+    /// Messages whose latency is known.
+    timed: u64,
 }
 
 impl IpcMetrics {
@@ -53,9 +56,8 @@ impl IpcMetrics {
     /// A reset in between makes counts that would be negative zero.
     #[must_use]
     pub fn since(&self, earlier: &IpcMetrics) -> IpcMetricsDelta {
-        let sent = self.messages_sent.saturating_sub(earlier.messages_sent);
         IpcMetricsDelta {
-            messages_sent: sent,
+            messages_sent: self.messages_sent.saturating_sub(earlier.messages_sent),
             messages_failed: self.messages_failed.saturating_sub(earlier.messages_failed),
             messages_dropped: self
                 .messages_dropped
@@ -67,7 +69,7 @@ impl IpcMetrics {
             avg_latency_us: self
                 .latency_sum_us
                 .saturating_sub(earlier.latency_sum_us)
-                .checked_div(sent)
+                .checked_div(self.timed.saturating_sub(earlier.timed))
                 .unwrap_or(0),
             elapsed: self.taken_at.since(earlier.taken_at),
         }
@@ -163,15 +165,19 @@ impl Stats {
     }
 
     /// A message that had been accepted ended.
-    pub(super) fn sent(&self, outcome: Outcome, latency: Duration) {
+    ///
+    /// `latency` is `None` where it is not known when the page took it.
+    pub(super) fn sent(&self, outcome: Outcome, latency: Option<Duration>) {
         self.ended.fetch_add(1, Ordering::Relaxed);
         let mut sums = self.sums();
         match (outcome, outcome_value(outcome)) {
             (Ok(()), _) => {
-                let us = u64::try_from(latency.as_micros()).unwrap_or(u64::MAX);
                 sums.sent += 1;
-                sums.latency_sum_us = sums.latency_sum_us.saturating_add(us);
-                sums.latency_us.saturating_record(us);
+                if let Some(latency) = latency {
+                    let us = u64::try_from(latency.as_micros()).unwrap_or(u64::MAX);
+                    sums.latency_sum_us = sums.latency_sum_us.saturating_add(us);
+                    sums.latency_us.saturating_record(us);
+                }
             }
             (Err(_), "dropped") => sums.dropped += 1,
             (Err(_), _) => sums.failed += 1,
@@ -207,13 +213,17 @@ impl Stats {
             } else {
                 sums.sent as f64 * 100.0 / ended as f64
             },
-            avg_latency_us: sums.latency_sum_us.checked_div(sums.sent).unwrap_or(0),
+            avg_latency_us: sums
+                .latency_sum_us
+                .checked_div(sums.latency_us.len())
+                .unwrap_or(0),
             p50_latency_us: percentile(0.5),
             p95_latency_us: percentile(0.95),
             p99_latency_us: percentile(0.99),
             peak_queue_length,
             taken_at: clock.now(),
             latency_sum_us: sums.latency_sum_us,
+            timed: sums.latency_us.len(),
         }
     }
 
@@ -256,10 +266,10 @@ mod tests {
         stats.received(1523);
         stats.retried(2);
         for _ in 0..1523 {
-            stats.sent(Ok(()), Duration::from_micros(145));
+            stats.sent(Ok(()), Some(Duration::from_micros(145)));
         }
         for _ in 0..2 {
-            stats.sent(Err(ErrorType::PageGone), Duration::ZERO);
+            stats.sent(Err(ErrorType::PageGone), Some(Duration::ZERO));
         }
         expect_test::expect![[r#"
             IPC Metrics:
@@ -278,8 +288,8 @@ mod tests {
     fn drops_count_against_the_success_rate() {
         let stats = Stats::new();
         assert_eq!(stats.snapshot(0, &Clock::system()).success_rate, 100.0);
-        stats.sent(Ok(()), Duration::ZERO);
-        stats.sent(Err(ErrorType::QueueFull), Duration::ZERO);
+        stats.sent(Ok(()), Some(Duration::ZERO));
+        stats.sent(Err(ErrorType::QueueFull), Some(Duration::ZERO));
         assert_eq!(stats.snapshot(0, &Clock::system()).success_rate, 50.0);
     }
 
@@ -287,12 +297,12 @@ mod tests {
     fn a_delta_has_the_rates_of_its_own_time_alone() {
         let time = FakeTime::start();
         let stats = Stats::new();
-        stats.sent(Ok(()), Duration::from_micros(900));
+        stats.sent(Ok(()), Some(Duration::from_micros(900)));
         let earlier = stats.snapshot(0, &time.clock());
         time.advance(Duration::from_secs(2));
         stats.received(6);
         for _ in 0..4 {
-            stats.sent(Ok(()), Duration::from_micros(100));
+            stats.sent(Ok(()), Some(Duration::from_micros(100)));
         }
         let delta = stats.snapshot(0, &time.clock()).since(&earlier);
         assert_eq!((delta.messages_sent, delta.avg_latency_us), (4, 100));

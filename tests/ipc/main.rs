@@ -13,6 +13,7 @@ mod liveness;
 
 mod flow_control;
 mod measurements;
+mod observe;
 mod origins;
 mod reentrancy;
 mod sdk_spans;

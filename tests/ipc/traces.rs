@@ -38,7 +38,7 @@ fn check_async(scenario: impl FnOnce(&Ipc, &mut StampedPage, &Runtime), expected
 }
 
 /// The spans as a tree, with kind, times in milliseconds where they are explicit, error and events.
-fn tree(capture: &Capture) -> String {
+pub(crate) fn tree(capture: &Capture) -> String {
     fn write(out: &mut String, depth: usize, span: &SpanData, all: &[SpanData]) {
         let indent = "  ".repeat(depth);
         let kind = format!("{:?}", span.span_kind).to_lowercase();

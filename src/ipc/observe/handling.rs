@@ -1,0 +1,149 @@
+//! A message that came in, while the message layer's handlers run.
+
+use std::fmt;
+use std::future::Future;
+use std::sync::Arc;
+use std::thread;
+
+use futures_util::future::Either;
+use opentelemetry::context::FutureExt as _;
+use tracing::Instrument;
+
+use super::delivery::{Delivery, end_call};
+use super::shared::Shared;
+use crate::clock::Stamp;
+use crate::ipc::caller::record_end;
+use crate::ipc::delivery::OutboundKind;
+use crate::ipc::handling::{self, InboundKind};
+use crate::ipc::series::{EventSeries, Outcome};
+use crate::ipc::spans::parent::TraceParent;
+use crate::semconv::{self, ErrorType};
+
+/// A message that came in and has not ended; made by [`Inbound::begin`](super::Inbound::begin).
+///
+/// One that is dropped ends as `cancelled`, or as `panic` while its thread panics.
+#[must_use = "a message that is dropped ends as cancelled"]
+pub struct Handling {
+    shared: Arc<Shared>,
+    series: Arc<EventSeries>,
+    kind: InboundKind,
+    started: Stamp,
+    handling: handling::Handling,
+    has_ended: bool,
+}
+
+impl Handling {
+    pub(super) fn new(
+        shared: Arc<Shared>,
+        series: Arc<EventSeries>,
+        kind: InboundKind,
+        handling: handling::Handling,
+        started: Stamp,
+    ) -> Self {
+        Self {
+            shared,
+            series,
+            kind,
+            started,
+            handling,
+            has_ended: false,
+        }
+    }
+
+    /// Runs `handler` on this thread, within the message's span.
+    ///
+    /// What takes longer than the budget on the main thread is counted as blocking it.
+    pub fn in_scope<R>(&mut self, handler: impl FnOnce() -> R) -> R {
+        let Shared { recorder, .. } = &*self.shared;
+        let began = recorder.clock.now();
+        let (entered, parent) = self.handling.enter(recorder, self.started);
+        if let Some(thread) = recorder.main_thread.current() {
+            entered.span.record(semconv::THREAD, thread.as_str());
+        }
+        let result = handler();
+        let took = recorder.clock.now().since(began);
+        if recorder.main_thread.was_blocked(took) {
+            self.series.blocked();
+            let seconds = took.as_secs_f64();
+            entered.span.record(semconv::MAIN_THREAD_BLOCKED_S, seconds);
+        }
+        drop(entered);
+        self.handling.parent = parent;
+        result
+    }
+
+    /// `handler` within the message's span, whenever it is polled.
+    ///
+    /// The future does not end the message: call [`end`](Self::end) or [`reply`](Self::reply) with
+    /// what it gives, or drop this with it.
+    pub fn instrument<F: Future>(&self, handler: F) -> impl Future<Output = F::Output> + use<F> {
+        let span = self.handling.span.clone();
+        if span.is_none()
+            && let Some(context) = self.handling.suppressed_context()
+        {
+            return Either::Left(handler.with_context(context));
+        }
+        Either::Right(handler.instrument(span))
+    }
+
+    /// The message ended, and so did its reply as far as anybody sees: a call's client span ends
+    /// here too.
+    pub fn end(mut self, outcome: Result<(), ErrorType>) {
+        self.finish(outcome);
+    }
+
+    /// The message ended, and its reply of `bytes` is sent here and now.
+    ///
+    /// The reply's end ends the call's client span. For an event this is as [`end`](Self::end) and
+    /// then [`Observer::send`](super::Observer::send) within the event's trace.
+    pub fn reply(mut self, outcome: Result<(), ErrorType>, bytes: usize) -> Delivery {
+        let parent = self.reply_parent();
+        let kind = match self.kind {
+            InboundKind::Call => OutboundKind::Reply,
+            InboundKind::Event => OutboundKind::Event,
+        };
+        let series = Arc::clone(&self.series);
+        let mut delivery = Delivery::new(Arc::clone(&self.shared), kind, series, bytes, &parent);
+        if let Some(call) = self.handling.call.take() {
+            delivery.answers(call, outcome);
+        }
+        self.finish(outcome);
+        delivery
+    }
+
+    fn reply_parent(&mut self) -> TraceParent {
+        let (_entered, parent) = self.handling.enter(&self.shared.recorder, self.started);
+        parent
+    }
+
+    fn finish(&mut self, outcome: Outcome) {
+        self.has_ended = true;
+        let now = self.shared.recorder.clock.now();
+        let took = now.since(self.started);
+        record_end(&self.series, outcome, Some(took), &self.handling.span);
+        if let Some(call) = self.handling.call.take() {
+            end_call(*call, outcome, now);
+        }
+    }
+}
+
+impl Drop for Handling {
+    fn drop(&mut self) {
+        if !self.has_ended {
+            self.finish(Err(if thread::panicking() {
+                ErrorType::Panic
+            } else {
+                ErrorType::Cancelled
+            }));
+        }
+    }
+}
+
+impl fmt::Debug for Handling {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Handling")
+            .field("event", self.series.label())
+            .field("kind", &self.kind)
+            .finish_non_exhaustive()
+    }
+}

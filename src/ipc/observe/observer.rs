@@ -1,0 +1,110 @@
+//! The observer of one webview.
+
+use std::fmt;
+use std::sync::Arc;
+
+use super::channel::Channel;
+use super::delivery::Delivery;
+use super::inbound::Inbound;
+use super::shared::Shared;
+use crate::instrument::handles;
+use crate::ipc::delivery::OutboundKind;
+use crate::ipc::handling::InboundKind;
+use crate::ipc::page_state::PageState;
+use crate::ipc::recorder::RecorderSettings;
+use crate::ipc::spans::parent::TraceParent;
+use crate::ipc::stats::IpcMetrics;
+
+/// Observes one webview's messages, which another message layer carries.
+///
+/// Clones are handles to one observer, usable from any thread. See the [module](super) for how to
+/// use it.
+#[derive(Clone)]
+pub struct Observer(pub(super) Arc<Shared>);
+
+impl Observer {
+    pub(super) fn new(name: &Arc<str>, settings: RecorderSettings) -> Self {
+        Self(Shared::new(name, settings))
+    }
+
+    /// The observer's name.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.0.recorder.webview
+    }
+
+    /// A call came in: its sender waits for a reply.
+    pub fn call<'a>(&'a self, event: &'a str) -> Inbound<'a> {
+        Inbound::new(&self.0, InboundKind::Call, event)
+    }
+
+    /// An event came in: it has no reply.
+    pub fn event<'a>(&'a self, event: &'a str) -> Inbound<'a> {
+        Inbound::new(&self.0, InboundKind::Event, event)
+    }
+
+    /// A message of `bytes` is sent to the page, here and now. Its span is a child of the one that
+    /// is current.
+    pub fn send(&self, event: &str, bytes: usize) -> Delivery {
+        let series = self.0.series_of(event);
+        let parent = TraceParent::current();
+        Delivery::new(
+            Arc::clone(&self.0),
+            OutboundKind::Event,
+            series,
+            bytes,
+            &parent,
+        )
+    }
+
+    /// A stream of messages to the page under the name of `event`.
+    #[must_use]
+    pub fn channel(&self, event: &str) -> Channel {
+        Channel::new(Arc::clone(&self.0), self.0.series_of(event))
+    }
+
+    /// The page's state changed, as the message layer or its webview knows.
+    ///
+    /// What is open does not end with its page: drop it, or end it as `page_gone`.
+    pub fn set_page_state(&self, state: PageState) {
+        self.0.page().set_state(state);
+        if state == PageState::Ready {
+            handles::page_appeared();
+        }
+    }
+
+    /// The page's state, as it was set last.
+    #[must_use]
+    pub fn page_state(&self) -> PageState {
+        self.0.page().state()
+    }
+
+    /// The thread that this is called on runs the webview: what keeps it busy freezes the window.
+    pub fn set_main_thread(&self) {
+        self.0.recorder.main_thread.set_current();
+    }
+
+    /// What was observed so far.
+    ///
+    /// `peak_queue_length` is the most messages to the page that were open at once.
+    #[must_use]
+    pub fn metrics(&self) -> IpcMetrics {
+        let recorder = &self.0.recorder;
+        recorder.stats.snapshot(self.0.open_max(), &recorder.clock)
+    }
+
+    /// Zeroes [`metrics`](Self::metrics); the exported counters keep their values.
+    pub fn reset_metrics(&self) {
+        self.0.recorder.stats.reset();
+        self.0.reset_open_max();
+    }
+}
+
+impl fmt::Debug for Observer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Observer")
+            .field("name", &self.name())
+            .field("page_state", &self.page_state())
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,450 @@
+//! Messages that another layer carries are recorded as the wire's own are.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::time::Duration;
+
+use expect_test::{Expect, expect};
+use proptest::collection::vec;
+use proptest::prelude::*;
+use spanwire::ipc::PageState;
+use spanwire::ipc::observe::{Delivery, Handling, Observer, PageTimes};
+use spanwire::semconv::ErrorType;
+use spanwire::testing::Capture;
+use spanwire_testkit::stamped_page::{runtime, turn};
+
+use crate::traces::tree;
+
+fn observer(capture: &Capture) -> Observer {
+    let observer = Observer::builder("main")
+        .tracer_provider(&capture.tracer_provider())
+        .build();
+    observer.set_page_state(PageState::Ready);
+    observer
+}
+
+fn wait(capture: &Capture, ms: u64) {
+    capture.clock().advance(Duration::from_millis(ms));
+}
+
+/// Runs `scenario` with a fresh observer and compares the spans that it made with their times.
+fn check(scenario: impl FnOnce(&Observer, &Capture), expected: Expect) {
+    let capture = Capture::new();
+    capture.run(|| scenario(&observer(&capture), &capture));
+    expected.assert_eq(&tree(&capture));
+}
+
+fn times(began: f64, posted: f64) -> PageTimes {
+    PageTimes { began, posted }
+}
+
+#[test]
+fn a_call_with_page_times_is_one_trace_from_page_to_page() {
+    check(
+        |observer, capture| {
+            // The document began at 0; this one comes without a delay, so the clocks are known.
+            observer
+                .event("hello")
+                .page_times(times(0.0, 0.0))
+                .begin()
+                .end(Ok(()));
+            wait(capture, 9);
+            let mut handling = observer
+                .call("save")
+                .size(16)
+                .page_times(times(5.0, 7.0))
+                .begin();
+            handling.in_scope(|| {
+                let _write = tracing::info_span!("write").entered();
+                wait(capture, 10);
+            });
+            let mut reply = handling.reply(Ok(()), 4);
+            wait(capture, 1);
+            reply.sent(1);
+            wait(capture, 4);
+            reply.acknowledged_at(21.0, 23.0);
+        },
+        expect![[r#"
+            save client 5..20 posted@7 received@9 settled@20
+              save server
+                write internal
+                reply save internal 19..24 dequeued@20 dispatched@20 acknowledged@24
+                  process save consumer 20..22
+        "#]],
+    );
+}
+
+#[test]
+fn an_async_handlers_spans_and_its_reply_are_children_of_the_call() {
+    check(
+        |observer, capture| {
+            let handling = observer.call("render").begin();
+            let capture = capture.clone();
+            let handler = handling.instrument(async move {
+                tokio::task::yield_now().await;
+                let _paint = tracing::info_span!("paint").entered();
+                wait(&capture, 3);
+            });
+            let runtime = runtime();
+            let done = runtime.spawn(async move {
+                handler.await;
+                handling.reply(Ok(()), 2).handed_over();
+            });
+            turn(&runtime);
+            assert!(done.is_finished());
+        },
+        expect![[r#"
+            render server
+              paint internal
+              reply render internal 3..3 dequeued@3 dispatched@3
+        "#]],
+    );
+}
+
+#[test]
+fn a_traceparent_is_the_parent_and_a_broken_one_is_counted() {
+    let capture = Capture::new();
+    capture.run(|| {
+        let observer = observer(&capture);
+        let parent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+        observer
+            .call("save")
+            .traceparent(Some(parent))
+            .begin()
+            .end(Ok(()));
+        observer
+            .call("load")
+            .traceparent(Some("00-xyz"))
+            .begin()
+            .end(Ok(()));
+    });
+    let spans = capture.finished_spans();
+    let of = |name: &str| spans.iter().find(|span| span.name == name).unwrap();
+    assert_eq!(of("save").parent_span_id.to_string(), "b7ad6b7169203331");
+    assert_eq!(of("load").parent_span_id.to_string(), "0000000000000000");
+    let label = [("error.type", "invalid_traceparent")];
+    assert_eq!(capture.counter("spanwire.page.errors", &label), 1);
+}
+
+#[test]
+fn what_is_observed_is_recorded_under_the_wires_names() {
+    let capture = Capture::new();
+    capture.run(|| {
+        let observer = observer(&capture);
+        let mut handling = observer.call("save").size(16).begin();
+        handling.in_scope(|| wait(&capture, 2));
+        let mut reply = handling.reply(Err(ErrorType::HandlerError), 12);
+        reply.sent(3);
+        reply.sent(1);
+        reply.acknowledged();
+        observer.event("moved").size(8).begin().end(Ok(()));
+        observer.send("progress", 5).handed_over();
+        observer.send("progress", 5).failed(ErrorType::PageGone);
+        let channel = observer.channel("rows");
+        channel.message(100);
+        channel.message(50);
+        channel.failed(ErrorType::PageGone);
+        let metrics = observer.metrics();
+        assert_eq!((metrics.messages_sent, metrics.messages_failed), (4, 2));
+        assert_eq!((metrics.messages_received, metrics.retry_attempts), (2, 1));
+        assert_eq!((metrics.messages_open, metrics.peak_queue_length), (0, 1));
+        // Published while the observer lives.
+        let _ = capture.metrics();
+    });
+    expect![[r#"
+        spans:
+        save server error error.type=handler_error rpc.method=save rpc.system.name=spanwire spanwire.message.size=16 spanwire.webview.name=main
+          "reply save" internal rpc.method=save rpc.system.name=spanwire spanwire.batch.size=1 spanwire.message.size=12 spanwire.queue.wait=0 spanwire.retries=1 spanwire.webview.name=main
+            event dequeued
+            event dispatched
+            event acknowledged
+        moved consumer rpc.method=moved rpc.system.name=spanwire spanwire.message.size=8 spanwire.webview.name=main
+        "send progress" producer rpc.method=progress rpc.system.name=spanwire spanwire.batch.size=1 spanwire.message.size=5 spanwire.queue.wait=0 spanwire.webview.name=main
+          event dequeued
+          event dispatched
+        "send progress" producer error error.type=page_gone rpc.method=progress rpc.system.name=spanwire spanwire.message.size=5 spanwire.webview.name=main
+        metrics:
+        spanwire.ipc.batch.size{spanwire.ipc.direction="outbound",spanwire.webview.name="main"} count=1 sum=3
+        spanwire.ipc.delivery.duration{spanwire.ipc.event="save",spanwire.webview.name="main"} count=1 sum=0
+        spanwire.ipc.handler.duration{error.type="handler_error",spanwire.ipc.event="save",spanwire.webview.name="main"} count=1 sum=0.002
+        spanwire.ipc.handler.duration{spanwire.ipc.event="moved",spanwire.webview.name="main"} count=1 sum=0
+        spanwire.ipc.message.size{spanwire.ipc.direction="inbound",spanwire.webview.name="main"} count=2 sum=24
+        spanwire.ipc.message.size{spanwire.ipc.direction="outbound",spanwire.webview.name="main"} count=4 sum=167
+        spanwire.ipc.messages{error.type="handler_error",spanwire.ipc.direction="inbound",spanwire.ipc.event="save",spanwire.outcome="failed",spanwire.webview.name="main"} 1
+        spanwire.ipc.messages{error.type="page_gone",spanwire.ipc.direction="outbound",spanwire.ipc.event="progress",spanwire.outcome="failed",spanwire.webview.name="main"} 1
+        spanwire.ipc.messages{error.type="page_gone",spanwire.ipc.direction="outbound",spanwire.ipc.event="rows",spanwire.outcome="failed",spanwire.webview.name="main"} 1
+        spanwire.ipc.messages{spanwire.ipc.direction="inbound",spanwire.ipc.event="moved",spanwire.outcome="ok",spanwire.webview.name="main"} 1
+        spanwire.ipc.messages{spanwire.ipc.direction="outbound",spanwire.ipc.event="progress",spanwire.outcome="ok",spanwire.webview.name="main"} 1
+        spanwire.ipc.messages{spanwire.ipc.direction="outbound",spanwire.ipc.event="rows",spanwire.outcome="ok",spanwire.webview.name="main"} 2
+        spanwire.ipc.messages{spanwire.ipc.direction="outbound",spanwire.ipc.event="save",spanwire.outcome="ok",spanwire.webview.name="main"} 1
+        spanwire.ipc.retries{spanwire.webview.name="main"} 1
+        spanwire.page.state{spanwire.page.state="gone",spanwire.webview.name="main"} 1
+        spanwire.page.state{spanwire.page.state="loading",spanwire.webview.name="main"} 0
+        spanwire.page.state{spanwire.page.state="ready",spanwire.webview.name="main"} 0
+        spanwire.page.state{spanwire.page.state="unresponsive",spanwire.webview.name="main"} 0
+        logs:
+    "#]].assert_eq(&capture.text());
+}
+
+#[test]
+fn a_message_that_is_dropped_ends_as_cancelled_and_in_a_panic_as_panic() {
+    check(
+        |observer, _| {
+            drop(observer.call("left").begin());
+            drop(observer.send("unsent", 1));
+            let mut handling = observer.call("broken").begin();
+            let result = catch_unwind(AssertUnwindSafe(move || {
+                handling.in_scope(|| panic!("on purpose"));
+            }));
+            assert!(result.is_err());
+            // The reply is dropped with its message.
+            drop(observer.call("unanswered").begin().reply(Ok(()), 1));
+            assert_eq!(observer.metrics().messages_open, 0);
+        },
+        expect![[r#"
+            left server cancelled
+            send unsent producer 0..0 cancelled
+            broken server panic
+            unanswered server
+              reply unanswered internal 0..0 cancelled
+        "#]],
+    );
+}
+
+#[test]
+fn work_on_the_main_thread_beyond_the_budget_is_counted() {
+    let capture = Capture::new();
+    capture.run(|| {
+        let observer = observer(&capture);
+        observer.set_main_thread();
+        let run = |ms| {
+            let mut handling = observer.call("save").begin();
+            handling.in_scope(|| wait(&capture, ms));
+            handling.end(Ok(()));
+        };
+        run(15);
+        run(16);
+    });
+    let label = [("spanwire.ipc.event", "save")];
+    assert_eq!(capture.counter("spanwire.main_thread.blocked", &label), 1);
+    let threads = capture.spans().matches("spanwire.thread=main").count();
+    assert_eq!(threads, 2, "{}", capture.spans());
+}
+
+#[test]
+fn an_observer_works_before_a_recorder_is_installed() {
+    let capture = Capture::new();
+    let observer = Observer::builder("main").build();
+    let open = observer.call("save").begin();
+    observer.send("progress", 1).acknowledged();
+    assert_eq!(observer.metrics().messages_sent, 1);
+    capture.run(|| {
+        open.end(Ok(()));
+        observer.call("save").begin().end(Ok(()));
+    });
+    let inbound = [("spanwire.ipc.direction", "inbound")];
+    assert_eq!(capture.counter("spanwire.ipc.messages", &inbound), 2);
+    // And after it is gone again.
+    observer.call("save").begin().end(Ok(()));
+    assert_eq!(observer.metrics().messages_received, 3);
+}
+
+#[test]
+fn names_beyond_the_cap_share_one_series() {
+    let capture = Capture::new();
+    capture.run(|| {
+        let observer = observer(&capture);
+        for n in 0..10_000 {
+            observer
+                .call(&format!("command{n}"))
+                .begin()
+                .end(Err(ErrorType::UnknownEvent));
+        }
+        observer
+            .call("\u{0}")
+            .begin()
+            .end(Err(ErrorType::InvalidName));
+    });
+    let all = capture.counter("spanwire.ipc.messages", &[]);
+    assert_eq!(all, 10_001);
+    let other = [("spanwire.ipc.event", "_OTHER")];
+    assert!(capture.counter("spanwire.ipc.messages", &other) > 9_000);
+}
+
+#[test]
+fn hostile_page_times_are_ignored_or_clamped() {
+    let capture = Capture::new();
+    capture.run(|| {
+        let observer = observer(&capture);
+        wait(&capture, 50);
+        for time in [f64::NAN, f64::INFINITY, -1.0, 1e300, 0.0, 1e9] {
+            observer
+                .call("save")
+                .page_times(times(time, 1.0))
+                .begin()
+                .end(Ok(()));
+            observer
+                .call("save")
+                .page_times(times(1.0, time))
+                .begin()
+                .end(Ok(()));
+            let mut sent = observer.send("progress", 1);
+            sent.sent(1);
+            sent.acknowledged_at(time, 1.0);
+            let mut sent = observer.send("progress", 1);
+            sent.sent(1);
+            sent.acknowledged_at(1.0, time);
+        }
+    });
+    for span in capture.finished_spans() {
+        assert!(span.start_time <= span.end_time, "{span:?}");
+    }
+    let ended = capture.counter("spanwire.ipc.messages", &[]);
+    assert_eq!(ended, 24);
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Action {
+    Call,
+    Event,
+    Run(usize),
+    End(usize, bool),
+    Reply(usize, bool),
+    DropHandling(usize),
+    Send,
+    Sent(usize),
+    Acknowledge(usize),
+    HandOver(usize),
+    Fail(usize),
+    DropDelivery(usize),
+    Stream(bool),
+    Page(PageState),
+}
+
+fn action() -> impl Strategy<Value = Action> {
+    let at = 0..8_usize;
+    prop_oneof![
+        Just(Action::Call),
+        Just(Action::Event),
+        at.clone().prop_map(Action::Run),
+        (at.clone(), any::<bool>()).prop_map(|(at, ok)| Action::End(at, ok)),
+        (at.clone(), any::<bool>()).prop_map(|(at, ok)| Action::Reply(at, ok)),
+        at.clone().prop_map(Action::DropHandling),
+        Just(Action::Send),
+        at.clone().prop_map(Action::Sent),
+        at.clone().prop_map(Action::Acknowledge),
+        at.clone().prop_map(Action::HandOver),
+        at.clone().prop_map(Action::Fail),
+        at.prop_map(Action::DropDelivery),
+        any::<bool>().prop_map(Action::Stream),
+        prop_oneof![
+            Just(PageState::Loading),
+            Just(PageState::Ready),
+            Just(PageState::Gone)
+        ]
+        .prop_map(Action::Page),
+    ]
+}
+
+fn take<T>(from: &mut Vec<T>, at: usize) -> Option<T> {
+    (!from.is_empty()).then(|| from.swap_remove(at % from.len()))
+}
+
+fn outcome(ok: bool) -> Result<(), ErrorType> {
+    if ok {
+        Ok(())
+    } else {
+        Err(ErrorType::HandlerError)
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(200))]
+
+    #[test]
+    fn every_observed_message_ends_exactly_once(actions in vec(action(), 0..120)) {
+        let capture = Capture::new();
+        let (inbound, outbound) = capture.run(|| {
+            let observer = observer(&capture);
+            let (mut handlings, mut deliveries) = (Vec::<Handling>::new(), Vec::<Delivery>::new());
+            let (mut inbound, mut outbound) = (0_u64, 0_u64);
+            for action in actions {
+                wait(&capture, 1);
+                match action {
+                    Action::Call => handlings.push(observer.call("save").begin()),
+                    Action::Event => handlings.push(observer.event("moved").begin()),
+                    Action::Send => deliveries.push(observer.send("progress", 3)),
+                    Action::Run(at) => {
+                        if let Some(mut handling) = take(&mut handlings, at) {
+                            handling.in_scope(|| ());
+                            handlings.push(handling);
+                        }
+                    }
+                    Action::End(at, ok) => {
+                        if let Some(handling) = take(&mut handlings, at) {
+                            handling.end(outcome(ok));
+                        }
+                    }
+                    Action::Reply(at, ok) => {
+                        if let Some(handling) = take(&mut handlings, at) {
+                            deliveries.push(handling.reply(outcome(ok), 1));
+                            outbound += 1;
+                        }
+                    }
+                    Action::DropHandling(at) => drop(take(&mut handlings, at)),
+                    Action::Sent(at) => {
+                        if let Some(mut delivery) = take(&mut deliveries, at) {
+                            delivery.sent(2);
+                            deliveries.push(delivery);
+                        }
+                    }
+                    Action::Acknowledge(at) => {
+                        if let Some(delivery) = take(&mut deliveries, at) {
+                            delivery.acknowledged();
+                        }
+                    }
+                    Action::HandOver(at) => {
+                        if let Some(delivery) = take(&mut deliveries, at) {
+                            delivery.handed_over();
+                        }
+                    }
+                    Action::Fail(at) => {
+                        if let Some(delivery) = take(&mut deliveries, at) {
+                            delivery.failed(ErrorType::PageGone);
+                        }
+                    }
+                    Action::DropDelivery(at) => drop(take(&mut deliveries, at)),
+                    Action::Stream(ok) => {
+                        let channel = observer.channel("rows");
+                        match ok {
+                            true => channel.message(1),
+                            false => channel.failed(ErrorType::PageGone),
+                        }
+                        outbound += 1;
+                    }
+                    Action::Page(state) => observer.set_page_state(state),
+                }
+                inbound += u64::from(matches!(action, Action::Call | Action::Event));
+                outbound += u64::from(matches!(action, Action::Send));
+                let open = observer.metrics().messages_open;
+                assert_eq!(open, deliveries.len() as u64);
+            }
+            let metrics = observer.metrics();
+            assert_eq!(metrics.messages_received, inbound);
+            drop(handlings);
+            drop(deliveries);
+            let metrics = observer.metrics();
+            assert_eq!(metrics.messages_open, 0);
+            let ended = metrics.messages_sent + metrics.messages_failed;
+            assert_eq!(ended, outbound);
+            (inbound, outbound)
+        });
+        let count = |direction| {
+            capture.counter("spanwire.ipc.messages", &[("spanwire.ipc.direction", direction)])
+        };
+        assert_eq!((count("inbound"), count("outbound")), (inbound, outbound));
+        // Each message has one span, and none was left open.
+        let spans = capture.finished_spans();
+        let started = spans.iter().filter(|span| span.name == "save" || span.name == "moved").count();
+        assert_eq!(started as u64, inbound);
+    }
+}
