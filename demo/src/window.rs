@@ -51,7 +51,7 @@ pub(crate) fn run(
     let faults = start_faults(args, ipc, &imports, &ui)?;
 
     runtime.spawn(summarise(args.interval, ui.clone()));
-    runtime.spawn(show_stats(ipc.clone()));
+    let stats = runtime.spawn(show_stats(ipc.clone()));
     runtime.spawn(end_in_time(args.run_for, faults.clone(), ui.clone()));
 
     let mut summary = Summary::new(ipc);
@@ -88,6 +88,8 @@ pub(crate) fn run(
         if end && !ending {
             ending = true;
             faults.iter().for_each(Faults::end_all);
+            // What is sent after the last look at what is open would be dropped at the end.
+            stats.abort();
             runtime.spawn(wind_down(ipc.clone(), Arc::clone(&idle), ui.clone()));
         }
     });
