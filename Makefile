@@ -25,6 +25,7 @@ FEATURE_SETS := none prometheus otlp system testing wry metrics-exporter-prometh
 # window closes, and refuse the next app meanwhile, but for `-noreset`.
 WITH_DISPLAY := $(if $(or $(DISPLAY),$(WAYLAND_DISPLAY)),,xvfb-run -a -s "-screen 0 1280x1024x24 -noreset")
 
+.PHONY: typos versions msrv api semver pack workflows raise
 .PHONY: help demo up down compose test test-stack fuzz fuzz-smoke check page dashboards licences semconv bench bench-webview stack stack-down packages fmt clippy features windows doc examples shellcheck
 
 help: ## say what there is
@@ -53,7 +54,7 @@ compose: ## check the compose files with Docker Compose itself, and the scripts 
 test: packages ## run all tests, the one with a real window and a real Prometheus among them
 	cargo test --workspace --features $(FEATURES)
 
-check: packages fmt shellcheck licences page dashboards clippy features windows doc examples semconv ## formatting, lints, licences, the page script, dashboards and alerts, features, Windows, docs, and that the examples run
+check: packages fmt typos shellcheck versions licences page dashboards clippy features api windows doc examples semconv pack ## all but tests: formatting, spelling, lints, licences, versions, the page script, dashboards and alerts, features, the public API, Windows, docs, examples, what is packed
 
 # `page/spanwire.js` is committed, so that building the crate needs no Node: it must be what the
 # source builds.
@@ -95,7 +96,7 @@ fuzz-smoke: ## the same for a few seconds
 # Times of rules are divided, so that nobody waits for days; those that look back for days by more.
 STACK_RULES := target/test-stack/prometheus/rules
 
-test-stack: packages compose ## the demo against the real servers: routes, traces, every panel, rule and alert
+test-stack: packages compose workflows ## the demo against the real servers: routes, traces, every panel, rule and alert
 	@scripts/install-packages stack
 	@scripts/stack build
 	@scripts/check-stack
@@ -128,6 +129,38 @@ shellcheck:
 licences: page dashboards ## check that no crate or npm package has a licence that deny.toml does not allow
 	node --test scripts/licences/*.test.mjs
 	node scripts/licences/check.mjs crates npm
+
+typos: ## look for misspelt words; ARGS=--write-changes corrects them
+	@scripts/typos $(ARGS)
+
+versions: ## check that all that is released has one version, and no dependency a higher rust-version
+	@node scripts/check-versions.mjs
+
+msrv: ## check everything with the oldest Rust that is supported; rustup installs it if it is missing
+	@scripts/install-packages test
+	@scripts/with-msrv cargo check --locked --workspace --all-targets --features $(FEATURES)
+
+# The JSON that it reads changes with Rust, so it is always that of one toolchain. After `features` it
+# has only our own crate to read.
+api: ## compare the public API of each feature with api/snapshots; ARGS=--write writes them
+	@scripts/with-msrv cargo run --quiet -p spanwire-api -- $(ARGS)
+
+# Not among `check`: the tool takes ten minutes to build.
+semver: ## look for breaking changes of the public API since BASE, a commit or a tag
+	@scripts/semver $(BASE)
+
+pack: page ## pack the crate and the npm package, and use each in a fresh project
+	@scripts/check-packages
+
+# Not among `check`: it needs Go.
+workflows: ## check the workflow files with actionlint
+	@scripts/install-packages stack
+	@scripts/stack build actionlint
+	target/stack/bin/actionlint -shellcheck="$$(command -v shellcheck)"
+
+raise: ## raise all dependencies to the newest that fit, then run everything; MAJOR=yes also beyond what the manifests say
+	@scripts/raise $(MAJOR)
+	$(MAKE) check msrv test fuzz-smoke test-stack
 
 clippy:
 	cargo clippy --workspace --all-targets --features $(FEATURES) -- -D warnings
