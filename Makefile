@@ -25,7 +25,7 @@ FEATURE_SETS := none prometheus otlp system testing wry metrics-exporter-prometh
 # window closes, and refuse the next app meanwhile, but for `-noreset`.
 WITH_DISPLAY := $(if $(or $(DISPLAY),$(WAYLAND_DISPLAY)),,xvfb-run -a -s "-screen 0 1280x1024x24 -noreset")
 
-.PHONY: typos versions msrv api semver pack workflows raise
+.PHONY: core typos versions msrv api semver pack workflows raise
 .PHONY: help demo up down compose test test-stack fuzz fuzz-smoke check page dashboards licences semconv bench bench-webview stack stack-down packages fmt clippy features windows doc examples shellcheck
 
 help: ## say what there is
@@ -152,14 +152,18 @@ semver: ## look for breaking changes of the public API since BASE, a commit or a
 pack: page ## pack the crate and the npm package, and use each in a fresh project
 	@scripts/check-packages
 
+# No window, no server: what a system without Linux' packages can run.
+core: ## run the unit tests of the library and the command alone, on any system
+	cargo test -p spanwire --features testing,cli --lib --bins
+
 # Not among `check`: it needs Go.
 workflows: ## check the workflow files with actionlint
 	@scripts/install-packages stack
 	@scripts/stack build actionlint
-	target/stack/bin/actionlint -shellcheck="$$(command -v shellcheck)"
+	@scripts/check-workflows
 
-raise: ## raise all dependencies to the newest that fit, then run everything; MAJOR=yes also beyond what the manifests say
-	@scripts/raise $(MAJOR)
+raise: ## raise all dependencies to the newest that the manifests allow, say what is beyond, then run everything
+	@scripts/raise
 	$(MAKE) check msrv test fuzz-smoke test-stack
 
 clippy:
