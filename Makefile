@@ -149,8 +149,8 @@ api: ## compare the public API of each feature with api/snapshots; ARGS=--write 
 semver: ## look for breaking changes of the public API since BASE, a commit or a tag
 	@scripts/semver $(BASE)
 
-pack: page ## pack the crate and the npm package, and use each in a fresh project
-	@scripts/check-packages
+pack: page ## pack the crate and the npm package, and use each in a fresh project; ARGS=npm or crate for one
+	@scripts/check-packages $(ARGS)
 
 # No window, no server: what a system without Linux' packages can run.
 core: ## run the unit tests of the library and the command alone, on any system
