@@ -146,8 +146,8 @@ api: ## compare the public API of each feature with api/snapshots; ARGS=--write 
 	@scripts/with-msrv cargo run --quiet -p spanwire-api -- $(ARGS)
 
 # Not among `check`: the tool takes ten minutes to build.
-semver: ## look for breaking changes of the public API since BASE, a commit or a tag
-	@scripts/semver $(BASE)
+semver: ## look for breaking changes of the public API since BASE, a commit or a tag; ARGS=--quick in the snapshots alone
+	@scripts/semver $(ARGS) $(BASE)
 
 pack: page ## pack the crate and the npm package, and use each in a fresh project; ARGS=npm or crate for one
 	@scripts/check-packages $(ARGS)
