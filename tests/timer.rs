@@ -9,6 +9,7 @@ use std::error::Error;
 use std::fmt;
 use std::future::pending;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
 use std::time::Duration;
 
 use expect_test::{Expect, expect};
@@ -146,6 +147,92 @@ fn a_failed_operation_logs_its_error_chain_and_counts_its_type() {
             ERROR "operation failed" error.type=no_disk exception.message="it is gone" exception.type=no_disk spanwire.operation.name=fails span=fails
             ERROR "operation failed" error.type=_OTHER exception.message="cannot load the scene: disk on fire" exception.type="dyn Error" spanwire.operation.name=fails span=fails
             ERROR "operation failed" error.type=scene exception.message="cannot load the scene: disk on fire" exception.type="dyn Error" spanwire.operation.name=fails span=fails
+        "#]],
+    );
+}
+
+/// An error whose text takes a second to make.
+#[derive(Debug)]
+struct SlowToPrint(spanwire::testing::FakeClock);
+
+impl fmt::Display for SlowToPrint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.advance(ms(1_000));
+        f.write_str("slow")
+    }
+}
+
+impl Error for SlowToPrint {}
+
+#[test]
+fn what_it_takes_to_describe_an_error_is_no_time_of_the_operation() {
+    let capture = Capture::new();
+    let clock = capture.clock().clone();
+    capture.run(|| {
+        let _ = monitor("printed").run(|| Err::<(), _>(SlowToPrint(clock.clone())));
+        let failing = async { Err::<(), _>(SlowToPrint(clock.clone())) };
+        let _ = block_on(monitor("printed").run_async(failing));
+        ScopedTimer::start("printed").fail(&SlowToPrint(clock.clone()));
+        ScopedTimer::start("printed").fail_as("slow", SlowToPrint(clock.clone()));
+    });
+    let text = capture.text();
+    assert!(
+        text.contains(
+            r#"error.type="SlowToPrint",spanwire.operation.name="printed"} count=3 sum=0"#
+        ),
+        "{text}"
+    );
+    assert!(
+        text.contains(r#"error.type="slow",spanwire.operation.name="printed"} count=1 sum=0"#),
+        "{text}"
+    );
+}
+
+#[test]
+fn boxed_errors_and_those_of_anyhow_are_recorded_by_run() {
+    check(
+        |_| {
+            let level = || -> anyhow::Result<u32> {
+                use anyhow::Context;
+                "x".parse::<u32>().context("no level")
+            };
+            let error = monitor("boxed").run(level).unwrap_err();
+            assert!(error.is::<std::num::ParseIntError>());
+            let _ = block_on(monitor("boxed").run_async(async { level() }));
+            let _ = monitor("boxed").run(|| Err::<(), Box<dyn Error>>("plain".into()));
+            let _ = monitor("boxed").run(|| Err::<(), Box<dyn Error + Send + Sync>>("both".into()));
+            // Errors themselves, though they point to one.
+            let shared: Arc<dyn Error + Send + Sync> = Arc::new(load_error());
+            let _ = monitor("boxed").run(|| Err::<(), _>(shared));
+            let _ = monitor("boxed").run(|| Err::<(), _>(Box::new(load_error())));
+        },
+        expect![[r#"
+            spans:
+            boxed internal error error.type=_OTHER spanwire.operation.name=boxed
+              event "operation failed"
+            boxed internal error error.type=_OTHER spanwire.operation.name=boxed
+              event "operation failed"
+            boxed internal error error.type=_OTHER spanwire.operation.name=boxed
+              event "operation failed"
+            boxed internal error error.type=_OTHER spanwire.operation.name=boxed
+              event "operation failed"
+            boxed internal error error.type=Arc spanwire.operation.name=boxed
+              event "operation failed"
+            boxed internal error error.type=Box spanwire.operation.name=boxed
+              event "operation failed"
+            metrics:
+            spanwire.operation.active{spanwire.operation.name="boxed"} 0
+            spanwire.operation.duration{error.type="Arc",spanwire.operation.name="boxed"} count=1 sum=0
+            spanwire.operation.duration{error.type="Box",spanwire.operation.name="boxed"} count=1 sum=0
+            spanwire.operation.duration{error.type="_OTHER",spanwire.operation.name="boxed"} count=4 sum=0
+            spanwire.operation.slow.threshold 1
+            logs:
+            ERROR "operation failed" error.type=_OTHER exception.message="no level: invalid digit found in string" exception.type="dyn Error" spanwire.operation.name=boxed span=boxed
+            ERROR "operation failed" error.type=_OTHER exception.message="no level: invalid digit found in string" exception.type="dyn Error" spanwire.operation.name=boxed span=boxed
+            ERROR "operation failed" error.type=_OTHER exception.message=plain exception.type="dyn Error" spanwire.operation.name=boxed span=boxed
+            ERROR "operation failed" error.type=_OTHER exception.message=both exception.type="dyn Error" spanwire.operation.name=boxed span=boxed
+            ERROR "operation failed" error.type=Arc exception.message="cannot load the scene: disk on fire" exception.type="alloc::sync::Arc<dyn core::error::Error + core::marker::Send + core::marker::Sync>" spanwire.operation.name=boxed span=boxed
+            ERROR "operation failed" error.type=Box exception.message="cannot load the scene: disk on fire" exception.type=alloc::boxed::Box<timer::LoadError> spanwire.operation.name=boxed span=boxed
         "#]],
     );
 }

@@ -1,11 +1,12 @@
 //! How an operation failed: a type for metrics, the rest for its log record.
 
-use std::any::{Any, type_name};
+use std::any::Any;
 use std::backtrace::{Backtrace, BacktraceStatus};
 use std::error::Error;
 use std::fmt::{self, Write as _};
 use std::sync::{Arc, LazyLock};
 
+use super::error::OperationError;
 use super::text::cut;
 use crate::instrument::cardinality::{CappedNames, NameSource, short_type_name};
 use crate::instrument::caught_panic::{catch_panic, panic_text};
@@ -30,8 +31,19 @@ pub(super) struct Failure {
 
 impl Failure {
     /// From an error, named by its type unless the caller gives a name.
-    pub(super) fn of<E: Error + ?Sized>(error: &E, given: Option<&'static str>) -> Self {
-        let full = type_name::<E>();
+    pub(super) fn of<Kind: ?Sized, E>(error: &E, given: Option<&'static str>) -> Self
+    where
+        E: OperationError<Kind>,
+    {
+        Self::of_type(error.as_error(), error.type_name(), given)
+    }
+
+    /// The same for an error whose type has the name `full`.
+    pub(super) fn of_type<E: Error + ?Sized>(
+        error: &E,
+        full: &'static str,
+        given: Option<&'static str>,
+    ) -> Self {
         let mut message = format_caught(|message| write!(message, "{error}"));
         let mut source = error.source();
         for _ in 0..SOURCES_MAX {

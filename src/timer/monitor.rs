@@ -1,5 +1,6 @@
 //! Measuring a closure or a future, and seeing how it ended.
 
+use std::any::type_name;
 use std::error::Error;
 use std::ops::Deref;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
@@ -8,6 +9,7 @@ use std::time::Duration;
 use futures_util::FutureExt as _;
 use tracing::{Instrument as _, Span};
 
+use super::error::OperationError;
 use super::failure::Failure;
 use super::fields::FieldValue;
 use super::operation::{Operation, operation, valid_name};
@@ -57,8 +59,8 @@ impl ScopedTimer {
 ///
 /// | the work returns | closure | future |
 /// |---|---|---|
-/// | `Result<T, E: Error>` | [`run`](Self::run) | [`run_async`](Self::run_async) |
-/// | `Result` with a boxed error, `anyhow::Error` | [`run_dyn`](Self::run_dyn) | [`run_dyn_async`](Self::run_dyn_async) |
+/// | `Result<T, E>` with an error, `Box<dyn Error>` or `anyhow::Error` | [`run`](Self::run) | [`run_async`](Self::run_async) |
+/// | `Result` with another pointer to an error | [`run_dyn`](Self::run_dyn) | [`run_dyn_async`](Self::run_dyn_async) |
 /// | anything else | [`time`](Self::time) | [`time_async`](Self::time_async) |
 ///
 /// All give back what the work returned. A panic is recorded as a failure with `error.type` `panic`
@@ -141,19 +143,31 @@ impl<'a> Monitor<'a> {
 
     /// Runs `work`; an error that it returns is recorded.
     ///
+    /// The type of a boxed error is unknown, `Box<dyn Error>` and `anyhow::Error` included: then
+    /// `error.type` is `_OTHER` unless [`error_type`](Self::error_type) gives a name.
+    ///
+    /// ```
+    /// use spanwire::timer::monitor;
+    ///
+    /// let level: anyhow::Result<u32> = monitor("read_level")
+    ///     .error_type("bad_level")
+    ///     .run(|| Ok("12x".parse()?));
+    /// assert!(level.is_err());
+    /// ```
+    ///
     /// # Errors
     ///
     /// What `work` returns.
     #[inline]
-    pub fn run<T, E: Error>(self, work: impl FnOnce() -> Result<T, E>) -> Result<T, E> {
+    pub fn run<T, E, Kind: ?Sized>(self, work: impl FnOnce() -> Result<T, E>) -> Result<T, E>
+    where
+        E: OperationError<Kind>,
+    {
         let given = self.error_type;
         self.measure(work, |result| failure(result, |e| Failure::of(e, given)))
     }
 
-    /// The same for boxed errors: `Box<dyn Error>`, `anyhow::Error`.
-    ///
-    /// Their type is unknown, so `error.type` is `_OTHER` unless [`error_type`](Self::error_type)
-    /// gives a name.
+    /// The same for any pointer to an error.
     ///
     /// # Errors
     ///
@@ -164,7 +178,11 @@ impl<'a> Monitor<'a> {
         E: Deref<Target: Error>,
     {
         let given = self.error_type;
-        self.measure(work, |result| failure(result, |e| Failure::of(&**e, given)))
+        self.measure(work, |result| {
+            failure(result, |e| {
+                Failure::of_type(&**e, type_name::<E::Target>(), given)
+            })
+        })
     }
 
     /// Runs `work`, which cannot fail but by a panic.
@@ -186,10 +204,13 @@ impl<'a> Monitor<'a> {
     ///
     /// As `work`. Dropped before it is done, it is recorded as a failure with `error.type`
     /// `cancelled`.
-    pub async fn run_async<T, E: Error>(
+    pub async fn run_async<T, E, Kind: ?Sized>(
         self,
         work: impl Future<Output = Result<T, E>>,
-    ) -> Result<T, E> {
+    ) -> Result<T, E>
+    where
+        E: OperationError<Kind>,
+    {
         let given = self.error_type;
         self.measure_async(work, |result| failure(result, |e| Failure::of(e, given)))
             .await
@@ -209,8 +230,12 @@ impl<'a> Monitor<'a> {
         E: Deref<Target: Error>,
     {
         let given = self.error_type;
-        self.measure_async(work, |result| failure(result, |e| Failure::of(&**e, given)))
-            .await
+        self.measure_async(work, |result| {
+            failure(result, |e| {
+                Failure::of_type(&**e, type_name::<E::Target>(), given)
+            })
+        })
+        .await
     }
 
     /// Awaits `work`, which cannot fail but by a panic.
@@ -243,11 +268,11 @@ impl<'a> Monitor<'a> {
         // Unwind safe: a panic is resumed as soon as it is recorded.
         match catch_unwind(AssertUnwindSafe(work)) {
             Ok(result) => {
-                run.end(&span, &outcome(&result));
+                run.end(&span, || outcome(&result));
                 result
             }
             Err(payload) => {
-                run.end(&span, &RunOutcome::Failed(Failure::panic(&*payload)));
+                run.end(&span, || RunOutcome::Failed(Failure::panic(&*payload)));
                 drop(entered);
                 resume_unwind(payload)
             }
@@ -265,11 +290,11 @@ impl<'a> Monitor<'a> {
         let async_run = AsyncRun(Some((run, span.clone())));
         match AssertUnwindSafe(work).catch_unwind().instrument(span).await {
             Ok(result) => {
-                async_run.end(&outcome(&result));
+                async_run.end(|| outcome(&result));
                 result
             }
             Err(payload) => {
-                async_run.end(&RunOutcome::Failed(Failure::panic(&*payload)));
+                async_run.end(|| RunOutcome::Failed(Failure::panic(&*payload)));
                 resume_unwind(payload)
             }
         }
@@ -287,11 +312,11 @@ fn failure<T, E>(result: &Result<T, E>, describe: impl FnOnce(&E) -> Failure) ->
 struct AsyncRun(Option<(Run, Span)>);
 
 impl AsyncRun {
-    fn end(mut self, outcome: &RunOutcome) {
+    fn end(mut self, outcome: impl FnOnce() -> RunOutcome) {
         self.finish(outcome);
     }
 
-    fn finish(&mut self, outcome: &RunOutcome) {
+    fn finish(&mut self, outcome: impl FnOnce() -> RunOutcome) {
         if let Some((run, span)) = self.0.take() {
             run.end(&span, outcome);
         }
@@ -300,6 +325,6 @@ impl AsyncRun {
 
 impl Drop for AsyncRun {
     fn drop(&mut self) {
-        self.finish(&RunOutcome::Cancelled);
+        self.finish(|| RunOutcome::Cancelled);
     }
 }

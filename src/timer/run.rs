@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use opentelemetry::Context;
 use tracing::field::Empty;
 use tracing::{Level, Span};
 
@@ -10,6 +11,8 @@ use super::fields::Fields;
 use super::operation::Operation;
 use crate::clock::{self, Stamp};
 use crate::instrument::handles;
+use crate::instrument::span_delivery;
+use crate::instrument::suppression::is_marked;
 use crate::instrument::thread_end::is_ending;
 use crate::semconv::{self, ErrorType};
 
@@ -69,7 +72,11 @@ impl Run {
     #[inline]
     pub(super) fn start(operation: Operation, name: &str, options: Options) -> (Self, Span) {
         let span = if operation.is_sampled(options.sample) && !is_ending() {
-            span(name, operation.name())
+            let span = span(name, operation.name());
+            if span.is_disabled() {
+                span_is_missing();
+            }
+            span
         } else {
             Span::none()
         };
@@ -89,10 +96,18 @@ impl Run {
 
     /// Records the end, once. The outcome is set on the span before it is left, since its last exit is its end.
     ///
+    /// The clock stops before the outcome is described: the first backtrace of a process takes its
+    /// symbols a fifth of a second.
+    ///
     /// It takes a reference because moving a run around costs more than recording it.
     #[inline]
-    pub(super) fn end(&self, span: &Span, outcome: &RunOutcome) {
+    pub(super) fn end(&self, span: &Span, outcome: impl FnOnce() -> RunOutcome) {
         let elapsed = clock::now().since(self.started);
+        self.end_after(elapsed, span, &outcome());
+    }
+
+    #[inline]
+    fn end_after(&self, elapsed: Duration, span: &Span, outcome: &RunOutcome) {
         self.operation.run_ended();
         let threshold = self.operation.slow_after(self.slow_after);
         let slow = elapsed >= threshold;
@@ -192,6 +207,14 @@ impl Run {
                 "operation slow"
             );
         }
+    }
+}
+
+/// Not where none is wanted.
+#[cold]
+fn span_is_missing() {
+    if !Context::map_current(is_marked) {
+        span_delivery::missing();
     }
 }
 

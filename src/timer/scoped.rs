@@ -1,5 +1,6 @@
 //! A timer that measures the rest of a scope.
 
+use std::any::type_name;
 use std::error::Error;
 use std::fmt;
 
@@ -81,7 +82,7 @@ impl ScopedTimer {
     /// For a boxed error pass what is in the box: `timer.fail(&*error)`. Its type is then unknown,
     /// so `error.type` is `_OTHER`; name it with [`fail_as`](Self::fail_as).
     pub fn fail<E: Error + ?Sized>(mut self, error: &E) {
-        self.end(|| RunOutcome::Failed(Failure::of(error, None)));
+        self.end(|| RunOutcome::Failed(Failure::of_type(error, type_name::<E>(), None)));
     }
 
     /// Ends the operation: it failed, with this `error.type` and this text for the log record.
@@ -94,7 +95,7 @@ impl ScopedTimer {
     fn end(&mut self, outcome: impl FnOnce() -> RunOutcome) {
         // Taken, so that the drop has nothing left to record.
         if let Some(scope) = self.0.take() {
-            scope.run.end(&scope.span, &outcome());
+            scope.run.end(&scope.span, outcome);
             scope.leave();
         }
     }
@@ -107,7 +108,7 @@ impl Drop for ScopedTimer {
         if std::thread::panicking() && !scope.began_panicking {
             panicked(scope);
         } else {
-            scope.run.end(&scope.span, &RunOutcome::Ok);
+            scope.run.end(&scope.span, || RunOutcome::Ok);
         }
         if is_ending()
             && let Some(scope) = self.0.take()
@@ -130,8 +131,9 @@ impl Scope {
 /// Out of the way of timers that went well.
 #[cold]
 fn panicked(scope: &Scope) {
-    let outcome = RunOutcome::Failed(Failure::panicking());
-    scope.run.end(&scope.span, &outcome);
+    scope
+        .run
+        .end(&scope.span, || RunOutcome::Failed(Failure::panicking()));
 }
 
 impl fmt::Debug for ScopedTimer {
