@@ -198,6 +198,8 @@ metrics! {
         "Ended spans of traces that are not decided yet." ();
     ENDPOINT_REFUSED = Counter "spanwire.endpoint.refused" ["{request}"]
         "Connections and requests that the Prometheus endpoint turned away." (ERROR_TYPE);
+    TELEMETRY_PROBLEMS = Gauge "spanwire.telemetry.problems" ["{problem}"]
+        "1 for what of telemetry is not in place, though it was asked for." (ERROR_TYPE);
     SDK_SPAN_EXPORTED = Counter "otel.sdk.exporter.span.exported" ["{span}"]
         "Spans whose export ended, well or with error.type."
         (OTEL_COMPONENT_TYPE, OTEL_COMPONENT_NAME, SERVER_ADDRESS, SERVER_PORT, ERROR_TYPE);
@@ -353,6 +355,12 @@ pub const OTHER_NAMES_MAX: usize = 50;
 pub const CONNECTION_LIMIT: &str = "connection_limit";
 /// The `error.type` of a request whose `Host` is not on the Prometheus endpoint's allow-list.
 pub const FORBIDDEN_HOST: &str = "forbidden_host";
+/// `error.type` of [`TELEMETRY_PROBLEMS`]: another recorder has the app's metrics.
+pub const RECORDER_TAKEN: &str = "recorder_taken";
+/// `error.type` of [`TELEMETRY_PROBLEMS`]: the process's subscriber has no layer of Spanwire's.
+pub const SUBSCRIBER_TAKEN: &str = "subscriber_taken";
+/// `error.type` of [`TELEMETRY_PROBLEMS`]: a filter of the whole subscriber turns down our spans.
+pub const SPANS_FILTERED: &str = "spans_filtered";
 
 /// A span that Spanwire emits.
 #[derive(Debug)]

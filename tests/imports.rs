@@ -32,7 +32,7 @@ const TELEMETRY: &[&[&str]] = &[
     &["install"],
     &["assembler"],
     &["handle", "parts", "fanout"],
-    &["pipelines"],
+    &["pipelines", "subscriber"],
     &["config"],
     &["prometheus", "sampling"],
     &["metrics"],

@@ -14,7 +14,7 @@ use spanwire::semconv::{
     ATTRIBUTE_INFO, ATTRIBUTES, EVENTS, ErrorType, METRICS, PageSpanErrorType, SPANS,
     SpoolErrorType, ValueType,
 };
-use spanwire::telemetry::{Exporter, MetricsExporter, Telemetry};
+use spanwire::telemetry::{Exporter, MetricsExporter, Telemetry, Warning};
 use spanwire::timer::monitor;
 use spanwire_testkit::child_process;
 use spanwire_testkit::folder::Folder;
@@ -242,6 +242,10 @@ fn emit_everything() {
     let failed: Result<(), std::num::ParseIntError> = many.run(|| "x".parse::<u32>().map(drop));
     assert!(failed.is_err());
     let timer = spanwire::ScopedTimer::start("running");
+    // Another one, whose place as a recorder is taken.
+    let other = Telemetry::builder("other").environment(|_| None);
+    let other = other.prometheus_port(0).install().unwrap();
+    assert_eq!(other.warnings(), [Warning::RecorderTaken]);
     // The sums over exports come with the exports after the first, and CPU with the second sample.
     let mut text = String::new();
     let wanted: BTreeSet<String> = METRICS

@@ -292,6 +292,11 @@ fn error_types(metric: &str) -> BTreeSet<&'static str> {
         "spanwire.page.spans" => PageSpanErrorType::ALL.iter().map(|e| e.as_str()).collect(),
         "spanwire.spool.items" => SpoolErrorType::ALL.iter().map(|e| e.as_str()).collect(),
         "spanwire.endpoint.refused" => set(&[semconv::CONNECTION_LIMIT, semconv::FORBIDDEN_HOST]),
+        "spanwire.telemetry.problems" => set(&[
+            semconv::RECORDER_TAKEN,
+            semconv::SUBSCRIBER_TAKEN,
+            semconv::SPANS_FILTERED,
+        ]),
         // Beside these, what the app names.
         "spanwire.operation.duration" => set(&["panic", "cancelled", semconv::OTHER]),
         _ => ErrorType::ALL.iter().map(|e| e.as_str()).collect(),

@@ -6,7 +6,9 @@ pub(crate) mod caught_panic;
 pub(crate) mod handles;
 pub(crate) mod page_spans;
 pub(crate) mod rate_limit;
+pub(crate) mod span_delivery;
 #[cfg(any(feature = "otlp", feature = "testing"))]
 pub(crate) mod span_filter;
+pub(crate) mod span_start;
 pub(crate) mod suppression;
 pub(crate) mod thread_end;

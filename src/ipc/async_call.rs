@@ -5,11 +5,13 @@ use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use futures_util::future::{AbortHandle, Abortable, BoxFuture};
+use opentelemetry::KeyValue;
 use tracing::{Instrument, Span};
 
 use super::caller::{Caller, record_end};
 use super::listeners::HandlerOutcome;
 use super::series::EventSeries;
+use super::spans::handler;
 use super::spans::parent::TraceParent;
 use super::wire::Inner;
 use crate::clock::{Clock, Stamp};
@@ -89,7 +91,8 @@ impl AsyncCall {
                 .upgrade()
                 .and_then(|inner| inner.recorder.main_thread.current());
             if let Some(thread) = thread {
-                self.span.record(semconv::THREAD, thread.as_str());
+                let thread = KeyValue::new(semconv::THREAD, thread.as_str());
+                handler::set_attribute(&self.span, thread);
             }
             let outcome = future.await;
             self.finish(outcome);

@@ -6,7 +6,7 @@ use tracing::Span;
 
 use super::handling::InboundKind;
 use super::series::{EventSeries, Outcome};
-use crate::semconv;
+use super::spans::handler;
 
 /// Where a message came from, and whether its sender waits for a reply.
 #[derive(Clone, Copy, Debug)]
@@ -46,7 +46,6 @@ pub(super) fn record_end(
 ) {
     series.handled(outcome, took);
     if let Err(error) = outcome {
-        span.record(semconv::ERROR_TYPE, error.as_str());
-        span.record("otel.status_code", "ERROR");
+        handler::fail(span, error.as_str());
     }
 }

@@ -4,8 +4,8 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use futures_util::FutureExt;
-use opentelemetry::Context;
 use opentelemetry::context::FutureExt as _;
+use opentelemetry::{Context, KeyValue};
 use serde_json::value::RawValue;
 
 use super::async_call::AsyncCall;
@@ -14,6 +14,7 @@ use super::caller::Caller;
 use super::listeners::{HandlerOutcome, HandlerRun};
 use super::protocol::direction::Direction;
 use super::series::EventSeries;
+use super::spans::handler;
 use super::spans::page::MessageTrace;
 use super::spans::parent::TraceParent;
 use super::spans::timed::TimedSpan;
@@ -68,7 +69,8 @@ impl Inner {
         let took = self.recorder.clock.now().since(started);
         if self.recorder.main_thread.was_blocked(took) {
             series.blocked();
-            span.record(semconv::MAIN_THREAD_BLOCKED_S, took.as_secs_f64());
+            let took = KeyValue::new(semconv::MAIN_THREAD_BLOCKED_S, took.as_secs_f64());
+            handler::set_attribute(span, took);
         }
         match run {
             HandlerRun::Done(outcome) => {

@@ -3,7 +3,7 @@
 use std::mem;
 
 use opentelemetry::trace::{SpanBuilder, SpanKind, TraceContextExt};
-use opentelemetry::{Context, ContextGuard};
+use opentelemetry::{Context, ContextGuard, KeyValue};
 use tracing::Span;
 use tracing::span::Entered;
 use tracing_opentelemetry::OpenTelemetrySpanExt;
@@ -13,12 +13,15 @@ use super::main_thread::ThreadKind;
 use super::protocol::direction::Direction;
 use super::recorder::Recorder;
 use super::series::EventSeries;
+use super::spans::handler;
 use super::spans::names::Verb;
 use super::spans::page::{MessageTrace, StartedSpan};
 use super::spans::parent::{HandlerContext, TraceParent};
-use super::spans::timed::{ParentSpan, TimedSpan, count};
+use super::spans::timed::{self, ParentSpan, TimedSpan, count};
 use super::spans::traceparent::parse_traceparent;
 use crate::clock::Stamp;
+use crate::instrument::span_delivery;
+use crate::instrument::span_start::SpanStart;
 use crate::instrument::thread_end::is_ending;
 use crate::semconv::{self, ErrorType};
 
@@ -35,6 +38,8 @@ pub(super) enum InboundKind {
 pub(super) struct Handling {
     /// The handlers' span; none where spans are suppressed.
     pub(super) span: Span,
+    /// What it begins with, until it does.
+    start: Option<SpanStart>,
     /// What is made within the handlers is a child of this one, once they were entered.
     pub(super) parent: TraceParent,
     /// Where spans are suppressed: the context to run in.
@@ -58,6 +63,13 @@ impl Handling {
         self.suppressed.clone().filter(|_| !is_ending())
     }
 
+    /// Begins the handlers' span without entering it.
+    pub(super) fn start_span(&mut self) {
+        if let Some(start) = self.start.take() {
+            handler::start(&self.span, start);
+        }
+    }
+
     /// Enters the handlers' span, or what suppresses spans, on this thread.
     ///
     /// Returns the parent of what is made within.
@@ -71,7 +83,10 @@ impl Handling {
         let span = &self.span;
         let entered = HandlingEntered {
             _suppressed: suppressed.map(|context| context.clone().attach()),
-            _entered: span.enter(),
+            _entered: match self.start.take() {
+                Some(start) => handler::enter(span, start),
+                None => span.enter(),
+            },
             span,
         };
         let parent = match parent {
@@ -96,16 +111,23 @@ impl Recorder {
         match context {
             HandlerContext::Suppressed(context) => Handling {
                 span: Span::none(),
+                start: None,
                 parent: TraceParent::Suppressed,
                 suppressed: Some(context),
                 call,
             },
-            HandlerContext::Traced(parent) => Handling {
-                span: self.handler_span(series, kind, trace.size, thread, &parent),
-                parent,
-                suppressed: None,
-                call,
-            },
+            HandlerContext::Traced(parent) => {
+                let span = handler_span(series, &parent);
+                let start = (!span.is_disabled())
+                    .then(|| self.handler_start(series, kind, trace.size, thread));
+                Handling {
+                    span,
+                    start,
+                    parent,
+                    suppressed: None,
+                    call,
+                }
+            }
         }
     }
 
@@ -189,7 +211,10 @@ impl Recorder {
     /// there is none.
     fn within_handler(&self, parent: TraceParent, started: Stamp) -> TraceParent {
         let within = match TraceParent::current() {
-            TraceParent::Root => parent,
+            TraceParent::Root => {
+                span_delivery::missing();
+                parent
+            }
             current => current,
         };
         if matches!(within, TraceParent::Within(_)) {
@@ -210,38 +235,39 @@ impl Recorder {
         Some(Context::new().with_remote_span_context(parent?))
     }
 
-    /// The span of a message's handler.
-    fn handler_span(
+    /// What the span of a message's handler begins with.
+    fn handler_start(
         &self,
         series: &EventSeries,
         kind: InboundKind,
         size: usize,
         thread: Option<ThreadKind>,
-        parent: &TraceParent,
-    ) -> Span {
-        let name = &**series.label();
-        let span = tracing::info_span!(
-            target: "spanwire",
-            parent: None,
-            "handle",
-            otel.name = name,
-            otel.kind = match kind {
-                InboundKind::Call => "server",
-                InboundKind::Event => "consumer",
+    ) -> SpanStart {
+        let mut attributes = Vec::with_capacity(5);
+        attributes.extend(timed::attributes(series.names(), &self.webview));
+        attributes.push(KeyValue::new(semconv::MESSAGE_SIZE_BY, count(size)));
+        attributes.extend(thread.map(|thread| KeyValue::new(semconv::THREAD, thread.as_str())));
+        SpanStart {
+            kind: match kind {
+                InboundKind::Call => SpanKind::Server,
+                InboundKind::Event => SpanKind::Consumer,
             },
-            otel.status_code = tracing::field::Empty,
-            { semconv::RPC_SYSTEM_NAME } = semconv::RPC_SYSTEM,
-            { semconv::RPC_METHOD } = name,
-            { semconv::WEBVIEW_NAME } = &*self.webview,
-            { semconv::MESSAGE_SIZE_BY } = i64::try_from(size).unwrap_or(i64::MAX),
-            { semconv::THREAD } = thread.map(ThreadKind::as_str),
-            { semconv::MAIN_THREAD_BLOCKED_S } = tracing::field::Empty,
-            { semconv::ERROR_TYPE } = tracing::field::Empty,
-        );
-        if let Some(parent) = parent.context() {
-            // Fails only when no layer of OpenTelemetry's is there, and then there is no trace.
-            let _ = span.set_parent(parent.clone());
+            attributes,
         }
-        span
     }
+}
+
+/// The span of a message's handler. Its one field is its name.
+fn handler_span(series: &EventSeries, parent: &TraceParent) -> Span {
+    let span = tracing::info_span!(
+        target: "spanwire",
+        parent: None,
+        "handle",
+        otel.name = &**series.label(),
+    );
+    if let Some(parent) = parent.context() {
+        // Fails only when no layer of OpenTelemetry's is there, and then there is no trace.
+        let _ = span.set_parent(parent.clone());
+    }
+    span
 }

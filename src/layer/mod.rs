@@ -3,6 +3,7 @@
 #[cfg(feature = "otlp")]
 mod filters;
 pub(crate) mod integers;
+mod span_starter;
 
 use opentelemetry::trace::Tracer;
 use opentelemetry_appender_tracing::layer::OpenTelemetryTracingBridge;
@@ -14,6 +15,7 @@ use tracing_subscriber::registry::LookupSpan;
 #[cfg(feature = "otlp")]
 pub(crate) use self::filters::{EventsOnly, SubscriberFilter, TelemetryFilter};
 use self::integers::{ForgetIntegers, RememberIntegers};
+use self::span_starter::SpanStarter;
 
 /// Turns spans into OpenTelemetry spans.
 ///
@@ -35,8 +37,14 @@ where
         .with_error_records_to_exceptions(false)
         .with_error_events_to_exceptions(false)
         .with_error_events_to_status(false)
-        .with_tracer(tracer);
+        .with_tracer(SpanStarter(tracer));
     RememberIntegers.and_then(spans).and_then(ForgetIntegers)
+}
+
+/// Whether a subscriber has a layer of [`span_layer`].
+#[cfg(feature = "otlp")]
+pub(crate) fn has_span_layer(subscriber: &tracing::Dispatch) -> bool {
+    subscriber.downcast_ref::<ForgetIntegers>().is_some()
 }
 
 /// Turns events into log records.

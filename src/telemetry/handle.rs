@@ -15,12 +15,15 @@ use super::diagnostics::local_recorder::SharedRecorder;
 use super::diagnostics::reporter::Reporter;
 #[cfg(feature = "otlp")]
 use super::export::page_spans::PageSpans;
+use super::metrics::problem_gauges::ProblemGauges;
 use super::metrics::threshold_gauges::ThresholdGauges;
 #[cfg(feature = "otlp")]
 use super::pipelines::{FlushError, Pipelines, Providers};
 #[cfg(feature = "prometheus")]
 use super::prometheus::Endpoint;
 use super::shutdown_report::ShutdownReport;
+#[cfg(feature = "otlp")]
+use super::subscriber::Place;
 use crate::clock;
 use crate::instrument::caught_panic::catch_panic;
 use crate::semconv::EVENT_CONFIGURATION_WARNING;
@@ -63,6 +66,10 @@ pub(super) struct Components {
     #[cfg(feature = "otlp")]
     pub(super) providers: Providers,
     pub(super) thresholds: Option<Arc<ThresholdGauges>>,
+    pub(super) problems: Option<Arc<ProblemGauges>>,
+    /// That of the process's subscriber.
+    #[cfg(feature = "otlp")]
+    pub(super) place: Option<Place>,
     /// The exporters count themselves with it and hold it weakly.
     pub(super) recorder: Option<Arc<SharedRecorder>>,
 }
@@ -214,8 +221,35 @@ impl Telemetry {
 
     pub(crate) fn log_warnings(&self) {
         for warning in &self.warnings {
-            tracing::warn!(name: EVENT_CONFIGURATION_WARNING, "{warning}");
+            self.with_subscriber(|| {
+                tracing::warn!(name: EVENT_CONFIGURATION_WARNING, "{warning}");
+            });
             self.reporter.report(warning);
+        }
+    }
+
+    /// Runs `f` with our subscriber in force, if it is to take a place that is free yet.
+    #[cfg(feature = "otlp")]
+    fn with_subscriber(&self, f: impl FnOnce()) {
+        match &*self.state() {
+            State::Running(Components {
+                place: Some(place), ..
+            }) => place.within(f),
+            _ => f(),
+        }
+    }
+
+    #[cfg(not(feature = "otlp"))]
+    fn with_subscriber(&self, f: impl FnOnce()) {
+        f();
+    }
+
+    /// Keeps the place of the process's subscriber until the end.
+    #[cfg(feature = "otlp")]
+    pub(super) fn keep(&mut self, place: Option<Place>) {
+        let state = self.state.get_mut().unwrap_or_else(PoisonError::into_inner);
+        if let State::Running(running) = state {
+            running.place = place;
         }
     }
 

@@ -9,18 +9,29 @@ use tracing_subscriber::layer::SubscriberExt;
 
 use super::assembler::assemble;
 use super::config::builder::TelemetryBuilder;
+#[cfg(feature = "otlp")]
+use super::config::options::Exporter;
 use super::config::options::Strictness;
 use super::config::resolved::{ResolvedConfig, State};
 use super::config::warning::{TelemetryError, Warning};
-#[cfg(feature = "otlp")]
-use super::diagnostics::reporter;
+use super::diagnostics::problems::Problem;
 use super::handle::Telemetry;
 use super::parts::TelemetryParts;
+#[cfg(feature = "otlp")]
+use super::subscriber::{Place, TakenBy};
 use crate::instrument::handles;
+#[cfg(feature = "otlp")]
+use crate::instrument::span_delivery;
 
 impl TelemetryBuilder {
-    /// Sets everything up for the whole process: the `tracing` subscriber, the `metrics` recorder,
-    /// OpenTelemetry's tracer provider and its propagator.
+    /// Sets everything up for the whole process: the `metrics` recorder, OpenTelemetry's tracer
+    /// provider and its propagator, and with the first span the `tracing` subscriber.
+    ///
+    /// The place of the subscriber is left to the app until the first span is made: a
+    /// `tracing_subscriber::fmt::init()` that comes before it works, whatever the environment says,
+    /// and panics after it when spans are exported. An app whose subscriber is in place by then, and
+    /// has no layer of Spanwire's, is told with the first message. With
+    /// [`logs`](Self::logs) the first event takes the place as well.
     ///
     /// A subscriber and a recorder that the process has already stay, with a
     /// [`Warning`](crate::telemetry::Warning): then [`build`](Self::build) gives the parts to add to them. A
@@ -36,6 +47,11 @@ impl TelemetryBuilder {
     ///
     /// Only when [`strict`](Self::strict): all warnings.
     pub fn install(self) -> Result<Telemetry, TelemetryError> {
+        #[cfg(feature = "otlp")]
+        let taken_by = match self.otlp.logs {
+            Some(Exporter::Otlp) => TakenBy::SpanOrEvent,
+            _ => TakenBy::Span,
+        };
         let config = ResolvedConfig::checked(self)?;
         let (state, strictness) = (config.state, config.strictness);
         let (mut telemetry, parts) = assemble(config)?;
@@ -43,10 +59,28 @@ impl TelemetryBuilder {
             telemetry.log_warnings();
             return Ok(telemetry);
         }
-        let taken = install_globals(&parts, strictness);
+        #[cfg(feature = "otlp")]
+        let place = match parts.has_layer() {
+            true => Place::want(
+                Registry::default()
+                    .with(parts.layer())
+                    .with(parts.subscriber_filter()),
+                parts.subscriber_filter(),
+                taken_by,
+                telemetry.reporter,
+            ),
+            false => None,
+        };
+        #[cfg(feature = "otlp")]
+        let has_subscriber = parts.has_layer() && place.is_none();
+        #[cfg(not(feature = "otlp"))]
+        let has_subscriber = false;
+        let taken = install_globals(&parts, strictness, has_subscriber);
         if strictness == Strictness::Strict && !taken.is_empty() {
             return Err(TelemetryError::Strict(taken));
         }
+        #[cfg(feature = "otlp")]
+        telemetry.keep(place);
         telemetry.add_warnings(taken);
         telemetry.start_sampler();
         telemetry.log_warnings();
@@ -72,21 +106,21 @@ impl TelemetryBuilder {
 }
 
 /// Sets the globals that are free; returns those that are not. When strict, all or nothing.
-fn install_globals(parts: &TelemetryParts, strictness: Strictness) -> Vec<Warning> {
+fn install_globals(
+    parts: &TelemetryParts,
+    strictness: Strictness,
+    has_subscriber: bool,
+) -> Vec<Warning> {
     let mut taken = Vec::new();
     // A recorder cannot be taken back, so a strict caller must know before.
     if parts.recorder.is_some() && handles::recorder().is_some() {
         taken.push(Warning::RecorderTaken);
     }
+    if has_subscriber {
+        taken.push(Warning::SubscriberTaken);
+    }
     if strictness == Strictness::Strict && !taken.is_empty() {
         return taken;
-    }
-    #[cfg(feature = "otlp")]
-    if parts.has_layer() && !install_subscriber(parts) {
-        taken.push(Warning::SubscriberTaken);
-        if strictness == Strictness::Strict {
-            return taken;
-        }
     }
     if taken.contains(&Warning::RecorderTaken) {
         // Known already.
@@ -96,19 +130,14 @@ fn install_globals(parts: &TelemetryParts, strictness: Strictness) -> Vec<Warnin
         taken.push(Warning::RecorderTaken);
     }
     parts.set_globals();
-    taken
-}
-
-/// Whether the process had no subscriber and has ours now.
-#[cfg(feature = "otlp")]
-fn install_subscriber(parts: &TelemetryParts) -> bool {
-    // Only our layers look at spans, so where none is wanted there need be none.
-    let subscriber = Registry::default()
-        .with(parts.layer())
-        .with(parts.subscriber_filter());
-    let is_ours = tracing::subscriber::set_global_default(subscriber).is_ok();
-    if is_ours {
-        reporter::own_subscriber_is_installed();
+    if taken.contains(&Warning::RecorderTaken) {
+        Problem::RecorderTaken.found();
     }
-    is_ours
+    #[cfg(feature = "otlp")]
+    if has_subscriber {
+        Problem::SubscriberTaken.found();
+        // It is told now, and not once more by the first span.
+        span_delivery::expect_none();
+    }
+    taken
 }

@@ -105,6 +105,8 @@ pub(crate) mod prometheus;
 #[cfg(feature = "otlp")]
 mod sampling;
 mod shutdown_report;
+#[cfg(feature = "otlp")]
+mod subscriber;
 
 pub use config::builder::TelemetryBuilder;
 pub use config::env::{VARIABLES, Variable};

@@ -28,6 +28,8 @@ use tracing_subscriber::layer::Identity;
 use tracing_subscriber::registry::LookupSpan;
 
 use super::config::options::Propagator;
+#[cfg(feature = "otlp")]
+use super::subscriber;
 use crate::instrument::handles;
 #[cfg(feature = "otlp")]
 use crate::instrument::span_filter::SuppressionFilter;
@@ -104,6 +106,10 @@ impl TelemetryParts {
         #[cfg(feature = "otlp")]
         if let Some(provider) = &self.tracer_provider {
             global::set_tracer_provider(provider.clone());
+            // Those of handlers and operations.
+            if self.level >= LevelFilter::INFO {
+                subscriber::expect_spans();
+            }
         }
         global::set_text_map_propagator(propagator(&self.propagators));
         timer::set_slow_threshold(self.slow_threshold);

@@ -318,6 +318,25 @@ fn a_server_that_answers_slowly_is_given_up_in_time() {
 }
 
 #[test]
+fn what_the_app_says_is_not_in_place_is_no_ok() {
+    let app = |_: &str| {
+        answer(
+            200,
+            "text/plain",
+            "# TYPE spanwire_telemetry_problems gauge\n\
+             spanwire_telemetry_problems{error_type=\"recorder_taken\"} 1\n\
+             spanwire_telemetry_problems{error_type=\"subscriber_taken\"} 1\n\
+             spanwire_telemetry_problems{error_type=\"spans_filtered\"} 1\n\
+             spanwire_telemetry_problems{error_type=\"a later one\"} 1\n",
+        )
+    };
+    let place = Stub::start(app);
+    let said = Stack::closed().with("metrics", place.addr()).doctor();
+    let text = of(&said, "endpoint") + &of(&said, "traces");
+    expect![[""]].assert_eq(&text);
+}
+
+#[test]
 fn another_server_at_the_apps_port_is_not_taken_for_the_app() {
     let page = |_: &str| answer(200, "text/html", "<html>a dev server</html>");
     let metrics = |_: &str| answer(200, "text/plain", "# TYPE go_threads gauge\ngo_threads 7\n");

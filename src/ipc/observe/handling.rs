@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::thread;
 
 use futures_util::future::Either;
+use opentelemetry::KeyValue;
 use opentelemetry::context::FutureExt as _;
 use tracing::Instrument;
 
@@ -16,6 +17,7 @@ use crate::ipc::caller::record_end;
 use crate::ipc::delivery::OutboundKind;
 use crate::ipc::handling::{self, InboundKind};
 use crate::ipc::series::{EventSeries, Outcome};
+use crate::ipc::spans::handler;
 use crate::ipc::spans::parent::TraceParent;
 use crate::semconv::{self, ErrorType};
 
@@ -37,9 +39,11 @@ impl Handling {
         shared: Arc<Shared>,
         series: Arc<EventSeries>,
         kind: InboundKind,
-        handling: handling::Handling,
+        mut handling: handling::Handling,
         started: Stamp,
     ) -> Self {
+        // A future may enter it first, which knows nothing of its attributes.
+        handling.start_span();
         Self {
             shared,
             series,
@@ -58,14 +62,15 @@ impl Handling {
         let began = recorder.clock.now();
         let (entered, parent) = self.handling.enter(recorder, self.started);
         if let Some(thread) = recorder.main_thread.current() {
-            entered.span.record(semconv::THREAD, thread.as_str());
+            let thread = KeyValue::new(semconv::THREAD, thread.as_str());
+            handler::set_attribute(entered.span, thread);
         }
         let result = handler();
         let took = recorder.clock.now().since(began);
         if recorder.main_thread.was_blocked(took) {
             self.series.blocked();
-            let seconds = took.as_secs_f64();
-            entered.span.record(semconv::MAIN_THREAD_BLOCKED_S, seconds);
+            let took = KeyValue::new(semconv::MAIN_THREAD_BLOCKED_S, took.as_secs_f64());
+            handler::set_attribute(entered.span, took);
         }
         drop(entered);
         self.handling.parent = parent;

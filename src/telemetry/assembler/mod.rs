@@ -16,6 +16,7 @@ use super::export::spool::ReplayTarget;
 #[cfg(all(feature = "prometheus", feature = "otlp"))]
 use super::fanout::fanout;
 use super::handle::{Components, State, Telemetry};
+use super::metrics::problem_gauges::ProblemGauges;
 use super::metrics::threshold_gauges::ThresholdGauges;
 use super::parts::{TelemetryParts, propagator};
 #[cfg(feature = "otlp")]
@@ -133,6 +134,9 @@ impl Assembler<'_> {
         let source: Weak<dyn Publish> = Arc::downgrade(&thresholds) as Weak<dyn Publish>;
         handles::register(source);
         self.running.thresholds = Some(thresholds);
+        let problems = Arc::new(ProblemGauges(self.local_recorder.clone()));
+        handles::register(Arc::downgrade(&problems) as Weak<dyn Publish>);
+        self.running.problems = Some(problems);
     }
 
     /// Whether the endpoint serves the app's recorder.

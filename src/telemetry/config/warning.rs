@@ -37,6 +37,9 @@ pub enum Warning {
     SubscriberTaken,
     /// The process has a `metrics` recorder already, so it gets the metrics and Spanwire does not.
     RecorderTaken,
+    /// A filter of the app's whole `tracing` subscriber turns down the spans of handlers and
+    /// operations, so they are in no trace.
+    SpansFiltered,
 }
 
 impl Warning {
@@ -98,12 +101,19 @@ impl fmt::Display for Warning {
                 addr.port()
             ),
             Self::SubscriberTaken => f.write_str(
-                "the process has a tracing subscriber already: \
+                "the process has a tracing subscriber already, so handlers and operations are in \
+                 no trace: \
                  use TelemetryBuilder::build and add TelemetryParts::layer to that subscriber",
             ),
             Self::RecorderTaken => f.write_str(
-                "the process has a metrics recorder already, which gets the metrics: \
+                "the process has a metrics recorder already, which gets the metrics, so they are \
+                 neither at /metrics nor sent: \
                  use TelemetryBuilder::build and fan out to TelemetryParts::recorder",
+            ),
+            Self::SpansFiltered => f.write_str(
+                "a filter of the whole tracing subscriber turns down handlers' spans, so they are \
+                 in no trace, as RUST_LOG=warn does with an EnvFilter: \
+                 give that filter to the app's own layer, with Layer::with_filter",
             ),
         }
     }

@@ -2,6 +2,7 @@
 
 pub(super) mod flaw;
 pub(super) mod local_recorder;
+pub(super) mod problems;
 #[cfg(feature = "otlp")]
 pub(super) mod quiet;
 pub(super) mod reporter;

@@ -17,7 +17,21 @@ pub(crate) enum Reporter {
 impl Reporter {
     /// Writes one line, if nobody else shows it. What goes wrong with that is not told to anybody.
     pub(crate) fn report(self, text: impl Display) {
-        if self == Self::Stderr && !app_listens() {
+        if !app_listens() {
+            self.write(text);
+        }
+    }
+
+    /// The same, also when the app's subscriber turns warnings down.
+    #[cfg(feature = "otlp")]
+    pub(in crate::telemetry) fn report_unless_shown(self, text: impl Display) {
+        if !app_listens() || !tracing::event_enabled!(tracing::Level::WARN) {
+            self.write(text);
+        }
+    }
+
+    fn write(self, text: impl Display) {
+        if self == Self::Stderr {
             let _ = writeln!(
                 std::io::stderr(),
                 "spanwire: {}",

@@ -5,8 +5,9 @@ use std::collections::BTreeMap;
 use http::Uri;
 use spanwire::clock::Stamp;
 use spanwire::semconv::{
-    ENDPOINT_REFUSED, FORBIDDEN_HOST, METRICS, SDK_LOG_EXPORTED, SDK_METRIC_EXPORTED,
-    SDK_SPAN_EXPORTED, SPOOL_ITEMS,
+    ENDPOINT_REFUSED, FORBIDDEN_HOST, METRICS, RECORDER_TAKEN, SDK_LOG_EXPORTED,
+    SDK_METRIC_EXPORTED, SDK_SPAN_EXPORTED, SPANS_FILTERED, SPOOL_ITEMS, SUBSCRIBER_TAKEN,
+    TELEMETRY_PROBLEMS,
 };
 
 use super::client::{Answer, ClockSkew, HttpClient};
@@ -48,7 +49,10 @@ pub(super) fn probe(targets: &Targets, deadline: Stamp) -> EndpointProbe {
             .iter()
             .map(|(metric, _)| metric.prometheus_name())
             .collect();
-        keep.extend([TARGET_INFO.to_owned(), ENDPOINT_REFUSED.prometheus_name()]);
+        keep.extend([TARGET_INFO.to_owned()]);
+        keep.extend(
+            [&ENDPOINT_REFUSED, &TELEMETRY_PROBLEMS].map(|metric| metric.prometheus_name()),
+        );
         exposition = Exposition::read(&answer.text(), &keep);
     }
     EndpointProbe {
@@ -143,6 +147,7 @@ impl EndpointProbe {
                  and export dashboards and alerts anew",
             ));
         }
+        findings.extend(self.problems());
         findings.extend(self.lost());
         findings.extend(self.refused_hosts());
         findings
@@ -160,6 +165,44 @@ impl EndpointProbe {
             WHAT,
             format!("{name}{version}at {}: {series} series", target.redacted()),
         )
+    }
+
+    /// What is not in place, by the app's own word.
+    fn problems(&self) -> impl Iterator<Item = Finding> {
+        let name = TELEMETRY_PROBLEMS.prometheus_name();
+        let samples = self.exposition.samples.iter();
+        let found = samples.filter(move |sample| sample.name == name && sample.value > 0.0);
+        found.map(|sample| {
+            let problem = sample.labels.get("error_type").map_or("", String::as_str);
+            let (what, detail, remedy) = match problem {
+                RECORDER_TAKEN => (
+                    WHAT,
+                    "the app's metrics are not there: it has a metrics recorder of its own, which \
+                     has them",
+                    "TelemetryBuilder::build and a fan-out to TelemetryParts::recorder; \
+                     docs/existing.md",
+                ),
+                SUBSCRIBER_TAKEN => (
+                    TRACES,
+                    "the app's tracing subscriber has no layer of Spanwire's, so its handlers and \
+                     operations are in no trace",
+                    "TelemetryBuilder::build and TelemetryParts::layer in that subscriber; \
+                     docs/existing.md",
+                ),
+                SPANS_FILTERED => (
+                    TRACES,
+                    "a filter of the app's whole tracing subscriber, such as RUST_LOG=warn, turns \
+                     down handlers' spans, so they are in no trace",
+                    "give that filter to the app's own layer, by Layer::with_filter; \
+                     docs/existing.md",
+                ),
+                other => {
+                    let detail = format!("the app says: {}", shown(other));
+                    return Finding::warn(WHAT, detail, "see its log");
+                }
+            };
+            Finding::warn(what, detail, remedy)
+        })
     }
 
     /// What the app could not send.
@@ -262,6 +305,7 @@ fn unreachable(target: &Target, error: &ProbeError) -> Finding {
 }
 
 const WHAT: &str = "endpoint";
+const TRACES: &str = "traces";
 const TARGET_INFO: &str = "target_info";
 const ALLOW: &str = "TelemetryBuilder::allowed_host with the name by which the app is scraped, \
     if those were yours";

@@ -1,0 +1,42 @@
+//! Whether spans of ours arrive at OpenTelemetry, where they should.
+//!
+//! A subscriber of the app's may lack our layer, or have a filter that turns our spans down, and
+//! nothing fails then. So telemetry that exports spans expects them, and is told once of the first
+//! that is missing.
+
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+/// Relaxed everywhere: it orders nothing, and a span that is missed is followed by others.
+static EXPECTED: AtomicBool = AtomicBool::new(false);
+static ON_MISSING: OnceLock<fn()> = OnceLock::new();
+
+/// From now on, `on_missing` is called for the first span that is missing.
+#[cfg(feature = "otlp")]
+pub(crate) fn expect(on_missing: fn()) {
+    ON_MISSING.get_or_init(|| on_missing);
+    EXPECTED.store(true, Ordering::Relaxed);
+}
+
+/// No span is expected any more.
+#[cfg(feature = "otlp")]
+pub(crate) fn expect_none() {
+    EXPECTED.store(false, Ordering::Relaxed);
+}
+
+/// A span of ours was made on this thread, and none of OpenTelemetry's with it.
+#[inline]
+pub(crate) fn missing() {
+    if EXPECTED.load(Ordering::Relaxed) {
+        tell();
+    }
+}
+
+#[cold]
+fn tell() {
+    if EXPECTED.swap(false, Ordering::Relaxed)
+        && let Some(on_missing) = ON_MISSING.get()
+    {
+        on_missing();
+    }
+}

@@ -1,0 +1,26 @@
+//! Starts spans with what `tracing` was not told of them.
+
+use opentelemetry::Context;
+use opentelemetry::trace::{SpanBuilder, Tracer};
+
+use crate::instrument::span_start;
+
+/// A tracer for the layer that makes spans: it gives a handler's span its kind and its attributes,
+/// before a sampler sees it.
+#[derive(Clone, Debug)]
+pub(crate) struct SpanStarter<T>(pub(crate) T);
+
+impl<T: Tracer> Tracer for SpanStarter<T> {
+    type Span = T::Span;
+
+    fn build_with_context(&self, mut builder: SpanBuilder, parent: &Context) -> Self::Span {
+        if let Some(start) = span_start::take() {
+            builder.span_kind = Some(start.kind);
+            match &mut builder.attributes {
+                Some(attributes) if !attributes.is_empty() => attributes.extend(start.attributes),
+                attributes => *attributes = Some(start.attributes),
+            }
+        }
+        self.0.build_with_context(builder, parent)
+    }
+}

@@ -1,0 +1,218 @@
+//! The process's `tracing` subscriber, whose place is left to the app until the first span.
+//!
+//! There is one place, and it is given once: `tracing_subscriber::fmt::init` panics where it is
+//! taken. So `install` does not take it, whatever is to be exported: a later `init` of the app's
+//! works with every environment. Where no subscriber came until the first span that we would
+//! export, ours takes the place for that span and for all that follow.
+//!
+//! `tracing` tells when that is: it asks every subscriber that there is, in force or not, about each
+//! call site that is reached for the first time. It does so once there are two, and there are: the
+//! one that is to take the place, and the [`Watcher`].
+
+use std::collections::HashSet;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use tracing::callsite::{Identifier, rebuild_interest_cache};
+use tracing::dispatcher::{self, Dispatch, set_global_default};
+use tracing::level_filters::LevelFilter;
+use tracing::span::{Attributes, Id, Record};
+use tracing::subscriber::{Interest, NoSubscriber};
+use tracing::{Event, Metadata, Subscriber};
+use tracing_subscriber::{Layer, Registry};
+
+use super::config::warning::Warning;
+use super::diagnostics::problems::Problem;
+use super::diagnostics::reporter::{self, Reporter};
+use crate::instrument::span_delivery;
+use crate::layer::{SubscriberFilter, has_span_layer};
+use crate::semconv::EVENT_CONFIGURATION_WARNING;
+
+/// What takes the place.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum TakenBy {
+    /// The first span.
+    Span,
+    /// The first span or event, since the app's code, and not the environment, asks for logs.
+    SpanOrEvent,
+}
+
+/// The place, wanted for our subscriber as long as this is there and the app does not take it.
+#[derive(Debug)]
+pub(super) struct Place(Arc<Wanted>);
+
+#[derive(Debug)]
+struct Wanted {
+    /// `None` once it is in its place or given up.
+    subscriber: Mutex<Option<Dispatch>>,
+    is_open: AtomicBool,
+}
+
+/// The one place of the process.
+static WANTED: Mutex<Option<(Arc<Wanted>, Dispatch)>> = Mutex::new(None);
+static REPORTER: Mutex<Reporter> = Mutex::new(Reporter::Quiet);
+
+impl Place {
+    /// Wants the place for `subscriber`, which has `filter`; `None` when it is another's.
+    pub(super) fn want(
+        subscriber: impl Subscriber + Send + Sync,
+        filter: SubscriberFilter,
+        taken_by: TakenBy,
+        reporter: Reporter,
+    ) -> Option<Self> {
+        let mut place = WANTED.lock().unwrap_or_else(PoisonError::into_inner);
+        if place.is_some() || is_taken() {
+            return None;
+        }
+        let wanted = Arc::new(Wanted {
+            subscriber: Mutex::new(Some(Dispatch::new(subscriber))),
+            is_open: AtomicBool::new(false),
+        });
+        let watcher = Dispatch::new(Watcher {
+            wanted: Arc::clone(&wanted),
+            filter,
+            taken_by,
+            known: Mutex::default(),
+        });
+        *place = Some((Arc::clone(&wanted), watcher));
+        // The watcher was just asked about the call sites that were reached before.
+        wanted.is_open.store(true, Ordering::Relaxed);
+        *REPORTER.lock().unwrap_or_else(PoisonError::into_inner) = reporter;
+        Some(Self(wanted))
+    }
+
+    /// Runs `f` with our subscriber in force on this thread, though it has not taken the place yet.
+    pub(super) fn within<R>(&self, f: impl FnOnce() -> R) -> R {
+        match self.0.subscriber().clone() {
+            Some(subscriber) => dispatcher::with_default(&subscriber, f),
+            None => f(),
+        }
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.0.is_open.store(false, Ordering::Relaxed);
+        span_delivery::expect_none();
+        give_up();
+    }
+}
+
+impl Wanted {
+    /// Takes the place if it is still free. For the first that asks.
+    fn take(&self) -> bool {
+        if !self.is_open.swap(false, Ordering::Relaxed) {
+            return false;
+        }
+        let Some(subscriber) = self.subscriber().clone() else {
+            return false;
+        };
+        let is_ours = set_global_default(subscriber).is_ok();
+        if is_ours {
+            reporter::own_subscriber_is_installed();
+        }
+        is_ours
+    }
+
+    fn subscriber(&self) -> MutexGuard<'_, Option<Dispatch>> {
+        self.subscriber
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Expects spans to arrive at our layer, in whatever subscriber it is.
+pub(super) fn expect_spans() {
+    span_delivery::expect(span_is_missing);
+}
+
+/// A span of ours is none of OpenTelemetry's: takes the place for the next, or says why.
+fn span_is_missing() {
+    let place = WANTED.lock().unwrap_or_else(PoisonError::into_inner);
+    let wanted = place.as_ref().map(|(wanted, _)| Arc::clone(wanted));
+    drop(place);
+    // Its call site was reached before the install, so the watcher was not asked.
+    if wanted.is_some_and(|wanted| wanted.take()) {
+        return expect_spans();
+    }
+    give_up();
+    let (problem, warning) = if dispatcher::get_default(has_span_layer) {
+        (Problem::SpansFiltered, Warning::SpansFiltered)
+    } else {
+        (Problem::SubscriberTaken, Warning::SubscriberTaken)
+    };
+    problem.found();
+    tracing::warn!(name: EVENT_CONFIGURATION_WARNING, "{warning}");
+    let reporter = *REPORTER.lock().unwrap_or_else(PoisonError::into_inner);
+    reporter.report_unless_shown(&warning);
+}
+
+/// Forgets our subscriber, unless it has taken the place, so that call sites ask the app's alone.
+fn give_up() {
+    let mut place = WANTED.lock().unwrap_or_else(PoisonError::into_inner);
+    let given_up = place.take();
+    drop(place);
+    if let Some((wanted, watcher)) = given_up {
+        let subscriber = wanted.subscriber().take();
+        drop((subscriber, watcher));
+        rebuild_interest_cache();
+    }
+}
+
+/// Whether the process has a subscriber. One of this thread alone does not count, so another looks.
+fn is_taken() -> bool {
+    let look = || dispatcher::get_default(|dispatch| !dispatch.is::<NoSubscriber>());
+    std::thread::scope(|scope| {
+        let thread = std::thread::Builder::new().spawn_scoped(scope, look);
+        thread.ok().and_then(|thread| thread.join().ok())
+    })
+    .unwrap_or_else(look)
+}
+
+/// A subscriber that is never in force: it is told of each call site that is reached.
+struct Watcher {
+    wanted: Arc<Wanted>,
+    filter: SubscriberFilter,
+    taken_by: TakenBy,
+    /// Those that it was told of: it is told again whenever another subscriber is made, which is not
+    /// to lose its place by that.
+    known: Mutex<HashSet<Identifier>>,
+}
+
+impl Watcher {
+    fn takes(&self, metadata: &Metadata<'_>) -> bool {
+        metadata.is_span()
+            || self.taken_by == TakenBy::SpanOrEvent && !metadata.target().starts_with("spanwire")
+    }
+}
+
+impl Subscriber for Watcher {
+    fn register_callsite(&self, metadata: &'static Metadata<'static>) -> Interest {
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_new = known.insert(metadata.callsite());
+        drop(known);
+        let interest = Layer::<Registry>::register_callsite(&self.filter, metadata);
+        if is_new && !interest.is_never() && self.takes(metadata) {
+            self.wanted.take();
+        }
+        interest
+    }
+
+    fn max_level_hint(&self) -> Option<LevelFilter> {
+        Layer::<Registry>::max_level_hint(&self.filter)
+    }
+
+    fn enabled(&self, _: &Metadata<'_>) -> bool {
+        false
+    }
+
+    fn new_span(&self, _: &Attributes<'_>) -> Id {
+        Id::from_u64(1)
+    }
+
+    fn record(&self, _: &Id, _: &Record<'_>) {}
+    fn record_follows_from(&self, _: &Id, _: &Id) {}
+    fn event(&self, _: &Event<'_>) {}
+    fn enter(&self, _: &Id) {}
+    fn exit(&self, _: &Id) {}
+}
