@@ -333,7 +333,17 @@ fn what_the_app_says_is_not_in_place_is_no_ok() {
     let place = Stub::start(app);
     let said = Stack::closed().with("metrics", place.addr()).doctor();
     let text = of(&said, "endpoint") + &of(&said, "traces");
-    expect![[""]].assert_eq(&text);
+    expect![[r#"
+        ok    endpoint       at http://metrics/metrics: 4 series
+        warn  endpoint       the app's metrics are not there: it has a metrics recorder of its own, which has them
+              remedy: TelemetryBuilder::build and a fan-out to TelemetryParts::recorder; docs/existing.md
+        warn  endpoint       the app says: a later one
+              remedy: see its log
+        warn  traces         the app's tracing subscriber has no layer of Spanwire's, so its handlers and operations are in no trace
+              remedy: TelemetryBuilder::build and TelemetryParts::layer in that subscriber; docs/existing.md
+        warn  traces         a filter of the app's whole tracing subscriber, such as RUST_LOG=warn, turns down handlers' spans, so they are in no trace
+              remedy: give that filter to the app's own layer, by Layer::with_filter; docs/existing.md
+    "#]].assert_eq(&text);
 }
 
 #[test]
