@@ -1,21 +1,25 @@
-//! A message whose async handlers run on the app's runtime.
+//! A message whose handlers are not done when they return: async ones run on the app's runtime,
+//! and responders are anywhere.
 
-use std::sync::atomic::Ordering;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
-use futures_util::future::{AbortHandle, Abortable, BoxFuture};
+use futures_util::FutureExt;
+use futures_util::future::{AbortHandle, AbortRegistration, Abortable, BoxFuture};
 use opentelemetry::KeyValue;
 use tracing::{Instrument, Span};
 
 use super::caller::{Caller, record_end};
-use super::listeners::HandlerOutcome;
+use super::handler_slot::HandlerSlot;
+use super::inline_task::InlineTask;
+use super::listeners::{EventListeners, HandlerOutcome};
+use super::responder::Deferral;
 use super::series::EventSeries;
 use super::spans::handler;
 use super::spans::parent::TraceParent;
 use super::wire::Inner;
 use crate::clock::{Clock, Stamp};
-use crate::semconv;
+use crate::semconv::{self, ErrorType};
 
 /// Ends its message once, however its listeners end: done, withdrawn by the page, or dropped with
 /// their runtime.
@@ -25,8 +29,7 @@ pub(super) struct AsyncCall {
     clock: Clock,
     series: Arc<EventSeries>,
     caller: Caller,
-    /// Of the message's payload, which its handlers hold.
-    bytes: usize,
+    slot: Arc<HandlerSlot>,
     started: Stamp,
     span: Span,
     /// What the reply's span is made below.
@@ -35,55 +38,73 @@ pub(super) struct AsyncCall {
 }
 
 impl AsyncCall {
-    pub(super) fn new(
+    /// Takes the message in before its listeners run, with what withdraws it.
+    ///
+    /// # Errors
+    ///
+    /// Why the message was refused. It has ended then.
+    pub(super) fn open(
         inner: &Arc<Inner>,
-        series: Arc<EventSeries>,
+        event: &EventListeners,
         caller: Caller,
         bytes: usize,
         started: Stamp,
         span: Span,
         parent: TraceParent,
-    ) -> Self {
-        // Relaxed: the counts order nothing.
-        inner.async_handlers.fetch_add(1, Ordering::Relaxed);
-        inner
-            .async_handler_bytes
-            .fetch_add(bytes, Ordering::Relaxed);
-        Self {
+    ) -> Result<(Self, AbortRegistration), ErrorType> {
+        let mut opened = Self {
             inner: Arc::downgrade(inner),
             clock: inner.recorder.clock.clone(),
-            series,
+            series: Arc::clone(&event.series),
             caller,
-            bytes,
+            slot: Arc::new(inner.held_messages.hold(bytes)),
             started,
             span,
             parent,
             ended: false,
+        };
+        if inner.has_too_many_held_messages() {
+            opened.ended = true;
+            opened.conclude(inner, HandlerOutcome::over_credit(), None);
+            return Err(ErrorType::OverCredit);
+        }
+        let (abort, registration) = AbortHandle::new_pair();
+        if let Some(call) = caller.call {
+            let called = inner.page().open_call(caller.generation, call, abort);
+            if let Err(error) = called {
+                // Another call with this id is open: this one gets no reply, or both would.
+                opened.ended = true;
+                record_end(&opened.series, Err(error), None, &opened.span);
+                inner.end_call_span(caller, error);
+                inner.refund(caller);
+                return Err(error);
+            }
+        }
+        Ok((opened, registration))
+    }
+
+    /// What the message's responders are made of. Called inside the message's span.
+    pub(super) fn deferral(&self, inner: &Inner) -> Deferral {
+        Deferral {
+            slot: Arc::clone(&self.slot),
+            reply_bytes_max: inner.config.limits.outbound_bytes_max,
+            span: self.span.clone(),
+            suppressed: match &self.parent {
+                TraceParent::Suppressed => Some(opentelemetry::Context::current()),
+                TraceParent::Root | TraceParent::Within(_) => None,
+            },
         }
     }
 
-    /// Hands the listeners to the runtime. Called inside the message's span.
-    pub(super) fn spawn(mut self, inner: &Inner, future: BoxFuture<'static, HandlerOutcome>) {
-        let Some(runtime) = inner.config.runtime.clone() else {
-            unreachable!("on_async refuses without a runtime")
-        };
-        if inner.has_too_many_async_handlers() {
-            self.ended = true;
-            let outcome = HandlerOutcome::over_credit();
-            return self.conclude(inner, outcome, None);
-        }
-        let (abort, registration) = AbortHandle::new_pair();
-        if let Some(call) = self.caller.call {
-            let opened = inner.page().open_call(self.caller.generation, call, abort);
-            if let Err(error) = opened {
-                // Another call with this id is open: this one gets no reply, or both would.
-                self.ended = true;
-                record_end(&self.series, Err(error), None, &self.span);
-                inner.end_call_span(self.caller, error);
-                inner.refund(self.caller);
-                return;
-            }
-        }
+    /// Waits for the listeners, on the runtime if one of them is async. Called inside the message's
+    /// span.
+    pub(super) fn spawn(
+        self,
+        inner: &Inner,
+        event: &EventListeners,
+        future: BoxFuture<'static, HandlerOutcome>,
+        registration: AbortRegistration,
+    ) {
         let span = self.span.clone();
         let handlers = async move {
             let thread = self
@@ -97,7 +118,14 @@ impl AsyncCall {
             let outcome = future.await;
             self.finish(outcome);
         };
-        runtime.spawn(Abortable::new(handlers.instrument(span), registration));
+        let task = Abortable::new(handlers.instrument(span), registration);
+        if !event.is_async() {
+            return InlineTask::start(task.map(drop).boxed());
+        }
+        let Some(runtime) = inner.config.runtime.clone() else {
+            unreachable!("on_async refuses without a runtime")
+        };
+        runtime.spawn(task);
     }
 
     fn finish(mut self, outcome: HandlerOutcome) {
@@ -146,12 +174,6 @@ impl AsyncCall {
 
 impl Drop for AsyncCall {
     fn drop(&mut self) {
-        if let Some(inner) = self.inner.upgrade() {
-            inner.async_handlers.fetch_sub(1, Ordering::Relaxed);
-            inner
-                .async_handler_bytes
-                .fetch_sub(self.bytes, Ordering::Relaxed);
-        }
         // The page withdrew it or went, or its runtime ended; only then is there a page to reply to.
         if !self.ended {
             self.end(HandlerOutcome::cancelled());

@@ -11,7 +11,8 @@ use serde_json::value::RawValue;
 use super::async_call::AsyncCall;
 use super::call::Call;
 use super::caller::Caller;
-use super::listeners::{HandlerOutcome, HandlerRun};
+use super::inbound::Disposition;
+use super::listeners::HandlerOutcome;
 use super::protocol::direction::Direction;
 use super::series::EventSeries;
 use super::spans::handler;
@@ -20,7 +21,7 @@ use super::spans::parent::TraceParent;
 use super::spans::timed::TimedSpan;
 use super::wire::Inner;
 use crate::instrument::cardinality::{NameSource, is_event_name};
-use crate::semconv;
+use crate::semconv::{self, ErrorType};
 
 impl Inner {
     /// Runs a message through its listeners.
@@ -30,7 +31,7 @@ impl Inner {
         name: &str,
         data: &RawValue,
         trace: MessageTrace<'_>,
-    ) {
+    ) -> Disposition {
         let size = trace.size;
         self.recorder.series.message_size(Direction::Inbound, size);
         let started = self.recorder.clock.now();
@@ -53,39 +54,51 @@ impl Inner {
         let (entered, parent) = handling.enter(&self.recorder, started);
         let span = entered.span;
         let Some(event) = found else {
-            let outcome = if is_event_name(name) {
-                HandlerOutcome::unknown_event(name)
+            let (outcome, disposition) = if is_event_name(name) {
+                let outcome = HandlerOutcome::unknown_event(name);
+                (outcome, Disposition::UnknownEvent)
             } else {
-                HandlerOutcome::invalid_name()
+                let outcome = HandlerOutcome::invalid_name();
+                (outcome, Disposition::Refused(ErrorType::InvalidName))
             };
-            return self.finish(series, caller, outcome, None, span, &parent);
+            self.finish(series, caller, outcome, None, span, &parent);
+            return disposition;
         };
         let call = Call {
             event: Cow::Borrowed(&event.name),
             data: Cow::Borrowed(data),
             wants_reply: caller.call.is_some(),
         };
-        let run = event.run(&call);
-        let took = self.recorder.clock.now().since(started);
-        if self.recorder.main_thread.was_blocked(took) {
-            series.blocked();
-            let took = KeyValue::new(semconv::MAIN_THREAD_BLOCKED_S, took.as_secs_f64());
-            handler::set_attribute(span, took);
-        }
-        match run {
-            HandlerRun::Done(outcome) => {
-                self.finish(series, caller, outcome, Some(took), span, &parent);
+        let watch = || {
+            let took = self.recorder.clock.now().since(started);
+            if self.recorder.main_thread.was_blocked(took) {
+                series.blocked();
+                let blocked = KeyValue::new(semconv::MAIN_THREAD_BLOCKED_S, took.as_secs_f64());
+                handler::set_attribute(span, blocked);
             }
-            HandlerRun::Pending(future) => {
-                let series = Arc::clone(series);
-                let future = match &parent {
-                    TraceParent::Suppressed => future.with_context(Context::current()).boxed(),
-                    TraceParent::Root | TraceParent::Within(_) => future,
-                };
-                AsyncCall::new(self, series, caller, size, started, span.clone(), parent)
-                    .spawn(self, future);
-            }
+            took
+        };
+        if event.is_sync() {
+            let outcome = event.run(&call);
+            let took = watch();
+            self.finish(series, caller, outcome, Some(took), span, &parent);
+            return Disposition::Dispatched;
         }
+        let is_suppressed = matches!(parent, TraceParent::Suppressed);
+        let opened = AsyncCall::open(self, event, caller, size, started, span.clone(), parent);
+        let (opened, registration) = match opened {
+            Ok(opened) => opened,
+            Err(error) => return Disposition::Refused(error),
+        };
+        let future = event.start(&call, &opened.deferral(self));
+        watch();
+        let future = if is_suppressed {
+            future.with_context(Context::current()).boxed()
+        } else {
+            future
+        };
+        opened.spawn(self, event, future, registration);
+        Disposition::Dispatched
     }
 
     /// Keeps the span of a call with its page until the reply has ended.

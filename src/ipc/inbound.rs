@@ -27,6 +27,20 @@ pub enum Received {
     NotOurs,
 }
 
+/// What became of a message of a transport that has its own form.
+///
+/// The message is counted and its caller answered in any case, so this may be ignored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Disposition {
+    /// Its listeners were called. What came of it is in the reply and in the metrics, perhaps later.
+    Dispatched,
+    /// Nothing listens to its event: it may be for another part of the app.
+    UnknownEvent,
+    /// It was refused, and no listener was called.
+    Refused(ErrorType),
+}
+
 /// A message for a transport that has its own form.
 ///
 /// Its `Debug` shows the payload's size and not the payload.
@@ -112,7 +126,9 @@ impl Ipc {
     /// A call's reply comes out of [`next_script`](Self::next_script), once a page was announced
     /// by [`page_ready`](Self::page_ready): without one the reply has no receiver, and ends as
     /// `page_gone`.
-    pub fn handle_message(&self, message: &IpcMessage) {
+    ///
+    /// Returns what became of the message, for a transport that offers it to others as well.
+    pub fn handle_message(&self, message: &IpcMessage) -> Disposition {
         let inner = &self.0;
         inner.recorder.stats.received(1);
         let caller = Caller {
@@ -121,7 +137,7 @@ impl Ipc {
             credit: Credit::None,
         };
         let trace = MessageTrace::none(&message.data);
-        inner.dispatch(caller, &message.event, &message.data, trace);
+        inner.dispatch(caller, &message.event, &message.data, trace)
     }
 }
 

@@ -12,6 +12,7 @@ use futures_util::future::{BoxFuture, join_all};
 use tracing::Level;
 
 use super::call::{Call, HandlerResult, Rejection, Reply, ReplyWanted};
+use super::responder::{Deferral, Responder};
 use super::series::{EventSeries, Outcome};
 use crate::instrument::cardinality::is_event_name;
 use crate::instrument::caught_panic::{CaughtPanic, catch_panic};
@@ -55,10 +56,12 @@ pub(super) struct EventListeners {
 pub(super) enum Listener {
     Sync(Arc<SyncListener>),
     Async(Arc<AsyncListener>),
+    Deferred(Arc<DeferredListener>),
 }
 
 type SyncListener = dyn Fn(&Call<'_>, ReplyWanted) -> Reply + Send + Sync;
 type AsyncListener = dyn Fn(Call<'static>) -> BoxFuture<'static, Reply> + Send + Sync;
+type DeferredListener = dyn Fn(Call<'static>, Responder) + Send + Sync;
 
 impl Listener {
     pub(super) fn sync<R: HandlerResult>(
@@ -78,6 +81,10 @@ impl Listener {
                 .map(move |result| result.into_reply(wanted).0)
                 .boxed()
         }))
+    }
+
+    pub(super) fn deferred(f: impl Fn(Call<'static>, Responder) + Send + Sync + 'static) -> Self {
+        Self::Deferred(Arc::new(f))
     }
 }
 
@@ -168,54 +175,66 @@ pub(super) struct HandlerOutcome {
     pub(super) outcome: Outcome,
 }
 
-/// A message whose listeners were called.
-pub(super) enum HandlerRun {
-    Done(HandlerOutcome),
-    Pending(BoxFuture<'static, HandlerOutcome>),
-}
-
 impl EventListeners {
     /// Whether one of them is async.
     pub(super) fn is_async(&self) -> bool {
-        self.listeners
-            .iter()
-            .any(|(_, listener)| matches!(listener, Listener::Async(_)))
+        self.has(|listener| matches!(listener, Listener::Async(_)))
     }
 
-    /// Runs the listeners in order. The first one's reply is the caller's; the message is ok when
-    /// every one of them was.
-    pub(super) fn run(&self, call: &Call<'_>) -> HandlerRun {
+    /// Whether all of them are done when they return.
+    pub(super) fn is_sync(&self) -> bool {
+        !self.has(|listener| !matches!(listener, Listener::Sync(_)))
+    }
+
+    fn has(&self, is_so: impl Fn(&Listener) -> bool) -> bool {
+        self.listeners.iter().any(|(_, listener)| is_so(listener))
+    }
+
+    /// Runs the listeners, all of which are sync, in order. The first one's reply is the caller's;
+    /// the message is ok when every one of them was.
+    pub(super) fn run(&self, call: &Call<'_>) -> HandlerOutcome {
         if let [(_, Listener::Sync(listener))] = self.listeners.as_slice() {
-            return HandlerRun::Done(run_sync(&**listener, call));
+            return run_sync(&**listener, call);
         }
-        let mut outcomes = Vec::with_capacity(self.listeners.len());
-        let mut futures = Vec::new();
-        for (_, listener) in &self.listeners {
+        HandlerOutcome::of_all(
+            self.listeners
+                .iter()
+                .filter_map(|(_, listener)| match listener {
+                    Listener::Sync(listener) => Some(run_sync(&**listener, call)),
+                    Listener::Async(_) | Listener::Deferred(_) => None,
+                }),
+        )
+    }
+
+    /// Calls the listeners in order; what comes of it is that of [`run`](Self::run), later.
+    pub(super) fn start(
+        &self,
+        call: &Call<'_>,
+        deferral: &Deferral,
+    ) -> BoxFuture<'static, HandlerOutcome> {
+        let owned = || call.clone().into_owned();
+        if let [(_, listener)] = self.listeners.as_slice() {
             match listener {
-                Listener::Sync(listener) => outcomes.push(Some(run_sync(&**listener, call))),
-                Listener::Async(listener) => {
-                    futures.push(run_async(&**listener, call.clone().into_owned()));
-                    outcomes.push(None);
+                Listener::Sync(_) => {}
+                Listener::Async(listener) => return run_async(&**listener, owned()),
+                Listener::Deferred(listener) => {
+                    return run_deferred(&**listener, owned(), deferral);
                 }
             }
         }
-        if futures.is_empty() {
-            return HandlerRun::Done(HandlerOutcome::of_all(outcomes.into_iter().flatten()));
-        }
-        let all = join_all(futures).map(|later| {
-            let mut later = later.into_iter();
-            HandlerOutcome::of_all(
-                outcomes
-                    .into_iter()
-                    .filter_map(|now| now.or_else(|| later.next())),
-            )
+        let outcomes = self.listeners.iter().map(|(_, listener)| match listener {
+            Listener::Sync(listener) => std::future::ready(run_sync(&**listener, call)).boxed(),
+            Listener::Async(listener) => run_async(&**listener, owned()),
+            Listener::Deferred(listener) => run_deferred(&**listener, owned(), deferral),
         });
-        HandlerRun::Pending(all.boxed())
+        join_all(outcomes)
+            .map(|outcomes| HandlerOutcome::of_all(outcomes.into_iter()))
+            .boxed()
     }
 }
 
 impl HandlerOutcome {
-    fn of(reply: Reply) -> Self {
+    pub(super) fn of(reply: Reply) -> Self {
         if let Err(Rejection { name, message, .. }) = &reply {
             tracing::event!(
                 name: semconv::EVENT_HANDLER_FAILED,
@@ -278,6 +297,13 @@ impl HandlerOutcome {
         )
     }
 
+    pub(super) fn unanswered() -> Self {
+        Self::refusal(
+            ErrorType::Cancelled,
+            "the handler dropped its responder before it responded",
+        )
+    }
+
     pub(super) fn unacknowledged() -> Self {
         Self::refusal(ErrorType::OverCredit, Self::UNACKNOWLEDGED)
     }
@@ -302,7 +328,7 @@ impl HandlerOutcome {
     }
 
     /// The panic's text goes to the app's log and not to the page.
-    fn panicked(panic: &CaughtPanic) -> Self {
+    pub(super) fn panicked(panic: &CaughtPanic) -> Self {
         let text = panic.text().unwrap_or("a panic without a text");
         tracing::event!(
             name: semconv::EVENT_HANDLER_PANICKED,
@@ -362,6 +388,19 @@ fn run_async(listener: &AsyncListener, call: Call<'static>) -> BoxFuture<'static
                 Err(panic) => HandlerOutcome::panicked(&panic),
             })
             .boxed(),
+        Err(panic) => std::future::ready(HandlerOutcome::panicked(&panic)).boxed(),
+    }
+}
+
+fn run_deferred(
+    listener: &DeferredListener,
+    call: Call<'static>,
+    deferral: &Deferral,
+) -> BoxFuture<'static, HandlerOutcome> {
+    let (responder, outcome) = deferral.responder(wanted(&call));
+    match catch_panic(|| listener(call, responder)) {
+        Ok(()) => outcome.boxed(),
+        // It has ended, wherever the responder is.
         Err(panic) => std::future::ready(HandlerOutcome::panicked(&panic)).boxed(),
     }
 }

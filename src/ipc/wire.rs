@@ -1,13 +1,13 @@
 //! One wire: the handle that the app, the transport and the handlers share.
 
 use std::fmt;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use futures_util::future::AbortHandle;
 
 use super::builder::{IpcBuilder, PageEvents, PageMarks};
 use super::call::{Call, HandlerResult};
+use super::handler_slot::HeldMessages;
 use super::listeners::{Listener, ListenerId, Listeners, RegisterError};
 use super::origins::Origins;
 use super::outbound::{Effects, EndedMessage, Outbound, Sender, undelivered};
@@ -18,6 +18,7 @@ use super::protocol::envelope::is_page_id;
 use super::protocol::limits::Limits;
 use super::protocol::script::Script;
 use super::recorder::{Recorder, RecorderSettings};
+use super::responder::Responder;
 use super::stats::IpcMetrics;
 use super::waker::Waker;
 use crate::clock::Stamp;
@@ -54,10 +55,7 @@ pub(super) struct Inner {
     pub(super) origins: Origins,
     /// The page's own SDK, when it has one.
     pub(super) page_spans: Arc<PageSpanSource>,
-    /// Messages whose async handlers run, whatever became of their page.
-    pub(super) async_handlers: AtomicUsize,
-    /// Bytes of their payloads.
-    pub(super) async_handler_bytes: AtomicUsize,
+    pub(super) held_messages: Arc<HeldMessages>,
     /// What the adapter keeps of its transport, of a type that only the adapter knows.
     #[cfg(feature = "wry")]
     pub(super) transport: std::sync::OnceLock<Box<dyn std::any::Any + Send + Sync>>,
@@ -118,8 +116,7 @@ impl Ipc {
             queue,
             origins: Origins::new(std::mem::take(&mut config.origins)),
             page_spans: Arc::new(page_spans),
-            async_handlers: AtomicUsize::new(0),
-            async_handler_bytes: AtomicUsize::new(0),
+            held_messages: Arc::default(),
             #[cfg(feature = "wry")]
             transport: std::sync::OnceLock::new(),
             waker,
@@ -205,6 +202,39 @@ impl Ipc {
             return Err(RegisterError::NoRuntime);
         }
         self.listen(event, Listener::future(handler))
+    }
+
+    /// Runs `handler` for each message of `event`, as [`on`](Self::on) does, and leaves the reply to
+    /// the [`Responder`] that it gets: kept, sent to another thread, or called back by what has no
+    /// `Future`. It needs no runtime.
+    ///
+    /// The message ends with the response, and so do its span and its duration. A responder that is
+    /// dropped rejects the page's promise; a panic ends the message at once. Beside others of the
+    /// same event it counts as they do: the message ends when all of them have.
+    ///
+    /// ```
+    /// use spanwire::ipc::{Call, DataError, Ipc};
+    ///
+    /// let ipc = Ipc::builder("main").build();
+    /// ipc.on_deferred("thumbnail", |call: Call<'static>, responder| {
+    ///     std::thread::spawn(move || {
+    ///         let made = responder.in_scope(|| call.data::<String>().map(|path| path.len()));
+    ///         // The page may have given up meanwhile: then there is nothing to do about it.
+    ///         let _ = responder.respond(made);
+    ///     });
+    /// })?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`RegisterError::InvalidName`].
+    pub fn on_deferred(
+        &self,
+        event: &str,
+        handler: impl Fn(Call<'static>, Responder) + Send + Sync + 'static,
+    ) -> Result<ListenerId, RegisterError> {
+        self.listen(event, Listener::deferred(handler))
     }
 
     fn listen(&self, event: &str, listener: Listener) -> Result<ListenerId, RegisterError> {
@@ -383,17 +413,13 @@ impl Inner {
         self.waker.wake();
     }
 
-    /// How many async handlers may run: a page's window bounds its own alone, and those
-    /// of events outlive it.
-    pub(super) fn async_handlers_max(&self) -> usize {
-        (self.config.limits.unanswered_max as usize).saturating_mul(4)
-    }
-
-    /// Whether the message that was counted last is one too many.
-    pub(super) fn has_too_many_async_handlers(&self) -> bool {
-        self.async_handlers.load(Ordering::Relaxed) > self.async_handlers_max()
-            || self.async_handler_bytes.load(Ordering::Relaxed)
-                > self.config.limits.async_handler_bytes_max
+    /// Whether async handlers and responders hold one message too many: a page's window bounds its
+    /// own alone, and those of events outlive it.
+    pub(super) fn has_too_many_held_messages(&self) -> bool {
+        let limits = &self.config.limits;
+        let count_max = (limits.unanswered_max as usize).saturating_mul(4);
+        self.held_messages
+            .is_beyond(count_max, limits.async_handler_bytes_max)
     }
 
     fn state(&self) -> PageState {

@@ -1,12 +1,13 @@
 //! Any order of inputs: every message and every call ends exactly once, and nothing stays behind.
 
 use std::collections::HashSet;
-use std::sync::Arc;
+use std::convert::Infallible;
+use std::sync::{Arc, Mutex};
 
 use proptest::collection::vec;
 use proptest::prelude::*;
 use serde_json::{Value, json};
-use spanwire::ipc::{Call, Ipc, Script};
+use spanwire::ipc::{Call, Ipc, Responder, Script};
 use spanwire::queue::Overflow;
 use spanwire::testing::Capture;
 use tokio::runtime::{Builder, Runtime};
@@ -32,12 +33,24 @@ enum WireAction {
     CallAsync,
     PageEvent,
     FinishAsync,
+    CallDeferred,
+    /// An event that two responders hold.
+    DeferredEvent,
+    /// A responder responds, from this thread or another.
+    Respond(usize, Via),
+    DropResponder(usize),
     Cancel(usize),
     Reload,
     Loading,
     Crash,
     Leave,
     Close,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Via {
+    ThisThread,
+    AnotherThread,
 }
 
 fn input() -> impl Strategy<Value = WireAction> {
@@ -59,6 +72,11 @@ fn input() -> impl Strategy<Value = WireAction> {
         3 => Just(WireAction::CallAsync),
         2 => Just(WireAction::PageEvent),
         3 => Just(WireAction::FinishAsync),
+        3 => Just(WireAction::CallDeferred),
+        2 => Just(WireAction::DeferredEvent),
+        4 => ((0..8_usize), prop_oneof![9 => Just(Via::ThisThread), 1 => Just(Via::AnotherThread)])
+            .prop_map(|(at, via)| WireAction::Respond(at, via)),
+        2 => (0..8_usize).prop_map(WireAction::DropResponder),
         2 => (0..8_usize).prop_map(WireAction::Cancel),
         2 => Just(WireAction::Reload),
         1 => Just(WireAction::Loading),
@@ -69,7 +87,8 @@ fn input() -> impl Strategy<Value = WireAction> {
 }
 
 /// A wire, its pages so far, and what is on the way between them.
-struct World {
+struct World<'c> {
+    capture: &'c Capture,
     ipc: Ipc,
     runtime: Runtime,
     permits: Arc<Semaphore>,
@@ -78,12 +97,16 @@ struct World {
     /// Acknowledgements with the page that wrote them.
     acks: Vec<(usize, Value)>,
     calls: Vec<(usize, u64)>,
+    /// With the event of each.
+    responders: Arc<Mutex<Vec<(&'static str, Responder)>>>,
+    /// Calls that were rejected since their responder was dropped.
+    rejected: u64,
     emitted: u64,
     posted: u64,
 }
 
-impl World {
-    fn new(overflow: Overflow) -> Self {
+impl<'c> World<'c> {
+    fn new(capture: &'c Capture, overflow: Overflow) -> Self {
         let runtime = Builder::new_current_thread().build().unwrap();
         let ipc = Ipc::builder("main")
             .queue_capacity(6)
@@ -92,7 +115,7 @@ impl World {
             .build();
         let permits = Arc::new(Semaphore::new(0));
         ipc.on("sync", |call: &Call| call.data::<Value>()).unwrap();
-        for event in ["async", "note"] {
+        for event in ["async", "note", "mixed"] {
             let permits = Arc::clone(&permits);
             ipc.on_async(event, move |_| {
                 let permits = Arc::clone(&permits);
@@ -100,8 +123,17 @@ impl World {
             })
             .unwrap();
         }
+        let responders = Arc::new(Mutex::new(Vec::new()));
+        for event in ["deferred", "twice", "twice", "mixed"] {
+            let responders = Arc::clone(&responders);
+            ipc.on_deferred(event, move |_, responder| {
+                responders.lock().unwrap().push((event, responder));
+            })
+            .unwrap();
+        }
         let pages = vec![ModelPage::unannounced(&ipc, "p0")];
         Self {
+            capture,
             ipc,
             runtime,
             permits,
@@ -109,6 +141,8 @@ impl World {
             taken: Vec::new(),
             acks: Vec::new(),
             calls: Vec::new(),
+            responders,
+            rejected: 0,
             emitted: 0,
             posted: 0,
         }
@@ -146,6 +180,29 @@ impl World {
                 self.permits.add_permits(1);
                 self.turn();
             }
+            // By turns alone, and beside an async handler.
+            WireAction::CallDeferred if self.posted % 2 == 0 => self.post("call", "deferred"),
+            WireAction::CallDeferred => self.post("call", "mixed"),
+            WireAction::DeferredEvent => self.post("event", "twice"),
+            WireAction::Respond(at, via) => {
+                if let Some((_, responder)) = self.take_responder(at) {
+                    self.respond(responder, via);
+                    self.turn();
+                }
+            }
+            WireAction::DropResponder(at) => {
+                match self.take_responder(at) {
+                    // What the other handler makes of it decides whether there is a reply.
+                    Some(("mixed", responder)) => self.respond(responder, Via::ThisThread),
+                    Some((event, responder)) => {
+                        let waits = event == "deferred" && !responder.is_cancelled();
+                        self.rejected += u64::from(waits);
+                        drop(responder);
+                    }
+                    None => {}
+                }
+                self.turn();
+            }
             WireAction::Cancel(at) => {
                 if let Some((page, id)) = self.calls.get(at) {
                     self.pages[*page].send(&self.ipc, &[json!({"kind": "cancel", "id": id})]);
@@ -160,6 +217,27 @@ impl World {
             WireAction::Crash => self.ipc.page_gone(),
             WireAction::Leave => self.current().send(&self.ipc, &[json!({"kind": "leave"})]),
             WireAction::Close => self.ipc.close(),
+        }
+    }
+
+    fn take_responder(&self, at: usize) -> Option<(&'static str, Responder)> {
+        let mut responders = self.responders.lock().unwrap();
+        (at < responders.len()).then(|| responders.remove(at))
+    }
+
+    /// Responds, and checks that a response is refused for a reason that was there before.
+    fn respond(&self, responder: Responder, via: Via) {
+        let respond = move || {
+            let was_cancelled = responder.is_cancelled();
+            let sent = responder.respond(Ok::<_, Infallible>(1));
+            assert_eq!(sent.is_err(), was_cancelled);
+        };
+        match via {
+            Via::ThisThread => respond(),
+            Via::AnotherThread => std::thread::scope(|scope| {
+                let there = scope.spawn(|| self.capture.run(respond));
+                there.join().unwrap();
+            }),
         }
     }
 
@@ -204,7 +282,7 @@ fn counted(capture: &Capture, direction: &str) -> u64 {
 
 /// Calls whose handler came to its end, as counted where they were handled.
 fn answered(capture: &Capture) -> u64 {
-    ["sync", "async"]
+    ["sync", "async", "deferred", "mixed"]
         .iter()
         .map(|event| {
             capture.counter(
@@ -230,13 +308,14 @@ fn spans(capture: &Capture, prefix: &str) -> u64 {
 fn run(overflow: Overflow, inputs: &[WireAction]) -> Result<(), TestCaseError> {
     let capture = Capture::new();
     capture.run(|| {
-        let mut world = World::new(overflow);
+        let mut world = World::new(&capture, overflow);
         for &input in inputs {
             world.apply(input);
         }
         world.ipc.close();
         // Handlers of events, which nobody can withdraw, come to their end.
         world.permits.add_permits(inputs.len());
+        drop(std::mem::take(&mut *world.responders.lock().unwrap()));
         world.turn();
         let metrics = world.ipc.metrics();
         prop_assert_eq!(metrics.messages_open, 0, "open after close");
@@ -247,9 +326,10 @@ fn run(overflow: Overflow, inputs: &[WireAction]) -> Result<(), TestCaseError> {
             "snapshot and counters differ"
         );
         // Counted apart from what the outbox says of itself: each thing that was sent ends once,
-        // and so does a reply to each call whose handler came to its end.
+        // and so does a reply to each call whose handler came to its end or dropped its responder.
         let answered = answered(&capture);
-        prop_assert_eq!(ended, world.emitted + answered, "{} answered", answered);
+        let replies = answered + world.rejected;
+        prop_assert_eq!(ended, world.emitted + replies, "{} answered", answered);
         prop_assert_eq!(metrics.messages_received, world.posted);
         prop_assert_eq!(
             world.posted,
@@ -298,7 +378,7 @@ proptest! {
     fn every_message_that_ends_makes_one_span(inputs in vec(input(), 0..60)) {
         let capture = Capture::new();
         let emitted = capture.run(|| {
-            let mut world = World::new(Overflow::DropNewest);
+            let mut world = World::new(&capture, Overflow::DropNewest);
             // The same wire, but with a tracer.
             let _ = std::mem::replace(&mut world.ipc, Ipc::builder("main").queue_capacity(6)
                 .tracer_provider(&capture.tracer_provider()).build());
@@ -312,7 +392,7 @@ proptest! {
         prop_assert_eq!(spans(&capture, "send"), emitted);
         // This wire has no listeners: what it takes in is unknown, and each has a span of its own.
         let unknown = [("error.type", "unknown_event"), ("spanwire.ipc.direction", "inbound")];
-        let handled = ["sync", "async", "note"].iter().map(|event| spans(&capture, event)).sum::<u64>();
+        let handled = ["sync", "async", "note", "deferred", "mixed", "twice"].iter().map(|event| spans(&capture, event)).sum::<u64>();
         prop_assert_eq!(handled, capture.counter("spanwire.ipc.messages", &unknown));
     }
 }

@@ -16,6 +16,7 @@ mod measurements;
 mod observe;
 mod origins;
 mod reentrancy;
+mod responders;
 mod sdk_spans;
 mod span_rate;
 mod telemetry;

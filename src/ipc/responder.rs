@@ -1,0 +1,199 @@
+//! The reply that a handler leaves for later, and for any thread.
+
+use std::fmt;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, Waker};
+
+use tracing::Span;
+
+use super::call::{HandlerResult, ReplyWanted};
+use super::handler_slot::HandlerSlot;
+use super::listeners::HandlerOutcome;
+use crate::instrument::caught_panic::catch_panic;
+use crate::instrument::thread_end::is_ending;
+
+/// Replies to a message whose handler has returned: once, from any thread, with or without a
+/// runtime. [`Ipc::on_deferred`](super::Ipc::on_deferred) hands it to the handler.
+///
+/// The message ends when this responds or is dropped, which rejects the page's promise with
+/// `CANCELLED`, or when the page gives the call up. Until this is dropped it counts as one of the
+/// handlers that [`Limits::unanswered_max`](super::Limits::unanswered_max) bounds.
+#[must_use = "a responder dropped at once rejects the page's promise"]
+pub struct Responder {
+    answer: Arc<Answer>,
+    wanted: ReplyWanted,
+    reply_bytes_max: usize,
+    span: Span,
+    /// Where the message has no spans, neither has what is done for it.
+    suppressed: Option<opentelemetry::Context>,
+    /// The app holds the payload as long as this, whatever became of the page.
+    _slot: Arc<HandlerSlot>,
+}
+
+/// A response did not reach the page.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum RespondError {
+    /// Nothing waits for it any more: the page gave the call up or went away, or the wire is
+    /// closed. The message was counted then, and this changes nothing.
+    #[error("the page does not wait for the reply any more")]
+    Cancelled,
+    /// It is larger than [`Limits::outbound_bytes_max`](super::Limits::outbound_bytes_max), so the
+    /// page's promise is rejected with `TOO_LARGE`.
+    #[error("the reply is larger than the limit")]
+    TooLarge,
+}
+
+impl Responder {
+    /// Ends the message as a handler that returned `result` would: the page's promise gets the
+    /// value, or is rejected with the error.
+    ///
+    /// The reply is on its way when this returns `Ok`; what became of it is counted as of any other.
+    ///
+    /// # Errors
+    ///
+    /// [`RespondError`] says why the page does not get it. Ignore it where that changes nothing.
+    pub fn respond(self, result: impl HandlerResult) -> Result<(), RespondError> {
+        if self.is_cancelled() {
+            return Err(RespondError::Cancelled);
+        }
+        let respond = || match catch_panic(|| result.into_reply(self.wanted).0) {
+            Ok(reply) => HandlerOutcome::of(reply),
+            Err(panic) => HandlerOutcome::panicked(&panic),
+        };
+        let outcome = self.in_scope(respond);
+        let is_too_large =
+            self.wanted == ReplyWanted::Yes && outcome.reply_size() > self.reply_bytes_max;
+        if !self.answer.give(outcome) {
+            return Err(RespondError::Cancelled);
+        }
+        if is_too_large {
+            return Err(RespondError::TooLarge);
+        }
+        Ok(())
+    }
+
+    /// Whether nothing waits for the response any more: work that is still to be done for it may be
+    /// left out.
+    #[must_use]
+    pub fn is_cancelled(&self) -> bool {
+        matches!(*self.answer.lock(), AnswerState::Closed)
+    }
+
+    /// The message's span, which lasts until the message has ended and this is dropped: the parent
+    /// for what is done elsewhere.
+    #[must_use]
+    pub fn span(&self) -> &Span {
+        &self.span
+    }
+
+    /// Runs `f` as part of the message: its spans and log records become children of the message's
+    /// span, and there are none where that has none.
+    pub fn in_scope<R>(&self, f: impl FnOnce() -> R) -> R {
+        if is_ending() {
+            return f();
+        }
+        let _suppressed = self.suppressed.clone().map(opentelemetry::Context::attach);
+        self.span.in_scope(f)
+    }
+}
+
+impl Drop for Responder {
+    fn drop(&mut self) {
+        // Does nothing where it has responded.
+        self.answer.give(HandlerOutcome::unanswered());
+    }
+}
+
+impl fmt::Debug for Responder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Responder")
+            .field("is_cancelled", &self.is_cancelled())
+            .finish_non_exhaustive()
+    }
+}
+
+/// What a responder and its message share.
+struct Answer(Mutex<AnswerState>);
+
+enum AnswerState {
+    Open(Option<Waker>),
+    Given(HandlerOutcome),
+    /// The message took it, or ended without.
+    Closed,
+}
+
+impl Answer {
+    fn lock(&self) -> MutexGuard<'_, AnswerState> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether it is the first, and the message had not ended.
+    fn give(&self, outcome: HandlerOutcome) -> bool {
+        let mut state = self.lock();
+        let AnswerState::Open(waker) = &mut *state else {
+            return false;
+        };
+        let waker = waker.take();
+        *state = AnswerState::Given(outcome);
+        drop(state);
+        if let Some(waker) = waker {
+            waker.wake();
+        }
+        true
+    }
+}
+
+/// What a responder is made of, for a message whose listeners are about to run.
+#[derive(Clone)]
+pub(super) struct Deferral {
+    pub(super) slot: Arc<HandlerSlot>,
+    pub(super) reply_bytes_max: usize,
+    pub(super) span: Span,
+    pub(super) suppressed: Option<opentelemetry::Context>,
+}
+
+impl Deferral {
+    pub(super) fn responder(&self, wanted: ReplyWanted) -> (Responder, DeferredOutcome) {
+        let answer = Arc::new(Answer(Mutex::new(AnswerState::Open(None))));
+        let responder = Responder {
+            answer: Arc::clone(&answer),
+            wanted,
+            reply_bytes_max: self.reply_bytes_max,
+            span: self.span.clone(),
+            suppressed: self.suppressed.clone(),
+            _slot: Arc::clone(&self.slot),
+        };
+        (responder, DeferredOutcome(answer))
+    }
+}
+
+/// How a responder ends its message. When this is dropped, the responder is cancelled.
+pub(super) struct DeferredOutcome(Arc<Answer>);
+
+impl Future for DeferredOutcome {
+    type Output = HandlerOutcome;
+
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<HandlerOutcome> {
+        let mut state = self.0.lock();
+        match std::mem::replace(&mut *state, AnswerState::Closed) {
+            AnswerState::Given(outcome) => Poll::Ready(outcome),
+            AnswerState::Open(before) => {
+                let waker = before.filter(|waker| waker.will_wake(context.waker()));
+                let waker = waker.unwrap_or_else(|| context.waker().clone());
+                *state = AnswerState::Open(Some(waker));
+                Poll::Pending
+            }
+            AnswerState::Closed => Poll::Pending,
+        }
+    }
+}
+
+impl Drop for DeferredOutcome {
+    fn drop(&mut self) {
+        let before = std::mem::replace(&mut *self.0.lock(), AnswerState::Closed);
+        // Without the lock: the waker may be the last one to keep its task.
+        drop(before);
+    }
+}
