@@ -18,7 +18,8 @@ use std::sync::{Arc, LazyLock, OnceLock};
 
 use metrics::Gauge;
 
-use crate::instrument::cardinality::{CappedNames, NameSource, is_event_name};
+use crate::instrument::cardinality::{CappedNames, NameSource};
+use crate::instrument::event_name::is_event_name;
 use crate::instrument::handles::{self, Instruments};
 use crate::semconv::{self, OTHER};
 
@@ -32,7 +33,8 @@ pub fn record(name: &str, value: f64) {
 
 /// A kept handle to one measurement.
 ///
-/// Names and categories are 1 to 64 of `A-Za-z0-9_.:/-`, and tell series apart: use few, fixed ones.
+/// Names and categories are as those of events ([`check_event_name`](crate::ipc::check_event_name)),
+/// and tell series apart: use few, fixed ones.
 /// A measurement with something else, and one beyond the 200 of the app, shares the series whose
 /// name and category are `_OTHER`.
 #[derive(Clone, Debug)]
@@ -151,9 +153,9 @@ impl<'a> SeriesKey<'a> {
         match (self.category, self.unit) {
             (None, None) => SERIES.get(self.name, source, make),
             (category, unit) => {
-                // No part has a space in it, so no two measurements share a key.
+                // No part has a control character in it, so no two measurements share a key.
                 let (category, unit) = (category.unwrap_or_default(), unit.unwrap_or_default());
-                SERIES.get(&format!("{} {category} {unit}", self.name), source, make)
+                SERIES.get(&format!("{}\0{category}\0{unit}", self.name), source, make)
             }
         }
     }

@@ -22,6 +22,11 @@ fn save(layers: &[String]) -> usize {
     layers.len()
 }
 
+/// Takes its time, hence a thread.
+fn thumbnail(layer: String) -> usize {
+    layer.len()
+}
+
 /// A message that belongs to neither side's protocol.
 fn of_the_app(text: &str) {
     println!("the app's own: {text}");
@@ -134,7 +139,7 @@ mod after {
           window.ipc.postMessage(`print ${saved}`);
           const detail = { panel: "layers" };
           window.ipc.postMessage(JSON.stringify({ type: "event", event: "ui.opened", detail }));
-          spanwire.emit("export");
+          spanwire.invoke("thumbnail", "sky").then(() => spanwire.emit("export"));
         });
     </script>"#;
 
@@ -161,6 +166,13 @@ mod after {
         ipc.on("save", |call: &Call<'_>| -> Result<usize, DataError> {
             let layers: Vec<String> = call.data()?;
             Ok(save(&layers))
+        })?;
+
+        ipc.on_deferred("thumbnail", |call: Call<'static>, responder| {
+            std::thread::spawn(move || {
+                let made = responder.in_scope(|| call.data().map(thumbnail)); // in the call's trace
+                let _ = responder.respond(made);
+            });
         })?;
 
         let sender = ipc.clone();

@@ -3,6 +3,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a scenario may panic")]
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -11,7 +12,7 @@ use std::time::Duration;
 
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
-use spanwire::ipc::{Call, EmitErrorReason, Ipc};
+use spanwire::ipc::{Call, EmitErrorReason, Ipc, check_event_name};
 use spanwire_testkit::counters::count_events;
 use spanwire_testkit::harness::{self, Page, Scenario, TestApp, register_echo};
 
@@ -496,7 +497,18 @@ fn names(app: &TestApp) {
     );
     app.said("main", "up");
     let called = Arc::new(AtomicU64::new(0));
-    for name in AWKWARD_NAMES {
+    let table: Value = serde_json::from_str(include_str!("../../tests/event_names.json")).unwrap();
+    let of_table = table["accepted"].as_array().unwrap().iter();
+    let (taken, hostile): (Vec<&str>, Vec<&str>) = HOSTILE_TEXTS
+        .iter()
+        .partition(|text| check_event_name(text).is_ok());
+    assert!(taken.len() >= 8, "{taken:?}");
+    let all: BTreeSet<&str> = AWKWARD_NAMES
+        .into_iter()
+        .chain(taken)
+        .chain(of_table.filter_map(Value::as_str))
+        .collect();
+    for name in all.iter().copied() {
         let called = Arc::clone(&called);
         ipc.on(name, move |call: &Call<'_>| {
             called.fetch_add(1, Ordering::SeqCst);
@@ -504,28 +516,26 @@ fn names(app: &TestApp) {
         })
         .unwrap();
     }
-    ipc.emit("awkward", &AWKWARD_NAMES).unwrap();
-    let twice = 2 * AWKWARD_NAMES.len() as u64;
+    ipc.emit("awkward", &all).unwrap();
+    let twice = 2 * all.len() as u64;
     app.until("each came as an event and as a call", || {
         called.load(Ordering::SeqCst) == twice
     });
-    for name in AWKWARD_NAMES {
+    for name in all.iter().copied() {
         ipc.emit(name, name).unwrap();
     }
     app.settled(&ipc);
-    let expected: Vec<&str> = AWKWARD_NAMES
-        .iter()
-        .flat_map(|name| [*name, *name])
-        .collect();
+    let expected: Vec<&str> = all.iter().flat_map(|name| [*name, *name]).collect();
     assert_eq!(app.js("main", "heard"), json!(expected));
+    assert_eq!(app.js("main", "typeof canary"), "undefined");
 
-    let long = "x".repeat(65);
-    let mut bad: Vec<&str> = HOSTILE_TEXTS.to_vec();
-    bad.extend(["", " ", "a b", "a\n", "é", &long]);
+    let long = "x".repeat(129);
+    let mut bad = hostile;
+    bad.extend(["", " ", "a ", "a\n", "a\u{200b}", &long]);
     for name in &bad {
         let refused = ipc.emit(name, &1).unwrap_err();
         assert!(
-            matches!(refused.reason, EmitErrorReason::InvalidName),
+            matches!(refused.reason, EmitErrorReason::InvalidName(_)),
             "{refused}"
         );
         ipc.on(name, |_: &Call<'_>| ()).unwrap_err();
@@ -597,7 +607,7 @@ fn with_the_nonce(app: &TestApp) {
           for (let id = 1; id <= 1000; id++) mine("evil", [{ kind: "event", id, event: "forged" }]);
           for (let id = 1; id <= 1000; id++) mine("evil", [{ kind: "event", id, event: "forged" }]);
           let id = 2000;
-          for (const event of ["a');canary=1;//", "", "\u2028", "\0", "\ud800", "x".repeat(65)]) {
+          for (const event of ["a\n');canary=1;//", "", "\u2028", "\0", "\ud800", "x".repeat(129)]) {
             mine("evil", [{ kind: "call", id: id++, event, data: "\ud800" }]);
           }
           mine("evil", [{ kind: "event" }, { kind: "nonsense" }, 7, null, { kind: "ack", ids: "all" }]);

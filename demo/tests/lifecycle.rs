@@ -4,12 +4,12 @@
 #![allow(clippy::unwrap_used, reason = "a scenario may panic")]
 
 use std::process::ExitCode;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use spanwire::ipc::{Call, Ipc, Limits, PageState};
+use spanwire::ipc::{Call, Ipc, Limits, PageState, RespondError, Responder};
 use spanwire_testkit::active_handlers::ActiveHandlers;
 use spanwire_testkit::counters::count_events;
 use spanwire_testkit::harness::{self, Ledger, Page, Scenario, TestApp, process, register_echo};
@@ -36,6 +36,10 @@ fn main() -> ExitCode {
             Scenario::new("two_windows_get_only_their_own_messages", two_windows),
             Scenario::new("a_hung_page_and_a_hung_main_thread_are_told_apart", hang),
             Scenario::new("a_window_hidden_for_10_s_loses_nothing", hidden),
+            Scenario::new(
+                "a_reply_left_for_later_comes_from_any_thread_or_is_told_that_it_is_too_late",
+                deferred,
+            ),
         ],
     )
 }
@@ -571,5 +575,72 @@ fn hidden(app: &TestApp) {
     assert_eq!(ledger.inbound("", "ok"), 2_000, "{ledger:?}");
     let p99 = ledger.metrics.p99_latency_us;
     app.note(&format!("hidden, delivery p99 {p99} µs"));
+    lives(app, "main", &ipc);
+}
+
+fn deferred(app: &TestApp) {
+    let ipc = Ipc::builder("main").build();
+    register_echo(&ipc);
+    let (keep, kept) = mpsc::sync_channel::<(Value, Responder)>(10);
+    ipc.on_deferred("later", move |call: Call<'static>, responder| {
+        keep.send((call.data().unwrap(), responder)).unwrap();
+    })
+    .unwrap();
+    let page = r#"
+      const settle = (name, options) => {
+        const settled = (result) => say(name, result);
+        spanwire.invoke("later", name, options).then(settled, ({ code, message }) => settled([code, message]));
+      };
+      if (!sessionStorage.getItem("again")) {
+        settle("answered");
+        settle("failed");
+        settle("dropped");
+        settle("given up", { timeoutMs: 100 });
+        spanwire.emit("later", "an event");
+        settle("left behind");
+      }
+      sessionStorage.setItem("again", 1);
+      say("up");
+    "#;
+    app.open("main", &ipc, Page::new(page));
+    app.said("main", "up");
+    let given_up = app.said("main", "given up");
+    let elsewhere = std::thread::spawn(move || {
+        let mut late = Vec::new();
+        for (name, responder) in kept.iter().take(6) {
+            match name.as_str().unwrap() {
+                "answered" => assert_eq!(responder.respond(Ok::<_, String>(42)), Ok(())),
+                "failed" => {
+                    let full = Err::<(), _>("disk full");
+                    assert_eq!(responder.respond(full), Ok(()));
+                }
+                "an event" => assert_eq!(responder.respond(()), Ok(())),
+                "dropped" => drop(responder),
+                _ => late.push(responder),
+            }
+        }
+        late
+    });
+    let mut late = elsewhere.join().unwrap();
+    let (left_behind, timed_out) = (late.pop().unwrap(), late.pop().unwrap());
+    assert_eq!(given_up[0], "TIMEOUT");
+    assert_eq!(app.said("main", "answered"), 42);
+    let failed = json!(["HANDLER_ERROR", "disk full"]);
+    assert_eq!(app.said("main", "failed"), failed);
+    let dropped = "the handler dropped its responder before it responded";
+    assert_eq!(app.said("main", "dropped"), json!(["CANCELLED", dropped]));
+    app.until("the host knows", || timed_out.is_cancelled());
+    assert_eq!(timed_out.respond(()), Err(RespondError::Cancelled));
+
+    assert!(!left_behind.is_cancelled());
+    app.ui(|ui| ui.webview("main").reload().unwrap());
+    app.said("main", "up");
+    app.until("its page is gone", || left_behind.is_cancelled());
+    assert_eq!(left_behind.respond(()), Err(RespondError::Cancelled));
+    let ledger = app.ledger(&ipc);
+    assert_eq!(ledger.inbound("later", "ok"), 2, "{ledger:?}");
+    assert_eq!(ledger.inbound("later", "handler_error"), 1, "{ledger:?}");
+    // Those that were dropped, given up and left behind.
+    assert_eq!(ledger.inbound("later", "cancelled"), 3, "{ledger:?}");
     lives(app, "main", &ipc);
 }

@@ -40,7 +40,7 @@ export type SpanwireErrorCode =
   | "TOO_LARGE"
   /** The data nests too deep. */
   | "MALFORMED"
-  /** A name is not 1 to 64 of `A-Za-z0-9_.:/-`. */
+  /** A name is not 1 to 128 bytes of printable characters; the message says which one is not. */
   | "INVALID_NAME"
   /** Too many messages wait for the host, handlers of earlier pages still run, or bytes are on it. */
   | "OVER_CREDIT"

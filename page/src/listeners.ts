@@ -6,7 +6,7 @@ import { now } from "./clock.js";
 import { markHosts } from "./compat.js";
 import { COMPAT } from "./config.js";
 import { fault } from "./error_counts.js";
-import { checkName } from "./names.js";
+import { jsonName } from "./names.js";
 import { append, bare, CustomEvent, dispatch, list, type List, OwnMap, TypeError } from "./primordials.js";
 
 // Its data is whatever its event carries, which the public types tell.
@@ -26,7 +26,7 @@ const without = (event: string, listener: Listener): List<Listener> => {
 };
 
 export const on = (event: string, listener: Listener): Off => {
-  checkName(event);
+  jsonName(event);
   if (typeof listener !== "function") throw new TypeError("a listener is a function");
   const all = without(event, listener);
   append(all, listener);

@@ -7,7 +7,7 @@ import { record } from "./record.js";
 /** Records each mark's time and each measure's duration, in seconds, under its own name. */
 export const watchMarks = (): void => {
   const one = (category: string, name: string, ms: number): void => {
-    // Other names are for people, and there is no end of them.
+    // The host would refuse another.
     if (isName(name)) record(name, ms / 1e3, { unit: "s", category });
   };
   watch("mark", ({ name, startTime }) => one("mark", name, startTime));

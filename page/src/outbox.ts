@@ -7,7 +7,7 @@ import { stamp, now } from "./clock.js";
 import { BATCH_BYTES, BATCH_MESSAGES, CREDITS, DEPTH, NONCE, OUTBOX_BYTES, OUTBOX_MESSAGES } from "./config.js";
 import { refusal } from "./error.js";
 import * as life from "./lifecycle.js";
-import { checkName } from "./names.js";
+import { jsonName } from "./names.js";
 import { post } from "./transport.js";
 import { append, bytesOf, exec, list, microtask, RangeError, stringify, TypeError } from "./primordials.js";
 
@@ -25,7 +25,7 @@ export interface Entry {
 }
 
 /** What an entry's fields can take besides its data and its `traceparent`. */
-const ENTRY_BYTES = 192;
+const ENTRY_BYTES = 384;
 const PRINTABLE = /^[ -~]{0,256}$/;
 /** What the host takes as a count. */
 export const COUNT_MAX = 4_294_967_295;
@@ -257,7 +257,7 @@ export const enqueue = (
   span: number,
   traceparent: unknown,
 ): Entry | null => {
-  checkName(event);
+  const name = jsonName(event);
   let text = data === undefined ? "" : `,"data":${jsonOf(data)}`;
   if (traceparent !== undefined) {
     // What cannot be one goes as an empty one, which the host counts: half a surrogate pair
@@ -278,7 +278,7 @@ export const enqueue = (
     id,
     isEvent: kind === "event",
     bytes,
-    text: `{"kind":"${kind}","id":${id},"event":"${event}","at":${stamp(now())}${around}${text}}`,
+    text: `{"kind":"${kind}","id":${id},"event":${name},"at":${stamp(now())}${around}${text}}`,
     waits: true,
     before: last,
     after: null,

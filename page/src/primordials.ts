@@ -39,6 +39,8 @@ export const removeListener = uncurry(EventTarget.prototype.removeEventListener)
 
 export const hasOwn = uncurry(Object.prototype.hasOwnProperty) as (object: object, key: string) => boolean;
 export const exec = uncurry(RegExp.prototype.exec);
+export const slice = uncurry(String.prototype.slice) as (text: string, from: number, to: number) => string;
+export const codePointAt = uncurry(String.prototype.codePointAt) as (text: string, at: number) => number | undefined;
 export const then = uncurry(Promise.prototype.then) as (
   promise: unknown,
   done: (value: unknown) => unknown,

@@ -3,7 +3,7 @@
 import type { RecordOptions } from "./api.js";
 import { RECORDS } from "./config.js";
 import * as life from "./lifecycle.js";
-import { checkName, checkUnit } from "./names.js";
+import { checkUnit, jsonName } from "./names.js";
 import { onTurn, schedule, send } from "./outbox.js";
 import { bare, OwnMap } from "./primordials.js";
 
@@ -13,7 +13,11 @@ const NO_OPTIONS: RecordOptions = bare({});
 const records = new OwnMap<string, number>();
 
 const sendRecords = (): void => {
-  records.forEach((value, what) => send(`{"kind":"record",${what},"value":${value}}`));
+  records.forEach((value, what) => {
+    const text = `{"kind":"record",${what},"value":${value}}`;
+    // A letter beyond ASCII is at most three bytes.
+    send(text, text.length + 2 * what.length);
+  });
   records.clear();
 };
 
@@ -22,11 +26,9 @@ life.onRestart(() => records.clear());
 
 export const record = (name: string, value: number, options?: RecordOptions): boolean => {
   const { unit, category } = options ?? NO_OPTIONS;
-  checkName(name, "a measurement's name");
-  let what = `"name":"${name}"`;
+  let what = `"name":${jsonName(name, "a measurement's name")}`;
   if (category !== undefined) {
-    checkName(category, "a measurement's category");
-    what += `,"category":"${category}"`;
+    what += `,"category":${jsonName(category, "a measurement's category")}`;
   }
   if (unit !== undefined) {
     checkUnit(unit);

@@ -5,7 +5,7 @@ import { invoke } from "./calls.js";
 import { now, stamp } from "./clock.js";
 import { SPANS } from "./config.js";
 import * as life from "./lifecycle.js";
-import { checkName } from "./names.js";
+import { jsonName } from "./names.js";
 import { emit, onTurn, send, sendBehind } from "./outbox.js";
 import { freeze, then, TypeError } from "./primordials.js";
 
@@ -33,13 +33,15 @@ export const currentSpan = (): number => ofNow(current);
 
 const ofNow = (span: number): number => (span > past ? span : 0);
 
-const open = (name: string, parent: number): number => {
+const open = (/** As JSON. */ name: string, parent: number): number => {
   // Beyond the bound the page's code runs all the same, only nobody sees it.
   if (live >= SPANS || life.isSilent()) return 0;
   live++;
   const span = ++lastSpan;
   const within = parent ? `,"parent":${parent}` : "";
-  send(`{"kind":"open","span":${span}${within},"name":"${name}","at":${stamp(now())}}`);
+  const text = `{"kind":"open","span":${span}${within},"name":${name},"at":${stamp(now())}}`;
+  // A letter beyond ASCII is at most three bytes.
+  send(text, text.length + 2 * name.length);
   return span;
 };
 
@@ -52,10 +54,10 @@ const close = (span: number, failed: boolean): void => {
 
 /** Runs `fn` within a span that is a child of `outer`. */
 export const traceIn = <R>(outer: number, name: string, fn: (span: Span) => R): R => {
-  checkName(name, "a span's name");
+  const json = jsonName(name, "a span's name");
   if (typeof fn !== "function") throw new TypeError("what is traced is a function");
   const parent = ofNow(outer);
-  const span = open(name, parent);
+  const span = open(json, parent);
   // Without a span of its own, what is within belongs to the one around.
   const inner = span || parent;
   const before = current;

@@ -16,15 +16,15 @@ test("the page's custom events are forwarded with their detail", async () => {
   const page = new FakePage({ config: { compat: true } });
   page.run(`
     window.heard = [];
-    for (const name of ["save", "none", "no name"]) addEventListener(name, (e) => heard.push(e.type));
+    for (const name of ["save", "none", "no name "]) addEventListener(name, (e) => heard.push(e.type));
     dispatchEvent(new CustomEvent("save", { detail: { a: [1] } }));
     window.dispatchEvent(new CustomEvent("none"));
-    dispatchEvent(new CustomEvent("no name", { detail: 1 }));
+    dispatchEvent(new CustomEvent("no name ", { detail: 1 }));
     dispatchEvent(new Event("plain"));
     dispatchEvent.call(new EventTarget(), new CustomEvent("elsewhere"));
   `);
   assert.deepEqual(await forwarded(page), [["save", { a: [1] }], ["none", {}]]);
-  assert.deepEqual([...page.window.heard], ["save", "none", "no name"]);
+  assert.deepEqual([...page.window.heard], ["save", "none", "no name "]);
 });
 
 test("what came from Rust is never sent back", async () => {

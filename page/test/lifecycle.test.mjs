@@ -139,6 +139,6 @@ test("listeners are called once each, in order, without the script's own things"
   page.receive({ kind: "event", id: 2, event: "e", data: 2 });
   assert.deepEqual(seen, [["first", 1, undefined], ["second", 1]]);
   assert.equal(page.window.heard, 2);
-  assert.throws(() => page.spanwire.on("no spaces", first), { code: "INVALID_NAME" });
+  assert.throws(() => page.spanwire.on("padded ", first), { code: "INVALID_NAME" });
   assert.throws(() => page.spanwire.on("e", 7), { name: "TypeError" });
 });

@@ -131,6 +131,6 @@ test("a span of a page that went is over", async () => {
 
 test("a span has a name as an event has, and something to run", () => {
   const page = new FakePage();
-  assert.throws(() => page.spanwire.trace("no spaces", () => {}), { code: "INVALID_NAME" });
+  assert.throws(() => page.spanwire.trace("padded ", () => {}), { code: "INVALID_NAME" });
   assert.throws(() => page.spanwire.trace("name", 7), { name: "TypeError" });
 });

@@ -102,17 +102,6 @@ impl<V> CappedNames<V> {
     }
 }
 
-/// The longest event name, in bytes.
-pub(crate) const EVENT_NAME_LEN_MAX: usize = 64;
-
-/// Whether `name` may be an event's: 1 to 64 of `A-Za-z0-9_.:/-`.
-pub(crate) fn is_event_name(name: &str) -> bool {
-    (1..=EVENT_NAME_LEN_MAX).contains(&name.len())
-        && name
-            .bytes()
-            .all(|b| b.is_ascii_alphanumeric() || b"_.:/-".contains(&b))
-}
-
 /// The type's name without path and parameters: `LoadError`, but `io::Error` for an `Error`.
 pub(crate) fn short_type_name(full: &str) -> String {
     let path = full.trim_start_matches('&').trim_start_matches("mut ");
@@ -201,25 +190,6 @@ mod tests {
             ("", "_OTHER"),
         ] {
             assert_eq!(short_type_name(full), short, "{full}");
-        }
-    }
-
-    #[test]
-    fn event_names_are_short_and_plain() {
-        for good in ["a", "asset:save", "a/b-c.d_e", &"x".repeat(64)] {
-            assert!(is_event_name(good), "{good}");
-        }
-        for bad in [
-            "",
-            " ",
-            "a b",
-            "é",
-            "a\0",
-            "</script>",
-            "a'",
-            &"x".repeat(65),
-        ] {
-            assert!(!is_event_name(bad), "{bad}");
         }
     }
 }

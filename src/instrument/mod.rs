@@ -3,6 +3,7 @@
 
 pub(crate) mod cardinality;
 pub(crate) mod caught_panic;
+pub(crate) mod event_name;
 pub(crate) mod handles;
 pub(crate) mod page_spans;
 pub(crate) mod rate_limit;

@@ -113,7 +113,8 @@ impl IpcBuilder {
         self
     }
 
-    /// The runtime on which async handlers run. Default: none, and `on_async` is an error.
+    /// The runtime on which async handlers run. Default: none, and `on_async` is an error;
+    /// [`on_deferred`](super::Ipc::on_deferred) needs none.
     pub fn runtime(mut self, runtime: tokio::runtime::Handle) -> Self {
         self.runtime = Some(runtime);
         self

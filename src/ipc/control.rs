@@ -15,7 +15,7 @@ use super::spans::page::StartedSpan;
 use super::spans::timed::ParentSpan;
 use super::wire::{Inner, abort_all};
 use crate::clock::Stamp;
-use crate::instrument::cardinality::is_event_name;
+use crate::instrument::event_name::is_event_name;
 use crate::instrument::page_spans::{PageSpanRequest, PageSpansRefused};
 use crate::measurement::record_from_page;
 use crate::semconv::{self, ErrorType, PageSpanErrorType};

@@ -20,7 +20,8 @@ use super::spans::page::MessageTrace;
 use super::spans::parent::TraceParent;
 use super::spans::timed::TimedSpan;
 use super::wire::Inner;
-use crate::instrument::cardinality::{NameSource, is_event_name};
+use crate::instrument::cardinality::NameSource;
+use crate::instrument::event_name::{check_event_name, is_event_name};
 use crate::semconv::{self, ErrorType};
 
 impl Inner {
@@ -54,12 +55,15 @@ impl Inner {
         let (entered, parent) = handling.enter(&self.recorder, started);
         let span = entered.span;
         let Some(event) = found else {
-            let (outcome, disposition) = if is_event_name(name) {
-                let outcome = HandlerOutcome::unknown_event(name);
-                (outcome, Disposition::UnknownEvent)
-            } else {
-                let outcome = HandlerOutcome::invalid_name();
-                (outcome, Disposition::Refused(ErrorType::InvalidName))
+            let (outcome, disposition) = match check_event_name(name) {
+                Ok(()) => {
+                    let outcome = HandlerOutcome::unknown_event(name);
+                    (outcome, Disposition::UnknownEvent)
+                }
+                Err(error) => {
+                    let outcome = HandlerOutcome::invalid_name(error);
+                    (outcome, Disposition::Refused(ErrorType::InvalidName))
+                }
             };
             self.finish(series, caller, outcome, None, span, &parent);
             return disposition;

@@ -11,7 +11,8 @@ use super::protocol::direction::Direction;
 use super::series::EventSeries;
 use super::spans::parent::TraceParent;
 use super::wire::{Inner, Ipc};
-use crate::instrument::cardinality::{NameSource, is_event_name};
+use crate::instrument::cardinality::NameSource;
+use crate::instrument::event_name::{NameError, check_event_name};
 use crate::queue::{PushError, Pushed};
 use crate::semconv::ErrorType;
 
@@ -35,7 +36,7 @@ impl fmt::Debug for EmitError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut shown = f.debug_struct("EmitError");
         shown.field("reason", &self.reason);
-        if !matches!(self.reason, EmitErrorReason::InvalidName) {
+        if !matches!(self.reason, EmitErrorReason::InvalidName(_)) {
             shown.field("event", &self.event);
         }
         let bytes = self.data.as_ref().map(String::len);
@@ -48,7 +49,7 @@ impl fmt::Debug for EmitError {
 #[non_exhaustive]
 pub enum EmitErrorReason {
     /// The event's name has a character or a length that is not allowed.
-    InvalidName,
+    InvalidName(NameError),
     /// The payload cannot be written as JSON.
     NotJson(serde_json::Error),
     /// The payload is larger than [`Limits::outbound_bytes_max`](super::Limits).
@@ -63,9 +64,7 @@ impl fmt::Display for EmitError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let event = &self.event;
         match &self.reason {
-            EmitErrorReason::InvalidName => {
-                f.write_str("event name is not 1 to 64 of A-Z a-z 0-9 _ . : / -")
-            }
+            EmitErrorReason::InvalidName(error) => write!(f, "event name {error}"),
             EmitErrorReason::NotJson(_) => {
                 write!(f, "payload of {event} cannot be written as JSON")
             }
@@ -163,8 +162,9 @@ impl Inner {
         replay: Replay,
         position: QueuePosition,
     ) -> Result<(), EmitError> {
-        if !is_event_name(event) {
-            return Err(self.refuse(event, EmitErrorReason::InvalidName, to_raw_value(data).ok()));
+        if let Err(error) = check_event_name(event) {
+            let reason = EmitErrorReason::InvalidName(error);
+            return Err(self.refuse(event, reason, to_raw_value(data).ok()));
         }
         let data = match to_raw_value(data) {
             Ok(data) => data,
@@ -253,7 +253,7 @@ impl Inner {
         data: Option<Box<RawValue>>,
     ) -> EmitError {
         let error = match reason {
-            EmitErrorReason::InvalidName => ErrorType::InvalidName,
+            EmitErrorReason::InvalidName(_) => ErrorType::InvalidName,
             _ => ErrorType::Malformed,
         };
         self.recorder.stats.accepted();

@@ -265,7 +265,7 @@ impl Inner {
             call: None,
             credit: Credit::None,
         };
-        self.dispatch(caller, event, detail, MessageTrace::none(detail));
+        self.dispatch(caller, &event, detail, MessageTrace::none(detail));
         Ok(())
     }
 

@@ -14,8 +14,8 @@ use tracing::Level;
 use super::call::{Call, HandlerResult, Rejection, Reply, ReplyWanted};
 use super::responder::{Deferral, Responder};
 use super::series::{EventSeries, Outcome};
-use crate::instrument::cardinality::is_event_name;
 use crate::instrument::caught_panic::{CaughtPanic, catch_panic};
+use crate::instrument::event_name::{NameError, check_event_name};
 use crate::semconv::{self, ErrorType};
 
 /// Names one registered listener, to take it off again.
@@ -27,8 +27,13 @@ pub struct ListenerId(u64);
 #[non_exhaustive]
 pub enum RegisterError {
     /// The event's name has a character or a length that is not allowed.
-    #[error("event name {0:?} is not 1 to 64 of A-Z a-z 0-9 _ . : / -")]
-    InvalidName(String),
+    #[error("event name {name:?} {error}")]
+    InvalidName {
+        /// The name, of which no more than 100 characters.
+        name: String,
+        /// What is wrong with it.
+        error: NameError,
+    },
     /// An async handler has no runtime to run on.
     #[error("no runtime for async handlers: give one to IpcBuilder::runtime")]
     NoRuntime,
@@ -103,8 +108,9 @@ impl Listeners {
         listener: Listener,
         series: impl FnOnce() -> Arc<EventSeries>,
     ) -> Result<ListenerId, RegisterError> {
-        if !is_event_name(name) {
-            return Err(RegisterError::InvalidName(name.chars().take(100).collect()));
+        if let Err(error) = check_event_name(name) {
+            let name = name.chars().take(100).collect();
+            return Err(RegisterError::InvalidName { name, error });
         }
         let id = ListenerId(self.next_id.fetch_add(1, Ordering::Relaxed));
         self.change(|events| {
@@ -271,11 +277,9 @@ impl HandlerOutcome {
         Self::refusal(ErrorType::UnknownEvent, &message)
     }
 
-    pub(super) fn invalid_name() -> Self {
-        Self::refusal(
-            ErrorType::InvalidName,
-            "an event name is 1 to 64 of A-Z a-z 0-9 _ . : / -",
-        )
+    pub(super) fn invalid_name(error: NameError) -> Self {
+        let message = format!("the event's name {error}");
+        Self::refusal(ErrorType::InvalidName, &message)
     }
 
     /// Payload bytes of the reply.

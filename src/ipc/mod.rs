@@ -83,4 +83,5 @@ pub use wire::{Ipc, PageReadyError};
 #[cfg(fuzzing)]
 pub(crate) use spans::traceparent::parse_traceparent;
 
+pub use crate::instrument::event_name::{NameError, check_event_name};
 pub use crate::instrument::page_spans::{PageSpanRequest, PageSpanSink, PageSpansRefused};

@@ -68,12 +68,12 @@ fn each_bad_text_is_counted_with_its_error_type() {
             &["malformed 1"],
         ),
         (
-            r#"{"kind":"event","id":1,"event":"a b"}"#,
+            r#"{"kind":"event","id":1,"event":"a\u200bb"}"#,
             &["invalid_name 1"],
         ),
         (
             r#"{"kind":"event","id":1,"event":"</script>"}"#,
-            &["invalid_name 1"],
+            &["unknown_event 1"],
         ),
         (
             r#"{"kind":"event","id":1,"event":"nobody"}"#,

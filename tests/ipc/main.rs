@@ -5,6 +5,7 @@ mod bad_input;
 
 mod budgets;
 mod cardinality;
+mod event_names;
 mod head_sampling;
 mod hostile_stamps;
 mod latency_attribution;

@@ -19,7 +19,7 @@ fn a_transport_with_its_own_envelope_gets_replies_and_counts() {
         .unwrap();
         ipc.handle_message(&IpcMessage::call("add", &(2, 3), 7).unwrap());
         ipc.handle_message(&IpcMessage::event("add", &(1, 1)).unwrap());
-        ipc.handle_message(&IpcMessage::call("a b", &(), 8).unwrap());
+        ipc.handle_message(&IpcMessage::call("a b ", &(), 8).unwrap());
         let mut page = ModelPage::unannounced(&ipc, "p1");
         page.pump(&ipc);
         assert_eq!(page.log, ["reply 7 5", "reply 8 error INVALID_NAME"]);

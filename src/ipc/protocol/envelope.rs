@@ -4,7 +4,10 @@
 //! look whatever else it holds. Nothing is parsed, searched for or copied for a sender that may be
 //! any frame on any page; what follows is read by [`inbound_message`](super::inbound_message).
 
+use std::borrow::Cow;
+
 use super::inbound_message::PageTime;
+use crate::instrument::event_name::EVENT_NAME_LEN_MAX;
 use crate::semconv::ErrorType;
 
 /// How a batch of ours begins. The app's own messages begin otherwise.
@@ -17,8 +20,8 @@ const PAGE_ID_LEN_MAX: usize = 32;
 /// How the compatible form begins. A space after each colon and comma is accepted, as some
 /// serialisers write it.
 const PLAIN_PREFIXES: [&str; 2] = [r#"{"type":"event""#, r#"{"type": "event""#];
-/// Beyond, a name in the compatible form is not looked for: no event's is half as long.
-const PLAIN_NAME_LEN_MAX: usize = 256;
+/// Beyond, a name in the compatible form is not looked for: no event's is longer, all of it escaped.
+const PLAIN_NAME_LEN_MAX: usize = 6 * EVENT_NAME_LEN_MAX;
 
 /// What a text from the page is, by its first bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -94,16 +97,17 @@ impl<'a> Envelope<'a> {
 /// The compatible form: an event, and the text of its detail, `{}` when absent.
 ///
 /// Its sender proves nothing, so the name is looked for at its place alone.
-pub(in crate::ipc) fn split_plain(text: &str) -> Option<(&str, &str)> {
+pub(in crate::ipc) fn split_plain(text: &str) -> Option<(Cow<'_, str>, &str)> {
     let rest = PLAIN_PREFIXES
         .into_iter()
         .find_map(|prefix| text.strip_prefix(prefix))?;
     let rest = after_key(rest, r#""event""#)?.strip_prefix('"')?;
-    let (event, rest) = split_at_quote(rest, PLAIN_NAME_LEN_MAX)?;
-    // An escape could hide the quote; no event's name has one.
-    if event.contains('\\') {
-        return None;
-    }
+    let (event, rest) = split_at_end(rest, PLAIN_NAME_LEN_MAX)?;
+    let event = if event.contains('\\') {
+        Cow::Owned(serde_json::from_str(&format!("\"{event}\"")).ok()?)
+    } else {
+        Cow::Borrowed(event)
+    };
     let detail = match rest {
         "}" => "{}",
         _ => after_key(rest, r#""detail""#)?.strip_suffix('}')?,
@@ -122,6 +126,19 @@ fn after_key<'a>(text: &'a str, key: &str) -> Option<&'a str> {
 fn split_at_quote(text: &str, len_max: usize) -> Option<(&str, &str)> {
     let mut near = text.bytes().take(len_max + 1);
     let quote = near.position(|byte| byte == b'"')?;
+    let (before, rest) = text.split_at_checked(quote)?;
+    Some((before, rest.strip_prefix('"')?))
+}
+
+/// As [`split_at_quote`], but for a quote that an escape hides.
+fn split_at_end(text: &str, len_max: usize) -> Option<(&str, &str)> {
+    let mut is_escaped = false;
+    let mut near = text.bytes().take(len_max + 1);
+    let quote = near.position(|byte| {
+        let is_end = byte == b'"' && !is_escaped;
+        is_escaped = byte == b'\\' && !is_escaped;
+        is_end
+    })?;
     let (before, rest) = text.split_at_checked(quote)?;
     Some((before, rest.strip_prefix('"')?))
 }
@@ -233,7 +250,14 @@ mod tests {
                 r#"{"type": "event", "event": "s", "detail": {"a": 1}}"#,
                 Some(("s", r#"{"a": 1}"#)),
             ),
-            (r#"{"type":"event","event":"a\"b"}"#, None),
+            (r#"{"type":"event","event":"a\"b"}"#, Some(("a\"b", "{}"))),
+            (
+                r#"{"type":"event","event":"\u4fdd\u5b58\\","detail":1}"#,
+                Some(("保存\\", "1")),
+            ),
+            (r#"{"type":"event","event":"\ud800"}"#, None),
+            (r#"{"type":"event","event":"a\"}"#, None),
+            (r#"{"type":"event","event":"a\x"}"#, None),
             (r#"{"type":"event","event":7}"#, None),
             (r#"{"type":"event","detail":{},"event":"s"}"#, None),
             (r#"{"type":"event","event":"s","detail":}"#, None),
@@ -243,7 +267,16 @@ mod tests {
         ] {
             let split = split_plain(text)
                 .filter(|(_, detail)| serde_json::from_str::<&RawValue>(detail).is_ok());
+            let split = split.as_ref().map(|(event, detail)| (&**event, *detail));
             assert_eq!(split, expected, "{text}");
         }
+    }
+
+    #[test]
+    fn a_plain_name_may_be_escaped_at_any_length_that_it_may_have() {
+        let named = |len| format!(r#"{{"type":"event","event":"{}"}}"#, r"\u0061".repeat(len));
+        let longest = named(EVENT_NAME_LEN_MAX);
+        assert_eq!(split_plain(&longest).unwrap().0, "a".repeat(128));
+        assert_eq!(split_plain(&named(EVENT_NAME_LEN_MAX + 1)), None);
     }
 }

@@ -19,7 +19,7 @@ pub struct Limits {
     pub depth_max: usize,
     /// Calls and events of the page that may be unanswered at once (1000): the page's credits.
     /// What it sends beyond is refused as `over_credit`, and a well-behaved page never does.
-    /// Async handlers that outlive their page may be three times as many on top; what needs one
+    /// Async handlers and responders that outlive their page may be three times as many on top; what needs one
     /// more is refused in the same way. [`async_handler_bytes_max`](Self::async_handler_bytes_max) bounds
     /// what they hold.
     pub unanswered_max: u32,
@@ -44,7 +44,7 @@ pub struct Limits {
     pub batch_bytes_max: usize,
     /// How often a message is sent again (3). After that it fails.
     pub retries_max: u32,
-    /// Payload bytes of the page's messages that async handlers may hold at once (64 MiB), whatever
+    /// Payload bytes of the page's messages that async handlers and responders may hold at once (64 MiB), whatever
     /// became of their pages. A message that would hold more is refused as `over_credit`.
     pub async_handler_bytes_max: usize,
     /// Bytes of replies that the page has not acknowledged (64 MiB). A reply beyond becomes a small

@@ -238,13 +238,16 @@ impl BatchWriter {
                 data.len() > LITERAL_DEPTH_MAX && is_deeper_than(data, LITERAL_DEPTH_MAX);
         }
         if let Item::Event { id, event, data } = item {
-            // Most of what is sent, on the UI thread. An event's name was checked to need no escape.
-            let written = write!(
-                self.json,
-                r#"{{"kind":"event","id":{id},"event":"{event}","data":{data}}}"#
-            );
-            debug_assert!(written.is_ok(), "a string takes everything");
-            return;
+            // Most of what is sent, on the UI thread. An event's name was checked: it has no control
+            // characters.
+            if memchr::memchr2(b'"', b'\\', event.as_bytes()).is_none() {
+                let written = write!(
+                    self.json,
+                    r#"{{"kind":"event","id":{id},"event":"{event}","data":{data}}}"#
+                );
+                debug_assert!(written.is_ok(), "a string takes everything");
+                return;
+            }
         }
         let text = serde_json::to_string(item).expect("keys are strings and no writer can fail");
         self.json.push_str(&text);
@@ -324,6 +327,32 @@ mod tests {
             let json: String = serde_json::from_str(quoted).unwrap();
             let batch: serde_json::Value = serde_json::from_str(&json).unwrap();
             assert_eq!(batch["messages"][0]["data"]["__proto__"]["admin"], "<");
+        }
+    }
+
+    #[test]
+    fn an_events_name_cannot_end_its_text_the_script_or_its_element() {
+        for name in [
+            "a\"b",
+            "a\\",
+            r#"\"});x=1;//"#,
+            "</script>",
+            "größe",
+            "保存",
+        ] {
+            let mut batch = BatchWriter::new("p1", 4);
+            batch.push(&Item::Event {
+                id: 4,
+                event: name,
+                data: RawValue::NULL,
+            });
+            let script = script(batch.into_content()).text();
+            assert!(!script.contains('<'), "{script}");
+            let json = script
+                .strip_prefix("__spanwire__(")
+                .and_then(|rest| rest.strip_suffix(')'));
+            let batch: serde_json::Value = serde_json::from_str(json.unwrap()).unwrap();
+            assert_eq!(batch["messages"][0]["event"], name);
         }
     }
 
