@@ -116,7 +116,8 @@ mod tests {
         InlineTask::start(
             std::future::poll_fn(move |context| {
                 let _guard = &guard;
-                match kept.lock().unwrap().replace(context.waker().clone()) {
+                let before = kept.lock().unwrap().replace(context.waker().clone());
+                match before {
                     None => Poll::Pending,
                     Some(_) => Poll::Ready(()),
                 }
@@ -124,7 +125,10 @@ mod tests {
             .boxed(),
         );
         assert_eq!(Arc::strong_count(&held), 2);
-        let wake = || waker.lock().unwrap().clone().unwrap().wake();
+        let wake = || {
+            let kept = waker.lock().unwrap().clone();
+            kept.unwrap().wake();
+        };
         wake();
         assert_eq!(Arc::strong_count(&held), 1);
         wake();

@@ -58,20 +58,29 @@ fn parse(line: &str) -> Option<Sample> {
     let (name, mut rest) = series.split_once('{').unwrap_or((series, "}"));
     let mut labels = BTreeMap::new();
     while let Some((label, after)) = rest.split_once("=\"") {
-        // A quote that is part of the value is escaped.
-        let end = after
-            .match_indices('"')
-            .map(|(at, _)| at)
-            .find(|&at| !after.get(..at).is_some_and(|before| before.ends_with('\\')))?;
-        labels.insert(
-            label.trim_start_matches(',').to_owned(),
-            after.get(..end)?.to_owned(),
-        );
-        rest = after.get(end + 1..)?;
+        let (value, behind) = unquoted(after)?;
+        labels.insert(label.trim_start_matches(',').to_owned(), value);
+        rest = behind;
     }
     Some(Sample {
         name: name.to_owned(),
         labels,
         value: value.parse().ok()?,
     })
+}
+
+/// A label's value, without its escapes, and what follows the quote at its end.
+fn unquoted(text: &str) -> Option<(String, &str)> {
+    let mut value = String::new();
+    let mut characters = text.chars();
+    loop {
+        match characters.next()? {
+            '"' => return Some((value, characters.as_str())),
+            '\\' => value.push(match characters.next()? {
+                'n' => '\n',
+                escaped => escaped,
+            }),
+            character => value.push(character),
+        }
+    }
 }

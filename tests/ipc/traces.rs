@@ -533,7 +533,7 @@ fn an_invalid_page_span_is_counted_and_not_made() {
                 open(5, "one"),
                 open(5, "two"),
                 open(4, "three"),
-                open(6, "not a name"),
+                open(6, "not a name "),
                 json!({"kind": "close", "span": 6}),
                 json!({"kind": "close", "span": 5}),
                 json!({"kind": "close", "span": 5}),
