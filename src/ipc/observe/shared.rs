@@ -4,7 +4,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use super::page_view::PageView;
-use crate::instrument::cardinality::{NameSource, is_event_name};
+use crate::instrument::cardinality::NameSource;
+use crate::instrument::event_name::is_event_name;
 use crate::instrument::handles::{self, GaugeSums, Publish};
 use crate::ipc::recorder::{Recorder, RecorderSettings};
 use crate::ipc::series::EventSeries;
