@@ -10,9 +10,10 @@ use opentelemetry::KeyValue;
 use tracing::{Instrument, Span};
 
 use super::caller::{Caller, record_end};
+use super::handler_outcome::HandlerOutcome;
 use super::handler_slot::HandlerSlot;
 use super::inline_task::InlineTask;
-use super::listeners::{EventListeners, HandlerOutcome};
+use super::listeners::EventListeners;
 use super::responder::Deferral;
 use super::series::EventSeries;
 use super::spans::handler;

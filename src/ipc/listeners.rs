@@ -9,14 +9,13 @@ use std::sync::{Arc, Mutex, PoisonError};
 use arc_swap::{ArcSwap, Guard};
 use futures_util::FutureExt;
 use futures_util::future::{BoxFuture, join_all};
-use tracing::Level;
 
-use super::call::{Call, HandlerResult, Rejection, Reply, ReplyWanted};
+use super::call::{Call, HandlerResult, Reply, ReplyWanted};
+use super::handler_outcome::HandlerOutcome;
 use super::responder::{Deferral, Responder};
-use super::series::{EventSeries, Outcome};
+use super::series::EventSeries;
 use crate::instrument::caught_panic::{CaughtPanic, catch_panic};
 use crate::instrument::event_name::{NameError, check_event_name};
-use crate::semconv::{self, ErrorType};
 
 /// Names one registered listener, to take it off again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -174,13 +173,6 @@ impl fmt::Debug for Listeners {
     }
 }
 
-/// How a message's listeners ended it: the reply to its caller, and the outcome that is counted.
-#[derive(Debug)]
-pub(super) struct HandlerOutcome {
-    pub(super) reply: Reply,
-    pub(super) outcome: Outcome,
-}
-
 impl EventListeners {
     /// Whether one of them is async.
     pub(super) fn is_async(&self) -> bool {
@@ -238,134 +230,6 @@ impl EventListeners {
             .boxed()
     }
 }
-
-impl HandlerOutcome {
-    pub(super) fn of(reply: Reply) -> Self {
-        if let Err(Rejection { name, message, .. }) = &reply {
-            tracing::event!(
-                name: semconv::EVENT_HANDLER_FAILED,
-                target: "spanwire",
-                Level::ERROR,
-                {
-                    { semconv::EXCEPTION_TYPE } = name.as_ref(),
-                    { semconv::EXCEPTION_MESSAGE } = cut(message),
-                },
-                "handler failed"
-            );
-        }
-        let outcome = if reply.is_ok() {
-            Ok(())
-        } else {
-            Err(ErrorType::HandlerError)
-        };
-        Self { reply, outcome }
-    }
-
-    fn of_all(outcomes: impl Iterator<Item = Self>) -> Self {
-        let join = |mut all: Self, next: Self| {
-            all.outcome = all.outcome.and(next.outcome);
-            all
-        };
-        outcomes
-            .reduce(join)
-            .expect("an event whose last listener goes is taken off")
-    }
-
-    /// The name was checked, so it is short and plain.
-    pub(super) fn unknown_event(name: &str) -> Self {
-        let message = format!("no handler is registered for {name:?}");
-        Self::refusal(ErrorType::UnknownEvent, &message)
-    }
-
-    pub(super) fn invalid_name(error: NameError) -> Self {
-        let message = format!("the event's name {error}");
-        Self::refusal(ErrorType::InvalidName, &message)
-    }
-
-    /// Payload bytes of the reply.
-    pub(super) fn reply_size(&self) -> usize {
-        match &self.reply {
-            Ok(data) => data.get().len(),
-            Err(rejection) => rejection.message.len(),
-        }
-    }
-
-    pub(super) fn too_large() -> Self {
-        Self::refusal(ErrorType::TooLarge, "the reply is larger than the limit")
-    }
-
-    pub(super) fn cancelled() -> Self {
-        Self::refusal(
-            ErrorType::Cancelled,
-            "the handler was dropped before it was done",
-        )
-    }
-
-    pub(super) fn unanswered() -> Self {
-        Self::refusal(
-            ErrorType::Cancelled,
-            "the handler dropped its responder before it responded",
-        )
-    }
-
-    pub(super) fn unacknowledged() -> Self {
-        Self::refusal(ErrorType::OverCredit, Self::UNACKNOWLEDGED)
-    }
-
-    /// The text of [`unacknowledged`](Self::unacknowledged), which is its size.
-    pub(super) const UNACKNOWLEDGED: &str = "too many bytes of replies wait for the page";
-
-    pub(super) fn over_credit() -> Self {
-        Self::refusal(ErrorType::OverCredit, "too many handlers are running")
-    }
-
-    fn refusal(error: ErrorType, message: &str) -> Self {
-        let rejection = Rejection {
-            name: "SpanwireError".into(),
-            message: message.to_owned(),
-            error,
-        };
-        Self {
-            reply: Err(rejection),
-            outcome: Err(error),
-        }
-    }
-
-    /// The panic's text goes to the app's log and not to the page.
-    pub(super) fn panicked(panic: &CaughtPanic) -> Self {
-        let text = panic.text().unwrap_or("a panic without a text");
-        tracing::event!(
-            name: semconv::EVENT_HANDLER_PANICKED,
-            target: "spanwire",
-            Level::ERROR,
-            {
-                { semconv::EXCEPTION_TYPE } = "panic",
-                { semconv::EXCEPTION_MESSAGE } = cut(text),
-            },
-            "handler panicked"
-        );
-        let message = "the handler panicked".to_owned();
-        let rejection = Rejection {
-            name: "Panic".into(),
-            message,
-            error: ErrorType::Panic,
-        };
-        Self {
-            reply: Err(rejection),
-            outcome: Err(ErrorType::Panic),
-        }
-    }
-}
-
-/// The part of an error's text that is logged. Errors like to quote what the page sent, and log
-/// records wait in a queue that is bounded in number alone.
-fn cut(text: &str) -> &str {
-    text.get(..text.floor_char_boundary(LOGGED_LEN_MAX))
-        .unwrap_or(text)
-}
-
-/// As much as a failed operation logs.
-const LOGGED_LEN_MAX: usize = 4 * 1024;
 
 fn wanted(call: &Call<'_>) -> ReplyWanted {
     if call.wants_reply() {

@@ -43,6 +43,7 @@ mod data_error;
 mod delivery;
 mod dispatch;
 mod emit;
+mod handler_outcome;
 mod handler_slot;
 mod handling;
 mod inbound;

@@ -6,7 +6,7 @@ use std::time::Duration;
 use tracing::Span;
 
 use super::caller::{Caller, Credit, record_end};
-use super::listeners::HandlerOutcome;
+use super::handler_outcome::HandlerOutcome;
 use super::outbox::{RefusedReply, ReplyBound};
 use super::series::EventSeries;
 use super::spans::parent::TraceParent;

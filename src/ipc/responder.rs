@@ -8,8 +8,8 @@ use std::task::{Context, Poll, Waker};
 use tracing::Span;
 
 use super::call::{HandlerResult, ReplyWanted};
+use super::handler_outcome::HandlerOutcome;
 use super::handler_slot::HandlerSlot;
-use super::listeners::HandlerOutcome;
 use crate::instrument::caught_panic::catch_panic;
 use crate::instrument::thread_end::is_ending;
 
