@@ -89,6 +89,16 @@ impl Prometheus {
         panic!("no {expression} in Prometheus after 30 s; its log:\n{log}");
     }
 
+    /// Every series that an expression gives now, with its value; none while Prometheus is not up.
+    pub fn series(&self, expression: &str) -> Vec<(BTreeMap<String, String>, f64)> {
+        let Some(result) = self.result(expression) else {
+            return Vec::new();
+        };
+        let found: Vec<FoundSeries> = serde_json::from_value(result).unwrap();
+        let series = |found: FoundSeries| (found.metric, found.value.1.parse().unwrap());
+        found.into_iter().map(series).collect()
+    }
+
     /// The exemplars of the series that a selector names, from everything that it has stored.
     pub fn exemplars(&self, selector: &str) -> Vec<Stored> {
         let parameters = [("query", selector), ("start", "0"), ("end", "9999999999")];
@@ -164,6 +174,13 @@ struct Found {
     #[serde(rename = "seriesLabels")]
     series: BTreeMap<String, String>,
     exemplars: Vec<FoundExemplar>,
+}
+
+#[derive(Deserialize)]
+struct FoundSeries {
+    metric: BTreeMap<String, String>,
+    /// When, and how much.
+    value: (f64, String),
 }
 
 #[derive(Deserialize)]
