@@ -40,6 +40,11 @@ impl Prometheus {
 
     /// Starts one with this `prometheus.yml`.
     pub fn with(text: &str) -> Self {
+        Self::with_flags(text, &["--enable-feature=exemplar-storage"])
+    }
+
+    /// Starts one with this `prometheus.yml` and these flags.
+    pub fn with_flags(text: &str, flags: &[&str]) -> Self {
         // Free when asked, which is all that can be known beforehand.
         let free = TcpListener::bind("127.0.0.1:0").unwrap();
         let addr = free.local_addr().unwrap();
@@ -54,7 +59,7 @@ impl Prometheus {
                 folder.path().join("data").display()
             ))
             .arg(format!("--web.listen-address={addr}"))
-            .arg("--enable-feature=exemplar-storage")
+            .args(flags)
             .stdout(Stdio::null())
             .stderr(fs::File::create(folder.path().join("log")).unwrap())
             .spawn()
@@ -130,6 +135,11 @@ impl Prometheus {
         let mut lines = text.lines();
         let value = lines.find_map(|line| line.strip_prefix(name)?.strip_prefix(' '))?;
         value.parse().ok()
+    }
+
+    /// What it says of itself; `None` while it is not up.
+    pub fn own_text(&self) -> Option<String> {
+        self.text("/metrics", &[])
     }
 
     fn result(&self, expression: &str) -> Option<Value> {
