@@ -61,20 +61,21 @@ impl App {
         }
     }
 
-    /// Waits until messages of the page have ended.
-    fn wait_for_messages(&self) {
+    /// Waits until a message of the page has ended.
+    fn wait_for(&self, event: &str) {
         for _ in 0..300 {
             let samples = scrape(self.metrics);
             let messages = samples
                 .iter()
                 .filter(|sample| sample.name == "spanwire_ipc_messages_total")
-                .filter(|sample| sample.label("spanwire_ipc_direction") == "inbound");
+                .filter(|sample| sample.label("spanwire_ipc_direction") == "inbound")
+                .filter(|sample| sample.label("spanwire_ipc_event") == event);
             if messages.map(|sample| sample.value).sum::<f64>() > 0.0 {
                 return;
             }
             std::thread::sleep(Duration::from_millis(100));
         }
-        panic!("no message ended");
+        panic!("no {event} ended");
     }
 
     /// Sends the signal to the app alone, and waits for its end.
@@ -104,7 +105,7 @@ fn check(command: impl Fn() -> Command, program: &Path, args: &[&str], span: &st
         let _alone = DISPLAY.lock().unwrap_or_else(PoisonError::into_inner);
         let receiver = Receiver::start();
         let app = App::start(command(), program, args, &receiver);
-        app.wait_for_messages();
+        app.wait_for(span);
         assert!(receiver.spans().is_empty(), "exported before the end");
         app.end_by(signal);
         let spans = receiver.spans();
@@ -144,7 +145,7 @@ fn the_demo_on_makes_virtual_display_flushes_on_ctrl_c_in_the_terminal() {
     command.process_group(0);
     let demo = Path::new(env!("CARGO_BIN_EXE_spanwire-demo"));
     let app = App::start(command, demo, &["--drive", "--port", "0"], &receiver);
-    app.wait_for_messages();
+    app.wait_for("assets.search");
     app.interrupt_group();
     let spans = receiver.spans();
     let searched = spans.iter().any(|span| span.name == "assets.search");
