@@ -3,7 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 use std::io::{BufRead, BufReader, Read};
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Child, ChildStdout, Command, Stdio};
@@ -29,30 +29,26 @@ struct App {
 
 impl App {
     fn start(mut command: Command, program: &Path, args: &[&str], receiver: &Receiver) -> Self {
+        // Free when asked, which is all that can be known beforehand.
+        let free = TcpListener::bind("127.0.0.1:0").unwrap();
+        let metrics = free.local_addr().unwrap();
+        drop(free);
         let mut child = command
             .args(["timeout", "--foreground", "60", "sh", "-c"])
             .args(["echo pid $$; exec \"$0\" \"$@\""])
             .arg(program)
             .args(args)
             .env("OTEL_EXPORTER_OTLP_ENDPOINT", receiver.url())
-            .env("OTEL_EXPORTER_PROMETHEUS_PORT", "0")
+            .env("OTEL_EXPORTER_PROMETHEUS_PORT", metrics.port().to_string())
             .env("OTEL_TRACES_SAMPLER", "parentbased_always_on")
             .env("OTEL_BSP_SCHEDULE_DELAY", "60000")
             .stdout(Stdio::piped())
             .spawn()
             .expect("xvfb-run is there: scripts/install-packages test");
         let mut lines = BufReader::new(child.stdout.take().unwrap());
-        let mut line_with = |word: &str| loop {
-            let mut line = String::new();
-            assert!(lines.read_line(&mut line).unwrap() > 0, "no {word}");
-            if line.starts_with(word) {
-                return line.trim_end().to_owned();
-            }
-        };
-        let pid = line_with("pid ").trim_start_matches("pid ").to_owned();
-        let metrics = line_with("metrics");
-        let (_, addr) = metrics.split_once("http://").unwrap();
-        let metrics = addr.strip_suffix("/metrics").unwrap().parse().unwrap();
+        let mut line = String::new();
+        lines.read_line(&mut line).unwrap();
+        let pid = line.trim_end().strip_prefix("pid ").unwrap().to_owned();
         Self {
             child,
             lines,
@@ -64,6 +60,10 @@ impl App {
     /// Waits until a message of the page has ended.
     fn wait_for(&self, event: &str) {
         for _ in 0..300 {
+            std::thread::sleep(Duration::from_millis(100));
+            if TcpStream::connect(self.metrics).is_err() {
+                continue;
+            }
             let samples = scrape(self.metrics);
             let messages = samples
                 .iter()
@@ -73,7 +73,6 @@ impl App {
             if messages.map(|sample| sample.value).sum::<f64>() > 0.0 {
                 return;
             }
-            std::thread::sleep(Duration::from_millis(100));
         }
         panic!("no {event} ended");
     }
@@ -115,24 +114,34 @@ fn check(command: impl Fn() -> Command, program: &Path, args: &[&str], span: &st
 }
 
 #[test]
-fn the_start_guides_app_flushes() {
-    check(
-        on_display,
-        &example::program("spanwire-demo", "start"),
-        &[],
-        "greet",
-    );
+fn the_guides_and_the_examples_apps_flush() {
+    for (name, event) in [
+        ("start", "greet"),
+        ("minimal", "greet"),
+        ("winit", "greet"),
+        ("windows", "hello"),
+        ("app", "there"),
+        ("otel_page", "opened"),
+    ] {
+        check(
+            on_display,
+            &example::program("spanwire-demo", name),
+            &[],
+            event,
+        );
+    }
+}
+
+#[test]
+fn the_example_without_a_window_flushes() {
+    let program = example::program("spanwire", "headless");
+    check(|| Command::new("env"), &program, &["60"], "greet");
 }
 
 #[test]
 fn the_demo_on_a_virtual_display_flushes() {
     let demo = Path::new(env!("CARGO_BIN_EXE_spanwire-demo"));
-    check(
-        on_display,
-        demo,
-        &["--drive", "--port", "0"],
-        "assets.search",
-    );
+    check(on_display, demo, &["--drive"], "assets.search");
 }
 
 #[test]
@@ -144,7 +153,7 @@ fn the_demo_on_makes_virtual_display_flushes_on_ctrl_c_in_the_terminal() {
     ));
     command.process_group(0);
     let demo = Path::new(env!("CARGO_BIN_EXE_spanwire-demo"));
-    let app = App::start(command, demo, &["--drive", "--port", "0"], &receiver);
+    let app = App::start(command, demo, &["--drive"], &receiver);
     app.wait_for("assets.search");
     app.interrupt_group();
     let spans = receiver.spans();
