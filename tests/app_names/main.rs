@@ -1,6 +1,10 @@
 //! Whatever names an app chooses through the `metrics` facade, each scrape of it is valid and has
 //! the right sums: as the format's reference parser reads it, and as a real Prometheus stores it.
-#![allow(clippy::unwrap_used, reason = "the helpers of tests are tests too")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    reason = "the helpers of tests are tests too, and a test may print"
+)]
 
 mod app;
 mod replay;
