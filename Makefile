@@ -36,7 +36,7 @@ demo: ## open the demo's window; ARGS="--for 10s --drive" runs it unattended, AR
 	@scripts/install-packages demo
 	@cargo build -p spanwire-demo
 	@$(if $(WITH_DISPLAY),echo "no display: the window opens on a virtual one; --drive lets its page use itself")
-	@$(WITH_DISPLAY) cargo run --quiet -p spanwire-demo -- $(ARGS)
+	@$(if $(WITH_DISPLAY),scripts/with-display) cargo run --quiet -p spanwire-demo -- $(ARGS)
 
 up: ## start Grafana, Prometheus, Alertmanager, the Collector and Jaeger in Docker; WITH=tempo adds Tempo and Loki
 	@scripts/compose up $(WITH) -- $(ARGS)

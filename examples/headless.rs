@@ -5,6 +5,8 @@
 //! `http://127.0.0.1:9464/metrics`; set `OTEL_EXPORTER_OTLP_ENDPOINT` to send traces too.
 #![expect(clippy::print_stdout, reason = "an example talks to its reader")]
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread;
 use std::time::Duration;
@@ -31,12 +33,19 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         tracing::info!(line = call.json(), "page")
     })?;
 
+    // Ctrl-C and SIGTERM end the page's loop, and so reach the flush at the end.
+    let stopped = Arc::new(AtomicBool::new(false));
+    ctrlc::set_handler({
+        let stopped = Arc::clone(&stopped);
+        move || stopped.store(true, Ordering::Relaxed)
+    })?;
+
     // The wire between the two: texts one way, batches the other.
     let (to_host, from_page) = sync_channel::<String>(100);
     let (to_page, from_host) = sync_channel::<String>(100);
     let page = thread::spawn({
         let nonce = ipc.nonce().to_owned();
-        move || page(&nonce, &to_host, &from_host, seconds)
+        move || page(&nonce, &to_host, &from_host, seconds, &stopped)
     });
 
     let round = Measurement::new("round").category("page");
@@ -72,6 +81,7 @@ fn page(
     to_host: &SyncSender<String>,
     from_host: &Receiver<String>,
     seconds: u64,
+    stopped: &AtomicBool,
 ) -> u64 {
     // What `performance.now()` is to a real page: the host translates it.
     let began = spanwire::clock::now();
@@ -88,6 +98,9 @@ fn page(
     let mut id = || next_id.next();
     send(json!([{"kind": "ready"}]));
     for round in 0..(seconds * 100).max(500) {
+        if stopped.load(Ordering::Relaxed) {
+            break;
+        }
         send(json!([
             {"kind": "call", "id": id(), "event": "greet", "data": "page", "at": now()},
             {"kind": "call", "id": id(), "event": "nobody", "at": now()},

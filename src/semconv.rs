@@ -200,6 +200,8 @@ metrics! {
         "Connections and requests that the Prometheus endpoint turned away." (ERROR_TYPE);
     TELEMETRY_PROBLEMS = Gauge "spanwire.telemetry.problems" ["{problem}"]
         "1 for what of telemetry is not in place, though it was asked for." (ERROR_TYPE);
+    ENDPOINT_METRIC_CONFLICTS = UpDownCounter "spanwire.endpoint.metric.conflicts" ["{metric}"]
+        "Metrics of the app that /metrics leaves out, wholly or in part, since another has the name." ();
     SDK_SPAN_EXPORTED = Counter "otel.sdk.exporter.span.exported" ["{span}"]
         "Spans whose export ended, well or with error.type."
         (OTEL_COMPONENT_TYPE, OTEL_COMPONENT_NAME, SERVER_ADDRESS, SERVER_PORT, ERROR_TYPE);
@@ -536,6 +538,8 @@ events! {
         "The process and the host cannot be looked at." (EXCEPTION_MESSAGE);
     EVENT_ENDPOINT_OFF = "spanwire.endpoint.off" "warn"
         "The Prometheus endpoint cannot run." ();
+    EVENT_ENDPOINT_METRIC_CONFLICT = "spanwire.endpoint.metric_conflict" "warn"
+        "A metric of the app is left out of /metrics, since another has the name." ();
 }
 
 macro_rules! error_types {

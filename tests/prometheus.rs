@@ -23,6 +23,10 @@ const NOT_IN_THE_EXAMPLE: &[(&str, &str)] = &[
         "spanwire.page.spans",
         "its page has no OpenTelemetry SDK of its own",
     ),
+    (
+        "spanwire.endpoint.metric.conflicts",
+        "no two of its metrics get one name",
+    ),
     ("spanwire.main_thread.delay", "it has no event loop to wake"),
     (
         "spanwire.ipc.spans.skipped",

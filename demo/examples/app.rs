@@ -25,6 +25,7 @@ enum UserEvent {
     Reload,
     /// The page says that it is there.
     There,
+    Close,
 }
 
 /// A page that crashes so often crashes again.
@@ -77,6 +78,12 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     #[cfg(not(target_os = "linux"))]
     let webview = builder.build(&window)?;
 
+    // Ctrl-C and SIGTERM end the loop too, and so reach its flush.
+    let quit = event_loop.create_proxy();
+    ctrlc::set_handler(move || {
+        let _ = quit.send_event(UserEvent::Close);
+    })?;
+
     let mut reloads = 0;
     event_loop.run(move |event, _, control_flow| {
         *control_flow = ControlFlow::Wait;
@@ -101,7 +108,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
                     (false, _) => {}
                 }
             }
-            Event::WindowEvent {
+            Event::UserEvent(UserEvent::Close)
+            | Event::WindowEvent {
                 event: WindowEvent::CloseRequested,
                 ..
             } => *control_flow = ControlFlow::Exit,

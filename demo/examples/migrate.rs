@@ -204,6 +204,8 @@ mod after {
         );
 
         let (_window, webview) = open(&event_loop, builder)?;
+        let quit = event_loop.create_proxy();
+        ctrlc::set_handler(move || _ = quit.send_event(UserEvent::Done))?;
         event_loop.run(move |event, _, control_flow| {
             *control_flow = ControlFlow::Wait;
             match event {

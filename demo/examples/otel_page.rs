@@ -69,6 +69,12 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     #[cfg(not(target_os = "linux"))]
     let webview = builder.build(&window)?;
 
+    // Ctrl-C and SIGTERM end the loop too, and so reach its flush.
+    let quit = event_loop.create_proxy();
+    ctrlc::set_handler(move || {
+        let _ = quit.send_event(UserEvent::Close);
+    })?;
+
     event_loop.run(move |event, _, control_flow| {
         *control_flow = ControlFlow::Wait;
         match event {

@@ -19,9 +19,14 @@ const PAGE: &str = r#"<!doctype html>
   button.click();
 </script>"#;
 
-/// Something waits for the page.
+/// What wakes the event loop.
 #[derive(Debug)]
-struct Wake;
+enum Wake {
+    /// Something waits for the page.
+    Pump,
+    /// Ctrl-C or SIGTERM.
+    Quit,
+}
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     // 1. Telemetry, for the whole process.
@@ -52,7 +57,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         .build(&event_loop)?;
     let builder = WebViewBuilder::new().with_html(PAGE);
     let builder = spanwire::webview::attach(builder, &ipc, move || {
-        let _ = proxy.send_event(Wake);
+        let _ = proxy.send_event(Wake::Pump);
     });
     #[cfg(target_os = "linux")]
     let webview = {
@@ -63,12 +68,19 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     #[cfg(not(target_os = "linux"))]
     let webview = builder.build(&window)?;
 
-    // 4. The loop: pump when woken, and flush at the end, since `run` never returns.
+    // 4. Ctrl-C and SIGTERM end the loop as closing the window does, and so reach its flush.
+    let quit = event_loop.create_proxy();
+    ctrlc::set_handler(move || {
+        let _ = quit.send_event(Wake::Quit);
+    })?;
+
+    // 5. The loop: pump when woken, and flush at the end, since `run` never returns.
     event_loop.run(move |event, _, control_flow| {
         *control_flow = ControlFlow::Wait;
         match event {
-            Event::UserEvent(Wake) => ipc.pump(&webview),
-            Event::WindowEvent {
+            Event::UserEvent(Wake::Pump) => ipc.pump(&webview),
+            Event::UserEvent(Wake::Quit)
+            | Event::WindowEvent {
                 event: WindowEvent::CloseRequested,
                 ..
             } => *control_flow = ControlFlow::Exit,

@@ -22,6 +22,8 @@ enum UserEvent {
     /// Something waits for the page of that window.
     Pump(WindowId),
     Close(WindowId),
+    /// All of them.
+    Quit,
 }
 
 /// One window. Fields are dropped in order, and the webview has to go before its window.
@@ -51,6 +53,12 @@ fn main() -> Result<(), Box<dyn Error>> {
         panes.insert(id, pane);
     }
 
+    // Ctrl-C and SIGTERM end the loop too, and so reach its flush.
+    let quit = event_loop.create_proxy();
+    ctrlc::set_handler(move || {
+        let _ = quit.send_event(UserEvent::Quit);
+    })?;
+
     let mut telemetry = Some(telemetry);
     event_loop.run(move |event, _, control_flow| {
         *control_flow = ControlFlow::Wait;
@@ -79,8 +87,10 @@ fn main() -> Result<(), Box<dyn Error>> {
                     *control_flow = ControlFlow::Exit;
                 }
             }
+            Event::UserEvent(UserEvent::Quit) => *control_flow = ControlFlow::Exit,
             // `run` never returns and ends the process: what `main` holds is not dropped.
             Event::LoopDestroyed => {
+                panes.values().for_each(|pane| pane.ipc.close());
                 if let Some(telemetry) = telemetry.take() {
                     println!("{}", telemetry.shutdown(Duration::from_secs(2)));
                 }

@@ -142,6 +142,12 @@ fn main() -> Result<(), Box<dyn Error>> {
             let _ = close.send_event(UserEvent::Close);
         }
     })?;
+    // Ctrl-C and SIGTERM end the loop too, and so reach its flush.
+    let quit = proxy.clone();
+    ctrlc::set_handler(move || {
+        let _ = quit.send_event(UserEvent::Close);
+    })?;
+
     let mut app = App {
         ipc,
         proxy,

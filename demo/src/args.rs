@@ -33,11 +33,11 @@ pub(crate) struct Args {
     #[arg(long, value_name = "NAME", value_enum)]
     pub(crate) fault: Vec<Fault>,
 
-    /// Address at which /metrics is served [default: OTEL_EXPORTER_PROMETHEUS_HOST or 127.0.0.1]
+    /// Address at which /metrics and /healthz are served [default: OTEL_EXPORTER_PROMETHEUS_HOST or 127.0.0.1]
     #[arg(long, value_parser = host)]
     pub(crate) host: Option<IpAddr>,
 
-    /// Port of /metrics, 0 for any free one [default: OTEL_EXPORTER_PROMETHEUS_PORT or 9464]
+    /// Port of /metrics and /healthz, 0 for any free one [default: OTEL_EXPORTER_PROMETHEUS_PORT or 9464]
     #[arg(long)]
     pub(crate) port: Option<u16>,
 

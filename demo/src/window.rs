@@ -183,12 +183,40 @@ async fn end_in_time(run_for: Option<Duration>, faults: Option<Faults>, ui: Ui) 
     };
     tokio::select! {
         () = time_is_up => {}
-        Ok(()) = tokio::signal::ctrl_c() => {}
-        else => {}
+        () = signalled() => {}
     }
     // It may be the event loop that hangs.
     faults.iter().for_each(Faults::end_all);
     ui.ask(UserEvent::End);
+}
+
+/// Ctrl-C; on Unix also what ends a service, and the end of the terminal. Never when the system has
+/// no such signals for this process.
+async fn signalled() {
+    let interrupted = async {
+        if tokio::signal::ctrl_c().await.is_err() {
+            std::future::pending::<()>().await;
+        }
+    };
+    #[cfg(unix)]
+    {
+        use tokio::signal::unix::SignalKind;
+        tokio::select! {
+            () = interrupted => {}
+            () = received(SignalKind::terminate()) => {}
+            () = received(SignalKind::hangup()) => {}
+        }
+    }
+    #[cfg(not(unix))]
+    interrupted.await;
+}
+
+#[cfg(unix)]
+async fn received(kind: tokio::signal::unix::SignalKind) {
+    match tokio::signal::unix::signal(kind) {
+        Ok(mut signals) => _ = signals.recv().await,
+        Err(_) => std::future::pending().await,
+    }
 }
 
 /// Lets the page finish what it began, and the wire deliver what it holds; three seconds at most

@@ -12,6 +12,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use spanwire_testkit::example;
+use spanwire_testkit::folder::Folder;
 use spanwire_testkit::receiver::{Received, Receiver};
 use spanwire_testkit::scrape::scrape_text;
 
@@ -38,6 +39,52 @@ fn the_guides_show_parts_of_the_examples() {
             shown += 1;
         }
         assert!(shown > 0);
+    }
+}
+
+#[test]
+fn the_start_guides_dependencies_can_be_appended_to_a_new_project() {
+    let folder = Folder::new("start-guide");
+    let cargo = |dir: &std::path::Path, args: &[&str]| {
+        let output = Command::new(env!("CARGO"))
+            .args(args)
+            .current_dir(dir)
+            .output();
+        let output = output.unwrap();
+        let errors = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(output.status.success(), "{args:?}: {errors}");
+        String::from_utf8(output.stdout).unwrap()
+    };
+    cargo(folder.path(), &["new", "--quiet", "--vcs", "none", "hello"]);
+    let project = folder.path().join("hello");
+    let manifest = project.join("Cargo.toml");
+    let doc = include_str!("../../docs/start.md");
+    let block = blocks(doc, "toml").next().unwrap();
+    let made = std::fs::read_to_string(&manifest).unwrap();
+    std::fs::write(&manifest, format!("{made}{block}\n")).unwrap();
+    let args = [
+        "metadata",
+        "--offline",
+        "--no-deps",
+        "--format-version",
+        "1",
+    ];
+    let metadata: serde_json::Value = serde_json::from_str(&cargo(&project, &args)).unwrap();
+    let dependencies = metadata["packages"][0]["dependencies"].as_array().unwrap();
+    let mut names: Vec<_> = dependencies
+        .iter()
+        .filter_map(|one| one["name"].as_str())
+        .collect();
+    names.sort_unstable();
+    assert_eq!(names, ["ctrlc", "spanwire", "tao", "wry"]);
+    // All that the guide's app uses, in the versions with which it is tested.
+    let tested = include_str!("../Cargo.toml");
+    for name in ["ctrlc", "tao", "wry"] {
+        let version = dependencies.iter().find(|one| one["name"] == name).unwrap()["req"].as_str();
+        let version = version.unwrap().trim_start_matches('^');
+        let is_tested =
+            |line: &str| line.starts_with(&format!("{name} = ")) && line.contains(version);
+        assert!(tested.lines().any(is_tested), "{name} {version}");
     }
 }
 

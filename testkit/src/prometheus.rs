@@ -40,6 +40,11 @@ impl Prometheus {
 
     /// Starts one with this `prometheus.yml`.
     pub fn with(text: &str) -> Self {
+        Self::with_flags(text, &["--enable-feature=exemplar-storage"])
+    }
+
+    /// Starts one with this `prometheus.yml` and these flags.
+    pub fn with_flags(text: &str, flags: &[&str]) -> Self {
         // Free when asked, which is all that can be known beforehand.
         let free = TcpListener::bind("127.0.0.1:0").unwrap();
         let addr = free.local_addr().unwrap();
@@ -54,7 +59,7 @@ impl Prometheus {
                 folder.path().join("data").display()
             ))
             .arg(format!("--web.listen-address={addr}"))
-            .arg("--enable-feature=exemplar-storage")
+            .args(flags)
             .stdout(Stdio::null())
             .stderr(fs::File::create(folder.path().join("log")).unwrap())
             .spawn()
@@ -89,6 +94,16 @@ impl Prometheus {
         panic!("no {expression} in Prometheus after 30 s; its log:\n{log}");
     }
 
+    /// Every series that an expression gives now, with its value; none while Prometheus is not up.
+    pub fn series(&self, expression: &str) -> Vec<(BTreeMap<String, String>, f64)> {
+        let Some(result) = self.result(expression) else {
+            return Vec::new();
+        };
+        let found: Vec<FoundSeries> = serde_json::from_value(result).unwrap();
+        let series = |found: FoundSeries| (found.metric, found.value.1.parse().unwrap());
+        found.into_iter().map(series).collect()
+    }
+
     /// The exemplars of the series that a selector names, from everything that it has stored.
     pub fn exemplars(&self, selector: &str) -> Vec<Stored> {
         let parameters = [("query", selector), ("start", "0"), ("end", "9999999999")];
@@ -120,6 +135,11 @@ impl Prometheus {
         let mut lines = text.lines();
         let value = lines.find_map(|line| line.strip_prefix(name)?.strip_prefix(' '))?;
         value.parse().ok()
+    }
+
+    /// What it says of itself; `None` while it is not up.
+    pub fn own_text(&self) -> Option<String> {
+        self.text("/metrics", &[])
     }
 
     fn result(&self, expression: &str) -> Option<Value> {
@@ -164,6 +184,13 @@ struct Found {
     #[serde(rename = "seriesLabels")]
     series: BTreeMap<String, String>,
     exemplars: Vec<FoundExemplar>,
+}
+
+#[derive(Deserialize)]
+struct FoundSeries {
+    metric: BTreeMap<String, String>,
+    /// When, and how much.
+    value: (f64, String),
 }
 
 #[derive(Deserialize)]

@@ -6,6 +6,7 @@ use expect_test::expect;
 
 use crate::process::{CommandOutput, command, said, spanwire};
 use spanwire_testkit::folder::Folder;
+use spanwire_testkit::prometheus::Prometheus;
 
 /// Every file below a folder, by its path in there.
 fn tree(folder: &Path) -> BTreeMap<String, Vec<u8>> {
@@ -123,7 +124,7 @@ fn an_export_says_what_grafana_and_prometheus_need() {
     );
     let (_, needs) = done.out.split_once("\n\n").unwrap();
     expect![[r#"
-        Prometheus loads them with this in its prometheus.yml:
+        Prometheus 2.42 or newer loads them with this in its prometheus.yml:
 
           rule_files:
             - '{folder}/it''s there/rules/*.yml'
@@ -141,6 +142,9 @@ fn an_export_says_what_grafana_and_prometheus_need() {
         a panel to a trace, the second when metrics are sent to it over OTLP:
 
           --enable-feature=exemplar-storage --web.enable-otlp-receiver
+
+        Prometheus does not start with a flag that it does not know: `prometheus --version` says which you
+        have. Before 3.0 the second is --enable-feature=otlp-write-receiver, and before 2.47 there is none.
 
         The Alertmanager's example is for you to change, and webhook-url beside it has the address that
         is told:
@@ -172,6 +176,59 @@ fn prometheus_loads_exported_rules_as_the_output_says() {
     let text = String::from_utf8_lossy(&checked.stdout);
     assert!(checked.status.success(), "{text}");
     assert!(text.contains("rule files found"), "{text}");
+}
+
+/// The Prometheus that is found here starts with the flags that the output names for its version,
+/// and has loaded the rules.
+#[test]
+fn prometheus_starts_with_the_flags_for_its_version() {
+    let folder = Folder::new("cli");
+    let done = export("alerts", folder.path(), &[]);
+    let version = std::process::Command::new("prometheus")
+        .arg("--version")
+        .output()
+        .expect("prometheus is missing: scripts/install-packages test brings it");
+    let version = String::from_utf8_lossy(&[version.stdout, version.stderr].concat()).into_owned();
+    let (_, version) = version.split_once("version ").unwrap();
+    let mut parts = version
+        .split('.')
+        .map(|part| part.parse::<u32>().unwrap_or(0));
+    let version = (parts.next().unwrap(), parts.next().unwrap());
+    let oldest = done.out.split_once("\n\nPrometheus ").unwrap().1;
+    let (oldest, _) = oldest.split_once(" or newer").unwrap();
+    assert_eq!(oldest, "2.42");
+    assert!(
+        version >= (2, 42),
+        "{version:?} is older than what the output says"
+    );
+    let (exemplars, newest) = (
+        "--enable-feature=exemplar-storage",
+        "--web.enable-otlp-receiver",
+    );
+    assert!(done.out.contains(&format!("{exemplars} {newest}\n")));
+    let before_3 = "--enable-feature=otlp-write-receiver";
+    assert!(
+        done.out
+            .contains(&format!("Before 3.0 the second is {before_3}"))
+    );
+    let flags = match version {
+        (2, ..47) => vec![exemplars],
+        (2, _) => vec![exemplars, before_3],
+        _ => vec![exemplars, newest],
+    };
+    let rules = folder.path().join("rules/*.yml");
+    let config = format!("rule_files: ['{}']\n", rules.display());
+    let prometheus = Prometheus::with_flags(&config, &flags);
+    let loaded = "prometheus_rule_group_rules";
+    let mut asked = 0;
+    while !prometheus
+        .own_text()
+        .is_some_and(|text| text.contains(loaded))
+    {
+        asked += 1;
+        assert!(asked < 300, "no rules with {flags:?}");
+        std::thread::sleep(std::time::Duration::from_millis(100));
+    }
 }
 
 /// The runbook of each alert of the exported rules, and the address that it links to.
@@ -452,7 +509,8 @@ fn the_exported_stack_is_that_of_the_repository() {
           OTEL_EXPORTER_OTLP_ENDPOINT=http://localhost:4318 your-app
           spanwire doctor
 
-        A Prometheus of your own that takes deploy/prometheus/prometheus.yml needs these flags:
+        A Prometheus of your own that takes deploy/prometheus/prometheus.yml is 3.0 or newer, and needs
+        these flags:
 
           --enable-feature=exemplar-storage --web.enable-otlp-receiver
 

@@ -61,7 +61,14 @@ fn every_kind_of_metric_comes_through_the_reference_parser() {
     );
     assert_eq!((&*level.kind, &*load.kind), ("gauge", "histogram"));
     for text in NASTY {
-        let label = |name: &str| BTreeMap::from([(name.to_owned(), (*text).to_owned())]);
+        // To Prometheus an empty one is none.
+        let label = |name: &str| -> BTreeMap<String, String> {
+            let label = (name.to_owned(), (*text).to_owned());
+            Some(label)
+                .filter(|_| !text.is_empty())
+                .into_iter()
+                .collect()
+        };
         let (name, value) = ("app_things_total", u64::MAX.to_string());
         let sample = (name.to_owned(), label("a_text"), value);
         assert!(samples(things).contains(&sample), "{text:?} in {things:?}");

@@ -119,6 +119,6 @@ fn a_label_that_prometheus_reserves_does_not_break_the_scrape() {
     app.run(|_, _| metrics::gauge!("app.level", "__name__" => "mine").set(1.0));
     let addr = app.telemetry.prometheus_addr().unwrap();
     let prometheus = Prometheus::scraping(&addr.to_string());
-    prometheus.wait_for(r#"app_level{__name___="mine"} == 1"#);
-    prometheus.wait_for(r#"target_info{__name___="mine"}"#);
+    prometheus.wait_for(r#"app_level{_name_="mine"} == 1"#);
+    prometheus.wait_for(r#"target_info{_name_="mine"}"#);
 }

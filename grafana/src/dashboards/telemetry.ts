@@ -313,6 +313,20 @@ const scrape: Row = [
     bars: true,
     targets: [target(`{{${ERROR}}}`, sum(chosen.grown("spanwire.endpoint.refused"), ERROR))],
   }),
+  chart({
+    title: "Metrics left out by the endpoint",
+    description:
+      "Metrics of the app's own that have the name of another on its Prometheus endpoint. Its log names them once.",
+    unit: "none",
+    decimals: 0,
+    width: 8,
+    targets: [
+      target(
+        `{{${INSTANCE}}}`,
+        aggregate("max", [INSTANCE], chosen.gauge("spanwire.endpoint.metric.conflicts")),
+      ),
+    ],
+  }),
 ];
 
 export const telemetry: Board = {

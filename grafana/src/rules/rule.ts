@@ -87,7 +87,12 @@ export function ruleFile(group: Group, times: Times): string {
     ...group.alerts.map((alert) => alertRule(alert, times)),
   ];
   const file = { groups: [{ name: `spanwire-${group.name}`, rules }] };
-  const head = [group.about, "Built from grafana/src/rules by `npm --prefix grafana run build`."];
+  const head = [
+    group.about,
+    "Needs Prometheus 2.42 or newer, and no feature flag. For exemplars it takes --enable-feature=exemplar-storage,",
+    "for metrics over OTLP --web.enable-otlp-receiver (before 3.0 --enable-feature=otlp-write-receiver, since 2.47).",
+    "Built from grafana/src/rules by `npm --prefix grafana run build`.",
+  ];
   const comment = head.map((line) => `# ${line}\n`).join("");
   return `${comment}\n${stringify(file, { lineWidth: 0 })}`;
 }

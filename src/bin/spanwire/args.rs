@@ -74,7 +74,7 @@ pub(super) struct Export {
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Doctor {
-    /// The app's metrics [default: OTEL_EXPORTER_PROMETHEUS_HOST and _PORT, or http://127.0.0.1:9464/metrics]
+    /// The app's metrics, beside which /healthz answers `ok` [default: OTEL_EXPORTER_PROMETHEUS_HOST and _PORT, or http://127.0.0.1:9464/metrics]
     #[arg(long, value_name = "URL", value_parser = url)]
     pub(super) metrics: Option<Uri>,
 

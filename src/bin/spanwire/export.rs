@@ -110,7 +110,7 @@ pub(super) fn prometheus_needs<W: Write>(out: &mut W, dir: &Path) -> io::Result<
     let alertmanager = shell(&dir.join("alertmanager"));
     write!(
         out,
-        "Prometheus loads them with this in its prometheus.yml:
+        "Prometheus {RULES_SINCE} or newer loads them with this in its prometheus.yml:
 
   rule_files:
     - {rules}
@@ -129,6 +129,9 @@ a panel to a trace, the second when metrics are sent to it over OTLP:
 
   --enable-feature=exemplar-storage --web.enable-otlp-receiver
 
+Prometheus does not start with a flag that it does not know: `prometheus --version` says which you
+have. Before 3.0 the second is --enable-feature=otlp-write-receiver, and before 2.47 there is none.
+
 The Alertmanager's example is for you to change, and webhook-url beside it has the address that
 is told:
 
@@ -136,6 +139,9 @@ is told:
 "
     )
 }
+
+/// The oldest Prometheus that the tests load the rules with. They need no feature flag.
+const RULES_SINCE: &str = "2.42";
 
 /// How to start what was exported to `dir`.
 pub(super) fn stack_needs<W: Write>(out: &mut W, dir: &Path) -> io::Result<()> {
@@ -153,7 +159,8 @@ pub(super) fn stack_needs<W: Write>(out: &mut W, dir: &Path) -> io::Result<()> {
   OTEL_EXPORTER_OTLP_ENDPOINT=http://localhost:4318 your-app
   spanwire doctor
 
-A Prometheus of your own that takes deploy/prometheus/prometheus.yml needs these flags:
+A Prometheus of your own that takes deploy/prometheus/prometheus.yml is 3.0 or newer, and needs
+these flags:
 
   --enable-feature=exemplar-storage --web.enable-otlp-receiver
 

@@ -125,8 +125,10 @@ impl TelemetryBuilder {
     }
 
     /// A further value of `Host` that the Prometheus endpoint answers to, without a port. Default:
-    /// loopback's names, the host that it listens on, and `host.docker.internal` and
-    /// `host.containers.internal`, by which a Prometheus in a container asks, but no browser.
+    /// loopback's names, the host that it listens on, and, but for browsers, `host.docker.internal`
+    /// and `host.containers.internal`, by which a Prometheus in a container asks. An endpoint that
+    /// listens on every interface (`0.0.0.0`) also answers to each address of the machine and,
+    /// with the feature `system` and but for browsers, to the machine's host name.
     #[cfg(feature = "prometheus")]
     pub fn allowed_host(mut self, host: impl Into<String>) -> Self {
         self.allowed_hosts.push(host.into());

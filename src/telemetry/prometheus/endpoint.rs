@@ -240,12 +240,12 @@ struct Service {
 
 impl Service {
     fn answer<B>(&self, request: &Request<B>) -> Response<String> {
-        match self.hosts.check(request.headers()) {
+        match self.hosts.check(request.version(), request.headers()) {
             Ok(()) => {}
             Err(HostError::Missing) => {
                 return text(
                     StatusCode::BAD_REQUEST,
-                    "the request needs one Host header\n",
+                    "the request needs one Host header; only HTTP/1.0 may leave it out\n",
                 );
             }
             Err(HostError::Forbidden) => {
@@ -345,9 +345,10 @@ const UPKEEP_EVERY: Duration = Duration::from_secs(5);
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// How long a drop waits for the thread.
 const STOP_TIME_MAX: Duration = Duration::from_secs(1);
-const FORBIDDEN_TEXT: &str = "this Host is not allowed here, lest a web page read the metrics by a \
-    name of its own (DNS rebinding). Who asks from another machine adds the name to the allowed hosts \
-    of the app's Prometheus endpoint (TelemetryBuilder::allowed_host)\n";
+const FORBIDDEN_TEXT: &str = "this Host is not allowed here: otherwise a web page could read the metrics \
+    by a name of its own (DNS rebinding). Ask by the address that the endpoint listens on \
+    (OTEL_EXPORTER_PROMETHEUS_HOST; with 0.0.0.0 by any address of this machine, or by its own host \
+    name), or have the app add the name: TelemetryBuilder::allowed_host(\"the name\")\n";
 
 #[cfg(test)]
 mod tests;

@@ -7,7 +7,6 @@ use metrics::Label;
 use opentelemetry_sdk::trace::SpanData;
 
 use super::exemplar::Exemplar;
-use super::names::metric_name;
 use super::recorder::{Buckets, State};
 use crate::telemetry::export::on_exported::OnExported;
 use crate::telemetry::metrics::span_series::{SpanSeries, span_series};
@@ -49,10 +48,7 @@ impl Exemplars {
 
     /// The series, if it exists: an exemplar is no reason for a new one.
     fn buckets(&self, series: &SpanSeries<'_>) -> Option<Arc<Buckets>> {
-        let family = self
-            .0
-            .histograms
-            .existing(&metric_name(series.metric.name))?;
+        let family = self.0.histograms.existing(series.metric.name)?;
         let label = |(name, value): &(&'static str, &str)| Label::new(*name, (*value).to_owned());
         let labels: Vec<Label> = series.labels.iter().map(label).collect();
         family.existing(&labels)

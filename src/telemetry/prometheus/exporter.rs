@@ -29,8 +29,8 @@ use crate::semconv::{APP_BOUNDS, Instrument, METRICS};
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 ///
-/// What that recorder lacks: exemplars, the OpenMetrics format and the limit on series of the app's
-/// own metrics. It keeps each value of a histogram until the next upkeep, every five seconds.
+/// What that recorder lacks: exemplars, the OpenMetrics format, the limit on series of the app's own
+/// metrics, and valid scrapes whatever the app's names are. It keeps each value of a histogram until the next upkeep, every five seconds.
 #[must_use]
 pub fn prometheus_builder() -> PrometheusBuilder {
     let histograms = METRICS

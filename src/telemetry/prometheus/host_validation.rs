@@ -5,21 +5,27 @@
 //!
 //! A Prometheus in a container asks for [`CONTAINER_HOSTS`]. Nobody can register these, since `internal`
 //! is reserved for private use, but who answers the machine's DNS queries can still point them here, for
-//! example in a strange network. So a browser is not answered under these names: it cannot leave out
+//! example in a strange network. The same holds for the machine's own name, which is answered where the
+//! endpoint listens on every interface. So a browser is not answered under these names: it cannot leave out
 //! [`ACCEPT_LANGUAGE`](https://fetch.spec.whatwg.org/#http-network-or-cache-fetch), whatever the page says.
+//!
+//! HTTP/1.0 has no `Host`. A browser sends one with every request, so a request of that version without
+//! one is answered.
 
 use std::net::IpAddr;
 
-use hyper::HeaderMap;
 use hyper::header::{
     ACCEPT_LANGUAGE, COOKIE, HOST, HeaderName, HeaderValue, ORIGIN, REFERER, USER_AGENT,
 };
+use hyper::{HeaderMap, Version};
 
 /// The names that the endpoint answers to.
 #[derive(Clone, Debug)]
 pub(super) struct AllowedHosts {
     /// Lowercase, without port.
     allowed: Vec<String>,
+    /// What is answered to, but not to browsers; lowercase.
+    not_to_browsers: Vec<String>,
     addresses: Addresses,
 }
 
@@ -34,7 +40,7 @@ enum Addresses {
 /// What is wrong with a request's `Host`.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum HostError {
-    /// There is none, several, or one that cannot be read.
+    /// There is none in HTTP/1.1, or there are several, or one that cannot be read.
     Missing,
     /// It is not on the list.
     Forbidden,
@@ -53,8 +59,13 @@ impl AllowedHosts {
         );
         let unspecified =
             host_name(bound).and_then(|name| name.parse::<IpAddr>().ok()?.is_unspecified().into());
+        let mut not_to_browsers = CONTAINER_HOSTS.map(str::to_owned).to_vec();
+        if unspecified == Some(true) {
+            not_to_browsers.extend(own_name());
+        }
         Self {
             allowed,
+            not_to_browsers,
             addresses: match unspecified {
                 Some(true) => Addresses::All,
                 _ => Addresses::Listed,
@@ -62,7 +73,10 @@ impl AllowedHosts {
         }
     }
 
-    pub(super) fn check(&self, headers: &HeaderMap) -> Result<(), HostError> {
+    pub(super) fn check(&self, version: Version, headers: &HeaderMap) -> Result<(), HostError> {
+        if version == Version::HTTP_10 && !headers.contains_key(HOST) && !is_from_browser(headers) {
+            return Ok(());
+        }
         let mut hosts = headers.get_all(HOST).iter();
         let (Some(host), None) = (hosts.next(), hosts.next()) else {
             return Err(HostError::Missing);
@@ -73,8 +87,8 @@ impl AllowedHosts {
             .and_then(host_name)
             .ok_or(HostError::Missing)?;
         let numeric = self.addresses == Addresses::All && host.parse::<IpAddr>().is_ok();
-        let of_container = CONTAINER_HOSTS.contains(&host.as_str()) && !is_from_browser(headers);
-        if numeric || of_container || self.allowed.contains(&host) {
+        let not_to_browser = self.not_to_browsers.contains(&host) && !is_from_browser(headers);
+        if numeric || not_to_browser || self.allowed.contains(&host) {
             Ok(())
         } else {
             Err(HostError::Forbidden)
@@ -84,6 +98,18 @@ impl AllowedHosts {
 
 /// What the machine is called in a container, by Docker and by Podman.
 const CONTAINER_HOSTS: [&str; 2] = ["host.docker.internal", "host.containers.internal"];
+
+/// What this machine calls itself.
+#[cfg(feature = "system")]
+fn own_name() -> Option<String> {
+    host_name(&sysinfo::System::host_name().ok()?)
+}
+
+/// Not known without the feature `system`; the app may add it.
+#[cfg(not(feature = "system"))]
+fn own_name() -> Option<String> {
+    None
+}
 
 /// Whether a browser asks. A page may overwrite what its browser calls itself, and not leave out the
 /// languages; an embedded browser without languages still says what it is.
@@ -136,7 +162,7 @@ mod tests {
         let added: Vec<String> = added.iter().map(ToString::to_string).collect();
         let mut headers = HeaderMap::new();
         headers.insert(HOST, HeaderValue::from_str(host).unwrap());
-        AllowedHosts::new(bound, &added).check(&headers)
+        AllowedHosts::new(bound, &added).check(Version::HTTP_11, &headers)
     }
 
     #[test]
@@ -187,7 +213,7 @@ mod tests {
             };
             let prometheus = with("user-agent", "Prometheus/3.14.0");
             assert_eq!(
-                AllowedHosts::new("127.0.0.1", &[]).check(&prometheus),
+                AllowedHosts::new("127.0.0.1", &[]).check(Version::HTTP_11, &prometheus),
                 Ok(())
             );
             for (name, value) in [
@@ -205,14 +231,14 @@ mod tests {
             ] {
                 let headers = with(name, value);
                 assert_eq!(
-                    AllowedHosts::new("127.0.0.1", &[]).check(&headers),
+                    AllowedHosts::new("127.0.0.1", &[]).check(Version::HTTP_11, &headers),
                     Err(HostError::Forbidden),
                     "{host} with {name}"
                 );
                 // An app that adds the name means it.
                 let added = [host.to_owned()];
                 assert_eq!(
-                    AllowedHosts::new("127.0.0.1", &added).check(&headers),
+                    AllowedHosts::new("127.0.0.1", &added).check(Version::HTTP_11, &headers),
                     Ok(())
                 );
             }
@@ -243,9 +269,15 @@ mod tests {
         }
         let hosts = AllowedHosts::new("127.0.0.1", &[]);
         let mut headers = HeaderMap::new();
-        assert_eq!(hosts.check(&headers), Err(HostError::Missing));
+        assert_eq!(
+            hosts.check(Version::HTTP_11, &headers),
+            Err(HostError::Missing)
+        );
         headers.append(HOST, HeaderValue::from_static("localhost"));
         headers.append(HOST, HeaderValue::from_static("localhost"));
-        assert_eq!(hosts.check(&headers), Err(HostError::Missing));
+        assert_eq!(
+            hosts.check(Version::HTTP_11, &headers),
+            Err(HostError::Missing)
+        );
     }
 }

@@ -5,6 +5,7 @@
 //! Buckets that are counted as they are recorded need no upkeep and no thread, and a third of the
 //! time.
 
+mod conflicts;
 mod content_negotiation;
 mod endpoint;
 mod exemplar;
@@ -14,9 +15,11 @@ mod exemplars;
 pub(super) mod exporter;
 mod families;
 mod host_validation;
+mod labels;
 mod names;
 mod openmetrics;
 mod recorder;
+mod series;
 mod target_info;
 mod text;
 
@@ -30,7 +33,7 @@ pub(crate) use exemplars::Exemplars;
 pub(crate) use recorder::PrometheusRecorder;
 
 use crate::instrument::handles::publish;
-use families::exposed;
+use families::{ExposedFamily, exposed};
 use recorder::State;
 use text::Text;
 
@@ -67,18 +70,23 @@ impl Render for Exposition {
 impl Exposition {
     /// The metrics as they are now, in Prometheus' plain text format.
     pub(crate) fn render(&self) -> String {
-        (self.publish)();
         let mut out = String::new();
-        text::write::<Text>(&mut out, &self.target, &exposed(&self.state));
+        text::write::<Text>(&mut out, &self.target, &self.families());
         out
     }
 
     /// The metrics as they are now, with exemplars, in the OpenMetrics text format.
     pub(crate) fn render_openmetrics(&self) -> String {
-        (self.publish)();
         let mut out = String::new();
-        openmetrics::write(&mut out, &self.target, &exposed(&self.state));
+        openmetrics::write(&mut out, &self.target, &self.families());
         out
+    }
+
+    fn families(&self) -> Vec<ExposedFamily> {
+        (self.publish)();
+        let exposed = exposed(&self.state);
+        self.state.warned.warn(exposed.conflicts);
+        exposed.families
     }
 
     /// Where exemplars are kept.

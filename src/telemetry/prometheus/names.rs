@@ -4,47 +4,51 @@
 
 use crate::semconv::Instrument;
 
-/// A counter's name without `_total`, so that one with and one without it are one metric.
-pub(super) fn counter_name(name: &str) -> String {
-    let name = metric_name(name);
-    match name.strip_suffix("_total") {
-        Some(stem) if !stem.is_empty() => stem.to_owned(),
-        _ => name,
-    }
-}
-
-/// A name with what Prometheus does not allow made `_`.
+/// A name with `_` for what Prometheus does not allow, and never two of them.
 pub(super) fn metric_name(name: &str) -> String {
     sanitize(name, |c| c == ':')
 }
 
 /// As [`metric_name`], for a label.
 pub(super) fn label_name(name: &str) -> String {
+    // What begins with two `_`, as Prometheus' own `__name__` does, begins with one now.
     let mut name = sanitize(name, |_| false);
-    // A histogram's own label, and the one that is every metric's name: Prometheus refuses a whole
-    // scrape in which a metric has two names.
-    if name == "le" || name == "__name__" {
+    if name == BUCKET_LABEL {
         name.push('_');
     }
     name
 }
 
+/// Whether [`label_name`] leaves the name as it is.
+pub(super) fn is_label_name(name: &str) -> bool {
+    let is_word = |c: char| c == '_' || c.is_ascii_alphanumeric();
+    !name.is_empty()
+        && name != BUCKET_LABEL
+        && name.chars().all(is_word)
+        && !name.starts_with(|c: char| c.is_ascii_digit())
+        && !name.contains("__")
+}
+
+/// A histogram's own label.
+const BUCKET_LABEL: &str = "le";
+
 fn sanitize(name: &str, also: impl Fn(char) -> bool) -> String {
-    let mut clean: String = name
-        .chars()
-        .map(|c| match c {
-            '_' => c,
-            c if c.is_ascii_alphanumeric() || also(c) => c,
-            _ => '_',
-        })
-        .collect();
+    let mut clean = String::with_capacity(name.len() + 1);
+    for c in name.chars() {
+        if c.is_ascii_alphanumeric() || also(c) {
+            clean.push(c);
+        } else if !clean.ends_with('_') {
+            clean.push('_');
+        }
+    }
     if !clean.starts_with(|c: char| c == '_' || c.is_ascii_alphabetic() || also(c)) {
         clean.insert(0, '_');
     }
     clean
 }
 
-/// Appends unit and `_total` where they are not there yet.
+/// Appends unit and `_total` where they are not there yet, and `_` to a gauge that is called like
+/// one of [`OF_PROMETHEUS`].
 pub(super) fn full_name(name: &str, unit: &str, kind: Instrument) -> String {
     let stem = match kind {
         Instrument::Counter => name
@@ -66,8 +70,23 @@ pub(super) fn full_name(name: &str, unit: &str, kind: Instrument) -> String {
     if kind == Instrument::Counter {
         full.push_str("_total");
     }
+    if kind == Instrument::Gauge && OF_PROMETHEUS.contains(&full.as_str()) {
+        full.push('_');
+    }
     full
 }
+
+/// What Prometheus itself says of each scrape; an app's sample of that name would take its place.
+const OF_PROMETHEUS: [&str; 8] = [
+    "up",
+    "scrape_body_size_bytes",
+    "scrape_duration_seconds",
+    "scrape_sample_limit",
+    "scrape_samples_post_metric_relabeling",
+    "scrape_samples_scraped",
+    "scrape_series_added",
+    "scrape_timeout_seconds",
+];
 
 /// Prometheus' word for a UCUM unit; empty when it is not part of the name.
 pub(super) fn unit_name(unit: &str, kind: Instrument) -> &'static str {
@@ -133,18 +152,27 @@ mod tests {
         );
         assert_eq!(name("app.runs", "1", counter), "app_runs_total");
         assert_eq!(name("9 lives", "", gauge), "_9_lives");
+        assert_eq!(name("a.__.b", "", gauge), "a_b");
+        assert_eq!(name("total", "", counter), "total_total");
+        assert_eq!(name("up", "", gauge), "up_");
+        assert_eq!(name("up", "", counter), "up_total");
     }
 
     #[test]
     fn labels_that_prometheus_has_itself_are_told_apart_from_the_apps() {
         for (name, shown) in [
             ("le", "le_"),
-            ("__name__", "__name___"),
-            ("..name..", "__name___"),
+            ("__name__", "_name_"),
+            ("..name..", "_name_"),
             (".le", "_le"),
             ("name", "name"),
+            ("a.__b", "a_b"),
+            ("", "_"),
+            ("9", "_9"),
+            ("日本", "_"),
         ] {
             assert_eq!(label_name(name), shown);
+            assert_eq!(is_label_name(name), name == shown);
         }
     }
 

@@ -5,9 +5,11 @@
 use std::fmt::{self, Display, Write as _};
 
 use super::exemplar::Exemplar;
-use super::families::{Cells, ExposedFamily};
+use super::families::ExposedFamily;
+use super::labels::escape_quoted;
 use super::names::unit_name;
-use super::text::{self, Format, Number, TARGET_HELP, escape_quoted, kind_name};
+use super::series::Values;
+use super::text::{self, Format, Number, TARGET_HELP, kind_name};
 
 /// Writes the resource, every series, and the end.
 pub(super) fn write(out: &mut String, target: &str, metrics: &[ExposedFamily]) {
@@ -19,11 +21,11 @@ struct OpenMetrics;
 
 impl Format for OpenMetrics {
     fn head(out: &mut String, metric: &ExposedFamily) -> bool {
-        let (name, kind) = match metric.cells {
+        let (name, kind) = match metric.values {
             // The name without `_total` is somebody else's, and the samples are worth more than
             // their type.
-            Cells::Counter(_) if metric.clashes => (metric.name.as_str(), "unknown"),
-            Cells::Histogram(_) if metric.clashes => return false,
+            Values::Counter(_) if metric.clashes => (metric.name.as_str(), "unknown"),
+            Values::Histogram(_) if metric.clashes => return false,
             _ => (metric.stem(), kind_name(metric.kind())),
         };
         let _ = writeln!(out, "# TYPE {name} {kind}");

@@ -9,20 +9,20 @@ use metrics::{
     SharedString, Unit,
 };
 
+use super::conflicts::Warned;
 use super::exemplar::{BucketExemplars, Exemplar};
-use super::names::{counter_name, metric_name};
+use super::labels::translated_key;
 use crate::telemetry::metrics::metadata::{Descriptions, bounds};
 use crate::telemetry::metrics::registry::{Family, Series};
 
 /// Records into atomics that [`Exposition`](super::Exposition) renders.
 ///
-/// Names that become the same in Prometheus are one metric; of several kinds, one is shown. Values of histograms that are not
-/// finite are not recorded.
+/// Names that become the same in Prometheus are told apart here and brought together at a scrape.
+/// Values of histograms that are not finite are not recorded.
 #[derive(Debug)]
 pub(crate) struct PrometheusRecorder(Arc<State>);
 
-/// Everything recorded, each metric under the name that it has in Prometheus but for unit and
-/// `_total`.
+/// Everything recorded, each metric under the name that the app has for it.
 #[derive(Debug)]
 pub(super) struct State {
     pub(super) counters: Series<AtomicU64>,
@@ -30,6 +30,7 @@ pub(super) struct State {
     pub(super) gauges: Series<AtomicU64>,
     pub(super) histograms: Series<Buckets>,
     pub(super) descriptions: Descriptions,
+    pub(super) warned: Warned,
 }
 
 impl Default for State {
@@ -39,6 +40,7 @@ impl Default for State {
             gauges: Series::new(),
             histograms: Series::new(),
             descriptions: Descriptions::default(),
+            warned: Warned::default(),
         }
     }
 }
@@ -64,14 +66,16 @@ impl Recorder for PrometheusRecorder {
 
     fn register_counter(&self, key: &Key, _: &Metadata<'_>) -> Counter {
         let zero = || Family::new(key.name(), |_| AtomicU64::new(0));
-        let (family, _) = self.0.counters.family(&counter_name(key.name()), zero);
+        let (family, _) = self.0.counters.family(key.name(), zero);
         Counter::from_arc(family.cell(key))
     }
 
     fn register_gauge(&self, key: &Key, _: &Metadata<'_>) -> Gauge {
         let zero = || Family::new(key.name(), |_| AtomicU64::new(0));
-        let (family, _) = self.0.gauges.family(&metric_name(key.name()), zero);
-        Gauge::from_arc(family.cell(key))
+        let (family, _) = self.0.gauges.family(key.name(), zero);
+        // Gauges cannot be summed at a scrape, so labels that become the same share one from the
+        // start: then the last value that is set holds, and increments add up.
+        Gauge::from_arc(family.cell(&translated_key(key)))
     }
 
     fn register_histogram(&self, key: &Key, _: &Metadata<'_>) -> Histogram {
@@ -79,7 +83,7 @@ impl Recorder for PrometheusRecorder {
             let bounds = bounds(key.name());
             Family::new(key.name(), move |_| Buckets::new(bounds))
         };
-        let (family, _) = self.0.histograms.family(&metric_name(key.name()), empty);
+        let (family, _) = self.0.histograms.family(key.name(), empty);
         Histogram::from_arc(family.cell(key))
     }
 }

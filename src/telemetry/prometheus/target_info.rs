@@ -5,7 +5,7 @@
 
 use opentelemetry_sdk::Resource;
 
-use super::text::pairs;
+use super::labels::label_text;
 
 /// The labels between their braces; empty for an empty resource.
 pub(super) fn labels(resource: &Resource) -> String {
@@ -15,7 +15,7 @@ pub(super) fn labels(resource: &Resource) -> String {
         .collect();
     // A resource has no order of its own, and the text should not change from run to run.
     attributes.sort_unstable();
-    pairs(
+    label_text(
         attributes
             .iter()
             .map(|(name, value)| (*name, value.as_str())),

@@ -86,9 +86,109 @@ fn a_name_is_written_once() {
     series.sort_unstable();
     series.dedup();
     assert_eq!(series.len(), all, "{text}");
-    for line in ["app_hits_total 3\n", "app_load 3\n", "app_size_bytes 4\n"] {
+    for line in [
+        "app_hits_total 3\n",
+        "app_load 3\n",
+        "app_size_bytes 4\n",
+        // The gauges `app_hits_total`, `app.size.bytes` and `target.info`, and the histogram.
+        "spanwire_endpoint_metric_conflicts 4\n",
+    ] {
         assert!(text.contains(line), "{text}");
     }
+}
+
+#[test]
+fn series_whose_labels_become_the_same_are_one() {
+    let (recorder, exposition) = recorder_of("paint-tool");
+    with_local_recorder(&recorder, || {
+        metrics::counter!("app.hits", "http.method" => "GET").increment(1);
+        metrics::counter!("app.hits", "http_method" => "GET").absolute(20);
+        metrics::counter!("app_hits", "http__method" => "GET").increment(300);
+        metrics::counter!("app.hits", "http_method" => "").increment(5);
+        metrics::counter!("app.hits").increment(6);
+        metrics::gauge!("app.active", "http.method" => "GET").increment(3.0);
+        metrics::gauge!("app.active", "http_method" => "GET").decrement(1.0);
+        metrics::gauge!("app.level", "http_method" => "GET").set(7.0);
+        metrics::gauge!("app.level", "http.method" => "GET").set(8.0);
+        metrics::histogram!("app.load", "http.method" => "GET").record(1.0);
+        metrics::histogram!("app.load", "http_method" => "GET").record(2.0);
+    });
+    let text = exposition.render();
+    for line in [
+        "app_hits_total{http_method=\"GET\"} 321\n",
+        "app_hits_total 11\n",
+        "app_active{http_method=\"GET\"} 2\n",
+        "app_level{http_method=\"GET\"} 8\n",
+        "app_load_bucket{http_method=\"GET\",le=\"1\"} 1\n",
+        "app_load_bucket{http_method=\"GET\",le=\"+Inf\"} 2\n",
+        "app_load_sum{http_method=\"GET\"} 3\n",
+    ] {
+        assert_eq!(text.matches(line).count(), 1, "{line} in {text}");
+    }
+    assert!(
+        !text.contains("spanwire_endpoint_metric_conflicts"),
+        "{text}"
+    );
+}
+
+#[test]
+fn metrics_with_other_units_are_metrics_of_their_own() {
+    let (recorder, exposition) = recorder_of("paint-tool");
+    with_local_recorder(&recorder, || {
+        metrics::describe_counter!("app.work", metrics::Unit::Seconds, "First.");
+        metrics::describe_counter!("app_work", metrics::Unit::Bytes, "Second.");
+        metrics::counter!("app.work").increment(1);
+        metrics::counter!("app_work").increment(2);
+    });
+    let text = exposition.render();
+    assert!(text.contains("\napp_work_seconds_total 1\n"), "{text}");
+    assert!(text.contains("\napp_work_bytes_total 2\n"), "{text}");
+}
+
+#[test]
+fn ours_goes_before_the_apps_and_buckets_with_other_bounds_are_left_out() {
+    let (recorder, exposition) = recorder_of("paint-tool");
+    with_local_recorder(&recorder, || {
+        metrics::gauge!("spanwire_ipc_batch_size_count").set(1.0);
+        metrics::histogram!("spanwire_ipc_batch_size", "a" => "b").record(2.0);
+        metrics::histogram!("spanwire.ipc.batch.size").record(3.0);
+    });
+    let text = exposition.render();
+    assert!(text.contains("\nspanwire_ipc_batch_size_sum 3\n"), "{text}");
+    assert!(
+        text.contains("\nspanwire_ipc_batch_size_count 1\n"),
+        "{text}"
+    );
+    assert!(!text.contains("a=\"b\""), "{text}");
+    assert!(
+        text.contains("\nspanwire_endpoint_metric_conflicts 2\n"),
+        "{text}"
+    );
+}
+
+#[test]
+fn what_is_left_out_is_warned_of_once() {
+    let (recorder, exposition) = recorder_of("paint-tool");
+    let capture = crate::testing::Capture::new();
+    with_local_recorder(&recorder, || {
+        metrics::counter!("app.hits").increment(1);
+        metrics::gauge!("app.hits.total").set(2.0);
+    });
+    let warnings = || capture.logs().matches("left out of /metrics").count();
+    capture.run(|| exposition.render());
+    assert_eq!(warnings(), 1, "{}", capture.logs());
+    let logs = capture.logs();
+    assert!(
+        logs.contains("the gauge") && logs.contains("app.hits.total"),
+        "{logs}"
+    );
+    capture.run(|| exposition.render_openmetrics());
+    assert_eq!(warnings(), 1);
+    with_local_recorder(&recorder, || {
+        metrics::histogram!("app.hits.total").record(3.0)
+    });
+    capture.run(|| exposition.render());
+    assert_eq!(warnings(), 2);
 }
 
 #[test]

@@ -3,13 +3,10 @@
 //! <https://prometheus.io/docs/instrumenting/exposition_formats/>
 
 use std::fmt::{self, Display, Write as _};
-use std::sync::atomic::Ordering;
-
-use metrics::Label;
 
 use super::exemplar::Exemplar;
-use super::families::{Cells, ExposedFamily, TARGET_INFO};
-use super::names::label_name;
+use super::families::{ExposedFamily, TARGET_INFO};
+use super::series::Values;
 use crate::semconv::Instrument;
 
 /// What the formats do differently.
@@ -77,44 +74,42 @@ pub(super) fn write<F: Format>(out: &mut String, target: &str, metrics: &[Expose
 
 fn samples<F: Format>(out: &mut String, metric: &ExposedFamily) {
     let name = &metric.name;
-    match &metric.cells {
-        Cells::Counter(family) => family.for_each(|labels, cell| {
-            let labels = label_text(labels);
-            line(out, name, "", &labels, cell.load(Ordering::Acquire));
-        }),
-        Cells::Gauge(family) => family.for_each(|labels, cell| {
-            let labels = label_text(labels);
-            let value = f64::from_bits(cell.load(Ordering::Acquire));
-            line(out, name, "", &labels, Number(value));
-        }),
-        Cells::Histogram(family) => family.for_each(|labels, buckets| {
-            let labels = label_text(labels);
-            let comma = if labels.is_empty() { "" } else { "," };
-            // Before the counts, so that none is of a bucket that looks empty.
-            let exemplars = buckets.exemplars();
-            let mut exemplars = exemplars.iter();
-            let mut bucket = |out: &mut String, bound: &str, count: u64| {
-                let labels = format!("{labels}{comma}le=\"{bound}\"");
-                let exemplar = F::exemplar(exemplars.next().and_then(Option::as_ref));
-                line(
-                    out,
-                    name,
-                    "_bucket",
-                    &labels,
-                    format_args!("{count}{exemplar}"),
-                );
-            };
-            let (bounds, count) = buckets.cumulative();
-            for (bound, count) in bounds {
-                bucket(out, &F::bound(bound), count);
+    match &metric.values {
+        Values::Counter(series) => {
+            for (labels, value) in series {
+                line(out, name, "", labels, value);
             }
-            bucket(out, "+Inf", count);
-            let sum = buckets.sum();
-            if F::has_sum(sum) {
-                line(out, name, "_sum", &labels, Number(sum));
-                line(out, name, "_count", &labels, count);
+        }
+        Values::Gauge(series) => {
+            for (labels, value) in series {
+                line(out, name, "", labels, Number(*value));
             }
-        }),
+        }
+        Values::Histogram(series) => {
+            for (labels, distribution) in series {
+                let comma = if labels.is_empty() { "" } else { "," };
+                let mut exemplars = distribution.exemplars.iter();
+                let mut bucket = |out: &mut String, bound: &str, count: u64| {
+                    let labels = format!("{labels}{comma}le=\"{bound}\"");
+                    let exemplar = F::exemplar(exemplars.next().and_then(Option::as_ref));
+                    line(
+                        out,
+                        name,
+                        "_bucket",
+                        &labels,
+                        format_args!("{count}{exemplar}"),
+                    );
+                };
+                for (bound, count) in &distribution.buckets {
+                    bucket(out, &F::bound(*bound), *count);
+                }
+                bucket(out, "+Inf", distribution.count);
+                if F::has_sum(distribution.sum) {
+                    line(out, name, "_sum", labels, Number(distribution.sum));
+                    line(out, name, "_count", labels, distribution.count);
+                }
+            }
+        }
     }
 }
 
@@ -132,49 +127,6 @@ fn line(out: &mut String, name: &str, suffix: &str, labels: &str, value: impl Di
     } else {
         writeln!(out, "{name}{suffix}{{{labels}}} {value}")
     };
-}
-
-/// The labels between their braces.
-fn label_text(labels: &[Label]) -> String {
-    pairs(labels.iter().map(|label| (label.key(), label.value())))
-}
-
-/// Names and values, sorted by name, as they stand between braces.
-///
-/// Names that become the same share one label with all their values, as OpenTelemetry asks: a label
-/// that comes twice would spoil the whole scrape.
-pub(super) fn pairs<'a>(pairs: impl Iterator<Item = (&'a str, &'a str)>) -> String {
-    let mut labels: Vec<(String, String)> = Vec::new();
-    for (name, value) in pairs {
-        let name = label_name(name);
-        let value = escape_quoted(value);
-        match labels.iter_mut().find(|(known, _)| *known == name) {
-            Some((_, values)) => {
-                values.push(';');
-                values.push_str(&value);
-            }
-            None => labels.push((name, value)),
-        }
-    }
-    let texts: Vec<String> = labels
-        .iter()
-        .map(|(name, value)| format!("{name}=\"{value}\""))
-        .collect();
-    texts.join(",")
-}
-
-/// A text that stands in quotes, or that OpenMetrics treats as if it did.
-pub(super) fn escape_quoted(value: &str) -> String {
-    let mut escaped = String::with_capacity(value.len());
-    for c in value.chars() {
-        match c {
-            '\\' => escaped.push_str("\\\\"),
-            '"' => escaped.push_str("\\\""),
-            '\n' => escaped.push_str("\\n"),
-            c => escaped.push(c),
-        }
-    }
-    escaped
 }
 
 fn escape_help(text: &str) -> String {
@@ -199,29 +151,6 @@ pub(super) const TARGET_HELP: &str = "Target metadata.";
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn label_values_keep_every_character() {
-        let labels = [
-            Label::new("path", "\\\\server\\c$"),
-            Label::new("says", "\"hi\"\n"),
-            Label::new("ünï", "ü"),
-        ];
-        assert_eq!(
-            label_text(&labels),
-            r#"path="\\\\server\\c$",says="\"hi\"\n",_n_="ü""#
-        );
-    }
-
-    #[test]
-    fn labels_that_become_the_same_are_joined() {
-        let labels = [
-            Label::new("a.b", "1"),
-            Label::new("a_b", "2"),
-            Label::new("le", "3"),
-        ];
-        assert_eq!(label_text(&labels), r#"a_b="1;2",le_="3""#);
-    }
 
     #[test]
     fn numbers_are_written_as_prometheus_reads_them() {

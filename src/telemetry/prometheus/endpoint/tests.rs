@@ -119,14 +119,16 @@ fn a_host_that_is_not_allowed_is_refused_told_how_and_counted() {
     }
     let response = get(addr, "/metrics", "evil.example");
     assert_eq!(status(&response), "403");
-    assert!(body(&response).contains("allowed hosts"), "{response}");
+    assert!(
+        body(&response).contains("TelemetryBuilder::allowed_host"),
+        "{response}"
+    );
     assert!(!response.contains("target_info"));
     // A browser in a network whose DNS points a container's name of the machine here.
     let browser =
         "GET /metrics HTTP/1.1\r\nHost: host.docker.internal\r\nAccept-Language: en\r\n\r\n";
     assert_eq!(status(&send(addr, browser)), "403");
     assert_eq!(status(&send(addr, "GET /metrics HTTP/1.1\r\n\r\n")), "400");
-    assert_eq!(status(&send(addr, "GET /metrics HTTP/1.0\r\n\r\n")), "400");
     // A name in the request line does not stand in for the header.
     let absolute = "GET http://localhost/metrics HTTP/1.1\r\nHost: evil.example\r\n\r\n";
     assert_eq!(status(&send(addr, absolute)), "403");
@@ -135,6 +137,56 @@ fn a_host_that_is_not_allowed_is_refused_told_how_and_counted() {
         text.contains("spanwire_endpoint_refused_total{error_type=\"forbidden_host\"} 3\n"),
         "{text}"
     );
+}
+
+#[test]
+fn http_1_0_needs_no_host_and_one_that_it_has_must_be_allowed() {
+    let (endpoint, ..) = start();
+    let addr = endpoint.addr();
+    let answer = send(addr, "GET /metrics HTTP/1.0\r\n\r\n");
+    assert_eq!(status(&answer), "200", "{answer}");
+    assert!(answer.contains("target_info"), "{answer}");
+    let evil = "GET /metrics HTTP/1.0\r\nHost: evil.example\r\n\r\n";
+    assert_eq!(status(&send(addr, evil)), "403");
+    // No browser speaks it, and one that did would tell itself.
+    let browser = "GET /metrics HTTP/1.0\r\nOrigin: http://evil.example\r\n\r\n";
+    assert_eq!(status(&send(addr, browser)), "400");
+}
+
+#[cfg(feature = "system")]
+#[test]
+fn on_every_interface_the_machines_own_name_is_answered_and_another_is_told_what_to_set() {
+    let (_recorder, exposition) = recorder_of("x");
+    let listening_on = |host: &str| {
+        let options = EndpointOptions {
+            host: host.into(),
+            ..options()
+        };
+        Endpoint::start(options, exposition.clone()).unwrap()
+    };
+    let own = sysinfo::System::host_name().unwrap();
+    let everywhere = listening_on("0.0.0.0");
+    let addr = SocketAddr::from(([127, 0, 0, 1], everywhere.addr().port()));
+    for host in [
+        own.clone(),
+        format!("{}:{}", own.to_uppercase(), addr.port()),
+    ] {
+        assert_eq!(status(&get(addr, "/metrics", &host)), "200", "{host}");
+    }
+    // A network's DNS may point the name here for a page.
+    let browser = format!("GET /metrics HTTP/1.1\r\nHost: {own}\r\nAccept-Language: en\r\n\r\n");
+    assert_eq!(status(&send(addr, &browser)), "403");
+    let refused = get(addr, "/metrics", "another.example");
+    assert_eq!(status(&refused), "403");
+    for part in [
+        "OTEL_EXPORTER_PROMETHEUS_HOST",
+        "TelemetryBuilder::allowed_host",
+    ] {
+        assert!(body(&refused).contains(part), "{refused}");
+    }
+    // On loopback alone the name is of no use.
+    let loopback = listening_on("127.0.0.1");
+    assert_eq!(status(&get(loopback.addr(), "/metrics", &own)), "403");
 }
 
 #[test]
