@@ -1,6 +1,5 @@
 //! A message from the page on its way through its listeners.
 
-use std::borrow::Cow;
 use std::sync::Arc;
 
 use futures_util::FutureExt;
@@ -20,7 +19,8 @@ use super::spans::parent::TraceParent;
 use super::spans::timed::TimedSpan;
 use super::wire::Inner;
 use crate::instrument::cardinality::{NameSource, is_event_name};
-use crate::semconv;
+use crate::instrument::surrogates::mend_surrogates;
+use crate::semconv::{self, ErrorType};
 
 impl Inner {
     /// Runs a message through its listeners.
@@ -60,12 +60,14 @@ impl Inner {
             };
             return self.finish(series, caller, outcome, None, span, &parent);
         };
-        let call = Call {
-            event: Cow::Borrowed(&event.name),
-            data: Cow::Borrowed(data),
-            wants_reply: caller.call.is_some(),
-        };
+        let call = Call::new(&event.name, data, caller.call.is_some());
         let run = event.run(&call);
+        // An async handler reads a copy, later.
+        let is_mended =
+            call.was_mended() || event.is_async() && mend_surrogates(data.get()).is_some();
+        if is_mended {
+            self.recorder.series.protocol_error(ErrorType::LoneSurrogate);
+        }
         let took = self.recorder.clock.now().since(started);
         if self.recorder.main_thread.was_blocked(took) {
             series.blocked();
