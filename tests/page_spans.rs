@@ -288,10 +288,6 @@ fn an_invalid_span_is_lost_alone() {
         ("malformed", json!({"name": 7})),
         ("malformed", json!({"kind": "SERVER"})),
         ("malformed", json!({"attributes": {}})),
-        (
-            "malformed",
-            json!({"attributes": [{"key": "n", "value": {"intValue": 1e21}}]}),
-        ),
         ("malformed", json!({"startTimeUnixNano": "NaN"})),
         ("malformed", json!({"endTimeUnixNano": 1.5})),
         ("malformed", json!({"endTimeUnixNano": null})),
@@ -583,7 +579,7 @@ fn input_that_is_not_otlp_does_no_harm() {
             .batch(&[json!({"kind": "spans", "count": 1, "data": 0})]);
         let text = text.replace(r#""data":0"#, &format!(r#""data":{data}"#));
         metrics::with_local_recorder(&*fixture.recorder, || {
-            let _ = fixture.ipc.receive(&batch, None);
+            let _ = fixture.ipc.receive(&text, None);
         });
     };
     // As many as there is room for, of what takes most memory for its bytes.
