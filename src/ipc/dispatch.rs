@@ -66,7 +66,9 @@ impl Inner {
         let is_mended =
             call.was_mended() || event.is_async() && mend_surrogates(data.get()).is_some();
         if is_mended {
-            self.recorder.series.protocol_error(ErrorType::LoneSurrogate);
+            self.recorder
+                .series
+                .protocol_error(ErrorType::LoneSurrogate);
         }
         let took = self.recorder.clock.now().since(started);
         if self.recorder.main_thread.was_blocked(took) {
