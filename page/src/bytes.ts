@@ -7,19 +7,31 @@ import { byteLength, isArray, keys, list, append, textOf, Uint8Array, utf8Of } f
 /** The one key. */
 export const BYTES_KEY = "$spanwire.bytes";
 
-const LETTERS = utf8Of("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/");
 const PAD = 61;
 const NONE = 64;
-/** A letter's place among them. */
-const VALUES = new Uint8Array(256);
-for (let at = 0; at < 256; at++) VALUES[at] = NONE;
-for (let at = 0; at < 64; at++) VALUES[LETTERS[at] as number] = at;
+
+let letters: Uint8Array | undefined;
+/** The letters of base64. Made when there are bytes, since every page's start pays for the script. */
+const lettersOf = (): Uint8Array =>
+  (letters ??= utf8Of("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"));
+
+let values: Uint8Array | undefined;
+/** Each letter's place among them. */
+const valuesOf = (): Uint8Array => {
+  if (!values) {
+    values = new Uint8Array(256);
+    for (let at = 0; at < 256; at++) values[at] = NONE;
+    for (let at = 0; at < 64; at++) values[lettersOf()[at] as number] = at;
+  }
+  return values;
+};
 
 /** The length of so many bytes in base64. */
 export const base64Length = (bytes: number): number => ((bytes + 2 - ((bytes + 2) % 3)) / 3) * 4;
 
 /** Bytes in base64. */
 export const base64Of = (bytes: Uint8Array): string => {
+  const alphabet = lettersOf();
   const length = byteLength(bytes);
   const text = new Uint8Array(base64Length(length));
   let to = 0;
@@ -27,16 +39,17 @@ export const base64Of = (bytes: Uint8Array): string => {
     // What is beyond the end is `undefined`, and shifted it is 0.
     const three =
       ((bytes[at] as number) << 16) | ((bytes[at + 1] as number) << 8) | (bytes[at + 2] as number);
-    text[to++] = LETTERS[three >> 18] as number;
-    text[to++] = LETTERS[(three >> 12) & 63] as number;
-    text[to++] = at + 1 < length ? (LETTERS[(three >> 6) & 63] as number) : PAD;
-    text[to++] = at + 2 < length ? (LETTERS[three & 63] as number) : PAD;
+    text[to++] = alphabet[three >> 18] as number;
+    text[to++] = alphabet[(three >> 12) & 63] as number;
+    text[to++] = at + 1 < length ? (alphabet[(three >> 6) & 63] as number) : PAD;
+    text[to++] = at + 2 < length ? (alphabet[three & 63] as number) : PAD;
   }
   return textOf(text);
 };
 
 /** The bytes that this is the base64 of; null when it is not as `base64Of` writes it. */
 const bytesOfBase64 = (base64: string): Uint8Array | null => {
+  const places = valuesOf();
   const text = utf8Of(base64);
   const letters = byteLength(text);
   if (letters % 4) return null;
@@ -48,7 +61,7 @@ const bytesOfBase64 = (base64: string): Uint8Array | null => {
     let four = 0;
     for (let place = at; place < at + 4; place++) {
       const isPad = place >= letters - pads;
-      const value = isPad ? 0 : (VALUES[text[place] as number] as number);
+      const value = isPad ? 0 : (places[text[place] as number] as number);
       if (value === NONE) return null;
       four = (four << 6) | value;
     }
