@@ -582,6 +582,8 @@ error_types! {
     UnknownSpan = "unknown_span", "The page closed a span that is not open.";
     TooManySpans = "too_many_spans", "The page has as many spans open as it may.";
     InvalidTraceparent = "invalid_traceparent", "The page's traceparent is not of the W3C form.";
+    LoneSurrogate = "lone_surrogate",
+        "A text of the page held half of a surrogate pair, and was read with U+FFFD in its place.";
     PageShed = "page_shed", "The page's outbox was full, so the page dropped it.";
     Timeout = "timeout", "Its time ran out.";
     Cancelled = "cancelled", "The page withdrew the call, or was replaced.";
@@ -604,8 +606,9 @@ impl ErrorType {
 
 error_types! {
     PageSpanErrorType,
-    "Why a span of the page's own SDK was not passed on: the closed set of `error.type` on
+    "Why a span of the page's own SDK was not passed on as it came: the closed set of `error.type` on
 `spanwire.page.spans`.";
+    Repaired = "repaired", "It was passed on, with U+FFFD for half of a surrogate pair, or another value in place of one that cannot be.";
     NotAccepted = "not_accepted", "The app takes no spans from its page.";
     Malformed = "malformed", "It, or the request that it came in, is not OTLP JSON.";
     TooLarge = "too_large", "It is larger than the limit.";

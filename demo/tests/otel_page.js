@@ -39,6 +39,7 @@ const run = async () => {
   await flush();
   await pause(1_200);
   tracer.startSpan("after").end();
+  tracer.startSpan("half \ud83d", { attributes: { large: 1e20, list: [1.5, -Infinity, 3] } }).end();
   await flush();
 };
 

@@ -57,6 +57,7 @@ fn main() -> ExitCode {
         let seen = run();
         the_pages_spans_and_rusts_are_one_trace(&seen);
         beyond_the_rate_spans_are_dropped_and_counted(&seen);
+        what_rust_cannot_hold_is_repaired_and_counted(&seen);
         an_app_that_takes_none_gets_none_and_the_page_is_told(&seen);
         println!("test otel_page ... ok");
         return ExitCode::SUCCESS;
@@ -135,6 +136,20 @@ fn beyond_the_rate_spans_are_dropped_and_counted(seen: &Seen) {
     for span in hostile {
         assert!(span.attributes.len() <= 128, "{}", span.attributes.len());
     }
+}
+
+fn what_rust_cannot_hold_is_repaired_and_counted(seen: &Seen) {
+    let repaired = seen
+        .spans
+        .iter()
+        .find(|span| span.name == "half \u{fffd}")
+        .unwrap_or_else(|| panic!("{:?}", seen.names()));
+    let shown = |key| text(&repaired.attributes, key).unwrap();
+    assert_eq!(shown("large").parse(), Ok(1e20));
+    let list = shown("list");
+    let places = ["1.5", "NaN", "3.0"].map(|number| list.find(number));
+    assert!(places.is_sorted() && places[0].is_some(), "{list}");
+    assert_eq!(seen.counted["gallery"]["repaired"], 1);
 }
 
 fn an_app_that_takes_none_gets_none_and_the_page_is_told(seen: &Seen) {

@@ -18,9 +18,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
-use spanwire::ipc::{Call, Ipc, PageEvents, PageMarks};
+use spanwire::ipc::{Bytes, Call, DataError, Ipc, PageEvents, PageMarks};
 use spanwire_testkit::active_handlers::ActiveHandlers;
 use spanwire_testkit::counters::count_events;
 use spanwire_testkit::virtual_display;
@@ -33,7 +33,7 @@ use wry::WebViewBuilderExtUnix;
 use wry::http::Response;
 
 /// How many checks the page has, so that none is left out in silence.
-const CHECKS: usize = 53;
+const CHECKS: usize = 66;
 
 /// Tells the child, which has a display, from the parent, which gives it one.
 const CHILD: &str = "SPANWIRE_PAGE_TEST_CHILD";
@@ -65,6 +65,13 @@ struct Check {
     name: String,
     fine: bool,
     seen: String,
+}
+
+/// What the page sends with bytes in it, and gets back.
+#[derive(Deserialize, Serialize)]
+struct Picture {
+    name: String,
+    layers: Vec<Bytes>,
 }
 
 #[derive(Debug)]
@@ -183,6 +190,18 @@ fn register(ipc: &Ipc, checks: &Arc<Mutex<Vec<Check>>>, done: impl Fn() + Send +
     ipc.on("done", move |_: &Call<'_>| done()).unwrap();
     ipc.on("echo", |call: &Call<'_>| -> Json { Ok(call.data()?) })
         .unwrap();
+    ipc.on("text", |call: &Call<'_>| call.data::<String>())
+        .unwrap();
+    let sender = ipc.clone();
+    ipc.on("negative", move |call: &Call<'_>| {
+        let mut picture: Picture = call.data()?;
+        for layer in &mut picture.layers {
+            *layer = layer.iter().map(|byte| !byte).collect::<Vec<_>>().into();
+        }
+        sender.emit("pixels", &picture.layers[0]).unwrap();
+        Ok::<_, DataError>(picture)
+    })
+    .unwrap();
     ipc.on("deep", |call: &Call<'_>| -> Json {
         let levels = call.data()?;
         RawValue::from_string(["[".repeat(levels), "]".repeat(levels)].concat())

@@ -44,6 +44,10 @@ const first = async () => {
   const failed = await failure(spanwire.invoke("fail"));
   const asError = failed instanceof Error && failed.code === "HANDLER_ERROR" && failed.message === "disk full";
   await check("an error of a handler rejects the promise", asError, failed);
+  await check("an error's text is what the handler says", `${failed}` === "disk full", `${failed}`);
+  const half = await failure(spanwire.invoke("text", "half \ud83d"));
+  await check("half an emoji costs a message nothing but itself", half.value === "half \ufffd", half.value ?? half);
+  await check("a page in the app knows that it is", spanwire.isAvailable?.() === true, "");
   const unknown = await failure(spanwire.invoke("nobody.knows"));
   await check("an unknown event rejects the promise", unknown.code === "UNKNOWN_EVENT", unknown.code);
   const panicked = await failure(spanwire.invoke("panic"));
@@ -53,12 +57,31 @@ const first = async () => {
 
   const cycle = {};
   cycle.cycle = cycle;
-  for (const [name, data] of Object.entries({ cycle, bigint: 1n, function: () => 1, symbol: Symbol("s") })) {
+  const odd = { cycle, bigint: 1n, function: () => 1, symbol: Symbol("s"), map: new Map([[1, 2]]), set: new Set([1]) };
+  Object.assign(odd, { blob: new Blob(["x"]), file: new File(["x"], "x.txt") });
+  for (const [name, data] of Object.entries(odd)) {
     const called = await failure(spanwire.invoke("echo", data));
     const emitted = thrown(() => spanwire.emit("echo", data));
     const fine = called instanceof TypeError && emitted instanceof TypeError;
     await check(`a ${name} is refused with a TypeError`, fine, `${called}, ${emitted}`);
   }
+  const inside = thrown(() => spanwire.emit("echo", { layers: [1, { click: () => 1 }] }));
+  await check("a TypeError says what and where", /data\.layers\.1\.click is a function/.test(inside), inside);
+
+  const bytes = Uint8Array.from({ length: 100_000 }, (_, at) => at * 7);
+  const layers = [bytes, bytes.buffer.slice(0, 4), new DataView(bytes.buffer, 1, 2), new Float32Array(0)];
+  const pixels = new Promise((resolve) => {
+    spanwire.on("pixels", (data) => addEventListener("pixels", ({ detail }) => resolve([data, detail]), { once: true }));
+  });
+  const picture = await failure(spanwire.invoke("negative", { name: "sky", layers }));
+  const isNegative = (seen, from) =>
+    seen instanceof Uint8Array && seen.length === from.length && seen.every((byte, at) => byte === (~from[at] & 255));
+  const views = [bytes, bytes.subarray(0, 4), bytes.subarray(1, 3), new Uint8Array(0)];
+  const negatives = picture.value?.layers.every((seen, at) => isNegative(seen, views[at]));
+  await check("bytes go and come as bytes", negatives && picture.value.name === "sky", picture.value ? "others" : picture);
+  const emitted = negatives ? await pixels : [];
+  await check("an event's bytes are bytes", emitted.length && emitted.every((seen) => isNegative(seen, bytes)), emitted);
+
   const large = await failure(spanwire.invoke("echo", "x".repeat((1 << 20) - 256)));
   await check("what is too large is refused", large.code === "TOO_LARGE", large.code);
   const wide = "ä".repeat(450_000);
@@ -259,6 +282,22 @@ const watched = async () => {
   const failed = await find(({ kind, outcome }) => kind === "close" && outcome === "failed");
   await check("a span fails with its function", broke instanceof SyntaxError && failed.span > 0, JSON.stringify(failed));
 
+  // As zone.js has it: a class of its own that takes the engine's place.
+  class ZoneAwarePromise {
+    constructor(promise) {
+      this.promise = promise;
+    }
+    then(done, failed) {
+      return new ZoneAwarePromise(this.promise.then(done, failed));
+    }
+  }
+  const zoned = spanwire.trace("zoned", () => new ZoneAwarePromise(pause(20).then(() => 7)));
+  const seven = await zoned;
+  const began = await find(({ kind, name }) => kind === "open" && name === "zoned");
+  const over = await find(({ kind, span }) => kind === "close" && span === began.span);
+  const awaited = seven === 7 && zoned instanceof ZoneAwarePromise && over.at - began.at >= 19;
+  await check("a promise that is not the engine's is awaited", awaited, JSON.stringify([began, over]));
+
   // Stamps.
   spanwire.on("slow", () => busy(20));
   await spanwire.invoke("send.slow");
@@ -335,7 +374,40 @@ const watched = async () => {
   await pause(20);
   __spanwire__({ page, floor: 0, messages: [{ kind: "bye", code: "FORBIDDEN" }] });
   const codes = [(await open).code, (await failure(spanwire.invoke("echo", 1))).code, spanwire.emit("counted")];
+  codes.push(spanwire.isAvailable?.());
   sessionStorage.setItem("bye", JSON.stringify(codes));
+  sessionStorage.setItem("load", "opened");
+  location.href = "/watched?opened";
+};
+
+// The document is opened anew, which takes all listeners off the window.
+const opened = async () => {
+  const errors = () => posted.flatMap((text) => JSON.parse(text).messages).filter(({ kind }) => kind === "error");
+  const fail = async () => {
+    setTimeout(() => {
+      throw new Error("on purpose");
+    });
+    Promise.reject(new Error("on purpose"));
+    await pause(50);
+  };
+  const heard = [];
+  document.open();
+  // One is of wry's own script, which WebKit runs once more, and which cannot.
+  addEventListener("error", ({ message }) => heard.push(message));
+  document.write("<!doctype html><body>Anew<script>throw new Error('on purpose')</" + "script>");
+  document.close();
+  await fail();
+  const types = errors().map(({ type }) => type).sort();
+  const ours = heard.filter((message) => message.includes("on purpose")).length === 2;
+  const all = ours && `${types}` === `${heard.map(() => "uncaught")},unhandled_rejection`;
+  await check("errors are counted in a document that was opened anew", all, JSON.stringify([types, heard]));
+  while (document.readyState !== "complete") await pause(5);
+  document.write("<!doctype html><body>Once more");
+  document.close();
+  await pause(0);
+  const before = errors().length;
+  await fail();
+  await check("and in one that a write opened", errors().length === before + 2, errors().length - before);
   sessionStorage.setItem("load", "last");
   location.href = "/last";
 };
@@ -351,11 +423,11 @@ const last = async () => {
     return;
   }
   await check("the script starts in less than 2 ms", costs.sort((a, b) => a - b)[1] < 1.9, costs);
-  await check("a goodbye rejects what is open and what comes", codes === '["FORBIDDEN","FORBIDDEN",false]', codes);
+  await check("a goodbye rejects what is open and what comes", codes === '["FORBIDDEN","FORBIDDEN",false,false]', codes);
   await spanwire.invoke("done");
 };
 
-const loads = { second, watched, last };
+const loads = { second, watched, opened, last };
 failure((loads[sessionStorage.getItem("load")] ?? first)()).then((error) => {
   if (error instanceof Error) check("the checks run through", false, error.stack ?? error);
 });

@@ -160,6 +160,8 @@ export interface Spanwire {
    * `TOO_LARGE`, since fewer of them at a time may not be.
    */
   readonly exportSpans: (request: object, count: number) => void;
+  /** Whether the host listens to this page: `false` once it never will again. */
+  readonly isAvailable: () => boolean;
   /** Resolves when the page may talk, which is at once; rejects when it never can. */
   readonly whenReady: () => Promise<void>;
 }

@@ -24,6 +24,11 @@ export class SpanwireError extends Error {
     define(MARK, true, false);
   }
 
+  /** What it says, without its name: what a handler's error says is for the user to read. */
+  override toString(): string {
+    return this.message;
+  }
+
   static override [Symbol.hasInstance](value: unknown): boolean {
     return typeof value === "object" && value !== null && (value as Record<symbol, unknown>)[MARK] === true;
   }

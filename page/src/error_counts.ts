@@ -1,7 +1,8 @@
 // Errors on the page, counted. What they say stays on the page.
 
+import { keepListening } from "./dom_listeners.js";
 import { send } from "./outbox.js";
-import { listen, report } from "./primordials.js";
+import { report } from "./primordials.js";
 
 type Fault = "listener_error" | "uncaught" | "unhandled_rejection";
 
@@ -22,12 +23,12 @@ export const fault = (kind: Fault, error: unknown): void => {
 
 /** Counts what nobody catches from here on. */
 export const watchFaults = (): void => {
-  listen("error", (event) => {
+  keepListening("error", (event) => {
     // Only errors of scripts: those of resources do not bubble up to here.
     if (event.isTrusted && !reporting) count("uncaught");
   });
   // Not asked for `isTrusted`, which WebKit leaves false here.
-  listen("unhandledrejection", (event) => {
+  keepListening("unhandledrejection", (event) => {
     const { promise } = event as Partial<PromiseRejectionEvent>;
     if (promise) count("unhandled_rejection");
   });

@@ -2,12 +2,13 @@
 
 import type { SpanwireErrorCode } from "./api.js";
 import { ack, ackReply, ackScript, beginRun } from "./acks.js";
+import { reviveBytes } from "./bytes.js";
 import * as calls from "./calls.js";
 import { now, stamp } from "./clock.js";
 import * as life from "./lifecycle.js";
 import { deliver } from "./listeners.js";
 import { flush, grant, send, within } from "./outbox.js";
-import { append, list, type List, OwnSet, page, parse } from "./primordials.js";
+import { append, hasOwn, list, type List, OwnSet, page, parse } from "./primordials.js";
 
 interface EventMessage {
   readonly kind: "event";
@@ -31,6 +32,8 @@ interface Batch {
   readonly page: string;
   readonly floor: number;
   readonly messages: List<Message>;
+  /** There when bytes are in one of them. */
+  readonly bytes?: true;
 }
 
 /** Below this, all that may come has run. */
@@ -111,6 +114,7 @@ const handle = (message: Message, begin: number): number => {
 export const receive = (given: Batch | string): void => {
   const batch = typeof given === "string" ? (parse(given) as Batch) : given;
   if (batch.page !== life.id) return;
+  if (hasOwn(batch, "bytes")) reviveBytes(batch.messages);
   releaseIfLoaded();
   if (batch.floor > floor) {
     floor = batch.floor;

@@ -22,8 +22,8 @@ const find = (): Spanwire | undefined => (typeof window === "undefined" ? undefi
 
 const missing = (): SpanwireError => refusal("BACKEND_GONE", MISSING);
 
-/** Whether the page runs in a Spanwire webview. */
-export const isAvailable = (): boolean => find() !== undefined;
+/** Whether the page runs in a Spanwire webview, and Rust listens to it. */
+export const isAvailable = (): boolean => find()?.isAvailable() ?? false;
 
 /** Asks Rust; the promise settles with what the handler returned. */
 export const invoke = ((event: string, ...rest: [data?: unknown]) =>

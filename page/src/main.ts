@@ -7,6 +7,7 @@ import type { InvokeOptions, Spanwire } from "./api.js";
 import { abandon, invoke } from "./calls.js";
 import { watchDispatch } from "./compat.js";
 import { COMPAT, MARKS } from "./config.js";
+import { keepListening, surviveOpen } from "./dom_listeners.js";
 import { refusal } from "./error.js";
 import { watchFaults } from "./error_counts.js";
 import { receive, release, releaseIfLoaded } from "./inbox.js";
@@ -34,10 +35,10 @@ const start = (): void => {
     if (COMPAT) watchDispatch();
 
     // A page can dispatch events of these names itself, hence `isTrusted`.
-    listen("DOMContentLoaded", (event) => event.isTrusted && release());
+    keepListening("DOMContentLoaded", (event) => event.isTrusted && release());
     // It does not bubble, so nothing of the page's comes before this.
-    listen("readystatechange", releaseIfLoaded, { capture: true });
-    listen("pageshow", (event) => {
+    keepListening("readystatechange", releaseIfLoaded, true);
+    keepListening("pageshow", (event) => {
       if (!event.isTrusted || !event.persisted) return;
       abandon("CANCELLED", "the page went away");
       life.restart();
@@ -51,13 +52,14 @@ const start = (): void => {
       flush();
       life.leave();
     };
-    listen(
+    keepListening(
       "pagehide",
       // Added while the event is being captured, so it runs after the page's own listeners, and
       // what these send still goes out.
       (event) => event.isTrusted && listen("pagehide", leave, bare({ once: true })),
-      { capture: true },
+      true,
     );
+    surviveOpen();
   }
 
   // The host knows this page from the first statement on; nothing is left to wait for.
@@ -73,6 +75,7 @@ const start = (): void => {
     trace: (name, fn) => traceIn(currentSpan(), name, fn),
     record,
     exportSpans,
+    isAvailable: () => !life.ending,
     whenReady: () => (life.ending ? ended(life.ending) : ready),
   };
   defineProperty(page, "spanwire", { value: freeze(spanwire), enumerable: true });

@@ -4,12 +4,13 @@
 // window would hold timers back, and an idle page must cost nothing.
 
 import { stamp, now } from "./clock.js";
-import { BATCH_BYTES, BATCH_MESSAGES, CREDITS, DEPTH, NONCE, OUTBOX_BYTES, OUTBOX_MESSAGES } from "./config.js";
+import { BATCH_BYTES, BATCH_MESSAGES, CREDITS, NONCE, OUTBOX_BYTES, OUTBOX_MESSAGES } from "./config.js";
 import { refusal } from "./error.js";
+import { jsonOf } from "./json.js";
 import * as life from "./lifecycle.js";
 import { jsonName } from "./names.js";
 import { post } from "./transport.js";
-import { append, bytesOf, exec, list, microtask, RangeError, stringify, TypeError } from "./primordials.js";
+import { append, bytesOf, exec, list, microtask, RangeError, stringify } from "./primordials.js";
 
 /** A call or an event that waits for a credit. */
 export interface Entry {
@@ -217,32 +218,6 @@ export const abandonEvents = (): void => {
 
 const drop = (): void => {
   if (shed < COUNT_MAX) shed++;
-};
-
-// The host refuses a batch that is too deep unread, and all that is in it: none may go there.
-// A text's letters by index, which nothing of the page's can stand in for.
-const isTooDeep = (json: string): boolean => {
-  let depth = 0;
-  let quoted = false;
-  for (let at = 0; at < json.length; at++) {
-    const letter = json[at];
-    if (letter === '"') quoted = !quoted;
-    else if (quoted) at += letter === "\\" ? 1 : 0;
-    else if (letter === "{" || letter === "[") {
-      if (++depth > DEPTH) return true;
-    } else if (letter === "}" || letter === "]") depth--;
-  }
-  return false;
-};
-
-/** Data as JSON. Throws what makes it unsendable. */
-export const jsonOf = (data: unknown): string => {
-  const json = stringify(data) as string | undefined; // a cycle or a BigInt is a TypeError that says so
-  if (json === undefined) throw new TypeError(`${typeof data} is not JSON`);
-  if (json.length > 2 * DEPTH && isTooDeep(json)) {
-    throw refusal("MALFORMED", `the data nests deeper than ${DEPTH} levels`);
-  }
-  return json;
 };
 
 /**

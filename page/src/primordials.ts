@@ -14,11 +14,13 @@ const uncurry = Function.prototype.bind.bind(Function.prototype.call) as <T, A e
 ) => (self: T, ...rest: A) => R;
 
 export const { stringify, parse } = JSON;
-export const { freeze, defineProperty } = Object;
+export const { freeze, defineProperty, getPrototypeOf, keys } = Object;
+export const { isArray } = Array;
+export const { isView } = ArrayBuffer;
 export const { Promise, CustomEvent, RangeError, TypeError, Uint8Array } = page as typeof globalThis & Window;
 export const { round } = Math;
 export const { apply } = Reflect;
-const { Map, Set, WeakSet, TextEncoder, PerformanceObserver } = page as typeof globalThis & Window;
+const { Map, Set, WeakSet, TextEncoder, TextDecoder, PerformanceObserver } = page as typeof globalThis & Window;
 const { setPrototypeOf, getOwnPropertyDescriptor } = Object;
 
 export const setTimer = page.setTimeout.bind(page) as (run: () => void, ms: number) => number;
@@ -39,6 +41,8 @@ export const removeListener = uncurry(EventTarget.prototype.removeEventListener)
 
 export const hasOwn = uncurry(Object.prototype.hasOwnProperty) as (object: object, key: string) => boolean;
 export const exec = uncurry(RegExp.prototype.exec);
+/** What an object is to the engine: `[object Map]`. */
+export const kindOf = uncurry(Object.prototype.toString) as (value: unknown) => string;
 export const slice = uncurry(String.prototype.slice) as (text: string, from: number, to: number) => string;
 export const codePointAt = uncurry(String.prototype.codePointAt) as (text: string, at: number) => number | undefined;
 export const then = uncurry(Promise.prototype.then) as (
@@ -56,10 +60,16 @@ export const getter = <T>(prototype: object, key: string): ((self: unknown) => T
 
 const encoder = new TextEncoder();
 const encode = uncurry(TextEncoder.prototype.encode);
-const byteLength = getter<number>(Object.getPrototypeOf(Uint8Array.prototype) as object, "byteLength");
+const decoder = new TextDecoder();
+const decode = uncurry(TextDecoder.prototype.decode);
+export const byteLength = getter<number>(getPrototypeOf(Uint8Array.prototype) as object, "byteLength");
 
+/** A text in UTF-8. */
+export const utf8Of = (text: string): Uint8Array => encode(encoder, text);
+/** The text that is this in UTF-8. */
+export const textOf = (utf8: Uint8Array): string => decode(decoder, utf8);
 /** The bytes of a text in UTF-8. */
-export const bytesOf = (text: string): number => byteLength(encode(encoder, text));
+export const bytesOf = (text: string): number => byteLength(utf8Of(text));
 
 /** An object of options: what is absent is absent, whatever is on `Object.prototype`. */
 export const bare = <T extends object>(options: T): T => setPrototypeOf(options, null) as T;

@@ -4,7 +4,8 @@ import { unsendable } from "./calls.js";
 import { BATCH_BYTES, TAKES_SPANS, TURN_SPANS_BYTES } from "./config.js";
 import { refusal } from "./error.js";
 import * as life from "./lifecycle.js";
-import { COUNT_MAX, jsonOf, onTurn, send } from "./outbox.js";
+import { jsonOf } from "./json.js";
+import { COUNT_MAX, onTurn, send } from "./outbox.js";
 import { bytesOf, TypeError } from "./primordials.js";
 
 /** What is around a request. */

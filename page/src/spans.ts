@@ -7,7 +7,7 @@ import { SPANS } from "./config.js";
 import * as life from "./lifecycle.js";
 import { jsonName } from "./names.js";
 import { emit, onTurn, send, sendBehind } from "./outbox.js";
-import { freeze, then, TypeError } from "./primordials.js";
+import { apply, freeze, then, TypeError } from "./primordials.js";
 
 // The span whose code runs now; 0 for none. An `await` ends it: what comes behind has the span's
 // own functions.
@@ -72,28 +72,44 @@ export const traceIn = <R>(outer: number, name: string, fn: (span: Span) => R): 
     current = before;
   }
   if (!span) return result;
-  if (typeof result === "object" && result !== null) {
+  if (isObject(result)) {
+    let isOpen = true;
+    const end = (failed: boolean): void => {
+      if (isOpen) close(span, failed);
+      isOpen = false;
+    };
+    const done = (value: unknown): unknown => {
+      end(false);
+      return value;
+    };
+    const failed = (error: unknown): never => {
+      end(true);
+      throw error;
+    };
+    // What is returned is what follows from it: a rejection that nobody handles is still seen.
     try {
-      // Throws for what is no promise of the engine's: to ask another thenable could make it begin.
-      // What is returned is what follows from it: a rejection that nobody handles is still seen.
-      return then(
-        result,
-        (value: unknown) => {
-          close(span, false);
-          return value;
-        },
-        (error: unknown) => {
-          close(span, true);
-          throw error;
-        },
-      ) as R;
+      return then(result, done, failed) as R;
     } catch {
-      // Its work is done, then.
+      // No promise of the engine's; but perhaps of a library's that stands in for them.
+    }
+    try {
+      const method = (result as { then?: unknown }).then;
+      if (typeof method === "function") {
+        const next = apply(method, result, [done, failed]) as unknown;
+        return (isObject(next) ? next : result) as R;
+      }
+    } catch {
+      // Whoever awaits it is told the same.
+      end(true);
+      return result;
     }
   }
   close(span, false);
   return result;
 };
+
+const isObject = (value: unknown): value is object =>
+  (typeof value === "object" && value !== null) || typeof value === "function";
 
 // The functions of the page's end, within a span for good.
 const bound = (span: number): Span =>

@@ -2,8 +2,9 @@
 // `ttfb` and `fcp`. Definitions and thresholds are those of https://web.dev/articles/vitals.
 
 import { now, stamp } from "./clock.js";
+import { keepListening } from "./dom_listeners.js";
 import { send } from "./outbox.js";
-import { append, bare, list, listen, type List, page, removeListener, watch } from "./primordials.js";
+import { append, bare, list, type List, page, removeListener, watch } from "./primordials.js";
 
 type Name = "ttfb" | "fcp" | "lcp" | "inp";
 
@@ -78,7 +79,7 @@ export const watchVitals = (): (() => void) => {
       finishLargest();
       for (let at = 0; at < INPUTS.length; at++) removeListener(page, INPUTS[at] as string, used, true);
     };
-    for (let at = 0; at < INPUTS.length; at++) listen(INPUTS[at] as string, used, true);
+    for (let at = 0; at < INPUTS.length; at++) keepListening(INPUTS[at] as "click", used, true);
   }
 
   // The longest interactions since the page was shown. One has several events: the longest counts.
@@ -135,14 +136,14 @@ export const watchVitals = (): (() => void) => {
     finishLargest();
     finishInteractions();
   };
-  listen(
+  keepListening(
     "visibilitychange",
     (event) => {
       if (!event.isTrusted || !isHidden()) return;
       if (event.timeStamp < hiddenAt) hiddenAt = event.timeStamp;
       finish();
     },
-    { capture: true },
+    true,
   );
   return finish;
 };

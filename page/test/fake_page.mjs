@@ -18,11 +18,18 @@ const engine = (page, entryTypes) => {
       // As an engine reads an object of options: whatever is on its prototypes.
       const signal = options?.signal;
       if (signal !== undefined && !(signal instanceof AbortSignal)) throw new TypeError("no signal");
-      of(this).#listeners.push({ type, run, capture: !!options?.capture, once: !!options?.once });
+      const capture = options === true || !!options?.capture;
+      const all = of(this).#listeners;
+      if (all.some((one) => one.type === type && one.run === run && one.capture === capture)) return;
+      all.push({ type, run, capture, once: !!options?.once });
     }
     removeEventListener(type, run) {
       const self = of(this);
       self.#listeners = self.#listeners.filter((one) => one.type !== type || one.run !== run);
+    }
+    /** All listeners go, as with a document that is opened anew. */
+    static clear(target) {
+      target.#listeners = [];
     }
     dispatchEvent(event) {
       if (!(event instanceof Event)) throw new TypeError("no event");
@@ -105,12 +112,33 @@ const engine = (page, entryTypes) => {
       if (mine.length) this.#run(new PerformanceObserverEntryList(mine));
     }
   }
+  const watchers = [];
+  class MutationObserver {
+    constructor(run) {
+      this.run = run;
+    }
+    observe() {
+      watchers.push(this);
+    }
+  }
+  class Document {
+    open() {
+      this.write();
+      return this;
+    }
+    /** Opens the document too, as one that is complete. */
+    write() {
+      EventTarget.clear(page.target);
+      for (const { run } of watchers) queueMicrotask(() => run([]));
+    }
+  }
   const { addEventListener, removeEventListener, dispatchEvent } = EventTarget.prototype;
   page.target = new EventTarget();
+  Object.setPrototypeOf(page.document, Document.prototype);
   page.dispatch = (event) => dispatchEvent.call(page.target, event);
   return {
     ...{ EventTarget, Event, CustomEvent, AbortSignal, AbortController },
-    ...{ PerformanceObserverEntryList, PerformanceObserver, addEventListener, removeEventListener, dispatchEvent },
+    ...{ Document, MutationObserver, PerformanceObserverEntryList, PerformanceObserver, addEventListener, removeEventListener, dispatchEvent },
   };
 };
 
@@ -161,6 +189,7 @@ export class FakePage {
       },
       console: { error: (...all) => this.complaints.push(all.join(" ")) },
       TextEncoder,
+      TextDecoder,
       ...engine(this, entryTypes),
       ...window,
     };

@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { FakePage, outcome } from "./fake_page.mjs";
+import { FakePage, outcome, turn } from "./fake_page.mjs";
 
 test("events wait for the document's scripts, and replies do not", async () => {
   const page = new FakePage({ readyState: "loading" });
@@ -120,6 +120,23 @@ test("errors are counted, each once, and reported", async () => {
   const types = (await page.sentOf("error")).map(({ type }) => type);
   assert.deepEqual(types, ["listener_error", "uncaught", "unhandled_rejection"]);
   assert.deepEqual([page.reported.length, other], [1, 1]);
+});
+
+test("a document that is opened anew is listened to as before", async () => {
+  // `write` opens it, too, and is seen at the end of the turn.
+  for (const open of ["document.open()", "Document.prototype.open.call(document)", "document.write()"]) {
+    const page = new FakePage();
+    assert.equal(page.run("document.open()"), page.document);
+    await page.sent();
+    page.run(open);
+    if (open.endsWith("write()")) await turn();
+    page.fire("error");
+    page.fire("unhandledrejection", { promise: {} });
+    page.run(`addEventListener("pagehide", () => spanwire.emit("bye"))`);
+    page.fire("pagehide");
+    const kinds = (await page.sent()).map(({ kind }) => kind);
+    assert.deepEqual(kinds, ["error", "error", "event", "leave"], open);
+  }
 });
 
 test("listeners are called once each, in order, without the script's own things", async () => {

@@ -75,6 +75,7 @@ test("inside of one it hands everything on", async () => {
   const page = new FakePage();
   globalThis.window = page.window;
   assert.equal(spanwire.isAvailable(), true);
+  assert.equal(page.spanwire.isAvailable(), true);
   await spanwire.whenReady();
   const seen = [];
   const listener = (data) => seen.push(data);
@@ -105,5 +106,7 @@ test("inside of one it hands everything on", async () => {
   const { error } = await call;
   assert.equal(error.code, "TIMEOUT");
   assert.ok(error instanceof spanwire.SpanwireError, "an error of the page's script");
+  page.receive({ kind: "bye", code: "FORBIDDEN" });
+  assert.equal(spanwire.isAvailable(), false);
   assert.ok(!(new Error("other") instanceof spanwire.SpanwireError));
 });

@@ -79,14 +79,43 @@ test("a span fails with what it runs, which is the page's as before", async () =
   );
 });
 
-test("a thenable that is no promise is not asked", async () => {
+test("a promise that is not the engine's is awaited, and what follows from it is its kind's", async () => {
+  class Other {
+    #promise;
+    constructor(promise) {
+      this.#promise = promise;
+    }
+    then(done, failed) {
+      return new Other(this.#promise.then(done, failed));
+    }
+  }
+  const page = new FakePage();
+  await page.sent();
+  const slow = page.spanwire.trace("slow", () => new Other(turn().then(() => (page.now = 1_020) && "done")));
+  assert.ok(slow instanceof Other);
+  const broken = page.spanwire.trace("broken", () => new Other(turn().then(() => Promise.reject(new Error("no")))));
+  assert.equal(await slow, "done");
+  assert.equal((await outcome(broken)).error.message, "no");
+  const ends = (await page.sent()).filter(({ kind }) => kind === "close");
+  assert.deepEqual(ends, [
+    { kind: "close", span: 1, at: 1_020 },
+    { kind: "close", span: 2, at: 1_020, outcome: "failed" },
+  ]);
+});
+
+test("a thenable is asked once, and one that is none or cannot be asked comes back as it was", async () => {
   const page = new FakePage();
   await page.sent();
   let asked = 0;
-  const query = { then: () => asked++ };
+  const query = { then: (done) => (asked++, done(1), done(2)) };
   assert.equal(page.spanwire.trace("query", () => query), query);
-  assert.equal(asked, 0);
-  assert.equal((await page.sent()).at(-1).kind, "close");
+  assert.equal(asked, 1);
+  const plain = { then: 7 };
+  assert.equal(page.spanwire.trace("plain", () => plain), plain);
+  const trap = { get then() { throw new Error("trap"); } };
+  assert.equal(page.spanwire.trace("trap", () => trap), trap);
+  const ends = (await page.sent()).filter(({ kind }) => kind === "close");
+  assert.deepEqual(ends.map(({ span, outcome }) => [span, outcome]), [[1, undefined], [2, undefined], [3, "failed"]]);
 });
 
 test("no more than 1,000 spans are open at once, or begun in a turn; what they trace runs", async () => {

@@ -152,6 +152,7 @@ test("a call is settled once by its reply, with the host's error as it is", asyn
   const { error: seen } = await bad;
   assert.ok(seen instanceof page.run("Error"));
   assert.deepEqual([seen.name, seen.message, seen.code], [error.name, error.message, error.code]);
+  assert.equal(`${seen}`, "disk full", "what an app shows its user");
   assert.deepEqual(await page.sentOf("ack"), [{ kind: "ack", ids: [[1, 4]], at: 1_000, done: 1_000 }]);
 });
 
@@ -311,6 +312,7 @@ test("a goodbye rejects what is open and what comes, and nothing is sent any mor
     assert.equal((await open).error.code, code);
     assert.equal((await outcome(page.spanwire.invoke("later"))).error.code, code);
     assert.equal((await outcome(page.spanwire.whenReady())).error.code, code);
+    assert.equal(page.spanwire.isAvailable(), false);
     assert.equal(page.spanwire.emit("later"), false);
     assert.equal(page.spanwire.record("later", 1), false);
     assert.equal(page.spanwire.trace("later", () => 7), 7);

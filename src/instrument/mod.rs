@@ -12,4 +12,6 @@ pub(crate) mod span_delivery;
 pub(crate) mod span_filter;
 pub(crate) mod span_start;
 pub(crate) mod suppression;
+/// Halves of surrogate pairs in texts of a page.
+pub(crate) mod surrogates;
 pub(crate) mod thread_end;

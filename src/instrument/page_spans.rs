@@ -172,10 +172,12 @@ impl PageSpanSource {
     }
 }
 
-/// What is wrong with a span fails it; what is right with it and has no place drops it.
+/// What is wrong with a span fails it; what is right with it and has no place drops it. One that was
+/// repaired is passed on.
 const fn outcome(why: PageSpanErrorType) -> &'static str {
-    use PageSpanErrorType::{NotSampled, Off, OverRate, PageShed, QueueFull, Shutdown};
+    use PageSpanErrorType::{NotSampled, Off, OverRate, PageShed, QueueFull, Repaired, Shutdown};
     match why {
+        Repaired => "ok",
         NotSampled | Off | OverRate | PageShed | QueueFull | Shutdown => "dropped",
         _ => "failed",
     }

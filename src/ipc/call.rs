@@ -2,12 +2,15 @@
 
 use std::borrow::Cow;
 use std::fmt::{self, Display};
+use std::sync::OnceLock;
 
 use serde::{Deserialize, Serialize};
+use serde_json::error::Category;
 use serde_json::value::{RawValue, to_raw_value};
 
 use super::data_error::DataError;
 use crate::instrument::cardinality::short_type_name;
+use crate::instrument::surrogates::mend_surrogates;
 use crate::semconv::ErrorType;
 
 /// A call or an event from the page, as its handler sees it.
@@ -19,9 +22,21 @@ pub struct Call<'a> {
     pub(super) event: Cow<'a, str>,
     pub(super) data: Cow<'a, RawValue>,
     pub(super) wants_reply: bool,
+    /// The payload without halves of surrogate pairs, where a handler could not read it before and
+    /// there are some.
+    mended: OnceLock<Option<Box<str>>>,
 }
 
 impl<'a> Call<'a> {
+    pub(super) fn new(event: &'a str, data: &'a RawValue, wants_reply: bool) -> Self {
+        Self {
+            event: Cow::Borrowed(event),
+            data: Cow::Borrowed(data),
+            wants_reply,
+            mended: OnceLock::new(),
+        }
+    }
+
     /// The event's name.
     #[must_use]
     pub fn event(&self) -> &str {
@@ -30,12 +45,33 @@ impl<'a> Call<'a> {
 
     /// The payload, read as a `T`.
     ///
+    /// Half of a surrogate pair, which a page's text may hold and Rust's cannot, is read as U+FFFD.
+    ///
     /// # Errors
     ///
     /// The page sent something else than a `T`. Return the error: the page's promise is rejected
     /// with it. It says where the payload differs and quotes nothing of it.
     pub fn data<'b, T: Deserialize<'b>>(&'b self) -> Result<T, DataError> {
-        serde_json::from_str(self.data.get()).map_err(|error| DataError::of(&error))
+        serde_json::from_str(self.data.get())
+            .or_else(|error| match self.mended(&error) {
+                Some(mended) => serde_json::from_str(mended),
+                None => Err(error),
+            })
+            .map_err(|error| DataError::of(&error))
+    }
+
+    /// What can be read in place of a payload that could not.
+    fn mended(&self, error: &serde_json::Error) -> Option<&str> {
+        if error.classify() != Category::Syntax {
+            return None;
+        }
+        let mend = || mend_surrogates(self.json()).map(String::into_boxed_str);
+        self.mended.get_or_init(mend).as_deref()
+    }
+
+    /// Whether a handler read another text than the page sent.
+    pub(super) fn was_mended(&self) -> bool {
+        self.mended.get().is_some_and(Option::is_some)
     }
 
     /// The payload as JSON text.
@@ -55,6 +91,7 @@ impl<'a> Call<'a> {
             event: Cow::Owned(self.event.into_owned()),
             data: Cow::Owned(self.data.into_owned()),
             wants_reply: self.wants_reply,
+            mended: self.mended,
         }
     }
 }

@@ -29,8 +29,7 @@ impl DataError {
     }
 
     /// [`Category::Data`] when the payload has another shape or type than was asked for;
-    /// [`Category::Syntax`] when it holds something that Rust cannot, for example a lone surrogate
-    /// or a number without bounds.
+    /// [`Category::Syntax`] when it holds something that Rust cannot: a number without bounds.
     #[must_use]
     pub fn category(&self) -> Category {
         self.category

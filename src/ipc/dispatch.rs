@@ -1,6 +1,5 @@
 //! A message from the page on its way through its listeners.
 
-use std::borrow::Cow;
 use std::sync::Arc;
 
 use futures_util::FutureExt;
@@ -22,6 +21,7 @@ use super::spans::timed::TimedSpan;
 use super::wire::Inner;
 use crate::instrument::cardinality::NameSource;
 use crate::instrument::event_name::{check_event_name, is_event_name};
+use crate::instrument::surrogates::mend_surrogates;
 use crate::semconv::{self, ErrorType};
 
 impl Inner {
@@ -68,11 +68,7 @@ impl Inner {
             self.finish(series, caller, outcome, None, span, &parent);
             return disposition;
         };
-        let call = Call {
-            event: Cow::Borrowed(&event.name),
-            data: Cow::Borrowed(data),
-            wants_reply: caller.call.is_some(),
-        };
+        let call = Call::new(&event.name, data, caller.call.is_some());
         let watch = || {
             let took = self.recorder.clock.now().since(started);
             if self.recorder.main_thread.was_blocked(took) {
@@ -84,6 +80,7 @@ impl Inner {
         };
         if event.is_sync() {
             let outcome = event.run(&call);
+            self.count_mended(call.was_mended());
             let took = watch();
             self.finish(series, caller, outcome, Some(took), span, &parent);
             return Disposition::Dispatched;
@@ -95,6 +92,8 @@ impl Inner {
             Err(error) => return Disposition::Refused(error),
         };
         let future = event.start(&call, &opened.deferral(self));
+        // Some of its handlers read a copy, later.
+        self.count_mended(call.was_mended() || mend_surrogates(data.get()).is_some());
         watch();
         let future = if is_suppressed {
             future.with_context(Context::current()).boxed()
@@ -103,6 +102,14 @@ impl Inner {
         };
         opened.spawn(self, event, future, registration);
         Disposition::Dispatched
+    }
+
+    /// Counts a payload that was read without its halves of surrogate pairs.
+    fn count_mended(&self, is_mended: bool) {
+        if is_mended {
+            let series = &self.recorder.series;
+            series.protocol_error(ErrorType::LoneSurrogate);
+        }
     }
 
     /// Keeps the span of a call with its page until the reply has ended.

@@ -35,6 +35,7 @@ mod acknowledgement;
 mod adapter;
 mod async_call;
 mod builder;
+mod bytes;
 mod call;
 mod caller;
 mod close_notices;
@@ -69,6 +70,7 @@ mod waker;
 mod wire;
 
 pub use builder::{IpcBuilder, PageEvents, PageMarks, PageTraces};
+pub use bytes::Bytes;
 pub use call::{Call, HandlerResult};
 pub use data_error::DataError;
 pub use emit::{EmitError, EmitErrorReason};

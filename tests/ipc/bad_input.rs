@@ -1,7 +1,7 @@
 //! Whatever the page sends is a counted outcome and never a panic.
 
 use serde_json::json;
-use spanwire::ipc::{Call, Ipc, PageEvents, PageTraces, Received};
+use spanwire::ipc::{Bytes, Call, DataError, Ipc, PageEvents, PageTraces, Received};
 use spanwire::testing::Capture;
 
 use spanwire_testkit::model_page::ModelPage;
@@ -397,4 +397,85 @@ fn an_error_that_quotes_a_huge_payload_is_logged_truncated() {
     let text = capture.text();
     assert!(text.contains("handler failed") && text.contains("éé"));
     assert!(text.len() < 20_000, "{}", text.len());
+}
+
+#[test]
+fn half_an_emoji_is_read_with_a_replacement_and_counted() {
+    for (data, expected) in [
+        (r#""half \ud83d""#, &["ok 1", "lone_surrogate 1"][..]),
+        (r#""whole \ud83d\ude00""#, &["ok 1"]),
+        (r#""an escaped \\ud83d""#, &["ok 1"]),
+        ("7", &["handler_error 1"]),
+    ] {
+        let input = move |ipc: &Ipc, page: &mut ModelPage| {
+            ipc.on("text", |call: &Call| {
+                let read: String = call.data()?;
+                assert_eq!(read.contains('\u{fffd}'), call.json().contains(r"f \ud83d"));
+                Ok::<_, DataError>(())
+            })
+            .unwrap();
+            let message = format!(r#"{{"kind":"event","id":1,"event":"text","data":{data}}}"#);
+            let batch = page.batch(&[]).replace("[]", &format!("[{message}]"));
+            assert_eq!(ipc.receive(&batch, None), Received::Ours);
+        };
+        assert_eq!(outcomes(input), expected, "{data}");
+    }
+}
+
+#[test]
+fn an_async_handlers_half_an_emoji_is_counted_once() {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .build()
+        .unwrap();
+    let capture = Capture::new();
+    capture.run(|| {
+        let ipc = Ipc::builder("main")
+            .runtime(runtime.handle().clone())
+            .build();
+        ipc.on_async("text", |call: Call<'static>| async move {
+            assert_eq!(call.data::<String>()?, "half \u{fffd}");
+            Ok::<_, DataError>(())
+        })
+        .unwrap();
+        let page = ModelPage::load(&ipc, "p1");
+        let message = r#"{"kind":"event","id":1,"event":"text","data":"half \ud83d"}"#;
+        let batch = page.batch(&[]).replace("[]", &format!("[{message}]"));
+        assert_eq!(ipc.receive(&batch, None), Received::Ours);
+        runtime.block_on(tokio::task::yield_now());
+    });
+    let metrics = capture.metrics();
+    let errors: Vec<_> = metrics
+        .lines()
+        .filter(|line| line.starts_with("spanwire.page.errors"))
+        .collect();
+    assert!(
+        matches!(errors[..], [error] if error.contains("lone_surrogate") && error.ends_with(" 1")),
+        "{metrics}"
+    );
+}
+
+#[test]
+fn bytes_that_are_no_base64_are_the_handlers_error() {
+    for (base64, expected) in [
+        ("AQID", "ok 1"),
+        ("", "ok 1"),
+        ("AQI", "handler_error 1"),
+        ("AQ I", "handler_error 1"),
+        ("AQJ=", "handler_error 1"),
+        (r"\ud83d", "handler_error 1"),
+    ] {
+        let input = move |ipc: &Ipc, page: &mut ModelPage| {
+            ipc.on("bytes", |call: &Call| call.data::<Vec<Bytes>>().map(drop))
+                .unwrap();
+            let data = format!(r#"[{{"$spanwire.bytes":"{base64}"}}]"#);
+            let message = format!(r#"{{"kind":"event","id":1,"event":"bytes","data":{data}}}"#);
+            let batch = page.batch(&[]).replace("[]", &format!("[{message}]"));
+            assert_eq!(ipc.receive(&batch, None), Received::Ours);
+        };
+        assert_eq!(
+            outcomes(input).first().map(String::as_str),
+            Some(expected),
+            "{base64}"
+        );
+    }
 }

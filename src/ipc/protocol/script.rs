@@ -2,12 +2,15 @@
 
 use std::borrow::Cow;
 use std::fmt::{self, Write};
+use std::sync::LazyLock;
 
+use memchr::memmem::Finder;
 use serde::Serialize;
 use serde_json::value::RawValue;
 
 use super::limits::is_deeper_than;
 use crate::clock::Stamp;
+use crate::ipc::bytes::BYTES_KEY;
 
 /// A script to be evaluated in the page, or its batch for a transport that is not a webview.
 ///
@@ -202,6 +205,9 @@ pub(in crate::ipc) enum ReplyItem<'a> {
     },
 }
 
+/// Finds the key that bytes have: a page looks for them in a batch that says so, and in no other.
+static BYTES: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(BYTES_KEY));
+
 /// Writes a batch item by item.
 #[derive(Debug)]
 pub(in crate::ipc) struct BatchWriter {
@@ -264,7 +270,12 @@ impl BatchWriter {
     }
 
     pub(in crate::ipc) fn finish(mut self) -> String {
-        self.json.push_str("]}");
+        let has_bytes = self.len > 0 && BYTES.find(self.json.as_bytes()).is_some();
+        self.json.push_str(if has_bytes {
+            r#"],"bytes":true}"#
+        } else {
+            "]}"
+        });
         self.json
     }
 }
@@ -363,6 +374,17 @@ mod tests {
         assert!(event_script(&nested(500)).starts_with("__spanwire__({"));
         let flat = format!("[{}[]]", "[],".repeat(5_000));
         assert!(event_script(&flat).starts_with("__spanwire__({"));
+    }
+
+    #[test]
+    fn a_batch_with_bytes_says_so_and_no_other() {
+        let bytes = serde_json::to_string(&crate::ipc::Bytes::from([1, 2, 3])).unwrap();
+        let with = event_script(&format!("[{bytes}]"));
+        assert!(
+            with.ends_with(r#""data":[{"$spanwire.bytes":"AQID"}]}],"bytes":true})"#),
+            "{with}"
+        );
+        assert!(!event_script(r#"{"bytes":true}"#).contains("],"));
     }
 
     #[test]

@@ -4,6 +4,7 @@
 pub(in crate::telemetry) mod fuzzing;
 mod queue;
 mod reader;
+mod repair;
 mod span;
 
 use std::fmt;

@@ -2,13 +2,13 @@
 
 use std::sync::Arc;
 
-use opentelemetry_proto::tonic::trace::v1::Span;
 use opentelemetry_sdk::trace::SpanData;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::queue::{Job, Queue};
-use super::span::{SpanBounds, scope_of};
+use super::repair::read_span;
+use super::span::{BoundedSpan, SpanBounds, scope_of};
 use crate::instrument::caught_panic::catch_panic;
 use crate::instrument::page_spans::PageSpanSource;
 use crate::semconv::PageSpanErrorType;
@@ -94,7 +94,7 @@ impl Reader {
         let mut found = false;
         for ScopeSpans { scope, spans } in scopes {
             found |= !spans.is_empty();
-            let scope = scope_of(scope.map(RawValue::get));
+            let (scope, is_scope_repaired) = scope_of(scope.map(RawValue::get));
             for span in spans {
                 // Whoever shuts down waits for this.
                 if self.queue.is_late() {
@@ -102,10 +102,13 @@ impl Reader {
                     continue;
                 }
                 match self.read_span(&job.source, span.get(), &within) {
-                    Ok(mut span) => {
+                    Ok(BoundedSpan {
+                        mut span,
+                        is_repaired,
+                    }) => {
                         span.instrumentation_scope = scope.clone();
                         self.batch.push(span);
-                        counts.passed_on += 1;
+                        counts.pass_on(is_repaired || is_scope_repaired);
                     }
                     Err(why) => counts.lose(why, 1),
                 }
@@ -122,7 +125,7 @@ impl Reader {
         source: &PageSpanSource,
         text: &str,
         within: &SpanBounds<'_>,
-    ) -> Result<SpanData, PageSpanErrorType> {
+    ) -> Result<BoundedSpan, PageSpanErrorType> {
         // First, since it is what bounds the work.
         if !source.admits() {
             return Err(PageSpanErrorType::OverRate);
@@ -130,8 +133,10 @@ impl Reader {
         if text.len() > SPAN_BYTES_MAX {
             return Err(PageSpanErrorType::TooLarge);
         }
-        let span: Span = serde_json::from_str(text).map_err(|_| PageSpanErrorType::Malformed)?;
-        within.convert(span)
+        let read = read_span(text).map_err(|_| PageSpanErrorType::Malformed)?;
+        let mut bounded = within.convert(read.value)?;
+        bounded.is_repaired |= read.is_repaired;
+        Ok(bounded)
     }
 
     /// There is no time left: the report of the shutdown says so.
@@ -145,17 +150,27 @@ impl Reader {
 #[derive(Default)]
 pub(super) struct ReadCounts {
     pub(super) passed_on: u64,
+    /// Of these, the ones that are not as the page wrote them.
+    pub(super) repaired: u64,
     pub(super) lost: [u64; PageSpanErrorType::ALL.len()],
 }
 
 impl ReadCounts {
+    fn pass_on(&mut self, is_repaired: bool) {
+        self.passed_on += 1;
+        self.repaired += u64::from(is_repaired);
+    }
+
     fn lose(&mut self, why: PageSpanErrorType, spans: u64) {
         self.lost[why.index()] += spans;
     }
 
     fn tell(&self, source: &PageSpanSource) {
-        if self.passed_on > 0 {
-            source.passed_on(self.passed_on);
+        if self.passed_on > self.repaired {
+            source.passed_on(self.passed_on - self.repaired);
+        }
+        if self.repaired > 0 {
+            source.lost(PageSpanErrorType::Repaired, self.repaired);
         }
         for (why, spans) in PageSpanErrorType::ALL.iter().zip(self.lost) {
             if spans > 0 {

@@ -16,6 +16,7 @@ use opentelemetry_proto::tonic::trace::v1::span::SpanKind as OtlpKind;
 use opentelemetry_proto::tonic::trace::v1::status::StatusCode;
 use opentelemetry_sdk::trace::{SpanData, SpanEvents, SpanLinks};
 
+use super::repair::{Read, read_texts};
 use crate::instrument::page_spans::PageSpanSource;
 use crate::semconv::{PageSpanErrorType, SCOPE, WEBVIEW_NAME};
 use crate::telemetry::export::limits::PageSpanLimits;
@@ -60,7 +61,7 @@ impl<'a> SpanBounds<'a> {
     ///
     /// What is no span, or of no trace that was sampled. What is too much of a good one is left out
     /// of it, and counted in it as the SDK does.
-    pub(super) fn convert(&self, span: otlp::Span) -> Result<SpanData, PageSpanErrorType> {
+    pub(super) fn convert(&self, span: otlp::Span) -> Result<BoundedSpan, PageSpanErrorType> {
         let (start, end) = (
             time(span.start_time_unix_nano),
             time(span.end_time_unix_nano),
@@ -76,7 +77,7 @@ impl<'a> SpanBounds<'a> {
             [] => SpanId::INVALID,
             id => SpanId::from_bytes(id.try_into().map_err(|_| PageSpanErrorType::InvalidId)?),
         };
-        let mut room = Room(SPAN_BYTES_MAX);
+        let mut room = Room::new(SPAN_BYTES_MAX);
         let span_context = context(
             &span.trace_id,
             &span.span_id,
@@ -93,7 +94,7 @@ impl<'a> SpanBounds<'a> {
         attributes.put_all(span.attributes, &mut room);
         let dropped = span.dropped_attributes_count;
         let dropped_attributes_count = dropped.saturating_add(attributes.left_out);
-        Ok(SpanData {
+        let span = SpanData {
             span_context,
             parent_span_id,
             parent_span_is_remote: span.flags & IS_REMOTE == IS_REMOTE,
@@ -107,6 +108,10 @@ impl<'a> SpanBounds<'a> {
             links: self.links(span.links, span.dropped_links_count, &mut room),
             status,
             instrumentation_scope: InstrumentationScope::default(),
+        };
+        Ok(BoundedSpan {
+            span,
+            is_repaired: room.is_repaired,
         })
     }
 
@@ -160,21 +165,32 @@ impl<'a> SpanBounds<'a> {
     }
 }
 
-/// The scope, or none: a broken one costs no span.
-pub(super) fn scope_of(json: Option<&str>) -> InstrumentationScope {
-    let scope: Option<common::InstrumentationScope> = json
+/// A span within its bounds, and whether there is something else in it than the page wrote.
+pub(super) struct BoundedSpan {
+    pub(super) span: SpanData,
+    pub(super) is_repaired: bool,
+}
+
+/// The scope, or none: a broken one costs no span. And whether it was repaired.
+pub(super) fn scope_of(json: Option<&str>) -> (InstrumentationScope, bool) {
+    let read: Option<Read<common::InstrumentationScope>> = json
         .filter(|json| json.len() <= SCOPE_BYTES_MAX)
-        .and_then(|json| serde_json::from_str(json).ok());
+        .and_then(|json| read_texts(json).ok());
     // Ours is how exemplars tell the host's own spans.
-    let Some(scope) = scope.filter(|scope| scope.name != SCOPE) else {
-        return InstrumentationScope::default();
+    let Some(Read {
+        value: scope,
+        is_repaired,
+    }) = read.filter(|read| read.value.name != SCOPE)
+    else {
+        return (InstrumentationScope::default(), false);
     };
     let builder = InstrumentationScope::builder(name(scope.name));
-    if scope.version.is_empty() {
+    let scope = if scope.version.is_empty() {
         builder.build()
     } else {
         builder.with_version(name(scope.version)).build()
-    }
+    };
+    (scope, is_repaired)
 }
 
 const SCOPE_BYTES_MAX: usize = 64 << 10;
@@ -184,14 +200,24 @@ const SAMPLED: u32 = 1;
 /// It is known whether the parent is of another process, and it is.
 const IS_REMOTE: u32 = 0x300;
 
-/// What is left of a span's bytes.
-struct Room(usize);
+/// What is left of a span's bytes, and whether something in it was replaced.
+struct Room {
+    bytes: usize,
+    is_repaired: bool,
+}
 
 impl Room {
+    fn new(bytes: usize) -> Self {
+        Self {
+            bytes,
+            is_repaired: false,
+        }
+    }
+
     fn take(&mut self, bytes: usize) -> bool {
-        match self.0.checked_sub(bytes) {
+        match self.bytes.checked_sub(bytes) {
             Some(left) => {
-                self.0 = left;
+                self.bytes = left;
                 true
             }
             None => false,
@@ -223,7 +249,7 @@ impl Attributes {
         for common::KeyValue { key, value, .. } in all {
             let is_key = (1..=NAME_BYTES_MAX).contains(&key.len()) && key != WEBVIEW_NAME;
             let value = (is_key && self.kept.len() < self.len_max)
-                .then(|| value_of(value?.value?))
+                .then(|| value_of(value?.value?, room))
                 .flatten();
             match value {
                 Some((value, bytes)) if room.take(key.len() + bytes + ITEM_BYTES) => {
@@ -238,7 +264,7 @@ impl Attributes {
 
 /// A value, and its bytes. None for what an attribute of a span cannot be: a map, bytes, nothing, or
 /// an array of different things.
-fn value_of(value: AnyValue) -> Option<(Value, usize)> {
+fn value_of(value: AnyValue, room: &mut Room) -> Option<(Value, usize)> {
     Some(match value {
         AnyValue::StringValue(text) => {
             let text = text_of(text);
@@ -248,66 +274,68 @@ fn value_of(value: AnyValue) -> Option<(Value, usize)> {
         AnyValue::BoolValue(truth) => (Value::Bool(truth), 0),
         AnyValue::IntValue(number) => (Value::I64(number), 0),
         AnyValue::DoubleValue(number) => (Value::F64(number), 0),
-        AnyValue::ArrayValue(array) => array_of(array.values)?,
+        AnyValue::ArrayValue(array) => array_of(array.values, room)?,
         _ => return None,
     })
 }
 
-/// `null`s are left out: the SDK's arrays have no place for them.
-fn array_of(values: Vec<common::AnyValue>) -> Option<(Value, usize)> {
-    let values: Vec<AnyValue> = values
-        .into_iter()
-        .take(ELEMENTS_MAX)
-        .filter_map(|value| value.value)
-        .collect();
-    let has_fraction = values
-        .iter()
-        .any(|value| matches!(value, AnyValue::DoubleValue(_)));
-    let mut bytes = values.len() * size_of::<StringValue>();
-    let values = values.into_iter();
-    let array = match values.as_slice().first() {
+/// An element that is nothing keeps its place, since lists may belong together element by element: as
+/// OpenTelemetry has it by a value of the list's type, and among numbers by `NaN`, which is what nearly
+/// every such one was on the page. `null` is all that JSON has for it and for the infinities.
+fn array_of(values: Vec<common::AnyValue>, room: &mut Room) -> Option<(Value, usize)> {
+    let len = values.len().min(ELEMENTS_MAX);
+    let values = || values.iter().take(len).map(|value| value.value.as_ref());
+    let has_nothing = values().any(|value| value.is_none());
+    let has_fraction =
+        has_nothing || values().any(|value| matches!(value, Some(AnyValue::DoubleValue(_))));
+    let mut bytes = len * size_of::<StringValue>();
+    let array = match values().flatten().next() {
         Some(AnyValue::StringValue(_)) => Array::String(
-            values
+            values()
                 .map(|value| match value {
-                    AnyValue::StringValue(text) => {
-                        let text = text_of(text);
+                    Some(AnyValue::StringValue(text)) => {
+                        let text = text_of(text.clone());
                         bytes += text.as_str().len();
                         Some(text)
                     }
-                    _ => None,
+                    Some(_) => None,
+                    None => Some(StringValue::from("")),
                 })
                 .collect::<Option<_>>()?,
         ),
         Some(AnyValue::BoolValue(_)) => Array::Bool(
-            values
+            values()
                 .map(|value| match value {
-                    AnyValue::BoolValue(truth) => Some(truth),
+                    Some(AnyValue::BoolValue(truth)) => Some(*truth),
+                    Some(_) => None,
+                    None => Some(false),
+                })
+                .collect::<Option<_>>()?,
+        ),
+        Some(AnyValue::IntValue(_)) if !has_fraction => Array::I64(
+            values()
+                .map(|value| match value {
+                    Some(AnyValue::IntValue(number)) => Some(*number),
                     _ => None,
                 })
                 .collect::<Option<_>>()?,
         ),
+        None if !has_nothing => Array::String(Vec::new()),
         // A page's numbers are of one kind, and OTLP's of two.
-        Some(AnyValue::IntValue(_) | AnyValue::DoubleValue(_)) if has_fraction => Array::F64(
-            values
+        Some(AnyValue::IntValue(_) | AnyValue::DoubleValue(_)) | None => Array::F64(
+            values()
                 .map(|value| match value {
                     #[expect(clippy::cast_precision_loss, reason = "the page's are no more exact")]
-                    AnyValue::IntValue(number) => Some(number as f64),
-                    AnyValue::DoubleValue(number) => Some(number),
-                    _ => None,
+                    Some(AnyValue::IntValue(number)) => Some(*number as f64),
+                    Some(AnyValue::DoubleValue(number)) => Some(*number),
+                    Some(_) => None,
+                    None => Some(f64::NAN),
                 })
                 .collect::<Option<_>>()?,
         ),
-        Some(AnyValue::IntValue(_)) => Array::I64(
-            values
-                .map(|value| match value {
-                    AnyValue::IntValue(number) => Some(number),
-                    _ => None,
-                })
-                .collect::<Option<_>>()?,
-        ),
-        None => Array::String(Vec::new()),
         Some(_) => return None,
     };
+    room.is_repaired |= has_nothing;
     Some((Value::Array(array), bytes))
 }
 

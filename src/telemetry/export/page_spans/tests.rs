@@ -5,6 +5,8 @@ use opentelemetry::KeyValue;
 use opentelemetry_proto::tonic::trace::v1::Span;
 use proptest::prelude::*;
 
+use super::queue::Job;
+use super::reader::ReadCounts;
 use super::span::SpanBounds;
 use super::*;
 use crate::clock::{FakeTime, Stamp};
@@ -231,9 +233,128 @@ fn spans_are_read_as_they_come_and_are_of_the_webview() {
 
 #[test]
 fn a_pages_scope_is_its_own_and_never_ours() {
-    let scope = |name| super::span::scope_of(Some(&format!(r#"{{"name":"{name}"}}"#)));
+    let scope = |name| super::span::scope_of(Some(&format!(r#"{{"name":"{name}"}}"#))).0;
     assert_eq!(scope("shop").name(), "shop");
     assert_eq!(scope("spanwire").name(), "");
+}
+
+/// What a request's only span has, and what became of it: not repaired, or repaired.
+fn read_one(fields: &str) -> (SpanData, bool) {
+    let rig = Rig::new();
+    let mut counts = ReadCounts::default();
+    let (settings, _) = Settings::read(&|_: &str| None);
+    let reader = Reader {
+        queue: Arc::default(),
+        limits: settings.otlp.page_span_limits(),
+        batch: rig.batch.clone(),
+        local_recorder: LocalRecorder::default(),
+    };
+    let job = Job {
+        source: Arc::clone(&rig.source),
+        spans: 1,
+        json: span(fields).into(),
+    };
+    reader.read(&job, &mut counts);
+    assert!(rig.batch.flush(soon()));
+    assert_eq!(
+        (counts.passed_on, counts.lost),
+        (1, Default::default()),
+        "{fields}"
+    );
+    let mut kept = std::mem::take(&mut *rig.kept.0.lock().unwrap());
+    (kept.pop().unwrap(), counts.repaired == 1)
+}
+
+fn attribute(value: &str) -> String {
+    format!(
+        r#","attributes":[{{"key":"k","value":{value}}},{{"key":"l","value":{{"intValue":7}}}}]"#
+    )
+}
+
+#[test]
+fn half_an_emoji_costs_no_span_and_is_counted() {
+    let (read, is_repaired) = read_one(
+        r#","name":"cut \ud83d","attributes":[{"key":"k\ude00","value":{"stringValue":"\ud83d\ude00\ud83d"}}]"#,
+    );
+    assert!(is_repaired);
+    assert_eq!(read.name, "cut \u{fffd}");
+    assert_eq!(
+        read.attributes[1],
+        KeyValue::new("k\u{fffd}", "\u{1f600}\u{fffd}")
+    );
+    let (read, is_repaired) = read_one(r#","name":"whole \ud83d\ude00""#);
+    assert_eq!(
+        (read.name.as_ref(), is_repaired),
+        ("whole \u{1f600}", false)
+    );
+    let (scope, is_repaired) = super::span::scope_of(Some(r#"{"name":"shop \ud83d"}"#));
+    assert_eq!((scope.name(), is_repaired), ("shop \u{fffd}", true));
+}
+
+#[test]
+fn a_number_beyond_64_bits_is_a_double_and_an_unreadable_value_costs_itself_alone() {
+    for (value, expected) in [
+        (r#"{"intValue":100000000000000000000}"#, Some(1e20)),
+        (r#"{"intValue":1e20}"#, Some(1e20)),
+        (r#"{"intValue":"100000000000000000000"}"#, Some(1e20)),
+        (r#"{"doubleValue":"1e20"}"#, Some(1e20)),
+        (r#"{"doubleValue":"-Infinity"}"#, None),
+        (r#"{"bytesValue":"no base64"}"#, None),
+        (r#"{"stringValue":7}"#, None),
+    ] {
+        let (read, is_repaired) = read_one(&attribute(value));
+        assert!(is_repaired, "{value}");
+        let rest = &read.attributes[1..];
+        let seven = KeyValue::new("l", 7);
+        match expected {
+            Some(number) => assert_eq!(rest, [KeyValue::new("k", number), seven], "{value}"),
+            None => assert_eq!(
+                (rest, read.dropped_attributes_count),
+                (&[seven][..], 1),
+                "{value}"
+            ),
+        }
+    }
+}
+
+#[test]
+fn nothing_in_a_list_keeps_its_place() {
+    let list = |values: &str| {
+        let (read, is_repaired) = read_one(&attribute(&format!(
+            r#"{{"arrayValue":{{"values":[{values}]}}}}"#
+        )));
+        (format!("{:?}", read.attributes[1].value), is_repaired)
+    };
+    for (values, expected, is_repaired) in [
+        (
+            r#"{"intValue":1},{"doubleValue":null},{"intValue":3}"#,
+            "F64([1.0, NaN, 3.0])",
+            true,
+        ),
+        (
+            r#"{"doubleValue":0.5},{"doubleValue":"-Infinity"},{}"#,
+            "F64([0.5, NaN, NaN])",
+            true,
+        ),
+        (
+            r#"{"intValue":1},null,{"intValue":1e20}"#,
+            "F64([1.0, NaN, 1e20])",
+            true,
+        ),
+        (
+            r#"{"stringValue":"a"},{},{"stringValue":"c"}"#,
+            r#"String([Owned("a"), Static(""), Owned("c")])"#,
+            true,
+        ),
+        (r#"{},{"boolValue":true}"#, "Bool([false, true])", true),
+        (r#"{},{}"#, "F64([NaN, NaN])", true),
+        ("", "String([])", false),
+        (r#"{"intValue":1},{"intValue":2}"#, "I64([1, 2])", false),
+    ] {
+        let (shown, repaired) = list(values);
+        assert!(shown.contains(expected), "{values}: {shown}");
+        assert_eq!(repaired, is_repaired, "{values}");
+    }
 }
 
 /// Any JSON, of the words that OTLP has.
@@ -334,7 +455,8 @@ proptest! {
         let name = Arc::from("main");
         let clock = FakeTime::start().clock();
         let source = PageSpanSource::new(&name, &name, clock, u32::MAX);
-        if let Ok(span) = SpanBounds::now(&source, &limits).convert(read) {
+        if let Ok(bounded) = SpanBounds::now(&source, &limits).convert(read) {
+            let span = bounded.span;
             prop_assert!(texts(&span) <= 17 << 10, "{}", texts(&span));
             prop_assert!(span.attributes.len() <= 128 && span.events.len() <= 128);
         }
