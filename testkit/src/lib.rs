@@ -19,6 +19,7 @@ pub mod model_page;
 pub mod openmetrics;
 pub mod prometheus;
 pub mod receiver;
+pub mod reliability;
 pub mod scrape;
 pub mod spooling_process;
 pub mod stamped_page;
