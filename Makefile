@@ -8,7 +8,7 @@ SHELL := /bin/bash
 # rustup leaves cargo here, and a shell from before its installation does not know.
 export PATH := $(PATH):$(or $(CARGO_HOME),$(HOME)/.cargo)/bin
 
-# What demo, up, down and bench-webview pass on: make demo ARGS="--for 10s --drive"
+# What demo, up, down, bench-webview and test-reliability pass on: make demo ARGS="--for 10s --drive"
 ARGS ?=
 
 # What `make up` adds to the stack: tempo.
@@ -30,7 +30,7 @@ WITH_DISPLAY := $(if $(or $(DISPLAY),$(WAYLAND_DISPLAY)),,xvfb-run -a -s "-scree
 
 help: ## say what there is
 	@echo "usage: make <target>"
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: ## open the demo's window; ARGS="--for 10s --drive" runs it unattended, ARGS=--help says more
 	@scripts/install-packages demo
@@ -108,6 +108,13 @@ test-stack: packages compose workflows ## the demo against the real servers: rou
 	mv $(STACK_RULES).slow/objectives.yml $(STACK_RULES)/ && rm -rf $(STACK_RULES).slow
 	$(WITH_DISPLAY) cargo test --workspace --features $(FEATURES) --test stack
 
+# Half an hour, and not among what CI runs. `clippy` compiles it.
+.PHONY: test-reliability
+test-reliability: packages ## a killed Collector, 1,000 kill -9, every collector fault, ten minutes of flood; ARGS="kills --kills 50" runs less
+	@scripts/install-packages stack
+	@scripts/stack build collector
+	cargo test --workspace --features $(FEATURES) --no-fail-fast --test reliability --test long_flood -- $(ARGS)
+
 stack: ## start Prometheus, Alertmanager, Jaeger and the Collector without Docker
 	@scripts/install-packages stack
 	@scripts/stack up
@@ -168,8 +175,8 @@ raise: ## raise all dependencies to the newest that the manifests allow, say wha
 
 clippy:
 	cargo clippy --workspace --all-targets --features $(FEATURES) -- -D warnings
-	@# It is no target of `all`, since it is tested by name alone.
-	cargo clippy --workspace --features $(FEATURES) --test stack -- -D warnings
+	@# They are no targets of `all`, since they are tested by name alone.
+	cargo clippy --workspace --features $(FEATURES) --test stack --test reliability --test long_flood -- -D warnings
 
 # Each feature alone: together they hide a missing one.
 features: ## check the library without features, with each alone, and with the pairs that matter

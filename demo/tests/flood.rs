@@ -11,7 +11,7 @@ use serde_json::json;
 use spanwire::ipc::{EmitErrorReason, Ipc};
 use spanwire_testkit::counters::count_events;
 use spanwire_testkit::harness::process::Memory;
-use spanwire_testkit::harness::{self, Page, Scenario, TestApp, register_echo};
+use spanwire_testkit::harness::{self, FLOODING_PAGE, Page, Scenario, TestApp, register_echo};
 
 const FLOOD: u64 = 1_000_000;
 
@@ -44,28 +44,6 @@ fn main() -> ExitCode {
         ],
     )
 }
-
-/// The page that floods; `turns` is how often it lets the engine breathe.
-const FLOODING_PAGE: &str = r#"
-  const breathe = () => new Promise((resolve) => {
-    const { port1, port2 } = new MessageChannel();
-    port1.onmessage = resolve;
-    port2.postMessage(0);
-  });
-  // As large as a message is at about 100 bytes on the wire.
-  const data = { asset: "hills at dusk", tags: ["sky", "hills"], rating: 4.5, seen: true };
-  spanwire.on("flood", async ({ count, turns }) => {
-    let taken = 0;
-    const began = performance.now();
-    for (let turn = 0; turn < turns; turn++) {
-      for (let at = 0; at < count / turns; at++) taken += spanwire.emit("flooded", data);
-      if (turns > 1) await breathe();
-    }
-    say("flooded", { taken, ms: performance.now() - began });
-  });
-  spanwire.on("ping", () => {});
-  spanwire.invoke("echo", 1).then(() => say("up"));
-"#;
 
 fn one_turn(app: &TestApp) {
     flood_from_page(app, 1);
@@ -117,17 +95,7 @@ fn flood_from_page(app: &TestApp, turns: u64) {
 fn from_rust(app: &TestApp) {
     let ipc = app.wire("main").build();
     register_echo(&ipc);
-    app.open(
-        "main",
-        &ipc,
-        Page::new(
-            r#"
-              window.ticks = 0;
-              spanwire.on("tick", () => ticks++);
-              spanwire.invoke("echo", 1).then(() => say("up"));
-            "#,
-        ),
-    );
+    app.open("main", &ipc, Page::new(FLOODING_PAGE));
     app.said("main", "up");
     app.settled(&ipc);
 

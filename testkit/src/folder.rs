@@ -29,19 +29,7 @@ impl Folder {
 
     /// All files in it and in its folders.
     pub fn files(&self) -> Vec<PathBuf> {
-        let mut files = Vec::new();
-        let mut folders = vec![self.0.clone()];
-        while let Some(folder) = folders.pop() {
-            for entry in std::fs::read_dir(folder).unwrap() {
-                let path = entry.unwrap().path();
-                match path.is_dir() {
-                    true => folders.push(path),
-                    false => files.push(path),
-                }
-            }
-        }
-        files.sort();
-        files
+        files(&self.0)
     }
 
     /// The same without locks.
@@ -55,6 +43,24 @@ impl Folder {
     pub fn hide_in(&self, text: &str) -> String {
         text.replace(self.0.to_str().unwrap(), "{folder}")
     }
+}
+
+/// All files in the folder and in those below it. What another process removes meanwhile is left
+/// out.
+pub fn files(folder: &Path) -> Vec<PathBuf> {
+    let mut files = Vec::new();
+    let mut folders = vec![folder.to_owned()];
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).into_iter().flatten() {
+            let path = entry.unwrap().path();
+            match path.is_dir() {
+                true => folders.push(path),
+                false => files.push(path),
+            }
+        }
+    }
+    files.sort();
+    files
 }
 
 impl Drop for Folder {

@@ -11,6 +11,7 @@ pub mod child_process;
 pub mod counters;
 pub mod environment;
 pub mod example;
+pub mod faulty_collector;
 pub mod folder;
 #[cfg(feature = "window")]
 pub mod harness;
@@ -18,7 +19,9 @@ pub mod model_page;
 pub mod openmetrics;
 pub mod prometheus;
 pub mod receiver;
+pub mod reliability;
 pub mod scrape;
+pub mod spooling_process;
 pub mod stamped_page;
 pub mod trace_stages;
 pub mod virtual_display;

@@ -8,4 +8,3 @@ mod offline;
 mod processes;
 #[cfg(unix)]
 mod shared_machine;
-mod slow_server;

@@ -1,6 +1,5 @@
 //! The way of one signal's requests: to the collector, or to disk while it is away.
 
-use std::collections::VecDeque;
 use std::fmt;
 use std::io;
 use std::sync::Arc;
@@ -11,9 +10,10 @@ use crossbeam_channel::select;
 use http::Request;
 
 use super::http_client::{Client, Connection, origin};
+use super::pieces::Pieces;
 use super::result::{ExportError, Outcome, Sent};
 use super::shutdown_deadline::ShutdownDeadline;
-use super::split::{SplitKind, halves};
+use super::split::SplitKind;
 use super::spool::{Answer, Flight, Landing, Spool, SpooledSignal};
 use crate::clock::{self, Stamp};
 use crate::semconv::ExportErrorType;
@@ -49,8 +49,8 @@ impl Delivery {
     pub(crate) fn deliver(&self, request: Request<Bytes>, items: u64, queued: Stamp) -> Vec<Sent> {
         let until = clock::now().plus(self.client.timeout());
         let mut sent = Vec::new();
-        let mut pieces = VecDeque::from([(request, items)]);
-        while let Some((request, items)) = pieces.pop_front() {
+        let mut pieces = Pieces::of(request, items, self.signal);
+        while let Some((request, items)) = pieces.next() {
             let outcome = match &self.spool {
                 None => {
                     let (answer, _) = self.client.deliver(&request, until, until);
@@ -69,15 +69,7 @@ impl Delivery {
             };
             let outcome = match outcome {
                 Ok(outcome) => outcome,
-                Err(error) if error.kind == ExportErrorType::TooLarge => {
-                    let halves = self.signal.and_then(|signal| halves(&request, signal));
-                    if let Some([first, second]) = halves {
-                        pieces.push_front(second);
-                        pieces.push_front(first);
-                        continue;
-                    }
-                    Outcome::Lost(error)
-                }
+                Err(error) if pieces.split(&request, &error) => continue,
                 Err(error) => Outcome::Lost(error),
             };
             sent.push(Sent { items, outcome });

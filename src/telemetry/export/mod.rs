@@ -15,6 +15,7 @@ mod log_records;
 pub(super) mod on_exported;
 pub(super) mod otlp;
 pub(super) mod page_spans;
+mod pieces;
 pub(super) mod proxy;
 mod queue_age;
 pub(super) mod redact;

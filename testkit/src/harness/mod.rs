@@ -9,6 +9,7 @@
 #![allow(clippy::print_stdout, reason = "a child's parent reads what it prints")]
 
 mod child;
+mod flooding_page;
 mod ledger;
 mod page;
 mod parent;
@@ -21,6 +22,7 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
 
+pub use flooding_page::FLOODING_PAGE;
 pub use ledger::Ledger;
 pub use page::Page;
 pub use pings::{Delays, Pings};

@@ -106,8 +106,17 @@ impl fmt::Display for Growth {
     }
 }
 
+/// What is resident now of that process, in bytes.
+pub fn resident_of(pid: u32) -> u64 {
+    status(&pid.to_string(), "VmRSS:")
+}
+
 fn resident(name: &str) -> u64 {
-    let status = fs::read_to_string("/proc/self/status").expect("there is /proc");
+    status("self", name)
+}
+
+fn status(process: &str, name: &str) -> u64 {
+    let status = fs::read_to_string(format!("/proc/{process}/status")).expect("it lives");
     let kilobytes = status
         .lines()
         .find_map(|line| line.strip_prefix(name)?.trim().strip_suffix(" kB"))

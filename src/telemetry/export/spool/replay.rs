@@ -1,6 +1,5 @@
 //! The thread of one lane: it sends what waits, oldest first, and while nothing does, what comes.
 
-use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -23,9 +22,10 @@ use crate::telemetry::export::completion::Completion;
 use crate::telemetry::export::component::Server;
 use crate::telemetry::export::export_log::ExportFailureLog;
 use crate::telemetry::export::http_client::Client;
+use crate::telemetry::export::pieces::Pieces;
 use crate::telemetry::export::result::{Acceptance, ExportError};
 use crate::telemetry::export::signal::Signal;
-use crate::telemetry::export::split::{SplitKind, halves};
+use crate::telemetry::export::split::SplitKind;
 
 /// How the requests of one lane reach their collector.
 #[derive(Debug)]
@@ -47,8 +47,7 @@ pub(crate) struct ReplayTarget {
 #[derive(Debug)]
 struct Head {
     place: Place,
-    /// What is still to be sent of it: all, or the rest of the pieces into which it was split.
-    pieces: VecDeque<(Request<Bytes>, u64)>,
+    pieces: Pieces,
     /// Items that the collector took and rejected so far, and those that it refused with a status.
     exported: u64,
     rejected: u64,
@@ -85,7 +84,11 @@ impl ReplayTarget {
         let left = self.head.take().filter(|head| head.place == taken.place);
         left.unwrap_or_else(|| Head {
             place: taken.place,
-            pieces: VecDeque::from([(self.request(taken.body, taken.encoding), taken.place.items)]),
+            pieces: Pieces::of(
+                self.request(taken.body, taken.encoding),
+                taken.place.items,
+                Some(self.split_kind()),
+            ),
             exported: 0,
             rejected: 0,
             refused: 0,
@@ -95,7 +98,7 @@ impl ReplayTarget {
 
     /// Sends the pieces until one is not taken. Also how long the collector asks to be left alone.
     fn send(&self, head: &mut Head) -> (Result<(), ExportError>, Option<Duration>) {
-        while let Some((request, items)) = head.pieces.pop_front() {
+        while let Some((request, items)) = head.pieces.next() {
             let (outcome, asked) = self.client.send_once(&request);
             match outcome {
                 Ok(Acceptance { rejected, .. }) => {
@@ -103,17 +106,9 @@ impl ReplayTarget {
                     head.exported += items - rejected;
                     head.rejected += rejected;
                 }
-                Err(error) if error.kind == ExportErrorType::TooLarge => {
-                    match halves(&request, self.split_kind()) {
-                        Some([first, second]) => {
-                            head.pieces.push_front(second);
-                            head.pieces.push_front(first);
-                        }
-                        None => head.refused += items,
-                    }
-                }
+                Err(error) if head.pieces.split(&request, &error) => {}
                 Err(error) if keeps(&error) => {
-                    head.pieces.push_front((request, items));
+                    head.pieces.put_back(request, items);
                     return (Err(error), asked);
                 }
                 Err(_) => head.refused += items,
@@ -333,8 +328,8 @@ impl Replay {
         }
         if head.fails_alone >= FAILS_ALONE_MAX {
             target.go_on();
-            let left: u64 = head.pieces.iter().map(|(_, items)| items).sum();
-            self.finished(&place, head.exported, head.rejected, head.refused + left);
+            let refused = head.refused + head.pieces.items();
+            self.finished(&place, head.exported, head.rejected, refused);
             return true;
         }
         target.head = Some(head);
