@@ -314,14 +314,14 @@ impl Expected {
     fn is_count_of_ours(&self, (name, labels): &Series) -> bool {
         let name = name.strip_suffix("_count").unwrap_or_default().to_owned();
         let histogram = self.histograms.get(&(name, labels.clone()));
-        histogram.is_some_and(|of| of.names.iter().any(is_ours))
+        histogram.is_some_and(|of| of.names.iter().any(|name| is_ours(name)))
     }
 
     /// Whether it comes with buckets that cannot be added up.
     fn has_several_bounds(&self, name: &str) -> bool {
         let of_name = self.histograms.iter().filter(|((of, _), _)| of == name);
         let names = || of_name.clone().flat_map(|(_, of)| &of.names);
-        names().any(is_ours) && !names().all(is_ours)
+        names().any(|name| is_ours(name)) && !names().all(|name| is_ours(name))
     }
 
     /// Whether a metric of that kind and name has to make room for one of another.
@@ -350,7 +350,7 @@ impl Expected {
     }
 }
 
-fn is_ours(name: &String) -> bool {
+fn is_ours(name: &str) -> bool {
     semconv::metric(name).is_some()
 }
 

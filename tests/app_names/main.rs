@@ -96,10 +96,9 @@ const APPS: usize = 1_000;
 
 /// Each app is a target of its own, called by its number.
 fn configuration(replay: &Replay) -> String {
-    let mut text = format!(
-        "global: {{ scrape_interval: 8s, scrape_timeout: 8s }}\n\
+    let mut text = "global: { scrape_interval: 8s, scrape_timeout: 8s }\n\
          scrape_configs:\n  - job_name: apps\n    static_configs:\n"
-    );
+        .to_owned();
     for n in 0..APPS {
         let addr = replay.addr();
         let labels = format!("{{ instance: '{n:04}', __metrics_path__: '/{n}' }}");

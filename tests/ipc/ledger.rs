@@ -181,7 +181,9 @@ impl<'c> World<'c> {
                 self.turn();
             }
             // By turns alone, and beside an async handler.
-            WireAction::CallDeferred if self.posted % 2 == 0 => self.post("call", "deferred"),
+            WireAction::CallDeferred if self.posted.is_multiple_of(2) => {
+                self.post("call", "deferred")
+            }
             WireAction::CallDeferred => self.post("call", "mixed"),
             WireAction::DeferredEvent => self.post("event", "twice"),
             WireAction::Respond(at, via) => {

@@ -151,7 +151,8 @@ fn a_response_that_panics_or_is_too_large_rejects_the_promise() {
 
 #[test]
 fn a_call_that_ended_without_its_responder_tells_it_and_is_counted_once() {
-    let endings: [(&str, fn(&Ipc, &ModelPage)); 4] = [
+    type End = fn(&Ipc, &ModelPage);
+    let endings: [(&str, End); 4] = [
         ("cancel", |ipc, page| {
             let timeout = json!({"kind": "cancel", "id": 1, "code": "TIMEOUT"});
             page.send(ipc, &[timeout]);
