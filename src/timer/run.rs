@@ -3,13 +3,15 @@
 use std::time::Duration;
 
 use opentelemetry::Context;
+use opentelemetry::trace::TraceContextExt;
 use tracing::field::Empty;
 use tracing::{Level, Span};
+use tracing_opentelemetry::OpenTelemetrySpanExt;
 
 use super::failure::Failure;
 use super::fields::Fields;
 use super::operation::Operation;
-use crate::clock::{self, Stamp};
+use crate::clock::{self, Clock, Stamp};
 use crate::instrument::handles;
 use crate::instrument::span_delivery;
 use crate::instrument::suppression::is_marked;
@@ -102,8 +104,15 @@ impl Run {
     /// It takes a reference because moving a run around costs more than recording it.
     #[inline]
     pub(super) fn end(&self, span: &Span, outcome: impl FnOnce() -> RunOutcome) {
-        let elapsed = clock::now().since(self.started);
-        self.end_after(elapsed, span, &outcome());
+        let ended = clock::now();
+        let outcome = outcome();
+        self.end_after(ended.since(self.started), span, &outcome);
+        if let RunOutcome::Failed(Failure {
+            backtrace: Some(_), ..
+        }) = outcome
+        {
+            end_span_at(span, ended);
+        }
     }
 
     #[inline]
@@ -229,6 +238,13 @@ fn span(name: &str, operation: &str) -> Span {
         { semconv::ERROR_TYPE } = Empty,
         { semconv::SLOW } = Empty,
     )
+}
+
+/// Ends the span at that time, and not when it is left: its trace has the time that the metrics have.
+#[cold]
+fn end_span_at(span: &Span, ended: Stamp) {
+    let wall = Clock::current().wall(ended);
+    span.context().span().end_with_timestamp(wall);
 }
 
 fn text(text: &str) -> Option<&str> {

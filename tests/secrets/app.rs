@@ -209,12 +209,12 @@ fn wrong_types(ipc: &Ipc, page: &mut ModelPage) {
 
 /// What no page of the app's would send.
 fn hostile(ipc: &Ipc, page: &mut ModelPage) {
-    page.call(ipc, "s3cr3t invalid event", json!(1));
+    page.call(ipc, "s3cr3t invalid event\u{202e}", json!(1));
     for message in [
-        json!({"kind": "record", "name": "s3cr3t invalid measurement", "value": 1}),
-        json!({"kind": "record", "name": "a", "value": 1, "unit": "s3cr3t invalid unit"}),
-        json!({"kind": "record", "name": "a", "value": 1, "category": "s3cr3t invalid category"}),
-        json!({"kind": "open", "span": 3, "name": "s3cr3t invalid span"}),
+        json!({"kind": "record", "name": "s3cr3t invalid measurement\u{202e}", "value": 1}),
+        json!({"kind": "record", "name": "a", "value": 1, "unit": "s3cr3t invalid unit\u{202e}"}),
+        json!({"kind": "record", "name": "a", "value": 1, "category": "s3cr3t invalid category\u{202e}"}),
+        json!({"kind": "open", "span": 3, "name": "s3cr3t invalid span\u{202e}"}),
         json!({"kind": "event", "id": 902, "event": "save", "traceparent": "s3cr3t-traceparent"}),
     ] {
         page.send(ipc, &[message]);
@@ -222,7 +222,7 @@ fn hostile(ipc: &Ipc, page: &mut ModelPage) {
     for text in [
         r#"{"spanwire":1,"nonce":"s3cr3t-nonce","page":"p1","messages":[]}"#.to_owned(),
         r#"{"spanwire":"s3cr3t-version","#.to_owned(),
-        r#"{"type":"event","event":"s3cr3t plain name"}"#.to_owned(),
+        r#"{"type":"event","event":"s3cr3t plain name\u202e"}"#.to_owned(),
         r#"{"type":"event","s3cr3t-plain-text"#.to_owned(),
         page.batch(&[json!({"kind": "ready"})])
             .replace("\"p1\"", "\"S3CR3T s3cr3t-page-id\""),
@@ -241,7 +241,7 @@ fn to_the_page(ipc: &Ipc, page: &mut ModelPage) {
     ipc.emit_replay("replayed", "s3cr3t-replay").unwrap();
     ipc.eval("console.log('s3cr3t-eval')").unwrap();
     for refused in [
-        ipc.emit("s3cr3t invalid name", "s3cr3t-refused"),
+        ipc.emit("s3cr3t invalid name\u{202e}", "s3cr3t-refused"),
         ipc.emit("large", &"s3cr3t-large ".repeat(8 << 20)),
     ] {
         let error = refused.unwrap_err();

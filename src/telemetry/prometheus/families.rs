@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::conflicts::Conflict;
-use super::names::{full_name, metric_name, unit_name};
+use super::names::{full_name, kind_name, metric_name, unit_name};
 use super::recorder::State;
 use super::series::{Recorded, Values};
 use crate::semconv::{self, ENDPOINT_METRIC_CONFLICTS, Instrument};
@@ -202,7 +202,7 @@ impl Described {
     fn conflict(&self, shown: &str) -> Conflict {
         Conflict {
             name: self.recorded.name().to_owned(),
-            kind: super::text::kind_name(self.instrument()),
+            kind: kind_name(self.instrument()),
             shown: shown.to_owned(),
         }
     }

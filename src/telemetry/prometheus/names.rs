@@ -4,6 +4,15 @@
 
 use crate::semconv::Instrument;
 
+/// What Prometheus calls an instrument.
+pub(super) fn kind_name(kind: Instrument) -> &'static str {
+    match kind {
+        Instrument::Counter => "counter",
+        Instrument::Gauge | Instrument::UpDownCounter => "gauge",
+        Instrument::Histogram => "histogram",
+    }
+}
+
 /// A name with `_` for what Prometheus does not allow, and never two of them.
 pub(super) fn metric_name(name: &str) -> String {
     sanitize(name, |c| c == ':')

@@ -7,9 +7,10 @@ use std::fmt::{self, Display, Write as _};
 use super::exemplar::Exemplar;
 use super::families::ExposedFamily;
 use super::labels::escape_quoted;
+use super::names::kind_name;
 use super::names::unit_name;
 use super::series::Values;
-use super::text::{self, Format, Number, TARGET_HELP, kind_name};
+use super::text::{self, Format, Number, TARGET_HELP};
 
 /// Writes the resource, every series, and the end.
 pub(super) fn write(out: &mut String, target: &str, metrics: &[ExposedFamily]) {

@@ -6,8 +6,8 @@ use std::fmt::{self, Display, Write as _};
 
 use super::exemplar::Exemplar;
 use super::families::{ExposedFamily, TARGET_INFO};
+use super::names::kind_name;
 use super::series::Values;
-use crate::semconv::Instrument;
 
 /// What the formats do differently.
 pub(super) trait Format {
@@ -110,14 +110,6 @@ fn samples<F: Format>(out: &mut String, metric: &ExposedFamily) {
                 }
             }
         }
-    }
-}
-
-pub(super) fn kind_name(kind: Instrument) -> &'static str {
-    match kind {
-        Instrument::Counter => "counter",
-        Instrument::Gauge | Instrument::UpDownCounter => "gauge",
-        Instrument::Histogram => "histogram",
     }
 }
 
