@@ -1,5 +1,4 @@
 //! The example that observes a message layer which Spanwire did not write.
-#![expect(clippy::unwrap_used, reason = "what fails here fails the test")]
 
 use std::collections::HashSet;
 use std::process::Command;
