@@ -205,7 +205,9 @@ examples:
 		timeout 120 cargo run --quiet -p spanwire --features $(FEATURES) --example "$$name" </dev/null; \
 	done
 
-semconv:
-	@cargo run --quiet -p spanwire --features $(FEATURES) --example semconv_json | diff - grafana/semconv.json \
-		|| { echo "grafana/semconv.json is not what src/semconv.rs says:" \
-		"cargo run --example semconv_json > grafana/semconv.json, then npm --prefix grafana run build" >&2; exit 1; }
+semconv: packages ## compare grafana/semconv.json with src/semconv.rs; ARGS=--write writes it
+	@mkdir -p target
+	@cargo run --quiet -p spanwire --features $(FEATURES) --example semconv_json >target/semconv.json
+	@$(if $(filter --write,$(ARGS)),cp target/semconv.json grafana/semconv.json)
+	@diff grafana/semconv.json target/semconv.json || { echo "grafana/semconv.json is not what src/semconv.rs says: write it" \
+		"with \`make semconv ARGS=--write\`, then npm --prefix grafana run build" >&2; exit 1; }

@@ -1,7 +1,7 @@
 //! Prints every name that Spanwire emits as JSON, for tools that are not written in Rust.
 //!
-//! `cargo run --example semconv_json > grafana/semconv.json` writes the list that the dashboards
-//! and alerts take their names from; `make check` fails when it is not what this prints.
+//! `make semconv ARGS=--write` writes it to `grafana/semconv.json`, the list that the dashboards and
+//! alerts take their names from; `make check` fails when that is not what this prints.
 #![expect(clippy::print_stdout, reason = "its output is what it is for")]
 
 use serde::Serialize;

@@ -146,6 +146,8 @@ metrics! {
         "Errors that the page reported." (WEBVIEW_NAME, ERROR_TYPE);
     PAGE_STATE = UpDownCounter "spanwire.page.state" ["{page}"]
         "1 for the state that the page is in, 0 for the others." (WEBVIEW_NAME, STATE);
+    PAGE_LOADS = Counter "spanwire.page.loads" ["{load}"]
+        "Pages that became ready, by whether they were the first." (WEBVIEW_NAME, PAGE_LOAD_TYPE);
     PAGE_SPANS = Counter "spanwire.page.spans" ["{span}"]
         "Spans that an OpenTelemetry SDK in the page sent, by outcome."
         (WEBVIEW_NAME, OUTCOME, ERROR_TYPE);
@@ -301,6 +303,8 @@ attributes! {
     QUEUE_NAME = "spanwire.queue.name" String, "The name that the app gave to the queue.";
     OPERATION_NAME = "spanwire.operation.name" String, "The name of a scoped operation; capped.";
     STATE = "spanwire.page.state" String ["loading", "ready", "unresponsive", "gone"], "`loading`, `ready`, `unresponsive` or `gone`.";
+    PAGE_LOAD_TYPE = "spanwire.page.load.type" String ["first", "again"],
+        "`first` in its webview, or `again`: after a reload, a navigation or a crash.";
     WEB_VITAL_NAME = "browser.web_vital.name" String ["ttfb", "fcp", "lcp", "inp"], "`ttfb`, `fcp`, `lcp` or `inp`.";
     WEB_VITAL_RATING = "browser.web_vital.rating" String ["good", "needs_improvement", "poor"], "`good`, `needs_improvement` or `poor`.";
     MEASUREMENT_NAME = "spanwire.measurement.name" String,

@@ -261,7 +261,7 @@ fn our_metrics_have_their_instruments_units_and_attributes_and_others_are_import
         }
         let group = found
             .get(name)
-            .unwrap_or_else(|| panic!("{name} is missing"));
+            .unwrap_or_else(|| panic!("{name} is not in semconv/metrics.yaml"));
         assert_eq!(group.id, format!("metric.{name}"));
         assert_eq!(
             group.instrument.as_deref(),
@@ -336,7 +336,7 @@ fn our_events_have_their_severities_and_attributes() {
         let name = event.name;
         let group = found
             .get(name)
-            .unwrap_or_else(|| panic!("{name} is missing"));
+            .unwrap_or_else(|| panic!("{name} is not in semconv/events.yaml"));
         assert_eq!(group.id, format!("event.{name}"));
         assert_eq!(group.annotations["severity"], event.severity, "{name}");
         assert_eq!(group.brief, event.description, "{name}");

@@ -27,13 +27,16 @@ const byName = new Map(NAMES.metrics.map((metric) => [metric.name, metric]));
 const attributes = new Set(NAMES.attributes);
 const errorTypes = new Set([...NAMES.errorTypes, ...NAMES.exportErrorTypes]);
 
+/** What to do about a name that is not there. */
+const IF_NEW = `in ${SEMCONV}; if it is new in src/semconv.rs, \`make semconv ARGS=--write\` puts it there`;
+
 export const METRICS: readonly Metric[] = NAMES.metrics;
 
 /** The metric of that dotted name. */
 export function metric(name: string): Metric {
   const found = byName.get(name);
   if (!found) {
-    throw new Error(`no metric ${name} in ${SEMCONV}`);
+    throw new Error(`no metric ${name} ${IF_NEW}`);
   }
   return found;
 }
@@ -46,7 +49,7 @@ export function prometheusType(of: Metric): "counter" | "gauge" | "histogram" {
 /** What Prometheus calls an attribute. */
 export function label(attribute: string): string {
   if (!attributes.has(attribute)) {
-    throw new Error(`no attribute ${attribute} in ${SEMCONV}`);
+    throw new Error(`no attribute ${attribute} ${IF_NEW}`);
   }
   return prometheusLabel(attribute);
 }
@@ -58,7 +61,7 @@ export function prometheusLabel(attribute: string): string {
 /** A value of `error.type` that is in its closed set. */
 export function errorType(value: string): string {
   if (!errorTypes.has(value)) {
-    throw new Error(`no error type ${value} in ${SEMCONV}`);
+    throw new Error(`no error type ${value} ${IF_NEW}`);
   }
   return value;
 }

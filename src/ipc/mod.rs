@@ -58,6 +58,7 @@ mod outbound;
 mod outbox;
 mod page;
 mod page_clock;
+mod page_load;
 mod page_state;
 mod protocol;
 mod recorder;

@@ -12,6 +12,7 @@ use super::liveness::{AskAgain, Liveness};
 use super::outbound::{Body, Effects, Outbound};
 use super::outbox::{Outbox, RefusedReply, ReplyBound};
 use super::page_clock::PageClock;
+use super::page_load::PageLoad;
 use super::page_state::{PagePhase, PageState};
 use super::protocol::envelope::constant_time_eq;
 use super::protocol::inbound_message::{Ack, PageTime, PostedMessage};
@@ -32,6 +33,8 @@ const RETIRED_MAX: usize = 1_000;
 pub(super) struct Page {
     limits: Limits,
     phase: PagePhase,
+    /// What the next page counts as.
+    next_load: PageLoad,
     id: String,
     /// Counts the pages; what belongs to an earlier one is stale.
     generation: u64,
@@ -54,6 +57,7 @@ impl Page {
         Self {
             limits,
             phase: PagePhase::Loading,
+            next_load: PageLoad::First,
             id: String::new(),
             generation: 0,
             retired: VecDeque::new(),
@@ -100,7 +104,7 @@ impl Page {
         id: &str,
         now: Stamp,
         effects: &mut Effects,
-    ) -> Result<Vec<AbortHandle>, ErrorType> {
+    ) -> Result<(PageLoad, Vec<AbortHandle>), ErrorType> {
         match self.phase {
             PagePhase::Closed => return Err(ErrorType::Shutdown),
             PagePhase::Ready if constant_time_eq(self.id.as_bytes(), id.as_bytes()) => {
@@ -114,7 +118,7 @@ impl Page {
         let aborts = self.end_generation(PagePhase::Ready, effects);
         self.id = id.to_owned();
         self.liveness.ready(now);
-        Ok(aborts)
+        Ok((self.next_load.take(), aborts))
     }
 
     /// The page went away, and `phase` is what comes now.

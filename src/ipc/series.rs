@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use metrics::{Counter, Gauge, Histogram};
 
+use super::page_load::PageLoad;
 use super::page_state::PageState;
 use super::protocol::direction::Direction;
 use super::protocol::inbound_message::{PageErrorKind, WebVital, WebVitalName, WebVitalRating};
@@ -42,6 +43,7 @@ pub(super) struct WebviewSeries {
     retries: Instruments<Counter>,
     spans_skipped: [Instruments<Counter>; 2],
     transit: [Instruments<Histogram>; 2],
+    loads: [Instruments<Counter>; PageLoad::ALL.len()],
     page_errors: [Instruments<Counter>; PageErrorKind::ALL.len()],
     protocol_errors: [Instruments<Counter>; ERRORS],
     state: Instruments<StateGauges>,
@@ -68,6 +70,7 @@ impl WebviewSeries {
             retries: Instruments::new(),
             spans_skipped: [const { Instruments::new() }; 2],
             transit: [const { Instruments::new() }; 2],
+            loads: [const { Instruments::new() }; PageLoad::ALL.len()],
             page_errors: [const { Instruments::new() }; PageErrorKind::ALL.len()],
             protocol_errors: [const { Instruments::new() }; ERRORS],
             state: Instruments::new(),
@@ -140,6 +143,20 @@ impl WebviewSeries {
         };
         if let Some(skipped) = self.spans_skipped[direction as usize].get(register) {
             skipped.increment(1);
+        }
+    }
+
+    /// Counts a page that became ready.
+    pub(super) fn page_loaded(&self, load: PageLoad) {
+        let register = || {
+            let labels = [
+                (semconv::WEBVIEW_NAME, &*self.webview),
+                (semconv::PAGE_LOAD_TYPE, load.as_str()),
+            ];
+            handles::counter(&semconv::PAGE_LOADS, &labels)
+        };
+        if let Some(loads) = self.loads[load as usize].get(register) {
+            loads.increment(1);
         }
     }
 

@@ -434,9 +434,11 @@ impl Inner {
     pub(super) fn ready(&self, page: &str) -> Result<(), ErrorType> {
         let mut effects = Effects::default();
         let now = self.recorder.clock.now();
-        let aborts = self.page().ready(page, now, &mut effects);
+        let ready = self.page().ready(page, now, &mut effects);
         self.apply(effects);
-        aborts.map(abort_all)?;
+        let (load, aborts) = ready?;
+        abort_all(aborts);
+        self.recorder.series.page_loaded(load);
         handles::page_appeared();
         // Whatever was queued while the page was loading can go now.
         self.wake();

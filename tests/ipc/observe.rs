@@ -38,6 +38,35 @@ fn times(began: f64, posted: f64) -> PageTimes {
 }
 
 #[test]
+fn a_page_that_was_not_there_counts_as_a_load() {
+    let capture = Capture::new();
+    capture.run(|| {
+        let observer = Observer::builder("main").build();
+        let loads = |of: &str| {
+            capture.counter(
+                "spanwire.page.loads",
+                &[
+                    ("spanwire.page.load.type", of),
+                    ("spanwire.webview.name", "main"),
+                ],
+            )
+        };
+        let counted = |state| {
+            observer.set_page_state(state);
+            (loads("first"), loads("again"))
+        };
+        assert_eq!(counted(PageState::Loading), (0, 0));
+        assert_eq!(counted(PageState::Ready), (1, 0));
+        assert_eq!(counted(PageState::Ready), (1, 0));
+        assert_eq!(counted(PageState::Unresponsive), (1, 0));
+        assert_eq!(counted(PageState::Ready), (1, 0), "it was there");
+        assert_eq!(counted(PageState::Gone), (1, 0));
+        assert_eq!(counted(PageState::Unresponsive), (1, 1));
+        assert_eq!(counted(PageState::Ready), (1, 1));
+    });
+}
+
+#[test]
 fn a_call_with_page_times_is_one_trace_from_page_to_page() {
     check(
         |observer, capture| {
@@ -177,6 +206,7 @@ fn what_is_observed_is_recorded_under_the_wires_names() {
         spanwire.ipc.messages{spanwire.ipc.direction="outbound",spanwire.ipc.event="rows",spanwire.outcome="ok",spanwire.webview.name="main"} 2
         spanwire.ipc.messages{spanwire.ipc.direction="outbound",spanwire.ipc.event="save",spanwire.outcome="ok",spanwire.webview.name="main"} 1
         spanwire.ipc.retries{spanwire.webview.name="main"} 1
+        spanwire.page.loads{spanwire.page.load.type="first",spanwire.webview.name="main"} 1
         spanwire.page.state{spanwire.page.state="gone",spanwire.webview.name="main"} 1
         spanwire.page.state{spanwire.page.state="loading",spanwire.webview.name="main"} 0
         spanwire.page.state{spanwire.page.state="ready",spanwire.webview.name="main"} 0

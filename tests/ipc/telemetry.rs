@@ -66,6 +66,7 @@ fn a_successful_call_is_recorded_as_ok() {
             spanwire.ipc.message.size{spanwire.ipc.direction="outbound",spanwire.webview.name="main"} count=1 sum=16
             spanwire.ipc.messages{spanwire.ipc.direction="inbound",spanwire.ipc.event="save",spanwire.outcome="ok",spanwire.webview.name="main"} 1
             spanwire.ipc.messages{spanwire.ipc.direction="outbound",spanwire.ipc.event="save",spanwire.outcome="ok",spanwire.webview.name="main"} 1
+            spanwire.page.loads{spanwire.page.load.type="first",spanwire.webview.name="main"} 1
             spanwire.page.state{spanwire.page.state="gone",spanwire.webview.name="main"} 0
             spanwire.page.state{spanwire.page.state="loading",spanwire.webview.name="main"} 0
             spanwire.page.state{spanwire.page.state="ready",spanwire.webview.name="main"} 1
@@ -105,6 +106,7 @@ fn a_failed_call_is_recorded_with_its_error() {
             spanwire.ipc.message.size{spanwire.ipc.direction="outbound",spanwire.webview.name="main"} count=1 sum=12
             spanwire.ipc.messages{error.type="handler_error",spanwire.ipc.direction="inbound",spanwire.ipc.event="save",spanwire.outcome="failed",spanwire.webview.name="main"} 1
             spanwire.ipc.messages{spanwire.ipc.direction="outbound",spanwire.ipc.event="save",spanwire.outcome="ok",spanwire.webview.name="main"} 1
+            spanwire.page.loads{spanwire.page.load.type="first",spanwire.webview.name="main"} 1
             spanwire.page.state{spanwire.page.state="gone",spanwire.webview.name="main"} 0
             spanwire.page.state{spanwire.page.state="loading",spanwire.webview.name="main"} 0
             spanwire.page.state{spanwire.page.state="ready",spanwire.webview.name="main"} 1
@@ -145,6 +147,7 @@ fn a_panic_in_a_handler_is_recorded_as_an_error() {
             spanwire.ipc.message.size{spanwire.ipc.direction="outbound",spanwire.webview.name="main"} count=1 sum=20
             spanwire.ipc.messages{error.type="panic",spanwire.ipc.direction="inbound",spanwire.ipc.event="save",spanwire.outcome="failed",spanwire.webview.name="main"} 1
             spanwire.ipc.messages{spanwire.ipc.direction="outbound",spanwire.ipc.event="save",spanwire.outcome="ok",spanwire.webview.name="main"} 1
+            spanwire.page.loads{spanwire.page.load.type="first",spanwire.webview.name="main"} 1
             spanwire.page.state{spanwire.page.state="gone",spanwire.webview.name="main"} 0
             spanwire.page.state{spanwire.page.state="loading",spanwire.webview.name="main"} 0
             spanwire.page.state{spanwire.page.state="ready",spanwire.webview.name="main"} 1
@@ -184,6 +187,7 @@ fn an_unknown_event_is_recorded_as_an_error() {
             spanwire.ipc.messages{error.type="unknown_event",spanwire.ipc.direction="inbound",spanwire.ipc.event="clik",spanwire.outcome="failed",spanwire.webview.name="main"} 1
             spanwire.ipc.messages{error.type="unknown_event",spanwire.ipc.direction="inbound",spanwire.ipc.event="sav",spanwire.outcome="failed",spanwire.webview.name="main"} 1
             spanwire.ipc.messages{spanwire.ipc.direction="outbound",spanwire.ipc.event="sav",spanwire.outcome="ok",spanwire.webview.name="main"} 1
+            spanwire.page.loads{spanwire.page.load.type="first",spanwire.webview.name="main"} 1
             spanwire.page.state{spanwire.page.state="gone",spanwire.webview.name="main"} 0
             spanwire.page.state{spanwire.page.state="loading",spanwire.webview.name="main"} 0
             spanwire.page.state{spanwire.page.state="ready",spanwire.webview.name="main"} 1
@@ -237,6 +241,7 @@ fn a_dropped_message_is_recorded_with_its_reason() {
         spanwire.ipc.messages{error.type="superseded",spanwire.ipc.direction="outbound",spanwire.ipc.event="state",spanwire.outcome="dropped",spanwire.webview.name="main"} 1
         spanwire.ipc.messages{spanwire.ipc.direction="outbound",spanwire.ipc.event="progress",spanwire.outcome="ok",spanwire.webview.name="main"} 1
         spanwire.ipc.messages{spanwire.ipc.direction="outbound",spanwire.ipc.event="state",spanwire.outcome="ok",spanwire.webview.name="main"} 1
+        spanwire.page.loads{spanwire.page.load.type="first",spanwire.webview.name="main"} 1
         spanwire.queue.size{spanwire.queue.name="main"} 0
         spanwire.queue.wait.duration{spanwire.queue.name="main"} count=2 sum=0
         logs:
@@ -265,6 +270,7 @@ fn a_retried_message_is_recorded_with_its_retries() {
             spanwire.ipc.message.size{spanwire.ipc.direction="outbound",spanwire.webview.name="main"} count=1 sum=2
             spanwire.ipc.messages{spanwire.ipc.direction="outbound",spanwire.ipc.event="progress",spanwire.outcome="ok",spanwire.webview.name="main"} 1
             spanwire.ipc.retries{spanwire.webview.name="main"} 1
+            spanwire.page.loads{spanwire.page.load.type="first",spanwire.webview.name="main"} 1
             spanwire.page.state{spanwire.page.state="gone",spanwire.webview.name="main"} 0
             spanwire.page.state{spanwire.page.state="loading",spanwire.webview.name="main"} 0
             spanwire.page.state{spanwire.page.state="ready",spanwire.webview.name="main"} 1
@@ -332,6 +338,7 @@ fn an_async_handler_keeps_its_children_across_awaits() {
         spanwire.ipc.message.size{spanwire.ipc.direction="outbound",spanwire.webview.name="main"} count=2 sum=2
         spanwire.ipc.messages{spanwire.ipc.direction="inbound",spanwire.ipc.event="render",spanwire.outcome="ok",spanwire.webview.name="main"} 2
         spanwire.ipc.messages{spanwire.ipc.direction="outbound",spanwire.ipc.event="render",spanwire.outcome="ok",spanwire.webview.name="main"} 2
+        spanwire.page.loads{spanwire.page.load.type="first",spanwire.webview.name="main"} 1
         logs:
         INFO loaded span=load
         INFO loaded span=load
@@ -372,6 +379,7 @@ fn a_withdrawn_call_is_recorded_as_cancelled() {
         spanwire.ipc.handler.duration{error.type="cancelled",spanwire.ipc.event="render",spanwire.webview.name="main"} count=1 sum=0
         spanwire.ipc.message.size{spanwire.ipc.direction="inbound",spanwire.webview.name="main"} count=1 sum=4
         spanwire.ipc.messages{error.type="cancelled",spanwire.ipc.direction="inbound",spanwire.ipc.event="render",spanwire.outcome="failed",spanwire.webview.name="main"} 1
+        spanwire.page.loads{spanwire.page.load.type="first",spanwire.webview.name="main"} 1
         logs:
     "#]].assert_eq(&capture.text());
 }
@@ -406,6 +414,7 @@ fn a_script_that_throws_is_recorded_as_failed() {
             spanwire.ipc.message.size{spanwire.ipc.direction="outbound",spanwire.webview.name="main"} count=2 sum=29
             spanwire.ipc.messages{error.type="script_error",spanwire.ipc.direction="outbound",spanwire.ipc.event="eval",spanwire.outcome="failed",spanwire.webview.name="main"} 1
             spanwire.ipc.messages{spanwire.ipc.direction="outbound",spanwire.ipc.event="eval",spanwire.outcome="ok",spanwire.webview.name="main"} 1
+            spanwire.page.loads{spanwire.page.load.type="first",spanwire.webview.name="main"} 1
             spanwire.page.state{spanwire.page.state="gone",spanwire.webview.name="main"} 0
             spanwire.page.state{spanwire.page.state="loading",spanwire.webview.name="main"} 0
             spanwire.page.state{spanwire.page.state="ready",spanwire.webview.name="main"} 1
@@ -467,6 +476,7 @@ fn a_message_sent_inside_a_handler_belongs_to_its_trace() {
             spanwire.ipc.message.size{spanwire.ipc.direction="outbound",spanwire.webview.name="main"} count=1 sum=4
             spanwire.ipc.messages{spanwire.ipc.direction="inbound",spanwire.ipc.event="save",spanwire.outcome="ok",spanwire.webview.name="main"} 1
             spanwire.ipc.messages{spanwire.ipc.direction="outbound",spanwire.ipc.event="saved",spanwire.outcome="ok",spanwire.webview.name="main"} 1
+            spanwire.page.loads{spanwire.page.load.type="first",spanwire.webview.name="main"} 1
             spanwire.page.state{spanwire.page.state="gone",spanwire.webview.name="main"} 0
             spanwire.page.state{spanwire.page.state="loading",spanwire.webview.name="main"} 0
             spanwire.page.state{spanwire.page.state="ready",spanwire.webview.name="main"} 1
@@ -517,6 +527,7 @@ fn several_listeners_run_in_order_and_the_first_answers() {
             spanwire.ipc.messages{error.type="handler_error",spanwire.ipc.direction="inbound",spanwire.ipc.event="save",spanwire.outcome="failed",spanwire.webview.name="main"} 1
             spanwire.ipc.messages{spanwire.ipc.direction="inbound",spanwire.ipc.event="save",spanwire.outcome="ok",spanwire.webview.name="main"} 1
             spanwire.ipc.messages{spanwire.ipc.direction="outbound",spanwire.ipc.event="save",spanwire.outcome="ok",spanwire.webview.name="main"} 2
+            spanwire.page.loads{spanwire.page.load.type="first",spanwire.webview.name="main"} 1
             spanwire.page.state{spanwire.page.state="gone",spanwire.webview.name="main"} 0
             spanwire.page.state{spanwire.page.state="loading",spanwire.webview.name="main"} 0
             spanwire.page.state{spanwire.page.state="ready",spanwire.webview.name="main"} 1
@@ -528,4 +539,42 @@ fn several_listeners_run_in_order_and_the_first_answers() {
             ERROR "handler failed" exception.message="disk is full" exception.type=SaveError span=save
         "#]],
     );
+}
+
+#[test]
+fn a_page_that_is_ready_counts_as_the_first_or_as_one_more() {
+    let capture = Capture::new();
+    capture.run(|| {
+        let ipc = Ipc::builder("main").build();
+        let loads = |of: &str| {
+            let labels = [
+                ("spanwire.page.load.type", of),
+                ("spanwire.webview.name", "main"),
+            ];
+            capture.counter("spanwire.page.loads", &labels)
+        };
+        let counted = || (loads("first"), loads("again"));
+        let unannounced = ModelPage::unannounced(&ipc, "p0");
+        assert_eq!(counted(), (0, 0));
+        let first = ModelPage::load(&ipc, "p1");
+        assert_eq!(counted(), (1, 0));
+        first.send(&ipc, &[json!({"kind": "ready"})]);
+        assert_eq!(counted(), (1, 0), "it is the same page");
+        let second = ModelPage::load(&ipc, "p2");
+        assert_eq!(counted(), (1, 1), "a reload without a word of the old page");
+        first.send(&ipc, &[json!({"kind": "ready"})]);
+        assert_eq!(counted(), (1, 1), "a page that was replaced");
+        second.send(&ipc, &[json!({"kind": "leave"})]);
+        assert_eq!(counted(), (1, 1));
+        unannounced.send(&ipc, &[json!({"kind": "ready"})]);
+        assert_eq!(counted(), (1, 2), "a navigation");
+        ipc.close();
+        ModelPage::load(&ipc, "p3");
+        assert_eq!(counted(), (1, 2), "the wire is closed");
+
+        // Each wire has a first page, also of one name.
+        let other = Ipc::builder("main").build();
+        ModelPage::load(&other, "p1");
+        assert_eq!(counted(), (2, 2));
+    });
 }

@@ -56,6 +56,7 @@ const OUTCOME = label("spanwire.outcome");
 const ERROR = label("error.type");
 const QUEUE = label("spanwire.queue.name");
 const WEBVIEW = label("spanwire.webview.name");
+const LOAD = label("spanwire.page.load.type");
 const VITAL = label("browser.web_vital.name");
 
 /** An `Ipc`'s queue has the webview's name; with all webviews the app's own queues show too. */
@@ -415,11 +416,24 @@ const page: Row = [
     states: [["unknown", "text"], ...STATES.map((state) => [state, COLORS[state]] as const)],
   }),
   chart({
+    title: "Page loads",
+    description:
+      "Pages that became ready: the first of their webview, and those that came again after a reload, a navigation or a crash. A page that was there at the app's first scrape does not show.",
+    unit: "none",
+    width: 12,
+    bars: true,
+    stacked: true,
+    none: NOTHING,
+    targets: [
+      target(`{{${WEBVIEW}}} {{${LOAD}}}`, sum(chosen.grown("spanwire.page.loads"), WEBVIEW, LOAD)),
+    ],
+  }),
+  chart({
     title: "Page errors by type",
     description:
       "What the page reported (errors of listeners, uncaught ones, rejections that nobody handled), and its breaches of the wire's rules.",
     unit: "none",
-    width: 6,
+    width: 12,
     bars: true,
     stacked: true,
     none: NOTHING,
@@ -430,7 +444,7 @@ const page: Row = [
     description:
       "Three of four loads were at least this fast. Only what the engine measures: WebKitGTK has no lcp and no inp.",
     unit: "s",
-    width: 6,
+    width: 12,
     targets: [target(`{{${VITAL}}}`, chosen.quantile(0.75, VITALS, [VITAL]))],
   }),
 ];

@@ -67,7 +67,10 @@ impl Observer {
     ///
     /// What is open does not end with its page: drop it, or end it as `page_gone`.
     pub fn set_page_state(&self, state: PageState) {
-        self.0.page().set_state(state);
+        let load = self.0.page().set_state(state);
+        if let Some(load) = load {
+            self.0.recorder.series.page_loaded(load);
+        }
         if state == PageState::Ready {
             handles::page_appeared();
         }

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use crate::clock::Stamp;
 use crate::ipc::page_clock::PageClock;
+use crate::ipc::page_load::PageLoad;
 use crate::ipc::page_state::PageState;
 use crate::ipc::protocol::inbound_message::PageTime;
 use crate::ipc::spans::page::{Arrival, MessageStart};
@@ -24,6 +25,8 @@ pub struct PageTimes {
 #[derive(Debug)]
 pub(super) struct PageView {
     state: PageState,
+    /// What the next page counts as.
+    next_load: PageLoad,
     clock: PageClock,
 }
 
@@ -39,6 +42,7 @@ impl PageView {
     pub(super) fn new() -> Self {
         Self {
             state: PageState::Loading,
+            next_load: PageLoad::First,
             clock: PageClock::default(),
         }
     }
@@ -47,15 +51,14 @@ impl PageView {
         self.state
     }
 
-    pub(super) fn set_state(&mut self, state: PageState) {
-        match state {
-            PageState::Ready | PageState::Unresponsive => {}
+    /// A page that was not there before is there, and is to be counted.
+    pub(super) fn set_state(&mut self, state: PageState) -> Option<PageLoad> {
+        if !is_there(state) {
             // Each document has a clock of its own.
-            PageState::Loading | PageState::Gone | PageState::Closed => {
-                self.clock = PageClock::default();
-            }
+            self.clock = PageClock::default();
         }
-        self.state = state;
+        let was_there = is_there(std::mem::replace(&mut self.state, state));
+        (is_there(state) && !was_there).then(|| self.next_load.take())
     }
 
     /// A message came now that the page stamped.
@@ -92,5 +95,12 @@ impl PageView {
         let begin = self.clock.to_host(begin, now)?.max(dispatched).min(now);
         let end = self.clock.to_host(end, now)?.max(begin).min(now);
         Some((begin, end))
+    }
+}
+
+fn is_there(state: PageState) -> bool {
+    match state {
+        PageState::Ready | PageState::Unresponsive => true,
+        PageState::Loading | PageState::Gone | PageState::Closed => false,
     }
 }
