@@ -27,6 +27,10 @@ const NOT_IN_THE_EXAMPLE: &[(&str, &str)] = &[
         "spanwire.endpoint.metric.conflicts",
         "no two of its metrics get one name",
     ),
+    (
+        "spanwire.telemetry.problems",
+        "all that it asks for is in place",
+    ),
     ("spanwire.main_thread.delay", "it has no event loop to wake"),
     (
         "spanwire.ipc.spans.skipped",
@@ -43,7 +47,7 @@ const NOT_IN_THE_EXAMPLE: &[(&str, &str)] = &[
 /// What it emits when the machine is busy, and not otherwise.
 const BY_CHANCE: &[(&str, &str)] = &[(
     "spanwire.main_thread.blocked",
-    "its handlers take less than a frame, unless somebody takes the processor from them",
+    "its handlers take less than a frame, unless another program takes the processor from them",
 )];
 
 /// The example, running.

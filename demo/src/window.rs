@@ -219,19 +219,22 @@ async fn received(kind: tokio::signal::unix::SignalKind) {
     }
 }
 
-/// Lets the page finish what it began, and the wire deliver what it holds; three seconds at most
-/// each, since a page that others keep from the processor has taken more than one.
+/// Lets the page finish what it began, and the wire deliver what it holds.
 async fn wind_down(ipc: Ipc, idle: Arc<Notify>, ui: Ui) {
     if ipc.emit("session.stop", &()).is_ok() {
-        let _ = tokio::time::timeout(PATIENCE, idle.notified()).await;
+        let _ = tokio::time::timeout(IDLE_AFTER_MAX, idle.notified()).await;
     }
     let delivered = async {
         while ipc.metrics().messages_open > 0 {
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
     };
-    let _ = tokio::time::timeout(PATIENCE, delivered).await;
+    let _ = tokio::time::timeout(DELIVERED_AFTER_MAX, delivered).await;
     ui.ask(UserEvent::Exit);
 }
 
-const PATIENCE: Duration = Duration::from_secs(3);
+/// A render or an import takes one to two seconds, and several times that on a busy machine. What
+/// it still sends after the wire's last look would be dropped by the close.
+const IDLE_AFTER_MAX: Duration = Duration::from_secs(10);
+/// A page that others keep from the processor has taken more than one.
+const DELIVERED_AFTER_MAX: Duration = Duration::from_secs(3);
