@@ -194,7 +194,7 @@ fn wrong_types(ipc: &Ipc, page: &mut ModelPage) {
         let keys: Vec<String> = message.as_object().unwrap().keys().cloned().collect();
         for key in keys {
             let mut wrong = message.clone();
-            wrong[&key] = json!("s3cr3t wrong type");
+            wrong[&key] = json!("s3cr3t wrong type\u{202e}");
             page.send(ipc, &[wrong]);
         }
     }
