@@ -12,6 +12,10 @@ use opentelemetry::trace::SpanKind;
 /// What the next span that is started on this thread begins with.
 #[derive(Debug)]
 pub(crate) struct SpanStart {
+    #[cfg_attr(
+        not(any(feature = "otlp", feature = "testing")),
+        expect(dead_code, reason = "what exports spans is not built in")
+    )]
     pub(crate) kind: SpanKind,
     pub(crate) attributes: Vec<KeyValue>,
 }
