@@ -24,7 +24,7 @@ impl SpanProcessor for Checks {
         assert!(span.span_context.is_valid(), "{span:?}");
         assert!(span.start_time <= span.end_time, "{span:?}");
         // An event's name, and a word of ours before it.
-        assert!(span.name.len() <= 80, "{span:?}");
+        assert!(span.name.len() <= 144, "{span:?}");
         assert!(span.attributes.len() <= 32, "{span:?}");
         for attribute in &span.attributes {
             assert!(attribute.value.as_str().len() <= 256, "{span:?}");
