@@ -3,11 +3,11 @@
 import { chosen, type Board, type Row } from "../board.js";
 import { LOST, LOST_BY_SAMPLER, LOST_BY_SPOOL } from "../outcomes.js";
 import { card, chart, NOTHING, RED, YELLOW } from "../panels.js";
-import { aggregate, binary, number, or, ratio, sum, type Expr } from "../promql.js";
+import { aggregate, binary, number, or, orZeroOf, ratio, sum, type Expr } from "../promql.js";
 import { label } from "../semconv.js";
 import { INSTANCE, SCRAPE_NEW_SERIES, SCRAPE_SAMPLES, SCRAPE_SECONDS, UP } from "../server.js";
 import { is } from "../series.js";
-import { orZero, totalShown } from "../shared.js";
+import { ERROR_THRESHOLD, orZero, totalShown } from "../shared.js";
 import { target } from "../targets.js";
 
 const SPANS = "otel.sdk.exporter.span.exported";
@@ -323,7 +323,11 @@ const scrape: Row = [
     targets: [
       target(
         `{{${INSTANCE}}}`,
-        aggregate("max", [INSTANCE], chosen.gauge("spanwire.endpoint.metric.conflicts")),
+        // The metric is there only where something is left out.
+        orZeroOf(
+          aggregate("max", [INSTANCE], chosen.gauge("spanwire.endpoint.metric.conflicts")),
+          aggregate("max", [INSTANCE], chosen.gauge(ERROR_THRESHOLD)),
+        ),
       ),
     ],
   }),
