@@ -183,6 +183,13 @@ fn wall_now() -> SystemTime {
     SystemTime::now()
 }
 
+/// The wall time so long ago by the system, whatever clock is in force: `tracing` asks the system
+/// when its spans begin.
+pub(crate) fn system_wall_before(ago: Duration) -> SystemTime {
+    let wall = wall_now();
+    wall.checked_sub(ago).unwrap_or(wall)
+}
+
 /// Fake time counts from the first second of 2026.
 const FAKE_EPOCH: Duration = Duration::from_secs(1_767_225_600);
 

@@ -13,9 +13,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use expect_test::{Expect, expect};
+use opentelemetry::trace::TracerProvider;
 use spanwire::testing::Capture;
 use spanwire::timer::{ScopedTimer, monitor, operation, set_slow_threshold, set_slow_threshold_of};
 use spanwire_testkit::child_process;
+use tracing_subscriber::layer::SubscriberExt;
 
 #[derive(Debug)]
 struct LoadError(std::io::Error);
@@ -186,6 +188,28 @@ fn what_it_takes_to_describe_an_error_is_no_time_of_the_operation() {
         text.contains(r#"error.type="slow",spanwire.operation.name="printed"} count=1 sum=0"#),
         "{text}"
     );
+}
+
+#[test]
+fn a_failed_operations_span_ends_before_its_backtrace_is_taken() {
+    let test = "a_failed_operations_span_ends_before_its_backtrace_is_taken";
+    child_process::run_alone(test, &[("RUST_BACKTRACE", "1")], || {
+        let capture = Capture::new();
+        let tracer = capture.tracer_provider().tracer("timer");
+        let layer = tracing_opentelemetry::layer().with_tracer(tracer);
+        // Without the capture's clock, which would stand still.
+        tracing::subscriber::with_default(tracing_subscriber::registry().with(layer), || {
+            let _ = monitor("traced").run(|| "x".parse::<u32>());
+        });
+        let spans = capture.finished_spans();
+        let [span] = &*spans else {
+            panic!("{spans:?}");
+        };
+        assert!(span.start_time <= span.end_time, "{span:?}");
+        // The record that has the backtrace is made when the clock has stopped.
+        let event = span.events.events.first().unwrap();
+        assert!(span.end_time < event.timestamp, "{span:?}");
+    });
 }
 
 #[test]

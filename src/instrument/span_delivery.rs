@@ -1,8 +1,8 @@
 //! Whether spans of ours arrive at OpenTelemetry, where they should.
 //!
 //! A subscriber of the app's may lack our layer, or have a filter that turns our spans down, and
-//! nothing fails then. So telemetry that exports spans expects them, and is told once of the first
-//! that is missing.
+//! nothing fails then. So telemetry that exports spans expects them, and the first one
+//! that is missing calls it, once.
 
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};

@@ -29,8 +29,8 @@ impl TelemetryBuilder {
     ///
     /// The place of the subscriber is left to the app until the first span is made: a
     /// `tracing_subscriber::fmt::init()` that comes before it works, whatever the environment says,
-    /// and panics after it when spans are exported. An app whose subscriber is in place by then, and
-    /// has no layer of Spanwire's, is told with the first message. With
+    /// and panics after it when spans are exported. Where the app's subscriber is in place by then,
+    /// and has no layer of Spanwire's, a warning comes with the first message. With
     /// [`logs`](Self::logs) the first event takes the place as well.
     ///
     /// A subscriber and a recorder that the process has already stay, with a

@@ -11,7 +11,7 @@ use tracing_opentelemetry::OpenTelemetrySpanExt;
 use super::failure::Failure;
 use super::fields::Fields;
 use super::operation::Operation;
-use crate::clock::{self, Clock, Stamp};
+use crate::clock::{self, Stamp, system_wall_before};
 use crate::instrument::handles;
 use crate::instrument::span_delivery;
 use crate::instrument::suppression::is_marked;
@@ -243,7 +243,7 @@ fn span(name: &str, operation: &str) -> Span {
 /// Ends the span at that time, and not when it is left: its trace has the time that the metrics have.
 #[cold]
 fn end_span_at(span: &Span, ended: Stamp) {
-    let wall = Clock::current().wall(ended);
+    let wall = system_wall_before(clock::now().since(ended));
     span.context().span().end_with_timestamp(wall);
 }
 

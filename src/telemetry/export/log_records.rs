@@ -1,4 +1,4 @@
-//! Log records made anew: the SDK lets nobody change the attributes of one.
+//! Log records made anew: the SDK has no way to change the attributes of one.
 
 use opentelemetry::Key;
 use opentelemetry::logs::{AnyValue, LogRecord as _, Logger as _, LoggerProvider as _};
