@@ -172,7 +172,7 @@ pub(crate) trait Publish: Send + Sync {
 #[derive(Default)]
 pub(crate) struct GaugeSums(HashMap<GaugeSeries, (Gauge, f64)>);
 
-/// Tells series apart: the metric, the app's name for its source, and what else it is told by.
+/// Tells series apart: the metric, the app's name for its source, and its attributes.
 type GaugeSeries = (&'static str, Arc<str>, &'static str);
 
 impl GaugeSums {
