@@ -330,6 +330,9 @@ attributes! {
     SLOW = "spanwire.slow" Boolean, "True on the span of an operation that was slow.";
     SAMPLING_REASON = "spanwire.sampling.reason" String ["error", "slow", "rate", "traces_full", "spans_full", "hold_time", "shutdown", "over_rate", "trace_full", "late"],
         "Why a trace or a span was kept or dropped, or decided early; on the root of a kept trace.";
+    CODE_FILE_PATH = "code.file.path" String,
+        "The file of the app that sent a message, on its span: as in its workspace, or within its crate.";
+    CODE_LINE_NUMBER = "code.line.number" Int, "The line in it.";
     MESSAGE_SIZE_BY = "spanwire.message.size" Int, "Bytes of a message's payload, on its spans.";
     THREAD = "spanwire.thread" String ["main", "worker"],
         "`main` or `worker`: where a handler ran, on its span; `main` is the thread that asks for scripts.";
@@ -437,6 +440,8 @@ pub const SPANS: &[SpanInfo] = &[
             RPC_METHOD,
             WEBVIEW_NAME,
             MESSAGE_SIZE_BY,
+            CODE_FILE_PATH,
+            CODE_LINE_NUMBER,
             WAIT_S,
             MAIN_THREAD_DELAY_S,
             BATCH_SIZE,
@@ -741,6 +746,7 @@ mod tests {
     fn attributes_are_in_our_namespace_or_opentelemetrys() {
         const OPENTELEMETRY: &[&str] = &[
             "browser",
+            "code",
             "cpu",
             "error",
             "exception",

@@ -11,6 +11,7 @@ use super::spans::names::Verb;
 use super::spans::parent::TraceParent;
 use super::spans::timed::{ParentSpan, TimedSpan, attributes, count};
 use crate::clock::Stamp;
+use crate::instrument::call_site::CallSite;
 use crate::semconv::{self, ErrorType};
 
 /// What a message to the page is.
@@ -57,13 +58,15 @@ pub(super) struct Delivery<'a> {
 }
 
 impl Recorder {
-    /// A message is sent, here and now: when, and its span where it has one.
+    /// A message is sent, here and now, by the app's code at `site`: when, and its span where it has
+    /// one.
     pub(super) fn send(
         &self,
         kind: OutboundKind,
         series: &EventSeries,
         size: usize,
         parent: &TraceParent,
+        site: Option<CallSite>,
     ) -> (Stamp, Option<Box<TimedSpan>>) {
         let tracer = match parent {
             TraceParent::Suppressed => None,
@@ -93,6 +96,10 @@ impl Recorder {
                 let mut span = TimedSpan::new(span, now, wall);
                 span.describe(names, &self.webview);
                 span.set_attribute(semconv::MESSAGE_SIZE_BY, count(size));
+                if let Some(site) = site {
+                    span.set_attribute(semconv::CODE_FILE_PATH, site.file());
+                    span.set_attribute(semconv::CODE_LINE_NUMBER, site.line());
+                }
                 Box::new(span)
             });
         (now, span)

@@ -16,6 +16,7 @@ use super::spans::parent::TraceParent;
 use super::spans::timed::{TimedSpan, count};
 use super::waker::Waker;
 use crate::clock::Stamp;
+use crate::instrument::call_site::CallSite;
 use crate::semconv::{self, ErrorType};
 
 /// A message to the page.
@@ -76,21 +77,23 @@ impl Sender<'_> {
             result,
             credit: caller.credit,
         };
-        self.message(body, series, parent)
+        // The page asked for it.
+        self.message(body, series, parent, None)
     }
 
-    /// A message, sent here and now.
+    /// A message, sent here and now, by the app's code at `site`.
     pub(super) fn message(
         self,
         body: Body,
         series: Arc<EventSeries>,
         parent: &TraceParent,
+        site: Option<CallSite>,
     ) -> Outbound {
         let kind = match body {
             Body::Reply { .. } => OutboundKind::Reply,
             Body::Event { .. } | Body::Eval { .. } => OutboundKind::Event,
         };
-        let (enqueued_at, span) = self.recorder.send(kind, &series, body.size(), parent);
+        let (enqueued_at, span) = self.recorder.send(kind, &series, body.size(), parent, site);
         Outbound {
             body,
             series,

@@ -187,10 +187,10 @@ fn what_is_observed_is_recorded_under_the_wires_names() {
             event dispatched
             event acknowledged
         moved consumer rpc.method=moved rpc.system.name=spanwire spanwire.message.size=8 spanwire.webview.name=main
-        "send progress" producer rpc.method=progress rpc.system.name=spanwire spanwire.batch.size=1 spanwire.message.size=5 spanwire.queue.wait=0 spanwire.webview.name=main
+        "send progress" producer code.file.path=tests/ipc/observe.rs rpc.method=progress rpc.system.name=spanwire spanwire.batch.size=1 spanwire.message.size=5 spanwire.queue.wait=0 spanwire.webview.name=main
           event dequeued
           event dispatched
-        "send progress" producer error error.type=page_gone rpc.method=progress rpc.system.name=spanwire spanwire.message.size=5 spanwire.webview.name=main
+        "send progress" producer error code.file.path=tests/ipc/observe.rs error.type=page_gone rpc.method=progress rpc.system.name=spanwire spanwire.message.size=5 spanwire.webview.name=main
         metrics:
         spanwire.ipc.batch.size{spanwire.ipc.direction="outbound",spanwire.webview.name="main"} count=1 sum=3
         spanwire.ipc.delivery.duration{spanwire.ipc.event="save",spanwire.webview.name="main"} count=1 sum=0

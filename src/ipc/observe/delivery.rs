@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::shared::Shared;
 use crate::clock::Stamp;
+use crate::instrument::call_site::CallSite;
 use crate::ipc::delivery::{self, DeliveryTiming, OutboundKind, PageExecution};
 use crate::ipc::protocol::direction::Direction;
 use crate::ipc::series::{EventSeries, Outcome};
@@ -36,8 +37,9 @@ impl Delivery {
         series: Arc<EventSeries>,
         size: usize,
         parent: &TraceParent,
+        site: Option<CallSite>,
     ) -> Self {
-        let (enqueued_at, span) = shared.recorder.send(kind, &series, size, parent);
+        let (enqueued_at, span) = shared.recorder.send(kind, &series, size, parent, site);
         shared.opened();
         Self {
             shared,

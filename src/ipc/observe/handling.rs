@@ -108,7 +108,8 @@ impl Handling {
             InboundKind::Event => OutboundKind::Event,
         };
         let series = Arc::clone(&self.series);
-        let mut delivery = Delivery::new(Arc::clone(&self.shared), kind, series, bytes, &parent);
+        let mut delivery =
+            Delivery::new(Arc::clone(&self.shared), kind, series, bytes, &parent, None);
         if let Some(call) = self.handling.call.take() {
             delivery.answers(call, outcome);
         }

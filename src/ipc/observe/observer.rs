@@ -7,6 +7,7 @@ use super::channel::Channel;
 use super::delivery::Delivery;
 use super::inbound::Inbound;
 use super::shared::Shared;
+use crate::instrument::call_site::CallSite;
 use crate::instrument::handles;
 use crate::ipc::delivery::OutboundKind;
 use crate::ipc::handling::InboundKind;
@@ -45,6 +46,7 @@ impl Observer {
 
     /// A message of `bytes` is sent to the page, here and now. Its span is a child of the one that
     /// is current.
+    #[track_caller]
     pub fn send(&self, event: &str, bytes: usize) -> Delivery {
         let series = self.0.series_of(event);
         let parent = TraceParent::current();
@@ -54,6 +56,7 @@ impl Observer {
             series,
             bytes,
             &parent,
+            Some(CallSite::of_caller()),
         )
     }
 
