@@ -1,6 +1,7 @@
 // The script that measures a page whose messages another layer carries.
 
 import assert from "node:assert/strict";
+import { readFileSync, writeFileSync } from "node:fs";
 import { test } from "node:test";
 import { NONCE, turn } from "./fake_page.mjs";
 import { ObservedPage } from "./observed_page.mjs";
@@ -264,4 +265,33 @@ test("in a frame everything runs and nothing is said", async () => {
   assert.equal(observed.record("a", 1), false);
   observed.flush();
   assert.deepEqual([await page.told(), page.texts], [[], []]);
+});
+
+test("the reports are those that the host is tested with", async () => {
+  const page = new ObservedPage({ entryTypes: ["paint"] });
+  page.now = 0;
+  const { observed } = page;
+  await page.told();
+  page.now = 100;
+  page.entries({ entryType: "paint", name: "first-contentful-paint", startTime: 90 });
+  const calls = [];
+  const settle = observed.trace("ui.save", () => {
+    const call = observed.beginCall();
+    page.now = 102;
+    calls.push(call.posted());
+    return call.settled;
+  });
+  observed.record("observed.fps", 59.5, { unit: "{frame}/s", category: "größe" });
+  observed.listener("progress", () => (page.now = 104))();
+  await page.told();
+  page.now = 130;
+  settle("failed");
+  observed.delivered(1, () => (page.now = 133));
+  page.fire("error", { error: new Error("x") });
+  await page.told();
+  page.fire("pagehide");
+  const told = { calls, reports: page.texts.map((text) => text.replace(NONCE, "NONCE").replace(page.id, "p1")) };
+  const file = new URL("../../tests/observed_page.json", import.meta.url);
+  if (process.env.UPDATE_EXPECT) writeFileSync(file, `${JSON.stringify(told, null, 2)}\n`);
+  assert.deepEqual(told, JSON.parse(readFileSync(file, "utf8")));
 });

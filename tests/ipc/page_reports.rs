@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use expect_test::expect;
 use proptest::prelude::*;
+use serde::Deserialize;
 use spanwire::ipc::PageState;
 use spanwire::ipc::observe::{Observer, PageReportError, PageScript};
 use spanwire::semconv::ErrorType;
@@ -467,4 +468,51 @@ proptest! {
             prop_assert!(span.start_time <= span.end_time, "{span:?}");
         }
     }
+}
+
+/// What the built script said in `page/test/observe.test.mjs`.
+#[derive(Deserialize)]
+struct Recorded {
+    calls: Vec<String>,
+    reports: Vec<String>,
+}
+
+#[test]
+fn what_the_built_script_says_is_taken_word_for_word() {
+    let capture = Capture::new();
+    capture.run(|| {
+        let text = include_str!("../observed_page.json");
+        let Recorded { calls, reports } = serde_json::from_str(text).unwrap();
+        let page = Page::silent(&capture);
+        let mut reports = reports
+            .iter()
+            .map(|text| text.replace("NONCE", &page.nonce));
+        let mut at = 0;
+        let mut until = |ms: u64| {
+            capture.clock().advance(Duration::from_millis(ms - at));
+            at = ms;
+        };
+        let mut report = || page.observer.page_report(&reports.next().unwrap()).unwrap();
+        report();
+        until(102);
+        report();
+        let handling = page.observer.call("save").page_call(&calls[0]).begin();
+        let mut moved = page.observer.send("moved", 4);
+        assert_eq!(moved.number(), 1);
+        until(110);
+        moved.handed_over();
+        handling.reply(Ok(()), 2).handed_over();
+        until(604);
+        report();
+        until(633);
+        report();
+        until(640);
+        report();
+        assert_eq!(page.observer.metrics().messages_open, 0);
+        assert_eq!(page.observer.page_state(), PageState::Loading);
+        for error in ["malformed", "unknown_ack", "unknown_span", "duplicate"] {
+            assert_eq!(page.errors(error), 0, "{error}");
+        }
+    });
+    expect![[""]].assert_eq(&[tree(&capture), capture.metrics()].concat());
 }

@@ -36,6 +36,9 @@ export interface ObservedCall {
   /**
    * The call leaves the page now. The result goes with it as text, for example in a header, to
    * `Inbound::page_call` on the host. It is empty for a call that is not observed.
+   *
+   * The first call within a span sends what was collected ahead of itself, so that the host knows the
+   * span. A transport that does not keep this order leaves the call in a trace of its own.
    */
   readonly posted: () => string;
   /** The page's code is told how it ended. Only the first time counts. */

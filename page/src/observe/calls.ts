@@ -7,7 +7,7 @@ import { append, freeze, list, type List, microtask } from "../primordials.js";
 import { currentSpan } from "../spans.js";
 import type { CallOutcome, ObservedCall } from "./api.js";
 import { PIECE } from "./config.js";
-import { isSending, onTurn, schedule, send } from "./outbox.js";
+import { flush, isSending, onTurn, schedule, send } from "./outbox.js";
 
 /**
  * Turns of the engine between a promise's settling and the code that awaits it, as far as it is a few
@@ -19,6 +19,8 @@ const HOPS = 4;
 const NONE: ObservedCall = freeze({ posted: () => "", settled: () => {} });
 
 let lastId = 0;
+/** The host was told of the spans up to this one. */
+let toldSpan = 0;
 // Id and time of each that settled in this turn, and the ids of those that failed.
 let settled = list<number>();
 let failed = list<number>();
@@ -84,7 +86,14 @@ export const beginCall = (): ObservedCall => {
   const began = now();
   let isOpen = true;
   return freeze({
-    posted: () => `${id};${stamp(began)};${stamp(now())}${span ? `;${span}` : ""}`,
+    posted: () => {
+      if (span > toldSpan) {
+        // Ahead of the call, or the host would know no such span.
+        toldSpan = span;
+        flush();
+      }
+      return `${id};${stamp(began)};${stamp(now())}${span ? `;${span}` : ""}`;
+    },
     settled: (outcome: CallOutcome = "ok") => {
       if (!isOpen || generation !== life.id || life.isSilent()) return;
       isOpen = false;

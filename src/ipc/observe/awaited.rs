@@ -39,7 +39,7 @@ impl Settlement {
             return Acknowledged::Never;
         }
         let sent = sent.unwrap_or(self.at);
-        Acknowledged::Ran(PageExecution::clamped(self.at, self.done, sent, now))
+        Acknowledged::Reported(PageExecution::clamped(self.at, self.done, sent, now))
     }
 }
 
@@ -281,8 +281,8 @@ impl Awaited {
     ) -> Result<(), (OpenMessage, Option<Acknowledged>)> {
         if let Some(page) = self.acknowledged.remove(&number) {
             let page = match (page, message.dispatched()) {
-                (Acknowledged::Ran(ran), Some(sent)) => {
-                    Acknowledged::Ran(PageExecution::clamped(ran.begin, ran.end, sent, now))
+                (Acknowledged::Reported(ran), Some(sent)) => {
+                    Acknowledged::Reported(PageExecution::clamped(ran.begin, ran.end, sent, now))
                 }
                 (page, _) => page,
             };

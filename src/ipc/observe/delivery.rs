@@ -152,10 +152,7 @@ impl Delivery {
             return;
         };
         let now = self.shared.recorder.clock.now();
-        let settled = match page {
-            Acknowledged::Ran(execution) => execution.begin,
-            Acknowledged::Never | Acknowledged::Now => now,
-        };
+        let settled = page.execution().map_or(now, |execution| execution.begin);
         self.shared.end_message(message, outcome, page);
         if let Some((call, handled)) = self.answers.take() {
             end_call(*call, outcome.and(handled), settled);

@@ -15,8 +15,20 @@ pub(super) enum Acknowledged {
     /// Nothing will say whether the page took it.
     Never,
     Now,
-    /// It ran then.
+    /// Now, and it ran then.
     Ran(PageExecution),
+    /// It ran then, which the page collected in a report that is younger.
+    Reported(PageExecution),
+}
+
+impl Acknowledged {
+    /// When the page ran it, if that is known.
+    pub(super) fn execution(self) -> Option<PageExecution> {
+        match self {
+            Self::Never | Self::Now => None,
+            Self::Ran(execution) | Self::Reported(execution) => Some(execution),
+        }
+    }
 }
 
 #[derive(Debug)]
@@ -61,10 +73,9 @@ impl OpenMessage {
     /// Records its end. Called without a lock, since a span's end is the app's code.
     pub(super) fn finish(self, recorder: &Recorder, outcome: Outcome, page: Acknowledged) {
         let now = recorder.clock.now();
-        let (execution, at) = match page {
-            Acknowledged::Never | Acknowledged::Now => (None, now),
-            // The page collects what it says, so what it says is older than its report.
-            Acknowledged::Ran(execution) => (Some(execution), execution.end),
+        let at = match page {
+            Acknowledged::Never | Acknowledged::Now | Acknowledged::Ran(_) => now,
+            Acknowledged::Reported(execution) => execution.end,
         };
         let delivery = delivery::Delivery {
             series: &self.series,
@@ -72,7 +83,7 @@ impl OpenMessage {
             size: self.size,
             enqueued_at: self.enqueued_at,
             timing: self.timing,
-            execution,
+            execution: page.execution(),
             outcome,
             is_acknowledged: !matches!(page, Acknowledged::Never),
         };

@@ -273,7 +273,9 @@ impl Shared {
             }
             let times = AckTimes::new(&page.clock, &mut ack, now);
             let ran = |number, sent: Option<Stamp>| match &times {
-                Some(times) => Acknowledged::Ran(times.of(number, sent.unwrap_or(Stamp::NONE))),
+                Some(times) => {
+                    Acknowledged::Reported(times.of(number, sent.unwrap_or(Stamp::NONE)))
+                }
                 None => Acknowledged::Now,
             };
             for (number, message) in taken {
