@@ -4,6 +4,7 @@
 // each document, before any code of the page. No timer runs while nothing is on its way.
 
 import type { InvokeOptions, Spanwire } from "./api.js";
+import { bound } from "./bound_span.js";
 import { abandon, invoke } from "./calls.js";
 import { watchDispatch } from "./compat.js";
 import { COMPAT, MARKS } from "./config.js";
@@ -72,7 +73,7 @@ const start = (): void => {
     emit: ((event: string, data?: unknown) => emit(event, data, currentSpan())) as Spanwire["emit"],
     on,
     off,
-    trace: (name, fn) => traceIn(currentSpan(), name, fn),
+    trace: (name, fn) => traceIn(currentSpan(), name, fn, bound),
     record,
     exportSpans,
     isAvailable: () => !life.ending,

@@ -1,23 +1,15 @@
 //! What the page sends beside calls and events: acknowledgements, spans, measurements and the like.
 
 use crate::instrument::caught_panic::catch_panic;
-use opentelemetry::KeyValue;
-use opentelemetry::trace::{SpanBuilder, SpanKind};
 
 use super::outbound::Effects;
 use super::page::Page;
 use super::page_state::PagePhase;
 use super::protocol::direction::Direction;
-use super::protocol::inbound_message::{
-    Ack, InboundMessage, PageMeasurement, PageTime, SpanExport, SpanStart,
-};
-use super::spans::page::StartedSpan;
-use super::spans::timed::ParentSpan;
+use super::protocol::inbound_message::{Ack, InboundMessage, PageTime, SpanExport, SpanStart};
 use super::wire::{Inner, abort_all};
 use crate::clock::Stamp;
-use crate::instrument::event_name::is_event_name;
 use crate::instrument::page_spans::{PageSpanRequest, PageSpansRefused};
-use crate::measurement::record_from_page;
 use crate::semconv::{self, ErrorType, PageSpanErrorType};
 
 impl Inner {
@@ -41,8 +33,12 @@ impl Inner {
             }
             InboundMessage::PageError(error) => self.recorder.series.page_error(error),
             InboundMessage::WebVital(vital) => self.recorder.series.vital(vital),
-            InboundMessage::Measurement(measurement) => self.measured(&measurement),
+            InboundMessage::Measurement(measurement) => self.recorder.measured(&measurement),
             InboundMessage::SpanExport(export) => self.span_export(&export),
+            // Of a page whose messages another layer carries.
+            InboundMessage::Settled(_) | InboundMessage::ListenersRan(_) => {
+                self.refuse_text(ErrorType::Malformed);
+            }
             InboundMessage::Ready | InboundMessage::Posted(_) => {
                 unreachable!("told apart by the caller")
             }
@@ -101,8 +97,7 @@ impl Inner {
             return;
         };
         if let Some(span) = withdrawn.span {
-            let start = span.as_parent().start;
-            span.fail(error.as_str(), withdrawn.at.max(start));
+            span.finish_on_page(Some(error.as_str()), withdrawn.at);
         }
         if let Some(abort) = withdrawn.abort {
             abort.abort();
@@ -113,10 +108,7 @@ impl Inner {
     fn open_span(&self, page: &str, open: &SpanStart<'_>, received: Stamp) {
         let refuse = |error| self.recorder.series.protocol_error(error);
         let reserved = self.with_current(page, |page, generation| {
-            if !is_event_name(&open.name) {
-                return Err(ErrorType::InvalidName);
-            }
-            let reserved = page.reserve_span(open.span, open.parent, open.at, received)?;
+            let reserved = page.reserve_span(open, received)?;
             Ok((generation, reserved))
         });
         let (generation, (parent, start)) = match reserved {
@@ -126,19 +118,10 @@ impl Inner {
         };
         // Without a time of the page's there is nothing to measure, only an id to remember.
         let Some(start) = start else { return };
-        let context = parent.as_ref().map(ParentSpan::context);
-        let now = self.recorder.clock.now();
-        let webview = KeyValue::new(semconv::WEBVIEW_NAME, self.config.name.clone());
-        let span = SpanBuilder::from_name(open.name.as_ref().to_owned())
-            .with_kind(SpanKind::Internal)
-            .with_attributes([webview]);
-        let (tracer, clock) = (&self.recorder.tracer, &self.recorder.clock);
-        let (parent, context) = (parent.as_ref(), context.as_ref());
-        let Some(started) = StartedSpan::start(tracer, clock, span, start, parent, context, now)
-        else {
-            return;
-        };
-        let span = started.into_timed();
+        let span = self
+            .recorder
+            .open_page_span(&open.name, start, parent.as_ref());
+        let Some(span) = span else { return };
         let refused = match self.page().spans(generation) {
             Some(spans) => spans.opened(open.span, span).err(),
             None => Some(span),
@@ -155,23 +138,7 @@ impl Inner {
         match self.with_current(page, |page, _| page.close_span(id, at, now)) {
             Some(Err(error)) => self.recorder.series.protocol_error(error),
             None | Some(Ok(None)) => {}
-            Some(Ok(Some((span, at)))) => {
-                let start = span.as_parent().start;
-                span.finish(error, at.max(start));
-            }
-        }
-    }
-
-    fn measured(&self, measurement: &PageMeasurement<'_>) {
-        let PageMeasurement {
-            name,
-            value,
-            unit,
-            category,
-        } = measurement;
-        let recorded = record_from_page(name, category.as_deref(), unit.as_deref(), *value);
-        if recorded.is_err() {
-            self.recorder.series.protocol_error(ErrorType::InvalidName);
+            Some(Ok(Some((span, at)))) => span.finish_on_page(error, at),
         }
     }
 

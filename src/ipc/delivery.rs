@@ -40,6 +40,15 @@ pub(super) struct PageExecution {
     pub(super) end: Stamp,
 }
 
+impl PageExecution {
+    /// From `begin` to `end` as the page says, of what was sent at `sent`.
+    pub(super) fn clamped(begin: Stamp, end: Stamp, sent: Stamp, now: Stamp) -> Self {
+        let begin = begin.max(sent).min(now);
+        let end = end.max(begin).min(now);
+        Self { begin, end }
+    }
+}
+
 /// A message to the page that ended, as far as it is recorded.
 #[derive(Debug)]
 pub(super) struct Delivery<'a> {

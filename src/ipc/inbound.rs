@@ -310,7 +310,7 @@ impl Inner {
     }
 
     /// Counts a text, or a message, that cannot be read.
-    fn refuse_text(&self, error: ErrorType) {
+    pub(super) fn refuse_text(&self, error: ErrorType) {
         self.recorder.stats.received(1);
         self.recorder
             .series

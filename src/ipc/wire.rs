@@ -9,6 +9,7 @@ use super::builder::{IpcBuilder, PageEvents, PageMarks};
 use super::call::{Call, HandlerResult};
 use super::handler_slot::HeldMessages;
 use super::listeners::{Listener, ListenerId, Listeners, RegisterError};
+use super::nonce::nonce;
 use super::origins::Origins;
 use super::outbound::{Effects, EndedMessage, Outbound, Sender, undelivered};
 use super::page::Page;
@@ -527,14 +528,6 @@ impl Drop for Inner {
 
 /// The page's end of the wire: an expression that is a function of its configuration.
 const PAGE_SCRIPT: &str = include_str!("../../page/spanwire.js");
-
-fn nonce() -> String {
-    let mut bytes = [0_u8; 16];
-    // Without randomness from the system there is no safe wire, and it is there on every platform
-    // that has a webview.
-    getrandom::fill(&mut bytes).expect("the system has a source of randomness");
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
-}
 
 #[cfg(test)]
 thread_local! {

@@ -16,6 +16,7 @@ mod flow_control;
 mod measurements;
 mod observe;
 mod origins;
+mod page_reports;
 mod reentrancy;
 mod responders;
 mod sdk_spans;

@@ -11,7 +11,7 @@ use opentelemetry::context::FutureExt as _;
 use tracing::Instrument;
 
 use super::delivery::{Delivery, end_call};
-use super::shared::Shared;
+use super::shared::{AwaitedCall, Shared};
 use crate::clock::Stamp;
 use crate::ipc::caller::record_end;
 use crate::ipc::delivery::OutboundKind;
@@ -31,6 +31,8 @@ pub struct Handling {
     kind: InboundKind,
     started: Stamp,
     handling: handling::Handling,
+    /// Where the page ends its call's span.
+    page_call: Option<AwaitedCall>,
     has_ended: bool,
 }
 
@@ -41,6 +43,7 @@ impl Handling {
         kind: InboundKind,
         mut handling: handling::Handling,
         started: Stamp,
+        page_call: Option<AwaitedCall>,
     ) -> Self {
         // A future may enter it first, which knows nothing of its attributes.
         handling.start_span();
@@ -50,6 +53,7 @@ impl Handling {
             kind,
             started,
             handling,
+            page_call,
             has_ended: false,
         }
     }
@@ -92,7 +96,7 @@ impl Handling {
     }
 
     /// The message ended, and so did its reply as far as anybody sees: a call's client span ends
-    /// here too.
+    /// here too, unless the page's script will [say](super::Inbound::page_call) when it was settled.
     pub fn end(mut self, outcome: Result<(), ErrorType>) {
         self.finish(outcome);
     }
@@ -113,6 +117,12 @@ impl Handling {
         if let Some(call) = self.handling.call.take() {
             delivery.answers(call, outcome);
         }
+        if let Some(call) = self.page_call.take() {
+            if let Some(awaited) = self.shared.page().awaited_of(call.generation) {
+                awaited.replying(call.id, outcome);
+            }
+            delivery.settled_by_page(call, outcome);
+        }
         self.finish(outcome);
         delivery
     }
@@ -129,6 +139,11 @@ impl Handling {
         record_end(&self.series, outcome, Some(took), &self.handling.span);
         if let Some(call) = self.handling.call.take() {
             end_call(*call, outcome, now);
+        }
+        if let Some(call) = self.page_call.take()
+            && let Some(awaited) = self.shared.page().awaited_of(call.generation)
+        {
+            awaited.handled(call.id, outcome);
         }
     }
 }

@@ -4,11 +4,13 @@ use std::fmt;
 use std::sync::Arc;
 
 use super::handling::Handling;
+use super::page_call::PageCall;
 use super::page_view::PageTimes;
 use super::shared::Shared;
 use crate::ipc::handling::InboundKind;
 use crate::ipc::protocol::direction::Direction;
 use crate::ipc::spans::page::MessageTrace;
+use crate::semconv::ErrorType;
 
 /// A message that came in; made by [`Observer::call`](super::Observer::call) and
 /// [`Observer::event`](super::Observer::event).
@@ -21,6 +23,7 @@ pub struct Inbound<'a> {
     size: usize,
     traceparent: Option<&'a str>,
     times: Option<PageTimes>,
+    page_call: Option<&'a str>,
 }
 
 impl<'a> Inbound<'a> {
@@ -32,6 +35,7 @@ impl<'a> Inbound<'a> {
             size: 0,
             traceparent: None,
             times: None,
+            page_call: None,
         }
     }
 
@@ -58,6 +62,19 @@ impl<'a> Inbound<'a> {
         self
     }
 
+    /// What came along from the page's script: the text that `posted()` gave there.
+    ///
+    /// The call then has a client span that begins on the page, within the page's span around it,
+    /// and ends when the page's script says that it was settled; the reply that
+    /// [`Delivery::handed_over`](super::Delivery::handed_over) ends is acknowledged by that, too. Of
+    /// an event it says when and within which span it was made. An empty text, of a message that the
+    /// page does not observe, is nothing; one that is not the script's is counted as `malformed` in
+    /// `spanwire.page.errors`.
+    pub fn page_call(mut self, call: &'a str) -> Self {
+        self.page_call = Some(call).filter(|call| !call.is_empty());
+        self
+    }
+
     /// Takes the message up: its handlers are about to run.
     pub fn begin(self) -> Handling {
         let shared = self.shared;
@@ -66,9 +83,15 @@ impl<'a> Inbound<'a> {
         recorder.series.message_size(Direction::Inbound, self.size);
         let started = recorder.clock.now();
         let series = shared.series_of(self.event);
+        let call = self.page_call.and_then(PageCall::parse);
+        if self.page_call.is_some() && call.is_none() {
+            recorder.series.protocol_error(ErrorType::Malformed);
+        }
+        let span = call.and_then(|call| call.span);
         let start = self
             .times
-            .and_then(|times| shared.page().posted(times, started));
+            .or(call.map(|call| call.times))
+            .and_then(|times| shared.page().posted(times, span, started));
         if let Some(transit) = start.as_ref().and_then(|start| start.transit) {
             recorder.series.transit(Direction::Inbound, transit);
         }
@@ -77,8 +100,18 @@ impl<'a> Inbound<'a> {
             size: self.size,
             start: start.as_ref().map(|start| (&start.message, &start.arrival)),
         };
-        let handling = recorder.begin(&series, self.kind, trace, None, started);
-        Handling::new(Arc::clone(shared), series, self.kind, handling, started)
+        let mut handling = recorder.begin(&series, self.kind, trace, None, started);
+        let page_call = call
+            .filter(|_| self.kind == InboundKind::Call)
+            .and_then(|call| shared.open_call(call.id, &mut handling.call));
+        Handling::new(
+            Arc::clone(shared),
+            series,
+            self.kind,
+            handling,
+            started,
+            page_call,
+        )
     }
 }
 

@@ -43,6 +43,10 @@ pub(crate) enum InboundMessage<'a> {
     Measurement(PageMeasurement<'a>),
     /// Spans of an OpenTelemetry SDK in the page.
     SpanExport(SpanExport<'a>),
+    /// Calls that another layer carries were settled; only from a page that is observed.
+    Settled(Settled),
+    /// Listeners of another layer's events ran; only from a page that is observed.
+    ListenersRan(ListenersRan<'a>),
 }
 
 /// A time on the page's clock: milliseconds since its document began.
@@ -136,6 +140,23 @@ impl WebVitalRating {
     }
 }
 
+/// Calls that the page's code was told the end of.
+#[derive(Debug)]
+pub(crate) struct Settled {
+    /// Each call, when it was settled, and when everything that the page did at once for it was done.
+    pub(crate) ran: Vec<(u64, f64, f64)>,
+    /// Those of them that were rejected.
+    pub(crate) failed: Vec<u64>,
+}
+
+/// How long listeners of an event ran.
+#[derive(Debug)]
+pub(crate) struct ListenersRan<'a> {
+    pub(crate) event: Cow<'a, str>,
+    /// Milliseconds of each run.
+    pub(crate) took: Box<[f64]>,
+}
+
 /// A value that the page measured.
 #[derive(Debug)]
 pub(crate) struct PageMeasurement<'a> {
@@ -163,6 +184,9 @@ const PAGE_LOSSES: [PageSpanErrorType; 3] = [
     PageSpanErrorType::TooLarge,
     PageSpanErrorType::PageShed,
 ];
+
+/// The most calls or runs in one message of an observed page, whose script sends half as many.
+const RUNS_MAX: usize = 1_000;
 
 /// A call or an event from the page.
 #[derive(Debug)]
@@ -317,6 +341,7 @@ struct RawMessage<'a> {
     at: Option<f64>,
     done: Option<f64>,
     ran: Option<Vec<(u64, f64, f64)>>,
+    took: Option<Box<[f64]>>,
     span: Option<u64>,
     parent: Option<u64>,
     #[serde(borrow)]
@@ -412,6 +437,14 @@ impl<'a> RawMessage<'a> {
                             .find(|loss| loss.as_str() == why.0)?,
                     ),
                 },
+            }),
+            "settled" => InboundMessage::Settled(Settled {
+                ran: self.ran.filter(|ran| ran.len() <= RUNS_MAX)?,
+                failed: self.failed.unwrap_or_default(),
+            }),
+            "ran" => InboundMessage::ListenersRan(ListenersRan {
+                event: self.event?.0,
+                took: self.took.filter(|took| took.len() <= RUNS_MAX)?,
             }),
             _ => return None,
         })
