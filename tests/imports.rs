@@ -31,13 +31,14 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
 const TELEMETRY: &[&[&str]] = &[
     &["install"],
     &["assembler"],
+    &["pause"],
     &["handle", "parts", "fanout"],
     &["pipelines", "subscriber"],
     &["config"],
     &["prometheus", "sampling"],
     &["metrics"],
     &["export"],
-    &["diagnostics", "shutdown_report", "background"],
+    &["consent", "diagnostics", "shutdown_report", "background"],
 ];
 
 /// An import: the module that it stands in, the path that it names, and where it is.

@@ -2,18 +2,19 @@
 //!
 //! An empty value is unset. A value that cannot be used is a warning. Then the default holds, or,
 //! if the variable decides where data goes, the signals that need it are off; see
-//! [`routing`](super::routing).
+//! [`routing`](super::routing). If it is about consent, telemetry is paused.
 
 use super::accepted::{
-    BASE_URL, BLRP_BATCH, BOOL, BSP_BATCH, COMPRESSION, COUNT, EXEMPT, EXPORTER, HEADERS, KEY,
-    LENGTH, LIMIT, MILLIS, MILLIS_FROM_0, OWN_URL, PAIRS, PEM, PROTOCOL, PROXY, RATIO, SAMPLER,
-    SECONDS, SPOOL_DIR,
+    BASE_URL, BLRP_BATCH, BOOL, BSP_BATCH, COMPRESSION, CONSENT, COUNT, EXEMPT, EXPORTER, HEADERS,
+    KEY, LENGTH, LIMIT, MILLIS, MILLIS_FROM_0, OWN_URL, PAIRS, PEM, PROTOCOL, PROXY, RATIO,
+    SAMPLER, SECONDS, SPOOL_DIR,
 };
 #[cfg(feature = "otlp")]
 use super::otlp;
 use super::parse;
 use super::routing::{Fallback, Instead, Refusal, Routing};
 use super::settings::Settings;
+use crate::telemetry::consent::EnvironmentConsent;
 use crate::telemetry::diagnostics::flaw::Flaw;
 #[cfg(feature = "otlp")]
 use crate::telemetry::export::proxy::{NoProxy, Proxy};
@@ -65,6 +66,7 @@ impl Variable {
     fn refuse(&self, value: String, flaw: Flaw) -> Refusal {
         let instead = match (self.fallback, self.default) {
             (Fallback::SignalOff, _) => Instead::SignalsOff,
+            (Fallback::Paused, _) => Instead::Holds(DENIED.into()),
             (Fallback::Default, "") => Instead::Holds("it counts as unset".into()),
             (Fallback::Default, default) => {
                 Instead::Holds(format!("the default {default} is used").into())
@@ -79,6 +81,9 @@ impl Variable {
         }
     }
 }
+
+/// What holds when it is not known what a person wants.
+pub(super) const DENIED: &str = "telemetry is paused, and the app cannot resume it";
 
 /// The variables of the process, with text that is not Unicode made visible as such.
 pub(crate) fn process(name: &str) -> Option<String> {
@@ -273,6 +278,8 @@ const METRICS_DEFAULT: &str = if cfg!(feature = "prometheus") {
 } else {
     "none"
 };
+
+pub(super) const CONSENT_NAME: &str = "SPANWIRE_CONSENT";
 
 /// Every environment variable that Spanwire reads.
 pub const VARIABLES: &[Variable] = &[
@@ -647,6 +654,17 @@ pub const VARIABLES: &[Variable] = &[
         otlp_set!(attributes_per_link: limit),
     ),
     variable("SPANWIRE_ENABLED", "true", BOOL, set!(enabled: truth)),
+    Variable {
+        name: CONSENT_NAME,
+        default: "granted",
+        accepted: CONSENT,
+        fallback: Fallback::Paused,
+        apply: |settings, value| {
+            let consent = parse::consent(value);
+            settings.consent = consent.unwrap_or(EnvironmentConsent::Denied);
+            consent.map(drop).ok_or(Flaw::Shown)
+        },
+    },
     variable(
         "SPANWIRE_TRACES_PER_SECOND",
         "10",

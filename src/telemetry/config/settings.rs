@@ -7,12 +7,14 @@ use super::options::{MetricsOutputs, Propagator};
 #[cfg(feature = "otlp")]
 use super::otlp::settings::OtlpSettings;
 use super::routing::Routing;
+use crate::telemetry::consent::EnvironmentConsent;
 
 /// Every variable's value, or its default where the table in `env.rs` has one.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Settings {
     pub(crate) sdk_disabled: bool,
     pub(crate) enabled: bool,
+    pub(crate) consent: EnvironmentConsent,
     pub(crate) service_name: Option<String>,
     pub(crate) resource_attributes: Vec<(String, String)>,
     pub(crate) propagators: Vec<Propagator>,

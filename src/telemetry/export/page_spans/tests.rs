@@ -253,6 +253,7 @@ fn read_one(fields: &str) -> (SpanData, bool) {
         source: Arc::clone(&rig.source),
         spans: 1,
         json: span(fields).into(),
+        epoch: rig.batch.switch().now(),
     };
     reader.read(&job, &mut counts);
     assert!(rig.batch.flush(soon()));
