@@ -12,7 +12,7 @@ use super::background::in_background;
 use super::config::builder::TelemetryBuilder;
 use super::config::warning::Warning;
 use super::consent::Consent;
-use super::diagnostics::local_recorder::{LocalRecorder, SharedRecorder};
+use super::diagnostics::local_recorder::SharedRecorder;
 use super::diagnostics::reporter::Reporter;
 #[cfg(feature = "otlp")]
 use super::export::page_spans::PageSpans;
@@ -39,8 +39,6 @@ use crate::system::SystemSampler;
 pub struct Telemetry {
     pub(super) warnings: Vec<Warning>,
     pub(super) consent: Consent,
-    /// The recorder, for what is published before a pause and at its end.
-    pub(super) local_recorder: LocalRecorder,
     pub(super) reporter: Reporter,
     #[cfg(feature = "system")]
     pub(super) system_interval: Option<Duration>,

@@ -37,7 +37,7 @@ impl Telemetry {
         let turn = self.consent.turn();
         if !self.is_paused() {
             // What was counted so far, and is only told when somebody looks.
-            self.publish();
+            Self::publish();
         }
         let ended = turn.pause(pending);
         let not_saved = turn.save_pause();
@@ -88,16 +88,17 @@ impl Telemetry {
             }
         }
         // What was counted in the pause goes where nothing is recorded.
-        self.publish();
+        Self::publish();
         turn.resume();
         #[cfg(feature = "otlp")]
         self.pipelines.resumed(spool.as_deref());
         Ok(())
     }
 
-    fn publish(&self) {
+    /// As a scrape does.
+    fn publish() {
         // It reads queues and pages, and a bug there must not keep telemetry from its pause.
-        let _ = catch_panic(|| self.local_recorder.run(publish));
+        let _ = catch_panic(publish);
     }
 
     #[cfg(feature = "otlp")]

@@ -1,11 +1,15 @@
 //! What comes back after a pause, and what of the pause does not.
 
+use std::io::{Read, Write};
+use std::net::TcpStream;
+
 use opentelemetry::trace::{Span as _, SpanBuilder, Tracer, TracerProvider};
-use spanwire::telemetry::{MetricsExporter, Pending, Sampler};
+use spanwire::telemetry::{Pending, Sampler, Telemetry};
+use spanwire_testkit::child_process::run_alone;
 use spanwire_testkit::receiver::{Receiver, body};
 use spanwire_testkit::spooling_process::wall_clock;
 
-use crate::app::{App, SECOND, builder};
+use crate::app::{App, SECOND, builder, get};
 
 fn names(receiver: &Receiver) -> Vec<String> {
     let mut names: Vec<String> = receiver.spans().into_iter().map(|span| span.name).collect();
@@ -98,29 +102,37 @@ fn metrics_go_on_where_they_were_without_what_happened_in_the_pause() {
 /// The endpoint counts what it refuses in a number of its own, which is told at a scrape.
 #[test]
 fn totals_that_are_told_at_a_scrape_leave_out_the_pause() {
-    let app = App::start(builder("http://127.0.0.1:1").metrics(MetricsExporter::Prometheus));
-    let series = "spanwire_prometheus_endpoint_refused_total{error_type=\"forbidden_host\"}";
-    let refused = || app.value(series);
-    let refuse = || {
-        let mut stream = std::net::TcpStream::connect(app.addr()).unwrap();
-        let request = b"GET /metrics HTTP/1.1\r\nHost: evil\r\nConnection: close\r\n\r\n";
-        std::io::Write::write_all(&mut stream, request).unwrap();
-        let mut answer = String::new();
-        std::io::Read::read_to_string(&mut stream, &mut answer).unwrap();
-        assert!(answer.starts_with("HTTP/1.1 403"), "{answer}");
-    };
-    refuse();
-    assert_eq!(refused(), Some(1.0));
-    refuse();
-    // The second was not told yet.
-    app.telemetry.pause(Pending::Discard);
-    for _ in 0..5 {
+    let test = "resume::totals_that_are_told_at_a_scrape_leave_out_the_pause";
+    run_alone(test, &[("OTEL_EXPORTER_PROMETHEUS_PORT", "0")], || {
+        let telemetry = Telemetry::builder("test").install().unwrap();
+        let addr = telemetry.prometheus_addr().unwrap();
+        let refused = || {
+            let (_, text) = get(addr, "/metrics");
+            let series = "spanwire_endpoint_refused_total{error_type=\"forbidden_host\"} ";
+            let value = text.lines().find_map(|line| line.strip_prefix(series));
+            value.unwrap_or_else(|| panic!("{text}")).to_owned()
+        };
+        let refuse = || {
+            let mut stream = TcpStream::connect(addr).unwrap();
+            let request = b"GET /metrics HTTP/1.1\r\nHost: evil\r\nConnection: close\r\n\r\n";
+            stream.write_all(request).unwrap();
+            let mut answer = String::new();
+            stream.read_to_string(&mut answer).unwrap();
+            assert!(answer.starts_with("HTTP/1.1 403"), "{answer}");
+        };
         refuse();
-    }
-    app.telemetry.resume().unwrap();
-    assert_eq!(refused(), Some(2.0));
-    refuse();
-    assert_eq!(refused(), Some(3.0));
+        assert_eq!(refused(), "1");
+        refuse();
+        // The second was not told yet.
+        telemetry.pause(Pending::Discard);
+        for _ in 0..5 {
+            refuse();
+        }
+        telemetry.resume().unwrap();
+        assert_eq!(refused(), "2");
+        refuse();
+        assert_eq!(refused(), "3");
+    });
 }
 
 #[test]
@@ -149,7 +161,7 @@ fn a_page_that_is_messaged_in_the_pause_leaves_no_series_and_no_span() {
         call(2, "paused");
         app.telemetry.resume().unwrap();
         call(3, "after");
-        let (_, text) = crate::app::get(app.addr(), "/metrics");
+        let (_, text) = get(app.addr(), "/metrics");
         let has = |event: &str| text.contains(&format!("spanwire_ipc_event=\"{event}\""));
         assert!(has("before") && has("after") && !has("paused"), "{text}");
         ipc.close();

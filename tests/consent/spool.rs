@@ -2,14 +2,16 @@
 
 use std::path::PathBuf;
 
-use spanwire::telemetry::{Pending, TelemetryBuilder};
+use spanwire::telemetry::{MetricsExporter, Pending, TelemetryBuilder};
 use spanwire_testkit::folder::Folder;
 use spanwire_testkit::receiver::{Answer, Receiver};
 
 use crate::app::{App, SECOND, builder};
 
 fn spooling(receiver: &Receiver, folder: &Folder) -> TelemetryBuilder {
-    builder(&receiver.url()).spool_dir(folder.path())
+    builder(&receiver.url())
+        .metrics(MetricsExporter::Prometheus)
+        .spool_dir(folder.path())
 }
 
 /// An app with one span on disk, since its collector is away.
@@ -38,7 +40,7 @@ fn what_is_kept_on_disk_waits_there_and_leaves_after_the_resume() {
     // The collector is back, and what it gets next comes from another app.
     receiver.answer(Answer::Ok);
     app.span("paused");
-    let other = App::start(builder(&receiver.url()));
+    let other = App::start(builder(&receiver.url()).metrics(MetricsExporter::Prometheus));
     other.span("of another app");
     other.telemetry.flush(20 * SECOND).unwrap();
     assert_eq!(names(&receiver), ["of another app"]);

@@ -48,7 +48,6 @@ pub(super) fn assemble(
     let mut telemetry = Telemetry {
         warnings: Vec::new(),
         consent,
-        local_recorder: LocalRecorder::default(),
         reporter: config.reporter,
         #[cfg(feature = "system")]
         system_interval: None,
@@ -89,7 +88,6 @@ pub(super) fn assemble(
         assembler.metrics();
         #[cfg(feature = "otlp")]
         assembler.pipelines();
-        let local_recorder = assembler.local_recorder;
         let running = assembler.running;
         parts.recorder.clone_from(&running.recorder);
         #[cfg(feature = "otlp")]
@@ -103,7 +101,6 @@ pub(super) fn assemble(
             let is_measured = config.asks_for_metrics();
             telemetry.system_interval = config.settings.system_interval.filter(|_| is_measured);
         }
-        telemetry.local_recorder = local_recorder;
         telemetry.state = Mutex::new(State::Running(running));
     }
     if config.strictness == Strictness::Strict && !warnings.is_empty() {

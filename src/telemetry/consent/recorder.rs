@@ -4,8 +4,9 @@
 //! changes, in the handle that is written to anyway. It is here, and not in the instruments, since
 //! an app's own metrics come through the same handles.
 
+use std::collections::HashMap;
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, OnceLock, Weak};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 
 use metrics::atomics::AtomicU64;
 use metrics::{
@@ -21,6 +22,7 @@ pub(crate) fn pausable<R>(recorder: R, switch: &Arc<Switch>) -> Pausable<R> {
     Pausable {
         recorder: Arc::new(recorder),
         switch: Arc::clone(switch),
+        totals: Arc::default(),
     }
 }
 
@@ -29,6 +31,7 @@ pub(crate) fn pausable<R>(recorder: R, switch: &Arc<Switch>) -> Pausable<R> {
 pub(crate) struct Pausable<R> {
     recorder: Arc<R>,
     switch: Arc<Switch>,
+    totals: Arc<Totals>,
 }
 
 impl<R: Recorder + Send + Sync + 'static> Pausable<R> {
@@ -67,8 +70,8 @@ impl<R: Recorder + Send + Sync + 'static> Recorder for Pausable<R> {
         let register = |recorder: &R, key: &Key| recorder.register_counter(key, &METADATA);
         Counter::from_arc(Arc::new(PausableCounter {
             handle: self.handle(key, register, Counter::noop),
-            seen: AtomicU64::new(0),
-            hidden: AtomicU64::new(0),
+            totals: Arc::clone(&self.totals),
+            total: OnceLock::new(),
         }))
     }
 
@@ -132,10 +135,27 @@ impl<H, R> Registration<H, R> {
 
 struct PausableCounter<R> {
     handle: Handle<Counter, R>,
-    /// Of a counter that is told its total: the last one,
+    totals: Arc<Totals>,
+    total: OnceLock<Arc<Total>>,
+}
+
+/// The counters that are told their totals. By series, which may have many handles.
+#[derive(Debug, Default)]
+struct Totals(Mutex<HashMap<Key, Arc<Total>>>);
+
+#[derive(Debug, Default)]
+struct Total {
+    /// The last one that was told.
     seen: AtomicU64,
-    /// and how much of it came in pauses.
+    /// How much of it came in pauses.
     hidden: AtomicU64,
+}
+
+impl Totals {
+    fn of(&self, key: &Key) -> Arc<Total> {
+        let mut totals = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(totals.entry(key.clone()).or_default())
+    }
 }
 
 impl<R: Send + Sync> CounterFn for PausableCounter<R> {
@@ -149,14 +169,17 @@ impl<R: Send + Sync> CounterFn for PausableCounter<R> {
     /// Totals are told once before each pause and once before it ends, so what came in between is
     /// known exactly.
     fn absolute(&self, value: u64) {
-        let seen = self.seen.fetch_max(value, Ordering::Relaxed);
+        let of_series = || self.totals.of(&self.handle.registration.key);
+        let total = self.total.get_or_init(of_series);
+        let seen = total.seen.fetch_max(value, Ordering::Relaxed);
         match self.handle.open() {
             Some(counter) => {
-                counter.absolute(value.saturating_sub(self.hidden.load(Ordering::Relaxed)));
+                let hidden = total.hidden.load(Ordering::Relaxed);
+                counter.absolute(value.saturating_sub(hidden));
             }
             None => {
-                self.hidden
-                    .fetch_add(value.saturating_sub(seen), Ordering::Relaxed);
+                let more = value.saturating_sub(seen);
+                total.hidden.fetch_add(more, Ordering::Relaxed);
             }
         }
     }

@@ -82,7 +82,9 @@ impl Delivery {
                 let turned = self.deadline.switch().now() != before;
                 match outcome {
                     // It may have been kept back, and is asked about anew.
-                    Err(error) if turned && error.is_temporary() => {}
+                    Err(error) if turned && error.is_temporary() => {
+                        until = clock::now().plus(self.client.timeout());
+                    }
                     outcome => break outcome,
                 }
             };
