@@ -102,3 +102,8 @@ struct Reference;
 #[cfg(all(doctest, feature = "metrics-exporter-prometheus"))]
 #[doc = include_str!("../docs/existing.md")]
 struct Existing;
+
+/// Compiles the page for vendors.
+#[cfg(all(doctest, feature = "prometheus", feature = "otlp"))]
+#[doc = include_str!("../docs/privacy.md")]
+struct Privacy;

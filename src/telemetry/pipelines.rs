@@ -1,5 +1,6 @@
 //! What exports: the queues between the app and the exporters, and their end.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,7 +15,7 @@ use super::export::batch_processor::Batch;
 use super::export::page_spans::PageSpans;
 use super::export::sdk_processors::Log;
 use super::export::shutdown_deadline::ShutdownDeadline;
-use super::export::spool::{Spool, SpooledSignal};
+use super::export::spool::{Spool, SpooledSignal, discard_left};
 use super::metrics::counting_exporter::PointCounters;
 use super::sampling::Tail;
 use super::shutdown_report::ShutdownReport;
@@ -29,6 +30,8 @@ pub(super) struct Pipelines {
     pub(super) logs: Option<Batch<Log>>,
     pub(super) points: Option<Arc<PointCounters>>,
     pub(super) page_spans: PageSpans,
+    /// Where telemetry waits on disk, also what earlier processes left while nothing is sent now.
+    pub(super) spool_folder: Option<PathBuf>,
 }
 
 /// What the pipelines run on until the shutdown.
@@ -69,6 +72,7 @@ impl Pipelines {
             logs: None,
             points: None,
             page_spans: PageSpans::off(),
+            spool_folder: None,
         }
     }
 
@@ -122,7 +126,11 @@ impl Pipelines {
             report.spans.discarded += self.page_spans.discard();
             report.spans.discarded += self.spans.as_ref().map_or(0, Batch::discard_queued);
             report.logs.discarded += self.logs.as_ref().map_or(0, Batch::discard_queued);
-            let spooled = spool.map(Spool::discard).unwrap_or_default();
+            let spooled = match (spool, &self.spool_folder) {
+                (Some(spool), _) => spool.discard(),
+                (None, Some(folder)) => discard_left(folder),
+                (None, None) => Default::default(),
+            };
             let add = |to: &mut PendingItems, lane: SpooledSignal| {
                 to.discarded += spooled[lane.index()];
             };

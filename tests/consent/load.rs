@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use spanwire::telemetry::Pending;
+use spanwire::telemetry::{Pending, Sampler};
 use spanwire_testkit::receiver::{Answer, Receiver};
 use spanwire_testkit::spooling_process::wall_clock;
 
@@ -159,6 +159,37 @@ fn what_is_queued_is_counted_exactly_by_the_pause_and_by_the_end() {
         assert_eq!(app.telemetry.shutdown(20 * SECOND).spans.to_string(), end);
         let names = receiver.spans();
         assert!(names.iter().all(|span| span.name != "paused"));
+    }
+}
+
+#[test]
+fn traces_that_are_not_decided_yet_are_deleted_or_decided_by_the_pause() {
+    for pending in [Pending::Discard, Pending::Keep] {
+        let receiver = Receiver::start();
+        let app = App::start(builder(&receiver.url()).sampler(Sampler::Tail));
+        let report = app.within(|| {
+            for n in 0..5 {
+                tracing::info_span!("work", n).in_scope(|| ());
+            }
+            // Its end comes too late, and its trace is gone by then.
+            let open = tracing::info_span!("open");
+            open.in_scope(|| tracing::info_span!("within").in_scope(|| ()));
+            app.telemetry.pause(pending)
+        });
+        app.telemetry.resume().unwrap();
+        app.span("resumed");
+        let report = (report.spans.discarded, report.spans.kept);
+        let end = app.telemetry.shutdown(20 * SECOND).spans.to_string();
+        match pending {
+            Pending::Discard => {
+                assert_eq!(report, (6, 0));
+                assert_eq!(end, "1 exported, 6 discarded, 0 dropped, 0 lost");
+            }
+            Pending::Keep => {
+                assert_eq!(report, (0, 6));
+                assert_eq!(end, "7 exported, 0 dropped, 0 lost");
+            }
+        }
     }
 }
 

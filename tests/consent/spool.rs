@@ -131,3 +131,20 @@ fn a_process_that_starts_paused_leaves_what_others_left_until_it_is_told() {
         assert_eq!(folder.files(), NO_FILE);
     }
 }
+
+/// A person may say no when the window closes already, or while nothing is sent.
+#[test]
+fn what_is_on_disk_is_deleted_too_where_no_spool_is_at_work() {
+    let (folder, receiver) = (Folder::new("spool"), Receiver::start());
+    let app = with_spooled_span(&receiver, &folder);
+    app.telemetry.shutdown(SECOND);
+    assert_eq!(folder.segments().len(), 1);
+    assert_eq!(app.telemetry.pause(Pending::Discard).spans.discarded, 1);
+    assert_eq!(folder.files(), NO_FILE);
+
+    drop(with_spooled_span(&receiver, &folder));
+    let off = |name: &str| (name == "SPANWIRE_ENABLED").then(|| "false".to_owned());
+    let app = App::start(spooling(&receiver, &folder).environment(off));
+    assert_eq!(app.telemetry.pause(Pending::Discard).spans.discarded, 1);
+    assert_eq!(folder.files(), NO_FILE);
+}

@@ -71,6 +71,11 @@ pub(super) fn assemble(
         #[cfg(feature = "otlp")]
         level: config.otlp.level,
     };
+    #[cfg(feature = "otlp")]
+    {
+        let spool = config.otlp.spool.as_ref();
+        telemetry.pipelines.spool_folder = spool.map(|spool| spool.folder.clone());
+    }
     if config.state == ConfigState::Enabled {
         let mut assembler = Assembler {
             config: &config,

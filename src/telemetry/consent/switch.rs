@@ -111,7 +111,7 @@ impl Switch {
 
     /// Pauses; the epoch that ended is `None` when it was paused already. With
     /// [`Pending::Discard`] nothing of what was taken in before is wanted any more.
-    pub(super) fn pause(&self, pending: Pending) -> Option<Epoch> {
+    pub(in crate::telemetry) fn pause(&self, pending: Pending) -> Option<Epoch> {
         let mut change = self.change();
         let epoch = self.epoch.load(Ordering::Relaxed);
         let is_first = epoch.is_multiple_of(2);
@@ -126,7 +126,7 @@ impl Switch {
     }
 
     /// Records again; nothing changes when it does already.
-    pub(super) fn resume(&self) {
+    pub(in crate::telemetry) fn resume(&self) {
         let mut change = self.change();
         let epoch = self.epoch.load(Ordering::Relaxed);
         if epoch.is_multiple_of(2) {

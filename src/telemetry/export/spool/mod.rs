@@ -371,6 +371,15 @@ impl Publish for Spool {
     }
 }
 
+/// Deletes what processes that ended left in that folder, where no spool of this process does it.
+/// Says how many items that were, by lane.
+pub(crate) fn discard_left(root: &Path) -> [u64; SpooledSignal::ALL.len()] {
+    match Store::closed(root, u64::MAX) {
+        Ok(mut store) => store.discard(),
+        Err(_) => Default::default(),
+    }
+}
+
 /// So often a batch leaves a queue in front of a spool, or more often.
 pub(crate) const QUEUE_DELAY_MAX: Duration = Duration::from_millis(400);
 
