@@ -16,6 +16,15 @@ struct Work {
     ended: AtomicU64,
 }
 
+/// Ends the threads, also when an assertion fails.
+struct Over<'a>(&'a AtomicBool);
+
+impl Drop for Over<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::SeqCst);
+    }
+}
+
 /// Of all threads.
 fn sum(work: &[Work], of: fn(&Work) -> &AtomicU64) -> u64 {
     work.iter()
@@ -45,6 +54,7 @@ fn pause_under_load(pending: Pending) {
     let (work, is_over) = (<[Work; 4]>::default(), AtomicBool::new(false));
     let (mut before, mut after, mut asked, mut report) = (0, 0, UNIX_EPOCH, None);
     std::thread::scope(|scope| {
+        let over = Over(&is_over);
         for work in &work {
             let (app, is_over) = (&app, &is_over);
             scope.spawn(move || {
@@ -75,7 +85,7 @@ fn pause_under_load(pending: Pending) {
         while sum(&work, |work| &work.ended) < after + 2_000 {
             std::thread::yield_now();
         }
-        is_over.store(true, Ordering::SeqCst);
+        drop(over);
     });
     let report = report.unwrap();
 

@@ -19,9 +19,12 @@ pub(super) use recorder::pausable;
 #[cfg(feature = "otlp")]
 pub(super) use sampler::PausableSampler;
 pub(super) use state_file::{Answer, StateFile};
-pub(super) use switch::{Epoch, Switch};
+#[cfg(feature = "otlp")]
+pub(super) use switch::Epoch;
+pub(super) use switch::Switch;
 
-/// What becomes of telemetry that is queued or on disk when [`Telemetry::pause`] is called.
+/// What becomes of telemetry that is queued or on disk when [`Telemetry::pause`] is called. A history
+/// of metrics on disk, once there is one, obeys it too.
 ///
 /// [`Telemetry::pause`]: crate::telemetry::Telemetry::pause
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -169,7 +172,7 @@ pub(super) struct Turn<'a> {
 
 impl Turn<'_> {
     /// Pauses, and says which epoch ended by it.
-    pub(super) fn pause(&self, pending: Pending) -> Option<Epoch> {
+    pub(super) fn pause(&self, pending: Pending) -> Option<switch::Epoch> {
         self.consent.switch.pause(pending)
     }
 

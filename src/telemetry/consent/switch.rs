@@ -2,12 +2,15 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
+#[cfg(feature = "otlp")]
 use std::time::{Duration, SystemTime};
 
 use crossbeam_channel::{Receiver, Sender, bounded};
 
 use super::Pending;
-use crate::clock::{Clock, Stamp};
+use crate::clock::Clock;
+#[cfg(feature = "otlp")]
+use crate::clock::Stamp;
 
 /// Whether telemetry records.
 ///
@@ -62,28 +65,33 @@ impl Switch {
 
     /// The epoch in which something is taken in now; `None` while paused.
     #[inline]
+    #[cfg(feature = "otlp")]
     pub(crate) fn recording(&self) -> Option<Epoch> {
         let epoch = self.epoch.load(Ordering::Acquire);
         epoch.is_multiple_of(2).then_some(Epoch(epoch))
     }
 
     /// The epoch in force, also that of a pause: another one says that the switch was turned.
+    #[cfg(feature = "otlp")]
     pub(crate) fn now(&self) -> Epoch {
         Epoch(self.epoch.load(Ordering::Acquire))
     }
 
     /// Whether what was taken in then is still wanted.
+    #[cfg(feature = "otlp")]
     pub(crate) fn keeps(&self, epoch: Epoch) -> bool {
         epoch.0 >= self.kept_from.load(Ordering::Acquire)
     }
 
     /// Whether what was taken in then may leave now.
+    #[cfg(feature = "otlp")]
     pub(crate) fn allows(&self, epoch: Epoch) -> bool {
         !self.is_paused() && self.keeps(epoch)
     }
 
     /// Whether something that began then and ends now is recorded: not when it began in a pause or
     /// before one. Gives the epoch in which it is taken in.
+    #[cfg(feature = "otlp")]
     pub(crate) fn admits(&self, began: SystemTime) -> Option<Epoch> {
         let epoch = self.recording()?;
         // Never paused, which is how nearly all processes live.
@@ -94,6 +102,7 @@ impl Switch {
     }
 
     /// When it was resumed, by the wall clock as it is set now.
+    #[cfg(feature = "otlp")]
     fn resumed_at(&self) -> SystemTime {
         let clock = Clock::system();
         let resumed = Stamp::NONE.plus(Duration::from_nanos(self.resumed.load(Ordering::Acquire)));
@@ -150,10 +159,12 @@ impl Switch {
 }
 
 /// Longer between two reads of clocks means that the thread was held up.
+#[cfg(feature = "otlp")]
 const READ_MAX: Duration = Duration::from_micros(50);
+#[cfg(feature = "otlp")]
 const READS_MAX: usize = 10;
 
-#[cfg(test)]
+#[cfg(all(test, feature = "otlp"))]
 mod tests {
     use super::*;
 
@@ -188,7 +199,6 @@ mod tests {
         assert_eq!(switch.admits(later), switch.recording());
     }
 
-    #[cfg(feature = "otlp")]
     #[test]
     fn each_change_disconnects_who_waits_for_it() {
         let switch = Switch::default();

@@ -438,6 +438,10 @@ impl<T: Send + 'static, E: Export<T>> Worker<T, E> {
                 if closed {
                     self.export_last();
                 }
+                // A pause may have begun meanwhile.
+                if closed && self.shared.switch().is_paused() {
+                    self.discard_rest();
+                }
                 // Not from its end: what came since has waited for that.
                 due = began.plus(delay);
             } else {
