@@ -25,6 +25,8 @@ export const shown = chosen.over({
   seconds: "$__range_s",
   youngS: "1.2 * $__range_s",
 });
+/** The same, and one value for all points of a chart: which are the busiest is to be the same for each. */
+export const whole = chosen.over({ range: "$__range", at: "@ end()" });
 /**
  * The same over the last minutes, as the alerts have it: for cards and tables.
  *

@@ -7,6 +7,7 @@ import * as stat from "@grafana/grafana-foundation-sdk/stat";
 import * as statetimeline from "@grafana/grafana-foundation-sdk/statetimeline";
 import * as timeseries from "@grafana/grafana-foundation-sdk/timeseries";
 import { above, binary, type Expr } from "./promql.js";
+import { COUNTED } from "./units.js";
 import { linksOf, type Next } from "./links.js";
 import { DATASOURCE, queries, refId, target, type Target } from "./targets.js";
 
@@ -91,13 +92,7 @@ export function chart(of: Chart): timeseries.PanelBuilder {
     // Not by name: that takes a colour by the name's hash out of 46, so that two of three look alike,
     // and what was dropped may be green; and Grafana 10.0 gives all series the same.
     .colorScheme(new dashboard.FieldColorBuilder().mode(dashboard.FieldColorModeId.PaletteClassic))
-    .legend(
-      new common.VizLegendOptionsBuilder()
-        .displayMode(common.LegendDisplayMode.Table)
-        .placement(legendBeside(of) ? common.LegendPlacement.Right : common.LegendPlacement.Bottom)
-        .showLegend(true)
-        .calcs(["lastNotNull", "max"]),
-    )
+    .legend(isWide(of) ? legendBeside() : legendBeneath())
     .tooltip(
       new common.VizTooltipOptionsBuilder()
         .mode(common.TooltipDisplayMode.Multi)
@@ -109,9 +104,11 @@ export function chart(of: Chart): timeseries.PanelBuilder {
   if (of.max !== undefined) {
     panel.max(of.max);
   }
+  // Grafana's axis for zeros alone goes up to 100.
   if (of.unit === "none") {
-    // Grafana's axis for zeros alone goes up to 100.
     panel.axisSoftMax(5);
+  } else if (of.unit.startsWith(COUNTED)) {
+    panel.axisSoftMax(1);
   }
   if (of.next) {
     panel.links(linksOf(of.next));
@@ -143,8 +140,23 @@ export function chart(of: Chart): timeseries.PanelBuilder {
   return panel;
 }
 
-/** Beneath, in less than half of the width, there is room for three series. */
-const legendBeside = ({ width }: Chart): boolean => width >= 12;
+/** In half of the width there is room for a legend beside the chart. */
+const isWide = ({ width }: Chart): boolean => width >= 12;
+
+const legendBeside = (): common.VizLegendOptionsBuilder =>
+  new common.VizLegendOptionsBuilder()
+    .displayMode(common.LegendDisplayMode.Table)
+    .placement(common.LegendPlacement.Right)
+    .showLegend(true)
+    .calcs(["lastNotNull", "max"]);
+
+/** Names alone: Grafana gives it a third of the height, in which a table of four rows is cut. */
+const legendBeneath = (): common.VizLegendOptionsBuilder =>
+  new common.VizLegendOptionsBuilder()
+    .displayMode(common.LegendDisplayMode.List)
+    .placement(common.LegendPlacement.Bottom)
+    .showLegend(true)
+    .calcs([]);
 
 export interface Card extends About {
   readonly targets: readonly Target[];
@@ -152,24 +164,35 @@ export interface Card extends About {
   readonly max?: number;
   /** What it shows when there is nothing to show. */
   readonly none?: string;
-  /** The value now alone, without the line behind it. */
+  /** Asked for at one time: over a time it would be computed for each point. */
   readonly still?: true;
-  /** The series' names beside the values, or instead of them. */
-  readonly named?: common.BigValueTextMode.ValueAndName | common.BigValueTextMode.Name;
+  /** The series' names beside the values. */
+  readonly named?: true;
+  /** Texts that values stand for. */
+  readonly words?: readonly (readonly [value: number, text: string])[];
+}
+
+/** Each with the text, and the colour, that is shown instead of it. */
+function valueToText(
+  values: readonly (readonly [value: number, shown: { text: string; color?: string }])[],
+): dashboard.ValueMapping {
+  const options = values.map(([value, shown], index) => [String(value), { ...shown, index }] as const);
+  return {
+    type: dashboard.MappingType.ValueToText,
+    options: Object.fromEntries(options),
+  } as dashboard.ValueMapping;
 }
 
 /**
- * One value, large.
+ * One value, large. With steps it has a verdict, and its colour is behind it; without it has none.
  *
- * With steps it has a verdict, and its colour is behind it. Without it has none, and there is room for
- * how it went: a line behind a number on a coloured ground is hard to read.
+ * There is no line of how it went: in so low a panel it is behind the number, which is then hard to read.
  */
 export function card(of: Card): stat.PanelBuilder {
   const isVerdict = of.steps !== undefined;
-  const isStill = of.still || isVerdict;
   const panel = bigValue(of)
     .targets(queries(of.targets, of.still ? "instant" : "range"))
-    .graphMode(isStill ? common.BigValueGraphMode.None : common.BigValueGraphMode.Area)
+    .graphMode(common.BigValueGraphMode.None)
     .colorMode(isVerdict ? common.BigValueColorMode.Background : common.BigValueColorMode.Value)
     .thresholds(steps(of.steps ?? []));
   if (isVerdict) {
@@ -178,7 +201,10 @@ export function card(of: Card): stat.PanelBuilder {
     panel.colorScheme(fixedColor(NEUTRAL));
   }
   if (of.named) {
-    panel.textMode(of.named);
+    panel.textMode(common.BigValueTextMode.ValueAndName);
+  }
+  if (of.words) {
+    panel.mappings([valueToText(of.words.map(([value, text]) => [value, { text }]))]);
   }
   return panel;
 }
@@ -321,10 +347,6 @@ export interface Timeline extends About {
 
 /** States over time. */
 export function timeline(of: Timeline): statetimeline.PanelBuilder {
-  const options: Record<string, dashboard.ValueMappingResult> = {};
-  of.states.forEach(([text, color], value) => {
-    options[String(value)] = { text, color, index: value };
-  });
   return new statetimeline.PanelBuilder()
     .title(of.title)
     .description(of.description)
@@ -334,7 +356,7 @@ export function timeline(of: Timeline): statetimeline.PanelBuilder {
     .height(CHART_HEIGHT)
     .targets(queries(of.targets, "range"))
     .noValue(NO_VALUES)
-    .mappings([{ type: dashboard.MappingType.ValueToText, options }] as dashboard.ValueMapping[])
+    .mappings([valueToText(of.states.map(([text, color], value) => [value, { text, color }]))])
     .mergeValues(true)
     .showValue(common.VisibilityMode.Auto)
     .fillOpacity(70)

@@ -155,6 +155,13 @@ export function aggregate(
 export const sum = (expr: Expr, ...by: readonly string[]): Expr => aggregate("sum", by, expr);
 export const topk = (count: number, expr: Expr): Expr => aggregate("topk", [], expr, count);
 
+/**
+ * The series that are the most by another expression, one that is the same for all points of a chart:
+ * `topk` alone chooses anew for each, and its lines are in pieces.
+ */
+export const mostBy = (count: number, expr: Expr, by: Expr, ...labels: readonly string[]): Expr =>
+  and(expr, topk(count, above(by, 0)), labels);
+
 /** A sum that keeps all labels but those given, those of the target among them. */
 export function sumWithout(expr: Expr, ...without: readonly string[]): Expr {
   expr.need(without);

@@ -35,6 +35,8 @@ export interface Window {
   readonly seconds?: string;
   /** A little more than it in seconds, where an expression can say it. */
   readonly youngS?: string;
+  /** At which time it ends for every point of a chart, as a modifier: `@ end()`. */
+  readonly at?: string;
   /**
    * Whose counts are in it when an app was started anew within: those of every process, or those of the
    * newest alone, so that an app begins without what the process before it did.
@@ -164,7 +166,8 @@ export class SeriesOf {
 
   private ranged(how: string, name: string, where: Where, part?: Part): Expr {
     const counter = this.counter(name, where, part);
-    return new Expr(`${how}(${counter.text}[${this.window.range}])`, counter.labels);
+    const at = this.window.at ? ` ${this.window.at}` : "";
+    return new Expr(`${how}(${counter.text}[${this.window.range}]${at})`, counter.labels);
   }
 
   private select(of: Metric, where: Where, part?: Part): Expr {

@@ -1,6 +1,9 @@
 // Grafana's units of what is counted: its own `cps` says no more than "c/s".
 
-const perSecond = (what: string): string => `count:${what}/s`;
+/** How the unit of what is counted begins: what follows stands behind the number. */
+export const COUNTED = "count:";
+
+const perSecond = (what: string): string => `${COUNTED}${what}/s`;
 
 export const MESSAGES_PER_S = perSecond("msg");
 export const SPANS_PER_S = perSecond("spans");
@@ -8,10 +11,10 @@ export const ITEMS_PER_S = perSecond("items");
 export const TRACES_PER_S = perSecond("traces");
 export const WAKES_PER_S = perSecond("wakes");
 export const OPERATIONS_PER_S = perSecond("ops");
-export const ERRORS_PER_S = perSecond("errors");
-export const HANDLERS_PER_S = perSecond("handlers");
-export const REQUESTS_PER_S = perSecond("requests");
-/** Of what has a name in its legend. */
-export const TIMES_PER_S = perSecond("times");
-/** A number of messages. */
-export const MESSAGES = "count:msg";
+export const ERRORS_PER_S = perSecond("err");
+export const REQUESTS_PER_S = perSecond("req");
+/** Of what the panel's title names. */
+export const TIMES_PER_S = perSecond("");
+/** How many, without a time. */
+export const MESSAGES = `${COUNTED}msg`;
+export const OPERATIONS = `${COUNTED}ops`;

@@ -31,7 +31,7 @@ const DATASOURCE = "${datasource}";
 export function countersAsTheyAre(expr: string): string[] {
   const rest = expr
     .replaceAll(/\s+/g, " ")
-    .replaceAll(/(rate|increase)\((\w+(\{[^}]*\})?)\[[^\]]*\]\)/g, "")
+    .replaceAll(/(rate|increase)\((\w+(\{[^}]*\})?)\[[^\]]*\]( @ end\(\))?\)/g, "")
     .replaceAll(/(\w+(?:\{[^}]*\})?) unless \1 offset \S+/g, "")
     .replaceAll(/\w+(?:\{[^}]*\})? and on \(job, instance\) \( ?process_uptime_seconds/g, "(process_uptime_seconds");
   return readExpr(rest).selectors.flatMap(({ metric }) => {
@@ -43,6 +43,7 @@ export function countersAsTheyAre(expr: string): string[] {
 /** How a panel says over which time it looks back. */
 const SAID: ReadonlyMap<string, RegExp> = new Map([
   ["$__range", /\btime shown\b/],
+  ["1m", /\blast minute\b/],
   ["5m", /\b5 minutes\b/],
   ["1h", /\bhour\b/],
 ]);

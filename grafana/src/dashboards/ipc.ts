@@ -59,7 +59,7 @@ import {
 } from "../shared.js";
 import { rows } from "../tables.js";
 import { target } from "../targets.js";
-import { ERRORS_PER_S, HANDLERS_PER_S, MESSAGES_PER_S, TIMES_PER_S, WAKES_PER_S } from "../units.js";
+import { ERRORS_PER_S, MESSAGES_PER_S, TIMES_PER_S, WAKES_PER_S } from "../units.js";
 
 const STATE = "spanwire.page.state";
 const VITALS = "spanwire.page.web_vital.duration";
@@ -406,7 +406,7 @@ const uiThread: Row = [
     title: "Handlers that blocked the UI thread",
     description:
       "Handlers per second that kept the UI thread for a frame or longer: meanwhile nothing was painted. Make them async, or move their work to a thread.",
-    unit: HANDLERS_PER_S,
+    unit: TIMES_PER_S,
     width: 8,
     bars: true,
     stacked: true,

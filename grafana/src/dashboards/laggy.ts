@@ -1,12 +1,10 @@
 // Why it is laggy: the verdict by stage, and for each stage the panels that say what and why.
 
-import { BigValueTextMode } from "@grafana/grafana-foundation-sdk/common";
-import { chosen, recent, type Board, type Panel, type Row } from "../board.js";
+import { chosen, recent, whole, type Board, type Panel, type Row } from "../board.js";
 import { DROPPED, MESSAGES } from "../outcomes.js";
 import {
   busiestPage,
   DELAY,
-  delayCard,
   DELIVERY,
   EVENT,
   HANDLER,
@@ -17,19 +15,20 @@ import {
   WEBVIEW,
 } from "../page.js";
 import { BLUE, card, chart, GREEN, NOTHING, ORANGE, RED, YELLOW, type Steps } from "../panels.js";
-import { above, aggregate, or, relabelled, seen, sum, topk, type Expr } from "../promql.js";
+import { above, aggregate, binary, mostBy, number, or, relabelled, seen, sum, times, topk, type Expr } from "../promql.js";
 import { QUEUE, waiting } from "../queues.js";
 import { allModes, byRole, ROLE } from "../roles.js";
 import { label } from "../semconv.js";
-import { is, oneOf, type Where } from "../series.js";
+import { is, oneOf, type SeriesOf, type Where } from "../series.js";
 import { latency, percentiles, SLOW_THRESHOLD } from "../shared.js";
 import { rows } from "../tables.js";
 import { target, traced } from "../targets.js";
-import { HANDLERS_PER_S, MESSAGES_PER_S } from "../units.js";
+import { MESSAGES_PER_S, TIMES_PER_S } from "../units.js";
 
 const DIRECTION = label("spanwire.ipc.direction");
 const ERROR = label("error.type");
-const STAGE = "stage";
+const OPERATION = label("spanwire.operation.name");
+const OPERATION_TIME = "spanwire.operation.duration";
 
 const INBOUND: Where = { "spanwire.ipc.direction": is("inbound") };
 const OUTBOUND: Where = { "spanwire.ipc.direction": is("outbound") };
@@ -42,7 +41,7 @@ interface Stage {
   readonly where?: Where;
 }
 
-/** In the order in which a message meets them; the UI thread's has a card that other dashboards have too. */
+/** In the order in which a message meets them. */
 const STAGES: readonly Stage[] = [
   {
     title: "To the host",
@@ -66,44 +65,81 @@ const STAGES: readonly Stage[] = [
   { title: "Page code", description: "The page's own code at work on a message.", metric: PROCESS },
 ];
 
-const p95 = ({ metric, where }: Stage): Expr => seen(recent.quantile(0.95, metric, [], where));
-const [firstStage, ...otherStages] = STAGES.map((stage) => relabelled(p95(stage), STAGE, stage.title));
-const stages = or(firstStage!, ...otherStages);
+/**
+ * The last minute, so that it says what is and not what was; where Prometheus scrapes too rarely for that,
+ * or nothing happened, the last five.
+ */
+const lately = (of: (series: SeriesOf) => Expr): Expr => or(of(minute), of(recent));
+const minute = chosen.over({ range: "1m", seconds: "60" });
+const p95 = (metric: string, where?: Where): Expr => lately((of) => seen(of.quantile(0.95, metric, [], where)));
 
 /** What is felt: a tenth of a second is seen, a twentieth is not yet. */
+const FELT_S = 0.1;
 const FELT: Steps = [
-  [0.05, YELLOW],
-  [0.1, RED],
+  [FELT_S / 2, YELLOW],
+  [FELT_S, RED],
 ];
-const RECENTLY = "in the last 5 minutes";
+const LATELY = "in the last minute, or in the last 5 minutes where that has none";
+
+const machineCpu = aggregate("avg", [], allModes(chosen.gauge("system.cpu.utilization")));
+
+/**
+ * What can be the cause, and when it is. The first of those that are is the culprit: what comes after it
+ * waits for it. A blocked UI thread lets the queue grow, a busy page lets messages to it wait, and on a
+ * machine without a free core all of them are slow.
+ */
+const CAUSES: readonly (readonly [name: string, is: Expr])[] = [
+  ["UI thread is blocked", above(p95(DELAY), FELT_S)],
+  ["Page's code is busy", above(lately(busiestPage), 0.5)],
+  ["Handlers are slow", above(p95(HANDLER), FELT_S)],
+  ["Queue is long", above(p95(QUEUE_WAIT, QUEUES), FELT_S)],
+  ["Page is busy otherwise", above(p95(TRANSIT, OUTBOUND), FELT_S)],
+  ["Way to the host is slow", above(p95(TRANSIT, INBOUND), FELT_S)],
+  ["Machine has no free core", above(machineCpu, 0.95)],
+];
+const rankOf = (place: number): number => CAUSES.length - place;
+const [firstCause, ...otherCauses] = CAUSES.map(([, is], place) => {
+  const rank = binary(times(aggregate("max", [], is), 0), "+", number(rankOf(place)));
+  // Their values tell them apart, and `or` asks for labels.
+  return relabelled(rank, "cause", String(rankOf(place)));
+});
+const culprits = topk(2, or(firstCause!, ...otherCauses));
 
 const verdict: Row = [
   "The verdict: which stage takes the time",
   card({
-    title: "Slowest stage",
-    description:
-      "The stage with the highest p95 in the last 5 minutes: begin with its row below. Yellow from 50 ms, red from 100 ms, which users feel.",
-    unit: "s",
+    title: "Culprit",
+    description: `What makes it slow ${LATELY}, and what else is not well: a UI thread that comes late, a page whose own code is at work for most of the time, a stage whose p95 is above 100 ms, a machine without a free core. Its row is below.`,
+    unit: "none",
     width: 6,
     still: true,
-    named: BigValueTextMode.ValueAndName,
-    targets: [target(`{{${STAGE}}}`, topk(1, stages))],
-    steps: FELT,
-    none: "no messages",
+    targets: [target("{{cause}}", culprits)],
+    words: CAUSES.map(([name], place) => [rankOf(place), name]),
+    steps: [[0.5, RED]],
+    none: "nothing is slow",
   }),
   ...STAGES.map((stage) =>
     card({
       title: stage.title,
-      description: `${stage.description} 95 of 100 took no longer than this ${RECENTLY}.`,
+      description: `${stage.description} 95 of 100 took no longer than this ${LATELY}.`,
       unit: "s",
       width: 3,
       still: true,
-      targets: [target("p95", p95(stage))],
+      targets: [target("p95", p95(stage.metric, stage.where))],
       steps: FELT,
       none: "none",
     }),
   ),
-  delayCard({ width: 3, over: recent, when: RECENTLY }),
+  card({
+    title: "UI delay p95",
+    description: `From waking the UI thread to its asking what there is for the page. 95 of 100 took no longer than this ${LATELY}.`,
+    unit: "s",
+    width: 3,
+    still: true,
+    targets: [target("p95", p95(DELAY))],
+    steps: FELT,
+    none: "none",
+  }),
   chart({
     title: "Stages over time",
     description:
@@ -133,18 +169,17 @@ const verdict: Row = [
   }),
 ];
 
-/** The ten for which it is most: of a hundred events no chart tells anything. */
+/** Rows of a table, and lines of a chart whose legend is whole: of a hundred events neither tells anything. */
 const TOP = 10;
-const busiest = (expr: Expr): Expr => topk(TOP, above(expr, 0));
-
-interface Culprits {
+const CHART_TOP = 8;
+interface Takers {
   readonly title: string;
   readonly description: string;
   readonly metric: string;
 }
 
 /** Which events take the time: how much of it each has, and how long one takes. */
-const culprits = ({ title, description, metric }: Culprits): Panel =>
+const takers = ({ title, description, metric }: Takers): Panel =>
   rows({
     title,
     description,
@@ -157,7 +192,7 @@ const culprits = ({ title, description, metric }: Culprits): Panel =>
         name: "Time taken",
         unit: "percentunit",
         decimals: 1,
-        expr: busiest(sum(recent.rate(metric, {}, "_sum"), EVENT)),
+        expr: topk(TOP, above(sum(recent.rate(metric, {}, "_sum"), EVENT), 0)),
       },
       { name: "p95", unit: "s", expr: seen(recent.quantile(0.95, metric, [EVENT])) },
       {
@@ -187,7 +222,7 @@ const page: Row = [
     reference: { legend: "busiest", color: "text" },
     next: [{ question: "Is the webview's process at its limit?", board: "process" }],
   }),
-  culprits({
+  takers({
     title: "Listeners that take the page's time",
     description:
       "Each event's share of the page's time over the last 5 minutes, how long one takes, and how many there are: make the slow ones shorter, and send the frequent ones less often.",
@@ -211,7 +246,7 @@ const host: Row = [
     ],
     next: [{ question: "Which operations run meanwhile?", board: "operations" }],
   }),
-  culprits({
+  takers({
     title: "Handlers that take the time",
     description:
       "How much time each event's handlers take over the last 5 minutes, where 100 % is one handler at work all the time, awaits included.",
@@ -221,7 +256,7 @@ const host: Row = [
     title: "Handlers that blocked the UI thread",
     description:
       "Handlers per second that kept the UI thread for a frame or longer. Make them async, or move their work to a thread.",
-    unit: HANDLERS_PER_S,
+    unit: TIMES_PER_S,
     width: 12,
     bars: true,
     stacked: true,
@@ -243,15 +278,19 @@ const host: Row = [
   }),
 ];
 
+const byEvent = (of: SeriesOf): Expr => sum(of.rate(MESSAGES), DIRECTION, EVENT);
 const traffic: Row = [
   "Is there simply too much?",
   chart({
     title: "Busiest events",
-    description: "Messages per second of the ten events that have the most: one that rose when it got slow is the suspect.",
+    description: "Messages per second of the eight events that had the most in the time shown: one that rose when it got slow is the suspect.",
     unit: MESSAGES_PER_S,
     width: 12,
     targets: [
-      target(`{{${DIRECTION}}} {{${EVENT}}}`, busiest(sum(chosen.rate(MESSAGES), DIRECTION, EVENT))),
+      target(
+        `{{${DIRECTION}}} {{${EVENT}}}`,
+        mostBy(CHART_TOP, byEvent(chosen), byEvent(whole), DIRECTION, EVENT),
+      ),
     ],
     next: [{ question: "How did they end?", board: "ipc" }],
   }),
@@ -277,7 +316,6 @@ const traffic: Row = [
   }),
 ];
 
-const machineCpu = aggregate("avg", [], allModes(chosen.gauge("system.cpu.utilization")));
 const MACHINE = "machine";
 
 const machine: Row = [
@@ -307,16 +345,18 @@ const machine: Row = [
   chart({
     title: "Operations that take the time",
     description:
-      "What the app does beside messages: the ten operations with the highest p95. Points are operations whose trace was kept: click one to open it.",
+      "What the app does beside messages: the eight operations with the highest p95 in the time shown. Points are operations whose trace was kept: click one to open it.",
     unit: "s",
     width: 12,
     none: "no operations",
     targets: [
       traced(
-        `{{${label("spanwire.operation.name")}}}`,
-        topk(
-          TOP,
-          chosen.quantile(0.95, "spanwire.operation.duration", [label("spanwire.operation.name")]),
+        `{{${OPERATION}}}`,
+        mostBy(
+          CHART_TOP,
+          chosen.quantile(0.95, OPERATION_TIME, [OPERATION]),
+          whole.quantile(0.95, OPERATION_TIME, [OPERATION]),
+          OPERATION,
         ),
       ),
     ],

@@ -1,6 +1,6 @@
 // The last minute, every second: eight cards, four charts, and why it is slow.
 
-import { chosen, shown, type Board, type Row } from "../board.js";
+import { chosen, shown, whole, type Board, type Row } from "../board.js";
 import {
   FAILED,
   FAILED_OPERATIONS,
@@ -14,6 +14,7 @@ import { BLUE, card, chart, GREEN, ORANGE, PURPLE, RED, YELLOW } from "../panels
 import {
   aggregate,
   binary,
+  mostBy,
   orZeroOf,
   relabelled,
   sum,
@@ -202,12 +203,12 @@ const why: Row = [
   chart({
     title: "What keeps the page busy",
     description:
-      "Share of the time that the page's own code is at work on messages, by event. Near 100 % nothing else gets done, and messages wait.",
+      "Share of the time that the page's own code is at work on messages, by event: the five that took the most in the time shown. Near 100 % nothing else gets done, and messages wait.",
     unit: "percentunit",
     decimals: 1,
     width: 12,
     stacked: true,
-    targets: [target(`{{${EVENT}}}`, pageBusy(chosen, EVENT))],
+    targets: [target(`{{${EVENT}}}`, mostBy(5, pageBusy(chosen, EVENT), pageBusy(whole, EVENT), EVENT))],
   }),
 ];
 

@@ -32,7 +32,7 @@ import {
 } from "../shared.js";
 import { rows } from "../tables.js";
 import { target, traced } from "../targets.js";
-import { ERRORS_PER_S, MESSAGES_PER_S, OPERATIONS_PER_S } from "../units.js";
+import { ERRORS_PER_S, MESSAGES_PER_S, OPERATIONS as OPERATIONS_UNIT, OPERATIONS_PER_S } from "../units.js";
 
 const SLOW = "spanwire.operation.slow";
 const ACTIVE = "spanwire.operation.active";
@@ -85,7 +85,7 @@ const overview: Row = [
     of: {
       legend: "of",
       expr: sum(recent.increase(OPERATIONS, {}, "_count")),
-      unit: "count:ops",
+      unit: OPERATIONS_UNIT,
     },
   }),
   card({

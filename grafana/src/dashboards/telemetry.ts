@@ -1,6 +1,5 @@
 // Whether the other dashboards can be believed: what was exported, and what was lost on the way.
 
-import { BigValueTextMode } from "@grafana/grafana-foundation-sdk/common";
 import { chosen, type Board, type Row } from "../board.js";
 import { LOST, LOST_BY_SAMPLER, LOST_BY_SPOOL } from "../outcomes.js";
 import { card, chart, NOTHING, RED, YELLOW } from "../panels.js";
@@ -54,7 +53,8 @@ const overview: Row = [
     unit: "none",
     decimals: 0,
     width: 4,
-    named: BigValueTextMode.Name,
+    named: true,
+    words: [[1, "down"]],
     still: true,
     targets: [
       target(
@@ -321,7 +321,7 @@ const scrape: Row = [
     title: "Scrape time",
     description: "How long each app takes to answer Prometheus.",
     unit: "s",
-    width: 8,
+    width: 6,
     none: "not scraped",
     targets: [target(`{{${INSTANCE}}}`, byInstance(SCRAPE_SECONDS))],
   }),
@@ -331,7 +331,7 @@ const scrape: Row = [
       "Series of each app that is scraped, and those that were new with the last scrape. Names are capped, so it levels off.",
     unit: "none",
     decimals: 0,
-    width: 8,
+    width: 6,
     none: "not scraped",
     targets: [
       target(`{{${INSTANCE}}}`, byInstance(SCRAPE_SAMPLES)),
@@ -344,7 +344,7 @@ const scrape: Row = [
       "Connections and requests per second that the app's Prometheus endpoint refused: too many at once, or a Host that is not allowed.",
     unit: REQUESTS_PER_S,
     bad: true,
-    width: 8,
+    width: 6,
     bars: true,
     targets: [target(`{{${ERROR}}}`, sum(chosen.grownRate("spanwire.endpoint.refused"), ERROR))],
   }),
@@ -354,7 +354,7 @@ const scrape: Row = [
       "Metrics of the app's own that have the name of another on its Prometheus endpoint. Its log names them once.",
     unit: "none",
     decimals: 0,
-    width: 8,
+    width: 6,
     targets: [
       target(
         `{{${INSTANCE}}}`,
