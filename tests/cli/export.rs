@@ -96,13 +96,14 @@ fn an_export_says_what_grafana_and_prometheus_need() {
     expect![[r#"
         wrote dashboards/fleet.json
         wrote dashboards/ipc.json
+        wrote dashboards/laggy.json
         wrote dashboards/live.json
         wrote dashboards/operations.json
         wrote dashboards/process.json
         wrote dashboards/telemetry.json
         wrote provisioning/dashboards/spanwire.yml
         wrote provisioning/datasources/spanwire.yml
-        8 files written to {folder}/it's here
+        9 files written to {folder}/it's here
 
         Grafana loads them with this in its environment:
 

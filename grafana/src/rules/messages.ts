@@ -1,7 +1,7 @@
 // The wire: what fails, what is dropped, what is slow.
 
 import { DROPPED, FAILED, JUDGED, MESSAGES } from "../outcomes.js";
-import { above, and, binary, number, or, quantile, ratio, sumWithout, times as scaled } from "../promql.js";
+import { above, and, binary, type Expr, number, or, quantile, ratio, sumWithout, times as scaled } from "../promql.js";
 import { label, prometheusLabel } from "../semconv.js";
 import type { Where } from "../series.js";
 import {
@@ -60,6 +60,8 @@ export function messages(times: Times): Group {
     record: "webview:spanwire_ipc_handler_duration_seconds:p99_5m",
     expr: quantile(0.99, sumWithout(recent.rate(HANDLER, {}, "_bucket"), EVENT, ERROR)),
   };
+  const enough = (name: string, ...without: readonly string[]): Expr =>
+    binary(sumWithout(recent.increase(name, {}, "_count"), ...without), ">=", number(TIMED_MIN));
   const retold = { threshold: thresholdLabel(SLOW_MESSAGE) };
   return {
     name: "messages",
@@ -88,7 +90,7 @@ export function messages(times: Times): Group {
       },
       {
         alert: "SpanwireDeliverySlow",
-        expr: aboveThreshold(recorded(delivery), SLOW_MESSAGE),
+        expr: and(aboveThreshold(recorded(delivery), SLOW_MESSAGE), enough(DELIVERY, EVENT)),
         forS: 10 * MINUTE,
         severity: "warning",
         labels: retold,
@@ -98,7 +100,7 @@ export function messages(times: Times): Group {
       },
       {
         alert: "SpanwireHandlerSlow",
-        expr: aboveThreshold(recorded(handler), SLOW_MESSAGE),
+        expr: and(aboveThreshold(recorded(handler), SLOW_MESSAGE), enough(HANDLER, EVENT, ERROR)),
         forS: 10 * MINUTE,
         severity: "warning",
         labels: retold,
@@ -109,5 +111,7 @@ export function messages(times: Times): Group {
   };
 }
 
+/** Messages in 5 minutes from which their p99 says something: of a handful it is the slowest one. */
+const TIMED_MIN = 10;
 /** Failures in 5 minutes from which their share says something. */
 export const FAILURES_MIN = 3;
