@@ -514,5 +514,29 @@ fn what_the_built_script_says_is_taken_word_for_word() {
             assert_eq!(page.errors(error), 0, "{error}");
         }
     });
-    expect![[""]].assert_eq(&[tree(&capture), capture.metrics()].concat());
+    expect![[r#"
+        ui.save internal 100..102
+          save client 100..119.5 _OTHER posted@102 received@102 settled@119.5
+            save server
+              reply save internal 110..122.5 dequeued@110 dispatched@110 acknowledged@122.5
+                process save consumer 119.5..122.5
+        send moved producer 102..122.5 dequeued@110 dispatched@110 acknowledged@122.5
+          process moved consumer 119.5..122.5
+        spanwire.ipc.delivery.duration{spanwire.ipc.event="moved",spanwire.webview.name="main"} count=1 sum=0.0205
+        spanwire.ipc.delivery.duration{spanwire.ipc.event="save",spanwire.webview.name="main"} count=1 sum=0.0125
+        spanwire.ipc.handler.duration{spanwire.ipc.event="save",spanwire.webview.name="main"} count=1 sum=0.008
+        spanwire.ipc.message.size{spanwire.ipc.direction="inbound",spanwire.webview.name="main"} count=1 sum=0
+        spanwire.ipc.message.size{spanwire.ipc.direction="outbound",spanwire.webview.name="main"} count=2 sum=6
+        spanwire.ipc.messages{spanwire.ipc.direction="inbound",spanwire.ipc.event="save",spanwire.outcome="ok",spanwire.webview.name="main"} 1
+        spanwire.ipc.messages{spanwire.ipc.direction="outbound",spanwire.ipc.event="moved",spanwire.outcome="ok",spanwire.webview.name="main"} 1
+        spanwire.ipc.messages{spanwire.ipc.direction="outbound",spanwire.ipc.event="save",spanwire.outcome="ok",spanwire.webview.name="main"} 1
+        spanwire.ipc.process.duration{spanwire.ipc.event="moved",spanwire.webview.name="main"} count=1 sum=0.003
+        spanwire.ipc.process.duration{spanwire.ipc.event="progress",spanwire.webview.name="main"} count=1 sum=0.002
+        spanwire.ipc.process.duration{spanwire.ipc.event="save",spanwire.webview.name="main"} count=1 sum=0.003
+        spanwire.ipc.transit.duration{spanwire.ipc.direction="outbound",spanwire.webview.name="main"} count=2 sum=0.019
+        spanwire.measurement{spanwire.measurement.category="größe",spanwire.measurement.name="observed.fps",spanwire.measurement.unit="{frame}/s"} 59.5
+        spanwire.page.errors{error.type="uncaught",spanwire.webview.name="main"} 1
+        spanwire.page.loads{spanwire.page.load.type="first",spanwire.webview.name="main"} 1
+        spanwire.page.web_vital.duration{browser.web_vital.name="fcp",browser.web_vital.rating="good"} count=1 sum=0.09
+    "#]].assert_eq(&[tree(&capture), capture.metrics()].concat());
 }

@@ -72,7 +72,7 @@ pub(super) struct Ended {
 /// What was open when the page went away.
 #[derive(Debug, Default)]
 pub(super) struct Left {
-    pub(super) spans: Vec<Box<TimedSpan>>,
+    pub(super) spans: Vec<TimedSpan>,
     pub(super) messages: Vec<OpenMessage>,
 }
 
@@ -187,30 +187,32 @@ impl Awaited {
         self.calls.remove(&id)?.span
     }
 
-    /// The webview has a call's reply.
-    ///
-    /// # Errors
-    ///
-    /// The reply, when nothing is awaited any more: with the page's word, or without when the page
-    /// is gone.
+    /// The webview has a call's reply. It comes back when it ends at once: with the page's word, or
+    /// without when the page is gone.
     pub(super) fn hand_over_reply(
         &mut self,
         id: u64,
         reply: OpenMessage,
         now: Stamp,
-    ) -> Result<(), (OpenMessage, Option<Acknowledged>)> {
+    ) -> Option<(OpenMessage, Option<Acknowledged>)> {
         let Some(call) = self.calls.get_mut(&id) else {
-            return Err((reply, None));
+            return Some((reply, None));
         };
         if let Some(settled) = call.settled {
             self.calls.remove(&id);
             let page = settled.of_reply(reply.dispatched(), now);
-            return Err((reply, Some(page)));
+            return Some((reply, Some(page)));
         }
-        if let HostSide::Replying(outcome) = call.host {
-            call.host = HostSide::HandedOver(outcome, reply);
+        match call.host {
+            HostSide::Replying(outcome) => {
+                call.host = HostSide::HandedOver(outcome, reply);
+                None
+            }
+            // Another reply than this one: nothing will say more of it.
+            HostSide::Handling | HostSide::HandedOver(..) | HostSide::Ended(_) => {
+                Some((reply, Some(Acknowledged::Never)))
+            }
         }
-        Ok(())
     }
 
     /// The page's code was told how a call ended; `None` when it was told before.
@@ -268,17 +270,14 @@ impl Awaited {
         self.acknowledged.remove(&number);
     }
 
-    /// The webview has a numbered message.
-    ///
-    /// # Errors
-    ///
-    /// As [`hand_over_reply`](Self::hand_over_reply).
+    /// The webview has a numbered message. It comes back as in
+    /// [`hand_over_reply`](Self::hand_over_reply).
     pub(super) fn hand_over(
         &mut self,
         number: u64,
         message: OpenMessage,
         now: Stamp,
-    ) -> Result<(), (OpenMessage, Option<Acknowledged>)> {
+    ) -> Option<(OpenMessage, Option<Acknowledged>)> {
         if let Some(page) = self.acknowledged.remove(&number) {
             let page = match (page, message.dispatched()) {
                 (Acknowledged::Reported(ran), Some(sent)) => {
@@ -286,14 +285,14 @@ impl Awaited {
                 }
                 (page, _) => page,
             };
-            return Err((message, Some(page)));
+            return Some((message, Some(page)));
         }
         match self.messages.get_mut(&number) {
             Some(waiting) => {
                 *waiting = Some(message);
-                Ok(())
+                None
             }
-            None => Err((message, None)),
+            None => Some((message, None)),
         }
     }
 
@@ -324,7 +323,7 @@ impl Awaited {
     pub(super) fn take(&mut self) -> Left {
         let mut left = Left::default();
         for (_, call) in self.calls.drain() {
-            left.spans.extend(call.span);
+            left.spans.extend(call.span.map(|span| *span));
             if let HostSide::HandedOver(_, reply) = call.host {
                 left.messages.push(reply);
             }

@@ -115,31 +115,27 @@ impl Delivery {
         let Some(message) = self.message.take() else {
             return;
         };
-        let kept = {
+        let ended = {
             let page = &mut *self.shared.page();
             if let Some((AwaitedCall { id, generation }, _)) = self.page_call.take() {
                 match page.awaited_of(generation) {
                     Some(awaited) => awaited.hand_over_reply(id, message, now),
-                    None => Err((message, None)),
+                    None => Some((message, None)),
                 }
             } else if let Some((number, Some(generation))) = self.number.take() {
                 match page.awaited_of(generation) {
                     Some(awaited) => awaited.hand_over(number, message, now),
-                    None => Err((message, None)),
+                    None => Some((message, None)),
                 }
             } else {
-                Err((message, Some(Acknowledged::Never)))
+                Some((message, Some(Acknowledged::Never)))
             }
         };
-        match kept {
-            Ok(()) => {}
-            Err((message, Some(page))) => {
-                self.message = Some(message);
-                self.finish(Ok(()), page);
-            }
-            Err((message, None)) => {
-                self.message = Some(message);
-                self.finish(Err(ErrorType::PageGone), Acknowledged::Never);
+        if let Some((message, page)) = ended {
+            self.message = Some(message);
+            match page {
+                Some(page) => self.finish(Ok(()), page),
+                None => self.finish(Err(ErrorType::PageGone), Acknowledged::Never),
             }
         }
     }

@@ -142,8 +142,8 @@ impl PageView {
         self.clock = PageClock::default();
         self.generation += 1;
         let mut left = self.awaited.take();
-        left.spans
-            .extend(std::mem::take(&mut self.spans).into_open());
+        let open = std::mem::take(&mut self.spans).into_open();
+        left.spans.extend(open.map(|span| *span));
         left
     }
 
