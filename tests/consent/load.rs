@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use spanwire::telemetry::{Pending, Sampler};
+use spanwire::telemetry::{MetricsExporter, Pending, Sampler};
 use spanwire_testkit::receiver::{Answer, Receiver};
 use spanwire_testkit::spooling_process::wall_clock;
 
@@ -244,4 +244,40 @@ fn a_request_on_its_way_that_fails_is_not_repeated_in_the_pause() {
         assert_eq!(report.to_string(), expected);
         assert_eq!(receiver.spans().len(), arrived);
     }
+}
+
+#[test]
+fn a_request_that_a_collector_refused_for_now_is_not_repeated_in_the_pause() {
+    let receiver = Receiver::start();
+    // It would be repeated after 0.1, 0.3 and 0.7 s.
+    receiver.answer(Answer::Status(503));
+    let app = App::start(builder(&receiver.url()).metrics(MetricsExporter::Prometheus));
+    app.span("tried");
+    assert!(app.telemetry.flush(SECOND / 20).is_err());
+    app.telemetry.pause(Pending::Discard);
+    receiver.answer(Answer::Ok);
+    let report = app.telemetry.shutdown(20 * SECOND).spans;
+    assert_eq!((report.exported, receiver.received().len()), (0, 0));
+}
+
+#[test]
+fn a_request_that_failed_on_its_way_waits_for_the_end_of_a_pause_that_keeps_it() {
+    let receiver = Receiver::start();
+    receiver.answer(Answer::Hang);
+    let app = App::start(builder(&receiver.url()).otlp_timeout(SECOND / 5));
+    app.span("tried");
+    assert!(app.telemetry.flush(SECOND / 20).is_err());
+    app.telemetry.pause(Pending::Keep);
+    receiver.answer(Answer::Ok);
+    // As long as that takes another app, the first one had its time-out.
+    let hanging = Receiver::start();
+    hanging.answer(Answer::Hang);
+    let other = App::start(builder(&hanging.url()).otlp_timeout(SECOND));
+    other.span("other");
+    assert!(other.telemetry.flush(20 * SECOND).is_err());
+    assert_eq!(receiver.received().len(), 0);
+    app.telemetry.resume().unwrap();
+    receiver.wait_for(|received| received.iter().any(|one| !one.spans().is_empty()));
+    let report = app.telemetry.shutdown(20 * SECOND).spans;
+    assert_eq!(report.to_string(), "1 exported, 0 dropped, 0 lost");
 }

@@ -14,7 +14,6 @@ use super::otlp;
 use super::parse;
 use super::routing::{Fallback, Instead, Refusal, Routing};
 use super::settings::Settings;
-use crate::telemetry::consent::EnvironmentConsent;
 use crate::telemetry::diagnostics::flaw::Flaw;
 #[cfg(feature = "otlp")]
 use crate::telemetry::export::proxy::{NoProxy, Proxy};
@@ -66,7 +65,9 @@ impl Variable {
     fn refuse(&self, value: String, flaw: Flaw) -> Refusal {
         let instead = match (self.fallback, self.default) {
             (Fallback::SignalOff, _) => Instead::SignalsOff,
-            (Fallback::Paused, _) => Instead::Holds(DENIED.into()),
+            (Fallback::Paused, _) => {
+                Instead::Holds("telemetry is paused, and the app cannot resume it".into())
+            }
             (Fallback::Default, "") => Instead::Holds("it counts as unset".into()),
             (Fallback::Default, default) => {
                 Instead::Holds(format!("the default {default} is used").into())
@@ -81,9 +82,6 @@ impl Variable {
         }
     }
 }
-
-/// What holds when it is not known what a person wants.
-pub(super) const DENIED: &str = "telemetry is paused, and the app cannot resume it";
 
 /// The variables of the process, with text that is not Unicode made visible as such.
 pub(crate) fn process(name: &str) -> Option<String> {
@@ -278,8 +276,6 @@ const METRICS_DEFAULT: &str = if cfg!(feature = "prometheus") {
 } else {
     "none"
 };
-
-pub(super) const CONSENT_NAME: &str = "SPANWIRE_CONSENT";
 
 /// Every environment variable that Spanwire reads.
 pub const VARIABLES: &[Variable] = &[
@@ -655,15 +651,11 @@ pub const VARIABLES: &[Variable] = &[
     ),
     variable("SPANWIRE_ENABLED", "true", BOOL, set!(enabled: truth)),
     Variable {
-        name: CONSENT_NAME,
+        name: "SPANWIRE_CONSENT",
         default: "granted",
         accepted: CONSENT,
         fallback: Fallback::Paused,
-        apply: |settings, value| {
-            let consent = parse::consent(value);
-            settings.consent = consent.unwrap_or(EnvironmentConsent::Denied);
-            consent.map(drop).ok_or(Flaw::Shown)
-        },
+        apply: Settings::set_consent,
     },
     variable(
         "SPANWIRE_TRACES_PER_SECOND",

@@ -36,20 +36,22 @@ pub(crate) struct Pausable<R> {
 
 impl<R: Recorder + Send + Sync + 'static> Pausable<R> {
     fn handle<H>(&self, key: &Key, register: fn(&R, &Key) -> H, noop: fn() -> H) -> Handle<H, R> {
-        let handle = Handle {
+        let is_paused = self.switch.is_paused();
+        Handle {
             switch: Arc::clone(&self.switch),
-            registered: OnceLock::new(),
-            registration: Registration {
-                recorder: Arc::downgrade(&self.recorder),
-                key: key.clone(),
-                register,
-                noop,
+            registered: match is_paused {
+                true => OnceLock::new(),
+                false => OnceLock::from(register(&self.recorder, key)),
             },
-        };
-        if !self.switch.is_paused() {
-            handle.registered();
+            late: is_paused.then(|| {
+                Box::new(Registration {
+                    recorder: Arc::downgrade(&self.recorder),
+                    key: key.clone(),
+                    register,
+                })
+            }),
+            noop,
         }
-        handle
     }
 }
 
@@ -70,6 +72,7 @@ impl<R: Recorder + Send + Sync + 'static> Recorder for Pausable<R> {
         let register = |recorder: &R, key: &Key| recorder.register_counter(key, &METADATA);
         Counter::from_arc(Arc::new(PausableCounter {
             handle: self.handle(key, register, Counter::noop),
+            key: key.clone(),
             totals: Arc::clone(&self.totals),
             total: OnceLock::new(),
         }))
@@ -99,7 +102,9 @@ impl<R: Recorder + Send + Sync + 'static> Recorder for Pausable<R> {
 struct Handle<H, R> {
     switch: Arc<Switch>,
     registered: OnceLock<H>,
-    registration: Registration<H, R>,
+    /// How it is registered after the pause.
+    late: Option<Box<Registration<H, R>>>,
+    noop: fn() -> H,
 }
 
 struct Registration<H, R> {
@@ -107,7 +112,6 @@ struct Registration<H, R> {
     recorder: Weak<R>,
     key: Key,
     register: fn(&R, &Key) -> H,
-    noop: fn() -> H,
 }
 
 impl<H, R> Handle<H, R> {
@@ -119,22 +123,23 @@ impl<H, R> Handle<H, R> {
 
     #[inline]
     fn registered(&self) -> &H {
-        self.registered.get_or_init(|| self.registration.register())
+        self.registered.get_or_init(|| self.register())
     }
-}
 
-impl<H, R> Registration<H, R> {
     #[cold]
     fn register(&self) -> H {
-        match self.recorder.upgrade() {
-            Some(recorder) => (self.register)(&recorder, &self.key),
-            None => (self.noop)(),
-        }
+        let register = |late: &Registration<H, R>| {
+            let recorder = late.recorder.upgrade()?;
+            Some((late.register)(&recorder, &late.key))
+        };
+        let registered = self.late.as_deref().and_then(register);
+        registered.unwrap_or_else(self.noop)
     }
 }
 
 struct PausableCounter<R> {
     handle: Handle<Counter, R>,
+    key: Key,
     totals: Arc<Totals>,
     total: OnceLock<Arc<Total>>,
 }
@@ -169,8 +174,7 @@ impl<R: Send + Sync> CounterFn for PausableCounter<R> {
     /// Totals are told once before each pause and once before it ends, so what came in between is
     /// known exactly.
     fn absolute(&self, value: u64) {
-        let of_series = || self.totals.of(&self.handle.registration.key);
-        let total = self.total.get_or_init(of_series);
+        let total = self.total.get_or_init(|| self.totals.of(&self.key));
         let seen = total.seen.fetch_max(value, Ordering::Relaxed);
         match self.handle.open() {
             Some(counter) => {
@@ -198,7 +202,7 @@ struct PausableGauge<R> {
 impl<R: Send + Sync> PausableGauge<R> {
     fn gauge(&self) -> &Gauge {
         self.handle.registered.get_or_init(|| {
-            let gauge = self.handle.registration.register();
+            let gauge = self.handle.register();
             let carried = f64::from_bits(self.carried.load(Ordering::Relaxed));
             if carried != 0.0 {
                 gauge.increment(carried);
