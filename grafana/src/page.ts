@@ -4,7 +4,7 @@ import type * as stat from "@grafana/grafana-foundation-sdk/stat";
 import { chosen } from "./board.js";
 import type { Next } from "./links.js";
 import { card, graded, RED, YELLOW } from "./panels.js";
-import { aggregate, seen, sum, times, type Expr } from "./promql.js";
+import { aggregate, call, seen, sum, times, type Expr } from "./promql.js";
 import { label } from "./semconv.js";
 import { TARGET } from "./server.js";
 import type { SeriesOf } from "./series.js";
@@ -22,9 +22,12 @@ export const DELAY = "spanwire.main_thread.delay";
 export const EVENT = label("spanwire.ipc.event");
 export const WEBVIEW = label("spanwire.webview.name");
 
-/** The share of the time that the page's own code is at work on messages. */
+/**
+ * The share of the time that the page's own code is at work on messages. What ends in a second may have
+ * begun in the one before, so it can be more than all of it.
+ */
 export const pageBusy = (of: SeriesOf, ...by: readonly string[]): Expr =>
-  sum(of.rate(PROCESS, {}, "_sum"), ...by);
+  call("clamp_max", sum(of.rate(PROCESS, {}, "_sum"), ...by), 1);
 
 /** That of the busiest page, since each has a thread of its own. */
 export const busiestPage = (of: SeriesOf): Expr =>

@@ -93,7 +93,7 @@ const CAUSES: readonly (readonly [name: string, is: Expr])[] = [
   ["Page's code is busy", above(lately(busiestPage), 0.5)],
   ["Handlers are slow", above(p95(HANDLER), FELT_S)],
   ["Queue is long", above(p95(QUEUE_WAIT, QUEUES), FELT_S)],
-  ["Page is busy otherwise", above(p95(TRANSIT, OUTBOUND), FELT_S)],
+  ["Messages reach the page late", above(p95(TRANSIT, OUTBOUND), FELT_S)],
   ["Way to the host is slow", above(p95(TRANSIT, INBOUND), FELT_S)],
   ["Machine has no free core", above(machineCpu, 0.95)],
 ];
@@ -215,11 +215,7 @@ const page: Row = [
     unit: "percentunit",
     decimals: 1,
     width: 12,
-    targets: [
-      target(`{{${WEBVIEW}}}`, pageBusy(chosen, WEBVIEW)),
-      target("busiest", busiestPage(chosen)),
-    ],
-    reference: { legend: "busiest", color: "text" },
+    targets: [target(`{{${WEBVIEW}}}`, pageBusy(chosen, WEBVIEW))],
     next: [{ question: "Is the webview's process at its limit?", board: "process" }],
   }),
   takers({
