@@ -71,6 +71,7 @@ mod layer;
 pub mod measurement;
 pub mod queue;
 pub mod semconv;
+pub mod startup;
 #[cfg(feature = "system")]
 pub mod system;
 #[cfg(any(feature = "prometheus", feature = "otlp"))]

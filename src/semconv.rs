@@ -162,6 +162,8 @@ metrics! {
     MEASUREMENT = Gauge "spanwire.measurement" ["{value}"]
         "The last value that the app or the page measured under that name."
         (MEASUREMENT_NAME, CATEGORY, MEASUREMENT_UNIT);
+    STARTUP_DURATION = Gauge "spanwire.startup.duration" ["s"]
+        "Time from the process's start until a phase of the app's start was reached." (STARTUP_PHASE);
     PROCESS_CPU_UTILIZATION = Gauge "process.cpu.utilization" ["1"]
         "Share of all cores that the process used since the last sample." (CPU_MODE);
     PROCESS_MEMORY_USAGE = UpDownCounter "process.memory.usage" ["By"]
@@ -311,6 +313,8 @@ attributes! {
         "The name that the app or the page gave to a measurement; capped with its category and unit.";
     CATEGORY = "spanwire.measurement.category" String, "What a measurement is grouped by; absent when not given.";
     MEASUREMENT_UNIT = "spanwire.measurement.unit" String, "A measurement's unit; absent when not given.";
+    STARTUP_PHASE = "spanwire.startup.phase" String ["telemetry", "event_loop", "window", "webview", "navigation", "script", "dom_ready", "first_paint", "first_call"],
+        "The phase of the app's start that was reached; on the trace's root the last one.";
     WEBVIEW_PROCESS_TYPE = "spanwire.webview.process.type" String ["web", "network", "gpu", "other"], "`web`, `network`, `gpu` or `other`.";
     CPU_MODE = "cpu.mode" String ["user", "nice", "system", "interrupt", "steal"],
         "What a processor did: `user` or `system`; of the host also `nice`, `interrupt` or `steal`. Linux only.";
@@ -328,7 +332,7 @@ attributes! {
     WAIT_S = "spanwire.queue.wait" Double, "Seconds that a message waited in the queue, on its span.";
     BATCH_SIZE = "spanwire.batch.size" Int, "Messages that were sent together, on a message's span.";
     SLOW = "spanwire.slow" Boolean, "True on the span of an operation that was slow.";
-    SAMPLING_REASON = "spanwire.sampling.reason" String ["error", "slow", "rate", "traces_full", "spans_full", "hold_time", "shutdown", "over_rate", "trace_full", "late"],
+    SAMPLING_REASON = "spanwire.sampling.reason" String ["error", "slow", "startup", "rate", "traces_full", "spans_full", "hold_time", "shutdown", "over_rate", "trace_full", "late"],
         "Why a trace or a span was kept or dropped, or decided early; on the root of a kept trace.";
     CODE_FILE_PATH = "code.file.path" String,
         "The file of the app that sent a message, on its span: as in its workspace, or within its crate.";
@@ -375,7 +379,7 @@ pub const SPANS_FILTERED: &str = "spans_filtered";
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct SpanInfo {
-    /// Its name, with `{event}`, `{trace}` or `{operation}` for the part that varies.
+    /// Its name, with `{event}`, `{trace}`, `{phase}` or `{operation}` for the part that varies.
     pub name: &'static str,
     /// OpenTelemetry's span kind.
     pub kind: &'static str,
@@ -478,6 +482,18 @@ pub const SPANS: &[SpanInfo] = &[
         kind: "internal",
         description: "What the page does within `spanwire.trace`.",
         attributes: &[WEBVIEW_NAME, ERROR_TYPE, SAMPLING_REASON],
+    },
+    SpanInfo {
+        name: "startup",
+        kind: "internal",
+        description: "The app's start, from the process's start to the last phase that was reached.",
+        attributes: &[STARTUP_PHASE, SAMPLING_REASON],
+    },
+    SpanInfo {
+        name: "startup {phase}",
+        kind: "internal",
+        description: "A phase of the app's start, from the one before it until it was reached.",
+        attributes: &[STARTUP_PHASE],
     },
     SpanInfo {
         name: "{operation}",

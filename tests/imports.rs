@@ -21,10 +21,14 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("timer", &["instrument"]),
     ("measurement", &["instrument"]),
     ("system", &["instrument"]),
-    ("ipc", &["queue", "measurement", "instrument"]),
-    ("webview", &["ipc"]),
+    ("startup", &["instrument"]),
+    ("ipc", &["queue", "measurement", "startup", "instrument"]),
+    ("webview", &["ipc", "startup"]),
     ("testing", &["layer", "instrument"]),
-    ("telemetry", &["system", "timer", "layer", "instrument"]),
+    (
+        "telemetry",
+        &["system", "startup", "timer", "layer", "instrument"],
+    ),
 ];
 
 /// Within `telemetry`: each may import those that come after it.

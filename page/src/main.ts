@@ -9,6 +9,7 @@ import { abandon, invoke } from "./calls.js";
 import { watchDispatch } from "./compat.js";
 import { COMPAT, MARKS } from "./config.js";
 import { keepListening, surviveOpen } from "./dom_listeners.js";
+import { watchDom } from "./dom_ready.js";
 import { refusal } from "./error.js";
 import { watchFaults } from "./error_counts.js";
 import { receive, release, releaseIfLoaded } from "./inbox.js";
@@ -31,6 +32,7 @@ const start = (): void => {
   } else {
     life.restart();
     watchFaults();
+    watchDom();
     const finishVitals = watchVitals();
     if (MARKS) watchMarks();
     if (COMPAT) watchDispatch();

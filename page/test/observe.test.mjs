@@ -142,10 +142,12 @@ test("numbered messages are acknowledged with when they ran", async () => {
 test("vitals, errors and rejections are told without a call", async () => {
   const page = await ready({ entryTypes: ["paint"] });
   page.entries({ entryType: "paint", name: "first-contentful-paint", startTime: 900 });
+  page.fire("DOMContentLoaded");
   page.fire("error", { error: new Error("x") });
   page.fire("unhandledrejection", { promise: {} });
   assert.deepEqual(await page.told(), [
     { kind: "vital", name: "fcp", value: 900, rating: "good" },
+    { kind: "dom_ready", at: 1_000 },
     { kind: "error", type: "uncaught" },
     { kind: "error", type: "unhandled_rejection" },
   ]);

@@ -235,6 +235,12 @@ pub(crate) fn register_everywhere(state: Weak<dyn Publish>) {
     add(PublishScope::Everywhere, state);
 }
 
+/// The same for process-wide state of which a recorder for one thread alone gets nothing, whenever it
+/// is registered.
+pub(crate) fn register_for_process(state: Weak<dyn Publish>) {
+    add(PublishScope::NotYet, state);
+}
+
 fn add(scope: PublishScope, state: Weak<dyn Publish>) {
     let mut sources = SOURCES.lock().unwrap_or_else(PoisonError::into_inner);
     sources.retain(|source| source.state.strong_count() > 0);

@@ -11,6 +11,7 @@ use super::wire::{Inner, abort_all};
 use crate::clock::Stamp;
 use crate::instrument::page_spans::{PageSpanRequest, PageSpansRefused};
 use crate::semconv::{self, ErrorType, PageSpanErrorType};
+use crate::startup::Phase;
 
 impl Inner {
     /// Takes in a message of the page with that id, which is stale when another took its place.
@@ -32,7 +33,13 @@ impl Inner {
                 series.lost(Direction::Inbound, ErrorType::PageShed, count.into());
             }
             InboundMessage::PageError(error) => self.recorder.series.page_error(error),
-            InboundMessage::WebVital(vital) => self.recorder.series.vital(vital),
+            InboundMessage::WebVital(vital) => {
+                self.recorder.series.vital(vital);
+                if let Some(at) = vital.first_paint() {
+                    self.page_reached(page, Phase::FirstPaint, at);
+                }
+            }
+            InboundMessage::DomReady { at } => self.page_reached(page, Phase::DomReady, at),
             InboundMessage::Measurement(measurement) => self.recorder.measured(&measurement),
             InboundMessage::SpanExport(export) => self.span_export(&export),
             // Of a page whose messages another layer carries.
@@ -79,6 +86,18 @@ impl Inner {
         let aborts = self.with_current(page, |page, _| page.left(PagePhase::Loading, &mut effects));
         self.apply(effects);
         abort_all(aborts.unwrap_or_default());
+    }
+
+    /// The page says when it reached a phase of the app's start.
+    fn page_reached(&self, page: &str, phase: Phase, at: PageTime) {
+        let startup = &self.recorder.startup;
+        if startup.awaits(phase) {
+            let now = self.recorder.clock.now();
+            let at = self.with_current(page, |page, _| page.to_host(at, now));
+            if let Some(Some(at)) = at {
+                startup.reached(phase, at);
+            }
+        }
     }
 
     fn pong(&self, page: &str, id: u64, at: Option<PageTime>) {

@@ -241,6 +241,8 @@ impl Inner {
                     ..arrival
                 };
                 self.batch_arrived(page, arrival, None);
+                let posted = arrival.sent.map(PageTime::since_document);
+                self.recorder.startup.script_ran(arrival.received, posted);
             }
             Err(error) => {
                 self.recorder.series.protocol_error(error);

@@ -232,6 +232,12 @@ impl EndedMessage {
         }
     }
 
+    /// When a call of the page's had its answer, if this was one that reached the page.
+    pub(super) fn answered(&self, now: Stamp) -> Option<Stamp> {
+        let reached = self.message.is_reply() && self.outcome.is_ok() && !self.is_ignored;
+        reached.then(|| self.execution.map_or(now, |execution| execution.begin))
+    }
+
     /// Ends the span of the call whose reply this was: the page settled its promise, or never will.
     pub(super) fn end_call_span(&mut self, now: Stamp) {
         let Some(mut span) = self.call.take() else {

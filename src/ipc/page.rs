@@ -222,6 +222,11 @@ impl Page {
         Ok(self.liveness.due().is_some())
     }
 
+    /// The host time of the page's `at`, while anything is known of its clock.
+    pub(super) fn to_host(&self, at: PageTime, now: Stamp) -> Option<Stamp> {
+        self.clock.to_host(at, now)
+    }
+
     /// The open spans of that generation, unless its page is gone.
     pub(super) fn spans(&mut self, generation: u64) -> Option<&mut OpenSpans> {
         (generation == self.generation).then_some(&mut self.spans)

@@ -13,6 +13,7 @@ use super::nonce::nonce;
 use super::origins::Origins;
 use super::outbound::{Effects, EndedMessage, Outbound, Sender, undelivered};
 use super::page::Page;
+use super::page_load::PageLoad;
 use super::page_state::{PagePhase, PageState};
 use super::protocol::direction::Direction;
 use super::protocol::envelope::is_page_id;
@@ -28,6 +29,7 @@ use crate::instrument::handles::{self, GaugeSums, Publish};
 use crate::instrument::page_spans::PageSpanSource;
 use crate::queue::MessageQueue;
 use crate::semconv::ErrorType;
+use crate::startup::Phase;
 
 /// The wire between one page and the host.
 ///
@@ -440,6 +442,7 @@ impl Inner {
         let (load, aborts) = ready?;
         abort_all(aborts);
         self.recorder.series.page_loaded(load);
+        self.recorder.startup.page_ready(load == PageLoad::First);
         handles::page_appeared();
         // Whatever was queued while the page was loading can go now.
         self.wake();
@@ -474,6 +477,9 @@ impl Inner {
         let now = self.recorder.clock.now();
         for mut ended in effects.ended {
             self.record_end(&mut ended, now);
+            if let Some(at) = ended.answered(now) {
+                self.recorder.startup.reached(Phase::FirstCall, at);
+            }
             ended.end_call_span(now);
         }
         for (span, why) in effects.open_spans {

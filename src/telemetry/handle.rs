@@ -28,6 +28,7 @@ use super::subscriber::Place;
 use crate::clock;
 use crate::instrument::caught_panic::catch_panic;
 use crate::semconv::EVENT_CONFIGURATION_WARNING;
+use crate::startup;
 #[cfg(feature = "system")]
 use crate::system::SystemSampler;
 
@@ -168,6 +169,7 @@ impl Telemetry {
                     let running = std::mem::take(running);
                     *state = State::Ending;
                     drop(state);
+                    startup::conclude();
                     self.end(running, deadline);
                     let report = self.report();
                     *self.state() = State::Ended(report.clone());

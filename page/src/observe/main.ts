@@ -4,6 +4,7 @@
 // of the document, before any code of the page. What it measures goes to the adapter's `send`.
 
 import { keepListening, surviveOpen } from "../dom_listeners.js";
+import { watchDom } from "../dom_ready.js";
 import { watchFaults } from "../error_counts.js";
 import * as life from "../lifecycle.js";
 import { watchMarks } from "../marks.js";
@@ -22,6 +23,7 @@ const start = (): void => {
   life.onRestart(schedule);
   life.restart();
   watchFaults();
+  watchDom();
   const finishVitals = watchVitals();
   if (MARKS) watchMarks();
   keepListening("pageshow", (event) => {

@@ -19,6 +19,7 @@ use crate::ipc::protocol::inbound_message::{
 };
 use crate::ipc::protocol::limits::is_deeper_than;
 use crate::semconv::{self, ErrorType};
+use crate::startup::Phase;
 
 /// The largest report, in bytes.
 pub(super) const REPORT_BYTES_MAX: usize = 256 << 10;
@@ -103,6 +104,10 @@ impl Shared {
         if let Some(sent) = sent {
             self.page().clock.heard(sent, received);
         }
+        if is_ready {
+            let posted = sent.map(PageTime::since_document);
+            self.recorder.startup.script_ran(received, posted);
+        }
         for message in messages {
             self.reported(message, received);
         }
@@ -119,7 +124,13 @@ impl Shared {
                 self.apply(change, ErrorType::PageGone);
             }
             Some(InboundMessage::PageError(error)) => series.page_error(error),
-            Some(InboundMessage::WebVital(vital)) => series.vital(vital),
+            Some(InboundMessage::WebVital(vital)) => {
+                series.vital(vital);
+                if let Some(at) = vital.first_paint() {
+                    self.page_reached(Phase::FirstPaint, at);
+                }
+            }
+            Some(InboundMessage::DomReady { at }) => self.page_reached(Phase::DomReady, at),
             Some(InboundMessage::Measurement(measurement)) => self.recorder.measured(&measurement),
             Some(InboundMessage::Open(open)) => self.open_span(&open, received),
             Some(InboundMessage::Close { span, at, failed }) => {
@@ -142,6 +153,18 @@ impl Shared {
                 | InboundMessage::SpanExport(_),
             )
             | None => series.protocol_error(ErrorType::Malformed),
+        }
+    }
+
+    /// The page says when it reached a phase of the app's start.
+    fn page_reached(&self, phase: Phase, at: PageTime) {
+        let startup = &self.recorder.startup;
+        if startup.awaits(phase) {
+            let now = self.recorder.clock.now();
+            let at = self.page().clock.to_host(at, now);
+            if let Some(at) = at {
+                startup.reached(phase, at);
+            }
         }
     }
 
@@ -224,7 +247,7 @@ impl Shared {
         is_withdrawn: bool,
     ) {
         let now = self.recorder.clock.now();
-        let (ended, transit) = {
+        let (ended, transit, settled_at) = {
             let page = &mut *self.page();
             let sent = page.awaited.reply_dispatched(id).filter(|_| !is_withdrawn);
             if let (Some(at), Some(sent)) = (at, sent) {
@@ -241,9 +264,12 @@ impl Shared {
                 error,
                 is_withdrawn,
             };
-            (page.awaited.settled(id, settlement, now), transit)
+            (page.awaited.settled(id, settlement, now), transit, settled)
         };
         let series = &self.recorder.series;
+        if !is_withdrawn && let Some(at) = settled_at {
+            self.recorder.startup.reached(Phase::FirstCall, at);
+        }
         if let Some(transit) = transit {
             series.transit(Direction::Outbound, transit);
         }

@@ -9,6 +9,7 @@ use super::page_view::{PageChange, PageView};
 use crate::instrument::cardinality::NameSource;
 use crate::instrument::event_name::is_event_name;
 use crate::instrument::handles::{self, GaugeSums, Publish};
+use crate::ipc::page_load::PageLoad;
 use crate::ipc::recorder::{Recorder, RecorderSettings};
 use crate::ipc::series::{EventSeries, Outcome};
 use crate::ipc::spans::timed::TimedSpan;
@@ -69,6 +70,7 @@ impl Shared {
         self.end_left(left, why_gone);
         if let Some(load) = load {
             self.recorder.series.page_loaded(load);
+            self.recorder.startup.page_ready(load == PageLoad::First);
             handles::page_appeared();
         }
     }

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::fmt;
 use std::marker::PhantomData;
+use std::time::Duration;
 
 use serde::Deserialize;
 use serde::de::{self, DeserializeSeed, Deserializer, SeqAccess, Visitor};
@@ -32,6 +33,10 @@ pub(crate) enum InboundMessage<'a> {
         count: u32,
     },
     PageError(PageErrorKind),
+    /// The document is parsed: `DOMContentLoaded`.
+    DomReady {
+        at: PageTime,
+    },
     /// A span that the page opens with `trace`.
     Open(SpanStart<'a>),
     Close {
@@ -65,6 +70,11 @@ impl PageTime {
     pub(crate) fn as_ms(self) -> f64 {
         self.0
     }
+
+    /// How old the document is by then, as the page says.
+    pub(crate) fn since_document(self) -> Duration {
+        Duration::from_secs_f64(self.0 / 1_000.0)
+    }
 }
 
 /// What the page ran.
@@ -96,6 +106,13 @@ pub(crate) struct WebVital {
     pub(crate) name: WebVitalName,
     pub(crate) rating: WebVitalRating,
     pub(crate) value: PageTime,
+}
+
+impl WebVital {
+    /// When the page was first painted, if that is what it says.
+    pub(crate) fn first_paint(&self) -> Option<PageTime> {
+        (self.name == WebVitalName::Fcp).then_some(self.value)
+    }
 }
 
 /// The web vitals that are durations.
@@ -393,6 +410,7 @@ impl<'a> RawMessage<'a> {
                     .find(|error| error.as_str() == name)?;
                 InboundMessage::PageError(error)
             }
+            "dom_ready" => InboundMessage::DomReady { at: time(self.at)? },
             "open" => InboundMessage::Open(SpanStart {
                 span: self.span?,
                 parent: self.parent,

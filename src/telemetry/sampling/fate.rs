@@ -4,6 +4,8 @@
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum SpanClass {
     Fine,
+    /// It is of the app's start, of which there is one a process.
+    Startup,
     Slow,
     Failed,
 }
@@ -15,17 +17,20 @@ pub(super) enum KeepReason {
     Error,
     /// A span of it took as long as its threshold, or longer.
     Slow,
+    /// It is the app's start.
+    Startup,
     /// It is one of so many a second.
     Rate,
 }
 
 impl KeepReason {
-    pub(super) const ALL: [Self; 3] = [Self::Error, Self::Slow, Self::Rate];
+    pub(super) const ALL: [Self; 4] = [Self::Error, Self::Slow, Self::Startup, Self::Rate];
 
     pub(super) const fn as_str(self) -> &'static str {
         match self {
             Self::Error => "error",
             Self::Slow => "slow",
+            Self::Startup => "startup",
             Self::Rate => "rate",
         }
     }
@@ -39,7 +44,7 @@ pub(super) enum Fate {
 }
 
 impl Fate {
-    /// A trace in which something failed or was slow is kept; of the rest, as many as `is_within_rate`
+    /// A trace in which something failed or was slow is kept, and that of the app's start; of the rest, as many as `is_within_rate`
     /// admits, which is asked only then.
     pub(super) fn decide(
         class: SpanClass,
@@ -49,6 +54,7 @@ impl Fate {
         match class {
             SpanClass::Failed => Self::Kept(KeepReason::Error),
             SpanClass::Slow => Self::Kept(KeepReason::Slow),
+            SpanClass::Startup => Self::Kept(KeepReason::Startup),
             SpanClass::Fine if is_open_too_long => Self::Kept(KeepReason::Slow),
             SpanClass::Fine if is_within_rate() => Self::Kept(KeepReason::Rate),
             SpanClass::Fine => Self::Dropped,
