@@ -295,6 +295,26 @@ fn what_waits_for_a_page_ends_with_it() {
 }
 
 #[test]
+fn what_is_sent_while_the_next_page_loads_waits_for_that_page() {
+    let capture = Capture::new();
+    capture.run(|| {
+        let mut page = Page::load(&capture);
+        page.observer.set_page_state(PageState::Loading);
+        let mut sent = page.observer.send("moved", 1);
+        let number = sent.number();
+        sent.handed_over();
+        page.id = "p2";
+        page.says(r#"{"kind":"ready"}"#);
+        assert_eq!(page.observer.metrics().messages_open, 1);
+        page.says(&format!(
+            r#"{{"kind":"ack","ids":[[{number},{number}]],"at":0,"done":0}}"#
+        ));
+        let metrics = page.observer.metrics();
+        assert_eq!((metrics.messages_sent, metrics.messages_failed), (1, 0));
+    });
+}
+
+#[test]
 fn a_page_with_a_script_says_itself_that_it_is_there() {
     let capture = Capture::new();
     capture.run(|| {

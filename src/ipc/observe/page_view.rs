@@ -114,10 +114,12 @@ impl PageView {
         }
         let mut change = PageChange::default();
         if !self.id.is_empty() {
-            change.left = self.end_generation();
             self.retire();
-            // Another page, which the message layer may not have seen come.
-            self.state = PageState::Loading;
+            // The message layer may have seen this page come: then what is open is this one's.
+            if is_there(self.state) {
+                change.left = self.end_generation();
+                self.state = PageState::Loading;
+            }
         }
         self.clock = PageClock::default();
         self.id = id.to_owned();
