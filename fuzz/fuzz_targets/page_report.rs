@@ -183,7 +183,10 @@ impl World {
         let ended = metrics.messages_sent + metrics.messages_failed + metrics.messages_dropped;
         assert_eq!(ended, self.outbound);
         let messages = |direction| {
-            SUMS.counter("spanwire.ipc.messages", &[("spanwire.ipc.direction", direction)])
+            SUMS.counter(
+                "spanwire.ipc.messages",
+                &[("spanwire.ipc.direction", direction)],
+            )
         };
         assert_eq!(messages("inbound"), self.inbound);
         assert_eq!(messages("outbound"), self.outbound);
