@@ -37,20 +37,18 @@ fn within_crate(path: &str) -> Cow<'_, str> {
 
 /// From the last folder on that Cargo takes code from; the file's name alone where there is none.
 fn below_crate(path: &str) -> &str {
-    let mut end = path.len();
-    let mut name = path;
-    let mut is_file = true;
-    while let Some(separator) = path[..end].rfind(['/', '\\']) {
-        let folder = &path[separator + 1..end];
-        if is_file {
-            name = folder;
-            is_file = false;
-        } else if ["src", "tests", "examples", "benches"].contains(&folder) {
-            return &path[separator + 1..];
-        }
-        end = separator;
-    }
-    name
+    let from_folder = path
+        .rmatch_indices(['/', '\\'])
+        .filter_map(|(separator, _)| path.get(separator + 1..));
+    let is_taken = |rest: &&str| {
+        let folder = rest.split_once(['/', '\\']).map(|(folder, _)| folder);
+        folder.is_some_and(|folder| ["src", "tests", "examples", "benches"].contains(&folder))
+    };
+    from_folder
+        .clone()
+        .find(is_taken)
+        .or_else(|| from_folder.clone().next())
+        .unwrap_or(path)
 }
 
 #[cfg(test)]
