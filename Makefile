@@ -81,7 +81,7 @@ dashboards: ## check the dashboards, rules, alerts and runbooks: types, the comm
 .PHONY: drawing
 drawing: packages
 	@scripts/install-packages pictures
-	cargo build -p spanwire-demo
+	cargo build --workspace --features $(FEATURES) --bin spanwire-demo
 	cd grafana/drawing && npm ci --no-audit --no-fund
 	cd grafana/drawing && npm run --silent types
 	cd grafana/drawing && npm run --silent test

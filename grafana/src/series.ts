@@ -83,7 +83,7 @@ export class SeriesOf {
    * be old.
    */
   grown(name: string, where: Where = {}, part?: Part): Expr {
-    const increase = this.increase(name, where, part);
+    const increase = this.exactly(name, where, part);
     const young = this.young();
     if (this.window.restarts === "newest" && young) {
       // All that a young process counted is of this window, and what its instance counted before is not its own.
@@ -105,6 +105,21 @@ export class SeriesOf {
       throw new Error(`how long ${this.window.range} is cannot be said`);
     }
     return or(binary(this.appeared(name, where, part), "/", scalar(seconds)), this.rate(name, where, part));
+  }
+
+  /**
+   * The increase, to the last one where one process counted all of it: `increase` is extrapolated to the
+   * whole window, so it is 12,502 where 12,500 were lost.
+   */
+  private exactly(name: string, where: Where, part?: Part): Expr {
+    const { range, seconds } = this.window;
+    const increase = this.increase(name, where, part);
+    if (seconds === undefined) {
+      return increase;
+    }
+    const now = this.counter(name, where, part);
+    const isOld = binary(this.gauge("process.uptime"), ">", scalar(seconds));
+    return or(and(binary(now, "-", offset(now, range)), isOld, TARGET), increase);
   }
 
   /** The values of series that were not there a window ago, where the app was there or is young. */

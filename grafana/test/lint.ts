@@ -25,14 +25,14 @@ const DATASOURCE = "${datasource}";
 /**
  * Counters that are read as they are. What they are is how long the process has run; their only uses
  * are `x unless x offset …`, which is the first value of a new series, since `increase` shows 0 for a
- * single failure whose series did not exist before it, and `x and on (job, instance) (uptime < …)`,
+ * single failure whose series did not exist before it, `x - x offset …` of one process, and `x and on (job, instance) (uptime < …)`,
  * which is all that a young process counted. See `grown` in `src/series.ts`.
  */
 export function countersAsTheyAre(expr: string): string[] {
   const rest = expr
     .replaceAll(/\s+/g, " ")
     .replaceAll(/(rate|increase)\((\w+(\{[^}]*\})?)\[[^\]]*\]( @ end\(\))?\)/g, "")
-    .replaceAll(/(\w+(?:\{[^}]*\})?) unless \1 offset \S+/g, "")
+    .replaceAll(/(\w+(?:\{[^}]*\})?) (?:unless|-) \1 offset \S+/g, "")
     .replaceAll(/\w+(?:\{[^}]*\})? and on \(job, instance\) \( ?process_uptime_seconds/g, "(process_uptime_seconds");
   return readExpr(rest).selectors.flatMap(({ metric }) => {
     const instrument = instruments.get(metric);

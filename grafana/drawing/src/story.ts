@@ -11,15 +11,15 @@ interface Act {
 }
 
 const ACTS: readonly Act[] = [
-  { faults: [], pictureS: 45, checkS: 15 },
-  { faults: ["failing-handler", "failing-operation", "failing-page"], pictureS: 25, checkS: 8 },
-  { faults: ["full-queue"], pictureS: 20, checkS: 8 },
-  { faults: ["blocked-ui"], pictureS: 15, checkS: 6 },
+  { faults: [], pictureS: 45, checkS: 10 },
+  { faults: ["failing-handler", "failing-operation", "failing-page"], pictureS: 25, checkS: 6 },
+  { faults: ["full-queue"], pictureS: 20, checkS: 7 },
+  { faults: ["blocked-ui"], pictureS: 15, checkS: 5 },
   { faults: [], pictureS: 20, checkS: 2 },
 ];
 
 /** What stays: Live and the verdict show it. */
-export const LAST = { fault: "slow-listener", pictureS: 50, checkS: 15 } as const;
+export const LAST = { fault: "slow-listener", pictureS: 50, checkS: 12 } as const;
 
 export async function play(stage: Stage, isBrief: boolean): Promise<void> {
   const seconds = ({ pictureS, checkS }: { pictureS: number; checkS: number }) => (isBrief ? checkS : pictureS);

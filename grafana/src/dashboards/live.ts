@@ -35,7 +35,7 @@ const WEBVIEW_PROCESSES = "spanwire.webview.process.count";
  * Errors are few, and what counts is that there were some: not a rate but all of an hour. Those of the
  * process before this one are none of it, or each restart would begin in red.
  */
-const hour = chosen.over({ range: "1h", youngS: "4200", restarts: "newest" });
+const hour = chosen.over({ range: "1h", seconds: "3600", youngS: "4200", restarts: "newest" });
 
 const count = (expr: Expr): Expr => aggregate("count", [], expr);
 const mean = (expr: Expr): Expr => aggregate("avg", [], expr);
