@@ -477,7 +477,9 @@ impl Inner {
         let now = self.recorder.clock.now();
         for mut ended in effects.ended {
             self.record_end(&mut ended, now);
-            if let Some(at) = ended.answered(now) {
+            if self.recorder.startup.awaits(Phase::FirstCall)
+                && let Some(at) = ended.answered(now)
+            {
                 self.recorder.startup.reached(Phase::FirstCall, at);
             }
             ended.end_call_span(now);

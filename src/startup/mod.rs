@@ -197,6 +197,7 @@ impl Publish for StartupSource {
         if let Some(reached) = reached {
             report::record(&reached);
         }
-        hand_over(now);
+        // Other sources come after this one.
+        let _ = catch_panic(|| hand_over(now));
     }
 }

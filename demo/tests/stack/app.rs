@@ -5,6 +5,8 @@ use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, Instant};
 
+const DEMO: &str = env!("CARGO_BIN_EXE_spanwire-demo");
+
 pub struct App {
     process: Child,
     console: ChildStdin,
@@ -22,8 +24,19 @@ impl App {
         Self::with(&["--faults"], variables)
     }
 
+    /// As [`start`](Self::start), of a process that does nothing else for six seconds first.
+    pub fn late() -> Self {
+        // The process stays the same and keeps its age.
+        let mut shell = Command::new("sh");
+        shell.args(["-c", "sleep 6; exec \"$0\" \"$@\"", DEMO]);
+        Self::run(shell, &["--drive", "--faults"], &[])
+    }
+
     fn with(arguments: &[&str], variables: &[(&str, &str)]) -> Self {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_spanwire-demo"));
+        Self::run(Command::new(DEMO), arguments, variables)
+    }
+
+    fn run(mut command: Command, arguments: &[&str], variables: &[(&str, &str)]) -> Self {
         for (name, _) in std::env::vars() {
             if name.starts_with("OTEL_") || name.starts_with("SPANWIRE_") {
                 command.env_remove(name);

@@ -87,8 +87,9 @@ const LASTING: &[&str] = &[
     "SpanwireLatencyBudgetSlowBurn",
 ];
 
-/// Those that are not about the app but about what is around it.
+/// Those that are not about what the app does but about its life and what is around it.
 const AROUND: &[&str] = &[
+    "SpanwireStartupSlow",
     "SpanwireTargetDown",
     "SpanwireTelemetrySpooling",
     "SpanwireTelemetryLost",
@@ -270,8 +271,11 @@ fn app_killed(app: App) {
     alertmanager::wait_without(&["SpanwireTargetDown"], Duration::from_secs(60));
     app.kill();
     alertmanager::wait_for(&["SpanwireTargetDown"], Duration::from_secs(60));
-    let next = App::start(&[]);
+    step!("  which starts slowly");
+    let next = App::late();
+    alertmanager::wait_for(&["SpanwireStartupSlow"], Duration::from_secs(60));
     alertmanager::wait_without(&["SpanwireTargetDown"], Duration::from_secs(90));
+    alertmanager::wait_without(&["SpanwireStartupSlow"], Duration::from_secs(90));
     // Whose operations are not slow.
     prometheus::wait_for(
         "sum(rate(spanwire_operation_duration_seconds_count[4s])) > 0 \

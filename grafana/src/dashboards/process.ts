@@ -9,6 +9,7 @@ import { INSTANCE } from "../server.js";
 import { target } from "../targets.js";
 
 const MACHINE = "machine";
+const PHASE = label("spanwire.startup.phase");
 const TYPE = label("spanwire.webview.process.type");
 
 const HALF_AND_MOST = [
@@ -156,9 +157,27 @@ const counts: Row = [
   }),
 ];
 
+const startup: Row = [
+  "Start",
+  chart({
+    title: "Start by phase",
+    description:
+      "Time from the process's start until each phase of the app's start was reached; of several instances the longest. A line steps when the app starts again. The trace `startup` has the same.",
+    unit: "s",
+    width: 24,
+    bare: true,
+    targets: [
+      target(
+        `{{${PHASE}}}`,
+        aggregate("max", [PHASE], chosen.gauge("spanwire.startup.duration")),
+      ),
+    ],
+  }),
+];
+
 export const processAndSystem: Board = {
   name: "process",
   title: "Spanwire / Process and system",
   description: "What the app and its webview use of the machine.",
-  rows: [overview, use, counts],
+  rows: [overview, use, counts, startup],
 };

@@ -1,8 +1,9 @@
-// Memory, and whether the app is there.
+// Memory, the start, and whether the app is there.
 
-import { above, and, binary, number, or, times as scaled } from "../promql.js";
+import { above, aggregate, and, binary, number, or, times as scaled, type Expr } from "../promql.js";
 import { byRole, ROLE } from "../roles.js";
 import { JOB, TARGET, UP } from "../server.js";
+import { offset, oneOf } from "../series.js";
 import {
   ANY,
   AT,
@@ -20,6 +21,14 @@ const MEBIBYTE = 1024 * 1024;
 /** Growth in an hour that is worth a look: both as it is and as a share. */
 const GROWTH_MIN_BYTES = 64 * MEBIBYTE;
 const GROWTH_MIN_SHARE = 0.2;
+
+/**
+ * What a start may take until the page shows something: the time from which Android vitals calls a
+ * cold start excessive. Not until the first call, which may wait for the user's first click.
+ */
+const STARTUP_BUDGET_S = 5;
+const STARTUP = "spanwire.startup.duration";
+const SHOWN = { "spanwire.startup.phase": oneOf("dom_ready", "first_paint") };
 
 /** The job that the stack which comes with Spanwire scrapes; another is known by its series. */
 const OUR_JOB = "spanwire";
@@ -39,12 +48,27 @@ export function processes(times: Times): Group {
   const before = overTime("max_over_time", recorded(memory), ten, times.text(50 * MINUTE));
   const growth = binary(now, "-", before);
 
+  // A start is news for a quarter of an hour: its time stays as it was until the app starts again, and
+  // no two starts take the same time. To a Prometheus that is new an old start is none either.
+  const newsS = 15 * MINUTE;
+  const shown = (series: Expr): Expr => aggregate("max", TARGET, series);
+  const startup = shown(ANY.gauge(STARTUP, SHOWN));
+  const startupBefore = shown(offset(ANY.gauge(STARTUP, SHOWN), times.text(newsS)));
+  const isOldNews = binary(startup, "==", startupBefore, { on: TARGET });
+  const isOldProcess = above(ANY.gauge("process.uptime"), newsS);
+  const slowStart = binary(
+    binary(above(startup, STARTUP_BUDGET_S), "unless", isOldNews, { on: TARGET }),
+    "unless",
+    isOldProcess,
+    { on: TARGET },
+  );
+
   const down = binary(ANY.server(UP), "==", number(0));
   const known = overTime("count_over_time", ANY.gauge("spanwire.error_rate.threshold"), times.text(DAY));
   const ours = binary(ANY.server(UP, `${JOB}="${OUR_JOB}"`), "==", number(0));
   return {
     name: "process",
-    about: "The process: its memory, and whether it is there.",
+    about: "The process: its memory, its start, and whether it is there.",
     recordings: [memory],
     alerts: [
       {
@@ -63,6 +87,15 @@ export function processes(times: Times): Group {
         summary: `Memory of {{ $labels.${ROLE} }} of ${AT} grows`,
         description:
           "It uses {{ $value | humanize1024 }}B more than an hour ago, at its least now against its most then.",
+      },
+      {
+        alert: "SpanwireStartupSlow",
+        expr: slowStart,
+        severity: "warning",
+        labels: { threshold: `${STARTUP_BUDGET_S}s` },
+        summary: `${AT} started slowly`,
+        description:
+          "Its page showed something {{ $value | humanizeDuration }} after the process started. The alert ends a quarter of an hour later, or with the next start.",
       },
       {
         alert: "SpanwireTargetDown",
