@@ -44,7 +44,8 @@ pub struct Metric {
     pub description: &'static str,
     /// The attributes that its series may carry.
     pub attributes: &'static [&'static str],
-    /// Upper bucket bounds of a histogram in its unit; empty otherwise.
+    /// Upper bucket bounds of a histogram in its unit; empty otherwise. A histogram without them
+    /// is a sum and a count for Prometheus, and has exponential buckets over OTLP.
     pub bounds: &'static [f64],
 }
 
@@ -115,6 +116,18 @@ metrics! {
     IPC_PROCESS_DURATION = Histogram "spanwire.ipc.process.duration" ["s"]
         "Time that the page was at work on an event or a reply." (WEBVIEW_NAME, IPC_EVENT)
         in WIRE_BOUNDS_S;
+    IPC_CALL_DURATION = Histogram "spanwire.ipc.call.duration" ["s"]
+        "Time from a call of the page until its promise was settled, or until the page gave it up."
+        (WEBVIEW_NAME, IPC_EVENT, ERROR_TYPE);
+    IPC_CALL_ACTIVE = UpDownCounter "spanwire.ipc.call.active" ["{call}"]
+        "Calls of the page that are not settled." (WEBVIEW_NAME, IPC_EVENT);
+    IPC_CALL_AGE = Gauge "spanwire.ipc.call.age" ["s"]
+        "Time since the page made the oldest call that is not settled." (WEBVIEW_NAME, IPC_EVENT);
+    IPC_IN_FLIGHT = UpDownCounter "spanwire.ipc.in_flight" ["{message}"]
+        "Messages that were handed to the page and not acknowledged." (WEBVIEW_NAME);
+    IPC_IN_FLIGHT_AGE = Gauge "spanwire.ipc.in_flight.age" ["s"]
+        "Time since the oldest message that is not acknowledged was handed to the page."
+        (WEBVIEW_NAME);
     IPC_MESSAGE_SIZE = Histogram "spanwire.ipc.message.size" ["By"]
         "Size of a message's payload on the wire." (WEBVIEW_NAME, IPC_DIRECTION) in SIZE_BOUNDS_BY;
     IPC_BATCH_SIZE = Histogram "spanwire.ipc.batch.size" ["{message}"]
@@ -321,6 +334,8 @@ attributes! {
     SERVER_PORT = "server.port" Int, "Its port.";
     RPC_SYSTEM_NAME = "rpc.system.name" String ["spanwire"], "Always `spanwire`.";
     RPC_METHOD = "rpc.method" String, "The event's name, on spans of calls.";
+    RPC_METHOD_ORIGINAL = "rpc.method_original" String,
+        "The event's name as the page sent it, on its spans, where `rpc.method` is `_OTHER`.";
     EXCEPTION_TYPE = "exception.type" String, "The Rust type of an operation's error, on its log record.";
     EXCEPTION_MESSAGE = "exception.message" String, "The error and its sources, on its log record.";
     EXCEPTION_STACKTRACE = "exception.stacktrace" String, "A backtrace, on an error's log record, when enabled.";
@@ -328,7 +343,7 @@ attributes! {
     WAIT_S = "spanwire.queue.wait" Double, "Seconds that a message waited in the queue, on its span.";
     BATCH_SIZE = "spanwire.batch.size" Int, "Messages that were sent together, on a message's span.";
     SLOW = "spanwire.slow" Boolean, "True on the span of an operation that was slow.";
-    SAMPLING_REASON = "spanwire.sampling.reason" String ["error", "slow", "rate", "traces_full", "spans_full", "hold_time", "shutdown", "over_rate", "trace_full", "late"],
+    SAMPLING_REASON = "spanwire.sampling.reason" String ["error", "slow", "rate", "traces_full", "spans_full", "hold_time", "shutdown", "over_rate", "repeated_error", "trace_full", "late"],
         "Why a trace or a span was kept or dropped, or decided early; on the root of a kept trace.";
     MESSAGE_SIZE_BY = "spanwire.message.size" Int, "Bytes of a message's payload, on its spans.";
     THREAD = "spanwire.thread" String ["main", "worker"],
@@ -391,6 +406,7 @@ pub const SPANS: &[SpanInfo] = &[
         attributes: &[
             RPC_SYSTEM_NAME,
             RPC_METHOD,
+            RPC_METHOD_ORIGINAL,
             WEBVIEW_NAME,
             MESSAGE_SIZE_BY,
             BATCH_SIZE,
@@ -405,6 +421,7 @@ pub const SPANS: &[SpanInfo] = &[
         attributes: &[
             RPC_SYSTEM_NAME,
             RPC_METHOD,
+            RPC_METHOD_ORIGINAL,
             WEBVIEW_NAME,
             MESSAGE_SIZE_BY,
             THREAD,
@@ -420,6 +437,7 @@ pub const SPANS: &[SpanInfo] = &[
         attributes: &[
             RPC_SYSTEM_NAME,
             RPC_METHOD,
+            RPC_METHOD_ORIGINAL,
             WEBVIEW_NAME,
             MESSAGE_SIZE_BY,
             THREAD,
@@ -435,6 +453,7 @@ pub const SPANS: &[SpanInfo] = &[
         attributes: &[
             RPC_SYSTEM_NAME,
             RPC_METHOD,
+            RPC_METHOD_ORIGINAL,
             WEBVIEW_NAME,
             MESSAGE_SIZE_BY,
             WAIT_S,
@@ -591,6 +610,7 @@ error_types! {
     PageShed = "page_shed", "The page's outbox was full, so the page dropped it.";
     Timeout = "timeout", "Its time ran out.";
     Cancelled = "cancelled", "The page withdrew the call, or was replaced.";
+    HandlerDropped = "handler_dropped", "The handler was dropped, or dropped its responder, before it responded.";
     QueueFull = "queue_full", "The queue was full.";
     Superseded = "superseded", "A newer message with the same key took its place.";
     Shutdown = "shutdown", "The wire was closed.";
@@ -715,85 +735,4 @@ pub fn metric(name: &str) -> Option<&'static Metric> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use std::collections::HashSet;
-
-    #[test]
-    fn names_are_unique_dotted_lowercase_without_unit_or_total() {
-        let mut seen = HashSet::new();
-        for metric in METRICS {
-            assert!(seen.insert(metric.name), "{} twice", metric.name);
-            assert!(
-                metric
-                    .name
-                    .bytes()
-                    .all(|b| b.is_ascii_lowercase() || b"._".contains(&b))
-            );
-            for ending in ["total", "seconds", "bytes"] {
-                assert!(!metric.name.ends_with(ending), "{}", metric.name);
-            }
-            assert!(metric.description.ends_with('.'), "{}", metric.name);
-        }
-    }
-
-    #[test]
-    fn attributes_are_in_our_namespace_or_opentelemetrys() {
-        const OPENTELEMETRY: &[&str] = &[
-            "browser",
-            "cpu",
-            "error",
-            "exception",
-            "otel",
-            "rpc",
-            "server",
-            "system",
-        ];
-        for attribute in ATTRIBUTES {
-            let (namespace, _) = attribute.split_once('.').expect(attribute);
-            assert!(
-                namespace == SCOPE || OPENTELEMETRY.contains(&namespace),
-                "{attribute}"
-            );
-            let as_namespace = format!("{attribute}.");
-            let within = ATTRIBUTES.iter().find(|a| a.starts_with(&as_namespace));
-            assert_eq!(within, None, "{attribute} is a namespace too");
-        }
-    }
-
-    #[test]
-    fn events_are_in_our_namespace_and_their_attributes_are_listed() {
-        let mut seen = HashSet::new();
-        for event in EVENTS {
-            assert!(event.name.starts_with("spanwire."), "{}", event.name);
-            assert!(seen.insert(event.name), "{} twice", event.name);
-            for attribute in event.attributes {
-                assert!(ATTRIBUTES.contains(attribute), "{attribute}");
-            }
-        }
-    }
-
-    #[test]
-    fn histograms_have_rising_bounds_and_nothing_else_has_any() {
-        for metric in METRICS {
-            assert_eq!(
-                metric.bounds.is_empty(),
-                metric.instrument != Instrument::Histogram
-            );
-            assert!(metric.bounds.is_sorted_by(|a, b| a < b), "{}", metric.name);
-        }
-    }
-
-    #[test]
-    fn an_error_types_index_is_its_place() {
-        for (place, error) in ErrorType::ALL.iter().enumerate() {
-            assert_eq!(error.index(), place);
-        }
-        for (place, error) in SpoolErrorType::ALL.iter().enumerate() {
-            assert_eq!(error.index(), place);
-        }
-        for (place, error) in PageSpanErrorType::ALL.iter().enumerate() {
-            assert_eq!(error.index(), place);
-        }
-    }
-}
+mod tests;

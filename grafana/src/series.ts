@@ -1,7 +1,7 @@
 // Spanwire's series as expressions: selectors whose metric and labels are checked, and what every
 // dashboard and rule does with them.
 
-import { above, aggregate, and, binary, Expr, or, quantile, scalar, sum } from "./promql.js";
+import { above, aggregate, and, binary, call, Expr, or, quantile, scalar, sum } from "./promql.js";
 import { label, metric, METRICS, prometheusLabel, prometheusType, type Metric } from "./semconv.js";
 import { INSTANCE, JOB, SERVER_METRICS, TARGET } from "./server.js";
 
@@ -23,6 +23,9 @@ export interface Narrowing {
   /** The matcher of `spanwire.webview.name` on metrics that have it. */
   readonly webview?: string;
 }
+
+/** What has the part of a native histogram. */
+const NATIVE = { _sum: "histogram_sum", _count: "histogram_count" } as const;
 
 /** A gauge that every app with telemetry has from its start, whatever the route. */
 const PRESENCE = "spanwire.error_rate.threshold";
@@ -63,11 +66,10 @@ export class SeriesOf {
    * be old.
    */
   grown(name: string, where: Where = {}, part?: Part): Expr {
-    const now = this.counter(name, where, part);
-    const before = offset(this.counter(name, where, part), this.window);
+    const begun = this.counted(name, where, part, (of) => binary(of, "unless", offset(of, this.window)));
     const present = offset(this.gauge(PRESENCE), this.window);
     return or(
-      and(binary(now, "unless", before), this.watched(present), TARGET),
+      and(begun, this.watched(present), TARGET),
       this.increase(name, where, part),
     );
   }
@@ -119,13 +121,32 @@ export class SeriesOf {
     return new Expr(`{${all.filter(Boolean).join(", ")}}`, new Set(TARGET));
   }
 
-  private counter(name: string, where: Where, part?: Part): Expr {
-    return this.select(need(metric(name), part ? "histogram" : "counter"), where, part);
+  private ranged(how: string, name: string, where: Where, part?: Part): Expr {
+    return this.counted(
+      name,
+      where,
+      part,
+      (of) => new Expr(`${how}(${of.text}[${this.window}])`, of.labels),
+    );
   }
 
-  private ranged(how: string, name: string, where: Where, part?: Part): Expr {
-    const counter = this.counter(name, where, part);
-    return new Expr(`${how}(${counter.text}[${this.window}])`, counter.labels);
+  /**
+   * A counter, or a histogram's part, with what is made of its selector.
+   *
+   * A histogram without bounds is a sum and a count where it is scraped, and a native histogram
+   * where it comes over OTLP.
+   */
+  private counted(name: string, where: Where, part: Part | undefined, make: (of: Expr) => Expr): Expr {
+    const of = need(metric(name), part ? "histogram" : "counter");
+    const scraped = make(this.select(of, where, part));
+    if (!part || of.bounds.length > 0) {
+      return scraped;
+    }
+    if (part === "_bucket") {
+      throw new Error(`${name} has no buckets`);
+    }
+    const native = make(this.select(of, where));
+    return or(scraped, call(NATIVE[part], native));
   }
 
   private select(of: Metric, where: Where, part?: Part): Expr {

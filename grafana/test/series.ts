@@ -73,7 +73,8 @@ function seriesOf(metric: Metric): InputSeries[] {
       const values = metric.instrument === "counter" ? rising : "1x100";
       return [series(metric.prometheus, labels, values)];
     }
-    const bounds = [...(metric.bounds.length > 0 ? metric.bounds : [0.1]).map(String), "+Inf"];
+    // One without bounds has no buckets.
+    const bounds = metric.bounds.length > 0 ? [...metric.bounds.map(String), "+Inf"] : [];
     return [
       ...bounds.map((le) => series(`${metric.prometheus}_bucket`, { ...labels, le }, rising)),
       series(`${metric.prometheus}_sum`, labels, "0+1x100"),

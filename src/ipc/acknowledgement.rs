@@ -47,7 +47,7 @@ pub(super) fn set_executions(
             Body::Event { .. } | Body::Eval { .. } => end,
         };
         // A page that withdrew the call did nothing with the reply.
-        if ended.outcome.is_ok() && !ended.is_ignored && !ended.message.is_eval() {
+        if ended.outcome.is_ok() && ended.withdrawal.is_none() && !ended.message.is_eval() {
             let begin = begin.max(sent).min(now);
             let end = end.max(begin).min(now);
             ended.execution = Some(PageExecution { begin, end });

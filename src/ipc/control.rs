@@ -5,7 +5,7 @@ use opentelemetry::KeyValue;
 use opentelemetry::trace::{SpanBuilder, SpanKind};
 
 use super::outbound::Effects;
-use super::page::Page;
+use super::page::{HeldCall, Page};
 use super::page_state::PagePhase;
 use super::protocol::direction::Direction;
 use super::protocol::inbound_message::{
@@ -96,7 +96,8 @@ impl Inner {
     /// The page withdrew a call.
     fn call_withdrawn(&self, page: &str, call: u64, at: Option<PageTime>, error: ErrorType) {
         let now = self.recorder.clock.now();
-        let Some(withdrawn) = self.with_current(page, |page, _| page.withdraw(call, at, now))
+        let Some(withdrawn) =
+            self.with_current(page, |page, _| page.withdraw(call, at, error, now))
         else {
             return;
         };
@@ -104,7 +105,10 @@ impl Inner {
             let start = span.as_parent().start;
             span.fail(error.as_str(), withdrawn.at.max(start));
         }
-        if let Some(abort) = withdrawn.abort {
+        if let Some(HeldCall { abort, call, slot }) = withdrawn.held {
+            let took = withdrawn.at.since(call.began);
+            call.series.call_settled(Err(error), took);
+            slot.withdraw(error);
             abort.abort();
         }
     }

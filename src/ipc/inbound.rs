@@ -131,10 +131,12 @@ impl Ipc {
     pub fn handle_message(&self, message: &IpcMessage) -> Disposition {
         let inner = &self.0;
         inner.recorder.stats.received(1);
+        let now = inner.recorder.clock.now();
         let caller = Caller {
-            generation: inner.page().heard_trusted(inner.recorder.clock.now()),
+            generation: inner.page().heard_trusted(now),
             call: message.id,
             credit: Credit::None,
+            began: now,
         };
         let trace = MessageTrace::none(&message.data);
         inner.dispatch(caller, &message.event, &message.data, trace)
@@ -264,6 +266,7 @@ impl Inner {
             generation,
             call: None,
             credit: Credit::None,
+            began: self.recorder.clock.now(),
         };
         self.dispatch(caller, &event, detail, MessageTrace::none(detail));
         Ok(())
@@ -286,6 +289,11 @@ impl Inner {
                     generation: admitted.generation,
                     call: posted.wants_reply.then_some(posted.id),
                     credit: Credit::Spent,
+                    began: admitted
+                        .start
+                        .as_ref()
+                        .and_then(|start| start.began)
+                        .unwrap_or(arrival.received),
                 };
                 let trace = MessageTrace::of(posted, admitted.start.as_ref(), arrival);
                 self.dispatch(caller, &posted.event, posted.data, trace);

@@ -1,14 +1,18 @@
 //! One webview's page as the host sees it: its state, its generation, its calls and its credits.
 
 use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::AbortHandle;
 
 use super::acknowledgement::set_executions;
+use super::call_series::OpenCalls;
 use super::caller::Credit;
 use super::close_notices::CloseNotices;
+use super::handler_slot::HandlerSlot;
 use super::liveness::{AskAgain, Liveness};
+use super::open_call::OpenCall;
 use super::outbound::{Body, Effects, Outbound};
 use super::outbox::{Outbox, RefusedReply, ReplyBound};
 use super::page_clock::PageClock;
@@ -18,9 +22,11 @@ use super::protocol::envelope::constant_time_eq;
 use super::protocol::inbound_message::{Ack, PageTime, PostedMessage};
 use super::protocol::limits::Limits;
 use super::protocol::script::Script;
+use super::series::InFlight;
 use super::spans::open::OpenSpans;
 use super::spans::page::{Arrival, MessageStart};
 use super::spans::timed::{ParentSpan, TimedSpan};
+use super::withdrawal::Withdrawal;
 use crate::clock::Stamp;
 use crate::queue::Popped;
 use crate::semconv::ErrorType;
@@ -47,7 +53,7 @@ pub(super) struct Page {
     /// Calls and events that the page sent and that did not end.
     unanswered: u32,
     /// Calls whose handler runs in the background.
-    calls: HashMap<u64, AbortHandle>,
+    calls: HashMap<u64, HeldCall>,
     clock: PageClock,
     spans: OpenSpans,
 }
@@ -145,7 +151,13 @@ impl Page {
     fn end_generation(&mut self, phase: PagePhase, effects: &mut Effects) -> Vec<AbortHandle> {
         self.phase = phase;
         let why = self.why_gone();
+        let before = effects.ended.len();
         self.outbox.end_generation(why, effects);
+        for ended in effects.ended.iter_mut().skip(before) {
+            if let Body::Reply { call, .. } = ended.message.body {
+                ended.withdrawal = self.spans.take_withdrawn(call);
+            }
+        }
         self.liveness.gone();
         let open = std::mem::take(&mut self.spans).into_open();
         effects.open_spans.extend(open.map(|span| (span, why)));
@@ -158,7 +170,11 @@ impl Page {
         self.last_id = 0;
         self.unanswered = 0;
         // A page that is gone takes no reply, so its calls end here and not when they are done.
-        self.calls.drain().map(|(_, abort)| abort).collect()
+        let calls = self.calls.drain().map(|(_, held)| {
+            effects.open_calls.push((held.call, why));
+            held.abort
+        });
+        calls.collect()
     }
 
     /// Why a page that is not there any more takes nothing.
@@ -323,7 +339,7 @@ impl Page {
         &mut self,
         generation: u64,
         id: u64,
-        abort: AbortHandle,
+        held: HeldCall,
     ) -> Result<(), ErrorType> {
         if generation != self.generation {
             return Err(ErrorType::StaleGeneration);
@@ -331,7 +347,7 @@ impl Page {
         if self.calls.contains_key(&id) {
             return Err(ErrorType::Duplicate);
         }
-        self.calls.insert(id, abort);
+        self.calls.insert(id, held);
         Ok(())
     }
 
@@ -342,16 +358,38 @@ impl Page {
 
     /// The current page withdraws a call. One without a handler in the background has its reply
     /// already, or gets it.
-    pub(super) fn withdraw(&mut self, id: u64, at: Option<PageTime>, now: Stamp) -> Withdrawn {
+    pub(super) fn withdraw(
+        &mut self,
+        id: u64,
+        at: Option<PageTime>,
+        error: ErrorType,
+        now: Stamp,
+    ) -> Withdrawn {
         let at = at.and_then(|at| self.clock.to_host(at, now)).unwrap_or(now);
         let span = self.spans.take_call(id);
-        let abort = self.calls.remove(&id);
-        if abort.is_none() && id <= self.last_id {
+        let held = self.calls.remove(&id);
+        if held.is_none() && id <= self.last_id {
             // Each such call has a credit until its reply ends, so there are no more of them.
-            self.spans
-                .mark_withdrawn(id, self.limits.unanswered_max as usize);
+            let max = self.limits.unanswered_max as usize;
+            self.spans.mark_withdrawn(id, Withdrawal { at, error }, max);
         }
-        Withdrawn { span, at, abort }
+        Withdrawn { span, at, held }
+    }
+
+    /// What was handed to the page and not acknowledged.
+    pub(super) fn in_flight(&self) -> InFlight {
+        self.outbox.in_flight()
+    }
+
+    /// The calls that are not settled: those whose handler runs in the background, and those whose
+    /// reply is on its way.
+    pub(super) fn open_calls(&self) -> OpenCalls {
+        let mut open = OpenCalls::default();
+        for HeldCall { call, .. } in self.calls.values() {
+            call.add_to(&mut open);
+        }
+        self.outbox.add_open_calls(&mut open);
+        open
     }
 
     /// Sends a reply; it comes back when its page is gone or it does not fit.
@@ -435,7 +473,7 @@ impl Page {
             } = ended.message.body
             {
                 ended.call = self.spans.take_call(call);
-                ended.is_ignored = self.spans.take_withdrawn(call);
+                ended.withdrawal = self.spans.take_withdrawn(call);
                 due |= self.refund(self.generation);
             }
         }
@@ -468,6 +506,14 @@ pub(super) struct Withdrawn {
     /// Its span, if it is open.
     pub(super) span: Option<Box<TimedSpan>>,
     pub(super) at: Stamp,
-    /// Its handler, if it runs in the background.
-    pub(super) abort: Option<AbortHandle>,
+    /// The call, if its handler runs in the background.
+    pub(super) held: Option<HeldCall>,
+}
+
+/// A call whose handler runs in the background.
+#[derive(Debug)]
+pub(super) struct HeldCall {
+    pub(super) abort: AbortHandle,
+    pub(super) call: OpenCall,
+    pub(super) slot: Arc<HandlerSlot>,
 }

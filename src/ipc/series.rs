@@ -5,12 +5,15 @@ use std::time::Duration;
 
 use metrics::{Counter, Gauge, Histogram};
 
+use super::call_series::{CallSeries, OpenCalls};
 use super::page_load::PageLoad;
 use super::page_state::PageState;
 use super::protocol::direction::Direction;
 use super::protocol::inbound_message::{PageErrorKind, WebVital, WebVitalName, WebVitalRating};
 use super::spans::names::SpanNames;
+use crate::clock::Stamp;
 use crate::instrument::cardinality::{CappedNames, NameSource};
+use crate::instrument::event_name::is_event_name;
 use crate::instrument::handles::{self, GaugeSums, Instruments};
 use crate::semconv::{self, ErrorType};
 
@@ -47,6 +50,7 @@ pub(super) struct WebviewSeries {
     page_errors: [Instruments<Counter>; PageErrorKind::ALL.len()],
     protocol_errors: [Instruments<Counter>; ERRORS],
     state: Instruments<StateGauges>,
+    in_flight: Instruments<InFlightGauges>,
     vitals: [[Instruments<Histogram>; WebVitalRating::ALL.len()]; WebVitalName::ALL.len()],
 }
 
@@ -74,6 +78,7 @@ impl WebviewSeries {
             page_errors: [const { Instruments::new() }; PageErrorKind::ALL.len()],
             protocol_errors: [const { Instruments::new() }; ERRORS],
             state: Instruments::new(),
+            in_flight: Instruments::new(),
             vitals: [const { [const { Instruments::new() }; WebVitalRating::ALL.len()] };
                 WebVitalName::ALL.len()],
         }
@@ -207,6 +212,36 @@ impl WebviewSeries {
         if let Some(gauges) = self.state.existing() {
             set_state(gauges, PageState::Gone);
         }
+        if let Some(InFlightGauges { messages, age }) = self.in_flight.existing() {
+            messages.set(0.0);
+            age.set(0.0);
+        }
+        self.events.for_each(|event| event.calls.none_open());
+    }
+
+    /// Writes what the page was handed and did not acknowledge to its gauges.
+    pub(super) fn in_flight(&self, in_flight: InFlight, now: Stamp, sums: &mut GaugeSums) {
+        let register = || {
+            let labels = [(semconv::WEBVIEW_NAME, &*self.webview)];
+            InFlightGauges {
+                messages: handles::gauge(&semconv::IPC_IN_FLIGHT, &labels),
+                age: handles::gauge(&semconv::IPC_IN_FLIGHT_AGE, &labels),
+            }
+        };
+        if let Some(InFlightGauges { messages, age }) = self.in_flight.get(register) {
+            let oldest = in_flight
+                .oldest
+                .map_or(0.0, |oldest| now.since(oldest).as_secs_f64());
+            let count = in_flight.messages as f64;
+            sums.add(&semconv::IPC_IN_FLIGHT, &self.webview, messages, count);
+            sums.raise(&semconv::IPC_IN_FLIGHT_AGE, &self.webview, age, oldest);
+        }
+    }
+
+    /// Writes the calls that are not settled to their gauges.
+    pub(super) fn open_calls(&self, open: &OpenCalls, now: Stamp, sums: &mut GaugeSums) {
+        self.events
+            .for_each(|event| event.calls.publish(open, now, sums));
     }
 
     /// Records a web vital of the page.
@@ -250,6 +285,28 @@ impl WebviewSeries {
     }
 }
 
+/// Messages that the page was handed and did not acknowledge.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct InFlight {
+    pub(super) messages: usize,
+    /// When the oldest of them was handed over.
+    pub(super) oldest: Option<Stamp>,
+}
+
+impl InFlight {
+    /// Adds a message that was handed over `at`.
+    pub(super) fn add(&mut self, at: Stamp) {
+        self.messages += 1;
+        self.oldest = Some(self.oldest.map_or(at, |oldest| oldest.min(at)));
+    }
+}
+
+#[derive(Debug)]
+struct InFlightGauges {
+    messages: Gauge,
+    age: Gauge,
+}
+
 type StateGauges = [Gauge; PageState::GAUGED.len()];
 
 fn set_state(gauges: &StateGauges, now: PageState) {
@@ -274,6 +331,7 @@ pub(super) struct EventSeries {
     not_ok: [[Instruments<Counter>; ERRORS]; 2],
     handler_errors: [Instruments<Histogram>; ERRORS],
     process: Instruments<Histogram>,
+    calls: CallSeries,
     blocked: Instruments<Counter>,
 }
 
@@ -294,12 +352,25 @@ impl EventSeries {
             not_ok: [const { [const { Instruments::new() }; ERRORS] }; 2],
             handler_errors: [const { Instruments::new() }; ERRORS],
             process: Instruments::new(),
+            calls: CallSeries::new(webview, label),
             blocked: Instruments::new(),
         }
     }
 
     pub(super) fn label(&self) -> &Arc<str> {
         &self.label
+    }
+
+    /// The name of an event that has no series of its own; names that are not allowed are not shown.
+    ///
+    /// It is 128 bytes of printable text at most, as every name that is allowed.
+    pub(super) fn original_name<'a>(&self, name: &'a str) -> Option<&'a str> {
+        (*self.label != *name && is_event_name(name)).then_some(name)
+    }
+
+    /// Records a call that the page got an answer to, gave up, or will get none to.
+    pub(super) fn call_settled(&self, outcome: Outcome, took: Duration) {
+        self.calls.settled(outcome, took);
     }
 
     /// What its spans are called.

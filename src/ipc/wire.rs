@@ -475,6 +475,9 @@ impl Inner {
             self.record_end(&mut ended, now);
             ended.end_call_span(now);
         }
+        for (call, why) in effects.open_calls {
+            call.series.call_settled(Err(why), now.since(call.began));
+        }
         for (span, why) in effects.open_spans {
             span.fail(why.as_str(), now);
         }
@@ -497,6 +500,9 @@ impl Inner {
 
     /// Records the end of a message that had been accepted.
     pub(super) fn record_end(&self, ended: &mut EndedMessage, now: Stamp) {
+        if let Some((outcome, took)) = ended.settled_call(now) {
+            ended.message.series.call_settled(outcome, took);
+        }
         self.recorder.delivered(ended.delivery(), now);
     }
 }
@@ -510,7 +516,14 @@ pub(super) fn abort_all(aborts: Vec<AbortHandle>) {
 impl Publish for Inner {
     fn publish(&self, sums: &mut GaugeSums) {
         self.recorder.series.page_state(self.state(), sums);
-        let wakes = self.page().beat(self.recorder.clock.now());
+        let now = self.recorder.clock.now();
+        let mut page = self.page();
+        let wakes = page.beat(now);
+        let (in_flight, calls) = (page.in_flight(), page.open_calls());
+        // The recorder is the app's.
+        drop(page);
+        self.recorder.series.in_flight(in_flight, now, sums);
+        self.recorder.series.open_calls(&calls, now, sums);
         if wakes {
             self.wake();
         }

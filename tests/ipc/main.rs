@@ -4,6 +4,7 @@
 mod bad_input;
 
 mod budgets;
+mod calls;
 mod cardinality;
 mod event_names;
 mod head_sampling;

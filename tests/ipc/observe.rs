@@ -193,9 +193,12 @@ fn what_is_observed_is_recorded_under_the_wires_names() {
         "send progress" producer error error.type=page_gone rpc.method=progress rpc.system.name=spanwire spanwire.message.size=5 spanwire.webview.name=main
         metrics:
         spanwire.ipc.batch.size{spanwire.ipc.direction="outbound",spanwire.webview.name="main"} count=1 sum=3
+        spanwire.ipc.call.duration{error.type="handler_error",spanwire.ipc.event="save",spanwire.webview.name="main"} count=1 sum=0.002
         spanwire.ipc.delivery.duration{spanwire.ipc.event="save",spanwire.webview.name="main"} count=1 sum=0
         spanwire.ipc.handler.duration{error.type="handler_error",spanwire.ipc.event="save",spanwire.webview.name="main"} count=1 sum=0.002
         spanwire.ipc.handler.duration{spanwire.ipc.event="moved",spanwire.webview.name="main"} count=1 sum=0
+        spanwire.ipc.in_flight{spanwire.webview.name="main"} 0
+        spanwire.ipc.in_flight.age{spanwire.webview.name="main"} 0
         spanwire.ipc.message.size{spanwire.ipc.direction="inbound",spanwire.webview.name="main"} count=2 sum=24
         spanwire.ipc.message.size{spanwire.ipc.direction="outbound",spanwire.webview.name="main"} count=4 sum=167
         spanwire.ipc.messages{error.type="handler_error",spanwire.ipc.direction="inbound",spanwire.ipc.event="save",spanwire.outcome="failed",spanwire.webview.name="main"} 1

@@ -60,8 +60,11 @@ fn a_successful_call_is_recorded_as_ok() {
             metrics:
             spanwire.ipc.batch.size{spanwire.ipc.direction="inbound",spanwire.webview.name="main"} count=1 sum=1
             spanwire.ipc.batch.size{spanwire.ipc.direction="outbound",spanwire.webview.name="main"} count=1 sum=1
+            spanwire.ipc.call.duration{spanwire.ipc.event="save",spanwire.webview.name="main"} count=1 sum=0.003
             spanwire.ipc.delivery.duration{spanwire.ipc.event="save",spanwire.webview.name="main"} count=1 sum=0.001
             spanwire.ipc.handler.duration{spanwire.ipc.event="save",spanwire.webview.name="main"} count=1 sum=0.002
+            spanwire.ipc.in_flight{spanwire.webview.name="main"} 0
+            spanwire.ipc.in_flight.age{spanwire.webview.name="main"} 0
             spanwire.ipc.message.size{spanwire.ipc.direction="inbound",spanwire.webview.name="main"} count=1 sum=16
             spanwire.ipc.message.size{spanwire.ipc.direction="outbound",spanwire.webview.name="main"} count=1 sum=16
             spanwire.ipc.messages{spanwire.ipc.direction="inbound",spanwire.ipc.event="save",spanwire.outcome="ok",spanwire.webview.name="main"} 1
@@ -100,8 +103,11 @@ fn a_failed_call_is_recorded_with_its_error() {
             metrics:
             spanwire.ipc.batch.size{spanwire.ipc.direction="inbound",spanwire.webview.name="main"} count=1 sum=1
             spanwire.ipc.batch.size{spanwire.ipc.direction="outbound",spanwire.webview.name="main"} count=1 sum=1
+            spanwire.ipc.call.duration{error.type="handler_error",spanwire.ipc.event="save",spanwire.webview.name="main"} count=1 sum=0
             spanwire.ipc.delivery.duration{spanwire.ipc.event="save",spanwire.webview.name="main"} count=1 sum=0
             spanwire.ipc.handler.duration{error.type="handler_error",spanwire.ipc.event="save",spanwire.webview.name="main"} count=1 sum=0
+            spanwire.ipc.in_flight{spanwire.webview.name="main"} 0
+            spanwire.ipc.in_flight.age{spanwire.webview.name="main"} 0
             spanwire.ipc.message.size{spanwire.ipc.direction="inbound",spanwire.webview.name="main"} count=1 sum=4
             spanwire.ipc.message.size{spanwire.ipc.direction="outbound",spanwire.webview.name="main"} count=1 sum=12
             spanwire.ipc.messages{error.type="handler_error",spanwire.ipc.direction="inbound",spanwire.ipc.event="save",spanwire.outcome="failed",spanwire.webview.name="main"} 1
@@ -141,8 +147,11 @@ fn a_panic_in_a_handler_is_recorded_as_an_error() {
             metrics:
             spanwire.ipc.batch.size{spanwire.ipc.direction="inbound",spanwire.webview.name="main"} count=1 sum=1
             spanwire.ipc.batch.size{spanwire.ipc.direction="outbound",spanwire.webview.name="main"} count=1 sum=1
+            spanwire.ipc.call.duration{error.type="panic",spanwire.ipc.event="save",spanwire.webview.name="main"} count=1 sum=0
             spanwire.ipc.delivery.duration{spanwire.ipc.event="save",spanwire.webview.name="main"} count=1 sum=0
             spanwire.ipc.handler.duration{error.type="panic",spanwire.ipc.event="save",spanwire.webview.name="main"} count=1 sum=0
+            spanwire.ipc.in_flight{spanwire.webview.name="main"} 0
+            spanwire.ipc.in_flight.age{spanwire.webview.name="main"} 0
             spanwire.ipc.message.size{spanwire.ipc.direction="inbound",spanwire.webview.name="main"} count=1 sum=4
             spanwire.ipc.message.size{spanwire.ipc.direction="outbound",spanwire.webview.name="main"} count=1 sum=20
             spanwire.ipc.messages{error.type="panic",spanwire.ipc.direction="inbound",spanwire.ipc.event="save",spanwire.outcome="failed",spanwire.webview.name="main"} 1
@@ -181,7 +190,10 @@ fn an_unknown_event_is_recorded_as_an_error() {
             metrics:
             spanwire.ipc.batch.size{spanwire.ipc.direction="inbound",spanwire.webview.name="main"} count=2 sum=2
             spanwire.ipc.batch.size{spanwire.ipc.direction="outbound",spanwire.webview.name="main"} count=1 sum=1
+            spanwire.ipc.call.duration{error.type="unknown_event",spanwire.ipc.event="sav",spanwire.webview.name="main"} count=1 sum=0
             spanwire.ipc.delivery.duration{spanwire.ipc.event="sav",spanwire.webview.name="main"} count=1 sum=0
+            spanwire.ipc.in_flight{spanwire.webview.name="main"} 0
+            spanwire.ipc.in_flight.age{spanwire.webview.name="main"} 0
             spanwire.ipc.message.size{spanwire.ipc.direction="inbound",spanwire.webview.name="main"} count=2 sum=8
             spanwire.ipc.message.size{spanwire.ipc.direction="outbound",spanwire.webview.name="main"} count=1 sum=34
             spanwire.ipc.messages{error.type="unknown_event",spanwire.ipc.direction="inbound",spanwire.ipc.event="clik",spanwire.outcome="failed",spanwire.webview.name="main"} 1
@@ -267,6 +279,8 @@ fn a_retried_message_is_recorded_with_its_retries() {
             metrics:
             spanwire.ipc.batch.size{spanwire.ipc.direction="outbound",spanwire.webview.name="main"} count=2 sum=2
             spanwire.ipc.delivery.duration{spanwire.ipc.event="progress",spanwire.webview.name="main"} count=1 sum=0
+            spanwire.ipc.in_flight{spanwire.webview.name="main"} 0
+            spanwire.ipc.in_flight.age{spanwire.webview.name="main"} 0
             spanwire.ipc.message.size{spanwire.ipc.direction="outbound",spanwire.webview.name="main"} count=1 sum=2
             spanwire.ipc.messages{spanwire.ipc.direction="outbound",spanwire.ipc.event="progress",spanwire.outcome="ok",spanwire.webview.name="main"} 1
             spanwire.ipc.retries{spanwire.webview.name="main"} 1
@@ -332,6 +346,7 @@ fn an_async_handler_keeps_its_children_across_awaits() {
         metrics:
         spanwire.ipc.batch.size{spanwire.ipc.direction="inbound",spanwire.webview.name="main"} count=2 sum=2
         spanwire.ipc.batch.size{spanwire.ipc.direction="outbound",spanwire.webview.name="main"} count=1 sum=2
+        spanwire.ipc.call.duration{spanwire.ipc.event="render",spanwire.webview.name="main"} count=2 sum=0
         spanwire.ipc.delivery.duration{spanwire.ipc.event="render",spanwire.webview.name="main"} count=2 sum=0
         spanwire.ipc.handler.duration{spanwire.ipc.event="render",spanwire.webview.name="main"} count=2 sum=0
         spanwire.ipc.message.size{spanwire.ipc.direction="inbound",spanwire.webview.name="main"} count=2 sum=12
@@ -376,6 +391,7 @@ fn a_withdrawn_call_is_recorded_as_cancelled() {
         render server error error.type=cancelled rpc.method=render rpc.system.name=spanwire spanwire.message.size=4 spanwire.webview.name=main
         metrics:
         spanwire.ipc.batch.size{spanwire.ipc.direction="inbound",spanwire.webview.name="main"} count=1 sum=1
+        spanwire.ipc.call.duration{error.type="cancelled",spanwire.ipc.event="render",spanwire.webview.name="main"} count=1 sum=0
         spanwire.ipc.handler.duration{error.type="cancelled",spanwire.ipc.event="render",spanwire.webview.name="main"} count=1 sum=0
         spanwire.ipc.message.size{spanwire.ipc.direction="inbound",spanwire.webview.name="main"} count=1 sum=4
         spanwire.ipc.messages{error.type="cancelled",spanwire.ipc.direction="inbound",spanwire.ipc.event="render",spanwire.outcome="failed",spanwire.webview.name="main"} 1
@@ -411,6 +427,8 @@ fn a_script_that_throws_is_recorded_as_failed() {
             metrics:
             spanwire.ipc.batch.size{spanwire.ipc.direction="outbound",spanwire.webview.name="main"} count=2 sum=2
             spanwire.ipc.delivery.duration{spanwire.ipc.event="eval",spanwire.webview.name="main"} count=1 sum=0
+            spanwire.ipc.in_flight{spanwire.webview.name="main"} 0
+            spanwire.ipc.in_flight.age{spanwire.webview.name="main"} 0
             spanwire.ipc.message.size{spanwire.ipc.direction="outbound",spanwire.webview.name="main"} count=2 sum=29
             spanwire.ipc.messages{error.type="script_error",spanwire.ipc.direction="outbound",spanwire.ipc.event="eval",spanwire.outcome="failed",spanwire.webview.name="main"} 1
             spanwire.ipc.messages{spanwire.ipc.direction="outbound",spanwire.ipc.event="eval",spanwire.outcome="ok",spanwire.webview.name="main"} 1
@@ -472,6 +490,8 @@ fn a_message_sent_inside_a_handler_belongs_to_its_trace() {
             spanwire.ipc.batch.size{spanwire.ipc.direction="outbound",spanwire.webview.name="main"} count=1 sum=1
             spanwire.ipc.delivery.duration{spanwire.ipc.event="saved",spanwire.webview.name="main"} count=1 sum=0
             spanwire.ipc.handler.duration{spanwire.ipc.event="save",spanwire.webview.name="main"} count=1 sum=0
+            spanwire.ipc.in_flight{spanwire.webview.name="main"} 0
+            spanwire.ipc.in_flight.age{spanwire.webview.name="main"} 0
             spanwire.ipc.message.size{spanwire.ipc.direction="inbound",spanwire.webview.name="main"} count=1 sum=4
             spanwire.ipc.message.size{spanwire.ipc.direction="outbound",spanwire.webview.name="main"} count=1 sum=4
             spanwire.ipc.messages{spanwire.ipc.direction="inbound",spanwire.ipc.event="save",spanwire.outcome="ok",spanwire.webview.name="main"} 1
@@ -519,9 +539,12 @@ fn several_listeners_run_in_order_and_the_first_answers() {
             metrics:
             spanwire.ipc.batch.size{spanwire.ipc.direction="inbound",spanwire.webview.name="main"} count=2 sum=2
             spanwire.ipc.batch.size{spanwire.ipc.direction="outbound",spanwire.webview.name="main"} count=1 sum=2
+            spanwire.ipc.call.duration{spanwire.ipc.event="save",spanwire.webview.name="main"} count=2 sum=0
             spanwire.ipc.delivery.duration{spanwire.ipc.event="save",spanwire.webview.name="main"} count=2 sum=0
             spanwire.ipc.handler.duration{error.type="handler_error",spanwire.ipc.event="save",spanwire.webview.name="main"} count=1 sum=0
             spanwire.ipc.handler.duration{spanwire.ipc.event="save",spanwire.webview.name="main"} count=1 sum=0
+            spanwire.ipc.in_flight{spanwire.webview.name="main"} 0
+            spanwire.ipc.in_flight.age{spanwire.webview.name="main"} 0
             spanwire.ipc.message.size{spanwire.ipc.direction="inbound",spanwire.webview.name="main"} count=2 sum=8
             spanwire.ipc.message.size{spanwire.ipc.direction="outbound",spanwire.webview.name="main"} count=2 sum=14
             spanwire.ipc.messages{error.type="handler_error",spanwire.ipc.direction="inbound",spanwire.ipc.event="save",spanwire.outcome="failed",spanwire.webview.name="main"} 1

@@ -14,6 +14,8 @@ pub(crate) enum Fault {
     FailingHandler,
     /// The page calls a handler that takes two seconds (SpanwireHandlerSlow)
     SlowHandler,
+    /// The page calls a handler that never answers (SpanwireCallsUnsettled)
+    SilentHandler,
     /// A listener of the page keeps it busy (SpanwireDeliverySlow, SpanwireLatencyBudget*Burn)
     SlowListener,
     /// Listeners of the page throw (no alert: see page errors)

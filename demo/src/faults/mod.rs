@@ -48,6 +48,7 @@ impl Fault {
         Ok(match self {
             Self::FailingHandler => Box::new(messages::failing_handler(ipc)?),
             Self::SlowHandler => Box::new(messages::slow_handler(ipc)?),
+            Self::SilentHandler => Box::new(messages::silent_handler(ipc)?),
             Self::SlowListener => Box::new(messages::slow_listener(ipc)?),
             Self::FailingPage => Box::new(messages::failing_page(ipc)?),
             Self::FullQueue => Box::new(messages::full_queue(ipc, ui)?),

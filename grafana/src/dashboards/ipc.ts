@@ -27,7 +27,7 @@ import {
 } from "../promql.js";
 import { label } from "../semconv.js";
 import { INSTANCE } from "../server.js";
-import { is, oneOf } from "../series.js";
+import { is, isNot, oneOf } from "../series.js";
 import {
   latency,
   latencyHeat,
@@ -43,6 +43,7 @@ import { target } from "../targets.js";
 
 const DELIVERY = "spanwire.ipc.delivery.duration";
 const HANDLER = "spanwire.ipc.handler.duration";
+const CALL = "spanwire.ipc.call.duration";
 const PROCESS = "spanwire.ipc.process.duration";
 const TRANSIT = "spanwire.ipc.transit.duration";
 const QUEUE_WAIT = "spanwire.queue.wait.duration";
@@ -304,6 +305,70 @@ const queues: Row = [
     where: QUEUES,
     threshold: SLOW_THRESHOLD,
   }),
+  chart({
+    title: "In flight",
+    description:
+      "Messages that the page was handed and has not acknowledged, and how long the oldest of them has been with it. Many or old ones with an empty queue: a listener keeps the page busy.",
+    unit: "none",
+    decimals: 0,
+    width: 12,
+    targets: [
+      target(`messages {{${WEBVIEW}}}`, sum(chosen.gauge("spanwire.ipc.in_flight"), WEBVIEW)),
+      target(
+        `oldest {{${WEBVIEW}}}`,
+        aggregate("max", [WEBVIEW], chosen.gauge("spanwire.ipc.in_flight.age")),
+      ),
+    ],
+    right: { legends: "/^oldest/", unit: "s", label: "age" },
+  }),
+];
+
+const calls: Row = [
+  "Calls",
+  chart({
+    title: "Calls as the page saw them",
+    description:
+      "Calls of the page that ended, at each point over the interval before it: answered, rejected with an error of the handler, given up after their time or by the page's own wish, or left without an answer since the page went.",
+    unit: "none",
+    width: 12,
+    bars: true,
+    stacked: true,
+    none: "no calls",
+    targets: [
+      target("ok", sum(chosen.increase(CALL, { "error.type": is("") }, "_count"))),
+      target(`{{${ERROR}}}`, sum(chosen.grown(CALL, { "error.type": isNot("") }, "_count"), ERROR)),
+    ],
+    colors: [
+      ["/^ok$/", GREEN],
+      ["/^timeout$/", RED],
+    ],
+  }),
+  chart({
+    title: "Time that calls took",
+    description:
+      "From invoke until the promise was settled, or until the page gave the call up: the mean of each event.",
+    unit: "s",
+    width: 12,
+    none: "no calls",
+    targets: [target(`{{${EVENT}}}`, chosen.mean(CALL, [EVENT]))],
+  }),
+  chart({
+    title: "Open calls",
+    description: "Calls that the page waits for, by event. One that stays is a handler that never answers.",
+    unit: "none",
+    decimals: 0,
+    width: 12,
+    none: "no calls",
+    targets: [target(`{{${EVENT}}}`, sum(chosen.gauge("spanwire.ipc.call.active"), EVENT))],
+  }),
+  chart({
+    title: "Oldest open call",
+    description: "How long the page has waited for the oldest call of each event. The alert fires above 5 minutes.",
+    unit: "s",
+    width: 12,
+    none: "no calls",
+    targets: [target(`{{${EVENT}}}`, aggregate("max", [EVENT], chosen.gauge("spanwire.ipc.call.age")))],
+  }),
 ];
 
 const byEvent = (of: Expr): Expr => sum(of, EVENT);
@@ -454,5 +519,5 @@ export const ipc: Board = {
   title: "Spanwire / IPC",
   description:
     "Every message between the page and Rust: how many, how they ended, how long they took and where they waited.",
-  rows: [overview, messages, latencies, queues, events, sizes, uiThread, page],
+  rows: [overview, messages, latencies, calls, queues, events, sizes, uiThread, page],
 };

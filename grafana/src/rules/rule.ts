@@ -18,6 +18,11 @@ export class Times {
     return `${ms / unit[0]}${unit[1]}`;
   }
 
+  /** A duration as a number of seconds, to compare a gauge with. */
+  seconds(seconds: number): number {
+    return seconds / this.shrink;
+  }
+
   /** Spanwire's series, with rates over that time. */
   over(seconds: number): SeriesOf {
     return new SeriesOf({ target: "" }, this.text(seconds), String((1.2 * seconds) / this.shrink));

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
+use super::outstanding::Place;
 use super::shared::Shared;
 use crate::clock::Stamp;
 use crate::ipc::delivery::{self, DeliveryTiming, OutboundKind, PageExecution};
@@ -21,12 +22,23 @@ pub struct Delivery {
     shared: Arc<Shared>,
     series: Arc<EventSeries>,
     span: Option<Box<TimedSpan>>,
-    /// The call that it answers, and how that went.
-    answers: Option<(Box<TimedSpan>, Outcome)>,
+    /// The call that it answers.
+    answers: Option<Answered>,
+    /// Among those that the page was handed.
+    in_flight: Option<Place>,
     size: usize,
     enqueued_at: Stamp,
     timing: DeliveryTiming,
     has_ended: bool,
+}
+
+/// A call whose reply is on its way.
+#[derive(Debug)]
+struct Answered {
+    call: Place,
+    span: Option<Box<TimedSpan>>,
+    /// How its handlers ended it.
+    outcome: Outcome,
 }
 
 impl Delivery {
@@ -44,6 +56,7 @@ impl Delivery {
             series,
             span,
             answers: None,
+            in_flight: None,
             size,
             enqueued_at,
             timing: DeliveryTiming::default(),
@@ -52,8 +65,12 @@ impl Delivery {
     }
 
     /// It is the reply to that call.
-    pub(super) fn answers(&mut self, call: Box<TimedSpan>, outcome: Outcome) {
-        self.answers = Some((call, outcome));
+    pub(super) fn answers(&mut self, call: Place, span: Option<Box<TimedSpan>>, outcome: Outcome) {
+        self.answers = Some(Answered {
+            call,
+            span,
+            outcome,
+        });
     }
 
     /// The message layer hands it to the webview, with `batch` messages in all. Each further time
@@ -63,6 +80,7 @@ impl Delivery {
         let now = recorder.clock.now();
         match self.timing.dispatched {
             None => {
+                self.in_flight = Some(self.shared.in_flight.add(now));
                 self.timing.dequeued = Some((now, now.since(self.enqueued_at)));
                 if batch > 1 {
                     recorder.series.batch_size(Direction::Outbound, batch);
@@ -128,9 +146,16 @@ impl Delivery {
         };
         recorder.delivered(delivery, now);
         self.shared.closed();
-        if let Some((call, handled)) = self.answers.take() {
+        if let Some(place) = self.in_flight.take() {
+            self.shared.in_flight.remove(place);
+        }
+        if let Some(answered) = self.answers.take() {
             let settled = execution.map_or(now, |execution| execution.begin);
-            end_call(*call, outcome.and(handled), settled);
+            let outcome = outcome.and(answered.outcome);
+            self.shared.settled(answered.call, outcome, settled);
+            if let Some(span) = answered.span {
+                end_call(*span, outcome, settled);
+            }
         }
     }
 }

@@ -11,11 +11,12 @@ use opentelemetry::context::FutureExt as _;
 use tracing::Instrument;
 
 use super::delivery::{Delivery, end_call};
+use super::outstanding::Place;
 use super::shared::Shared;
 use crate::clock::Stamp;
 use crate::ipc::caller::record_end;
 use crate::ipc::delivery::OutboundKind;
-use crate::ipc::handling::{self, InboundKind};
+use crate::ipc::handling;
 use crate::ipc::series::{EventSeries, Outcome};
 use crate::ipc::spans::handler;
 use crate::ipc::spans::parent::TraceParent;
@@ -28,7 +29,8 @@ use crate::semconv::{self, ErrorType};
 pub struct Handling {
     shared: Arc<Shared>,
     series: Arc<EventSeries>,
-    kind: InboundKind,
+    /// The call, which is not settled; none for an event.
+    call: Option<Place>,
     started: Stamp,
     handling: handling::Handling,
     has_ended: bool,
@@ -38,7 +40,7 @@ impl Handling {
     pub(super) fn new(
         shared: Arc<Shared>,
         series: Arc<EventSeries>,
-        kind: InboundKind,
+        call: Option<Place>,
         mut handling: handling::Handling,
         started: Stamp,
     ) -> Self {
@@ -47,7 +49,7 @@ impl Handling {
         Self {
             shared,
             series,
-            kind,
+            call,
             started,
             handling,
             has_ended: false,
@@ -103,14 +105,14 @@ impl Handling {
     /// then [`Observer::send`](super::Observer::send) within the event's trace.
     pub fn reply(mut self, outcome: Result<(), ErrorType>, bytes: usize) -> Delivery {
         let parent = self.reply_parent();
-        let kind = match self.kind {
-            InboundKind::Call => OutboundKind::Reply,
-            InboundKind::Event => OutboundKind::Event,
+        let kind = match self.call {
+            Some(_) => OutboundKind::Reply,
+            None => OutboundKind::Event,
         };
         let series = Arc::clone(&self.series);
         let mut delivery = Delivery::new(Arc::clone(&self.shared), kind, series, bytes, &parent);
-        if let Some(call) = self.handling.call.take() {
-            delivery.answers(call, outcome);
+        if let Some(call) = self.call.take() {
+            delivery.answers(call, self.handling.call.take(), outcome);
         }
         self.finish(outcome);
         delivery
@@ -126,8 +128,11 @@ impl Handling {
         let now = self.shared.recorder.clock.now();
         let took = now.since(self.started);
         record_end(&self.series, outcome, Some(took), &self.handling.span);
-        if let Some(call) = self.handling.call.take() {
-            end_call(*call, outcome, now);
+        if let Some(call) = self.call.take() {
+            self.shared.settled(call, outcome, now);
+        }
+        if let Some(span) = self.handling.call.take() {
+            end_call(*span, outcome, now);
         }
     }
 }
@@ -148,7 +153,7 @@ impl fmt::Debug for Handling {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Handling")
             .field("event", self.series.label())
-            .field("kind", &self.kind)
+            .field("is_call", &self.call.is_some())
             .finish_non_exhaustive()
     }
 }

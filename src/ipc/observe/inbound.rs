@@ -7,6 +7,7 @@ use super::handling::Handling;
 use super::page_view::PageTimes;
 use super::shared::Shared;
 use crate::ipc::handling::InboundKind;
+use crate::ipc::open_call::OpenCall;
 use crate::ipc::protocol::direction::Direction;
 use crate::ipc::spans::page::MessageTrace;
 
@@ -73,12 +74,20 @@ impl<'a> Inbound<'a> {
             recorder.series.transit(Direction::Inbound, transit);
         }
         let trace = MessageTrace {
+            original: series.original_name(self.event),
             traceparent: self.traceparent,
             size: self.size,
             start: start.as_ref().map(|start| (&start.message, &start.arrival)),
         };
         let handling = recorder.begin(&series, self.kind, trace, None, started);
-        Handling::new(Arc::clone(shared), series, self.kind, handling, started)
+        let began = start.and_then(|start| start.message.began);
+        let call = (self.kind == InboundKind::Call).then(|| {
+            shared.calls.add(OpenCall {
+                series: Arc::clone(&series),
+                began: began.unwrap_or(started),
+            })
+        });
+        Handling::new(Arc::clone(shared), series, call, handling, started)
     }
 }
 

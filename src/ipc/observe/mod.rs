@@ -53,6 +53,7 @@ mod delivery;
 mod handling;
 mod inbound;
 mod observer;
+mod outstanding;
 mod page_view;
 mod shared;
 

@@ -46,7 +46,7 @@ impl Observer {
     /// A message of `bytes` is sent to the page, here and now. Its span is a child of the one that
     /// is current.
     pub fn send(&self, event: &str, bytes: usize) -> Delivery {
-        let series = self.0.series_of(event);
+        let series = self.0.sent_series(event);
         let parent = TraceParent::current();
         Delivery::new(
             Arc::clone(&self.0),
@@ -60,7 +60,7 @@ impl Observer {
     /// A stream of messages to the page under the name of `event`.
     #[must_use]
     pub fn channel(&self, event: &str) -> Channel {
-        Channel::new(Arc::clone(&self.0), self.0.series_of(event))
+        Channel::new(Arc::clone(&self.0), self.0.sent_series(event))
     }
 
     /// The page's state changed, as the message layer or its webview knows.

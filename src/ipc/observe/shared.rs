@@ -3,12 +3,16 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
+use super::outstanding::{Outstanding, Place};
 use super::page_view::PageView;
+use crate::clock::Stamp;
 use crate::instrument::cardinality::NameSource;
 use crate::instrument::event_name::is_event_name;
 use crate::instrument::handles::{self, GaugeSums, Publish};
+use crate::ipc::call_series::OpenCalls;
+use crate::ipc::open_call::OpenCall;
 use crate::ipc::recorder::{Recorder, RecorderSettings};
-use crate::ipc::series::EventSeries;
+use crate::ipc::series::{EventSeries, InFlight, Outcome};
 
 /// One webview as it is observed.
 pub(super) struct Shared {
@@ -17,6 +21,10 @@ pub(super) struct Shared {
     /// Messages to the page that have not ended.
     open: AtomicUsize,
     open_max: AtomicUsize,
+    /// When each message was handed to the page that did not end.
+    pub(super) in_flight: Outstanding<Stamp>,
+    /// The calls that are not settled.
+    pub(super) calls: Outstanding<OpenCall>,
 }
 
 impl Shared {
@@ -26,6 +34,8 @@ impl Shared {
             page: Mutex::new(PageView::new()),
             open: AtomicUsize::new(0),
             open_max: AtomicUsize::new(0),
+            in_flight: Outstanding::new(),
+            calls: Outstanding::new(),
         });
         handles::register(Arc::downgrade(&shared) as Weak<dyn Publish>);
         shared
@@ -36,10 +46,19 @@ impl Shared {
         self.page.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The series of a name, which may be hostile.
+    /// The series of a name that came in, which may be hostile.
     pub(super) fn series_of(&self, name: &str) -> Arc<EventSeries> {
+        self.series(name, NameSource::External)
+    }
+
+    /// The series of a name that the app sends under: what pages name takes no room from it.
+    pub(super) fn sent_series(&self, name: &str) -> Arc<EventSeries> {
+        self.series(name, NameSource::Registered)
+    }
+
+    fn series(&self, name: &str, source: NameSource) -> Arc<EventSeries> {
         if is_event_name(name) {
-            self.recorder.series.event(name, NameSource::External)
+            self.recorder.series.event(name, source)
         } else {
             Arc::clone(self.recorder.series.nameless())
         }
@@ -65,6 +84,13 @@ impl Shared {
         self.open_max.store(open, Ordering::Relaxed);
     }
 
+    /// A call's promise is settled, or never will be.
+    pub(super) fn settled(&self, call: Place, outcome: Outcome, at: Stamp) {
+        if let Some(OpenCall { series, began }) = self.calls.remove(call) {
+            series.call_settled(outcome, at.since(began));
+        }
+    }
+
     /// A message to the page ended.
     pub(super) fn closed(&self) {
         self.open.fetch_sub(1, Ordering::Relaxed);
@@ -74,7 +100,15 @@ impl Shared {
 impl Publish for Shared {
     fn publish(&self, sums: &mut GaugeSums) {
         let state = self.page().state();
-        self.recorder.series.page_state(state, sums);
+        let Recorder { series, clock, .. } = &self.recorder;
+        series.page_state(state, sums);
+        let now = clock.now();
+        let mut in_flight = InFlight::default();
+        self.in_flight.for_each(|at| in_flight.add(*at));
+        series.in_flight(in_flight, now, sums);
+        let mut calls = OpenCalls::default();
+        self.calls.for_each(|call| call.add_to(&mut calls));
+        series.open_calls(&calls, now, sums);
     }
 }
 

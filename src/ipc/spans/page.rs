@@ -27,6 +27,8 @@ pub(in crate::ipc) struct Arrival {
 /// What a message from the page says of its trace.
 #[derive(Clone, Copy, Debug)]
 pub(in crate::ipc) struct MessageTrace<'a> {
+    /// Its event as the page named it, where the series of its event has another name.
+    pub(in crate::ipc) original: Option<&'a str>,
     pub(in crate::ipc) traceparent: Option<&'a str>,
     /// Bytes of its payload.
     pub(in crate::ipc) size: usize,
@@ -49,6 +51,7 @@ impl<'a> MessageTrace<'a> {
     /// Of a message that says nothing of its trace.
     pub(in crate::ipc) fn none(data: &RawValue) -> Self {
         Self {
+            original: None,
             traceparent: None,
             size: data.get().len(),
             start: None,
@@ -61,6 +64,7 @@ impl<'a> MessageTrace<'a> {
         arrival: &'a Arrival,
     ) -> Self {
         Self {
+            original: None,
             traceparent: posted.traceparent.as_deref(),
             size: posted.data.get().len(),
             start: start.map(|start| (start, arrival)),

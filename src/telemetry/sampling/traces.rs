@@ -10,6 +10,7 @@ use opentelemetry::TraceId;
 
 use super::counts::Counts;
 use super::decision_cache::DecisionCache;
+use super::failures::Failures;
 use super::fate::{DropReason, EarlyReason, Fate, KeepReason, SpanClass};
 use super::order::Order;
 use crate::clock::Stamp;
@@ -25,6 +26,8 @@ pub(super) struct Bounds {
     pub(super) decided_min: usize,
     pub(super) hold_max: Duration,
     pub(super) late_wait: Duration,
+    /// How many traces a minute are kept that failed in one way.
+    pub(super) failures_per_minute: u32,
 }
 
 /// The traces that are held, their spans `S`, and what was decided about earlier ones.
@@ -32,6 +35,7 @@ pub(super) struct Bounds {
 pub(super) struct Traces<S> {
     bounds: Bounds,
     rate: RateLimit,
+    failures: Failures,
     held: HashMap<TraceId, u32, foldhash::fast::RandomState>,
     slots: Vec<Trace<S>>,
     free: Vec<u32>,
@@ -126,6 +130,7 @@ impl<S> Traces<S> {
                 ..bounds
             },
             rate: RateLimit::per_second(traces_per_second),
+            failures: Failures::new(bounds.failures_per_minute),
             held: HashMap::default(),
             slots: Vec::new(),
             free: Vec::new(),
@@ -335,8 +340,18 @@ impl<S> Traces<S> {
         let (id, open) = (trace.id, trace.open);
         let spans = std::mem::take(&mut trace.spans);
         let is_open_too_long = open > 0 && now >= trace.slow_at;
-        let rate = &self.rate;
-        let fate = Fate::decide(trace.class, is_open_too_long, || rate.admits(now));
+        let (rate, failures) = (&self.rate, &mut self.failures);
+        let mut loss = DropReason::OverRate;
+        let is_within_budget = |failure| {
+            let is_admitted = failures.admits(failure, now);
+            if !is_admitted {
+                loss = DropReason::RepeatedError;
+            }
+            is_admitted
+        };
+        let fate = Fate::decide(trace.class, is_open_too_long, is_within_budget, || {
+            rate.admits(now)
+        });
         self.held.remove(&id);
         self.free.push(slot);
         self.begun.remove(slot);
@@ -348,7 +363,7 @@ impl<S> Traces<S> {
         }
         self.spans_held -= spans.len();
         self.decided.remember(id, fate);
-        self.counts.decide(fate, spans.len());
+        self.counts.decide(fate, loss, spans.len());
         if let Some(early) = early
             && open > 0
         {
