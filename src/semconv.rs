@@ -160,7 +160,13 @@ metrics! {
     PAGE_STATE = UpDownCounter "spanwire.page.state" ["{page}"]
         "1 for the state that the page is in, 0 for the others." (WEBVIEW_NAME, STATE);
     PAGE_LOADS = Counter "spanwire.page.loads" ["{load}"]
-        "Pages that became ready, by whether they were the first." (WEBVIEW_NAME, PAGE_LOAD_TYPE);
+        "Pages that became ready, by why they were loaded." (WEBVIEW_NAME, PAGE_LOAD_TYPE);
+    PAGE_AGE = Gauge "spanwire.page.age" ["s"]
+        "Time since the page became ready." (WEBVIEW_NAME);
+    PAGE_VISIBLE = UpDownCounter "spanwire.page.visible" ["{page}"]
+        "1 while the page can be seen, 0 while it is hidden." (WEBVIEW_NAME);
+    PAGE_INERT = UpDownCounter "spanwire.page.inert" ["{page}"]
+        "1 for a page that answers and whose own script does nothing." (WEBVIEW_NAME);
     PAGE_SPANS = Counter "spanwire.page.spans" ["{span}"]
         "Spans that an OpenTelemetry SDK in the page sent, by outcome."
         (WEBVIEW_NAME, OUTCOME, ERROR_TYPE);
@@ -316,8 +322,8 @@ attributes! {
     QUEUE_NAME = "spanwire.queue.name" String, "The name that the app gave to the queue.";
     OPERATION_NAME = "spanwire.operation.name" String, "The name of a scoped operation; capped.";
     STATE = "spanwire.page.state" String ["loading", "ready", "unresponsive", "gone"], "`loading`, `ready`, `unresponsive` or `gone`.";
-    PAGE_LOAD_TYPE = "spanwire.page.load.type" String ["first", "again"],
-        "`first` in its webview, or `again`: after a reload, a navigation or a crash.";
+    PAGE_LOAD_TYPE = "spanwire.page.load.type" String ["first", "reload", "navigate", "back_forward", "recovery", "again"],
+        "`first` in its webview, or why it was loaded anew; `again` where nothing says why.";
     WEB_VITAL_NAME = "browser.web_vital.name" String ["ttfb", "fcp", "lcp", "inp"], "`ttfb`, `fcp`, `lcp` or `inp`.";
     WEB_VITAL_RATING = "browser.web_vital.rating" String ["good", "needs_improvement", "poor"], "`good`, `needs_improvement` or `poor`.";
     MEASUREMENT_NAME = "spanwire.measurement.name" String,

@@ -237,6 +237,17 @@ fn page_process(demo: &mut DemoWithConsole) {
             && starts(now) > starts(&before)
             && sum(now, "spanwire_ipc_retries_total", &[]) > 0.0
     });
+
+    let inert = |now: &[Sample]| sum(now, "spanwire_page_inert", &[]);
+    let before = demo.scrape();
+    demo.begin("empty-page");
+    demo.until("the page does nothing and answers", |now| {
+        inert(now) == 1.0 && is_in_state(now, "ready")
+    });
+    demo.end("empty-page");
+    demo.until("the page is back", |now| {
+        inert(now) == 0.0 && starts(now) > starts(&before)
+    });
 }
 
 fn process(demo: &mut DemoWithConsole) {

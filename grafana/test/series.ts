@@ -17,7 +17,7 @@ const VALUES: Readonly<Record<string, readonly string[]>> = {
   "spanwire.queue.name": ["main", "jobs"],
   "spanwire.operation.name": ["load"],
   "spanwire.page.state": ["loading", "ready", "unresponsive", "gone"],
-  "spanwire.page.load.type": ["first", "again"],
+  "spanwire.page.load.type": ["first", "reload"],
   "browser.web_vital.name": ["fcp"],
   "browser.web_vital.rating": ["good"],
   "spanwire.measurement.name": ["fps"],

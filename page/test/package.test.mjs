@@ -91,6 +91,7 @@ test("inside of one it hands everything on", async () => {
       ["ready", undefined, undefined, undefined],
       ["open", "span", undefined, 1],
       ["record", "value", 3, undefined],
+      ["state", undefined, undefined, undefined],
       ["call", "call", { a: 1 }, undefined],
       ["event", "emitted", 2, undefined],
       ["event", "inside", undefined, 1],

@@ -28,13 +28,16 @@ impl Inner {
             InboundMessage::Cancel { id, at, error } => self.call_withdrawn(page, id, at, error),
             InboundMessage::Leave => self.leave(page),
             InboundMessage::Pong { id, at } => self.pong(page, id, at),
+            InboundMessage::State { listens, visible } => {
+                self.with_current(page, |page, _| page.told(listens, visible));
+            }
             InboundMessage::Open(open) => self.open_span(page, &open, received),
             InboundMessage::Close { span, at, failed } => {
                 // The page does not say what went wrong.
                 let error = failed.then_some(semconv::OTHER);
                 self.close_span(page, span, at, error);
             }
-            _ if self.with_current(page, |_, _| ()).is_none() => {}
+            message if self.is_stale(page, &message) => {}
             InboundMessage::Shed { count } => {
                 let series = self.recorder.series.nameless();
                 series.lost(Direction::Inbound, ErrorType::PageShed, count.into());
@@ -43,7 +46,7 @@ impl Inner {
             InboundMessage::WebVital(vital) => self.recorder.series.vital(vital),
             InboundMessage::Measurement(measurement) => self.measured(&measurement),
             InboundMessage::SpanExport(export) => self.span_export(&export),
-            InboundMessage::Ready | InboundMessage::Posted(_) => {
+            InboundMessage::Ready(_) | InboundMessage::Posted(_) => {
                 unreachable!("told apart by the caller")
             }
         }
@@ -62,6 +65,21 @@ impl Inner {
                 .protocol_error(ErrorType::StaleGeneration);
         }
         result
+    }
+
+    /// Whether the message is of a page that another took the place of; notes on the one that is there
+    /// what its own script did.
+    fn is_stale(&self, page: &str, message: &InboundMessage<'_>) -> bool {
+        let is_act = matches!(
+            message,
+            InboundMessage::Measurement(_) | InboundMessage::SpanExport(_)
+        );
+        let noted = self.with_current(page, |page, _| {
+            if is_act {
+                page.acted();
+            }
+        });
+        noted.is_none()
     }
 
     fn acknowledged(&self, page: &str, ack: Ack) {

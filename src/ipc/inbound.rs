@@ -12,7 +12,9 @@ use super::page::{Admitted, Refused};
 use super::page_state::PagePhase;
 use super::protocol::direction::Direction;
 use super::protocol::envelope::{Envelope, TextForm, check_nonce, split_plain};
-use super::protocol::inbound_message::{InboundMessage, PageTime, PostedMessage, parse_messages};
+use super::protocol::inbound_message::{
+    InboundMessage, Navigation, PageTime, PostedMessage, parse_messages,
+};
 use super::spans::page::{Arrival, MessageTrace};
 use super::wire::{Inner, Ipc};
 use crate::semconv::ErrorType;
@@ -202,7 +204,9 @@ impl Inner {
         for message in messages {
             match message {
                 None => self.refuse_text(ErrorType::Malformed),
-                Some(InboundMessage::Ready) => self.page_ready(page, arrival, origin),
+                Some(InboundMessage::Ready(navigation)) => {
+                    self.page_ready(page, navigation, arrival, origin);
+                }
                 Some(InboundMessage::Posted(posted)) => {
                     let admitted = admitted
                         .take()
@@ -233,9 +237,17 @@ impl Inner {
         admitted
     }
 
-    fn page_ready(&self, page: &str, arrival: Arrival, origin: Option<&str>) {
-        match self.ready(page) {
+    fn page_ready(
+        &self,
+        page: &str,
+        navigation: Option<Navigation>,
+        arrival: Arrival,
+        origin: Option<&str>,
+    ) {
+        match self.ready(page, navigation) {
             Ok(()) => {
+                // It says so when something listens, and when it is hidden.
+                self.page().told(false, true);
                 self.origins.trust(origin);
                 // From a page that was not there when the batch came.
                 let arrival = Arrival {
@@ -362,8 +374,9 @@ impl Inner {
     /// that there is no wire for it: its nonce proves that it is the webview's page.
     fn reject_page(&self, text: &str) -> Result<(), ErrorType> {
         let batch = self.open(text)?;
-        let is_ready =
-            |message: &Option<InboundMessage<'_>>| matches!(message, Some(InboundMessage::Ready));
+        let is_ready = |message: &Option<InboundMessage<'_>>| {
+            matches!(message, Some(InboundMessage::Ready(_)))
+        };
         if batch.messages.iter().any(is_ready) {
             // It took the place of the page before, whose last messages came under its address.
             self.page_left(PagePhase::Gone);

@@ -60,6 +60,7 @@ mod outbound;
 mod outbox;
 mod page;
 mod page_clock;
+mod page_life;
 mod page_load;
 mod page_state;
 mod protocol;

@@ -16,10 +16,11 @@ use super::open_call::OpenCall;
 use super::outbound::{Body, Effects, Outbound};
 use super::outbox::{Outbox, RefusedReply, ReplyBound};
 use super::page_clock::PageClock;
+use super::page_life::{PageLife, PageVitals};
 use super::page_load::PageLoad;
 use super::page_state::{PagePhase, PageState};
 use super::protocol::envelope::constant_time_eq;
-use super::protocol::inbound_message::{Ack, PageTime, PostedMessage};
+use super::protocol::inbound_message::{Ack, Navigation, PageTime, PostedMessage};
 use super::protocol::limits::Limits;
 use super::protocol::script::Script;
 use super::series::InFlight;
@@ -46,6 +47,7 @@ pub(super) struct Page {
     generation: u64,
     retired: VecDeque<String>,
     liveness: Liveness,
+    life: PageLife,
     close_notices: CloseNotices,
     outbox: Outbox,
     /// The highest id that the page used: ids rise, so one that does not was seen before.
@@ -68,6 +70,7 @@ impl Page {
             generation: 0,
             retired: VecDeque::new(),
             liveness: Liveness::new(limits.unresponsive_after),
+            life: PageLife::default(),
             close_notices: CloseNotices::default(),
             outbox: Outbox::new(limits),
             last_id: 0,
@@ -108,6 +111,7 @@ impl Page {
     pub(super) fn ready(
         &mut self,
         id: &str,
+        navigation: Option<Navigation>,
         now: Stamp,
         effects: &mut Effects,
     ) -> Result<(PageLoad, Vec<AbortHandle>), ErrorType> {
@@ -121,10 +125,13 @@ impl Page {
             }
             PagePhase::Loading | PagePhase::Ready | PagePhase::Gone => {}
         }
+        let was_gone = self.phase == PagePhase::Gone;
         let aborts = self.end_generation(PagePhase::Ready, effects);
         self.id = id.to_owned();
         self.liveness.ready(now);
-        Ok((self.next_load.take(), aborts))
+        self.life = PageLife::began(now);
+        let load = self.next_load.take().because(was_gone, navigation);
+        Ok((load, aborts))
     }
 
     /// The page went away, and `phase` is what comes now.
@@ -159,6 +166,7 @@ impl Page {
             }
         }
         self.liveness.gone();
+        self.life = PageLife::default();
         let open = std::mem::take(&mut self.spans).into_open();
         effects.open_spans.extend(open.map(|span| (span, why)));
         self.clock = PageClock::default();
@@ -270,6 +278,7 @@ impl Page {
             });
         }
         self.unanswered += 1;
+        self.life.acted();
         self.last_id = posted.id;
         Ok(Admitted {
             generation,
@@ -303,6 +312,7 @@ impl Page {
         received: Stamp,
     ) -> Result<(Option<ParentSpan>, Option<Stamp>), ErrorType> {
         self.spans.reserve(id)?;
+        self.life.acted();
         let start = at.and_then(|at| self.clock.to_host(at, received));
         let parent = parent.and_then(|parent| self.spans.parent(parent)).cloned();
         Ok((parent, start))
@@ -374,6 +384,21 @@ impl Page {
             self.spans.mark_withdrawn(id, Withdrawal { at, error }, max);
         }
         Withdrawn { span, at, held }
+    }
+
+    /// The page's own script did something beside calls and events.
+    pub(super) fn acted(&mut self) {
+        self.life.acted();
+    }
+
+    /// The page says whether anything listens, and whether it can be seen.
+    pub(super) fn told(&mut self, listens: bool, is_visible: bool) {
+        self.life.told(listens, is_visible);
+    }
+
+    /// What is known of the page that is there.
+    pub(super) fn vitals(&self, now: Stamp) -> PageVitals {
+        self.life.vitals(now)
     }
 
     /// What was handed to the page and not acknowledged.

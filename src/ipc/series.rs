@@ -6,6 +6,7 @@ use std::time::Duration;
 use metrics::{Counter, Gauge, Histogram};
 
 use super::call_series::{CallSeries, OpenCalls};
+use super::page_life::PageVitals;
 use super::page_load::PageLoad;
 use super::page_state::PageState;
 use super::protocol::direction::Direction;
@@ -51,6 +52,9 @@ pub(super) struct WebviewSeries {
     protocol_errors: [Instruments<Counter>; ERRORS],
     state: Instruments<StateGauges>,
     in_flight: Instruments<InFlightGauges>,
+    age: Instruments<Gauge>,
+    visible: Instruments<Gauge>,
+    inert: Instruments<Gauge>,
     vitals: [[Instruments<Histogram>; WebVitalRating::ALL.len()]; WebVitalName::ALL.len()],
 }
 
@@ -79,6 +83,9 @@ impl WebviewSeries {
             protocol_errors: [const { Instruments::new() }; ERRORS],
             state: Instruments::new(),
             in_flight: Instruments::new(),
+            age: Instruments::new(),
+            visible: Instruments::new(),
+            inert: Instruments::new(),
             vitals: [const { [const { Instruments::new() }; WebVitalRating::ALL.len()] };
                 WebVitalName::ALL.len()],
         }
@@ -216,7 +223,36 @@ impl WebviewSeries {
             messages.set(0.0);
             age.set(0.0);
         }
+        for gauge in [&self.age, &self.visible, &self.inert] {
+            if let Some(gauge) = gauge.existing() {
+                gauge.set(0.0);
+            }
+        }
         self.events.for_each(|event| event.calls.none_open());
+    }
+
+    /// Writes what is known of the page's life to its gauges.
+    pub(super) fn page_vitals(&self, vitals: PageVitals, sums: &mut GaugeSums) {
+        let register = |metric| handles::gauge(metric, &[(semconv::WEBVIEW_NAME, &*self.webview)]);
+        if let Some(age) = self.age.get(|| register(&semconv::PAGE_AGE)) {
+            let seconds = vitals.age.as_secs_f64();
+            sums.raise(&semconv::PAGE_AGE, &self.webview, age, seconds);
+        }
+        let told = [
+            (&semconv::PAGE_VISIBLE, &self.visible, vitals.is_visible),
+            (&semconv::PAGE_INERT, &self.inert, vitals.is_inert),
+        ];
+        for (metric, gauge, is_so) in told {
+            // What no page said is not there, and 0 once one had.
+            let gauge = match is_so {
+                Some(_) => gauge.get(|| register(metric)),
+                None => gauge.existing(),
+            };
+            if let Some(gauge) = gauge {
+                let count = f64::from(u8::from(is_so == Some(true)));
+                sums.add(metric, &self.webview, gauge, count);
+            }
+        }
     }
 
     /// Writes what the page was handed and did not acknowledge to its gauges.

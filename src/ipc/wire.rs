@@ -15,6 +15,7 @@ use super::page::Page;
 use super::page_state::{PagePhase, PageState};
 use super::protocol::direction::Direction;
 use super::protocol::envelope::is_page_id;
+use super::protocol::inbound_message::Navigation;
 use super::protocol::limits::Limits;
 use super::protocol::script::Script;
 use super::recorder::{Recorder, RecorderSettings};
@@ -341,7 +342,7 @@ impl Ipc {
         if !is_page_id(page) {
             return Err(PageReadyError::InvalidId);
         }
-        self.0.ready(page).map_err(|error| match error {
+        self.0.ready(page, None).map_err(|error| match error {
             ErrorType::Shutdown => PageReadyError::Closed,
             _ => PageReadyError::UsedBefore,
         })
@@ -431,10 +432,14 @@ impl Inner {
         self.page().state(now)
     }
 
-    pub(super) fn ready(&self, page: &str) -> Result<(), ErrorType> {
+    pub(super) fn ready(
+        &self,
+        page: &str,
+        navigation: Option<Navigation>,
+    ) -> Result<(), ErrorType> {
         let mut effects = Effects::default();
         let now = self.recorder.clock.now();
-        let ready = self.page().ready(page, now, &mut effects);
+        let ready = self.page().ready(page, navigation, now, &mut effects);
         self.apply(effects);
         let (load, aborts) = ready?;
         abort_all(aborts);
@@ -519,9 +524,11 @@ impl Publish for Inner {
         let now = self.recorder.clock.now();
         let mut page = self.page();
         let wakes = page.beat(now);
+        let vitals = page.vitals(now);
         let (in_flight, calls) = (page.in_flight(), page.open_calls());
         // The recorder is the app's.
         drop(page);
+        self.recorder.series.page_vitals(vitals, sums);
         self.recorder.series.in_flight(in_flight, now, sums);
         self.recorder.series.open_calls(&calls, now, sums);
         if wakes {

@@ -17,6 +17,7 @@ mod flow_control;
 mod measurements;
 mod observe;
 mod origins;
+mod page_life;
 mod reentrancy;
 mod responders;
 mod sdk_spans;

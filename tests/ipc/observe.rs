@@ -53,7 +53,7 @@ fn a_page_that_was_not_there_counts_as_a_load() {
         };
         let counted = |state| {
             observer.set_page_state(state);
-            (loads("first"), loads("again"))
+            (loads("first"), loads("recovery"))
         };
         assert_eq!(counted(PageState::Loading), (0, 0));
         assert_eq!(counted(PageState::Ready), (1, 0));
@@ -209,6 +209,7 @@ fn what_is_observed_is_recorded_under_the_wires_names() {
         spanwire.ipc.messages{spanwire.ipc.direction="outbound",spanwire.ipc.event="rows",spanwire.outcome="ok",spanwire.webview.name="main"} 2
         spanwire.ipc.messages{spanwire.ipc.direction="outbound",spanwire.ipc.event="save",spanwire.outcome="ok",spanwire.webview.name="main"} 1
         spanwire.ipc.retries{spanwire.webview.name="main"} 1
+        spanwire.page.age{spanwire.webview.name="main"} 0
         spanwire.page.loads{spanwire.page.load.type="first",spanwire.webview.name="main"} 1
         spanwire.page.state{spanwire.page.state="gone",spanwire.webview.name="main"} 1
         spanwire.page.state{spanwire.page.state="loading",spanwire.webview.name="main"} 0

@@ -69,11 +69,14 @@ fn a_successful_call_is_recorded_as_ok() {
             spanwire.ipc.message.size{spanwire.ipc.direction="outbound",spanwire.webview.name="main"} count=1 sum=16
             spanwire.ipc.messages{spanwire.ipc.direction="inbound",spanwire.ipc.event="save",spanwire.outcome="ok",spanwire.webview.name="main"} 1
             spanwire.ipc.messages{spanwire.ipc.direction="outbound",spanwire.ipc.event="save",spanwire.outcome="ok",spanwire.webview.name="main"} 1
+            spanwire.page.age{spanwire.webview.name="main"} 0.003
+            spanwire.page.inert{spanwire.webview.name="main"} 0
             spanwire.page.loads{spanwire.page.load.type="first",spanwire.webview.name="main"} 1
             spanwire.page.state{spanwire.page.state="gone",spanwire.webview.name="main"} 0
             spanwire.page.state{spanwire.page.state="loading",spanwire.webview.name="main"} 0
             spanwire.page.state{spanwire.page.state="ready",spanwire.webview.name="main"} 1
             spanwire.page.state{spanwire.page.state="unresponsive",spanwire.webview.name="main"} 0
+            spanwire.page.visible{spanwire.webview.name="main"} 1
             spanwire.queue.capacity{spanwire.queue.name="main"} 10000
             spanwire.queue.peak{spanwire.queue.name="main"} 0
             spanwire.queue.size{spanwire.queue.name="main"} 0
@@ -112,11 +115,14 @@ fn a_failed_call_is_recorded_with_its_error() {
             spanwire.ipc.message.size{spanwire.ipc.direction="outbound",spanwire.webview.name="main"} count=1 sum=12
             spanwire.ipc.messages{error.type="handler_error",spanwire.ipc.direction="inbound",spanwire.ipc.event="save",spanwire.outcome="failed",spanwire.webview.name="main"} 1
             spanwire.ipc.messages{spanwire.ipc.direction="outbound",spanwire.ipc.event="save",spanwire.outcome="ok",spanwire.webview.name="main"} 1
+            spanwire.page.age{spanwire.webview.name="main"} 0
+            spanwire.page.inert{spanwire.webview.name="main"} 0
             spanwire.page.loads{spanwire.page.load.type="first",spanwire.webview.name="main"} 1
             spanwire.page.state{spanwire.page.state="gone",spanwire.webview.name="main"} 0
             spanwire.page.state{spanwire.page.state="loading",spanwire.webview.name="main"} 0
             spanwire.page.state{spanwire.page.state="ready",spanwire.webview.name="main"} 1
             spanwire.page.state{spanwire.page.state="unresponsive",spanwire.webview.name="main"} 0
+            spanwire.page.visible{spanwire.webview.name="main"} 1
             spanwire.queue.capacity{spanwire.queue.name="main"} 10000
             spanwire.queue.peak{spanwire.queue.name="main"} 0
             spanwire.queue.size{spanwire.queue.name="main"} 0
@@ -156,11 +162,14 @@ fn a_panic_in_a_handler_is_recorded_as_an_error() {
             spanwire.ipc.message.size{spanwire.ipc.direction="outbound",spanwire.webview.name="main"} count=1 sum=20
             spanwire.ipc.messages{error.type="panic",spanwire.ipc.direction="inbound",spanwire.ipc.event="save",spanwire.outcome="failed",spanwire.webview.name="main"} 1
             spanwire.ipc.messages{spanwire.ipc.direction="outbound",spanwire.ipc.event="save",spanwire.outcome="ok",spanwire.webview.name="main"} 1
+            spanwire.page.age{spanwire.webview.name="main"} 0
+            spanwire.page.inert{spanwire.webview.name="main"} 0
             spanwire.page.loads{spanwire.page.load.type="first",spanwire.webview.name="main"} 1
             spanwire.page.state{spanwire.page.state="gone",spanwire.webview.name="main"} 0
             spanwire.page.state{spanwire.page.state="loading",spanwire.webview.name="main"} 0
             spanwire.page.state{spanwire.page.state="ready",spanwire.webview.name="main"} 1
             spanwire.page.state{spanwire.page.state="unresponsive",spanwire.webview.name="main"} 0
+            spanwire.page.visible{spanwire.webview.name="main"} 1
             spanwire.queue.capacity{spanwire.queue.name="main"} 10000
             spanwire.queue.peak{spanwire.queue.name="main"} 0
             spanwire.queue.size{spanwire.queue.name="main"} 0
@@ -199,11 +208,14 @@ fn an_unknown_event_is_recorded_as_an_error() {
             spanwire.ipc.messages{error.type="unknown_event",spanwire.ipc.direction="inbound",spanwire.ipc.event="clik",spanwire.outcome="failed",spanwire.webview.name="main"} 1
             spanwire.ipc.messages{error.type="unknown_event",spanwire.ipc.direction="inbound",spanwire.ipc.event="sav",spanwire.outcome="failed",spanwire.webview.name="main"} 1
             spanwire.ipc.messages{spanwire.ipc.direction="outbound",spanwire.ipc.event="sav",spanwire.outcome="ok",spanwire.webview.name="main"} 1
+            spanwire.page.age{spanwire.webview.name="main"} 0
+            spanwire.page.inert{spanwire.webview.name="main"} 0
             spanwire.page.loads{spanwire.page.load.type="first",spanwire.webview.name="main"} 1
             spanwire.page.state{spanwire.page.state="gone",spanwire.webview.name="main"} 0
             spanwire.page.state{spanwire.page.state="loading",spanwire.webview.name="main"} 0
             spanwire.page.state{spanwire.page.state="ready",spanwire.webview.name="main"} 1
             spanwire.page.state{spanwire.page.state="unresponsive",spanwire.webview.name="main"} 0
+            spanwire.page.visible{spanwire.webview.name="main"} 1
             spanwire.queue.capacity{spanwire.queue.name="main"} 10000
             spanwire.queue.peak{spanwire.queue.name="main"} 0
             spanwire.queue.size{spanwire.queue.name="main"} 0
@@ -284,11 +296,14 @@ fn a_retried_message_is_recorded_with_its_retries() {
             spanwire.ipc.message.size{spanwire.ipc.direction="outbound",spanwire.webview.name="main"} count=1 sum=2
             spanwire.ipc.messages{spanwire.ipc.direction="outbound",spanwire.ipc.event="progress",spanwire.outcome="ok",spanwire.webview.name="main"} 1
             spanwire.ipc.retries{spanwire.webview.name="main"} 1
+            spanwire.page.age{spanwire.webview.name="main"} 0
+            spanwire.page.inert{spanwire.webview.name="main"} 0
             spanwire.page.loads{spanwire.page.load.type="first",spanwire.webview.name="main"} 1
             spanwire.page.state{spanwire.page.state="gone",spanwire.webview.name="main"} 0
             spanwire.page.state{spanwire.page.state="loading",spanwire.webview.name="main"} 0
             spanwire.page.state{spanwire.page.state="ready",spanwire.webview.name="main"} 1
             spanwire.page.state{spanwire.page.state="unresponsive",spanwire.webview.name="main"} 0
+            spanwire.page.visible{spanwire.webview.name="main"} 1
             spanwire.queue.capacity{spanwire.queue.name="main"} 10000
             spanwire.queue.peak{spanwire.queue.name="main"} 1
             spanwire.queue.size{spanwire.queue.name="main"} 0
@@ -432,11 +447,14 @@ fn a_script_that_throws_is_recorded_as_failed() {
             spanwire.ipc.message.size{spanwire.ipc.direction="outbound",spanwire.webview.name="main"} count=2 sum=29
             spanwire.ipc.messages{error.type="script_error",spanwire.ipc.direction="outbound",spanwire.ipc.event="eval",spanwire.outcome="failed",spanwire.webview.name="main"} 1
             spanwire.ipc.messages{spanwire.ipc.direction="outbound",spanwire.ipc.event="eval",spanwire.outcome="ok",spanwire.webview.name="main"} 1
+            spanwire.page.age{spanwire.webview.name="main"} 0
+            spanwire.page.inert{spanwire.webview.name="main"} 0
             spanwire.page.loads{spanwire.page.load.type="first",spanwire.webview.name="main"} 1
             spanwire.page.state{spanwire.page.state="gone",spanwire.webview.name="main"} 0
             spanwire.page.state{spanwire.page.state="loading",spanwire.webview.name="main"} 0
             spanwire.page.state{spanwire.page.state="ready",spanwire.webview.name="main"} 1
             spanwire.page.state{spanwire.page.state="unresponsive",spanwire.webview.name="main"} 0
+            spanwire.page.visible{spanwire.webview.name="main"} 1
             spanwire.queue.capacity{spanwire.queue.name="main"} 10000
             spanwire.queue.peak{spanwire.queue.name="main"} 2
             spanwire.queue.size{spanwire.queue.name="main"} 0
@@ -496,11 +514,14 @@ fn a_message_sent_inside_a_handler_belongs_to_its_trace() {
             spanwire.ipc.message.size{spanwire.ipc.direction="outbound",spanwire.webview.name="main"} count=1 sum=4
             spanwire.ipc.messages{spanwire.ipc.direction="inbound",spanwire.ipc.event="save",spanwire.outcome="ok",spanwire.webview.name="main"} 1
             spanwire.ipc.messages{spanwire.ipc.direction="outbound",spanwire.ipc.event="saved",spanwire.outcome="ok",spanwire.webview.name="main"} 1
+            spanwire.page.age{spanwire.webview.name="main"} 0
+            spanwire.page.inert{spanwire.webview.name="main"} 0
             spanwire.page.loads{spanwire.page.load.type="first",spanwire.webview.name="main"} 1
             spanwire.page.state{spanwire.page.state="gone",spanwire.webview.name="main"} 0
             spanwire.page.state{spanwire.page.state="loading",spanwire.webview.name="main"} 0
             spanwire.page.state{spanwire.page.state="ready",spanwire.webview.name="main"} 1
             spanwire.page.state{spanwire.page.state="unresponsive",spanwire.webview.name="main"} 0
+            spanwire.page.visible{spanwire.webview.name="main"} 1
             spanwire.queue.capacity{spanwire.queue.name="main"} 10000
             spanwire.queue.peak{spanwire.queue.name="main"} 1
             spanwire.queue.size{spanwire.queue.name="main"} 0
@@ -550,11 +571,14 @@ fn several_listeners_run_in_order_and_the_first_answers() {
             spanwire.ipc.messages{error.type="handler_error",spanwire.ipc.direction="inbound",spanwire.ipc.event="save",spanwire.outcome="failed",spanwire.webview.name="main"} 1
             spanwire.ipc.messages{spanwire.ipc.direction="inbound",spanwire.ipc.event="save",spanwire.outcome="ok",spanwire.webview.name="main"} 1
             spanwire.ipc.messages{spanwire.ipc.direction="outbound",spanwire.ipc.event="save",spanwire.outcome="ok",spanwire.webview.name="main"} 2
+            spanwire.page.age{spanwire.webview.name="main"} 0
+            spanwire.page.inert{spanwire.webview.name="main"} 0
             spanwire.page.loads{spanwire.page.load.type="first",spanwire.webview.name="main"} 1
             spanwire.page.state{spanwire.page.state="gone",spanwire.webview.name="main"} 0
             spanwire.page.state{spanwire.page.state="loading",spanwire.webview.name="main"} 0
             spanwire.page.state{spanwire.page.state="ready",spanwire.webview.name="main"} 1
             spanwire.page.state{spanwire.page.state="unresponsive",spanwire.webview.name="main"} 0
+            spanwire.page.visible{spanwire.webview.name="main"} 1
             spanwire.queue.capacity{spanwire.queue.name="main"} 10000
             spanwire.queue.peak{spanwire.queue.name="main"} 0
             spanwire.queue.size{spanwire.queue.name="main"} 0

@@ -34,6 +34,8 @@ pub(crate) enum Fault {
     FrozenPage,
     /// The page's process is killed; it is loaded anew at the end (SpanwirePageGone)
     DeadPage,
+    /// The page is taken to an empty document, and brought back at the end (SpanwirePageInert)
+    EmptyPage,
     /// An operation fails, and is tried again (SpanwireOperationErrorRateHigh)
     FailingOperation,
     /// The app keeps 256 MiB that it does not need (SpanwireMemoryGrowth)

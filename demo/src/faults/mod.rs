@@ -58,6 +58,7 @@ impl Fault {
             Self::HungUi => Box::new(ui_thread::hung(ui)),
             Self::FrozenPage => Box::new(page_process::frozen()?),
             Self::DeadPage => Box::new(page_process::dead(ipc, ui)?),
+            Self::EmptyPage => Box::new(page_process::empty(ui)),
             Self::FailingOperation => Box::new(failing_operation()?),
             Self::Leak => Box::new(leak::leak()?),
         })

@@ -68,6 +68,11 @@ const TROUBLES: &[Trouble] = &[
         limit: Duration::from_secs(60),
     },
     Trouble {
+        faults: &["empty-page"],
+        alerts: &["SpanwirePageInert"],
+        limit: Duration::from_secs(90),
+    },
+    Trouble {
         faults: &["blocked-ui"],
         alerts: &["SpanwireMainThreadBlocked"],
         limit: Duration::from_secs(60),

@@ -18,6 +18,7 @@ import {
 import {
   aggregate,
   binary,
+  complement,
   number,
   or,
   ratio,
@@ -483,7 +484,7 @@ const page: Row = [
   chart({
     title: "Page loads",
     description:
-      "Pages that became ready: the first of their webview, and those that came again after a reload, a navigation or a crash. A page that was there at the app's first scrape does not show.",
+      "Pages that became ready: the first of their webview, and why those came that followed. A page that was there at the app's first scrape does not show.",
     unit: "none",
     width: 12,
     bars: true,
@@ -491,6 +492,30 @@ const page: Row = [
     none: NOTHING,
     targets: [
       target(`{{${WEBVIEW}}} {{${LOAD}}}`, sum(chosen.grown("spanwire.page.loads"), WEBVIEW, LOAD)),
+    ],
+  }),
+  chart({
+    title: "Page age",
+    description: "Time since the page became ready. One that falls again and again is loaded again and again.",
+    unit: "s",
+    width: 12,
+    none: "no page",
+    targets: [target(`{{${WEBVIEW}}}`, aggregate("max", [WEBVIEW], chosen.gauge("spanwire.page.age")))],
+  }),
+  chart({
+    title: "Inert and hidden pages",
+    description:
+      "Inert: the page answers, and its own script has done nothing since it was loaded. Hidden: its engine holds timers and animations back.",
+    unit: "none",
+    decimals: 0,
+    width: 12,
+    none: "no page that says so",
+    targets: [
+      target(`inert {{${WEBVIEW}}}`, sum(chosen.gauge("spanwire.page.inert"), WEBVIEW)),
+      target(
+        `hidden {{${WEBVIEW}}}`,
+        sum(complement(chosen.gauge("spanwire.page.visible")), WEBVIEW),
+      ),
     ],
   }),
   chart({

@@ -67,13 +67,18 @@ impl Observer {
     ///
     /// What is open does not end with its page: drop it, or end it as `page_gone`.
     pub fn set_page_state(&self, state: PageState) {
-        let load = self.0.page().set_state(state);
+        let load = self.0.page().set_state(state, self.0.recorder.clock.now());
         if let Some(load) = load {
             self.0.recorder.series.page_loaded(load);
         }
         if state == PageState::Ready {
             handles::page_appeared();
         }
+    }
+
+    /// The page can be seen, or not: a window that is hidden holds its timers back.
+    pub fn set_page_visible(&self, is_visible: bool) {
+        self.0.page().set_visible(is_visible);
     }
 
     /// The page's state, as it was set last.

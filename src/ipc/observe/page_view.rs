@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use crate::clock::Stamp;
 use crate::ipc::page_clock::PageClock;
+use crate::ipc::page_life::{PageLife, PageVitals};
 use crate::ipc::page_load::PageLoad;
 use crate::ipc::page_state::PageState;
 use crate::ipc::protocol::inbound_message::PageTime;
@@ -28,6 +29,7 @@ pub(super) struct PageView {
     /// What the next page counts as.
     next_load: PageLoad,
     clock: PageClock,
+    life: PageLife,
 }
 
 /// Where a message began on its page.
@@ -44,6 +46,7 @@ impl PageView {
             state: PageState::Loading,
             next_load: PageLoad::First,
             clock: PageClock::default(),
+            life: PageLife::default(),
         }
     }
 
@@ -52,13 +55,27 @@ impl PageView {
     }
 
     /// A page that was not there before is there, and is to be counted.
-    pub(super) fn set_state(&mut self, state: PageState) -> Option<PageLoad> {
+    pub(super) fn set_state(&mut self, state: PageState, now: Stamp) -> Option<PageLoad> {
         if !is_there(state) {
             // Each document has a clock of its own.
             self.clock = PageClock::default();
+            self.life = PageLife::default();
         }
-        let was_there = is_there(std::mem::replace(&mut self.state, state));
-        (is_there(state) && !was_there).then(|| self.next_load.take())
+        let before = std::mem::replace(&mut self.state, state);
+        (is_there(state) && !is_there(before)).then(|| {
+            self.life = PageLife::began(now);
+            let load = self.next_load.take();
+            load.because(before == PageState::Gone, None)
+        })
+    }
+
+    /// Whether the page can be seen.
+    pub(super) fn set_visible(&mut self, is_visible: bool) {
+        self.life.set_visible(is_visible);
+    }
+
+    pub(super) fn vitals(&self, now: Stamp) -> PageVitals {
+        self.life.vitals(now)
     }
 
     /// A message came now that the page stamped.

@@ -99,10 +99,14 @@ impl Shared {
 
 impl Publish for Shared {
     fn publish(&self, sums: &mut GaugeSums) {
-        let state = self.page().state();
         let Recorder { series, clock, .. } = &self.recorder;
-        series.page_state(state, sums);
         let now = clock.now();
+        let page = self.page();
+        let (state, vitals) = (page.state(), page.vitals(now));
+        // The recorder is the app's.
+        drop(page);
+        series.page_state(state, sums);
+        series.page_vitals(vitals, sums);
         let mut in_flight = InFlight::default();
         self.in_flight.for_each(|at| in_flight.add(*at));
         series.in_flight(in_flight, now, sums);

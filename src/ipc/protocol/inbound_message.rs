@@ -14,8 +14,14 @@ use crate::semconv::{ErrorType, PageSpanErrorType};
 /// A message from the page.
 #[derive(Debug)]
 pub(crate) enum InboundMessage<'a> {
-    Ready,
+    Ready(Option<Navigation>),
     Leave,
+    /// What the page tells of itself whenever it changes.
+    State {
+        /// Whether anything listens to what the host emits.
+        listens: bool,
+        visible: bool,
+    },
     Posted(PostedMessage<'a>),
     Cancel {
         id: u64,
@@ -43,6 +49,27 @@ pub(crate) enum InboundMessage<'a> {
     Measurement(PageMeasurement<'a>),
     /// Spans of an OpenTelemetry SDK in the page.
     SpanExport(SpanExport<'a>),
+}
+
+/// How a page came to be loaded, as its engine says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Navigation {
+    Navigate,
+    Reload,
+    /// Through the history, or from the page cache.
+    BackForward,
+}
+
+impl Navigation {
+    /// `None` for what the engine calls otherwise: a page that is there is worth more than the reason.
+    fn of(name: &str) -> Option<Self> {
+        match name {
+            "navigate" => Some(Self::Navigate),
+            "reload" => Some(Self::Reload),
+            "back_forward" => Some(Self::BackForward),
+            _ => None,
+        }
+    }
 }
 
 /// A time on the page's clock: milliseconds since its document began.
@@ -332,6 +359,8 @@ struct RawMessage<'a> {
     outcome: Option<Box<Text<'a>>>,
     #[serde(borrow)]
     code: Option<Box<Text<'a>>>,
+    listens: Option<bool>,
+    visible: Option<bool>,
 }
 
 impl<'a> RawMessage<'a> {
@@ -358,7 +387,13 @@ impl<'a> RawMessage<'a> {
                 id: self.id?,
                 at: time(self.at),
             },
-            "ready" => InboundMessage::Ready,
+            "ready" => {
+                InboundMessage::Ready(self.error.as_ref().and_then(|of| Navigation::of(&of.0)))
+            }
+            "state" => InboundMessage::State {
+                listens: self.listens?,
+                visible: self.visible?,
+            },
             "leave" => InboundMessage::Leave,
             "shed" => InboundMessage::Shed { count: self.count? },
             "error" => {
