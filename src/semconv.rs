@@ -132,6 +132,14 @@ metrics! {
         "Size of a message's payload on the wire." (WEBVIEW_NAME, IPC_DIRECTION) in SIZE_BOUNDS_BY;
     IPC_BATCH_SIZE = Histogram "spanwire.ipc.batch.size" ["{message}"]
         "Messages that crossed the wire together." (WEBVIEW_NAME, IPC_DIRECTION) in BATCH_BOUNDS;
+    IPC_EVENT_SIZE = Histogram "spanwire.ipc.event.size" ["By"]
+        "Size of a message's payload on the wire, by event."
+        (WEBVIEW_NAME, IPC_DIRECTION, IPC_EVENT);
+    IPC_EVENT_TRANSIT_DURATION = Histogram "spanwire.ipc.event.transit.duration" ["s"]
+        "Time that a message was on its way, by event." (WEBVIEW_NAME, IPC_DIRECTION, IPC_EVENT);
+    IPC_EVENT_WAIT_DURATION = Histogram "spanwire.ipc.event.wait.duration" ["s"]
+        "Time that a message to the page waited until it was sent, by event."
+        (WEBVIEW_NAME, IPC_EVENT);
     IPC_SLOW_THRESHOLD = Gauge "spanwire.ipc.slow.threshold" ["s"]
         "Time from which a message counts as slow." ();
     QUEUE_SIZE = UpDownCounter "spanwire.queue.size" ["{message}"]

@@ -90,8 +90,8 @@ test("inside of one it hands everything on", async () => {
     [
       ["ready", undefined, undefined, undefined],
       ["open", "span", undefined, 1],
-      ["record", "value", 3, undefined],
       ["state", undefined, undefined, undefined],
+      ["record", "value", 3, undefined],
       ["call", "call", { a: 1 }, undefined],
       ["event", "emitted", 2, undefined],
       ["event", "inside", undefined, 1],

@@ -106,10 +106,23 @@ impl Recorder {
         delivery.series.sent(delivery.outcome, took);
         if delivery.timing.dispatched.is_some() {
             self.series.message_size(Direction::Outbound, delivery.size);
+            delivery.series.size(Direction::Outbound, delivery.size);
+        }
+        if let Some((_, wait)) = delivery.timing.dequeued {
+            delivery.series.waited(wait);
         }
         if let Some(execution) = delivery.execution {
             let took = execution.end.since(execution.begin);
             delivery.series.processed(took);
+            // What was sent again may have run after the first time.
+            if let Some((sent, _)) = delivery
+                .timing
+                .dispatched
+                .filter(|_| delivery.timing.attempts == 1)
+            {
+                let transit = execution.begin.since(sent);
+                delivery.series.transit(Direction::Outbound, transit);
+            }
         }
         self.stats.sent(delivery.outcome, took);
         if let Some(span) = delivery.span.take() {

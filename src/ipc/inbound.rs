@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use serde::Serialize;
 use serde_json::value::{RawValue, to_raw_value};
@@ -200,7 +201,7 @@ impl Inner {
             Some(Some(InboundMessage::Posted(first))) => Some(first),
             _ => None,
         };
-        let mut admitted = self.batch_arrived(page, arrival, first);
+        let (transit, mut admitted) = self.batch_arrived(page, arrival, first);
         for message in messages {
             match message {
                 None => self.refuse_text(ErrorType::Malformed),
@@ -211,7 +212,7 @@ impl Inner {
                     let admitted = admitted
                         .take()
                         .unwrap_or_else(|| self.page().admit(page, &posted, arrival));
-                    self.posted(&posted, &admitted, &arrival);
+                    self.posted(&posted, &admitted, &arrival, transit);
                 }
                 Some(message) => self.control(page, message, received),
             }
@@ -220,13 +221,13 @@ impl Inner {
     }
 
     /// Learns from a batch of that page, and admits its first message if that is a call or an event:
-    /// most batches are one of them, and take the lock once.
+    /// most batches are one of them, and take the lock once. Also returns how long it was on its way.
     fn batch_arrived(
         &self,
         page: &str,
         arrival: Arrival,
         first: Option<&PostedMessage<'_>>,
-    ) -> Option<Result<Admitted, Refused>> {
+    ) -> (Option<Duration>, Option<Result<Admitted, Refused>>) {
         let mut locked = self.page();
         let transit = locked.batch_arrived(page, arrival);
         let admitted = first.map(|first| locked.admit(page, first, arrival));
@@ -234,7 +235,7 @@ impl Inner {
         if let Some(transit) = transit.filter(|_| arrival.posted > 0) {
             self.recorder.series.transit(Direction::Inbound, transit);
         }
-        admitted
+        (transit, admitted)
     }
 
     fn page_ready(
@@ -289,6 +290,7 @@ impl Inner {
         posted: &PostedMessage<'_>,
         admitted: &Result<Admitted, Refused>,
         arrival: &Arrival,
+        transit: Option<Duration>,
     ) {
         self.recorder.stats.received(1);
         let (Ok(Admitted { credits_due, .. }) | Err(Refused { credits_due, .. })) = admitted;
@@ -307,7 +309,7 @@ impl Inner {
                         .and_then(|start| start.began)
                         .unwrap_or(arrival.received),
                 };
-                let trace = MessageTrace::of(posted, admitted.start.as_ref(), arrival);
+                let trace = MessageTrace::of(posted, admitted.start.as_ref(), arrival, transit);
                 self.dispatch(caller, &posted.event, posted.data, trace);
             }
             // It gets no reply: the id belongs to another call, the page broke its window, or it is

@@ -367,6 +367,9 @@ pub(super) struct EventSeries {
     not_ok: [[Instruments<Counter>; ERRORS]; 2],
     handler_errors: [Instruments<Histogram>; ERRORS],
     process: Instruments<Histogram>,
+    sizes: [Instruments<Histogram>; 2],
+    transit: [Instruments<Histogram>; 2],
+    wait: Instruments<Histogram>,
     calls: CallSeries,
     blocked: Instruments<Counter>,
 }
@@ -388,6 +391,9 @@ impl EventSeries {
             not_ok: [const { [const { Instruments::new() }; ERRORS] }; 2],
             handler_errors: [const { Instruments::new() }; ERRORS],
             process: Instruments::new(),
+            sizes: [const { Instruments::new() }; 2],
+            transit: [const { Instruments::new() }; 2],
+            wait: Instruments::new(),
             calls: CallSeries::new(webview, label),
             blocked: Instruments::new(),
         }
@@ -437,6 +443,30 @@ impl EventSeries {
         let register = || self.histogram(&semconv::IPC_PROCESS_DURATION, None);
         if let Some(duration) = self.process.get(register) {
             duration.record(took.as_secs_f64());
+        }
+    }
+
+    /// Records the size of a message's payload.
+    pub(super) fn size(&self, direction: Direction, bytes: usize) {
+        let register = || self.one_way(&semconv::IPC_EVENT_SIZE, direction);
+        if let Some(size) = self.sizes[direction as usize].get(register) {
+            size.record(bytes as f64);
+        }
+    }
+
+    /// Records how long a message was on its way.
+    pub(super) fn transit(&self, direction: Direction, took: Duration) {
+        let register = || self.one_way(&semconv::IPC_EVENT_TRANSIT_DURATION, direction);
+        if let Some(transit) = self.transit[direction as usize].get(register) {
+            transit.record(took.as_secs_f64());
+        }
+    }
+
+    /// Records how long a message to the page waited until it was sent.
+    pub(super) fn waited(&self, wait: Duration) {
+        let register = || self.histogram(&semconv::IPC_EVENT_WAIT_DURATION, None);
+        if let Some(duration) = self.wait.get(register) {
+            duration.record(wait.as_secs_f64());
         }
     }
 
@@ -502,6 +532,15 @@ impl EventSeries {
                 .map(|error| (semconv::ERROR_TYPE, error.as_str())),
         );
         handles::counter(&semconv::IPC_MESSAGES, &labels)
+    }
+
+    fn one_way(&self, metric: &'static semconv::Metric, direction: Direction) -> Histogram {
+        let labels = [
+            (semconv::WEBVIEW_NAME, &*self.webview),
+            (semconv::IPC_DIRECTION, direction.as_str()),
+            (semconv::IPC_EVENT, &*self.label),
+        ];
+        handles::histogram(metric, &labels)
     }
 
     fn histogram(

@@ -4,6 +4,7 @@
 mod bad_input;
 
 mod budgets;
+mod by_event;
 mod calls;
 mod cardinality;
 mod event_names;

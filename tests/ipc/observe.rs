@@ -195,6 +195,13 @@ fn what_is_observed_is_recorded_under_the_wires_names() {
         spanwire.ipc.batch.size{spanwire.ipc.direction="outbound",spanwire.webview.name="main"} count=1 sum=3
         spanwire.ipc.call.duration{error.type="handler_error",spanwire.ipc.event="save",spanwire.webview.name="main"} count=1 sum=0.002
         spanwire.ipc.delivery.duration{spanwire.ipc.event="save",spanwire.webview.name="main"} count=1 sum=0
+        spanwire.ipc.event.size{spanwire.ipc.direction="inbound",spanwire.ipc.event="moved",spanwire.webview.name="main"} count=1 sum=8
+        spanwire.ipc.event.size{spanwire.ipc.direction="inbound",spanwire.ipc.event="save",spanwire.webview.name="main"} count=1 sum=16
+        spanwire.ipc.event.size{spanwire.ipc.direction="outbound",spanwire.ipc.event="progress",spanwire.webview.name="main"} count=1 sum=5
+        spanwire.ipc.event.size{spanwire.ipc.direction="outbound",spanwire.ipc.event="rows",spanwire.webview.name="main"} count=2 sum=150
+        spanwire.ipc.event.size{spanwire.ipc.direction="outbound",spanwire.ipc.event="save",spanwire.webview.name="main"} count=1 sum=12
+        spanwire.ipc.event.wait.duration{spanwire.ipc.event="progress",spanwire.webview.name="main"} count=1 sum=0
+        spanwire.ipc.event.wait.duration{spanwire.ipc.event="save",spanwire.webview.name="main"} count=1 sum=0
         spanwire.ipc.handler.duration{error.type="handler_error",spanwire.ipc.event="save",spanwire.webview.name="main"} count=1 sum=0.002
         spanwire.ipc.handler.duration{spanwire.ipc.event="moved",spanwire.webview.name="main"} count=1 sum=0
         spanwire.ipc.in_flight{spanwire.webview.name="main"} 0

@@ -62,6 +62,9 @@ fn a_successful_call_is_recorded_as_ok() {
             spanwire.ipc.batch.size{spanwire.ipc.direction="outbound",spanwire.webview.name="main"} count=1 sum=1
             spanwire.ipc.call.duration{spanwire.ipc.event="save",spanwire.webview.name="main"} count=1 sum=0.003
             spanwire.ipc.delivery.duration{spanwire.ipc.event="save",spanwire.webview.name="main"} count=1 sum=0.001
+            spanwire.ipc.event.size{spanwire.ipc.direction="inbound",spanwire.ipc.event="save",spanwire.webview.name="main"} count=1 sum=16
+            spanwire.ipc.event.size{spanwire.ipc.direction="outbound",spanwire.ipc.event="save",spanwire.webview.name="main"} count=1 sum=16
+            spanwire.ipc.event.wait.duration{spanwire.ipc.event="save",spanwire.webview.name="main"} count=1 sum=0.001
             spanwire.ipc.handler.duration{spanwire.ipc.event="save",spanwire.webview.name="main"} count=1 sum=0.002
             spanwire.ipc.in_flight{spanwire.webview.name="main"} 0
             spanwire.ipc.in_flight.age{spanwire.webview.name="main"} 0
@@ -108,6 +111,9 @@ fn a_failed_call_is_recorded_with_its_error() {
             spanwire.ipc.batch.size{spanwire.ipc.direction="outbound",spanwire.webview.name="main"} count=1 sum=1
             spanwire.ipc.call.duration{error.type="handler_error",spanwire.ipc.event="save",spanwire.webview.name="main"} count=1 sum=0
             spanwire.ipc.delivery.duration{spanwire.ipc.event="save",spanwire.webview.name="main"} count=1 sum=0
+            spanwire.ipc.event.size{spanwire.ipc.direction="inbound",spanwire.ipc.event="save",spanwire.webview.name="main"} count=1 sum=4
+            spanwire.ipc.event.size{spanwire.ipc.direction="outbound",spanwire.ipc.event="save",spanwire.webview.name="main"} count=1 sum=12
+            spanwire.ipc.event.wait.duration{spanwire.ipc.event="save",spanwire.webview.name="main"} count=1 sum=0
             spanwire.ipc.handler.duration{error.type="handler_error",spanwire.ipc.event="save",spanwire.webview.name="main"} count=1 sum=0
             spanwire.ipc.in_flight{spanwire.webview.name="main"} 0
             spanwire.ipc.in_flight.age{spanwire.webview.name="main"} 0
@@ -155,6 +161,9 @@ fn a_panic_in_a_handler_is_recorded_as_an_error() {
             spanwire.ipc.batch.size{spanwire.ipc.direction="outbound",spanwire.webview.name="main"} count=1 sum=1
             spanwire.ipc.call.duration{error.type="panic",spanwire.ipc.event="save",spanwire.webview.name="main"} count=1 sum=0
             spanwire.ipc.delivery.duration{spanwire.ipc.event="save",spanwire.webview.name="main"} count=1 sum=0
+            spanwire.ipc.event.size{spanwire.ipc.direction="inbound",spanwire.ipc.event="save",spanwire.webview.name="main"} count=1 sum=4
+            spanwire.ipc.event.size{spanwire.ipc.direction="outbound",spanwire.ipc.event="save",spanwire.webview.name="main"} count=1 sum=20
+            spanwire.ipc.event.wait.duration{spanwire.ipc.event="save",spanwire.webview.name="main"} count=1 sum=0
             spanwire.ipc.handler.duration{error.type="panic",spanwire.ipc.event="save",spanwire.webview.name="main"} count=1 sum=0
             spanwire.ipc.in_flight{spanwire.webview.name="main"} 0
             spanwire.ipc.in_flight.age{spanwire.webview.name="main"} 0
@@ -201,6 +210,10 @@ fn an_unknown_event_is_recorded_as_an_error() {
             spanwire.ipc.batch.size{spanwire.ipc.direction="outbound",spanwire.webview.name="main"} count=1 sum=1
             spanwire.ipc.call.duration{error.type="unknown_event",spanwire.ipc.event="sav",spanwire.webview.name="main"} count=1 sum=0
             spanwire.ipc.delivery.duration{spanwire.ipc.event="sav",spanwire.webview.name="main"} count=1 sum=0
+            spanwire.ipc.event.size{spanwire.ipc.direction="inbound",spanwire.ipc.event="clik",spanwire.webview.name="main"} count=1 sum=4
+            spanwire.ipc.event.size{spanwire.ipc.direction="inbound",spanwire.ipc.event="sav",spanwire.webview.name="main"} count=1 sum=4
+            spanwire.ipc.event.size{spanwire.ipc.direction="outbound",spanwire.ipc.event="sav",spanwire.webview.name="main"} count=1 sum=34
+            spanwire.ipc.event.wait.duration{spanwire.ipc.event="sav",spanwire.webview.name="main"} count=1 sum=0
             spanwire.ipc.in_flight{spanwire.webview.name="main"} 0
             spanwire.ipc.in_flight.age{spanwire.webview.name="main"} 0
             spanwire.ipc.message.size{spanwire.ipc.direction="inbound",spanwire.webview.name="main"} count=2 sum=8
@@ -260,6 +273,10 @@ fn a_dropped_message_is_recorded_with_its_reason() {
         spanwire.ipc.batch.size{spanwire.ipc.direction="outbound",spanwire.webview.name="main"} count=1 sum=2
         spanwire.ipc.delivery.duration{spanwire.ipc.event="progress",spanwire.webview.name="main"} count=1 sum=0
         spanwire.ipc.delivery.duration{spanwire.ipc.event="state",spanwire.webview.name="main"} count=1 sum=0
+        spanwire.ipc.event.size{spanwire.ipc.direction="outbound",spanwire.ipc.event="progress",spanwire.webview.name="main"} count=1 sum=1
+        spanwire.ipc.event.size{spanwire.ipc.direction="outbound",spanwire.ipc.event="state",spanwire.webview.name="main"} count=1 sum=5
+        spanwire.ipc.event.wait.duration{spanwire.ipc.event="progress",spanwire.webview.name="main"} count=1 sum=0
+        spanwire.ipc.event.wait.duration{spanwire.ipc.event="state",spanwire.webview.name="main"} count=1 sum=0
         spanwire.ipc.message.size{spanwire.ipc.direction="outbound",spanwire.webview.name="main"} count=2 sum=6
         spanwire.ipc.messages{error.type="queue_full",spanwire.ipc.direction="outbound",spanwire.ipc.event="progress",spanwire.outcome="dropped",spanwire.webview.name="main"} 1
         spanwire.ipc.messages{error.type="superseded",spanwire.ipc.direction="outbound",spanwire.ipc.event="state",spanwire.outcome="dropped",spanwire.webview.name="main"} 1
@@ -291,6 +308,8 @@ fn a_retried_message_is_recorded_with_its_retries() {
             metrics:
             spanwire.ipc.batch.size{spanwire.ipc.direction="outbound",spanwire.webview.name="main"} count=2 sum=2
             spanwire.ipc.delivery.duration{spanwire.ipc.event="progress",spanwire.webview.name="main"} count=1 sum=0
+            spanwire.ipc.event.size{spanwire.ipc.direction="outbound",spanwire.ipc.event="progress",spanwire.webview.name="main"} count=1 sum=2
+            spanwire.ipc.event.wait.duration{spanwire.ipc.event="progress",spanwire.webview.name="main"} count=1 sum=0
             spanwire.ipc.in_flight{spanwire.webview.name="main"} 0
             spanwire.ipc.in_flight.age{spanwire.webview.name="main"} 0
             spanwire.ipc.message.size{spanwire.ipc.direction="outbound",spanwire.webview.name="main"} count=1 sum=2
@@ -363,6 +382,9 @@ fn an_async_handler_keeps_its_children_across_awaits() {
         spanwire.ipc.batch.size{spanwire.ipc.direction="outbound",spanwire.webview.name="main"} count=1 sum=2
         spanwire.ipc.call.duration{spanwire.ipc.event="render",spanwire.webview.name="main"} count=2 sum=0
         spanwire.ipc.delivery.duration{spanwire.ipc.event="render",spanwire.webview.name="main"} count=2 sum=0
+        spanwire.ipc.event.size{spanwire.ipc.direction="inbound",spanwire.ipc.event="render",spanwire.webview.name="main"} count=2 sum=12
+        spanwire.ipc.event.size{spanwire.ipc.direction="outbound",spanwire.ipc.event="render",spanwire.webview.name="main"} count=2 sum=2
+        spanwire.ipc.event.wait.duration{spanwire.ipc.event="render",spanwire.webview.name="main"} count=2 sum=0
         spanwire.ipc.handler.duration{spanwire.ipc.event="render",spanwire.webview.name="main"} count=2 sum=0
         spanwire.ipc.message.size{spanwire.ipc.direction="inbound",spanwire.webview.name="main"} count=2 sum=12
         spanwire.ipc.message.size{spanwire.ipc.direction="outbound",spanwire.webview.name="main"} count=2 sum=2
@@ -407,6 +429,7 @@ fn a_withdrawn_call_is_recorded_as_cancelled() {
         metrics:
         spanwire.ipc.batch.size{spanwire.ipc.direction="inbound",spanwire.webview.name="main"} count=1 sum=1
         spanwire.ipc.call.duration{error.type="cancelled",spanwire.ipc.event="render",spanwire.webview.name="main"} count=1 sum=0
+        spanwire.ipc.event.size{spanwire.ipc.direction="inbound",spanwire.ipc.event="render",spanwire.webview.name="main"} count=1 sum=4
         spanwire.ipc.handler.duration{error.type="cancelled",spanwire.ipc.event="render",spanwire.webview.name="main"} count=1 sum=0
         spanwire.ipc.message.size{spanwire.ipc.direction="inbound",spanwire.webview.name="main"} count=1 sum=4
         spanwire.ipc.messages{error.type="cancelled",spanwire.ipc.direction="inbound",spanwire.ipc.event="render",spanwire.outcome="failed",spanwire.webview.name="main"} 1
@@ -442,6 +465,8 @@ fn a_script_that_throws_is_recorded_as_failed() {
             metrics:
             spanwire.ipc.batch.size{spanwire.ipc.direction="outbound",spanwire.webview.name="main"} count=2 sum=2
             spanwire.ipc.delivery.duration{spanwire.ipc.event="eval",spanwire.webview.name="main"} count=1 sum=0
+            spanwire.ipc.event.size{spanwire.ipc.direction="outbound",spanwire.ipc.event="eval",spanwire.webview.name="main"} count=2 sum=29
+            spanwire.ipc.event.wait.duration{spanwire.ipc.event="eval",spanwire.webview.name="main"} count=2 sum=0
             spanwire.ipc.in_flight{spanwire.webview.name="main"} 0
             spanwire.ipc.in_flight.age{spanwire.webview.name="main"} 0
             spanwire.ipc.message.size{spanwire.ipc.direction="outbound",spanwire.webview.name="main"} count=2 sum=29
@@ -507,6 +532,9 @@ fn a_message_sent_inside_a_handler_belongs_to_its_trace() {
             spanwire.ipc.batch.size{spanwire.ipc.direction="inbound",spanwire.webview.name="main"} count=1 sum=1
             spanwire.ipc.batch.size{spanwire.ipc.direction="outbound",spanwire.webview.name="main"} count=1 sum=1
             spanwire.ipc.delivery.duration{spanwire.ipc.event="saved",spanwire.webview.name="main"} count=1 sum=0
+            spanwire.ipc.event.size{spanwire.ipc.direction="inbound",spanwire.ipc.event="save",spanwire.webview.name="main"} count=1 sum=4
+            spanwire.ipc.event.size{spanwire.ipc.direction="outbound",spanwire.ipc.event="saved",spanwire.webview.name="main"} count=1 sum=4
+            spanwire.ipc.event.wait.duration{spanwire.ipc.event="saved",spanwire.webview.name="main"} count=1 sum=0
             spanwire.ipc.handler.duration{spanwire.ipc.event="save",spanwire.webview.name="main"} count=1 sum=0
             spanwire.ipc.in_flight{spanwire.webview.name="main"} 0
             spanwire.ipc.in_flight.age{spanwire.webview.name="main"} 0
@@ -562,6 +590,9 @@ fn several_listeners_run_in_order_and_the_first_answers() {
             spanwire.ipc.batch.size{spanwire.ipc.direction="outbound",spanwire.webview.name="main"} count=1 sum=2
             spanwire.ipc.call.duration{spanwire.ipc.event="save",spanwire.webview.name="main"} count=2 sum=0
             spanwire.ipc.delivery.duration{spanwire.ipc.event="save",spanwire.webview.name="main"} count=2 sum=0
+            spanwire.ipc.event.size{spanwire.ipc.direction="inbound",spanwire.ipc.event="save",spanwire.webview.name="main"} count=2 sum=8
+            spanwire.ipc.event.size{spanwire.ipc.direction="outbound",spanwire.ipc.event="save",spanwire.webview.name="main"} count=2 sum=14
+            spanwire.ipc.event.wait.duration{spanwire.ipc.event="save",spanwire.webview.name="main"} count=2 sum=0
             spanwire.ipc.handler.duration{error.type="handler_error",spanwire.ipc.event="save",spanwire.webview.name="main"} count=1 sum=0
             spanwire.ipc.handler.duration{spanwire.ipc.event="save",spanwire.webview.name="main"} count=1 sum=0
             spanwire.ipc.in_flight{spanwire.webview.name="main"} 0

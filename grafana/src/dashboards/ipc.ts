@@ -376,6 +376,11 @@ const byEvent = (of: Expr): Expr => sum(of, EVENT);
 const eventFailed = byEvent(chosen.grown(MESSAGES, FAILED));
 const eventAll = byEvent(chosen.increase(MESSAGES));
 
+const SIZE = "spanwire.ipc.event.size";
+const WAY = "spanwire.ipc.event.transit.duration";
+const IN = { "spanwire.ipc.direction": is("inbound") };
+const OUT = { "spanwire.ipc.direction": is("outbound") };
+
 const events: Row = [
   "Events",
   rows({
@@ -400,6 +405,24 @@ const events: Row = [
       },
     ],
     sortBy: "Handler p95",
+  }),
+  rows({
+    title: "Sizes and ways of events",
+    description:
+      "Each event's mean size, way and wait: inbound is from the page to Rust, outbound from Rust to the page. One that is large makes those behind it late. It is sorted by bytes to the page; click a column's head to sort by it.",
+    unit: "none",
+    width: 24,
+    height: 11,
+    rows: { [EVENT]: "Event" },
+    columns: [
+      { name: "Outbound bytes per second", unit: "Bps", expr: byEvent(chosen.rate(SIZE, OUT, "_sum")) },
+      { name: "Outbound size", unit: "bytes", expr: chosen.mean(SIZE, [EVENT], OUT) },
+      { name: "Inbound size", unit: "bytes", expr: chosen.mean(SIZE, [EVENT], IN) },
+      { name: "Wait", unit: "s", expr: chosen.mean("spanwire.ipc.event.wait.duration", [EVENT]) },
+      { name: "Outbound way", unit: "s", expr: chosen.mean(WAY, [EVENT], OUT) },
+      { name: "Inbound way", unit: "s", expr: chosen.mean(WAY, [EVENT], IN) },
+    ],
+    sortBy: "Outbound bytes per second",
   }),
 ];
 

@@ -70,13 +70,17 @@ impl<'a> Inbound<'a> {
         let start = self
             .times
             .and_then(|times| shared.page().posted(times, started));
+        series.size(Direction::Inbound, self.size);
         if let Some(transit) = start.as_ref().and_then(|start| start.transit) {
             recorder.series.transit(Direction::Inbound, transit);
+            series.transit(Direction::Inbound, transit);
         }
         let trace = MessageTrace {
             original: series.original_name(self.event),
             traceparent: self.traceparent,
             size: self.size,
+            // Recorded above.
+            transit: None,
             start: start.as_ref().map(|start| (&start.message, &start.arrival)),
         };
         let handling = recorder.begin(&series, self.kind, trace, None, started);

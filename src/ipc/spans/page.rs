@@ -2,7 +2,7 @@
 //!
 //! None is made, ended or dropped while the page's lock is held, since a tracer is the app's code.
 
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use opentelemetry::Context;
 use opentelemetry::global::BoxedSpan;
@@ -32,6 +32,8 @@ pub(in crate::ipc) struct MessageTrace<'a> {
     pub(in crate::ipc) traceparent: Option<&'a str>,
     /// Bytes of its payload.
     pub(in crate::ipc) size: usize,
+    /// How long the batch was on its way that it came in, if that is known.
+    pub(in crate::ipc) transit: Option<Duration>,
     /// Where it began on the page, if the page says so, and the batch that it came in.
     pub(in crate::ipc) start: Option<(&'a MessageStart, &'a Arrival)>,
 }
@@ -54,6 +56,7 @@ impl<'a> MessageTrace<'a> {
             original: None,
             traceparent: None,
             size: data.get().len(),
+            transit: None,
             start: None,
         }
     }
@@ -62,11 +65,13 @@ impl<'a> MessageTrace<'a> {
         posted: &'a PostedMessage<'_>,
         start: Option<&'a MessageStart>,
         arrival: &'a Arrival,
+        transit: Option<Duration>,
     ) -> Self {
         Self {
             original: None,
             traceparent: posted.traceparent.as_deref(),
             size: posted.data.get().len(),
+            transit,
             start: start.map(|start| (start, arrival)),
         }
     }
