@@ -253,7 +253,7 @@ fn sums_and_buckets_of_both_exporters_equal_the_ledger() {
         (counters, histograms),
         (scraped_of("_total"), scraped_of("_count"))
     );
-    assert_eq!((counters, histograms), (8, 14));
+    assert_eq!((counters, histograms), (8, 25));
 }
 
 fn labels(
