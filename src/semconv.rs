@@ -140,6 +140,9 @@ metrics! {
     IPC_EVENT_WAIT_DURATION = Histogram "spanwire.ipc.event.wait.duration" ["s"]
         "Time that a message to the page waited until it was sent, by event."
         (WEBVIEW_NAME, IPC_EVENT);
+    IPC_STARTUP_DURATION = Histogram "spanwire.ipc.startup.delivery.duration" ["s"]
+        "Time from a message entering the queue before its page was loaded to the acknowledgement."
+        (WEBVIEW_NAME);
     IPC_SLOW_THRESHOLD = Gauge "spanwire.ipc.slow.threshold" ["s"]
         "Time from which a message counts as slow." ();
     QUEUE_SIZE = UpDownCounter "spanwire.queue.size" ["{message}"]
@@ -366,6 +369,8 @@ attributes! {
         "Seconds that a handler kept the UI thread, on its span, when it was a frame or longer.";
     MAIN_THREAD_DELAY_S = "spanwire.main_thread.delay" Double,
         "Seconds of a message's wait in which the UI thread was woken and did not come, on its span.";
+    STARTUP = "spanwire.startup" Boolean,
+        "True on the span of a message that was sent before its page was loaded.";
     DURATION_S = "spanwire.duration" Double, "Seconds that a slow operation took, on its log record.";
     SLOW_THRESHOLD_S = "spanwire.slow_threshold" Double,
         "Seconds from which an operation counts as slow, on a slow one's log record.";
@@ -474,6 +479,7 @@ pub const SPANS: &[SpanInfo] = &[
             MAIN_THREAD_DELAY_S,
             BATCH_SIZE,
             RETRIES,
+            STARTUP,
             ERROR_TYPE,
             SAMPLING_REASON,
         ],
@@ -491,6 +497,7 @@ pub const SPANS: &[SpanInfo] = &[
             MAIN_THREAD_DELAY_S,
             BATCH_SIZE,
             RETRIES,
+            STARTUP,
             ERROR_TYPE,
             SAMPLING_REASON,
         ],

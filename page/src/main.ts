@@ -20,7 +20,7 @@ import { bare, complain, defineProperty, freeze, type List, listen, page, Promis
 import { record } from "./record.js";
 import { exportSpans } from "./sdk_spans.js";
 import { currentSpan, traceIn } from "./spans.js";
-import { beginState, watchVisibility } from "./state.js";
+import { beginState, loading, watchVisibility } from "./state.js";
 import { watchVitals } from "./vitals.js";
 
 /** By the numbers that engines have for them. */
@@ -30,7 +30,8 @@ const start = (): void => {
   // Known from the first statement on, which the entry of the timeline is not.
   let navigation: string | undefined = NAVIGATIONS[performance.navigation?.type];
   life.onRestart(() => {
-    send(navigation ? `{"kind":"ready","type":"${navigation}"}` : '{"kind":"ready"}');
+    const type = navigation ? `,"type":"${navigation}"` : "";
+    send(`{"kind":"ready"${type}${loading ? ',"loading":true' : ""}}`);
     beginState();
   });
   if (unheard) {

@@ -124,6 +124,15 @@ test("a page tells when something listens, and when it is hidden", async () => {
   assert.deepEqual(kinds.slice(-2), [["ready", undefined, undefined], ["state", true, false]]);
 });
 
+test("a page tells that it is being loaded, and when it is", async () => {
+  const page = new FakePage({ readyState: "loading" });
+  assert.deepEqual(await page.sent(), [{ kind: "ready", loading: true }]);
+  page.spanwire.on("a", () => {});
+  assert.deepEqual(await page.sentOf("state"), [{ kind: "state", listens: true, visible: true, loading: true }]);
+  page.fire("DOMContentLoaded");
+  assert.deepEqual(await page.sentOf("state"), [{ kind: "state", listens: true, visible: true }]);
+});
+
 test("a goodbye does not outlive its page", async () => {
   const page = new FakePage();
   await page.sent();

@@ -28,8 +28,13 @@ impl Inner {
             InboundMessage::Cancel { id, at, error } => self.call_withdrawn(page, id, at, error),
             InboundMessage::Leave => self.leave(page),
             InboundMessage::Pong { id, at } => self.pong(page, id, at),
-            InboundMessage::State { listens, visible } => {
-                self.with_current(page, |page, _| page.told(listens, visible));
+            InboundMessage::State {
+                listens,
+                visible,
+                loading,
+            } => {
+                let now = self.recorder.clock.now();
+                self.with_current(page, |page, _| page.told(listens, visible, loading, now));
             }
             InboundMessage::Open(open) => self.open_span(page, &open, received),
             InboundMessage::Close { span, at, failed } => {

@@ -14,7 +14,7 @@ use super::page_state::PagePhase;
 use super::protocol::direction::Direction;
 use super::protocol::envelope::{Envelope, TextForm, check_nonce, split_plain};
 use super::protocol::inbound_message::{
-    InboundMessage, Navigation, PageTime, PostedMessage, parse_messages,
+    InboundMessage, PageTime, PostedMessage, Ready, parse_messages,
 };
 use super::spans::page::{Arrival, MessageTrace};
 use super::wire::{Inner, Ipc};
@@ -205,8 +205,8 @@ impl Inner {
         for message in messages {
             match message {
                 None => self.refuse_text(ErrorType::Malformed),
-                Some(InboundMessage::Ready(navigation)) => {
-                    self.page_ready(page, navigation, arrival, origin);
+                Some(InboundMessage::Ready(ready)) => {
+                    self.page_ready(page, ready, arrival, origin);
                 }
                 Some(InboundMessage::Posted(posted)) => {
                     let admitted = admitted
@@ -238,17 +238,11 @@ impl Inner {
         (transit, admitted)
     }
 
-    fn page_ready(
-        &self,
-        page: &str,
-        navigation: Option<Navigation>,
-        arrival: Arrival,
-        origin: Option<&str>,
-    ) {
-        match self.ready(page, navigation) {
+    fn page_ready(&self, page: &str, ready: Ready, arrival: Arrival, origin: Option<&str>) {
+        match self.ready(page, ready) {
             Ok(()) => {
                 // It says so when something listens, and when it is hidden.
-                self.page().told(false, true);
+                self.page().listens_to_nothing();
                 self.origins.trust(origin);
                 // From a page that was not there when the batch came.
                 let arrival = Arrival {

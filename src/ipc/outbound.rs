@@ -190,6 +190,8 @@ pub(super) struct EndedMessage {
     pub(super) call: Option<Box<TimedSpan>>,
     /// It was the reply to a call that the page had withdrawn.
     pub(super) withdrawal: Option<Withdrawal>,
+    /// It was sent before its page was loaded.
+    pub(super) is_startup: bool,
 }
 
 /// A message that never left, as it ended.
@@ -202,6 +204,7 @@ pub(super) fn undelivered(message: Outbound, error: ErrorType) -> EndedMessage {
         execution: None,
         call: None,
         withdrawal: None,
+        is_startup: false,
     }
 }
 
@@ -233,6 +236,7 @@ impl EndedMessage {
             execution: self.execution.filter(|_| !self.message.is_eval()),
             outcome: self.outcome,
             is_acknowledged: self.outcome.is_ok(),
+            is_startup: self.is_startup,
         }
     }
 

@@ -437,6 +437,7 @@ impl Outbox {
             execution: None,
             call: None,
             withdrawal: None,
+            is_startup: false,
         });
     }
 }

@@ -16,11 +16,11 @@ use super::open_call::OpenCall;
 use super::outbound::{Body, Effects, Outbound};
 use super::outbox::{Outbox, RefusedReply, ReplyBound};
 use super::page_clock::PageClock;
-use super::page_life::{PageLife, PageVitals};
+use super::page_life::{PageLife, PageVitals, Startup};
 use super::page_load::PageLoad;
 use super::page_state::{PagePhase, PageState};
 use super::protocol::envelope::constant_time_eq;
-use super::protocol::inbound_message::{Ack, Navigation, PageTime, PostedMessage};
+use super::protocol::inbound_message::{Ack, PageTime, PostedMessage, Ready};
 use super::protocol::limits::Limits;
 use super::protocol::script::Script;
 use super::series::InFlight;
@@ -111,7 +111,7 @@ impl Page {
     pub(super) fn ready(
         &mut self,
         id: &str,
-        navigation: Option<Navigation>,
+        ready: Ready,
         now: Stamp,
         effects: &mut Effects,
     ) -> Result<(PageLoad, Vec<AbortHandle>), ErrorType> {
@@ -129,8 +129,8 @@ impl Page {
         let aborts = self.end_generation(PagePhase::Ready, effects);
         self.id = id.to_owned();
         self.liveness.ready(now);
-        self.life = PageLife::began(now);
-        let load = self.next_load.take().because(was_gone, navigation);
+        self.life = PageLife::began(now, ready.loading);
+        let load = self.next_load.take().because(was_gone, ready.navigation);
         Ok((load, aborts))
     }
 
@@ -391,9 +391,22 @@ impl Page {
         self.life.acted();
     }
 
-    /// The page says whether anything listens, and whether it can be seen.
-    pub(super) fn told(&mut self, listens: bool, is_visible: bool) {
+    /// The page has the page script, which says so when something listens and when it is hidden.
+    pub(super) fn listens_to_nothing(&mut self) {
+        self.life.told(false, true);
+    }
+
+    /// The page says whether anything listens, whether it can be seen and whether it is being loaded.
+    pub(super) fn told(&mut self, listens: bool, is_visible: bool, is_loading: bool, now: Stamp) {
         self.life.told(listens, is_visible);
+        if !is_loading {
+            self.life.loaded(now);
+        }
+    }
+
+    /// What of the page is its start.
+    pub(super) fn startup(&self) -> Startup {
+        self.life.startup()
     }
 
     /// What is known of the page that is there.
@@ -482,6 +495,10 @@ impl Page {
         }
         let due = self.settle_replies(before, effects);
         let ended = effects.ended.get_mut(before..).unwrap_or_default();
+        let startup = self.life.startup();
+        for ended in ended.iter_mut() {
+            ended.is_startup = startup.had(now, now.since(ended.message.enqueued_at));
+        }
         effects.transit = set_executions(&mut self.clock, ended, &mut ack, now);
         due
     }

@@ -18,6 +18,19 @@ pub(super) struct PageLife {
     /// Whether anything listens to what the host emits; `None` for a page that does not say.
     listens: Option<bool>,
     is_visible: Option<bool>,
+    /// When its document's scripts had run.
+    loaded_at: Option<Stamp>,
+}
+
+/// Until when what is sent to a page waits for it to be loaded; `None` while it is being loaded.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Startup(Option<Stamp>);
+
+impl Startup {
+    /// Whether a message was sent before the page was loaded, which waited for so long by `now`.
+    pub(super) fn had(self, now: Stamp, waited: Duration) -> bool {
+        self.0.is_none_or(|until| now.since(until) < waited)
+    }
 }
 
 /// The same as it is told: what is not known is `None`.
@@ -30,11 +43,26 @@ pub(super) struct PageVitals {
 
 impl PageLife {
     /// A page is there.
-    pub(super) fn began(now: Stamp) -> Self {
+    pub(super) fn began(now: Stamp, is_loading: bool) -> Self {
         Self {
             ready_at: Some(now),
+            loaded_at: (!is_loading).then_some(now),
             ..Self::default()
         }
+    }
+
+    /// Its document's scripts have run.
+    pub(super) fn loaded(&mut self, now: Stamp) {
+        self.loaded_at.get_or_insert(now);
+    }
+
+    /// When it was loaded.
+    pub(super) fn loaded_at(&self) -> Option<Stamp> {
+        self.loaded_at
+    }
+
+    pub(super) fn startup(&self) -> Startup {
+        Startup(self.loaded_at)
     }
 
     /// Its own script called, emitted or measured something.
@@ -79,7 +107,7 @@ mod tests {
 
     #[test]
     fn a_page_whose_script_does_nothing_is_inert_and_a_quiet_one_is_not() {
-        let mut dead = PageLife::began(at(0));
+        let mut dead = PageLife::began(at(0), false);
         assert_eq!(inert(&dead, 60), None, "it does not say");
         dead.told(false, true);
         assert_eq!(

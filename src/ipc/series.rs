@@ -52,6 +52,7 @@ pub(super) struct WebviewSeries {
     protocol_errors: [Instruments<Counter>; ERRORS],
     state: Instruments<StateGauges>,
     in_flight: Instruments<InFlightGauges>,
+    startup: Instruments<Histogram>,
     age: Instruments<Gauge>,
     visible: Instruments<Gauge>,
     inert: Instruments<Gauge>,
@@ -83,6 +84,7 @@ impl WebviewSeries {
             protocol_errors: [const { Instruments::new() }; ERRORS],
             state: Instruments::new(),
             in_flight: Instruments::new(),
+            startup: Instruments::new(),
             age: Instruments::new(),
             visible: Instruments::new(),
             inert: Instruments::new(),
@@ -141,6 +143,17 @@ impl WebviewSeries {
         };
         if let Some(transit) = self.transit[direction as usize].get(register) {
             transit.record(took.as_secs_f64());
+        }
+    }
+
+    /// Records a delivery that waited for its page to be loaded.
+    pub(super) fn startup_delivery(&self, took: Duration) {
+        let register = || {
+            let labels = [(semconv::WEBVIEW_NAME, &*self.webview)];
+            handles::histogram(&semconv::IPC_STARTUP_DURATION, &labels)
+        };
+        if let Some(duration) = self.startup.get(register) {
+            duration.record(took.as_secs_f64());
         }
     }
 

@@ -15,7 +15,7 @@ use super::page::Page;
 use super::page_state::{PagePhase, PageState};
 use super::protocol::direction::Direction;
 use super::protocol::envelope::is_page_id;
-use super::protocol::inbound_message::Navigation;
+use super::protocol::inbound_message::Ready;
 use super::protocol::limits::Limits;
 use super::protocol::script::Script;
 use super::recorder::{Recorder, RecorderSettings};
@@ -278,7 +278,11 @@ impl Ipc {
             waits.push(popped.wait);
             Some(popped)
         };
-        let script = inner.page().next_script(now, delay, &mut pop, &mut effects);
+        let mut page = inner.page();
+        let startup = page.startup();
+        let script = page.next_script(now, delay, &mut pop, &mut effects);
+        drop(page);
+        waits.retain(|wait| !startup.had(now, *wait));
         // Without the lock, since the recorder is the app's.
         inner.queue.record_waits(&waits);
         inner.apply(effects);
@@ -342,10 +346,12 @@ impl Ipc {
         if !is_page_id(page) {
             return Err(PageReadyError::InvalidId);
         }
-        self.0.ready(page, None).map_err(|error| match error {
-            ErrorType::Shutdown => PageReadyError::Closed,
-            _ => PageReadyError::UsedBefore,
-        })
+        self.0
+            .ready(page, Ready::default())
+            .map_err(|error| match error {
+                ErrorType::Shutdown => PageReadyError::Closed,
+                _ => PageReadyError::UsedBefore,
+            })
     }
 
     /// Another page is being loaded: what the one before had in flight ends with it.
@@ -432,16 +438,12 @@ impl Inner {
         self.page().state(now)
     }
 
-    pub(super) fn ready(
-        &self,
-        page: &str,
-        navigation: Option<Navigation>,
-    ) -> Result<(), ErrorType> {
+    pub(super) fn ready(&self, page: &str, ready: Ready) -> Result<(), ErrorType> {
         let mut effects = Effects::default();
         let now = self.recorder.clock.now();
-        let ready = self.page().ready(page, navigation, now, &mut effects);
+        let taken = self.page().ready(page, ready, now, &mut effects);
         self.apply(effects);
-        let (load, aborts) = ready?;
+        let (load, aborts) = taken?;
         abort_all(aborts);
         self.recorder.series.page_loaded(load);
         handles::page_appeared();

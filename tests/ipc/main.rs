@@ -23,6 +23,7 @@ mod reentrancy;
 mod responders;
 mod sdk_spans;
 mod span_rate;
+mod startup;
 mod telemetry;
 mod traces;
 mod transport;

@@ -16,6 +16,7 @@ import {
   YELLOW,
 } from "../panels.js";
 import {
+  above,
   aggregate,
   binary,
   complement,
@@ -46,6 +47,7 @@ const DELIVERY = "spanwire.ipc.delivery.duration";
 const HANDLER = "spanwire.ipc.handler.duration";
 const CALL = "spanwire.ipc.call.duration";
 const PROCESS = "spanwire.ipc.process.duration";
+const STARTUP = "spanwire.ipc.startup.delivery.duration";
 const TRANSIT = "spanwire.ipc.transit.duration";
 const QUEUE_WAIT = "spanwire.queue.wait.duration";
 const DELAY = "spanwire.main_thread.delay";
@@ -276,6 +278,24 @@ const latencies: Row = [
     metric: PROCESS,
     width: 12,
     threshold: SLOW_THRESHOLD,
+  }),
+  chart({
+    title: "Deliveries of startup",
+    description:
+      "Messages that were sent before their page was loaded and waited for it: their mean time. They are in no other panel of this row.",
+    unit: "s",
+    width: 12,
+    none: "nothing was sent so early",
+    targets: [
+      target(
+        `{{${WEBVIEW}}}`,
+        binary(
+          sum(chosen.grown(STARTUP, {}, "_sum"), WEBVIEW),
+          "/",
+          above(sum(chosen.grown(STARTUP, {}, "_count"), WEBVIEW), 0),
+        ),
+      ),
+    ],
   }),
 ];
 

@@ -134,6 +134,7 @@ impl Delivery {
         self.has_ended = true;
         let recorder = &self.shared.recorder;
         let now = recorder.clock.now();
+        let is_startup = self.shared.page().is_startup(self.enqueued_at);
         let delivery = delivery::Delivery {
             series: &self.series,
             span: self.span.take(),
@@ -143,6 +144,7 @@ impl Delivery {
             execution,
             outcome,
             is_acknowledged,
+            is_startup,
         };
         recorder.delivered(delivery, now);
         self.shared.closed();

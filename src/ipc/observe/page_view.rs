@@ -63,7 +63,7 @@ impl PageView {
         }
         let before = std::mem::replace(&mut self.state, state);
         (is_there(state) && !is_there(before)).then(|| {
-            self.life = PageLife::began(now);
+            self.life = PageLife::began(now, false);
             let load = self.next_load.take();
             load.because(before == PageState::Gone, None)
         })
@@ -72,6 +72,11 @@ impl PageView {
     /// Whether the page can be seen.
     pub(super) fn set_visible(&mut self, is_visible: bool) {
         self.life.set_visible(is_visible);
+    }
+
+    /// Whether what was sent `at` that time was sent before the page was there.
+    pub(super) fn is_startup(&self, at: Stamp) -> bool {
+        self.life.loaded_at().is_some_and(|loaded| at < loaded)
     }
 
     pub(super) fn vitals(&self, now: Stamp) -> PageVitals {

@@ -14,13 +14,15 @@ use crate::semconv::{ErrorType, PageSpanErrorType};
 /// A message from the page.
 #[derive(Debug)]
 pub(crate) enum InboundMessage<'a> {
-    Ready(Option<Navigation>),
+    Ready(Ready),
     Leave,
     /// What the page tells of itself whenever it changes.
     State {
         /// Whether anything listens to what the host emits.
         listens: bool,
         visible: bool,
+        /// Whether its document's scripts have yet to run.
+        loading: bool,
     },
     Posted(PostedMessage<'a>),
     Cancel {
@@ -49,6 +51,14 @@ pub(crate) enum InboundMessage<'a> {
     Measurement(PageMeasurement<'a>),
     /// Spans of an OpenTelemetry SDK in the page.
     SpanExport(SpanExport<'a>),
+}
+
+/// What a page says of itself with its first message.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Ready {
+    pub(crate) navigation: Option<Navigation>,
+    /// Whether its document's scripts have yet to run.
+    pub(crate) loading: bool,
 }
 
 /// How a page came to be loaded, as its engine says.
@@ -361,6 +371,7 @@ struct RawMessage<'a> {
     code: Option<Box<Text<'a>>>,
     listens: Option<bool>,
     visible: Option<bool>,
+    loading: Option<bool>,
 }
 
 impl<'a> RawMessage<'a> {
@@ -387,12 +398,14 @@ impl<'a> RawMessage<'a> {
                 id: self.id?,
                 at: time(self.at),
             },
-            "ready" => {
-                InboundMessage::Ready(self.error.as_ref().and_then(|of| Navigation::of(&of.0)))
-            }
+            "ready" => InboundMessage::Ready(Ready {
+                navigation: self.error.as_ref().and_then(|of| Navigation::of(&of.0)),
+                loading: self.loading == Some(true),
+            }),
             "state" => InboundMessage::State {
                 listens: self.listens?,
                 visible: self.visible?,
+                loading: self.loading == Some(true),
             },
             "leave" => InboundMessage::Leave,
             "shed" => InboundMessage::Shed { count: self.count? },
