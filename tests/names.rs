@@ -201,6 +201,8 @@ fn emit_everything() {
     ipc.on("good", |_: &Call| ()).unwrap();
     ipc.on("bad", |_: &Call| Err::<(), _>("no")).unwrap();
     ipc.on_wake(|| ());
+    // Before there is a page.
+    ipc.emit("early", &1).unwrap();
     let mut page = ModelPage::load(&ipc, "p1");
     page.call(&ipc, "good", json!(1));
     page.emit(&ipc, "bad", json!(1));
