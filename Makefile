@@ -77,6 +77,23 @@ dashboards: ## check the dashboards, rules, alerts and runbooks: types, the comm
 	promtool check rules deploy/prometheus/rules/*.yml
 	promtool test rules deploy/prometheus/tests/*.yml
 
+# Grafana's components are hundreds of megabytes of npm packages, which nothing else needs.
+.PHONY: drawing
+drawing: packages
+	@scripts/install-packages pictures
+	cargo build -p spanwire-demo
+	cd grafana/drawing && npm ci --no-audit --no-fund
+	cd grafana/drawing && npm run --silent types
+	cd grafana/drawing && npm run --silent test
+
+.PHONY: pictures
+pictures: drawing ## draw the dashboards of the demo under faults into docs/dashboards, with Grafana's own components
+	$(WITH_DISPLAY) node grafana/drawing/dist/main.js --demo target/debug/spanwire-demo --out docs/dashboards
+
+.PHONY: check-drawing
+check-drawing: drawing ## the same in a minute without pictures: no panel is empty, no legend cut, every table is sorted
+	$(WITH_DISPLAY) node grafana/drawing/dist/main.js --demo target/debug/spanwire-demo
+
 bench: ## run the benchmarks
 	cargo bench -p spanwire
 
@@ -96,7 +113,7 @@ fuzz-smoke: ## the same for a few seconds
 # Times of rules are divided, so that nobody waits for days; those that look back for days by more.
 STACK_RULES := target/test-stack/prometheus/rules
 
-test-stack: packages compose workflows ## the demo against the real servers: routes, traces, every panel, rule and alert
+test-stack: packages compose workflows check-drawing ## the demo against the real servers: routes, traces, every panel, rule and alert
 	@scripts/install-packages stack
 	@scripts/stack build
 	@scripts/check-stack

@@ -1,20 +1,35 @@
-// Builds what is committed, so that whoever uses the crate needs no Node: `spanwire.js`, and the page
-// of an example.
+// Builds what is committed, so that whoever uses the crate needs no Node: `spanwire.js`, `observe.js`,
+// and the page of an example.
 //
-//   node build.mjs           writes them
-//   node build.mjs --check   fails when one is not what the source builds, or too large
+//   node build.mjs            writes them
+//   node build.mjs --check    fails when one is not what the source builds, or too large
+//   node build.mjs --package  writes the module `spanwire/observe` of the package
 
-import { readFileSync, writeFileSync } from "node:fs";
+import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { basename, dirname, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { gzipSync } from "node:zlib";
 import { build } from "esbuild";
 
 const here = (name) => fileURLToPath(new URL(name, import.meta.url));
 
-const bundled = async (entry, format) => {
+/** The measuring modules hand what they have to `outbox`; each script has one of its own, and its `config`. */
+const ownPorts = (folder) => ({
+  name: "own ports",
+  setup: ({ onResolve }) => {
+    const shared = here("src");
+    onResolve({ filter: /\/(outbox|config)\.js$/ }, ({ path, resolveDir }) => {
+      const file = resolve(resolveDir, path).replace(/\.js$/, ".ts");
+      return dirname(file) === shared ? { path: resolve(shared, folder, basename(file)) } : undefined;
+    });
+  },
+});
+
+const bundled = async (entry, format, plugins = []) => {
   const { outputFiles } = await build({
     entryPoints: [here(entry)],
     tsconfig: here("tsconfig.json"),
+    plugins,
     bundle: true,
     write: false,
     format,
@@ -45,10 +60,22 @@ const keep = (target, text, bytesMax) => {
 
 const built = "by `npm --prefix page run build`; change it there.\n";
 
-// Its modules have become statements that import and export nothing, and read `config`.
+// Their modules have become statements that import and export nothing, and read `config`.
+const observing = await bundled("src/observe/main.ts", "esm", [ownPorts("observe")]);
+const observe = `(config)=>{"use strict";let observer;${observing}return observer}`;
+
+if (process.argv.includes("--package")) {
+  mkdirSync(here("dist"), { recursive: true });
+  writeFileSync(here("dist/observe.js"), `export const observe = ${observe};\n`);
+  process.exit(0);
+}
+
 const script = await bundled("src/main.ts", "esm");
 const head = `// The page's end of the wire: an expression, called with its configuration.\n// Built from page/src ${built}`;
 keep("page/spanwire.js", `${head}(config)=>{"use strict";${script}}\n`, 10_000);
+
+const observeHead = `// What a page measures, for another transport: an expression, called with its configuration.\n// Built from page/src/observe ${built}`;
+keep("page/observe.js", `${observeHead}${observe}\n`, 6_100);
 
 const example = await bundled("examples/otel_page.ts", "iife");
 keep("demo/examples/otel_page.js", `// Built from page/examples/otel_page.ts ${built}${example}\n`, 20_000);

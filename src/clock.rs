@@ -39,6 +39,13 @@ impl Stamp {
         let after = u64::try_from(after.as_nanos()).unwrap_or(u64::MAX);
         Stamp(self.0.saturating_add(after))
     }
+
+    /// The stamp `before` earlier than this one; the first there can be when that is before the
+    /// clock was first read.
+    pub(crate) fn minus(self, before: Duration) -> Stamp {
+        let before = u64::try_from(before.as_nanos()).unwrap_or(u64::MAX);
+        Stamp(self.0.saturating_sub(before).max(1))
+    }
 }
 
 /// A source of stamps. Cloning is cheap and both clones tell the same time.

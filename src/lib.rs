@@ -71,6 +71,7 @@ mod layer;
 pub mod measurement;
 pub mod queue;
 pub mod semconv;
+pub mod startup;
 #[cfg(feature = "system")]
 pub mod system;
 #[cfg(any(feature = "prometheus", feature = "otlp"))]
@@ -102,3 +103,8 @@ struct Reference;
 #[cfg(all(doctest, feature = "metrics-exporter-prometheus"))]
 #[doc = include_str!("../docs/existing.md")]
 struct Existing;
+
+/// Compiles the page for vendors.
+#[cfg(all(doctest, feature = "prometheus", feature = "otlp"))]
+#[doc = include_str!("../docs/privacy.md")]
+struct Privacy;

@@ -192,6 +192,8 @@ metrics! {
     MEASUREMENT = Gauge "spanwire.measurement" ["{value}"]
         "The last value that the app or the page measured under that name."
         (MEASUREMENT_NAME, CATEGORY, MEASUREMENT_UNIT);
+    STARTUP_DURATION = Gauge "spanwire.startup.duration" ["s"]
+        "Time from the process's start until a phase of the app's start was reached." (STARTUP_PHASE);
     PROCESS_CPU_UTILIZATION = Gauge "process.cpu.utilization" ["1"]
         "Share of all cores that the process used since the last sample." (CPU_MODE);
     PROCESS_MEMORY_USAGE = UpDownCounter "process.memory.usage" ["By"]
@@ -341,6 +343,8 @@ attributes! {
         "The name that the app or the page gave to a measurement; capped with its category and unit.";
     CATEGORY = "spanwire.measurement.category" String, "What a measurement is grouped by; absent when not given.";
     MEASUREMENT_UNIT = "spanwire.measurement.unit" String, "A measurement's unit; absent when not given.";
+    STARTUP_PHASE = "spanwire.startup.phase" String ["telemetry", "event_loop", "window", "webview", "navigation", "script", "dom_ready", "first_paint", "first_call"],
+        "The phase of the app's start that was reached; on the trace's root the last one.";
     WEBVIEW_PROCESS_TYPE = "spanwire.webview.process.type" String ["web", "network", "gpu", "other"], "`web`, `network`, `gpu` or `other`.";
     CPU_MODE = "cpu.mode" String ["user", "nice", "system", "interrupt", "steal"],
         "What a processor did: `user` or `system`; of the host also `nice`, `interrupt` or `steal`. Linux only.";
@@ -360,8 +364,11 @@ attributes! {
     WAIT_S = "spanwire.queue.wait" Double, "Seconds that a message waited in the queue, on its span.";
     BATCH_SIZE = "spanwire.batch.size" Int, "Messages that were sent together, on a message's span.";
     SLOW = "spanwire.slow" Boolean, "True on the span of an operation that was slow.";
-    SAMPLING_REASON = "spanwire.sampling.reason" String ["error", "slow", "rate", "traces_full", "spans_full", "hold_time", "shutdown", "over_rate", "repeated_error", "trace_full", "late"],
+    SAMPLING_REASON = "spanwire.sampling.reason" String ["error", "slow", "startup", "rate", "traces_full", "spans_full", "hold_time", "shutdown", "over_rate", "repeated_error", "trace_full", "late"],
         "Why a trace or a span was kept or dropped, or decided early; on the root of a kept trace.";
+    CODE_FILE_PATH = "code.file.path" String,
+        "The file of the app that sent a message, on its span: as in its workspace, or within its crate.";
+    CODE_LINE_NUMBER = "code.line.number" Int, "The line in it.";
     MESSAGE_SIZE_BY = "spanwire.message.size" Int, "Bytes of a message's payload, on its spans.";
     THREAD = "spanwire.thread" String ["main", "worker"],
         "`main` or `worker`: where a handler ran, on its span; `main` is the thread that asks for scripts.";
@@ -369,7 +376,7 @@ attributes! {
         "Seconds that a handler kept the UI thread, on its span, when it was a frame or longer.";
     MAIN_THREAD_DELAY_S = "spanwire.main_thread.delay" Double,
         "Seconds of a message's wait in which the UI thread was woken and did not come, on its span.";
-    STARTUP = "spanwire.startup" Boolean,
+    PAGE_LOADING = "spanwire.page_loading" Boolean,
         "True on the span of a message that was sent before its page was loaded.";
     DURATION_S = "spanwire.duration" Double, "Seconds that a slow operation took, on its log record.";
     SLOW_THRESHOLD_S = "spanwire.slow_threshold" Double,
@@ -406,7 +413,7 @@ pub const SPANS_FILTERED: &str = "spans_filtered";
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct SpanInfo {
-    /// Its name, with `{event}`, `{trace}` or `{operation}` for the part that varies.
+    /// Its name, with `{event}`, `{trace}`, `{phase}` or `{operation}` for the part that varies.
     pub name: &'static str,
     /// OpenTelemetry's span kind.
     pub kind: &'static str,
@@ -475,11 +482,13 @@ pub const SPANS: &[SpanInfo] = &[
             RPC_METHOD_ORIGINAL,
             WEBVIEW_NAME,
             MESSAGE_SIZE_BY,
+            CODE_FILE_PATH,
+            CODE_LINE_NUMBER,
             WAIT_S,
             MAIN_THREAD_DELAY_S,
             BATCH_SIZE,
             RETRIES,
-            STARTUP,
+            PAGE_LOADING,
             ERROR_TYPE,
             SAMPLING_REASON,
         ],
@@ -497,7 +506,7 @@ pub const SPANS: &[SpanInfo] = &[
             MAIN_THREAD_DELAY_S,
             BATCH_SIZE,
             RETRIES,
-            STARTUP,
+            PAGE_LOADING,
             ERROR_TYPE,
             SAMPLING_REASON,
         ],
@@ -513,6 +522,18 @@ pub const SPANS: &[SpanInfo] = &[
         kind: "internal",
         description: "What the page does within `spanwire.trace`.",
         attributes: &[WEBVIEW_NAME, ERROR_TYPE, SAMPLING_REASON],
+    },
+    SpanInfo {
+        name: "startup",
+        kind: "internal",
+        description: "The app's start, from the process's start to the last phase that was reached.",
+        attributes: &[STARTUP_PHASE, SAMPLING_REASON],
+    },
+    SpanInfo {
+        name: "startup {phase}",
+        kind: "internal",
+        description: "A phase of the app's start, from the one before it until it was reached.",
+        attributes: &[STARTUP_PHASE],
     },
     SpanInfo {
         name: "{operation}",

@@ -130,6 +130,7 @@ const VALUES: &[(&str, &str, &str)] = &[
     ("OTEL_EVENT_ATTRIBUTE_COUNT_LIMIT", "5", "few"),
     ("OTEL_LINK_ATTRIBUTE_COUNT_LIMIT", "5", "few"),
     ("SPANWIRE_ENABLED", "false", "on"),
+    ("SPANWIRE_CONSENT", "ask", "off"),
     ("SPANWIRE_TRACES_PER_SECOND", "0", "-1"),
     ("SPANWIRE_SLOW_THRESHOLD_MS", "0", "slow"),
     ("SPANWIRE_IPC_SLOW_THRESHOLD_MS", "50", "-1"),
@@ -215,6 +216,7 @@ fn the_documentation_lists_every_variable_as_it_is() {
         let (name, accepted) = (variable.name, variable.accepted);
         let rule = match variable.fallback {
             Fallback::SignalOff => "signal off",
+            Fallback::Paused => "paused",
             _ => "default",
         };
         let row = format!("| `{name}` | {default} | {accepted} | {rule} |");

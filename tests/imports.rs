@@ -21,23 +21,28 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("timer", &["instrument"]),
     ("measurement", &["instrument"]),
     ("system", &["instrument"]),
-    ("ipc", &["queue", "measurement", "instrument"]),
-    ("webview", &["ipc"]),
+    ("startup", &["instrument"]),
+    ("ipc", &["queue", "measurement", "startup", "instrument"]),
+    ("webview", &["ipc", "startup"]),
     ("testing", &["layer", "instrument"]),
-    ("telemetry", &["system", "timer", "layer", "instrument"]),
+    (
+        "telemetry",
+        &["system", "startup", "timer", "layer", "instrument"],
+    ),
 ];
 
 /// Within `telemetry`: each may import those that come after it.
 const TELEMETRY: &[&[&str]] = &[
     &["install"],
     &["assembler"],
+    &["pause"],
     &["handle", "parts", "fanout"],
     &["pipelines", "subscriber"],
     &["config"],
     &["prometheus", "sampling"],
     &["metrics"],
     &["export"],
-    &["diagnostics", "shutdown_report", "background"],
+    &["consent", "diagnostics", "shutdown_report", "background"],
 ];
 
 /// An import: the module that it stands in, the path that it names, and where it is.

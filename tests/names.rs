@@ -14,6 +14,7 @@ use spanwire::semconv::{
     ATTRIBUTE_INFO, ATTRIBUTES, EVENTS, ErrorType, METRICS, OTHER_NAMES_MAX, PageSpanErrorType,
     SPANS, SpoolErrorType, ValueType,
 };
+use spanwire::startup;
 use spanwire::telemetry::{Exporter, MetricsExporter, Telemetry, Warning};
 use spanwire::timer::monitor;
 use spanwire_testkit::child_process;
@@ -192,6 +193,7 @@ fn emit_everything() {
         telemetry.warnings()
     );
 
+    startup::reached(startup::Phase::Window);
     let ipc = Ipc::builder("main")
         .queue_capacity(4)
         // Each handler keeps the UI thread for longer.
@@ -432,6 +434,8 @@ fn placeholder(name: &str) -> String {
     match name {
         "slow" | "running" => "{operation}".to_owned(),
         "click" => "{trace}".to_owned(),
+        "startup" => "startup".to_owned(),
+        name if name.starts_with("startup ") => "startup {phase}".to_owned(),
         name => match name.split_once(' ') {
             Some((verb, _)) => format!("{verb} {{event}}"),
             None => "{event}".to_owned(),

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use spanwire::ipc::Ipc;
 use spanwire::queue::MessageQueue;
+use spanwire::startup::{Phase, reached};
 use tao::dpi::LogicalSize;
 use tao::event::{Event, WindowEvent};
 use tao::event_loop::{ControlFlow, EventLoopBuilder};
@@ -34,11 +35,13 @@ pub(crate) fn run(
     runtime: &Handle,
 ) -> Result<(), Box<dyn Error>> {
     let mut event_loop = EventLoopBuilder::<UserEvent>::with_user_event().build();
+    reached(Phase::EventLoop);
     let ui = Ui::new(event_loop.create_proxy());
     let window = WindowBuilder::new()
         .with_title("Lightbox")
         .with_inner_size(LogicalSize::new(1_180, 760))
         .build(&event_loop)?;
+    reached(Phase::Window);
 
     let idle = Arc::new(Notify::new());
     let page_idle = Arc::clone(&idle);
@@ -48,6 +51,7 @@ pub(crate) fn run(
     handlers::register(ipc, &library, &imports, session, on_idle)?;
     let importer = import::start_importer(ipc.clone(), Arc::clone(&library), imports.clone())?;
     let webview = open_page(&window, ipc, library, runtime.clone(), ui.clone())?;
+    reached(Phase::Webview);
     let faults = start_faults(args, ipc, &imports, &ui)?;
 
     runtime.spawn(summarise(args.interval, ui.clone()));

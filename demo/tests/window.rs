@@ -56,6 +56,81 @@ fn a_driven_window_is_seen_by_prometheus_and_over_otlp() {
 
     traces_are_one_for_each_call(&receiver, &ledger);
     prometheus_has_it(&prometheus, &ledger);
+    the_start_is_one_trace_and_one_value_a_phase(&receiver, &prometheus);
+}
+
+/// The phases in the order in which the demo reaches them; what the page does is between its script
+/// and its first answer.
+const PHASES: [&str; 9] = [
+    "telemetry",
+    "event_loop",
+    "window",
+    "webview",
+    "navigation",
+    "script",
+    "dom_ready",
+    "first_paint",
+    "first_call",
+];
+
+fn the_start_is_one_trace_and_one_value_a_phase(receiver: &Receiver, prometheus: &Prometheus) {
+    let spans = receiver.spans();
+    let roots: Vec<_> = spans.iter().filter(|span| span.name == "startup").collect();
+    let [root] = roots[..] else {
+        panic!("{roots:#?}");
+    };
+    let mut phases: Vec<_> = spans
+        .iter()
+        .filter(|span| span.parent_span_id == root.span_id)
+        .collect();
+    phases.sort_by_key(|span| span.end_time_unix_nano);
+    // One begins where the one before ended.
+    let mut at = root.start_time_unix_nano;
+    for phase in &phases {
+        assert_eq!(phase.trace_id, root.trace_id);
+        assert_eq!(phase.start_time_unix_nano, at, "{phases:#?}");
+        at = phase.end_time_unix_nano;
+    }
+    assert_eq!(at, root.end_time_unix_nano);
+    let names: Vec<_> = phases
+        .iter()
+        .map(|span| receiver::text(&span.attributes, "spanwire.startup.phase").unwrap())
+        .collect();
+    let place = |phase: &str| {
+        let found = names.iter().position(|name| name == phase);
+        found.unwrap_or_else(|| panic!("no {phase}: {names:?}"))
+    };
+    // The document may begin while the webview is still being made.
+    assert_eq!(names[..3], PHASES[..3]);
+    for (before, after) in [
+        ("window", "navigation"),
+        ("window", "webview"),
+        ("navigation", "script"),
+        ("script", "dom_ready"),
+        ("script", "first_paint"),
+        ("script", "first_call"),
+    ] {
+        assert!(place(before) < place(after), "{names:?}");
+    }
+    assert_eq!(names.len(), PHASES.len(), "{names:?}");
+
+    for phase in PHASES {
+        let series = format!(
+            r#"last_over_time(spanwire_startup_duration_seconds{{spanwire_startup_phase="{phase}"}}[5m])"#
+        );
+        assert_eq!(
+            prometheus.query(&format!("count({series})")),
+            Some(1.0),
+            "{phase}"
+        );
+        let span = phases[place(phase)];
+        let took = (span.end_time_unix_nano - root.start_time_unix_nano) as f64 / 1e9;
+        let measured = prometheus.query(&series).unwrap();
+        assert!(
+            (took - measured).abs() < 0.001,
+            "{phase}: {took} {measured}"
+        );
+    }
 }
 
 fn traces_are_one_for_each_call(receiver: &Receiver, ledger: &Ledger) {

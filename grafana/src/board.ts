@@ -3,6 +3,7 @@
 import type * as cog from "@grafana/grafana-foundation-sdk/cog";
 import * as dashboard from "@grafana/grafana-foundation-sdk/dashboard";
 import * as prometheus from "@grafana/grafana-foundation-sdk/prometheus";
+import { uidOf } from "./links.js";
 import { ALERTS, INSTANCE, JOB } from "./server.js";
 import { SeriesOf, oneOf } from "./series.js";
 import { label, metric } from "./semconv.js";
@@ -14,9 +15,24 @@ const VARIABLES = {
   webview: oneOf("$webview"),
 };
 
-export const chosen = new SeriesOf(VARIABLES, "$__rate_interval");
+export const chosen = new SeriesOf(VARIABLES, {
+  range: "$__rate_interval",
+  seconds: "($__rate_interval_ms / 1000)",
+});
 /** The same over all of the time that is shown. */
-export const shown = chosen.over("$__range", "1.2 * $__range_s");
+export const shown = chosen.over({
+  range: "$__range",
+  seconds: "$__range_s",
+  youngS: "1.2 * $__range_s",
+});
+/** The same, and one value for all points of a chart: which are the busiest is to be the same for each. */
+export const whole = chosen.over({ range: "$__range", at: "@ end()" });
+/**
+ * The same over the last minutes, as the alerts have it: for cards and tables.
+ *
+ * A percentile of a few messages is their maximum, and `$__rate_interval` may be 4 s.
+ */
+export const recent = chosen.over({ range: "5m", seconds: "300" });
 
 export type Panel = cog.Builder<dashboard.Panel>;
 
@@ -36,7 +52,7 @@ export interface Board {
 
 export function build(board: Board): dashboard.Dashboard {
   const builder = new dashboard.DashboardBuilder(board.title)
-    .uid(`spanwire-${board.name}`)
+    .uid(uidOf(board.name))
     .description(board.description)
     .tags([TAG])
     .readonly()
@@ -72,6 +88,9 @@ function removeForeign(built: dashboard.Dashboard): void {
   built.annotations?.list?.forEach((of) => without(of, "placement"));
   built.links?.forEach((of) => without(of, "placement"));
   for (const panel of built.panels ?? []) {
+    if ("links" in panel) {
+      panel.links?.forEach((of) => without(of, "placement"));
+    }
     if (panel.type === "table" && "options" in panel) {
       without(panel.options as object, "footer");
     }

@@ -6,7 +6,9 @@ import * as heatmap from "@grafana/grafana-foundation-sdk/heatmap";
 import * as stat from "@grafana/grafana-foundation-sdk/stat";
 import * as statetimeline from "@grafana/grafana-foundation-sdk/statetimeline";
 import * as timeseries from "@grafana/grafana-foundation-sdk/timeseries";
-import { binary, type Expr } from "./promql.js";
+import { above, binary, type Expr } from "./promql.js";
+import { COUNTED } from "./units.js";
+import { linksOf, type Next } from "./links.js";
 import { DATASOURCE, queries, refId, target, type Target } from "./targets.js";
 
 /** What every panel says about itself. */
@@ -18,6 +20,8 @@ export interface About {
   /** In columns, of 24. */
   readonly width: number;
   readonly decimals?: number;
+  /** The questions that it raises, and which dashboard answers them. */
+  readonly next?: readonly Next[];
 }
 
 export const GREEN = "green";
@@ -25,6 +29,7 @@ export const YELLOW = "yellow";
 export const RED = "red";
 export const ORANGE = "orange";
 export const BLUE = "blue";
+export const PURPLE = "purple";
 /** One that is legible on dark and on light. */
 const GREY = "#6e7681";
 
@@ -40,6 +45,8 @@ function steps(above: Steps): dashboard.ThresholdsConfigBuilder {
 
 /** Not "no failures": where there is no app nothing is counted either. */
 export const NOTHING = "nothing counted";
+/** Values are gauges, and each app has them from its start. */
+const NO_VALUES = "no values";
 
 /** Patterns of legends, and the colour of series that they fit. */
 export type Colors = readonly (readonly [legends: string, color: string])[];
@@ -53,14 +60,15 @@ export interface Chart extends About {
   readonly max?: number;
   readonly height?: number;
   /** Series, by their legends, on an axis of their own at the right. */
-  readonly right?: { readonly legends: string; readonly unit: string; readonly label: string };
+  readonly right?: { readonly legends: string; readonly unit: string };
   /** Series, by their legends, whose colour means something; the others get what is left. */
   readonly colors?: Colors;
+  /** Every series is something bad: all are shades of red. */
+  readonly bad?: true;
   /** What it shows when there is nothing to show. */
   readonly none?: string;
   /** The series, by its legend, that the others are compared with. */
   readonly reference?: { readonly legend: string; readonly color: string };
-  readonly label?: string;
 }
 
 /** Values over time. */
@@ -77,17 +85,14 @@ export function chart(of: Chart): timeseries.PanelBuilder {
     .drawStyle(of.bars ? common.GraphDrawStyle.Bars : common.GraphDrawStyle.Line)
     .lineWidth(1)
     .fillOpacity(of.bare ? 0 : of.stacked || of.bars ? 40 : 8)
-    .showPoints(common.VisibilityMode.Never)
+    // Without its point a value alone between two gaps does not show at all.
+    .showPoints(common.VisibilityMode.Auto)
+    .pointSize(4)
+    .noValue(of.none ?? (of.bars ? NOTHING : NO_VALUES))
     // Not by name: that takes a colour by the name's hash out of 46, so that two of three look alike,
     // and what was dropped may be green; and Grafana 10.0 gives all series the same.
     .colorScheme(new dashboard.FieldColorBuilder().mode(dashboard.FieldColorModeId.PaletteClassic))
-    .legend(
-      new common.VizLegendOptionsBuilder()
-        .displayMode(common.LegendDisplayMode.Table)
-        .placement(legendBeside(of) ? common.LegendPlacement.Right : common.LegendPlacement.Bottom)
-        .showLegend(true)
-        .calcs(["lastNotNull", "max"]),
-    )
+    .legend(isWide(of) ? legendBeside() : legendBeneath())
     .tooltip(
       new common.VizTooltipOptionsBuilder()
         .mode(common.TooltipDisplayMode.Multi)
@@ -99,18 +104,20 @@ export function chart(of: Chart): timeseries.PanelBuilder {
   if (of.max !== undefined) {
     panel.max(of.max);
   }
+  // Grafana's axis for zeros alone goes up to 100.
   if (of.unit === "none") {
-    // Grafana's axis for zeros alone goes up to 100.
     panel.axisSoftMax(5);
+  } else if (of.unit.startsWith(COUNTED)) {
+    panel.axisSoftMax(1);
   }
-  if (of.none) {
-    panel.noValue(of.none);
+  if (of.next) {
+    panel.links(linksOf(of.next));
+  }
+  if (of.bad) {
+    panel.overrideByRegexp("/.*/", [{ id: "color", value: { mode: "shades", fixedColor: RED } }]);
   }
   for (const [legends, color] of of.colors ?? []) {
     panel.overrideByRegexp(legends, [{ id: "color", value: { mode: "fixed", fixedColor: color } }]);
-  }
-  if (of.label) {
-    panel.axisLabel(of.label);
   }
   if (of.stacked) {
     panel.stacking(new common.StackingConfigBuilder().mode(common.StackingMode.Normal).group("A"));
@@ -118,7 +125,6 @@ export function chart(of: Chart): timeseries.PanelBuilder {
   if (of.right) {
     panel.overrideByRegexp(of.right.legends, [
       { id: "custom.axisPlacement", value: common.AxisPlacement.Right },
-      { id: "custom.axisLabel", value: of.right.label },
       { id: "custom.fillOpacity", value: 0 },
       { id: "unit", value: of.right.unit },
     ]);
@@ -134,8 +140,23 @@ export function chart(of: Chart): timeseries.PanelBuilder {
   return panel;
 }
 
-/** Beneath there is room for three series; beside, none for a second axis with its label, too. */
-const legendBeside = ({ width, label, right }: Chart): boolean => width >= 12 && !(label && right);
+/** In half of the width there is room for a legend beside the chart. */
+const isWide = ({ width }: Chart): boolean => width >= 12;
+
+const legendBeside = (): common.VizLegendOptionsBuilder =>
+  new common.VizLegendOptionsBuilder()
+    .displayMode(common.LegendDisplayMode.Table)
+    .placement(common.LegendPlacement.Right)
+    .showLegend(true)
+    .calcs(["lastNotNull", "max"]);
+
+/** Names alone: Grafana gives it a third of the height, in which a table of four rows is cut. */
+const legendBeneath = (): common.VizLegendOptionsBuilder =>
+  new common.VizLegendOptionsBuilder()
+    .displayMode(common.LegendDisplayMode.List)
+    .placement(common.LegendPlacement.Bottom)
+    .showLegend(true)
+    .calcs([]);
 
 export interface Card extends About {
   readonly targets: readonly Target[];
@@ -143,24 +164,55 @@ export interface Card extends About {
   readonly max?: number;
   /** What it shows when there is nothing to show. */
   readonly none?: string;
-  /** The value now alone, without the line behind it. */
+  /** Asked for at one time: over a time it would be computed for each point. */
   readonly still?: true;
-  /** The names of the series instead of nothing. */
+  /** The series' names beside the values. */
   readonly named?: true;
+  /** Texts that values stand for. */
+  readonly words?: readonly (readonly [value: number, text: string])[];
 }
 
-/** One value, large. */
+/** Each with the text, and the colour, that is shown instead of it. */
+function valueToText(
+  values: readonly (readonly [value: number, shown: { text: string; color?: string }])[],
+): dashboard.ValueMapping {
+  const options = values.map(([value, shown], index) => [String(value), { ...shown, index }] as const);
+  return {
+    type: dashboard.MappingType.ValueToText,
+    options: Object.fromEntries(options),
+  } as dashboard.ValueMapping;
+}
+
+/**
+ * One value, large. With steps it has a verdict, and its colour is behind it; without it has none.
+ *
+ * There is no line of how it went: in so low a panel it is behind the number, which is then hard to read.
+ */
 export function card(of: Card): stat.PanelBuilder {
+  const isVerdict = of.steps !== undefined;
   const panel = bigValue(of)
     .targets(queries(of.targets, of.still ? "instant" : "range"))
-    .graphMode(of.still ? common.BigValueGraphMode.None : common.BigValueGraphMode.Area)
-    .thresholds(steps(of.steps ?? []))
-    .colorScheme(new dashboard.FieldColorBuilder().mode(dashboard.FieldColorModeId.Thresholds));
+    .graphMode(common.BigValueGraphMode.None)
+    .colorMode(isVerdict ? common.BigValueColorMode.Background : common.BigValueColorMode.Value)
+    .thresholds(steps(of.steps ?? []));
+  if (isVerdict) {
+    panel.colorScheme(new dashboard.FieldColorBuilder().mode(dashboard.FieldColorModeId.Thresholds));
+  } else {
+    panel.colorScheme(fixedColor(NEUTRAL));
+  }
   if (of.named) {
     panel.textMode(common.BigValueTextMode.ValueAndName);
   }
+  if (of.words) {
+    panel.mappings([valueToText(of.words.map(([value, text]) => [value, { text }]))]);
+  }
   return panel;
 }
+
+const fixedColor = (color: string): dashboard.FieldColorBuilder =>
+  new dashboard.FieldColorBuilder().mode(dashboard.FieldColorModeId.Fixed).fixedColor(color);
+/** The colour of what is neither well nor ill. */
+const NEUTRAL = "text";
 
 export interface Graded extends About {
   readonly value: Expr;
@@ -172,6 +224,8 @@ export interface Graded extends About {
   readonly red: Expr;
   readonly max?: number;
   readonly none?: string;
+  /** How many the value is of, which says how much it is worth. */
+  readonly of?: { readonly legend: string; readonly expr: Expr; readonly unit: string };
 }
 
 /**
@@ -192,13 +246,21 @@ export function graded(of: Graded): stat.PanelBuilder {
     target(legend, binary(binary(value, worse, yellow), notWorse, red)),
     target(legend, binary(value, worse, red)),
   ];
+  if (of.of) {
+    targets.push(target(of.of.legend, above(of.of.expr, 0)));
+  }
   const panel = bigValue(of)
     .targets(queries(targets, "instant"))
     .graphMode(common.BigValueGraphMode.None)
     // Without an answer it is neither well nor ill.
-    .colorScheme(
-      new dashboard.FieldColorBuilder().mode(dashboard.FieldColorModeId.Fixed).fixedColor(GREY),
-    );
+    .colorScheme(fixedColor(GREY));
+  if (of.of) {
+    panel.textMode(common.BigValueTextMode.ValueAndName);
+    panel.overrideByQuery(refId(targets.length - 1), [
+      { id: "unit", value: of.of.unit },
+      { id: "decimals", value: 0 },
+    ]);
+  }
   [GREEN, YELLOW, RED].forEach((color, place) => {
     panel.overrideByQuery(refId(place), [
       { id: "color", value: { mode: "fixed", fixedColor: color } },
@@ -227,12 +289,17 @@ function bigValue(of: About & { readonly max?: number; readonly none?: string })
   if (of.max !== undefined) {
     panel.max(of.max);
   }
+  if (of.next) {
+    panel.links(linksOf(of.next));
+  }
   return panel;
 }
 
 export interface Heat extends About {
   /** Buckets per second, by `le`. */
   readonly buckets: Expr;
+  /** The unit of what is in a bucket. */
+  readonly cells: string;
 }
 
 /** How many took how long, over time; with exemplars, which open their trace. */
@@ -247,6 +314,7 @@ export function heat(of: Heat): heatmap.PanelBuilder {
     .targets(
       queries([{ expr: of.buckets, legend: "{{le}}", exemplars: true }], "heatmap"),
     )
+    .noValue(NOTHING)
     .calculate(false)
     .color(
       new heatmap.HeatmapColorOptionsBuilder()
@@ -256,7 +324,7 @@ export function heat(of: Heat): heatmap.PanelBuilder {
         .steps(64),
     )
     .yAxis(new heatmap.YAxisConfigBuilder().unit(of.unit).axisPlacement(common.AxisPlacement.Left))
-    .cellValues(new heatmap.CellValuesBuilder().unit("cps"))
+    .cellValues(new heatmap.CellValuesBuilder().unit(of.cells))
     .filterValues(new heatmap.FilterValueRangeBuilder().le(1e-9))
     .rowsFrame(new heatmap.RowsHeatmapOptionsBuilder().layout(common.HeatmapCellLayout.Auto))
     .showValue(common.VisibilityMode.Never)
@@ -279,10 +347,6 @@ export interface Timeline extends About {
 
 /** States over time. */
 export function timeline(of: Timeline): statetimeline.PanelBuilder {
-  const options: Record<string, dashboard.ValueMappingResult> = {};
-  of.states.forEach(([text, color], value) => {
-    options[String(value)] = { text, color, index: value };
-  });
   return new statetimeline.PanelBuilder()
     .title(of.title)
     .description(of.description)
@@ -291,7 +355,8 @@ export function timeline(of: Timeline): statetimeline.PanelBuilder {
     .span(of.width)
     .height(CHART_HEIGHT)
     .targets(queries(of.targets, "range"))
-    .mappings([{ type: dashboard.MappingType.ValueToText, options }] as dashboard.ValueMapping[])
+    .noValue(NO_VALUES)
+    .mappings([valueToText(of.states.map(([text, color], value) => [value, { text, color }]))])
     .mergeValues(true)
     .showValue(common.VisibilityMode.Auto)
     .fillOpacity(70)

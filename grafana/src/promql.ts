@@ -112,6 +112,23 @@ export const complement = (share: Expr): Expr =>
 export const times = (left: Expr, factor: number): Expr => binary(left, "*", number(factor));
 export const above = (left: Expr, bound: number): Expr => binary(left, ">", number(bound));
 
+/**
+ * The expression where it is a number.
+ *
+ * A quantile of nothing is NaN, which has no place in an order: a table with one is not sorted.
+ */
+export const seen = (expr: Expr): Expr => binary(expr, ">=", number(0));
+
+/** The larger, or the smaller, of two expressions for each set of the labels, and the one that there is. */
+export const larger = (one: Expr, other: Expr, ...by: readonly string[]): Expr => either("max", by, one, other);
+export const smaller = (one: Expr, other: Expr, ...by: readonly string[]): Expr => either("min", by, one, other);
+
+function either(how: "max" | "min", by: readonly string[], ...exprs: readonly Expr[]): Expr {
+  // A label tells them apart, or `or` would leave out the second.
+  const [first, ...others] = exprs.map((expr, place) => relabelled(expr, "side", String(place)));
+  return aggregate(how, by, or(first!, ...others));
+}
+
 /** `part` of `whole`: nothing while the whole is zero, where a division gives NaN. */
 export const ratio = (part: Expr, whole: Expr): Expr => binary(part, "/", above(whole, 0));
 
@@ -137,6 +154,13 @@ export function aggregate(
 
 export const sum = (expr: Expr, ...by: readonly string[]): Expr => aggregate("sum", by, expr);
 export const topk = (count: number, expr: Expr): Expr => aggregate("topk", [], expr, count);
+
+/**
+ * The series that are the most by another expression, one that is the same for all points of a chart:
+ * `topk` alone chooses anew for each, and its lines are in pieces.
+ */
+export const mostBy = (count: number, expr: Expr, by: Expr, ...labels: readonly string[]): Expr =>
+  and(expr, topk(count, above(by, 0)), labels);
 
 /** A sum that keeps all labels but those given, those of the target among them. */
 export function sumWithout(expr: Expr, ...without: readonly string[]): Expr {

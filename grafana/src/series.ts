@@ -30,22 +30,42 @@ const NATIVE = { _sum: "histogram_sum", _count: "histogram_count" } as const;
 /** A gauge that every app with telemetry has from its start, whatever the route. */
 const PRESENCE = "spanwire.error_rate.threshold";
 
+/** What rates and increases look back over. */
+export interface Window {
+  /** As a range selector has it: `$__rate_interval` or a duration. */
+  readonly range: string;
+  /** Its length in seconds, where an expression can say it. */
+  readonly seconds?: string;
+  /** A little more than it in seconds, where an expression can say it. */
+  readonly youngS?: string;
+  /** At which time it ends for every point of a chart, as a modifier: `@ end()`. */
+  readonly at?: string;
+  /**
+   * Whose counts are in it when an app was started anew within: those of every process, or those of the
+   * newest alone, so that an app begins without what the process before it did.
+   */
+  readonly restarts?: "all" | "newest";
+}
+
 export class SeriesOf {
   constructor(
     private readonly narrowing: Narrowing,
-    /** The range of rates: `$__rate_interval` or a duration. */
-    readonly window: string,
-    /** A little more than it in seconds, where that can be said. */
-    private readonly youngS?: string,
+    private readonly window: Window,
   ) {}
 
-  /** The same with another range. */
-  over(window: string, youngS?: string): SeriesOf {
-    return new SeriesOf(this.narrowing, window, youngS);
+  /** The same with another window. */
+  over(window: Window): SeriesOf {
+    return new SeriesOf(this.narrowing, window);
   }
 
   gauge(name: string, where: Where = {}): Expr {
     return this.select(need(metric(name), "gauge"), where);
+  }
+
+  /** The most that a gauge was in a time. */
+  atMost(name: string, time: string): Expr {
+    const gauge = this.gauge(name);
+    return new Expr(`max_over_time(${gauge.text}[${time}])`, gauge.labels);
   }
 
   /** A counter's, or a histogram's part's, increase per second. */
@@ -66,21 +86,43 @@ export class SeriesOf {
    * be old.
    */
   grown(name: string, where: Where = {}, part?: Part): Expr {
-    const begun = this.counted(name, where, part, (of) => binary(of, "unless", offset(of, this.window)));
-    const present = offset(this.gauge(PRESENCE), this.window);
-    return or(
-      and(begun, this.watched(present), TARGET),
-      this.increase(name, where, part),
-    );
+    const increase = this.increase(name, where, part);
+    const young = this.young();
+    if (this.window.restarts === "newest" && young) {
+      // All that a young process counted is of this window, and what its instance counted before is not its own.
+      const own = this.counted(name, where, part, (of) => and(of, young, TARGET));
+      return or(own, this.appeared(name, where, part), increase);
+    }
+    return or(this.appeared(name, where, part, young), increase);
   }
 
-  /** Where the app was there a window ago, or all that it counted is of this window. */
-  private watched(present: Expr): Expr {
-    if (this.youngS === undefined) {
-      return present;
+  /**
+   * The same per second.
+   *
+   * In a chart a rate is what adds up: the windows of its points overlap, so a burst is in several of
+   * them, and an increase of a few scrapes is extrapolated to the whole window.
+   */
+  grownRate(name: string, where: Where = {}, part?: Part): Expr {
+    const { seconds } = this.window;
+    if (seconds === undefined) {
+      throw new Error(`how long ${this.window.range} is cannot be said`);
     }
+    return or(binary(this.appeared(name, where, part), "/", scalar(seconds)), this.rate(name, where, part));
+  }
+
+  /** The values of series that were not there a window ago, where the app was there or is young. */
+  private appeared(name: string, where: Where, part?: Part, young?: Expr): Expr {
+    const present = offset(this.gauge(PRESENCE), this.window.range);
+    const watched = young ? or(present, young) : present;
+    const begun = (of: Expr): Expr => binary(of, "unless", offset(of, this.window.range));
+    return this.counted(name, where, part, (of) => and(begun(of), watched, TARGET));
+  }
+
+  /** Whether all that the app counted is of this window. */
+  private young(): Expr | undefined {
+    const { youngS } = this.window;
     // More than the window, since the app's first scrape comes some time after its start.
-    return or(present, binary(this.gauge("process.uptime"), "<", scalar(this.youngS)));
+    return youngS === undefined ? undefined : binary(this.gauge("process.uptime"), "<", scalar(youngS));
   }
 
   /** The mean of a histogram. */
@@ -122,11 +164,12 @@ export class SeriesOf {
   }
 
   private ranged(how: string, name: string, where: Where, part?: Part): Expr {
+    const at = this.window.at ? ` ${this.window.at}` : "";
     return this.counted(
       name,
       where,
       part,
-      (of) => new Expr(`${how}(${of.text}[${this.window}])`, of.labels),
+      (of) => new Expr(`${how}(${of.text}[${this.window.range}]${at})`, of.labels),
     );
   }
 

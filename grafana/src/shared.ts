@@ -2,6 +2,7 @@
 
 import type * as stat from "@grafana/grafana-foundation-sdk/stat";
 import { chosen, shown, type Panel } from "./board.js";
+import type { Next } from "./links.js";
 import { chart, graded, GREEN, heat, ORANGE, RED, YELLOW, type Colors } from "./panels.js";
 import { complement, or, orZeroOf, sum, times, type Expr } from "./promql.js";
 import type { Where } from "./series.js";
@@ -30,6 +31,12 @@ export interface Latency {
   readonly where?: Where;
   /** The gauge of the threshold in force. */
   readonly threshold?: string;
+  readonly next?: readonly Next[];
+}
+
+export interface LatencyHeat extends Omit<Latency, "threshold" | "next"> {
+  /** The unit of what takes the time. */
+  readonly cells: string;
 }
 
 /** p50, p95 and p99 over time, with the threshold in force. */
@@ -40,6 +47,7 @@ export function latency(of: Latency): Panel {
     description: of.description,
     unit: "s",
     width: of.width,
+    ...(of.next ? { next: of.next } : {}),
     targets: [...percentiles(of.metric, of.by, of.where), ...slow],
     // With labels there is more than one series of each.
     ...(of.by ? {} : { colors: COLORS_OF_PERCENTILES }),
@@ -55,10 +63,10 @@ const COLORS_OF_PERCENTILES: Colors = [
 ];
 
 /** How many took how long. */
-export function latencyHeat(of: Latency): Panel {
-  const { title, description, width } = of;
+export function latencyHeat(of: LatencyHeat): Panel {
+  const { title, description, width, cells } = of;
   const buckets = chosen.buckets(of.metric, of.by, of.where);
-  return heat({ title, description, width, unit: "s", buckets });
+  return heat({ title, description, width, unit: "s", cells, buckets });
 }
 
 export interface SuccessOf {

@@ -3,6 +3,7 @@
 import * as common from "@grafana/grafana-foundation-sdk/common";
 import * as dashboard from "@grafana/grafana-foundation-sdk/dashboard";
 import * as table from "@grafana/grafana-foundation-sdk/table";
+import { linksOf } from "./links.js";
 import type { About } from "./panels.js";
 import type { Expr } from "./promql.js";
 import { DATASOURCE, queries, refId } from "./targets.js";
@@ -21,6 +22,8 @@ export interface Table extends About {
   /** The column that it is sorted by, largest first. */
   readonly sortBy: string;
   readonly height?: number;
+  /** What it shows when there is no row. */
+  readonly none: string;
 }
 
 export function rows(of: Table): table.PanelBuilder {
@@ -61,11 +64,16 @@ export function rows(of: Table): table.PanelBuilder {
     .filterable(true)
     // Or in a third of the page's width the values are out of sight.
     .minWidth(80)
-    .noValue(NONE)
+    // Of a table without rows and of a value that a row lacks: Grafana has one text for both.
+    .noValue(of.none)
     .colorScheme(new dashboard.FieldColorBuilder().mode(dashboard.FieldColorModeId.Thresholds));
+  if (of.next) {
+    panel.links(linksOf(of.next));
+  }
   for (const { name, unit, decimals } of of.columns) {
     panel.overrideByName(name, [
       { id: "unit", value: unit },
+      { id: "noValue", value: NONE },
       { id: "mappings", value: [NOT_A_NUMBER] },
       ...(decimals === undefined ? [] : [{ id: "decimals", value: decimals }]),
     ]);

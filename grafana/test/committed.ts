@@ -22,6 +22,9 @@ export interface Panel {
   readonly fieldConfig?: {
     readonly defaults?: {
       readonly unit?: string;
+      readonly decimals?: number;
+      readonly noValue?: string;
+      readonly custom?: Readonly<Record<string, unknown>>;
       readonly color?: { readonly mode: string };
       readonly mappings?: readonly unknown[];
     };

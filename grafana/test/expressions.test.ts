@@ -77,12 +77,15 @@ test("Prometheus understands every expression", () => {
   assert.equal(complaint, undefined);
 });
 
-/** What must answer: of a card whose colour is chosen by queries, one of them. */
+/** What must answer: of a card whose colour is chosen by queries, which have one legend, one of them. */
 function answers(panel: Panel): string[] {
   const targets = panel.targets ?? [];
-  const isGraded = targets.length === 3 && new Set(targets.map((of) => of.legendFormat)).size === 1;
-  const exprs = targets.map(({ expr }) => `(${filledIn(expr)})`);
-  return panel.type === "stat" && isGraded ? [exprs.join(" or ")] : exprs;
+  const exprs = targets.map(({ legendFormat, expr }) => [legendFormat, `(${filledIn(expr)})`] as const);
+  if (panel.type !== "stat") {
+    return exprs.map(([, expr]) => expr);
+  }
+  const legends = [...new Set(exprs.map(([legend]) => legend))];
+  return legends.map((of) => exprs.flatMap(([legend, expr]) => (legend === of ? [expr] : [])).join(" or "));
 }
 
 test("every panel shows something when its series are there", () => {

@@ -40,7 +40,7 @@ const MISTAKES: Readonly<Record<keyof typeof LINT, readonly Mistake[]>> = {
     ['"title":"Messages"', '"title":""', "has no title"],
     [/"description":"Messages that[^"]*"/, '"description":"messages"', "Messages: no description that is a sentence"],
     [/"description":"Messages that[^"]*",/, "", "Messages: no description that is a sentence"],
-    ['"unit":"cps"', '"unit":""', "Messages: no unit"],
+    ['"unit":"count:msg/s"', '"unit":""', "Messages: no unit"],
   ],
   "a panel has queries, and each a legend": [
     [/"targets":\[\{.*?\}\]/, '"targets":[]', "Messages: no query"],
@@ -53,12 +53,30 @@ const MISTAKES: Readonly<Record<keyof typeof LINT, readonly Mistake[]>> = {
     ['instance=~\\"$instance\\", ', "", "of any instance"],
     [', spanwire_webview_name=~\\"$webview\\"', "", "of any webview"],
   ],
-  "a rate is over $__rate_interval, an increase over that or the time that the panel says": [
+  "a rate or an increase is over $__rate_interval, or over the time that the panel says": [
     ["[$__rate_interval]", "[5m]", "rate over 5m"],
     ["[$__rate_interval]", "[$__interval]", "rate over $__interval"],
     ["[$__rate_interval]", "[$__range]", "rate over $__range"],
     [/increase\(([^[]*)\[[^\]]*\]/, "increase($1[1m]", "increase over 1m"],
     [/increase\(([^[]*)\[[^\]]*\]/, "increase($1[1h]", "increase over 1h"],
+  ],
+  "a panel that has nothing to show says what that means": [
+    [/"noValue":"[^"]*",?/, "", "no text for no data"],
+  ],
+  "a chart's counts are per second: an increase's windows overlap, and a burst would count several times": [
+    [/("type":"timeseries".*?"expr":")/, "$1sum(increase(x[$__rate_interval])) or ", "an increase over"],
+  ],
+  "a share has decimals, or Grafana shows 1.000%": [
+    [/"decimals":\d+,/g, "", "no decimals"],
+  ],
+  "a point alone shows: no chart hides its points": [
+    ['"showPoints":"auto"', '"showPoints":"never"', "it hides points"],
+  ],
+  "a column of quantiles has no value that is not a number, which no order has": [
+    [/ >= 0/g, "", "may be NaN"],
+  ],
+  "a quantile in a card or a table is over minutes: of a few messages it is their maximum": [
+    [/\[5m\]/g, "[$__rate_interval]", "is over seconds"],
   ],
   "a counter is read as an increase": [
     [/rate\(([^[]*)\[\$__rate_interval\]\)/, "$1", "spanwire_ipc_messages_total as it is"],

@@ -23,20 +23,30 @@ const ofExprs = (check: (expr: string) => string[]): Rule =>
 const DATASOURCE = "${datasource}";
 
 /**
- * Counters that are read as they are. What they are is how long the process has run; their only use
- * is in `x unless x offset …`, which is the first value of a new series: `increase` shows 0 for a
- * single failure, since the series did not exist before it. See `grown` in `src/series.ts`.
+ * Counters that are read as they are. What they are is how long the process has run; their only uses
+ * are `x unless x offset …`, which is the first value of a new series, since `increase` shows 0 for a
+ * single failure whose series did not exist before it, and `x and on (job, instance) (uptime < …)`,
+ * which is all that a young process counted. See `grown` in `src/series.ts`.
  */
 export function countersAsTheyAre(expr: string): string[] {
   const rest = expr
     .replaceAll(/\s+/g, " ")
-    .replaceAll(/(rate|increase)\((\w+(\{[^}]*\})?)\[[^\]]*\]\)/g, "")
-    .replaceAll(/(\w+(?:\{[^}]*\})?) unless \1 offset \S+/g, "");
+    .replaceAll(/(rate|increase)\((\w+(\{[^}]*\})?)\[[^\]]*\]( @ end\(\))?\)/g, "")
+    .replaceAll(/(\w+(?:\{[^}]*\})?) unless \1 offset \S+/g, "")
+    .replaceAll(/\w+(?:\{[^}]*\})? and on \(job, instance\) \( ?process_uptime_seconds/g, "(process_uptime_seconds");
   return readExpr(rest).selectors.flatMap(({ metric }) => {
     const instrument = instruments.get(metric);
     return instrument === undefined || instrument === "gauge" ? [] : [`${metric} as it is`];
   });
 }
+
+/** How a panel says over which time it looks back. */
+const SAID: ReadonlyMap<string, RegExp> = new Map([
+  ["$__range", /\btime shown\b/],
+  ["1m", /\blast minute\b/],
+  ["5m", /\b5 minutes\b/],
+  ["1h", /\bhour\b/],
+]);
 
 /** By what they hold. */
 export const LINT: Readonly<Record<string, Rule>> = {
@@ -101,18 +111,58 @@ export const LINT: Readonly<Record<string, Rule>> = {
     }),
   ),
 
-  "a rate is over $__rate_interval, an increase over that or the time that the panel says": ofPanels(
+  "a rate or an increase is over $__rate_interval, or over the time that the panel says": ofPanels(
     ({ targets, description = "" }) => {
       const takes = (name: string, range: string): boolean =>
         range === "$__rate_interval" ||
-        (name === "increase" && range === "$__range") ||
-        (name === "increase" && range === "1h" && /\bhour\b/.test(description));
+        (["rate", "increase"].includes(name) && (SAID.get(range)?.test(description) ?? false));
       return (targets ?? []).flatMap(({ refId, expr }) =>
         [...expr.matchAll(/\b(i?rate|i?delta|increase)\([^[]*\[([^\]]*)\]/g)]
           .filter(([, name = "", range = ""]) => !takes(name, range))
           .map(([, name, range]) => `${refId}: ${name} over ${range}`),
       );
     },
+  ),
+
+  "a panel that has nothing to show says what that means": ofPanels(({ fieldConfig }) =>
+    fieldConfig?.defaults?.noValue ? [] : ["no text for no data"],
+  ),
+
+  "a chart's counts are per second: an increase's windows overlap, and a burst would count several times": ofPanels(
+    ({ type, targets }) =>
+      (targets ?? [])
+        // A share of two increases is none.
+        .filter(({ expr }) => type === "timeseries" && !/clamp_min/.test(expr))
+        .filter(({ expr }) => /increase\([^[]*\[\$__rate_interval\]/.test(expr))
+        .map(({ refId }) => `${refId}: an increase over $__rate_interval`),
+  ),
+
+  "a share has decimals, or Grafana shows 1.000%": ofPanels(({ type, fieldConfig }) =>
+    type !== "table" &&
+    fieldConfig?.defaults?.unit === "percentunit" &&
+    fieldConfig.defaults.decimals === undefined
+      ? ["no decimals"]
+      : [],
+  ),
+
+  "a point alone shows: no chart hides its points": ofPanels(({ type, fieldConfig }) =>
+    type === "timeseries" && fieldConfig?.defaults?.custom?.["showPoints"] === "never" ? ["it hides points"] : [],
+  ),
+
+  "a column of quantiles has no value that is not a number, which no order has": ofPanels(({ type, targets }) =>
+    type !== "table"
+      ? []
+      : (targets ?? [])
+          .filter(({ expr }) => /histogram_quantile/.test(expr) && !/>= 0/.test(expr))
+          .map(({ refId }) => `${refId} may be NaN`),
+  ),
+
+  "a quantile in a card or a table is over minutes: of a few messages it is their maximum": ofPanels(
+    ({ type, targets }) =>
+      (targets ?? [])
+        .filter(({ expr }) => ["stat", "table"].includes(type) && /histogram_quantile/.test(expr))
+        .filter(({ expr }) => /\$__rate_interval\b/.test(expr))
+        .map(({ refId }) => `${refId} is over seconds`),
   ),
 
   "a counter is read as an increase": ofExprs(countersAsTheyAre),

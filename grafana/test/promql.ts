@@ -78,6 +78,7 @@ const unquoted = (token: string): string => token.slice(1, -1);
 /** An expression as Grafana sends it. */
 export function filledIn(expr: string): string {
   return expr
+    .replaceAll("$__rate_interval_ms", "60000")
     .replaceAll("$__rate_interval", "1m")
     .replaceAll("$__range_s", "3600")
     .replaceAll("$__range", "1h")

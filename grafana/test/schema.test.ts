@@ -59,7 +59,7 @@ const WRONG: readonly (readonly [what: string, from: RegExp, to: string])[] = [
   ["a legend of a form that there is not", /"displayMode": "table"/, '"displayMode": "tabel"'],
   ["a line drawn as there is none", /"drawStyle": "line"/, '"drawStyle": "lines"'],
   ["an option that tables lost", /"showHeader": true/, '"showHeader": true, "footer": {}'],
-  ["an option that cards lack", /"graphMode": "area"/, '"graphMode": "area", "graph": 1'],
+  ["an option that cards lack", /"graphMode": "none"/, '"graphMode": "none", "graph": 1'],
   ["a heat map without its colours", /"yHistogram": true/, '"yHistograms": true'],
   ["a time line without heights", /"rowHeight": 0.8,/, ""],
   ["thresholds that are no list", /"steps": \[/, '"steps": "none", "stepz": ['],

@@ -6,7 +6,7 @@ import { aggregate, binary } from "../src/promql.js";
 import { errorType, label, metric } from "../src/semconv.js";
 import { bucket, is, SeriesOf } from "../src/series.js";
 
-const series = new SeriesOf({ target: "" }, "5m");
+const series = new SeriesOf({ target: "" }, { range: "5m" });
 
 test("an unknown metric, attribute, value or bucket throws", () => {
   assert.throws(() => metric("spanwire.ipc.message"), /no metric spanwire.ipc.message/);

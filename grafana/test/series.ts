@@ -23,6 +23,7 @@ const VALUES: Readonly<Record<string, readonly string[]>> = {
   "spanwire.measurement.name": ["fps"],
   "spanwire.measurement.category": ["render"],
   "spanwire.measurement.unit": ["1"],
+  "spanwire.startup.phase": ["window", "first_paint"],
   "spanwire.webview.process.type": ["web"],
   "cpu.mode": ["user", "system"],
   "system.memory.state": ["used"],

@@ -21,11 +21,25 @@ export const fault = (kind: Fault, error: unknown): void => {
   }
 };
 
+/** What a listener threw and was counted for: it may come to `error` yet. */
+let thrown: unknown = count;
+
+/** Counts an error that a listener throws to the code that called it. */
+export const countThrown = (error: unknown): void => {
+  thrown = error;
+  count("listener_error");
+};
+
+/** Keeps no error longer than it may come. */
+export const forgetThrown = (): void => {
+  thrown = count;
+};
+
 /** Counts what nobody catches from here on. */
 export const watchFaults = (): void => {
   keepListening("error", (event) => {
     // Only errors of scripts: those of resources do not bubble up to here.
-    if (event.isTrusted && !reporting) count("uncaught");
+    if (event.isTrusted && !reporting && event.error !== thrown) count("uncaught");
   });
   // Not asked for `isTrusted`, which WebKit leaves false here.
   keepListening("unhandledrejection", (event) => {

@@ -4,10 +4,12 @@
 // each document, before any code of the page. No timer runs while nothing is on its way.
 
 import type { InvokeOptions, Spanwire } from "./api.js";
+import { bound } from "./bound_span.js";
 import { abandon, invoke } from "./calls.js";
 import { watchDispatch } from "./compat.js";
 import { COMPAT, MARKS } from "./config.js";
 import { keepListening, surviveOpen } from "./dom_listeners.js";
+import { watchDom } from "./dom_ready.js";
 import { refusal } from "./error.js";
 import { watchFaults } from "./error_counts.js";
 import { receive, release, releaseIfLoaded } from "./inbox.js";
@@ -41,6 +43,7 @@ const start = (): void => {
     life.restart();
     watchFaults();
     watchVisibility();
+    watchDom();
     const finishVitals = watchVitals();
     if (MARKS) watchMarks();
     if (COMPAT) watchDispatch();
@@ -85,7 +88,7 @@ const start = (): void => {
     emit: ((event: string, data?: unknown) => emit(event, data, currentSpan())) as Spanwire["emit"],
     on,
     off,
-    trace: (name, fn) => traceIn(currentSpan(), name, fn),
+    trace: (name, fn) => traceIn(currentSpan(), name, fn, bound),
     record,
     exportSpans,
     isAvailable: () => !life.ending,

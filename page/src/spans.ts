@@ -1,13 +1,12 @@
 // Spans of the page's own code, by numbers that the host makes real ones from.
 
-import type { InvokeOptions, Span } from "./api.js";
-import { invoke } from "./calls.js";
 import { now, stamp } from "./clock.js";
 import { SPANS } from "./config.js";
+import { follow } from "./follow.js";
 import * as life from "./lifecycle.js";
 import { jsonName } from "./names.js";
-import { emit, onTurn, send, sendBehind } from "./outbox.js";
-import { apply, freeze, then, TypeError } from "./primordials.js";
+import { onTurn, send, sendBehind } from "./outbox.js";
+import { TypeError } from "./primordials.js";
 
 // The span whose code runs now; 0 for none. An `await` ends it: what comes behind has the span's
 // own functions.
@@ -31,7 +30,8 @@ onTurn(() => {
 /** The span that code of the page runs in now, if this generation has it. */
 export const currentSpan = (): number => ofNow(current);
 
-const ofNow = (span: number): number => (span > past ? span : 0);
+/** That span, if it is of this generation; 0 if not. */
+export const ofNow = (span: number): number => (span > past ? span : 0);
 
 const open = (/** As JSON. */ name: string, parent: number): number => {
   // Beyond the bound the page's code runs all the same, only nobody sees it.
@@ -52,70 +52,36 @@ const close = (span: number, failed: boolean): void => {
   sendBehind(`{"kind":"close","span":${span},"at":${stamp(now())}${failed ? ',"outcome":"failed"' : ""}}`);
 };
 
-/** Runs `fn` within a span that is a child of `outer`. */
-export const traceIn = <R>(outer: number, name: string, fn: (span: Span) => R): R => {
+/** Runs `run` as code of that span of the page. */
+export const runIn = <R>(span: number, run: () => R): R => {
+  const before = current;
+  current = span;
+  try {
+    return run();
+  } finally {
+    current = before;
+  }
+};
+
+/** Runs `fn` within a span that is a child of `outer`; `bound` makes what it is given of the span. */
+export const traceIn = <S, R>(
+  outer: number,
+  name: string,
+  fn: (span: S) => R,
+  bound: (span: number) => S,
+): R => {
   const json = jsonName(name, "a span's name");
   if (typeof fn !== "function") throw new TypeError("what is traced is a function");
   const parent = ofNow(outer);
   const span = open(json, parent);
   // Without a span of its own, what is within belongs to the one around.
   const inner = span || parent;
-  const before = current;
-  current = inner;
   let result: R;
   try {
-    result = fn(bound(inner));
+    result = runIn(inner, () => fn(bound(inner)));
   } catch (error) {
     close(span, true);
     throw error;
-  } finally {
-    current = before;
   }
-  if (!span) return result;
-  if (isObject(result)) {
-    let isOpen = true;
-    const end = (failed: boolean): void => {
-      if (isOpen) close(span, failed);
-      isOpen = false;
-    };
-    const done = (value: unknown): unknown => {
-      end(false);
-      return value;
-    };
-    const failed = (error: unknown): never => {
-      end(true);
-      throw error;
-    };
-    // What is returned is what follows from it: a rejection that nobody handles is still seen.
-    try {
-      return then(result, done, failed) as R;
-    } catch {
-      // No promise of the engine's; but perhaps of a library's that stands in for them.
-    }
-    try {
-      const method = (result as { then?: unknown }).then;
-      if (typeof method === "function") {
-        const next = apply(method, result, [done, failed]) as unknown;
-        return (isObject(next) ? next : result) as R;
-      }
-    } catch {
-      // Whoever awaits it is told the same.
-      end(true);
-      return result;
-    }
-  }
-  close(span, false);
-  return result;
+  return span ? follow(result, (failed) => close(span, failed)) : result;
 };
-
-const isObject = (value: unknown): value is object =>
-  (typeof value === "object" && value !== null) || typeof value === "function";
-
-// The functions of the page's end, within a span for good.
-const bound = (span: number): Span =>
-  freeze({
-    invoke: ((event: string, data?: unknown, options?: InvokeOptions) =>
-      invoke(event, data, options, ofNow(span))) as Span["invoke"],
-    emit: ((event: string, data?: unknown) => emit(event, data, ofNow(span))) as Span["emit"],
-    trace: <R>(name: string, fn: (span: Span) => R) => traceIn(span, name, fn),
-  });

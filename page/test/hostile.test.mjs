@@ -3,6 +3,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { FakePage, NONCE, outcome } from "./fake_page.mjs";
+import { ObservedPage } from "./observed_page.mjs";
 
 // Everything that comes by is kept, to look for the nonce in it.
 const TAKE_OVER = `
@@ -62,6 +63,19 @@ const ARRAYS = `
   for (const name of ownKeys(Array.prototype)) replace(Array.prototype, name);
 `;
 
+const assertNotOverheard = (page) => {
+  const overheard = page.run("overheard");
+  for (let n = 0; n < overheard.length; n++) {
+    let text = "";
+    try {
+      text = typeof overheard[n] === "object" ? JSON.stringify(overheard[n]) : String(overheard[n]);
+    } catch {
+      // A thing of the engine's.
+    }
+    assert.ok(!text?.includes(NONCE), `${text}`);
+  }
+};
+
 for (const [what, code] of Object.entries({ prototypes: PROTOTYPES, setters: SETTERS, arrays: ARRAYS })) {
   test(`a page that takes over ${what} neither sees the nonce nor breaks the wire`, async () => {
     const page = new FakePage({ config: { compat: true } });
@@ -110,18 +124,80 @@ for (const [what, code] of Object.entries({ prototypes: PROTOTYPES, setters: SET
     assert.equal((await aborted).error.code, "CANCELLED");
     page.fire("pagehide");
     assert.deepEqual((await page.sent()).map(({ kind }) => kind), ["cancel", "leave"]);
-    const overheard = page.run("overheard");
-    for (let n = 0; n < overheard.length; n++) {
-      let text = "";
-      try {
-        text = typeof overheard[n] === "object" ? JSON.stringify(overheard[n]) : String(overheard[n]);
-      } catch {
-        // A thing of the engine's.
-      }
-      assert.ok(!text?.includes(NONCE), `${text}`);
-    }
+    assertNotOverheard(page);
   });
 }
+
+for (const [what, code] of Object.entries({ prototypes: PROTOTYPES, setters: SETTERS, arrays: ARRAYS })) {
+  test(`a page that takes over ${what} neither sees the nonce nor keeps the observing script from measuring`, async () => {
+    const page = new ObservedPage({ config: { send: "((post) => (report) => post(report))(webkit.messageHandlers.ipc.postMessage.bind(webkit.messageHandlers.ipc))" } });
+    const { observed } = page;
+    await page.told();
+    const early = observed.listener("early", (data) => data);
+    page.run(`{ ${TAKE_OVER} ${code} }`);
+    const call = observed.beginCall();
+    assert.equal(call.posted(), "1;1000;1000");
+    call.settled("failed");
+    assert.equal(await observed.call(async () => "fine"), "fine");
+    assert.equal(early(7), 7);
+    const late = observed.listener("late", function (...all) { return [this, ...all]; });
+    const self = {};
+    assert.deepEqual(late.call(self, 1, 2), [self, 1, 2]);
+    assert.equal(observed.delivered(3, () => "seen"), "seen");
+    assert.equal(observed.trace("span", (span) => span.run(() => observed.beginCall().posted())), "3;1000;1000;1");
+    assert.equal(observed.record("record", 1.5, { unit: "By", category: "c" }), true);
+    const told = await page.told();
+    assert.deepEqual(told.filter(({ kind }) => kind === "settled").flatMap(({ ran }) => ran.map(([id]) => id)), [1, 2]);
+    assert.deepEqual(told.filter(({ kind }) => kind === "ran").map(({ event, took }) => [event, took]), [["early", [0]], ["late", [0]]]);
+    assert.deepEqual(told.filter(({ kind }) => kind === "ack").map(({ ids }) => ids), [[[3, 3]]]);
+    assert.deepEqual(told.filter(({ kind }) => kind === "record").map(({ value }) => value), [1.5]);
+    assert.equal(told.filter(({ kind }) => kind === "close").length, 1);
+    page.fire("pagehide");
+    assert.deepEqual((await page.sent()).map(({ kind }) => kind), ["leave"]);
+    assert.equal(page.reported.length, 0);
+    assertNotOverheard(page);
+  });
+}
+
+test("a page that runs out of stack while it is observed measures afterwards", async () => {
+  let deep = false;
+  const page = new ObservedPage({
+    window: {
+      queueMicrotask: (run) => {
+        if (deep) throw page.run("new RangeError('Maximum call stack size exceeded.')");
+        return queueMicrotask(run);
+      },
+    },
+  });
+  await page.told();
+  const { observed } = page;
+  deep = true;
+  assert.equal(observed.listener("deep", () => 1)(), 1);
+  assert.equal(observed.delivered(1, () => 2), 2);
+  assert.equal(observed.call(() => 3), 3);
+  deep = false;
+  observed.acknowledge(2);
+  const told = await page.told();
+  assert.deepEqual(told.filter(({ kind }) => kind === "ack").map(({ ids }) => ids), [[[1, 2]]]);
+});
+
+test("a promise that lies about itself is the app's all the same", async () => {
+  const page = new ObservedPage();
+  await page.told();
+  const { call } = page.observed;
+  const error = new Error("lies");
+  const liars = [
+    { get then() { throw error; } },
+    { then: () => { throw error; } },
+    { then: (done, failed) => (done(1), failed(2), done(3)) },
+    { then: 7 },
+    page.run("Object.defineProperty(Promise.resolve(1), 'constructor', { get() { throw new Error('lies'); } })"),
+    page.run("Object.assign(Promise.resolve(1), { constructor: { [Symbol.species]: function () { throw new Error('lies'); } } })"),
+  ];
+  for (const liar of liars) assert.doesNotThrow(() => call(() => liar));
+  const ids = (await page.toldOf("settled")).flatMap(({ ran }) => ran.map(([id]) => id));
+  assert.deepEqual(ids.sort(), [1, 2, 3, 4, 5, 6]);
+});
 
 test("nothing of the page's end can be replaced", () => {
   const page = new FakePage();

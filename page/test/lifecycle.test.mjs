@@ -21,6 +21,16 @@ test("events wait for the document's scripts, and replies do not", async () => {
   assert.deepEqual(await page.sentOf("ack"), [{ kind: "ack", ids: [[1, 1]], at: 1_050, done: 1_050 }]);
 });
 
+test("the page says when its document is parsed, and not when its own code says so", async () => {
+  const page = new FakePage({ readyState: "loading" });
+  await page.sent();
+  page.fire("DOMContentLoaded", { isTrusted: false });
+  assert.deepEqual(await page.sent(), []);
+  page.now = 1_050;
+  page.fire("DOMContentLoaded");
+  assert.deepEqual(await page.sent(), [{ kind: "dom_ready", at: 1_050 }]);
+});
+
 test("events do not wait for a DOMContentLoaded that the page does not let through", async () => {
   for (const loaded of [(page) => page.fire("readystatechange"), (page) => page.receive({ kind: "ping", id: 1 })]) {
     const page = new FakePage({ readyState: "loading" });

@@ -20,10 +20,10 @@ test("the package is what an app needs and nothing else", () => {
   // An array, or an object by name, as npm's version has it.
   const [{ name, files }] = Object.values(answer);
   assert.equal(name, "spanwire");
-  const modules = ["api", "error", "index", "opentelemetry"].flatMap((module) => [`dist/${module}.d.ts`, `dist/${module}.js`]);
+  const modules = ["api", "error", "index", "observe/api", "opentelemetry"].flatMap((module) => [`dist/${module}.d.ts`, `dist/${module}.js`]);
   assert.deepEqual(
     files.map(({ path }) => path).sort(),
-    ["LICENSE-APACHE", "LICENSE-MIT", "README.md", ...modules, "package.json"],
+    ["LICENSE-APACHE", "LICENSE-MIT", "README.md", ...modules, "dist/observe.js", "package.json"].sort(),
   );
 });
 

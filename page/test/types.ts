@@ -15,6 +15,7 @@ import {
 } from "spanwire";
 
 import { BasicTracerProvider, BatchSpanProcessor } from "@opentelemetry/sdk-trace-base";
+import { observe } from "spanwire/observe";
 import { SpanwireSpanExporter, traceparent } from "spanwire/opentelemetry";
 
 declare module "spanwire" {
@@ -99,6 +100,22 @@ export const sdk = async (): Promise<void> => {
   const provider = new BasicTracerProvider({ spanProcessors: [new BatchSpanProcessor(new SpanwireSpanExporter())] });
   const span = provider.getTracer("page").startSpan("click");
   await invoke("save", [], { traceparent: traceparent(span) });
+};
+
+export const observed = async (): Promise<void> => {
+  const page = observe({ nonce: "0", send: (report, leaving) => fetch("/report", { method: "POST", body: report, keepalive: leaving }) });
+  const answer = await page.call(async (call) => {
+    const header: string = call.posted();
+    return header.length;
+  });
+  same<typeof answer, number>(true);
+  const listener = page.listener("progress", (percent: number) => `${percent}`);
+  same<typeof listener, (percent: number) => string>(true);
+  const sum = page.delivered(7, () => 1 + 1);
+  same<typeof sum, number>(true);
+  page.trace("import", (span) => span.run(() => page.beginCall().settled("timeout")));
+  // @ts-expect-error there is no such end
+  page.beginCall().settled("lost");
 };
 
 export const failures = (error: unknown): SpanwireErrorCode | undefined => {

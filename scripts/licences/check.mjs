@@ -5,8 +5,8 @@
 //   node scripts/licences/check.mjs go        every module that the servers of `make stack` are built of
 //
 // Several may be given, and `--root FOLDER` for another tree than this one. A package under another
-// licence needs an entry in exceptions.json, which says why it may be there; an entry that no package
-// needs any more is an error too.
+// licence needs an entry in exceptions.json, which says why it may be there, and one that says nothing
+// itself an entry for "NONE", as SPDX calls that; an entry that no package needs any more is an error too.
 
 import { execFileSync } from "node:child_process";
 import { existsSync, readdirSync, readFileSync } from "node:fs";
@@ -134,6 +134,9 @@ function check(kind, root, allow, exceptions) {
       return [`${what} is from ${from}`];
     }
     if (licences.length === 0) {
+      if (mine.some(({ licence }) => licence === "NONE")) {
+        return [];
+      }
       return [`${what} names no licence that is known here`];
     }
     const others = licences.filter((licence) => !isAllowed(licence, more));

@@ -117,6 +117,18 @@ test("an exception lets one package in, needs a reason, and goes with its packag
   assert.equal(check("npm", { ...npm("AGPL-3.0-only"), ...exception("for tests") }).code, 1);
 });
 
+test("a package that names no licence needs an exception for just that", () => {
+  const exception = (licence) => ({
+    "scripts/licences/exceptions.json": JSON.stringify([
+      { kind: "npm", licence, packages: ["other"], reason: "its text is there" },
+    ]),
+  });
+  const files = npm(undefined, undefined);
+  assert.equal(check("npm", { ...files, ...exception("MIT") }).code, 1);
+  assert.equal(check("npm", { ...files, ...exception("NONE") }).code, 0);
+  assert.equal(check("npm", { ...npm("AGPL-3.0-only"), ...exception("NONE") }).code, 1);
+});
+
 test("cargo-deny has the same exceptions", () => {
   const files = {
     ...npm("MIT"),

@@ -173,7 +173,7 @@ pub(crate) trait Publish: Send + Sync {
 #[derive(Default)]
 pub(crate) struct GaugeSums(HashMap<GaugeSeries, (Gauge, f64)>);
 
-/// Tells series apart: the metric, the app's name for its source, and what else it is told by.
+/// Tells series apart: the metric, the app's name for its source, and its attributes.
 type GaugeSeries = (&'static str, Arc<str>, Cow<'static, str>);
 
 impl GaugeSums {
@@ -282,6 +282,12 @@ pub(crate) fn register(state: Weak<dyn Publish>) {
 /// has already: see [`Instruments::existing`].
 pub(crate) fn register_everywhere(state: Weak<dyn Publish>) {
     add(PublishScope::Everywhere, state);
+}
+
+/// The same for process-wide state of which a recorder for one thread alone gets nothing, whenever it
+/// is registered.
+pub(crate) fn register_for_process(state: Weak<dyn Publish>) {
+    add(PublishScope::NotYet, state);
 }
 
 fn add(scope: PublishScope, state: Weak<dyn Publish>) {

@@ -1,6 +1,7 @@
 //! What every instrumented part shares, below all of them: handles to the recorder in force, caps on
 //! names, a limit per second, and the mark of where no spans are wanted.
 
+pub(crate) mod call_site;
 pub(crate) mod cardinality;
 pub(crate) mod caught_panic;
 pub(crate) mod event_name;

@@ -81,7 +81,7 @@ pub enum PageSpansRefused {
     /// Telemetry was shut down.
     #[error("telemetry was shut down")]
     Shutdown,
-    /// Traces go nowhere.
+    /// Traces go nowhere, or telemetry is paused.
     #[error("no traces are sent")]
     Off,
 }

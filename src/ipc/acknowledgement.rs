@@ -28,30 +28,63 @@ pub(super) fn set_executions(
     if let Some(first) = first {
         clock.ran(first, at);
     }
-    let host = |time| clock.to_host(time, now);
-    let at = host(at)?;
-    let done = ack.done.and_then(host);
-    // Looked up for each message, and a hostile page names a great many.
-    ack.ran.sort_unstable_by_key(|(id, ..)| *id);
+    let times = AckTimes::new(clock, ack, now)?;
     for ended in ended {
         let Some((sent, _)) = ended.timing.dispatched else {
             continue;
         };
-        let found = ack.ran.binary_search_by_key(&ended.id, |(id, ..)| *id);
-        let named = found.ok().and_then(|place| ack.ran.get(place));
-        let time = |ms| PageTime::from_ms(ms).and_then(host);
-        let begin = named.and_then(|&(_, begin, _)| time(begin)).unwrap_or(at);
-        let end = named.and_then(|&(_, _, end)| time(end)).unwrap_or(begin);
-        let end = match ended.message.body {
-            Body::Reply { .. } => done.unwrap_or(end),
-            Body::Event { .. } | Body::Eval { .. } => end,
-        };
         // A page that withdrew the call did nothing with the reply.
         if ended.outcome.is_ok() && ended.withdrawal.is_none() && !ended.message.is_eval() {
-            let begin = begin.max(sent).min(now);
-            let end = end.max(begin).min(now);
-            ended.execution = Some(PageExecution { begin, end });
+            let mut execution = times.of(ended.id, sent);
+            if let (Body::Reply { .. }, Some(done)) = (&ended.message.body, times.done) {
+                execution.end = done.max(execution.begin).min(now);
+            }
+            ended.execution = Some(execution);
         }
     }
-    first.filter(|_| !any_raw).map(|first| at.since(first))
+    first
+        .filter(|_| !any_raw)
+        .map(|first| times.at.since(first))
+}
+
+/// When the page ran what one acknowledgement names, in host time.
+pub(super) struct AckTimes<'a> {
+    clock: &'a PageClock,
+    at: Stamp,
+    done: Option<Stamp>,
+    ran: &'a [(u64, f64, f64)],
+    now: Stamp,
+}
+
+impl<'a> AckTimes<'a> {
+    /// `None` when the page does not say it, or nothing is known of its clock.
+    pub(super) fn new(clock: &'a PageClock, ack: &'a mut Ack, now: Stamp) -> Option<Self> {
+        let host = |time| clock.to_host(time, now);
+        // Looked up for each message, and a hostile page names a great many.
+        ack.ran.sort_unstable_by_key(|(id, ..)| *id);
+        Some(Self {
+            clock,
+            at: host(ack.at?)?,
+            done: ack.done.and_then(host),
+            ran: &ack.ran,
+            now,
+        })
+    }
+
+    /// When the first of them began to run.
+    pub(super) fn at(&self) -> Stamp {
+        self.at
+    }
+
+    /// When the page ran a message that was sent at `sent`.
+    pub(super) fn of(&self, id: u64, sent: Stamp) -> PageExecution {
+        let found = self.ran.binary_search_by_key(&id, |(id, ..)| *id);
+        let named = found.ok().and_then(|place| self.ran.get(place));
+        let time = |ms| PageTime::from_ms(ms).and_then(|at| self.clock.to_host(at, self.now));
+        let begin = named
+            .and_then(|&(_, begin, _)| time(begin))
+            .unwrap_or(self.at);
+        let end = named.and_then(|&(_, _, end)| time(end)).unwrap_or(begin);
+        PageExecution::clamped(begin, end, sent, self.now)
+    }
 }

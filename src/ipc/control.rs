@@ -1,24 +1,17 @@
 //! What the page sends beside calls and events: acknowledgements, spans, measurements and the like.
 
 use crate::instrument::caught_panic::catch_panic;
-use opentelemetry::KeyValue;
-use opentelemetry::trace::{SpanBuilder, SpanKind};
 
 use super::outbound::Effects;
 use super::page::{HeldCall, Page};
 use super::page_state::PagePhase;
 use super::protocol::direction::Direction;
-use super::protocol::inbound_message::{
-    Ack, InboundMessage, PageMeasurement, PageTime, SpanExport, SpanStart,
-};
-use super::spans::page::StartedSpan;
-use super::spans::timed::ParentSpan;
+use super::protocol::inbound_message::{Ack, InboundMessage, PageTime, SpanExport, SpanStart};
 use super::wire::{Inner, abort_all};
 use crate::clock::Stamp;
-use crate::instrument::event_name::is_event_name;
 use crate::instrument::page_spans::{PageSpanRequest, PageSpansRefused};
-use crate::measurement::record_from_page;
 use crate::semconv::{self, ErrorType, PageSpanErrorType};
+use crate::startup::Phase;
 
 impl Inner {
     /// Takes in a message of the page with that id, which is stale when another took its place.
@@ -48,9 +41,19 @@ impl Inner {
                 series.lost(Direction::Inbound, ErrorType::PageShed, count.into());
             }
             InboundMessage::PageError(error) => self.recorder.series.page_error(error),
-            InboundMessage::WebVital(vital) => self.recorder.series.vital(vital),
-            InboundMessage::Measurement(measurement) => self.measured(&measurement),
+            InboundMessage::WebVital(vital) => {
+                self.recorder.series.vital(vital);
+                if let Some(at) = vital.first_paint() {
+                    self.page_reached(page, Phase::FirstPaint, at);
+                }
+            }
+            InboundMessage::DomReady { at } => self.page_reached(page, Phase::DomReady, at),
+            InboundMessage::Measurement(measurement) => self.recorder.measured(&measurement),
             InboundMessage::SpanExport(export) => self.span_export(&export),
+            // Of a page whose messages another layer carries.
+            InboundMessage::Settled(_) | InboundMessage::ListenersRan(_) => {
+                self.refuse_text(ErrorType::Malformed);
+            }
             InboundMessage::Ready(_) | InboundMessage::Posted(_) => {
                 unreachable!("told apart by the caller")
             }
@@ -108,6 +111,18 @@ impl Inner {
         abort_all(aborts.unwrap_or_default());
     }
 
+    /// The page says when it reached a phase of the app's start.
+    fn page_reached(&self, page: &str, phase: Phase, at: PageTime) {
+        let startup = &self.recorder.startup;
+        if startup.awaits(phase) {
+            let now = self.recorder.clock.now();
+            let at = self.with_current(page, |page, _| page.to_host(at, now));
+            if let Some(Some(at)) = at {
+                startup.reached(phase, at);
+            }
+        }
+    }
+
     fn pong(&self, page: &str, id: u64, at: Option<PageTime>) {
         match self.with_current(page, |page, _| page.pong(id, at)) {
             Some(Ok(true)) => self.wake(),
@@ -125,8 +140,7 @@ impl Inner {
             return;
         };
         if let Some(span) = withdrawn.span {
-            let start = span.as_parent().start;
-            span.fail(error.as_str(), withdrawn.at.max(start));
+            span.finish_on_page(Some(error.as_str()), withdrawn.at);
         }
         if let Some(HeldCall { abort, call, slot }) = withdrawn.held {
             let took = withdrawn.at.since(call.began);
@@ -140,10 +154,7 @@ impl Inner {
     fn open_span(&self, page: &str, open: &SpanStart<'_>, received: Stamp) {
         let refuse = |error| self.recorder.series.protocol_error(error);
         let reserved = self.with_current(page, |page, generation| {
-            if !is_event_name(&open.name) {
-                return Err(ErrorType::InvalidName);
-            }
-            let reserved = page.reserve_span(open.span, open.parent, open.at, received)?;
+            let reserved = page.reserve_span(open, received)?;
             Ok((generation, reserved))
         });
         let (generation, (parent, start)) = match reserved {
@@ -153,19 +164,10 @@ impl Inner {
         };
         // Without a time of the page's there is nothing to measure, only an id to remember.
         let Some(start) = start else { return };
-        let context = parent.as_ref().map(ParentSpan::context);
-        let now = self.recorder.clock.now();
-        let webview = KeyValue::new(semconv::WEBVIEW_NAME, self.config.name.clone());
-        let span = SpanBuilder::from_name(open.name.as_ref().to_owned())
-            .with_kind(SpanKind::Internal)
-            .with_attributes([webview]);
-        let (tracer, clock) = (&self.recorder.tracer, &self.recorder.clock);
-        let (parent, context) = (parent.as_ref(), context.as_ref());
-        let Some(started) = StartedSpan::start(tracer, clock, span, start, parent, context, now)
-        else {
-            return;
-        };
-        let span = started.into_timed();
+        let span = self
+            .recorder
+            .open_page_span(&open.name, start, parent.as_ref());
+        let Some(span) = span else { return };
         let refused = match self.page().spans(generation) {
             Some(spans) => spans.opened(open.span, span).err(),
             None => Some(span),
@@ -182,23 +184,7 @@ impl Inner {
         match self.with_current(page, |page, _| page.close_span(id, at, now)) {
             Some(Err(error)) => self.recorder.series.protocol_error(error),
             None | Some(Ok(None)) => {}
-            Some(Ok(Some((span, at)))) => {
-                let start = span.as_parent().start;
-                span.finish(error, at.max(start));
-            }
-        }
-    }
-
-    fn measured(&self, measurement: &PageMeasurement<'_>) {
-        let PageMeasurement {
-            name,
-            value,
-            unit,
-            category,
-        } = measurement;
-        let recorded = record_from_page(name, category.as_deref(), unit.as_deref(), *value);
-        if recorded.is_err() {
-            self.recorder.series.protocol_error(ErrorType::InvalidName);
+            Some(Ok(Some((span, at)))) => span.finish_on_page(error, at),
         }
     }
 

@@ -11,6 +11,7 @@ use super::spans::names::Verb;
 use super::spans::parent::TraceParent;
 use super::spans::timed::{ParentSpan, TimedSpan, attributes, count};
 use crate::clock::Stamp;
+use crate::instrument::call_site::CallSite;
 use crate::semconv::{self, ErrorType};
 
 /// What a message to the page is.
@@ -39,6 +40,15 @@ pub(super) struct PageExecution {
     pub(super) end: Stamp,
 }
 
+impl PageExecution {
+    /// From `begin` to `end` as the page says, of what was sent at `sent`.
+    pub(super) fn clamped(begin: Stamp, end: Stamp, sent: Stamp, now: Stamp) -> Self {
+        let begin = begin.max(sent).min(now);
+        let end = end.max(begin).min(now);
+        Self { begin, end }
+    }
+}
+
 /// A message to the page that ended, as far as it is recorded.
 #[derive(Debug)]
 pub(super) struct Delivery<'a> {
@@ -59,13 +69,15 @@ pub(super) struct Delivery<'a> {
 }
 
 impl Recorder {
-    /// A message is sent, here and now: when, and its span where it has one.
+    /// A message is sent, here and now, by the app's code at `site`: when, and its span where it has
+    /// one.
     pub(super) fn send(
         &self,
         kind: OutboundKind,
         series: &EventSeries,
         size: usize,
         parent: &TraceParent,
+        site: Option<CallSite>,
     ) -> (Stamp, Option<Box<TimedSpan>>) {
         let tracer = match parent {
             TraceParent::Suppressed => None,
@@ -95,6 +107,10 @@ impl Recorder {
                 let mut span = TimedSpan::new(span, now, wall);
                 span.describe(names, &self.webview);
                 span.set_attribute(semconv::MESSAGE_SIZE_BY, count(size));
+                if let Some(site) = site {
+                    span.set_attribute(semconv::CODE_FILE_PATH, site.file());
+                    span.set_attribute(semconv::CODE_LINE_NUMBER, site.line());
+                }
                 Box::new(span)
             });
         (now, span)
@@ -158,7 +174,7 @@ impl Recorder {
             span.set_attribute(semconv::RETRIES, i64::from(timing.attempts - 1));
         }
         if delivery.is_startup {
-            span.set_attribute(semconv::STARTUP, true);
+            span.set_attribute(semconv::PAGE_LOADING, true);
         }
         if delivery.is_acknowledged {
             span.add_event("acknowledged", now);

@@ -11,6 +11,7 @@ use super::protocol::direction::Direction;
 use super::series::EventSeries;
 use super::spans::parent::TraceParent;
 use super::wire::{Inner, Ipc};
+use crate::instrument::call_site::CallSite;
 use crate::instrument::cardinality::NameSource;
 use crate::instrument::event_name::{NameError, check_event_name};
 use crate::queue::{PushError, Pushed};
@@ -100,6 +101,7 @@ impl Ipc {
     /// # Errors
     ///
     /// [`EmitError`] gives the message back and says why it was refused.
+    #[track_caller]
     pub fn emit(&self, event: &str, data: &(impl Serialize + ?Sized)) -> Result<(), EmitError> {
         self.0.emit(event, data, Replay::No, QueuePosition::Last)
     }
@@ -111,6 +113,7 @@ impl Ipc {
     /// # Errors
     ///
     /// As [`emit`](Self::emit).
+    #[track_caller]
     pub fn emit_latest(
         &self,
         event: &str,
@@ -126,6 +129,7 @@ impl Ipc {
     /// # Errors
     ///
     /// As [`emit`](Self::emit).
+    #[track_caller]
     pub fn emit_replay(
         &self,
         event: &str,
@@ -142,6 +146,7 @@ impl Ipc {
     /// # Errors
     ///
     /// As [`emit`](Self::emit).
+    #[track_caller]
     pub fn eval(&self, script: &str) -> Result<(), EmitError> {
         let series = self.0.recorder.series.event(EVAL, NameSource::Registered);
         self.0.push(
@@ -155,6 +160,7 @@ impl Ipc {
 }
 
 impl Inner {
+    #[track_caller]
     fn emit(
         &self,
         event: &str,
@@ -184,13 +190,16 @@ impl Inner {
         self.push(series, Body::Event { name, data, replay }, key)
     }
 
+    #[track_caller]
     fn push(
         &self,
         series: Arc<EventSeries>,
         body: Body,
         key: Option<&str>,
     ) -> Result<(), EmitError> {
-        let message = self.sender().message(body, series, &TraceParent::current());
+        let parent = TraceParent::current();
+        let site = Some(CallSite::of_caller());
+        let message = self.sender().message(body, series, &parent, site);
         self.recorder.stats.accepted();
         if message.size() > self.config.limits.outbound_bytes_max {
             return Err(self.refused(message, ErrorType::TooLarge));

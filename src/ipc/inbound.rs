@@ -250,6 +250,8 @@ impl Inner {
                     ..arrival
                 };
                 self.batch_arrived(page, arrival, None);
+                let posted = arrival.sent.map(PageTime::since_document);
+                self.recorder.startup.script_ran(arrival.received, posted);
             }
             Err(error) => {
                 self.recorder.series.protocol_error(error);
@@ -326,7 +328,7 @@ impl Inner {
     }
 
     /// Counts a text, or a message, that cannot be read.
-    fn refuse_text(&self, error: ErrorType) {
+    pub(super) fn refuse_text(&self, error: ErrorType) {
         self.recorder.stats.received(1);
         self.recorder
             .series

@@ -18,6 +18,7 @@ use super::spans::timed::{TimedSpan, count};
 use super::waker::Waker;
 use super::withdrawal::Withdrawal;
 use crate::clock::Stamp;
+use crate::instrument::call_site::CallSite;
 use crate::semconv::{self, ErrorType};
 
 /// A message to the page.
@@ -81,21 +82,23 @@ impl Sender<'_> {
             credit: caller.credit,
             began: caller.began,
         };
-        self.message(body, series, parent)
+        // The page asked for it.
+        self.message(body, series, parent, None)
     }
 
-    /// A message, sent here and now.
+    /// A message, sent here and now, by the app's code at `site`.
     pub(super) fn message(
         self,
         body: Body,
         series: Arc<EventSeries>,
         parent: &TraceParent,
+        site: Option<CallSite>,
     ) -> Outbound {
         let kind = match body {
             Body::Reply { .. } => OutboundKind::Reply,
             Body::Event { .. } | Body::Eval { .. } => OutboundKind::Event,
         };
-        let (enqueued_at, span) = self.recorder.send(kind, &series, body.size(), parent);
+        let (enqueued_at, span) = self.recorder.send(kind, &series, body.size(), parent, site);
         Outbound {
             body,
             series,
@@ -265,6 +268,12 @@ impl EndedMessage {
 
     fn settled_at(&self, now: Stamp) -> Stamp {
         self.execution.map_or(now, |execution| execution.begin)
+    }
+
+    /// When a call of the page's had its answer, if this was one that reached the page.
+    pub(super) fn answered(&self, now: Stamp) -> Option<Stamp> {
+        let reached = self.message.is_reply() && self.outcome.is_ok() && self.withdrawal.is_none();
+        reached.then(|| self.settled_at(now))
     }
 
     /// Ends the span of the call whose reply this was: the page settled its promise, or never will.

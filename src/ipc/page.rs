@@ -20,7 +20,7 @@ use super::page_life::{PageLife, PageVitals, Startup};
 use super::page_load::PageLoad;
 use super::page_state::{PagePhase, PageState};
 use super::protocol::envelope::constant_time_eq;
-use super::protocol::inbound_message::{Ack, PageTime, PostedMessage, Ready};
+use super::protocol::inbound_message::{Ack, PageTime, PostedMessage, Ready, SpanStart};
 use super::protocol::limits::Limits;
 use super::protocol::script::Script;
 use super::series::InFlight;
@@ -246,6 +246,11 @@ impl Page {
         Ok(self.liveness.due().is_some())
     }
 
+    /// The host time of the page's `at`, while anything is known of its clock.
+    pub(super) fn to_host(&self, at: PageTime, now: Stamp) -> Option<Stamp> {
+        self.clock.to_host(at, now)
+    }
+
     /// The open spans of that generation, unless its page is gone.
     pub(super) fn spans(&mut self, generation: u64) -> Option<&mut OpenSpans> {
         (generation == self.generation).then_some(&mut self.spans)
@@ -306,16 +311,11 @@ impl Page {
     /// The current page opens a span of its own: its parent, and when it began.
     pub(super) fn reserve_span(
         &mut self,
-        id: u64,
-        parent: Option<u64>,
-        at: Option<PageTime>,
+        open: &SpanStart<'_>,
         received: Stamp,
     ) -> Result<(Option<ParentSpan>, Option<Stamp>), ErrorType> {
-        self.spans.reserve(id)?;
         self.life.acted();
-        let start = at.and_then(|at| self.clock.to_host(at, received));
-        let parent = parent.and_then(|parent| self.spans.parent(parent)).cloned();
-        Ok((parent, start))
+        self.spans.reserve_at(open, &self.clock, received)
     }
 
     /// The current page closes a span of its own: what is to be ended, and when it did.
@@ -325,8 +325,7 @@ impl Page {
         at: Option<PageTime>,
         now: Stamp,
     ) -> Result<Option<(Box<TimedSpan>, Stamp)>, ErrorType> {
-        let at = at.and_then(|at| self.clock.to_host(at, now)).unwrap_or(now);
-        Ok(self.spans.close(id)?.map(|span| (span, at)))
+        self.spans.close_at(id, at, &self.clock, now)
     }
 
     /// Gives the page the credit back for what ended; whether a script should be sent for it.

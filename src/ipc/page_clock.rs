@@ -65,6 +65,11 @@ impl PageClock {
         Some(stamp.max(self.ready?).min(now))
     }
 
+    /// How long the page has been heard of.
+    pub(super) fn age(&self, now: Stamp) -> Option<Duration> {
+        Some(now.since(self.ready?))
+    }
+
     /// How long a batch was on its way, once both bounds are known; never negative.
     pub(super) fn transit(&self, sent: PageTime, received: Stamp) -> Option<Duration> {
         self.bounds().lower?;

@@ -12,6 +12,7 @@ use super::series::WebviewSeries;
 use super::spans::tracer::WireTracer;
 use super::stats::Stats;
 use crate::clock::Clock;
+use crate::startup::PageStartup;
 
 /// The series, counts and spans of one webview's messages.
 ///
@@ -26,6 +27,7 @@ pub(super) struct Recorder {
     pub(super) tracer: WireTracer,
     pub(super) main_thread: MainThread,
     pub(super) page_traces: PageTraces,
+    pub(super) startup: PageStartup,
 }
 
 /// How a [`Recorder`] is set up.
@@ -38,9 +40,11 @@ pub(super) struct RecorderSettings {
 
 impl Recorder {
     pub(super) fn new(webview: &Arc<str>, settings: RecorderSettings) -> Self {
+        let clock = Clock::current();
         Self {
             webview: Arc::clone(webview),
-            clock: Clock::current(),
+            startup: PageStartup::new(clock.now()),
+            clock,
             series: WebviewSeries::new(webview),
             stats: Stats::new(),
             tracer: WireTracer::new(settings.tracer, settings.event_spans_per_second_max),

@@ -195,9 +195,14 @@ impl WebviewSeries {
 
     /// Counts a breach of the wire's rules that belongs to no message.
     pub(super) fn protocol_error(&self, error: ErrorType) {
+        self.protocol_errors(error, 1);
+    }
+
+    /// Counts several of them.
+    pub(super) fn protocol_errors(&self, error: ErrorType, count: u64) {
         let register = || self.register_page_error(error.as_str());
         if let Some(errors) = self.protocol_errors[error.index()].get(register) {
-            errors.increment(1);
+            errors.increment(count);
         }
     }
 

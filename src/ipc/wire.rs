@@ -9,9 +9,11 @@ use super::builder::{IpcBuilder, PageEvents, PageMarks};
 use super::call::{Call, HandlerResult};
 use super::handler_slot::HeldMessages;
 use super::listeners::{Listener, ListenerId, Listeners, RegisterError};
+use super::nonce::nonce;
 use super::origins::Origins;
 use super::outbound::{Effects, EndedMessage, Outbound, Sender, undelivered};
 use super::page::Page;
+use super::page_load::PageLoad;
 use super::page_state::{PagePhase, PageState};
 use super::protocol::direction::Direction;
 use super::protocol::envelope::is_page_id;
@@ -28,6 +30,7 @@ use crate::instrument::handles::{self, GaugeSums, Publish};
 use crate::instrument::page_spans::PageSpanSource;
 use crate::queue::MessageQueue;
 use crate::semconv::ErrorType;
+use crate::startup::Phase;
 
 /// The wire between one page and the host.
 ///
@@ -446,6 +449,7 @@ impl Inner {
         let (load, aborts) = taken?;
         abort_all(aborts);
         self.recorder.series.page_loaded(load);
+        self.recorder.startup.page_ready(load == PageLoad::First);
         handles::page_appeared();
         // Whatever was queued while the page was loading can go now.
         self.wake();
@@ -480,6 +484,9 @@ impl Inner {
         let now = self.recorder.clock.now();
         for mut ended in effects.ended {
             self.record_end(&mut ended, now);
+            if let Some(at) = ended.answered(now) {
+                self.recorder.startup.reached(Phase::FirstCall, at);
+            }
             ended.end_call_span(now);
         }
         for (call, why) in effects.open_calls {
@@ -549,14 +556,6 @@ impl Drop for Inner {
 
 /// The page's end of the wire: an expression that is a function of its configuration.
 const PAGE_SCRIPT: &str = include_str!("../../page/spanwire.js");
-
-fn nonce() -> String {
-    let mut bytes = [0_u8; 16];
-    // Without randomness from the system there is no safe wire, and it is there on every platform
-    // that has a webview.
-    getrandom::fill(&mut bytes).expect("the system has a source of randomness");
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
-}
 
 #[cfg(test)]
 thread_local! {

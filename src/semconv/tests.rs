@@ -23,6 +23,7 @@ fn names_are_unique_dotted_lowercase_without_unit_or_total() {
 fn attributes_are_in_our_namespace_or_opentelemetrys() {
     const OPENTELEMETRY: &[&str] = &[
         "browser",
+        "code",
         "cpu",
         "error",
         "exception",

@@ -34,6 +34,14 @@ impl SystemSampler {
     /// Where the operating system gives no thread or tells nothing about the process, a warning is
     /// logged and nothing is sampled.
     pub fn start(interval: Duration) -> Self {
+        Self::start_unless(interval, || false)
+    }
+
+    /// The same; nothing is sampled while `is_paused`.
+    pub(crate) fn start_unless(
+        interval: Duration,
+        is_paused: impl Fn() -> bool + Send + 'static,
+    ) -> Self {
         let (rediscover, asked) = bounded(1);
         let (end, ended) = bounded::<()>(0);
         let interval = interval.max(INTERVAL_MIN);
@@ -42,7 +50,7 @@ impl SystemSampler {
                 .name("spanwire-system".into())
                 .spawn(move || {
                     let _end = end;
-                    run(interval, &asked);
+                    run(interval, &asked, is_paused);
                 });
         if let Err(error) = started {
             let error: &dyn std::error::Error = &error;
@@ -80,7 +88,7 @@ impl Drop for SystemSampler {
     }
 }
 
-fn run(interval: Duration, asked: &Receiver<()>) {
+fn run(interval: Duration, asked: &Receiver<()>, is_paused: impl Fn() -> bool) {
     let mut probe = match SystemProbe::new() {
         Ok(probe) => probe,
         Err(error) => {
@@ -92,9 +100,15 @@ fn run(interval: Duration, asked: &Receiver<()>) {
     let gauges = Gauges::new();
     let clock = Clock::system();
     let mut failing = false;
+    let mut was_paused = false;
     loop {
         let next = clock.now().plus(interval);
-        if handles::recorder().is_some() {
+        if is_paused() {
+            was_paused = true;
+        } else if std::mem::take(&mut was_paused) {
+            // What the next sample says is since this one, and not since before the pause.
+            let _ = probe.sample_once();
+        } else if handles::recorder().is_some() {
             failing = sample(&mut probe, &gauges, failing);
         }
         loop {

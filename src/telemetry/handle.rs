@@ -11,6 +11,7 @@ use crossbeam_channel::bounded;
 use super::background::in_background;
 use super::config::builder::TelemetryBuilder;
 use super::config::warning::Warning;
+use super::consent::Consent;
 use super::diagnostics::local_recorder::SharedRecorder;
 use super::diagnostics::reporter::Reporter;
 #[cfg(feature = "otlp")]
@@ -27,6 +28,7 @@ use super::subscriber::Place;
 use crate::clock;
 use crate::instrument::caught_panic::catch_panic;
 use crate::semconv::EVENT_CONFIGURATION_WARNING;
+use crate::startup;
 #[cfg(feature = "system")]
 use crate::system::SystemSampler;
 
@@ -37,6 +39,7 @@ use crate::system::SystemSampler;
 #[must_use = "dropping it ends telemetry"]
 pub struct Telemetry {
     pub(super) warnings: Vec<Warning>,
+    pub(super) consent: Consent,
     pub(super) reporter: Reporter,
     #[cfg(feature = "system")]
     pub(super) system_interval: Option<Duration>,
@@ -89,6 +92,12 @@ impl Telemetry {
         &self.warnings
     }
 
+    /// Whether telemetry is paused: nothing is recorded, sent, served or written.
+    #[must_use]
+    pub fn is_paused(&self) -> bool {
+        self.consent.switch.is_paused()
+    }
+
     /// Where Prometheus finds `/metrics`; `None` when the endpoint is off.
     #[cfg(feature = "prometheus")]
     #[must_use]
@@ -121,7 +130,8 @@ impl Telemetry {
     ///
     /// # Errors
     ///
-    /// [`FlushError::TimedOut`] after `deadline`, [`FlushError::Lost`] when something was given up.
+    /// [`FlushError::TimedOut`] after `deadline`, [`FlushError::Lost`] when something was given up,
+    /// [`FlushError::Paused`] while telemetry is paused.
     #[cfg(feature = "otlp")]
     pub fn flush(&self, deadline: Duration) -> Result<(), FlushError> {
         let meter = match &*self.state() {
@@ -129,13 +139,17 @@ impl Telemetry {
             State::Ending => None,
             State::Ended(_) => return Ok(()),
         };
+        if self.is_paused() {
+            return Err(FlushError::Paused);
+        }
         self.pipelines.flush(meter, deadline)
     }
 
     /// Exports what is queued, ends everything, and says what was exported, dropped and lost.
     ///
     /// It returns by `deadline`, whatever the collector does: what was not confirmed by then counts
-    /// as lost. A second call waits for the first one's report, but by its own `deadline`: then it
+    /// as lost. While telemetry is paused nothing is exported: what is in memory is deleted, and what
+    /// is on disk stays there. A second call waits for the first one's report, but by its own `deadline`: then it
     /// says what is known by then.
     pub fn shutdown(&self, deadline: Duration) -> ShutdownReport {
         let until = clock::now().plus(deadline);
@@ -155,6 +169,7 @@ impl Telemetry {
                     let running = std::mem::take(running);
                     *state = State::Ending;
                     drop(state);
+                    startup::conclude();
                     self.end(running, deadline);
                     let report = self.report();
                     *self.state() = State::Ended(report.clone());
@@ -211,7 +226,7 @@ impl Telemetry {
         ShutdownReport::default()
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
+    pub(super) fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -258,7 +273,9 @@ impl Telemetry {
     pub(crate) fn start_sampler(&mut self) {
         let state = self.state.get_mut().unwrap_or_else(PoisonError::into_inner);
         if let (State::Running(running), Some(interval)) = (state, self.system_interval) {
-            running.sampler = Some(SystemSampler::start(interval));
+            let switch = Arc::clone(&self.consent.switch);
+            let sampler = SystemSampler::start_unless(interval, move || switch.is_paused());
+            running.sampler = Some(sampler);
         }
     }
 

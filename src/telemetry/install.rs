@@ -22,6 +22,7 @@ use super::subscriber::{Place, TakenBy};
 use crate::instrument::handles;
 #[cfg(feature = "otlp")]
 use crate::instrument::span_delivery;
+use crate::startup::{self, Phase};
 
 impl TelemetryBuilder {
     /// Sets everything up for the whole process: the `metrics` recorder, OpenTelemetry's tracer
@@ -82,6 +83,7 @@ impl TelemetryBuilder {
         #[cfg(feature = "otlp")]
         telemetry.keep(place);
         telemetry.add_warnings(taken);
+        startup::reached_by_any(Phase::Telemetry);
         telemetry.start_sampler();
         telemetry.log_warnings();
         Ok(telemetry)
@@ -99,6 +101,7 @@ impl TelemetryBuilder {
     pub fn build(self) -> Result<(Telemetry, TelemetryParts), TelemetryError> {
         let config = ResolvedConfig::checked(self.quiet())?;
         let (mut telemetry, parts) = assemble(config)?;
+        startup::reached_by_any(Phase::Telemetry);
         telemetry.start_sampler();
         telemetry.log_warnings();
         Ok((telemetry, parts))

@@ -66,6 +66,9 @@
 //! - **Telemetry is not about itself.** What the crates that carry it log or trace is left out.
 //! - **Off is off.** With `OTEL_SDK_DISABLED=true` or `SPANWIRE_ENABLED=false` nothing is set up:
 //!   no thread, no port, no subscriber, no recorder.
+//! - **Paused is paused.** Between [`Telemetry::pause`] and [`Telemetry::resume`] nothing is
+//!   recorded, sent, served or written; [`TelemetryBuilder::start_paused`] begins so, and
+//!   `SPANWIRE_CONSENT` can. `docs/privacy.md` is for vendors.
 //!
 //! # What it costs
 //!
@@ -87,6 +90,7 @@
 mod assembler;
 mod background;
 mod config;
+mod consent;
 mod diagnostics;
 #[cfg(feature = "otlp")]
 mod export;
@@ -98,6 +102,7 @@ mod handle;
 mod install;
 pub(crate) mod metrics;
 mod parts;
+mod pause;
 #[cfg(feature = "otlp")]
 mod pipelines;
 #[cfg(feature = "prometheus")]
@@ -119,6 +124,7 @@ pub use config::output::{OffReason, Output};
 pub use config::resolved::ResolvedConfig;
 pub use config::routing::Fallback;
 pub use config::warning::{TelemetryError, Warning};
+pub use consent::{PauseReport, Pending, PendingItems, ResumeError};
 #[cfg(feature = "otlp")]
 pub use export::page_spans::PageSpans;
 #[cfg(feature = "otlp")]

@@ -1,5 +1,6 @@
 //! What exports: the queues between the app and the exporters, and their end.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,11 +10,12 @@ use opentelemetry_sdk::metrics::SdkMeterProvider;
 use opentelemetry_sdk::trace::{SdkTracerProvider, SpanData};
 
 use super::background::in_background;
+use super::consent::{Epoch, PauseReport, Pending, PendingItems};
 use super::export::batch_processor::Batch;
 use super::export::page_spans::PageSpans;
 use super::export::sdk_processors::Log;
 use super::export::shutdown_deadline::ShutdownDeadline;
-use super::export::spool::Spool;
+use super::export::spool::{Spool, SpooledSignal, discard_left};
 use super::metrics::counting_exporter::PointCounters;
 use super::sampling::Tail;
 use super::shutdown_report::ShutdownReport;
@@ -28,6 +30,8 @@ pub(super) struct Pipelines {
     pub(super) logs: Option<Batch<Log>>,
     pub(super) points: Option<Arc<PointCounters>>,
     pub(super) page_spans: PageSpans,
+    /// Where telemetry waits on disk, also what earlier processes left while nothing is sent now.
+    pub(super) spool_folder: Option<PathBuf>,
 }
 
 /// What the pipelines run on until the shutdown.
@@ -55,6 +59,9 @@ pub enum FlushError {
     /// The metrics were not even tried: the system gave no thread, or their exporter has ended.
     #[error("the metrics could not be sent")]
     NotSent,
+    /// Telemetry is paused, so nothing is sent.
+    #[error("telemetry is paused")]
+    Paused,
 }
 
 impl Pipelines {
@@ -65,6 +72,7 @@ impl Pipelines {
             logs: None,
             points: None,
             page_spans: PageSpans::off(),
+            spool_folder: None,
         }
     }
 
@@ -98,6 +106,59 @@ impl Pipelines {
             0 if metrics == Ok(true) => Ok(()),
             0 => Err(FlushError::NotSent),
             lost => Err(FlushError::Lost(lost)),
+        }
+    }
+
+    /// Deletes or keeps what is queued, for a pause; `ended` is the epoch that it ended, if telemetry
+    /// was not paused before.
+    pub(super) fn pause(
+        &self,
+        spool: Option<&Spool>,
+        ended: Option<Epoch>,
+        pending: Pending,
+    ) -> PauseReport {
+        let mut report = PauseReport::default();
+        // Tail sampling holds nothing any more where telemetry was paused before.
+        if let (Some(tail), Some(ended)) = (&self.tail, ended) {
+            report.spans.discarded += tail.settle(ended, pending);
+        }
+        if pending == Pending::Discard {
+            report.spans.discarded += self.page_spans.discard();
+            report.spans.discarded += self.spans.as_ref().map_or(0, Batch::discard_queued);
+            report.logs.discarded += self.logs.as_ref().map_or(0, Batch::discard_queued);
+            let spooled = match (spool, &self.spool_folder) {
+                (Some(spool), _) => spool.discard(),
+                (None, Some(folder)) => discard_left(folder),
+                (None, None) => Default::default(),
+            };
+            let add = |to: &mut PendingItems, lane: SpooledSignal| {
+                to.discarded += spooled[lane.index()];
+            };
+            add(&mut report.spans, SpooledSignal::Traces);
+            add(&mut report.logs, SpooledSignal::Logs);
+        } else {
+            let spooled = spool.map(Spool::items).unwrap_or_default();
+            let queued = |queued: Option<(usize, usize)>| queued.map_or(0, |(len, _)| len as u64);
+            report.spans.kept = queued(self.spans.as_ref().map(Batch::queued))
+                + spooled[SpooledSignal::Traces.index()];
+            report.logs.kept = queued(self.logs.as_ref().map(Batch::queued))
+                + spooled[SpooledSignal::Logs.index()];
+        }
+        report
+    }
+
+    /// Deletes what came in a pause from threads that were late by a moment, before it ends.
+    pub(super) fn before_resume(&self) {
+        if let (Some(tail), Some(batch)) = (&self.tail, &self.spans) {
+            tail.settle(batch.switch().now(), Pending::Discard);
+        }
+    }
+
+    /// Has the threads go on that wait for the end of a pause.
+    pub(super) fn resumed(&self, spool: Option<&Spool>) {
+        self.page_spans.look_at_switch();
+        if let Some(spool) = spool {
+            spool.look_at_switch();
         }
     }
 

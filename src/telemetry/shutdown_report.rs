@@ -27,6 +27,9 @@ pub struct SignalReport {
     /// They did not fit into the queue, or came after the shutdown; or a page's, there was no time
     /// left to read.
     pub dropped: u64,
+    /// They were deleted, since [`Telemetry::pause`](crate::telemetry::Telemetry::pause) was asked to, or since telemetry was
+    /// paused at the shutdown.
+    pub discarded: u64,
     /// They were queued, but no collector confirmed them, and they are not on disk either.
     pub lost: u64,
     /// Why the last export that did not succeed did not, whether or not a later one did.
@@ -54,6 +57,9 @@ impl fmt::Display for SignalReport {
         write!(f, "{} exported, ", self.exported)?;
         if self.spooled > 0 {
             write!(f, "{} spooled, ", self.spooled)?;
+        }
+        if self.discarded > 0 {
+            write!(f, "{} discarded, ", self.discarded)?;
         }
         write!(f, "{} dropped, {} lost", self.dropped, self.lost)?;
         match &self.last_error {

@@ -12,6 +12,7 @@ use opentelemetry_sdk::trace::{IdGenerator, Span, SpanData, SpanProcessor};
 
 use super::text;
 use crate::layer::integers::restore_integers;
+use crate::semconv;
 
 /// Spans kept; the rest are counted. A test that makes more wants numbers, not a tree.
 const SPANS_MAX: usize = 100_000;
@@ -106,9 +107,11 @@ fn write(out: &mut String, depth: usize, span: &SpanData) {
         (_, _, true) => " (parent: remote)",
         (_, _, false) => " (parent: not captured)",
     };
+    // A line number would change with each edit of the file above it.
     let attributes = span
         .attributes
         .iter()
+        .filter(|kv| kv.key.as_str() != semconv::CODE_LINE_NUMBER)
         .map(|kv| (kv.key.to_string(), text::word(&kv.value.as_str())))
         .collect();
     let name = text::word(&span.name);

@@ -7,6 +7,7 @@ use super::address;
 use super::state::{Document, WebviewState};
 use crate::ipc::{Ipc, Script};
 use crate::semconv::{self, ErrorType};
+use crate::startup::{self, Phase};
 
 impl Ipc {
     /// Hands to the page what waits for it; call it on the webview's thread when woken.
@@ -20,6 +21,7 @@ impl Ipc {
     pub fn pump(&self, webview: &WebView) {
         #[cfg(target_os = "linux")]
         super::gtk::listen(self, webview);
+        startup::reached(Phase::Webview);
         // It ends: acknowledgements come in on this same thread, so nothing makes room meanwhile.
         while let Some(script) = self.next_script_for(webview) {
             if webview.evaluate_script(&script.text()).is_err() {

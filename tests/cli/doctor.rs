@@ -3,7 +3,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use expect_test::expect;
 use serde_json::Value;
-use spanwire::telemetry::{Telemetry, TelemetryBuilder};
+use spanwire::telemetry::{Pending, Telemetry, TelemetryBuilder};
 
 use crate::process::{CommandOutput, command, said, spanwire};
 use crate::stub::{Stub, answer, closed, dated, json};
@@ -586,6 +586,21 @@ fn the_endpoint_is_probed_where_the_environment_puts_it() {
     );
     let found = format!("paint-tool 1.2.3 at http://127.0.0.1:{port}/metrics");
     assert!(said.out.contains(&found), "{}", said.out);
+}
+
+#[test]
+fn an_app_whose_telemetry_is_paused_is_not_called_broken() {
+    let (telemetry, _parts) = app().build().unwrap();
+    let addr = telemetry.prometheus_addr().unwrap();
+    telemetry.pause(Pending::Keep);
+    let stack = Stack::closed().with("metrics", addr.to_string());
+    let endpoint = of(&stack.doctor(), "endpoint");
+    assert!(
+        endpoint.starts_with("warn") && endpoint.contains("telemetry is paused"),
+        "{endpoint}"
+    );
+    telemetry.resume().unwrap();
+    assert!(of(&stack.doctor(), "endpoint").starts_with("ok"));
 }
 
 #[test]

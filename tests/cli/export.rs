@@ -96,13 +96,14 @@ fn an_export_says_what_grafana_and_prometheus_need() {
     expect![[r#"
         wrote dashboards/fleet.json
         wrote dashboards/ipc.json
+        wrote dashboards/laggy.json
         wrote dashboards/live.json
         wrote dashboards/operations.json
         wrote dashboards/process.json
         wrote dashboards/telemetry.json
         wrote provisioning/dashboards/spanwire.yml
         wrote provisioning/datasources/spanwire.yml
-        8 files written to {folder}/it's here
+        9 files written to {folder}/it's here
 
         Grafana loads them with this in its environment:
 
@@ -436,9 +437,11 @@ fn a_disk_without_room_for_all_files_is_left_as_it_was() {
 fn the_lists_name_every_dashboard_and_alert() {
     expect![[r#"
         spanwire-fleet        Spanwire / Fleet
-                              Many instances: the worst by latency, drops and memory, how far they are apart, and one version beside another.
+                              Many instances: the worst by latency, drops and memory, their distribution, and the versions compared.
         spanwire-ipc          Spanwire / IPC
                               Every message between the page and Rust: how many, how they ended, how long they took and where they waited.
+        spanwire-laggy        Spanwire / Why is it laggy?
+                              From the verdict to the culprit: which stage takes the time, and for each stage which event or thread. A panel's link at its top leads to the next question.
         spanwire-live         Spanwire / Live
                               The last minute, looked at every second. It is as fast as Prometheus scrapes: once a second in the stack that comes with Spanwire.
         spanwire-operations   Spanwire / Operations

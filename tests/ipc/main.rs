@@ -19,6 +19,7 @@ mod measurements;
 mod observe;
 mod origins;
 mod page_life;
+mod page_reports;
 mod reentrancy;
 mod responders;
 mod sdk_spans;

@@ -4,10 +4,11 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
 use expect_test::{Expect, expect};
+use opentelemetry::trace::SpanKind;
 use proptest::collection::vec;
 use proptest::prelude::*;
 use spanwire::ipc::PageState;
-use spanwire::ipc::observe::{Delivery, Handling, Observer, PageTimes};
+use spanwire::ipc::observe::{Delivery, Handling, Observer, PageScript, PageTimes};
 use spanwire::semconv::ErrorType;
 use spanwire::testing::Capture;
 use spanwire_testkit::stamped_page::{runtime, turn};
@@ -187,10 +188,10 @@ fn what_is_observed_is_recorded_under_the_wires_names() {
             event dispatched
             event acknowledged
         moved consumer rpc.method=moved rpc.system.name=spanwire spanwire.message.size=8 spanwire.webview.name=main
-        "send progress" producer rpc.method=progress rpc.system.name=spanwire spanwire.batch.size=1 spanwire.message.size=5 spanwire.queue.wait=0 spanwire.webview.name=main
+        "send progress" producer code.file.path=tests/ipc/observe.rs rpc.method=progress rpc.system.name=spanwire spanwire.batch.size=1 spanwire.message.size=5 spanwire.queue.wait=0 spanwire.webview.name=main
           event dequeued
           event dispatched
-        "send progress" producer error error.type=page_gone rpc.method=progress rpc.system.name=spanwire spanwire.message.size=5 spanwire.webview.name=main
+        "send progress" producer error code.file.path=tests/ipc/observe.rs error.type=page_gone rpc.method=progress rpc.system.name=spanwire spanwire.message.size=5 spanwire.webview.name=main
         metrics:
         spanwire.ipc.batch.size{spanwire.ipc.direction="outbound",spanwire.webview.name="main"} count=1 sum=3
         spanwire.ipc.call.duration{error.type="handler_error",spanwire.ipc.event="save",spanwire.webview.name="main"} count=1 sum=0.002
@@ -359,6 +360,17 @@ enum Action {
     DropDelivery(usize),
     Stream(bool),
     Page(PageState),
+    /// A call that the page's script observes.
+    PageCall,
+    /// The page says that it settled a call, or gave it up; perhaps before it came, or again.
+    Settle(u64, &'static str),
+    /// A message that the page's script will acknowledge.
+    SendNumbered,
+    /// The page acknowledges messages, perhaps some that were never sent.
+    AcknowledgeNumbers(u64, u64),
+    /// Another document's script says that it is there.
+    Reload,
+    Leave,
 }
 
 fn action() -> impl Strategy<Value = Action> {
@@ -383,6 +395,18 @@ fn action() -> impl Strategy<Value = Action> {
             Just(PageState::Gone)
         ]
         .prop_map(Action::Page),
+        Just(Action::PageCall),
+        Just(Action::PageCall),
+        (
+            0..12_u64,
+            prop_oneof![Just("settled"), Just("failed"), Just("cancel")]
+        )
+            .prop_map(|(id, how)| Action::Settle(id, how)),
+        Just(Action::SendNumbered),
+        (0..12_u64, 0..3_u64)
+            .prop_map(|(first, more)| Action::AcknowledgeNumbers(first, first + more)),
+        Just(Action::Reload),
+        Just(Action::Leave),
     ]
 }
 
@@ -405,15 +429,51 @@ proptest! {
     fn every_observed_message_ends_exactly_once(actions in vec(action(), 0..120)) {
         let capture = Capture::new();
         let (inbound, outbound) = capture.run(|| {
-            let observer = observer(&capture);
+            let script = PageScript::new();
+            let observer = Observer::builder("main")
+                .tracer_provider(&capture.tracer_provider())
+                .page_script(&script)
+                .build();
             let (mut handlings, mut deliveries) = (Vec::<Handling>::new(), Vec::<Delivery>::new());
             let (mut inbound, mut outbound) = (0_u64, 0_u64);
+            let (mut page, mut calls) = (0, 0);
+            let report = |page: u64, messages: &str| {
+                let nonce = script.nonce();
+                let text = format!(
+                    r#"{{"spanwire":1,"nonce":"{nonce}","page":"p{page}","sent":1,"messages":[{messages}]}}"#
+                );
+                let _ = observer.page_report(&text);
+            };
+            report(page, r#"{"kind":"ready"}"#);
             for action in actions {
                 wait(&capture, 1);
                 match action {
                     Action::Call => handlings.push(observer.call("save").begin()),
+                    Action::PageCall => {
+                        calls += 1;
+                        let call = format!("{};1;1", calls % 12);
+                        handlings.push(observer.call("save").page_call(&call).begin());
+                    }
                     Action::Event => handlings.push(observer.event("moved").begin()),
                     Action::Send => deliveries.push(observer.send("progress", 3)),
+                    Action::SendNumbered => {
+                        let mut delivery = observer.send("progress", 3);
+                        delivery.number();
+                        deliveries.push(delivery);
+                    }
+                    Action::Settle(id, "cancel") => report(page, &format!(r#"{{"kind":"cancel","id":{id},"at":2}}"#)),
+                    Action::Settle(id, how) => {
+                        let failed = if how == "failed" { format!(r#","failed":[{id}]"#) } else { String::new() };
+                        report(page, &format!(r#"{{"kind":"settled","ran":[[{id},2,3]]{failed}}}"#));
+                    }
+                    Action::AcknowledgeNumbers(first, last) => {
+                        report(page, &format!(r#"{{"kind":"ack","ids":[[{first},{last}]],"at":2}}"#));
+                    }
+                    Action::Reload => {
+                        page += 1;
+                        report(page, r#"{"kind":"ready"}"#);
+                    }
+                    Action::Leave => report(page, r#"{"kind":"leave"}"#),
                     Action::Run(at) => {
                         if let Some(mut handling) = take(&mut handlings, at) {
                             handling.in_scope(|| ());
@@ -464,15 +524,19 @@ proptest! {
                     }
                     Action::Page(state) => observer.set_page_state(state),
                 }
-                inbound += u64::from(matches!(action, Action::Call | Action::Event));
-                outbound += u64::from(matches!(action, Action::Send));
-                let open = observer.metrics().messages_open;
-                assert_eq!(open, deliveries.len() as u64);
+                inbound += u64::from(matches!(action, Action::Call | Action::PageCall | Action::Event));
+                outbound += u64::from(matches!(action, Action::Send | Action::SendNumbered));
+                let metrics = observer.metrics();
+                // Those that the layer holds, and those that wait for the page's word.
+                assert!(metrics.messages_open >= deliveries.len() as u64);
+                let ended = metrics.messages_sent + metrics.messages_failed;
+                assert_eq!(ended + metrics.messages_open, outbound);
             }
             let metrics = observer.metrics();
             assert_eq!(metrics.messages_received, inbound);
             drop(handlings);
             drop(deliveries);
+            observer.set_page_state(PageState::Gone);
             let metrics = observer.metrics();
             assert_eq!(metrics.messages_open, 0);
             let ended = metrics.messages_sent + metrics.messages_failed;
@@ -483,9 +547,17 @@ proptest! {
             capture.counter("spanwire.ipc.messages", &[("spanwire.ipc.direction", direction)])
         };
         assert_eq!((count("inbound"), count("outbound")), (inbound, outbound));
-        // Each message has one span, and none was left open.
+        // Each message has one span of its handler, each of the page's calls one more at most, and none
+        // was left open: those that are dropped without an end say `_OTHER`.
         let spans = capture.finished_spans();
-        let started = spans.iter().filter(|span| span.name == "save" || span.name == "moved").count();
-        assert_eq!(started as u64, inbound);
+        let handled = spans.iter().filter(|span| {
+            matches!(span.span_kind, SpanKind::Server | SpanKind::Consumer)
+                && matches!(&*span.name, "save" | "moved")
+        });
+        assert_eq!(handled.count() as u64, inbound);
+        let mut ids: Vec<_> = spans.iter().map(|span| span.span_context.span_id()).collect();
+        ids.sort_by_key(|id| id.to_bytes());
+        ids.dedup();
+        assert_eq!(ids.len(), spans.len());
     }
 }

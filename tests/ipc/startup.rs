@@ -52,7 +52,11 @@ fn what_was_sent_before_the_page_was_loaded_is_told_apart() {
         page.pump(&ipc);
         assert_eq!(measured(&capture), [(1, 1.0), (1, 1.0), (1, 1.0), (2, 6.0)]);
         let spans = capture.spans();
-        assert_eq!(spans.matches("spanwire.startup=true").count(), 2, "{spans}");
+        assert_eq!(
+            spans.matches("spanwire.page_loading=true").count(),
+            2,
+            "{spans}"
+        );
         // They count as any.
         let ok = [("spanwire.outcome", "ok"), ("spanwire.ipc.event", "early")];
         assert_eq!(capture.counter("spanwire.ipc.messages", &ok), 2);

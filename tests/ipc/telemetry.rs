@@ -259,16 +259,16 @@ fn a_dropped_message_is_recorded_with_its_reason() {
     });
     expect![[r#"
         spans:
-        "send progress" producer rpc.method=progress rpc.system.name=spanwire spanwire.batch.size=2 spanwire.message.size=1 spanwire.queue.wait=0 spanwire.webview.name=main
+        "send progress" producer code.file.path=tests/ipc/telemetry.rs rpc.method=progress rpc.system.name=spanwire spanwire.batch.size=2 spanwire.message.size=1 spanwire.queue.wait=0 spanwire.webview.name=main
           event dequeued
           event dispatched
           event acknowledged
-        "send state" producer error error.type=superseded rpc.method=state rpc.system.name=spanwire spanwire.message.size=5 spanwire.webview.name=main
-        "send state" producer rpc.method=state rpc.system.name=spanwire spanwire.batch.size=2 spanwire.message.size=5 spanwire.queue.wait=0 spanwire.webview.name=main
+        "send state" producer error code.file.path=tests/ipc/telemetry.rs error.type=superseded rpc.method=state rpc.system.name=spanwire spanwire.message.size=5 spanwire.webview.name=main
+        "send state" producer code.file.path=tests/ipc/telemetry.rs rpc.method=state rpc.system.name=spanwire spanwire.batch.size=2 spanwire.message.size=5 spanwire.queue.wait=0 spanwire.webview.name=main
           event dequeued
           event dispatched
           event acknowledged
-        "send progress" producer error error.type=queue_full rpc.method=progress rpc.system.name=spanwire spanwire.message.size=1 spanwire.webview.name=main
+        "send progress" producer error code.file.path=tests/ipc/telemetry.rs error.type=queue_full rpc.method=progress rpc.system.name=spanwire spanwire.message.size=1 spanwire.webview.name=main
         metrics:
         spanwire.ipc.batch.size{spanwire.ipc.direction="outbound",spanwire.webview.name="main"} count=1 sum=2
         spanwire.ipc.delivery.duration{spanwire.ipc.event="progress",spanwire.webview.name="main"} count=1 sum=0
@@ -301,7 +301,7 @@ fn a_retried_message_is_recorded_with_its_retries() {
         },
         expect![[r#"
             spans:
-            "send progress" producer rpc.method=progress rpc.system.name=spanwire spanwire.batch.size=1 spanwire.message.size=2 spanwire.queue.wait=0 spanwire.retries=1 spanwire.webview.name=main
+            "send progress" producer code.file.path=tests/ipc/telemetry.rs rpc.method=progress rpc.system.name=spanwire spanwire.batch.size=1 spanwire.message.size=2 spanwire.queue.wait=0 spanwire.retries=1 spanwire.webview.name=main
               event dequeued
               event dispatched
               event acknowledged
@@ -439,6 +439,29 @@ fn a_withdrawn_call_is_recorded_as_cancelled() {
 }
 
 #[test]
+fn a_sent_message_names_the_line_that_sent_it() {
+    let capture = Capture::new();
+    let (emitted, evaluated) = capture.run(|| {
+        let ipc = builder(&capture).build();
+        ipc.emit("progress", &1).unwrap();
+        let emitted = line!() - 1;
+        ipc.eval("document.title = 'x'").unwrap();
+        (emitted, line!() - 1)
+    });
+    let lines: Vec<_> = capture
+        .finished_spans()
+        .iter()
+        .flat_map(|span| span.attributes.clone())
+        .filter(|attribute| attribute.key.as_str() == spanwire::semconv::CODE_LINE_NUMBER)
+        .map(|attribute| attribute.value)
+        .collect();
+    assert_eq!(
+        lines,
+        [emitted, evaluated].map(|line| i64::from(line).into())
+    );
+}
+
+#[test]
 fn a_script_that_throws_is_recorded_as_failed() {
     check(
         |_, ipc, page| {
@@ -455,11 +478,11 @@ fn a_script_that_throws_is_recorded_as_failed() {
         },
         expect![[r#"
             spans:
-            "send eval" producer rpc.method=eval rpc.system.name=spanwire spanwire.batch.size=1 spanwire.message.size=20 spanwire.queue.wait=0 spanwire.webview.name=main
+            "send eval" producer code.file.path=tests/ipc/telemetry.rs rpc.method=eval rpc.system.name=spanwire spanwire.batch.size=1 spanwire.message.size=20 spanwire.queue.wait=0 spanwire.webview.name=main
               event dequeued
               event dispatched
               event acknowledged
-            "send eval" producer error error.type=script_error rpc.method=eval rpc.system.name=spanwire spanwire.batch.size=1 spanwire.message.size=9 spanwire.queue.wait=0 spanwire.webview.name=main
+            "send eval" producer error code.file.path=tests/ipc/telemetry.rs error.type=script_error rpc.method=eval rpc.system.name=spanwire spanwire.batch.size=1 spanwire.message.size=9 spanwire.queue.wait=0 spanwire.webview.name=main
               event dequeued
               event dispatched
             metrics:
@@ -524,7 +547,7 @@ fn a_message_sent_inside_a_handler_belongs_to_its_trace() {
         expect![[r#"
             spans:
             save consumer rpc.method=save rpc.system.name=spanwire spanwire.message.size=4 spanwire.webview.name=main
-              "send saved" producer rpc.method=saved rpc.system.name=spanwire spanwire.batch.size=1 spanwire.message.size=4 spanwire.queue.wait=0 spanwire.webview.name=main
+              "send saved" producer code.file.path=tests/ipc/telemetry.rs rpc.method=saved rpc.system.name=spanwire spanwire.batch.size=1 spanwire.message.size=4 spanwire.queue.wait=0 spanwire.webview.name=main
                 event dequeued
                 event dispatched
                 event acknowledged

@@ -123,6 +123,7 @@ fn collect(of: &Value, board: &str, all: &mut Vec<Panel>) {
 fn filled_in(expression: &str) -> String {
     // Four scrapes, as Grafana has it for an interval of 1 s.
     let filled = expression
+        .replace("$__rate_interval_ms", "4000")
         .replace("$__rate_interval", "4s")
         .replace("$__range_s", "60")
         .replace("$__range", "60s")

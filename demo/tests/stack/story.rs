@@ -353,7 +353,7 @@ impl Next {
 }
 
 const USUAL_DURATION: &str =
-    "histogram_quantile(0.99, sum by (le) (rate(spanwire_operation_duration_seconds_bucket[4s])))";
+    "histogram_quantile(0.99, sum by (le) (rate(spanwire_operation_duration_seconds_bucket[5m])))";
 const USUAL_FAILURES: &str = "instance:spanwire_operations_failed:ratio5m > 0";
 
 /// The middle of what an expression was.

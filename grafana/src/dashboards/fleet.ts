@@ -1,20 +1,21 @@
 // Many instances: which are the worst, and is a version worse than another.
 
-import { chosen, shown, type Board, type Row } from "../board.js";
+import { chosen, recent, shown, type Board, type Row } from "../board.js";
 import { DROPPED, FAILED, JUDGED, MESSAGES, messageSuccess, success } from "../outcomes.js";
 import { card, chart, RED } from "../panels.js";
 import {
   above,
   aggregate,
+  and,
   binary,
   orZeroOf,
   quantile,
+  seen,
   sum,
-
   topk,
   type Expr,
 } from "../promql.js";
-import { allModes } from "../roles.js";
+import { allModes, byRole } from "../roles.js";
 import { INSTANCE, JOB, SERVICE_VERSION, TARGET, TARGET_INFO } from "../server.js";
 import { successCard } from "../shared.js";
 import { rows } from "../tables.js";
@@ -22,19 +23,32 @@ import { target } from "../targets.js";
 
 const DELIVERY = "spanwire.ipc.delivery.duration";
 const PRESENCE = chosen.gauge("spanwire.error_rate.threshold");
-const CPU = allModes(chosen.gauge("process.cpu.utilization"));
+/** That of webviews too: most of an app's work is there, and its memory is counted with them. */
+const CPU = sum(
+  byRole(
+    allModes(chosen.gauge("process.cpu.utilization")),
+    allModes(chosen.gauge("spanwire.webview.process.cpu.utilization")),
+    ...TARGET,
+  ),
+  ...TARGET,
+);
 const MEMORY = "process.memory.usage";
 const WORST = 10;
 
 /**
- * The version of each instance, once.
+ * The version of each app's instance, once.
  *
- * An app that was updated a moment ago can have two, and a join with both fails.
+ * An app that was updated a moment ago can have two, and a join with both fails. And what else Prometheus
+ * scrapes, itself among it, has a version too.
  */
 const versions = aggregate(
   "topk",
   TARGET,
-  aggregate("max", [...TARGET, SERVICE_VERSION], chosen.server(TARGET_INFO)),
+  aggregate(
+    "max",
+    [...TARGET, SERVICE_VERSION],
+    and(chosen.server(TARGET_INFO), PRESENCE, TARGET),
+  ),
   1,
 );
 
@@ -56,7 +70,8 @@ const memory = sum(
   ),
   ...TARGET,
 );
-const p99 = chosen.quantile(0.99, DELIVERY, TARGET);
+/** Over minutes: of the few messages that one app has in seconds it would be the slowest. */
+const p99 = seen(recent.quantile(0.99, DELIVERY, TARGET));
 
 const instances: Row = [
   "Instances",
@@ -70,7 +85,7 @@ const instances: Row = [
     none: "no app",
   }),
   successCard({
-    title: "Success rate",
+    title: "Message success rate",
     description:
       "Share of all messages of all instances that succeeded. Yellow from half of the error rate from which an app counts as failing (SPANWIRE_ERROR_RATE_THRESHOLD), red above it.",
     width: 6,
@@ -104,7 +119,7 @@ const instances: Row = [
     targets: [
       target("versions", aggregate("count", [], aggregate("count", [SERVICE_VERSION], versions))),
     ],
-    none: "not told",
+    none: "unknown",
   }),
 ];
 
@@ -114,9 +129,10 @@ interface Worst {
   readonly column: string;
   readonly unit: string;
   readonly expr: Expr;
+  readonly none: string;
 }
 
-const worst = ({ title, description, column, unit, expr }: Worst): ReturnType<typeof rows> =>
+const worst = ({ title, description, column, unit, expr, none }: Worst): ReturnType<typeof rows> =>
   rows({
     title,
     description,
@@ -125,6 +141,7 @@ const worst = ({ title, description, column, unit, expr }: Worst): ReturnType<ty
     rows: { [INSTANCE]: "Instance", [JOB]: "Job", [SERVICE_VERSION]: "Version" },
     columns: [{ name: column, unit, expr: topk(WORST, versioned(expr)) }],
     sortBy: column,
+    none,
   });
 
 const worstTen: Row = [
@@ -132,7 +149,8 @@ const worstTen: Row = [
   worst({
     title: "Slowest delivery",
     description:
-      "The ten instances with the highest p99 of the time from emit to the page's acknowledgement, now.",
+      "The ten instances with the highest p99 of the time from emit to the page's acknowledgement, over the last 5 minutes.",
+    none: "no messages",
     column: "p99",
     unit: "s",
     expr: p99,
@@ -140,6 +158,7 @@ const worstTen: Row = [
   worst({
     title: "Most drops",
     description: "The ten instances that lost the most messages in the time shown.",
+    none: "none was lost",
     column: "Dropped",
     unit: "none",
     expr: above(sum(shown.grown(MESSAGES, DROPPED), ...TARGET), 0),
@@ -148,6 +167,7 @@ const worstTen: Row = [
     title: "Most memory",
     description:
       "The ten instances that use the most physical memory now, their webview's processes included.",
+    none: "no app",
     column: "Memory",
     unit: "bytes",
     expr: memory,
@@ -156,15 +176,15 @@ const worstTen: Row = [
 
 const spread = (expr: Expr): ReturnType<typeof target>[] => [
   target("worst", aggregate("max", [], expr)),
-  target("9 of 10 below", aggregate("quantile", [], expr, 0.9)),
-  target("half below", aggregate("quantile", [], expr, 0.5)),
+  target("p90", aggregate("quantile", [], expr, 0.9)),
+  target("median", aggregate("quantile", [], expr, 0.5)),
 ];
 
 const spreads: Row = [
   "Spread over the instances",
   chart({
     title: "Delivery p99 of instances",
-    description: "The p99 of the delivery time of the worst, the ninth of ten and the middle instance.",
+    description: "The p99 of the delivery time over the last 5 minutes: of the worst instance, and the 90th percentile and the median of all.",
     unit: "s",
     width: 8,
     targets: spread(p99),
@@ -172,7 +192,7 @@ const spreads: Row = [
   chart({
     title: "Memory of instances",
     description:
-      "Physical memory of the worst, the ninth of ten and the middle instance, their webview's processes included.",
+      "Physical memory, webview processes included: of the worst instance, and the 90th percentile and the median of all.",
     unit: "bytes",
     width: 8,
     targets: spread(memory),
@@ -180,10 +200,10 @@ const spreads: Row = [
   chart({
     title: "CPU of instances",
     description:
-      "Share of its machine's cores that the host process of the worst, the ninth of ten and the middle instance uses.",
+      "Share of its machine's cores, webview processes included: of the worst instance, and the 90th percentile and the median of all.",
     unit: "percentunit",
+    decimals: 1,
     width: 8,
-    max: 1,
     targets: spread(CPU),
   }),
 ];
@@ -193,7 +213,7 @@ const successByVersion = success(
   versioned(chosen.increase(MESSAGES, JUDGED)),
   [SERVICE_VERSION],
 );
-const p99ByVersion = quantile(0.99, byVersion(chosen.rate(DELIVERY, {}, "_bucket"), "le"));
+const p99ByVersion = seen(quantile(0.99, byVersion(recent.rate(DELIVERY, {}, "_bucket"), "le")));
 const meanByVersion = (expr: Expr): Expr =>
   aggregate("avg", [SERVICE_VERSION], versioned(expr));
 const countByVersion = aggregate("count", [SERVICE_VERSION], versions);
@@ -202,7 +222,7 @@ const versionRow: Row = [
   "Versions",
   rows({
     title: "Versions compared",
-    description: "Each version of the app (service.version) that runs, now.",
+    description: "Each version of the app (service.version) that runs now; the p99 is over the last 5 minutes.",
     unit: "none",
     width: 24,
     height: 7,
@@ -215,10 +235,11 @@ const versionRow: Row = [
       { name: "CPU", unit: "percentunit", expr: meanByVersion(CPU), decimals: 1 },
     ],
     sortBy: "Instances",
+    none: "unknown: no service.version",
   }),
   chart({
     title: "Instances by version",
-    description: "How a rollout goes.",
+    description: "Instances running each version.",
     unit: "none",
     decimals: 0,
     width: 8,
@@ -226,7 +247,7 @@ const versionRow: Row = [
     targets: [target(`{{${SERVICE_VERSION}}}`, countByVersion)],
   }),
   chart({
-    title: "Success rate by version",
+    title: "Message success by version",
     description: "Share of messages that succeeded, by version of the app.",
     unit: "percentunit",
     decimals: 2,
@@ -236,7 +257,7 @@ const versionRow: Row = [
   }),
   chart({
     title: "Delivery p99 by version",
-    description: "99 of 100 messages to the page were acknowledged within this time.",
+    description: "99 of 100 messages to the page were acknowledged within this time, over the last 5 minutes.",
     unit: "s",
     width: 8,
     targets: [target(`{{${SERVICE_VERSION}}}`, p99ByVersion)],
@@ -247,6 +268,6 @@ export const fleet: Board = {
   name: "fleet",
   title: "Spanwire / Fleet",
   description:
-    "Many instances: the worst by latency, drops and memory, how far they are apart, and one version beside another.",
+    "Many instances: the worst by latency, drops and memory, their distribution, and the versions compared.",
   rows: [instances, worstTen, spreads, versionRow],
 };

@@ -1,16 +1,29 @@
 // The wire between page and host.
 
-import { chosen, type Board, type Row } from "../board.js";
+import { chosen, recent, shown, type Board, type Row } from "../board.js";
 import { DROPPED, FAILED, MESSAGES, messageSuccess } from "../outcomes.js";
+import {
+  DELAY,
+  delayCard,
+  DELIVERY,
+  deliveryCard,
+  EVENT,
+  HANDLER,
+  pageBusyCard,
+  PROCESS,
+  QUEUE_WAIT,
+  TRANSIT,
+  WEBVIEW,
+} from "../page.js";
 import {
   BLUE,
   card,
   chart,
-  graded,
   GREEN,
   heat,
   NOTHING,
   ORANGE,
+  PURPLE,
   RED,
   timeline,
   YELLOW,
@@ -18,15 +31,20 @@ import {
 import {
   above,
   aggregate,
+  and,
   binary,
   complement,
   number,
   or,
+  orZeroOf,
+  quantile,
   ratio,
+  seen,
   sum,
   times,
   type Expr,
 } from "../promql.js";
+import { peak, QUEUE, waiting } from "../queues.js";
 import { label } from "../semconv.js";
 import { INSTANCE } from "../server.js";
 import { is, isNot, oneOf } from "../series.js";
@@ -42,24 +60,16 @@ import {
 } from "../shared.js";
 import { rows } from "../tables.js";
 import { target } from "../targets.js";
+import { ERRORS_PER_S, MESSAGES_PER_S, TIMES_PER_S, WAKES_PER_S } from "../units.js";
 
-const DELIVERY = "spanwire.ipc.delivery.duration";
-const HANDLER = "spanwire.ipc.handler.duration";
 const CALL = "spanwire.ipc.call.duration";
-const PROCESS = "spanwire.ipc.process.duration";
 const STARTUP = "spanwire.ipc.startup.delivery.duration";
-const TRANSIT = "spanwire.ipc.transit.duration";
-const QUEUE_WAIT = "spanwire.queue.wait.duration";
-const DELAY = "spanwire.main_thread.delay";
 const STATE = "spanwire.page.state";
 const VITALS = "spanwire.page.web_vital.duration";
 
-const EVENT = label("spanwire.ipc.event");
 const DIRECTION = label("spanwire.ipc.direction");
 const OUTCOME = label("spanwire.outcome");
 const ERROR = label("error.type");
-const QUEUE = label("spanwire.queue.name");
-const WEBVIEW = label("spanwire.webview.name");
 const LOAD = label("spanwire.page.load.type");
 const VITAL = label("browser.web_vital.name");
 
@@ -67,9 +77,6 @@ const VITAL = label("browser.web_vital.name");
 const QUEUES = { "spanwire.queue.name": oneOf("$webview") };
 
 const success = messageSuccess(chosen);
-const deliveryP99 = chosen.quantile(0.99, DELIVERY);
-const slow = chosen.threshold(SLOW_THRESHOLD);
-const size = chosen.gauge("spanwire.queue.size", QUEUES);
 const capacity = chosen.gauge("spanwire.queue.capacity", QUEUES);
 
 /** One colour for each direction, wherever both are in one panel. */
@@ -79,42 +86,35 @@ const OUTBOUND = BLUE;
 const JUDGEMENT =
   "Messages that a newer one replaced, that a closed app dropped or that the page gave up are neither successes nor failures.";
 
+const FIVE_MINUTES = "in the last 5 minutes";
+
 const overview: Row = [
   "Overview",
   card({
     title: "Messages",
     description: "Messages that ended per second, both ways, whatever their outcome.",
-    unit: "cps",
-    width: 4,
+    unit: MESSAGES_PER_S,
+    width: 3,
     targets: [target("messages", orZero(sum(chosen.rate(MESSAGES))))],
   }),
   successCard({
-    title: "Success rate",
-    description: `Share of messages that succeeded. Yellow from half of the error rate from which the app counts as failing (SPANWIRE_ERROR_RATE_THRESHOLD), red above it. ${JUDGEMENT}`,
-    width: 4,
+    title: "Messages OK",
+    description: `Success rate of messages. Yellow from half of the error rate from which the app counts as failing (SPANWIRE_ERROR_RATE_THRESHOLD), red above it. ${JUDGEMENT}`,
+    width: 3,
     success,
     none: "no messages",
   }),
-  graded({
-    title: "Delivery p99",
-    description:
-      "99 of 100 messages to the page were acknowledged within this time. Yellow from half of the slow threshold in force (SPANWIRE_IPC_SLOW_THRESHOLD_MS), red above it.",
-    unit: "s",
-    width: 4,
-    value: deliveryP99,
-    legend: "p99",
-    best: "low",
-    yellow: times(slow, 0.5),
-    red: slow,
-    none: "no messages",
-  }),
+  deliveryCard({ width: 5, over: recent, when: FIVE_MINUTES }),
+  pageBusyCard({ width: 3 }),
+  delayCard({ width: 3, over: recent, when: FIVE_MINUTES }),
   card({
     title: "Fullest queue",
-    description: "How full the fullest queue is. The alert fires above 80 %.",
+    description: "How full the fullest queue is, bursts between two scrapes included. The alert fires above 80 %.",
     unit: "percentunit",
-    width: 4,
+    decimals: 1,
+    width: 3,
     max: 1,
-    targets: [target("fullest", aggregate("max", [], binary(size, "/", capacity)))],
+    targets: [target("fullest", aggregate("max", [], binary(waiting(chosen, QUEUES), "/", capacity)))],
     steps: [
       [0.5, YELLOW],
       [0.8, RED],
@@ -127,17 +127,17 @@ const overview: Row = [
       "Messages that were lost in the time shown since a queue, or the page's own outbox, was full.",
     unit: "none",
     decimals: 0,
-    width: 4,
+    width: 2,
     still: true,
     targets: [target("dropped", totalShown((of) => of.grown(MESSAGES, DROPPED)))],
     steps: [[0.5, RED]],
   }),
   card({
-    title: "Unresponsive pages",
-    description: "Pages that were sent something and have not shown a sign of life for 5 s.",
+    title: "Stuck",
+    description: "Unresponsive pages: they were sent something and have not shown a sign of life for 5 s.",
     unit: "none",
     decimals: 0,
-    width: 4,
+    width: 2,
     targets: [target("unresponsive", sum(chosen.gauge(STATE, { "spanwire.page.state": is("unresponsive") })))],
     steps: [[0.5, RED]],
     none: "no page",
@@ -150,7 +150,7 @@ const messages: Row = [
     title: "Messages by direction and outcome",
     description:
       "Messages that ended per second: inbound is from the page to Rust, outbound from Rust to the page.",
-    unit: "cps",
+    unit: MESSAGES_PER_S,
     width: 12,
     targets: [
       target(
@@ -168,7 +168,7 @@ const messages: Row = [
     ],
   }),
   successChart({
-    title: "Success rate",
+    title: "Message success rate",
     description: `Share of messages that succeeded, by direction, and the rate below which the app counts as failing. ${JUDGEMENT}`,
     width: 12,
     success,
@@ -185,22 +185,23 @@ const messages: Row = [
   chart({
     title: "Failures and drops by reason",
     description:
-      "Messages that failed or were dropped, at each point over the interval before it. docs/telemetry.md says what each reason means; a single failure shows.",
-    unit: "none",
+      "Messages that failed or were dropped per second. docs/telemetry.md says what each reason means; a single failure shows.",
+    unit: MESSAGES_PER_S,
     width: 12,
     bars: true,
     stacked: true,
     targets: [
       target(
         `{{${DIRECTION}}} {{${ERROR}}}`,
-        sum(chosen.grown(MESSAGES, FAILED), DIRECTION, ERROR),
+        sum(chosen.grownRate(MESSAGES, FAILED), DIRECTION, ERROR),
       ),
     ],
+    bad: true,
     // The most frequent ones.
     colors: [
       ["/ handler_error$/", RED],
       ["/ queue_full$/", ORANGE],
-      ["/ script_error$/", "purple"],
+      ["/ script_error$/", PURPLE],
       ["/ page_gone$/", "dark-red"],
     ],
     none: NOTHING,
@@ -208,58 +209,27 @@ const messages: Row = [
   chart({
     title: "Retries and skipped spans",
     description:
-      "Messages that were sent to the page once more, and events that got no spans since there were too many in a second. Metrics count those all the same.",
-    unit: "none",
+      "Messages that were sent to the page once more, and events that got no spans since there were too many in a second: how many a second. Metrics count those all the same.",
+    unit: TIMES_PER_S,
     width: 12,
     bars: true,
     none: NOTHING,
     targets: [
-      target(`retries {{${WEBVIEW}}}`, sum(chosen.grown("spanwire.ipc.retries"), WEBVIEW)),
+      target(`retries {{${WEBVIEW}}}`, sum(chosen.grownRate("spanwire.ipc.retries"), WEBVIEW)),
       target(
         `spans skipped {{${DIRECTION}}}`,
-        sum(chosen.grown("spanwire.ipc.spans.skipped"), DIRECTION),
+        sum(chosen.grownRate("spanwire.ipc.spans.skipped"), DIRECTION),
       ),
     ],
   }),
 ];
 
-
 const latencies: Row = [
   "Latency",
-  latency({
-    title: "Delivery",
-    description:
-      "From emit, or a handler's end, to the page's acknowledgement. Points are messages whose trace was kept: click one to open it.",
-    metric: DELIVERY,
-    width: 12,
-    threshold: SLOW_THRESHOLD,
-  }),
-  latencyHeat({
-    title: "Delivery, all of it",
-    description:
-      "How many messages to the page took how long. Points are messages whose trace was kept: click one to open it.",
-    metric: DELIVERY,
-    width: 12,
-  }),
-  latency({
-    title: "Handlers",
-    description:
-      "Rust at work on messages from the page, awaits included. Points are messages whose trace was kept: click one to open it.",
-    metric: HANDLER,
-    width: 12,
-    threshold: SLOW_THRESHOLD,
-  }),
-  latencyHeat({
-    title: "Handlers, all of it",
-    description:
-      "How many messages from the page kept a handler for how long. Points are messages whose trace was kept: click one to open it.",
-    metric: HANDLER,
-    width: 12,
-  }),
   chart({
     title: "Where the time goes",
     description:
-      "The mean time that a message spends in each stage, one upon the other: on its way to Rust, in its handler, in the queue to the page, on its way to the page, and in the page's own code.",
+      "The mean time that a message spends in each stage, stacked: on its way to Rust, in its handler, in the queue to the page, on its way to the page, and in the page's own code.",
     unit: "s",
     width: 12,
     stacked: true,
@@ -270,6 +240,23 @@ const latencies: Row = [
       target("4 to the page", chosen.mean(TRANSIT, [], { "spanwire.ipc.direction": is("outbound") })),
       target("5 page", chosen.mean(PROCESS, [])),
     ],
+    // No stage is wrong by itself, so none is red.
+    colors: [
+      ["/^1 /", "super-light-green"],
+      ["/^2 /", GREEN],
+      ["/^3 /", YELLOW],
+      ["/^4 /", "super-light-blue"],
+      ["/^5 /", BLUE],
+    ],
+    next: [{ question: "Which stage, and why?", board: "laggy" }],
+  }),
+  latency({
+    title: "Delivery",
+    description:
+      "From emit, or a handler's end, to the page's acknowledgement. Points are messages whose trace was kept: click one to open it.",
+    metric: DELIVERY,
+    width: 12,
+    threshold: SLOW_THRESHOLD,
   }),
   latency({
     title: "The page at work",
@@ -297,32 +284,49 @@ const latencies: Row = [
       ),
     ],
   }),
+  latency({
+    title: "Handlers",
+    description:
+      "Rust at work on messages from the page, awaits included. Points are messages whose trace was kept: click one to open it.",
+    metric: HANDLER,
+    width: 12,
+    threshold: SLOW_THRESHOLD,
+  }),
+  latencyHeat({
+    title: "Delivery distribution",
+    description:
+      "How many messages to the page took how long. Points are messages whose trace was kept: click one to open it.",
+    metric: DELIVERY,
+    cells: MESSAGES_PER_S,
+    width: 12,
+  }),
+  latencyHeat({
+    title: "Handler distribution",
+    description:
+      "How many messages from the page kept a handler for how long. Points are messages whose trace was kept: click one to open it.",
+    metric: HANDLER,
+    cells: MESSAGES_PER_S,
+    width: 12,
+  }),
 ];
 
+const each = (expr: Expr): Expr => sum(expr, QUEUE);
 const queues: Row = [
   "Queues",
   chart({
     title: "Queue size",
     description:
-      "Messages that wait, the most that ever waited at once since the app started, and how many fit.",
+      "Messages that wait: at the scrape, or on average since the one before when that is more, since a burst can come and go between two.",
     unit: "none",
     decimals: 0,
-    width: 12,
-    targets: [
-      target(`size {{${QUEUE}}}`, sum(size, QUEUE)),
-      target(
-        `peak {{${QUEUE}}}`,
-        aggregate("max", [QUEUE], chosen.gauge("spanwire.queue.peak", QUEUES)),
-      ),
-      target(`capacity {{${QUEUE}}}`, sum(capacity, QUEUE)),
-    ],
-    right: { legends: "/^capacity/", unit: "none", label: "capacity" },
+    width: 8,
+    targets: [target(`{{${QUEUE}}}`, each(waiting(chosen, QUEUES)))],
   }),
   latency({
     title: "Queue wait",
     description: "From push to pop: how long messages waited until they were sent.",
     metric: QUEUE_WAIT,
-    width: 12,
+    width: 8,
     where: QUEUES,
     threshold: SLOW_THRESHOLD,
   }),
@@ -340,7 +344,23 @@ const queues: Row = [
         aggregate("max", [WEBVIEW], chosen.gauge("spanwire.ipc.in_flight.age")),
       ),
     ],
-    right: { legends: "/^oldest/", unit: "s", label: "age" },
+    right: { legends: "/^oldest/", unit: "s" },
+  }),
+  rows({
+    title: "Queues and their bounds",
+    description:
+      "Messages that wait now, the most that ever waited at once since the app started, and how many fit; what comes then is dropped, or its sender waits.",
+    unit: "none",
+    width: 8,
+    height: 8,
+    rows: { [QUEUE]: "Queue" },
+    columns: [
+      { name: "Waiting", unit: "none", expr: each(waiting(chosen, QUEUES)), decimals: 0 },
+      { name: "Peak", unit: "none", expr: each(peak(chosen, QUEUES)), decimals: 0 },
+      { name: "Capacity", unit: "none", expr: each(capacity), decimals: 0 },
+    ],
+    sortBy: "Peak",
+    none: "no queue",
   }),
 ];
 
@@ -393,8 +413,13 @@ const calls: Row = [
 ];
 
 const byEvent = (of: Expr): Expr => sum(of, EVENT);
-const eventFailed = byEvent(chosen.grown(MESSAGES, FAILED));
-const eventAll = byEvent(chosen.increase(MESSAGES));
+/** Events that had messages: what is idle has no place among the slowest and the busiest. */
+const busyEvents = above(byEvent(recent.rate(MESSAGES)), 0);
+const eventP95 = (name: string): Expr => seen(recent.quantile(0.95, name, [EVENT]));
+const eventFailed = ratio(byEvent(recent.grown(MESSAGES, FAILED)), byEvent(recent.increase(MESSAGES)));
+const eventBlocked = byEvent(recent.grown("spanwire.main_thread.blocked"));
+/** With a zero for the busy events that have no series of it: the column is there all the same. */
+const ofBusy = (expr: Expr): Expr => orZeroOf(and(expr, busyEvents), busyEvents);
 
 const SIZE = "spanwire.ipc.event.size";
 const WAY = "spanwire.ipc.event.transit.duration";
@@ -406,25 +431,21 @@ const events: Row = [
   rows({
     title: "Slowest and busiest events",
     description:
-      "Each event with its rate and its times now. It is sorted by the time of handlers; click a column's head to sort by it.",
+      "Each event that had messages in the last 5 minutes, with its rate and its times over these. It is sorted by the time of delivery; click a column's head to sort by it.",
     unit: "none",
     width: 24,
     height: 11,
     rows: { [EVENT]: "Event" },
     columns: [
-      { name: "Handler p95", unit: "s", expr: chosen.quantile(0.95, HANDLER, [EVENT]) },
-      { name: "Delivery p95", unit: "s", expr: chosen.quantile(0.95, DELIVERY, [EVENT]) },
-      { name: "Page p95", unit: "s", expr: chosen.quantile(0.95, PROCESS, [EVENT]) },
-      { name: "Messages per second", unit: "cps", expr: byEvent(chosen.rate(MESSAGES)) },
-      { name: "Failed", unit: "percentunit", expr: ratio(eventFailed, eventAll), decimals: 1 },
-      {
-        name: "UI thread blocked",
-        unit: "none",
-        expr: byEvent(chosen.grown("spanwire.main_thread.blocked")),
-        decimals: 0,
-      },
+      { name: "Delivery p95", unit: "s", expr: eventP95(DELIVERY) },
+      { name: "Handler p95", unit: "s", expr: eventP95(HANDLER) },
+      { name: "Page p95", unit: "s", expr: eventP95(PROCESS) },
+      { name: "Messages per second", unit: MESSAGES_PER_S, expr: busyEvents },
+      { name: "Failed", unit: "percentunit", expr: ofBusy(eventFailed), decimals: 1 },
+      { name: "UI thread blocked", unit: "none", expr: ofBusy(eventBlocked), decimals: 0 },
     ],
-    sortBy: "Handler p95",
+    sortBy: "Delivery p95",
+    none: "no messages",
   }),
   rows({
     title: "Sizes and ways of events",
@@ -443,6 +464,7 @@ const events: Row = [
       { name: "Inbound way", unit: "s", expr: chosen.mean(WAY, [EVENT], IN) },
     ],
     sortBy: "Outbound bytes per second",
+    none: "no messages",
   }),
 ];
 
@@ -482,23 +504,24 @@ const uiThread: Row = [
     width: 8,
   }),
   heat({
-    title: "UI thread delay, all of it",
+    title: "UI thread delay distribution",
     description: "How many wakes of the UI thread waited how long.",
     unit: "s",
     width: 8,
+    cells: WAKES_PER_S,
     buckets: chosen.buckets(DELAY),
   }),
   chart({
     title: "Handlers that blocked the UI thread",
     description:
-      "Handlers that kept the UI thread for a frame or longer: meanwhile nothing was painted. Make them async, or move their work to a thread.",
-    unit: "none",
+      "Handlers per second that kept the UI thread for a frame or longer: meanwhile nothing was painted. Make them async, or move their work to a thread.",
+    unit: TIMES_PER_S,
     width: 8,
     bars: true,
     stacked: true,
     none: NOTHING,
     targets: [
-      target(`{{${EVENT}}}`, sum(chosen.grown("spanwire.main_thread.blocked"), EVENT)),
+      target(`{{${EVENT}}}`, sum(chosen.grownRate("spanwire.main_thread.blocked"), EVENT)),
     ],
   }),
 ];
@@ -527,14 +550,14 @@ const page: Row = [
   chart({
     title: "Page loads",
     description:
-      "Pages that became ready: the first of their webview, and why those came that followed. A page that was there at the app's first scrape does not show.",
-    unit: "none",
+      "Pages that became ready, per second: the first of their webview, and why those came that followed. A page that was there at the app's first scrape does not show.",
+    unit: TIMES_PER_S,
     width: 12,
     bars: true,
     stacked: true,
     none: NOTHING,
     targets: [
-      target(`{{${WEBVIEW}}} {{${LOAD}}}`, sum(chosen.grown("spanwire.page.loads"), WEBVIEW, LOAD)),
+      target(`{{${WEBVIEW}}} {{${LOAD}}}`, sum(chosen.grownRate("spanwire.page.loads"), WEBVIEW, LOAD)),
     ],
   }),
   chart({
@@ -564,21 +587,25 @@ const page: Row = [
   chart({
     title: "Page errors by type",
     description:
-      "What the page reported (errors of listeners, uncaught ones, rejections that nobody handled), and its breaches of the wire's rules.",
-    unit: "none",
+      "What the page reported per second (errors of listeners, uncaught ones, rejections without a handler), and its breaches of the wire's rules.",
+    unit: ERRORS_PER_S,
+    bad: true,
     width: 12,
     bars: true,
     stacked: true,
     none: NOTHING,
-    targets: [target(`{{${ERROR}}}`, sum(chosen.grown("spanwire.page.errors"), ERROR))],
+    targets: [target(`{{${ERROR}}}`, sum(chosen.grownRate("spanwire.page.errors"), ERROR))],
   }),
   chart({
     title: "Web vitals p75",
     description:
-      "Three of four loads were at least this fast. Only what the engine measures: WebKitGTK has no lcp and no inp.",
+      "Three of four loads in the time shown were at least this fast: a page measures each once a load, so a rate over seconds has none. Only what the engine measures: WebKitGTK has no lcp and no inp.",
     unit: "s",
     width: 12,
-    targets: [target(`{{${VITAL}}}`, chosen.quantile(0.75, VITALS, [VITAL]))],
+    none: "no page was loaded in the time shown",
+    targets: [
+      target(`{{${VITAL}}}`, quantile(0.75, sum(shown.grown(VITALS, {}, "_bucket"), VITAL, "le"))),
+    ],
   }),
 ];
 
@@ -587,5 +614,5 @@ export const ipc: Board = {
   title: "Spanwire / IPC",
   description:
     "Every message between the page and Rust: how many, how they ended, how long they took and where they waited.",
-  rows: [overview, messages, latencies, calls, queues, events, sizes, uiThread, page],
+  rows: [overview, latencies, events, calls, messages, queues, uiThread, page, sizes],
 };

@@ -1,17 +1,27 @@
-// The last minute, every second: eight cards and four charts.
+// The last minute, every second: eight cards, four charts, and why it is slow.
 
-import { chosen, type Board, type Row } from "../board.js";
-import { FAILED, FAILED_OPERATIONS, MESSAGES, OPERATIONS, operationSuccess } from "../outcomes.js";
-import { card, chart, RED, YELLOW } from "../panels.js";
+import { chosen, shown, whole, type Board, type Row } from "../board.js";
+import {
+  FAILED,
+  FAILED_OPERATIONS,
+  MESSAGES,
+  messageSuccess,
+  OPERATIONS,
+  operationSuccess,
+} from "../outcomes.js";
+import { DELAY, delayCard, deliveryCard, DELIVERY, EVENT, pageBusy, pageBusyCard } from "../page.js";
+import { BLUE, card, chart, GREEN, ORANGE, PURPLE, RED, YELLOW } from "../panels.js";
 import {
   aggregate,
   binary,
+  mostBy,
   orZeroOf,
   relabelled,
   sum,
   times,
   type Expr,
 } from "../promql.js";
+import { QUEUE, waiting } from "../queues.js";
 import { byRole, memoryShareByRole } from "../roles.js";
 import { label } from "../semconv.js";
 import { TARGET } from "../server.js";
@@ -19,12 +29,13 @@ import { is } from "../series.js";
 import { orZero, successCard } from "../shared.js";
 import { target, traced } from "../targets.js";
 
-const QUEUE = label("spanwire.queue.name");
-const QUEUE_SIZE = "spanwire.queue.size";
 const WEBVIEW_PROCESSES = "spanwire.webview.process.count";
 
-/** Errors are few, and what counts is that there were some: not a rate but all of an hour. */
-const hour = chosen.over("1h", "4200");
+/**
+ * Errors are few, and what counts is that there were some: not a rate but all of an hour. Those of the
+ * process before this one are none of it, or each restart would begin in red.
+ */
+const hour = chosen.over({ range: "1h", youngS: "4200", restarts: "newest" });
 
 const count = (expr: Expr): Expr => aggregate("count", [], expr);
 const mean = (expr: Expr): Expr => aggregate("avg", [], expr);
@@ -48,10 +59,11 @@ const webviews = (where: Record<string, string>): Expr =>
     label("spanwire.webview.name"),
   );
 const ofQueue = { on: [...TARGET, QUEUE] };
-const eventQueue = sum(binary(chosen.gauge(QUEUE_SIZE), "and", webviews({}), ofQueue));
+const ofPages = (expr: Expr): Expr => binary(expr, "and", webviews({}), ofQueue);
+const eventQueue = sum(ofPages(waiting(chosen)));
 const ownQueues = sum(
   binary(
-    chosen.gauge(QUEUE_SIZE),
+    waiting(chosen),
     "unless",
     // Not the chosen webviews alone: the queue of another is not the app's own either.
     webviews({ "spanwire.webview.name": '=~".+"' }),
@@ -112,9 +124,9 @@ const cards: Row = [
     targets: [target("actions", orZero(actions))],
   }),
   successCard({
-    title: "Success rate",
+    title: "Operations OK",
     description:
-      "Share of operations that succeeded, now. Yellow from half of the error rate from which the app counts as failing (SPANWIRE_ERROR_RATE_THRESHOLD), red above it.",
+      "Success rate of operations, now; messages have a card of their own. Yellow from half of the error rate from which the app counts as failing (SPANWIRE_ERROR_RATE_THRESHOLD), red above it.",
     width: 3,
     success: operationSuccess(chosen),
     none: "idle",
@@ -130,7 +142,8 @@ const cards: Row = [
   }),
   card({
     title: "Event queue",
-    description: "Messages that wait for the page.",
+    description:
+      "Messages that wait for the page: at the last scrape, or on average since the one before when that is more, since a burst can come and go between two.",
     unit: "none",
     decimals: 0,
     width: 3,
@@ -158,13 +171,55 @@ const cards: Row = [
   }),
 ];
 
+const IN_TIME_SHOWN = "in the time shown";
+const why: Row = [
+  "Why it is slow",
+  successCard({
+    title: "Messages OK",
+    description:
+      "Success rate of messages between page and host, now. Yellow from half of the error rate from which the app counts as failing (SPANWIRE_ERROR_RATE_THRESHOLD), red above it.",
+    width: 6,
+    success: messageSuccess(chosen),
+    none: "no messages",
+  }),
+  deliveryCard({ width: 6, over: shown, when: IN_TIME_SHOWN }),
+  pageBusyCard({ width: 6 }),
+  delayCard({ width: 6, over: shown, when: IN_TIME_SHOWN }),
+  chart({
+    title: "Delivery and UI thread delay",
+    description:
+      "99 of 100 messages to the page were acknowledged within the first, and 95 of 100 wakes of the UI thread waited no longer than the second. Points are messages whose trace was kept: click one to open it.",
+    unit: "s",
+    width: 12,
+    targets: [
+      traced("delivery p99", chosen.quantile(0.99, DELIVERY)),
+      target("UI thread delay p95", chosen.quantile(0.95, DELAY)),
+    ],
+    colors: [
+      ["/^delivery/", ORANGE],
+      ["/^UI thread/", PURPLE],
+    ],
+  }),
+  chart({
+    title: "What keeps the page busy",
+    description:
+      "Share of the time that the page's own code is at work on messages, by event: the five that took the most in the time shown. Near 100 % nothing else gets done, and messages wait.",
+    unit: "percentunit",
+    decimals: 1,
+    width: 12,
+    stacked: true,
+    targets: [target(`{{${EVENT}}}`, mostBy(5, pageBusy(chosen, EVENT), pageBusy(whole, EVENT), EVENT))],
+  }),
+];
+
 const charts: Row = [
   "The last minute",
   chart({
     title: "CPU and memory",
     description:
-      "The app's share of all cores and of the machine's memory, its webview's processes included, and how much of that memory is in use by whomever.",
+      "The app's share of all cores and of the machine's memory, its webview's processes included, and how much of that memory is in use by all processes.",
     unit: "percentunit",
+    decimals: 1,
     width: 12,
     max: 1,
     targets: [
@@ -179,23 +234,28 @@ const charts: Row = [
       "Operations that ended per minute at the left, how long they took at the right. Points are operations whose trace was kept: click one to open it.",
     unit: "opm",
     width: 12,
-    label: "rate",
     targets: [
       // The first, since Grafana puts exemplars on the first axis.
       traced("duration p95", chosen.quantile(0.95, OPERATIONS)),
       target("duration average", chosen.mean(OPERATIONS, [])),
       target("rate", orZero(actions)),
     ],
-    right: { legends: "/^duration/", unit: "s", label: "duration" },
+    right: { legends: "/^duration/", unit: "s" },
+    colors: [
+      ["/p95$/", YELLOW],
+      ["/average$/", GREEN],
+      ["/^rate$/", BLUE],
+    ],
   }),
   chart({
     title: "Queue sizes",
-    description: "Messages that wait in each queue, one upon the other.",
+    description:
+      "Messages that wait in each queue, stacked: at the scrape, or on average since the one before when that is more.",
     unit: "none",
     decimals: 0,
     width: 12,
     stacked: true,
-    targets: [target(`{{${QUEUE}}}`, sum(chosen.gauge(QUEUE_SIZE), QUEUE))],
+    targets: [target(`{{${QUEUE}}}`, sum(waiting(chosen), QUEUE))],
   }),
   chart({
     title: "Cumulative errors",
@@ -210,6 +270,11 @@ const charts: Row = [
       target("messages", failedMessages),
       target("page", pageErrors),
     ],
+    colors: [
+      ["/^operations$/", RED],
+      ["/^messages$/", ORANGE],
+      ["/^page$/", PURPLE],
+    ],
   }),
 ];
 
@@ -218,7 +283,7 @@ export const live: Board = {
   title: "Spanwire / Live",
   description:
     "The last minute, looked at every second. It is as fast as Prometheus scrapes: once a second in the stack that comes with Spanwire.",
-  rows: [cards, charts],
+  rows: [cards, why, charts],
   from: "now-60s",
   refresh: "1s",
 };

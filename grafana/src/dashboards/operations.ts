@@ -1,21 +1,25 @@
 // Scoped operations: what the app does.
 
-import { chosen, type Board, type Row } from "../board.js";
+import { chosen, recent, type Board, type Row } from "../board.js";
 import {
   FAILED_OPERATIONS,
   operationSuccess,
   OPERATIONS,
 } from "../outcomes.js";
-import { card, chart, graded, NOTHING, RED, YELLOW } from "../panels.js";
+import { card, chart, graded, GREEN, NOTHING, ORANGE, RED, YELLOW } from "../panels.js";
 import {
+  above,
   aggregate,
+  and,
   binary,
   complement,
-  number,
+  orZeroOf,
+  seen,
   sum,
   times,
   type Expr,
 } from "../promql.js";
+import { waiting } from "../queues.js";
 import { label } from "../semconv.js";
 import {
   latency,
@@ -28,6 +32,7 @@ import {
 } from "../shared.js";
 import { rows } from "../tables.js";
 import { target, traced } from "../targets.js";
+import { ERRORS_PER_S, MESSAGES_PER_S, OPERATIONS as OPERATIONS_UNIT, OPERATIONS_PER_S } from "../units.js";
 
 const SLOW = "spanwire.operation.slow";
 const ACTIVE = "spanwire.operation.active";
@@ -42,8 +47,11 @@ const MEASURED_UNIT = label("spanwire.measurement.unit");
 const perMinute = (by: readonly string[]): Expr =>
   times(sum(chosen.rate(OPERATIONS, {}, "_count"), ...by), 60);
 const success = operationSuccess(chosen);
-const p99 = chosen.quantile(0.99, OPERATIONS);
 const slowFrom = chosen.threshold(SLOW_OPERATION_THRESHOLD);
+
+/** Not those above zero: a value alone between two gaps is hard to see, and its zeros tell when it ended. */
+const active = sum(chosen.gauge(ACTIVE), OPERATION);
+const runningNow = and(active, above(sum(chosen.atMost(ACTIVE, "$__range"), OPERATION), 0));
 
 const overview: Row = [
   "Overview",
@@ -55,9 +63,9 @@ const overview: Row = [
     targets: [target("actions", orZero(perMinute([])))],
   }),
   successCard({
-    title: "Success rate",
+    title: "Operations OK",
     description:
-      "Share of operations that succeeded; cancelled ones do not count. Yellow from half of the error rate from which the app counts as failing (SPANWIRE_ERROR_RATE_THRESHOLD), red above it.",
+      "Success rate of operations; cancelled ones do not count. Yellow from half of the error rate from which the app counts as failing (SPANWIRE_ERROR_RATE_THRESHOLD), red above it.",
     width: 4,
     success,
     none: "no operations",
@@ -65,15 +73,20 @@ const overview: Row = [
   graded({
     title: "Duration p99",
     description:
-      "99 of 100 operations took at most this long. Yellow from half of the slow threshold in force (SPANWIRE_SLOW_THRESHOLD_MS), red above it.",
+      "99 of 100 operations took at most this long in the last 5 minutes, and of how many operations that is: of fewer than 100 it is the slowest one. Yellow from half of the slow threshold in force (SPANWIRE_SLOW_THRESHOLD_MS), red above it.",
     unit: "s",
     width: 4,
-    value: p99,
+    value: recent.quantile(0.99, OPERATIONS),
     legend: "p99",
     best: "low",
     yellow: times(slowFrom, 0.5),
     red: slowFrom,
     none: "no operations",
+    of: {
+      legend: "of",
+      expr: sum(recent.increase(OPERATIONS, {}, "_count")),
+      unit: OPERATIONS_UNIT,
+    },
   }),
   card({
     title: "Running now",
@@ -120,16 +133,17 @@ const actions: Row = [
   chart({
     title: "Average and tail duration",
     description:
-      "The average at the left and the slowest of 100 at the right, each on an axis of its own. Points are operations whose trace was kept: click one to open it.",
+      "The average, and what 99 of 100 operations took at most. Points are operations whose trace was kept: click one to open it.",
     unit: "s",
     width: 12,
-    label: "average",
     targets: [
-      // The first, since Grafana puts exemplars on the first axis.
       traced("p99", chosen.quantile(0.99, OPERATIONS)),
       target("average", chosen.mean(OPERATIONS, [])),
     ],
-    right: { legends: "/^p99/", unit: "s", label: "p99" },
+    colors: [
+      ["/^p99$/", ORANGE],
+      ["/^average$/", GREEN],
+    ],
   }),
   successChart({
     title: "Success rate by operation",
@@ -142,13 +156,13 @@ const actions: Row = [
   }),
   chart({
     title: "Running operations",
-    description: "What the app is doing: operations that are running, by name.",
+    description: "What the app is doing: operations that are running at each scrape, by name; those that ran at none in the time shown are left out.",
     unit: "none",
     decimals: 0,
     width: 12,
     stacked: true,
     none: "nothing runs",
-    targets: [target(`{{${OPERATION}}}`, binary(sum(chosen.gauge(ACTIVE), OPERATION), ">", number(0)))],
+    targets: [target(`{{${OPERATION}}}`, runningNow)],
   }),
 ];
 
@@ -157,19 +171,20 @@ const trouble: Row = [
   chart({
     title: "Slow operations",
     description:
-      "Operations that took longer than their slow threshold, at each point over the interval before it.",
-    unit: "none",
+      "Operations per second that took longer than their slow threshold.",
+    unit: OPERATIONS_PER_S,
     width: 12,
     bars: true,
     stacked: true,
     none: NOTHING,
-    targets: [target(`{{${OPERATION}}}`, sum(chosen.grown(SLOW), OPERATION))],
+    targets: [target(`{{${OPERATION}}}`, sum(chosen.grownRate(SLOW), OPERATION))],
   }),
   chart({
     title: "Errors by type",
     description:
-      "Operations that failed, at each point over the interval before it, by operation and the error's Rust type; a single failure shows.",
-    unit: "none",
+      "Operations that failed per second, by operation and the error's Rust type; a single failure shows.",
+    unit: ERRORS_PER_S,
+    bad: true,
     width: 12,
     bars: true,
     stacked: true,
@@ -177,7 +192,7 @@ const trouble: Row = [
     targets: [
       target(
         `{{${OPERATION}}} {{${ERROR}}}`,
-        sum(chosen.grown(OPERATIONS, FAILED_OPERATIONS, "_count"), OPERATION, ERROR),
+        sum(chosen.grownRate(OPERATIONS, FAILED_OPERATIONS, "_count"), OPERATION, ERROR),
       ),
     ],
   }),
@@ -190,36 +205,42 @@ const trouble: Row = [
     threshold: SLOW_OPERATION_THRESHOLD,
   }),
   latencyHeat({
-    title: "Duration, all of it",
+    title: "Duration distribution",
     description:
       "How many operations took how long. Points are operations whose trace was kept: click one to open it.",
     metric: OPERATIONS,
+    cells: OPERATIONS_PER_S,
     width: 12,
   }),
 ];
+
+/** Operations that ended: what is idle has no place among the slowest and the busiest. */
+const busy = above(times(sum(recent.rate(OPERATIONS, {}, "_count"), OPERATION), 60), 0);
+const ofBusy = (expr: Expr): Expr => orZeroOf(and(expr, busy), busy);
 
 const names: Row = [
   "By name",
   rows({
     title: "Slowest and busiest operations",
     description:
-      "Each operation with its rate and its times now. It is sorted by the tail; click a column's head to sort by it.",
+      "Each operation that ended in the last 5 minutes, with its rate and its times over these. It is sorted by the tail; click a column's head to sort by it.",
     unit: "none",
     width: 24,
     rows: { [OPERATION]: "Operation" },
     columns: [
-      { name: "p99", unit: "s", expr: chosen.quantile(0.99, OPERATIONS, [OPERATION]) },
-      { name: "Average", unit: "s", expr: chosen.mean(OPERATIONS, [OPERATION]) },
-      { name: "Per minute", unit: "opm", expr: perMinute([OPERATION]) },
+      { name: "p99", unit: "s", expr: seen(recent.quantile(0.99, OPERATIONS, [OPERATION])) },
+      { name: "Average", unit: "s", expr: recent.mean(OPERATIONS, [OPERATION]) },
+      { name: "Per minute", unit: "opm", expr: busy, decimals: 1 },
       {
         name: "Failed",
         unit: "percentunit",
-        expr: complement(operationSuccess(chosen, OPERATION)),
+        expr: ofBusy(complement(operationSuccess(recent, OPERATION))),
         decimals: 1,
       },
-      { name: "Slow", unit: "none", expr: sum(chosen.grown(SLOW), OPERATION), decimals: 0 },
+      { name: "Slow", unit: "none", expr: ofBusy(sum(recent.grown(SLOW), OPERATION)), decimals: 0 },
     ],
     sortBy: "p99",
+    none: "no operations",
   }),
 ];
 
@@ -228,8 +249,9 @@ const own: Row = [
   chart({
     title: "Queue fill",
     description:
-      "How full each queue is, those of webviews among them. The alert fires above 80 %.",
+      "How full each queue is, those of webviews among them, and bursts between two scrapes. The alert fires above 80 %.",
     unit: "percentunit",
+    decimals: 1,
     width: 8,
     max: 1,
     targets: [
@@ -238,7 +260,7 @@ const own: Row = [
         aggregate(
           "max",
           [QUEUE],
-          binary(chosen.gauge("spanwire.queue.size"), "/", chosen.gauge("spanwire.queue.capacity")),
+          binary(waiting(chosen), "/", chosen.gauge("spanwire.queue.capacity")),
         ),
       ),
     ],
@@ -247,8 +269,9 @@ const own: Row = [
     title: "Messages that left a queue",
     description:
       "Per second, by queue and reason; without a reason they were taken. Queues of the app's own alone: the dashboard IPC has those of webviews.",
-    unit: "cps",
+    unit: MESSAGES_PER_S,
     width: 8,
+    none: "no queue of the app's own",
     targets: [
       target(`{{${QUEUE}}} {{${ERROR}}}`, sum(chosen.rate("spanwire.queue.messages"), QUEUE, ERROR)),
     ],
@@ -259,6 +282,7 @@ const own: Row = [
       "The last value of what the app, or its page, measures under a name of its own; each in its own unit.",
     unit: "short",
     width: 8,
+    none: "nothing measured",
     targets: [
       target(
         `{{${CATEGORY}}} {{${MEASURED}}} {{${MEASURED_UNIT}}}`,

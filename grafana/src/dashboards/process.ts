@@ -3,7 +3,7 @@
 import { chosen, type Board, type Row } from "../board.js";
 import { card, chart, RED, YELLOW } from "../panels.js";
 import { aggregate, sum, type Expr } from "../promql.js";
-import { allModes, byRole, memoryByRole, memoryShareByRole, ROLE } from "../roles.js";
+import { allModes, byRole, memoryByRole, ROLE } from "../roles.js";
 import { label } from "../semconv.js";
 import { INSTANCE } from "../server.js";
 import { target } from "../targets.js";
@@ -33,6 +33,7 @@ const overview: Row = [
     description:
       "Share of all cores that the app uses, its webview's processes included; of several instances the sum.",
     unit: "percentunit",
+    decimals: 1,
     width: 4,
     max: 1,
     targets: [target("app", sum(cpu))],
@@ -40,8 +41,9 @@ const overview: Row = [
   }),
   card({
     title: "CPU of the machine",
-    description: "Share of all cores that is in use, by whomever; of several machines the mean.",
+    description: "Share of all cores that is in use by all processes; of several machines the mean.",
     unit: "percentunit",
+    decimals: 1,
     width: 4,
     max: 1,
     targets: [target("machine", cpuOfMachine)],
@@ -57,8 +59,9 @@ const overview: Row = [
   }),
   card({
     title: "Memory of the machine",
-    description: "Share of the memory that is in use, by whomever; of several machines the mean.",
+    description: "Share of the memory that is in use by all processes; of several machines the mean.",
     unit: "percentunit",
+    decimals: 1,
     width: 4,
     max: 1,
     targets: [target("machine", memoryOfMachine)],
@@ -67,13 +70,14 @@ const overview: Row = [
   card({
     title: "Webview processes",
     description: "Processes of the webview's own. None on macOS, where they are no children.",
+    none: "none",
     unit: "none",
     decimals: 0,
     width: 4,
     targets: [target("processes", sum(chosen.gauge("spanwire.webview.process.count")))],
   }),
   card({
-    title: "Up for",
+    title: "Uptime",
     description: "Time since the app started; of several instances the youngest.",
     unit: "dtdurations",
     width: 4,
@@ -87,8 +91,9 @@ const use: Row = [
   chart({
     title: "CPU by role",
     description:
-      "Share of all cores: the host process and the webview's processes upon each other, and the whole machine as a line.",
+      "Share of all cores: the host process and the webview's processes stacked, and the whole machine as a line.",
     unit: "percentunit",
+    decimals: 1,
     width: 12,
     max: 1,
     stacked: true,
@@ -101,34 +106,11 @@ const use: Row = [
   chart({
     title: "Memory by role",
     description:
-      "Share of the machine's memory: the host process and the webview's processes upon each other, and what is in use by whomever as a line. Pages that they share count for each.",
-    unit: "percentunit",
-    width: 12,
-    max: 1,
-    stacked: true,
-    targets: [target(`{{${ROLE}}}`, memoryShareByRole(chosen)), target(MACHINE, memoryOfMachine)],
-    reference: { legend: MACHINE, color: "text" },
-  }),
-  chart({
-    title: "Memory by role, in bytes",
-    description:
-      "Physical memory of the host process and of the webview's processes, upon each other. Pages that they share count for each.",
+      "Physical memory of the host process and of the webview's processes, stacked. Pages that they share count for each.",
     unit: "bytes",
     width: 12,
     stacked: true,
     targets: [target(`{{${ROLE}}}`, memory)],
-  }),
-  chart({
-    title: "Virtual memory",
-    description: "Virtual memory of the host process. WebKit reserves much that it does not use.",
-    unit: "bytes",
-    width: 12,
-    targets: [
-      target(
-        `{{${INSTANCE}}}`,
-        aggregate("max", [INSTANCE], chosen.gauge("process.memory.virtual")),
-      ),
-    ],
   }),
 ];
 
@@ -138,12 +120,12 @@ const perInstance = (title: string, description: string, name: string): ReturnTy
     description,
     unit: "none",
     decimals: 0,
-    width: 8,
+    width: 6,
     targets: [target(`{{${INSTANCE}}}`, sum(chosen.gauge(name), INSTANCE))],
   });
 
 const counts: Row = [
-  "Threads, descriptors, processes",
+  "Threads, descriptors, processes, virtual memory",
   perInstance("Threads", "Threads of the host process. Linux only.", "process.thread.count"),
   perInstance(
     "File descriptors",
@@ -155,9 +137,22 @@ const counts: Row = [
     description: "Processes of the webview's own. Another type than the page's is seen up to 30 s late.",
     unit: "none",
     decimals: 0,
-    width: 8,
+    width: 6,
     stacked: true,
+    none: "none, or no children as on macOS",
     targets: [target(`{{${TYPE}}}`, sum(chosen.gauge("spanwire.webview.process.count"), TYPE))],
+  }),
+  chart({
+    title: "Virtual memory",
+    description: "Virtual memory of the host process. WebKit reserves much that it does not use.",
+    unit: "bytes",
+    width: 6,
+    targets: [
+      target(
+        `{{${INSTANCE}}}`,
+        aggregate("max", [INSTANCE], chosen.gauge("process.memory.virtual")),
+      ),
+    ],
   }),
 ];
 

@@ -3,12 +3,13 @@
 import { chosen, type Board, type Row } from "../board.js";
 import { LOST, LOST_BY_SAMPLER, LOST_BY_SPOOL } from "../outcomes.js";
 import { card, chart, NOTHING, RED, YELLOW } from "../panels.js";
-import { aggregate, binary, number, or, orZeroOf, ratio, sum, type Expr } from "../promql.js";
+import { aggregate, and, binary, number, or, orZeroOf, ratio, sum, type Expr } from "../promql.js";
 import { label } from "../semconv.js";
-import { INSTANCE, SCRAPE_NEW_SERIES, SCRAPE_SAMPLES, SCRAPE_SECONDS, UP } from "../server.js";
+import { INSTANCE, JOB, SCRAPE_NEW_SERIES, SCRAPE_SAMPLES, SCRAPE_SECONDS, TARGET, UP } from "../server.js";
 import { is } from "../series.js";
 import { ERROR_THRESHOLD, orZero, totalShown } from "../shared.js";
 import { target } from "../targets.js";
+import { ITEMS_PER_S, REQUESTS_PER_S, SPANS_PER_S, TRACES_PER_S } from "../units.js";
 
 const SPANS = "otel.sdk.exporter.span.exported";
 const LOGS = "otel.sdk.exporter.log.exported";
@@ -24,6 +25,13 @@ const OUTCOME = label("spanwire.outcome");
 const REASON = label("spanwire.sampling.reason");
 
 const TAKEN = { "error.type": is("") };
+
+/** Of the targets that are apps: those of the stack itself would hide them. */
+const ofApps = (expr: Expr): Expr => and(expr, chosen.gauge(ERROR_THRESHOLD), TARGET);
+
+const NOT_OVER_OTLP = "not exported over OTLP";
+const NO_SPOOL = "no spool folder";
+const OTHER_SAMPLER = "another sampler decides";
 
 const byComponent = (expr: Expr): Expr => sum(expr, COMPONENT, ERROR);
 
@@ -41,17 +49,26 @@ const overview: Row = [
   card({
     title: "Targets down",
     description:
-      "Targets that Prometheus cannot scrape now. Apps that push over OTLP are no targets and do not show here.",
+      "Targets that Prometheus cannot scrape now, by name. Apps that push over OTLP are no targets and do not show here.",
     unit: "none",
     decimals: 0,
     width: 4,
-    targets: [target("down", aggregate("count", [], binary(chosen.server(UP), "==", number(0))))],
+    named: true,
+    words: [[1, "down"]],
+    still: true,
+    targets: [
+      target(
+        `{{${JOB}}} {{${INSTANCE}}}`,
+        aggregate("count", TARGET, binary(chosen.server(UP), "==", number(0))),
+      ),
+    ],
+    none: "none",
     steps: [[0.5, RED]],
   }),
   card({
     title: "Spans exported",
     description: "Spans per second that the collector took.",
-    unit: "cps",
+    unit: SPANS_PER_S,
     width: 4,
     targets: [target("spans", sum(chosen.rate(SPANS, TAKEN)))],
     none: "not exported",
@@ -91,10 +108,10 @@ const overview: Row = [
   card({
     title: "Slowest scrape",
     description:
-      "How long the slowest target takes to answer. Close to the scrape's timeout values get lost.",
+      "How long the slowest app takes to answer. Close to the scrape's timeout values get lost.",
     unit: "s",
     width: 4,
-    targets: [target("slowest", aggregate("max", [], chosen.server(SCRAPE_SECONDS)))],
+    targets: [target("slowest", aggregate("max", [], ofApps(chosen.server(SCRAPE_SECONDS))))],
     steps: [
       [0.1, YELLOW],
       [0.5, RED],
@@ -108,8 +125,9 @@ const exported: Row = [
   chart({
     title: "Exported",
     description: "What the collector took per second, by signal.",
-    unit: "cps",
+    unit: ITEMS_PER_S,
     width: 8,
+    none: NOT_OVER_OTLP,
     targets: [
       target("spans", sum(chosen.rate(SPANS, TAKEN))),
       target("log records", sum(chosen.rate(LOGS, TAKEN))),
@@ -119,35 +137,39 @@ const exported: Row = [
   chart({
     title: "Not exported, by reason",
     description:
-      "What the collector did not take. Spans and log records are lost; metric points are not, since the next export carries their sums.",
-    unit: "none",
+      "What the collector did not take, per second. Spans and log records are lost; metric points are not, since the next export carries their sums.",
+    unit: ITEMS_PER_S,
+    bad: true,
     width: 8,
     bars: true,
     stacked: true,
     none: NOTHING,
     targets: [SPANS, LOGS, POINTS].map((name) =>
-      target(`{{${COMPONENT}}} {{${ERROR}}}`, byComponent(chosen.grown(name, LOST))),
+      target(`{{${COMPONENT}}} {{${ERROR}}}`, byComponent(chosen.grownRate(name, LOST))),
     ),
   }),
   chart({
     title: "Dropped before the export, by reason",
     description:
-      "Spans and log records that had no room in the queue to the exporter: more came than the collector took.",
-    unit: "none",
+      "Spans and log records per second that had no room in the queue to the exporter: more came than the collector took.",
+    unit: ITEMS_PER_S,
+    bad: true,
     width: 8,
     bars: true,
     stacked: true,
     none: NOTHING,
     targets: [SPANS_PROCESSED, LOGS_PROCESSED].map((name) =>
-      target(`{{${COMPONENT}}} {{${ERROR}}}`, byComponent(chosen.grown(name, LOST))),
+      target(`{{${COMPONENT}}} {{${ERROR}}}`, byComponent(chosen.grownRate(name, LOST))),
     ),
   }),
   chart({
     title: "Queues to the exporters",
     description: "How full the queues of spans and log records are that wait for their export.",
     unit: "percentunit",
+    decimals: 1,
     width: 12,
     max: 1,
+    none: NOT_OVER_OTLP,
     targets: (["span", "log"] as const).map((signal) =>
       target(
         `{{${INSTANCE}}} {{${COMPONENT}}}`,
@@ -163,8 +185,9 @@ const exported: Row = [
     title: "Spans of the page's own SDK",
     description:
       "Spans per second that an OpenTelemetry SDK in the page sent, by what became of them.",
-    unit: "cps",
+    unit: SPANS_PER_S,
     width: 12,
+    none: "no SDK in the page",
     targets: [
       target(
         `{{${OUTCOME}}} {{${ERROR}}}`,
@@ -182,6 +205,7 @@ const spool: Row = [
       "Spans and log records that wait for the collector, in bytes. Nothing shows where no folder for them was given.",
     unit: "bytes",
     width: 8,
+    none: NO_SPOOL,
     targets: [
       target(
         `{{${INSTANCE}}}`,
@@ -193,8 +217,9 @@ const spool: Row = [
     title: "Spooled and replayed",
     description:
       "Spans and log records per second that were put on disk, and that the collector took afterwards. What an earlier process left is replayed, too.",
-    unit: "cps",
+    unit: ITEMS_PER_S,
     width: 8,
+    none: NO_SPOOL,
     targets: [
       target("spooled", sum(chosen.rate(SPOOL_ITEMS, { "spanwire.outcome": is("spooled") }))),
       target("replayed", sum(chosen.rate(SPOOL_ITEMS, { "spanwire.outcome": is("replayed") }))),
@@ -203,13 +228,15 @@ const spool: Row = [
   chart({
     title: "Given up on disk, by reason",
     description:
-      "Spans and log records that were on disk and are lost: something newer needed the room, the files were damaged, or the collector does not want them.",
-    unit: "none",
+      "Spans and log records per second that were on disk and are lost: something newer needed the room, the files were damaged, or the collector does not want them.",
+    unit: ITEMS_PER_S,
+    bad: true,
+    none: NOTHING,
     width: 8,
     bars: true,
     stacked: true,
     targets: [
-      target(`{{${ERROR}}}`, sum(chosen.grown(SPOOL_ITEMS, LOST_BY_SPOOL), ERROR)),
+      target(`{{${ERROR}}}`, sum(chosen.grownRate(SPOOL_ITEMS, LOST_BY_SPOOL), ERROR)),
     ],
   }),
 ];
@@ -220,9 +247,10 @@ const sampling: Row = [
     title: "Traces by verdict",
     description:
       "Traces that were decided per second: kept since they failed, were slow, or within the rate; or dropped. Nothing shows where the sampler is another one.",
-    unit: "cps",
+    unit: TRACES_PER_S,
     width: 8,
     stacked: true,
+    none: OTHER_SAMPLER,
     targets: [
       target(`{{${OUTCOME}}} {{${REASON}}}`, sum(chosen.rate(TRACES), OUTCOME, REASON)),
     ],
@@ -232,8 +260,10 @@ const sampling: Row = [
     description:
       "What a count over kept traces has to be divided by. Failed and slow ones are always kept.",
     unit: "percentunit",
+    decimals: 1,
     width: 8,
     max: 1,
+    none: OTHER_SAMPLER,
     targets: [
       target(
         "kept",
@@ -251,6 +281,7 @@ const sampling: Row = [
     unit: "none",
     decimals: 0,
     width: 8,
+    none: OTHER_SAMPLER,
     targets: [
       target("traces", sum(chosen.gauge("spanwire.sampling.traces.held"))),
       target("spans", sum(chosen.gauge("spanwire.sampling.spans.held"))),
@@ -259,46 +290,49 @@ const sampling: Row = [
   chart({
     title: "Decided early",
     description:
-      "Traces that were decided while a span of theirs was open. More than a few for traces_full or spans_full mean that the bounds are too small.",
-    unit: "none",
+      "Traces per second that were decided while a span of theirs was open. More than a few for traces_full or spans_full mean that the bounds are too small.",
+    unit: TRACES_PER_S,
     width: 12,
     bars: true,
-    targets: [target(`{{${REASON}}}`, sum(chosen.grown("spanwire.sampling.early"), REASON))],
+    targets: [target(`{{${REASON}}}`, sum(chosen.grownRate("spanwire.sampling.early"), REASON))],
   }),
   chart({
     title: "Spans that the sampler lost",
     description:
-      "Spans beyond a trace's bound (trace_full), or that ended after their trace was forgotten (late). Those of traces that were dropped on purpose do not count.",
-    unit: "none",
+      "Spans per second beyond a trace's bound (trace_full), or that ended after their trace was forgotten (late). Those of traces that were dropped on purpose do not count.",
+    unit: SPANS_PER_S,
+    bad: true,
     width: 12,
     bars: true,
     targets: [
       target(
         `{{${REASON}}}`,
-        sum(chosen.grown("spanwire.sampling.spans.dropped", LOST_BY_SAMPLER), REASON),
+        sum(chosen.grownRate("spanwire.sampling.spans.dropped", LOST_BY_SAMPLER), REASON),
       ),
     ],
   }),
 ];
 
-const byInstance = (name: string): Expr => aggregate("max", [INSTANCE], chosen.server(name));
+const byInstance = (name: string): Expr => aggregate("max", [INSTANCE], ofApps(chosen.server(name)));
 
 const scrape: Row = [
   "Scrape",
   chart({
     title: "Scrape time",
-    description: "How long each target takes to answer.",
+    description: "How long each app takes to answer Prometheus.",
     unit: "s",
-    width: 8,
+    width: 6,
+    none: "not scraped",
     targets: [target(`{{${INSTANCE}}}`, byInstance(SCRAPE_SECONDS))],
   }),
   chart({
     title: "Series by instance",
     description:
-      "Series of each scraped instance, and those that were new with the last scrape. Names are capped, so it levels off.",
+      "Series of each app that is scraped, and those that were new with the last scrape. Names are capped, so it levels off.",
     unit: "none",
     decimals: 0,
-    width: 8,
+    width: 6,
+    none: "not scraped",
     targets: [
       target(`{{${INSTANCE}}}`, byInstance(SCRAPE_SAMPLES)),
       target(`new {{${INSTANCE}}}`, byInstance(SCRAPE_NEW_SERIES)),
@@ -307,11 +341,12 @@ const scrape: Row = [
   chart({
     title: "Turned away by the endpoint",
     description:
-      "Connections and requests that the app's Prometheus endpoint refused: too many at once, or a Host that is not allowed.",
-    unit: "none",
-    width: 8,
+      "Connections and requests per second that the app's Prometheus endpoint refused: too many at once, or a Host that is not allowed.",
+    unit: REQUESTS_PER_S,
+    bad: true,
+    width: 6,
     bars: true,
-    targets: [target(`{{${ERROR}}}`, sum(chosen.grown("spanwire.endpoint.refused"), ERROR))],
+    targets: [target(`{{${ERROR}}}`, sum(chosen.grownRate("spanwire.endpoint.refused"), ERROR))],
   }),
   chart({
     title: "Metrics left out by the endpoint",
@@ -319,7 +354,7 @@ const scrape: Row = [
       "Metrics of the app's own that have the name of another on its Prometheus endpoint. Its log names them once.",
     unit: "none",
     decimals: 0,
-    width: 8,
+    width: 6,
     targets: [
       target(
         `{{${INSTANCE}}}`,

@@ -1,7 +1,7 @@
 // The wire: what fails, what is dropped, what is slow.
 
 import { DROPPED, FAILED, JUDGED, MESSAGES } from "../outcomes.js";
-import { above, and, binary, number, or, quantile, ratio, sumWithout, times as scaled } from "../promql.js";
+import { above, and, binary, type Expr, number, or, quantile, ratio, sumWithout, times as scaled } from "../promql.js";
 import { errorType, label, prometheusLabel } from "../semconv.js";
 import { is, type Where } from "../series.js";
 import {
@@ -70,6 +70,8 @@ export function messages(times: Times): Group {
     binary(timeouts, ">", scaled(calls, TIMED_OUT_MIN)),
   );
   const open = above(ANY.gauge("spanwire.ipc.call.age"), times.seconds(UNSETTLED));
+  const enough = (name: string, ...without: readonly string[]): Expr =>
+    binary(sumWithout(recent.increase(name, {}, "_count"), ...without), ">=", number(TIMED_MIN));
   const retold = { threshold: thresholdLabel(SLOW_MESSAGE) };
   return {
     name: "messages",
@@ -98,7 +100,7 @@ export function messages(times: Times): Group {
       },
       {
         alert: "SpanwireDeliverySlow",
-        expr: aboveThreshold(recorded(delivery), SLOW_MESSAGE),
+        expr: and(aboveThreshold(recorded(delivery), SLOW_MESSAGE), enough(DELIVERY, EVENT)),
         forS: 10 * MINUTE,
         severity: "warning",
         labels: retold,
@@ -108,7 +110,7 @@ export function messages(times: Times): Group {
       },
       {
         alert: "SpanwireHandlerSlow",
-        expr: aboveThreshold(recorded(handler), SLOW_MESSAGE),
+        expr: and(aboveThreshold(recorded(handler), SLOW_MESSAGE), enough(HANDLER, EVENT, ERROR)),
         forS: 10 * MINUTE,
         severity: "warning",
         labels: retold,
@@ -132,5 +134,7 @@ export function messages(times: Times): Group {
 const TIMED_OUT_MIN = 0.25;
 /** Seconds after which a call is not waited for any more, as far as anybody can tell. */
 const UNSETTLED = 5 * MINUTE;
+/** Messages in 5 minutes from which their p99 says something: of a handful it is the slowest one. */
+const TIMED_MIN = 10;
 /** Failures in 5 minutes from which their share says something. */
 export const FAILURES_MIN = 3;

@@ -52,7 +52,8 @@ interface Objective {
 
 function objectives(times: Times): Objective[] {
   const outbound = { "spanwire.ipc.direction": is("outbound") };
-  const recent = times.over(5 * MINUTE);
+  // A budget is a job's over days: it counts what each process spent.
+  const recent = times.over(5 * MINUTE, "all");
   const all: Recording = {
     record: "job:spanwire_delivery_messages:increase5m",
     expr: sum(recent.grown(MESSAGES, { ...outbound, ...JUDGED }), JOB),

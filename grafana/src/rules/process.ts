@@ -7,6 +7,7 @@ import {
   ANY,
   AT,
   DAY,
+  HOUR,
   MINUTE,
   overTime,
   recorded,
@@ -49,8 +50,13 @@ export function processes(times: Times): Group {
       {
         alert: "SpanwireMemoryGrowth",
         expr: and(
-          above(growth, GROWTH_MIN_BYTES),
-          binary(growth, ">", scaled(before, GROWTH_MIN_SHARE)),
+          and(
+            above(growth, GROWTH_MIN_BYTES),
+            binary(growth, ">", scaled(before, GROWTH_MIN_SHARE)),
+          ),
+          // A process that is younger is compared with the one before it, which may have been another version.
+          above(ANY.gauge("process.uptime"), times.seconds(HOUR)),
+          TARGET,
         ),
         forS: 10 * MINUTE,
         severity: "warning",

@@ -5,7 +5,7 @@ import { binary, Expr, type Matching } from "../promql.js";
 import { runbookFile } from "../runbooks.js";
 import { label, metric } from "../semconv.js";
 import { INSTANCE, JOB, TARGET } from "../server.js";
-import { SeriesOf } from "../series.js";
+import { SeriesOf, type Window } from "../series.js";
 
 /** Times as rules have them, all of them divided by a factor for who cannot wait for an hour. */
 export class Times {
@@ -18,14 +18,18 @@ export class Times {
     return `${ms / unit[0]}${unit[1]}`;
   }
 
-  /** A duration as a number of seconds, to compare a gauge with. */
+  /** A time in seconds, as expressions compare with it. */
   seconds(seconds: number): number {
     return seconds / this.shrink;
   }
 
-  /** Spanwire's series, with rates over that time. */
-  over(seconds: number): SeriesOf {
-    return new SeriesOf({ target: "" }, this.text(seconds), String((1.2 * seconds) / this.shrink));
+  /**
+   * Spanwire's series, with rates over that time. What counts is the newest process of each instance: an
+   * app that was started anew begins without the alerts of the one before, but for those of a budget.
+   */
+  over(seconds: number, restarts: Window["restarts"] = "newest"): SeriesOf {
+    const youngS = String((1.2 * seconds) / this.shrink);
+    return new SeriesOf({ target: "" }, { range: this.text(seconds), youngS, restarts });
   }
 }
 
@@ -151,7 +155,7 @@ export function thresholdLabel({ gauge, format }: Threshold): string {
 }
 
 /** Series without a time: gauges. */
-export const ANY = new SeriesOf({ target: "" }, "5m");
+export const ANY = new SeriesOf({ target: "" }, { range: "5m" });
 
 /** The labels as they appear in a text. */
 export const WEBVIEW = label("spanwire.webview.name");

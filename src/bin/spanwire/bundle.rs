@@ -67,6 +67,7 @@ pub(super) const STACK: Bundle = Bundle {
 const BOARDS: Folder = folder! { "grafana/dashboards":
     "fleet.json"
     "ipc.json"
+    "laggy.json"
     "live.json"
     "operations.json"
     "process.json"

@@ -7,6 +7,7 @@ use std::time::Duration;
 use opentelemetry::trace::{Tracer, TracerProvider};
 
 use super::observer::Observer;
+use super::page_script::PageScript;
 use crate::ipc::builder::PageTraces;
 use crate::ipc::main_thread::DEFAULT_BUDGET;
 use crate::ipc::protocol::limits::Limits;
@@ -18,6 +19,7 @@ use crate::semconv;
 pub struct ObserverBuilder {
     name: Arc<str>,
     settings: RecorderSettings,
+    page_nonce: Option<Arc<str>>,
 }
 
 impl Observer {
@@ -38,6 +40,7 @@ impl ObserverBuilder {
                 // The message layer hands over the traceparents that it trusts, and no others.
                 page_traces: PageTraces::Accepted,
             },
+            page_nonce: None,
         }
     }
 
@@ -69,10 +72,17 @@ impl ObserverBuilder {
         self
     }
 
+    /// Takes the reports of pages that have this script; see [`Observer::page_report`]. Default: none
+    /// are taken.
+    pub fn page_script(mut self, script: &PageScript) -> Self {
+        self.page_nonce = Some(Arc::clone(&script.nonce));
+        self
+    }
+
     /// Builds the observer. Its page is loading until [`Observer::set_page_state`] says otherwise.
     #[must_use]
     pub fn build(self) -> Observer {
-        Observer::new(&self.name, self.settings)
+        Observer::new(&self.name, self.settings, self.page_nonce)
     }
 }
 

@@ -3,11 +3,12 @@
 use std::fmt;
 use std::sync::Arc;
 
+use super::open_message::{Acknowledged, OpenMessage};
 use super::outstanding::Place;
-use super::shared::Shared;
+use super::shared::{AwaitedCall, Shared};
 use crate::clock::Stamp;
-use crate::ipc::delivery::{self, DeliveryTiming, OutboundKind, PageExecution};
-use crate::ipc::protocol::direction::Direction;
+use crate::instrument::call_site::CallSite;
+use crate::ipc::delivery::{DeliveryTiming, OutboundKind};
 use crate::ipc::series::{EventSeries, Outcome};
 use crate::ipc::spans::parent::TraceParent;
 use crate::ipc::spans::timed::TimedSpan;
@@ -20,25 +21,16 @@ use crate::semconv::ErrorType;
 #[must_use = "a message that is dropped ends as cancelled"]
 pub struct Delivery {
     shared: Arc<Shared>,
-    series: Arc<EventSeries>,
-    span: Option<Box<TimedSpan>>,
-    /// The call that it answers.
-    answers: Option<Answered>,
-    /// Among those that the page was handed.
-    in_flight: Option<Place>,
-    size: usize,
-    enqueued_at: Stamp,
-    timing: DeliveryTiming,
-    has_ended: bool,
-}
-
-/// A call whose reply is on its way.
-#[derive(Debug)]
-struct Answered {
-    call: Place,
-    span: Option<Box<TimedSpan>>,
-    /// How its handlers ended it.
-    outcome: Outcome,
+    /// None once it ended, or the page has it to end.
+    message: Option<OpenMessage>,
+    /// The call that it answers, and how that went.
+    answers: Option<(Box<TimedSpan>, Outcome)>,
+    /// The same for a call that the page settles.
+    page_call: Option<(AwaitedCall, Outcome)>,
+    /// The call that it answers among those that are not settled, and how its handlers ended it.
+    call: Option<(Place, Outcome)>,
+    /// Its number, and the page that acknowledges it if one does.
+    number: Option<(u64, Option<u64>)>,
 }
 
 impl Delivery {
@@ -48,116 +40,154 @@ impl Delivery {
         series: Arc<EventSeries>,
         size: usize,
         parent: &TraceParent,
+        site: Option<CallSite>,
     ) -> Self {
-        let (enqueued_at, span) = shared.recorder.send(kind, &series, size, parent);
+        let (enqueued_at, span) = shared.recorder.send(kind, &series, size, parent, site);
         shared.opened();
         Self {
             shared,
-            series,
-            span,
+            message: Some(OpenMessage {
+                series,
+                span,
+                size,
+                enqueued_at,
+                timing: DeliveryTiming::default(),
+                in_flight: None,
+            }),
             answers: None,
-            in_flight: None,
-            size,
-            enqueued_at,
-            timing: DeliveryTiming::default(),
-            has_ended: false,
+            page_call: None,
+            call: None,
+            number: None,
         }
     }
 
-    /// It is the reply to that call.
-    pub(super) fn answers(&mut self, call: Place, span: Option<Box<TimedSpan>>, outcome: Outcome) {
-        self.answers = Some(Answered {
-            call,
-            span,
-            outcome,
-        });
+    /// It is the reply to that call, which is not settled.
+    pub(super) fn settles(&mut self, call: Place, outcome: Outcome) {
+        self.call = Some((call, outcome));
+    }
+
+    /// It is the reply to that call, whose span this is.
+    pub(super) fn answers(&mut self, call: Box<TimedSpan>, outcome: Outcome) {
+        self.answers = Some((call, outcome));
+    }
+
+    /// It is the reply to a call that the page settles.
+    pub(super) fn settled_by_page(&mut self, call: AwaitedCall, outcome: Outcome) {
+        self.page_call = Some((call, outcome));
+    }
+
+    /// The number of this message, which the page's script acknowledges it with: the message layer
+    /// carries it along, and its adapter gives it to `delivered`.
+    ///
+    /// [`handed_over`](Self::handed_over) then leaves the message to the page. Where too many wait
+    /// for it already, 4,096, or the observer takes no reports, it ends there as without a number.
+    pub fn number(&mut self) -> u64 {
+        let shared = &self.shared;
+        let take = || shared.page().number(shared.page_nonce.is_some());
+        self.number.get_or_insert_with(take).0
     }
 
     /// The message layer hands it to the webview, with `batch` messages in all. Each further time
     /// counts as a retry.
     pub fn sent(&mut self, batch: usize) {
-        let recorder = &self.shared.recorder;
-        let now = recorder.clock.now();
-        match self.timing.dispatched {
-            None => {
-                self.in_flight = Some(self.shared.in_flight.add(now));
-                self.timing.dequeued = Some((now, now.since(self.enqueued_at)));
-                if batch > 1 {
-                    recorder.series.batch_size(Direction::Outbound, batch);
-                }
-            }
-            Some(_) => {
-                recorder.series.retried(1);
-                recorder.stats.retried(1);
+        if let Some(message) = &mut self.message {
+            message.sent(&self.shared.recorder, batch);
+            if let (None, Some(at)) = (&message.in_flight, message.dispatched()) {
+                message.in_flight = Some(self.shared.in_flight.add(at));
             }
         }
-        self.timing.dispatched = Some((now, batch));
-        self.timing.attempts += 1;
     }
 
     /// The page took it, as it said itself.
     pub fn acknowledged(mut self) {
-        self.finish(Ok(()), None, true);
+        self.finish(Ok(()), Acknowledged::Now);
     }
 
     /// The page took it, and its code ran from `begin` to `end` by the page's clock:
     /// `performance.now()` in milliseconds, as [`PageTimes`](super::PageTimes).
     pub fn acknowledged_at(mut self, begin: f64, end: f64) {
         let now = self.shared.recorder.clock.now();
-        let execution = self.timing.dispatched.and_then(|(sent, _)| {
-            let ran = self.shared.page().ran(sent, begin, end, now);
-            ran.map(|(begin, end)| PageExecution { begin, end })
-        });
-        self.finish(Ok(()), execution, true);
+        let sent = self.message.as_ref().and_then(OpenMessage::dispatched);
+        let ran = sent.and_then(|sent| self.shared.page().ran(sent, begin, end, now));
+        self.finish(Ok(()), ran.map_or(Acknowledged::Now, Acknowledged::Ran));
     }
 
     /// The webview took it, and nothing will say whether the page did: it counts as ok, and has no
     /// delivery time.
+    ///
+    /// A reply to a call that [the page's script](super::Inbound::page_call) observes, and a message
+    /// with a [`number`](Self::number), are left to the page: they end when it says so, and as
+    /// `page_gone` when it goes away before.
     pub fn handed_over(mut self) {
-        if self.timing.dispatched.is_none() {
+        if let Some(message) = &self.message
+            && message.dispatched().is_none()
+        {
             self.sent(1);
         }
-        self.finish(Ok(()), None, false);
+        let now = self.shared.recorder.clock.now();
+        let Some(message) = self.message.take() else {
+            return;
+        };
+        if let Some((call, handled)) = self.call.take() {
+            self.shared.settled(call, handled, now);
+        }
+        let ended = {
+            let page = &mut *self.shared.page();
+            if let Some((AwaitedCall { id, generation }, _)) = self.page_call.take() {
+                match page.awaited_of(generation) {
+                    Some(awaited) => awaited.hand_over_reply(id, message, now),
+                    None => Some((message, None)),
+                }
+            } else if let Some((number, Some(generation))) = self.number.take() {
+                match page.awaited_of(generation) {
+                    Some(awaited) => awaited.hand_over(number, message, now),
+                    None => Some((message, None)),
+                }
+            } else {
+                Some((message, Some(Acknowledged::Never)))
+            }
+        };
+        if let Some((message, page)) = ended {
+            self.message = Some(message);
+            match page {
+                Some(page) => self.finish(Ok(()), page),
+                None => self.finish(Err(ErrorType::PageGone), Acknowledged::Never),
+            }
+        }
     }
 
     /// It did not reach the page.
     pub fn failed(mut self, error: ErrorType) {
-        self.finish(Err(error), None, false);
+        self.finish(Err(error), Acknowledged::Never);
     }
 
-    fn finish(
-        &mut self,
-        outcome: Outcome,
-        execution: Option<PageExecution>,
-        is_acknowledged: bool,
-    ) {
-        self.has_ended = true;
-        let recorder = &self.shared.recorder;
-        let now = recorder.clock.now();
-        let is_startup = self.shared.page().is_startup(self.enqueued_at);
-        let delivery = delivery::Delivery {
-            series: &self.series,
-            span: self.span.take(),
-            size: self.size,
-            enqueued_at: self.enqueued_at,
-            timing: self.timing,
-            execution,
-            outcome,
-            is_acknowledged,
-            is_startup,
+    fn finish(&mut self, outcome: Outcome, page: Acknowledged) {
+        let Some(message) = self.message.take() else {
+            return;
         };
-        recorder.delivered(delivery, now);
-        self.shared.closed();
-        if let Some(place) = self.in_flight.take() {
-            self.shared.in_flight.remove(place);
+        let now = self.shared.recorder.clock.now();
+        let settled = page.execution().map_or(now, |execution| execution.begin);
+        self.shared.end_message(message, outcome, page);
+        if let Some((call, handled)) = self.call.take() {
+            self.shared.settled(call, outcome.and(handled), settled);
         }
-        if let Some(answered) = self.answers.take() {
-            let settled = execution.map_or(now, |execution| execution.begin);
-            let outcome = outcome.and(answered.outcome);
-            self.shared.settled(answered.call, outcome, settled);
-            if let Some(span) = answered.span {
-                end_call(*span, outcome, settled);
+        if let Some((call, handled)) = self.answers.take() {
+            end_call(*call, outcome.and(handled), settled);
+        }
+        if let Some((call, handled)) = self.page_call.take() {
+            let span = {
+                let page = &mut *self.shared.page();
+                let awaited = page.awaited_of(call.generation);
+                awaited.and_then(|awaited| awaited.take_call(call.id))
+            };
+            if let Some(span) = span {
+                end_call(*span, outcome.and(handled), settled);
             }
+        }
+        if let Some((number, Some(generation))) = self.number.take()
+            && let Some(awaited) = self.shared.page().awaited_of(generation)
+        {
+            awaited.forget(number);
         }
     }
 }
@@ -170,17 +200,16 @@ pub(super) fn end_call(mut call: TimedSpan, outcome: Outcome, settled: Stamp) {
 
 impl Drop for Delivery {
     fn drop(&mut self) {
-        if !self.has_ended {
-            self.finish(Err(ErrorType::Cancelled), None, false);
-        }
+        self.finish(Err(ErrorType::Cancelled), Acknowledged::Never);
     }
 }
 
 impl fmt::Debug for Delivery {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let message = self.message.as_ref();
         f.debug_struct("Delivery")
-            .field("event", self.series.label())
-            .field("bytes", &self.size)
+            .field("event", &message.map(|message| message.series.label()))
+            .field("bytes", &message.map(|message| message.size))
             .finish_non_exhaustive()
     }
 }

@@ -12,11 +12,11 @@ use tracing::Instrument;
 
 use super::delivery::{Delivery, end_call};
 use super::outstanding::Place;
-use super::shared::Shared;
+use super::shared::{AwaitedCall, Shared};
 use crate::clock::Stamp;
 use crate::ipc::caller::record_end;
 use crate::ipc::delivery::OutboundKind;
-use crate::ipc::handling;
+use crate::ipc::handling::{self, InboundKind};
 use crate::ipc::series::{EventSeries, Outcome};
 use crate::ipc::spans::handler;
 use crate::ipc::spans::parent::TraceParent;
@@ -29,10 +29,13 @@ use crate::semconv::{self, ErrorType};
 pub struct Handling {
     shared: Arc<Shared>,
     series: Arc<EventSeries>,
-    /// The call, which is not settled; none for an event.
-    call: Option<Place>,
+    kind: InboundKind,
     started: Stamp,
     handling: handling::Handling,
+    /// Where the page ends its call's span.
+    page_call: Option<AwaitedCall>,
+    /// The call among those that are not settled.
+    call: Option<Place>,
     has_ended: bool,
 }
 
@@ -40,18 +43,22 @@ impl Handling {
     pub(super) fn new(
         shared: Arc<Shared>,
         series: Arc<EventSeries>,
-        call: Option<Place>,
+        kind: InboundKind,
         mut handling: handling::Handling,
         started: Stamp,
+        page_call: Option<AwaitedCall>,
+        call: Option<Place>,
     ) -> Self {
         // A future may enter it first, which knows nothing of its attributes.
         handling.start_span();
         Self {
             shared,
             series,
-            call,
+            kind,
             started,
             handling,
+            page_call,
+            call,
             has_ended: false,
         }
     }
@@ -94,7 +101,7 @@ impl Handling {
     }
 
     /// The message ended, and so did its reply as far as anybody sees: a call's client span ends
-    /// here too.
+    /// here too, unless the page's script will [say](super::Inbound::page_call) when it was settled.
     pub fn end(mut self, outcome: Result<(), ErrorType>) {
         self.finish(outcome);
     }
@@ -105,14 +112,24 @@ impl Handling {
     /// then [`Observer::send`](super::Observer::send) within the event's trace.
     pub fn reply(mut self, outcome: Result<(), ErrorType>, bytes: usize) -> Delivery {
         let parent = self.reply_parent();
-        let kind = match self.call {
-            Some(_) => OutboundKind::Reply,
-            None => OutboundKind::Event,
+        let kind = match self.kind {
+            InboundKind::Call => OutboundKind::Reply,
+            InboundKind::Event => OutboundKind::Event,
         };
         let series = Arc::clone(&self.series);
-        let mut delivery = Delivery::new(Arc::clone(&self.shared), kind, series, bytes, &parent);
+        let mut delivery =
+            Delivery::new(Arc::clone(&self.shared), kind, series, bytes, &parent, None);
         if let Some(call) = self.call.take() {
-            delivery.answers(call, self.handling.call.take(), outcome);
+            delivery.settles(call, outcome);
+        }
+        if let Some(call) = self.handling.call.take() {
+            delivery.answers(call, outcome);
+        }
+        if let Some(call) = self.page_call.take() {
+            if let Some(awaited) = self.shared.page().awaited_of(call.generation) {
+                awaited.replying(call.id, outcome);
+            }
+            delivery.settled_by_page(call, outcome);
         }
         self.finish(outcome);
         delivery
@@ -131,8 +148,13 @@ impl Handling {
         if let Some(call) = self.call.take() {
             self.shared.settled(call, outcome, now);
         }
-        if let Some(span) = self.handling.call.take() {
-            end_call(*span, outcome, now);
+        if let Some(call) = self.handling.call.take() {
+            end_call(*call, outcome, now);
+        }
+        if let Some(call) = self.page_call.take()
+            && let Some(awaited) = self.shared.page().awaited_of(call.generation)
+        {
+            awaited.handled(call.id, outcome);
         }
     }
 }
@@ -153,7 +175,7 @@ impl fmt::Debug for Handling {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Handling")
             .field("event", self.series.label())
-            .field("is_call", &self.call.is_some())
+            .field("kind", &self.kind)
             .finish_non_exhaustive()
     }
 }

@@ -4,12 +4,14 @@ use std::fmt;
 use std::sync::Arc;
 
 use super::handling::Handling;
+use super::page_call::PageCall;
 use super::page_view::PageTimes;
 use super::shared::Shared;
 use crate::ipc::handling::InboundKind;
 use crate::ipc::open_call::OpenCall;
 use crate::ipc::protocol::direction::Direction;
 use crate::ipc::spans::page::MessageTrace;
+use crate::semconv::ErrorType;
 
 /// A message that came in; made by [`Observer::call`](super::Observer::call) and
 /// [`Observer::event`](super::Observer::event).
@@ -22,6 +24,7 @@ pub struct Inbound<'a> {
     size: usize,
     traceparent: Option<&'a str>,
     times: Option<PageTimes>,
+    page_call: Option<&'a str>,
 }
 
 impl<'a> Inbound<'a> {
@@ -33,6 +36,7 @@ impl<'a> Inbound<'a> {
             size: 0,
             traceparent: None,
             times: None,
+            page_call: None,
         }
     }
 
@@ -59,6 +63,19 @@ impl<'a> Inbound<'a> {
         self
     }
 
+    /// What came along from the page's script: the text that `posted()` gave there.
+    ///
+    /// The call then has a client span that begins on the page, within the page's span around it,
+    /// and ends when the page's script says that it was settled; the reply that
+    /// [`Delivery::handed_over`](super::Delivery::handed_over) ends is acknowledged by that, too. Of
+    /// an event it says when and within which span it was made. An empty text, of a message that the
+    /// page does not observe, is nothing; one that is not the script's is counted as `malformed` in
+    /// `spanwire.page.errors`.
+    pub fn page_call(mut self, call: &'a str) -> Self {
+        self.page_call = Some(call).filter(|call| !call.is_empty());
+        self
+    }
+
     /// Takes the message up: its handlers are about to run.
     pub fn begin(self) -> Handling {
         let shared = self.shared;
@@ -67,9 +84,15 @@ impl<'a> Inbound<'a> {
         recorder.series.message_size(Direction::Inbound, self.size);
         let started = recorder.clock.now();
         let series = shared.series_of(self.event);
+        let call = self.page_call.and_then(PageCall::parse);
+        if self.page_call.is_some() && call.is_none() {
+            recorder.series.protocol_error(ErrorType::Malformed);
+        }
+        let span = call.and_then(|call| call.span);
         let start = self
             .times
-            .and_then(|times| shared.page().posted(times, started));
+            .or(call.map(|call| call.times))
+            .and_then(|times| shared.page().posted(times, span, started));
         series.size(Direction::Inbound, self.size);
         if let Some(transit) = start.as_ref().and_then(|start| start.transit) {
             recorder.series.transit(Direction::Inbound, transit);
@@ -83,7 +106,10 @@ impl<'a> Inbound<'a> {
             transit: None,
             start: start.as_ref().map(|start| (&start.message, &start.arrival)),
         };
-        let handling = recorder.begin(&series, self.kind, trace, None, started);
+        let mut handling = recorder.begin(&series, self.kind, trace, None, started);
+        let page_call = call
+            .filter(|_| self.kind == InboundKind::Call)
+            .and_then(|call| shared.open_call(call.id, &mut handling.call));
         let began = start.and_then(|start| start.message.began);
         let call = (self.kind == InboundKind::Call).then(|| {
             shared.calls.add(OpenCall {
@@ -91,7 +117,15 @@ impl<'a> Inbound<'a> {
                 began: began.unwrap_or(started),
             })
         });
-        Handling::new(Arc::clone(shared), series, call, handling, started)
+        Handling::new(
+            Arc::clone(shared),
+            series,
+            self.kind,
+            handling,
+            started,
+            page_call,
+            call,
+        )
     }
 }
 

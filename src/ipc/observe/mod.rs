@@ -12,7 +12,8 @@
 //! - a message goes out: [`Observer::send`], then [`Delivery::sent`] and one of the ends of
 //!   [`Delivery`];
 //! - a stream of messages: [`Observer::channel`];
-//! - the page loads, is there, or is gone: [`Observer::set_page_state`].
+//! - the page loads, is there, or is gone: [`Observer::set_page_state`];
+//! - the page has a [`PageScript`], which measures it: [`Observer::page_report`] takes what it says.
 //!
 //! Each of [`Handling`] and [`Delivery`] ends exactly once. One that is dropped ends as
 //! [`Cancelled`](crate::semconv::ErrorType::Cancelled), or as
@@ -47,13 +48,18 @@
 //! assert_eq!(observer.metrics().messages_sent, 1);
 //! ```
 
+mod awaited;
 mod builder;
 mod channel;
 mod delivery;
 mod handling;
 mod inbound;
 mod observer;
+mod open_message;
 mod outstanding;
+mod page_call;
+mod page_report;
+mod page_script;
 mod page_view;
 mod shared;
 
@@ -63,4 +69,6 @@ pub use delivery::Delivery;
 pub use handling::Handling;
 pub use inbound::Inbound;
 pub use observer::Observer;
+pub use page_report::PageReportError;
+pub use page_script::PageScript;
 pub use page_view::PageTimes;

@@ -7,13 +7,14 @@ use super::channel::Channel;
 use super::delivery::Delivery;
 use super::inbound::Inbound;
 use super::shared::Shared;
-use crate::instrument::handles;
+use crate::instrument::call_site::CallSite;
 use crate::ipc::delivery::OutboundKind;
 use crate::ipc::handling::InboundKind;
 use crate::ipc::page_state::PageState;
 use crate::ipc::recorder::RecorderSettings;
 use crate::ipc::spans::parent::TraceParent;
 use crate::ipc::stats::IpcMetrics;
+use crate::semconv::ErrorType;
 
 /// Observes one webview's messages, which another message layer carries.
 ///
@@ -23,8 +24,12 @@ use crate::ipc::stats::IpcMetrics;
 pub struct Observer(pub(super) Arc<Shared>);
 
 impl Observer {
-    pub(super) fn new(name: &Arc<str>, settings: RecorderSettings) -> Self {
-        Self(Shared::new(name, settings))
+    pub(super) fn new(
+        name: &Arc<str>,
+        settings: RecorderSettings,
+        page_nonce: Option<Arc<str>>,
+    ) -> Self {
+        Self(Shared::new(name, settings, page_nonce))
     }
 
     /// The observer's name.
@@ -45,6 +50,7 @@ impl Observer {
 
     /// A message of `bytes` is sent to the page, here and now. Its span is a child of the one that
     /// is current.
+    #[track_caller]
     pub fn send(&self, event: &str, bytes: usize) -> Delivery {
         let series = self.0.sent_series(event);
         let parent = TraceParent::current();
@@ -54,6 +60,7 @@ impl Observer {
             series,
             bytes,
             &parent,
+            Some(CallSite::of_caller()),
         )
     }
 
@@ -65,15 +72,16 @@ impl Observer {
 
     /// The page's state changed, as the message layer or its webview knows.
     ///
-    /// What is open does not end with its page: drop it, or end it as `page_gone`.
+    /// What waits for the word of a page that goes ends as `page_gone`: its spans, its calls, and the
+    /// messages that it was to acknowledge. What the message layer has open does not: drop it, or end
+    /// it as `page_gone`.
+    ///
+    /// A page with a [`PageScript`](super::PageScript) says itself that it is there, and that it goes
+    /// away; it cannot say that it crashed.
     pub fn set_page_state(&self, state: PageState) {
-        let load = self.0.page().set_state(state, self.0.recorder.clock.now());
-        if let Some(load) = load {
-            self.0.recorder.series.page_loaded(load);
-        }
-        if state == PageState::Ready {
-            handles::page_appeared();
-        }
+        let now = self.0.recorder.clock.now();
+        let change = self.0.page().set_state(state, now);
+        self.0.apply(change, ErrorType::PageGone);
     }
 
     /// The page can be seen, or not: a window that is hidden holds its timers back.

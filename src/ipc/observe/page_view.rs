@@ -1,14 +1,20 @@
-//! What an observer knows of its page: its state, and its clock.
+//! What an observer knows of its page: its state, its clock, and what waits for its word.
 
+use std::collections::VecDeque;
 use std::time::Duration;
 
+use super::awaited::{Awaited, Left};
 use crate::clock::Stamp;
+use crate::ipc::delivery::PageExecution;
 use crate::ipc::page_clock::PageClock;
 use crate::ipc::page_life::{PageLife, PageVitals};
 use crate::ipc::page_load::PageLoad;
 use crate::ipc::page_state::PageState;
+use crate::ipc::protocol::envelope::constant_time_eq;
 use crate::ipc::protocol::inbound_message::PageTime;
+use crate::ipc::spans::open::OpenSpans;
 use crate::ipc::spans::page::{Arrival, MessageStart};
+use crate::semconv::ErrorType;
 
 /// When the page made a message and when it posted it: `performance.now()` of the document, in
 /// milliseconds.
@@ -23,13 +29,32 @@ pub struct PageTimes {
     pub posted: f64,
 }
 
+/// Pages that were replaced and are remembered, so that none of them can come back.
+const RETIRED_MAX: usize = 100;
+
 #[derive(Debug)]
 pub(super) struct PageView {
     state: PageState,
     /// What the next page counts as.
     next_load: PageLoad,
-    clock: PageClock,
+    pub(super) clock: PageClock,
     life: PageLife,
+    /// What the page with a script calls itself; empty before it said so.
+    id: String,
+    retired: VecDeque<String>,
+    /// Counts the pages: what is of an earlier one waits for nothing.
+    generation: u64,
+    pub(super) spans: OpenSpans,
+    pub(super) awaited: Awaited,
+    /// The last number that a message to the page got. It is never used again.
+    last_number: u64,
+}
+
+/// A page came or went: how the page that is there counts, and what the one before had open.
+#[derive(Debug, Default)]
+pub(super) struct PageChange {
+    pub(super) load: Option<PageLoad>,
+    pub(super) left: Left,
 }
 
 /// Where a message began on its page.
@@ -47,6 +72,12 @@ impl PageView {
             next_load: PageLoad::First,
             clock: PageClock::default(),
             life: PageLife::default(),
+            id: String::new(),
+            retired: VecDeque::new(),
+            generation: 0,
+            spans: OpenSpans::default(),
+            awaited: Awaited::default(),
+            last_number: 0,
         }
     }
 
@@ -54,19 +85,20 @@ impl PageView {
         self.state
     }
 
-    /// A page that was not there before is there, and is to be counted.
-    pub(super) fn set_state(&mut self, state: PageState, now: Stamp) -> Option<PageLoad> {
+    /// The message layer says what state the page is in.
+    pub(super) fn set_state(&mut self, state: PageState, now: Stamp) -> PageChange {
+        let mut change = PageChange::default();
         if !is_there(state) {
-            // Each document has a clock of its own.
-            self.clock = PageClock::default();
+            change.left = self.end_generation();
             self.life = PageLife::default();
         }
         let before = std::mem::replace(&mut self.state, state);
-        (is_there(state) && !is_there(before)).then(|| {
+        if is_there(state) && !is_there(before) {
             self.life = PageLife::began(now, false);
             let load = self.next_load.take();
-            load.because(before == PageState::Gone, None)
-        })
+            change.load = Some(load.because(before == PageState::Gone, None));
+        }
+        change
     }
 
     /// Whether the page can be seen.
@@ -83,14 +115,89 @@ impl PageView {
         self.life.vitals(now)
     }
 
-    /// A message came now that the page stamped.
-    pub(super) fn posted(&mut self, times: PageTimes, now: Stamp) -> Option<Start> {
+    /// A report of the page with that id begins; one that says `ready` is of a page that is there.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorType::StaleGeneration`]: another page took its place, or it never said that it is there.
+    pub(super) fn report_began(
+        &mut self,
+        id: &str,
+        is_ready: bool,
+        now: Stamp,
+    ) -> Result<PageChange, ErrorType> {
+        // Only the page itself knows its id, so no time may tell how much of a guess is right.
+        if !self.id.is_empty() && constant_time_eq(self.id.as_bytes(), id.as_bytes()) {
+            return Ok(PageChange::default());
+        }
+        if !is_ready || self.retired.iter().any(|retired| retired == id) {
+            return Err(ErrorType::StaleGeneration);
+        }
+        let mut change = PageChange::default();
+        if !self.id.is_empty() {
+            change.left = self.end_generation();
+            self.retire();
+            // Another page, which the message layer may not have seen come.
+            self.state = PageState::Loading;
+        }
+        self.clock = PageClock::default();
+        self.id = id.to_owned();
+        change.load = self.set_state(PageState::Ready, now).load;
+        Ok(change)
+    }
+
+    /// The page says that it goes away.
+    pub(super) fn page_left(&mut self, now: Stamp) -> PageChange {
+        self.retire();
+        self.set_state(PageState::Loading, now)
+    }
+
+    fn retire(&mut self) {
+        self.retired.truncate(RETIRED_MAX - 1);
+        self.retired.push_front(std::mem::take(&mut self.id));
+    }
+
+    /// Nothing that is open has a page any more.
+    pub(super) fn end_generation(&mut self) -> Left {
+        // Each document has a clock of its own.
+        self.clock = PageClock::default();
+        self.generation += 1;
+        let mut left = self.awaited.take();
+        let open = std::mem::take(&mut self.spans).into_open();
+        left.spans.extend(open.map(|span| *span));
+        left
+    }
+
+    pub(super) fn generation(&self) -> u64 {
+        self.generation
+    }
+
+    /// What waits for the page of that generation's word, unless that page is gone.
+    pub(super) fn awaited_of(&mut self, generation: u64) -> Option<&mut Awaited> {
+        (generation == self.generation).then_some(&mut self.awaited)
+    }
+
+    /// A number for a message to the page, and the page that may acknowledge it: none without a
+    /// script, or when too many messages wait for that.
+    pub(super) fn number(&mut self, has_script: bool) -> (u64, Option<u64>) {
+        self.last_number += 1;
+        let waits = has_script && self.awaited.number(self.last_number);
+        (self.last_number, waits.then_some(self.generation))
+    }
+
+    /// A message came now that the page stamped, made within its own `span`.
+    pub(super) fn posted(
+        &mut self,
+        times: PageTimes,
+        span: Option<u64>,
+        now: Stamp,
+    ) -> Option<Start> {
         let began = PageTime::from_ms(times.began)?;
         let sent = PageTime::from_ms(times.posted)?;
         self.clock.heard(sent, now);
         Some(Start {
             message: MessageStart {
-                parent: None,
+                parent: span.and_then(|span| self.spans.parent(span)).cloned(),
                 began: self.clock.to_host(began, now),
                 posted: self.clock.to_host(sent, now),
             },
@@ -110,13 +217,15 @@ impl PageView {
         begin: f64,
         end: f64,
         now: Stamp,
-    ) -> Option<(Stamp, Stamp)> {
+    ) -> Option<PageExecution> {
         let begin = PageTime::from_ms(begin)?;
         let end = PageTime::from_ms(end)?;
         self.clock.ran(dispatched, begin);
-        let begin = self.clock.to_host(begin, now)?.max(dispatched).min(now);
-        let end = self.clock.to_host(end, now)?.max(begin).min(now);
-        Some((begin, end))
+        let (begin, end) = (
+            self.clock.to_host(begin, now)?,
+            self.clock.to_host(end, now)?,
+        );
+        Some(PageExecution::clamped(begin, end, dispatched, now))
     }
 }
 

@@ -3,20 +3,34 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
+use super::awaited::{Ended, Left};
+use super::open_message::{Acknowledged, OpenMessage};
 use super::outstanding::{Outstanding, Place};
-use super::page_view::PageView;
+use super::page_view::{PageChange, PageView};
 use crate::clock::Stamp;
 use crate::instrument::cardinality::NameSource;
 use crate::instrument::event_name::is_event_name;
 use crate::instrument::handles::{self, GaugeSums, Publish};
 use crate::ipc::call_series::OpenCalls;
 use crate::ipc::open_call::OpenCall;
+use crate::ipc::page_load::PageLoad;
 use crate::ipc::recorder::{Recorder, RecorderSettings};
 use crate::ipc::series::{EventSeries, InFlight, Outcome};
+use crate::ipc::spans::timed::TimedSpan;
+use crate::semconv::ErrorType;
+
+/// A call whose end the page will tell.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct AwaitedCall {
+    pub(super) id: u64,
+    pub(super) generation: u64,
+}
 
 /// One webview as it is observed.
 pub(super) struct Shared {
     pub(super) recorder: Recorder,
+    /// What the page's reports prove themselves with; none are taken without.
+    pub(super) page_nonce: Option<Arc<str>>,
     page: Mutex<PageView>,
     /// Messages to the page that have not ended.
     open: AtomicUsize,
@@ -28,9 +42,14 @@ pub(super) struct Shared {
 }
 
 impl Shared {
-    pub(super) fn new(name: &Arc<str>, settings: RecorderSettings) -> Arc<Self> {
+    pub(super) fn new(
+        name: &Arc<str>,
+        settings: RecorderSettings,
+        page_nonce: Option<Arc<str>>,
+    ) -> Arc<Self> {
         let shared = Arc::new(Self {
             recorder: Recorder::new(name, settings),
+            page_nonce,
             page: Mutex::new(PageView::new()),
             open: AtomicUsize::new(0),
             open_max: AtomicUsize::new(0),
@@ -64,6 +83,85 @@ impl Shared {
         }
     }
 
+    /// A page came or went. Called without the lock, since a span's end is the app's code.
+    pub(super) fn apply(&self, change: PageChange, why_gone: ErrorType) {
+        let PageChange { load, left } = change;
+        self.end_left(left, why_gone);
+        if let Some(load) = load {
+            self.recorder.series.page_loaded(load);
+            self.recorder.startup.page_ready(load == PageLoad::First);
+            handles::page_appeared();
+        }
+    }
+
+    fn end_left(&self, left: Left, why: ErrorType) {
+        let now = self.recorder.clock.now();
+        for message in left.messages {
+            self.end_message(message, Err(why), Acknowledged::Never);
+        }
+        for span in left.spans {
+            span.fail(why.as_str(), now);
+        }
+    }
+
+    /// A call of the page's came, which the page will settle; its span is kept until then. `None`: it
+    /// ends here, since its id is not its own, or too many are open.
+    pub(super) fn open_call(
+        &self,
+        id: u64,
+        span: &mut Option<Box<TimedSpan>>,
+    ) -> Option<AwaitedCall> {
+        // Nothing would come from a page without a script.
+        self.page_nonce.as_ref()?;
+        let opened = {
+            let page = &mut *self.page();
+            let opened = page.awaited.open_call(id, span.take());
+            opened.map(|ended| (ended, page.generation()))
+        };
+        match opened {
+            Ok((ended, generation)) => {
+                self.end(ended);
+                Some(AwaitedCall { id, generation })
+            }
+            Err(returned) => {
+                *span = returned;
+                None
+            }
+        }
+    }
+
+    /// Records what the page's word, or the message layer's, ended.
+    pub(super) fn end(&self, ended: Ended) {
+        if let Some((message, page)) = ended.message {
+            self.end_message(message, Ok(()), page);
+        }
+        if let Some(call) = ended.call {
+            call.finish();
+        }
+    }
+
+    /// Records the end of a message to the page.
+    pub(super) fn end_message(
+        &self,
+        mut message: OpenMessage,
+        outcome: Outcome,
+        page: Acknowledged,
+    ) {
+        if let Some(place) = message.in_flight.take() {
+            self.in_flight.remove(place);
+        }
+        let is_startup = self.page().is_startup(message.enqueued_at);
+        message.finish(&self.recorder, outcome, page, is_startup);
+        self.closed();
+    }
+
+    /// A call's promise is settled, as far as the host sees, or never will be.
+    pub(super) fn settled(&self, call: Place, outcome: Outcome, at: Stamp) {
+        if let Some(OpenCall { series, began }) = self.calls.remove(call) {
+            series.call_settled(outcome, at.since(began));
+        }
+    }
+
     // Relaxed throughout: the numbers order nothing.
 
     /// A message to the page is open.
@@ -84,15 +182,8 @@ impl Shared {
         self.open_max.store(open, Ordering::Relaxed);
     }
 
-    /// A call's promise is settled, or never will be.
-    pub(super) fn settled(&self, call: Place, outcome: Outcome, at: Stamp) {
-        if let Some(OpenCall { series, began }) = self.calls.remove(call) {
-            series.call_settled(outcome, at.since(began));
-        }
-    }
-
     /// A message to the page ended.
-    pub(super) fn closed(&self) {
+    fn closed(&self) {
         self.open.fetch_sub(1, Ordering::Relaxed);
     }
 }
@@ -118,6 +209,8 @@ impl Publish for Shared {
 
 impl Drop for Shared {
     fn drop(&mut self) {
+        let left = self.page().end_generation();
+        self.end_left(left, ErrorType::Shutdown);
         self.recorder.series.page_dropped();
     }
 }

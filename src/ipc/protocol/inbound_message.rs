@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::fmt;
 use std::marker::PhantomData;
+use std::time::Duration;
 
 use serde::Deserialize;
 use serde::de::{self, DeserializeSeed, Deserializer, SeqAccess, Visitor};
@@ -40,6 +41,10 @@ pub(crate) enum InboundMessage<'a> {
         count: u32,
     },
     PageError(PageErrorKind),
+    /// The document is parsed: `DOMContentLoaded`.
+    DomReady {
+        at: PageTime,
+    },
     /// A span that the page opens with `trace`.
     Open(SpanStart<'a>),
     Close {
@@ -51,6 +56,10 @@ pub(crate) enum InboundMessage<'a> {
     Measurement(PageMeasurement<'a>),
     /// Spans of an OpenTelemetry SDK in the page.
     SpanExport(SpanExport<'a>),
+    /// Calls that another layer carries were settled; only from a page that is observed.
+    Settled(Settled),
+    /// Listeners of another layer's events ran; only from a page that is observed.
+    ListenersRan(ListenersRan<'a>),
 }
 
 /// What a page says of itself with its first message.
@@ -98,6 +107,11 @@ impl PageTime {
     pub(crate) fn as_ms(self) -> f64 {
         self.0
     }
+
+    /// How old the document is by then, as the page says.
+    pub(crate) fn since_document(self) -> Duration {
+        Duration::from_secs_f64(self.0 / 1_000.0)
+    }
 }
 
 /// What the page ran.
@@ -129,6 +143,13 @@ pub(crate) struct WebVital {
     pub(crate) name: WebVitalName,
     pub(crate) rating: WebVitalRating,
     pub(crate) value: PageTime,
+}
+
+impl WebVital {
+    /// When the page was first painted, if that is what it says.
+    pub(crate) fn first_paint(&self) -> Option<PageTime> {
+        (self.name == WebVitalName::Fcp).then_some(self.value)
+    }
 }
 
 /// The web vitals that are durations.
@@ -173,6 +194,23 @@ impl WebVitalRating {
     }
 }
 
+/// Calls that the page's code was told the end of.
+#[derive(Debug)]
+pub(crate) struct Settled {
+    /// Each call, when it was settled, and when everything that the page did at once for it was done.
+    pub(crate) ran: Vec<(u64, f64, f64)>,
+    /// Those of them that were rejected.
+    pub(crate) failed: Vec<u64>,
+}
+
+/// How long listeners of an event ran.
+#[derive(Debug)]
+pub(crate) struct ListenersRan<'a> {
+    pub(crate) event: Cow<'a, str>,
+    /// Milliseconds of each run.
+    pub(crate) took: Box<[f64]>,
+}
+
 /// A value that the page measured.
 #[derive(Debug)]
 pub(crate) struct PageMeasurement<'a> {
@@ -200,6 +238,9 @@ const PAGE_LOSSES: [PageSpanErrorType; 3] = [
     PageSpanErrorType::TooLarge,
     PageSpanErrorType::PageShed,
 ];
+
+/// The most calls or runs in one message of an observed page, whose script sends half as many.
+const RUNS_MAX: usize = 1_000;
 
 /// A call or an event from the page.
 #[derive(Debug)]
@@ -354,6 +395,7 @@ struct RawMessage<'a> {
     at: Option<f64>,
     done: Option<f64>,
     ran: Option<Vec<(u64, f64, f64)>>,
+    took: Option<Box<[f64]>>,
     span: Option<u64>,
     parent: Option<u64>,
     #[serde(borrow)]
@@ -416,6 +458,7 @@ impl<'a> RawMessage<'a> {
                     .find(|error| error.as_str() == name)?;
                 InboundMessage::PageError(error)
             }
+            "dom_ready" => InboundMessage::DomReady { at: time(self.at)? },
             "open" => InboundMessage::Open(SpanStart {
                 span: self.span?,
                 parent: self.parent,
@@ -460,6 +503,14 @@ impl<'a> RawMessage<'a> {
                             .find(|loss| loss.as_str() == why.0)?,
                     ),
                 },
+            }),
+            "settled" => InboundMessage::Settled(Settled {
+                ran: self.ran.filter(|ran| ran.len() <= RUNS_MAX)?,
+                failed: self.failed.unwrap_or_default(),
+            }),
+            "ran" => InboundMessage::ListenersRan(ListenersRan {
+                event: self.event?.0,
+                took: self.took.filter(|took| took.len() <= RUNS_MAX)?,
             }),
             _ => return None,
         })

@@ -3,6 +3,10 @@
 use std::collections::{HashMap, VecDeque};
 
 use super::timed::{ParentSpan, TimedSpan};
+use crate::clock::Stamp;
+use crate::instrument::event_name::is_event_name;
+use crate::ipc::page_clock::PageClock;
+use crate::ipc::protocol::inbound_message::{PageTime, SpanStart};
 use crate::ipc::withdrawal::Withdrawal;
 use crate::semconv::ErrorType;
 
@@ -87,6 +91,34 @@ impl OpenSpans {
             self.spans.remove(&oldest);
         }
         Ok(span)
+    }
+
+    /// The page opens a span: its parent, and when it began.
+    pub(in crate::ipc) fn reserve_at(
+        &mut self,
+        open: &SpanStart<'_>,
+        clock: &PageClock,
+        received: Stamp,
+    ) -> Result<(Option<ParentSpan>, Option<Stamp>), ErrorType> {
+        if !is_event_name(&open.name) {
+            return Err(ErrorType::InvalidName);
+        }
+        self.reserve(open.span)?;
+        let start = open.at.and_then(|at| clock.to_host(at, received));
+        let parent = open.parent.and_then(|parent| self.parent(parent)).cloned();
+        Ok((parent, start))
+    }
+
+    /// The page closed a span: what is to be ended, and when it did.
+    pub(in crate::ipc) fn close_at(
+        &mut self,
+        id: u64,
+        at: Option<PageTime>,
+        clock: &PageClock,
+        now: Stamp,
+    ) -> Result<Option<(Box<TimedSpan>, Stamp)>, ErrorType> {
+        let at = at.and_then(|at| clock.to_host(at, now)).unwrap_or(now);
+        Ok(self.close(id)?.map(|span| (span, at)))
     }
 
     /// The page's span with that id as a parent, open or not.

@@ -106,6 +106,14 @@ impl TimedSpan {
     }
 }
 
+impl TimedSpan {
+    /// Ends a span that began on the page, at a time that the page says: never before its start.
+    pub(in crate::ipc) fn finish_on_page(self, error: Option<&'static str>, at: Stamp) {
+        let at = at.max(self.as_parent.start);
+        self.finish(error, at);
+    }
+}
+
 impl Drop for TimedSpan {
     fn drop(&mut self) {
         if !self.has_ended {

@@ -7,9 +7,12 @@ mod prometheus;
 
 use std::sync::{Arc, Condvar, Mutex, Weak};
 
+use metrics::Recorder;
+
 use super::config::options::Strictness;
 use super::config::resolved::{ResolvedConfig, State as ConfigState};
 use super::config::warning::{TelemetryError, Warning};
+use super::consent::{Consent, Switch, Unreadable, pausable};
 use super::diagnostics::local_recorder::{LocalRecorder, SharedRecorder};
 #[cfg(feature = "otlp")]
 use super::export::spool::ReplayTarget;
@@ -35,6 +38,8 @@ pub(super) fn assemble(
     mut config: ResolvedConfig,
 ) -> Result<(Telemetry, TelemetryParts), TelemetryError> {
     let mut warnings = std::mem::take(&mut config.warnings);
+    let (consent, unreadable) = Consent::new(std::mem::take(&mut config.consent));
+    warnings.extend(unreadable.map(unreadable_consent));
     // Before anything has it, the target info of `/metrics` included.
     #[cfg(feature = "otlp")]
     if let Some(redactor) = &config.otlp.redactor {
@@ -42,6 +47,7 @@ pub(super) fn assemble(
     }
     let mut telemetry = Telemetry {
         warnings: Vec::new(),
+        consent,
         reporter: config.reporter,
         #[cfg(feature = "system")]
         system_interval: None,
@@ -65,10 +71,16 @@ pub(super) fn assemble(
         #[cfg(feature = "otlp")]
         level: config.otlp.level,
     };
+    #[cfg(feature = "otlp")]
+    {
+        let spool = config.otlp.spool.as_ref();
+        telemetry.pipelines.spool_folder = spool.map(|spool| spool.folder.clone());
+    }
     if config.state == ConfigState::Enabled {
         let mut assembler = Assembler {
             config: &config,
             warnings: &mut warnings,
+            switch: Arc::clone(&telemetry.consent.switch),
             local_recorder: LocalRecorder::default(),
             #[cfg(all(feature = "prometheus", feature = "otlp"))]
             exemplars: None,
@@ -103,10 +115,22 @@ pub(super) fn assemble(
     Ok((telemetry, parts))
 }
 
+/// The person's answer is not known, so it is taken for a no.
+fn unreadable_consent(unreadable: Unreadable) -> Warning {
+    let Unreadable { path, error } = unreadable;
+    Warning::value(
+        "consent_file",
+        &path,
+        "a file that `pause` or `resume` wrote",
+        format!("telemetry is paused: {error}"),
+    )
+}
+
 /// Telemetry on its way from a configuration to work.
 struct Assembler<'a> {
     config: &'a ResolvedConfig,
     warnings: &'a mut Vec<Warning>,
+    switch: Arc<Switch>,
     local_recorder: LocalRecorder,
     #[cfg(all(feature = "prometheus", feature = "otlp"))]
     exemplars: Option<Exemplars>,
@@ -147,24 +171,31 @@ impl Assembler<'_> {
         false
     }
 
+    /// Records nothing while telemetry is paused.
+    fn pausable(&self, recorder: impl Recorder + Send + Sync + 'static) -> Arc<SharedRecorder> {
+        Arc::new(pausable(recorder, &self.switch))
+    }
+
     #[cfg(all(feature = "prometheus", feature = "otlp"))]
     fn recorder(&mut self) -> Option<Arc<SharedRecorder>> {
         let otel = self.otel_recorder();
         match (self.prometheus_recorder(), otel) {
-            (Some(prometheus), Some(otel)) => Some(Arc::new(fanout(prometheus, otel))),
-            (Some(prometheus), None) => Some(Arc::new(prometheus)),
-            (None, Some(otel)) => Some(Arc::new(otel)),
+            (Some(prometheus), Some(otel)) => Some(self.pausable(fanout(prometheus, otel))),
+            (Some(prometheus), None) => Some(self.pausable(prometheus)),
+            (None, Some(otel)) => Some(self.pausable(otel)),
             (None, None) => None,
         }
     }
 
     #[cfg(not(feature = "otlp"))]
     fn recorder(&mut self) -> Option<Arc<SharedRecorder>> {
-        Some(Arc::new(self.prometheus_recorder()?))
+        let recorder = self.prometheus_recorder()?;
+        Some(self.pausable(recorder))
     }
 
     #[cfg(not(feature = "prometheus"))]
     fn recorder(&mut self) -> Option<Arc<SharedRecorder>> {
-        Some(Arc::new(self.otel_recorder()?))
+        let recorder = self.otel_recorder()?;
+        Some(self.pausable(recorder))
     }
 }

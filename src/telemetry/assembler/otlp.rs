@@ -14,6 +14,7 @@ use crate::telemetry::config::accepted::{BASE_URL, SPOOL_DIR};
 use crate::telemetry::config::otlp::router::SpoolConfig;
 use crate::telemetry::config::otlp::settings::OtlpSettings;
 use crate::telemetry::config::warning::Warning;
+use crate::telemetry::consent::PausableSampler;
 use crate::telemetry::diagnostics::flaw::Flaw;
 use crate::telemetry::export::batch_processor::Batch;
 use crate::telemetry::export::http_client::Client;
@@ -54,7 +55,13 @@ impl Assembler<'_> {
         let Some(spool) = &self.config.otlp.spool else {
             return;
         };
-        match Spool::open(&spool.folder, spool.bytes_max, self.local_recorder.clone()) {
+        let opened = Spool::open(
+            &spool.folder,
+            spool.bytes_max,
+            self.local_recorder.clone(),
+            self.switch.clone(),
+        );
+        match opened {
             Ok(spool) => self.running.providers.spool = Some(spool),
             Err(error) => self.warnings.push(no_spool(spool, &error)),
         }
@@ -109,7 +116,7 @@ impl Assembler<'_> {
             return;
         };
         let settings = &self.config.settings;
-        let shutdown_deadline = Arc::new(ShutdownDeadline::default());
+        let shutdown_deadline = Arc::new(ShutdownDeadline::new(self.switch.clone()));
         let sender = SpanSender::new(
             route,
             Arc::clone(&shutdown_deadline),
@@ -140,13 +147,13 @@ impl Assembler<'_> {
             .with_span_limits(span_limits(&settings.otlp));
         let builder = match self.config.sampler().standard() {
             Some(sampler) => builder
-                .with_sampler(sampler)
+                .with_sampler(self.pausable_sampler(sampler))
                 .with_span_processor(BatchSpans(batch.clone())),
             None => {
                 let tail = self.tail(batch.clone());
                 self.telemetry.pipelines.tail = Some(Arc::clone(&tail));
                 builder
-                    .with_sampler(TailSampler(Arc::clone(&tail)))
+                    .with_sampler(self.pausable_sampler(TailSampler(Arc::clone(&tail))))
                     .with_span_processor(TailSpans(tail))
             }
         };
@@ -157,6 +164,14 @@ impl Assembler<'_> {
         );
         self.telemetry.pipelines.spans = Some(batch);
         self.running.providers.tracer = Some(builder.build());
+    }
+
+    /// Wants nothing while telemetry is paused.
+    fn pausable_sampler<S>(&self, sampler: S) -> PausableSampler<S> {
+        PausableSampler {
+            sampler,
+            switch: self.switch.clone(),
+        }
     }
 
     fn tail(&self, batch: Batch<SpanData>) -> Arc<Tail> {
@@ -180,7 +195,7 @@ impl Assembler<'_> {
             return;
         };
         let settings = &self.config.settings;
-        let shutdown_deadline = Arc::new(ShutdownDeadline::default());
+        let shutdown_deadline = Arc::new(ShutdownDeadline::new(self.switch.clone()));
         let sender = LogSender::new(
             route,
             Arc::clone(&shutdown_deadline),
@@ -217,7 +232,8 @@ impl Assembler<'_> {
     pub(super) fn otel_recorder(&mut self) -> Option<OtelRecorder> {
         let route = self.config.otlp.metrics.as_ref()?;
         let settings = &self.config.settings;
-        let shutdown_deadline = Arc::clone(&self.running.providers.metrics_deadline);
+        let shutdown_deadline = Arc::new(ShutdownDeadline::new(self.switch.clone()));
+        self.running.providers.metrics_deadline = Arc::clone(&shutdown_deadline);
         let sender = MetricSender::new(route, shutdown_deadline, settings.otlp.temporality);
         let sender = self.usable(sender.map_err(no_exporter), METRICS)?;
         let points = Arc::new(PointCounters::default());

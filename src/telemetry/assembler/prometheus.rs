@@ -5,7 +5,7 @@ use crate::telemetry::config::warning::Warning;
 #[cfg(feature = "metrics-exporter-prometheus")]
 use crate::telemetry::prometheus::exporter::ExporterExposition;
 use crate::telemetry::prometheus::{
-    self, Endpoint, EndpointError, EndpointOptions, PrometheusRecorder, Render,
+    self, Endpoint, EndpointError, EndpointOptions, PausableExposition, PrometheusRecorder, Render,
 };
 
 impl Assembler<'_> {
@@ -33,6 +33,10 @@ impl Assembler<'_> {
 
     /// Whether it listens. A taken port must not keep an app from its start.
     fn endpoint(&mut self, options: &EndpointOptions, exposition: impl Render + 'static) -> bool {
+        let exposition = PausableExposition {
+            exposition,
+            switch: self.switch.clone(),
+        };
         match Endpoint::start(options.clone(), exposition) {
             Ok(endpoint) => {
                 self.telemetry.prometheus_addr = Some(endpoint.addr());

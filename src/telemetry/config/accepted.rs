@@ -6,6 +6,7 @@ pub(super) const BSP_BATCH: &str = "OTEL_BSP_MAX_EXPORT_BATCH_SIZE";
 pub(super) const BLRP_BATCH: &str = "OTEL_BLRP_MAX_EXPORT_BATCH_SIZE";
 pub(super) const SAMPLER: &str = "always_on, always_off, traceidratio, parentbased_always_on, \
     parentbased_always_off or parentbased_traceidratio";
+pub(super) const CONSENT: &str = "granted, ask or denied";
 pub(super) const BOOL: &str = "true or false";
 /// Of a general endpoint.
 pub(in crate::telemetry) const BASE_URL: &str = "a URL like http://localhost:4318, without query";

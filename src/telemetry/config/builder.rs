@@ -1,6 +1,7 @@
 //! What an app says about the telemetry it wants.
 
 use std::fmt;
+use std::path::PathBuf;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -8,7 +9,7 @@ use std::time::Duration;
 use metrics_exporter_prometheus::PrometheusHandle;
 
 use super::env;
-use super::options::{MetricsExporter, Strictness};
+use super::options::{ActsFor, MetricsExporter, Strictness};
 #[cfg(feature = "otlp")]
 use super::otlp::options::OtlpOptions;
 use super::resource::HostName;
@@ -25,6 +26,9 @@ pub struct TelemetryBuilder {
     pub(crate) attributes: Vec<(String, String)>,
     pub(crate) host_name: HostName,
     pub(crate) environment: Environment,
+    pub(crate) starts_paused: bool,
+    pub(crate) consent_file: Option<PathBuf>,
+    pub(crate) acts_for: ActsFor,
     #[cfg(feature = "prometheus")]
     pub(crate) prometheus_host: Option<String>,
     #[cfg(feature = "prometheus")]
@@ -55,6 +59,9 @@ impl TelemetryBuilder {
             attributes: Vec::new(),
             host_name: HostName::Hidden,
             environment: Rc::new(env::process),
+            starts_paused: false,
+            consent_file: None,
+            acts_for: ActsFor::App,
             #[cfg(feature = "prometheus")]
             prometheus_host: None,
             #[cfg(feature = "prometheus")]

@@ -2,12 +2,12 @@
 //!
 //! An empty value is unset. A value that cannot be used is a warning. Then the default holds, or,
 //! if the variable decides where data goes, the signals that need it are off; see
-//! [`routing`](super::routing).
+//! [`routing`](super::routing). If it is about consent, telemetry is paused.
 
 use super::accepted::{
-    BASE_URL, BLRP_BATCH, BOOL, BSP_BATCH, COMPRESSION, COUNT, EXEMPT, EXPORTER, HEADERS, KEY,
-    LENGTH, LIMIT, MILLIS, MILLIS_FROM_0, OWN_URL, PAIRS, PEM, PROTOCOL, PROXY, RATIO, SAMPLER,
-    SECONDS, SPOOL_DIR,
+    BASE_URL, BLRP_BATCH, BOOL, BSP_BATCH, COMPRESSION, CONSENT, COUNT, EXEMPT, EXPORTER, HEADERS,
+    KEY, LENGTH, LIMIT, MILLIS, MILLIS_FROM_0, OWN_URL, PAIRS, PEM, PROTOCOL, PROXY, RATIO,
+    SAMPLER, SECONDS, SPOOL_DIR,
 };
 #[cfg(feature = "otlp")]
 use super::otlp;
@@ -65,6 +65,9 @@ impl Variable {
     fn refuse(&self, value: String, flaw: Flaw) -> Refusal {
         let instead = match (self.fallback, self.default) {
             (Fallback::SignalOff, _) => Instead::SignalsOff,
+            (Fallback::Paused, _) => {
+                Instead::Holds("telemetry is paused, and the app cannot resume it".into())
+            }
             (Fallback::Default, "") => Instead::Holds("it counts as unset".into()),
             (Fallback::Default, default) => {
                 Instead::Holds(format!("the default {default} is used").into())
@@ -647,6 +650,13 @@ pub const VARIABLES: &[Variable] = &[
         otlp_set!(attributes_per_link: limit),
     ),
     variable("SPANWIRE_ENABLED", "true", BOOL, set!(enabled: truth)),
+    Variable {
+        name: "SPANWIRE_CONSENT",
+        default: "granted",
+        accepted: CONSENT,
+        fallback: Fallback::Paused,
+        apply: Settings::set_consent,
+    },
     variable(
         "SPANWIRE_TRACES_PER_SECOND",
         "10",

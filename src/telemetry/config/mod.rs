@@ -3,6 +3,7 @@
 pub(super) mod accepted;
 mod apply;
 pub(super) mod builder;
+pub(super) mod consent;
 pub(super) mod env;
 #[cfg(feature = "system")]
 mod host;

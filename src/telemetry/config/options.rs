@@ -98,6 +98,18 @@ impl Sampler {
     }
 }
 
+/// Whose decision the builder's options are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum ActsFor {
+    /// The app's own.
+    App,
+    /// A library's, which sets telemetry up for an app that may not know.
+    OtherApp {
+        /// Whether the app is one for others to use.
+        is_release: bool,
+    },
+}
+
 /// What becomes of something that cannot be done as asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Strictness {

@@ -4,12 +4,22 @@
 use std::time::Duration;
 
 use super::options::{MetricsOutputs, Propagator, WITHOUT_OTLP, WITHOUT_PROMETHEUS};
+use crate::telemetry::consent::EnvironmentConsent;
 use crate::telemetry::diagnostics::flaw::Flaw;
 
 pub(crate) fn truth(text: &str) -> Option<bool> {
     match text.trim().to_ascii_lowercase().as_str() {
         "true" => Some(true),
         "false" => Some(false),
+        _ => None,
+    }
+}
+
+pub(crate) fn consent(text: &str) -> Option<EnvironmentConsent> {
+    match text.trim().to_ascii_lowercase().as_str() {
+        "granted" => Some(EnvironmentConsent::Granted),
+        "ask" => Some(EnvironmentConsent::Ask),
+        "denied" => Some(EnvironmentConsent::Denied),
         _ => None,
     }
 }

@@ -20,6 +20,7 @@ use super::routing::ENDPOINT;
 use super::routing::Off;
 use super::settings::Settings;
 use super::warning::{TelemetryError, Warning};
+use crate::telemetry::consent::ConsentConfig;
 use crate::telemetry::diagnostics::reporter::Reporter;
 #[cfg(feature = "prometheus")]
 use crate::telemetry::prometheus::EndpointOptions;
@@ -51,6 +52,7 @@ use crate::telemetry::prometheus::EndpointOptions;
 pub struct ResolvedConfig {
     pub(crate) state: State,
     pub(crate) settings: Settings,
+    pub(crate) consent: ConsentConfig,
     pub(crate) resource: Resource,
     #[cfg(feature = "otlp")]
     pub(crate) otlp: OtlpConfig,
@@ -88,6 +90,8 @@ impl ResolvedConfig {
     fn new(builder: TelemetryBuilder) -> Self {
         let (mut settings, mut refusals) = Settings::read(&*builder.environment);
         settings.override_with(&builder, &mut refusals);
+        settings.wait_for_app(&builder);
+        let consent = builder.consent(&settings);
         let mut off = Off::default();
         #[cfg(feature = "otlp")]
         let otlp = OtlpConfig::new(
@@ -128,6 +132,7 @@ impl ResolvedConfig {
             reporter: builder.reporter,
             state,
             settings,
+            consent,
             warnings,
         }
     }

@@ -19,6 +19,8 @@ pub enum Fallback {
     /// The signals that need the setting are off: it decides where their data goes, how, or with
     /// which trust.
     SignalOff,
+    /// All telemetry is paused, and stays so: the setting is about consent, which is not guessed.
+    Paused,
 }
 
 /// A setting that decides where data goes, how, or with which trust.

@@ -6,13 +6,17 @@ use std::time::Duration;
 use super::options::{MetricsOutputs, Propagator};
 #[cfg(feature = "otlp")]
 use super::otlp::settings::OtlpSettings;
+use super::parse;
 use super::routing::Routing;
+use crate::telemetry::consent::EnvironmentConsent;
+use crate::telemetry::diagnostics::flaw::Flaw;
 
 /// Every variable's value, or its default where the table in `env.rs` has one.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Settings {
     pub(crate) sdk_disabled: bool,
     pub(crate) enabled: bool,
+    pub(crate) consent: EnvironmentConsent,
     pub(crate) service_name: Option<String>,
     pub(crate) resource_attributes: Vec<(String, String)>,
     pub(crate) propagators: Vec<Propagator>,
@@ -31,4 +35,13 @@ pub(crate) struct Settings {
     pub(crate) system_interval: Option<Duration>,
     /// Of the history, which a later feature brings; checked from the start.
     pub(crate) retention: Duration,
+}
+
+impl Settings {
+    /// Takes what is not understood for a no.
+    pub(super) fn set_consent(&mut self, text: &str) -> Result<(), Flaw> {
+        let consent = parse::consent(text);
+        self.consent = consent.unwrap_or(EnvironmentConsent::Denied);
+        consent.map(drop).ok_or(Flaw::Shown)
+    }
 }

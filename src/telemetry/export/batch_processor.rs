@@ -24,6 +24,7 @@ use super::signal::Signal;
 use crate::clock::{self, Stamp};
 use crate::instrument::handles::{self, GaugeSums, Instruments, Publish};
 use crate::semconv::ExportErrorType;
+use crate::telemetry::consent::{Epoch, Switch};
 use crate::telemetry::diagnostics::local_recorder::LocalRecorder;
 use crate::telemetry::diagnostics::quiet::quietly;
 use crate::telemetry::diagnostics::reporter::Reporter;
@@ -33,6 +34,9 @@ use crate::telemetry::shutdown_report::SignalReport;
 pub(crate) trait Export<T>: Send + 'static {
     /// None of the items was queued before `queued`.
     fn export(&mut self, batch: Vec<T>, queued: Stamp) -> Vec<Sent>;
+
+    /// What comes next was taken in during that epoch, or before and is kept.
+    fn begin(&mut self, _: Epoch) {}
 
     /// The collector that it sends to.
     fn server(&self) -> Option<&Server> {
@@ -63,7 +67,8 @@ pub(crate) enum Occasion {
 /// A bounded queue of items and the thread that exports them. Clones share both.
 ///
 /// At the bound the newest item is dropped and counted. A batch whose export failed is lost and
-/// counted, unless the exporter put it into the spool.
+/// counted, unless the exporter put it into the spool. While telemetry is paused it takes nothing,
+/// and nothing leaves it; what a pause deletes is counted.
 pub(crate) struct Batch<T>(Arc<Shared<T>>);
 
 struct Shared<T> {
@@ -71,8 +76,8 @@ struct Shared<T> {
     server: Option<Server>,
     limits: BatchLimits,
     shutdown_deadline: Arc<ShutdownDeadline>,
-    sender: Sender<T>,
-    receiver: Receiver<T>,
+    sender: Sender<Queued<T>>,
+    receiver: Receiver<Queued<T>>,
     wake: Sender<()>,
     /// The worker was woken and has not looked yet: it is woken once per burst, not per item.
     woken: AtomicBool,
@@ -87,6 +92,12 @@ struct Shared<T> {
     settled: Condvar,
     local_recorder: LocalRecorder,
     instruments: Instruments<Meters>,
+}
+
+/// An item, and when it was taken in.
+struct Queued<T> {
+    epoch: Epoch,
+    item: T,
 }
 
 #[derive(Default)]
@@ -145,6 +156,7 @@ impl<T: Send + 'static> Batch<T> {
             shared: Arc::clone(&shared),
             exporter,
             age: QueueAge::new(clock::now()),
+            epoch: shared.switch().now(),
             failure_log: ExportFailureLog::new(signal.name, reporter),
         };
         std::thread::Builder::new()
@@ -155,6 +167,13 @@ impl<T: Send + 'static> Batch<T> {
 
     /// Queues `item`, or drops and counts it. Never blocks.
     pub(crate) fn push(&self, item: T) {
+        if let Some(epoch) = self.switch().recording() {
+            self.push_of(epoch, item);
+        }
+    }
+
+    /// The same for an item that was taken in before, perhaps before a pause that goes on.
+    pub(crate) fn push_of(&self, epoch: Epoch, item: T) {
         let shared = &*self.0;
         if shared.closed.load(Ordering::Relaxed) {
             shared.counters.drop_items(1);
@@ -162,7 +181,7 @@ impl<T: Send + 'static> Batch<T> {
         }
         shared.counters.accept(1);
         if let Err(TrySendError::Full(_) | TrySendError::Disconnected(_)) =
-            shared.sender.try_send(item)
+            shared.sender.try_send(Queued { epoch, item })
         {
             shared.counters.drop_accepted();
             shared.unreported_drops.fetch_add(1, Ordering::Relaxed);
@@ -172,6 +191,23 @@ impl<T: Send + 'static> Batch<T> {
         {
             shared.wake();
         }
+    }
+
+    /// What pauses it.
+    pub(crate) fn switch(&self) -> &Switch {
+        self.0.switch()
+    }
+
+    /// Deletes what is queued, and says how much that was. For a pause, which lasts meanwhile; an
+    /// item of a thread that is late by a moment is deleted when its turn comes.
+    pub(crate) fn discard_queued(&self) -> u64 {
+        self.0.discard_all()
+    }
+
+    /// Counts items that were meant for it, and were deleted by a pause before they came to be.
+    pub(crate) fn discard_unseen(&self, items: u64) {
+        self.0.counters.accept(items);
+        self.0.counters.discard(items);
     }
 
     /// Counts items that were meant for it and are lost before they came to be.
@@ -244,6 +280,16 @@ impl<T: Send + 'static> Batch<T> {
 }
 
 impl<T> Shared<T> {
+    fn switch(&self) -> &Switch {
+        self.shutdown_deadline.switch()
+    }
+
+    fn discard_all(&self) -> u64 {
+        let discarded = self.receiver.try_iter().take(self.receiver.len()).count() as u64;
+        self.counters.discard(discarded);
+        discarded
+    }
+
     fn wake(&self) {
         // Full means that a wake-up is already on its way.
         let _ = self.wake.try_send(());
@@ -354,6 +400,8 @@ struct Worker<T, E> {
     shared: Arc<Shared<T>>,
     exporter: E,
     age: QueueAge,
+    /// The one of which `age` tells.
+    epoch: Epoch,
     failure_log: ExportFailureLog,
 }
 
@@ -375,7 +423,13 @@ impl<T: Send + 'static, E: Export<T>> Worker<T, E> {
                 let progress = self.shared.progress();
                 (progress.flushes_asked > progress.flushes_done).then_some(progress.flushes_asked)
             };
-            if closed || asked.is_some() || began >= due {
+            self.look_at_switch();
+            if self.shared.switch().is_paused() {
+                if closed {
+                    self.discard_rest();
+                }
+                due = began.plus(delay);
+            } else if closed || asked.is_some() || began >= due {
                 let occasion = match asked {
                     Some(_) => Occasion::Flush,
                     None => Occasion::Tick,
@@ -384,10 +438,16 @@ impl<T: Send + 'static, E: Export<T>> Worker<T, E> {
                 if closed {
                     self.export_last();
                 }
+                // A pause may have begun meanwhile.
+                if closed && self.shared.switch().is_paused() {
+                    self.discard_rest();
+                }
                 // Not from its end: what came since has waited for that.
                 due = began.plus(delay);
             } else {
-                while self.shared.receiver.len() >= self.shared.limits.batch_max {
+                while self.shared.receiver.len() >= self.shared.limits.batch_max
+                    && !self.shared.switch().is_paused()
+                {
                     self.export_batch();
                 }
             }
@@ -401,6 +461,23 @@ impl<T: Send + 'static, E: Export<T>> Worker<T, E> {
             }
             self.shared.announce(asked, false);
         }
+    }
+
+    /// In a pause others take out of the queue, of which the age knows nothing.
+    fn look_at_switch(&mut self) {
+        let epoch = self.shared.switch().now();
+        if self.epoch != epoch {
+            self.epoch = epoch;
+            self.age = QueueAge::new(clock::now());
+        }
+    }
+
+    /// The end came in a pause, in which nothing leaves.
+    fn discard_rest(&self) {
+        let shared = &*self.shared;
+        let last = std::mem::take(&mut *shared.last()).len() as u64;
+        shared.counters.discard(last);
+        while shared.discard_all() > 0 {}
     }
 
     /// What is queued now, and what the source has for now.
@@ -421,7 +498,7 @@ impl<T: Send + 'static, E: Export<T>> Worker<T, E> {
             if batch.is_empty() {
                 return;
             }
-            self.export(batch, clock::now());
+            self.export(batch, self.epoch, clock::now());
         }
     }
 
@@ -434,25 +511,35 @@ impl<T: Send + 'static, E: Export<T>> Worker<T, E> {
     }
 
     fn export_batch(&mut self) -> usize {
+        self.look_at_switch();
         let shared = &*self.shared;
+        let Some(epoch) = shared.switch().recording() else {
+            // A pause has just begun: the rest waits, or is deleted by who paused.
+            return shared.receiver.len();
+        };
         self.age.look(shared.receiver.len(), clock::now());
         let queued = self.age.oldest();
+        let mut len = 0;
         let batch: Vec<T> = shared
             .receiver
             .try_iter()
             .take(shared.limits.batch_max)
+            .inspect(|_| len += 1)
+            .filter(|queued| shared.switch().keeps(queued.epoch))
+            .map(|queued| queued.item)
             .collect();
-        let len = batch.len();
+        shared.counters.discard((len - batch.len()) as u64);
         self.age.take(len);
-        if len > 0 {
-            self.export(batch, queued);
+        if !batch.is_empty() {
+            self.export(batch, epoch, queued);
         }
         len
     }
 
-    fn export(&mut self, batch: Vec<T>, queued: Stamp) {
+    fn export(&mut self, batch: Vec<T>, epoch: Epoch, queued: Stamp) {
         let shared = &*self.shared;
         let items = batch.len() as u64;
+        self.exporter.begin(epoch);
         shared.with_meters(|meters| meters.passed_on.increment(items));
         let exporter = &mut self.exporter;
         // A panic must not end the thread: everything after it would be lost in silence.
@@ -472,6 +559,7 @@ impl<T: Send + 'static, E: Export<T>> Worker<T, E> {
     fn count(&mut self, items: u64, outcome: Outcome) {
         let shared = &*self.shared;
         match outcome {
+            Outcome::Discarded => shared.counters.discard(items),
             // The spool counts them, before another thread can take them out of it.
             Outcome::Spooled(why) => self.failure_log.spooled(items, &why),
             Outcome::Exported(acceptance) => {

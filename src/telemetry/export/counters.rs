@@ -6,7 +6,8 @@ use std::sync::{Mutex, PoisonError};
 use crate::telemetry::diagnostics::reporter::one_line;
 use crate::telemetry::shutdown_report::{SignalReport, SignalState};
 
-/// Counts one signal's items. Each ends in exactly one of exported, spooled, dropped and lost.
+/// Counts one signal's items. Each ends in exactly one of exported, spooled,
+/// dropped, discarded and lost.
 #[derive(Debug, Default)]
 pub(crate) struct SignalCounters {
     accepted: AtomicU64,
@@ -15,6 +16,7 @@ pub(crate) struct SignalCounters {
     spooled: AtomicU64,
     failed: AtomicU64,
     dropped: AtomicU64,
+    discarded: AtomicU64,
     last_error: LastError,
 }
 
@@ -33,6 +35,11 @@ impl SignalCounters {
 
     pub(crate) fn drop_items(&self, items: u64) {
         self.dropped.fetch_add(items, Ordering::Relaxed);
+    }
+
+    /// They were accepted, and deleted by a pause.
+    pub(crate) fn discard(&self, items: u64) {
+        self.discarded.fetch_add(items, Ordering::Relaxed);
     }
 
     pub(crate) fn export(&self, items: u64) {
@@ -61,20 +68,22 @@ impl SignalCounters {
         self.failed.load(Ordering::Relaxed)
     }
 
-    /// What was neither exported, spooled nor dropped counts as lost: call it when nothing more
+    /// What was neither exported, spooled, dropped nor discarded counts as lost: call it when nothing more
     /// will be.
     pub(crate) fn report(&self) -> SignalReport {
         let exported = self.exported.load(Ordering::Relaxed);
         let spooled = self.spooled.load(Ordering::Relaxed);
+        let discarded = self.discarded.load(Ordering::Relaxed);
         SignalReport {
             state: SignalState::Otlp,
             exported,
             spooled,
             dropped: self.dropped.load(Ordering::Relaxed),
+            discarded,
             lost: self
                 .accepted
                 .load(Ordering::Relaxed)
-                .saturating_sub(exported + spooled),
+                .saturating_sub(exported + spooled + discarded),
             last_error: self.last_error.get(),
         }
     }

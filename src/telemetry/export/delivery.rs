@@ -17,6 +17,7 @@ use super::split::SplitKind;
 use super::spool::{Answer, Flight, Landing, Spool, SpooledSignal};
 use crate::clock::{self, Stamp};
 use crate::semconv::ExportErrorType;
+use crate::telemetry::consent::Epoch;
 
 /// Delivers the requests of one signal.
 pub(crate) struct Delivery {
@@ -44,27 +45,47 @@ impl Delivery {
         }
     }
 
+    /// The epoch in which something is taken in now; `None` while telemetry is paused.
+    pub(crate) fn recording(&self) -> Option<Epoch> {
+        self.deadline.switch().recording()
+    }
+
+    pub(crate) fn is_paused(&self) -> bool {
+        self.deadline.switch().is_paused()
+    }
+
     /// Delivers a request of so many items, none of which was queued before `queued`. One that is
     /// too large for the collector is delivered in halves, each of which has an outcome of its own.
-    pub(crate) fn deliver(&self, request: Request<Bytes>, items: u64, queued: Stamp) -> Vec<Sent> {
-        let until = clock::now().plus(self.client.timeout());
+    ///
+    /// They were taken in during `epoch`, or before and are kept. In a pause they wait, unless it
+    /// deletes them.
+    pub(crate) fn deliver(
+        &self,
+        request: Request<Bytes>,
+        items: u64,
+        queued: Stamp,
+        epoch: Epoch,
+    ) -> Vec<Sent> {
+        let mut until = clock::now().plus(self.client.timeout());
         let mut sent = Vec::new();
         let mut pieces = Pieces::of(request, items, self.signal);
         while let Some((request, items)) = pieces.next() {
-            let outcome = match &self.spool {
-                None => {
-                    let (answer, _) = self.client.deliver(&request, until, until);
-                    answer.map(Outcome::Exported)
+            let outcome = loop {
+                let Some(waited) = self.wait_until_wanted(epoch) else {
+                    break Ok(Outcome::Discarded);
+                };
+                if waited {
+                    until = clock::now().plus(self.client.timeout());
                 }
-                Some((spool, lane)) => {
-                    let spooled = SpooledDelivery {
-                        delivery: self,
-                        spool,
-                        lane: *lane,
-                        answer_by: queued.plus(ANSWER_WITHIN),
-                        until,
-                    };
-                    spooled.deliver(&request, items)
+                let before = self.deadline.switch().now();
+                let outcome = self.deliver_piece(&request, items, queued, epoch, until);
+                let turned = self.deadline.switch().now() != before;
+                match outcome {
+                    // It may have been kept back, and is asked about anew.
+                    Err(error) if turned && error.is_temporary() => {
+                        until = clock::now().plus(self.client.timeout());
+                    }
+                    outcome => break outcome,
                 }
             };
             let outcome = match outcome {
@@ -76,6 +97,55 @@ impl Delivery {
         }
         sent
     }
+
+    fn deliver_piece(
+        &self,
+        request: &Request<Bytes>,
+        items: u64,
+        queued: Stamp,
+        epoch: Epoch,
+        until: Stamp,
+    ) -> Result<Outcome, ExportError> {
+        let Some((spool, lane)) = &self.spool else {
+            let (answer, _) = self.client.deliver(request, epoch, until, until);
+            return answer.map(Outcome::Exported);
+        };
+        let spooled = SpooledDelivery {
+            delivery: self,
+            spool,
+            lane: *lane,
+            epoch,
+            answer_by: queued.plus(ANSWER_WITHIN),
+            until,
+        };
+        spooled.deliver(request, items)
+    }
+
+    /// Waits for the end of a pause, and says whether it had to; `None` when what was taken in
+    /// during `epoch` is not wanted any more, or when the shutdown comes first.
+    fn wait_until_wanted(&self, epoch: Epoch) -> Option<bool> {
+        let switch = self.deadline.switch();
+        let mut waited = false;
+        loop {
+            // First, so that a change after the looks below is not missed.
+            let change = switch.next_change();
+            if !switch.keeps(epoch) {
+                return None;
+            }
+            if !switch.is_paused() {
+                return Some(waited);
+            }
+            // Metrics are sent again by the next export, with what came since.
+            if self.signal.is_none() || self.deadline.is_closing() {
+                return None;
+            }
+            waited = true;
+            select! {
+                recv(change) -> _ => {}
+                recv(self.deadline.closing()) -> _ => {}
+            }
+        }
+    }
 }
 
 /// The way of a request that may go to disk.
@@ -83,6 +153,7 @@ struct SpooledDelivery<'a> {
     delivery: &'a Delivery,
     spool: &'a Spool,
     lane: SpooledSignal,
+    epoch: Epoch,
     /// From then on it does not wait for an answer in memory.
     answer_by: Stamp,
     /// When its answer is waited for no more.
@@ -109,7 +180,7 @@ impl SpooledDelivery<'_> {
             return self.spooled_unasked(request, items, is_late());
         }
         let until = deadline.limit(self.until);
-        let flight = spool.launch(lane, request.clone(), self.answer_by, until);
+        let flight = spool.launch(lane, request.clone(), self.epoch, self.answer_by, until);
         // What is not answered by then goes to disk, which takes time too.
         let answer = self.wait(&flight, self.answer_by, ShutdownDeadline::limit_early);
         let answer = match answer {
@@ -131,7 +202,7 @@ impl SpooledDelivery<'_> {
         match answer {
             Ok(acceptance) => Ok(Outcome::Exported(acceptance)),
             Err(error) if error.is_temporary() => {
-                match spool.append(lane, request, items, &error.message) {
+                match spool.append(lane, request, items, self.epoch, &error.message) {
                     Ok(()) => Ok(Outcome::Spooled(error)),
                     Err(disk) => Err(not_taken(error, &disk)),
                 }
@@ -147,12 +218,18 @@ impl SpooledDelivery<'_> {
         items: u64,
         why: ExportError,
     ) -> Result<Outcome, ExportError> {
-        match self.spool.append(self.lane, request, items, &why.message) {
+        let stored = self
+            .spool
+            .append(self.lane, request, items, self.epoch, &why.message);
+        match stored {
             Ok(()) => Ok(Outcome::Spooled(why)),
             // Out of order is better than not at all.
             Err(disk) => {
                 let client = &self.delivery.client;
-                match client.deliver(request, self.until, self.until).0 {
+                match client
+                    .deliver(request, self.epoch, self.until, self.until)
+                    .0
+                {
                     Ok(acceptance) => Ok(Outcome::Exported(acceptance)),
                     Err(error) => Err(not_taken(error, &disk)),
                 }

@@ -23,6 +23,7 @@ use super::shutdown_deadline::ShutdownDeadline;
 use super::tls::Tls;
 use crate::clock::{self, Clock, Stamp};
 use crate::semconv::ExportErrorType;
+use crate::telemetry::consent::Epoch;
 
 /// How to reach a collector.
 #[derive(Clone, Debug)]
@@ -60,14 +61,15 @@ impl Client {
     }
 
     /// Sends what waited on disk: once, since it waits on. Also how long the collector asks to be
-    /// left alone.
+    /// left alone. A pause since `epoch` may keep it back.
     pub(crate) fn send_once(
         &self,
         request: &Request<Bytes>,
+        epoch: Epoch,
     ) -> (Result<Acceptance, ExportError>, Option<Duration>) {
         let now = clock::now();
         let until = self.0.deadline.limit(now.plus(self.timeout()));
-        match self.attempt(request, until.since(now)) {
+        match self.attempt(request, epoch, until.since(now)) {
             Ok(answer) => (classify(request.uri(), &answer), retry_after(&answer)),
             Err(error) => (Err(error), None),
         }
@@ -75,17 +77,18 @@ impl Client {
 
     /// Sends until the collector takes it or refuses it. An attempt ends at `until`, and none begins
     /// after `again_until`, nor after the shutdown's deadline. Also how long the collector asks to
-    /// be left alone.
+    /// be left alone. A pause since `epoch` keeps what is not on its way yet.
     pub(crate) fn deliver(
         &self,
         request: &Request<Bytes>,
+        epoch: Epoch,
         again_until: Stamp,
         until: Stamp,
     ) -> (Result<Acceptance, ExportError>, Option<Duration>) {
         let left = |until| self.0.deadline.limit(until).since(clock::now());
         let mut backoff = Backoff::new(FIRST_PAUSE);
         for attempt in 1.. {
-            let answer = self.attempt(request, left(until));
+            let answer = self.attempt(request, epoch, left(until));
             let outcome = match &answer {
                 Ok(answer) => classify(request.uri(), answer),
                 Err(error) => Err(error.clone()),
@@ -113,8 +116,12 @@ impl Client {
     fn attempt(
         &self,
         request: &Request<Bytes>,
+        epoch: Epoch,
         timeout: Duration,
     ) -> Result<Response<Bytes>, ExportError> {
+        if !self.0.deadline.switch().allows(epoch) {
+            return Err(ExportError::paused());
+        }
         let uri = request.uri();
         if timeout.is_zero() {
             return Err(ExportError::new(

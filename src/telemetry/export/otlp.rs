@@ -32,6 +32,7 @@ use super::split::SplitKind;
 use super::spool::{Spool, SpooledSignal};
 use super::value_length::{shorten_log, shorten_span};
 use crate::clock::{self, Clock, Stamp};
+use crate::telemetry::consent::Epoch;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Compression {
@@ -79,6 +80,7 @@ pub(crate) struct SpanSender {
     exporter: SpanExporter,
     encoder: Encoder,
     delivery: Delivery,
+    epoch: Epoch,
     server: Option<Server>,
     value_len_max: Option<usize>,
     on_exported: Option<Arc<dyn OnExported>>,
@@ -98,6 +100,7 @@ impl SpanSender {
     ) -> Result<Self, ExporterBuildError> {
         let spool = spool.map(|spool| (spool, SpooledSignal::Traces));
         let connection = route.connection.clone();
+        let epoch = shutdown_deadline.switch().now();
         let delivery = Delivery::new(
             connection,
             shutdown_deadline,
@@ -111,6 +114,7 @@ impl SpanSender {
             exporter,
             encoder,
             delivery,
+            epoch,
             server: route.server(),
             value_len_max,
             on_exported,
@@ -137,16 +141,21 @@ impl Export<SpanData> for SpanSender {
                 .for_each(|span| shorten_span(span, len_max));
         }
         let request = self.encoder.request(self.exporter.export(batch));
-        let sent = delivered(&self.delivery, request, items, queued);
+        let sent = delivered(&self.delivery, request, items, queued, self.epoch);
         // Nobody says which spans were rejected, so none of such a batch can be offered; nor can
         // one that waits on disk, where nobody can look it up.
         if let Some(taken) = taken
             && sent.iter().all(|sent| sent.outcome.is_complete())
+            && !self.delivery.is_paused()
         {
             let (_, now) = Clock::current().now_and_wall();
             taken(now);
         }
         sent
+    }
+
+    fn begin(&mut self, epoch: Epoch) {
+        self.epoch = epoch;
     }
 
     fn server(&self) -> Option<&Server> {
@@ -164,6 +173,7 @@ pub(crate) struct LogSender {
     exporter: LogExporter,
     encoder: Encoder,
     delivery: Delivery,
+    epoch: Epoch,
     server: Option<Server>,
     value_len_max: Option<usize>,
     records: LogRecords,
@@ -181,6 +191,7 @@ impl LogSender {
     ) -> Result<Self, ExporterBuildError> {
         let spool = spool.map(|spool| (spool, SpooledSignal::Logs));
         let connection = route.connection.clone();
+        let epoch = shutdown_deadline.switch().now();
         let delivery = Delivery::new(connection, shutdown_deadline, Some(SplitKind::Logs), spool);
         let encoder = Encoder::default();
         let mut exporter = exporter!(LogExporter::builder(), route, encoder.clone())?;
@@ -189,6 +200,7 @@ impl LogSender {
             exporter,
             encoder,
             delivery,
+            epoch,
             server: route.server(),
             value_len_max,
             records: LogRecords::new(),
@@ -212,7 +224,11 @@ impl Export<Log> for LogSender {
             batch.iter().map(|log| (&log.0, &log.1)).collect();
         let batch = LogBatch::new(&records);
         let request = self.encoder.request(self.exporter.export(batch));
-        delivered(&self.delivery, request, items, queued)
+        delivered(&self.delivery, request, items, queued, self.epoch)
+    }
+
+    fn begin(&mut self, epoch: Epoch) {
+        self.epoch = epoch;
     }
 
     fn server(&self) -> Option<&Server> {
@@ -248,10 +264,12 @@ impl MetricSender {
         })
     }
 
-    /// Sends so many data points, as one request.
-    pub(crate) fn export(&self, metrics: &ResourceMetrics, points: u64) -> Vec<Sent> {
+    /// Sends so many data points, as one request; `None` while telemetry is paused.
+    pub(crate) fn export(&self, metrics: &ResourceMetrics, points: u64) -> Option<Vec<Sent>> {
+        let epoch = self.delivery.recording()?;
         let request = self.encoder.request(self.exporter.export(metrics));
-        delivered(&self.delivery, request, points, clock::now())
+        let now = clock::now();
+        Some(delivered(&self.delivery, request, points, now, epoch))
     }
 
     pub(crate) fn temporality(&self) -> Temporality {
@@ -265,9 +283,10 @@ fn delivered(
     request: Result<Request<Bytes>, ExportError>,
     items: u64,
     queued: Stamp,
+    epoch: Epoch,
 ) -> Vec<Sent> {
     match request {
-        Ok(request) => delivery.deliver(request, items, queued),
+        Ok(request) => delivery.deliver(request, items, queued, epoch),
         Err(error) => vec![Sent {
             items,
             outcome: Outcome::Lost(error),

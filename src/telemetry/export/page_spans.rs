@@ -27,7 +27,8 @@ use crate::telemetry::diagnostics::local_recorder::LocalRecorder;
 /// Each is checked, cut to the limits that hold for all spans, given the app's resource and the
 /// webview's name, and exported with the app's own. No sampler is asked: the page's SDK had one, and
 /// what it did not sample is dropped. Clones are handles to one queue of 256 requests and 8 MiB,
-/// which a thread of its own reads. When no traces are sent, and after the shutdown, it takes nothing.
+/// which a thread of its own reads. When no traces are sent, while telemetry is paused, and after the
+/// shutdown, it takes nothing.
 #[derive(Clone)]
 pub struct PageSpans(Option<Arc<ReaderThread>>);
 
@@ -62,6 +63,21 @@ impl PageSpans {
             reader,
             start: Once::new(),
         })))
+    }
+
+    /// Has the reader look whether telemetry is paused.
+    pub(in crate::telemetry) fn look_at_switch(&self) {
+        if let Some(shared) = &self.0 {
+            shared.queue.look_at_switch();
+        }
+    }
+
+    /// Deletes what is not read yet, for a pause, and says how many spans that is.
+    pub(in crate::telemetry) fn discard(&self) -> u64 {
+        let Some(shared) = &self.0 else { return 0 };
+        let spans = shared.queue.discard();
+        shared.reader.batch.discard_unseen(spans);
+        spans
     }
 
     /// A handle to the queue, with somebody who reads it.
@@ -109,7 +125,10 @@ impl PageSpans {
 impl PageSpanSink for PageSpans {
     fn take(&self, request: PageSpanRequest<'_>) -> Result<(), PageSpansRefused> {
         match &self.0 {
-            Some(shared) => shared.queue.push(request),
+            Some(shared) => match shared.reader.batch.switch().recording() {
+                Some(epoch) => shared.queue.push(request, epoch),
+                None => Err(PageSpansRefused::Off),
+            },
             None => Err(PageSpansRefused::Off),
         }
     }

@@ -17,6 +17,11 @@ impl ExportError {
         }
     }
 
+    /// Nothing is sent or written now.
+    pub(crate) fn paused() -> Self {
+        Self::new(ExportErrorType::Unavailable, PAUSED)
+    }
+
     /// Whether the same request may be taken later. A certificate that is not trusted stays so until
     /// a person changes it.
     pub(crate) fn is_temporary(&self) -> bool {
@@ -24,6 +29,9 @@ impl ExportError {
         matches!(self.kind, Connection | Throttled | Timeout | Unavailable)
     }
 }
+
+/// For a person, who finds it only where something is still on its way.
+pub(crate) const PAUSED: &str = "telemetry is paused";
 
 /// What became of the items of one request. Each request ends in exactly one of these.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -34,6 +42,8 @@ pub(crate) enum Outcome {
     Spooled(ExportError),
     /// The collector has not got it, and will not.
     Lost(ExportError),
+    /// It was deleted, since telemetry is or was paused.
+    Discarded,
 }
 
 impl Outcome {

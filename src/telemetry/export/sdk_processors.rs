@@ -23,9 +23,11 @@ impl SpanProcessor for BatchSpans {
     fn on_start(&self, _span: &mut Span, _cx: &Context) {}
 
     fn on_end(&self, mut span: SpanData) {
-        restore_integers(&mut span);
-        if span.span_context.is_sampled() {
-            self.0.push(span);
+        if span.span_context.is_sampled()
+            && let Some(epoch) = self.0.switch().admits(span.start_time)
+        {
+            restore_integers(&mut span);
+            self.0.push_of(epoch, span);
         }
     }
 
@@ -44,12 +46,15 @@ pub(crate) struct BatchLogs(pub(crate) Batch<Log>);
 
 impl LogProcessor for BatchLogs {
     fn emit(&self, record: &mut SdkLogRecord, scope: &InstrumentationScope) {
+        let Some(epoch) = self.0.switch().recording() else {
+            return;
+        };
         let mut record = record.clone();
         if record.event_name().is_some_and(is_call_site) {
             // There is no way to take it off; an empty one is not sent.
             record.set_event_name("");
         }
-        self.0.push(Box::new((record, scope.clone())));
+        self.0.push_of(epoch, Box::new((record, scope.clone())));
     }
 
     fn force_flush(&self) -> OTelSdkResult {

@@ -1,11 +1,12 @@
-//! How long an export may still take once the app wants to end.
+//! How long an export may still take once the app wants to end, and whether it may at all.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use crossbeam_channel::{Receiver, Sender, bounded};
 
 use crate::clock::{self, Stamp};
+use crate::telemetry::consent::Switch;
 
 /// Cuts waits short when a shutdown begins, and ends all of them by its deadline.
 #[derive(Debug)]
@@ -14,16 +15,13 @@ pub(crate) struct ShutdownDeadline {
     /// Dropped when the shutdown begins, which all receivers see.
     open: Mutex<Option<Sender<()>>>,
     closing: Receiver<()>,
+    switch: Arc<Switch>,
 }
 
 impl Default for ShutdownDeadline {
+    /// Nothing pauses.
     fn default() -> Self {
-        let (open, closing) = bounded(0);
-        Self {
-            end: Mutex::new(None),
-            open: Mutex::new(Some(open)),
-            closing,
-        }
+        Self::new(Arc::default())
     }
 }
 
@@ -34,6 +32,21 @@ struct Shutdown {
 }
 
 impl ShutdownDeadline {
+    pub(crate) fn new(switch: Arc<Switch>) -> Self {
+        let (open, closing) = bounded(0);
+        Self {
+            end: Mutex::new(None),
+            open: Mutex::new(Some(open)),
+            closing,
+            switch,
+        }
+    }
+
+    /// What pauses exports.
+    pub(crate) fn switch(&self) -> &Switch {
+        &self.switch
+    }
+
     /// From now on nothing waits beyond `deadline`.
     pub(crate) fn close(&self, deadline: Stamp) {
         *self.lock() = Some(Shutdown {

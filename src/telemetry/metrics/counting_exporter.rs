@@ -30,6 +30,8 @@ use crate::telemetry::shutdown_report::{SignalReport, SignalState};
 pub(crate) struct PointCounters {
     exported: AtomicU64,
     lost: AtomicU64,
+    /// Deltas that were not sent, since telemetry was paused; totals are sent later.
+    discarded: AtomicU64,
     in_flight: AtomicU64,
     /// Every point whose export did not succeed, though a later one may have made up for it.
     failed: AtomicU64,
@@ -46,6 +48,7 @@ impl PointCounters {
             exported: self.exported.load(Ordering::Relaxed),
             spooled: 0,
             dropped: 0,
+            discarded: self.discarded.load(Ordering::Relaxed),
             lost: self.lost.load(Ordering::Relaxed) + self.in_flight.load(Ordering::Relaxed),
             last_error: self.last_error.get(),
         }
@@ -99,12 +102,19 @@ impl CountedMetrics {
     fn send(&self, metrics: &ResourceMetrics) -> OTelSdkResult {
         let points = points(metrics);
         // Totals are sent again by the next export; only deltas are gone with theirs.
-        if self.sender.temporality() == Temporality::Cumulative {
-            self.counters.lost.store(0, Ordering::Relaxed);
-        }
+        let is_cumulative = self.sender.temporality() == Temporality::Cumulative;
         self.counters.in_flight.store(points, Ordering::Relaxed);
         let sent = quietly(|| self.sender.export(metrics, points));
         self.counters.in_flight.store(0, Ordering::Relaxed);
+        let Some(sent) = sent else {
+            if !is_cumulative {
+                self.counters.discarded.fetch_add(points, Ordering::Relaxed);
+            }
+            return Ok(());
+        };
+        if is_cumulative {
+            self.counters.lost.store(0, Ordering::Relaxed);
+        }
         let mut failure_log = self
             .failure_log
             .lock()
@@ -123,6 +133,10 @@ impl CountedMetrics {
                         failure_log.exported();
                         failure_log.warned(&acceptance.message);
                     }
+                }
+                Outcome::Discarded if is_cumulative => {}
+                Outcome::Discarded => {
+                    self.counters.discarded.fetch_add(items, Ordering::Relaxed);
                 }
                 // Metrics have no spool.
                 Outcome::Lost(error) | Outcome::Spooled(error) => {

@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use metrics::{Key, Label};
 
 use crate::semconv::{self, ErrorType, Metric, OTHER_NAMES_MAX, REGISTERED_NAMES_MAX};
+use crate::startup::Phase;
 
 /// Every metric of one kind.
 ///
@@ -173,6 +174,7 @@ fn series_max_of(metric: &Metric) -> usize {
         semconv::QUEUE_NAME => QUEUES,
         // Each part of the SDK has one name, and each exporter one server.
         semconv::OTEL_COMPONENT_NAME | semconv::SERVER_ADDRESS | semconv::SERVER_PORT => 1,
+        semconv::STARTUP_PHASE => Phase::ALL.len(),
         // Eight webviews, and at most eight values of the closed sets.
         _ => 8,
     };
@@ -237,6 +239,7 @@ mod tests {
     fn limits_follow_from_the_caps() {
         assert_eq!(series_max("process.uptime"), 1);
         assert_eq!(series_max("spanwire.queue.size"), QUEUES);
+        assert_eq!(series_max("spanwire.startup.duration"), Phase::ALL.len());
         assert_eq!(
             series_max("spanwire.operation.duration"),
             NAMES * (OTHER_NAMES_MAX + 4)

@@ -93,6 +93,11 @@ pub(crate) trait Render: fmt::Debug + Send + Sync {
 
     /// Called every five seconds.
     fn upkeep(&self) {}
+
+    /// Whether there is nothing to be read for now.
+    fn is_paused(&self) -> bool {
+        false
+    }
 }
 
 impl Endpoint {
@@ -267,6 +272,9 @@ impl Service {
         if path == "/healthz" {
             return text(StatusCode::OK, "ok\n");
         }
+        if self.exposition.is_paused() {
+            return text(StatusCode::SERVICE_UNAVAILABLE, PAUSED_TEXT);
+        }
         let accepted = MediaType::accepted(request.headers());
         let render = || {
             let openmetrics = match accepted {
@@ -345,6 +353,9 @@ const UPKEEP_EVERY: Duration = Duration::from_secs(5);
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// How long a drop waits for the thread.
 const STOP_TIME_MAX: Duration = Duration::from_secs(1);
+/// `spanwire doctor` knows it by its beginning.
+const PAUSED_TEXT: &str =
+    "telemetry is paused: nothing is recorded, served or sent until the app resumes it\n";
 const FORBIDDEN_TEXT: &str = "this Host is not allowed here: otherwise a web page could read the metrics \
     by a name of its own (DNS rebinding). Ask by the address that the endpoint listens on \
     (OTEL_EXPORTER_PROMETHEUS_HOST; with 0.0.0.0 by any address of this machine, or by its own host \

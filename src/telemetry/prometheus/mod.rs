@@ -18,6 +18,7 @@ mod host_validation;
 mod labels;
 mod names;
 mod openmetrics;
+mod pausable;
 mod recorder;
 mod series;
 mod target_info;
@@ -30,6 +31,7 @@ use opentelemetry_sdk::Resource;
 pub(crate) use endpoint::{Endpoint, EndpointError, EndpointOptions, Render};
 #[cfg(feature = "otlp")]
 pub(crate) use exemplars::Exemplars;
+pub(crate) use pausable::PausableExposition;
 pub(crate) use recorder::PrometheusRecorder;
 
 use crate::instrument::handles::publish;

@@ -6,6 +6,8 @@ use super::failures::Failure;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum SpanClass {
     Fine,
+    /// It is of the app's start, of which there is one a process.
+    Startup,
     Slow,
     Failed(Failure),
 }
@@ -17,17 +19,20 @@ pub(super) enum KeepReason {
     Error,
     /// A span of it took as long as its threshold, or longer.
     Slow,
+    /// It is the app's start.
+    Startup,
     /// It is one of so many a second.
     Rate,
 }
 
 impl KeepReason {
-    pub(super) const ALL: [Self; 3] = [Self::Error, Self::Slow, Self::Rate];
+    pub(super) const ALL: [Self; 4] = [Self::Error, Self::Slow, Self::Startup, Self::Rate];
 
     pub(super) const fn as_str(self) -> &'static str {
         match self {
             Self::Error => "error",
             Self::Slow => "slow",
+            Self::Startup => "startup",
             Self::Rate => "rate",
         }
     }
@@ -41,9 +46,9 @@ pub(super) enum Fate {
 }
 
 impl Fate {
-    /// A trace in which something was slow is kept, and one in which something failed as far as
-    /// `is_within_budget` admits its failure; of the rest, as many as `is_within_rate` admits. Each is
-    /// asked only then.
+    /// A trace in which something was slow is kept, and that of the app's start, and one in which
+    /// something failed as far as `is_within_budget` admits its failure; of the rest, as many as
+    /// `is_within_rate` admits. Each is asked only then.
     pub(super) fn decide(
         class: SpanClass,
         is_open_too_long: bool,
@@ -56,6 +61,7 @@ impl Fate {
             }
             SpanClass::Failed(_) => Self::Dropped,
             SpanClass::Slow => Self::Kept(KeepReason::Slow),
+            SpanClass::Startup => Self::Kept(KeepReason::Startup),
             SpanClass::Fine if is_open_too_long => Self::Kept(KeepReason::Slow),
             SpanClass::Fine if is_within_rate() => Self::Kept(KeepReason::Rate),
             SpanClass::Fine => Self::Dropped,

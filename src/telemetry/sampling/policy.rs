@@ -9,7 +9,9 @@ use opentelemetry_sdk::trace::SpanData;
 
 use super::failures::Failure;
 use super::fate::SpanClass;
-use crate::semconv::{ERROR_TYPE, OPERATION_NAME, RPC_METHOD, RPC_SYSTEM, RPC_SYSTEM_NAME, SLOW};
+use crate::semconv::{
+    ERROR_TYPE, OPERATION_NAME, RPC_METHOD, RPC_SYSTEM, RPC_SYSTEM_NAME, SCOPE, SLOW, STARTUP_PHASE,
+};
 
 /// Knows from when a span is slow.
 #[derive(Debug)]
@@ -27,6 +29,7 @@ struct SpanAttributes<'a> {
     /// The timer measured it and knows the operation's threshold.
     is_operation: bool,
     is_slow: bool,
+    is_startup: bool,
 }
 
 impl<'a> SpanAttributes<'a> {
@@ -39,6 +42,7 @@ impl<'a> SpanAttributes<'a> {
                 }
                 (RPC_METHOD, Value::String(event)) => facts.event = Some(event.as_str()),
                 (OPERATION_NAME, _) => facts.is_operation = true,
+                (STARTUP_PHASE, _) => facts.is_startup = true,
                 (SLOW, value) => facts.is_slow = *value == Value::Bool(true),
                 _ => {}
             }
@@ -56,6 +60,11 @@ impl Policy {
         let took = span.end_time.duration_since(span.start_time);
         let took = took.unwrap_or_default();
         let facts = SpanAttributes::of(&span.attributes);
+        // A page's spans can say anything, but they are never of our scope. How slow a start was is
+        // for its own budget to say.
+        if facts.is_startup && span.instrumentation_scope.name() == SCOPE {
+            return SpanClass::Startup;
+        }
         let is_slow = match self.named(&span.name, &facts) {
             Some(threshold) => took >= threshold,
             None if facts.is_slow || facts.is_operation => facts.is_slow,
@@ -116,6 +125,7 @@ fn error_type(attributes: &[KeyValue]) -> Option<&str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use opentelemetry::InstrumentationScope;
     use opentelemetry::trace::{SpanContext, SpanId};
     use std::time::SystemTime;
 
@@ -227,6 +237,15 @@ mod tests {
             let span = span(name, took, operation(slow));
             assert_eq!(policy.class(&span), class, "{name} {took} {slow:?}");
         }
+    }
+
+    #[test]
+    fn a_start_is_one_however_long_it_took_and_only_of_our_own_scope() {
+        let phase = || vec![KeyValue::new(STARTUP_PHASE, "window")];
+        let mut start = span("startup window", 9_999, phase());
+        assert_eq!(policy().class(&start), SpanClass::Slow, "of another scope");
+        start.instrumentation_scope = InstrumentationScope::builder(SCOPE).build();
+        assert_eq!(policy().class(&start), SpanClass::Startup);
     }
 
     #[test]

@@ -21,8 +21,13 @@ impl SpanProcessor for TailSpans {
     fn on_start(&self, _span: &mut Span, _cx: &Context) {}
 
     fn on_end(&self, mut span: SpanData) {
-        restore_integers(&mut span);
-        self.0.ended(span);
+        let switch = self.0.batch().switch();
+        if switch.admits(span.start_time).is_some() {
+            restore_integers(&mut span);
+            self.0.ended(span);
+        } else if !switch.is_paused() {
+            self.0.ended_unrecorded(&span);
+        }
     }
 
     fn force_flush(&self) -> OTelSdkResult {

@@ -16,6 +16,7 @@ use super::traces::{Bounds, Decision, EndedSpan, JoinResult, Room, SweepResult, 
 use crate::clock::{Clock, Stamp};
 use crate::instrument::handles::{self, GaugeSums, Instruments, Publish};
 use crate::semconv::SAMPLING_REASON;
+use crate::telemetry::consent::{Epoch, Pending};
 use crate::telemetry::diagnostics::local_recorder::LocalRecorder;
 use crate::telemetry::export::batch_processor::{Batch, Occasion, Source};
 
@@ -137,6 +138,32 @@ impl Tail {
             EndedSpan::PassedOn(reason, span) => self.batch.push(self.sampled(*span, reason)),
             EndedSpan::Dropped(span) => drop(span),
         }
+    }
+
+    /// A span ended that is not recorded, since it began before a pause was over.
+    pub(super) fn ended_unrecorded(&self, span: &SpanData) {
+        let id = span.span_context.trace_id();
+        self.run(|traces, now, _| traces.end_unrecorded(id, now));
+    }
+
+    /// Lets go of everything that is held, for a pause that ended `epoch`: what is known to be kept
+    /// goes into the batch, or all is deleted. Says how many spans were deleted.
+    pub(crate) fn settle(&self, epoch: Epoch, pending: Pending) -> u64 {
+        let decisions = self.traces().settle(self.clock.now(), pending);
+        let mut discarded = 0;
+        for Decision { fate, spans } in decisions {
+            match (fate, pending) {
+                (Fate::Kept(reason), Pending::Keep) => {
+                    for span in spans {
+                        self.batch.push_of(epoch, self.sampled(*span, reason));
+                    }
+                }
+                (Fate::Dropped, Pending::Keep) => {}
+                (_, Pending::Discard) => discarded += spans.len() as u64,
+            }
+        }
+        self.batch.discard_unseen(discarded);
+        discarded
     }
 
     pub(super) fn batch(&self) -> &Batch<SpanData> {

@@ -15,6 +15,7 @@ use super::fate::{DropReason, EarlyReason, Fate, KeepReason, SpanClass};
 use super::order::Order;
 use crate::clock::Stamp;
 use crate::instrument::rate_limit::RateLimit;
+use crate::telemetry::consent::Pending;
 
 /// How much is held, and for how long.
 #[derive(Clone, Copy, Debug)]
@@ -232,8 +233,30 @@ impl<S> Traces<S> {
             // This span's own trace may have been the one.
             return self.end(id, class, is_root, span, now, out);
         }
+        self.close_span(slot, now);
+        if !is_held {
+            self.counts.lose(DropReason::TraceFull, 1);
+            return EndedSpan::Dropped(span);
+        }
         let trace = &mut self.slots[slot as usize];
-        // A span that nobody saw begin completes nothing.
+        if trace.spans.is_empty() {
+            self.holding.push(slot);
+        }
+        trace.spans.push(span);
+        self.spans_held += 1;
+        EndedSpan::Held
+    }
+
+    /// A span ends that was begun or joined, and is not wanted.
+    pub(super) fn end_unrecorded(&mut self, id: TraceId, now: Stamp) {
+        if let Some(&slot) = self.held.get(&id) {
+            self.close_span(slot, now);
+        }
+    }
+
+    /// One that is open in a held trace is not any more. One that nobody saw begin completes nothing.
+    fn close_span(&mut self, slot: u32, now: Stamp) {
+        let trace = &mut self.slots[slot as usize];
         if trace.open > 0 {
             trace.open -= 1;
             if trace.open == 0 {
@@ -241,16 +264,6 @@ impl<S> Traces<S> {
                 self.complete.push(slot);
             }
         }
-        if !is_held {
-            self.counts.lose(DropReason::TraceFull, 1);
-            return EndedSpan::Dropped(span);
-        }
-        if trace.spans.is_empty() {
-            self.holding.push(slot);
-        }
-        trace.spans.push(span);
-        self.spans_held += 1;
-        EndedSpan::Held
     }
 
     /// Whether a sweep would find something.
@@ -308,6 +321,23 @@ impl<S> Traces<S> {
         out
     }
 
+    /// Holds nothing any more, and goes on with what begins later. What is deleted is not sampled
+    /// out, so it is not counted as that.
+    pub(super) fn settle(&mut self, now: Stamp, pending: Pending) -> Vec<Decision<S>> {
+        let counts = self.counts.clone();
+        let mut out = Vec::with_capacity(self.held.len());
+        while let Some(slot) = self.begun.first() {
+            out.push(match pending {
+                Pending::Keep => self.decide(slot, None, now),
+                Pending::Discard => self.decide_as(slot, Fate::Dropped, DropReason::OverRate),
+            });
+        }
+        if pending == Pending::Discard {
+            self.counts = counts;
+        }
+        out
+    }
+
     pub(super) fn traces_held(&self) -> usize {
         self.held.len()
     }
@@ -336,9 +366,8 @@ impl<S> Traces<S> {
     }
 
     fn decide(&mut self, slot: u32, early: Option<EarlyReason>, now: Stamp) -> Decision<S> {
-        let trace = &mut self.slots[slot as usize];
-        let (id, open) = (trace.id, trace.open);
-        let spans = std::mem::take(&mut trace.spans);
+        let trace = &self.slots[slot as usize];
+        let open = trace.open;
         let is_open_too_long = open > 0 && now >= trace.slow_at;
         let (rate, failures) = (&self.rate, &mut self.failures);
         let mut loss = DropReason::OverRate;
@@ -352,6 +381,18 @@ impl<S> Traces<S> {
         let fate = Fate::decide(trace.class, is_open_too_long, is_within_budget, || {
             rate.admits(now)
         });
+        if let Some(early) = early
+            && open > 0
+        {
+            self.counts.hurry(early);
+        }
+        self.decide_as(slot, fate, loss)
+    }
+
+    fn decide_as(&mut self, slot: u32, fate: Fate, loss: DropReason) -> Decision<S> {
+        let trace = &mut self.slots[slot as usize];
+        let (id, open) = (trace.id, trace.open);
+        let spans = std::mem::take(&mut trace.spans);
         self.held.remove(&id);
         self.free.push(slot);
         self.begun.remove(slot);
@@ -364,11 +405,6 @@ impl<S> Traces<S> {
         self.spans_held -= spans.len();
         self.decided.remember(id, fate);
         self.counts.decide(fate, loss, spans.len());
-        if let Some(early) = early
-            && open > 0
-        {
-            self.counts.hurry(early);
-        }
         Decision { fate, spans }
     }
 }

@@ -273,6 +273,13 @@ fn refused(target: &Target, answer: &Answer) -> Finding {
             format!("TelemetryBuilder::allowed_host({host:?}), or ask it by 127.0.0.1"),
         );
     }
+    if status == 503 && words.starts_with("telemetry is paused") {
+        return Finding::warn(
+            WHAT,
+            format!("{url}: telemetry is paused, so nothing is recorded, served or sent"),
+            "the app resumes it (Telemetry::resume), unless SPANWIRE_CONSENT=denied; docs/privacy.md",
+        );
+    }
     let detail = quoted(&format!("{url}: HTTP {status}"), &words);
     let remedy = match status {
         404 => "the path is /metrics; if it is that, another program has the port",

@@ -89,6 +89,7 @@ impl PageSpanReader {
             source: Arc::clone(&self.source),
             spans,
             json: json.into(),
+            epoch: self.reader.batch.switch().now(),
         };
         let mut counts = ReadCounts::default();
         self.reader.read(&job, &mut counts);

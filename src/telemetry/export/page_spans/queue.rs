@@ -5,6 +5,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 use crate::clock::{self, Stamp};
 use crate::instrument::page_spans::{PageSpanRequest, PageSpanSource, PageSpansRefused};
+use crate::telemetry::consent::{Epoch, Switch};
 
 /// Requests that may wait: a page's SDK sends one for each 512 spans, or one for each span.
 const REQUESTS_MAX: usize = 256;
@@ -18,6 +19,15 @@ pub(super) struct Job {
     /// As the page says.
     pub(super) spans: u32,
     pub(super) json: Box<str>,
+    /// When it was taken in.
+    pub(super) epoch: Epoch,
+}
+
+impl Job {
+    /// Spans, as the page says: of a few bytes it may say that they are millions.
+    pub(super) fn spans_at_most(&self) -> u64 {
+        u64::from(self.spans).min(self.json.len() as u64)
+    }
 }
 
 /// Between the threads that receive and the one that reads. At the bound the newest is refused.
@@ -51,8 +61,12 @@ impl State {
 }
 
 impl Queue {
-    /// Takes a copy of `request`. The lock is held for a few instructions by everybody who takes it.
-    pub(super) fn push(&self, request: PageSpanRequest<'_>) -> Result<(), PageSpansRefused> {
+    /// Takes a copy of `request`, in `epoch`. The lock is held for a few instructions by everybody who takes it.
+    pub(super) fn push(
+        &self,
+        request: PageSpanRequest<'_>,
+        epoch: Epoch,
+    ) -> Result<(), PageSpansRefused> {
         let bytes = request.json.len();
         // Asked before the copy is made, which would be in vain, and again once it is.
         self.state().room_for(bytes)?;
@@ -60,6 +74,7 @@ impl Queue {
             source: Arc::clone(request.source),
             spans: request.spans,
             json: request.json.into(),
+            epoch,
         };
         let mut state = self.state();
         state.room_for(bytes)?;
@@ -71,15 +86,17 @@ impl Queue {
         Ok(())
     }
 
-    /// The next request, once there is one; `None` when there will be none.
-    pub(super) fn next(&self) -> Option<Job> {
+    /// The next request, once there is one and telemetry is not paused; `None` when there will be
+    /// none.
+    pub(super) fn next(&self, switch: &Switch) -> Option<Job> {
         let mut state = self.state();
         loop {
-            if let Some(job) = state.jobs.pop_front() {
+            if switch.is_paused() && state.closed.is_none() {
+                // Nothing is read.
+            } else if let Some(job) = state.jobs.pop_front() {
                 state.bytes -= job.json.len();
                 return Some(job);
-            }
-            if state.closed.is_some() {
+            } else if state.closed.is_some() {
                 return None;
             }
             state = self
@@ -87,6 +104,24 @@ impl Queue {
                 .wait(state)
                 .unwrap_or_else(PoisonError::into_inner);
         }
+    }
+
+    /// Has the reader look whether telemetry is paused.
+    pub(super) fn look_at_switch(&self) {
+        // Not between a look and the wait.
+        drop(self.state());
+        self.changed.notify_all();
+    }
+
+    /// Deletes what waits, and says how many spans the pages said that is, as far as that can be.
+    pub(super) fn discard(&self) -> u64 {
+        let mut state = self.state();
+        let jobs = std::mem::take(&mut state.jobs);
+        state.bytes = 0;
+        state.done += jobs.len() as u64;
+        drop(state);
+        self.changed.notify_all();
+        jobs.iter().map(Job::spans_at_most).sum()
     }
 
     /// What [`next`](Self::next) gave last is done.
@@ -105,6 +140,11 @@ impl Queue {
     pub(super) fn close(&self, deadline: Stamp) {
         self.state().closed.get_or_insert(deadline);
         self.changed.notify_all();
+    }
+
+    /// Whether nothing more is taken.
+    pub(super) fn is_closed(&self) -> bool {
+        self.state().closed.is_some()
     }
 
     /// Whether it is too late to read.

@@ -63,7 +63,7 @@ impl Reader {
             }
         }
         let _ended = Ended(&self.queue);
-        while let Some(job) = self.queue.next() {
+        while let Some(job) = self.queue.next(self.batch.switch()) {
             let mut counts = ReadCounts::default();
             // A page must not end the thread, whatever it finds to write.
             let read = catch_panic(|| self.read(&job, &mut counts));
@@ -78,10 +78,13 @@ impl Reader {
     }
 
     pub(super) fn read(&self, job: &Job, counts: &mut ReadCounts) {
+        let switch = self.batch.switch();
+        let is_last = switch.is_paused() && self.queue.is_closed();
+        if is_last || !switch.keeps(job.epoch) {
+            return self.batch.discard_unseen(job.spans_at_most());
+        }
         if self.queue.is_late() {
-            // The report is the app's, and a page may say of a few bytes that they are millions.
-            let spans = u64::from(job.spans).min(job.json.len() as u64);
-            return self.give_up(spans, counts);
+            return self.give_up(job.spans_at_most(), counts);
         }
         let Ok(request) = serde_json::from_str::<Request<'_>>(&job.json) else {
             return counts.lose(PageSpanErrorType::Malformed, job.spans.into());
@@ -106,8 +109,14 @@ impl Reader {
                         mut span,
                         is_repaired,
                     }) => {
+                        // What was kept by a pause began before it.
+                        let is_new = switch.recording() == Some(job.epoch);
+                        if is_new && switch.admits(span.start_time).is_none() {
+                            counts.lose(PageSpanErrorType::Off, 1);
+                            continue;
+                        }
                         span.instrumentation_scope = scope.clone();
-                        self.batch.push(span);
+                        self.batch.push_of(job.epoch, span);
                         counts.pass_on(is_repaired || is_scope_repaired);
                     }
                     Err(why) => counts.lose(why, 1),

@@ -12,6 +12,7 @@ use super::*;
 use crate::clock::{FakeTime, Stamp};
 use crate::instrument::page_spans::PageSpanSource;
 use crate::telemetry::config::settings::Settings;
+use crate::telemetry::consent::{Pending, Switch};
 use crate::telemetry::diagnostics::reporter::Reporter;
 use crate::telemetry::export::batch_processor::Export;
 use crate::telemetry::export::limits::BatchLimits;
@@ -39,6 +40,7 @@ struct Rig {
     batch: Batch<SpanData>,
     kept: Kept,
     source: Arc<PageSpanSource>,
+    switch: Arc<Switch>,
 }
 
 impl Rig {
@@ -55,7 +57,8 @@ impl Rig {
             timeout: Duration::from_secs(3_600),
         };
         let kept = Kept::default();
-        let shutdown_deadline = Arc::new(ShutdownDeadline::default());
+        let switch: Arc<Switch> = Arc::default();
+        let shutdown_deadline = Arc::new(ShutdownDeadline::new(Arc::clone(&switch)));
         let batch = Batch::start(
             &TRACES,
             limits,
@@ -78,6 +81,7 @@ impl Rig {
             batch,
             kept,
             source: Arc::new(PageSpanSource::new(&name, &name, clock, u32::MAX)),
+            switch,
         }
     }
 
@@ -232,6 +236,45 @@ fn spans_are_read_as_they_come_and_are_of_the_webview() {
 }
 
 #[test]
+fn a_pause_takes_nothing_and_keeps_or_deletes_what_is_unread() {
+    for pending in [Pending::Keep, Pending::Discard] {
+        let rig = Rig::new();
+        rig.take(&span("")).unwrap();
+        rig.switch.pause(pending);
+        assert_eq!(rig.take(&span("")), Err(PageSpansRefused::Off));
+        let discarded = match pending {
+            Pending::Keep => 0,
+            Pending::Discard => rig.spans.discard(),
+        };
+        // Neither is anything read.
+        let moment = clock::now().plus(Duration::from_millis(10));
+        let is_read = rig.spans.started().flush(moment);
+        assert_eq!(is_read, pending == Pending::Discard);
+        rig.switch.resume();
+        rig.spans.look_at_switch();
+        let left = match pending {
+            Pending::Keep => (1, 0),
+            Pending::Discard => (0, 1),
+        };
+        assert_eq!((rig.read().len(), discarded), left);
+        assert_eq!(rig.batch.report().discarded, discarded);
+        // By the fake time that it is of, it began long before the end of the pause.
+        rig.take(&span("")).unwrap();
+        assert!(rig.read().is_empty());
+    }
+}
+
+#[test]
+fn what_waits_at_a_shutdown_in_a_pause_is_discarded() {
+    let rig = Rig::new();
+    rig.take(&span("")).unwrap();
+    rig.switch.pause(Pending::Keep);
+    rig.spans.started();
+    rig.spans.close(soon(), soon());
+    assert_eq!(rig.batch.report().discarded, 1);
+}
+
+#[test]
 fn a_pages_scope_is_its_own_and_never_ours() {
     let scope = |name| super::span::scope_of(Some(&format!(r#"{{"name":"{name}"}}"#))).0;
     assert_eq!(scope("shop").name(), "shop");
@@ -253,6 +296,7 @@ fn read_one(fields: &str) -> (SpanData, bool) {
         source: Arc::clone(&rig.source),
         spans: 1,
         json: span(fields).into(),
+        epoch: rig.batch.switch().now(),
     };
     reader.read(&job, &mut counts);
     assert!(rig.batch.flush(soon()));

@@ -85,14 +85,9 @@ impl SpoolDirectory {
         }
     }
 
-    /// Takes a new place, since the one that it had was deleted. The way to it is judged anew.
-    ///
-    /// # Errors
-    ///
-    /// As [`open`](Self::open).
-    pub(crate) fn open_again(&mut self) -> io::Result<()> {
-        *self = Self::open(&self.named)?;
-        Ok(())
+    /// The shared folder, as the user named it.
+    pub(crate) fn named(&self) -> &Path {
+        &self.named
     }
 
     /// The folders of other processes, of those that live and those that ended.

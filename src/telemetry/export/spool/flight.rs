@@ -15,6 +15,7 @@ use super::Spool;
 use super::record::SpooledSignal;
 use super::store::Place;
 use crate::clock::Stamp;
+use crate::telemetry::consent::Epoch;
 use crate::telemetry::export::result::{Acceptance, ExportError};
 
 /// What became of it.
@@ -24,6 +25,7 @@ pub(crate) type Answer = Result<Acceptance, ExportError>;
 #[derive(Debug)]
 pub(crate) struct Flight {
     pub(super) request: Request<Bytes>,
+    pub(super) epoch: Epoch,
     /// How long it is worth repeating at once.
     pub(super) again_until: Stamp,
     /// How long its answer is waited for.
@@ -54,10 +56,16 @@ pub(crate) enum Landing {
 }
 
 impl Flight {
-    pub(super) fn new(request: Request<Bytes>, again_until: Stamp, until: Stamp) -> Self {
+    pub(super) fn new(
+        request: Request<Bytes>,
+        epoch: Epoch,
+        again_until: Stamp,
+        until: Stamp,
+    ) -> Self {
         let (answers, answer) = bounded(1);
         Self {
             request,
+            epoch,
             again_until,
             until,
             state: Mutex::new(State::InMemory),
@@ -85,7 +93,7 @@ impl Flight {
         {
             return Landing::Answered(answer);
         }
-        match spool.append_in_flight(lane, &self.request, items, why) {
+        match spool.append_in_flight(lane, &self.request, items, self.epoch, why) {
             Ok(place) => {
                 *state = State::OnDisk(place);
                 drop(state);

@@ -41,13 +41,15 @@ pub(crate) use self::flight::{Answer, Flight, Landing};
 use self::record::Encoding;
 pub(crate) use self::record::SpooledSignal;
 pub(crate) use self::replay::ReplayTarget;
-use self::store::{Dropped, Place, Store, StoredBy};
+use self::store::{Dropped, GoneBy, Place, Store, StoredBy};
 use super::completion::Completion;
 use super::counters::{LastError, SignalCounters};
+use super::result::PAUSED;
 use super::shutdown_deadline::ShutdownDeadline;
 use crate::clock::Stamp;
 use crate::instrument::handles::{self, GaugeSums, Instruments, Publish};
 use crate::semconv::SpoolErrorType;
+use crate::telemetry::consent::{Epoch, Switch};
 use crate::telemetry::diagnostics::local_recorder::LocalRecorder;
 use crate::telemetry::diagnostics::reporter::Reporter;
 
@@ -74,7 +76,8 @@ pub(crate) struct Spool {
 
 impl Spool {
     /// Takes a place in that folder, for at most `bytes_max`. What other processes left there is
-    /// looked at by the thread, see [`start`](Self::start).
+    /// looked at by the thread, see [`start`](Self::start). While telemetry is paused the folder is
+    /// not touched.
     ///
     /// # Errors
     ///
@@ -83,9 +86,14 @@ impl Spool {
         root: &Path,
         bytes_max: u64,
         local_recorder: LocalRecorder,
+        switch: Arc<Switch>,
     ) -> io::Result<Arc<Self>> {
+        let store = match switch.is_paused() {
+            true => Store::closed(root, bytes_max)?,
+            false => Store::new(SpoolDirectory::open(root)?, bytes_max),
+        };
         let spool = Arc::new(Self {
-            store: Mutex::new(Store::new(SpoolDirectory::open(root)?, bytes_max)),
+            store: Mutex::new(store),
             bytes: AtomicU64::new(0),
             waiting: Default::default(),
             counters: Default::default(),
@@ -93,7 +101,7 @@ impl Spool {
             unreported: Default::default(),
             flights: Default::default(),
             wakes: SpooledSignal::ALL.map(|_| bounded(1)),
-            shutdown_deadline: Arc::default(),
+            shutdown_deadline: Arc::new(ShutdownDeadline::new(switch)),
             ends: Mutex::default(),
             local_recorder,
             instruments: Instruments::new(),
@@ -155,10 +163,11 @@ impl Spool {
         &self,
         lane: SpooledSignal,
         request: Request<Bytes>,
+        epoch: Epoch,
         again_until: Stamp,
         until: Stamp,
     ) -> Arc<Flight> {
-        let flight = Arc::new(Flight::new(request, again_until, until));
+        let flight = Arc::new(Flight::new(request, epoch, again_until, until));
         self.flights[lane.index()].put(&flight);
         self.wake(lane);
         flight
@@ -168,16 +177,18 @@ impl Spool {
     ///
     /// # Errors
     ///
-    /// When it is larger than the spool, or the disk does not take it.
+    /// When it is larger than the spool, or the disk does not take it, or a pause forbids it to what
+    /// was taken in during `epoch`.
     pub(crate) fn append(
         &self,
         lane: SpooledSignal,
         request: &Request<Bytes>,
         items: u64,
+        epoch: Epoch,
         why: &str,
     ) -> io::Result<()> {
         let was_empty = !self.waits(lane);
-        self.write(lane, request, items, why, |_, _| ())?;
+        self.write(lane, request, items, epoch, why, |_, _| ())?;
         if was_empty {
             self.wake(lane);
         }
@@ -190,9 +201,10 @@ impl Spool {
         lane: SpooledSignal,
         request: &Request<Bytes>,
         items: u64,
+        epoch: Epoch,
         why: &str,
     ) -> io::Result<Place> {
-        self.write(lane, request, items, why, Store::is_in_flight)
+        self.write(lane, request, items, epoch, why, Store::is_in_flight)
     }
 
     fn write(
@@ -200,6 +212,7 @@ impl Spool {
         lane: SpooledSignal,
         request: &Request<Bytes>,
         items: u64,
+        epoch: Epoch,
         why: &str,
         then: fn(&mut Store, &Place),
     ) -> io::Result<Place> {
@@ -208,6 +221,10 @@ impl Spool {
             Some(_) => Encoding::Gzip,
         };
         let mut store = self.store();
+        // Under the lock, so that a pause that deletes finds what was written before it.
+        if !self.switch().allows(epoch) {
+            return Err(io::Error::other(PAUSED));
+        }
         let outcome = store.append(lane, encoding, items, request.body());
         if let Ok(place) = &outcome {
             then(&mut store, place);
@@ -220,6 +237,42 @@ impl Spool {
         }
         self.settle(&mut store);
         outcome
+    }
+
+    /// Opens the folder that was left alone by a pause.
+    ///
+    /// # Errors
+    ///
+    /// As [`open`](Self::open). Then what cannot be sent is lost.
+    pub(crate) fn reopen(&self) -> io::Result<()> {
+        self.store().reopen()
+    }
+
+    /// Has the threads look whether telemetry is paused.
+    pub(crate) fn look_at_switch(&self) {
+        for lane in SpooledSignal::ALL {
+            self.wake(lane);
+        }
+    }
+
+    /// Deletes what waits, also what processes left that ended, and leaves the folder. Says how many
+    /// items that were, by lane.
+    ///
+    /// What is just being sent is the thread's to count.
+    pub(crate) fn discard(&self) -> [u64; SpooledSignal::ALL.len()] {
+        let mut store = self.store();
+        let discarded = store.discard();
+        self.settle(&mut store);
+        discarded
+    }
+
+    /// How many items wait, by lane.
+    pub(crate) fn items(&self) -> [u64; SpooledSignal::ALL.len()] {
+        self.store().items()
+    }
+
+    fn switch(&self) -> &Switch {
+        self.shutdown_deadline.switch()
     }
 
     /// Ends the threads: at once while the collector is away, else when nothing waits any more or
@@ -271,12 +324,24 @@ impl Spool {
         if items == 0 {
             return;
         }
-        if let Some(counters) = self.counters[lane.index()].get() {
+        let counters = self.counters[lane.index()].get();
+        if let Some(counters) = counters {
             match stored_by {
                 StoredBy::ThisProcess => counters.unspool(items),
                 // The process that decides on an item reports it.
                 StoredBy::EarlierProcess => counters.accept(items),
             }
+        }
+        let why = match why {
+            GoneBy::Error(why) => why,
+            GoneBy::Pause => {
+                if let Some(counters) = counters {
+                    counters.discard(items);
+                }
+                return;
+            }
+        };
+        if let Some(counters) = counters {
             counters.fail(items, reason(why));
         }
         self.with_meters(|meters| meters.dropped[why.index()].increment(items));
@@ -303,6 +368,15 @@ impl Publish for Spool {
             )]
             meters.size.set(bytes as f64);
         });
+    }
+}
+
+/// Deletes what processes that ended left in that folder, where no spool of this process does it.
+/// Says how many items that were, by lane.
+pub(crate) fn discard_left(root: &Path) -> [u64; SpooledSignal::ALL.len()] {
+    match Store::closed(root, u64::MAX) {
+        Ok(mut store) => store.discard(),
+        Err(_) => Default::default(),
     }
 }
 

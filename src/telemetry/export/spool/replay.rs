@@ -10,11 +10,12 @@ use opentelemetry::Context;
 use super::Spool;
 use super::reason;
 use super::record::{Encoding, SpooledSignal};
-use super::store::{Dropped, Place, StoredBy, StoredRequest};
+use super::store::{Dropped, GoneBy, Place, StoredBy, StoredRequest};
 use crate::clock::{self, Stamp};
 use crate::instrument::caught_panic::catch_panic;
 use crate::instrument::handles;
 use crate::semconv::{ExportErrorType, SpoolErrorType};
+use crate::telemetry::consent::Epoch;
 use crate::telemetry::diagnostics::quiet::quietly;
 use crate::telemetry::diagnostics::reporter::Reporter;
 use crate::telemetry::export::backoff::jittered;
@@ -97,9 +98,9 @@ impl ReplayTarget {
     }
 
     /// Sends the pieces until one is not taken. Also how long the collector asks to be left alone.
-    fn send(&self, head: &mut Head) -> (Result<(), ExportError>, Option<Duration>) {
+    fn send(&self, head: &mut Head, epoch: Epoch) -> (Result<(), ExportError>, Option<Duration>) {
         while let Some((request, items)) = head.pieces.next() {
-            let (outcome, asked) = self.client.send_once(&request);
+            let (outcome, asked) = self.client.send_once(&request, epoch);
             match outcome {
                 Ok(Acceptance { rejected, .. }) => {
                     let rejected = rejected.min(items);
@@ -118,9 +119,9 @@ impl ReplayTarget {
     }
 
     /// Whether the collector takes a request with nothing in it.
-    fn takes_empty(&self) -> bool {
+    fn takes_empty(&self, epoch: Epoch) -> bool {
         let empty = self.request(Bytes::new(), Encoding::Identity);
-        self.client.send_once(&empty).0.is_ok()
+        self.client.send_once(&empty, epoch).0.is_ok()
     }
 
     fn split_kind(&self) -> SplitKind {
@@ -209,6 +210,15 @@ impl Replay {
         let wakes = self.spool.wakes[self.target.lane.index()].1.clone();
         let mut adopt_at = clock::now();
         loop {
+            if self.spool.switch().is_paused() {
+                if self.spool.shutdown_deadline.is_closing() {
+                    return;
+                }
+                // The end of the pause is a wake-up, and so is the shutdown.
+                let _ = wakes.recv();
+                adopt_at = clock::now();
+                continue;
+            }
             if clock::now() >= adopt_at {
                 self.adopt();
                 adopt_at = clock::now().plus(ADOPT_EVERY);
@@ -272,7 +282,12 @@ impl Replay {
         }
         let (answer, asked) = quietly(|| {
             let client = &target.client;
-            client.deliver(&flight.request, flight.again_until, flight.until)
+            client.deliver(
+                &flight.request,
+                flight.epoch,
+                flight.again_until,
+                flight.until,
+            )
         });
         match &answer {
             Err(error) if keeps(error) => target.back_off(asked),
@@ -297,6 +312,10 @@ impl Replay {
 
     /// False when there is nothing to send.
     fn try_oldest(&mut self) -> bool {
+        // Before it is taken: what is taken in a pause, or deleted by one, is not sent.
+        let Some(epoch) = self.spool.switch().recording() else {
+            return false;
+        };
         let target = &mut self.target;
         let mut store = self.spool.store();
         let taken = store.take(target.lane);
@@ -312,7 +331,7 @@ impl Replay {
         };
         let place = taken.place;
         let mut head = target.head(taken);
-        let (outcome, asked) = quietly(|| target.send(&mut head));
+        let (outcome, asked) = quietly(|| target.send(&mut head, epoch));
         let Err(error) = outcome else {
             target.go_on();
             self.finished(&place, head.exported, head.rejected, head.refused);
@@ -321,7 +340,7 @@ impl Replay {
         // A request that can never succeed must not keep what is behind it. It is told apart from a
         // collector that is away by an empty request, which a collector takes.
         let is_closing = self.spool.shutdown_deadline.is_closing();
-        if !is_closing && quietly(|| target.takes_empty()) {
+        if !is_closing && quietly(|| target.takes_empty(epoch)) {
             head.fails_alone += 1;
         } else {
             head.fails_alone = 0;
@@ -373,7 +392,7 @@ impl Replay {
                 lane: place.lane,
                 items,
                 stored_by: place.stored_by,
-                why,
+                why: GoneBy::Error(why),
             });
         }
     }

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
 
@@ -14,7 +15,9 @@ use crate::semconv::SpoolErrorType;
 /// The segments of one process, and those it took over from others that ended.
 #[derive(Debug)]
 pub(crate) struct Store {
-    directory: SpoolDirectory,
+    directory: Option<SpoolDirectory>,
+    /// Where it is made again.
+    root: PathBuf,
     bytes_max: u64,
     segment_bytes: u64,
     bytes: u64,
@@ -23,7 +26,7 @@ pub(crate) struct Store {
     segments: BTreeMap<u64, Segment>,
     writers: [Option<Writer>; SpooledSignal::ALL.len()],
     /// Why segments went while a request of theirs was being sent.
-    gone_in_flight: BTreeMap<u64, SpoolErrorType>,
+    gone_in_flight: BTreeMap<u64, GoneBy>,
     drops: Vec<Dropped>,
 }
 
@@ -59,7 +62,15 @@ pub(crate) struct Dropped {
     pub(crate) lane: SpooledSignal,
     pub(crate) items: u64,
     pub(crate) stored_by: StoredBy,
-    pub(crate) why: SpoolErrorType,
+    pub(crate) why: GoneBy,
+}
+
+/// Why items are on disk no more, other than by being sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum GoneBy {
+    Error(SpoolErrorType),
+    /// A pause, which was to delete them.
+    Pause,
 }
 
 /// A request on disk: its segment, its place there, and what is counted of it.
@@ -84,8 +95,24 @@ pub(crate) struct StoredRequest {
 impl Store {
     /// Holds at most `bytes_max`.
     pub(crate) fn new(directory: SpoolDirectory, bytes_max: u64) -> Self {
+        let root = directory.named().to_owned();
+        Self::with(Some(directory), root, bytes_max)
+    }
+
+    /// The same without a folder yet: nothing is made on disk before [`reopen`](Self::reopen).
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be known which folder that is.
+    pub(crate) fn closed(root: &Path, bytes_max: u64) -> io::Result<Self> {
+        // The app may go to another folder before.
+        Ok(Self::with(None, std::path::absolute(root)?, bytes_max))
+    }
+
+    fn with(directory: Option<SpoolDirectory>, root: PathBuf, bytes_max: u64) -> Self {
         Self {
             directory,
+            root,
             bytes_max,
             // Of a small spool not everything goes at once when it is full.
             segment_bytes: (bytes_max / 8).min(SEGMENT_BYTES),
@@ -96,6 +123,52 @@ impl Store {
             gone_in_flight: BTreeMap::new(),
             drops: Vec::new(),
         }
+    }
+
+    /// Opens the folder, unless it is open.
+    ///
+    /// # Errors
+    ///
+    /// As [`SpoolDirectory::open`].
+    pub(crate) fn reopen(&mut self) -> io::Result<()> {
+        if self.directory.is_none() {
+            self.directory = Some(SpoolDirectory::open(&self.root)?);
+        }
+        Ok(())
+    }
+
+    /// Deletes everything, also what processes left that ended, and leaves the folder, which is
+    /// removed if nothing else is there. Says how many items that were, by lane.
+    pub(crate) fn discard(&mut self) -> [u64; SpooledSignal::ALL.len()] {
+        // Without a folder nothing can be there that could be read.
+        if self.root.exists() && self.reopen().is_ok() {
+            self.take_over_left(&SpooledSignal::ALL, &mut UnknownFiles::default());
+        }
+        let mut discarded = [0; SpooledSignal::ALL.len()];
+        let keys: Vec<u64> = self.segments.keys().copied().collect();
+        for key in keys {
+            if let Some(segment) = self.segments.get(&key) {
+                let items = segment.items.saturating_sub(segment.in_flight);
+                discarded[segment.name.lane.index()] += items;
+            }
+            self.give_up(key, GoneBy::Pause);
+        }
+        self.directory = None;
+        discarded
+    }
+
+    /// How many items wait, by lane.
+    pub(crate) fn items(&self) -> [u64; SpooledSignal::ALL.len()] {
+        let mut items = [0; SpooledSignal::ALL.len()];
+        for segment in self.segments.values() {
+            items[segment.name.lane.index()] += segment.items;
+        }
+        items
+    }
+
+    fn directory(&self) -> io::Result<&SpoolDirectory> {
+        let closed = || io::Error::new(io::ErrorKind::NotConnected, "the spool is not open");
+        self.directory.as_ref().ok_or_else(closed)
     }
 
     pub(crate) fn bytes(&self) -> u64 {
@@ -189,7 +262,8 @@ impl Store {
     /// whether that is so, since a file that has no name any more still takes all that is written.
     fn give_up_deleted(&mut self, lane: SpooledSignal) {
         let is_gone = |store: &Self, segment: &Segment| {
-            let file = store.directory.open_to_read(segment.name);
+            let file = store.directory();
+            let file = file.and_then(|directory| directory.open_to_read(segment.name));
             file.is_err_and(|error| error.kind() == io::ErrorKind::NotFound)
         };
         let writer = self.writers[lane.index()].as_ref();
@@ -199,7 +273,7 @@ impl Store {
             let gone = gone.filter(|(_, segment)| is_gone(self, segment));
             let gone: Vec<u64> = gone.map(|(key, _)| *key).collect();
             for key in gone {
-                self.give_up(key, SpoolErrorType::Deleted);
+                self.give_up(key, GoneBy::Error(SpoolErrorType::Deleted));
             }
         }
     }
@@ -213,16 +287,16 @@ impl Store {
         }
         let key = now.max(self.last_key + 1);
         let name = Name { key, lane };
-        let file = match self.directory.create(name) {
+        let file = match self.directory()?.create(name) {
             // The whole folder was deleted.
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                self.directory.open_again()?;
-                self.directory.create(name)?
+                self.directory = Some(SpoolDirectory::open(&self.root)?);
+                self.directory()?.create(name)?
             }
             outcome => outcome?,
         };
-        if let Err(error) = self.directory.sync() {
-            let _ = self.directory.remove(name);
+        if let Err(error) = self.directory()?.sync() {
+            let _ = self.directory()?.remove(name);
             return Err(error);
         }
         self.last_key = key;
@@ -250,14 +324,15 @@ impl Store {
                 return Ok(None);
             };
             let key = segment.name.key;
-            let file = self.directory.open_to_read(segment.name);
+            let directory = self.directory.as_ref().ok_or(io::ErrorKind::NotConnected)?;
+            let file = directory.open_to_read(segment.name);
             let (header, body) = match file.and_then(|mut file| read(&mut file, segment.next, lane))
             {
                 Ok(record) => record,
                 // The segment goes, so this ends; so it does below, where the place moves on.
                 Err(error) => {
                     let why = lasting(&error).ok_or(error)?;
-                    self.give_up(key, why);
+                    self.give_up(key, GoneBy::Error(why));
                     continue;
                 }
             };
@@ -281,7 +356,7 @@ impl Store {
                 // Its header, which is whole, says where the next one is.
                 Body::Damaged => {
                     self.done(&place);
-                    self.drop_items(&place, SpoolErrorType::Corrupt);
+                    self.drop_items(&place, GoneBy::Error(SpoolErrorType::Corrupt));
                 }
                 // Behind one that could not be marked, and is sent once more. It was counted.
                 Body::Done => self.pass(&place, 0),
@@ -296,10 +371,13 @@ impl Store {
             self.gone_in_flight.remove(&place.key);
             return;
         };
-        let file = self.directory.open_to_write(segment.name);
+        let name = segment.name;
+        segment.in_flight = 0;
+        let file = self
+            .directory()
+            .and_then(|directory| directory.open_to_write(name));
         // Without it the request would be sent once more by the next process, which is allowed.
         let _ = file.and_then(|mut file| mark_done(&mut file, place.at));
-        segment.in_flight = 0;
         self.pass(place, place.items);
     }
 
@@ -321,12 +399,13 @@ impl Store {
             Some(segment) => segment.in_flight = 0,
             None => {
                 let why = self.gone_in_flight.remove(&place.key);
-                self.drop_items(place, why.unwrap_or(SpoolErrorType::SpoolFull));
+                let full = GoneBy::Error(SpoolErrorType::SpoolFull);
+                self.drop_items(place, why.unwrap_or(full));
             }
         }
     }
 
-    fn drop_items(&mut self, place: &Place, why: SpoolErrorType) {
+    fn drop_items(&mut self, place: &Place, why: GoneBy) {
         self.drops.push(Dropped {
             lane: place.lane,
             items: place.items,
@@ -341,17 +420,27 @@ impl Store {
     /// What cannot be read or moved stays where it is: another process, or a later one, may.
     pub(crate) fn adopt(&mut self, signals: &[SpooledSignal]) -> UnknownFiles {
         let mut unknown = UnknownFiles::default();
-        for id in self.directory.others() {
-            match self.directory.take_over(id) {
-                Ok(Some(left)) => self.adopt_from(&left, signals, &mut unknown),
-                Ok(None) => {}
-                Err(error) => unknown.note(&error),
-            }
-        }
+        self.take_over_left(signals, &mut unknown);
         while self.bytes > self.bytes_max {
             self.drop_oldest();
         }
         unknown
+    }
+
+    fn take_over_left(&mut self, signals: &[SpooledSignal], unknown: &mut UnknownFiles) {
+        let Ok(directory) = self.directory() else {
+            return;
+        };
+        for id in directory.others() {
+            let left = self
+                .directory()
+                .and_then(|directory| directory.take_over(id));
+            match left {
+                Ok(Some(left)) => self.adopt_from(&left, signals, unknown),
+                Ok(None) => {}
+                Err(error) => unknown.note(&error),
+            }
+        }
     }
 
     fn adopt_from(
@@ -378,7 +467,10 @@ impl Store {
                 key: self.free_key(theirs.key, now),
                 lane: theirs.lane,
             };
-            if self.directory.move_from(left, theirs, name).is_err() {
+            let moved = self
+                .directory()
+                .and_then(|directory| directory.move_from(left, theirs, name));
+            if moved.is_err() {
                 continue;
             }
             self.last_key = self.last_key.max(name.key);
@@ -395,7 +487,7 @@ impl Store {
             self.segments.insert(name.key, segment);
             if len > self.bytes_max {
                 // For it alone everything else would have to make room.
-                self.give_up(name.key, SpoolErrorType::SpoolFull);
+                self.give_up(name.key, GoneBy::Error(SpoolErrorType::SpoolFull));
             }
         }
     }
@@ -416,11 +508,11 @@ impl Store {
 
     fn drop_oldest(&mut self) {
         if let Some(key) = self.segments.keys().next().copied() {
-            self.give_up(key, SpoolErrorType::SpoolFull);
+            self.give_up(key, GoneBy::Error(SpoolErrorType::SpoolFull));
         }
     }
 
-    fn give_up(&mut self, key: u64, why: SpoolErrorType) {
+    fn give_up(&mut self, key: u64, why: GoneBy) {
         if let Some(segment) = self.remove(key) {
             if segment.in_flight > 0 {
                 self.gone_in_flight.insert(key, why);
@@ -441,7 +533,9 @@ impl Store {
         let writer = &mut self.writers[segment.name.lane.index()];
         // Closed before it is removed, or some systems keep it.
         writer.take_if(|writer| writer.key == key);
-        let _ = self.directory.remove(segment.name);
+        if let Some(directory) = &self.directory {
+            let _ = directory.remove(segment.name);
+        }
         Some(segment)
     }
 }

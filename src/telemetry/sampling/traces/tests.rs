@@ -69,6 +69,7 @@ fn check(rate: u32, script: &str, expected: Expect) {
                 let class = match how {
                     "failed" => failed("save"),
                     "slow" => SpanClass::Slow,
+                    "startup" => SpanClass::Startup,
                     _ => SpanClass::Fine,
                 };
                 match traces.end(id(name), class, how == "root", span, now, &mut out) {
@@ -125,7 +126,7 @@ fn a_complete_trace_waits_for_late_spans_and_a_new_one_reopens_it() {
             0ms a joins: Held
             109ms a joins: Held
             709ms Kept(Rate): a1 a2 a3
-            holds (0, 0), Counts { kept: [0, 0, 1], dropped: [0, 0, 0, 0], early: [0, 0, 0, 0], lost: [0, 0, 0, 0] }
+            holds (0, 0), Counts { kept: [0, 0, 0, 1], dropped: 0, early: [0, 0, 0, 0], lost: [0, 0, 0] }
         "#]],
     );
 }
@@ -147,6 +148,9 @@ fn what_failed_or_was_slow_is_kept_and_the_rest_by_rate() {
          +100 sweep
          begin e
          end e
+         +100 sweep
+         begin z
+         end z startup
          +100 sweep",
         expect![[r#"
             0ms b joins: Held
@@ -155,7 +159,8 @@ fn what_failed_or_was_slow_is_kept_and_the_rest_by_rate() {
             100ms Kept(Slow): c1
             100ms Kept(Rate): d1
             200ms Dropped: e1
-            holds (0, 0), Counts { kept: [2, 1, 1], dropped: [1, 0, 0, 0], early: [0, 0, 0, 0], lost: [1, 0, 0, 0] }
+            300ms Kept(Startup): z1
+            holds (0, 0), Counts { kept: [2, 1, 1, 1], dropped: 1, early: [0, 0, 0, 0], lost: [1, 0, 0] }
         "#]],
     );
 }
@@ -194,7 +199,7 @@ fn late_spans_follow_the_decision_as_long_as_it_is_remembered() {
             200ms Dropped: e1
             200ms Dropped("a3")
             200ms a joins: Dropped
-            holds (0, 0), Counts { kept: [1, 0, 0], dropped: [4, 0, 0, 0], early: [0, 0, 0, 0], lost: [4, 0, 0, 2] }
+            holds (0, 0), Counts { kept: [1, 0, 0, 0], dropped: 4, early: [0, 0, 0, 0], lost: [4, 0, 2] }
         "#]],
     );
 }
@@ -241,7 +246,7 @@ fn one_trace_more_decides_the_first_that_is_complete_or_else_the_first() {
             0ms Dropped: b1 b2
             0ms Dropped: 
             100ms Kept(Slow): 
-            holds (4, 0), Counts { kept: [0, 1, 0], dropped: [3, 0, 0, 0], early: [2, 0, 0, 0], lost: [3, 0, 0, 0] }
+            holds (4, 0), Counts { kept: [0, 1, 0, 0], dropped: 3, early: [2, 0, 0, 0], lost: [3, 0, 0] }
         "#]],
     );
 }
@@ -282,7 +287,7 @@ fn one_span_more_decides_the_first_that_is_complete_or_else_who_holds_one_the_lo
             0ms Dropped: c1 c2 c3
             0ms e joins: Held
             0ms Dropped: d1 d2
-            holds (3, 5), Counts { kept: [0, 0, 0], dropped: [2, 0, 0, 0], early: [0, 0, 0, 0], lost: [5, 0, 0, 0] }
+            holds (3, 5), Counts { kept: [0, 0, 0, 0], dropped: 2, early: [0, 0, 0, 0], lost: [5, 0, 0] }
         "#]],
     );
 }
@@ -315,7 +320,7 @@ fn a_trace_beyond_its_bound_keeps_what_failed_was_slow_or_is_the_root() {
             0ms a joins: Held
             0ms Dropped("a5")
             100ms Kept(Error): a1 a2 a3 a4 a6 a7
-            holds (0, 0), Counts { kept: [1, 0, 0], dropped: [0, 0, 0, 0], early: [0, 0, 0, 0], lost: [0, 0, 1, 0] }
+            holds (0, 0), Counts { kept: [1, 0, 0, 0], dropped: 0, early: [0, 0, 0, 0], lost: [0, 1, 0] }
         "#]],
     );
 }
@@ -347,7 +352,7 @@ fn a_span_whose_own_trace_had_to_go_follows_it() {
             0ms a joins: Held
             0ms Kept(Error): a1 a2 a3 a4 a5 a6
             0ms PassedOn(Error, "a7")
-            holds (0, 0), Counts { kept: [1, 0, 0], dropped: [0, 0, 0, 0], early: [0, 1, 0, 0], lost: [0, 0, 0, 0] }
+            holds (0, 0), Counts { kept: [1, 0, 0, 0], dropped: 0, early: [0, 1, 0, 0], lost: [0, 0, 0] }
         "#]],
     );
 }
@@ -366,7 +371,7 @@ fn what_is_held_too_long_is_decided_and_open_longer_than_its_threshold_it_is_slo
             0ms a joins: Held
             30000ms Kept(Slow): a1
             30000ms PassedOn(Slow, "a2")
-            holds (0, 0), Counts { kept: [0, 1, 0], dropped: [0, 0, 0, 0], early: [0, 0, 1, 0], lost: [0, 0, 0, 0] }
+            holds (0, 0), Counts { kept: [0, 1, 0, 0], dropped: 0, early: [0, 0, 1, 0], lost: [0, 0, 0] }
         "#]],
     );
 }
@@ -407,7 +412,7 @@ fn without_room_what_is_complete_waits_but_not_longer_than_it_may() {
             200ms d joins: Held
             30200ms Kept(Rate): d1 d2
             30200ms Stalled
-            holds (0, 0), Counts { kept: [0, 0, 4], dropped: [0, 0, 0, 0], early: [0, 0, 0, 0], lost: [0, 0, 0, 0] }
+            holds (0, 0), Counts { kept: [0, 0, 0, 4], dropped: 0, early: [0, 0, 0, 0], lost: [0, 0, 0] }
         "#]],
     );
 }
@@ -433,7 +438,7 @@ fn a_flush_does_not_wait_for_late_spans_and_a_close_for_none_at_all() {
             0ms PassedOn(Rate, "b2")
             0ms c is not recorded
             0ms Dropped("c1")
-            holds (0, 0), Counts { kept: [0, 0, 2], dropped: [0, 0, 0, 0], early: [0, 0, 0, 1], lost: [0, 0, 0, 1] }
+            holds (0, 0), Counts { kept: [0, 0, 0, 2], dropped: 0, early: [0, 0, 0, 1], lost: [0, 0, 1] }
         "#]],
     );
 }
@@ -450,6 +455,7 @@ enum Step {
 fn step() -> impl Strategy<Value = Step> {
     let class = prop_oneof![
         8 => Just(SpanClass::Fine),
+        1 => Just(SpanClass::Startup),
         1 => Just(SpanClass::Slow),
         1 => Just(failed("save")),
     ];
@@ -594,6 +600,7 @@ impl Model {
             let kept = match expected.worst {
                 SpanClass::Failed(_) => Some(KeepReason::Error),
                 SpanClass::Slow => Some(KeepReason::Slow),
+                SpanClass::Startup => Some(KeepReason::Startup),
                 SpanClass::Fine if is_early && now >= expected.slow_at => Some(KeepReason::Slow),
                 SpanClass::Fine => None,
             };
@@ -679,8 +686,9 @@ proptest! {
 
         // One decision for each trace, and nothing is held any more.
         let begun = model.expected.len() as u64;
-        let [error, slow, by_rate] = model.counts.kept;
-        prop_assert_eq!(error + slow + by_rate + model.counts.dropped.iter().sum::<u64>(), begun);
+        let [error, slow, startup, by_rate] = model.counts.kept;
+        let dropped = model.counts.dropped.iter().sum::<u64>();
+        prop_assert_eq!(error + slow + startup + by_rate + dropped, begun);
         prop_assert!(model.expected.iter().all(|expected| expected.decided.is_some()));
         prop_assert_eq!((model.traces.traces_held(), model.traces.spans_held()), (0, 0));
         prop_assert_eq!(model.traces.free.len(), model.traces.slots.len());
@@ -766,6 +774,7 @@ proptest! {
             let expected = match worst[*trace] {
                 SpanClass::Failed(_) => Fate::Kept(KeepReason::Error),
                 SpanClass::Slow => Fate::Kept(KeepReason::Slow),
+                SpanClass::Startup => Fate::Kept(KeepReason::Startup),
                 SpanClass::Fine => {
                     prop_assert!(matches!(fate, Fate::Kept(KeepReason::Rate) | Fate::Dropped));
                     continue;

@@ -55,7 +55,11 @@ fn drain(store: &mut Store, lane: SpooledSignal) -> Vec<String> {
 
 fn drops(store: &mut Store) -> Vec<(u64, SpoolErrorType)> {
     let drops = store.take_drops();
-    drops.iter().map(|drop| (drop.items, drop.why)).collect()
+    let why = |drop: &Dropped| match drop.why {
+        GoneBy::Error(why) => why,
+        GoneBy::Pause => unreachable!("nothing pauses"),
+    };
+    drops.iter().map(|drop| (drop.items, why(drop))).collect()
 }
 
 const ROOM: u64 = 1 << 30;

@@ -1,0 +1,11 @@
+import type { Quiet } from "./check.js";
+
+/** What has nothing to show in the story, and why. */
+export const QUIET: Quiet = {
+  "spanwire-live": { "Operations OK": "no operation may have ended in the last seconds" },
+  "spanwire-operations": { "Operations OK": "no operation may have ended in the last seconds" },
+  "spanwire-telemetry": {
+    "Targets down": "all targets are up",
+    "Not exported, by reason": "the receiver takes all that it is sent",
+  },
+};

@@ -1,0 +1,370 @@
+// Why it is laggy: the verdict by stage, and for each stage the panels that say what and why.
+
+import { chosen, recent, whole, type Board, type Panel, type Row } from "../board.js";
+import { DROPPED, MESSAGES } from "../outcomes.js";
+import {
+  busiestPage,
+  DELAY,
+  DELIVERY,
+  EVENT,
+  HANDLER,
+  pageBusy,
+  PROCESS,
+  QUEUE_WAIT,
+  TRANSIT,
+  WEBVIEW,
+} from "../page.js";
+import { BLUE, card, chart, GREEN, NOTHING, ORANGE, RED, YELLOW, type Steps } from "../panels.js";
+import { above, aggregate, binary, mostBy, number, or, relabelled, seen, sum, times, topk, type Expr } from "../promql.js";
+import { QUEUE, waiting } from "../queues.js";
+import { allModes, byRole, ROLE } from "../roles.js";
+import { label } from "../semconv.js";
+import { is, oneOf, type SeriesOf, type Where } from "../series.js";
+import { latency, percentiles, SLOW_THRESHOLD } from "../shared.js";
+import { rows } from "../tables.js";
+import { target, traced } from "../targets.js";
+import { MESSAGES_PER_S, TIMES_PER_S } from "../units.js";
+
+const DIRECTION = label("spanwire.ipc.direction");
+const ERROR = label("error.type");
+const OPERATION = label("spanwire.operation.name");
+const OPERATION_TIME = "spanwire.operation.duration";
+
+const INBOUND: Where = { "spanwire.ipc.direction": is("inbound") };
+const OUTBOUND: Where = { "spanwire.ipc.direction": is("outbound") };
+const QUEUES: Where = { "spanwire.queue.name": oneOf("$webview") };
+
+interface Stage {
+  readonly title: string;
+  readonly description: string;
+  readonly metric: string;
+  readonly where?: Where;
+}
+
+/** In the order in which a message meets them. */
+const STAGES: readonly Stage[] = [
+  {
+    title: "To the host",
+    description: "From the page's call to its receipt by Rust.",
+    metric: TRANSIT,
+    where: INBOUND,
+  },
+  { title: "Handler", description: "Rust at work on a message, awaits included.", metric: HANDLER },
+  {
+    title: "Queue",
+    description: "From push to pop: a message waits until the UI thread comes for it.",
+    metric: QUEUE_WAIT,
+    where: QUEUES,
+  },
+  {
+    title: "To the page",
+    description: "From Rust to the page; a page that is busy takes nothing meanwhile.",
+    metric: TRANSIT,
+    where: OUTBOUND,
+  },
+  { title: "Page code", description: "The page's own code at work on a message.", metric: PROCESS },
+];
+
+/**
+ * The last minute, so that it says what is and not what was; where Prometheus scrapes too rarely for that,
+ * or nothing happened, the last five.
+ */
+const lately = (of: (series: SeriesOf) => Expr): Expr => or(of(minute), of(recent));
+const minute = chosen.over({ range: "1m", seconds: "60" });
+const p95 = (metric: string, where?: Where): Expr => lately((of) => seen(of.quantile(0.95, metric, [], where)));
+
+/** What is felt: a tenth of a second is seen, a twentieth is not yet. */
+const FELT_S = 0.1;
+const FELT: Steps = [
+  [FELT_S / 2, YELLOW],
+  [FELT_S, RED],
+];
+const LATELY = "in the last minute, or in the last 5 minutes where that has none";
+
+const machineCpu = aggregate("avg", [], allModes(chosen.gauge("system.cpu.utilization")));
+
+/**
+ * What can be the cause, and when it is. The first of those that are is the culprit: what comes after it
+ * waits for it. A blocked UI thread lets the queue grow, a busy page lets messages to it wait, and on a
+ * machine without a free core all of them are slow.
+ */
+const CAUSES: readonly (readonly [name: string, is: Expr])[] = [
+  ["UI thread is blocked", above(p95(DELAY), FELT_S)],
+  ["Page's code is busy", above(lately(busiestPage), 0.5)],
+  ["Handlers are slow", above(p95(HANDLER), FELT_S)],
+  ["Queue is long", above(p95(QUEUE_WAIT, QUEUES), FELT_S)],
+  ["Messages reach the page late", above(p95(TRANSIT, OUTBOUND), FELT_S)],
+  ["Way to the host is slow", above(p95(TRANSIT, INBOUND), FELT_S)],
+  ["Machine has no free core", above(machineCpu, 0.95)],
+];
+const rankOf = (place: number): number => CAUSES.length - place;
+const [firstCause, ...otherCauses] = CAUSES.map(([, is], place) => {
+  const rank = binary(times(aggregate("max", [], is), 0), "+", number(rankOf(place)));
+  // Their values tell them apart, and `or` asks for labels.
+  return relabelled(rank, "cause", String(rankOf(place)));
+});
+const culprits = topk(2, or(firstCause!, ...otherCauses));
+
+const verdict: Row = [
+  "The verdict: which stage takes the time",
+  card({
+    title: "Culprit",
+    description: `What makes it slow ${LATELY}, and what else is not well: a UI thread that comes late, a page whose own code is at work for most of the time, a stage whose p95 is above 100 ms, a machine without a free core. Its row is below.`,
+    unit: "none",
+    width: 6,
+    still: true,
+    targets: [target("{{cause}}", culprits)],
+    words: CAUSES.map(([name], place) => [rankOf(place), name]),
+    steps: [[0.5, RED]],
+    none: "nothing is slow",
+  }),
+  ...STAGES.map((stage) =>
+    card({
+      title: stage.title,
+      description: `${stage.description} 95 of 100 took no longer than this ${LATELY}.`,
+      unit: "s",
+      width: 3,
+      still: true,
+      targets: [target("p95", p95(stage.metric, stage.where))],
+      steps: FELT,
+      none: "none",
+    }),
+  ),
+  card({
+    title: "UI delay p95",
+    description: `From waking the UI thread to its asking what there is for the page. 95 of 100 took no longer than this ${LATELY}.`,
+    unit: "s",
+    width: 3,
+    still: true,
+    targets: [target("p95", p95(DELAY))],
+    steps: FELT,
+    none: "none",
+  }),
+  chart({
+    title: "Stages over time",
+    description:
+      "The mean time in each stage, stacked: where it widens when it got slow is the culprit. All of them wide: the machine is busy, see the last row.",
+    unit: "s",
+    width: 12,
+    stacked: true,
+    targets: STAGES.map(({ title, metric, where }, place) =>
+      target(`${place + 1} ${title}`, chosen.mean(metric, [], where)),
+    ),
+    colors: [
+      ["/^1 /", "super-light-green"],
+      ["/^2 /", GREEN],
+      ["/^3 /", YELLOW],
+      ["/^4 /", "super-light-blue"],
+      ["/^5 /", BLUE],
+    ],
+  }),
+  latency({
+    title: "Delivery",
+    description:
+      "What it comes to for messages to the page: from emit to acknowledgement. Points are messages whose trace was kept, with all stages: click one to open it.",
+    metric: DELIVERY,
+    width: 12,
+    threshold: SLOW_THRESHOLD,
+    next: [{ question: "Since when, and how many?", board: "ipc" }],
+  }),
+];
+
+/** Rows of a table, and lines of a chart whose legend is whole: of a hundred events neither tells anything. */
+const TOP = 10;
+const CHART_TOP = 8;
+interface Takers {
+  readonly title: string;
+  readonly description: string;
+  readonly metric: string;
+}
+
+/** Which events take the time: how much of it each has, and how long one takes. */
+const takers = ({ title, description, metric }: Takers): Panel =>
+  rows({
+    title,
+    description,
+    unit: "none",
+    width: 12,
+    height: 8,
+    rows: { [EVENT]: "Event" },
+    columns: [
+      {
+        name: "Time taken",
+        unit: "percentunit",
+        decimals: 1,
+        expr: topk(TOP, above(sum(recent.rate(metric, {}, "_sum"), EVENT), 0)),
+      },
+      { name: "p95", unit: "s", expr: seen(recent.quantile(0.95, metric, [EVENT])) },
+      {
+        name: "Messages per second",
+        unit: MESSAGES_PER_S,
+        expr: above(sum(recent.rate(metric, {}, "_count"), EVENT), 0),
+      },
+    ],
+    sortBy: "Time taken",
+    none: "no messages",
+    next: [{ question: "How do all events compare?", board: "ipc" }],
+  });
+
+const page: Row = [
+  "To the page and page code: is the page busy, and with what?",
+  chart({
+    title: "Page busy",
+    description:
+      "Share of the time that each page's own code is at work on messages; above 60 % they wait for it. Low while messages reach the page late: something else keeps its thread, as painting, timers or other scripts.",
+    unit: "percentunit",
+    decimals: 1,
+    width: 12,
+    targets: [target(`{{${WEBVIEW}}}`, pageBusy(chosen, WEBVIEW))],
+    next: [{ question: "Is the webview's process at its limit?", board: "process" }],
+  }),
+  takers({
+    title: "Listeners that take the page's time",
+    description:
+      "Each event's share of the page's time over the last 5 minutes, how long one takes, and how many there are: make the slow ones shorter, and send the frequent ones less often.",
+    metric: PROCESS,
+  }),
+];
+
+const host: Row = [
+  "To the host, handler and queue: is Rust busy, and with what?",
+  chart({
+    title: "UI thread delay",
+    description:
+      "How long the UI thread takes to come when it is called: nothing is sent to the page before. When it is high, look at the handlers that blocked it, and at what the app does in its event loop.",
+    unit: "s",
+    width: 12,
+    targets: percentiles(DELAY).map(({ expr, legend }) => ({ expr, legend })),
+    colors: [
+      ["/^p50$/", GREEN],
+      ["/^p95$/", YELLOW],
+      ["/^p99$/", ORANGE],
+    ],
+    next: [{ question: "Which operations run meanwhile?", board: "operations" }],
+  }),
+  takers({
+    title: "Handlers that take the time",
+    description:
+      "How much time each event's handlers take over the last 5 minutes, where 100 % is one handler at work all the time, awaits included.",
+    metric: HANDLER,
+  }),
+  chart({
+    title: "Handlers that blocked the UI thread",
+    description:
+      "Handlers per second that kept the UI thread for a frame or longer. Make them async, or move their work to a thread.",
+    unit: TIMES_PER_S,
+    width: 12,
+    bars: true,
+    stacked: true,
+    none: NOTHING,
+    targets: [
+      target(`{{${EVENT}}}`, sum(chosen.grownRate("spanwire.main_thread.blocked"), EVENT)),
+    ],
+    next: [{ question: "When, and for how long?", board: "ipc" }],
+  }),
+  chart({
+    title: "Messages that wait for the page",
+    description:
+      "Messages in each queue: at the scrape, or on average since the one before when that is more. When it rises while the page is not busy, the UI thread does not come.",
+    unit: "none",
+    decimals: 0,
+    width: 12,
+    targets: [target(`{{${QUEUE}}}`, sum(waiting(chosen, QUEUES), QUEUE))],
+    next: [{ question: "Is it full, and was something lost?", board: "ipc" }],
+  }),
+];
+
+const byEvent = (of: SeriesOf): Expr => sum(of.rate(MESSAGES), DIRECTION, EVENT);
+const traffic: Row = [
+  "Is there simply too much?",
+  chart({
+    title: "Busiest events",
+    description: "Messages per second of the eight events that had the most in the time shown: one that rose when it got slow is the suspect.",
+    unit: MESSAGES_PER_S,
+    width: 12,
+    targets: [
+      target(
+        `{{${DIRECTION}}} {{${EVENT}}}`,
+        mostBy(CHART_TOP, byEvent(chosen), byEvent(whole), DIRECTION, EVENT),
+      ),
+    ],
+    next: [{ question: "How did they end?", board: "ipc" }],
+  }),
+  chart({
+    title: "Size p95",
+    description: "95 of 100 messages are no larger: what is large takes long to be read on both sides.",
+    unit: "bytes",
+    width: 6,
+    targets: [
+      target(`{{${DIRECTION}}}`, chosen.quantile(0.95, "spanwire.ipc.message.size", [DIRECTION])),
+    ],
+  }),
+  chart({
+    title: "Dropped",
+    description: "Messages per second that were lost since there was no room for them, by reason.",
+    unit: MESSAGES_PER_S,
+    width: 6,
+    bars: true,
+    stacked: true,
+    bad: true,
+    none: NOTHING,
+    targets: [target(`{{${ERROR}}}`, sum(chosen.grownRate(MESSAGES, DROPPED), ERROR))],
+  }),
+];
+
+const MACHINE = "machine";
+
+const machine: Row = [
+  "All of it is slow: is it the machine?",
+  chart({
+    title: "CPU",
+    description:
+      "Share of all cores that the app's processes use, stacked, and what all processes use as a line: where that is near 100 % and the app is not, another program is the cause.",
+    unit: "percentunit",
+    decimals: 1,
+    width: 12,
+    max: 1,
+    stacked: true,
+    targets: [
+      target(
+        `{{${ROLE}}}`,
+        byRole(
+          chosen.gauge("process.cpu.utilization"),
+          chosen.gauge("spanwire.webview.process.cpu.utilization"),
+        ),
+      ),
+      target(MACHINE, machineCpu),
+    ],
+    reference: { legend: MACHINE, color: "text" },
+    next: [{ question: "Memory, threads, processes?", board: "process" }],
+  }),
+  chart({
+    title: "Operations that take the time",
+    description:
+      "What the app does beside messages: the eight operations with the highest p95 in the time shown. Points are operations whose trace was kept: click one to open it.",
+    unit: "s",
+    width: 12,
+    none: "no operations",
+    targets: [
+      traced(
+        `{{${OPERATION}}}`,
+        mostBy(
+          CHART_TOP,
+          chosen.quantile(0.95, OPERATION_TIME, [OPERATION]),
+          whole.quantile(0.95, OPERATION_TIME, [OPERATION]),
+          OPERATION,
+        ),
+      ),
+    ],
+    next: [{ question: "Which operation, and since when?", board: "operations" }],
+  }),
+];
+
+export const laggy: Board = {
+  name: "laggy",
+  title: "Spanwire / Why is it laggy?",
+  description:
+    "From the verdict to the culprit: which stage takes the time, and for each stage which event or thread. A panel's link at its top leads to the next question.",
+  rows: [verdict, page, host, traffic, machine],
+  from: "now-15m",
+};

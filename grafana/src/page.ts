@@ -1,0 +1,101 @@
+// How the page and the UI thread do: what more than one dashboard shows of them.
+
+import type * as stat from "@grafana/grafana-foundation-sdk/stat";
+import { chosen } from "./board.js";
+import type { Next } from "./links.js";
+import { card, graded, RED, YELLOW } from "./panels.js";
+import { aggregate, call, seen, sum, times, type Expr } from "./promql.js";
+import { label } from "./semconv.js";
+import { TARGET } from "./server.js";
+import type { SeriesOf } from "./series.js";
+import { SLOW_THRESHOLD } from "./shared.js";
+import { target } from "./targets.js";
+import { MESSAGES } from "./units.js";
+
+export const DELIVERY = "spanwire.ipc.delivery.duration";
+export const HANDLER = "spanwire.ipc.handler.duration";
+export const PROCESS = "spanwire.ipc.process.duration";
+export const TRANSIT = "spanwire.ipc.transit.duration";
+export const QUEUE_WAIT = "spanwire.queue.wait.duration";
+export const DELAY = "spanwire.main_thread.delay";
+
+export const EVENT = label("spanwire.ipc.event");
+export const WEBVIEW = label("spanwire.webview.name");
+
+/**
+ * The share of the time that the page's own code is at work on messages. What ends in a second may have
+ * begun in the one before, so it can be more than all of it.
+ */
+export const pageBusy = (of: SeriesOf, ...by: readonly string[]): Expr =>
+  call("clamp_max", sum(of.rate(PROCESS, {}, "_sum"), ...by), 1);
+
+/** That of the busiest page, since each has a thread of its own. */
+export const busiestPage = (of: SeriesOf): Expr =>
+  aggregate("max", [], pageBusy(of, ...TARGET, WEBVIEW));
+
+interface Card {
+  readonly width: number;
+  readonly next?: readonly Next[];
+}
+
+interface CardOver extends Card {
+  readonly over: SeriesOf;
+  /** That time in words. */
+  readonly when: string;
+}
+
+export function deliveryCard({ width, over, when, next = [] }: CardOver): stat.PanelBuilder {
+  const slow = chosen.threshold(SLOW_THRESHOLD);
+  return graded({
+    title: "Delivery p99",
+    description: `99 of 100 messages to the page were acknowledged within this time ${when}, and of how many messages that is: of fewer than 100 it is the slowest one. Yellow from half of the slow threshold in force (SPANWIRE_IPC_SLOW_THRESHOLD_MS), red above it.`,
+    unit: "s",
+    width,
+    value: over.quantile(0.99, DELIVERY),
+    legend: "p99",
+    best: "low",
+    yellow: times(slow, 0.5),
+    red: slow,
+    none: "no messages",
+    of: { legend: "of", expr: sum(over.increase(DELIVERY, {}, "_count")), unit: MESSAGES },
+    next,
+  });
+}
+
+export function pageBusyCard({ width, next = [] }: Card): stat.PanelBuilder {
+  return card({
+    title: "Page busy",
+    description:
+      "Share of the time that the busiest page's own code is at work on messages. What else keeps its thread, such as painting and timers, is not in it.",
+    unit: "percentunit",
+    decimals: 1,
+    width,
+    targets: [target("busy", busiestPage(chosen))],
+    steps: [
+      [0.3, YELLOW],
+      [0.6, RED],
+    ],
+    none: "no messages",
+    next,
+  });
+}
+
+/** Seconds from which a window that does not react is felt; the alert fires above it. */
+const FELT_S = 0.1;
+
+export function delayCard({ width, over, when, next = [] }: CardOver): stat.PanelBuilder {
+  return card({
+    title: "UI delay p95",
+    description: `95 of 100 wakes of the UI thread waited no longer than this ${when}. Above 100 ms the window reacts late, and so does what is sent to the page.`,
+    unit: "s",
+    width,
+    still: true,
+    targets: [target("p95", seen(over.quantile(0.95, DELAY)))],
+    steps: [
+      [FELT_S / 2, YELLOW],
+      [FELT_S, RED],
+    ],
+    none: "no wakes",
+    next,
+  });
+}

@@ -1,0 +1,111 @@
+//! The pause: from the moment at which a person says no to the moment at which they say yes.
+
+#[cfg(feature = "otlp")]
+use std::sync::Arc;
+
+use super::consent::{PauseReport, Pending, ResumeError};
+#[cfg(feature = "otlp")]
+use super::export::spool::Spool;
+#[cfg(feature = "otlp")]
+use super::handle::State;
+use super::handle::Telemetry;
+use crate::instrument::caught_panic::catch_panic;
+use crate::instrument::handles::publish;
+
+impl Telemetry {
+    /// Records, sends, serves and writes nothing from now on, until [`resume`](Self::resume).
+    ///
+    /// What is queued or on disk is deleted or kept, as `pending` says, and the report tells how
+    /// much that was. A request that is on its way to the collector arrives; it is not repeated. The
+    /// endpoint `/metrics` answers 503. With
+    /// [`TelemetryBuilder::consent_file`](super::TelemetryBuilder::consent_file) it holds for the
+    /// next start too. A call while telemetry is paused deletes what the first one kept, if it says
+    /// so.
+    ///
+    /// ```
+    /// use spanwire::telemetry::{Pending, Telemetry};
+    ///
+    /// # let builder = Telemetry::builder("paint-tool").environment(|_| None).prometheus_port(0);
+    /// let telemetry = builder.build()?.0;
+    /// let report = telemetry.pause(Pending::Discard);
+    /// assert!(telemetry.is_paused());
+    /// println!("{report}");
+    /// telemetry.resume()?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn pause(&self, pending: Pending) -> PauseReport {
+        let turn = self.consent.turn();
+        if !self.is_paused() {
+            // What was counted so far, and is only told when somebody looks.
+            Self::publish();
+        }
+        let ended = turn.pause(pending);
+        let not_saved = turn.save_pause();
+        if let Some(error) = &not_saved {
+            tracing::warn!(error, "the pause of telemetry cannot be saved");
+        }
+        #[cfg(feature = "otlp")]
+        let report = self
+            .pipelines
+            .pause(self.spool().as_deref(), ended, pending);
+        #[cfg(not(feature = "otlp"))]
+        let report = {
+            let _ = ended;
+            PauseReport::default()
+        };
+        PauseReport {
+            not_saved,
+            ..report
+        }
+    }
+
+    /// Records again, after a [`pause`](Self::pause) or a start that was paused.
+    ///
+    /// Counters go on from where they were, without what happened in between. Spans that began
+    /// before are not recorded. What is kept leaves.
+    ///
+    /// # Errors
+    ///
+    /// [`ResumeError::Denied`] when `SPANWIRE_CONSENT` says so, and [`ResumeError::NotSaved`] when
+    /// the answer cannot be written to the file that is to remember it. Telemetry stays paused then.
+    pub fn resume(&self) -> Result<(), ResumeError> {
+        let turn = self.consent.turn();
+        turn.save_resume()?;
+        if !self.is_paused() {
+            return Ok(());
+        }
+        #[cfg(feature = "otlp")]
+        let spool = self.spool();
+        #[cfg(feature = "otlp")]
+        {
+            self.pipelines.before_resume();
+            if let Some(Err(error)) = spool.as_ref().map(|spool| spool.reopen()) {
+                let error: &dyn std::error::Error = &error;
+                tracing::warn!(
+                    error,
+                    "the spool cannot be opened: what cannot be sent is lost"
+                );
+            }
+        }
+        // What was counted in the pause goes where nothing is recorded.
+        Self::publish();
+        turn.resume();
+        #[cfg(feature = "otlp")]
+        self.pipelines.resumed(spool.as_deref());
+        Ok(())
+    }
+
+    /// As a scrape does.
+    fn publish() {
+        // It reads queues and pages, and a bug there must not keep telemetry from its pause.
+        let _ = catch_panic(publish);
+    }
+
+    #[cfg(feature = "otlp")]
+    fn spool(&self) -> Option<Arc<Spool>> {
+        match &*self.state() {
+            State::Running(running) => running.providers.spool.clone(),
+            State::Ending | State::Ended(_) => None,
+        }
+    }
+}
