@@ -126,7 +126,7 @@ fn a_complete_trace_waits_for_late_spans_and_a_new_one_reopens_it() {
             0ms a joins: Held
             109ms a joins: Held
             709ms Kept(Rate): a1 a2 a3
-            holds (0, 0), Counts { kept: [0, 0, 0, 1], dropped: 0, early: [0, 0, 0, 0], lost: [0, 0, 0] }
+            holds (0, 0), Counts { kept: [0, 0, 0, 1], dropped: [0, 0, 0, 0], early: [0, 0, 0, 0], lost: [0, 0, 0, 0] }
         "#]],
     );
 }
@@ -160,7 +160,7 @@ fn what_failed_or_was_slow_is_kept_and_the_rest_by_rate() {
             100ms Kept(Rate): d1
             200ms Dropped: e1
             300ms Kept(Startup): z1
-            holds (0, 0), Counts { kept: [2, 1, 1, 1], dropped: 1, early: [0, 0, 0, 0], lost: [1, 0, 0] }
+            holds (0, 0), Counts { kept: [2, 1, 1, 1], dropped: [1, 0, 0, 0], early: [0, 0, 0, 0], lost: [1, 0, 0, 0] }
         "#]],
     );
 }
@@ -199,7 +199,7 @@ fn late_spans_follow_the_decision_as_long_as_it_is_remembered() {
             200ms Dropped: e1
             200ms Dropped("a3")
             200ms a joins: Dropped
-            holds (0, 0), Counts { kept: [1, 0, 0, 0], dropped: 4, early: [0, 0, 0, 0], lost: [4, 0, 2] }
+            holds (0, 0), Counts { kept: [1, 0, 0, 0], dropped: [4, 0, 0, 0], early: [0, 0, 0, 0], lost: [4, 0, 0, 2] }
         "#]],
     );
 }
@@ -246,7 +246,7 @@ fn one_trace_more_decides_the_first_that_is_complete_or_else_the_first() {
             0ms Dropped: b1 b2
             0ms Dropped: 
             100ms Kept(Slow): 
-            holds (4, 0), Counts { kept: [0, 1, 0, 0], dropped: 3, early: [2, 0, 0, 0], lost: [3, 0, 0] }
+            holds (4, 0), Counts { kept: [0, 1, 0, 0], dropped: [3, 0, 0, 0], early: [2, 0, 0, 0], lost: [3, 0, 0, 0] }
         "#]],
     );
 }
@@ -287,7 +287,7 @@ fn one_span_more_decides_the_first_that_is_complete_or_else_who_holds_one_the_lo
             0ms Dropped: c1 c2 c3
             0ms e joins: Held
             0ms Dropped: d1 d2
-            holds (3, 5), Counts { kept: [0, 0, 0, 0], dropped: 2, early: [0, 0, 0, 0], lost: [5, 0, 0] }
+            holds (3, 5), Counts { kept: [0, 0, 0, 0], dropped: [2, 0, 0, 0], early: [0, 0, 0, 0], lost: [5, 0, 0, 0] }
         "#]],
     );
 }
@@ -320,7 +320,7 @@ fn a_trace_beyond_its_bound_keeps_what_failed_was_slow_or_is_the_root() {
             0ms a joins: Held
             0ms Dropped("a5")
             100ms Kept(Error): a1 a2 a3 a4 a6 a7
-            holds (0, 0), Counts { kept: [1, 0, 0, 0], dropped: 0, early: [0, 0, 0, 0], lost: [0, 1, 0] }
+            holds (0, 0), Counts { kept: [1, 0, 0, 0], dropped: [0, 0, 0, 0], early: [0, 0, 0, 0], lost: [0, 0, 1, 0] }
         "#]],
     );
 }
@@ -352,7 +352,7 @@ fn a_span_whose_own_trace_had_to_go_follows_it() {
             0ms a joins: Held
             0ms Kept(Error): a1 a2 a3 a4 a5 a6
             0ms PassedOn(Error, "a7")
-            holds (0, 0), Counts { kept: [1, 0, 0, 0], dropped: 0, early: [0, 1, 0, 0], lost: [0, 0, 0] }
+            holds (0, 0), Counts { kept: [1, 0, 0, 0], dropped: [0, 0, 0, 0], early: [0, 1, 0, 0], lost: [0, 0, 0, 0] }
         "#]],
     );
 }
@@ -371,7 +371,7 @@ fn what_is_held_too_long_is_decided_and_open_longer_than_its_threshold_it_is_slo
             0ms a joins: Held
             30000ms Kept(Slow): a1
             30000ms PassedOn(Slow, "a2")
-            holds (0, 0), Counts { kept: [0, 1, 0, 0], dropped: 0, early: [0, 0, 1, 0], lost: [0, 0, 0] }
+            holds (0, 0), Counts { kept: [0, 1, 0, 0], dropped: [0, 0, 0, 0], early: [0, 0, 1, 0], lost: [0, 0, 0, 0] }
         "#]],
     );
 }
@@ -412,7 +412,7 @@ fn without_room_what_is_complete_waits_but_not_longer_than_it_may() {
             200ms d joins: Held
             30200ms Kept(Rate): d1 d2
             30200ms Stalled
-            holds (0, 0), Counts { kept: [0, 0, 0, 4], dropped: 0, early: [0, 0, 0, 0], lost: [0, 0, 0] }
+            holds (0, 0), Counts { kept: [0, 0, 0, 4], dropped: [0, 0, 0, 0], early: [0, 0, 0, 0], lost: [0, 0, 0, 0] }
         "#]],
     );
 }
@@ -438,7 +438,7 @@ fn a_flush_does_not_wait_for_late_spans_and_a_close_for_none_at_all() {
             0ms PassedOn(Rate, "b2")
             0ms c is not recorded
             0ms Dropped("c1")
-            holds (0, 0), Counts { kept: [0, 0, 0, 2], dropped: 0, early: [0, 0, 0, 1], lost: [0, 0, 1] }
+            holds (0, 0), Counts { kept: [0, 0, 0, 2], dropped: [0, 0, 0, 0], early: [0, 0, 0, 1], lost: [0, 0, 0, 1] }
         "#]],
     );
 }
