@@ -44,7 +44,8 @@ pub struct Metric {
     pub description: &'static str,
     /// The attributes that its series may carry.
     pub attributes: &'static [&'static str],
-    /// Upper bucket bounds of a histogram in its unit; empty otherwise.
+    /// Upper bucket bounds of a histogram in its unit; empty otherwise. A histogram without them
+    /// is a sum and a count for Prometheus, and has exponential buckets over OTLP.
     pub bounds: &'static [f64],
 }
 
@@ -115,10 +116,33 @@ metrics! {
     IPC_PROCESS_DURATION = Histogram "spanwire.ipc.process.duration" ["s"]
         "Time that the page was at work on an event or a reply." (WEBVIEW_NAME, IPC_EVENT)
         in WIRE_BOUNDS_S;
+    IPC_CALL_DURATION = Histogram "spanwire.ipc.call.duration" ["s"]
+        "Time from a call of the page until its promise was settled, or until the page gave it up."
+        (WEBVIEW_NAME, IPC_EVENT, ERROR_TYPE);
+    IPC_CALL_ACTIVE = UpDownCounter "spanwire.ipc.call.active" ["{call}"]
+        "Calls of the page that are not settled." (WEBVIEW_NAME, IPC_EVENT);
+    IPC_CALL_AGE = Gauge "spanwire.ipc.call.age" ["s"]
+        "Time since the page made the oldest call that is not settled." (WEBVIEW_NAME, IPC_EVENT);
+    IPC_IN_FLIGHT = UpDownCounter "spanwire.ipc.in_flight" ["{message}"]
+        "Messages that were handed to the page and not acknowledged." (WEBVIEW_NAME);
+    IPC_IN_FLIGHT_AGE = Gauge "spanwire.ipc.in_flight.age" ["s"]
+        "Time since the oldest message that is not acknowledged was handed to the page."
+        (WEBVIEW_NAME);
     IPC_MESSAGE_SIZE = Histogram "spanwire.ipc.message.size" ["By"]
         "Size of a message's payload on the wire." (WEBVIEW_NAME, IPC_DIRECTION) in SIZE_BOUNDS_BY;
     IPC_BATCH_SIZE = Histogram "spanwire.ipc.batch.size" ["{message}"]
         "Messages that crossed the wire together." (WEBVIEW_NAME, IPC_DIRECTION) in BATCH_BOUNDS;
+    IPC_EVENT_SIZE = Histogram "spanwire.ipc.event.size" ["By"]
+        "Size of a message's payload on the wire, by event."
+        (WEBVIEW_NAME, IPC_DIRECTION, IPC_EVENT);
+    IPC_EVENT_TRANSIT_DURATION = Histogram "spanwire.ipc.event.transit.duration" ["s"]
+        "Time that a message was on its way, by event." (WEBVIEW_NAME, IPC_DIRECTION, IPC_EVENT);
+    IPC_EVENT_WAIT_DURATION = Histogram "spanwire.ipc.event.wait.duration" ["s"]
+        "Time that a message to the page waited until it was sent, by event."
+        (WEBVIEW_NAME, IPC_EVENT);
+    IPC_STARTUP_DURATION = Histogram "spanwire.ipc.startup.delivery.duration" ["s"]
+        "Time from a message entering the queue before its page was loaded to the acknowledgement."
+        (WEBVIEW_NAME);
     IPC_SLOW_THRESHOLD = Gauge "spanwire.ipc.slow.threshold" ["s"]
         "Time from which a message counts as slow." ();
     QUEUE_SIZE = UpDownCounter "spanwire.queue.size" ["{message}"]
@@ -147,7 +171,13 @@ metrics! {
     PAGE_STATE = UpDownCounter "spanwire.page.state" ["{page}"]
         "1 for the state that the page is in, 0 for the others." (WEBVIEW_NAME, STATE);
     PAGE_LOADS = Counter "spanwire.page.loads" ["{load}"]
-        "Pages that became ready, by whether they were the first." (WEBVIEW_NAME, PAGE_LOAD_TYPE);
+        "Pages that became ready, by why they were loaded." (WEBVIEW_NAME, PAGE_LOAD_TYPE);
+    PAGE_AGE = Gauge "spanwire.page.age" ["s"]
+        "Time since the page became ready." (WEBVIEW_NAME);
+    PAGE_VISIBLE = UpDownCounter "spanwire.page.visible" ["{page}"]
+        "1 while the page can be seen, 0 while it is hidden." (WEBVIEW_NAME);
+    PAGE_INERT = UpDownCounter "spanwire.page.inert" ["{page}"]
+        "1 for a page that answers and whose own script does nothing." (WEBVIEW_NAME);
     PAGE_SPANS = Counter "spanwire.page.spans" ["{span}"]
         "Spans that an OpenTelemetry SDK in the page sent, by outcome."
         (WEBVIEW_NAME, OUTCOME, ERROR_TYPE);
@@ -305,8 +335,8 @@ attributes! {
     QUEUE_NAME = "spanwire.queue.name" String, "The name that the app gave to the queue.";
     OPERATION_NAME = "spanwire.operation.name" String, "The name of a scoped operation; capped.";
     STATE = "spanwire.page.state" String ["loading", "ready", "unresponsive", "gone"], "`loading`, `ready`, `unresponsive` or `gone`.";
-    PAGE_LOAD_TYPE = "spanwire.page.load.type" String ["first", "again"],
-        "`first` in its webview, or `again`: after a reload, a navigation or a crash.";
+    PAGE_LOAD_TYPE = "spanwire.page.load.type" String ["first", "reload", "navigate", "back_forward", "recovery", "again"],
+        "`first` in its webview, or why it was loaded anew; `again` where nothing says why.";
     WEB_VITAL_NAME = "browser.web_vital.name" String ["ttfb", "fcp", "lcp", "inp"], "`ttfb`, `fcp`, `lcp` or `inp`.";
     WEB_VITAL_RATING = "browser.web_vital.rating" String ["good", "needs_improvement", "poor"], "`good`, `needs_improvement` or `poor`.";
     MEASUREMENT_NAME = "spanwire.measurement.name" String,
@@ -325,6 +355,8 @@ attributes! {
     SERVER_PORT = "server.port" Int, "Its port.";
     RPC_SYSTEM_NAME = "rpc.system.name" String ["spanwire"], "Always `spanwire`.";
     RPC_METHOD = "rpc.method" String, "The event's name, on spans of calls.";
+    RPC_METHOD_ORIGINAL = "rpc.method_original" String,
+        "The event's name as the page sent it, on its spans, where `rpc.method` is `_OTHER`.";
     EXCEPTION_TYPE = "exception.type" String, "The Rust type of an operation's error, on its log record.";
     EXCEPTION_MESSAGE = "exception.message" String, "The error and its sources, on its log record.";
     EXCEPTION_STACKTRACE = "exception.stacktrace" String, "A backtrace, on an error's log record, when enabled.";
@@ -332,7 +364,7 @@ attributes! {
     WAIT_S = "spanwire.queue.wait" Double, "Seconds that a message waited in the queue, on its span.";
     BATCH_SIZE = "spanwire.batch.size" Int, "Messages that were sent together, on a message's span.";
     SLOW = "spanwire.slow" Boolean, "True on the span of an operation that was slow.";
-    SAMPLING_REASON = "spanwire.sampling.reason" String ["error", "slow", "startup", "rate", "traces_full", "spans_full", "hold_time", "shutdown", "over_rate", "trace_full", "late"],
+    SAMPLING_REASON = "spanwire.sampling.reason" String ["error", "slow", "startup", "rate", "traces_full", "spans_full", "hold_time", "shutdown", "over_rate", "repeated_error", "trace_full", "late"],
         "Why a trace or a span was kept or dropped, or decided early; on the root of a kept trace.";
     CODE_FILE_PATH = "code.file.path" String,
         "The file of the app that sent a message, on its span: as in its workspace, or within its crate.";
@@ -344,6 +376,8 @@ attributes! {
         "Seconds that a handler kept the UI thread, on its span, when it was a frame or longer.";
     MAIN_THREAD_DELAY_S = "spanwire.main_thread.delay" Double,
         "Seconds of a message's wait in which the UI thread was woken and did not come, on its span.";
+    PAGE_LOADING = "spanwire.page_loading" Boolean,
+        "True on the span of a message that was sent before its page was loaded.";
     DURATION_S = "spanwire.duration" Double, "Seconds that a slow operation took, on its log record.";
     SLOW_THRESHOLD_S = "spanwire.slow_threshold" Double,
         "Seconds from which an operation counts as slow, on a slow one's log record.";
@@ -398,6 +432,7 @@ pub const SPANS: &[SpanInfo] = &[
         attributes: &[
             RPC_SYSTEM_NAME,
             RPC_METHOD,
+            RPC_METHOD_ORIGINAL,
             WEBVIEW_NAME,
             MESSAGE_SIZE_BY,
             BATCH_SIZE,
@@ -412,6 +447,7 @@ pub const SPANS: &[SpanInfo] = &[
         attributes: &[
             RPC_SYSTEM_NAME,
             RPC_METHOD,
+            RPC_METHOD_ORIGINAL,
             WEBVIEW_NAME,
             MESSAGE_SIZE_BY,
             THREAD,
@@ -427,6 +463,7 @@ pub const SPANS: &[SpanInfo] = &[
         attributes: &[
             RPC_SYSTEM_NAME,
             RPC_METHOD,
+            RPC_METHOD_ORIGINAL,
             WEBVIEW_NAME,
             MESSAGE_SIZE_BY,
             THREAD,
@@ -442,6 +479,7 @@ pub const SPANS: &[SpanInfo] = &[
         attributes: &[
             RPC_SYSTEM_NAME,
             RPC_METHOD,
+            RPC_METHOD_ORIGINAL,
             WEBVIEW_NAME,
             MESSAGE_SIZE_BY,
             CODE_FILE_PATH,
@@ -450,6 +488,7 @@ pub const SPANS: &[SpanInfo] = &[
             MAIN_THREAD_DELAY_S,
             BATCH_SIZE,
             RETRIES,
+            PAGE_LOADING,
             ERROR_TYPE,
             SAMPLING_REASON,
         ],
@@ -467,6 +506,7 @@ pub const SPANS: &[SpanInfo] = &[
             MAIN_THREAD_DELAY_S,
             BATCH_SIZE,
             RETRIES,
+            PAGE_LOADING,
             ERROR_TYPE,
             SAMPLING_REASON,
         ],
@@ -612,6 +652,7 @@ error_types! {
     PageShed = "page_shed", "The page's outbox was full, so the page dropped it.";
     Timeout = "timeout", "Its time ran out.";
     Cancelled = "cancelled", "The page withdrew the call, or was replaced.";
+    HandlerDropped = "handler_dropped", "The handler was dropped, or dropped its responder, before it responded.";
     QueueFull = "queue_full", "The queue was full.";
     Superseded = "superseded", "A newer message with the same key took its place.";
     Shutdown = "shutdown", "The wire was closed.";
@@ -736,86 +777,4 @@ pub fn metric(name: &str) -> Option<&'static Metric> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use std::collections::HashSet;
-
-    #[test]
-    fn names_are_unique_dotted_lowercase_without_unit_or_total() {
-        let mut seen = HashSet::new();
-        for metric in METRICS {
-            assert!(seen.insert(metric.name), "{} twice", metric.name);
-            assert!(
-                metric
-                    .name
-                    .bytes()
-                    .all(|b| b.is_ascii_lowercase() || b"._".contains(&b))
-            );
-            for ending in ["total", "seconds", "bytes"] {
-                assert!(!metric.name.ends_with(ending), "{}", metric.name);
-            }
-            assert!(metric.description.ends_with('.'), "{}", metric.name);
-        }
-    }
-
-    #[test]
-    fn attributes_are_in_our_namespace_or_opentelemetrys() {
-        const OPENTELEMETRY: &[&str] = &[
-            "browser",
-            "code",
-            "cpu",
-            "error",
-            "exception",
-            "otel",
-            "rpc",
-            "server",
-            "system",
-        ];
-        for attribute in ATTRIBUTES {
-            let (namespace, _) = attribute.split_once('.').expect(attribute);
-            assert!(
-                namespace == SCOPE || OPENTELEMETRY.contains(&namespace),
-                "{attribute}"
-            );
-            let as_namespace = format!("{attribute}.");
-            let within = ATTRIBUTES.iter().find(|a| a.starts_with(&as_namespace));
-            assert_eq!(within, None, "{attribute} is a namespace too");
-        }
-    }
-
-    #[test]
-    fn events_are_in_our_namespace_and_their_attributes_are_listed() {
-        let mut seen = HashSet::new();
-        for event in EVENTS {
-            assert!(event.name.starts_with("spanwire."), "{}", event.name);
-            assert!(seen.insert(event.name), "{} twice", event.name);
-            for attribute in event.attributes {
-                assert!(ATTRIBUTES.contains(attribute), "{attribute}");
-            }
-        }
-    }
-
-    #[test]
-    fn histograms_have_rising_bounds_and_nothing_else_has_any() {
-        for metric in METRICS {
-            assert_eq!(
-                metric.bounds.is_empty(),
-                metric.instrument != Instrument::Histogram
-            );
-            assert!(metric.bounds.is_sorted_by(|a, b| a < b), "{}", metric.name);
-        }
-    }
-
-    #[test]
-    fn an_error_types_index_is_its_place() {
-        for (place, error) in ErrorType::ALL.iter().enumerate() {
-            assert_eq!(error.index(), place);
-        }
-        for (place, error) in SpoolErrorType::ALL.iter().enumerate() {
-            assert_eq!(error.index(), place);
-        }
-        for (place, error) in PageSpanErrorType::ALL.iter().enumerate() {
-            assert_eq!(error.index(), place);
-        }
-    }
-}
+mod tests;

@@ -11,8 +11,8 @@ use serde_json::json;
 use spanwire::ipc::{Call, Ipc, Limits, Received};
 use spanwire::queue::MessageQueue;
 use spanwire::semconv::{
-    ATTRIBUTE_INFO, ATTRIBUTES, EVENTS, ErrorType, METRICS, PageSpanErrorType, SPANS,
-    SpoolErrorType, ValueType,
+    ATTRIBUTE_INFO, ATTRIBUTES, EVENTS, ErrorType, METRICS, OTHER_NAMES_MAX, PageSpanErrorType,
+    SPANS, SpoolErrorType, ValueType,
 };
 use spanwire::startup;
 use spanwire::telemetry::{Exporter, MetricsExporter, Telemetry, Warning};
@@ -203,11 +203,22 @@ fn emit_everything() {
     ipc.on("good", |_: &Call| ()).unwrap();
     ipc.on("bad", |_: &Call| Err::<(), _>("no")).unwrap();
     ipc.on_wake(|| ());
+    // Before there is a page.
+    ipc.emit("early", &1).unwrap();
     let mut page = ModelPage::load(&ipc, "p1");
     page.call(&ipc, "good", json!(1));
     page.emit(&ipc, "bad", json!(1));
     page.send(&ipc, &[json!({"kind": "error", "type": "uncaught"})]);
     stamped(&ipc, &mut page);
+    // More names than there is room for.
+    for n in 0..=OTHER_NAMES_MAX {
+        page.emit(&ipc, &format!("unknown.{n}"), json!(1));
+    }
+    // One that waits for its answer.
+    let (keep, _kept) = std::sync::mpsc::sync_channel(1);
+    ipc.on_deferred("waits", move |_, responder| keep.send(responder).unwrap())
+        .unwrap();
+    page.call(&ipc, "waits", json!(1));
     page.send(
         &ipc,
         &[json!({"kind": "vital", "name": "lcp", "rating": "good", "value": 800})],

@@ -22,6 +22,8 @@ pub(crate) fn answer(library: &Library, path: &str) -> Response<Cow<'static, [u8
             "text/html; charset=utf-8",
             include_bytes!("page/index.html"),
         ),
+        // For a fault: a document without anything.
+        "/empty.html" => ("text/html; charset=utf-8", b"<!doctype html>"),
         "/style.css" => ("text/css; charset=utf-8", include_bytes!("page/style.css")),
         "/wire.js" => (SCRIPT, include_bytes!("page/wire.js")),
         "/library.js" => (SCRIPT, include_bytes!("page/library.js")),

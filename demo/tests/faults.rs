@@ -111,6 +111,18 @@ fn messages(demo: &mut DemoWithConsole) {
     });
     demo.until_at_rest("no handler is slow", slow);
 
+    let given_up = |now: &[Sample]| {
+        let labels = [
+            ("spanwire_ipc_event", "fault.silent"),
+            ("error_type", "timeout"),
+        ];
+        sum(now, "spanwire_ipc_call_duration_seconds_count", &labels)
+    };
+    demo.begin("silent-handler");
+    demo.until("calls are given up", |now| given_up(now) >= 3.0);
+    demo.end("silent-handler");
+    demo.until_at_rest("no call is given up", given_up);
+
     let late = |now: &[Sample]| above(now, "spanwire_ipc_delivery_duration_seconds", "0.1");
     let before = demo.scrape();
     demo.begin("slow-listener");
@@ -224,6 +236,17 @@ fn page_process(demo: &mut DemoWithConsole) {
         is_in_state(now, "ready")
             && starts(now) > starts(&before)
             && sum(now, "spanwire_ipc_retries_total", &[]) > 0.0
+    });
+
+    let inert = |now: &[Sample]| sum(now, "spanwire_page_inert", &[]);
+    let before = demo.scrape();
+    demo.begin("empty-page");
+    demo.until("the page does nothing and answers", |now| {
+        inert(now) == 1.0 && is_in_state(now, "ready")
+    });
+    demo.end("empty-page");
+    demo.until("the page is back", |now| {
+        inert(now) == 0.0 && starts(now) > starts(&before)
     });
 }
 

@@ -1,7 +1,7 @@
 // Spanwire's series as expressions: selectors whose metric and labels are checked, and what every
 // dashboard and rule does with them.
 
-import { above, aggregate, and, binary, Expr, or, quantile, scalar, sum } from "./promql.js";
+import { above, aggregate, and, binary, call, Expr, or, quantile, scalar, sum } from "./promql.js";
 import { label, metric, METRICS, prometheusLabel, prometheusType, type Metric } from "./semconv.js";
 import { INSTANCE, JOB, SERVER_METRICS, TARGET } from "./server.js";
 
@@ -23,6 +23,9 @@ export interface Narrowing {
   /** The matcher of `spanwire.webview.name` on metrics that have it. */
   readonly webview?: string;
 }
+
+/** What has the part of a native histogram. */
+const NATIVE = { _sum: "histogram_sum", _count: "histogram_count" } as const;
 
 /** A gauge that every app with telemetry has from its start, whatever the route. */
 const PRESENCE = "spanwire.error_rate.threshold";
@@ -87,7 +90,7 @@ export class SeriesOf {
     const young = this.young();
     if (this.window.restarts === "newest" && young) {
       // All that a young process counted is of this window, and what its instance counted before is not its own.
-      const own = and(this.counter(name, where, part), young, TARGET);
+      const own = this.counted(name, where, part, (of) => and(of, young, TARGET));
       return or(own, this.appeared(name, where, part), increase);
     }
     return or(this.appeared(name, where, part, young), increase);
@@ -124,10 +127,10 @@ export class SeriesOf {
 
   /** The values of series that were not there a window ago, where the app was there or is young. */
   private appeared(name: string, where: Where, part?: Part, young?: Expr): Expr {
-    const now = this.counter(name, where, part);
     const present = offset(this.gauge(PRESENCE), this.window.range);
     const watched = young ? or(present, young) : present;
-    return and(binary(now, "unless", offset(now, this.window.range)), watched, TARGET);
+    const begun = (of: Expr): Expr => binary(of, "unless", offset(of, this.window.range));
+    return this.counted(name, where, part, (of) => and(begun(of), watched, TARGET));
   }
 
   /** Whether all that the app counted is of this window. */
@@ -175,14 +178,33 @@ export class SeriesOf {
     return new Expr(`{${all.filter(Boolean).join(", ")}}`, new Set(TARGET));
   }
 
-  private counter(name: string, where: Where, part?: Part): Expr {
-    return this.select(need(metric(name), part ? "histogram" : "counter"), where, part);
+  private ranged(how: string, name: string, where: Where, part?: Part): Expr {
+    const at = this.window.at ? ` ${this.window.at}` : "";
+    return this.counted(
+      name,
+      where,
+      part,
+      (of) => new Expr(`${how}(${of.text}[${this.window.range}]${at})`, of.labels),
+    );
   }
 
-  private ranged(how: string, name: string, where: Where, part?: Part): Expr {
-    const counter = this.counter(name, where, part);
-    const at = this.window.at ? ` ${this.window.at}` : "";
-    return new Expr(`${how}(${counter.text}[${this.window.range}]${at})`, counter.labels);
+  /**
+   * A counter, or a histogram's part, with what is made of its selector.
+   *
+   * A histogram without bounds is a sum and a count where it is scraped, and a native histogram
+   * where it comes over OTLP.
+   */
+  private counted(name: string, where: Where, part: Part | undefined, make: (of: Expr) => Expr): Expr {
+    const of = need(metric(name), part ? "histogram" : "counter");
+    const scraped = make(this.select(of, where, part));
+    if (!part || of.bounds.length > 0) {
+      return scraped;
+    }
+    if (part === "_bucket") {
+      throw new Error(`${name} has no buckets`);
+    }
+    const native = make(this.select(of, where));
+    return or(scraped, call(NATIVE[part], native));
   }
 
   private select(of: Metric, where: Where, part?: Part): Expr {

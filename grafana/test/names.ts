@@ -1,20 +1,25 @@
 // Which names there are, as Prometheus has them.
 
 import assert from "node:assert/strict";
-import { METRICS, prometheusLabel, prometheusType } from "../src/semconv.js";
+import { METRICS, prometheusLabel, prometheusType, type Metric } from "../src/semconv.js";
 import { SERVER_METRICS, TARGET } from "../src/server.js";
 import { rules } from "./committed.js";
 import { readExpr } from "./promql.js";
 
-const HISTOGRAM_PARTS = ["_bucket", "_sum", "_count"];
+/** Of one without bounds: a native histogram, and what a scrape has. */
+const partsOf = ({ instrument, bounds }: Metric): readonly string[] => {
+  if (instrument !== "histogram") {
+    return [""];
+  }
+  return [bounds.length > 0 ? "_bucket" : "", "_sum", "_count"];
+};
 
 /** The labels of each series that there can be. */
 export const known = new Map<string, ReadonlySet<string>>();
 export const instruments = new Map<string, ReturnType<typeof prometheusType>>();
 for (const metric of METRICS) {
   const labels = [...TARGET, ...metric.attributes.map(prometheusLabel)];
-  const parts = metric.instrument === "histogram" ? HISTOGRAM_PARTS : [""];
-  for (const part of parts) {
+  for (const part of partsOf(metric)) {
     const name = `${metric.prometheus}${part}`;
     known.set(name, new Set(part === "_bucket" ? [...labels, "le"] : labels));
     instruments.set(name, prometheusType(metric));

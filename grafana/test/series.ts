@@ -17,7 +17,7 @@ const VALUES: Readonly<Record<string, readonly string[]>> = {
   "spanwire.queue.name": ["main", "jobs"],
   "spanwire.operation.name": ["load"],
   "spanwire.page.state": ["loading", "ready", "unresponsive", "gone"],
-  "spanwire.page.load.type": ["first", "again"],
+  "spanwire.page.load.type": ["first", "reload"],
   "browser.web_vital.name": ["fcp"],
   "browser.web_vital.rating": ["good"],
   "spanwire.measurement.name": ["fps"],
@@ -74,7 +74,8 @@ function seriesOf(metric: Metric): InputSeries[] {
       const values = metric.instrument === "counter" ? rising : "1x100";
       return [series(metric.prometheus, labels, values)];
     }
-    const bounds = [...(metric.bounds.length > 0 ? metric.bounds : [0.1]).map(String), "+Inf"];
+    // One without bounds has no buckets.
+    const bounds = metric.bounds.length > 0 ? [...metric.bounds.map(String), "+Inf"] : [];
     return [
       ...bounds.map((le) => series(`${metric.prometheus}_bucket`, { ...labels, le }, rising)),
       series(`${metric.prometheus}_sum`, labels, "0+1x100"),

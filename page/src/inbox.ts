@@ -8,6 +8,7 @@ import { now, stamp } from "./clock.js";
 import * as life from "./lifecycle.js";
 import { deliver } from "./listeners.js";
 import { flush, grant, send, within } from "./outbox.js";
+import { loaded } from "./state.js";
 import { append, hasOwn, list, type List, OwnSet, page, parse } from "./primordials.js";
 
 interface EventMessage {
@@ -136,6 +137,7 @@ export const release = (): void => {
   const events = held;
   if (!events) return;
   held = null;
+  loaded();
   within(() => {
     let time = now();
     beginRun(time);

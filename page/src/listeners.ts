@@ -8,6 +8,7 @@ import { COMPAT } from "./config.js";
 import { fault } from "./error_counts.js";
 import { jsonName } from "./names.js";
 import { append, bare, CustomEvent, dispatch, list, type List, OwnMap, TypeError } from "./primordials.js";
+import { listening } from "./state.js";
 
 // Its data is whatever its event carries, which the public types tell.
 type Listener = (data: never) => void;
@@ -31,6 +32,7 @@ export const on = (event: string, listener: Listener): Off => {
   const all = without(event, listener);
   append(all, listener);
   listeners.set(event, all);
+  listening(true);
   return () => off(event, listener);
 };
 
@@ -38,6 +40,7 @@ export const off = (event: string, listener: Listener): void => {
   const rest = without(event, listener);
   if (rest.length) listeners.set(event, rest);
   else listeners.delete(event);
+  listening(listeners.size > 0);
 };
 
 // One for all: to make an object without a prototype costs as much as the event.

@@ -18,20 +18,31 @@ import { off, on } from "./listeners.js";
 import { watchMarks } from "./marks.js";
 import { abandonEvents, emit, endTurn, flush, send } from "./outbox.js";
 import { hasHost, unheard } from "./transport.js";
-import { bare, complain, defineProperty, freeze, listen, page, Promise } from "./primordials.js";
+import { bare, complain, defineProperty, freeze, type List, listen, page, Promise } from "./primordials.js";
 import { record } from "./record.js";
 import { exportSpans } from "./sdk_spans.js";
 import { currentSpan, traceIn } from "./spans.js";
+import { beginState, loading, watchVisibility } from "./state.js";
 import { watchVitals } from "./vitals.js";
 
+/** By the numbers that engines have for them. */
+const NAVIGATIONS: List<string> = bare(["navigate", "reload", "back_forward"]);
+
 const start = (): void => {
-  life.onRestart(() => send('{"kind":"ready"}'));
+  // Known from the first statement on, which the entry of the timeline is not.
+  let navigation: string | undefined = NAVIGATIONS[performance.navigation?.type];
+  life.onRestart(() => {
+    const type = navigation ? `,"type":"${navigation}"` : "";
+    send(`{"kind":"ready"${type}${loading ? ',"loading":true' : ""}}`);
+    beginState();
+  });
   if (unheard) {
     life.end({ code: "BACKEND_GONE", message: unheard });
     complain(`spanwire: ${unheard}`);
   } else {
     life.restart();
     watchFaults();
+    watchVisibility();
     watchDom();
     const finishVitals = watchVitals();
     if (MARKS) watchMarks();
@@ -44,6 +55,8 @@ const start = (): void => {
     keepListening("pageshow", (event) => {
       if (!event.isTrusted || !event.persisted) return;
       abandon("CANCELLED", "the page went away");
+      // From the page cache.
+      navigation = NAVIGATIONS[2];
       life.restart();
     });
     const leave = (): void => {

@@ -101,8 +101,46 @@ test("a page from the page cache is a new one, and its old calls are rejected", 
   page.fire("pageshow", { persisted: true });
   assert.equal((await open).error.code, "CANCELLED");
   page.spanwire.emit("e");
-  assert.deepEqual(await page.sent(), [{ kind: "ready" }, { kind: "event", id: 1, event: "e", at: 1_000 }]);
+  assert.deepEqual(await page.sent(), [
+    { kind: "ready", type: "back_forward" },
+    { kind: "event", id: 1, event: "e", at: 1_000 },
+  ]);
   assert.notEqual(page.id, before);
+});
+
+test("a page says how it came to be loaded", async () => {
+  for (const [type, name] of [[0, "navigate"], [1, "reload"], [2, "back_forward"], [255, undefined]]) {
+    const performance = { now: () => 0, navigation: { type } };
+    const [ready] = await new FakePage({ window: { performance } }).sent();
+    assert.equal(ready.type, name, `${type}`);
+  }
+});
+
+test("a page tells when something listens, and when it is hidden", async () => {
+  const page = new FakePage();
+  assert.deepEqual(await page.sentOf("state"), [], "the host knows");
+  const off = page.spanwire.on("a", () => {});
+  page.spanwire.on("b", () => {})();
+  assert.deepEqual(await page.sentOf("state"), [{ kind: "state", listens: true, visible: true }]);
+  page.document.visibilityState = "hidden";
+  page.fire("visibilitychange");
+  assert.deepEqual(await page.sentOf("state"), [{ kind: "state", listens: true, visible: false }]);
+  off();
+  page.spanwire.on("c", () => {});
+  assert.deepEqual(await page.sentOf("state"), [], "it is as it was");
+  page.fire("pagehide");
+  page.fire("pageshow", { persisted: true });
+  const kinds = (await page.sent()).map(({ kind, listens, visible }) => [kind, listens, visible]);
+  assert.deepEqual(kinds.slice(-2), [["ready", undefined, undefined], ["state", true, false]]);
+});
+
+test("a page tells that it is being loaded, and when it is", async () => {
+  const page = new FakePage({ readyState: "loading" });
+  assert.deepEqual(await page.sent(), [{ kind: "ready", loading: true }]);
+  page.spanwire.on("a", () => {});
+  assert.deepEqual(await page.sentOf("state"), [{ kind: "state", listens: true, visible: true, loading: true }]);
+  page.fire("DOMContentLoaded");
+  assert.deepEqual(await page.sentOf("state"), [{ kind: "state", listens: true, visible: true }]);
 });
 
 test("a goodbye does not outlive its page", async () => {

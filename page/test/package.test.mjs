@@ -90,6 +90,7 @@ test("inside of one it hands everything on", async () => {
     [
       ["ready", undefined, undefined, undefined],
       ["open", "span", undefined, 1],
+      ["state", undefined, undefined, undefined],
       ["record", "value", 3, undefined],
       ["call", "call", { a: 1 }, undefined],
       ["event", "emitted", 2, undefined],

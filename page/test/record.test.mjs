@@ -119,7 +119,7 @@ test("a time that the engine does not know is no vital", async () => {
   page.document.visibilityState = "hidden";
   page.fire("visibilitychange");
   page.entries({ entryType: "paint", name: "first-contentful-paint", startTime: 5_000 });
-  assert.deepEqual(await page.sent(), [], "painted after it was hidden");
+  assert.deepEqual(await page.sentOf("vital"), [], "painted after it was hidden");
 });
 
 test("inp is the longest interaction while the page was shown, of its longest event", async () => {

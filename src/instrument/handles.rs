@@ -4,6 +4,7 @@
 //! hard is that a recorder may be installed after an `Ipc` or a queue was built. [`Instruments`]
 //! solves that: it registers on first use under each recorder and never before there is one.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
@@ -173,7 +174,7 @@ pub(crate) trait Publish: Send + Sync {
 pub(crate) struct GaugeSums(HashMap<GaugeSeries, (Gauge, f64)>);
 
 /// Tells series apart: the metric, the app's name for its source, and its attributes.
-type GaugeSeries = (&'static str, Arc<str>, &'static str);
+type GaugeSeries = (&'static str, Arc<str>, Cow<'static, str>);
 
 impl GaugeSums {
     /// Adds what one source has to a metric's series of the source's name.
@@ -190,10 +191,58 @@ impl GaugeSums {
         gauge: &Gauge,
         of: f64,
     ) {
-        self.0
+        *self.value(metric, name, Cow::Borrowed(part), gauge) += of;
+    }
+
+    /// The same for a series of one of a webview's events.
+    pub(crate) fn add_event(
+        &mut self,
+        metric: &'static Metric,
+        webview: &Arc<str>,
+        event: &Arc<str>,
+        gauge: &Gauge,
+        of: f64,
+    ) {
+        *self.value(metric, webview, Cow::Owned(event.to_string()), gauge) += of;
+    }
+
+    /// Raises a metric's series of a source's name to what one source has: the largest holds.
+    pub(crate) fn raise(
+        &mut self,
+        metric: &'static Metric,
+        name: &Arc<str>,
+        gauge: &Gauge,
+        to: f64,
+    ) {
+        let value = self.value(metric, name, Cow::Borrowed(""), gauge);
+        *value = value.max(to);
+    }
+
+    /// The same for a series of one of a webview's events.
+    pub(crate) fn raise_event(
+        &mut self,
+        metric: &'static Metric,
+        webview: &Arc<str>,
+        event: &Arc<str>,
+        gauge: &Gauge,
+        to: f64,
+    ) {
+        let value = self.value(metric, webview, Cow::Owned(event.to_string()), gauge);
+        *value = value.max(to);
+    }
+
+    fn value(
+        &mut self,
+        metric: &'static Metric,
+        name: &Arc<str>,
+        part: Cow<'static, str>,
+        gauge: &Gauge,
+    ) -> &mut f64 {
+        let (_, value) = self
+            .0
             .entry((metric.name, Arc::clone(name), part))
-            .or_insert_with(|| (gauge.clone(), 0.0))
-            .1 += of;
+            .or_insert_with(|| (gauge.clone(), 0.0));
+        value
     }
 
     fn write(self) {

@@ -7,21 +7,36 @@ use crate::clock::Stamp;
 
 const SECOND: Duration = Duration::from_secs(1);
 
-/// Admits so many a second, and a second's worth at once: the generic cell rate algorithm, which
+/// Admits so many a second (or a minute), and as many at once: the generic cell rate algorithm, which
 /// is one word, so that a flood costs little more than the look at it.
 #[derive(Debug)]
 pub(crate) struct RateLimit {
     /// Nanoseconds that one takes; `None` when none is let through.
     interval: Option<u64>,
+    /// What may come at once is as much as comes in this time.
+    window: Duration,
     /// When all that was admitted would have been, had it come evenly.
     due: AtomicU64,
 }
 
 impl RateLimit {
     pub(crate) fn per_second(rate: u32) -> Self {
-        let nanos = SECOND.as_nanos() as u64;
+        Self::per(SECOND, rate)
+    }
+
+    #[cfg_attr(
+        not(feature = "otlp"),
+        expect(dead_code, reason = "for the sampler of what is exported")
+    )]
+    pub(crate) fn per_minute(rate: u32) -> Self {
+        Self::per(60 * SECOND, rate)
+    }
+
+    fn per(window: Duration, rate: u32) -> Self {
+        let nanos = window.as_nanos() as u64;
         Self {
             interval: nanos.checked_div(rate.into()),
+            window,
             due: AtomicU64::new(0),
         }
     }
@@ -30,7 +45,7 @@ impl RateLimit {
         let Some(interval) = self.interval else {
             return false;
         };
-        let latest = now.plus(SECOND).as_nanos();
+        let latest = now.plus(self.window).as_nanos();
         // Relaxed: the word orders nothing but itself.
         self.due
             .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |due| {
@@ -38,6 +53,15 @@ impl RateLimit {
                 (next <= latest).then_some(next)
             })
             .is_ok()
+    }
+
+    /// Whether as much may come at once as ever.
+    #[cfg_attr(
+        not(feature = "otlp"),
+        expect(dead_code, reason = "for the sampler of what is exported")
+    )]
+    pub(crate) fn is_whole(&self, now: Stamp) -> bool {
+        self.due.load(Ordering::Relaxed) <= now.as_nanos()
     }
 }
 

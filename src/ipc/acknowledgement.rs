@@ -34,7 +34,7 @@ pub(super) fn set_executions(
             continue;
         };
         // A page that withdrew the call did nothing with the reply.
-        if ended.outcome.is_ok() && !ended.is_ignored && !ended.message.is_eval() {
+        if ended.outcome.is_ok() && ended.withdrawal.is_none() && !ended.message.is_eval() {
             let mut execution = times.of(ended.id, sent);
             if let (Body::Reply { .. }, Some(done)) = (&ended.message.body, times.done) {
                 execution.end = done.max(execution.begin).min(now);

@@ -14,6 +14,8 @@ use super::handler_outcome::HandlerOutcome;
 use super::handler_slot::HandlerSlot;
 use super::inline_task::InlineTask;
 use super::listeners::EventListeners;
+use super::open_call::OpenCall;
+use super::page::HeldCall;
 use super::responder::Deferral;
 use super::series::EventSeries;
 use super::spans::handler;
@@ -71,12 +73,18 @@ impl AsyncCall {
         }
         let (abort, registration) = AbortHandle::new_pair();
         if let Some(call) = caller.call {
-            let called = inner.page().open_call(caller.generation, call, abort);
+            let held = HeldCall {
+                abort,
+                call: opened.open_call(),
+                slot: Arc::clone(&opened.slot),
+            };
+            let called = inner.page().open_call(caller.generation, call, held);
             if let Err(error) = called {
                 // Another call with this id is open: this one gets no reply, or both would.
                 opened.ended = true;
                 record_end(&opened.series, Err(error), None, &opened.span);
                 inner.end_call_span(caller, error);
+                opened.series.call_settled(Err(error), opened.took());
                 inner.refund(caller);
                 return Err(error);
             }
@@ -130,18 +138,22 @@ impl AsyncCall {
     }
 
     fn finish(mut self, outcome: HandlerOutcome) {
-        self.end(outcome);
+        self.end(Some(outcome));
     }
 
-    fn end(&mut self, outcome: HandlerOutcome) {
+    /// `None`: its listeners were dropped before they were done.
+    fn end(&mut self, outcome: Option<HandlerOutcome>) {
         self.ended = true;
         let took = self.took();
         match self.inner.upgrade() {
             Some(inner) if self.still_awaited(&inner) => {
+                let outcome = outcome.unwrap_or_else(HandlerOutcome::dropped);
                 self.conclude(&inner, outcome, Some(took));
             }
             inner => {
-                record_end(&self.series, outcome.outcome, Some(took), &self.span);
+                let outcome =
+                    outcome.map_or(Err(self.slot.withdrawn_as()), |outcome| outcome.outcome);
+                record_end(&self.series, outcome, Some(took), &self.span);
                 if let Some(inner) = inner {
                     inner.refund(self.caller);
                 }
@@ -168,6 +180,13 @@ impl AsyncCall {
         call.is_none_or(|call| inner.page().close_call(generation, call))
     }
 
+    fn open_call(&self) -> OpenCall {
+        OpenCall {
+            series: Arc::clone(&self.series),
+            began: self.caller.began,
+        }
+    }
+
     fn took(&self) -> Duration {
         self.clock.now().since(self.started)
     }
@@ -177,7 +196,7 @@ impl Drop for AsyncCall {
     fn drop(&mut self) {
         // The page withdrew it or went, or its runtime ended; only then is there a page to reply to.
         if !self.ended {
-            self.end(HandlerOutcome::cancelled());
+            self.end(None);
         }
     }
 }

@@ -7,6 +7,7 @@ use tracing::Span;
 use super::handling::InboundKind;
 use super::series::{EventSeries, Outcome};
 use super::spans::handler;
+use crate::clock::Stamp;
 
 /// Where a message came from, and whether its sender waits for a reply.
 #[derive(Clone, Copy, Debug)]
@@ -15,6 +16,8 @@ pub(super) struct Caller {
     /// The call's id; `None` for an event.
     pub(super) call: Option<u64>,
     pub(super) credit: Credit,
+    /// When the page made it, as far as that is known.
+    pub(super) began: Stamp,
 }
 
 impl Caller {

@@ -3,7 +3,7 @@
 use crate::instrument::caught_panic::catch_panic;
 
 use super::outbound::Effects;
-use super::page::Page;
+use super::page::{HeldCall, Page};
 use super::page_state::PagePhase;
 use super::protocol::direction::Direction;
 use super::protocol::inbound_message::{Ack, InboundMessage, PageTime, SpanExport, SpanStart};
@@ -21,13 +21,21 @@ impl Inner {
             InboundMessage::Cancel { id, at, error } => self.call_withdrawn(page, id, at, error),
             InboundMessage::Leave => self.leave(page),
             InboundMessage::Pong { id, at } => self.pong(page, id, at),
+            InboundMessage::State {
+                listens,
+                visible,
+                loading,
+            } => {
+                let now = self.recorder.clock.now();
+                self.with_current(page, |page, _| page.told(listens, visible, loading, now));
+            }
             InboundMessage::Open(open) => self.open_span(page, &open, received),
             InboundMessage::Close { span, at, failed } => {
                 // The page does not say what went wrong.
                 let error = failed.then_some(semconv::OTHER);
                 self.close_span(page, span, at, error);
             }
-            _ if self.with_current(page, |_, _| ()).is_none() => {}
+            message if self.is_stale(page, &message) => {}
             InboundMessage::Shed { count } => {
                 let series = self.recorder.series.nameless();
                 series.lost(Direction::Inbound, ErrorType::PageShed, count.into());
@@ -46,7 +54,7 @@ impl Inner {
             InboundMessage::Settled(_) | InboundMessage::ListenersRan(_) => {
                 self.refuse_text(ErrorType::Malformed);
             }
-            InboundMessage::Ready | InboundMessage::Posted(_) => {
+            InboundMessage::Ready(_) | InboundMessage::Posted(_) => {
                 unreachable!("told apart by the caller")
             }
         }
@@ -65,6 +73,21 @@ impl Inner {
                 .protocol_error(ErrorType::StaleGeneration);
         }
         result
+    }
+
+    /// Whether the message is of a page that another took the place of; notes on the one that is there
+    /// what its own script did.
+    fn is_stale(&self, page: &str, message: &InboundMessage<'_>) -> bool {
+        let is_act = matches!(
+            message,
+            InboundMessage::Measurement(_) | InboundMessage::SpanExport(_)
+        );
+        let noted = self.with_current(page, |page, _| {
+            if is_act {
+                page.acted();
+            }
+        });
+        noted.is_none()
     }
 
     fn acknowledged(&self, page: &str, ack: Ack) {
@@ -111,14 +134,18 @@ impl Inner {
     /// The page withdrew a call.
     fn call_withdrawn(&self, page: &str, call: u64, at: Option<PageTime>, error: ErrorType) {
         let now = self.recorder.clock.now();
-        let Some(withdrawn) = self.with_current(page, |page, _| page.withdraw(call, at, now))
+        let Some(withdrawn) =
+            self.with_current(page, |page, _| page.withdraw(call, at, error, now))
         else {
             return;
         };
         if let Some(span) = withdrawn.span {
             span.finish_on_page(Some(error.as_str()), withdrawn.at);
         }
-        if let Some(abort) = withdrawn.abort {
+        if let Some(HeldCall { abort, call, slot }) = withdrawn.held {
+            let took = withdrawn.at.since(call.began);
+            call.series.call_settled(Err(error), took);
+            slot.withdraw(error);
             abort.abort();
         }
     }

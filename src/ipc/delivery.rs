@@ -64,6 +64,8 @@ pub(super) struct Delivery<'a> {
     pub(super) outcome: Outcome,
     /// The page said that it took it. Without that, how long it took is not known.
     pub(super) is_acknowledged: bool,
+    /// It was sent before its page was loaded, so that its time says nothing about the wire.
+    pub(super) is_startup: bool,
 }
 
 impl Recorder {
@@ -119,13 +121,33 @@ impl Recorder {
         let took = delivery
             .is_acknowledged
             .then(|| now.since(delivery.enqueued_at));
-        delivery.series.sent(delivery.outcome, took);
+        let (usual, startup) = match took {
+            Some(took) if delivery.is_startup => (None, Some(took)),
+            took => (took, None),
+        };
+        delivery.series.sent(delivery.outcome, usual);
+        if let Some(took) = startup {
+            self.series.startup_delivery(took);
+        }
         if delivery.timing.dispatched.is_some() {
             self.series.message_size(Direction::Outbound, delivery.size);
+            delivery.series.size(Direction::Outbound, delivery.size);
+        }
+        if let Some((_, wait)) = delivery.timing.dequeued.filter(|_| !delivery.is_startup) {
+            delivery.series.waited(wait);
         }
         if let Some(execution) = delivery.execution {
             let took = execution.end.since(execution.begin);
             delivery.series.processed(took);
+            // What was sent again may have run after the first time.
+            if let Some((sent, _)) = delivery
+                .timing
+                .dispatched
+                .filter(|_| delivery.timing.attempts == 1)
+            {
+                let transit = execution.begin.since(sent);
+                delivery.series.transit(Direction::Outbound, transit);
+            }
         }
         self.stats.sent(delivery.outcome, took);
         if let Some(span) = delivery.span.take() {
@@ -150,6 +172,9 @@ impl Recorder {
         }
         if timing.attempts > 1 {
             span.set_attribute(semconv::RETRIES, i64::from(timing.attempts - 1));
+        }
+        if delivery.is_startup {
+            span.set_attribute(semconv::PAGE_LOADING, true);
         }
         if delivery.is_acknowledged {
             span.add_event("acknowledged", now);

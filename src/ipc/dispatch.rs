@@ -43,6 +43,14 @@ impl Inner {
             Some(event) => &event.series,
             None => &self.unlistened_series(name),
         };
+        let trace = MessageTrace {
+            original: series.original_name(name),
+            ..trace
+        };
+        series.size(Direction::Inbound, size);
+        if let Some(transit) = trace.transit {
+            series.transit(Direction::Inbound, transit);
+        }
         // An async handler names its own thread.
         let runs_here = found.is_some_and(|event| !event.is_async());
         let thread = self.recorder.main_thread.current().filter(|_| runs_here);

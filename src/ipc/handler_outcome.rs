@@ -70,16 +70,16 @@ impl HandlerOutcome {
         Self::refusal(ErrorType::TooLarge, "the reply is larger than the limit")
     }
 
-    pub(super) fn cancelled() -> Self {
+    pub(super) fn dropped() -> Self {
         Self::refusal(
-            ErrorType::Cancelled,
+            ErrorType::HandlerDropped,
             "the handler was dropped before it was done",
         )
     }
 
     pub(super) fn unanswered() -> Self {
         Self::refusal(
-            ErrorType::Cancelled,
+            ErrorType::HandlerDropped,
             "the handler dropped its responder before it responded",
         )
     }

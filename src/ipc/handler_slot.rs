@@ -1,7 +1,9 @@
 //! The place that a message takes while a handler has it that is not done when it returns.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+
+use crate::semconv::ErrorType;
 
 /// Messages that async handlers and responders of one wire hold, whatever became of their page.
 #[derive(Debug, Default)]
@@ -20,6 +22,7 @@ impl HeldMessages {
         HandlerSlot {
             held: Arc::clone(self),
             bytes,
+            has_timed_out: AtomicBool::new(false),
         }
     }
 
@@ -35,6 +38,26 @@ impl HeldMessages {
 pub(super) struct HandlerSlot {
     held: Arc<HeldMessages>,
     bytes: usize,
+    /// Whether the page did not wait for its answer any longer.
+    has_timed_out: AtomicBool,
+}
+
+impl HandlerSlot {
+    /// The page withdrew the message, and says why.
+    pub(super) fn withdraw(&self, error: ErrorType) {
+        // Release: who is told to stop afterwards reads why.
+        self.has_timed_out
+            .store(error == ErrorType::Timeout, Ordering::Release);
+    }
+
+    /// Why the page does not wait for the answer.
+    pub(super) fn withdrawn_as(&self) -> ErrorType {
+        if self.has_timed_out.load(Ordering::Acquire) {
+            ErrorType::Timeout
+        } else {
+            ErrorType::Cancelled
+        }
+    }
 }
 
 impl Drop for HandlerSlot {

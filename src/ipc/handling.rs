@@ -118,8 +118,8 @@ impl Recorder {
             },
             HandlerContext::Traced(parent) => {
                 let span = handler_span(series, &parent);
-                let start = (!span.is_disabled())
-                    .then(|| self.handler_start(series, kind, trace.size, thread));
+                let start =
+                    (!span.is_disabled()).then(|| self.handler_start(series, kind, &trace, thread));
                 Handling {
                     span,
                     start,
@@ -188,6 +188,9 @@ impl Recorder {
         }
         let mut span = started.into_timed();
         span.describe(names, &self.webview);
+        if let Some(original) = trace.original {
+            span.set_attribute(semconv::RPC_METHOD_ORIGINAL, original.to_owned());
+        }
         span.set_attribute(semconv::MESSAGE_SIZE_BY, count(trace.size));
         span.set_attribute(semconv::BATCH_SIZE, count(arrival.posted));
         let context = span.as_parent().handler_context();
@@ -240,12 +243,16 @@ impl Recorder {
         &self,
         series: &EventSeries,
         kind: InboundKind,
-        size: usize,
+        trace: &MessageTrace<'_>,
         thread: Option<ThreadKind>,
     ) -> SpanStart {
-        let mut attributes = Vec::with_capacity(5);
+        let mut attributes = Vec::with_capacity(6);
         attributes.extend(timed::attributes(series.names(), &self.webview));
-        attributes.push(KeyValue::new(semconv::MESSAGE_SIZE_BY, count(size)));
+        if let Some(original) = trace.original {
+            let original = KeyValue::new(semconv::RPC_METHOD_ORIGINAL, original.to_owned());
+            attributes.push(original);
+        }
+        attributes.push(KeyValue::new(semconv::MESSAGE_SIZE_BY, count(trace.size)));
         attributes.extend(thread.map(|thread| KeyValue::new(semconv::THREAD, thread.as_str())));
         SpanStart {
             kind: match kind {

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use serde::Serialize;
 use serde_json::value::{RawValue, to_raw_value};
@@ -12,7 +13,9 @@ use super::page::{Admitted, Refused};
 use super::page_state::PagePhase;
 use super::protocol::direction::Direction;
 use super::protocol::envelope::{Envelope, TextForm, check_nonce, split_plain};
-use super::protocol::inbound_message::{InboundMessage, PageTime, PostedMessage, parse_messages};
+use super::protocol::inbound_message::{
+    InboundMessage, PageTime, PostedMessage, Ready, parse_messages,
+};
 use super::spans::page::{Arrival, MessageTrace};
 use super::wire::{Inner, Ipc};
 use crate::semconv::ErrorType;
@@ -131,10 +134,12 @@ impl Ipc {
     pub fn handle_message(&self, message: &IpcMessage) -> Disposition {
         let inner = &self.0;
         inner.recorder.stats.received(1);
+        let now = inner.recorder.clock.now();
         let caller = Caller {
-            generation: inner.page().heard_trusted(inner.recorder.clock.now()),
+            generation: inner.page().heard_trusted(now),
             call: message.id,
             credit: Credit::None,
+            began: now,
         };
         let trace = MessageTrace::none(&message.data);
         inner.dispatch(caller, &message.event, &message.data, trace)
@@ -196,16 +201,18 @@ impl Inner {
             Some(Some(InboundMessage::Posted(first))) => Some(first),
             _ => None,
         };
-        let mut admitted = self.batch_arrived(page, arrival, first);
+        let (transit, mut admitted) = self.batch_arrived(page, arrival, first);
         for message in messages {
             match message {
                 None => self.refuse_text(ErrorType::Malformed),
-                Some(InboundMessage::Ready) => self.page_ready(page, arrival, origin),
+                Some(InboundMessage::Ready(ready)) => {
+                    self.page_ready(page, ready, arrival, origin);
+                }
                 Some(InboundMessage::Posted(posted)) => {
                     let admitted = admitted
                         .take()
                         .unwrap_or_else(|| self.page().admit(page, &posted, arrival));
-                    self.posted(&posted, &admitted, &arrival);
+                    self.posted(&posted, &admitted, &arrival, transit);
                 }
                 Some(message) => self.control(page, message, received),
             }
@@ -214,13 +221,13 @@ impl Inner {
     }
 
     /// Learns from a batch of that page, and admits its first message if that is a call or an event:
-    /// most batches are one of them, and take the lock once.
+    /// most batches are one of them, and take the lock once. Also returns how long it was on its way.
     fn batch_arrived(
         &self,
         page: &str,
         arrival: Arrival,
         first: Option<&PostedMessage<'_>>,
-    ) -> Option<Result<Admitted, Refused>> {
+    ) -> (Option<Duration>, Option<Result<Admitted, Refused>>) {
         let mut locked = self.page();
         let transit = locked.batch_arrived(page, arrival);
         let admitted = first.map(|first| locked.admit(page, first, arrival));
@@ -228,12 +235,14 @@ impl Inner {
         if let Some(transit) = transit.filter(|_| arrival.posted > 0) {
             self.recorder.series.transit(Direction::Inbound, transit);
         }
-        admitted
+        (transit, admitted)
     }
 
-    fn page_ready(&self, page: &str, arrival: Arrival, origin: Option<&str>) {
-        match self.ready(page) {
+    fn page_ready(&self, page: &str, ready: Ready, arrival: Arrival, origin: Option<&str>) {
+        match self.ready(page, ready) {
             Ok(()) => {
+                // It says so when something listens, and when it is hidden.
+                self.page().listens_to_nothing();
                 self.origins.trust(origin);
                 // From a page that was not there when the batch came.
                 let arrival = Arrival {
@@ -266,6 +275,7 @@ impl Inner {
             generation,
             call: None,
             credit: Credit::None,
+            began: self.recorder.clock.now(),
         };
         self.dispatch(caller, &event, detail, MessageTrace::none(detail));
         Ok(())
@@ -276,6 +286,7 @@ impl Inner {
         posted: &PostedMessage<'_>,
         admitted: &Result<Admitted, Refused>,
         arrival: &Arrival,
+        transit: Option<Duration>,
     ) {
         self.recorder.stats.received(1);
         let (Ok(Admitted { credits_due, .. }) | Err(Refused { credits_due, .. })) = admitted;
@@ -288,8 +299,13 @@ impl Inner {
                     generation: admitted.generation,
                     call: posted.wants_reply.then_some(posted.id),
                     credit: Credit::Spent,
+                    began: admitted
+                        .start
+                        .as_ref()
+                        .and_then(|start| start.began)
+                        .unwrap_or(arrival.received),
                 };
-                let trace = MessageTrace::of(posted, admitted.start.as_ref(), arrival);
+                let trace = MessageTrace::of(posted, admitted.start.as_ref(), arrival, transit);
                 self.dispatch(caller, &posted.event, posted.data, trace);
             }
             // It gets no reply: the id belongs to another call, the page broke its window, or it is
@@ -356,8 +372,9 @@ impl Inner {
     /// that there is no wire for it: its nonce proves that it is the webview's page.
     fn reject_page(&self, text: &str) -> Result<(), ErrorType> {
         let batch = self.open(text)?;
-        let is_ready =
-            |message: &Option<InboundMessage<'_>>| matches!(message, Some(InboundMessage::Ready));
+        let is_ready = |message: &Option<InboundMessage<'_>>| {
+            matches!(message, Some(InboundMessage::Ready(_)))
+        };
         if batch.messages.iter().any(is_ready) {
             // It took the place of the page before, whose last messages came under its address.
             self.page_left(PagePhase::Gone);

@@ -8,6 +8,7 @@ use serde_json::value::RawValue;
 use super::call::{Rejection, Reply};
 use super::caller::{Caller, Credit};
 use super::delivery::{Delivery, DeliveryTiming, OutboundKind, PageExecution};
+use super::open_call::OpenCall;
 use super::protocol::code::code_of;
 use super::protocol::script::{Item, ReplyItem};
 use super::recorder::Recorder;
@@ -15,6 +16,7 @@ use super::series::{EventSeries, Outcome};
 use super::spans::parent::TraceParent;
 use super::spans::timed::{TimedSpan, count};
 use super::waker::Waker;
+use super::withdrawal::Withdrawal;
 use crate::clock::Stamp;
 use crate::instrument::call_site::CallSite;
 use crate::semconv::{self, ErrorType};
@@ -45,6 +47,8 @@ pub(super) enum Body {
         call: u64,
         result: Reply,
         credit: Credit,
+        /// When the page made the call.
+        began: Stamp,
     },
 }
 
@@ -76,6 +80,7 @@ impl Sender<'_> {
             call,
             result,
             credit: caller.credit,
+            began: caller.began,
         };
         // The page asked for it.
         self.message(body, series, parent, None)
@@ -187,7 +192,9 @@ pub(super) struct EndedMessage {
     /// The span of the page's call, when this was its reply.
     pub(super) call: Option<Box<TimedSpan>>,
     /// It was the reply to a call that the page had withdrawn.
-    pub(super) is_ignored: bool,
+    pub(super) withdrawal: Option<Withdrawal>,
+    /// It was sent before its page was loaded.
+    pub(super) is_startup: bool,
 }
 
 /// A message that never left, as it ended.
@@ -199,7 +206,8 @@ pub(super) fn undelivered(message: Outbound, error: ErrorType) -> EndedMessage {
         timing: DeliveryTiming::default(),
         execution: None,
         call: None,
-        is_ignored: false,
+        withdrawal: None,
+        is_startup: false,
     }
 }
 
@@ -212,6 +220,8 @@ pub(super) struct Effects {
     pub(super) unknown_acks: u64,
     /// How long what was acknowledged had been on its way to the page.
     pub(super) transit: Option<Duration>,
+    /// The calls that a page had open when it went away, and why it did.
+    pub(super) open_calls: Vec<(OpenCall, ErrorType)>,
     /// The spans that a page had open when it went away, and why it did.
     pub(super) open_spans: Vec<(Box<TimedSpan>, ErrorType)>,
 }
@@ -229,13 +239,41 @@ impl EndedMessage {
             execution: self.execution.filter(|_| !self.message.is_eval()),
             outcome: self.outcome,
             is_acknowledged: self.outcome.is_ok(),
+            is_startup: self.is_startup,
         }
+    }
+
+    /// How the page saw the call whose reply this was, and after what time.
+    pub(super) fn settled_call(&self, now: Stamp) -> Option<(Outcome, Duration)> {
+        let Body::Reply { began, .. } = self.message.body else {
+            return None;
+        };
+        let (outcome, settled) = match self.withdrawal {
+            Some(Withdrawal { at, error }) => (Err(error), at),
+            None => (self.call_outcome(), self.settled_at(now)),
+        };
+        Some((outcome, settled.since(began)))
+    }
+
+    /// What the page's promise was settled with, or why it never will be.
+    fn call_outcome(&self) -> Outcome {
+        match (&self.message.body, self.outcome) {
+            (Body::Reply { result, .. }, Ok(())) => result
+                .as_ref()
+                .map(|_| ())
+                .map_err(|rejection| rejection.error),
+            (_, outcome) => outcome,
+        }
+    }
+
+    fn settled_at(&self, now: Stamp) -> Stamp {
+        self.execution.map_or(now, |execution| execution.begin)
     }
 
     /// When a call of the page's had its answer, if this was one that reached the page.
     pub(super) fn answered(&self, now: Stamp) -> Option<Stamp> {
-        let reached = self.message.is_reply() && self.outcome.is_ok() && !self.is_ignored;
-        reached.then(|| self.execution.map_or(now, |execution| execution.begin))
+        let reached = self.message.is_reply() && self.outcome.is_ok() && self.withdrawal.is_none();
+        reached.then(|| self.settled_at(now))
     }
 
     /// Ends the span of the call whose reply this was: the page settled its promise, or never will.
@@ -243,14 +281,8 @@ impl EndedMessage {
         let Some(mut span) = self.call.take() else {
             return;
         };
-        let error = match (&self.message.body, self.outcome) {
-            (_, Err(error)) => Some(error),
-            (Body::Reply { result, .. }, Ok(())) => {
-                result.as_ref().err().map(|rejection| rejection.error)
-            }
-            _ => None,
-        };
-        let settled = self.execution.map_or(now, |execution| execution.begin);
+        let error = self.call_outcome().err();
+        let settled = self.settled_at(now);
         if self.outcome.is_ok() {
             span.add_event("settled", settled);
         }

@@ -4,12 +4,13 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
+use super::call_series::OpenCalls;
 use super::caller::Credit;
 use super::delivery::DeliveryTiming;
 use super::outbound::{Body, Effects, EndedMessage, Outbound, Replay, undelivered};
 use super::protocol::limits::Limits;
 use super::protocol::script::{BatchWriter, Content, Item, Script};
-use super::series::Outcome;
+use super::series::{self, Outcome};
 use crate::clock::Stamp;
 use crate::queue::Popped;
 use crate::semconv::ErrorType;
@@ -385,6 +386,29 @@ impl Outbox {
         self.reply_bytes = 0;
     }
 
+    /// What was handed to the page and is not to be sent again.
+    pub(super) fn in_flight(&self) -> series::InFlight {
+        let mut in_flight = series::InFlight::default();
+        for (id, entry) in &self.in_flight {
+            if let Some((at, _)) = entry.timing.dispatched
+                && !self.staged.contains(id)
+            {
+                in_flight.add(at);
+            }
+        }
+        in_flight
+    }
+
+    /// Adds the calls whose reply did not end.
+    pub(super) fn add_open_calls(&self, open: &mut OpenCalls) {
+        let in_flight = self.in_flight.values().map(|entry| &entry.message);
+        for message in self.replies.iter().chain(in_flight) {
+            if let Body::Reply { began, .. } = message.body {
+                open.add(message.series.label(), began);
+            }
+        }
+    }
+
     /// The wire is closed: everything that is open is dropped.
     pub(super) fn close(&mut self, effects: &mut Effects) {
         self.end_generation(ErrorType::Shutdown, effects);
@@ -412,7 +436,8 @@ impl Outbox {
             timing: entry.timing,
             execution: None,
             call: None,
-            is_ignored: false,
+            withdrawal: None,
+            is_startup: false,
         });
     }
 }

@@ -1,26 +1,33 @@
 //! One webview's page as the host sees it: its state, its generation, its calls and its credits.
 
 use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::AbortHandle;
 
 use super::acknowledgement::set_executions;
+use super::call_series::OpenCalls;
 use super::caller::Credit;
 use super::close_notices::CloseNotices;
+use super::handler_slot::HandlerSlot;
 use super::liveness::{AskAgain, Liveness};
+use super::open_call::OpenCall;
 use super::outbound::{Body, Effects, Outbound};
 use super::outbox::{Outbox, RefusedReply, ReplyBound};
 use super::page_clock::PageClock;
+use super::page_life::{PageLife, PageVitals, Startup};
 use super::page_load::PageLoad;
 use super::page_state::{PagePhase, PageState};
 use super::protocol::envelope::constant_time_eq;
-use super::protocol::inbound_message::{Ack, PageTime, PostedMessage, SpanStart};
+use super::protocol::inbound_message::{Ack, PageTime, PostedMessage, Ready, SpanStart};
 use super::protocol::limits::Limits;
 use super::protocol::script::Script;
+use super::series::InFlight;
 use super::spans::open::OpenSpans;
 use super::spans::page::{Arrival, MessageStart};
 use super::spans::timed::{ParentSpan, TimedSpan};
+use super::withdrawal::Withdrawal;
 use crate::clock::Stamp;
 use crate::queue::Popped;
 use crate::semconv::ErrorType;
@@ -40,6 +47,7 @@ pub(super) struct Page {
     generation: u64,
     retired: VecDeque<String>,
     liveness: Liveness,
+    life: PageLife,
     close_notices: CloseNotices,
     outbox: Outbox,
     /// The highest id that the page used: ids rise, so one that does not was seen before.
@@ -47,7 +55,7 @@ pub(super) struct Page {
     /// Calls and events that the page sent and that did not end.
     unanswered: u32,
     /// Calls whose handler runs in the background.
-    calls: HashMap<u64, AbortHandle>,
+    calls: HashMap<u64, HeldCall>,
     clock: PageClock,
     spans: OpenSpans,
 }
@@ -62,6 +70,7 @@ impl Page {
             generation: 0,
             retired: VecDeque::new(),
             liveness: Liveness::new(limits.unresponsive_after),
+            life: PageLife::default(),
             close_notices: CloseNotices::default(),
             outbox: Outbox::new(limits),
             last_id: 0,
@@ -102,6 +111,7 @@ impl Page {
     pub(super) fn ready(
         &mut self,
         id: &str,
+        ready: Ready,
         now: Stamp,
         effects: &mut Effects,
     ) -> Result<(PageLoad, Vec<AbortHandle>), ErrorType> {
@@ -115,10 +125,13 @@ impl Page {
             }
             PagePhase::Loading | PagePhase::Ready | PagePhase::Gone => {}
         }
+        let was_gone = self.phase == PagePhase::Gone;
         let aborts = self.end_generation(PagePhase::Ready, effects);
         self.id = id.to_owned();
         self.liveness.ready(now);
-        Ok((self.next_load.take(), aborts))
+        self.life = PageLife::began(now, ready.loading);
+        let load = self.next_load.take().because(was_gone, ready.navigation);
+        Ok((load, aborts))
     }
 
     /// The page went away, and `phase` is what comes now.
@@ -145,8 +158,15 @@ impl Page {
     fn end_generation(&mut self, phase: PagePhase, effects: &mut Effects) -> Vec<AbortHandle> {
         self.phase = phase;
         let why = self.why_gone();
+        let before = effects.ended.len();
         self.outbox.end_generation(why, effects);
+        for ended in effects.ended.iter_mut().skip(before) {
+            if let Body::Reply { call, .. } = ended.message.body {
+                ended.withdrawal = self.spans.take_withdrawn(call);
+            }
+        }
         self.liveness.gone();
+        self.life = PageLife::default();
         let open = std::mem::take(&mut self.spans).into_open();
         effects.open_spans.extend(open.map(|span| (span, why)));
         self.clock = PageClock::default();
@@ -158,7 +178,11 @@ impl Page {
         self.last_id = 0;
         self.unanswered = 0;
         // A page that is gone takes no reply, so its calls end here and not when they are done.
-        self.calls.drain().map(|(_, abort)| abort).collect()
+        let calls = self.calls.drain().map(|(_, held)| {
+            effects.open_calls.push((held.call, why));
+            held.abort
+        });
+        calls.collect()
     }
 
     /// Why a page that is not there any more takes nothing.
@@ -259,6 +283,7 @@ impl Page {
             });
         }
         self.unanswered += 1;
+        self.life.acted();
         self.last_id = posted.id;
         Ok(Admitted {
             generation,
@@ -289,6 +314,7 @@ impl Page {
         open: &SpanStart<'_>,
         received: Stamp,
     ) -> Result<(Option<ParentSpan>, Option<Stamp>), ErrorType> {
+        self.life.acted();
         self.spans.reserve_at(open, &self.clock, received)
     }
 
@@ -322,7 +348,7 @@ impl Page {
         &mut self,
         generation: u64,
         id: u64,
-        abort: AbortHandle,
+        held: HeldCall,
     ) -> Result<(), ErrorType> {
         if generation != self.generation {
             return Err(ErrorType::StaleGeneration);
@@ -330,7 +356,7 @@ impl Page {
         if self.calls.contains_key(&id) {
             return Err(ErrorType::Duplicate);
         }
-        self.calls.insert(id, abort);
+        self.calls.insert(id, held);
         Ok(())
     }
 
@@ -341,16 +367,66 @@ impl Page {
 
     /// The current page withdraws a call. One without a handler in the background has its reply
     /// already, or gets it.
-    pub(super) fn withdraw(&mut self, id: u64, at: Option<PageTime>, now: Stamp) -> Withdrawn {
+    pub(super) fn withdraw(
+        &mut self,
+        id: u64,
+        at: Option<PageTime>,
+        error: ErrorType,
+        now: Stamp,
+    ) -> Withdrawn {
         let at = at.and_then(|at| self.clock.to_host(at, now)).unwrap_or(now);
         let span = self.spans.take_call(id);
-        let abort = self.calls.remove(&id);
-        if abort.is_none() && id <= self.last_id {
+        let held = self.calls.remove(&id);
+        if held.is_none() && id <= self.last_id {
             // Each such call has a credit until its reply ends, so there are no more of them.
-            self.spans
-                .mark_withdrawn(id, self.limits.unanswered_max as usize);
+            let max = self.limits.unanswered_max as usize;
+            self.spans.mark_withdrawn(id, Withdrawal { at, error }, max);
         }
-        Withdrawn { span, at, abort }
+        Withdrawn { span, at, held }
+    }
+
+    /// The page's own script did something beside calls and events.
+    pub(super) fn acted(&mut self) {
+        self.life.acted();
+    }
+
+    /// The page has the page script, which says so when something listens and when it is hidden.
+    pub(super) fn listens_to_nothing(&mut self) {
+        self.life.told(false, true);
+    }
+
+    /// The page says whether anything listens, whether it can be seen and whether it is being loaded.
+    pub(super) fn told(&mut self, listens: bool, is_visible: bool, is_loading: bool, now: Stamp) {
+        self.life.told(listens, is_visible);
+        if !is_loading {
+            self.life.loaded(now);
+        }
+    }
+
+    /// What of the page is its start.
+    pub(super) fn startup(&self) -> Startup {
+        self.life.startup()
+    }
+
+    /// What is known of the page that is there.
+    pub(super) fn vitals(&self, now: Stamp) -> PageVitals {
+        self.life.vitals(now)
+    }
+
+    /// What was handed to the page and not acknowledged.
+    pub(super) fn in_flight(&self) -> InFlight {
+        self.outbox.in_flight()
+    }
+
+    /// The calls that are not settled: those whose handler runs in the background, and those whose
+    /// reply is on its way.
+    pub(super) fn open_calls(&self) -> OpenCalls {
+        let mut open = OpenCalls::default();
+        for HeldCall { call, .. } in self.calls.values() {
+            call.add_to(&mut open);
+        }
+        self.outbox.add_open_calls(&mut open);
+        open
     }
 
     /// Sends a reply; it comes back when its page is gone or it does not fit.
@@ -418,6 +494,10 @@ impl Page {
         }
         let due = self.settle_replies(before, effects);
         let ended = effects.ended.get_mut(before..).unwrap_or_default();
+        let startup = self.life.startup();
+        for ended in ended.iter_mut() {
+            ended.is_startup = startup.had(now, now.since(ended.message.enqueued_at));
+        }
         effects.transit = set_executions(&mut self.clock, ended, &mut ack, now);
         due
     }
@@ -434,7 +514,7 @@ impl Page {
             } = ended.message.body
             {
                 ended.call = self.spans.take_call(call);
-                ended.is_ignored = self.spans.take_withdrawn(call);
+                ended.withdrawal = self.spans.take_withdrawn(call);
                 due |= self.refund(self.generation);
             }
         }
@@ -467,6 +547,14 @@ pub(super) struct Withdrawn {
     /// Its span, if it is open.
     pub(super) span: Option<Box<TimedSpan>>,
     pub(super) at: Stamp,
-    /// Its handler, if it runs in the background.
-    pub(super) abort: Option<AbortHandle>,
+    /// The call, if its handler runs in the background.
+    pub(super) held: Option<HeldCall>,
+}
+
+/// A call whose handler runs in the background.
+#[derive(Debug)]
+pub(super) struct HeldCall {
+    pub(super) abort: AbortHandle,
+    pub(super) call: OpenCall,
+    pub(super) slot: Arc<HandlerSlot>,
 }

@@ -5,12 +5,16 @@ use std::time::Duration;
 
 use metrics::{Counter, Gauge, Histogram};
 
+use super::call_series::{CallSeries, OpenCalls};
+use super::page_life::PageVitals;
 use super::page_load::PageLoad;
 use super::page_state::PageState;
 use super::protocol::direction::Direction;
 use super::protocol::inbound_message::{PageErrorKind, WebVital, WebVitalName, WebVitalRating};
 use super::spans::names::SpanNames;
+use crate::clock::Stamp;
 use crate::instrument::cardinality::{CappedNames, NameSource};
+use crate::instrument::event_name::is_event_name;
 use crate::instrument::handles::{self, GaugeSums, Instruments};
 use crate::semconv::{self, ErrorType};
 
@@ -47,6 +51,11 @@ pub(super) struct WebviewSeries {
     page_errors: [Instruments<Counter>; PageErrorKind::ALL.len()],
     protocol_errors: [Instruments<Counter>; ERRORS],
     state: Instruments<StateGauges>,
+    in_flight: Instruments<InFlightGauges>,
+    startup: Instruments<Histogram>,
+    age: Instruments<Gauge>,
+    visible: Instruments<Gauge>,
+    inert: Instruments<Gauge>,
     vitals: [[Instruments<Histogram>; WebVitalRating::ALL.len()]; WebVitalName::ALL.len()],
 }
 
@@ -74,6 +83,11 @@ impl WebviewSeries {
             page_errors: [const { Instruments::new() }; PageErrorKind::ALL.len()],
             protocol_errors: [const { Instruments::new() }; ERRORS],
             state: Instruments::new(),
+            in_flight: Instruments::new(),
+            startup: Instruments::new(),
+            age: Instruments::new(),
+            visible: Instruments::new(),
+            inert: Instruments::new(),
             vitals: [const { [const { Instruments::new() }; WebVitalRating::ALL.len()] };
                 WebVitalName::ALL.len()],
         }
@@ -129,6 +143,17 @@ impl WebviewSeries {
         };
         if let Some(transit) = self.transit[direction as usize].get(register) {
             transit.record(took.as_secs_f64());
+        }
+    }
+
+    /// Records a delivery that waited for its page to be loaded.
+    pub(super) fn startup_delivery(&self, took: Duration) {
+        let register = || {
+            let labels = [(semconv::WEBVIEW_NAME, &*self.webview)];
+            handles::histogram(&semconv::IPC_STARTUP_DURATION, &labels)
+        };
+        if let Some(duration) = self.startup.get(register) {
+            duration.record(took.as_secs_f64());
         }
     }
 
@@ -212,6 +237,65 @@ impl WebviewSeries {
         if let Some(gauges) = self.state.existing() {
             set_state(gauges, PageState::Gone);
         }
+        if let Some(InFlightGauges { messages, age }) = self.in_flight.existing() {
+            messages.set(0.0);
+            age.set(0.0);
+        }
+        for gauge in [&self.age, &self.visible, &self.inert] {
+            if let Some(gauge) = gauge.existing() {
+                gauge.set(0.0);
+            }
+        }
+        self.events.for_each(|event| event.calls.none_open());
+    }
+
+    /// Writes what is known of the page's life to its gauges.
+    pub(super) fn page_vitals(&self, vitals: PageVitals, sums: &mut GaugeSums) {
+        let register = |metric| handles::gauge(metric, &[(semconv::WEBVIEW_NAME, &*self.webview)]);
+        if let Some(age) = self.age.get(|| register(&semconv::PAGE_AGE)) {
+            let seconds = vitals.age.as_secs_f64();
+            sums.raise(&semconv::PAGE_AGE, &self.webview, age, seconds);
+        }
+        let told = [
+            (&semconv::PAGE_VISIBLE, &self.visible, vitals.is_visible),
+            (&semconv::PAGE_INERT, &self.inert, vitals.is_inert),
+        ];
+        for (metric, gauge, is_so) in told {
+            // What no page said is not there, and 0 once one had.
+            let gauge = match is_so {
+                Some(_) => gauge.get(|| register(metric)),
+                None => gauge.existing(),
+            };
+            if let Some(gauge) = gauge {
+                let count = f64::from(u8::from(is_so == Some(true)));
+                sums.add(metric, &self.webview, gauge, count);
+            }
+        }
+    }
+
+    /// Writes what the page was handed and did not acknowledge to its gauges.
+    pub(super) fn in_flight(&self, in_flight: InFlight, now: Stamp, sums: &mut GaugeSums) {
+        let register = || {
+            let labels = [(semconv::WEBVIEW_NAME, &*self.webview)];
+            InFlightGauges {
+                messages: handles::gauge(&semconv::IPC_IN_FLIGHT, &labels),
+                age: handles::gauge(&semconv::IPC_IN_FLIGHT_AGE, &labels),
+            }
+        };
+        if let Some(InFlightGauges { messages, age }) = self.in_flight.get(register) {
+            let oldest = in_flight
+                .oldest
+                .map_or(0.0, |oldest| now.since(oldest).as_secs_f64());
+            let count = in_flight.messages as f64;
+            sums.add(&semconv::IPC_IN_FLIGHT, &self.webview, messages, count);
+            sums.raise(&semconv::IPC_IN_FLIGHT_AGE, &self.webview, age, oldest);
+        }
+    }
+
+    /// Writes the calls that are not settled to their gauges.
+    pub(super) fn open_calls(&self, open: &OpenCalls, now: Stamp, sums: &mut GaugeSums) {
+        self.events
+            .for_each(|event| event.calls.publish(open, now, sums));
     }
 
     /// Records a web vital of the page.
@@ -255,6 +339,28 @@ impl WebviewSeries {
     }
 }
 
+/// Messages that the page was handed and did not acknowledge.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct InFlight {
+    pub(super) messages: usize,
+    /// When the oldest of them was handed over.
+    pub(super) oldest: Option<Stamp>,
+}
+
+impl InFlight {
+    /// Adds a message that was handed over `at`.
+    pub(super) fn add(&mut self, at: Stamp) {
+        self.messages += 1;
+        self.oldest = Some(self.oldest.map_or(at, |oldest| oldest.min(at)));
+    }
+}
+
+#[derive(Debug)]
+struct InFlightGauges {
+    messages: Gauge,
+    age: Gauge,
+}
+
 type StateGauges = [Gauge; PageState::GAUGED.len()];
 
 fn set_state(gauges: &StateGauges, now: PageState) {
@@ -279,6 +385,10 @@ pub(super) struct EventSeries {
     not_ok: [[Instruments<Counter>; ERRORS]; 2],
     handler_errors: [Instruments<Histogram>; ERRORS],
     process: Instruments<Histogram>,
+    sizes: [Instruments<Histogram>; 2],
+    transit: [Instruments<Histogram>; 2],
+    wait: Instruments<Histogram>,
+    calls: CallSeries,
     blocked: Instruments<Counter>,
 }
 
@@ -299,12 +409,28 @@ impl EventSeries {
             not_ok: [const { [const { Instruments::new() }; ERRORS] }; 2],
             handler_errors: [const { Instruments::new() }; ERRORS],
             process: Instruments::new(),
+            sizes: [const { Instruments::new() }; 2],
+            transit: [const { Instruments::new() }; 2],
+            wait: Instruments::new(),
+            calls: CallSeries::new(webview, label),
             blocked: Instruments::new(),
         }
     }
 
     pub(super) fn label(&self) -> &Arc<str> {
         &self.label
+    }
+
+    /// The name of an event that has no series of its own; names that are not allowed are not shown.
+    ///
+    /// It is 128 bytes of printable text at most, as every name that is allowed.
+    pub(super) fn original_name<'a>(&self, name: &'a str) -> Option<&'a str> {
+        (*self.label != *name && is_event_name(name)).then_some(name)
+    }
+
+    /// Records a call that the page got an answer to, gave up, or will get none to.
+    pub(super) fn call_settled(&self, outcome: Outcome, took: Duration) {
+        self.calls.settled(outcome, took);
     }
 
     /// What its spans are called.
@@ -335,6 +461,30 @@ impl EventSeries {
         let register = || self.histogram(&semconv::IPC_PROCESS_DURATION, None);
         if let Some(duration) = self.process.get(register) {
             duration.record(took.as_secs_f64());
+        }
+    }
+
+    /// Records the size of a message's payload.
+    pub(super) fn size(&self, direction: Direction, bytes: usize) {
+        let register = || self.one_way(&semconv::IPC_EVENT_SIZE, direction);
+        if let Some(size) = self.sizes[direction as usize].get(register) {
+            size.record(bytes as f64);
+        }
+    }
+
+    /// Records how long a message was on its way.
+    pub(super) fn transit(&self, direction: Direction, took: Duration) {
+        let register = || self.one_way(&semconv::IPC_EVENT_TRANSIT_DURATION, direction);
+        if let Some(transit) = self.transit[direction as usize].get(register) {
+            transit.record(took.as_secs_f64());
+        }
+    }
+
+    /// Records how long a message to the page waited until it was sent.
+    pub(super) fn waited(&self, wait: Duration) {
+        let register = || self.histogram(&semconv::IPC_EVENT_WAIT_DURATION, None);
+        if let Some(duration) = self.wait.get(register) {
+            duration.record(wait.as_secs_f64());
         }
     }
 
@@ -400,6 +550,15 @@ impl EventSeries {
                 .map(|error| (semconv::ERROR_TYPE, error.as_str())),
         );
         handles::counter(&semconv::IPC_MESSAGES, &labels)
+    }
+
+    fn one_way(&self, metric: &'static semconv::Metric, direction: Direction) -> Histogram {
+        let labels = [
+            (semconv::WEBVIEW_NAME, &*self.webview),
+            (semconv::IPC_DIRECTION, direction.as_str()),
+            (semconv::IPC_EVENT, &*self.label),
+        ];
+        handles::histogram(metric, &labels)
     }
 
     fn histogram(

@@ -17,6 +17,7 @@ use super::page_load::PageLoad;
 use super::page_state::{PagePhase, PageState};
 use super::protocol::direction::Direction;
 use super::protocol::envelope::is_page_id;
+use super::protocol::inbound_message::Ready;
 use super::protocol::limits::Limits;
 use super::protocol::script::Script;
 use super::recorder::{Recorder, RecorderSettings};
@@ -280,7 +281,11 @@ impl Ipc {
             waits.push(popped.wait);
             Some(popped)
         };
-        let script = inner.page().next_script(now, delay, &mut pop, &mut effects);
+        let mut page = inner.page();
+        let startup = page.startup();
+        let script = page.next_script(now, delay, &mut pop, &mut effects);
+        drop(page);
+        waits.retain(|wait| !startup.had(now, *wait));
         // Without the lock, since the recorder is the app's.
         inner.queue.record_waits(&waits);
         inner.apply(effects);
@@ -344,10 +349,12 @@ impl Ipc {
         if !is_page_id(page) {
             return Err(PageReadyError::InvalidId);
         }
-        self.0.ready(page).map_err(|error| match error {
-            ErrorType::Shutdown => PageReadyError::Closed,
-            _ => PageReadyError::UsedBefore,
-        })
+        self.0
+            .ready(page, Ready::default())
+            .map_err(|error| match error {
+                ErrorType::Shutdown => PageReadyError::Closed,
+                _ => PageReadyError::UsedBefore,
+            })
     }
 
     /// Another page is being loaded: what the one before had in flight ends with it.
@@ -434,12 +441,12 @@ impl Inner {
         self.page().state(now)
     }
 
-    pub(super) fn ready(&self, page: &str) -> Result<(), ErrorType> {
+    pub(super) fn ready(&self, page: &str, ready: Ready) -> Result<(), ErrorType> {
         let mut effects = Effects::default();
         let now = self.recorder.clock.now();
-        let ready = self.page().ready(page, now, &mut effects);
+        let taken = self.page().ready(page, ready, now, &mut effects);
         self.apply(effects);
-        let (load, aborts) = ready?;
+        let (load, aborts) = taken?;
         abort_all(aborts);
         self.recorder.series.page_loaded(load);
         self.recorder.startup.page_ready(load == PageLoad::First);
@@ -484,6 +491,9 @@ impl Inner {
             }
             ended.end_call_span(now);
         }
+        for (call, why) in effects.open_calls {
+            call.series.call_settled(Err(why), now.since(call.began));
+        }
         for (span, why) in effects.open_spans {
             span.fail(why.as_str(), now);
         }
@@ -506,6 +516,9 @@ impl Inner {
 
     /// Records the end of a message that had been accepted.
     pub(super) fn record_end(&self, ended: &mut EndedMessage, now: Stamp) {
+        if let Some((outcome, took)) = ended.settled_call(now) {
+            ended.message.series.call_settled(outcome, took);
+        }
         self.recorder.delivered(ended.delivery(), now);
     }
 }
@@ -519,7 +532,16 @@ pub(super) fn abort_all(aborts: Vec<AbortHandle>) {
 impl Publish for Inner {
     fn publish(&self, sums: &mut GaugeSums) {
         self.recorder.series.page_state(self.state(), sums);
-        let wakes = self.page().beat(self.recorder.clock.now());
+        let now = self.recorder.clock.now();
+        let mut page = self.page();
+        let wakes = page.beat(now);
+        let vitals = page.vitals(now);
+        let (in_flight, calls) = (page.in_flight(), page.open_calls());
+        // The recorder is the app's.
+        drop(page);
+        self.recorder.series.page_vitals(vitals, sums);
+        self.recorder.series.in_flight(in_flight, now, sums);
+        self.recorder.series.open_calls(&calls, now, sums);
         if wakes {
             self.wake();
         }

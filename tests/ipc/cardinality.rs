@@ -42,3 +42,35 @@ fn many_event_names_from_the_page_give_at_most_the_cap_plus_other() {
     let beyond = 100_000 - OTHER_NAMES_MAX as u64;
     assert_eq!(capture.counter("spanwire.ipc.messages", &labels), beyond);
 }
+
+#[test]
+fn a_name_beyond_the_cap_is_on_the_spans_of_its_message_and_on_no_metric() {
+    let capture = Capture::new();
+    capture.run(|| {
+        let ipc = Ipc::builder("main")
+            .tracer_provider(&capture.tracer_provider())
+            .build();
+        let mut page = ModelPage::load(&ipc, "p1");
+        for n in 0..OTHER_NAMES_MAX {
+            page.call(&ipc, &format!("flood {n}"), json!(null));
+        }
+        page.call(&ipc, "documents.opne", json!(null));
+        // A name that is not allowed may be anything.
+        page.call(&ipc, "secret\nname", json!(null));
+        page.pump(&ipc);
+        let other = |line: &&str| line.contains("rpc.method=_OTHER");
+        let spans = capture.spans();
+        let handled: Vec<&str> = spans
+            .lines()
+            .filter(other)
+            .filter(|line| line.contains(" server "))
+            .collect();
+        assert_eq!(handled.len(), 2, "{spans}");
+        assert!(handled[0].contains("rpc.method_original=documents.opne"));
+        assert!(!handled[1].contains("rpc.method_original"), "{spans}");
+        assert!(!capture.metrics().contains("opne"));
+        assert!(!capture.text().contains("secret"));
+        // One that has room needs nothing.
+        assert!(!spans.contains("rpc.method_original=flood"));
+    });
+}

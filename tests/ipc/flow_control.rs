@@ -151,14 +151,14 @@ fn a_call_whose_runtime_ends_is_answered() {
             page.log,
             ["reply 1 error CANCELLED", "reply 2 error CANCELLED"]
         );
-        let cancelled = [
-            ("error.type", "cancelled"),
+        let dropped = [
+            ("error.type", "handler_dropped"),
             ("spanwire.ipc.direction", "inbound"),
             ("spanwire.ipc.event", "forever"),
             ("spanwire.outcome", "failed"),
             ("spanwire.webview.name", "main"),
         ];
-        assert_eq!(capture.counter("spanwire.ipc.messages", &cancelled), 2);
+        assert_eq!(capture.counter("spanwire.ipc.messages", &dropped), 2);
     });
 }
 

@@ -4,6 +4,8 @@
 mod bad_input;
 
 mod budgets;
+mod by_event;
+mod calls;
 mod cardinality;
 mod event_names;
 mod head_sampling;
@@ -16,11 +18,13 @@ mod flow_control;
 mod measurements;
 mod observe;
 mod origins;
+mod page_life;
 mod page_reports;
 mod reentrancy;
 mod responders;
 mod sdk_spans;
 mod span_rate;
+mod startup;
 mod telemetry;
 mod traces;
 mod transport;

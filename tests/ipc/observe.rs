@@ -54,7 +54,7 @@ fn a_page_that_was_not_there_counts_as_a_load() {
         };
         let counted = |state| {
             observer.set_page_state(state);
-            (loads("first"), loads("again"))
+            (loads("first"), loads("recovery"))
         };
         assert_eq!(counted(PageState::Loading), (0, 0));
         assert_eq!(counted(PageState::Ready), (1, 0));
@@ -194,9 +194,19 @@ fn what_is_observed_is_recorded_under_the_wires_names() {
         "send progress" producer error code.file.path=tests/ipc/observe.rs error.type=page_gone rpc.method=progress rpc.system.name=spanwire spanwire.message.size=5 spanwire.webview.name=main
         metrics:
         spanwire.ipc.batch.size{spanwire.ipc.direction="outbound",spanwire.webview.name="main"} count=1 sum=3
+        spanwire.ipc.call.duration{error.type="handler_error",spanwire.ipc.event="save",spanwire.webview.name="main"} count=1 sum=0.002
         spanwire.ipc.delivery.duration{spanwire.ipc.event="save",spanwire.webview.name="main"} count=1 sum=0
+        spanwire.ipc.event.size{spanwire.ipc.direction="inbound",spanwire.ipc.event="moved",spanwire.webview.name="main"} count=1 sum=8
+        spanwire.ipc.event.size{spanwire.ipc.direction="inbound",spanwire.ipc.event="save",spanwire.webview.name="main"} count=1 sum=16
+        spanwire.ipc.event.size{spanwire.ipc.direction="outbound",spanwire.ipc.event="progress",spanwire.webview.name="main"} count=1 sum=5
+        spanwire.ipc.event.size{spanwire.ipc.direction="outbound",spanwire.ipc.event="rows",spanwire.webview.name="main"} count=2 sum=150
+        spanwire.ipc.event.size{spanwire.ipc.direction="outbound",spanwire.ipc.event="save",spanwire.webview.name="main"} count=1 sum=12
+        spanwire.ipc.event.wait.duration{spanwire.ipc.event="progress",spanwire.webview.name="main"} count=1 sum=0
+        spanwire.ipc.event.wait.duration{spanwire.ipc.event="save",spanwire.webview.name="main"} count=1 sum=0
         spanwire.ipc.handler.duration{error.type="handler_error",spanwire.ipc.event="save",spanwire.webview.name="main"} count=1 sum=0.002
         spanwire.ipc.handler.duration{spanwire.ipc.event="moved",spanwire.webview.name="main"} count=1 sum=0
+        spanwire.ipc.in_flight{spanwire.webview.name="main"} 0
+        spanwire.ipc.in_flight.age{spanwire.webview.name="main"} 0
         spanwire.ipc.message.size{spanwire.ipc.direction="inbound",spanwire.webview.name="main"} count=2 sum=24
         spanwire.ipc.message.size{spanwire.ipc.direction="outbound",spanwire.webview.name="main"} count=4 sum=167
         spanwire.ipc.messages{error.type="handler_error",spanwire.ipc.direction="inbound",spanwire.ipc.event="save",spanwire.outcome="failed",spanwire.webview.name="main"} 1
@@ -207,6 +217,7 @@ fn what_is_observed_is_recorded_under_the_wires_names() {
         spanwire.ipc.messages{spanwire.ipc.direction="outbound",spanwire.ipc.event="rows",spanwire.outcome="ok",spanwire.webview.name="main"} 2
         spanwire.ipc.messages{spanwire.ipc.direction="outbound",spanwire.ipc.event="save",spanwire.outcome="ok",spanwire.webview.name="main"} 1
         spanwire.ipc.retries{spanwire.webview.name="main"} 1
+        spanwire.page.age{spanwire.webview.name="main"} 0
         spanwire.page.loads{spanwire.page.load.type="first",spanwire.webview.name="main"} 1
         spanwire.page.state{spanwire.page.state="gone",spanwire.webview.name="main"} 1
         spanwire.page.state{spanwire.page.state="loading",spanwire.webview.name="main"} 0

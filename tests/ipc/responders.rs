@@ -88,7 +88,7 @@ fn a_dropped_responder_rejects_the_promise_and_says_why() {
         page.run(&script, spanwire_testkit::model_page::Eval::Runs);
         assert_eq!(page.log, ["reply 1 error CANCELLED"]);
         page.emit(&ipc, "forgets", json!(null));
-        assert_eq!(inbound(&capture, "forgets", Some("cancelled")), 2);
+        assert_eq!(inbound(&capture, "forgets", Some("handler_dropped")), 2);
     });
 }
 
@@ -152,16 +152,18 @@ fn a_response_that_panics_or_is_too_large_rejects_the_promise() {
 #[test]
 fn a_call_that_ended_without_its_responder_tells_it_and_is_counted_once() {
     type End = fn(&Ipc, &ModelPage);
-    let endings: [(&str, End); 4] = [
-        ("cancel", |ipc, page| {
+    let endings: [(&str, &str, End); 4] = [
+        ("cancel", "timeout", |ipc, page| {
             let timeout = json!({"kind": "cancel", "id": 1, "code": "TIMEOUT"});
             page.send(ipc, &[timeout]);
         }),
-        ("reload", |ipc, _| drop(ModelPage::load(ipc, "p2"))),
-        ("crash", |ipc, _| ipc.page_gone()),
-        ("close", |ipc, _| ipc.close()),
+        ("reload", "cancelled", |ipc, _| {
+            drop(ModelPage::load(ipc, "p2"))
+        }),
+        ("crash", "cancelled", |ipc, _| ipc.page_gone()),
+        ("close", "cancelled", |ipc, _| ipc.close()),
     ];
-    for (ending, end) in endings {
+    for (ending, error, end) in endings {
         let capture = Capture::new();
         capture.run(|| {
             let ipc = wire(&capture).build();
@@ -173,11 +175,11 @@ fn a_call_that_ended_without_its_responder_tells_it_and_is_counted_once() {
             end(&ipc, &page);
             assert!(responder.is_cancelled(), "{ending}");
             // Counted at once, and not when the app gets to it.
-            assert_eq!(inbound(&capture, "later", Some("cancelled")), 1, "{ending}");
+            assert_eq!(inbound(&capture, "later", Some(error)), 1, "{ending}");
             let late = responder.respond(Ok::<_, Infallible>(1));
             assert_eq!(late, Err(RespondError::Cancelled), "{ending}");
             assert_eq!(inbound(&capture, "later", None), 0, "{ending}");
-            assert_eq!(inbound(&capture, "later", Some("cancelled")), 1, "{ending}");
+            assert_eq!(inbound(&capture, "later", Some(error)), 1, "{ending}");
             page.pump(&ipc);
             assert_eq!(page.log, [""; 0], "{ending}");
             assert_eq!(ipc.metrics().messages_open, 0, "{ending}");

@@ -60,17 +60,26 @@ fn a_successful_call_is_recorded_as_ok() {
             metrics:
             spanwire.ipc.batch.size{spanwire.ipc.direction="inbound",spanwire.webview.name="main"} count=1 sum=1
             spanwire.ipc.batch.size{spanwire.ipc.direction="outbound",spanwire.webview.name="main"} count=1 sum=1
+            spanwire.ipc.call.duration{spanwire.ipc.event="save",spanwire.webview.name="main"} count=1 sum=0.003
             spanwire.ipc.delivery.duration{spanwire.ipc.event="save",spanwire.webview.name="main"} count=1 sum=0.001
+            spanwire.ipc.event.size{spanwire.ipc.direction="inbound",spanwire.ipc.event="save",spanwire.webview.name="main"} count=1 sum=16
+            spanwire.ipc.event.size{spanwire.ipc.direction="outbound",spanwire.ipc.event="save",spanwire.webview.name="main"} count=1 sum=16
+            spanwire.ipc.event.wait.duration{spanwire.ipc.event="save",spanwire.webview.name="main"} count=1 sum=0.001
             spanwire.ipc.handler.duration{spanwire.ipc.event="save",spanwire.webview.name="main"} count=1 sum=0.002
+            spanwire.ipc.in_flight{spanwire.webview.name="main"} 0
+            spanwire.ipc.in_flight.age{spanwire.webview.name="main"} 0
             spanwire.ipc.message.size{spanwire.ipc.direction="inbound",spanwire.webview.name="main"} count=1 sum=16
             spanwire.ipc.message.size{spanwire.ipc.direction="outbound",spanwire.webview.name="main"} count=1 sum=16
             spanwire.ipc.messages{spanwire.ipc.direction="inbound",spanwire.ipc.event="save",spanwire.outcome="ok",spanwire.webview.name="main"} 1
             spanwire.ipc.messages{spanwire.ipc.direction="outbound",spanwire.ipc.event="save",spanwire.outcome="ok",spanwire.webview.name="main"} 1
+            spanwire.page.age{spanwire.webview.name="main"} 0.003
+            spanwire.page.inert{spanwire.webview.name="main"} 0
             spanwire.page.loads{spanwire.page.load.type="first",spanwire.webview.name="main"} 1
             spanwire.page.state{spanwire.page.state="gone",spanwire.webview.name="main"} 0
             spanwire.page.state{spanwire.page.state="loading",spanwire.webview.name="main"} 0
             spanwire.page.state{spanwire.page.state="ready",spanwire.webview.name="main"} 1
             spanwire.page.state{spanwire.page.state="unresponsive",spanwire.webview.name="main"} 0
+            spanwire.page.visible{spanwire.webview.name="main"} 1
             spanwire.queue.capacity{spanwire.queue.name="main"} 10000
             spanwire.queue.peak{spanwire.queue.name="main"} 0
             spanwire.queue.size{spanwire.queue.name="main"} 0
@@ -100,17 +109,26 @@ fn a_failed_call_is_recorded_with_its_error() {
             metrics:
             spanwire.ipc.batch.size{spanwire.ipc.direction="inbound",spanwire.webview.name="main"} count=1 sum=1
             spanwire.ipc.batch.size{spanwire.ipc.direction="outbound",spanwire.webview.name="main"} count=1 sum=1
+            spanwire.ipc.call.duration{error.type="handler_error",spanwire.ipc.event="save",spanwire.webview.name="main"} count=1 sum=0
             spanwire.ipc.delivery.duration{spanwire.ipc.event="save",spanwire.webview.name="main"} count=1 sum=0
+            spanwire.ipc.event.size{spanwire.ipc.direction="inbound",spanwire.ipc.event="save",spanwire.webview.name="main"} count=1 sum=4
+            spanwire.ipc.event.size{spanwire.ipc.direction="outbound",spanwire.ipc.event="save",spanwire.webview.name="main"} count=1 sum=12
+            spanwire.ipc.event.wait.duration{spanwire.ipc.event="save",spanwire.webview.name="main"} count=1 sum=0
             spanwire.ipc.handler.duration{error.type="handler_error",spanwire.ipc.event="save",spanwire.webview.name="main"} count=1 sum=0
+            spanwire.ipc.in_flight{spanwire.webview.name="main"} 0
+            spanwire.ipc.in_flight.age{spanwire.webview.name="main"} 0
             spanwire.ipc.message.size{spanwire.ipc.direction="inbound",spanwire.webview.name="main"} count=1 sum=4
             spanwire.ipc.message.size{spanwire.ipc.direction="outbound",spanwire.webview.name="main"} count=1 sum=12
             spanwire.ipc.messages{error.type="handler_error",spanwire.ipc.direction="inbound",spanwire.ipc.event="save",spanwire.outcome="failed",spanwire.webview.name="main"} 1
             spanwire.ipc.messages{spanwire.ipc.direction="outbound",spanwire.ipc.event="save",spanwire.outcome="ok",spanwire.webview.name="main"} 1
+            spanwire.page.age{spanwire.webview.name="main"} 0
+            spanwire.page.inert{spanwire.webview.name="main"} 0
             spanwire.page.loads{spanwire.page.load.type="first",spanwire.webview.name="main"} 1
             spanwire.page.state{spanwire.page.state="gone",spanwire.webview.name="main"} 0
             spanwire.page.state{spanwire.page.state="loading",spanwire.webview.name="main"} 0
             spanwire.page.state{spanwire.page.state="ready",spanwire.webview.name="main"} 1
             spanwire.page.state{spanwire.page.state="unresponsive",spanwire.webview.name="main"} 0
+            spanwire.page.visible{spanwire.webview.name="main"} 1
             spanwire.queue.capacity{spanwire.queue.name="main"} 10000
             spanwire.queue.peak{spanwire.queue.name="main"} 0
             spanwire.queue.size{spanwire.queue.name="main"} 0
@@ -141,17 +159,26 @@ fn a_panic_in_a_handler_is_recorded_as_an_error() {
             metrics:
             spanwire.ipc.batch.size{spanwire.ipc.direction="inbound",spanwire.webview.name="main"} count=1 sum=1
             spanwire.ipc.batch.size{spanwire.ipc.direction="outbound",spanwire.webview.name="main"} count=1 sum=1
+            spanwire.ipc.call.duration{error.type="panic",spanwire.ipc.event="save",spanwire.webview.name="main"} count=1 sum=0
             spanwire.ipc.delivery.duration{spanwire.ipc.event="save",spanwire.webview.name="main"} count=1 sum=0
+            spanwire.ipc.event.size{spanwire.ipc.direction="inbound",spanwire.ipc.event="save",spanwire.webview.name="main"} count=1 sum=4
+            spanwire.ipc.event.size{spanwire.ipc.direction="outbound",spanwire.ipc.event="save",spanwire.webview.name="main"} count=1 sum=20
+            spanwire.ipc.event.wait.duration{spanwire.ipc.event="save",spanwire.webview.name="main"} count=1 sum=0
             spanwire.ipc.handler.duration{error.type="panic",spanwire.ipc.event="save",spanwire.webview.name="main"} count=1 sum=0
+            spanwire.ipc.in_flight{spanwire.webview.name="main"} 0
+            spanwire.ipc.in_flight.age{spanwire.webview.name="main"} 0
             spanwire.ipc.message.size{spanwire.ipc.direction="inbound",spanwire.webview.name="main"} count=1 sum=4
             spanwire.ipc.message.size{spanwire.ipc.direction="outbound",spanwire.webview.name="main"} count=1 sum=20
             spanwire.ipc.messages{error.type="panic",spanwire.ipc.direction="inbound",spanwire.ipc.event="save",spanwire.outcome="failed",spanwire.webview.name="main"} 1
             spanwire.ipc.messages{spanwire.ipc.direction="outbound",spanwire.ipc.event="save",spanwire.outcome="ok",spanwire.webview.name="main"} 1
+            spanwire.page.age{spanwire.webview.name="main"} 0
+            spanwire.page.inert{spanwire.webview.name="main"} 0
             spanwire.page.loads{spanwire.page.load.type="first",spanwire.webview.name="main"} 1
             spanwire.page.state{spanwire.page.state="gone",spanwire.webview.name="main"} 0
             spanwire.page.state{spanwire.page.state="loading",spanwire.webview.name="main"} 0
             spanwire.page.state{spanwire.page.state="ready",spanwire.webview.name="main"} 1
             spanwire.page.state{spanwire.page.state="unresponsive",spanwire.webview.name="main"} 0
+            spanwire.page.visible{spanwire.webview.name="main"} 1
             spanwire.queue.capacity{spanwire.queue.name="main"} 10000
             spanwire.queue.peak{spanwire.queue.name="main"} 0
             spanwire.queue.size{spanwire.queue.name="main"} 0
@@ -181,17 +208,27 @@ fn an_unknown_event_is_recorded_as_an_error() {
             metrics:
             spanwire.ipc.batch.size{spanwire.ipc.direction="inbound",spanwire.webview.name="main"} count=2 sum=2
             spanwire.ipc.batch.size{spanwire.ipc.direction="outbound",spanwire.webview.name="main"} count=1 sum=1
+            spanwire.ipc.call.duration{error.type="unknown_event",spanwire.ipc.event="sav",spanwire.webview.name="main"} count=1 sum=0
             spanwire.ipc.delivery.duration{spanwire.ipc.event="sav",spanwire.webview.name="main"} count=1 sum=0
+            spanwire.ipc.event.size{spanwire.ipc.direction="inbound",spanwire.ipc.event="clik",spanwire.webview.name="main"} count=1 sum=4
+            spanwire.ipc.event.size{spanwire.ipc.direction="inbound",spanwire.ipc.event="sav",spanwire.webview.name="main"} count=1 sum=4
+            spanwire.ipc.event.size{spanwire.ipc.direction="outbound",spanwire.ipc.event="sav",spanwire.webview.name="main"} count=1 sum=34
+            spanwire.ipc.event.wait.duration{spanwire.ipc.event="sav",spanwire.webview.name="main"} count=1 sum=0
+            spanwire.ipc.in_flight{spanwire.webview.name="main"} 0
+            spanwire.ipc.in_flight.age{spanwire.webview.name="main"} 0
             spanwire.ipc.message.size{spanwire.ipc.direction="inbound",spanwire.webview.name="main"} count=2 sum=8
             spanwire.ipc.message.size{spanwire.ipc.direction="outbound",spanwire.webview.name="main"} count=1 sum=34
             spanwire.ipc.messages{error.type="unknown_event",spanwire.ipc.direction="inbound",spanwire.ipc.event="clik",spanwire.outcome="failed",spanwire.webview.name="main"} 1
             spanwire.ipc.messages{error.type="unknown_event",spanwire.ipc.direction="inbound",spanwire.ipc.event="sav",spanwire.outcome="failed",spanwire.webview.name="main"} 1
             spanwire.ipc.messages{spanwire.ipc.direction="outbound",spanwire.ipc.event="sav",spanwire.outcome="ok",spanwire.webview.name="main"} 1
+            spanwire.page.age{spanwire.webview.name="main"} 0
+            spanwire.page.inert{spanwire.webview.name="main"} 0
             spanwire.page.loads{spanwire.page.load.type="first",spanwire.webview.name="main"} 1
             spanwire.page.state{spanwire.page.state="gone",spanwire.webview.name="main"} 0
             spanwire.page.state{spanwire.page.state="loading",spanwire.webview.name="main"} 0
             spanwire.page.state{spanwire.page.state="ready",spanwire.webview.name="main"} 1
             spanwire.page.state{spanwire.page.state="unresponsive",spanwire.webview.name="main"} 0
+            spanwire.page.visible{spanwire.webview.name="main"} 1
             spanwire.queue.capacity{spanwire.queue.name="main"} 10000
             spanwire.queue.peak{spanwire.queue.name="main"} 0
             spanwire.queue.size{spanwire.queue.name="main"} 0
@@ -236,6 +273,10 @@ fn a_dropped_message_is_recorded_with_its_reason() {
         spanwire.ipc.batch.size{spanwire.ipc.direction="outbound",spanwire.webview.name="main"} count=1 sum=2
         spanwire.ipc.delivery.duration{spanwire.ipc.event="progress",spanwire.webview.name="main"} count=1 sum=0
         spanwire.ipc.delivery.duration{spanwire.ipc.event="state",spanwire.webview.name="main"} count=1 sum=0
+        spanwire.ipc.event.size{spanwire.ipc.direction="outbound",spanwire.ipc.event="progress",spanwire.webview.name="main"} count=1 sum=1
+        spanwire.ipc.event.size{spanwire.ipc.direction="outbound",spanwire.ipc.event="state",spanwire.webview.name="main"} count=1 sum=5
+        spanwire.ipc.event.wait.duration{spanwire.ipc.event="progress",spanwire.webview.name="main"} count=1 sum=0
+        spanwire.ipc.event.wait.duration{spanwire.ipc.event="state",spanwire.webview.name="main"} count=1 sum=0
         spanwire.ipc.message.size{spanwire.ipc.direction="outbound",spanwire.webview.name="main"} count=2 sum=6
         spanwire.ipc.messages{error.type="queue_full",spanwire.ipc.direction="outbound",spanwire.ipc.event="progress",spanwire.outcome="dropped",spanwire.webview.name="main"} 1
         spanwire.ipc.messages{error.type="superseded",spanwire.ipc.direction="outbound",spanwire.ipc.event="state",spanwire.outcome="dropped",spanwire.webview.name="main"} 1
@@ -267,14 +308,21 @@ fn a_retried_message_is_recorded_with_its_retries() {
             metrics:
             spanwire.ipc.batch.size{spanwire.ipc.direction="outbound",spanwire.webview.name="main"} count=2 sum=2
             spanwire.ipc.delivery.duration{spanwire.ipc.event="progress",spanwire.webview.name="main"} count=1 sum=0
+            spanwire.ipc.event.size{spanwire.ipc.direction="outbound",spanwire.ipc.event="progress",spanwire.webview.name="main"} count=1 sum=2
+            spanwire.ipc.event.wait.duration{spanwire.ipc.event="progress",spanwire.webview.name="main"} count=1 sum=0
+            spanwire.ipc.in_flight{spanwire.webview.name="main"} 0
+            spanwire.ipc.in_flight.age{spanwire.webview.name="main"} 0
             spanwire.ipc.message.size{spanwire.ipc.direction="outbound",spanwire.webview.name="main"} count=1 sum=2
             spanwire.ipc.messages{spanwire.ipc.direction="outbound",spanwire.ipc.event="progress",spanwire.outcome="ok",spanwire.webview.name="main"} 1
             spanwire.ipc.retries{spanwire.webview.name="main"} 1
+            spanwire.page.age{spanwire.webview.name="main"} 0
+            spanwire.page.inert{spanwire.webview.name="main"} 0
             spanwire.page.loads{spanwire.page.load.type="first",spanwire.webview.name="main"} 1
             spanwire.page.state{spanwire.page.state="gone",spanwire.webview.name="main"} 0
             spanwire.page.state{spanwire.page.state="loading",spanwire.webview.name="main"} 0
             spanwire.page.state{spanwire.page.state="ready",spanwire.webview.name="main"} 1
             spanwire.page.state{spanwire.page.state="unresponsive",spanwire.webview.name="main"} 0
+            spanwire.page.visible{spanwire.webview.name="main"} 1
             spanwire.queue.capacity{spanwire.queue.name="main"} 10000
             spanwire.queue.peak{spanwire.queue.name="main"} 1
             spanwire.queue.size{spanwire.queue.name="main"} 0
@@ -332,7 +380,11 @@ fn an_async_handler_keeps_its_children_across_awaits() {
         metrics:
         spanwire.ipc.batch.size{spanwire.ipc.direction="inbound",spanwire.webview.name="main"} count=2 sum=2
         spanwire.ipc.batch.size{spanwire.ipc.direction="outbound",spanwire.webview.name="main"} count=1 sum=2
+        spanwire.ipc.call.duration{spanwire.ipc.event="render",spanwire.webview.name="main"} count=2 sum=0
         spanwire.ipc.delivery.duration{spanwire.ipc.event="render",spanwire.webview.name="main"} count=2 sum=0
+        spanwire.ipc.event.size{spanwire.ipc.direction="inbound",spanwire.ipc.event="render",spanwire.webview.name="main"} count=2 sum=12
+        spanwire.ipc.event.size{spanwire.ipc.direction="outbound",spanwire.ipc.event="render",spanwire.webview.name="main"} count=2 sum=2
+        spanwire.ipc.event.wait.duration{spanwire.ipc.event="render",spanwire.webview.name="main"} count=2 sum=0
         spanwire.ipc.handler.duration{spanwire.ipc.event="render",spanwire.webview.name="main"} count=2 sum=0
         spanwire.ipc.message.size{spanwire.ipc.direction="inbound",spanwire.webview.name="main"} count=2 sum=12
         spanwire.ipc.message.size{spanwire.ipc.direction="outbound",spanwire.webview.name="main"} count=2 sum=2
@@ -376,6 +428,8 @@ fn a_withdrawn_call_is_recorded_as_cancelled() {
         render server error error.type=cancelled rpc.method=render rpc.system.name=spanwire spanwire.message.size=4 spanwire.webview.name=main
         metrics:
         spanwire.ipc.batch.size{spanwire.ipc.direction="inbound",spanwire.webview.name="main"} count=1 sum=1
+        spanwire.ipc.call.duration{error.type="cancelled",spanwire.ipc.event="render",spanwire.webview.name="main"} count=1 sum=0
+        spanwire.ipc.event.size{spanwire.ipc.direction="inbound",spanwire.ipc.event="render",spanwire.webview.name="main"} count=1 sum=4
         spanwire.ipc.handler.duration{error.type="cancelled",spanwire.ipc.event="render",spanwire.webview.name="main"} count=1 sum=0
         spanwire.ipc.message.size{spanwire.ipc.direction="inbound",spanwire.webview.name="main"} count=1 sum=4
         spanwire.ipc.messages{error.type="cancelled",spanwire.ipc.direction="inbound",spanwire.ipc.event="render",spanwire.outcome="failed",spanwire.webview.name="main"} 1
@@ -434,14 +488,21 @@ fn a_script_that_throws_is_recorded_as_failed() {
             metrics:
             spanwire.ipc.batch.size{spanwire.ipc.direction="outbound",spanwire.webview.name="main"} count=2 sum=2
             spanwire.ipc.delivery.duration{spanwire.ipc.event="eval",spanwire.webview.name="main"} count=1 sum=0
+            spanwire.ipc.event.size{spanwire.ipc.direction="outbound",spanwire.ipc.event="eval",spanwire.webview.name="main"} count=2 sum=29
+            spanwire.ipc.event.wait.duration{spanwire.ipc.event="eval",spanwire.webview.name="main"} count=2 sum=0
+            spanwire.ipc.in_flight{spanwire.webview.name="main"} 0
+            spanwire.ipc.in_flight.age{spanwire.webview.name="main"} 0
             spanwire.ipc.message.size{spanwire.ipc.direction="outbound",spanwire.webview.name="main"} count=2 sum=29
             spanwire.ipc.messages{error.type="script_error",spanwire.ipc.direction="outbound",spanwire.ipc.event="eval",spanwire.outcome="failed",spanwire.webview.name="main"} 1
             spanwire.ipc.messages{spanwire.ipc.direction="outbound",spanwire.ipc.event="eval",spanwire.outcome="ok",spanwire.webview.name="main"} 1
+            spanwire.page.age{spanwire.webview.name="main"} 0
+            spanwire.page.inert{spanwire.webview.name="main"} 0
             spanwire.page.loads{spanwire.page.load.type="first",spanwire.webview.name="main"} 1
             spanwire.page.state{spanwire.page.state="gone",spanwire.webview.name="main"} 0
             spanwire.page.state{spanwire.page.state="loading",spanwire.webview.name="main"} 0
             spanwire.page.state{spanwire.page.state="ready",spanwire.webview.name="main"} 1
             spanwire.page.state{spanwire.page.state="unresponsive",spanwire.webview.name="main"} 0
+            spanwire.page.visible{spanwire.webview.name="main"} 1
             spanwire.queue.capacity{spanwire.queue.name="main"} 10000
             spanwire.queue.peak{spanwire.queue.name="main"} 2
             spanwire.queue.size{spanwire.queue.name="main"} 0
@@ -494,16 +555,24 @@ fn a_message_sent_inside_a_handler_belongs_to_its_trace() {
             spanwire.ipc.batch.size{spanwire.ipc.direction="inbound",spanwire.webview.name="main"} count=1 sum=1
             spanwire.ipc.batch.size{spanwire.ipc.direction="outbound",spanwire.webview.name="main"} count=1 sum=1
             spanwire.ipc.delivery.duration{spanwire.ipc.event="saved",spanwire.webview.name="main"} count=1 sum=0
+            spanwire.ipc.event.size{spanwire.ipc.direction="inbound",spanwire.ipc.event="save",spanwire.webview.name="main"} count=1 sum=4
+            spanwire.ipc.event.size{spanwire.ipc.direction="outbound",spanwire.ipc.event="saved",spanwire.webview.name="main"} count=1 sum=4
+            spanwire.ipc.event.wait.duration{spanwire.ipc.event="saved",spanwire.webview.name="main"} count=1 sum=0
             spanwire.ipc.handler.duration{spanwire.ipc.event="save",spanwire.webview.name="main"} count=1 sum=0
+            spanwire.ipc.in_flight{spanwire.webview.name="main"} 0
+            spanwire.ipc.in_flight.age{spanwire.webview.name="main"} 0
             spanwire.ipc.message.size{spanwire.ipc.direction="inbound",spanwire.webview.name="main"} count=1 sum=4
             spanwire.ipc.message.size{spanwire.ipc.direction="outbound",spanwire.webview.name="main"} count=1 sum=4
             spanwire.ipc.messages{spanwire.ipc.direction="inbound",spanwire.ipc.event="save",spanwire.outcome="ok",spanwire.webview.name="main"} 1
             spanwire.ipc.messages{spanwire.ipc.direction="outbound",spanwire.ipc.event="saved",spanwire.outcome="ok",spanwire.webview.name="main"} 1
+            spanwire.page.age{spanwire.webview.name="main"} 0
+            spanwire.page.inert{spanwire.webview.name="main"} 0
             spanwire.page.loads{spanwire.page.load.type="first",spanwire.webview.name="main"} 1
             spanwire.page.state{spanwire.page.state="gone",spanwire.webview.name="main"} 0
             spanwire.page.state{spanwire.page.state="loading",spanwire.webview.name="main"} 0
             spanwire.page.state{spanwire.page.state="ready",spanwire.webview.name="main"} 1
             spanwire.page.state{spanwire.page.state="unresponsive",spanwire.webview.name="main"} 0
+            spanwire.page.visible{spanwire.webview.name="main"} 1
             spanwire.queue.capacity{spanwire.queue.name="main"} 10000
             spanwire.queue.peak{spanwire.queue.name="main"} 1
             spanwire.queue.size{spanwire.queue.name="main"} 0
@@ -542,19 +611,28 @@ fn several_listeners_run_in_order_and_the_first_answers() {
             metrics:
             spanwire.ipc.batch.size{spanwire.ipc.direction="inbound",spanwire.webview.name="main"} count=2 sum=2
             spanwire.ipc.batch.size{spanwire.ipc.direction="outbound",spanwire.webview.name="main"} count=1 sum=2
+            spanwire.ipc.call.duration{spanwire.ipc.event="save",spanwire.webview.name="main"} count=2 sum=0
             spanwire.ipc.delivery.duration{spanwire.ipc.event="save",spanwire.webview.name="main"} count=2 sum=0
+            spanwire.ipc.event.size{spanwire.ipc.direction="inbound",spanwire.ipc.event="save",spanwire.webview.name="main"} count=2 sum=8
+            spanwire.ipc.event.size{spanwire.ipc.direction="outbound",spanwire.ipc.event="save",spanwire.webview.name="main"} count=2 sum=14
+            spanwire.ipc.event.wait.duration{spanwire.ipc.event="save",spanwire.webview.name="main"} count=2 sum=0
             spanwire.ipc.handler.duration{error.type="handler_error",spanwire.ipc.event="save",spanwire.webview.name="main"} count=1 sum=0
             spanwire.ipc.handler.duration{spanwire.ipc.event="save",spanwire.webview.name="main"} count=1 sum=0
+            spanwire.ipc.in_flight{spanwire.webview.name="main"} 0
+            spanwire.ipc.in_flight.age{spanwire.webview.name="main"} 0
             spanwire.ipc.message.size{spanwire.ipc.direction="inbound",spanwire.webview.name="main"} count=2 sum=8
             spanwire.ipc.message.size{spanwire.ipc.direction="outbound",spanwire.webview.name="main"} count=2 sum=14
             spanwire.ipc.messages{error.type="handler_error",spanwire.ipc.direction="inbound",spanwire.ipc.event="save",spanwire.outcome="failed",spanwire.webview.name="main"} 1
             spanwire.ipc.messages{spanwire.ipc.direction="inbound",spanwire.ipc.event="save",spanwire.outcome="ok",spanwire.webview.name="main"} 1
             spanwire.ipc.messages{spanwire.ipc.direction="outbound",spanwire.ipc.event="save",spanwire.outcome="ok",spanwire.webview.name="main"} 2
+            spanwire.page.age{spanwire.webview.name="main"} 0
+            spanwire.page.inert{spanwire.webview.name="main"} 0
             spanwire.page.loads{spanwire.page.load.type="first",spanwire.webview.name="main"} 1
             spanwire.page.state{spanwire.page.state="gone",spanwire.webview.name="main"} 0
             spanwire.page.state{spanwire.page.state="loading",spanwire.webview.name="main"} 0
             spanwire.page.state{spanwire.page.state="ready",spanwire.webview.name="main"} 1
             spanwire.page.state{spanwire.page.state="unresponsive",spanwire.webview.name="main"} 0
+            spanwire.page.visible{spanwire.webview.name="main"} 1
             spanwire.queue.capacity{spanwire.queue.name="main"} 10000
             spanwire.queue.peak{spanwire.queue.name="main"} 0
             spanwire.queue.size{spanwire.queue.name="main"} 0

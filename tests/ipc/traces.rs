@@ -304,7 +304,7 @@ fn a_withdrawn_call_ends_when_the_page_withdrew_it() {
             render client 5.5..8.5 cancelled posted@7.5 received@9
               render server cancelled
             render client 14.5..17.5 timeout posted@16.5 received@18
-              render server cancelled
+              render server timeout
         "#]],
     );
 }

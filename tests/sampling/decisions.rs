@@ -266,7 +266,7 @@ fn a_burst_of_failures_larger_than_the_queue_waits_for_room() {
     // Nobody ends a span after the burst: all that is left is the worker's tick.
     let fixture = Fixture::with_environment(
         &FakeClock::new(),
-        strict(),
+        strict().failures_per_minute(u32::MAX),
         &[
             ("OTEL_BSP_MAX_QUEUE_SIZE", "64"),
             ("OTEL_BSP_MAX_EXPORT_BATCH_SIZE", "64"),
@@ -284,4 +284,31 @@ fn a_burst_of_failures_larger_than_the_queue_waits_for_room() {
     }
     let report = fixture.shutdown();
     assert_eq!(report.spans.to_string(), "1500 exported, 0 dropped, 0 lost");
+}
+
+#[test]
+fn a_flood_of_one_failure_does_not_bury_the_others() {
+    let fixture = Fixture::new(&FakeClock::new(), strict().failures_per_minute(20));
+    for _ in 0..1_500 {
+        fixture.start("flood", None).fail();
+    }
+    let timeout = KeyValue::new("error.type", "timeout");
+    for _ in 0..3 {
+        fixture.start("rare", None).fail();
+        fixture.start("flood", None).with(timeout.clone()).fail();
+    }
+    fixture.flush();
+    let kept = |name| fixture.names().iter().filter(|kept| **kept == name).count();
+    assert_eq!((kept("flood (error)"), kept("rare (error)")), (23, 3));
+    let counts = fixture.counts();
+    assert_eq!(counts["traces_total kept error"], 26);
+    assert_eq!(counts["traces_total dropped repeated_error"], 1_480);
+    assert_eq!(counts["spans_dropped_total repeated_error"], 1_480);
+    // A minute later it may fail as often again.
+    fixture.clock.advance(60 * SECOND);
+    for _ in 0..1_500 {
+        fixture.start("flood", None).fail();
+    }
+    fixture.flush();
+    assert_eq!(fixture.counts()["traces_total kept error"], 46);
 }

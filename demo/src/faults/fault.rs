@@ -14,6 +14,8 @@ pub(crate) enum Fault {
     FailingHandler,
     /// The page calls a handler that takes two seconds (SpanwireHandlerSlow)
     SlowHandler,
+    /// The page calls a handler that never answers (SpanwireCallsUnsettled)
+    SilentHandler,
     /// A listener of the page keeps it busy (SpanwireDeliverySlow, SpanwireLatencyBudget*Burn)
     SlowListener,
     /// Listeners of the page throw (no alert: see page errors)
@@ -32,6 +34,8 @@ pub(crate) enum Fault {
     FrozenPage,
     /// The page's process is killed; it is loaded anew at the end (SpanwirePageGone)
     DeadPage,
+    /// The page is taken to an empty document, and brought back at the end (SpanwirePageInert)
+    EmptyPage,
     /// An operation fails, and is tried again (SpanwireOperationErrorRateHigh)
     FailingOperation,
     /// The app keeps 256 MiB that it does not need (SpanwireMemoryGrowth)

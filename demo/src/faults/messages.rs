@@ -1,12 +1,12 @@
 //! What goes wrong with messages between the page and Rust.
 
 use std::io;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use serde_json::json;
-use spanwire::ipc::{Call, Ipc, RegisterError};
+use spanwire::ipc::{Call, Ipc, RegisterError, Responder};
 
 use super::page_call::PageCall;
 use super::repeat::Repeat;
@@ -25,6 +25,13 @@ pub(super) fn register(ipc: &Ipc) -> Result<(), RegisterError> {
     ipc.on_async("fault.slow", |_: Call<'static>| async {
         tokio::time::sleep(Duration::from_secs(2)).await;
     })?;
+    // Each is forgotten once the page has given it up.
+    let unanswered = Mutex::new(Vec::new());
+    ipc.on_deferred("fault.silent", move |_, responder| {
+        let mut unanswered = unanswered.lock().unwrap_or_else(PoisonError::into_inner);
+        unanswered.retain(|responder: &Responder| !responder.is_cancelled());
+        unanswered.push(responder);
+    })?;
     Ok(())
 }
 
@@ -36,6 +43,12 @@ pub(super) fn failing_handler(ipc: &Ipc) -> io::Result<Repeat> {
 pub(super) fn slow_handler(ipc: &Ipc) -> io::Result<Repeat> {
     let call = PageCall::once("fault.slow");
     each(250, ipc, move |ipc| send(ipc, "fault.call", &call))
+}
+
+/// Each call is given up before the next one is made.
+pub(super) fn silent_handler(ipc: &Ipc) -> io::Result<Repeat> {
+    let call = PageCall::given_up_after("fault.silent", 400);
+    each(500, ipc, move |ipc| send(ipc, "fault.call", &call))
 }
 
 /// The page is busy for most of each second, and whatever is sent meanwhile waits.

@@ -48,6 +48,7 @@ impl Fault {
         Ok(match self {
             Self::FailingHandler => Box::new(messages::failing_handler(ipc)?),
             Self::SlowHandler => Box::new(messages::slow_handler(ipc)?),
+            Self::SilentHandler => Box::new(messages::silent_handler(ipc)?),
             Self::SlowListener => Box::new(messages::slow_listener(ipc)?),
             Self::FailingPage => Box::new(messages::failing_page(ipc)?),
             Self::FullQueue => Box::new(messages::full_queue(ipc, ui)?),
@@ -57,6 +58,7 @@ impl Fault {
             Self::HungUi => Box::new(ui_thread::hung(ui)),
             Self::FrozenPage => Box::new(page_process::frozen()?),
             Self::DeadPage => Box::new(page_process::dead(ipc, ui)?),
+            Self::EmptyPage => Box::new(page_process::empty(ui)),
             Self::FailingOperation => Box::new(failing_operation()?),
             Self::Leak => Box::new(leak::leak()?),
         })

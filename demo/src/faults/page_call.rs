@@ -7,6 +7,8 @@ use serde::Serialize;
 pub(super) struct PageCall {
     event: &'static str,
     times: u32,
+    #[serde(rename = "timeoutMs")]
+    timeout_ms: Option<u32>,
 }
 
 impl PageCall {
@@ -15,6 +17,18 @@ impl PageCall {
     }
 
     pub(super) fn repeated(event: &'static str, times: u32) -> Self {
-        Self { event, times }
+        Self {
+            event,
+            times,
+            timeout_ms: None,
+        }
+    }
+
+    /// The page gives it up after so long.
+    pub(super) fn given_up_after(event: &'static str, timeout_ms: u32) -> Self {
+        Self {
+            timeout_ms: Some(timeout_ms),
+            ..Self::once(event)
+        }
     }
 }

@@ -8,6 +8,7 @@ use serde_json::json;
 use spanwire::ipc::Ipc;
 
 use crate::send::send;
+use crate::serve::ORIGIN;
 use crate::ui::Ui;
 
 /// The page's process stands still until this is dropped.
@@ -89,6 +90,32 @@ impl Drop for Dead {
             }
         });
     }
+}
+
+/// The page is an empty document of the app's own. When this is dropped, it is brought
+/// back.
+#[derive(Debug)]
+pub(super) struct Empty {
+    ui: Ui,
+}
+
+pub(super) fn empty(ui: &Ui) -> Empty {
+    go(ui, "/empty.html");
+    Empty { ui: ui.clone() }
+}
+
+impl Drop for Empty {
+    fn drop(&mut self) {
+        go(&self.ui, "/");
+    }
+}
+
+fn go(ui: &Ui, path: &'static str) {
+    ui.run(move |webview| {
+        if let Err(error) = webview.load_url(&format!("{ORIGIN}{path}")) {
+            tracing::error!(%error, "the page cannot be loaded");
+        }
+    });
 }
 
 fn signal(signal: &str, pid: u32) -> io::Result<()> {

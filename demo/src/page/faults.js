@@ -2,9 +2,10 @@
 
 // What goes wrong here when the demo is told so: see `--faults`.
 
-spanwire.on("fault.call", ({ event, times }) => {
+spanwire.on("fault.call", ({ event, times, timeoutMs }) => {
+  const options = timeoutMs === null ? undefined : { timeoutMs };
   // What comes of it is in the metrics.
-  for (let time = 0; time < times; time++) spanwire.invoke(event).catch(() => {});
+  for (let time = 0; time < times; time++) spanwire.invoke(event, null, options).catch(() => {});
 });
 
 spanwire.on("fault.busy", ({ ms }) => {

@@ -41,6 +41,11 @@ const TROUBLES: &[Trouble] = &[
         ],
         limit: Duration::from_secs(90),
     },
+    Trouble {
+        faults: &["silent-handler"],
+        alerts: &["SpanwireCallsUnsettled"],
+        limit: Duration::from_secs(60),
+    },
     // Ten thousand messages that wait are late too, so this comes after those that are late.
     Trouble {
         faults: &["full-queue", "stuck-importer"],
@@ -61,6 +66,11 @@ const TROUBLES: &[Trouble] = &[
         faults: &["dead-page"],
         alerts: &["SpanwirePageGone"],
         limit: Duration::from_secs(60),
+    },
+    Trouble {
+        faults: &["empty-page"],
+        alerts: &["SpanwirePageInert"],
+        limit: Duration::from_secs(90),
     },
     Trouble {
         faults: &["blocked-ui"],

@@ -33,6 +33,7 @@ import {
   aggregate,
   and,
   binary,
+  complement,
   number,
   or,
   orZeroOf,
@@ -46,7 +47,7 @@ import {
 import { peak, QUEUE, waiting } from "../queues.js";
 import { label } from "../semconv.js";
 import { INSTANCE } from "../server.js";
-import { is, oneOf } from "../series.js";
+import { is, isNot, oneOf } from "../series.js";
 import {
   latency,
   latencyHeat,
@@ -61,6 +62,8 @@ import { rows } from "../tables.js";
 import { target } from "../targets.js";
 import { ERRORS_PER_S, MESSAGES_PER_S, TIMES_PER_S, WAKES_PER_S } from "../units.js";
 
+const CALL = "spanwire.ipc.call.duration";
+const STARTUP = "spanwire.ipc.startup.delivery.duration";
 const STATE = "spanwire.page.state";
 const VITALS = "spanwire.page.web_vital.duration";
 
@@ -263,6 +266,24 @@ const latencies: Row = [
     width: 12,
     threshold: SLOW_THRESHOLD,
   }),
+  chart({
+    title: "Deliveries of startup",
+    description:
+      "Messages that were sent before their page was loaded and waited for it: their mean time. They are in no other panel of this row.",
+    unit: "s",
+    width: 12,
+    none: "nothing was sent so early",
+    targets: [
+      target(
+        `{{${WEBVIEW}}}`,
+        binary(
+          sum(chosen.grown(STARTUP, {}, "_sum"), WEBVIEW),
+          "/",
+          above(sum(chosen.grown(STARTUP, {}, "_count"), WEBVIEW), 0),
+        ),
+      ),
+    ],
+  }),
   latency({
     title: "Handlers",
     description:
@@ -309,6 +330,22 @@ const queues: Row = [
     where: QUEUES,
     threshold: SLOW_THRESHOLD,
   }),
+  chart({
+    title: "In flight",
+    description:
+      "Messages that the page was handed and has not acknowledged, and how long the oldest of them has been with it. Many or old ones with an empty queue: a listener keeps the page busy.",
+    unit: "none",
+    decimals: 0,
+    width: 12,
+    targets: [
+      target(`messages {{${WEBVIEW}}}`, sum(chosen.gauge("spanwire.ipc.in_flight"), WEBVIEW)),
+      target(
+        `oldest {{${WEBVIEW}}}`,
+        aggregate("max", [WEBVIEW], chosen.gauge("spanwire.ipc.in_flight.age")),
+      ),
+    ],
+    right: { legends: "/^oldest/", unit: "s" },
+  }),
   rows({
     title: "Queues and their bounds",
     description:
@@ -327,6 +364,54 @@ const queues: Row = [
   }),
 ];
 
+const calls: Row = [
+  "Calls",
+  chart({
+    title: "Calls as the page saw them",
+    description:
+      "Calls of the page that ended, at each point over the interval before it: answered, rejected with an error of the handler, given up after their time or by the page's own wish, or left without an answer since the page went.",
+    unit: "none",
+    width: 12,
+    bars: true,
+    stacked: true,
+    none: "no calls",
+    targets: [
+      target("ok", sum(chosen.increase(CALL, { "error.type": is("") }, "_count"))),
+      target(`{{${ERROR}}}`, sum(chosen.grown(CALL, { "error.type": isNot("") }, "_count"), ERROR)),
+    ],
+    colors: [
+      ["/^ok$/", GREEN],
+      ["/^timeout$/", RED],
+    ],
+  }),
+  chart({
+    title: "Time that calls took",
+    description:
+      "From invoke until the promise was settled, or until the page gave the call up: the mean of each event.",
+    unit: "s",
+    width: 12,
+    none: "no calls",
+    targets: [target(`{{${EVENT}}}`, chosen.mean(CALL, [EVENT]))],
+  }),
+  chart({
+    title: "Open calls",
+    description: "Calls that the page waits for, by event. One that stays is a handler that never answers.",
+    unit: "none",
+    decimals: 0,
+    width: 12,
+    none: "no calls",
+    targets: [target(`{{${EVENT}}}`, sum(chosen.gauge("spanwire.ipc.call.active"), EVENT))],
+  }),
+  chart({
+    title: "Oldest open call",
+    description: "How long the page has waited for the oldest call of each event. The alert fires above 5 minutes.",
+    unit: "s",
+    width: 12,
+    none: "no calls",
+    targets: [target(`{{${EVENT}}}`, aggregate("max", [EVENT], chosen.gauge("spanwire.ipc.call.age")))],
+  }),
+];
+
 const byEvent = (of: Expr): Expr => sum(of, EVENT);
 /** Events that had messages: what is idle has no place among the slowest and the busiest. */
 const busyEvents = above(byEvent(recent.rate(MESSAGES)), 0);
@@ -335,6 +420,11 @@ const eventFailed = ratio(byEvent(recent.grown(MESSAGES, FAILED)), byEvent(recen
 const eventBlocked = byEvent(recent.grown("spanwire.main_thread.blocked"));
 /** With a zero for the busy events that have no series of it: the column is there all the same. */
 const ofBusy = (expr: Expr): Expr => orZeroOf(and(expr, busyEvents), busyEvents);
+
+const SIZE = "spanwire.ipc.event.size";
+const WAY = "spanwire.ipc.event.transit.duration";
+const IN = { "spanwire.ipc.direction": is("inbound") };
+const OUT = { "spanwire.ipc.direction": is("outbound") };
 
 const events: Row = [
   "Events",
@@ -355,6 +445,25 @@ const events: Row = [
       { name: "UI thread blocked", unit: "none", expr: ofBusy(eventBlocked), decimals: 0 },
     ],
     sortBy: "Delivery p95",
+    none: "no messages",
+  }),
+  rows({
+    title: "Sizes and ways of events",
+    description:
+      "Each event's mean size, way and wait: inbound is from the page to Rust, outbound from Rust to the page. One that is large makes those behind it late. It is sorted by bytes to the page; click a column's head to sort by it.",
+    unit: "none",
+    width: 24,
+    height: 11,
+    rows: { [EVENT]: "Event" },
+    columns: [
+      { name: "Outbound bytes per second", unit: "Bps", expr: byEvent(chosen.rate(SIZE, OUT, "_sum")) },
+      { name: "Outbound size", unit: "bytes", expr: chosen.mean(SIZE, [EVENT], OUT) },
+      { name: "Inbound size", unit: "bytes", expr: chosen.mean(SIZE, [EVENT], IN) },
+      { name: "Wait", unit: "s", expr: chosen.mean("spanwire.ipc.event.wait.duration", [EVENT]) },
+      { name: "Outbound way", unit: "s", expr: chosen.mean(WAY, [EVENT], OUT) },
+      { name: "Inbound way", unit: "s", expr: chosen.mean(WAY, [EVENT], IN) },
+    ],
+    sortBy: "Outbound bytes per second",
     none: "no messages",
   }),
 ];
@@ -441,7 +550,7 @@ const page: Row = [
   chart({
     title: "Page loads",
     description:
-      "Pages that became ready, per second: the first of their webview, and those that came again after a reload, a navigation or a crash. A page that was there at the app's first scrape does not show.",
+      "Pages that became ready, per second: the first of their webview, and why those came that followed. A page that was there at the app's first scrape does not show.",
     unit: TIMES_PER_S,
     width: 12,
     bars: true,
@@ -449,6 +558,30 @@ const page: Row = [
     none: NOTHING,
     targets: [
       target(`{{${WEBVIEW}}} {{${LOAD}}}`, sum(chosen.grownRate("spanwire.page.loads"), WEBVIEW, LOAD)),
+    ],
+  }),
+  chart({
+    title: "Page age",
+    description: "Time since the page became ready. One that falls again and again is loaded again and again.",
+    unit: "s",
+    width: 12,
+    none: "no page",
+    targets: [target(`{{${WEBVIEW}}}`, aggregate("max", [WEBVIEW], chosen.gauge("spanwire.page.age")))],
+  }),
+  chart({
+    title: "Inert and hidden pages",
+    description:
+      "Inert: the page answers, and its own script has done nothing since it was loaded. Hidden: its engine holds timers and animations back.",
+    unit: "none",
+    decimals: 0,
+    width: 12,
+    none: "no page that says so",
+    targets: [
+      target(`inert {{${WEBVIEW}}}`, sum(chosen.gauge("spanwire.page.inert"), WEBVIEW)),
+      target(
+        `hidden {{${WEBVIEW}}}`,
+        sum(complement(chosen.gauge("spanwire.page.visible")), WEBVIEW),
+      ),
     ],
   }),
   chart({
@@ -481,5 +614,5 @@ export const ipc: Board = {
   title: "Spanwire / IPC",
   description:
     "Every message between the page and Rust: how many, how they ended, how long they took and where they waited.",
-  rows: [overview, latencies, events, messages, queues, uiThread, page, sizes],
+  rows: [overview, latencies, events, calls, messages, queues, uiThread, page, sizes],
 };

@@ -2,10 +2,11 @@
 
 import { DROPPED, FAILED, JUDGED, MESSAGES } from "../outcomes.js";
 import { above, and, binary, type Expr, number, or, quantile, ratio, sumWithout, times as scaled } from "../promql.js";
-import { label, prometheusLabel } from "../semconv.js";
-import type { Where } from "../series.js";
+import { errorType, label, prometheusLabel } from "../semconv.js";
+import { is, type Where } from "../series.js";
 import {
   aboveThreshold,
+  ANY,
   AT,
   ERROR_RATE,
   IN_WEBVIEW,
@@ -20,6 +21,7 @@ import {
 
 export const DELIVERY = "spanwire.ipc.delivery.duration";
 const HANDLER = "spanwire.ipc.handler.duration";
+const CALL = "spanwire.ipc.call.duration";
 
 const EVENT = label("spanwire.ipc.event");
 const ERROR = label("error.type");
@@ -60,6 +62,14 @@ export function messages(times: Times): Group {
     record: "webview:spanwire_ipc_handler_duration_seconds:p99_5m",
     expr: quantile(0.99, sumWithout(recent.rate(HANDLER, {}, "_bucket"), EVENT, ERROR)),
   };
+  // Those that the page waited for in vain, and those that it still waits for.
+  const timeouts = sumWithout(recent.grown(CALL, { "error.type": is(errorType("timeout")) }, "_count"), ERROR);
+  const calls = sumWithout(recent.increase(CALL, {}, "_count"), ERROR);
+  const inVain = and(
+    binary(timeouts, ">=", number(FAILURES_MIN)),
+    binary(timeouts, ">", scaled(calls, TIMED_OUT_MIN)),
+  );
+  const open = above(ANY.gauge("spanwire.ipc.call.age"), times.seconds(UNSETTLED));
   const enough = (name: string, ...without: readonly string[]): Expr =>
     binary(sumWithout(recent.increase(name, {}, "_count"), ...without), ">=", number(TIMED_MIN));
   const retold = { threshold: thresholdLabel(SLOW_MESSAGE) };
@@ -107,10 +117,23 @@ export function messages(times: Times): Group {
         summary: `Handlers for ${IN_WEBVIEW} are slow`,
         description: `One of 100 messages from the page kept its handler for {{ $value | humanizeDuration }} or longer at ${AT}.`,
       },
+      {
+        alert: "SpanwireCallsUnsettled",
+        expr: or(inVain, open),
+        forS: MINUTE,
+        severity: "warning",
+        summary: `Calls of {{ $labels.${EVENT} }} in ${IN_WEBVIEW} get no answer`,
+        description:
+          "A quarter of them or more were given up by the page when their time ran out, or one has waited for 5 minutes and waits still.",
+      },
     ],
   };
 }
 
+/** The share of an event's calls that time out from which it counts as never answering. */
+const TIMED_OUT_MIN = 0.25;
+/** Seconds after which a call is not waited for any more, as far as anybody can tell. */
+const UNSETTLED = 5 * MINUTE;
 /** Messages in 5 minutes from which their p99 says something: of a handful it is the slowest one. */
 const TIMED_MIN = 10;
 /** Failures in 5 minutes from which their share says something. */

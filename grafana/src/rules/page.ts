@@ -72,6 +72,15 @@ export function page(times: Times): Group {
           "It was sent something and gave no sign of life. Messages wait, and nothing is sent again by time alone.",
       },
       {
+        alert: "SpanwirePageInert",
+        expr: above(ANY.gauge("spanwire.page.inert"), 0),
+        forS: MINUTE,
+        severity: "critical",
+        summary: `The page in ${IN_WEBVIEW} does nothing`,
+        description:
+          "It answers, and its own script has called nothing, emitted nothing and listened to nothing since it was loaded: its document is empty, or its code did not run.",
+      },
+      {
         alert: "SpanwirePageGone",
         // A window that was closed on purpose stays gone for good: 15 minutes are enough to tell.
         expr: sumWithout(and(isGone, wasThere, [...TARGET, WEBVIEW]), state),

@@ -30,6 +30,7 @@ impl Channel {
         recorder.series.message_size(Direction::Outbound, bytes);
         recorder.stats.accepted();
         recorder.stats.sent(Ok(()), None);
+        self.series.size(Direction::Outbound, bytes);
         self.series.sent(Ok(()), None);
     }
 

@@ -4,6 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use super::open_message::{Acknowledged, OpenMessage};
+use super::outstanding::Place;
 use super::shared::{AwaitedCall, Shared};
 use crate::clock::Stamp;
 use crate::instrument::call_site::CallSite;
@@ -26,6 +27,8 @@ pub struct Delivery {
     answers: Option<(Box<TimedSpan>, Outcome)>,
     /// The same for a call that the page settles.
     page_call: Option<(AwaitedCall, Outcome)>,
+    /// The call that it answers among those that are not settled, and how its handlers ended it.
+    call: Option<(Place, Outcome)>,
     /// Its number, and the page that acknowledges it if one does.
     number: Option<(u64, Option<u64>)>,
 }
@@ -49,14 +52,21 @@ impl Delivery {
                 size,
                 enqueued_at,
                 timing: DeliveryTiming::default(),
+                in_flight: None,
             }),
             answers: None,
             page_call: None,
+            call: None,
             number: None,
         }
     }
 
-    /// It is the reply to that call.
+    /// It is the reply to that call, which is not settled.
+    pub(super) fn settles(&mut self, call: Place, outcome: Outcome) {
+        self.call = Some((call, outcome));
+    }
+
+    /// It is the reply to that call, whose span this is.
     pub(super) fn answers(&mut self, call: Box<TimedSpan>, outcome: Outcome) {
         self.answers = Some((call, outcome));
     }
@@ -82,6 +92,9 @@ impl Delivery {
     pub fn sent(&mut self, batch: usize) {
         if let Some(message) = &mut self.message {
             message.sent(&self.shared.recorder, batch);
+            if let (None, Some(at)) = (&message.in_flight, message.dispatched()) {
+                message.in_flight = Some(self.shared.in_flight.add(at));
+            }
         }
     }
 
@@ -115,6 +128,9 @@ impl Delivery {
         let Some(message) = self.message.take() else {
             return;
         };
+        if let Some((call, handled)) = self.call.take() {
+            self.shared.settled(call, handled, now);
+        }
         let ended = {
             let page = &mut *self.shared.page();
             if let Some((AwaitedCall { id, generation }, _)) = self.page_call.take() {
@@ -152,6 +168,9 @@ impl Delivery {
         let now = self.shared.recorder.clock.now();
         let settled = page.execution().map_or(now, |execution| execution.begin);
         self.shared.end_message(message, outcome, page);
+        if let Some((call, handled)) = self.call.take() {
+            self.shared.settled(call, outcome.and(handled), settled);
+        }
         if let Some((call, handled)) = self.answers.take() {
             end_call(*call, outcome.and(handled), settled);
         }

@@ -11,6 +11,7 @@ use opentelemetry::context::FutureExt as _;
 use tracing::Instrument;
 
 use super::delivery::{Delivery, end_call};
+use super::outstanding::Place;
 use super::shared::{AwaitedCall, Shared};
 use crate::clock::Stamp;
 use crate::ipc::caller::record_end;
@@ -33,6 +34,8 @@ pub struct Handling {
     handling: handling::Handling,
     /// Where the page ends its call's span.
     page_call: Option<AwaitedCall>,
+    /// The call among those that are not settled.
+    call: Option<Place>,
     has_ended: bool,
 }
 
@@ -44,6 +47,7 @@ impl Handling {
         mut handling: handling::Handling,
         started: Stamp,
         page_call: Option<AwaitedCall>,
+        call: Option<Place>,
     ) -> Self {
         // A future may enter it first, which knows nothing of its attributes.
         handling.start_span();
@@ -54,6 +58,7 @@ impl Handling {
             started,
             handling,
             page_call,
+            call,
             has_ended: false,
         }
     }
@@ -114,6 +119,9 @@ impl Handling {
         let series = Arc::clone(&self.series);
         let mut delivery =
             Delivery::new(Arc::clone(&self.shared), kind, series, bytes, &parent, None);
+        if let Some(call) = self.call.take() {
+            delivery.settles(call, outcome);
+        }
         if let Some(call) = self.handling.call.take() {
             delivery.answers(call, outcome);
         }
@@ -137,6 +145,9 @@ impl Handling {
         let now = self.shared.recorder.clock.now();
         let took = now.since(self.started);
         record_end(&self.series, outcome, Some(took), &self.handling.span);
+        if let Some(call) = self.call.take() {
+            self.shared.settled(call, outcome, now);
+        }
         if let Some(call) = self.handling.call.take() {
             end_call(*call, outcome, now);
         }

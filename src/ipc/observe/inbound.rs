@@ -8,6 +8,7 @@ use super::page_call::PageCall;
 use super::page_view::PageTimes;
 use super::shared::Shared;
 use crate::ipc::handling::InboundKind;
+use crate::ipc::open_call::OpenCall;
 use crate::ipc::protocol::direction::Direction;
 use crate::ipc::spans::page::MessageTrace;
 use crate::semconv::ErrorType;
@@ -92,18 +93,30 @@ impl<'a> Inbound<'a> {
             .times
             .or(call.map(|call| call.times))
             .and_then(|times| shared.page().posted(times, span, started));
+        series.size(Direction::Inbound, self.size);
         if let Some(transit) = start.as_ref().and_then(|start| start.transit) {
             recorder.series.transit(Direction::Inbound, transit);
+            series.transit(Direction::Inbound, transit);
         }
         let trace = MessageTrace {
+            original: series.original_name(self.event),
             traceparent: self.traceparent,
             size: self.size,
+            // Recorded above.
+            transit: None,
             start: start.as_ref().map(|start| (&start.message, &start.arrival)),
         };
         let mut handling = recorder.begin(&series, self.kind, trace, None, started);
         let page_call = call
             .filter(|_| self.kind == InboundKind::Call)
             .and_then(|call| shared.open_call(call.id, &mut handling.call));
+        let began = start.and_then(|start| start.message.began);
+        let call = (self.kind == InboundKind::Call).then(|| {
+            shared.calls.add(OpenCall {
+                series: Arc::clone(&series),
+                began: began.unwrap_or(started),
+            })
+        });
         Handling::new(
             Arc::clone(shared),
             series,
@@ -111,6 +124,7 @@ impl<'a> Inbound<'a> {
             handling,
             started,
             page_call,
+            call,
         )
     }
 }

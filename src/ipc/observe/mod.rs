@@ -56,6 +56,7 @@ mod handling;
 mod inbound;
 mod observer;
 mod open_message;
+mod outstanding;
 mod page_call;
 mod page_report;
 mod page_script;

@@ -52,7 +52,7 @@ impl Observer {
     /// is current.
     #[track_caller]
     pub fn send(&self, event: &str, bytes: usize) -> Delivery {
-        let series = self.0.series_of(event);
+        let series = self.0.sent_series(event);
         let parent = TraceParent::current();
         Delivery::new(
             Arc::clone(&self.0),
@@ -67,7 +67,7 @@ impl Observer {
     /// A stream of messages to the page under the name of `event`.
     #[must_use]
     pub fn channel(&self, event: &str) -> Channel {
-        Channel::new(Arc::clone(&self.0), self.0.series_of(event))
+        Channel::new(Arc::clone(&self.0), self.0.sent_series(event))
     }
 
     /// The page's state changed, as the message layer or its webview knows.
@@ -79,8 +79,14 @@ impl Observer {
     /// A page with a [`PageScript`](super::PageScript) says itself that it is there, and that it goes
     /// away; it cannot say that it crashed.
     pub fn set_page_state(&self, state: PageState) {
-        let change = self.0.page().set_state(state);
+        let now = self.0.recorder.clock.now();
+        let change = self.0.page().set_state(state, now);
         self.0.apply(change, ErrorType::PageGone);
+    }
+
+    /// The page can be seen, or not: a window that is hidden holds its timers back.
+    pub fn set_page_visible(&self, is_visible: bool) {
+        self.0.page().set_visible(is_visible);
     }
 
     /// The page's state, as it was set last.

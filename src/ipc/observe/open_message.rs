@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::outstanding::Place;
 use crate::clock::Stamp;
 use crate::ipc::delivery::{self, DeliveryTiming, PageExecution};
 use crate::ipc::protocol::direction::Direction;
@@ -38,6 +39,8 @@ pub(super) struct OpenMessage {
     pub(super) size: usize,
     pub(super) enqueued_at: Stamp,
     pub(super) timing: DeliveryTiming,
+    /// Among those that the page was handed.
+    pub(super) in_flight: Option<Place>,
 }
 
 impl OpenMessage {
@@ -71,7 +74,13 @@ impl OpenMessage {
     }
 
     /// Records its end. Called without a lock, since a span's end is the app's code.
-    pub(super) fn finish(self, recorder: &Recorder, outcome: Outcome, page: Acknowledged) {
+    pub(super) fn finish(
+        self,
+        recorder: &Recorder,
+        outcome: Outcome,
+        page: Acknowledged,
+        is_startup: bool,
+    ) {
         let now = recorder.clock.now();
         let at = match page {
             Acknowledged::Never | Acknowledged::Now | Acknowledged::Ran(_) => now,
@@ -86,6 +95,7 @@ impl OpenMessage {
             execution: page.execution(),
             outcome,
             is_acknowledged: !matches!(page, Acknowledged::Never),
+            is_startup,
         };
         recorder.delivered(delivery, at);
     }

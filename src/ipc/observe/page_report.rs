@@ -98,8 +98,8 @@ impl Shared {
         }
         let Envelope { page, sent, .. } = envelope;
         let messages = parse_messages(envelope.messages, REPORT_LEN_MAX)?;
-        let is_ready = matches!(messages.first(), Some(Some(InboundMessage::Ready)));
-        let change = self.page().report_began(page, is_ready)?;
+        let is_ready = matches!(messages.first(), Some(Some(InboundMessage::Ready(_))));
+        let change = self.page().report_began(page, is_ready, received)?;
         self.apply(change, ErrorType::PageGone);
         if let Some(sent) = sent {
             self.page().clock.heard(sent, received);
@@ -118,9 +118,10 @@ impl Shared {
         let series = &self.recorder.series;
         match message {
             // A page that is not sure says it again.
-            Some(InboundMessage::Ready) => {}
+            Some(InboundMessage::Ready(_)) => {}
+            Some(InboundMessage::State { visible, .. }) => self.page().set_visible(visible),
             Some(InboundMessage::Leave) => {
-                let change = self.page().page_left();
+                let change = self.page().page_left(received);
                 self.apply(change, ErrorType::PageGone);
             }
             Some(InboundMessage::PageError(error)) => series.page_error(error),

@@ -7,6 +7,7 @@ use super::awaited::{Awaited, Left};
 use crate::clock::Stamp;
 use crate::ipc::delivery::PageExecution;
 use crate::ipc::page_clock::PageClock;
+use crate::ipc::page_life::{PageLife, PageVitals};
 use crate::ipc::page_load::PageLoad;
 use crate::ipc::page_state::PageState;
 use crate::ipc::protocol::envelope::constant_time_eq;
@@ -37,6 +38,7 @@ pub(super) struct PageView {
     /// What the next page counts as.
     next_load: PageLoad,
     pub(super) clock: PageClock,
+    life: PageLife,
     /// What the page with a script calls itself; empty before it said so.
     id: String,
     retired: VecDeque<String>,
@@ -69,6 +71,7 @@ impl PageView {
             state: PageState::Loading,
             next_load: PageLoad::First,
             clock: PageClock::default(),
+            life: PageLife::default(),
             id: String::new(),
             retired: VecDeque::new(),
             generation: 0,
@@ -83,16 +86,33 @@ impl PageView {
     }
 
     /// The message layer says what state the page is in.
-    pub(super) fn set_state(&mut self, state: PageState) -> PageChange {
+    pub(super) fn set_state(&mut self, state: PageState, now: Stamp) -> PageChange {
         let mut change = PageChange::default();
         if !is_there(state) {
             change.left = self.end_generation();
+            self.life = PageLife::default();
         }
-        let was_there = is_there(std::mem::replace(&mut self.state, state));
-        if is_there(state) && !was_there {
-            change.load = Some(self.next_load.take());
+        let before = std::mem::replace(&mut self.state, state);
+        if is_there(state) && !is_there(before) {
+            self.life = PageLife::began(now, false);
+            let load = self.next_load.take();
+            change.load = Some(load.because(before == PageState::Gone, None));
         }
         change
+    }
+
+    /// Whether the page can be seen.
+    pub(super) fn set_visible(&mut self, is_visible: bool) {
+        self.life.set_visible(is_visible);
+    }
+
+    /// Whether what was sent `at` that time was sent before the page was there.
+    pub(super) fn is_startup(&self, at: Stamp) -> bool {
+        self.life.loaded_at().is_some_and(|loaded| at < loaded)
+    }
+
+    pub(super) fn vitals(&self, now: Stamp) -> PageVitals {
+        self.life.vitals(now)
     }
 
     /// A report of the page with that id begins; one that says `ready` is of a page that is there.
@@ -104,6 +124,7 @@ impl PageView {
         &mut self,
         id: &str,
         is_ready: bool,
+        now: Stamp,
     ) -> Result<PageChange, ErrorType> {
         // Only the page itself knows its id, so no time may tell how much of a guess is right.
         if !self.id.is_empty() && constant_time_eq(self.id.as_bytes(), id.as_bytes()) {
@@ -123,14 +144,14 @@ impl PageView {
         }
         self.clock = PageClock::default();
         self.id = id.to_owned();
-        change.load = self.set_state(PageState::Ready).load;
+        change.load = self.set_state(PageState::Ready, now).load;
         Ok(change)
     }
 
     /// The page says that it goes away.
-    pub(super) fn page_left(&mut self) -> PageChange {
+    pub(super) fn page_left(&mut self, now: Stamp) -> PageChange {
         self.retire();
-        self.set_state(PageState::Loading)
+        self.set_state(PageState::Loading, now)
     }
 
     fn retire(&mut self) {

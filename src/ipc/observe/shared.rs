@@ -5,13 +5,17 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use super::awaited::{Ended, Left};
 use super::open_message::{Acknowledged, OpenMessage};
+use super::outstanding::{Outstanding, Place};
 use super::page_view::{PageChange, PageView};
+use crate::clock::Stamp;
 use crate::instrument::cardinality::NameSource;
 use crate::instrument::event_name::is_event_name;
 use crate::instrument::handles::{self, GaugeSums, Publish};
+use crate::ipc::call_series::OpenCalls;
+use crate::ipc::open_call::OpenCall;
 use crate::ipc::page_load::PageLoad;
 use crate::ipc::recorder::{Recorder, RecorderSettings};
-use crate::ipc::series::{EventSeries, Outcome};
+use crate::ipc::series::{EventSeries, InFlight, Outcome};
 use crate::ipc::spans::timed::TimedSpan;
 use crate::semconv::ErrorType;
 
@@ -31,6 +35,10 @@ pub(super) struct Shared {
     /// Messages to the page that have not ended.
     open: AtomicUsize,
     open_max: AtomicUsize,
+    /// When each message was handed to the page that did not end.
+    pub(super) in_flight: Outstanding<Stamp>,
+    /// The calls that are not settled.
+    pub(super) calls: Outstanding<OpenCall>,
 }
 
 impl Shared {
@@ -45,6 +53,8 @@ impl Shared {
             page: Mutex::new(PageView::new()),
             open: AtomicUsize::new(0),
             open_max: AtomicUsize::new(0),
+            in_flight: Outstanding::new(),
+            calls: Outstanding::new(),
         });
         handles::register(Arc::downgrade(&shared) as Weak<dyn Publish>);
         shared
@@ -55,10 +65,19 @@ impl Shared {
         self.page.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The series of a name, which may be hostile.
+    /// The series of a name that came in, which may be hostile.
     pub(super) fn series_of(&self, name: &str) -> Arc<EventSeries> {
+        self.series(name, NameSource::External)
+    }
+
+    /// The series of a name that the app sends under: what pages name takes no room from it.
+    pub(super) fn sent_series(&self, name: &str) -> Arc<EventSeries> {
+        self.series(name, NameSource::Registered)
+    }
+
+    fn series(&self, name: &str, source: NameSource) -> Arc<EventSeries> {
         if is_event_name(name) {
-            self.recorder.series.event(name, NameSource::External)
+            self.recorder.series.event(name, source)
         } else {
             Arc::clone(self.recorder.series.nameless())
         }
@@ -122,9 +141,25 @@ impl Shared {
     }
 
     /// Records the end of a message to the page.
-    pub(super) fn end_message(&self, message: OpenMessage, outcome: Outcome, page: Acknowledged) {
-        message.finish(&self.recorder, outcome, page);
+    pub(super) fn end_message(
+        &self,
+        mut message: OpenMessage,
+        outcome: Outcome,
+        page: Acknowledged,
+    ) {
+        if let Some(place) = message.in_flight.take() {
+            self.in_flight.remove(place);
+        }
+        let is_startup = self.page().is_startup(message.enqueued_at);
+        message.finish(&self.recorder, outcome, page, is_startup);
         self.closed();
+    }
+
+    /// A call's promise is settled, as far as the host sees, or never will be.
+    pub(super) fn settled(&self, call: Place, outcome: Outcome, at: Stamp) {
+        if let Some(OpenCall { series, began }) = self.calls.remove(call) {
+            series.call_settled(outcome, at.since(began));
+        }
     }
 
     // Relaxed throughout: the numbers order nothing.
@@ -155,8 +190,20 @@ impl Shared {
 
 impl Publish for Shared {
     fn publish(&self, sums: &mut GaugeSums) {
-        let state = self.page().state();
-        self.recorder.series.page_state(state, sums);
+        let Recorder { series, clock, .. } = &self.recorder;
+        let now = clock.now();
+        let page = self.page();
+        let (state, vitals) = (page.state(), page.vitals(now));
+        // The recorder is the app's.
+        drop(page);
+        series.page_state(state, sums);
+        series.page_vitals(vitals, sums);
+        let mut in_flight = InFlight::default();
+        self.in_flight.for_each(|at| in_flight.add(*at));
+        series.in_flight(in_flight, now, sums);
+        let mut calls = OpenCalls::default();
+        self.calls.for_each(|call| call.add_to(&mut calls));
+        series.open_calls(&calls, now, sums);
     }
 }
 

@@ -3,7 +3,7 @@
 use crate::semconv::ErrorType;
 
 /// Each `error.type` that has a code. A panic has that of an error: its text is not for the page.
-const CODES: [(ErrorType, &str); 10] = [
+const CODES: [(ErrorType, &str); 11] = [
     (ErrorType::HandlerError, HANDLER_ERROR),
     (ErrorType::Panic, HANDLER_ERROR),
     (ErrorType::UnknownEvent, "UNKNOWN_EVENT"),
@@ -11,6 +11,7 @@ const CODES: [(ErrorType, &str); 10] = [
     (ErrorType::TooLarge, "TOO_LARGE"),
     (ErrorType::OverCredit, "OVER_CREDIT"),
     (ErrorType::Cancelled, "CANCELLED"),
+    (ErrorType::HandlerDropped, "CANCELLED"),
     (ErrorType::Timeout, "TIMEOUT"),
     (ErrorType::ForbiddenOrigin, "FORBIDDEN"),
     (ErrorType::Shutdown, "BACKEND_GONE"),

@@ -15,8 +15,16 @@ use crate::semconv::{ErrorType, PageSpanErrorType};
 /// A message from the page.
 #[derive(Debug)]
 pub(crate) enum InboundMessage<'a> {
-    Ready,
+    Ready(Ready),
     Leave,
+    /// What the page tells of itself whenever it changes.
+    State {
+        /// Whether anything listens to what the host emits.
+        listens: bool,
+        visible: bool,
+        /// Whether its document's scripts have yet to run.
+        loading: bool,
+    },
     Posted(PostedMessage<'a>),
     Cancel {
         id: u64,
@@ -52,6 +60,35 @@ pub(crate) enum InboundMessage<'a> {
     Settled(Settled),
     /// Listeners of another layer's events ran; only from a page that is observed.
     ListenersRan(ListenersRan<'a>),
+}
+
+/// What a page says of itself with its first message.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Ready {
+    pub(crate) navigation: Option<Navigation>,
+    /// Whether its document's scripts have yet to run.
+    pub(crate) loading: bool,
+}
+
+/// How a page came to be loaded, as its engine says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Navigation {
+    Navigate,
+    Reload,
+    /// Through the history, or from the page cache.
+    BackForward,
+}
+
+impl Navigation {
+    /// `None` for what the engine calls otherwise: a page that is there is worth more than the reason.
+    fn of(name: &str) -> Option<Self> {
+        match name {
+            "navigate" => Some(Self::Navigate),
+            "reload" => Some(Self::Reload),
+            "back_forward" => Some(Self::BackForward),
+            _ => None,
+        }
+    }
 }
 
 /// A time on the page's clock: milliseconds since its document began.
@@ -374,6 +411,9 @@ struct RawMessage<'a> {
     outcome: Option<Box<Text<'a>>>,
     #[serde(borrow)]
     code: Option<Box<Text<'a>>>,
+    listens: Option<bool>,
+    visible: Option<bool>,
+    loading: Option<bool>,
 }
 
 impl<'a> RawMessage<'a> {
@@ -400,7 +440,15 @@ impl<'a> RawMessage<'a> {
                 id: self.id?,
                 at: time(self.at),
             },
-            "ready" => InboundMessage::Ready,
+            "ready" => InboundMessage::Ready(Ready {
+                navigation: self.error.as_ref().and_then(|of| Navigation::of(&of.0)),
+                loading: self.loading == Some(true),
+            }),
+            "state" => InboundMessage::State {
+                listens: self.listens?,
+                visible: self.visible?,
+                loading: self.loading == Some(true),
+            },
             "leave" => InboundMessage::Leave,
             "shed" => InboundMessage::Shed { count: self.count? },
             "error" => {

@@ -7,6 +7,7 @@ use crate::clock::Stamp;
 use crate::instrument::event_name::is_event_name;
 use crate::ipc::page_clock::PageClock;
 use crate::ipc::protocol::inbound_message::{PageTime, SpanStart};
+use crate::ipc::withdrawal::Withdrawal;
 use crate::semconv::ErrorType;
 
 /// Spans that a page may have open at once. What it opens beyond is not made.
@@ -31,7 +32,7 @@ pub(in crate::ipc) struct OpenSpans {
     /// The page's calls by their ids: no more than the window, since each ends with its reply.
     calls: Ids<Box<TimedSpan>>,
     /// Those of them that the page withdrew while their reply was on its way.
-    withdrawn: Ids<()>,
+    withdrawn: Ids<Withdrawal>,
 }
 
 #[derive(Debug)]
@@ -139,15 +140,15 @@ impl OpenSpans {
     }
 
     /// The page withdrew a call that is not in the background. What is beyond `max` was never open.
-    pub(in crate::ipc) fn mark_withdrawn(&mut self, call: u64, max: usize) {
+    pub(in crate::ipc) fn mark_withdrawn(&mut self, call: u64, by: Withdrawal, max: usize) {
         if self.withdrawn.len() < max {
-            self.withdrawn.insert(call, ());
+            self.withdrawn.insert(call, by);
         }
     }
 
-    /// Whether the page withdrew the call, whose reply ended.
-    pub(in crate::ipc) fn take_withdrawn(&mut self, call: u64) -> bool {
-        self.withdrawn.remove(&call).is_some()
+    /// How the page withdrew the call, whose reply ended, if it did.
+    pub(in crate::ipc) fn take_withdrawn(&mut self, call: u64) -> Option<Withdrawal> {
+        self.withdrawn.remove(&call)
     }
 
     /// Everything that is open, when the page is gone.

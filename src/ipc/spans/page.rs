@@ -2,7 +2,7 @@
 //!
 //! None is made, ended or dropped while the page's lock is held, since a tracer is the app's code.
 
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use opentelemetry::Context;
 use opentelemetry::global::BoxedSpan;
@@ -27,9 +27,13 @@ pub(in crate::ipc) struct Arrival {
 /// What a message from the page says of its trace.
 #[derive(Clone, Copy, Debug)]
 pub(in crate::ipc) struct MessageTrace<'a> {
+    /// Its event as the page named it, where the series of its event has another name.
+    pub(in crate::ipc) original: Option<&'a str>,
     pub(in crate::ipc) traceparent: Option<&'a str>,
     /// Bytes of its payload.
     pub(in crate::ipc) size: usize,
+    /// How long the batch was on its way that it came in, if that is known.
+    pub(in crate::ipc) transit: Option<Duration>,
     /// Where it began on the page, if the page says so, and the batch that it came in.
     pub(in crate::ipc) start: Option<(&'a MessageStart, &'a Arrival)>,
 }
@@ -49,8 +53,10 @@ impl<'a> MessageTrace<'a> {
     /// Of a message that says nothing of its trace.
     pub(in crate::ipc) fn none(data: &RawValue) -> Self {
         Self {
+            original: None,
             traceparent: None,
             size: data.get().len(),
+            transit: None,
             start: None,
         }
     }
@@ -59,10 +65,13 @@ impl<'a> MessageTrace<'a> {
         posted: &'a PostedMessage<'_>,
         start: Option<&'a MessageStart>,
         arrival: &'a Arrival,
+        transit: Option<Duration>,
     ) -> Self {
         Self {
+            original: None,
             traceparent: posted.traceparent.as_deref(),
             size: posted.data.get().len(),
+            transit,
             start: start.map(|start| (start, arrival)),
         }
     }

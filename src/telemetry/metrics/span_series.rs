@@ -49,6 +49,8 @@ fn measured(span: &SpanData) -> [Option<(&'static Metric, f64)>; 2] {
         return [None; 2];
     }
     let delivered = match text(span, semconv::ERROR_TYPE) {
+        // What waited for its page to be loaded is not among them.
+        None if value(span, semconv::PAGE_LOADING).is_some() => return [None; 2],
         None => took(&semconv::IPC_DELIVERY_DURATION),
         Some(_) => None,
     };

@@ -17,6 +17,8 @@ pub(super) struct ExposedFamily {
     pub(super) name: String,
     pub(super) description: Description,
     pub(super) values: Values,
+    /// A histogram without bounds has no buckets to show: its sum and its count are a summary.
+    pub(super) is_summary: bool,
     /// OpenMetrics reserves more names than there are samples; whether one of them is that of
     /// another metric.
     pub(super) clashes: bool,
@@ -29,6 +31,14 @@ impl ExposedFamily {
             Values::Gauge(_) => Instrument::Gauge,
             Values::Histogram(_) => Instrument::Histogram,
         }
+    }
+
+    /// What Prometheus calls its type.
+    pub(super) fn type_name(&self) -> &'static str {
+        if self.is_summary {
+            return "summary";
+        }
+        kind_name(self.kind())
     }
 
     /// The name without `_total`.
@@ -109,6 +119,7 @@ pub(super) fn exposed(state: &State) -> Exposed {
             description: state.descriptions.of(ENDPOINT_METRIC_CONFLICTS.name),
             #[expect(clippy::cast_precision_loss, reason = "there are not 2^53 metrics")]
             values: Values::Gauge(BTreeMap::from([(String::new(), conflicts.len() as f64)])),
+            is_summary: false,
             clashes: false,
         });
     }
@@ -165,10 +176,12 @@ fn merged(name: &str, group: &[Described]) -> (ExposedFamily, Vec<Conflict>) {
             description.text = new.text.clone();
         }
     }
+    let values = values.unwrap_or(Values::Gauge(BTreeMap::new()));
     let metric = ExposedFamily {
         name: name.to_owned(),
         description,
-        values: values.unwrap_or(Values::Gauge(BTreeMap::new())),
+        is_summary: matches!(values, Values::Histogram(_)) && bounds.is_some_and(<[f64]>::is_empty),
+        values,
         clashes: false,
     };
     (metric, conflicts)

@@ -7,7 +7,6 @@ use std::fmt::{self, Display, Write as _};
 use super::exemplar::Exemplar;
 use super::families::ExposedFamily;
 use super::labels::escape_quoted;
-use super::names::kind_name;
 use super::names::unit_name;
 use super::series::Values;
 use super::text::{self, Format, Number, TARGET_HELP};
@@ -27,7 +26,7 @@ impl Format for OpenMetrics {
             // their type.
             Values::Counter(_) if metric.clashes => (metric.name.as_str(), "unknown"),
             Values::Histogram(_) if metric.clashes => return false,
-            _ => (metric.stem(), kind_name(metric.kind())),
+            _ => (metric.stem(), metric.type_name()),
         };
         let _ = writeln!(out, "# TYPE {name} {kind}");
         let unit = unit_name(metric.description.unit, metric.kind());

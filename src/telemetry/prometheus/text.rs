@@ -6,7 +6,6 @@ use std::fmt::{self, Display, Write as _};
 
 use super::exemplar::Exemplar;
 use super::families::{ExposedFamily, TARGET_INFO};
-use super::names::kind_name;
 use super::series::Values;
 
 /// What the formats do differently.
@@ -37,7 +36,7 @@ impl Format for Text {
         if !help.is_empty() {
             let _ = writeln!(out, "# HELP {name} {}", escape_help(help));
         }
-        let _ = writeln!(out, "# TYPE {name} {}", kind_name(metric.kind()));
+        let _ = writeln!(out, "# TYPE {name} {}", metric.type_name());
         true
     }
 
@@ -103,7 +102,9 @@ fn samples<F: Format>(out: &mut String, metric: &ExposedFamily) {
                 for (bound, count) in &distribution.buckets {
                     bucket(out, &F::bound(*bound), *count);
                 }
-                bucket(out, "+Inf", distribution.count);
+                if !metric.is_summary {
+                    bucket(out, "+Inf", distribution.count);
+                }
                 if F::has_sum(distribution.sum) {
                     line(out, name, "_sum", labels, Number(distribution.sum));
                     line(out, name, "_count", labels, distribution.count);

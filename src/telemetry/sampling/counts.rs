@@ -14,18 +14,20 @@ use crate::semconv::{
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Counts {
     pub(super) kept: [u64; KeepReason::ALL.len()],
-    pub(super) dropped: u64,
+    /// By their spans' reason; traces are not dropped for all of them.
+    pub(super) dropped: [u64; DropReason::ALL.len()],
     pub(super) early: [u64; EarlyReason::ALL.len()],
     pub(super) lost: [u64; DropReason::ALL.len()],
 }
 
 impl Counts {
-    pub(super) fn decide(&mut self, fate: Fate, spans: usize) {
+    /// A trace was decided; `loss` says why it was dropped if it was.
+    pub(super) fn decide(&mut self, fate: Fate, loss: DropReason, spans: usize) {
         match fate {
             Fate::Kept(reason) => self.kept[reason as usize] += 1,
             Fate::Dropped => {
-                self.dropped += 1;
-                self.lose(DropReason::OverRate, spans);
+                self.dropped[loss as usize] += 1;
+                self.lose(loss, spans);
             }
         }
     }
@@ -39,10 +41,13 @@ impl Counts {
     }
 }
 
+/// Why a trace is dropped.
+const TRACE_LOSSES: [DropReason; 2] = [DropReason::OverRate, DropReason::RepeatedError];
+
 /// Where the counts go.
 pub(super) struct Meters {
     kept: [Counter; KeepReason::ALL.len()],
-    dropped: Counter,
+    dropped: [Counter; TRACE_LOSSES.len()],
     early: [Counter; EarlyReason::ALL.len()],
     lost: [Counter; DropReason::ALL.len()],
     traces_held: Gauge,
@@ -57,7 +62,7 @@ impl Meters {
         };
         Self {
             kept: KeepReason::ALL.map(|reason| traces("kept", reason.as_str())),
-            dropped: traces("dropped", DropReason::OverRate.as_str()),
+            dropped: TRACE_LOSSES.map(|loss| traces("dropped", loss.as_str())),
             early: EarlyReason::ALL.map(|early| {
                 handles::counter(&SAMPLING_EARLY, &[(SAMPLING_REASON, early.as_str())])
             }),
@@ -76,7 +81,9 @@ impl Meters {
             }
         };
         each(&self.kept, &counts.kept);
-        self.dropped.increment(counts.dropped);
+        for (counter, loss) in self.dropped.iter().zip(TRACE_LOSSES) {
+            counter.increment(counts.dropped[loss as usize]);
+        }
         each(&self.early, &counts.early);
         each(&self.lost, &counts.lost);
     }

@@ -1,5 +1,7 @@
 //! Whether a trace is kept: the rule, and the words for what was decided and why.
 
+use super::failures::Failure;
+
 /// What one span says about its trace. The greater one rules.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum SpanClass {
@@ -7,7 +9,7 @@ pub(super) enum SpanClass {
     /// It is of the app's start, of which there is one a process.
     Startup,
     Slow,
-    Failed,
+    Failed(Failure),
 }
 
 /// Why a trace was kept.
@@ -44,15 +46,20 @@ pub(super) enum Fate {
 }
 
 impl Fate {
-    /// A trace in which something failed or was slow is kept, and that of the app's start; of the rest, as many as `is_within_rate`
-    /// admits, which is asked only then.
+    /// A trace in which something was slow is kept, and that of the app's start, and one in which
+    /// something failed as far as `is_within_budget` admits its failure; of the rest, as many as
+    /// `is_within_rate` admits. Each is asked only then.
     pub(super) fn decide(
         class: SpanClass,
         is_open_too_long: bool,
+        is_within_budget: impl FnOnce(Failure) -> bool,
         is_within_rate: impl FnOnce() -> bool,
     ) -> Self {
         match class {
-            SpanClass::Failed => Self::Kept(KeepReason::Error),
+            SpanClass::Failed(failure) if is_within_budget(failure) => {
+                Self::Kept(KeepReason::Error)
+            }
+            SpanClass::Failed(_) => Self::Dropped,
             SpanClass::Slow => Self::Kept(KeepReason::Slow),
             SpanClass::Startup => Self::Kept(KeepReason::Startup),
             SpanClass::Fine if is_open_too_long => Self::Kept(KeepReason::Slow),
@@ -97,6 +104,8 @@ impl EarlyReason {
 pub(super) enum DropReason {
     /// Its trace was dropped.
     OverRate,
+    /// Its trace was dropped since too many failed in the same way.
+    RepeatedError,
     /// Its trace held as many spans as it may.
     TraceFull,
     /// Its trace had been dropped before the span ended, or is no longer known.
@@ -104,11 +113,17 @@ pub(super) enum DropReason {
 }
 
 impl DropReason {
-    pub(super) const ALL: [Self; 3] = [Self::OverRate, Self::TraceFull, Self::Late];
+    pub(super) const ALL: [Self; 4] = [
+        Self::OverRate,
+        Self::RepeatedError,
+        Self::TraceFull,
+        Self::Late,
+    ];
 
     pub(super) const fn as_str(self) -> &'static str {
         match self {
             Self::OverRate => "over_rate",
+            Self::RepeatedError => "repeated_error",
             Self::TraceFull => "trace_full",
             Self::Late => "late",
         }

@@ -7,6 +7,7 @@
 
 mod counts;
 mod decision_cache;
+mod failures;
 mod fate;
 mod options;
 mod order;

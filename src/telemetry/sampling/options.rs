@@ -21,6 +21,7 @@ use std::time::Duration;
 #[must_use = "it does nothing before it is given to `TelemetryBuilder::tail`"]
 pub struct TailSampling {
     pub(crate) traces_per_second: Option<u32>,
+    pub(crate) failures_per_minute: u32,
     pub(crate) slow_after: HashMap<String, Duration>,
     pub(crate) spans_held_max: usize,
     pub(crate) traces_held_max: usize,
@@ -34,6 +35,7 @@ impl TailSampling {
     pub fn new() -> Self {
         Self {
             traces_per_second: None,
+            failures_per_minute: 60,
             slow_after: HashMap::new(),
             spans_held_max: 10_000,
             traces_held_max: 5_000,
@@ -47,6 +49,16 @@ impl TailSampling {
     /// once. Default: `SPANWIRE_TRACES_PER_SECOND`, or 10.
     pub fn traces_per_second(mut self, rate: u32) -> Self {
         self.traces_per_second = Some(rate);
+        self
+    }
+
+    /// How many traces a minute are kept that failed in the same way; as many may come at once.
+    /// Two failed in the same way when the spans that failed have the same name and the same
+    /// `error.type`: of those of a trace one counts, always the same one. 256 ways at a time have a
+    /// budget each, the rest share one. Default: 60, so that a flood of one failure does not bury
+    /// the others.
+    pub fn failures_per_minute(mut self, traces: u32) -> Self {
+        self.failures_per_minute = traces;
         self
     }
 

@@ -7,9 +7,10 @@ use opentelemetry::trace::{SpanKind, Status};
 use opentelemetry::{KeyValue, Value};
 use opentelemetry_sdk::trace::SpanData;
 
+use super::failures::Failure;
 use super::fate::SpanClass;
 use crate::semconv::{
-    OPERATION_NAME, RPC_METHOD, RPC_SYSTEM, RPC_SYSTEM_NAME, SCOPE, SLOW, STARTUP_PHASE,
+    ERROR_TYPE, OPERATION_NAME, RPC_METHOD, RPC_SYSTEM, RPC_SYSTEM_NAME, SCOPE, SLOW, STARTUP_PHASE,
 };
 
 /// Knows from when a span is slow.
@@ -53,7 +54,7 @@ impl<'a> SpanAttributes<'a> {
 impl Policy {
     pub(super) fn class(&self, span: &SpanData) -> SpanClass {
         if matches!(span.status, Status::Error { .. }) {
-            return SpanClass::Failed;
+            return SpanClass::Failed(Failure::of(&span.name, error_type(&span.attributes)));
         }
         // A wall clock that was set back in between leaves no duration.
         let took = span.end_time.duration_since(span.start_time);
@@ -110,6 +111,14 @@ impl Policy {
         } else {
             self.others
         }
+    }
+}
+
+fn error_type(attributes: &[KeyValue]) -> Option<&str> {
+    let found = attributes.iter().find(|of| of.key.as_str() == ERROR_TYPE)?;
+    match &found.value {
+        Value::String(error) => Some(error.as_str()),
+        _ => None,
     }
 }
 
@@ -243,7 +252,11 @@ mod tests {
     fn a_failure_weighs_more_than_any_time() {
         let mut span = span("work", 9_999, vec![]);
         span.status = Status::error("");
-        assert_eq!(policy().class(&span), SpanClass::Failed);
+        let class = policy().class(&span);
+        assert_eq!(class, SpanClass::Failed(Failure::of("work", None)));
+        span.attributes.push(KeyValue::new(ERROR_TYPE, "panic"));
+        let class = policy().class(&span);
+        assert_eq!(class, SpanClass::Failed(Failure::of("work", Some("panic"))));
         span.status = Status::Ok;
         assert_eq!(policy().class(&span), SpanClass::Slow);
         std::mem::swap(&mut span.start_time, &mut span.end_time);

@@ -69,6 +69,7 @@ impl Tail {
             decided_min: DECIDED_MIN,
             hold_max: options.hold_max,
             late_wait: options.late_wait,
+            failures_per_minute: options.failures_per_minute,
         };
         let rate = config.traces_per_second;
         let tail = Arc::new(Self {

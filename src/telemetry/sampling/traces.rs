@@ -10,6 +10,7 @@ use opentelemetry::TraceId;
 
 use super::counts::Counts;
 use super::decision_cache::DecisionCache;
+use super::failures::Failures;
 use super::fate::{DropReason, EarlyReason, Fate, KeepReason, SpanClass};
 use super::order::Order;
 use crate::clock::Stamp;
@@ -26,6 +27,8 @@ pub(super) struct Bounds {
     pub(super) decided_min: usize,
     pub(super) hold_max: Duration,
     pub(super) late_wait: Duration,
+    /// How many traces a minute are kept that failed in one way.
+    pub(super) failures_per_minute: u32,
 }
 
 /// The traces that are held, their spans `S`, and what was decided about earlier ones.
@@ -33,6 +36,7 @@ pub(super) struct Bounds {
 pub(super) struct Traces<S> {
     bounds: Bounds,
     rate: RateLimit,
+    failures: Failures,
     held: HashMap<TraceId, u32, foldhash::fast::RandomState>,
     slots: Vec<Trace<S>>,
     free: Vec<u32>,
@@ -127,6 +131,7 @@ impl<S> Traces<S> {
                 ..bounds
             },
             rate: RateLimit::per_second(traces_per_second),
+            failures: Failures::new(bounds.failures_per_minute),
             held: HashMap::default(),
             slots: Vec::new(),
             free: Vec::new(),
@@ -324,7 +329,7 @@ impl<S> Traces<S> {
         while let Some(slot) = self.begun.first() {
             out.push(match pending {
                 Pending::Keep => self.decide(slot, None, now),
-                Pending::Discard => self.decide_as(slot, Fate::Dropped),
+                Pending::Discard => self.decide_as(slot, Fate::Dropped, DropReason::OverRate),
             });
         }
         if pending == Pending::Discard {
@@ -364,17 +369,27 @@ impl<S> Traces<S> {
         let trace = &self.slots[slot as usize];
         let open = trace.open;
         let is_open_too_long = open > 0 && now >= trace.slow_at;
-        let rate = &self.rate;
-        let fate = Fate::decide(trace.class, is_open_too_long, || rate.admits(now));
+        let (rate, failures) = (&self.rate, &mut self.failures);
+        let mut loss = DropReason::OverRate;
+        let is_within_budget = |failure| {
+            let is_admitted = failures.admits(failure, now);
+            if !is_admitted {
+                loss = DropReason::RepeatedError;
+            }
+            is_admitted
+        };
+        let fate = Fate::decide(trace.class, is_open_too_long, is_within_budget, || {
+            rate.admits(now)
+        });
         if let Some(early) = early
             && open > 0
         {
             self.counts.hurry(early);
         }
-        self.decide_as(slot, fate)
+        self.decide_as(slot, fate, loss)
     }
 
-    fn decide_as(&mut self, slot: u32, fate: Fate) -> Decision<S> {
+    fn decide_as(&mut self, slot: u32, fate: Fate, loss: DropReason) -> Decision<S> {
         let trace = &mut self.slots[slot as usize];
         let (id, open) = (trace.id, trace.open);
         let spans = std::mem::take(&mut trace.spans);
@@ -389,7 +404,7 @@ impl<S> Traces<S> {
         }
         self.spans_held -= spans.len();
         self.decided.remember(id, fate);
-        self.counts.decide(fate, spans.len());
+        self.counts.decide(fate, loss, spans.len());
         Decision { fate, spans }
     }
 }

@@ -195,13 +195,27 @@ pub(crate) fn with_limits(builder: MeterProviderBuilder) -> MeterProviderBuilder
         let mut stream =
             Stream::builder().with_cardinality_limit(series_max(instrument.name()) + 1);
         if instrument.kind() == InstrumentKind::Histogram {
-            stream = stream.with_aggregation(Aggregation::ExplicitBucketHistogram {
-                boundaries: bounds(instrument.name()).to_vec(),
-                record_min_max: false,
-            });
+            stream = stream.with_aggregation(aggregation(bounds(instrument.name())));
         }
         stream.build().ok()
     })
+}
+
+/// How a histogram with these bounds is kept: without any it finds its own.
+fn aggregation(bounds: &[f64]) -> Aggregation {
+    if bounds.is_empty() {
+        // The defaults of OpenTelemetry's specification: at most 160 buckets, 5 % wide for values
+        // that are up to 4,000 times one another.
+        return Aggregation::Base2ExponentialHistogram {
+            max_size: 160,
+            max_scale: 20,
+            record_min_max: false,
+        };
+    }
+    Aggregation::ExplicitBucketHistogram {
+        boundaries: bounds.to_vec(),
+        record_min_max: false,
+    }
 }
 
 /// Whether the gauge of the facade is a sum in the conventions. The app's own are gauges.

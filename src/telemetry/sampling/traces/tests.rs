@@ -7,6 +7,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::clock::{Clock, FakeTime};
+use crate::telemetry::sampling::failures::Failure;
 
 const BOUNDS: Bounds = Bounds {
     spans_held_max: 6,
@@ -15,7 +16,12 @@ const BOUNDS: Bounds = Bounds {
     decided_min: 2,
     hold_max: Duration::from_secs(30),
     late_wait: Duration::from_millis(100),
+    failures_per_minute: u32::MAX,
 };
+
+fn failed(name: &str) -> SpanClass {
+    SpanClass::Failed(Failure::of(name, None))
+}
 
 fn ms(ms: u64) -> Duration {
     Duration::from_millis(ms)
@@ -61,7 +67,7 @@ fn check(rate: u32, script: &str, expected: Expect) {
                 *number += 1;
                 let span = format!("{name}{number}");
                 let class = match how {
-                    "failed" => SpanClass::Failed,
+                    "failed" => failed("save"),
                     "slow" => SpanClass::Slow,
                     "startup" => SpanClass::Startup,
                     _ => SpanClass::Fine,
@@ -120,7 +126,7 @@ fn a_complete_trace_waits_for_late_spans_and_a_new_one_reopens_it() {
             0ms a joins: Held
             109ms a joins: Held
             709ms Kept(Rate): a1 a2 a3
-            holds (0, 0), Counts { kept: [0, 0, 0, 1], dropped: 0, early: [0, 0, 0, 0], lost: [0, 0, 0] }
+            holds (0, 0), Counts { kept: [0, 0, 0, 1], dropped: [0, 0, 0, 0], early: [0, 0, 0, 0], lost: [0, 0, 0, 0] }
         "#]],
     );
 }
@@ -154,7 +160,7 @@ fn what_failed_or_was_slow_is_kept_and_the_rest_by_rate() {
             100ms Kept(Rate): d1
             200ms Dropped: e1
             300ms Kept(Startup): z1
-            holds (0, 0), Counts { kept: [2, 1, 1, 1], dropped: 1, early: [0, 0, 0, 0], lost: [1, 0, 0] }
+            holds (0, 0), Counts { kept: [2, 1, 1, 1], dropped: [1, 0, 0, 0], early: [0, 0, 0, 0], lost: [1, 0, 0, 0] }
         "#]],
     );
 }
@@ -193,7 +199,7 @@ fn late_spans_follow_the_decision_as_long_as_it_is_remembered() {
             200ms Dropped: e1
             200ms Dropped("a3")
             200ms a joins: Dropped
-            holds (0, 0), Counts { kept: [1, 0, 0, 0], dropped: 4, early: [0, 0, 0, 0], lost: [4, 0, 2] }
+            holds (0, 0), Counts { kept: [1, 0, 0, 0], dropped: [4, 0, 0, 0], early: [0, 0, 0, 0], lost: [4, 0, 0, 2] }
         "#]],
     );
 }
@@ -207,7 +213,7 @@ fn what_is_asked_for_again_and_again_is_not_forgotten() {
     let long = id("z");
     assert!(traces.begin(long, ms(100), now, &mut out));
     assert_eq!(traces.join(long), JoinResult::Held);
-    let fate = traces.end(long, SpanClass::Failed, false, "failed", now, &mut out);
+    let fate = traces.end(long, failed("save"), false, "failed", now, &mut out);
     assert_eq!(fate, EndedSpan::Held);
     // Four others more, and the first to begin has to go.
     for other in 1..=20_u128 {
@@ -240,7 +246,7 @@ fn one_trace_more_decides_the_first_that_is_complete_or_else_the_first() {
             0ms Dropped: b1 b2
             0ms Dropped: 
             100ms Kept(Slow): 
-            holds (4, 0), Counts { kept: [0, 1, 0, 0], dropped: 3, early: [2, 0, 0, 0], lost: [3, 0, 0] }
+            holds (4, 0), Counts { kept: [0, 1, 0, 0], dropped: [3, 0, 0, 0], early: [2, 0, 0, 0], lost: [3, 0, 0, 0] }
         "#]],
     );
 }
@@ -281,7 +287,7 @@ fn one_span_more_decides_the_first_that_is_complete_or_else_who_holds_one_the_lo
             0ms Dropped: c1 c2 c3
             0ms e joins: Held
             0ms Dropped: d1 d2
-            holds (3, 5), Counts { kept: [0, 0, 0, 0], dropped: 2, early: [0, 0, 0, 0], lost: [5, 0, 0] }
+            holds (3, 5), Counts { kept: [0, 0, 0, 0], dropped: [2, 0, 0, 0], early: [0, 0, 0, 0], lost: [5, 0, 0, 0] }
         "#]],
     );
 }
@@ -314,7 +320,7 @@ fn a_trace_beyond_its_bound_keeps_what_failed_was_slow_or_is_the_root() {
             0ms a joins: Held
             0ms Dropped("a5")
             100ms Kept(Error): a1 a2 a3 a4 a6 a7
-            holds (0, 0), Counts { kept: [1, 0, 0, 0], dropped: 0, early: [0, 0, 0, 0], lost: [0, 1, 0] }
+            holds (0, 0), Counts { kept: [1, 0, 0, 0], dropped: [0, 0, 0, 0], early: [0, 0, 0, 0], lost: [0, 0, 1, 0] }
         "#]],
     );
 }
@@ -346,7 +352,7 @@ fn a_span_whose_own_trace_had_to_go_follows_it() {
             0ms a joins: Held
             0ms Kept(Error): a1 a2 a3 a4 a5 a6
             0ms PassedOn(Error, "a7")
-            holds (0, 0), Counts { kept: [1, 0, 0, 0], dropped: 0, early: [0, 1, 0, 0], lost: [0, 0, 0] }
+            holds (0, 0), Counts { kept: [1, 0, 0, 0], dropped: [0, 0, 0, 0], early: [0, 1, 0, 0], lost: [0, 0, 0, 0] }
         "#]],
     );
 }
@@ -365,7 +371,7 @@ fn what_is_held_too_long_is_decided_and_open_longer_than_its_threshold_it_is_slo
             0ms a joins: Held
             30000ms Kept(Slow): a1
             30000ms PassedOn(Slow, "a2")
-            holds (0, 0), Counts { kept: [0, 1, 0, 0], dropped: 0, early: [0, 0, 1, 0], lost: [0, 0, 0] }
+            holds (0, 0), Counts { kept: [0, 1, 0, 0], dropped: [0, 0, 0, 0], early: [0, 0, 1, 0], lost: [0, 0, 0, 0] }
         "#]],
     );
 }
@@ -406,7 +412,7 @@ fn without_room_what_is_complete_waits_but_not_longer_than_it_may() {
             200ms d joins: Held
             30200ms Kept(Rate): d1 d2
             30200ms Stalled
-            holds (0, 0), Counts { kept: [0, 0, 0, 4], dropped: 0, early: [0, 0, 0, 0], lost: [0, 0, 0] }
+            holds (0, 0), Counts { kept: [0, 0, 0, 4], dropped: [0, 0, 0, 0], early: [0, 0, 0, 0], lost: [0, 0, 0, 0] }
         "#]],
     );
 }
@@ -432,7 +438,7 @@ fn a_flush_does_not_wait_for_late_spans_and_a_close_for_none_at_all() {
             0ms PassedOn(Rate, "b2")
             0ms c is not recorded
             0ms Dropped("c1")
-            holds (0, 0), Counts { kept: [0, 0, 0, 2], dropped: 0, early: [0, 0, 0, 1], lost: [0, 0, 1] }
+            holds (0, 0), Counts { kept: [0, 0, 0, 2], dropped: [0, 0, 0, 0], early: [0, 0, 0, 1], lost: [0, 0, 0, 1] }
         "#]],
     );
 }
@@ -451,7 +457,7 @@ fn step() -> impl Strategy<Value = Step> {
         8 => Just(SpanClass::Fine),
         1 => Just(SpanClass::Startup),
         1 => Just(SpanClass::Slow),
-        1 => Just(SpanClass::Failed),
+        1 => Just(failed("save")),
     ];
     prop_oneof![
         3 => prop_oneof![Just(20_u64), Just(100_000)].prop_map(Step::Begin),
@@ -473,6 +479,7 @@ fn bounds() -> impl Strategy<Value = Bounds> {
             decided_min,
             hold_max: ms(300),
             late_wait: ms(30),
+            failures_per_minute: u32::MAX,
         },
     )
 }
@@ -591,7 +598,7 @@ impl Model {
             let is_early = expected.open > 0;
             self.early += u64::from(is_early);
             let kept = match expected.worst {
-                SpanClass::Failed => Some(KeepReason::Error),
+                SpanClass::Failed(_) => Some(KeepReason::Error),
                 SpanClass::Slow => Some(KeepReason::Slow),
                 SpanClass::Startup => Some(KeepReason::Startup),
                 SpanClass::Fine if is_early && now >= expected.slow_at => Some(KeepReason::Slow),
@@ -630,7 +637,9 @@ impl Model {
             early,
             lost,
         } = self.traces.take_counts();
-        self.counts.dropped += dropped;
+        for (all, more) in self.counts.dropped.iter_mut().zip(dropped) {
+            *all += more;
+        }
         for (sum, count) in [
             (&mut self.counts.kept[..], &kept[..]),
             (&mut self.counts.early[..], &early[..]),
@@ -678,7 +687,8 @@ proptest! {
         // One decision for each trace, and nothing is held any more.
         let begun = model.expected.len() as u64;
         let [error, slow, startup, by_rate] = model.counts.kept;
-        prop_assert_eq!(error + slow + startup + by_rate + model.counts.dropped, begun);
+        let dropped = model.counts.dropped.iter().sum::<u64>();
+        prop_assert_eq!(error + slow + startup + by_rate + dropped, begun);
         prop_assert!(model.expected.iter().all(|expected| expected.decided.is_some()));
         prop_assert_eq!((model.traces.traces_held(), model.traces.spans_held()), (0, 0));
         prop_assert_eq!(model.traces.free.len(), model.traces.slots.len());
@@ -715,6 +725,7 @@ proptest! {
             decided_min: 1_000,
             hold_max: Duration::from_secs(3_600),
             late_wait: ms(30),
+            failures_per_minute: u32::MAX,
         };
         let time = FakeTime::start();
         let mut traces = Traces::new(bounds, rate);
@@ -761,7 +772,7 @@ proptest! {
         for Decision { fate, spans } in out {
             let Some((_, trace, _)) = spans.first() else { continue };
             let expected = match worst[*trace] {
-                SpanClass::Failed => Fate::Kept(KeepReason::Error),
+                SpanClass::Failed(_) => Fate::Kept(KeepReason::Error),
                 SpanClass::Slow => Fate::Kept(KeepReason::Slow),
                 SpanClass::Startup => Fate::Kept(KeepReason::Startup),
                 SpanClass::Fine => {
