@@ -175,6 +175,9 @@ fn the_pages_word_is_recorded_under_the_wires_names() {
           "process moved" consumer rpc.method=moved rpc.system.name=spanwire spanwire.webview.name=main
         metrics:
         spanwire.ipc.delivery.duration{spanwire.ipc.event="moved",spanwire.webview.name="main"} count=1 sum=0.0065
+        spanwire.ipc.event.size{spanwire.ipc.direction="outbound",spanwire.ipc.event="moved",spanwire.webview.name="main"} count=1 sum=8
+        spanwire.ipc.event.transit.duration{spanwire.ipc.direction="outbound",spanwire.ipc.event="moved",spanwire.webview.name="main"} count=1 sum=0.0045
+        spanwire.ipc.event.wait.duration{spanwire.ipc.event="moved",spanwire.webview.name="main"} count=1 sum=0
         spanwire.ipc.message.size{spanwire.ipc.direction="outbound",spanwire.webview.name="main"} count=1 sum=8
         spanwire.ipc.messages{spanwire.ipc.direction="outbound",spanwire.ipc.event="moved",spanwire.outcome="ok",spanwire.webview.name="main"} 1
         spanwire.ipc.process.duration{spanwire.ipc.event="moved",spanwire.webview.name="main"} count=1 sum=0.002
@@ -577,8 +580,16 @@ fn what_the_built_script_says_is_taken_word_for_word() {
                 process save consumer 119.5..122.5
         send moved producer 102..122.5 dequeued@110 dispatched@110 acknowledged@122.5
           process moved consumer 119.5..122.5
+        spanwire.ipc.call.duration{spanwire.ipc.event="save",spanwire.webview.name="main"} count=1 sum=0.01
         spanwire.ipc.delivery.duration{spanwire.ipc.event="moved",spanwire.webview.name="main"} count=1 sum=0.0205
         spanwire.ipc.delivery.duration{spanwire.ipc.event="save",spanwire.webview.name="main"} count=1 sum=0.0125
+        spanwire.ipc.event.size{spanwire.ipc.direction="inbound",spanwire.ipc.event="save",spanwire.webview.name="main"} count=1 sum=0
+        spanwire.ipc.event.size{spanwire.ipc.direction="outbound",spanwire.ipc.event="moved",spanwire.webview.name="main"} count=1 sum=4
+        spanwire.ipc.event.size{spanwire.ipc.direction="outbound",spanwire.ipc.event="save",spanwire.webview.name="main"} count=1 sum=2
+        spanwire.ipc.event.transit.duration{spanwire.ipc.direction="outbound",spanwire.ipc.event="moved",spanwire.webview.name="main"} count=1 sum=0.0095
+        spanwire.ipc.event.transit.duration{spanwire.ipc.direction="outbound",spanwire.ipc.event="save",spanwire.webview.name="main"} count=1 sum=0.0095
+        spanwire.ipc.event.wait.duration{spanwire.ipc.event="moved",spanwire.webview.name="main"} count=1 sum=0.008
+        spanwire.ipc.event.wait.duration{spanwire.ipc.event="save",spanwire.webview.name="main"} count=1 sum=0
         spanwire.ipc.handler.duration{spanwire.ipc.event="save",spanwire.webview.name="main"} count=1 sum=0.008
         spanwire.ipc.message.size{spanwire.ipc.direction="inbound",spanwire.webview.name="main"} count=1 sum=0
         spanwire.ipc.message.size{spanwire.ipc.direction="outbound",spanwire.webview.name="main"} count=2 sum=6

@@ -277,9 +277,9 @@ const latencies: Row = [
       target(
         `{{${WEBVIEW}}}`,
         binary(
-          sum(chosen.grown(STARTUP, {}, "_sum"), WEBVIEW),
+          sum(chosen.grownRate(STARTUP, {}, "_sum"), WEBVIEW),
           "/",
-          above(sum(chosen.grown(STARTUP, {}, "_count"), WEBVIEW), 0),
+          above(sum(chosen.grownRate(STARTUP, {}, "_count"), WEBVIEW), 0),
         ),
       ),
     ],
@@ -330,22 +330,6 @@ const queues: Row = [
     where: QUEUES,
     threshold: SLOW_THRESHOLD,
   }),
-  chart({
-    title: "In flight",
-    description:
-      "Messages that the page was handed and has not acknowledged, and how long the oldest of them has been with it. Many or old ones with an empty queue: a listener keeps the page busy.",
-    unit: "none",
-    decimals: 0,
-    width: 12,
-    targets: [
-      target(`messages {{${WEBVIEW}}}`, sum(chosen.gauge("spanwire.ipc.in_flight"), WEBVIEW)),
-      target(
-        `oldest {{${WEBVIEW}}}`,
-        aggregate("max", [WEBVIEW], chosen.gauge("spanwire.ipc.in_flight.age")),
-      ),
-    ],
-    right: { legends: "/^oldest/", unit: "s" },
-  }),
   rows({
     title: "Queues and their bounds",
     description:
@@ -362,6 +346,22 @@ const queues: Row = [
     sortBy: "Peak",
     none: "no queue",
   }),
+  chart({
+    title: "In flight",
+    description:
+      "Messages that the page was handed and has not acknowledged, and how long the oldest of them has been with it. Many or old ones with an empty queue: a listener keeps the page busy.",
+    unit: "none",
+    decimals: 0,
+    width: 24,
+    targets: [
+      target(`messages {{${WEBVIEW}}}`, sum(chosen.gauge("spanwire.ipc.in_flight"), WEBVIEW)),
+      target(
+        `oldest {{${WEBVIEW}}}`,
+        aggregate("max", [WEBVIEW], chosen.gauge("spanwire.ipc.in_flight.age")),
+      ),
+    ],
+    right: { legends: "/^oldest/", unit: "s" },
+  }),
 ];
 
 const calls: Row = [
@@ -369,15 +369,15 @@ const calls: Row = [
   chart({
     title: "Calls as the page saw them",
     description:
-      "Calls of the page that ended, at each point over the interval before it: answered, rejected with an error of the handler, given up after their time or by the page's own wish, or left without an answer since the page went.",
-    unit: "none",
+      "Calls of the page that ended, per second: answered, rejected with an error of the handler, given up after their time or by the page's own wish, or left without an answer since the page went.",
+    unit: TIMES_PER_S,
     width: 12,
     bars: true,
     stacked: true,
     none: "no calls",
     targets: [
-      target("ok", sum(chosen.increase(CALL, { "error.type": is("") }, "_count"))),
-      target(`{{${ERROR}}}`, sum(chosen.grown(CALL, { "error.type": isNot("") }, "_count"), ERROR)),
+      target("ok", sum(chosen.rate(CALL, { "error.type": is("") }, "_count"))),
+      target(`{{${ERROR}}}`, sum(chosen.grownRate(CALL, { "error.type": isNot("") }, "_count"), ERROR)),
     ],
     colors: [
       ["/^ok$/", GREEN],
