@@ -7,6 +7,7 @@ use spanwire::telemetry::TelemetryBuilder;
 use tauri::Runtime;
 
 use crate::app_telemetry::Configure;
+use crate::page_script::PageApi;
 use crate::plugin::Spanwire;
 use crate::settings::PageTraces;
 use crate::way::Seam;
@@ -16,6 +17,7 @@ use crate::way::Seam;
 pub struct Builder {
     pub(crate) service_name: String,
     pub(crate) seam: Seam,
+    pub(crate) page_api: PageApi,
     pub(crate) overrides: Overrides,
     pub(crate) configure: Option<Configure>,
 }
@@ -36,6 +38,7 @@ impl Builder {
         Self {
             service_name: service_name.into(),
             seam: Seam::On,
+            page_api: PageApi::Hidden,
             overrides: Overrides::default(),
             configure: None,
         }

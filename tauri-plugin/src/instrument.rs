@@ -3,9 +3,11 @@
 use tauri::Runtime;
 
 use crate::channels;
+use crate::page_script::{LETS_INVOKE_BE_WRAPPED, PageApi};
 
-/// Registers the plugin with this app's builder, and counts the messages of channels, which a plugin
-/// alone cannot see.
+/// Registers the plugin with this app's builder, and does what a plugin alone cannot: it sees each
+/// `invoke` of a page begin and settle, counts the messages of channels, and gives the page
+/// `window.spanwire` with `trace`, `record` and `flush`.
 ///
 /// Tauri keeps one channel interceptor: an app that sets its own afterwards replaces this one, and
 /// channels are not counted then.
@@ -24,8 +26,10 @@ pub fn instrument<R: Runtime>(
 
 impl crate::Builder {
     /// As [`instrument`], with this set-up.
-    pub fn instrument<R: Runtime>(self, builder: tauri::Builder<R>) -> tauri::Builder<R> {
+    pub fn instrument<R: Runtime>(mut self, builder: tauri::Builder<R>) -> tauri::Builder<R> {
+        self.page_api = PageApi::Global;
         builder
+            .append_invoke_initialization_script(LETS_INVOKE_BE_WRAPPED)
             .plugin(self.build())
             .channel_interceptor(|webview, id, _, body| {
                 channels::message(webview, id, body);

@@ -30,6 +30,7 @@ mod diagnostics;
 mod events;
 mod instrument;
 mod page;
+mod page_script;
 mod plugin;
 mod plugin_state;
 mod protocol;

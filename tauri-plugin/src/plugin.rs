@@ -11,6 +11,7 @@ use tauri::{AppHandle, Manager, RunEvent, Runtime, Webview};
 use crate::app_telemetry::AppTelemetry;
 use crate::builder::{Builder, Overrides};
 use crate::diagnostics::{inform, warn};
+use crate::page_script::{self, PageApi};
 use crate::plugin_state::PluginState;
 use crate::settings::Settings;
 use crate::way::Way;
@@ -28,6 +29,7 @@ pub struct Spanwire<R: Runtime> {
 struct Running<R: Runtime> {
     state: Arc<PluginState<R>>,
     telemetry: Option<AppTelemetry>,
+    page_api: PageApi,
 }
 
 impl<R: Runtime> Spanwire<R> {
@@ -78,14 +80,19 @@ impl<R: Runtime> Plugin<R> for Spanwire<R> {
             // What it registers stays with Tauri.
             seam(&state).initialize(app, Value::Null)?;
         }
-        self.running = Some(Running { state, telemetry });
+        self.running = Some(Running {
+            state,
+            telemetry,
+            page_api: builder.page_api,
+        });
         Ok(())
     }
 
     fn initialization_script(&self) -> Option<String> {
         let running = self.running.as_ref()?;
         let is_seam = running.state.way == Way::Seam;
-        is_seam.then(|| include_str!("page_time.js").to_owned())
+        // What the page says of itself comes through the scheme.
+        is_seam.then(|| page_script::text(&running.state.page_script, running.page_api))
     }
 
     fn webview_created(&mut self, webview: Webview<R>) {

@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::ThreadId;
 
 use spanwire::ipc::PageState;
+use spanwire::ipc::observe::PageScript;
 use tauri::{AppHandle, Manager, Runtime, Webview};
 
 use crate::diagnostics::warn;
@@ -21,6 +22,7 @@ const OTHER: &str = "_OTHER";
 /// What the plugin knows while the app runs.
 pub(crate) struct PluginState<R: Runtime> {
     pub(crate) way: Way,
+    pub(crate) page_script: PageScript,
     settings: Settings,
     main_thread: ThreadId,
     webviews: Mutex<HashMap<String, Entry<R>>>,
@@ -37,11 +39,13 @@ impl<R: Runtime> PluginState<R> {
     /// To be called on the thread that runs the event loop.
     pub(crate) fn new(way: Way, settings: Settings) -> Self {
         let main_thread = std::thread::current().id();
-        let other = Arc::new(Tracked::new(OTHER, &settings));
+        let page_script = PageScript::new();
+        let other = Arc::new(Tracked::new(OTHER, &settings, &page_script));
         other.observer.set_main_thread();
         other.observer.set_page_state(PageState::Ready);
         Self {
             way,
+            page_script,
             settings,
             main_thread,
             webviews: Mutex::default(),
@@ -59,7 +63,7 @@ impl<R: Runtime> PluginState<R> {
         if webviews.len() >= WEBVIEWS_MAX {
             return Arc::clone(&self.other);
         }
-        let tracked = Arc::new(Tracked::new(label, &self.settings));
+        let tracked = Arc::new(Tracked::new(label, &self.settings, &self.page_script));
         let entry = Entry {
             tracked: Arc::clone(&tracked),
             webview: None,
@@ -89,6 +93,11 @@ impl<R: Runtime> PluginState<R> {
     pub(crate) fn closed(&self, label: &str) -> Option<(Arc<Tracked>, Option<Webview<R>>)> {
         let entry = self.webviews().remove(label)?;
         Some((entry.tracked, entry.webview))
+    }
+
+    /// The labels of all webviews that have a series of their own.
+    pub(crate) fn labels(&self) -> Vec<String> {
+        self.webviews().keys().cloned().collect()
     }
 
     /// The labels of all webviews of the window that was closed: they are gone with it.

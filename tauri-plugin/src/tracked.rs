@@ -2,7 +2,7 @@
 
 use std::sync::Mutex;
 
-use spanwire::ipc::observe::Observer;
+use spanwire::ipc::observe::{Observer, PageScript};
 
 use crate::channels::Channels;
 use crate::events::Subscriptions;
@@ -21,8 +21,8 @@ pub(crate) struct Tracked {
 }
 
 impl Tracked {
-    pub(crate) fn new(label: &str, settings: &Settings) -> Self {
-        let mut builder = Observer::builder(label);
+    pub(crate) fn new(label: &str, settings: &Settings, page_script: &PageScript) -> Self {
+        let mut builder = Observer::builder(label).page_script(page_script);
         if let Some(budget) = settings.main_thread_budget {
             builder = builder.main_thread_budget(budget);
         }

@@ -6,6 +6,7 @@ use tauri::{Manager, RunEvent, Runtime, Webview, WindowEvent};
 
 use crate::events;
 use crate::plugin_state::PluginState;
+use crate::way::Way;
 
 /// A webview was made.
 pub(crate) fn created<R: Runtime>(plugin: &PluginState<R>, webview: Webview<R>) {
@@ -29,7 +30,11 @@ pub(crate) fn page_load<R: Runtime>(
             // The page that was there cannot be answered any more, and listens to nothing.
             tracked.page.replaced();
             events::clear(&tracked, webview);
-            tracked.observer.set_page_state(PageState::Loading);
+            // The page's script says itself that it is there, and it must not have done so before.
+            // WebKitGTK keeps that order.
+            if cfg!(target_os = "linux") || plugin.way != Way::Seam {
+                tracked.observer.set_page_state(PageState::Loading);
+            }
         }
         PageLoadEvent::Finished => tracked.observer.set_page_state(PageState::Ready),
     }
@@ -37,15 +42,20 @@ pub(crate) fn page_load<R: Runtime>(
 
 /// Something happened to the app.
 pub(crate) fn on_event<R: Runtime>(plugin: &PluginState<R>, event: &RunEvent) {
-    let RunEvent::WindowEvent {
-        label,
-        event: WindowEvent::Destroyed,
-        ..
-    } = event
-    else {
-        return;
-    };
-    for label in plugin.labels_of_window(label) {
+    match event {
+        RunEvent::WindowEvent {
+            label,
+            event: WindowEvent::Destroyed,
+            ..
+        } => close(plugin, plugin.labels_of_window(label)),
+        // Pages are not asked any more; what waits for their word ends here.
+        RunEvent::Exit => close(plugin, plugin.labels()),
+        _ => {}
+    }
+}
+
+fn close<R: Runtime>(plugin: &PluginState<R>, labels: Vec<String>) {
+    for label in labels {
         let Some((tracked, webview)) = plugin.closed(&label) else {
             continue;
         };

@@ -11,7 +11,7 @@ mod response;
 use std::sync::Arc;
 
 use spanwire::semconv::ErrorType;
-use tauri::http::{Method, Request};
+use tauri::http::{Method, Request, Response};
 use tauri::ipc::InvokeResponse;
 use tauri::webview::InvokeRequest;
 use tauri::{Manager, Runtime, UriSchemeContext, UriSchemeResponder, Webview};
@@ -27,6 +27,9 @@ use crate::tracked::Tracked;
 /// The command by which a page fetches what was too large for a script. It carries a message of a
 /// channel and is none itself.
 const CHANNEL_FETCH: &str = "plugin:__TAURI_CHANNEL__|fetch";
+
+/// Where the plugin's script posts what it measured.
+const PAGE_REPORT: &str = "plugin:spanwire|report";
 
 /// Answers one request.
 pub(crate) fn answer<R: Runtime>(
@@ -44,10 +47,27 @@ pub(crate) fn answer<R: Runtime>(
     let Some(webview) = plugin.webview(context.app_handle(), label) else {
         return responder.respond(response::failed("failed to acquire webview reference"));
     };
+    if request::command(request.uri()) == PAGE_REPORT {
+        return responder.respond(report(plugin, label, &request));
+    }
     let bytes = request.body().len();
     match request::read(request) {
         Ok(request) => invoke(plugin, webview, request, bytes, responder),
         Err(error) => responder.respond(response::failed(&error)),
+    }
+}
+
+/// Takes what the plugin's script says of its page. It is no command: it runs nothing, and proves
+/// itself by a secret that only the script has.
+fn report<R: Runtime>(
+    plugin: &PluginState<R>,
+    label: &str,
+    request: &Request<Vec<u8>>,
+) -> Response<Vec<u8>> {
+    let text = std::str::from_utf8(request.body()).unwrap_or_default();
+    match plugin.tracked(label).observer.page_report(text) {
+        Ok(()) => response::taken(),
+        Err(_) => response::failed("the report was not taken"),
     }
 }
 
@@ -61,7 +81,7 @@ fn invoke<R: Runtime>(
     if request.cmd == CHANNEL_FETCH {
         return pass_on(webview, request, responder);
     }
-    let times = request::take_page_times(&mut request.headers);
+    let page_call = request::take_page_call(&mut request.headers);
     let tracked = plugin.tracked(webview.label());
     let is_trusted = request.invoke_key == webview.app_handle().invoke_key();
     let emitted = is_trusted
@@ -83,10 +103,9 @@ fn invoke<R: Runtime>(
         .then(|| request::header(&request.headers, "traceparent"))
         .flatten();
     let inbound = inbound.traceparent(traceparent);
-    let handling = match times {
-        Some(times) => inbound.page_times(times).begin(),
-        None => inbound.begin(),
-    };
+    let handling = inbound
+        .page_call(page_call.as_deref().unwrap_or_default())
+        .begin();
     let subscription = is_trusted
         .then(|| events::Change::of(&request.cmd, &request.body))
         .flatten();

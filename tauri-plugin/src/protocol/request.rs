@@ -3,24 +3,20 @@
 use mime::Mime;
 use percent_encoding::percent_decode_str;
 use serde_json::{Map, Value};
-use spanwire::ipc::observe::PageTimes;
 use tauri::Url;
 use tauri::http::header::{CONTENT_TYPE, ORIGIN};
-use tauri::http::{HeaderMap, HeaderValue, Request};
+use tauri::http::{HeaderMap, HeaderValue, Request, Uri};
 use tauri::ipc::{CallbackFn, InvokeBody};
 use tauri::webview::InvokeRequest;
 
-/// The page's time when it posted, which the plugin's script adds.
-const PAGE_TIME: &str = "spanwire-page-time";
+/// What the plugin's script adds to a call.
+const PAGE_CALL: &str = "spanwire-call";
 
 /// Reads it; the error is the text that Tauri answers with.
 pub(super) fn read(request: Request<Vec<u8>>) -> Result<InvokeRequest, String> {
     let (parts, body) = request.into_parts();
     let headers = parts.headers;
-    let path = parts.uri.path();
-    let cmd = percent_decode_str(path.strip_prefix('/').unwrap_or(path))
-        .decode_utf8_lossy()
-        .into_owned();
+    let cmd = command(&parts.uri);
     let content_type = content_type(&headers)?;
     let invoke_key = required(&headers, "Tauri-Invoke-Key")?
         .to_str()
@@ -44,6 +40,13 @@ pub(super) fn read(request: Request<Vec<u8>>) -> Result<InvokeRequest, String> {
         headers,
         invoke_key,
     })
+}
+
+/// The command that an address names.
+pub(super) fn command(address: &Uri) -> String {
+    let path = address.path();
+    let path = path.strip_prefix('/').unwrap_or(path);
+    percent_decode_str(path).decode_utf8_lossy().into_owned()
 }
 
 fn content_type(headers: &HeaderMap) -> Result<Mime, String> {
@@ -88,11 +91,8 @@ pub(super) fn header<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> 
     headers.get(name)?.to_str().ok()
 }
 
-/// Takes out when the page called, by its clock: the command sees the headers that the page set.
-pub(super) fn take_page_times(headers: &mut HeaderMap) -> Option<PageTimes> {
-    let posted: f64 = headers.remove(PAGE_TIME)?.to_str().ok()?.parse().ok()?;
-    Some(PageTimes {
-        began: posted,
-        posted,
-    })
+/// Takes out what the page's script says of the call: the command sees the headers that the page set.
+pub(super) fn take_page_call(headers: &mut HeaderMap) -> Option<String> {
+    let call = headers.remove(PAGE_CALL)?;
+    call.to_str().ok().map(str::to_owned)
 }

@@ -26,6 +26,11 @@ pub(super) fn of(answer: InvokeResponse) -> Response<Vec<u8>> {
     response
 }
 
+/// The response to a report of the plugin's script.
+pub(super) fn taken() -> Response<Vec<u8>> {
+    with_origin(Response::new(Vec::new()))
+}
+
 /// The response to a request that is none.
 pub(super) fn failed(why: &str) -> Response<Vec<u8>> {
     plain(StatusCode::INTERNAL_SERVER_ERROR, TEXT, why.into())

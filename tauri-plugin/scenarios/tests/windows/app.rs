@@ -138,6 +138,21 @@ impl Run {
         counts
     }
 
+    /// How often a histogram measured this event in the main window, without an error.
+    pub(crate) fn measured(&self, name: &str, event: &str) -> u64 {
+        let metric = self.metrics.iter().find(|metric| metric.name == name);
+        let Some(metric::Data::Histogram(histogram)) = metric.and_then(|one| one.data.clone())
+        else {
+            return 0;
+        };
+        let of_event = histogram.data_points.iter().filter(|point| {
+            let is =
+                |name: &str, value: &str| text(&point.attributes, name).as_deref() == Some(value);
+            is("spanwire.ipc.event", event) && is("spanwire.webview.name", "main")
+        });
+        of_event.map(|point| point.count).sum()
+    }
+
     pub(crate) fn points(
         &self,
         name: &str,

@@ -63,6 +63,16 @@ pub(crate) fn mixed() {
     traces.each_call_has_one();
     traces.threads_are_right();
     blocked_is_counted(&run);
+    let wrong = run.points("spanwire.page.errors");
+    assert!(
+        wrong.is_empty(),
+        "the script told what cannot be: {wrong:?}"
+    );
+    // The page's word for each reply, but for those to `finish` and to a promise that never settles.
+    assert_eq!(
+        run.measured("spanwire.ipc.delivery.duration", "raw_bytes"),
+        110
+    );
 }
 
 /// Only the sync command that sleeps keeps the main thread.
@@ -128,12 +138,29 @@ pub(crate) fn events() {
         // What a plugin alone cannot see.
         let streamed = (plugin == Plugin::Instrument).then_some(10);
         assert_eq!(sent("channel:stream"), streamed, "{messages:?}");
+        // The page's listeners, each for itself.
+        let ran = run.measured("spanwire.ipc.process.duration", "progress");
+        assert_eq!(ran, 40, "{plugin:?}");
+        clicked(&run, plugin);
         // An event is part of the trace of the command that sends it.
         let send = run.spans.iter().find(|span| span.name == "send progress");
         let trace = &send.expect("a span of the event").trace_id;
         let is_command = |span: &&Span| span.name == "emit_events" && &span.trace_id == trace;
         assert!(run.spans.iter().any(|span| is_command(&span)));
     }
+}
+
+/// `spanwire.trace` of the page is the root of what the page calls within it.
+fn clicked(run: &Run, plugin: Plugin) {
+    let click = run.spans.iter().find(|span| span.name == "click");
+    assert_eq!(click.is_some(), plugin == Plugin::Instrument);
+    let Some(click) = click else { return };
+    let calls = run
+        .spans
+        .iter()
+        .filter(|span| span.parent_span_id == click.span_id);
+    let calls: Vec<_> = calls.map(|span| (&*span.name, span.kind)).collect();
+    assert_eq!(calls, [("sync_ok", SpanKind::Client as i32)]);
 }
 
 pub(crate) fn reloaded() {
