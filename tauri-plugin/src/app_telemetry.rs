@@ -1,5 +1,6 @@
 //! Telemetry for an app that has none of its own.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use spanwire::Telemetry;
@@ -27,6 +28,7 @@ impl AppTelemetry {
         service_name: &str,
         version: &str,
         settings: &Settings,
+        consent_file: Option<PathBuf>,
         configure: Option<Configure>,
     ) -> Option<Self> {
         if settings.telemetry == Some(false) {
@@ -36,14 +38,20 @@ impl AppTelemetry {
             return None;
         }
         let variables = settings.variables.clone();
-        // What a release sends and opens by default is the library's to say: its builder is asked
-        // for it here.
+        // A release opens no port and sends nothing before the app or its environment says so.
         let mut builder = Telemetry::builder(service_name)
+            .on_behalf_of_app()
             .service_version(version)
             .environment(move |name| {
                 let set = std::env::var(name).ok().filter(|value| !value.is_empty());
                 set.or_else(|| variables.get(name).cloned())
             });
+        if settings.ask_first {
+            builder = builder.start_paused();
+        }
+        if let Some(file) = consent_file {
+            builder = builder.consent_file(file);
+        }
         if let Some(configure) = configure {
             builder = configure(builder);
         }
@@ -58,6 +66,10 @@ impl AppTelemetry {
                 None
             }
         }
+    }
+
+    pub(crate) fn telemetry(&self) -> &Telemetry {
+        &self.telemetry
     }
 
     /// Sends what is queued, by a deadline.

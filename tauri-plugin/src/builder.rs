@@ -26,6 +26,7 @@ pub struct Builder {
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Overrides {
     pub(crate) telemetry: Option<bool>,
+    pub(crate) ask_first: Option<bool>,
     pub(crate) page_traces: Option<PageTraces>,
     pub(crate) main_thread_budget: Option<Duration>,
     pub(crate) event_spans_per_second_max: Option<u32>,
@@ -59,6 +60,14 @@ impl Builder {
     pub fn without_telemetry(mut self) -> Self {
         self.overrides.telemetry = Some(false);
         self.configure = None;
+        self
+    }
+
+    /// Nothing is recorded before the person who uses the app has said yes, by the command
+    /// `plugin:spanwire|set_consent` or by [`SpanwireExt::spanwire_telemetry`](crate::SpanwireExt).
+    /// The answer is kept in the app's configuration folder. Default: telemetry records at once.
+    pub fn ask_first(mut self) -> Self {
+        self.overrides.ask_first = Some(true);
         self
     }
 

@@ -61,7 +61,7 @@ enum State {
 
 /// Dispatches a command within its record, which ends when `run`'s answer does.
 ///
-/// `refusal` is what a command counts as that Tauri drops without an answer while it dispatches.
+/// `refusal` is what a command counts as whose answer this thread drops while it dispatches.
 pub(crate) fn dispatch(
     mut handling: Handling,
     reply: Reply,

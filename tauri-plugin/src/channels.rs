@@ -42,8 +42,9 @@ pub(crate) fn opened(tracked: &Tracked, command: &str, body: &InvokeBody) {
 /// A message leaves for the page.
 pub(crate) fn message<R: Runtime>(webview: &Webview<R>, id: CallbackFn, body: &InvokeResponseBody) {
     let plugin = webview.app_handle().try_state::<Arc<PluginState<R>>>();
-    let Some(plugin) = plugin else { return };
-    let tracked = plugin.tracked(webview.label());
+    // A command may send on when its window is closed.
+    let tracked = plugin.and_then(|plugin| plugin.known(webview.label()));
+    let Some(tracked) = tracked else { return };
     let bytes = match body {
         InvokeResponseBody::Json(text) => text.len(),
         InvokeResponseBody::Raw(bytes) => bytes.len(),

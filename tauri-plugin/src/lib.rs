@@ -8,17 +8,17 @@
 //! # }
 //! ```
 //!
-//! Every command then has a trace, from the page's call to the response, and metrics at
-//! `http://127.0.0.1:9464/metrics`: how long it took, on which thread, how it ended, and how large it
+//! Every command then has a trace, from the page's call until its promise is settled, and metrics, in
+//! a debug build at `http://127.0.0.1:9464/metrics`: how long it took, on which thread, how it ended, and how large it
 //! was, under the names that Spanwire's dashboards and alerts know. So have the events of the page,
 //! and those that Rust sends to pages which listen to them. `OTEL_EXPORTER_OTLP_ENDPOINT` says where
 //! traces go; [`Builder`] and `plugins.spanwire` in `tauri.conf.json` say more.
 //!
 //! Nothing of the app's security changes: Tauri checks the invoke key, the origin and the
-//! permissions of each command itself. The plugin has no command that a page could call, and needs no
-//! capability.
+//! permissions of each command itself. The plugin needs no capability; a page may turn telemetry off and
+//! on ([`Builder::ask_first`]) only where a capability of the app allows it.
 //!
-//! [`traced`] is for where that way is closed, and [`Way`] says which one is in use.
+//! [`instrument`] sees more, channels above all. [`traced`] is for where that way is closed, and [`Way`] says which one is in use.
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
@@ -26,8 +26,10 @@ mod app_telemetry;
 mod builder;
 mod call;
 mod channels;
+mod commands;
 mod diagnostics;
 mod events;
+mod extension;
 mod instrument;
 mod page;
 mod page_script;
@@ -47,6 +49,7 @@ mod webviews;
 use tauri::Runtime;
 
 pub use builder::Builder;
+pub use extension::SpanwireExt;
 pub use instrument::instrument;
 pub use plugin::Spanwire;
 pub use settings::PageTraces;

@@ -4,12 +4,14 @@ use std::fmt;
 use std::sync::Arc;
 
 use serde_json::Value;
+use tauri::ipc::Invoke;
 use tauri::plugin::{Plugin, TauriPlugin};
 use tauri::webview::PageLoadPayload;
 use tauri::{AppHandle, Manager, RunEvent, Runtime, Webview};
 
 use crate::app_telemetry::AppTelemetry;
 use crate::builder::{Builder, Overrides};
+use crate::commands;
 use crate::diagnostics::{inform, warn};
 use crate::page_script::{self, PageApi};
 use crate::plugin_state::PluginState;
@@ -20,6 +22,9 @@ use crate::webviews;
 /// The key of the settings, and what `plugin:…|` has in front of a command.
 pub(crate) const NAME: &str = "spanwire";
 
+/// Where the person's answer is kept, in the app's configuration folder.
+const CONSENT_FILE: &str = "telemetry-consent";
+
 /// The plugin, for [`tauri::Builder::plugin`]; made by [`init`](crate::init) and [`Builder`].
 pub struct Spanwire<R: Runtime> {
     builder: Option<Builder>,
@@ -28,7 +33,6 @@ pub struct Spanwire<R: Runtime> {
 
 struct Running<R: Runtime> {
     state: Arc<PluginState<R>>,
-    telemetry: Option<AppTelemetry>,
     page_api: PageApi,
 }
 
@@ -56,12 +60,21 @@ impl<R: Runtime> Plugin<R> for Spanwire<R> {
         };
         let (mut settings, warnings) = Settings::read(&config);
         settings.take(builder.overrides);
+        // Without a folder the person is asked at each start.
+        let folder = app.path().app_config_dir().ok();
+        let consent_file = folder
+            .filter(|_| settings.ask_first)
+            .map(|folder| folder.join(CONSENT_FILE));
         let telemetry = AppTelemetry::install(
             &builder.service_name,
             &app.package_info().version.to_string(),
             &settings,
+            consent_file,
             builder.configure,
         );
+        if let Some(telemetry) = telemetry {
+            app.manage(telemetry);
+        }
         warnings.iter().for_each(warn);
         let way = Way::choose(app.config(), builder.seam);
         match way {
@@ -82,7 +95,6 @@ impl<R: Runtime> Plugin<R> for Spanwire<R> {
         }
         self.running = Some(Running {
             state,
-            telemetry,
             page_api: builder.page_api,
         });
         Ok(())
@@ -107,15 +119,19 @@ impl<R: Runtime> Plugin<R> for Spanwire<R> {
         }
     }
 
-    fn on_event(&mut self, _app: &AppHandle<R>, event: &RunEvent) {
+    fn on_event(&mut self, app: &AppHandle<R>, event: &RunEvent) {
         let Some(running) = &self.running else {
             return;
         };
         webviews::on_event(&running.state, event);
-        if let (RunEvent::Exit, Some(telemetry)) = (event, &running.telemetry) {
+        if let (RunEvent::Exit, Some(telemetry)) = (event, app.try_state::<AppTelemetry>()) {
             // `run` ends the process: what is queued is sent now or never.
             telemetry.shutdown();
         }
+    }
+
+    fn extend_api(&mut self, invoke: Invoke<R>) -> bool {
+        commands::handler()(invoke)
     }
 }
 
@@ -133,6 +149,7 @@ impl Settings {
     /// The builder has the last word.
     fn take(&mut self, overrides: Overrides) {
         self.telemetry = overrides.telemetry.or(self.telemetry);
+        self.ask_first = overrides.ask_first.unwrap_or(self.ask_first);
         self.page_traces = overrides.page_traces.unwrap_or(self.page_traces);
         self.main_thread_budget = overrides.main_thread_budget.or(self.main_thread_budget);
         let events = overrides.event_spans_per_second_max;

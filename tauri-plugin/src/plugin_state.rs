@@ -72,6 +72,12 @@ impl<R: Runtime> PluginState<R> {
         self.on_main_thread(&tracked)
     }
 
+    /// The same, of a webview that may be gone already.
+    pub(crate) fn known(&self, label: &str) -> Option<Arc<Tracked>> {
+        let webviews = self.webviews();
+        Some(Arc::clone(&webviews.get(label)?.tracked))
+    }
+
     /// An observer takes the thread that runs the event loop from a call on it.
     fn on_main_thread(&self, tracked: &Arc<Tracked>) -> Arc<Tracked> {
         if std::thread::current().id() == self.main_thread {

@@ -18,7 +18,8 @@ pub enum PageTraces {
     /// It is ignored: a call begins a trace.
     #[default]
     Ignored,
-    /// It is the parent of the call. The page then decides the trace, and whether it is sampled.
+    /// It is the parent of the call. The page then decides the trace, and whether it is sampled; so
+    /// do pages of other origins, where the app's capabilities let them call.
     Accepted,
 }
 
@@ -26,6 +27,7 @@ pub enum PageTraces {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Settings {
     pub(crate) telemetry: Option<bool>,
+    pub(crate) ask_first: bool,
     pub(crate) page_traces: PageTraces,
     pub(crate) main_thread_budget: Option<Duration>,
     pub(crate) event_spans_per_second_max: Option<u32>,
@@ -64,6 +66,7 @@ enum Kind {
 #[derive(Clone, Copy)]
 enum Target {
     Telemetry,
+    AskFirst,
     PageTraces,
     MainThreadBudget,
     EventSpans,
@@ -72,8 +75,9 @@ enum Target {
     Variable(&'static str),
 }
 
-const KEYS: [(&str, Kind, Target); 16] = [
+const KEYS: [(&str, Kind, Target); 17] = [
     ("telemetry", Kind::Bool, Target::Telemetry),
+    ("askFirst", Kind::Bool, Target::AskFirst),
     ("pageTraces", Kind::PageTraces, Target::PageTraces),
     (
         "mainThreadBudgetMs",
@@ -170,6 +174,7 @@ impl Settings {
         let text = kind.read(value)?;
         match target {
             Target::Telemetry => self.telemetry = text.parse().ok(),
+            Target::AskFirst => self.ask_first = text == "true",
             Target::PageTraces => self.page_traces = PageTraces::deserialize(value).ok()?,
             Target::MainThreadBudget => self.main_thread_budget = Some(milliseconds(&text)?),
             Target::EventSpans => self.event_spans_per_second_max = text.parse().ok(),
@@ -272,6 +277,7 @@ mod tests {
     fn settings_become_what_they_are_for() {
         let (settings, warnings) = Settings::read(&json!({
             "telemetry": false,
+            "askFirst": true,
             "pageTraces": "accepted",
             "mainThreadBudgetMs": 8,
             "eventSpansPerSecondMax": 0,
@@ -282,6 +288,7 @@ mod tests {
         }));
         assert_eq!(warnings, []);
         assert_eq!(settings.telemetry, Some(false));
+        assert!(settings.ask_first);
         assert_eq!(settings.page_traces, PageTraces::Accepted);
         assert_eq!(settings.main_thread_budget, Some(Duration::from_millis(8)));
         assert_eq!(settings.event_spans_per_second_max, Some(0));

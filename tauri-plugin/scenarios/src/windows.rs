@@ -37,6 +37,8 @@ pub struct Setup {
     pub plugin: Plugin,
     /// The scenario, a function of the page's `scenarios.js`.
     pub scenario: String,
+    /// The window's label, by which it has its capabilities.
+    pub label: String,
     /// Where the window's page comes from.
     pub origin: Origin,
     /// `plugins.spanwire`.
@@ -82,7 +84,7 @@ pub fn run(setup: Setup) {
                 Origin::Remote => Some(crate::remote::serve(app.handle().clone())),
             };
             app.manage(Pages(remote));
-            open(app.handle(), "main", &setup.scenario);
+            open(app.handle(), &setup.label, &setup.scenario);
             Ok(())
         })
         .run(context)

@@ -113,7 +113,9 @@ fn invoke<R: Runtime>(
         channels::opened(&tracked, &request.cmd, &request.body);
     }
     let refusal = if is_trusted {
-        ErrorType::Cancelled
+        // An async command panicked before Tauri let go of its own handle to the responder, so it was
+        // this thread that dropped it. No other command that Tauri's macro makes is dropped here.
+        ErrorType::Panic
     } else {
         ErrorType::Forbidden
     };

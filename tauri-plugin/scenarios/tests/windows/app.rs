@@ -39,6 +39,7 @@ impl App {
             setup: Setup {
                 plugin,
                 scenario: scenario.to_owned(),
+                label: "main".to_owned(),
                 origin: Origin::Local,
                 settings: Value::Null,
                 csp: None,
@@ -65,6 +66,7 @@ impl App {
             .env("OTEL_EXPORTER_OTLP_ENDPOINT", receiver.url())
             .env("OTEL_TRACES_SAMPLER", "always_on")
             .env("OTEL_METRICS_EXPORTER", "otlp")
+            .env("XDG_CONFIG_HOME", folder.path())
             .env("OTEL_BSP_MAX_QUEUE_SIZE", "1000000")
             .env_remove("RUST_BACKTRACE")
             .envs(self.environment)

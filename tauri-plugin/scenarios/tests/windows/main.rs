@@ -10,6 +10,7 @@
 )]
 
 mod app;
+mod consent;
 mod public_way;
 mod security;
 mod settings;
@@ -58,6 +59,14 @@ const TESTS: &[(&str, fn())] = &[
     (
         "without_the_seam_the_public_way_sees_commands_and_says_so",
         public_way::alone,
+    ),
+    (
+        "nothing_is_recorded_before_the_person_says_yes",
+        consent::asked,
+    ),
+    (
+        "a_page_without_permission_cannot_give_consent",
+        consent::without_permission,
     ),
     (
         "settings_that_cannot_be_used_are_warnings_and_the_app_runs",

@@ -1,6 +1,6 @@
 //! What comes out of the plugin, held against what the page counted itself.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use opentelemetry_proto::tonic::metrics::v1::number_data_point::Value;
 use opentelemetry_proto::tonic::trace::v1::Span;
@@ -251,11 +251,22 @@ impl<'a> Traces<'a> {
     }
 
     fn threads_are_right(&self) {
-        let spans = self.0.values().flatten();
-        let servers = spans.filter(|span| span.kind == SpanKind::Server as i32);
-        for span in servers {
-            let thread = text(&span.attributes, "spanwire.thread");
-            assert_eq!(thread.as_deref(), Some("main"), "{}", span.name);
+        let threads = |name: &str| -> BTreeSet<_> {
+            let spans = self.0.values().flatten();
+            let of_name =
+                spans.filter(|span| span.kind == SpanKind::Server as i32 && span.name == name);
+            let threads = of_name.filter_map(|span| text(&span.attributes, "spanwire.thread"));
+            threads.collect()
+        };
+        for (name, thread) in [
+            ("sync_ok", "main"),
+            ("sync_slow", "main"),
+            ("sync_fail", "main"),
+            ("raw_bytes", "main"),
+            // Where it was called.
+            ("async_slow", "main"),
+        ] {
+            assert_eq!(threads(name), BTreeSet::from([thread.to_owned()]), "{name}");
         }
     }
 }
