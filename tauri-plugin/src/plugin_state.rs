@@ -3,10 +3,9 @@
 use std::collections::HashMap;
 use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread::ThreadId;
 
-use spanwire::ipc::PageState;
 use spanwire::ipc::observe::PageScript;
 use tauri::{AppHandle, Manager, Runtime, Webview};
 
@@ -26,7 +25,8 @@ pub(crate) struct PluginState<R: Runtime> {
     settings: Settings,
     main_thread: ThreadId,
     webviews: Mutex<HashMap<String, Entry<R>>>,
-    other: Arc<Tracked>,
+    /// Made when it is needed: it is a series of its own.
+    other: OnceLock<Arc<Tracked>>,
     has_warned_of_bypass: AtomicBool,
 }
 
@@ -40,16 +40,13 @@ impl<R: Runtime> PluginState<R> {
     pub(crate) fn new(way: Way, settings: Settings) -> Self {
         let main_thread = std::thread::current().id();
         let page_script = PageScript::new();
-        let other = Arc::new(Tracked::new(OTHER, &settings, &page_script));
-        other.observer.set_main_thread();
-        other.observer.set_page_state(PageState::Ready);
         Self {
             way,
             page_script,
             settings,
             main_thread,
             webviews: Mutex::default(),
-            other,
+            other: OnceLock::new(),
             has_warned_of_bypass: AtomicBool::new(false),
         }
     }
@@ -61,15 +58,19 @@ impl<R: Runtime> PluginState<R> {
             return self.on_main_thread(&entry.tracked);
         }
         if webviews.len() >= WEBVIEWS_MAX {
-            return Arc::clone(&self.other);
+            return self.on_main_thread(self.other.get_or_init(|| self.track(OTHER)));
         }
-        let tracked = Arc::new(Tracked::new(label, &self.settings, &self.page_script));
+        let tracked = self.track(label);
         let entry = Entry {
             tracked: Arc::clone(&tracked),
             webview: None,
         };
         webviews.insert(label.to_owned(), entry);
         self.on_main_thread(&tracked)
+    }
+
+    fn track(&self, label: &str) -> Arc<Tracked> {
+        Arc::new(Tracked::new(label, &self.settings, &self.page_script))
     }
 
     /// The same, of a webview that may be gone already.

@@ -138,8 +138,12 @@ pub(crate) fn crash_page(window: WebviewWindow) {
     let app = window.app_handle().clone();
     let ended = move |webview: &webkit2gtk::WebView| {
         webview.connect_web_process_terminated(move |_, _| {
-            std::fs::write(report_path(), r#"{"crashed":true}"#).unwrap();
-            app.exit(0);
+            let app = app.clone();
+            std::thread::spawn(move || {
+                let states = crate::remote::page_states(&app);
+                std::fs::write(report_path(), serde_json::json!(states).to_string()).unwrap();
+                app.exit(0);
+            });
         });
         webview.terminate_web_process();
     };

@@ -1,9 +1,10 @@
-//! A page of another origin: a server on this machine.
+//! What is on sockets of this machine: a page of another origin, and the plugin's own endpoint.
 
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 
 use tauri::AppHandle;
+use tauri_plugin_spanwire::SpanwireExt;
 
 use crate::report_path;
 
@@ -58,4 +59,18 @@ fn answer(mut stream: TcpStream, app: &AppHandle) {
         std::fs::write(report_path(), body).unwrap();
         app.exit(0);
     }
+}
+
+/// What the plugin's endpoint says of the states of pages, now.
+pub(crate) fn page_states(app: &AppHandle) -> Vec<String> {
+    let telemetry = app.spanwire_telemetry().unwrap();
+    let mut stream = TcpStream::connect(telemetry.prometheus_addr().unwrap()).unwrap();
+    let request = "GET /metrics HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
+    stream.write_all(request.as_bytes()).unwrap();
+    let mut text = String::new();
+    stream.read_to_string(&mut text).unwrap();
+    let states = text
+        .lines()
+        .filter(|line| line.starts_with("spanwire_page_state{"));
+    states.map(str::to_owned).collect()
 }

@@ -2,7 +2,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use opentelemetry_proto::tonic::metrics::v1::number_data_point::Value;
 use opentelemetry_proto::tonic::trace::v1::Span;
 use opentelemetry_proto::tonic::trace::v1::span::SpanKind;
 use spanwire_testkit::receiver::text;
@@ -179,21 +178,25 @@ pub(crate) fn reloaded() {
 }
 
 pub(crate) fn crashed() {
-    let run = App::new(Plugin::Init, "crashed").run();
-    assert_eq!(run.report["crashed"], true, "{}", run.stderr);
-    let states = run.points("spanwire.page.state");
+    let run = App::new(Plugin::Init, "crashed")
+        .variable("OTEL_METRICS_EXPORTER", "prometheus")
+        .variable("OTEL_EXPORTER_PROMETHEUS_PORT", "0")
+        .run();
+    let states = run.report.as_array().expect("what was scraped then");
+    // Each of the four states of one page, and no page that is not there.
+    assert_eq!(states.len(), 4, "{states:?}");
     let state = |state: &str| {
-        let is_it = |name: &str, value: &str, attributes: &[_]| {
-            text(attributes, name).as_deref() == Some(value)
-        };
-        let point = states.iter().find(|point| {
-            is_it("spanwire.webview.name", "main", &point.attributes)
-                && is_it("spanwire.page.state", state, &point.attributes)
-        });
-        point.and_then(|point| point.value)
+        let mut lines = states.iter().filter_map(|line| line.as_str());
+        let of_state = lines.find(|line| line.contains(&format!("=\"{state}\"")));
+        of_state.and_then(|line| line.rsplit(' ').next().map(str::to_owned))
     };
-    assert_eq!(state("gone"), Some(Value::AsInt(1)), "{states:?}");
-    assert_eq!(state("ready"), Some(Value::AsInt(0)), "{states:?}");
+    assert_eq!(
+        state("gone").as_deref(),
+        Some("1"),
+        "{states:?} {}",
+        run.stderr
+    );
+    assert_eq!(state("ready").as_deref(), Some("0"), "{states:?}");
 }
 
 /// The spans, by their traces.
