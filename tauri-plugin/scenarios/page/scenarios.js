@@ -183,30 +183,6 @@ const scenarios = {
     return undefined;
   },
 
-  /** What a call and an event take, and the processor's time of the app for each. */
-  async bench() {
-    const roundTrip = async (command) => {
-      const batches = [];
-      for (let batch = 0; batch < 60; batch += 1) {
-        const began = performance.now();
-        for (let n = 0; n < 50; n += 1) {
-          await invoke(command, { value: n });
-        }
-        batches.push(((performance.now() - began) * 1_000) / 50);
-      }
-      // The first ones warm up.
-      return batches.slice(10).sort((a, b) => a - b)[25];
-    };
-    await listen("tick", () => {});
-    await roundTrip("sync_ok");
-    const before = await invoke("cpu_us");
-    const sync_us = await roundTrip("sync_ok");
-    const async_us = await roundTrip("async_ok");
-    const cpu_us = ((await invoke("cpu_us")) - before) / 6_000;
-    const [emit_us, emit_cpu_us] = await invoke("timed_emits", { times: 10_000 });
-    return { sync_us, async_us, cpu_us, emit_us, emit_cpu_us };
-  },
-
   /** Nothing but a call. */
   async one() {
     return { call: await outcome("sync_ok", { value: 6 }) };

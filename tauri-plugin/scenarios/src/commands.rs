@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use spanwire::clock::now;
 use tauri::ipc::{Channel, InvokeBody, Request, Response};
 use tauri::{AppHandle, Emitter, Manager, WebviewWindow};
 use tokio::sync::Semaphore;
@@ -103,34 +102,6 @@ pub(crate) async fn open_window(app: AppHandle, label: String) {
     crate::windows::open(&app, &label, "second");
 }
 
-/// The processor's time of this process and its threads, in microseconds.
-#[tauri::command]
-pub(crate) fn cpu_us() -> u64 {
-    let tasks = std::fs::read_dir("/proc/self/task").unwrap();
-    let of_task = |task: std::fs::DirEntry| -> u64 {
-        let text = std::fs::read_to_string(task.path().join("schedstat")).unwrap_or_default();
-        let nanoseconds = text.split(' ').next().and_then(|first| first.parse().ok());
-        nanoseconds.unwrap_or(0)
-    };
-    tasks.flatten().map(of_task).sum::<u64>() / 1_000
-}
-
-/// What an event to a page that listens takes the thread that sends it: time, and the process's.
-#[tauri::command(async)]
-pub(crate) fn timed_emits(app: AppHandle, times: u32) -> [f64; 2] {
-    let cpu = cpu_us();
-    let began = now();
-    for n in 0..times {
-        app.emit("tick", n).unwrap();
-    }
-    let took = now().since(began);
-    let cpu = cpu_us() - cpu;
-    [
-        took.as_secs_f64() * 1e6 / f64::from(times),
-        cpu as f64 / f64::from(times),
-    ]
-}
-
 /// Ends the page's process; the app ends when WebKit tells of it.
 #[tauri::command]
 pub(crate) fn crash_page(window: WebviewWindow) {
@@ -178,8 +149,6 @@ pub(crate) fn handler() -> impl Fn(tauri::ipc::Invoke) -> bool + Send + Sync + '
         close_window,
         open_window,
         crash_page,
-        cpu_us,
-        timed_emits,
         finish
     ]
 }
