@@ -8,7 +8,7 @@ SHELL := /bin/bash
 # rustup leaves cargo here, and a shell from before its installation does not know.
 export PATH := $(PATH):$(or $(CARGO_HOME),$(HOME)/.cargo)/bin
 
-# What demo, up, down, bench-webview and test-reliability pass on: make demo ARGS="--for 10s --drive"
+# What demo, demo-tauri, up, down, bench-webview and test-reliability pass on: make demo ARGS="--for 10s --drive"
 ARGS ?=
 
 # What `make up` adds to the stack: tempo.
@@ -26,7 +26,7 @@ FEATURE_SETS := none prometheus otlp system testing wry metrics-exporter-prometh
 WITH_DISPLAY := $(if $(or $(DISPLAY),$(WAYLAND_DISPLAY)),,xvfb-run -a -s "-screen 0 1280x1024x24 -noreset")
 
 .PHONY: core typos versions msrv api semver pack workflows raise
-.PHONY: help demo up down compose test test-stack fuzz fuzz-smoke check page dashboards licences semconv bench bench-webview stack stack-down packages fmt clippy features windows doc examples shellcheck
+.PHONY: help demo demo-tauri plugin up down compose test test-stack fuzz fuzz-smoke check page dashboards licences semconv bench bench-webview stack stack-down packages fmt clippy features windows doc examples shellcheck
 
 help: ## say what there is
 	@echo "usage: make <target>"
@@ -37,6 +37,12 @@ demo: ## open the demo's window; ARGS="--for 10s --drive" runs it unattended, AR
 	@cargo build -p spanwire-demo
 	@$(if $(WITH_DISPLAY),echo "no display: the window opens on a virtual one; --drive lets its page use itself")
 	@$(if $(WITH_DISPLAY),scripts/with-display) cargo run --quiet -p spanwire-demo -- $(ARGS)
+
+demo-tauri: ## open the Tauri example's window; ARGS="--for 20s --drive" runs it unattended
+	@scripts/install-packages demo
+	@cd tauri-plugin && cargo build -p paint-tool
+	@$(if $(WITH_DISPLAY),echo "no display: the window opens on a virtual one; --drive lets its page use itself")
+	@cd tauri-plugin && $(if $(WITH_DISPLAY),../scripts/with-display) cargo run --quiet -p paint-tool -- $(ARGS)
 
 up: ## start Grafana, Prometheus, Alertmanager, the Collector and Jaeger in Docker; WITH=tempo adds Tempo and Loki
 	@scripts/compose up $(WITH) -- $(ARGS)
@@ -53,8 +59,9 @@ compose: ## check the compose files with Docker Compose itself, and the scripts 
 
 test: packages ## run all tests, the one with a real window and a real Prometheus among them
 	cargo test --workspace --features $(FEATURES)
+	cd tauri-plugin && cargo test --locked --workspace
 
-check: packages fmt typos shellcheck versions licences page dashboards clippy features api windows doc examples semconv pack ## all but tests: formatting, spelling, lints, licences, versions, the page script, dashboards and alerts, features, the public API, Windows, docs, examples, what is packed
+check: packages fmt typos shellcheck versions licences page dashboards clippy plugin features api windows doc examples semconv pack ## all but tests: formatting, spelling, lints, licences, versions, the page script, dashboards and alerts, features, the public API, Windows, docs, examples, what is packed
 
 # `page/spanwire.js` is committed, so that building the crate needs no Node: it must be what the
 # source builds.
@@ -145,6 +152,7 @@ packages:
 fmt:
 	cargo fmt --all --check
 	cargo fmt --manifest-path fuzz/Cargo.toml --check
+	cargo fmt --manifest-path tauri-plugin/Cargo.toml --all --check
 
 shellcheck:
 	shellcheck $$(grep -ls '^#!/usr/bin/env bash' scripts/*) .ci/run
@@ -163,6 +171,7 @@ versions: ## check that all that is released has one version, and no dependency 
 msrv: ## check everything with the oldest Rust that is supported; rustup installs it if it is missing
 	@scripts/install-packages test
 	@scripts/with-msrv cargo check --locked --workspace --all-targets --features $(FEATURES)
+	@scripts/with-msrv sh -c "cd tauri-plugin && cargo check --locked --workspace --all-targets"
 
 # The JSON that it reads changes with Rust, so it is always that of one toolchain. After `features` it
 # has only our own crate to read.
@@ -194,6 +203,12 @@ clippy:
 	cargo clippy --workspace --all-targets --features $(FEATURES) -- -D warnings
 	@# They are no targets of `all`, since they are tested by name alone.
 	cargo clippy --workspace --features $(FEATURES) --test stack --test reliability --test long_flood -- -D warnings
+
+# A workspace of its own, so that Tauri's features do not mix with the library's.
+plugin: packages ## check the Tauri plugin: lints, with its feature and without, and its docs
+	cd tauri-plugin && cargo clippy --locked --workspace --all-targets -- -D warnings
+	cd tauri-plugin && cargo clippy --locked -p tauri-plugin-spanwire --no-default-features -- -D warnings
+	cd tauri-plugin && RUSTDOCFLAGS="-D warnings" cargo doc --locked -p tauri-plugin-spanwire --no-deps
 
 # Each feature alone: together they hide a missing one.
 features: ## check the library without features, with each alone, and with the pairs that matter

@@ -17,18 +17,25 @@ const root = process.argv[2] ?? join(dirname(fileURLToPath(import.meta.url)), ".
 const read = (path) => readFileSync(join(root, path), "utf8");
 const wrong = [];
 
-const metadata = JSON.parse(
-  execFileSync("cargo", ["metadata", "--format-version", "1", "--all-features", "--locked"], {
-    cwd: root,
+/** What cargo says of one workspace: its own packages, and all that they need. */
+function workspace(folder) {
+  const text = execFileSync("cargo", ["metadata", "--format-version", "1", "--all-features", "--locked"], {
+    cwd: join(root, folder),
     encoding: "utf8",
     maxBuffer: OUTPUT_MAX,
     stdio: ["ignore", "pipe", "inherit"],
-  }),
-);
-const members = new Set(metadata.workspace_members);
-const packages = new Map(metadata.packages.map((one) => [one.id, one]));
-const ours = metadata.packages.filter(({ id }) => members.has(id));
-const released = ours.filter(({ publish }) => publish === null || publish.length > 0);
+  });
+  const { packages, resolve, workspace_members: ids } = JSON.parse(text);
+  const members = new Set(ids);
+  const ours = packages.filter(({ id }) => members.has(id));
+  const released = ours.filter(({ publish }) => publish === null || publish.length > 0);
+  return { packages, resolve, members, ours, released };
+}
+
+// The Tauri plugin is a workspace of its own.
+const workspaces = [".", "tauri-plugin"].filter((folder) => existsSync(join(root, folder, "Cargo.toml"))).map(workspace);
+const ours = workspaces.flatMap((one) => one.ours);
+const released = workspaces.flatMap((one) => one.released);
 const main = ours.find(({ name }) => name === "spanwire");
 
 // --- one version ---
@@ -59,32 +66,36 @@ const order = (version) => {
 };
 
 /** What a user of the released crates builds: no dev-dependencies. */
-function shipped() {
-  const nodes = new Map(metadata.resolve.nodes.map((node) => [node.id, node]));
+function shipped({ resolve, released }) {
+  const nodes = new Map(resolve.nodes.map((node) => [node.id, node]));
   const seen = new Set();
   const open = released.map(({ id }) => id);
   while (open.length > 0) {
     const id = open.pop();
     if (!seen.has(id)) {
       seen.add(id);
-      const used = nodes.get(id).deps.filter(({ dep_kinds: kinds }) => kinds.some(({ kind }) => kind !== "dev"));
-      open.push(...used.map(({ pkg }) => pkg));
+      const needed = nodes.get(id).deps.filter(({ dep_kinds: kinds }) => kinds.some(({ kind }) => kind !== "dev"));
+      open.push(...needed.map(({ pkg }) => pkg));
     }
   }
   return seen;
 }
 
 const promised = main.rust_version;
-const users = shipped();
 let highest = { rust_version: "1.0" };
-for (const one of packages.values()) {
-  if (members.has(one.id) || one.rust_version === null) {
+const used = workspaces.flatMap((workspace) => {
+  const users = shipped(workspace);
+  const others = workspace.packages.filter(({ id }) => !workspace.members.has(id));
+  return others.map((one) => ({ one, isShipped: users.has(one.id) }));
+});
+for (const { one, isShipped } of used) {
+  if (one.rust_version === null || one.name === main.name) {
     continue;
   }
   if (order(one.rust_version) > order(promised)) {
     wrong.push(`${one.name} ${one.version} needs Rust ${one.rust_version}, and rust-version is ${promised}`);
   }
-  if (users.has(one.id) && order(one.rust_version) > order(highest.rust_version)) {
+  if (isShipped && order(one.rust_version) > order(highest.rust_version)) {
     highest = one;
   }
 }

@@ -1,0 +1,43 @@
+//! What a page may ask, if a capability of the app allows it: whether telemetry is recorded.
+
+use serde::Serialize;
+use spanwire::telemetry::Pending;
+use tauri::ipc::Invoke;
+use tauri::{AppHandle, Runtime};
+
+use crate::extension::SpanwireExt;
+
+/// Whether telemetry is recorded.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub(crate) struct Consent {
+    recording: bool,
+}
+
+const NONE: &str = "the plugin has installed no telemetry";
+
+/// Whether telemetry is recorded.
+#[tauri::command]
+fn consent<R: Runtime>(app: AppHandle<R>) -> Result<Consent, &'static str> {
+    let telemetry = app.spanwire_telemetry().ok_or(NONE)?;
+    Ok(Consent {
+        recording: !telemetry.is_paused(),
+    })
+}
+
+/// The person's answer. A no also deletes what is queued.
+// It may write and delete files, so it does not run on the main thread.
+#[tauri::command(async)]
+fn set_consent<R: Runtime>(app: AppHandle<R>, granted: bool) -> Result<Consent, String> {
+    let telemetry = app.spanwire_telemetry().ok_or(NONE)?;
+    if granted {
+        telemetry.resume().map_err(|error| error.to_string())?;
+    } else if let Some(error) = telemetry.pause(Pending::Discard).not_saved {
+        return Err(error);
+    }
+    consent(app).map_err(str::to_owned)
+}
+
+/// Runs one of them.
+pub(crate) fn handler<R: Runtime>() -> impl Fn(Invoke<R>) -> bool + Send + Sync {
+    tauri::generate_handler![consent, set_consent]
+}

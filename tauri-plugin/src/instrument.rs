@@ -1,0 +1,40 @@
+//! One line more than a plugin: what only the app's builder can do.
+
+use tauri::Runtime;
+
+use crate::channels;
+use crate::page_script::{LETS_INVOKE_BE_WRAPPED, PageApi};
+
+/// Registers the plugin with this app's builder, and does what a plugin alone cannot: it sees each
+/// `invoke` of a page begin and settle, counts the messages of channels, and gives the page
+/// `window.spanwire` with `trace`, `record` and `flush`.
+///
+/// Tauri keeps one channel interceptor: an app that sets its own afterwards replaces this one, and
+/// channels are not counted then.
+///
+/// ```no_run
+/// # fn run(context: tauri::Context) -> tauri::Result<()> {
+/// tauri_plugin_spanwire::instrument(tauri::Builder::default(), "paint-tool").run(context)
+/// # }
+/// ```
+pub fn instrument<R: Runtime>(
+    builder: tauri::Builder<R>,
+    service_name: impl Into<String>,
+) -> tauri::Builder<R> {
+    crate::Builder::new(service_name).instrument(builder)
+}
+
+impl crate::Builder {
+    /// As [`instrument`], with this set-up.
+    pub fn instrument<R: Runtime>(mut self, builder: tauri::Builder<R>) -> tauri::Builder<R> {
+        self.page_api = PageApi::Global;
+        builder
+            .append_invoke_initialization_script(LETS_INVOKE_BE_WRAPPED)
+            .plugin(self.build())
+            .channel_interceptor(|webview, id, _, body| {
+                channels::message(webview, id, body);
+                // Tauri sends it, as without us.
+                false
+            })
+    }
+}
