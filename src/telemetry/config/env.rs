@@ -7,7 +7,7 @@
 use super::accepted::{
     BASE_URL, BLRP_BATCH, BOOL, BSP_BATCH, COMPRESSION, CONSENT, COUNT, EXEMPT, EXPORTER, HEADERS,
     KEY, LENGTH, LIMIT, MILLIS, MILLIS_FROM_0, OWN_URL, PAIRS, PEM, PROTOCOL, PROXY, RATIO,
-    SAMPLER, SECONDS, SPOOL_DIR,
+    SAMPLER, SECONDS, SLOW_FACTOR, SPOOL_DIR,
 };
 #[cfg(feature = "otlp")]
 use super::otlp;
@@ -662,6 +662,12 @@ pub const VARIABLES: &[Variable] = &[
         "10",
         LIMIT,
         otlp_set!(traces_per_second: limit),
+    ),
+    variable(
+        "SPANWIRE_SLOW_FACTOR",
+        "10",
+        SLOW_FACTOR,
+        otlp_set!(slow_factor: slow_factor),
     ),
     variable(
         "SPANWIRE_SLOW_THRESHOLD_MS",
