@@ -36,6 +36,8 @@ enum Traces {
     Sampled,
     /// All are recorded and held, and none is kept in the end.
     NotKept,
+    /// The same, and nothing is compared with what is usual.
+    NotCompared,
     /// All are recorded and held, and kept in the end.
     KeptLate,
     /// No messages, but spans of others: through the same processor and exporter.
@@ -44,12 +46,13 @@ enum Traces {
 }
 
 impl Traces {
-    const ALL: [Self; 8] = [
+    const ALL: [Self; 9] = [
         Self::Off,
         Self::AlwaysOff,
         Self::BeyondTheRate,
         Self::Sampled,
         Self::NotKept,
+        Self::NotCompared,
         Self::KeptLate,
         Self::Peer,
         Self::Fastrace,
@@ -62,6 +65,7 @@ impl Traces {
             Self::BeyondTheRate => "head says no: beyond the rate",
             Self::Sampled => "sampled",
             Self::NotKept => "tail: not kept",
+            Self::NotCompared => "tail: not kept, not compared",
             Self::KeptLate => "tail: kept",
             Self::Peer => "raw tracing-opentelemetry",
             Self::Fastrace => "fastrace",
@@ -71,9 +75,12 @@ impl Traces {
     fn takes(self, way: Way) -> bool {
         let is_span = matches!(way, Way::Span | Way::Spans);
         match self {
-            Self::Off | Self::AlwaysOff | Self::Sampled | Self::NotKept | Self::KeptLate => {
-                !is_span
-            }
+            Self::Off
+            | Self::AlwaysOff
+            | Self::Sampled
+            | Self::NotKept
+            | Self::NotCompared
+            | Self::KeptLate => !is_span,
             Self::BeyondTheRate => !is_span && !matches!(way, Way::Call | Way::CallWithSpan),
             Self::Peer | Self::Fastrace => is_span,
         }
@@ -314,6 +321,7 @@ fn child(traces: Traces) {
             .otlp_endpoint(sink)
             .sampler(Sampler::ParentBasedAlwaysOn),
         Traces::NotKept => builder.otlp_endpoint(sink).tail(tail(0)),
+        Traces::NotCompared => builder.otlp_endpoint(sink).tail(tail(0).slow_factor(0)),
         Traces::KeptLate => builder.otlp_endpoint(sink).tail(tail(u32::MAX)),
     };
     let telemetry = if traces == Traces::Peer {

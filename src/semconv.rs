@@ -226,6 +226,8 @@ metrics! {
         "Traces that were decided while a span of theirs was open." (SAMPLING_REASON);
     SAMPLING_SPANS_DROPPED = Counter "spanwire.sampling.spans.dropped" ["{span}"]
         "Recorded spans that were not passed on." (SAMPLING_REASON);
+    SAMPLING_SPANS_UNJUDGED = Counter "spanwire.sampling.spans.unjudged" ["{span}"]
+        "Spans that were not compared with what is usual, since too many names are." ();
     SAMPLING_TRACES_HELD = UpDownCounter "spanwire.sampling.traces.held" ["{trace}"]
         "Traces that are not decided yet." ();
     SAMPLING_SPANS_HELD = UpDownCounter "spanwire.sampling.spans.held" ["{span}"]
@@ -364,8 +366,10 @@ attributes! {
     WAIT_S = "spanwire.queue.wait" Double, "Seconds that a message waited in the queue, on its span.";
     BATCH_SIZE = "spanwire.batch.size" Int, "Messages that were sent together, on a message's span.";
     SLOW = "spanwire.slow" Boolean, "True on the span of an operation that was slow.";
-    SAMPLING_REASON = "spanwire.sampling.reason" String ["error", "slow", "startup", "rate", "traces_full", "spans_full", "hold_time", "shutdown", "over_rate", "repeated_error", "trace_full", "late"],
+    SAMPLING_REASON = "spanwire.sampling.reason" String ["error", "slow", "slower_than_usual", "startup", "rate", "traces_full", "spans_full", "hold_time", "shutdown", "over_rate", "repeated_error", "trace_full", "late"],
         "Why a trace or a span was kept or dropped, or decided early; on the root of a kept trace.";
+    USUAL_DURATION_S = "spanwire.usual_duration" Double,
+        "Seconds that spans of its name usually take, on one that took many times as long.";
     CODE_FILE_PATH = "code.file.path" String,
         "The file of the app that sent a message, on its span: as in its workspace, or within its crate.";
     CODE_LINE_NUMBER = "code.line.number" Int, "The line in it.";
@@ -437,6 +441,7 @@ pub const SPANS: &[SpanInfo] = &[
             MESSAGE_SIZE_BY,
             BATCH_SIZE,
             ERROR_TYPE,
+            USUAL_DURATION_S,
             SAMPLING_REASON,
         ],
     },
@@ -453,6 +458,7 @@ pub const SPANS: &[SpanInfo] = &[
             THREAD,
             MAIN_THREAD_BLOCKED_S,
             ERROR_TYPE,
+            USUAL_DURATION_S,
             SAMPLING_REASON,
         ],
     },
@@ -469,6 +475,7 @@ pub const SPANS: &[SpanInfo] = &[
             THREAD,
             MAIN_THREAD_BLOCKED_S,
             ERROR_TYPE,
+            USUAL_DURATION_S,
             SAMPLING_REASON,
         ],
     },
@@ -490,6 +497,7 @@ pub const SPANS: &[SpanInfo] = &[
             RETRIES,
             PAGE_LOADING,
             ERROR_TYPE,
+            USUAL_DURATION_S,
             SAMPLING_REASON,
         ],
     },
@@ -508,6 +516,7 @@ pub const SPANS: &[SpanInfo] = &[
             RETRIES,
             PAGE_LOADING,
             ERROR_TYPE,
+            USUAL_DURATION_S,
             SAMPLING_REASON,
         ],
     },
@@ -515,13 +524,19 @@ pub const SPANS: &[SpanInfo] = &[
         name: "process {event}",
         kind: "consumer",
         description: "The page at work on an event or a reply.",
-        attributes: &[RPC_SYSTEM_NAME, RPC_METHOD, WEBVIEW_NAME, SAMPLING_REASON],
+        attributes: &[
+            RPC_SYSTEM_NAME,
+            RPC_METHOD,
+            WEBVIEW_NAME,
+            USUAL_DURATION_S,
+            SAMPLING_REASON,
+        ],
     },
     SpanInfo {
         name: "{trace}",
         kind: "internal",
         description: "What the page does within `spanwire.trace`.",
-        attributes: &[WEBVIEW_NAME, ERROR_TYPE, SAMPLING_REASON],
+        attributes: &[WEBVIEW_NAME, ERROR_TYPE, USUAL_DURATION_S, SAMPLING_REASON],
     },
     SpanInfo {
         name: "startup",
@@ -544,6 +559,7 @@ pub const SPANS: &[SpanInfo] = &[
             SLOW,
             CONTEXT_LEFT_OUT,
             ERROR_TYPE,
+            USUAL_DURATION_S,
             SAMPLING_REASON,
         ],
     },

@@ -5,7 +5,8 @@ use std::net::TcpListener;
 use std::time::Duration;
 
 use spanwire::telemetry::{
-    Exporter, Fallback, MetricsExporter, Sampler, Telemetry, TelemetryBuilder, VARIABLES,
+    Exporter, Fallback, MetricsExporter, Sampler, TailSampling, Telemetry, TelemetryBuilder,
+    VARIABLES,
 };
 use spanwire_testkit::authority::Authority;
 use spanwire_testkit::environment::{environment, variables};
@@ -132,6 +133,7 @@ const VALUES: &[(&str, &str, &str)] = &[
     ("SPANWIRE_ENABLED", "false", "on"),
     ("SPANWIRE_CONSENT", "ask", "off"),
     ("SPANWIRE_TRACES_PER_SECOND", "0", "-1"),
+    ("SPANWIRE_SLOW_FACTOR", "0", "1"),
     ("SPANWIRE_SLOW_THRESHOLD_MS", "0", "slow"),
     ("SPANWIRE_IPC_SLOW_THRESHOLD_MS", "50", "-1"),
     ("SPANWIRE_ERROR_RATE_THRESHOLD", "0.5", "NaN"),
@@ -418,6 +420,7 @@ fn bad_builder_options_are_warnings_too() {
             .otlp_timeout(Duration::ZERO)
             .prometheus_host("http://x")
             .sampler(Sampler::Ratio(2.0))
+            .tail(TailSampling::new().slow_factor(1))
             .error_rate_threshold(f64::NAN)
     });
     let all = warnings.join("\n");
@@ -427,6 +430,7 @@ fn bad_builder_options_are_warnings_too() {
         "otlp_timeout",
         "prometheus_host",
         "sampler",
+        "slow_factor",
         "error_rate_threshold",
     ] {
         assert!(all.contains(option), "{option}: {all}");

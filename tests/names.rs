@@ -254,6 +254,10 @@ fn emit_everything() {
     }
     let failed: Result<(), std::num::ParseIntError> = many.run(|| "x".parse::<u32>().map(drop));
     assert!(failed.is_err());
+    // Slower than usual.
+    for took in [0; 60].into_iter().chain([400]) {
+        monitor("running").time(|| std::thread::sleep(Duration::from_millis(took)));
+    }
     let timer = spanwire::ScopedTimer::start("running");
     // Another one, whose place as a recorder is taken.
     let other = Telemetry::builder("other").environment(|_| None);

@@ -39,6 +39,7 @@ fn empty_environment_serves_prometheus_and_sends_nothing() {
     assert_eq!(config.service_name(), "paint-tool");
     assert_eq!(config.sampler(), Sampler::Tail);
     assert_eq!(config.traces_per_second(), Some(10));
+    assert_eq!(config.slow_factor(), Some(10));
     assert_eq!(config.warnings(), []);
 }
 
@@ -84,6 +85,7 @@ fn each_signal_has_its_own_destination() {
     assert_eq!(config.spool_dir(), Some(Path::new("/var/spool/paint-tool")));
     assert_eq!(config.sampler(), Sampler::ParentBasedAlwaysOn);
     assert_eq!(config.traces_per_second(), None);
+    assert_eq!(config.slow_factor(), None);
     assert_eq!(config.service_name(), "from-environment");
     assert!(config.proxy_for("https://elsewhere/").is_some());
     assert!(config.proxy_for("http://elsewhere/").is_none());

@@ -7,3 +7,4 @@ mod ipc;
 mod memory;
 mod ten_thousand_traces;
 mod threads;
+mod usual;

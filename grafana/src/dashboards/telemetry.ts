@@ -246,7 +246,7 @@ const sampling: Row = [
   chart({
     title: "Traces by verdict",
     description:
-      "Traces that were decided per second: kept since they failed, were slow, or within the rate; or dropped. Nothing shows where the sampler is another one.",
+      "Traces that were decided per second: kept since they failed, were slow, slower than usual, or within the rate; or dropped. Nothing shows where the sampler is another one.",
     unit: TRACES_PER_S,
     width: 8,
     stacked: true,
@@ -292,7 +292,7 @@ const sampling: Row = [
     description:
       "Traces per second that were decided while a span of theirs was open. More than a few for traces_full or spans_full mean that the bounds are too small.",
     unit: TRACES_PER_S,
-    width: 12,
+    width: 8,
     bars: true,
     targets: [target(`{{${REASON}}}`, sum(chosen.grownRate("spanwire.sampling.early"), REASON))],
   }),
@@ -302,7 +302,7 @@ const sampling: Row = [
       "Spans per second beyond a trace's bound (trace_full), or that ended after their trace was forgotten (late). Those of traces that were dropped on purpose do not count.",
     unit: SPANS_PER_S,
     bad: true,
-    width: 12,
+    width: 8,
     bars: true,
     targets: [
       target(
@@ -310,6 +310,16 @@ const sampling: Row = [
         sum(chosen.grownRate("spanwire.sampling.spans.dropped", LOST_BY_SAMPLER), REASON),
       ),
     ],
+  }),
+  chart({
+    title: "Spans that were not compared",
+    description:
+      "Spans per second that were not judged by what is usual for their name, since as many names are known as may be.",
+    unit: SPANS_PER_S,
+    bad: true,
+    width: 8,
+    bars: true,
+    targets: [target("spans", sum(chosen.grownRate("spanwire.sampling.spans.unjudged")))],
   }),
 ];
 

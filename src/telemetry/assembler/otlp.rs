@@ -180,6 +180,7 @@ impl Assembler<'_> {
             ipc_slow: settings.ipc_slow_threshold,
             slow: settings.slow_threshold,
             traces_per_second: settings.otlp.traces_per_second,
+            slow_factor: settings.otlp.slow_factor,
             attributes_per_span: settings.otlp.span_attribute_count(),
         };
         Tail::start(

@@ -16,6 +16,7 @@ pub(super) const MILLIS_FROM_0: &str = "a whole number of milliseconds from 0 to
 pub(super) const SECONDS: &str = "a whole number of seconds from 1 to 4294967295";
 pub(super) const COUNT: &str = "a whole number from 1 to 1000000";
 pub(super) const LIMIT: &str = "a whole number from 0 to 4294967295";
+pub(super) const SLOW_FACTOR: &str = "0 for off, or a whole number from 2 to 1000";
 pub(super) const LENGTH: &str = "a whole number of characters";
 pub(super) const RATIO: &str = "a number from 0.0 to 1.0";
 pub(super) const PAIRS: &str = "key=value pairs separated by commas, special characters as %20";

@@ -57,6 +57,14 @@ impl ResolvedConfig {
         (self.sampler() == Sampler::Tail).then_some(rate)
     }
 
+    /// How many times its usual duration makes a span slow; `None` where none does, or with another
+    /// sampler than [`Sampler::Tail`].
+    #[must_use]
+    pub fn slow_factor(&self) -> Option<u32> {
+        let factor = self.settings.otlp.slow_factor;
+        (self.sampler() == Sampler::Tail && factor > 0).then_some(factor)
+    }
+
     /// The proxy that the environment puts before this URL: none for this machine, for what
     /// `NO_PROXY` names, and for text that is no URL.
     ///

@@ -6,7 +6,7 @@ use super::fate::{DropReason, EarlyReason, Fate, KeepReason};
 use crate::instrument::handles;
 use crate::semconv::{
     OUTCOME, SAMPLING_EARLY, SAMPLING_REASON, SAMPLING_SPANS_DROPPED, SAMPLING_SPANS_HELD,
-    SAMPLING_TRACES, SAMPLING_TRACES_HELD,
+    SAMPLING_SPANS_UNJUDGED, SAMPLING_TRACES, SAMPLING_TRACES_HELD,
 };
 
 /// Counted since the recorder was last told, in plain numbers: they change under the lock that the
@@ -42,7 +42,11 @@ impl Counts {
 }
 
 /// Why a trace is dropped.
-const TRACE_LOSSES: [DropReason; 2] = [DropReason::OverRate, DropReason::RepeatedError];
+const TRACE_LOSSES: [DropReason; 3] = [
+    DropReason::OverRate,
+    DropReason::RepeatedError,
+    DropReason::SlowerThanUsual,
+];
 
 /// Where the counts go.
 pub(super) struct Meters {
@@ -50,6 +54,7 @@ pub(super) struct Meters {
     dropped: [Counter; TRACE_LOSSES.len()],
     early: [Counter; EarlyReason::ALL.len()],
     lost: [Counter; DropReason::ALL.len()],
+    unjudged: Counter,
     traces_held: Gauge,
     spans_held: Gauge,
 }
@@ -69,6 +74,7 @@ impl Meters {
             lost: DropReason::ALL.map(|loss| {
                 handles::counter(&SAMPLING_SPANS_DROPPED, &[(SAMPLING_REASON, loss.as_str())])
             }),
+            unjudged: handles::counter(&SAMPLING_SPANS_UNJUDGED, &[]),
             traces_held: handles::gauge(&SAMPLING_TRACES_HELD, &[]),
             spans_held: handles::gauge(&SAMPLING_SPANS_HELD, &[]),
         }
@@ -86,6 +92,10 @@ impl Meters {
         }
         each(&self.early, &counts.early);
         each(&self.lost, &counts.lost);
+    }
+
+    pub(super) fn leave_unjudged(&self, spans: u64) {
+        self.unjudged.increment(spans);
     }
 
     #[expect(clippy::cast_precision_loss, reason = "far fewer than 2^52 are held")]

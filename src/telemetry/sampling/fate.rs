@@ -6,6 +6,7 @@ use super::failures::Failure;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum SpanClass {
     Fine,
+    SlowerThanUsual,
     /// It is of the app's start, of which there is one a process.
     Startup,
     Slow,
@@ -19,6 +20,8 @@ pub(super) enum KeepReason {
     Error,
     /// A span of it took as long as its threshold, or longer.
     Slow,
+    /// A span of it took many times as long as those of its name usually do.
+    SlowerThanUsual,
     /// It is the app's start.
     Startup,
     /// It is one of so many a second.
@@ -26,12 +29,19 @@ pub(super) enum KeepReason {
 }
 
 impl KeepReason {
-    pub(super) const ALL: [Self; 4] = [Self::Error, Self::Slow, Self::Startup, Self::Rate];
+    pub(super) const ALL: [Self; 5] = [
+        Self::Error,
+        Self::Slow,
+        Self::SlowerThanUsual,
+        Self::Startup,
+        Self::Rate,
+    ];
 
     pub(super) const fn as_str(self) -> &'static str {
         match self {
             Self::Error => "error",
             Self::Slow => "slow",
+            Self::SlowerThanUsual => "slower_than_usual",
             Self::Startup => "startup",
             Self::Rate => "rate",
         }
@@ -46,13 +56,15 @@ pub(super) enum Fate {
 }
 
 impl Fate {
-    /// A trace in which something was slow is kept, and that of the app's start, and one in which
-    /// something failed as far as `is_within_budget` admits its failure; of the rest, as many as
-    /// `is_within_rate` admits. Each is asked only then.
+    /// A trace in which something was slow is kept, that of the app's start, and one in which something
+    /// failed as far as `is_within_budget` admits its failure; one that was slower than usual as far
+    /// as `is_within_minute` admits it, and of the rest, as many as `is_within_rate` admits. Each is
+    /// asked only then.
     pub(super) fn decide(
         class: SpanClass,
         is_open_too_long: bool,
         is_within_budget: impl FnOnce(Failure) -> bool,
+        is_within_minute: impl FnOnce() -> bool,
         is_within_rate: impl FnOnce() -> bool,
     ) -> Self {
         match class {
@@ -62,9 +74,14 @@ impl Fate {
             SpanClass::Failed(_) => Self::Dropped,
             SpanClass::Slow => Self::Kept(KeepReason::Slow),
             SpanClass::Startup => Self::Kept(KeepReason::Startup),
-            SpanClass::Fine if is_open_too_long => Self::Kept(KeepReason::Slow),
-            SpanClass::Fine if is_within_rate() => Self::Kept(KeepReason::Rate),
-            SpanClass::Fine => Self::Dropped,
+            SpanClass::Fine | SpanClass::SlowerThanUsual if is_open_too_long => {
+                Self::Kept(KeepReason::Slow)
+            }
+            SpanClass::SlowerThanUsual if is_within_minute() => {
+                Self::Kept(KeepReason::SlowerThanUsual)
+            }
+            _ if is_within_rate() => Self::Kept(KeepReason::Rate),
+            SpanClass::Fine | SpanClass::SlowerThanUsual => Self::Dropped,
         }
     }
 }
@@ -106,6 +123,8 @@ pub(super) enum DropReason {
     OverRate,
     /// Its trace was dropped since too many failed in the same way.
     RepeatedError,
+    /// Its trace was slower than usual and dropped, since too many were in this minute.
+    SlowerThanUsual,
     /// Its trace held as many spans as it may.
     TraceFull,
     /// Its trace had been dropped before the span ended, or is no longer known.
@@ -113,9 +132,10 @@ pub(super) enum DropReason {
 }
 
 impl DropReason {
-    pub(super) const ALL: [Self; 4] = [
+    pub(super) const ALL: [Self; 5] = [
         Self::OverRate,
         Self::RepeatedError,
+        Self::SlowerThanUsual,
         Self::TraceFull,
         Self::Late,
     ];
@@ -124,6 +144,7 @@ impl DropReason {
         match self {
             Self::OverRate => "over_rate",
             Self::RepeatedError => "repeated_error",
+            Self::SlowerThanUsual => "slower_than_usual",
             Self::TraceFull => "trace_full",
             Self::Late => "late",
         }

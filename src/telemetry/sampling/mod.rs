@@ -3,10 +3,11 @@
 //! Spans of traces that begin here are recorded and say `not sampled` to whoever they reach; they
 //! are held until the trace is complete, and those of a kept trace are marked as sampled on their
 //! way to the batch. [`traces`] is the core, which knows neither clock nor SDK; [`tail`] is what
-//! the SDK's sampler and its processor share.
+//! the SDK's sampler and its processor share. [`usual`] knows how long each name usually takes.
 
 mod counts;
 mod decision_cache;
+mod duration_sketch;
 mod failures;
 mod fate;
 mod options;
@@ -16,6 +17,7 @@ mod processor;
 mod sampler;
 mod tail;
 mod traces;
+mod usual;
 
 pub use options::TailSampling;
 pub(crate) use processor::TailSpans;

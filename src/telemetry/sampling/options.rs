@@ -22,6 +22,8 @@ use std::time::Duration;
 pub struct TailSampling {
     pub(crate) traces_per_second: Option<u32>,
     pub(crate) failures_per_minute: u32,
+    pub(crate) slow_factor: Option<u32>,
+    pub(crate) slower_per_minute: u32,
     pub(crate) slow_after: HashMap<String, Duration>,
     pub(crate) spans_held_max: usize,
     pub(crate) traces_held_max: usize,
@@ -36,6 +38,8 @@ impl TailSampling {
         Self {
             traces_per_second: None,
             failures_per_minute: 60,
+            slow_factor: None,
+            slower_per_minute: 20,
             slow_after: HashMap::new(),
             spans_held_max: 10_000,
             traces_held_max: 5_000,
@@ -67,6 +71,24 @@ impl TailSampling {
     /// too. Default: none; the thresholds of the builder and of the operations hold.
     pub fn slow_after(mut self, name: impl Into<String>, threshold: Duration) -> Self {
         self.slow_after.insert(name.into(), threshold);
+        self
+    }
+
+    /// How many times as long as usual a span takes that makes its trace one that was slower than
+    /// usual, from 2 to 1,000; 0 switches it off. Usual is what 95 in 100 spans of its name took at
+    /// most, of the last thousand or so, and what is shorter than 20 ms is never slower. Names that
+    /// have a threshold by [`slow_after`](Self::slow_after) are not compared. Default:
+    /// `SPANWIRE_SLOW_FACTOR`, or 10.
+    pub fn slow_factor(mut self, factor: u32) -> Self {
+        self.slow_factor = Some(factor);
+        self
+    }
+
+    /// How many traces a minute are kept that were slower than usual; as many may come at once. Those
+    /// beyond it count towards [`traces_per_second`](Self::traces_per_second). Default: 20, so that
+    /// a machine that stalls does not keep everything.
+    pub fn slower_per_minute(mut self, traces: u32) -> Self {
+        self.slower_per_minute = traces;
         self
     }
 

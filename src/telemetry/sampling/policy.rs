@@ -10,7 +10,8 @@ use opentelemetry_sdk::trace::SpanData;
 use super::failures::Failure;
 use super::fate::SpanClass;
 use crate::semconv::{
-    ERROR_TYPE, OPERATION_NAME, RPC_METHOD, RPC_SYSTEM, RPC_SYSTEM_NAME, SCOPE, SLOW, STARTUP_PHASE,
+    ERROR_TYPE, OPERATION_NAME, OTHER, RPC_METHOD, RPC_SYSTEM, RPC_SYSTEM_NAME, SCOPE, SLOW,
+    STARTUP_PHASE,
 };
 
 /// Knows from when a span is slow.
@@ -21,6 +22,15 @@ pub(super) struct Policy {
     pub(super) named: HashMap<String, Duration>,
 }
 
+/// What a span says of its trace by itself.
+#[derive(Debug)]
+pub(super) struct Judgement<'a> {
+    pub(super) class: SpanClass,
+    /// Under which name it is compared with those before it, and how long it took. A span that
+    /// failed is not, nor one of which the app said from when it is slow.
+    pub(super) comparable: Option<(&'a str, Duration)>,
+}
+
 /// What the attributes tell of a span's kind.
 #[derive(Debug, Default)]
 struct SpanAttributes<'a> {
@@ -28,6 +38,7 @@ struct SpanAttributes<'a> {
     event: Option<&'a str>,
     /// The timer measured it and knows the operation's threshold.
     is_operation: bool,
+    operation: Option<&'a str>,
     is_slow: bool,
     is_startup: bool,
 }
@@ -41,7 +52,12 @@ impl<'a> SpanAttributes<'a> {
                     facts.is_wire = system.as_str() == RPC_SYSTEM;
                 }
                 (RPC_METHOD, Value::String(event)) => facts.event = Some(event.as_str()),
-                (OPERATION_NAME, _) => facts.is_operation = true,
+                (OPERATION_NAME, value) => {
+                    facts.is_operation = true;
+                    if let Value::String(name) = value {
+                        facts.operation = Some(name.as_str());
+                    }
+                }
                 (STARTUP_PHASE, _) => facts.is_startup = true,
                 (SLOW, value) => facts.is_slow = *value == Value::Bool(true),
                 _ => {}
@@ -52,28 +68,52 @@ impl<'a> SpanAttributes<'a> {
 }
 
 impl Policy {
-    pub(super) fn class(&self, span: &SpanData) -> SpanClass {
+    #[cfg(test)]
+    fn class(&self, span: &SpanData) -> SpanClass {
+        self.judge(span).class
+    }
+
+    pub(super) fn judge<'a>(&self, span: &'a SpanData) -> Judgement<'a> {
         if matches!(span.status, Status::Error { .. }) {
-            return SpanClass::Failed(Failure::of(&span.name, error_type(&span.attributes)));
+            let failure = Failure::of(&span.name, error_type(&span.attributes));
+            return Judgement {
+                class: SpanClass::Failed(failure),
+                comparable: None,
+            };
         }
+        let duration = span.end_time.duration_since(span.start_time);
         // A wall clock that was set back in between leaves no duration.
-        let took = span.end_time.duration_since(span.start_time);
-        let took = took.unwrap_or_default();
+        let took = duration.clone().unwrap_or_default();
         let facts = SpanAttributes::of(&span.attributes);
         // A page's spans can say anything, but they are never of our scope. How slow a start was is
         // for its own budget to say.
         if facts.is_startup && span.instrumentation_scope.name() == SCOPE {
-            return SpanClass::Startup;
+            return Judgement {
+                class: SpanClass::Startup,
+                comparable: None,
+            };
         }
-        let is_slow = match self.named(&span.name, &facts) {
+        let named = self.named(&span.name, &facts);
+        let name = match facts.operation {
+            // Those beyond the cap have nothing in common.
+            Some(OTHER) => None,
+            // Its span's name may be one of many.
+            Some(operation) => Some(operation),
+            None => Some(&*span.name),
+        };
+        let name = name.filter(|_| named.is_none() && duration.is_ok());
+        let is_slow = match named {
             Some(threshold) => took >= threshold,
             None if facts.is_slow || facts.is_operation => facts.is_slow,
             None => took >= self.unnamed(&facts),
         };
-        if is_slow {
-            SpanClass::Slow
-        } else {
-            SpanClass::Fine
+        Judgement {
+            class: if is_slow {
+                SpanClass::Slow
+            } else {
+                SpanClass::Fine
+            },
+            comparable: name.map(|name| (name, took)),
         }
     }
 
@@ -246,6 +286,31 @@ mod tests {
         assert_eq!(policy().class(&start), SpanClass::Slow, "of another scope");
         start.instrumentation_scope = InstrumentationScope::builder(SCOPE).build();
         assert_eq!(policy().class(&start), SpanClass::Startup);
+    }
+
+    #[test]
+    fn a_span_is_compared_under_its_own_name_or_its_operations() {
+        let named = |name: &'static str| vec![KeyValue::new(OPERATION_NAME, name)];
+        for (name, attributes, compared) in [
+            ("work", vec![], Some("work")),
+            ("send open", wire("open"), Some("send open")),
+            ("draw 0042", named("draw"), Some("draw")),
+            ("draw 0042", named(OTHER), None),
+            // The app said from when it is slow.
+            ("load", vec![], None),
+            ("send save", wire("save"), None),
+        ] {
+            let span = span(name, 5, attributes);
+            let took = Duration::from_millis(5);
+            let expected = compared.map(|name| (name, took));
+            assert_eq!(policy().judge(&span).comparable, expected, "{name}");
+        }
+        let mut failed = span("work", 5, vec![]);
+        failed.status = Status::error("");
+        assert_eq!(policy().judge(&failed).comparable, None);
+        let mut set_back = span("work", 5, vec![]);
+        std::mem::swap(&mut set_back.start_time, &mut set_back.end_time);
+        assert_eq!(policy().judge(&set_back).comparable, None);
     }
 
     #[test]

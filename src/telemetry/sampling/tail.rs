@@ -9,13 +9,14 @@ use opentelemetry::{KeyValue, TraceId};
 use opentelemetry_sdk::trace::{SamplingDecision, SpanData};
 
 use super::counts::Meters;
-use super::fate::{Fate, KeepReason};
+use super::fate::{Fate, KeepReason, SpanClass};
 use super::options::TailSampling;
 use super::policy::Policy;
 use super::traces::{Bounds, Decision, EndedSpan, JoinResult, Room, SweepResult, Traces, Wait};
+use super::usual::UsualDurations;
 use crate::clock::{Clock, Stamp};
 use crate::instrument::handles::{self, GaugeSums, Instruments, Publish};
-use crate::semconv::SAMPLING_REASON;
+use crate::semconv::{SAMPLING_REASON, USUAL_DURATION_S};
 use crate::telemetry::consent::{Epoch, Pending};
 use crate::telemetry::diagnostics::local_recorder::LocalRecorder;
 use crate::telemetry::export::batch_processor::{Batch, Occasion, Source};
@@ -29,6 +30,8 @@ pub(crate) struct Tail {
     policy: Policy,
     // Boxed, so that a span is not moved under the lock; it is some 400 bytes.
     traces: Mutex<Traces<Box<SpanData>>>,
+    /// None where nothing is slow by its own past. Its lock is never held with that of the traces.
+    usual: Option<Mutex<UsualDurations>>,
     batch: Batch<SpanData>,
     attributes_max: usize,
     local_recorder: LocalRecorder,
@@ -43,6 +46,8 @@ pub(crate) struct SamplingConfig {
     /// From when anything else is.
     pub(crate) slow: Duration,
     pub(crate) traces_per_second: u32,
+    /// How many times its usual duration makes a span slow; 0 for no matter how many.
+    pub(crate) slow_factor: u32,
     pub(crate) attributes_per_span: u32,
 }
 
@@ -70,6 +75,7 @@ impl Tail {
             hold_max: options.hold_max,
             late_wait: options.late_wait,
             failures_per_minute: options.failures_per_minute,
+            slower_per_minute: options.slower_per_minute,
         };
         let rate = config.traces_per_second;
         let tail = Arc::new(Self {
@@ -80,6 +86,8 @@ impl Tail {
                 named: options.slow_after.clone(),
             },
             traces: Mutex::new(Traces::new(bounds, rate)),
+            usual: (config.slow_factor > 0)
+                .then(|| Mutex::new(UsualDurations::new(config.slow_factor))),
             batch,
             attributes_max: config.attributes_per_span as usize,
             local_recorder,
@@ -124,12 +132,12 @@ impl Tail {
         }
     }
 
-    pub(super) fn ended(&self, span: SpanData) {
+    pub(super) fn ended(&self, mut span: SpanData) {
+        let class = self.judge(&mut span);
         if span.span_context.is_sampled() {
             self.batch.push(span);
             return;
         }
-        let class = self.policy.class(&span);
         let (id, is_root) = (span.span_context.trace_id(), is_root(&span));
         let span = Box::new(span);
         let fate = self.run(|traces, now, out| traces.end(id, class, is_root, span, now, out));
@@ -162,8 +170,45 @@ impl Tail {
                 (_, Pending::Discard) => discarded += spans.len() as u64,
             }
         }
+        if pending == Pending::Discard
+            && let Some(usual) = &self.usual
+        {
+            usual
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .forget();
+        }
         self.batch.discard_unseen(discarded);
         discarded
+    }
+
+    /// What the span says of its trace. One that was slower than usual is told so, even if it has
+    /// another reason to be kept.
+    fn judge(&self, span: &mut SpanData) -> SpanClass {
+        let judgement = self.policy.judge(span);
+        let class = judgement.class;
+        let (Some(usual), Some((name, took))) = (&self.usual, judgement.comparable) else {
+            return class;
+        };
+        let now = self.clock.now();
+        let usual = usual
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .compare(&span.span_kind, name, took, now);
+        let Some(usual) = usual else {
+            return class;
+        };
+        self.note(span, KeyValue::new(USUAL_DURATION_S, usual.as_secs_f64()));
+        class.max(SpanClass::SlowerThanUsual)
+    }
+
+    /// Adds an attribute as far as a span may have one more.
+    fn note(&self, span: &mut SpanData, attribute: KeyValue) {
+        if span.attributes.len() < self.attributes_max {
+            span.attributes.push(attribute);
+        } else {
+            span.dropped_attributes_count = span.dropped_attributes_count.saturating_add(1);
+        }
     }
 
     pub(super) fn batch(&self) -> &Batch<SpanData> {
@@ -221,12 +266,7 @@ impl Tail {
             context.trace_state().clone(),
         );
         if is_root(&span) {
-            if span.attributes.len() < self.attributes_max {
-                let reason = KeyValue::new(SAMPLING_REASON, reason.as_str());
-                span.attributes.push(reason);
-            } else {
-                span.dropped_attributes_count = span.dropped_attributes_count.saturating_add(1);
-            }
+            self.note(&mut span, KeyValue::new(SAMPLING_REASON, reason.as_str()));
         }
         span
     }
@@ -254,6 +294,12 @@ impl Tail {
                 (held.take_counts(), held.traces_held(), held.spans_held())
             };
             meters.count(&counts);
+            if let Some(usual) = &self.usual {
+                let mut usual = usual.lock().unwrap_or_else(PoisonError::into_inner);
+                let spans = usual.take_unjudged();
+                drop(usual);
+                meters.leave_unjudged(spans);
+            }
             meters.hold(traces, spans);
         });
     }

@@ -29,6 +29,8 @@ pub(super) struct Bounds {
     pub(super) late_wait: Duration,
     /// How many traces a minute are kept that failed in one way.
     pub(super) failures_per_minute: u32,
+    /// How many are that were slower than usual.
+    pub(super) slower_per_minute: u32,
 }
 
 /// The traces that are held, their spans `S`, and what was decided about earlier ones.
@@ -37,6 +39,7 @@ pub(super) struct Traces<S> {
     bounds: Bounds,
     rate: RateLimit,
     failures: Failures,
+    slower: RateLimit,
     held: HashMap<TraceId, u32, foldhash::fast::RandomState>,
     slots: Vec<Trace<S>>,
     free: Vec<u32>,
@@ -132,6 +135,7 @@ impl<S> Traces<S> {
             },
             rate: RateLimit::per_second(traces_per_second),
             failures: Failures::new(bounds.failures_per_minute),
+            slower: RateLimit::per_minute(bounds.slower_per_minute),
             held: HashMap::default(),
             slots: Vec::new(),
             free: Vec::new(),
@@ -369,8 +373,12 @@ impl<S> Traces<S> {
         let trace = &self.slots[slot as usize];
         let open = trace.open;
         let is_open_too_long = open > 0 && now >= trace.slow_at;
-        let (rate, failures) = (&self.rate, &mut self.failures);
-        let mut loss = DropReason::OverRate;
+        let class = trace.class;
+        let (rate, slower, failures) = (&self.rate, &self.slower, &mut self.failures);
+        let mut loss = match class {
+            SpanClass::SlowerThanUsual => DropReason::SlowerThanUsual,
+            _ => DropReason::OverRate,
+        };
         let is_within_budget = |failure| {
             let is_admitted = failures.admits(failure, now);
             if !is_admitted {
@@ -378,9 +386,13 @@ impl<S> Traces<S> {
             }
             is_admitted
         };
-        let fate = Fate::decide(trace.class, is_open_too_long, is_within_budget, || {
-            rate.admits(now)
-        });
+        let fate = Fate::decide(
+            class,
+            is_open_too_long,
+            is_within_budget,
+            || slower.admits(now),
+            || rate.admits(now),
+        );
         if let Some(early) = early
             && open > 0
         {

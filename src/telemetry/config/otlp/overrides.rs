@@ -4,7 +4,7 @@ use super::headers::Headers;
 use super::options::OtlpOptions;
 use super::parse;
 use super::settings::OtlpSettings;
-use crate::telemetry::config::accepted::BASE_URL;
+use crate::telemetry::config::accepted::{BASE_URL, SLOW_FACTOR};
 use crate::telemetry::config::apply::{is_share, put, put_routing, unset};
 use crate::telemetry::config::options::Sampler;
 use crate::telemetry::config::routing::{Refusal, Routing};
@@ -51,6 +51,11 @@ impl OtlpSettings {
         put_routing(&options.spool_dir, "spool_dir", &mut self.spool_dir);
         put(&options.spool_max_bytes, &mut self.spool_max_bytes);
         put(&options.tail.traces_per_second, &mut self.traces_per_second);
+        match options.tail.slow_factor {
+            Some(factor) if parse::is_slow_factor(factor) => self.slow_factor = factor,
+            Some(factor) => refusals.push(unset("slow_factor", factor.to_string(), SLOW_FACTOR)),
+            None => {}
+        }
         self.sampler = options.sampler.filter(|sampler| match sampler {
             Sampler::Ratio(share) | Sampler::ParentBasedRatio(share) => {
                 is_share("sampler", *share, refusals)

@@ -19,6 +19,16 @@ pub(crate) fn length(text: &str) -> Option<usize> {
     text.trim().parse().ok()
 }
 
+/// Once as long as usual is no longer than usual.
+pub(crate) fn is_slow_factor(factor: u32) -> bool {
+    matches!(factor, 0 | 2..=1_000)
+}
+
+pub(crate) fn slow_factor(text: &str) -> Option<u32> {
+    let factor = text.trim().parse().ok()?;
+    is_slow_factor(factor).then_some(factor)
+}
+
 pub(crate) fn bytes(text: &str) -> Option<u64> {
     text.trim().parse().ok().filter(|bytes| *bytes > 0)
 }

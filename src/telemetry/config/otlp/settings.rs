@@ -22,6 +22,7 @@ pub(crate) struct OtlpSettings {
     pub(crate) sampler_name: Option<SamplerName>,
     pub(crate) sampler_ratio: Option<f64>,
     pub(crate) traces_per_second: u32,
+    pub(crate) slow_factor: u32,
     pub(crate) traces_exporter: Routing<Exporter>,
     pub(crate) logs_exporter: Routing<Exporter>,
     /// Those without a signal's name.

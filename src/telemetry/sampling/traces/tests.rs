@@ -17,6 +17,7 @@ const BOUNDS: Bounds = Bounds {
     hold_max: Duration::from_secs(30),
     late_wait: Duration::from_millis(100),
     failures_per_minute: u32::MAX,
+    slower_per_minute: 2,
 };
 
 fn failed(name: &str) -> SpanClass {
@@ -70,6 +71,7 @@ fn check(rate: u32, script: &str, expected: Expect) {
                     "failed" => failed("save"),
                     "slow" => SpanClass::Slow,
                     "startup" => SpanClass::Startup,
+                    "slower" => SpanClass::SlowerThanUsual,
                     _ => SpanClass::Fine,
                 };
                 match traces.end(id(name), class, how == "root", span, now, &mut out) {
@@ -126,7 +128,7 @@ fn a_complete_trace_waits_for_late_spans_and_a_new_one_reopens_it() {
             0ms a joins: Held
             109ms a joins: Held
             709ms Kept(Rate): a1 a2 a3
-            holds (0, 0), Counts { kept: [0, 0, 0, 1], dropped: [0, 0, 0, 0], early: [0, 0, 0, 0], lost: [0, 0, 0, 0] }
+            holds (0, 0), Counts { kept: [0, 0, 0, 0, 1], dropped: [0, 0, 0, 0, 0], early: [0, 0, 0, 0], lost: [0, 0, 0, 0, 0] }
         "#]],
     );
 }
@@ -160,7 +162,40 @@ fn what_failed_or_was_slow_is_kept_and_the_rest_by_rate() {
             100ms Kept(Rate): d1
             200ms Dropped: e1
             300ms Kept(Startup): z1
-            holds (0, 0), Counts { kept: [2, 1, 1, 1], dropped: [1, 0, 0, 0], early: [0, 0, 0, 0], lost: [1, 0, 0, 0] }
+            holds (0, 0), Counts { kept: [2, 1, 0, 1, 1], dropped: [1, 0, 0, 0, 0], early: [0, 0, 0, 0], lost: [1, 0, 0, 0, 0] }
+        "#]],
+    );
+}
+
+#[test]
+fn what_was_slower_than_usual_is_kept_up_to_so_many_a_minute_and_then_by_rate() {
+    check(
+        1,
+        "begin a
+         end a slower
+         begin b
+         end b slower
+         begin c
+         join c
+         end c slower
+         end c slow
+         begin d
+         end d slower
+         begin e
+         end e slower
+         +100 sweep
+         +29900 begin f
+         end f slower
+         +100 sweep",
+        expect![[r#"
+            0ms c joins: Held
+            0ms Kept(SlowerThanUsual): a1
+            100ms Kept(SlowerThanUsual): b1
+            100ms Kept(Slow): c1 c2
+            100ms Kept(Rate): d1
+            100ms Dropped: e1
+            30100ms Kept(SlowerThanUsual): f1
+            holds (0, 0), Counts { kept: [0, 1, 3, 0, 1], dropped: [0, 0, 1, 0, 0], early: [0, 0, 0, 0], lost: [0, 0, 1, 0, 0] }
         "#]],
     );
 }
@@ -199,7 +234,7 @@ fn late_spans_follow_the_decision_as_long_as_it_is_remembered() {
             200ms Dropped: e1
             200ms Dropped("a3")
             200ms a joins: Dropped
-            holds (0, 0), Counts { kept: [1, 0, 0, 0], dropped: [4, 0, 0, 0], early: [0, 0, 0, 0], lost: [4, 0, 0, 2] }
+            holds (0, 0), Counts { kept: [1, 0, 0, 0, 0], dropped: [4, 0, 0, 0, 0], early: [0, 0, 0, 0], lost: [4, 0, 0, 0, 2] }
         "#]],
     );
 }
@@ -246,7 +281,7 @@ fn one_trace_more_decides_the_first_that_is_complete_or_else_the_first() {
             0ms Dropped: b1 b2
             0ms Dropped: 
             100ms Kept(Slow): 
-            holds (4, 0), Counts { kept: [0, 1, 0, 0], dropped: [3, 0, 0, 0], early: [2, 0, 0, 0], lost: [3, 0, 0, 0] }
+            holds (4, 0), Counts { kept: [0, 1, 0, 0, 0], dropped: [3, 0, 0, 0, 0], early: [2, 0, 0, 0], lost: [3, 0, 0, 0, 0] }
         "#]],
     );
 }
@@ -287,7 +322,7 @@ fn one_span_more_decides_the_first_that_is_complete_or_else_who_holds_one_the_lo
             0ms Dropped: c1 c2 c3
             0ms e joins: Held
             0ms Dropped: d1 d2
-            holds (3, 5), Counts { kept: [0, 0, 0, 0], dropped: [2, 0, 0, 0], early: [0, 0, 0, 0], lost: [5, 0, 0, 0] }
+            holds (3, 5), Counts { kept: [0, 0, 0, 0, 0], dropped: [2, 0, 0, 0, 0], early: [0, 0, 0, 0], lost: [5, 0, 0, 0, 0] }
         "#]],
     );
 }
@@ -320,7 +355,7 @@ fn a_trace_beyond_its_bound_keeps_what_failed_was_slow_or_is_the_root() {
             0ms a joins: Held
             0ms Dropped("a5")
             100ms Kept(Error): a1 a2 a3 a4 a6 a7
-            holds (0, 0), Counts { kept: [1, 0, 0, 0], dropped: [0, 0, 0, 0], early: [0, 0, 0, 0], lost: [0, 0, 1, 0] }
+            holds (0, 0), Counts { kept: [1, 0, 0, 0, 0], dropped: [0, 0, 0, 0, 0], early: [0, 0, 0, 0], lost: [0, 0, 0, 1, 0] }
         "#]],
     );
 }
@@ -352,7 +387,7 @@ fn a_span_whose_own_trace_had_to_go_follows_it() {
             0ms a joins: Held
             0ms Kept(Error): a1 a2 a3 a4 a5 a6
             0ms PassedOn(Error, "a7")
-            holds (0, 0), Counts { kept: [1, 0, 0, 0], dropped: [0, 0, 0, 0], early: [0, 1, 0, 0], lost: [0, 0, 0, 0] }
+            holds (0, 0), Counts { kept: [1, 0, 0, 0, 0], dropped: [0, 0, 0, 0, 0], early: [0, 1, 0, 0], lost: [0, 0, 0, 0, 0] }
         "#]],
     );
 }
@@ -371,7 +406,7 @@ fn what_is_held_too_long_is_decided_and_open_longer_than_its_threshold_it_is_slo
             0ms a joins: Held
             30000ms Kept(Slow): a1
             30000ms PassedOn(Slow, "a2")
-            holds (0, 0), Counts { kept: [0, 1, 0, 0], dropped: [0, 0, 0, 0], early: [0, 0, 1, 0], lost: [0, 0, 0, 0] }
+            holds (0, 0), Counts { kept: [0, 1, 0, 0, 0], dropped: [0, 0, 0, 0, 0], early: [0, 0, 1, 0], lost: [0, 0, 0, 0, 0] }
         "#]],
     );
 }
@@ -412,7 +447,7 @@ fn without_room_what_is_complete_waits_but_not_longer_than_it_may() {
             200ms d joins: Held
             30200ms Kept(Rate): d1 d2
             30200ms Stalled
-            holds (0, 0), Counts { kept: [0, 0, 0, 4], dropped: [0, 0, 0, 0], early: [0, 0, 0, 0], lost: [0, 0, 0, 0] }
+            holds (0, 0), Counts { kept: [0, 0, 0, 0, 4], dropped: [0, 0, 0, 0, 0], early: [0, 0, 0, 0], lost: [0, 0, 0, 0, 0] }
         "#]],
     );
 }
@@ -438,7 +473,7 @@ fn a_flush_does_not_wait_for_late_spans_and_a_close_for_none_at_all() {
             0ms PassedOn(Rate, "b2")
             0ms c is not recorded
             0ms Dropped("c1")
-            holds (0, 0), Counts { kept: [0, 0, 0, 2], dropped: [0, 0, 0, 0], early: [0, 0, 0, 1], lost: [0, 0, 0, 1] }
+            holds (0, 0), Counts { kept: [0, 0, 0, 0, 2], dropped: [0, 0, 0, 0, 0], early: [0, 0, 0, 1], lost: [0, 0, 0, 0, 1] }
         "#]],
     );
 }
@@ -456,6 +491,7 @@ fn step() -> impl Strategy<Value = Step> {
     let class = prop_oneof![
         8 => Just(SpanClass::Fine),
         1 => Just(SpanClass::Startup),
+        1 => Just(SpanClass::SlowerThanUsual),
         1 => Just(SpanClass::Slow),
         1 => Just(failed("save")),
     ];
@@ -480,6 +516,7 @@ fn bounds() -> impl Strategy<Value = Bounds> {
             hold_max: ms(300),
             late_wait: ms(30),
             failures_per_minute: u32::MAX,
+            slower_per_minute: u32::MAX,
         },
     )
 }
@@ -601,7 +638,8 @@ impl Model {
                 SpanClass::Failed(_) => Some(KeepReason::Error),
                 SpanClass::Slow => Some(KeepReason::Slow),
                 SpanClass::Startup => Some(KeepReason::Startup),
-                SpanClass::Fine if is_early && now >= expected.slow_at => Some(KeepReason::Slow),
+                _ if is_early && now >= expected.slow_at => Some(KeepReason::Slow),
+                SpanClass::SlowerThanUsual => Some(KeepReason::SlowerThanUsual),
                 SpanClass::Fine => None,
             };
             if let (Some(reason), Some(fate)) = (kept, fate) {
@@ -710,6 +748,7 @@ proptest! {
             .all(|expected| matches!(expected.decided, Some(Fate::Kept(_))));
         prop_assert!(kept(SpanClass::Slow));
         let most = f64::from(rate) * (1.0 + now.since(began).as_secs_f64());
+        let by_rate = model.counts.kept[KeepReason::Rate as usize];
         prop_assert!(by_rate as f64 <= most.ceil());
     }
 
@@ -726,6 +765,7 @@ proptest! {
             hold_max: Duration::from_secs(3_600),
             late_wait: ms(30),
             failures_per_minute: u32::MAX,
+            slower_per_minute: u32::MAX,
         };
         let time = FakeTime::start();
         let mut traces = Traces::new(bounds, rate);
@@ -775,6 +815,7 @@ proptest! {
                 SpanClass::Failed(_) => Fate::Kept(KeepReason::Error),
                 SpanClass::Slow => Fate::Kept(KeepReason::Slow),
                 SpanClass::Startup => Fate::Kept(KeepReason::Startup),
+                SpanClass::SlowerThanUsual => Fate::Kept(KeepReason::SlowerThanUsual),
                 SpanClass::Fine => {
                     prop_assert!(matches!(fate, Fate::Kept(KeepReason::Rate) | Fate::Dropped));
                     continue;
