@@ -134,7 +134,7 @@ fn add(trace: &[&Span], span: &Span, depth: usize, lines: &mut Vec<String>) {
 
 enum UserEvent {
     /// A script for the page, and the message that it brings.
-    Send(String, Delivery),
+    Send(String, Box<Delivery>),
     Done,
     TimedOut,
 }
@@ -181,7 +181,7 @@ impl Layer {
     }
 
     fn send(&self, script: String, delivery: Delivery) {
-        drop(self.proxy.send_event(UserEvent::Send(script, delivery)));
+        drop(self.proxy.send_event(UserEvent::Send(script, Box::new(delivery))));
     }
 }
 

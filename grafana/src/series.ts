@@ -120,9 +120,9 @@ export class SeriesOf {
     if (seconds === undefined) {
       return increase;
     }
-    const now = this.counter(name, where, part);
     const isOld = binary(this.gauge("process.uptime"), ">", scalar(seconds));
-    return or(and(binary(now, "-", offset(now, range)), isOld, TARGET), increase);
+    const counted = this.counted(name, where, part, (of) => and(binary(of, "-", offset(of, range)), isOld, TARGET));
+    return or(counted, increase);
   }
 
   /** The values of series that were not there a window ago, where the app was there or is young. */
