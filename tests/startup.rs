@@ -1,6 +1,7 @@
 //! The app's start, phase by phase: one trace and a gauge. Each test is a process of its own, since a
 //! process has one start.
 
+#![expect(clippy::unwrap_used, reason = "what fails here fails the test")]
 #![expect(
     clippy::disallowed_methods,
     reason = "times of other processes are of the wall clock"
