@@ -114,7 +114,7 @@ fn a_hidden_page_is_told_and_a_transport_that_knows_nothing_says_nothing() {
         let page = load(&ipc, "p1", json!({"kind": "ready"}));
         assert_eq!(gauge(&capture, "visible"), Some(1.0));
         let hidden = json!({"kind": "state", "listens": false, "visible": false});
-        page.send(&ipc, &[hidden.clone()]);
+        page.send(&ipc, std::slice::from_ref(&hidden));
         assert_eq!(gauge(&capture, "visible"), Some(0.0));
         // Of a page that another took the place of.
         load(&ipc, "p2", json!({"kind": "ready"}));

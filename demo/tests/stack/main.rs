@@ -2,7 +2,7 @@
 //! with the configuration files that users get.
 //!
 //! `make test-stack` builds what this needs and runs it. It tells one story from the start of the
-//! servers to their end, since nobody would wait for eighteen alerts one by one: the demo runs, its
+//! servers to their end, since one alert after the other would take hours: the demo runs, its
 //! faults are begun and ended, servers go away and come back.
 //!
 //! Times of rules are divided by 60, and nothing else of them is changed.
