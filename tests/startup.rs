@@ -134,11 +134,11 @@ fn since_1970() -> Duration {
 }
 
 #[test]
-fn a_start_is_one_trace_and_one_value_a_phase_from_the_processs_start_to_the_first_answer() {
+fn a_start_is_one_trace_and_one_value_a_phase_from_the_start_to_the_first_answer() {
     const SPAWNED: &str = "SPANWIRE_TEST_SPAWNED_NS";
     let spawned = since_1970().as_nanos().to_string();
     run_alone(
-        "a_start_is_one_trace_and_one_value_a_phase_from_the_processs_start_to_the_first_answer",
+        "a_start_is_one_trace_and_one_value_a_phase_from_the_start_to_the_first_answer",
         &[(SPAWNED, &spawned)],
         || {
             let receiver = Receiver::start();

@@ -181,7 +181,10 @@ impl Layer {
     }
 
     fn send(&self, script: String, delivery: Delivery) {
-        drop(self.proxy.send_event(UserEvent::Send(script, Box::new(delivery))));
+        drop(
+            self.proxy
+                .send_event(UserEvent::Send(script, Box::new(delivery))),
+        );
     }
 }
 

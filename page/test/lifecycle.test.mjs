@@ -28,7 +28,11 @@ test("the page says when its document is parsed, and not when its own code says 
   assert.deepEqual(await page.sent(), []);
   page.now = 1_050;
   page.fire("DOMContentLoaded");
-  assert.deepEqual(await page.sent(), [{ kind: "dom_ready", at: 1_050 }]);
+  assert.deepEqual(await page.sent(), [
+    { kind: "dom_ready", at: 1_050 },
+    // It is not being loaded any more.
+    { kind: "state", listens: false, visible: true },
+  ]);
 });
 
 test("events do not wait for a DOMContentLoaded that the page does not let through", async () => {

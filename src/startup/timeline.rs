@@ -212,7 +212,7 @@ mod tests {
     }
 
     #[test]
-    fn phases_are_counted_from_the_processs_start_in_the_order_of_their_time() {
+    fn phases_are_counted_from_the_start_of_the_process_in_the_order_of_their_time() {
         let mut timeline = begun();
         timeline.reach(Phase::Window, ms(1_500));
         timeline.reach(Phase::FirstPaint, ms(1_700));

@@ -54,7 +54,7 @@ fn a_name_beyond_the_cap_is_on_the_spans_of_its_message_and_on_no_metric() {
         for n in 0..OTHER_NAMES_MAX {
             page.call(&ipc, &format!("flood {n}"), json!(null));
         }
-        page.call(&ipc, "documents.opne", json!(null));
+        page.call(&ipc, "documents.mistyped", json!(null));
         // A name that is not allowed may be anything.
         page.call(&ipc, "secret\nname", json!(null));
         page.pump(&ipc);
@@ -66,9 +66,9 @@ fn a_name_beyond_the_cap_is_on_the_spans_of_its_message_and_on_no_metric() {
             .filter(|line| line.contains(" server "))
             .collect();
         assert_eq!(handled.len(), 2, "{spans}");
-        assert!(handled[0].contains("rpc.method_original=documents.opne"));
+        assert!(handled[0].contains("rpc.method_original=documents.mistyped"));
         assert!(!handled[1].contains("rpc.method_original"), "{spans}");
-        assert!(!capture.metrics().contains("opne"));
+        assert!(!capture.metrics().contains("mistyped"));
         assert!(!capture.text().contains("secret"));
         // One that has room needs nothing.
         assert!(!spans.contains("rpc.method_original=flood"));
