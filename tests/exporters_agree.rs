@@ -62,7 +62,7 @@ fn mixed_run() -> Ledger {
 
 fn is_wire(name: &str) -> bool {
     let is_ours = name.starts_with("spanwire.ipc.") || name == "spanwire.queue.wait.duration";
-    // Gauges are of the moment when somebody looked.
+    // A gauge has the value of the moment when an exporter read it.
     is_ours
         && spanwire::semconv::metric(name).is_some_and(|metric| {
             matches!(

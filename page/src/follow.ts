@@ -1,4 +1,4 @@
-// How something that may be a promise ends, told to whoever measures it.
+// Reports to a callback how a value that may be a promise ends.
 
 import { apply, then } from "./primordials.js";
 
@@ -7,7 +7,7 @@ const isObject = (value: unknown): value is object =>
 
 /**
  * Calls `ended` once, when `result` settles, or now where it is no promise. Returns what stands in for
- * `result`: what follows from it, so that a rejection that nobody handles is still seen.
+ * `result`: what follows from it, so that the engine still reports a rejection that no code handles.
  */
 export const follow = <R>(result: R, ended: (failed: boolean) => void): R => {
   if (isObject(result)) {
@@ -36,7 +36,7 @@ export const follow = <R>(result: R, ended: (failed: boolean) => void): R => {
         return (isObject(next) ? next : result) as R;
       }
     } catch {
-      // Whoever awaits it is told the same.
+      // Code that awaits it gets the same error.
       end(true);
       return result;
     }

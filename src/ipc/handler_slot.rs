@@ -45,7 +45,7 @@ pub(super) struct HandlerSlot {
 impl HandlerSlot {
     /// The page withdrew the message, and says why.
     pub(super) fn withdraw(&self, error: ErrorType) {
-        // Release: who is told to stop afterwards reads why.
+        // Release: the handler's call is stopped afterwards, and then reads why.
         self.has_timed_out
             .store(error == ErrorType::Timeout, Ordering::Release);
     }

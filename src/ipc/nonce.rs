@@ -1,6 +1,6 @@
 //! What a page script proves itself with.
 
-/// 128 bits that nobody can guess, as text.
+/// 128 unguessable bits, as text.
 pub(super) fn nonce() -> String {
     let mut bytes = [0_u8; 16];
     // Without randomness from the system there is no safe wire, and it is there on every platform

@@ -33,7 +33,7 @@ impl Startup {
     }
 }
 
-/// The same as it is told: what is not known is `None`.
+/// The same as it is reported: an unknown value is `None`.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct PageVitals {
     pub(super) age: Duration,

@@ -1,4 +1,4 @@
-//! What a page measures of itself, whoever brought it.
+//! What a page measures of itself, whether an `Ipc` or an observer received it.
 
 use opentelemetry::KeyValue;
 use opentelemetry::trace::{SpanBuilder, SpanKind};

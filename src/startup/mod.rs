@@ -159,7 +159,7 @@ fn mark(step: impl FnOnce(&mut Timeline, Stamp)) {
         timeline.end_if_complete();
         AWAITED.store(timeline.awaited(), Ordering::Relaxed);
     }
-    // A panic of the app's recorder or tracer must not reach who marks.
+    // A panic of the app's recorder or tracer must not reach the code that marks a phase.
     let _ = catch_panic(|| {
         SOURCE.get_or_init(|| {
             let source = Arc::new(StartupSource);

@@ -36,7 +36,7 @@ impl Telemetry {
     pub fn pause(&self, pending: Pending) -> PauseReport {
         let turn = self.consent.turn();
         if !self.is_paused() {
-            // What was counted so far, and is only told when somebody looks.
+            // Totals that otherwise reach their counters only when an exporter or a scrape reads.
             Self::publish();
         }
         let ended = turn.pause(pending);

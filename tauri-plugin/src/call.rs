@@ -25,7 +25,7 @@ pub(crate) struct Answered {
 pub(crate) enum Reply {
     /// The page waits for the response: it is a message of its own.
     Recorded,
-    /// The page is told no more than that its event was taken.
+    /// The response says no more to the page than that its event was taken.
     Unrecorded,
 }
 
@@ -54,7 +54,7 @@ enum State {
     /// The responder was dropped while it was being dispatched, by an async command that panicked if
     /// there is an error.
     DroppedEarly(Option<ErrorType>),
-    /// The command runs on, and whoever answers ends the record.
+    /// The command runs on, and its answer ends the record.
     Running(Handling),
     Ended,
 }

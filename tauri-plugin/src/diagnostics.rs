@@ -10,7 +10,7 @@ pub(crate) fn warn(text: impl Display) {
     if app_listens() {
         tracing::warn!(target: "spanwire", "{text}");
     } else {
-        // What goes wrong with that is told to nobody.
+        // A failure to write to stderr is ignored.
         let _ = writeln!(std::io::stderr(), "spanwire: {text}");
     }
 }

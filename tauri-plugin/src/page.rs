@@ -1,4 +1,4 @@
-//! Which document a webview shows: an answer for one that was replaced reaches nobody.
+//! Which document a webview shows: an answer for one that was replaced reaches no page.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};

@@ -37,7 +37,7 @@ fn spans_that_began_before_the_resume_do_not_leave_and_later_ones_do() {
             let began = wall_clock();
             app.telemetry.resume().unwrap();
             drop((open, paused));
-            // One whose times are told: it began in the pause.
+            // A span with an explicit start time: it began in the pause.
             let tracer = app.parts.tracer_provider.as_ref().unwrap().tracer("own");
             let told = SpanBuilder::from_name("told").with_start_time(began);
             tracer.build(told).end();
@@ -99,7 +99,7 @@ fn metrics_go_on_where_they_were_without_what_happened_in_the_pause() {
     assert!(has("app.count") && has("app.late") && !has("app.only_in_the_pause"));
 }
 
-/// The endpoint counts what it refuses in a number of its own, which is told at a scrape.
+/// The endpoint counts what it refuses in a number of its own; the counter gets it at a scrape.
 #[test]
 fn totals_that_are_told_at_a_scrape_leave_out_the_pause() {
     let test = "resume::totals_that_are_told_at_a_scrape_leave_out_the_pause";
@@ -123,7 +123,7 @@ fn totals_that_are_told_at_a_scrape_leave_out_the_pause() {
         refuse();
         assert_eq!(refused(), "1");
         refuse();
-        // The second was not told yet.
+        // The counter has not got the second one yet.
         telemetry.pause(Pending::Discard);
         for _ in 0..5 {
             refuse();

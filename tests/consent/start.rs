@@ -101,7 +101,7 @@ fn an_app_that_asks_first_starts_as_it_was_answered() {
     assert!(start("granted").telemetry.is_paused());
     start("ask").telemetry.resume().unwrap();
     assert!(!start("ask").telemetry.is_paused());
-    // No is no, whoever said yes before, and the answer is not forgotten by it.
+    // `denied` wins over an earlier yes, and leaves that answer on file.
     let app = start("denied");
     assert!(app.telemetry.is_paused());
     assert!(app.telemetry.resume().is_err());

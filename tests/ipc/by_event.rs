@@ -1,4 +1,4 @@
-//! What is told of each event: sizes, ways and waits, and what that costs in series.
+//! What is recorded for each event: sizes, ways and waits, and what that costs in series.
 
 use std::collections::BTreeMap;
 use std::convert::Infallible;

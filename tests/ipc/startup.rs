@@ -1,4 +1,4 @@
-//! What waited for its page to be loaded says nothing about the wire, and is told apart.
+//! What waited for its page to be loaded says nothing about the wire, and is recorded apart.
 
 use std::time::Duration;
 
@@ -85,7 +85,7 @@ fn an_observer_knows_what_was_sent_before_its_page_was_there() {
     let capture = Capture::new();
     capture.run(|| {
         let observer = Observer::builder("main").build();
-        // A layer that tells nothing of its page.
+        // A layer that reports nothing of its page.
         observer.send("usual", 1).acknowledged();
         let early = observer.send("early", 1);
         wait(&capture, 4);

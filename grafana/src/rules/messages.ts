@@ -62,7 +62,7 @@ export function messages(times: Times): Group {
     record: "webview:spanwire_ipc_handler_duration_seconds:p99_5m",
     expr: quantile(0.99, sumWithout(recent.rate(HANDLER, {}, "_bucket"), EVENT, ERROR)),
   };
-  // Those that the page waited for in vain, and those that it still waits for.
+  // Calls that timed out, and calls that the page still waits for.
   const timeouts = sumWithout(recent.grown(CALL, { "error.type": is(errorType("timeout")) }, "_count"), ERROR);
   const calls = sumWithout(recent.increase(CALL, {}, "_count"), ERROR);
   const inVain = and(
@@ -132,7 +132,7 @@ export function messages(times: Times): Group {
 
 /** The share of an event's calls that time out from which it counts as never answering. */
 const TIMED_OUT_MIN = 0.25;
-/** Seconds after which a call is not waited for any more, as far as anybody can tell. */
+/** Seconds after which the alert assumes that a call will get no answer. */
 const UNSETTLED = 5 * MINUTE;
 /** Messages in 5 minutes from which their p99 says something: of a handful it is the slowest one. */
 const TIMED_MIN = 10;

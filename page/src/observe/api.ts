@@ -41,7 +41,7 @@ export interface ObservedCall {
    * span. A transport that does not keep this order leaves the call in a trace of its own.
    */
   readonly posted: () => string;
-  /** The page's code is told how it ended. Only the first time counts. */
+  /** The page's code gets the call's outcome now. Only the first time counts. */
   readonly settled: (outcome?: CallOutcome) => void;
 }
 

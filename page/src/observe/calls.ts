@@ -19,7 +19,7 @@ const HOPS = 4;
 const NONE: ObservedCall = freeze({ posted: () => "", settled: () => {} });
 
 let lastId = 0;
-/** The host was told of the spans up to this one. */
+/** The script has reported the spans up to this one to the host. */
 let toldSpan = 0;
 // Id and time of each that settled in this turn, and the ids of those that failed.
 let settled = list<number>();

@@ -25,7 +25,7 @@ export const SPANS = 1_000;
 export const RECORDS = 50;
 /** Calls, or runs of one event's listeners, that go into one message. */
 export const PIECE = 500;
-/** Events whose listeners ran in this turn and that were not told yet: beyond, they are told at once. */
+/** Events whose listeners ran in this turn and are not reported yet: beyond, they are reported at once. */
 export const EVENTS = 50;
 
 type Port = Pick<typeof import("../config.js"), "BATCH_BYTES" | "MARKS" | "RECORDS" | "SPANS">;

@@ -43,7 +43,7 @@ const start = (): void => {
   );
   keepListening(
     "visibilitychange",
-    // Hidden pages have slow timers, or none. Behind the vitals that are told now.
+    // Hidden pages have slow timers, or none. Behind the vitals that are reported now.
     (event) => {
       if (!event.isTrusted) return;
       endTurn();
@@ -60,7 +60,7 @@ const bound = (span: number): PageSpan =>
     trace: <R>(name: string, fn: (span: PageSpan) => R): R => traceIn(span, name, fn, bound),
   });
 
-// A frame is no page of its own: there, everything runs and nothing is said.
+// A frame is no page of its own: there, everything runs and nothing is reported.
 if (page.top === page.self) start();
 
 // `build.mjs` declares it and returns it.

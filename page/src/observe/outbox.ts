@@ -21,7 +21,7 @@ let bytes = 0;
 let count = 0;
 /** Messages that this interval may still have. */
 let left = INTERVAL_MESSAGES;
-/** Messages that were dropped, or lost on their way, and not yet told. */
+/** Messages that were dropped, or lost on their way, and not yet reported. */
 let shed = 0;
 /** Whether the host may know this generation. Each report says it until one has arrived. */
 let isAnnounced = false;

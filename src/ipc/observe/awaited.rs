@@ -22,7 +22,7 @@ const EARLY_MAX: usize = 100;
 /// How a call ended on the page.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Settlement {
-    /// When the page's code was told.
+    /// When the page's code got the outcome.
     pub(super) at: Stamp,
     /// When what it did at once was done.
     pub(super) done: Stamp,
@@ -215,7 +215,7 @@ impl Awaited {
         }
     }
 
-    /// The page's code was told how a call ended; `None` when it was told before.
+    /// The page's code got the outcome of a call; `None` when it had got it before.
     pub(super) fn settled(&mut self, id: u64, page: Settlement, now: Stamp) -> Option<Ended> {
         let Some(call) = self.calls.get_mut(&id) else {
             self.early.truncate(EARLY_MAX - 1);

@@ -1,4 +1,4 @@
-//! What an observer was told of and did not see end, the oldest first.
+//! What was reported to an observer and has not ended, the oldest first.
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};

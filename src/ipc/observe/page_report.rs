@@ -238,7 +238,7 @@ impl Shared {
         }
     }
 
-    /// The page's code was told how a call ended, or gave it up.
+    /// The page's code got the outcome of a call, or gave the call up.
     fn call_settled(
         &self,
         id: u64,

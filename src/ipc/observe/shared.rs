@@ -19,7 +19,7 @@ use crate::ipc::series::{EventSeries, InFlight, Outcome};
 use crate::ipc::spans::timed::TimedSpan;
 use crate::semconv::ErrorType;
 
-/// A call whose end the page will tell.
+/// A call whose end the page will report.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct AwaitedCall {
     pub(super) id: u64,

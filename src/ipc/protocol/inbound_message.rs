@@ -17,7 +17,7 @@ use crate::semconv::{ErrorType, PageSpanErrorType};
 pub(crate) enum InboundMessage<'a> {
     Ready(Ready),
     Leave,
-    /// What the page tells of itself whenever it changes.
+    /// What the page reports of itself whenever it changes.
     State {
         /// Whether anything listens to what the host emits.
         listens: bool,
@@ -194,7 +194,7 @@ impl WebVitalRating {
     }
 }
 
-/// Calls that the page's code was told the end of.
+/// Calls whose outcome the page's code got.
 #[derive(Debug)]
 pub(crate) struct Settled {
     /// Each call, when it was settled, and when everything that the page did at once for it was done.

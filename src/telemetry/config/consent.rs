@@ -99,7 +99,7 @@ impl Settings {
         }
     }
 
-    /// Whether somebody said where metrics go, other than by default.
+    /// Whether the app or its environment names a destination for metrics, beyond the default.
     fn asks_for_metrics(&self, builder: &TelemetryBuilder) -> bool {
         let is_set = |name: &str| {
             let value = (builder.environment)(name);

@@ -119,8 +119,9 @@ pub(super) struct Unreadable {
 }
 
 impl Consent {
-    /// Off wins over every on: telemetry records only if nobody says no, and where somebody wants
-    /// the person to be asked, only if the answer is on file. A file that cannot be read is a no.
+    /// Off wins over every on: telemetry records only if no setting says no. Where the app or its
+    /// environment wants the person to be asked, it records only if the answer is on file. A file
+    /// that cannot be read is a no.
     pub(super) fn new(config: ConsentConfig) -> (Self, Option<Unreadable>) {
         let ConsentConfig {
             environment,

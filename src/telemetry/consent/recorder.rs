@@ -98,7 +98,7 @@ impl<R: Recorder + Send + Sync + 'static> Recorder for Pausable<R> {
 /// A handle to a series.
 ///
 /// The series of one that was registered in a pause begins with the first value after it: its
-/// labels may tell what happened in the pause.
+/// labels may show what happened in the pause.
 struct Handle<H, R> {
     switch: Arc<Switch>,
     registered: OnceLock<H>,
@@ -144,13 +144,13 @@ struct PausableCounter<R> {
     total: OnceLock<Arc<Total>>,
 }
 
-/// The counters that are told their totals. By series, which may have many handles.
+/// The counters that get totals (`absolute`), by series. A series may have many handles.
 #[derive(Debug, Default)]
 struct Totals(Mutex<HashMap<Key, Arc<Total>>>);
 
 #[derive(Debug, Default)]
 struct Total {
-    /// The last one that was told.
+    /// The last total that the counter got.
     seen: AtomicU64,
     /// How much of it came in pauses.
     hidden: AtomicU64,
@@ -171,8 +171,8 @@ impl<R: Send + Sync> CounterFn for PausableCounter<R> {
         }
     }
 
-    /// Totals are told once before each pause and once before it ends, so what came in between is
-    /// known exactly.
+    /// A counter gets its total once before each pause and once before the pause ends, so what came
+    /// in between is known exactly.
     fn absolute(&self, value: u64) {
         let total = self.total.get_or_init(|| self.totals.of(&self.key));
         let seen = total.seen.fetch_max(value, Ordering::Relaxed);

@@ -39,7 +39,7 @@ impl StateFile {
     /// # Errors
     ///
     /// When it cannot be read, holds something else, or may have been written by another user: then
-    /// it is no answer of the person's who uses the app.
+    /// it does not count as an answer of the person who uses the app.
     pub(crate) fn read(&self) -> io::Result<Option<Answer>> {
         let found = match fs::symlink_metadata(&self.0) {
             Ok(found) => found,

@@ -125,7 +125,7 @@ impl Switch {
         let epoch = self.epoch.load(Ordering::Relaxed);
         let is_first = epoch.is_multiple_of(2);
         let paused = epoch + u64::from(is_first);
-        // Before the epoch: who finds the new one finds this too.
+        // Before the epoch: a thread that reads the new epoch reads this too.
         if pending == Pending::Discard {
             self.kept_from.store(paused, Ordering::Release);
         }

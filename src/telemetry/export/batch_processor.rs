@@ -172,7 +172,7 @@ impl<T: Send + 'static> Batch<T> {
         }
     }
 
-    /// The same for an item that was taken in before, perhaps before a pause that goes on.
+    /// The same for an item that was taken in before, perhaps before a pause that still lasts.
     pub(crate) fn push_of(&self, epoch: Epoch, item: T) {
         let shared = &*self.0;
         if shared.closed.load(Ordering::Relaxed) {
@@ -514,7 +514,7 @@ impl<T: Send + 'static, E: Export<T>> Worker<T, E> {
         self.look_at_switch();
         let shared = &*self.shared;
         let Some(epoch) = shared.switch().recording() else {
-            // A pause has just begun: the rest waits, or is deleted by who paused.
+            // A pause has just begun: the rest waits, or the thread that paused deletes it.
             return shared.receiver.len();
         };
         self.age.look(shared.receiver.len(), clock::now());

@@ -30,7 +30,7 @@ impl ExportError {
     }
 }
 
-/// For a person, who finds it only where something is still on its way.
+/// A text for a person. It is seen only where something is still on its way.
 pub(crate) const PAUSED: &str = "telemetry is paused";
 
 /// What became of the items of one request. Each request ends in exactly one of these.

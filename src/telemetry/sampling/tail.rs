@@ -182,8 +182,8 @@ impl Tail {
         discarded
     }
 
-    /// What the span says of its trace. One that was slower than usual is told so, even if it has
-    /// another reason to be kept.
+    /// What the span says of its trace. A span that was slower than usual gets the usual duration
+    /// as an attribute, even if its trace is kept for another reason.
     fn judge(&self, span: &mut SpanData) -> SpanClass {
         let judgement = self.policy.judge(span);
         let class = judgement.class;

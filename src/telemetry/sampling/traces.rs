@@ -258,7 +258,8 @@ impl<S> Traces<S> {
         }
     }
 
-    /// One that is open in a held trace is not any more. One that nobody saw begin completes nothing.
+    /// A span that is open in a held trace is not open any more. One whose begin was not seen here
+    /// completes nothing.
     fn close_span(&mut self, slot: u32, now: Stamp) {
         let trace = &mut self.slots[slot as usize];
         if trace.open > 0 {
@@ -325,8 +326,8 @@ impl<S> Traces<S> {
         out
     }
 
-    /// Holds nothing any more, and goes on with what begins later. What is deleted is not sampled
-    /// out, so it is not counted as that.
+    /// Decides or deletes every trace that is held, and holds those that begin later. A deleted
+    /// trace is not sampled out, so it is not counted as that.
     pub(super) fn settle(&mut self, now: Stamp, pending: Pending) -> Vec<Decision<S>> {
         let counts = self.counts.clone();
         let mut out = Vec::with_capacity(self.held.len());

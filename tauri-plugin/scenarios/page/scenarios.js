@@ -171,7 +171,7 @@ const scenarios = {
   /** The page of a second window. */
   async second() {
     await new Promise((resolve) => addEventListener("load", resolve));
-    // After the webview was told, too.
+    // After the webview was notified, too.
     setTimeout(() => invoke("plugin:event|emit", { event: "second-loaded" }), 0);
     return undefined;
   },
@@ -259,10 +259,10 @@ async function main() {
   if (report === undefined) {
     return;
   }
-  // Until the plugin's script has told what the page took: it does so each half second.
+  // Until the plugin's script has reported what the page took: it reports each half second.
   await new Promise((resolve) => setTimeout(resolve, 1_500));
   if (location.protocol === "http:" && location.hostname === "127.0.0.1") {
-    // A page of another origin tells its own server, whatever Tauri allows it.
+    // A page of another origin reports to its own server, whatever Tauri allows it.
     const body = JSON.stringify(report).replaceAll(location.origin, "ORIGIN");
     await fetch("/report", { method: "POST", body });
     return;

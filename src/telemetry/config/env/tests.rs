@@ -1,4 +1,4 @@
-//! What the environment sets, and what is said of the rest.
+//! What the environment sets, and the warnings about the rest.
 
 use super::*;
 use crate::telemetry::Warning;

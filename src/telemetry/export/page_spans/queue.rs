@@ -61,7 +61,7 @@ impl State {
 }
 
 impl Queue {
-    /// Takes a copy of `request`, in `epoch`. The lock is held for a few instructions by everybody who takes it.
+    /// Takes a copy of `request`, in `epoch`. Each caller holds the lock for a few instructions.
     pub(super) fn push(
         &self,
         request: PageSpanRequest<'_>,

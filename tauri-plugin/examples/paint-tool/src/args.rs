@@ -4,7 +4,7 @@ use std::time::Duration;
 
 pub(crate) const USAGE: &str = "\
 usage: paint-tool [--drive] [--for TIME]
-  --drive      the page uses itself, so that nobody has to click
+  --drive      the page uses itself, so that no user has to click
   --for TIME   ends by itself after this time: 10s, 2m
 
 /metrics is at http://127.0.0.1:9464, or where OTEL_EXPORTER_PROMETHEUS_PORT says; traces go to

@@ -29,7 +29,7 @@ pub(crate) fn blur() -> u32 {
     8
 }
 
-/// Slow, and nobody waits for it but the page.
+/// Slow, and only the page waits for it.
 #[tauri::command]
 pub(crate) async fn render(app: AppHandle) -> Result<u32, String> {
     for percent in (20..=100).step_by(20) {

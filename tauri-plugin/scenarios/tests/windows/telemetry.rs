@@ -65,7 +65,7 @@ pub(crate) fn mixed() {
     let wrong = run.points("spanwire.page.errors");
     assert!(
         wrong.is_empty(),
-        "the script told what cannot be: {wrong:?}"
+        "the script reported what cannot be: {wrong:?}"
     );
     // The page's word for each reply, but for those to `finish` and to a promise that never settles.
     assert_eq!(
