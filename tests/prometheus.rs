@@ -106,6 +106,7 @@ fn is_excused(metric: &Metric) -> bool {
 
 fn query_name(metric: &Metric) -> String {
     let ending = match metric.instrument {
+        Instrument::Histogram if metric.bounds.is_empty() => "_count",
         Instrument::Histogram => "_bucket",
         Instrument::Counter | Instrument::UpDownCounter | Instrument::Gauge => "",
     };

@@ -99,7 +99,15 @@ pub(crate) fn app() -> TelemetryBuilder {
 
 /// A small Jaeger, Alertmanager or Grafana.
 pub(crate) fn backend(path: &str) -> Option<String> {
-    let dashboards = ["fleet", "ipc", "live", "operations", "process", "telemetry"];
+    let dashboards = [
+        "fleet",
+        "ipc",
+        "laggy",
+        "live",
+        "operations",
+        "process",
+        "telemetry",
+    ];
     let found = dashboards.map(|name| format!(r#"{{"uid":"spanwire-{name}"}}"#));
     match path.split('?').next().unwrap() {
         "/api/v3/services" => json(r#"{"services":["jaeger","paint-tool"]}"#),
@@ -186,14 +194,14 @@ fn a_stack_that_works_has_no_problems() {
         ok    prometheus     {version} at http://prometheus
         ok    scrape         job spanwire: 1 of 1 target up, every 1s
         ok    data           the newest sample of an app is {n} s old
-        ok    rules          19 alerts loaded, none fires
+        ok    rules          22 alerts loaded, none fires
         ok    alerting       alerts go to http://jaeger/api/v2/alerts
         ok    exemplars      Prometheus stores them
         ok    collector      http://collector/v1/traces takes traces
         ok    jaeger         http://jaeger has traces of paint-tool
         ok    alertmanager   0.34.2 at http://jaeger
         ok    grafana        13.2.0 at http://jaeger
-        ok    grafana        it has 6 dashboards
+        ok    grafana        it has 7 dashboards
         ok    clock          within 2 s of this machine's: the app, Prometheus, the Collector
 
         all is well
@@ -652,7 +660,7 @@ fn a_grafana_that_shows_nothing_without_a_login_is_not_a_problem() {
         skip  grafana        it shows its dashboards only after a login
               note: look there yourself
         ok    grafana        13.2.0 at http://grafana
-        warn  grafana        it does not show spanwire-fleet, spanwire-ipc, spanwire-live, spanwire-operations, spanwire-process and 1 more
+        warn  grafana        it does not show spanwire-fleet, spanwire-ipc, spanwire-laggy, spanwire-live, spanwire-operations and 2 more
               remedy: spanwire dashboards export DIR, which says what to set
         warn  grafana        no data source of the type prometheus is seen
               remedy: spanwire dashboards export DIR, which says what to set

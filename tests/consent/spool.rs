@@ -88,12 +88,10 @@ fn a_shutdown_in_the_pause_leaves_on_disk_what_was_kept_and_reports_it() {
     app.telemetry.pause(Pending::Keep);
     receiver.answer(Answer::Ok);
     let report = app.telemetry.shutdown(20 * SECOND).spans;
-    assert!(
-        report
-            .to_string()
-            .starts_with("0 exported, 1 spooled, 1 discarded, 0 dropped, 0 lost"),
-        "{report}"
-    );
+    // The second may have come to the disk before the pause.
+    assert!(report.spooled >= 1, "{report}");
+    assert_eq!(report.spooled + report.discarded, 2, "{report}");
+    assert_eq!((report.exported, report.dropped, report.lost), (0, 0, 0));
     assert_eq!((folder.segments().len(), receiver.received().len()), (1, 0));
     drop(app);
     // The next process may send it.

@@ -127,6 +127,7 @@ const DEPLOY: Folder = folder! { "deploy":
 
 const RUNBOOKS: Folder = folder! { "docs/runbooks":
     "README.md"
+    "SpanwireCallsUnsettled.md"
     "SpanwireDeliveryBudgetFastBurn.md"
     "SpanwireDeliveryBudgetSlowBurn.md"
     "SpanwireDeliverySlow.md"
@@ -140,9 +141,11 @@ const RUNBOOKS: Folder = folder! { "docs/runbooks":
     "SpanwireMessagesDropped.md"
     "SpanwireOperationErrorRateHigh.md"
     "SpanwirePageGone.md"
+    "SpanwirePageInert.md"
     "SpanwirePageUnresponsive.md"
     "SpanwireQueueMessagesDropped.md"
     "SpanwireQueueNearlyFull.md"
+    "SpanwireStartupSlow.md"
     "SpanwireTargetDown.md"
     "SpanwireTelemetryLost.md"
     "SpanwireTelemetrySpooling.md"

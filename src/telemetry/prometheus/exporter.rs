@@ -31,6 +31,7 @@ use crate::semconv::{APP_BOUNDS, Instrument, METRICS};
 ///
 /// What that recorder lacks: exemplars, the OpenMetrics format, the limit on series of the app's own
 /// metrics, and valid scrapes whatever the app's names are. It keeps each value of a histogram until the next upkeep, every five seconds.
+/// A histogram that is a sum and a count has one bucket there.
 #[must_use]
 pub fn prometheus_builder() -> PrometheusBuilder {
     let histograms = METRICS
@@ -42,12 +43,19 @@ pub fn prometheus_builder() -> PrometheusBuilder {
         .expect("there are bounds");
     for metric in histograms {
         let name = Matcher::Full(metric.name.to_owned());
+        let bounds = match metric.bounds {
+            [] => &SUM_AND_COUNT,
+            bounds => bounds,
+        };
         builder = builder
-            .set_buckets_for_metric(name, metric.bounds)
+            .set_buckets_for_metric(name, bounds)
             .expect("there are bounds");
     }
     builder
 }
+
+/// That crate has no histogram without buckets: it would make a summary, with seven quantiles.
+const SUM_AND_COUNT: [f64; 1] = [1.0];
 
 /// Renders that recorder's series behind our target info.
 pub(crate) struct ExporterExposition {
