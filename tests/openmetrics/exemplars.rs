@@ -128,9 +128,13 @@ fn exemplars_match_their_series_when_values_are_truncated_for_the_collector() {
     let short = |name: &str| (name == "OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT").then(|| "2".to_owned());
     let builder = builder().environment(short).otlp_endpoint(receiver.url());
     let mut app = App::start(builder);
-    app.work();
+    for _ in 0..3 {
+        app.work();
+    }
     app.telemetry.flush(10 * SECOND).unwrap();
-    assert!(exemplified(&app.exemplars()).contains("ipc_handler_duration good main"));
+    let exemplified = exemplified(&app.exemplars());
+    let handled = "ipc_handler_duration good main";
+    assert!(exemplified.contains(handled), "{exemplified:?}");
 }
 
 #[test]
