@@ -2,6 +2,7 @@ import type { Quiet } from "./check.js";
 
 /** What has nothing to show in the story, and why. */
 export const QUIET: Quiet = {
+  "spanwire-ipc": { "Deliveries of startup": "nothing is sent before the page is there" },
   "spanwire-live": { "Operations OK": "no operation may have ended in the last seconds" },
   "spanwire-operations": { "Operations OK": "no operation may have ended in the last seconds" },
   "spanwire-telemetry": {
