@@ -125,7 +125,6 @@ fn judge(_: &fs::Metadata, _: &fs::Metadata) -> io::Result<()> {
     Ok(())
 }
 
-#[cfg_attr(not(unix), expect(unused_mut, reason = "there is no mode to set"))]
 fn make_folder(folder: &Path) -> io::Result<()> {
     let mut builder = fs::DirBuilder::new();
     builder.recursive(true);
@@ -134,7 +133,6 @@ fn make_folder(folder: &Path) -> io::Result<()> {
     builder.create(folder)
 }
 
-#[cfg_attr(not(unix), expect(unused_mut, reason = "there is no mode to set"))]
 fn create(path: &Path) -> io::Result<File> {
     let mut options = OpenOptions::new();
     options.write(true).create_new(true);
