@@ -115,6 +115,7 @@ pub fn run() {
     // Far from what is usual and from what the faults do, on a busy machine too.
     let threshold = ("SPANWIRE_IPC_SLOW_THRESHOLD_MS", "300");
     let mut app = App::still(&[threshold]);
+    messages_are_in_time();
     a_trouble_is_alerted_of(&LATE, &mut app);
     app.quit();
     let mut app = App::start(&[
@@ -142,6 +143,15 @@ pub fn run() {
     app.quit();
     lasting_alerts_end();
     the_webhook_heard_of_it(&webhook);
+}
+
+/// Cards look at minutes, so they are green before the first message that is late, or not at all.
+fn messages_are_in_time() {
+    step!("a page that is still gets its messages in time");
+    prometheus::wait_for(
+        "histogram_quantile(0.99, sum by (le) (rate(spanwire_ipc_delivery_duration_seconds_bucket[5m]))) <= 0.15",
+        Duration::from_secs(90),
+    );
 }
 
 fn silence_when_all_is_well() {
