@@ -110,6 +110,7 @@ fn suffixes(kind: &str) -> &'static [&'static str] {
         "counter" => &["_total"],
         "gauge" | "unknown" => &[""],
         "histogram" => &["_bucket", "_sum", "_count"],
+        "summary" => &["_sum", "_count"],
         "info" => &["_info"],
         _ => &[],
     }
@@ -122,6 +123,7 @@ fn check_names(families: &[Family]) {
         let reserved: &[&str] = match family.kind.as_str() {
             "counter" => &["", "_total", "_created"],
             "histogram" => &["", "_bucket", "_sum", "_count", "_created"],
+            "summary" => &["", "_sum", "_count", "_created"],
             "info" => &["", "_info"],
             _ => &[""],
         };
