@@ -90,8 +90,8 @@ fn a_process_that_starts_paused_opens_no_connection_and_writes_no_file() {
     let variables = everything_on(&url, &spool.path().join("spool"), temporary.path());
     run(clean_command(test).envs(variables));
     collector.set_nonblocking(true).unwrap();
-    let nobody = collector.accept().map(|(_, from)| from).unwrap_err();
-    assert_eq!(nobody.kind(), ErrorKind::WouldBlock);
+    let unconnected = collector.accept().map(|(_, from)| from).unwrap_err();
+    assert_eq!(unconnected.kind(), ErrorKind::WouldBlock);
     for folder in [&spool, &temporary] {
         assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
     }
