@@ -33,6 +33,9 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         tracing::info!(line = call.json(), "page")
     })?;
 
+    // Kept until the page is there.
+    ipc.emit("welcome", &json!({ "name": "headless" }))?;
+
     // Ctrl-C and SIGTERM end the page's loop, and so reach the flush at the end.
     let stopped = Arc::new(AtomicBool::new(false));
     ctrlc::set_handler({
