@@ -14,6 +14,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use spanwire::ipc::{Call, DataError, Ipc};
 use spanwire::measurement::Measurement;
+use spanwire::startup::{self, Phase};
 use spanwire::telemetry::Telemetry;
 use spanwire::timer::monitor;
 
@@ -58,6 +59,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     })?;
 
     // The app: takes what the page sends, and sends what is queued.
+    startup::reached(Phase::EventLoop);
     for text in &from_page {
         let _ = ipc.receive(&text, None);
         ipc.emit_latest(
