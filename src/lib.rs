@@ -64,6 +64,8 @@ pub mod clock;
 #[cfg(fuzzing)]
 #[doc(hidden)]
 pub mod fuzzing;
+#[cfg(feature = "history")]
+pub mod history;
 mod instrument;
 pub mod ipc;
 #[cfg(any(feature = "otlp", feature = "testing"))]

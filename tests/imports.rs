@@ -22,12 +22,20 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("measurement", &["instrument"]),
     ("system", &["instrument"]),
     ("startup", &["instrument"]),
+    ("history", &["instrument"]),
     ("ipc", &["queue", "measurement", "startup", "instrument"]),
     ("webview", &["ipc", "startup"]),
     ("testing", &["layer", "instrument"]),
     (
         "telemetry",
-        &["system", "startup", "timer", "layer", "instrument"],
+        &[
+            "system",
+            "startup",
+            "timer",
+            "layer",
+            "history",
+            "instrument",
+        ],
     ),
 ];
 

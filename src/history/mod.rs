@@ -1,0 +1,4 @@
+//! What was measured, in a SQLite file on the machine.
+
+/// The tables of a new file.
+pub const SCHEMA: &str = include_str!("schema.sql");
