@@ -28,7 +28,7 @@ pub(super) enum Command {
     /// The whole stack: Grafana, Prometheus, Alertmanager, Collector and Jaeger, for Docker
     #[command(subcommand)]
     Stack(Stack),
-    /// Diagnoses missing telemetry: checks the environment, the endpoint, the scrape, the Collector
+    /// Diagnoses missing telemetry: checks the environment, the endpoint, the scrape, the Collector; or the app
     ///
     /// It exits with 1 when it finds a problem. A server that does not answer is a problem only
     /// when a flag or the environment names it: you may run Grafana, Jaeger and the Alertmanager
