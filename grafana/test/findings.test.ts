@@ -87,3 +87,10 @@ test("no finding explains itself, by way of others either", () => {
     assert.ok(!reached(id).has(id), `${id} is a cause of itself`);
   }
 });
+
+test("the guide to traces has every finding", () => {
+  const guide = read("docs/reading-a-trace.md");
+  for (const { id } of findings) {
+    assert.ok(guide.includes(`\`${id}\``), id);
+  }
+});
