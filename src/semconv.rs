@@ -178,6 +178,8 @@ metrics! {
         "1 while the page can be seen, 0 while it is hidden." (WEBVIEW_NAME);
     PAGE_INERT = UpDownCounter "spanwire.page.inert" ["{page}"]
         "1 for a page that answers and whose own script does nothing." (WEBVIEW_NAME);
+    PAGE_LONG_TASK_DURATION = Histogram "spanwire.page.long_task.duration" ["s"]
+        "Stretches of 50 ms or more in which the page's thread did one thing." (WEBVIEW_NAME);
     PAGE_SPANS = Counter "spanwire.page.spans" ["{span}"]
         "Spans that an OpenTelemetry SDK in the page sent, by outcome."
         (WEBVIEW_NAME, OUTCOME, ERROR_TYPE);

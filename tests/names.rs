@@ -221,7 +221,10 @@ fn emit_everything() {
     page.call(&ipc, "waits", json!(1));
     page.send(
         &ipc,
-        &[json!({"kind": "vital", "name": "lcp", "rating": "good", "value": 800})],
+        &[
+            json!({"kind": "vital", "name": "lcp", "rating": "good", "value": 800}),
+            json!({"kind": "long_task", "value": 120}),
+        ],
     );
     page.send(
         &ipc,

@@ -20,6 +20,10 @@ const NOT_IN_THE_EXAMPLE: &[(&str, &str)] = &[
         "its page has no engine that measures them",
     ),
     (
+        "spanwire.page.long_task.duration",
+        "its page has no engine that is busy",
+    ),
+    (
         "spanwire.page.spans",
         "its page has no OpenTelemetry SDK of its own",
     ),

@@ -10,7 +10,9 @@ use super::page_life::PageVitals;
 use super::page_load::PageLoad;
 use super::page_state::PageState;
 use super::protocol::direction::Direction;
-use super::protocol::inbound_message::{PageErrorKind, WebVital, WebVitalName, WebVitalRating};
+use super::protocol::inbound_message::{
+    PageErrorKind, PageTime, WebVital, WebVitalName, WebVitalRating,
+};
 use super::spans::names::SpanNames;
 use crate::clock::Stamp;
 use crate::instrument::cardinality::{CappedNames, NameSource};
@@ -56,8 +58,12 @@ pub(super) struct WebviewSeries {
     age: Instruments<Gauge>,
     visible: Instruments<Gauge>,
     inert: Instruments<Gauge>,
+    long_tasks: Instruments<Histogram>,
     vitals: [[Instruments<Histogram>; WebVitalRating::ALL.len()]; WebVitalName::ALL.len()],
 }
+
+/// Seconds for which the page's thread can be said to have done one thing.
+const LONG_TASK_MAX_S: f64 = 10.0;
 
 /// An app names its webviews itself, but one that names them after its documents must not make
 /// series without end.
@@ -88,6 +94,7 @@ impl WebviewSeries {
             age: Instruments::new(),
             visible: Instruments::new(),
             inert: Instruments::new(),
+            long_tasks: Instruments::new(),
             vitals: [const { [const { Instruments::new() }; WebVitalRating::ALL.len()] };
                 WebVitalName::ALL.len()],
         }
@@ -314,6 +321,18 @@ impl WebviewSeries {
         };
         if let Some(duration) = self.vitals[name as usize][rating as usize].get(register) {
             duration.record(value.as_ms() / 1_000.0);
+        }
+    }
+
+    /// Records that the page's thread did one thing for so long.
+    pub(super) fn long_task(&self, took: PageTime) {
+        let register = || {
+            let labels = [(semconv::WEBVIEW_NAME, &*self.webview)];
+            handles::histogram(&semconv::PAGE_LONG_TASK_DURATION, &labels)
+        };
+        if let Some(duration) = self.long_tasks.get(register) {
+            // The page script tells of none that is longer, and what another page says must not spoil the sum.
+            duration.record((took.as_ms() / 1_000.0).min(LONG_TASK_MAX_S));
         }
     }
 
