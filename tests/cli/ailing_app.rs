@@ -171,7 +171,7 @@ fn background(ipc: &Ipc, fault: &str) {
             (0..500).for_each(|each| drop(ipc.emit("refresh", &each)));
         }
         if has(fault, "full-queue") {
-            drop(jobs.push(round));
+            let _ = jobs.push(round);
         }
         if has(fault, "failing-operation") {
             let _: Result<(), _> = monitor("backup").run(|| Err(std::io::Error::other("no room")));
