@@ -16,7 +16,7 @@ use super::error::{
 use super::facts::{Facts, OperationFacts, VitalFact, WireFacts};
 use super::id::new_id;
 use super::metric::Metric;
-use super::optimization::{Optimization, OptimizationInfo, available};
+use super::optimization::{self, Optimization, OptimizationInfo};
 use super::performance_report::{PerformanceReport, ReportSummary};
 use super::sampling::{SystemLook, cpu_percent, memory_bytes};
 use super::snapshot::Snapshot;
@@ -221,7 +221,15 @@ impl Inner {
 
     /// All that can be optimised now.
     fn available(&self) -> Vec<Arc<dyn Optimization>> {
-        let found = available(&self.config);
+        let mut found = self.config.own_optimizations.clone();
+        #[cfg(feature = "otlp")]
+        found.extend(
+            self.config
+                .sampling_rate
+                .as_ref()
+                .map(optimization::of_sampling),
+        );
+        found.extend(optimization::of_wires(&self.config.wires));
         let known = lock(&self.optimizations).known.clone();
         let (gone, mut all): (Vec<_>, Vec<_>) = known.into_iter().partition(|(_, of)| {
             // One that cannot even say so is gone.

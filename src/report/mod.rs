@@ -57,6 +57,7 @@ mod recording;
 mod rolling;
 mod sampling;
 mod snapshot;
+mod spread;
 mod store;
 mod ticker;
 
@@ -74,13 +75,14 @@ pub use local::{
 };
 pub use metric::{Metric, MetricCategory, MetricSource};
 pub use optimization::{Optimization, OptimizationInfo};
-pub use performance_report::{PerformanceReport, ReportSummary, Spread};
+pub use performance_report::{PerformanceReport, ReportSummary};
 pub use recording::{
     record_action, record_event, set_action_queue_depth, set_current_action, set_event_queue_depth,
 };
 pub use rolling::{RollingHistory, RollingHistoryBuilder};
 pub use sampling::{ActionMetrics, EventMetrics, RollingSample, SystemMetrics};
 pub use snapshot::Snapshot;
+pub use spread::Spread;
 
 /// What a user of the client needs.
 pub mod prelude {

@@ -11,6 +11,7 @@ use super::facts::Facts;
 use super::optimization::OptimizationInfo;
 use super::sampling::MIB;
 use super::snapshot::Snapshot;
+use super::spread::Spread;
 
 /// What a time was like, and what could be better.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -57,37 +58,6 @@ pub struct ReportSummary {
     pub messages_lost: Option<u64>,
     /// What nothing is known of, so that no recommendation was possible for it.
     pub not_measured: Vec<&'static str>,
-}
-
-/// The least, the mean and the most of some values.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
-#[non_exhaustive]
-pub struct Spread {
-    /// The least.
-    pub min: f64,
-    /// The mean.
-    pub mean: f64,
-    /// The most.
-    pub max: f64,
-}
-
-impl Spread {
-    /// `None` when there are no values.
-    pub(super) fn of(values: impl IntoIterator<Item = f64>) -> Option<Self> {
-        let (mut count, mut sum) = (0_u32, 0.0);
-        let (mut min, mut max) = (f64::INFINITY, f64::NEG_INFINITY);
-        for value in values {
-            count += 1;
-            sum += value;
-            min = min.min(value);
-            max = max.max(value);
-        }
-        (count > 0).then(|| Self {
-            min,
-            mean: sum / f64::from(count),
-            max,
-        })
-    }
 }
 
 impl ReportSummary {

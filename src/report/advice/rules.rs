@@ -10,7 +10,7 @@ use crate::report::optimization::{
     COALESCE, EVENT_SPANS, LARGER_BATCHES, chatty_event, has_many_events, is_backed_up,
     optimization_id,
 };
-use crate::report::performance_report::Spread;
+use crate::report::spread::Spread;
 use crate::timer::slow_threshold;
 
 /// A rule that is a function.

@@ -11,9 +11,10 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
-use super::config::PerformanceConfig;
 use super::facts::Facts;
 use crate::ipc::WeakIpc;
+#[cfg(feature = "otlp")]
+use crate::telemetry::SamplingRate;
 
 pub(super) use batches::is_backed_up;
 pub(super) use coalescing::chatty_event;
@@ -110,27 +111,24 @@ pub(super) const EVENT_SPANS: &str = "ipc.event_spans";
 /// How many events of a wire are offered to be coalesced.
 const COALESCED_MAX: usize = 20;
 
-/// All that there are now: the app's own first.
-pub(super) fn available(config: &PerformanceConfig) -> Vec<Arc<dyn Optimization>> {
-    let mut all: Vec<Arc<dyn Optimization>> = config.own_optimizations.clone();
-    #[cfg(feature = "otlp")]
-    if let Some(rate) = &config.sampling_rate {
-        all.push(Arc::new(traces::FewerTraces::new(rate.clone())));
-    }
-    for weak in &config.wires {
+/// That of how many traces are kept.
+#[cfg(feature = "otlp")]
+pub(super) fn of_sampling(rate: &SamplingRate) -> Arc<dyn Optimization> {
+    Arc::new(traces::FewerTraces::new(rate.clone()))
+}
+
+/// All that there are now of these wires.
+pub(super) fn of_wires(wires: &[WeakIpc]) -> Vec<Arc<dyn Optimization>> {
+    let mut all: Vec<Arc<dyn Optimization>> = Vec::new();
+    for weak in wires {
         let Some(ipc) = weak.upgrade() else { continue };
-        let weak = || WeakIpc::of(&ipc);
-        all.push(Arc::new(batches::LargerBatches::new(weak(), ipc.name())));
-        all.push(Arc::new(event_spans::FewerEventSpans::new(
-            weak(),
-            ipc.name(),
-        )));
+        let weak = || weak.clone();
+        let name = ipc.name();
+        all.push(Arc::new(batches::LargerBatches::new(weak(), name)));
+        all.push(Arc::new(event_spans::FewerEventSpans::new(weak(), name)));
         for (event, _) in ipc.emitted_events().into_iter().take(COALESCED_MAX) {
-            all.push(Arc::new(coalescing::Coalescing::new(
-                weak(),
-                ipc.name(),
-                &event,
-            )));
+            let coalescing = coalescing::Coalescing::new(weak(), name, &event);
+            all.push(Arc::new(coalescing));
         }
     }
     all
