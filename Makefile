@@ -139,6 +139,13 @@ test-reliability: packages ## a killed Collector, 1,000 kill -9, every collector
 	@scripts/stack build collector
 	cargo test --workspace --features $(FEATURES) --no-fail-fast --test reliability --test long_flood -- $(ARGS)
 
+.PHONY: test-history-kills bench-history-writing
+test-history-kills: packages ## kill -9 a process under load 100 times, and look at its history each time
+	SPANWIRE_TEST_KILLS=100 cargo test -p spanwire --features $(FEATURES) --test history -- a_killed_process
+
+bench-history-writing: ## what a history costs its callers, its writer and in memory; it fails when a target is missed
+	cargo bench -p spanwire --features history --bench history_writing
+
 stack: ## start Prometheus, Alertmanager, Jaeger and the Collector without Docker
 	@scripts/install-packages stack
 	@scripts/stack up

@@ -47,6 +47,7 @@
 mod error;
 mod failure;
 mod fields;
+mod kept_record;
 mod monitor;
 mod operation;
 mod outcome;
