@@ -5,6 +5,7 @@
     reason = "a process is waited for by the real clock"
 )]
 
+mod dashboard;
 mod doctor;
 mod doctor_prometheus;
 mod export;
