@@ -10,6 +10,7 @@ use metrics::{Counter, Gauge, Histogram};
 use super::text::cut;
 use super::threshold::{self, Threshold};
 use crate::instrument::cardinality::{CappedNames, NameSource};
+use crate::instrument::ended::{EndedCounter, Subject};
 use crate::instrument::handles::{self, GaugeSums, Instruments, Publish};
 use crate::semconv::{self, ERROR_TYPE, OPERATION_NAME};
 
@@ -124,6 +125,7 @@ impl Operation {
             return;
         };
         let seconds = elapsed.as_secs_f64();
+        self.0.ended.count(error_type, slow);
         match error_type {
             None => handles.ok.record(seconds),
             Some(error_type) => handles.failed(&self.0.name, error_type).record(seconds),
@@ -154,6 +156,7 @@ struct OperationState {
     slow_after: Threshold,
     active: AtomicI64,
     turns: AtomicU64,
+    ended: Arc<EndedCounter>,
     instruments: Instruments<Handles>,
 }
 
@@ -164,6 +167,7 @@ impl OperationState {
             slow_after: Threshold::unset(),
             active: AtomicI64::new(0),
             turns: AtomicU64::new(0),
+            ended: EndedCounter::of(Subject::Operation, name),
             instruments: Instruments::new(),
         }
     }

@@ -5,10 +5,12 @@
     reason = "a process is waited for by the real clock"
 )]
 
+mod alertmanager;
 mod dashboard;
 mod doctor;
 mod doctor_prometheus;
 mod export;
+mod former_names;
 mod process;
 mod stub;
 mod transport;
