@@ -208,10 +208,7 @@ const trouble: Row = [
     stacked: true,
     none: NOTHING,
     targets: [
-      target(
-        `{{${THRESHOLD_KIND}}}`,
-        above(sum(chosen.gauge("spanwire.threshold.exceeded"), THRESHOLD_KIND), 0),
-      ),
+      target(`{{${THRESHOLD_KIND}}}`, sum(chosen.gauge("spanwire.threshold.exceeded"), THRESHOLD_KIND)),
     ],
   }),
   latency({
