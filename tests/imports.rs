@@ -61,7 +61,7 @@ const TELEMETRY: &[&[&str]] = &[
     &["config"],
     &["prometheus", "sampling"],
     &["metrics"],
-    &["export"],
+    &["export", "thresholds"],
     &["consent", "diagnostics", "shutdown_report", "background"],
 ];
 

@@ -16,6 +16,7 @@ use super::protocol::inbound_message::{PageErrorKind, WebVital, WebVitalName, We
 use super::spans::names::SpanNames;
 use crate::clock::Stamp;
 use crate::instrument::cardinality::{CappedNames, NameSource};
+use crate::instrument::ended::{EndedCounter, Subject};
 use crate::instrument::event_name::is_event_name;
 use crate::instrument::handles::{self, GaugeSums, Instruments};
 use crate::instrument::record_sink::{self, CallDetails, Record, RecordKind, RecordOutcome};
@@ -409,6 +410,8 @@ pub(super) struct EventSeries {
     /// The value of `spanwire.ipc.event`: the event's name, or `_OTHER`.
     label: Arc<str>,
     names: SpanNames,
+    /// Of the event in all webviews.
+    counted: Arc<EndedCounter>,
     ok: [Instruments<OkInstruments>; 2],
     not_ok: [[Instruments<Counter>; ERRORS]; 2],
     handler_errors: [Instruments<Histogram>; ERRORS],
@@ -435,6 +438,7 @@ impl EventSeries {
             webview: Arc::clone(webview),
             label: Arc::clone(label),
             names: SpanNames::of(label),
+            counted: EndedCounter::of(Subject::Event, label),
             ok: [const { Instruments::new() }; 2],
             not_ok: [const { [const { Instruments::new() }; ERRORS] }; 2],
             handler_errors: [const { Instruments::new() }; ERRORS],
@@ -552,6 +556,7 @@ impl EventSeries {
                     return;
                 };
                 ended.messages.increment(1);
+                self.counted.count(None, false);
                 if let Some(took) = took {
                     ended.duration.record(took.as_secs_f64());
                 }
@@ -565,6 +570,7 @@ impl EventSeries {
         let register = || self.messages(direction, Err(error));
         if let Some(messages) = self.not_ok[direction as usize][error.index()].get(register) {
             messages.increment(count);
+            self.counted.count_failed(error, count);
         }
     }
 
