@@ -36,10 +36,11 @@ struct Running<R: Runtime> {
     page_api: PageApi,
 }
 
-impl<R: Runtime> Spanwire<R> {
-    pub(crate) fn new(builder: Builder) -> Self {
-        Self {
-            builder: Some(builder),
+impl Builder {
+    /// The plugin, for [`tauri::Builder::plugin`]. Register it first.
+    pub fn build<R: Runtime>(self) -> Spanwire<R> {
+        Spanwire {
+            builder: Some(self),
             running: None,
         }
     }

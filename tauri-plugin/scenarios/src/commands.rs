@@ -99,7 +99,7 @@ pub(crate) fn close_window(app: AppHandle, label: String) {
 
 #[tauri::command]
 pub(crate) async fn open_window(app: AppHandle, label: String) {
-    crate::windows::open(&app, &label, "second");
+    crate::pages::open(&app, &label, "second");
 }
 
 /// Ends the page's process; the app ends when WebKit tells of it.
