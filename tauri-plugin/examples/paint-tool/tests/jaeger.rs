@@ -66,12 +66,13 @@ fn one_click_is_one_trace_in_jaeger() {
             .filter(|spans| spans.iter().any(is_click))
             .collect();
         match of_click[..] {
-            [spans] if spans.len() == 3 => Ok(spans.clone()),
+            [spans] if spans.len() == 4 => Ok(spans.clone()),
             _ => Err(format!("{traces:?}")),
         }
     });
     let of = |kind: &str| trace.iter().find(|span| span.kind == kind).unwrap();
-    let (client, server, reply) = (of("client"), of("server"), of("internal"));
+    let (client, server) = (of("client"), of("server"));
+    let (reply, process) = (of("internal"), of("consumer"));
     assert_eq!(client.parent, None);
     assert_eq!(
         (&*client.name, &*server.name),
@@ -80,6 +81,8 @@ fn one_click_is_one_trace_in_jaeger() {
     assert_eq!(server.parent.as_ref(), Some(&client.id));
     assert_eq!(reply.name, "reply open_drawing");
     assert_eq!(reply.parent.as_ref(), Some(&server.id));
+    assert_eq!(process.name, "process open_drawing");
+    assert_eq!(process.parent.as_ref(), Some(&reply.id));
 }
 
 fn is_click(span: &Span) -> bool {
