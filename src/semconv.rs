@@ -302,6 +302,12 @@ impl ValueType {
     }
 }
 
+/// The version of Tauri that a Tauri app was built with, an attribute of the resource.
+pub const TAURI_VERSION: &str = "spanwire.tauri.version";
+/// How the Tauri plugin sees commands, an attribute of the resource: `seam`, which is every command,
+/// or why it is not that: `untested`, `isolation`, `android`, `feature_off`, `turned_off`.
+pub const TAURI_WAY: &str = "spanwire.tauri.way";
+
 /// An attribute that Spanwire sets.
 #[derive(Debug)]
 #[non_exhaustive]

@@ -74,7 +74,7 @@ pub(super) fn assemble(
         propagators: config.settings.propagators.clone(),
         slow_threshold: config.settings.slow_threshold,
         #[cfg(feature = "otlp")]
-        level: config.otlp.level,
+        wanted: config.otlp.wanted,
     };
     #[cfg(feature = "otlp")]
     {

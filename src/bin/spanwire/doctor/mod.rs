@@ -25,6 +25,7 @@ mod report;
 mod routes;
 mod scrape;
 mod targets;
+mod tauri;
 
 use std::io::{self, Write};
 use std::thread::{self, ScopedJoinHandle};
