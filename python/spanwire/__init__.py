@@ -16,12 +16,17 @@ from ._core import (
     FlushTimeout,
     Measurement,
     MessageQueue,
+    Monitor,
     QueueClosed,
     QueueFull,
+    Run,
     ShutdownReport,
     SignalReport,
     SpanwireError,
     __version__,
+    current_run,
+    set_slow_threshold,
+    slow_threshold,
 )
 from ._telemetry import SpanwireWarning, Telemetry, current, install
 
@@ -29,8 +34,10 @@ __all__ = [
     "FlushTimeout",
     "Measurement",
     "MessageQueue",
+    "Monitor",
     "QueueClosed",
     "QueueFull",
+    "Run",
     "ShutdownReport",
     "SignalReport",
     "SpanwireError",
@@ -38,5 +45,12 @@ __all__ = [
     "Telemetry",
     "__version__",
     "current",
+    "current_run",
     "install",
+    "monitor",
+    "set_slow_threshold",
+    "slow_threshold",
 ]
+
+#: Measures an operation: ``with monitor("load_scene"):``, ``@monitor("load_scene")``.
+monitor = Monitor
