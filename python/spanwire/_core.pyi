@@ -65,7 +65,7 @@ class Measurement:
 
     Make one for each name and keep it: recording through it costs about 50 ns.
 
-    :param name: as event names: ``A-Za-z0-9_.:/-``, 1 to 64 bytes.
+    :param name: as event names: printable, without white space around it, 1 to 64 bytes.
     :param category: what it is grouped by, as names.
     :param unit: best as UCUM writes it: ``ms``, ``By``, ``{frame}/s``.
     """

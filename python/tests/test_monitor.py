@@ -274,7 +274,7 @@ def test_without_install_blocks_run_and_nothing_is_measured():
         (lambda: monitor("x").record("1"), TypeError, "duration"),
         (lambda: monitor("x")(5), TypeError, "function"),
         (lambda: spanwire.set_slow_threshold(float("nan")), ValueError, "seconds"),
-        (lambda: spanwire.Measurement("no spaces"), ValueError, "name"),
+        (lambda: spanwire.Measurement(" outer space"), ValueError, "name"),
         (lambda: spanwire.Measurement("a", unit=""), ValueError, "unit"),
         (lambda: spanwire.Measurement("a").record("1"), TypeError, "value"),
         (lambda: spanwire.MessageQueue(1), TypeError, "name"),
