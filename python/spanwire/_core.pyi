@@ -202,3 +202,9 @@ def set_slow_threshold(seconds: float) -> None: ...
 def _bridge(
     current: Callable[[], Any], attach: Callable[[Run], Any], detach: Callable[[Any], None]
 ) -> None: ...
+
+HISTORY_SCHEMA: str
+
+@final
+class SystemProbe:
+    def sample(self) -> dict[str, Any]: ...

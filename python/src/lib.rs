@@ -8,6 +8,7 @@ mod measurement;
 mod monitor;
 mod process_recorder;
 mod queue;
+mod system;
 mod telemetry;
 
 /// What `spanwire/__init__.py` gives names to.
@@ -22,6 +23,7 @@ mod _core {
         crate::telemetry::register(module)?;
         crate::monitor::register(module)?;
         crate::queue::register(module)?;
+        crate::system::register(module)?;
         crate::measurement::register(module)
     }
 }
