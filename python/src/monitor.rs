@@ -16,6 +16,7 @@ use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyBool, PyDict, PyFloat, PyInt, PyString, PyTuple};
 use spanwire::timer::{DetachedRun, FieldValue, Operation, operation};
 
+use crate::foreign_span::is_undecided;
 use crate::fork::is_child;
 use crate::queue::{check_name, duration};
 use crate::telemetry::{is_listening, within};
@@ -344,14 +345,16 @@ impl Run {
         self.span_context().map(|span| span.span_id().to_string())
     }
 
-    /// Trace id, span id and flags, or None.
+    /// Trace id, span id and flags, or None. One whose trace is not decided yet says that it is
+    /// sampled: else another SDK would record nothing within it.
     #[getter]
     fn _ids(&self) -> Option<(u128, u64, u8)> {
         let span = self.span_context()?;
+        let is_recording = self.context.span().is_recording();
         Some((
             u128::from_be_bytes(span.trace_id().to_bytes()),
             u64::from_be_bytes(span.span_id().to_bytes()),
-            span.trace_flags().to_u8(),
+            span.trace_flags().to_u8() | u8::from(is_recording),
         ))
     }
 }
@@ -475,6 +478,7 @@ fn set_current(py: Python<'_>, run: &Bound<'_, PyAny>) -> PyResult<()> {
 
 /// The context for what happens now in Python's context: that of the innermost run or span, or what
 /// is current on this thread.
+#[expect(dead_code, reason = "for the wire, which is built beside")]
 pub(crate) fn context(py: Python<'_>) -> PyResult<Context> {
     Ok(parent(py)?.0)
 }
@@ -488,11 +492,13 @@ fn parent(py: Python<'_>) -> PyResult<(Context, Option<Py<Run>>)> {
             return Ok((context, Some(run.clone().unbind())));
         }
         if let Ok((trace, span, flags)) = found.extract::<(u128, u64, u8)>() {
+            // One that comes through our pipeline and waits there is one of this process.
+            let is_ours = is_undecided(span);
             let remote = SpanContext::new(
                 TraceId::from_bytes(trace.to_be_bytes()),
                 SpanId::from_bytes(span.to_be_bytes()),
-                TraceFlags::new(flags),
-                true,
+                TraceFlags::new(if is_ours { 0 } else { flags }),
+                !is_ours,
                 TraceState::NONE,
             );
             let outer = current(py)?;
