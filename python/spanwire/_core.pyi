@@ -201,6 +201,12 @@ def slow_threshold() -> float:
     """From how many seconds on an operation counts as slow, unless it has its own threshold."""
 
 def set_slow_threshold(seconds: float) -> None: ...
+def set_current_operation(name: Optional[str]) -> None:
+    """Says which operation is running now, for work without a block; None for none.
+
+    There is one for the process; it is shown among the operations that run.
+    """
+
 def _bridge(
     current: Callable[[], Any], attach: Callable[[Run], Any], detach: Callable[[Any], None]
 ) -> None: ...

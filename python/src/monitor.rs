@@ -14,7 +14,7 @@ use pyo3::exceptions::{PyGeneratorExit, PyStopIteration, PyTypeError, PyValueErr
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyBool, PyDict, PyFloat, PyInt, PyString, PyTuple};
-use spanwire::timer::{DetachedRun, FieldValue, Operation, operation};
+use spanwire::timer::{DetachedRun, FieldValue, Operation, Outcome, operation};
 
 use crate::foreign_span::is_undecided;
 use crate::fork::is_child;
@@ -153,14 +153,22 @@ impl Monitor {
     ///
     /// A run that failed has `error_type`, an attribute of metrics: give it few values.
     #[pyo3(signature = (duration, ok=true, *, error_type=None))]
-    fn record(&self, duration: f64, ok: bool, error_type: Option<&str>) -> PyResult<()> {
+    fn record(
+        &self,
+        py: Python<'_>,
+        duration: f64,
+        ok: bool,
+        error_type: Option<&str>,
+    ) -> PyResult<()> {
         let elapsed = crate::queue::duration(duration, "duration")?;
         if is_listening() {
-            let outcome = match (ok, error_type) {
-                (true, None) => Ok(()),
-                (_, error_type) => Err(error_type.unwrap_or("_OTHER")),
+            let outcome = match error_type {
+                Some(error_type) => Outcome::failed(error_type),
+                None => Outcome::from(ok),
             };
-            within(|| self.operation.record_run(elapsed, outcome));
+            // Its log records and its row have the trace that it is a part of.
+            let _within = parent(py)?.0.attach();
+            within(|| self.operation.record(elapsed, outcome));
         }
         Ok(())
     }
@@ -556,6 +564,19 @@ fn set_slow_threshold(seconds: f64) -> PyResult<()> {
     Ok(())
 }
 
+/// Says which operation is running now, for work without a block; None for none.
+#[pyfunction]
+#[pyo3(signature = (name))]
+fn set_current_operation(name: Option<&str>) -> PyResult<()> {
+    if let Some(name) = name {
+        check_name(name)?;
+    }
+    if !is_child() {
+        spanwire::timer::set_current_operation(name);
+    }
+    Ok(())
+}
+
 fn field_value(value: &Bound<'_, PyAny>) -> PyResult<FieldValue> {
     // A bool is an int in Python.
     if let Ok(value) = value.cast::<PyBool>() {
@@ -615,5 +636,6 @@ pub(crate) fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(_bridge, module)?)?;
     module.add_function(wrap_pyfunction!(current_run, module)?)?;
     module.add_function(wrap_pyfunction!(slow_threshold, module)?)?;
-    module.add_function(wrap_pyfunction!(set_slow_threshold, module)?)
+    module.add_function(wrap_pyfunction!(set_slow_threshold, module)?)?;
+    module.add_function(wrap_pyfunction!(set_current_operation, module)?)
 }

@@ -142,5 +142,5 @@ pub use pipelines::FlushError;
 #[cfg(feature = "metrics-exporter-prometheus")]
 pub use prometheus::exporter::prometheus_builder;
 #[cfg(feature = "otlp")]
-pub use sampling::TailSampling;
+pub use sampling::{SamplingRate, TailSampling};
 pub use shutdown_report::{ShutdownReport, SignalReport, SignalState};
