@@ -55,7 +55,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
 const TELEMETRY: &[&[&str]] = &[
     &["install"],
     &["assembler"],
-    &["pause"],
+    &["pause", "foreign_spans"],
     &["handle", "parts", "fanout"],
     &["pipelines", "subscriber"],
     &["config"],

@@ -96,6 +96,8 @@ mod diagnostics;
 mod export;
 #[cfg(all(feature = "prometheus", feature = "otlp"))]
 pub(crate) mod fanout;
+#[cfg(feature = "otlp")]
+mod foreign_spans;
 #[cfg(fuzzing)]
 pub(crate) mod fuzzing;
 mod handle;
@@ -132,6 +134,8 @@ pub use export::page_spans::PageSpans;
 pub use export::proxy::Proxy;
 #[cfg(feature = "otlp")]
 pub use export::redact::{ExportedField, FieldKind};
+#[cfg(feature = "otlp")]
+pub use foreign_spans::{ForeignParent, ForeignSpan, ForeignSpans};
 pub use handle::Telemetry;
 pub use parts::TelemetryParts;
 #[cfg(feature = "otlp")]

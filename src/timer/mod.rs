@@ -44,6 +44,7 @@
 //! | 16 context fields, 256 bytes of text each | further ones are counted, longer text is cut |
 //! | 4 KiB of error text, 16 KiB of backtrace | cut |
 
+mod detached;
 mod error;
 mod failure;
 mod fields;
@@ -58,6 +59,7 @@ mod text;
 mod threshold;
 mod totals;
 
+pub use detached::DetachedRun;
 pub use error::OperationError;
 pub use fields::FieldValue;
 pub use monitor::{Monitor, monitor};

@@ -117,7 +117,7 @@ impl Tail {
     ///
     /// A span that is to be recorded counts as open from here on, since nothing comes between this
     /// and its start.
-    pub(super) fn started(
+    pub(in crate::telemetry) fn started(
         &self,
         parent: Option<&SpanContext>,
         id: TraceId,
@@ -146,7 +146,7 @@ impl Tail {
         }
     }
 
-    pub(super) fn ended(&self, mut span: SpanData) {
+    pub(in crate::telemetry) fn ended(&self, mut span: SpanData) {
         let class = self.judge(&mut span);
         if span.span_context.is_sampled() {
             self.batch.push(span);
@@ -163,7 +163,7 @@ impl Tail {
     }
 
     /// A span ended that is not recorded, since it began before a pause was over.
-    pub(super) fn ended_unrecorded(&self, span: &SpanData) {
+    pub(in crate::telemetry) fn ended_unrecorded(&self, span: &SpanData) {
         let id = span.span_context.trace_id();
         self.run(|traces, now, _| traces.end_unrecorded(id, now));
     }
