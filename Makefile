@@ -25,6 +25,7 @@ FEATURE_SETS := none prometheus otlp system testing wry metrics-exporter-prometh
 # window closes, and refuse the next app meanwhile, but for `-noreset`.
 WITH_DISPLAY := $(if $(or $(DISPLAY),$(WAYLAND_DISPLAY)),,xvfb-run -a -s "-screen 0 1280x1024x24 -noreset")
 
+.PHONY: python python-lint
 .PHONY: core typos versions msrv api semver pack workflows raise
 .PHONY: help demo demo-tauri plugin up down compose test test-stack fuzz fuzz-smoke check page dashboards licences semconv bench bench-webview stack stack-down packages fmt clippy features windows doc examples shellcheck
 
@@ -60,8 +61,9 @@ compose: ## check the compose files with Docker Compose itself, and the scripts 
 test: packages ## run all tests, the one with a real window and a real Prometheus among them
 	cargo test --workspace --features $(FEATURES)
 	cd tauri-plugin && cargo test --locked --workspace
+	$(MAKE) python
 
-check: packages fmt typos shellcheck versions licences page dashboards clippy plugin features api windows doc examples semconv pack ## all but tests: formatting, spelling, lints, licences, versions, the page script, dashboards and alerts, features, the public API, Windows, docs, examples, what is packed
+check: packages fmt typos shellcheck versions licences page dashboards clippy plugin python-lint features api windows doc examples semconv pack ## all but tests: formatting, spelling, lints, licences, versions, the page script, dashboards and alerts, features, the public API, Windows, docs, examples, what is packed
 
 # `page/spanwire.js` is committed, so that building the crate needs no Node: it must be what the
 # source builds.
@@ -153,6 +155,7 @@ fmt:
 	cargo fmt --all --check
 	cargo fmt --manifest-path fuzz/Cargo.toml --check
 	cargo fmt --manifest-path tauri-plugin/Cargo.toml --all --check
+	cargo fmt --manifest-path python/Cargo.toml --check
 
 shellcheck:
 	shellcheck $$(grep -ls '^#!/usr/bin/env bash' scripts/*) .ci/run
@@ -209,6 +212,23 @@ plugin: packages ## check the Tauri plugin: lints, with its feature and without,
 	cd tauri-plugin && cargo clippy --locked --workspace --all-targets -- -D warnings
 	cd tauri-plugin && cargo clippy --locked -p tauri-plugin-spanwire --no-default-features -- -D warnings
 	cd tauri-plugin && RUSTDOCFLAGS="-D warnings" cargo doc --locked -p tauri-plugin-spanwire --no-deps
+
+# A workspace of its own, with a Python that pip fills: nothing of the system's is changed.
+PYTHON_VENV := target/python-venv
+
+$(PYTHON_VENV)/ready: python/requirements-test.txt
+	@scripts/install-packages python
+	python3 -m venv $(PYTHON_VENV)
+	$(PYTHON_VENV)/bin/pip install --quiet --requirement python/requirements-test.txt
+	touch $@
+
+python: $(PYTHON_VENV)/ready ## build the Python package into target/python-venv and run its tests
+	cd python && VIRTUAL_ENV="$(CURDIR)/$(PYTHON_VENV)" "$(CURDIR)/$(PYTHON_VENV)/bin/maturin" develop --quiet --locked
+	cd python && "$(CURDIR)/$(PYTHON_VENV)/bin/pytest"
+
+python-lint: $(PYTHON_VENV)/ready ## check the Python package: lints of its Rust, types of its Python
+	cd python && cargo clippy --locked --all-targets -- -D warnings
+	cd python && "$(CURDIR)/$(PYTHON_VENV)/bin/mypy" spanwire
 
 # Each feature alone: together they hide a missing one.
 features: ## check the library without features, with each alone, and with the pairs that matter

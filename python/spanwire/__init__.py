@@ -1,0 +1,42 @@
+"""Spanwire: OpenTelemetry-native instrumentation for webview apps in Python.
+
+    import spanwire
+
+    with spanwire.install("paint-tool"):
+        with spanwire.monitor("load_scene"):
+            ...
+
+Prometheus then finds the metrics at http://127.0.0.1:9464/metrics. ``docs/python.md`` is a guide of
+five minutes.
+"""
+
+from __future__ import annotations
+
+from ._core import (
+    FlushTimeout,
+    Measurement,
+    MessageQueue,
+    QueueClosed,
+    QueueFull,
+    ShutdownReport,
+    SignalReport,
+    SpanwireError,
+    __version__,
+)
+from ._telemetry import SpanwireWarning, Telemetry, current, install
+
+__all__ = [
+    "FlushTimeout",
+    "Measurement",
+    "MessageQueue",
+    "QueueClosed",
+    "QueueFull",
+    "ShutdownReport",
+    "SignalReport",
+    "SpanwireError",
+    "SpanwireWarning",
+    "Telemetry",
+    "__version__",
+    "current",
+    "install",
+]

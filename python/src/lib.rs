@@ -1,0 +1,27 @@
+//! The Rust half of the Python package `spanwire`; `python/spanwire/` is the other.
+//!
+//! Each noun has a file, whose `register` adds its classes. Nothing here waits while it holds the
+//! interpreter's lock.
+
+mod fork;
+mod measurement;
+mod monitor;
+mod process_recorder;
+mod queue;
+mod telemetry;
+
+/// What `spanwire/__init__.py` gives names to.
+#[pyo3::pymodule]
+mod _core {
+    use pyo3::prelude::*;
+
+    #[pymodule_init]
+    fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
+        module.add("__version__", env!("CARGO_PKG_VERSION"))?;
+        crate::fork::register(module)?;
+        crate::telemetry::register(module)?;
+        crate::monitor::register(module)?;
+        crate::queue::register(module)?;
+        crate::measurement::register(module)
+    }
+}
