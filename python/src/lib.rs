@@ -4,8 +4,10 @@
 //! interpreter's lock.
 
 mod fork;
+mod ipc;
 mod measurement;
 mod monitor;
+mod observe;
 mod process_recorder;
 mod queue;
 mod telemetry;
@@ -22,6 +24,8 @@ mod _core {
         crate::telemetry::register(module)?;
         crate::monitor::register(module)?;
         crate::queue::register(module)?;
+        crate::observe::register(module)?;
+        crate::ipc::register(module)?;
         crate::measurement::register(module)
     }
 }
