@@ -50,6 +50,7 @@ def run_app():
         lines = [line for line in ended.stdout.splitlines() if line.startswith("{")]
         result = json.loads(lines[-1]) if lines else {}
         result["stderr"] = ended.stderr
+        assert "AssertionError" not in ended.stderr, ended.stderr
         return result
 
     return run
