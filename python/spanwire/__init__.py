@@ -12,6 +12,8 @@ five minutes.
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
 from ._core import (
     FlushTimeout,
     Measurement,
@@ -25,6 +27,9 @@ from ._core import (
 )
 from ._telemetry import SpanwireWarning, Telemetry, current, install
 
+if TYPE_CHECKING:
+    from .webview import WebView
+
 __all__ = [
     "FlushTimeout",
     "Measurement",
@@ -36,7 +41,17 @@ __all__ = [
     "SpanwireError",
     "SpanwireWarning",
     "Telemetry",
+    "WebView",
     "__version__",
     "current",
     "install",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    # Only who has a window pays for what it needs.
+    if name == "WebView":
+        from .webview import WebView
+
+        return WebView
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

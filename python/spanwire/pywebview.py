@@ -22,7 +22,7 @@ import threading
 import warnings
 from typing import Any, Callable, Optional
 
-from . import _core
+from . import _bridge, _core
 
 __all__ = ["instrument", "uninstrument", "is_instrumented", "observer", "SeamWarning"]
 
@@ -38,6 +38,7 @@ _OWN = frozenset(
         "pywebviewAsyncCallback",
         "pywebviewStateUpdate",
         "pywebviewStateDelete",
+        _bridge.NAME,
     }
 )
 # Modules of pywebview whose scripts are no messages of the app's.
@@ -223,7 +224,7 @@ class _Seam:
     def install(self) -> None:
         for owner, name, _, ours in self.patches:
             setattr(owner, name, ours)
-        self._swap(self.js_bridge_call, self.patches[0][3])
+        _bridge.swap(self.js_bridge_call, self.patches[0][3])
         for window in list(self.webview.windows):
             self._guard("window", self.attach, window)
 
@@ -242,14 +243,7 @@ class _Seam:
         owner, name, original, ours = self.patches[0]
         if getattr(owner, name, None) is ours:
             setattr(owner, name, original)
-        self._swap(ours, original)
-
-    def _swap(self, before: Any, after: Any) -> None:
-        """The modules of platforms have names of their own for the bridge."""
-        for name, module in list(sys.modules.items()):
-            if name.startswith("webview.platforms.") and module is not None:
-                if getattr(module, "js_bridge_call", None) is before:
-                    module.js_bridge_call = after
+        _bridge.swap(ours, original)
 
     def _guard(self, what: str, run: Callable, *args: Any) -> Any:
         """Runs what is ours alone: the app must not notice when it fails."""
@@ -292,31 +286,21 @@ class _Seam:
 
     def _shown(self, one: _Observed) -> None:
         """The webview is made, and no page is loaded yet; this is its thread."""
-        if not self.is_active:
+        if not self.is_active or _bridge.has(one.window):
             return
         _core.startup_reached("window")
         _core.startup_reached("webview")
         one.core.set_main_thread()
-        view = _gtk_view(one.window)
+        view = _bridge.gtk_view(one.window)
         if view is not None:
-            from gi.repository import WebKit2
-
-            view.manager.add_script(
-                WebKit2.UserScript.new(
-                    one.script,
-                    WebKit2.UserContentInjectedFrames.TOP_FRAME,
-                    WebKit2.UserScriptInjectionTime.START,
-                    None,
-                    None,
-                )
-            )
+            _bridge.add_document_script(view, one.script)
             one.has_document_start = True
             core = one.core
             view.webview.connect("web-process-terminated", lambda *_: core.page_crashed())
 
     def _shown_before(self, one: _Observed) -> None:
         """The window was open before us: its next page has our script."""
-        if _gtk_view(one.window) is None:
+        if _bridge.gtk_view(one.window) is None:
             return
         from gi.repository import GLib
 
@@ -340,7 +324,7 @@ class _Seam:
                 if one is not None and self.is_active:
                     self._guard("report", one.core.report, param)
                 return None
-            if func_name in _OWN or not self.is_active:
+            if func_name in _OWN or not self.is_active or _bridge.has(window):
                 return original(window, func_name, param, value_id)
             seen = self._guard("call", self._begin, window, func_name, param, value_id)
             return original(window if seen is None else seen, func_name, param, value_id)
@@ -362,6 +346,8 @@ class _Seam:
         @functools.wraps(original)
         def load_js_files(window: Any, platform: str) -> Any:
             files = original(window, platform)
+            if not self.is_active or _bridge.has(window):
+                return files
             ours = self._guard("page", self._page_script, window)
             if ours is None or not isinstance(files, tuple) or not files:
                 return files
@@ -382,7 +368,7 @@ class _Seam:
         @functools.wraps(original)
         def run(window: Any, script: str, *args: Any, **kwargs: Any) -> Any:
             caller = sys._getframe(1).f_globals.get("__name__")
-            one = None if caller in _INTERNAL else self.windows.get(id(window))
+            one = None if caller in _INTERNAL or _bridge.has(window) else self.windows.get(id(window))
             sent = one and self._guard(name, one.core.send, name, len(script))
             if not sent:
                 return original(window, script, *args, **kwargs)
@@ -417,9 +403,3 @@ def _attribute(thing: Any, path: str) -> Any:
             return None
     return thing
 
-
-def _gtk_view(window: Any) -> Any:
-    """pywebview's view of the window, where GTK draws it."""
-    module = sys.modules.get("webview.platforms.gtk")
-    view = getattr(module, "BrowserView", None)
-    return view.instances.get(window.uid) if view is not None else None

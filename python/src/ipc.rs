@@ -4,7 +4,7 @@
 //! taken up without it, and a thread of ours takes it for as long as the app's callback runs.
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, mpsc};
 use std::thread;
 use std::time::Duration;
@@ -62,8 +62,12 @@ impl Job {
             callback,
         } = self;
         let span = responder.span().clone();
-        let reply = IpcReply(Mutex::new(Some(responder)));
-        Python::attach(|py| {
+        let reply = IpcReply {
+            responder: Mutex::new(Some(responder)),
+            wants_reply: call.wants_reply(),
+        };
+        // The interpreter may be about to end: then nothing runs any more.
+        let _ = Python::try_attach(|py| {
             let Ok(reply) = Py::new(py, reply) else {
                 return;
             };
@@ -89,11 +93,14 @@ fn describe(py: Python<'_>, error: &PyErr) -> (String, String) {
 /// How a callback's outcome reaches the page: once, from any thread.
 #[pyclass(module = "spanwire._core", frozen)]
 #[derive(Debug)]
-pub(crate) struct IpcReply(Mutex<Option<Responder>>);
+pub(crate) struct IpcReply {
+    responder: Mutex<Option<Responder>>,
+    wants_reply: bool,
+}
 
 impl IpcReply {
     fn end<E>(&self, respond: impl FnOnce(Responder) -> Result<(), E>) -> bool {
-        let responder = lock(&self.0).take();
+        let responder = lock(&self.responder).take();
         responder.is_some_and(|responder| respond(responder).is_ok())
     }
 }
@@ -116,10 +123,18 @@ impl IpcReply {
         py.detach(|| within(|| self.end(|responder| responder.reject(name, message))))
     }
 
+    /// Whether the page waits for a value: it called `invoke`, not `emit`.
+    #[getter]
+    fn wants_reply(&self) -> bool {
+        self.wants_reply
+    }
+
     /// Whether the page gave the call up, or went away.
     #[getter]
     fn is_cancelled(&self) -> bool {
-        lock(&self.0).as_ref().is_none_or(Responder::is_cancelled)
+        lock(&self.responder)
+            .as_ref()
+            .is_none_or(Responder::is_cancelled)
     }
 }
 
@@ -162,6 +177,7 @@ struct Workers {
     jobs: mpsc::Sender<Job>,
     waiting: Option<Arc<Mutex<mpsc::Receiver<Job>>>>,
     count: usize,
+    running: Arc<AtomicUsize>,
 }
 
 impl Workers {
@@ -171,6 +187,7 @@ impl Workers {
             jobs,
             waiting: Some(Arc::new(Mutex::new(waiting))),
             count,
+            running: Arc::default(),
         }
     }
 
@@ -181,6 +198,7 @@ impl Workers {
         };
         for _ in 0..self.count {
             let waiting = Arc::clone(&waiting);
+            let running = Arc::clone(&self.running);
             thread::Builder::new()
                 .name(format!("spanwire-{name}"))
                 .spawn(move || {
@@ -188,7 +206,11 @@ impl Workers {
                         // Held while it waits: the others wait for the lock instead.
                         let job = lock(&waiting).recv();
                         match job {
-                            Ok(job) => job.run(),
+                            Ok(job) => {
+                                running.fetch_add(1, Ordering::SeqCst);
+                                job.run();
+                                running.fetch_sub(1, Ordering::SeqCst);
+                            }
                             Err(mpsc::RecvError) => break,
                         }
                     }
@@ -357,6 +379,12 @@ impl PyIpc {
     fn close(&self, py: Python<'_>) {
         py.detach(|| within(|| self.ipc.close()));
         self.wake.set();
+    }
+
+    /// Callbacks that run now.
+    #[getter]
+    fn running(&self) -> usize {
+        lock(&self.workers).running.load(Ordering::SeqCst)
     }
 
     /// What crossed so far.

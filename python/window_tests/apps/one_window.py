@@ -146,9 +146,11 @@ def run():
             if thread is not threading.current_thread() and "_call" in thread.name:
                 thread.join(10)
         window.destroy()
+        finished.set()
 
 
 mode = sys.argv[1]
+finished = threading.Event()
 result, removed_now = {}, []
 api = Api()
 original = {
@@ -169,6 +171,7 @@ else:
     window = webview.create_window("one", html="<h1>one</h1>", js_api=api)
     spanwire.pywebview.instrument()
 webview.start(run)
+assert finished.wait(10)
 if removed_now:
     result["bridge_is_back"] = webview.util.js_bridge_call is original["js_bridge_call"]
     import webview.platforms.gtk
