@@ -80,7 +80,7 @@ def test_ten_thousand_scripts(wire):
 
 def test_ten_thousand_callbacks_come_and_go(wire):
     result = wire("handlers_come_and_go")
-    assert result["alive"] == 0 and result["threads"] == 0
+    assert result["alive"] == 0 and result["threads"] <= 0
     # Allocators keep some; one kept callback would be hundreds of bytes.
     assert result["grown"] < 1_000_000, result["grown"]
 

@@ -102,9 +102,14 @@ def run():
     for window in windows:
         window.run_js("window.spanwire.flush();0")
         assert window.evaluate_js("1 + 1") == 2
+    observers = [spanwire.pywebview.observer(window) for window in windows]
+    for _ in range(400):
+        if all(observer.metrics().messages_open == 0 for observer in observers):
+            break
+        threading.Event().wait(0.025)
     result["metrics"] = [
         {"received": one.messages_received, "sent": one.messages_sent, "open": one.messages_open}
-        for one in (spanwire.pywebview.observer(window).metrics() for window in windows)
+        for one in (observer.metrics() for observer in observers)
     ]
     for window in list(windows):
         window.destroy()
