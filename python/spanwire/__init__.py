@@ -18,34 +18,22 @@ from ._core import (
     FlushTimeout,
     Measurement,
     MessageQueue,
+    Monitor,
     QueueClosed,
     QueueFull,
+    Run,
     ShutdownReport,
     SignalReport,
     SpanwireError,
     __version__,
+    current_run,
+    set_slow_threshold,
+    slow_threshold,
 )
 from ._telemetry import SpanwireWarning, Telemetry, current, install
 
 if TYPE_CHECKING:
     from .webview import WebView
-
-__all__ = [
-    "FlushTimeout",
-    "Measurement",
-    "MessageQueue",
-    "QueueClosed",
-    "QueueFull",
-    "ShutdownReport",
-    "SignalReport",
-    "SpanwireError",
-    "SpanwireWarning",
-    "Telemetry",
-    "WebView",
-    "__version__",
-    "current",
-    "install",
-]
 
 
 def __getattr__(name: str) -> Any:
@@ -55,3 +43,30 @@ def __getattr__(name: str) -> Any:
 
         return WebView
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+__all__ = [
+    "FlushTimeout",
+    "Measurement",
+    "MessageQueue",
+    "Monitor",
+    "QueueClosed",
+    "QueueFull",
+    "Run",
+    "ShutdownReport",
+    "SignalReport",
+    "SpanwireError",
+    "SpanwireWarning",
+    "Telemetry",
+    "WebView",
+    "__version__",
+    "current",
+    "current_run",
+    "install",
+    "monitor",
+    "set_slow_threshold",
+    "slow_threshold",
+]
+
+#: Measures an operation: ``with monitor("load_scene"):``, ``@monitor("load_scene")``.
+monitor = Monitor

@@ -1,7 +1,7 @@
 """What the Rust half has. ``spanwire`` gives the public names."""
 
-import os
-from typing import Any, Generic, Optional, TypeVar, final
+from types import TracebackType
+from typing import Any, Awaitable, Callable, Generic, Literal, Optional, TypeVar, Union, final
 
 __version__: str
 
@@ -65,7 +65,7 @@ class Measurement:
 
     Make one for each name and keep it: recording through it costs about 50 ns.
 
-    :param name: as event names: ``A-Za-z0-9_.:/-``, 1 to 64 bytes.
+    :param name: as event names: printable, without white space around it, 1 to 64 bytes.
     :param category: what it is grouped by, as names.
     :param unit: best as UCUM writes it: ``ms``, ``By``, ``{frame}/s``.
     """
@@ -108,3 +108,97 @@ class MessageQueue(Generic[T]):
     @property
     def peak(self) -> int: ...
     def __len__(self) -> int: ...
+
+F = TypeVar("F", bound=Callable[..., Any])
+Field = Union[str, int, float, bool]
+
+@final
+class Run:
+    """One run of an operation; ``with monitor(...) as run`` gives it."""
+
+    def field(self, key: str, value: Field) -> None:
+        """Notes something about this run, for its span and log records, never for metrics.
+
+        16 fields and 256 bytes of text each are kept.
+        """
+    def end(self, error: Optional[BaseException] = None) -> None:
+        """Ends it: well, or as the exception says. Only the first call counts."""
+    @property
+    def trace_id(self) -> Optional[str]:
+        """32 hexadecimal digits; None without a span."""
+    @property
+    def span_id(self) -> Optional[str]:
+        """16 hexadecimal digits; None without a span."""
+    @property
+    def _ids(self) -> Optional[tuple[int, int, int]]: ...
+    def _attach(self) -> None: ...
+    def _detach(self) -> None: ...
+    def __enter__(self) -> Run: ...
+    def __exit__(
+        self,
+        exc_type: Optional[type[BaseException]],
+        exc: Optional[BaseException],
+        traceback: Optional[TracebackType],
+        /,
+    ) -> Literal[False]: ...
+
+@final
+class Monitor:
+    """Measures what is done as the operation of that name.
+
+    It is for ``with``, ``async with`` and as a decorator of functions, coroutine functions and
+    generators, as often as needed and on several threads at a time. An exception is recorded and
+    raised on; a cancelled task is recorded as ``cancelled``. It costs one to two microseconds, a
+    tenth of that before ``install``.
+
+    :param name: 1 to 128 bytes; 200 names in a process have series of their own.
+    :param slow_after: from how many seconds on a run counts as slow.
+    :param sample_one_in: a span for one run in so many; 0 for none. Metrics count all.
+    :param fields: for the span and log records of each run.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        slow_after: Optional[float] = None,
+        sample_one_in: int = 1,
+        fields: Optional[dict[str, Field]] = None,
+    ) -> None: ...
+    @property
+    def name(self) -> str: ...
+    @property
+    def active(self) -> int: ...
+    def start(self) -> Run:
+        """Starts a run that ends by its ``end``. It is no parent of others before it is entered."""
+    def record(self, duration: float, ok: bool = True, *, error_type: Optional[str] = None) -> None:
+        """Counts a run that was measured elsewhere: ``duration`` in seconds, until now."""
+    def set_slow_threshold(self, seconds: Optional[float]) -> None: ...
+    def __call__(self, function: F) -> F: ...
+    def __enter__(self) -> Run: ...
+    def __exit__(
+        self,
+        exc_type: Optional[type[BaseException]],
+        exc: Optional[BaseException],
+        traceback: Optional[TracebackType],
+        /,
+    ) -> Literal[False]: ...
+    def __aenter__(self) -> Awaitable[Run]: ...
+    def __aexit__(
+        self,
+        exc_type: Optional[type[BaseException]],
+        exc: Optional[BaseException],
+        traceback: Optional[TracebackType],
+        /,
+    ) -> Awaitable[Literal[False]]: ...
+
+def current_run() -> Optional[Run]:
+    """The innermost run of this context, or None."""
+
+def slow_threshold() -> float:
+    """From how many seconds on an operation counts as slow, unless it has its own threshold."""
+
+def set_slow_threshold(seconds: float) -> None: ...
+def _bridge(
+    current: Callable[[], Any], attach: Callable[[Run], Any], detach: Callable[[Any], None]
+) -> None: ...

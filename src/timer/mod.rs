@@ -41,6 +41,7 @@
 //! | 16 context fields, 256 bytes of text each | further ones are counted, longer text is cut |
 //! | 4 KiB of error text, 16 KiB of backtrace | cut |
 
+mod detached;
 mod error;
 mod failure;
 mod fields;
@@ -51,6 +52,7 @@ mod scoped;
 mod text;
 mod threshold;
 
+pub use detached::DetachedRun;
 pub use error::OperationError;
 pub use fields::FieldValue;
 pub use monitor::{Monitor, monitor};

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use opentelemetry::Context;
 use opentelemetry::trace::TraceContextExt;
+use opentelemetry::{Context, KeyValue};
 use tracing::field::Empty;
 use tracing::{Level, Span};
 use tracing_opentelemetry::OpenTelemetrySpanExt;
@@ -92,8 +92,33 @@ impl Run {
         (run, span)
     }
 
+    /// The same for one whose span, if it has any, is none of `tracing`'s.
+    pub(super) fn start_without_span(operation: Operation, options: Options) -> Self {
+        operation.run_started();
+        Self {
+            operation,
+            started: clock::now(),
+            slow_after: options.slow_after,
+            fields: options.fields,
+        }
+    }
+
+    pub(super) fn operation(&self) -> &Operation {
+        &self.operation
+    }
+
+    pub(super) fn started(&self) -> Stamp {
+        self.started
+    }
+
     pub(super) fn fields(&mut self) -> &mut Fields {
         &mut self.fields
+    }
+
+    /// The fields as attributes, for a span that is not one of `tracing`'s.
+    #[inline]
+    pub(super) fn each_attribute(&self, f: impl FnMut(KeyValue)) {
+        self.fields.each_attribute(f);
     }
 
     /// Records the end, once. The outcome is set on the span before it is left, since its last exit is its end.
@@ -115,8 +140,9 @@ impl Run {
         }
     }
 
+    /// The same for a time that is known. Returns whether it was slow.
     #[inline]
-    fn end_after(&self, elapsed: Duration, span: &Span, outcome: &RunOutcome) {
+    pub(super) fn end_after(&self, elapsed: Duration, span: &Span, outcome: &RunOutcome) -> bool {
         self.operation.run_ended();
         let threshold = self.operation.slow_after(self.slow_after);
         let slow = elapsed >= threshold;
@@ -129,7 +155,7 @@ impl Run {
         // A run that ends in a thread-local's destructor is counted, and tells its span and the log
         // nothing.
         if is_ending() {
-            return;
+            return slow;
         }
         if !span.is_disabled() {
             self.fields.write_to(span);
@@ -148,6 +174,7 @@ impl Run {
                 )
             });
         }
+        slow
     }
 
     /// Emits the log records of a run that failed or was slow.
