@@ -25,7 +25,7 @@ FEATURE_SETS := none prometheus otlp system testing wry metrics-exporter-prometh
 # window closes, and refuse the next app meanwhile, but for `-noreset`.
 WITH_DISPLAY := $(if $(or $(DISPLAY),$(WAYLAND_DISPLAY)),,xvfb-run -a -s "-screen 0 1280x1024x24 -noreset")
 
-.PHONY: python python-lint
+.PHONY: python python-lint python-window
 .PHONY: core typos versions msrv api semver pack workflows raise
 .PHONY: help demo demo-tauri plugin up down compose test test-stack fuzz fuzz-smoke check page dashboards licences semconv bench bench-webview stack stack-down packages fmt clippy features windows doc examples shellcheck
 
@@ -62,6 +62,7 @@ test: packages ## run all tests, the one with a real window and a real Prometheu
 	cargo test --workspace --features $(FEATURES)
 	cd tauri-plugin && cargo test --locked --workspace
 	$(MAKE) python
+	$(MAKE) python-window
 
 check: packages fmt typos shellcheck versions licences page dashboards clippy plugin python-lint features api windows doc examples semconv pack ## all but tests: formatting, spelling, lints, licences, versions, the page script, dashboards and alerts, features, the public API, Windows, docs, examples, what is packed
 
@@ -225,6 +226,19 @@ $(PYTHON_VENV)/ready: python/requirements-test.txt
 python: $(PYTHON_VENV)/ready ## build the Python package into target/python-venv and run its tests
 	cd python && VIRTUAL_ENV="$(CURDIR)/$(PYTHON_VENV)" "$(CURDIR)/$(PYTHON_VENV)/bin/maturin" develop --quiet --locked
 	cd python && "$(CURDIR)/$(PYTHON_VENV)/bin/pytest"
+
+# Debian's WebKitGTK bindings come with its own Python alone.
+PYTHON_WINDOW_VENV := target/python-window-venv
+
+$(PYTHON_WINDOW_VENV)/ready: python/requirements-window.txt
+	@scripts/install-packages python-window
+	/usr/bin/python3 -m venv --system-site-packages $(PYTHON_WINDOW_VENV)
+	$(PYTHON_WINDOW_VENV)/bin/pip install --quiet --requirement python/requirements-window.txt
+	touch $@
+
+python-window: $(PYTHON_WINDOW_VENV)/ready ## test the Python package in real windows of pywebview
+	cd python && VIRTUAL_ENV="$(CURDIR)/$(PYTHON_WINDOW_VENV)" "$(CURDIR)/$(PYTHON_WINDOW_VENV)/bin/maturin" develop --quiet --locked
+	cd python && $(WITH_DISPLAY) "$(CURDIR)/$(PYTHON_WINDOW_VENV)/bin/pytest" window_tests $(ARGS)
 
 python-lint: $(PYTHON_VENV)/ready ## check the Python package: lints of its Rust, types of its Python
 	cd python && cargo clippy --locked --all-targets -- -D warnings
