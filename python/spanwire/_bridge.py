@@ -5,18 +5,26 @@ from __future__ import annotations
 import functools
 import sys
 import threading
-from typing import Any, Callable, Dict, Optional, Tuple
+from typing import Any, Callable, Dict, List, Optional, Set, Tuple
 
 #: What takes a text that the page posted for a window, by the window's identity.
 _receivers: Dict[int, Callable[[str], None]] = {}
 #: The script of a window's pages, by the same, where nothing runs it at a document's start.
 _scripts: Dict[int, str] = {}
+#: Windows whose pages have the observing script, by the same.
+_reporters: Set[int] = set()
+#: What was replaced: the owner, the name, the original and ours.
+_patches: List[Tuple[Any, str, Any, Any]] = []
 _lock = threading.Lock()
-_installed = False
+#: Sees what pages call: ``hook(window, name, param, id)`` gives the window for pywebview to go on
+#: with, or None when nothing is left to do.
+hook: Optional[Callable[[Any, str, Any, str], Any]] = None
 #: What is done with the window that this thread makes, before it is shown.
 making = threading.local()
 
 NAME = "_spanwire_ipc"
+#: What the observing script reports as; `src/pywebview.js` has the same.
+REPORT = "_spanwire_report"
 #: Functions of the page that hand a text to us. What they use is taken before code of the page runs.
 WEBKIT_POST = (
     "(({stringify},port)=>{const post=port.postMessage.bind(port);"
@@ -57,23 +65,46 @@ def add_document_script(view: Any, script: str) -> None:
 
 
 def install(webview: Any) -> None:
-    """Makes the bridge know our messages; once."""
-    global _installed
+    """Makes the bridge know our messages; what is there already stays."""
     with _lock:
-        if _installed:
+        if not _patches:
+            _install(webview)
+
+
+def uninstall(webview: Any) -> None:
+    """Gives pywebview its functions back, once nothing of ours needs them."""
+    with _lock:
+        reports = any(id(window) in _reporters for window in webview.windows)
+        if hook is not None or _receivers or reports or not _patches:
             return
-        _installed = True
+        if all(vars(owner).get(name) is ours for owner, name, _, ours in _patches):
+            for owner, name, original, _ in _patches:
+                setattr(owner, name, original)
+            _, _, original, ours = _patches[0]
+            swap(ours, original)
+            _patches.clear()
+            _reporters.clear()
+
+
+def _install(webview: Any) -> None:
     util, cls = webview.util, webview.window.Window
     call, load, initialize = util.js_bridge_call, util.load_js_files, cls._initialize
 
     @functools.wraps(call)
     def js_bridge_call(window: Any, func_name: str, param: Any, value_id: str) -> None:
-        if func_name != NAME:
-            call(window, func_name, param, value_id)
+        if func_name == NAME:
+            receive = _receivers.get(id(window))
+            if receive is not None and isinstance(param, str):
+                receive(param)
             return
-        receive = _receivers.get(id(window))
-        if receive is not None and isinstance(param, str):
-            receive(param)
+        seen = hook
+        if seen is not None and not has(window):
+            window = seen(window, func_name, param, value_id)
+            if window is None:
+                return
+        elif func_name == REPORT:
+            return
+        call(window, func_name, param, value_id)
 
     @functools.wraps(load)
     def load_js_files(window: Any, platform: str) -> Tuple[str, str]:
@@ -88,8 +119,26 @@ def install(webview: Any) -> None:
             made(window)
         return initialize(window, *args, **kwargs)
 
-    util.js_bridge_call, util.load_js_files, cls._initialize = js_bridge_call, load_js_files, _initialize
+    _patches.extend(
+        [
+            (util, "js_bridge_call", call, js_bridge_call),
+            (util, "load_js_files", load, load_js_files),
+            (cls, "_initialize", initialize, _initialize),
+        ]
+    )
+    for owner, name, _, ours in _patches:
+        setattr(owner, name, ours)
     swap(call, js_bridge_call)
+
+
+def reporters() -> Set[int]:
+    """The windows whose pages have the observing script, by identity."""
+    return _reporters
+
+
+def reports(window: Any) -> None:
+    """Pages of this window have the observing script."""
+    _reporters.add(id(window))
 
 
 def connect(window: Any, receive: Callable[[str], None]) -> None:

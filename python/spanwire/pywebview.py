@@ -20,7 +20,7 @@ import logging
 import sys
 import threading
 import warnings
-from typing import Any, Callable, Optional
+from typing import Any, Callable, Dict, List, Optional, Set, Tuple
 
 from . import _bridge, _core
 
@@ -29,7 +29,6 @@ __all__ = ["instrument", "uninstrument", "is_instrumented", "observer", "SeamWar
 #: The versions of pywebview whose seam was tested.
 TESTED = "6.2.1"
 
-_REPORT = "_spanwire_report"
 # What pywebview's own page script tells Python; none of them is a function of the app's.
 _OWN = frozenset(
     {
@@ -38,7 +37,6 @@ _OWN = frozenset(
         "pywebviewAsyncCallback",
         "pywebviewStateUpdate",
         "pywebviewStateDelete",
-        _bridge.NAME,
     }
 )
 # Modules of pywebview whose scripts are no messages of the app's.
@@ -90,6 +88,7 @@ def instrument(*, name: Optional[Callable[[Any], str]] = None) -> bool:
                 stacklevel=2,
             )
             return False
+        _bridge.install(webview)
         seam = _Seam(webview, name or _default_name)
         seam.install()
         _seam = seam
@@ -129,7 +128,7 @@ def _version() -> str:
         return "of an unknown version"
 
 
-def _parameters(function: Any) -> Optional[list]:
+def _parameters(function: Any) -> Optional[List[str]]:
     try:
         return list(inspect.signature(function).parameters)
     except (TypeError, ValueError):
@@ -139,7 +138,7 @@ def _parameters(function: Any) -> Optional[list]:
 def _difference(webview: Any) -> Optional[str]:
     """What about this pywebview is not as expected."""
     util, window = webview.util, webview.window
-    expected = {
+    expected: Dict[str, Tuple[Any, List[str]]] = {
         "webview.util.js_bridge_call": (
             getattr(util, "js_bridge_call", None),
             ["window", "func_name", "param", "value_id"],
@@ -151,9 +150,9 @@ def _difference(webview: Any) -> Optional[str]:
             return f"{what} is not as expected"
     cls = getattr(window, "Window", None)
     for method in ("evaluate_js", "run_js", "_initialize"):
-        names = _parameters(getattr(cls, method, None))
+        found = _parameters(getattr(cls, method, None))
         first = {"evaluate_js": "script", "run_js": "script", "_initialize": "gui"}[method]
-        if not names or names[1:2] != [first]:
+        if not found or found[1:2] != [first]:
             return f"Window.{method} is not as expected"
     source = ""
     try:
@@ -192,7 +191,20 @@ class _Observed:
         self.window = window
         self.evaluate = functools.partial(seam.evaluate_js, window)
         self.has_document_start = False
+        self.handlers: List[Tuple[Any, Any]] = []
         self.script = self.core.page_script()
+
+
+    def detach(self) -> None:
+        """Leaves the window as it was."""
+        for event, handler in self.handlers:
+            event -= handler
+        self.handlers = []
+        if id(self.window) in _bridge.reporters():
+            # Its page reports until it closes; then the bridge may be given back.
+            import webview
+
+            self.window.events.closed += lambda: _bridge.uninstall(webview)
 
 
 class _Seam:
@@ -202,17 +214,15 @@ class _Seam:
         self.webview = webview
         self.name = name
         self.is_active = True
-        self.warned: set = set()
+        self.warned: Set[str] = set()
         # By identity: a window of pywebview's is not hashable by what it is.
-        self.windows: dict = {}
+        self.windows: Dict[int, "_Observed"] = {}
         util, cls = webview.util, webview.window.Window
-        self.js_bridge_call = util.js_bridge_call
         self.load_js_files = util.load_js_files
         self.evaluate_js = cls.evaluate_js
         self.run_js = cls.run_js
         self.initialize = cls._initialize
         self.patches = [
-            (util, "js_bridge_call", self.js_bridge_call, self._make_bridge_call()),
             (util, "load_js_files", self.load_js_files, self._make_load_js_files()),
             (cls, "evaluate_js", self.evaluate_js, self._make_script("evaluate_js")),
             (cls, "run_js", self.run_js, self._make_script("run_js")),
@@ -222,30 +232,25 @@ class _Seam:
     # -- in and out
 
     def install(self) -> None:
+        _bridge.hook = self._call
         for owner, name, _, ours in self.patches:
             setattr(owner, name, ours)
-        _bridge.swap(self.js_bridge_call, self.patches[0][3])
         for window in list(self.webview.windows):
             self._guard("window", self.attach, window)
 
     def remove(self) -> None:
         self.is_active = False
-        for owner, name, original, ours in self.patches[1:]:
+        _bridge.hook = None
+        for owner, name, original, ours in reversed(self.patches):
             # Another library may have wrapped ours meanwhile.
-            if getattr(owner, name, None) is ours:
+            if vars(owner).get(name) is ours:
                 setattr(owner, name, original)
-        self._restore_bridge()
+        for one in list(self.windows.values()):
+            one.detach()
+        self.windows.clear()
+        _bridge.uninstall(self.webview)
 
-    def _restore_bridge(self) -> None:
-        """Gives the bridge back, once no page is there that reports to us."""
-        if self.is_active or any(one.window in self.webview.windows for one in self.windows.values()):
-            return
-        owner, name, original, ours = self.patches[0]
-        if getattr(owner, name, None) is ours:
-            setattr(owner, name, original)
-        _bridge.swap(ours, original)
-
-    def _guard(self, what: str, run: Callable, *args: Any) -> Any:
+    def _guard(self, what: str, run: Callable[..., Any], *args: Any) -> Any:
         """Runs what is ours alone: the app must not notice when it fails."""
         try:
             return run(*args)
@@ -280,6 +285,7 @@ class _Seam:
 
         events.before_show += before_show
         events.closed += closed
+        one.handlers = [(events.before_show, before_show), (events.closed, closed)]
         if window.native is not None:
             self._guard("window", self._shown_before, one)
         return one
@@ -293,6 +299,7 @@ class _Seam:
         one.core.set_main_thread()
         view = _bridge.gtk_view(one.window)
         if view is not None:
+            _bridge.reports(one.window)
             _bridge.add_document_script(view, one.script)
             one.has_document_start = True
             core = one.core
@@ -310,26 +317,20 @@ class _Seam:
         one.core.set_page_state("closed")
         with _lock:
             self.windows.pop(id(one.window), None)
-            self._restore_bridge()
 
     # -- what replaces pywebview's functions
 
-    def _make_bridge_call(self) -> Callable:
-        original = self.js_bridge_call
-
-        @functools.wraps(original)
-        def js_bridge_call(window: Any, func_name: str, param: Any, value_id: str) -> None:
-            if func_name == _REPORT:
-                one = self.windows.get(id(window))
-                if one is not None and self.is_active:
-                    self._guard("report", one.core.report, param)
-                return None
-            if func_name in _OWN or not self.is_active or _bridge.has(window):
-                return original(window, func_name, param, value_id)
-            seen = self._guard("call", self._begin, window, func_name, param, value_id)
-            return original(window if seen is None else seen, func_name, param, value_id)
-
-        return js_bridge_call
+    def _call(self, window: Any, name: str, param: Any, value_id: str) -> Any:
+        """What a page calls; the window that pywebview goes on with."""
+        if name == _bridge.REPORT:
+            one = self.windows.get(id(window))
+            if one is not None:
+                self._guard("report", one.core.report, param)
+            return None
+        if name in _OWN:
+            return window
+        seen = self._guard("call", self._begin, window, name, param, value_id)
+        return window if seen is None else seen
 
     def _begin(self, window: Any, name: str, param: Any, value_id: str) -> Optional[_CallWindow]:
         one = self.windows.get(id(window)) or self.attach(window)
@@ -340,7 +341,7 @@ class _Seam:
         call = one.core.call(name, param, value_id, function, one.evaluate)
         return _CallWindow(window, name, call)
 
-    def _make_load_js_files(self) -> Callable:
+    def _make_load_js_files(self) -> Callable[..., Any]:
         original = self.load_js_files
 
         @functools.wraps(original)
@@ -357,12 +358,13 @@ class _Seam:
 
     def _page_script(self, window: Any) -> str:
         one = self.windows.get(id(window)) or self.attach(window)
+        _bridge.reports(window)
         hook = "window._spanwirePywebview&&window._spanwirePywebview(window.pywebview);void 0;"
         if one.has_document_start:
             return f"\n;{hook}"
         return f"\n;if(!window._spanwirePywebview){{{one.script}}}\n{hook}"
 
-    def _make_script(self, name: str) -> Callable:
+    def _make_script(self, name: str) -> Callable[..., Any]:
         original = getattr(self, name)
 
         @functools.wraps(original)
@@ -383,7 +385,7 @@ class _Seam:
 
         return run
 
-    def _make_initialize(self) -> Callable:
+    def _make_initialize(self) -> Callable[..., Any]:
         original = self.initialize
 
         @functools.wraps(original)

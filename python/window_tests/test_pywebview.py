@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from statistics import median
 
 from otlp_receiver import attributes, events
@@ -137,3 +138,14 @@ def test_the_start_of_the_app_is_a_trace(receiver, run_app):
     run_app("one_window.py", "reload", endpoint=receiver.endpoint)
     phases = {span.name for span in receiver.spans if span.name.startswith("startup ")}
     assert {"startup webview", "startup navigation", "startup script", "startup dom_ready"} <= phases
+
+
+def test_the_example_is_traced_by_its_one_line(receiver, run_app):
+    example = Path(__file__).parent.parent / "examples" / "pywebview_one_line.py"
+    presses = [f"document.querySelector('{button}').click()" for button in ("#thumbnail", "#missing")]
+    result = run_app("drive.py", str(example), *presses, endpoint=receiver.endpoint)
+    assert "moon.exr" in result["text"]
+    for name, error in (("thumbnail", None), ("open", "handler_error")):
+        spans = of_name(receiver, name)
+        assert sorted(span.kind for span in spans) == [SERVER, CLIENT]
+        assert attributes(one(spans, SERVER)).get("error.type") == error
