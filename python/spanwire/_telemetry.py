@@ -25,10 +25,10 @@ class Telemetry:
     Whatever ends the process normally ends it too, with what is queued exported.
     """
 
-    def __init__(self, core: _core.Telemetry) -> None:
+    def __init__(self, core: _core.Telemetry, service_name: str) -> None:
         self._core = core
-        self._pid = os.getpid()
-        self._report: Optional[ShutdownReport] = None
+        #: The name that ``install`` was given.
+        self.service_name = service_name
 
     @property
     def warnings(self) -> list[str]:
@@ -188,7 +188,7 @@ def install(
             raise TypeError(f"{name}: {what} is needed, not {type(value).__name__}")
     if prometheus_port is not None and not 0 <= prometheus_port <= 65535:
         raise ValueError(f"prometheus_port: 0 to 65535, not {prometheus_port}")
-    telemetry = Telemetry(_core._install(service_name, options))
+    telemetry = Telemetry(_core._install(service_name, options), service_name)
     _current = telemetry
     atexit.register(telemetry.shutdown)
     for warning in telemetry.warnings:

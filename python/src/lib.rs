@@ -10,6 +10,7 @@ mod monitor;
 mod observe;
 mod process_recorder;
 mod queue;
+mod system;
 mod telemetry;
 
 /// What `spanwire/__init__.py` gives names to.
@@ -21,11 +22,12 @@ mod _core {
     fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
         module.add("__version__", env!("CARGO_PKG_VERSION"))?;
         crate::fork::register(module)?;
+        crate::ipc::register(module)?;
+        crate::observe::register(module)?;
         crate::telemetry::register(module)?;
         crate::monitor::register(module)?;
         crate::queue::register(module)?;
-        crate::observe::register(module)?;
-        crate::ipc::register(module)?;
+        crate::system::register(module)?;
         crate::measurement::register(module)
     }
 }

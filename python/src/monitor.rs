@@ -135,7 +135,9 @@ impl Monitor {
         traceback: &Bound<'_, PyAny>,
     ) -> PyResult<Ready> {
         self.__exit__(py, exc_type, exc, traceback)?;
-        Ok(Ready::new(PyBool::new(py, false).to_owned().into_any().unbind()))
+        Ok(Ready::new(
+            PyBool::new(py, false).to_owned().into_any().unbind(),
+        ))
     }
 
     /// As a decorator: of functions, coroutine functions, generators and asynchronous generators.

@@ -45,6 +45,7 @@ mod detached;
 mod error;
 mod failure;
 mod fields;
+mod kept_record;
 mod monitor;
 mod operation;
 mod run;
