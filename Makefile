@@ -25,7 +25,7 @@ FEATURE_SETS := none prometheus otlp system testing wry metrics-exporter-prometh
 # window closes, and refuse the next app meanwhile, but for `-noreset`.
 WITH_DISPLAY := $(if $(or $(DISPLAY),$(WAYLAND_DISPLAY)),,xvfb-run -a -s "-screen 0 1280x1024x24 -noreset")
 
-.PHONY: python python-lint python-wheel python-bench
+.PHONY: python python-lint python-wheel python-bench python-window
 .PHONY: core typos versions msrv api semver pack workflows raise
 .PHONY: help demo demo-tauri plugin up down compose test test-stack fuzz fuzz-smoke check page dashboards licences semconv bench bench-webview stack stack-down packages fmt clippy features windows doc examples shellcheck
 
@@ -74,6 +74,7 @@ test: packages ## run all tests, the one with a real window and a real Prometheu
 	cargo test --workspace --features $(FEATURES)
 	cd tauri-plugin && cargo test --locked --workspace
 	$(MAKE) python
+	$(MAKE) python-window
 
 check: packages fmt typos shellcheck versions licences page dashboards clippy plugin python-lint features api windows doc examples semconv pack ## all but tests: formatting, spelling, lints, licences, versions, the page script, dashboards and alerts, features, the public API, Windows, docs, examples, what is packed
 
@@ -259,6 +260,19 @@ python-wheel: $(PYTHON_VENV)/ready ## pack the wheel and the sdist, and use each
 python-bench: $(PYTHON_VENV)/ready ## what a monitor costs beside OpenTelemetry's and prometheus_client's, in the release profile
 	cd python && VIRTUAL_ENV="$(CURDIR)/$(PYTHON_VENV)" "$(CURDIR)/$(PYTHON_VENV)/bin/maturin" develop --quiet --locked --release
 	$(PYTHON_VENV)/bin/python python/bench/costs.py
+
+# Debian's WebKitGTK bindings come with its own Python alone.
+PYTHON_WINDOW_VENV := target/python-window-venv
+
+$(PYTHON_WINDOW_VENV)/ready: python/requirements-window.txt
+	@scripts/install-packages python-window
+	/usr/bin/python3 -m venv --system-site-packages $(PYTHON_WINDOW_VENV)
+	$(PYTHON_WINDOW_VENV)/bin/pip install --quiet --requirement python/requirements-window.txt
+	touch $@
+
+python-window: $(PYTHON_WINDOW_VENV)/ready ## test the Python package in real windows of pywebview
+	cd python && VIRTUAL_ENV="$(CURDIR)/$(PYTHON_WINDOW_VENV)" "$(CURDIR)/$(PYTHON_WINDOW_VENV)/bin/maturin" develop --quiet --locked
+	cd python && $(WITH_DISPLAY) "$(CURDIR)/$(PYTHON_WINDOW_VENV)/bin/pytest" window_tests $(ARGS)
 
 python-lint: $(PYTHON_VENV)/ready ## check the Python package: lints of its Rust, types of its Python
 	cd python && cargo clippy --locked --all-targets -- -D warnings

@@ -12,6 +12,8 @@ five minutes.
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
 from ._core import (
     FlushTimeout,
     Measurement,
@@ -31,6 +33,19 @@ from ._core import (
 )
 from ._telemetry import SpanwireWarning, Telemetry, current, install
 
+if TYPE_CHECKING:
+    from .webview import WebView
+
+
+def __getattr__(name: str) -> Any:
+    # Only who has a window pays for what it needs.
+    if name == "WebView":
+        from .webview import WebView
+
+        return WebView
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
 __all__ = [
     "FlushTimeout",
     "Measurement",
@@ -44,6 +59,7 @@ __all__ = [
     "SpanwireError",
     "SpanwireWarning",
     "Telemetry",
+    "WebView",
     "__version__",
     "current",
     "current_run",

@@ -5,9 +5,11 @@
 
 mod foreign_span;
 mod fork;
+mod ipc;
 mod log_record;
 mod measurement;
 mod monitor;
+mod observe;
 mod process_recorder;
 mod queue;
 mod system;
@@ -22,6 +24,8 @@ mod _core {
     fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
         module.add("__version__", env!("CARGO_PKG_VERSION"))?;
         crate::fork::register(module)?;
+        crate::ipc::register(module)?;
+        crate::observe::register(module)?;
         crate::telemetry::register(module)?;
         crate::monitor::register(module)?;
         crate::queue::register(module)?;
