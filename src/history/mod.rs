@@ -1,4 +1,6 @@
 //! What was measured, in a SQLite file on the machine.
 
+pub(crate) mod sketch;
+
 /// The tables of a new file.
 pub const SCHEMA: &str = include_str!("schema.sql");
