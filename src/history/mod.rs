@@ -1,5 +1,6 @@
 //! What was measured, in a SQLite file on the machine.
 
+pub mod query;
 pub(crate) mod sketch;
 
 /// The tables of a new file.

@@ -163,7 +163,9 @@ mod tests {
 
     fn encoded(histogram: &Histogram<u64>) -> Vec<u8> {
         let mut bytes = Vec::new();
-        V2Serializer::new().serialize(histogram, &mut bytes).unwrap();
+        V2Serializer::new()
+            .serialize(histogram, &mut bytes)
+            .unwrap();
         bytes
     }
 
@@ -218,7 +220,11 @@ mod tests {
     #[test]
     fn other_precision_is_refused() {
         let other: Histogram<u64> = Histogram::new(3).unwrap();
-        assert!(Distribution::default().add_encoded(&encoded(&other)).is_none());
+        assert!(
+            Distribution::default()
+                .add_encoded(&encoded(&other))
+                .is_none()
+        );
         assert!(Distribution::default().add_encoded(b"no sketch").is_none());
     }
 }

@@ -208,7 +208,8 @@ pub(super) fn time_at(nanos: i64) -> SystemTime {
 
 /// Whether the whole of `text` is what `pattern` describes.
 fn glob(pattern: &str, text: &str) -> bool {
-    let (pattern, text): (Vec<char>, Vec<char>) = (pattern.chars().collect(), text.chars().collect());
+    let (pattern, text): (Vec<char>, Vec<char>) =
+        (pattern.chars().collect(), text.chars().collect());
     let (mut p, mut t) = (0, 0);
     // Where the last `*` stands, and how much of the text it has taken: only the last one ever has
     // to take more, so this ends after at most `pattern × text` steps.

@@ -27,7 +27,7 @@ mod significance;
 mod stats;
 mod tally;
 
-pub use cleanup::{Cleaned, Cleanup};
+pub use cleanup::{Cleaned, Cleanup, CleanupError};
 pub use compare::{Certainty, Change, Comparison, SeriesChange, compare};
 pub use error::{ImportError, OpenError, QueryError};
 pub use filter::Filter;

@@ -12,7 +12,9 @@ use super::error::OpenError;
 pub(super) enum Origin {
     Spanwire,
     /// An older system's, with its table of metrics.
-    MetricsStorage { table: String },
+    MetricsStorage {
+        table: String,
+    },
 }
 
 /// Opens `path` read-only.
@@ -132,7 +134,6 @@ fn immutable_uri(path: &Path) -> Option<String> {
     }
     Some(uri + "?immutable=1")
 }
-
 
 /// The newest version that is understood here.
 pub(super) const SCHEMA_VERSION: i64 = 1;

@@ -106,6 +106,9 @@ impl HistoryReader {
             let Some(series) = names.series.get(&series) else {
                 continue;
             };
+            if tally.count <= 0.0 {
+                continue;
+            }
             let part = Window {
                 from: start.max(window.from),
                 to: start.saturating_add(length).min(window.to),

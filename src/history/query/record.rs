@@ -131,7 +131,7 @@ impl<'a> Records<'a> {
         let mut values = self.values.clone();
         let size_value = i64::try_from(size).unwrap_or(i64::MAX);
         values.extend([start, start, id, size_value].map(Value::Integer));
-        let mut statement = self.connection.prepare_cached(&self.sql)?;
+        let mut statement = self.connection.prepare(&self.sql)?;
         let mut rows = statement.query(params_from_iter(values))?;
         while let Some(row) = rows.next()? {
             self.after = Some((row.get(1)?, row.get(0)?));
@@ -236,7 +236,9 @@ impl Names {
         };
         Ok(Record {
             id: row.get(0)?,
-            series: series.cloned().ok_or_else(|| unknown("series", series_id))?,
+            series: series
+                .cloned()
+                .ok_or_else(|| unknown("series", series_id))?,
             service: service.clone(),
             version: version.clone(),
             started_at: time_at(row.get(1)?),

@@ -39,7 +39,12 @@ pub(super) struct Proportion {
 /// of either sample, where it does not hold.
 pub(super) fn proportions_differ(a: Proportion, b: Proportion) -> Option<f64> {
     let whole = a.whole + b.whole;
-    let pooled = (a.part + b.part) / whole;
+    let part = a.part + b.part;
+    if a.whole.min(b.whole) >= 20.0 && (part <= 0.0 || part >= whole) {
+        // All of both, or none.
+        return Some(1.0);
+    }
+    let pooled = part / whole;
     let least = pooled.min(1.0 - pooled) * a.whole.min(b.whole);
     if least.is_nan() || least < 5.0 {
         return None;
@@ -152,22 +157,40 @@ mod tests {
     fn two_proportions_as_in_a_worked_example() {
         // 45 of 300 and 75 of 300: z = 3.0619.
         let p = proportions_differ(
-            Proportion { part: 45.0, whole: 300.0 },
-            Proportion { part: 75.0, whole: 300.0 },
+            Proportion {
+                part: 45.0,
+                whole: 300.0,
+            },
+            Proportion {
+                part: 75.0,
+                whole: 300.0,
+            },
         );
         near(p.unwrap(), 0.002_199);
-        let few = Proportion { part: 1.0, whole: 20.0 };
+        let few = Proportion {
+            part: 1.0,
+            whole: 20.0,
+        };
         assert!(proportions_differ(few, few).is_none());
-        let none = Proportion { part: 0.0, whole: 0.0 };
+        let none = Proportion {
+            part: 0.0,
+            whole: 0.0,
+        };
         assert!(proportions_differ(none, none).is_none());
     }
 
     #[test]
     fn wilson_holds_for_none_of_ten() {
-        let (least, most) = wilson(Proportion { part: 0.0, whole: 10.0 });
+        let (least, most) = wilson(Proportion {
+            part: 0.0,
+            whole: 10.0,
+        });
         assert_eq!(least, 0.0);
         near(most, 0.277_533);
-        let (least, most) = wilson(Proportion { part: 5.0, whole: 10.0 });
+        let (least, most) = wilson(Proportion {
+            part: 5.0,
+            whole: 10.0,
+        });
         near(least, 0.236_593);
         near(most, 0.763_407);
     }

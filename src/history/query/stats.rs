@@ -61,7 +61,11 @@ impl SeriesStats {
             errors: whole(tally.errors),
             error_rate: tally.errors / tally.count,
             error_rate_interval: wilson(failures(tally)),
-            per_second: if seconds > 0.0 { tally.count / seconds } else { 0.0 },
+            per_second: if seconds > 0.0 {
+                tally.count / seconds
+            } else {
+                0.0
+            },
             average: Duration::try_from_secs_f64(average / 1e9).unwrap_or_default(),
             min: nanos(tally.min),
             max: nanos(tally.max),

@@ -171,7 +171,8 @@ pub(super) fn tallies(
 
 /// The last minute that has a roll-up.
 fn newest_rolled_up(connection: &Connection) -> Result<Option<i64>, QueryError> {
-    let sql = "SELECT max((SELECT max(minute) FROM rollup WHERE series_id = series.id)) FROM series";
+    let sql =
+        "SELECT max((SELECT max(minute) FROM rollup WHERE series_id = series.id)) FROM series";
     let newest = connection.query_row(sql, [], |row| row.get(0)).optional()?;
     Ok(newest.flatten())
 }
@@ -190,7 +191,9 @@ impl Adding<'_> {
         let series = match &self.matching {
             Some(series) => series.clone(),
             None => {
-                let mut all = self.connection.prepare("SELECT id FROM series ORDER BY id")?;
+                let mut all = self
+                    .connection
+                    .prepare("SELECT id FROM series ORDER BY id")?;
                 let ids = all.query_map([], |row| row.get(0))?;
                 ids.collect::<rusqlite::Result<_>>()?
             }
@@ -236,7 +239,7 @@ impl Adding<'_> {
             "SELECT series_id, started_at, duration, outcome, slow IS NOT NULL, weight \
              FROM record WHERE {condition}"
         );
-        let mut statement = self.connection.prepare_cached(&sql)?;
+        let mut statement = self.connection.prepare(&sql)?;
         let mut rows = statement.query(params_from_iter(values))?;
         while let Some(row) = rows.next()? {
             let at = self.bucket_of(row.get(1)?);
