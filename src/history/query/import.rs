@@ -11,7 +11,7 @@ use serde_json::{Map, Value};
 
 use super::error::{ImportError, OpenError, QueryError};
 use super::filter::is_failure;
-use super::open::{Origin, SCHEMA_VERSION, columns, read_only};
+use super::open::{APPLICATION_ID, Origin, SCHEMA_VERSION, columns, read_only};
 use super::tally::MINUTE;
 use crate::history::SCHEMA;
 use crate::history::sketch::Sketch;
@@ -85,6 +85,7 @@ fn migrate(
 ) -> Result<Imported, QueryError> {
     let whole = target.transaction()?;
     whole.execute_batch(SCHEMA)?;
+    whole.pragma_update(None, "application_id", APPLICATION_ID)?;
     whole.pragma_update(None, "user_version", SCHEMA_VERSION)?;
     let has = columns(source, table)?;
     let optional = |name: &str| match has.iter().any(|column| column == name) {

@@ -72,10 +72,11 @@ fn origin(connection: &Connection, path: &Path) -> Result<Origin, OpenError> {
     let wrong = |error| OpenError::new(path, error);
     let tables = tables(connection).map_err(wrong)?;
     let has = |name: &str| tables.iter().any(|table| table == name);
-    if TABLES.iter().all(|table| has(table)) {
-        let found: i64 = connection
-            .query_row("PRAGMA user_version", [], |row| row.get(0))
-            .map_err(wrong)?;
+    let pragma = |sql: &str| connection.query_row(sql, [], |row| row.get::<_, i64>(0));
+    let is_marked = pragma("PRAGMA application_id").map_err(wrong)? == APPLICATION_ID;
+    let is_whole = TABLES.iter().all(|table| has(table));
+    if is_marked || is_whole {
+        let found = pragma("PRAGMA user_version").map_err(wrong)?;
         if found > SCHEMA_VERSION {
             return Err(OpenError::NewerSchema {
                 path: path.into(),
@@ -83,6 +84,8 @@ fn origin(connection: &Connection, path: &Path) -> Result<Origin, OpenError> {
                 known: SCHEMA_VERSION,
             });
         }
+    }
+    if is_whole {
         return Ok(Origin::Spanwire);
     }
     for table in tables {
@@ -135,6 +138,8 @@ fn immutable_uri(path: &Path) -> Option<String> {
     Some(uri + "?immutable=1")
 }
 
+/// `SPWR`, which a writer puts into the file's header.
+pub(super) const APPLICATION_ID: i64 = 0x5350_5752;
 /// The newest version that is understood here.
 pub(super) const SCHEMA_VERSION: i64 = 1;
 const TABLES: &[&str] = &["session", "series", "record", "rollup"];

@@ -102,6 +102,7 @@ impl Window {
             }
             (minute, last) => {
                 let minute = minute.map(|minute| minute.saturating_add(1).saturating_mul(MINUTE));
+                let last = last.map(|last| last.saturating_add(1));
                 minute.into_iter().chain(last).max()
             }
         };
