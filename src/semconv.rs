@@ -270,6 +270,8 @@ metrics! {
     SPOOL_ITEMS = Counter "spanwire.spool.items" ["{item}"]
         "Spans and log records that were put on disk, and how they left it."
         (OUTCOME, ERROR_TYPE);
+    HISTORY_RECORDS = Counter "spanwire.history.records" ["{record}"]
+        "Records for the history on the machine, by what became of them." (OUTCOME);
 }
 
 /// The type of an attribute's values.
@@ -332,7 +334,7 @@ attributes! {
     IPC_DIRECTION = "spanwire.ipc.direction" String ["inbound", "outbound"], "`inbound` (page to host) or `outbound` (host to page).";
     IPC_EVENT = "spanwire.ipc.event" String,
         "The event's name; capped, see [`REGISTERED_NAMES_MAX`] and [`OTHER_NAMES_MAX`].";
-    OUTCOME = "spanwire.outcome" String ["ok", "failed", "dropped", "kept", "spooled", "replayed"], "`ok`, `failed` or `dropped`; of a trace `kept` or `dropped`; on disk `spooled`, `replayed` or `dropped`.";
+    OUTCOME = "spanwire.outcome" String ["ok", "failed", "dropped", "kept", "spooled", "replayed", "written"], "`ok`, `failed` or `dropped`; of a trace `kept` or `dropped`; on disk `spooled`, `replayed` or `dropped`; in the history `written` or `dropped`.";
     ERROR_TYPE = "error.type" String, "Why it failed or was dropped; absent when it did not.";
     QUEUE_NAME = "spanwire.queue.name" String, "The name that the app gave to the queue.";
     OPERATION_NAME = "spanwire.operation.name" String, "The name of a scoped operation; capped.";
@@ -615,6 +617,8 @@ events! {
         "The server that has the page in development does not answer." ();
     EVENT_CONFIGURATION_WARNING = "spanwire.configuration.warning" "warn"
         "A setting of telemetry cannot be used." ();
+    EVENT_HISTORY_FAILED = "spanwire.history.failed" "warn"
+        "The history on the machine cannot be written, or was damaged." (EXCEPTION_MESSAGE);
     EVENT_SYSTEM_NOT_SAMPLED = "spanwire.system.not_sampled" "warn"
         "The process and the host cannot be looked at." (EXCEPTION_MESSAGE);
     EVENT_ENDPOINT_OFF = "spanwire.endpoint.off" "warn"

@@ -25,8 +25,11 @@ impl RateLimit {
     }
 
     #[cfg_attr(
-        not(feature = "otlp"),
-        expect(dead_code, reason = "for the sampler of what is exported")
+        not(any(feature = "otlp", feature = "history")),
+        expect(
+            dead_code,
+            reason = "for the sampler of what is exported, and the history"
+        )
     )]
     pub(crate) fn per_minute(rate: u32) -> Self {
         Self::per(60 * SECOND, rate)

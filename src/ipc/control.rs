@@ -10,6 +10,7 @@ use super::protocol::inbound_message::{Ack, InboundMessage, PageTime, SpanExport
 use super::wire::{Inner, abort_all};
 use crate::clock::Stamp;
 use crate::instrument::page_spans::{PageSpanRequest, PageSpansRefused};
+use crate::instrument::record_sink::CallDetails;
 use crate::semconv::{self, ErrorType, PageSpanErrorType};
 use crate::startup::Phase;
 
@@ -144,7 +145,8 @@ impl Inner {
         }
         if let Some(HeldCall { abort, call, slot }) = withdrawn.held {
             let took = withdrawn.at.since(call.began);
-            call.series.call_settled(Err(error), took);
+            call.series
+                .call_settled(Err(error), took, CallDetails::default());
             slot.withdraw(error);
             abort.abort();
         }

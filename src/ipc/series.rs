@@ -16,6 +16,7 @@ use crate::clock::Stamp;
 use crate::instrument::cardinality::{CappedNames, NameSource};
 use crate::instrument::event_name::is_event_name;
 use crate::instrument::handles::{self, GaugeSums, Instruments};
+use crate::instrument::record_sink::{self, CallDetails, Record, RecordKind, RecordOutcome};
 use crate::semconv::{self, ErrorType};
 
 /// How a message ended: well, or with an error.
@@ -187,6 +188,13 @@ impl WebviewSeries {
 
     /// Counts an error that the page reported of itself.
     pub(super) fn page_error(&self, error: PageErrorKind) {
+        record_sink::record(|| {
+            let name = error.as_str();
+            let mut record = Record::new(RecordKind::PageError, name, Duration::ZERO);
+            record.outcome = RecordOutcome::Error;
+            record.error_type = Some(name.into());
+            record.webview(&self.webview)
+        });
         let register = || self.register_page_error(error.as_str());
         if let Some(errors) = self.page_errors[error as usize].get(register) {
             errors.increment(1);
@@ -429,8 +437,15 @@ impl EventSeries {
     }
 
     /// Records a call that the page got an answer to, gave up, or will get none to.
-    pub(super) fn call_settled(&self, outcome: Outcome, took: Duration) {
-        self.calls.settled(outcome, took);
+    pub(super) fn call_settled(&self, outcome: Outcome, took: Duration, details: CallDetails) {
+        self.calls.settled(outcome, took, details);
+    }
+
+    /// The record of a message of this event that ended now and on this thread.
+    pub(super) fn kept_record(&self, kind: RecordKind, outcome: Outcome, took: Duration) -> Record {
+        Record::new(kind, &self.label, took)
+            .webview(&self.webview)
+            .outcome(outcome)
     }
 
     /// What its spans are called.

@@ -26,6 +26,8 @@ use super::shutdown_report::ShutdownReport;
 #[cfg(feature = "otlp")]
 use super::subscriber::Place;
 use crate::clock;
+#[cfg(feature = "history")]
+use crate::history::History;
 use crate::instrument::caught_panic::catch_panic;
 use crate::semconv::EVENT_CONFIGURATION_WARNING;
 use crate::startup;
@@ -48,6 +50,9 @@ pub struct Telemetry {
     pub(super) prometheus_addr: Option<SocketAddr>,
     #[cfg(feature = "otlp")]
     pub(super) pipelines: Pipelines,
+    /// Also after the shutdown, for its report.
+    #[cfg(feature = "history")]
+    pub(super) history: Option<History>,
     pub(super) state: Mutex<State>,
     pub(super) ended: Condvar,
 }
@@ -103,6 +108,15 @@ impl Telemetry {
     #[must_use]
     pub fn prometheus_addr(&self) -> Option<SocketAddr> {
         self.prometheus_addr
+    }
+
+    /// The history on the machine; `None` where there is none.
+    ///
+    /// It ends with telemetry, whoever has a handle to it.
+    #[cfg(feature = "history")]
+    #[must_use]
+    pub fn history(&self) -> Option<&History> {
+        self.history.as_ref()
     }
 
     /// Where the spans of an OpenTelemetry SDK in a page go, for
@@ -187,6 +201,9 @@ impl Telemetry {
     fn end(&self, mut running: Components, deadline: Duration) {
         let now = clock::now();
         let until = now.plus(deadline);
+        // It writes on a thread of its own, beside the exports.
+        #[cfg(feature = "history")]
+        let history = self.history.as_ref().map(History::begin_shutdown);
         #[cfg(feature = "otlp")]
         self.pipelines.close(&running.providers, now, deadline);
         #[cfg(feature = "otlp")]
@@ -217,13 +234,23 @@ impl Telemetry {
             #[cfg(not(feature = "otlp"))]
             Err(_) => {}
         }
+        #[cfg(feature = "history")]
+        if let Some(history) = history {
+            history.wait(until);
+        }
     }
 
     fn report(&self) -> ShutdownReport {
         #[cfg(feature = "otlp")]
-        return self.pipelines.report();
+        let report = self.pipelines.report();
         #[cfg(not(feature = "otlp"))]
-        ShutdownReport::default()
+        let report = ShutdownReport::default();
+        #[cfg(feature = "history")]
+        let report = ShutdownReport {
+            history: self.history.as_ref().map(History::report),
+            ..report
+        };
+        report
     }
 
     pub(super) fn state(&self) -> MutexGuard<'_, State> {

@@ -125,6 +125,16 @@ impl Fields {
         }
     }
 
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_none()
+    }
+
+    /// Those that are kept.
+    pub(super) fn iter(&self) -> impl Iterator<Item = (&'static str, &FieldValue)> {
+        let kept = self.0.iter().flat_map(|context| &context.kept);
+        kept.map(|(key, value)| (*key, value))
+    }
+
     /// All in one line, for log records; `None` when there are none.
     pub(super) fn line(&self) -> Option<String> {
         let context = self.0.as_deref()?;

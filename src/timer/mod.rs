@@ -44,6 +44,7 @@
 mod error;
 mod failure;
 mod fields;
+mod kept_record;
 mod monitor;
 mod operation;
 mod run;

@@ -71,6 +71,10 @@ impl Operation {
         &self.0.name
     }
 
+    pub(super) fn shared_name(&self) -> &Arc<str> {
+        &self.0.name
+    }
+
     /// How many of it are running, as far as they are measured.
     #[must_use]
     pub fn active(&self) -> u64 {

@@ -3,16 +3,18 @@
 use std::time::Duration;
 
 use opentelemetry::Context;
-use opentelemetry::trace::TraceContextExt;
+use opentelemetry::trace::{TraceContextExt, TraceId};
 use tracing::field::Empty;
 use tracing::{Level, Span};
 use tracing_opentelemetry::OpenTelemetrySpanExt;
 
 use super::failure::Failure;
 use super::fields::Fields;
+use super::kept_record;
 use super::operation::Operation;
 use crate::clock::{self, Stamp, system_wall_before};
 use crate::instrument::handles;
+use crate::instrument::record_sink::{self, RecordOutcome};
 use crate::instrument::span_delivery;
 use crate::instrument::suppression::is_marked;
 use crate::instrument::thread_end::is_ending;
@@ -27,6 +29,7 @@ const TARGET: &str = "spanwire::timer";
 #[inline]
 pub(super) fn is_listening() -> bool {
     handles::recorder().is_some()
+        || record_sink::is_on()
         || !is_ending()
             && (tracing::event_enabled!(target: TARGET, Level::WARN)
                 || tracing::span_enabled!(target: TARGET, Level::INFO))
@@ -126,6 +129,20 @@ impl Run {
             RunOutcome::Cancelled => Some(ErrorType::Cancelled.as_str()),
         };
         self.operation.record(elapsed, error_type, slow);
+        if record_sink::is_on() {
+            let (ended_as, failure) = match outcome {
+                RunOutcome::Ok => (RecordOutcome::Ok, None),
+                RunOutcome::Failed(failure) => (RecordOutcome::Error, Some(failure)),
+                RunOutcome::Cancelled => (RecordOutcome::Cancelled, None),
+            };
+            let mut record = self.operation.kept_record(elapsed, ended_as, slow);
+            record.trace_id = trace_of(span);
+            if let Some(error_type) = error_type {
+                record.error_type = Some(kept_record::error_name(error_type, failure));
+            }
+            record.context = kept_record::context(&self.fields, failure);
+            record_sink::record(|| record);
+        }
         // A run that ends in a thread-local's destructor is counted, and tells its span and the log
         // nothing.
         if is_ending() {
@@ -245,6 +262,14 @@ fn span(name: &str, operation: &str) -> Span {
 fn end_span_at(span: &Span, ended: Stamp) {
     let wall = system_wall_before(clock::now().since(ended));
     span.context().span().end_with_timestamp(wall);
+}
+
+/// The trace of a run: that of its span, or of what is around it.
+fn trace_of(span: &Span) -> TraceId {
+    if span.is_disabled() || is_ending() {
+        return record_sink::current_trace();
+    }
+    span.context().span().span_context().trace_id()
 }
 
 fn text(text: &str) -> Option<&str> {

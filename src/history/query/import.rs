@@ -11,10 +11,11 @@ use serde_json::{Map, Value};
 
 use super::error::{ImportError, OpenError, QueryError};
 use super::filter::is_failure;
-use super::open::{APPLICATION_ID, Origin, SCHEMA_VERSION, columns, read_only};
+use super::open::{Origin, columns, read_only};
 use super::tally::MINUTE;
 use crate::history::SCHEMA;
 use crate::history::sketch::Sketch;
+use crate::history::store::{APPLICATION_ID, SCHEMA_VERSION};
 
 /// What was taken from an old file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -83,6 +84,8 @@ fn migrate(
     table: &str,
     target: &mut Connection,
 ) -> Result<Imported, QueryError> {
+    // As the writer's files have it, so that an app may go on in this one.
+    target.pragma_update(None, "auto_vacuum", 2)?;
     let whole = target.transaction()?;
     whole.execute_batch(SCHEMA)?;
     whole.pragma_update(None, "application_id", APPLICATION_ID)?;

@@ -6,6 +6,7 @@ use std::time::Duration;
 use rusqlite::{Connection, OpenFlags};
 
 use super::error::OpenError;
+use crate::history::store::{APPLICATION_ID, SCHEMA_VERSION};
 
 /// Whose file it is.
 #[derive(Debug, PartialEq, Eq)]
@@ -73,15 +74,15 @@ fn origin(connection: &Connection, path: &Path) -> Result<Origin, OpenError> {
     let tables = tables(connection).map_err(wrong)?;
     let has = |name: &str| tables.iter().any(|table| table == name);
     let pragma = |sql: &str| connection.query_row(sql, [], |row| row.get::<_, i64>(0));
-    let is_marked = pragma("PRAGMA application_id").map_err(wrong)? == APPLICATION_ID;
+    let is_marked = pragma("PRAGMA application_id").map_err(wrong)? == i64::from(APPLICATION_ID);
     let is_whole = TABLES.iter().all(|table| has(table));
     if is_marked || is_whole {
         let found = pragma("PRAGMA user_version").map_err(wrong)?;
-        if found > SCHEMA_VERSION {
+        if found > i64::from(SCHEMA_VERSION) {
             return Err(OpenError::NewerSchema {
                 path: path.into(),
                 found,
-                known: SCHEMA_VERSION,
+                known: i64::from(SCHEMA_VERSION),
             });
         }
     }
@@ -138,10 +139,6 @@ fn immutable_uri(path: &Path) -> Option<String> {
     Some(uri + "?immutable=1")
 }
 
-/// `SPWR`, which a writer puts into the file's header.
-pub(super) const APPLICATION_ID: i64 = 0x5350_5752;
-/// The newest version that is understood here.
-pub(super) const SCHEMA_VERSION: i64 = 1;
 const TABLES: &[&str] = &["session", "series", "record", "rollup"];
 /// A writer holds its lock for one batch.
 const WAIT_MAX: Duration = Duration::from_secs(2);

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use rusqlite::{Connection, OptionalExtension, params, params_from_iter};
+use rusqlite::{Connection, params, params_from_iter};
 
 use super::distribution::Distribution;
 use super::error::QueryError;
@@ -83,13 +83,8 @@ impl Window {
         };
         let first = edge("SELECT min(started_at) FROM record")?;
         let last = edge("SELECT max(started_at) FROM record")?;
-        // The roll-ups' key begins with the series, so each series is asked for its ends.
-        let first_minute = edge(
-            "SELECT min((SELECT min(minute) FROM rollup WHERE series_id = series.id)) FROM series",
-        )?;
-        let last_minute = edge(
-            "SELECT max((SELECT max(minute) FROM rollup WHERE series_id = series.id)) FROM series",
-        )?;
+        let first_minute = edge("SELECT min(minute) FROM rollup")?;
+        let last_minute = edge("SELECT max(minute) FROM rollup")?;
         let first_minute = first_minute.map(|minute| minute.saturating_mul(MINUTE));
         let begin = match (first_minute, first) {
             // A file's first minute is seldom a whole one.
@@ -172,10 +167,8 @@ pub(super) fn tallies(
 
 /// The last minute that has a roll-up.
 fn newest_rolled_up(connection: &Connection) -> Result<Option<i64>, QueryError> {
-    let sql =
-        "SELECT max((SELECT max(minute) FROM rollup WHERE series_id = series.id)) FROM series";
-    let newest = connection.query_row(sql, [], |row| row.get(0)).optional()?;
-    Ok(newest.flatten())
+    let sql = "SELECT max(minute) FROM rollup";
+    Ok(connection.query_row(sql, [], |row| row.get(0))?)
 }
 
 struct Adding<'a> {

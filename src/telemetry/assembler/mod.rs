@@ -1,5 +1,7 @@
 //! From a resolved configuration to telemetry at work.
 
+#[cfg(feature = "history")]
+mod history;
 #[cfg(feature = "otlp")]
 mod otlp;
 #[cfg(feature = "prometheus")]
@@ -56,6 +58,8 @@ pub(super) fn assemble(
         prometheus_addr: None,
         #[cfg(feature = "otlp")]
         pipelines: Pipelines::off(),
+        #[cfg(feature = "history")]
+        history: None,
         state: Mutex::new(State::Ended(ShutdownReport::default())),
         ended: Condvar::new(),
     };
@@ -93,6 +97,8 @@ pub(super) fn assemble(
         assembler.metrics();
         #[cfg(feature = "otlp")]
         assembler.pipelines();
+        #[cfg(feature = "history")]
+        assembler.history();
         let running = assembler.running;
         parts.recorder.clone_from(&running.recorder);
         #[cfg(feature = "otlp")]
@@ -103,7 +109,7 @@ pub(super) fn assemble(
         }
         #[cfg(feature = "system")]
         {
-            let is_measured = config.asks_for_metrics();
+            let is_measured = config.asks_for_metrics() || config.keeps_history();
             telemetry.system_interval = config.settings.system_interval.filter(|_| is_measured);
         }
         telemetry.state = Mutex::new(State::Running(running));
