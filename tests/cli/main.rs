@@ -8,6 +8,9 @@
 mod doctor;
 mod doctor_prometheus;
 mod export;
+mod history;
+#[path = "../history_queries/fixture.rs"]
+mod history_file;
 mod process;
 mod stub;
 mod transport;
