@@ -69,6 +69,7 @@ impl Headless {
             .env("OTEL_METRICS_EXPORTER", "otlp,prometheus")
             .env("OTEL_METRIC_EXPORT_INTERVAL", "1000")
             .env("SPANWIRE_SPOOL_DIR", spool.path())
+            .env("SPANWIRE_HISTORY", spool.path().join("history.db"))
             .stdout(Stdio::piped())
             .spawn()
             .unwrap();

@@ -47,6 +47,7 @@ impl Sketch {
 
     /// The duration in nanoseconds that a share `quantile` of them, 0 to 1, does not exceed; `None`
     /// when there are none.
+    #[allow(dead_code, reason = "queries ask for it")]
     pub(crate) fn quantile(&self, quantile: f64) -> Option<u64> {
         (!self.0.is_empty()).then(|| self.0.value_at_quantile(quantile) * NANOS_IN_MICRO)
     }
