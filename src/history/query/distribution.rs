@@ -33,8 +33,14 @@ impl Distribution {
         }
         let mut counts = counts.get(..len)?;
         let mut bucket = 0_usize;
-        while !counts.is_empty() {
-            let count = take_number(&mut counts)?;
+        while let Some((first, rest)) = counts.split_first() {
+            // Nearly all are one byte.
+            let count = if *first < 0x80 {
+                counts = rest;
+                zigzag(u64::from(*first))
+            } else {
+                take_number(&mut counts)?
+            };
             if count < 0 {
                 // So many empty buckets.
                 bucket = bucket.checked_add(usize::try_from(count.unsigned_abs()).ok()?)?;
@@ -137,7 +143,11 @@ fn take_number(bytes: &mut &[u8]) -> Option<i64> {
             break;
         }
     }
-    Some((number >> 1).cast_signed() ^ -(number & 1).cast_signed())
+    Some(zigzag(number))
+}
+
+fn zigzag(number: u64) -> i64 {
+    (number >> 1).cast_signed() ^ -(number & 1).cast_signed()
 }
 
 /// V2, not compressed.
