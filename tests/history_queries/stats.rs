@@ -207,3 +207,69 @@ fn damaged_rollup_is_said_and_not_left_out() {
     let by_records = reader.stats(&Filter::new().version("1.0")).unwrap();
     assert_eq!(by_records[0].count, 1);
 }
+
+#[test]
+fn rate_of_a_version_is_that_of_the_time_in_which_it_ran() {
+    let folder = Folder::new();
+    let path = folder.file("h.db");
+    let mut rows: Vec<Row> = (0..600).map(|n| Row::ok("save", n * 1_000, 5)).collect();
+    for row in &mut rows[480..] {
+        row.version = "2.0";
+    }
+    let file = history(&path, &rows);
+    for (version, begin, end) in [("1.0", 0, 480_i64), ("2.0", 480, 600)] {
+        file.execute(
+            "UPDATE session SET started_at = ?1 + ?2 * 1000000000, \
+             seen_at = ?1 + ?3 * 1000000000 WHERE version = ?4",
+            (crate::fixture::BEGIN, begin, end, version),
+        )
+        .unwrap();
+    }
+    drop(file);
+    let reader = HistoryReader::open(&path).unwrap();
+    for (version, count) in [("1.0", 480), ("2.0", 120)] {
+        let stats = reader.stats(&Filter::new().version(version)).unwrap();
+        assert_eq!(stats[0].count, count);
+        let per_second = stats[0].per_second;
+        assert!((per_second - 1.0).abs() < 0.02, "{version}: {per_second}");
+    }
+}
+
+#[test]
+fn series_without_rollups_counts_beside_those_that_have_them() {
+    let folder = Folder::new();
+    let path = folder.file("h.db");
+    let rows: Vec<Row> = (0..300)
+        .map(|n| Row::ok(["save", "load", "python"][n as usize % 3], n * 1_000, 5))
+        .collect();
+    let file = without_rollups(&path, &rows);
+    let of_app: Vec<Row> = rows
+        .iter()
+        .filter(|row| row.name != "python")
+        .cloned()
+        .collect();
+    rollups(&file, &of_app);
+    drop(file);
+    let reader = HistoryReader::open(&path).unwrap();
+    let counts = |filter: &Filter| -> Vec<(String, u64)> {
+        let stats = reader.stats(filter).unwrap();
+        stats
+            .iter()
+            .map(|it| (it.series.name.clone(), it.count))
+            .collect()
+    };
+    let all = |n| {
+        ["load", "python", "save"]
+            .map(|name| (name.to_owned(), n))
+            .to_vec()
+    };
+    assert_eq!(counts(&Filter::new()), all(100));
+    assert_eq!(
+        counts(&Filter::new().since(at(90_000)).until(at(210_000))),
+        all(40)
+    );
+    assert_eq!(
+        counts(&Filter::new().name("p*")),
+        [("python".to_owned(), 100)]
+    );
+}

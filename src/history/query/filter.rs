@@ -111,6 +111,10 @@ impl Filter {
         self.limit.unwrap_or(usize::MAX)
     }
 
+    pub(super) fn version_asked(&self) -> Option<&str> {
+        self.version.as_deref()
+    }
+
     /// The first nanosecond that belongs to it.
     pub(super) fn from_nanos(&self) -> i64 {
         self.since.map_or(i64::MIN, nanos_since_epoch)

@@ -22,7 +22,8 @@ pub struct SeriesStats {
     /// Between which bounds the app's own error rate lies with 95 % probability, after Wilson: wide
     /// when there were few.
     pub error_rate_interval: (f64, f64),
-    /// How often in a second of the window, as far as the file covers that.
+    /// How often in a second of the window, as far as the file covers that; of one version, between
+    /// its first start and its last sign of life.
     pub per_second: f64,
     /// The mean duration.
     pub average: Duration,

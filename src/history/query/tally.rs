@@ -101,11 +101,27 @@ impl Window {
                 minute.into_iter().chain(last).max()
             }
         };
-        let from = filter.from_nanos().max(begin.unwrap_or(0));
-        Ok(Self {
-            from,
-            to: filter.to_nanos().min(end.unwrap_or(0)).max(from),
-        })
+        let mut window = Self {
+            from: filter.from_nanos().max(begin.unwrap_or(0)),
+            to: filter.to_nanos().min(end.unwrap_or(0)),
+        };
+        if let Some(version) = filter.version_asked() {
+            // A version that ran for a day did so many in a day, however old the file is.
+            let (begin, end): (Option<i64>, Option<i64>) = connection.query_row(
+                "SELECT min(started_at), max(max(seen_at, coalesce(ended_at, 0))) \
+                 FROM session WHERE version = ?",
+                [version],
+                |row| Ok((row.get(0)?, row.get(1)?)),
+            )?;
+            if let (Some(begin), Some(end)) = (begin, end)
+                && begin < end
+            {
+                window.from = window.from.max(begin);
+                window.to = window.to.min(end);
+            }
+        }
+        window.to = window.to.max(window.from);
+        Ok(window)
     }
 
     pub(super) fn seconds(self) -> f64 {
@@ -137,6 +153,13 @@ pub(super) fn tallies(
         adding.records(from, to)?;
         return Ok(adding.tallies);
     };
+    for series in without_rollups(connection, filter, names)? {
+        let rolled_up = adding.matching.take();
+        let rolled_up = rolled_up.unwrap_or_else(|| names.series.keys().copied().collect());
+        adding.matching = Some(vec![series]);
+        adding.records(from, to)?;
+        adding.matching = Some(rolled_up.into_iter().filter(|id| *id != series).collect());
+    }
     let oldest_record: Option<i64> =
         connection.query_row("SELECT min(started_at) FROM record", [], |row| row.get(0))?;
     let oldest_record = oldest_record.unwrap_or(i64::MAX).div_euclid(MINUTE);
@@ -163,6 +186,23 @@ pub(super) fn tallies(
         adding.records(end.saturating_mul(MINUTE).max(from), to)?;
     }
     Ok(adding.tallies)
+}
+
+/// The series that match of which there are records alone: Python's `MetricsStorage` writes no
+/// roll-ups into the file that it may share with an app.
+fn without_rollups(
+    connection: &Connection,
+    filter: &Filter,
+    names: &Names,
+) -> Result<Vec<i64>, QueryError> {
+    let mut statement = connection.prepare(
+        "SELECT id FROM series WHERE EXISTS (SELECT 1 FROM record WHERE series_id = series.id) \
+         AND NOT EXISTS (SELECT 1 FROM rollup WHERE series_id = series.id) ORDER BY id",
+    )?;
+    let ids = statement.query_map([], |row| row.get(0))?;
+    let ids: Vec<i64> = ids.collect::<rusqlite::Result<_>>()?;
+    let matches = |id: &i64| names.series.get(id).is_some_and(|is| filter.matches(is));
+    Ok(ids.into_iter().filter(matches).collect())
 }
 
 /// The last minute that has a roll-up.
