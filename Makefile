@@ -44,6 +44,18 @@ demo-tauri: ## open the Tauri example's window; ARGS="--for 20s --drive" runs it
 	@$(if $(WITH_DISPLAY),echo "no display: the window opens on a virtual one; --drive lets its page use itself")
 	@cd tauri-plugin && $(if $(WITH_DISPLAY),../scripts/with-display) cargo run --quiet -p paint-tool -- $(ARGS)
 
+# Not among `test`, which runs the same against the version in use.
+.PHONY: tauri-contract
+tauri-contract: ## test the Tauri plugin against another minor of Tauri: make tauri-contract VERSION=2.13
+	@scripts/install-packages test
+	@scripts/tauri-contract $(VERSION)
+
+# Minutes, and it asks npm and the registry for what is newest.
+.PHONY: tauri-templates
+tauri-templates: ## apps as create-tauri-app makes them, with the one line, in real windows; ARGS="vue-ts" names templates
+	@scripts/install-packages test
+	@scripts/tauri-templates $(ARGS)
+
 up: ## start Grafana, Prometheus, Alertmanager, the Collector and Jaeger in Docker; WITH=tempo adds Tempo and Loki
 	@scripts/compose up $(WITH) -- $(ARGS)
 
@@ -111,6 +123,12 @@ bench-webview: ## the raw wry way beside ours in real windows; it fails when a t
 	@scripts/install-packages demo
 	@$(WITH_DISPLAY) cargo bench -p spanwire-demo --bench webview -- $(ARGS)
 
+.PHONY: bench-tauri
+bench-tauri: ## plain Tauri, the plugin and tauri/tracing in real windows; it fails when a target is missed
+	@scripts/install-packages demo
+	@scripts/install-packages page
+	@$(WITH_DISPLAY) scripts/bench-tauri $(ARGS)
+
 fuzz: ## fuzz what reads foreign input, a minute for each target; ARGS="--seconds 600 spool" says how long and which
 	@scripts/install-packages fuzz
 	@scripts/fuzz $(ARGS)
@@ -134,6 +152,7 @@ test-stack: packages compose workflows check-drawing ## the demo against the rea
 	npm --prefix grafana run --silent build -- --shrunk 120 "$(CURDIR)/$(STACK_RULES).slow"
 	mv $(STACK_RULES).slow/objectives.yml $(STACK_RULES)/ && rm -rf $(STACK_RULES).slow
 	$(WITH_DISPLAY) cargo test --workspace --features $(FEATURES) --test stack
+	cd tauri-plugin && cargo test --locked -p paint-tool --test jaeger
 
 # Half an hour, and not among what CI runs. `clippy` compiles it.
 .PHONY: test-reliability
@@ -141,6 +160,13 @@ test-reliability: packages ## a killed Collector, 1,000 kill -9, every collector
 	@scripts/install-packages stack
 	@scripts/stack build collector
 	cargo test --workspace --features $(FEATURES) --no-fail-fast --test reliability --test long_flood -- $(ARGS)
+
+.PHONY: test-history-kills bench-history-writing
+test-history-kills: packages ## kill -9 a process under load 100 times, and look at its history each time
+	SPANWIRE_TEST_KILLS=100 cargo test -p spanwire --features $(FEATURES) --test history -- a_killed_process
+
+bench-history-writing: ## what a history costs its callers, its writer and in memory; it fails when a target is missed
+	cargo bench -p spanwire --features history --bench history_writing
 
 stack: ## start Prometheus, Alertmanager, Jaeger and the Collector without Docker
 	@scripts/install-packages stack
@@ -185,7 +211,7 @@ api: ## compare the public API of each feature with api/snapshots; ARGS=--write 
 semver: ## look for breaking changes of the public API since BASE, a commit or a tag; ARGS=--quick in the snapshots alone
 	@scripts/semver $(ARGS) $(BASE)
 
-pack: page ## pack the crate and the npm package, and use each in a fresh project; ARGS=npm or crate for one
+pack: page packages ## pack the crate, the Tauri plugin and the npm package, and use each in a fresh project; ARGS=npm, plugin or crate for one
 	@scripts/check-packages $(ARGS)
 
 # No window, no server: what a system without Linux' packages can run.

@@ -140,6 +140,7 @@ const VALUES: &[(&str, &str, &str)] = &[
     ("SPANWIRE_SLOW_THRESHOLD_MS", "0", "slow"),
     ("SPANWIRE_IPC_SLOW_THRESHOLD_MS", "50", "-1"),
     ("SPANWIRE_ERROR_RATE_THRESHOLD", "0.5", "NaN"),
+    ("SPANWIRE_SLOW_RATE_THRESHOLD", "0", "-0.1"),
     ("SPANWIRE_WINDOW_SECONDS", "60", "0"),
     ("SPANWIRE_SYSTEM_INTERVAL_MS", "0", "9"),
     ("SPANWIRE_RETENTION_SECONDS", "60", "1h"),
@@ -541,4 +542,49 @@ fn disabled_telemetry_sets_up_nothing() {
         assert_eq!(telemetry.flush(Duration::ZERO), Ok(()));
         assert_eq!(telemetry.shutdown(Duration::ZERO), Default::default());
     }
+}
+
+#[test]
+fn a_former_name_is_a_hint_unless_its_successor_is_set_and_never_an_error() {
+    for (former, successor) in [
+        ("SLOW_REQUEST_THRESHOLD_MS", "SPANWIRE_SLOW_THRESHOLD_MS"),
+        ("SAMPLING_WINDOW_SECONDS", "SPANWIRE_WINDOW_SECONDS"),
+        ("ERROR_RATE_THRESHOLD", "SPANWIRE_ERROR_RATE_THRESHOLD"),
+        ("PERFORMANCE_ENABLED", "SPANWIRE_ENABLED"),
+        (
+            "PERFORMANCE_PROFILE_INTERVAL",
+            "SPANWIRE_SYSTEM_INTERVAL_MS",
+        ),
+        ("PERFORMANCE_RETENTION", "SPANWIRE_RETENTION_SECONDS"),
+    ] {
+        let value = VALUES.iter().find(|(name, ..)| *name == successor);
+        let value = value.unwrap().1;
+        let (warnings, error) = outcome(|| builder(&[(former, value)]));
+        let expected = format!(
+            "{former} is not read by telemetry: {successor} does its job, in the same unit"
+        );
+        assert_eq!(warnings, [expected]);
+        assert_eq!(error, None);
+        let (warnings, _) = outcome(|| builder(&[(former, value), (successor, value)]));
+        assert_eq!(warnings, [""; 0]);
+        let (warnings, _) = outcome(|| builder(&[(former, " ")]));
+        assert_eq!(warnings, [""; 0]);
+    }
+}
+
+#[test]
+fn options_of_thresholds_that_cannot_be_used_count_as_unset() {
+    let options = || {
+        builder(&[])
+            .slow_rate_threshold(1.5)
+            .threshold_window(Duration::ZERO)
+    };
+    let (warnings, error) = outcome(options);
+    assert_eq!(warnings.len(), 2, "{warnings:?}");
+    assert!(
+        warnings[0].starts_with("slow_rate_threshold"),
+        "{warnings:?}"
+    );
+    assert!(warnings[1].starts_with("threshold_window"), "{warnings:?}");
+    assert!(error.is_some());
 }

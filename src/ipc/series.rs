@@ -6,6 +6,8 @@ use std::time::Duration;
 use metrics::{Counter, Gauge, Histogram};
 
 use super::call_series::{CallSeries, OpenCalls};
+use super::event_sending::EventSending;
+use super::last_vitals::LastVitals;
 use super::page_life::PageVitals;
 use super::page_load::PageLoad;
 use super::page_state::PageState;
@@ -14,6 +16,7 @@ use super::protocol::inbound_message::{PageErrorKind, WebVital, WebVitalName, We
 use super::spans::names::SpanNames;
 use crate::clock::Stamp;
 use crate::instrument::cardinality::{CappedNames, NameSource};
+use crate::instrument::ended::{EndedCounter, Subject};
 use crate::instrument::event_name::is_event_name;
 use crate::instrument::handles::{self, GaugeSums, Instruments};
 use crate::instrument::record_sink::{self, CallDetails, Record, RecordKind, RecordOutcome};
@@ -58,6 +61,7 @@ pub(super) struct WebviewSeries {
     visible: Instruments<Gauge>,
     inert: Instruments<Gauge>,
     vitals: [[Instruments<Histogram>; WebVitalRating::ALL.len()]; WebVitalName::ALL.len()],
+    last_vitals: LastVitals,
 }
 
 /// An app names its webviews itself, but one that names them after its documents must not make
@@ -91,6 +95,7 @@ impl WebviewSeries {
             inert: Instruments::new(),
             vitals: [const { [const { Instruments::new() }; WebVitalRating::ALL.len()] };
                 WebVitalName::ALL.len()],
+            last_vitals: LastVitals::default(),
         }
     }
 
@@ -102,6 +107,21 @@ impl WebviewSeries {
     pub(super) fn event(&self, name: &str, source: NameSource) -> Arc<EventSeries> {
         self.events
             .get(name, source, |name| EventSeries::new(&self.webview, name))
+    }
+
+    /// Calls `f` with each event that has a name of its own.
+    #[cfg(feature = "system")]
+    pub(super) fn for_each_event(&self, mut f: impl FnMut(&EventSeries)) {
+        self.events.for_each(|event| {
+            if *event.label != *semconv::OTHER {
+                f(event);
+            }
+        });
+    }
+
+    #[cfg(feature = "system")]
+    pub(super) fn last_vitals(&self) -> &LastVitals {
+        &self.last_vitals
     }
 
     /// For messages so broken that they have no name: the series of `_OTHER`.
@@ -313,6 +333,7 @@ impl WebviewSeries {
             rating,
             value,
         } = vital;
+        self.last_vitals.set(name, value);
         let register = || {
             let labels = [
                 (semconv::WEB_VITAL_NAME, name.as_str()),
@@ -389,6 +410,8 @@ pub(super) struct EventSeries {
     /// The value of `spanwire.ipc.event`: the event's name, or `_OTHER`.
     label: Arc<str>,
     names: SpanNames,
+    /// Of the event in all webviews.
+    counted: Arc<EndedCounter>,
     ok: [Instruments<OkInstruments>; 2],
     not_ok: [[Instruments<Counter>; ERRORS]; 2],
     handler_errors: [Instruments<Histogram>; ERRORS],
@@ -398,6 +421,8 @@ pub(super) struct EventSeries {
     wait: Instruments<Histogram>,
     calls: CallSeries,
     blocked: Instruments<Counter>,
+    /// Whether its events to the page replace each other, and how many there were.
+    sending: EventSending,
 }
 
 /// What a message that ended well is recorded in: a count and a duration.
@@ -413,6 +438,7 @@ impl EventSeries {
             webview: Arc::clone(webview),
             label: Arc::clone(label),
             names: SpanNames::of(label),
+            counted: EndedCounter::of(Subject::Event, label),
             ok: [const { Instruments::new() }; 2],
             not_ok: [const { [const { Instruments::new() }; ERRORS] }; 2],
             handler_errors: [const { Instruments::new() }; ERRORS],
@@ -422,7 +448,12 @@ impl EventSeries {
             wait: Instruments::new(),
             calls: CallSeries::new(webview, label),
             blocked: Instruments::new(),
+            sending: EventSending::default(),
         }
+    }
+
+    pub(super) fn sending(&self) -> &EventSending {
+        &self.sending
     }
 
     pub(super) fn label(&self) -> &Arc<str> {
@@ -525,6 +556,7 @@ impl EventSeries {
                     return;
                 };
                 ended.messages.increment(1);
+                self.counted.count(None, false);
                 if let Some(took) = took {
                     ended.duration.record(took.as_secs_f64());
                 }
@@ -538,6 +570,7 @@ impl EventSeries {
         let register = || self.messages(direction, Err(error));
         if let Some(messages) = self.not_ok[direction as usize][error.index()].get(register) {
             messages.increment(count);
+            self.counted.count_failed(error, count);
         }
     }
 

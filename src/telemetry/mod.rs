@@ -112,6 +112,7 @@ mod sampling;
 mod shutdown_report;
 #[cfg(feature = "otlp")]
 mod subscriber;
+mod thresholds;
 
 pub use config::builder::TelemetryBuilder;
 pub use config::env::{VARIABLES, Variable};
@@ -138,5 +139,6 @@ pub use pipelines::FlushError;
 #[cfg(feature = "metrics-exporter-prometheus")]
 pub use prometheus::exporter::prometheus_builder;
 #[cfg(feature = "otlp")]
-pub use sampling::TailSampling;
+pub use sampling::{SamplingRate, TailSampling};
 pub use shutdown_report::{ShutdownReport, SignalReport, SignalState};
+pub use thresholds::{ThresholdEvent, ThresholdKind, ThresholdState};

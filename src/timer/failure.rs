@@ -10,7 +10,7 @@ use super::error::OperationError;
 use super::text::cut;
 use crate::instrument::cardinality::{CappedNames, NameSource, short_type_name};
 use crate::instrument::caught_panic::{catch_panic, panic_text};
-use crate::semconv::ErrorType;
+use crate::semconv::{ErrorType, OTHER};
 
 const MESSAGE_MAX: usize = 4 * 1024;
 const BACKTRACE_MAX: usize = 16 * 1024;
@@ -74,6 +74,21 @@ impl Failure {
             exception_type: error_type.to_owned(),
             message: format_caught(|text| write!(text, "{message}")),
             backtrace: backtrace(),
+        }
+    }
+
+    /// From a type alone: the error is not here any more, so there is neither text nor stack.
+    pub(super) fn recorded(error_type: &str) -> Self {
+        let error_type = if error_type.is_empty() {
+            OTHER
+        } else {
+            error_type
+        };
+        Self {
+            error_type: capped(error_type.to_owned()),
+            exception_type: cut(error_type, NAME_MAX).to_owned(),
+            message: String::new(),
+            backtrace: None,
         }
     }
 

@@ -12,6 +12,7 @@ use super::failure::Failure;
 use super::fields::Fields;
 use super::kept_record;
 use super::operation::Operation;
+use super::totals;
 use crate::clock::{self, Stamp, system_wall_before};
 use crate::instrument::handles;
 use crate::instrument::record_sink::{self, RecordOutcome};
@@ -30,6 +31,7 @@ const TARGET: &str = "spanwire::timer";
 pub(super) fn is_listening() -> bool {
     handles::recorder().is_some()
         || record_sink::is_on()
+        || totals::are_read()
         || !is_ending()
             && (tracing::event_enabled!(target: TARGET, Level::WARN)
                 || tracing::span_enabled!(target: TARGET, Level::INFO))
@@ -95,6 +97,21 @@ impl Run {
         (run, span)
     }
 
+    /// A run of `operation` that took `elapsed` until now, without a span.
+    pub(super) fn measured_elsewhere(
+        operation: Operation,
+        elapsed: Duration,
+        options: Options,
+    ) -> Self {
+        operation.run_started();
+        Self {
+            operation,
+            started: clock::now().minus(elapsed),
+            slow_after: options.slow_after,
+            fields: options.fields,
+        }
+    }
+
     pub(super) fn fields(&mut self) -> &mut Fields {
         &mut self.fields
     }
@@ -119,7 +136,7 @@ impl Run {
     }
 
     #[inline]
-    fn end_after(&self, elapsed: Duration, span: &Span, outcome: &RunOutcome) {
+    pub(super) fn end_after(&self, elapsed: Duration, span: &Span, outcome: &RunOutcome) {
         self.operation.run_ended();
         let threshold = self.operation.slow_after(self.slow_after);
         let slow = elapsed >= threshold;
@@ -128,7 +145,7 @@ impl Run {
             RunOutcome::Failed(failure) => Some(&*failure.error_type),
             RunOutcome::Cancelled => Some(ErrorType::Cancelled.as_str()),
         };
-        self.operation.record(elapsed, error_type, slow);
+        self.operation.record_ended(elapsed, error_type, slow);
         if record_sink::is_on() {
             let (ended_as, failure) = match outcome {
                 RunOutcome::Ok => (RecordOutcome::Ok, None),

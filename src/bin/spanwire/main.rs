@@ -1,12 +1,13 @@
 //! The command `spanwire` (feature `cli`): `cargo install spanwire --features cli`.
 //!
 //! It writes out the dashboards, alerts and servers' files that belong to this version, diagnoses
-//! missing telemetry, and answers questions to a history. `docs/cli.md` shows all of it. It uses the
-//! library's public API alone.
+//! missing telemetry, or the app, serves this machine's metrics, and answers questions to a history.
+//! `docs/cli.md` shows all. It uses the library's public API alone.
 
 mod address;
 mod args;
 mod bundle;
+mod dashboard;
 mod doctor;
 mod export;
 mod history;
@@ -39,6 +40,7 @@ fn main() -> ExitCode {
             export::run(out, &to, &bundle::STACK, export::stack_needs)
         }
         Command::Doctor(options) => doctor::run(out, &options),
+        Command::Dashboard(options) => dashboard::run(out, &options),
         Command::Query(query) => history::answer(out, &query),
         Command::History(command) => history::run(out, &command),
         Command::Completions { shell } => completions(out, shell),

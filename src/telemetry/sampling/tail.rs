@@ -1,6 +1,7 @@
 //! What the sampler and the processor share: the traces that are held, under one short lock.
 
 use std::fmt;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
@@ -36,6 +37,7 @@ pub(crate) struct Tail {
     attributes_max: usize,
     local_recorder: LocalRecorder,
     instruments: Instruments<Meters>,
+    traces_per_second: AtomicU32,
 }
 
 /// The thresholds and limits that tail sampling takes from the rest of the settings.
@@ -92,11 +94,23 @@ impl Tail {
             attributes_max: config.attributes_per_span as usize,
             local_recorder,
             instruments: Instruments::new(),
+            traces_per_second: AtomicU32::new(rate),
         });
         handles::register(Arc::downgrade(&tail) as Weak<dyn Publish>);
         tail.batch
             .feed_from(Arc::downgrade(&tail) as Weak<dyn Source>);
         tail
+    }
+
+    /// How many traces a second are kept that neither failed nor were slow.
+    pub(super) fn traces_per_second(&self) -> u32 {
+        self.traces_per_second.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn set_traces_per_second(&self, rate: u32) {
+        let mut traces = self.traces();
+        self.traces_per_second.store(rate, Ordering::Relaxed);
+        traces.set_traces_per_second(rate);
     }
 
     /// Whether a span that starts is recorded, and whether it says that it is sampled.
