@@ -110,8 +110,8 @@ impl<'a> Records<'a> {
             connection.query_row("SELECT max(id) FROM record", [], |row| row.get(0))?;
         values.push(Value::Integer(newest.unwrap_or(0)));
         let sql = format!(
-            "SELECT {COLUMNS} FROM record WHERE {condition} AND id <= ? AND started_at >= ? \
-             AND (started_at, id) > (?, ?) ORDER BY started_at, id LIMIT ?"
+            "SELECT {COLUMNS} FROM record WHERE {condition} AND id <= ? \
+             AND (started_at > ? OR id > ?) ORDER BY started_at, id LIMIT ?"
         );
         Ok(Self {
             connection,
@@ -130,7 +130,12 @@ impl<'a> Records<'a> {
         let (start, id) = self.after.unwrap_or((i64::MIN, i64::MIN));
         let mut values = self.values.clone();
         let size_value = i64::try_from(size).unwrap_or(i64::MAX);
-        values.extend([start, start, id, size_value].map(Value::Integer));
+        // The condition begins with the first time. It is the one lower bound that SQLite can take,
+        // so each page begins where the one before ended, and not at the window's begin.
+        if let (Some(first), Some(_)) = (values.first_mut(), self.after) {
+            *first = Value::Integer(start);
+        }
+        values.extend([start, id, size_value].map(Value::Integer));
         let mut statement = self.connection.prepare(&self.sql)?;
         let mut rows = statement.query(params_from_iter(values))?;
         while let Some(row) = rows.next()? {
