@@ -180,6 +180,8 @@ metrics! {
         "1 while the page can be seen, 0 while it is hidden." (WEBVIEW_NAME);
     PAGE_INERT = UpDownCounter "spanwire.page.inert" ["{page}"]
         "1 for a page that answers and whose own script does nothing." (WEBVIEW_NAME);
+    PAGE_LONG_TASK_DURATION = Histogram "spanwire.page.long_task.duration" ["s"]
+        "Stretches of 50 ms or more in which the page's thread did one thing." (WEBVIEW_NAME);
     PAGE_SPANS = Counter "spanwire.page.spans" ["{span}"]
         "Spans that an OpenTelemetry SDK in the page sent, by outcome."
         (WEBVIEW_NAME, OUTCOME, ERROR_TYPE);
@@ -272,6 +274,8 @@ metrics! {
     SPOOL_ITEMS = Counter "spanwire.spool.items" ["{item}"]
         "Spans and log records that were put on disk, and how they left it."
         (OUTCOME, ERROR_TYPE);
+    HISTORY_RECORDS = Counter "spanwire.history.records" ["{record}"]
+        "Records for the history on the machine, by what became of them." (OUTCOME);
 }
 
 /// The type of an attribute's values.
@@ -299,6 +303,12 @@ impl ValueType {
         }
     }
 }
+
+/// The version of Tauri that a Tauri app was built with, an attribute of the resource.
+pub const TAURI_VERSION: &str = "spanwire.tauri.version";
+/// How the Tauri plugin sees commands, an attribute of the resource: `seam`, which is every command,
+/// or why it is not that: `untested`, `isolation`, `android`, `feature_off`, `turned_off`.
+pub const TAURI_WAY: &str = "spanwire.tauri.way";
 
 /// An attribute that Spanwire sets.
 #[derive(Debug)]
@@ -334,7 +344,7 @@ attributes! {
     IPC_DIRECTION = "spanwire.ipc.direction" String ["inbound", "outbound"], "`inbound` (page to host) or `outbound` (host to page).";
     IPC_EVENT = "spanwire.ipc.event" String,
         "The event's name; capped, see [`REGISTERED_NAMES_MAX`] and [`OTHER_NAMES_MAX`].";
-    OUTCOME = "spanwire.outcome" String ["ok", "failed", "dropped", "kept", "spooled", "replayed"], "`ok`, `failed` or `dropped`; of a trace `kept` or `dropped`; on disk `spooled`, `replayed` or `dropped`.";
+    OUTCOME = "spanwire.outcome" String ["ok", "failed", "dropped", "kept", "spooled", "replayed", "written"], "`ok`, `failed` or `dropped`; of a trace `kept` or `dropped`; on disk `spooled`, `replayed` or `dropped`; in the history `written` or `dropped`.";
     ERROR_TYPE = "error.type" String, "Why it failed or was dropped; absent when it did not.";
     QUEUE_NAME = "spanwire.queue.name" String, "The name that the app gave to the queue.";
     OPERATION_NAME = "spanwire.operation.name" String, "The name of a scoped operation; capped.";
@@ -622,6 +632,8 @@ events! {
         "The server that has the page in development does not answer." ();
     EVENT_CONFIGURATION_WARNING = "spanwire.configuration.warning" "warn"
         "A setting of telemetry cannot be used." ();
+    EVENT_HISTORY_FAILED = "spanwire.history.failed" "warn"
+        "The history on the machine cannot be written, or was damaged." (EXCEPTION_MESSAGE);
     EVENT_SYSTEM_NOT_SAMPLED = "spanwire.system.not_sampled" "warn"
         "The process and the host cannot be looked at." (EXCEPTION_MESSAGE);
     EVENT_ENDPOINT_OFF = "spanwire.endpoint.off" "warn"

@@ -23,8 +23,11 @@ fn builder(pairs: &[(&str, &str)]) -> TelemetryBuilder {
 fn outcome(make: impl Fn() -> TelemetryBuilder) -> (Vec<String>, Option<String>) {
     let (telemetry, _) = make().build().unwrap();
     let warnings = telemetry.warnings().iter().map(ToString::to_string);
+    let warnings = warnings.collect();
+    // A process has one history at a time.
+    drop(telemetry);
     let error = make().strict().build().err().map(|error| error.to_string());
-    (warnings.collect(), error)
+    (warnings, error)
 }
 
 /// For each variable a value that can be used and one that cannot.
@@ -141,6 +144,8 @@ const VALUES: &[(&str, &str, &str)] = &[
     ("SPANWIRE_WINDOW_SECONDS", "60", "0"),
     ("SPANWIRE_SYSTEM_INTERVAL_MS", "0", "9"),
     ("SPANWIRE_RETENTION_SECONDS", "60", "1h"),
+    ("SPANWIRE_HISTORY", HISTORY, "/dev/null/history.db"),
+    ("SPANWIRE_HISTORY_MAX_BYTES", "1048576", "1 MiB"),
     ("SPANWIRE_SPOOL_DIR", SPOOL, "/dev/null/spool"),
     ("SPANWIRE_SPOOL_MAX_BYTES", "1", "1 MiB"),
     ("ALL_PROXY", "http://box:3128", "socks5://box:1080"),
@@ -172,6 +177,7 @@ const CERTIFICATE: &str = "{certificate}";
 const KEY: &str = "{key}";
 const NO_CERTIFICATE: &str = "{empty}";
 const SPOOL: &str = "{spool}";
+const HISTORY: &str = "{history}";
 
 struct Files {
     authority: Authority,
@@ -191,6 +197,7 @@ impl Files {
             KEY => self.authority.folder().join("client.key"),
             NO_CERTIFICATE => self.authority.folder().join("empty"),
             SPOOL => self.authority.folder().join("spool"),
+            HISTORY => self.authority.folder().join("history.db"),
             other => return other.to_owned(),
         };
         path.to_str().unwrap().to_owned()
@@ -232,7 +239,7 @@ fn the_documentation_lists_every_variable_as_it_is() {
 #[test]
 fn each_bad_value_is_a_warning_that_names_it_and_an_error_when_strict() {
     let files = Files::new();
-    for (name, _, bad) in VALUES {
+    for (name, _, bad) in built_in() {
         let bad = files.path(bad);
         let variable = VARIABLES
             .iter()
@@ -263,7 +270,7 @@ fn each_bad_value_is_a_warning_that_names_it_and_an_error_when_strict() {
 fn each_good_value_is_accepted_without_a_warning() {
     let files = Files::new();
     files.authority.client_files();
-    for (name, good, _) in VALUES {
+    for (name, good, _) in built_in() {
         let good = files.path(good);
         // A certificate is nothing without its key.
         let mut pairs = vec![(*name, good)];
@@ -278,6 +285,14 @@ fn each_good_value_is_accepted_without_a_warning() {
         let (warnings, error) = outcome(|| builder(&pairs));
         assert_eq!((warnings, error), (Vec::new(), None), "{name}");
     }
+}
+
+/// Without the feature, the variable that asks for a history is a warning whatever it says.
+fn built_in() -> impl Iterator<Item = &'static (&'static str, &'static str, &'static str)> {
+    let has_history = cfg!(feature = "history");
+    VALUES
+        .iter()
+        .filter(move |(name, ..)| has_history || *name != "SPANWIRE_HISTORY")
 }
 
 fn name_of(name: &str) -> &'static str {

@@ -41,6 +41,7 @@ const ENDS: readonly Readonly<Record<string, string>>[] = [
   { "spanwire.outcome": "kept" },
   { "spanwire.outcome": "spooled" },
   { "spanwire.outcome": "replayed" },
+  { "spanwire.outcome": "written" },
   { "spanwire.outcome": "failed", "error.type": "handler_error" },
   { "spanwire.outcome": "dropped", "error.type": "queue_full" },
 ];

@@ -68,6 +68,7 @@ CREATE TABLE rollup (
     sketch        BLOB    NOT NULL,
     PRIMARY KEY (series_id, minute)
 ) STRICT, WITHOUT ROWID;
+CREATE INDEX rollup_by_time ON rollup (minute);
 
 -- Samples of the process, its webview's processes and the host; `series` names the metric.
 CREATE TABLE sample (
@@ -77,6 +78,7 @@ CREATE TABLE sample (
     value         REAL    NOT NULL
 ) STRICT;
 CREATE INDEX sample_by_series ON sample (series_id, taken_at);
+CREATE INDEX sample_by_time ON sample (taken_at);
 
 -- The records as people and other programs read them: names joined, milliseconds.
 CREATE VIEW metrics AS

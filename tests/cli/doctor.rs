@@ -194,7 +194,7 @@ fn a_stack_that_works_has_no_problems() {
         ok    prometheus     {version} at http://prometheus
         ok    scrape         job spanwire: 1 of 1 target up, every 1s
         ok    data           the newest sample of an app is {n} s old
-        ok    rules          22 alerts loaded, none fires
+        ok    rules          27 alerts loaded, none fires
         ok    alerting       alerts go to http://jaeger/api/v2/alerts
         ok    exemplars      Prometheus stores them
         ok    collector      http://collector/v1/traces takes traces
@@ -352,6 +352,33 @@ fn what_the_app_says_is_not_in_place_is_no_ok() {
         warn  traces         a filter of the app's whole tracing subscriber, such as RUST_LOG=warn, turns down handlers' spans, so they are in no trace
               remedy: give that filter to the app's own layer, by Layer::with_filter; docs/existing.md
     "#]].assert_eq(&text);
+}
+
+#[test]
+fn a_tauri_app_says_by_which_way_its_commands_are_seen() {
+    for (way, expected) in [
+        (
+            "seam",
+            "ok    tauri          Tauri 2.12.5: every command is seen\n",
+        ),
+        (
+            "untested",
+            "warn  tauri          Tauri 2.12.5: only commands in a handler wrapped in traced(…) are seen, without their errors (untested)\n      \
+             remedy: raise tauri-plugin-spanwire to a version that was tested with that Tauri\n",
+        ),
+    ] {
+        let app = move |_: &str| {
+            let text = format!(
+                "# TYPE target_info gauge\n\
+                 target_info{{spanwire_tauri_version=\"2.12.5\",spanwire_tauri_way=\"{way}\"}} 1\n\
+                 # TYPE spanwire_page_loads counter\nspanwire_page_loads_total 1\n"
+            );
+            answer(200, "text/plain", &text)
+        };
+        let place = Stub::start(app);
+        let said = Stack::closed().with("metrics", place.addr()).doctor();
+        assert_eq!(of(&said, "tauri"), expected);
+    }
 }
 
 #[test]

@@ -5,8 +5,10 @@
     reason = "a process is waited for by the real clock"
 )]
 
+mod ailing_app;
 mod alertmanager;
 mod dashboard;
+mod diagnose;
 mod doctor;
 mod doctor_prometheus;
 mod export;

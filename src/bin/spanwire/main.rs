@@ -1,7 +1,8 @@
 //! The command `spanwire` (feature `cli`): `cargo install spanwire --features cli`.
 //!
 //! It writes out the dashboards, alerts and servers' files that belong to this version, and
-//! diagnoses missing telemetry, and serves this machine's metrics. `docs/cli.md` shows each. It uses the library's public API alone.
+//! diagnoses missing telemetry, or the app, and serves this machine's metrics. `docs/cli.md` shows all.
+//! It uses the library's public API alone.
 
 mod address;
 mod args;

@@ -1,5 +1,7 @@
 //! From a resolved configuration to telemetry at work.
 
+#[cfg(feature = "history")]
+mod history;
 #[cfg(feature = "otlp")]
 mod otlp;
 #[cfg(feature = "prometheus")]
@@ -57,6 +59,8 @@ pub(super) fn assemble(
         prometheus_addr: None,
         #[cfg(feature = "otlp")]
         pipelines: Pipelines::off(),
+        #[cfg(feature = "history")]
+        history: None,
         state: Mutex::new(State::Ended(ShutdownReport::default())),
         ended: Condvar::new(),
     };
@@ -70,7 +74,7 @@ pub(super) fn assemble(
         propagators: config.settings.propagators.clone(),
         slow_threshold: config.settings.slow_threshold,
         #[cfg(feature = "otlp")]
-        level: config.otlp.level,
+        wanted: config.otlp.wanted,
     };
     #[cfg(feature = "otlp")]
     {
@@ -94,6 +98,8 @@ pub(super) fn assemble(
         assembler.metrics();
         #[cfg(feature = "otlp")]
         assembler.pipelines();
+        #[cfg(feature = "history")]
+        assembler.history();
         let running = assembler.running;
         parts.recorder.clone_from(&running.recorder);
         #[cfg(feature = "otlp")]
@@ -104,7 +110,7 @@ pub(super) fn assemble(
         }
         #[cfg(feature = "system")]
         {
-            let is_measured = config.asks_for_metrics();
+            let is_measured = config.asks_for_metrics() || config.keeps_history();
             telemetry.system_interval = config.settings.system_interval.filter(|_| is_measured);
         }
         telemetry.state = Mutex::new(State::Running(running));

@@ -46,6 +46,12 @@ pub struct TelemetryBuilder {
     pub(crate) slow_threshold: Option<Duration>,
     pub(crate) ipc_slow_threshold: Option<Duration>,
     pub(crate) error_rate_threshold: Option<f64>,
+    #[cfg(feature = "history")]
+    pub(crate) history: Option<PathBuf>,
+    #[cfg(feature = "history")]
+    pub(crate) history_retention: Option<Duration>,
+    #[cfg(feature = "history")]
+    pub(crate) history_max_bytes: Option<u64>,
     pub(crate) slow_rate_threshold: Option<f64>,
     pub(crate) threshold_window: Option<Duration>,
     pub(crate) on_threshold: Option<ThresholdCallback>,
@@ -82,6 +88,12 @@ impl TelemetryBuilder {
             slow_threshold: None,
             ipc_slow_threshold: None,
             error_rate_threshold: None,
+            #[cfg(feature = "history")]
+            history: None,
+            #[cfg(feature = "history")]
+            history_retention: None,
+            #[cfg(feature = "history")]
+            history_max_bytes: None,
             slow_rate_threshold: None,
             threshold_window: None,
             on_threshold: None,
@@ -201,6 +213,33 @@ impl TelemetryBuilder {
     /// `SPANWIRE_ERROR_RATE_THRESHOLD`, or 0.1.
     pub fn error_rate_threshold(mut self, share: f64) -> Self {
         self.error_rate_threshold = Some(share);
+        self
+    }
+
+    /// Keeps a history of what is measured in that file: see [`History`](crate::history::History).
+    /// Default: `SPANWIRE_HISTORY`, or none.
+    ///
+    /// It needs no exporter, and a [pause](crate::telemetry::Telemetry::pause) of telemetry is one of
+    /// the history. With a file that cannot be used there is none, with a warning.
+    #[cfg(feature = "history")]
+    pub fn history(mut self, file: impl Into<PathBuf>) -> Self {
+        self.history = Some(file.into());
+        self
+    }
+
+    /// How long the history keeps records; it keeps roll-ups four times as long. Default:
+    /// `SPANWIRE_RETENTION_SECONDS`, or 7 days.
+    #[cfg(feature = "history")]
+    pub fn history_retention(mut self, retention: Duration) -> Self {
+        self.history_retention = Some(retention);
+        self
+    }
+
+    /// How large the history's file may be, at least 1 MiB; then the oldest goes. Default:
+    /// `SPANWIRE_HISTORY_MAX_BYTES`, or 256 MiB.
+    #[cfg(feature = "history")]
+    pub fn history_max_bytes(mut self, bytes: u64) -> Self {
+        self.history_max_bytes = Some(bytes);
         self
     }
 

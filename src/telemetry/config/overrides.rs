@@ -41,6 +41,12 @@ impl Settings {
         let outputs = builder.metrics.map(Into::into);
         put_routing(&outputs, "metrics", &mut self.metrics_exporter);
         put(&builder.system_interval, &mut self.system_interval);
+        #[cfg(feature = "history")]
+        {
+            put_routing(&builder.history, "history", &mut self.history);
+            put(&builder.history_retention, &mut self.retention);
+            put(&builder.history_max_bytes, &mut self.history_max_bytes);
+        }
         put(&builder.slow_threshold, &mut self.slow_threshold);
         put(&builder.ipc_slow_threshold, &mut self.ipc_slow_threshold);
         if let Some(share) = builder.error_rate_threshold
