@@ -25,7 +25,7 @@ FEATURE_SETS := none prometheus otlp system testing wry metrics-exporter-prometh
 # window closes, and refuse the next app meanwhile, but for `-noreset`.
 WITH_DISPLAY := $(if $(or $(DISPLAY),$(WAYLAND_DISPLAY)),,xvfb-run -a -s "-screen 0 1280x1024x24 -noreset")
 
-.PHONY: python python-lint python-window
+.PHONY: python python-lint python-window python-wheel python-bench
 .PHONY: core typos versions msrv api semver pack workflows raise
 .PHONY: help demo demo-tauri plugin up down compose test test-stack fuzz fuzz-smoke check page dashboards licences semconv bench bench-webview stack stack-down packages fmt clippy features windows doc examples shellcheck
 
@@ -239,6 +239,14 @@ $(PYTHON_WINDOW_VENV)/ready: python/requirements-window.txt
 python-window: $(PYTHON_WINDOW_VENV)/ready ## test the Python package in real windows of pywebview
 	cd python && VIRTUAL_ENV="$(CURDIR)/$(PYTHON_WINDOW_VENV)" "$(CURDIR)/$(PYTHON_WINDOW_VENV)/bin/maturin" develop --quiet --locked
 	cd python && $(WITH_DISPLAY) "$(CURDIR)/$(PYTHON_WINDOW_VENV)/bin/pytest" window_tests $(ARGS)
+
+# Not among `check`: it links the library twice more.
+python-wheel: $(PYTHON_VENV)/ready ## pack the wheel and the sdist, and use each in a fresh environment; ARGS=wheel or --release
+	@scripts/check-wheel $(ARGS)
+
+python-bench: $(PYTHON_VENV)/ready ## what a monitor costs beside OpenTelemetry's and prometheus_client's, in the release profile
+	cd python && VIRTUAL_ENV="$(CURDIR)/$(PYTHON_VENV)" "$(CURDIR)/$(PYTHON_VENV)/bin/maturin" develop --quiet --locked --release
+	$(PYTHON_VENV)/bin/python python/bench/costs.py
 
 python-lint: $(PYTHON_VENV)/ready ## check the Python package: lints of its Rust, types of its Python
 	cd python && cargo clippy --locked --all-targets -- -D warnings

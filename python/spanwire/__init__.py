@@ -27,6 +27,7 @@ from ._core import (
     SpanwireError,
     __version__,
     current_run,
+    set_current_operation,
     set_slow_threshold,
     slow_threshold,
 )
@@ -64,6 +65,7 @@ __all__ = [
     "current_run",
     "install",
     "monitor",
+    "set_current_operation",
     "set_slow_threshold",
     "slow_threshold",
 ]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import concurrent.futures
 import traceback
-from typing import Optional, Tuple
+from typing import Optional, Set, Tuple
 
 _CANCELLED = (asyncio.CancelledError, concurrent.futures.CancelledError)
 _CHAIN_MAX = 16
@@ -29,7 +29,7 @@ def qualified_name(error_type: type) -> str:
 
 def _chain(error: BaseException) -> str:
     texts = []
-    seen = set()
+    seen: Set[int] = set()
     link: Optional[BaseException] = error
     while link is not None and id(link) not in seen and len(seen) < _CHAIN_MAX:
         seen.add(id(link))

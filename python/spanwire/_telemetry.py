@@ -122,6 +122,7 @@ def install(
     otlp_endpoint: Optional[str] = None,
     otlp_headers: Optional[Mapping[str, str]] = None,
     spool_dir: Union[str, "os.PathLike[str]", None] = None,
+    history: Union[str, "os.PathLike[str]", None] = None,
     slow_threshold: Optional[float] = None,
     system_interval: Optional[float] = None,
     system: bool = True,
@@ -143,6 +144,7 @@ def install(
     :param traces: ``"otlp"`` or ``"none"``; ``logs`` likewise.
     :param otlp_endpoint: the collector, as ``http://127.0.0.1:4318``.
     :param spool_dir: the folder in which spans wait while the collector is away.
+    :param history: the SQLite file in which each run, call and event becomes a row.
     :param slow_threshold: from how many seconds on an operation counts as slow (1 by default).
     :param system_interval: seconds between samples of the process and the host.
     :param system: False samples neither.
@@ -170,6 +172,7 @@ def install(
         "otlp_endpoint": otlp_endpoint,
         "otlp_headers": _plain(otlp_headers, "otlp_headers"),
         "spool_dir": spool_dir,
+        "history": history,
         "slow_threshold": slow_threshold,
         "system_interval": system_interval,
         "system": system,
@@ -208,6 +211,7 @@ _TYPES: list[tuple[str, tuple[type, ...], str]] = [
     ("logs", *_TEXT),
     ("otlp_endpoint", *_TEXT),
     ("spool_dir", *_PATH),
+    ("history", *_PATH),
     ("slow_threshold", *_NUMBER),
     ("system_interval", *_NUMBER),
     ("system", (bool,), "a bool"),

@@ -3,8 +3,10 @@
 //! Each noun has a file, whose `register` adds its classes. Nothing here waits while it holds the
 //! interpreter's lock.
 
+mod foreign_span;
 mod fork;
 mod ipc;
+mod log_record;
 mod measurement;
 mod monitor;
 mod observe;
@@ -27,6 +29,8 @@ mod _core {
         crate::telemetry::register(module)?;
         crate::monitor::register(module)?;
         crate::queue::register(module)?;
+        crate::log_record::register(module)?;
+        crate::foreign_span::register(module)?;
         crate::system::register(module)?;
         crate::measurement::register(module)
     }

@@ -14,8 +14,9 @@ use pyo3::exceptions::{PyGeneratorExit, PyStopIteration, PyTypeError, PyValueErr
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyBool, PyDict, PyFloat, PyInt, PyString, PyTuple};
-use spanwire::timer::{DetachedRun, FieldValue, Operation, operation};
+use spanwire::timer::{DetachedRun, FieldValue, Operation, Outcome, operation};
 
+use crate::foreign_span::is_undecided;
 use crate::fork::is_child;
 use crate::queue::{check_name, duration};
 use crate::telemetry::{is_listening, within};
@@ -152,14 +153,22 @@ impl Monitor {
     ///
     /// A run that failed has `error_type`, an attribute of metrics: give it few values.
     #[pyo3(signature = (duration, ok=true, *, error_type=None))]
-    fn record(&self, duration: f64, ok: bool, error_type: Option<&str>) -> PyResult<()> {
+    fn record(
+        &self,
+        py: Python<'_>,
+        duration: f64,
+        ok: bool,
+        error_type: Option<&str>,
+    ) -> PyResult<()> {
         let elapsed = crate::queue::duration(duration, "duration")?;
         if is_listening() {
-            let outcome = match (ok, error_type) {
-                (true, None) => Ok(()),
-                (_, error_type) => Err(error_type.unwrap_or("_OTHER")),
+            let outcome = match error_type {
+                Some(error_type) => Outcome::failed(error_type),
+                None => Outcome::from(ok),
             };
-            within(|| self.operation.record_run(elapsed, outcome));
+            // Its log records and its row have the trace that it is a part of.
+            let _within = parent(py)?.0.attach();
+            within(|| self.operation.record(elapsed, outcome));
         }
         Ok(())
     }
@@ -344,14 +353,16 @@ impl Run {
         self.span_context().map(|span| span.span_id().to_string())
     }
 
-    /// Trace id, span id and flags, or None.
+    /// Trace id, span id and flags, or None. One whose trace is not decided yet says that it is
+    /// sampled: else another SDK would record nothing within it.
     #[getter]
     fn _ids(&self) -> Option<(u128, u64, u8)> {
         let span = self.span_context()?;
+        let is_recording = self.context.span().is_recording();
         Some((
             u128::from_be_bytes(span.trace_id().to_bytes()),
             u64::from_be_bytes(span.span_id().to_bytes()),
-            span.trace_flags().to_u8(),
+            span.trace_flags().to_u8() | u8::from(is_recording),
         ))
     }
 }
@@ -475,6 +486,7 @@ fn set_current(py: Python<'_>, run: &Bound<'_, PyAny>) -> PyResult<()> {
 
 /// The context for what happens now in Python's context: that of the innermost run or span, or what
 /// is current on this thread.
+#[expect(dead_code, reason = "for the wire, which is built beside")]
 pub(crate) fn context(py: Python<'_>) -> PyResult<Context> {
     Ok(parent(py)?.0)
 }
@@ -488,11 +500,13 @@ fn parent(py: Python<'_>) -> PyResult<(Context, Option<Py<Run>>)> {
             return Ok((context, Some(run.clone().unbind())));
         }
         if let Ok((trace, span, flags)) = found.extract::<(u128, u64, u8)>() {
+            // One that comes through our pipeline and waits there is one of this process.
+            let is_ours = is_undecided(span);
             let remote = SpanContext::new(
                 TraceId::from_bytes(trace.to_be_bytes()),
                 SpanId::from_bytes(span.to_be_bytes()),
-                TraceFlags::new(flags),
-                true,
+                TraceFlags::new(if is_ours { 0 } else { flags }),
+                !is_ours,
                 TraceState::NONE,
             );
             let outer = current(py)?;
@@ -547,6 +561,19 @@ fn slow_threshold() -> f64 {
 #[pyfunction]
 fn set_slow_threshold(seconds: f64) -> PyResult<()> {
     spanwire::timer::set_slow_threshold(duration(seconds, "seconds")?);
+    Ok(())
+}
+
+/// Says which operation is running now, for work without a block; None for none.
+#[pyfunction]
+#[pyo3(signature = (name))]
+fn set_current_operation(name: Option<&str>) -> PyResult<()> {
+    if let Some(name) = name {
+        check_name(name)?;
+    }
+    if !is_child() {
+        spanwire::timer::set_current_operation(name);
+    }
     Ok(())
 }
 
@@ -609,5 +636,6 @@ pub(crate) fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(_bridge, module)?)?;
     module.add_function(wrap_pyfunction!(current_run, module)?)?;
     module.add_function(wrap_pyfunction!(slow_threshold, module)?)?;
-    module.add_function(wrap_pyfunction!(set_slow_threshold, module)?)
+    module.add_function(wrap_pyfunction!(set_slow_threshold, module)?)?;
+    module.add_function(wrap_pyfunction!(set_current_operation, module)?)
 }

@@ -5,6 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::ArcSwapOption;
+use opentelemetry::logs::LoggerProvider as _;
+use opentelemetry_sdk::logs::SdkLogger;
 use pyo3::create_exception;
 use pyo3::exceptions::{PyException, PyRuntimeError, PyValueError};
 use pyo3::prelude::*;
@@ -35,6 +37,7 @@ create_exception!(
 pub(crate) struct Active {
     telemetry: Arc<Core>,
     dispatch: Option<Dispatch>,
+    logger: Option<SdkLogger>,
 }
 
 static ACTIVE: ArcSwapOption<Active> = ArcSwapOption::const_empty();
@@ -54,6 +57,16 @@ pub(crate) fn active() -> Option<Arc<Core>> {
 #[inline]
 pub(crate) fn is_listening() -> bool {
     !is_child() && ACTIVE.load().is_some()
+}
+
+/// Runs `f` with the logger of the telemetry in force, if log records are exported.
+pub(crate) fn with_logger(f: impl FnOnce(&SdkLogger)) {
+    if let Some(active) = &*ACTIVE.load()
+        && !is_child()
+        && let Some(logger) = &active.logger
+    {
+        f(logger);
+    }
 }
 
 /// Runs `f` with the subscriber of the telemetry in force. Whatever makes `tracing` spans or events
@@ -115,7 +128,16 @@ impl Telemetry {
         if is_child() {
             return Ok(());
         }
-        py.detach(|| self.core.flush(deadline)).map_err(|error| {
+        let flush = || {
+            // Another thread of its own writes it, so it is asked first.
+            let history = self.core.history().map(|history| history.flush(deadline));
+            (self.core.flush(deadline), history)
+        };
+        let (flushed, history) = py.detach(flush);
+        if let Some(Err(error)) = history {
+            return Err(SpanwireError::new_err(error.to_string()));
+        }
+        flushed.map_err(|error| {
             let text = error.to_string();
             match error {
                 FlushError::TimedOut => FlushTimeout::new_err(text),
@@ -240,6 +262,10 @@ fn _install(py: Python<'_>, service_name: &str, options: Options) -> PyResult<Te
         ACTIVE.store(Some(Arc::new(Active {
             telemetry: Arc::clone(&core),
             dispatch,
+            logger: parts
+                .logger_provider
+                .as_ref()
+                .map(|provider| provider.logger("python.logging")),
         })));
         Ok(Telemetry {
             core,
@@ -263,6 +289,7 @@ struct Options {
     otlp_endpoint: Option<String>,
     otlp_headers: Option<HashMap<String, String>>,
     spool_dir: Option<std::path::PathBuf>,
+    history: Option<std::path::PathBuf>,
     slow_threshold: Option<f64>,
     system_interval: Option<f64>,
     system: bool,
@@ -316,6 +343,9 @@ impl Options {
         }
         if let Some(folder) = self.spool_dir {
             builder = builder.spool_dir(folder);
+        }
+        if let Some(file) = self.history {
+            builder = builder.history(file);
         }
         if let Some(seconds) = self.slow_threshold {
             builder = builder.slow_threshold(duration(seconds, "slow_threshold")?);
@@ -371,6 +401,12 @@ impl ShutdownReport {
     #[getter]
     fn metrics(&self) -> SignalReport {
         SignalReport(self.0.metrics.clone())
+    }
+
+    /// What became of the history's records, as text; None without one.
+    #[getter]
+    fn history(&self) -> Option<String> {
+        self.0.history.as_ref().map(ToString::to_string)
     }
 
     fn __str__(&self) -> String {

@@ -69,7 +69,10 @@ def test_actions_are_counted_with_their_times(telemetry):
         "success_rate": 50.0,
         "error_count": 1,
     }
+    running = 'spanwire_operation_active{spanwire_operation_name="py_load"}'
+    assert series(telemetry, running) == 1
     collector.set_current_action(None)
+    assert series(telemetry, running) == 0
     assert collector.collect_action_metrics()["current_action"] is None
     name = 'spanwire_operation_duration_seconds_sum{spanwire_operation_name="py_save"}'
     assert series(telemetry, name) == pytest.approx(0.1)

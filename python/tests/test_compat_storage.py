@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import gc
 import logging
-import multiprocessing
 import os
 import sqlite3
 import sys
@@ -13,6 +11,8 @@ import time
 
 import pytest
 from conftest import series
+
+import spanwire
 
 from spanwire.compat import MetricsStorage, PerformanceMonitor, StorageError
 
@@ -238,6 +238,18 @@ def test_file_is_shared_by_two_storages(tmp_path):
         one.flush()
         two.flush()
         assert len(one.get_metrics("op")) == len(two.get_metrics("op")) == 2
+
+
+def test_file_is_a_history_of_the_core(tmp_path):
+    path = tmp_path / "metrics.db"
+    with MetricsStorage(path) as storage:
+        storage.insert_metric("op", duration=1, error=ValueError("x"))
+        storage.flush()
+        with spanwire.install("x", environment={}, metrics="none", history=path) as telemetry:
+            assert telemetry.warnings == []
+            with spanwire.monitor("op"):
+                pass
+        assert [row.error for row in storage.get_metrics("op")] == [True, False]
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows does not fork")

@@ -22,14 +22,9 @@ def test_messages_come_out_in_order_and_are_counted(telemetry):
     assert queue.try_pop() == 1
     assert queue.drain() == [2]
     assert queue.try_pop() is None
-    start = 'spanwire_queue_messages_total{messaging_destination_name="py_order"'
-    assert series(telemetry, start) == 3 if _has(telemetry, start) else True
-
-
-def _has(telemetry, start):
-    from conftest import scrape
-
-    return any(line.startswith(start) for line in scrape(telemetry).splitlines())
+    start = 'spanwire_queue_wait_duration_seconds_count{spanwire_queue_name="py_order"}'
+    assert series(telemetry, start) == 3
+    assert series(telemetry, 'spanwire_queue_peak{spanwire_queue_name="py_order"}') == 3
 
 
 def test_full_queue_refuses_waits_or_gives_up_the_oldest():

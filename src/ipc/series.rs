@@ -6,6 +6,8 @@ use std::time::Duration;
 use metrics::{Counter, Gauge, Histogram};
 
 use super::call_series::{CallSeries, OpenCalls};
+use super::event_sending::EventSending;
+use super::last_vitals::LastVitals;
 use super::page_life::PageVitals;
 use super::page_load::PageLoad;
 use super::page_state::PageState;
@@ -58,6 +60,7 @@ pub(super) struct WebviewSeries {
     visible: Instruments<Gauge>,
     inert: Instruments<Gauge>,
     vitals: [[Instruments<Histogram>; WebVitalRating::ALL.len()]; WebVitalName::ALL.len()],
+    last_vitals: LastVitals,
 }
 
 /// An app names its webviews itself, but one that names them after its documents must not make
@@ -91,6 +94,7 @@ impl WebviewSeries {
             inert: Instruments::new(),
             vitals: [const { [const { Instruments::new() }; WebVitalRating::ALL.len()] };
                 WebVitalName::ALL.len()],
+            last_vitals: LastVitals::default(),
         }
     }
 
@@ -102,6 +106,21 @@ impl WebviewSeries {
     pub(super) fn event(&self, name: &str, source: NameSource) -> Arc<EventSeries> {
         self.events
             .get(name, source, |name| EventSeries::new(&self.webview, name))
+    }
+
+    /// Calls `f` with each event that has a name of its own.
+    #[cfg(feature = "system")]
+    pub(super) fn for_each_event(&self, mut f: impl FnMut(&EventSeries)) {
+        self.events.for_each(|event| {
+            if *event.label != *semconv::OTHER {
+                f(event);
+            }
+        });
+    }
+
+    #[cfg(feature = "system")]
+    pub(super) fn last_vitals(&self) -> &LastVitals {
+        &self.last_vitals
     }
 
     /// For messages so broken that they have no name: the series of `_OTHER`.
@@ -313,6 +332,7 @@ impl WebviewSeries {
             rating,
             value,
         } = vital;
+        self.last_vitals.set(name, value);
         let register = || {
             let labels = [
                 (semconv::WEB_VITAL_NAME, name.as_str()),
@@ -398,6 +418,8 @@ pub(super) struct EventSeries {
     wait: Instruments<Histogram>,
     calls: CallSeries,
     blocked: Instruments<Counter>,
+    /// Whether its events to the page replace each other, and how many there were.
+    sending: EventSending,
 }
 
 /// What a message that ended well is recorded in: a count and a duration.
@@ -422,7 +444,12 @@ impl EventSeries {
             wait: Instruments::new(),
             calls: CallSeries::new(webview, label),
             blocked: Instruments::new(),
+            sending: EventSending::default(),
         }
+    }
+
+    pub(super) fn sending(&self) -> &EventSending {
+        &self.sending
     }
 
     pub(super) fn label(&self) -> &Arc<str> {

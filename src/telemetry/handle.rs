@@ -22,6 +22,8 @@ use super::metrics::threshold_gauges::ThresholdGauges;
 use super::pipelines::{FlushError, Pipelines, Providers};
 #[cfg(feature = "prometheus")]
 use super::prometheus::Endpoint;
+#[cfg(feature = "otlp")]
+use super::sampling::SamplingRate;
 use super::shutdown_report::ShutdownReport;
 #[cfg(feature = "otlp")]
 use super::subscriber::Place;
@@ -136,6 +138,25 @@ impl Telemetry {
     #[cfg(feature = "otlp")]
     pub fn page_spans(&self) -> PageSpans {
         self.pipelines.page_spans.started()
+    }
+
+    /// The rate of kept traces, to be read and set while telemetry runs; `None` where another sampler
+    /// than [`Sampler::Tail`](super::Sampler::Tail) is in force, or no traces are exported.
+    ///
+    /// ```
+    /// use spanwire::Telemetry;
+    /// # let builder = Telemetry::builder("paint-tool").environment(|_| None).prometheus_port(0);
+    /// # let telemetry = builder.without_system().build()?.0;
+    ///
+    /// if let Some(rate) = telemetry.sampling_rate() {
+    ///     rate.set_traces_per_second(2);
+    /// }
+    /// # Ok::<(), spanwire::telemetry::TelemetryError>(())
+    /// ```
+    #[cfg(feature = "otlp")]
+    #[must_use]
+    pub fn sampling_rate(&self) -> Option<SamplingRate> {
+        self.pipelines.tail.as_ref().map(SamplingRate::of)
     }
 
     /// Exports what is queued now, and waits for it.

@@ -11,8 +11,7 @@ use tracing::Span;
 use super::failure::Failure;
 use super::fields::FieldValue;
 use super::monitor::Monitor;
-use super::operation::Operation;
-use super::run::{Options, Run, RunOutcome, is_listening};
+use super::run::{Run, RunOutcome, is_listening};
 use crate::clock::{self, Stamp};
 use crate::instrument::suppression::is_marked;
 use crate::semconv::{self, ERROR_TYPE, ErrorType, OPERATION_NAME};
@@ -42,7 +41,7 @@ impl Monitor<'_> {
         }
         let (operation, name, options) = self.into_parts();
         let has_span = operation.is_sampled(options.sample) && !is_marked(parent);
-        let run = Run::start_without_span(operation, options);
+        let run = Run::measured_elsewhere(operation, Duration::ZERO, options);
         let context = match has_span {
             false => parent.clone(),
             true => {
@@ -67,34 +66,6 @@ impl Monitor<'_> {
             }),
             context,
         }
-    }
-}
-
-impl Operation {
-    /// Counts a run that something else has measured, and that ended just now.
-    ///
-    /// `Err` is its `error.type`, an attribute of metrics: give it few values. There is no span,
-    /// since it is too late to be the parent of what happened within; a failure and a slow run have
-    /// their log records.
-    ///
-    /// ```
-    /// use spanwire::timer::operation;
-    /// use std::time::Duration;
-    ///
-    /// let render = operation("render");
-    /// render.record_run(Duration::from_millis(16), Ok(()));
-    /// render.record_run(Duration::from_millis(900), Err("device_lost"));
-    /// ```
-    pub fn record_run(&self, elapsed: Duration, outcome: Result<(), &str>) {
-        if !is_listening() {
-            return;
-        }
-        let run = Run::start_without_span(self.clone(), Options::default());
-        let outcome = match outcome {
-            Ok(()) => RunOutcome::Ok,
-            Err(error_type) => RunOutcome::Failed(Failure::foreign(error_type, "", None)),
-        };
-        run.end_after(elapsed, &Span::none(), &outcome);
     }
 }
 
@@ -222,7 +193,7 @@ impl fmt::Debug for DetachedRun {
 mod tests {
     use super::*;
     use crate::testing::Capture;
-    use crate::timer::{monitor, operation};
+    use crate::timer::monitor;
 
     #[test]
     fn detached_run_that_is_dropped_is_measured_as_cancelled() {
@@ -260,20 +231,5 @@ mod tests {
             "{}",
             capture.logs()
         );
-    }
-
-    #[test]
-    fn run_measured_elsewhere_is_counted_with_its_time() {
-        let capture = Capture::new();
-        capture.run(|| {
-            operation("elsewhere").record_run(Duration::from_secs(2), Ok(()));
-            operation("elsewhere").record_run(Duration::from_millis(5), Err("device_lost"));
-        });
-        let name = semconv::OPERATION_DURATION.name;
-        let ok = [(OPERATION_NAME, "elsewhere")];
-        assert_eq!(capture.histogram(name, &ok), (1, 2.0));
-        let lost = [(OPERATION_NAME, "elsewhere"), (ERROR_TYPE, "device_lost")];
-        assert_eq!(capture.histogram(name, &lost).0, 1);
-        assert_eq!(capture.counter(semconv::OPERATION_SLOW.name, &ok), 1);
     }
 }

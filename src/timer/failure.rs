@@ -12,7 +12,7 @@ use super::error::OperationError;
 use super::text::{cut, cut_front};
 use crate::instrument::cardinality::{CappedNames, NameSource, short_type_name};
 use crate::instrument::caught_panic::{catch_panic, panic_text};
-use crate::semconv::{self, ErrorType};
+use crate::semconv::{self, ErrorType, OTHER};
 
 const MESSAGE_MAX: usize = 4 * 1024;
 const BACKTRACE_MAX: usize = 16 * 1024;
@@ -109,6 +109,21 @@ impl Failure {
             ));
         }
         attributes
+    }
+
+    /// From a type alone: the error is not here any more, so there is neither text nor stack.
+    pub(super) fn recorded(error_type: &str) -> Self {
+        let error_type = if error_type.is_empty() {
+            OTHER
+        } else {
+            error_type
+        };
+        Self {
+            error_type: capped(error_type.to_owned()),
+            exception_type: cut(error_type, NAME_MAX).to_owned(),
+            message: String::new(),
+            backtrace: None,
+        }
     }
 
     /// From a panic that was caught.

@@ -12,6 +12,7 @@ use super::failure::Failure;
 use super::fields::Fields;
 use super::kept_record;
 use super::operation::Operation;
+use super::totals;
 use crate::clock::{self, Stamp, system_wall_before};
 use crate::instrument::handles;
 use crate::instrument::record_sink::{self, RecordOutcome};
@@ -30,6 +31,7 @@ const TARGET: &str = "spanwire::timer";
 pub(super) fn is_listening() -> bool {
     handles::recorder().is_some()
         || record_sink::is_on()
+        || totals::are_read()
         || !is_ending()
             && (tracing::event_enabled!(target: TARGET, Level::WARN)
                 || tracing::span_enabled!(target: TARGET, Level::INFO))
@@ -95,12 +97,16 @@ impl Run {
         (run, span)
     }
 
-    /// The same for one whose span, if it has any, is none of `tracing`'s.
-    pub(super) fn start_without_span(operation: Operation, options: Options) -> Self {
+    /// A run of `operation` that took `elapsed` until now, without a span of `tracing`'s.
+    pub(super) fn measured_elsewhere(
+        operation: Operation,
+        elapsed: Duration,
+        options: Options,
+    ) -> Self {
         operation.run_started();
         Self {
             operation,
-            started: clock::now(),
+            started: clock::now().minus(elapsed),
             slow_after: options.slow_after,
             fields: options.fields,
         }
@@ -154,7 +160,7 @@ impl Run {
             RunOutcome::Failed(failure) => Some(&*failure.error_type),
             RunOutcome::Cancelled => Some(ErrorType::Cancelled.as_str()),
         };
-        self.operation.record(elapsed, error_type, slow);
+        self.operation.record_ended(elapsed, error_type, slow);
         if record_sink::is_on() {
             let (ended_as, failure) = match outcome {
                 RunOutcome::Ok => (RecordOutcome::Ok, None),

@@ -5,6 +5,8 @@
     reason = "a process is waited for by the real clock"
 )]
 
+mod ailing_app;
+mod diagnose;
 mod doctor;
 mod doctor_prometheus;
 mod export;

@@ -24,7 +24,7 @@ def number(value: Any, name: str, *, least: float = 0.0, above: bool = False) ->
     return float(value)
 
 
-def whole(value: Any, name: str, *, least: int = 0) -> int:
+def whole(value: object, name: str, *, least: int = 0) -> int:
     """An int from ``least`` on."""
     if isinstance(value, bool) or not isinstance(value, int):
         raise TypeError(f"{name}: an int is needed, not {type(value).__name__}")

@@ -91,6 +91,7 @@ class MetricsCollector:
     def set_current_action(self, name: Optional[str]) -> None:
         """What the app is doing now; None for nothing."""
         self._current = None if name is None else text(name, "name")
+        _core.set_current_operation(self._current)
 
     def set_action_queue_depth(self, depth: int) -> None:
         """How many actions wait."""

@@ -6,6 +6,7 @@ use clap::{Parser, Subcommand};
 use http::Uri;
 
 use crate::address::url;
+use crate::doctor::Window;
 use crate::runbooks::RunbookUrl;
 
 /// Dashboards, alerts and a doctor for apps that are instrumented with Spanwire.
@@ -27,7 +28,7 @@ pub(super) enum Command {
     /// The whole stack: Grafana, Prometheus, Alertmanager, Collector and Jaeger, for Docker
     #[command(subcommand)]
     Stack(Stack),
-    /// Diagnoses missing telemetry: checks the environment, the endpoint, the scrape, the Collector
+    /// Diagnoses missing telemetry: checks the environment, the endpoint, the scrape, the Collector; or the app
     ///
     /// It exits with 1 when it finds a problem. A server that does not answer is a problem only
     /// when a flag or the environment names it: you may run Grafana, Jaeger and the Alertmanager
@@ -101,6 +102,15 @@ pub(super) struct Doctor {
     /// The job under which Prometheus scrapes the app
     #[arg(long, value_name = "NAME", default_value = "spanwire")]
     pub(super) job: String,
+
+    /// Diagnoses the app instead of its telemetry: by Prometheus, what is slow, fails or is lost,
+    /// whose fault it is and what to do, with an example from Jaeger
+    #[arg(long)]
+    pub(super) diagnose: bool,
+
+    /// What --diagnose looks back over: 90s, 5m, 1h
+    #[arg(long, value_name = "TIME", value_parser = Window::parse, default_value = "5m", requires = "diagnose")]
+    pub(super) window: Window,
 
     /// JSON instead of text
     #[arg(long)]

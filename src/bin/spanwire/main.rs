@@ -1,7 +1,7 @@
 //! The command `spanwire` (feature `cli`): `cargo install spanwire --features cli`.
 //!
 //! It writes out the dashboards, alerts and servers' files that belong to this version, and
-//! diagnoses missing telemetry. `docs/cli.md` shows both. It uses the library's public API alone.
+//! diagnoses missing telemetry, or the app. `docs/cli.md` shows all. It uses the library's public API alone.
 
 mod address;
 mod args;

@@ -12,6 +12,7 @@ mod client;
 mod clock;
 mod collector;
 mod connection;
+mod diagnose;
 mod endpoint;
 mod environment;
 mod exposition;
@@ -35,11 +36,15 @@ use spanwire::telemetry::Telemetry;
 use crate::Outcome;
 use crate::args::Doctor;
 use client::ClockSkew;
+pub(super) use diagnose::Window;
 use report::Report;
 use targets::Targets;
 
-/// Probes, evaluates and reports.
+/// Probes, evaluates and reports; or diagnoses the app.
 pub(super) fn run(out: &mut impl Write, options: &Doctor) -> io::Result<Outcome> {
+    if options.diagnose {
+        return diagnose::run(out, options);
+    }
     let report = examine(options);
     if options.json {
         report.json(out)?;

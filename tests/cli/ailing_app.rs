@@ -1,0 +1,258 @@
+//! A small app with one fault, in a process of its own: a thread that is its UI thread, one that plays the
+//! page, and one that sends what the page shows.
+
+use std::io::Write;
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::thread;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use spanwire::clock::now;
+use spanwire::ipc::{Call, Ipc, Limits, Script};
+use spanwire::queue::MessageQueue;
+use spanwire::telemetry::Telemetry;
+use spanwire::timer::monitor;
+use spanwire_testkit::child_process;
+use spanwire_testkit::model_page::{Eval, ModelPage};
+use std::io::{BufRead, BufReader};
+
+const FAULT: &str = "SPANWIRE_TEST_FAULT";
+
+/// An app that runs until it is dropped.
+pub(crate) struct AilingApp {
+    process: Child,
+    /// Host and port of its metrics.
+    pub(crate) metrics: String,
+}
+
+impl AilingApp {
+    pub(crate) fn start(fault: &str, collector: &str) -> Self {
+        let mut process: Child = Command::spawn(
+            child_process::clean_command("ailing_app::is_an_app_with_a_fault")
+                .env(FAULT, fault)
+                .env("OTEL_EXPORTER_PROMETHEUS_PORT", "0")
+                .env("OTEL_EXPORTER_OTLP_ENDPOINT", collector)
+                // Far from what is usual, on a busy machine too, and from what the faults do.
+                .env("SPANWIRE_IPC_SLOW_THRESHOLD_MS", "250")
+                .env("SPANWIRE_SLOW_THRESHOLD_MS", "250")
+                .stdout(Stdio::piped())
+                .stderr(Stdio::null()),
+        )
+        .unwrap();
+        let metrics = BufReader::new(process.stdout.as_mut().unwrap())
+            .lines()
+            .map(Result::unwrap)
+            .find_map(|line| line.strip_prefix("metrics: ").map(str::to_owned))
+            .unwrap();
+        Self { process, metrics }
+    }
+}
+
+impl Drop for AilingApp {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+#[test]
+fn is_an_app_with_a_fault() {
+    if child_process::is_child() {
+        run(&std::env::var(FAULT).unwrap());
+    }
+}
+
+/// What the UI thread waits for.
+enum Wake {
+    Message(String),
+    Pump,
+}
+
+fn run(fault: &str) {
+    let telemetry = Telemetry::builder(fault).install().unwrap();
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(1)
+        .enable_time()
+        .build()
+        .unwrap();
+    let mut limits = Limits::default();
+    limits.unresponsive_after = Duration::from_secs(2);
+    let ipc = Ipc::builder("main")
+        .runtime(runtime.handle().clone())
+        .limits(limits)
+        .queue_capacity(200)
+        .build();
+    handlers(&ipc, fault);
+    let (to_ui, ui) = channel();
+    let (to_page, scripts) = channel();
+    ipc.on_wake({
+        let to_ui = to_ui.clone();
+        move || drop(to_ui.send(Wake::Pump))
+    });
+    thread::spawn({
+        let (ipc, fault) = (ipc.clone(), fault.to_owned());
+        move || page(&ipc, &fault, &to_ui, &scripts)
+    });
+    thread::spawn({
+        let (ipc, fault) = (ipc.clone(), fault.to_owned());
+        move || background(&ipc, &fault)
+    });
+    let line = format!("metrics: {}\n", telemetry.prometheus_addr().unwrap());
+    std::io::stdout().write_all(line.as_bytes()).unwrap();
+    let began = now();
+    for wake in ui {
+        if let Wake::Message(text) = wake {
+            let _ = ipc.receive(&text, None);
+        }
+        while let Some(script) = ipc.next_script() {
+            let _ = to_page.send(script);
+        }
+        if now().since(began) > AT_REST {
+            match fault {
+                "hung-ui" => wait(Duration::from_secs(3_600)),
+                "page-gone" => ipc.page_gone(),
+                _ => {}
+            }
+        }
+    }
+}
+
+fn handlers(ipc: &Ipc, fault: &str) {
+    let fault: &'static str = fault.to_owned().leak();
+    ipc.on_async("load", move |_: Call<'static>| async move {
+        match fault {
+            "slow-handler" => tokio::time::sleep(Duration::from_millis(400)).await,
+            "silent-handler" => std::future::pending().await,
+            _ => {}
+        }
+        match fault {
+            "failing-handler" => Err("no such asset"),
+            _ => Ok("loaded"),
+        }
+    })
+    .unwrap();
+    ipc.on("save", move |_: &Call| {
+        if fault == "blocked-ui" {
+            wait(Duration::from_millis(400));
+        }
+    })
+    .unwrap();
+    ipc.on(
+        "thumbnail",
+        move |_: &Call| -> Result<String, &'static str> {
+            let bytes = if fault == "large-reply" { 2_000_000 } else { 1 };
+            Ok("x".repeat(bytes))
+        },
+    )
+    .unwrap();
+}
+
+/// What the app does beside its handlers.
+fn background(ipc: &Ipc, fault: &str) {
+    let jobs = MessageQueue::<u32>::bounded("jobs", 10);
+    let mut kept = Vec::new();
+    for round in 0_u32.. {
+        let _ = ipc.emit("tick", &round);
+        match fault {
+            "flood" => (0..100).for_each(|each| drop(ipc.emit("moved", &each))),
+            "full-wire" if round % 20 == 0 => {
+                (0..500).for_each(|each| drop(ipc.emit("refresh", &each)));
+            }
+            "full-queue" => drop(jobs.push(round)),
+            "failing-operation" => {
+                let _: Result<(), _> =
+                    monitor("backup").run(|| Err(std::io::Error::other("no room")));
+            }
+            "slow-operation" => {
+                let _: Result<(), std::fmt::Error> = monitor("index").run(|| {
+                    wait(Duration::from_millis(400));
+                    Ok(())
+                });
+            }
+            "leak" => kept.push(vec![1_u8; 4 << 20]),
+            _ => {}
+        }
+        wait(Duration::from_millis(100));
+    }
+}
+
+/// Plays the page: it calls, runs what it gets and acknowledges it.
+fn page(ipc: &Ipc, fault: &str, to_ui: &Sender<Wake>, scripts: &Receiver<Script>) {
+    let began = now();
+    let millis = || now().since(began).as_secs_f64() * 1e3;
+    let mut page = ModelPage::unannounced(ipc, "p0");
+    let send = |page: &ModelPage, messages: &[Value]| {
+        let stamped = format!(r#","sent":{},"messages""#, millis());
+        let text = page.batch(messages);
+        let text = text.replacen(r#","messages""#, &stamped, 1);
+        let _ = to_ui.send(Wake::Message(text));
+    };
+    send(&page, &[json!({"kind": "ready"})]);
+    let mut open = Vec::new();
+    for round in 1_u64.. {
+        if fault == "reload-loop" && round % 10 == 0 {
+            page = ModelPage::unannounced(ipc, &format!("p{round}"));
+            send(&page, &[json!({"kind": "ready"})]);
+        }
+        let is_at_rest = now().since(began) > AT_REST;
+        if is_at_rest && ["page-gone", "frozen-page"].contains(&fault) {
+            return;
+        }
+        for event in ["load", "save", "thumbnail"] {
+            let id = page.take_id();
+            let call = json!({"kind": "call", "id": id, "event": event, "at": millis()});
+            send(&page, &[call]);
+            if event == "load" {
+                open.push(id);
+            }
+        }
+        match fault {
+            "unknown-event" => {
+                let id = page.take_id();
+                send(
+                    &page,
+                    &[json!({"kind": "call", "id": id, "event": "renamed", "at": millis()})],
+                );
+            }
+            "page-errors" => send(&page, &[json!({"kind": "error", "type": "uncaught"})]),
+            // A second later the page gives a call up.
+            "silent-handler" if open.len() > 5 => {
+                let id = open.remove(0);
+                send(
+                    &page,
+                    &[json!({"kind": "cancel", "id": id, "code": "TIMEOUT", "at": millis()})],
+                );
+            }
+            _ => {}
+        }
+        wait(Duration::from_millis(200));
+        while let Ok(script) = scripts.try_recv() {
+            let at = millis();
+            let ticks = script.text().matches(r#""event":"tick""#).count();
+            let Some(mut ack) = page.run(&script, Eval::Runs) else {
+                continue;
+            };
+            let pongs: Vec<Value> = page.pongs.drain(..).collect();
+            if fault == "slow-listener" {
+                wait(Duration::from_millis(150) * u32::try_from(ticks).unwrap());
+                let ids: Vec<Value> = ack["ids"].as_array().unwrap().clone();
+                ack["ran"] = ids.iter().map(|id| json!([id[0], at, millis()])).collect();
+            }
+            ack["at"] = json!(at);
+            ack["done"] = json!(millis());
+            send(&page, &[ack]);
+            if !pongs.is_empty() {
+                send(&page, &pongs);
+            }
+        }
+    }
+}
+
+/// The fault is this app's behaviour, so it takes real time.
+fn wait(time: Duration) {
+    thread::sleep(time);
+}
+
+/// What ends something begins when Prometheus has seen it.
+const AT_REST: Duration = Duration::from_secs(8);
