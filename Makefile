@@ -25,7 +25,7 @@ FEATURE_SETS := none prometheus otlp system testing wry metrics-exporter-prometh
 # window closes, and refuse the next app meanwhile, but for `-noreset`.
 WITH_DISPLAY := $(if $(or $(DISPLAY),$(WAYLAND_DISPLAY)),,xvfb-run -a -s "-screen 0 1280x1024x24 -noreset")
 
-.PHONY: python python-lint python-window python-wheel python-bench
+.PHONY: python python-lint python-wheel python-bench python-window
 .PHONY: core typos versions msrv api semver pack workflows raise
 .PHONY: help demo demo-tauri plugin up down compose test test-stack fuzz fuzz-smoke check page dashboards licences semconv bench bench-webview stack stack-down packages fmt clippy features windows doc examples shellcheck
 
@@ -44,6 +44,18 @@ demo-tauri: ## open the Tauri example's window; ARGS="--for 20s --drive" runs it
 	@cd tauri-plugin && cargo build -p paint-tool
 	@$(if $(WITH_DISPLAY),echo "no display: the window opens on a virtual one; --drive lets its page use itself")
 	@cd tauri-plugin && $(if $(WITH_DISPLAY),../scripts/with-display) cargo run --quiet -p paint-tool -- $(ARGS)
+
+# Not among `test`, which runs the same against the version in use.
+.PHONY: tauri-contract
+tauri-contract: ## test the Tauri plugin against another minor of Tauri: make tauri-contract VERSION=2.13
+	@scripts/install-packages test
+	@scripts/tauri-contract $(VERSION)
+
+# Minutes, and it asks npm and the registry for what is newest.
+.PHONY: tauri-templates
+tauri-templates: ## apps as create-tauri-app makes them, with the one line, in real windows; ARGS="vue-ts" names templates
+	@scripts/install-packages test
+	@scripts/tauri-templates $(ARGS)
 
 up: ## start Grafana, Prometheus, Alertmanager, the Collector and Jaeger in Docker; WITH=tempo adds Tempo and Loki
 	@scripts/compose up $(WITH) -- $(ARGS)
@@ -111,6 +123,12 @@ bench-webview: ## the raw wry way beside ours in real windows; it fails when a t
 	@scripts/install-packages demo
 	@$(WITH_DISPLAY) cargo bench -p spanwire-demo --bench webview -- $(ARGS)
 
+.PHONY: bench-tauri
+bench-tauri: ## plain Tauri, the plugin and tauri/tracing in real windows; it fails when a target is missed
+	@scripts/install-packages demo
+	@scripts/install-packages page
+	@$(WITH_DISPLAY) scripts/bench-tauri $(ARGS)
+
 fuzz: ## fuzz what reads foreign input, a minute for each target; ARGS="--seconds 600 spool" says how long and which
 	@scripts/install-packages fuzz
 	@scripts/fuzz $(ARGS)
@@ -134,6 +152,7 @@ test-stack: packages compose workflows check-drawing ## the demo against the rea
 	npm --prefix grafana run --silent build -- --shrunk 120 "$(CURDIR)/$(STACK_RULES).slow"
 	mv $(STACK_RULES).slow/objectives.yml $(STACK_RULES)/ && rm -rf $(STACK_RULES).slow
 	$(WITH_DISPLAY) cargo test --workspace --features $(FEATURES) --test stack
+	cd tauri-plugin && cargo test --locked -p paint-tool --test jaeger
 
 # Half an hour, and not among what CI runs. `clippy` compiles it.
 .PHONY: test-reliability
@@ -141,6 +160,13 @@ test-reliability: packages ## a killed Collector, 1,000 kill -9, every collector
 	@scripts/install-packages stack
 	@scripts/stack build collector
 	cargo test --workspace --features $(FEATURES) --no-fail-fast --test reliability --test long_flood -- $(ARGS)
+
+.PHONY: test-history-kills bench-history-writing
+test-history-kills: packages ## kill -9 a process under load 100 times, and look at its history each time
+	SPANWIRE_TEST_KILLS=100 cargo test -p spanwire --features $(FEATURES) --test history -- a_killed_process
+
+bench-history-writing: ## what a history costs its callers, its writer and in memory; it fails when a target is missed
+	cargo bench -p spanwire --features history --bench history_writing
 
 stack: ## start Prometheus, Alertmanager, Jaeger and the Collector without Docker
 	@scripts/install-packages stack
@@ -186,7 +212,7 @@ api: ## compare the public API of each feature with api/snapshots; ARGS=--write 
 semver: ## look for breaking changes of the public API since BASE, a commit or a tag; ARGS=--quick in the snapshots alone
 	@scripts/semver $(ARGS) $(BASE)
 
-pack: page ## pack the crate and the npm package, and use each in a fresh project; ARGS=npm or crate for one
+pack: page packages ## pack the crate, the Tauri plugin and the npm package, and use each in a fresh project; ARGS=npm, plugin or crate for one
 	@scripts/check-packages $(ARGS)
 
 # No window, no server: what a system without Linux' packages can run.
@@ -227,6 +253,14 @@ python: $(PYTHON_VENV)/ready ## build the Python package into target/python-venv
 	cd python && VIRTUAL_ENV="$(CURDIR)/$(PYTHON_VENV)" "$(CURDIR)/$(PYTHON_VENV)/bin/maturin" develop --quiet --locked
 	cd python && "$(CURDIR)/$(PYTHON_VENV)/bin/pytest"
 
+# Not among `check`: it links the library twice more.
+python-wheel: $(PYTHON_VENV)/ready ## pack the wheel and the sdist, and use each in a fresh environment; ARGS=wheel or --release
+	@scripts/check-wheel $(ARGS)
+
+python-bench: $(PYTHON_VENV)/ready ## what a monitor costs beside OpenTelemetry's and prometheus_client's, in the release profile
+	cd python && VIRTUAL_ENV="$(CURDIR)/$(PYTHON_VENV)" "$(CURDIR)/$(PYTHON_VENV)/bin/maturin" develop --quiet --locked --release
+	$(PYTHON_VENV)/bin/python python/bench/costs.py
+
 # Debian's WebKitGTK bindings come with its own Python alone.
 PYTHON_WINDOW_VENV := target/python-window-venv
 
@@ -239,14 +273,6 @@ $(PYTHON_WINDOW_VENV)/ready: python/requirements-window.txt
 python-window: $(PYTHON_WINDOW_VENV)/ready ## test the Python package in real windows of pywebview
 	cd python && VIRTUAL_ENV="$(CURDIR)/$(PYTHON_WINDOW_VENV)" "$(CURDIR)/$(PYTHON_WINDOW_VENV)/bin/maturin" develop --quiet --locked
 	cd python && $(WITH_DISPLAY) "$(CURDIR)/$(PYTHON_WINDOW_VENV)/bin/pytest" window_tests $(ARGS)
-
-# Not among `check`: it links the library twice more.
-python-wheel: $(PYTHON_VENV)/ready ## pack the wheel and the sdist, and use each in a fresh environment; ARGS=wheel or --release
-	@scripts/check-wheel $(ARGS)
-
-python-bench: $(PYTHON_VENV)/ready ## what a monitor costs beside OpenTelemetry's and prometheus_client's, in the release profile
-	cd python && VIRTUAL_ENV="$(CURDIR)/$(PYTHON_VENV)" "$(CURDIR)/$(PYTHON_VENV)/bin/maturin" develop --quiet --locked --release
-	$(PYTHON_VENV)/bin/python python/bench/costs.py
 
 python-lint: $(PYTHON_VENV)/ready ## check the Python package: lints of its Rust, types of its Python
 	cd python && cargo clippy --locked --all-targets -- -D warnings

@@ -1,7 +1,5 @@
 //! Operations that the app measured itself, and the rolling history of them.
 
-#![expect(clippy::unwrap_used, reason = "helpers of tests are tests")]
-
 use std::time::Duration;
 
 use expect_test::expect;

@@ -578,7 +578,7 @@ fn rules_recommend_from_what_was_measured_and_nothing_without_data() {
             ids,
             [
                 "operation.failing",
-                "ipc.lost",
+                "ipc.dropped",
                 "operation.slow",
                 "ipc.queue.backed_up",
                 "ipc.event.chatty"
@@ -586,6 +586,8 @@ fn rules_recommend_from_what_was_measured_and_nothing_without_data() {
             "the gravest first: {:#?}",
             report.recommendations
         );
+        let mut recommended = report.recommendations.iter();
+        assert!(recommended.all(|of| of.finding.is_some()));
         // Each optimisation that is recommended can be applied.
         for recommended in &report.recommendations {
             if let Some(id) = &recommended.optimization {

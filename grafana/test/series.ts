@@ -24,6 +24,7 @@ const VALUES: Readonly<Record<string, readonly string[]>> = {
   "spanwire.measurement.category": ["render"],
   "spanwire.measurement.unit": ["1"],
   "spanwire.startup.phase": ["window", "first_paint"],
+  "spanwire.threshold.kind": ["operation_error_rate"],
   "spanwire.webview.process.type": ["web"],
   "cpu.mode": ["user", "system"],
   "system.memory.state": ["used"],

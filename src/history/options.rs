@@ -3,10 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use super::error::HistoryError;
-use super::recording::History;
-
-/// How a history is kept; made by [`History::options`].
+/// How a history is kept; made by [`History::options`](super::History::options).
 ///
 /// ```
 /// use spanwire::history::History;
@@ -92,18 +89,6 @@ impl HistoryOptions {
     pub fn ipc_slow_threshold(mut self, threshold: Duration) -> Self {
         self.ipc_slow_threshold = threshold;
         self
-    }
-
-    /// Opens the file, or makes it, and records into it from now on.
-    ///
-    /// Several processes may have the same file open. A damaged history is set aside, and a new one
-    /// begun: see [`HistoryReport::set_aside`](super::HistoryReport::set_aside).
-    ///
-    /// # Errors
-    ///
-    /// A [`HistoryError`] when the file cannot be used, or this process has a history already.
-    pub fn open(self) -> Result<History, HistoryError> {
-        History::start(self)
     }
 }
 

@@ -111,9 +111,10 @@ impl History {
     pub(super) fn start(options: HistoryOptions) -> Result<Self, HistoryError> {
         let bounds = Bounds::of(options.max_bytes);
         let (queue, ends) = IntakeQueue::new(options.starts_paused);
-        // First the place: a second history of the process must not touch the file.
-        let place = record_sink::install(Box::new(Arc::clone(&queue)))
-            .map_err(|_| HistoryError::AlreadyOpen)?;
+        // A second history of the process does not touch its file.
+        if record_sink::is_on() {
+            return Err(HistoryError::AlreadyOpen);
+        }
         // In a pause nothing is written, so nothing is made either.
         let store = match options.starts_paused {
             true => None,
@@ -125,6 +126,8 @@ impl History {
             }
             opened.store
         });
+        let place = record_sink::install(Box::new(Arc::clone(&queue)))
+            .map_err(|_| HistoryError::AlreadyOpen)?;
         let (commands, asked) = bounded(COMMANDS_MAX);
         let writer = Writer {
             settings: WriterSettings {
@@ -237,6 +240,20 @@ impl History {
     fn commands(&self) -> Option<Sender<Command>> {
         let running = self.0.running();
         running.as_ref().map(|running| running.commands.clone())
+    }
+}
+
+impl HistoryOptions {
+    /// Opens the file, or makes it, and records into it from now on.
+    ///
+    /// Several processes may have the same file open. A damaged history is set aside, and a new one
+    /// begun: see [`HistoryReport::set_aside`].
+    ///
+    /// # Errors
+    ///
+    /// A [`HistoryError`] when the file cannot be used, or this process has a history already.
+    pub fn open(self) -> Result<History, HistoryError> {
+        History::start(self)
     }
 }
 

@@ -4,6 +4,7 @@
 pub(crate) mod call_site;
 pub(crate) mod cardinality;
 pub(crate) mod caught_panic;
+pub(crate) mod ended;
 pub(crate) mod event_name;
 pub(crate) mod handles;
 pub(crate) mod page_spans;

@@ -48,6 +48,7 @@ impl Inner {
                     self.page_reached(page, Phase::FirstPaint, at);
                 }
             }
+            InboundMessage::LongTask(took) => self.recorder.series.long_task(took),
             InboundMessage::DomReady { at } => self.page_reached(page, Phase::DomReady, at),
             InboundMessage::Measurement(measurement) => self.recorder.measured(&measurement),
             InboundMessage::SpanExport(export) => self.span_export(&export),

@@ -12,10 +12,13 @@ use super::page_life::PageVitals;
 use super::page_load::PageLoad;
 use super::page_state::PageState;
 use super::protocol::direction::Direction;
-use super::protocol::inbound_message::{PageErrorKind, WebVital, WebVitalName, WebVitalRating};
+use super::protocol::inbound_message::{
+    PageErrorKind, PageTime, WebVital, WebVitalName, WebVitalRating,
+};
 use super::spans::names::SpanNames;
 use crate::clock::Stamp;
 use crate::instrument::cardinality::{CappedNames, NameSource};
+use crate::instrument::ended::{EndedCounter, Subject};
 use crate::instrument::event_name::is_event_name;
 use crate::instrument::handles::{self, GaugeSums, Instruments};
 use crate::instrument::record_sink::{self, CallDetails, Record, RecordKind, RecordOutcome};
@@ -59,9 +62,13 @@ pub(super) struct WebviewSeries {
     age: Instruments<Gauge>,
     visible: Instruments<Gauge>,
     inert: Instruments<Gauge>,
+    long_tasks: Instruments<Histogram>,
     vitals: [[Instruments<Histogram>; WebVitalRating::ALL.len()]; WebVitalName::ALL.len()],
     last_vitals: LastVitals,
 }
+
+/// Seconds for which the page's thread can be said to have done one thing.
+const LONG_TASK_MAX_S: f64 = 10.0;
 
 /// An app names its webviews itself, but one that names them after its documents must not make
 /// series without end.
@@ -92,6 +99,7 @@ impl WebviewSeries {
             age: Instruments::new(),
             visible: Instruments::new(),
             inert: Instruments::new(),
+            long_tasks: Instruments::new(),
             vitals: [const { [const { Instruments::new() }; WebVitalRating::ALL.len()] };
                 WebVitalName::ALL.len()],
             last_vitals: LastVitals::default(),
@@ -345,6 +353,18 @@ impl WebviewSeries {
         }
     }
 
+    /// Records that the page's thread did one thing for so long.
+    pub(super) fn long_task(&self, took: PageTime) {
+        let register = || {
+            let labels = [(semconv::WEBVIEW_NAME, &*self.webview)];
+            handles::histogram(&semconv::PAGE_LONG_TASK_DURATION, &labels)
+        };
+        if let Some(duration) = self.long_tasks.get(register) {
+            // The page script tells of none that is longer, and what another page says must not spoil the sum.
+            duration.record((took.as_ms() / 1_000.0).min(LONG_TASK_MAX_S));
+        }
+    }
+
     fn register_page_error(&self, error: &'static str) -> Counter {
         let labels = [
             (semconv::WEBVIEW_NAME, &*self.webview),
@@ -409,6 +429,8 @@ pub(super) struct EventSeries {
     /// The value of `spanwire.ipc.event`: the event's name, or `_OTHER`.
     label: Arc<str>,
     names: SpanNames,
+    /// Of the event in all webviews.
+    counted: Arc<EndedCounter>,
     ok: [Instruments<OkInstruments>; 2],
     not_ok: [[Instruments<Counter>; ERRORS]; 2],
     handler_errors: [Instruments<Histogram>; ERRORS],
@@ -435,6 +457,7 @@ impl EventSeries {
             webview: Arc::clone(webview),
             label: Arc::clone(label),
             names: SpanNames::of(label),
+            counted: EndedCounter::of(Subject::Event, label),
             ok: [const { Instruments::new() }; 2],
             not_ok: [const { [const { Instruments::new() }; ERRORS] }; 2],
             handler_errors: [const { Instruments::new() }; ERRORS],
@@ -552,6 +575,7 @@ impl EventSeries {
                     return;
                 };
                 ended.messages.increment(1);
+                self.counted.count(None, false);
                 if let Some(took) = took {
                     ended.duration.record(took.as_secs_f64());
                 }
@@ -565,6 +589,7 @@ impl EventSeries {
         let register = || self.messages(direction, Err(error));
         if let Some(messages) = self.not_ok[direction as usize][error.index()].get(register) {
             messages.increment(count);
+            self.counted.count_failed(error, count);
         }
     }
 

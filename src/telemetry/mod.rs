@@ -114,6 +114,7 @@ mod sampling;
 mod shutdown_report;
 #[cfg(feature = "otlp")]
 mod subscriber;
+mod thresholds;
 
 pub use config::builder::TelemetryBuilder;
 pub use config::env::{VARIABLES, Variable};
@@ -144,3 +145,4 @@ pub use prometheus::exporter::prometheus_builder;
 #[cfg(feature = "otlp")]
 pub use sampling::{SamplingRate, TailSampling};
 pub use shutdown_report::{ShutdownReport, SignalReport, SignalState};
+pub use thresholds::{ThresholdEvent, ThresholdKind, ThresholdState};

@@ -11,6 +11,7 @@ use super::text::cut;
 use super::threshold::{self, Threshold};
 use super::totals::{self, Kind};
 use crate::instrument::cardinality::{CappedNames, NameSource};
+use crate::instrument::ended::{EndedCounter, Subject};
 use crate::instrument::handles::{self, GaugeSums, Instruments, Publish};
 use crate::semconv::{self, ERROR_TYPE, OPERATION_NAME};
 
@@ -132,6 +133,7 @@ impl Operation {
             return;
         };
         let seconds = elapsed.as_secs_f64();
+        self.0.ended.count(error_type, slow);
         match error_type {
             None => handles.ok.record(seconds),
             Some(error_type) => handles.failed(&self.0.name, error_type).record(seconds),
@@ -177,6 +179,7 @@ struct OperationState {
     active: AtomicI64,
     turns: AtomicU64,
     is_event: AtomicBool,
+    ended: Arc<EndedCounter>,
     instruments: Instruments<Handles>,
 }
 
@@ -188,6 +191,7 @@ impl OperationState {
             active: AtomicI64::new(0),
             turns: AtomicU64::new(0),
             is_event: AtomicBool::new(false),
+            ended: EndedCounter::of(Subject::Operation, name),
             instruments: Instruments::new(),
         }
     }

@@ -5,7 +5,8 @@
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
-/// Operations that ended while somebody read the totals.
+/// Operations that ended while there was a reader.
+#[cfg(feature = "system")]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct OperationTotals {
     pub(crate) count: u64,

@@ -4,16 +4,22 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use spanwire::Telemetry;
+use spanwire::semconv::{TAURI_VERSION, TAURI_WAY};
 use spanwire::telemetry::TelemetryBuilder;
 
 use crate::diagnostics::warn;
 use crate::settings::Settings;
+use crate::way::Way;
 
 /// What sets the library's builder up further; it beats the environment and the settings.
 pub(crate) type Configure = Box<dyn FnOnce(TelemetryBuilder) -> TelemetryBuilder + Send>;
 
 /// The app closes at once, and waits no longer than this for the collector.
 const SHUTDOWN_DEADLINE: Duration = Duration::from_secs(2);
+
+/// The span in which Tauri's feature `tracing` polls an async command. It carries the trace on, and its
+/// level is `DEBUG`.
+const ASYNC_COMMAND_SPAN: &str = "ipc::request::run";
 
 /// Telemetry that the plugin has installed.
 #[derive(Debug)]
@@ -27,6 +33,7 @@ impl AppTelemetry {
     pub(crate) fn install(
         service_name: &str,
         version: &str,
+        way: Way,
         settings: &Settings,
         consent_file: Option<PathBuf>,
         configure: Option<Configure>,
@@ -42,10 +49,15 @@ impl AppTelemetry {
         let mut builder = Telemetry::builder(service_name)
             .on_behalf_of_app()
             .service_version(version)
+            .resource_attribute(TAURI_WAY, way.as_str())
+            .resource_attribute(TAURI_VERSION, tauri::VERSION)
             .environment(move |name| {
                 let set = std::env::var(name).ok().filter(|value| !value.is_empty());
                 set.or_else(|| variables.get(name).cloned())
             });
+        if cfg!(feature = "async-spans") {
+            builder = builder.span_below_level(ASYNC_COMMAND_SPAN);
+        }
         if settings.ask_first {
             builder = builder.start_paused();
         }

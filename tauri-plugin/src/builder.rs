@@ -4,11 +4,9 @@ use std::fmt;
 use std::time::Duration;
 
 use spanwire::telemetry::TelemetryBuilder;
-use tauri::Runtime;
 
 use crate::app_telemetry::Configure;
 use crate::page_script::PageApi;
-use crate::plugin::Spanwire;
 use crate::settings::PageTraces;
 use crate::way::Seam;
 
@@ -100,11 +98,6 @@ impl Builder {
     pub fn shutdown_deadline(mut self, deadline: Duration) -> Self {
         self.overrides.shutdown_deadline = Some(deadline);
         self
-    }
-
-    /// The plugin, for [`tauri::Builder::plugin`]. Register it first.
-    pub fn build<R: Runtime>(self) -> Spanwire<R> {
-        Spanwire::new(self)
     }
 }
 

@@ -39,6 +39,7 @@ mod protocol;
 mod seam_scope;
 mod semantics;
 mod settings;
+mod subscriptions;
 mod traced;
 mod tracked;
 mod way;

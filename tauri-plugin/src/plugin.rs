@@ -36,10 +36,11 @@ struct Running<R: Runtime> {
     page_api: PageApi,
 }
 
-impl<R: Runtime> Spanwire<R> {
-    pub(crate) fn new(builder: Builder) -> Self {
-        Self {
-            builder: Some(builder),
+impl Builder {
+    /// The plugin, for [`tauri::Builder::plugin`]. Register it first.
+    pub fn build<R: Runtime>(self) -> Spanwire<R> {
+        Spanwire {
+            builder: Some(self),
             running: None,
         }
     }
@@ -60,6 +61,7 @@ impl<R: Runtime> Plugin<R> for Spanwire<R> {
         };
         let (mut settings, warnings) = Settings::read(&config);
         settings.take(builder.overrides);
+        let way = Way::choose(app.config(), builder.seam);
         // Without a folder the person is asked at each start.
         let folder = app.path().app_config_dir().ok();
         let consent_file = folder
@@ -68,6 +70,7 @@ impl<R: Runtime> Plugin<R> for Spanwire<R> {
         let telemetry = AppTelemetry::install(
             &builder.service_name,
             &app.package_info().version.to_string(),
+            way,
             &settings,
             consent_file,
             builder.configure,
@@ -76,7 +79,6 @@ impl<R: Runtime> Plugin<R> for Spanwire<R> {
             app.manage(telemetry);
         }
         warnings.iter().for_each(warn);
-        let way = Way::choose(app.config(), builder.seam);
         match way {
             Way::Seam => inform(way),
             Way::Handler(_) => warn(way),

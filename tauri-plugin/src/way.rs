@@ -53,6 +53,18 @@ impl Way {
         };
         Self::Handler(because)
     }
+
+    /// What the resource says of it.
+    pub(crate) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Seam => "seam",
+            Self::Handler(Because::FeatureOff) => "feature_off",
+            Self::Handler(Because::TurnedOff) => "turned_off",
+            Self::Handler(Because::Untested) => "untested",
+            Self::Handler(Because::Isolation) => "isolation",
+            Self::Handler(Because::Android) => "android",
+        }
+    }
 }
 
 /// Whether the app lets the plugin use the seam.

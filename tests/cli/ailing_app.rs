@@ -109,31 +109,38 @@ fn run(fault: &str) {
             let _ = to_page.send(script);
         }
         if now().since(began) > AT_REST {
-            match fault {
-                "hung-ui" => wait(Duration::from_secs(3_600)),
-                "page-gone" => ipc.page_gone(),
-                _ => {}
+            if has(fault, "hung-ui") {
+                wait(Duration::from_secs(3_600));
+            }
+            if has(fault, "page-gone") {
+                ipc.page_gone();
             }
         }
     }
 }
 
+/// Whether it is among the faults, which stand with a plus between them.
+fn has(faults: &str, fault: &str) -> bool {
+    faults.split('+').any(|one| one == fault)
+}
+
 fn handlers(ipc: &Ipc, fault: &str) {
     let fault: &'static str = fault.to_owned().leak();
     ipc.on_async("load", move |_: Call<'static>| async move {
-        match fault {
-            "slow-handler" => tokio::time::sleep(Duration::from_millis(400)).await,
-            "silent-handler" => std::future::pending().await,
-            _ => {}
+        if has(fault, "slow-handler") {
+            tokio::time::sleep(Duration::from_millis(400)).await;
         }
-        match fault {
-            "failing-handler" => Err("no such asset"),
-            _ => Ok("loaded"),
+        if has(fault, "silent-handler") {
+            std::future::pending::<()>().await;
+        }
+        match has(fault, "failing-handler") {
+            true => Err("no such asset"),
+            false => Ok("loaded"),
         }
     })
     .unwrap();
     ipc.on("save", move |_: &Call| {
-        if fault == "blocked-ui" {
+        if has(fault, "blocked-ui") {
             wait(Duration::from_millis(400));
         }
     })
@@ -141,7 +148,10 @@ fn handlers(ipc: &Ipc, fault: &str) {
     ipc.on(
         "thumbnail",
         move |_: &Call| -> Result<String, &'static str> {
-            let bytes = if fault == "large-reply" { 2_000_000 } else { 1 };
+            let bytes = match has(fault, "large-reply") {
+                true => 2_000_000,
+                false => 1,
+            };
             Ok("x".repeat(bytes))
         },
     )
@@ -154,24 +164,26 @@ fn background(ipc: &Ipc, fault: &str) {
     let mut kept = Vec::new();
     for round in 0_u32.. {
         let _ = ipc.emit("tick", &round);
-        match fault {
-            "flood" => (0..100).for_each(|each| drop(ipc.emit("moved", &each))),
-            "full-wire" if round % 20 == 0 => {
-                (0..500).for_each(|each| drop(ipc.emit("refresh", &each)));
-            }
-            "full-queue" => drop(jobs.push(round)),
-            "failing-operation" => {
-                let _: Result<(), _> =
-                    monitor("backup").run(|| Err(std::io::Error::other("no room")));
-            }
-            "slow-operation" => {
-                let _: Result<(), std::fmt::Error> = monitor("index").run(|| {
-                    wait(Duration::from_millis(400));
-                    Ok(())
-                });
-            }
-            "leak" => kept.push(vec![1_u8; 4 << 20]),
-            _ => {}
+        if has(fault, "flood") {
+            (0..100).for_each(|each| drop(ipc.emit("moved", &each)));
+        }
+        if has(fault, "full-wire") && round % 20 == 0 {
+            (0..500).for_each(|each| drop(ipc.emit("refresh", &each)));
+        }
+        if has(fault, "full-queue") {
+            let _ = jobs.push(round);
+        }
+        if has(fault, "failing-operation") {
+            let _: Result<(), _> = monitor("backup").run(|| Err(std::io::Error::other("no room")));
+        }
+        if has(fault, "slow-operation") {
+            let _: Result<(), std::fmt::Error> = monitor("index").run(|| {
+                wait(Duration::from_millis(400));
+                Ok(())
+            });
+        }
+        if has(fault, "leak") {
+            kept.push(vec![1_u8; 4 << 20]);
         }
         wait(Duration::from_millis(100));
     }
@@ -191,12 +203,12 @@ fn page(ipc: &Ipc, fault: &str, to_ui: &Sender<Wake>, scripts: &Receiver<Script>
     send(&page, &[json!({"kind": "ready"})]);
     let mut open = Vec::new();
     for round in 1_u64.. {
-        if fault == "reload-loop" && round % 10 == 0 {
+        if has(fault, "reload-loop") && round % 10 == 0 {
             page = ModelPage::unannounced(ipc, &format!("p{round}"));
             send(&page, &[json!({"kind": "ready"})]);
         }
         let is_at_rest = now().since(began) > AT_REST;
-        if is_at_rest && ["page-gone", "frozen-page"].contains(&fault) {
+        if is_at_rest && (has(fault, "page-gone") || has(fault, "frozen-page")) {
             return;
         }
         for event in ["load", "save", "thumbnail"] {
@@ -207,24 +219,24 @@ fn page(ipc: &Ipc, fault: &str, to_ui: &Sender<Wake>, scripts: &Receiver<Script>
                 open.push(id);
             }
         }
-        match fault {
-            "unknown-event" => {
-                let id = page.take_id();
-                send(
-                    &page,
-                    &[json!({"kind": "call", "id": id, "event": "renamed", "at": millis()})],
-                );
-            }
-            "page-errors" => send(&page, &[json!({"kind": "error", "type": "uncaught"})]),
-            // A second later the page gives a call up.
-            "silent-handler" if open.len() > 5 => {
-                let id = open.remove(0);
-                send(
-                    &page,
-                    &[json!({"kind": "cancel", "id": id, "code": "TIMEOUT", "at": millis()})],
-                );
-            }
-            _ => {}
+        if has(fault, "unknown-event") {
+            let id = page.take_id();
+            let call = json!({"kind": "call", "id": id, "event": "renamed", "at": millis()});
+            send(&page, &[call]);
+        }
+        if has(fault, "page-errors") {
+            send(&page, &[json!({"kind": "error", "type": "uncaught"})]);
+        }
+        // A second later the page gives a call up.
+        if has(fault, "silent-handler") && open.len() > 5 {
+            let id = open.remove(0);
+            let cancel = json!({"kind": "cancel", "id": id, "code": "TIMEOUT", "at": millis()});
+            send(&page, &[cancel]);
+        }
+        // Its thread is kept by what is no listener.
+        if has(fault, "busy-page") {
+            wait(Duration::from_millis(800));
+            send(&page, &[json!({"kind": "long_task", "value": 800})]);
         }
         wait(Duration::from_millis(200));
         while let Ok(script) = scripts.try_recv() {
@@ -234,7 +246,7 @@ fn page(ipc: &Ipc, fault: &str, to_ui: &Sender<Wake>, scripts: &Receiver<Script>
                 continue;
             };
             let pongs: Vec<Value> = page.pongs.drain(..).collect();
-            if fault == "slow-listener" {
+            if has(fault, "slow-listener") {
                 wait(Duration::from_millis(150) * u32::try_from(ticks).unwrap());
                 let ids: Vec<Value> = ack["ids"].as_array().unwrap().clone();
                 ack["ran"] = ids.iter().map(|id| json!([id[0], at, millis()])).collect();

@@ -355,6 +355,33 @@ fn what_the_app_says_is_not_in_place_is_no_ok() {
 }
 
 #[test]
+fn a_tauri_app_says_by_which_way_its_commands_are_seen() {
+    for (way, expected) in [
+        (
+            "seam",
+            "ok    tauri          Tauri 2.12.5: every command is seen\n",
+        ),
+        (
+            "untested",
+            "warn  tauri          Tauri 2.12.5: only commands in a handler wrapped in traced(…) are seen, without their errors (untested)\n      \
+             remedy: raise tauri-plugin-spanwire to a version that was tested with that Tauri\n",
+        ),
+    ] {
+        let app = move |_: &str| {
+            let text = format!(
+                "# TYPE target_info gauge\n\
+                 target_info{{spanwire_tauri_version=\"2.12.5\",spanwire_tauri_way=\"{way}\"}} 1\n\
+                 # TYPE spanwire_page_loads counter\nspanwire_page_loads_total 1\n"
+            );
+            answer(200, "text/plain", &text)
+        };
+        let place = Stub::start(app);
+        let said = Stack::closed().with("metrics", place.addr()).doctor();
+        assert_eq!(of(&said, "tauri"), expected);
+    }
+}
+
+#[test]
 fn another_server_at_the_apps_port_is_not_taken_for_the_app() {
     let page = |_: &str| answer(200, "text/html", "<html>a dev server</html>");
     let metrics = |_: &str| answer(200, "text/plain", "# TYPE go_threads gauge\ngo_threads 7\n");

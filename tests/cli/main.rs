@@ -6,10 +6,13 @@
 )]
 
 mod ailing_app;
+mod alertmanager;
+mod dashboard;
 mod diagnose;
 mod doctor;
 mod doctor_prometheus;
 mod export;
+mod former_names;
 mod process;
 mod stub;
 mod transport;

@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use spanwire::monitor;
 use spanwire::startup::{Phase, reached};
 use spanwire::telemetry::Telemetry;
-use spanwire::timer::operation;
+use spanwire::timer::{Outcome, operation};
 use spanwire_testkit::child_process::run_alone;
 
 use crate::app::{DEADLINE, builder, flush, number, place, sql};
@@ -69,6 +69,30 @@ fn ten_threads_give_ten_rows() {
         let session = "SELECT service, ended_at >= started_at FROM session";
         assert_eq!(sql(&path, session), "paint-tool|1");
     });
+}
+
+#[test]
+fn a_run_that_was_measured_elsewhere_is_a_row_like_any_other() {
+    run_alone(
+        "operations::a_run_that_was_measured_elsewhere_is_a_row_like_any_other",
+        &[],
+        || {
+            let (_folder, path) = place("recorded");
+            let telemetry = builder(&path).install().unwrap();
+            let upload = operation("upload");
+            upload.record(Duration::from_millis(2_500), true);
+            upload.record(Duration::from_millis(40), Outcome::failed("disk_full"));
+            flush(&telemetry);
+            let rows = sql(
+                &path,
+                "SELECT duration, error, is_slow FROM metrics WHERE operation = 'upload' \
+                 ORDER BY duration DESC",
+            );
+            assert_eq!(rows, "2500.0|0|1\n40.0|1|0");
+            let failed = "SELECT error_type FROM record WHERE outcome = 'error'";
+            assert_eq!(sql(&path, failed), "disk_full");
+        },
+    );
 }
 
 #[test]

@@ -46,6 +46,8 @@ export interface Explanation {
   readonly ids: readonly string[];
   /** Labels that both must have in common, beside the instance. */
   readonly same: readonly string[];
+  /** Only where nothing is named as the other's culprit. */
+  readonly ifUnblamed?: boolean;
 }
 
 /** What the alert of a finding says. Templates of Prometheus are filled in. */

@@ -107,8 +107,10 @@ export const MESSAGE: readonly Finding[] = [
     unit: "{}/s",
     evidence: ({ recent }) => above(rate(recent, MESSAGES), FLOOD_PER_S),
     explains: [
-      { ids: [...LATE, "messages-dropped", "queue-nearly-full", "page-unresponsive", "ui-thread-blocked"], same: [] },
-      { ids: ["page-thread-saturated", "event-rate-grown", "listener-slow", "input-refused"], same: [EVENT] },
+      { ids: [...LATE, "queue-nearly-full"], same: [] },
+      { ids: ["messages-dropped", "page-unresponsive"], same: [WEBVIEW] },
+      { ids: ["ui-thread-blocked"], same: [], ifUnblamed: true },
+      { ids: ["ui-thread-blocked", "page-thread-saturated", "event-rate-grown", "listener-slow", "input-refused"], same: [EVENT] },
     ],
     remedy:
       "send less: once a frame, in one message for many, or emit_latest, which keeps the newest alone; the span's code.file.path and code.line.number name the line that sends it",
@@ -145,8 +147,11 @@ export const MESSAGE: readonly Finding[] = [
       expr: ({ recent }) => sum(recent.rate(SIZE, {}, "_sum"), ...OF_MESSAGES),
     },
     explains: [
-      { ids: [...LATE, "page-thread-saturated"], same: [] },
-      { ids: ["event-size-grown", "listener-slow"], same: [EVENT] },
+      { ids: LATE, same: [] },
+      {
+        ids: ["event-size-grown", "page-thread-saturated", "listener-slow", "ui-thread-blocked", "handler-slow"],
+        same: [EVENT],
+      },
     ],
     remedy:
       "serve it by a custom protocol or a file, send ipc::Bytes instead of JSON arrays, or only the part that the page shows",

@@ -1,19 +1,22 @@
 // The page: whether it is there, and what its thread does.
 
-import { above, and, binary, call, number, quantile, sum, sumWithout } from "../promql.js";
+import { above, and, binary, call, type Expr, larger, number, quantile, sum, sumWithout } from "../promql.js";
 import { overTime } from "../rules/rule.js";
 import { label } from "../semconv.js";
 import { TARGET } from "../server.js";
-import { is, isNot, oneOf } from "../series.js";
+import { is, isNot, oneOf, type SeriesOf } from "../series.js";
 import type { Finding } from "./finding.js";
 import { AN_EVENT, ERROR, EVENT, IN_A_WEBVIEW, LOAD, WEBVIEW } from "./labels.js";
-import { FAILURES_MIN, FELT_S, RELOADS_MIN, SATURATED } from "./thresholds.js";
+import { BLAMED_MIN, FAILURES_MIN, FELT_S, RELOADS_MIN, SATURATED } from "./thresholds.js";
 
 const STATE = "spanwire.page.state";
 const PAGE_STATE = label(STATE);
 const PROCESS = "spanwire.ipc.process.duration";
+const LONG_TASKS = "spanwire.page.long_task.duration";
 const IN_WEBVIEW = `webview {{ $labels.${WEBVIEW} }} of {{ $labels.instance }}`;
 const inState = (...states: string[]) => ({ [STATE]: states.length > 1 ? oneOf(...states) : is(states[0]!) });
+/** Seconds a second. */
+const spent = (of: SeriesOf, name: string): Expr => sum(of.rate(name, {}, "_sum"), ...TARGET, WEBVIEW);
 const LATE = ["delivery-slow", "way-to-page-slow", "page-unresponsive"];
 const LOST = ["delivery-failed", "messages-dropped", ...LATE];
 
@@ -99,30 +102,34 @@ export const PAGE: readonly Finding[] = [
   },
   {
     id: "page-thread-saturated",
-    question: "Which listener keeps the page's thread?",
+    question: "What keeps the page's thread?",
     stage: "page",
     severity: "warning",
-    says: `listeners take {value} of the time of the page's thread in ${IN_A_WEBVIEW}`,
+    says: `the page's thread in ${IN_A_WEBVIEW} is busy for {value} of the time`,
     unit: "1",
+    // Short runs of listeners are no long tasks, and what is no listener's is in these alone.
     evidence: ({ recent }) =>
-      above(call("clamp_max", sum(recent.rate(PROCESS, {}, "_sum"), ...TARGET, WEBVIEW), 1), SATURATED),
+      above(
+        call("clamp_max", larger(spent(recent, PROCESS), spent(recent, LONG_TASKS), ...TARGET, WEBVIEW), 1),
+        SATURATED,
+      ),
     culprit: {
       says: `listeners of ${AN_EVENT} take {value}`,
       unit: "1",
-      expr: ({ recent }) => above(recent.rate(PROCESS, {}, "_sum"), 0.05),
+      expr: ({ recent }) => above(recent.rate(PROCESS, {}, "_sum"), BLAMED_MIN),
     },
     explains: [
       { ids: LATE, same: [WEBVIEW] },
       { ids: ["listener-slow"], same: [WEBVIEW] },
     ],
     remedy:
-      "do less in that listener: send fewer messages of the event (emit_latest keeps the newest alone), update the document once a frame, move work to a Web Worker",
+      "no listener is named: a timer, layout or a script of the page's own, which the browser's profiler names. Else do less in that listener: send fewer messages of the event (emit_latest keeps the newest alone), update the document once a frame, move work to a Web Worker",
     trace: { operation: `process ${AN_EVENT}`, isSlow: true },
     alert: {
       name: "SpanwirePageThreadSaturated",
       summary: `The page's thread in ${IN_WEBVIEW} is saturated`,
       description:
-        "Listeners take {{ $value | humanizePercentage }} of its time: what is sent to the page waits, and the window reacts late.",
+        "It is busy for {{ $value | humanizePercentage }} of the time: what is sent to the page waits, and the window reacts late.",
     },
   },
   {
@@ -161,7 +168,10 @@ export const PAGE: readonly Finding[] = [
     unit: "{}",
     evidence: ({ recent }) =>
       sumWithout(binary(recent.gauge(STATE, inState("unresponsive")), "==", number(1)), PAGE_STATE),
-    explains: [{ ids: ["delivery-slow", "way-to-page-slow", "queue-nearly-full", "messages-dropped"], same: [] }],
+    explains: [
+      { ids: ["queue-nearly-full"], same: [] },
+      { ids: ["delivery-slow", "way-to-page-slow", "messages-dropped"], same: [WEBVIEW] },
+    ],
     remedy:
       "its script is in an endless loop, its process is stopped, or the engine hangs; the last process spans of that webview say which listener began and did not end; reload the page",
     alert: {

@@ -33,3 +33,5 @@ export const MEMORY_MIN_BYTES = 64 * 1024 * 1024;
 export const MEMORY_MIN_SHARE = 0.2;
 /** What a start may take until the page shows something: Android vitals calls a longer cold start excessive. */
 export const STARTUP_BUDGET_S = 5;
+/** The share of a thread's time from which something is to blame for it. */
+export const BLAMED_MIN = 0.05;

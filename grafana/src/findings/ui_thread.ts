@@ -5,7 +5,7 @@ import { TARGET } from "../server.js";
 import { isNot } from "../series.js";
 import type { Finding } from "./finding.js";
 import { AN_EVENT, ERROR, EVENT, WEBVIEW } from "./labels.js";
-import { FELT_S } from "./thresholds.js";
+import { BLAMED_MIN, FELT_S } from "./thresholds.js";
 
 const DELAY = "spanwire.main_thread.delay";
 const WAITS = ["delivery-slow", "queue-waits", "way-to-host-slow", "way-to-page-slow", "page-unresponsive"];
@@ -49,7 +49,7 @@ export const UI_THREAD: readonly Finding[] = [
       unit: "1",
       expr: ({ recent }) =>
         and(
-          sumWithout(recent.rate("spanwire.ipc.handler.duration", {}, "_sum"), ERROR),
+          above(sumWithout(recent.rate("spanwire.ipc.handler.duration", {}, "_sum"), ERROR), BLAMED_MIN),
           above(recent.grown("spanwire.main_thread.blocked"), 0),
           [...TARGET, WEBVIEW, EVENT],
         ),

@@ -1,6 +1,7 @@
 //! What the command line asks for.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::{Parser, Subcommand};
 use http::Uri;
@@ -34,7 +35,20 @@ pub(super) enum Command {
     /// when a flag or the environment names it: you may run Grafana, Jaeger and the Alertmanager
     /// elsewhere, or not at all.
     Doctor(Box<Doctor>),
+    /// Serves this machine's metrics for Prometheus, and says where Grafana shows them
+    ///
+    /// It runs until Ctrl-C or SIGTERM, and then exits with 0. It exits with 1 when it cannot serve
+    /// or start what was asked for, and with 2 when it does not understand its arguments.
+    #[command(after_help = DASHBOARD_EXAMPLES)]
+    Dashboard(Box<Dashboard>),
 }
+
+const DASHBOARD_EXAMPLES: &str = "\
+Examples:
+  spanwire dashboard                        this machine, sampled each second
+  spanwire dashboard --simulate             with an app that has bursts and errors
+  spanwire dashboard --simulate --stack     the same, and Grafana and Prometheus in Docker
+  spanwire dashboard --port 0 --interval 5  at any free port, sampled every 5 seconds";
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Dashboards {
@@ -117,6 +131,51 @@ pub(super) struct Doctor {
     pub(super) json: bool,
 }
 
+#[derive(Debug, clap::Args)]
+pub(super) struct Dashboard {
+    /// Where to listen; all who reach it read the metrics [default: OTEL_EXPORTER_PROMETHEUS_HOST or 127.0.0.1]
+    #[arg(long, value_name = "HOST")]
+    pub(super) host: Option<String>,
+
+    /// The port of /metrics; 0 takes a free one [default: OTEL_EXPORTER_PROMETHEUS_PORT or 9464]
+    #[arg(long, value_name = "PORT")]
+    pub(super) port: Option<u16>,
+
+    /// Seconds from sample to sample, 0.01 to 3600
+    #[arg(long, value_name = "SECONDS", default_value = "1", value_parser = interval)]
+    pub(super) interval: Duration,
+
+    /// Simulates an app: operations, a queue and a page, with bursts and errors
+    #[arg(long)]
+    pub(super) simulate: bool,
+
+    /// Starts the stack with Docker first; it is exported to DIR [default: spanwire-stack]
+    #[arg(
+        long,
+        value_name = "DIR",
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "spanwire-stack"
+    )]
+    pub(super) stack: Option<PathBuf>,
+
+    /// Prometheus
+    #[arg(long, value_name = "URL", value_parser = url, default_value = "http://127.0.0.1:9090")]
+    pub(super) prometheus: Uri,
+
+    /// Grafana
+    #[arg(long, value_name = "URL", value_parser = url, default_value = "http://localhost:3000")]
+    pub(super) grafana: Uri,
+}
+
+/// Seconds, which may have a fraction.
+fn interval(text: &str) -> Result<Duration, String> {
+    let seconds = text.trim().parse::<f64>().ok();
+    let seconds = seconds.filter(|seconds| (0.01..=3600.0).contains(seconds));
+    let seconds = seconds.ok_or("it is not a number of seconds from 0.01 to 3600")?;
+    Ok(Duration::from_secs_f64(seconds))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -125,6 +184,15 @@ mod tests {
     fn the_command_line_is_consistent() {
         use clap::CommandFactory;
         Args::command().debug_assert();
+    }
+
+    #[test]
+    fn an_interval_is_a_number_of_seconds_within_bounds() {
+        assert_eq!(interval("0.25"), Ok(Duration::from_millis(250)));
+        assert_eq!(interval("3600"), Ok(Duration::from_secs(3600)));
+        for bad in ["", "0", "-1", "3601", "NaN", "inf", "1s"] {
+            assert!(interval(bad).is_err(), "{bad}");
+        }
     }
 
     #[test]

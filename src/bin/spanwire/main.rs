@@ -1,11 +1,13 @@
 //! The command `spanwire` (feature `cli`): `cargo install spanwire --features cli`.
 //!
 //! It writes out the dashboards, alerts and servers' files that belong to this version, and
-//! diagnoses missing telemetry, or the app. `docs/cli.md` shows all. It uses the library's public API alone.
+//! diagnoses missing telemetry, or the app, and serves this machine's metrics. `docs/cli.md` shows all.
+//! It uses the library's public API alone.
 
 mod address;
 mod args;
 mod bundle;
+mod dashboard;
 mod doctor;
 mod export;
 mod listing;
@@ -37,6 +39,7 @@ fn main() -> ExitCode {
             export::run(out, &to, &bundle::STACK, export::stack_needs)
         }
         Command::Doctor(options) => doctor::run(out, &options),
+        Command::Dashboard(options) => dashboard::run(out, &options),
     };
     // A reader that had enough (`| head`) is no failure.
     match done.and_then(|outcome| out.flush().map(|()| outcome)) {

@@ -56,6 +56,9 @@ pub struct Recommendation {
     pub remedy: String,
     /// The id of the optimisation that does it, if there is one.
     pub optimization: Option<String>,
+    /// The finding of the catalogue that says the same from Prometheus' data, if there is one:
+    /// `spanwire doctor --diagnose` looks for it, with what explains it.
+    pub finding: Option<String>,
 }
 
 impl Recommendation {
@@ -73,7 +76,15 @@ impl Recommendation {
             evidence: evidence.into(),
             remedy: remedy.into(),
             optimization: None,
+            finding: None,
         }
+    }
+
+    /// The same with the finding of the catalogue that says so from Prometheus' data.
+    #[must_use]
+    pub fn with_finding(mut self, id: impl Into<String>) -> Self {
+        self.finding = Some(id.into());
+        self
     }
 
     /// The same with the optimisation that does it.

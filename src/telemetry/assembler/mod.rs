@@ -29,6 +29,7 @@ use super::pipelines::Pipelines;
 #[cfg(all(feature = "prometheus", feature = "otlp"))]
 use super::prometheus::Exemplars;
 use super::shutdown_report::ShutdownReport;
+use super::thresholds::{ThresholdRules, ThresholdWatch};
 use crate::instrument::handles::{self, Publish};
 
 /// Starts everything that needs no process-wide place.
@@ -73,7 +74,7 @@ pub(super) fn assemble(
         propagators: config.settings.propagators.clone(),
         slow_threshold: config.settings.slow_threshold,
         #[cfg(feature = "otlp")]
-        level: config.otlp.level,
+        wanted: config.otlp.wanted,
     };
     #[cfg(feature = "otlp")]
     {
@@ -114,7 +115,7 @@ pub(super) fn assemble(
         }
         telemetry.state = Mutex::new(State::Running(running));
     }
-    if config.strictness == Strictness::Strict && !warnings.is_empty() {
+    if config.strictness == Strictness::Strict && warnings.iter().any(Warning::is_refusal) {
         return Err(TelemetryError::Strict(warnings));
     }
     telemetry.warnings = warnings;
@@ -156,10 +157,18 @@ impl Assembler<'_> {
             return;
         }
         let settings = &self.config.settings;
+        let rules = ThresholdRules {
+            error_rate: settings.error_rate_threshold,
+            slow_rate: settings.slow_rate_threshold,
+            window: settings.window,
+        };
+        let watch = ThresholdWatch::new(rules, self.config.on_threshold.clone());
         let thresholds = Arc::new(ThresholdGauges::new(
             settings.ipc_slow_threshold,
             settings.error_rate_threshold,
             self.local_recorder.clone(),
+            watch,
+            Arc::clone(&self.switch),
         ));
         let source: Weak<dyn Publish> = Arc::downgrade(&thresholds) as Weak<dyn Publish>;
         handles::register(source);

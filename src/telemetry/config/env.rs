@@ -688,6 +688,12 @@ pub const VARIABLES: &[Variable] = &[
         set!(error_rate_threshold: ratio),
     ),
     variable(
+        "SPANWIRE_SLOW_RATE_THRESHOLD",
+        "0.1",
+        RATIO,
+        set!(slow_rate_threshold: ratio),
+    ),
+    variable(
         "SPANWIRE_WINDOW_SECONDS",
         "3600",
         SECONDS,

@@ -1,7 +1,9 @@
 //! The one place where the builder's options beat the environment's: these, and by `otlp::overrides`
 //! those of OTLP. The resource's attributes are ordered in `resource`, by OpenTelemetry's rules.
 
-use super::apply::{is_share, put, put_routing};
+use std::time::Duration;
+
+use super::apply::{is_share, put, put_routing, unset};
 use super::builder::TelemetryBuilder;
 #[cfg(feature = "prometheus")]
 use super::parse;
@@ -51,6 +53,18 @@ impl Settings {
             && is_share("error_rate_threshold", share, refusals)
         {
             self.error_rate_threshold = share;
+        }
+        if let Some(share) = builder.slow_rate_threshold
+            && is_share("slow_rate_threshold", share, refusals)
+        {
+            self.slow_rate_threshold = share;
+        }
+        match builder.threshold_window {
+            Some(Duration::ZERO) => {
+                refusals.push(unset("threshold_window", "0".into(), "a time above 0"));
+            }
+            Some(window) => self.window = window,
+            None => {}
         }
     }
 }

@@ -12,6 +12,7 @@ use opentelemetry::Key;
 use opentelemetry_sdk::Resource;
 
 use super::builder::TelemetryBuilder;
+use super::former;
 use super::options::Strictness;
 #[cfg(feature = "otlp")]
 use super::otlp::resolved::OtlpConfig;
@@ -26,6 +27,7 @@ use crate::telemetry::consent::ConsentConfig;
 use crate::telemetry::diagnostics::reporter::Reporter;
 #[cfg(feature = "prometheus")]
 use crate::telemetry::prometheus::EndpointOptions;
+use crate::telemetry::thresholds::ThresholdCallback;
 
 /// What builder and environment together decided, to read. Made by
 /// [`TelemetryBuilder::resolve`].
@@ -70,6 +72,7 @@ pub struct ResolvedConfig {
     pub(crate) shutdown_deadline: Duration,
     pub(crate) strictness: Strictness,
     pub(crate) reporter: Reporter,
+    pub(crate) on_threshold: Option<ThresholdCallback>,
     pub(crate) warnings: Vec<Warning>,
 }
 
@@ -120,7 +123,10 @@ impl ResolvedConfig {
             State::Enabled
         };
         let refusals = refusals.into_iter();
-        let warnings = refusals.map(|refusal| refusal.warning(&off)).collect();
+        let warnings = refusals
+            .map(|refusal| refusal.warning(&off))
+            .chain(former::warnings(&*builder.environment))
+            .collect();
         Self {
             #[cfg(feature = "otlp")]
             otlp,
@@ -149,6 +155,7 @@ impl ResolvedConfig {
             shutdown_deadline: builder.shutdown_deadline,
             strictness: builder.strictness,
             reporter: builder.reporter,
+            on_threshold: builder.on_threshold,
             state,
             settings,
             consent,
@@ -161,7 +168,9 @@ impl ResolvedConfig {
     /// When the builder is strict and something cannot be used.
     pub(crate) fn checked(builder: TelemetryBuilder) -> Result<Self, TelemetryError> {
         let config = Self::new(builder);
-        if config.strictness == Strictness::Strict && !config.warnings.is_empty() {
+        if config.strictness == Strictness::Strict
+            && config.warnings.iter().any(Warning::is_refusal)
+        {
             return Err(TelemetryError::Strict(config.warnings));
         }
         Ok(config)

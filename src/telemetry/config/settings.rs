@@ -31,6 +31,7 @@ pub(crate) struct Settings {
     pub(crate) slow_threshold: Duration,
     pub(crate) ipc_slow_threshold: Duration,
     pub(crate) error_rate_threshold: f64,
+    pub(crate) slow_rate_threshold: f64,
     pub(crate) window: Duration,
     /// `None` switches the system sampler off.
     pub(crate) system_interval: Option<Duration>,

@@ -183,6 +183,11 @@ const scenarios = {
     return undefined;
   },
 
+  /** An async command with a span of its own. */
+  async async_span() {
+    return { call: await outcome("async_span") };
+  },
+
   /** Nothing but a call. */
   async one() {
     return { call: await outcome("sync_ok", { value: 6 }) };

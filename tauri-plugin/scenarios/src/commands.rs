@@ -42,6 +42,13 @@ pub(crate) async fn async_slow() {
     tokio::time::sleep(SLOW).await;
 }
 
+/// Makes a span after it has waited, perhaps on another thread.
+#[tauri::command]
+pub(crate) async fn async_span() {
+    tokio::time::sleep(SLOW).await;
+    tracing::info_span!("inner").in_scope(|| {});
+}
+
 #[tauri::command]
 pub(crate) async fn async_fail() -> Result<(), String> {
     Err("the network is down".to_owned())
@@ -99,7 +106,7 @@ pub(crate) fn close_window(app: AppHandle, label: String) {
 
 #[tauri::command]
 pub(crate) async fn open_window(app: AppHandle, label: String) {
-    crate::windows::open(&app, &label, "second");
+    crate::pages::open(&app, &label, "second");
 }
 
 /// Ends the page's process; the app ends when WebKit tells of it.
@@ -139,6 +146,7 @@ pub(crate) fn handler() -> impl Fn(tauri::ipc::Invoke) -> bool + Send + Sync + '
         sync_panic,
         async_ok,
         async_slow,
+        async_span,
         async_fail,
         async_panic,
         held,

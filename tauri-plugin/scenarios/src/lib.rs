@@ -9,6 +9,7 @@
 )]
 
 mod commands;
+mod pages;
 mod remote;
 mod windows;
 

@@ -1,10 +1,11 @@
-//! The app, and its windows.
+//! The app.
 
 use serde::{Deserialize, Serialize};
-use tauri::{AppHandle, Manager, WebviewUrl, WebviewWindowBuilder};
+use tauri::Manager;
 use tauri_plugin_spanwire::traced;
 
 use crate::commands;
+use crate::pages::{self, Pages};
 
 /// With which plugin the app runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -84,26 +85,9 @@ pub fn run(setup: Setup) {
                 Origin::Remote => Some(crate::remote::serve(app.handle().clone())),
             };
             app.manage(Pages(remote));
-            open(app.handle(), &setup.label, &setup.scenario);
+            pages::open(app.handle(), &setup.label, &setup.scenario);
             Ok(())
         })
         .run(context)
-        .unwrap();
-}
-
-/// Where pages come from.
-struct Pages(Option<String>);
-
-/// Opens a window whose page runs the scenario.
-pub(crate) fn open(app: &AppHandle, label: &str, scenario: &str) {
-    let url = match &app.state::<Pages>().0 {
-        Some(url) => WebviewUrl::External(url.parse().unwrap()),
-        None => WebviewUrl::App("index.html".into()),
-    };
-    let name = serde_json::to_string(scenario).unwrap();
-    let main = include_str!("../page/scenarios.js");
-    WebviewWindowBuilder::new(app, label, url)
-        .initialization_script(format!("window.SCENARIO = {name};\n{main}"))
-        .build()
         .unwrap();
 }

@@ -17,7 +17,6 @@ use tauri::webview::InvokeRequest;
 use tauri::{Manager, Runtime, UriSchemeContext, UriSchemeResponder, Webview};
 
 use crate::call::{self, Answer, Answered, Reply};
-use crate::channels;
 use crate::events;
 use crate::plugin_state::PluginState;
 use crate::seam_scope::SeamScope;
@@ -110,7 +109,7 @@ fn invoke<R: Runtime>(
         .then(|| events::Change::of(&request.cmd, &request.body))
         .flatten();
     if is_trusted {
-        channels::opened(&tracked, &request.cmd, &request.body);
+        tracked.channels_opened(&request.cmd, &request.body);
     }
     let refusal = if is_trusted {
         // An async command panicked before Tauri let go of its own handle to the responder, so it was

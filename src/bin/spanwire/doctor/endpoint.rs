@@ -15,6 +15,7 @@ use super::exposition::Exposition;
 use super::finding::{Finding, quoted};
 use super::probe_error::ProbeError;
 use super::targets::{MetricsTarget, Target, Targets};
+use super::tauri;
 use crate::text::{few, shown};
 
 /// What identifies the app, to check whether Prometheus has it.
@@ -147,6 +148,8 @@ impl EndpointProbe {
                  and export dashboards and alerts anew",
             ));
         }
+        let info = self.exposition.named(TARGET_INFO).next();
+        findings.extend(info.and_then(|info| tauri::evaluate(&info.labels)));
         findings.extend(self.problems());
         findings.extend(self.lost());
         findings.extend(self.refused_hosts());

@@ -25,11 +25,14 @@ mod report;
 mod routes;
 mod scrape;
 mod targets;
+mod tauri;
 
 use std::io::{self, Write};
 use std::thread::{self, ScopedJoinHandle};
 use std::time::Duration;
 
+use http::Uri;
+use serde_json::Value;
 use spanwire::clock::now;
 use spanwire::telemetry::Telemetry;
 
@@ -56,6 +59,22 @@ pub(super) fn run(out: &mut impl Write, options: &Doctor) -> io::Result<Outcome>
     } else {
         Outcome::Bad
     })
+}
+
+/// What a server answers to one question, asked without a proxy; in words why it does not.
+pub(super) fn ask(server: &Uri, path: &str) -> Result<Value, String> {
+    let client = client::HttpClient::local(server, now().plus(SECTION_TIME_MAX));
+    match client.json(path) {
+        Ok((answer, _)) => Ok(answer),
+        Err(error) => Err(error.to_string()),
+    }
+}
+
+/// The text that is at this URL, if it answers so.
+pub(super) fn text_at(url: &Uri) -> Option<String> {
+    let client = client::HttpClient::local(url, now().plus(SECTION_TIME_MAX));
+    let answer = client.get_base().ok()?;
+    String::from_utf8(answer.body).ok()
 }
 
 fn examine(options: &Doctor) -> Report {

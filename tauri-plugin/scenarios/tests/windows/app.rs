@@ -5,6 +5,7 @@ use std::process::{Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
 use opentelemetry_proto::tonic::metrics::v1::{Metric, metric, number_data_point};
+use opentelemetry_proto::tonic::resource::v1::Resource;
 use opentelemetry_proto::tonic::trace::v1::Span;
 use serde_json::Value;
 use spanwire_testkit::folder::Folder;
@@ -27,8 +28,8 @@ pub(crate) struct Run {
     pub(crate) report: Value,
     pub(crate) spans: Vec<Span>,
     pub(crate) metrics: Vec<Metric>,
-    /// `service.name` of the spans.
-    pub(crate) service: Option<String>,
+    /// What the spans are of.
+    pub(crate) resource: Option<Resource>,
     pub(crate) stderr: String,
     pub(crate) status: ExitStatus,
 }
@@ -100,11 +101,11 @@ impl App {
                 .map(Received::metrics)
                 .find(|metrics| !metrics.is_empty())
                 .unwrap_or_default(),
-            service: receiver
+            resource: receiver
                 .received()
                 .iter()
                 .find(|request| !request.spans().is_empty())
-                .and_then(|request| text(&request.resource().attributes, "service.name")),
+                .map(Received::resource),
             stderr: std::fs::read_to_string(&stderr).unwrap(),
             status,
         }
@@ -115,6 +116,11 @@ impl App {
 pub(crate) type Counts = BTreeMap<String, u64>;
 
 impl Run {
+    /// An attribute of what the spans are of.
+    pub(crate) fn resource(&self, name: &str) -> Option<String> {
+        text(&self.resource.as_ref()?.attributes, name)
+    }
+
     /// What `spanwire.ipc.messages` says of this webview.
     pub(crate) fn messages(&self, webview: &str) -> Counts {
         let mut counts = Counts::new();

@@ -37,12 +37,28 @@ pub(crate) fn beside_the_seam() {
     assert_eq!(run.report["call"]["ok"], 6, "{}", run.stderr);
     assert_eq!(run.messages("main")["inbound sync_ok ok"], 1);
     assert!(!run.stderr.contains("spanwire:"), "{}", run.stderr);
+    assert_eq!(run.resource("spanwire.tauri.way").as_deref(), Some("seam"));
 }
 
 pub(crate) fn alone() {
     let run = App::new(Plugin::TracedAlone, "one").run();
     assert_eq!(run.report["call"]["ok"], 6, "{}", run.stderr);
     assert_eq!(run.messages("main")["inbound sync_ok ok"], 1);
+    let way = run.resource("spanwire.tauri.way");
+    assert_eq!(way.as_deref(), Some("turned_off"));
     let says = "since the app turned the `ipc` scheme off";
     assert_eq!(run.stderr.matches(says).count(), 1, "{}", run.stderr);
+}
+
+/// In a copy of the plugin that does not know the Tauri which it is built with.
+pub(crate) fn untested() {
+    for plugin in [Plugin::Init, Plugin::TracedToo] {
+        let run = App::new(plugin, "one").run();
+        assert_eq!(run.report["call"]["ok"], 6, "{}", run.stderr);
+        let says = "was not tested with this version of the plugin: raise the plugin";
+        assert_eq!(run.stderr.matches(says).count(), 1, "{}", run.stderr);
+        let seen = run.messages("main").get("inbound sync_ok ok").copied();
+        let expected = (plugin == Plugin::TracedToo).then_some(1);
+        assert_eq!(seen, expected, "{}", run.stderr);
+    }
 }

@@ -40,5 +40,8 @@ pub(crate) fn precedence() {
     assert_eq!(run.report["call"]["ok"], 6, "{}", run.stderr);
     assert!(!run.spans.is_empty(), "the environment's endpoint is used");
     assert!(elsewhere.spans().is_empty());
-    assert_eq!(run.service.as_deref(), Some("named-by-settings"));
+    assert_eq!(
+        run.resource("service.name").as_deref(),
+        Some("named-by-settings")
+    );
 }

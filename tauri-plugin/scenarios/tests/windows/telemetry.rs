@@ -162,6 +162,26 @@ fn clicked(run: &Run, plugin: Plugin) {
     assert_eq!(calls, [("sync_ok", SpanKind::Client as i32)]);
 }
 
+pub(crate) fn async_span() {
+    let run = App::new(Plugin::Init, "async_span").run();
+    let of_name = |name: &str| run.spans.iter().find(|span| span.name == name);
+    let inner = of_name("inner").unwrap_or_else(|| panic!("{} {}", run.report, run.stderr));
+    let command = run
+        .spans
+        .iter()
+        .find(|span| span.name == "async_span" && span.kind == SpanKind::Server as i32);
+    let command = command.expect("a span of the command");
+    if cfg!(feature = "async-spans") {
+        assert_eq!(inner.trace_id, command.trace_id);
+        let polled = of_name("ipc::request::run").expect("Tauri's span");
+        assert_eq!(inner.parent_span_id, polled.span_id);
+        assert_eq!(polled.parent_span_id, command.span_id);
+    } else {
+        assert_ne!(inner.trace_id, command.trace_id);
+        assert!(inner.parent_span_id.is_empty());
+    }
+}
+
 pub(crate) fn reloaded() {
     let run = App::new(Plugin::Init, "reloaded").run();
     assert_eq!(run.report["loaded"], 2, "{} {}", run.report, run.stderr);

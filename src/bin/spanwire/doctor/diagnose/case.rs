@@ -60,6 +60,7 @@ impl Case {
         is_here
             && self.of.explains.iter().any(|explanation| {
                 explanation.ids.contains(&other.of.id)
+                    && (other.culprits.is_empty() || !explanation.if_unblamed)
                     && explanation.same.iter().all(|name| {
                         self.values(name)
                             .any(|value| other.label(name) == Some(value))
@@ -248,6 +249,22 @@ mod tests {
               page-thread-saturated
         "#]]
         .assert_eq(&text);
+    }
+
+    #[test]
+    fn flood_explains_a_blocked_ui_thread_that_no_other_handler_is_blamed_for() {
+        let flood = || case("event-flood", &[(WEBVIEW, "main"), (EVENT, "moved")], &[]);
+        let save = [(WEBVIEW, "main"), (EVENT, "save")];
+        let both = tree(vec![case("ui-thread-blocked", &[], &[&save]), flood()]);
+        let one = tree(vec![case("ui-thread-blocked", &[], &[]), flood()]);
+        expect![[r#"
+            ui-thread-blocked
+            event-flood
+            --
+            event-flood
+              ui-thread-blocked
+        "#]]
+        .assert_eq(&format!("{both}--\n{one}"));
     }
 
     #[test]

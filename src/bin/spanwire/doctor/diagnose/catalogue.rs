@@ -71,6 +71,9 @@ pub(super) struct Culprit {
 pub(super) struct Explanation {
     pub(super) ids: Vec<String>,
     pub(super) same: Vec<String>,
+    /// Only where nothing is named as the other's culprit.
+    #[serde(default, rename = "ifUnblamed")]
+    pub(super) if_unblamed: bool,
 }
 
 /// The spans to show an example of, with labels in braces.

@@ -1,0 +1,5 @@
+//! Reads what the app's page may do.
+
+fn main() {
+    tauri_build::build();
+}
