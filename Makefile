@@ -25,8 +25,9 @@ FEATURE_SETS := none prometheus otlp system testing wry metrics-exporter-prometh
 # window closes, and refuse the next app meanwhile, but for `-noreset`.
 WITH_DISPLAY := $(if $(or $(DISPLAY),$(WAYLAND_DISPLAY)),,xvfb-run -a -s "-screen 0 1280x1024x24 -noreset")
 
+.PHONY: python python-lint python-wheel python-bench python-window
 .PHONY: core typos versions msrv api semver pack workflows raise
-.PHONY: help demo demo-tauri plugin up down compose test test-stack fuzz fuzz-smoke check page dashboards licences semconv bench bench-webview stack stack-down packages fmt clippy features windows doc examples shellcheck
+.PHONY: help demo demo-tauri plugin up down compose test test-stack fuzz fuzz-smoke check page dashboards licences semconv bench bench-history bench-webview stack stack-down packages fmt clippy features windows doc examples shellcheck
 
 help: ## say what there is
 	@echo "usage: make <target>"
@@ -72,8 +73,10 @@ compose: ## check the compose files with Docker Compose itself, and the scripts 
 test: packages ## run all tests, the one with a real window and a real Prometheus among them
 	cargo test --workspace --features $(FEATURES)
 	cd tauri-plugin && cargo test --locked --workspace
+	$(MAKE) python
+	$(MAKE) python-window
 
-check: packages fmt typos shellcheck versions licences page dashboards clippy plugin features api windows doc examples semconv pack ## all but tests: formatting, spelling, lints, licences, versions, the page script, dashboards and alerts, features, the public API, Windows, docs, examples, what is packed
+check: packages fmt typos shellcheck versions licences page dashboards clippy plugin python-lint features api windows doc examples semconv pack ## all but tests: formatting, spelling, lints, licences, versions, the page script, dashboards and alerts, features, the public API, Windows, docs, examples, what is packed
 
 # `page/spanwire.js` is committed, so that building the crate needs no Node: it must be what the
 # source builds.
@@ -115,6 +118,9 @@ check-drawing: drawing ## the same in a minute without pictures: no panel is emp
 
 bench: ## run the benchmarks
 	cargo bench -p spanwire
+
+bench-history: ## questions to a history of ten million records, which it writes first; it fails when one takes a second
+	cargo bench -p spanwire --features history --bench history
 
 bench-webview: ## the raw wry way beside ours in real windows; it fails when a target is missed
 	@scripts/install-packages demo
@@ -158,6 +164,13 @@ test-reliability: packages ## a killed Collector, 1,000 kill -9, every collector
 	@scripts/stack build collector
 	cargo test --workspace --features $(FEATURES) --no-fail-fast --test reliability --test long_flood -- $(ARGS)
 
+.PHONY: test-history-kills bench-history-writing
+test-history-kills: packages ## kill -9 a process under load 100 times, and look at its history each time
+	SPANWIRE_TEST_KILLS=100 cargo test -p spanwire --features $(FEATURES) --test history -- a_killed_process
+
+bench-history-writing: ## what a history costs its callers, its writer and in memory; it fails when a target is missed
+	cargo bench -p spanwire --features history --bench history_writing
+
 stack: ## start Prometheus, Alertmanager, Jaeger and the Collector without Docker
 	@scripts/install-packages stack
 	@scripts/stack up
@@ -172,6 +185,7 @@ fmt:
 	cargo fmt --all --check
 	cargo fmt --manifest-path fuzz/Cargo.toml --check
 	cargo fmt --manifest-path tauri-plugin/Cargo.toml --all --check
+	cargo fmt --manifest-path python/Cargo.toml --check
 
 shellcheck:
 	shellcheck $$(grep -ls '^#!/usr/bin/env bash' scripts/*) .ci/run
@@ -228,6 +242,44 @@ plugin: packages ## check the Tauri plugin: lints, with its feature and without,
 	cd tauri-plugin && cargo clippy --locked --workspace --all-targets -- -D warnings
 	cd tauri-plugin && cargo clippy --locked -p tauri-plugin-spanwire --no-default-features -- -D warnings
 	cd tauri-plugin && RUSTDOCFLAGS="-D warnings" cargo doc --locked -p tauri-plugin-spanwire --no-deps
+
+# A workspace of its own, with a Python that pip fills: nothing of the system's is changed.
+PYTHON_VENV := target/python-venv
+
+$(PYTHON_VENV)/ready: python/requirements-test.txt
+	@scripts/install-packages python
+	python3 -m venv $(PYTHON_VENV)
+	$(PYTHON_VENV)/bin/pip install --quiet --requirement python/requirements-test.txt
+	touch $@
+
+python: $(PYTHON_VENV)/ready ## build the Python package into target/python-venv and run its tests
+	cd python && VIRTUAL_ENV="$(CURDIR)/$(PYTHON_VENV)" "$(CURDIR)/$(PYTHON_VENV)/bin/maturin" develop --quiet --locked
+	cd python && "$(CURDIR)/$(PYTHON_VENV)/bin/pytest"
+
+# Not among `check`: it links the library twice more.
+python-wheel: $(PYTHON_VENV)/ready ## pack the wheel and the sdist, and use each in a fresh environment; ARGS=wheel or --release
+	@scripts/check-wheel $(ARGS)
+
+python-bench: $(PYTHON_VENV)/ready ## what a monitor costs beside OpenTelemetry's and prometheus_client's, in the release profile
+	cd python && VIRTUAL_ENV="$(CURDIR)/$(PYTHON_VENV)" "$(CURDIR)/$(PYTHON_VENV)/bin/maturin" develop --quiet --locked --release
+	$(PYTHON_VENV)/bin/python python/bench/costs.py
+
+# Debian's WebKitGTK bindings come with its own Python alone.
+PYTHON_WINDOW_VENV := target/python-window-venv
+
+$(PYTHON_WINDOW_VENV)/ready: python/requirements-window.txt
+	@scripts/install-packages python-window
+	/usr/bin/python3 -m venv --system-site-packages $(PYTHON_WINDOW_VENV)
+	$(PYTHON_WINDOW_VENV)/bin/pip install --quiet --requirement python/requirements-window.txt
+	touch $@
+
+python-window: $(PYTHON_WINDOW_VENV)/ready ## test the Python package in real windows of pywebview
+	cd python && VIRTUAL_ENV="$(CURDIR)/$(PYTHON_WINDOW_VENV)" "$(CURDIR)/$(PYTHON_WINDOW_VENV)/bin/maturin" develop --quiet --locked
+	cd python && $(WITH_DISPLAY) "$(CURDIR)/$(PYTHON_WINDOW_VENV)/bin/pytest" window_tests $(ARGS)
+
+python-lint: $(PYTHON_VENV)/ready ## check the Python package: lints of its Rust, types of its Python
+	cd python && cargo clippy --locked --all-targets -- -D warnings
+	cd python && "$(CURDIR)/$(PYTHON_VENV)/bin/mypy" spanwire
 
 # Each feature alone: together they hide a missing one.
 features: ## check the library without features, with each alone, and with the pairs that matter

@@ -1,7 +1,6 @@
 // What the manifests say of versions, held against each other:
 //
-// - everything that is released has one version: the crates and the npm package (and a wheel, once there
-//   is a pyproject.toml);
+// - everything that is released has one version: the crates, the npm package and the wheel;
 // - no dependency needs a newer Rust than `rust-version` promises, and the README names that version;
 // - `repository` is the same everywhere, or nowhere while the project has no address of its own.
 //
@@ -32,8 +31,8 @@ function workspace(folder) {
   return { packages, resolve, members, ours, released };
 }
 
-// The Tauri plugin is a workspace of its own.
-const workspaces = [".", "tauri-plugin"].filter((folder) => existsSync(join(root, folder, "Cargo.toml"))).map(workspace);
+// The Tauri plugin and the Python package are workspaces of their own.
+const workspaces = [".", "tauri-plugin", "python"].filter((folder) => existsSync(join(root, folder, "Cargo.toml"))).map(workspace);
 const ours = workspaces.flatMap((one) => one.ours);
 const released = workspaces.flatMap((one) => one.released);
 const main = ours.find(({ name }) => name === "spanwire");

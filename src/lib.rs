@@ -72,6 +72,8 @@ pub mod ipc;
 mod layer;
 pub mod measurement;
 pub mod queue;
+#[cfg(feature = "system")]
+pub mod report;
 pub mod semconv;
 pub mod startup;
 #[cfg(feature = "system")]

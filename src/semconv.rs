@@ -166,6 +166,8 @@ metrics! {
         "Time from which an operation counts as slow, unless it has a threshold of its own." ();
     ERROR_RATE_THRESHOLD = Gauge "spanwire.error_rate.threshold" ["1"]
         "Share of failures from which the app counts as failing." ();
+    THRESHOLD_EXCEEDED = UpDownCounter "spanwire.threshold.exceeded" ["{name}"]
+        "Operations and events of which too many failed or were slow of late." (THRESHOLD_KIND);
     PAGE_ERRORS = Counter "spanwire.page.errors" ["{error}"]
         "Errors that the page reported." (WEBVIEW_NAME, ERROR_TYPE);
     PAGE_STATE = UpDownCounter "spanwire.page.state" ["{page}"]
@@ -178,6 +180,8 @@ metrics! {
         "1 while the page can be seen, 0 while it is hidden." (WEBVIEW_NAME);
     PAGE_INERT = UpDownCounter "spanwire.page.inert" ["{page}"]
         "1 for a page that answers and whose own script does nothing." (WEBVIEW_NAME);
+    PAGE_LONG_TASK_DURATION = Histogram "spanwire.page.long_task.duration" ["s"]
+        "Stretches of 50 ms or more in which the page's thread did one thing." (WEBVIEW_NAME);
     PAGE_SPANS = Counter "spanwire.page.spans" ["{span}"]
         "Spans that an OpenTelemetry SDK in the page sent, by outcome."
         (WEBVIEW_NAME, OUTCOME, ERROR_TYPE);
@@ -270,6 +274,8 @@ metrics! {
     SPOOL_ITEMS = Counter "spanwire.spool.items" ["{item}"]
         "Spans and log records that were put on disk, and how they left it."
         (OUTCOME, ERROR_TYPE);
+    HISTORY_RECORDS = Counter "spanwire.history.records" ["{record}"]
+        "Records for the history on the machine, by what became of them." (OUTCOME);
 }
 
 /// The type of an attribute's values.
@@ -338,7 +344,7 @@ attributes! {
     IPC_DIRECTION = "spanwire.ipc.direction" String ["inbound", "outbound"], "`inbound` (page to host) or `outbound` (host to page).";
     IPC_EVENT = "spanwire.ipc.event" String,
         "The event's name; capped, see [`REGISTERED_NAMES_MAX`] and [`OTHER_NAMES_MAX`].";
-    OUTCOME = "spanwire.outcome" String ["ok", "failed", "dropped", "kept", "spooled", "replayed"], "`ok`, `failed` or `dropped`; of a trace `kept` or `dropped`; on disk `spooled`, `replayed` or `dropped`.";
+    OUTCOME = "spanwire.outcome" String ["ok", "failed", "dropped", "kept", "spooled", "replayed", "written"], "`ok`, `failed` or `dropped`; of a trace `kept` or `dropped`; on disk `spooled`, `replayed` or `dropped`; in the history `written` or `dropped`.";
     ERROR_TYPE = "error.type" String, "Why it failed or was dropped; absent when it did not.";
     QUEUE_NAME = "spanwire.queue.name" String, "The name that the app gave to the queue.";
     OPERATION_NAME = "spanwire.operation.name" String, "The name of a scoped operation; capped.";
@@ -353,6 +359,7 @@ attributes! {
     MEASUREMENT_UNIT = "spanwire.measurement.unit" String, "A measurement's unit; absent when not given.";
     STARTUP_PHASE = "spanwire.startup.phase" String ["telemetry", "event_loop", "window", "webview", "navigation", "script", "dom_ready", "first_paint", "first_call"],
         "The phase of the app's start that was reached; on the trace's root the last one.";
+    THRESHOLD_KIND = "spanwire.threshold.kind" String ["operation_error_rate", "operation_slow_rate", "event_error_rate"], "Which share is above its threshold.";
     WEBVIEW_PROCESS_TYPE = "spanwire.webview.process.type" String ["web", "network", "gpu", "other"], "`web`, `network`, `gpu` or `other`.";
     CPU_MODE = "cpu.mode" String ["user", "nice", "system", "interrupt", "steal"],
         "What a processor did: `user` or `system`; of the host also `nice`, `interrupt` or `steal`. Linux only.";
@@ -611,6 +618,10 @@ events! {
     EVENT_OPERATION_SLOW = "spanwire.operation.slow" "warn"
         "An operation took its threshold or longer."
         (OPERATION_NAME, DURATION_S, SLOW_THRESHOLD_S, CONTEXT);
+    EVENT_THRESHOLD_CROSSED = "spanwire.threshold.crossed" "warn"
+        "Too many failed or were slow of late." (THRESHOLD_KIND, OPERATION_NAME, IPC_EVENT);
+    EVENT_THRESHOLD_RECOVERED = "spanwire.threshold.recovered" "info"
+        "It stays below its threshold again." (THRESHOLD_KIND, OPERATION_NAME, IPC_EVENT);
     EVENT_PAGE_CRASHED = "spanwire.page.crashed" "error"
         "The page's process ended by itself. Linux only." (WEBVIEW_NAME, ERROR_TYPE);
     EVENT_PAGE_UNSUPPORTED_ADDRESS = "spanwire.page.unsupported_address" "error"
@@ -621,6 +632,8 @@ events! {
         "The server that has the page in development does not answer." ();
     EVENT_CONFIGURATION_WARNING = "spanwire.configuration.warning" "warn"
         "A setting of telemetry cannot be used." ();
+    EVENT_HISTORY_FAILED = "spanwire.history.failed" "warn"
+        "The history on the machine cannot be written, or was damaged." (EXCEPTION_MESSAGE);
     EVENT_SYSTEM_NOT_SAMPLED = "spanwire.system.not_sampled" "warn"
         "The process and the host cannot be looked at." (EXCEPTION_MESSAGE);
     EVENT_ENDPOINT_OFF = "spanwire.endpoint.off" "warn"
@@ -716,7 +729,6 @@ impl PageSpanErrorType {
         self as usize
     }
 }
-
 error_types! {
     ExportErrorType,
     "Why telemetry did not reach its collector: the closed set of `error.type` on `otel.sdk.*`.";
@@ -731,7 +743,6 @@ error_types! {
     Rejected = "rejected", "The collector took the request but not all of its items.";
     Internal = "internal", "The batch could not be made into a request.";
 }
-
 error_types! {
     SpoolErrorType,
     "Why what waited on disk did not reach its collector: the closed set of `error.type` on
@@ -785,7 +796,6 @@ pub const SIZE_BOUNDS_BY: &[f64] = &[
 pub const BATCH_BOUNDS: &[f64] = &[
     1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0, 200.0, 500.0, 1_000.0,
 ];
-
 /// Bounds for histograms of the app's own, whose unit can be anything.
 pub const APP_BOUNDS: &[f64] = &[
     0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 25.0, 50.0,

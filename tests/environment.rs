@@ -23,8 +23,11 @@ fn builder(pairs: &[(&str, &str)]) -> TelemetryBuilder {
 fn outcome(make: impl Fn() -> TelemetryBuilder) -> (Vec<String>, Option<String>) {
     let (telemetry, _) = make().build().unwrap();
     let warnings = telemetry.warnings().iter().map(ToString::to_string);
+    let warnings = warnings.collect();
+    // A process has one history at a time.
+    drop(telemetry);
     let error = make().strict().build().err().map(|error| error.to_string());
-    (warnings.collect(), error)
+    (warnings, error)
 }
 
 /// For each variable a value that can be used and one that cannot.
@@ -137,9 +140,12 @@ const VALUES: &[(&str, &str, &str)] = &[
     ("SPANWIRE_SLOW_THRESHOLD_MS", "0", "slow"),
     ("SPANWIRE_IPC_SLOW_THRESHOLD_MS", "50", "-1"),
     ("SPANWIRE_ERROR_RATE_THRESHOLD", "0.5", "NaN"),
+    ("SPANWIRE_SLOW_RATE_THRESHOLD", "0", "-0.1"),
     ("SPANWIRE_WINDOW_SECONDS", "60", "0"),
     ("SPANWIRE_SYSTEM_INTERVAL_MS", "0", "9"),
     ("SPANWIRE_RETENTION_SECONDS", "60", "1h"),
+    ("SPANWIRE_HISTORY", HISTORY, "/dev/null/history.db"),
+    ("SPANWIRE_HISTORY_MAX_BYTES", "1048576", "1 MiB"),
     ("SPANWIRE_SPOOL_DIR", SPOOL, "/dev/null/spool"),
     ("SPANWIRE_SPOOL_MAX_BYTES", "1", "1 MiB"),
     ("ALL_PROXY", "http://box:3128", "socks5://box:1080"),
@@ -171,6 +177,7 @@ const CERTIFICATE: &str = "{certificate}";
 const KEY: &str = "{key}";
 const NO_CERTIFICATE: &str = "{empty}";
 const SPOOL: &str = "{spool}";
+const HISTORY: &str = "{history}";
 
 struct Files {
     authority: Authority,
@@ -190,6 +197,7 @@ impl Files {
             KEY => self.authority.folder().join("client.key"),
             NO_CERTIFICATE => self.authority.folder().join("empty"),
             SPOOL => self.authority.folder().join("spool"),
+            HISTORY => self.authority.folder().join("history.db"),
             other => return other.to_owned(),
         };
         path.to_str().unwrap().to_owned()
@@ -231,7 +239,7 @@ fn the_documentation_lists_every_variable_as_it_is() {
 #[test]
 fn each_bad_value_is_a_warning_that_names_it_and_an_error_when_strict() {
     let files = Files::new();
-    for (name, _, bad) in VALUES {
+    for (name, _, bad) in built_in() {
         let bad = files.path(bad);
         let variable = VARIABLES
             .iter()
@@ -262,7 +270,7 @@ fn each_bad_value_is_a_warning_that_names_it_and_an_error_when_strict() {
 fn each_good_value_is_accepted_without_a_warning() {
     let files = Files::new();
     files.authority.client_files();
-    for (name, good, _) in VALUES {
+    for (name, good, _) in built_in() {
         let good = files.path(good);
         // A certificate is nothing without its key.
         let mut pairs = vec![(*name, good)];
@@ -277,6 +285,14 @@ fn each_good_value_is_accepted_without_a_warning() {
         let (warnings, error) = outcome(|| builder(&pairs));
         assert_eq!((warnings, error), (Vec::new(), None), "{name}");
     }
+}
+
+/// Without the feature, the variable that asks for a history is a warning whatever it says.
+fn built_in() -> impl Iterator<Item = &'static (&'static str, &'static str, &'static str)> {
+    let has_history = cfg!(feature = "history");
+    VALUES
+        .iter()
+        .filter(move |(name, ..)| has_history || *name != "SPANWIRE_HISTORY")
 }
 
 fn name_of(name: &str) -> &'static str {
@@ -526,4 +542,49 @@ fn disabled_telemetry_sets_up_nothing() {
         assert_eq!(telemetry.flush(Duration::ZERO), Ok(()));
         assert_eq!(telemetry.shutdown(Duration::ZERO), Default::default());
     }
+}
+
+#[test]
+fn a_former_name_is_a_hint_unless_its_successor_is_set_and_never_an_error() {
+    for (former, successor) in [
+        ("SLOW_REQUEST_THRESHOLD_MS", "SPANWIRE_SLOW_THRESHOLD_MS"),
+        ("SAMPLING_WINDOW_SECONDS", "SPANWIRE_WINDOW_SECONDS"),
+        ("ERROR_RATE_THRESHOLD", "SPANWIRE_ERROR_RATE_THRESHOLD"),
+        ("PERFORMANCE_ENABLED", "SPANWIRE_ENABLED"),
+        (
+            "PERFORMANCE_PROFILE_INTERVAL",
+            "SPANWIRE_SYSTEM_INTERVAL_MS",
+        ),
+        ("PERFORMANCE_RETENTION", "SPANWIRE_RETENTION_SECONDS"),
+    ] {
+        let value = VALUES.iter().find(|(name, ..)| *name == successor);
+        let value = value.unwrap().1;
+        let (warnings, error) = outcome(|| builder(&[(former, value)]));
+        let expected = format!(
+            "{former} is not read by telemetry: {successor} does its job, in the same unit"
+        );
+        assert_eq!(warnings, [expected]);
+        assert_eq!(error, None);
+        let (warnings, _) = outcome(|| builder(&[(former, value), (successor, value)]));
+        assert_eq!(warnings, [""; 0]);
+        let (warnings, _) = outcome(|| builder(&[(former, " ")]));
+        assert_eq!(warnings, [""; 0]);
+    }
+}
+
+#[test]
+fn options_of_thresholds_that_cannot_be_used_count_as_unset() {
+    let options = || {
+        builder(&[])
+            .slow_rate_threshold(1.5)
+            .threshold_window(Duration::ZERO)
+    };
+    let (warnings, error) = outcome(options);
+    assert_eq!(warnings.len(), 2, "{warnings:?}");
+    assert!(
+        warnings[0].starts_with("slow_rate_threshold"),
+        "{warnings:?}"
+    );
+    assert!(warnings[1].starts_with("threshold_window"), "{warnings:?}");
+    assert!(error.is_some());
 }

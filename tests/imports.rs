@@ -25,6 +25,18 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("history", &["instrument"]),
     ("ipc", &["queue", "measurement", "startup", "instrument"]),
     ("webview", &["ipc", "startup"]),
+    (
+        "report",
+        &[
+            "telemetry",
+            "ipc",
+            "queue",
+            "timer",
+            "measurement",
+            "system",
+            "instrument",
+        ],
+    ),
     ("testing", &["layer", "instrument"]),
     (
         "telemetry",
@@ -43,13 +55,13 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
 const TELEMETRY: &[&[&str]] = &[
     &["install"],
     &["assembler"],
-    &["pause"],
+    &["pause", "foreign_spans"],
     &["handle", "parts", "fanout"],
     &["pipelines", "subscriber"],
     &["config"],
     &["prometheus", "sampling"],
     &["metrics"],
-    &["export"],
+    &["export", "thresholds"],
     &["consent", "diagnostics", "shutdown_report", "background"],
 ];
 

@@ -20,6 +20,10 @@ const NOT_IN_THE_EXAMPLE: &[(&str, &str)] = &[
         "its page has no engine that measures them",
     ),
     (
+        "spanwire.page.long_task.duration",
+        "its page has no engine that is busy",
+    ),
+    (
         "spanwire.page.spans",
         "its page has no OpenTelemetry SDK of its own",
     ),
@@ -69,6 +73,7 @@ impl Headless {
             .env("OTEL_METRICS_EXPORTER", "otlp,prometheus")
             .env("OTEL_METRIC_EXPORT_INTERVAL", "1000")
             .env("SPANWIRE_SPOOL_DIR", spool.path())
+            .env("SPANWIRE_HISTORY", spool.path().join("history.db"))
             .stdout(Stdio::piped())
             .spawn()
             .unwrap();

@@ -1,6 +1,7 @@
 //! What the command line asks for.
 
 use std::net::{IpAddr, Ipv4Addr};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Parser;
@@ -40,6 +41,10 @@ pub(crate) struct Args {
     /// Port of /metrics and /healthz, 0 for any free one [default: OTEL_EXPORTER_PROMETHEUS_PORT or 9464]
     #[arg(long)]
     pub(crate) port: Option<u16>,
+
+    /// File of the history, or "none" [default: SPANWIRE_HISTORY or the user's folder for states]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) history: Option<PathBuf>,
 
     /// Time between two lines of the summary.
     #[arg(long, value_name = "TIME", default_value = "1s", value_parser = interval)]

@@ -16,6 +16,7 @@ mod window;
 
 use std::error::Error;
 use std::io::Write;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -80,6 +81,9 @@ fn install_telemetry(args: &Args) -> Result<Telemetry, Box<dyn Error>> {
     if let Some(port) = args.port {
         builder = builder.prometheus_port(port);
     }
+    if let Some(file) = history_file(args.history.as_deref()) {
+        builder = builder.history(file);
+    }
     builder.install().map_err(|error| {
         format!(
             "{error}\nAn app would run on without; the demo ends. --port 0 takes any free port."
@@ -88,11 +92,30 @@ fn install_telemetry(args: &Args) -> Result<Telemetry, Box<dyn Error>> {
     })
 }
 
+/// The history's file: as asked for, as the environment says, or the user's own; `None` where there
+/// is none, or the environment has the word.
+fn history_file(asked: Option<&Path>) -> Option<PathBuf> {
+    if let Some(file) = asked {
+        return (file != Path::new("none")).then(|| file.to_owned());
+    }
+    let set = |name| std::env::var_os(name).filter(|value| !value.is_empty());
+    if set("SPANWIRE_HISTORY").is_some() {
+        return None;
+    }
+    let states = set("XDG_STATE_HOME").map(PathBuf::from);
+    let states = states.or_else(|| Some(Path::new(&set("HOME")?).join(".local/state")))?;
+    let folder = states.join("spanwire-demo");
+    // A home that cannot be written is no reason not to run.
+    std::fs::create_dir_all(&folder).ok()?;
+    Some(folder.join("history.db"))
+}
+
 /// Where the telemetry is to be found.
 #[derive(Debug)]
 struct Places {
     metrics: Option<String>,
     traces: Option<String>,
+    history: Option<PathBuf>,
 }
 
 impl Places {
@@ -112,6 +135,7 @@ impl Places {
                 .prometheus_addr()
                 .map(|addr| format!("http://{addr}/metrics")),
             traces: endpoint.map(|url| without_secrets(&url)),
+            history: telemetry.history().map(|history| history.path().to_owned()),
         }
     }
 
@@ -126,6 +150,10 @@ impl Places {
             None => say!(
                 "traces   not sent: OTEL_EXPORTER_OTLP_ENDPOINT=http://localhost:4318 sends them there"
             ),
+        }
+        match &self.history {
+            Some(file) => say!("history  in {}", file.display()),
+            None => say!("history  not kept: --history FILE or SPANWIRE_HISTORY names its file"),
         }
         if args.drive && args.has_faults() {
             say!("window   Lightbox, which uses itself, but only for what is quick and works");
@@ -158,6 +186,9 @@ impl Places {
         match &self.traces {
             Some(endpoint) => say!("- Spans: {}, to {endpoint}", report.spans),
             None => say!("- Spans: not exported"),
+        }
+        if let (Some(file), Some(history)) = (&self.history, &report.history) {
+            say!("- History: {history}, in {}", file.display());
         }
         for (name, signal) in [("Metrics", &report.metrics), ("Logs", &report.logs)] {
             if signal.state != SignalState::Off {

@@ -7,6 +7,7 @@ import { fileURLToPath } from "node:url";
 /** The repository's root: this file runs as `grafana/dist/src/files.js`. */
 export const ROOT = fileURLToPath(new URL("../../../", import.meta.url));
 export const SEMCONV = "grafana/semconv.json";
+export const FINDINGS = "grafana/findings.json";
 export const DASHBOARDS = "grafana/dashboards";
 export const RULES = "deploy/prometheus/rules";
 export const RULE_TESTS = "deploy/prometheus/tests";
@@ -37,7 +38,7 @@ export function write(folder: string, files: Files): void {
 
 /** Paths whose file is missing, differs from what would be written, or would not be written. */
 export function stale(files: Files): string[] {
-  const written = [...list(DASHBOARDS, ".json"), ...list(RULES, ".yml")];
+  const written = [FINDINGS, ...list(DASHBOARDS, ".json"), ...list(RULES, ".yml")];
   const paths = new Set([...files.keys(), ...written]);
   return [...paths].filter((path) => {
     const text = files.get(path);

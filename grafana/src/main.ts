@@ -1,4 +1,4 @@
-// Writes the dashboards and rules, which are committed: using them needs no Node.
+// Writes the dashboards, the rules and the catalogue of findings, which are committed: using them needs no Node.
 //
 //   npm run build                            writes them
 //   npm run build -- --check                 fails when they are not what the source builds
@@ -7,7 +7,8 @@
 import { resolve } from "node:path";
 import { build } from "./board.js";
 import { BOARDS } from "./dashboards/index.js";
-import { DASHBOARDS, ROOT, RULES, stale, write, type Files } from "./files.js";
+import { DASHBOARDS, FINDINGS, ROOT, RULES, stale, write, type Files } from "./files.js";
+import { catalogue } from "./findings/index.js";
 import { ruleFiles } from "./rules/index.js";
 
 function files(): Files {
@@ -18,6 +19,7 @@ function files(): Files {
   for (const [name, text] of ruleFiles()) {
     all.set(`${RULES}/${name}`, text);
   }
+  all.set(FINDINGS, catalogue());
   return all;
 }
 

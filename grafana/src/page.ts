@@ -29,6 +29,10 @@ export const WEBVIEW = label("spanwire.webview.name");
 export const pageBusy = (of: SeriesOf, ...by: readonly string[]): Expr =>
   call("clamp_max", sum(of.rate(PROCESS, {}, "_sum"), ...by), 1);
 
+/** The share of the time in which the page's thread did one thing for 50 ms or longer, whatever it was. */
+export const pageInLongTasks = (of: SeriesOf, ...by: readonly string[]): Expr =>
+  call("clamp_max", sum(of.rate("spanwire.page.long_task.duration", {}, "_sum"), ...by), 1);
+
 /** That of the busiest page, since each has a thread of its own. */
 export const busiestPage = (of: SeriesOf): Expr =>
   aggregate("max", [], pageBusy(of, ...TARGET, WEBVIEW));

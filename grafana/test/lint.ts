@@ -31,7 +31,7 @@ const DATASOURCE = "${datasource}";
 export function countersAsTheyAre(expr: string): string[] {
   const rest = expr
     .replaceAll(/\s+/g, " ")
-    .replaceAll(/(rate|increase)\((\w+(\{[^}]*\})?)\[[^\]]*\]( @ end\(\))?\)/g, "")
+    .replaceAll(/(rate|increase)\((\w+(\{[^}]*\})?)\[[^\]]*\]( @ end\(\)| offset \S+?)?\)/g, "")
     .replaceAll(/(\w+(?:\{[^}]*\})?) (?:unless|-) \1 offset \S+/g, "")
     .replaceAll(/\w+(?:\{[^}]*\})? and on \(job, instance\) \( ?process_uptime_seconds/g, "(process_uptime_seconds");
   return readExpr(rest).selectors.flatMap(({ metric }) => {

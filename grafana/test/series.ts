@@ -24,6 +24,7 @@ const VALUES: Readonly<Record<string, readonly string[]>> = {
   "spanwire.measurement.category": ["render"],
   "spanwire.measurement.unit": ["1"],
   "spanwire.startup.phase": ["window", "first_paint"],
+  "spanwire.threshold.kind": ["operation_error_rate"],
   "spanwire.webview.process.type": ["web"],
   "cpu.mode": ["user", "system"],
   "system.memory.state": ["used"],
@@ -40,6 +41,7 @@ const ENDS: readonly Readonly<Record<string, string>>[] = [
   { "spanwire.outcome": "kept" },
   { "spanwire.outcome": "spooled" },
   { "spanwire.outcome": "replayed" },
+  { "spanwire.outcome": "written" },
   { "spanwire.outcome": "failed", "error.type": "handler_error" },
   { "spanwire.outcome": "dropped", "error.type": "queue_full" },
 ];

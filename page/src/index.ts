@@ -64,3 +64,6 @@ export const record = (name: string, value: number, options?: RecordOptions): bo
 
 /** Resolves when the page may talk; rejects with `BACKEND_GONE` where it never can. */
 export const whenReady = (): Promise<void> => find()?.whenReady() ?? Promise.reject(missing());
+
+export { createPerformanceClient } from "./performance.js";
+export type { Metric, MetricCategory, PerformanceClient, RecordedMetric, Snapshot } from "./performance.js";

@@ -15,6 +15,7 @@ import { watchFaults } from "./error_counts.js";
 import { receive, release, releaseIfLoaded } from "./inbox.js";
 import * as life from "./lifecycle.js";
 import { off, on } from "./listeners.js";
+import { watchLongTasks } from "./long_tasks.js";
 import { watchMarks } from "./marks.js";
 import { abandonEvents, emit, endTurn, flush, send } from "./outbox.js";
 import { hasHost, unheard } from "./transport.js";
@@ -45,6 +46,7 @@ const start = (): void => {
     watchVisibility();
     watchDom();
     const finishVitals = watchVitals();
+    watchLongTasks();
     if (MARKS) watchMarks();
     if (COMPAT) watchDispatch();
 

@@ -25,6 +25,8 @@ const { setPrototypeOf, getOwnPropertyDescriptor } = Object;
 
 export const setTimer = page.setTimeout.bind(page) as (run: () => void, ms: number) => number;
 export const clearTimer = page.clearTimeout.bind(page);
+export const setTicker = page.setInterval.bind(page) as (run: () => void, ms: number) => number;
+export const clearTicker = page.clearInterval.bind(page);
 export const microtask = page.queueMicrotask.bind(page);
 export const random = crypto.getRandomValues.bind(crypto);
 export const clock = performance.now.bind(performance);

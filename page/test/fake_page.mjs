@@ -157,6 +157,8 @@ export class FakePage {
   /** Timers that run: id -> {run, ms}. */
   timers = new Map();
   timersEver = 0;
+  /** What is called again and again: id -> run. */
+  tickers = new Map();
   read = 0;
   now = 1_000;
   broken = false;
@@ -181,6 +183,11 @@ export class FakePage {
         this.timers.set(nextTimer, { run, ms });
         return nextTimer++;
       },
+      setInterval: (run) => {
+        this.tickers.set(nextTimer, run);
+        return nextTimer++;
+      },
+      clearInterval: (id) => this.tickers.delete(id),
       clearTimeout: (id) => this.timers.delete(id),
       queueMicrotask: (run) => queueMicrotask(run),
       reportError: (error) => {

@@ -20,7 +20,7 @@ test("the package is what an app needs and nothing else", () => {
   // An array, or an object by name, as npm's version has it.
   const [{ name, files }] = Object.values(answer);
   assert.equal(name, "spanwire");
-  const modules = ["api", "error", "index", "observe/api", "opentelemetry"].flatMap((module) => [`dist/${module}.d.ts`, `dist/${module}.js`]);
+  const modules = ["api", "error", "index", "observe/api", "opentelemetry", "performance"].flatMap((module) => [`dist/${module}.d.ts`, `dist/${module}.js`]);
   assert.deepEqual(
     files.map(({ path }) => path).sort(),
     ["LICENSE-APACHE", "LICENSE-MIT", "README.md", ...modules, "dist/observe.js", "package.json"].sort(),
@@ -35,7 +35,7 @@ test("it depends on nothing, and its lock file on no registry", () => {
     assert.equal(version, devDependencies[name], "what is tested");
     assert.deepEqual(peerDependenciesMeta[name], { optional: true });
   }
-  for (const module of ["api", "error", "index"]) assert.ok(!read(`dist/${module}.js`).includes("@opentelemetry"));
+  for (const module of ["api", "error", "index", "performance"]) assert.ok(!read(`dist/${module}.js`).includes("@opentelemetry"));
   for (const version of Object.values(devDependencies)) assert.match(version, /^\d+\.\d+\.\d+$/);
   const lock = read("package-lock.json");
   assert.ok(!/"resolved"|https?:/.test(lock));

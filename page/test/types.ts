@@ -1,12 +1,15 @@
 // Types that must hold: this file compiles, and each line after `@ts-expect-error` would not.
 
 import {
+  createPerformanceClient,
   emit,
   invoke,
   isAvailable,
   off,
   on,
+  type PerformanceClient,
   record,
+  type Snapshot,
   type Spanwire,
   SpanwireError,
   type SpanwireErrorCode,
@@ -94,6 +97,15 @@ export const spans = async (): Promise<void> => {
   void fine;
   // @ts-expect-error a value is a number
   record("fps", "60");
+};
+
+export const performance = async (): Promise<void> => {
+  const client: PerformanceClient = createPerformanceClient();
+  await client.record_metric({ id: "fps", name: "fps", category: "Rendering", value: 60, unit: "Hz" });
+  // @ts-expect-error a metric has an id
+  await client.record_metric({ name: "fps", category: "rendering", value: 60, unit: "Hz" });
+  const snapshot: Snapshot = await client.create_snapshot();
+  same<typeof snapshot.memory_usage, number | null>(true);
 };
 
 export const sdk = async (): Promise<void> => {

@@ -1,4 +1,26 @@
 //! What was measured, in a SQLite file on the machine.
 
+mod batch;
+mod counts;
+mod error;
+mod intake_queue;
+mod options;
+pub mod query;
+mod recording;
+mod retention;
+mod rollup;
+mod sampling;
+mod series;
+mod session;
+mod set_aside;
+pub(crate) mod sketch;
+mod store;
+mod writer;
+
+pub use counts::HistoryReport;
+pub use error::HistoryError;
+pub use options::HistoryOptions;
+pub use recording::{FlushError, History};
+
 /// The tables of a new file.
 pub const SCHEMA: &str = include_str!("schema.sql");

@@ -4,10 +4,12 @@
 pub(crate) mod call_site;
 pub(crate) mod cardinality;
 pub(crate) mod caught_panic;
+pub(crate) mod ended;
 pub(crate) mod event_name;
 pub(crate) mod handles;
 pub(crate) mod page_spans;
 pub(crate) mod rate_limit;
+pub(crate) mod record_sink;
 pub(crate) mod span_delivery;
 #[cfg(any(feature = "otlp", feature = "testing"))]
 pub(crate) mod span_filter;

@@ -6,13 +6,15 @@ use std::time::Duration;
 use crate::clock::Stamp;
 
 const SECOND: Duration = Duration::from_secs(1);
+/// The interval of which none is ever due.
+const NONE: u64 = u64::MAX;
 
 /// Admits so many a second (or a minute), and as many at once: the generic cell rate algorithm, which
 /// is one word, so that a flood costs little more than the look at it.
 #[derive(Debug)]
 pub(crate) struct RateLimit {
-    /// Nanoseconds that one takes; `None` when none is let through.
-    interval: Option<u64>,
+    /// Nanoseconds that one takes; [`NONE`] when none is let through. It may change at any time.
+    interval: AtomicU64,
     /// What may come at once is as much as comes in this time.
     window: Duration,
     /// When all that was admitted would have been, had it come evenly.
@@ -25,26 +27,32 @@ impl RateLimit {
     }
 
     #[cfg_attr(
-        not(feature = "otlp"),
-        expect(dead_code, reason = "for the sampler of what is exported")
+        not(any(feature = "otlp", feature = "history")),
+        expect(
+            dead_code,
+            reason = "for the sampler of what is exported, and the history"
+        )
     )]
     pub(crate) fn per_minute(rate: u32) -> Self {
         Self::per(60 * SECOND, rate)
     }
 
     fn per(window: Duration, rate: u32) -> Self {
-        let nanos = window.as_nanos() as u64;
         Self {
-            interval: nanos.checked_div(rate.into()),
+            interval: AtomicU64::new(interval(window, rate)),
             window,
             due: AtomicU64::new(0),
         }
     }
 
+    /// Admits that many in its window from now on.
+    pub(crate) fn set_rate(&self, rate: u32) {
+        self.interval
+            .store(interval(self.window, rate), Ordering::Relaxed);
+    }
+
     pub(crate) fn admits(&self, now: Stamp) -> bool {
-        let Some(interval) = self.interval else {
-            return false;
-        };
+        let interval = self.interval.load(Ordering::Relaxed);
         let latest = now.plus(self.window).as_nanos();
         // Relaxed: the word orders nothing but itself.
         self.due
@@ -65,6 +73,11 @@ impl RateLimit {
     }
 }
 
+fn interval(window: Duration, rate: u32) -> u64 {
+    let nanos = window.as_nanos() as u64;
+    nanos.checked_div(rate.into()).unwrap_or(NONE)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -81,6 +94,21 @@ mod tests {
         assert_eq!(admitted(1_000), 10);
         time.advance(Duration::from_secs(3_600));
         assert_eq!(admitted(1_000), 100, "nothing is saved up for longer");
+    }
+
+    #[test]
+    fn a_rate_that_is_changed_holds_from_then_on() {
+        let time = FakeTime::start();
+        let clock = time.clock();
+        let rate = RateLimit::per_second(100);
+        let admitted = |tries| (0..tries).filter(|_| rate.admits(clock.now())).count();
+        rate.set_rate(7);
+        assert_eq!(admitted(1_000), 7);
+        time.advance(SECOND);
+        rate.set_rate(0);
+        assert_eq!(admitted(1_000), 0);
+        rate.set_rate(50);
+        assert_eq!(admitted(1_000), 50);
     }
 
     #[test]

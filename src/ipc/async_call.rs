@@ -22,6 +22,7 @@ use super::spans::handler;
 use super::spans::parent::TraceParent;
 use super::wire::Inner;
 use crate::clock::{Clock, Stamp};
+use crate::instrument::record_sink::CallDetails;
 use crate::semconv::{self, ErrorType};
 
 /// Ends its message once, however its listeners end: done, withdrawn by the page, or dropped with
@@ -82,9 +83,17 @@ impl AsyncCall {
             if let Err(error) = called {
                 // Another call with this id is open: this one gets no reply, or both would.
                 opened.ended = true;
-                record_end(&opened.series, Err(error), None, &opened.span);
+                record_end(
+                    &opened.series,
+                    caller.kind(),
+                    Err(error),
+                    None,
+                    &opened.span,
+                );
                 inner.end_call_span(caller, error);
-                opened.series.call_settled(Err(error), opened.took());
+                opened
+                    .series
+                    .call_settled(Err(error), opened.took(), CallDetails::default());
                 inner.refund(caller);
                 return Err(error);
             }
@@ -153,7 +162,8 @@ impl AsyncCall {
             inner => {
                 let outcome =
                     outcome.map_or(Err(self.slot.withdrawn_as()), |outcome| outcome.outcome);
-                record_end(&self.series, outcome, Some(took), &self.span);
+                let kind = self.caller.kind();
+                record_end(&self.series, kind, outcome, Some(took), &self.span);
                 if let Some(inner) = inner {
                     inner.refund(self.caller);
                 }

@@ -6,9 +6,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use metrics::{Gauge, Histogram};
+use opentelemetry::trace::TraceId;
 
 use crate::clock::Stamp;
 use crate::instrument::handles::{self, GaugeSums, Instruments};
+use crate::instrument::record_sink::{self, CallDetails, Record, RecordKind};
 use crate::semconv::{self, ErrorType};
 
 /// The series of one event's calls.
@@ -62,7 +64,20 @@ impl CallSeries {
     }
 
     /// Records a call that the page got an answer to, gave up, or will get none to.
-    pub(super) fn settled(&self, outcome: Result<(), ErrorType>, took: Duration) {
+    pub(super) fn settled(
+        &self,
+        outcome: Result<(), ErrorType>,
+        took: Duration,
+        details: CallDetails,
+    ) {
+        record_sink::record(|| {
+            let mut record = Record::new(RecordKind::Call, &self.event, took)
+                .webview(&self.webview)
+                .outcome(outcome);
+            record.stages = details.stages;
+            record.trace_id = details.trace_id.unwrap_or(TraceId::INVALID);
+            record
+        });
         let duration = match outcome {
             Ok(()) => &self.ok,
             Err(error) => &self.not_ok[error.index()],

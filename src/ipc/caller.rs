@@ -2,12 +2,16 @@
 
 use std::time::Duration;
 
+use opentelemetry::trace::TraceContextExt;
 use tracing::Span;
+use tracing_opentelemetry::OpenTelemetrySpanExt;
 
 use super::handling::InboundKind;
 use super::series::{EventSeries, Outcome};
 use super::spans::handler;
 use crate::clock::Stamp;
+use crate::instrument::record_sink::{self, RecordKind, Stages};
+use crate::instrument::thread_end::is_ending;
 
 /// Where a message came from, and whether its sender waits for a reply.
 #[derive(Clone, Copy, Debug)]
@@ -18,6 +22,8 @@ pub(super) struct Caller {
     pub(super) credit: Credit,
     /// When the page made it, as far as that is known.
     pub(super) began: Stamp,
+    /// How long the batch was on its way that it came in, if that is known.
+    pub(super) transit: Option<Duration>,
 }
 
 impl Caller {
@@ -43,12 +49,31 @@ pub(super) enum Credit {
 /// Not on the span that is current: a message without one may be handled within another's.
 pub(super) fn record_end(
     series: &EventSeries,
+    kind: InboundKind,
     outcome: Outcome,
     took: Option<Duration>,
     span: &Span,
 ) {
     series.handled(outcome, took);
+    // A call is kept when it is settled, with its handler as one of its stages.
+    if kind == InboundKind::Event && record_sink::is_on() {
+        keep_event(series, outcome, took, span);
+    }
     if let Err(error) = outcome {
         handler::fail(span, error.as_str());
     }
+}
+
+fn keep_event(series: &EventSeries, outcome: Outcome, took: Option<Duration>, span: &Span) {
+    let stages = Stages {
+        handler: took,
+        ..Stages::default()
+    };
+    let took = took.unwrap_or_default();
+    let mut record = series.kept_record(RecordKind::EventIn, outcome, took);
+    record.stages = stages;
+    if !span.is_disabled() && !is_ending() {
+        record.trace_id = span.context().span().span_context().trace_id();
+    }
+    record_sink::record(|| record);
 }

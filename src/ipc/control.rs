@@ -10,6 +10,7 @@ use super::protocol::inbound_message::{Ack, InboundMessage, PageTime, SpanExport
 use super::wire::{Inner, abort_all};
 use crate::clock::Stamp;
 use crate::instrument::page_spans::{PageSpanRequest, PageSpansRefused};
+use crate::instrument::record_sink::CallDetails;
 use crate::semconv::{self, ErrorType, PageSpanErrorType};
 use crate::startup::Phase;
 
@@ -47,6 +48,7 @@ impl Inner {
                     self.page_reached(page, Phase::FirstPaint, at);
                 }
             }
+            InboundMessage::LongTask(took) => self.recorder.series.long_task(took),
             InboundMessage::DomReady { at } => self.page_reached(page, Phase::DomReady, at),
             InboundMessage::Measurement(measurement) => self.recorder.measured(&measurement),
             InboundMessage::SpanExport(export) => self.span_export(&export),
@@ -144,7 +146,8 @@ impl Inner {
         }
         if let Some(HeldCall { abort, call, slot }) = withdrawn.held {
             let took = withdrawn.at.since(call.began);
-            call.series.call_settled(Err(error), took);
+            call.series
+                .call_settled(Err(error), took, CallDetails::default());
             slot.withdraw(error);
             abort.abort();
         }

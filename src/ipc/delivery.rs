@@ -12,6 +12,7 @@ use super::spans::parent::TraceParent;
 use super::spans::timed::{ParentSpan, TimedSpan, attributes, count};
 use crate::clock::Stamp;
 use crate::instrument::call_site::CallSite;
+use crate::instrument::record_sink::{self, Record, RecordKind, Stages};
 use crate::semconv::{self, ErrorType};
 
 /// What a message to the page is.
@@ -52,6 +53,7 @@ impl PageExecution {
 /// A message to the page that ended, as far as it is recorded.
 #[derive(Debug)]
 pub(super) struct Delivery<'a> {
+    pub(super) kind: OutboundKind,
     pub(super) series: &'a EventSeries,
     /// Its span, where it has one.
     pub(super) span: Option<Box<TimedSpan>>,
@@ -66,6 +68,32 @@ pub(super) struct Delivery<'a> {
     pub(super) is_acknowledged: bool,
     /// It was sent before its page was loaded, so that its time says nothing about the wire.
     pub(super) is_startup: bool,
+}
+
+impl Delivery<'_> {
+    /// What is kept of it.
+    fn kept_record(&self, now: Stamp) -> Record {
+        let kind = match self.kind {
+            OutboundKind::Event => RecordKind::EventOut,
+            OutboundKind::Reply => RecordKind::Reply,
+        };
+        let took = now.since(self.enqueued_at);
+        let mut record = self.series.kept_record(kind, self.outcome, took);
+        let sent = self.timing.dispatched.map(|(at, _)| at);
+        let ran = self.execution;
+        record.stages = Stages {
+            page_wait: None,
+            transit: sent.zip(ran).map(|(sent, ran)| ran.begin.since(sent)),
+            queue_wait: self.timing.dequeued.map(|(_, wait)| wait),
+            handler: ran.map(|ran| ran.end.since(ran.begin)),
+            response: ran.map(|ran| now.since(ran.end)),
+        };
+        record.size = Some(self.size as u64);
+        if let Some(span) = &self.span {
+            record.trace_id = span.as_parent().trace_id();
+        }
+        record
+    }
 }
 
 impl Recorder {
@@ -150,6 +178,7 @@ impl Recorder {
             }
         }
         self.stats.sent(delivery.outcome, took);
+        record_sink::record(|| delivery.kept_record(now));
         if let Some(span) = delivery.span.take() {
             self.end_delivery_span(*span, &delivery, now);
         }

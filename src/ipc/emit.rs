@@ -183,7 +183,11 @@ impl Inner {
         } else {
             Arc::from(event)
         };
+        series.sending().count();
         let key = match position {
+            QueuePosition::Last if replay == Replay::No && series.sending().is_coalesced() => {
+                Some(event)
+            }
             QueuePosition::Last => None,
             QueuePosition::OfOlderSameName => Some(event),
         };

@@ -140,6 +140,7 @@ impl Ipc {
             call: message.id,
             credit: Credit::None,
             began: now,
+            transit: None,
         };
         let trace = MessageTrace::none(&message.data);
         inner.dispatch(caller, &message.event, &message.data, trace)
@@ -276,6 +277,7 @@ impl Inner {
             call: None,
             credit: Credit::None,
             began: self.recorder.clock.now(),
+            transit: None,
         };
         self.dispatch(caller, &event, detail, MessageTrace::none(detail));
         Ok(())
@@ -304,6 +306,7 @@ impl Inner {
                         .as_ref()
                         .and_then(|start| start.began)
                         .unwrap_or(arrival.received),
+                    transit,
                 };
                 let trace = MessageTrace::of(posted, admitted.start.as_ref(), arrival, transit);
                 self.dispatch(caller, &posted.event, posted.data, trace);

@@ -45,11 +45,13 @@ mod data_error;
 mod delivery;
 mod dispatch;
 mod emit;
+mod event_sending;
 mod handler_outcome;
 mod handler_slot;
 mod handling;
 mod inbound;
 mod inline_task;
+mod last_vitals;
 mod listeners;
 mod liveness;
 mod main_thread;
@@ -69,10 +71,13 @@ mod protocol;
 mod recorder;
 mod reply;
 mod responder;
+mod runtime_settings;
 mod series;
 mod spans;
 mod stats;
 mod waker;
+#[cfg(feature = "system")]
+mod weak;
 mod wire;
 mod withdrawal;
 
@@ -88,6 +93,8 @@ pub use protocol::limits::Limits;
 pub use protocol::script::Script;
 pub use responder::{RespondError, Responder};
 pub use stats::{IpcMetrics, IpcMetricsDelta};
+#[cfg(feature = "system")]
+pub(crate) use weak::WeakIpc;
 pub use wire::{Ipc, PageReadyError};
 
 #[cfg(fuzzing)]

@@ -19,6 +19,7 @@ use super::waker::Waker;
 use super::withdrawal::Withdrawal;
 use crate::clock::Stamp;
 use crate::instrument::call_site::CallSite;
+use crate::instrument::record_sink::{CallDetails, Stages};
 use crate::semconv::{self, ErrorType};
 
 /// A message to the page.
@@ -49,6 +50,9 @@ pub(super) enum Body {
         credit: Credit,
         /// When the page made the call.
         began: Stamp,
+        /// How long the call was on its way, and then at its handlers, as far as that is known.
+        transit: Option<Duration>,
+        handler: Option<Duration>,
     },
 }
 
@@ -73,6 +77,7 @@ impl Sender<'_> {
         caller: Caller,
         call: u64,
         result: Reply,
+        handler: Option<Duration>,
         series: Arc<EventSeries>,
         parent: &TraceParent,
     ) -> Outbound {
@@ -81,6 +86,8 @@ impl Sender<'_> {
             result,
             credit: caller.credit,
             began: caller.began,
+            transit: caller.transit,
+            handler,
         };
         // The page asked for it.
         self.message(body, series, parent, None)
@@ -230,6 +237,10 @@ impl EndedMessage {
     /// What is recorded of it.
     pub(super) fn delivery(&mut self) -> Delivery<'_> {
         Delivery {
+            kind: match self.message.is_reply() {
+                true => OutboundKind::Reply,
+                false => OutboundKind::Event,
+            },
             series: &self.message.series,
             span: self.message.span.take(),
             size: self.message.body.size(),
@@ -253,6 +264,35 @@ impl EndedMessage {
             None => (self.call_outcome(), self.settled_at(now)),
         };
         Some((outcome, settled.since(began)))
+    }
+
+    /// What else is known of the call whose reply this was.
+    pub(super) fn call_details(&self, now: Stamp) -> CallDetails {
+        let Body::Reply {
+            began,
+            transit,
+            handler,
+            ..
+        } = self.message.body
+        else {
+            return CallDetails::default();
+        };
+        let enqueued = self.message.enqueued_at;
+        let known = transit.unwrap_or_default() + handler.unwrap_or_default();
+        let sent = self.timing.dispatched.map(|(at, _)| at);
+        let stages = Stages {
+            // What is left of the time until the reply.
+            page_wait: Some(enqueued.since(began).saturating_sub(known)),
+            transit,
+            queue_wait: self.timing.dequeued.map(|(_, wait)| wait),
+            handler,
+            response: sent.map(|sent| self.settled_at(now).since(sent)),
+        };
+        let call = self.call.as_ref();
+        CallDetails {
+            stages,
+            trace_id: call.map(|span| span.as_parent().trace_id()),
+        }
     }
 
     /// What the page's promise was settled with, or why it never will be.

@@ -78,6 +78,15 @@ impl Outbox {
         }
     }
 
+    /// How many messages one script has at most.
+    pub(super) fn batch_len_max(&self) -> usize {
+        self.limits.batch_len_max
+    }
+
+    pub(super) fn set_batch_len_max(&mut self, messages: usize) {
+        self.limits.batch_len_max = messages;
+    }
+
     /// Sets how long the main thread, which is here now, kept the wire waiting in all.
     pub(super) fn set_main_thread_delay(&mut self, in_all: Duration) {
         self.main_thread_delay = in_all;

@@ -81,6 +81,14 @@ impl Page {
         }
     }
 
+    pub(super) fn batch_len_max(&self) -> usize {
+        self.outbox.batch_len_max()
+    }
+
+    pub(super) fn set_batch_len_max(&mut self, messages: usize) {
+        self.outbox.set_batch_len_max(messages);
+    }
+
     pub(super) fn phase(&self) -> PagePhase {
         self.phase
     }

@@ -30,14 +30,14 @@ impl Inner {
             handled
         };
         let Some(call) = caller.call else {
-            record_end(series, handled.outcome, took, span);
+            record_end(series, caller.kind(), handled.outcome, took, span);
             return self.refund(caller);
         };
         self.recorder.stats.accepted();
         let HandlerOutcome { reply, mut outcome } = handled;
         let message = self
             .sender()
-            .reply(caller, call, reply, Arc::clone(series), parent);
+            .reply(caller, call, reply, took, Arc::clone(series), parent);
         let sent = self
             .page()
             .reply(caller.generation, message, ReplyBound::Enforced);
@@ -51,7 +51,7 @@ impl Inner {
             }
             sent => sent,
         };
-        record_end(series, outcome, took, span);
+        record_end(series, caller.kind(), outcome, took, span);
         match sent {
             Ok(()) => self.wake(),
             Err(RefusedReply::Ended(message, error)) => self.undelivered(message, error),

@@ -7,11 +7,12 @@ use std::task::{Context, Poll, Waker};
 
 use tracing::Span;
 
-use super::call::{HandlerResult, ReplyWanted};
+use super::call::{HandlerResult, Rejection, ReplyWanted};
 use super::handler_outcome::HandlerOutcome;
 use super::handler_slot::HandlerSlot;
 use crate::instrument::caught_panic::catch_panic;
 use crate::instrument::thread_end::is_ending;
+use crate::semconv::ErrorType;
 
 /// Replies to a message whose handler has returned: once, from any thread, with or without a
 /// runtime. [`Ipc::on_deferred`](super::Ipc::on_deferred) hands it to the handler.
@@ -72,6 +73,29 @@ impl Responder {
             return Err(RespondError::TooLarge);
         }
         Ok(())
+    }
+
+    /// Ends the message as a handler that returned an error would, whose name is given: for handlers
+    /// of another language, whose errors are not types of Rust's.
+    ///
+    /// # Errors
+    ///
+    /// [`RespondError::Cancelled`]: nothing waits for it any more.
+    pub fn reject(self, name: &str, message: &str) -> Result<(), RespondError> {
+        if self.is_cancelled() {
+            return Err(RespondError::Cancelled);
+        }
+        let rejection = Rejection {
+            name: name.to_owned().into(),
+            message: message.to_owned(),
+            error: ErrorType::HandlerError,
+        };
+        let outcome = self.in_scope(|| HandlerOutcome::of(Err(rejection)));
+        if self.answer.give(outcome) {
+            Ok(())
+        } else {
+            Err(RespondError::Cancelled)
+        }
     }
 
     /// Whether nothing waits for the response any more: work that is still to be done for it may be

@@ -6,16 +6,22 @@ use std::time::Duration;
 use metrics::{Counter, Gauge, Histogram};
 
 use super::call_series::{CallSeries, OpenCalls};
+use super::event_sending::EventSending;
+use super::last_vitals::LastVitals;
 use super::page_life::PageVitals;
 use super::page_load::PageLoad;
 use super::page_state::PageState;
 use super::protocol::direction::Direction;
-use super::protocol::inbound_message::{PageErrorKind, WebVital, WebVitalName, WebVitalRating};
+use super::protocol::inbound_message::{
+    PageErrorKind, PageTime, WebVital, WebVitalName, WebVitalRating,
+};
 use super::spans::names::SpanNames;
 use crate::clock::Stamp;
 use crate::instrument::cardinality::{CappedNames, NameSource};
+use crate::instrument::ended::{EndedCounter, Subject};
 use crate::instrument::event_name::is_event_name;
 use crate::instrument::handles::{self, GaugeSums, Instruments};
+use crate::instrument::record_sink::{self, CallDetails, Record, RecordKind, RecordOutcome};
 use crate::semconv::{self, ErrorType};
 
 /// How a message ended: well, or with an error.
@@ -56,8 +62,13 @@ pub(super) struct WebviewSeries {
     age: Instruments<Gauge>,
     visible: Instruments<Gauge>,
     inert: Instruments<Gauge>,
+    long_tasks: Instruments<Histogram>,
     vitals: [[Instruments<Histogram>; WebVitalRating::ALL.len()]; WebVitalName::ALL.len()],
+    last_vitals: LastVitals,
 }
+
+/// Seconds for which the page's thread can be said to have done one thing.
+const LONG_TASK_MAX_S: f64 = 10.0;
 
 /// An app names its webviews itself, but one that names them after its documents must not make
 /// series without end.
@@ -88,8 +99,10 @@ impl WebviewSeries {
             age: Instruments::new(),
             visible: Instruments::new(),
             inert: Instruments::new(),
+            long_tasks: Instruments::new(),
             vitals: [const { [const { Instruments::new() }; WebVitalRating::ALL.len()] };
                 WebVitalName::ALL.len()],
+            last_vitals: LastVitals::default(),
         }
     }
 
@@ -101,6 +114,21 @@ impl WebviewSeries {
     pub(super) fn event(&self, name: &str, source: NameSource) -> Arc<EventSeries> {
         self.events
             .get(name, source, |name| EventSeries::new(&self.webview, name))
+    }
+
+    /// Calls `f` with each event that has a name of its own.
+    #[cfg(feature = "system")]
+    pub(super) fn for_each_event(&self, mut f: impl FnMut(&EventSeries)) {
+        self.events.for_each(|event| {
+            if *event.label != *semconv::OTHER {
+                f(event);
+            }
+        });
+    }
+
+    #[cfg(feature = "system")]
+    pub(super) fn last_vitals(&self) -> &LastVitals {
+        &self.last_vitals
     }
 
     /// For messages so broken that they have no name: the series of `_OTHER`.
@@ -187,6 +215,13 @@ impl WebviewSeries {
 
     /// Counts an error that the page reported of itself.
     pub(super) fn page_error(&self, error: PageErrorKind) {
+        record_sink::record(|| {
+            let name = error.as_str();
+            let mut record = Record::new(RecordKind::PageError, name, Duration::ZERO);
+            record.outcome = RecordOutcome::Error;
+            record.error_type = Some(name.into());
+            record.webview(&self.webview)
+        });
         let register = || self.register_page_error(error.as_str());
         if let Some(errors) = self.page_errors[error as usize].get(register) {
             errors.increment(1);
@@ -305,6 +340,7 @@ impl WebviewSeries {
             rating,
             value,
         } = vital;
+        self.last_vitals.set(name, value);
         let register = || {
             let labels = [
                 (semconv::WEB_VITAL_NAME, name.as_str()),
@@ -314,6 +350,18 @@ impl WebviewSeries {
         };
         if let Some(duration) = self.vitals[name as usize][rating as usize].get(register) {
             duration.record(value.as_ms() / 1_000.0);
+        }
+    }
+
+    /// Records that the page's thread did one thing for so long.
+    pub(super) fn long_task(&self, took: PageTime) {
+        let register = || {
+            let labels = [(semconv::WEBVIEW_NAME, &*self.webview)];
+            handles::histogram(&semconv::PAGE_LONG_TASK_DURATION, &labels)
+        };
+        if let Some(duration) = self.long_tasks.get(register) {
+            // The page script tells of none that is longer, and what another page says must not spoil the sum.
+            duration.record((took.as_ms() / 1_000.0).min(LONG_TASK_MAX_S));
         }
     }
 
@@ -381,6 +429,8 @@ pub(super) struct EventSeries {
     /// The value of `spanwire.ipc.event`: the event's name, or `_OTHER`.
     label: Arc<str>,
     names: SpanNames,
+    /// Of the event in all webviews.
+    counted: Arc<EndedCounter>,
     ok: [Instruments<OkInstruments>; 2],
     not_ok: [[Instruments<Counter>; ERRORS]; 2],
     handler_errors: [Instruments<Histogram>; ERRORS],
@@ -390,6 +440,8 @@ pub(super) struct EventSeries {
     wait: Instruments<Histogram>,
     calls: CallSeries,
     blocked: Instruments<Counter>,
+    /// Whether its events to the page replace each other, and how many there were.
+    sending: EventSending,
 }
 
 /// What a message that ended well is recorded in: a count and a duration.
@@ -405,6 +457,7 @@ impl EventSeries {
             webview: Arc::clone(webview),
             label: Arc::clone(label),
             names: SpanNames::of(label),
+            counted: EndedCounter::of(Subject::Event, label),
             ok: [const { Instruments::new() }; 2],
             not_ok: [const { [const { Instruments::new() }; ERRORS] }; 2],
             handler_errors: [const { Instruments::new() }; ERRORS],
@@ -414,7 +467,12 @@ impl EventSeries {
             wait: Instruments::new(),
             calls: CallSeries::new(webview, label),
             blocked: Instruments::new(),
+            sending: EventSending::default(),
         }
+    }
+
+    pub(super) fn sending(&self) -> &EventSending {
+        &self.sending
     }
 
     pub(super) fn label(&self) -> &Arc<str> {
@@ -429,8 +487,15 @@ impl EventSeries {
     }
 
     /// Records a call that the page got an answer to, gave up, or will get none to.
-    pub(super) fn call_settled(&self, outcome: Outcome, took: Duration) {
-        self.calls.settled(outcome, took);
+    pub(super) fn call_settled(&self, outcome: Outcome, took: Duration, details: CallDetails) {
+        self.calls.settled(outcome, took, details);
+    }
+
+    /// The record of a message of this event that ended now and on this thread.
+    pub(super) fn kept_record(&self, kind: RecordKind, outcome: Outcome, took: Duration) -> Record {
+        Record::new(kind, &self.label, took)
+            .webview(&self.webview)
+            .outcome(outcome)
     }
 
     /// What its spans are called.
@@ -510,6 +575,7 @@ impl EventSeries {
                     return;
                 };
                 ended.messages.increment(1);
+                self.counted.count(None, false);
                 if let Some(took) = took {
                     ended.duration.record(took.as_secs_f64());
                 }
@@ -523,6 +589,7 @@ impl EventSeries {
         let register = || self.messages(direction, Err(error));
         if let Some(messages) = self.not_ok[direction as usize][error.index()].get(register) {
             messages.increment(count);
+            self.counted.count_failed(error, count);
         }
     }
 

@@ -28,6 +28,7 @@ use crate::clock::Stamp;
 use crate::instrument::cardinality::NameSource;
 use crate::instrument::handles::{self, GaugeSums, Publish};
 use crate::instrument::page_spans::PageSpanSource;
+use crate::instrument::record_sink::CallDetails;
 use crate::queue::MessageQueue;
 use crate::semconv::ErrorType;
 use crate::startup::Phase;
@@ -492,7 +493,9 @@ impl Inner {
             ended.end_call_span(now);
         }
         for (call, why) in effects.open_calls {
-            call.series.call_settled(Err(why), now.since(call.began));
+            let took = now.since(call.began);
+            call.series
+                .call_settled(Err(why), took, CallDetails::default());
         }
         for (span, why) in effects.open_spans {
             span.fail(why.as_str(), now);
@@ -517,7 +520,8 @@ impl Inner {
     /// Records the end of a message that had been accepted.
     pub(super) fn record_end(&self, ended: &mut EndedMessage, now: Stamp) {
         if let Some((outcome, took)) = ended.settled_call(now) {
-            ended.message.series.call_settled(outcome, took);
+            let details = ended.call_details(now);
+            ended.message.series.call_settled(outcome, took, details);
         }
         self.recorder.delivered(ended.delivery(), now);
     }

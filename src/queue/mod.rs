@@ -33,6 +33,7 @@ mod message_queue;
 mod metrics;
 mod outcome;
 mod overflow;
+mod reported_depth;
 #[cfg(test)]
 mod tests;
 mod wake;
@@ -42,3 +43,6 @@ pub use message_queue::MessageQueue;
 pub(crate) use outcome::Popped;
 pub use outcome::{PopError, PushError, PushErrorReason, Pushed};
 pub use overflow::Overflow;
+#[cfg(feature = "system")]
+pub(crate) use reported_depth::reported_depth;
+pub use reported_depth::set_depth;

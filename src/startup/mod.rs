@@ -39,6 +39,7 @@ pub use phase::Phase;
 use crate::clock::{self, Stamp};
 use crate::instrument::caught_panic::catch_panic;
 use crate::instrument::handles::{self, GaugeSums, Publish};
+use crate::instrument::record_sink::{self, Record, RecordKind};
 use timeline::Timeline;
 
 /// Marks a phase as reached now.
@@ -172,6 +173,7 @@ fn mark(step: impl FnOnce(&mut Timeline, Stamp)) {
 
 /// Makes the trace that is due. Called without the lock, since a tracer is the app's code.
 fn hand_over(now: Stamp) {
+    keep_reached(now);
     let Some(due) = timeline().take_due() else {
         return;
     };
@@ -179,6 +181,30 @@ fn hand_over(now: Stamp) {
     if !report::trace(&due, now) {
         // There is no tracer yet.
         timeline().keep(now);
+    }
+}
+
+/// Hands over the phases that were reached and not handed over yet, if they are kept.
+fn keep_reached(now: Stamp) {
+    /// Those that were, as bits.
+    static KEPT: AtomicU16 = AtomicU16::new(0);
+    if !record_sink::is_on() {
+        return;
+    }
+    let Some(reached) = timeline().measured() else {
+        return;
+    };
+    for (phase, after) in &reached.phases {
+        // Relaxed: whoever sets the bit hands it over.
+        if KEPT.fetch_or(phase.bit(), Ordering::Relaxed) & phase.bit() != 0 {
+            continue;
+        }
+        let ago = reached.process_age(now).saturating_sub(*after);
+        record_sink::record(|| {
+            let mut record = Record::new(RecordKind::Startup, phase.as_str(), *after);
+            record.ended = now.minus(ago);
+            record
+        });
     }
 }
 

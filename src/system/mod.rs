@@ -14,6 +14,7 @@
 mod children;
 mod cpu;
 mod gauges;
+mod kept_samples;
 mod probe;
 #[cfg(target_os = "linux")]
 mod proc;

@@ -8,9 +8,11 @@ use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
 
 use crate::clock::Clock;
 use crate::instrument::handles;
+use crate::instrument::record_sink;
 use crate::semconv::EVENT_SYSTEM_NOT_SAMPLED;
 use crate::system::SystemProbe;
 use crate::system::gauges::Gauges;
+use crate::system::kept_samples::kept_samples;
 
 /// Samples the process and the host on a thread of its own until it is dropped.
 ///
@@ -108,7 +110,7 @@ fn run(interval: Duration, asked: &Receiver<()>, is_paused: impl Fn() -> bool) {
         } else if std::mem::take(&mut was_paused) {
             // What the next sample says is since this one, and not since before the pause.
             let _ = probe.sample_once();
-        } else if handles::recorder().is_some() {
+        } else if handles::recorder().is_some() || record_sink::is_on() {
             failing = sample(&mut probe, &gauges, failing);
         }
         loop {
@@ -126,6 +128,7 @@ pub(super) fn sample(probe: &mut SystemProbe, gauges: &Gauges, failing: bool) ->
     let failed = match probe.sample_once() {
         Ok(sample) => {
             gauges.record(&sample);
+            record_sink::samples(|| kept_samples(&sample));
             false
         }
         Err(error) => {

@@ -22,10 +22,14 @@ use super::metrics::threshold_gauges::ThresholdGauges;
 use super::pipelines::{FlushError, Pipelines, Providers};
 #[cfg(feature = "prometheus")]
 use super::prometheus::Endpoint;
+#[cfg(feature = "otlp")]
+use super::sampling::SamplingRate;
 use super::shutdown_report::ShutdownReport;
 #[cfg(feature = "otlp")]
 use super::subscriber::Place;
 use crate::clock;
+#[cfg(feature = "history")]
+use crate::history::History;
 use crate::instrument::caught_panic::catch_panic;
 use crate::semconv::EVENT_CONFIGURATION_WARNING;
 use crate::startup;
@@ -48,6 +52,9 @@ pub struct Telemetry {
     pub(super) prometheus_addr: Option<SocketAddr>,
     #[cfg(feature = "otlp")]
     pub(super) pipelines: Pipelines,
+    /// Also after the shutdown, for its report.
+    #[cfg(feature = "history")]
+    pub(super) history: Option<History>,
     pub(super) state: Mutex<State>,
     pub(super) ended: Condvar,
 }
@@ -105,6 +112,15 @@ impl Telemetry {
         self.prometheus_addr
     }
 
+    /// The history on the machine; `None` where there is none.
+    ///
+    /// It ends with telemetry, whoever has a handle to it.
+    #[cfg(feature = "history")]
+    #[must_use]
+    pub fn history(&self) -> Option<&History> {
+        self.history.as_ref()
+    }
+
     /// Where the spans of an OpenTelemetry SDK in a page go, for
     /// [`IpcBuilder::page_spans`](crate::ipc::IpcBuilder::page_spans).
     ///
@@ -122,6 +138,25 @@ impl Telemetry {
     #[cfg(feature = "otlp")]
     pub fn page_spans(&self) -> PageSpans {
         self.pipelines.page_spans.started()
+    }
+
+    /// The rate of kept traces, to be read and set while telemetry runs; `None` where another sampler
+    /// than [`Sampler::Tail`](super::Sampler::Tail) is in force, or no traces are exported.
+    ///
+    /// ```
+    /// use spanwire::Telemetry;
+    /// # let builder = Telemetry::builder("paint-tool").environment(|_| None).prometheus_port(0);
+    /// # let telemetry = builder.without_system().build()?.0;
+    ///
+    /// if let Some(rate) = telemetry.sampling_rate() {
+    ///     rate.set_traces_per_second(2);
+    /// }
+    /// # Ok::<(), spanwire::telemetry::TelemetryError>(())
+    /// ```
+    #[cfg(feature = "otlp")]
+    #[must_use]
+    pub fn sampling_rate(&self) -> Option<SamplingRate> {
+        self.pipelines.tail.as_ref().map(SamplingRate::of)
     }
 
     /// Exports what is queued now, and waits for it.
@@ -187,6 +222,9 @@ impl Telemetry {
     fn end(&self, mut running: Components, deadline: Duration) {
         let now = clock::now();
         let until = now.plus(deadline);
+        // It writes on a thread of its own, beside the exports.
+        #[cfg(feature = "history")]
+        let history = self.history.as_ref().map(History::begin_shutdown);
         #[cfg(feature = "otlp")]
         self.pipelines.close(&running.providers, now, deadline);
         #[cfg(feature = "otlp")]
@@ -217,13 +255,23 @@ impl Telemetry {
             #[cfg(not(feature = "otlp"))]
             Err(_) => {}
         }
+        #[cfg(feature = "history")]
+        if let Some(history) = history {
+            history.wait(until);
+        }
     }
 
     fn report(&self) -> ShutdownReport {
         #[cfg(feature = "otlp")]
-        return self.pipelines.report();
+        let report = self.pipelines.report();
         #[cfg(not(feature = "otlp"))]
-        ShutdownReport::default()
+        let report = ShutdownReport::default();
+        #[cfg(feature = "history")]
+        let report = ShutdownReport {
+            history: self.history.as_ref().map(History::report),
+            ..report
+        };
+        report
     }
 
     pub(super) fn state(&self) -> MutexGuard<'_, State> {

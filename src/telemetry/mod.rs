@@ -96,6 +96,8 @@ mod diagnostics;
 mod export;
 #[cfg(all(feature = "prometheus", feature = "otlp"))]
 pub(crate) mod fanout;
+#[cfg(feature = "otlp")]
+mod foreign_spans;
 #[cfg(fuzzing)]
 pub(crate) mod fuzzing;
 mod handle;
@@ -112,6 +114,7 @@ mod sampling;
 mod shutdown_report;
 #[cfg(feature = "otlp")]
 mod subscriber;
+mod thresholds;
 
 pub use config::builder::TelemetryBuilder;
 pub use config::env::{VARIABLES, Variable};
@@ -131,6 +134,8 @@ pub use export::page_spans::PageSpans;
 pub use export::proxy::Proxy;
 #[cfg(feature = "otlp")]
 pub use export::redact::{ExportedField, FieldKind};
+#[cfg(feature = "otlp")]
+pub use foreign_spans::{ForeignParent, ForeignSpan, ForeignSpans};
 pub use handle::Telemetry;
 pub use parts::TelemetryParts;
 #[cfg(feature = "otlp")]
@@ -138,5 +143,6 @@ pub use pipelines::FlushError;
 #[cfg(feature = "metrics-exporter-prometheus")]
 pub use prometheus::exporter::prometheus_builder;
 #[cfg(feature = "otlp")]
-pub use sampling::TailSampling;
+pub use sampling::{SamplingRate, TailSampling};
 pub use shutdown_report::{ShutdownReport, SignalReport, SignalState};
+pub use thresholds::{ThresholdEvent, ThresholdKind, ThresholdState};

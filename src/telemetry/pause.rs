@@ -3,14 +3,20 @@
 #[cfg(feature = "otlp")]
 use std::sync::Arc;
 
+#[cfg(feature = "history")]
+use super::consent::PendingItems;
 use super::consent::{PauseReport, Pending, ResumeError};
 #[cfg(feature = "otlp")]
 use super::export::spool::Spool;
 #[cfg(feature = "otlp")]
 use super::handle::State;
 use super::handle::Telemetry;
+#[cfg(feature = "history")]
+use crate::history::History;
 use crate::instrument::caught_panic::catch_panic;
 use crate::instrument::handles::publish;
+#[cfg(feature = "history")]
+use crate::semconv::EVENT_HISTORY_FAILED;
 
 impl Telemetry {
     /// Records, sends, serves and writes nothing from now on, until [`resume`](Self::resume).
@@ -55,6 +61,14 @@ impl Telemetry {
         };
         PauseReport {
             not_saved,
+            #[cfg(feature = "history")]
+            history: self.history.as_ref().and_then(|history| {
+                let pending = history.pause(pending == Pending::Discard)?;
+                Some(PendingItems {
+                    discarded: pending.discarded,
+                    kept: pending.kept,
+                })
+            }),
             ..report
         }
     }
@@ -90,6 +104,11 @@ impl Telemetry {
         // What was counted in the pause goes where nothing is recorded.
         Self::publish();
         turn.resume();
+        #[cfg(feature = "history")]
+        if let Some(Err(error)) = self.history.as_ref().map(History::resume) {
+            let error: &dyn std::error::Error = &error;
+            tracing::warn!(name: EVENT_HISTORY_FAILED, error, "the history cannot be opened");
+        }
         #[cfg(feature = "otlp")]
         self.pipelines.resumed(spool.as_deref());
         Ok(())

@@ -225,6 +225,7 @@ impl Pipelines {
             spans: spans.unwrap_or_default(),
             logs: logs.unwrap_or_default(),
             metrics: metrics.unwrap_or_default(),
+            ..ShutdownReport::default()
         }
     }
 

@@ -2,6 +2,9 @@
 
 use std::fmt;
 
+#[cfg(feature = "history")]
+use crate::history::HistoryReport;
+
 /// Where a signal went.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
@@ -47,6 +50,9 @@ pub struct ShutdownReport {
     /// Metric data points over OTLP. Totals are sent again by the next export, so only what the
     /// last one could not deliver counts as lost.
     pub metrics: SignalReport,
+    /// Records of the history on the machine; `None` without one.
+    #[cfg(feature = "history")]
+    pub history: Option<HistoryReport>,
 }
 
 impl fmt::Display for SignalReport {
@@ -73,6 +79,11 @@ impl fmt::Display for ShutdownReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "spans: {}", self.spans)?;
         writeln!(f, "logs: {}", self.logs)?;
-        write!(f, "metrics: {}", self.metrics)
+        write!(f, "metrics: {}", self.metrics)?;
+        #[cfg(feature = "history")]
+        if let Some(history) = &self.history {
+            write!(f, "\nhistory: {history}")?;
+        }
+        Ok(())
     }
 }

@@ -6,11 +6,13 @@ use std::error::Error;
 use std::fmt::{self, Write as _};
 use std::sync::{Arc, LazyLock};
 
+use opentelemetry::KeyValue;
+
 use super::error::OperationError;
-use super::text::cut;
+use super::text::{cut, cut_front};
 use crate::instrument::cardinality::{CappedNames, NameSource, short_type_name};
 use crate::instrument::caught_panic::{catch_panic, panic_text};
-use crate::semconv::ErrorType;
+use crate::semconv::{self, ErrorType, OTHER};
 
 const MESSAGE_MAX: usize = 4 * 1024;
 const BACKTRACE_MAX: usize = 16 * 1024;
@@ -74,6 +76,53 @@ impl Failure {
             exception_type: error_type.to_owned(),
             message: format_caught(|text| write!(text, "{message}")),
             backtrace: backtrace(),
+        }
+    }
+
+    /// From an exception of another language, described by what embeds it.
+    pub(super) fn foreign(error_type: &str, message: &str, stacktrace: Option<&str>) -> Self {
+        Self {
+            error_type: capped(error_type.to_owned()),
+            exception_type: error_type.to_owned(),
+            message: cut(message, MESSAGE_MAX).to_owned(),
+            // The end of a stack says where it failed; what is longer loses its begin.
+            backtrace: stacktrace.map(|stack| cut_front(stack, BACKTRACE_MAX).to_owned()),
+        }
+    }
+
+    /// What a span's event says of it.
+    pub(super) fn attributes(&self) -> Vec<KeyValue> {
+        let mut attributes = vec![KeyValue::new(
+            semconv::EXCEPTION_TYPE,
+            self.exception_type.clone(),
+        )];
+        if !self.message.is_empty() {
+            attributes.push(KeyValue::new(
+                semconv::EXCEPTION_MESSAGE,
+                self.message.clone(),
+            ));
+        }
+        if let Some(backtrace) = &self.backtrace {
+            attributes.push(KeyValue::new(
+                semconv::EXCEPTION_STACKTRACE,
+                backtrace.clone(),
+            ));
+        }
+        attributes
+    }
+
+    /// From a type alone: the error is not here any more, so there is neither text nor stack.
+    pub(super) fn recorded(error_type: &str) -> Self {
+        let error_type = if error_type.is_empty() {
+            OTHER
+        } else {
+            error_type
+        };
+        Self {
+            error_type: capped(error_type.to_owned()),
+            exception_type: cut(error_type, NAME_MAX).to_owned(),
+            message: String::new(),
+            backtrace: None,
         }
     }
 

@@ -1,8 +1,9 @@
 //! Context fields: what the app wants to know about one run of an operation.
 
+use std::borrow::Cow;
 use std::fmt::{self, Write as _};
 
-use opentelemetry::Value;
+use opentelemetry::{KeyValue, Value};
 use tracing::Span;
 use tracing_opentelemetry::OpenTelemetrySpanExt as _;
 
@@ -93,13 +94,14 @@ pub(super) struct Fields(Option<Box<Context>>);
 
 #[derive(Clone, Debug, Default)]
 struct Context {
-    kept: Vec<(&'static str, FieldValue)>,
+    kept: Vec<(Cow<'static, str>, FieldValue)>,
     left_out: u32,
 }
 
 impl Fields {
     /// Sets a field; one of the same name is replaced, one beyond the limit is only counted.
-    pub(super) fn set(&mut self, key: &'static str, value: FieldValue) {
+    pub(super) fn set(&mut self, key: impl Into<Cow<'static, str>>, value: FieldValue) {
+        let key = key.into();
         let context = self.0.get_or_insert_default();
         if let Some((_, old)) = context.kept.iter_mut().find(|(known, _)| *known == key) {
             *old = value;
@@ -118,11 +120,36 @@ impl Fields {
     pub(super) fn write_to(&self, span: &Span) {
         let Some(context) = &self.0 else { return };
         for (key, value) in &context.kept {
-            span.set_attribute(*key, value.clone());
+            span.set_attribute(key.clone(), value.clone());
         }
         if context.left_out > 0 {
             span.set_attribute(semconv::CONTEXT_LEFT_OUT, i64::from(context.left_out));
         }
+    }
+
+    /// The same as attributes, for a span that is not one of `tracing`'s.
+    #[inline]
+    pub(super) fn each_attribute(&self, mut f: impl FnMut(KeyValue)) {
+        let Some(context) = &self.0 else { return };
+        for (key, value) in &context.kept {
+            f(KeyValue::new(key.clone(), value.clone()));
+        }
+        if context.left_out > 0 {
+            f(KeyValue::new(
+                semconv::CONTEXT_LEFT_OUT,
+                i64::from(context.left_out),
+            ));
+        }
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_none()
+    }
+
+    /// Those that are kept.
+    pub(super) fn iter(&self) -> impl Iterator<Item = (&str, &FieldValue)> {
+        let kept = self.0.iter().flat_map(|context| &context.kept);
+        kept.map(|(key, value)| (&**key, value))
     }
 
     /// All in one line, for log records; `None` when there are none.

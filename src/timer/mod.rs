@@ -28,6 +28,9 @@
 //! [`Monitor::sample_one_in`] thins out the spans of operations that run often, never the metrics.
 //! Without a recorder and a subscriber nothing is measured and no clock is read.
 //!
+//! What the app measured itself goes beside it with [`Operation::record`], and
+//! [`set_current_operation`] names work that has no scope.
+//!
 //! An error's text goes to its log record alone. `error.type` is the error's Rust type without its
 //! path and parameters, or the name that the app gives with [`Monitor::error_type`] or
 //! [`ScopedTimer::fail_as`].
@@ -41,21 +44,35 @@
 //! | 16 context fields, 256 bytes of text each | further ones are counted, longer text is cut |
 //! | 4 KiB of error text, 16 KiB of backtrace | cut |
 
+mod detached;
 mod error;
 mod failure;
 mod fields;
+mod kept_record;
 mod monitor;
 mod operation;
+mod outcome;
+mod record;
 mod run;
 mod scoped;
 mod text;
 mod threshold;
+mod totals;
 
+pub use detached::DetachedRun;
 pub use error::OperationError;
 pub use fields::FieldValue;
 pub use monitor::{Monitor, monitor};
 #[cfg(any(feature = "prometheus", feature = "otlp"))]
 pub(crate) use operation::publish_slow_threshold;
+#[cfg(feature = "system")]
+pub(crate) use operation::running_now;
 pub use operation::{Operation, operation, set_slow_threshold_of};
+pub use outcome::Outcome;
+#[cfg(feature = "system")]
+pub(crate) use record::record_event;
+pub use record::{current_operation, set_current_operation};
 pub use scoped::ScopedTimer;
 pub use threshold::{set_slow_threshold, slow_threshold};
+#[cfg(feature = "system")]
+pub(crate) use totals::{Kind, OperationTotals, TotalsReader};

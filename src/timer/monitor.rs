@@ -247,6 +247,18 @@ impl<'a> Monitor<'a> {
         self.measure_async(work, |_| RunOutcome::Ok).await
     }
 
+    /// What a run is started with. A name is there when the operation's own may be another.
+    pub(super) fn into_parts(self) -> (Operation, Option<String>, Options) {
+        match self.operation {
+            Measured::Name(name) => (
+                operation(name),
+                Some(valid_name(name).to_owned()),
+                self.options,
+            ),
+            Measured::Known(known) => (known.clone(), None, self.options),
+        }
+    }
+
     /// `None` when neither a recorder nor a subscriber would see it.
     #[inline]
     fn begin(self) -> Option<(Run, Span)> {

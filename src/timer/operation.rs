@@ -1,7 +1,7 @@
 //! Operations by name, and the instruments of each.
 
 use std::fmt;
-use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, LazyLock, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
@@ -9,7 +9,9 @@ use metrics::{Counter, Gauge, Histogram};
 
 use super::text::cut;
 use super::threshold::{self, Threshold};
+use super::totals::{self, Kind};
 use crate::instrument::cardinality::{CappedNames, NameSource};
+use crate::instrument::ended::{EndedCounter, Subject};
 use crate::instrument::handles::{self, GaugeSums, Instruments, Publish};
 use crate::semconv::{self, ERROR_TYPE, OPERATION_NAME};
 
@@ -71,6 +73,10 @@ impl Operation {
         &self.0.name
     }
 
+    pub(super) fn shared_name(&self) -> &Arc<str> {
+        &self.0.name
+    }
+
     /// How many of it are running, as far as they are measured.
     #[must_use]
     pub fn active(&self) -> u64 {
@@ -119,11 +125,15 @@ impl Operation {
 
     /// Counts one that ended; `slow` when it took its threshold or longer.
     #[inline]
-    pub(super) fn record(&self, elapsed: Duration, error_type: Option<&str>, slow: bool) {
+    pub(super) fn record_ended(&self, elapsed: Duration, error_type: Option<&str>, slow: bool) {
+        if totals::are_read() {
+            totals::count(self.kind(), elapsed, error_type.is_some());
+        }
         let Some(handles) = self.handles() else {
             return;
         };
         let seconds = elapsed.as_secs_f64();
+        self.0.ended.count(error_type, slow);
         match error_type {
             None => handles.ok.record(seconds),
             Some(error_type) => handles.failed(&self.0.name, error_type).record(seconds),
@@ -131,6 +141,20 @@ impl Operation {
         if slow {
             handles.slow.increment(1);
         }
+    }
+
+    fn kind(&self) -> Kind {
+        if self.0.is_event.load(Ordering::Relaxed) {
+            Kind::Event
+        } else {
+            Kind::Operation
+        }
+    }
+
+    /// Its runs are events that the app handled.
+    #[cfg(feature = "system")]
+    pub(super) fn counts_as_event(&self) {
+        self.0.is_event.store(true, Ordering::Relaxed);
     }
 
     #[inline]
@@ -154,6 +178,8 @@ struct OperationState {
     slow_after: Threshold,
     active: AtomicI64,
     turns: AtomicU64,
+    is_event: AtomicBool,
+    ended: Arc<EndedCounter>,
     instruments: Instruments<Handles>,
 }
 
@@ -164,6 +190,8 @@ impl OperationState {
             slow_after: Threshold::unset(),
             active: AtomicI64::new(0),
             turns: AtomicU64::new(0),
+            is_event: AtomicBool::new(false),
+            ended: EndedCounter::of(Subject::Operation, name),
             instruments: Instruments::new(),
         }
     }
@@ -220,6 +248,20 @@ static OPERATIONS: LazyLock<Operations> = LazyLock::new(|| {
         _gauges: gauges,
     }
 });
+
+/// The operations that are running, with how many of each; those of most first.
+#[cfg(feature = "system")]
+pub(crate) fn running_now() -> Vec<(String, u64)> {
+    let mut running = Vec::new();
+    OPERATIONS.names.for_each(|state| {
+        let active = u64::try_from(state.active.load(Ordering::Relaxed)).unwrap_or(0);
+        if active > 0 {
+            running.push((state.name.to_string(), active));
+        }
+    });
+    running.sort_by(|(a, of_a), (b, of_b)| of_b.cmp(of_a).then_with(|| a.cmp(b)));
+    running
+}
 
 static THRESHOLD: Instruments<Gauge> = Instruments::new();
 

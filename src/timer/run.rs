@@ -2,17 +2,20 @@
 
 use std::time::Duration;
 
-use opentelemetry::Context;
-use opentelemetry::trace::TraceContextExt;
+use opentelemetry::trace::{TraceContextExt, TraceId};
+use opentelemetry::{Context, KeyValue};
 use tracing::field::Empty;
 use tracing::{Level, Span};
 use tracing_opentelemetry::OpenTelemetrySpanExt;
 
 use super::failure::Failure;
 use super::fields::Fields;
+use super::kept_record;
 use super::operation::Operation;
+use super::totals;
 use crate::clock::{self, Stamp, system_wall_before};
 use crate::instrument::handles;
+use crate::instrument::record_sink::{self, RecordOutcome};
 use crate::instrument::span_delivery;
 use crate::instrument::suppression::is_marked;
 use crate::instrument::thread_end::is_ending;
@@ -27,6 +30,8 @@ const TARGET: &str = "spanwire::timer";
 #[inline]
 pub(super) fn is_listening() -> bool {
     handles::recorder().is_some()
+        || record_sink::is_on()
+        || totals::are_read()
         || !is_ending()
             && (tracing::event_enabled!(target: TARGET, Level::WARN)
                 || tracing::span_enabled!(target: TARGET, Level::INFO))
@@ -92,8 +97,37 @@ impl Run {
         (run, span)
     }
 
+    /// A run of `operation` that took `elapsed` until now, without a span of `tracing`'s.
+    pub(super) fn measured_elsewhere(
+        operation: Operation,
+        elapsed: Duration,
+        options: Options,
+    ) -> Self {
+        operation.run_started();
+        Self {
+            operation,
+            started: clock::now().minus(elapsed),
+            slow_after: options.slow_after,
+            fields: options.fields,
+        }
+    }
+
+    pub(super) fn operation(&self) -> &Operation {
+        &self.operation
+    }
+
+    pub(super) fn started(&self) -> Stamp {
+        self.started
+    }
+
     pub(super) fn fields(&mut self) -> &mut Fields {
         &mut self.fields
+    }
+
+    /// The fields as attributes, for a span that is not one of `tracing`'s.
+    #[inline]
+    pub(super) fn each_attribute(&self, f: impl FnMut(KeyValue)) {
+        self.fields.each_attribute(f);
     }
 
     /// Records the end, once. The outcome is set on the span before it is left, since its last exit is its end.
@@ -115,8 +149,9 @@ impl Run {
         }
     }
 
+    /// The same for a time that is known. Returns whether it was slow.
     #[inline]
-    fn end_after(&self, elapsed: Duration, span: &Span, outcome: &RunOutcome) {
+    pub(super) fn end_after(&self, elapsed: Duration, span: &Span, outcome: &RunOutcome) -> bool {
         self.operation.run_ended();
         let threshold = self.operation.slow_after(self.slow_after);
         let slow = elapsed >= threshold;
@@ -125,11 +160,25 @@ impl Run {
             RunOutcome::Failed(failure) => Some(&*failure.error_type),
             RunOutcome::Cancelled => Some(ErrorType::Cancelled.as_str()),
         };
-        self.operation.record(elapsed, error_type, slow);
+        self.operation.record_ended(elapsed, error_type, slow);
+        if record_sink::is_on() {
+            let (ended_as, failure) = match outcome {
+                RunOutcome::Ok => (RecordOutcome::Ok, None),
+                RunOutcome::Failed(failure) => (RecordOutcome::Error, Some(failure)),
+                RunOutcome::Cancelled => (RecordOutcome::Cancelled, None),
+            };
+            let mut record = self.operation.kept_record(elapsed, ended_as, slow);
+            record.trace_id = trace_of(span);
+            if let Some(error_type) = error_type {
+                record.error_type = Some(kept_record::error_name(error_type, failure));
+            }
+            record.context = kept_record::context(&self.fields, failure);
+            record_sink::record(|| record);
+        }
         // A run that ends in a thread-local's destructor is counted, and tells its span and the log
         // nothing.
         if is_ending() {
-            return;
+            return slow;
         }
         if !span.is_disabled() {
             self.fields.write_to(span);
@@ -148,6 +197,7 @@ impl Run {
                 )
             });
         }
+        slow
     }
 
     /// Emits the log records of a run that failed or was slow.
@@ -245,6 +295,14 @@ fn span(name: &str, operation: &str) -> Span {
 fn end_span_at(span: &Span, ended: Stamp) {
     let wall = system_wall_before(clock::now().since(ended));
     span.context().span().end_with_timestamp(wall);
+}
+
+/// The trace of a run: that of its span, or of what is around it.
+fn trace_of(span: &Span) -> TraceId {
+    if span.is_disabled() || is_ending() {
+        return record_sink::current_trace();
+    }
+    span.context().span().span_context().trace_id()
 }
 
 fn text(text: &str) -> Option<&str> {

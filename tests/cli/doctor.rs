@@ -194,7 +194,7 @@ fn a_stack_that_works_has_no_problems() {
         ok    prometheus     {version} at http://prometheus
         ok    scrape         job spanwire: 1 of 1 target up, every 1s
         ok    data           the newest sample of an app is {n} s old
-        ok    rules          22 alerts loaded, none fires
+        ok    rules          27 alerts loaded, none fires
         ok    alerting       alerts go to http://jaeger/api/v2/alerts
         ok    exemplars      Prometheus stores them
         ok    collector      http://collector/v1/traces takes traces

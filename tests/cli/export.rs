@@ -255,7 +255,7 @@ fn exported_alerts_name_their_runbook_and_link_to_it_when_told_where() {
     let plain = folder.path().join("plain");
     export("alerts", &plain, &[]);
     let named = runbooks(&plain.join("rules"));
-    assert_eq!(named.len(), 22);
+    assert_eq!(named.len(), 27);
     for (path, url) in &named {
         assert!(plain.join(path).is_file(), "{path} is not exported");
         assert_eq!(*url, None, "no address is ours");
@@ -284,7 +284,7 @@ fn exported_alerts_name_their_runbook_and_link_to_it_when_told_where() {
     let stack = folder.path().join("stack");
     export("stack", &stack, &address);
     let rules = runbooks(&stack.join("deploy/prometheus/rules"));
-    assert!(rules.len() == 22 && rules.iter().all(|(_, url)| url.is_some()));
+    assert!(rules.len() == 27 && rules.iter().all(|(_, url)| url.is_some()));
     for (path, _) in rules {
         assert!(stack.join("docs").join(path).is_file());
     }
@@ -457,6 +457,8 @@ fn the_lists_name_every_dashboard_and_alert() {
         SpanwireDeliverySlow              warning   after 10m
         SpanwireHandlerSlow               warning   after 10m
         SpanwireCallsUnsettled            warning   after 1m
+        SpanwireEventRateGrown            warning   after 5m
+        SpanwireMessageSizeGrown          warning   after 5m
         SpanwireDeliveryBudgetFastBurn    critical  at once
         SpanwireDeliveryBudgetSlowBurn    warning   at once
         SpanwireLatencyBudgetFastBurn     critical  at once
@@ -467,9 +469,12 @@ fn the_lists_name_every_dashboard_and_alert() {
         SpanwirePageUnresponsive          critical  after 1m
         SpanwirePageInert                 critical  after 1m
         SpanwirePageGone                  warning   after 1m
+        SpanwirePageReloadLoop            critical  at once
+        SpanwirePageThreadSaturated       warning   after 5m
         SpanwireMemoryGrowth              warning   after 10m
         SpanwireStartupSlow               warning   at once
         SpanwireTargetDown                warning   after 1m
+        SpanwireHostCpuSaturated          warning   after 1m
         SpanwireQueueNearlyFull           warning   after 1m
         SpanwireQueueMessagesDropped      warning   at once
         SpanwireTelemetryLost             warning   at once

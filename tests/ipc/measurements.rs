@@ -151,3 +151,18 @@ fn web_vitals_are_durations_in_seconds_by_name_and_rating() {
     ];
     assert_eq!(capture.counter("spanwire.ipc.messages", &malformed), 1);
 }
+
+#[test]
+fn long_tasks_of_the_page_add_up_and_none_is_longer_than_the_script_tells() {
+    let capture = Capture::new();
+    capture.run(|| {
+        let ipc = Ipc::builder("main").build();
+        let page = ModelPage::load(&ipc, "p1");
+        for value in [120.0, 380.0, 1e12, -1.0] {
+            page.send(&ipc, &[json!({"kind": "long_task", "value": value})]);
+        }
+    });
+    let labels = [("spanwire.webview.name", "main")];
+    let long = capture.histogram("spanwire.page.long_task.duration", &labels);
+    assert_eq!(long, (3, 10.5));
+}

@@ -68,6 +68,20 @@ fn a_page_that_was_not_there_counts_as_a_load() {
 }
 
 #[test]
+fn a_page_that_crashed_is_counted_logged_and_gone() {
+    let capture = Capture::new();
+    capture.run(|| {
+        let observer = observer(&capture);
+        observer.page_crashed();
+        assert_eq!(observer.page_state(), PageState::Gone);
+    });
+    let labels = [("error.type", "page_crashed")];
+    assert_eq!(capture.counter("spanwire.page.errors", &labels), 1);
+    let text = capture.logs();
+    assert!(text.contains("page_crashed"), "{text}");
+}
+
+#[test]
 fn a_call_with_page_times_is_one_trace_from_page_to_page() {
     check(
         |observer, capture| {

@@ -72,6 +72,31 @@ fn a_response_from_another_thread_settles_the_call_without_a_runtime() {
 }
 
 #[test]
+fn a_rejection_by_name_is_an_error_of_the_handlers() {
+    let capture = Capture::new();
+    capture.run(|| {
+        let ipc = wire(&capture).build();
+        let kept = kept(&ipc, "open");
+        let mut page = ModelPage::load(&ipc, "p1");
+        page.call(&ipc, "open", json!(null));
+        let rejected = kept.recv().unwrap().reject("KeyError", "no such asset");
+        assert_eq!(rejected, Ok(()));
+        assert_eq!(pumped(&ipc, &mut page), ["reply 1 error HANDLER_ERROR"]);
+
+        page.call(&ipc, "open", json!(null));
+        let late = kept.recv().unwrap();
+        ipc.close();
+        assert_eq!(late.reject("KeyError", ""), Err(RespondError::Cancelled));
+    });
+    assert_eq!(inbound(&capture, "open", Some("handler_error")), 1);
+    let logs = capture.logs();
+    assert!(
+        logs.contains("KeyError") && logs.contains("no such asset"),
+        "{logs}"
+    );
+}
+
+#[test]
 fn a_dropped_responder_rejects_the_promise_and_says_why() {
     let capture = Capture::new();
     capture.run(|| {

@@ -87,6 +87,7 @@ const LATE: Trouble = Trouble {
     alerts: &[
         "SpanwireHandlerSlow",
         "SpanwireDeliverySlow",
+        "SpanwirePageThreadSaturated",
         "SpanwireLatencyBudgetFastBurn",
         "SpanwireLatencyBudgetSlowBurn",
     ],
@@ -107,6 +108,17 @@ const AROUND: &[&str] = &[
     "SpanwireTargetDown",
     "SpanwireTelemetrySpooling",
     "SpanwireTelemetryLost",
+];
+
+/// Those that nothing here sets off, so their rules may be without data. Their rule tests do.
+const NOT_SET_OFF: &[&str] = &[
+    // They compare with an hour in which the event came seldom, and no fault here comes seldom first.
+    "SpanwireEventRateGrown",
+    "SpanwireMessageSizeGrown",
+    // No fault loads its page again and again.
+    "SpanwirePageReloadLoop",
+    // The machine is whoever's it is.
+    "SpanwireHostCpuSaturated",
 ];
 
 pub fn run() {
@@ -164,7 +176,7 @@ fn silence_when_all_is_well() {
     let mut active = alertmanager::active().expect("the Alertmanager answers");
     // On a machine that is busy with something else the app is slow, and its alerts are right.
     active.retain(|name| {
-        !["Slow", "Latency", "Blocked"]
+        !["Slow", "Latency", "Blocked", "Saturated"]
             .iter()
             .any(|of| name.contains(of))
     });
@@ -438,10 +450,13 @@ fn every_rule_works(from: f64) {
     let mut wrong = Vec::new();
     for rule in &rules {
         let found = prometheus::query_range(&rule.query, from, to);
-        if !rule.error.is_empty() || !found.as_ref().is_ok_and(|series| !series.is_empty()) {
+        let may_be_silent = NOT_SET_OFF.contains(&rule.name.as_str());
+        let has_data = found.as_ref().is_ok_and(|series| !series.is_empty());
+        if !rule.error.is_empty() || !(has_data || may_be_silent && found.is_ok()) {
             wrong.push(format!("{rule:?}: {:?}", found.err()));
         }
         let is_tested = AROUND.contains(&rule.name.as_str())
+            || may_be_silent
             || once(&LATE)
                 .chain(TROUBLES)
                 .any(|trouble| trouble.alerts.contains(&rule.name.as_str()));

@@ -9,6 +9,7 @@ import {
   EVENT,
   HANDLER,
   pageBusy,
+  pageInLongTasks,
   PROCESS,
   QUEUE_WAIT,
   TRANSIT,
@@ -211,11 +212,14 @@ const page: Row = [
   chart({
     title: "Page busy",
     description:
-      "Share of the time that each page's own code is at work on messages; above 60 % they wait for it. Low while messages reach the page late: something else keeps its thread, as painting, timers or other scripts.",
+      "Share of the time that each page's own code is at work on messages, and in long tasks of whatever kind: above 60 % messages wait. Where long tasks are far above the listeners, something else keeps the page's thread, as painting, timers or other scripts.",
     unit: "percentunit",
     decimals: 1,
     width: 12,
-    targets: [target(`{{${WEBVIEW}}}`, pageBusy(chosen, WEBVIEW))],
+    targets: [
+      target(`{{${WEBVIEW}}} listeners`, pageBusy(chosen, WEBVIEW)),
+      target(`{{${WEBVIEW}}} long tasks`, pageInLongTasks(chosen, WEBVIEW)),
+    ],
     next: [{ question: "Is the webview's process at its limit?", board: "process" }],
   }),
   takers({

@@ -39,6 +39,7 @@ const ACTIVE = "spanwire.operation.active";
 
 const OPERATION = label("spanwire.operation.name");
 const ERROR = label("error.type");
+const THRESHOLD_KIND = label("spanwire.threshold.kind");
 const QUEUE = label("spanwire.queue.name");
 const MEASURED = label("spanwire.measurement.name");
 const CATEGORY = label("spanwire.measurement.category");
@@ -194,6 +195,20 @@ const trouble: Row = [
         `{{${OPERATION}}} {{${ERROR}}}`,
         sum(chosen.grownRate(OPERATIONS, FAILED_OPERATIONS, "_count"), OPERATION, ERROR),
       ),
+    ],
+  }),
+  chart({
+    title: "Above their thresholds",
+    description:
+      "How many operations, and events of pages, failed or were slow more often within the app's own window (SPANWIRE_WINDOW_SECONDS) than SPANWIRE_ERROR_RATE_THRESHOLD and SPANWIRE_SLOW_RATE_THRESHOLD allow. The app's log names them.",
+    unit: "none",
+    decimals: 0,
+    width: 24,
+    bad: true,
+    stacked: true,
+    none: NOTHING,
+    targets: [
+      target(`{{${THRESHOLD_KIND}}}`, sum(chosen.gauge("spanwire.threshold.exceeded"), THRESHOLD_KIND)),
     ],
   }),
   latency({

@@ -325,6 +325,21 @@ const sampling: Row = [
 
 const byInstance = (name: string): Expr => aggregate("max", [INSTANCE], ofApps(chosen.server(name)));
 
+const history: Row = [
+  "History",
+  chart({
+    title: "Records of the history",
+    description:
+      "Records per second for the history on the app's machine: written to its file, or dropped since its queue was full or the file could not be written.",
+    unit: ITEMS_PER_S,
+    width: 24,
+    none: "no history",
+    targets: [
+      target(`{{${OUTCOME}}}`, sum(chosen.rate("spanwire.history.records"), OUTCOME)),
+    ],
+  }),
+];
+
 const scrape: Row = [
   "Scrape",
   chart({
@@ -383,5 +398,5 @@ export const telemetry: Board = {
   title: "Spanwire / Telemetry health",
   description:
     "Whether the other dashboards can be believed: what was exported, dropped and sampled, and what a scrape costs.",
-  rows: [overview, exported, spool, sampling, scrape],
+  rows: [overview, exported, spool, sampling, history, scrape],
 };

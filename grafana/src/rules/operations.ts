@@ -1,12 +1,13 @@
 // Scoped operations: what fails.
 
+import { FAILURES_MIN } from "../findings/thresholds.js";
 import { FAILED_OPERATIONS, JUDGED_OPERATIONS, OPERATIONS } from "../outcomes.js";
 import { and, binary, number, or, ratio, sumWithout, times as scaled } from "../promql.js";
 import { label } from "../semconv.js";
-import { FAILURES_MIN, onRecorded } from "./messages.js";
+import { onRecorded } from "./messages.js";
+import { alertOf } from "./of_finding.js";
 import {
   aboveThreshold,
-  AT,
   ERROR_RATE,
   MINUTE,
   recorded,
@@ -45,19 +46,14 @@ export function operations(times: Times): Group {
     about: "Scoped operations: what fails.",
     recordings: [increase, judged, failed, failureRatio],
     alerts: [
-      {
-        alert: "SpanwireOperationErrorRateHigh",
-        expr: and(
+      alertOf(
+        "operation-failing",
+        and(
           aboveThreshold(recorded(failureRatio), ERROR_RATE),
           binary(recorded(failed), ">=", number(FAILURES_MIN)),
         ),
-        forS: 2 * MINUTE,
-        severity: "critical",
-        labels: { threshold: thresholdLabel(ERROR_RATE) },
-        summary: `Operations of ${AT} fail`,
-        description:
-          "{{ $value | humanizePercentage }} of the operations of the last 5 minutes ended with an error.",
-      },
+        { forS: 2 * MINUTE, labels: { threshold: thresholdLabel(ERROR_RATE) } },
+      ),
     ],
   };
 }

@@ -1,12 +1,18 @@
 // Memory, the start, and whether the app is there.
 
+import {
+  CPU_SATURATED,
+  MEMORY_MIN_BYTES,
+  MEMORY_MIN_SHARE,
+  STARTUP_BUDGET_S,
+} from "../findings/thresholds.js";
 import { above, aggregate, and, binary, number, or, times as scaled, type Expr } from "../promql.js";
-import { byRole, ROLE } from "../roles.js";
+import { byRole } from "../roles.js";
 import { JOB, TARGET, UP } from "../server.js";
 import { offset, oneOf } from "../series.js";
+import { alertOf, lookback } from "./of_finding.js";
 import {
   ANY,
-  AT,
   DAY,
   HOUR,
   MINUTE,
@@ -17,16 +23,6 @@ import {
   type Times,
 } from "./rule.js";
 
-const MEBIBYTE = 1024 * 1024;
-/** Growth in an hour that is worth a look: both as it is and as a share. */
-const GROWTH_MIN_BYTES = 64 * MEBIBYTE;
-const GROWTH_MIN_SHARE = 0.2;
-
-/**
- * What a start may take until the page shows something: the time from which Android vitals calls a
- * cold start excessive. Not until the first call, which may wait for the user's first click.
- */
-const STARTUP_BUDGET_S = 5;
 const STARTUP = "spanwire.startup.duration";
 const SHOWN = { "spanwire.startup.phase": oneOf("dom_ready", "first_paint") };
 
@@ -71,41 +67,23 @@ export function processes(times: Times): Group {
     about: "The process: its memory, its start, and whether it is there.",
     recordings: [memory],
     alerts: [
-      {
-        alert: "SpanwireMemoryGrowth",
-        expr: and(
-          and(
-            above(growth, GROWTH_MIN_BYTES),
-            binary(growth, ">", scaled(before, GROWTH_MIN_SHARE)),
-          ),
+      alertOf(
+        "memory-growth",
+        and(
+          and(above(growth, MEMORY_MIN_BYTES), binary(growth, ">", scaled(before, MEMORY_MIN_SHARE))),
           // A process that is younger is compared with the one before it, which may have been another version.
           above(ANY.gauge("process.uptime"), times.seconds(HOUR)),
           TARGET,
         ),
-        forS: 10 * MINUTE,
-        severity: "warning",
-        summary: `Memory of {{ $labels.${ROLE} }} of ${AT} grows`,
-        description:
-          "It uses {{ $value | humanize1024 }}B more than an hour ago, at its least now against its most then.",
-      },
-      {
-        alert: "SpanwireStartupSlow",
-        expr: slowStart,
-        severity: "warning",
-        labels: { threshold: `${STARTUP_BUDGET_S}s` },
-        summary: `${AT} started slowly`,
-        description:
-          "Its page showed something {{ $value | humanizeDuration }} after the process started. The alert ends a quarter of an hour later, or with the next start.",
-      },
-      {
-        alert: "SpanwireTargetDown",
-        expr: or(and(down, known, TARGET), ours),
+        { forS: 10 * MINUTE },
+      ),
+      alertOf("startup-slow", slowStart, { labels: { threshold: `${STARTUP_BUDGET_S}s` } }),
+      alertOf("target-down", or(and(down, known, TARGET), ours), { forS: MINUTE }),
+      alertOf("host-cpu-saturated", lookback(times, 5 * MINUTE), {
+        // To a Prometheus that is new the mean is that of one moment.
         forS: MINUTE,
-        severity: "warning",
-        summary: `${AT} cannot be scraped`,
-        description:
-          "It does not answer Prometheus: the app ended, hangs, or its endpoint is off or on another port. Nothing else about it can be known meanwhile.",
-      },
+        labels: { threshold: `${CPU_SATURATED * 100}%` },
+      }),
     ],
   };
 }

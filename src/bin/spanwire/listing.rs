@@ -9,7 +9,7 @@ use crate::bundle::{ALERTS, DASHBOARDS};
 #[derive(Debug)]
 pub(super) struct Dashboard {
     pub(super) uid: String,
-    title: String,
+    pub(super) title: String,
     description: String,
 }
 

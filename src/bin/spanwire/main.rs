@@ -1,13 +1,16 @@
 //! The command `spanwire` (feature `cli`): `cargo install spanwire --features cli`.
 //!
-//! It writes out the dashboards, alerts and servers' files that belong to this version, and
-//! diagnoses missing telemetry. `docs/cli.md` shows both. It uses the library's public API alone.
+//! It writes out the dashboards, alerts and servers' files that belong to this version, diagnoses
+//! missing telemetry, or the app, serves this machine's metrics, and answers questions to a history.
+//! `docs/cli.md` shows all. It uses the library's public API alone.
 
 mod address;
 mod args;
 mod bundle;
+mod dashboard;
 mod doctor;
 mod export;
+mod history;
 mod listing;
 mod runbooks;
 mod text;
@@ -15,7 +18,7 @@ mod text;
 use std::io::{self, Write};
 use std::process::ExitCode;
 
-use clap::Parser;
+use clap::{CommandFactory, Parser};
 
 use args::{Alerts, Args, Command, Dashboards, Stack};
 
@@ -37,6 +40,10 @@ fn main() -> ExitCode {
             export::run(out, &to, &bundle::STACK, export::stack_needs)
         }
         Command::Doctor(options) => doctor::run(out, &options),
+        Command::Dashboard(options) => dashboard::run(out, &options),
+        Command::Query(query) => history::answer(out, &query),
+        Command::History(command) => history::run(out, &command),
+        Command::Completions { shell } => completions(out, shell),
     };
     // A reader that had enough (`| head`) is no failure.
     match done.and_then(|outcome| out.flush().map(|()| outcome)) {
@@ -48,6 +55,15 @@ fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+/// Writes a shell's completions.
+fn completions(out: &mut impl Write, shell: clap_complete::Shell) -> io::Result<Outcome> {
+    // It panics where it cannot write, as into `| head`.
+    let mut script = Vec::new();
+    clap_complete::generate(shell, &mut Args::command(), "spanwire", &mut script);
+    out.write_all(&script)?;
+    Ok(Outcome::Good)
 }
 
 /// What the exit code tells.

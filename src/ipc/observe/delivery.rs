@@ -47,6 +47,7 @@ impl Delivery {
         Self {
             shared,
             message: Some(OpenMessage {
+                kind,
                 series,
                 span,
                 size,

@@ -144,7 +144,13 @@ impl Handling {
         self.has_ended = true;
         let now = self.shared.recorder.clock.now();
         let took = now.since(self.started);
-        record_end(&self.series, outcome, Some(took), &self.handling.span);
+        record_end(
+            &self.series,
+            self.kind,
+            outcome,
+            Some(took),
+            &self.handling.span,
+        );
         if let Some(call) = self.call.take() {
             self.shared.settled(call, outcome, now);
         }

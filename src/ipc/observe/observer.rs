@@ -3,6 +3,8 @@
 use std::fmt;
 use std::sync::Arc;
 
+use tracing::Level;
+
 use super::channel::Channel;
 use super::delivery::Delivery;
 use super::inbound::Inbound;
@@ -14,7 +16,7 @@ use crate::ipc::page_state::PageState;
 use crate::ipc::recorder::RecorderSettings;
 use crate::ipc::spans::parent::TraceParent;
 use crate::ipc::stats::IpcMetrics;
-use crate::semconv::ErrorType;
+use crate::semconv::{self, ErrorType};
 
 /// Observes one webview's messages, which another message layer carries.
 ///
@@ -82,6 +84,21 @@ impl Observer {
         let now = self.0.recorder.clock.now();
         let change = self.0.page().set_state(state, now);
         self.0.apply(change, ErrorType::PageGone);
+    }
+
+    /// The page's process ended by itself, as its webview says: that is counted in
+    /// `spanwire.page.errors` and logged, and the page is gone.
+    pub fn page_crashed(&self) {
+        let recorder = &self.0.recorder;
+        recorder.series.protocol_error(ErrorType::PageCrashed);
+        tracing::event!(
+            name: semconv::EVENT_PAGE_CRASHED,
+            target: "spanwire",
+            Level::ERROR,
+            { {semconv::WEBVIEW_NAME} = self.name(), {semconv::ERROR_TYPE} = ErrorType::PageCrashed.as_str() },
+            "the page's process ended by itself"
+        );
+        self.set_page_state(PageState::Gone);
     }
 
     /// The page can be seen, or not: a window that is hidden holds its timers back.

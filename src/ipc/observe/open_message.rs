@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::outstanding::Place;
 use crate::clock::Stamp;
-use crate::ipc::delivery::{self, DeliveryTiming, PageExecution};
+use crate::ipc::delivery::{self, DeliveryTiming, OutboundKind, PageExecution};
 use crate::ipc::protocol::direction::Direction;
 use crate::ipc::recorder::Recorder;
 use crate::ipc::series::{EventSeries, Outcome};
@@ -34,6 +34,7 @@ impl Acknowledged {
 
 #[derive(Debug)]
 pub(super) struct OpenMessage {
+    pub(super) kind: OutboundKind,
     pub(super) series: Arc<EventSeries>,
     pub(super) span: Option<Box<TimedSpan>>,
     pub(super) size: usize,
@@ -87,6 +88,7 @@ impl OpenMessage {
             Acknowledged::Reported(execution) => execution.end,
         };
         let delivery = delivery::Delivery {
+            kind: self.kind,
             series: &self.series,
             span: self.span,
             size: self.size,

@@ -131,6 +131,7 @@ impl Shared {
                     self.page_reached(Phase::FirstPaint, at);
                 }
             }
+            Some(InboundMessage::LongTask(took)) => series.long_task(took),
             Some(InboundMessage::DomReady { at }) => self.page_reached(Phase::DomReady, at),
             Some(InboundMessage::Measurement(measurement)) => self.recorder.measured(&measurement),
             Some(InboundMessage::Open(open)) => self.open_span(&open, received),

@@ -11,6 +11,7 @@ use crate::clock::Stamp;
 use crate::instrument::cardinality::NameSource;
 use crate::instrument::event_name::is_event_name;
 use crate::instrument::handles::{self, GaugeSums, Publish};
+use crate::instrument::record_sink::CallDetails;
 use crate::ipc::call_series::OpenCalls;
 use crate::ipc::open_call::OpenCall;
 use crate::ipc::page_load::PageLoad;
@@ -158,7 +159,7 @@ impl Shared {
     /// A call's promise is settled, as far as the host sees, or never will be.
     pub(super) fn settled(&self, call: Place, outcome: Outcome, at: Stamp) {
         if let Some(OpenCall { series, began }) = self.calls.remove(call) {
-            series.call_settled(outcome, at.since(began));
+            series.call_settled(outcome, at.since(began), CallDetails::default());
         }
     }
 

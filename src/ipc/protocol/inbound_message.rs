@@ -53,6 +53,8 @@ pub(crate) enum InboundMessage<'a> {
         failed: bool,
     },
     WebVital(WebVital),
+    /// The page's thread did one thing for so long.
+    LongTask(PageTime),
     Measurement(PageMeasurement<'a>),
     /// Spans of an OpenTelemetry SDK in the page.
     SpanExport(SpanExport<'a>),
@@ -486,6 +488,7 @@ impl<'a> RawMessage<'a> {
                     value: time(self.value)?,
                 })
             }
+            "long_task" => InboundMessage::LongTask(time(self.value)?),
             "record" => InboundMessage::Measurement(PageMeasurement {
                 name: self.name?.0,
                 value: self.value.filter(|value| value.is_finite())?,
@@ -638,6 +641,9 @@ mod tests {
                 r#"{"kind":"vital","name":"fcp","rating":"good","value":-1}"#,
                 false,
             ),
+            (r#"{"kind":"long_task","value":120}"#, true),
+            (r#"{"kind":"long_task","value":-1}"#, false),
+            (r#"{"kind":"long_task"}"#, false),
         ] {
             let text = format!("[{message}]");
             assert_eq!(read(&text)[0].is_some(), fine, "{message}");

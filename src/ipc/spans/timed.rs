@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use opentelemetry::global::BoxedSpan;
-use opentelemetry::trace::{Span, SpanContext, Status, TraceContextExt};
+use opentelemetry::trace::{Span, SpanContext, Status, TraceContextExt, TraceId};
 use opentelemetry::{Context, KeyValue, Value};
 
 use super::names::SpanNames;
@@ -41,6 +41,10 @@ impl ParentSpan {
     /// The context in which its children are made.
     pub(in crate::ipc) fn context(&self) -> Context {
         Context::new().with_remote_span_context(self.context.clone())
+    }
+
+    pub(in crate::ipc) fn trace_id(&self) -> TraceId {
+        self.context.trace_id()
     }
 
     /// What a handler within it runs in.

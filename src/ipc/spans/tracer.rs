@@ -1,7 +1,7 @@
 //! The tracer of one wire, and how many events have spans.
 
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::time::Duration;
 
 use opentelemetry::Context;
@@ -23,6 +23,7 @@ pub(in crate::ipc) struct WireTracer {
     epoch: AtomicU64,
     /// Of events from the page, and to it.
     rates: [RateLimit; 2],
+    events_per_second: AtomicU32,
     /// Whether a handler's span was seen to be one of OpenTelemetry's.
     is_traced: AtomicBool,
 }
@@ -44,7 +45,20 @@ impl WireTracer {
             retry_at: AtomicU64::new(0),
             epoch: AtomicU64::new(0),
             rates: [(); 2].map(|()| RateLimit::per_second(events_per_second)),
+            events_per_second: AtomicU32::new(events_per_second),
             is_traced: AtomicBool::new(false),
+        }
+    }
+
+    /// How many events a second of each direction may have spans.
+    pub(in crate::ipc) fn events_per_second(&self) -> u32 {
+        self.events_per_second.load(Ordering::Relaxed)
+    }
+
+    pub(in crate::ipc) fn set_events_per_second(&self, rate: u32) {
+        self.events_per_second.store(rate, Ordering::Relaxed);
+        for limit in &self.rates {
+            limit.set_rate(rate);
         }
     }
 

@@ -1,5 +1,7 @@
 //! From a resolved configuration to telemetry at work.
 
+#[cfg(feature = "history")]
+mod history;
 #[cfg(feature = "otlp")]
 mod otlp;
 #[cfg(feature = "prometheus")]
@@ -27,6 +29,7 @@ use super::pipelines::Pipelines;
 #[cfg(all(feature = "prometheus", feature = "otlp"))]
 use super::prometheus::Exemplars;
 use super::shutdown_report::ShutdownReport;
+use super::thresholds::{ThresholdRules, ThresholdWatch};
 use crate::instrument::handles::{self, Publish};
 
 /// Starts everything that needs no process-wide place.
@@ -56,6 +59,8 @@ pub(super) fn assemble(
         prometheus_addr: None,
         #[cfg(feature = "otlp")]
         pipelines: Pipelines::off(),
+        #[cfg(feature = "history")]
+        history: None,
         state: Mutex::new(State::Ended(ShutdownReport::default())),
         ended: Condvar::new(),
     };
@@ -93,6 +98,8 @@ pub(super) fn assemble(
         assembler.metrics();
         #[cfg(feature = "otlp")]
         assembler.pipelines();
+        #[cfg(feature = "history")]
+        assembler.history();
         let running = assembler.running;
         parts.recorder.clone_from(&running.recorder);
         #[cfg(feature = "otlp")]
@@ -103,12 +110,12 @@ pub(super) fn assemble(
         }
         #[cfg(feature = "system")]
         {
-            let is_measured = config.asks_for_metrics();
+            let is_measured = config.asks_for_metrics() || config.keeps_history();
             telemetry.system_interval = config.settings.system_interval.filter(|_| is_measured);
         }
         telemetry.state = Mutex::new(State::Running(running));
     }
-    if config.strictness == Strictness::Strict && !warnings.is_empty() {
+    if config.strictness == Strictness::Strict && warnings.iter().any(Warning::is_refusal) {
         return Err(TelemetryError::Strict(warnings));
     }
     telemetry.warnings = warnings;
@@ -150,10 +157,18 @@ impl Assembler<'_> {
             return;
         }
         let settings = &self.config.settings;
+        let rules = ThresholdRules {
+            error_rate: settings.error_rate_threshold,
+            slow_rate: settings.slow_rate_threshold,
+            window: settings.window,
+        };
+        let watch = ThresholdWatch::new(rules, self.config.on_threshold.clone());
         let thresholds = Arc::new(ThresholdGauges::new(
             settings.ipc_slow_threshold,
             settings.error_rate_threshold,
             self.local_recorder.clone(),
+            watch,
+            Arc::clone(&self.switch),
         ));
         let source: Weak<dyn Publish> = Arc::downgrade(&thresholds) as Weak<dyn Publish>;
         handles::register(source);

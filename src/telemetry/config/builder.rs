@@ -3,6 +3,7 @@
 use std::fmt;
 use std::path::PathBuf;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Duration;
 
 #[cfg(feature = "metrics-exporter-prometheus")]
@@ -14,6 +15,7 @@ use super::options::{ActsFor, MetricsExporter, Strictness};
 use super::otlp::options::OtlpOptions;
 use super::resource::HostName;
 use crate::telemetry::diagnostics::reporter::Reporter;
+use crate::telemetry::thresholds::{ThresholdCallback, ThresholdEvent};
 
 /// Sets up telemetry. Made by [`Telemetry::builder`](crate::telemetry::Telemetry::builder).
 ///
@@ -44,6 +46,15 @@ pub struct TelemetryBuilder {
     pub(crate) slow_threshold: Option<Duration>,
     pub(crate) ipc_slow_threshold: Option<Duration>,
     pub(crate) error_rate_threshold: Option<f64>,
+    #[cfg(feature = "history")]
+    pub(crate) history: Option<PathBuf>,
+    #[cfg(feature = "history")]
+    pub(crate) history_retention: Option<Duration>,
+    #[cfg(feature = "history")]
+    pub(crate) history_max_bytes: Option<u64>,
+    pub(crate) slow_rate_threshold: Option<f64>,
+    pub(crate) threshold_window: Option<Duration>,
+    pub(crate) on_threshold: Option<ThresholdCallback>,
     pub(crate) strictness: Strictness,
     pub(crate) reporter: Reporter,
     pub(crate) shutdown_deadline: Duration,
@@ -77,6 +88,15 @@ impl TelemetryBuilder {
             slow_threshold: None,
             ipc_slow_threshold: None,
             error_rate_threshold: None,
+            #[cfg(feature = "history")]
+            history: None,
+            #[cfg(feature = "history")]
+            history_retention: None,
+            #[cfg(feature = "history")]
+            history_max_bytes: None,
+            slow_rate_threshold: None,
+            threshold_window: None,
+            on_threshold: None,
             strictness: Strictness::Lenient,
             reporter: Reporter::Stderr,
             shutdown_deadline: SHUTDOWN_DEADLINE,
@@ -189,9 +209,84 @@ impl TelemetryBuilder {
     }
 
     /// From which share of failures, 0.0 to 1.0, the app counts as failing: a gauge that alerts
-    /// compare with. Default: `SPANWIRE_ERROR_RATE_THRESHOLD`, or 0.1.
+    /// compare with, and what [`on_threshold`](Self::on_threshold) goes by. Default:
+    /// `SPANWIRE_ERROR_RATE_THRESHOLD`, or 0.1.
     pub fn error_rate_threshold(mut self, share: f64) -> Self {
         self.error_rate_threshold = Some(share);
+        self
+    }
+
+    /// Keeps a history of what is measured in that file: see [`History`](crate::history::History).
+    /// Default: `SPANWIRE_HISTORY`, or none.
+    ///
+    /// It needs no exporter, and a [pause](crate::telemetry::Telemetry::pause) of telemetry is one of
+    /// the history. With a file that cannot be used there is none, with a warning.
+    #[cfg(feature = "history")]
+    pub fn history(mut self, file: impl Into<PathBuf>) -> Self {
+        self.history = Some(file.into());
+        self
+    }
+
+    /// How long the history keeps records; it keeps roll-ups four times as long. Default:
+    /// `SPANWIRE_RETENTION_SECONDS`, or 7 days.
+    #[cfg(feature = "history")]
+    pub fn history_retention(mut self, retention: Duration) -> Self {
+        self.history_retention = Some(retention);
+        self
+    }
+
+    /// How large the history's file may be, at least 1 MiB; then the oldest goes. Default:
+    /// `SPANWIRE_HISTORY_MAX_BYTES`, or 256 MiB.
+    #[cfg(feature = "history")]
+    pub fn history_max_bytes(mut self, bytes: u64) -> Self {
+        self.history_max_bytes = Some(bytes);
+        self
+    }
+
+    /// From which share of slow runs, 0.0 to 1.0, an operation counts as slow on the whole: see
+    /// [`on_threshold`](Self::on_threshold). Default: `SPANWIRE_SLOW_RATE_THRESHOLD`, or 0.1.
+    pub fn slow_rate_threshold(mut self, share: f64) -> Self {
+        self.slow_rate_threshold = Some(share);
+        self
+    }
+
+    /// Within which time these shares are counted. Default: `SPANWIRE_WINDOW_SECONDS`, or an hour.
+    pub fn threshold_window(mut self, window: Duration) -> Self {
+        self.threshold_window = Some(window);
+        self
+    }
+
+    /// Calls `callback` when more of an operation's runs, or of an event's messages, failed within
+    /// the [window](Self::threshold_window) than the
+    /// [error rate](Self::error_rate_threshold) allows, or more of an operation's runs were slow
+    /// than the [slow rate](Self::slow_rate_threshold) does, and once more when that is over.
+    ///
+    /// Without a callback the log and `spanwire.threshold.exceeded` tell it alone. Of fewer than 20
+    /// within the window nothing is said. It is over when the share stays at four fifths of the
+    /// threshold or below for three looks; there are up to sixty looks a window, whenever gauges are
+    /// published, so metrics must be on, and something must read or sample them. A name that wavers
+    /// is told once.
+    ///
+    /// The callback has a thread of its own, and may take its time: up to 64 events wait for it,
+    /// and what comes then is lost, with a warning in the log. A panic of it is caught and logged.
+    /// At the shutdown what waits is told as long as the process is there.
+    ///
+    /// ```
+    /// use spanwire::telemetry::{Telemetry, ThresholdState};
+    ///
+    /// # let builder = Telemetry::builder("paint-tool").environment(|_| None).prometheus_port(0);
+    /// let builder = builder.on_threshold(|event| {
+    ///     if event.state == ThresholdState::Crossed {
+    ///         eprintln!("{event}");
+    ///     }
+    /// });
+    /// # drop(builder);
+    /// ```
+    pub fn on_threshold(
+        mut self,
+        callback: impl Fn(&ThresholdEvent) + Send + Sync + 'static,
+    ) -> Self {
+        self.on_threshold = Some(Arc::new(callback));
         self
     }
 

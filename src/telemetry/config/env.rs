@@ -6,8 +6,8 @@
 
 use super::accepted::{
     BASE_URL, BLRP_BATCH, BOOL, BSP_BATCH, COMPRESSION, CONSENT, COUNT, EXEMPT, EXPORTER, HEADERS,
-    KEY, LENGTH, LIMIT, MILLIS, MILLIS_FROM_0, OWN_URL, PAIRS, PEM, PROTOCOL, PROXY, RATIO,
-    SAMPLER, SECONDS, SLOW_FACTOR, SPOOL_DIR,
+    HISTORY, KEY, LENGTH, LIMIT, MILLIS, MILLIS_FROM_0, OWN_URL, PAIRS, PEM, PROTOCOL, PROXY,
+    RATIO, SAMPLER, SECONDS, SLOW_FACTOR, SPOOL_DIR,
 };
 #[cfg(feature = "otlp")]
 use super::otlp;
@@ -688,6 +688,12 @@ pub const VARIABLES: &[Variable] = &[
         set!(error_rate_threshold: ratio),
     ),
     variable(
+        "SPANWIRE_SLOW_RATE_THRESHOLD",
+        "0.1",
+        RATIO,
+        set!(slow_rate_threshold: ratio),
+    ),
+    variable(
         "SPANWIRE_WINDOW_SECONDS",
         "3600",
         SECONDS,
@@ -701,9 +707,22 @@ pub const VARIABLES: &[Variable] = &[
     ),
     variable(
         "SPANWIRE_RETENTION_SECONDS",
-        "3600",
+        "604800",
         SECONDS,
         set!(retention: seconds),
+    ),
+    // Whether it can be used is seen when it is.
+    routing!(
+        "SPANWIRE_HISTORY",
+        "",
+        HISTORY,
+        history: file
+    ),
+    variable(
+        "SPANWIRE_HISTORY_MAX_BYTES",
+        "268435456",
+        "a whole number of bytes from 1048576",
+        set!(history_max_bytes: history_bytes),
     ),
     // Whether it can be used is seen when it is.
     otlp_request!("SPANWIRE_SPOOL_DIR", "", SPOOL_DIR, spool_dir: folder),

@@ -5,6 +5,7 @@ mod apply;
 pub(super) mod builder;
 pub(super) mod consent;
 pub(super) mod env;
+mod former;
 #[cfg(feature = "system")]
 mod host;
 pub(super) mod options;

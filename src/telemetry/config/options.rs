@@ -53,6 +53,9 @@ impl From<MetricsExporter> for MetricsOutputs {
     }
 }
 
+#[cfg(not(feature = "history"))]
+pub(crate) const WITHOUT_HISTORY: &str =
+    "the app was built without the feature `history` of spanwire";
 pub(crate) const WITHOUT_OTLP: &str = "the app was built without the feature `otlp` of spanwire";
 pub(crate) const WITHOUT_PROMETHEUS: &str =
     "the app was built without the feature `prometheus` of spanwire";

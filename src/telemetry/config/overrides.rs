@@ -1,7 +1,9 @@
 //! The one place where the builder's options beat the environment's: these, and by `otlp::overrides`
 //! those of OTLP. The resource's attributes are ordered in `resource`, by OpenTelemetry's rules.
 
-use super::apply::{is_share, put, put_routing};
+use std::time::Duration;
+
+use super::apply::{is_share, put, put_routing, unset};
 use super::builder::TelemetryBuilder;
 #[cfg(feature = "prometheus")]
 use super::parse;
@@ -39,12 +41,30 @@ impl Settings {
         let outputs = builder.metrics.map(Into::into);
         put_routing(&outputs, "metrics", &mut self.metrics_exporter);
         put(&builder.system_interval, &mut self.system_interval);
+        #[cfg(feature = "history")]
+        {
+            put_routing(&builder.history, "history", &mut self.history);
+            put(&builder.history_retention, &mut self.retention);
+            put(&builder.history_max_bytes, &mut self.history_max_bytes);
+        }
         put(&builder.slow_threshold, &mut self.slow_threshold);
         put(&builder.ipc_slow_threshold, &mut self.ipc_slow_threshold);
         if let Some(share) = builder.error_rate_threshold
             && is_share("error_rate_threshold", share, refusals)
         {
             self.error_rate_threshold = share;
+        }
+        if let Some(share) = builder.slow_rate_threshold
+            && is_share("slow_rate_threshold", share, refusals)
+        {
+            self.slow_rate_threshold = share;
+        }
+        match builder.threshold_window {
+            Some(Duration::ZERO) => {
+                refusals.push(unset("threshold_window", "0".into(), "a time above 0"));
+            }
+            Some(window) => self.window = window,
+            None => {}
         }
     }
 }

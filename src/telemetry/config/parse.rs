@@ -1,6 +1,7 @@
 //! From the text of an environment variable to its value; `None` or a [`Flaw`] for text that cannot
 //! be used.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use super::options::{MetricsOutputs, Propagator, WITHOUT_OTLP, WITHOUT_PROMETHEUS};
@@ -37,6 +38,18 @@ pub(crate) fn millis(text: &str) -> Option<Duration> {
 pub(crate) fn millis_from_zero(text: &str) -> Option<Duration> {
     let millis: u32 = text.trim().parse().ok()?;
     Some(Duration::from_millis(millis.into()))
+}
+
+/// Whether it can be used is seen when it is opened.
+pub(crate) fn file(text: &str) -> Result<PathBuf, Flaw> {
+    #[cfg(not(feature = "history"))]
+    return Err(Flaw::said(super::options::WITHOUT_HISTORY));
+    #[cfg(feature = "history")]
+    Ok(text.into())
+}
+
+pub(crate) fn history_bytes(text: &str) -> Option<u64> {
+    text.trim().parse().ok().filter(|bytes| *bytes >= 1 << 20)
 }
 
 pub(crate) fn seconds(text: &str) -> Option<Duration> {

@@ -2,6 +2,8 @@
 
 use std::borrow::Cow;
 use std::fmt;
+#[cfg(feature = "history")]
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 #[cfg(feature = "metrics-exporter-prometheus")]
@@ -10,6 +12,7 @@ use opentelemetry::Key;
 use opentelemetry_sdk::Resource;
 
 use super::builder::TelemetryBuilder;
+use super::former;
 use super::options::Strictness;
 #[cfg(feature = "otlp")]
 use super::otlp::resolved::OtlpConfig;
@@ -17,13 +20,14 @@ use super::output::{OffReason, Output};
 use super::resource::Identity;
 #[cfg(feature = "prometheus")]
 use super::routing::ENDPOINT;
-use super::routing::Off;
+use super::routing::{HISTORY, Off};
 use super::settings::Settings;
 use super::warning::{TelemetryError, Warning};
 use crate::telemetry::consent::ConsentConfig;
 use crate::telemetry::diagnostics::reporter::Reporter;
 #[cfg(feature = "prometheus")]
 use crate::telemetry::prometheus::EndpointOptions;
+use crate::telemetry::thresholds::ThresholdCallback;
 
 /// What builder and environment together decided, to read. Made by
 /// [`TelemetryBuilder::resolve`].
@@ -60,11 +64,15 @@ pub struct ResolvedConfig {
     pub(crate) prometheus: Option<EndpointOptions>,
     #[cfg(feature = "metrics-exporter-prometheus")]
     pub(crate) prometheus_exporter: Option<PrometheusHandle>,
+    /// The setting that names the history's file, and the file.
+    #[cfg(feature = "history")]
+    pub(crate) history: Option<(&'static str, PathBuf)>,
     /// What is off since a setting cannot be used.
     off: Off,
     pub(crate) shutdown_deadline: Duration,
     pub(crate) strictness: Strictness,
     pub(crate) reporter: Reporter,
+    pub(crate) on_threshold: Option<ThresholdCallback>,
     pub(crate) warnings: Vec<Warning>,
 }
 
@@ -103,13 +111,22 @@ impl ResolvedConfig {
         );
         #[cfg(feature = "prometheus")]
         let prometheus = endpoint(&builder, &settings, &mut off);
+        let history = {
+            let mut needs = off.needs_of(HISTORY);
+            needs.get(&settings.history)
+        };
+        #[cfg(not(feature = "history"))]
+        drop(history);
         let state = if settings.sdk_disabled || !settings.enabled {
             State::Disabled
         } else {
             State::Enabled
         };
         let refusals = refusals.into_iter();
-        let warnings = refusals.map(|refusal| refusal.warning(&off)).collect();
+        let warnings = refusals
+            .map(|refusal| refusal.warning(&off))
+            .chain(former::warnings(&*builder.environment))
+            .collect();
         Self {
             #[cfg(feature = "otlp")]
             otlp,
@@ -117,6 +134,14 @@ impl ResolvedConfig {
             prometheus,
             #[cfg(feature = "metrics-exporter-prometheus")]
             prometheus_exporter: builder.prometheus_exporter,
+            #[cfg(feature = "history")]
+            history: history.map(|path| {
+                let setting = match builder.history.is_some() {
+                    true => "history",
+                    false => "SPANWIRE_HISTORY",
+                };
+                (setting, path)
+            }),
             off,
             resource: Identity {
                 service_name: builder.service_name,
@@ -130,6 +155,7 @@ impl ResolvedConfig {
             shutdown_deadline: builder.shutdown_deadline,
             strictness: builder.strictness,
             reporter: builder.reporter,
+            on_threshold: builder.on_threshold,
             state,
             settings,
             consent,
@@ -142,7 +168,9 @@ impl ResolvedConfig {
     /// When the builder is strict and something cannot be used.
     pub(crate) fn checked(builder: TelemetryBuilder) -> Result<Self, TelemetryError> {
         let config = Self::new(builder);
-        if config.strictness == Strictness::Strict && !config.warnings.is_empty() {
+        if config.strictness == Strictness::Strict
+            && config.warnings.iter().any(Warning::is_refusal)
+        {
             return Err(TelemetryError::Strict(config.warnings));
         }
         Ok(config)
@@ -213,6 +241,23 @@ impl ResolvedConfig {
     pub(crate) fn asks_for_metrics(&self) -> bool {
         let is_on = |output| self.off_reason(output).is_none();
         is_on(Output::Prometheus) || is_on(Output::Metrics)
+    }
+
+    /// Whether a history is kept, where that is built in.
+    #[cfg(feature = "system")]
+    pub(crate) fn keeps_history(&self) -> bool {
+        #[cfg(feature = "history")]
+        return self.history.is_some();
+        #[cfg(not(feature = "history"))]
+        false
+    }
+
+    /// The file of the history on the machine; `None` where there is none.
+    #[cfg(feature = "history")]
+    #[must_use]
+    pub fn history_file(&self) -> Option<&Path> {
+        let history = self.history.as_ref().filter(|_| self.is_enabled());
+        history.map(|(_, path)| &**path)
     }
 
     pub(super) fn is_enabled(&self) -> bool {

@@ -219,7 +219,7 @@ impl Refusal {
 fn consequence(off: &[&str]) -> Cow<'static, str> {
     match off {
         [] => "no signal that is on needs it".into(),
-        [one @ (ENDPOINT | SPOOL)] => format!("{one} is off").into(),
+        [one @ (ENDPOINT | SPOOL | HISTORY)] => format!("{one} is off").into(),
         [one] => format!("{one} are off").into(),
         [rest @ .., last] => format!("{} and {last} are off", rest.join(", ")).into(),
     }
@@ -229,6 +229,8 @@ fn consequence(off: &[&str]) -> Cow<'static, str> {
 pub(crate) const ENDPOINT: &str = "/metrics";
 /// As warnings call it.
 pub(crate) const SPOOL: &str = "the spool";
+/// The history, as warnings call it.
+pub(crate) const HISTORY: &str = "the history";
 
 #[cfg(all(test, feature = "otlp"))]
 mod tests {

@@ -1,6 +1,7 @@
 //! What is asked for, typed: the environment's values, until `overrides` puts the builder's over
 //! them.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use super::options::{MetricsOutputs, Propagator};
@@ -30,11 +31,15 @@ pub(crate) struct Settings {
     pub(crate) slow_threshold: Duration,
     pub(crate) ipc_slow_threshold: Duration,
     pub(crate) error_rate_threshold: f64,
+    pub(crate) slow_rate_threshold: f64,
     pub(crate) window: Duration,
     /// `None` switches the system sampler off.
     pub(crate) system_interval: Option<Duration>,
-    /// Of the history, which a later feature brings; checked from the start.
+    /// Where the history is; without it there is none.
+    pub(crate) history: Routing<PathBuf>,
+    /// Of the history's records.
     pub(crate) retention: Duration,
+    pub(crate) history_max_bytes: u64,
 }
 
 impl Settings {

@@ -37,12 +37,27 @@ pub enum Warning {
     SubscriberTaken,
     /// The process has a `metrics` recorder already, so it gets the metrics and Spanwire does not.
     RecorderTaken,
+    /// A variable of a system whose job Spanwire took over is set, and the one that does its job is
+    /// not. Another program may read it, so it is no error for
+    /// [`strict`](crate::telemetry::TelemetryBuilder::strict).
+    #[non_exhaustive]
+    FormerVariable {
+        /// The old name.
+        variable: &'static str,
+        /// What Spanwire reads, in the same unit.
+        replacement: &'static str,
+    },
     /// A filter of the app's whole `tracing` subscriber turns down the spans of handlers and
     /// operations, so they are in no trace.
     SpansFiltered,
 }
 
 impl Warning {
+    /// Whether something that was asked for is not in force, which `strict` does not accept.
+    pub(crate) fn is_refusal(&self) -> bool {
+        !matches!(self, Self::FormerVariable { .. })
+    }
+
     pub(crate) fn value(
         variable: &'static str,
         value: &str,
@@ -109,6 +124,13 @@ impl fmt::Display for Warning {
                 "the process has a metrics recorder already, which gets the metrics, so they are \
                  neither at /metrics nor sent: \
                  use TelemetryBuilder::build and fan out to TelemetryParts::recorder",
+            ),
+            Self::FormerVariable {
+                variable,
+                replacement,
+            } => write!(
+                f,
+                "{variable} is not read by telemetry: {replacement} does its job, in the same unit"
             ),
             Self::SpansFiltered => f.write_str(
                 "a filter of the whole tracing subscriber turns down handlers' spans, so they are \

@@ -2,8 +2,8 @@
 //!
 //! Everything asks one [`Switch`]: the recorder in front of ours, the sampler in front of the one
 //! that was chosen, what takes ended spans and log records in, what reads the spans of pages, what
-//! exports, what writes to the spool or reads it, and the endpoint. History, when it comes, is to
-//! ask it too: what it has is deleted or kept with what is queued, and it records nothing in a pause.
+//! exports, what writes to the spool or reads it, and the endpoint. The history is told of each
+//! pause and resume: what it has is deleted or kept with what is queued.
 
 mod recorder;
 #[cfg(feature = "otlp")]
@@ -23,8 +23,8 @@ pub(super) use state_file::{Answer, StateFile};
 pub(super) use switch::Epoch;
 pub(super) use switch::Switch;
 
-/// What becomes of telemetry that is queued or on disk when [`Telemetry::pause`] is called. A history
-/// of metrics on disk, once there is one, obeys it too.
+/// What becomes of telemetry that is queued or on disk when [`Telemetry::pause`] is called, the
+/// history on the machine included.
 ///
 /// [`Telemetry::pause`]: crate::telemetry::Telemetry::pause
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,7 +34,8 @@ pub enum Pending {
     ///
     /// [`Telemetry::resume`]: crate::telemetry::Telemetry::resume
     Keep,
-    /// It is deleted, and with it what earlier processes left in the spool's folder.
+    /// It is deleted, and with it what earlier processes left in the spool's folder and in the
+    /// history's file.
     Discard,
 }
 
@@ -51,6 +52,9 @@ pub struct PauseReport {
     pub spans: PendingItems,
     /// Of log records.
     pub logs: PendingItems,
+    /// Of the history's records. What is kept is what was not written yet, and what is discarded is
+    /// that and what was in the file; `None` without a history.
+    pub history: Option<PendingItems>,
     /// Why the answer could not be written to the file of
     /// [`TelemetryBuilder::consent_file`](crate::telemetry::TelemetryBuilder::consent_file).
     /// Telemetry is paused all the same, and may not be after a restart.
@@ -211,6 +215,9 @@ impl fmt::Display for PauseReport {
         write!(f, "spans: {discarded} discarded, {kept} kept; ")?;
         let PendingItems { discarded, kept } = self.logs;
         write!(f, "logs: {discarded} discarded, {kept} kept")?;
+        if let Some(PendingItems { discarded, kept }) = self.history {
+            write!(f, "; history: {discarded} discarded, {kept} kept")?;
+        }
         match &self.not_saved {
             Some(error) => write!(f, "; not saved: {error}"),
             None => Ok(()),

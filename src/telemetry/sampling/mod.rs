@@ -14,6 +14,7 @@ mod options;
 mod order;
 mod policy;
 mod processor;
+mod rate;
 mod sampler;
 mod tail;
 mod traces;
@@ -21,5 +22,6 @@ mod usual;
 
 pub use options::TailSampling;
 pub(crate) use processor::TailSpans;
+pub use rate::SamplingRate;
 pub(crate) use sampler::TailSampler;
 pub(crate) use tail::{SamplingConfig, Tail};

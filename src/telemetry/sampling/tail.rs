@@ -1,6 +1,7 @@
 //! What the sampler and the processor share: the traces that are held, under one short lock.
 
 use std::fmt;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
@@ -36,6 +37,7 @@ pub(crate) struct Tail {
     attributes_max: usize,
     local_recorder: LocalRecorder,
     instruments: Instruments<Meters>,
+    traces_per_second: AtomicU32,
 }
 
 /// The thresholds and limits that tail sampling takes from the rest of the settings.
@@ -92,6 +94,7 @@ impl Tail {
             attributes_max: config.attributes_per_span as usize,
             local_recorder,
             instruments: Instruments::new(),
+            traces_per_second: AtomicU32::new(rate),
         });
         handles::register(Arc::downgrade(&tail) as Weak<dyn Publish>);
         tail.batch
@@ -99,11 +102,22 @@ impl Tail {
         tail
     }
 
+    /// How many traces a second are kept that neither failed nor were slow.
+    pub(super) fn traces_per_second(&self) -> u32 {
+        self.traces_per_second.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn set_traces_per_second(&self, rate: u32) {
+        let mut traces = self.traces();
+        self.traces_per_second.store(rate, Ordering::Relaxed);
+        traces.set_traces_per_second(rate);
+    }
+
     /// Whether a span that starts is recorded, and whether it says that it is sampled.
     ///
     /// A span that is to be recorded counts as open from here on, since nothing comes between this
     /// and its start.
-    pub(super) fn started(
+    pub(in crate::telemetry) fn started(
         &self,
         parent: Option<&SpanContext>,
         id: TraceId,
@@ -132,7 +146,7 @@ impl Tail {
         }
     }
 
-    pub(super) fn ended(&self, mut span: SpanData) {
+    pub(in crate::telemetry) fn ended(&self, mut span: SpanData) {
         let class = self.judge(&mut span);
         if span.span_context.is_sampled() {
             self.batch.push(span);
@@ -149,7 +163,7 @@ impl Tail {
     }
 
     /// A span ended that is not recorded, since it began before a pause was over.
-    pub(super) fn ended_unrecorded(&self, span: &SpanData) {
+    pub(in crate::telemetry) fn ended_unrecorded(&self, span: &SpanData) {
         let id = span.span_context.trace_id();
         self.run(|traces, now, _| traces.end_unrecorded(id, now));
     }

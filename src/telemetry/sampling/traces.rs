@@ -149,6 +149,11 @@ impl<S> Traces<S> {
         }
     }
 
+    /// Keeps that many a second from now on of the traces that neither failed nor were slow.
+    pub(super) fn set_traces_per_second(&mut self, rate: u32) {
+        self.rate.set_rate(rate);
+    }
+
     /// A trace begins, with one open span, which is slow after that long; false when it is not to
     /// be recorded, since nothing is held any more.
     pub(super) fn begin(

@@ -53,6 +53,14 @@ fn refused(config: &ResolvedConfig, warning: &Warning) -> Finding {
             };
             (status, format!("correct {variable}, or unset it"))
         }
+        Warning::FormerVariable {
+            variable,
+            replacement,
+            ..
+        } => (
+            Status::Warn,
+            format!("set {replacement} in its place; {variable} may be another program's"),
+        ),
         _ => (Status::Warn, String::new()),
     };
     Finding::new(status, WHAT, warning.to_string(), remedy)

@@ -12,6 +12,7 @@ mod client;
 mod clock;
 mod collector;
 mod connection;
+mod diagnose;
 mod endpoint;
 mod environment;
 mod exposition;
@@ -30,17 +31,23 @@ use std::io::{self, Write};
 use std::thread::{self, ScopedJoinHandle};
 use std::time::Duration;
 
+use http::Uri;
+use serde_json::Value;
 use spanwire::clock::now;
 use spanwire::telemetry::Telemetry;
 
 use crate::Outcome;
 use crate::args::Doctor;
 use client::ClockSkew;
+pub(super) use diagnose::Window;
 use report::Report;
 use targets::Targets;
 
-/// Probes, evaluates and reports.
+/// Probes, evaluates and reports; or diagnoses the app.
 pub(super) fn run(out: &mut impl Write, options: &Doctor) -> io::Result<Outcome> {
+    if options.diagnose {
+        return diagnose::run(out, options);
+    }
     let report = examine(options);
     if options.json {
         report.json(out)?;
@@ -52,6 +59,22 @@ pub(super) fn run(out: &mut impl Write, options: &Doctor) -> io::Result<Outcome>
     } else {
         Outcome::Bad
     })
+}
+
+/// What a server answers to one question, asked without a proxy; in words why it does not.
+pub(super) fn ask(server: &Uri, path: &str) -> Result<Value, String> {
+    let client = client::HttpClient::local(server, now().plus(SECTION_TIME_MAX));
+    match client.json(path) {
+        Ok((answer, _)) => Ok(answer),
+        Err(error) => Err(error.to_string()),
+    }
+}
+
+/// The text that is at this URL, if it answers so.
+pub(super) fn text_at(url: &Uri) -> Option<String> {
+    let client = client::HttpClient::local(url, now().plus(SECTION_TIME_MAX));
+    let answer = client.get_base().ok()?;
+    String::from_utf8(answer.body).ok()
 }
 
 fn examine(options: &Doctor) -> Report {

@@ -136,7 +136,7 @@ fn data(client: &HttpClient, path: &str, pairs: &[(&str, &str)]) -> Result<Value
     }
 }
 
-fn query(client: &HttpClient, expression: &str) -> Result<Vec<Series>, ProbeError> {
+pub(super) fn query(client: &HttpClient, expression: &str) -> Result<Vec<Series>, ProbeError> {
     let data = data(client, "/api/v1/query", &[("query", expression)])?;
     let result = data["result"].as_array();
     let series = result.into_iter().flatten().filter_map(|series| {

@@ -1,0 +1,72 @@
+// The UI thread: while it is kept, nothing is painted, sent or received.
+
+import { above, and, binary, number, quantile, sum, sumWithout } from "../promql.js";
+import { TARGET } from "../server.js";
+import { isNot } from "../series.js";
+import type { Finding } from "./finding.js";
+import { AN_EVENT, ERROR, EVENT, WEBVIEW } from "./labels.js";
+import { BLAMED_MIN, FELT_S } from "./thresholds.js";
+
+const DELAY = "spanwire.main_thread.delay";
+const WAITS = ["delivery-slow", "queue-waits", "way-to-host-slow", "way-to-page-slow", "page-unresponsive"];
+
+export const UI_THREAD: readonly Finding[] = [
+  {
+    id: "ui-thread-hung",
+    question: "Does the UI thread come at all?",
+    stage: "ui thread",
+    severity: "critical",
+    says: "the UI thread was woken and did not come",
+    unit: "{}",
+    // While there is a page each scrape wakes the thread, so the count rises with each.
+    evidence: ({ short }) =>
+      and(
+        binary(short.increase(DELAY, {}, "_count"), "==", number(0)),
+        above(sum(short.gauge("spanwire.page.state", { "spanwire.page.state": isNot("gone") }), ...TARGET), 0),
+        TARGET,
+      ),
+    explains: [
+      { ids: [...WAITS, "calls-unsettled", "messages-dropped", "queue-nearly-full", "ui-thread-blocked"], same: [] },
+    ],
+    remedy:
+      "take a stack trace of the app's main thread (gdb -p, sample, WinDbg): what it waits for is the cause, most often a lock or a join in a handler",
+    alert: {
+      name: "SpanwireMainThreadHung",
+      summary: "The UI thread of {{ $labels.instance }} hangs",
+      description: "It was woken and has not come for 2 minutes: the window does not react.",
+    },
+  },
+  {
+    id: "ui-thread-blocked",
+    question: "What keeps the UI thread from its work?",
+    stage: "ui thread",
+    severity: "warning",
+    says: "one of 20 wakes of the UI thread waited {value} or longer",
+    unit: "s",
+    evidence: ({ recent }) => above(quantile(0.95, recent.rate(DELAY, {}, "_bucket")), FELT_S),
+    culprit: {
+      says: `handlers of ${AN_EVENT} (webview {${WEBVIEW}}) kept it for {value} of the time`,
+      unit: "1",
+      expr: ({ recent }) =>
+        and(
+          above(sumWithout(recent.rate("spanwire.ipc.handler.duration", {}, "_sum"), ERROR), BLAMED_MIN),
+          above(recent.grown("spanwire.main_thread.blocked"), 0),
+          [...TARGET, WEBVIEW, EVENT],
+        ),
+    },
+    explains: [
+      { ids: WAITS, same: [] },
+      { ids: ["handler-slow"], same: [EVENT] },
+    ],
+    remedy:
+      "move the handler's work off the UI thread with Ipc::on_async or on_deferred; no handler is named: the app blocks it elsewhere, in its event loop or a window's callback",
+    trace: { tags: { "spanwire.thread": "main" }, isSlow: true },
+    alert: {
+      name: "SpanwireMainThreadBlocked",
+      summary: "The UI thread of {{ $labels.instance }} is kept from its work",
+      description:
+        "One of 20 wakes of the UI thread waited {{ $value | humanizeDuration }} or longer: the window reacts late.",
+    },
+  },
+];
+

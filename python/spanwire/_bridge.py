@@ -1,0 +1,162 @@
+"""Our messages over pywebview's bridge, beside those of the app."""
+
+from __future__ import annotations
+
+import functools
+import sys
+import threading
+from typing import Any, Callable, Dict, List, Optional, Set, Tuple
+
+#: What takes a text that the page posted for a window, by the window's identity.
+_receivers: Dict[int, Callable[[str], None]] = {}
+#: The script of a window's pages, by the same, where nothing runs it at a document's start.
+_scripts: Dict[int, str] = {}
+#: Windows whose pages have the observing script, by the same.
+_reporters: Set[int] = set()
+#: What was replaced: the owner, the name, the original and ours.
+_patches: List[Tuple[Any, str, Any, Any]] = []
+_lock = threading.Lock()
+#: Sees what pages call: ``hook(window, name, param, id)`` gives the window for pywebview to go on
+#: with, or None when nothing is left to do.
+hook: Optional[Callable[[Any, str, Any, str], Any]] = None
+#: What is done with the window that this thread makes, before it is shown.
+making = threading.local()
+
+NAME = "_spanwire_ipc"
+#: What the observing script reports as; `src/pywebview.js` has the same.
+REPORT = "_spanwire_report"
+#: Functions of the page that hand a text to us. What they use is taken before code of the page runs.
+WEBKIT_POST = (
+    "(({stringify},port)=>{const post=port.postMessage.bind(port);"
+    f'return (text)=>post(\'{{"funcName":"{NAME}","id":"","params":\'+stringify(text)+"}}")}})'
+    "(JSON,window.webkit.messageHandlers.jsBridge)"
+)
+PYWEBVIEW_POST = f'((send)=>(text)=>send("{NAME}",text,""))(window.pywebview._jsApiCallback)'
+
+
+def gtk_view(window: Any) -> Any:
+    """pywebview's view of the window, where GTK draws it."""
+    module = sys.modules.get("webview.platforms.gtk")
+    view = getattr(module, "BrowserView", None)
+    return view.instances.get(window.uid) if view is not None else None
+
+
+def swap(before: Any, after: Any) -> None:
+    """The modules of platforms have names of their own for pywebview's bridge."""
+    for name, module in list(sys.modules.items()):
+        if name.startswith("webview.platforms.") and module is not None:
+            if getattr(module, "js_bridge_call", None) is before:
+                setattr(module, "js_bridge_call", after)
+
+
+def add_document_script(view: Any, script: str) -> None:
+    """Runs ``script`` in GTK's view at the start of each document, in its main frame."""
+    from gi.repository import WebKit2
+
+    view.manager.add_script(
+        WebKit2.UserScript.new(
+            script,
+            WebKit2.UserContentInjectedFrames.TOP_FRAME,
+            WebKit2.UserScriptInjectionTime.START,
+            None,
+            None,
+        )
+    )
+
+
+def install(webview: Any) -> None:
+    """Makes the bridge know our messages; what is there already stays."""
+    with _lock:
+        if not _patches:
+            _install(webview)
+
+
+def uninstall(webview: Any) -> None:
+    """Gives pywebview its functions back, once nothing of ours needs them."""
+    with _lock:
+        reports = any(id(window) in _reporters for window in webview.windows)
+        if hook is not None or _receivers or reports or not _patches:
+            return
+        if all(vars(owner).get(name) is ours for owner, name, _, ours in _patches):
+            for owner, name, original, _ in _patches:
+                setattr(owner, name, original)
+            _, _, original, ours = _patches[0]
+            swap(ours, original)
+            _patches.clear()
+            _reporters.clear()
+
+
+def _install(webview: Any) -> None:
+    util, cls = webview.util, webview.window.Window
+    call, load, initialize = util.js_bridge_call, util.load_js_files, cls._initialize
+
+    @functools.wraps(call)
+    def js_bridge_call(window: Any, func_name: str, param: Any, value_id: str) -> None:
+        if func_name == NAME:
+            receive = _receivers.get(id(window))
+            if receive is not None and isinstance(param, str):
+                receive(param)
+            return
+        seen = hook
+        if seen is not None and not has(window):
+            window = seen(window, func_name, param, value_id)
+            if window is None:
+                return
+        elif func_name == REPORT:
+            return
+        call(window, func_name, param, value_id)
+
+    @functools.wraps(load)
+    def load_js_files(window: Any, platform: str) -> Tuple[str, str]:
+        code, finish = load(window, platform)
+        script = _scripts.get(id(window))
+        return (f"{code}\n;{script};void 0;" if script else code), finish
+
+    @functools.wraps(initialize)
+    def _initialize(window: Any, *args: Any, **kwargs: Any) -> Any:
+        made: Optional[Callable[[Any], None]] = getattr(making, "made", None)
+        if made is not None:
+            made(window)
+        return initialize(window, *args, **kwargs)
+
+    _patches.extend(
+        [
+            (util, "js_bridge_call", call, js_bridge_call),
+            (util, "load_js_files", load, load_js_files),
+            (cls, "_initialize", initialize, _initialize),
+        ]
+    )
+    for owner, name, _, ours in _patches:
+        setattr(owner, name, ours)
+    swap(call, js_bridge_call)
+
+
+def reporters() -> Set[int]:
+    """The windows whose pages have the observing script, by identity."""
+    return _reporters
+
+
+def reports(window: Any) -> None:
+    """Pages of this window have the observing script."""
+    _reporters.add(id(window))
+
+
+def connect(window: Any, receive: Callable[[str], None]) -> None:
+    """Hands what this window's pages post to ``receive``."""
+    _receivers[id(window)] = receive
+
+
+def has(window: Any) -> bool:
+    """Whether Spanwire carries this window's messages itself."""
+    return id(window) in _receivers
+
+
+def load_script(window: Any, script: str) -> None:
+    """Runs ``script`` in each page of the window once it has loaded."""
+    _scripts[id(window)] = script
+
+
+def disconnect(window: Any) -> None:
+    """Forgets the window."""
+    _receivers.pop(id(window), None)
+    _scripts.pop(id(window), None)

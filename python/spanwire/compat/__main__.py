@@ -1,0 +1,7 @@
+"""``python -m spanwire.compat dashboard``."""
+
+import sys
+
+from .dashboard import main
+
+sys.exit(main())

@@ -1,0 +1,583 @@
+//! The wire of `spanwire.WebView`: our message layer over a window of pywebview's.
+//!
+//! Nothing here holds the interpreter's lock while it waits or works: a message from the page is
+//! taken up without it, and a thread of ours takes it for as long as the app's callback runs.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, mpsc};
+use std::thread;
+use std::time::Duration;
+
+use pyo3::exceptions::{PyRuntimeError, PyTypeError, PyValueError};
+use pyo3::prelude::*;
+use serde_json::value::RawValue;
+use spanwire::ipc::{
+    Call, EmitError, EmitErrorReason, Ipc, ListenerId, PageEvents, Received, RegisterError,
+    Responder, Script,
+};
+
+use crate::telemetry::within;
+
+/// A lock whose holder runs no code of the app's, so a poisoned one is sound.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// What wakes the thread that pumps.
+#[derive(Debug, Default)]
+struct Wake {
+    is_due: Mutex<bool>,
+    changed: Condvar,
+}
+
+impl Wake {
+    fn set(&self) {
+        *lock(&self.is_due) = true;
+        self.changed.notify_all();
+    }
+
+    /// Whether it was woken within `timeout`.
+    fn wait(&self, timeout: Duration) -> bool {
+        let due = self
+            .changed
+            .wait_timeout_while(lock(&self.is_due), timeout, |is_due| !*is_due);
+        let mut due = due.unwrap_or_else(PoisonError::into_inner).0;
+        std::mem::take(&mut *due)
+    }
+}
+
+/// A message whose callback is to run.
+struct Job {
+    call: Call<'static>,
+    responder: Responder,
+    callback: Arc<Py<PyAny>>,
+}
+
+impl Job {
+    fn run(self) {
+        let Self {
+            call,
+            responder,
+            callback,
+        } = self;
+        let span = responder.span().clone();
+        let reply = IpcReply {
+            responder: Mutex::new(Some(responder)),
+            wants_reply: call.wants_reply(),
+        };
+        // The interpreter may be about to end: then nothing runs any more.
+        let _ = Python::try_attach(|py| {
+            let Ok(reply) = Py::new(py, reply) else {
+                return;
+            };
+            let run = || callback.call1(py, (call.json(), reply.clone_ref(py)));
+            let ran = within(|| span.in_scope(run));
+            if let Err(error) = ran {
+                let (name, message) = describe(py, &error);
+                reply
+                    .get()
+                    .end(|responder| responder.reject(&name, &message));
+            }
+        });
+    }
+}
+
+/// The class of an exception, and its text.
+fn describe(py: Python<'_>, error: &PyErr) -> (String, String) {
+    let name = error.get_type(py).name();
+    let name = name.map_or_else(|_| "Exception".to_owned(), |name| name.to_string());
+    (name, error.value(py).to_string())
+}
+
+/// How a callback's outcome reaches the page: once, from any thread.
+#[pyclass(module = "spanwire._core", frozen)]
+#[derive(Debug)]
+pub(crate) struct IpcReply {
+    responder: Mutex<Option<Responder>>,
+    wants_reply: bool,
+}
+
+impl IpcReply {
+    fn end<E>(&self, respond: impl FnOnce(Responder) -> Result<(), E>) -> bool {
+        let responder = lock(&self.responder).take();
+        responder.is_some_and(|responder| respond(responder).is_ok())
+    }
+}
+
+#[pymethods]
+impl IpcReply {
+    /// The page's promise gets the value of `json`; `False` when nothing waits for it any more, or
+    /// it is too large.
+    fn respond(&self, py: Python<'_>, json: String) -> PyResult<bool> {
+        let value = raw(json)?;
+        Ok(
+            py.detach(|| {
+                within(|| self.end(|responder| responder.respond(Ok::<_, String>(value))))
+            }),
+        )
+    }
+
+    /// The page's promise is rejected.
+    fn reject(&self, py: Python<'_>, name: &str, message: &str) -> bool {
+        py.detach(|| within(|| self.end(|responder| responder.reject(name, message))))
+    }
+
+    /// Whether the page waits for a value: it called `invoke`, not `emit`.
+    #[getter]
+    fn wants_reply(&self) -> bool {
+        self.wants_reply
+    }
+
+    /// Whether the page gave the call up, or went away.
+    #[getter]
+    fn is_cancelled(&self) -> bool {
+        lock(&self.responder)
+            .as_ref()
+            .is_none_or(Responder::is_cancelled)
+    }
+}
+
+fn raw(json: String) -> PyResult<Box<RawValue>> {
+    RawValue::from_string(json)
+        .map_err(|error| PyValueError::new_err(format!("the value is not JSON: {error}")))
+}
+
+/// A script for the page, whose messages are in flight until the page acknowledges them.
+#[pyclass(module = "spanwire._core", frozen)]
+#[derive(Debug)]
+pub(crate) struct IpcScript {
+    ipc: Ipc,
+    script: Mutex<Option<Script>>,
+}
+
+#[pymethods]
+impl IpcScript {
+    /// What to run in the page.
+    #[getter]
+    fn text(&self) -> String {
+        let script = lock(&self.script);
+        script
+            .as_ref()
+            .map(|script| script.text())
+            .unwrap_or_default()
+    }
+
+    /// The page could not take it: its messages are sent again, three times at most.
+    fn failed(&self, py: Python<'_>) {
+        if let Some(script) = lock(&self.script).take() {
+            py.detach(|| within(|| self.ipc.evaluation_failed(script)));
+        }
+    }
+}
+
+/// The threads that run the callbacks of one wire.
+#[derive(Debug)]
+struct Workers {
+    jobs: mpsc::Sender<Job>,
+    waiting: Option<Arc<Mutex<mpsc::Receiver<Job>>>>,
+    count: usize,
+    running: Arc<AtomicUsize>,
+}
+
+impl Workers {
+    fn new(count: usize) -> Self {
+        let (jobs, waiting) = mpsc::channel();
+        Self {
+            jobs,
+            waiting: Some(Arc::new(Mutex::new(waiting))),
+            count,
+            running: Arc::default(),
+        }
+    }
+
+    /// A thread is started only for who has a callback. Each ends with the wire.
+    fn start(&mut self, name: &str) -> PyResult<()> {
+        let Some(waiting) = self.waiting.take() else {
+            return Ok(());
+        };
+        for _ in 0..self.count {
+            let waiting = Arc::clone(&waiting);
+            let running = Arc::clone(&self.running);
+            thread::Builder::new()
+                .name(format!("spanwire-{name}"))
+                .spawn(move || {
+                    loop {
+                        // Held while it waits: the others wait for the lock instead.
+                        let job = lock(&waiting).recv();
+                        match job {
+                            Ok(job) => {
+                                running.fetch_add(1, Ordering::SeqCst);
+                                job.run();
+                                running.fetch_sub(1, Ordering::SeqCst);
+                            }
+                            Err(mpsc::RecvError) => break,
+                        }
+                    }
+                })
+                .map_err(|error| PyRuntimeError::new_err(format!("no thread: {error}")))?;
+        }
+        Ok(())
+    }
+}
+
+/// The wire between one page and Python.
+#[pyclass(name = "Ipc", module = "spanwire._core", frozen)]
+#[derive(Debug)]
+pub(crate) struct PyIpc {
+    ipc: Ipc,
+    wake: Arc<Wake>,
+    workers: Mutex<Workers>,
+    listeners: Mutex<HashMap<u64, ListenerId>>,
+    last: AtomicU64,
+    has_plain_events: bool,
+}
+
+#[pymethods]
+impl PyIpc {
+    #[new]
+    #[pyo3(signature = (name, *, workers=1, origins=None, any_origin=false, page_events=false, queue_capacity=10_000))]
+    fn new(
+        name: &str,
+        workers: usize,
+        origins: Option<Vec<String>>,
+        any_origin: bool,
+        page_events: bool,
+        queue_capacity: usize,
+    ) -> PyResult<Self> {
+        const WORKERS_MAX: usize = 64;
+        if workers == 0 || workers > WORKERS_MAX {
+            return Err(PyValueError::new_err(format!(
+                "workers: {workers} is not 1 to {WORKERS_MAX}"
+            )));
+        }
+        let mut builder = Ipc::builder(name).queue_capacity(queue_capacity);
+        for origin in origins.unwrap_or_default() {
+            builder = builder.allow_origin(&origin);
+        }
+        if any_origin {
+            builder = builder.any_origin();
+        }
+        if page_events {
+            builder = builder.page_events(PageEvents::SpanwireAndPlain);
+        }
+        let ipc = builder.build();
+        let wake = Arc::new(Wake::default());
+        ipc.on_wake({
+            let wake = Arc::clone(&wake);
+            move || wake.set()
+        });
+        Ok(Self {
+            ipc,
+            wake,
+            workers: Mutex::new(Workers::new(workers)),
+            listeners: Mutex::default(),
+            last: AtomicU64::new(0),
+            has_plain_events: page_events,
+        })
+    }
+
+    /// The script to run at the start of each document, in its main frame. `post` is a function of
+    /// the page's, as an expression, which hands a text to the host.
+    fn page_script(&self, post: &str) -> String {
+        let script = self.ipc.page_script();
+        // The script takes it at once. Code of the page needs it for what it posts by hand alone.
+        let after = if self.has_plain_events {
+            ""
+        } else {
+            "delete window.ipc;"
+        };
+        format!("window.ipc={{postMessage:{post}}};{script}{after}")
+    }
+
+    /// Takes a text of the page's, from its main frame's `origin`; `False` when it is none of ours.
+    #[pyo3(signature = (text, origin=None))]
+    fn receive(&self, py: Python<'_>, text: &str, origin: Option<&str>) -> bool {
+        py.detach(|| within(|| self.ipc.receive(text, origin))) == Received::Ours
+    }
+
+    /// Waits until there is something for the page, `seconds` at most; returns whether there is.
+    fn wait(&self, py: Python<'_>, seconds: f64) -> PyResult<bool> {
+        let timeout = Duration::try_from_secs_f64(seconds)
+            .map_err(|error| PyValueError::new_err(format!("seconds: {error}")))?;
+        Ok(py.detach(|| self.wake.wait(timeout)))
+    }
+
+    /// The next script for the page.
+    fn next_script(&self, py: Python<'_>) -> Option<IpcScript> {
+        let script = py.detach(|| within(|| self.ipc.next_script()))?;
+        Some(IpcScript {
+            ipc: self.ipc.clone(),
+            script: Mutex::new(Some(script)),
+        })
+    }
+
+    /// Runs `callback(json, reply)` for each message of `event`; returns what `off` takes.
+    fn on(&self, event: &str, callback: Py<PyAny>) -> PyResult<u64> {
+        let jobs = {
+            let mut workers = lock(&self.workers);
+            workers.start(self.ipc.name())?;
+            Mutex::new(workers.jobs.clone())
+        };
+        let callback = Arc::new(callback);
+        let listener = self
+            .ipc
+            .on_deferred(event, move |call, responder| {
+                let callback = Arc::clone(&callback);
+                // It fails when the wire has ended, and then nothing waits for it.
+                let _ = lock(&jobs).send(Job {
+                    call,
+                    responder,
+                    callback,
+                });
+            })
+            .map_err(|error| match error {
+                RegisterError::InvalidName { .. } => PyValueError::new_err(error.to_string()),
+                error => PyRuntimeError::new_err(error.to_string()),
+            })?;
+        let id = self.last.fetch_add(1, Ordering::Relaxed) + 1;
+        lock(&self.listeners).insert(id, listener);
+        Ok(id)
+    }
+
+    /// Takes a callback off; returns whether it was there.
+    fn off(&self, py: Python<'_>, id: u64) -> bool {
+        let listener = lock(&self.listeners).remove(&id);
+        listener.is_some_and(|listener| py.detach(|| within(|| self.ipc.off(listener))))
+    }
+
+    /// Sends an event, whose payload is JSON already.
+    fn emit(&self, py: Python<'_>, event: &str, json: String) -> PyResult<()> {
+        let value = raw(json)?;
+        py.detach(|| within(|| self.ipc.emit(event, &value)))
+            .map_err(emit_error)
+    }
+
+    /// Runs a script in the page, without its result.
+    fn eval(&self, py: Python<'_>, script: &str) -> PyResult<()> {
+        py.detach(|| within(|| self.ipc.eval(script)))
+            .map_err(emit_error)
+    }
+
+    /// Another page is being loaded.
+    fn page_loading(&self, py: Python<'_>) {
+        py.detach(|| within(|| self.ipc.page_loading()));
+    }
+
+    /// The page is gone.
+    fn page_gone(&self, py: Python<'_>) {
+        py.detach(|| within(|| self.ipc.page_gone()));
+    }
+
+    /// `loading`, `ready`, `unresponsive`, `gone` or `closed`.
+    #[getter]
+    fn page_state(&self) -> &'static str {
+        self.ipc.page_state().as_str()
+    }
+
+    /// Closes the wire: what is open is dropped and counted.
+    fn close(&self, py: Python<'_>) {
+        py.detach(|| within(|| self.ipc.close()));
+        self.wake.set();
+    }
+
+    /// Callbacks that run now.
+    #[getter]
+    fn running(&self) -> usize {
+        lock(&self.workers).running.load(Ordering::SeqCst)
+    }
+
+    /// What crossed so far.
+    fn metrics(&self) -> IpcMetrics {
+        self.ipc.metrics().into()
+    }
+
+    /// Zeroes `metrics`.
+    fn reset_metrics(&self) {
+        self.ipc.reset_metrics();
+    }
+}
+
+fn emit_error(error: EmitError) -> PyErr {
+    let text = error.to_string();
+    match error.reason {
+        EmitErrorReason::InvalidName(_) | EmitErrorReason::TooLarge => PyValueError::new_err(text),
+        EmitErrorReason::NotJson(_) => PyTypeError::new_err(text),
+        _ => PyRuntimeError::new_err(text),
+    }
+}
+
+/// Counts of one window's messages, at one moment.
+#[pyclass(module = "spanwire._core", frozen)]
+#[derive(Clone, Debug)]
+pub(crate) struct IpcMetrics(spanwire::ipc::IpcMetrics);
+
+impl From<spanwire::ipc::IpcMetrics> for IpcMetrics {
+    fn from(metrics: spanwire::ipc::IpcMetrics) -> Self {
+        Self(metrics)
+    }
+}
+
+#[pymethods]
+impl IpcMetrics {
+    /// Messages that the page acknowledged.
+    #[getter]
+    fn messages_sent(&self) -> u64 {
+        self.0.messages_sent
+    }
+
+    /// Messages that the page could not run, or that ended with it.
+    #[getter]
+    fn messages_failed(&self) -> u64 {
+        self.0.messages_failed
+    }
+
+    /// Messages that never left.
+    #[getter]
+    fn messages_dropped(&self) -> u64 {
+        self.0.messages_dropped
+    }
+
+    /// How often a message was sent once more.
+    #[getter]
+    fn retry_attempts(&self) -> u64 {
+        self.0.retry_attempts
+    }
+
+    /// Messages from the page.
+    #[getter]
+    fn messages_received(&self) -> u64 {
+        self.0.messages_received
+    }
+
+    /// Messages that did not end yet.
+    #[getter]
+    fn messages_open(&self) -> u64 {
+        self.0.messages_open
+    }
+
+    /// Share of ended messages that were sent, 0 to 100; 100 while none ended.
+    #[getter]
+    fn success_rate(&self) -> f64 {
+        self.0.success_rate
+    }
+
+    /// Mean time to the page's acknowledgement, in microseconds.
+    #[getter]
+    fn avg_latency_us(&self) -> u64 {
+        self.0.avg_latency_us
+    }
+
+    /// Median of the same.
+    #[getter]
+    fn p50_latency_us(&self) -> u64 {
+        self.0.p50_latency_us
+    }
+
+    /// 95th percentile of the same.
+    #[getter]
+    fn p95_latency_us(&self) -> u64 {
+        self.0.p95_latency_us
+    }
+
+    /// 99th percentile of the same.
+    #[getter]
+    fn p99_latency_us(&self) -> u64 {
+        self.0.p99_latency_us
+    }
+
+    /// Most messages that waited at once.
+    #[getter]
+    fn peak_queue_length(&self) -> usize {
+        self.0.peak_queue_length
+    }
+
+    /// The eight counts as a block of text.
+    fn format(&self) -> String {
+        self.0.to_string()
+    }
+
+    /// What happened since an earlier snapshot.
+    fn since(&self, earlier: &IpcMetrics) -> IpcMetricsDelta {
+        IpcMetricsDelta(self.0.since(&earlier.0))
+    }
+
+    fn __repr__(&self) -> String {
+        format!(
+            "IpcMetrics(messages_sent={}, messages_failed={}, messages_dropped={}, messages_received={})",
+            self.0.messages_sent,
+            self.0.messages_failed,
+            self.0.messages_dropped,
+            self.0.messages_received
+        )
+    }
+
+    fn __str__(&self) -> String {
+        self.format()
+    }
+}
+
+/// What happened between two snapshots.
+#[pyclass(module = "spanwire._core", frozen)]
+#[derive(Debug)]
+pub(crate) struct IpcMetricsDelta(spanwire::ipc::IpcMetricsDelta);
+
+#[pymethods]
+impl IpcMetricsDelta {
+    /// Messages that the page acknowledged.
+    #[getter]
+    fn messages_sent(&self) -> u64 {
+        self.0.messages_sent
+    }
+
+    /// Messages that the page could not run, or that ended with it.
+    #[getter]
+    fn messages_failed(&self) -> u64 {
+        self.0.messages_failed
+    }
+
+    /// Messages that never left.
+    #[getter]
+    fn messages_dropped(&self) -> u64 {
+        self.0.messages_dropped
+    }
+
+    /// How often a message was sent once more.
+    #[getter]
+    fn retry_attempts(&self) -> u64 {
+        self.0.retry_attempts
+    }
+
+    /// Messages from the page.
+    #[getter]
+    fn messages_received(&self) -> u64 {
+        self.0.messages_received
+    }
+
+    /// Mean time to the acknowledgement, in microseconds.
+    #[getter]
+    fn avg_latency_us(&self) -> u64 {
+        self.0.avg_latency_us
+    }
+
+    /// Seconds between the snapshots.
+    #[getter]
+    fn elapsed_seconds(&self) -> f64 {
+        self.0.elapsed.as_secs_f64()
+    }
+
+    /// Messages in both directions for each second.
+    #[getter]
+    fn throughput(&self) -> f64 {
+        self.0.throughput()
+    }
+}
+
+/// Adds what this file has to the module.
+pub(crate) fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    module.add_class::<PyIpc>()?;
+    module.add_class::<IpcReply>()?;
+    module.add_class::<IpcScript>()?;
+    module.add_class::<IpcMetrics>()?;
+    module.add_class::<IpcMetricsDelta>()
+}

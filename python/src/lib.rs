@@ -1,0 +1,37 @@
+//! The Rust half of the Python package `spanwire`; `python/spanwire/` is the other.
+//!
+//! Each noun has a file, whose `register` adds its classes. Nothing here waits while it holds the
+//! interpreter's lock.
+
+mod foreign_span;
+mod fork;
+mod ipc;
+mod log_record;
+mod measurement;
+mod monitor;
+mod observe;
+mod process_recorder;
+mod queue;
+mod system;
+mod telemetry;
+
+/// What `spanwire/__init__.py` gives names to.
+#[pyo3::pymodule]
+mod _core {
+    use pyo3::prelude::*;
+
+    #[pymodule_init]
+    fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
+        module.add("__version__", env!("CARGO_PKG_VERSION"))?;
+        crate::fork::register(module)?;
+        crate::ipc::register(module)?;
+        crate::observe::register(module)?;
+        crate::telemetry::register(module)?;
+        crate::monitor::register(module)?;
+        crate::queue::register(module)?;
+        crate::log_record::register(module)?;
+        crate::foreign_span::register(module)?;
+        crate::system::register(module)?;
+        crate::measurement::register(module)
+    }
+}

@@ -1,0 +1,75 @@
+//! Records of Python's `logging`, on their way to the collector.
+
+use std::time::{Duration, SystemTime};
+
+use opentelemetry::logs::{AnyValue, LogRecord as _, Logger as _, Severity};
+use opentelemetry::trace::{SpanId, TraceFlags, TraceId};
+use pyo3::prelude::*;
+
+use crate::telemetry::with_logger;
+
+/// A record of `logging`.
+#[derive(FromPyObject)]
+#[pyo3(from_item_all)]
+struct Record {
+    level: i32,
+    level_name: String,
+    logger: String,
+    message: String,
+    at: f64,
+    trace: u128,
+    span: u64,
+    exception_type: Option<String>,
+    exception_message: Option<String>,
+    exception_stacktrace: Option<String>,
+}
+
+/// Hands a record over; without an exporter for logs it does nothing.
+#[pyfunction]
+fn _log(record: Record) {
+    with_logger(|logger| {
+        let mut log = logger.create_log_record();
+        log.set_timestamp(SystemTime::UNIX_EPOCH + Duration::from_secs_f64(record.at.max(0.0)));
+        log.set_severity_number(match record.level {
+            ..10 => Severity::Trace,
+            10..20 => Severity::Debug,
+            20..30 => Severity::Info,
+            30..40 => Severity::Warn,
+            40..50 => Severity::Error,
+            _ => Severity::Fatal,
+        });
+        // The record has the names of the standard alone as static texts.
+        log.set_severity_text(match record.level_name.as_str() {
+            "DEBUG" => "DEBUG",
+            "INFO" => "INFO",
+            "WARNING" => "WARNING",
+            "ERROR" => "ERROR",
+            "CRITICAL" => "CRITICAL",
+            _ => "OTHER",
+        });
+        log.set_body(AnyValue::from(record.message));
+        log.add_attribute("logger.name", record.logger);
+        for (name, text) in [
+            ("exception.type", record.exception_type),
+            ("exception.message", record.exception_message),
+            ("exception.stacktrace", record.exception_stacktrace),
+        ] {
+            if let Some(text) = text {
+                log.add_attribute(name, text);
+            }
+        }
+        if record.trace != 0 {
+            log.set_trace_context(
+                TraceId::from_bytes(record.trace.to_be_bytes()),
+                SpanId::from_bytes(record.span.to_be_bytes()),
+                Some(TraceFlags::SAMPLED),
+            );
+        }
+        logger.emit(log);
+    });
+}
+
+/// Adds what this file has to the module.
+pub(crate) fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    module.add_function(wrap_pyfunction!(_log, module)?)
+}

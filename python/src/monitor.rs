@@ -1,0 +1,641 @@
+//! `Monitor` and `Run`: operations that Python measures.
+//!
+//! Which run is the innermost is kept in a `contextvars` variable, so it follows coroutines and not
+//! threads. No token is kept: a generator may end in another context than it began in.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use opentelemetry::Context;
+use opentelemetry::trace::{
+    SpanContext, SpanId, TraceContextExt as _, TraceFlags, TraceId, TraceState,
+};
+use pyo3::exceptions::{PyGeneratorExit, PyStopIteration, PyTypeError, PyValueError};
+use pyo3::prelude::*;
+use pyo3::sync::PyOnceLock;
+use pyo3::types::{PyBool, PyDict, PyFloat, PyInt, PyString, PyTuple};
+use spanwire::timer::{DetachedRun, FieldValue, Operation, Outcome, operation};
+
+use crate::foreign_span::is_undecided;
+use crate::fork::is_child;
+use crate::queue::{check_name, duration};
+use crate::telemetry::{is_listening, within};
+
+/// Measures what is done as the operation of that name.
+///
+/// It is for `with`, `async with` and as a decorator, as often as needed and on several threads at
+/// a time. Keep one for a name that is measured often.
+#[pyclass(frozen, module = "spanwire", weakref)]
+pub(crate) struct Monitor {
+    operation: Operation,
+    slow_after: Option<Duration>,
+    sample_one_in: u32,
+    fields: Vec<(String, FieldValue)>,
+    /// Those that `__enter__` began, the innermost last.
+    open: Mutex<Vec<Py<Run>>>,
+}
+
+#[pymethods]
+impl Monitor {
+    #[new]
+    #[pyo3(signature = (name, *, slow_after=None, sample_one_in=1, fields=None))]
+    fn new(
+        name: &str,
+        slow_after: Option<f64>,
+        sample_one_in: u32,
+        fields: Option<&Bound<'_, PyDict>>,
+    ) -> PyResult<Self> {
+        check_name(name)?;
+        let slow_after = slow_after
+            .map(|seconds| duration(seconds, "slow_after"))
+            .transpose()?;
+        let mut given = Vec::new();
+        for (key, value) in fields.into_iter().flatten() {
+            let key: String = key
+                .extract()
+                .map_err(|_| PyTypeError::new_err("fields: the keys are str"))?;
+            given.push((key, field_value(&value)?));
+        }
+        Ok(Self {
+            operation: operation(name),
+            slow_after,
+            sample_one_in,
+            fields: given,
+            open: Mutex::default(),
+        })
+    }
+
+    #[getter]
+    fn name(&self) -> &str {
+        self.operation.name()
+    }
+
+    /// How many of the operation are running now, as far as they are measured.
+    #[getter]
+    fn active(&self) -> u64 {
+        self.operation.active()
+    }
+
+    /// Starts a run that ends by hand: by its `end`, or as a `with` block.
+    ///
+    /// It is not the parent of what follows before it is entered.
+    fn start(&self, py: Python<'_>) -> PyResult<Run> {
+        let (measured, parent) = match is_listening() {
+            false => (None, None),
+            true => {
+                let (context, parent) = parent(py)?;
+                (Some(self.begin(&context)), parent)
+            }
+        };
+        let context = match &measured {
+            Some(measured) => measured.context().clone(),
+            None => Context::new(),
+        };
+        Ok(Run {
+            state: Mutex::new(State {
+                measured,
+                outer: parent,
+                attached: None,
+                is_ended: false,
+                caller: None,
+                innermost: None,
+            }),
+            context,
+        })
+    }
+
+    fn __enter__(&self, py: Python<'_>) -> PyResult<Py<Run>> {
+        let run = Py::new(py, self.start(py)?)?;
+        enter(&run, py)?;
+        self.open().push(run.clone_ref(py));
+        Ok(run)
+    }
+
+    fn __exit__(
+        &self,
+        py: Python<'_>,
+        _exc_type: &Bound<'_, PyAny>,
+        exc: &Bound<'_, PyAny>,
+        _traceback: &Bound<'_, PyAny>,
+    ) -> PyResult<bool> {
+        if let Some(run) = self.take_open(py)? {
+            leave(&run, py, exc)?;
+        }
+        Ok(false)
+    }
+
+    fn __aenter__(&self, py: Python<'_>) -> PyResult<Ready> {
+        Ok(Ready::new(self.__enter__(py)?.into_any()))
+    }
+
+    fn __aexit__(
+        &self,
+        py: Python<'_>,
+        exc_type: &Bound<'_, PyAny>,
+        exc: &Bound<'_, PyAny>,
+        traceback: &Bound<'_, PyAny>,
+    ) -> PyResult<Ready> {
+        self.__exit__(py, exc_type, exc, traceback)?;
+        Ok(Ready::new(
+            PyBool::new(py, false).to_owned().into_any().unbind(),
+        ))
+    }
+
+    /// As a decorator: of functions, coroutine functions, generators and asynchronous generators.
+    fn __call__(slf: Bound<'_, Self>, function: Bound<'_, PyAny>) -> PyResult<Py<PyAny>> {
+        static WRAP: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+        let py = slf.py();
+        let wrap = WRAP.import(py, "spanwire._wrap", "wrap")?;
+        Ok(wrap.call1((slf, function))?.unbind())
+    }
+
+    /// Counts a run that was measured elsewhere: `duration` in seconds, until now.
+    ///
+    /// A run that failed has `error_type`, an attribute of metrics: give it few values.
+    #[pyo3(signature = (duration, ok=true, *, error_type=None))]
+    fn record(
+        &self,
+        py: Python<'_>,
+        duration: f64,
+        ok: bool,
+        error_type: Option<&str>,
+    ) -> PyResult<()> {
+        let elapsed = crate::queue::duration(duration, "duration")?;
+        if is_listening() {
+            let outcome = match error_type {
+                Some(error_type) => Outcome::failed(error_type),
+                None => Outcome::from(ok),
+            };
+            // Its log records and its row have the trace that it is a part of.
+            let _within = parent(py)?.0.attach();
+            within(|| self.operation.record(elapsed, outcome));
+        }
+        Ok(())
+    }
+
+    /// Sets from how many seconds on the operation counts as slow, whatever the code asks for; None
+    /// takes it back.
+    #[pyo3(signature = (seconds))]
+    fn set_slow_threshold(&self, seconds: Option<f64>) -> PyResult<()> {
+        let threshold = seconds
+            .map(|seconds| duration(seconds, "seconds"))
+            .transpose()?;
+        self.operation.set_slow_threshold(threshold);
+        Ok(())
+    }
+
+    fn __repr__(&self) -> String {
+        format!("monitor({:?})", self.operation.name())
+    }
+}
+
+impl Monitor {
+    fn begin(&self, parent: &Context) -> DetachedRun {
+        let mut monitor = self.operation.monitor();
+        if self.sample_one_in != 1 {
+            monitor = monitor.sample_one_in(self.sample_one_in);
+        }
+        if let Some(threshold) = self.slow_after {
+            monitor = monitor.slow_after(threshold);
+        }
+        let mut run = monitor.start_detached(parent);
+        for (key, value) in &self.fields {
+            run.field(key.clone(), value.clone());
+        }
+        run
+    }
+
+    fn open(&self) -> MutexGuard<'_, Vec<Py<Run>>> {
+        self.open.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The one that ends now: that of this context, or the last.
+    fn take_open(&self, py: Python<'_>) -> PyResult<Option<Py<Run>>> {
+        {
+            let mut open = self.open();
+            if open.len() <= 1 {
+                return Ok(open.pop());
+            }
+        }
+        // Not under the lock: another thread may have the interpreter and want the lock.
+        let current = current(py)?;
+        let is_current = |run: &Py<Run>| current.as_ref().is_some_and(|it| it.is(run));
+        let mut open = self.open();
+        Ok(match open.iter().rposition(is_current) {
+            Some(place) => Some(open.remove(place)),
+            None => open.pop(),
+        })
+    }
+}
+
+/// One run of an operation; `with monitor(…) as run` gives it.
+#[pyclass(frozen, module = "spanwire", weakref)]
+pub(crate) struct Run {
+    state: Mutex<State>,
+    context: Context,
+}
+
+struct State {
+    measured: Option<DetachedRun>,
+    /// The run around it.
+    outer: Option<Py<Run>>,
+    /// What OpenTelemetry's `attach` gave.
+    attached: Option<Py<PyAny>>,
+    is_ended: bool,
+    /// Of a generator's: the run that was current where it was asked for its next item.
+    caller: Option<Py<Run>>,
+    /// Of a generator's: the run that was the innermost when it yielded.
+    innermost: Option<Py<Run>>,
+}
+
+#[pymethods]
+impl Run {
+    /// Notes something about this run, for its span and its log records. Never for metrics.
+    ///
+    /// A str, int, float or bool; 16 fields and 256 bytes of text each are kept.
+    fn field(&self, key: String, value: &Bound<'_, PyAny>) -> PyResult<()> {
+        let value = field_value(value)?;
+        if let Some(measured) = &mut self.state().measured {
+            measured.field(key, value);
+        }
+        Ok(())
+    }
+
+    /// Ends it: well, or as the exception says. Only the first call counts.
+    #[pyo3(signature = (error=None))]
+    fn end(&self, py: Python<'_>, error: Option<&Bound<'_, PyAny>>) -> PyResult<()> {
+        let measured = {
+            let mut state = self.state();
+            state.is_ended = true;
+            state.measured.take()
+        };
+        let Some(mut measured) = measured else {
+            return Ok(());
+        };
+        if is_child() {
+            // What it would reach may be locked by a thread that is not there.
+            std::mem::forget(measured);
+            return Ok(());
+        }
+        match error {
+            None => within(|| measured.complete()),
+            Some(error) => {
+                measured.stop();
+                finish(py, measured, error)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Before a generator works on: makes the innermost run that is open in it the current one.
+    fn _attach(slf: &Bound<'_, Self>) -> PyResult<()> {
+        let py = slf.py();
+        let caller = current(py)?;
+        let innermost = {
+            let mut state = slf.get().state();
+            state.caller = caller;
+            state.innermost.take()
+        };
+        let innermost = match innermost {
+            Some(run) if !run.get().state().is_ended => run,
+            _ => slf.clone().unbind(),
+        };
+        set_current(py, innermost.bind(py).as_any())?;
+        if let Some(bridge) = bridge(py) {
+            let attached = bridge.attach.call1(py, (innermost,))?;
+            slf.get().state().attached = Some(attached);
+        }
+        Ok(())
+    }
+
+    /// After it has yielded: the caller's run is the current one again.
+    fn _detach(slf: &Bound<'_, Self>) -> PyResult<()> {
+        let py = slf.py();
+        let innermost = current(py)?.filter(|run| !run.is(slf));
+        let (caller, attached) = {
+            let mut state = slf.get().state();
+            state.innermost = innermost;
+            (state.caller.take(), state.attached.take())
+        };
+        if let (Some(attached), Some(bridge)) = (attached, bridge(py)) {
+            bridge.detach.call1(py, (attached,))?;
+        }
+        match caller {
+            Some(caller) => set_current(py, caller.bind(py).as_any()),
+            None => set_current(py, py.None().bind(py)),
+        }
+    }
+
+    fn __enter__(slf: Bound<'_, Self>) -> PyResult<Bound<'_, Self>> {
+        enter(slf.as_unbound(), slf.py())?;
+        Ok(slf)
+    }
+
+    fn __exit__(
+        slf: &Bound<'_, Self>,
+        _exc_type: &Bound<'_, PyAny>,
+        exc: &Bound<'_, PyAny>,
+        _traceback: &Bound<'_, PyAny>,
+    ) -> PyResult<bool> {
+        leave(slf.as_unbound(), slf.py(), exc)?;
+        Ok(false)
+    }
+
+    /// The trace's id as 32 hexadecimal digits; None without a span.
+    #[getter]
+    fn trace_id(&self) -> Option<String> {
+        self.span_context().map(|span| span.trace_id().to_string())
+    }
+
+    /// The span's id as 16 hexadecimal digits; None without a span.
+    #[getter]
+    fn span_id(&self) -> Option<String> {
+        self.span_context().map(|span| span.span_id().to_string())
+    }
+
+    /// Trace id, span id and flags, or None. One whose trace is not decided yet says that it is
+    /// sampled: else another SDK would record nothing within it.
+    #[getter]
+    fn _ids(&self) -> Option<(u128, u64, u8)> {
+        let span = self.span_context()?;
+        let is_recording = self.context.span().is_recording();
+        Some((
+            u128::from_be_bytes(span.trace_id().to_bytes()),
+            u64::from_be_bytes(span.span_id().to_bytes()),
+            span.trace_flags().to_u8() | u8::from(is_recording),
+        ))
+    }
+}
+
+impl Run {
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn span_context(&self) -> Option<SpanContext> {
+        let span = self.context.span().span_context().clone();
+        span.is_valid().then_some(span)
+    }
+}
+
+impl Drop for Run {
+    fn drop(&mut self) {
+        if is_child() {
+            std::mem::forget(self.state().measured.take());
+        }
+    }
+}
+
+/// Makes `run` the innermost of this context.
+fn enter(run: &Py<Run>, py: Python<'_>) -> PyResult<()> {
+    set_current(py, run.bind(py).as_any())?;
+    if let Some(bridge) = bridge(py) {
+        let attached = bridge.attach.call1(py, (run,))?;
+        run.get().state().attached = Some(attached);
+    }
+    Ok(())
+}
+
+fn detach(run: &Py<Run>, py: Python<'_>) -> PyResult<()> {
+    let (outer, attached) = {
+        let mut state = run.get().state();
+        let outer = state.outer.as_ref().map(|outer| outer.clone_ref(py));
+        (outer, state.attached.take())
+    };
+    if let (Some(attached), Some(bridge)) = (attached, bridge(py)) {
+        bridge.detach.call1(py, (attached,))?;
+    }
+    // In the middle of another that began within and did not end, that one stays.
+    if current(py)?.is_some_and(|current| current.is(run)) {
+        let outer = outer.filter(|outer| !outer.get().state().is_ended);
+        match outer {
+            Some(outer) => set_current(py, outer.bind(py).as_any())?,
+            None => set_current(py, py.None().bind(py))?,
+        }
+    }
+    Ok(())
+}
+
+fn leave(run: &Py<Run>, py: Python<'_>, exc: &Bound<'_, PyAny>) -> PyResult<()> {
+    if exc.is_none() {
+        run.get().end(py, None)?;
+    } else {
+        run.get().end(py, Some(exc))?;
+    }
+    detach(run, py)?;
+    // A chain of tasks that start tasks would keep all of it.
+    run.get().state().outer = None;
+    Ok(())
+}
+
+/// Says how a run ended that an exception left.
+#[cold]
+fn finish(py: Python<'_>, measured: DetachedRun, error: &Bound<'_, PyAny>) -> PyResult<()> {
+    static DESCRIBE: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+    // A generator that is closed has ended well.
+    if error.is_instance_of::<PyGeneratorExit>() {
+        within(|| measured.complete());
+        return Ok(());
+    }
+    let described = DESCRIBE
+        .import(py, "spanwire._errors", "describe")
+        .and_then(|describe| describe.call1((error,)))
+        .and_then(|described| described.extract::<(Option<String>, String, String)>());
+    match described {
+        Ok((None, ..)) => within(|| measured.cancel()),
+        Ok((Some(error_type), message, stack)) => {
+            within(|| measured.fail(&error_type, &message, Some(&stack)));
+        }
+        Err(_) => within(|| measured.fail("_OTHER", "", None)),
+    }
+    Ok(())
+}
+
+/// The variable with the innermost run, by its two methods.
+struct Variable {
+    get: Py<PyAny>,
+    set: Py<PyAny>,
+}
+
+fn variable(py: Python<'_>) -> PyResult<&'static Variable> {
+    static VARIABLE: PyOnceLock<Variable> = PyOnceLock::new();
+    VARIABLE.get_or_try_init(py, || {
+        let variable = py
+            .import("contextvars")?
+            .getattr("ContextVar")?
+            .call1(("spanwire.run",))?;
+        variable.call_method1("set", (py.None(),))?;
+        Ok(Variable {
+            get: variable.getattr("get")?.unbind(),
+            set: variable.getattr("set")?.unbind(),
+        })
+    })
+}
+
+/// The innermost run of this context.
+fn current(py: Python<'_>) -> PyResult<Option<Py<Run>>> {
+    let none = PyTuple::new(py, [py.None()])?;
+    let current = variable(py)?.get.bind(py).call1(none)?;
+    Ok(current.cast_into::<Run>().ok().map(Bound::unbind))
+}
+
+fn set_current(py: Python<'_>, run: &Bound<'_, PyAny>) -> PyResult<()> {
+    variable(py)?.set.bind(py).call1((run,))?;
+    Ok(())
+}
+
+/// The context for what happens now in Python's context: that of the innermost run or span, or what
+/// is current on this thread.
+#[expect(dead_code, reason = "for the wire, which is built beside")]
+pub(crate) fn context(py: Python<'_>) -> PyResult<Context> {
+    Ok(parent(py)?.0)
+}
+
+fn parent(py: Python<'_>) -> PyResult<(Context, Option<Py<Run>>)> {
+    if let Some(bridge) = bridge(py) {
+        let found = bridge.current.call0(py)?;
+        let found = found.bind(py);
+        if let Ok(run) = found.cast::<Run>() {
+            let context = run.get().context.clone();
+            return Ok((context, Some(run.clone().unbind())));
+        }
+        if let Ok((trace, span, flags)) = found.extract::<(u128, u64, u8)>() {
+            // One that comes through our pipeline and waits there is one of this process.
+            let is_ours = is_undecided(span);
+            let remote = SpanContext::new(
+                TraceId::from_bytes(trace.to_be_bytes()),
+                SpanId::from_bytes(span.to_be_bytes()),
+                TraceFlags::new(if is_ours { 0 } else { flags }),
+                !is_ours,
+                TraceState::NONE,
+            );
+            let outer = current(py)?;
+            return Ok((Context::new().with_remote_span_context(remote), outer));
+        }
+    }
+    match current(py)? {
+        Some(run) => Ok((run.get().context.clone(), Some(run))),
+        None => Ok((Context::current(), None)),
+    }
+}
+
+/// The way to the spans of OpenTelemetry's Python API; see `spanwire/opentelemetry.py`.
+struct Bridge {
+    current: Py<PyAny>,
+    attach: Py<PyAny>,
+    detach: Py<PyAny>,
+}
+
+static BRIDGE: PyOnceLock<Bridge> = PyOnceLock::new();
+
+fn bridge(py: Python<'_>) -> Option<&'static Bridge> {
+    BRIDGE.get(py)
+}
+
+/// Has runs and spans of OpenTelemetry's Python API see each other from now on.
+#[pyfunction]
+fn _bridge(py: Python<'_>, current: Py<PyAny>, attach: Py<PyAny>, detach: Py<PyAny>) {
+    let _ = BRIDGE.set(
+        py,
+        Bridge {
+            current,
+            attach,
+            detach,
+        },
+    );
+}
+
+/// The innermost run of this context, or None.
+#[pyfunction]
+fn current_run(py: Python<'_>) -> PyResult<Option<Py<Run>>> {
+    current(py)
+}
+
+/// Seconds from which an operation counts as slow, unless it has a threshold of its own.
+#[pyfunction]
+fn slow_threshold() -> f64 {
+    spanwire::timer::slow_threshold().as_secs_f64()
+}
+
+/// Sets them; 1 is the default.
+#[pyfunction]
+fn set_slow_threshold(seconds: f64) -> PyResult<()> {
+    spanwire::timer::set_slow_threshold(duration(seconds, "seconds")?);
+    Ok(())
+}
+
+/// Says which operation is running now, for work without a block; None for none.
+#[pyfunction]
+#[pyo3(signature = (name))]
+fn set_current_operation(name: Option<&str>) -> PyResult<()> {
+    if let Some(name) = name {
+        check_name(name)?;
+    }
+    if !is_child() {
+        spanwire::timer::set_current_operation(name);
+    }
+    Ok(())
+}
+
+fn field_value(value: &Bound<'_, PyAny>) -> PyResult<FieldValue> {
+    // A bool is an int in Python.
+    if let Ok(value) = value.cast::<PyBool>() {
+        return Ok(value.is_true().into());
+    }
+    if value.is_instance_of::<PyInt>() {
+        return match value.extract::<i64>() {
+            Ok(value) => Ok(value.into()),
+            Err(_) => Ok(value.str()?.to_string().into()),
+        };
+    }
+    if let Ok(value) = value.cast::<PyFloat>() {
+        return Ok(value.value().into());
+    }
+    if let Ok(value) = value.cast::<PyString>() {
+        // What UTF-8 cannot say is replaced.
+        return Ok(value.to_string_lossy().into_owned().into());
+    }
+    Err(PyTypeError::new_err(format!(
+        "value: a str, int, float or bool is needed, not {}",
+        value.get_type().name()?
+    )))
+}
+
+/// An awaitable that has its result already.
+#[pyclass(module = "spanwire._core")]
+pub(crate) struct Ready(Option<Py<PyAny>>);
+
+impl Ready {
+    fn new(value: Py<PyAny>) -> Self {
+        Self(Some(value))
+    }
+}
+
+#[pymethods]
+impl Ready {
+    fn __await__(slf: Bound<'_, Self>) -> Bound<'_, Self> {
+        slf
+    }
+
+    fn __iter__(slf: Bound<'_, Self>) -> Bound<'_, Self> {
+        slf
+    }
+
+    fn __next__(&mut self) -> PyResult<Py<PyAny>> {
+        match self.0.take() {
+            Some(value) => Err(PyStopIteration::new_err((value,))),
+            None => Err(PyValueError::new_err("it was awaited already")),
+        }
+    }
+}
+
+/// Adds what this file has to the module.
+pub(crate) fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    module.add_class::<Monitor>()?;
+    module.add_class::<Run>()?;
+    module.add_function(wrap_pyfunction!(_bridge, module)?)?;
+    module.add_function(wrap_pyfunction!(current_run, module)?)?;
+    module.add_function(wrap_pyfunction!(slow_threshold, module)?)?;
+    module.add_function(wrap_pyfunction!(set_slow_threshold, module)?)?;
+    module.add_function(wrap_pyfunction!(set_current_operation, module)?)
+}

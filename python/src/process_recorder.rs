@@ -1,0 +1,199 @@
+//! The one `metrics` recorder of the process, which hands on to that of the telemetry in force.
+//!
+//! The facade's recorder is set once and for good, and the library keeps handles by it. A Python
+//! process installs and shuts down as often as it likes, tests above all. So the handles given out
+//! here find the recorder in force again when it has changed.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, Once, PoisonError};
+
+use arc_swap::ArcSwapOption;
+use metrics::{
+    Counter, CounterFn, Gauge, GaugeFn, Histogram, HistogramFn, Key, KeyName, Level, Metadata,
+    Recorder, SharedString, Unit,
+};
+
+type SharedRecorder = Arc<dyn Recorder + Send + Sync>;
+
+/// Counts the recorders; 0 when none is in force.
+static GENERATION: AtomicU64 = AtomicU64::new(0);
+static INSTALLED: AtomicU64 = AtomicU64::new(0);
+static CURRENT: ArcSwapOption<SharedRecorder> = ArcSwapOption::const_empty();
+static DESCRIBED: Mutex<Option<HashMap<KeyName, Description>>> = Mutex::new(None);
+
+const METADATA: Metadata<'static> = Metadata::new("spanwire", Level::INFO, Some("spanwire"));
+
+/// Puts `recorder` in force, or none.
+pub(crate) fn set(recorder: Option<SharedRecorder>) {
+    static GLOBAL: Once = Once::new();
+    GLOBAL.call_once(|| {
+        // Nobody else can have set one: the facade's static is this library's own.
+        let _ = metrics::set_global_recorder(ProcessRecorder { _not_empty: 0 });
+    });
+    match recorder {
+        None => {
+            GENERATION.store(0, Ordering::Release);
+            CURRENT.store(None);
+        }
+        Some(recorder) => {
+            for (name, description) in described().iter().flatten() {
+                description.tell(&*recorder, name);
+            }
+            CURRENT.store(Some(Arc::new(recorder)));
+            let generation = INSTALLED.fetch_add(1, Ordering::Relaxed) + 1;
+            GENERATION.store(generation, Ordering::Release);
+        }
+    }
+}
+
+fn described() -> std::sync::MutexGuard<'static, Option<HashMap<KeyName, Description>>> {
+    DESCRIBED.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+struct Description {
+    kind: Kind,
+    unit: Option<Unit>,
+    text: SharedString,
+}
+
+#[derive(Clone, Copy)]
+enum Kind {
+    Counter,
+    Gauge,
+    Histogram,
+}
+
+impl Description {
+    fn tell(&self, recorder: &(dyn Recorder + Send + Sync), name: &KeyName) {
+        let (name, unit, text) = (name.clone(), self.unit, self.text.clone());
+        match self.kind {
+            Kind::Counter => recorder.describe_counter(name, unit, text),
+            Kind::Gauge => recorder.describe_gauge(name, unit, text),
+            Kind::Histogram => recorder.describe_histogram(name, unit, text),
+        }
+    }
+}
+
+/// Not empty, since the library takes a recorder without a size for the facade's own, which does
+/// nothing.
+struct ProcessRecorder {
+    _not_empty: u8,
+}
+
+impl ProcessRecorder {
+    fn describe(&self, name: KeyName, description: Description) {
+        if let Some(recorder) = &*CURRENT.load() {
+            description.tell(&***recorder, &name);
+        }
+        described()
+            .get_or_insert_default()
+            .insert(name, description);
+    }
+}
+
+impl Recorder for ProcessRecorder {
+    fn describe_counter(&self, name: KeyName, unit: Option<Unit>, text: SharedString) {
+        let kind = Kind::Counter;
+        self.describe(name, Description { kind, unit, text });
+    }
+
+    fn describe_gauge(&self, name: KeyName, unit: Option<Unit>, text: SharedString) {
+        let kind = Kind::Gauge;
+        self.describe(name, Description { kind, unit, text });
+    }
+
+    fn describe_histogram(&self, name: KeyName, unit: Option<Unit>, text: SharedString) {
+        let kind = Kind::Histogram;
+        self.describe(name, Description { kind, unit, text });
+    }
+
+    fn register_counter(&self, key: &Key, _: &Metadata<'_>) -> Counter {
+        Counter::from_arc(Arc::new(Handle::new(key, |recorder, key| {
+            recorder.register_counter(key, &METADATA)
+        })))
+    }
+
+    fn register_gauge(&self, key: &Key, _: &Metadata<'_>) -> Gauge {
+        Gauge::from_arc(Arc::new(Handle::new(key, |recorder, key| {
+            recorder.register_gauge(key, &METADATA)
+        })))
+    }
+
+    fn register_histogram(&self, key: &Key, _: &Metadata<'_>) -> Histogram {
+        Histogram::from_arc(Arc::new(Handle::new(key, |recorder, key| {
+            recorder.register_histogram(key, &METADATA)
+        })))
+    }
+}
+
+/// A handle that registers again when the recorder in force is another.
+struct Handle<H> {
+    key: Key,
+    register: fn(&dyn Recorder, &Key) -> H,
+    bound: ArcSwapOption<(u64, H)>,
+}
+
+impl<H> Handle<H> {
+    fn new(key: &Key, register: fn(&dyn Recorder, &Key) -> H) -> Self {
+        Self {
+            key: key.clone(),
+            register,
+            bound: ArcSwapOption::empty(),
+        }
+    }
+
+    #[inline]
+    fn with(&self, f: impl FnOnce(&H)) {
+        let generation = GENERATION.load(Ordering::Acquire);
+        if generation == 0 {
+            return;
+        }
+        if let Some(bound) = &*self.bound.load()
+            && bound.0 == generation
+        {
+            return f(&bound.1);
+        }
+        self.bind(generation, f);
+    }
+
+    #[cold]
+    fn bind(&self, generation: u64, f: impl FnOnce(&H)) {
+        let Some(recorder) = CURRENT.load_full() else {
+            return;
+        };
+        let bound = Arc::new((generation, (self.register)(&**recorder, &self.key)));
+        self.bound.store(Some(Arc::clone(&bound)));
+        f(&bound.1);
+    }
+}
+
+impl CounterFn for Handle<Counter> {
+    fn increment(&self, value: u64) {
+        self.with(|counter| counter.increment(value));
+    }
+
+    fn absolute(&self, value: u64) {
+        self.with(|counter| counter.absolute(value));
+    }
+}
+
+impl GaugeFn for Handle<Gauge> {
+    fn increment(&self, value: f64) {
+        self.with(|gauge| gauge.increment(value));
+    }
+
+    fn decrement(&self, value: f64) {
+        self.with(|gauge| gauge.decrement(value));
+    }
+
+    fn set(&self, value: f64) {
+        self.with(|gauge| gauge.set(value));
+    }
+}
+
+impl HistogramFn for Handle<Histogram> {
+    fn record(&self, value: f64) {
+        self.with(|histogram| histogram.record(value));
+    }
+}

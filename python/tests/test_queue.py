@@ -1,0 +1,134 @@
+"""The queue."""
+
+from __future__ import annotations
+
+import gc
+import threading
+import time
+import weakref
+
+import pytest
+from conftest import series
+
+from spanwire import MessageQueue, QueueClosed, QueueFull
+
+
+def test_messages_come_out_in_order_and_are_counted(telemetry):
+    queue = MessageQueue("py_order", 10)
+    for number in range(3):
+        assert queue.push(number) is None
+    assert len(queue) == 3 and queue.peak == 3 and queue.capacity == 10
+    assert queue.pop() == 0
+    assert queue.try_pop() == 1
+    assert queue.drain() == [2]
+    assert queue.try_pop() is None
+    start = 'spanwire_queue_wait_duration_seconds_count{spanwire_queue_name="py_order"}'
+    assert series(telemetry, start) == 3
+    assert series(telemetry, 'spanwire_queue_peak{spanwire_queue_name="py_order"}') == 3
+
+
+def test_full_queue_refuses_waits_or_gives_up_the_oldest():
+    queue = MessageQueue("py_full", 1)
+    queue.push("a")
+    with pytest.raises(QueueFull):
+        queue.push("b")
+    with pytest.raises(QueueFull, match="time"):
+        queue.push("b", timeout=0.01)
+    oldest = MessageQueue("py_oldest", 1, overflow="drop_oldest")
+    oldest.push("a")
+    assert oldest.push("b") == "a"
+    assert oldest.pop() == "b"
+
+
+def test_wait_for_a_message_leaves_the_lock_to_others():
+    queue = MessageQueue("py_wait")
+    got = []
+    consumer = threading.Thread(target=lambda: got.append(queue.pop(timeout=10)))
+    consumer.start()
+    queue.push({"a": 1})
+    consumer.join()
+    assert got == [{"a": 1}]
+
+
+def test_wait_for_room_leaves_the_lock_to_others():
+    queue = MessageQueue("py_room", 1, overflow="block")
+    queue.push(1)
+    producer = threading.Thread(target=queue.push, args=(2,))
+    producer.start()
+    assert queue.pop(timeout=10) == 1
+    assert queue.pop(timeout=10) == 2
+    producer.join()
+
+
+def test_pop_times_out_and_ends_when_the_queue_is_closed():
+    queue = MessageQueue("py_end")
+    with pytest.raises(TimeoutError):
+        queue.pop(timeout=0.01)
+    with pytest.raises(TimeoutError):
+        queue.pop(timeout=0)
+    queue.push(1)
+    queue.close()
+    with pytest.raises(QueueClosed):
+        queue.push(2)
+    assert queue.closed and queue.pop() == 1
+    with pytest.raises(QueueClosed):
+        queue.pop()
+
+
+def test_close_ends_the_wait_of_a_consumer():
+    queue = MessageQueue("py_close")
+    ended = []
+
+    def consume():
+        try:
+            queue.pop()
+        except QueueClosed:
+            ended.append(True)
+
+    consumer = threading.Thread(target=consume)
+    consumer.start()
+    time.sleep(0.02)
+    queue.close()
+    consumer.join(10)
+    assert ended == [True]
+
+
+def test_queue_lets_go_of_what_was_in_it():
+    class Message:
+        pass
+
+    queue = MessageQueue("py_refs")
+    message = Message()
+    seen = weakref.ref(message)
+    queue.push(message)
+    del message
+    assert seen() is not None
+    del queue
+    gc.collect()
+    assert seen() is None
+
+
+def test_many_producers_and_consumers_lose_nothing():
+    queue = MessageQueue("py_many", 64, overflow="block")
+    got = []
+
+    def consume():
+        while True:
+            try:
+                got.append(queue.pop())
+            except QueueClosed:
+                return
+
+    consumers = [threading.Thread(target=consume) for _ in range(4)]
+    producers = [
+        threading.Thread(target=lambda n=n: [queue.push(n * 500 + i) for i in range(500)])
+        for n in range(4)
+    ]
+    for thread in consumers + producers:
+        thread.start()
+    for thread in producers:
+        thread.join()
+    queue.close()
+    for thread in consumers:
+        thread.join()
+    assert sorted(got) == list(range(2000))

@@ -1,0 +1,312 @@
+"""install, and its end in all its ways."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import subprocess
+import sys
+import threading
+import time
+import urllib.error
+import urllib.request
+import warnings
+
+import pytest
+from collector import Collector
+from conftest import ALL_TRACES, scrape, series
+
+import spanwire
+
+
+def run_python(code: str, **env: str) -> subprocess.CompletedProcess:
+    """A process of its own, which ends within 30 s."""
+    return subprocess.run(
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        timeout=30,
+        env={**os.environ, **env},
+    )
+
+
+def test_install_serves_metrics_until_shutdown():
+    with spanwire.install("paint-tool", environment={}, prometheus_port=0) as telemetry:
+        assert telemetry.warnings == []
+        assert spanwire.current() is telemetry
+        spanwire.Measurement("fps", category="render", unit="{frame}/s").record(59.5)
+        text = scrape(telemetry)
+    assert "59.5" in text
+    assert 'service_name="paint-tool"' in text
+    assert spanwire.current() is None
+    with pytest.raises(OSError):
+        scrape(telemetry)
+
+
+def test_second_install_has_series_of_its_own():
+    kept = spanwire.monitor("py_kept")
+    for runs in (1, 2):
+        with spanwire.install("x", environment={}, prometheus_port=0, system=False) as telemetry:
+            for _ in range(runs):
+                with kept:
+                    pass
+            name = 'spanwire_operation_duration_seconds_count{spanwire_operation_name="py_kept"}'
+            assert series(telemetry, name) == runs
+            text = scrape(telemetry)
+            assert "# HELP spanwire_operation_duration_seconds" in text
+
+
+def test_second_install_beside_the_first_is_refused(telemetry):
+    with pytest.raises(RuntimeError, match="shutdown"):
+        spanwire.install("x", environment={}, prometheus_port=0)
+
+
+def test_environment_is_read_and_arguments_beat_it(collector):
+    environment = {
+        "OTEL_EXPORTER_OTLP_ENDPOINT": collector.url,
+        "OTEL_SERVICE_NAME": "from-environment",
+        "OTEL_EXPORTER_PROMETHEUS_PORT": "0",
+        "SPANWIRE_SLOW_THRESHOLD_MS": "1",
+        **ALL_TRACES,
+    }
+    with spanwire.install("x", environment=environment, slow_threshold=0.5) as telemetry:
+        assert 'service_name="from-environment"' in scrape(telemetry)
+        assert spanwire.slow_threshold() == 0.5
+        with spanwire.monitor("py_env"):
+            pass
+    assert collector.span("py_env").status == 0
+
+
+def test_bad_variable_is_a_python_warning():
+    environment = {"OTEL_EXPORTER_PROMETHEUS_PORT": "many"}
+    with pytest.warns(spanwire.SpanwireWarning, match="OTEL_EXPORTER_PROMETHEUS_PORT"):
+        telemetry = spanwire.install("x", environment=environment, prometheus_port=0)
+    telemetry.shutdown()
+    with pytest.raises(spanwire.SpanwireError, match="OTEL_EXPORTER_PROMETHEUS_PORT"):
+        spanwire.install("x", environment={**environment}, strict=True)
+    assert spanwire.current() is None
+
+
+def test_shutdown_reports_what_was_exported(traced, collector):
+    with spanwire.monitor("py_report"):
+        pass
+    report = traced.shutdown()
+    assert (report.spans.state, report.spans.exported, report.spans.lost) == ("otlp", 1, 0)
+    assert report.metrics.state == "off"
+    assert str(report).startswith("spans: 1 exported, 0 dropped, 0 lost\n")
+    assert str(traced.shutdown()) == str(report)
+
+
+def test_flush_brings_what_is_queued(traced, collector):
+    with spanwire.monitor("py_flush"):
+        pass
+    traced.flush(5)
+    assert collector.span("py_flush")
+
+
+def test_wait_for_a_collector_leaves_the_lock_to_others():
+    """A listener that takes connections and never answers."""
+    import socket
+
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        url = "http://127.0.0.1:%d" % silent.getsockname()[1]
+        telemetry = spanwire.install(
+            "x", environment=ALL_TRACES, metrics="none", system=False, otlp_endpoint=url
+        )
+        with spanwire.monitor("py_silent"):
+            pass
+        ticks = []
+        ended = threading.Event()
+
+        def tick():
+            while not ended.wait(0.01):
+                ticks.append(None)
+
+        ticker = threading.Thread(target=tick)
+        ticker.start()
+        report = telemetry.shutdown(0.5)
+        ended.set()
+        ticker.join()
+    assert len(ticks) > 5
+    assert report.spans.lost == 1
+
+
+def test_spool_keeps_what_could_not_be_sent(tmp_path):
+    options = {"environment": ALL_TRACES, "metrics": "none", "system": False}
+    with Collector() as gone:
+        url = gone.url
+    with spanwire.install("x", otlp_endpoint=url, spool_dir=tmp_path, **options) as telemetry:
+        with spanwire.monitor("py_spooled"):
+            pass
+    assert telemetry.shutdown().spans.spooled == 1
+    with Collector() as back:
+        with spanwire.install("x", otlp_endpoint=back.url, spool_dir=tmp_path, **options) as again:
+            again.flush(10)
+        assert back.span("py_spooled")
+
+
+def test_pause_serves_and_records_nothing_until_resume(telemetry, tmp_path):
+    paused = spanwire.monitor("py_paused")
+    with paused:
+        pass
+    telemetry.pause()
+    assert telemetry.is_paused
+    with paused:
+        pass
+    with pytest.raises(urllib.error.HTTPError, match="503"):
+        scrape(telemetry)
+    with pytest.raises(spanwire.SpanwireError, match="paused"):
+        telemetry.flush()
+    telemetry.resume()
+    name = 'spanwire_operation_duration_seconds_count{spanwire_operation_name="py_paused"}'
+    assert series(telemetry, name) == 1
+
+
+def test_denied_consent_cannot_be_resumed():
+    environment = {"SPANWIRE_CONSENT": "denied"}
+    with spanwire.install("x", environment=environment, prometheus_port=0) as telemetry:
+        assert telemetry.is_paused
+        with pytest.raises(spanwire.SpanwireError):
+            telemetry.resume()
+
+
+def test_end_of_the_interpreter_exports_what_is_queued(collector):
+    code = "import spanwire; spanwire.install('x')\nwith spanwire.monitor('py_exit'): pass"
+    done = run_python(
+        code,
+        OTEL_EXPORTER_OTLP_ENDPOINT=collector.url,
+        OTEL_METRICS_EXPORTER="none",
+        **ALL_TRACES,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert collector.span("py_exit")
+
+
+FORK = """
+import os, sys, time, spanwire
+telemetry = spanwire.install("x", prometheus_port=0)
+monitor, queue = spanwire.monitor("py_fork"), spanwire.MessageQueue("py_fork")
+with monitor:
+    child = os.fork()
+    if child == 0:
+        with monitor as run:
+            run.field("a", 1)
+        spanwire.monitor("py_fork_child").record(1.0)
+        assert spanwire.current() is None
+        try:
+            spanwire.install("y")
+        except RuntimeError as error:
+            assert "spawn" in str(error)
+        else:
+            raise AssertionError
+        telemetry.flush(); telemetry.pause(); telemetry.resume()
+        telemetry.shutdown()
+        sys.exit(7)
+status = os.waitpid(child, 0)[1]
+assert os.waitstatus_to_exitcode(status) == 7, status
+assert telemetry.shutdown().spans.exported == 1
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows does not fork")
+def test_forked_child_measures_nothing_and_ends(collector):
+    done = run_python(
+        FORK, OTEL_EXPORTER_OTLP_ENDPOINT=collector.url, **ALL_TRACES
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert [span.name for span in collector.spans] == ["py_fork"]
+
+
+def _spawned(url: str) -> str:
+    with spanwire.install("x", environment=ALL_TRACES, metrics="none", otlp_endpoint=url) as telemetry:
+        with spanwire.monitor("py_spawned"):
+            pass
+    return str(telemetry.shutdown())
+
+
+def test_spawned_child_measures(collector):
+    with multiprocessing.get_context("spawn").Pool(1) as pool:
+        report = pool.apply(_spawned, (collector.url,))
+    assert "1 exported" in report
+    assert collector.span("py_spawned")
+
+
+def _status(key: str) -> int:
+    with open("/proc/self/status") as status:
+        [line] = [line for line in status if line.startswith(key)]
+    return int(line.split()[1])
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads /proc")
+def test_thousand_installs_leak_neither_memory_nor_threads(collector):
+    kept = spanwire.monitor("py_thousand")
+
+    def once():
+        telemetry = spanwire.install(
+            "x",
+            environment=ALL_TRACES,
+            prometheus_port=0,
+            system=False,
+            otlp_endpoint=collector.url,
+        )
+        with kept:
+            pass
+        telemetry.shutdown()
+
+    for _ in range(100):
+        once()
+    before = _status("VmRSS"), len(os.listdir("/proc/self/fd"))
+    threads = _status("Threads")
+    for _ in range(900):
+        once()
+    deadline = time.monotonic() + 5
+    while _status("Threads") > threads and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert _status("Threads") <= threads
+    assert len(os.listdir("/proc/self/fd")) <= before[1] + 4
+    # What the collector of this test keeps is among it.
+    assert _status("VmRSS") - before[0] < 16 * 1024
+
+
+@pytest.mark.parametrize(
+    ("options", "error", "names"),
+    [
+        ({"service_name": 5}, TypeError, "service_name"),
+        ({"service_name": ""}, ValueError, "service_name"),
+        ({"service_name": "x" * 256}, ValueError, "service_name"),
+        ({"prometheus_port": "9464"}, TypeError, "prometheus_port"),
+        ({"prometheus_port": True}, TypeError, "prometheus_port"),
+        ({"prometheus_port": 65536}, ValueError, "prometheus_port"),
+        ({"prometheus_port": -1}, ValueError, "prometheus_port"),
+        ({"prometheus_host": 1}, TypeError, "prometheus_host"),
+        ({"metrics": "statsd"}, ValueError, "metrics"),
+        ({"metrics": 1}, TypeError, "metrics"),
+        ({"traces": "jaeger"}, ValueError, "traces"),
+        ({"logs": "x"}, ValueError, "logs"),
+        ({"otlp_endpoint": 1}, TypeError, "otlp_endpoint"),
+        ({"otlp_headers": ["a"]}, TypeError, "otlp_headers"),
+        ({"otlp_headers": {"a": 1}}, TypeError, "otlp_headers"),
+        ({"resource_attributes": "a=b"}, TypeError, "resource_attributes"),
+        ({"environment": {1: "a"}}, TypeError, "environment"),
+        ({"spool_dir": 1}, TypeError, "spool_dir"),
+        ({"consent_file": 1}, TypeError, "consent_file"),
+        ({"slow_threshold": "1"}, TypeError, "slow_threshold"),
+        ({"slow_threshold": -1}, ValueError, "slow_threshold"),
+        ({"system": 1}, TypeError, "system"),
+        ({"paused": "no"}, TypeError, "paused"),
+        ({"strict": 0}, TypeError, "strict"),
+        ({"shutdown_timeout": -1}, ValueError, "shutdown_timeout"),
+        ({"unknown": 1}, TypeError, "unknown"),
+    ],
+)
+def test_bad_option_is_told_by_name(options, error, names):
+    with pytest.raises(error, match=names):
+        spanwire.install(**{"service_name": "x", "environment": {}, "prometheus_port": 0, **options})
+    assert spanwire.current() is None
+
+
+def test_no_warning_comes_without_a_reason():
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        with spanwire.install("x", environment={}, prometheus_port=0):
+            pass

@@ -1,0 +1,114 @@
+"""`spanwire.WebView` in real windows: a test for each line of what the older systems' users have."""
+
+from __future__ import annotations
+
+import pytest
+from otlp_receiver import attributes
+
+SERVER = 2
+
+
+@pytest.fixture
+def wire(run_app, receiver):
+    def run(mode, *args):
+        result = run_app("wire.py", mode, *args, endpoint=receiver.endpoint)
+        assert result["ok"], result["stderr"]
+        return result
+
+    return run
+
+
+@pytest.mark.parametrize("also", [[], ["instrumented"]])
+def test_on_as_call_and_as_decorator(wire, receiver, also):
+    result = wire("on_as_call_and_as_decorator", *also)
+    assert result["told"] == [{"doubled": 42}, "größe"]
+    # Each is one trace, with the page's half.
+    for name in ("decorated", "called"):
+        spans = [span for span in receiver.spans if span.name == name]
+        assert len(spans) == 2 and len({span.trace_id for span in spans}) == 1
+
+
+def test_emit_and_emit_event_reach_the_page(wire):
+    assert wire("emit_reaches_the_page")["told"] == [{"path": "a.png"}, [1, None, "</script>\u2028"]]
+
+
+def test_an_error_is_logged_with_its_event_counted_and_rejects_the_promise(wire, receiver):
+    result = wire("an_error_rejects_and_is_logged")
+    fails, unserialisable, missing = result["told"]
+    assert fails == ["KeyError", "'no such asset'"]
+    assert unserialisable[0] == "TypeError" and "JSON cannot carry it" in unserialisable[1]
+    assert "missing" in missing[1]
+    assert result["logged"] == ["the callback of 'fails' failed", "the callback of 'unserialisable' failed"]
+    errors = {
+        span.name: attributes(span).get("error.type") for span in receiver.spans if span.kind == SERVER
+    }
+    assert errors["fails"] == errors["unserialisable"] == "handler_error"
+
+
+def test_a_coroutine_answers(wire):
+    assert wire("a_coroutine_answers")["told"] == [2, "ValueError"]
+
+
+def test_a_callback_that_blocks_keeps_no_message_to_the_page(wire):
+    assert wire("a_callback_that_blocks_keeps_no_message_to_the_page")["free"]
+
+
+def test_callbacks_run_beside_the_event_loop(wire):
+    assert wire("the_lock_is_free_while_the_page_talks")["on_main_thread"] is False
+
+
+def test_the_eight_metrics_their_text_and_their_reset(wire):
+    result = wire("metrics_and_reset")
+    metrics = result["metrics"]
+    assert metrics["messages_sent"] >= 1 and metrics["messages_failed"] == 1
+    assert metrics["messages_received"] >= 1 and metrics["messages_dropped"] == 0
+    assert 0 < metrics["success_rate"] < 100 and metrics["avg_latency_us"] > 0
+    assert "Messages Sent" in result["format"] and "Peak Queue Length" in result["format"]
+    assert len(result["format"].splitlines()) == 9
+    reset = result["reset"]
+    assert all(reset[name] == 0 for name in reset if name != "success_rate")
+    assert reset["success_rate"] == 100
+
+
+def test_ten_thousand_scripts(wire):
+    result = wire("load_test")
+    assert (result["sent"], result["failed"], result["dropped"]) == (10_000, 0, 0)
+    assert result["last"] == 9_999 and result["success_rate"] == 100
+    assert 0 < result["peak"] <= 10_000 and result["avg_latency_us"] > 0
+    assert result["throughput"] > 0
+
+
+def test_ten_thousand_callbacks_come_and_go(wire):
+    result = wire("handlers_come_and_go")
+    assert result["alive"] == 0 and result["threads"] <= 0
+    # Allocators keep some; one kept callback would be hundreds of bytes.
+    assert result["grown"] < 1_000_000, result["grown"]
+
+
+def test_events_of_the_page_are_messages(wire):
+    assert wire("events_of_the_page_are_messages")["told"] == [{"id": 7}, {}]
+
+
+def test_wrong_arguments_are_said(wire):
+    raised = wire("wrong_arguments")["raised"]
+    kinds = {name: error and error[0] for name, error in raised.items()}
+    assert kinds == {
+        "title": "TypeError",
+        "width": "TypeError",
+        "both": "ValueError",
+        "event": "TypeError",
+        "callback": "TypeError",
+        "name": "ValueError",
+        "outer space": "ValueError",
+        "long": "ValueError",
+        "data": "TypeError",
+        "nan": "TypeError",
+        "script": "TypeError",
+    }
+    for name in ("title", "width", "event", "callback", "data", "script"):
+        assert raised[name][1].startswith(name), raised[name]
+
+
+def test_a_closed_window_takes_nothing(wire):
+    result = wire("after_the_end")
+    assert result["state"] == "closed" and "closed" in result["closed"]

@@ -1,0 +1,166 @@
+//! What is not written yet: the rows that are kept, and the sums of all.
+
+use std::time::{Duration, SystemTime};
+
+use super::rollup::{RollupKey, Rollups};
+use super::sampling::Chance;
+use super::series::SeriesTable;
+use crate::clock::{Clock, Stamp};
+use crate::instrument::record_sink::{Record, RecordKind, RecordOutcome, SampleValue};
+
+/// A record that is kept.
+#[derive(Debug)]
+pub(crate) struct Row {
+    pub(crate) series: usize,
+    /// Nanoseconds since the Unix epoch.
+    pub(crate) started_at: i64,
+    pub(crate) weight: f64,
+    pub(crate) record: Record,
+}
+
+/// A value of the process or the host.
+#[derive(Debug)]
+pub(crate) struct SampleRow {
+    pub(crate) series: usize,
+    pub(crate) taken_at: i64,
+    pub(crate) value: f64,
+}
+
+/// What goes into the file together.
+#[derive(Debug, Default)]
+pub(crate) struct Batch {
+    pub(crate) rows: Vec<Row>,
+    pub(crate) samples: Vec<SampleRow>,
+    pub(crate) rollups: Rollups,
+    /// How many records and values this is of, kept or summed up.
+    pub(crate) count: u64,
+}
+
+impl Batch {
+    pub(crate) fn is_empty(&self) -> bool {
+        self.rows.is_empty() && self.samples.is_empty() && self.rollups.is_empty()
+    }
+
+    pub(crate) fn clear(&mut self) {
+        self.rows.clear();
+        self.samples.clear();
+        self.rollups.clear();
+        self.count = 0;
+    }
+}
+
+/// By how much the monotonic clock differs from the wall clock, read once for many records.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct WallAnchor {
+    now: Stamp,
+    wall: SystemTime,
+}
+
+impl WallAnchor {
+    pub(crate) fn now() -> Self {
+        let (now, wall) = Clock::system().now_and_wall();
+        Self { now, wall }
+    }
+
+    /// Nanoseconds since the Unix epoch, `before` that stamp.
+    fn nanos(self, stamp: Stamp, before: Duration) -> i64 {
+        let ago = self.now.since(stamp).saturating_add(before);
+        let at = self.wall.checked_sub(ago);
+        unix_nanos(at.unwrap_or(SystemTime::UNIX_EPOCH))
+    }
+
+    pub(crate) fn wall_nanos(self) -> i64 {
+        unix_nanos(self.wall)
+    }
+}
+
+fn unix_nanos(time: SystemTime) -> i64 {
+    let since = time.duration_since(SystemTime::UNIX_EPOCH);
+    as_i64(since.unwrap_or_default())
+}
+
+/// Nanoseconds as SQLite has them.
+pub(crate) fn as_i64(duration: Duration) -> i64 {
+    i64::try_from(duration.as_nanos()).unwrap_or(i64::MAX)
+}
+
+/// Makes batches of what comes out of the queue.
+#[derive(Debug)]
+pub(crate) struct Intake {
+    pub(crate) series: SeriesTable,
+    chance: Chance,
+    records_per_second: u32,
+    ipc_slow_threshold: Duration,
+}
+
+impl Intake {
+    pub(crate) fn new(records_per_second: u32, ipc_slow_threshold: Duration) -> Self {
+        Self {
+            series: SeriesTable::default(),
+            chance: Chance::new(),
+            records_per_second,
+            ipc_slow_threshold,
+        }
+    }
+
+    pub(crate) fn take(&mut self, mut record: Record, anchor: WallAnchor, batch: &mut Batch) {
+        record.is_slow |= record.kind.is_message() && record.duration >= self.ipc_slow_threshold;
+        let place = self
+            .series
+            .place(record.kind, &record.name, record.webview.as_deref());
+        let started_at = anchor.nanos(record.ended, record.duration);
+        let is_error = is_error(record.outcome);
+        let key = RollupKey {
+            series: place,
+            minute: started_at / NANOS_IN_MINUTE,
+        };
+        let nanos = u64::try_from(record.duration.as_nanos()).unwrap_or(u64::MAX);
+        batch.rollups.add(key, nanos, is_error, record.is_slow);
+        batch.count += 1;
+        let series = self.series.get_mut(place);
+        let stratum = match is_error || record.is_slow {
+            true => &mut series.notable,
+            false => &mut series.ordinary,
+        };
+        let second = record.ended.as_nanos() / NANOS_IN_SECOND;
+        let chance = &mut self.chance;
+        let weight = stratum.admit(second, self.records_per_second, || chance.next());
+        if let Some(weight) = weight {
+            batch.rows.push(Row {
+                series: place,
+                started_at,
+                weight,
+                record,
+            });
+        }
+    }
+
+    pub(crate) fn take_samples(
+        &mut self,
+        samples: &[SampleValue],
+        at: Stamp,
+        anchor: WallAnchor,
+        batch: &mut Batch,
+    ) {
+        let taken_at = anchor.nanos(at, Duration::ZERO);
+        for sample in samples.iter().filter(|sample| sample.value.is_finite()) {
+            let series = self
+                .series
+                .place_of(RecordKind::System, sample.name, sample.part);
+            batch.count += 1;
+            batch.samples.push(SampleRow {
+                series,
+                taken_at,
+                value: sample.value,
+            });
+        }
+    }
+}
+
+/// Whether it counts as an error: who gives something up does not fail.
+fn is_error(outcome: RecordOutcome) -> bool {
+    !matches!(outcome, RecordOutcome::Ok | RecordOutcome::Cancelled)
+}
+
+const NANOS_IN_SECOND: u64 = 1_000_000_000;
+pub(crate) const NANOS_IN_MINUTE: i64 = 60_000_000_000;

@@ -1,0 +1,59 @@
+//! One run of the app, as the file knows it.
+
+use std::process;
+
+use rusqlite::{Connection, params};
+
+/// This process in the file.
+#[derive(Clone, Debug)]
+pub(crate) struct Session {
+    pub(crate) id: i64,
+    pub(crate) service: String,
+    pub(crate) version: Option<String>,
+    pub(crate) instance: String,
+    pub(crate) started_at: i64,
+}
+
+impl Session {
+    pub(crate) fn new(
+        service: String,
+        version: Option<String>,
+        instance: Option<String>,
+        started_at: i64,
+    ) -> Self {
+        let mut random = [0; 8];
+        if getrandom::fill(&mut random).is_err() {
+            // Unique enough without: a process starts once in a nanosecond.
+            random = started_at.to_le_bytes();
+        }
+        // By chance and not in order: no process gets the id of a session that was deleted.
+        let id = i64::from_le_bytes(random) & (i64::MAX >> 1);
+        Self {
+            id,
+            service,
+            version,
+            instance: instance.unwrap_or_else(|| format!("{id:016x}")),
+            started_at,
+        }
+    }
+
+    /// Says that the app is there; also after another process deleted everything.
+    pub(crate) fn write(&self, connection: &Connection, now: i64) -> rusqlite::Result<()> {
+        connection
+            .prepare_cached(
+                "INSERT INTO session (id, service, version, instance, process_id, started_at, \
+                 seen_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7) \
+                 ON CONFLICT (id) DO UPDATE SET seen_at = excluded.seen_at",
+            )?
+            .execute(params![
+                self.id,
+                self.service,
+                self.version,
+                self.instance,
+                process::id(),
+                self.started_at,
+                now,
+            ])?;
+        Ok(())
+    }
+}

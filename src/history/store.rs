@@ -1,0 +1,446 @@
+//! The file: opened, checked, brought to the schema of this version, and written.
+
+use std::collections::HashMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::Duration;
+
+use rusqlite::{
+    Connection, OpenFlags, OptionalExtension, Transaction, TransactionBehavior, params,
+};
+
+use super::SCHEMA;
+use super::batch::{Batch, Row, as_i64};
+use super::error::HistoryError;
+use super::rollup::{RollupKey, Totals};
+use super::series::{Series, SeriesTable};
+use super::session::Session;
+use super::set_aside::{FileId, says_it_is, set_aside, with_suffix};
+use super::sketch::Sketch;
+use crate::clock::{Clock, Stamp};
+
+/// `SPWR`: tells a history from other databases.
+pub(crate) const APPLICATION_ID: i32 = 0x5350_5752;
+
+/// What brings a file from each version of its schema to the next; an empty file has version 0.
+const MIGRATIONS: &[&str] = &[SCHEMA];
+
+/// The version of the schema that this version of Spanwire writes.
+pub(crate) const SCHEMA_VERSION: u32 = MIGRATIONS.len() as u32;
+
+/// How large the parts of a file may be.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Bounds {
+    /// The database alone.
+    pub(crate) database: u64,
+    /// Its write-ahead log.
+    pub(crate) wal: u64,
+}
+
+impl Bounds {
+    pub(crate) fn of(max_bytes: u64) -> Self {
+        let all = max_bytes.max(BYTES_MIN);
+        let wal = (all / 8).clamp(WAL_MIN, WAL_MAX);
+        // Between two checkpoints the log may grow by what one batch is larger than it should be.
+        Self {
+            database: all - 2 * wal,
+            wal,
+        }
+    }
+
+    /// How many rows a transaction may have, so that it does not outgrow the log.
+    pub(crate) fn rows_max(self) -> usize {
+        usize::try_from(self.wal / ROW_PAGES_BYTES).unwrap_or(usize::MAX)
+    }
+}
+
+/// A history file that is open for writing.
+#[derive(Debug)]
+pub(crate) struct Store {
+    pub(crate) connection: Connection,
+    pub(crate) path: PathBuf,
+    pub(crate) bounds: Bounds,
+    file: Option<FileId>,
+    /// The ids of series by their places in the writer's table.
+    series: HashMap<usize, i64, foldhash::fast::RandomState>,
+}
+
+/// A store, and where a damaged file is now that it took the place of.
+#[derive(Debug)]
+pub(crate) struct Opened {
+    pub(crate) store: Store,
+    pub(crate) set_aside: Option<PathBuf>,
+}
+
+impl Store {
+    /// Opens the file, or makes it. A damaged history is set aside.
+    pub(crate) fn open(path: &Path, bounds: Bounds) -> Result<Opened, HistoryError> {
+        let opened = Self::open_once(path, bounds);
+        match opened {
+            Err(HistoryError::Corrupt { .. }) if says_it_is(path, APPLICATION_ID) => {
+                let aside = set_aside(path, unix_seconds());
+                let aside = aside.map_err(|error| HistoryError::io(path, error))?;
+                let store = Self::open_once(path, bounds)?;
+                Ok(Opened {
+                    store,
+                    set_aside: Some(aside),
+                })
+            }
+            Err(error) => Err(error),
+            Ok(store) => Ok(Opened {
+                store,
+                set_aside: None,
+            }),
+        }
+    }
+
+    /// Takes the place of a file that was found to be damaged while it was written.
+    ///
+    /// Another process may have set it aside already: then its new file is taken.
+    pub(crate) fn replace(self) -> Result<Opened, HistoryError> {
+        let Self {
+            connection,
+            path,
+            bounds,
+            file,
+            ..
+        } = self;
+        // A damaged file may not close well, and that does not matter any more.
+        let _ = connection.close();
+        if file.is_none() || FileId::of(&path) != file {
+            return Self::open(&path, bounds);
+        }
+        let aside = set_aside(&path, unix_seconds());
+        let aside = aside.map_err(|error| HistoryError::io(&path, error))?;
+        let opened = Self::open(&path, bounds)?;
+        Ok(Opened {
+            set_aside: Some(aside),
+            ..opened
+        })
+    }
+
+    /// Whether the file still has its name: the app, or a person, may have deleted or moved it.
+    pub(crate) fn is_in_place(&self) -> bool {
+        FileId::of(&self.path) == self.file
+    }
+
+    fn open_once(path: &Path, bounds: Bounds) -> Result<Self, HistoryError> {
+        create(path).map_err(|error| HistoryError::io(path, error))?;
+        let of = |error| HistoryError::of(path, error);
+        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let mut connection = Connection::open_with_flags(path, flags).map_err(of)?;
+        connection.busy_timeout(BUSY_MAX).map_err(of)?;
+        if connection.is_readonly("main").map_err(of)? {
+            return Err(HistoryError::ReadOnly {
+                path: path.to_owned(),
+            });
+        }
+        let version = checked_version(&connection, path)?;
+        configure(&connection, bounds, version == 0).map_err(of)?;
+        migrate(&mut connection, path)?;
+        Ok(Self {
+            connection,
+            path: path.to_owned(),
+            bounds,
+            file: FileId::of(path),
+            series: HashMap::default(),
+        })
+    }
+
+    /// Writes the batch: all of it or nothing.
+    pub(crate) fn write(
+        &mut self,
+        batch: &Batch,
+        series: &SeriesTable,
+        session: &Session,
+        now: i64,
+    ) -> rusqlite::Result<()> {
+        let Self {
+            connection,
+            series: ids,
+            ..
+        } = self;
+        // The lock is taken at once: a sum is read before it is written.
+        let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        let mut new_ids = Vec::new();
+        session.write(&transaction, now)?;
+        let mut id = |place: usize| -> rusqlite::Result<i64> {
+            if let Some(id) = ids.get(&place) {
+                return Ok(*id);
+            }
+            let known = new_ids.iter().find(|(known, _)| *known == place);
+            if let Some((_, id)) = known {
+                return Ok(*id);
+            }
+            let id = series_id(&transaction, series.get(place))?;
+            new_ids.push((place, id));
+            Ok(id)
+        };
+        for row in &batch.rows {
+            let id = id(row.series)?;
+            write_row(&transaction, row, id, session.id)?;
+        }
+        for sample in &batch.samples {
+            let id = id(sample.series)?;
+            transaction
+                .prepare_cached(
+                    "INSERT INTO sample (session_id, series_id, taken_at, value) \
+                     VALUES (?1, ?2, ?3, ?4)",
+                )?
+                .execute(params![session.id, id, sample.taken_at, sample.value])?;
+        }
+        for (key, totals) in batch.rollups.iter() {
+            let id = id(key.series)?;
+            write_rollup(&transaction, key, totals, id)?;
+        }
+        transaction.commit()?;
+        ids.extend(new_ids);
+        Ok(())
+    }
+
+    /// The app ended well.
+    pub(crate) fn end(&self, session: &Session, now: i64) -> rusqlite::Result<()> {
+        let sql = "UPDATE session SET seen_at = ?2, ended_at = ?2 WHERE id = ?1";
+        self.connection.execute(sql, params![session.id, now])?;
+        Ok(())
+    }
+
+    /// Brings the log back into the database when it outgrew its bound, which a reader that takes
+    /// its time can cause.
+    pub(crate) fn bound_wal(&self) {
+        let wal = with_suffix(&self.path, "-wal");
+        let len = fs::metadata(wal).map_or(0, |metadata| metadata.len());
+        if len > self.bounds.wal {
+            self.checkpoint();
+        }
+    }
+
+    /// Writes the log into the database and empties it, unless somebody reads.
+    pub(crate) fn checkpoint(&self) {
+        // A reader that holds it off is no error: the next one does it.
+        let _ = self.connection.busy_timeout(Duration::ZERO);
+        let _ = self
+            .connection
+            .query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()));
+        let _ = self.connection.busy_timeout(BUSY_MAX);
+    }
+}
+
+/// Makes the file, for this user alone, and its folder.
+fn create(path: &Path) -> std::io::Result<()> {
+    if path.exists() {
+        return Ok(());
+    }
+    if let Some(folder) = path
+        .parent()
+        .filter(|folder| !folder.as_os_str().is_empty())
+    {
+        fs::create_dir_all(folder)?;
+    }
+    let mut options = fs::OpenOptions::new();
+    options.write(true).create(true).truncate(false);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options.open(path).map(drop)
+}
+
+/// The version of the file's schema, 0 for an empty one, if it is a history that can be written.
+pub(crate) fn checked_version(connection: &Connection, path: &Path) -> Result<u32, HistoryError> {
+    let of = |error| HistoryError::of(path, error);
+    let number = |sql| connection.query_row(sql, [], |row| row.get::<_, i64>(0));
+    let application = number("PRAGMA application_id").map_err(of)?;
+    let version = number("PRAGMA user_version").map_err(of)?;
+    let version = u32::try_from(version).unwrap_or(u32::MAX);
+    let tables = number("SELECT count(*) FROM sqlite_schema").map_err(of)?;
+    if application != i64::from(APPLICATION_ID) && (application, version, tables) != (0, 0, 0) {
+        return Err(HistoryError::ForeignDatabase {
+            path: path.to_owned(),
+        });
+    }
+    if version > SCHEMA_VERSION {
+        return Err(HistoryError::NewerSchema {
+            path: path.to_owned(),
+            version,
+            known: SCHEMA_VERSION,
+        });
+    }
+    Ok(version)
+}
+
+fn configure(connection: &Connection, bounds: Bounds, is_new: bool) -> rusqlite::Result<()> {
+    let set = |name: &str, value: i64| {
+        // Some of them answer with a row.
+        let sql = format!("PRAGMA {name} = {value}");
+        connection.query_row(&sql, [], |_| Ok(())).optional()
+    };
+    let bytes = |bytes: u64| i64::try_from(bytes).unwrap_or(i64::MAX);
+    if is_new {
+        // Before the first table: so that a file can become smaller.
+        set("auto_vacuum", 2)?;
+    }
+    wal_mode(connection)?;
+    // A process that is killed loses nothing by it, a machine that is maybe the last moments.
+    set("synchronous", 1)?;
+    set("foreign_keys", 0)?;
+    set("temp_store", 2)?;
+    set("cache_size", -CACHE_KIB)?;
+    set("journal_size_limit", bytes(bounds.wal))?;
+    set("wal_autocheckpoint", bytes(bounds.wal / 2 / PAGE_BYTES))?;
+    set("max_page_count", bytes(bounds.database / PAGE_BYTES))?;
+    connection.set_prepared_statement_cache_capacity(32);
+    Ok(())
+}
+
+/// Turns the write-ahead log on. Where two processes do so at once, SQLite does not wait by itself.
+fn wal_mode(connection: &Connection) -> rusqlite::Result<()> {
+    let clock = Clock::system();
+    let until: Stamp = clock.now().plus(BUSY_MAX);
+    loop {
+        let result = connection.query_row("PRAGMA journal_mode = WAL", [], |_| Ok(()));
+        let is_busy = matches!(&result, Err(error) if is_busy(error));
+        if !is_busy || clock.now() >= until {
+            return result;
+        }
+        thread::sleep(BUSY_PAUSE);
+    }
+}
+
+/// Whether another process was in the way, which passes.
+pub(crate) fn is_busy(error: &rusqlite::Error) -> bool {
+    matches!(
+        error.sqlite_error_code(),
+        Some(rusqlite::ErrorCode::DatabaseBusy | rusqlite::ErrorCode::DatabaseLocked)
+    )
+}
+
+fn migrate(connection: &mut Connection, path: &Path) -> Result<(), HistoryError> {
+    let of = |error| HistoryError::of(path, error);
+    if checked_version(connection, path)? == SCHEMA_VERSION {
+        return Ok(());
+    }
+    let transaction = connection
+        .transaction_with_behavior(TransactionBehavior::Immediate)
+        .map_err(of)?;
+    // Another process may have done it while this one waited for the lock.
+    let version = checked_version(&transaction, path)?;
+    for (number, migration) in (1..).zip(MIGRATIONS).skip(version as usize) {
+        transaction.execute_batch(migration).map_err(of)?;
+        let sql = format!("PRAGMA user_version = {number}");
+        transaction.execute_batch(&sql).map_err(of)?;
+    }
+    let sql = format!("PRAGMA application_id = {APPLICATION_ID}");
+    transaction.execute_batch(&sql).map_err(of)?;
+    transaction.commit().map_err(of)
+}
+
+fn series_id(transaction: &Transaction<'_>, series: &Series) -> rusqlite::Result<i64> {
+    let key = params![series.kind.as_str(), series.name, series.webview];
+    transaction
+        .prepare_cached(
+            "INSERT INTO series (kind, name, webview) VALUES (?1, ?2, ?3) \
+             ON CONFLICT DO NOTHING",
+        )?
+        .execute(key)?;
+    transaction
+        .prepare_cached("SELECT id FROM series WHERE kind = ?1 AND name = ?2 AND webview = ?3")?
+        .query_row(key, |row| row.get(0))
+}
+
+fn write_row(
+    transaction: &Transaction<'_>,
+    row: &Row,
+    series: i64,
+    session: i64,
+) -> rusqlite::Result<()> {
+    let record = &row.record;
+    let stages = record.stages;
+    let nanos = |stage: Option<Duration>| stage.map(as_i64);
+    let trace = record.trace_id.to_bytes();
+    let has_trace = trace != [0; 16];
+    let thread = record.thread.text();
+    transaction.prepare_cached(INSERT_RECORD)?.execute(params![
+        session,
+        series,
+        row.started_at,
+        as_i64(record.duration),
+        record.outcome.as_str(),
+        record.error_type.as_ref().map(|name| name.as_str()),
+        record.is_slow.then_some(SLOW_BY_THRESHOLD),
+        nanos(stages.page_wait),
+        nanos(stages.transit),
+        nanos(stages.queue_wait),
+        nanos(stages.handler),
+        nanos(stages.response),
+        record.size.and_then(|size| i64::try_from(size).ok()),
+        thread.as_deref(),
+        has_trace.then_some(&trace[..]),
+        record.context.as_deref(),
+        row.weight,
+    ])?;
+    Ok(())
+}
+
+/// Adds to the sums of that minute, to which another process may have added, too.
+fn write_rollup(
+    transaction: &Transaction<'_>,
+    key: RollupKey,
+    totals: &Totals,
+    series: i64,
+) -> rusqlite::Result<()> {
+    let written: Option<Vec<u8>> = transaction
+        .prepare_cached("SELECT sketch FROM rollup WHERE series_id = ?1 AND minute = ?2")?
+        .query_row(params![series, key.minute], |row| row.get(0))
+        .optional()?;
+    let sketch = match written.as_deref().and_then(Sketch::decode) {
+        Some(mut sketch) => {
+            sketch.merge(&totals.sketch);
+            sketch.encode()
+        }
+        None => totals.sketch.encode(),
+    };
+    let number = |number: u64| i64::try_from(number).unwrap_or(i64::MAX);
+    transaction.prepare_cached(UPSERT_ROLLUP)?.execute(params![
+        key.minute,
+        series,
+        number(totals.count),
+        number(totals.errors),
+        number(totals.slow),
+        number(totals.sum),
+        number(totals.min),
+        number(totals.max),
+        sketch,
+    ])?;
+    Ok(())
+}
+
+pub(crate) fn unix_seconds() -> i64 {
+    super::batch::WallAnchor::now().wall_nanos() / 1_000_000_000
+}
+
+/// A row of the table `record`, as the benchmark of bare inserts writes it too.
+pub(crate) const INSERT_RECORD: &str = "INSERT INTO record (session_id, series_id, started_at, \
+    duration, outcome, error_type, slow, page_wait, transit, queue_wait, handler, response, size, \
+    thread, trace_id, context, weight) \
+    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17)";
+
+// `sum` cannot pass what SQLite holds: as an integer that would be 292 years.
+const UPSERT_ROLLUP: &str = "INSERT INTO rollup (minute, series_id, count, errors, slow, sum, min, \
+    max, sketch) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9) \
+    ON CONFLICT (series_id, minute) DO UPDATE SET count = count + excluded.count, \
+    errors = errors + excluded.errors, slow = slow + excluded.slow, sum = sum + excluded.sum, \
+    min = min(min, excluded.min), max = max(max, excluded.max), sketch = excluded.sketch";
+
+/// Why a record is slow.
+const SLOW_BY_THRESHOLD: &str = "threshold";
+
+/// How long another process may keep the file locked before that is an error.
+const BUSY_MAX: Duration = Duration::from_secs(1);
+const BUSY_PAUSE: Duration = Duration::from_millis(5);
+pub(crate) const PAGE_BYTES: u64 = 4_096;
+const CACHE_KIB: i64 = 1_024;
+const BYTES_MIN: u64 = 1 << 20;
+const WAL_MIN: u64 = 128 << 10;
+const WAL_MAX: u64 = 4 << 20;
+/// What a row may change in pages, its indexes' included, when it is unlucky.
+const ROW_PAGES_BYTES: u64 = 1_024;

@@ -1,0 +1,412 @@
+//! The one thread that writes: what waits in the queue, twice a second, in one transaction.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use crossbeam_channel::{Receiver, Sender, TryRecvError, after, select};
+
+use super::batch::{Batch, Intake, WallAnchor};
+use super::error::HistoryError;
+use super::intake_queue::{IntakeEnds, IntakeQueue, Item, QUEUE_MAX};
+use super::session::Session;
+use super::store::{Bounds, Opened, Store, is_busy};
+use crate::clock::{self, Stamp};
+use crate::instrument::rate_limit::RateLimit;
+use crate::semconv::EVENT_HISTORY_FAILED;
+
+/// What the writer is asked to do; each answers with what came of it.
+#[derive(Debug)]
+pub(crate) enum Command {
+    /// Write all that waits.
+    Flush(Sender<Result<(), HistoryError>>),
+    /// Recording is paused; with `discard` nothing of what was recorded is to be left.
+    Pause {
+        discard: bool,
+        done: Sender<Pending>,
+    },
+    /// Recording goes on; the answer is why it cannot.
+    Resume(Sender<Result<(), HistoryError>>),
+    /// Write all that waits, and end.
+    End(Sender<()>),
+}
+
+/// What waited, and what was on disk, when recording was paused.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Pending {
+    pub(crate) discarded: u64,
+    pub(crate) kept: u64,
+}
+
+/// What the writer was started with.
+#[derive(Debug)]
+pub(crate) struct WriterSettings {
+    pub(crate) path: PathBuf,
+    pub(crate) bounds: Bounds,
+    pub(crate) retention: Duration,
+    pub(crate) session: Session,
+}
+
+pub(crate) struct Writer {
+    pub(crate) settings: WriterSettings,
+    pub(crate) queue: Arc<IntakeQueue>,
+    pub(crate) ends: IntakeEnds,
+    pub(crate) commands: Receiver<Command>,
+    pub(crate) intake: Intake,
+    pub(crate) state: WriterState,
+}
+
+/// What changes while it writes.
+pub(crate) struct WriterState {
+    /// None in a pause from the start, and after a file could not be opened again.
+    store: Option<Store>,
+    batch: Batch,
+    /// When what is old was last looked for.
+    expired: Option<Stamp>,
+    /// What ended later and began before was not asked for: there was a pause.
+    resumed: Option<Stamp>,
+    /// What was taken in before this epoch is deleted.
+    kept_from: u32,
+    warnings: RateLimit,
+}
+
+impl WriterState {
+    pub(crate) fn new(store: Option<Store>) -> Self {
+        Self {
+            store,
+            batch: Batch::default(),
+            expired: None,
+            resumed: None,
+            kept_from: 0,
+            warnings: RateLimit::per_minute(1),
+        }
+    }
+}
+
+impl WriterState {
+    /// Says it in the log, once a minute at most.
+    fn warn(&self, error: &HistoryError, what: &'static str) {
+        if self.warnings.admits(clock::now()) {
+            let error: &dyn std::error::Error = error;
+            tracing::warn!(name: EVENT_HISTORY_FAILED, error, "{what}");
+        }
+    }
+}
+
+impl Writer {
+    /// Writes until it is asked to end, or the history is dropped.
+    pub(crate) fn run(mut self) {
+        let mut due = after(INTERVAL);
+        loop {
+            let (commands, full) = (self.commands.clone(), self.ends.full.clone());
+            let command = select! {
+                recv(commands) -> command => command.ok(),
+                recv(full) -> _ => {
+                    self.make_room_in_queue();
+                    continue;
+                }
+                recv(due) -> _ => {
+                    due = after(INTERVAL);
+                    // Its error is counted and told.
+                    let _ = self.take_and_write();
+                    continue;
+                }
+            };
+            match command {
+                Some(Command::Flush(done)) => {
+                    let _ = done.send(self.take_and_write());
+                }
+                Some(Command::Pause { discard, done }) => {
+                    let _ = done.send(self.pause(discard));
+                }
+                Some(Command::Resume(done)) => {
+                    let _ = done.send(self.resume());
+                }
+                Some(Command::End(done)) => {
+                    self.end();
+                    let _ = done.send(());
+                    return;
+                }
+                None => return self.end(),
+            }
+        }
+    }
+
+    /// Takes in what waits before its time; it is written in its time, unless it is too much.
+    fn make_room_in_queue(&mut self) {
+        if self.queue.is_paused() {
+            return;
+        }
+        self.take_some(self.settings.bounds.rows_max());
+        if self.state.batch.rows.len() >= self.settings.bounds.rows_max() {
+            // Its error is counted and told.
+            let _ = self.write();
+        }
+    }
+
+    /// Takes in what waits, as much as was there at the start of it.
+    fn take(&mut self) {
+        let anchor = WallAnchor::now();
+        for _ in 0..QUEUE_MAX {
+            match self.ends.items.try_recv() {
+                Ok(item) => self.take_in(item, anchor),
+                Err(TryRecvError::Empty | TryRecvError::Disconnected) => return,
+            }
+        }
+    }
+
+    fn take_in(&mut self, item: Item, anchor: WallAnchor) {
+        let kept_from = self.state.kept_from;
+        let batch = &mut self.state.batch;
+        match item {
+            // A thread that was late by a moment does not bring back what a pause deleted.
+            Item::Record(record) if record.epoch < kept_from => {
+                self.queue.counts.discarded(1);
+            }
+            Item::Samples { values, epoch, .. } if epoch < kept_from => {
+                self.queue.counts.discarded(values.len() as u64);
+            }
+            Item::Record(record) => {
+                // Of before the pause, and of what began in it, nothing is known.
+                let began_late = self.state.resumed.is_none_or(|resumed| {
+                    record.epoch < self.queue.epoch()
+                        || record.ended.since(resumed) >= record.duration
+                });
+                if began_late {
+                    self.intake.take(record, anchor, batch);
+                } else {
+                    self.queue.counts.discarded(1);
+                }
+            }
+            Item::Samples { values, at, .. } => {
+                self.intake.take_samples(&values, at, anchor, batch);
+            }
+        }
+    }
+
+    fn take_and_write(&mut self) -> Result<(), HistoryError> {
+        if self.queue.is_paused() {
+            return Ok(());
+        }
+        let mut result = Ok(());
+        let rows_max = self.settings.bounds.rows_max();
+        for _ in 0..QUEUE_MAX {
+            let before = self.state.batch.count;
+            self.take_some(rows_max);
+            let is_last = self.state.batch.count == before || self.ends.items.is_empty();
+            result = self.write();
+            if is_last || result.is_err() {
+                break;
+            }
+        }
+        self.expire();
+        result
+    }
+
+    /// Takes in until the batch has so many rows.
+    fn take_some(&mut self, rows_max: usize) {
+        let anchor = WallAnchor::now();
+        while self.state.batch.rows.len() < rows_max {
+            match self.ends.items.try_recv() {
+                Ok(item) => self.take_in(item, anchor),
+                Err(_) => return,
+            }
+        }
+    }
+
+    /// Writes the batch. What cannot be written for a reason that passes stays for the next time,
+    /// up to a bound; the rest is dropped.
+    fn write(&mut self) -> Result<(), HistoryError> {
+        if self.state.batch.is_empty() {
+            return Ok(());
+        }
+        let mut result = self.write_once();
+        if matches!(result, Err(HistoryError::NoSpace { .. })) {
+            // The bound is reached in the middle of a batch, or the disk is full.
+            result = self.make_room().and_then(|()| self.write_once());
+        }
+        if matches!(result, Err(HistoryError::Corrupt { .. })) {
+            result = self.replace().and_then(|()| self.write_once());
+        }
+        let (count, rows) = (self.state.batch.count, self.state.batch.rows.len());
+        match &result {
+            Ok(()) => self.queue.counts.written(count),
+            Err(error) => {
+                self.queue.counts.failed(error);
+                let may_pass = matches!(error, HistoryError::Locked { .. });
+                self.state.warn(error, "the history cannot be written");
+                if may_pass && rows < QUEUE_MAX {
+                    return result;
+                }
+                self.queue.counts.dropped(count);
+            }
+        }
+        self.state.batch.clear();
+        result
+    }
+
+    fn write_once(&mut self) -> Result<(), HistoryError> {
+        let Self {
+            settings, state, ..
+        } = self;
+        let path = &settings.path;
+        if state
+            .store
+            .as_ref()
+            .is_some_and(|store| !store.is_in_place())
+        {
+            // Deleted or moved: what is written there is seen by nobody.
+            state.store = None;
+        }
+        if state.store.is_none() {
+            let opened = Store::open(path, settings.bounds)?;
+            self.opened(opened);
+        }
+        let Self {
+            settings,
+            state,
+            intake,
+            ..
+        } = self;
+        let Some(store) = &mut state.store else {
+            return Ok(());
+        };
+        let of = |error| HistoryError::of(&settings.path, error);
+        let now = WallAnchor::now().wall_nanos();
+        if store.is_nearly_full().map_err(of)? {
+            store.trim(now).map_err(of)?;
+        }
+        store
+            .write(&state.batch, &intake.series, &settings.session, now)
+            .map_err(of)?;
+        store.bound_wal();
+        Ok(())
+    }
+
+    fn make_room(&mut self) -> Result<(), HistoryError> {
+        let Some(store) = &self.state.store else {
+            return Ok(());
+        };
+        let now = WallAnchor::now().wall_nanos();
+        let trimmed = store.trim(now);
+        trimmed.map_err(|error| HistoryError::of(&self.settings.path, error))
+    }
+
+    fn replace(&mut self) -> Result<(), HistoryError> {
+        let Some(store) = self.state.store.take() else {
+            return Ok(());
+        };
+        let opened = store.replace()?;
+        self.opened(opened);
+        Ok(())
+    }
+
+    fn opened(&mut self, opened: Opened) {
+        if let Some(aside) = &opened.set_aside {
+            was_set_aside(&self.queue, aside);
+        }
+        self.state.store = Some(opened.store);
+    }
+
+    /// Looks for what is too old, at the start and once a minute.
+    fn expire(&mut self) {
+        let now = clock::now();
+        let is_due = self
+            .state
+            .expired
+            .is_none_or(|last| now.since(last) >= EXPIRE_INTERVAL);
+        let Some(store) = self.state.store.as_ref().filter(|_| is_due) else {
+            return;
+        };
+        self.state.expired = Some(now);
+        let wall = WallAnchor::now().wall_nanos();
+        match store.expire(self.settings.retention, wall) {
+            Ok(()) => {}
+            // Another process is at it.
+            Err(error) if is_busy(&error) => {}
+            Err(error) => {
+                let error = HistoryError::of(&self.settings.path, error);
+                self.queue.counts.failed(&error);
+                self.state.warn(&error, "what is old stays in the history");
+            }
+        }
+    }
+
+    fn pause(&mut self, discard: bool) -> Pending {
+        self.take();
+        let waiting = self.state.batch.count;
+        if !discard {
+            return Pending {
+                discarded: 0,
+                kept: waiting,
+            };
+        }
+        self.state.batch.clear();
+        self.state.kept_from = self.queue.epoch();
+        self.queue.counts.discarded(waiting);
+        let deleted = match &mut self.state.store {
+            Some(store) => store.discard(),
+            // Paused from the start: what earlier runs left is to go, too.
+            None if self.settings.path.exists() => {
+                match Store::open(&self.settings.path, self.settings.bounds) {
+                    Ok(mut opened) => opened.store.discard(),
+                    Err(error) => {
+                        self.queue.counts.failed(&error);
+                        Ok(0)
+                    }
+                }
+            }
+            None => Ok(0),
+        };
+        let deleted = deleted.unwrap_or_else(|error| {
+            let error = HistoryError::of(&self.settings.path, error);
+            self.queue.counts.failed(&error);
+            self.state.warn(&error, "the history could not be deleted");
+            0
+        });
+        Pending {
+            discarded: waiting + deleted,
+            kept: 0,
+        }
+    }
+
+    fn resume(&mut self) -> Result<(), HistoryError> {
+        self.state.resumed = Some(clock::now());
+        if self.state.store.is_none() {
+            let opened = Store::open(&self.settings.path, self.settings.bounds)?;
+            self.opened(opened);
+        }
+        Ok(())
+    }
+
+    fn end(&mut self) {
+        if self.queue.is_paused() {
+            self.take();
+            self.queue.counts.discarded(self.state.batch.count);
+            self.state.batch.clear();
+            return;
+        }
+        // Its error is counted.
+        let _ = self.take_and_write();
+        let now = WallAnchor::now().wall_nanos();
+        if let Some(store) = self.state.store.take() {
+            let _ = store.end(&self.settings.session, now);
+        }
+    }
+}
+
+/// Keeps and says where a damaged file is now.
+pub(crate) fn was_set_aside(queue: &IntakeQueue, aside: &Path) {
+    queue.counts.set_aside(aside);
+    let error: &dyn std::error::Error = &SetAside(aside.to_owned());
+    tracing::warn!(name: EVENT_HISTORY_FAILED, error, "the history was damaged: a new one begins");
+}
+
+/// A damaged file has another name now.
+#[derive(Debug, thiserror::Error)]
+#[error("the damaged history is at {}", .0.display())]
+struct SetAside(PathBuf);
+
+/// How often the queue is written, so how much a process that is killed can lose.
+const INTERVAL: Duration = Duration::from_millis(500);
+const EXPIRE_INTERVAL: Duration = Duration::from_secs(60);

@@ -1,0 +1,109 @@
+//! Queues that are not ours: the app says how many wait in them.
+
+use std::fmt;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, LazyLock, Weak};
+
+use metrics::Gauge;
+
+use crate::instrument::cardinality::{CappedNames, NameSource};
+use crate::instrument::handles::{self, GaugeSums, Instruments, Publish};
+use crate::semconv;
+
+/// Says how many messages wait in a queue of the app's own that is no
+/// [`MessageQueue`](super::MessageQueue).
+///
+/// It is `spanwire.queue.size` of that name, until it is said again; together with the size of a
+/// `MessageQueue` of that name if there is one.
+///
+/// ```
+/// use std::collections::VecDeque;
+///
+/// let jobs = VecDeque::from(["a", "b"]);
+/// spanwire::queue::set_depth("jobs", jobs.len());
+/// ```
+pub fn set_depth(queue_name: &str, messages: usize) {
+    let depth = DEPTHS
+        .names
+        .get(queue_name, NameSource::Registered, |name| {
+            ReportedDepth::new(name)
+        });
+    depth.depth.store(messages as u64, Ordering::Relaxed);
+    depth.gauge.get(|| depth.register());
+}
+
+/// What [`set_depth`] was told last of that queue; `None` when it was never told.
+#[cfg(feature = "system")]
+pub(crate) fn reported_depth(queue_name: &str) -> Option<u64> {
+    let mut found = None;
+    DEPTHS.names.for_each(|depth| {
+        let value = depth.depth.load(Ordering::Relaxed);
+        if *depth.label == *queue_name && value != UNSET {
+            found = Some(value);
+        }
+    });
+    found
+}
+
+struct ReportedDepth {
+    label: Arc<str>,
+    depth: AtomicU64,
+    gauge: Instruments<Gauge>,
+}
+
+const UNSET: u64 = u64::MAX;
+
+impl ReportedDepth {
+    fn new(label: &Arc<str>) -> Self {
+        Self {
+            label: Arc::clone(label),
+            depth: AtomicU64::new(UNSET),
+            gauge: Instruments::new(),
+        }
+    }
+
+    fn register(&self) -> Gauge {
+        handles::gauge(&semconv::QUEUE_SIZE, &[(semconv::QUEUE_NAME, &*self.label)])
+    }
+}
+
+impl fmt::Debug for ReportedDepth {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ReportedDepth")
+            .field("label", &self.label)
+            .field("depth", &self.depth)
+            .finish_non_exhaustive()
+    }
+}
+
+struct Depths {
+    names: CappedNames<ReportedDepth>,
+    /// Keeps the registration alive.
+    _gauges: Arc<dyn Publish>,
+}
+
+static DEPTHS: LazyLock<Depths> = LazyLock::new(|| {
+    let gauges: Arc<dyn Publish> = Arc::new(Gauges);
+    let weak: Weak<dyn Publish> = Arc::downgrade(&gauges);
+    handles::register_everywhere(weak);
+    Depths {
+        names: CappedNames::new(ReportedDepth::new),
+        _gauges: gauges,
+    }
+});
+
+/// Publishes at recorders where a depth was set.
+struct Gauges;
+
+impl Publish for Gauges {
+    fn publish(&self, sums: &mut GaugeSums) {
+        DEPTHS.names.for_each(|depth| {
+            let value = depth.depth.load(Ordering::Relaxed);
+            if let Some(gauge) = depth.gauge.existing()
+                && value != UNSET
+            {
+                sums.add(&semconv::QUEUE_SIZE, &depth.label, gauge, value as f64);
+            }
+        });
+    }
+}

@@ -1,0 +1,87 @@
+//! What the process knows of itself: what advice and optimisations judge by.
+
+use std::time::Duration;
+
+use super::snapshot::Snapshot;
+use crate::ipc::{Ipc, IpcMetrics};
+
+/// What the process knows of itself.
+///
+/// What was not measured is absent: an empty list or `None`, never a zero.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Facts {
+    /// The snapshots of the time that is looked at, the oldest first.
+    pub snapshots: Vec<Snapshot>,
+    /// The operations that ended since the client was made.
+    pub operations: OperationFacts,
+    /// The wires that the client was given, as far as they still are.
+    pub wires: Vec<WireFacts>,
+    /// The web vitals that their pages told last.
+    pub vitals: Vec<VitalFact>,
+}
+
+/// Operations since the client was made.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct OperationFacts {
+    /// How many ended.
+    pub count: u64,
+    /// How many of them failed.
+    pub failed: u64,
+    /// How long they took in all.
+    pub duration: Duration,
+}
+
+/// One wire.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct WireFacts {
+    /// Its name.
+    pub name: String,
+    /// What crossed it.
+    pub metrics: IpcMetrics,
+    /// How long the client has known it.
+    pub known_for: Duration,
+    /// How many messages may wait in its queue.
+    pub queue_capacity: usize,
+    /// How many messages one script has at most.
+    pub batch_len_max: usize,
+    /// How many events a second of each direction may have spans.
+    pub event_spans_per_second_max: u32,
+    /// The events that were emitted to the page, with how often; the most frequent first.
+    pub emitted: Vec<(String, u64)>,
+}
+
+impl WireFacts {
+    pub(super) fn of(ipc: &Ipc, known_for: Duration) -> Self {
+        Self {
+            name: ipc.name().to_owned(),
+            metrics: ipc.metrics(),
+            known_for,
+            queue_capacity: ipc.queue_capacity_and_len().0,
+            batch_len_max: ipc.batch_len_max(),
+            event_spans_per_second_max: ipc.event_spans_per_second_max(),
+            emitted: ipc.emitted_events(),
+        }
+    }
+
+    /// Messages of both directions a second; `None` when the client has known it too briefly.
+    pub(super) fn messages_per_second(&self) -> Option<f64> {
+        let seconds = self.known_for.as_secs_f64();
+        let messages = self.metrics.messages_sent + self.metrics.messages_received;
+        (seconds >= 1.0).then(|| messages as f64 / seconds)
+    }
+}
+
+/// A web vital of a page.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct VitalFact {
+    /// The wire of the page.
+    pub webview: String,
+    /// `ttfb`, `fcp`, `lcp` or `inp`.
+    pub name: &'static str,
+    /// Its value.
+    pub seconds: f64,
+}

@@ -1,0 +1,453 @@
+//! The client of this process.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use super::advice::{self, Advice, Recommendation, UxImprovement};
+use super::client::{ClientFuture, PerformanceClient};
+use super::config::PerformanceConfig;
+use super::error::{
+    ApplyOptimizationError, CreateSnapshotError, GenerateReportError, GetMetricError,
+    GetMetricsError, GetOptimizationsError, RecordMetricError, StartProfilingError,
+    StopProfilingError,
+};
+use super::facts::{Facts, OperationFacts, VitalFact, WireFacts};
+use super::id::new_id;
+use super::metric::Metric;
+use super::optimization::{self, Optimization, OptimizationInfo};
+use super::performance_report::{PerformanceReport, ReportSummary};
+use super::sampling::{SystemLook, cpu_percent, memory_bytes};
+use super::snapshot::Snapshot;
+use super::store::Store;
+use super::ticker::Ticker;
+use crate::clock::{Clock, Stamp};
+use crate::instrument::caught_panic::catch_panic;
+use crate::ipc::WeakIpc;
+use crate::semconv::EVENT_CONFIGURATION_WARNING;
+use crate::timer::{Kind, OperationTotals, TotalsReader};
+
+/// A client of this process, as the environment says; see
+/// [`PerformanceConfig::from_env`]. Its hints are logged.
+#[must_use]
+pub fn create_performance_client() -> LocalPerformanceClient {
+    create_performance_client_with_config(PerformanceConfig::from_env())
+}
+
+/// A client of this process with that configuration. The environment is not read.
+#[must_use]
+pub fn create_performance_client_with_config(config: PerformanceConfig) -> LocalPerformanceClient {
+    for hint in config.hints() {
+        tracing::warn!(name: EVENT_CONFIGURATION_WARNING, "{hint}");
+    }
+    LocalPerformanceClient(Arc::new(Inner::new(config)))
+}
+
+/// The client of this process; made by [`create_performance_client`].
+///
+/// Clones are handles to one client. A session ends with the last of them.
+#[derive(Clone)]
+pub struct LocalPerformanceClient(Arc<Inner>);
+
+struct Inner {
+    config: PerformanceConfig,
+    clock: Clock,
+    born: Stamp,
+    advice: Vec<Arc<dyn Advice>>,
+    totals: TotalsReader,
+    operations_before: OperationTotals,
+    look: Mutex<SystemLook>,
+    store: Mutex<Store>,
+    session: Mutex<Option<Session>>,
+    optimizations: Mutex<Optimizations>,
+}
+
+struct Session {
+    since: Stamp,
+    ticker: Ticker,
+}
+
+#[derive(Default)]
+struct Optimizations {
+    /// Those that were ever offered, since they know how to undo what they did.
+    known: BTreeMap<String, Arc<dyn Optimization>>,
+    applied: BTreeSet<String>,
+    /// Undone by the app, so not applied by itself again.
+    undone: BTreeSet<String>,
+}
+
+impl Inner {
+    fn new(config: PerformanceConfig) -> Self {
+        let clock = Clock::current();
+        let totals = TotalsReader::new();
+        let mut advice = advice::built_in();
+        advice.extend(config.advice.iter().cloned());
+        Self {
+            born: clock.now(),
+            clock,
+            advice,
+            operations_before: totals.totals(Kind::Operation),
+            totals,
+            look: Mutex::new(SystemLook::start()),
+            store: Mutex::new(Store::new(config.retention)),
+            session: Mutex::new(None),
+            optimizations: Mutex::default(),
+            config,
+        }
+    }
+
+    fn store(&self) -> MutexGuard<'_, Store> {
+        lock(&self.store)
+    }
+
+    fn record(&self, metric: Metric) -> Result<(), RecordMetricError> {
+        metric.check()?;
+        metric.publish();
+        if self.config.metrics {
+            self.store().add_metric(metric, self.clock.now());
+        }
+        Ok(())
+    }
+
+    fn snapshot(&self) -> Result<Snapshot, CreateSnapshotError> {
+        // The app's sources run without a lock.
+        let given = self.given_metrics();
+        let look = lock(&self.look).take();
+        let look = look.ok_or(CreateSnapshotError::NotSampled)?;
+        let (now, timestamp) = self.clock.now_and_wall();
+        let mut store = self.store();
+        let mut metrics = store.last_metrics(now);
+        metrics.extend(given);
+        let snapshot = Snapshot {
+            id: new_id(),
+            timestamp,
+            metrics,
+            memory_usage: memory_bytes(&look),
+            cpu_usage: cpu_percent(&look),
+        };
+        store.add_snapshot(snapshot.clone(), now);
+        drop(store);
+        if self.config.auto_optimize && self.config.optimizations {
+            self.optimize();
+        }
+        Ok(snapshot)
+    }
+
+    /// What the app's sources have. It is handed on to the recorder, too.
+    fn given_metrics(&self) -> Vec<Metric> {
+        if !self.config.metrics {
+            return Vec::new();
+        }
+        let sources = self.config.sources.iter();
+        let mut given: Vec<Metric> = sources
+            .flat_map(|source| catch_panic(|| source.collect()).unwrap_or_default())
+            .filter(|metric| metric.check().is_ok())
+            .take(GIVEN_MAX)
+            .collect();
+        given.iter_mut().for_each(|metric| metric.publish());
+        given
+    }
+
+    fn facts(&self, since: Stamp) -> Facts {
+        let known_for = self.clock.now().since(self.born);
+        let (mut wires, mut vitals) = (Vec::new(), Vec::new());
+        for ipc in self.config.wires.iter().filter_map(WeakIpc::upgrade) {
+            wires.push(WireFacts::of(&ipc, known_for));
+            vitals.extend(
+                ipc.last_vitals()
+                    .into_iter()
+                    .map(|(name, seconds)| VitalFact {
+                        webview: ipc.name().to_owned(),
+                        name,
+                        seconds,
+                    }),
+            );
+        }
+        let operations = self.totals.totals(Kind::Operation);
+        let before = self.operations_before;
+        Facts {
+            snapshots: self.store().snapshots_since(since),
+            operations: OperationFacts {
+                count: operations.count.saturating_sub(before.count),
+                failed: operations.failed.saturating_sub(before.failed),
+                duration: operations.duration.saturating_sub(before.duration),
+            },
+            wires,
+            vitals,
+        }
+    }
+
+    fn report(
+        &self,
+        name: &str,
+        since: Stamp,
+        duration: Duration,
+    ) -> Result<PerformanceReport, CreateSnapshotError> {
+        self.snapshot()?;
+        let facts = self.facts(since);
+        let rules = self.advice.iter();
+        let mut recommendations: Vec<Recommendation> = rules
+            .flat_map(|rule| catch_panic(|| rule.assess(&facts)).unwrap_or_default())
+            .collect();
+        recommendations.sort_by_key(|of| std::cmp::Reverse(of.severity));
+        let optimizations = if self.config.optimizations {
+            self.offered(&facts)
+        } else {
+            Vec::new()
+        };
+        Ok(PerformanceReport {
+            id: new_id(),
+            name: name.to_owned(),
+            duration,
+            summary: ReportSummary::of(&facts, self.store().dropped()),
+            optimizations,
+            recommendations,
+            snapshots: facts.snapshots,
+        })
+    }
+
+    /// Applies what something speaks for, as far as nothing is lost by it.
+    fn optimize(&self) {
+        let facts = self.facts(Stamp::NONE);
+        for offered in self.offered(&facts) {
+            let undone = lock(&self.optimizations).undone.contains(&offered.id);
+            if offered.evidence.is_some() && offered.is_lossless && !undone {
+                // What cannot be applied now may be at the next snapshot.
+                let _ = self.apply(&offered.id);
+            }
+        }
+    }
+
+    /// All that can be optimised now.
+    fn available(&self) -> Vec<Arc<dyn Optimization>> {
+        let mut found = self.config.own_optimizations.clone();
+        #[cfg(feature = "otlp")]
+        found.extend(
+            self.config
+                .sampling_rate
+                .as_ref()
+                .map(optimization::of_sampling),
+        );
+        found.extend(optimization::of_wires(&self.config.wires));
+        let known = lock(&self.optimizations).known.clone();
+        let (gone, mut all): (Vec<_>, Vec<_>) = known.into_iter().partition(|(_, of)| {
+            // One that cannot even say so is gone.
+            catch_panic(|| of.is_gone()).unwrap_or(true)
+        });
+        for of in found {
+            let id = catch_panic(|| of.id().to_owned());
+            if let Ok(id) = id
+                && !all.iter().any(|(known, _)| *known == id)
+            {
+                all.push((id, of));
+            }
+        }
+        let mut optimizations = lock(&self.optimizations);
+        for (id, _) in gone {
+            optimizations.known.remove(&id);
+            optimizations.applied.remove(&id);
+            optimizations.undone.remove(&id);
+        }
+        for (id, of) in &all {
+            // Another thread may have been here: the first one knows what it changed.
+            let known = optimizations.known.entry(id.clone());
+            known.or_insert_with(|| Arc::clone(of));
+        }
+        optimizations.known.values().cloned().collect()
+    }
+
+    fn offered(&self, facts: &Facts) -> Vec<OptimizationInfo> {
+        let all = self.available();
+        let applied = lock(&self.optimizations).applied.clone();
+        let describe = |of: Arc<dyn Optimization>| OptimizationInfo {
+            id: of.id().to_owned(),
+            title: of.title().to_owned(),
+            setting: of.setting(),
+            evidence: of.evidence(facts),
+            is_lossless: of.is_lossless(),
+            is_applied: applied.contains(of.id()),
+        };
+        all.into_iter()
+            .filter_map(|of| catch_panic(|| describe(of)).ok())
+            .collect()
+    }
+
+    fn find(&self, id: &str) -> Result<Arc<dyn Optimization>, ApplyOptimizationError> {
+        if !self.config.optimizations {
+            return Err(ApplyOptimizationError::Off);
+        }
+        self.available();
+        let known = lock(&self.optimizations).known.get(id).cloned();
+        known.ok_or(ApplyOptimizationError::NotFound)
+    }
+
+    fn apply(&self, id: &str) -> Result<bool, ApplyOptimizationError> {
+        let found = self.find(id)?;
+        // Noted before it is done, so that two callers do not both do it.
+        if !lock(&self.optimizations).applied.insert(id.to_owned()) {
+            return Ok(false);
+        }
+        let changed = catch_panic(|| found.apply());
+        let mut optimizations = lock(&self.optimizations);
+        match changed {
+            Ok(true) => {
+                optimizations.undone.remove(id);
+                Ok(true)
+            }
+            Ok(false) => {
+                optimizations.applied.remove(id);
+                Ok(false)
+            }
+            Err(_) => {
+                optimizations.applied.remove(id);
+                Err(ApplyOptimizationError::Panicked)
+            }
+        }
+    }
+
+    fn undo(&self, id: &str) -> Result<bool, ApplyOptimizationError> {
+        let found = self.find(id)?;
+        let mut optimizations = lock(&self.optimizations);
+        if !optimizations.applied.remove(id) {
+            return Ok(false);
+        }
+        optimizations.undone.insert(id.to_owned());
+        drop(optimizations);
+        catch_panic(|| found.undo()).map_err(|_| ApplyOptimizationError::Panicked)
+    }
+}
+
+impl LocalPerformanceClient {
+    fn start(&self) -> Result<(), StartProfilingError> {
+        let inner = &self.0;
+        if !inner.config.profiling {
+            return Err(StartProfilingError::Off);
+        }
+        // Sources of the app run in the first snapshot, so before the lock.
+        if lock(&inner.session).is_some() {
+            return Err(StartProfilingError::AlreadyProfiling);
+        }
+        let since = inner.clock.now();
+        inner.snapshot()?;
+        let mut session = lock(&inner.session);
+        if session.is_some() {
+            return Err(StartProfilingError::AlreadyProfiling);
+        }
+        let weak = Arc::downgrade(inner);
+        let tick = move || match weak.upgrade() {
+            Some(inner) => {
+                // One that fails leaves a gap, which the report shows by its count.
+                let _ = inner.snapshot();
+                true
+            }
+            None => false,
+        };
+        let ticker = Ticker::start(inner.config.profile_interval, tick)
+            .map_err(StartProfilingError::NoThread)?;
+        *session = Some(Session { since, ticker });
+        Ok(())
+    }
+
+    fn stop(&self) -> Result<PerformanceReport, StopProfilingError> {
+        let session = lock(&self.0.session).take();
+        let Session { since, ticker } = session.ok_or(StopProfilingError::NotProfiling)?;
+        drop(ticker);
+        let duration = self.0.clock.now().since(since);
+        Ok(self.0.report(SESSION, since, duration)?)
+    }
+}
+
+impl PerformanceClient for LocalPerformanceClient {
+    fn create_snapshot(&self) -> ClientFuture<'_, Result<Snapshot, CreateSnapshotError>> {
+        Box::pin(async { self.0.snapshot() })
+    }
+
+    fn record_metric(&self, metric: Metric) -> ClientFuture<'_, Result<(), RecordMetricError>> {
+        Box::pin(async { self.0.record(metric) })
+    }
+
+    fn get_metrics(&self) -> ClientFuture<'_, Result<Vec<Metric>, GetMetricsError>> {
+        Box::pin(async {
+            if !self.0.config.metrics {
+                return Err(GetMetricsError::Off);
+            }
+            Ok(self.0.store().metrics(self.0.clock.now()))
+        })
+    }
+
+    fn get_metric<'a>(&'a self, id: &'a str) -> ClientFuture<'a, Result<Metric, GetMetricError>> {
+        Box::pin(async move {
+            if !self.0.config.metrics {
+                return Err(GetMetricError::Off);
+            }
+            let found = self.0.store().metric(id, self.0.clock.now());
+            found.ok_or(GetMetricError::NotFound)
+        })
+    }
+
+    fn generate_report<'a>(
+        &'a self,
+        name: &'a str,
+        duration: Duration,
+    ) -> ClientFuture<'a, Result<PerformanceReport, GenerateReportError>> {
+        Box::pin(async move {
+            let since = self.0.clock.now().minus(duration);
+            Ok(self.0.report(name, since, duration)?)
+        })
+    }
+
+    fn start_profiling(&self) -> ClientFuture<'_, Result<(), StartProfilingError>> {
+        Box::pin(async { self.start() })
+    }
+
+    fn stop_profiling(&self) -> ClientFuture<'_, Result<PerformanceReport, StopProfilingError>> {
+        Box::pin(async { self.stop() })
+    }
+
+    fn get_optimizations(
+        &self,
+    ) -> ClientFuture<'_, Result<Vec<OptimizationInfo>, GetOptimizationsError>> {
+        Box::pin(async {
+            if !self.0.config.optimizations {
+                return Err(GetOptimizationsError::Off);
+            }
+            Ok(self.0.offered(&self.0.facts(Stamp::NONE)))
+        })
+    }
+
+    fn apply_optimization<'a>(
+        &'a self,
+        id: &'a str,
+    ) -> ClientFuture<'a, Result<bool, ApplyOptimizationError>> {
+        Box::pin(async move { self.0.apply(id) })
+    }
+
+    fn undo_optimization<'a>(
+        &'a self,
+        id: &'a str,
+    ) -> ClientFuture<'a, Result<bool, ApplyOptimizationError>> {
+        Box::pin(async move { self.0.undo(id) })
+    }
+
+    fn get_ux_improvements(&self) -> ClientFuture<'_, Vec<UxImprovement>> {
+        Box::pin(async { advice::improvements(&self.0.facts(Stamp::NONE).vitals) })
+    }
+}
+
+impl fmt::Debug for LocalPerformanceClient {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("LocalPerformanceClient")
+            .field("config", &self.0.config)
+            .finish_non_exhaustive()
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// The name of a session's report.
+const SESSION: &str = "profiling session";
+/// Metrics that the app's sources may add to one snapshot.
+const GIVEN_MAX: usize = 1_000;

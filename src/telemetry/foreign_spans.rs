@@ -1,0 +1,120 @@
+//! Spans of another OpenTelemetry SDK in the same process, such as Python's.
+
+use std::sync::Arc;
+
+use opentelemetry::trace::{SpanContext, SpanKind, TraceFlags, TraceId};
+use opentelemetry_sdk::trace::{SamplingDecision, SpanData};
+
+use super::export::batch_processor::Batch;
+use super::handle::Telemetry;
+use super::sampling::Tail;
+
+impl Telemetry {
+    /// Takes the spans of another OpenTelemetry SDK in this process: they join our traces, and are
+    /// sampled, spooled and reported with our own spans.
+    #[must_use]
+    pub fn foreign_spans(&self) -> ForeignSpans {
+        ForeignSpans {
+            batch: self.pipelines.spans.clone(),
+            tail: self.pipelines.tail.clone(),
+        }
+    }
+}
+
+/// Takes the spans of another SDK; made by [`Telemetry::foreign_spans`]. Clones are the same.
+///
+/// Without an exporter for traces it takes none. It never waits: what does not fit is dropped, and
+/// the report of the shutdown says so.
+#[derive(Clone, Debug)]
+pub struct ForeignSpans {
+    batch: Option<Batch<SpanData>>,
+    tail: Option<Arc<Tail>>,
+}
+
+/// A span that has begun in another SDK.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use = "its trace waits for its end"]
+pub struct ForeignSpan {
+    /// Whether its trace is kept already: what begins within it is, too.
+    is_kept: bool,
+}
+
+impl ForeignSpan {
+    /// Whether its trace is kept already, and not only held until it is decided.
+    #[must_use]
+    pub fn is_kept(self) -> bool {
+        self.is_kept
+    }
+}
+
+/// What a span of another SDK begins within.
+#[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
+pub enum ForeignParent<'a> {
+    /// Nothing: a trace begins.
+    None,
+    /// Another span of that SDK.
+    Foreign(ForeignSpan),
+    /// A span of ours in this process.
+    Ours,
+    /// A span of another process.
+    Remote(&'a SpanContext),
+}
+
+impl ForeignSpans {
+    /// A span begins, which the other SDK's sampler lets through. `None` when it is not wanted: its
+    /// trace was given up, telemetry is paused, or no traces are exported.
+    pub fn started(
+        &self,
+        trace: TraceId,
+        name: &str,
+        parent: ForeignParent<'_>,
+    ) -> Option<ForeignSpan> {
+        if self.batch.as_ref()?.switch().is_paused() {
+            return None;
+        }
+        let Some(tail) = &self.tail else {
+            return Some(ForeignSpan { is_kept: true });
+        };
+        let flags = TraceFlags::default();
+        let undecided = SpanContext::new(trace, SPAN, flags, false, Default::default());
+        let parent = match parent {
+            ForeignParent::None => None,
+            ForeignParent::Foreign(ForeignSpan { is_kept: true }) => {
+                return Some(ForeignSpan { is_kept: true });
+            }
+            ForeignParent::Foreign(_) | ForeignParent::Ours => Some(&undecided),
+            ForeignParent::Remote(parent) => Some(parent),
+        };
+        match tail.started(parent, trace, name, &SpanKind::Internal, &[]) {
+            SamplingDecision::Drop => None,
+            SamplingDecision::RecordOnly => Some(ForeignSpan { is_kept: false }),
+            SamplingDecision::RecordAndSample => Some(ForeignSpan { is_kept: true }),
+        }
+    }
+
+    /// It has ended; `data` is what it was.
+    pub fn ended(&self, span: ForeignSpan, mut data: SpanData) {
+        let Some(batch) = &self.batch else { return };
+        let is_admitted = batch.switch().admits(data.start_time).is_some();
+        let context = &data.span_context;
+        data.span_context = SpanContext::new(
+            context.trace_id(),
+            context.span_id(),
+            context.trace_flags().with_sampled(span.is_kept),
+            false,
+            context.trace_state().clone(),
+        );
+        match &self.tail {
+            Some(tail) if is_admitted => tail.ended(data),
+            Some(tail) if !span.is_kept && !batch.switch().is_paused() => {
+                tail.ended_unrecorded(&data);
+            }
+            None if is_admitted => batch.push(data),
+            _ => {}
+        }
+    }
+}
+
+/// Which span it is makes no difference.
+const SPAN: opentelemetry::SpanId = opentelemetry::SpanId::from_bytes([1; 8]);

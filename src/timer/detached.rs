@@ -1,0 +1,235 @@
+//! A run that is bound to no thread and to no closure: a language other than Rust says when it ends.
+
+use std::borrow::Cow;
+use std::fmt;
+use std::time::Duration;
+
+use opentelemetry::trace::{Status, TraceContextExt as _, Tracer as _};
+use opentelemetry::{Context, KeyValue, global};
+use tracing::Span;
+
+use super::failure::Failure;
+use super::fields::FieldValue;
+use super::monitor::Monitor;
+use super::run::{Run, RunOutcome, is_listening};
+use crate::clock::{self, Stamp};
+use crate::instrument::suppression::is_marked;
+use crate::semconv::{self, ERROR_TYPE, ErrorType, OPERATION_NAME};
+
+impl Monitor<'_> {
+    /// Starts a run that is bound to no thread; its span is a child of the one in `parent`.
+    ///
+    /// It is for what is neither a closure nor a future of Rust's, such as the block of an embedded
+    /// language. Its span is not entered anywhere: give [`DetachedRun::context`] to what happens
+    /// within.
+    ///
+    /// ```
+    /// use opentelemetry::Context;
+    /// use spanwire::timer::monitor;
+    ///
+    /// let outer = monitor("load_scene").start_detached(&Context::current());
+    /// let inner = monitor("read_layers").start_detached(outer.context());
+    /// std::thread::spawn(move || inner.complete());
+    /// outer.fail("SceneError", "no such layer", None);
+    /// ```
+    pub fn start_detached(self, parent: &Context) -> DetachedRun {
+        if !is_listening() {
+            return DetachedRun {
+                measured: None,
+                context: parent.clone(),
+            };
+        }
+        let (operation, name, options) = self.into_parts();
+        let has_span = operation.is_sampled(options.sample) && !is_marked(parent);
+        let run = Run::measured_elsewhere(operation, Duration::ZERO, options);
+        let context = match has_span {
+            false => parent.clone(),
+            true => {
+                let tracer = global::tracer(semconv::SCOPE);
+                let name = match name {
+                    Some(name) => name,
+                    None => run.operation().name().to_owned(),
+                };
+                let operation = run.operation().name().to_owned();
+                let builder = tracer
+                    .span_builder(name)
+                    .with_attributes([KeyValue::new(OPERATION_NAME, operation)]);
+                let span = tracer.build_with_context(builder, parent);
+                parent.with_span(span)
+            }
+        };
+        DetachedRun {
+            measured: Some(Measured {
+                run,
+                has_span,
+                ended: None,
+            }),
+            context,
+        }
+    }
+}
+
+/// A run that is bound to no thread; made by [`Monitor::start_detached`].
+///
+/// End it with [`complete`](Self::complete), [`fail`](Self::fail) or [`cancel`](Self::cancel). One
+/// that is dropped first was cancelled.
+#[must_use = "a run that is dropped at once is recorded as cancelled"]
+pub struct DetachedRun {
+    /// `None` when neither a recorder nor a subscriber would see it, and after its end.
+    measured: Option<Measured>,
+    context: Context,
+}
+
+struct Measured {
+    run: Run,
+    has_span: bool,
+    ended: Option<Stamp>,
+}
+
+impl DetachedRun {
+    /// The context for what happens within it: with its span, or its parent's where it has none.
+    #[must_use]
+    pub fn context(&self) -> &Context {
+        &self.context
+    }
+
+    /// Notes something about this run, for its span and its log records. Never for metrics.
+    ///
+    /// At most 16 fields are kept; a field that is set again has its last value.
+    pub fn field(&mut self, key: impl Into<Cow<'static, str>>, value: impl Into<FieldValue>) {
+        if let Some(measured) = &mut self.measured {
+            measured.run.fields().set(key, value.into());
+        }
+    }
+
+    /// Stops the clock, for who has to find out yet how it ended. What ends it counts until then.
+    pub fn stop(&mut self) {
+        if let Some(measured) = &mut self.measured {
+            measured.ended.get_or_insert_with(clock::now);
+        }
+    }
+
+    /// Ends it: it went well.
+    pub fn complete(mut self) {
+        self.end(|| RunOutcome::Ok);
+    }
+
+    /// Ends it: it failed.
+    ///
+    /// `error_type` is an attribute of metrics, 50 in the process at most; text and stack go to the
+    /// log record and the span, cut to their bounds.
+    pub fn fail(mut self, error_type: &str, message: &str, stacktrace: Option<&str>) {
+        self.end(|| RunOutcome::Failed(Failure::foreign(error_type, message, stacktrace)));
+    }
+
+    /// Ends it: it was given up before it was done.
+    pub fn cancel(mut self) {
+        self.end(|| RunOutcome::Cancelled);
+    }
+
+    #[inline]
+    fn end(&mut self, outcome: impl FnOnce() -> RunOutcome) {
+        let Some(Measured {
+            run,
+            has_span,
+            ended,
+        }) = self.measured.take()
+        else {
+            return;
+        };
+        let ended = ended.unwrap_or_else(clock::now);
+        let elapsed = ended.since(run.started());
+        let outcome = outcome();
+        // Log records and exemplars find their trace here.
+        let within = self.context.clone().attach();
+        let slow = run.end_after(elapsed, &Span::none(), &outcome);
+        drop(within);
+        if has_span {
+            self.end_span(&run, slow, &outcome, ended);
+        }
+    }
+
+    fn end_span(&self, run: &Run, slow: bool, outcome: &RunOutcome, ended: Stamp) {
+        let span = self.context.span();
+        if !span.is_recording() {
+            return span.end();
+        }
+        run.each_attribute(|attribute| span.set_attribute(attribute));
+        if slow {
+            span.set_attribute(KeyValue::new(semconv::SLOW, true));
+        }
+        match outcome {
+            RunOutcome::Ok => return span.end(),
+            RunOutcome::Failed(failure) => {
+                span.set_attribute(KeyValue::new(ERROR_TYPE, failure.error_type.to_string()));
+                span.add_event(semconv::EVENT_OPERATION_FAILED, failure.attributes());
+            }
+            RunOutcome::Cancelled => {
+                let error_type = ErrorType::Cancelled.as_str();
+                span.set_attribute(KeyValue::new(ERROR_TYPE, error_type));
+                span.add_event(semconv::EVENT_OPERATION_CANCELLED, Vec::new());
+            }
+        }
+        span.set_status(Status::error(""));
+        span.end_with_timestamp(clock::system_wall_before(clock::now().since(ended)));
+    }
+}
+
+impl Drop for DetachedRun {
+    fn drop(&mut self) {
+        self.end(|| RunOutcome::Cancelled);
+    }
+}
+
+impl fmt::Debug for DetachedRun {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("DetachedRun")
+            .field("run", &self.measured.as_ref().map(|measured| &measured.run))
+            .finish_non_exhaustive()
+    }
+}
+
+#[cfg(all(test, feature = "testing"))]
+mod tests {
+    use super::*;
+    use crate::testing::Capture;
+    use crate::timer::monitor;
+
+    #[test]
+    fn detached_run_that_is_dropped_is_measured_as_cancelled() {
+        let capture = Capture::new();
+        capture.run(|| {
+            let mut run = monitor("detached_drop").start_detached(&Context::new());
+            run.field("key".to_owned(), 1);
+            drop(run);
+        });
+        let labels = [(OPERATION_NAME, "detached_drop"), (ERROR_TYPE, "cancelled")];
+        let name = semconv::OPERATION_DURATION.name;
+        assert_eq!(capture.histogram(name, &labels).0, 1);
+        assert!(capture.logs().contains("key=1"), "{}", capture.logs());
+    }
+
+    #[test]
+    fn stopped_run_has_the_time_until_then() {
+        let capture = Capture::new();
+        capture.run(|| {
+            let mut run = monitor("detached_stop").start_detached(&Context::new());
+            capture.clock().advance(Duration::from_millis(100));
+            run.stop();
+            capture.clock().advance(Duration::from_secs(5));
+            run.fail("SceneError", "no such layer", Some("line 1"));
+        });
+        let labels = [
+            (OPERATION_NAME, "detached_stop"),
+            (ERROR_TYPE, "SceneError"),
+        ];
+        let name = semconv::OPERATION_DURATION.name;
+        let (count, sum) = capture.histogram(name, &labels);
+        assert_eq!((count, (sum * 1e3).round() as u64), (1, 100));
+        assert!(
+            capture.logs().contains("no such layer"),
+            "{}",
+            capture.logs()
+        );
+    }
+}

@@ -1,0 +1,93 @@
+//! Operations that the app measured itself, and work without a scope.
+
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use tracing::Span;
+
+use super::failure::Failure;
+use super::operation::{Operation, operation};
+use super::outcome::Outcome;
+use super::run::{Options, Run, RunOutcome, is_listening};
+
+impl Operation {
+    /// Records one run of it that was measured elsewhere and ended now.
+    ///
+    /// It counts as one that [`monitor`](super::monitor) measured: in the same metrics, against the
+    /// same slow threshold, and with the same log records of a failure or of slowness. It has no
+    /// span: `tracing` cannot begin one in the past, and what happened within was not in it.
+    ///
+    /// ```
+    /// use spanwire::timer::{Outcome, operation};
+    /// use std::time::Duration;
+    ///
+    /// let upload = operation("upload");
+    /// upload.record(Duration::from_millis(120), true);
+    /// upload.record(Duration::from_millis(30), Outcome::failed("disk_full"));
+    /// upload.record(Duration::from_millis(5), &"12x".parse::<u32>()); // ParseIntError
+    /// ```
+    pub fn record<'o>(&self, duration: Duration, outcome: impl Into<Outcome<'o>>) {
+        if !is_listening() {
+            return;
+        }
+        let outcome = match outcome.into() {
+            Outcome::Success => RunOutcome::Ok,
+            Outcome::Failure { error_type } => RunOutcome::Failed(Failure::recorded(&error_type)),
+        };
+        Run::measured_elsewhere(self.clone(), duration, Options::default()).end_after(
+            duration,
+            &Span::none(),
+            &outcome,
+        );
+    }
+}
+
+/// Records an event that the app handled outside of the wire, measured by the app itself.
+///
+/// In metrics it is an operation of that name. A
+/// [`RollingHistory`](crate::report::RollingHistory) counts it among the events, and from then on
+/// all operations of that name.
+#[cfg(feature = "system")]
+pub(crate) fn record_event<'o>(name: &str, took: Duration, outcome: impl Into<Outcome<'o>>) {
+    let operation = operation(name);
+    operation.counts_as_event();
+    operation.record(took, outcome);
+}
+
+/// Says which operation is running now, for work without a scope; `None` when none is.
+///
+/// It counts in `spanwire.operation.active` until another call, so the dashboards show it among the
+/// operations that are running. There is one for the process: it takes the place of the one that
+/// was set before. Nothing is timed; [`Operation::record`] says how long it took.
+///
+/// ```
+/// use spanwire::timer::{current_operation, set_current_operation};
+///
+/// set_current_operation("import");
+/// assert_eq!(current_operation().as_deref(), Some("import"));
+/// set_current_operation(None);
+/// assert_eq!(current_operation(), None);
+/// ```
+pub fn set_current_operation<'n>(name: impl Into<Option<&'n str>>) {
+    let next = name.into().map(operation);
+    if let Some(next) = &next {
+        next.run_started();
+    }
+    let mut current = CURRENT.lock().unwrap_or_else(PoisonError::into_inner);
+    let previous = std::mem::replace(&mut *current, next);
+    drop(current);
+    if let Some(previous) = previous {
+        previous.run_ended();
+    }
+}
+
+/// The operation that [`set_current_operation`] named last, if any.
+#[must_use]
+pub fn current_operation() -> Option<String> {
+    let current = CURRENT.lock().unwrap_or_else(PoisonError::into_inner);
+    current
+        .as_ref()
+        .map(|operation| operation.name().to_owned())
+}
+
+static CURRENT: Mutex<Option<Operation>> = Mutex::new(None);

@@ -1,0 +1,12 @@
+//! The history in real files and real processes, read back by the command `sqlite3`.
+//!
+//! A process has one history, so each test runs in a process of its own.
+#![allow(clippy::unwrap_used, reason = "the helpers of tests are tests too")]
+
+mod app;
+mod bounds;
+mod consent;
+mod faults;
+mod messages;
+mod operations;
+mod processes;

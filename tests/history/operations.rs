@@ -1,0 +1,203 @@
+//! Operations, samples of the system and the start, as rows and as sums.
+
+use std::thread;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use spanwire::monitor;
+use spanwire::startup::{Phase, reached};
+use spanwire::telemetry::Telemetry;
+use spanwire::timer::{Outcome, operation};
+use spanwire_testkit::child_process::run_alone;
+
+use crate::app::{DEADLINE, builder, flush, number, place, sql};
+
+#[derive(Debug, thiserror::Error)]
+#[error("disk {0} is full")]
+struct DiskFull(u32);
+
+#[test]
+fn a_sleep_of_100_ms_reads_90_to_110_ms_without_an_error() {
+    run_alone(
+        "operations::a_sleep_of_100_ms_reads_90_to_110_ms_without_an_error",
+        &[],
+        || {
+            let (_folder, path) = place("sleep");
+            let telemetry = builder(&path).install().unwrap();
+            // A machine that has much to do wakes one late now and then, and none early.
+            for _ in 0..10 {
+                monitor("sleep").time(|| thread::sleep(Duration::from_millis(100)));
+                flush(&telemetry);
+                let best = "SELECT min(duration) FROM metrics WHERE operation = 'sleep'";
+                if number(&path, best) <= 110.0 {
+                    break;
+                }
+            }
+            let rows = sql(
+                &path,
+                "SELECT min(duration) BETWEEN 90 AND 110, max(error), max(is_slow) FROM metrics \
+                 WHERE operation = 'sleep'",
+            );
+            assert_eq!(rows, "1|0|0");
+            let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
+            let ago = format!(
+                "SELECT {} - max(timestamp) BETWEEN 0 AND 60 FROM metrics",
+                now.as_secs_f64()
+            );
+            assert_eq!(sql(&path, &ago), "1");
+        },
+    );
+}
+
+#[test]
+fn ten_threads_give_ten_rows() {
+    run_alone("operations::ten_threads_give_ten_rows", &[], || {
+        let (_folder, path) = place("threads");
+        let telemetry = builder(&path).install().unwrap();
+        thread::scope(|scope| {
+            for n in 0..10 {
+                thread::Builder::new()
+                    .name(format!("worker-{n}"))
+                    .spawn_scoped(scope, || monitor("work").time(|| ()))
+                    .unwrap();
+            }
+        });
+        let report = telemetry.shutdown(DEADLINE);
+        let query = "SELECT count(*), count(DISTINCT thread) FROM metrics WHERE operation = 'work'";
+        assert_eq!(sql(&path, query), "10|10");
+        let history = report.history.unwrap();
+        assert_eq!((history.written, history.dropped), (10, 0));
+        let session = "SELECT service, ended_at >= started_at FROM session";
+        assert_eq!(sql(&path, session), "paint-tool|1");
+    });
+}
+
+#[test]
+fn a_run_that_was_measured_elsewhere_is_a_row_like_any_other() {
+    run_alone(
+        "operations::a_run_that_was_measured_elsewhere_is_a_row_like_any_other",
+        &[],
+        || {
+            let (_folder, path) = place("recorded");
+            let telemetry = builder(&path).install().unwrap();
+            let upload = operation("upload");
+            upload.record(Duration::from_millis(2_500), true);
+            upload.record(Duration::from_millis(40), Outcome::failed("disk_full"));
+            flush(&telemetry);
+            let rows = sql(
+                &path,
+                "SELECT duration, error, is_slow FROM metrics WHERE operation = 'upload' \
+                 ORDER BY duration DESC",
+            );
+            assert_eq!(rows, "2500.0|0|1\n40.0|1|0");
+            let failed = "SELECT error_type FROM record WHERE outcome = 'error'";
+            assert_eq!(sql(&path, failed), "disk_full");
+        },
+    );
+}
+
+#[test]
+fn a_failed_run_says_its_error_its_fields_and_its_time() {
+    run_alone(
+        "operations::a_failed_run_says_its_error_its_fields_and_its_time",
+        &[],
+        || {
+            let (_folder, path) = place("failed");
+            let telemetry = builder(&path).install().unwrap();
+            let failed: Result<(), _> = monitor("save")
+                .field("scene", "birds")
+                .slow_after(Duration::ZERO)
+                .run(|| Err(DiskFull(7)));
+            failed.unwrap_err();
+            flush(&telemetry);
+            let row = sql(
+                &path,
+                "SELECT outcome, error_type, slow_reason, json_extract(context, '$.scene'), \
+                 json_extract(context, '$.\"exception.message\"'), weight FROM metrics",
+            );
+            assert_eq!(row, "error|DiskFull|threshold|birds|disk 7 is full|1.0");
+            let sums = "SELECT count, errors, slow, min = max, sum = min FROM rollup";
+            assert_eq!(sql(&path, sums), "1|1|1|1|1");
+        },
+    );
+}
+
+#[test]
+fn a_very_frequent_operation_is_sampled_with_weights_and_its_sums_stay_exact() {
+    run_alone(
+        "operations::a_very_frequent_operation_is_sampled_with_weights_and_its_sums_stay_exact",
+        &[],
+        || {
+            let (_folder, path) = place("sampled");
+            let telemetry = builder(&path).install().unwrap();
+            let stroke = operation("stroke");
+            for n in 0..20_000 {
+                stroke.monitor().time(|| ());
+                if n % 5_000 == 0 {
+                    flush(&telemetry);
+                }
+            }
+            let report = telemetry.shutdown(DEADLINE).history.unwrap();
+            assert_eq!((report.written, report.dropped), (20_000, 0));
+            assert_eq!(number(&path, "SELECT sum(count) FROM rollup"), 20_000.0);
+            let rows = number(&path, "SELECT count(*) FROM record");
+            assert!(rows < 5_000.0, "{rows}");
+            let weights = number(&path, "SELECT sum(weight) FROM record");
+            assert!((15_000.0..25_000.0).contains(&weights), "{weights}");
+        },
+    );
+}
+
+#[test]
+fn samples_of_the_system_and_phases_of_the_start_are_kept() {
+    run_alone(
+        "operations::samples_of_the_system_and_phases_of_the_start_are_kept",
+        &[],
+        || {
+            let (_folder, path) = place("system");
+            let telemetry: Telemetry = builder(&path)
+                .system_interval(Duration::from_millis(20))
+                .install()
+                .unwrap();
+            reached(Phase::Window);
+            let memory = "SELECT count(*) FROM sample JOIN series ON series.id = series_id \
+                          WHERE name = 'process.memory.usage' AND value > 1000000";
+            let until = std::time::Instant::now() + DEADLINE;
+            while sql(&path, memory) == "0" {
+                assert!(std::time::Instant::now() < until, "no sample came");
+                flush(&telemetry);
+            }
+            telemetry.shutdown(DEADLINE);
+            let start = "SELECT operation, duration > 0, outcome FROM metrics \
+                         WHERE kind = 'startup' ORDER BY operation";
+            assert_eq!(sql(&path, start), "telemetry|1|ok\nwindow|1|ok");
+        },
+    );
+}
+
+#[test]
+fn written_and_dropped_records_are_counted_at_the_endpoint() {
+    run_alone(
+        "operations::written_and_dropped_records_are_counted_at_the_endpoint",
+        &[],
+        || {
+            let (_folder, path) = place("metric");
+            let telemetry = Telemetry::builder("paint-tool")
+                .environment(|_| None)
+                .prometheus_port(0)
+                .without_system()
+                .history(&path)
+                .install()
+                .unwrap();
+            monitor("work").time(|| ());
+            flush(&telemetry);
+            let addr = telemetry.prometheus_addr().unwrap();
+            let text = spanwire_testkit::scrape::scrape_text(addr);
+            for line in [
+                "spanwire_history_records_total{spanwire_outcome=\"written\"} 1",
+                "spanwire_history_records_total{spanwire_outcome=\"dropped\"} 0",
+            ] {
+                assert!(text.contains(line), "{text}");
+            }
+        },
+    );
+}
