@@ -4,7 +4,7 @@ use std::time::{Duration, SystemTime};
 
 use rusqlite::types::Value;
 
-use super::record::Series;
+use super::series::Series;
 
 /// Which records and series a question is about: all of them, unless it says less.
 ///

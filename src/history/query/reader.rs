@@ -10,7 +10,8 @@ use super::error::{OpenError, QueryError};
 use super::filter::{Filter, time_at};
 use super::import;
 use super::open::{Origin, read_only};
-use super::record::{Names, Record, Records, Series, longest};
+use super::record::{Names, Record, Records, longest};
+use super::series::Series;
 use super::stats::{SeriesStats, TrendPoint};
 use super::tally::{Tally, Window, tallies};
 

@@ -9,18 +9,7 @@ use rusqlite::{Connection, Row, params_from_iter};
 
 use super::error::QueryError;
 use super::filter::{Filter, is_failure, time_at};
-
-/// What is measured: all records of one kind, name and webview.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-#[non_exhaustive]
-pub struct Series {
-    /// `operation`, `call`, `event_in`, `event_out`, `reply`, `startup`, `page_error` or `system`.
-    pub kind: String,
-    /// The operation's or message's name.
-    pub name: String,
-    /// The webview; empty where there is none.
-    pub webview: String,
-}
+use super::series::Series;
 
 /// How long each stage of a message took, as far as it is known.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
