@@ -12,6 +12,10 @@ use crate::instrument::record_sink::{Record, RecordSink, SampleValue};
 
 /// What waits for the writer.
 #[derive(Debug)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "nearly all are records, and a box would allocate on the app's thread"
+)]
 pub(crate) enum Item {
     Record(Record),
     Samples {

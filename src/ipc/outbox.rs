@@ -50,9 +50,9 @@ pub(super) enum ReplyBound {
 #[derive(Debug)]
 pub(super) enum RefusedReply {
     /// It does not fit; a refusal in its place does.
-    NoRoom(Outbound),
+    NoRoom(Box<Outbound>),
     /// It ended.
-    Ended(Outbound, ErrorType),
+    Ended(Box<Outbound>, ErrorType),
 }
 
 #[derive(Debug)]
@@ -102,7 +102,7 @@ impl Outbox {
             .unacknowledged_bytes_max
             .saturating_sub(self.reply_bytes);
         if bound == ReplyBound::Enforced && reply.size() > left {
-            return Err(RefusedReply::NoRoom(reply));
+            return Err(RefusedReply::NoRoom(Box::new(reply)));
         }
         let is_free = matches!(
             reply.body,
@@ -112,7 +112,7 @@ impl Outbox {
             }
         );
         if is_free && self.replies.len() + self.in_flight.len() >= 2 * self.limits.in_flight_max {
-            return Err(RefusedReply::Ended(reply, ErrorType::QueueFull));
+            return Err(RefusedReply::Ended(Box::new(reply), ErrorType::QueueFull));
         }
         self.reply_bytes += reply.size();
         self.replies.push_back(reply);

@@ -445,7 +445,7 @@ impl Page {
         bound: ReplyBound,
     ) -> Result<(), RefusedReply> {
         if generation != self.generation || self.phase != PagePhase::Ready {
-            return Err(RefusedReply::Ended(reply, self.why_gone()));
+            return Err(RefusedReply::Ended(Box::new(reply), self.why_gone()));
         }
         self.outbox.reply(reply, bound)
     }
