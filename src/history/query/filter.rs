@@ -116,12 +116,12 @@ impl Filter {
     }
 
     /// The first nanosecond that belongs to it.
-    pub(super) fn from_nanos(&self) -> i64 {
+    pub(super) fn since_nanos(&self) -> i64 {
         self.since.map_or(i64::MIN, nanos_since_epoch)
     }
 
     /// The first nanosecond after it.
-    pub(super) fn to_nanos(&self) -> i64 {
+    pub(super) fn until_nanos(&self) -> i64 {
         self.until.map_or(i64::MAX, nanos_since_epoch)
     }
 

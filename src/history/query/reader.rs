@@ -25,6 +25,9 @@ pub struct HistoryReader {
     path: PathBuf,
 }
 
+/// Each series with what was counted of it.
+type Tallied = Vec<(Arc<Series>, Tally)>;
+
 impl HistoryReader {
     /// Opens a file.
     ///
@@ -127,10 +130,7 @@ impl HistoryReader {
         Ok(points)
     }
 
-    pub(super) fn tallied(
-        &self,
-        filter: &Filter,
-    ) -> Result<(Window, Vec<(Arc<Series>, Tally)>), QueryError> {
+    pub(super) fn tallied(&self, filter: &Filter) -> Result<(Window, Tallied), QueryError> {
         let moment = self.moment()?;
         let names = Names::read(&moment)?;
         let window = Window::of(&moment, filter)?;

@@ -93,7 +93,7 @@ impl<'a> Records<'a> {
     ) -> Result<Self, QueryError> {
         let matching = names.matching(filter);
         let (condition, mut values) =
-            filter.condition(filter.from_nanos(), filter.to_nanos(), matching.as_deref());
+            filter.condition(filter.since_nanos(), filter.until_nanos(), matching.as_deref());
         // What an app writes from now on may be of a series that is not among the names.
         let newest: Option<i64> =
             connection.query_row("SELECT max(id) FROM record", [], |row| row.get(0))?;
@@ -141,11 +141,13 @@ impl Iterator for Records<'_> {
     type Item = Result<Record, QueryError>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        if self.page.is_empty() && !self.ended && self.left > 0 {
-            if let Err(error) = self.read_page() {
-                self.ended = true;
-                return Some(Err(error));
-            }
+        if self.page.is_empty()
+            && !self.ended
+            && self.left > 0
+            && let Err(error) = self.read_page()
+        {
+            self.ended = true;
+            return Some(Err(error));
         }
         self.page.pop_front().map(Ok)
     }
@@ -159,7 +161,7 @@ pub(super) fn longest(
 ) -> Result<Vec<Record>, QueryError> {
     let matching = names.matching(filter);
     let (condition, mut values) =
-        filter.condition(filter.from_nanos(), filter.to_nanos(), matching.as_deref());
+        filter.condition(filter.since_nanos(), filter.until_nanos(), matching.as_deref());
     values.push(Value::Integer(
         i64::try_from(filter.limit_max()).unwrap_or(i64::MAX),
     ));
