@@ -145,6 +145,7 @@ const NOT_OF_THE_APP: &[&str] = &["host-cpu-saturated", "telemetry-lost", "telem
 const OF_A_STARVED_MACHINE: &[&str] = &[
     "ui-thread-blocked",
     "delivery-slow",
+    "handler-slow",
     "queue-waits",
     "way-to-host-slow",
     "way-to-page-slow",
