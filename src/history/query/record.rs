@@ -92,8 +92,11 @@ impl<'a> Records<'a> {
         names: Names,
     ) -> Result<Self, QueryError> {
         let matching = names.matching(filter);
-        let (condition, mut values) =
-            filter.condition(filter.since_nanos(), filter.until_nanos(), matching.as_deref());
+        let (condition, mut values) = filter.condition(
+            filter.since_nanos(),
+            filter.until_nanos(),
+            matching.as_deref(),
+        );
         // What an app writes from now on may be of a series that is not among the names.
         let newest: Option<i64> =
             connection.query_row("SELECT max(id) FROM record", [], |row| row.get(0))?;
@@ -160,8 +163,11 @@ pub(super) fn longest(
     names: &Names,
 ) -> Result<Vec<Record>, QueryError> {
     let matching = names.matching(filter);
-    let (condition, mut values) =
-        filter.condition(filter.since_nanos(), filter.until_nanos(), matching.as_deref());
+    let (condition, mut values) = filter.condition(
+        filter.since_nanos(),
+        filter.until_nanos(),
+        matching.as_deref(),
+    );
     values.push(Value::Integer(
         i64::try_from(filter.limit_max()).unwrap_or(i64::MAX),
     ));
