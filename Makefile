@@ -27,7 +27,7 @@ WITH_DISPLAY := $(if $(or $(DISPLAY),$(WAYLAND_DISPLAY)),,xvfb-run -a -s "-scree
 
 .PHONY: python python-lint python-wheel python-bench python-window
 .PHONY: core typos versions msrv api semver pack workflows raise
-.PHONY: help demo demo-tauri plugin up down compose test test-stack fuzz fuzz-smoke check page dashboards licences semconv bench bench-webview stack stack-down packages fmt clippy features windows doc examples shellcheck
+.PHONY: help demo demo-tauri plugin up down compose test test-stack fuzz fuzz-smoke check page dashboards licences semconv bench bench-history bench-webview stack stack-down packages fmt clippy features windows doc examples shellcheck
 
 help: ## say what there is
 	@echo "usage: make <target>"
@@ -118,6 +118,9 @@ check-drawing: drawing ## the same in a minute without pictures: no panel is emp
 
 bench: ## run the benchmarks
 	cargo bench -p spanwire
+
+bench-history: ## questions to a history of ten million records, which it writes first; it fails when one takes a second
+	cargo bench -p spanwire --features history --bench history
 
 bench-webview: ## the raw wry way beside ours in real windows; it fails when a target is missed
 	@scripts/install-packages demo

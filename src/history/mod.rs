@@ -5,6 +5,7 @@ mod counts;
 mod error;
 mod intake_queue;
 mod options;
+pub mod query;
 mod recording;
 mod retention;
 mod rollup;

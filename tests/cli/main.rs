@@ -13,6 +13,10 @@ mod doctor;
 mod doctor_prometheus;
 mod export;
 mod former_names;
+mod history;
+#[allow(dead_code, reason = "the tests of the library use more of it")]
+#[path = "../history_queries/fixture.rs"]
+mod history_file;
 mod process;
 mod stub;
 mod transport;

@@ -8,11 +8,15 @@ use http::Uri;
 
 use crate::address::url;
 use crate::doctor::Window;
+use crate::history::args::{History, Query};
 use crate::runbooks::RunbookUrl;
 
-/// Dashboards, alerts and a doctor for apps that are instrumented with Spanwire.
+/// Dashboards, alerts, a doctor and a history for apps that are instrumented with Spanwire.
 #[derive(Debug, Parser)]
 #[command(name = "spanwire", version, arg_required_else_help = true)]
+#[command(
+    after_help = "Exit codes: 0 all is well, 1 something failed or a problem was found, 2 the arguments cannot be understood."
+)]
 pub(super) struct Args {
     #[command(subcommand)]
     pub(super) command: Command,
@@ -35,6 +39,21 @@ pub(super) enum Command {
     /// when a flag or the environment names it: you may run Grafana, Jaeger and the Alertmanager
     /// elsewhere, or not at all.
     Doctor(Box<Doctor>),
+    #[command(flatten)]
+    Query(Query),
+    /// Questions to a history file, and its care
+    #[command(subcommand)]
+    History(History),
+    /// Completions for a shell, to be put where it looks for them
+    #[command(after_help = "Examples:
+  spanwire completions bash > ~/.local/share/bash-completion/completions/spanwire
+  spanwire completions zsh > ~/.zfunc/_spanwire
+  spanwire completions fish > ~/.config/fish/completions/spanwire.fish
+  spanwire completions powershell >> $PROFILE")]
+    Completions {
+        /// The shell
+        shell: clap_complete::Shell,
+    },
     /// Serves this machine's metrics for Prometheus, and says where Grafana shows them
     ///
     /// It runs until Ctrl-C or SIGTERM, and then exits with 0. It exits with 1 when it cannot serve

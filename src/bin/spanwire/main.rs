@@ -1,8 +1,8 @@
 //! The command `spanwire` (feature `cli`): `cargo install spanwire --features cli`.
 //!
-//! It writes out the dashboards, alerts and servers' files that belong to this version, and
-//! diagnoses missing telemetry, or the app, and serves this machine's metrics. `docs/cli.md` shows all.
-//! It uses the library's public API alone.
+//! It writes out the dashboards, alerts and servers' files that belong to this version, diagnoses
+//! missing telemetry, or the app, serves this machine's metrics, and answers questions to a history.
+//! `docs/cli.md` shows all. It uses the library's public API alone.
 
 mod address;
 mod args;
@@ -10,6 +10,7 @@ mod bundle;
 mod dashboard;
 mod doctor;
 mod export;
+mod history;
 mod listing;
 mod runbooks;
 mod text;
@@ -17,7 +18,7 @@ mod text;
 use std::io::{self, Write};
 use std::process::ExitCode;
 
-use clap::Parser;
+use clap::{CommandFactory, Parser};
 
 use args::{Alerts, Args, Command, Dashboards, Stack};
 
@@ -40,6 +41,9 @@ fn main() -> ExitCode {
         }
         Command::Doctor(options) => doctor::run(out, &options),
         Command::Dashboard(options) => dashboard::run(out, &options),
+        Command::Query(query) => history::answer(out, &query),
+        Command::History(command) => history::run(out, &command),
+        Command::Completions { shell } => completions(out, shell),
     };
     // A reader that had enough (`| head`) is no failure.
     match done.and_then(|outcome| out.flush().map(|()| outcome)) {
@@ -51,6 +55,15 @@ fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+/// Writes a shell's completions.
+fn completions(out: &mut impl Write, shell: clap_complete::Shell) -> io::Result<Outcome> {
+    // It panics where it cannot write, as into `| head`.
+    let mut script = Vec::new();
+    clap_complete::generate(shell, &mut Args::command(), "spanwire", &mut script);
+    out.write_all(&script)?;
+    Ok(Outcome::Good)
 }
 
 /// What the exit code tells.

@@ -1,0 +1,393 @@
+//! An old system's `metrics.db` becomes a history.
+//!
+//! `MetricsStorage` has one table with `operation`, `duration` in milliseconds, `error`, `is_slow`
+//! and `timestamp`; what a version of it adds (`error_type`, `stack_trace`, `context`) is taken, too.
+
+use std::path::{Path, PathBuf};
+
+use rusqlite::types::ValueRef;
+use rusqlite::{Connection, OpenFlags, Statement, Transaction, params};
+use serde_json::{Map, Value};
+
+use super::error::{ImportError, OpenError, QueryError};
+use super::filter::is_failure;
+use super::open::{Origin, columns, read_only};
+use super::tally::MINUTE;
+use crate::history::SCHEMA;
+use crate::history::sketch::Sketch;
+use crate::history::store::{APPLICATION_ID, SCHEMA_VERSION};
+
+/// What was taken from an old file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Imported {
+    /// Records.
+    pub records: u64,
+    /// Rows that were left out: they have no operation, or a duration or time that is none.
+    pub skipped: u64,
+}
+
+/// Makes the new file `new` from the `metrics.db` of an old system, which stays as it is.
+///
+/// # Errors
+///
+/// [`ImportError`]; then there is no new file.
+pub fn import(old: impl AsRef<Path>, new: impl AsRef<Path>) -> Result<Imported, ImportError> {
+    let (old, new) = (old.as_ref(), new.as_ref());
+    let (source, origin) = read_only(old)?;
+    let Origin::MetricsStorage { table } = origin else {
+        return Err(ImportError::AlreadyHistory(old.into()));
+    };
+    if new.symlink_metadata().is_ok() {
+        return Err(ImportError::Exists(new.into()));
+    }
+    // Half a file never has the name that was asked for.
+    let partial = Partial::beside(new);
+    let unwritable = |source: Box<dyn std::error::Error + Send + Sync>| ImportError::Unwritable {
+        path: new.into(),
+        source,
+    };
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE;
+    let target = Connection::open_with_flags(&partial.0, flags);
+    let mut target = target.map_err(|error| unwritable(error.into()))?;
+    let imported = migrate(&source, &table, &mut target)?;
+    target
+        .close()
+        .map_err(|(_, error)| QueryError::from(error))?;
+    // Unlike a rename, a link never replaces a file that came meanwhile.
+    std::fs::hard_link(&partial.0, new)
+        .or_else(|_| std::fs::rename(&partial.0, new))
+        .map_err(|error| unwritable(error.into()))?;
+    Ok(imported)
+}
+
+/// The same in a temporary database, which SQLite keeps on disk and deletes when it is closed.
+pub(super) fn temporary_copy(
+    path: &Path,
+    source: &Connection,
+    table: &str,
+) -> Result<Connection, OpenError> {
+    let unreadable = |error: QueryError| match error {
+        QueryError::Locked => OpenError::Locked(path.into()),
+        error => OpenError::Unreadable {
+            path: path.into(),
+            source: error.into(),
+        },
+    };
+    let mut target = Connection::open("").map_err(|error| OpenError::new(path, error))?;
+    migrate(source, table, &mut target).map_err(unreadable)?;
+    Ok(target)
+}
+
+fn migrate(
+    source: &Connection,
+    table: &str,
+    target: &mut Connection,
+) -> Result<Imported, QueryError> {
+    // As the writer's files have it, so that an app may go on in this one.
+    target.pragma_update(None, "auto_vacuum", 2)?;
+    let whole = target.transaction()?;
+    whole.execute_batch(SCHEMA)?;
+    whole.pragma_update(None, "application_id", APPLICATION_ID)?;
+    whole.pragma_update(None, "user_version", SCHEMA_VERSION)?;
+    let has = columns(source, table)?;
+    let optional = |name: &str| match has.iter().any(|column| column == name) {
+        true => quoted(name),
+        false => "NULL".to_owned(),
+    };
+    // `unixepoch` reads what SQLite's CURRENT_TIMESTAMP and Python's `isoformat` write.
+    let sql = format!(
+        "SELECT operation, duration, CASE WHEN typeof(timestamp) = 'text' \
+         THEN unixepoch(timestamp, 'subsec') ELSE timestamp END AS at, \
+         {}, {}, {}, {}, {} FROM {} ORDER BY operation, at",
+        optional("error"),
+        optional("is_slow"),
+        optional("error_type"),
+        optional("stack_trace"),
+        optional("context"),
+        quoted(table),
+    );
+    let mut statement = source.prepare(&sql)?;
+    let mut rows = statement.query([])?;
+    let mut writer = Writer::new(&whole)?;
+    let mut skipped = 0;
+    while let Some(row) = rows.next()? {
+        let number = |value: ValueRef<'_>| match value {
+            ValueRef::Integer(number) => Some(number as f64),
+            ValueRef::Real(number) => Some(number),
+            _ => None,
+        };
+        let read = (
+            text(row.get_ref(0)?),
+            number(row.get_ref(1)?).and_then(|milliseconds| nanos(milliseconds * 1e6)),
+            number(row.get_ref(2)?).and_then(time),
+        );
+        let (Some(operation), Some(duration), Some(started_at)) = read else {
+            skipped += 1;
+            continue;
+        };
+        let (failed, said) = error(row.get_ref(3)?);
+        writer.write(&OldRow {
+            operation,
+            duration,
+            started_at,
+            failed,
+            error_type: text(row.get_ref(5)?).or(said),
+            slow: matches!(row.get_ref(4)?, ValueRef::Integer(slow) if slow != 0),
+            context: context(text(row.get_ref(6)?), text(row.get_ref(7)?)),
+        })?;
+    }
+    let records = writer.end()?;
+    whole.commit()?;
+    Ok(Imported { records, skipped })
+}
+
+struct OldRow {
+    operation: String,
+    duration: i64,
+    started_at: i64,
+    failed: bool,
+    error_type: Option<String>,
+    slow: bool,
+    context: Option<String>,
+}
+
+/// Writes records in the order of their operation and time, so it adds up one roll-up at a time.
+struct Writer<'a> {
+    target: &'a Transaction<'a>,
+    insert_record: Statement<'a>,
+    insert_rollup: Statement<'a>,
+    series: Option<(String, i64)>,
+    rollup: Option<Rollup>,
+    first: i64,
+    last: i64,
+    records: u64,
+}
+
+struct Rollup {
+    series: i64,
+    minute: i64,
+    count: i64,
+    errors: i64,
+    slow: i64,
+    sum: i64,
+    min: i64,
+    max: i64,
+    sketch: Sketch,
+}
+
+impl<'a> Writer<'a> {
+    fn new(target: &'a Transaction<'a>) -> Result<Self, QueryError> {
+        target.execute(
+            "INSERT INTO session (id, service, version, instance, process_id, started_at, seen_at) \
+             VALUES (1, 'imported', NULL, 'imported', 0, 0, 0)",
+            [],
+        )?;
+        Ok(Self {
+            target,
+            insert_record: target.prepare(
+                "INSERT INTO record (session_id, series_id, started_at, duration, outcome, \
+                 error_type, slow, context) VALUES (1, ?, ?, ?, ?, ?, ?, ?)",
+            )?,
+            insert_rollup: target
+                .prepare("INSERT INTO rollup VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)")?,
+            series: None,
+            rollup: None,
+            first: i64::MAX,
+            last: 0,
+            records: 0,
+        })
+    }
+
+    fn write(&mut self, row: &OldRow) -> Result<(), QueryError> {
+        let series = self.series(&row.operation)?;
+        let outcome = if row.failed { "error" } else { "ok" };
+        self.insert_record.execute(params![
+            series,
+            row.started_at,
+            row.duration,
+            outcome,
+            row.error_type,
+            row.slow.then_some("threshold"),
+            row.context,
+        ])?;
+        let minute = row.started_at.div_euclid(MINUTE);
+        let same = |rollup: &Rollup| rollup.series == series && rollup.minute == minute;
+        if !self.rollup.as_ref().is_some_and(same) {
+            self.write_rollup()?;
+        }
+        let rollup = self.rollup.get_or_insert_with(|| Rollup {
+            series,
+            minute,
+            count: 0,
+            errors: 0,
+            slow: 0,
+            sum: 0,
+            min: i64::MAX,
+            max: 0,
+            sketch: Sketch::new(),
+        });
+        rollup.count += 1;
+        rollup.errors += i64::from(is_failure(outcome));
+        rollup.slow += i64::from(row.slow);
+        rollup.sum = rollup.sum.saturating_add(row.duration);
+        rollup.min = rollup.min.min(row.duration);
+        rollup.max = rollup.max.max(row.duration);
+        rollup.sketch.record(row.duration.unsigned_abs());
+        self.first = self.first.min(row.started_at);
+        self.last = self.last.max(row.started_at.saturating_add(row.duration));
+        self.records += 1;
+        Ok(())
+    }
+
+    fn series(&mut self, operation: &str) -> Result<i64, QueryError> {
+        match &self.series {
+            Some((name, id)) if name == operation => Ok(*id),
+            _ => {
+                let insert = "INSERT INTO series (kind, name) VALUES ('operation', ?)";
+                self.target.execute(insert, [operation])?;
+                let id = self.target.last_insert_rowid();
+                self.series = Some((operation.to_owned(), id));
+                Ok(id)
+            }
+        }
+    }
+
+    fn write_rollup(&mut self) -> Result<(), QueryError> {
+        let Some(rollup) = self.rollup.take() else {
+            return Ok(());
+        };
+        self.insert_rollup.execute(params![
+            rollup.minute,
+            rollup.series,
+            rollup.count,
+            rollup.errors,
+            rollup.slow,
+            rollup.sum,
+            rollup.min,
+            rollup.max,
+            rollup.sketch.encode(),
+        ])?;
+        Ok(())
+    }
+
+    fn end(mut self) -> Result<u64, QueryError> {
+        self.write_rollup()?;
+        let first = self.first.min(self.last);
+        let sql = "UPDATE session SET started_at = ?, seen_at = ?2, ended_at = ?2";
+        self.target.execute(sql, [first, self.last])?;
+        Ok(self.records)
+    }
+}
+
+/// Whether it failed, and what it said if that is more than yes or no.
+fn error(value: ValueRef<'_>) -> (bool, Option<String>) {
+    match value {
+        ValueRef::Null => (false, None),
+        ValueRef::Integer(error) => (error != 0, None),
+        ValueRef::Real(error) => (error != 0.0, None),
+        ValueRef::Text(_) | ValueRef::Blob(_) => match text(value) {
+            None => (false, None),
+            Some(text) => match text.to_ascii_lowercase().as_str() {
+                "0" | "false" | "none" => (false, None),
+                "1" | "true" => (true, None),
+                _ => (true, Some(text)),
+            },
+        },
+    }
+}
+
+/// Text that is not empty.
+fn text(value: ValueRef<'_>) -> Option<String> {
+    let text = match value {
+        ValueRef::Text(bytes) | ValueRef::Blob(bytes) => {
+            String::from_utf8_lossy(bytes).into_owned()
+        }
+        ValueRef::Integer(number) => number.to_string(),
+        ValueRef::Real(number) => number.to_string(),
+        ValueRef::Null => String::new(),
+    };
+    (!text.is_empty()).then_some(text)
+}
+
+/// The context as a JSON object, with the stack trace in it.
+fn context(stack_trace: Option<String>, context: Option<String>) -> Option<String> {
+    let mut object = match context.as_deref().map(serde_json::from_str) {
+        Some(Ok(Value::Object(object))) => object,
+        Some(_) => Map::from_iter([("context".to_owned(), Value::from(context))]),
+        None => Map::new(),
+    };
+    if let Some(trace) = stack_trace {
+        object.insert("stack_trace".to_owned(), Value::from(trace));
+    }
+    (!object.is_empty()).then(|| Value::Object(object).to_string())
+}
+
+/// Seconds since the epoch; a number that would be beyond the year 5000 is of milliseconds.
+fn time(number: f64) -> Option<i64> {
+    let seconds = if number > 1e11 { number / 1e3 } else { number };
+    nanos(seconds * 1e9)
+}
+
+fn nanos(nanos: f64) -> Option<i64> {
+    // 2^63 is the first that does not fit.
+    let fits = (0.0..9.223_372_036_854_775e18).contains(&nanos);
+    fits.then_some(nanos.round() as i64)
+}
+
+fn quoted(name: &str) -> String {
+    format!("\"{}\"", name.replace('"', "\"\""))
+}
+
+/// A file that is removed unless it was finished.
+struct Partial(PathBuf);
+
+impl Partial {
+    fn beside(path: &Path) -> Self {
+        let mut name = path.as_os_str().to_owned();
+        name.push(format!(".{}.partial", std::process::id()));
+        Self(name.into())
+    }
+}
+
+impl Drop for Partial {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_file(&self.0);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn error_may_be_a_flag_or_a_text() {
+        let of = |value: ValueRef<'_>| error(value);
+        assert_eq!(of(ValueRef::Null), (false, None));
+        assert_eq!(of(ValueRef::Integer(1)), (true, None));
+        assert_eq!(of(ValueRef::Text(b"False")), (false, None));
+        assert_eq!(of(ValueRef::Text(b"")), (false, None));
+        let said = (true, Some("ValueError".to_owned()));
+        assert_eq!(of(ValueRef::Text(b"ValueError")), said);
+    }
+
+    #[test]
+    fn times_and_durations_out_of_range_are_none() {
+        assert_eq!(time(1.5), Some(1_500_000_000));
+        assert_eq!(time(1_700_000_000_000.0), Some(1_700_000_000_000_000_000));
+        for bad in [-1.0, f64::NAN, f64::INFINITY, 1e300] {
+            assert_eq!(nanos(bad), None, "{bad}");
+        }
+    }
+
+    #[test]
+    fn context_that_is_no_object_is_kept() {
+        let of = |trace: Option<&str>, text: Option<&str>| {
+            context(trace.map(str::to_owned), text.map(str::to_owned)).unwrap_or_default()
+        };
+        assert_eq!(of(None, None), "");
+        assert_eq!(of(None, Some(r#"{"user":1}"#)), r#"{"user":1}"#);
+        assert_eq!(of(None, Some("plain")), r#"{"context":"plain"}"#);
+        assert_eq!(of(Some("at x"), None), r#"{"stack_trace":"at x"}"#);
+    }
+}

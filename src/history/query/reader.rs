@@ -1,0 +1,148 @@
+//! A history file that is open for reading.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use rusqlite::{Connection, Transaction};
+
+use super::error::{OpenError, QueryError};
+use super::filter::{Filter, time_at};
+use super::import;
+use super::open::{Origin, read_only};
+use super::record::{Names, Record, Records, Series, longest};
+use super::stats::{SeriesStats, TrendPoint};
+use super::tally::{Tally, Window, tallies};
+
+/// A history file, open for reading, while apps may write to it.
+///
+/// It changes nothing in the file. An old system's `metrics.db` is migrated on a temporary copy,
+/// which takes as much room on the disk until the reader is dropped.
+#[derive(Debug)]
+pub struct HistoryReader {
+    connection: Connection,
+    path: PathBuf,
+}
+
+impl HistoryReader {
+    /// Opens a file.
+    ///
+    /// # Errors
+    ///
+    /// [`OpenError`] when the file is missing, locked or unreadable, when it is no history, or of a
+    /// newer version; its text says what to do.
+    pub fn open(path: impl AsRef<Path>) -> Result<Self, OpenError> {
+        let path = path.as_ref();
+        let (connection, origin) = read_only(path)?;
+        let connection = match origin {
+            Origin::Spanwire => connection,
+            Origin::MetricsStorage { table } => import::temporary_copy(path, &connection, &table)?,
+        };
+        Ok(Self {
+            connection,
+            path: path.to_owned(),
+        })
+    }
+
+    /// The file.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The records that match and are there now, the oldest first.
+    ///
+    /// # Errors
+    ///
+    /// [`QueryError`] when the file is locked or damaged; so may each record be.
+    pub fn records(&self, filter: &Filter) -> Result<Records<'_>, QueryError> {
+        Records::new(&self.connection, filter, Names::read(&self.connection)?)
+    }
+
+    /// The slow records that match, the slowest first.
+    ///
+    /// # Errors
+    ///
+    /// [`QueryError`] when the file is locked or damaged.
+    pub fn slow(&self, filter: &Filter) -> Result<Vec<Record>, QueryError> {
+        let moment = self.moment()?;
+        let names = Names::read(&moment)?;
+        longest(&moment, &filter.clone().slow_only(), &names)
+    }
+
+    /// Each series that matches, in numbers: first the one that took the most time in all.
+    ///
+    /// Whole minutes come from the roll-ups, which are exact and kept longer than the records. The
+    /// records count, by their weights, where the window cuts a minute and where only they know
+    /// what the filter asks for.
+    ///
+    /// # Errors
+    ///
+    /// [`QueryError`] when the file is locked or damaged.
+    pub fn stats(&self, filter: &Filter) -> Result<Vec<SeriesStats>, QueryError> {
+        let (window, tallied) = self.tallied(filter)?;
+        let stats = tallied
+            .into_iter()
+            .map(|(series, tally)| SeriesStats::new(series, &tally, window));
+        let mut stats: Vec<_> = stats.collect();
+        stats.sort_by(|a, b| b.total().cmp(&a.total()).then(a.series.cmp(&b.series)));
+        stats.truncate(filter.limit_max());
+        Ok(stats)
+    }
+
+    /// Each series that matches, by buckets of time: first by series, then by time. Buckets in
+    /// which nothing was measured are left out; the limit is one of points.
+    ///
+    /// # Errors
+    ///
+    /// [`QueryError`] when the file is locked or damaged.
+    pub fn trend(&self, filter: &Filter, bucket: Duration) -> Result<Vec<TrendPoint>, QueryError> {
+        let length = i64::try_from(bucket.as_nanos()).unwrap_or(i64::MAX).max(1);
+        let moment = self.moment()?;
+        let names = Names::read(&moment)?;
+        let window = Window::of(&moment, filter)?;
+        let mut points = Vec::new();
+        for ((start, series), tally) in tallies(&moment, filter, &names, Some(length))? {
+            let Some(series) = names.series.get(&series) else {
+                continue;
+            };
+            if tally.count <= 0.0 {
+                continue;
+            }
+            let part = Window {
+                from: start.max(window.from),
+                to: start.saturating_add(length).min(window.to),
+            };
+            points.push(TrendPoint {
+                start: time_at(start),
+                stats: SeriesStats::new(series.clone(), &tally, part),
+            });
+        }
+        points.sort_by(|a, b| {
+            let by_series = a.stats.series.cmp(&b.stats.series);
+            by_series.then(a.start.cmp(&b.start))
+        });
+        points.truncate(filter.limit_max());
+        Ok(points)
+    }
+
+    pub(super) fn tallied(
+        &self,
+        filter: &Filter,
+    ) -> Result<(Window, Vec<(Arc<Series>, Tally)>), QueryError> {
+        let moment = self.moment()?;
+        let names = Names::read(&moment)?;
+        let window = Window::of(&moment, filter)?;
+        let tallies = tallies(&moment, filter, &names, None)?;
+        let named = tallies.into_iter().filter_map(|((_, id), tally)| {
+            let series = names.series.get(&id)?;
+            (tally.count > 0.0).then(|| (series.clone(), tally))
+        });
+        Ok((window, named.collect()))
+    }
+
+    /// The file as it is at one moment, whatever is written meanwhile.
+    fn moment(&self) -> Result<Transaction<'_>, QueryError> {
+        Ok(self.connection.unchecked_transaction()?)
+    }
+}

@@ -1,0 +1,351 @@
+//! `spanwire slow`, `stats`, `compare`, `export`, `clean`, `history import` and `completions`.
+
+use std::path::Path;
+
+use expect_test::expect;
+use rusqlite::Connection;
+use serde_json::Value;
+
+use crate::history_file::{Folder, Row, history};
+use crate::process::{CommandOutput, command, said, spanwire};
+
+/// Ten minutes; in the second half saving takes three times as long, and fails more often.
+fn some() -> (Folder, String) {
+    let folder = Folder::new();
+    let path = folder.file("h.db");
+    let mut rows = Vec::new();
+    for n in 0..600_i64 {
+        let factor = if n < 300 { 1 } else { 3 };
+        let mut row = Row::ok("save", n * 1_000, (10 + n * 37 % 100) * factor);
+        if row.duration >= 300 * 1_000_000 {
+            row = row.slow();
+        }
+        if n % 100 == 0 || (n > 300 && n % 10 == 0) {
+            row = row.outcome("error");
+        }
+        rows.push(row);
+        rows.push(Row::ok("load", n * 1_000, 5));
+    }
+    drop(history(&path, &rows));
+    let path = path.to_str().unwrap().to_owned();
+    (folder, path)
+}
+
+fn json(output: &CommandOutput) -> Value {
+    assert_eq!(output.code, 0, "{}", output.err);
+    serde_json::from_str(&output.out).unwrap()
+}
+
+#[test]
+fn stats_shows_each_series_aligned() {
+    let (_folder, path) = some();
+    let output = spanwire(&["stats", &path]);
+    assert_eq!((output.code, &*output.err), (0, ""));
+    expect![[r#"
+        kind       name  count  per s  errors  error rate  slow  average      min      p50      p95      p99      max
+        operation  save    600   1.00      33      5.50 %    30   119 ms  10.0 ms  88.8 ms   298 ms   321 ms   327 ms
+        operation  load    600   1.00       0         0 %     0  5.00 ms  5.00 ms  5.00 ms  5.00 ms  5.00 ms  5.00 ms
+    "#]]
+    .assert_eq(&output.out);
+    // By its other name it is the same.
+    assert_eq!(spanwire(&["history", "stats", &path]).out, output.out);
+    // The environment may name the file.
+    let named = said(command().args(["stats"]).env("SPANWIRE_HISTORY", &path));
+    assert_eq!(named.out, output.out);
+}
+
+#[test]
+fn stats_by_bucket_and_filter_is_json_on_request() {
+    let (_folder, path) = some();
+    let args = [
+        "stats", &path, "--name", "s*", "--failed", "--bucket", "5m", "--json",
+    ];
+    let answer = json(&spanwire(&args));
+    let points = answer["series"].as_array().unwrap();
+    let seen: Vec<_> = points
+        .iter()
+        .map(|it| (it["start"].as_str(), it["count"].as_u64()))
+        .collect();
+    assert_eq!(
+        seen,
+        [
+            (Some("2026-11-29T12:00:00.000Z"), Some(3)),
+            (Some("2026-11-29T12:05:00.000Z"), Some(30)),
+        ]
+    );
+}
+
+#[test]
+fn slow_shows_the_slowest_with_their_longest_stage() {
+    let (_folder, path) = some();
+    let output = spanwire(&["slow", &path, "--limit", "2"]);
+    assert_eq!((output.code, &*output.err), (0, ""));
+    expect![[r#"
+        started                   duration  kind       name  outcome  slow by    longest stage   trace
+        2026-11-29T12:05:27.000Z    327 ms  operation  save  ok       threshold  handler 245 ms  abababababababababababababababab
+        2026-11-29T12:07:07.000Z    327 ms  operation  save  ok       threshold  handler 245 ms  abababababababababababababababab
+    "#]]
+    .assert_eq(&output.out);
+    let answer = json(&spanwire(&["slow", &path, "--json", "--failed"]));
+    let records = answer["records"].as_array().unwrap();
+    assert!(
+        records
+            .iter()
+            .all(|it| it["outcome"] == "error" && it["slow"] == "threshold")
+    );
+    assert!(!records.is_empty());
+    assert_eq!(
+        spanwire(&["slow", &path, "--name", "load"]).out,
+        "nothing matches that was slow\n"
+    );
+}
+
+#[test]
+fn compare_says_what_changed_and_how_surely() {
+    let (_folder, path) = some();
+    let periods = [
+        "--before",
+        "..2026-11-29T12:05",
+        "--after",
+        "2026-11-29T12:05..",
+    ];
+    let output = spanwire(&[&["compare", &*path], &periods[..]].concat());
+    assert_eq!((output.code, &*output.err), (0, ""));
+    expect![[r#"
+        kind       name      count  p50                         p95                        error rate           per s
+        operation  save  300 → 300  59.0 ms → 177 ms +199 % !!  104 ms → 312 ms +200 % !!  1.00 % → 10.00 % !!  1.00 → 1.00 +0 % ~
+        operation  load  300 → 300  5.00 ms → 5.00 ms +0 % ~    5.00 ms → 5.00 ms +0 % ~   0 % → 0 % ~          1.00 → 1.00 +0 % ~
+
+        !! certain   ! likely   ~ may be chance   ? too few to say
+        before: 300 s of data, after: 299 s
+    "#]]
+    .assert_eq(&output.out);
+    // A file does not differ from itself.
+    let answer = json(&spanwire(&["compare", &path, &path, "--json"]));
+    for series in answer["series"].as_array().unwrap() {
+        assert_eq!(series["importance"], 0.0, "{series}");
+    }
+}
+
+#[test]
+fn export_is_csv_or_json_lines_and_no_formula() {
+    let (folder, path) = some();
+    let file = Connection::open(&path).unwrap();
+    file.execute_batch("UPDATE series SET name = '=HYPERLINK(\"x\")' WHERE name = 'load'")
+        .unwrap();
+    let output = spanwire(&["export", &path, "--until", "2026-11-29T12:00:01"]);
+    assert_eq!((output.code, &*output.err), (0, ""));
+    expect![[r#"
+        id,kind,name,webview,service,version,timestamp,duration_ms,outcome,error_type,slow,page_wait_ms,transit_ms,queue_wait_ms,handler_ms,response_ms,size,thread,trace_id,context,weight␍
+        1,operation,save,,paint,1.0,2026-11-29T12:00:00.000Z,10,error,io,,,,2.5,7.5,,,,,,1␍
+        2,operation,"'=HYPERLINK(""x"")",,paint,1.0,2026-11-29T12:00:00.000Z,5,ok,,,,,1.25,3.75,,,,,,1␍
+    "#]]
+    .assert_eq(&output.out.replace('\r', "␍"));
+    let to = folder.file("out.jsonl");
+    let to = to.to_str().unwrap();
+    let args = [
+        "export", &path, "--format", "jsonl", "--output", to, "--slow",
+    ];
+    let output = spanwire(&args);
+    assert_eq!((output.code, &*output.err), (0, ""));
+    let text = std::fs::read_to_string(to).unwrap();
+    let lines: Vec<Value> = text
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    assert_eq!(output.out, format!("{} records in {to}\n", lines.len()));
+    assert!(
+        lines
+            .iter()
+            .all(|it| it["name"] == "save" && it["duration_ms"].as_f64() >= Some(300.0))
+    );
+    // What is there is not overwritten.
+    let again = spanwire(&args);
+    assert_eq!(again.code, 1);
+    assert!(
+        again.err.starts_with("error: ") && again.err.contains("cannot be written"),
+        "{}",
+        again.err
+    );
+    assert_eq!(std::fs::read_to_string(to).unwrap(), text);
+}
+
+fn count(path: &str, table: &str) -> i64 {
+    let file = Connection::open(path).unwrap();
+    let sql = format!("SELECT count(*) FROM {table}");
+    file.query_row(&sql, [], |row| row.get(0)).unwrap()
+}
+
+#[test]
+fn clean_says_what_it_deletes_and_dry_run_deletes_nothing() {
+    let (_folder, path) = some();
+    // An hour in the past of any run, and one that all of it is older than.
+    let file = Connection::open(&path).unwrap();
+    file.execute_batch("UPDATE record SET started_at = 1000000000")
+        .unwrap();
+    let dry = spanwire(&["clean", &path, "--older-than", "7d", "--dry-run"]);
+    assert_eq!((dry.code, &*dry.err), (0, ""));
+    assert_eq!(
+        dry.out,
+        "would delete 1,200 records, 0 samples and 0 roll-ups\n"
+    );
+    assert_eq!(count(&path, "record"), 1_200);
+    let done = spanwire(&["clean", &path, "--older-than", "7d"]);
+    assert_eq!((done.code, &*done.err), (0, ""));
+    assert_eq!(
+        done.out,
+        "deleted 1,200 records, 0 samples and 0 roll-ups\n"
+    );
+    assert_eq!((count(&path, "record"), count(&path, "rollup")), (0, 20));
+}
+
+#[test]
+fn import_makes_a_history_of_an_old_file() {
+    let folder = Folder::new();
+    let old = folder.file("metrics.db");
+    let new = folder.file("h.db");
+    Connection::open(&old)
+        .unwrap()
+        .execute_batch(
+            "CREATE TABLE metrics (operation TEXT, duration REAL, error BOOLEAN, is_slow BOOLEAN,
+                 timestamp REAL);
+             INSERT INTO metrics VALUES ('fetch', 120.5, 0, 0, 1795953600.5),
+                 ('fetch', 2000, 1, 1, 1795953601);",
+        )
+        .unwrap();
+    let (old, new) = (old.to_str().unwrap(), new.to_str().unwrap());
+    let output = spanwire(&["history", "import", old, new]);
+    assert_eq!((output.code, &*output.err), (0, ""));
+    assert_eq!(
+        output.out,
+        format!("2 records in {new}; {old} is as it was\n")
+    );
+    for path in [old, new] {
+        let answer = json(&spanwire(&["stats", path, "--json"]));
+        let fetch = &answer["series"][0];
+        assert_eq!(
+            (&fetch["name"], &fetch["count"]),
+            (&"fetch".into(), &2.into())
+        );
+        assert_eq!(
+            (&fetch["max_ms"], &fetch["errors"]),
+            (&2000.0.into(), &1.into())
+        );
+    }
+    let again = spanwire(&["history", "import", old, new]);
+    assert_eq!(again.code, 1);
+    assert!(
+        again.err.contains("exists and is not overwritten"),
+        "{}",
+        again.err
+    );
+}
+
+#[test]
+fn what_cannot_be_answered_is_an_error_with_its_exit_code() {
+    let (folder, path) = some();
+    let file = |name: &str| folder.file(name).to_str().unwrap().to_owned();
+    let text = file("text.db");
+    std::fs::write(&text, "no database ".repeat(100)).unwrap();
+    let foreign = file("foreign.db");
+    Connection::open(&foreign)
+        .unwrap()
+        .execute_batch("CREATE TABLE t (x)")
+        .unwrap();
+    let newer = file("newer.db");
+    std::fs::copy(&path, &newer).unwrap();
+    Connection::open(&newer)
+        .unwrap()
+        .pragma_update(None, "user_version", 9)
+        .unwrap();
+    for (path, says) in [
+        (file("none.db"), "does not exist: check the path"),
+        (text, "is not a SQLite database"),
+        (foreign, "without a history"),
+        (newer, "has schema version 9"),
+    ] {
+        let clean = ["clean", &path, "--older-than", "1d"];
+        for args in [
+            &["stats", &*path][..],
+            &["slow", &path],
+            &["export", &path],
+            &clean,
+        ] {
+            let before = std::fs::read(&path).ok();
+            let output = spanwire(args);
+            assert_eq!((output.code, &*output.out), (1, ""), "{args:?}");
+            assert!(output.err.starts_with("error: "), "{}", output.err);
+            assert!(output.err.contains(says), "{}", output.err);
+            assert_eq!(std::fs::read(&path).ok(), before, "{args:?}");
+        }
+    }
+    assert!(!Path::new(&file("none.db")).exists());
+}
+
+#[test]
+fn arguments_that_cannot_be_understood_are_2() {
+    let (_folder, path) = some();
+    for (args, says) in [
+        (&["stats"][..], "set SPANWIRE_HISTORY"),
+        (
+            &["stats", &path, "--since", "yesterday"],
+            "neither an age like 30s",
+        ),
+        (
+            &["stats", &path, "--kind", "click"],
+            "possible values: operation",
+        ),
+        (&["slow", &path, "--limit", "ten"], "--limit"),
+        (&["compare", &path], "compare what?"),
+        (&["compare", &path, "--before", "1d"], "it is not a period"),
+        (
+            &["compare", &path, "--at", "2100-01-01"],
+            "lies in the future",
+        ),
+        (&["clean", &path], "--older-than"),
+        (
+            &["clean", &path, "--older-than", "0d"],
+            "not a length of time",
+        ),
+        (
+            &["export", &path, "--format", "xml"],
+            "possible values: csv, jsonl",
+        ),
+        (&["history"], "Usage"),
+        (&["completions", "tcsh"], "possible values"),
+    ] {
+        let output = spanwire(args);
+        assert_eq!((output.code, &*output.out), (2, ""), "{args:?}");
+        assert!(output.err.contains(says), "{args:?}: {}", output.err);
+    }
+}
+
+#[test]
+fn help_has_examples_and_exit_codes_and_each_shell_its_completions() {
+    for name in ["slow", "stats", "compare", "export", "clean"] {
+        let help = spanwire(&[name, "--help"]);
+        assert_eq!(help.code, 0);
+        assert!(
+            help.out.contains(&format!("Examples:\n  spanwire {name} ")),
+            "{}",
+            help.out
+        );
+    }
+    let help = spanwire(&["--help"]).out;
+    assert!(help.contains("Exit codes: 0 all is well"), "{help}");
+    for shell in ["bash", "zsh", "fish", "powershell"] {
+        let script = spanwire(&["completions", shell]);
+        assert_eq!((script.code, &*script.err), (0, ""));
+        assert!(script.out.contains("compare") && script.out.contains("older-than"));
+    }
+}
+
+#[test]
+fn names_from_the_file_cannot_command_the_terminal() {
+    let (_folder, path) = some();
+    let file = Connection::open(&path).unwrap();
+    let sql = "UPDATE series SET name = char(27) || '[31mred' WHERE name = 'load'";
+    file.execute_batch(sql).unwrap();
+    let output = spanwire(&["stats", &path]);
+    assert!(output.out.contains("[31mred") && !output.out.contains('\u{1b}'));
+}
