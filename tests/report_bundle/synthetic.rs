@@ -50,7 +50,13 @@ impl Row {
     /// A call with all of its stages, of which the handler takes what is left.
     pub(crate) fn call(name: &str, at_ms: i64, took_ms: i64) -> Self {
         Self {
-            stages: [Some(1), Some(1), Some(1), Some((took_ms - 4).max(0)), Some(1)],
+            stages: [
+                Some(1),
+                Some(1),
+                Some(1),
+                Some((took_ms - 4).max(0)),
+                Some(1),
+            ],
             ..Self::new("call", name, at_ms, took_ms)
         }
     }
@@ -88,8 +94,11 @@ impl Synthetic {
     }
 
     pub(crate) fn session(&self, id: i64, from: i64, to: i64) {
-        let sql = "INSERT INTO session VALUES (?, 'paint-tool', '1.2.0', 'instance', 4242, ?, ?, ?)";
-        self.connection.execute(sql, params![id, from, to, to]).unwrap();
+        let sql =
+            "INSERT INTO session VALUES (?, 'paint-tool', '1.2.0', 'instance', 4242, ?, ?, ?)";
+        self.connection
+            .execute(sql, params![id, from, to, to])
+            .unwrap();
     }
 
     pub(crate) fn history(&self) -> PathBuf {
@@ -105,14 +114,20 @@ impl Synthetic {
         let sql = "INSERT OR IGNORE INTO series (kind, name, webview) VALUES (?, ?, ?)";
         self.connection.execute(sql, key).unwrap();
         let sql = "SELECT id FROM series WHERE kind = ? AND name = ? AND webview = ?";
-        self.connection.query_row(sql, key, |row| row.get(0)).unwrap()
+        self.connection
+            .query_row(sql, key, |row| row.get(0))
+            .unwrap()
     }
 
     /// Writes the rows, and the roll-ups of their minutes.
     pub(crate) fn write(&self, rows: &[Row]) {
         self.connection.execute_batch("BEGIN").unwrap();
         for (number, row) in rows.iter().enumerate() {
-            let webview = if matches!(row.kind, "operation" | "startup") { "" } else { "main" };
+            let webview = if matches!(row.kind, "operation" | "startup") {
+                ""
+            } else {
+                "main"
+            };
             let series = self.series(row.kind, &row.name, webview);
             let stages = row.stages.map(|stage| stage.map(|ms| ms * MS));
             let trace = [&[7_u8; 12][..], &(number as u32 + 1).to_be_bytes()].concat();
@@ -131,7 +146,9 @@ impl Synthetic {
                     row.took_ms * MS,
                     row.outcome,
                     row.error,
-                    (row.slow || row.took_ms >= 100 && row.kind != "operation" && row.kind != "startup").then_some("threshold"),
+                    (row.slow
+                        || row.took_ms >= 100 && row.kind != "operation" && row.kind != "startup")
+                        .then_some("threshold"),
                     stages[0],
                     stages[1],
                     stages[2],
@@ -162,16 +179,22 @@ impl Synthetic {
             let outcome: String = row.get(3).unwrap();
             let slow: Option<String> = row.get(4).unwrap();
             let one = (row.get(2).unwrap(), outcome != "ok", slow.is_some());
-            sums.entry((series, at / (60 * SECOND))).or_default().push(one);
+            sums.entry((series, at / (60 * SECOND)))
+                .or_default()
+                .push(one);
         }
-        self.connection.execute_batch("DELETE FROM rollup; BEGIN").unwrap();
+        self.connection
+            .execute_batch("DELETE FROM rollup; BEGIN")
+            .unwrap();
         for ((series, minute), all) in sums {
             let mut histogram = Histogram::<u64>::new(2).unwrap();
             for (duration, ..) in &all {
                 histogram.record((duration / 1_000).max(0) as u64).unwrap();
             }
             let mut sketch = Vec::new();
-            V2Serializer::new().serialize(&histogram, &mut sketch).unwrap();
+            V2Serializer::new()
+                .serialize(&histogram, &mut sketch)
+                .unwrap();
             let durations = || all.iter().map(|(duration, ..)| *duration);
             let count = |which: &dyn Fn(&(i64, bool, bool)) -> bool| {
                 all.iter().filter(|one| which(one)).count() as i64
@@ -202,7 +225,9 @@ impl Synthetic {
         for (second, value) in (0..).zip(values) {
             let at = BEGIN + second * SECOND;
             let sql = "INSERT INTO sample VALUES (?, ?, ?, ?)";
-            self.connection.execute(sql, params![SESSION, series, at, value]).unwrap();
+            self.connection
+                .execute(sql, params![SESSION, series, at, value])
+                .unwrap();
         }
     }
 
@@ -215,11 +240,20 @@ impl Synthetic {
             rows.push(Row::event_out("tick", at + 200, 2, 1));
             rows.push(Row::new("operation", "load_scene", at + 300, 20));
         }
-        for (phase, after) in [("window", 120), ("webview", 300), ("dom_ready", 600), ("first_paint", 900)] {
+        for (phase, after) in [
+            ("window", 120),
+            ("webview", 300),
+            ("dom_ready", 600),
+            ("first_paint", 900),
+        ] {
             rows.push(Row::new("startup", phase, 0, after));
         }
         self.write(&rows);
-        self.samples("process.memory.usage", "", (0..600).map(|n| 2e8 + f64::from(n % 7) * 1e6));
+        self.samples(
+            "process.memory.usage",
+            "",
+            (0..600).map(|n| 2e8 + f64::from(n % 7) * 1e6),
+        );
         self.samples("process.cpu.utilization", "", (0..600).map(|_| 0.1));
     }
 }
