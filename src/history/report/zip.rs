@@ -130,7 +130,7 @@ fn directory_entry(entry: &Entry) -> Vec<u8> {
     bytes.extend(VERSION.to_le_bytes());
     common(&mut bytes, entry);
     // No comment, disk 0, no attributes.
-    bytes.extend([0; 12]);
+    bytes.extend([0; 10]);
     bytes.extend(entry.offset.to_le_bytes());
     bytes.extend(entry.name.as_bytes());
     bytes
