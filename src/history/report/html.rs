@@ -215,7 +215,15 @@ fn slowest(out: &mut String, facts: &Facts) {
         .slowest
         .first()
         .map_or(1, |event| event.duration.max(1));
-    for event in facts.slowest.iter().take(SLOWEST) {
+    // Some of each name: what is slow the most often would hide all else.
+    let mut of_series: BTreeMap<_, usize> = BTreeMap::new();
+    let shown = facts.slowest.iter().filter(|event| {
+        let count = of_series.entry(&event.series).or_default();
+        *count += 1;
+        *count <= SLOWEST_OF_SERIES
+    });
+    let shown: Vec<&Event> = shown.take(SLOWEST).collect();
+    for event in &shown {
         put!(
             out,
             "<div class=\"event\"><div><b>{} {}</b><span>{}</span></div>{}<p class=\"soft\">{}</p></div>",
@@ -226,11 +234,11 @@ fn slowest(out: &mut String, facts: &Facts) {
             about(event)
         );
     }
-    if facts.slowest.len() > SLOWEST {
+    if facts.slowest.len() > shown.len() {
         put!(
             out,
-            "<p class=\"soft\">The next {} are in trace.json and otlp.jsonl.</p>",
-            facts.slowest.len() - SLOWEST
+            "<p class=\"soft\">{} more of these are in trace.json and otlp.jsonl.</p>",
+            facts.slowest.len() - shown.len()
         );
     }
 }
@@ -538,5 +546,6 @@ fn files(out: &mut String, facts: &Facts) {
 const SESSIONS: usize = 5;
 const ADVICE: usize = 30;
 const SLOWEST: usize = 30;
+const SLOWEST_OF_SERIES: usize = 5;
 const NUMBERS: usize = 50;
 const ROWS: usize = 20;
