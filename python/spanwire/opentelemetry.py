@@ -42,7 +42,7 @@ class _RunSpan(_trace.NonRecordingSpan):
 def connect() -> None:
     """From now on a run is a child of OpenTelemetry's current span, and a span of the current run.
 
-    A second call does nothing. It costs each run some microseconds, for OpenTelemetry's context.
+    A second call does nothing. Each run then costs what OpenTelemetry's context costs as well.
     """
     _core._bridge(_current, _attach, _context.detach)
 
@@ -80,7 +80,7 @@ else:
         """Sends the spans of a Python SDK through Spanwire: its tail sampling, spool and report.
 
         A trace of both is held until all of it has ended, and kept or given up as one. It never
-        waits; a span costs some ten microseconds.
+        waits.
         """
 
         def on_start(self, span: Span, parent_context: Optional[_context.Context] = None) -> None:

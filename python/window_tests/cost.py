@@ -71,8 +71,12 @@ def processor_us() -> float:
             fields = file.read().rpartition(")")[2].split()
         total += (int(fields[11]) + int(fields[12])) * tick
         for task in os.listdir(f"/proc/{pid}/task"):
-            with open(f"/proc/{pid}/task/{task}/children") as file:
-                todo += map(int, file.read().split())
+            try:
+                with open(f"/proc/{pid}/task/{task}/children") as file:
+                    todo += map(int, file.read().split())
+            except FileNotFoundError:
+                # Threads end all the time.
+                continue
     return total
 
 

@@ -11,7 +11,15 @@ use crate::clock::{self, Stamp};
 use crate::instrument::record_sink::{Record, RecordSink, SampleValue};
 
 /// What waits for the writer.
+#[allow(
+    clippy::large_enum_variant,
+    reason = "nearly all are records, and a box would cost each"
+)]
 #[derive(Debug)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "nearly all are records, and a box would allocate on the app's thread"
+)]
 pub(crate) enum Item {
     Record(Record),
     Samples {

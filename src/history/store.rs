@@ -7,7 +7,7 @@ use std::thread;
 use std::time::Duration;
 
 use rusqlite::{
-    Connection, OpenFlags, OptionalExtension, Transaction, TransactionBehavior, params,
+    Connection, OpenFlags, OptionalExtension, Statement, Transaction, TransactionBehavior, params,
 };
 
 use super::SCHEMA;
@@ -177,9 +177,13 @@ impl Store {
             new_ids.push((place, id));
             Ok(id)
         };
-        for row in &batch.rows {
-            let id = id(row.series)?;
-            write_row(&transaction, row, id, session.id)?;
+        {
+            // Once for all rows: to look it up costs as much as to insert one.
+            let mut insert = transaction.prepare_cached(INSERT_RECORD)?;
+            for row in &batch.rows {
+                let id = id(row.series)?;
+                write_row(&mut insert, row, id, session.id)?;
+            }
         }
         for sample in &batch.samples {
             let id = id(sample.series)?;
@@ -211,7 +215,8 @@ impl Store {
     pub(crate) fn bound_wal(&self) {
         let wal = with_suffix(&self.path, "-wal");
         let len = fs::metadata(wal).map_or(0, |metadata| metadata.len());
-        if len > self.bounds.wal {
+        // The log keeps its length after a checkpoint, and to cut it costs another one.
+        if len > self.bounds.wal / 2 * 3 {
             self.checkpoint();
         }
     }
@@ -348,7 +353,7 @@ fn series_id(transaction: &Transaction<'_>, series: &Series) -> rusqlite::Result
 }
 
 fn write_row(
-    transaction: &Transaction<'_>,
+    insert: &mut Statement<'_>,
     row: &Row,
     series: i64,
     session: i64,
@@ -359,7 +364,7 @@ fn write_row(
     let trace = record.trace_id.to_bytes();
     let has_trace = trace != [0; 16];
     let thread = record.thread.text();
-    transaction.prepare_cached(INSERT_RECORD)?.execute(params![
+    insert.execute(params![
         session,
         series,
         row.started_at,
@@ -438,7 +443,7 @@ const SLOW_BY_THRESHOLD: &str = "threshold";
 const BUSY_MAX: Duration = Duration::from_secs(1);
 const BUSY_PAUSE: Duration = Duration::from_millis(5);
 pub(crate) const PAGE_BYTES: u64 = 4_096;
-const CACHE_KIB: i64 = 1_024;
+const CACHE_KIB: i64 = 2_048;
 const BYTES_MIN: u64 = 1 << 20;
 const WAL_MIN: u64 = 128 << 10;
 const WAL_MAX: u64 = 4 << 20;

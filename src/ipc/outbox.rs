@@ -50,9 +50,9 @@ pub(super) enum ReplyBound {
 #[derive(Debug)]
 pub(super) enum RefusedReply {
     /// It does not fit; a refusal in its place does.
-    NoRoom(Outbound),
+    NoRoom(Box<Outbound>),
     /// It ended.
-    Ended(Outbound, ErrorType),
+    Ended(Box<Outbound>, ErrorType),
 }
 
 #[derive(Debug)]
@@ -95,6 +95,10 @@ impl Outbox {
     /// Takes a reply in, unless it does not fit among those that did not end. A refusal in the place of
     /// one that did not fit is taken in any case: refusals are small, and there are no more of them
     /// than credits. A reply that stands for no credit has a bound of its own.
+    #[allow(
+        clippy::result_large_err,
+        reason = "a refused reply comes back as it is, and a box would cost each reply"
+    )]
     pub(super) fn reply(&mut self, reply: Outbound, bound: ReplyBound) -> Result<(), RefusedReply> {
         debug_assert!(reply.is_reply());
         let left = self
@@ -102,7 +106,7 @@ impl Outbox {
             .unacknowledged_bytes_max
             .saturating_sub(self.reply_bytes);
         if bound == ReplyBound::Enforced && reply.size() > left {
-            return Err(RefusedReply::NoRoom(reply));
+            return Err(RefusedReply::NoRoom(Box::new(reply)));
         }
         let is_free = matches!(
             reply.body,
@@ -112,7 +116,7 @@ impl Outbox {
             }
         );
         if is_free && self.replies.len() + self.in_flight.len() >= 2 * self.limits.in_flight_max {
-            return Err(RefusedReply::Ended(reply, ErrorType::QueueFull));
+            return Err(RefusedReply::Ended(Box::new(reply), ErrorType::QueueFull));
         }
         self.reply_bytes += reply.size();
         self.replies.push_back(reply);

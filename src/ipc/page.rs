@@ -438,6 +438,10 @@ impl Page {
     }
 
     /// Sends a reply; it comes back when its page is gone or it does not fit.
+    #[allow(
+        clippy::result_large_err,
+        reason = "a refused reply comes back as it is, and a box would cost each reply"
+    )]
     pub(super) fn reply(
         &mut self,
         generation: u64,
@@ -445,7 +449,7 @@ impl Page {
         bound: ReplyBound,
     ) -> Result<(), RefusedReply> {
         if generation != self.generation || self.phase != PagePhase::Ready {
-            return Err(RefusedReply::Ended(reply, self.why_gone()));
+            return Err(RefusedReply::Ended(Box::new(reply), self.why_gone()));
         }
         self.outbox.reply(reply, bound)
     }

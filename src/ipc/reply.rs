@@ -47,14 +47,14 @@ impl Inner {
                 outcome = refusal.outcome;
                 message.replace_result(refusal.reply);
                 self.page()
-                    .reply(caller.generation, message, ReplyBound::Exempt)
+                    .reply(caller.generation, *message, ReplyBound::Exempt)
             }
             sent => sent,
         };
         record_end(series, caller.kind(), outcome, took, span);
         match sent {
             Ok(()) => self.wake(),
-            Err(RefusedReply::Ended(message, error)) => self.undelivered(message, error),
+            Err(RefusedReply::Ended(message, error)) => self.undelivered(*message, error),
             Err(RefusedReply::NoRoom(_)) => unreachable!("a refusal has room"),
         }
     }

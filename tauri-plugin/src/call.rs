@@ -100,17 +100,7 @@ impl Answer {
     /// Tauri answered.
     pub(crate) fn answered(mut self, answered: Answered) {
         self.has_answered = true;
-        let running = {
-            let mut state = self.call.lock();
-            match mem::replace(&mut *state, State::Ended) {
-                State::Dispatching => {
-                    *state = State::AnsweredEarly(answered);
-                    None
-                }
-                State::Running(handling) => Some(handling),
-                State::AnsweredEarly(_) | State::DroppedEarly(_) | State::Ended => None,
-            }
-        };
+        let running = self.call.take_running(State::AnsweredEarly(answered));
         if let Some(handling) = running {
             self.call.end(handling, answered);
         }
@@ -122,17 +112,8 @@ impl Drop for Answer {
         if self.has_answered {
             return;
         }
-        let running = {
-            let mut state = self.call.lock();
-            match mem::replace(&mut *state, State::Ended) {
-                State::Dispatching => {
-                    *state = State::DroppedEarly(thread::panicking().then_some(ErrorType::Panic));
-                    None
-                }
-                State::Running(handling) => Some(handling),
-                State::AnsweredEarly(_) | State::DroppedEarly(_) | State::Ended => None,
-            }
-        };
+        let error = thread::panicking().then_some(ErrorType::Panic);
+        let running = self.call.take_running(State::DroppedEarly(error));
         // It ends as `panic` while this thread panics, and as `cancelled` otherwise.
         drop(running);
     }
@@ -142,6 +123,19 @@ impl Call {
     fn lock(&self) -> std::sync::MutexGuard<'_, State> {
         // A state is sound after each step.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The record, if the command runs on. The thread that still dispatches it ends it by `early`.
+    fn take_running(&self, early: State) -> Option<Handling> {
+        let mut state = self.lock();
+        match mem::replace(&mut *state, State::Ended) {
+            State::Dispatching => {
+                *state = early;
+                None
+            }
+            State::Running(handling) => Some(handling),
+            State::AnsweredEarly(_) | State::DroppedEarly(_) | State::Ended => None,
+        }
     }
 
     fn end(&self, handling: Handling, Answered { outcome, bytes }: Answered) {

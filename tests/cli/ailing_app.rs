@@ -1,8 +1,9 @@
 //! A small app with one fault, in a process of its own: a thread that is its UI thread, one that plays the
 //! page, and one that sends what the page shows.
 
-use std::io::Write;
+use std::io::{BufRead, BufReader, Write};
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread;
 use std::time::Duration;
@@ -15,8 +16,9 @@ use spanwire::telemetry::Telemetry;
 use spanwire::timer::monitor;
 use spanwire_testkit::child_process;
 use spanwire_testkit::model_page::{Eval, ModelPage};
-use std::io::{BufRead, BufReader};
 
+/// Whether what ends something has begun.
+static IS_ENDING: AtomicBool = AtomicBool::new(false);
 const FAULT: &str = "SPANWIRE_TEST_FAULT";
 
 /// An app that runs until it is dropped.
@@ -36,6 +38,7 @@ impl AilingApp {
                 // Far from what is usual, on a busy machine too, and from what the faults do.
                 .env("SPANWIRE_IPC_SLOW_THRESHOLD_MS", "250")
                 .env("SPANWIRE_SLOW_THRESHOLD_MS", "250")
+                .stdin(Stdio::piped())
                 .stdout(Stdio::piped())
                 .stderr(Stdio::null()),
         )
@@ -46,6 +49,16 @@ impl AilingApp {
             .find_map(|line| line.strip_prefix("metrics: ").map(str::to_owned))
             .unwrap();
         Self { process, metrics }
+    }
+
+    /// Lets those faults begin that end something, which Prometheus must have seen.
+    pub(crate) fn end_what_ends(&mut self) {
+        self.process
+            .stdin
+            .take()
+            .unwrap()
+            .write_all(b"end\n")
+            .unwrap();
     }
 }
 
@@ -100,7 +113,10 @@ fn run(fault: &str) {
     });
     let line = format!("metrics: {}\n", telemetry.prometheus_addr().unwrap());
     std::io::stdout().write_all(line.as_bytes()).unwrap();
-    let began = now();
+    thread::spawn(|| {
+        let _ = std::io::stdin().read_line(&mut String::new());
+        IS_ENDING.store(true, Ordering::Relaxed);
+    });
     for wake in ui {
         if let Wake::Message(text) = wake {
             let _ = ipc.receive(&text, None);
@@ -108,7 +124,7 @@ fn run(fault: &str) {
         while let Some(script) = ipc.next_script() {
             let _ = to_page.send(script);
         }
-        if now().since(began) > AT_REST {
+        if IS_ENDING.load(Ordering::Relaxed) {
             if has(fault, "hung-ui") {
                 wait(Duration::from_secs(3_600));
             }
@@ -165,7 +181,7 @@ fn background(ipc: &Ipc, fault: &str) {
     for round in 0_u32.. {
         let _ = ipc.emit("tick", &round);
         if has(fault, "flood") {
-            (0..100).for_each(|each| drop(ipc.emit("moved", &each)));
+            (0..200).for_each(|each| drop(ipc.emit("moved", &each)));
         }
         if has(fault, "full-wire") && round % 20 == 0 {
             (0..500).for_each(|each| drop(ipc.emit("refresh", &each)));
@@ -207,8 +223,8 @@ fn page(ipc: &Ipc, fault: &str, to_ui: &Sender<Wake>, scripts: &Receiver<Script>
             page = ModelPage::unannounced(ipc, &format!("p{round}"));
             send(&page, &[json!({"kind": "ready"})]);
         }
-        let is_at_rest = now().since(began) > AT_REST;
-        if is_at_rest && (has(fault, "page-gone") || has(fault, "frozen-page")) {
+        let is_ending = IS_ENDING.load(Ordering::Relaxed);
+        if is_ending && (has(fault, "page-gone") || has(fault, "frozen-page")) {
             return;
         }
         for event in ["load", "save", "thumbnail"] {
@@ -235,8 +251,10 @@ fn page(ipc: &Ipc, fault: &str, to_ui: &Sender<Wake>, scripts: &Receiver<Script>
         }
         // Its thread is kept by what is no listener.
         if has(fault, "busy-page") {
-            wait(Duration::from_millis(800));
-            send(&page, &[json!({"kind": "long_task", "value": 800})]);
+            let begun = millis();
+            wait(Duration::from_millis(1_500));
+            let took = millis() - begun;
+            send(&page, &[json!({"kind": "long_task", "value": took})]);
         }
         wait(Duration::from_millis(200));
         while let Ok(script) = scripts.try_recv() {
@@ -265,6 +283,3 @@ fn page(ipc: &Ipc, fault: &str, to_ui: &Sender<Wake>, scripts: &Receiver<Script>
 fn wait(time: Duration) {
     thread::sleep(time);
 }
-
-/// What ends something begins when Prometheus has seen it.
-const AT_REST: Duration = Duration::from_secs(8);

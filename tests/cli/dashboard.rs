@@ -306,7 +306,12 @@ fn the_stack_says_in_one_line_what_is_missing_and_writes_nothing() {
 fn a_stop_while_the_stack_starts_ends_it_too() {
     let programs = Folder::new("programs");
     // The script looks for ports with bash alone, and for the rest with the machine's programs.
-    fake_docker(&programs, "nothing", "echo starting; exec sleep 60");
+    let started = programs.path().join("started");
+    let up = format!(
+        "echo $$ >{}; echo starting; exec sleep 60",
+        started.display()
+    );
+    fake_docker(&programs, "nothing", &up);
     let stack = programs.path().join("stack");
     let path = format!("{}:/usr/bin:/bin", programs.path().display());
     let mut process = dashboard(&["--port", "0", &format!("--stack={}", stack.display())])
@@ -328,10 +333,13 @@ fn a_stop_while_the_stack_starts_ends_it_too() {
             .unwrap()
             .success()
     );
-    // To its end: what the script has started ends too, or it would hold the pipe.
-    out.read_to_string(&mut text).unwrap();
-    assert!(text.contains("ended after "), "{text}");
+    while !text.contains("ended after ") {
+        assert!(out.read_line(&mut text).unwrap() > 0, "{text}");
+    }
     assert_eq!(process.wait().unwrap().code(), Some(0));
+    // What the script has started is not left behind.
+    let pid = std::fs::read_to_string(started).unwrap();
+    assert!(!std::path::Path::new("/proc").join(pid.trim()).exists());
     assert!(stack.join("scripts/compose").exists());
 }
 

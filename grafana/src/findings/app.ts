@@ -181,7 +181,7 @@ export const APP: readonly Finding[] = [
     },
     explains: [
       { ids: ["delivery-slow", "queue-waits", "way-to-host-slow", "way-to-page-slow"], same: [] },
-      { ids: ["ui-thread-blocked", "page-thread-saturated"], same: [], ifUnblamed: true },
+      { ids: ["ui-thread-blocked"], same: [], ifUnblamed: true },
     ],
     remedy:
       "the app takes most of it: profile the process that is named; other programs do: the app is their victim, and slow as a whole",

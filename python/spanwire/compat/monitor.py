@@ -66,6 +66,7 @@ class PerformanceMonitor:
         """
         measured = self._monitor(operation, sample_one_in)
         begun = time.perf_counter_ns()
+        run: Optional[_core.Run] = None
         error: Optional[BaseException] = None
         try:
             with measured as run:
@@ -78,7 +79,8 @@ class PerformanceMonitor:
             error = raised
             raise
         finally:
-            self._ended(operation, (time.perf_counter_ns() - begun) / 1e6, error, context, run.trace_id)
+            trace_id = run.trace_id if run is not None else None
+            self._ended(operation, (time.perf_counter_ns() - begun) / 1e6, error, context, trace_id)
 
     def _monitor(self, operation: str, sample_one_in: int) -> _core.Monitor:
         known = self._monitors.get(operation) if isinstance(operation, str) else None

@@ -70,7 +70,7 @@ class MetricsStorage:
 
     :raises StorageError: when the file is no database, is newer than this library, or stays locked.
 
-    An insert costs a few microseconds: a thread writes what waits, twenty times a second at most,
+    An insert does not wait for the disk: a thread writes what waits, twenty times a second at most,
     and each read brings what waits first. 10,000 rows may wait; ``dropped`` counts what did not fit.
     """
 

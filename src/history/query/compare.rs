@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::error::QueryError;
 use super::filter::Filter;
 use super::reader::HistoryReader;
-use super::record::Series;
+use super::series::Series;
 use super::significance::{
     Proportion, Rate, adjust, distributions_differ, proportions_differ, rates_differ,
 };

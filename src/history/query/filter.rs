@@ -4,7 +4,7 @@ use std::time::{Duration, SystemTime};
 
 use rusqlite::types::Value;
 
-use super::record::Series;
+use super::series::Series;
 
 /// Which records and series a question is about: all of them, unless it says less.
 ///
@@ -116,12 +116,12 @@ impl Filter {
     }
 
     /// The first nanosecond that belongs to it.
-    pub(super) fn from_nanos(&self) -> i64 {
+    pub(super) fn since_nanos(&self) -> i64 {
         self.since.map_or(i64::MIN, nanos_since_epoch)
     }
 
     /// The first nanosecond after it.
-    pub(super) fn to_nanos(&self) -> i64 {
+    pub(super) fn until_nanos(&self) -> i64 {
         self.until.map_or(i64::MAX, nanos_since_epoch)
     }
 

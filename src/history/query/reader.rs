@@ -10,7 +10,8 @@ use super::error::{OpenError, QueryError};
 use super::filter::{Filter, time_at};
 use super::import;
 use super::open::{Origin, read_only};
-use super::record::{Names, Record, Records, Series, longest};
+use super::record::{Names, Record, Records, longest};
+use super::series::Series;
 use super::stats::{SeriesStats, TrendPoint};
 use super::tally::{Tally, Window, tallies};
 
@@ -23,6 +24,9 @@ pub struct HistoryReader {
     connection: Connection,
     path: PathBuf,
 }
+
+/// Each series with what was counted of it.
+type Tallied = Vec<(Arc<Series>, Tally)>;
 
 impl HistoryReader {
     /// Opens a file.
@@ -126,10 +130,7 @@ impl HistoryReader {
         Ok(points)
     }
 
-    pub(super) fn tallied(
-        &self,
-        filter: &Filter,
-    ) -> Result<(Window, Vec<(Arc<Series>, Tally)>), QueryError> {
+    pub(super) fn tallied(&self, filter: &Filter) -> Result<(Window, Tallied), QueryError> {
         let moment = self.moment()?;
         let names = Names::read(&moment)?;
         let window = Window::of(&moment, filter)?;

@@ -9,18 +9,7 @@ use rusqlite::{Connection, Row, params_from_iter};
 
 use super::error::QueryError;
 use super::filter::{Filter, is_failure, time_at};
-
-/// What is measured: all records of one kind, name and webview.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-#[non_exhaustive]
-pub struct Series {
-    /// `operation`, `call`, `event_in`, `event_out`, `reply`, `startup`, `page_error` or `system`.
-    pub kind: String,
-    /// The operation's or message's name.
-    pub name: String,
-    /// The webview; empty where there is none.
-    pub webview: String,
-}
+use super::series::Series;
 
 /// How long each stage of a message took, as far as it is known.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -103,15 +92,18 @@ impl<'a> Records<'a> {
         names: Names,
     ) -> Result<Self, QueryError> {
         let matching = names.matching(filter);
-        let (condition, mut values) =
-            filter.condition(filter.from_nanos(), filter.to_nanos(), matching.as_deref());
+        let (condition, mut values) = filter.condition(
+            filter.since_nanos(),
+            filter.until_nanos(),
+            matching.as_deref(),
+        );
         // What an app writes from now on may be of a series that is not among the names.
         let newest: Option<i64> =
             connection.query_row("SELECT max(id) FROM record", [], |row| row.get(0))?;
         values.push(Value::Integer(newest.unwrap_or(0)));
         let sql = format!(
-            "SELECT {COLUMNS} FROM record WHERE {condition} AND id <= ? AND started_at >= ? \
-             AND (started_at, id) > (?, ?) ORDER BY started_at, id LIMIT ?"
+            "SELECT {COLUMNS} FROM record WHERE {condition} AND id <= ? \
+             AND (started_at > ? OR id > ?) ORDER BY started_at, id LIMIT ?"
         );
         Ok(Self {
             connection,
@@ -130,7 +122,12 @@ impl<'a> Records<'a> {
         let (start, id) = self.after.unwrap_or((i64::MIN, i64::MIN));
         let mut values = self.values.clone();
         let size_value = i64::try_from(size).unwrap_or(i64::MAX);
-        values.extend([start, start, id, size_value].map(Value::Integer));
+        // The condition begins with the first time. It is the one lower bound that SQLite can take,
+        // so each page begins where the one before ended, and not at the window's begin.
+        if let (Some(first), Some(_)) = (values.first_mut(), self.after) {
+            *first = Value::Integer(start);
+        }
+        values.extend([start, id, size_value].map(Value::Integer));
         let mut statement = self.connection.prepare(&self.sql)?;
         let mut rows = statement.query(params_from_iter(values))?;
         while let Some(row) = rows.next()? {
@@ -147,11 +144,13 @@ impl Iterator for Records<'_> {
     type Item = Result<Record, QueryError>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        if self.page.is_empty() && !self.ended && self.left > 0 {
-            if let Err(error) = self.read_page() {
-                self.ended = true;
-                return Some(Err(error));
-            }
+        if self.page.is_empty()
+            && !self.ended
+            && self.left > 0
+            && let Err(error) = self.read_page()
+        {
+            self.ended = true;
+            return Some(Err(error));
         }
         self.page.pop_front().map(Ok)
     }
@@ -164,8 +163,11 @@ pub(super) fn longest(
     names: &Names,
 ) -> Result<Vec<Record>, QueryError> {
     let matching = names.matching(filter);
-    let (condition, mut values) =
-        filter.condition(filter.from_nanos(), filter.to_nanos(), matching.as_deref());
+    let (condition, mut values) = filter.condition(
+        filter.since_nanos(),
+        filter.until_nanos(),
+        matching.as_deref(),
+    );
     values.push(Value::Integer(
         i64::try_from(filter.limit_max()).unwrap_or(i64::MAX),
     ));

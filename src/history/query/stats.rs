@@ -3,7 +3,8 @@
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use super::record::{Series, nanos};
+use super::record::nanos;
+use super::series::Series;
 use super::significance::{Proportion, wilson};
 use super::tally::{Tally, Window};
 

@@ -102,8 +102,8 @@ impl Window {
             }
         };
         let mut window = Self {
-            from: filter.from_nanos().max(begin.unwrap_or(0)),
-            to: filter.to_nanos().min(end.unwrap_or(0)),
+            from: filter.since_nanos().max(begin.unwrap_or(0)),
+            to: filter.until_nanos().min(end.unwrap_or(0)),
         };
         if let Some(version) = filter.version_asked() {
             // A version that ran for a day did so many in a day, however old the file is.
@@ -146,7 +146,7 @@ pub(super) fn tallies(
         bucket: bucket.filter(|bucket| *bucket > 0),
         tallies: Tallies::new(),
     };
-    let (from, to) = (filter.from_nanos(), filter.to_nanos());
+    let (from, to) = (filter.since_nanos(), filter.until_nanos());
     let minutes_fit = adding.bucket.is_none_or(|bucket| bucket % MINUTE == 0);
     let newest = newest_rolled_up(connection)?;
     let (Some(newest), false, true) = (newest, filter.needs_records(), minutes_fit) else {

@@ -496,20 +496,20 @@ impl<'a> Found<'a> {
                 of.entry(*session).or_default().push((*at, *value));
             }
             for points in of.into_values() {
-                if samples.name.ends_with("memory.usage") {
-                    if let Some((grew, to, over)) = growth(&points) {
-                        let subject = match samples.part.as_str() {
-                            "" => "the app's process".to_owned(),
-                            part => format!("the webview's {part} process"),
-                        };
-                        let evidence = format!(
-                            "it grew by {} to {} in {}",
-                            bytes(grew),
-                            bytes(to),
-                            time(over)
-                        );
-                        self.add("memory-growth", subject, evidence, None);
-                    }
+                if samples.name.ends_with("memory.usage")
+                    && let Some((grew, to, over)) = growth(&points)
+                {
+                    let subject = match samples.part.as_str() {
+                        "" => "the app's process".to_owned(),
+                        part => format!("the webview's {part} process"),
+                    };
+                    let evidence = format!(
+                        "it grew by {} to {} in {}",
+                        bytes(grew),
+                        bytes(to),
+                        time(over)
+                    );
+                    self.add("memory-growth", subject, evidence, None);
                 }
                 if samples.name == "system.cpu.utilization" && points.len() >= 10 {
                     let sum: f64 = points.iter().map(|(_, value)| value).sum();

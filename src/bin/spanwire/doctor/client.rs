@@ -18,6 +18,8 @@ pub(super) struct HttpClient {
     headers: Vec<(HeaderName, HeaderValue)>,
     /// No request is sent after this.
     deadline: Stamp,
+    /// How long one may take.
+    request_time_max: Duration,
 }
 
 /// What a server answered, whatever its status.
@@ -52,6 +54,15 @@ impl HttpClient {
             agent: connection.agent(base),
             headers: connection.headers.clone(),
             deadline,
+            request_time_max: REQUEST_TIME_MAX,
+        }
+    }
+
+    /// The same for questions that take a server a while.
+    pub(super) fn patient(self) -> Self {
+        Self {
+            request_time_max: PATIENT_TIME_MAX,
+            ..self
         }
     }
 
@@ -106,7 +117,7 @@ impl HttpClient {
     }
 
     fn send(&self, request: http::request::Builder, body: Vec<u8>) -> Result<Answer, ProbeError> {
-        let left = self.deadline.since(now()).min(REQUEST_TIME_MAX);
+        let left = self.deadline.since(now()).min(self.request_time_max);
         if left.is_zero() {
             return Err(ProbeError::Timeout);
         }
@@ -208,6 +219,8 @@ fn encoded(text: &str) -> String {
 }
 
 const REQUEST_TIME_MAX: Duration = Duration::from_secs(2);
+/// A rate over a day, asked of a Prometheus that is busy with others.
+const PATIENT_TIME_MAX: Duration = Duration::from_secs(20);
 /// An app with all the series that the caps allow has some megabytes of metrics.
 const ANSWER_BYTES_MAX: u64 = 16 * 1024 * 1024;
 

@@ -47,7 +47,7 @@ fn diagnose(options: &Doctor) -> io::Result<Diagnosis> {
     let config = Telemetry::builder(super::UNKNOWN_SERVICE).resolve();
     let targets = Targets::new(options, &config);
     let asked = Asked {
-        client: HttpClient::new(&targets.prometheus, now().plus(TIME_MAX)),
+        client: HttpClient::new(&targets.prometheus, now().plus(TIME_MAX)).patient(),
         job: &options.job,
         window: options.window,
     };
@@ -111,12 +111,7 @@ enum Presence {
 
 impl Asked<'_> {
     fn query(&self, expression: &str) -> Result<Vec<Series>, ProbeError> {
-        let expression = self.window.fill_in(expression, self.job);
-        let mut series = match query(&self.client, &expression) {
-            // One that is at work on a machine that is short of time answers the second time.
-            Err(ProbeError::Timeout) => query(&self.client, &expression)?,
-            answer => answer?,
-        };
+        let mut series = query(&self.client, &self.window.fill_in(expression, self.job))?;
         // A quantile of nothing is NaN, which says nothing.
         series.retain(|one| one.value.is_finite());
         Ok(series)
@@ -195,7 +190,7 @@ impl Asked<'_> {
 }
 
 /// For all questions to Prometheus.
-const TIME_MAX: Duration = Duration::from_secs(30);
+const TIME_MAX: Duration = Duration::from_secs(60);
 /// For all questions to Jaeger.
 const JAEGER_TIME_MAX: Duration = Duration::from_secs(10);
 /// A rate needs two samples, and one of them may be missing at an end of the window.
