@@ -127,7 +127,7 @@ fn period_bounds_what_is_in_the_report() {
 #[test]
 fn large_history_gives_a_small_report() {
     let history = Synthetic::new("large");
-    let rows: Vec<Row> = (0..60_000)
+    let rows: Vec<Row> = (0..30_000)
         .map(|n| match n % 10 {
             0 => Row::call(&format!("call_{}", n % 500), n, 150),
             _ => Row::event_out(&format!("event_{}", n % 500), n, 1, 1),

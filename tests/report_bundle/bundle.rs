@@ -63,8 +63,8 @@ fn a_running_app_writes_the_report_of_what_it_did_until_then() {
             }
             // Nothing is left beside it but the history.
             let left = std::fs::read_dir(folder.path()).unwrap();
-            let left = left.map(|entry| entry.unwrap().file_name().into_string().unwrap());
-            assert!(left.filter(|name| name.starts_with('.')).next().is_none());
+            let mut left = left.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+            assert!(!left.any(|name| name.starts_with('.')));
         },
     );
 }
