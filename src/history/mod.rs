@@ -22,6 +22,7 @@ pub use counts::HistoryReport;
 pub use error::HistoryError;
 pub use options::HistoryOptions;
 pub use recording::{FlushError, History};
+pub use sketch::sketch_with;
 
 /// The tables of a new file.
 pub const SCHEMA: &str = include_str!("schema.sql");
