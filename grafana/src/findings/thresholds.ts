@@ -17,7 +17,7 @@ export const SATURATED = 0.6;
 /** The share of all cores in use from which whatever wants to run waits. */
 export const CPU_SATURATED = 0.95;
 /** The share of all cores from which one process of the app's is to blame for a busy machine. */
-export const BLAMED_CPU_MIN = 0.2;
+export const BLAMED_CPU_MIN = 0.15;
 /** The share of scrapes without an answer from which an app that answers again stood still. */
 export const STOOD_STILL_MIN = 0.1;
 /** Loads in the window, beside the first, from which a page is not at rest. */
@@ -45,3 +45,5 @@ export const STARTUP_BUDGET_S = 5;
 export const STARTUP_PHASE_S = STARTUP_BUDGET_S / 2;
 /** The share of a thread's time from which something is to blame for it. */
 export const BLAMED_MIN = 0.05;
+/** The share of an event's handlers that kept the UI thread from which that event blocks it. */
+export const BLOCKING_MIN = 0.3;
