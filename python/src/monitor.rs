@@ -431,6 +431,39 @@ fn leave(run: &Py<Run>, py: Python<'_>, exc: &Bound<'_, PyAny>) -> PyResult<()> 
     Ok(())
 }
 
+/// Runs `f`, code of the app's, as what happens within this thread's OpenTelemetry context: runs,
+/// tasks and spans of Python's own API that it begins are children of the span in there, also those
+/// that go on elsewhere.
+pub(crate) fn in_handler<R>(py: Python<'_>, f: impl FnOnce() -> R) -> R {
+    if !is_listening() {
+        return f();
+    }
+    let entered = current(py).and_then(|outer| {
+        let run = Run {
+            state: Mutex::new(State {
+                measured: None,
+                outer,
+                attached: None,
+                is_ended: false,
+                caller: None,
+                innermost: None,
+            }),
+            context: Context::current(),
+        };
+        let run = Py::new(py, run)?;
+        enter(&run, py)?;
+        Ok(run)
+    });
+    let result = f();
+    // What it returns or raises is the app's, whatever became of ours.
+    if let Ok(run) = entered
+        && let Err(error) = detach(&run, py)
+    {
+        error.write_unraisable(py, None);
+    }
+    result
+}
+
 /// Says how a run ended that an exception left.
 #[cold]
 fn finish(py: Python<'_>, measured: DetachedRun, error: &Bound<'_, PyAny>) -> PyResult<()> {
