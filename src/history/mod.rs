@@ -7,6 +7,7 @@ mod intake_queue;
 mod options;
 pub mod query;
 mod recording;
+pub mod report;
 mod retention;
 mod rollup;
 mod sampling;
