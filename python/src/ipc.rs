@@ -17,6 +17,7 @@ use spanwire::ipc::{
     Responder, Script,
 };
 
+use crate::monitor::in_handler;
 use crate::telemetry::within;
 
 /// A lock whose holder runs no code of the app's, so a poisoned one is sound.
@@ -72,7 +73,7 @@ impl Job {
                 return;
             };
             let run = || callback.call1(py, (call.json(), reply.clone_ref(py)));
-            let ran = within(|| span.in_scope(run));
+            let ran = within(|| span.in_scope(|| in_handler(py, run)));
             if let Err(error) = ran {
                 let (name, message) = describe(py, &error);
                 reply

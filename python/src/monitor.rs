@@ -13,13 +13,13 @@ use opentelemetry::trace::{
 use pyo3::exceptions::{PyGeneratorExit, PyStopIteration, PyTypeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
-use pyo3::types::{PyBool, PyDict, PyFloat, PyInt, PyString, PyTuple};
+use pyo3::types::{PyBool, PyDict, PyFloat, PyInt, PyString};
 use spanwire::timer::{DetachedRun, FieldValue, Operation, Outcome, operation};
 
 use crate::foreign_span::is_undecided;
 use crate::fork::is_child;
 use crate::queue::{check_name, duration};
-use crate::telemetry::{is_listening, within};
+use crate::telemetry::{Active, is_listening, listening, within};
 
 /// Measures what is done as the operation of that name.
 ///
@@ -80,11 +80,11 @@ impl Monitor {
     ///
     /// It is not the parent of what follows before it is entered.
     fn start(&self, py: Python<'_>) -> PyResult<Run> {
-        let (measured, parent) = match is_listening() {
-            false => (None, None),
-            true => {
+        let (measured, parent) = match &*listening() {
+            None => (None, None),
+            Some(active) => {
                 let (context, parent) = parent(py)?;
-                (Some(self.begin(&context)), parent)
+                (Some(self.begin(active, &context)), parent)
             }
         };
         let context = match &measured {
@@ -190,7 +190,7 @@ impl Monitor {
 }
 
 impl Monitor {
-    fn begin(&self, parent: &Context) -> DetachedRun {
+    fn begin(&self, active: &Active, parent: &Context) -> DetachedRun {
         let mut monitor = self.operation.monitor();
         if self.sample_one_in != 1 {
             monitor = monitor.sample_one_in(self.sample_one_in);
@@ -198,7 +198,10 @@ impl Monitor {
         if let Some(threshold) = self.slow_after {
             monitor = monitor.slow_after(threshold);
         }
-        let mut run = monitor.start_detached(parent);
+        let mut run = match &active.tracer {
+            Some(tracer) => monitor.start_detached_by(tracer, parent),
+            None => monitor.sample_one_in(0).start_detached(parent),
+        };
         for (key, value) in &self.fields {
             run.field(key.clone(), value.clone());
         }
@@ -428,6 +431,39 @@ fn leave(run: &Py<Run>, py: Python<'_>, exc: &Bound<'_, PyAny>) -> PyResult<()> 
     Ok(())
 }
 
+/// Runs `f`, code of the app's, as what happens within this thread's OpenTelemetry context: runs,
+/// tasks and spans of Python's own API that it begins are children of the span in there, also those
+/// that go on elsewhere.
+pub(crate) fn in_handler<R>(py: Python<'_>, f: impl FnOnce() -> R) -> R {
+    if !is_listening() {
+        return f();
+    }
+    let entered = current(py).and_then(|outer| {
+        let run = Run {
+            state: Mutex::new(State {
+                measured: None,
+                outer,
+                attached: None,
+                is_ended: false,
+                caller: None,
+                innermost: None,
+            }),
+            context: Context::current(),
+        };
+        let run = Py::new(py, run)?;
+        enter(&run, py)?;
+        Ok(run)
+    });
+    let result = f();
+    // What it returns or raises is the app's, whatever became of ours.
+    if let Ok(run) = entered
+        && let Err(error) = detach(&run, py)
+    {
+        error.write_unraisable(py, None);
+    }
+    result
+}
+
 /// Says how a run ended that an exception left.
 #[cold]
 fn finish(py: Python<'_>, measured: DetachedRun, error: &Bound<'_, PyAny>) -> PyResult<()> {
@@ -452,6 +488,8 @@ fn finish(py: Python<'_>, measured: DetachedRun, error: &Bound<'_, PyAny>) -> Py
 }
 
 /// The variable with the innermost run, by its two methods.
+///
+/// They are called rather than C's functions for it, which are no part of Python's stable ABI.
 struct Variable {
     get: Py<PyAny>,
     set: Py<PyAny>,
@@ -460,11 +498,13 @@ struct Variable {
 fn variable(py: Python<'_>) -> PyResult<&'static Variable> {
     static VARIABLE: PyOnceLock<Variable> = PyOnceLock::new();
     VARIABLE.get_or_try_init(py, || {
+        let options = PyDict::new(py);
+        // A default, so that `get` needs no argument, for which a tuple would be made each time.
+        options.set_item("default", py.None())?;
         let variable = py
             .import("contextvars")?
             .getattr("ContextVar")?
-            .call1(("spanwire.run",))?;
-        variable.call_method1("set", (py.None(),))?;
+            .call(("spanwire.run",), Some(&options))?;
         Ok(Variable {
             get: variable.getattr("get")?.unbind(),
             set: variable.getattr("set")?.unbind(),
@@ -474,8 +514,7 @@ fn variable(py: Python<'_>) -> PyResult<&'static Variable> {
 
 /// The innermost run of this context.
 fn current(py: Python<'_>) -> PyResult<Option<Py<Run>>> {
-    let none = PyTuple::new(py, [py.None()])?;
-    let current = variable(py)?.get.bind(py).call1(none)?;
+    let current = variable(py)?.get.bind(py).call0()?;
     Ok(current.cast_into::<Run>().ok().map(Bound::unbind))
 }
 

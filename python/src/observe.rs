@@ -16,6 +16,7 @@ use tracing::{Level, Span};
 use tracing_opentelemetry::OpenTelemetrySpanExt;
 
 use crate::ipc::IpcMetrics;
+use crate::monitor::in_handler;
 use crate::telemetry::within;
 
 /// The knowledge of pywebview's bridge, in the page.
@@ -172,7 +173,7 @@ impl BridgeCall {
         let call = || {
             let span = Span::current();
             span.add_event("started", Vec::new());
-            let result = run();
+            let result = in_handler(py, run);
             span.add_event("returned", Vec::new());
             if let Err(error) = &result {
                 failed(py, error);

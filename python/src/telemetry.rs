@@ -4,9 +4,11 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use arc_swap::ArcSwapOption;
+use arc_swap::{ArcSwapOption, Guard};
 use opentelemetry::logs::LoggerProvider as _;
+use opentelemetry::trace::TracerProvider as _;
 use opentelemetry_sdk::logs::SdkLogger;
+use opentelemetry_sdk::trace::SdkTracer;
 use pyo3::create_exception;
 use pyo3::exceptions::{PyException, PyRuntimeError, PyValueError};
 use pyo3::prelude::*;
@@ -36,7 +38,10 @@ create_exception!(
 /// What is in force in this process.
 pub(crate) struct Active {
     telemetry: Arc<Core>,
+    /// Where it is not the subscriber of the process anyway.
     dispatch: Option<Dispatch>,
+    /// Makes the spans of runs.
+    pub(crate) tracer: Option<SdkTracer>,
     logger: Option<SdkLogger>,
 }
 
@@ -57,6 +62,15 @@ pub(crate) fn active() -> Option<Arc<Core>> {
 #[inline]
 pub(crate) fn is_listening() -> bool {
     !is_child() && ACTIVE.load().is_some()
+}
+
+/// The telemetry that sees what is measured now, if any.
+#[inline]
+pub(crate) fn listening() -> Guard<Option<Arc<Active>>> {
+    if is_child() {
+        return Guard::from_inner(None);
+    }
+    ACTIVE.load()
 }
 
 /// Runs `f` with the logger of the telemetry in force, if log records are exported.
@@ -253,15 +267,18 @@ fn _install(py: Python<'_>, service_name: &str, options: Options) -> PyResult<Te
             use tracing_subscriber::layer::SubscriberExt as _;
             Dispatch::new(tracing_subscriber::registry().with(parts.layer()))
         });
-        if let Some(dispatch) = &dispatch {
-            // The first of the process, for spans that are made on threads of ours. A later one is in
-            // force where `within` says so.
-            let _ = tracing::dispatcher::set_global_default(dispatch.clone());
-        }
+        // The first of the process is in force everywhere, on threads of ours too. A later one is
+        // where `within` says so.
+        let dispatch = dispatch
+            .filter(|dispatch| tracing::dispatcher::set_global_default(dispatch.clone()).is_err());
         let core = Arc::new(core);
         ACTIVE.store(Some(Arc::new(Active {
             telemetry: Arc::clone(&core),
             dispatch,
+            tracer: parts
+                .tracer_provider
+                .as_ref()
+                .map(|provider| provider.tracer(spanwire::semconv::SCOPE)),
             logger: parts
                 .logger_provider
                 .as_ref()

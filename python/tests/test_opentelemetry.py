@@ -71,6 +71,39 @@ assert not trace.get_current_span().get_span_context().is_valid
     assert b.attributes["field"] == 5
 
 
+def test_what_a_handler_of_the_page_begins_is_a_child_of_its_span(collector):
+    code = """
+import threading
+provider.add_span_processor(SpanwireSpanProcessor())
+loop = asyncio.new_event_loop()
+threading.Thread(target=loop.run_forever, daemon=True).start()
+async def later():
+    with tracer.start_as_current_span("task"):
+        with monitor("in_task"):
+            await asyncio.sleep(0)
+def handler():
+    with monitor("run"):
+        pass
+    with tracer.start_as_current_span("span"):
+        pass
+    tasks.append(asyncio.run_coroutine_threadsafe(later(), loop))
+tasks = []
+observer = spanwire._core.BridgeObserver("main")
+call = observer.call("save", [], "1", handler, lambda script: None)
+call()
+assert spanwire.current_run() is None
+assert not trace.get_current_span().get_span_context().is_valid
+call.reply("f({value: 'null'})")
+tasks[0].result(10)
+"""
+    run(collector, code, **ALL_TRACES)
+    handler = collector.span("save")
+    for name in ("run", "span", "task"):
+        assert collector.span(name).parent == handler.span_id, name
+    assert collector.span("in_task").parent == collector.span("task").span_id
+    assert len({span.trace_id for span in collector.spans}) == 1
+
+
 def test_tasks_keep_their_parents(collector):
     code = """
 provider.add_span_processor(SpanwireSpanProcessor())

@@ -45,8 +45,12 @@ def test_an_error_is_logged_with_its_event_counted_and_rejects_the_promise(wire,
     assert errors["fails"] == errors["unserialisable"] == "handler_error"
 
 
-def test_a_coroutine_answers(wire):
+def test_a_coroutine_answers_and_what_it_begins_is_in_the_calls_trace(wire, receiver):
     assert wire("a_coroutine_answers")["told"] == [2, "ValueError"]
+    servers = {span.span_id for span in receiver.spans if span.name == "slow" and span.kind == SERVER}
+    within = [span for span in receiver.spans if span.name == "in_coroutine"]
+    assert len(servers) == len(within) == 2
+    assert {span.parent_span_id for span in within} == servers
 
 
 def test_a_callback_that_blocks_keeps_no_message_to_the_page(wire):

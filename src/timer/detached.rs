@@ -2,9 +2,10 @@
 
 use std::borrow::Cow;
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
-use opentelemetry::trace::{Status, TraceContextExt as _, Tracer as _};
+use opentelemetry::trace::{Status, TraceContextExt as _, Tracer};
 use opentelemetry::{Context, KeyValue, global};
 use tracing::Span;
 
@@ -33,6 +34,31 @@ impl Monitor<'_> {
     /// outer.fail("SceneError", "no such layer", None);
     /// ```
     pub fn start_detached(self, parent: &Context) -> DetachedRun {
+        self.begin_detached(parent, |name, operation| {
+            within_span(&global::tracer(semconv::SCOPE), name, operation, parent)
+        })
+    }
+
+    /// The same, with its span made by `tracer`: for who keeps one, since to look the global one up
+    /// costs a fifth of a run.
+    ///
+    /// Make it with the scope that other spans of the library have:
+    /// `provider.tracer(spanwire::semconv::SCOPE)`.
+    pub fn start_detached_by<T>(self, tracer: &T, parent: &Context) -> DetachedRun
+    where
+        T: Tracer<Span: Send + Sync + 'static>,
+    {
+        self.begin_detached(parent, |name, operation| {
+            within_span(tracer, name, operation, parent)
+        })
+    }
+
+    #[inline]
+    fn begin_detached(
+        self,
+        parent: &Context,
+        within_span: impl FnOnce(String, Arc<str>) -> Context,
+    ) -> DetachedRun {
         if !is_listening() {
             return DetachedRun {
                 measured: None,
@@ -45,17 +71,9 @@ impl Monitor<'_> {
         let context = match has_span {
             false => parent.clone(),
             true => {
-                let tracer = global::tracer(semconv::SCOPE);
-                let name = match name {
-                    Some(name) => name,
-                    None => run.operation().name().to_owned(),
-                };
-                let operation = run.operation().name().to_owned();
-                let builder = tracer
-                    .span_builder(name)
-                    .with_attributes([KeyValue::new(OPERATION_NAME, operation)]);
-                let span = tracer.build_with_context(builder, parent);
-                parent.with_span(span)
+                let operation = run.operation().shared_name();
+                let name = name.unwrap_or_else(|| operation.to_string());
+                within_span(name, Arc::clone(operation))
             }
         };
         DetachedRun {
@@ -67,6 +85,17 @@ impl Monitor<'_> {
             context,
         }
     }
+}
+
+/// `parent` with a span in it.
+fn within_span<T>(tracer: &T, name: String, operation: Arc<str>, parent: &Context) -> Context
+where
+    T: Tracer<Span: Send + Sync + 'static>,
+{
+    let builder = tracer
+        .span_builder(name)
+        .with_attributes([KeyValue::new(OPERATION_NAME, operation)]);
+    parent.with_span(tracer.build_with_context(builder, parent))
 }
 
 /// A run that is bound to no thread; made by [`Monitor::start_detached`].
@@ -207,6 +236,30 @@ mod tests {
         let name = semconv::OPERATION_DURATION.name;
         assert_eq!(capture.histogram(name, &labels).0, 1);
         assert!(capture.logs().contains("key=1"), "{}", capture.logs());
+    }
+
+    #[test]
+    fn detached_run_of_a_given_tracer_has_its_span_from_there() {
+        use opentelemetry::trace::TracerProvider as _;
+        use opentelemetry_sdk::trace::{InMemorySpanExporter, SdkTracerProvider};
+
+        let exporter = InMemorySpanExporter::default();
+        let provider = SdkTracerProvider::builder()
+            .with_simple_exporter(exporter.clone())
+            .build();
+        let tracer = provider.tracer(semconv::SCOPE);
+        Capture::new().run(|| {
+            let outer = monitor("detached_outer").start_detached_by(&tracer, &Context::new());
+            let inner = monitor("detached_inner").start_detached_by(&tracer, outer.context());
+            inner.complete();
+            outer.complete();
+        });
+        let spans = exporter.get_finished_spans().unwrap();
+        let names: Vec<_> = spans.iter().map(|span| &*span.name).collect();
+        assert_eq!(names, ["detached_inner", "detached_outer"]);
+        assert_eq!(spans[0].parent_span_id, spans[1].span_context.span_id());
+        let operation = KeyValue::new(OPERATION_NAME, "detached_inner");
+        assert_eq!(spans[0].attributes, [operation]);
     }
 
     #[test]

@@ -89,6 +89,8 @@ def a_coroutine_answers():
     @view.on("slow")
     async def slow(data):
         await asyncio.sleep(0.01)
+        with spanwire.monitor("in_coroutine"):
+            pass
         if data == "fail":
             raise ValueError("no")
         return data + 1
