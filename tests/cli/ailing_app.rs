@@ -198,7 +198,8 @@ fn handlers(ipc: &Ipc, fault: &str) {
 fn sleep_later() {
     let id = std::process::id();
     let script = format!("sleep 5; kill -STOP {id}; sleep 5; kill -CONT {id}");
-    Command::new("sh").args(["-c", &script]).spawn().unwrap();
+    let mut sleeper = Command::new("sh").args(["-c", &script]).spawn().unwrap();
+    std::thread::spawn(move || sleeper.wait());
 }
 
 /// What the app does beside its handlers.
