@@ -171,6 +171,12 @@ test-history-kills: packages ## kill -9 a process under load 100 times, and look
 bench-history-writing: ## what a history costs its callers, its writer and in memory; it fails when a target is missed
 	cargo bench -p spanwire --features history --bench history_writing
 
+.PHONY: scenarios
+scenarios: packages ## the example notebook with thirty faults, and what the doctor says of each; ARGS="blocked-ui healthy" runs less
+	@scripts/install-packages demo
+	cargo build --workspace --features $(FEATURES) --bin spanwire --example notebook
+	@$(WITH_DISPLAY) node scripts/scenarios.mjs $(ARGS)
+
 stack: ## start Prometheus, Alertmanager, Jaeger and the Collector without Docker
 	@scripts/install-packages stack
 	@scripts/stack up

@@ -19,6 +19,9 @@ use rusqlite::{Connection, params};
 use spanwire::history::SCHEMA;
 use spanwire::history::query::{Filter, HistoryReader, compare};
 
+/// Asks, and says how many rows answered.
+type Question<'a> = Box<dyn Fn() -> usize + 'a>;
+
 fn main() {
     let named = std::env::var_os("SPANWIRE_BENCH_HISTORY").map(PathBuf::from);
     let path = named.clone().unwrap_or_else(|| {
@@ -56,7 +59,7 @@ fn ask(path: &Path) -> Duration {
     };
     let slow = |filter: Filter| reader.slow(&filter.limit(20)).unwrap().len();
     let stats = |filter: &Filter| reader.stats(filter).unwrap().len();
-    let questions: Vec<(&str, Box<dyn Fn() -> usize + '_>)> = vec![
+    let questions: Vec<(&str, Question<'_>)> = vec![
         ("stats, the week", Box::new(|| stats(&all))),
         (
             "stats, a day",

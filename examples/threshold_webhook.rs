@@ -4,7 +4,7 @@
 //! comes, `nc -l 8000` listens there. Without a URL it prints what it would post.
 #![expect(clippy::print_stdout, reason = "an example talks to its reader")]
 
-use std::sync::mpsc::channel;
+use std::sync::mpsc::sync_channel;
 use std::time::Duration;
 
 use serde_json::json;
@@ -18,7 +18,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         .timeout_global(Some(Duration::from_secs(5)))
         .build()
         .new_agent();
-    let (done, posted) = channel();
+    let (done, posted) = sync_channel(16);
     let telemetry = Telemetry::builder("threshold-webhook")
         .prometheus_port(0)
         // An app leaves the window at its hour; an example has not got one.

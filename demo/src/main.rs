@@ -189,6 +189,7 @@ impl Places {
         }
         if let (Some(file), Some(history)) = (&self.history, &report.history) {
             say!("- History: {history}, in {}", file.display());
+            say!("  why it was laggy, as one file: spanwire report {}", file.display());
         }
         for (name, signal) in [("Metrics", &report.metrics), ("Logs", &report.logs)] {
             if signal.state != SignalState::Off {

@@ -16,6 +16,9 @@ export const SCRAPE_NEW_SERIES = "scrape_series_added";
 export const TARGET_INFO = "target_info";
 export const SERVICE_NAME = "service_name";
 export const SERVICE_VERSION = "service_version";
+/** Of a Tauri app: by which way its plugin sees commands, and which Tauri it has. */
+export const TAURI_WAY = "spanwire_tauri_way";
+export const TAURI_VERSION = "spanwire_tauri_version";
 
 /** The series that Prometheus writes for alerts. */
 export const ALERTS = "ALERTS";
@@ -26,6 +29,6 @@ export const SERVER_METRICS: ReadonlyMap<string, readonly string[]> = new Map([
   [SCRAPE_SECONDS, []],
   [SCRAPE_SAMPLES, []],
   [SCRAPE_NEW_SERIES, []],
-  [TARGET_INFO, [SERVICE_NAME, SERVICE_VERSION]],
+  [TARGET_INFO, [SERVICE_NAME, SERVICE_VERSION, TAURI_WAY, TAURI_VERSION]],
   [ALERTS, ["alertname", "alertstate", "severity"]],
 ]);

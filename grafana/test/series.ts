@@ -93,5 +93,5 @@ export const everything: readonly InputSeries[] = [
     series(name, TARGET, "1x100"),
   ),
   series("up", { ...TARGET, instance: "down" }, "0x100"),
-  series("target_info", { ...TARGET, service_name: "paint-tool", service_version: "1" }, "1x100"),
+  series("target_info", { ...TARGET, service_name: "paint-tool", service_version: "1", spanwire_tauri_way: "seam" }, "1x100"),
 ];

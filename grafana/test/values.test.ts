@@ -133,6 +133,43 @@ test("events that are idle are not in the table, and a busy one has each column 
   check(exprOf("ipc", table, "F"), 900, input, busy(0));
 });
 
+test("a channel of a Tauri command is an event of the tables, with its rate and its bytes", () => {
+  const event = { spanwire_ipc_direction: "outbound", spanwire_ipc_event: "channel:render" };
+  const size = { ...APP, spanwire_webview_name: "main", ...event };
+  const input = [
+    ...OLD,
+    messages({ ...event, spanwire_outcome: "ok" }, "0+20x1000"),
+    series("spanwire_ipc_event_size_bytes_sum", size, "0+5000x1000"),
+    series("spanwire_ipc_event_size_bytes_count", size, "0+20x1000"),
+  ];
+  const channel = (value: number): Sample[] => [{ labels: '{spanwire_ipc_event="channel:render"}', value }];
+  check(exprOf("ipc", "Slowest and busiest events", "D"), 900, input, channel(20));
+  check(exprOf("ipc", "Sizes and ways of events", "A"), 900, input, channel(5000));
+  check(exprOf("ipc", "Sizes and ways of events", "B"), 900, input, channel(250));
+});
+
+test("instances are counted by the way to the commands of Tauri, with those that are no Tauri apps", () => {
+  const instance = (name: string, labels: Record<string, string>): InputSeries[] => {
+    const target = { job: "paint", instance: name };
+    return [
+      series("spanwire_error_rate_threshold_ratio", target, "0.1x1000"),
+      series("target_info", { ...target, service_name: name, ...labels }, "1x1000"),
+    ];
+  };
+  const tauri = (way: string): Record<string, string> => ({ spanwire_tauri_way: way, spanwire_tauri_version: "2.12.5" });
+  const input = [
+    ...instance("a", tauri("seam")),
+    ...instance("b", tauri("seam")),
+    ...instance("c", tauri("isolation")),
+    ...instance("d", {}),
+  ];
+  check(exprOf("fleet", "Instances by their way to Tauri's commands"), 900, input, [
+    { labels: '{spanwire_tauri_way="seam", spanwire_tauri_version="2.12.5"}', value: 2 },
+    { labels: '{spanwire_tauri_way="isolation", spanwire_tauri_version="2.12.5"}', value: 1 },
+    { labels: "{}", value: 1 },
+  ]);
+});
+
 test("a web vital that was measured once, before the first scrape, is shown", () => {
   const vital = (le: string, values: string): InputSeries =>
     series("spanwire_page_web_vital_duration_seconds_bucket", { ...APP, browser_web_vital_name: "fcp", browser_web_vital_rating: "good", le }, values);

@@ -356,6 +356,8 @@ def _bridge(
 
 HISTORY_SCHEMA: str
 
+def _sketch_with(sketch: Optional[bytes], durations: list[int]) -> bytes: ...
+
 @final
 class SystemProbe:
     def sample(self) -> dict[str, Any]: ...

@@ -28,6 +28,8 @@ create_exception!(
 #[pyclass(frozen, module = "spanwire", weakref)]
 pub(crate) struct MessageQueue {
     core: Core<Py<PyAny>>,
+    /// Whether a push waits for room.
+    blocks: bool,
 }
 
 #[pymethods]
@@ -52,6 +54,7 @@ impl MessageQueue {
         let builder = Core::builder(name).capacity(capacity).overflow(overflow);
         Ok(Self {
             core: builder.build(),
+            blocks: overflow == Overflow::Block,
         })
     }
 
@@ -70,9 +73,10 @@ impl MessageQueue {
                 let timeout = duration(timeout, "timeout")?;
                 py.detach(|| self.core.push_timeout(message, timeout))
             }
+            // That there is room now says nothing: a producer that waits for it may be quicker.
+            None if self.blocks => py.detach(|| self.core.push(message)),
             // A push that does not wait takes less time than to give up the lock.
-            None if self.core.len() < self.core.capacity() => self.core.push(message),
-            None => py.detach(|| self.core.push(message)),
+            None => self.core.push(message),
         };
         match pushed {
             Ok(Pushed::Evicted(old) | Pushed::Superseded(old)) => Ok(Some(old)),

@@ -1,10 +1,11 @@
 //! `SystemProbe`: a look at the process, its webview's processes and the host.
 
 use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 
 use pyo3::exceptions::PyOSError;
 use pyo3::prelude::*;
-use pyo3::types::PyDict;
+use pyo3::types::{PyBytes, PyDict};
 use spanwire::system::SystemProbe as Core;
 
 /// Looks at the process and the host. Utilisation is from one sample to the next.
@@ -43,8 +44,21 @@ impl SystemProbe {
     }
 }
 
+/// A roll-up's sketch with further durations, in nanoseconds.
+#[pyfunction]
+#[pyo3(signature = (sketch, durations))]
+fn _sketch_with<'py>(
+    py: Python<'py>,
+    sketch: Option<&[u8]>,
+    durations: Vec<u64>,
+) -> Bound<'py, PyBytes> {
+    let durations = durations.into_iter().map(Duration::from_nanos);
+    PyBytes::new(py, &spanwire::history::sketch_with(sketch, durations))
+}
+
 /// Adds what this file has to the module.
 pub(crate) fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add("HISTORY_SCHEMA", spanwire::history::SCHEMA)?;
+    module.add_function(wrap_pyfunction!(_sketch_with, module)?)?;
     module.add_class::<SystemProbe>()
 }

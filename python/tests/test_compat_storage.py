@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import os
 import sqlite3
@@ -28,13 +29,16 @@ def storage(tmp_path):
 
 def test_hundred_milliseconds_read_as_such_without_error(storage):
     monitor = PerformanceMonitor(storage=storage)
-    with monitor.monitor("op"):
-        time.sleep(0.1)
-    [row] = storage.get_metrics("op")
-    # A loaded machine sleeps longer, and never shorter.
-    assert 90 <= row["duration"] <= 110 or row["duration"] < 400
-    assert row["duration"] >= 100 - 0.1
-    assert not row["error"] and not row["is_slow"]
+    # A loaded machine may sleep longer, so one of a few is enough; none is shorter.
+    for _ in range(20):
+        with monitor.monitor("op"):
+            time.sleep(0.1)
+        row = storage.get_metrics("op")[-1]
+        assert row["duration"] >= 90
+        assert not row["error"] and not row["is_slow"]
+        if row["duration"] <= 110:
+            return
+    pytest.fail(f"the last of 20 read {row['duration']} ms")
 
 
 def test_ten_threads_give_ten_rows(storage):
@@ -252,22 +256,100 @@ def test_file_is_a_history_of_the_core(tmp_path):
         assert [row.error for row in storage.get_metrics("op")] == [True, False]
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="Windows does not fork")
-def test_forked_child_writes_rows_of_its_own(tmp_path):
+def test_rows_are_in_the_sums_of_their_minute_as_those_of_the_core(tmp_path):
     path = tmp_path / "metrics.db"
     with MetricsStorage(path) as storage:
+        storage.insert_metric("op", duration=2, error=ValueError("x"))
+        storage.flush()
+        with spanwire.install("x", environment={}, metrics="none", history=path):
+            spanwire.monitor("op").record(0.5)
+        storage.insert_metric("op", duration=3000, is_slow=True)
+        storage.flush()
+    connection = sqlite3.connect(path)
+    # The run of 3 s began in an earlier minute when the minute is young.
+    sums = connection.execute(
+        "SELECT sum(count), sum(errors), sum(slow), sum(sum), min(min), max(max) FROM rollup"
+        " JOIN series ON series.id = series_id WHERE kind = 'operation' AND name = 'op'"
+    ).fetchone()
+    assert sums == (3, 1, 1, 3_502_000_000, 2_000_000, 3_000_000_000)
+    records = connection.execute(
+        "SELECT series_id, started_at / 60000000000, count(*) FROM record GROUP BY 1, 2 ORDER BY 1, 2"
+    ).fetchall()
+    minutes = connection.execute("SELECT series_id, minute, count FROM rollup ORDER BY 1, 2").fetchall()
+    connection.close()
+    assert minutes == records
+
+
+def in_child(work):
+    """What ``work`` returns in a forked child."""
+    reader, writer = os.pipe()
+    child = os.fork()
+    if child == 0:
+        try:
+            os.write(writer, json.dumps(work()).encode())
+        except BaseException as error:
+            os.write(writer, json.dumps(repr(error)).encode())
+        finally:
+            os._exit(0)
+    os.close(writer)
+    with open(reader, "rb") as answer:
+        found = json.loads(answer.read())
+    os.waitpid(child, 0)
+    return found
+
+
+def descriptors_of(path):
+    """How often this process has the file open."""
+    links = [os.path.join("/proc/self/fd", name) for name in os.listdir("/proc/self/fd")]
+    return sum(os.path.lexists(link) and os.readlink(link) == str(path) for link in links)
+
+
+forks = pytest.mark.skipif(sys.platform == "win32", reason="Windows does not fork")
+
+
+@forks
+def test_forked_child_writes_rows_of_its_own(tmp_path):
+    with MetricsStorage(tmp_path / "metrics.db") as storage:
         storage.insert_metric("op", duration=1)
         storage.flush()
-        child = os.fork()
-        if child == 0:
-            try:
-                storage.insert_metric("op", duration=2)
-                storage.flush()
-            finally:
-                os._exit(0)
-        os.waitpid(child, 0)
+
+        def work():
+            storage.insert_metric("op", duration=2)
+            storage.flush()
+            return [row.duration for row in storage.get_metrics("op")]
+
+        assert in_child(work) == [1, 2]
         storage.insert_metric("op", duration=3)
         assert sorted(row.duration for row in storage.get_metrics("op")) == [1, 2, 3]
+
+
+@forks
+@pytest.mark.skipif(not os.path.isdir("/proc/self/fd"), reason="only Linux tells a process's files")
+@pytest.mark.parametrize("use", [MetricsStorage.get_metrics, MetricsStorage.cleanup_old_metrics])
+def test_forked_child_opens_a_connection_of_its_own(tmp_path, use):
+    path = tmp_path / "metrics.db"
+    with MetricsStorage(path) as storage:
+
+        def work():
+            before = descriptors_of(path)
+            use(storage)
+            return before, descriptors_of(path)
+
+        before, after = in_child(work)
+        assert (before, after) == (1, 2)
+
+
+@forks
+def test_what_waits_at_a_fork_is_written_by_the_parent_alone(tmp_path, monkeypatch):
+    monkeypatch.setattr("spanwire.compat.storage._BATCH_SECONDS", 5.0)
+    with MetricsStorage(tmp_path / "metrics.db") as storage:
+        storage.insert_metric("op", duration=1)
+        # As if the parent's thread was writing when it was forked.
+        with storage._io, storage._lock:
+            assert in_child(lambda: len(storage.get_metrics("op"))) == 0
+        assert len(storage.get_metrics("op")) == 1
+        storage._closed = True
+        storage._wake.set()
 
 
 @pytest.mark.parametrize("timestamp", ["REAL", "DATETIME DEFAULT CURRENT_TIMESTAMP", "TEXT"])

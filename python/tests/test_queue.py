@@ -108,6 +108,22 @@ def test_queue_lets_go_of_what_was_in_it():
     assert seen() is None
 
 
+def test_producers_of_a_full_queue_wait_without_the_lock():
+    queue = MessageQueue("py_full_block", 1, overflow="block")
+    producers = [
+        threading.Thread(target=lambda: [queue.push(i) for i in range(2_000)], daemon=True) for _ in range(4)
+    ]
+    for thread in producers:
+        thread.start()
+    got = 0
+    # It needs the interpreter's lock for each message, so it ends only when no producer keeps it.
+    while got < 8_000:
+        got += queue.try_pop() is not None
+    for thread in producers:
+        thread.join(10)
+    assert not any(thread.is_alive() for thread in producers)
+
+
 def test_many_producers_and_consumers_lose_nothing():
     queue = MessageQueue("py_many", 64, overflow="block")
     got = []

@@ -7,6 +7,7 @@ mod intake_queue;
 mod options;
 pub mod query;
 mod recording;
+pub mod report;
 mod retention;
 mod rollup;
 mod sampling;
@@ -22,6 +23,7 @@ pub use counts::HistoryReport;
 pub use error::HistoryError;
 pub use options::HistoryOptions;
 pub use recording::{FlushError, History};
+pub use sketch::sketch_with;
 
 /// The tables of a new file.
 pub const SCHEMA: &str = include_str!("schema.sql");

@@ -1,6 +1,7 @@
 //! The distribution of durations in a roll-up.
 
 use std::fmt;
+use std::time::Duration;
 
 use hdrhistogram::Histogram;
 use hdrhistogram::serialization::{Deserializer, Serializer, V2Serializer};
@@ -72,6 +73,22 @@ impl Sketch {
     }
 }
 
+/// The column `sketch` of a roll-up with further durations in it, for who writes a history's file
+/// without a [`History`](super::History).
+///
+/// `sketch` is what the row has; a new one begins with `None`. What is no sketch counts as none.
+#[must_use]
+pub fn sketch_with(
+    sketch: Option<&[u8]>,
+    durations: impl IntoIterator<Item = Duration>,
+) -> Vec<u8> {
+    let mut sketch = sketch.and_then(Sketch::decode).unwrap_or_else(Sketch::new);
+    for duration in durations {
+        sketch.record(u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX));
+    }
+    sketch.encode()
+}
+
 impl fmt::Debug for Sketch {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Sketch")
@@ -136,6 +153,15 @@ mod tests {
         let day = 24.0 * 3_600.0 * 1e9;
         let found = sketch.quantile(1.0).unwrap() as f64;
         assert!((found / day - 1.0).abs() <= 0.01, "{found}");
+    }
+
+    #[test]
+    fn sketch_takes_further_durations() {
+        let one = sketch_with(None, [Duration::from_millis(1)]);
+        let three = sketch_with(Some(&one), [Duration::from_millis(5), Duration::MAX]);
+        assert_eq!(Sketch::decode(&three).unwrap().count(), 3);
+        let anew = sketch_with(Some(b"no sketch"), [Duration::ZERO]);
+        assert_eq!(Sketch::decode(&anew).unwrap().count(), 1);
     }
 
     #[test]

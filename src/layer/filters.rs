@@ -14,30 +14,11 @@ use crate::instrument::span_filter::SuppressionFilter;
 /// log record became 35 within seconds. The answer is kept for each call site, so it costs nothing
 /// afterwards.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct TelemetryFilter {
-    pub(crate) level: LevelFilter,
-    /// The name of spans that are wanted down to `DEBUG`.
-    pub(crate) span_below_level: Option<&'static str>,
-}
+pub(crate) struct TelemetryFilter(pub(crate) LevelFilter);
 
 impl TelemetryFilter {
     fn wants(self, metadata: &Metadata<'_>) -> bool {
-        (*metadata.level() <= self.level || self.wants_below_level(metadata))
-            && !is_transport(metadata.target())
-    }
-
-    fn wants_below_level(self, metadata: &Metadata<'_>) -> bool {
-        self.span_below_level == Some(metadata.name())
-            && metadata.is_span()
-            && *metadata.level() <= LevelFilter::DEBUG
-    }
-
-    /// The lowest level at which anything is wanted.
-    fn hint(self) -> LevelFilter {
-        match self.span_below_level {
-            Some(_) => self.level.max(LevelFilter::DEBUG),
-            None => self.level,
-        }
+        *metadata.level() <= self.0 && !is_transport(metadata.target())
     }
 }
 
@@ -55,7 +36,7 @@ impl<S> Filter<S> for TelemetryFilter {
     }
 
     fn max_level_hint(&self) -> Option<LevelFilter> {
-        Some(self.hint())
+        Some(self.0)
     }
 }
 
@@ -108,7 +89,7 @@ impl<S: Subscriber> Layer<S> for SubscriberFilter {
     }
 
     fn max_level_hint(&self) -> Option<LevelFilter> {
-        Some(self.wanted.hint())
+        Some(self.wanted.0)
     }
 }
 
@@ -135,30 +116,7 @@ fn is_transport(target: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use tracing_subscriber::layer::SubscriberExt;
-
     use super::*;
-
-    #[test]
-    fn a_span_below_the_level_is_wanted_by_its_name_and_nothing_else_is() {
-        let seen = |span_below_level| {
-            let filter = TelemetryFilter {
-                level: LevelFilter::INFO,
-                span_below_level,
-            };
-            let subscriber = tracing_subscriber::registry()
-                .with(tracing_subscriber::layer::Identity::new().with_filter(filter));
-            tracing::subscriber::with_default(subscriber, || {
-                let event = tracing::enabled!(tracing::Level::DEBUG);
-                let named = !tracing::debug_span!("run").is_disabled();
-                let deeper = !tracing::trace_span!("run").is_disabled();
-                let other = !tracing::debug_span!("other").is_disabled();
-                (named, deeper, other, event)
-            })
-        };
-        assert_eq!(seen(None), (false, false, false, false));
-        assert_eq!(seen(Some("run")), (true, false, false, false));
-    }
 
     #[test]
     fn transport_crates_are_told_by_their_whole_name() {

@@ -121,6 +121,28 @@ impl Telemetry {
         self.history.as_ref()
     }
 
+    /// Writes all that waits into the history, and a report of it to the new file `path`:
+    /// "why is it laggy?" as one ZIP file to send to whoever supports the app.
+    ///
+    /// It takes up to some seconds where the history is large, so do not call it on the UI thread.
+    /// [`ReportOptions`](crate::history::report::ReportOptions) makes one of a period, or with error
+    /// texts.
+    ///
+    /// # Errors
+    ///
+    /// A [`ReportError`](crate::history::report::ReportError) when there is no history, or it or the
+    /// report cannot be written.
+    #[cfg(feature = "history")]
+    pub fn report(
+        &self,
+        path: impl AsRef<std::path::Path>,
+    ) -> Result<crate::history::report::Report, crate::history::report::ReportError> {
+        use crate::history::report::{ReportError, ReportOptions};
+        let history = self.history().ok_or(ReportError::NoHistory)?;
+        history.flush(REPORT_FLUSH_MAX)?;
+        ReportOptions::new().write(history.path(), path)
+    }
+
     /// Where the spans of an OpenTelemetry SDK in a page go, for
     /// [`IpcBuilder::page_spans`](crate::ipc::IpcBuilder::page_spans).
     ///
@@ -195,7 +217,7 @@ impl Telemetry {
                 State::Ending => {
                     let left = until.since(clock::now());
                     if left.is_zero() {
-                        return self.report();
+                        return self.shutdown_report();
                     }
                     let waited = self.ended.wait_timeout(state, left);
                     state = waited.unwrap_or_else(PoisonError::into_inner).0;
@@ -206,7 +228,7 @@ impl Telemetry {
                     drop(state);
                     startup::conclude();
                     self.end(running, deadline);
-                    let report = self.report();
+                    let report = self.shutdown_report();
                     *self.state() = State::Ended(report.clone());
                     self.ended.notify_all();
                     return report;
@@ -261,7 +283,7 @@ impl Telemetry {
         }
     }
 
-    fn report(&self) -> ShutdownReport {
+    fn shutdown_report(&self) -> ShutdownReport {
         #[cfg(feature = "otlp")]
         let report = self.pipelines.report();
         #[cfg(not(feature = "otlp"))]
@@ -350,3 +372,7 @@ impl fmt::Debug for Telemetry {
         f.field("warnings", &self.warnings).finish_non_exhaustive()
     }
 }
+
+/// How long a report waits for what is not in the history yet.
+#[cfg(feature = "history")]
+const REPORT_FLUSH_MAX: Duration = Duration::from_secs(5);

@@ -65,7 +65,7 @@ pub struct TelemetryParts {
     pub slow_threshold: Duration,
     pub(crate) propagators: Vec<Propagator>,
     #[cfg(feature = "otlp")]
-    pub(crate) wanted: TelemetryFilter,
+    pub(crate) level: LevelFilter,
 }
 
 impl TelemetryParts {
@@ -78,7 +78,7 @@ impl TelemetryParts {
     where
         S: Subscriber + for<'span> LookupSpan<'span> + Send + Sync,
     {
-        let wanted = self.wanted;
+        let wanted = TelemetryFilter(self.level);
         let spans = self.tracer_provider.as_ref().map(|provider| {
             span_layer(provider.tracer(semconv::SCOPE)).with_filter(wanted.and(SuppressionFilter))
         });
@@ -107,7 +107,7 @@ impl TelemetryParts {
         if let Some(provider) = &self.tracer_provider {
             global::set_tracer_provider(provider.clone());
             // Those of handlers and operations.
-            if self.wanted.level >= LevelFilter::INFO {
+            if self.level >= LevelFilter::INFO {
                 subscriber::expect_spans();
             }
         }
@@ -120,7 +120,7 @@ impl TelemetryParts {
     #[cfg(feature = "otlp")]
     pub(crate) fn subscriber_filter(&self) -> SubscriberFilter {
         SubscriberFilter {
-            wanted: self.wanted,
+            wanted: TelemetryFilter(self.level),
             has_spans: self.tracer_provider.is_some(),
         }
     }

@@ -20,7 +20,7 @@ const WAYS = [
   { name: "plain Tauri", app, way: "plain" },
   { name: "`init`", app, way: "init" },
   { name: "`instrument`", app, way: "instrument" },
-  { name: "plain with `tauri/tracing`", app: appWithTracing, way: "plain" },
+  { name: "plain with `tauri/tracing`", app: appWithTracing, way: "plain", hasTracing: true },
 ];
 
 let received = 0;
@@ -30,7 +30,7 @@ const sink = createServer((request, response) => {
 });
 await new Promise((resolve) => sink.listen(0, "127.0.0.1", resolve));
 
-function run({ app, way }) {
+function run({ name, app, way, hasTracing = false }) {
   const env = {
     ...process.env,
     OTEL_EXPORTER_OTLP_ENDPOINT: `http://127.0.0.1:${sink.address().port}`,
@@ -45,7 +45,13 @@ function run({ app, way }) {
     child.on("error", reject);
     child.on("exit", () => {
       const report = JSON.parse(text || "null");
-      report && !report.thrown ? resolve(report) : reject(new Error(`${way}: ${text || "it reported nothing"}`));
+      if (!report || report.thrown) {
+        reject(new Error(`${name}: ${text || "it reported nothing"}`));
+      } else if (report.has_tauri_tracing !== hasTracing) {
+        reject(new Error(`${name}: ${app} was built ${hasTracing ? "without" : "with"} tauri/tracing`));
+      } else {
+        resolve(report);
+      }
     });
   });
 }

@@ -17,10 +17,6 @@ pub(crate) type Configure = Box<dyn FnOnce(TelemetryBuilder) -> TelemetryBuilder
 /// The app closes at once, and waits no longer than this for the collector.
 const SHUTDOWN_DEADLINE: Duration = Duration::from_secs(2);
 
-/// The span in which Tauri's feature `tracing` polls an async command. It carries the trace on, and its
-/// level is `DEBUG`.
-const ASYNC_COMMAND_SPAN: &str = "ipc::request::run";
-
 /// Telemetry that the plugin has installed.
 #[derive(Debug)]
 pub(crate) struct AppTelemetry {
@@ -55,9 +51,6 @@ impl AppTelemetry {
                 let set = std::env::var(name).ok().filter(|value| !value.is_empty());
                 set.or_else(|| variables.get(name).cloned())
             });
-        if cfg!(feature = "async-spans") {
-            builder = builder.span_below_level(ASYNC_COMMAND_SPAN);
-        }
         if settings.ask_first {
             builder = builder.start_paused();
         }

@@ -1,8 +1,10 @@
 //! A small app with one fault, in a process of its own: a thread that is its UI thread, one that plays the
 //! page, and one that sends what the page shows.
 
+use std::convert::Infallible;
 use std::io::{BufRead, BufReader, Write};
 use std::process::{Child, Command, Stdio};
+use std::sync::{Arc, OnceLock};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread;
@@ -117,6 +119,7 @@ fn run(fault: &str) {
         let _ = std::io::stdin().read_line(&mut String::new());
         IS_ENDING.store(true, Ordering::Relaxed);
     });
+    let mut slept = false;
     for wake in ui {
         if let Wake::Message(text) = wake {
             let _ = ipc.receive(&text, None);
@@ -125,6 +128,10 @@ fn run(fault: &str) {
             let _ = to_page.send(script);
         }
         if IS_ENDING.load(Ordering::Relaxed) {
+            if has(fault, "asleep") && !slept {
+                slept = true;
+                sleep_later();
+            }
             if has(fault, "hung-ui") {
                 wait(Duration::from_secs(3_600));
             }
@@ -142,11 +149,24 @@ fn has(faults: &str, fault: &str) -> bool {
 
 fn handlers(ipc: &Ipc, fault: &str) {
     let fault: &'static str = fault.to_owned().leak();
+    ipc.on("title", |_: &Call| Ok::<_, Infallible>("A title"))
+        .unwrap();
+    let first = Arc::new(OnceLock::new());
+    ipc.on_async("spell", move |_: Call<'static>| {
+        let first = Arc::clone(&first);
+        async move {
+            // A dictionary is loaded, for which the first ones wait.
+            let begun = *first.get_or_init(now);
+            let left = Duration::from_millis(1_500).saturating_sub(now().since(begun));
+            tokio::time::sleep(left).await;
+        }
+    })
+    .unwrap();
     ipc.on_async("load", move |_: Call<'static>| async move {
         if has(fault, "slow-handler") {
             tokio::time::sleep(Duration::from_millis(400)).await;
         }
-        if has(fault, "silent-handler") {
+        if has(fault, "silent-handler") || has(fault, "late-answers") {
             std::future::pending::<()>().await;
         }
         match has(fault, "failing-handler") {
@@ -174,9 +194,17 @@ fn handlers(ipc: &Ipc, fault: &str) {
     .unwrap();
 }
 
+/// Stops this process for a while, in the time that is judged.
+fn sleep_later() {
+    let id = std::process::id();
+    let script = format!("sleep 5; kill -STOP {id}; sleep 5; kill -CONT {id}");
+    Command::new("sh").args(["-c", &script]).spawn().unwrap();
+}
+
 /// What the app does beside its handlers.
 fn background(ipc: &Ipc, fault: &str) {
     let jobs = MessageQueue::<u32>::bounded("jobs", 10);
+    let previews = MessageQueue::<u32>::bounded("previews", 10_000);
     let mut kept = Vec::new();
     for round in 0_u32.. {
         let _ = ipc.emit("tick", &round);
@@ -189,6 +217,13 @@ fn background(ipc: &Ipc, fault: &str) {
         if has(fault, "full-queue") {
             let _ = jobs.push(round);
         }
+        if has(fault, "stuck-worker") {
+            let _ = previews.push(round);
+            // Its worker ends after some of them.
+            if round < 5 {
+                let _ = previews.try_pop();
+            }
+        }
         if has(fault, "failing-operation") {
             let _: Result<(), _> = monitor("backup").run(|| Err(std::io::Error::other("no room")));
         }
@@ -198,7 +233,7 @@ fn background(ipc: &Ipc, fault: &str) {
                 Ok(())
             });
         }
-        if has(fault, "leak") {
+        if has(fault, "leak") && kept.len() < 256 {
             kept.push(vec![1_u8; 4 << 20]);
         }
         wait(Duration::from_millis(100));
@@ -218,6 +253,7 @@ fn page(ipc: &Ipc, fault: &str, to_ui: &Sender<Wake>, scripts: &Receiver<Script>
     };
     send(&page, &[json!({"kind": "ready"})]);
     let mut open = Vec::new();
+    let mut ended = 0;
     for round in 1_u64.. {
         if has(fault, "reload-loop") && round % 10 == 0 {
             page = ModelPage::unannounced(ipc, &format!("p{round}"));
@@ -244,10 +280,23 @@ fn page(ipc: &Ipc, fault: &str, to_ui: &Sender<Wake>, scripts: &Receiver<Script>
             send(&page, &[json!({"kind": "error", "type": "uncaught"})]);
         }
         // A second later the page gives a call up.
-        if has(fault, "silent-handler") && open.len() > 5 {
-            let id = open.remove(0);
-            let cancel = json!({"kind": "cancel", "id": id, "code": "TIMEOUT", "at": millis()});
-            send(&page, &[cancel]);
+        for (ill, code) in [("silent-handler", "TIMEOUT"), ("late-answers", "CANCELLED")] {
+            if has(fault, ill) && open.len() > 5 {
+                let id = open.remove(0);
+                let cancel = json!({"kind": "cancel", "id": id, "code": code, "at": millis()});
+                send(&page, &[cancel]);
+            }
+        }
+        if has(fault, "call-loop") {
+            let call = |id| json!({"kind": "call", "id": id, "event": "title", "at": millis()});
+            let calls: Vec<Value> = (0..70).map(|_| call(page.take_id())).collect();
+            send(&page, &calls);
+        }
+        ended += u32::from(is_ending);
+        if has(fault, "slow-first-call") && ended > 20 {
+            let id = page.take_id();
+            let call = json!({"kind": "call", "id": id, "event": "spell", "at": millis()});
+            send(&page, &[call]);
         }
         // Its thread is kept by what is no listener.
         if has(fault, "busy-page") {

@@ -11,6 +11,11 @@ use spanwire_testkit::prometheus::Prometheus;
 /// Each fault with the finding that it is, and what must be named.
 const FAULTS: &[(&str, &str, &str)] = &[
     ("slow-handler", "handler-slow", "load"),
+    ("slow-first-call", "handler-slow", "spell"),
+    ("late-answers", "calls-withdrawn", "load"),
+    ("call-loop", "calls-in-a-loop", "title"),
+    ("stuck-worker", "queue-stalled", "previews"),
+    ("asleep", "app-stood-still", "scrapes"),
     ("failing-handler", "handler-failing", "load"),
     ("silent-handler", "calls-unsettled", "load"),
     ("blocked-ui", "ui-thread-blocked", "save"),

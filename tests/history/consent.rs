@@ -48,8 +48,8 @@ fn a_pause_that_keeps_writes_what_waited_after_the_resume_and_nothing_of_in_betw
             let (_folder, path) = place("keep");
             let telemetry = builder(&path).install().unwrap();
             // What ran in the pause and ends after it is not recorded, as no span is.
-            let (begin, begun) = std::sync::mpsc::channel();
-            let (end, ended) = std::sync::mpsc::channel::<()>();
+            let (begin, begun) = std::sync::mpsc::sync_channel(1);
+            let (end, ended) = std::sync::mpsc::sync_channel::<()>(1);
             let running = thread::spawn(move || {
                 monitor("began before").time(|| {
                     begin.send(()).unwrap();

@@ -2,6 +2,10 @@
 //!
 //! A process has one history, so each test runs in a process of its own.
 #![allow(clippy::unwrap_used, reason = "the helpers of tests are tests too")]
+#![expect(
+    clippy::disallowed_methods,
+    reason = "rows have the wall clock's time, and a process is waited for by the real one"
+)]
 
 mod app;
 mod bounds;

@@ -16,7 +16,15 @@ import {
   type Expr,
 } from "../promql.js";
 import { allModes, byRole } from "../roles.js";
-import { INSTANCE, JOB, SERVICE_VERSION, TARGET, TARGET_INFO } from "../server.js";
+import {
+  INSTANCE,
+  JOB,
+  SERVICE_VERSION,
+  TARGET,
+  TARGET_INFO,
+  TAURI_VERSION,
+  TAURI_WAY,
+} from "../server.js";
 import { successCard } from "../shared.js";
 import { rows } from "../tables.js";
 import { target } from "../targets.js";
@@ -264,10 +272,37 @@ const versionRow: Row = [
   }),
 ];
 
+/** Those that are no Tauri apps have neither label, and count as such. */
+const ways = aggregate(
+  "count",
+  [TAURI_WAY, TAURI_VERSION],
+  aggregate(
+    "max",
+    [...TARGET, TAURI_WAY, TAURI_VERSION],
+    and(chosen.server(TARGET_INFO), PRESENCE, TARGET),
+  ),
+);
+
+const tauri: Row = [
+  "Tauri apps",
+  rows({
+    title: "Instances by their way to Tauri's commands",
+    description:
+      "How the plugin sees an app's commands (spanwire.tauri.way), and the Tauri that it runs with: seam sees every command; with any other, which says why, only commands in traced(…) are seen. Without either it is no Tauri app.",
+    unit: "none",
+    width: 24,
+    height: 6,
+    rows: { [TAURI_WAY]: "Way", [TAURI_VERSION]: "Tauri" },
+    columns: [{ name: "Instances", unit: "none", expr: ways, decimals: 0 }],
+    sortBy: "Instances",
+    none: "unknown: no target_info",
+  }),
+];
+
 export const fleet: Board = {
   name: "fleet",
   title: "Spanwire / Fleet",
   description:
     "Many instances: the worst by latency, drops and memory, their distribution, and the versions compared.",
-  rows: [instances, worstTen, spreads, versionRow],
+  rows: [instances, worstTen, spreads, versionRow, tauri],
 };

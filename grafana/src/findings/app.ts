@@ -1,24 +1,55 @@
 // What is not about messages: operations, queues of the app's own, the process, the host, telemetry.
 
 import { DROPPED, FAILED_OPERATIONS, JUDGED_OPERATIONS, LOST, LOST_BY_SPOOL, OPERATIONS } from "../outcomes.js";
-import { above, aggregate, and, binary, type Expr, number, or, scalar, sum, sumWithout, times as scaled } from "../promql.js";
+import {
+  above,
+  aggregate,
+  and,
+  binary,
+  complement,
+  type Expr,
+  number,
+  or,
+  relabelled,
+  scalar,
+  sum,
+  sumWithout,
+  times as scaled,
+} from "../promql.js";
 import { allModes, byRole, ROLE } from "../roles.js";
 import { aboveThreshold, ERROR_RATE, overTime } from "../rules/rule.js";
 import { label } from "../semconv.js";
 import { TARGET, UP } from "../server.js";
 import { offset, oneOf } from "../series.js";
 import type { Finding, Lookback } from "./finding.js";
-import { ERROR, OPERATION, QUEUE } from "./labels.js";
+import { ERROR, OPERATION, QUEUE, WEBVIEW } from "./labels.js";
 import {
+  BLAMED_CPU_MIN,
   CPU_SATURATED,
   FAILURES_MIN,
   FULL,
   MEMORY_MIN_BYTES,
   MEMORY_MIN_SHARE,
   STARTUP_BUDGET_S,
+  STARTUP_PHASE_S,
+  STOOD_STILL_MIN,
 } from "./thresholds.js";
 
 const AT = "{{ $labels.instance }}";
+/** What is late while nothing of the app runs. */
+const LATE = ["delivery-slow", "handler-slow", "queue-waits", "way-to-host-slow", "way-to-page-slow"];
+/** The phases of a start in the order in which most apps reach them. */
+const PHASES = [
+  "telemetry",
+  "event_loop",
+  "window",
+  "webview",
+  "navigation",
+  "script",
+  "dom_ready",
+  "first_paint",
+  "first_call",
+];
 const PHASE = { "spanwire.startup.phase": oneOf("dom_ready", "first_paint") };
 
 function failingOperations({ recent }: Lookback): Expr {
@@ -33,6 +64,36 @@ const memory = ({ recent }: Lookback, ago?: string): Expr => {
   const gauge = (name: string): Expr => (ago ? offset(recent.gauge(name), ago) : recent.gauge(name));
   return byRole(gauge("process.memory.usage"), gauge("spanwire.webview.process.memory.usage"), ...TARGET);
 };
+
+/** What each phase of the start took, which ends when it is reached. */
+function phases({ recent }: Lookback): Expr {
+  const reached = (...names: string[]): Expr =>
+    recent.gauge("spanwire.startup.duration", { "spanwire.startup.phase": oneOf(...names) });
+  const took = PHASES.slice(1).map((phase, place) => {
+    const before = aggregate("max", TARGET, reached(...PHASES.slice(0, place + 1)));
+    return binary(reached(phase), "-", before, { on: TARGET, groupLeft: [] });
+  });
+  return above(or(reached(PHASES[0]!), ...took), STARTUP_PHASE_S);
+}
+
+/** Queues of the app's own that were never empty in the window, and from which nothing was taken. */
+function stalled({ recent, window, youngS }: Lookback): Expr {
+  const waiting = binary(overTime("min_over_time", recent.gauge("spanwire.queue.size"), window), ">=", number(FAILURES_MIN));
+  const taken = above(recent.increase("spanwire.queue.wait.duration", {}, "_count"), 0);
+  // The queue of a wire has the webview's name, and waits for its page.
+  const wires = relabelled(recent.gauge("spanwire.page.state"), QUEUE, "$1", WEBVIEW);
+  const isOld = binary(recent.gauge("process.uptime"), ">", scalar(youngS));
+  const idle = binary(waiting, "unless", taken, { on: [...TARGET, QUEUE] });
+  return and(binary(idle, "unless", wires, { on: [...TARGET, QUEUE] }), isOld, TARGET);
+}
+
+/** The share of scrapes that a process did not answer which answers again. */
+function stoodStill({ recent, window, youngS }: Lookback): Expr {
+  const silent = above(complement(overTime("avg_over_time", recent.server(UP), window)), STOOD_STILL_MIN);
+  const isBack = binary(recent.server(UP), "==", number(1));
+  const isOld = binary(recent.gauge("process.uptime"), ">", scalar(youngS));
+  return and(and(silent, isBack, TARGET), isOld, TARGET);
+}
 
 /** By how much memory grew in the window, of a process that was there before it. */
 function memoryGrowth(of: Lookback): Expr {
@@ -78,6 +139,21 @@ export const APP: readonly Finding[] = [
     },
   },
   {
+    id: "app-stood-still",
+    question: "Did the app stand still for a time?",
+    stage: "app",
+    severity: "warning",
+    says: "the app left {value} of the scrapes without an answer, and answers again",
+    unit: "1",
+    evidence: stoodStill,
+    explains: [
+      { ids: [...LATE, "queue-stalled", "queue-dropped", "messages-dropped"], same: [] },
+      { ids: ["ui-thread-blocked"], same: [], ifUnblamed: true },
+    ],
+    remedy:
+      "the machine slept, the process was stopped or swapped out, or it got no core: what its timers missed comes at once afterwards, so have them skip it (MissedTickBehavior::Skip)",
+  },
+  {
     id: "operation-failing",
     question: "Which operation fails?",
     stage: "operation",
@@ -117,13 +193,25 @@ export const APP: readonly Finding[] = [
     says: `queue {${QUEUE}} dropped {value} messages: {${ERROR}}`,
     unit: "{}",
     evidence: ({ recent }) => above(sumWithout(recent.grown("spanwire.queue.messages", DROPPED), label("spanwire.outcome")), 0),
-    explains: [{ ids: ["queue-nearly-full", "queue-waits"], same: [QUEUE] }],
+    explains: [{ ids: ["queue-stalled", "queue-nearly-full", "queue-waits"], same: [QUEUE] }],
     remedy: "its worker is slower than its senders: find what the worker waits for, add workers, or let senders wait",
     alert: {
       name: "SpanwireQueueMessagesDropped",
       summary: `Queue {{ $labels.${QUEUE} }} of ${AT} dropped messages`,
       description: `{{ $value | humanize }} messages were dropped in the last 5 minutes: {{ $labels.${ERROR} }}.`,
     },
+  },
+  {
+    id: "queue-stalled",
+    question: "From which queue is nothing taken?",
+    stage: "queue",
+    severity: "warning",
+    says: `{value} messages or more wait in queue {${QUEUE}}, and none was taken`,
+    unit: "{}",
+    evidence: stalled,
+    explains: [{ ids: ["queue-nearly-full"], same: [QUEUE] }],
+    remedy:
+      "its worker ended or hangs: a panic in the log, or a stack trace of its thread says where; spanwire_operation_active has what it began and did not end",
   },
   {
     id: "queue-nearly-full",
@@ -172,19 +260,23 @@ export const APP: readonly Finding[] = [
     culprit: {
       says: `the app's {${ROLE}} takes {value} of all cores`,
       unit: "1",
+      // Where other programs take the cores, the app is their victim, and nothing of it is to blame.
       expr: ({ recent }) =>
-        byRole(
-          recent.gauge("process.cpu.utilization"),
-          recent.gauge("spanwire.webview.process.cpu.utilization"),
-          ...TARGET,
+        above(
+          byRole(
+            recent.gauge("process.cpu.utilization"),
+            recent.gauge("spanwire.webview.process.cpu.utilization"),
+            ...TARGET,
+          ),
+          BLAMED_CPU_MIN,
         ),
     },
     explains: [
-      { ids: ["delivery-slow", "queue-waits", "way-to-host-slow", "way-to-page-slow"], same: [] },
-      { ids: ["ui-thread-blocked"], same: [], ifUnblamed: true },
+      { ids: ["delivery-slow", "queue-waits", "way-to-host-slow", "way-to-page-slow", "app-stood-still"], same: [] },
+      { ids: ["ui-thread-blocked", "startup-slow"], same: [], ifUnblamed: true },
     ],
     remedy:
-      "the app takes most of it: profile the process that is named; other programs do: the app is their victim, and slow as a whole",
+      "a process of the app's is named: profile it; none is: other programs take the cores, the app is their victim, and slow as a whole",
     alert: {
       name: "SpanwireHostCpuSaturated",
       summary: `The machine of ${AT} has no free core`,
@@ -207,11 +299,11 @@ export const APP: readonly Finding[] = [
         TARGET,
       ),
     culprit: {
-      says: `{${label("spanwire.startup.phase")}} was reached after {value}`,
+      says: `{${label("spanwire.startup.phase")}} alone took {value}`,
       unit: "s",
-      expr: ({ recent }) => recent.gauge("spanwire.startup.duration"),
+      expr: phases,
     },
-    remedy: "the trace startup has a span for each phase: the longest is the cause",
+    remedy: "a phase is named: it took half of the budget by itself; the trace startup has a span for each",
     trace: { operation: "startup" },
     alert: {
       name: "SpanwireStartupSlow",

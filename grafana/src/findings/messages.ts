@@ -21,6 +21,7 @@ import { is, oneOf, type SeriesOf, type Where } from "../series.js";
 import type { Finding, Lookback } from "./finding.js";
 import { AN_EVENT, DIRECTION, ERROR, EVENT, IN_A_WEBVIEW, QUEUE, WEBVIEW } from "./labels.js";
 import {
+  CALLS_PER_S,
   FAILURES_MIN,
   FELT_S,
   FLOOD_PER_S,
@@ -31,6 +32,7 @@ import {
   TIMED_MIN,
   TIMED_OUT_MIN,
   UNSETTLED_S,
+  WITHDRAWN_MIN,
 } from "./thresholds.js";
 
 const HANDLER = "spanwire.ipc.handler.duration";
@@ -66,6 +68,12 @@ function late({ recent }: Lookback, name: string, by: readonly string[], where: 
   return and(quantile(0.95, recent.buckets(name, by, where)), enough);
 }
 
+/** The same with the first of an event, which is the slow one where something is loaded for it. */
+function lateFromTheFirst({ recent }: Lookback, name: string, by: readonly string[]): Expr {
+  const enough = binary(sum(recent.grown(name, {}, "_count"), ...by), ">=", number(TIMED_MIN));
+  return and(quantile(0.95, sum(recent.grown(name, {}, "_bucket"), ...by, "le")), enough);
+}
+
 /** The share of an event's messages that went wrong so, where it is one to speak of. */
 function failing({ recent }: Lookback, where: Where): Expr {
   const failed = sum(recent.grown(MESSAGES, where), ...OF_MESSAGES, ERROR);
@@ -92,6 +100,13 @@ function unsettled({ recent, seconds }: Lookback): Expr {
   return or(inVain, above(recent.gauge("spanwire.ipc.call.age"), seconds(UNSETTLED_S)));
 }
 
+/** The share of an event's calls that the page withdrew before they were answered. */
+function withdrawn({ recent }: Lookback): Expr {
+  const cancelled = sum(recent.grown(CALL, { "error.type": is(errorType("cancelled")) }, "_count"), ...OF_EVENT);
+  const calls = above(sum(recent.grown(CALL, {}, "_count"), ...OF_EVENT), 0);
+  return and(above(binary(cancelled, "/", calls), WITHDRAWN_MIN), binary(cancelled, ">=", number(TIMED_MIN)));
+}
+
 const rate = (of: SeriesOf, name: string): Expr => sum(of.rate(name), ...OF_MESSAGES);
 
 /** The mean size of an event's messages. */
@@ -110,11 +125,38 @@ export const MESSAGE: readonly Finding[] = [
       { ids: [...LATE, "queue-nearly-full"], same: [] },
       { ids: ["messages-dropped", "page-unresponsive"], same: [WEBVIEW] },
       { ids: ["ui-thread-blocked"], same: [], ifUnblamed: true },
-      { ids: ["ui-thread-blocked", "page-thread-saturated", "event-rate-grown", "listener-slow", "input-refused"], same: [EVENT] },
+      {
+        ids: [
+          "ui-thread-blocked",
+          "page-thread-saturated",
+          "event-rate-grown",
+          "listener-slow",
+          "input-refused",
+          "calls-in-a-loop",
+        ],
+        same: [EVENT],
+      },
     ],
     remedy:
       "send less: once a frame, in one message for many, or emit_latest, which keeps the newest alone; the span's code.file.path and code.line.number name the line that sends it",
     trace: { operation: `send ${AN_EVENT}` },
+  },
+  {
+    id: "calls-in-a-loop",
+    question: "Is one question asked in many calls?",
+    stage: "wire",
+    severity: "warning",
+    says: `{value} calls of ${AN_EVENT} in ${IN_A_WEBVIEW}`,
+    unit: "{}/s",
+    evidence: ({ recent }) => above(sum(recent.rate(CALL, {}, "_count"), ...OF_EVENT), CALLS_PER_S),
+    explains: [
+      { ids: LATE, same: [] },
+      { ids: ["event-rate-grown", "page-thread-saturated", "listener-slow"], same: [EVENT] },
+      { ids: ["ui-thread-blocked"], same: [], ifUnblamed: true },
+    ],
+    remedy:
+      "the page calls once for each item of a list (N+1): have one call ask for all, or ask for what is shown alone",
+    trace: { operation: AN_EVENT },
   },
   {
     id: "event-rate-grown",
@@ -147,7 +189,7 @@ export const MESSAGE: readonly Finding[] = [
       expr: ({ recent }) => sum(recent.rate(SIZE, {}, "_sum"), ...OF_MESSAGES),
     },
     explains: [
-      { ids: LATE, same: [] },
+      { ids: [...LATE, "memory-growth"], same: [] },
       {
         ids: ["event-size-grown", "page-thread-saturated", "listener-slow", "ui-thread-blocked", "handler-slow"],
         same: [EVENT],
@@ -196,6 +238,19 @@ export const MESSAGE: readonly Finding[] = [
       description:
         "A quarter of them or more were given up by the page when their time ran out, or one has waited for 5 minutes and waits still.",
     },
+  },
+  {
+    id: "calls-withdrawn",
+    question: "Which answers come too late for the page?",
+    stage: "handler",
+    severity: "warning",
+    says: `the page of ${IN_A_WEBVIEW} gives up {value} of its calls of ${AN_EVENT} before they are answered`,
+    unit: "1",
+    evidence: withdrawn,
+    explains: [{ ids: ["handler-slow"], same: [EVENT] }],
+    remedy:
+      "no failure where a newer call takes its place, as in a search while one types: then its handler is slower than that, and what it did is in vain; wait for a pause before the call, or make the handler faster",
+    trace: { operation: AN_EVENT, tags: { "error.type": "cancelled" } },
   },
   {
     id: "handler-failing",
@@ -270,10 +325,10 @@ export const MESSAGE: readonly Finding[] = [
     severity: "warning",
     says: `one of 20 messages of ${AN_EVENT} in ${IN_A_WEBVIEW} keeps its handler for {value} or longer`,
     unit: "s",
-    evidence: (of) => aboveThreshold(late(of, HANDLER, OF_EVENT), SLOW_MESSAGE),
+    evidence: (of) => aboveThreshold(lateFromTheFirst(of, HANDLER, OF_EVENT), SLOW_MESSAGE),
     explains: [{ ids: ["delivery-slow"], same: [EVENT] }],
     remedy:
-      "the spans within the handler's say what it waits for; without any, wrap its steps in monitor(…); many short calls in a row are one call that asks for all",
+      "the spans within the handler's say what it waits for; without any, wrap its steps in monitor(…); only the first ones are slow: something is loaded for them, so load it at the start",
     trace: { operation: AN_EVENT, isSlow: true },
     alert: {
       name: "SpanwireHandlerSlow",

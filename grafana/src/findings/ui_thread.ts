@@ -1,12 +1,15 @@
 // The UI thread: while it is kept, nothing is painted, sent or received.
 
-import { above, and, binary, number, quantile, sum, sumWithout } from "../promql.js";
+import { above, and, binary, type Expr, number, quantile, sum, sumWithout } from "../promql.js";
 import { TARGET } from "../server.js";
-import { isNot } from "../series.js";
+import { isNot, type SeriesOf } from "../series.js";
 import type { Finding } from "./finding.js";
 import { AN_EVENT, ERROR, EVENT, WEBVIEW } from "./labels.js";
-import { BLAMED_MIN, FELT_S } from "./thresholds.js";
+import { BLAMED_MIN, BLOCKING_MIN, FELT_S } from "./thresholds.js";
 
+const HANDLER = "spanwire.ipc.handler.duration";
+const OF_EVENT = [...TARGET, WEBVIEW, EVENT];
+const handled = (of: SeriesOf): Expr => sum(of.grown(HANDLER, {}, "_count"), ...OF_EVENT);
 const DELAY = "spanwire.main_thread.delay";
 const WAITS = ["delivery-slow", "queue-waits", "way-to-host-slow", "way-to-page-slow", "page-unresponsive"];
 
@@ -49,9 +52,13 @@ export const UI_THREAD: readonly Finding[] = [
       unit: "1",
       expr: ({ recent }) =>
         and(
-          above(sumWithout(recent.rate("spanwire.ipc.handler.duration", {}, "_sum"), ERROR), BLAMED_MIN),
-          above(recent.grown("spanwire.main_thread.blocked"), 0),
-          [...TARGET, WEBVIEW, EVENT],
+          above(sumWithout(recent.rate(HANDLER, {}, "_sum"), ERROR), BLAMED_MIN),
+          // An async handler is on it until its first await at most, and is blamed for no time that it waits.
+          above(
+            binary(recent.grown("spanwire.main_thread.blocked"), "/", above(handled(recent), 0), { on: OF_EVENT }),
+            BLOCKING_MIN,
+          ),
+          OF_EVENT,
         ),
     },
     explains: [

@@ -17,7 +17,7 @@ import time
 import weakref
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import Any, Deque, Dict, List, NamedTuple, Optional, Sequence, Union
+from typing import Any, Deque, Dict, List, NamedTuple, Optional, Sequence, Tuple, Union
 
 from .. import _core
 from ._checks import flag, number, text, whole
@@ -30,6 +30,8 @@ SCHEMA_VERSION = 1
 _APPLICATION_ID = 0x5350_5752
 _PENDING_MAX = 10_000
 _BATCH_SECONDS = 0.05
+#: In nanoseconds.
+_MINUTE = 60_000_000_000
 _OLD_COLUMNS = {"operation", "duration", "error", "is_slow"}
 
 
@@ -86,14 +88,14 @@ class MetricsStorage:
         self._wake = threading.Event()
         self._thread: Optional[threading.Thread] = None
         self._closed = False
-        self._pid = os.getpid()
         self._session: Optional[int] = None
         self._series: Dict[str, int] = {}
         self._is_old = False
         self._old_timestamp = False
         self._old_text = False
         self._old_default = False
-        self._connection = self._open()
+        #: None in a forked child until it needs one of its own.
+        self._connection: Optional[sqlite3.Connection] = self._open()
         storages.add(self)
 
     # Writing
@@ -136,7 +138,7 @@ class MetricsStorage:
                 self.dropped += 1
                 return
             self._pending.append(row)
-            if self._thread is None or self._pid != os.getpid():
+            if self._thread is None:
                 self._start_writer()
         self._wake.set()
 
@@ -160,7 +162,10 @@ class MetricsStorage:
                 raise self._explained(error) from error
 
     def cleanup(self, older_than_seconds: float) -> int:
-        """Deletes the rows that are older; returns how many those were."""
+        """Deletes the rows that are older; returns how many those were.
+
+        The sums of each minute stay, as with ``spanwire clean``.
+        """
         number(older_than_seconds, "older_than_seconds")
         before = time.time() - older_than_seconds
         with self._io:
@@ -194,7 +199,7 @@ class MetricsStorage:
             self._closed = True
         self._wake.set()
         thread = self._thread
-        if thread is not None and thread is not threading.current_thread() and self._pid == os.getpid():
+        if thread is not None and thread is not threading.current_thread():
             thread.join()
         with self._io:
             try:
@@ -206,7 +211,8 @@ class MetricsStorage:
                             (time.time_ns(), self._session),
                         )
             finally:
-                self._connection.close()
+                if self._connection is not None:
+                    self._connection.close()
                 storages.discard(self)
 
     def __enter__(self) -> MetricsStorage:
@@ -363,15 +369,20 @@ class MetricsStorage:
                     " VALUES (?, ?, NULL, ?, ?, ?, ?)",
                     (self._session, _service(), f"{self._session:016x}", os.getpid(), now, now),
                 )
+            rollups: Dict[Tuple[int, int], List[Tuple[int, bool, bool]]] = {}
             for row in rows:
                 duration = int(row.duration * 1e6)
+                started_at = int(row.ended_at * 1e9) - duration
+                series = self._series_of(connection, row.operation)
+                minute = rollups.setdefault((series, started_at // _MINUTE), [])
+                minute.append((duration, row.error_type is not None, row.is_slow))
                 connection.execute(
                     "INSERT INTO record (session_id, series_id, started_at, duration, outcome, error_type,"
                     " slow, thread, trace_id, context) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
                     (
                         self._session,
-                        self._series_of(connection, row.operation),
-                        int(row.ended_at * 1e9) - duration,
+                        series,
+                        started_at,
                         duration,
                         "ok" if row.error_type is None else "error",
                         row.error_type,
@@ -381,6 +392,8 @@ class MetricsStorage:
                         row.context,
                     ),
                 )
+            for (series, at), runs in rollups.items():
+                _add_to_rollup(connection, series, at, runs)
             connection.execute("UPDATE session SET seen_at = ? WHERE id = ?", (now, self._session))
 
     def _write_old(self, connection: sqlite3.Connection, rows: List[_Pending]) -> None:
@@ -411,12 +424,23 @@ class MetricsStorage:
             self._series[operation] = known
         return known
 
+    def _connected(self) -> sqlite3.Connection:
+        if self._connection is None:
+            self._connection = self._open()
+        return self._connection
+
     def _writing(self) -> _Transaction:
-        if self._pid != os.getpid():
-            # A connection must not cross a fork: the child takes one of its own and leaves the other.
-            self._abandoned, self._connection = self._connection, self._open()
-            self._pid, self._session, self._thread = os.getpid(), None, None
-        return _Transaction(self)
+        return _Transaction(self._connected())
+
+    def _forked(self) -> None:
+        """In the child: neither its parent's thread is here, nor may its connection be used.
+
+        What waits is the parent's to write, and its locks may be held by a thread that is not here.
+        """
+        _abandoned.append(self._connection)
+        self._connection = self._session = self._thread = None
+        self._pending = collections.deque()
+        self._lock, self._io, self._wake = threading.Lock(), threading.RLock(), threading.Event()
 
     def _where(self, operation: Optional[str], window: Optional[float], slow: bool) -> Any:
         conditions: List[str] = [] if self._is_old else ["kind = 'operation'"]
@@ -471,7 +495,7 @@ class MetricsStorage:
             if flush:
                 self.flush()
             try:
-                return self._connection.execute(query, values).fetchall()
+                return self._connected().execute(query, values).fetchall()
             except sqlite3.Error as error:
                 raise self._explained(error) from error
 
@@ -507,8 +531,8 @@ class MetricsStorage:
 class _Transaction:
     """All or nothing, and none within another."""
 
-    def __init__(self, storage: MetricsStorage) -> None:
-        self._connection = storage._connection
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
 
     def __enter__(self) -> sqlite3.Connection:
         self._connection.execute("BEGIN IMMEDIATE")
@@ -516,6 +540,34 @@ class _Transaction:
 
     def __exit__(self, exc_type: object, *_: object) -> None:
         self._connection.execute("COMMIT" if exc_type is None else "ROLLBACK")
+
+
+def _add_to_rollup(
+    connection: sqlite3.Connection, series: int, minute: int, runs: List[Tuple[int, bool, bool]]
+) -> None:
+    """Adds to the sums of that minute, as the history's own writer does."""
+    durations = [duration for duration, _, _ in runs]
+    found = connection.execute(
+        "SELECT sketch FROM rollup WHERE series_id = ? AND minute = ?", (series, minute)
+    ).fetchone()
+    connection.execute(
+        "INSERT INTO rollup (minute, series_id, count, errors, slow, sum, min, max, sketch)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (series_id, minute) DO UPDATE SET"
+        " count = count + excluded.count, errors = errors + excluded.errors, slow = slow + excluded.slow,"
+        " sum = sum + excluded.sum, min = min(min, excluded.min), max = max(max, excluded.max),"
+        " sketch = excluded.sketch",
+        (
+            minute,
+            series,
+            len(runs),
+            sum(failed for _, failed, _ in runs),
+            sum(slow for _, _, slow in runs),
+            sum(durations),
+            min(durations),
+            max(durations),
+            _core._sketch_with(found["sketch"] if found else None, durations),
+        ),
+    )
 
 
 def _write_on(storage: weakref.ref[MetricsStorage], wake: threading.Event) -> None:
@@ -535,13 +587,23 @@ def _write_on(storage: weakref.ref[MetricsStorage], wake: threading.Event) -> No
 
 
 storages: weakref.WeakSet[MetricsStorage] = weakref.WeakSet()
+#: Connections of the process that this one was forked from. To close them here is not allowed either.
+_abandoned: List[Optional[sqlite3.Connection]] = []
+
+
+def _forked() -> None:
+    for storage in list(storages):
+        storage._forked()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forked)
 
 
 def _close_all() -> None:
     for storage in list(storages):
         try:
-            if storage._pid == os.getpid():
-                storage.close()
+            storage.close()
         except (StorageError, sqlite3.Error):
             pass
 

@@ -9,6 +9,7 @@ use http::Uri;
 use crate::address::url;
 use crate::doctor::Window;
 use crate::history::args::{History, Query};
+use crate::report;
 use crate::runbooks::RunbookUrl;
 
 /// Dashboards, alerts, a doctor and a history for apps that are instrumented with Spanwire.
@@ -44,6 +45,11 @@ pub(super) enum Command {
     /// Questions to a history file, and its care
     #[command(subcommand)]
     History(History),
+    /// Why it is laggy, as one file: report.html with advice, trace.json, otlp.jsonl, history.sqlite
+    #[command(after_help = "Examples:
+  spanwire report history.db
+  spanwire report history.db --since 1h --out laggy.zip")]
+    Report(report::Options),
     /// Completions for a shell, to be put where it looks for them
     #[command(after_help = "Examples:
   spanwire completions bash > ~/.local/share/bash-completion/completions/spanwire

@@ -1,7 +1,7 @@
 //! The command `spanwire` (feature `cli`): `cargo install spanwire --features cli`.
 //!
 //! It writes out the dashboards, alerts and servers' files that belong to this version, diagnoses
-//! missing telemetry, or the app, serves this machine's metrics, and answers questions to a history.
+//! missing telemetry, or the app, serves this machine's metrics, answers questions to a history and makes a report of it.
 //! `docs/cli.md` shows all. It uses the library's public API alone.
 
 mod address;
@@ -12,6 +12,7 @@ mod doctor;
 mod export;
 mod history;
 mod listing;
+mod report;
 mod runbooks;
 mod text;
 
@@ -43,6 +44,7 @@ fn main() -> ExitCode {
         Command::Dashboard(options) => dashboard::run(out, &options),
         Command::Query(query) => history::answer(out, &query),
         Command::History(command) => history::run(out, &command),
+        Command::Report(options) => report::run(out, &options),
         Command::Completions { shell } => completions(out, shell),
     };
     // A reader that had enough (`| head`) is no failure.

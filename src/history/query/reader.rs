@@ -142,6 +142,11 @@ impl HistoryReader {
         Ok((window, named.collect()))
     }
 
+    /// For questions that are not among these.
+    pub(in crate::history) fn connection(&self) -> &Connection {
+        &self.connection
+    }
+
     /// The file as it is at one moment, whatever is written meanwhile.
     fn moment(&self) -> Result<Transaction<'_>, QueryError> {
         Ok(self.connection.unchecked_transaction()?)

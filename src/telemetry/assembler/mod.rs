@@ -74,7 +74,7 @@ pub(super) fn assemble(
         propagators: config.settings.propagators.clone(),
         slow_threshold: config.settings.slow_threshold,
         #[cfg(feature = "otlp")]
-        wanted: config.otlp.wanted,
+        level: config.otlp.level,
     };
     #[cfg(feature = "otlp")]
     {

@@ -53,7 +53,6 @@ impl From<MetricsExporter> for MetricsOutputs {
     }
 }
 
-#[cfg(not(feature = "history"))]
 pub(crate) const WITHOUT_HISTORY: &str =
     "the app was built without the feature `history` of spanwire";
 pub(crate) const WITHOUT_OTLP: &str = "the app was built without the feature `otlp` of spanwire";

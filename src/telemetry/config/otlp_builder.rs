@@ -133,13 +133,4 @@ impl TelemetryBuilder {
         self.otlp.level = Some(level);
         self
     }
-
-    /// Spans of this name become telemetry down to [`LevelFilter::DEBUG`], whatever the level:
-    /// for one that carries the trace on and that its library made a detail. Default: none.
-    ///
-    /// `tracing` then asks about each call site at `DEBUG` once, and keeps the answer.
-    pub fn span_below_level(mut self, name: &'static str) -> Self {
-        self.otlp.span_below_level = Some(name);
-        self
-    }
 }

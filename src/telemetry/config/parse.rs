@@ -42,10 +42,11 @@ pub(crate) fn millis_from_zero(text: &str) -> Option<Duration> {
 
 /// Whether it can be used is seen when it is opened.
 pub(crate) fn file(text: &str) -> Result<PathBuf, Flaw> {
-    #[cfg(not(feature = "history"))]
-    return Err(Flaw::said(super::options::WITHOUT_HISTORY));
-    #[cfg(feature = "history")]
-    Ok(text.into())
+    if cfg!(feature = "history") {
+        Ok(text.into())
+    } else {
+        Err(Flaw::said(super::options::WITHOUT_HISTORY))
+    }
 }
 
 pub(crate) fn history_bytes(text: &str) -> Option<u64> {

@@ -68,7 +68,9 @@ fn emit_events(app: AppHandle, event: String, times: u32, gap_us: u64) -> Emitte
 }
 
 #[tauri::command]
-fn finish(app: AppHandle, report: serde_json::Value) {
+fn finish(app: AppHandle, mut report: serde_json::Value) {
+    // One name for both builds in `target/release`: so the script knows which of them it ran.
+    report["has_tauri_tracing"] = cfg!(feature = "tauri-tracing").into();
     println!("{report}");
     app.exit(0);
 }

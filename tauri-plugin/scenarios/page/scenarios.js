@@ -63,17 +63,27 @@ const scenarios = {
     return { counts, bytes: [...new Uint8Array(bytes)] };
   },
 
-  /** What Tauri refuses, and how it says so. */
-  async refused() {
-    const key = await forgedFetch("sync_ok", { "Tauri-Invoke-Key": "forged" });
+  /** Commands that no capability allows, or that are not there. */
+  async without_permission() {
     return {
-      local: await outcome("sync_ok", { value: 1 }),
+      allowed: await outcome("plugin:app|version"),
       without_permission: await outcome("plugin:app|name"),
       unknown: await outcome("not_there"),
       unknown_plugin: await outcome("plugin:not_there|command"),
-      forged_key: key,
-      requests: await requests(),
     };
+  },
+
+  /** A call by a script that does not know the invoke key. */
+  async forged_key() {
+    return {
+      forged_key: await forgedFetch("sync_ok", { "Tauri-Invoke-Key": "forged" }),
+      true_key: await outcome("sync_ok", { value: 1 }),
+    };
+  },
+
+  /** Requests on the scheme that are none. */
+  async malformed() {
+    return { requests: await requests(), local: await outcome("sync_ok", { value: 1 }) };
   },
 
   /** More names than there is room for. */

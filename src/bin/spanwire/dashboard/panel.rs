@@ -170,7 +170,7 @@ mod tests {
         let other = target("http://127.0.0.1:9090/metrics", "up");
         let down = target("http://host.docker.internal:9464/metrics", "down");
         let up = target("http://127.0.0.1:9464/metrics", "up");
-        assert_eq!(scraped(&targets(&[other.clone()]), 9464), None);
+        assert_eq!(scraped(&targets(std::slice::from_ref(&other)), 9464), None);
         assert_eq!(scraped(&targets(&[other, down.clone()]), 9464), Some(false));
         assert_eq!(scraped(&targets(&[down, up]), 9464), Some(true));
         assert_eq!(scraped(&json!({}), 9464), None);

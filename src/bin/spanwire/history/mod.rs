@@ -7,7 +7,7 @@ mod export;
 mod figures;
 mod import;
 mod json;
-mod moment;
+pub(crate) mod moment;
 mod series;
 mod slow;
 mod table;
@@ -43,7 +43,7 @@ pub(super) fn answer(out: &mut impl Write, query: &Query) -> io::Result<Outcome>
 }
 
 /// The file that the arguments or else the environment name.
-fn file(named: Option<&PathBuf>) -> PathBuf {
+pub(crate) fn file(named: Option<&PathBuf>) -> PathBuf {
     let from_environment = || {
         let value = std::env::var_os(FILE_VARIABLE)?;
         (!value.is_empty()).then(|| PathBuf::from(value))
@@ -74,14 +74,14 @@ fn with_reader(
 }
 
 /// Why there is no answer.
-enum Failure {
+pub(crate) enum Failure {
     /// The answer cannot be written; `main` tells.
     Output(io::Error),
     History(Box<dyn Error>),
 }
 
 impl Failure {
-    fn of(error: impl Error + 'static) -> Self {
+    pub(crate) fn of(error: impl Error + 'static) -> Self {
         Self::History(error.into())
     }
 }
@@ -99,7 +99,7 @@ impl From<spanwire::history::query::QueryError> for Failure {
 }
 
 /// Says on the error output what failed, with its causes.
-fn told(done: Result<Outcome, Failure>) -> io::Result<Outcome> {
+pub(crate) fn told(done: Result<Outcome, Failure>) -> io::Result<Outcome> {
     let error = match done {
         Ok(outcome) => return Ok(outcome),
         Err(Failure::Output(error)) => return Err(error),

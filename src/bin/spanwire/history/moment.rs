@@ -36,7 +36,7 @@ pub(super) fn today() -> SystemTime {
 }
 
 /// A time: so long ago, or a date, or a date and time in UTC.
-pub(super) fn moment(text: &str) -> Result<SystemTime, String> {
+pub(crate) fn moment(text: &str) -> Result<SystemTime, String> {
     if let Ok(time) = ago(text) {
         return Ok(time);
     }

@@ -18,8 +18,6 @@ pub(crate) struct OtlpOptions {
     pub(crate) traces: Option<Exporter>,
     pub(crate) logs: Option<Exporter>,
     pub(crate) level: Option<LevelFilter>,
-    /// The name of spans that are taken though they are below it.
-    pub(crate) span_below_level: Option<&'static str>,
     pub(crate) sampler: Option<Sampler>,
     pub(crate) tail: TailSampling,
     pub(crate) spool_dir: Option<PathBuf>,

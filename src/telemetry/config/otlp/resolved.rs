@@ -5,7 +5,6 @@ use tracing::level_filters::LevelFilter;
 use super::options::OtlpOptions;
 use super::router::{Router, SpoolConfig};
 use super::settings::OtlpSettings;
-use crate::layer::TelemetryFilter;
 use crate::telemetry::config::options::MetricsOutputs;
 use crate::telemetry::config::routing::{Off, Refusal, Routing};
 use crate::telemetry::export::otlp::Route;
@@ -17,7 +16,7 @@ pub(crate) struct OtlpConfig {
     pub(crate) logs: Option<Route>,
     pub(crate) metrics: Option<Route>,
     pub(crate) spool: Option<SpoolConfig>,
-    pub(crate) wanted: TelemetryFilter,
+    pub(crate) level: LevelFilter,
     pub(crate) tail: TailSampling,
     pub(crate) redactor: Option<Redactor>,
 }
@@ -41,10 +40,7 @@ impl OtlpConfig {
             logs: router.logs(),
             metrics: router.metrics(),
             spool: router.spool(),
-            wanted: TelemetryFilter {
-                level: options.level.unwrap_or(LevelFilter::INFO),
-                span_below_level: options.span_below_level,
-            },
+            level: options.level.unwrap_or(LevelFilter::INFO),
             tail: options.tail.clone(),
             redactor: options.redactor.clone(),
         }

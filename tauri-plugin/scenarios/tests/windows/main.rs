@@ -35,14 +35,22 @@ const TESTS: &[(&str, fn())] = &[
     ),
     ("events_and_windows_are_counted", telemetry::events),
     (
-        "a_span_in_an_async_command_is_in_its_trace_with_the_feature_async_spans_alone",
+        "a_span_in_an_async_command_begins_a_trace",
         telemetry::async_span,
     ),
     ("a_page_whose_process_ends_is_gone", telemetry::crashed),
     ("a_reload_ends_what_is_open", telemetry::reloaded),
     (
-        "what_tauri_refuses_is_refused_as_without_the_plugin",
-        security::refused,
+        "a_command_without_permission_is_refused_as_without_the_plugin",
+        security::without_permission,
+    ),
+    (
+        "a_forged_invoke_key_is_refused_as_without_the_plugin",
+        security::forged_key,
+    ),
+    (
+        "malformed_requests_get_the_answers_of_tauri_itself",
+        security::malformed,
     ),
     (
         "a_remote_page_may_do_what_it_may_without_the_plugin",

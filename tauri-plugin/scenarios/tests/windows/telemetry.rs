@@ -171,15 +171,9 @@ pub(crate) fn async_span() {
         .iter()
         .find(|span| span.name == "async_span" && span.kind == SpanKind::Server as i32);
     let command = command.expect("a span of the command");
-    if cfg!(feature = "async-spans") {
-        assert_eq!(inner.trace_id, command.trace_id);
-        let polled = of_name("ipc::request::run").expect("Tauri's span");
-        assert_eq!(inner.parent_span_id, polled.span_id);
-        assert_eq!(polled.parent_span_id, command.span_id);
-    } else {
-        assert_ne!(inner.trace_id, command.trace_id);
-        assert!(inner.parent_span_id.is_empty());
-    }
+    // Tauri polls the command outside of every span, and has no hook there.
+    assert_ne!(inner.trace_id, command.trace_id);
+    assert!(inner.parent_span_id.is_empty());
 }
 
 pub(crate) fn reloaded() {

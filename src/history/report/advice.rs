@@ -1,0 +1,615 @@
+//! What to change: rules over a history, with the catalogue's ids, remedies and runbooks.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+
+use super::catalogue::{self, Entry};
+use super::facts::{Event, Facts, HANDLER, QUEUE_WAIT};
+use super::text::{bytes, digits, share, time};
+use crate::history::query::{Series, SeriesStats};
+
+/// One thing that is wrong, with its evidence.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Advice {
+    /// Its id in the catalogue of findings.
+    pub id: String,
+    /// `critical` or `warning`.
+    pub severity: String,
+    /// Where in the app the time or the message is lost.
+    pub stage: String,
+    /// The operation, event, phase or process that it is about; empty where it is none.
+    pub subject: String,
+    /// What was measured.
+    pub evidence: String,
+    /// What to do.
+    pub remedy: String,
+    /// The runbook, among those that `spanwire alerts export` writes.
+    pub runbook: Option<String>,
+    /// An example's trace.
+    pub trace_id: Option<String>,
+    /// When the example began, in nanoseconds since the Unix epoch.
+    pub example_at: Option<i64>,
+}
+
+/// The ids of all rules.
+#[cfg(test)]
+pub(super) const RULES: &[&str] = &[
+    "ui-thread-blocked",
+    "handler-slow",
+    "listener-slow",
+    "queue-waits",
+    "messages-dropped",
+    "event-flood",
+    "payload-large",
+    "calls-in-a-row",
+    "startup-slow",
+    "memory-growth",
+    "handler-failing",
+    "operation-failing",
+    "delivery-failed",
+    "calls-unsettled",
+    "operation-slow",
+    "slower-than-before",
+    "page-errors",
+    "host-cpu-saturated",
+];
+
+/// All that the history shows, the worst first; nothing where all is well.
+pub(super) fn advice(facts: &Facts) -> Vec<Advice> {
+    let mut found = Found {
+        entries: catalogue::entries(),
+        facts,
+        advice: Vec::new(),
+    };
+    found.handlers();
+    found.queues();
+    found.messages();
+    found.rows_of_calls();
+    found.failures();
+    found.slow_operations();
+    found.slower_than_before();
+    found.startup();
+    found.system();
+    let rank = |advice: &Advice| u8::from(advice.severity != "critical");
+    found.advice.sort_by_key(rank);
+    found.advice
+}
+
+struct Found<'a> {
+    entries: HashMap<String, Entry>,
+    facts: &'a Facts,
+    advice: Vec<Advice>,
+}
+
+impl<'a> Found<'a> {
+    fn add(&mut self, id: &str, subject: String, evidence: String, example: Option<&Event>) {
+        let Some(entry) = self.entries.get(id) else {
+            return;
+        };
+        self.advice.push(Advice {
+            id: id.to_owned(),
+            severity: entry.severity.clone(),
+            stage: entry.stage.clone(),
+            subject,
+            evidence,
+            remedy: entry.remedy.clone(),
+            runbook: entry.runbook.clone(),
+            trace_id: example.and_then(|example| example.trace_id.clone()),
+            example_at: example.map(|example| example.start),
+        });
+    }
+
+    fn has(&self, id: &str) -> bool {
+        self.advice.iter().any(|advice| advice.id == id)
+    }
+
+    /// Those of a series that stand for all of them, and its slowest beside them as examples.
+    fn of(&self, series: &Arc<Series>) -> (&'a [Event], Vec<&'a Event>) {
+        let sample = self
+            .facts
+            .of_series
+            .get(series)
+            .map_or(&[][..], |events| events);
+        let slowest = self.facts.slowest.iter();
+        (
+            sample,
+            slowest.filter(|event| event.series == *series).collect(),
+        )
+    }
+
+    fn kind(&self, kinds: &'a [&str]) -> impl Iterator<Item = &'a SeriesStats> + use<'a> {
+        let stats = self.facts.stats.iter();
+        stats.filter(|stats| kinds.contains(&stats.series.kind.as_str()))
+    }
+
+    /// Handlers, and the page's listeners, that take long.
+    fn handlers(&mut self) {
+        for stats in self.kind(&["call", "event_in"]) {
+            let (sample, slowest) = self.of(&stats.series);
+            let Some(spread) = spread(sample, HANDLER).filter(|is| is.count >= 3) else {
+                continue;
+            };
+            if spread.p95 < HANDLER_SLOW {
+                continue;
+            }
+            let example = longest(sample.iter().chain(slowest.iter().copied()), HANDLER);
+            let blocked = self.waits_within(&stats.series);
+            let is_main = stats.series.kind == "event_in"
+                && sample
+                    .iter()
+                    .any(|event| event.thread.as_deref() == Some("main"));
+            let took = format!(
+                "one of 20 of {} messages keeps its handler for {} or longer, {} at most",
+                stats.count,
+                time(spread.p95),
+                time(
+                    example
+                        .and_then(|is| is.stage(HANDLER))
+                        .unwrap_or(spread.max)
+                ),
+            );
+            let subject = subject(&stats.series);
+            if blocked.0 >= 3 || is_main {
+                let so = match blocked {
+                    (0, _) => "it runs on the thread main".to_owned(),
+                    (count, longest) => format!(
+                        "meanwhile {count} messages to the page waited for the UI thread, {} at \
+                         most",
+                        time(longest)
+                    ),
+                };
+                self.add(
+                    "ui-thread-blocked",
+                    subject,
+                    format!("{took}; {so}"),
+                    example,
+                );
+            } else {
+                self.add("handler-slow", subject, took, example);
+            }
+        }
+        for stats in self.kind(&["event_out"]) {
+            let (sample, slowest) = self.of(&stats.series);
+            let Some(spread) = spread(sample, HANDLER).filter(|is| is.count >= 3) else {
+                continue;
+            };
+            if spread.mean > LISTENER_SLOW {
+                let example = longest(sample.iter().chain(slowest), HANDLER);
+                let evidence = format!(
+                    "the page's listeners take {} on average, one of 20 times {} or longer, {} \
+                     messages in all",
+                    time(spread.mean),
+                    time(spread.p95),
+                    stats.count
+                );
+                self.add("listener-slow", subject(&stats.series), evidence, example);
+            }
+        }
+    }
+
+    /// How many messages to the page waited while a handler of the series ran, and how long at most.
+    fn waits_within(&self, series: &Arc<Series>) -> (usize, u64) {
+        let events = self.facts.events();
+        let mut handlers: Vec<(i64, (i64, i64))> = Vec::new();
+        for event in &events {
+            let is_long = event
+                .stage(HANDLER)
+                .is_some_and(|took| took >= HANDLER_SLOW / 2);
+            if event.series == *series && is_long {
+                handlers.extend(event.span_of(HANDLER).map(|span| (event.session, span)));
+            }
+        }
+        let (mut count, mut longest) = (0, 0);
+        for event in events.iter().filter(|event| event.is_outbound()) {
+            let waited = event.stage(QUEUE_WAIT).unwrap_or(0);
+            let Some((from, to)) = event
+                .span_of(QUEUE_WAIT)
+                .filter(|_| waited >= QUEUE_WAITS / 2)
+            else {
+                continue;
+            };
+            let within = handlers.iter().any(|(session, (begin, end))| {
+                let shared = to.min(*end) - from.max(*begin);
+                *session == event.session && shared * 2 >= to - from
+            });
+            if within {
+                count += 1;
+                longest = longest.max(waited);
+            }
+        }
+        (count, longest)
+    }
+
+    fn queues(&mut self) {
+        for stats in self.kind(&["event_out", "reply"]) {
+            let (sample, slowest) = self.of(&stats.series);
+            let waits = spread(sample, QUEUE_WAIT).filter(|is| is.count >= 10);
+            // A UI thread that does not come is named by what keeps it.
+            if self.has("ui-thread-blocked") {
+                break;
+            }
+            if let Some(spread) = waits.filter(|is| is.p95 > QUEUE_WAITS) {
+                let example = longest(sample.iter().chain(slowest), QUEUE_WAIT);
+                let evidence = format!(
+                    "one of 20 of {} messages waits {} or longer before it is handed to the \
+                     webview",
+                    stats.count,
+                    time(spread.p95)
+                );
+                self.add("queue-waits", subject(&stats.series), evidence, example);
+            }
+        }
+        for ((series, error), (count, example)) in self.failed_by_type(|event| {
+            event.outcome == "dropped"
+                && !matches!(event.error_type.as_deref(), Some("superseded" | "shutdown"))
+                && event.is_message()
+        }) {
+            let evidence = format!("{count} messages were dropped: {error}");
+            self.add(
+                "messages-dropped",
+                subject(&series),
+                evidence,
+                Some(example),
+            );
+        }
+    }
+
+    /// Many messages, and large ones.
+    fn messages(&mut self) {
+        for stats in self.kind(&["call", "event_in", "event_out"]) {
+            let peak = self.facts.peaks.get(&stats.series).copied().unwrap_or(0);
+            let (sample, _) = self.of(&stats.series);
+            let rate = peak as f64 / 60.0;
+            if rate > FLOOD_PER_SECOND {
+                let evidence = format!(
+                    "{}/s in its busiest minute, {} messages in all",
+                    digits(rate),
+                    stats.count
+                );
+                self.add(
+                    "event-flood",
+                    subject(&stats.series),
+                    evidence,
+                    sample.first(),
+                );
+            }
+        }
+        for stats in self.kind(&["event_in", "event_out", "reply"]) {
+            let (sample, _) = self.of(&stats.series);
+            let sized: Vec<&Event> = sample.iter().filter(|event| event.size.is_some()).collect();
+            let sum: f64 = sized
+                .iter()
+                .filter_map(|event| event.size)
+                .map(|is| is as f64)
+                .sum();
+            let mean = sum / (sized.len().max(1) as f64);
+            if mean > PAYLOAD_LARGE {
+                let largest = sized.iter().max_by_key(|event| event.size).copied();
+                let evidence = format!(
+                    "a message has {} on average, {} at most, {} messages in all",
+                    bytes(mean),
+                    bytes(largest.and_then(|is| is.size).unwrap_or(0) as f64),
+                    stats.count
+                );
+                self.add("payload-large", subject(&stats.series), evidence, largest);
+            }
+        }
+    }
+
+    /// Calls that wait for each other where one would do.
+    fn rows_of_calls(&mut self) {
+        let mut longest: BTreeMap<Arc<Series>, Vec<&Event>> = BTreeMap::new();
+        for run in &self.facts.runs {
+            let mut rows: HashMap<(i64, Arc<Series>), Vec<&Event>> = HashMap::new();
+            for event in run.iter().filter(|event| event.series.kind == "call") {
+                let row = rows
+                    .entry((event.session, event.series.clone()))
+                    .or_default();
+                let follows = row.last().is_none_or(|last| {
+                    let gap = event.start - last.end();
+                    (-1_000_000..GAP_MAX).contains(&gap)
+                });
+                if !follows {
+                    row.clear();
+                }
+                row.push(event);
+                let best = longest.entry(event.series.clone()).or_default();
+                if row.len() > best.len() {
+                    best.clone_from(row);
+                }
+            }
+        }
+        for (series, row) in longest {
+            let (Some(first), Some(last)) = (row.first(), row.last()) else {
+                continue;
+            };
+            let took = u64::try_from(last.end() - first.start).unwrap_or(0);
+            if row.len() >= ROW_MIN && took >= ROW_TIME_MIN {
+                let evidence = format!(
+                    "{} calls one right after the other, {} in all",
+                    row.len(),
+                    time(took)
+                );
+                self.add("calls-in-a-row", subject(&series), evidence, Some(first));
+            }
+        }
+    }
+
+    /// Failures by what failed, and with what error: how many were found, and the newest.
+    fn failed_by_type(
+        &self,
+        which: impl Fn(&Event) -> bool,
+    ) -> BTreeMap<(Arc<Series>, String), (usize, &'a Event)> {
+        let mut by_type = BTreeMap::new();
+        for event in self.facts.failed.iter().filter(|event| which(event)) {
+            let error = event.error_type.as_deref().unwrap_or(&event.outcome);
+            let key = (event.series.clone(), error.to_owned());
+            by_type.entry(key).or_insert((0, event)).0 += 1;
+        }
+        by_type
+    }
+
+    fn failures(&mut self) {
+        for stats in &self.facts.stats {
+            let id = match stats.series.kind.as_str() {
+                "operation" => "operation-failing",
+                "call" | "event_in" => "handler-failing",
+                "event_out" => "delivery-failed",
+                "page_error" if stats.count >= 3 => {
+                    let newest = self
+                        .facts
+                        .failed
+                        .iter()
+                        .find(|is| is.series == stats.series);
+                    let evidence = format!("{} errors on the page", stats.count);
+                    self.add("page-errors", subject(&stats.series), evidence, newest);
+                    continue;
+                }
+                _ => continue,
+            };
+            if stats.errors < 3 || stats.error_rate < ERROR_RATE {
+                continue;
+            }
+            let of = self.failed_by_type(|event| event.series == stats.series);
+            let Some(((_, error), (count, example))) =
+                of.iter().max_by_key(|(_, (count, _))| *count)
+            else {
+                continue;
+            };
+            if example.outcome == "dropped" {
+                continue;
+            }
+            let all: usize = of.values().map(|(count, _)| count).sum();
+            let evidence = format!(
+                "{} of {} fail, {}; of the newest {all} failures {count} are {error}",
+                stats.errors,
+                stats.count,
+                share(stats.error_rate)
+            );
+            let id = match example.outcome == "timeout" && stats.series.kind == "call" {
+                true => "calls-unsettled",
+                false => id,
+            };
+            self.add(id, subject(&stats.series), evidence, Some(example));
+        }
+    }
+
+    fn slow_operations(&mut self) {
+        for stats in self.kind(&["operation"]) {
+            if stats.slow < 3 || (stats.slow as f64) < 0.01 * stats.count as f64 {
+                continue;
+            }
+            let (_, slowest) = self.of(&stats.series);
+            let example = slowest.iter().find(|event| event.slow.is_some()).copied();
+            let usual = slowest
+                .iter()
+                .filter(|is| is.slow.as_deref() == Some("slower_than_usual"));
+            let so = match usual.count() {
+                0 => String::new(),
+                count => format!("; {count} of the slowest were slower than usual"),
+            };
+            let evidence = format!(
+                "{} of {} took their threshold or longer, {} at most{so}",
+                stats.slow,
+                stats.count,
+                time(super::text::nanos(stats.max))
+            );
+            self.add("operation-slow", subject(&stats.series), evidence, example);
+        }
+    }
+
+    fn slower_than_before(&mut self) {
+        let [before, after] = &self.facts.halves;
+        for after in after {
+            let Some(before) = before.iter().find(|is| is.series == after.series) else {
+                continue;
+            };
+            let (was, is) = (before.p95, after.p95);
+            let is_known = matches!(after.series.kind.as_str(), "startup" | "page_error");
+            let few = before.count < 50 || after.count < 50;
+            if is_known || few || is < was * 2 || is - was < SLOWER_BY {
+                continue;
+            }
+            // The median must follow: a few outliers are no change.
+            if after.p50 < before.p50 * 3 / 2 {
+                continue;
+            }
+            let (_, slowest) = self.of(&after.series);
+            let evidence = format!(
+                "one of 20 took {} or longer in the first half of the period, and {} in the second",
+                time(super::text::nanos(was)),
+                time(super::text::nanos(is))
+            );
+            let example = slowest.first().copied();
+            self.add(
+                "slower-than-before",
+                subject(&after.series),
+                evidence,
+                example,
+            );
+        }
+    }
+
+    fn startup(&mut self) {
+        let shown = ["first_paint", "dom_ready"];
+        for phase in shown {
+            let newest = self
+                .facts
+                .startup
+                .iter()
+                .rev()
+                .find(|is| is.series.name == phase);
+            let Some(event) = newest.filter(|event| event.duration > STARTUP_SLOW) else {
+                continue;
+            };
+            // The phase before which the most time went by.
+            let mut phases: Vec<&Event> = self
+                .facts
+                .startup
+                .iter()
+                .filter(|is| is.session == event.session)
+                .collect();
+            phases.sort_by_key(|event| event.duration);
+            let steps = phases.windows(2).filter_map(|pair| match pair {
+                [a, b] => Some((b.duration - a.duration, *a, *b)),
+                _ => None,
+            });
+            let step = steps.max_by_key(|(took, ..)| *took);
+            let so = step.map_or_else(String::new, |(took, a, b)| {
+                let (a, b) = (&a.series.name, &b.series.name);
+                format!("; the most of it, {}, between {a} and {b}", time(took))
+            });
+            let evidence = format!(
+                "{phase} came {} after the process started{so}",
+                time(event.duration)
+            );
+            self.add("startup-slow", phase.to_owned(), evidence, Some(event));
+            return;
+        }
+    }
+
+    fn system(&mut self) {
+        for samples in &self.facts.samples {
+            let mut of: BTreeMap<i64, Vec<(i64, f64)>> = BTreeMap::new();
+            for (at, session, value) in &samples.points {
+                of.entry(*session).or_default().push((*at, *value));
+            }
+            for points in of.into_values() {
+                if samples.name.ends_with("memory.usage")
+                    && let Some((grew, to, over)) = growth(&points)
+                {
+                    let subject = match samples.part.as_str() {
+                        "" => "the app's process".to_owned(),
+                        part => format!("the webview's {part} process"),
+                    };
+                    let evidence = format!(
+                        "it grew by {} to {} in {}",
+                        bytes(grew),
+                        bytes(to),
+                        time(over)
+                    );
+                    self.add("memory-growth", subject, evidence, None);
+                }
+                if samples.name == "system.cpu.utilization" && points.len() >= 10 {
+                    let sum: f64 = points.iter().map(|(_, value)| value).sum();
+                    let mean = sum / points.len() as f64;
+                    if mean > 0.95 {
+                        let evidence =
+                            format!("{} of all cores are in use on average", share(mean));
+                        self.add(
+                            "host-cpu-saturated",
+                            "the machine".to_owned(),
+                            evidence,
+                            None,
+                        );
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// By how much memory grew from fifth to fifth, to how much, and in what time; `None` where it is
+/// steady. The first fifth is the app's start.
+fn growth(points: &[(i64, f64)]) -> Option<(f64, f64, u64)> {
+    let size = points.len() / 5;
+    if size < 3 {
+        return None;
+    }
+    let medians: Vec<f64> = points
+        .chunks(size)
+        .take(5)
+        .map(|chunk| {
+            let mut values: Vec<f64> = chunk.iter().map(|(_, value)| *value).collect();
+            values.sort_by(f64::total_cmp);
+            values.get(values.len() / 2).copied().unwrap_or(0.0)
+        })
+        .collect();
+    let rises = medians
+        .windows(2)
+        .skip(1)
+        .all(|pair| pair.first() < pair.last());
+    let (first, last) = (*medians.get(1)?, *medians.last()?);
+    let over = points.last()?.0 - points.get(size)?.0;
+    let grew = last - first;
+    let is_growth = rises && grew > MEMORY_GREW && grew > first * 0.2 && over >= MEMORY_TIME;
+    is_growth.then(|| (grew, last, u64::try_from(over).unwrap_or(0)))
+}
+
+/// A stage of some events.
+struct Spread {
+    count: usize,
+    mean: u64,
+    p95: u64,
+    max: u64,
+}
+
+/// By weight: one that stands for several counts as often.
+fn spread(events: &[Event], stage: usize) -> Option<Spread> {
+    let known = |event: &Event| Some((event.stage(stage)?, event.weight.max(1.0)));
+    let mut all: Vec<(u64, f64)> = events.iter().filter_map(known).collect();
+    all.sort_unstable_by_key(|(took, _)| *took);
+    let (max, _) = *all.last()?;
+    let weight: f64 = all.iter().map(|(_, weight)| weight).sum();
+    let sum: f64 = all.iter().map(|(took, weight)| *took as f64 * weight).sum();
+    let mut passed = 0.0;
+    let p95 = all.iter().find(|(_, of)| {
+        passed += of;
+        passed >= 0.95 * weight
+    });
+    Some(Spread {
+        count: all.len(),
+        mean: (sum / weight) as u64,
+        p95: p95.map_or(max, |(took, _)| *took),
+        max,
+    })
+}
+
+fn longest<'a>(events: impl Iterator<Item = &'a Event>, stage: usize) -> Option<&'a Event> {
+    events.max_by_key(|event| event.stage(stage))
+}
+
+fn subject(series: &Series) -> String {
+    match series.webview.as_str() {
+        "" => format!("{} {}", series.kind, series.name),
+        webview => format!("{} {} (webview {webview})", series.kind, series.name),
+    }
+}
+
+// As in the catalogue: `grafana/src/findings/`.
+const HANDLER_SLOW: u64 = 100_000_000;
+const LISTENER_SLOW: u64 = 100_000_000;
+const QUEUE_WAITS: u64 = 100_000_000;
+const FLOOD_PER_SECOND: f64 = 500.0;
+const PAYLOAD_LARGE: f64 = 524_288.0;
+const ERROR_RATE: f64 = 0.05;
+const STARTUP_SLOW: u64 = 5_000_000_000;
+const MEMORY_GREW: f64 = 67_108_864.0;
+const MEMORY_TIME: i64 = 300_000_000_000;
+const SLOWER_BY: std::time::Duration = std::time::Duration::from_millis(20);
+/// Calls in a row, and what they take together, from which on they are one finding.
+const ROW_MIN: usize = 20;
+const ROW_TIME_MIN: u64 = 50_000_000;
+/// Between a call's answer and the next call.
+const GAP_MAX: i64 = 5_000_000;

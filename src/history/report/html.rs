@@ -1,0 +1,551 @@
+//! `report.html`: one file without a script, which a browser shows without a request.
+
+use std::collections::BTreeMap;
+use std::fmt::Write;
+
+use super::advice::Advice;
+use super::facts::{Event, Facts, HANDLER, QUEUE_WAIT, RESPONSE, STAGES, Samples, TRANSIT};
+use super::page_style::STYLE;
+use super::text::{bytes, digits, escaped, moment, nanos, share, time};
+
+/// The whole page.
+pub(super) fn page(facts: &Facts, advice: &[Advice], verdict: &str) -> String {
+    let mut out = String::with_capacity(256 << 10);
+    out += "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">\n";
+    // Nothing is loaded and no script runs, whatever a name in it says.
+    out += "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src \
+            'unsafe-inline'\">\n";
+    out += "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n";
+    out += "<title>Why is it laggy?</title>\n<style>";
+    out += STYLE;
+    out += "</style></head><body><main>\n";
+    head(&mut out, facts, advice, verdict);
+    advice_section(&mut out, advice);
+    startup(&mut out, facts);
+    slowest(&mut out, facts);
+    numbers(&mut out, facts);
+    threads(&mut out, facts);
+    memory(&mut out, facts);
+    errors(&mut out, facts);
+    files(&mut out, facts);
+    out += "</main></body></html>\n";
+    out
+}
+
+/// Writing to a string cannot fail.
+macro_rules! put {
+    ($out:expr, $($arg:tt)*) => {{
+        let _ = write!($out, $($arg)*);
+    }};
+}
+
+fn head(out: &mut String, facts: &Facts, advice: &[Advice], verdict: &str) {
+    let class = advice
+        .first()
+        .map_or("good", |first| match first.severity.as_str() {
+            "critical" => "critical",
+            _ => "warning",
+        });
+    put!(
+        out,
+        "<h1>Why is it laggy?</h1><p class=\"verdict {class}\">{}</p>",
+        escaped(verdict)
+    );
+    let length = u64::try_from(facts.to - facts.from).unwrap_or(0);
+    put!(
+        out,
+        "<p class=\"soft\">From {} to {} ({})</p>",
+        moment(facts.from),
+        moment(facts.to),
+        time(length)
+    );
+    for missing in &facts.missing {
+        put!(
+            out,
+            "<p class=\"card warning\"><b>Missing:</b> {}</p>",
+            escaped(missing)
+        );
+    }
+    out.push_str(
+        "<div class=\"scroll\"><table><tr><th>App</th><th>Version</th><th>Process</th>\
+                  <th>Started</th><th>Ended</th></tr>",
+    );
+    for session in facts.sessions.iter().rev().take(SESSIONS) {
+        let ended = match session.ended_at {
+            Some(at) => moment(at),
+            None => format!(
+                "did not end well, or runs still; last seen {}",
+                moment(session.seen_at)
+            ),
+        };
+        put!(
+            out,
+            "<tr><td class=\"name\">{}</td><td>{}</td><td>{}</td><td>{}</td><td>{ended}</td></tr>",
+            escaped(&session.service),
+            escaped(session.version.as_deref().unwrap_or("–")),
+            session.process_id,
+            moment(session.started_at)
+        );
+    }
+    out.push_str("</table></div>");
+    if facts.sessions.len() > SESSIONS {
+        put!(
+            out,
+            "<p class=\"soft\">and {} runs before</p>",
+            facts.sessions.len() - SESSIONS
+        );
+    }
+}
+
+fn advice_section(out: &mut String, advice: &[Advice]) {
+    out.push_str("<h2>Advice</h2>");
+    if advice.is_empty() {
+        out.push_str("<p>None: no rule found anything.</p>");
+    }
+    for advice in advice.iter().take(ADVICE) {
+        put!(
+            out,
+            "<div class=\"card {}\"><h3><b>{}</b> · {}</h3><p>{}</p><p><b>What to do:</b> {}</p>\
+             <p class=\"soft\">{} at stage “{}”",
+            if advice.severity == "critical" {
+                "critical"
+            } else {
+                "warning"
+            },
+            escaped(&advice.id),
+            escaped(&advice.subject),
+            sentence(&advice.evidence),
+            sentence(&advice.remedy),
+            escaped(&advice.severity),
+            escaped(&advice.stage)
+        );
+        if let Some(runbook) = &advice.runbook {
+            put!(out, " · runbook <code>{}</code>", escaped(runbook));
+        }
+        if let Some(at) = advice.example_at {
+            put!(out, " · example at {}", moment(at));
+        }
+        if let Some(trace) = &advice.trace_id {
+            put!(out, " · trace <code>{}</code>", escaped(trace));
+        }
+        out.push_str("</p></div>");
+    }
+    if advice.len() > ADVICE {
+        put!(
+            out,
+            "<p class=\"soft\">and {} more findings</p>",
+            advice.len() - ADVICE
+        );
+    }
+}
+
+/// With a capital letter and a full stop.
+fn sentence(text: &str) -> String {
+    let mut rest = text.chars();
+    let first: String = rest
+        .next()
+        .map(|c| c.to_uppercase().collect())
+        .unwrap_or_default();
+    let text: String = first + rest.as_str();
+    // Remedies are ours and longer than a name may be.
+    let parts: Vec<char> = text.chars().collect();
+    parts
+        .chunks(200)
+        .map(|part| escaped(&part.iter().collect::<String>()))
+        .collect::<String>()
+        + "."
+}
+
+fn startup(out: &mut String, facts: &Facts) {
+    out.push_str("<h2>Startup</h2>");
+    let Some(newest) = facts.startup.iter().max_by_key(|event| event.end()) else {
+        out.push_str("<p class=\"soft\">No start of the app is in this period.</p>");
+        return;
+    };
+    let mut phases: Vec<&Event> = facts
+        .startup
+        .iter()
+        .filter(|is| is.session == newest.session)
+        .collect();
+    phases.sort_by_key(|event| event.duration);
+    let longest = phases.last().map_or(1, |event| event.duration.max(1));
+    out.push_str("<p class=\"soft\">The newest start: when each phase was reached after the process \
+                  started, and how long after the phase before.</p><div class=\"scroll\"><table>\
+                  <tr><th>Phase</th><th class=\"n\">After</th><th class=\"n\">Step</th><th></th></tr>");
+    let mut before = 0;
+    for phase in phases {
+        let step = phase.duration.saturating_sub(before);
+        let at = |nanos: u64| nanos as f64 / longest as f64 * 100.0;
+        put!(
+            out,
+            "<tr><td class=\"name\">{}</td><td class=\"n\">{}</td><td class=\"n\">{}</td>\
+             <td style=\"width:50%\"><svg viewBox=\"0 0 100 4\" height=\"14\" \
+             preserveAspectRatio=\"none\"><rect class=\"rest\" x=\"0\" y=\"1\" width=\"{:.2}\" \
+             height=\"2\"/><rect class=\"s1\" x=\"{:.2}\" y=\"0\" width=\"{:.2}\" height=\"4\"/></svg>\
+             </td></tr>",
+            escaped(&phase.series.name),
+            time(phase.duration),
+            time(step),
+            at(before),
+            at(before),
+            at(step).max(0.3)
+        );
+        before = phase.duration;
+    }
+    out.push_str("</table></div>");
+}
+
+fn slowest(out: &mut String, facts: &Facts) {
+    out.push_str("<h2>Slowest events</h2>");
+    if facts.slowest.is_empty() {
+        out.push_str("<p class=\"soft\">None.</p>");
+        return;
+    }
+    out.push_str("<p class=\"key\">");
+    for (stage, name) in STAGES.iter().enumerate() {
+        put!(
+            out,
+            "<span>{}{}</span>",
+            swatch(&format!("s{stage}")),
+            name.replace('_', " ")
+        );
+    }
+    put!(out, "<span>{}not measured</span></p>", swatch("rest"));
+    let longest = facts
+        .slowest
+        .first()
+        .map_or(1, |event| event.duration.max(1));
+    // Some of each name: what is slow the most often would hide all else.
+    let mut of_series: BTreeMap<_, usize> = BTreeMap::new();
+    let shown = facts.slowest.iter().filter(|event| {
+        let count = of_series.entry(&event.series).or_default();
+        *count += 1;
+        *count <= SLOWEST_OF_SERIES
+    });
+    let shown: Vec<&Event> = shown.take(SLOWEST).collect();
+    for event in &shown {
+        put!(
+            out,
+            "<div class=\"event\"><div><b>{} {}</b><span>{}</span></div>{}<p class=\"soft\">{}</p></div>",
+            escaped(&event.series.kind),
+            escaped(&event.series.name),
+            time(event.duration),
+            bar(event, longest),
+            about(event)
+        );
+    }
+    if facts.slowest.len() > shown.len() {
+        put!(
+            out,
+            "<p class=\"soft\">{} more of these are in trace.json and otlp.jsonl.</p>",
+            facts.slowest.len() - shown.len()
+        );
+    }
+}
+
+fn swatch(class: &str) -> String {
+    format!("<svg viewBox=\"0 0 1 1\"><rect class=\"{class}\" width=\"1\" height=\"1\"/></svg>")
+}
+
+/// The event's stages, one after the other, to scale with the longest event.
+fn bar(event: &Event, longest: u64) -> String {
+    let scale = |nanos: u64| nanos as f64 / longest as f64 * 1_000.0;
+    let mut bar = format!(
+        "<svg viewBox=\"0 0 1000 10\" height=\"14\" preserveAspectRatio=\"none\"><rect \
+         class=\"rest\" y=\"2\" width=\"{:.1}\" height=\"6\"/>",
+        scale(event.duration).max(2.0)
+    );
+    for (stage, at, took) in event.laid_out() {
+        put!(
+            bar,
+            "<rect class=\"s{stage}\" x=\"{:.1}\" width=\"{:.1}\" height=\"10\"><title>{} {}</title>\
+             </rect>",
+            scale(at),
+            scale(took).max(1.0),
+            STAGES.get(stage).copied().unwrap_or_default(),
+            time(took)
+        );
+    }
+    bar + "</svg>"
+}
+
+/// Its stages in numbers, when, where, and its trace.
+fn about(event: &Event) -> String {
+    let mut parts = Vec::new();
+    for (stage, _, took) in event.laid_out() {
+        let name = STAGES
+            .get(stage)
+            .copied()
+            .unwrap_or_default()
+            .replace('_', " ");
+        parts.push(format!("{name} {}", time(took)));
+    }
+    if event.failed() {
+        let error = event.error_type.as_deref().unwrap_or(&event.outcome);
+        parts.push(format!("failed: {}", escaped(error)));
+    }
+    if let Some(size) = event.size {
+        parts.push(bytes(size as f64));
+    }
+    if !event.series.webview.is_empty() {
+        parts.push(format!("webview {}", escaped(&event.series.webview)));
+    }
+    if let Some(thread) = &event.thread {
+        parts.push(format!("thread {}", escaped(thread)));
+    }
+    if event.slow.as_deref() == Some("slower_than_usual") {
+        parts.push("slower than usual".to_owned());
+    }
+    parts.push(moment(event.start));
+    if let Some(trace) = &event.trace_id {
+        parts.push(format!("trace <code>{}</code>", escaped(trace)));
+    }
+    if let Some(context) = &event.context {
+        parts.push(format!("<code>{}</code>", escaped(context)));
+    }
+    parts.join(" · ")
+}
+
+fn numbers(out: &mut String, facts: &Facts) {
+    out.push_str("<h2>Numbers</h2><p class=\"soft\">First what took the most time in all.</p>\
+                  <div class=\"scroll\"><table><tr><th>What</th><th class=\"n\">Count</th>\
+                  <th class=\"n\">Failed</th><th class=\"n\">Slow</th><th class=\"n\">Mean</th>\
+                  <th class=\"n\">p95</th><th class=\"n\">p99</th><th class=\"n\">Longest</th></tr>");
+    let shown = facts
+        .stats
+        .iter()
+        .filter(|stats| stats.series.kind != "startup");
+    for stats in shown.take(NUMBERS) {
+        put!(
+            out,
+            "<tr><td class=\"name\">{} {}</td><td class=\"n\">{}</td><td class=\"n\">{}</td>\
+             <td class=\"n\">{}</td><td class=\"n\">{}</td><td class=\"n\">{}</td>\
+             <td class=\"n\">{}</td><td class=\"n\">{}</td></tr>",
+            escaped(&stats.series.kind),
+            escaped(&stats.series.name),
+            stats.count,
+            stats.errors,
+            stats.slow,
+            time(nanos(stats.average)),
+            time(nanos(stats.p95)),
+            time(nanos(stats.p99)),
+            time(nanos(stats.max))
+        );
+    }
+    out.push_str("</table></div>");
+    if facts.stats.len() > NUMBERS {
+        put!(
+            out,
+            "<p class=\"soft\">The rest of {} is in history.sqlite.</p>",
+            facts.stats.len()
+        );
+    }
+}
+
+/// Queues, the UI thread and the page's thread: which stage of what takes how long.
+fn threads(out: &mut String, facts: &Facts) {
+    let outbound: &[&str] = &["event_out", "reply"];
+    let inbound: &[&str] = &["call", "event_in"];
+    let parts = [
+        (
+            "Queues",
+            "How long messages to the page wait until the UI thread hands them to the webview.",
+            outbound,
+            QUEUE_WAIT,
+        ),
+        (
+            "UI thread and handlers",
+            "How long handlers of the app take.",
+            inbound,
+            HANDLER,
+        ),
+        (
+            "Page thread: listeners",
+            "How long the page is at work on messages.",
+            outbound,
+            HANDLER,
+        ),
+        (
+            "Page thread: the way there",
+            "How long the page takes to begin with what it was given.",
+            outbound,
+            TRANSIT,
+        ),
+        (
+            "The way back",
+            "From the sending of an answer until the page has it.",
+            inbound,
+            RESPONSE,
+        ),
+    ];
+    for (title, about, kinds, stage) in parts {
+        put!(out, "<h2>{title}</h2><p class=\"soft\">{about}</p>");
+        let mut rows = Vec::new();
+        for (series, events) in &facts.of_series {
+            if !kinds.contains(&series.kind.as_str()) {
+                continue;
+            }
+            let known = events.iter().filter(|event| event.stage(stage).is_some());
+            let mut known: Vec<&Event> = known.collect();
+            known.sort_by_key(|event| event.stage(stage));
+            let Some(last) = known.last() else { continue };
+            let at = |share: usize| {
+                let rank = (known.len() * share).div_ceil(100).saturating_sub(1);
+                known
+                    .get(rank)
+                    .and_then(|event| event.stage(stage))
+                    .unwrap_or(0)
+            };
+            rows.push((at(95), at(50), series, *last, known.len()));
+        }
+        if rows.is_empty() {
+            out.push_str("<p class=\"soft\">Not measured.</p>");
+            continue;
+        }
+        rows.sort_by(|a, b| b.0.cmp(&a.0).then(a.2.cmp(b.2)));
+        out.push_str(
+            "<div class=\"scroll\"><table><tr><th>Message</th><th class=\"n\">Median</th>\
+                      <th class=\"n\">p95</th><th class=\"n\">Longest</th><th class=\"n\">Of</th>\
+                      <th>Trace of the longest</th></tr>",
+        );
+        for (p95, median, series, last, count) in rows.into_iter().take(ROWS) {
+            put!(
+                out,
+                "<tr><td class=\"name\">{} {}</td><td class=\"n\">{}</td><td class=\"n\">{}</td>\
+                 <td class=\"n\">{}</td><td class=\"n\">{count}</td><td><code>{}</code></td></tr>",
+                escaped(&series.kind),
+                escaped(&series.name),
+                time(median),
+                time(p95),
+                time(last.stage(stage).unwrap_or(0)),
+                escaped(last.trace_id.as_deref().unwrap_or("–"))
+            );
+        }
+        out.push_str("</table></div>");
+    }
+}
+
+fn memory(out: &mut String, facts: &Facts) {
+    out.push_str("<h2>Memory and processor</h2>");
+    let shown = |samples: &&Samples| {
+        [
+            "process.memory.usage",
+            "cpu.utilization",
+            "system.memory.utilization",
+        ]
+        .iter()
+        .any(|end| samples.name.ends_with(end))
+    };
+    let shown: Vec<&Samples> = facts.samples.iter().filter(shown).collect();
+    if shown.is_empty() {
+        out.push_str("<p class=\"soft\">The app took no samples of its processes.</p>");
+        return;
+    }
+    out.push_str("<div class=\"charts\">");
+    for samples in shown {
+        let is_bytes = samples.name.ends_with("memory.usage");
+        let unit = |value: f64| if is_bytes { bytes(value) } else { share(value) };
+        let values = || samples.points.iter().map(|(.., value)| *value);
+        let (low, high) = values().fold((f64::MAX, 0.0_f64), |(low, high), value| {
+            (low.min(value), high.max(value))
+        });
+        put!(
+            out,
+            "<div class=\"card\"><h3>{} {}</h3><p class=\"soft\">{} to {}, at last {}</p>{}</div>",
+            escaped(&samples.name),
+            escaped(&samples.part),
+            unit(low),
+            unit(high),
+            unit(values().next_back().unwrap_or(0.0)),
+            chart(samples, facts, high)
+        );
+    }
+    out.push_str("</div>");
+}
+
+/// A line for each run of the app.
+fn chart(samples: &Samples, facts: &Facts, high: f64) -> String {
+    let mut lines: BTreeMap<i64, String> = BTreeMap::new();
+    let length = (facts.to - facts.from).max(1) as f64;
+    for (at, session, value) in &samples.points {
+        let x = (at - facts.from) as f64 / length * 300.0;
+        let y = 60.0 - value / high.max(f64::MIN_POSITIVE) * 56.0;
+        put!(lines.entry(*session).or_default(), "{x:.1},{y:.1} ");
+    }
+    let mut chart =
+        "<svg viewBox=\"0 0 300 62\" height=\"70\" preserveAspectRatio=\"none\">".to_owned();
+    for points in lines.values() {
+        put!(
+            chart,
+            "<polyline class=\"line\" points=\"{}\"/>",
+            points.trim_end()
+        );
+    }
+    chart + "</svg>"
+}
+
+fn errors(out: &mut String, facts: &Facts) {
+    out.push_str("<h2>Errors</h2>");
+    let mut by: BTreeMap<_, (usize, &Event)> = BTreeMap::new();
+    for event in &facts.failed {
+        let error = event.error_type.as_deref().unwrap_or(&event.outcome);
+        by.entry((&event.series, error)).or_insert((0, event)).0 += 1;
+    }
+    if by.is_empty() {
+        out.push_str("<p class=\"soft\">None.</p>");
+        return;
+    }
+    put!(
+        out,
+        "<p class=\"soft\">Of the newest {} failures.</p>",
+        facts.failed.len()
+    );
+    out.push_str(
+        "<div class=\"scroll\"><table><tr><th>What</th><th>Error</th>\
+                  <th class=\"n\">Count</th><th>Newest</th><th>Its trace</th></tr>",
+    );
+    for ((series, error), (count, event)) in by.into_iter().take(ROWS) {
+        put!(
+            out,
+            "<tr><td class=\"name\">{} {}</td><td>{}</td><td class=\"n\">{count}</td><td>{}</td>\
+             <td><code>{}</code></td></tr>",
+            escaped(&series.kind),
+            escaped(&series.name),
+            escaped(error),
+            moment(event.start),
+            escaped(event.trace_id.as_deref().unwrap_or("–"))
+        );
+        if let Some(context) = &event.context {
+            put!(
+                out,
+                "<tr><td colspan=\"5\"><code>{}</code></td></tr>",
+                escaped(context)
+            );
+        }
+    }
+    out.push_str("</table></div>");
+}
+
+fn files(out: &mut String, facts: &Facts) {
+    let texts = match facts.with_texts {
+        true => "Error texts and what the app added are in it: it was asked for.",
+        false => "Payloads, error texts and what the app added are not in it.",
+    };
+    put!(
+        out,
+        "<h2>Beside this page</h2><p><code>trace.json</code> opens in Perfetto or \
+         chrome://tracing, <code>otlp.jsonl</code> goes to a Collector’s /v1/traces line by line, \
+         <code>history.sqlite</code> answers <code>spanwire slow</code> and <code>spanwire \
+         stats</code>.</p><p class=\"soft\">{texts} {} events of the period are shown; sums are of \
+         all. Written by Spanwire {}.</p>",
+        digits(facts.events().len() as f64),
+        env!("CARGO_PKG_VERSION")
+    );
+}
+
+const SESSIONS: usize = 5;
+const ADVICE: usize = 30;
+const SLOWEST: usize = 30;
+const SLOWEST_OF_SERIES: usize = 5;
+const NUMBERS: usize = 50;
+const ROWS: usize = 20;

@@ -1,0 +1,248 @@
+//! "Why is it laggy?" as one file: a report of a history, with advice.
+//!
+//! A report is a ZIP file with
+//!
+//! - `report.html`, which any browser shows without a request to anywhere,
+//! - `trace.json` in Chrome's trace event format, for <https://ui.perfetto.dev>,
+//! - `otlp.jsonl`, an `ExportTraceServiceRequest` on each line, for a Collector,
+//! - `history.sqlite`, a cut of the history.
+//!
+//! It holds names, numbers, threads and trace ids; payloads are in no history. Error texts and what
+//! the app added to its operations are left out unless [`ReportOptions::with_error_texts`] asks for
+//! them. It is of a bounded size, however large the history is: it shows the 200 slowest events, the
+//! 200 newest failures and up to 2,000 others, and `history.sqlite` has up to 20,000 rows a table.
+//!
+//! ```
+//! use spanwire::history::History;
+//! use spanwire::history::report::ReportOptions;
+//! use spanwire::monitor;
+//! use std::time::Duration;
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! # let folder = std::env::temp_dir().join(format!("spanwire-report-{}", std::process::id()));
+//! # std::fs::create_dir_all(&folder)?;
+//! let history = History::open(folder.join("history.db"))?;
+//! monitor("load_scene").time(|| { /* … */ });
+//! history.flush(Duration::from_secs(2))?;
+//! let report = ReportOptions::new().write(history.path(), folder.join("report.zip"))?;
+//! println!("{}", report.verdict);
+//! # assert!(report.advice.is_empty());
+//! # history.shutdown(Duration::from_secs(2));
+//! # std::fs::remove_dir_all(&folder)?;
+//! # Ok(())
+//! # }
+//! ```
+
+mod advice;
+mod catalogue;
+mod cut;
+mod error;
+mod facts;
+mod html;
+mod otlp;
+mod page_style;
+mod text;
+mod trace;
+mod zip;
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, BufWriter};
+use std::path::{Path, PathBuf};
+use std::process;
+use std::time::SystemTime;
+
+pub use advice::Advice;
+pub use error::ReportError;
+
+use super::query::HistoryReader;
+use facts::Facts;
+use zip::ZipWriter;
+
+/// What a report is of, and what it may tell.
+#[derive(Clone, Debug, Default)]
+#[must_use = "nothing is written before `write`"]
+pub struct ReportOptions {
+    since: Option<SystemTime>,
+    until: Option<SystemTime>,
+    with_error_texts: bool,
+}
+
+/// A report that was written.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Report {
+    /// Its file.
+    pub path: PathBuf,
+    /// The file's size in bytes.
+    pub bytes: u64,
+    /// What is wrong, in a line.
+    pub verdict: String,
+    /// What to change, the worst first; empty when nothing is wrong.
+    pub advice: Vec<Advice>,
+    /// What the history could not tell, and why.
+    pub missing: Vec<String>,
+}
+
+impl ReportOptions {
+    /// All of the history, without error texts.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// What started at this time or later. Default: from the history's first record on.
+    pub fn since(mut self, since: SystemTime) -> Self {
+        self.since = Some(since);
+        self
+    }
+
+    /// What started before this time. Default: to the history's last record.
+    pub fn until(mut self, until: SystemTime) -> Self {
+        self.until = Some(until);
+        self
+    }
+
+    /// With the texts of errors and what the app added to its operations, which may be private.
+    pub fn with_error_texts(mut self) -> Self {
+        self.with_error_texts = true;
+        self
+    }
+
+    /// Writes the report of the history at `history` to the new file `out`.
+    ///
+    /// An app may write to the history meanwhile. What is damaged in it is named in the report.
+    ///
+    /// # Errors
+    ///
+    /// A [`ReportError`] when the history cannot be opened, or the report cannot be written.
+    pub fn write(
+        &self,
+        history: impl AsRef<Path>,
+        out: impl AsRef<Path>,
+    ) -> Result<Report, ReportError> {
+        let out = out.as_ref();
+        if out.exists() {
+            return Err(ReportError::Exists(out.to_owned()));
+        }
+        let reader = HistoryReader::open(history)?;
+        let (since, until) = (self.since, self.until);
+        let mut facts = Facts::read(
+            &reader,
+            since.map(text::since_epoch),
+            until.map(text::since_epoch),
+            self.with_error_texts,
+        )?;
+        let unfinished = Unfinished::beside(out);
+        let unwritable =
+            |source: Box<dyn std::error::Error + Send + Sync>| ReportError::Unwritable {
+                path: out.to_owned(),
+                source,
+            };
+        // First: it may find more that cannot be read.
+        File::create_new(&unfinished.cut).map_err(|error| unwritable(error.into()))?;
+        let cut = cut::write(&reader, &facts, &unfinished.cut);
+        facts
+            .missing
+            .extend(cut.map_err(|error| unwritable(error.into()))?);
+        let advice = advice::advice(&facts);
+        let verdict = verdict(&facts, &advice);
+        let written = write_zip(&unfinished, &facts, &advice, &verdict);
+        written.map_err(|error| unwritable(error.into()))?;
+        // A hard link does not take the place of what another process has written meanwhile.
+        let placed = fs::hard_link(&unfinished.zip, out).or_else(|error| match error.kind() {
+            io::ErrorKind::AlreadyExists => Err(error),
+            _ => fs::rename(&unfinished.zip, out),
+        });
+        placed.map_err(|error| unwritable(error.into()))?;
+        let bytes = fs::metadata(out).map_or(0, |is| is.len());
+        Ok(Report {
+            path: out.to_owned(),
+            bytes,
+            verdict,
+            advice,
+            missing: facts.missing,
+        })
+    }
+}
+
+fn write_zip(
+    unfinished: &Unfinished,
+    facts: &Facts,
+    advice: &[Advice],
+    verdict: &str,
+) -> io::Result<()> {
+    let mut options = OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    let file = options.open(&unfinished.zip)?;
+    let mut zip = ZipWriter::new(BufWriter::new(file));
+    zip.entry("report.html", |out| {
+        out.write_all(html::page(facts, advice, verdict).as_bytes())
+    })?;
+    zip.entry("trace.json", |out| {
+        trace::write(facts, &mut BufWriter::new(out))
+    })?;
+    zip.entry("otlp.jsonl", |out| {
+        otlp::write(facts, &mut BufWriter::new(out))
+    })?;
+    zip.entry("history.sqlite", |out| {
+        io::copy(&mut File::open(&unfinished.cut)?, out).map(drop)
+    })?;
+    zip.finish()?
+        .into_inner()
+        .map_err(io::IntoInnerError::into_error)?
+        .sync_all()
+}
+
+/// What is wrong, in a line.
+fn verdict(facts: &Facts, advice: &[Advice]) -> String {
+    match advice {
+        _ if facts.is_empty() && !facts.missing.is_empty() => {
+            "The history could not be read.".to_owned()
+        }
+        _ if facts.is_empty() => "Nothing was recorded in this period.".to_owned(),
+        [] if facts.missing.is_empty() => "Nothing is wrong in this period.".to_owned(),
+        [] => "Nothing is wrong in what could be read.".to_owned(),
+        [first, rest @ ..] => {
+            let more = match rest.len() {
+                0 => String::new(),
+                1 => " (and 1 more finding)".to_owned(),
+                count => format!(" (and {count} more findings)"),
+            };
+            format!("{}: {}{more}", first.subject, first.evidence)
+        }
+    }
+}
+
+/// What is there until the report is whole.
+struct Unfinished {
+    zip: PathBuf,
+    cut: PathBuf,
+}
+
+impl Unfinished {
+    fn beside(out: &Path) -> Self {
+        let name = out.file_name().unwrap_or_default().to_string_lossy();
+        let of =
+            |part: &str| out.with_file_name(format!(".{name}.spanwire-{}.{part}", process::id()));
+        let this = Self {
+            zip: of("zip"),
+            cut: of("sqlite"),
+        };
+        // Of one that was killed and had this number, as in a container each has.
+        this.remove();
+        this
+    }
+
+    fn remove(&self) {
+        for file in [&self.zip, &self.cut] {
+            let _ = fs::remove_file(file);
+        }
+    }
+}
+
+impl Drop for Unfinished {
+    fn drop(&mut self) {
+        self.remove();
+    }
+}

@@ -1,0 +1,154 @@
+//! Numbers and names as a reader sees them.
+
+use std::fmt::Write;
+use std::time::{Duration, SystemTime};
+
+/// Text of the app's or the page's, within HTML.
+///
+/// Controls that turn the direction of text are shown as their numbers: a name may not change how
+/// the rest of the line reads.
+pub(super) fn escaped(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for (at, c) in text.chars().enumerate() {
+        if at >= TEXT_MAX {
+            out.push('…');
+            break;
+        }
+        match c {
+            '&' => out += "&amp;",
+            '<' => out += "&lt;",
+            '>' => out += "&gt;",
+            '"' => out += "&quot;",
+            '\'' => out += "&#39;",
+            '\n' | '\t' => out.push(' '),
+            c if c.is_control() || turns(c) => {
+                let _ = write!(out, "\\u{{{:x}}}", u32::from(c));
+            }
+            c => out.push(c),
+        }
+    }
+    out
+}
+
+fn turns(c: char) -> bool {
+    matches!(c, '\u{200e}' | '\u{200f}' | '\u{061c}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')
+}
+
+/// Nanoseconds, in the unit that reads best.
+pub(super) fn time(nanos: u64) -> String {
+    let value = nanos as f64;
+    match nanos {
+        0 => "0 ms".to_owned(),
+        1..1_000_000 => format!("{} µs", digits(value / 1e3)),
+        1_000_000..1_000_000_000 => format!("{} ms", digits(value / 1e6)),
+        1_000_000_000..120_000_000_000 => format!("{} s", digits(value / 1e9)),
+        120_000_000_000..7_200_000_000_000 => format!("{} min", digits(value / 60e9)),
+        _ => format!("{} h", digits(value / 3_600e9)),
+    }
+}
+
+pub(super) fn bytes(value: f64) -> String {
+    let mut value = value;
+    for unit in ["B", "KiB", "MiB", "GiB"] {
+        if value.abs() < 1024.0 || unit == "GiB" {
+            return format!("{} {unit}", digits(value));
+        }
+        value /= 1024.0;
+    }
+    String::new()
+}
+
+pub(super) fn share(value: f64) -> String {
+    format!("{} %", digits(value * 100.0))
+}
+
+/// Three digits that count.
+pub(super) fn digits(value: f64) -> String {
+    let places = match value.abs() {
+        v if v >= 100.0 || v == 0.0 => 0,
+        v if v >= 10.0 => 1,
+        _ => 2,
+    };
+    let text = format!("{value:.places$}");
+    match text.contains('.') {
+        true => text.trim_end_matches('0').trim_end_matches('.').to_owned(),
+        false => text,
+    }
+}
+
+/// Nanoseconds since the epoch as a time in UTC, by RFC 3339.
+pub(super) fn moment(nanos: i64) -> String {
+    let seconds = nanos.div_euclid(1_000_000_000);
+    let millis = nanos.rem_euclid(1_000_000_000) / 1_000_000;
+    let days = seconds.div_euclid(86_400);
+    let of_day = seconds.rem_euclid(86_400);
+    // Howard Hinnant's algorithm: https://howardhinnant.github.io/date_algorithms.html.
+    let shifted = days + 719_468;
+    let (era, of_era) = (shifted.div_euclid(146_097), shifted.rem_euclid(146_097));
+    let year = (of_era - of_era / 1_460 + of_era / 36_524 - of_era / 146_096) / 365;
+    let of_year = of_era - (365 * year + year / 4 - year / 100);
+    let month = (5 * of_year + 2) / 153;
+    let day = of_year - (153 * month + 2) / 5 + 1;
+    let month = if month < 10 { month + 3 } else { month - 9 };
+    let year = year + era * 400 + i64::from(month <= 2);
+    let (hour, minute, second) = (of_day / 3_600, of_day / 60 % 60, of_day % 60);
+    format!("{year:04}-{month:02}-{day:02} {hour:02}:{minute:02}:{second:02}.{millis:03} UTC")
+}
+
+pub(super) fn nanos(duration: Duration) -> u64 {
+    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
+}
+
+pub(super) fn since_epoch(time: SystemTime) -> i64 {
+    match time.duration_since(SystemTime::UNIX_EPOCH) {
+        Ok(after) => i64::try_from(after.as_nanos()).unwrap_or(i64::MAX),
+        Err(before) => i64::try_from(before.duration().as_nanos()).map_or(i64::MIN, |n| -n),
+    }
+}
+
+pub(super) fn at(nanos: i64) -> SystemTime {
+    let distance = Duration::from_nanos(nanos.unsigned_abs());
+    let time = if nanos < 0 {
+        SystemTime::UNIX_EPOCH.checked_sub(distance)
+    } else {
+        SystemTime::UNIX_EPOCH.checked_add(distance)
+    };
+    time.unwrap_or(SystemTime::UNIX_EPOCH)
+}
+
+/// Characters of one text that are shown.
+const TEXT_MAX: usize = 200;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hostile_name_stays_text() {
+        assert_eq!(
+            escaped("</script>\"'&\u{202e}x\u{7}"),
+            "&lt;/script&gt;&quot;&#39;&amp;\\u{202e}x\\u{7}"
+        );
+        assert_eq!(escaped(&"é".repeat(300)).chars().count(), 201);
+    }
+
+    #[test]
+    fn numbers_have_three_digits_and_a_unit() {
+        assert_eq!(time(0), "0 ms");
+        assert_eq!(time(1_500), "1.5 µs");
+        assert_eq!(time(480_000_000), "480 ms");
+        assert_eq!(time(1_234_000_000), "1.23 s");
+        assert_eq!(bytes(524_288.0), "512 KiB");
+        assert_eq!(share(0.125), "12.5 %");
+        assert_eq!(digits(100.0), "100");
+    }
+
+    #[test]
+    fn a_moment_is_utc() {
+        assert_eq!(
+            moment(951_782_400_000_000_000),
+            "2000-02-29 00:00:00.000 UTC"
+        );
+        assert_eq!(moment(0), "1970-01-01 00:00:00.000 UTC");
+    }
+}

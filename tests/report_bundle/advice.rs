@@ -1,0 +1,277 @@
+//! Each rule finds its trouble, with the right numbers, and none finds any in a healthy history.
+
+use spanwire::history::report::{Advice, Report, ReportOptions};
+
+use crate::synthetic::{Row, Synthetic};
+
+fn report(history: &Synthetic) -> Report {
+    let out = history.file("report.zip");
+    let _ = std::fs::remove_file(&out);
+    let report = ReportOptions::new().write(history.history(), out).unwrap();
+    assert!(report.missing.is_empty(), "{:?}", report.missing);
+    report
+}
+
+/// The one finding that there is.
+fn only(history: &Synthetic, id: &str) -> Advice {
+    let advice = report(history).advice;
+    let ids: Vec<&str> = advice.iter().map(|advice| advice.id.as_str()).collect();
+    assert_eq!(ids, [id], "{advice:#?}");
+    assert!(!advice[0].remedy.is_empty());
+    advice[0].clone()
+}
+
+fn every(ms: i64, count: i64, row: impl Fn(i64) -> Row) -> Vec<Row> {
+    (0..count).map(|n| row(n * ms)).collect()
+}
+
+#[test]
+fn healthy_history_has_no_finding() {
+    let history = Synthetic::new("healthy");
+    history.healthy();
+    let report = report(&history);
+    assert!(report.advice.is_empty(), "{:#?}", report.advice);
+    assert_eq!(report.verdict, "Nothing is wrong in this period.");
+}
+
+#[test]
+fn slow_handler_is_named_with_its_time_and_a_trace() {
+    let history = Synthetic::new("handler");
+    history.write(&every(1_000, 30, |at| Row::call("render", at, 404)));
+    let advice = only(&history, "handler-slow");
+    assert_eq!(advice.subject, "call render (webview main)");
+    assert!(
+        advice.evidence.contains("30 messages"),
+        "{}",
+        advice.evidence
+    );
+    assert!(
+        advice.evidence.contains("400 ms or longer"),
+        "{}",
+        advice.evidence
+    );
+    assert_eq!(
+        advice.runbook.as_deref(),
+        Some("runbooks/SpanwireHandlerSlow.md")
+    );
+    assert_eq!(advice.trace_id.map(|id| id.len()), Some(32));
+}
+
+#[test]
+fn handler_that_keeps_messages_waiting_blocks_the_ui_thread() {
+    let history = Synthetic::new("blocked");
+    let mut rows = every(1_000, 30, |at| Row::call("render", at, 404));
+    rows.extend(every(1_000, 30, |at| {
+        Row::event_out("tick", at + 100, 250, 1)
+    }));
+    history.write(&rows);
+    let advice = only(&history, "ui-thread-blocked");
+    assert_eq!(advice.subject, "call render (webview main)");
+    assert!(
+        advice
+            .evidence
+            .contains("30 messages to the page waited for the UI thread, 250 ms"),
+        "{}",
+        advice.evidence
+    );
+}
+
+#[test]
+fn event_handler_on_the_main_thread_blocks_it() {
+    let history = Synthetic::new("main");
+    history.write(&every(1_000, 10, |at| Row {
+        stages: [None, None, None, Some(300), None],
+        thread: "main",
+        ..Row::new("event_in", "moved", at, 300)
+    }));
+    let advice = only(&history, "ui-thread-blocked");
+    assert!(
+        advice.evidence.contains("the thread main"),
+        "{}",
+        advice.evidence
+    );
+}
+
+#[test]
+fn slow_listener_is_named() {
+    let history = Synthetic::new("listener");
+    history.write(&every(1_000, 30, |at| Row::event_out("tick", at, 1, 150)));
+    let advice = only(&history, "listener-slow");
+    assert!(
+        advice.evidence.contains("150 ms on average"),
+        "{}",
+        advice.evidence
+    );
+}
+
+#[test]
+fn messages_that_wait_or_are_dropped_are_a_queue_too_small() {
+    let history = Synthetic::new("queue");
+    let mut rows = every(1_000, 30, |at| Row::event_out("tick", at, 200, 1));
+    history.write(&rows);
+    let advice = only(&history, "queue-waits");
+    assert!(
+        advice.evidence.contains("200 ms or longer"),
+        "{}",
+        advice.evidence
+    );
+    rows = every(1_000, 2, |at| Row {
+        outcome: "dropped",
+        error: Some("queue_full"),
+        ..Row::event_out("frame", at, 0, 0)
+    });
+    history.write(&rows);
+    let dropped = report(&history)
+        .advice
+        .into_iter()
+        .find(|is| is.id == "messages-dropped");
+    let dropped = dropped.unwrap();
+    assert_eq!(dropped.subject, "event_out frame (webview main)");
+    assert_eq!(dropped.evidence, "2 messages were dropped: queue_full");
+}
+
+#[test]
+fn chatty_event_and_large_payload_are_named() {
+    let history = Synthetic::new("chatty");
+    history.write(&every(1, 31_200, |at| Row::event_out("cursor", at, 0, 0)));
+    let advice = only(&history, "event-flood");
+    assert_eq!(
+        advice.evidence,
+        "520/s in its busiest minute, 31200 messages in all"
+    );
+
+    let history = Synthetic::new("payload");
+    history.write(&every(1_000, 5, |at| Row {
+        size: Some(2 << 20),
+        ..Row::event_out("frame", at, 1, 1)
+    }));
+    let advice = only(&history, "payload-large");
+    assert!(
+        advice.evidence.contains("2 MiB on average"),
+        "{}",
+        advice.evidence
+    );
+}
+
+#[test]
+fn calls_one_after_the_other_are_one_call_too_few() {
+    let history = Synthetic::new("n-plus-1");
+    history.write(&every(6, 40, |at| Row::call("read_layer", at, 5)));
+    let advice = only(&history, "calls-in-a-row");
+    assert_eq!(
+        advice.evidence,
+        "40 calls one right after the other, 239 ms in all"
+    );
+    assert!(advice.remedy.contains("one call"));
+}
+
+#[test]
+fn slow_start_names_the_phase_that_took_the_most() {
+    let history = Synthetic::new("start");
+    let phases = [
+        ("window", 200),
+        ("webview", 4_700),
+        ("dom_ready", 5_500),
+        ("first_paint", 5_800),
+    ];
+    history.write(&phases.map(|(phase, after)| Row::new("startup", phase, 0, after)));
+    let advice = only(&history, "startup-slow");
+    assert_eq!(
+        advice.evidence,
+        "first_paint came 5.8 s after the process started; the most of it, 4.5 s, between window \
+         and webview"
+    );
+}
+
+#[test]
+fn memory_that_grows_is_named_with_its_process() {
+    let history = Synthetic::new("memory");
+    history.healthy();
+    let growing = (0..600).map(|n| 1e8 + f64::from(n) * 1_048_576.0);
+    history.samples("spanwire.webview.process.memory.usage", "web", growing);
+    let advice = only(&history, "memory-growth");
+    assert_eq!(advice.subject, "the webview's web process");
+    assert!(advice.evidence.contains(" MiB in "), "{}", advice.evidence);
+}
+
+#[test]
+fn failures_are_named_with_their_rate_and_type() {
+    for (kind, id) in [
+        ("operation", "operation-failing"),
+        ("event_in", "handler-failing"),
+        ("event_out", "delivery-failed"),
+    ] {
+        let history = Synthetic::new(kind);
+        let mut rows = every(1_000, 12, |at| Row::new(kind, "save", at, 3));
+        for row in rows.iter_mut().step_by(3) {
+            row.outcome = "error";
+            row.error = Some("disk_full");
+        }
+        history.write(&rows);
+        let advice = only(&history, id);
+        assert_eq!(
+            advice.evidence,
+            "4 of 12 fail, 33.3 %; of the newest 4 failures 4 are disk_full"
+        );
+    }
+}
+
+#[test]
+fn calls_that_time_out_never_settle() {
+    let history = Synthetic::new("timeout");
+    history.write(&every(1_000, 5, |at| Row {
+        outcome: "timeout",
+        error: Some("timeout"),
+        ..Row::new("call", "ask", at, 50)
+    }));
+    let advice = only(&history, "calls-unsettled");
+    assert_eq!(
+        advice.runbook.as_deref(),
+        Some("runbooks/SpanwireCallsUnsettled.md")
+    );
+}
+
+#[test]
+fn operation_that_became_slower_is_compared_with_its_past() {
+    let history = Synthetic::new("past");
+    history.write(&every(1_000, 600, |at| {
+        Row::new(
+            "operation",
+            "load_scene",
+            at,
+            if at < 300_000 { 20 } else { 90 },
+        )
+    }));
+    let advice = only(&history, "slower-than-before");
+    assert!(
+        advice
+            .evidence
+            .contains("20 ms or longer in the first half"),
+        "{}",
+        advice.evidence
+    );
+}
+
+#[test]
+fn worst_finding_is_the_verdict() {
+    let history = Synthetic::new("verdict");
+    let mut rows = every(1_000, 30, |at| Row::call("render", at, 404));
+    rows.extend(every(1_000, 10, |at| Row {
+        outcome: "error",
+        error: Some("panic"),
+        ..Row::call("save", at, 5)
+    }));
+    history.write(&rows);
+    let report = report(&history);
+    assert_eq!(report.advice[0].id, "handler-failing");
+    assert!(
+        report
+            .verdict
+            .starts_with("call save (webview main): 10 of 10 fail")
+    );
+    assert!(
+        report.verdict.ends_with("(and 1 more finding)"),
+        "{}",
+        report.verdict
+    );
+}
