@@ -5,6 +5,7 @@ use std::time::{Duration, SystemTime};
 use super::rollup::{RollupKey, Rollups};
 use super::sampling::Chance;
 use super::series::SeriesTable;
+use super::slowness::{SlowReason, Slowness};
 use crate::clock::{Clock, Stamp};
 use crate::instrument::record_sink::{Record, RecordKind, RecordOutcome, SampleValue};
 
@@ -15,6 +16,7 @@ pub(crate) struct Row {
     /// Nanoseconds since the Unix epoch.
     pub(crate) started_at: i64,
     pub(crate) weight: f64,
+    pub(crate) slow: Option<SlowReason>,
     pub(crate) record: Record,
 }
 
@@ -90,21 +92,20 @@ pub(crate) struct Intake {
     pub(crate) series: SeriesTable,
     chance: Chance,
     records_per_second: u32,
-    ipc_slow_threshold: Duration,
+    slowness: Slowness,
 }
 
 impl Intake {
-    pub(crate) fn new(records_per_second: u32, ipc_slow_threshold: Duration) -> Self {
+    pub(crate) fn new(records_per_second: u32, slowness: Slowness) -> Self {
         Self {
             series: SeriesTable::default(),
             chance: Chance::new(),
             records_per_second,
-            ipc_slow_threshold,
+            slowness,
         }
     }
 
-    pub(crate) fn take(&mut self, mut record: Record, anchor: WallAnchor, batch: &mut Batch) {
-        record.is_slow |= record.kind.is_message() && record.duration >= self.ipc_slow_threshold;
+    pub(crate) fn take(&mut self, record: Record, anchor: WallAnchor, batch: &mut Batch) {
         let place = self
             .series
             .place(record.kind, &record.name, record.webview.as_deref());
@@ -115,10 +116,14 @@ impl Intake {
             minute: started_at / NANOS_IN_MINUTE,
         };
         let nanos = u64::try_from(record.duration.as_nanos()).unwrap_or(u64::MAX);
-        batch.rollups.add(key, nanos, is_error, record.is_slow);
-        batch.count += 1;
         let series = self.series.get_mut(place);
-        let stratum = match is_error || record.is_slow {
+        let slow = self.slowness.of(&record, &mut series.usual);
+        let count = u64::from(record.count);
+        batch
+            .rollups
+            .add(key, count, nanos, is_error, slow.is_some());
+        batch.count += 1;
+        let stratum = match is_error || slow.is_some() {
             true => &mut series.notable,
             false => &mut series.ordinary,
         };
@@ -129,7 +134,8 @@ impl Intake {
             batch.rows.push(Row {
                 series: place,
                 started_at,
-                weight,
+                weight: weight * f64::from(record.count),
+                slow,
                 record,
             });
         }

@@ -11,10 +11,6 @@ use crate::clock::{self, Stamp};
 use crate::instrument::record_sink::{Record, RecordSink, SampleValue};
 
 /// What waits for the writer.
-#[allow(
-    clippy::large_enum_variant,
-    reason = "nearly all are records, and a box would cost each"
-)]
 #[derive(Debug)]
 #[expect(
     clippy::large_enum_variant,

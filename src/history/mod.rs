@@ -15,6 +15,7 @@ mod series;
 mod session;
 mod set_aside;
 pub(crate) mod sketch;
+mod slowness;
 mod store;
 mod writer;
 

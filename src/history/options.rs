@@ -34,6 +34,7 @@ pub struct HistoryOptions {
     pub(crate) max_bytes: u64,
     pub(crate) records_per_second: u32,
     pub(crate) ipc_slow_threshold: Duration,
+    pub(crate) slow_factor: u32,
     pub(crate) starts_paused: bool,
 }
 
@@ -48,6 +49,7 @@ impl HistoryOptions {
             max_bytes: DEFAULT_MAX_BYTES,
             records_per_second: DEFAULT_RECORDS_PER_SECOND,
             ipc_slow_threshold: DEFAULT_IPC_SLOW_THRESHOLD,
+            slow_factor: DEFAULT_SLOW_FACTOR,
             starts_paused: false,
         }
     }
@@ -90,6 +92,14 @@ impl HistoryOptions {
         self.ipc_slow_threshold = threshold;
         self
     }
+
+    /// What takes so many times as long as 95 in 100 of its name counts as slow also below its
+    /// threshold, from the 51st of them and from 20 ms on. 0: a threshold alone says what is slow.
+    /// Default: 10.
+    pub fn slow_factor(mut self, factor: u32) -> Self {
+        self.slow_factor = factor;
+        self
+    }
 }
 
 /// Seven days.
@@ -97,4 +107,6 @@ pub(crate) const DEFAULT_RETENTION: Duration = Duration::from_secs(7 * 24 * 3_60
 /// 256 MiB.
 pub(crate) const DEFAULT_MAX_BYTES: u64 = 256 << 20;
 const DEFAULT_RECORDS_PER_SECOND: u32 = 100;
+/// As the tail sampler has it.
+const DEFAULT_SLOW_FACTOR: u32 = 10;
 const DEFAULT_IPC_SLOW_THRESHOLD: Duration = Duration::from_millis(100);

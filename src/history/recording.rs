@@ -14,6 +14,7 @@ use super::error::HistoryError;
 use super::intake_queue::IntakeQueue;
 use super::options::HistoryOptions;
 use super::session::Session;
+use super::slowness::Slowness;
 use super::store::{Bounds, Store};
 use super::writer::{Command, Pending, Writer, WriterSettings, WriterState, was_set_aside};
 use crate::clock::{self, Stamp};
@@ -129,6 +130,10 @@ impl History {
         let place = record_sink::install(Box::new(Arc::clone(&queue)))
             .map_err(|_| HistoryError::AlreadyOpen)?;
         let (commands, asked) = bounded(COMMANDS_MAX);
+        let slowness = Slowness {
+            ipc_threshold: options.ipc_slow_threshold,
+            factor: options.slow_factor,
+        };
         let writer = Writer {
             settings: WriterSettings {
                 path: options.path.clone(),
@@ -144,7 +149,7 @@ impl History {
             queue: Arc::clone(&queue),
             ends,
             commands: asked,
-            intake: Intake::new(options.records_per_second, options.ipc_slow_threshold),
+            intake: Intake::new(options.records_per_second, slowness),
             state: WriterState::new(store),
         };
         thread::Builder::new()

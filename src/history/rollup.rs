@@ -43,16 +43,23 @@ pub(crate) struct RollupKey {
 pub(crate) struct Rollups(HashMap<RollupKey, Totals, foldhash::fast::RandomState>);
 
 impl Rollups {
-    /// Counts one that took so many nanoseconds.
-    pub(crate) fn add(&mut self, key: RollupKey, nanos: u64, is_error: bool, is_slow: bool) {
+    /// Counts so many that took so many nanoseconds each.
+    pub(crate) fn add(
+        &mut self,
+        key: RollupKey,
+        count: u64,
+        nanos: u64,
+        is_error: bool,
+        is_slow: bool,
+    ) {
         let totals = self.0.entry(key).or_insert_with(Totals::new);
-        totals.count += 1;
-        totals.errors += u64::from(is_error);
-        totals.slow += u64::from(is_slow);
-        totals.sum = totals.sum.saturating_add(nanos);
+        totals.count += count;
+        totals.errors += count * u64::from(is_error);
+        totals.slow += count * u64::from(is_slow);
+        totals.sum = totals.sum.saturating_add(nanos.saturating_mul(count));
         totals.min = totals.min.min(nanos);
         totals.max = totals.max.max(nanos);
-        totals.sketch.record(nanos);
+        totals.sketch.record_n(nanos, count);
     }
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = (RollupKey, &Totals)> {

@@ -24,14 +24,15 @@ CREATE TABLE series (
     UNIQUE (kind, name, webview)
 ) STRICT;
 
--- A row for each operation, call, event, startup phase and page error.
+-- A row for each operation, call, event, startup phase and page error, also for what was refused.
 CREATE TABLE record (
     id            INTEGER PRIMARY KEY,
     session_id    INTEGER NOT NULL REFERENCES session (id),
     series_id     INTEGER NOT NULL REFERENCES series (id),
     started_at    INTEGER NOT NULL,
     duration      INTEGER NOT NULL,
-    -- 'ok', 'error', 'cancelled', 'timeout', 'dropped'.
+    -- 'ok', 'error', 'cancelled', 'timeout', 'dropped'. All but the first and 'cancelled' count as
+    -- errors: who gives something up does not fail.
     outcome       TEXT    NOT NULL,
     error_type    TEXT,
     -- NULL when it was not slow; else why: 'threshold' or 'slower_than_usual'.
@@ -90,7 +91,7 @@ CREATE INDEX sample_by_time ON sample (taken_at);
 CREATE VIEW metrics AS
     SELECT record.id, kind, name AS operation, webview, service,
            started_at / 1e9 AS timestamp, duration / 1e6 AS duration,
-           outcome = 'error' AS error, slow IS NOT NULL AS is_slow,
+           outcome NOT IN ('ok', 'cancelled') AS error, slow IS NOT NULL AS is_slow,
            outcome, error_type, slow AS slow_reason, page_wait / 1e6 AS page_wait,
            transit / 1e6 AS transit, queue_wait / 1e6 AS queue_wait, handler / 1e6 AS handler,
            response / 1e6 AS response, size, thread, lower(hex(trace_id)) AS trace_id, context,

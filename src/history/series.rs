@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::hash::BuildHasher;
 
 use super::sampling::Stratum;
+use crate::instrument::duration_sketch::DurationSketch;
 use crate::instrument::record_sink::{Name, RecordKind};
 
 /// A series as the writer knows it.
@@ -16,6 +17,8 @@ pub(crate) struct Series {
     /// Those that ended well and in time, and those that did not.
     pub(crate) ordinary: Stratum,
     pub(crate) notable: Stratum,
+    /// How long it usually takes; `None` before the first record.
+    pub(crate) usual: Option<Box<DurationSketch>>,
 }
 
 /// All series that came. They are few: names are capped where they are made.
@@ -49,6 +52,7 @@ impl SeriesTable {
                 webview: webview.into(),
                 ordinary: Stratum::default(),
                 notable: Stratum::default(),
+                usual: None,
             });
             place
         })
@@ -56,6 +60,11 @@ impl SeriesTable {
 
     pub(crate) fn get(&self, place: usize) -> &Series {
         &self.all[place]
+    }
+
+    /// As if it were not known how long anything takes.
+    pub(crate) fn forget_usual(&mut self) {
+        self.all.iter_mut().for_each(|series| series.usual = None);
     }
 
     pub(crate) fn get_mut(&mut self, place: usize) -> &mut Series {

@@ -18,6 +18,7 @@ use super::series::{Series, SeriesTable};
 use super::session::Session;
 use super::set_aside::{FileId, says_it_is, set_aside, with_suffix};
 use super::sketch::Sketch;
+use super::slowness::SlowReason;
 use crate::clock::{Clock, Stamp};
 
 /// `SPWR`: tells a history from other databases.
@@ -371,7 +372,7 @@ fn write_row(
         as_i64(record.duration),
         record.outcome.as_str(),
         record.error_type.as_ref().map(|name| name.as_str()),
-        record.is_slow.then_some(SLOW_BY_THRESHOLD),
+        row.slow.map(SlowReason::as_str),
         nanos(stages.page_wait),
         nanos(stages.transit),
         nanos(stages.queue_wait),
@@ -435,9 +436,6 @@ const UPSERT_ROLLUP: &str = "INSERT INTO rollup (minute, series_id, count, error
     ON CONFLICT (series_id, minute) DO UPDATE SET count = count + excluded.count, \
     errors = errors + excluded.errors, slow = slow + excluded.slow, sum = sum + excluded.sum, \
     min = min(min, excluded.min), max = max(max, excluded.max), sketch = excluded.sketch";
-
-/// Why a record is slow.
-const SLOW_BY_THRESHOLD: &str = "threshold";
 
 /// How long another process may keep the file locked before that is an error.
 const BUSY_MAX: Duration = Duration::from_secs(1);

@@ -342,6 +342,7 @@ impl Writer {
             };
         }
         self.state.batch.clear();
+        self.intake.series.forget_usual();
         self.state.kept_from = self.queue.epoch();
         self.queue.counts.discarded(waiting);
         let deleted = match &mut self.state.store {

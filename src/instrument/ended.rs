@@ -1,10 +1,14 @@
 //! How many operations and messages ended, failed and were slow, by name, in the whole process.
 //!
-//! A recorder's counters cannot be read back, so what compares shares of failures reads these. To
-//! count one that ended well costs one addition.
+//! A recorder's counters cannot be read back, so what compares shares of failures, and what reports
+//! how much an app did, reads these. To count one that ended well costs one addition, and one more
+//! while durations are read.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+#[cfg(feature = "system")]
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, LazyLock};
+use std::time::Duration;
 
 use super::cardinality::{CappedNames, NameSource};
 use crate::semconv::{ErrorType, OTHER};
@@ -29,6 +33,12 @@ pub(crate) struct EndedCounter {
     total: AtomicU64,
     failed: AtomicU64,
     slow: AtomicU64,
+    /// How long those took that ended while durations were read.
+    nanos: AtomicU64,
+    /// What it had counted when its runs became events that the app handled; see
+    /// [`counts_as_event`](Self::counts_as_event).
+    #[cfg(feature = "system")]
+    event_since: OnceLock<Ended>,
 }
 
 impl EndedCounter {
@@ -47,12 +57,15 @@ impl EndedCounter {
             total: AtomicU64::new(0),
             failed: AtomicU64::new(0),
             slow: AtomicU64::new(0),
+            nanos: AtomicU64::new(0),
+            #[cfg(feature = "system")]
+            event_since: OnceLock::new(),
         }
     }
 
-    /// Counts one that ended, with the type of its error if it failed.
+    /// Counts one that ended after `took`, with the type of its error if it failed.
     #[inline]
-    pub(crate) fn count(&self, error_type: Option<&str>, is_slow: bool) {
+    pub(crate) fn count(&self, took: Duration, error_type: Option<&str>, is_slow: bool) {
         // Relaxed throughout: who reads them bears being off by the one that is counted now.
         if let Some(error_type) = error_type {
             if error_type == ErrorType::Cancelled.as_str() {
@@ -62,6 +75,10 @@ impl EndedCounter {
         }
         if is_slow {
             self.slow.fetch_add(1, Ordering::Relaxed);
+        }
+        if are_durations_read() {
+            let nanos = u64::try_from(took.as_nanos()).unwrap_or(u64::MAX);
+            self.nanos.fetch_add(nanos, Ordering::Relaxed);
         }
         self.total.fetch_add(1, Ordering::Relaxed);
     }
@@ -76,32 +93,101 @@ impl EndedCounter {
         self.total.fetch_add(count, Ordering::Relaxed);
     }
 
-    #[cfg(any(feature = "prometheus", feature = "otlp"))]
+    /// From now on its runs are events that the app handled outside of the wire.
+    #[cfg(feature = "system")]
+    pub(crate) fn counts_as_event(&self) {
+        if self.event_since.get().is_none() {
+            // Of two threads either is right.
+            let _ = self.event_since.set(self.read());
+        }
+    }
+
+    #[cfg(feature = "system")]
+    fn work_and_events(&self) -> (Ended, Ended) {
+        let all = self.read();
+        match self.event_since.get() {
+            Some(before) => (*before, all.since(*before)),
+            None => (all, Ended::default()),
+        }
+    }
+
+    #[cfg(any(feature = "prometheus", feature = "otlp", feature = "system"))]
     fn read(&self) -> Ended {
         Ended {
             failed: self.failed.load(Ordering::Relaxed),
             slow: self.slow.load(Ordering::Relaxed),
+            nanos: self.nanos.load(Ordering::Relaxed),
             total: self.total.load(Ordering::Relaxed),
         }
     }
 }
 
 /// How many ended since the process began.
-#[cfg(any(feature = "prometheus", feature = "otlp"))]
+#[cfg(any(feature = "prometheus", feature = "otlp", feature = "system"))]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Ended {
     pub(crate) total: u64,
     pub(crate) failed: u64,
     pub(crate) slow: u64,
+    /// How long those took that ended while durations were read.
+    pub(crate) nanos: u64,
 }
 
-#[cfg(any(feature = "prometheus", feature = "otlp"))]
+/// Durations are summed up as long as one of these is there.
+#[cfg(feature = "system")]
+#[derive(Debug)]
+pub(crate) struct DurationsReader(());
+
+#[cfg(feature = "system")]
+impl DurationsReader {
+    pub(crate) fn new() -> Self {
+        DURATION_READERS.fetch_add(1, Ordering::Relaxed);
+        Self(())
+    }
+}
+
+#[cfg(feature = "system")]
+impl Drop for DurationsReader {
+    fn drop(&mut self) {
+        DURATION_READERS.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// Whether anything reads how long they took.
+#[inline]
+pub(crate) fn are_durations_read() -> bool {
+    DURATION_READERS.load(Ordering::Relaxed) != 0
+}
+
+/// The operations of all names together: those that are work, and those that are events which the
+/// app handled outside of the wire.
+#[cfg(feature = "system")]
+pub(crate) fn operations_ended() -> (Ended, Ended) {
+    let (mut work, mut events) = (Ended::default(), Ended::default());
+    OPERATIONS.for_each(|counter| {
+        let (of_work, of_events) = counter.work_and_events();
+        work.add(of_work);
+        events.add(of_events);
+    });
+    (work, events)
+}
+
+#[cfg(any(feature = "prometheus", feature = "otlp", feature = "system"))]
 impl Ended {
+    #[cfg(feature = "system")]
+    fn add(&mut self, other: Self) {
+        self.total += other.total;
+        self.failed += other.failed;
+        self.slow += other.slow;
+        self.nanos = self.nanos.saturating_add(other.nanos);
+    }
+
     pub(crate) fn since(self, earlier: Self) -> Self {
         Self {
             total: self.total.saturating_sub(earlier.total),
             failed: self.failed.saturating_sub(earlier.failed),
             slow: self.slow.saturating_sub(earlier.slow),
+            nanos: self.nanos.saturating_sub(earlier.nanos),
         }
     }
 }
@@ -125,6 +211,7 @@ fn names(subject: Subject) -> &'static CappedNames<EndedCounter> {
     }
 }
 
+static DURATION_READERS: AtomicUsize = AtomicUsize::new(0);
 static OPERATIONS: LazyLock<CappedNames<EndedCounter>> =
     LazyLock::new(|| CappedNames::new(EndedCounter::new));
 static EVENTS: LazyLock<CappedNames<EndedCounter>> =
@@ -137,15 +224,17 @@ mod tests {
     #[test]
     fn what_is_nobodys_failure_is_not_counted() {
         let counter = EndedCounter::of(Subject::Operation, "ended_test_judged");
-        counter.count(None, true);
-        counter.count(Some("io::Error"), false);
-        counter.count(Some("cancelled"), true);
+        counter.count(Duration::ZERO, None, true);
+        counter.count(Duration::ZERO, Some("io::Error"), false);
+        counter.count(Duration::ZERO, Some("cancelled"), true);
         counter.count_failed(ErrorType::Superseded, 9);
         counter.count_failed(ErrorType::QueueFull, 2);
         let expected = Ended {
             total: 4,
             failed: 3,
             slow: 1,
+            // Another test of the process may read durations, and these took none.
+            nanos: 0,
         };
         assert_eq!(counter.read(), expected);
         let all = every_ended();
@@ -158,10 +247,37 @@ mod tests {
         assert_eq!(found.2, expected);
     }
 
+    #[cfg(feature = "system")]
+    #[test]
+    fn durations_are_summed_up_while_they_are_read() {
+        let counter = EndedCounter::of(Subject::Operation, "ended_test_durations");
+        let reader = DurationsReader::new();
+        let before = counter.read();
+        counter.count(Duration::from_nanos(7), None, false);
+        counter.count(Duration::from_nanos(9), Some("cancelled"), false);
+        assert_eq!(counter.read().since(before).nanos, 7);
+        assert!(are_durations_read());
+        drop(reader);
+    }
+
+    #[cfg(feature = "system")]
+    #[test]
+    fn what_ended_before_its_name_was_an_events_stays_work() {
+        let counter = EndedCounter::of(Subject::Operation, "ended_test_became_event");
+        counter.count(Duration::ZERO, None, false);
+        counter.counts_as_event();
+        counter.count(Duration::ZERO, None, false);
+        counter.count(Duration::ZERO, Some("io::Error"), false);
+        counter.counts_as_event();
+        let (work, events) = counter.work_and_events();
+        assert_eq!((work.total, work.failed), (1, 0));
+        assert_eq!((events.total, events.failed), (2, 1));
+    }
+
     #[test]
     fn an_operation_and_an_event_of_one_name_are_counted_apart() {
         let operation = EndedCounter::of(Subject::Operation, "ended_test_apart");
-        operation.count(None, false);
+        operation.count(Duration::ZERO, None, false);
         let event = EndedCounter::of(Subject::Event, "ended_test_apart");
         assert_eq!(event.read(), Ended::default());
     }

@@ -4,6 +4,8 @@
 pub(crate) mod call_site;
 pub(crate) mod cardinality;
 pub(crate) mod caught_panic;
+#[cfg(any(feature = "otlp", feature = "history"))]
+pub(crate) mod duration_sketch;
 pub(crate) mod ended;
 pub(crate) mod event_name;
 pub(crate) mod handles;

@@ -159,6 +159,8 @@ pub(crate) struct Record {
     pub(crate) error_type: Option<Name>,
     pub(crate) ended: Stamp,
     pub(crate) duration: Duration,
+    /// How many alike it stands for: of some the page tells their number alone.
+    pub(crate) count: u32,
     pub(crate) stages: Stages,
     /// Payload bytes.
     pub(crate) size: Option<u64>,
@@ -182,6 +184,7 @@ impl Record {
             error_type: None,
             ended: clock::now(),
             duration,
+            count: 1,
             stages: Stages::default(),
             size: None,
             trace_id: TraceId::INVALID,

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use opentelemetry::trace::TraceContextExt;
+use opentelemetry::trace::{TraceContextExt, TraceId};
 use tracing::Span;
 use tracing_opentelemetry::OpenTelemetrySpanExt;
 
@@ -72,8 +72,14 @@ fn keep_event(series: &EventSeries, outcome: Outcome, took: Option<Duration>, sp
     let took = took.unwrap_or_default();
     let mut record = series.kept_record(RecordKind::EventIn, outcome, took);
     record.stages = stages;
-    if !span.is_disabled() && !is_ending() {
-        record.trace_id = span.context().span().span_context().trace_id();
-    }
+    record.trace_id = trace_of(span);
     record_sink::record(|| record);
+}
+
+/// The trace that a handler's span is of, if it is of any.
+pub(super) fn trace_of(span: &Span) -> TraceId {
+    if span.is_disabled() || is_ending() {
+        return TraceId::INVALID;
+    }
+    span.context().span().span_context().trace_id()
 }

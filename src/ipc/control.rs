@@ -5,12 +5,11 @@ use crate::instrument::caught_panic::catch_panic;
 use super::outbound::Effects;
 use super::page::{HeldCall, Page};
 use super::page_state::PagePhase;
-use super::protocol::direction::Direction;
 use super::protocol::inbound_message::{Ack, InboundMessage, PageTime, SpanExport, SpanStart};
 use super::wire::{Inner, abort_all};
 use crate::clock::Stamp;
 use crate::instrument::page_spans::{PageSpanRequest, PageSpansRefused};
-use crate::instrument::record_sink::CallDetails;
+use crate::instrument::record_sink::{CallDetails, RecordKind};
 use crate::semconv::{self, ErrorType, PageSpanErrorType};
 use crate::startup::Phase;
 
@@ -39,7 +38,7 @@ impl Inner {
             message if self.is_stale(page, &message) => {}
             InboundMessage::Shed { count } => {
                 let series = self.recorder.series.nameless();
-                series.lost(Direction::Inbound, ErrorType::PageShed, count.into());
+                series.refused(RecordKind::EventIn, ErrorType::PageShed, count);
             }
             InboundMessage::PageError(error) => self.recorder.series.page_error(error),
             InboundMessage::WebVital(vital) => {

@@ -7,13 +7,13 @@ use serde::Serialize;
 use serde_json::value::{RawValue, to_raw_value};
 
 use super::outbound::{Body, Outbound, Replay, undelivered};
-use super::protocol::direction::Direction;
 use super::series::EventSeries;
 use super::spans::parent::TraceParent;
 use super::wire::{Inner, Ipc};
 use crate::instrument::call_site::CallSite;
 use crate::instrument::cardinality::NameSource;
 use crate::instrument::event_name::{NameError, check_event_name};
+use crate::instrument::record_sink::RecordKind;
 use crate::queue::{PushError, Pushed};
 use crate::semconv::ErrorType;
 
@@ -271,10 +271,8 @@ impl Inner {
         };
         self.recorder.stats.accepted();
         self.recorder.stats.sent(Err(error), None);
-        self.recorder
-            .series
-            .nameless()
-            .lost(Direction::Outbound, error, 1);
+        let series = self.recorder.series.nameless();
+        series.refused(RecordKind::EventOut, error, 1);
         let data = data.map(|data| String::from(Box::<str>::from(data)));
         EmitError {
             reason,

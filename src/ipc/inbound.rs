@@ -18,6 +18,7 @@ use super::protocol::inbound_message::{
 };
 use super::spans::page::{Arrival, MessageTrace};
 use super::wire::{Inner, Ipc};
+use crate::instrument::record_sink::RecordKind;
 use crate::semconv::ErrorType;
 
 /// Whether a text from the page was Spanwire's.
@@ -314,8 +315,11 @@ impl Inner {
             // It gets no reply: the id belongs to another call, the page broke its window, or it is
             // there no more.
             Err(Refused { error, .. }) => {
-                self.series_of(&posted.event)
-                    .lost(Direction::Inbound, *error, 1)
+                let kind = match posted.wants_reply {
+                    true => RecordKind::Call,
+                    false => RecordKind::EventIn,
+                };
+                self.series_of(&posted.event).refused(kind, *error, 1);
             }
         }
     }
@@ -333,10 +337,8 @@ impl Inner {
     /// Counts a text, or a message, that cannot be read.
     pub(super) fn refuse_text(&self, error: ErrorType) {
         self.recorder.stats.received(1);
-        self.recorder
-            .series
-            .nameless()
-            .lost(Direction::Inbound, error, 1);
+        let series = self.recorder.series.nameless();
+        series.refused(RecordKind::EventIn, error, 1);
     }
 
     /// Whether a text is worth reading: by its origin, its size and its nonce, which cost the same

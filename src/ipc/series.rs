@@ -575,7 +575,7 @@ impl EventSeries {
                     return;
                 };
                 ended.messages.increment(1);
-                self.counted.count(None, false);
+                self.counted.count(Duration::ZERO, None, false);
                 if let Some(took) = took {
                     ended.duration.record(took.as_secs_f64());
                 }
@@ -584,8 +584,23 @@ impl EventSeries {
         }
     }
 
+    /// Counts and keeps `count` messages that were refused before they were taken up: they took no
+    /// time, and nothing else tells of them.
+    pub(super) fn refused(&self, kind: RecordKind, error: ErrorType, count: u32) {
+        let direction = match kind {
+            RecordKind::EventOut => Direction::Outbound,
+            _ => Direction::Inbound,
+        };
+        self.lost(direction, error, count.into());
+        record_sink::record(|| {
+            let mut record = self.kept_record(kind, Err(error), Duration::ZERO);
+            record.count = count;
+            record
+        });
+    }
+
     /// Counts `count` messages that ended with `error`.
-    pub(super) fn lost(&self, direction: Direction, error: ErrorType, count: u64) {
+    fn lost(&self, direction: Direction, error: ErrorType, count: u64) {
         let register = || self.messages(direction, Err(error));
         if let Some(messages) = self.not_ok[direction as usize][error.index()].get(register) {
             messages.increment(count);

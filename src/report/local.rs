@@ -165,13 +165,13 @@ impl Inner {
             );
         }
         let operations = self.totals.totals(Kind::Operation);
-        let before = self.operations_before;
+        let operations = operations.since(self.operations_before);
         Facts {
             snapshots: self.store().snapshots_since(since),
             operations: OperationFacts {
-                count: operations.count.saturating_sub(before.count),
-                failed: operations.failed.saturating_sub(before.failed),
-                duration: operations.duration.saturating_sub(before.duration),
+                count: operations.count,
+                failed: operations.failed,
+                duration: operations.duration,
             },
             wires,
             vitals,

@@ -212,7 +212,10 @@ impl Inner {
     }
 
     fn actions(&self) -> ActionMetrics {
-        let of = since(self.totals.totals(Kind::Operation), self.actions_before);
+        let of = self
+            .totals
+            .totals(Kind::Operation)
+            .since(self.actions_before);
         ActionMetrics {
             total: of.count,
             per_minute: 0,
@@ -227,7 +230,7 @@ impl Inner {
     }
 
     fn events(&self) -> EventMetrics {
-        let of = since(self.totals.totals(Kind::Event), self.events_before);
+        let of = self.totals.totals(Kind::Event).since(self.events_before);
         let reported = reported_depth(EVENT_QUEUE);
         let mut events = EventMetrics {
             queued: of.count + reported.unwrap_or(0),
@@ -263,14 +266,6 @@ impl State {
             // So small a history forgot how many they were: what it forgot last is the best guess.
             None => self.forgotten_total,
         }
-    }
-}
-
-fn since(now: OperationTotals, before: OperationTotals) -> OperationTotals {
-    OperationTotals {
-        count: now.count.saturating_sub(before.count),
-        failed: now.failed.saturating_sub(before.failed),
-        duration: now.duration.saturating_sub(before.duration),
     }
 }
 

@@ -57,6 +57,7 @@ mod run;
 mod scoped;
 mod text;
 mod threshold;
+#[cfg(feature = "system")]
 mod totals;
 
 pub use detached::DetachedRun;

@@ -1,7 +1,7 @@
 //! Operations by name, and the instruments of each.
 
 use std::fmt;
-use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, LazyLock, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
@@ -9,7 +9,6 @@ use metrics::{Counter, Gauge, Histogram};
 
 use super::text::cut;
 use super::threshold::{self, Threshold};
-use super::totals::{self, Kind};
 use crate::instrument::cardinality::{CappedNames, NameSource};
 use crate::instrument::ended::{EndedCounter, Subject};
 use crate::instrument::handles::{self, GaugeSums, Instruments, Publish};
@@ -126,14 +125,11 @@ impl Operation {
     /// Counts one that ended; `slow` when it took its threshold or longer.
     #[inline]
     pub(super) fn record_ended(&self, elapsed: Duration, error_type: Option<&str>, slow: bool) {
-        if totals::are_read() {
-            totals::count(self.kind(), elapsed, error_type.is_some());
-        }
+        self.0.ended.count(elapsed, error_type, slow);
         let Some(handles) = self.handles() else {
             return;
         };
         let seconds = elapsed.as_secs_f64();
-        self.0.ended.count(error_type, slow);
         match error_type {
             None => handles.ok.record(seconds),
             Some(error_type) => handles.failed(&self.0.name, error_type).record(seconds),
@@ -143,18 +139,10 @@ impl Operation {
         }
     }
 
-    fn kind(&self) -> Kind {
-        if self.0.is_event.load(Ordering::Relaxed) {
-            Kind::Event
-        } else {
-            Kind::Operation
-        }
-    }
-
     /// Its runs are events that the app handled.
     #[cfg(feature = "system")]
     pub(super) fn counts_as_event(&self) {
-        self.0.is_event.store(true, Ordering::Relaxed);
+        self.0.ended.counts_as_event();
     }
 
     #[inline]
@@ -178,7 +166,6 @@ struct OperationState {
     slow_after: Threshold,
     active: AtomicI64,
     turns: AtomicU64,
-    is_event: AtomicBool,
     ended: Arc<EndedCounter>,
     instruments: Instruments<Handles>,
 }
@@ -190,7 +177,6 @@ impl OperationState {
             slow_after: Threshold::unset(),
             active: AtomicI64::new(0),
             turns: AtomicU64::new(0),
-            is_event: AtomicBool::new(false),
             ended: EndedCounter::of(Subject::Operation, name),
             instruments: Instruments::new(),
         }

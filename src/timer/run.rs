@@ -12,8 +12,8 @@ use super::failure::Failure;
 use super::fields::Fields;
 use super::kept_record;
 use super::operation::Operation;
-use super::totals;
 use crate::clock::{self, Stamp, system_wall_before};
+use crate::instrument::ended::are_durations_read;
 use crate::instrument::handles;
 use crate::instrument::record_sink::{self, RecordOutcome};
 use crate::instrument::span_delivery;
@@ -31,7 +31,7 @@ const TARGET: &str = "spanwire::timer";
 pub(super) fn is_listening() -> bool {
     handles::recorder().is_some()
         || record_sink::is_on()
-        || totals::are_read()
+        || are_durations_read()
         || !is_ending()
             && (tracing::event_enabled!(target: TARGET, Level::WARN)
                 || tracing::span_enabled!(target: TARGET, Level::INFO))

@@ -1,17 +1,31 @@
 //! How many operations ended in the whole process, for readers that have no recorder.
 //!
-//! They are counted only while a reader is there: an app without one pays for a look at a flag.
+//! They are counted only while something listens: an app without a recorder or a reader pays for a
+//! look at a flag.
 
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
-/// Operations that ended while there was a reader.
-#[cfg(feature = "system")]
+use crate::instrument::ended::{DurationsReader, operations_ended};
+
+/// Operations that ended, but for those that were cancelled.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct OperationTotals {
     pub(crate) count: u64,
     pub(crate) failed: u64,
     pub(crate) duration: Duration,
+}
+
+impl OperationTotals {
+    /// What came after `earlier`.
+    pub(crate) fn since(self, earlier: Self) -> Self {
+        let count = self.count.saturating_sub(earlier.count);
+        Self {
+            count,
+            // One that is counted right now may have only one of the two.
+            failed: self.failed.saturating_sub(earlier.failed).min(count),
+            duration: self.duration.saturating_sub(earlier.duration),
+        }
+    }
 }
 
 /// What an operation counts as.
@@ -22,75 +36,31 @@ pub(crate) enum Kind {
     Event,
 }
 
-/// Totals are counted as long as one of these is there.
-#[cfg(feature = "system")]
+/// Operations are counted, and their durations summed up, as long as one of these is there.
 #[derive(Debug)]
-pub(crate) struct TotalsReader(());
+pub(crate) struct TotalsReader {
+    /// Keeps durations summed up.
+    _durations: DurationsReader,
+}
 
-#[cfg(feature = "system")]
 impl TotalsReader {
     pub(crate) fn new() -> Self {
-        READERS.fetch_add(1, Ordering::Relaxed);
-        Self(())
-    }
-
-    /// All since the first reader of the process.
-    pub(crate) fn totals(&self, kind: Kind) -> OperationTotals {
-        let of = totals_of(kind);
-        OperationTotals {
-            count: of.count.load(Ordering::Relaxed),
-            failed: of.failed.load(Ordering::Relaxed),
-            duration: Duration::from_nanos(of.nanos.load(Ordering::Relaxed)),
-        }
-    }
-}
-
-#[cfg(feature = "system")]
-impl Drop for TotalsReader {
-    fn drop(&mut self) {
-        READERS.fetch_sub(1, Ordering::Relaxed);
-    }
-}
-
-/// Whether anything reads the totals.
-#[inline]
-pub(super) fn are_read() -> bool {
-    READERS.load(Ordering::Relaxed) != 0
-}
-
-#[inline]
-pub(super) fn count(kind: Kind, elapsed: Duration, failed: bool) {
-    let of = totals_of(kind);
-    // Relaxed throughout: each is read on its own and orders no other memory.
-    of.count.fetch_add(1, Ordering::Relaxed);
-    of.failed.fetch_add(u64::from(failed), Ordering::Relaxed);
-    let nanos = u64::try_from(elapsed.as_nanos()).unwrap_or(u64::MAX);
-    of.nanos.fetch_add(nanos, Ordering::Relaxed);
-}
-
-fn totals_of(kind: Kind) -> &'static Totals {
-    match kind {
-        Kind::Operation => &OPERATIONS,
-        Kind::Event => &EVENTS,
-    }
-}
-
-struct Totals {
-    count: AtomicU64,
-    failed: AtomicU64,
-    nanos: AtomicU64,
-}
-
-impl Totals {
-    const fn new() -> Self {
         Self {
-            count: AtomicU64::new(0),
-            failed: AtomicU64::new(0),
-            nanos: AtomicU64::new(0),
+            _durations: DurationsReader::new(),
+        }
+    }
+
+    /// All so far; what counts is how much more they are than when the reader came.
+    pub(crate) fn totals(&self, kind: Kind) -> OperationTotals {
+        let (operations, events) = operations_ended();
+        let ended = match kind {
+            Kind::Operation => operations,
+            Kind::Event => events,
+        };
+        OperationTotals {
+            count: ended.total,
+            failed: ended.failed,
+            duration: Duration::from_nanos(ended.nanos),
         }
     }
 }
-
-static READERS: AtomicUsize = AtomicUsize::new(0);
-static OPERATIONS: Totals = Totals::new();
-static EVENTS: Totals = Totals::new();

@@ -12,5 +12,7 @@ mod bounds;
 mod consent;
 mod faults;
 mod messages;
+#[cfg(feature = "testing")]
+mod observed_calls;
 mod operations;
 mod processes;

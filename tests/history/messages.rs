@@ -32,10 +32,7 @@ fn a_call_and_events_both_ways_are_kept_with_their_stages() {
             page.emit(&ipc, "moved", json!(2));
             ipc.emit("tick", &3).unwrap();
             page.pump(&ipc);
-            page.send(
-                &ipc,
-                &[json!({"type": "page_error", "error": "script_error"})],
-            );
+            page.send(&ipc, &[json!({"kind": "error", "type": "uncaught"})]);
             flush(&telemetry);
             let rows = sql(
                 &path,
@@ -50,6 +47,41 @@ fn a_call_and_events_both_ways_are_kept_with_their_stages() {
                  event_out|tick|main|ok||1|1\n\
                  reply|save|main|ok||1|1"
             );
+            let rows = sql(
+                &path,
+                "SELECT operation, webview, outcome, error_type, error, duration FROM metrics \
+                 WHERE kind = 'page_error'",
+            );
+            assert_eq!(rows, "uncaught|main|error|uncaught|1|0.0");
+        },
+    );
+}
+
+#[test]
+fn what_was_refused_before_it_was_a_message_is_kept_and_counted() {
+    run_alone(
+        "messages::what_was_refused_before_it_was_a_message_is_kept_and_counted",
+        &[],
+        || {
+            let (_folder, path) = place("refused");
+            let telemetry = builder(&path).install().unwrap();
+            let ipc = Ipc::builder("main").build();
+            let page = ModelPage::load(&ipc, "p1");
+            ipc.emit("", &1).unwrap_err();
+            page.send(&ipc, &[json!({"kind": "shed", "count": 5})]);
+            flush(&telemetry);
+            let rows = sql(
+                &path,
+                "SELECT kind, operation, outcome, error_type, error, weight FROM metrics \
+                 ORDER BY kind",
+            );
+            assert_eq!(
+                rows,
+                "event_in|_OTHER|dropped|page_shed|1|5.0\n\
+                 event_out|_OTHER|error|invalid_name|1|1.0"
+            );
+            let sums = "SELECT sum(count), sum(errors) FROM rollup";
+            assert_eq!(sql(&path, sums), "6|6");
         },
     );
 }

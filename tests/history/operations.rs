@@ -96,6 +96,40 @@ fn a_run_that_was_measured_elsewhere_is_a_row_like_any_other() {
 }
 
 #[test]
+fn a_run_slower_than_its_name_usually_is_says_so_and_counts_as_slow() {
+    run_alone(
+        "operations::a_run_slower_than_its_name_usually_is_says_so_and_counts_as_slow",
+        &[],
+        || {
+            let (_folder, path) = place("usual");
+            let telemetry = builder(&path).install().unwrap();
+            let (load, index) = (operation("load"), operation("index"));
+            // The first has no past to be compared with.
+            load.record(Duration::from_millis(600), true);
+            for _ in 0..60 {
+                load.record(Duration::from_millis(5), true);
+                index.record(Duration::from_millis(600), true);
+            }
+            load.record(Duration::from_millis(600), true);
+            load.record(Duration::from_millis(600), Outcome::failed("disk_full"));
+            load.record(Duration::from_millis(2_500), true);
+            flush(&telemetry);
+            let rows = sql(
+                &path,
+                "SELECT operation, duration, slow_reason, is_slow, error FROM metrics \
+                 WHERE is_slow OR error ORDER BY id",
+            );
+            assert_eq!(
+                rows,
+                "load|600.0|slower_than_usual|1|0\nload|600.0||0|1\nload|2500.0|threshold|1|0"
+            );
+            let sums = "SELECT sum(slow), sum(errors), sum(count) FROM rollup";
+            assert_eq!(sql(&path, sums), "2|1|124");
+        },
+    );
+}
+
+#[test]
 fn a_failed_run_says_its_error_its_fields_and_its_time() {
     run_alone(
         "operations::a_failed_run_says_its_error_its_fields_and_its_time",

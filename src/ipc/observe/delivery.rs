@@ -8,6 +8,7 @@ use super::outstanding::Place;
 use super::shared::{AwaitedCall, Shared};
 use crate::clock::Stamp;
 use crate::instrument::call_site::CallSite;
+use crate::instrument::record_sink::CallDetails;
 use crate::ipc::delivery::{DeliveryTiming, OutboundKind};
 use crate::ipc::series::{EventSeries, Outcome};
 use crate::ipc::spans::parent::TraceParent;
@@ -27,10 +28,29 @@ pub struct Delivery {
     answers: Option<(Box<TimedSpan>, Outcome)>,
     /// The same for a call that the page settles.
     page_call: Option<(AwaitedCall, Outcome)>,
-    /// The call that it answers among those that are not settled, and how its handlers ended it.
-    call: Option<(Place, Outcome)>,
+    /// The call that it answers among those that are not settled.
+    call: Option<Answered>,
     /// Its number, and the page that acknowledges it if one does.
     number: Option<(u64, Option<u64>)>,
+}
+
+/// A call that is settled by its reply.
+struct Answered {
+    call: Place,
+    /// How its handlers ended it.
+    handled: Outcome,
+    /// What is known of it besides its reply.
+    details: CallDetails,
+}
+
+impl Answered {
+    /// What is known of the call once `reply` has settled it.
+    fn details(&self, reply: &OpenMessage, settled: Stamp) -> CallDetails {
+        let mut details = self.details;
+        details.stages.queue_wait = reply.timing.dequeued.map(|(_, wait)| wait);
+        details.stages.response = reply.dispatched().map(|sent| settled.since(sent));
+        details
+    }
 }
 
 impl Delivery {
@@ -63,8 +83,12 @@ impl Delivery {
     }
 
     /// It is the reply to that call, which is not settled.
-    pub(super) fn settles(&mut self, call: Place, outcome: Outcome) {
-        self.call = Some((call, outcome));
+    pub(super) fn settles(&mut self, call: Place, handled: Outcome, details: CallDetails) {
+        self.call = Some(Answered {
+            call,
+            handled,
+            details,
+        });
     }
 
     /// It is the reply to that call, whose span this is.
@@ -129,8 +153,10 @@ impl Delivery {
         let Some(message) = self.message.take() else {
             return;
         };
-        if let Some((call, handled)) = self.call.take() {
-            self.shared.settled(call, handled, now);
+        if let Some(answered) = self.call.take() {
+            let details = answered.details(&message, now);
+            let Answered { call, handled, .. } = answered;
+            self.shared.settled(call, handled, now, details);
         }
         let ended = {
             let page = &mut *self.shared.page();
@@ -168,9 +194,14 @@ impl Delivery {
         };
         let now = self.shared.recorder.clock.now();
         let settled = page.execution().map_or(now, |execution| execution.begin);
+        let answered = self.call.take().map(|answered| {
+            let details = answered.details(&message, settled);
+            (answered, details)
+        });
         self.shared.end_message(message, outcome, page);
-        if let Some((call, handled)) = self.call.take() {
-            self.shared.settled(call, outcome.and(handled), settled);
+        if let Some((Answered { call, handled, .. }, details)) = answered {
+            let outcome = outcome.and(handled);
+            self.shared.settled(call, outcome, settled, details);
         }
         if let Some((call, handled)) = self.answers.take() {
             end_call(*call, outcome.and(handled), settled);

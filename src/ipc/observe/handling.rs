@@ -14,7 +14,8 @@ use super::delivery::{Delivery, end_call};
 use super::outstanding::Place;
 use super::shared::{AwaitedCall, Shared};
 use crate::clock::Stamp;
-use crate::ipc::caller::record_end;
+use crate::instrument::record_sink::{self, CallDetails};
+use crate::ipc::caller::{record_end, trace_of};
 use crate::ipc::delivery::OutboundKind;
 use crate::ipc::handling::{self, InboundKind};
 use crate::ipc::series::{EventSeries, Outcome};
@@ -36,6 +37,8 @@ pub struct Handling {
     page_call: Option<AwaitedCall>,
     /// The call among those that are not settled.
     call: Option<Place>,
+    /// What else is known of the call.
+    details: CallDetails,
     has_ended: bool,
 }
 
@@ -48,9 +51,15 @@ impl Handling {
         started: Stamp,
         page_call: Option<AwaitedCall>,
         call: Option<Place>,
+        mut details: CallDetails,
     ) -> Self {
         // A future may enter it first, which knows nothing of its attributes.
         handling.start_span();
+        if call.is_some() && record_sink::is_on() {
+            // A call that did not say when it began has its handler's span alone.
+            let trace_id = || trace_of(&handling.span);
+            details.trace_id = Some(details.trace_id.unwrap_or_else(trace_id));
+        }
         Self {
             shared,
             series,
@@ -59,6 +68,7 @@ impl Handling {
             handling,
             page_call,
             call,
+            details,
             has_ended: false,
         }
     }
@@ -120,7 +130,9 @@ impl Handling {
         let mut delivery =
             Delivery::new(Arc::clone(&self.shared), kind, series, bytes, &parent, None);
         if let Some(call) = self.call.take() {
-            delivery.settles(call, outcome);
+            let mut details = self.details;
+            details.stages.handler = Some(self.shared.recorder.clock.now().since(self.started));
+            delivery.settles(call, outcome, details);
         }
         if let Some(call) = self.handling.call.take() {
             delivery.answers(call, outcome);
@@ -152,7 +164,9 @@ impl Handling {
             &self.handling.span,
         );
         if let Some(call) = self.call.take() {
-            self.shared.settled(call, outcome, now);
+            let mut details = self.details;
+            details.stages.handler = Some(took);
+            self.shared.settled(call, outcome, now, details);
         }
         if let Some(call) = self.handling.call.take() {
             end_call(*call, outcome, now);

@@ -5,12 +5,14 @@ use std::sync::Arc;
 
 use super::handling::Handling;
 use super::page_call::PageCall;
-use super::page_view::PageTimes;
+use super::page_view::{PageTimes, Start};
 use super::shared::Shared;
+use crate::instrument::record_sink::{CallDetails, Stages};
 use crate::ipc::handling::InboundKind;
 use crate::ipc::open_call::OpenCall;
 use crate::ipc::protocol::direction::Direction;
 use crate::ipc::spans::page::MessageTrace;
+use crate::ipc::spans::timed::TimedSpan;
 use crate::semconv::ErrorType;
 
 /// A message that came in; made by [`Observer::call`](super::Observer::call) and
@@ -107,6 +109,7 @@ impl<'a> Inbound<'a> {
             start: start.as_ref().map(|start| (&start.message, &start.arrival)),
         };
         let mut handling = recorder.begin(&series, self.kind, trace, None, started);
+        let details = call_details(start.as_ref(), handling.call.as_deref());
         let page_call = call
             .filter(|_| self.kind == InboundKind::Call)
             .and_then(|call| shared.open_call(call.id, &mut handling.call));
@@ -125,7 +128,25 @@ impl<'a> Inbound<'a> {
             started,
             page_call,
             call,
+            details,
         )
+    }
+}
+
+/// What is known of a call when its handlers are about to run.
+fn call_details(start: Option<&Start>, call: Option<&TimedSpan>) -> CallDetails {
+    let posted = start.map(|start| (start.message.began, start.message.posted));
+    let page_wait = match posted {
+        Some((Some(began), Some(posted))) => Some(posted.since(began)),
+        _ => None,
+    };
+    CallDetails {
+        stages: Stages {
+            page_wait,
+            transit: start.and_then(|start| start.transit),
+            ..Stages::default()
+        },
+        trace_id: call.map(|call| call.as_parent().trace_id()),
     }
 }
 

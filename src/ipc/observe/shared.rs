@@ -157,9 +157,9 @@ impl Shared {
     }
 
     /// A call's promise is settled, as far as the host sees, or never will be.
-    pub(super) fn settled(&self, call: Place, outcome: Outcome, at: Stamp) {
+    pub(super) fn settled(&self, call: Place, outcome: Outcome, at: Stamp, details: CallDetails) {
         if let Some(OpenCall { series, began }) = self.calls.remove(call) {
-            series.call_settled(outcome, at.since(began), CallDetails::default());
+            series.call_settled(outcome, at.since(began), details);
         }
     }
 

@@ -23,6 +23,10 @@ impl Assembler<'_> {
             let value = config.resource.get_ref(&name.into());
             value.map(|value| value.as_str().into_owned())
         };
+        #[cfg(feature = "otlp")]
+        {
+            options.slow_factor = settings.otlp.slow_factor;
+        }
         options.version = attribute("service.version");
         options.instance = attribute("service.instance.id");
         options.starts_paused = self.switch.is_paused();

@@ -7,7 +7,6 @@
 
 mod counts;
 mod decision_cache;
-mod duration_sketch;
 mod failures;
 mod fate;
 mod options;

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use opentelemetry::trace::SpanKind;
 
-use super::duration_sketch::DurationSketch;
 use crate::clock::Stamp;
+use crate::instrument::duration_sketch::DurationSketch;
 
 /// The past of each name, by the kind of its spans: a call's client waits longer than its handler
 /// works.
@@ -37,11 +37,6 @@ struct Past {
 pub(super) const NAMES_MAX: usize = 1_000;
 /// Longer names are none that come again.
 const NAME_LEN_MAX: usize = 256;
-/// From so many durations on it is known what is usual: fewer say little of what comes once in
-/// twenty times.
-pub(super) const KNOWN_MIN: u16 = 50;
-/// Nothing is slow that is shorter: a frame takes 17 ms, and what is hardly longer is not seen.
-pub(super) const SHORTEST: Duration = Duration::from_millis(20);
 const FORGOTTEN_AFTER: Duration = Duration::from_secs(3_600);
 /// A search for a place looks at so many: a flood of new names is not to cost much.
 const SEARCH_MAX: usize = 8;
@@ -73,15 +68,9 @@ impl UsualDurations {
             self.unjudged += 1;
             return None;
         };
-        let factor = self.factor;
         let past = &mut self.pasts[slot as usize];
         past.seen = now;
-        // Most end here: what is usual is only looked for where it matters.
-        let usual = (took >= SHORTEST && past.is_known())
-            .then(|| past.sketch.usual())
-            .filter(|usual| took >= usual.saturating_mul(factor));
-        past.sketch.add(took);
-        usual
+        past.sketch.compare(took, self.factor)
     }
 
     /// How many spans were not judged since the last time, as too many names have a past.
@@ -126,7 +115,7 @@ impl UsualDurations {
             let slot = self.hand;
             self.hand = (slot + 1) % NAMES_MAX;
             let past = &self.pasts[slot];
-            let may_go = !past.is_known() || now.since(past.seen) >= FORGOTTEN_AFTER;
+            let may_go = !past.sketch.is_known() || now.since(past.seen) >= FORGOTTEN_AFTER;
             may_go.then_some(slot)
         })
     }
@@ -134,12 +123,6 @@ impl UsualDurations {
     #[cfg(test)]
     fn names(&self) -> usize {
         self.by_kind.iter().map(HashMap::len).sum()
-    }
-}
-
-impl Past {
-    fn is_known(&self) -> bool {
-        self.sketch.total() >= KNOWN_MIN
     }
 }
 
@@ -157,6 +140,7 @@ fn index(kind: &SpanKind) -> usize {
 mod tests {
     use super::*;
     use crate::clock::FakeTime;
+    use crate::instrument::duration_sketch::{KNOWN_MIN, SHORTEST};
 
     fn ms(ms: u64) -> Duration {
         Duration::from_millis(ms)

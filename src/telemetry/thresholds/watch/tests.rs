@@ -15,6 +15,7 @@ fn counted(subject: Subject, total: u64, failed: u64, slow: u64) -> Counted {
         total,
         failed,
         slow,
+        ..Ended::default()
     };
     vec![(subject, Arc::from("load"), ended)]
 }

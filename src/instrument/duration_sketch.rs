@@ -8,13 +8,18 @@ use std::time::Duration;
 /// Fixed buckets do what is wanted in two bytes each. The sketches that crates offer keep their
 /// whole past, and grow with it.
 #[derive(Clone, Debug)]
-pub(super) struct DurationSketch {
+pub(crate) struct DurationSketch {
     counts: [u16; BUCKETS],
     total: u16,
 }
 
 /// At so many durations the counts are halved.
-pub(super) const WINDOW: u16 = 1_000;
+const WINDOW: u16 = 1_000;
+/// From so many durations on it is known what is usual: fewer say little of what comes once in
+/// twenty times.
+pub(crate) const KNOWN_MIN: u16 = 50;
+/// Nothing is slow that is shorter: a frame takes 17 ms, and what is hardly longer is not seen.
+pub(crate) const SHORTEST: Duration = Duration::from_millis(20);
 
 /// One duration in so many may be longer than the usual one.
 const LONGER_ONE_IN: u16 = 20;
@@ -27,19 +32,29 @@ const BUCKETS_PER_OCTAVE: usize = 4;
 const BUCKETS: usize = 1 + OCTAVES * BUCKETS_PER_OCTAVE;
 
 impl DurationSketch {
-    pub(super) const fn new() -> Self {
+    pub(crate) const fn new() -> Self {
         Self {
             counts: [0; BUCKETS],
             total: 0,
         }
     }
 
-    /// How many it knows of; no more than [`WINDOW`].
-    pub(super) fn total(&self) -> u16 {
-        self.total
+    /// Whether it is known what is usual.
+    pub(crate) fn is_known(&self) -> bool {
+        self.total >= KNOWN_MIN
     }
 
-    pub(super) fn add(&mut self, took: Duration) {
+    /// Learns of a duration, and returns what was usual before if this is `factor` times as long.
+    pub(crate) fn compare(&mut self, took: Duration, factor: u32) -> Option<Duration> {
+        // Most end here: what is usual is only looked for where it matters.
+        let usual = (took >= SHORTEST && self.is_known())
+            .then(|| self.usual())
+            .filter(|usual| took >= usual.saturating_mul(factor));
+        self.add(took);
+        usual
+    }
+
+    fn add(&mut self, took: Duration) {
         self.counts[bucket(took)] += 1;
         self.total += 1;
         if self.total >= WINDOW {
@@ -51,7 +66,7 @@ impl DurationSketch {
 
     /// The duration that 95 of 100 do not exceed: never too short, and at most a quarter too long,
     /// from 66 µs to 2.4 hours.
-    pub(super) fn usual(&self) -> Duration {
+    fn usual(&self) -> Duration {
         let mut longer = 0;
         for (bucket, count) in self.counts.iter().enumerate().rev() {
             longer += count;
@@ -130,9 +145,9 @@ mod tests {
             nanos in prop::collection::vec(any::<u64>(), 0..5_000),
         ) {
             let sketch = sketch(nanos.into_iter().map(Duration::from_nanos));
-            prop_assert!(sketch.total() < WINDOW);
+            prop_assert!(sketch.total < WINDOW);
             let counted: u32 = sketch.counts.iter().map(|count| u32::from(*count)).sum();
-            prop_assert_eq!(counted, u32::from(sketch.total()));
+            prop_assert_eq!(counted, u32::from(sketch.total));
         }
     }
 
