@@ -272,7 +272,7 @@ export const APP: readonly Finding[] = [
         ),
     },
     explains: [
-      { ids: ["delivery-slow", "queue-waits", "way-to-host-slow", "way-to-page-slow", "app-stood-still"], same: [] },
+      { ids: ["delivery-slow", "queue-waits", "way-to-host-slow", "way-to-page-slow"], same: [] },
       { ids: ["ui-thread-blocked", "startup-slow"], same: [], ifUnblamed: true },
     ],
     remedy:

@@ -51,6 +51,7 @@ export const UI_THREAD: readonly Finding[] = [
       says: `handlers of ${AN_EVENT} (webview {${WEBVIEW}}) kept it for {value} of the time`,
       unit: "1",
       expr: ({ recent }) =>
+      and(
         and(
           above(sumWithout(recent.rate(HANDLER, {}, "_sum"), ERROR), BLAMED_MIN),
           // An async handler is on it until its first await at most, and is blamed for no time that it waits.
@@ -60,6 +61,10 @@ export const UI_THREAD: readonly Finding[] = [
           ),
           OF_EVENT,
         ),
+        // A short handler that waits for a core keeps the thread from little.
+        above(recent.mean(HANDLER, OF_EVENT), FELT_S / 2),
+        OF_EVENT,
+      ),
     },
     explains: [
       { ids: WAITS, same: [] },
