@@ -35,10 +35,8 @@ pub struct Handling {
     handling: handling::Handling,
     /// Where the page ends its call's span.
     page_call: Option<AwaitedCall>,
-    /// The call among those that are not settled.
-    call: Option<Place>,
-    /// What else is known of the call.
-    details: CallDetails,
+    /// The call among those that are not settled, and what else is known of it.
+    call: Option<(Place, CallDetails)>,
     has_ended: bool,
 }
 
@@ -50,12 +48,13 @@ impl Handling {
         mut handling: handling::Handling,
         started: Stamp,
         page_call: Option<AwaitedCall>,
-        call: Option<Place>,
-        mut details: CallDetails,
+        mut call: Option<(Place, CallDetails)>,
     ) -> Self {
         // A future may enter it first, which knows nothing of its attributes.
         handling.start_span();
-        if call.is_some() && record_sink::is_on() {
+        if let Some((_, details)) = &mut call
+            && record_sink::is_on()
+        {
             // A call that did not say when it began has its handler's span alone.
             let trace_id = || trace_of(&handling.span);
             details.trace_id = Some(details.trace_id.unwrap_or_else(trace_id));
@@ -68,7 +67,6 @@ impl Handling {
             handling,
             page_call,
             call,
-            details,
             has_ended: false,
         }
     }
@@ -129,8 +127,7 @@ impl Handling {
         let series = Arc::clone(&self.series);
         let mut delivery =
             Delivery::new(Arc::clone(&self.shared), kind, series, bytes, &parent, None);
-        if let Some(call) = self.call.take() {
-            let mut details = self.details;
+        if let Some((call, mut details)) = self.call.take() {
             details.stages.handler = Some(self.shared.recorder.clock.now().since(self.started));
             delivery.settles(call, outcome, details);
         }
@@ -163,8 +160,7 @@ impl Handling {
             Some(took),
             &self.handling.span,
         );
-        if let Some(call) = self.call.take() {
-            let mut details = self.details;
+        if let Some((call, mut details)) = self.call.take() {
             details.stages.handler = Some(took);
             self.shared.settled(call, outcome, now, details);
         }

@@ -115,10 +115,11 @@ impl<'a> Inbound<'a> {
             .and_then(|call| shared.open_call(call.id, &mut handling.call));
         let began = start.and_then(|start| start.message.began);
         let call = (self.kind == InboundKind::Call).then(|| {
-            shared.calls.add(OpenCall {
+            let place = shared.calls.add(OpenCall {
                 series: Arc::clone(&series),
                 began: began.unwrap_or(started),
-            })
+            });
+            (place, details)
         });
         Handling::new(
             Arc::clone(shared),
@@ -128,7 +129,6 @@ impl<'a> Inbound<'a> {
             started,
             page_call,
             call,
-            details,
         )
     }
 }
