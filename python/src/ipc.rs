@@ -172,10 +172,13 @@ impl IpcScript {
     }
 }
 
+/// Messages that may wait for a thread. The wire bounds the bytes of their payloads.
+const JOBS_MAX: usize = 10_000;
+
 /// The threads that run the callbacks of one wire.
 #[derive(Debug)]
 struct Workers {
-    jobs: mpsc::Sender<Job>,
+    jobs: mpsc::SyncSender<Job>,
     waiting: Option<Arc<Mutex<mpsc::Receiver<Job>>>>,
     count: usize,
     running: Arc<AtomicUsize>,
@@ -183,7 +186,7 @@ struct Workers {
 
 impl Workers {
     fn new(count: usize) -> Self {
-        let (jobs, waiting) = mpsc::channel();
+        let (jobs, waiting) = mpsc::sync_channel(JOBS_MAX);
         Self {
             jobs,
             waiting: Some(Arc::new(Mutex::new(waiting))),
@@ -325,8 +328,9 @@ impl PyIpc {
             .ipc
             .on_deferred(event, move |call, responder| {
                 let callback = Arc::clone(&callback);
-                // It fails when the wire has ended, and then nothing waits for it.
-                let _ = lock(&jobs).send(Job {
+                // It fails when the wire has ended, and then nothing waits for it; and at the bound,
+                // where the responder that goes rejects the page's promise and is counted.
+                let _ = lock(&jobs).try_send(Job {
                     call,
                     responder,
                     callback,
