@@ -46,6 +46,10 @@ struct Call {
 }
 
 #[derive(Debug)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "a call is running for most of its life, and a box would cost each an allocation"
+)]
 enum State {
     /// The thread that dispatches has the record.
     Dispatching,
