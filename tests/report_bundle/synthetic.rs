@@ -167,8 +167,9 @@ impl Synthetic {
 
     /// Makes the roll-ups of all records anew.
     fn roll_up(&self) {
-        let mut sums: std::collections::BTreeMap<(i64, i64), Vec<(i64, bool, bool)>> =
-            std::collections::BTreeMap::new();
+        // By series and minute: how long each took, and whether it failed and was slow.
+        type Sums = std::collections::BTreeMap<(i64, i64), Vec<(i64, bool, bool)>>;
+        let mut sums: Sums = std::collections::BTreeMap::new();
         let mut records = self
             .connection
             .prepare("SELECT series_id, started_at, duration, outcome, slow FROM record")
