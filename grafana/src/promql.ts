@@ -190,6 +190,12 @@ export function relabelled(expr: Expr, to: string, value: string, from?: string)
   return new Expr(text, new Set([...expr.labels, to]));
 }
 
+/** The expression with `value` as `label` where a series has none. */
+export function labelOr(expr: Expr, label: string, value: string): Expr {
+  expr.need([label]);
+  return new Expr(`label_replace${list(expr, `"${label}"`, `"${value}"`, `"${label}"`, '""')}`, expr.labels);
+}
+
 /** Arguments in parentheses, on lines of their own when one has several. */
 function list(...parts: readonly (Expr | string | number)[]): string {
   const texts = parts.map((part) => (part instanceof Expr ? part.text : String(part)));

@@ -166,7 +166,7 @@ test("instances are counted by the way to the commands of Tauri, with those that
   check(exprOf("fleet", "Instances by their way to Tauri's commands"), 900, input, [
     { labels: '{spanwire_tauri_way="seam", spanwire_tauri_version="2.12.5"}', value: 2 },
     { labels: '{spanwire_tauri_way="isolation", spanwire_tauri_version="2.12.5"}', value: 1 },
-    { labels: "{}", value: 1 },
+    { labels: '{spanwire_tauri_way="no Tauri app", spanwire_tauri_version="none"}', value: 1 },
   ]);
 });
 

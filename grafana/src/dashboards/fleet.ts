@@ -8,6 +8,7 @@ import {
   aggregate,
   and,
   binary,
+  labelOr,
   orZeroOf,
   quantile,
   seen,
@@ -272,15 +273,19 @@ const versionRow: Row = [
   }),
 ];
 
-/** Those that are no Tauri apps have neither label, and count as such. */
-const ways = aggregate(
-  "count",
-  [TAURI_WAY, TAURI_VERSION],
-  aggregate(
-    "max",
-    [...TARGET, TAURI_WAY, TAURI_VERSION],
-    and(chosen.server(TARGET_INFO), PRESENCE, TARGET),
+/** Those that are no Tauri apps have neither label, and say so. */
+const ways = labelOr(
+  labelOr(
+    aggregate(
+      "count",
+      [TAURI_WAY, TAURI_VERSION],
+      aggregate("max", [...TARGET, TAURI_WAY, TAURI_VERSION], and(chosen.server(TARGET_INFO), PRESENCE, TARGET)),
+    ),
+    TAURI_WAY,
+    "no Tauri app",
   ),
+  TAURI_VERSION,
+  "none",
 );
 
 const tauri: Row = [
@@ -288,7 +293,7 @@ const tauri: Row = [
   rows({
     title: "Instances by their way to Tauri's commands",
     description:
-      "How the plugin sees an app's commands (spanwire.tauri.way), and the Tauri that it runs with: seam sees every command; with any other, which says why, only commands in traced(…) are seen. Without either it is no Tauri app.",
+      "How the plugin sees an app's commands (spanwire.tauri.way), and the Tauri that it runs with: seam sees every command; with any other, which says why, only commands in traced(…) are seen.",
     unit: "none",
     width: 24,
     height: 6,
