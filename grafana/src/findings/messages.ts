@@ -172,7 +172,7 @@ export const MESSAGE: readonly Finding[] = [
     alert: {
       name: "SpanwireEventRateGrown",
       summary: `{{ $labels.${EVENT} }} in ${IN_WEBVIEW} comes much more often`,
-      description: `{{ $labels.${DIRECTION} }} messages of that event came {{ $value | humanize }} times as often in the last 5 minutes as in the hour before.`,
+      description: `{{ $labels.${DIRECTION} }} messages of that event came {{ $value | printf "%.0f" }} times as often in the last 5 minutes as in the hour before.`,
     },
   },
   {
@@ -212,7 +212,7 @@ export const MESSAGE: readonly Finding[] = [
     alert: {
       name: "SpanwireMessageSizeGrown",
       summary: `Messages of {{ $labels.${EVENT} }} in ${IN_WEBVIEW} are much larger`,
-      description: `{{ $labels.${DIRECTION} }} messages of that event were {{ $value | humanize }} times as large in the last 5 minutes as in the hour before.`,
+      description: `{{ $labels.${DIRECTION} }} messages of that event were {{ $value | printf "%.0f" }} times as large in the last 5 minutes as in the hour before.`,
     },
   },
   {

@@ -80,7 +80,7 @@ export const PAGE: readonly Finding[] = [
       name: "SpanwirePageReloadLoop",
       summary: `The page in ${IN_WEBVIEW} is loaded again and again`,
       description:
-        "It was loaded anew {{ $value | humanize }} times in the last 5 minutes. With each load the page's state is lost, and so are replies and events on their way.",
+        `It was loaded anew at least ${RELOADS_MIN} times in the last 5 minutes. With each load the page's state is lost, and so are replies and events on their way.`,
     },
   },
   {
