@@ -17,6 +17,7 @@ mod set_aside;
 pub(crate) mod sketch;
 mod slowness;
 mod store;
+mod time;
 mod writer;
 
 pub use counts::HistoryReport;

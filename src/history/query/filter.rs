@@ -1,10 +1,11 @@
 //! Which records and series a question is about.
 
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
 use rusqlite::types::Value;
 
 use super::series::Series;
+use crate::history::time::nanos_since_epoch;
 
 /// Which records and series a question is about: all of them, unless it says less.
 ///
@@ -193,23 +194,6 @@ pub(super) fn is_failure(outcome: &str) -> bool {
     !matches!(outcome, "ok" | "cancelled")
 }
 
-pub(super) fn nanos_since_epoch(time: SystemTime) -> i64 {
-    match time.duration_since(SystemTime::UNIX_EPOCH) {
-        Ok(after) => i64::try_from(after.as_nanos()).unwrap_or(i64::MAX),
-        Err(before) => i64::try_from(before.duration().as_nanos()).map_or(i64::MIN, |n| -n),
-    }
-}
-
-pub(super) fn time_at(nanos: i64) -> SystemTime {
-    let distance = Duration::from_nanos(nanos.unsigned_abs());
-    let time = if nanos < 0 {
-        SystemTime::UNIX_EPOCH.checked_sub(distance)
-    } else {
-        SystemTime::UNIX_EPOCH.checked_add(distance)
-    };
-    time.unwrap_or(SystemTime::UNIX_EPOCH)
-}
-
 /// Whether the whole of `text` is what `pattern` describes.
 fn glob(pattern: &str, text: &str) -> bool {
     let (pattern, text): (Vec<char>, Vec<char>) =
@@ -279,15 +263,5 @@ mod tests {
         assert!(filter.matches(&series("a*")));
         assert!(!filter.matches(&series("ab")));
         assert!(!Filter::new().kind("call").matches(&series("a*")));
-    }
-
-    #[test]
-    fn times_before_the_epoch_and_beyond_the_range_are_bounded() {
-        let second = Duration::from_secs(1);
-        let before = SystemTime::UNIX_EPOCH - second;
-        assert_eq!(nanos_since_epoch(before), -1_000_000_000);
-        assert_eq!(time_at(-1_000_000_000), before);
-        let far = SystemTime::UNIX_EPOCH + second * u32::MAX * 4;
-        assert_eq!(nanos_since_epoch(far), i64::MAX);
     }
 }

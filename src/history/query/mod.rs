@@ -36,4 +36,5 @@ pub use import::{Imported, import};
 pub use reader::HistoryReader;
 pub use record::{Record, Records, Stages};
 pub use series::Series;
+pub(super) use series::every_series;
 pub use stats::{SeriesStats, TrendPoint};

@@ -7,13 +7,14 @@ use std::time::Duration;
 use rusqlite::{Connection, Transaction};
 
 use super::error::{OpenError, QueryError};
-use super::filter::{Filter, time_at};
+use super::filter::Filter;
 use super::import;
 use super::open::{Origin, read_only};
 use super::record::{Names, Record, Records, longest};
 use super::series::Series;
 use super::stats::{SeriesStats, TrendPoint};
 use super::tally::{Tally, Window, tallies};
+use crate::history::time::time_at;
 
 /// A history file, open for reading, while apps may write to it.
 ///

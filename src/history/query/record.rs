@@ -8,8 +8,9 @@ use rusqlite::types::Value;
 use rusqlite::{Connection, Row, params_from_iter};
 
 use super::error::QueryError;
-use super::filter::{Filter, is_failure, time_at};
-use super::series::Series;
+use super::filter::{Filter, is_failure};
+use super::series::{Series, every_series};
+use crate::history::time::time_at;
 
 /// How long each stage of a message took, as far as it is known.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -194,15 +195,6 @@ pub(super) struct Names {
 
 impl Names {
     pub(super) fn read(connection: &Connection) -> Result<Self, QueryError> {
-        let mut statement = connection.prepare("SELECT id, kind, name, webview FROM series")?;
-        let series = statement.query_map([], |row| {
-            let series = Series {
-                kind: row.get(1)?,
-                name: row.get(2)?,
-                webview: row.get(3)?,
-            };
-            Ok((row.get(0)?, Arc::new(series)))
-        })?;
         let mut sessions = connection.prepare("SELECT id, service, version FROM session")?;
         let sessions = sessions.query_map([], |row| {
             let service: String = row.get(1)?;
@@ -210,7 +202,7 @@ impl Names {
             Ok((row.get(0)?, (service.into(), version.map(Into::into))))
         })?;
         Ok(Self {
-            series: series.collect::<rusqlite::Result<_>>()?,
+            series: every_series(connection)?,
             sessions: sessions.collect::<rusqlite::Result<_>>()?,
         })
     }

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use rusqlite::types::Value;
 use rusqlite::{Connection, Row, params, params_from_iter};
 
-use super::text;
-use crate::history::query::{Filter, HistoryReader, QueryError, Series, SeriesStats};
+use crate::history::query::{Filter, HistoryReader, QueryError, Series, SeriesStats, every_series};
+use crate::history::time::time_at;
 
 /// All that the parts of a report read.
 #[derive(Debug, Default)]
@@ -158,7 +158,11 @@ impl Facts {
         let (from, to) = (facts.from, facts.to);
         let missing = &mut facts.missing;
         facts.sessions = part(missing, "the app's runs", sessions(connection, from, to));
-        let names = part(missing, "the names of what was measured", names(connection));
+        let names = part(
+            missing,
+            "the names of what was measured",
+            every_series(connection).map_err(QueryError::from),
+        );
         let rows = Rows {
             connection,
             names: &names,
@@ -166,7 +170,7 @@ impl Facts {
             to,
             with_texts,
         };
-        let between = |from, to| Filter::new().since(text::at(from)).until(text::at(to));
+        let between = |from, to| Filter::new().since(time_at(from)).until(time_at(to));
         facts.stats = part(missing, "the numbers", reader.stats(&between(from, to)));
         let middle = from + (to - from) / 2;
         let halves = [(from, middle), (middle, to)];
@@ -260,19 +264,6 @@ fn sessions(connection: &Connection, from: i64, to: i64) -> Result<Vec<Session>,
     let mut sessions: Vec<Session> = rows.collect::<Result<_, _>>()?;
     sessions.reverse();
     Ok(sessions)
-}
-
-fn names(connection: &Connection) -> Result<HashMap<i64, Arc<Series>>, QueryError> {
-    let mut statement = connection.prepare("SELECT id, kind, name, webview FROM series")?;
-    let rows = statement.query_map([], |row| {
-        let series = Series {
-            kind: row.get(1)?,
-            name: row.get(2)?,
-            webview: row.get(3)?,
-        };
-        Ok((row.get(0)?, Arc::new(series)))
-    })?;
-    Ok(rows.collect::<Result<_, _>>()?)
 }
 
 /// The rows of the period.

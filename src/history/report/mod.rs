@@ -55,6 +55,7 @@ pub use advice::Advice;
 pub use error::ReportError;
 
 use super::query::HistoryReader;
+use super::time::nanos_since_epoch;
 use facts::Facts;
 use zip::ZipWriter;
 
@@ -127,8 +128,8 @@ impl ReportOptions {
         let (since, until) = (self.since, self.until);
         let mut facts = Facts::read(
             &reader,
-            since.map(text::since_epoch),
-            until.map(text::since_epoch),
+            since.map(nanos_since_epoch),
+            until.map(nanos_since_epoch),
             self.with_error_texts,
         )?;
         let unfinished = Unfinished::beside(out);
