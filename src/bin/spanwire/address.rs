@@ -72,4 +72,23 @@ mod tests {
         assert_eq!(origin(&url), "https://box:1");
         assert_eq!(origin(&"http://[::1]/x".parse().unwrap()), "http://[::1]");
     }
+
+    #[test]
+    fn a_url_may_leave_out_its_scheme() {
+        assert_eq!(url("box:9090").unwrap(), "http://box:9090/");
+        assert_eq!(
+            url("https://box/prometheus").unwrap(),
+            "https://box/prometheus"
+        );
+        for bad in [
+            "",
+            "ftp://box",
+            "http://",
+            "http://a b",
+            "/metrics",
+            "box:9o90",
+        ] {
+            assert!(url(bad).is_err(), "{bad}");
+        }
+    }
 }

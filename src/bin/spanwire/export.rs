@@ -5,9 +5,25 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use crate::Outcome;
-use crate::args::Export;
 use crate::bundle::{Bundle, File};
+use crate::runbooks::RunbookUrl;
 use crate::text::{count, few};
+
+/// Where it is asked to write to.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Export {
+    /// The folder to write to; it is created if it does not exist
+    pub(crate) dir: PathBuf,
+
+    /// Overwrites files that differ; without it nothing is written when a file differs
+    #[arg(long)]
+    pub(crate) force: bool,
+
+    /// Where you publish the exported runbooks: alerts get a `runbook_url` there, and dashboards a
+    /// link
+    #[arg(long, value_name = "URL", value_parser = RunbookUrl::parse)]
+    pub(crate) runbooks: Option<RunbookUrl>,
+}
 
 /// Writes a bundle, and then what its server has to know.
 pub(super) fn run<W: Write>(

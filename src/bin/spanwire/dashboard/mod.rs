@@ -1,7 +1,8 @@
-//! Serves `/metrics` of this machine until it is told to end, and leads to Prometheus and Grafana.
+//! Serves `/metrics` of this machine until Ctrl-C or SIGTERM, and prints the addresses of Prometheus and Grafana.
 //!
 //! Grafana draws; this command only makes sure that there is something to draw.
 
+mod args;
 mod panel;
 mod port;
 mod simulated_page;
@@ -15,7 +16,7 @@ use spanwire::clock::{Stamp, now};
 use spanwire::telemetry::{MetricsExporter, OffReason, Output, Telemetry};
 
 use crate::Outcome;
-use crate::args::Dashboard;
+pub(super) use args::Dashboard;
 use simulator::Simulator;
 
 /// Serves until Ctrl-C or SIGTERM.
@@ -59,7 +60,7 @@ pub(super) fn run(out: &mut impl Write, options: &Dashboard) -> io::Result<Outco
     };
     panel::show(out, options, addr)?;
     out.flush()?;
-    // The handler keeps the sender, so this returns when it is told to.
+    // The signal handler keeps the sender, so `recv` returns when a signal came.
     let _ = stopped.recv();
     end(out, &telemetry, began, simulator)
 }

@@ -7,8 +7,8 @@ use std::thread;
 use http::Uri;
 use serde_json::Value;
 
+use super::args::Dashboard;
 use crate::address::origin;
-use crate::args::Dashboard;
 use crate::doctor;
 use crate::listing::every_dashboard;
 use crate::text::shown;

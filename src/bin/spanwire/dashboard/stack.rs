@@ -8,9 +8,9 @@ use std::time::Duration;
 use crossbeam_channel::Receiver;
 
 use crate::Outcome;
-use crate::args::Export;
 use crate::bundle::STACK;
 use crate::export;
+use crate::export::Export;
 
 /// How it went.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

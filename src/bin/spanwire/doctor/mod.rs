@@ -8,6 +8,7 @@
 
 mod alertmanager;
 mod alerts;
+mod args;
 mod client;
 mod clock;
 mod collector;
@@ -26,6 +27,7 @@ mod routes;
 mod scrape;
 mod targets;
 mod tauri;
+mod window;
 
 use std::io::{self, Write};
 use std::thread::{self, ScopedJoinHandle};
@@ -37,9 +39,8 @@ use spanwire::clock::now;
 use spanwire::telemetry::Telemetry;
 
 use crate::Outcome;
-use crate::args::Doctor;
+pub(super) use args::Doctor;
 use client::ClockSkew;
-pub(super) use diagnose::Window;
 use report::Report;
 use targets::Targets;
 

@@ -3,11 +3,11 @@
 use http::Uri;
 use spanwire::telemetry::{OffReason, Output, ResolvedConfig};
 
+use super::args::Doctor;
 use super::connection::Connection;
 use super::finding::{Finding, Status};
 use super::probe_error::ProbeError;
 use crate::address::{is_local, origin};
-use crate::args::Doctor;
 
 /// What names a server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

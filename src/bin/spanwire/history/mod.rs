@@ -16,12 +16,11 @@ use std::error::Error;
 use std::io::{self, Write};
 use std::path::PathBuf;
 
-use clap::CommandFactory;
+use clap::Subcommand;
 use clap::error::ErrorKind;
 use spanwire::history::query::HistoryReader;
 
 use crate::Outcome;
-use crate::args::Args;
 use args::{History, Query};
 
 pub(super) fn run(out: &mut impl Write, command: &History) -> io::Result<Outcome> {
@@ -58,7 +57,8 @@ pub(crate) fn file(named: Option<&PathBuf>) -> PathBuf {
 
 /// Ends the process as clap does for arguments that it does not understand.
 fn misused(kind: ErrorKind, message: &str) -> ! {
-    Args::command().error(kind, message).exit()
+    let mut command = args::Query::augment_subcommands(clap::Command::new("spanwire"));
+    command.error(kind, message).exit()
 }
 
 /// Opens the file and answers, or says why not.

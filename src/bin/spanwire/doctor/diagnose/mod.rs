@@ -8,7 +8,6 @@ mod case;
 mod catalogue;
 mod report;
 mod traces;
-mod window;
 
 use std::io::{self, Write};
 use std::time::Duration;
@@ -22,12 +21,12 @@ use super::probe_error::ProbeError;
 use super::prometheus::{Series, query};
 use super::targets::{Target, Targets};
 use crate::Outcome;
-use crate::args::Doctor;
+use crate::doctor::args::Doctor;
+use crate::doctor::window::Window;
 use crate::text::{few, shown};
 use case::{Case, by_cause};
 use catalogue::{CatalogueEntry, every_finding};
 use report::{Diagnosis, Found};
-pub(crate) use window::Window;
 
 /// Asks, judges and reports.
 pub(super) fn run(out: &mut impl Write, options: &Doctor) -> io::Result<Outcome> {

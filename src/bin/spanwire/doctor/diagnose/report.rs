@@ -7,7 +7,7 @@ use serde::Serialize;
 use super::case::{Case, Labels};
 use super::catalogue::{Severity, Unit};
 use super::traces::Example;
-use super::window::Window;
+use crate::doctor::window::Window;
 use crate::text::count;
 
 /// Everything that was found, the worst first.

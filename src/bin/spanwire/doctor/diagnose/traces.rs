@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 
 use super::case::{Case, with_labels};
-use super::window::Window;
 use crate::doctor::client::{HttpClient, seconds, wall};
 use crate::doctor::targets::Target;
+use crate::doctor::window::Window;
 
 /// Where a trace is.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
