@@ -321,7 +321,7 @@ class _Seam:
     # -- what replaces pywebview's functions
 
     def _call(self, window: Any, name: str, param: Any, value_id: str) -> Any:
-        """What a page calls; the window that pywebview goes on with."""
+        """Wraps one call of the page; returns the window that pywebview calls the function on."""
         if name == _bridge.REPORT:
             one = self.windows.get(id(window))
             if one is not None:

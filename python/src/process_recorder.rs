@@ -28,7 +28,7 @@ const METADATA: Metadata<'static> = Metadata::new("spanwire", Level::INFO, Some(
 pub(crate) fn set(recorder: Option<SharedRecorder>) {
     static GLOBAL: Once = Once::new();
     GLOBAL.call_once(|| {
-        // Nobody else can have set one: the facade's static is this library's own.
+        // No other library can have set one: this extension links a `metrics` facade of its own.
         let _ = metrics::set_global_recorder(ProcessRecorder { _not_empty: 0 });
     });
     match recorder {

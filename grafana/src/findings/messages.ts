@@ -249,7 +249,7 @@ export const MESSAGE: readonly Finding[] = [
     evidence: withdrawn,
     explains: [{ ids: ["handler-slow"], same: [EVENT] }],
     remedy:
-      "no failure where a newer call takes its place, as in a search while one types: then its handler is slower than that, and what it did is in vain; wait for a pause before the call, or make the handler faster",
+      "where a newer call replaces the older one, as in a search while the user types, this is no failure, but the handler is slower than the typing and its result is thrown away: debounce the call in the page, or make the handler faster",
     trace: { operation: AN_EVENT, tags: { "error.type": "cancelled" } },
   },
   {

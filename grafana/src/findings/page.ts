@@ -184,7 +184,7 @@ export const PAGE: readonly Finding[] = [
   },
   {
     id: "page-hidden",
-    question: "Is it late since nobody looks?",
+    question: "Is the page late because its window is hidden?",
     stage: "page",
     severity: "warning",
     says: `the window of ${IN_A_WEBVIEW} is hidden, and its engine holds the page back: deliveries wait {value}`,

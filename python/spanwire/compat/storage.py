@@ -581,7 +581,7 @@ def _write_on(storage: weakref.ref[MetricsStorage], wake: threading.Event) -> No
         try:
             still.flush()
         except StorageError:
-            # They wait, and whoever reads, flushes or closes is told.
+            # The rows stay queued; the next read, flush or close raises the error.
             pass
         del still
 
