@@ -25,6 +25,9 @@ FEATURE_SETS := none prometheus otlp system testing wry metrics-exporter-prometh
 # window closes, and refuse the next app meanwhile, but for `-noreset`.
 WITH_DISPLAY := $(if $(or $(DISPLAY),$(WAYLAND_DISPLAY)),,xvfb-run -a -s "-screen 0 1280x1024x24 -noreset")
 
+# The demo keeps its history in the user's folder for states, which is not one for tests.
+test test-stack check-drawing pictures: export XDG_STATE_HOME := $(CURDIR)/target/state
+
 .PHONY: python python-lint python-wheel python-bench python-window
 .PHONY: core typos versions msrv api semver pack workflows raise
 .PHONY: help demo demo-tauri plugin up down compose test test-stack fuzz fuzz-smoke check page dashboards licences semconv bench bench-history bench-webview stack stack-down packages fmt clippy features windows doc examples shellcheck

@@ -190,7 +190,7 @@ impl Places {
         if let (Some(file), Some(history)) = (&self.history, &report.history) {
             say!("- History: {history}, in {}", file.display());
             say!(
-                "  why it was laggy, as one file: spanwire report {}",
+                "  why it was laggy, as one file: spanwire report {} (cargo install --path . --features cli brings the command)",
                 file.display()
             );
         }
