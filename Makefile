@@ -125,9 +125,10 @@ bench: ## run the benchmarks
 bench-history: ## questions to a history of ten million records, which it writes first; it fails when one takes a second
 	cargo bench -p spanwire --features history --bench history
 
-bench-webview: ## the raw wry way beside ours in real windows; it fails when a target is missed
+bench-webview: ## the raw wry way beside ours in real windows, and what the page script costs a page; it fails when a target is missed
 	@scripts/install-packages demo
 	@$(WITH_DISPLAY) cargo bench -p spanwire-demo --bench webview -- $(ARGS)
+	@$(WITH_DISPLAY) cargo run --release -p spanwire-demo --example page_cost
 
 .PHONY: bench-tauri
 bench-tauri: ## plain Tauri, the plugin and tauri/tracing in real windows; it fails when a target is missed
