@@ -135,7 +135,7 @@ def install(
 
     Without arguments and environment Prometheus finds the metrics at
     ``http://127.0.0.1:9464/metrics``, and nothing leaves the machine. The environment is that of the
-    Rust library (``docs/environment.md``); what is given here beats it.
+    Rust library (``docs/reference/environment.md``); what is given here beats it.
 
     :param service_name: the app's name: 1 to 255 bytes.
     :param environment: read in place of ``os.environ``.

@@ -68,7 +68,7 @@
 //!   no thread, no port, no subscriber, no recorder.
 //! - **Paused is paused.** Between [`Telemetry::pause`] and [`Telemetry::resume`] nothing is
 //!   recorded, sent, served or written; [`TelemetryBuilder::start_paused`] begins so, and
-//!   `SPANWIRE_CONSENT` can. `docs/privacy.md` is for vendors.
+//!   `SPANWIRE_CONSENT` can. `docs/reference/privacy.md` is for vendors.
 //!
 //! # What it costs
 //!
