@@ -27,6 +27,9 @@ pub struct HistoryReport {
     pub last_error: Option<String>,
     /// Where a damaged history is now that this one took the place of.
     pub set_aside: Option<PathBuf>,
+    /// That the run of the app before this one did not end by itself, when it was last there, and
+    /// the command that makes a report of its last minute. It is told once, by the start after it.
+    pub unclean_end: Option<String>,
 }
 
 impl fmt::Display for HistoryReport {
@@ -41,7 +44,11 @@ impl fmt::Display for HistoryReport {
             _ => {}
         }
         match &self.set_aside {
-            Some(aside) => write!(f, "; a damaged one is at {}", aside.display()),
+            Some(aside) => write!(f, "; a damaged one is at {}", aside.display())?,
+            None => {}
+        }
+        match &self.unclean_end {
+            Some(end) => write!(f, "; {end}"),
             None => Ok(()),
         }
     }
@@ -103,6 +110,7 @@ impl Counts {
             discarded: self.discarded.load(Ordering::Relaxed),
             last_error,
             set_aside,
+            unclean_end: None,
         }
     }
 

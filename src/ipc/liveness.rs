@@ -76,6 +76,11 @@ impl Liveness {
         self.waiting_since = None;
     }
 
+    /// When the page was heard last; `None` while there is none.
+    pub(super) fn heard_at(&self) -> Option<Stamp> {
+        (self.heard_at != Stamp::NONE).then_some(self.heard_at)
+    }
+
     /// The id of the ping that the next script should ask for, if any.
     pub(super) fn due(&self) -> Option<u64> {
         (self.ping == Ping::Due).then_some(self.last_id + 1)
