@@ -44,11 +44,7 @@ impl fmt::Display for HistoryReport {
             _ => {}
         }
         match &self.set_aside {
-            Some(aside) => write!(f, "; a damaged one is at {}", aside.display())?,
-            None => {}
-        }
-        match &self.unclean_end {
-            Some(end) => write!(f, "; {end}"),
+            Some(aside) => write!(f, "; a damaged one is at {}", aside.display()),
             None => Ok(()),
         }
     }

@@ -8,6 +8,8 @@
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
+use super::caught_panic::catch_panic;
+
 /// A page and its messages at one moment.
 #[derive(Clone, Debug)]
 pub(crate) struct PageSnapshot {
@@ -56,8 +58,11 @@ pub(crate) fn page_snapshots() -> Vec<PageSnapshot> {
         let pages = pages.iter().rev().filter_map(Weak::upgrade);
         pages.take(PAGES_MAX).collect()
     };
-    // Without the lock: to drop the last handle of a page may make another.
-    pages.iter().map(|page| page.snapshot()).collect()
+    // Without the lock: to drop the last handle of a page may make another. A wake is the app's code.
+    let looks = pages
+        .into_iter()
+        .map(|page| catch_panic(move || page.snapshot()));
+    looks.filter_map(Result::ok).collect()
 }
 
 /// Pages of one look.

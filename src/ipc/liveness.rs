@@ -1,7 +1,7 @@
 //! Whether the page is alive, by what is heard from it and by pings: pure, time comes in.
 //!
-//! There is no timer: each scrape, export and system sample reads the wire's state, and asks for a
-//! ping then.
+//! There is no timer: each scrape, export, system sample and look of the history's flight recorder
+//! reads the wire's state, and asks for a ping then.
 
 use std::time::Duration;
 

@@ -260,7 +260,7 @@ impl Ipc {
     /// It is called at once, then from any thread, once per burst, and must only wake the thread that pumps:
     /// for example by an event-loop proxy. How long that thread then takes is the metric
     /// `spanwire.main_thread.delay`, and to measure it the closure is also called when the
-    /// metrics are read, once a second at most.
+    /// metrics are read, and while a history records, once a second at most.
     pub fn on_wake(&self, wake: impl Fn() + Send + Sync + 'static) {
         self.0.waker.set(wake);
     }

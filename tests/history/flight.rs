@@ -159,6 +159,24 @@ fn another_app_is_not_told_and_a_pause_leaves_nothing_to_tell() {
     );
 }
 
+#[cfg(target_os = "linux")]
+#[test]
+fn a_later_process_with_the_number_of_a_killed_one_does_not_hide_it() {
+    run_alone(
+        "flight::a_later_process_with_the_number_of_a_killed_one_does_not_hide_it",
+        &[],
+        || {
+            let (_folder, path) = place("number");
+            let mut hanging = Hanging::start(&path);
+            wait_until(&path, "SELECT count(*) > 0 FROM flight");
+            hanging.kill();
+            let own = std::process::id();
+            sql(&path, &format!("UPDATE session SET process_id = {own}"));
+            assert!(told_at_start(&path).is_some());
+        },
+    );
+}
+
 /// What a start of the app says of the run before it.
 fn told_at_start(path: &Path) -> Option<String> {
     let history = History::options(path).service("paint-tool").open().unwrap();

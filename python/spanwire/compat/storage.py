@@ -1,7 +1,7 @@
 """``MetricsStorage``: runs of operations as rows of a SQLite file.
 
-A new file has the schema of Spanwire's history (``src/history/schema.sql`` and ``schema_2.sql``), whose view ``metrics``
-any program reads; a file of an older monitor, with a table ``metrics``, is used as it is.
+A new file has the schema of Spanwire's history (``src/history/schema.sql`` and ``schema_2.sql``),
+whose view ``metrics`` any program reads; a file of an older monitor, with a table ``metrics``, is used as it is.
 """
 
 from __future__ import annotations
