@@ -169,7 +169,7 @@ test-reliability: packages ## a killed Collector, 1,000 kill -9, every collector
 	cargo test --workspace --features $(FEATURES) --no-fail-fast --test reliability --test long_flood -- $(ARGS)
 
 .PHONY: test-history-kills bench-history-writing
-test-history-kills: packages ## kill -9 a process under load 100 times, and look at its history each time
+test-history-kills: packages ## kill -9 a process under load 100 times; its history lacks a second at most, and the next start says so
 	SPANWIRE_TEST_KILLS=100 cargo test -p spanwire --features $(FEATURES) --test history -- a_killed_process
 
 bench-history-writing: ## what a history costs its callers, its writer and in memory; it fails when a target is missed

@@ -10,22 +10,23 @@ use rusqlite::{
     Connection, OpenFlags, OptionalExtension, Statement, Transaction, TransactionBehavior, params,
 };
 
-use super::SCHEMA;
-use super::batch::{Batch, Row, as_i64};
+use super::batch::{Batch, Row};
 use super::error::HistoryError;
+use super::flight;
 use super::rollup::{RollupKey, Totals};
 use super::series::{Series, SeriesTable};
 use super::session::Session;
 use super::set_aside::{FileId, says_it_is, set_aside, with_suffix};
 use super::sketch::Sketch;
 use super::slowness::SlowReason;
+use super::time::as_i64;
 use crate::clock::{Clock, Stamp};
 
 /// `SPWR`: tells a history from other databases.
 pub(crate) const APPLICATION_ID: i32 = 0x5350_5752;
 
 /// What brings a file from each version of its schema to the next; an empty file has version 0.
-const MIGRATIONS: &[&str] = &[SCHEMA];
+const MIGRATIONS: &[&str] = &[include_str!("schema.sql"), include_str!("schema_2.sql")];
 
 /// The version of the schema that this version of Spanwire writes.
 pub(crate) const SCHEMA_VERSION: u32 = MIGRATIONS.len() as u32;
@@ -199,16 +200,20 @@ impl Store {
             let id = id(key.series)?;
             write_rollup(&transaction, key, totals, id)?;
         }
+        flight::write(&transaction, &batch.looks, session.id)?;
+        if let Some(before) = batch.prune_before {
+            flight::prune(&transaction, session.id, before)?;
+        }
         transaction.commit()?;
         ids.extend(new_ids);
         Ok(())
     }
 
-    /// The app ended well.
+    /// The app ended well, or recording is paused: there is nothing to tell of its last moments.
     pub(crate) fn end(&self, session: &Session, now: i64) -> rusqlite::Result<()> {
         let sql = "UPDATE session SET seen_at = ?2, ended_at = ?2 WHERE id = ?1";
         self.connection.execute(sql, params![session.id, now])?;
-        Ok(())
+        flight::prune(&self.connection, session.id, i64::MAX)
     }
 
     /// Brings the log back into the database when it outgrew its bound, which a reader that takes

@@ -12,3 +12,4 @@ mod page;
 mod privacy;
 mod synthetic;
 mod trace;
+mod unclean;

@@ -39,10 +39,12 @@ mod cut;
 mod error;
 mod facts;
 mod html;
+mod last_minute;
 mod otlp;
 mod page_style;
 mod text;
 mod trace;
+mod unclean;
 mod zip;
 
 use std::fs::{self, File, OpenOptions};
@@ -145,7 +147,11 @@ impl ReportOptions {
             .missing
             .extend(cut.map_err(|error| unwritable(error.into()))?);
         let advice = advice::advice(&facts);
-        let verdict = verdict(&facts, &advice);
+        let verdict = match (unclean::sentence(&facts), advice.is_empty()) {
+            (Some(unclean), true) => unclean,
+            (Some(unclean), false) => format!("{unclean} {}", verdict(&facts, &advice)),
+            (None, _) => verdict(&facts, &advice),
+        };
         let written = write_zip(&unfinished, &facts, &advice, &verdict);
         written.map_err(|error| unwritable(error.into()))?;
         // A hard link does not take the place of what another process has written meanwhile.
