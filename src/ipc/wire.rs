@@ -102,6 +102,7 @@ impl Ipc {
             event_spans_per_second_max: config.limits.event_spans_per_second_max,
             main_thread_budget: config.main_thread_budget,
             page_traces: config.page_traces,
+            names_call_sites: true,
         };
         let recorder = Recorder::new(&config.name, settings);
         let waker = Arc::new(Waker::new(recorder.clock.clone()));
