@@ -48,7 +48,7 @@ impl QueueMetrics {
         let label = if options.is_measured {
             LABELS.get(&options.name, NameSource::Registered, Arc::clone)
         } else {
-            Arc::from(&*options.name)
+            Arc::new(Arc::from(&*options.name))
         };
         let metrics = Arc::new(Self {
             label: Arc::clone(&label),
