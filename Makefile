@@ -275,9 +275,9 @@ python: $(PYTHON_VENV)/ready ## build the Python package into target/python-venv
 python-wheel: $(PYTHON_VENV)/ready ## pack the wheel and the sdist, and use each in a fresh environment; ARGS=wheel or --release
 	@scripts/check-wheel $(ARGS)
 
-python-bench: $(PYTHON_VENV)/ready ## what a monitor costs beside OpenTelemetry's and prometheus_client's, in the release profile
+python-bench: $(PYTHON_VENV)/ready ## what a monitor costs beside OpenTelemetry's and prometheus_client's, in the release profile; ARGS=2 for two rounds
 	cd python && VIRTUAL_ENV="$(CURDIR)/$(PYTHON_VENV)" "$(CURDIR)/$(PYTHON_VENV)/bin/maturin" develop --quiet --locked --release
-	$(PYTHON_VENV)/bin/python python/bench/costs.py
+	$(PYTHON_VENV)/bin/python python/bench/costs.py $(ARGS)
 
 # Debian's WebKitGTK bindings come with its own Python alone.
 PYTHON_WINDOW_VENV := target/python-window-venv
