@@ -1,6 +1,6 @@
 //! Every name, unit, description, attribute and bucket bound that Spanwire emits; nothing else.
 //!
-//! `docs/telemetry.md`, the dashboards and the alerts are checked against this file.
+//! `docs/reference/telemetry.md`, the dashboards and the alerts are checked against this file.
 //! Names are dotted as OpenTelemetry writes them; Prometheus shows them by the standard
 //! translation (dots become underscores, the unit and `_total` are appended).
 

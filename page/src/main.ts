@@ -1,4 +1,4 @@
-// The page's end of the wire (docs/wire.md), put together.
+// The page's end of the wire (docs/reference/wire.md), put together.
 //
 // `build.mjs` makes this one expression, which the host calls with its `Config` at the start of
 // each document, before any code of the page. No timer runs while nothing is on its way.

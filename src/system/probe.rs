@@ -47,10 +47,10 @@ pub struct SystemProbe {
 #[non_exhaustive]
 pub enum ProbeError {
     /// The operating system is not supported.
-    #[error("this operating system does not tell about its processes")]
+    #[error("this operating system does not report on processes")]
     Unsupported(#[source] Box<dyn std::error::Error + Send + Sync>),
     /// The process cannot see itself, for example because `/proc` is not mounted.
-    #[error("the process cannot see itself")]
+    #[error("the system does not list this process")]
     Hidden,
 }
 

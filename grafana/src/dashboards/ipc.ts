@@ -185,7 +185,7 @@ const messages: Row = [
   chart({
     title: "Failures and drops by reason",
     description:
-      "Messages that failed or were dropped per second. docs/telemetry.md says what each reason means; a single failure shows.",
+      "Messages that failed or were dropped per second. docs/reference/telemetry.md says what each reason means; a single failure shows.",
     unit: MESSAGES_PER_S,
     width: 12,
     bars: true,

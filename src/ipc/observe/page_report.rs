@@ -34,19 +34,19 @@ const REPORT_DEPTH_MAX: usize = 8;
 #[non_exhaustive]
 pub enum PageReportError {
     /// The observer takes no reports: it was built without a [`PageScript`](super::PageScript).
-    #[error("this observer takes no reports of a page")]
+    #[error("this observer takes no reports of pages: build it with ObserverBuilder::page_script")]
     NotAccepted,
     /// It is larger than any that the script sends, or says more.
-    #[error("the report is too large")]
+    #[error("the report is larger than 256 KiB, or has more than 250 messages")]
     TooLarge,
     /// It does not prove that the script sent it.
-    #[error("the report is not the page script's")]
+    #[error("the report does not carry this page script's nonce")]
     Forbidden,
     /// It is not of the form that the script writes.
-    #[error("the report is malformed")]
+    #[error("the report does not have the form that the page script sends")]
     Malformed,
     /// Its page was replaced by another.
-    #[error("the report is of a page that was replaced")]
+    #[error("the report is from a page that another has replaced")]
     StalePage,
 }
 
