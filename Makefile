@@ -178,7 +178,7 @@ test-reliability: packages ## a killed Collector, 1,000 kill -9, every collector
 	cargo test --workspace --features $(FEATURES) --no-fail-fast --test reliability --test long_flood -- $(ARGS)
 
 .PHONY: test-history-kills bench-history-writing
-test-history-kills: packages ## kill -9 a process under load 100 times, and look at its history each time
+test-history-kills: packages ## kill -9 a process under load 100 times; its history lacks a second at most, and the next start says so
 	SPANWIRE_TEST_KILLS=100 cargo test -p spanwire --features $(FEATURES) --test history -- a_killed_process
 
 bench-history-writing: ## what a history costs its callers, its writer and in memory; it fails when a target is missed
@@ -284,9 +284,9 @@ python: $(PYTHON_VENV)/ready ## build the Python package into target/python-venv
 python-wheel: $(PYTHON_VENV)/ready ## pack the wheel and the sdist, and use each in a fresh environment; ARGS=wheel or --release
 	@scripts/check-wheel $(ARGS)
 
-python-bench: $(PYTHON_VENV)/ready ## what a monitor costs beside OpenTelemetry's and prometheus_client's, in the release profile
+python-bench: $(PYTHON_VENV)/ready ## what a monitor costs beside OpenTelemetry's and prometheus_client's, in the release profile; ARGS=2 for two rounds
 	cd python && VIRTUAL_ENV="$(CURDIR)/$(PYTHON_VENV)" "$(CURDIR)/$(PYTHON_VENV)/bin/maturin" develop --quiet --locked --release
-	$(PYTHON_VENV)/bin/python python/bench/costs.py
+	$(PYTHON_VENV)/bin/python python/bench/costs.py $(ARGS)
 
 # Debian's WebKitGTK bindings come with its own Python alone.
 PYTHON_WINDOW_VENV := target/python-window-venv

@@ -108,6 +108,11 @@ struct Reference;
 #[doc = include_str!("../docs/guide/existing.md")]
 struct Existing;
 
+/// Compiles the guide to reports.
+#[cfg(all(doctest, feature = "history", feature = "otlp"))]
+#[doc = include_str!("../docs/report.md")]
+struct Report;
+
 /// Compiles the page for vendors.
 #[cfg(all(doctest, feature = "prometheus", feature = "otlp"))]
 #[doc = include_str!("../docs/reference/privacy.md")]

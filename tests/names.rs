@@ -225,6 +225,7 @@ fn emit_everything() {
         &[
             json!({"kind": "vital", "name": "lcp", "rating": "good", "value": 800}),
             json!({"kind": "long_task", "value": 120}),
+            json!({"kind": "unheard", "event": "early", "count": 1}),
         ],
     );
     page.send(

@@ -15,12 +15,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from ._core import (
+    Advice,
     FlushTimeout,
     Measurement,
     MessageQueue,
     Monitor,
     QueueClosed,
     QueueFull,
+    Report,
     Run,
     ShutdownReport,
     SignalReport,
@@ -47,12 +49,14 @@ def __getattr__(name: str) -> Any:
 
 
 __all__ = [
+    "Advice",
     "FlushTimeout",
     "Measurement",
     "MessageQueue",
     "Monitor",
     "QueueClosed",
     "QueueFull",
+    "Report",
     "Run",
     "ShutdownReport",
     "SignalReport",

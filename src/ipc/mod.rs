@@ -66,6 +66,7 @@ mod page_clock;
 mod page_life;
 mod page_load;
 mod page_record;
+mod page_snapshot;
 mod page_state;
 mod protocol;
 mod recorder;

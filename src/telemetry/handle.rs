@@ -55,6 +55,8 @@ pub struct Telemetry {
     /// Also after the shutdown, for its report.
     #[cfg(feature = "history")]
     pub(super) history: Option<History>,
+    #[cfg(feature = "history")]
+    pub(super) report_rules: crate::history::report::Rules,
     pub(super) state: Mutex<State>,
     pub(super) ended: Condvar,
 }
@@ -140,7 +142,9 @@ impl Telemetry {
         use crate::history::report::{ReportError, ReportOptions};
         let history = self.history().ok_or(ReportError::NoHistory)?;
         history.flush(REPORT_FLUSH_MAX)?;
-        ReportOptions::new().write(history.path(), path)
+        ReportOptions::new()
+            .rules(&self.report_rules)
+            .write(history.path(), path)
     }
 
     /// Where the spans of an OpenTelemetry SDK in a page go, for

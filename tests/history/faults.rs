@@ -71,7 +71,7 @@ fn a_newer_schema_is_refused_and_left_as_it_is() {
             sql(&path, "PRAGMA user_version = 4711");
             let error = open_error(&path);
             let expected = format!(
-                "{} has schema 4711, and this version of Spanwire reads 1: use a newer \
+                "{} has schema 4711, and this version of Spanwire reads 2: use a newer \
                  Spanwire, or another file",
                 path.display()
             );
@@ -164,7 +164,7 @@ fn a_history_that_is_damaged_while_it_is_written_is_set_aside_with_nothing_lost(
             file.write_all(&bytes).unwrap();
             // Another process writes, so that this one reads again.
             monitor("after").time(|| ());
-            sql_may_fail(&path, "PRAGMA user_version = 1");
+            sql_may_fail(&path, "PRAGMA user_version = 2");
             flush(&telemetry);
             let report = telemetry.shutdown(DEADLINE).history.unwrap();
             assert_eq!(report.dropped, 0, "{report}");

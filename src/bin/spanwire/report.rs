@@ -63,6 +63,9 @@ fn say(out: &mut impl Write, report: &Report) -> io::Result<Outcome> {
         )?;
         writeln!(out, "          evidence  {}", shown(&advice.evidence))?;
         writeln!(out, "          remedy    {}", advice.remedy)?;
+        if let Some(id) = &advice.optimization {
+            writeln!(out, "          apply     {}", shown(id))?;
+        }
         if let Some(runbook) = &advice.runbook {
             writeln!(out, "          runbook   {runbook}")?;
         }

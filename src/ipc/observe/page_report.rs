@@ -15,7 +15,8 @@ use crate::ipc::acknowledgement::AckTimes;
 use crate::ipc::protocol::direction::Direction;
 use crate::ipc::protocol::envelope::{Envelope, check_nonce};
 use crate::ipc::protocol::inbound_message::{
-    Ack, InboundMessage, ListenersRan, PageTime, Settled, SpanStart, parse_messages,
+    Ack, InboundMessage, ListenersRan, PageTime, Refused, RefusedKind, Settled, SpanStart,
+    parse_messages,
 };
 use crate::ipc::protocol::limits::is_deeper_than;
 use crate::semconv::{self, ErrorType};
@@ -148,9 +149,17 @@ impl Shared {
             Some(InboundMessage::Shed { count }) => {
                 series.protocol_errors(ErrorType::PageShed, count.into());
             }
+            Some(InboundMessage::Refused(Refused {
+                what: RefusedKind::Record | RefusedKind::Span,
+                error,
+                count,
+                ..
+            })) => series.protocol_errors(error, count.into()),
             // What the wire's own page says, and an observed one does not.
             Some(
                 InboundMessage::Posted(_)
+                | InboundMessage::Refused(_)
+                | InboundMessage::Unheard { .. }
                 | InboundMessage::Pong { .. }
                 | InboundMessage::SpanExport(_),
             )

@@ -52,6 +52,8 @@ pub struct TelemetryBuilder {
     pub(crate) history_retention: Option<Duration>,
     #[cfg(feature = "history")]
     pub(crate) history_max_bytes: Option<u64>,
+    #[cfg(feature = "history")]
+    pub(crate) report_rules: crate::history::report::Rules,
     pub(crate) slow_rate_threshold: Option<f64>,
     pub(crate) threshold_window: Option<Duration>,
     pub(crate) on_threshold: Option<ThresholdCallback>,
@@ -94,6 +96,8 @@ impl TelemetryBuilder {
             history_retention: None,
             #[cfg(feature = "history")]
             history_max_bytes: None,
+            #[cfg(feature = "history")]
+            report_rules: crate::history::report::Rules::default(),
             slow_rate_threshold: None,
             threshold_window: None,
             on_threshold: None,
@@ -240,6 +244,14 @@ impl TelemetryBuilder {
     #[cfg(feature = "history")]
     pub fn history_max_bytes(mut self, bytes: u64) -> Self {
         self.history_max_bytes = Some(bytes);
+        self
+    }
+
+    /// Adds a rule of the app's own to the advice of [`Telemetry::report`](crate::Telemetry::report).
+    /// Default: the rules of the catalogue alone.
+    #[cfg(feature = "history")]
+    pub fn report_rule(mut self, rule: impl crate::history::report::Rule + 'static) -> Self {
+        self.report_rules.add(rule);
         self
     }
 
