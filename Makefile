@@ -115,6 +115,15 @@ drawing: packages
 pictures: drawing ## draw the dashboards of the demo under faults into docs/dashboards, with Grafana's own components
 	$(WITH_DISPLAY) node grafana/drawing/dist/main.js --demo target/debug/spanwire-demo --out docs/dashboards
 
+# The demo draws for longer on a busy machine: look at the pictures before you commit them.
+.PHONY: screenshots
+screenshots: packages ## make the pictures of the demo, the Tauri example and a report anew, on a virtual display
+	@scripts/install-packages pictures
+	@scripts/install-packages python
+	cargo build --workspace --features $(FEATURES) --bin spanwire-demo --bin spanwire
+	cd tauri-plugin && cargo build -p paint-tool
+	node scripts/screenshots/main.mjs --demo target/debug/spanwire-demo --command target/debug/spanwire --tauri target/debug/paint-tool
+
 .PHONY: check-drawing
 check-drawing: drawing ## the same in a minute without pictures: no panel is empty, no legend cut, every table is sorted
 	$(WITH_DISPLAY) node grafana/drawing/dist/main.js --demo target/debug/spanwire-demo
@@ -213,7 +222,7 @@ versions: ## check that all that is released has one version, and no dependency 
 
 links: ## check that links, anchors, pictures and named pages exist, and that the indexes are whole
 	@scripts/install-packages page
-	@node --test scripts/links/*.test.mjs
+	@node --test scripts/links/*.test.mjs scripts/screenshots/*.test.mjs
 	@node scripts/links/check.mjs
 
 msrv: ## check everything with the oldest Rust that is supported; rustup installs it if it is missing

@@ -223,7 +223,7 @@ export const APP: readonly Finding[] = [
     evidence: ({ recent }) =>
       above(binary(recent.gauge("spanwire.queue.size"), "/", recent.gauge("spanwire.queue.capacity")), FULL),
     explains: [{ ids: ["queue-waits"], same: [QUEUE] }],
-    remedy: "what takes from it is slow or stands still: a worker of the app's, or the UI thread for the queue of a wire",
+    remedy: "its consumer is slow or hangs: a worker of the app, or the UI thread for the queue of a wire",
     alert: {
       name: "SpanwireQueueNearlyFull",
       summary: `Queue {{ $labels.${QUEUE} }} of ${AT} is nearly full`,
@@ -276,7 +276,7 @@ export const APP: readonly Finding[] = [
       { ids: ["ui-thread-blocked", "startup-slow"], same: [], ifUnblamed: true },
     ],
     remedy:
-      "a process of the app's is named: profile it; none is: other programs take the cores, the app is their victim, and slow as a whole",
+      "if a process of the app is named, profile it; otherwise other programs take the cores, and the whole app is slow",
     alert: {
       name: "SpanwireHostCpuSaturated",
       summary: `The machine of ${AT} has no free core`,
@@ -303,7 +303,7 @@ export const APP: readonly Finding[] = [
       unit: "s",
       expr: phases,
     },
-    remedy: "a phase is named: it took half of the budget by itself; the trace startup has a span for each",
+    remedy: "if a phase is named, it took half of the budget; the trace startup has a span for each phase",
     trace: { operation: "startup" },
     alert: {
       name: "SpanwireStartupSlow",
@@ -320,7 +320,7 @@ export const APP: readonly Finding[] = [
     says: `{value} spans or log records were lost: {${ERROR}}`,
     unit: "{}",
     evidence: lost,
-    remedy: "the Collector is away or refuses them, or more is made than it takes: spanwire doctor says which",
+    remedy: "the Collector is unreachable or refuses them, or the app makes more than it takes: spanwire doctor says which",
     alert: {
       name: "SpanwireTelemetryLost",
       summary: `Telemetry of ${AT} is lost`,
@@ -336,7 +336,7 @@ export const APP: readonly Finding[] = [
     unit: "By",
     evidence: ({ recent, window }) =>
       above(sum(overTime("min_over_time", recent.gauge("spanwire.spool.size"), window), ...TARGET), 0),
-    remedy: "start the Collector, or correct OTEL_EXPORTER_OTLP_ENDPOINT: spanwire doctor asks it as the app does",
+    remedy: "start the Collector, or correct OTEL_EXPORTER_OTLP_ENDPOINT: spanwire doctor probes it as the app does",
     alert: {
       name: "SpanwireTelemetrySpooling",
       summary: `Telemetry of ${AT} does not reach the collector`,

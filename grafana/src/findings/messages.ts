@@ -138,7 +138,7 @@ export const MESSAGE: readonly Finding[] = [
       },
     ],
     remedy:
-      "send less: once a frame, in one message for many, or emit_latest, which keeps the newest alone; the span's code.file.path and code.line.number name the line that sends it",
+      "send less: once a frame, in one message for many, or emit_latest, which keeps only the newest; the span's code.file.path and code.line.number name the line that sends it",
     trace: { operation: `send ${AN_EVENT}` },
   },
   {
@@ -155,7 +155,7 @@ export const MESSAGE: readonly Finding[] = [
       { ids: ["ui-thread-blocked"], same: [], ifUnblamed: true },
     ],
     remedy:
-      "the page calls once for each item of a list (N+1): have one call ask for all, or ask for what is shown alone",
+      "the page calls once for each item of a list (N+1): have one call ask for all, or ask only for the shown items",
     trace: { operation: AN_EVENT },
   },
   {
@@ -230,7 +230,7 @@ export const MESSAGE: readonly Finding[] = [
     },
     explains: [{ ids: ["handler-slow", "handler-failing"], same: [EVENT] }],
     remedy:
-      "the handler waits for something that does not come: a lock, a channel, a server without a time limit; or it keeps its Responder. The call's server span says how far it came",
+      "the handler waits without end: for a lock, a channel, a server without a time limit; or it keeps its Responder. The call's server span says how far it came",
     trace: { operation: AN_EVENT, tags: { "error.type": "timeout" } },
     alert: {
       name: "SpanwireCallsUnsettled",

@@ -124,7 +124,7 @@ export const PAGE: readonly Finding[] = [
       { ids: ["listener-slow"], same: [WEBVIEW] },
     ],
     remedy:
-      "no listener is named: a timer, layout or a script of the page's own, which the browser's profiler names. Else do less in that listener: send fewer messages of the event (emit_latest keeps the newest alone), update the document once a frame, move work to a Web Worker",
+      "if no listener is named, it is a timer, layout or another script of the page, which the browser's profiler names; otherwise do less in that listener: send fewer messages of the event (emit_latest keeps only the newest), update the document once a frame, move work to a Web Worker",
     trace: { operation: `process ${AN_EVENT}`, isSlow: true },
     alert: {
       name: "SpanwirePageThreadSaturated",
