@@ -6,7 +6,7 @@
         with spanwire.monitor("load_scene"):
             ...
 
-Prometheus then finds the metrics at http://127.0.0.1:9464/metrics. ``docs/python.md`` is a guide of
+Prometheus then finds the metrics at http://127.0.0.1:9464/metrics. ``docs/guide/python.md`` is a guide of
 five minutes.
 """
 

@@ -5,18 +5,21 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Awaitable, Callable, Generic, Literal, Optional, TypeVar, Union, final
 
+from typing_extensions import Unpack
+
 __version__: str
 
 T = TypeVar("T")
+#: What a block hands over at its end.
+_Error = tuple[Optional[type[BaseException]], Optional[BaseException], Optional[TracebackType]]
 
 class SpanwireError(Exception): ...
 class FlushTimeout(SpanwireError): ...
 class QueueFull(Exception): ...
 class QueueClosed(Exception): ...
 
-@final
-class IpcMetrics:
-    """Counts of one window's messages, at one moment."""
+class IpcCounts:
+    """What both a snapshot and the difference of two have."""
 
     @property
     def messages_sent(self) -> int:
@@ -34,16 +37,22 @@ class IpcMetrics:
     def messages_received(self) -> int:
         """Messages from the page."""
     @property
+    def avg_latency_us(self) -> int:
+        """Mean time to the page's acknowledgement, in microseconds."""
+
+@final
+class IpcMetrics(IpcCounts):
+    """Counts of one window's messages, at one moment."""
+
+    @property
     def messages_open(self) -> int:
         """Messages that did not end yet."""
     @property
     def success_rate(self) -> float:
         """Share of ended messages that were sent, 0 to 100; 100 while none ended."""
     @property
-    def avg_latency_us(self) -> int:
-        """Mean time to the page's acknowledgement, in microseconds."""
-    @property
-    def p50_latency_us(self) -> int: ...
+    def p50_latency_us(self) -> int:
+        """Median time to the page's acknowledgement, in microseconds."""
     @property
     def p95_latency_us(self) -> int: ...
     @property
@@ -57,23 +66,12 @@ class IpcMetrics:
         """What happened since an earlier snapshot."""
 
 @final
-class IpcMetricsDelta:
+class IpcMetricsDelta(IpcCounts):
     """What happened between two snapshots."""
 
     @property
-    def messages_sent(self) -> int: ...
-    @property
-    def messages_failed(self) -> int: ...
-    @property
-    def messages_dropped(self) -> int: ...
-    @property
-    def retry_attempts(self) -> int: ...
-    @property
-    def messages_received(self) -> int: ...
-    @property
-    def avg_latency_us(self) -> int: ...
-    @property
-    def elapsed_seconds(self) -> float: ...
+    def elapsed_seconds(self) -> float:
+        """Seconds between the snapshots."""
     @property
     def throughput(self) -> float:
         """Messages in both directions for each second."""
@@ -318,13 +316,7 @@ class Run:
     def _attach(self) -> None: ...
     def _detach(self) -> None: ...
     def __enter__(self) -> Run: ...
-    def __exit__(
-        self,
-        exc_type: Optional[type[BaseException]],
-        exc: Optional[BaseException],
-        traceback: Optional[TracebackType],
-        /,
-    ) -> Literal[False]: ...
+    def __exit__(self, *error: Unpack[_Error]) -> Literal[False]: ...
 
 @final
 class Monitor:
@@ -360,21 +352,9 @@ class Monitor:
     def set_slow_threshold(self, seconds: Optional[float]) -> None: ...
     def __call__(self, function: F) -> F: ...
     def __enter__(self) -> Run: ...
-    def __exit__(
-        self,
-        exc_type: Optional[type[BaseException]],
-        exc: Optional[BaseException],
-        traceback: Optional[TracebackType],
-        /,
-    ) -> Literal[False]: ...
+    def __exit__(self, *error: Unpack[_Error]) -> Literal[False]: ...
     def __aenter__(self) -> Awaitable[Run]: ...
-    def __aexit__(
-        self,
-        exc_type: Optional[type[BaseException]],
-        exc: Optional[BaseException],
-        traceback: Optional[TracebackType],
-        /,
-    ) -> Awaitable[Literal[False]]: ...
+    def __aexit__(self, *error: Unpack[_Error]) -> Awaitable[Literal[False]]: ...
 
 def current_run() -> Optional[Run]:
     """The innermost run of this context, or None."""

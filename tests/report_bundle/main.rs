@@ -13,3 +13,4 @@ mod privacy;
 mod rules;
 mod synthetic;
 mod trace;
+mod unclean;

@@ -28,7 +28,7 @@ pub(crate) struct Options {
     #[arg(long, value_name = "TIME", value_parser = moment)]
     until: Option<SystemTime>,
 
-    /// With the texts of errors and what the app added to its operations, which may be private
+    /// Includes error texts and fields that the app added to its operations, which may be private
     #[arg(long)]
     with_error_texts: bool,
 }

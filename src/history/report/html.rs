@@ -7,6 +7,7 @@ use super::advice::Advice;
 use super::facts::{Event, Facts, HANDLER, QUEUE_WAIT, RESPONSE, STAGES, Samples, TRANSIT};
 use super::page_style::STYLE;
 use super::text::{bytes, digits, escaped, moment, nanos, share, time};
+use super::unclean;
 
 /// The whole page.
 pub(super) fn page(facts: &Facts, advice: &[Advice], verdict: &str) -> String {
@@ -20,6 +21,7 @@ pub(super) fn page(facts: &Facts, advice: &[Advice], verdict: &str) -> String {
     out += STYLE;
     out += "</style></head><body><main>\n";
     head(&mut out, facts, advice, verdict);
+    unclean::section(&mut out, facts);
     advice_section(&mut out, advice);
     startup(&mut out, facts);
     slowest(&mut out, facts);
@@ -40,12 +42,12 @@ macro_rules! put {
 }
 
 fn head(out: &mut String, facts: &Facts, advice: &[Advice], verdict: &str) {
-    let class = advice
-        .first()
-        .map_or("good", |first| match first.severity.as_str() {
+    let class = advice.first().map_or(unclean::class(facts), |first| {
+        match first.severity.as_str() {
             "critical" => "critical",
             _ => "warning",
-        });
+        }
+    });
     put!(
         out,
         "<h1>Why is it laggy?</h1><p class=\"verdict {class}\">{}</p>",

@@ -39,11 +39,13 @@ mod cut;
 mod error;
 mod facts;
 mod html;
+mod last_minute;
 mod otlp;
 mod page_style;
 mod rule;
 mod text;
 mod trace;
+mod unclean;
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Cursor, Write};
@@ -169,7 +171,11 @@ impl ReportOptions {
         let (own, silent) = self.rules.ask(&period);
         facts.missing.extend(silent);
         let advice = advice::advice(&facts, own);
-        let verdict = verdict(&facts, &advice);
+        let verdict = match (unclean::sentence(&facts), advice.is_empty()) {
+            (Some(unclean), true) => unclean,
+            (Some(unclean), false) => format!("{unclean} {}", verdict(&facts, &advice)),
+            (None, _) => verdict(&facts, &advice),
+        };
         let written = write_zip(&unfinished, &facts, &advice, &verdict);
         written.map_err(|error| unwritable(error.into()))?;
         // A hard link does not take the place of what another process has written meanwhile.

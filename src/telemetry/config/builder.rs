@@ -273,15 +273,15 @@ impl TelemetryBuilder {
     /// [error rate](Self::error_rate_threshold) allows, or more of an operation's runs were slow
     /// than the [slow rate](Self::slow_rate_threshold) does, and once more when that is over.
     ///
-    /// Without a callback the log and `spanwire.threshold.exceeded` tell it alone. Of fewer than 20
-    /// within the window nothing is said. It is over when the share stays at four fifths of the
+    /// Without a callback only the log and `spanwire.threshold.exceeded` report it. Fewer than 20
+    /// within the window are not evaluated. It is over when the share stays at four fifths of the
     /// threshold or below for three looks; there are up to sixty looks a window, whenever gauges are
     /// published, so metrics must be on, and something must read or sample them. A name that wavers
-    /// is told once.
+    /// is reported once.
     ///
-    /// The callback has a thread of its own, and may take its time: up to 64 events wait for it,
-    /// and what comes then is lost, with a warning in the log. A panic of it is caught and logged.
-    /// At the shutdown what waits is told as long as the process is there.
+    /// The callback runs on its own thread and may be slow: up to 64 events wait for it, and later
+    /// ones are lost, with a warning in the log. Its panics are caught and logged.
+    /// At the shutdown waiting events are delivered for as long as the process runs.
     ///
     /// ```
     /// use spanwire::telemetry::{Telemetry, ThresholdState};
@@ -331,5 +331,5 @@ impl fmt::Debug for TelemetryBuilder {
     }
 }
 
-/// Long enough for a collector nearby, and short enough for somebody who closed a window.
+/// Long enough for a collector nearby, and short enough for a user who closed a window.
 const SHUTDOWN_DEADLINE: Duration = Duration::from_secs(2);
