@@ -110,7 +110,7 @@ struct Existing;
 
 /// Compiles the guide to reports.
 #[cfg(all(doctest, feature = "history", feature = "otlp"))]
-#[doc = include_str!("../docs/report.md")]
+#[doc = include_str!("../docs/guide/report.md")]
 struct Report;
 
 /// Compiles the page for vendors.

@@ -57,7 +57,7 @@ fn page_fits_each_window_in_both_themes_and_requests_nothing() {
         policy.split_once("'unsafe-inline'\">").unwrap().1
     );
     std::fs::write(history.file("report.html"), &open).unwrap();
-    let asking = open.replace("</main>", "<img src=\"missing.png\"></main>");
+    let asking = open.replace("</main>", "<img src=\"http://127.0.0.1:1/\"></main>");
     std::fs::write(history.file("asking.html"), asking).unwrap();
     for (theme, background) in [
         ("", "rgb(255, 255, 255)"),

@@ -39,7 +39,7 @@ fn trace_is_valid_by_its_json_schema_and_a_broken_one_is_not() {
         ("\"ph\":\"b\"", "\"ph\":\"x\""),
         ("\"dur\":", "\"dauer\":"),
         ("\"displayTimeUnit\":\"ms\"", "\"displayTimeUnit\":\"s\""),
-        ("\"ts\":", "\"ts\":-"),
+        ("\"ts\":", "\"ts\":-1"),
         ("\"MiB\":", "\"MiB\":\"much\",\"x\":"),
     ] {
         let broken_trace = trace.replacen(whole, broken, 1);
