@@ -23,7 +23,7 @@ const until = async (condition) => {
 
 const scenarios = {
   /** Calls of every kind, mixed. */
-  async mixed() {
+  async mixed(mixed = 981) {
     const counts = {};
     const count = (name, how) => {
       counts[name] ??= { ok: 0, failed: 0, open: 0 };
@@ -41,7 +41,7 @@ const scenarios = {
       ["plugin:event|emit", { event: "saved", payload: { id: 7 } }],
     ];
     const calls = [];
-    for (let n = 0; n < 981; n += 1) {
+    for (let n = 0; n < mixed; n += 1) {
       const [command, args] = kinds[n % kinds.length];
       calls.push(outcome(command, args).then((how) => count(command, "ok" in how ? "ok" : "failed")));
       if (calls.length % 50 === 0) {
@@ -61,6 +61,11 @@ const scenarios = {
     const bytes = await invoke("raw_bytes", new Uint8Array([9, 8, 7]));
     count("raw_bytes", "ok");
     return { counts, bytes: [...new Uint8Array(bytes)] };
+  },
+
+  /** Fewer of them: each goes to another frame and back first. */
+  async mixed_isolated() {
+    return scenarios.mixed(90);
   },
 
   /** Commands that no capability allows, or that are not there. */

@@ -15,7 +15,7 @@ mod windows;
 
 use std::path::PathBuf;
 
-pub use windows::{Origin, Plugin, Setup, run};
+pub use windows::{Origin, Pattern, Plugin, Setup, run};
 
 /// Where the page's report goes.
 pub const REPORT: &str = "SPANWIRE_SCENARIO_REPORT";

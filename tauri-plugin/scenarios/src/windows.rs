@@ -31,6 +31,15 @@ pub enum Origin {
     Remote,
 }
 
+/// How Tauri lets a page call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Pattern {
+    /// As by default.
+    Brownfield,
+    /// Through a frame of the app's own, which encrypts each call.
+    Isolation,
+}
+
 /// How a scenario's app is set up.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Setup {
@@ -42,6 +51,8 @@ pub struct Setup {
     pub label: String,
     /// Where the window's page comes from.
     pub origin: Origin,
+    /// How Tauri lets the page call.
+    pub pattern: Pattern,
     /// `plugins.spanwire`.
     pub settings: serde_json::Value,
     /// The page's content security policy.
@@ -50,7 +61,11 @@ pub struct Setup {
 
 /// Runs the app until its page has reported.
 pub fn run(setup: Setup) {
-    let mut context = tauri::generate_context!();
+    let mut context = match setup.pattern {
+        Pattern::Brownfield => tauri::generate_context!(),
+        // Without the feature `isolation`, which tests have, it is the same as above.
+        Pattern::Isolation => tauri::generate_context!("isolation/tauri.conf.json"),
+    };
     let config = context.config_mut();
     if !setup.settings.is_null() {
         let settings = setup.settings.clone();

@@ -10,7 +10,7 @@ use opentelemetry_proto::tonic::trace::v1::Span;
 use serde_json::Value;
 use spanwire_testkit::folder::Folder;
 use spanwire_testkit::receiver::{Received, Receiver, text};
-use tauri_plugin_spanwire_scenarios::{Origin, Plugin, REPORT, Setup};
+use tauri_plugin_spanwire_scenarios::{Origin, Pattern, Plugin, REPORT, Setup};
 
 const SETUP: &str = "SPANWIRE_SCENARIO";
 
@@ -42,6 +42,7 @@ impl App {
                 scenario: scenario.to_owned(),
                 label: "main".to_owned(),
                 origin: Origin::Local,
+                pattern: Pattern::Brownfield,
                 settings: Value::Null,
                 csp: None,
             },

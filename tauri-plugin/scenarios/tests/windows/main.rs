@@ -73,6 +73,10 @@ const TESTS: &[(&str, fn())] = &[
         public_way::alone,
     ),
     (
+        "an_app_with_the_isolation_pattern_works_and_the_public_way_counts_its_commands",
+        public_way::isolated,
+    ),
+    (
         "nothing_is_recorded_before_the_person_says_yes",
         consent::asked,
     ),

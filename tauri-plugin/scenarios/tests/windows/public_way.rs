@@ -1,8 +1,10 @@
 //! `traced(…)`, where Tauri's scheme does not serve.
 
-use tauri_plugin_spanwire_scenarios::Plugin;
+use opentelemetry_proto::tonic::trace::v1::span::SpanKind;
+use serde_json::{Value, json};
+use tauri_plugin_spanwire_scenarios::{Pattern, Plugin};
 
-use crate::app::App;
+use crate::app::{App, Counts, Run};
 
 /// What keeps a page from the scheme, while the app's own pages load.
 const NO_IPC: &str =
@@ -48,6 +50,62 @@ pub(crate) fn alone() {
     assert_eq!(way.as_deref(), Some("turned_off"));
     let says = "since the app turned the `ipc` scheme off";
     assert_eq!(run.stderr.matches(says).count(), 1, "{}", run.stderr);
+}
+
+fn run_isolated(plugin: Plugin, scenario: &str) -> Run {
+    let mut app = App::new(plugin, scenario);
+    app.setup.pattern = Pattern::Isolation;
+    let run = app.run();
+    let says = "since the app uses the isolation pattern";
+    assert_eq!(run.stderr.matches(says).count(), 1, "{}", run.stderr);
+    assert!(run.status.success(), "{}", run.stderr);
+    run
+}
+
+/// Tauri's own script reads what the page posts, so the page calls as ever, and is answered as ever.
+pub(crate) fn isolated() {
+    let run = run_isolated(Plugin::TracedToo, "mixed_isolated");
+    assert_eq!(run.report["bytes"], json!([9, 8, 7]), "{}", run.stderr);
+    let counts = run.report["counts"].as_object().expect("a report");
+    let mut expected = Counts::from([("inbound finish ok".to_owned(), 1)]);
+    for (command, how) in counts {
+        let [ok, failed, open] = ["ok", "failed", "open"].map(|key| how[key].as_u64().unwrap());
+        let ends = match command.as_str() {
+            "sync_fail" | "async_fail" | "not_there" | "plugin:app|name" => (0, failed, 0),
+            "async_panic" => (0, 0, open),
+            _ => (ok, 0, 0),
+        };
+        assert_eq!((ok, failed, open), ends, "{command}");
+        // What a command answers is not seen, nor what is no command of the app's.
+        let seen = match command.as_str() {
+            "not_there" => "unknown_event",
+            name if name.starts_with("plugin:") => continue,
+            _ => "ok",
+        };
+        expected.insert(format!("inbound {command} {seen}"), ok + failed + open);
+    }
+    assert_eq!(expected.values().sum::<u64>(), 81);
+    assert_eq!(run.messages("main"), expected, "the page's own count");
+    let mut spans = Counts::new();
+    // The app's start has a trace of its own.
+    for span in run.spans.iter().filter(|span| span.name != "startup") {
+        assert_eq!(span.kind, SpanKind::Server as i32, "{}", span.name);
+        assert!(span.parent_span_id.is_empty(), "{}", span.name);
+        let how = match span.name.as_str() {
+            "not_there" => "unknown_event",
+            _ => "ok",
+        };
+        let key = format!("inbound {} {how}", span.name);
+        *spans.entry(key).or_default() += 1;
+    }
+    assert_eq!(spans, expected, "a span for each");
+    let way = run.resource("spanwire.tauri.way");
+    assert_eq!(way.as_deref(), Some("isolation"));
+
+    let run = run_isolated(Plugin::Init, "one");
+    assert_eq!(run.report["call"]["ok"], 6, "{}", run.stderr);
+    assert_eq!(run.messages("main"), Counts::new(), "without `traced`");
+    assert_eq!(run.report["thrown"], Value::Null);
 }
 
 /// In a copy of the plugin that does not know the Tauri which it is built with.

@@ -144,6 +144,13 @@ pub(crate) fn events() {
         // An event is part of the trace of the command that sends it.
         let send = run.spans.iter().find(|span| span.name == "send progress");
         let trace = &send.expect("a span of the event").trace_id;
+        let places = run.spans.iter().flat_map(|span| &span.attributes);
+        let mut places = places.filter(|attribute| attribute.key.starts_with("code."));
+        assert_eq!(
+            places.next(),
+            None,
+            "a line of the plugin's is not the sender's"
+        );
         let is_command = |span: &&Span| span.name == "emit_events" && &span.trace_id == trace;
         assert!(run.spans.iter().any(|span| is_command(&span)));
     }
