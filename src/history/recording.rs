@@ -61,10 +61,10 @@ pub struct History(Arc<Inner>);
 #[non_exhaustive]
 pub enum FlushError {
     /// It takes longer than that. It is still being written.
-    #[error("the history was not written in time")]
+    #[error("the history was not written in time: give flush a longer deadline")]
     TimedOut,
     /// It has ended.
-    #[error("the history has ended")]
+    #[error("the history has ended: open it again to record")]
     Ended,
     /// The file cannot be written.
     #[error("the history cannot be written")]

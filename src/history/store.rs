@@ -260,6 +260,12 @@ fn create(path: &Path) -> std::io::Result<()> {
 pub(crate) fn checked_version(connection: &Connection, path: &Path) -> Result<u32, HistoryError> {
     let of = |error| HistoryError::of(path, error);
     let number = |sql| connection.query_row(sql, [], |row| row.get::<_, i64>(0));
+    // At one moment: another process may be making the schema.
+    let is_alone = connection.is_autocommit();
+    let _moment = is_alone
+        .then(|| connection.unchecked_transaction())
+        .transpose()
+        .map_err(of)?;
     let application = number("PRAGMA application_id").map_err(of)?;
     let version = number("PRAGMA user_version").map_err(of)?;
     let version = u32::try_from(version).unwrap_or(u32::MAX);
@@ -452,3 +458,29 @@ const WAL_MIN: u64 = 128 << 10;
 const WAL_MAX: u64 = 4 << 20;
 /// What a row may change in pages, its indexes' included, when it is unlucky.
 const ROW_PAGES_BYTES: u64 = 1_024;
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Barrier;
+
+    use super::*;
+
+    #[test]
+    fn open_by_many_at_once_makes_one_history() {
+        let folder = std::env::temp_dir().join(format!("spanwire-store-{}", std::process::id()));
+        for file in 0..10 {
+            let path = folder.join(format!("{file}.db"));
+            let barrier = Barrier::new(4);
+            thread::scope(|scope| {
+                for _ in 0..4 {
+                    scope.spawn(|| {
+                        barrier.wait();
+                        let opened = Store::open(&path, Bounds::of(64 << 20)).unwrap();
+                        assert!(opened.set_aside.is_none());
+                    });
+                }
+            });
+        }
+        fs::remove_dir_all(folder).unwrap();
+    }
+}

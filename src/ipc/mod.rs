@@ -6,7 +6,7 @@
 //!
 //! Each message ends exactly once: delivered, failed or dropped, with a reason from
 //! [`ErrorType`](crate::semconv::ErrorType). What crosses the wire is written down in
-//! `docs/wire.md`.
+//! `docs/reference/wire.md`.
 //!
 //! ```
 //! use spanwire::ipc::{Call, DataError, Ipc};

@@ -443,6 +443,7 @@ pub(super) struct EventSeries {
     wait: Instruments<Histogram>,
     calls: CallSeries,
     blocked: Instruments<Counter>,
+    unheard: Instruments<Counter>,
     /// Whether its events to the page replace each other, and how many there were.
     sending: EventSending,
 }
@@ -471,6 +472,7 @@ impl EventSeries {
             wait: Instruments::new(),
             calls: CallSeries::new(webview, label),
             blocked: Instruments::new(),
+            unheard: Instruments::new(),
             sending: EventSending::default(),
         }
     }
@@ -559,16 +561,26 @@ impl EventSeries {
 
     /// Counts a handler that kept the UI thread.
     pub(super) fn blocked(&self) {
-        let register = || {
-            let labels = [
-                (semconv::WEBVIEW_NAME, &*self.webview),
-                (semconv::IPC_EVENT, &*self.label),
-            ];
-            handles::counter(&semconv::MAIN_THREAD_BLOCKED, &labels)
-        };
+        let register = || self.counter(&semconv::MAIN_THREAD_BLOCKED);
         if let Some(blocked) = self.blocked.get(register) {
             blocked.increment(1);
         }
+    }
+
+    /// Counts events that the page ran, and that nothing there listened to.
+    pub(super) fn unheard(&self, count: u32) {
+        let register = || self.counter(&semconv::IPC_EVENTS_UNHEARD);
+        if let Some(unheard) = self.unheard.get(register) {
+            unheard.increment(count.into());
+        }
+    }
+
+    fn counter(&self, metric: &'static semconv::Metric) -> Counter {
+        let labels = [
+            (semconv::WEBVIEW_NAME, &*self.webview),
+            (semconv::IPC_EVENT, &*self.label),
+        ];
+        handles::counter(metric, &labels)
     }
 
     fn ended(&self, direction: Direction, outcome: Outcome, took: Option<Duration>) {

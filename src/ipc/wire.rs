@@ -74,10 +74,10 @@ pub(super) struct Inner {
 #[non_exhaustive]
 pub enum PageReadyError {
     /// The id is not 1 to 32 of `0-9a-z`.
-    #[error("a page's id is 1 to 32 of 0-9 a-z")]
+    #[error("the page's id is not 1 to 32 characters of 0-9 and a-z")]
     InvalidId,
     /// The id is that of the page now, or of one before.
-    #[error("this page's id was used before")]
+    #[error("the page's id was used before: give each load a new one")]
     UsedBefore,
     /// The wire is closed.
     #[error("the wire is closed")]
@@ -102,6 +102,7 @@ impl Ipc {
             event_spans_per_second_max: config.limits.event_spans_per_second_max,
             main_thread_budget: config.main_thread_budget,
             page_traces: config.page_traces,
+            names_call_sites: true,
         };
         let recorder = Recorder::new(&config.name, settings);
         let waker = Arc::new(Waker::new(recorder.clock.clone()));

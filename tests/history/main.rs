@@ -17,3 +17,4 @@ mod messages;
 mod observed_calls;
 mod operations;
 mod processes;
+mod two_writers;

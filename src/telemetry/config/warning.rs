@@ -27,7 +27,7 @@ pub enum Warning {
         /// What holds now.
         instead: Cow<'static, str>,
     },
-    /// Another program has the port at which `/metrics` is when nobody says where, so it is off.
+    /// Another program has the default port of `/metrics`, and no setting names another, so it is off.
     #[non_exhaustive]
     DefaultPortTaken {
         /// Where it would have been.
