@@ -83,8 +83,8 @@ fn killed_run_comes_first_with_its_last_minute_and_what_was_open() {
                 <b>main) for 12 s on thread main.";
     assert!(said.ends_with(what), "{said}");
     let html = text_in(&out, "report.html");
-    let first = html.find("<h2>").unwrap();
-    assert!(html[first..].starts_with("<h2>The app did not end by itself</h2>"));
+    let (_, first) = html.split_once("<h2>").unwrap();
+    assert!(first.starts_with("The app did not end by itself</h2>"));
     assert!(html.contains("At the end the UI thread had not answered for 12 s."));
     assert!(
         html.contains("<li>handler export (webview &lt;b&gt;main) for 12 s on thread main</li>")
