@@ -19,7 +19,7 @@ FEATURES := testing,wry,cli,metrics-exporter-prometheus
 
 # The whole powerset would be 128 builds. `FEATURES`, with the default, are all of them.
 FEATURE_SETS := none prometheus otlp system testing wry metrics-exporter-prometheus \
-	prometheus,otlp prometheus,system otlp,system otlp,testing otlp,wry
+	prometheus,otlp prometheus,system otlp,system otlp,testing
 
 # A window needs a display. Without one it gets a virtual one, which would begin anew when its last
 # window closes, and refuse the next app meanwhile, but for `-noreset`.
