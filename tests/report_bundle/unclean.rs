@@ -112,9 +112,9 @@ fn history_of_the_first_version_has_no_last_minute_and_is_read() {
 
 #[cfg(unix)]
 #[test]
-fn command_that_the_next_start_tells_makes_the_report_of_the_last_minute() {
+fn command_of_the_next_start_makes_the_report_of_the_last_minute() {
     run_alone(
-        "unclean::command_that_the_next_start_tells_makes_the_report_of_the_last_minute",
+        "unclean::command_of_the_next_start_makes_the_report_of_the_last_minute",
         &[],
         || {
             let history = killed("told it's");
