@@ -28,7 +28,7 @@ pub struct HistoryReport {
     /// Where a damaged history is now that this one took the place of.
     pub set_aside: Option<PathBuf>,
     /// That the run of the app before this one did not end by itself, when it was last there, and
-    /// the command that makes a report of its last minute. It is told once, by the start after it.
+    /// the command that makes a report of its last minute. The start after it reports it, once.
     pub unclean_end: Option<String>,
 }
 

@@ -34,7 +34,7 @@ pub(crate) struct FlightRecorder {
 
 /// The writer comes each half second, and may be late or early by a little.
 const LOOK_EVERY: Duration = Duration::from_millis(900);
-/// What has been open for so long is told of.
+/// What has been open for so long is written.
 const OPEN_MIN: Duration = Duration::from_secs(1);
 /// The oldest, of one look.
 const OPEN_MAX: usize = 16;

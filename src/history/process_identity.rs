@@ -13,7 +13,7 @@ pub(crate) fn own_key() -> &'static str {
 /// Whether a process runs that wrote its number and its key, and was last seen at that time.
 pub(crate) fn is_running(process_id: u32, key: &str, seen_at: i64, now: i64) -> bool {
     let place = place();
-    let is_of_here = !place.is_empty() && key.strip_prefix(&place).is_some();
+    let is_of_here = !place.is_empty() && key.starts_with(place.as_str());
     if is_of_here {
         return key_of(process_id).is_some_and(|found| found == key);
     }

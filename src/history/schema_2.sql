@@ -6,8 +6,8 @@ CREATE TABLE IF NOT EXISTS run (
     session_id    INTEGER PRIMARY KEY REFERENCES session (id),
     -- Tells the process from a later one with its number; '' where nothing does.
     process_key   TEXT    NOT NULL,
-    -- When a later run of the app was told that this one did not end by itself.
-    told_at       INTEGER
+    -- When a later start of the app reported that this run did not end by itself.
+    reported_at   INTEGER
 ) STRICT;
 
 -- The state of the process, its pages and what was open, once a second: of the last minutes of a

@@ -56,11 +56,11 @@ impl Session {
                 self.started_at,
                 now,
             ])?;
-        // What another process was told of this one does not hold: it runs.
+        // This process runs, whatever another one reported of it.
         connection
             .prepare_cached(
                 "INSERT INTO run (session_id, process_key) VALUES (?1, ?2) \
-                 ON CONFLICT (session_id) DO UPDATE SET told_at = NULL WHERE told_at IS NOT NULL",
+                 ON CONFLICT (session_id) DO UPDATE SET reported_at = NULL WHERE reported_at IS NOT NULL",
             )?
             .execute(params![self.id, own_key()])?;
         Ok(())

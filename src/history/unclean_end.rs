@@ -1,4 +1,4 @@
-//! Runs of the app that did not end by themselves, which the next start tells of, once.
+//! Runs of the app that did not end by themselves, which the next start reports, once.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -30,23 +30,23 @@ const RUNS_KEPT: i64 = 10;
 
 impl Store {
     /// A run begins: it is in the file from here on. Returns the newest run of the same app that did
-    /// not end by itself, unless an earlier start told of it.
+    /// not end by itself, unless an earlier start reported it.
     pub(crate) fn begin(
         &mut self,
         session: &Session,
         now: i64,
     ) -> rusqlite::Result<Option<UncleanEnd>> {
         let path = self.path.clone();
-        // Of two that start at once, one tells.
+        // Of two that start at once, one reports it.
         let transaction = self
             .connection
             .transaction_with_behavior(TransactionBehavior::Immediate)?;
         session.write(&transaction, now)?;
-        let mut found = untold(&transaction, session)?;
+        let mut found = unreported(&transaction, session)?;
         found.retain(|run| !is_running(run.process_id, &run.process_key, run.seen_at, now));
         for run in &found {
             transaction.execute(
-                "UPDATE run SET told_at = ?2 WHERE session_id = ?1",
+                "UPDATE run SET reported_at = ?2 WHERE session_id = ?1",
                 params![run.id, now],
             )?;
             transaction.execute(
@@ -56,7 +56,7 @@ impl Store {
         }
         transaction.execute(
             "DELETE FROM flight WHERE session_id IN (SELECT session_id FROM run \
-             WHERE told_at IS NOT NULL ORDER BY told_at DESC LIMIT -1 OFFSET ?1)",
+             WHERE reported_at IS NOT NULL ORDER BY reported_at DESC LIMIT -1 OFFSET ?1)",
             [RUNS_KEPT],
         )?;
         transaction.commit()?;
@@ -82,11 +82,11 @@ pub(crate) struct OpenRun {
     pub(crate) seen_at: i64,
 }
 
-fn untold(connection: &Connection, session: &Session) -> rusqlite::Result<Vec<OpenRun>> {
+fn unreported(connection: &Connection, session: &Session) -> rusqlite::Result<Vec<OpenRun>> {
     let mut statement = connection.prepare(
         "SELECT session.id, process_id, process_key, started_at, seen_at \
          FROM session JOIN run ON session_id = session.id \
-         WHERE ended_at IS NULL AND told_at IS NULL AND session.id <> ?1 AND service = ?2",
+         WHERE ended_at IS NULL AND reported_at IS NULL AND session.id <> ?1 AND service = ?2",
     )?;
     let rows = statement.query_map(params![session.id, session.service], |row| {
         Ok(OpenRun {
@@ -168,7 +168,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_unclean_end_is_told_with_its_time_and_the_command_of_its_last_minute() {
+    fn an_unclean_end_is_described_with_its_time_and_the_command_of_its_last_minute() {
         let end = UncleanEnd {
             path: "my app/history.db".into(),
             service: "paint-tool".into(),

@@ -362,7 +362,7 @@ impl Writer {
         let waiting = self.state.batch.count;
         if !discard {
             if let Some(store) = &self.state.store {
-                // What becomes of the app in a pause is not told. Its error is no loss.
+                // The end of an app in a pause is not reported. The error of this is no loss.
                 let _ = store.end(&self.settings.session, WallAnchor::now().wall_nanos());
             }
             return Pending {

@@ -1,4 +1,4 @@
-//! What runs now, since when and on which thread: for the history, which tells of it when the
+//! What runs now, since when and on which thread: for the history, which shows it when the
 //! process ends before the work does.
 //!
 //! While no history records, a start costs one relaxed load; otherwise a slot is taken by one

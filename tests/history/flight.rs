@@ -70,7 +70,7 @@ fn a_hang_is_in_the_file_when_the_process_is_killed_and_the_next_start_says_so_o
                 "SELECT coalesce(max(ui_blocked), 0) > 1.5e9 FROM flight",
             );
             // Another run of the app, while the first one lives.
-            assert_eq!(told_at_start(&path), None, "it runs still");
+            assert_eq!(reported_by_the_next_start(&path), None, "it runs still");
             hanging.kill();
             let last = "SELECT %s FROM flight WHERE taken_at = (SELECT max(taken_at) FROM flight)";
             let last =
@@ -107,9 +107,9 @@ fn a_hang_is_in_the_file_when_the_process_is_killed_and_the_next_start_says_so_o
             assert!(told.contains(&command), "{told}");
             telemetry.shutdown(DEADLINE);
             assert_eq!(
-                told_at_start(&path),
+                reported_by_the_next_start(&path),
                 None,
-                "it was told, and the last run ended well"
+                "it was reported, and the last run ended well"
             );
             let runs = "SELECT count(DISTINCT session_id) FROM flight";
             assert_eq!(
@@ -135,16 +135,16 @@ fn an_app_that_panicked_out_of_its_main_did_not_end_by_itself() {
                 sql(&path, "SELECT operation FROM metrics"),
                 "before the panic"
             );
-            assert!(told_at_start(&path).is_some());
-            assert_eq!(told_at_start(&path), None);
+            assert!(reported_by_the_next_start(&path).is_some());
+            assert_eq!(reported_by_the_next_start(&path), None);
         },
     );
 }
 
 #[test]
-fn another_app_is_not_told_and_a_pause_leaves_nothing_to_tell() {
+fn a_start_of_another_app_or_after_a_pause_reports_nothing() {
     run_alone(
-        "flight::another_app_is_not_told_and_a_pause_leaves_nothing_to_tell",
+        "flight::a_start_of_another_app_or_after_a_pause_reports_nothing",
         &[],
         || {
             let (_folder, path) = place("another");
@@ -154,7 +154,7 @@ fn another_app_is_not_told_and_a_pause_leaves_nothing_to_tell() {
             let other = History::options(&path).service("note-book").open().unwrap();
             assert_eq!(other.shutdown(DEADLINE).unclean_end, None);
             sql(&path, "UPDATE session SET ended_at = seen_at");
-            assert_eq!(told_at_start(&path), None, "as a pause has it");
+            assert_eq!(reported_by_the_next_start(&path), None, "as a pause has it");
         },
     );
 }
@@ -172,13 +172,13 @@ fn a_later_process_with_the_number_of_a_killed_one_does_not_hide_it() {
             hanging.kill();
             let own = std::process::id();
             sql(&path, &format!("UPDATE session SET process_id = {own}"));
-            assert!(told_at_start(&path).is_some());
+            assert!(reported_by_the_next_start(&path).is_some());
         },
     );
 }
 
 /// What a start of the app says of the run before it.
-fn told_at_start(path: &Path) -> Option<String> {
+fn reported_by_the_next_start(path: &Path) -> Option<String> {
     let history = History::options(path).service("paint-tool").open().unwrap();
     history.shutdown(DEADLINE).unclean_end
 }

@@ -127,7 +127,7 @@ fn a_killed_process_leaves_a_sound_file_that_lacks_at_most_the_last_second() {
     }
     let sessions = number(&path, "SELECT count(*) FROM session WHERE ended_at IS NULL");
     assert_eq!(sessions, kills as f64);
-    let told = "SELECT count(*) FROM run WHERE told_at IS NOT NULL";
+    let told = "SELECT count(*) FROM run WHERE reported_at IS NOT NULL";
     assert_eq!(number(&path, told), kills as f64 - 1.0);
     let kept = "SELECT count(DISTINCT session_id) <= 11 FROM flight";
     assert_eq!(

@@ -83,8 +83,8 @@ fn killed_run_comes_first_with_its_last_minute_and_what_was_open() {
                 <b>main) for 12 s on thread main.";
     assert!(said.ends_with(what), "{said}");
     let html = text_in(&out, "report.html");
-    let first = html.find("<h2>").unwrap();
-    assert!(html[first..].starts_with("<h2>The app did not end by itself</h2>"));
+    let (_, first) = html.split_once("<h2>").unwrap();
+    assert!(first.starts_with("The app did not end by itself</h2>"));
     assert!(html.contains("At the end the UI thread had not answered for 12 s."));
     assert!(
         html.contains("<li>handler export (webview &lt;b&gt;main) for 12 s on thread main</li>")
@@ -112,9 +112,9 @@ fn history_of_the_first_version_has_no_last_minute_and_is_read() {
 
 #[cfg(unix)]
 #[test]
-fn command_that_the_next_start_tells_makes_the_report_of_the_last_minute() {
+fn command_of_the_next_start_makes_the_report_of_the_last_minute() {
     run_alone(
-        "unclean::command_that_the_next_start_tells_makes_the_report_of_the_last_minute",
+        "unclean::command_of_the_next_start_makes_the_report_of_the_last_minute",
         &[],
         || {
             let history = killed("told it's");

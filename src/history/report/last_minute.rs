@@ -66,7 +66,7 @@ pub(super) fn last_minutes(
     }
     let now = WallAnchor::now().wall_nanos();
     let mut statement = connection.prepare(
-        "SELECT id, service, process_id, started_at, seen_at, process_key, told_at IS NOT NULL \
+        "SELECT id, service, process_id, started_at, seen_at, process_key, reported_at IS NOT NULL \
          FROM session JOIN run ON session_id = id \
          WHERE ended_at IS NULL AND seen_at >= ?1 AND seen_at < ?2 \
          ORDER BY seen_at DESC LIMIT ?3",
@@ -82,9 +82,9 @@ pub(super) fn last_minutes(
             seen_at: row.get(4)?,
             looks: Vec::new(),
         };
-        let (key, was_told): (String, bool) = (row.get(5)?, row.get(6)?);
+        let (key, was_reported): (String, bool) = (row.get(5)?, row.get(6)?);
         let process_id = u32::try_from(run.process_id).unwrap_or(0);
-        if was_told || !is_running(process_id, &key, run.seen_at, now) {
+        if was_reported || !is_running(process_id, &key, run.seen_at, now) {
             runs.push(run);
         }
         if runs.len() >= RUNS_MAX {

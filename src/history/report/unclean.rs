@@ -205,7 +205,7 @@ pub(super) fn copy(from: &Connection, to: &Connection, facts: &Facts) -> rusqlit
         }
         // Whoever reads the cut elsewhere cannot see that the process is gone.
         to.execute(
-            "UPDATE run SET told_at = coalesce(told_at, ?2) WHERE session_id = ?1",
+            "UPDATE run SET reported_at = coalesce(reported_at, ?2) WHERE session_id = ?1",
             [run.session, run.seen_at],
         )?;
     }
@@ -213,7 +213,7 @@ pub(super) fn copy(from: &Connection, to: &Connection, facts: &Facts) -> rusqlit
 }
 
 const TABLES: [(&str, &str); 2] = [
-    ("run", "session_id, process_key, told_at"),
+    ("run", "session_id, process_key, reported_at"),
     (
         "flight",
         "session_id, taken_at, subject, name, webview, state, silent, queued, in_flight, \

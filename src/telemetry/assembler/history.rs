@@ -33,8 +33,8 @@ impl Assembler<'_> {
         match options.open() {
             Ok(history) => {
                 let report = history.report();
-                if let Some(told) = report.unclean_end {
-                    self.warnings.push(Warning::UncleanEnd { told });
+                if let Some(description) = report.unclean_end {
+                    self.warnings.push(Warning::UncleanEnd { description });
                 }
                 if let Some(aside) = report.set_aside {
                     let instead = format!(

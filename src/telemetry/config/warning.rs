@@ -48,12 +48,12 @@ pub enum Warning {
         replacement: &'static str,
     },
     /// The run of the app before this one did not end by itself, as the history in its file tells:
-    /// it crashed, or was killed or shut off. It is told once, and is no error for
+    /// it crashed, or was killed or shut off. It is reported once, and is no error for
     /// [`strict`](crate::telemetry::TelemetryBuilder::strict).
     #[non_exhaustive]
     UncleanEnd {
         /// Which run, when it was last there, and the command that makes a report of its last minute.
-        told: String,
+        description: String,
     },
     /// A filter of the app's whole `tracing` subscriber turns down the spans of handlers and
     /// operations, so they are in no trace.
@@ -140,7 +140,7 @@ impl fmt::Display for Warning {
                 f,
                 "{variable} is not read by telemetry: {replacement} does its job, in the same unit"
             ),
-            Self::UncleanEnd { told } => f.write_str(told),
+            Self::UncleanEnd { description } => f.write_str(description),
             Self::SpansFiltered => f.write_str(
                 "a filter of the whole tracing subscriber turns down handlers' spans, so they are \
                  in no trace, as RUST_LOG=warn does with an EnvFilter: \
