@@ -4,6 +4,7 @@ mod batch;
 mod counts;
 mod error;
 mod intake_queue;
+mod log_room;
 mod options;
 pub mod query;
 mod recording;
