@@ -1,20 +1,25 @@
 """What the Rust half has. ``spanwire`` gives the public names."""
 
+import os
+from pathlib import Path
 from types import TracebackType
 from typing import Any, Awaitable, Callable, Generic, Literal, Optional, TypeVar, Union, final
+
+from typing_extensions import Unpack
 
 __version__: str
 
 T = TypeVar("T")
+#: What a block hands over at its end.
+_Error = tuple[Optional[type[BaseException]], Optional[BaseException], Optional[TracebackType]]
 
 class SpanwireError(Exception): ...
 class FlushTimeout(SpanwireError): ...
 class QueueFull(Exception): ...
 class QueueClosed(Exception): ...
 
-@final
-class IpcMetrics:
-    """Counts of one window's messages, at one moment."""
+class IpcCounts:
+    """What both a snapshot and the difference of two have."""
 
     @property
     def messages_sent(self) -> int:
@@ -32,16 +37,22 @@ class IpcMetrics:
     def messages_received(self) -> int:
         """Messages from the page."""
     @property
+    def avg_latency_us(self) -> int:
+        """Mean time to the page's acknowledgement, in microseconds."""
+
+@final
+class IpcMetrics(IpcCounts):
+    """Counts of one window's messages, at one moment."""
+
+    @property
     def messages_open(self) -> int:
         """Messages that did not end yet."""
     @property
     def success_rate(self) -> float:
         """Share of ended messages that were sent, 0 to 100; 100 while none ended."""
     @property
-    def avg_latency_us(self) -> int:
-        """Mean time to the page's acknowledgement, in microseconds."""
-    @property
-    def p50_latency_us(self) -> int: ...
+    def p50_latency_us(self) -> int:
+        """Median time to the page's acknowledgement, in microseconds."""
     @property
     def p95_latency_us(self) -> int: ...
     @property
@@ -55,23 +66,12 @@ class IpcMetrics:
         """What happened since an earlier snapshot."""
 
 @final
-class IpcMetricsDelta:
+class IpcMetricsDelta(IpcCounts):
     """What happened between two snapshots."""
 
     @property
-    def messages_sent(self) -> int: ...
-    @property
-    def messages_failed(self) -> int: ...
-    @property
-    def messages_dropped(self) -> int: ...
-    @property
-    def retry_attempts(self) -> int: ...
-    @property
-    def messages_received(self) -> int: ...
-    @property
-    def avg_latency_us(self) -> int: ...
-    @property
-    def elapsed_seconds(self) -> float: ...
+    def elapsed_seconds(self) -> float:
+        """Seconds between the snapshots."""
     @property
     def throughput(self) -> float:
         """Messages in both directions for each second."""
@@ -187,6 +187,42 @@ class ShutdownReport:
     @property
     def history(self) -> Optional[str]: ...
 
+@final
+class Advice:
+    """One thing that is wrong, with its evidence."""
+
+    @property
+    def id(self) -> str: ...
+    @property
+    def severity(self) -> str: ...
+    @property
+    def stage(self) -> str: ...
+    @property
+    def subject(self) -> str: ...
+    @property
+    def evidence(self) -> str: ...
+    @property
+    def remedy(self) -> str: ...
+    @property
+    def runbook(self) -> Optional[str]: ...
+    @property
+    def trace_id(self) -> Optional[str]: ...
+
+@final
+class Report:
+    """A report that was written."""
+
+    @property
+    def path(self) -> Path: ...
+    @property
+    def size(self) -> int: ...
+    @property
+    def verdict(self) -> str: ...
+    @property
+    def advice(self) -> list[Advice]: ...
+    @property
+    def missing(self) -> list[str]: ...
+
 class Telemetry:
     @property
     def warnings(self) -> list[str]: ...
@@ -197,6 +233,7 @@ class Telemetry:
     @property
     def metrics_url(self) -> Optional[str]: ...
     def flush(self, timeout: float = 5.0) -> None: ...
+    def report(self, path: Union[str, os.PathLike[str]]) -> Report: ...
     def shutdown(self, timeout: Optional[float] = None) -> ShutdownReport: ...
     def pause(self, *, keep_pending: bool = False) -> str: ...
     def resume(self) -> None: ...
@@ -279,13 +316,7 @@ class Run:
     def _attach(self) -> None: ...
     def _detach(self) -> None: ...
     def __enter__(self) -> Run: ...
-    def __exit__(
-        self,
-        exc_type: Optional[type[BaseException]],
-        exc: Optional[BaseException],
-        traceback: Optional[TracebackType],
-        /,
-    ) -> Literal[False]: ...
+    def __exit__(self, *error: Unpack[_Error]) -> Literal[False]: ...
 
 @final
 class Monitor:
@@ -321,21 +352,9 @@ class Monitor:
     def set_slow_threshold(self, seconds: Optional[float]) -> None: ...
     def __call__(self, function: F) -> F: ...
     def __enter__(self) -> Run: ...
-    def __exit__(
-        self,
-        exc_type: Optional[type[BaseException]],
-        exc: Optional[BaseException],
-        traceback: Optional[TracebackType],
-        /,
-    ) -> Literal[False]: ...
+    def __exit__(self, *error: Unpack[_Error]) -> Literal[False]: ...
     def __aenter__(self) -> Awaitable[Run]: ...
-    def __aexit__(
-        self,
-        exc_type: Optional[type[BaseException]],
-        exc: Optional[BaseException],
-        traceback: Optional[TracebackType],
-        /,
-    ) -> Awaitable[Literal[False]]: ...
+    def __aexit__(self, *error: Unpack[_Error]) -> Awaitable[Literal[False]]: ...
 
 def current_run() -> Optional[Run]:
     """The innermost run of this context, or None."""

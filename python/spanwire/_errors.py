@@ -33,21 +33,28 @@ def _chain(error: BaseException) -> str:
     link: Optional[BaseException] = error
     while link is not None and id(link) not in seen and len(seen) < _CHAIN_MAX:
         seen.add(id(link))
-        text = _text(link)
+        text = text_of(link)
         texts.append(text if link is error else f"{qualified_name(type(link))}: {text}")
-        link = link.__cause__ or (None if link.__suppress_context__ else link.__context__)
+        # Not by what it is as a bool: a class of the app's may say that of itself.
+        context = None if link.__suppress_context__ else link.__context__
+        link = link.__cause__ if link.__cause__ is not None else context
     return "; caused by ".join(texts)
 
 
-def _text(error: BaseException) -> str:
+def text_of(error: BaseException) -> str:
+    """What it says; what UTF-8 cannot carry is written as an escape."""
     try:
-        return str(error)
+        return _utf8(str(error))
     except Exception:
         return "(the exception raised another when it was printed)"
 
 
+def _utf8(text: str) -> str:
+    return text.encode("utf-8", "backslashreplace").decode()
+
+
 def _stack(error: BaseException) -> str:
     try:
-        return "".join(traceback.format_exception(type(error), error, error.__traceback__))
+        return _utf8("".join(traceback.format_exception(type(error), error, error.__traceback__)))
     except Exception:
         return ""

@@ -10,7 +10,7 @@ from types import TracebackType
 from typing import Mapping, Optional, Type, Union
 
 from . import _core
-from ._core import ShutdownReport
+from ._core import Report, ShutdownReport
 
 __all__ = ["SpanwireWarning", "Telemetry", "current", "install"]
 
@@ -71,6 +71,16 @@ class Telemetry:
         :raises SpanwireError: when ``SPANWIRE_CONSENT`` denies it, or the answer cannot be saved.
         """
         self._core.resume()
+
+    def report(self, path: Union[str, "os.PathLike[str]"]) -> Report:
+        """Writes what waits into the history, and a report of it to the new file ``path``: "why is it
+        laggy?" as one ZIP file to send to whoever supports the app.
+
+        It takes up to some seconds where the history is large; the interpreter's lock is free meanwhile.
+
+        :raises SpanwireError: when there is no history, or the report cannot be written.
+        """
+        return self._core.report(path)
 
     def shutdown(self, timeout: Optional[float] = None) -> ShutdownReport:
         """Exports what is queued, ends everything and says what became of it.
@@ -135,7 +145,7 @@ def install(
 
     Without arguments and environment Prometheus finds the metrics at
     ``http://127.0.0.1:9464/metrics``, and nothing leaves the machine. The environment is that of the
-    Rust library (``docs/environment.md``); what is given here beats it.
+    Rust library (``docs/reference/environment.md``); what is given here beats it.
 
     :param service_name: the app's name: 1 to 255 bytes.
     :param environment: read in place of ``os.environ``.
@@ -155,8 +165,8 @@ def install(
 
     :raises TypeError: for an argument of another type.
     :raises ValueError: for one out of bounds.
-    :raises RuntimeError: when telemetry is at work already, or in a forked child: processes that
-        measure are started with ``multiprocessing``'s ``spawn``.
+    :raises RuntimeError: when telemetry is at work already, or was at work in the process that this one
+        was forked from: processes that measure are started with ``multiprocessing``'s ``spawn``.
     :raises SpanwireError: when ``strict``, what would be warnings.
     """
     global _current
@@ -194,8 +204,13 @@ def install(
     telemetry = Telemetry(_core._install(service_name, options), service_name)
     _current = telemetry
     atexit.register(telemetry.shutdown)
-    for warning in telemetry.warnings:
-        warnings.warn(warning, SpanwireWarning, stacklevel=2)
+    try:
+        for warning in telemetry.warnings:
+            warnings.warn(warning, SpanwireWarning, stacklevel=2)
+    except SpanwireWarning:
+        # Warnings are errors here, and then nothing has it that could end it.
+        telemetry.shutdown(0)
+        raise
     return telemetry
 
 
@@ -234,7 +249,7 @@ def _plain(values: Optional[Mapping[str, str]], name: str) -> Optional[dict[str,
 
 
 def _forked() -> None:
-    """In the child: none of our threads is here, so nothing is measured and nothing waited for."""
+    """In the child: where the parent had threads of ours, nothing is measured and nothing waited for."""
     global _current
     _core._after_fork_in_child()
     if _current is not None:

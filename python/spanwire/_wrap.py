@@ -61,7 +61,12 @@ def _generator(monitor: Monitor, function: _Function) -> _Function:
                     value = yield item
                     step = inner.send
                 except GeneratorExit:
-                    inner.close()
+                    # What it tidies up with is within its run too.
+                    run._attach()
+                    try:
+                        inner.close()
+                    finally:
+                        run._detach()
                     raise
                 except BaseException as error:
                     step, value = inner.throw, error
@@ -92,7 +97,11 @@ def _async_generator(monitor: Monitor, function: _Function) -> _Function:
                     value = yield item
                     step = inner.asend
                 except GeneratorExit:
-                    await inner.aclose()
+                    run._attach()
+                    try:
+                        await inner.aclose()
+                    finally:
+                        run._detach()
                     raise
                 except BaseException as error:
                     step, value = inner.athrow, error

@@ -15,7 +15,8 @@
 
 from __future__ import annotations
 
-from typing import Any, Dict, List, Optional, Sequence, Tuple, Union
+import logging
+from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple, Union
 
 from opentelemetry import context as _context
 from opentelemetry import trace as _trace
@@ -24,7 +25,8 @@ from . import _core
 
 __all__ = ["SpanwireSpanExporter", "SpanwireSpanProcessor", "connect"]
 
-_RUN = _context.create_key("spanwire-run")
+_log = logging.getLogger("spanwire.opentelemetry")
+_told: List[bool] = []
 
 
 class _RunSpan(_trace.NonRecordingSpan):
@@ -85,11 +87,11 @@ else:
 
         def on_start(self, span: Span, parent_context: Optional[_context.Context] = None) -> None:
             """Tells that a span begins."""
-            _started(span)
+            _guarded(_started, span)
 
         def on_end(self, span: ReadableSpan) -> None:
             """Hands the span over."""
-            _core._sdk_span_ended(_plain(span))
+            _guarded(_ended, span)
 
         def force_flush(self, timeout_millis: int = 30_000) -> bool:
             """Exports what is queued; False when the collector did not take all in time."""
@@ -105,9 +107,9 @@ else:
         def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
             """Hands the spans over."""
             ours = sorted(spans, key=lambda span: span.start_time or 0)
-            wanted = [_started(span) for span in ours]
+            wanted = [_guarded(_started, span) for span in ours]
             for span in reversed(ours):
-                _core._sdk_span_ended(_plain(span))
+                _guarded(_ended, span)
             from ._telemetry import current
 
             return SpanExportResult.FAILURE if spans and current() is None and not any(wanted) else SpanExportResult.SUCCESS
@@ -130,6 +132,22 @@ def _flush(timeout_millis: int) -> bool:
         telemetry.flush(timeout_millis / 1e3)
     except _core.SpanwireError:
         return False
+    return True
+
+
+def _guarded(tell: Callable[[Any], bool], span: Any) -> bool:
+    """The SDK calls a processor on the app's way, which must not fail by what a span has."""
+    try:
+        return tell(span)
+    except Exception:
+        if not _told:
+            _told.append(True)
+            _log.warning("a span was not handed over; further ones are not told", exc_info=True)
+        return False
+
+
+def _ended(span: Any) -> bool:
+    _core._sdk_span_ended(_plain(span))
     return True
 
 

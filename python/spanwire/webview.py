@@ -28,6 +28,7 @@ from typing import Any, Callable, Dict, List, Optional, Sequence, TypeVar, Union
 from urllib.parse import urlsplit
 
 from . import _bridge, _core
+from ._errors import text_of
 
 __all__ = ["WebView"]
 
@@ -289,8 +290,15 @@ class WebView:
 
 def _to_json(value: Any, what: str) -> str:
     try:
-        return json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
-    except (TypeError, ValueError) as error:
+        text = json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+        if not text.isascii():
+            try:
+                text.encode()
+            except UnicodeEncodeError:
+                # Half of a surrogate pair, as in a file's name: the page takes it as an escape.
+                text = json.dumps(value, allow_nan=False, separators=(",", ":"))
+        return text
+    except (TypeError, ValueError, RecursionError) as error:
         raise TypeError(f"{what}: JSON cannot carry it: {error}") from error
 
 
@@ -319,7 +327,7 @@ def _answer(value: Any, reply: _core.IpcReply) -> None:
 
 def _fail(event: str, reply: _core.IpcReply, error: BaseException) -> None:
     _log.error("the callback of %r failed", event, exc_info=error)
-    reply.reject(type(error).__name__, str(error))
+    reply.reject(type(error).__name__, text_of(error))
 
 
 _loop: Optional[asyncio.AbstractEventLoop] = None

@@ -13,6 +13,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyFloat, PyInt, PyList, PyString};
 use spanwire::telemetry::{ForeignParent, ForeignSpan};
 
+use crate::argument::Text;
 use crate::telemetry::active;
 
 /// The spans that are open, by their ids: what is within one follows it.
@@ -27,7 +28,7 @@ const OPEN_MAX: usize = 10_000;
 fn _sdk_span_started(
     trace: u128,
     span: u64,
-    name: &str,
+    name: Text,
     parent: u64,
     remote: bool,
     flags: u8,
@@ -50,7 +51,7 @@ fn _sdk_span_started(
             ForeignParent::Remote(&context)
         }
     };
-    match telemetry.foreign_spans().started(trace, name, parent) {
+    match telemetry.foreign_spans().started(trace, &name, parent) {
         Some(started) if open.len() < OPEN_MAX => {
             open.insert(span, started);
             true
@@ -67,13 +68,13 @@ pub(crate) fn is_undecided(span: u64) -> bool {
 }
 
 /// Attributes, as Python hands them over.
-type Attributes<'py> = Vec<(String, Bound<'py, PyAny>)>;
+type Attributes<'py> = Vec<(Text, Bound<'py, PyAny>)>;
 
 /// What a span was when it ended.
 #[derive(FromPyObject)]
 #[pyo3(from_item_all)]
 struct Ended<'py> {
-    name: String,
+    name: Text,
     trace: u128,
     span: u64,
     parent: u64,
@@ -82,11 +83,11 @@ struct Ended<'py> {
     start: u64,
     end: u64,
     status: u8,
-    description: String,
+    description: Text,
     attributes: Attributes<'py>,
-    events: Vec<(String, u64, Attributes<'py>)>,
+    events: Vec<(Text, u64, Attributes<'py>)>,
     links: Vec<(u128, u64, Attributes<'py>)>,
-    scope: String,
+    scope: Text,
 }
 
 /// A span has ended that had begun and was wanted.
@@ -107,7 +108,7 @@ impl Ended<'_> {
         for (name, at, attributes) in self.events {
             events
                 .events
-                .push(Event::new(name, time(at), key_values(attributes), 0));
+                .push(Event::new(name.0, time(at), key_values(attributes), 0));
         }
         let mut links = SpanLinks::default();
         for (trace, span, attributes) in self.links {
@@ -127,7 +128,7 @@ impl Ended<'_> {
                 4 => SpanKind::Consumer,
                 _ => SpanKind::Internal,
             },
-            name: self.name.into(),
+            name: self.name.0.into(),
             start_time: time(self.start),
             end_time: time(self.end),
             attributes: key_values(self.attributes),
@@ -136,10 +137,10 @@ impl Ended<'_> {
             links,
             status: match self.status {
                 1 => Status::Ok,
-                2 => Status::error(self.description),
+                2 => Status::error(self.description.0),
                 _ => Status::Unset,
             },
-            instrumentation_scope: InstrumentationScope::builder(self.scope).build(),
+            instrumentation_scope: InstrumentationScope::builder(self.scope.0).build(),
         }
     }
 }
@@ -161,7 +162,7 @@ fn time(nanos: u64) -> SystemTime {
 fn key_values(attributes: Attributes<'_>) -> Vec<KeyValue> {
     attributes
         .into_iter()
-        .filter_map(|(key, value)| Some(KeyValue::new(Key::from(key), value_of(&value)?)))
+        .filter_map(|(key, value)| Some(KeyValue::new(Key::from(key.0), value_of(&value)?)))
         .collect()
 }
 
@@ -189,9 +190,9 @@ fn value_of(value: &Bound<'_, PyAny>) -> Option<Value> {
     if first.is_instance_of::<PyFloat>() {
         return list.extract().ok().map(|it| Value::Array(Array::F64(it)));
     }
-    let texts: Vec<String> = list.extract().ok()?;
-    let texts = texts.into_iter().map(StringValue::from).collect();
-    Some(Value::Array(Array::String(texts)))
+    let texts: Vec<Text> = list.extract().ok()?;
+    let texts = texts.into_iter().map(|text| StringValue::from(text.0));
+    Some(Value::Array(Array::String(texts.collect())))
 }
 
 /// Adds what this file has to the module.

@@ -1,24 +1,35 @@
-//! What a forked child does: nothing, since it has none of our threads.
+//! What a child does that was forked from a process with our threads: nothing, since it has none.
 //!
 //! A lock of ours that another thread held at the fork is held for good in the child. So the child
-//! reaches none: every entry from Python asks [`is_child`] first.
+//! reaches none: every entry from Python asks [`is_child`] first. A process that has had no thread of
+//! ours leaves its children as it is itself.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use pyo3::prelude::*;
 
+static HAD_THREADS: AtomicBool = AtomicBool::new(false);
 static IS_CHILD: AtomicBool = AtomicBool::new(false);
 
-/// Whether this process was forked from one that had loaded us.
+/// Whether this process was forked from one that had threads of ours.
 #[inline]
 pub(crate) fn is_child() -> bool {
     IS_CHILD.load(Ordering::Relaxed)
 }
 
+/// Called before threads of ours are started.
+pub(crate) fn threads_start() {
+    HAD_THREADS.store(true, Ordering::Relaxed);
+}
+
 /// Called in the child by `os.register_at_fork`.
 #[pyfunction]
 fn _after_fork_in_child() {
-    IS_CHILD.store(true, Ordering::Relaxed);
+    if HAD_THREADS.load(Ordering::Relaxed) {
+        IS_CHILD.store(true, Ordering::Relaxed);
+        // A queue goes on in the child, and would record at the recorder of its parent.
+        crate::process_recorder::abandon();
+    }
 }
 
 /// Adds what this file has to the module.

@@ -17,6 +17,9 @@ use spanwire::ipc::{
     Responder, Script,
 };
 
+use crate::argument::{self, Text};
+use crate::fork::threads_start;
+use crate::ipc_metrics::{self, IpcMetrics};
 use crate::monitor::in_handler;
 use crate::telemetry::within;
 
@@ -195,7 +198,7 @@ impl Workers {
         }
     }
 
-    /// A thread is started only for who has a callback. Each ends with the wire.
+    /// A thread is started only for a wire with a callback. Each ends with the wire.
     fn start(&mut self, name: &str) -> PyResult<()> {
         let Some(waiting) = self.waiting.take() else {
             return Ok(());
@@ -242,12 +245,12 @@ impl PyIpc {
     #[new]
     #[pyo3(signature = (name, *, workers=1, origins=None, any_origin=false, page_events=false, queue_capacity=10_000))]
     fn new(
-        name: &str,
-        workers: usize,
+        #[pyo3(from_py_with = argument::name)] name: Text,
+        #[pyo3(from_py_with = argument::workers)] workers: usize,
         origins: Option<Vec<String>>,
         any_origin: bool,
         page_events: bool,
-        queue_capacity: usize,
+        #[pyo3(from_py_with = argument::queue_capacity)] queue_capacity: usize,
     ) -> PyResult<Self> {
         const WORKERS_MAX: usize = 64;
         if workers == 0 || workers > WORKERS_MAX {
@@ -255,7 +258,8 @@ impl PyIpc {
                 "workers: {workers} is not 1 to {WORKERS_MAX}"
             )));
         }
-        let mut builder = Ipc::builder(name).queue_capacity(queue_capacity);
+        threads_start();
+        let mut builder = Ipc::builder(&name).queue_capacity(queue_capacity);
         for origin in origins.unwrap_or_default() {
             builder = builder.allow_origin(&origin);
         }
@@ -393,8 +397,8 @@ impl PyIpc {
     }
 
     /// What crossed so far.
-    fn metrics(&self) -> IpcMetrics {
-        self.ipc.metrics().into()
+    fn metrics(&self, py: Python<'_>) -> PyResult<Py<IpcMetrics>> {
+        ipc_metrics::snapshot(py, self.ipc.metrics())
     }
 
     /// Zeroes `metrics`.
@@ -412,177 +416,9 @@ fn emit_error(error: EmitError) -> PyErr {
     }
 }
 
-/// Counts of one window's messages, at one moment.
-#[pyclass(module = "spanwire._core", frozen)]
-#[derive(Clone, Debug)]
-pub(crate) struct IpcMetrics(spanwire::ipc::IpcMetrics);
-
-impl From<spanwire::ipc::IpcMetrics> for IpcMetrics {
-    fn from(metrics: spanwire::ipc::IpcMetrics) -> Self {
-        Self(metrics)
-    }
-}
-
-#[pymethods]
-impl IpcMetrics {
-    /// Messages that the page acknowledged.
-    #[getter]
-    fn messages_sent(&self) -> u64 {
-        self.0.messages_sent
-    }
-
-    /// Messages that the page could not run, or that ended with it.
-    #[getter]
-    fn messages_failed(&self) -> u64 {
-        self.0.messages_failed
-    }
-
-    /// Messages that never left.
-    #[getter]
-    fn messages_dropped(&self) -> u64 {
-        self.0.messages_dropped
-    }
-
-    /// How often a message was sent once more.
-    #[getter]
-    fn retry_attempts(&self) -> u64 {
-        self.0.retry_attempts
-    }
-
-    /// Messages from the page.
-    #[getter]
-    fn messages_received(&self) -> u64 {
-        self.0.messages_received
-    }
-
-    /// Messages that did not end yet.
-    #[getter]
-    fn messages_open(&self) -> u64 {
-        self.0.messages_open
-    }
-
-    /// Share of ended messages that were sent, 0 to 100; 100 while none ended.
-    #[getter]
-    fn success_rate(&self) -> f64 {
-        self.0.success_rate
-    }
-
-    /// Mean time to the page's acknowledgement, in microseconds.
-    #[getter]
-    fn avg_latency_us(&self) -> u64 {
-        self.0.avg_latency_us
-    }
-
-    /// Median of the same.
-    #[getter]
-    fn p50_latency_us(&self) -> u64 {
-        self.0.p50_latency_us
-    }
-
-    /// 95th percentile of the same.
-    #[getter]
-    fn p95_latency_us(&self) -> u64 {
-        self.0.p95_latency_us
-    }
-
-    /// 99th percentile of the same.
-    #[getter]
-    fn p99_latency_us(&self) -> u64 {
-        self.0.p99_latency_us
-    }
-
-    /// Most messages that waited at once.
-    #[getter]
-    fn peak_queue_length(&self) -> usize {
-        self.0.peak_queue_length
-    }
-
-    /// The eight counts as a block of text.
-    fn format(&self) -> String {
-        self.0.to_string()
-    }
-
-    /// What happened since an earlier snapshot.
-    fn since(&self, earlier: &IpcMetrics) -> IpcMetricsDelta {
-        IpcMetricsDelta(self.0.since(&earlier.0))
-    }
-
-    fn __repr__(&self) -> String {
-        format!(
-            "IpcMetrics(messages_sent={}, messages_failed={}, messages_dropped={}, messages_received={})",
-            self.0.messages_sent,
-            self.0.messages_failed,
-            self.0.messages_dropped,
-            self.0.messages_received
-        )
-    }
-
-    fn __str__(&self) -> String {
-        self.format()
-    }
-}
-
-/// What happened between two snapshots.
-#[pyclass(module = "spanwire._core", frozen)]
-#[derive(Debug)]
-pub(crate) struct IpcMetricsDelta(spanwire::ipc::IpcMetricsDelta);
-
-#[pymethods]
-impl IpcMetricsDelta {
-    /// Messages that the page acknowledged.
-    #[getter]
-    fn messages_sent(&self) -> u64 {
-        self.0.messages_sent
-    }
-
-    /// Messages that the page could not run, or that ended with it.
-    #[getter]
-    fn messages_failed(&self) -> u64 {
-        self.0.messages_failed
-    }
-
-    /// Messages that never left.
-    #[getter]
-    fn messages_dropped(&self) -> u64 {
-        self.0.messages_dropped
-    }
-
-    /// How often a message was sent once more.
-    #[getter]
-    fn retry_attempts(&self) -> u64 {
-        self.0.retry_attempts
-    }
-
-    /// Messages from the page.
-    #[getter]
-    fn messages_received(&self) -> u64 {
-        self.0.messages_received
-    }
-
-    /// Mean time to the acknowledgement, in microseconds.
-    #[getter]
-    fn avg_latency_us(&self) -> u64 {
-        self.0.avg_latency_us
-    }
-
-    /// Seconds between the snapshots.
-    #[getter]
-    fn elapsed_seconds(&self) -> f64 {
-        self.0.elapsed.as_secs_f64()
-    }
-
-    /// Messages in both directions for each second.
-    #[getter]
-    fn throughput(&self) -> f64 {
-        self.0.throughput()
-    }
-}
-
 /// Adds what this file has to the module.
 pub(crate) fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<PyIpc>()?;
     module.add_class::<IpcReply>()?;
-    module.add_class::<IpcScript>()?;
-    module.add_class::<IpcMetrics>()?;
-    module.add_class::<IpcMetricsDelta>()
+    module.add_class::<IpcScript>()
 }

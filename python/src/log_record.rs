@@ -6,22 +6,23 @@ use opentelemetry::logs::{AnyValue, LogRecord as _, Logger as _, Severity};
 use opentelemetry::trace::{SpanId, TraceFlags, TraceId};
 use pyo3::prelude::*;
 
+use crate::argument::Text;
 use crate::telemetry::with_logger;
 
 /// A record of `logging`.
 #[derive(FromPyObject)]
 #[pyo3(from_item_all)]
 struct Record {
-    level: i32,
-    level_name: String,
-    logger: String,
-    message: String,
+    level: i64,
+    level_name: Text,
+    logger: Text,
+    message: Text,
     at: f64,
     trace: u128,
     span: u64,
-    exception_type: Option<String>,
-    exception_message: Option<String>,
-    exception_stacktrace: Option<String>,
+    exception_type: Option<Text>,
+    exception_message: Option<Text>,
+    exception_stacktrace: Option<Text>,
 }
 
 /// Hands a record over; without an exporter for logs it does nothing.
@@ -29,7 +30,12 @@ struct Record {
 fn _log(record: Record) {
     with_logger(|logger| {
         let mut log = logger.create_log_record();
-        log.set_timestamp(SystemTime::UNIX_EPOCH + Duration::from_secs_f64(record.at.max(0.0)));
+        // An app may give a record any time; one that is none is left out.
+        if let Ok(since) = Duration::try_from_secs_f64(record.at)
+            && let Some(at) = SystemTime::UNIX_EPOCH.checked_add(since)
+        {
+            log.set_timestamp(at);
+        }
         log.set_severity_number(match record.level {
             ..10 => Severity::Trace,
             10..20 => Severity::Debug,
@@ -39,7 +45,7 @@ fn _log(record: Record) {
             _ => Severity::Fatal,
         });
         // The record has the names of the standard alone as static texts.
-        log.set_severity_text(match record.level_name.as_str() {
+        log.set_severity_text(match &*record.level_name {
             "DEBUG" => "DEBUG",
             "INFO" => "INFO",
             "WARNING" => "WARNING",
@@ -47,15 +53,15 @@ fn _log(record: Record) {
             "CRITICAL" => "CRITICAL",
             _ => "OTHER",
         });
-        log.set_body(AnyValue::from(record.message));
-        log.add_attribute("logger.name", record.logger);
+        log.set_body(AnyValue::from(record.message.0));
+        log.add_attribute("logger.name", record.logger.0);
         for (name, text) in [
             ("exception.type", record.exception_type),
             ("exception.message", record.exception_message),
             ("exception.stacktrace", record.exception_stacktrace),
         ] {
             if let Some(text) = text {
-                log.add_attribute(name, text);
+                log.add_attribute(name, text.0);
             }
         }
         if record.trace != 0 {

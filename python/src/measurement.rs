@@ -4,6 +4,7 @@ use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use spanwire::measurement::Measurement as Core;
 
+use crate::argument::{self, Text};
 use crate::fork::is_child;
 
 /// A gauge of the app's own; the last value recorded is what is exported.
@@ -20,12 +21,17 @@ pub(crate) struct Measurement {
 impl Measurement {
     #[new]
     #[pyo3(signature = (name, *, category=None, unit=None))]
-    fn new(name: String, category: Option<&str>, unit: Option<&str>) -> PyResult<Self> {
+    fn new(
+        #[pyo3(from_py_with = argument::name)] name: Text,
+        #[pyo3(from_py_with = argument::category)] category: Option<Text>,
+        #[pyo3(from_py_with = argument::unit)] unit: Option<Text>,
+    ) -> PyResult<Self> {
+        let name = name.0;
         check(&name, "name")?;
         let mut core = Core::new(&name);
         if let Some(category) = category {
-            check(category, "category")?;
-            core = core.category(category);
+            check(&category, "category")?;
+            core = core.category(&category);
         }
         if let Some(unit) = unit {
             let visible = |byte: u8| byte.is_ascii_graphic() && !matches!(byte, b'"' | b'\\');
@@ -34,13 +40,13 @@ impl Measurement {
                     "unit: 1 to 64 visible ASCII characters but \" and \\ are allowed, best as UCUM writes it",
                 ));
             }
-            core = core.unit(unit);
+            core = core.unit(&unit);
         }
         Ok(Self { core, name })
     }
 
     /// Records a value. One that is not finite is left out.
-    fn record(&self, value: f64) {
+    fn record(&self, #[pyo3(from_py_with = argument::value)] value: f64) {
         if !is_child() {
             self.core.record(value);
         }

@@ -10,15 +10,18 @@ use opentelemetry::Context;
 use opentelemetry::trace::{
     SpanContext, SpanId, TraceContextExt as _, TraceFlags, TraceId, TraceState,
 };
-use pyo3::exceptions::{PyGeneratorExit, PyStopIteration, PyTypeError, PyValueError};
+use pyo3::exceptions::{
+    PyBaseException, PyGeneratorExit, PyStopIteration, PyTypeError, PyValueError,
+};
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyBool, PyDict, PyFloat, PyInt, PyString};
 use spanwire::timer::{DetachedRun, FieldValue, Operation, Outcome, operation};
 
+use crate::argument::{self, Text};
 use crate::foreign_span::is_undecided;
 use crate::fork::is_child;
-use crate::queue::{check_name, duration};
+use crate::queue::check_name;
 use crate::telemetry::{Active, is_listening, listening, within};
 
 /// Measures what is done as the operation of that name.
@@ -40,24 +43,21 @@ impl Monitor {
     #[new]
     #[pyo3(signature = (name, *, slow_after=None, sample_one_in=1, fields=None))]
     fn new(
-        name: &str,
-        slow_after: Option<f64>,
-        sample_one_in: u32,
+        #[pyo3(from_py_with = argument::name)] name: Text,
+        #[pyo3(from_py_with = argument::slow_after)] slow_after: Option<Duration>,
+        #[pyo3(from_py_with = argument::sample_one_in)] sample_one_in: u32,
         fields: Option<&Bound<'_, PyDict>>,
     ) -> PyResult<Self> {
-        check_name(name)?;
-        let slow_after = slow_after
-            .map(|seconds| duration(seconds, "slow_after"))
-            .transpose()?;
+        check_name(&name)?;
         let mut given = Vec::new();
         for (key, value) in fields.into_iter().flatten() {
-            let key: String = key
+            let key: Text = key
                 .extract()
                 .map_err(|_| PyTypeError::new_err("fields: the keys are str"))?;
-            given.push((key, field_value(&value)?));
+            given.push((key.0, field_value(&value)?));
         }
         Ok(Self {
-            operation: operation(name),
+            operation: operation(&name),
             slow_after,
             sample_one_in,
             fields: given,
@@ -156,19 +156,18 @@ impl Monitor {
     fn record(
         &self,
         py: Python<'_>,
-        duration: f64,
+        #[pyo3(from_py_with = argument::duration)] duration: Duration,
         ok: bool,
-        error_type: Option<&str>,
+        #[pyo3(from_py_with = argument::error_type)] error_type: Option<Text>,
     ) -> PyResult<()> {
-        let elapsed = crate::queue::duration(duration, "duration")?;
         if is_listening() {
-            let outcome = match error_type {
+            let outcome = match error_type.as_deref() {
                 Some(error_type) => Outcome::failed(error_type),
                 None => Outcome::from(ok),
             };
             // Its log records and its row have the trace that it is a part of.
             let _within = parent(py)?.0.attach();
-            within(|| self.operation.record(elapsed, outcome));
+            within(|| self.operation.record(duration, outcome));
         }
         Ok(())
     }
@@ -176,12 +175,11 @@ impl Monitor {
     /// Sets from how many seconds on the operation counts as slow, whatever the code asks for; None
     /// takes it back.
     #[pyo3(signature = (seconds))]
-    fn set_slow_threshold(&self, seconds: Option<f64>) -> PyResult<()> {
-        let threshold = seconds
-            .map(|seconds| duration(seconds, "seconds"))
-            .transpose()?;
-        self.operation.set_slow_threshold(threshold);
-        Ok(())
+    fn set_slow_threshold(
+        &self,
+        #[pyo3(from_py_with = argument::seconds_or_none)] seconds: Option<Duration>,
+    ) {
+        self.operation.set_slow_threshold(seconds);
     }
 
     fn __repr__(&self) -> String {
@@ -222,12 +220,19 @@ impl Monitor {
         }
         // Not under the lock: another thread may have the interpreter and want the lock.
         let current = current(py)?;
-        let is_current = |run: &Py<Run>| current.as_ref().is_some_and(|it| it.is(run));
-        let mut open = self.open();
-        Ok(match open.iter().rposition(is_current) {
-            Some(place) => Some(open.remove(place)),
-            None => open.pop(),
-        })
+        // From the innermost outwards: a generator's block may end while its caller is in one more.
+        let mut around = current;
+        while let Some(run) = around {
+            {
+                let mut open = self.open();
+                if let Some(place) = open.iter().rposition(|it| it.is(&run)) {
+                    return Ok(Some(open.remove(place)));
+                }
+            }
+            let outer = &run.get().state().outer;
+            around = outer.as_ref().map(|outer| outer.clone_ref(py));
+        }
+        Ok(self.open().pop())
     }
 }
 
@@ -256,10 +261,14 @@ impl Run {
     /// Notes something about this run, for its span and its log records. Never for metrics.
     ///
     /// A str, int, float or bool; 16 fields and 256 bytes of text each are kept.
-    fn field(&self, key: String, value: &Bound<'_, PyAny>) -> PyResult<()> {
+    fn field(
+        &self,
+        #[pyo3(from_py_with = argument::key)] key: Text,
+        value: &Bound<'_, PyAny>,
+    ) -> PyResult<()> {
         let value = field_value(value)?;
         if let Some(measured) = &mut self.state().measured {
-            measured.field(key, value);
+            measured.field(key.0, value);
         }
         Ok(())
     }
@@ -267,6 +276,14 @@ impl Run {
     /// Ends it: well, or as the exception says. Only the first call counts.
     #[pyo3(signature = (error=None))]
     fn end(&self, py: Python<'_>, error: Option<&Bound<'_, PyAny>>) -> PyResult<()> {
+        if let Some(error) = error
+            && !error.is_instance_of::<PyBaseException>()
+        {
+            return Err(PyTypeError::new_err(format!(
+                "error: an exception is needed, not {}",
+                error.get_type().name()?
+            )));
+        }
         let measured = {
             let mut state = self.state();
             state.is_ended = true;
@@ -330,6 +347,9 @@ impl Run {
     }
 
     fn __enter__(slf: Bound<'_, Self>) -> PyResult<Bound<'_, Self>> {
+        // Another may have begun since it was started, and is the one to go back to.
+        let outer = current(slf.py())?.filter(|outer| !outer.is(&slf));
+        slf.get().state().outer = outer;
         enter(slf.as_unbound(), slf.py())?;
         Ok(slf)
     }
@@ -476,13 +496,18 @@ fn finish(py: Python<'_>, measured: DetachedRun, error: &Bound<'_, PyAny>) -> Py
     let described = DESCRIBE
         .import(py, "spanwire._errors", "describe")
         .and_then(|describe| describe.call1((error,)))
-        .and_then(|described| described.extract::<(Option<String>, String, String)>());
+        .and_then(|described| described.extract::<(Option<Text>, Text, Text)>());
     match described {
         Ok((None, ..)) => within(|| measured.cancel()),
         Ok((Some(error_type), message, stack)) => {
             within(|| measured.fail(&error_type, &message, Some(&stack)));
         }
-        Err(_) => within(|| measured.fail("_OTHER", "", None)),
+        // Python may have no stack left to describe it with.
+        Err(_) => {
+            let error_type = error.get_type().fully_qualified_name();
+            let error_type = error_type.map_or("_OTHER".to_owned(), |name| name.to_string());
+            within(|| measured.fail(&error_type, "", None));
+        }
     }
     Ok(())
 }
@@ -598,20 +623,21 @@ fn slow_threshold() -> f64 {
 
 /// Sets them; 1 is the default.
 #[pyfunction]
-fn set_slow_threshold(seconds: f64) -> PyResult<()> {
-    spanwire::timer::set_slow_threshold(duration(seconds, "seconds")?);
-    Ok(())
+fn set_slow_threshold(#[pyo3(from_py_with = argument::seconds)] seconds: Duration) {
+    spanwire::timer::set_slow_threshold(seconds);
 }
 
 /// Says which operation is running now, for work without a block; None for none.
 #[pyfunction]
 #[pyo3(signature = (name))]
-fn set_current_operation(name: Option<&str>) -> PyResult<()> {
-    if let Some(name) = name {
+fn set_current_operation(
+    #[pyo3(from_py_with = argument::name_or_none)] name: Option<Text>,
+) -> PyResult<()> {
+    if let Some(name) = &name {
         check_name(name)?;
     }
     if !is_child() {
-        spanwire::timer::set_current_operation(name);
+        spanwire::timer::set_current_operation(name.as_deref());
     }
     Ok(())
 }

@@ -15,7 +15,8 @@ use spanwire::startup::{self, Phase};
 use tracing::{Level, Span};
 use tracing_opentelemetry::OpenTelemetrySpanExt;
 
-use crate::ipc::IpcMetrics;
+use crate::fork::threads_start;
+use crate::ipc_metrics::{self, IpcMetrics};
 use crate::monitor::in_handler;
 use crate::telemetry::within;
 
@@ -42,6 +43,7 @@ impl BridgeObserver {
     /// An observer under the name of the window's kind.
     #[new]
     fn new(name: &str) -> Self {
+        threads_start();
         let script = PageScript::new();
         let observer = Observer::builder(name).page_script(&script).build();
         Self { observer, script }
@@ -126,8 +128,8 @@ impl BridgeObserver {
     }
 
     /// What was observed so far.
-    fn metrics(&self) -> IpcMetrics {
-        IpcMetrics::from(self.observer.metrics())
+    fn metrics(&self, py: Python<'_>) -> PyResult<Py<IpcMetrics>> {
+        ipc_metrics::snapshot(py, self.observer.metrics())
     }
 }
 

@@ -5,7 +5,7 @@
 //! here find the recorder in force again when it has changed.
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, Once, PoisonError};
 
 use arc_swap::ArcSwapOption;
@@ -21,6 +21,8 @@ static GENERATION: AtomicU64 = AtomicU64::new(0);
 static INSTALLED: AtomicU64 = AtomicU64::new(0);
 static CURRENT: ArcSwapOption<SharedRecorder> = ArcSwapOption::const_empty();
 static DESCRIBED: Mutex<Option<HashMap<KeyName, Description>>> = Mutex::new(None);
+
+static IS_ABANDONED: AtomicBool = AtomicBool::new(false);
 
 const METADATA: Metadata<'static> = Metadata::new("spanwire", Level::INFO, Some("spanwire"));
 
@@ -45,6 +47,13 @@ pub(crate) fn set(recorder: Option<SharedRecorder>) {
             GENERATION.store(generation, Ordering::Release);
         }
     }
+}
+
+/// Leaves the recorder in force, in a forked child, without touching it: its locks may be held by threads
+/// that are not here.
+pub(crate) fn abandon() {
+    GENERATION.store(0, Ordering::Release);
+    IS_ABANDONED.store(true, Ordering::Release);
 }
 
 fn described() -> std::sync::MutexGuard<'static, Option<HashMap<KeyName, Description>>> {
@@ -83,6 +92,9 @@ struct ProcessRecorder {
 
 impl ProcessRecorder {
     fn describe(&self, name: KeyName, description: Description) {
+        if IS_ABANDONED.load(Ordering::Acquire) {
+            return;
+        }
         if let Some(recorder) = &*CURRENT.load() {
             description.tell(&***recorder, &name);
         }

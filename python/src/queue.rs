@@ -5,7 +5,12 @@ use std::time::Duration;
 use pyo3::create_exception;
 use pyo3::exceptions::{PyException, PyTimeoutError, PyValueError};
 use pyo3::prelude::*;
-use spanwire::queue::{MessageQueue as Core, Overflow, PopError, PushErrorReason, Pushed};
+use spanwire::queue::{
+    MessageQueue as Core, Overflow, PopError, PushError, PushErrorReason, Pushed,
+};
+
+use crate::argument::{self, Text};
+use crate::fork::is_child;
 
 create_exception!(
     spanwire,
@@ -25,7 +30,7 @@ create_exception!(
 /// `overflow` says what a full queue does with one more message: "drop_newest" refuses it with
 /// `QueueFull`, "drop_oldest" gives up the oldest, "block" waits. Waiting releases the
 /// interpreter's lock.
-#[pyclass(frozen, module = "spanwire", weakref)]
+#[pyclass(frozen, generic, module = "spanwire", weakref)]
 pub(crate) struct MessageQueue {
     core: Core<Py<PyAny>>,
     /// Whether a push waits for room.
@@ -35,13 +40,17 @@ pub(crate) struct MessageQueue {
 #[pymethods]
 impl MessageQueue {
     #[new]
-    #[pyo3(signature = (name, capacity=1000, *, overflow="drop_newest"))]
-    fn new(name: &str, capacity: usize, overflow: &str) -> PyResult<Self> {
-        check_name(name)?;
+    #[pyo3(signature = (name, capacity=1000, *, overflow=Text("drop_newest".to_owned())))]
+    fn new(
+        #[pyo3(from_py_with = argument::name)] name: Text,
+        #[pyo3(from_py_with = argument::capacity)] capacity: usize,
+        #[pyo3(from_py_with = argument::overflow)] overflow: Text,
+    ) -> PyResult<Self> {
+        check_name(&name)?;
         if capacity == 0 {
             return Err(PyValueError::new_err("capacity: at least 1"));
         }
-        let overflow = match overflow {
+        let overflow = match &*overflow {
             "drop_newest" => Overflow::DropNewest,
             "drop_oldest" => Overflow::DropOldest,
             "block" => Overflow::Block,
@@ -51,7 +60,10 @@ impl MessageQueue {
                 ));
             }
         };
-        let builder = Core::builder(name).capacity(capacity).overflow(overflow);
+        let mut builder = Core::builder(&name).capacity(capacity).overflow(overflow);
+        if is_child() {
+            builder = builder.unmeasured();
+        }
         Ok(Self {
             core: builder.build(),
             blocks: overflow == Overflow::Block,
@@ -66,17 +78,13 @@ impl MessageQueue {
         &self,
         py: Python<'_>,
         message: Py<PyAny>,
-        timeout: Option<f64>,
+        #[pyo3(from_py_with = argument::timeout_or_none)] timeout: Option<Duration>,
     ) -> PyResult<Option<Py<PyAny>>> {
-        let pushed = match timeout {
-            Some(timeout) => {
-                let timeout = duration(timeout, "timeout")?;
-                py.detach(|| self.core.push_timeout(message, timeout))
-            }
-            // That there is room now says nothing: a producer that waits for it may be quicker.
-            None if self.blocks => py.detach(|| self.core.push(message)),
-            // A push that does not wait takes less time than to give up the lock.
-            None => self.core.push(message),
+        // A push that does not wait takes less time than to give up the lock.
+        let pushed = if timeout.is_none() && !self.blocks {
+            self.core.push(message)
+        } else {
+            self.push_waiting(py, message, timeout)?
         };
         match pushed {
             Ok(Pushed::Evicted(old) | Pushed::Superseded(old)) => Ok(Some(old)),
@@ -90,10 +98,11 @@ impl MessageQueue {
 
     /// Takes the oldest message. Without a timeout it waits until there is one; 0 does not wait.
     #[pyo3(signature = (timeout=None))]
-    fn pop(&self, py: Python<'_>, timeout: Option<f64>) -> PyResult<Py<PyAny>> {
-        let timeout = timeout
-            .map(|given| duration(given, "timeout"))
-            .transpose()?;
+    fn pop(
+        &self,
+        py: Python<'_>,
+        #[pyo3(from_py_with = argument::timeout_or_none)] timeout: Option<Duration>,
+    ) -> PyResult<Py<PyAny>> {
         if let Some(message) = self.core.try_pop() {
             return Ok(message);
         }
@@ -124,7 +133,7 @@ impl MessageQueue {
 
     /// Takes up to `max` messages, the oldest first; all without `max`.
     #[pyo3(signature = (max=None))]
-    fn drain(&self, max: Option<usize>) -> Vec<Py<PyAny>> {
+    fn drain(&self, #[pyo3(from_py_with = argument::max)] max: Option<usize>) -> Vec<Py<PyAny>> {
         self.core.drain(max.unwrap_or(usize::MAX))
     }
 
@@ -173,16 +182,38 @@ impl MessageQueue {
     }
 }
 
-const SLICE: Duration = Duration::from_millis(100);
-
-/// Seconds from Python as a duration.
-pub(crate) fn duration(seconds: f64, argument: &str) -> PyResult<Duration> {
-    Duration::try_from_secs_f64(seconds).map_err(|_| {
-        PyValueError::new_err(format!(
-            "{argument}: seconds from 0 on are needed, not {seconds}"
-        ))
-    })
+impl MessageQueue {
+    /// Waits for room in slices, so that Ctrl-C ends it too.
+    fn push_waiting(
+        &self,
+        py: Python<'_>,
+        mut message: Py<PyAny>,
+        timeout: Option<Duration>,
+    ) -> PyResult<Result<Pushed<Py<PyAny>>, PushError<Py<PyAny>>>> {
+        let mut left = timeout;
+        loop {
+            let slice = left.map_or(SLICE, |left| left.min(SLICE));
+            let is_last = left == Some(slice);
+            let pushed = py.detach(|| {
+                if is_last {
+                    self.core.push_timeout(message, slice)
+                } else {
+                    self.core.push_again_timeout(message, slice)
+                }
+            });
+            match pushed {
+                Err(error) if error.reason == PushErrorReason::Timeout && !is_last => {
+                    message = error.message;
+                    left = left.map(|left| left.saturating_sub(slice));
+                }
+                pushed => return Ok(pushed),
+            }
+            py.check_signals()?;
+        }
+    }
 }
+
+const SLICE: Duration = Duration::from_millis(100);
 
 /// A name of an operation or a queue.
 pub(crate) fn check_name(name: &str) -> PyResult<()> {

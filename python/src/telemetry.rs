@@ -1,7 +1,7 @@
 //! Telemetry at work in this process, and its end.
 
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, TryLockError};
 use std::time::Duration;
 
 use arc_swap::{ArcSwapOption, Guard};
@@ -18,9 +18,9 @@ use spanwire::telemetry::{
 };
 use tracing::Dispatch;
 
-use crate::fork::is_child;
+use crate::argument::{self, Text, seconds_of};
+use crate::fork::{is_child, threads_start};
 use crate::process_recorder;
-use crate::queue::duration;
 
 create_exception!(
     spanwire,
@@ -136,9 +136,13 @@ impl Telemetry {
     /// Exports what is queued now, and waits for it at most `timeout` seconds.
     ///
     /// Raises FlushTimeout, or SpanwireError when something was lost or telemetry is paused.
-    #[pyo3(signature = (timeout=5.0))]
-    fn flush(&self, py: Python<'_>, timeout: f64) -> PyResult<()> {
-        let deadline = duration(timeout, "timeout")?;
+    #[pyo3(signature = (timeout=Duration::from_secs(5)))]
+    fn flush(
+        &self,
+        py: Python<'_>,
+        #[pyo3(from_py_with = argument::timeout)] timeout: Duration,
+    ) -> PyResult<()> {
+        let deadline = timeout;
         if is_child() {
             return Ok(());
         }
@@ -160,19 +164,25 @@ impl Telemetry {
         })
     }
 
+    /// Writes what waits into the history, and a report of it to the new file `path`.
+    fn report(&self, py: Python<'_>, path: std::path::PathBuf) -> PyResult<crate::report::Report> {
+        crate::report::write(py, &self.core, &path)
+    }
+
     /// Exports what is queued, ends everything and says what became of it.
     ///
     /// It returns after `timeout` seconds at the latest. A second call returns the same report.
     #[pyo3(signature = (timeout=None))]
-    fn shutdown(&self, py: Python<'_>, timeout: Option<f64>) -> PyResult<ShutdownReport> {
-        let deadline = match timeout {
-            Some(timeout) => duration(timeout, "timeout")?,
-            None => self.shutdown_deadline,
-        };
+    fn shutdown(
+        &self,
+        py: Python<'_>,
+        #[pyo3(from_py_with = argument::timeout_or_none)] timeout: Option<Duration>,
+    ) -> ShutdownReport {
+        let deadline = timeout.unwrap_or(self.shutdown_deadline);
         if is_child() {
-            return Ok(ShutdownReport(CoreReport::default()));
+            return ShutdownReport(CoreReport::default());
         }
-        Ok(ShutdownReport(py.detach(|| self.end(deadline))))
+        ShutdownReport(py.detach(|| self.end(deadline)))
     }
 
     /// Records, sends, serves and writes nothing until `resume`.
@@ -233,11 +243,15 @@ impl Drop for Telemetry {
 
 /// Sets telemetry up for the process; `spanwire.install` describes the options.
 #[pyfunction]
-fn _install(py: Python<'_>, service_name: &str, options: Options) -> PyResult<Telemetry> {
+fn _install(
+    py: Python<'_>,
+    #[pyo3(from_py_with = argument::service_name)] service_name: Text,
+    options: Options,
+) -> PyResult<Telemetry> {
     if is_child() {
         return Err(PyRuntimeError::new_err(
-            "this process was forked from one that has loaded spanwire, and has none of its threads: \
-             start it with multiprocessing's 'spawn' or 'forkserver' to measure in it",
+            "this process was forked from one in which spanwire was at work, and has none of its \
+             threads: start it with multiprocessing's 'spawn' or 'forkserver' to measure in it",
         ));
     }
     if service_name.is_empty() || service_name.len() > 255 {
@@ -245,18 +259,22 @@ fn _install(py: Python<'_>, service_name: &str, options: Options) -> PyResult<Te
             "service_name: 1 to 255 bytes of UTF-8 are allowed",
         ));
     }
-    if ACTIVE.load().is_some() {
+    // Until it returns: another thread may install meanwhile.
+    static INSTALLING: Mutex<()> = Mutex::new(());
+    let installing = INSTALLING.try_lock();
+    if matches!(installing, Err(TryLockError::WouldBlock)) || ACTIVE.load().is_some() {
         return Err(PyRuntimeError::new_err(
             "telemetry is at work in this process already: call its shutdown() first",
         ));
     }
     let shutdown_deadline = match options.shutdown_timeout {
-        Some(seconds) => duration(seconds, "shutdown_timeout")?,
+        Some(seconds) => seconds_of(seconds, "shutdown_timeout")?,
         None => Duration::from_secs(2),
     };
+    threads_start();
     py.detach(|| {
         // The builder is made here, since it does not go from thread to thread.
-        let builder = options.apply(Core::builder(service_name))?;
+        let builder = options.apply(Core::builder(&*service_name))?;
         let (core, parts) = builder
             .build()
             .map_err(|error: TelemetryError| SpanwireError::new_err(error.to_string()))?;
@@ -295,16 +313,16 @@ fn _install(py: Python<'_>, service_name: &str, options: Options) -> PyResult<Te
 #[derive(FromPyObject)]
 #[pyo3(from_item_all)]
 struct Options {
-    service_version: Option<String>,
-    resource_attributes: Option<HashMap<String, String>>,
-    environment: Option<HashMap<String, String>>,
-    prometheus_host: Option<String>,
+    service_version: Option<Text>,
+    resource_attributes: Option<HashMap<Text, Text>>,
+    environment: Option<HashMap<Text, Text>>,
+    prometheus_host: Option<Text>,
     prometheus_port: Option<u16>,
-    metrics: Option<String>,
-    traces: Option<String>,
-    logs: Option<String>,
-    otlp_endpoint: Option<String>,
-    otlp_headers: Option<HashMap<String, String>>,
+    metrics: Option<Text>,
+    traces: Option<Text>,
+    logs: Option<Text>,
+    otlp_endpoint: Option<Text>,
+    otlp_headers: Option<HashMap<Text, Text>>,
     spool_dir: Option<std::path::PathBuf>,
     history: Option<std::path::PathBuf>,
     slow_threshold: Option<f64>,
@@ -319,22 +337,26 @@ struct Options {
 impl Options {
     fn apply(self, mut builder: TelemetryBuilder) -> PyResult<TelemetryBuilder> {
         if let Some(version) = self.service_version {
-            builder = builder.service_version(version);
+            builder = builder.service_version(version.0);
         }
         for (key, value) in self.resource_attributes.into_iter().flatten() {
-            builder = builder.resource_attribute(key, value);
+            builder = builder.resource_attribute(key.0, value.0);
         }
         if let Some(environment) = self.environment {
+            let environment: HashMap<String, String> = environment
+                .into_iter()
+                .map(|(name, value)| (name.0, value.0))
+                .collect();
             builder = builder.environment(move |name| environment.get(name).cloned());
         }
         if let Some(host) = self.prometheus_host {
-            builder = builder.prometheus_host(host);
+            builder = builder.prometheus_host(host.0);
         }
         if let Some(port) = self.prometheus_port {
             builder = builder.prometheus_port(port);
         }
         if let Some(metrics) = self.metrics {
-            builder = builder.metrics(match metrics.as_str() {
+            builder = builder.metrics(match &*metrics {
                 "prometheus" => MetricsExporter::Prometheus,
                 "otlp" => MetricsExporter::Otlp,
                 "prometheus,otlp" => MetricsExporter::PrometheusAndOtlp,
@@ -353,10 +375,10 @@ impl Options {
             builder = builder.logs(exporter(&logs, "logs")?);
         }
         if let Some(endpoint) = self.otlp_endpoint {
-            builder = builder.otlp_endpoint(endpoint);
+            builder = builder.otlp_endpoint(endpoint.0);
         }
         for (name, value) in self.otlp_headers.into_iter().flatten() {
-            builder = builder.otlp_header(name, value);
+            builder = builder.otlp_header(name.0, value.0);
         }
         if let Some(folder) = self.spool_dir {
             builder = builder.spool_dir(folder);
@@ -365,10 +387,10 @@ impl Options {
             builder = builder.history(file);
         }
         if let Some(seconds) = self.slow_threshold {
-            builder = builder.slow_threshold(duration(seconds, "slow_threshold")?);
+            builder = builder.slow_threshold(seconds_of(seconds, "slow_threshold")?);
         }
         if let Some(seconds) = self.system_interval {
-            builder = builder.system_interval(duration(seconds, "system_interval")?);
+            builder = builder.system_interval(seconds_of(seconds, "system_interval")?);
         }
         if !self.system {
             builder = builder.without_system();
@@ -383,7 +405,7 @@ impl Options {
             builder = builder.strict();
         }
         if let Some(seconds) = self.shutdown_timeout {
-            builder = builder.shutdown_deadline(duration(seconds, "shutdown_timeout")?);
+            builder = builder.shutdown_deadline(seconds_of(seconds, "shutdown_timeout")?);
         }
         Ok(builder)
     }

@@ -16,6 +16,7 @@ from conftest import series
 import spanwire
 
 from spanwire.compat import MetricsStorage, PerformanceMonitor, StorageError
+from spanwire.compat import storage as storage_module
 
 
 @pytest.fixture
@@ -449,6 +450,8 @@ def test_rows_beyond_the_bound_are_counted(tmp_path, monkeypatch):
         (lambda s: s.insert_metric("op", duration="1"), TypeError, "duration"),
         (lambda s: s.insert_metric("op", duration=-1), ValueError, "duration"),
         (lambda s: s.insert_metric("op", duration=float("nan")), ValueError, "duration"),
+        (lambda s: s.insert_metric("op", duration=1e300), ValueError, "duration"),
+        (lambda s: s.insert_metric("op", duration=1, trace_id="zz"), ValueError, "trace_id"),
         (lambda s: s.insert_metric("op", duration=1, error=5.5), TypeError, "error"),
         (lambda s: s.insert_metric("op", duration=1, is_slow="no"), TypeError, "is_slow"),
         (lambda s: s.insert_metric("op", duration=1, context=[1]), TypeError, "context"),
@@ -466,3 +469,24 @@ def test_rows_beyond_the_bound_are_counted(tmp_path, monkeypatch):
 def test_bad_argument_is_told_by_name(storage, call, error, names):
     with pytest.raises(error, match=names):
         call(storage)
+
+
+@pytest.mark.parametrize("kind", ["new", "old"])
+def test_row_that_sqlite_cannot_hold_stops_no_other(tmp_path, kind):
+    path = tmp_path / "metrics.db"
+    if kind == "old":
+        with sqlite3.connect(path) as old:
+            old.execute("CREATE TABLE metrics (id INTEGER PRIMARY KEY, operation TEXT, duration REAL,"
+                        " error TEXT, is_slow INTEGER, timestamp REAL)")
+    with MetricsStorage(path) as storage:
+        storage.insert_metric("op \udcff", duration=1)
+        storage.insert_metric("op", duration=1, error="bad \udcff")
+        storage.insert_metric("op", duration=2, context={"file": "\udcff"})
+        for _ in range(20):
+            storage.insert_metric("huge", duration=1e12)
+        storage._pending.append(storage_module._Pending("\udcff", 0, 0, None, False, "", None, None))
+        storage.insert_metric("op", duration=3)
+        assert storage.get_metrics("op")[-1].duration == 3
+        assert len(storage.get_metrics("op \udcff")) == 1
+        assert len(storage.get_metrics()) == 24
+        assert storage.dropped == 1

@@ -268,6 +268,20 @@ def test_without_install_blocks_run_and_nothing_is_measured():
         (lambda: monitor("x" * 129), ValueError, "name"),
         (lambda: monitor("x", slow_after=-1), ValueError, "slow_after"),
         (lambda: monitor("x", slow_after="1"), TypeError, "slow_after"),
+        (lambda: monitor("x", sample_one_in=-1), ValueError, "sample_one_in"),
+        (lambda: monitor("x", sample_one_in=2**40), ValueError, "sample_one_in"),
+        (lambda: monitor("x", sample_one_in=1.5), TypeError, "sample_one_in"),
+        (lambda: monitor("x").record(10**400), ValueError, "duration"),
+        (lambda: monitor("x").record(1.0, error_type=5), TypeError, "error_type"),
+        (lambda: monitor("x").set_slow_threshold("1"), TypeError, "seconds"),
+        (lambda: monitor("x").start().field(1, 2), TypeError, "key"),
+        (lambda: monitor("x").start().end("text"), TypeError, "error"),
+        (lambda: monitor("x").start().end(ValueError), TypeError, "error"),
+        (lambda: spanwire.set_current_operation(1), TypeError, "name"),
+        (lambda: spanwire.MessageQueue("q", -1), ValueError, "capacity"),
+        (lambda: spanwire.MessageQueue("q", 2**70), ValueError, "capacity"),
+        (lambda: spanwire.MessageQueue("q").drain(-1), ValueError, "max"),
+        (lambda: spanwire.MessageQueue("q").push(1, "1"), TypeError, "timeout"),
         (lambda: monitor("x", fields={1: 2}), TypeError, "fields"),
         (lambda: monitor("x", fields={"a": object()}), TypeError, "str, int, float or bool"),
         (lambda: monitor("x").record(-1), ValueError, "duration"),
@@ -285,5 +299,160 @@ def test_without_install_blocks_run_and_nothing_is_measured():
     ],
 )
 def test_bad_argument_is_told_by_name(call, error, names):
-    with pytest.raises(error, match=names):
+    with pytest.raises(error, match=names) as told:
         call()
+    # Not in a note alone, which Python has from 3.11 on.
+    assert names in str(told.value)
+
+
+def test_names_that_are_no_utf8_are_measured(telemetry):
+    with monitor("py_open \udcff", fields={"file \udcff": "\udcff"}) as run:
+        run.field("\udcff", "\udcff")
+    monitor("py_open \udcff").record(1.0, error_type="\udcff")
+    spanwire.set_current_operation("py_open \udcff")
+    spanwire.set_current_operation(None)
+    spanwire.MessageQueue("py_queue \udcff").push(1)
+    assert count(telemetry, "py_open \ufffd\ufffd\ufffd") == 1
+
+
+def test_exception_whose_text_is_no_utf8_keeps_its_type(traced, collector):
+    with pytest.raises(ValueError):
+        with monitor("py_surrogate"):
+            raise ValueError("cannot open \udcff.exr")
+    assert count(traced, "py_surrogate", "ValueError") == 1
+    traced.shutdown()
+    [log] = collector.logs
+    assert log["exception.message"] == "cannot open \\udcff.exr"
+
+
+def test_exception_that_is_false_is_described_with_its_causes(traced, collector):
+    class Empty(Exception):
+        def __len__(self):
+            return 0
+
+    with pytest.raises(RuntimeError):
+        with monitor("py_false"):
+            try:
+                raise Empty("nothing there")
+            except Empty as cause:
+                raise RuntimeError("no scene") from cause
+    traced.shutdown()
+    [log] = collector.logs
+    assert "nothing there" in log["exception.message"]
+
+
+def test_exception_that_cannot_be_described_keeps_its_type(telemetry):
+    class Hostile(type):
+        def __getattribute__(cls, name):
+            if name == "__module__":
+                raise RuntimeError("no name for you")
+            return super().__getattribute__(name)
+
+    class Nameless(Exception, metaclass=Hostile):
+        pass
+
+    def deeper():
+        with monitor("py_deep"):
+            deeper()
+
+    with pytest.raises(RecursionError):
+        deeper()
+    with pytest.raises(Nameless):
+        with monitor("py_nameless"):
+            raise Nameless
+    assert 'error_type="_OTHER",spanwire_operation_name="py_deep"' not in scrape(telemetry)
+    assert 'spanwire_operation_name="py_nameless"' in scrape(telemetry)
+
+
+def test_what_a_closed_generator_tidies_up_is_its_child(traced, collector):
+    @monitor("py_tidied")
+    def numbers():
+        try:
+            yield 1
+        finally:
+            with monitor("py_tidying"):
+                pass
+
+    @monitor("py_async_tidied")
+    async def async_numbers():
+        try:
+            yield 1
+        finally:
+            with monitor("py_async_tidying"):
+                await asyncio.sleep(0)
+
+    working = numbers()
+    next(working)
+    with monitor("py_closer") as closer:
+        working.close()
+        assert spanwire.current_run() is closer
+
+    async def close():
+        items = async_numbers()
+        await items.__anext__()
+        await items.aclose()
+
+    asyncio.run(close())
+    traced.shutdown()
+    for name in ("", "async_"):
+        assert collector.span(f"py_{name}tidying").parent == collector.span(f"py_{name}tidied").span_id
+
+
+def test_run_that_is_entered_later_gives_way_to_what_was_current(telemetry):
+    with monitor("py_first"):
+        run = monitor("py_later").start()
+        with monitor("py_second") as second:
+            with run:
+                assert spanwire.current_run() is run
+            assert spanwire.current_run() is second
+
+
+def test_block_of_a_suspended_generator_ends_its_own_run(traced, collector):
+    shared = monitor("py_shared")
+
+    def suspended():
+        with shared:
+            yield
+
+    waiting = suspended()
+    next(waiting)
+    inside, leave = threading.Event(), threading.Event()
+
+    def work():
+        with shared as run:
+            run.field("place", "thread")
+            inside.set()
+            leave.wait(10)
+            run.field("left", True)
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    inside.wait(10)
+    with monitor("py_meanwhile"):
+        waiting.close()
+    leave.set()
+    thread.join()
+    traced.shutdown()
+    [of_thread] = [span for span in collector.spans if span.attributes.get("place") == "thread"]
+    assert of_thread.attributes.get("left") is True
+
+
+def test_thread_that_ends_within_a_block_leaves_the_others_theirs(telemetry):
+    left = monitor("py_left")
+    thread = threading.Thread(target=left.__enter__)
+    thread.start()
+    thread.join()
+    with left as run:
+        assert spanwire.current_run() is run
+    assert count(telemetry, "py_left") == 1
+    assert left.active == 1
+
+
+@pytest.mark.parametrize("seconds", [1e9, 1e15, 1.8e19])
+def test_huge_duration_is_recorded_as_what_it_is(telemetry, seconds):
+    huge = monitor(f"py_huge_{seconds:g}", slow_after=seconds)
+    huge.record(seconds)
+    huge.set_slow_threshold(seconds)
+    with huge:
+        pass
+    assert count(telemetry, f"py_huge_{seconds:g}") == 2

@@ -14,9 +14,12 @@ import sys
 
 import pytest
 from conftest import ALL_TRACES
+from opentelemetry.sdk.trace import TracerProvider
 
 import spanwire
 from spanwire import monitor
+from spanwire.logging import SpanwireHandler
+from spanwire.opentelemetry import SpanwireSpanProcessor
 
 HEAD = """
 import asyncio, logging, spanwire
@@ -243,3 +246,29 @@ def test_history_has_each_run_as_a_row(tmp_path):
     connection.close()
     assert [row[:2] for row in rows] == [(0, None), (1, "KeyError"), (0, None)]
     assert rows[2][2] == pytest.approx(250)
+
+
+def test_texts_that_are_no_utf8_are_no_trouble_of_the_apps(traced, collector, capsys):
+    provider = TracerProvider()
+    provider.add_span_processor(SpanwireSpanProcessor())
+    tracer = provider.get_tracer("hostile")
+    with tracer.start_as_current_span("open \udcff", attributes={"file": "\udcff.exr"}) as span:
+        span.add_event("read \udcff", {"line": "\udcff"})
+        span.set_attribute("files", ["a", "\udcff"])
+    logger = logging.getLogger("py_hostile")
+    handler = SpanwireHandler()
+    logger.addHandler(handler)
+    try:
+        logger.error("no such file: %s", "\udcff")
+        for created in (float("inf"), float("nan"), -1.0, 1e300):
+            late = {"name": "py_hostile", "msg": "late", "levelno": logging.INFO, "created": created}
+            handler.emit(logging.makeLogRecord(late))
+        handler.emit(logging.makeLogRecord({"name": "py_hostile", "msg": "loud", "levelno": 10**12}))
+    finally:
+        logger.removeHandler(handler)
+    assert "Traceback" not in capsys.readouterr().err
+    traced.shutdown()
+    [span] = [span for span in collector.spans if span.name.startswith("open ")]
+    assert span.attributes["file"].endswith(".exr")
+    assert len([log for log in collector.logs if "no such file" in log["body"]]) == 1
+    assert len([log for log in collector.logs if log["body"] in ("late", "loud")]) == 5

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import gc
+import subprocess
+import sys
 import threading
 import time
 import weakref
 
 import pytest
-from conftest import series
+from conftest import scrape, series
 
 from spanwire import MessageQueue, QueueClosed, QueueFull
 
@@ -148,3 +150,49 @@ def test_many_producers_and_consumers_lose_nothing():
     for thread in consumers:
         thread.join()
     assert sorted(got) == list(range(2000))
+
+
+WAITS = """
+import os, signal, sys, threading, spanwire
+queue = spanwire.MessageQueue("py_interrupted", 1, overflow=sys.argv[1])
+queue.push(1)
+threading.Timer(0.2, os.kill, (os.getpid(), signal.SIGINT)).start()
+try:
+    queue.push(2, **({"timeout": 20.0} if sys.argv[2] else {}))
+except KeyboardInterrupt:
+    sys.exit(7)
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="sends SIGINT")
+@pytest.mark.parametrize(("overflow", "timeout"), [("block", ""), ("drop_newest", "20")])
+def test_wait_for_room_ends_with_ctrl_c(overflow, timeout):
+    ended = subprocess.run([sys.executable, "-c", WAITS, overflow, timeout], timeout=15)
+    assert ended.returncode == 7
+
+
+def test_wait_for_room_counts_a_message_that_found_none_once(telemetry):
+    queue = MessageQueue("py_once", 1)
+    queue.push(1)
+    with pytest.raises(QueueFull, match="time"):
+        queue.push(2, timeout=0.25)
+    start = 'spanwire_queue_messages_total{error_type="timeout"'
+    lines = [line for line in scrape(telemetry).splitlines() if line.startswith(start) and "py_once" in line]
+    assert [line.rsplit(" ", 1)[1] for line in lines] == ["1"]
+
+
+@pytest.mark.parametrize("timeout", [1e9, 1e15, 1.8e19])
+def test_huge_timeout_is_a_wait_without_end(timeout):
+    queue = MessageQueue("py_huge", 1)
+    threading.Timer(0.05, queue.push, (1,)).start()
+    assert queue.pop(timeout=timeout) == 1
+    queue.push(1)
+    threading.Timer(0.05, queue.pop).start()
+    queue.push(2, timeout=timeout)
+    assert queue.pop() == 2
+
+
+def test_kind_of_message_can_be_named():
+    queue: MessageQueue[int] = MessageQueue("py_generic")
+    assert MessageQueue[int]
+    assert queue.capacity == 1000

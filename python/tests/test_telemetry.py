@@ -310,3 +310,187 @@ def test_no_warning_comes_without_a_reason():
         warnings.simplefilter("error")
         with spanwire.install("x", environment={}, prometheus_port=0):
             pass
+
+
+def test_variable_that_is_no_utf8_keeps_no_app_from_starting():
+    code = "import spanwire, sys\nwith spanwire.install('x', prometheus_port=0) as it: sys.exit(len(it.warnings))"
+    ended = subprocess.run(
+        [sys.executable, "-c", code],
+        capture_output=True,
+        timeout=30,
+        env={**os.environb, b"LEGACY_PATH": b"/data/\xff", b"OTEL_SERVICE_NAME": b"caf\xe9"},
+    )
+    assert ended.returncode == 0, ended.stderr.decode()
+
+
+def test_two_threads_that_install_at_once_get_one_telemetry():
+    for _ in range(20):
+        barrier, made, refused = threading.Barrier(4), [], []
+
+        def one():
+            barrier.wait()
+            try:
+                made.append(spanwire.install("x", environment={}, prometheus_port=0, system=False))
+            except RuntimeError as error:
+                refused.append(str(error))
+
+        threads = [threading.Thread(target=one) for _ in range(4)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        for telemetry in made:
+            telemetry.shutdown()
+        assert len(made) == 1 and all("at work" in text for text in refused)
+
+
+def test_warning_that_is_an_error_leaves_no_telemetry_at_work():
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        with pytest.raises(spanwire.SpanwireWarning):
+            spanwire.install("x", environment={"OTEL_EXPORTER_PROMETHEUS_PORT": "many"}, prometheus_port=0)
+    assert spanwire.current() is None
+    with spanwire.install("x", environment={}, prometheus_port=0):
+        pass
+
+
+@pytest.mark.parametrize("seconds", [1e9, 1e15, 1.8e19])
+def test_huge_time_to_wait_is_a_wait_without_end(seconds):
+    telemetry = spanwire.install(
+        "x",
+        environment={},
+        prometheus_port=0,
+        slow_threshold=seconds,
+        system_interval=seconds,
+        shutdown_timeout=seconds,
+    )
+    telemetry.flush(seconds)
+    telemetry.shutdown(seconds)
+    spanwire.set_slow_threshold(1.0)
+
+
+DAEMONS = """
+import threading, time, spanwire
+spanwire.install("x", prometheus_port=0, system=False)
+queue, full = spanwire.MessageQueue("py_daemon"), spanwire.MessageQueue("py_daemon_full", 1, overflow="block")
+full.push(0)
+def pops():
+    queue.pop()
+def pushes():
+    full.push(1)
+def waits():
+    while True:
+        try:
+            full.push(1, timeout=0.001)
+        except spanwire.QueueFull:
+            pass
+def measures():
+    while True:
+        with spanwire.monitor("py_daemon"):
+            time.sleep(0)
+for work in [pops, pushes, waits, measures] * 4:
+    threading.Thread(target=work, daemon=True).start()
+time.sleep(0.05)
+"""
+
+
+def test_daemon_threads_do_not_trouble_the_end_of_the_interpreter():
+    for _ in range(5):
+        done = run_python(DAEMONS)
+        assert (done.returncode, done.stderr) == (0, "")
+
+
+BUSY_FORKS = """
+import os, sys, threading, urllib.request, spanwire
+telemetry = spanwire.install("x", prometheus_port=0, system=False)
+kept = [spanwire.MessageQueue("py_kept"), spanwire.monitor("py_kept")]
+done = threading.Event()
+def scrape():
+    while not done.is_set():
+        urllib.request.urlopen(telemetry.metrics_url).read()
+def work():
+    while not done.is_set():
+        try:
+            kept[0].pop(timeout=0.0001)
+        except TimeoutError:
+            pass
+        with kept[1]:
+            pass
+threads = [threading.Thread(target=scrape) for _ in range(2)] + [threading.Thread(target=work) for _ in range(2)]
+for thread in threads:
+    thread.start()
+stuck = 0
+for n in range(60):
+    child = os.fork()
+    if child == 0:
+        import faulthandler, signal
+        signal.alarm(10)
+        spanwire.monitor("py_child_%d" % n).record(1.0)
+        spanwire.monitor("py_kept").set_slow_threshold(5.0)
+        spanwire.set_slow_threshold(2.0)
+        spanwire.Measurement("py_child_%d" % n).record(1.0)
+        queue = spanwire.MessageQueue("py_child_%d" % n)
+        queue.push(1); queue.pop()
+        with kept[1]:
+            pass
+        kept[0].push(1)
+        os._exit(0)
+    stuck += os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) != 0
+done.set()
+for thread in threads:
+    thread.join()
+telemetry.shutdown()
+sys.exit(stuck)
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows does not fork")
+def test_child_of_a_busy_process_is_never_stuck():
+    done = run_python(BUSY_FORKS)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+FORK_BEFORE = """
+import os, sys, urllib.request, spanwire
+monitor = spanwire.monitor("py_before")
+with monitor:
+    pass
+children = []
+for _ in range(2):
+    child = os.fork()
+    if child == 0:
+        with spanwire.install("child", prometheus_port=0, system=False) as telemetry:
+            with monitor:
+                pass
+            text = urllib.request.urlopen(telemetry.metrics_url).read().decode()
+        sys.exit(0 if 'spanwire_operation_duration_seconds_count{spanwire_operation_name="py_before"} 1' in text else 5)
+    children.append(child)
+for child in children:
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows does not fork")
+def test_child_that_was_forked_before_the_install_installs_for_itself():
+    done = run_python(FORK_BEFORE)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+SUBINTERPRETER = """
+import spanwire
+try:
+    import _interpreters as interpreters
+except ImportError:
+    import _xxsubinterpreters as interpreters
+told = "import builtins\\ntry:\\n    import spanwire\\nexcept ImportError as error:\\n    print(error, flush=True)"
+interpreters.run_string(interpreters.create(), told)
+with spanwire.monitor("py_main"):
+    print("main", flush=True)
+"""
+
+
+def test_sub_interpreter_is_told_that_it_cannot_have_it():
+    done = run_python(SUBINTERPRETER)
+    assert done.returncode == 0, done.stderr
+    told, main = done.stdout.splitlines()
+    assert "interpreter" in told and main == "main"

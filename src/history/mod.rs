@@ -3,9 +3,11 @@
 mod batch;
 mod counts;
 mod error;
+pub(crate) mod flight;
 mod intake_queue;
 mod log_room;
 mod options;
+mod process_identity;
 pub mod query;
 mod recording;
 pub mod report;
@@ -19,6 +21,7 @@ pub(crate) mod sketch;
 mod slowness;
 mod store;
 mod time;
+mod unclean_end;
 mod writer;
 
 pub use counts::HistoryReport;
@@ -28,4 +31,4 @@ pub use recording::{FlushError, History};
 pub use sketch::sketch_with;
 
 /// The tables of a new file.
-pub const SCHEMA: &str = include_str!("schema.sql");
+pub const SCHEMA: &str = concat!(include_str!("schema.sql"), include_str!("schema_2.sql"));

@@ -14,6 +14,7 @@ pub struct QueueBuilder<T> {
     pub(super) overflow: Overflow,
     pub(super) counted: bool,
     pub(super) always_stamped: bool,
+    pub(super) is_measured: bool,
     messages: PhantomData<fn() -> T>,
 }
 
@@ -25,6 +26,7 @@ impl<T> QueueBuilder<T> {
             overflow: Overflow::default(),
             counted: true,
             always_stamped: false,
+            is_measured: true,
             messages: PhantomData,
         }
     }
@@ -48,6 +50,14 @@ impl<T> QueueBuilder<T> {
     /// Leaves `spanwire.queue.messages` out, for a queue whose messages are counted elsewhere.
     pub(crate) fn uncounted(mut self) -> Self {
         self.counted = false;
+        self
+    }
+
+    /// Takes no lock that another thread of the process could hold, and publishes no gauges: for a
+    /// process that was forked from one with threads of ours.
+    #[doc(hidden)]
+    pub fn unmeasured(mut self) -> Self {
+        self.is_measured = false;
         self
     }
 

@@ -119,6 +119,22 @@ impl<T> MessageQueue<T> {
     /// [`Timeout`](PushErrorReason::Timeout) or [`Closed`](PushErrorReason::Closed), also when the
     /// queue is closed meanwhile. The message is in the error, and was counted as dropped.
     pub fn push_timeout(&self, message: T, timeout: Duration) -> Result<Pushed<T>, PushError<T>> {
+        self.push_again_timeout(message, timeout).map_err(|error| {
+            if error.reason == PushErrorReason::Timeout {
+                self.shared.metrics.dropped(ErrorType::Timeout, 1);
+            }
+            error
+        })
+    }
+
+    /// As [`push_timeout`](Self::push_timeout), for a caller that pushes the message again when it
+    /// timed out: then it is not counted.
+    #[doc(hidden)]
+    pub fn push_again_timeout(
+        &self,
+        message: T,
+        timeout: Duration,
+    ) -> Result<Pushed<T>, PushError<T>> {
         let capacity = &self.shared.metrics.capacity;
         let reserved = match capacity.reserve() {
             Err(PushErrorReason::Full) => capacity.reserve_by(Some(deadline(timeout))),
@@ -129,6 +145,7 @@ impl<T> MessageQueue<T> {
                 self.shared.publish(message);
                 Ok(Pushed::Queued)
             }
+            Err(reason @ PushErrorReason::Timeout) => Err(PushError { message, reason }),
             Err(reason) => Err(self.shared.refuse(message, reason)),
         }
     }

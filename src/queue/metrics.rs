@@ -45,7 +45,11 @@ struct Messages {
 
 impl QueueMetrics {
     pub(super) fn new<T>(options: QueueBuilder<T>) -> Arc<Self> {
-        let label = LABELS.get(&options.name, NameSource::Registered, Arc::clone);
+        let label = if options.is_measured {
+            LABELS.get(&options.name, NameSource::Registered, Arc::clone)
+        } else {
+            Arc::new(Arc::from(&*options.name))
+        };
         let metrics = Arc::new(Self {
             label: Arc::clone(&label),
             name: options.name,
@@ -55,8 +59,10 @@ impl QueueMetrics {
             clock: Clock::current(),
             instruments: Instruments::new(),
         });
-        let weak = Arc::downgrade(&metrics);
-        handles::register(weak);
+        if options.is_measured {
+            let weak = Arc::downgrade(&metrics);
+            handles::register(weak);
+        }
         metrics
     }
 

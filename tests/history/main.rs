@@ -11,6 +11,7 @@ mod app;
 mod bounds;
 mod consent;
 mod faults;
+mod flight;
 mod messages;
 #[cfg(feature = "testing")]
 mod observed_calls;

@@ -7,12 +7,18 @@ from typing import Any
 
 
 def text(value: Any, name: str, longest: int = 128) -> str:
-    """A str that is not empty and has at most ``longest`` bytes."""
+    """A str that is not empty and has at most ``longest`` bytes; what UTF-8 cannot say is replaced."""
     if not isinstance(value, str):
         raise TypeError(f"{name}: a str is needed, not {type(value).__name__}")
-    if not 1 <= len(value.encode("utf-8", "replace")) <= longest:
+    told = utf8(value)
+    if not 1 <= len(told.encode()) <= longest:
         raise ValueError(f"{name}: 1 to {longest} bytes of UTF-8 are allowed")
-    return value
+    return told
+
+
+def utf8(value: str) -> str:
+    """The same as the Rust half has of it, which holds UTF-8 alone."""
+    return value if value.isascii() else value.encode("utf-8", "surrogatepass").decode("utf-8", "replace")
 
 
 def number(value: Any, name: str, *, least: float = 0.0, above: bool = False) -> float:

@@ -1,7 +1,7 @@
 """``MetricsStorage``: runs of operations as rows of a SQLite file.
 
-A new file has the schema of Spanwire's history (``src/history/schema.sql``), whose view ``metrics``
-any program reads; a file of an older monitor, with a table ``metrics``, is used as it is.
+A new file has the schema of Spanwire's history (``src/history/schema.sql`` and ``schema_2.sql``),
+whose view ``metrics`` any program reads; a file of an older monitor, with a table ``metrics``, is used as it is.
 """
 
 from __future__ import annotations
@@ -9,8 +9,10 @@ from __future__ import annotations
 import atexit
 import collections
 import json
+import logging
 import os
 import random
+import re
 import sqlite3
 import threading
 import time
@@ -20,19 +22,25 @@ from pathlib import Path
 from typing import Any, Deque, Dict, List, NamedTuple, Optional, Sequence, Tuple, Union
 
 from .. import _core
-from ._checks import flag, number, text, whole
+from ._checks import flag, number, text, utf8, whole
 
 __all__ = ["MetricRow", "MetricsStorage", "StorageError"]
 
 #: The version of the schema that this library writes, kept in ``PRAGMA user_version``.
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 #: "SPWR": what tells a history of Spanwire's from other databases.
 _APPLICATION_ID = 0x5350_5752
 _PENDING_MAX = 10_000
+#: In milliseconds: thirty years, whose nanoseconds SQLite can hold.
+_DURATION_MAX = 1e12
+_INTEGER_MAX = 2**63 - 1
+_TRACE_ID = re.compile("[0-9a-fA-F]{32}")
 _BATCH_SECONDS = 0.05
 #: In nanoseconds.
 _MINUTE = 60_000_000_000
 _OLD_COLUMNS = {"operation", "duration", "error", "is_slow"}
+
+_log = logging.getLogger("spanwire.compat")
 
 
 class StorageError(_core.SpanwireError):
@@ -73,7 +81,8 @@ class MetricsStorage:
     :raises StorageError: when the file is no database, is newer than this library, or stays locked.
 
     An insert does not wait for the disk: a thread writes what waits, twenty times a second at most,
-    and each read brings what waits first. 10,000 rows may wait; ``dropped`` counts what did not fit.
+    and each read brings what waits first. 10,000 rows may wait; ``dropped`` counts what did not fit or
+    could not be written.
     """
 
     def __init__(self, db_path: Union[str, "os.PathLike[str]"] = "metrics.db", *, timeout: float = 5.0) -> None:
@@ -116,8 +125,11 @@ class MetricsStorage:
         :param error: None or False when it went well; else the exception, its type's name, or True.
         :param context: what else to keep, as JSON.
         """
-        text(operation, "operation")
-        number(duration, "duration")
+        operation = text(operation, "operation")
+        if number(duration, "duration") > _DURATION_MAX:
+            raise ValueError(f"duration: {_DURATION_MAX:g} ms at most, not {duration}")
+        if trace_id is not None and not _TRACE_ID.fullmatch(trace_id):
+            raise ValueError("trace_id: 32 hexadecimal digits are needed")
         is_slow = flag(is_slow, "is_slow")
         if context is not None and not isinstance(context, dict):
             raise TypeError(f"context: a dict is needed, not {type(context).__name__}")
@@ -127,7 +139,7 @@ class MetricsStorage:
             duration=float(duration),
             error_type=_error_type(error),
             is_slow=is_slow,
-            thread=threading.current_thread().name,
+            thread=utf8(threading.current_thread().name),
             trace_id=trace_id,
             context=json.dumps(context, default=str) if context else None,
         )
@@ -160,6 +172,21 @@ class MetricsStorage:
                 with self._lock:
                     self._pending.extendleft(reversed(rows))
                 raise self._explained(error) from error
+            except Exception:
+                # One row that cannot be written must not hold up all others.
+                self._write_one_by_one(rows)
+
+    def _write_one_by_one(self, rows: List[_Pending]) -> None:
+        for at, row in enumerate(rows):
+            try:
+                self._write([row])
+            except sqlite3.Error as error:
+                with self._lock:
+                    self._pending.extendleft(reversed(rows[at:]))
+                raise self._explained(error) from error
+            except Exception:
+                self.dropped += 1
+                _log.warning("a row of %s cannot be written", row.operation, exc_info=True)
 
     def cleanup(self, older_than_seconds: float) -> int:
         """Deletes the rows that are older; returns how many those were.
@@ -357,6 +384,16 @@ class MetricsStorage:
         self._old_text = any(part in declared for part in ("TEXT", "CHAR", "DATE", "TIME"))
 
     def _write(self, rows: List[_Pending]) -> None:
+        session = self._session
+        try:
+            self._write_in_one(rows)
+        except BaseException:
+            # What was made in there is not there.
+            self._session = session
+            self._series.clear()
+            raise
+
+    def _write_in_one(self, rows: List[_Pending]) -> None:
         with self._writing() as connection:
             if self._is_old:
                 return self._write_old(connection, rows)
@@ -554,7 +591,7 @@ def _add_to_rollup(
         "INSERT INTO rollup (minute, series_id, count, errors, slow, sum, min, max, sketch)"
         " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (series_id, minute) DO UPDATE SET"
         " count = count + excluded.count, errors = errors + excluded.errors, slow = slow + excluded.slow,"
-        " sum = sum + excluded.sum, min = min(min, excluded.min), max = max(max, excluded.max),"
+        f" sum = min(sum + excluded.sum, {_INTEGER_MAX}), min = min(min, excluded.min), max = max(max, excluded.max),"
         " sketch = excluded.sketch",
         (
             minute,
@@ -562,7 +599,7 @@ def _add_to_rollup(
             len(runs),
             sum(failed for _, failed, _ in runs),
             sum(slow for _, _, slow in runs),
-            sum(durations),
+            min(sum(durations), _INTEGER_MAX),
             min(durations),
             max(durations),
             _core._sketch_with(found["sketch"] if found else None, durations),
@@ -637,9 +674,9 @@ def _error_type(error: Union[bool, str, BaseException, None]) -> Optional[str]:
     if error is True or (isinstance(error, int) and error == 1):
         return "_OTHER"
     if isinstance(error, BaseException):
-        return qualified_name(type(error))
+        return utf8(qualified_name(type(error)))
     if isinstance(error, str):
-        return error[:256] or None
+        return utf8(error)[:256] or None
     if error == 0:
         return None
     raise TypeError(f"error: an exception, a str or a bool is needed, not {type(error).__name__}")
