@@ -47,7 +47,7 @@ pub enum HistoryError {
     },
     /// It is at its bound, and a program that holds on to what it read keeps its log from being
     /// emptied.
-    #[error("{} is at its bound until a program that reads it ends its transaction", .path.display())]
+    #[error("{} is at its bound, and a program that reads it holds its log: end that transaction", .path.display())]
     HeldByReader {
         /// The file.
         path: PathBuf,

@@ -254,7 +254,7 @@ fn set_aside_damaged(
 }
 
 /// Makes the file, for this user alone, and its folder.
-fn create(path: &Path) -> std::io::Result<()> {
+fn create(path: &Path) -> io::Result<()> {
     if path.exists() {
         return Ok(());
     }
