@@ -45,6 +45,13 @@ pub enum HistoryError {
         /// The file.
         path: PathBuf,
     },
+    /// It is at its bound, and a program that holds on to what it read keeps its log from being
+    /// emptied.
+    #[error("{} is at its bound, and a program that reads it holds its log: end that transaction", .path.display())]
+    HeldByReader {
+        /// The file.
+        path: PathBuf,
+    },
     /// It may not be written.
     #[error("{} cannot be written: check its and its folder's permissions", .path.display())]
     ReadOnly {
@@ -108,7 +115,7 @@ impl HistoryError {
 }
 
 /// A limit on the size of files, or a quota, shows as a write that fails.
-fn is_write_error(error: &rusqlite::Error) -> bool {
+pub(super) fn is_write_error(error: &rusqlite::Error) -> bool {
     let code = error.sqlite_error().map(|error| error.extended_code);
     matches!(
         code,

@@ -5,6 +5,7 @@ mod counts;
 mod error;
 pub(crate) mod flight;
 mod intake_queue;
+mod log_room;
 mod options;
 mod process_identity;
 pub mod query;

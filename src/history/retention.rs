@@ -14,8 +14,8 @@ const ROLLUPS_KEPT: u32 = 4;
 const ROLLUPS_REACH: i64 = 8;
 /// Roll-ups younger than an hour stay as long as there are records to delete: they are small.
 const ROLLUPS_AGE_MIN: i64 = 60 * NANOS_IN_MINUTE;
-/// Rows that one transaction deletes, so that other processes get their turn.
-const CHUNK: i64 = 2_000;
+/// Rows that one transaction deletes at most, so that other processes get their turn.
+const CHUNK_MAX: usize = 2_000;
 /// Transactions of one pass: what is left is for the next.
 const CHUNKS_MAX: usize = 64;
 
@@ -26,14 +26,41 @@ impl Store {
         let records_from = now.saturating_sub(as_i64(retention));
         let rollups_kept = as_i64(retention.saturating_mul(ROLLUPS_KEPT));
         let rollups_from = now.saturating_sub(rollups_kept);
-        in_chunks(|| delete_records(connection, records_from))?;
-        in_chunks(|| delete_samples(connection, records_from))?;
-        in_chunks(|| delete_rollups(connection, rollups_from / NANOS_IN_MINUTE))?;
+        let chunk = self.chunk();
+        let records = self.in_chunks(|| delete_records(connection, records_from, chunk))?;
+        let samples = self.in_chunks(|| delete_samples(connection, records_from, chunk))?;
+        let minute = rollups_from / NANOS_IN_MINUTE;
+        self.in_chunks(|| delete_rollups(connection, minute, chunk))?;
         connection.execute("DELETE FROM flight WHERE taken_at < ?1", [records_from])?;
-        let sql = "DELETE FROM session WHERE seen_at < ?1";
-        connection.execute(sql, [rollups_from])?;
-        connection.execute(FORGET_RUNS, [])?;
+        // What is left for the next pass still names its session.
+        if records && samples {
+            let sql = "DELETE FROM session WHERE seen_at < ?1";
+            connection.execute(sql, [rollups_from])?;
+            connection.execute(FORGET_RUNS, [])?;
+        }
         Ok(())
+    }
+
+    /// Deletes chunk by chunk; whether nothing is left to delete.
+    fn in_chunks(
+        &self,
+        mut delete: impl FnMut() -> rusqlite::Result<usize>,
+    ) -> rusqlite::Result<bool> {
+        for _ in 0..CHUNKS_MAX {
+            // What is deleted is written to the log, too.
+            if !self.has_room_in_log()? {
+                return Ok(false);
+            }
+            if delete()? == 0 {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    /// Rows that one transaction deletes: not more than the log takes.
+    fn chunk(&self) -> i64 {
+        self.bounds.rows_max().min(CHUNK_MAX) as i64
     }
 
     /// Whether so much is in use that something should go before more comes.
@@ -47,11 +74,11 @@ impl Store {
         let connection = &self.connection;
         let pages_max = self.bounds.database / PAGE_BYTES;
         let target = pages_max / 100 * FULL_UNTIL;
-        for _ in 0..CHUNKS_MAX {
-            if used_pages(connection)? <= target || !delete_oldest(connection, now)? {
-                break;
-            }
-        }
+        let chunk = self.chunk();
+        self.in_chunks(|| match used_pages(connection)? <= target {
+            true => Ok(0),
+            false => delete_oldest(connection, now, chunk),
+        })?;
         // The file itself is larger than it may be where the bound was larger before.
         let pages = pragma(connection, "page_count")?;
         if pages > pages_max {
@@ -81,73 +108,126 @@ impl Store {
     }
 }
 
-/// Deletes some of the oldest; false when there is nothing more.
-fn delete_oldest(connection: &Connection, now: i64) -> rusqlite::Result<bool> {
-    let oldest = |sql: &str| -> rusqlite::Result<Option<i64>> {
-        connection
-            .prepare_cached(sql)?
-            .query_row([], |row| row.get(0))
-    };
-    let record = oldest("SELECT min(started_at) FROM record")?;
-    let sample = oldest("SELECT min(taken_at) FROM sample")?;
-    let rollup = oldest("SELECT min(minute) FROM rollup")?;
+/// Deletes some of the oldest, and returns how many; 0 when there is nothing more.
+fn delete_oldest(connection: &Connection, now: i64, chunk: i64) -> rusqlite::Result<usize> {
+    let ahead = delete_ahead(connection, now, chunk)?;
+    if ahead > 0 {
+        return Ok(ahead);
+    }
+    let record = one(connection, "SELECT min(started_at) FROM record")?;
+    let sample = one(connection, "SELECT min(taken_at) FROM sample")?;
+    let rollup = one(connection, "SELECT min(minute) FROM rollup")?;
     let age = |at: i64| now.saturating_sub(at).max(0);
     let rollup_age = rollup.map(|minute| age(minute.saturating_mul(NANOS_IN_MINUTE)));
     let kept_age = record.into_iter().chain(sample).map(age).max();
-    let deleted = match (kept_age, rollup_age) {
+    match (kept_age, rollup_age) {
         (Some(kept), Some(rollup))
             if kept.saturating_mul(ROLLUPS_REACH).max(ROLLUPS_AGE_MIN) < rollup =>
         {
-            delete_rollups(connection, i64::MAX)?
+            delete_rollups(connection, i64::MAX, chunk)
         }
         (Some(_), _) => match (record, sample) {
             (Some(record), Some(sample)) if sample < record => {
-                delete_samples(connection, i64::MAX)?
+                delete_samples(connection, i64::MAX, chunk)
             }
-            (Some(_), _) => delete_records(connection, i64::MAX)?,
-            (None, _) => delete_samples(connection, i64::MAX)?,
+            (Some(_), _) => delete_records(connection, i64::MAX, chunk),
+            (None, _) => delete_samples(connection, i64::MAX, chunk),
         },
-        (None, Some(_)) => delete_rollups(connection, i64::MAX)?,
-        (None, None) => 0,
-    };
-    Ok(deleted > 0)
+        (None, Some(_)) => delete_rollups(connection, i64::MAX, chunk),
+        (None, None) => Ok(0),
+    }
 }
 
-fn delete_records(connection: &Connection, before: i64) -> rusqlite::Result<usize> {
+fn one(connection: &Connection, sql: &str) -> rusqlite::Result<Option<i64>> {
+    connection
+        .prepare_cached(sql)?
+        .query_row([], |row| row.get(0))
+}
+
+/// Deletes some of what lies farther ahead of now than the oldest lies back: a clock was wrong when
+/// it was written, so it was there before the rest, and would outlive it.
+fn delete_ahead(connection: &Connection, now: i64, chunk: i64) -> rusqlite::Result<usize> {
+    for (table, unit) in AHEAD {
+        let now = now / unit;
+        let (first, last) = (one(connection, table.first)?, one(connection, table.last)?);
+        let (Some(first), Some(last)) = (first, last) else {
+            continue;
+        };
+        let minute = NANOS_IN_MINUTE / unit;
+        if last.saturating_sub(now) > now.saturating_sub(first).max(minute) {
+            return connection
+                .prepare_cached(table.delete_after)?
+                .execute([now, chunk]);
+        }
+    }
+    Ok(0)
+}
+
+/// Questions to one table.
+struct Ahead {
+    first: &'static str,
+    last: &'static str,
+    /// The latest of those after a time go first.
+    delete_after: &'static str,
+}
+
+/// The tables, and the nanoseconds of the unit of their time.
+const AHEAD: [(Ahead, i64); 3] = [
+    (
+        Ahead {
+            first: "SELECT min(started_at) FROM record",
+            last: "SELECT max(started_at) FROM record",
+            delete_after: "DELETE FROM record WHERE id IN (SELECT id FROM record \
+                WHERE started_at > ?1 ORDER BY started_at DESC LIMIT ?2)",
+        },
+        1,
+    ),
+    (
+        Ahead {
+            first: "SELECT min(taken_at) FROM sample",
+            last: "SELECT max(taken_at) FROM sample",
+            delete_after: "DELETE FROM sample WHERE rowid IN (SELECT rowid FROM sample \
+                WHERE taken_at > ?1 ORDER BY taken_at DESC LIMIT ?2)",
+        },
+        1,
+    ),
+    (
+        Ahead {
+            first: "SELECT min(minute) FROM rollup",
+            last: "SELECT max(minute) FROM rollup",
+            delete_after: "DELETE FROM rollup WHERE (series_id, minute) IN (SELECT series_id, \
+                minute FROM rollup WHERE minute > ?1 ORDER BY minute DESC LIMIT ?2)",
+        },
+        NANOS_IN_MINUTE,
+    ),
+];
+
+fn delete_records(connection: &Connection, before: i64, chunk: i64) -> rusqlite::Result<usize> {
     let sql = "DELETE FROM record WHERE id IN (SELECT id FROM record WHERE started_at < ?1 \
          ORDER BY started_at LIMIT ?2)";
-    connection.prepare_cached(sql)?.execute([before, CHUNK])
+    connection.prepare_cached(sql)?.execute([before, chunk])
 }
 
-fn delete_samples(connection: &Connection, before: i64) -> rusqlite::Result<usize> {
+fn delete_samples(connection: &Connection, before: i64, chunk: i64) -> rusqlite::Result<usize> {
     let sql = "DELETE FROM sample WHERE rowid IN (SELECT rowid FROM sample WHERE taken_at < ?1 \
          ORDER BY taken_at LIMIT ?2)";
-    connection.prepare_cached(sql)?.execute([before, CHUNK])
+    connection.prepare_cached(sql)?.execute([before, chunk])
 }
 
 /// Whole minutes, the oldest first.
-fn delete_rollups(connection: &Connection, before: i64) -> rusqlite::Result<usize> {
+fn delete_rollups(connection: &Connection, before: i64, chunk: i64) -> rusqlite::Result<usize> {
     let last: Option<i64> = connection
         .prepare_cached(
             "SELECT max(minute) FROM (SELECT minute FROM rollup WHERE minute < ?1 \
              ORDER BY minute LIMIT ?2)",
         )?
-        .query_row([before, CHUNK], |row| row.get(0))
+        .query_row([before, chunk], |row| row.get(0))
         .optional()?
         .flatten();
     let Some(last) = last else { return Ok(0) };
     connection
         .prepare_cached("DELETE FROM rollup WHERE minute <= ?1")?
         .execute(params![last])
-}
-
-fn in_chunks(mut delete: impl FnMut() -> rusqlite::Result<usize>) -> rusqlite::Result<()> {
-    for _ in 0..CHUNKS_MAX {
-        if delete()? == 0 {
-            break;
-        }
-    }
-    Ok(())
 }
 
 /// Gives up to so many free pages back to the system.
@@ -168,7 +248,7 @@ fn used_pages(connection: &Connection) -> rusqlite::Result<u64> {
     Ok(all.saturating_sub(free))
 }
 
-fn pragma(connection: &Connection, name: &str) -> rusqlite::Result<u64> {
+pub(super) fn pragma(connection: &Connection, name: &str) -> rusqlite::Result<u64> {
     let value: i64 = connection
         .prepare_cached(&format!("PRAGMA {name}"))?
         .query_row([], |row| row.get(0))?;

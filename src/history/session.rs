@@ -40,12 +40,16 @@ impl Session {
     }
 
     /// Says that the app is there; also after another process deleted everything.
+    ///
+    /// No record is younger than its session was seen, also after the clock was put back: a session
+    /// that is too old has no records.
     pub(crate) fn write(&self, connection: &Connection, now: i64) -> rusqlite::Result<()> {
         connection
             .prepare_cached(
                 "INSERT INTO session (id, service, version, instance, process_id, started_at, \
                  seen_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7) \
-                 ON CONFLICT (id) DO UPDATE SET seen_at = excluded.seen_at, ended_at = NULL",
+                 ON CONFLICT (id) DO UPDATE SET seen_at = max(seen_at, excluded.seen_at), \
+                 ended_at = NULL",
             )?
             .execute(params![
                 self.id,

@@ -15,14 +15,17 @@ pub(crate) fn set_aside(path: &Path, at: i64) -> io::Result<PathBuf> {
         attempt += 1;
         aside = with_suffix(path, &format!(".corrupt-{at}-{attempt}"));
     }
-    fs::rename(path, &aside)?;
-    // With the log the old file may be read further than without.
+    // With the log the old file may be read further than without. It goes first: as soon as the
+    // file has its new name, another process may make a file and a log of the old ones.
     for part in ["-wal", "-shm"] {
-        let from = with_suffix(path, part);
-        if from.exists() {
-            fs::rename(&from, with_suffix(&aside, part))?;
+        let moved = fs::rename(with_suffix(path, part), with_suffix(&aside, part));
+        if let Err(error) = moved
+            && error.kind() != io::ErrorKind::NotFound
+        {
+            return Err(error);
         }
     }
+    fs::rename(path, &aside)?;
     Ok(aside)
 }
 

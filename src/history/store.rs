@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::Duration;
@@ -16,7 +17,7 @@ use super::flight;
 use super::rollup::{RollupKey, Totals};
 use super::series::{Series, SeriesTable};
 use super::session::Session;
-use super::set_aside::{FileId, says_it_is, set_aside, with_suffix};
+use super::set_aside::{FileId, says_it_is, set_aside};
 use super::sketch::Sketch;
 use super::slowness::SlowReason;
 use super::time::as_i64;
@@ -51,6 +52,11 @@ impl Bounds {
         }
     }
 
+    /// The database and its log together.
+    pub(crate) fn all(self) -> u64 {
+        self.database + 2 * self.wal
+    }
+
     /// How many rows a transaction may have, so that it does not outgrow the log.
     pub(crate) fn rows_max(self) -> usize {
         usize::try_from(self.wal / ROW_PAGES_BYTES).unwrap_or(usize::MAX)
@@ -78,22 +84,26 @@ pub(crate) struct Opened {
 impl Store {
     /// Opens the file, or makes it. A damaged history is set aside.
     pub(crate) fn open(path: &Path, bounds: Bounds) -> Result<Opened, HistoryError> {
-        let opened = Self::open_once(path, bounds);
-        match opened {
-            Err(HistoryError::Corrupt { .. }) if says_it_is(path, APPLICATION_ID) => {
-                let aside = set_aside(path, unix_seconds());
-                let aside = aside.map_err(|error| HistoryError::io(path, error))?;
-                let store = Self::open_once(path, bounds)?;
-                Ok(Opened {
-                    store,
-                    set_aside: Some(aside),
-                })
+        let mut set_aside = None;
+        let mut attempts = 0;
+        loop {
+            let file = FileId::of(path);
+            let opened = Self::open_once(path, bounds);
+            let is_damaged = matches!(opened, Err(HistoryError::Corrupt { .. }))
+                && says_it_is(path, APPLICATION_ID);
+            if is_damaged && set_aside.is_none() {
+                set_aside = set_aside_damaged(path, file)?;
             }
-            Err(error) => Err(error),
-            Ok(store) => Ok(Opened {
-                store,
-                set_aside: None,
-            }),
+            let is_in_place = match &opened {
+                Ok(store) => store.is_in_place(),
+                Err(_) => FileId::of(path) == file,
+            };
+            attempts += 1;
+            // While it was opened another process set it aside, or this one just did.
+            if !is_in_place && attempts < ATTEMPTS_MAX {
+                continue;
+            }
+            return opened.map(|store| Opened { store, set_aside });
         }
     }
 
@@ -110,14 +120,13 @@ impl Store {
         } = self;
         // A damaged file may not close well, and that does not matter any more.
         let _ = connection.close();
-        if file.is_none() || FileId::of(&path) != file {
-            return Self::open(&path, bounds);
-        }
-        let aside = set_aside(&path, unix_seconds());
-        let aside = aside.map_err(|error| HistoryError::io(&path, error))?;
+        let aside = match file {
+            Some(_) => set_aside_damaged(&path, file)?,
+            None => None,
+        };
         let opened = Self::open(&path, bounds)?;
         Ok(Opened {
-            set_aside: Some(aside),
+            set_aside: aside.or(opened.set_aside),
             ..opened
         })
     }
@@ -129,6 +138,7 @@ impl Store {
 
     fn open_once(path: &Path, bounds: Bounds) -> Result<Self, HistoryError> {
         create(path).map_err(|error| HistoryError::io(path, error))?;
+        let file = FileId::of(path);
         let of = |error| HistoryError::of(path, error);
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let mut connection = Connection::open_with_flags(path, flags).map_err(of)?;
@@ -145,7 +155,7 @@ impl Store {
             connection,
             path: path.to_owned(),
             bounds,
-            file: FileId::of(path),
+            file,
             series: HashMap::default(),
         })
     }
@@ -211,20 +221,9 @@ impl Store {
 
     /// The app ended well, or recording is paused: there is nothing to tell of its last moments.
     pub(crate) fn end(&self, session: &Session, now: i64) -> rusqlite::Result<()> {
-        let sql = "UPDATE session SET seen_at = ?2, ended_at = ?2 WHERE id = ?1";
+        let sql = "UPDATE session SET seen_at = max(seen_at, ?2), ended_at = ?2 WHERE id = ?1";
         self.connection.execute(sql, params![session.id, now])?;
         flight::prune(&self.connection, session.id, i64::MAX)
-    }
-
-    /// Brings the log back into the database when it outgrew its bound, which a reader that takes
-    /// its time can cause.
-    pub(crate) fn bound_wal(&self) {
-        let wal = with_suffix(&self.path, "-wal");
-        let len = fs::metadata(wal).map_or(0, |metadata| metadata.len());
-        // The log keeps its length after a checkpoint, and to cut it costs another one.
-        if len > self.bounds.wal / 2 * 3 {
-            self.checkpoint();
-        }
     }
 
     /// Writes the log into the database and empties it, unless somebody reads.
@@ -238,8 +237,24 @@ impl Store {
     }
 }
 
+/// Gives a damaged file another name, unless another process has done so already: then the file of
+/// that name is a new one, or there is none yet.
+fn set_aside_damaged(
+    path: &Path,
+    damaged: Option<FileId>,
+) -> Result<Option<PathBuf>, HistoryError> {
+    if FileId::of(path) != damaged {
+        return Ok(None);
+    }
+    match set_aside(path, unix_seconds()) {
+        Ok(aside) => Ok(Some(aside)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(HistoryError::io(path, error)),
+    }
+}
+
 /// Makes the file, for this user alone, and its folder.
-fn create(path: &Path) -> std::io::Result<()> {
+fn create(path: &Path) -> io::Result<()> {
     if path.exists() {
         return Ok(());
     }
@@ -441,15 +456,19 @@ pub(crate) const INSERT_RECORD: &str = "INSERT INTO record (session_id, series_i
     thread, trace_id, context, weight) \
     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17)";
 
-// `sum` cannot pass what SQLite holds: as an integer that would be 292 years.
+// Durations may come from anywhere. Beyond what SQLite holds as an integer, some 292 years, a sum
+// would become a float, which the column refuses, and the batch with it: the sum stays there.
 const UPSERT_ROLLUP: &str = "INSERT INTO rollup (minute, series_id, count, errors, slow, sum, min, \
     max, sketch) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9) \
     ON CONFLICT (series_id, minute) DO UPDATE SET count = count + excluded.count, \
-    errors = errors + excluded.errors, slow = slow + excluded.slow, sum = sum + excluded.sum, \
+    errors = errors + excluded.errors, slow = slow + excluded.slow, \
+    sum = sum + min(excluded.sum, 9223372036854775807 - sum), \
     min = min(min, excluded.min), max = max(max, excluded.max), sketch = excluded.sketch";
 
 /// How long another process may keep the file locked before that is an error.
 const BUSY_MAX: Duration = Duration::from_secs(1);
+/// How often a file may take another's place while it is opened.
+const ATTEMPTS_MAX: u32 = 5;
 const BUSY_PAUSE: Duration = Duration::from_millis(5);
 pub(crate) const PAGE_BYTES: u64 = 4_096;
 const CACHE_KIB: i64 = 2_048;
@@ -480,6 +499,36 @@ mod tests {
                     });
                 }
             });
+        }
+        fs::remove_dir_all(folder).unwrap();
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn damaged_file_that_many_open_at_once_is_set_aside_once() {
+        let folder = std::env::temp_dir().join(format!("spanwire-damaged-{}", std::process::id()));
+        let bounds = Bounds::of(1 << 20);
+        for round in 0..10 {
+            let folder = folder.join(round.to_string());
+            let path = folder.join("history.db");
+            drop(Store::open(&path, bounds).unwrap());
+            let mut bytes = fs::read(&path).unwrap();
+            bytes[100..].fill(0xa5);
+            fs::write(&path, &bytes).unwrap();
+            let barrier = Barrier::new(6);
+            let open = || {
+                barrier.wait();
+                Store::open(&path, bounds)
+            };
+            let opened: Vec<_> = thread::scope(|scope| {
+                let threads: Vec<_> = (0..6).map(|_| scope.spawn(open)).collect();
+                threads.into_iter().map(|it| it.join().unwrap()).collect()
+            });
+            let opened: Vec<Opened> = opened.into_iter().map(Result::unwrap).collect();
+            assert!(opened.iter().all(|it| it.store.is_in_place()));
+            let mut asides = opened.iter().filter_map(|it| it.set_aside.as_ref());
+            assert_eq!(fs::read(asides.next().unwrap()).unwrap(), bytes);
+            assert_eq!(asides.next(), None);
         }
         fs::remove_dir_all(folder).unwrap();
     }

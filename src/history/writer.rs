@@ -253,14 +253,18 @@ impl Writer {
         if matches!(result, Err(HistoryError::Corrupt { .. })) {
             result = self.replace().and_then(|()| self.write_once());
         }
-        let (count, rows) = (self.state.batch.count, self.state.batch.rows.len());
+        let count = self.state.batch.count;
+        let waiting = self.state.batch.rows.len() + self.state.batch.samples.len();
         match &result {
             Ok(()) => self.queue.counts.written(count),
             Err(error) => {
                 self.queue.counts.failed(error);
-                let may_pass = matches!(error, HistoryError::Locked { .. });
+                let may_pass = matches!(
+                    error,
+                    HistoryError::Locked { .. } | HistoryError::HeldByReader { .. }
+                );
                 self.state.warn(error, "the history cannot be written");
-                if may_pass && rows < QUEUE_MAX {
+                if may_pass && waiting < QUEUE_MAX {
                     return result;
                 }
                 self.queue.counts.dropped(count);
@@ -297,6 +301,11 @@ impl Writer {
             return Ok(());
         };
         let of = |error| HistoryError::of(&settings.path, error);
+        if !store.has_room_in_log().map_err(of)? {
+            return Err(HistoryError::HeldByReader {
+                path: settings.path.clone(),
+            });
+        }
         let now = WallAnchor::now().wall_nanos();
         if store.is_nearly_full().map_err(of)? {
             store.trim(now).map_err(of)?;
@@ -418,6 +427,10 @@ impl Writer {
         }
         // Its error is counted.
         let _ = self.take_and_write();
+        // There is no next time for what was to wait for it.
+        self.take();
+        self.queue.counts.dropped(self.state.batch.count);
+        self.state.batch.clear();
         let now = WallAnchor::now().wall_nanos();
         if let Some(store) = self.state.store.take()
             && !crashed

@@ -102,7 +102,7 @@ fn slow_shows_the_slowest_with_their_longest_stage() {
 
 #[test]
 fn compare_says_what_changed_and_how_surely() {
-    let (_folder, path) = some();
+    let (folder, path) = some();
     let periods = [
         "--before",
         "..2026-11-29T12:05",
@@ -120,6 +120,16 @@ fn compare_says_what_changed_and_how_surely() {
         before: 300 s of data, after: 299 s
     "#]]
     .assert_eq(&output.out);
+    // In two files each series is found by its names.
+    let slower = folder.file("slower.db");
+    let rows = (0..300).map(|n| Row::ok("save", n * 1_000, (10 + n * 37 % 100) * 6));
+    drop(history(&slower, &rows.collect::<Vec<_>>()));
+    let slower = slower.to_str().unwrap();
+    let answer = json(&spanwire(&[
+        "compare", &path, slower, "--name", "save", "--json",
+    ]));
+    let save = &answer["series"][0];
+    assert_eq!(save["p95_ms"]["certainty"], "certain", "{save}");
     // A file does not differ from itself.
     let answer = json(&spanwire(&["compare", &path, &path, "--json"]));
     for series in answer["series"].as_array().unwrap() {
@@ -168,6 +178,91 @@ fn export_is_csv_or_json_lines_and_no_formula() {
         again.err
     );
     assert_eq!(std::fs::read_to_string(to).unwrap(), text);
+}
+
+/// A run in which no file becomes longer than so many blocks of 512 bytes.
+#[cfg(unix)]
+fn limited(blocks: u32, args: &[&str]) -> CommandOutput {
+    // A write beyond the limit fails instead of ending the process.
+    let limit = format!("trap '' XFSZ; ulimit -f {blocks}; exec \"$0\" \"$@\"");
+    let mut command_after = std::process::Command::new("sh");
+    command_after.arg("-c").arg(limit);
+    command_after.arg(command().get_program()).args(args);
+    said(&mut command_after)
+}
+
+#[cfg(unix)]
+#[test]
+fn export_that_finds_no_space_says_so_and_leaves_no_half_file() {
+    let (folder, path) = some();
+    let to = folder.file("out.csv");
+    let output = limited(100, &["export", &path, "--output", to.to_str().unwrap()]);
+    assert_eq!((output.code, &*output.out), (1, ""));
+    let said = "out.csv cannot be written";
+    assert!(output.err.starts_with("error: "), "{}", output.err);
+    assert!(output.err.contains(said), "{}", output.err);
+    assert!(!to.exists());
+}
+
+#[cfg(unix)]
+#[test]
+fn clean_that_finds_no_space_says_so_and_what_it_deleted_stays_whole() {
+    let (_folder, path) = some();
+    let file = Connection::open(&path).unwrap();
+    file.execute_batch("UPDATE record SET started_at = 1000000000")
+        .unwrap();
+    drop(file);
+    let output = limited(70, &["clean", &path, "--older-than", "7d"]);
+    assert_eq!((output.code, &*output.out), (1, ""));
+    let said = "error: the disk is full: make room, and try again; nothing is lost\n";
+    assert_eq!(output.err, said);
+    assert_eq!(
+        (count(&path, "record"), count(&path, "rollup")),
+        (1_200, 20)
+    );
+    let file = Connection::open(&path).unwrap();
+    let check = file.query_row("PRAGMA integrity_check", [], |row| row.get(0));
+    assert_eq!(check, Ok(String::from("ok")));
+}
+
+#[test]
+fn clean_of_a_locked_file_says_so_and_deletes_nothing() {
+    let (_folder, path) = some();
+    let app = Connection::open(&path).unwrap();
+    app.execute_batch("BEGIN IMMEDIATE").unwrap();
+    let output = spanwire(&["clean", &path, "--older-than", "1s", "--rollups"]);
+    assert_eq!((output.code, &*output.out), (1, ""));
+    assert!(
+        output.err.contains("locked by another process"),
+        "{}",
+        output.err
+    );
+    app.execute_batch("ROLLBACK").unwrap();
+    assert_eq!(count(&path, "record"), 1_200);
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn clean_shows_on_a_terminal_how_far_it_is() {
+    let (_folder, path) = some();
+    let file = Connection::open(&path).unwrap();
+    file.execute_batch("UPDATE record SET started_at = 1000000000")
+        .unwrap();
+    let program = command();
+    let clean = format!(
+        "'{}' clean '{path}' --older-than 7d",
+        program.get_program().display()
+    );
+    let mut on_a_terminal = std::process::Command::new("script");
+    let output = said(on_a_terminal.args(["-qec", &clean, "/dev/null"]));
+    assert_eq!(output.code, 0, "{}", output.err);
+    let shown = "\r1,200 of 1,200";
+    assert!(output.out.contains(shown), "{}", output.out);
+    assert!(
+        output.out.contains("deleted 1,200 records"),
+        "{}",
+        output.out
+    );
 }
 
 fn count(path: &str, table: &str) -> i64 {

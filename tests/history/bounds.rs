@@ -4,7 +4,9 @@ use std::fs;
 use std::path::Path;
 use std::time::Duration;
 
+use rusqlite::Connection;
 use spanwire::history::History;
+use spanwire::history::query::{Filter, HistoryReader};
 use spanwire::timer::operation;
 use spanwire_testkit::child_process::run_alone;
 
@@ -116,6 +118,130 @@ fn what_is_older_than_the_retention_is_deleted_and_sums_live_longer() {
             let minutes = "SELECT count(DISTINCT minute / 60) FROM rollup WHERE \
                            minute < unixepoch() / 60 - 90";
             assert_eq!(number(&path, minutes), 1.0);
+        },
+    );
+}
+
+#[test]
+fn a_reader_that_stays_does_not_let_the_file_outgrow_its_bound() {
+    run_alone(
+        "bounds::a_reader_that_stays_does_not_let_the_file_outgrow_its_bound",
+        &[],
+        || {
+            let (_folder, path) = place("reader");
+            let history = History::options(&path)
+                .max_bytes(4 * MIB)
+                .records_per_second(1_000_000)
+                .open()
+                .unwrap();
+            let work = operation("work");
+            let write = || {
+                (0..1_000).for_each(|_| work.monitor().time(|| ()));
+                history.flush(DEADLINE)
+            };
+            write().unwrap();
+            // It sees the file as it is now, so nothing newer may take the place of that.
+            let reader = Connection::open(&path).unwrap();
+            reader.execute_batch("BEGIN").unwrap();
+            let count = "SELECT count(*) FROM record";
+            let seen = || {
+                reader
+                    .query_row(count, [], |row| row.get::<_, i64>(0))
+                    .unwrap()
+            };
+            assert_eq!(seen(), 1_000);
+            let (mut largest, mut refused) = (0, None);
+            for _ in 0..60 {
+                refused = write().err().or(refused);
+                largest = largest.max(size(&path));
+            }
+            assert!(largest <= 4 * MIB, "{largest}");
+            let refused = refused.expect("60,000 rows are more than that");
+            let why = std::error::Error::source(&refused).unwrap().to_string();
+            assert!(why.contains("a program that reads it"), "{why}");
+            assert_eq!(seen(), 1_000);
+            reader.execute_batch("COMMIT").unwrap();
+            write().unwrap();
+            let report = history.shutdown(DEADLINE);
+            assert_eq!(report.written + report.dropped, 62_000, "{report}");
+            assert!(report.dropped > 0, "{report}");
+            assert!(size(&path) <= 4 * MIB, "{}", size(&path));
+            let counted = number(&path, "SELECT sum(count) FROM rollup");
+            assert_eq!(counted, report.written as f64);
+            assert_eq!(sql(&path, "PRAGMA integrity_check"), "ok");
+        },
+    );
+}
+
+/// Adds `count` rows like the first one, of a session of its own that was seen at `seconds` last,
+/// as were they.
+fn add_rows(path: &Path, count: u32, seconds: &str) {
+    let add = format!(
+        "INSERT INTO session (id, service, instance, process_id, started_at, seen_at) \
+         VALUES (7, 'paint-tool', '7', 7, ({seconds}) * 1000000000, ({seconds}) * 1000000000); \
+         WITH RECURSIVE n (n) AS (SELECT 0 UNION ALL SELECT n + 1 FROM n WHERE n + 1 < {count}) \
+         INSERT INTO record (session_id, series_id, started_at, duration, outcome) \
+         SELECT 7, 1, ({seconds}) * 1000000000 + n, 1, 'ok' FROM n"
+    );
+    sql(path, &add);
+}
+
+#[test]
+fn what_is_too_much_to_delete_at_once_can_be_read_until_it_is_gone() {
+    run_alone(
+        "bounds::what_is_too_much_to_delete_at_once_can_be_read_until_it_is_gone",
+        &[],
+        || {
+            let (_folder, path) = place("much");
+            let record = || {
+                let history = History::options(&path)
+                    .max_bytes(2 * MIB)
+                    .retention(Duration::from_secs(3_600))
+                    .open()
+                    .unwrap();
+                operation("work").monitor().time(|| ());
+                history.flush(DEADLINE).unwrap();
+                history.shutdown(DEADLINE);
+            };
+            record();
+            // A large file that no app had open for long.
+            add_rows(&path, 60_000, "unixepoch() - 30 * 86400");
+            record();
+            let left = number(&path, "SELECT count(*) FROM record");
+            assert!(left > 2.0 && left < 60_000.0, "{left}");
+            let reader = HistoryReader::open(&path).unwrap();
+            let read = reader.records(&Filter::new()).unwrap();
+            let read: Vec<_> = read.collect::<Result<_, _>>().unwrap();
+            assert_eq!(read.len() as f64, left);
+        },
+    );
+}
+
+#[test]
+fn rows_of_a_clock_that_was_ahead_are_the_first_to_go() {
+    run_alone(
+        "bounds::rows_of_a_clock_that_was_ahead_are_the_first_to_go",
+        &[],
+        || {
+            let (_folder, path) = place("ahead");
+            let history = History::options(&path)
+                .max_bytes(2 * MIB)
+                .records_per_second(1_000_000)
+                .open()
+                .unwrap();
+            operation("work").monitor().time(|| ());
+            history.flush(DEADLINE).unwrap();
+            add_rows(&path, 8_000, "unixepoch() + 10 * 365 * 86400");
+            for _ in 0..5 {
+                (0..1_000).for_each(|_| operation("work").monitor().time(|| ()));
+                history.flush(DEADLINE).unwrap();
+            }
+            let report = history.shutdown(DEADLINE);
+            assert_eq!(report.dropped, 0, "{report}");
+            let ahead = "SELECT count(*) FROM record WHERE started_at > (unixepoch() + 60) * 1e9";
+            let kept = "SELECT count(*) FROM record WHERE started_at < (unixepoch() + 60) * 1e9";
+            assert!(number(&path, ahead) < 8_000.0, "{}", number(&path, ahead));
+            assert_eq!(number(&path, kept), 5_001.0);
         },
     );
 }

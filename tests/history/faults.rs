@@ -6,6 +6,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
+use rusqlite::Connection;
 use spanwire::history::{History, HistoryError};
 use spanwire::monitor;
 use spanwire_testkit::child_process::{command, command_after, is_child, run, run_alone};
@@ -109,6 +110,27 @@ fn a_file_that_another_process_locks_is_refused() {
             drop(asked);
             holder.wait().unwrap();
             History::open(&path).unwrap().shutdown(DEADLINE);
+        },
+    );
+}
+
+#[test]
+fn what_a_locked_file_does_not_take_until_the_end_counts_as_dropped() {
+    run_alone(
+        "faults::what_a_locked_file_does_not_take_until_the_end_counts_as_dropped",
+        &[],
+        || {
+            let (_folder, path) = place("locked-end");
+            let history = History::open(&path).unwrap();
+            monitor("before").time(|| ());
+            history.flush(DEADLINE).unwrap();
+            let other = Connection::open(&path).unwrap();
+            other.execute_batch("BEGIN IMMEDIATE").unwrap();
+            (0..3).for_each(|_| monitor("after").time(|| ()));
+            let report = history.shutdown(DEADLINE);
+            assert_eq!((report.written, report.dropped), (1, 3), "{report}");
+            let said = report.to_string();
+            assert!(said.contains("is locked by another process"), "{said}");
         },
     );
 }

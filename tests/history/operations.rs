@@ -3,6 +3,7 @@
 use std::thread;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use spanwire::history::query::{Filter, HistoryReader};
 use spanwire::monitor;
 use spanwire::startup::{Phase, reached};
 use spanwire::telemetry::Telemetry;
@@ -91,6 +92,60 @@ fn a_run_that_was_measured_elsewhere_is_a_row_like_any_other() {
             assert_eq!(rows, "2500.0|0|1\n40.0|1|0");
             let failed = "SELECT error_type FROM record WHERE outcome = 'error'";
             assert_eq!(sql(&path, failed), "disk_full");
+        },
+    );
+}
+
+#[test]
+fn runs_of_absurd_length_cost_no_other_run_its_row() {
+    run_alone(
+        "operations::runs_of_absurd_length_cost_no_other_run_its_row",
+        &[],
+        || {
+            let (_folder, path) = place("absurd");
+            let telemetry = builder(&path).install().unwrap();
+            // Minus one, in the arithmetic of whoever measured it.
+            let absurd = [Duration::MAX, Duration::from_nanos(u64::MAX)];
+            for _ in 0..3 {
+                for duration in absurd {
+                    operation("absurd").record(duration, true);
+                }
+                operation("work").record(Duration::from_millis(5), true);
+                // It writes each time, so that later sums are added to those in the file.
+                flush(&telemetry);
+            }
+            let report = telemetry.shutdown(DEADLINE).history.unwrap();
+            assert_eq!((report.written, report.dropped), (9, 0), "{report}");
+            let work = "SELECT count(*) FROM metrics WHERE operation = 'work'";
+            assert_eq!(number(&path, work), 3.0);
+            let sums = "SELECT max(sum) FROM rollup";
+            assert_eq!(sql(&path, sums), i64::MAX.to_string());
+        },
+    );
+}
+
+#[test]
+fn names_that_are_no_plain_text_come_back_as_they_were() {
+    run_alone(
+        "operations::names_that_are_no_plain_text_come_back_as_they_were",
+        &[],
+        || {
+            let (_folder, path) = place("names");
+            let telemetry = builder(&path).install().unwrap();
+            let names = ["a", "a\0b", "a\0c", "it's; DROP TABLE record", "naïve ☕"];
+            for name in names {
+                operation(name).record(Duration::from_millis(1), true);
+            }
+            flush(&telemetry);
+            let reader = HistoryReader::open(&path).unwrap();
+            for name in names {
+                let stats = reader.stats(&Filter::new().exact_name(name)).unwrap();
+                let found: Vec<_> = stats
+                    .iter()
+                    .map(|it| (&*it.series.name, it.count))
+                    .collect();
+                assert_eq!(found, [(name, 1)]);
+            }
         },
     );
 }

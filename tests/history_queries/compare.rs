@@ -48,6 +48,46 @@ fn slower_series_is_certain_and_comes_first() {
 }
 
 #[test]
+fn two_files_are_compared_by_names_whatever_their_numbers_and_times() {
+    let folder = Folder::new();
+    let (before, after) = (folder.file("before.db"), folder.file("after.db"));
+    let steady = |n: i64| Row::ok("steady", n * 1_000 + 1, scattered(n));
+    // The second file is of a day later, and met the names in another order.
+    let day = 86_400_000;
+    let rows = (0..600).flat_map(|n| [save(n), steady(n)]);
+    drop(history(&before, &rows.collect::<Vec<_>>()));
+    let slower = |n: i64| Row::ok("save", day + n * 1_000, scattered(n) * 2);
+    let rows = (0..600).flat_map(|n| {
+        let mut steady = steady(n);
+        steady.at += day * crate::fixture::MS;
+        [steady, slower(n)]
+    });
+    drop(history(&after, &rows.collect::<Vec<_>>()));
+    let (before, after) = (
+        HistoryReader::open(&before).unwrap(),
+        HistoryReader::open(&after).unwrap(),
+    );
+    let all = Filter::new();
+    let comparison = compare((&before, &all), (&after, &all)).unwrap();
+    let names: Vec<_> = comparison
+        .series
+        .iter()
+        .map(|it| (&*it.series.name, it.p50.certainty, it.importance > 0.0))
+        .collect();
+    assert_eq!(
+        names,
+        [
+            ("save", Certainty::Certain, true),
+            ("steady", Certainty::Unclear, false)
+        ]
+    );
+    let ratio = comparison.series[0].p50.ratio().unwrap();
+    assert!((ratio - 2.0).abs() < 0.05, "{ratio}");
+    let seconds = (comparison.seconds_before, comparison.seconds_after);
+    assert!((seconds.0 - seconds.1).abs() < 1.0, "{seconds:?}");
+}
+
+#[test]
 fn longer_tail_is_found_where_the_median_stays() {
     let comparison = compared(save, |n| {
         let tail = if n % 10 == 0 { 500 } else { scattered(n) };

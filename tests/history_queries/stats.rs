@@ -129,6 +129,30 @@ fn record_that_stands_for_several_counts_as_so_many() {
 }
 
 #[test]
+fn all_failed_and_sampled_is_an_error_rate_of_1() {
+    let folder = Folder::new();
+    let path = folder.file("h.db");
+    // Weights as sampling gives them: a hundredth of so many that came.
+    let names: Vec<&'static str> = (0..50)
+        .map(|n| &*Box::leak(format!("op{n}").into_boxed_str()))
+        .collect();
+    let row = |n: usize| Row {
+        weight: (101 + n * n * 7 % 1_013) as f64 / 100.0,
+        ..Row::ok(names[n % 50], n as i64, 5).outcome("error")
+    };
+    let rows: Vec<Row> = (0..500).map(row).collect();
+    drop(without_rollups(&path, &rows));
+    let reader = HistoryReader::open(&path).unwrap();
+    let stats = reader.stats(&Filter::new().failed_only()).unwrap();
+    assert_eq!(stats.len(), 50);
+    for stats in stats {
+        assert_eq!(stats.error_rate, 1.0);
+        let (least, most) = stats.error_rate_interval;
+        assert!(least > 0.3 && most > 0.999, "{least} {most}");
+    }
+}
+
+#[test]
 fn rollups_answer_where_records_were_sampled_or_have_expired() {
     let folder = Folder::new();
     let path = folder.file("h.db");
@@ -190,22 +214,102 @@ fn trend_has_a_point_for_each_bucket_with_records() {
 }
 
 #[test]
-fn damaged_rollup_is_said_and_not_left_out() {
+fn trend_of_very_many_buckets_takes_little_memory() {
     let folder = Folder::new();
     let path = folder.file("h.db");
-    let file = history(&path, &[Row::ok("save", 0, 5)]);
-    file.execute("UPDATE rollup SET sketch = x'00'", [])
-        .unwrap();
-    drop(file);
+    let mut rows: Vec<Row> = (0..2_000)
+        .map(|n| Row::ok("save", n * 1_000, 20_000))
+        .collect();
+    // Long after the others.
+    rows.push(Row::ok("save", 90_000_000_000, 5));
+    drop(history(&path, &rows));
     let reader = HistoryReader::open(&path).unwrap();
-    let error = reader.stats(&Filter::new()).unwrap_err().to_string();
-    assert!(
-        error.contains("the file is damaged (the roll-up of minute"),
-        "{error}"
-    );
-    // The records have the answer.
-    let by_records = reader.stats(&Filter::new().version("1.0")).unwrap();
-    assert_eq!(by_records[0].count, 1);
+    let mut points = Vec::new();
+    let used = allocation_counter::measure(|| {
+        points = reader
+            .trend(&Filter::new(), Duration::from_secs(1))
+            .unwrap();
+    });
+    assert_eq!(points.len(), 2_001);
+    assert!(points.iter().all(|point| point.stats.count == 1));
+    assert_eq!(points[2_000].start, at(90_000_000_000));
+    assert!(used.bytes_max < 16 << 20, "{}", used.bytes_max);
+}
+
+#[test]
+fn each_bucket_of_a_trend_has_its_own_quantiles() {
+    let folder = Folder::new();
+    let path = folder.file("h.db");
+    // Two minutes of 1 to 100 ms each; in the second everything takes ten times as long.
+    let row = |n: i64| {
+        Row::ok(
+            "save",
+            n * 600,
+            (1 + n % 100) * if n < 100 { 1 } else { 10 },
+        )
+    };
+    let rows: Vec<Row> = (0..200).map(row).collect();
+    drop(history(&path, &rows));
+    let reader = HistoryReader::open(&path).unwrap();
+    let minute = Duration::from_secs(60);
+    // From the roll-ups, and from the records, which know versions.
+    for filter in [Filter::new(), Filter::new().version("1.0")] {
+        let points = reader.trend(&filter, minute).unwrap();
+        assert_eq!(points.len(), 2);
+        for (point, factor) in points.iter().zip([1.0, 10.0]) {
+            let stats = &point.stats;
+            for (found, exact) in [(stats.p50, 50.0), (stats.p95, 95.0), (stats.p99, 99.0)] {
+                let (found, exact) = (found.as_secs_f64() * 1e3, exact * factor);
+                assert!((found / exact - 1.0).abs() < 0.01, "{found} {exact}");
+            }
+        }
+    }
+}
+
+#[test]
+fn damaged_rollup_is_said_and_not_left_out() {
+    let damages = [
+        "sketch = x'00'",
+        "min = max + 1",
+        "min = -1",
+        "errors = count + 1",
+        "errors = -1",
+        "slow = count + 1",
+        "count = -1",
+        "sum = -1",
+    ];
+    for damage in damages {
+        let folder = Folder::new();
+        let path = folder.file("h.db");
+        let file = history(&path, &[Row::ok("save", 0, 5)]);
+        file.execute(&format!("UPDATE rollup SET {damage}"), [])
+            .unwrap();
+        drop(file);
+        let reader = HistoryReader::open(&path).unwrap();
+        let error = reader.stats(&Filter::new()).unwrap_err().to_string();
+        assert!(
+            error.contains("the file is damaged (the roll-up of minute"),
+            "{damage}: {error}"
+        );
+        // The records have the answer.
+        let by_records = reader.stats(&Filter::new().version("1.0")).unwrap();
+        assert_eq!(by_records[0].count, 1);
+    }
+}
+
+#[test]
+fn record_that_stands_for_no_number_is_said_and_not_left_out() {
+    for weight in ["9e999", "-1"] {
+        let folder = Folder::new();
+        let path = folder.file("h.db");
+        let file = without_rollups(&path, &[Row::ok("save", 0, 5), Row::ok("save", 1, 5)]);
+        let sql = format!("UPDATE record SET weight = {weight} WHERE id = 1");
+        file.execute(&sql, []).unwrap();
+        drop(file);
+        let reader = HistoryReader::open(&path).unwrap();
+        let error = reader.stats(&Filter::new()).unwrap_err().to_string();
+        assert!(error.contains("the file is damaged (the weight"), "{error}");
+    }
 }
 
 #[test]

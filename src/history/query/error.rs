@@ -5,6 +5,8 @@ use std::path::{Path, PathBuf};
 
 use rusqlite::ErrorCode;
 
+use crate::history::error::is_write_error;
+
 /// Why a history file could not be opened. Each says what to do.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -132,6 +134,7 @@ impl From<rusqlite::Error> for QueryError {
             }
             Some(ErrorCode::ReadOnly | ErrorCode::PermissionDenied) => Self::ReadOnly,
             Some(ErrorCode::DiskFull) => Self::Full,
+            _ if is_write_error(&error) => Self::Full,
             _ => match error {
                 // A column holds what the schema does not allow.
                 rusqlite::Error::FromSqlConversionFailure(..)

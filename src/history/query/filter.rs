@@ -5,7 +5,7 @@ use std::time::SystemTime;
 use rusqlite::types::Value;
 
 use super::series::Series;
-use crate::history::time::nanos_since_epoch;
+use crate::history::time::{nanos_since_epoch, time_at};
 
 /// Which records and series a question is about: all of them, unless it says less.
 ///
@@ -116,6 +116,13 @@ impl Filter {
         self.version.as_deref()
     }
 
+    /// The same for what starts in `from..to`, as far as it asks for that.
+    pub(super) fn within(mut self, from: i64, to: i64) -> Self {
+        self.since = Some(time_at(from.max(self.since_nanos())));
+        self.until = Some(time_at(to.min(self.until_nanos())));
+        self
+    }
+
     /// The first nanosecond that belongs to it.
     pub(super) fn since_nanos(&self) -> i64 {
         self.since.map_or(i64::MIN, nanos_since_epoch)
@@ -128,7 +135,12 @@ impl Filter {
 
     /// Whether only the records know what it asks for.
     pub(super) fn needs_records(&self) -> bool {
-        self.only_slow || self.only_failed || self.version.is_some()
+        self.is_of_few() || self.version.is_some()
+    }
+
+    /// Whether it asks for the slow or the failed alone, which have indexes of their own.
+    pub(super) fn is_of_few(&self) -> bool {
+        self.only_slow || self.only_failed
     }
 
     /// Whether it leaves out a series by its name, kind or webview.
@@ -160,7 +172,7 @@ impl Filter {
         match series {
             None => {}
             // Its index has the order of time, too.
-            Some([one]) if !self.only_slow && !self.only_failed => {
+            Some([one]) if !self.is_of_few() => {
                 sql += " AND series_id = ?";
                 values.push(Value::Integer(*one));
             }

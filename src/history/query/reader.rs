@@ -13,7 +13,7 @@ use super::open::{Origin, read_only};
 use super::record::{Names, Record, Records, longest};
 use super::series::Series;
 use super::stats::{SeriesStats, TrendPoint};
-use super::tally::{Tally, Window, tallies};
+use super::tally::{MINUTE, Tally, Window, first_from, tallies};
 use crate::history::time::time_at;
 
 /// A history file, open for reading, while apps may write to it.
@@ -107,21 +107,32 @@ impl HistoryReader {
         let names = Names::read(&moment)?;
         let window = Window::of(&moment, filter)?;
         let mut points = Vec::new();
-        for ((start, series), tally) in tallies(&moment, filter, &names, Some(length))? {
-            let Some(series) = names.series.get(&series) else {
-                continue;
-            };
-            if tally.count <= 0.0 {
-                continue;
+        // A tally holds a whole distribution, so some buckets are added up at a time.
+        let (mut from, to) = (filter.since_nanos(), filter.until_nanos());
+        let rolled_up = length % MINUTE == 0 && !filter.needs_records();
+        while from < to
+            && let Some(next) = first_from(&moment, from, rolled_up)?.filter(|next| *next < to)
+        {
+            let first = next.div_euclid(length).saturating_mul(length);
+            let end = first.saturating_add(length.saturating_mul(BUCKETS_AT_ONCE));
+            let some = filter.clone().within(first, end);
+            for ((start, series), tally) in tallies(&moment, &some, &names, Some(length))? {
+                let Some(series) = names.series.get(&series) else {
+                    continue;
+                };
+                if tally.count <= 0.0 {
+                    continue;
+                }
+                let part = Window {
+                    from: start.max(window.from),
+                    to: start.saturating_add(length).min(window.to),
+                };
+                points.push(TrendPoint {
+                    start: time_at(start),
+                    stats: SeriesStats::new(series.clone(), &tally, part),
+                });
             }
-            let part = Window {
-                from: start.max(window.from),
-                to: start.saturating_add(length).min(window.to),
-            };
-            points.push(TrendPoint {
-                start: time_at(start),
-                stats: SeriesStats::new(series.clone(), &tally, part),
-            });
+            from = if end < i64::MAX { end } else { to };
         }
         points.sort_by(|a, b| {
             let by_series = a.stats.series.cmp(&b.stats.series);
@@ -153,3 +164,6 @@ impl HistoryReader {
         Ok(self.connection.unchecked_transaction()?)
     }
 }
+
+/// Buckets of a trend that are added up at a time: with 20 series some 100 MB.
+const BUCKETS_AT_ONCE: i64 = 256;

@@ -102,9 +102,12 @@ impl<'a> Records<'a> {
         let newest: Option<i64> =
             connection.query_row("SELECT max(id) FROM record", [], |row| row.get(0))?;
         values.push(Value::Integer(newest.unwrap_or(0)));
+        // The index of all records by time has this order, and SQLite would read all of them to find
+        // the few. With the `+` it has to sort those that start at the same time by either index.
+        let id = if filter.is_of_few() { "+id" } else { "id" };
         let sql = format!(
             "SELECT {COLUMNS} FROM record WHERE {condition} AND id <= ? \
-             AND (started_at > ? OR id > ?) ORDER BY started_at, id LIMIT ?"
+             AND (started_at > ? OR id > ?) ORDER BY started_at, {id} LIMIT ?"
         );
         Ok(Self {
             connection,
@@ -265,3 +268,50 @@ const COLUMNS: &str = "id, started_at, duration, series_id, session_id, outcome,
      page_wait, transit, queue_wait, handler, response, size, thread, trace_id, context, weight";
 /// Records that are in memory at a time.
 const PAGE: usize = 1_000;
+
+#[cfg(test)]
+mod tests {
+    use rusqlite::params_from_iter;
+
+    use super::super::tally::FIGURES;
+    use super::*;
+    use crate::history::SCHEMA;
+
+    /// How SQLite answers it.
+    fn plan(connection: &Connection, sql: &str, values: Vec<Value>) -> String {
+        let explain = format!("EXPLAIN QUERY PLAN {sql}");
+        let mut statement = connection.prepare(&explain).unwrap();
+        let steps = statement.query_map(params_from_iter(values), |row| row.get::<_, String>(3));
+        steps
+            .unwrap()
+            .map(Result::unwrap)
+            .collect::<Vec<_>>()
+            .join("\n")
+    }
+
+    #[test]
+    fn the_few_failed_or_slow_are_found_by_their_own_index() {
+        let connection = Connection::open_in_memory().unwrap();
+        connection.execute_batch(SCHEMA).unwrap();
+        let insert = "INSERT INTO series (kind, name) VALUES ('operation', 'save')";
+        connection.execute(insert, []).unwrap();
+        for (filter, index) in [
+            (Filter::new().failed_only(), "record_failed"),
+            (Filter::new().failed_only().name("save"), "record_failed"),
+            (Filter::new().slow_only(), "record_slow"),
+            (Filter::new().slow_only().name("s*"), "record_slow"),
+        ] {
+            let names = Names::read(&connection).unwrap();
+            let (condition, values) = filter.condition(0, 9, names.matching(&filter).as_deref());
+            let figures = plan(&connection, &format!("{FIGURES} WHERE {condition}"), values);
+            let covering = format!("SEARCH record USING COVERING INDEX {index} (started_at");
+            assert!(figures.contains(&covering), "{filter:?}: {figures}");
+            let records = Records::new(&connection, &filter, names).unwrap();
+            let mut values = records.values.clone();
+            values.extend([0, 0, 10].map(Value::Integer));
+            let page = plan(&connection, &records.sql, values);
+            let search = format!("SEARCH record USING INDEX {index} (started_at");
+            assert!(page.contains(&search), "{filter:?}: {page}");
+        }
+    }
+}

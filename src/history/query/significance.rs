@@ -59,13 +59,14 @@ pub(super) fn wilson(of: Proportion) -> (f64, f64) {
         return (0.0, 1.0);
     }
     let (z, n) = (1.959_964, of.whole);
-    let share = of.part / n;
+    // Weights are sums of fractions: all of them may come out as a little more than all.
+    let share = (of.part / n).clamp(0.0, 1.0);
     let centre = share + z * z / (2.0 * n);
     let margin = z * (share * (1.0 - share) / n + z * z / (4.0 * n * n)).sqrt();
     let below = 1.0 + z * z / n;
     (
-        ((centre - margin) / below).clamp(0.0, share),
-        ((centre + margin) / below).clamp(share, 1.0),
+        ((centre - margin) / below).max(0.0).min(share),
+        ((centre + margin) / below).max(share).min(1.0),
     )
 }
 

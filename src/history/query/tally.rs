@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use rusqlite::{Connection, params, params_from_iter};
+use rusqlite::{Connection, Row, params, params_from_iter};
 
 use super::distribution::Distribution;
 use super::error::QueryError;
@@ -54,6 +54,29 @@ impl Tally {
         self.min = self.min.min(duration);
         self.max = self.max.max(duration);
         self.distribution.record(duration, weight);
+    }
+
+    /// Adds a roll-up, or says that its numbers cannot be any.
+    fn rollup(&mut self, row: &Row<'_>) -> rusqlite::Result<Option<()>> {
+        let number = |column| row.get::<_, i64>(column);
+        let (count, errors, slow) = (number(1)?, number(2)?, number(3)?);
+        let (sum, min, max) = (number(4)?, number(5)?, number(6)?);
+        let is_sound = (0..=count).contains(&errors)
+            && (0..=count).contains(&slow)
+            && (0..=max).contains(&min)
+            && sum >= 0;
+        if !is_sound {
+            return Ok(None);
+        }
+        self.count += count as f64;
+        self.squares += count as f64;
+        self.errors += errors as f64;
+        self.slow += slow as f64;
+        self.sum += sum as f64;
+        self.min = self.min.min(min);
+        self.max = self.max.max(max);
+        let sketch = row.get_ref(7)?.as_blob().ok();
+        Ok(sketch.and_then(|bytes| self.distribution.add_encoded(bytes)))
     }
 
     /// How many independent records it is worth, after Kish: those that stand for many say less
@@ -129,6 +152,29 @@ impl Window {
     }
 }
 
+/// When the first record from that time on starts, or the minute of a roll-up where these count.
+pub(super) fn first_from(
+    connection: &Connection,
+    from: i64,
+    rolled_up: bool,
+) -> Result<Option<i64>, QueryError> {
+    let first = |sql: &str, from: i64| -> Result<Option<i64>, QueryError> {
+        let mut statement = connection.prepare_cached(sql)?;
+        Ok(statement.query_row([from], |row| row.get(0))?)
+    };
+    let record = first(
+        "SELECT min(started_at) FROM record WHERE started_at >= ?",
+        from,
+    )?;
+    if !rolled_up {
+        return Ok(record);
+    }
+    let minute = from.div_euclid(MINUTE);
+    let minute = first("SELECT min(minute) FROM rollup WHERE minute >= ?", minute)?;
+    let minute = minute.map(|minute| minute.saturating_mul(MINUTE).max(from));
+    Ok(record.into_iter().chain(minute).min())
+}
+
 /// The tallies by series, and by when their bucket begins; that is 0 without buckets.
 pub(super) type Tallies = HashMap<(i64, i64), Tally>;
 
@@ -177,7 +223,7 @@ pub(super) fn tallies(
         _ => to.div_euclid(MINUTE),
     };
     // The writer may not have rolled up the latest records.
-    let end = end.min(newest + 1);
+    let end = end.min(newest.saturating_add(1));
     if first >= end {
         adding.records(from, to)?;
     } else {
@@ -242,18 +288,7 @@ impl Adding<'_> {
                 let minute: i64 = row.get(0)?;
                 let at = self.bucket_of(minute.saturating_mul(MINUTE));
                 let tally = self.tallies.entry((at, series)).or_default();
-                let count = row.get::<_, i64>(1)? as f64;
-                tally.count += count;
-                tally.squares += count;
-                tally.errors += row.get::<_, i64>(2)? as f64;
-                tally.slow += row.get::<_, i64>(3)? as f64;
-                tally.sum += row.get::<_, i64>(4)? as f64;
-                tally.min = tally.min.min(row.get(5)?);
-                tally.max = tally.max.max(row.get(6)?);
-                let sketch = row.get_ref(7)?;
-                let sketch = sketch.as_blob().ok();
-                let added = sketch.and_then(|bytes| tally.distribution.add_encoded(bytes));
-                added.ok_or_else(|| {
+                tally.rollup(row)?.ok_or_else(|| {
                     QueryError::Damaged(format!(
                         "the roll-up of minute {minute} and series {series}"
                     ))
@@ -269,10 +304,7 @@ impl Adding<'_> {
             return Ok(());
         }
         let (condition, values) = self.filter.condition(from, to, self.matching.as_deref());
-        let sql = format!(
-            "SELECT series_id, started_at, duration, outcome, slow IS NOT NULL, weight \
-             FROM record WHERE {condition}"
-        );
+        let sql = format!("{FIGURES} WHERE {condition}");
         let mut statement = self.connection.prepare(&sql)?;
         let mut rows = statement.query(params_from_iter(values))?;
         while let Some(row) = rows.next()? {
@@ -280,7 +312,12 @@ impl Adding<'_> {
             let tally = self.tallies.entry((at, row.get(0)?)).or_default();
             let outcome = row.get_ref(3)?;
             let failed = is_failure(outcome.as_str().unwrap_or_default());
-            tally.record(row.get(2)?, row.get(5)?, failed, row.get(4)?);
+            let weight: f64 = row.get(5)?;
+            if !(0.0..f64::INFINITY).contains(&weight) {
+                let what = format!("the weight of a record, {weight}");
+                return Err(QueryError::Damaged(what));
+            }
+            tally.record(row.get(2)?, weight, failed, row.get(4)?);
         }
         Ok(())
     }
@@ -291,4 +328,7 @@ impl Adding<'_> {
     }
 }
 
+/// What is added up of records: the indexes of the slow and the failed have it.
+pub(super) const FIGURES: &str =
+    "SELECT series_id, started_at, duration, outcome, slow IS NOT NULL, weight FROM record";
 pub(super) const MINUTE: i64 = 60_000_000_000;

@@ -239,7 +239,8 @@ fn bounds(connection: &Connection) -> Result<(i64, i64), QueryError> {
     ];
     let ends = [
         number("SELECT max(started_at) FROM record")?,
-        number("SELECT max(minute) FROM rollup")?.map(|at| (at + 1).saturating_mul(minute) - 1),
+        number("SELECT max(minute) FROM rollup")?
+            .map(|at| at.saturating_add(1).saturating_mul(minute) - 1),
         number("SELECT max(seen_at) FROM session")?,
     ];
     let start = starts[0].or(starts[1]).or(starts[2]);

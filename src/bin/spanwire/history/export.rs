@@ -50,11 +50,15 @@ fn to_file(
     let file = OpenOptions::new().write(true).create_new(true).open(path);
     let mut file = BufWriter::new(file.map_err(named)?);
     let exported = match export(&mut file, history, filter, format) {
-        Err(Failure::Output(error)) => return Err(named(error)),
-        done => done?,
+        Err(Failure::Output(error)) => Err(named(error)),
+        done => done,
     };
-    file.flush().map_err(named)?;
-    Ok(exported)
+    if exported.is_err() {
+        // Half of the records would pass for all of them. What waits in the buffer has no place.
+        drop(file.into_parts());
+        let _ = std::fs::remove_file(path);
+    }
+    exported
 }
 
 fn export(
