@@ -19,7 +19,7 @@ FEATURES := testing,wry,cli,metrics-exporter-prometheus
 
 # The whole powerset would be 128 builds. `FEATURES`, with the default, are all of them.
 FEATURE_SETS := none prometheus otlp system testing wry metrics-exporter-prometheus \
-	prometheus,otlp prometheus,system otlp,system otlp,testing otlp,wry
+	prometheus,otlp prometheus,system otlp,system otlp,testing
 
 # A window needs a display. Without one it gets a virtual one, which would begin anew when its last
 # window closes, and refuse the next app meanwhile, but for `-noreset`.
@@ -29,7 +29,7 @@ WITH_DISPLAY := $(if $(or $(DISPLAY),$(WAYLAND_DISPLAY)),,xvfb-run -a -s "-scree
 test test-stack check-drawing pictures: export XDG_STATE_HOME := $(CURDIR)/target/state
 
 .PHONY: python python-lint python-wheel python-bench python-window
-.PHONY: core typos versions msrv api semver pack workflows raise
+.PHONY: core typos versions links msrv api semver pack workflows raise
 .PHONY: help demo demo-tauri plugin up down compose test test-stack fuzz fuzz-smoke check page dashboards licences semconv bench bench-history bench-webview stack stack-down packages fmt clippy features windows doc examples shellcheck
 
 help: ## say what there is
@@ -79,7 +79,7 @@ test: packages ## run all tests, the one with a real window and a real Prometheu
 	$(MAKE) python
 	$(MAKE) python-window
 
-check: packages fmt typos shellcheck versions licences page dashboards clippy plugin python-lint features api windows doc examples semconv pack ## all but tests: formatting, spelling, lints, licences, versions, the page script, dashboards and alerts, features, the public API, Windows, docs, examples, what is packed
+check: packages fmt typos shellcheck versions links licences page dashboards clippy plugin python-lint features api windows doc examples semconv pack ## all but tests: formatting, spelling, links, lints, licences, versions, the page script, dashboards and alerts, features, the public API, Windows, docs, examples, what is packed
 
 # `page/spanwire.js` is committed, so that building the crate needs no Node: it must be what the
 # source builds.
@@ -169,7 +169,7 @@ test-reliability: packages ## a killed Collector, 1,000 kill -9, every collector
 	cargo test --workspace --features $(FEATURES) --no-fail-fast --test reliability --test long_flood -- $(ARGS)
 
 .PHONY: test-history-kills bench-history-writing
-test-history-kills: packages ## kill -9 a process under load 100 times, and look at its history each time
+test-history-kills: packages ## kill -9 a process under load 100 times; its history lacks a second at most, and the next start says so
 	SPANWIRE_TEST_KILLS=100 cargo test -p spanwire --features $(FEATURES) --test history -- a_killed_process
 
 bench-history-writing: ## what a history costs its callers, its writer and in memory; it fails when a target is missed
@@ -210,6 +210,11 @@ typos: ## look for misspelt words; ARGS=--write-changes corrects them
 
 versions: ## check that all that is released has one version, and no dependency a higher rust-version
 	@node scripts/check-versions.mjs
+
+links: ## check that links, anchors, pictures and named pages exist, and that the indexes are whole
+	@scripts/install-packages page
+	@node --test scripts/links/*.test.mjs
+	@node scripts/links/check.mjs
 
 msrv: ## check everything with the oldest Rust that is supported; rustup installs it if it is missing
 	@scripts/install-packages test

@@ -75,7 +75,7 @@ const head = `// The page's end of the wire: an expression, called with its conf
 keep("page/spanwire.js", `${head}(config)=>{"use strict";${script}}\n`, 10_000);
 
 const observeHead = `// What a page measures, for another transport: an expression, called with its configuration.\n// Built from page/src/observe ${built}`;
-keep("page/observe.js", `${observeHead}${observe}\n`, 6_100);
+keep("page/observe.js", `${observeHead}${observe}\n`, 6_600);
 
 const example = await bundled("examples/otel_page.ts", "iife");
 keep("demo/examples/otel_page.js", `// Built from page/examples/otel_page.ts ${built}${example}\n`, 20_000);

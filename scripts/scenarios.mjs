@@ -1,5 +1,5 @@
 // The example app `notebook` with one fault after the other, and what `spanwire doctor --diagnose`
-// says of each: a table as in docs/scenarios.md. It takes about a quarter of an hour.
+// says of each: a table as in docs/reference/scenarios.md. It takes about a quarter of an hour.
 //
 //   node scripts/scenarios.mjs [--at-once N] [--out FILE] [RUN...]
 //

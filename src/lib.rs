@@ -56,7 +56,7 @@
 //!
 //! # What is emitted
 //!
-//! Every name is a constant in [`semconv`], and is explained in `docs/telemetry.md`.
+//! Every name is a constant in [`semconv`], and is explained in `docs/reference/telemetry.md`.
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
@@ -100,15 +100,20 @@ struct Readme;
 
 /// Compiles the quick reference.
 #[cfg(all(doctest, feature = "prometheus", feature = "otlp"))]
-#[doc = include_str!("../docs/reference.md")]
+#[doc = include_str!("../docs/reference/quick-reference.md")]
 struct Reference;
 
 /// Compiles the guide for apps with a subscriber or a recorder.
 #[cfg(all(doctest, feature = "metrics-exporter-prometheus"))]
-#[doc = include_str!("../docs/existing.md")]
+#[doc = include_str!("../docs/guide/existing.md")]
 struct Existing;
+
+/// Compiles the guide to reports.
+#[cfg(all(doctest, feature = "history", feature = "otlp"))]
+#[doc = include_str!("../docs/report.md")]
+struct Report;
 
 /// Compiles the page for vendors.
 #[cfg(all(doctest, feature = "prometheus", feature = "otlp"))]
-#[doc = include_str!("../docs/privacy.md")]
+#[doc = include_str!("../docs/reference/privacy.md")]
 struct Privacy;

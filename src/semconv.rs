@@ -1,6 +1,6 @@
 //! Every name, unit, description, attribute and bucket bound that Spanwire emits; nothing else.
 //!
-//! `docs/telemetry.md`, the dashboards and the alerts are checked against this file.
+//! `docs/reference/telemetry.md`, the dashboards and the alerts are checked against this file.
 //! Names are dotted as OpenTelemetry writes them; Prometheus shows them by the standard
 //! translation (dots become underscores, the unit and `_total` are appended).
 
@@ -104,6 +104,8 @@ metrics! {
     IPC_SPANS_SKIPPED = Counter "spanwire.ipc.spans.skipped" ["{span}"]
         "Events that got no spans since there were too many in a second."
         (WEBVIEW_NAME, IPC_DIRECTION);
+    IPC_EVENTS_UNHEARD = Counter "spanwire.ipc.events.unheard" ["{event}"]
+        "Events that the page ran though nothing there listened to them." (WEBVIEW_NAME, IPC_EVENT);
     IPC_DELIVERY_DURATION = Histogram "spanwire.ipc.delivery.duration" ["s"]
         "Time from a message entering the queue to the page's acknowledgement."
         (WEBVIEW_NAME, IPC_EVENT) in WIRE_BOUNDS_S;
@@ -206,6 +208,9 @@ metrics! {
         "Virtual memory committed to the process." ();
     PROCESS_THREAD_COUNT = UpDownCounter "process.thread.count" ["{thread}"]
         "Threads of the process." ();
+    PROCESS_THREAD_CPU_UTILIZATION = Gauge "spanwire.process.thread.cpu.utilization" ["1"]
+        "Share of all cores that the process's threads of that name used since the last sample."
+        (THREAD_NAME);
     PROCESS_FILE_DESCRIPTOR_COUNT = UpDownCounter "process.unix.file_descriptor.count" ["{file_descriptor}"]
         "File descriptors that the process has open." ();
     PROCESS_UPTIME = Gauge "process.uptime" ["s"]
@@ -361,6 +366,7 @@ attributes! {
         "The phase of the app's start that was reached; on the trace's root the last one.";
     THRESHOLD_KIND = "spanwire.threshold.kind" String ["operation_error_rate", "operation_slow_rate", "event_error_rate"], "Which share is above its threshold.";
     WEBVIEW_PROCESS_TYPE = "spanwire.webview.process.type" String ["web", "network", "gpu", "other"], "`web`, `network`, `gpu` or `other`.";
+    THREAD_NAME = "thread.name" String, "The name of threads of the process; capped.";
     CPU_MODE = "cpu.mode" String ["user", "nice", "system", "interrupt", "steal"],
         "What a processor did: `user` or `system`; of the host also `nice`, `interrupt` or `steal`. Linux only.";
     SYSTEM_MEMORY_STATE = "system.memory.state" String ["used"], "Always `used`.";

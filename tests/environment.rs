@@ -217,7 +217,7 @@ fn the_table_of_this_test_has_every_variable() {
 
 #[test]
 fn the_documentation_lists_every_variable_as_it_is() {
-    let documented = include_str!("../docs/environment.md");
+    let documented = include_str!("../docs/reference/environment.md");
     for variable in VARIABLES {
         let default = match variable.default {
             "" => String::new(),

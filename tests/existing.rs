@@ -1,5 +1,5 @@
 //! Apps with a subscriber or a recorder of their own: each kind of app is a real process, and what
-//! is seen of it is what the tables in `docs/existing.md` say.
+//! is seen of it is what the tables in `docs/guide/existing.md` say.
 
 #![expect(clippy::unwrap_used, reason = "helpers of tests are tests")]
 #![expect(clippy::print_stdout, reason = "a child tells its parent what it saw")]
@@ -183,7 +183,7 @@ fn run(test: &str, environment: &[(&str, &str)], has_endpoint: bool) -> Seen {
 
 /// The rows of the guide's table whose first column has that heading, by their first cell.
 fn table(heading: &str) -> BTreeMap<String, Vec<String>> {
-    let guide = std::fs::read_to_string("docs/existing.md").unwrap();
+    let guide = std::fs::read_to_string("docs/guide/existing.md").unwrap();
     let cells = |line: &str| -> Vec<String> {
         let cells = line.trim().trim_matches('|').split('|');
         cells.map(|cell| cell.trim().to_owned()).collect()

@@ -1,4 +1,4 @@
-//! One list of names: what is emitted, what `semconv.rs` lists and what `docs/telemetry.md` says.
+//! One list of names: what is emitted, what `semconv.rs` lists and what `docs/reference/telemetry.md` says.
 #![expect(clippy::unwrap_used, reason = "what fails here fails the test")]
 
 use std::collections::BTreeSet;
@@ -27,7 +27,7 @@ const FIELDS: [&str; 17] = [
     "a", "b", "c", "d", "e", "f", "g", "h", "i", "j", "k", "l", "m", "n", "o", "p", "q",
 ];
 
-const DOCS: &str = include_str!("../docs/telemetry.md");
+const DOCS: &str = include_str!("../docs/reference/telemetry.md");
 
 /// The cells of the table rows whose first cell begins with a name in backticks.
 fn rows() -> impl Iterator<Item = (&'static str, Vec<&'static str>)> {
@@ -56,7 +56,7 @@ fn the_docs_list_each_metric_as_it_is_and_no_other() {
         let (_, cells) = described
             .iter()
             .find(|(name, _)| *name == metric.name)
-            .unwrap_or_else(|| panic!("{} is not in docs/telemetry.md", metric.name));
+            .unwrap_or_else(|| panic!("{} is not in docs/reference/telemetry.md", metric.name));
         assert!(
             cells[0].ends_with(&format!("<br>`{}`", metric.prometheus_name())),
             "{}",
@@ -128,7 +128,7 @@ fn the_docs_list_each_event_as_it_is_and_no_other() {
         let (_, cells) = described
             .iter()
             .find(|(name, _)| *name == event.name)
-            .unwrap_or_else(|| panic!("{} is not in docs/telemetry.md", event.name));
+            .unwrap_or_else(|| panic!("{} is not in docs/reference/telemetry.md", event.name));
         assert_eq!(cells[2], event.severity, "{}", event.name);
         let attributes: BTreeSet<_> = event.attributes.iter().copied().collect();
         assert_eq!(backticked(cells[3]), attributes, "{}", event.name);
@@ -225,6 +225,7 @@ fn emit_everything() {
         &[
             json!({"kind": "vital", "name": "lcp", "rating": "good", "value": 800}),
             json!({"kind": "long_task", "value": 120}),
+            json!({"kind": "unheard", "event": "early", "count": 1}),
         ],
     );
     page.send(

@@ -37,6 +37,10 @@ const NOT_IN_THE_EXAMPLE: &[(&str, &str)] = &[
     ),
     ("spanwire.main_thread.delay", "it has no event loop to wake"),
     (
+        "spanwire.ipc.events.unheard",
+        "its page is a model that says of no event that nothing listens",
+    ),
+    (
         "spanwire.ipc.spans.skipped",
         "it sends a few events a second",
     ),

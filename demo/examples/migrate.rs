@@ -1,4 +1,4 @@
-//! The same small app twice: by hand, and on the wire. `docs/migrate.md` shows its parts.
+//! The same small app twice: by hand, and on the wire. `docs/guide/migrate.md` shows its parts.
 //!
 //! `cargo run -p spanwire-demo --example migrate -- before` or `after`; each ends by itself.
 #![allow(clippy::print_stdout, reason = "an example talks to its reader")]

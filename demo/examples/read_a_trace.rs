@@ -1,4 +1,4 @@
-//! Prints the traces of `docs/reading-a-trace.md`, from a real window: a call, an event from Rust and
+//! Prints the traces of `docs/guide/reading-a-trace.md`, from a real window: a call, an event from Rust and
 //! an event from the page, each as a waterfall and as a list of stages.
 //!
 //! `xvfb-run -a cargo run -p spanwire-demo --example read_a_trace`

@@ -1,4 +1,4 @@
-//! The app of `docs/start.md`, word for word.
+//! The app of `docs/guide/start.md`, word for word.
 #![allow(clippy::print_stdout, reason = "an example talks to its reader")]
 
 use std::time::Duration;

@@ -19,18 +19,18 @@ pub(crate) struct Args {
     #[arg(long = "for", value_name = "TIME", value_parser = duration)]
     pub(crate) run_for: Option<Duration>,
 
-    /// The page uses itself, so that nobody has to click.
+    /// The page uses itself, without a user.
     #[arg(long)]
     pub(crate) drive: bool,
 
     /// Takes "start NAME", "stop NAME", "list" and "help" on standard input, where NAME is a fault that
-    /// then happens in earnest. See --fault for their names.
+    /// then really happens. See --fault for their names.
     ///
-    /// With faults, --drive keeps to what is quick and works, so that what is slow or fails is one.
+    /// With faults, --drive uses only what is fast and succeeds, so anything slow or failing is a fault.
     #[arg(long)]
     pub(crate) faults: bool,
 
-    /// A fault that is on from the start; may be given more than once.
+    /// A fault that is on from the start; may be repeated.
     #[arg(long, value_name = "NAME", value_enum)]
     pub(crate) fault: Vec<Fault>,
 

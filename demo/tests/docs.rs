@@ -20,11 +20,11 @@ use spanwire_testkit::scrape::scrape_text;
 fn the_guides_show_parts_of_the_examples() {
     for (doc, example) in [
         (
-            include_str!("../../docs/start.md"),
+            include_str!("../../docs/guide/start.md"),
             include_str!("../examples/start.rs"),
         ),
         (
-            include_str!("../../docs/migrate.md"),
+            include_str!("../../docs/guide/migrate.md"),
             include_str!("../examples/migrate.rs"),
         ),
     ] {
@@ -58,7 +58,7 @@ fn the_start_guides_dependencies_can_be_appended_to_a_new_project() {
     cargo(folder.path(), &["new", "--quiet", "--vcs", "none", "hello"]);
     let project = folder.path().join("hello");
     let manifest = project.join("Cargo.toml");
-    let doc = include_str!("../../docs/start.md");
+    let doc = include_str!("../../docs/guide/start.md");
     let block = blocks(doc, "toml").next().unwrap();
     let made = std::fs::read_to_string(&manifest).unwrap();
     std::fs::write(&manifest, format!("{made}{block}\n")).unwrap();
@@ -108,7 +108,7 @@ fn the_app_of_the_start_guide_is_scraped_and_traced() {
         .unwrap_or_else(|| panic!("no address in {line}"));
     // The guide's command, and the guide's line.
     let greeted = r#"{spanwire_ipc_direction="outbound",spanwire_ipc_event="greet",spanwire_outcome="ok",spanwire_webview_name="main"} 1"#;
-    assert!(include_str!("../../docs/start.md").contains(greeted));
+    assert!(include_str!("../../docs/guide/start.md").contains(greeted));
     let mut scrapes = 0;
     while !scrape_text(addr).contains(greeted) {
         scrapes += 1;
@@ -138,7 +138,7 @@ fn the_traces_in_the_guide_are_those_of_the_example() {
         });
         words.collect()
     }
-    let doc = include_str!("../../docs/reading-a-trace.md");
+    let doc = include_str!("../../docs/guide/reading-a-trace.md");
     // That of a start is the demo's.
     let (calls, _start) = doc.split_once("\n## The start of the app").unwrap();
     let shown: Vec<String> = blocks(calls, "text").flat_map(shape).collect();

@@ -16,11 +16,15 @@ static DISPLAY: Mutex<()> = Mutex::new(());
 
 /// Runs it to its end and returns what it printed.
 fn run(name: &str, receiver: &Receiver) -> String {
+    run_with(name, &["--once"], receiver)
+}
+
+fn run_with(name: &str, arguments: &[&str], receiver: &Receiver) -> String {
     let _alone = DISPLAY.lock().unwrap_or_else(PoisonError::into_inner);
     let output = on_display()
         .args(["timeout", "60"])
         .arg(example::program("spanwire-demo", name))
-        .arg("--once")
+        .args(arguments)
         .env("OTEL_EXPORTER_OTLP_ENDPOINT", receiver.url())
         .env("OTEL_EXPORTER_PROMETHEUS_PORT", "0")
         .env("OTEL_TRACES_SAMPLER", "parentbased_always_on")
@@ -145,4 +149,11 @@ fn the_spans_of_a_pages_own_sdk_are_in_one_trace_with_what_rust_did_for_it() {
     }
     let webview = receiver::text(&click.attributes, "spanwire.webview.name");
     assert_eq!(webview.as_deref(), Some("main"));
+}
+
+#[test]
+fn the_notebook_without_a_fault_ends_by_itself() {
+    let receiver = Receiver::start();
+    let said = run_with("notebook", &["--for", "3"], &receiver);
+    assert!(said.contains("metrics http://127.0.0.1:"), "{said}");
 }

@@ -1,4 +1,4 @@
-//! The page's side of a wire, after `docs/wire.md`.
+//! The page's side of a wire, after `docs/reference/wire.md`.
 
 use std::collections::HashSet;
 use std::fmt::Write as _;

@@ -46,9 +46,9 @@ test("rules read counters as increases, but for the first value of a new series"
   }
 });
 
-test("values of closed sets are in docs/telemetry.md", () => {
+test("values of closed sets are in docs/reference/telemetry.md", () => {
   const rows = new Map(
-    read("docs/telemetry.md")
+    read("docs/reference/telemetry.md")
       .split("\n")
       .flatMap((line) => {
         const [, name, values] = /^\| `([\w.]+)` \| [^|]* \| (.*) \|$/.exec(line) ?? [];

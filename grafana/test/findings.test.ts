@@ -89,7 +89,7 @@ test("no finding explains itself, by way of others either", () => {
 });
 
 test("the guide to traces has every finding", () => {
-  const guide = read("docs/reading-a-trace.md");
+  const guide = read("docs/guide/reading-a-trace.md");
   for (const { id } of findings) {
     assert.ok(guide.includes(`\`${id}\``), id);
   }

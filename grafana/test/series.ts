@@ -26,6 +26,7 @@ const VALUES: Readonly<Record<string, readonly string[]>> = {
   "spanwire.startup.phase": ["window", "first_paint"],
   "spanwire.threshold.kind": ["operation_error_rate"],
   "spanwire.webview.process.type": ["web"],
+  "thread.name": ["app", "_OTHER"],
   "cpu.mode": ["user", "system"],
   "system.memory.state": ["used"],
   "otel.component.type": ["exporter"],

@@ -28,11 +28,11 @@ export interface SpanwireCalls {}
 
 /** Why a call was rejected. */
 export type SpanwireErrorCode =
-  /** No reply within `timeoutMs`; the host was told to stop. */
+  /** No reply within `timeoutMs`; the page withdrew the call from the host. */
   | "TIMEOUT"
   /** The signal was aborted, the page went away, or the host dropped the handler. */
   | "CANCELLED"
-  /** Nobody registered a handler. */
+  /** The event has no handler. */
   | "UNKNOWN_EVENT"
   /** The handler returned an error, or panicked. */
   | "HANDLER_ERROR"
@@ -122,7 +122,7 @@ export interface Invoke {
   ): Promise<R>;
 }
 
-/** Tells Rust; `false` when the event was dropped, which the host is told. */
+/** Sends an event to Rust; `false` if the page dropped it, which it reports to the host. */
 export type Emit = <Name extends EmitName>(event: Name, ...rest: EmitRest<Name>) => boolean;
 
 /** Runs `fn` within a span of the page and returns what it returns. */

@@ -2,7 +2,7 @@
 
 import type { InvokeOptions, Span } from "./api.js";
 import { invoke } from "./calls.js";
-import { emit } from "./outbox.js";
+import { emit } from "./events.js";
 import { freeze } from "./primordials.js";
 import { ofNow, traceIn } from "./spans.js";
 

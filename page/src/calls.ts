@@ -16,6 +16,7 @@ import {
   setTimer,
   TypeError,
 } from "./primordials.js";
+import { counted } from "./refusals.js";
 
 interface Call {
   readonly resolve: (data: unknown) => void;
@@ -79,9 +80,11 @@ export const invoke = (
     let entry: outbox.Entry;
     let call: Call | undefined;
     try {
-      const sent = outbox.enqueue("call", event, data, span, traceparent);
-      if (!sent) throw unsendable();
-      entry = sent;
+      entry = counted("call", event, () => {
+        const sent = outbox.enqueue("call", event, data, span, traceparent);
+        if (!sent) throw unsendable();
+        return sent;
+      });
     } catch (error) {
       if (signal) removeListener(signal, "abort", abort);
       throw error;

@@ -2,8 +2,8 @@
 // written for a wire which works that way.
 
 import { fault } from "./error_counts.js";
+import { emit } from "./events.js";
 import { isName } from "./names.js";
-import { emit } from "./outbox.js";
 import { apply, CustomEvent, defineProperty, getter, nativeDispatch, OwnWeakSet, page } from "./primordials.js";
 import { currentSpan } from "./spans.js";
 

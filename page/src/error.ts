@@ -34,9 +34,19 @@ export class SpanwireError extends Error {
   }
 }
 
+let newest: unknown;
+let newestCode = "";
+
 /** An error of the page's side itself. */
-export const refusal = (code: SpanwireErrorCode, message: string): SpanwireError =>
-  new SpanwireError("SpanwireError", message, code);
+export const refusal = (code: SpanwireErrorCode, message: string): SpanwireError => {
+  const error = new SpanwireError("SpanwireError", message, code);
+  newest = error;
+  newestCode = code;
+  return error;
+};
+
+/** The code of the newest of them; "" of anything else, which is not looked at: it may be the page's. */
+export const codeOf = (error: unknown): string => (error === newest ? newestCode : "");
 
 /** Why the package can do nothing where there is no page script. */
 export const MISSING =

@@ -18,7 +18,7 @@ interface EventMessage {
   readonly data: unknown;
 }
 
-/** As docs/wire.md has it. The host is trusted. */
+/** As docs/reference/wire.md has it. The host is trusted. */
 type Message =
   | EventMessage
   | ({ readonly kind: "reply"; readonly id: number } & calls.Reply)

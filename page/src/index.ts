@@ -30,7 +30,7 @@ export const invoke = ((event: string, ...rest: [data?: unknown]) =>
   (find()?.invoke as ((...all: unknown[]) => Promise<unknown>) | undefined)?.(event, ...rest) ??
   Promise.reject(missing())) as Invoke;
 
-/** Tells Rust; `false` when the event was dropped, or there is nobody to tell. */
+/** Sends an event to Rust; `false` if the page dropped it, or there is no host. */
 export const emit = <Name extends EmitName>(event: Name, ...rest: EmitRest<Name>): boolean =>
   find()?.emit(event, ...rest) ?? false;
 
@@ -49,7 +49,7 @@ export const on = <Name extends EventName>(event: Name, listener: (data: EventDa
 export const off = <Name extends EventName>(event: Name, listener: (data: EventData<Name>) => void): void =>
   find()?.off(event, listener);
 
-// Without a webview the app's code runs all the same, only nobody sees it.
+// Without a webview the app's code runs as well, without a span.
 const untraced: Span = Object.freeze({ invoke, emit, trace: <R>(_: string, fn: (span: Span) => R): R => fn(untraced) });
 
 /** Runs `fn` within a span of the page and returns what it returns. */

@@ -7,8 +7,9 @@ import { markHosts } from "./compat.js";
 import { COMPAT } from "./config.js";
 import { fault } from "./error_counts.js";
 import { jsonName } from "./names.js";
-import { append, bare, CustomEvent, dispatch, list, type List, OwnMap, TypeError } from "./primordials.js";
+import { append, bare, CustomEvent, defineProperty, dispatch, list, type List, OwnMap, stringify, TypeError } from "./primordials.js";
 import { listening } from "./state.js";
+import { tally } from "./tally.js";
 
 // Its data is whatever its event carries, which the public types tell.
 type Listener = (data: never) => void;
@@ -61,9 +62,20 @@ export const deliver = (id: number, event: string, data: unknown, begin: number)
   init.detail = data;
   const custom = new CustomEvent(event, init);
   init.detail = undefined;
+  // The engine does not tell who listens on the window, but whoever wants the data reads it. Without
+  // data there is nothing to see, and the event passes for heard.
+  let isHeard = all !== undefined || data === null || data === undefined;
+  if (!isHeard) {
+    const get = (): unknown => {
+      isHeard = true;
+      return data;
+    };
+    defineProperty(custom, "detail", bare({ get, enumerable: true, configurable: true }));
+  }
   if (COMPAT) markHosts(custom);
   // A listener that throws here ends at window's `error`, not with us.
   dispatch(custom);
+  if (!isHeard) tally(`"kind":"unheard","event":${stringify(event)}`);
   const end = now();
   ackRun(id, begin, end);
   return end;

@@ -1,4 +1,4 @@
-// The page's end of the wire (docs/wire.md), put together.
+// The page's end of the wire (docs/reference/wire.md), put together.
 //
 // `build.mjs` makes this one expression, which the host calls with its `Config` at the start of
 // each document, before any code of the page. No timer runs while nothing is on its way.
@@ -12,12 +12,13 @@ import { keepListening, surviveOpen } from "./dom_listeners.js";
 import { watchDom } from "./dom_ready.js";
 import { refusal } from "./error.js";
 import { watchFaults } from "./error_counts.js";
+import { emit } from "./events.js";
 import { receive, release, releaseIfLoaded } from "./inbox.js";
 import * as life from "./lifecycle.js";
 import { off, on } from "./listeners.js";
 import { watchLongTasks } from "./long_tasks.js";
 import { watchMarks } from "./marks.js";
-import { abandonEvents, emit, endTurn, flush, send } from "./outbox.js";
+import { abandonEvents, endTurn, flush, send } from "./outbox.js";
 import { hasHost, unheard } from "./transport.js";
 import { bare, complain, defineProperty, freeze, type List, listen, page, Promise } from "./primordials.js";
 import { record } from "./record.js";

@@ -6,6 +6,7 @@ import * as life from "./lifecycle.js";
 import { checkUnit, jsonName } from "./names.js";
 import { onTurn, schedule, send } from "./outbox.js";
 import { bare, OwnMap } from "./primordials.js";
+import { refuse } from "./refusals.js";
 
 const NO_OPTIONS: RecordOptions = bare({});
 
@@ -26,13 +27,19 @@ life.onRestart(() => records.clear());
 
 export const record = (name: string, value: number, options?: RecordOptions): boolean => {
   const { unit, category } = options ?? NO_OPTIONS;
-  let what = `"name":${jsonName(name, "a measurement's name")}`;
-  if (category !== undefined) {
-    what += `,"category":${jsonName(category, "a measurement's category")}`;
-  }
-  if (unit !== undefined) {
-    checkUnit(unit);
-    what += `,"unit":"${unit}"`;
+  let what: string;
+  try {
+    what = `"name":${jsonName(name, "a measurement's name")}`;
+    if (category !== undefined) {
+      what += `,"category":${jsonName(category, "a measurement's category")}`;
+    }
+    if (unit !== undefined) {
+      checkUnit(unit);
+      what += `,"unit":"${unit}"`;
+    }
+  } catch (error) {
+    refuse("record", "invalid_name");
+    throw error;
   }
   // `NaN` and the infinities are not equal to themselves here.
   if (typeof value !== "number" || value - value !== 0 || life.isSilent()) return false;

@@ -4,9 +4,10 @@ import { now, stamp } from "./clock.js";
 import { SPANS } from "./config.js";
 import { follow } from "./follow.js";
 import * as life from "./lifecycle.js";
-import { jsonName } from "./names.js";
+import { isName, jsonName } from "./names.js";
 import { onTurn, send, sendBehind } from "./outbox.js";
 import { TypeError } from "./primordials.js";
+import { refuse } from "./refusals.js";
 
 // The span whose code runs now; 0 for none. An `await` ends it: what comes behind has the span's
 // own functions.
@@ -35,7 +36,11 @@ export const ofNow = (span: number): number => (span > past ? span : 0);
 
 const open = (/** As JSON. */ name: string, parent: number): number => {
   // Beyond the bound the page's code runs all the same, only nobody sees it.
-  if (live >= SPANS || life.isSilent()) return 0;
+  if (life.isSilent()) return 0;
+  if (live >= SPANS) {
+    refuse("span", "too_many_spans");
+    return 0;
+  }
   live++;
   const span = ++lastSpan;
   const within = parent ? `,"parent":${parent}` : "";
@@ -70,6 +75,7 @@ export const traceIn = <S, R>(
   fn: (span: S) => R,
   bound: (span: number) => S,
 ): R => {
+  if (!isName(name)) refuse("span", "invalid_name");
   const json = jsonName(name, "a span's name");
   if (typeof fn !== "function") throw new TypeError("what is traced is a function");
   const parent = ofNow(outer);

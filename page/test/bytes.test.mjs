@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { FakePage, outcome } from "./fake_page.mjs";
+import { FakePage, outcome, refusalsOf } from "./fake_page.mjs";
 
 const TAG = "$spanwire.bytes";
 const base64 = (bytes) => Buffer.from(bytes).toString("base64");
@@ -56,7 +56,12 @@ test("what JSON cannot carry is a TypeError that says what and where", async () 
     assert.match(called.error.message, message);
     assert.throws(() => page.run(`spanwire.emit("e", ${code})`), { name: "TypeError", message });
   }
-  assert.deepEqual((await page.sent()).map(({ kind }) => kind), ["ready"]);
+  const sent = await page.sent();
+  assert.deepEqual([...new Set(sent.map(({ kind }) => kind))], ["ready", "refused"]);
+  assert.deepEqual(refusalsOf(sent), [
+    { kind: "refused", of: "call", type: "malformed", event: "c", count: 9 },
+    { kind: "refused", of: "event", type: "malformed", event: "e", count: 9 },
+  ]);
 });
 
 test("what JSON carries goes as it went before", async () => {

@@ -47,7 +47,10 @@ test("a detail that is not JSON is the console's and not the page's trouble", as
     window.returned = dispatchEvent(new CustomEvent("save", { detail: cycle }));
   `);
   assert.deepEqual([page.window.heard, page.window.returned], [true, true]);
-  assert.deepEqual(await page.sent(), [{ kind: "error", type: "uncaught" }]);
+  assert.deepEqual(await page.sent(), [
+    { kind: "error", type: "uncaught" },
+    { kind: "refused", of: "event", type: "malformed", event: "save", count: 1 },
+  ]);
   assert.equal(page.reported.length, 1);
 });
 

@@ -262,5 +262,15 @@ export class FakePage {
   }
 }
 
+/** What was refused in several turns, each thing once with the sum of its counts. */
+export const refusalsOf = (messages) => {
+  const sums = new Map();
+  for (const { count, ...what } of messages.filter(({ kind }) => kind === "refused")) {
+    const key = JSON.stringify(what);
+    sums.set(key, (sums.get(key) ?? 0) + count);
+  }
+  return [...sums].map(([what, count]) => ({ ...JSON.parse(what), count }));
+};
+
 /** How a promise ends: its value, or its error. */
 export const outcome = (promise) => promise.then((value) => ({ value }), (error) => ({ error }));

@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
-import { FakePage, outcome, turn } from "./fake_page.mjs";
+import { FakePage, outcome, refusalsOf, turn } from "./fake_page.mjs";
 
 const table = JSON.parse(readFileSync(new URL("../../tests/event_names.json", import.meta.url), "utf8"));
 const nothing = () => {};
@@ -50,7 +50,16 @@ test("what the host refuses as a name, the page does, in the same words", async 
   for (const name of [7, null, undefined, {}, ["save"]]) {
     assert.throws(() => page.spanwire.emit(name), { message: "an event's name is no text" });
   }
-  assert.deepEqual(await page.sent(), [{ kind: "ready" }]);
+  const names = table.refused.length;
+  const refused = (of, count) => ({ kind: "refused", of, type: "invalid_name", count });
+  const sent = await page.sent();
+  assert.deepEqual([...new Set(sent.map(({ kind }) => kind))], ["ready", "refused"]);
+  assert.deepEqual(refusalsOf(sent), [
+    refused("event", names + 5),
+    refused("call", names),
+    refused("span", names),
+    refused("record", 2 * names),
+  ]);
 });
 
 test("half a surrogate pair is refused, which the host could not even read", () => {

@@ -153,6 +153,30 @@ test("vitals, errors and rejections are told without a call", async () => {
   ]);
 });
 
+test("a page tells how long its thread did one thing, by the engine or by a timer", async () => {
+  const told = await ready({ entryTypes: ["longtask"] });
+  told.entries({ entryType: "longtask", startTime: 900, duration: 72.5 });
+  assert.deepEqual(await told.told(), [{ kind: "long_task", value: 72.5 }]);
+  assert.equal(told.tickers.size, 0);
+  const page = await ready();
+  for (const ms of [100, 750]) {
+    page.now += ms;
+    for (const run of page.tickers.values()) run();
+  }
+  assert.deepEqual(await page.told(), [{ kind: "long_task", value: 700 }]);
+});
+
+test("a page that is observed counts the names of spans and measurements that it refuses", async () => {
+  const page = await ready();
+  const { observed } = page;
+  assert.throws(() => observed.trace("padded ", () => {}), { code: "INVALID_NAME" });
+  for (const name of ["", "a\n"]) assert.throws(() => observed.record(name, 1), { code: "INVALID_NAME" });
+  assert.deepEqual(await page.told(), [
+    { kind: "refused", of: "span", type: "invalid_name", count: 1 },
+    { kind: "refused", of: "record", type: "invalid_name", count: 2 },
+  ]);
+});
+
 test("a hidden page says what it has, and one that goes says that", async () => {
   const page = await ready();
   page.observed.record("fps", 1);

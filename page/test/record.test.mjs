@@ -41,7 +41,7 @@ test("what is no finite number is not taken, and what is no name is refused", as
     assert.throws(() => page.spanwire.record("r", 1, { unit }), { code: "INVALID_NAME" }, `${unit}`);
   }
   assert.throws(() => page.spanwire.record("r", 1, { category: "" }), { code: "INVALID_NAME" });
-  assert.deepEqual(await page.sent(), []);
+  assert.deepEqual(await page.sent(), [{ kind: "refused", of: "record", type: "invalid_name", count: 10 }]);
 });
 
 test("a unit may be any of UCUM's", async () => {

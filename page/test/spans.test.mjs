@@ -124,13 +124,17 @@ test("no more than 1,000 spans are open at once, or begun in a turn; what they t
   let runs = 0;
   for (let n = 0; n < 3_000; n++) page.spanwire.trace("quick", () => runs++);
   assert.equal(runs, 3_000);
-  assert.equal((await page.sentOf("open")).length, 1_000);
+  const first = await page.sent();
+  assert.equal(first.filter(({ kind }) => kind === "open").length, 1_000);
+  const beyond = (count) => ({ kind: "refused", of: "span", type: "too_many_spans", count });
+  assert.deepEqual(first.filter(({ kind }) => kind === "refused"), [beyond(2_000)]);
   const finish = [];
   for (let n = 0; n < 1_000; n++) page.spanwire.trace("long", () => new Promise((resolve) => finish.push(resolve)));
   // One too many: what is within belongs to the span around.
   assert.equal((await page.sentOf("open")).length, 1_000, "there is room again");
   page.spanwire.trace("beyond", (span) => span.emit("event"));
-  const [event] = await page.sent();
+  const [refused, event] = await page.sent();
+  assert.deepEqual(refused, beyond(1));
   assert.deepEqual([event.kind, event.span], ["event", undefined]);
   finish.forEach((resolve) => resolve());
   await page.sent();

@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { FakePage, NONCE, outcome, turn } from "./fake_page.mjs";
+import { FakePage, NONCE, outcome, refusalsOf, turn } from "./fake_page.mjs";
 
 test("a page says that it is there, in an envelope as the wire has it", async () => {
   const page = new FakePage();
@@ -115,9 +115,63 @@ test("a full outbox drops events, tells how many, and rejects calls", async () =
   for (let n = 0; n < 10_007; n++) taken += page.spanwire.emit("n", n);
   assert.equal(taken, 10_000);
   await assert.rejects(page.spanwire.invoke("call"), { code: "OVER_CREDIT" });
-  assert.deepEqual(await page.sentOf("shed"), [{ kind: "shed", count: 7 }]);
+  const sent = await page.sent();
+  assert.deepEqual(sent.filter(({ kind }) => kind === "shed"), [{ kind: "shed", count: 7 }]);
+  assert.deepEqual(sent.filter(({ kind }) => kind === "refused"), [
+    { kind: "refused", of: "call", type: "page_shed", event: "call", count: 1 },
+  ]);
   page.receive({ kind: "credit", count: 20_000 });
   assert.equal((await page.sentOf("event")).length, 10_000);
+});
+
+test("what the page script refuses is counted, by the event and why", async () => {
+  const page = new FakePage({ config: { bytes: 10_000, credits: 0 } });
+  await page.sent();
+  const { spanwire } = page;
+  const large = "x".repeat(10_000);
+  for (let n = 0; n < 3; n++) assert.throws(() => spanwire.emit("save", large), { code: "TOO_LARGE" });
+  await assert.rejects(spanwire.invoke("save", large), { code: "TOO_LARGE" });
+  assert.throws(() => spanwire.emit("save", page.run("new Uint8Array(8000)")), { code: "TOO_LARGE" });
+  let deep = [];
+  for (let n = 0; n < 70; n++) deep = [deep];
+  assert.throws(() => spanwire.emit("tree", deep), { code: "MALFORMED" });
+  assert.throws(() => spanwire.emit("tree", page.run("({ toJSON() { throw new Error('TOO_LARGE'); } })")), /TOO_LARGE/);
+  const refused = (of, type, event, count) => ({ kind: "refused", of, type, event, count });
+  assert.deepEqual(refusalsOf(await page.sent()), [
+    refused("event", "too_large", "save", 4),
+    refused("call", "too_large", "save", 1),
+    refused("event", "too_deep", "tree", 1),
+    refused("event", "malformed", "tree", 1),
+  ]);
+  assert.deepEqual(await page.sent(), [], "each is told once");
+});
+
+test("many names that are refused go early, and none is lost", async () => {
+  const page = new FakePage({ config: { bytes: 10_000 } });
+  await page.sent();
+  const large = "x".repeat(10_000);
+  for (let n = 0; n < 160; n++) assert.throws(() => page.spanwire.emit(`e${n}`, large), { code: "TOO_LARGE" });
+  assert.equal((await page.sentOf("refused")).length, 160);
+});
+
+test("an event without a listener is told, and one that the window's listener reads is not", async () => {
+  const page = new FakePage();
+  page.spanwire.on("heard", () => {});
+  const read = [];
+  page.run("addEventListener").call(page.window, "window.heard", ({ detail }) => read.push(detail));
+  page.run("addEventListener").call(page.window, "deaf", () => {});
+  await page.sent();
+  const event = (id, event, data = { a: 1 }) => ({ kind: "event", id, event, data });
+  page.receive(event(1, "heard"), event(2, "window.heard"), event(3, "lost"), event(4, "größe", 0), event(5, "lost"));
+  page.receive(event(6, "deaf"), event(7, "nothing.to.read", null));
+  const sent = await page.sent();
+  assert.deepEqual(sent.filter(({ kind }) => kind === "unheard"), [
+    { kind: "unheard", event: "lost", count: 2 },
+    { kind: "unheard", event: "größe", count: 1 },
+    { kind: "unheard", event: "deaf", count: 1 },
+  ]);
+  assert.deepEqual(sent.filter(({ kind }) => kind === "ack").map(({ ids }) => ids), [[[1, 7]]]);
+  assert.deepEqual(read.map(({ a }) => a), [1]);
 });
 
 test("what is withdrawn unsent makes room and is never sent", async () => {

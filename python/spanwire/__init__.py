@@ -6,7 +6,7 @@
         with spanwire.monitor("load_scene"):
             ...
 
-Prometheus then finds the metrics at http://127.0.0.1:9464/metrics. ``docs/python.md`` is a guide of
+Prometheus then finds the metrics at http://127.0.0.1:9464/metrics. ``docs/guide/python.md`` is a guide of
 five minutes.
 """
 
@@ -15,12 +15,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from ._core import (
+    Advice,
     FlushTimeout,
     Measurement,
     MessageQueue,
     Monitor,
     QueueClosed,
     QueueFull,
+    Report,
     Run,
     ShutdownReport,
     SignalReport,
@@ -47,12 +49,14 @@ def __getattr__(name: str) -> Any:
 
 
 __all__ = [
+    "Advice",
     "FlushTimeout",
     "Measurement",
     "MessageQueue",
     "Monitor",
     "QueueClosed",
     "QueueFull",
+    "Report",
     "Run",
     "ShutdownReport",
     "SignalReport",

@@ -10,7 +10,7 @@ from types import TracebackType
 from typing import Mapping, Optional, Type, Union
 
 from . import _core
-from ._core import ShutdownReport
+from ._core import Report, ShutdownReport
 
 __all__ = ["SpanwireWarning", "Telemetry", "current", "install"]
 
@@ -71,6 +71,16 @@ class Telemetry:
         :raises SpanwireError: when ``SPANWIRE_CONSENT`` denies it, or the answer cannot be saved.
         """
         self._core.resume()
+
+    def report(self, path: Union[str, "os.PathLike[str]"]) -> Report:
+        """Writes what waits into the history, and a report of it to the new file ``path``: "why is it
+        laggy?" as one ZIP file to send to whoever supports the app.
+
+        It takes up to some seconds where the history is large; the interpreter's lock is free meanwhile.
+
+        :raises SpanwireError: when there is no history, or the report cannot be written.
+        """
+        return self._core.report(path)
 
     def shutdown(self, timeout: Optional[float] = None) -> ShutdownReport:
         """Exports what is queued, ends everything and says what became of it.
@@ -135,7 +145,7 @@ def install(
 
     Without arguments and environment Prometheus finds the metrics at
     ``http://127.0.0.1:9464/metrics``, and nothing leaves the machine. The environment is that of the
-    Rust library (``docs/environment.md``); what is given here beats it.
+    Rust library (``docs/reference/environment.md``); what is given here beats it.
 
     :param service_name: the app's name: 1 to 255 bytes.
     :param environment: read in place of ``os.environ``.

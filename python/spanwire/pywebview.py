@@ -9,7 +9,7 @@ Every call that a page makes to Python becomes one trace: the page's wait, the w
 start of pywebview's thread, the function, and the reply until the page's promise is settled.
 ``evaluate_js`` and ``run_js`` are measured too, and so are loads, crashes and the app's start.
 
-``docs/pywebview.md`` is the guide.
+``docs/guide/pywebview.md`` is the guide.
 """
 
 from __future__ import annotations

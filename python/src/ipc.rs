@@ -198,7 +198,7 @@ impl Workers {
         }
     }
 
-    /// A thread is started only for who has a callback. Each ends with the wire.
+    /// A thread is started only for a wire with a callback. Each ends with the wire.
     fn start(&mut self, name: &str) -> PyResult<()> {
         let Some(waiting) = self.waiting.take() else {
             return Ok(());

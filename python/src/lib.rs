@@ -15,6 +15,7 @@ mod monitor;
 mod observe;
 mod process_recorder;
 mod queue;
+mod report;
 mod system;
 mod telemetry;
 
@@ -33,6 +34,7 @@ mod _core {
         crate::ipc_metrics::register(module)?;
         crate::observe::register(module)?;
         crate::telemetry::register(module)?;
+        crate::report::register(module)?;
         crate::monitor::register(module)?;
         crate::queue::register(module)?;
         crate::log_record::register(module)?;

@@ -164,6 +164,11 @@ impl Telemetry {
         })
     }
 
+    /// Writes what waits into the history, and a report of it to the new file `path`.
+    fn report(&self, py: Python<'_>, path: std::path::PathBuf) -> PyResult<crate::report::Report> {
+        crate::report::write(py, &self.core, &path)
+    }
+
     /// Exports what is queued, ends everything and says what became of it.
     ///
     /// It returns after `timeout` seconds at the latest. A second call returns the same report.

@@ -11,7 +11,7 @@ import spanwire
 from spanwire import compat
 from spanwire.webview import WebView
 
-GUIDE = Path(__file__).parents[2] / "docs" / "coming-from.md"
+GUIDE = Path(__file__).parents[2] / "docs" / "guide" / "coming-from.md"
 
 #: What it is, what it is called as, and the parameters that they give by position or name.
 CALLED = [

@@ -2,10 +2,12 @@
 
 use std::time::{Duration, SystemTime};
 
+use super::flight::Look;
 use super::rollup::{RollupKey, Rollups};
 use super::sampling::Chance;
 use super::series::SeriesTable;
 use super::slowness::{SlowReason, Slowness};
+use super::time::as_i64;
 use crate::clock::{Clock, Stamp};
 use crate::instrument::record_sink::{Record, RecordKind, RecordOutcome, SampleValue};
 
@@ -34,19 +36,28 @@ pub(crate) struct Batch {
     pub(crate) rows: Vec<Row>,
     pub(crate) samples: Vec<SampleRow>,
     pub(crate) rollups: Rollups,
+    /// What the flight recorder saw.
+    pub(crate) looks: Vec<Look>,
+    /// What it saw before this time goes.
+    pub(crate) prune_before: Option<i64>,
     /// How many records and values this is of, kept or summed up.
     pub(crate) count: u64,
 }
 
 impl Batch {
     pub(crate) fn is_empty(&self) -> bool {
-        self.rows.is_empty() && self.samples.is_empty() && self.rollups.is_empty()
+        self.rows.is_empty()
+            && self.samples.is_empty()
+            && self.rollups.is_empty()
+            && self.looks.is_empty()
     }
 
     pub(crate) fn clear(&mut self) {
         self.rows.clear();
         self.samples.clear();
         self.rollups.clear();
+        self.looks.clear();
+        self.prune_before = None;
         self.count = 0;
     }
 }
@@ -79,11 +90,6 @@ impl WallAnchor {
 fn unix_nanos(time: SystemTime) -> i64 {
     let since = time.duration_since(SystemTime::UNIX_EPOCH);
     as_i64(since.unwrap_or_default())
-}
-
-/// Nanoseconds as SQLite has them.
-pub(crate) fn as_i64(duration: Duration) -> i64 {
-    i64::try_from(duration.as_nanos()).unwrap_or(i64::MAX)
 }
 
 /// Makes batches of what comes out of the queue.

@@ -27,6 +27,9 @@ pub struct HistoryReport {
     pub last_error: Option<String>,
     /// Where a damaged history is now that this one took the place of.
     pub set_aside: Option<PathBuf>,
+    /// That the run of the app before this one did not end by itself, when it was last there, and
+    /// the command that makes a report of its last minute. It is told once, by the start after it.
+    pub unclean_end: Option<String>,
 }
 
 impl fmt::Display for HistoryReport {
@@ -103,6 +106,7 @@ impl Counts {
             discarded: self.discarded.load(Ordering::Relaxed),
             last_error,
             set_aside,
+            unclean_end: None,
         }
     }
 

@@ -18,13 +18,13 @@ pub enum HistoryError {
         path: PathBuf,
     },
     /// It is a database, and no history of Spanwire's.
-    #[error("{} is a database of another program", .path.display())]
+    #[error("{} is a database of another program: name another file", .path.display())]
     ForeignDatabase {
         /// The file.
         path: PathBuf,
     },
     /// A later version of Spanwire wrote it.
-    #[error("{} has schema {version}, and this version of Spanwire knows {known}", .path.display())]
+    #[error("{} has schema {version}, and this version of Spanwire reads {known}: use a newer Spanwire, or another file", .path.display())]
     NewerSchema {
         /// The file.
         path: PathBuf,
@@ -40,19 +40,19 @@ pub enum HistoryError {
         path: PathBuf,
     },
     /// Another process keeps it locked.
-    #[error("{} is locked by another process", .path.display())]
+    #[error("{} is locked by another process: try again when it has finished", .path.display())]
     Locked {
         /// The file.
         path: PathBuf,
     },
     /// It may not be written.
-    #[error("{} may not be written", .path.display())]
+    #[error("{} cannot be written: check its and its folder's permissions", .path.display())]
     ReadOnly {
         /// The file.
         path: PathBuf,
     },
     /// The disk, or the file's bound, is full.
-    #[error("there is no space left for {}", .path.display())]
+    #[error("the disk has no space left for {}: free some", .path.display())]
     NoSpace {
         /// The file.
         path: PathBuf,
@@ -67,10 +67,10 @@ pub enum HistoryError {
         source: Box<dyn std::error::Error + Send + Sync>,
     },
     /// This process has a history already.
-    #[error("this process has a history already")]
+    #[error("this process already has a history: use that one, or end it first")]
     AlreadyOpen,
     /// The system gave no thread to write with.
-    #[error("there is no thread to write the history with")]
+    #[error("the system starts no thread for the history's writer")]
     NoThread(#[source] io::Error),
 }
 

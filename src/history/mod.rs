@@ -3,8 +3,10 @@
 mod batch;
 mod counts;
 mod error;
+pub(crate) mod flight;
 mod intake_queue;
 mod options;
+mod process_identity;
 pub mod query;
 mod recording;
 pub mod report;
@@ -18,6 +20,7 @@ pub(crate) mod sketch;
 mod slowness;
 mod store;
 mod time;
+mod unclean_end;
 mod writer;
 
 pub use counts::HistoryReport;
@@ -27,4 +30,4 @@ pub use recording::{FlushError, History};
 pub use sketch::sketch_with;
 
 /// The tables of a new file.
-pub const SCHEMA: &str = include_str!("schema.sql");
+pub const SCHEMA: &str = concat!(include_str!("schema.sql"), include_str!("schema_2.sql"));

@@ -16,6 +16,7 @@ use super::options::HistoryOptions;
 use super::session::Session;
 use super::slowness::Slowness;
 use super::store::{Bounds, Store};
+use super::unclean_end::UncleanEnd;
 use super::writer::{Command, Pending, Writer, WriterSettings, WriterState, was_set_aside};
 use crate::clock::{self, Stamp};
 use crate::instrument::handles::{self, Publish};
@@ -60,10 +61,10 @@ pub struct History(Arc<Inner>);
 #[non_exhaustive]
 pub enum FlushError {
     /// It takes longer than that. It is still being written.
-    #[error("the history was not written in time")]
+    #[error("the history was not written in time: give flush a longer deadline")]
     TimedOut,
     /// It has ended.
-    #[error("the history has ended")]
+    #[error("the history has ended: open it again to record")]
     Ended,
     /// The file cannot be written.
     #[error("the history cannot be written")]
@@ -73,6 +74,7 @@ pub enum FlushError {
 struct Inner {
     options: HistoryOptions,
     queue: Arc<IntakeQueue>,
+    unclean_end: Option<UncleanEnd>,
     /// None once it was asked to end.
     running: Mutex<Option<Running>>,
     /// Keeps the registration alive.
@@ -121,14 +123,30 @@ impl History {
             true => None,
             false => Some(Store::open(&options.path, bounds)?),
         };
-        let store = store.map(|opened| {
+        let mut store = store.map(|opened| {
             if let Some(aside) = &opened.set_aside {
                 was_set_aside(&queue, aside);
             }
             opened.store
         });
+        let now = WallAnchor::now().wall_nanos();
+        let session = Session::new(
+            options.service.clone(),
+            options.version.clone(),
+            options.instance.clone(),
+            now,
+        );
         let place = record_sink::install(Box::new(Arc::clone(&queue)))
             .map_err(|_| HistoryError::AlreadyOpen)?;
+        let begun = store.as_mut().map(|store| store.begin(&session, now));
+        let unclean_end = begun.and_then(|begun| {
+            // It is in the file with the first write, then.
+            let begun = begun.map_err(|error| HistoryError::of(&options.path, error));
+            begun.unwrap_or_else(|error| {
+                queue.counts.failed(&error);
+                None
+            })
+        });
         let (commands, asked) = bounded(COMMANDS_MAX);
         let slowness = Slowness {
             ipc_threshold: options.ipc_slow_threshold,
@@ -139,12 +157,7 @@ impl History {
                 path: options.path.clone(),
                 bounds,
                 retention: options.retention,
-                session: Session::new(
-                    options.service.clone(),
-                    options.version.clone(),
-                    options.instance.clone(),
-                    WallAnchor::now().wall_nanos(),
-                ),
+                session,
             },
             queue: Arc::clone(&queue),
             ends,
@@ -162,6 +175,7 @@ impl History {
         Ok(Self(Arc::new(Inner {
             options,
             queue,
+            unclean_end,
             running: Mutex::new(Some(Running { commands, place })),
             _counts: counts,
         })))
@@ -176,7 +190,11 @@ impl History {
     /// What became of the records so far.
     #[must_use]
     pub fn report(&self) -> HistoryReport {
-        self.0.queue.counts.report()
+        let unclean_end = self.0.unclean_end.as_ref();
+        HistoryReport {
+            unclean_end: unclean_end.map(UncleanEnd::to_string),
+            ..self.0.queue.counts.report()
+        }
     }
 
     /// Whether nothing is recorded now.
@@ -279,7 +297,9 @@ impl Inner {
             // What ends from here on is not taken.
             drop(place);
             // Where there is no room, the end of the commands is the writer's sign to end.
-            let _ = commands.send_timeout(Command::End(done), deadline);
+            // A guard that is dropped by a panic on its way out of the app does not end it well.
+            let crashed = thread::panicking();
+            let _ = commands.send_timeout(Command::End { crashed, done }, deadline);
         }
         Ending(ended)
     }

@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use rusqlite::{Connection, OptionalExtension, params};
 
-use super::batch::{NANOS_IN_MINUTE, as_i64};
+use super::batch::NANOS_IN_MINUTE;
 use super::store::{PAGE_BYTES, Store};
+use super::time::as_i64;
 
 /// How many times as long as records roll-ups are kept.
 const ROLLUPS_KEPT: u32 = 4;
@@ -28,8 +29,10 @@ impl Store {
         in_chunks(|| delete_records(connection, records_from))?;
         in_chunks(|| delete_samples(connection, records_from))?;
         in_chunks(|| delete_rollups(connection, rollups_from / NANOS_IN_MINUTE))?;
+        connection.execute("DELETE FROM flight WHERE taken_at < ?1", [records_from])?;
         let sql = "DELETE FROM session WHERE seen_at < ?1";
         connection.execute(sql, [rollups_from])?;
+        connection.execute(FORGET_RUNS, [])?;
         Ok(())
     }
 
@@ -65,6 +68,8 @@ impl Store {
         let mut deleted = transaction.execute("DELETE FROM record", [])?;
         deleted += transaction.execute("DELETE FROM sample", [])?;
         transaction.execute("DELETE FROM rollup", [])?;
+        transaction.execute("DELETE FROM flight", [])?;
+        transaction.execute("DELETE FROM run", [])?;
         transaction.execute("DELETE FROM session", [])?;
         transaction.commit()?;
         let pages = pragma(&self.connection, "page_count")?;
@@ -169,6 +174,10 @@ fn pragma(connection: &Connection, name: &str) -> rusqlite::Result<u64> {
         .query_row([], |row| row.get(0))?;
     Ok(u64::try_from(value).unwrap_or(0))
 }
+
+/// Of sessions that are deleted.
+const FORGET_RUNS: &str =
+    "DELETE FROM run WHERE NOT EXISTS (SELECT 1 FROM session WHERE id = session_id)";
 
 /// Percent of its bound at which the oldest goes, and until when.
 const FULL_FROM: u64 = 92;

@@ -4,6 +4,8 @@ use std::process;
 
 use rusqlite::{Connection, params};
 
+use super::process_identity::own_key;
+
 /// This process in the file.
 #[derive(Clone, Debug)]
 pub(crate) struct Session {
@@ -43,7 +45,7 @@ impl Session {
             .prepare_cached(
                 "INSERT INTO session (id, service, version, instance, process_id, started_at, \
                  seen_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7) \
-                 ON CONFLICT (id) DO UPDATE SET seen_at = excluded.seen_at",
+                 ON CONFLICT (id) DO UPDATE SET seen_at = excluded.seen_at, ended_at = NULL",
             )?
             .execute(params![
                 self.id,
@@ -54,6 +56,13 @@ impl Session {
                 self.started_at,
                 now,
             ])?;
+        // What another process was told of this one does not hold: it runs.
+        connection
+            .prepare_cached(
+                "INSERT INTO run (session_id, process_key) VALUES (?1, ?2) \
+                 ON CONFLICT (session_id) DO UPDATE SET told_at = NULL WHERE told_at IS NOT NULL",
+            )?
+            .execute(params![self.id, own_key()])?;
         Ok(())
     }
 }

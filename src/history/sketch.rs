@@ -73,8 +73,8 @@ impl Sketch {
     }
 }
 
-/// The column `sketch` of a roll-up with further durations in it, for who writes a history's file
-/// without a [`History`](super::History).
+/// The column `sketch` of a roll-up with further durations in it, for programs that write a
+/// history's file without a [`History`](super::History).
 ///
 /// `sketch` is what the row has; a new one begins with `None`. What is no sketch counts as none.
 #[must_use]

@@ -10,22 +10,23 @@ use rusqlite::{
     Connection, OpenFlags, OptionalExtension, Statement, Transaction, TransactionBehavior, params,
 };
 
-use super::SCHEMA;
-use super::batch::{Batch, Row, as_i64};
+use super::batch::{Batch, Row};
 use super::error::HistoryError;
+use super::flight;
 use super::rollup::{RollupKey, Totals};
 use super::series::{Series, SeriesTable};
 use super::session::Session;
 use super::set_aside::{FileId, says_it_is, set_aside, with_suffix};
 use super::sketch::Sketch;
 use super::slowness::SlowReason;
+use super::time::as_i64;
 use crate::clock::{Clock, Stamp};
 
 /// `SPWR`: tells a history from other databases.
 pub(crate) const APPLICATION_ID: i32 = 0x5350_5752;
 
 /// What brings a file from each version of its schema to the next; an empty file has version 0.
-const MIGRATIONS: &[&str] = &[SCHEMA];
+const MIGRATIONS: &[&str] = &[include_str!("schema.sql"), include_str!("schema_2.sql")];
 
 /// The version of the schema that this version of Spanwire writes.
 pub(crate) const SCHEMA_VERSION: u32 = MIGRATIONS.len() as u32;
@@ -199,16 +200,20 @@ impl Store {
             let id = id(key.series)?;
             write_rollup(&transaction, key, totals, id)?;
         }
+        flight::write(&transaction, &batch.looks, session.id)?;
+        if let Some(before) = batch.prune_before {
+            flight::prune(&transaction, session.id, before)?;
+        }
         transaction.commit()?;
         ids.extend(new_ids);
         Ok(())
     }
 
-    /// The app ended well.
+    /// The app ended well, or recording is paused: there is nothing to tell of its last moments.
     pub(crate) fn end(&self, session: &Session, now: i64) -> rusqlite::Result<()> {
         let sql = "UPDATE session SET seen_at = ?2, ended_at = ?2 WHERE id = ?1";
         self.connection.execute(sql, params![session.id, now])?;
-        Ok(())
+        flight::prune(&self.connection, session.id, i64::MAX)
     }
 
     /// Brings the log back into the database when it outgrew its bound, which a reader that takes
@@ -255,6 +260,12 @@ fn create(path: &Path) -> std::io::Result<()> {
 pub(crate) fn checked_version(connection: &Connection, path: &Path) -> Result<u32, HistoryError> {
     let of = |error| HistoryError::of(path, error);
     let number = |sql| connection.query_row(sql, [], |row| row.get::<_, i64>(0));
+    // At one moment: another process may be making the schema.
+    let is_alone = connection.is_autocommit();
+    let _moment = is_alone
+        .then(|| connection.unchecked_transaction())
+        .transpose()
+        .map_err(of)?;
     let application = number("PRAGMA application_id").map_err(of)?;
     let version = number("PRAGMA user_version").map_err(of)?;
     let version = u32::try_from(version).unwrap_or(u32::MAX);
@@ -447,3 +458,29 @@ const WAL_MIN: u64 = 128 << 10;
 const WAL_MAX: u64 = 4 << 20;
 /// What a row may change in pages, its indexes' included, when it is unlucky.
 const ROW_PAGES_BYTES: u64 = 1_024;
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Barrier;
+
+    use super::*;
+
+    #[test]
+    fn open_by_many_at_once_makes_one_history() {
+        let folder = std::env::temp_dir().join(format!("spanwire-store-{}", std::process::id()));
+        for file in 0..10 {
+            let path = folder.join(format!("{file}.db"));
+            let barrier = Barrier::new(4);
+            thread::scope(|scope| {
+                for _ in 0..4 {
+                    scope.spawn(|| {
+                        barrier.wait();
+                        let opened = Store::open(&path, Bounds::of(64 << 20)).unwrap();
+                        assert!(opened.set_aside.is_none());
+                    });
+                }
+            });
+        }
+        fs::remove_dir_all(folder).unwrap();
+    }
+}

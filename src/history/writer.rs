@@ -8,6 +8,7 @@ use crossbeam_channel::{Receiver, Sender, TryRecvError, after, select};
 
 use super::batch::{Batch, Intake, WallAnchor};
 use super::error::HistoryError;
+use super::flight::FlightRecorder;
 use super::intake_queue::{IntakeEnds, IntakeQueue, Item, QUEUE_MAX};
 use super::session::Session;
 use super::store::{Bounds, Opened, Store, is_busy};
@@ -27,8 +28,8 @@ pub(crate) enum Command {
     },
     /// Recording goes on; the answer is why it cannot.
     Resume(Sender<Result<(), HistoryError>>),
-    /// Write all that waits, and end.
-    End(Sender<()>),
+    /// Write all that waits, and end. An app that `crashed` does not end by itself.
+    End { crashed: bool, done: Sender<()> },
 }
 
 /// What waited, and what was on disk, when recording was paused.
@@ -61,6 +62,7 @@ pub(crate) struct WriterState {
     /// None in a pause from the start, and after a file could not be opened again.
     store: Option<Store>,
     batch: Batch,
+    flight: FlightRecorder,
     /// When what is old was last looked for.
     expired: Option<Stamp>,
     /// What ended later and began before was not asked for: there was a pause.
@@ -75,6 +77,7 @@ impl WriterState {
         Self {
             store,
             batch: Batch::default(),
+            flight: FlightRecorder::default(),
             expired: None,
             resumed: None,
             kept_from: 0,
@@ -96,6 +99,8 @@ impl WriterState {
 impl Writer {
     /// Writes until it is asked to end, or the history is dropped.
     pub(crate) fn run(mut self) {
+        // A process that ends soon has a first state, too.
+        self.look();
         let mut due = after(INTERVAL);
         loop {
             let (commands, full) = (self.commands.clone(), self.ends.full.clone());
@@ -107,6 +112,7 @@ impl Writer {
                 }
                 recv(due) -> _ => {
                     due = after(INTERVAL);
+                    self.look();
                     // Its error is counted and told.
                     let _ = self.take_and_write();
                     continue;
@@ -122,13 +128,31 @@ impl Writer {
                 Some(Command::Resume(done)) => {
                     let _ = done.send(self.resume());
                 }
-                Some(Command::End(done)) => {
-                    self.end();
+                Some(Command::End { crashed, done }) => {
+                    self.end(crashed);
                     let _ = done.send(());
                     return;
                 }
-                None => return self.end(),
+                None => return self.end(false),
             }
+        }
+    }
+
+    /// Has the flight recorder look, when it is time.
+    fn look(&mut self) {
+        if self.queue.is_paused() {
+            return;
+        }
+        let wall = WallAnchor::now().wall_nanos();
+        let state = &mut self.state;
+        if let Some(look) = state.flight.look(wall) {
+            // They wait for a file that is locked.
+            if state.batch.looks.len() >= LOOKS_MAX {
+                state.batch.looks.remove(0);
+            }
+            state.batch.looks.push(look);
+            let prune = state.flight.prune(wall);
+            state.batch.prune_before = prune.or(state.batch.prune_before);
         }
     }
 
@@ -179,6 +203,7 @@ impl Writer {
                 }
             }
             Item::Samples { values, at, .. } => {
+                self.state.flight.take_samples(&values, at);
                 self.intake.take_samples(&values, at, anchor, batch);
             }
         }
@@ -336,6 +361,10 @@ impl Writer {
         self.take();
         let waiting = self.state.batch.count;
         if !discard {
+            if let Some(store) = &self.state.store {
+                // What becomes of the app in a pause is not told. Its error is no loss.
+                let _ = store.end(&self.settings.session, WallAnchor::now().wall_nanos());
+            }
             return Pending {
                 discarded: 0,
                 kept: waiting,
@@ -380,7 +409,7 @@ impl Writer {
         Ok(())
     }
 
-    fn end(&mut self) {
+    fn end(&mut self, crashed: bool) {
         if self.queue.is_paused() {
             self.take();
             self.queue.counts.discarded(self.state.batch.count);
@@ -390,7 +419,9 @@ impl Writer {
         // Its error is counted.
         let _ = self.take_and_write();
         let now = WallAnchor::now().wall_nanos();
-        if let Some(store) = self.state.store.take() {
+        if let Some(store) = self.state.store.take()
+            && !crashed
+        {
             let _ = store.end(&self.settings.session, now);
         }
     }
@@ -410,4 +441,6 @@ struct SetAside(PathBuf);
 
 /// How often the queue is written, so how much a process that is killed can lose.
 const INTERVAL: Duration = Duration::from_millis(500);
+/// What the flight recorder saw that may wait to be written.
+const LOOKS_MAX: usize = 60;
 const EXPIRE_INTERVAL: Duration = Duration::from_secs(60);

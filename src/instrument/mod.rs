@@ -9,6 +9,8 @@ pub(crate) mod duration_sketch;
 pub(crate) mod ended;
 pub(crate) mod event_name;
 pub(crate) mod handles;
+pub(crate) mod open_work;
+pub(crate) mod page_snapshots;
 pub(crate) mod page_spans;
 pub(crate) mod rate_limit;
 pub(crate) mod record_sink;

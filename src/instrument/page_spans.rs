@@ -76,13 +76,13 @@ impl fmt::Debug for PageSpanRequest<'_> {
 #[non_exhaustive]
 pub enum PageSpansRefused {
     /// Too much waits already.
-    #[error("too many spans of pages wait to be read")]
+    #[error("too many spans of pages wait for the reader: send fewer, or later")]
     QueueFull,
     /// Telemetry was shut down.
-    #[error("telemetry was shut down")]
+    #[error("telemetry was shut down: spans of pages are no longer taken")]
     Shutdown,
     /// Traces go nowhere, or telemetry is paused.
-    #[error("no traces are sent")]
+    #[error("no traces are sent: no endpoint is set, or telemetry is paused")]
     Off,
 }
 

@@ -315,8 +315,17 @@ thread_local! {
 
 impl ThreadName {
     #[inline]
-    fn current() -> Self {
+    pub(crate) fn current() -> Self {
         CURRENT.get().unwrap_or_else(Self::first_of_thread)
+    }
+
+    /// Its number, and the name by its number.
+    pub(crate) fn number(self) -> u32 {
+        self.0
+    }
+
+    pub(crate) fn of_number(number: u32) -> Self {
+        Self(number)
     }
 
     /// The name's text; `None` when it has none.

@@ -10,6 +10,7 @@ use opentelemetry::trace::TraceId;
 
 use crate::clock::Stamp;
 use crate::instrument::handles::{self, GaugeSums, Instruments};
+use crate::instrument::page_snapshots::OpenCallsSnapshot;
 use crate::instrument::record_sink::{self, CallDetails, Record, RecordKind};
 use crate::semconv::{self, ErrorType};
 
@@ -49,6 +50,16 @@ impl OpenCalls {
         });
         of.active += 1;
         of.oldest = of.oldest.min(began);
+    }
+
+    /// Those of each event, by `now`.
+    pub(super) fn snapshots(&self, now: Stamp) -> Vec<OpenCallsSnapshot> {
+        let all = self.0.iter().map(|(event, of)| OpenCallsSnapshot {
+            event: Arc::clone(event),
+            count: of.active,
+            age: now.since(of.oldest),
+        });
+        all.collect()
     }
 }
 

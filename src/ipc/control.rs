@@ -1,11 +1,15 @@
 //! What the page sends beside calls and events: acknowledgements, spans, measurements and the like.
 
+use std::sync::Arc;
+
 use crate::instrument::caught_panic::catch_panic;
 
 use super::outbound::Effects;
 use super::page::{HeldCall, Page};
 use super::page_state::PagePhase;
-use super::protocol::inbound_message::{Ack, InboundMessage, PageTime, SpanExport, SpanStart};
+use super::protocol::inbound_message::{
+    Ack, InboundMessage, PageTime, Refused, RefusedKind, SpanExport, SpanStart,
+};
 use super::wire::{Inner, abort_all};
 use crate::clock::Stamp;
 use crate::instrument::page_spans::{PageSpanRequest, PageSpansRefused};
@@ -40,6 +44,8 @@ impl Inner {
                 let series = self.recorder.series.nameless();
                 series.refused(RecordKind::EventIn, ErrorType::PageShed, count);
             }
+            InboundMessage::Refused(refused) => self.refused_by_page(&refused),
+            InboundMessage::Unheard { event, count } => self.series_of(&event).unheard(count),
             InboundMessage::PageError(error) => self.recorder.series.page_error(error),
             InboundMessage::WebVital(vital) => {
                 self.recorder.series.vital(vital);
@@ -188,6 +194,24 @@ impl Inner {
             None | Some(Ok(None)) => {}
             Some(Ok(Some((span, at)))) => span.finish_on_page(error, at),
         }
+    }
+
+    /// The page script did not send what the page's code asked it to.
+    fn refused_by_page(&self, refused: &Refused<'_>) {
+        let Refused { error, count, .. } = *refused;
+        let kind = match refused.what {
+            RefusedKind::Call => RecordKind::Call,
+            RefusedKind::Event => RecordKind::EventIn,
+            RefusedKind::Record | RefusedKind::Span => {
+                let series = &self.recorder.series;
+                return series.protocol_errors(error, count.into());
+            }
+        };
+        let series = match &refused.event {
+            Some(event) => self.series_of(event),
+            None => Arc::clone(self.recorder.series.nameless()),
+        };
+        series.refused(kind, error, count);
     }
 
     /// Passes spans of the page's own SDK on unread: the sink has a thread for that.

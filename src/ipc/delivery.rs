@@ -135,7 +135,7 @@ impl Recorder {
                 let mut span = TimedSpan::new(span, now, wall);
                 span.describe(names, &self.webview);
                 span.set_attribute(semconv::MESSAGE_SIZE_BY, count(size));
-                if let Some(site) = site {
+                if let Some(site) = site.filter(|_| self.names_call_sites) {
                     span.set_attribute(semconv::CODE_FILE_PATH, site.file());
                     span.set_attribute(semconv::CODE_LINE_NUMBER, site.line());
                 }

@@ -76,6 +76,8 @@ impl Inner {
             self.finish(series, caller, outcome, None, span, &parent);
             return disposition;
         };
+        // Until they let go of this thread, the history knows of them.
+        let _open = series.handler_work.begin(started);
         let call = Call::new(&event.name, data, caller.call.is_some());
         let watch = || {
             let took = self.recorder.clock.now().since(started);

@@ -69,7 +69,12 @@ impl fmt::Display for EmitError {
             EmitErrorReason::NotJson(_) => {
                 write!(f, "payload of {event} cannot be written as JSON")
             }
-            EmitErrorReason::TooLarge => write!(f, "payload of {event} is larger than the limit"),
+            EmitErrorReason::TooLarge => {
+                write!(
+                    f,
+                    "payload of {event} is larger than Limits::outbound_bytes_max"
+                )
+            }
             EmitErrorReason::QueueFull => write!(f, "queue is full, {event} was not sent"),
             EmitErrorReason::Closed => write!(f, "wire is closed, {event} was not sent"),
         }

@@ -67,7 +67,10 @@ impl HandlerOutcome {
     }
 
     pub(super) fn too_large() -> Self {
-        Self::refusal(ErrorType::TooLarge, "the reply is larger than the limit")
+        Self::refusal(
+            ErrorType::TooLarge,
+            "the reply is larger than Limits::outbound_bytes_max",
+        )
     }
 
     pub(super) fn dropped() -> Self {

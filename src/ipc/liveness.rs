@@ -1,7 +1,7 @@
 //! Whether the page is alive, by what is heard from it and by pings: pure, time comes in.
 //!
-//! There is no timer: each scrape, export and system sample reads the wire's state, and asks for a
-//! ping then.
+//! There is no timer: each scrape, export, system sample and look of the history's flight recorder
+//! reads the wire's state, and asks for a ping then.
 
 use std::time::Duration;
 
@@ -74,6 +74,11 @@ impl Liveness {
     pub(super) fn heard(&mut self, now: Stamp) {
         self.heard_at = now;
         self.waiting_since = None;
+    }
+
+    /// When the page was heard last; `None` while there is none.
+    pub(super) fn heard_at(&self) -> Option<Stamp> {
+        (self.heard_at != Stamp::NONE).then_some(self.heard_at)
     }
 
     /// The id of the ping that the next script should ask for, if any.

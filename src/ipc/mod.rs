@@ -6,7 +6,7 @@
 //!
 //! Each message ends exactly once: delivered, failed or dropped, with a reason from
 //! [`ErrorType`](crate::semconv::ErrorType). What crosses the wire is written down in
-//! `docs/wire.md`.
+//! `docs/reference/wire.md`.
 //!
 //! ```
 //! use spanwire::ipc::{Call, DataError, Ipc};
@@ -66,6 +66,7 @@ mod page_clock;
 mod page_life;
 mod page_load;
 mod page_record;
+mod page_snapshot;
 mod page_state;
 mod protocol;
 mod recorder;

@@ -417,6 +417,11 @@ impl Page {
     }
 
     /// What is known of the page that is there.
+    /// When it was heard last; `None` while there is none.
+    pub(super) fn heard_at(&self) -> Option<Stamp> {
+        self.liveness.heard_at()
+    }
+
     pub(super) fn vitals(&self, now: Stamp) -> PageVitals {
         self.life.vitals(now)
     }

@@ -27,6 +27,8 @@ pub(super) struct Recorder {
     pub(super) tracer: WireTracer,
     pub(super) main_thread: MainThread,
     pub(super) page_traces: PageTraces,
+    /// Whether spans of messages to the page name the code that sends them.
+    pub(super) names_call_sites: bool,
     pub(super) startup: PageStartup,
 }
 
@@ -36,6 +38,7 @@ pub(super) struct RecorderSettings {
     pub(super) event_spans_per_second_max: u32,
     pub(super) main_thread_budget: Duration,
     pub(super) page_traces: PageTraces,
+    pub(super) names_call_sites: bool,
 }
 
 impl Recorder {
@@ -50,6 +53,7 @@ impl Recorder {
             tracer: WireTracer::new(settings.tracer, settings.event_spans_per_second_max),
             main_thread: MainThread::new(settings.main_thread_budget),
             page_traces: settings.page_traces,
+            names_call_sites: settings.names_call_sites,
         }
     }
 }

@@ -38,11 +38,11 @@ pub struct Responder {
 pub enum RespondError {
     /// Nothing waits for it any more: the page gave the call up or went away, or the wire is
     /// closed. The message was counted then, and this changes nothing.
-    #[error("the page does not wait for the reply any more")]
+    #[error("the page no longer waits for the reply")]
     Cancelled,
     /// It is larger than [`Limits::outbound_bytes_max`](super::Limits::outbound_bytes_max), so the
     /// page's promise is rejected with `TOO_LARGE`.
-    #[error("the reply is larger than the limit")]
+    #[error("the reply is larger than Limits::outbound_bytes_max")]
     TooLarge,
 }
 

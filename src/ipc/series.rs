@@ -21,6 +21,7 @@ use crate::instrument::cardinality::{CappedNames, NameSource};
 use crate::instrument::ended::{EndedCounter, Subject};
 use crate::instrument::event_name::is_event_name;
 use crate::instrument::handles::{self, GaugeSums, Instruments};
+use crate::instrument::open_work::{WorkKind, WorkName};
 use crate::instrument::record_sink::{self, CallDetails, Record, RecordKind, RecordOutcome};
 use crate::semconv::{self, ErrorType};
 
@@ -429,6 +430,8 @@ pub(super) struct EventSeries {
     /// The value of `spanwire.ipc.event`: the event's name, or `_OTHER`.
     label: Arc<str>,
     names: SpanNames,
+    /// Its handlers, while they hold a thread.
+    pub(super) handler_work: WorkName,
     /// Of the event in all webviews.
     counted: Arc<EndedCounter>,
     ok: [Instruments<OkInstruments>; 2],
@@ -440,6 +443,7 @@ pub(super) struct EventSeries {
     wait: Instruments<Histogram>,
     calls: CallSeries,
     blocked: Instruments<Counter>,
+    unheard: Instruments<Counter>,
     /// Whether its events to the page replace each other, and how many there were.
     sending: EventSending,
 }
@@ -457,6 +461,7 @@ impl EventSeries {
             webview: Arc::clone(webview),
             label: Arc::clone(label),
             names: SpanNames::of(label),
+            handler_work: WorkName::new(WorkKind::Handler, label, webview),
             counted: EndedCounter::of(Subject::Event, label),
             ok: [const { Instruments::new() }; 2],
             not_ok: [const { [const { Instruments::new() }; ERRORS] }; 2],
@@ -467,6 +472,7 @@ impl EventSeries {
             wait: Instruments::new(),
             calls: CallSeries::new(webview, label),
             blocked: Instruments::new(),
+            unheard: Instruments::new(),
             sending: EventSending::default(),
         }
     }
@@ -555,16 +561,26 @@ impl EventSeries {
 
     /// Counts a handler that kept the UI thread.
     pub(super) fn blocked(&self) {
-        let register = || {
-            let labels = [
-                (semconv::WEBVIEW_NAME, &*self.webview),
-                (semconv::IPC_EVENT, &*self.label),
-            ];
-            handles::counter(&semconv::MAIN_THREAD_BLOCKED, &labels)
-        };
+        let register = || self.counter(&semconv::MAIN_THREAD_BLOCKED);
         if let Some(blocked) = self.blocked.get(register) {
             blocked.increment(1);
         }
+    }
+
+    /// Counts events that the page ran, and that nothing there listened to.
+    pub(super) fn unheard(&self, count: u32) {
+        let register = || self.counter(&semconv::IPC_EVENTS_UNHEARD);
+        if let Some(unheard) = self.unheard.get(register) {
+            unheard.increment(count.into());
+        }
+    }
+
+    fn counter(&self, metric: &'static semconv::Metric) -> Counter {
+        let labels = [
+            (semconv::WEBVIEW_NAME, &*self.webview),
+            (semconv::IPC_EVENT, &*self.label),
+        ];
+        handles::counter(metric, &labels)
     }
 
     fn ended(&self, direction: Direction, outcome: Outcome, took: Option<Duration>) {

@@ -27,6 +27,7 @@ use super::waker::Waker;
 use crate::clock::Stamp;
 use crate::instrument::cardinality::NameSource;
 use crate::instrument::handles::{self, GaugeSums, Publish};
+use crate::instrument::page_snapshots::{self, HasPage};
 use crate::instrument::page_spans::PageSpanSource;
 use crate::instrument::record_sink::CallDetails;
 use crate::queue::MessageQueue;
@@ -64,7 +65,7 @@ pub(super) struct Inner {
     /// What the adapter keeps of its transport, of a type that only the adapter knows.
     #[cfg(feature = "wry")]
     pub(super) transport: std::sync::OnceLock<Box<dyn std::any::Any + Send + Sync>>,
-    waker: Arc<Waker>,
+    pub(super) waker: Arc<Waker>,
     page: Mutex<Page>,
 }
 
@@ -73,10 +74,10 @@ pub(super) struct Inner {
 #[non_exhaustive]
 pub enum PageReadyError {
     /// The id is not 1 to 32 of `0-9a-z`.
-    #[error("a page's id is 1 to 32 of 0-9 a-z")]
+    #[error("the page's id is not 1 to 32 characters of 0-9 and a-z")]
     InvalidId,
     /// The id is that of the page now, or of one before.
-    #[error("this page's id was used before")]
+    #[error("the page's id was used before: give each load a new one")]
     UsedBefore,
     /// The wire is closed.
     #[error("the wire is closed")]
@@ -101,6 +102,7 @@ impl Ipc {
             event_spans_per_second_max: config.limits.event_spans_per_second_max,
             main_thread_budget: config.main_thread_budget,
             page_traces: config.page_traces,
+            names_call_sites: true,
         };
         let recorder = Recorder::new(&config.name, settings);
         let waker = Arc::new(Waker::new(recorder.clock.clone()));
@@ -129,6 +131,7 @@ impl Ipc {
             config,
         });
         handles::register(Arc::downgrade(&inner) as Weak<dyn Publish>);
+        page_snapshots::register(Arc::downgrade(&inner) as Weak<dyn HasPage>);
         Self(inner)
     }
 
@@ -258,7 +261,7 @@ impl Ipc {
     /// It is called at once, then from any thread, once per burst, and must only wake the thread that pumps:
     /// for example by an event-loop proxy. How long that thread then takes is the metric
     /// `spanwire.main_thread.delay`, and to measure it the closure is also called when the
-    /// metrics are read, once a second at most.
+    /// metrics are read, and while a history records, once a second at most.
     pub fn on_wake(&self, wake: impl Fn() + Send + Sync + 'static) {
         self.0.waker.set(wake);
     }
@@ -433,7 +436,7 @@ impl Inner {
             .is_beyond(count_max, limits.async_handler_bytes_max)
     }
 
-    fn state(&self) -> PageState {
+    pub(super) fn state(&self) -> PageState {
         // While the event loop does not answer, what the page says does not get through either.
         let now = self
             .waker

@@ -85,7 +85,7 @@ impl PushErrorReason {
 #[non_exhaustive]
 pub enum PopError {
     /// No message came within the time given.
-    #[error("no message came within the time given")]
+    #[error("no message came before the timeout")]
     Timeout,
     /// The queue is closed and empty: no message will ever come.
     #[error("the queue is closed and empty")]

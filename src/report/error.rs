@@ -19,7 +19,7 @@ pub enum RecordMetricError {
 #[non_exhaustive]
 pub enum GetMetricsError {
     /// The configuration keeps none, so an empty list would mislead.
-    #[error("the configuration keeps no metrics")]
+    #[error("the configuration keeps no metrics: use PerformanceConfig::with_metrics(true)")]
     Off,
 }
 
@@ -28,10 +28,10 @@ pub enum GetMetricsError {
 #[non_exhaustive]
 pub enum GetMetricError {
     /// The configuration keeps none.
-    #[error("the configuration keeps no metrics")]
+    #[error("the configuration keeps no metrics: use PerformanceConfig::with_metrics(true)")]
     Off,
     /// No metric of that id is kept: none was recorded, or it is older than the retention.
-    #[error("no metric of this id is kept")]
+    #[error("no metric with this id is kept")]
     NotFound,
 }
 
@@ -40,7 +40,7 @@ pub enum GetMetricError {
 #[non_exhaustive]
 pub enum CreateSnapshotError {
     /// The operating system tells nothing about the process.
-    #[error("the operating system tells nothing about this process")]
+    #[error("the operating system reports nothing about this process")]
     NotSampled,
 }
 
@@ -49,7 +49,7 @@ pub enum CreateSnapshotError {
 #[non_exhaustive]
 pub enum GenerateReportError {
     /// No snapshot could be taken.
-    #[error("no snapshot for the report")]
+    #[error("the report has no snapshot")]
     Snapshot(#[from] CreateSnapshotError),
 }
 
@@ -58,16 +58,16 @@ pub enum GenerateReportError {
 #[non_exhaustive]
 pub enum StartProfilingError {
     /// One is running.
-    #[error("a profiling session is running already")]
+    #[error("a profiling session is already running: stop it first")]
     AlreadyProfiling,
     /// The configuration does not profile.
-    #[error("the configuration does not profile")]
+    #[error("the configuration does not profile: use PerformanceConfig::with_profiling(true)")]
     Off,
     /// No first snapshot could be taken.
-    #[error("no snapshot for the session")]
+    #[error("the session has no snapshot")]
     Snapshot(#[from] CreateSnapshotError),
     /// The operating system gave no thread.
-    #[error("there is no thread for the session")]
+    #[error("the system starts no thread for the session")]
     NoThread(#[source] std::io::Error),
 }
 
@@ -76,10 +76,10 @@ pub enum StartProfilingError {
 #[non_exhaustive]
 pub enum StopProfilingError {
     /// None is running.
-    #[error("no profiling session is running")]
+    #[error("no profiling session is running: start one first")]
     NotProfiling,
     /// The session ended, but its last snapshot could not be taken.
-    #[error("no snapshot for the report")]
+    #[error("the report has no snapshot")]
     Snapshot(#[from] CreateSnapshotError),
 }
 
@@ -88,7 +88,7 @@ pub enum StopProfilingError {
 #[non_exhaustive]
 pub enum GetOptimizationsError {
     /// The configuration optimises nothing.
-    #[error("the configuration optimises nothing")]
+    #[error("the configuration optimises nothing: use PerformanceConfig::with_optimizations(true)")]
     Off,
 }
 
@@ -97,7 +97,7 @@ pub enum GetOptimizationsError {
 #[non_exhaustive]
 pub enum ApplyOptimizationError {
     /// The configuration optimises nothing.
-    #[error("the configuration optimises nothing")]
+    #[error("the configuration optimises nothing: use PerformanceConfig::with_optimizations(true)")]
     Off,
     /// No optimisation has this id, or what it was for is gone.
     #[error("no optimisation has this id")]

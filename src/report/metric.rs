@@ -170,7 +170,7 @@ impl Serialize for MetricCategory {
 /// }
 /// ```
 pub trait MetricSource: Send + Sync {
-    /// The metrics now. It is called by whoever takes a snapshot: be quick. A panic is caught, and
-    /// then there are none; what is not valid is left out.
+    /// The metrics now. Each snapshot calls it on the caller's thread: be quick. A panic is caught
+    /// and gives none; invalid metrics are left out.
     fn collect(&self) -> Vec<Metric>;
 }

@@ -66,6 +66,15 @@ impl CpuTime {
         Self(modes.map(|(mode, time)| (Some(mode), time)).collect())
     }
 
+    /// Of all modes.
+    #[cfg_attr(
+        not(target_os = "linux"),
+        expect(dead_code, reason = "only Linux tells of threads")
+    )]
+    pub(super) fn total(&self) -> Duration {
+        self.0.iter().map(|(_, time)| *time).sum()
+    }
+
     /// What it is of the time `available` since `before`; `None` when it went back, since then it
     /// is that of another process.
     pub(super) fn shares(&self, before: &Self, available: Duration) -> Option<CpuShares> {

@@ -1,12 +1,12 @@
 //! Writes a sample to its gauges.
 
-use std::sync::OnceLock;
+use std::sync::{Mutex, OnceLock, PoisonError};
 
 use metrics::Gauge;
 
 use crate::instrument::handles::{self, Instruments};
 use crate::semconv::{self, Metric};
-use crate::system::{CpuMode, SystemSample, WebviewProcessType};
+use crate::system::{CpuMode, SystemSample, ThreadCpu, WebviewProcessType};
 
 /// The gauges of a sample, with the recorder in force.
 #[derive(Debug)]
@@ -18,6 +18,8 @@ struct Handles {
     memory: Late,
     virtual_memory: Late,
     threads: Late,
+    /// By name, of which there are few.
+    thread_cpu: Mutex<Vec<(Box<str>, Gauge)>>,
     open_files: Late,
     uptime: Late,
     host_cpu: Cpu,
@@ -48,6 +50,7 @@ impl Gauges {
         gauges.memory.set(Some(sample.memory_bytes as f64));
         gauges.virtual_memory.set(Some(sample.virtual_bytes as f64));
         gauges.threads.set(count(sample.threads));
+        gauges.record_threads(&sample.thread_cpu);
         gauges.open_files.set(count(sample.open_files));
         gauges.uptime.set(Some(sample.uptime.as_secs_f64()));
         gauges
@@ -75,6 +78,7 @@ impl Handles {
             memory: late(&semconv::PROCESS_MEMORY_USAGE),
             virtual_memory: late(&semconv::PROCESS_MEMORY_VIRTUAL),
             threads: late(&semconv::PROCESS_THREAD_COUNT),
+            thread_cpu: Mutex::default(),
             open_files: late(&semconv::PROCESS_FILE_DESCRIPTOR_COUNT),
             uptime: late(&semconv::PROCESS_UPTIME),
             host_cpu: cpu(&semconv::SYSTEM_CPU_UTILIZATION),
@@ -92,6 +96,26 @@ impl Handles {
                     memory: late(&semconv::WEBVIEW_PROCESS_MEMORY_USAGE),
                 }
             }),
+        }
+    }
+}
+
+impl Handles {
+    fn record_threads(&self, threads: &[ThreadCpu]) {
+        let mut gauges = self
+            .thread_cpu
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        for thread in threads {
+            let known = gauges.iter().find(|(name, _)| *name == thread.name);
+            let gauge = known.map(|(_, gauge)| gauge.clone());
+            let gauge = gauge.unwrap_or_else(|| {
+                let labels = [(semconv::THREAD_NAME, &*thread.name)];
+                let gauge = handles::gauge(&semconv::PROCESS_THREAD_CPU_UTILIZATION, &labels);
+                gauges.push((thread.name.clone(), gauge.clone()));
+                gauge
+            });
+            gauge.set(thread.cpu_utilization);
         }
     }
 }

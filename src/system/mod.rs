@@ -22,8 +22,14 @@ mod sample;
 mod sampler;
 #[cfg(test)]
 mod tests;
+#[cfg_attr(
+    not(target_os = "linux"),
+    expect(dead_code, reason = "only Linux tells of threads")
+)]
+mod threads;
 
 pub use cpu::CpuMode;
 pub use probe::{ProbeError, SystemProbe};
 pub use sample::{SystemSample, WebviewProcessType, WebviewProcesses};
 pub use sampler::SystemSampler;
+pub use threads::ThreadCpu;

@@ -11,7 +11,9 @@ use crate::system::children::{Child, discover};
 use crate::system::cpu::{CpuMode, CpuShares, CpuTime, ratio};
 #[cfg(target_os = "linux")]
 use crate::system::proc::{self, HostCpu};
-use crate::system::{SystemSample, WebviewProcessType, WebviewProcesses};
+#[cfg(target_os = "linux")]
+use crate::system::threads::ThreadWatch;
+use crate::system::{SystemSample, ThreadCpu, WebviewProcessType, WebviewProcesses};
 
 /// Looks at the process, its webview's processes and the host when asked.
 ///
@@ -33,6 +35,8 @@ pub struct SystemProbe {
     /// CPU time of the host at the last look.
     #[cfg(target_os = "linux")]
     host_cpu: Option<HostCpu>,
+    #[cfg(target_os = "linux")]
+    threads: ThreadWatch,
     looked_at: Stamp,
     started: Option<(Duration, Stamp)>,
     seen: [bool; WebviewProcessType::ALL.len()],
@@ -43,10 +47,10 @@ pub struct SystemProbe {
 #[non_exhaustive]
 pub enum ProbeError {
     /// The operating system is not supported.
-    #[error("this operating system does not tell about its processes")]
+    #[error("this operating system does not report on processes")]
     Unsupported(#[source] Box<dyn std::error::Error + Send + Sync>),
     /// The process cannot see itself, for example because `/proc` is not mounted.
-    #[error("the process cannot see itself")]
+    #[error("the system does not list this process")]
     Hidden,
 }
 
@@ -69,6 +73,8 @@ impl SystemProbe {
             cpu_time: HashMap::new(),
             #[cfg(target_os = "linux")]
             host_cpu: None,
+            #[cfg(target_os = "linux")]
+            threads: ThreadWatch::default(),
             looked_at: Stamp::NONE,
             started: None,
             seen: [false; WebviewProcessType::ALL.len()],
@@ -124,6 +130,7 @@ impl SystemProbe {
         let children = self.children.iter();
         let child_cpu: Vec<_> = children.map(|child| shares.of(child.pid)).collect();
         let webview_processes = self.webview_processes(&child_cpu);
+        let thread_cpu = self.thread_cpu(available, own_cpu.as_ref().map(|cpu| cpu.total));
         let own = self.system.process(self.pid).ok_or(ProbeError::Hidden)?;
         let (age, at) = *self
             .started
@@ -134,6 +141,7 @@ impl SystemProbe {
             memory_bytes: own.memory(),
             virtual_bytes: own.virtual_memory(),
             threads: threads(),
+            thread_cpu,
             open_files: open_files(own),
             uptime: age + now.since(at),
             host_cpu_utilization: host_cpu.as_ref().map(|cpu| cpu.total),
@@ -148,6 +156,18 @@ impl SystemProbe {
         };
         self.looked_at = now;
         Ok(sample)
+    }
+
+    /// What the threads used of `available` since the last look.
+    #[cfg(target_os = "linux")]
+    fn thread_cpu(&mut self, available: Duration, total: Option<f64>) -> Vec<ThreadCpu> {
+        self.threads.look(proc::threads(), available, total)
+    }
+
+    #[cfg(not(target_os = "linux"))]
+    #[expect(clippy::unused_self, reason = "only Linux tells of threads")]
+    fn thread_cpu(&self, _: Duration, _: Option<f64>) -> Vec<ThreadCpu> {
+        Vec::new()
     }
 
     /// How many cores there are, and what of them is in use; the latter only from the second look.

@@ -4,6 +4,8 @@ use std::fs;
 use std::time::Duration;
 
 use super::cpu::{CpuMode, CpuTime};
+use super::threads::ThreadTime;
+use crate::semconv::OTHER;
 
 /// The CPU time of all cores together.
 #[derive(Clone, Debug, PartialEq)]
@@ -18,6 +20,39 @@ pub(super) struct HostCpu {
 pub(super) fn process_cpu_time(pid: u32) -> Option<CpuTime> {
     parse_process(&fs::read(format!("/proc/{pid}/stat")).ok()?)
 }
+
+/// The CPU time of each thread of this process, of the first [`THREADS_MAX`].
+pub(super) fn threads() -> Vec<ThreadTime> {
+    let Ok(tasks) = fs::read_dir("/proc/self/task") else {
+        return Vec::new();
+    };
+    let thread = |task: fs::DirEntry| {
+        let id = task.file_name().to_str()?.parse().ok()?;
+        // One that has ended meanwhile has none.
+        let stat = fs::read(task.path().join("stat")).ok()?;
+        Some(ThreadTime {
+            id,
+            name: name_of(&stat)?,
+            used: parse_process(&stat)?.total(),
+        })
+    };
+    let tasks = tasks.take(THREADS_MAX).flatten();
+    tasks.filter_map(thread).collect()
+}
+
+/// The name in `stat`, as a label shows it.
+fn name_of(stat: &[u8]) -> Option<Box<str>> {
+    let begin = memchr::memchr(b'(', stat)? + 1;
+    let end = memchr::memrchr(b')', stat)?;
+    let name = String::from_utf8_lossy(stat.get(begin..end)?);
+    // The kernel has cut it, perhaps within a character.
+    let name = name.trim_end_matches(char::REPLACEMENT_CHARACTER).trim();
+    let is_shown = !name.is_empty() && !name.contains(char::is_control);
+    Some(if is_shown { name } else { OTHER }.into())
+}
+
+/// Threads that are read at a look, each a file of its own; those beyond are in `_OTHER`.
+const THREADS_MAX: usize = 256;
 
 /// The CPU time of the host.
 pub(super) fn host_cpu() -> Option<HostCpu> {
@@ -92,6 +127,21 @@ mod tests {
             let expected = CpuTime::split([(CpuMode::User, ms(2_500)), (CpuMode::System, ms(750))]);
             assert_eq!(parse_process(&stat), Some(expected), "{name:?}");
         }
+    }
+
+    #[test]
+    fn a_thread_has_a_name_that_can_be_shown() {
+        for (name, shown) in [
+            (&b"worker-1"[..], "worker-1"),
+            (b"a) R (b", "a) R (b"),
+            (b"gr\xc3\xb6\xc3", "gr\u{f6}"),
+            (b"", "_OTHER"),
+            (b"a\nb", "_OTHER"),
+        ] {
+            let stat = [b"7 (", name, b") S 1 7"].concat();
+            assert_eq!(name_of(&stat).as_deref(), Some(shown), "{name:?}");
+        }
+        assert_eq!(name_of(b"7"), None);
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::system::CpuMode;
+use crate::system::{CpuMode, ThreadCpu};
 
 /// The process, its webview's processes and the host at one moment.
 ///
@@ -21,6 +21,10 @@ pub struct SystemSample {
     pub virtual_bytes: u64,
     /// Threads of this process. Linux only.
     pub threads: Option<u64>,
+    /// CPU of this process by the names of its threads, from the second sample on: of each name that
+    /// was among the five busiest of a sample, up to 16, and of `_OTHER`, which is all else. Linux
+    /// only: elsewhere it is empty.
+    pub thread_cpu: Vec<ThreadCpu>,
     /// File descriptors that this process has open. Unix only.
     pub open_files: Option<u64>,
     /// Time since this process started; its start is known to the second.

@@ -96,6 +96,32 @@ fn a_sample_of_this_process_is_plausible() {
 }
 
 #[test]
+fn a_thread_that_computes_is_among_the_busiest_by_its_name() {
+    let (burn_again, asked) = crossbeam_channel::bounded(0);
+    let (burned, done) = crossbeam_channel::bounded(0);
+    let burning = std::thread::Builder::new().name("burns-a-lot-and-long".into());
+    let burning = burning.spawn(move || {
+        for () in asked {
+            burn();
+            burned.send(()).unwrap();
+        }
+    });
+    let mut probe = SystemProbe::new().unwrap();
+    assert_eq!(probe.sample_once().unwrap().thread_cpu, []);
+    // Other tests compute as well, so it may take some looks until it is one of five.
+    let found = (0..20).find_map(|_| {
+        burn_again.send(()).unwrap();
+        done.recv().unwrap();
+        let cpu = probe.sample_once().unwrap().thread_cpu;
+        assert_eq!(cpu.last().map(|rest| &*rest.name), Some("_OTHER"));
+        cpu.into_iter().find(|cpu| &*cpu.name == "burns-a-lot-and")
+    });
+    assert!(found.unwrap().cpu_utilization > 0.0);
+    drop(burn_again);
+    burning.unwrap().join().unwrap();
+}
+
+#[test]
 fn an_open_file_is_counted() {
     let mut probe = SystemProbe::new().unwrap();
     let listed = fs::read_dir("/proc/self/fd").unwrap().count() as u64 - 1;
@@ -274,6 +300,13 @@ fn sample_of(cpu: Option<f64>, web: Option<f64>) -> SystemSample {
         memory_bytes: 1_000,
         virtual_bytes: 2_000,
         threads: Some(3),
+        thread_cpu: cpu.map_or_else(Vec::new, |share| {
+            let of = |name: &str, cpu_utilization| ThreadCpu {
+                name: name.into(),
+                cpu_utilization,
+            };
+            vec![of("worker", 0.5 * share), of("_OTHER", 0.5 * share)]
+        }),
         open_files: None,
         uptime: Duration::from_millis(1_500),
         host_cpu_utilization: cpu,
@@ -318,6 +351,8 @@ fn a_sample_goes_to_its_gauges_and_the_unknown_makes_no_series() {
     expect![[r#"
         process_cpu_utilization{cpu_mode="system"} 0.0625
         process_cpu_utilization{cpu_mode="user"} 0.1875
+        spanwire_process_thread_cpu_utilization{thread_name="_OTHER"} 0.125
+        spanwire_process_thread_cpu_utilization{thread_name="worker"} 0.125
         spanwire_webview_process_cpu_utilization{spanwire_webview_process_type="web",cpu_mode="system"} 0.03125
         spanwire_webview_process_cpu_utilization{spanwire_webview_process_type="web",cpu_mode="user"} 0.09375
         system_cpu_utilization{cpu_mode="system"} 0.0625

@@ -55,6 +55,8 @@ pub struct Telemetry {
     /// Also after the shutdown, for its report.
     #[cfg(feature = "history")]
     pub(super) history: Option<History>,
+    #[cfg(feature = "history")]
+    pub(super) report_rules: crate::history::report::Rules,
     pub(super) state: Mutex<State>,
     pub(super) ended: Condvar,
 }
@@ -114,7 +116,7 @@ impl Telemetry {
 
     /// The history on the machine; `None` where there is none.
     ///
-    /// It ends with telemetry, whoever has a handle to it.
+    /// It ends with telemetry, even while the app holds a handle to it.
     #[cfg(feature = "history")]
     #[must_use]
     pub fn history(&self) -> Option<&History> {
@@ -122,7 +124,7 @@ impl Telemetry {
     }
 
     /// Writes all that waits into the history, and a report of it to the new file `path`:
-    /// "why is it laggy?" as one ZIP file to send to whoever supports the app.
+    /// "why is it laggy?" as one ZIP file to send to the app's support.
     ///
     /// It takes up to some seconds where the history is large, so do not call it on the UI thread.
     /// [`ReportOptions`](crate::history::report::ReportOptions) makes one of a period, or with error
@@ -140,7 +142,9 @@ impl Telemetry {
         use crate::history::report::{ReportError, ReportOptions};
         let history = self.history().ok_or(ReportError::NoHistory)?;
         history.flush(REPORT_FLUSH_MAX)?;
-        ReportOptions::new().write(history.path(), path)
+        ReportOptions::new()
+            .rules(&self.report_rules)
+            .write(history.path(), path)
     }
 
     /// Where the spans of an OpenTelemetry SDK in a page go, for

@@ -48,7 +48,7 @@
 //!
 //! - **The app starts.** A bad variable, a taken port or a place that is taken is a [`Warning`],
 //!   logged and kept in [`Telemetry::warnings`]; only [`TelemetryBuilder::strict`] makes it an
-//!   error. [`install`](TelemetryBuilder::install) writes it to stderr when nobody else would show
+//!   error. [`install`](TelemetryBuilder::install) writes it to stderr if no subscriber would show
 //!   it, unless [`quiet`](TelemetryBuilder::quiet).
 //! - **Data goes where it was meant to, or nowhere.** A setting that decides where, how or with which
 //!   trust data is sent and that cannot be used turns its signals off; it never falls back to
@@ -57,10 +57,9 @@
 //!   and drop what does not fit. Exports happen on threads of their own, with a time-out.
 //! - **The app ends.** [`Telemetry::shutdown`] returns by its deadline even when a collector takes
 //!   the connection and never answers.
-//! - **The slow and the failed are kept.** By default traces are sampled at their end, see
-//!   [`Sampler::Tail`]: those in which something failed or was slow are sent, and ten a second of
-//!   the rest. `OTEL_TRACES_SAMPLER=parentbased_always_on` sends all.
-//! - **Losses are told.** Its [`ShutdownReport`] says what was exported, dropped and lost; while
+//! - **Slow and failed traces are kept.** By default [`Sampler::Tail`] decides each trace at its
+//!   end: it keeps those with a failed or slow span, and ten a second of the rest. `OTEL_TRACES_SAMPLER=parentbased_always_on` sends all.
+//! - **Losses are reported.** Its [`ShutdownReport`] says what was exported, dropped and lost; while
 //!   the app runs, `otel.sdk.*` metrics say it with a reason, and the log (or stderr) at most once
 //!   a minute.
 //! - **Telemetry is not about itself.** What the crates that carry it log or trace is left out.
@@ -68,7 +67,7 @@
 //!   no thread, no port, no subscriber, no recorder.
 //! - **Paused is paused.** Between [`Telemetry::pause`] and [`Telemetry::resume`] nothing is
 //!   recorded, sent, served or written; [`TelemetryBuilder::start_paused`] begins so, and
-//!   `SPANWIRE_CONSENT` can. `docs/privacy.md` is for vendors.
+//!   `SPANWIRE_CONSENT` can. `docs/reference/privacy.md` is for vendors.
 //!
 //! # What it costs
 //!

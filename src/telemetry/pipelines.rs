@@ -49,7 +49,7 @@ pub(super) struct Providers {
 #[non_exhaustive]
 pub enum FlushError {
     /// The deadline came first. The rest is still queued.
-    #[error("the collector did not take everything in time")]
+    #[error("the collector did not take everything before the deadline")]
     TimedOut,
     /// The collector could not be reached or refused these spans, log records and data points.
     ///

@@ -1,4 +1,4 @@
-//! What became of everything, as the app is told at the end.
+//! The report that the app gets at the end: what became of everything.
 
 use std::fmt;
 
@@ -9,7 +9,7 @@ use crate::history::HistoryReport;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum SignalState {
-    /// Nowhere over OTLP: nobody asked for it, or it could not be set up.
+    /// Nowhere over OTLP: no setting asks for it, or it could not be set up.
     #[default]
     Off,
     /// Over OTLP.

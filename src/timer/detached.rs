@@ -39,8 +39,8 @@ impl Monitor<'_> {
         })
     }
 
-    /// The same, with its span made by `tracer`: for who keeps one, since to look the global one up
-    /// costs a fifth of a run.
+    /// The same, with its span made by `tracer`: for callers that keep one, since looking up the
+    /// global one costs a fifth of a run.
     ///
     /// Make it with the scope that other spans of the library have:
     /// `provider.tracer(spanwire::semconv::SCOPE)`.
@@ -131,7 +131,8 @@ impl DetachedRun {
         }
     }
 
-    /// Stops the clock, for who has to find out yet how it ended. What ends it counts until then.
+    /// Stops the clock for callers that determine the outcome later. The later end counts until
+    /// this moment.
     pub fn stop(&mut self) {
         if let Some(measured) = &mut self.measured {
             measured.ended.get_or_insert_with(clock::now);

@@ -9,9 +9,11 @@ use metrics::{Counter, Gauge, Histogram};
 
 use super::text::cut;
 use super::threshold::{self, Threshold};
+use crate::clock::Stamp;
 use crate::instrument::cardinality::{CappedNames, NameSource};
 use crate::instrument::ended::{EndedCounter, Subject};
 use crate::instrument::handles::{self, GaugeSums, Instruments, Publish};
+use crate::instrument::open_work::{OpenWork, WorkName};
 use crate::semconv::{self, ERROR_TYPE, OPERATION_NAME};
 
 /// Longer names are cut: they become a label of every series and the name of every span.
@@ -110,6 +112,12 @@ impl Operation {
         }
     }
 
+    /// Has the history know that one runs, until what is returned is dropped.
+    #[inline]
+    pub(super) fn open_work(&self, began: Stamp) -> OpenWork {
+        self.0.work.begin(began)
+    }
+
     /// Counts one more that runs, and makes sure that its gauge exists.
     #[inline]
     pub(super) fn run_started(&self) {
@@ -166,6 +174,7 @@ struct OperationState {
     slow_after: Threshold,
     active: AtomicI64,
     turns: AtomicU64,
+    work: WorkName,
     ended: Arc<EndedCounter>,
     instruments: Instruments<Handles>,
 }
@@ -177,6 +186,7 @@ impl OperationState {
             slow_after: Threshold::unset(),
             active: AtomicI64::new(0),
             turns: AtomicU64::new(0),
+            work: WorkName::of_operation(name),
             ended: EndedCounter::of(Subject::Operation, name),
             instruments: Instruments::new(),
         }

@@ -15,6 +15,7 @@ use super::operation::Operation;
 use crate::clock::{self, Stamp, system_wall_before};
 use crate::instrument::ended::are_durations_read;
 use crate::instrument::handles;
+use crate::instrument::open_work::OpenWork;
 use crate::instrument::record_sink::{self, RecordOutcome};
 use crate::instrument::span_delivery;
 use crate::instrument::suppression::is_marked;
@@ -63,6 +64,8 @@ pub(super) struct Run {
     started: Stamp,
     slow_after: Option<Duration>,
     fields: Fields,
+    /// The history knows of it until it is dropped.
+    _open: OpenWork,
 }
 
 /// How a run ended.
@@ -88,9 +91,11 @@ impl Run {
             Span::none()
         };
         operation.run_started();
+        let started = clock::now();
         let run = Self {
+            _open: operation.open_work(started),
             operation,
-            started: clock::now(),
+            started,
             slow_after: options.slow_after,
             fields: options.fields,
         };
@@ -104,9 +109,11 @@ impl Run {
         options: Options,
     ) -> Self {
         operation.run_started();
+        let started = clock::now().minus(elapsed);
         Self {
+            _open: operation.open_work(started),
             operation,
-            started: clock::now().minus(elapsed),
+            started,
             slow_after: options.slow_after,
             fields: options.fields,
         }

@@ -108,7 +108,7 @@
 //!
 //! Linux alone tells of a page whose process crashed, and which document is there while another is
 //! being loaded; this is listened to from the first [`Ipc::pump`] on. Elsewhere a page that crashed
-//! looks like one that does not answer; see [`Ipc::on_page_crash`]. `docs/platforms.md` says
+//! looks like one that does not answer; see [`Ipc::on_page_crash`]. `docs/reference/platforms.md` says
 //! what was verified where.
 
 mod address;

@@ -54,11 +54,11 @@ enum Content {
 #[non_exhaustive]
 pub enum PageError {
     /// The scheme is not of lowercase letters, digits and `-`, or is one that webviews have already.
-    #[error("a scheme of the app's own is lowercase letters, digits and -, and not a known one")]
+    #[error("the scheme is not lowercase letters, digits and -, or is a known one such as http")]
     InvalidScheme,
     /// The address of the dev server is not `http://host:port` or `https://host:port`, with a path
     /// at most.
-    #[error("a dev server's address is http://host:port or https://host:port")]
+    #[error("the dev server's address is not http://host:port or https://host:port")]
     InvalidAddress,
 }
 

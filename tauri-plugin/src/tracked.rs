@@ -26,7 +26,10 @@ const NAMELESS_CHANNEL: &str = "channel";
 
 impl Tracked {
     pub(crate) fn new(label: &str, settings: &Settings, page_script: &PageScript) -> Self {
-        let mut builder = Observer::builder(label).page_script(page_script);
+        // Tauri notifies the plugin of an event, and does not tell who sent it.
+        let mut builder = Observer::builder(label)
+            .page_script(page_script)
+            .without_call_sites();
         if let Some(budget) = settings.main_thread_budget {
             builder = builder.main_thread_budget(budget);
         }

@@ -1,4 +1,4 @@
-//! A page that follows docs/wire.md, without a webview.
+//! A page that follows docs/reference/wire.md, without a webview.
 
 use std::collections::HashSet;
 
@@ -170,7 +170,7 @@ impl ModelPage {
                         self.log.push(format!("reply {} {result}", message["call"]));
                     }
                 }
-                kind => panic!("{kind} is not in docs/wire.md"),
+                kind => panic!("{kind} is not in docs/reference/wire.md"),
             }
         }
         (!ids.is_empty()).then(|| json!({"kind": "ack", "ids": ids, "failed": failed}))

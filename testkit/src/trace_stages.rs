@@ -1,6 +1,6 @@
 //! Where the time of a message went, read from the spans of its trace.
 //!
-//! `docs/reading-a-trace.md` says the same in words.
+//! `docs/guide/reading-a-trace.md` says the same in words.
 
 use std::fmt;
 use std::time::Duration;
@@ -41,7 +41,7 @@ impl Stage {
         Self::PageWork,
     ];
 
-    /// What `docs/reading-a-trace.md` calls it.
+    /// What `docs/guide/reading-a-trace.md` calls it.
     pub fn name(self) -> &'static str {
         match self {
             Self::PageWait => "page wait",

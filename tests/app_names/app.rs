@@ -171,7 +171,7 @@ impl App {
         answers
     }
 
-    /// What has to be on `/metrics`, by the rules in docs/telemetry.md and told without Spanwire's
+    /// What has to be on `/metrics`, by the rules in docs/reference/telemetry.md and told without Spanwire's
     /// code.
     pub(crate) fn expected(&self) -> Expected {
         let mut units: BTreeMap<&str, &str> = BTreeMap::new();

@@ -344,13 +344,13 @@ fn what_the_app_says_is_not_in_place_is_no_ok() {
     expect![[r#"
         ok    endpoint       at http://metrics/metrics: 4 series
         warn  endpoint       the app's metrics are not there: it has a metrics recorder of its own, which has them
-              remedy: TelemetryBuilder::build and a fan-out to TelemetryParts::recorder; docs/existing.md
+              remedy: TelemetryBuilder::build and a fan-out to TelemetryParts::recorder; docs/guide/existing.md
         warn  endpoint       the app says: a later one
               remedy: see its log
         warn  traces         the app's tracing subscriber has no layer of Spanwire's, so its handlers and operations are in no trace
-              remedy: TelemetryBuilder::build and TelemetryParts::layer in that subscriber; docs/existing.md
+              remedy: TelemetryBuilder::build and TelemetryParts::layer in that subscriber; docs/guide/existing.md
         warn  traces         a filter of the app's whole tracing subscriber, such as RUST_LOG=warn, turns down handlers' spans, so they are in no trace
-              remedy: give that filter to the app's own layer, by Layer::with_filter; docs/existing.md
+              remedy: give that filter to the app's own layer, by Layer::with_filter; docs/guide/existing.md
     "#]].assert_eq(&text);
 }
 
@@ -567,7 +567,7 @@ fn mistakes_in_the_environment_are_reported() {
         warn  environment    nothing reads OTEL_EXPORTER_OTLP_ENDPONIT
               remedy: did you mean OTEL_EXPORTER_OTLP_ENDPOINT?
         warn  environment    nothing reads SPANWIRE_COLOUR
-              remedy: docs/environment.md in the sources of spanwire lists every variable
+              remedy: docs/reference/environment.md in the sources of spanwire lists every variable
         warn  environment    nothing reads SPANWIRE_SLOW_TRESHOLD_MS
               remedy: did you mean SPANWIRE_SLOW_THRESHOLD_MS?
         warn  environment    telemetry is off: OTEL_SDK_DISABLED=true or SPANWIRE_ENABLED=false

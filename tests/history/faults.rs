@@ -71,7 +71,8 @@ fn a_newer_schema_is_refused_and_left_as_it_is() {
             sql(&path, "PRAGMA user_version = 4711");
             let error = open_error(&path);
             let expected = format!(
-                "{} has schema 4711, and this version of Spanwire knows 1",
+                "{} has schema 4711, and this version of Spanwire reads 2: use a newer \
+                 Spanwire, or another file",
                 path.display()
             );
             assert_eq!(error.to_string(), expected);
@@ -163,7 +164,7 @@ fn a_history_that_is_damaged_while_it_is_written_is_set_aside_with_nothing_lost(
             file.write_all(&bytes).unwrap();
             // Another process writes, so that this one reads again.
             monitor("after").time(|| ());
-            sql_may_fail(&path, "PRAGMA user_version = 1");
+            sql_may_fail(&path, "PRAGMA user_version = 2");
             flush(&telemetry);
             let report = telemetry.shutdown(DEADLINE).history.unwrap();
             assert_eq!(report.dropped, 0, "{report}");
@@ -218,7 +219,7 @@ fn without_space_the_app_goes_on_and_what_is_lost_is_counted() {
     }
     let failed = failed.expect("the limit is reached");
     let source = std::error::Error::source(&failed).unwrap().to_string();
-    assert!(source.starts_with("there is no space left"), "{source}");
+    assert!(source.starts_with("the disk has no space left"), "{source}");
     let report = history.shutdown(DEADLINE);
     assert!(report.dropped > 0 && report.written > 0, "{report}");
     assert_eq!(sql(&path, "PRAGMA integrity_check"), "ok");

@@ -11,8 +11,10 @@ mod app;
 mod bounds;
 mod consent;
 mod faults;
+mod flight;
 mod messages;
 #[cfg(feature = "testing")]
 mod observed_calls;
 mod operations;
 mod processes;
+mod two_writers;

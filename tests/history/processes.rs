@@ -84,6 +84,7 @@ fn process_that_is_killed() {
         .records_per_second(1_000_000)
         .open()
         .unwrap();
+    println!("\ntold {}", history.report().unclean_end.is_some());
     let work = operation("killed work");
     for n in 0_u64.. {
         work.monitor().time(|| ());
@@ -104,22 +105,43 @@ fn a_killed_process_leaves_a_sound_file_that_lacks_at_most_the_last_second() {
         let running = Running::start(command.env(FILE, &path));
         // Each time at another moment between two writes.
         running.run_for(Duration::from_millis(700 + 37 * (kill % 20)));
-        let last_said = running.kill();
+        let (last_said, told) = running.kill();
+        assert_eq!(
+            told,
+            kill > 0,
+            "a start says whether the run before it was killed"
+        );
         assert_eq!(sql(&path, "PRAGMA integrity_check"), "ok");
         let last = number(&path, "SELECT max(started_at) FROM record");
         let lost = Duration::from_nanos(last_said.saturating_sub(last as u64));
         assert!(lost <= Duration::from_secs(1), "{lost:?} are lost");
+        let looked = number(&path, "SELECT max(taken_at) FROM flight");
+        let ago = Duration::from_nanos(last_said.saturating_sub(looked as u64));
+        // It looks each second, and a busy machine may keep it from that for a moment.
+        assert!(
+            ago <= Duration::from_secs(2),
+            "the last state is {ago:?} old"
+        );
         let same = "SELECT (SELECT sum(weight) FROM record) = (SELECT sum(count) FROM rollup)";
         assert_eq!(sql(&path, same), "1", "rows and sums are written together");
     }
     let sessions = number(&path, "SELECT count(*) FROM session WHERE ended_at IS NULL");
     assert_eq!(sessions, kills as f64);
+    let told = "SELECT count(*) FROM run WHERE told_at IS NOT NULL";
+    assert_eq!(number(&path, told), kills as f64 - 1.0);
+    let kept = "SELECT count(DISTINCT session_id) <= 11 FROM flight";
+    assert_eq!(
+        sql(&path, kept),
+        "1",
+        "the last minutes of ten runs are kept"
+    );
 }
 
 /// A process and the last time that it said.
 struct Running {
     child: Child,
     last: Arc<Mutex<u64>>,
+    told: Arc<Mutex<bool>>,
     reader: JoinHandle<()>,
 }
 
@@ -128,17 +150,22 @@ impl Running {
         let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
         let lines = BufReader::new(child.stdout.take().unwrap()).lines();
         let last = Arc::new(Mutex::new(0));
-        let heard = Arc::clone(&last);
+        let told = Arc::new(Mutex::new(false));
+        let (heard, heard_told) = (Arc::clone(&last), Arc::clone(&told));
         let reader = std::thread::spawn(move || {
             for line in lines.map_while(Result::ok) {
                 if let Some(at) = line.strip_prefix("at ") {
                     *heard.lock().unwrap() = at.parse().unwrap();
+                }
+                if line == "told true" {
+                    *heard_told.lock().unwrap() = true;
                 }
             }
         });
         Self {
             child,
             last,
+            told,
             reader,
         }
     }
@@ -158,11 +185,12 @@ impl Running {
         }
     }
 
-    fn kill(mut self) -> u64 {
+    /// The last time that it said, and whether it was told of a run before it.
+    fn kill(mut self) -> (u64, bool) {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
         self.reader.join().unwrap();
-        *self.last.lock().unwrap()
+        (*self.last.lock().unwrap(), *self.told.lock().unwrap())
     }
 }
 

@@ -45,12 +45,25 @@ fn text(messages: &'static str) -> impl FnOnce(&Ipc, &mut ModelPage) {
 
 #[test]
 fn each_bad_text_is_counted_with_its_error_type() {
-    let cases: [(&'static str, &[&str]); 14] = [
+    let cases: [(&'static str, &[&str]); 18] = [
         (r#"{"kind":"shed","count":3}"#, &["page_shed 3"]),
         (
             r#"{"kind":"shed","count":3},{"kind":"shed","count":18446744073709551615}"#,
             &["malformed 1", "page_shed 3"],
         ),
+        (
+            r#"{"kind":"refused","of":"event","type":"too_large","event":"save","count":3}"#,
+            &["too_large 3"],
+        ),
+        (
+            r#"{"kind":"refused","of":"call","type":"invalid_name","count":2},{"kind":"refused","of":"span","type":"too_many_spans","count":4}"#,
+            &["invalid_name 2", "too_many_spans 4"],
+        ),
+        (
+            r#"{"kind":"refused","of":"call","type":"queue_full","count":1}"#,
+            &["malformed 1"],
+        ),
+        (r#"{"kind":"unheard","event":"progress","count":3}"#, &[]),
         (r#"{"kind":"event","id":1,"event":"save"}"#, &["ok 1"]),
         (r#"{"kind":"event","id":1,"event":"#, &["malformed 1"]),
         (r#"{"kind":"teapot"}"#, &["malformed 1"]),

@@ -6,8 +6,10 @@ use std::time::Duration;
 
 use serde_json::json;
 use spanwire::ipc::{Call, Ipc};
+use spanwire::semconv::OTHER_NAMES_MAX;
 use spanwire::telemetry::Telemetry;
 use spanwire::testing::Capture;
+use spanwire_testkit::model_page::ModelPage;
 use spanwire_testkit::scrape::scrape;
 use spanwire_testkit::stamped_page::StampedPage;
 
@@ -47,6 +49,59 @@ fn a_large_reply_and_a_long_way_are_those_of_their_event() {
             // A millisecond, by a clock with steps of one.
             assert!((0.0..0.004).contains(&seconds), "{direction}: {seconds}");
         }
+    });
+}
+
+#[test]
+fn what_the_page_refuses_and_what_it_does_not_hear_is_counted_by_event() {
+    let capture = Capture::new();
+    capture.run(|| {
+        let ipc = Ipc::builder("main").build();
+        ipc.on("save", |_: &Call| ()).unwrap();
+        let page = ModelPage::load(&ipc, "p1");
+        let refused = |of: &str, event: &str, count: u32| json!({"kind": "refused", "of": of, "type": "too_large", "event": event, "count": count});
+        page.send(
+            &ipc,
+            &[
+                refused("event", "save", 3),
+                refused("call", "save", 2),
+                refused("event", "autosave", 1),
+                json!({"kind": "refused", "of": "call", "type": "page_shed", "event": "save", "count": 4}),
+                json!({"kind": "refused", "of": "record", "type": "invalid_name", "count": 5}),
+                json!({"kind": "unheard", "event": "progress", "count": 7}),
+            ],
+        );
+        let messages = |event: &str, error: &str, outcome: &str| {
+            let labels = [
+                ("spanwire.ipc.event", event),
+                ("error.type", error),
+                ("spanwire.ipc.direction", "inbound"),
+                ("spanwire.outcome", outcome),
+            ];
+            capture.counter("spanwire.ipc.messages", &labels)
+        };
+        assert_eq!(messages("save", "too_large", "failed"), 5);
+        assert_eq!(messages("autosave", "too_large", "failed"), 1);
+        assert_eq!(messages("save", "page_shed", "dropped"), 4);
+        let errors = [("error.type", "invalid_name")];
+        assert_eq!(capture.counter("spanwire.page.errors", &errors), 5);
+        let unheard = |event: &str| {
+            let labels = [("spanwire.ipc.event", event)];
+            capture.counter("spanwire.ipc.events.unheard", &labels)
+        };
+        assert_eq!(unheard("progress"), 7);
+        // A hostile page makes no more series than the caps allow.
+        for n in 0..1_000 {
+            let name = format!("made.up.{n}");
+            page.send(&ipc, &[json!({"kind": "unheard", "event": name, "count": 1})]);
+        }
+        let series = capture.metrics();
+        let series = series
+            .lines()
+            .filter(|line| line.starts_with("spanwire.ipc.events.unheard"));
+        // `autosave` has one of the places, and `_OTHER` is one more.
+        assert_eq!(series.count(), OTHER_NAMES_MAX);
+        assert!(unheard("_OTHER") > 900);
     });
 }
 

@@ -8,7 +8,9 @@ use opentelemetry::trace::SpanKind;
 use proptest::collection::vec;
 use proptest::prelude::*;
 use spanwire::ipc::PageState;
-use spanwire::ipc::observe::{Delivery, Handling, Observer, PageScript, PageTimes};
+use spanwire::ipc::observe::{
+    Delivery, Handling, Observer, ObserverBuilder, PageScript, PageTimes,
+};
 use spanwire::semconv::ErrorType;
 use spanwire::testing::Capture;
 use spanwire_testkit::stamped_page::{runtime, turn};
@@ -167,6 +169,26 @@ fn a_traceparent_is_the_parent_and_a_broken_one_is_counted() {
     assert_eq!(of("load").parent_span_id.to_string(), "0000000000000000");
     let label = [("error.type", "invalid_traceparent")];
     assert_eq!(capture.counter("spanwire.page.errors", &label), 1);
+}
+
+#[test]
+fn a_layer_that_does_not_know_who_sends_names_no_place() {
+    let places = |builder: fn(&str) -> ObserverBuilder| {
+        let capture = Capture::new();
+        capture.run(|| {
+            let builder = builder("main").tracer_provider(&capture.tracer_provider());
+            builder.build().send("progress", 5).handed_over();
+        });
+        let spans = capture.finished_spans();
+        let attributes = spans.iter().flat_map(|span| &span.attributes);
+        let of_place = attributes.filter(|attribute| attribute.key.as_str().starts_with("code."));
+        of_place.count()
+    };
+    assert_eq!(places(Observer::builder), 2);
+    assert_eq!(
+        places(|name| Observer::builder(name).without_call_sites()),
+        0
+    );
 }
 
 #[test]

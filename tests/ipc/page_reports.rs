@@ -194,6 +194,23 @@ fn the_pages_word_is_recorded_under_the_wires_names() {
 }
 
 #[test]
+fn names_that_the_script_refuses_are_counted_and_messages_are_not_its_to_refuse() {
+    let capture = Capture::new();
+    capture.run(|| {
+        let page = Page::load(&capture);
+        page.says(r#"{"kind":"refused","of":"span","type":"invalid_name","count":2}"#);
+        page.says(r#"{"kind":"refused","of":"record","type":"invalid_name","count":3}"#);
+        assert_eq!(page.errors("invalid_name"), 5);
+        page.says(r#"{"kind":"refused","of":"call","type":"too_large","event":"a","count":2}"#);
+        page.says(r#"{"kind":"unheard","event":"a","count":2}"#);
+        assert_eq!(page.errors("malformed"), 2);
+        page.says(r#"{"kind":"long_task","value":72.5}"#);
+        let (count, seconds) = capture.histogram("spanwire.page.long_task.duration", &[]);
+        assert_eq!((count, seconds), (1, 0.0725));
+    });
+}
+
+#[test]
 fn the_page_may_speak_before_the_message_layer() {
     check(
         |page| {

@@ -275,3 +275,32 @@ fn worst_finding_is_the_verdict() {
         report.verdict
     );
 }
+
+#[test]
+fn what_always_fails_is_named_though_something_else_failed_more_often_since() {
+    let history = Synthetic::new("crowded");
+    let failing = |name: &str, at: i64, error| Row {
+        outcome: "error",
+        error: Some(error),
+        ..Row::new("operation", name, at, 5)
+    };
+    let mut rows = every(1_000, 30, |at| failing("backup", at, "disk_full"));
+    rows.extend(every(10, 500, |at| {
+        failing("probe", 60_000 + at, "offline")
+    }));
+    history.write(&rows);
+    let advice = report(&history).advice;
+    let of = |name: &str| {
+        let found = advice.iter().find(|is| is.subject.contains(name));
+        found.unwrap_or_else(|| panic!("{name}: {advice:#?}"))
+    };
+    assert_eq!(of("backup").id, "operation-failing");
+    let evidence = &of("backup").evidence;
+    assert!(
+        evidence.starts_with("30 of 30 fail, 100 %; of the newest "),
+        "{evidence}"
+    );
+    assert!(evidence.ends_with("are disk_full"), "{evidence}");
+    assert!(of("backup").trace_id.is_some());
+    assert!(of("probe").evidence.ends_with("200 are offline"));
+}

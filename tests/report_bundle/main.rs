@@ -10,5 +10,7 @@ mod command;
 mod otlp;
 mod page;
 mod privacy;
+mod rules;
 mod synthetic;
 mod trace;
+mod unclean;

@@ -27,6 +27,54 @@ fn number(event: &Value, field: &str) -> f64 {
         .unwrap_or_else(|| panic!("{field} of {event}"))
 }
 
+/// `trace.schema.json` beside this file says what the format asks for, to any validator.
+#[test]
+fn trace_is_valid_by_its_json_schema_and_a_broken_one_is_not() {
+    let history = history();
+    let out = history.file("report.zip");
+    ReportOptions::new().write(history.history(), &out).unwrap();
+    let trace = text_in(&out, "trace.json");
+    assert_eq!(violations(&history, &trace), "");
+    for (whole, broken) in [
+        ("\"ph\":\"b\"", "\"ph\":\"x\""),
+        ("\"dur\":", "\"dauer\":"),
+        ("\"displayTimeUnit\":\"ms\"", "\"displayTimeUnit\":\"s\""),
+        ("\"ts\":", "\"ts\":-"),
+        ("\"MiB\":", "\"MiB\":\"much\",\"x\":"),
+    ] {
+        let broken_trace = trace.replacen(whole, broken, 1);
+        assert_ne!(broken_trace, trace, "{whole} is in the trace");
+        assert_ne!(violations(&history, &broken_trace), "", "{broken}");
+    }
+}
+
+/// What a validator finds, a line each.
+fn violations(history: &Synthetic, trace: &str) -> String {
+    const SCRIPT: &str = "import json, sys\n\
+                          from jsonschema import Draft202012Validator as V\n\
+                          schema, trace = (json.load(open(path)) for path in sys.argv[1:])\n\
+                          V.check_schema(schema)\n\
+                          for error in V(schema).iter_errors(trace): print(error.message[:300])";
+    let file = history.file("trace.json");
+    std::fs::write(&file, trace).unwrap();
+    let schema = concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/tests/report_bundle/trace.schema.json"
+    );
+    let run = |python: &str| {
+        let mut command = std::process::Command::new(python);
+        command.args(["-c", SCRIPT, schema]).arg(&file);
+        command
+            .output()
+            .ok()
+            .filter(|output| output.status.success())
+    };
+    // The system's Python has what the package brings; another may come first in PATH.
+    let output = run("python3").or_else(|| run("/usr/bin/python3"));
+    let output = output.expect("python3-jsonschema is there: scripts/install-packages test");
+    String::from_utf8(output.stdout).unwrap()
+}
+
 fn history() -> Synthetic {
     let history = Synthetic::new("trace");
     history.healthy();

@@ -96,7 +96,7 @@ mod tests {
 
     #[test]
     fn the_docs_have_each_fault_and_each_alert() {
-        let docs = include_str!("../../../docs/faults.md");
+        let docs = include_str!("../../../docs/guide/faults.md");
         for fault in Fault::value_variants() {
             assert!(docs.contains(&format!("\n| `{fault}` |")), "{fault}");
         }

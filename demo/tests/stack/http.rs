@@ -24,6 +24,21 @@ pub fn get(url: &str, parameters: &[(&str, &str)]) -> Result<Value, String> {
     serde_json::from_str(&text).map_err(|error| format!("{url}: {error}: {text}"))
 }
 
+/// Posts JSON; the answer's JSON, and an error in words when it is not taken.
+pub fn post(url: &str, json: &str) -> Result<Value, String> {
+    let request = agent().post(url).header("content-type", "application/json");
+    let mut answer = request
+        .send(json)
+        .map_err(|error| format!("{url}: {error}"))?;
+    let status = answer.status();
+    let text = answer.body_mut().read_to_string();
+    let text = text.map_err(|error| format!("{url}: {error}"))?;
+    if !status.is_success() {
+        return Err(format!("{url}: {status}: {text}"));
+    }
+    serde_json::from_str(&text).map_err(|error| format!("{url}: {error}: {text}"))
+}
+
 fn agent() -> ureq::Agent {
     ureq::Agent::config_builder()
         .timeout_global(Some(Duration::from_secs(30)))

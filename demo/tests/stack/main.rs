@@ -26,6 +26,7 @@ mod boards;
 mod http;
 mod jaeger;
 mod prometheus;
+mod report;
 mod routes;
 mod servers;
 mod story;

@@ -16,7 +16,7 @@ impl Servers {
         };
         // What a run that was killed left behind.
         servers.script(&["down"]);
-        for left in ["data", "log", "run", "spool"] {
+        for left in ["data", "log", "report", "run", "spool"] {
             let _ = fs::remove_dir_all(servers.folder(left));
         }
         assemble_prometheus(&servers.folder("prometheus"));

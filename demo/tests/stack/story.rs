@@ -8,7 +8,7 @@ use crate::app::App;
 use crate::http::wait;
 use crate::servers::Servers;
 use crate::webhook::Webhook;
-use crate::{alertmanager, boards, jaeger, prometheus, routes, step};
+use crate::{alertmanager, boards, jaeger, prometheus, report, routes, step};
 
 /// Faults that are begun together, the alerts that they set off, and how long that may take.
 struct Trouble {
@@ -340,7 +340,14 @@ fn offline_and_back(servers: &Servers) {
     app.kill();
     step!("  and arrive with the next one");
     servers.start("collector");
-    let app = App::still(&[("SPANWIRE_SPOOL_DIR", spool)]);
+    let report = servers.folder("report");
+    std::fs::create_dir_all(&report).expect("it can be made");
+    let history = report.join("history.db");
+    let history_path = history.to_str().expect("it is Unicode");
+    let app = App::still(&[
+        ("SPANWIRE_SPOOL_DIR", spool),
+        ("SPANWIRE_HISTORY", history_path),
+    ]);
     prometheus::wait_for(
         "spanwire_spool_items_total{spanwire_outcome=\"replayed\"} > 0",
         Duration::from_secs(120),
@@ -350,6 +357,8 @@ fn offline_and_back(servers: &Servers) {
     });
     alertmanager::wait_without(&["SpanwireTelemetrySpooling"], Duration::from_secs(120));
     app.quit();
+    step!("a report of it is replayed into the Collector, and Jaeger has its traces");
+    report::is_replayed(&history);
 }
 
 /// An app that exports all that it can by both routes, and has thresholds of which what the others

@@ -185,7 +185,7 @@ const messages: Row = [
   chart({
     title: "Failures and drops by reason",
     description:
-      "Messages that failed or were dropped per second. docs/telemetry.md says what each reason means; a single failure shows.",
+      "Messages that failed or were dropped per second. docs/reference/telemetry.md says what each reason means; a single failure shows.",
     unit: MESSAGES_PER_S,
     width: 12,
     bars: true,
@@ -207,9 +207,9 @@ const messages: Row = [
     none: NOTHING,
   }),
   chart({
-    title: "Retries and skipped spans",
+    title: "Retries, skipped spans, unheard events",
     description:
-      "Messages that were sent to the page once more, and events that got no spans since there were too many in a second: how many a second. Metrics count those all the same.",
+      "Messages that were sent to the page once more; events that got no spans since there were too many in a second, which metrics count all the same; and events that nothing on the page listens to: how many a second.",
     unit: TIMES_PER_S,
     width: 12,
     bars: true,
@@ -219,6 +219,10 @@ const messages: Row = [
       target(
         `spans skipped {{${DIRECTION}}}`,
         sum(chosen.grownRate("spanwire.ipc.spans.skipped"), DIRECTION),
+      ),
+      target(
+        `unheard {{${EVENT}}}`,
+        sum(chosen.grownRate("spanwire.ipc.events.unheard"), EVENT),
       ),
     ],
   }),

@@ -10,6 +10,7 @@ import { target } from "../targets.js";
 
 const MACHINE = "machine";
 const PHASE = label("spanwire.startup.phase");
+const THREAD = label("thread.name");
 const TYPE = label("spanwire.webview.process.type");
 
 const HALF_AND_MOST = [
@@ -112,6 +113,20 @@ const use: Row = [
     width: 12,
     stacked: true,
     targets: [target(`{{${ROLE}}}`, memory)],
+  }),
+  chart({
+    title: "Busiest threads",
+    description:
+      "Share of all cores that threads of the host process used, by their name, stacked; `_OTHER` is all else. One thread can use one core: 25% of a machine with four. Linux only.",
+    unit: "percentunit",
+    decimals: 1,
+    width: 24,
+    max: 1,
+    stacked: true,
+    none: "Linux only",
+    targets: [
+      target(`{{${THREAD}}}`, sum(chosen.gauge("spanwire.process.thread.cpu.utilization"), THREAD)),
+    ],
   }),
 ];
 

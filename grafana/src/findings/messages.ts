@@ -385,7 +385,7 @@ export const MESSAGE: readonly Finding[] = [
       unit: "s",
       expr: ({ recent }) => recent.mean(DELIVERY, OF_EVENT),
     },
-    remedy: "spans of the event say which stage takes the time: docs/reading-a-trace.md",
+    remedy: "spans of the event say which stage takes the time: docs/guide/reading-a-trace.md",
     trace: { isSlow: true },
     alert: {
       name: "SpanwireDeliverySlow",

@@ -158,7 +158,7 @@ export const PAGE: readonly Finding[] = [
     unit: "{}",
     evidence: ({ recent }) => binary(recent.grown("spanwire.page.errors"), ">=", number(FAILURES_MIN)),
     remedy:
-      "listener_error, uncaught, unhandled_rejection: the page's console has the error and its line; other types: docs/telemetry.md says of each what the page did",
+      "listener_error, uncaught, unhandled_rejection: the page's console has the error and its line; other types: docs/reference/telemetry.md says of each what the page did",
   },
   {
     id: "page-unresponsive",

@@ -7,6 +7,7 @@ import { keepListening, surviveOpen } from "../dom_listeners.js";
 import { watchDom } from "../dom_ready.js";
 import { watchFaults } from "../error_counts.js";
 import * as life from "../lifecycle.js";
+import { watchLongTasks } from "../long_tasks.js";
 import { watchMarks } from "../marks.js";
 import { bare, freeze, listen, page } from "../primordials.js";
 import { record } from "../record.js";
@@ -25,6 +26,7 @@ const start = (): void => {
   watchFaults();
   watchDom();
   const finishVitals = watchVitals();
+  watchLongTasks();
   if (MARKS) watchMarks();
   keepListening("pageshow", (event) => {
     if (event.isTrusted && event.persisted) life.restart();

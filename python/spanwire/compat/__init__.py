@@ -5,7 +5,7 @@ Where the import line is all that should change::
     from spanwire.compat import PerformanceMonitor, MetricsStorage
     from spanwire.compat import MetricsCollector, DashboardServer
 
-What they measure goes to Spanwire's metrics and traces as well. ``docs/python.md`` has a table of
+What they measure goes to Spanwire's metrics and traces as well. ``docs/guide/python.md`` has a table of
 what became of each name.
 """
 

@@ -38,15 +38,15 @@ pub(super) enum Command {
     Doctor(Box<Doctor>),
     #[command(flatten)]
     Query(Query),
-    /// Questions to a history file, and its care
+    /// Queries and maintains a history file
     #[command(subcommand)]
     History(History),
-    /// Why it is laggy, as one file: report.html with advice, trace.json, otlp.jsonl, history.sqlite
+    /// Reports why an app is laggy, as one file: report.html with advice, trace.json, otlp.jsonl, history.sqlite
     #[command(after_help = "Examples:
   spanwire report history.db
   spanwire report history.db --since 1h --out laggy.zip")]
     Report(report::Options),
-    /// Completions for a shell, to be put where it looks for them
+    /// Prints completions for a shell; --help says where each shell looks for them
     #[command(after_help = "Examples:
   spanwire completions bash > ~/.local/share/bash-completion/completions/spanwire
   spanwire completions zsh > ~/.zfunc/_spanwire
@@ -59,7 +59,7 @@ pub(super) enum Command {
     /// Serves this machine's metrics for Prometheus, and says where Grafana shows them
     ///
     /// It runs until Ctrl-C or SIGTERM, and then exits with 0. It exits with 1 when it cannot serve
-    /// or start what was asked for, and with 2 when it does not understand its arguments.
+    /// or start something, and with 2 for invalid arguments.
     Dashboard(Box<Dashboard>),
 }
 

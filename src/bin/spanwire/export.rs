@@ -19,8 +19,8 @@ pub(crate) struct Export {
     #[arg(long)]
     pub(crate) force: bool,
 
-    /// Where you publish the exported runbooks: alerts get a `runbook_url` there, and dashboards a
-    /// link
+    /// The URL at which you publish the exported runbooks: alerts get a `runbook_url` below it,
+    /// and dashboards a link
     #[arg(long, value_name = "URL", value_parser = RunbookUrl::parse)]
     pub(crate) runbooks: Option<RunbookUrl>,
 }

@@ -2,7 +2,7 @@
 //!
 //! It writes out the dashboards, alerts and servers' files that belong to this version, diagnoses
 //! missing telemetry, or the app, serves this machine's metrics, answers questions to a history and makes a report of it.
-//! `docs/cli.md` shows all. It uses the library's public API alone.
+//! `docs/reference/cli.md` shows all. It uses the library's public API alone.
 
 mod address;
 mod args;

@@ -28,7 +28,7 @@ pub(crate) struct Options {
     #[arg(long, value_name = "TIME", value_parser = moment)]
     until: Option<SystemTime>,
 
-    /// With the texts of errors and what the app added to its operations, which may be private
+    /// Includes error texts and fields that the app added to its operations, which may be private
     #[arg(long)]
     with_error_texts: bool,
 }
@@ -63,6 +63,9 @@ fn say(out: &mut impl Write, report: &Report) -> io::Result<Outcome> {
         )?;
         writeln!(out, "          evidence  {}", shown(&advice.evidence))?;
         writeln!(out, "          remedy    {}", advice.remedy)?;
+        if let Some(id) = &advice.optimization {
+            writeln!(out, "          apply     {}", shown(id))?;
+        }
         if let Some(runbook) = &advice.runbook {
             writeln!(out, "          runbook   {runbook}")?;
         }

@@ -86,6 +86,7 @@ impl Cleanup {
                 }
             }
         }
+        forget_states(&connection, nanos_since_epoch(self.before))?;
         give_back(&connection)?;
         Ok(done)
     }
@@ -188,6 +189,17 @@ impl Table {
             Self::Rollup => &mut cleaned.rollups,
         }
     }
+}
+
+/// Deletes what the flight recorder saw before that time. It is little, so it is not counted.
+fn forget_states(connection: &Connection, before: i64) -> Result<(), QueryError> {
+    // A file of version 1 has no such table.
+    let sql = "SELECT count(*) FROM sqlite_schema WHERE name = 'flight'";
+    let tables: i64 = connection.query_row(sql, [], |row| row.get(0))?;
+    if tables > 0 {
+        connection.execute("DELETE FROM flight WHERE taken_at < ?1", [before])?;
+    }
+    Ok(())
 }
 
 /// Gives free pages back to the system, where the file can be made shorter, and writes the log into

@@ -71,6 +71,8 @@ fn exists(path: &Path) -> Result<(), OpenError> {
 
 fn origin(connection: &Connection, path: &Path) -> Result<Origin, OpenError> {
     let wrong = |error| OpenError::new(path, error);
+    // At one moment: an app may be making the schema.
+    let _moment = connection.unchecked_transaction().map_err(wrong)?;
     let tables = tables(connection).map_err(wrong)?;
     let has = |name: &str| tables.iter().any(|table| table == name);
     let pragma = |sql: &str| connection.query_row(sql, [], |row| row.get::<_, i64>(0));

@@ -12,7 +12,7 @@ use crate::history::query::{Series, SeriesStats};
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Advice {
-    /// Its id in the catalogue of findings.
+    /// Its id in the catalogue of findings, or the name of the app's own rule.
     pub id: String,
     /// `critical` or `warning`.
     pub severity: String,
@@ -24,6 +24,12 @@ pub struct Advice {
     pub evidence: String,
     /// What to do.
     pub remedy: String,
+    /// What the app's own rule asked; `None` for a finding of the catalogue.
+    pub question: Option<String>,
+    /// The setting that a running app can change, as the id of an optimisation:
+    /// [`PerformanceClient::apply_optimization`](crate::report::PerformanceClient::apply_optimization)
+    /// changes it, and `undo_optimization` takes that back.
+    pub optimization: Option<String>,
     /// The runbook, among those that `spanwire alerts export` writes.
     pub runbook: Option<String>,
     /// An example's trace.
@@ -55,8 +61,9 @@ pub(super) const RULES: &[&str] = &[
     "host-cpu-saturated",
 ];
 
-/// All that the history shows, the worst first; nothing where all is well.
-pub(super) fn advice(facts: &Facts) -> Vec<Advice> {
+/// All that the history shows, and what the app's own rules found, the worst first; nothing where all
+/// is well.
+pub(super) fn advice(facts: &Facts, own: Vec<Advice>) -> Vec<Advice> {
     let mut found = Found {
         entries: catalogue::entries(),
         facts,
@@ -71,6 +78,7 @@ pub(super) fn advice(facts: &Facts) -> Vec<Advice> {
     found.slower_than_before();
     found.startup();
     found.system();
+    found.advice.extend(own);
     let rank = |advice: &Advice| u8::from(advice.severity != "critical");
     found.advice.sort_by_key(rank);
     found.advice
@@ -94,10 +102,19 @@ impl<'a> Found<'a> {
             subject,
             evidence,
             remedy: entry.remedy.clone(),
+            question: None,
+            optimization: None,
             runbook: entry.runbook.clone(),
             trace_id: example.and_then(|example| example.trace_id.clone()),
             example_at: example.map(|example| example.start),
         });
+    }
+
+    /// Says of the last finding which setting a running app can change: `what`, of the series' wire.
+    fn can_change(&mut self, what: &str, of: &str) {
+        if let Some(last) = self.advice.last_mut() {
+            last.optimization = Some(format!("{what}:{of}"));
+        }
     }
 
     fn has(&self, id: &str) -> bool {
@@ -238,6 +255,7 @@ impl<'a> Found<'a> {
                     time(spread.p95)
                 );
                 self.add("queue-waits", subject(&stats.series), evidence, example);
+                self.can_change(LARGER_BATCHES, &stats.series.webview);
             }
         }
         for ((series, error), (count, example)) in self.failed_by_type(|event| {
@@ -273,6 +291,11 @@ impl<'a> Found<'a> {
                     evidence,
                     sample.first(),
                 );
+                // What the page sends cannot be coalesced here.
+                if stats.series.kind == "event_out" {
+                    let Series { webview, name, .. } = &*stats.series;
+                    self.can_change(COALESCE, &format!("{webview}/{name}"));
+                }
             }
         }
         for stats in self.kind(&["event_in", "event_out", "reply"]) {
@@ -341,13 +364,26 @@ impl<'a> Found<'a> {
         &self,
         which: impl Fn(&Event) -> bool,
     ) -> BTreeMap<(Arc<Series>, String), (usize, &'a Event)> {
-        let mut by_type = BTreeMap::new();
-        for event in self.facts.failed.iter().filter(|event| which(event)) {
-            let error = event.error_type.as_deref().unwrap_or(&event.outcome);
-            let key = (event.series.clone(), error.to_owned());
-            by_type.entry(key).or_insert((0, event)).0 += 1;
+        by_type(self.facts.failed.iter().filter(|event| which(event)))
+    }
+
+    /// The same of one series. Where others failed so often that none of it is among the newest
+    /// failures, those of its sample count.
+    fn failed_of(
+        &self,
+        series: &Arc<Series>,
+    ) -> BTreeMap<(Arc<Series>, String), (usize, &'a Event)> {
+        let newest = self.failed_by_type(|event| event.series == *series);
+        match newest.is_empty() {
+            true => by_type(
+                self.of(series)
+                    .0
+                    .iter()
+                    .rev()
+                    .filter(|event| event.failed()),
+            ),
+            false => newest,
         }
-        by_type
     }
 
     fn failures(&mut self) {
@@ -371,22 +407,24 @@ impl<'a> Found<'a> {
             if stats.errors < 3 || stats.error_rate < ERROR_RATE {
                 continue;
             }
-            let of = self.failed_by_type(|event| event.series == stats.series);
-            let Some(((_, error), (count, example))) =
-                of.iter().max_by_key(|(_, (count, _))| *count)
-            else {
+            let mut evidence = format!(
+                "{} of {} fail, {}",
+                stats.errors,
+                stats.count,
+                share(stats.error_rate)
+            );
+            let of = self.failed_of(&stats.series);
+            let most = of.iter().max_by_key(|(_, (count, _))| *count);
+            let Some(((_, error), (count, example))) = most else {
+                // Its records have expired or were sampled away, and its sums are there.
+                self.add(id, subject(&stats.series), evidence, None);
                 continue;
             };
             if example.outcome == "dropped" {
                 continue;
             }
             let all: usize = of.values().map(|(count, _)| count).sum();
-            let evidence = format!(
-                "{} of {} fail, {}; of the newest {all} failures {count} are {error}",
-                stats.errors,
-                stats.count,
-                share(stats.error_rate)
-            );
+            evidence += &format!("; of the newest {all} failures {count} are {error}");
             let id = match example.outcome == "timeout" && stats.series.kind == "call" {
                 true => "calls-unsettled",
                 false => id,
@@ -586,6 +624,19 @@ fn spread(events: &[Event], stage: usize) -> Option<Spread> {
     })
 }
 
+/// By what failed, and with what error: how many, and the first.
+fn by_type<'a>(
+    events: impl Iterator<Item = &'a Event>,
+) -> BTreeMap<(Arc<Series>, String), (usize, &'a Event)> {
+    let mut by_type = BTreeMap::new();
+    for event in events {
+        let error = event.error_type.as_deref().unwrap_or(&event.outcome);
+        let key = (event.series.clone(), error.to_owned());
+        by_type.entry(key).or_insert((0, event)).0 += 1;
+    }
+    by_type
+}
+
 fn longest<'a>(events: impl Iterator<Item = &'a Event>, stage: usize) -> Option<&'a Event> {
     events.max_by_key(|event| event.stage(stage))
 }
@@ -608,6 +659,9 @@ const STARTUP_SLOW: u64 = 5_000_000_000;
 const MEMORY_GREW: f64 = 67_108_864.0;
 const MEMORY_TIME: i64 = 300_000_000_000;
 const SLOWER_BY: std::time::Duration = std::time::Duration::from_millis(20);
+// As `report::optimization` has them, which this part of the crate does not know.
+const LARGER_BATCHES: &str = "ipc.batch_len";
+const COALESCE: &str = "ipc.coalesce";
 /// Calls in a row, and what they take together, from which on they are one finding.
 const ROW_MIN: usize = 20;
 const ROW_TIME_MIN: u64 = 50_000_000;

@@ -6,6 +6,7 @@ use rusqlite::types::Value;
 use rusqlite::{Connection, params_from_iter};
 
 use super::facts::Facts;
+use super::unclean;
 use crate::history::SCHEMA;
 use crate::history::query::HistoryReader;
 use crate::history::store::{APPLICATION_ID, SCHEMA_VERSION};
@@ -65,6 +66,11 @@ pub(super) fn write(
             missing.push(format!("{table} in history.sqlite: {error}"));
         }
     }
+    missing.extend(
+        unclean::copy(from, &to, facts)
+            .err()
+            .map(|error| error.to_string()),
+    );
     to.commit()?;
     missing.dedup();
     Ok(missing)

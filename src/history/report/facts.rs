@@ -6,6 +6,7 @@ use std::sync::Arc;
 use rusqlite::types::Value;
 use rusqlite::{Connection, Row, params, params_from_iter};
 
+use super::last_minute::{LastMinute, last_minutes};
 use crate::history::query::{Filter, HistoryReader, QueryError, Series, SeriesStats, every_series};
 use crate::history::time::time_at;
 
@@ -16,6 +17,8 @@ pub(super) struct Facts {
     pub(super) from: i64,
     pub(super) to: i64,
     pub(super) sessions: Vec<Session>,
+    /// The newest first.
+    pub(super) last_minutes: Vec<LastMinute>,
     /// First the series that took the most time in all.
     pub(super) stats: Vec<SeriesStats>,
     /// The same in the first and in the second half of the period.
@@ -158,6 +161,8 @@ impl Facts {
         let (from, to) = (facts.from, facts.to);
         let missing = &mut facts.missing;
         facts.sessions = part(missing, "the app's runs", sessions(connection, from, to));
+        let runs = last_minutes(connection, from, to);
+        facts.last_minutes = part(missing, "the last minute of a run", runs);
         let names = part(
             missing,
             "the names of what was measured",

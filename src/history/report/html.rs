@@ -7,6 +7,7 @@ use super::advice::Advice;
 use super::facts::{Event, Facts, HANDLER, QUEUE_WAIT, RESPONSE, STAGES, Samples, TRANSIT};
 use super::page_style::STYLE;
 use super::text::{bytes, digits, escaped, moment, nanos, share, time};
+use super::unclean;
 
 /// The whole page.
 pub(super) fn page(facts: &Facts, advice: &[Advice], verdict: &str) -> String {
@@ -20,6 +21,7 @@ pub(super) fn page(facts: &Facts, advice: &[Advice], verdict: &str) -> String {
     out += STYLE;
     out += "</style></head><body><main>\n";
     head(&mut out, facts, advice, verdict);
+    unclean::section(&mut out, facts);
     advice_section(&mut out, advice);
     startup(&mut out, facts);
     slowest(&mut out, facts);
@@ -40,12 +42,12 @@ macro_rules! put {
 }
 
 fn head(out: &mut String, facts: &Facts, advice: &[Advice], verdict: &str) {
-    let class = advice
-        .first()
-        .map_or("good", |first| match first.severity.as_str() {
+    let class = advice.first().map_or(unclean::class(facts), |first| {
+        match first.severity.as_str() {
             "critical" => "critical",
             _ => "warning",
-        });
+        }
+    });
     put!(
         out,
         "<h1>Why is it laggy?</h1><p class=\"verdict {class}\">{}</p>",
@@ -102,10 +104,17 @@ fn advice_section(out: &mut String, advice: &[Advice]) {
     if advice.is_empty() {
         out.push_str("<p>None: no rule found anything.</p>");
     }
+    let mut before: Option<&Advice> = None;
     for advice in advice.iter().take(ADVICE) {
+        // Once for all findings of a rule that follow each other.
+        let remedy = match before.is_some_and(|before| before.remedy == advice.remedy) {
+            true => "As above.".to_owned(),
+            false => sentence(&advice.remedy),
+        };
+        before = Some(advice);
         put!(
             out,
-            "<div class=\"card {}\"><h3><b>{}</b> · {}</h3><p>{}</p><p><b>What to do:</b> {}</p>\
+            "<div class=\"card {}\"><h3><b>{}</b> · {}</h3><p>{}</p><p><b>What to do:</b> {remedy}</p>\
              <p class=\"soft\">{} at stage “{}”",
             if advice.severity == "critical" {
                 "critical"
@@ -115,10 +124,19 @@ fn advice_section(out: &mut String, advice: &[Advice]) {
             escaped(&advice.id),
             escaped(&advice.subject),
             sentence(&advice.evidence),
-            sentence(&advice.remedy),
             escaped(&advice.severity),
             escaped(&advice.stage)
         );
+        if let Some(question) = &advice.question {
+            put!(out, " · the app’s rule asked: {}", escaped(question));
+        }
+        if let Some(id) = &advice.optimization {
+            put!(
+                out,
+                " · the running app can change it: <code>apply_optimization({})</code>",
+                escaped(id)
+            );
+        }
         if let Some(runbook) = &advice.runbook {
             put!(out, " · runbook <code>{}</code>", escaped(runbook));
         }
@@ -139,21 +157,36 @@ fn advice_section(out: &mut String, advice: &[Advice]) {
     }
 }
 
-/// With a capital letter and a full stop.
+/// With a capital letter and a full stop; `code` between backticks is set as such.
 fn sentence(text: &str) -> String {
     let mut rest = text.chars();
-    let first: String = rest
-        .next()
-        .map(|c| c.to_uppercase().collect())
-        .unwrap_or_default();
+    let Some(first) = rest.next() else {
+        return String::new();
+    };
+    let word: String = text.split(' ').next().unwrap_or_default().to_owned();
+    // A name of the code keeps its letters.
+    let first: String = match word.contains(['_', '.', ':', '(']) {
+        true => first.to_string(),
+        false => first.to_uppercase().collect(),
+    };
     let text: String = first + rest.as_str();
-    // Remedies are ours and longer than a name may be.
-    let parts: Vec<char> = text.chars().collect();
-    parts
-        .chunks(200)
-        .map(|part| escaped(&part.iter().collect::<String>()))
-        .collect::<String>()
-        + "."
+    let mut out = String::new();
+    for (place, part) in text.split('`').enumerate() {
+        // Remedies are ours and longer than a name may be.
+        let letters: Vec<char> = part.chars().collect();
+        let pieces = letters.chunks(200);
+        let part: String = pieces
+            .map(|piece| escaped(&piece.iter().collect::<String>()))
+            .collect();
+        match place % 2 {
+            0 => out += &part,
+            _ => put!(out, "<code>{part}</code>"),
+        }
+    }
+    if !out.ends_with(['.', '?', '!']) {
+        out.push('.');
+    }
+    out
 }
 
 fn startup(out: &mut String, facts: &Facts) {
@@ -311,11 +344,12 @@ fn numbers(out: &mut String, facts: &Facts) {
                   <div class=\"scroll\"><table><tr><th>What</th><th class=\"n\">Count</th>\
                   <th class=\"n\">Failed</th><th class=\"n\">Slow</th><th class=\"n\">Mean</th>\
                   <th class=\"n\">p95</th><th class=\"n\">p99</th><th class=\"n\">Longest</th></tr>");
-    let shown = facts
+    let shown: Vec<_> = facts
         .stats
         .iter()
-        .filter(|stats| stats.series.kind != "startup");
-    for stats in shown.take(NUMBERS) {
+        .filter(|stats| !matches!(stats.series.kind.as_str(), "startup" | "page_error"))
+        .collect();
+    for stats in shown.iter().take(NUMBERS) {
         put!(
             out,
             "<tr><td class=\"name\">{} {}</td><td class=\"n\">{}</td><td class=\"n\">{}</td>\
@@ -333,11 +367,11 @@ fn numbers(out: &mut String, facts: &Facts) {
         );
     }
     out.push_str("</table></div>");
-    if facts.stats.len() > NUMBERS {
+    if shown.len() > NUMBERS {
         put!(
             out,
-            "<p class=\"soft\">The rest of {} is in history.sqlite.</p>",
-            facts.stats.len()
+            "<p class=\"soft\">{} more are in history.sqlite.</p>",
+            shown.len() - NUMBERS
         );
     }
 }
@@ -549,3 +583,19 @@ const SLOWEST: usize = 30;
 const SLOWEST_OF_SERIES: usize = 5;
 const NUMBERS: usize = 50;
 const ROWS: usize = 20;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sentence_keeps_names_and_sets_code() {
+        assert_eq!(sentence("split the work"), "Split the work.");
+        assert_eq!(sentence("queue_full: send less"), "queue_full: send less.");
+        assert_eq!(
+            sentence("ask `spanwire <slow>`: it knows"),
+            "Ask <code>spanwire &lt;slow&gt;</code>: it knows."
+        );
+        assert_eq!(sentence(""), "");
+    }
+}

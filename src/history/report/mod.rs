@@ -39,25 +39,31 @@ mod cut;
 mod error;
 mod facts;
 mod html;
+mod last_minute;
 mod otlp;
 mod page_style;
+mod rule;
 mod text;
 mod trace;
-mod zip;
+mod unclean;
 
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, BufWriter};
+use std::io::{self, Cursor, Write};
 use std::path::{Path, PathBuf};
 use std::process;
 use std::time::SystemTime;
 
+use zip::ZipWriter;
+use zip::write::SimpleFileOptions;
+
 pub use advice::Advice;
 pub use error::ReportError;
+pub(crate) use rule::Rules;
+pub use rule::{Evidence, Period, Rule};
 
 use super::query::HistoryReader;
-use super::time::nanos_since_epoch;
+use super::time::{nanos_since_epoch, time_at};
 use facts::Facts;
-use zip::ZipWriter;
 
 /// What a report is of, and what it may tell.
 #[derive(Clone, Debug, Default)]
@@ -66,6 +72,7 @@ pub struct ReportOptions {
     since: Option<SystemTime>,
     until: Option<SystemTime>,
     with_error_texts: bool,
+    rules: Rules,
 }
 
 /// A report that was written.
@@ -108,6 +115,17 @@ impl ReportOptions {
         self
     }
 
+    /// With what a rule of the app's own finds. Default: those of the catalogue alone.
+    pub fn rule(mut self, rule: impl Rule + 'static) -> Self {
+        self.rules.add(rule);
+        self
+    }
+
+    pub(crate) fn rules(mut self, rules: &Rules) -> Self {
+        self.rules = rules.clone();
+        self
+    }
+
     /// Writes the report of the history at `history` to the new file `out`.
     ///
     /// An app may write to the history meanwhile. What is damaged in it is named in the report.
@@ -144,8 +162,20 @@ impl ReportOptions {
         facts
             .missing
             .extend(cut.map_err(|error| unwritable(error.into()))?);
-        let advice = advice::advice(&facts);
-        let verdict = verdict(&facts, &advice);
+        let period = Period {
+            reader: &reader,
+            since: time_at(facts.from),
+            until: time_at(facts.to),
+            stats: &facts.stats,
+        };
+        let (own, silent) = self.rules.ask(&period);
+        facts.missing.extend(silent);
+        let advice = advice::advice(&facts, own);
+        let verdict = match (unclean::sentence(&facts), advice.is_empty()) {
+            (Some(unclean), true) => unclean,
+            (Some(unclean), false) => format!("{unclean} {}", verdict(&facts, &advice)),
+            (None, _) => verdict(&facts, &advice),
+        };
         let written = write_zip(&unfinished, &facts, &advice, &verdict);
         written.map_err(|error| unwritable(error.into()))?;
         // A hard link does not take the place of what another process has written meanwhile.
@@ -175,24 +205,26 @@ fn write_zip(
     options.write(true).create_new(true);
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    let file = options.open(&unfinished.zip)?;
-    let mut zip = ZipWriter::new(BufWriter::new(file));
-    zip.entry("report.html", |out| {
-        out.write_all(html::page(facts, advice, verdict).as_bytes())
-    })?;
-    zip.entry("trace.json", |out| {
-        trace::write(facts, &mut BufWriter::new(out))
-    })?;
-    zip.entry("otlp.jsonl", |out| {
-        otlp::write(facts, &mut BufWriter::new(out))
-    })?;
-    zip.entry("history.sqlite", |out| {
-        io::copy(&mut File::open(&unfinished.cut)?, out).map(drop)
-    })?;
-    zip.finish()?
-        .into_inner()
-        .map_err(io::IntoInnerError::into_error)?
-        .sync_all()
+    let mut file = options.open(&unfinished.zip)?;
+    file.write_all(&packed(facts, advice, verdict, &unfinished.cut)?)?;
+    file.sync_all()
+}
+
+/// The ZIP file's bytes.
+///
+/// They are packed in memory, since a report is small, and the writer tells stderr of a disk that is full.
+fn packed(facts: &Facts, advice: &[Advice], verdict: &str, cut: &Path) -> io::Result<Vec<u8>> {
+    let mut zip = ZipWriter::new(Cursor::new(Vec::new()));
+    let options = SimpleFileOptions::default();
+    zip.start_file("report.html", options)?;
+    zip.write_all(html::page(facts, advice, verdict).as_bytes())?;
+    zip.start_file("trace.json", options)?;
+    trace::write(facts, &mut zip)?;
+    zip.start_file("otlp.jsonl", options)?;
+    otlp::write(facts, &mut zip)?;
+    zip.start_file("history.sqlite", options)?;
+    io::copy(&mut File::open(cut)?, &mut zip)?;
+    Ok(zip.finish()?.into_inner())
 }
 
 /// What is wrong, in a line.

@@ -39,6 +39,7 @@ impl ObserverBuilder {
                 main_thread_budget: DEFAULT_BUDGET,
                 // The message layer hands over the traceparents that it trusts, and no others.
                 page_traces: PageTraces::Accepted,
+                names_call_sites: true,
             },
             page_nonce: None,
         }
@@ -69,6 +70,14 @@ impl ObserverBuilder {
     /// metrics as ever. Calls always have spans: bound them where you accept them.
     pub fn event_spans_per_second_max(mut self, events: u32) -> Self {
         self.settings.event_spans_per_second_max = events;
+        self
+    }
+
+    /// Leaves `code.file.path` and `code.line.number` out of the spans of messages to the page: for a
+    /// message layer that the sending code does not call through `#[track_caller]` functions, so that
+    /// the place would be a line of its own. Default: they name the caller of [`Observer::send`].
+    pub fn without_call_sites(mut self) -> Self {
+        self.settings.names_call_sites = false;
         self
     }
 

@@ -15,7 +15,8 @@ use crate::ipc::acknowledgement::AckTimes;
 use crate::ipc::protocol::direction::Direction;
 use crate::ipc::protocol::envelope::{Envelope, check_nonce};
 use crate::ipc::protocol::inbound_message::{
-    Ack, InboundMessage, ListenersRan, PageTime, Settled, SpanStart, parse_messages,
+    Ack, InboundMessage, ListenersRan, PageTime, Refused, RefusedKind, Settled, SpanStart,
+    parse_messages,
 };
 use crate::ipc::protocol::limits::is_deeper_than;
 use crate::semconv::{self, ErrorType};
@@ -33,19 +34,19 @@ const REPORT_DEPTH_MAX: usize = 8;
 #[non_exhaustive]
 pub enum PageReportError {
     /// The observer takes no reports: it was built without a [`PageScript`](super::PageScript).
-    #[error("this observer takes no reports of a page")]
+    #[error("this observer takes no reports of pages: build it with ObserverBuilder::page_script")]
     NotAccepted,
     /// It is larger than any that the script sends, or says more.
-    #[error("the report is too large")]
+    #[error("the report is larger than 256 KiB, or has more than 250 messages")]
     TooLarge,
     /// It does not prove that the script sent it.
-    #[error("the report is not the page script's")]
+    #[error("the report does not carry this page script's nonce")]
     Forbidden,
     /// It is not of the form that the script writes.
-    #[error("the report is malformed")]
+    #[error("the report does not have the form that the page script sends")]
     Malformed,
     /// Its page was replaced by another.
-    #[error("the report is of a page that was replaced")]
+    #[error("the report is from a page that another has replaced")]
     StalePage,
 }
 
@@ -148,9 +149,17 @@ impl Shared {
             Some(InboundMessage::Shed { count }) => {
                 series.protocol_errors(ErrorType::PageShed, count.into());
             }
+            Some(InboundMessage::Refused(Refused {
+                what: RefusedKind::Record | RefusedKind::Span,
+                error,
+                count,
+                ..
+            })) => series.protocol_errors(error, count.into()),
             // What the wire's own page says, and an observed one does not.
             Some(
                 InboundMessage::Posted(_)
+                | InboundMessage::Refused(_)
+                | InboundMessage::Unheard { .. }
                 | InboundMessage::Pong { .. }
                 | InboundMessage::SpanExport(_),
             )

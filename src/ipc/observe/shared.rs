@@ -11,6 +11,7 @@ use crate::clock::Stamp;
 use crate::instrument::cardinality::NameSource;
 use crate::instrument::event_name::is_event_name;
 use crate::instrument::handles::{self, GaugeSums, Publish};
+use crate::instrument::page_snapshots::{self, HasPage, PageSnapshot};
 use crate::instrument::record_sink::CallDetails;
 use crate::ipc::call_series::OpenCalls;
 use crate::ipc::open_call::OpenCall;
@@ -58,6 +59,7 @@ impl Shared {
             calls: Outstanding::new(),
         });
         handles::register(Arc::downgrade(&shared) as Weak<dyn Publish>);
+        page_snapshots::register(Arc::downgrade(&shared) as Weak<dyn HasPage>);
         shared
     }
 
@@ -205,6 +207,28 @@ impl Publish for Shared {
         let mut calls = OpenCalls::default();
         self.calls.for_each(|call| call.add_to(&mut calls));
         series.open_calls(&calls, now, sums);
+    }
+}
+
+impl HasPage for Shared {
+    fn snapshot(&self) -> PageSnapshot {
+        let now = self.recorder.clock.now();
+        let state = self.page().state();
+        let mut in_flight = InFlight::default();
+        self.in_flight.for_each(|at| in_flight.add(*at));
+        let mut calls = OpenCalls::default();
+        self.calls.for_each(|call| call.add_to(&mut calls));
+        PageSnapshot {
+            webview: Arc::clone(self.recorder.series.webview()),
+            state: state.as_str(),
+            // The other message layer does not say.
+            silent: None,
+            queued: None,
+            in_flight: in_flight.messages,
+            in_flight_age: in_flight.oldest.map(|at| now.since(at)),
+            ui_blocked: None,
+            calls: calls.snapshots(now),
+        }
     }
 }
 

@@ -40,7 +40,7 @@ mod tests {
 
     #[test]
     fn every_code_is_in_the_description_of_the_wire() {
-        let described = include_str!("../../../docs/wire.md");
+        let described = include_str!("../../../docs/reference/wire.md");
         for (_, code) in CODES {
             assert!(described.contains(&format!("`{code}`")), "{code}");
         }

@@ -40,6 +40,13 @@ pub(crate) enum InboundMessage<'a> {
     Shed {
         count: u32,
     },
+    /// The page script did not send so many of what the page's code asked it to.
+    Refused(Refused<'a>),
+    /// So many events of that name found no listener on the page.
+    Unheard {
+        event: Cow<'a, str>,
+        count: u32,
+    },
     PageError(PageErrorKind),
     /// The document is parsed: `DOMContentLoaded`.
     DomReady {
@@ -234,6 +241,49 @@ pub(crate) struct SpanExport<'a> {
     pub(crate) lost: Option<PageSpanErrorType>,
 }
 
+/// What the page script refused to send.
+#[derive(Debug)]
+pub(crate) struct Refused<'a> {
+    pub(crate) what: RefusedKind,
+    pub(crate) error: ErrorType,
+    pub(crate) count: u32,
+    /// Of a call and an event with a name that is one.
+    pub(crate) event: Option<Cow<'a, str>>,
+}
+
+/// What the page's code asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum RefusedKind {
+    Call,
+    Event,
+    /// A measurement.
+    Record,
+    /// A span of its own.
+    Span,
+}
+
+impl RefusedKind {
+    fn of(name: &str) -> Option<Self> {
+        match name {
+            "call" => Some(Self::Call),
+            "event" => Some(Self::Event),
+            "record" => Some(Self::Record),
+            "span" => Some(Self::Span),
+            _ => None,
+        }
+    }
+}
+
+/// Why the page script refuses something.
+const REFUSALS: [ErrorType; 6] = [
+    ErrorType::InvalidName,
+    ErrorType::TooLarge,
+    ErrorType::TooDeep,
+    ErrorType::Malformed,
+    ErrorType::PageShed,
+    ErrorType::TooManySpans,
+];
+
 /// Why a page's spans do not leave it.
 const PAGE_LOSSES: [PageSpanErrorType; 3] = [
     PageSpanErrorType::Malformed,
@@ -413,6 +463,8 @@ struct RawMessage<'a> {
     outcome: Option<Box<Text<'a>>>,
     #[serde(borrow)]
     code: Option<Box<Text<'a>>>,
+    #[serde(borrow)]
+    of: Option<Box<Text<'a>>>,
     listens: Option<bool>,
     visible: Option<bool>,
     loading: Option<bool>,
@@ -453,6 +505,21 @@ impl<'a> RawMessage<'a> {
             },
             "leave" => InboundMessage::Leave,
             "shed" => InboundMessage::Shed { count: self.count? },
+            "refused" => InboundMessage::Refused(Refused {
+                what: RefusedKind::of(&self.of?.0)?,
+                error: {
+                    let why = self.error?.0;
+                    REFUSALS
+                        .into_iter()
+                        .find(|refusal| refusal.as_str() == why)?
+                },
+                count: self.count?,
+                event: self.event.map(|event| event.0),
+            }),
+            "unheard" => InboundMessage::Unheard {
+                event: self.event?.0,
+                count: self.count?,
+            },
             "error" => {
                 let name = self.error?.0;
                 let error = PageErrorKind::ALL
@@ -644,6 +711,24 @@ mod tests {
             (r#"{"kind":"long_task","value":120}"#, true),
             (r#"{"kind":"long_task","value":-1}"#, false),
             (r#"{"kind":"long_task"}"#, false),
+            (
+                r#"{"kind":"refused","of":"call","type":"too_large","count":2}"#,
+                true,
+            ),
+            (
+                r#"{"kind":"refused","of":"reply","type":"too_large","count":2}"#,
+                false,
+            ),
+            (
+                r#"{"kind":"refused","of":"call","type":"superseded","count":2}"#,
+                false,
+            ),
+            (
+                r#"{"kind":"refused","of":"call","type":"too_large"}"#,
+                false,
+            ),
+            (r#"{"kind":"unheard","event":"progress","count":2}"#, true),
+            (r#"{"kind":"unheard","count":2}"#, false),
         ] {
             let text = format!("[{message}]");
             assert_eq!(read(&text)[0].is_some(), fine, "{message}");

@@ -1,4 +1,4 @@
-//! What crosses the wire, in both directions, as `docs/wire.md` describes it.
+//! What crosses the wire, in both directions, as `docs/reference/wire.md` describes it.
 
 /// The codes of errors, and the `error.type` of each.
 pub(super) mod code;

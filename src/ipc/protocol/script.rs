@@ -159,7 +159,7 @@ fn sets_prototype(json: &str) -> bool {
         || memchr::memmem::find(bytes, br"\u005F").is_some()
 }
 
-/// A message to the page, as docs/wire.md describes it.
+/// A message to the page, as docs/reference/wire.md describes it.
 #[derive(Debug, Serialize)]
 #[serde(tag = "kind", rename_all = "lowercase")]
 pub(in crate::ipc) enum Item<'a> {

@@ -32,7 +32,11 @@ impl Assembler<'_> {
         options.starts_paused = self.switch.is_paused();
         match options.open() {
             Ok(history) => {
-                if let Some(aside) = history.report().set_aside {
+                let report = history.report();
+                if let Some(told) = report.unclean_end {
+                    self.warnings.push(Warning::UncleanEnd { told });
+                }
+                if let Some(aside) = report.set_aside {
                     let instead = format!(
                         "it was damaged and is now at {}, and a new one is begun",
                         aside.display()

@@ -61,6 +61,8 @@ pub(super) fn assemble(
         pipelines: Pipelines::off(),
         #[cfg(feature = "history")]
         history: None,
+        #[cfg(feature = "history")]
+        report_rules: std::mem::take(&mut config.report_rules),
         state: Mutex::new(State::Ended(ShutdownReport::default())),
         ended: Condvar::new(),
     };

@@ -52,6 +52,8 @@ pub struct TelemetryBuilder {
     pub(crate) history_retention: Option<Duration>,
     #[cfg(feature = "history")]
     pub(crate) history_max_bytes: Option<u64>,
+    #[cfg(feature = "history")]
+    pub(crate) report_rules: crate::history::report::Rules,
     pub(crate) slow_rate_threshold: Option<f64>,
     pub(crate) threshold_window: Option<Duration>,
     pub(crate) on_threshold: Option<ThresholdCallback>,
@@ -94,6 +96,8 @@ impl TelemetryBuilder {
             history_retention: None,
             #[cfg(feature = "history")]
             history_max_bytes: None,
+            #[cfg(feature = "history")]
+            report_rules: crate::history::report::Rules::default(),
             slow_rate_threshold: None,
             threshold_window: None,
             on_threshold: None,
@@ -243,6 +247,14 @@ impl TelemetryBuilder {
         self
     }
 
+    /// Adds a rule of the app's own to the advice of [`Telemetry::report`](crate::Telemetry::report).
+    /// Default: the rules of the catalogue alone.
+    #[cfg(feature = "history")]
+    pub fn report_rule(mut self, rule: impl crate::history::report::Rule + 'static) -> Self {
+        self.report_rules.add(rule);
+        self
+    }
+
     /// From which share of slow runs, 0.0 to 1.0, an operation counts as slow on the whole: see
     /// [`on_threshold`](Self::on_threshold). Default: `SPANWIRE_SLOW_RATE_THRESHOLD`, or 0.1.
     pub fn slow_rate_threshold(mut self, share: f64) -> Self {
@@ -261,15 +273,15 @@ impl TelemetryBuilder {
     /// [error rate](Self::error_rate_threshold) allows, or more of an operation's runs were slow
     /// than the [slow rate](Self::slow_rate_threshold) does, and once more when that is over.
     ///
-    /// Without a callback the log and `spanwire.threshold.exceeded` tell it alone. Of fewer than 20
-    /// within the window nothing is said. It is over when the share stays at four fifths of the
+    /// Without a callback only the log and `spanwire.threshold.exceeded` report it. Fewer than 20
+    /// within the window are not evaluated. It is over when the share stays at four fifths of the
     /// threshold or below for three looks; there are up to sixty looks a window, whenever gauges are
     /// published, so metrics must be on, and something must read or sample them. A name that wavers
-    /// is told once.
+    /// is reported once.
     ///
-    /// The callback has a thread of its own, and may take its time: up to 64 events wait for it,
-    /// and what comes then is lost, with a warning in the log. A panic of it is caught and logged.
-    /// At the shutdown what waits is told as long as the process is there.
+    /// The callback runs on its own thread and may be slow: up to 64 events wait for it, and later
+    /// ones are lost, with a warning in the log. Its panics are caught and logged.
+    /// At the shutdown waiting events are delivered for as long as the process runs.
     ///
     /// ```
     /// use spanwire::telemetry::{Telemetry, ThresholdState};
@@ -319,5 +331,5 @@ impl fmt::Debug for TelemetryBuilder {
     }
 }
 
-/// Long enough for a collector nearby, and short enough for somebody who closed a window.
+/// Long enough for a collector nearby, and short enough for a user who closed a window.
 const SHUTDOWN_DEADLINE: Duration = Duration::from_secs(2);

@@ -67,6 +67,8 @@ pub struct ResolvedConfig {
     /// The setting that names the history's file, and the file.
     #[cfg(feature = "history")]
     pub(crate) history: Option<(&'static str, PathBuf)>,
+    #[cfg(feature = "history")]
+    pub(crate) report_rules: crate::history::report::Rules,
     /// What is off since a setting cannot be used.
     off: Off,
     pub(crate) shutdown_deadline: Duration,
@@ -142,6 +144,8 @@ impl ResolvedConfig {
                 };
                 (setting, path)
             }),
+            #[cfg(feature = "history")]
+            report_rules: builder.report_rules,
             off,
             resource: Identity {
                 service_name: builder.service_name,

@@ -27,7 +27,7 @@ pub enum Warning {
         /// What holds now.
         instead: Cow<'static, str>,
     },
-    /// Another program has the port at which `/metrics` is when nobody says where, so it is off.
+    /// Another program has the default port of `/metrics`, and no setting names another, so it is off.
     #[non_exhaustive]
     DefaultPortTaken {
         /// Where it would have been.
@@ -47,6 +47,14 @@ pub enum Warning {
         /// What Spanwire reads, in the same unit.
         replacement: &'static str,
     },
+    /// The run of the app before this one did not end by itself, as the history in its file tells:
+    /// it crashed, or was killed or shut off. It is told once, and is no error for
+    /// [`strict`](crate::telemetry::TelemetryBuilder::strict).
+    #[non_exhaustive]
+    UncleanEnd {
+        /// Which run, when it was last there, and the command that makes a report of its last minute.
+        told: String,
+    },
     /// A filter of the app's whole `tracing` subscriber turns down the spans of handlers and
     /// operations, so they are in no trace.
     SpansFiltered,
@@ -55,7 +63,7 @@ pub enum Warning {
 impl Warning {
     /// Whether something that was asked for is not in force, which `strict` does not accept.
     pub(crate) fn is_refusal(&self) -> bool {
-        !matches!(self, Self::FormerVariable { .. })
+        !matches!(self, Self::FormerVariable { .. } | Self::UncleanEnd { .. })
     }
 
     pub(crate) fn value(
@@ -132,6 +140,7 @@ impl fmt::Display for Warning {
                 f,
                 "{variable} is not read by telemetry: {replacement} does its job, in the same unit"
             ),
+            Self::UncleanEnd { told } => f.write_str(told),
             Self::SpansFiltered => f.write_str(
                 "a filter of the whole tracing subscriber turns down handlers' spans, so they are \
                  in no trace, as RUST_LOG=warn does with an EnvFilter: \

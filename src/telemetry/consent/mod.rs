@@ -76,11 +76,11 @@ pub struct PendingItems {
 #[non_exhaustive]
 pub enum ResumeError {
     /// `SPANWIRE_CONSENT` is `denied`, or is set to what cannot be used.
-    #[error("SPANWIRE_CONSENT keeps telemetry paused")]
+    #[error("SPANWIRE_CONSENT keeps telemetry paused: unset it, or set granted")]
     Denied,
     /// The answer could not be written to the file of
     /// [`TelemetryBuilder::consent_file`](crate::telemetry::TelemetryBuilder::consent_file).
-    #[error("the consent cannot be saved")]
+    #[error("the consent cannot be saved, so telemetry stays paused")]
     NotSaved(#[source] io::Error),
 }
 

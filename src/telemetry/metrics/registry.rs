@@ -174,6 +174,8 @@ fn series_max_of(metric: &Metric) -> usize {
         semconv::QUEUE_NAME => QUEUES,
         // Each part of the SDK has one name, and each exporter one server.
         semconv::OTEL_COMPONENT_NAME | semconv::SERVER_ADDRESS | semconv::SERVER_PORT => 1,
+        // As `system` caps them, and `_OTHER`.
+        semconv::THREAD_NAME => 17,
         semconv::STARTUP_PHASE => Phase::ALL.len(),
         // Eight webviews, and at most eight values of the closed sets.
         _ => 8,

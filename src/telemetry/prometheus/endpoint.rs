@@ -51,7 +51,7 @@ pub(crate) enum EndpointError {
         /// The address that was asked for.
         addr: SocketAddr,
     },
-    /// The system lets nobody listen there, or not this process.
+    /// The system lets no process listen there, or not this one.
     #[error("this process cannot listen on {addr}")]
     Listen {
         /// The address that was asked for.
@@ -60,7 +60,7 @@ pub(crate) enum EndpointError {
         source: io::Error,
     },
     /// The name has no address.
-    #[error("{host:?} is neither an address nor a name that has one")]
+    #[error("{host:?} is neither an IP address nor a name that resolves to one")]
     UnknownHost {
         /// The name.
         host: String,

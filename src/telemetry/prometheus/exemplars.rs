@@ -108,7 +108,7 @@ mod tests {
 
     const NOW: u64 = 10_000;
 
-    // As docs/telemetry.md says.
+    // As docs/reference/telemetry.md says.
     const _: () = assert!(size_of::<Option<Exemplar>>() <= 64);
 
     #[test]

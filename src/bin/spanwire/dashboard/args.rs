@@ -17,7 +17,7 @@ Examples:
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Dashboard {
-    /// Where to listen; all who reach it read the metrics [default: OTEL_EXPORTER_PROMETHEUS_HOST or 127.0.0.1]
+    /// The address to listen on; everyone who reaches it can read the metrics [default: OTEL_EXPORTER_PROMETHEUS_HOST or 127.0.0.1]
     #[arg(long, value_name = "HOST")]
     pub(crate) host: Option<String>,
 
@@ -25,7 +25,7 @@ pub(crate) struct Dashboard {
     #[arg(long, value_name = "PORT")]
     pub(crate) port: Option<u16>,
 
-    /// Seconds from sample to sample, 0.01 to 3600
+    /// Seconds between samples, 0.01 to 3600
     #[arg(long, value_name = "SECONDS", default_value = "1", value_parser = interval)]
     pub(crate) interval: Duration,
 

@@ -1,4 +1,4 @@
-//! A page without a webview: it speaks the wire as `docs/wire.md` has it.
+//! A page without a webview: it speaks the wire as `docs/reference/wire.md` has it.
 
 use serde_json::{Value, json};
 use spanwire::clock::{Stamp, now};

@@ -35,16 +35,16 @@ pub(crate) struct Doctor {
     #[arg(long, value_name = "NAME", default_value = "spanwire")]
     pub(crate) job: String,
 
-    /// Diagnoses the app instead of its telemetry: by Prometheus, what is slow, fails or is lost,
-    /// whose fault it is and what to do, with an example from Jaeger
+    /// Diagnoses the app instead of its telemetry: asks Prometheus what is slow, fails or is lost,
+    /// and names the cause, what to do and an example from Jaeger
     #[arg(long)]
     pub(crate) diagnose: bool,
 
-    /// What --diagnose looks back over: 90s, 5m, 1h
+    /// The time before now that --diagnose evaluates: 90s, 5m, 1h
     #[arg(long, value_name = "TIME", value_parser = Window::parse, default_value = "5m", requires = "diagnose")]
     pub(crate) window: Window,
 
-    /// JSON instead of text
+    /// Prints JSON instead of text
     #[arg(long)]
     pub(crate) json: bool,
 }

@@ -183,21 +183,21 @@ impl EndpointProbe {
                     "the app's metrics are not there: it has a metrics recorder of its own, which \
                      has them",
                     "TelemetryBuilder::build and a fan-out to TelemetryParts::recorder; \
-                     docs/existing.md",
+                     docs/guide/existing.md",
                 ),
                 SUBSCRIBER_TAKEN => (
                     TRACES,
                     "the app's tracing subscriber has no layer of Spanwire's, so its handlers and \
                      operations are in no trace",
                     "TelemetryBuilder::build and TelemetryParts::layer in that subscriber; \
-                     docs/existing.md",
+                     docs/guide/existing.md",
                 ),
                 SPANS_FILTERED => (
                     TRACES,
                     "a filter of the app's whole tracing subscriber, such as RUST_LOG=warn, turns \
                      down handlers' spans, so they are in no trace",
                     "give that filter to the app's own layer, by Layer::with_filter; \
-                     docs/existing.md",
+                     docs/guide/existing.md",
                 ),
                 other => {
                     let detail = format!("the app says: {}", shown(other));
@@ -280,7 +280,7 @@ fn refused(target: &Target, answer: &Answer) -> Finding {
         return Finding::warn(
             WHAT,
             format!("{url}: telemetry is paused, so nothing is recorded, served or sent"),
-            "the app resumes it (Telemetry::resume), unless SPANWIRE_CONSENT=denied; docs/privacy.md",
+            "the app resumes it (Telemetry::resume), unless SPANWIRE_CONSENT=denied; docs/reference/privacy.md",
         );
     }
     let detail = quoted(&format!("{url}: HTTP {status}"), &words);

@@ -89,7 +89,8 @@ fn misspelt(name: &str) -> Option<Finding> {
     let remedy = match near {
         Some((_, known)) => format!("did you mean {known}?"),
         None if name.starts_with("OTEL_") => return None,
-        None => "docs/environment.md in the sources of spanwire lists every variable".to_owned(),
+        None => "docs/reference/environment.md in the sources of spanwire lists every variable"
+            .to_owned(),
     };
     let detail = format!("nothing reads {}", few(&[name]));
     Some(Finding::warn(WHAT, detail, remedy))

@@ -171,7 +171,8 @@ fn cause(target: &ScrapeTarget) -> String {
             "TelemetryBuilder::allowed_host({host:?}): the app refuses a Host that it does not know"
         )
     } else if says(&["503"]) {
-        "the app's telemetry is paused, or a proxy stands before it: docs/privacy.md".into()
+        "the app's telemetry is paused, or a proxy stands before it: docs/reference/privacy.md"
+            .into()
     } else if says(&["404"]) {
         "metrics_path: /metrics, and the port of the app".into()
     } else if says(&["deadline exceeded", "timeout", "i/o timeout"]) {

@@ -19,10 +19,10 @@ pub(super) fn evaluate(info: &BTreeMap<String, String>) -> Option<Finding> {
             return Some(Finding::ok(WHAT, detail));
         }
         "untested" => "raise tauri-plugin-spanwire to a version that was tested with that Tauri",
-        "feature_off" => "the crate's feature `seam` is off; docs/tauri.md",
-        "turned_off" => "the app calls Builder::without_seam; docs/tauri.md",
-        "isolation" => "the isolation pattern leaves no other way; docs/tauri.md",
-        "android" => "Android leaves no other way; docs/tauri.md",
+        "feature_off" => "the crate's feature `seam` is off; docs/guide/tauri.md",
+        "turned_off" => "the app calls Builder::without_seam; docs/guide/tauri.md",
+        "isolation" => "the isolation pattern leaves no other way; docs/guide/tauri.md",
+        "android" => "Android leaves no other way; docs/guide/tauri.md",
         _ => "see the app's log",
     };
     let detail = format!(

@@ -22,7 +22,7 @@ pub(crate) enum History {
 /// The questions, which need not have `history` before them.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Query {
-    /// The slowest of what was slow in a history: when, why, and its longest stage
+    /// The slowest of a history's slow records: when, why, and their longest stage
     #[command(after_help = "Examples:
   spanwire slow history.db --since 1h
   spanwire slow history.db --name 'save*' --limit 5 --json")]
@@ -69,7 +69,7 @@ pub(crate) struct What {
     #[arg(long, value_name = "TIME", value_parser = moment)]
     until: Option<SystemTime>,
 
-    /// Of this version of the app alone
+    /// Only of this version of the app
     #[arg(long, value_name = "VERSION")]
     app_version: Option<String>,
 }
@@ -77,19 +77,19 @@ pub(crate) struct What {
 /// Which series.
 #[derive(Debug, Args)]
 pub(crate) struct Which {
-    /// Of this name alone; * and ? stand for any characters and for one
+    /// Only of this name; * stands for any characters, ? for one
     #[arg(long, value_name = "PATTERN")]
     name: Option<String>,
 
-    /// Of this kind alone
+    /// Only of this kind
     #[arg(long, value_name = "KIND", value_parser = KINDS)]
     kind: Option<String>,
 
-    /// Of this webview alone
+    /// Only of this webview
     #[arg(long, value_name = "NAME")]
     webview: Option<String>,
 
-    /// At most so many
+    /// At most this many
     #[arg(long, value_name = "NUMBER")]
     limit: Option<usize>,
 }
@@ -98,7 +98,7 @@ pub(crate) struct Which {
 pub(crate) struct Slow {
     #[command(flatten)]
     pub(super) what: What,
-    /// What failed, too, alone
+    /// Only records that also failed
     #[arg(long)]
     pub(super) failed: bool,
     /// JSON instead of a table
@@ -112,7 +112,7 @@ pub(crate) struct Stats {
     pub(super) what: What,
     #[command(flatten)]
     pub(super) only: Only,
-    /// A line for each so long: 1m, 1h, 1d
+    /// A line for each period of this length: 1m, 1h, 1d
     #[arg(long, value_name = "LENGTH", value_parser = duration)]
     pub(super) bucket: Option<Duration>,
     /// JSON instead of a table
@@ -122,10 +122,10 @@ pub(crate) struct Stats {
 
 #[derive(Debug, Args)]
 pub(crate) struct Only {
-    /// What was slow alone
+    /// Only slow records
     #[arg(long)]
     slow: bool,
-    /// What failed alone
+    /// Only failed records
     #[arg(long)]
     failed: bool,
 }
@@ -137,7 +137,7 @@ pub(crate) struct Compare {
     pub(super) files: Vec<PathBuf>,
     #[command(flatten)]
     pub(super) which: Which,
-    /// The time since this one, with as long a time before it
+    /// Compares the time since this moment with an equally long time before it
     #[arg(long, value_name = "TIME", value_parser = moment, conflicts_with_all = ["before", "after"])]
     pub(super) at: Option<SystemTime>,
     /// The period before: START..END, either of which may be missing
@@ -163,10 +163,10 @@ pub(crate) struct Export {
     pub(super) what: What,
     #[command(flatten)]
     pub(super) only: Only,
-    /// How they are written
+    /// The format
     #[arg(long, value_name = "FORMAT", default_value = "csv")]
     pub(super) format: Format,
-    /// The file to write, which must not exist [default: the standard output]
+    /// The file to write, which must not exist [default: standard output]
     #[arg(long, value_name = "FILE")]
     pub(super) output: Option<PathBuf>,
 }
@@ -183,13 +183,13 @@ pub(crate) enum Format {
 pub(crate) struct Clean {
     /// The history's file [default: SPANWIRE_HISTORY]
     pub(super) file: Option<PathBuf>,
-    /// What is older than this: 12h, 7d, 4w
+    /// Deletes records older than this: 12h, 7d, 4w
     #[arg(long, value_name = "AGE", value_parser = ago)]
     pub(super) older_than: SystemTime,
-    /// The roll-ups, too: without them old statistics are gone
+    /// Deletes the roll-ups too, and so the old statistics
     #[arg(long)]
     pub(super) rollups: bool,
-    /// Says what would be deleted, and deletes nothing
+    /// Prints what it would delete, and deletes nothing
     #[arg(long)]
     pub(super) dry_run: bool,
 }

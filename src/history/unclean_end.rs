@@ -1,0 +1,195 @@
+//! Runs of the app that did not end by themselves, which the next start tells of, once.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+use rusqlite::{Connection, TransactionBehavior, params};
+
+use super::process_identity::is_running;
+use super::session::Session;
+use super::store::Store;
+
+/// A run of the app that did not end by itself, and how to look at its last minute.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct UncleanEnd {
+    path: PathBuf,
+    service: String,
+    process_id: u32,
+    started_at: i64,
+    /// When it was there for the last time.
+    pub(crate) seen_at: i64,
+    /// Further ones before it.
+    others: usize,
+}
+
+/// How much of a run that did not end by itself is kept, and shown.
+pub(crate) const LAST_MINUTE: i64 = 60 * SECOND;
+const SECOND: i64 = 1_000_000_000;
+/// Runs whose last minute is kept.
+const RUNS_KEPT: i64 = 10;
+
+impl Store {
+    /// A run begins: it is in the file from here on. Returns the newest run of the same app that did
+    /// not end by itself, unless an earlier start told of it.
+    pub(crate) fn begin(
+        &mut self,
+        session: &Session,
+        now: i64,
+    ) -> rusqlite::Result<Option<UncleanEnd>> {
+        let path = self.path.clone();
+        // Of two that start at once, one tells.
+        let transaction = self
+            .connection
+            .transaction_with_behavior(TransactionBehavior::Immediate)?;
+        session.write(&transaction, now)?;
+        let mut found = untold(&transaction, session)?;
+        found.retain(|run| !is_running(run.process_id, &run.process_key, run.seen_at, now));
+        for run in &found {
+            transaction.execute(
+                "UPDATE run SET told_at = ?2 WHERE session_id = ?1",
+                params![run.id, now],
+            )?;
+            transaction.execute(
+                "DELETE FROM flight WHERE session_id = ?1 AND taken_at < ?2",
+                params![run.id, run.seen_at.saturating_sub(LAST_MINUTE)],
+            )?;
+        }
+        transaction.execute(
+            "DELETE FROM flight WHERE session_id IN (SELECT session_id FROM run \
+             WHERE told_at IS NOT NULL ORDER BY told_at DESC LIMIT -1 OFFSET ?1)",
+            [RUNS_KEPT],
+        )?;
+        transaction.commit()?;
+        let others = found.len().saturating_sub(1);
+        let newest = found.into_iter().max_by_key(|run| run.seen_at);
+        Ok(newest.map(|run| UncleanEnd {
+            path,
+            service: session.service.clone(),
+            process_id: run.process_id,
+            started_at: run.started_at,
+            seen_at: run.seen_at,
+            others,
+        }))
+    }
+}
+
+/// A run that is not known to have ended.
+pub(crate) struct OpenRun {
+    pub(crate) id: i64,
+    pub(crate) process_id: u32,
+    pub(crate) process_key: String,
+    pub(crate) started_at: i64,
+    pub(crate) seen_at: i64,
+}
+
+fn untold(connection: &Connection, session: &Session) -> rusqlite::Result<Vec<OpenRun>> {
+    let mut statement = connection.prepare(
+        "SELECT session.id, process_id, process_key, started_at, seen_at \
+         FROM session JOIN run ON session_id = session.id \
+         WHERE ended_at IS NULL AND told_at IS NULL AND session.id <> ?1 AND service = ?2",
+    )?;
+    let rows = statement.query_map(params![session.id, session.service], |row| {
+        Ok(OpenRun {
+            id: row.get(0)?,
+            process_id: row.get(1)?,
+            process_key: row.get(2)?,
+            started_at: row.get(3)?,
+            seen_at: row.get(4)?,
+        })
+    })?;
+    rows.collect()
+}
+
+impl UncleanEnd {
+    /// The command that makes the report of its last minute.
+    pub(crate) fn command(&self) -> String {
+        let from = self.seen_at.saturating_sub(LAST_MINUTE);
+        let since = from.max(self.started_at).div_euclid(SECOND);
+        // The last record may have begun in the last second.
+        let until = self.seen_at.div_euclid(SECOND) + 2;
+        format!(
+            "spanwire report {} --since {} --until {}",
+            quoted(&self.path),
+            utc(since),
+            utc(until)
+        )
+    }
+}
+
+impl fmt::Display for UncleanEnd {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "{} did not end by itself: its process {} was last seen at {}, after a start at {}; it \
+             crashed, or was killed or shut off",
+            self.service,
+            self.process_id,
+            utc(self.seen_at.div_euclid(SECOND)),
+            utc(self.started_at.div_euclid(SECOND)),
+        )?;
+        match self.others {
+            0 => {}
+            1 => f.write_str(", and so did the run before it")?,
+            others => write!(f, ", and so did {others} runs before it")?,
+        }
+        write!(f, "; its last minute is shown by: {}", self.command())
+    }
+}
+
+/// A path as a shell takes it for one word.
+fn quoted(path: &Path) -> String {
+    let text = path.to_string_lossy();
+    let is_plain = |c: char| c.is_alphanumeric() || "/\\._-:+,@%".contains(c);
+    match !text.is_empty() && text.chars().all(is_plain) {
+        true => text.into_owned(),
+        false if cfg!(windows) => format!("\"{text}\""),
+        false => format!("'{}'", text.replace('\'', r"'\''")),
+    }
+}
+
+/// Seconds since the epoch as a time in UTC, by RFC 3339.
+pub(crate) fn utc(seconds: i64) -> String {
+    let (days, of_day) = (seconds.div_euclid(86_400), seconds.rem_euclid(86_400));
+    // Howard Hinnant's algorithm: https://howardhinnant.github.io/date_algorithms.html.
+    let shifted = days + 719_468;
+    let (era, of_era) = (shifted.div_euclid(146_097), shifted.rem_euclid(146_097));
+    let year = (of_era - of_era / 1_460 + of_era / 36_524 - of_era / 146_096) / 365;
+    let of_year = of_era - (365 * year + year / 4 - year / 100);
+    let month = (5 * of_year + 2) / 153;
+    let day = of_year - (153 * month + 2) / 5 + 1;
+    let month = if month < 10 { month + 3 } else { month - 9 };
+    let year = year + era * 400 + i64::from(month <= 2);
+    let (hour, minute, second) = (of_day / 3_600, of_day / 60 % 60, of_day % 60);
+    format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}Z")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_unclean_end_is_told_with_its_time_and_the_command_of_its_last_minute() {
+        let end = UncleanEnd {
+            path: "my app/history.db".into(),
+            service: "paint-tool".into(),
+            process_id: 4242,
+            started_at: 951_782_400 * SECOND,
+            seen_at: 951_782_500 * SECOND + 1,
+            others: 0,
+        };
+        expect_test::expect!["paint-tool did not end by itself: its process 4242 was last seen at 2000-02-29T00:01:40Z, after a start at 2000-02-29T00:00:00Z; it crashed, or was killed or shut off; its last minute is shown by: spanwire report 'my app/history.db' --since 2000-02-29T00:00:40Z --until 2000-02-29T00:01:42Z"]
+            .assert_eq(&end.to_string());
+        assert!(
+            UncleanEnd { others: 3, ..end }
+                .to_string()
+                .contains("3 runs before")
+        );
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_path_is_one_word_of_the_shell() {
+        assert_eq!(quoted(Path::new("/tmp/history.db")), "/tmp/history.db");
+        assert_eq!(quoted(Path::new("it's")), r"'it'\''s'");
+    }
+}

@@ -1,0 +1,219 @@
+//! The flight recorder: what is in the file when a process is killed, and what the next start says.
+
+use std::io::{BufRead, BufReader};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use serde_json::json;
+use spanwire::history::History;
+use spanwire::ipc::{Call, Ipc};
+use spanwire::monitor;
+use spanwire::telemetry::Warning;
+use spanwire_testkit::child_process::{self, run_alone};
+use spanwire_testkit::model_page::ModelPage;
+
+use crate::app::{DEADLINE, builder, number, place, sql};
+
+const FILE: &str = "SPANWIRE_TEST_FLIGHT_FILE";
+
+/// The process that others kill: its UI thread hangs in a handler, and an operation never ends.
+#[test]
+#[allow(clippy::print_stdout, reason = "the parent reads it")]
+fn process_that_hangs() {
+    let Some(path) = std::env::var_os(FILE) else {
+        return;
+    };
+    let telemetry = builder(Path::new(&path)).install().unwrap();
+    assert_eq!(telemetry.warnings(), []);
+    let ipc = Ipc::builder("main").build();
+    ipc.on("freeze", |_: &Call| hang()).unwrap();
+    ipc.on_wake(|| {});
+    let work = std::thread::Builder::new().name("worker".into());
+    work.spawn(|| monitor("export").time(hang)).unwrap();
+    let ui = std::thread::Builder::new().name("ui".into());
+    let ui = ui.spawn(move || {
+        let mut page = ModelPage::load(&ipc, "p1");
+        page.pump(&ipc);
+        println!("\nhangs");
+        page.call(&ipc, "freeze", json!(1));
+    });
+    ui.unwrap().join().unwrap();
+}
+
+fn hang() {
+    loop {
+        std::thread::park();
+    }
+}
+
+/// The process that panics while it has its history.
+#[test]
+fn process_that_panics() {
+    if let Some(path) = std::env::var_os(FILE) {
+        let _telemetry = builder(Path::new(&path)).install().unwrap();
+        monitor("before the panic").time(|| ());
+        panic!("the app crashes");
+    }
+}
+
+#[test]
+fn a_hang_is_in_the_file_when_the_process_is_killed_and_the_next_start_says_so_once() {
+    run_alone(
+        "flight::a_hang_is_in_the_file_when_the_process_is_killed_and_the_next_start_says_so_once",
+        &[],
+        || {
+            let (_folder, path) = place("hang");
+            let mut hanging = Hanging::start(&path);
+            wait_until(
+                &path,
+                "SELECT coalesce(max(ui_blocked), 0) > 1.5e9 FROM flight",
+            );
+            // Another run of the app, while the first one lives.
+            assert_eq!(told_at_start(&path), None, "it runs still");
+            hanging.kill();
+            let last = "SELECT %s FROM flight WHERE taken_at = (SELECT max(taken_at) FROM flight)";
+            let last =
+                |columns: &str, rest: &str| sql(&path, &(last.replace("%s", columns) + rest));
+            assert_eq!(
+                last(
+                    "name, state, queued, in_flight >= 0, silent > 0, ui_blocked > 0",
+                    " AND subject = 'page'"
+                ),
+                "main|ready|0|1|1|1"
+            );
+            assert_eq!(
+                last(
+                    "subject, name, webview, thread, age > 1e9",
+                    " AND age > 0 ORDER BY name"
+                ),
+                "operation|export||worker|1\nhandler|freeze|main|ui|1"
+            );
+            #[cfg(target_os = "linux")]
+            assert_eq!(last("resident > 1e6", " AND name = 'app'"), "1");
+
+            let telemetry = builder(&path).install().unwrap();
+            let warnings = telemetry.warnings();
+            assert!(
+                matches!(warnings, [Warning::UncleanEnd { .. }]),
+                "{warnings:?}"
+            );
+            let told = warnings[0].to_string();
+            assert!(
+                told.starts_with("paint-tool did not end by itself: "),
+                "{told}"
+            );
+            let command = format!("spanwire report {} --since 20", path.display());
+            assert!(told.contains(&command), "{told}");
+            telemetry.shutdown(DEADLINE);
+            assert_eq!(
+                told_at_start(&path),
+                None,
+                "it was told, and the last run ended well"
+            );
+            let runs = "SELECT count(DISTINCT session_id) FROM flight";
+            assert_eq!(
+                number(&path, runs),
+                1.0,
+                "of what ended well nothing is kept"
+            );
+        },
+    );
+}
+
+#[test]
+fn an_app_that_panicked_out_of_its_main_did_not_end_by_itself() {
+    run_alone(
+        "flight::an_app_that_panicked_out_of_its_main_did_not_end_by_itself",
+        &[],
+        || {
+            let (_folder, path) = place("panics");
+            let mut command = child_process::command("flight::process_that_panics");
+            let output = command.env(FILE, &path).output().unwrap();
+            assert!(!output.status.success());
+            assert_eq!(
+                sql(&path, "SELECT operation FROM metrics"),
+                "before the panic"
+            );
+            assert!(told_at_start(&path).is_some());
+            assert_eq!(told_at_start(&path), None);
+        },
+    );
+}
+
+#[test]
+fn another_app_is_not_told_and_a_pause_leaves_nothing_to_tell() {
+    run_alone(
+        "flight::another_app_is_not_told_and_a_pause_leaves_nothing_to_tell",
+        &[],
+        || {
+            let (_folder, path) = place("another");
+            let mut hanging = Hanging::start(&path);
+            wait_until(&path, "SELECT count(*) > 0 FROM flight");
+            hanging.kill();
+            let other = History::options(&path).service("note-book").open().unwrap();
+            assert_eq!(other.shutdown(DEADLINE).unclean_end, None);
+            sql(&path, "UPDATE session SET ended_at = seen_at");
+            assert_eq!(told_at_start(&path), None, "as a pause has it");
+        },
+    );
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_later_process_with_the_number_of_a_killed_one_does_not_hide_it() {
+    run_alone(
+        "flight::a_later_process_with_the_number_of_a_killed_one_does_not_hide_it",
+        &[],
+        || {
+            let (_folder, path) = place("number");
+            let mut hanging = Hanging::start(&path);
+            wait_until(&path, "SELECT count(*) > 0 FROM flight");
+            hanging.kill();
+            let own = std::process::id();
+            sql(&path, &format!("UPDATE session SET process_id = {own}"));
+            assert!(told_at_start(&path).is_some());
+        },
+    );
+}
+
+/// What a start of the app says of the run before it.
+fn told_at_start(path: &Path) -> Option<String> {
+    let history = History::options(path).service("paint-tool").open().unwrap();
+    history.shutdown(DEADLINE).unclean_end
+}
+
+fn wait_until(path: &Path, query: &str) {
+    let until = Instant::now() + DEADLINE;
+    while sql(path, query) != "1" {
+        assert!(Instant::now() < until, "{query}");
+        std::thread::sleep(Duration::from_millis(50));
+    }
+}
+
+struct Hanging(Child);
+
+impl Hanging {
+    /// Until it hangs.
+    fn start(path: &Path) -> Self {
+        let mut command: Command = child_process::command("flight::process_that_hangs");
+        command.env(FILE, path).stdout(Stdio::piped());
+        let mut child = command.spawn().unwrap();
+        let lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        let said = lines.map_while(Result::ok).any(|line| line == "hangs");
+        assert!(said, "it ended before it hung");
+        Self(child)
+    }
+
+    fn kill(&mut self) {
+        self.0.kill().unwrap();
+        self.0.wait().unwrap();
+    }
+}
+
+impl Drop for Hanging {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
