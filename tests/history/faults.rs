@@ -199,7 +199,7 @@ fn without_space_the_app_goes_on_and_what_is_lost_is_counted() {
     const TEST: &str = "faults::without_space_the_app_goes_on_and_what_is_lost_is_counted";
     if !is_child() {
         // A write beyond the limit fails instead of ending the process.
-        run(&mut command_after("trap '' XFSZ; ulimit -f 400", TEST));
+        run(&mut command_after("trap '' XFSZ; ulimit -f 600", TEST));
         return;
     }
     let (_folder, path) = place("space");

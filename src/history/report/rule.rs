@@ -50,7 +50,7 @@ use crate::instrument::caught_panic::catch_panic;
 ///     }
 ///
 ///     fn remedy(&self) -> &str {
-///         "load textures after the first frame: docs/scenes.md says how"
+///         "load textures after the first frame"
 ///     }
 /// }
 ///
