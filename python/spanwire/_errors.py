@@ -9,6 +9,8 @@ from typing import Optional, Set, Tuple
 
 _CANCELLED = (asyncio.CancelledError, concurrent.futures.CancelledError)
 _CHAIN_MAX = 16
+#: The innermost ones: each of a thousand runs within each other would describe a thousand.
+_FRAMES_MAX = 64
 
 
 def describe(error: BaseException) -> Tuple[Optional[str], str, str]:
@@ -55,6 +57,7 @@ def _utf8(text: str) -> str:
 
 def _stack(error: BaseException) -> str:
     try:
-        return _utf8("".join(traceback.format_exception(type(error), error, error.__traceback__)))
+        lines = traceback.format_exception(type(error), error, error.__traceback__, limit=-_FRAMES_MAX)
+        return _utf8("".join(lines))
     except Exception:
         return ""

@@ -20,12 +20,12 @@ import spanwire
 
 
 def run_python(code: str, **env: str) -> subprocess.CompletedProcess:
-    """A process of its own, which ends within 30 s."""
+    """A process of its own, which ends within two minutes."""
     return subprocess.run(
         [sys.executable, "-c", code],
         capture_output=True,
         text=True,
-        timeout=30,
+        timeout=120,
         env={**os.environ, **env},
     )
 
@@ -324,7 +324,7 @@ def test_variable_that_is_no_utf8_keeps_no_app_from_starting():
 
 
 def test_two_threads_that_install_at_once_get_one_telemetry():
-    for _ in range(20):
+    for _ in range(5):
         barrier, made, refused = threading.Barrier(4), [], []
 
         def one():
@@ -395,13 +395,13 @@ time.sleep(0.05)
 
 
 def test_daemon_threads_do_not_trouble_the_end_of_the_interpreter():
-    for _ in range(5):
+    for _ in range(2):
         done = run_python(DAEMONS)
         assert (done.returncode, done.stderr) == (0, "")
 
 
 BUSY_FORKS = """
-import os, sys, threading, urllib.request, spanwire
+import os, signal, sys, threading, urllib.request, spanwire
 telemetry = spanwire.install("x", prometheus_port=0, system=False)
 kept = [spanwire.MessageQueue("py_kept"), spanwire.monitor("py_kept")]
 done = threading.Event()
@@ -420,11 +420,10 @@ threads = [threading.Thread(target=scrape) for _ in range(2)] + [threading.Threa
 for thread in threads:
     thread.start()
 stuck = 0
-for n in range(60):
+for n in range(20):
     child = os.fork()
     if child == 0:
-        import faulthandler, signal
-        signal.alarm(10)
+        signal.alarm(20)
         spanwire.monitor("py_child_%d" % n).record(1.0)
         spanwire.monitor("py_kept").set_slow_threshold(5.0)
         spanwire.set_slow_threshold(2.0)
