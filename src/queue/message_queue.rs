@@ -119,11 +119,12 @@ impl<T> MessageQueue<T> {
     /// [`Timeout`](PushErrorReason::Timeout) or [`Closed`](PushErrorReason::Closed), also when the
     /// queue is closed meanwhile. The message is in the error, and was counted as dropped.
     pub fn push_timeout(&self, message: T, timeout: Duration) -> Result<Pushed<T>, PushError<T>> {
-        self.push_again_timeout(message, timeout).inspect_err(|error| {
-            if error.reason == PushErrorReason::Timeout {
-                self.shared.metrics.dropped(ErrorType::Timeout, 1);
-            }
-        })
+        self.push_again_timeout(message, timeout)
+            .inspect_err(|error| {
+                if error.reason == PushErrorReason::Timeout {
+                    self.shared.metrics.dropped(ErrorType::Timeout, 1);
+                }
+            })
     }
 
     /// As [`push_timeout`](Self::push_timeout), for a caller that pushes the message again when it
