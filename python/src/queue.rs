@@ -182,6 +182,8 @@ impl MessageQueue {
     }
 }
 
+type PushOutcome = Result<Pushed<Py<PyAny>>, PushError<Py<PyAny>>>;
+
 impl MessageQueue {
     /// Waits for room in slices, so that Ctrl-C ends it too.
     fn push_waiting(
@@ -189,7 +191,7 @@ impl MessageQueue {
         py: Python<'_>,
         mut message: Py<PyAny>,
         timeout: Option<Duration>,
-    ) -> PyResult<Result<Pushed<Py<PyAny>>, PushError<Py<PyAny>>>> {
+    ) -> PyResult<PushOutcome> {
         let mut left = timeout;
         loop {
             let slice = left.map_or(SLICE, |left| left.min(SLICE));
