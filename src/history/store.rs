@@ -84,6 +84,7 @@ pub(crate) struct Opened {
 impl Store {
     /// Opens the file, or makes it. A damaged history is set aside.
     pub(crate) fn open(path: &Path, bounds: Bounds) -> Result<Opened, HistoryError> {
+        let _turn = take_turn(path);
         let mut set_aside = None;
         let mut attempts = 0;
         loop {
@@ -120,10 +121,12 @@ impl Store {
         } = self;
         // A damaged file may not close well, and that does not matter any more.
         let _ = connection.close();
+        let turn = take_turn(&path);
         let aside = match file {
             Some(_) => set_aside_damaged(&path, file)?,
             None => None,
         };
+        drop(turn);
         let opened = Self::open(&path, bounds)?;
         Ok(Opened {
             set_aside: aside.or(opened.set_aside),
@@ -234,6 +237,25 @@ impl Store {
             .connection
             .query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()));
         let _ = self.connection.busy_timeout(BUSY_MAX);
+    }
+}
+
+/// The turn to open the histories of a folder, until it is dropped.
+///
+/// SQLite finds a file's log by the file's name: a process that opened a damaged file while another
+/// one set it aside would write the new file's log into it. Without a turn a history is opened all
+/// the same: another program may hold the folder, and Windows cannot lock one.
+fn take_turn(path: &Path) -> Option<fs::File> {
+    let folder = path.parent().filter(|it| !it.as_os_str().is_empty());
+    let folder = fs::File::open(folder.unwrap_or(Path::new("."))).ok()?;
+    let clock = Clock::system();
+    let until = clock.now().plus(BUSY_MAX);
+    loop {
+        match folder.try_lock() {
+            Ok(()) => return Some(folder),
+            Err(fs::TryLockError::WouldBlock) if clock.now() < until => thread::sleep(BUSY_PAUSE),
+            Err(_) => return None,
+        }
     }
 }
 
@@ -527,7 +549,7 @@ mod tests {
             let opened: Vec<Opened> = opened.into_iter().map(Result::unwrap).collect();
             assert!(opened.iter().all(|it| it.store.is_in_place()));
             let mut asides = opened.iter().filter_map(|it| it.set_aside.as_ref());
-            assert_eq!(fs::read(asides.next().unwrap()).unwrap(), bytes);
+            assert!(fs::read(asides.next().unwrap()).unwrap() == bytes);
             assert_eq!(asides.next(), None);
         }
         fs::remove_dir_all(folder).unwrap();

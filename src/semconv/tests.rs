@@ -31,6 +31,7 @@ fn attributes_are_in_our_namespace_or_opentelemetrys() {
         "rpc",
         "server",
         "system",
+        "thread",
     ];
     for attribute in ATTRIBUTES {
         let (namespace, _) = attribute.split_once('.').expect(attribute);
