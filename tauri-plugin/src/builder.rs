@@ -7,6 +7,7 @@ use spanwire::telemetry::TelemetryBuilder;
 
 use crate::app_telemetry::Configure;
 use crate::page_script::PageApi;
+use crate::reports::ReportTo;
 use crate::settings::PageTraces;
 use crate::way::Seam;
 
@@ -18,6 +19,7 @@ pub struct Builder {
     pub(crate) page_api: PageApi,
     pub(crate) overrides: Overrides,
     pub(crate) configure: Option<Configure>,
+    pub(crate) report_to: Option<ReportTo>,
 }
 
 /// What the builder says that `tauri.conf.json` can say too.
@@ -40,6 +42,7 @@ impl Builder {
             page_api: PageApi::Hidden,
             overrides: Overrides::default(),
             configure: None,
+            report_to: None,
         }
     }
 
@@ -66,6 +69,31 @@ impl Builder {
     /// The answer is kept in the app's configuration folder. Default: telemetry records at once.
     pub fn ask_first(mut self) -> Self {
         self.overrides.ask_first = Some(true);
+        self
+    }
+
+    /// Lets a page with the permission `spanwire:allow-save-report` have a report written by the
+    /// command `plugin:spanwire|save_report`, to the new file that `name` names each time; the page
+    /// cannot say where to. It needs a history: [`telemetry`](Self::telemetry) or `SPANWIRE_HISTORY`
+    /// names its file. Default: the command is an error.
+    ///
+    /// ```no_run
+    /// # fn run(context: tauri::Context) -> tauri::Result<()> {
+    /// let folder = std::path::PathBuf::from("/var/lib/paint-tool");
+    /// let history = folder.join("history.db");
+    /// let spanwire = tauri_plugin_spanwire::Builder::new("paint-tool")
+    ///     .telemetry(move |builder| builder.history(history))
+    ///     .report_to(move || folder.join("report.zip"))
+    ///     .build();
+    /// tauri::Builder::default().plugin(spanwire).run(context)
+    /// # }
+    /// ```
+    #[cfg(feature = "report")]
+    pub fn report_to(
+        mut self,
+        name: impl Fn() -> std::path::PathBuf + Send + Sync + 'static,
+    ) -> Self {
+        self.report_to = Some(ReportTo::new(name));
         self
     }
 

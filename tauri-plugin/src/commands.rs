@@ -1,4 +1,5 @@
-//! What a page may ask, if a capability of the app allows it: whether telemetry is recorded.
+//! What a page may ask, if a capability of the app allows it: whether telemetry is recorded, and a
+//! report.
 
 use serde::Serialize;
 use spanwire::telemetry::Pending;
@@ -6,6 +7,7 @@ use tauri::ipc::Invoke;
 use tauri::{AppHandle, Runtime};
 
 use crate::extension::SpanwireExt;
+use crate::reports::{self, SavedReport};
 
 /// Whether telemetry is recorded.
 #[derive(Clone, Copy, Debug, Serialize)]
@@ -37,7 +39,14 @@ fn set_consent<R: Runtime>(app: AppHandle<R>, granted: bool) -> Result<Consent, 
     consent(app).map_err(str::to_owned)
 }
 
+/// Writes a report of the history. The page cannot say where to.
+// It takes up to some seconds.
+#[tauri::command(async)]
+fn save_report<R: Runtime>(app: AppHandle<R>) -> Result<SavedReport, String> {
+    reports::save(&app)
+}
+
 /// Runs one of them.
 pub(crate) fn handler<R: Runtime>() -> impl Fn(Invoke<R>) -> bool + Send + Sync {
-    tauri::generate_handler![consent, set_consent]
+    tauri::generate_handler![consent, set_consent, save_report]
 }

@@ -15,6 +15,19 @@ pub trait SpanwireExt<R: Runtime> {
     /// its own, or there is none.
     fn spanwire_telemetry(&self) -> Option<&Telemetry>;
 
+    /// Writes a report of what the app's history knows to the new file `path`: see
+    /// [`Telemetry::report`]. It takes up to some seconds, so do not call it on the main thread.
+    ///
+    /// # Errors
+    ///
+    /// [`NoHistory`](spanwire::history::report::ReportError::NoHistory) too where the plugin has
+    /// installed no telemetry.
+    #[cfg(feature = "report")]
+    fn spanwire_report(
+        &self,
+        path: impl AsRef<std::path::Path>,
+    ) -> Result<spanwire::history::report::Report, spanwire::history::report::ReportError>;
+
     /// By which way commands are seen; `None` without the plugin.
     fn spanwire_way(&self) -> Option<Way>;
 }
@@ -23,6 +36,17 @@ impl<R: Runtime, M: Manager<R>> SpanwireExt<R> for M {
     fn spanwire_telemetry(&self) -> Option<&Telemetry> {
         let installed = self.try_state::<AppTelemetry>()?;
         Some(installed.inner().telemetry())
+    }
+
+    #[cfg(feature = "report")]
+    fn spanwire_report(
+        &self,
+        path: impl AsRef<std::path::Path>,
+    ) -> Result<spanwire::history::report::Report, spanwire::history::report::ReportError> {
+        let telemetry = self.spanwire_telemetry();
+        telemetry
+            .ok_or(spanwire::history::report::ReportError::NoHistory)?
+            .report(path)
     }
 
     fn spanwire_way(&self) -> Option<Way> {

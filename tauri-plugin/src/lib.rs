@@ -36,6 +36,14 @@ mod page_script;
 mod plugin;
 mod plugin_state;
 mod protocol;
+#[cfg_attr(
+    not(feature = "report"),
+    expect(
+        dead_code,
+        reason = "the command is there in any case, and says why it can do nothing"
+    )
+)]
+mod reports;
 mod seam_scope;
 mod semantics;
 mod settings;

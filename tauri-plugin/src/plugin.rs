@@ -78,6 +78,9 @@ impl<R: Runtime> Plugin<R> for Spanwire<R> {
         if let Some(telemetry) = telemetry {
             app.manage(telemetry);
         }
+        if let Some(report_to) = builder.report_to {
+            app.manage(report_to);
+        }
         warnings.iter().for_each(warn);
         match way {
             Way::Seam => inform(way),

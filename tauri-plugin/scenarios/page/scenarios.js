@@ -175,6 +175,14 @@ const scenarios = {
     return { before, answer };
   },
 
+  /** The person saves a report, and the page would like to say where to. */
+  async report() {
+    await invoke("sync_ok", { value: 1 });
+    const saved = await outcome("plugin:spanwire|save_report", { path: "/tmp/elsewhere.zip" });
+    const again = await outcome("plugin:spanwire|save_report");
+    return { saved, again };
+  },
+
   /** The person says no, later. */
   async revoked() {
     const before = await outcome("plugin:spanwire|consent");

@@ -11,10 +11,12 @@
 mod commands;
 mod pages;
 mod remote;
+mod reports;
 mod windows;
 
 use std::path::PathBuf;
 
+pub use reports::REPORTS;
 pub use windows::{Origin, Pattern, Plugin, Setup, run};
 
 /// Where the page's report goes.

@@ -6,6 +6,7 @@ use tauri_plugin_spanwire::traced;
 
 use crate::commands;
 use crate::pages::{self, Pages};
+use crate::reports;
 
 /// With which plugin the app runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -78,7 +79,7 @@ pub fn run(setup: Setup) {
     let builder = match setup.plugin {
         Plugin::Without => builder.invoke_handler(commands::handler()),
         Plugin::Init => builder
-            .plugin(tauri_plugin_spanwire::init("scenarios"))
+            .plugin(reports::plugin())
             .invoke_handler(commands::handler()),
         Plugin::Instrument => tauri_plugin_spanwire::instrument(builder, "scenarios")
             .invoke_handler(commands::handler()),

@@ -12,6 +12,7 @@
 mod app;
 mod consent;
 mod public_way;
+mod reports;
 mod security;
 mod settings;
 mod telemetry;
@@ -83,6 +84,18 @@ const TESTS: &[(&str, fn())] = &[
     (
         "a_page_without_permission_cannot_give_consent",
         consent::without_permission,
+    ),
+    (
+        "a_page_has_a_report_written_to_where_the_app_says",
+        reports::saved,
+    ),
+    (
+        "a_page_without_permission_has_no_report_written",
+        reports::without_permission,
+    ),
+    (
+        "an_app_that_names_no_file_writes_no_report",
+        reports::without_a_file,
     ),
     (
         "settings_that_cannot_be_used_are_warnings_and_the_app_runs",
