@@ -549,7 +549,10 @@ fn names(app: &TestApp) {
         refused,
         "{ledger:?}"
     );
-    assert_eq!(ledger.inbound("", ""), twice, "{ledger:?}");
+    assert_eq!(ledger.inbound("", "ok"), twice, "{ledger:?}");
+    // The page script refused them, and said so.
+    assert_eq!(ledger.inbound("", "invalid_name"), refused, "{ledger:?}");
+    assert_eq!(ledger.inbound("", ""), twice + refused, "{ledger:?}");
     // Two greetings, each awkward name as an event and as a reply, and the refused.
     ledger.accounts_for(2 + twice + refused);
     // Made-up events of the names that a page's life and errors have are not taken for those.

@@ -211,6 +211,10 @@ impl Inner {
             Some(event) => self.series_of(event),
             None => Arc::clone(self.recorder.series.nameless()),
         };
+        // As when the host had refused them; what the page shed is counted for it alone.
+        if error != ErrorType::PageShed {
+            self.recorder.stats.received(count.into());
+        }
         series.refused(kind, error, count);
     }
 

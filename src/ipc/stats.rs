@@ -27,7 +27,8 @@ pub struct IpcMetrics {
     pub messages_dropped: u64,
     /// How often a message was sent once more.
     pub retry_attempts: u64,
-    /// Messages from the page, whatever became of them.
+    /// Messages from the page, whatever became of them; those that the page script refused to send
+    /// among them, as if the host had.
     pub messages_received: u64,
     /// Messages that did not end yet: queued, in flight, or to be sent again.
     pub messages_open: u64,
