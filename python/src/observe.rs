@@ -45,7 +45,10 @@ impl BridgeObserver {
     fn new(name: &str) -> Self {
         threads_start();
         let script = PageScript::new();
-        let observer = Observer::builder(name).page_script(&script).build();
+        let observer = Observer::builder(name)
+            .page_script(&script)
+            .without_call_sites()
+            .build();
         Self { observer, script }
     }
 
