@@ -47,7 +47,9 @@ test("a metric that is not valid rejects, and is neither sent nor kept", async (
     assert.equal(error?.code, code, JSON.stringify(change));
   }
   assert.deepEqual(await client.get_metrics(), []);
-  assert.deepEqual(await page.sent(), []);
+  // The host is told how many names were refused, and nothing of what they name.
+  const refused = { kind: "refused", of: "record", type: "invalid_name", count: 1 };
+  assert.deepEqual(await page.sent(), [refused, refused, refused]);
 });
 
 test("a snapshot has the last metric of each id", async () => {
