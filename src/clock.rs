@@ -171,6 +171,20 @@ impl FakeTime {
     }
 }
 
+/// CPU time that this thread has used; `None` where it is not known. No test moves it.
+#[cfg(all(target_os = "linux", feature = "otlp"))]
+pub(crate) fn thread_cpu_time() -> Option<Duration> {
+    let time = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
+    let nanos = u32::try_from(time.tv_nsec).ok()?;
+    Some(Duration::new(u64::try_from(time.tv_sec).ok()?, nanos))
+}
+
+/// CPU time that this thread has used; `None` where it is not known.
+#[cfg(not(all(target_os = "linux", feature = "otlp")))]
+pub(crate) fn thread_cpu_time() -> Option<Duration> {
+    None
+}
+
 fn system_now() -> Stamp {
     static ANCHOR: OnceLock<(quanta::Clock, u64)> = OnceLock::new();
     let (clock, start) = ANCHOR.get_or_init(|| {

@@ -397,6 +397,8 @@ attributes! {
         "`main` or `worker`: where a handler ran, on its span; `main` is the thread that asks for scripts.";
     MAIN_THREAD_BLOCKED_S = "spanwire.main_thread.blocked" Double,
         "Seconds that a handler kept the UI thread, on its span, when it was a frame or longer.";
+    CPU_TIME_S = "spanwire.cpu_time" Double,
+        "Seconds that the thread of a handler or an operation computed, on its span, where the app asks for it.";
     MAIN_THREAD_DELAY_S = "spanwire.main_thread.delay" Double,
         "Seconds of a message's wait in which the UI thread was woken and did not come, on its span.";
     PAGE_LOADING = "spanwire.page_loading" Boolean,
@@ -476,6 +478,7 @@ pub const SPANS: &[SpanInfo] = &[
             MESSAGE_SIZE_BY,
             THREAD,
             MAIN_THREAD_BLOCKED_S,
+            CPU_TIME_S,
             ERROR_TYPE,
             USUAL_DURATION_S,
             SAMPLING_REASON,
@@ -493,6 +496,7 @@ pub const SPANS: &[SpanInfo] = &[
             MESSAGE_SIZE_BY,
             THREAD,
             MAIN_THREAD_BLOCKED_S,
+            CPU_TIME_S,
             ERROR_TYPE,
             USUAL_DURATION_S,
             SAMPLING_REASON,
@@ -576,6 +580,7 @@ pub const SPANS: &[SpanInfo] = &[
         attributes: &[
             OPERATION_NAME,
             SLOW,
+            CPU_TIME_S,
             CONTEXT_LEFT_OUT,
             ERROR_TYPE,
             USUAL_DURATION_S,

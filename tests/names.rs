@@ -199,6 +199,7 @@ fn emit_everything() {
         .queue_capacity(4)
         // Each handler keeps the UI thread for longer.
         .main_thread_budget(Duration::ZERO)
+        .cpu_time(spanwire::timer::CpuTime::Recorded)
         .page_spans(telemetry.page_spans())
         .build();
     ipc.on("good", |_: &Call| ()).unwrap();

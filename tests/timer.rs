@@ -15,7 +15,9 @@ use std::time::Duration;
 use expect_test::{Expect, expect};
 use opentelemetry::trace::TracerProvider;
 use spanwire::testing::Capture;
-use spanwire::timer::{ScopedTimer, monitor, operation, set_slow_threshold, set_slow_threshold_of};
+use spanwire::timer::{
+    CpuTime, ScopedTimer, monitor, operation, set_slow_threshold, set_slow_threshold_of,
+};
 use spanwire_testkit::child_process;
 use tracing_subscriber::layer::SubscriberExt;
 
@@ -743,4 +745,48 @@ fn error_types_make_a_bounded_number_of_series() {
         let (other, _) = capture.histogram("spanwire.operation.duration", &labels);
         assert_eq!(other, 1_000 - CAP as u64);
     });
+}
+
+/// Computes on this thread for 20 ms of its CPU time.
+#[cfg(target_os = "linux")]
+fn compute() {
+    let used = || -> u64 {
+        let text = std::fs::read_to_string("/proc/thread-self/schedstat").unwrap();
+        text.split(' ').next().unwrap().parse().unwrap()
+    };
+    let began = used();
+    while used() - began < 20_000_000 {}
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn an_operation_that_computes_is_told_from_one_that_waits() {
+    let capture = Capture::new();
+    capture.run(|| {
+        let asked = |name: &'static str| monitor(name).cpu_time(CpuTime::Recorded);
+        asked("cpu.computes").time(compute);
+        asked("cpu.waits").time(|| std::thread::spawn(compute).join().unwrap());
+        let timer = asked("cpu.scope").start();
+        compute();
+        timer.complete();
+        monitor("cpu.unasked").time(compute);
+        block_on(asked("cpu.awaited").time_async(async { compute() }));
+    });
+    let spans = capture.finished_spans();
+    let cpu_time = |name: &str| {
+        let span = spans.iter().find(|span| span.name == name).unwrap();
+        let mut attributes = span.attributes.iter();
+        let found = attributes.find(|attribute| attribute.key.as_str() == "spanwire.cpu_time");
+        found.map(|attribute| match attribute.value {
+            opentelemetry::Value::F64(seconds) => seconds,
+            _ => panic!("{attribute:?}"),
+        })
+    };
+    // The scheduler's account and the clock's differ by less than a millisecond.
+    assert!(cpu_time("cpu.computes").unwrap() > 0.019);
+    assert!(cpu_time("cpu.scope").unwrap() > 0.019);
+    // To start a thread takes some, and nothing of what that thread computes.
+    assert!(cpu_time("cpu.waits").unwrap() < 0.019);
+    assert_eq!(cpu_time("cpu.unasked"), None);
+    assert_eq!(cpu_time("cpu.awaited"), None);
 }

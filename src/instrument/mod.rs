@@ -21,4 +21,5 @@ pub(crate) mod span_start;
 pub(crate) mod suppression;
 /// Halves of surrogate pairs in texts of a page.
 pub(crate) mod surrogates;
+pub(crate) mod thread_cpu;
 pub(crate) mod thread_end;

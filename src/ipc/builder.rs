@@ -10,6 +10,7 @@ use super::main_thread::DEFAULT_BUDGET;
 use super::origins::OriginPolicy;
 use super::protocol::limits::Limits;
 use crate::instrument::page_spans::PageSpanSink;
+use crate::instrument::thread_cpu::CpuTime;
 use crate::queue::Overflow;
 use crate::semconv;
 
@@ -70,6 +71,7 @@ pub struct IpcBuilder {
     pub(super) page_marks: PageMarks,
     pub(super) page_traces: PageTraces,
     pub(super) main_thread_budget: Duration,
+    pub(super) cpu_time: CpuTime,
     pub(super) page_spans: Option<Arc<dyn PageSpanSink>>,
 }
 
@@ -87,6 +89,7 @@ impl IpcBuilder {
             page_marks: PageMarks::default(),
             page_traces: PageTraces::default(),
             main_thread_budget: DEFAULT_BUDGET,
+            cpu_time: CpuTime::default(),
             page_spans: None,
         }
     }
@@ -180,6 +183,16 @@ impl IpcBuilder {
     /// span. It is never interrupted. `Duration::MAX` counts none.
     pub fn main_thread_budget(mut self, budget: Duration) -> Self {
         self.main_thread_budget = budget;
+        self
+    }
+
+    /// Whether spans of handlers have `spanwire.cpu_time`, the seconds that their thread computed and
+    /// did not wait. Default: [`CpuTime::Ignored`](crate::timer::CpuTime::Ignored).
+    ///
+    /// Linux only, with the feature `otlp`; of handlers that are registered with
+    /// [`Ipc::on`](super::Ipc::on). One that is async has none, since its thread runs other tasks as well.
+    pub fn cpu_time(mut self, cpu_time: CpuTime) -> Self {
+        self.cpu_time = cpu_time;
         self
     }
 

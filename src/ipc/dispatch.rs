@@ -22,6 +22,7 @@ use super::wire::Inner;
 use crate::instrument::cardinality::NameSource;
 use crate::instrument::event_name::{check_event_name, is_event_name};
 use crate::instrument::surrogates::mend_surrogates;
+use crate::instrument::thread_cpu::ThreadCpu;
 use crate::semconv::{self, ErrorType};
 
 impl Inner {
@@ -89,7 +90,11 @@ impl Inner {
             took
         };
         if event.is_sync() {
+            let cpu = ThreadCpu::begin(self.config.cpu_time, span);
             let outcome = event.run(&call);
+            if let Some(cpu) = cpu {
+                cpu.end(span);
+            }
             self.count_mended(call.was_mended());
             let took = watch();
             self.finish(series, caller, outcome, Some(took), span, &parent);

@@ -60,6 +60,7 @@ mod threshold;
 #[cfg(feature = "system")]
 mod totals;
 
+pub use crate::instrument::thread_cpu::CpuTime;
 pub use detached::DetachedRun;
 pub use error::OperationError;
 pub use fields::FieldValue;

@@ -15,6 +15,7 @@ use super::fields::FieldValue;
 use super::operation::{Operation, operation, valid_name};
 use super::run::{Options, Run, RunOutcome, is_listening};
 use super::scoped::ScopedTimer;
+use crate::instrument::thread_cpu::CpuTime;
 
 /// Measures a closure or a future as the operation of that name.
 ///
@@ -110,6 +111,23 @@ impl<'a> Monitor<'a> {
     #[inline]
     pub fn sample_one_in(mut self, n: u32) -> Self {
         self.options.sample = n;
+        self
+    }
+
+    /// Whether its span has `spanwire.cpu_time`, the seconds that its thread computed and did not wait.
+    /// Default: [`CpuTime::Ignored`].
+    ///
+    /// Linux only, with the feature `otlp`. A run that is awaited has none, since its thread runs other
+    /// tasks as well, nor has one that is bound to no thread.
+    ///
+    /// ```
+    /// use spanwire::timer::{CpuTime, monitor};
+    ///
+    /// monitor("blur").cpu_time(CpuTime::Recorded).time(|| { /* computes, or waits for a lock? */ });
+    /// ```
+    #[inline]
+    pub fn cpu_time(mut self, cpu_time: CpuTime) -> Self {
+        self.options.cpu_time = cpu_time;
         self
     }
 
@@ -273,10 +291,11 @@ impl<'a> Monitor<'a> {
 
     #[inline]
     fn measure<R>(self, work: impl FnOnce() -> R, outcome: impl FnOnce(&R) -> RunOutcome) -> R {
-        let Some((run, span)) = self.begin() else {
+        let Some((mut run, span)) = self.begin() else {
             return work();
         };
         let entered = span.enter();
+        run.stays_here(&span);
         // Unwind safe: a panic is resumed as soon as it is recorded.
         match catch_unwind(AssertUnwindSafe(work)) {
             Ok(result) => {

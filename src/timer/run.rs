@@ -19,6 +19,7 @@ use crate::instrument::open_work::OpenWork;
 use crate::instrument::record_sink::{self, RecordOutcome};
 use crate::instrument::span_delivery;
 use crate::instrument::suppression::is_marked;
+use crate::instrument::thread_cpu::{CpuTime, ThreadCpu};
 use crate::instrument::thread_end::is_ending;
 use crate::semconv::{self, ErrorType};
 
@@ -45,6 +46,7 @@ pub(super) struct Options {
     /// One in so many runs gets a span.
     pub(super) sample: u32,
     pub(super) fields: Fields,
+    pub(super) cpu_time: CpuTime,
 }
 
 impl Default for Options {
@@ -53,6 +55,7 @@ impl Default for Options {
             slow_after: None,
             sample: 1,
             fields: Fields::default(),
+            cpu_time: CpuTime::default(),
         }
     }
 }
@@ -66,6 +69,9 @@ pub(super) struct Run {
     fields: Fields,
     /// The history knows of it until it is dropped.
     _open: OpenWork,
+    cpu_time: CpuTime,
+    /// Of a run that stays on the thread where it began.
+    cpu: Option<ThreadCpu>,
 }
 
 /// How a run ended.
@@ -98,6 +104,8 @@ impl Run {
             started,
             slow_after: options.slow_after,
             fields: options.fields,
+            cpu_time: options.cpu_time,
+            cpu: None,
         };
         (run, span)
     }
@@ -116,7 +124,15 @@ impl Run {
             started,
             slow_after: options.slow_after,
             fields: options.fields,
+            cpu_time: options.cpu_time,
+            cpu: None,
         }
+    }
+
+    /// The run stays on this thread, and its span was entered.
+    #[inline]
+    pub(super) fn stays_here(&mut self, span: &Span) {
+        self.cpu = ThreadCpu::begin(self.cpu_time, span);
     }
 
     pub(super) fn operation(&self) -> &Operation {
@@ -188,6 +204,9 @@ impl Run {
             return slow;
         }
         if !span.is_disabled() {
+            if let Some(cpu) = self.cpu {
+                cpu.end(span);
+            }
             self.fields.write_to(span);
             if slow {
                 span.record(semconv::SLOW, true);

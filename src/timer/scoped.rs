@@ -54,10 +54,12 @@ impl ScopedTimer {
     }
 
     #[inline]
-    pub(super) fn of_run(run: Run, span: tracing::Span) -> Self {
+    pub(super) fn of_run(mut run: Run, span: tracing::Span) -> Self {
+        let span = span.entered();
+        run.stays_here(&span);
         Self(Some(Scope {
             run,
-            span: span.entered(),
+            span,
             began_panicking: std::thread::panicking(),
         }))
     }

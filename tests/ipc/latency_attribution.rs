@@ -330,3 +330,23 @@ fn an_unknown_transit_to_the_page_is_not_recorded() {
         0
     );
 }
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_handlers_span_has_its_cpu_time_where_the_app_asks_for_it() {
+    use spanwire::timer::CpuTime;
+    for (cpu_time, is_there) in [(CpuTime::Recorded, true), (CpuTime::Ignored, false)] {
+        let capture = Capture::new();
+        capture.run(|| {
+            let ipc = Ipc::builder("main").cpu_time(cpu_time).build();
+            ipc.on("save", |_: &Call| ()).unwrap();
+            let mut page = ModelPage::load(&ipc, "p1");
+            page.call(&ipc, "save", json!(1));
+        });
+        let spans = capture.finished_spans();
+        let span = spans.iter().find(|span| span.name == "save").unwrap();
+        let mut attributes = span.attributes.iter();
+        let has_it = attributes.any(|attribute| attribute.key.as_str() == "spanwire.cpu_time");
+        assert_eq!(has_it, is_there);
+    }
+}
