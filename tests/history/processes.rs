@@ -163,7 +163,7 @@ impl Running {
         let reader = std::thread::spawn(move || {
             for line in lines.map_while(Result::ok) {
                 if let Some(at) = line.strip_prefix("at ") {
-                    let at = at.parse().unwrap();
+                    let at: u64 = at.parse().unwrap();
                     let before = std::mem::replace(&mut *heard.lock().unwrap(), at);
                     if before > 0 {
                         let mut longest = longest.lock().unwrap();
