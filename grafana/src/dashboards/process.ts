@@ -121,6 +121,8 @@ const use: Row = [
     unit: "percentunit",
     decimals: 1,
     width: 24,
+    // Sixteen names and the rest.
+    height: 14,
     max: 1,
     stacked: true,
     none: "Linux only",
