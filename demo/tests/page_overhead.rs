@@ -1,4 +1,4 @@
-//! What the page script costs a page that nobody uses: nothing.
+//! An idle page: the page script starts no timer, asks for no frame and posts no message.
 
 #![allow(clippy::unwrap_used, reason = "a scenario may panic")]
 

@@ -27,7 +27,8 @@ pub(crate) fn threads_start() {
 fn _after_fork_in_child() {
     if HAD_THREADS.load(Ordering::Relaxed) {
         IS_CHILD.store(true, Ordering::Relaxed);
-        // A queue goes on in the child, and would record at the recorder of its parent.
+        // The child can still use a queue of the parent's, whose metrics would be recorded with the
+        // parent's recorder: the child lets go of it.
         crate::process_recorder::abandon();
     }
 }

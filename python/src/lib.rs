@@ -4,6 +4,7 @@
 //! interpreter's lock.
 
 mod argument;
+mod error;
 mod foreign_span;
 mod fork;
 mod interpreter;
@@ -29,6 +30,7 @@ mod _core {
     fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
         crate::interpreter::check(module.py())?;
         module.add("__version__", env!("CARGO_PKG_VERSION"))?;
+        crate::error::register(module)?;
         crate::fork::register(module)?;
         crate::ipc::register(module)?;
         crate::ipc_metrics::register(module)?;

@@ -7,8 +7,8 @@ use pyo3::prelude::*;
 use spanwire::history::report::{Advice as CoreAdvice, Report as CoreReport};
 use spanwire::telemetry::Telemetry;
 
+use crate::error::SpanwireError;
 use crate::fork::is_child;
-use crate::telemetry::SpanwireError;
 
 /// Writes it. The interpreter's lock is free meanwhile.
 pub(crate) fn write(py: Python<'_>, telemetry: &Telemetry, path: &Path) -> PyResult<Report> {

@@ -9,8 +9,7 @@ use opentelemetry::logs::LoggerProvider as _;
 use opentelemetry::trace::TracerProvider as _;
 use opentelemetry_sdk::logs::SdkLogger;
 use opentelemetry_sdk::trace::SdkTracer;
-use pyo3::create_exception;
-use pyo3::exceptions::{PyException, PyRuntimeError, PyValueError};
+use pyo3::exceptions::{PyRuntimeError, PyValueError};
 use pyo3::prelude::*;
 use spanwire::telemetry::{
     Exporter, FlushError, MetricsExporter, Pending, ResumeError, ShutdownReport as CoreReport,
@@ -19,21 +18,9 @@ use spanwire::telemetry::{
 use tracing::Dispatch;
 
 use crate::argument::{self, Text, seconds_of};
+use crate::error::{FlushTimeout, SpanwireError};
 use crate::fork::{is_child, threads_start};
 use crate::process_recorder;
-
-create_exception!(
-    spanwire,
-    SpanwireError,
-    PyException,
-    "Telemetry could not do what was asked."
-);
-create_exception!(
-    spanwire,
-    FlushTimeout,
-    SpanwireError,
-    "The collector did not take everything in time."
-);
 
 /// What is in force in this process.
 pub(crate) struct Active {
@@ -516,9 +503,6 @@ impl SignalReport {
 
 /// Adds what this file has to the module.
 pub(crate) fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
-    let py = module.py();
-    module.add("SpanwireError", py.get_type::<SpanwireError>())?;
-    module.add("FlushTimeout", py.get_type::<FlushTimeout>())?;
     module.add_class::<Telemetry>()?;
     module.add_class::<ShutdownReport>()?;
     module.add_class::<SignalReport>()?;

@@ -25,7 +25,7 @@ impl fmt::Debug for ReportTo {
     }
 }
 
-/// What a page is told of a report: neither its folder nor what is in it.
+/// The command's answer to the page. It contains neither the report's folder nor its contents.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct SavedReport {

@@ -205,7 +205,7 @@ fn record(line: &str) {
     }
 }
 
-/// A process that writes what it is told.
+/// A child process that records what the test asks for, line by line.
 struct Writer {
     child: Child,
     asked: ChildStdin,
