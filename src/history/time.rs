@@ -21,6 +21,17 @@ pub(super) fn time_at(nanos: i64) -> SystemTime {
     time.unwrap_or(SystemTime::UNIX_EPOCH)
 }
 
+/// The time in UTC by RFC 3339, to the second. A file may have any number: one before 1970 is 1970.
+pub(super) fn utc(nanos: i64) -> String {
+    humantime::format_rfc3339_seconds(time_at(nanos.max(0))).to_string()
+}
+
+/// The same to the millisecond, for a person.
+pub(super) fn moment(nanos: i64) -> String {
+    let text = humantime::format_rfc3339_millis(time_at(nanos.max(0))).to_string();
+    text.replace('T', " ").replace('Z', " UTC")
+}
+
 /// A length of time in nanoseconds, as SQLite has them.
 pub(super) fn as_i64(duration: Duration) -> i64 {
     i64::try_from(duration.as_nanos()).unwrap_or(i64::MAX)
@@ -38,5 +49,14 @@ mod tests {
         assert_eq!(time_at(-1_000_000_000), before);
         let far = SystemTime::UNIX_EPOCH + second * u32::MAX * 4;
         assert_eq!(nanos_since_epoch(far), i64::MAX);
+    }
+    #[test]
+    fn any_number_is_a_time_in_utc() {
+        let leap_day = 951_782_400_123_000_000;
+        assert_eq!(utc(leap_day), "2000-02-29T00:00:00Z");
+        assert_eq!(moment(leap_day), "2000-02-29 00:00:00.123 UTC");
+        assert_eq!(moment(0), "1970-01-01 00:00:00.000 UTC");
+        assert_eq!(utc(i64::MIN), "1970-01-01T00:00:00Z");
+        assert_eq!(utc(i64::MAX), "2262-04-11T23:47:16Z");
     }
 }

@@ -8,6 +8,7 @@ use rusqlite::{Connection, TransactionBehavior, params};
 use super::process_identity::is_running;
 use super::session::Session;
 use super::store::Store;
+use super::time::utc;
 
 /// A run of the app that did not end by itself, and how to look at its last minute.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -104,9 +105,9 @@ impl UncleanEnd {
     /// The command that makes the report of its last minute.
     pub(crate) fn command(&self) -> String {
         let from = self.seen_at.saturating_sub(LAST_MINUTE);
-        let since = from.max(self.started_at).div_euclid(SECOND);
+        let since = from.max(self.started_at);
         // The last record may have begun in the last second.
-        let until = self.seen_at.div_euclid(SECOND) + 2;
+        let until = self.seen_at.saturating_add(2 * SECOND);
         format!(
             "spanwire report {} --since {} --until {}",
             quoted(&self.path),
@@ -124,8 +125,8 @@ impl fmt::Display for UncleanEnd {
              crashed, or was killed or shut off",
             self.service,
             self.process_id,
-            utc(self.seen_at.div_euclid(SECOND)),
-            utc(self.started_at.div_euclid(SECOND)),
+            utc(self.seen_at),
+            utc(self.started_at),
         )?;
         match self.others {
             0 => {}
@@ -145,22 +146,6 @@ fn quoted(path: &Path) -> String {
         false if cfg!(windows) => format!("\"{text}\""),
         false => format!("'{}'", text.replace('\'', r"'\''")),
     }
-}
-
-/// Seconds since the epoch as a time in UTC, by RFC 3339.
-pub(crate) fn utc(seconds: i64) -> String {
-    let (days, of_day) = (seconds.div_euclid(86_400), seconds.rem_euclid(86_400));
-    // Howard Hinnant's algorithm: https://howardhinnant.github.io/date_algorithms.html.
-    let shifted = days + 719_468;
-    let (era, of_era) = (shifted.div_euclid(146_097), shifted.rem_euclid(146_097));
-    let year = (of_era - of_era / 1_460 + of_era / 36_524 - of_era / 146_096) / 365;
-    let of_year = of_era - (365 * year + year / 4 - year / 100);
-    let month = (5 * of_year + 2) / 153;
-    let day = of_year - (153 * month + 2) / 5 + 1;
-    let month = if month < 10 { month + 3 } else { month - 9 };
-    let year = year + era * 400 + i64::from(month <= 2);
-    let (hour, minute, second) = (of_day / 3_600, of_day / 60 % 60, of_day % 60);
-    format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}Z")
 }
 
 #[cfg(test)]

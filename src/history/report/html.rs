@@ -6,8 +6,9 @@ use std::fmt::Write;
 use super::advice::Advice;
 use super::facts::{Event, Facts, HANDLER, QUEUE_WAIT, RESPONSE, STAGES, Samples, TRANSIT};
 use super::page_style::STYLE;
-use super::text::{bytes, digits, escaped, moment, nanos, share, time};
+use super::text::{bytes, digits, escaped, nanos, share, time};
 use super::unclean;
+use crate::history::time::moment;
 
 /// The whole page.
 pub(super) fn page(facts: &Facts, advice: &[Advice], verdict: &str) -> String {

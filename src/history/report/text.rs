@@ -76,25 +76,6 @@ pub(super) fn digits(value: f64) -> String {
     }
 }
 
-/// Nanoseconds since the epoch as a time in UTC, by RFC 3339.
-pub(super) fn moment(nanos: i64) -> String {
-    let seconds = nanos.div_euclid(1_000_000_000);
-    let millis = nanos.rem_euclid(1_000_000_000) / 1_000_000;
-    let days = seconds.div_euclid(86_400);
-    let of_day = seconds.rem_euclid(86_400);
-    // Howard Hinnant's algorithm: https://howardhinnant.github.io/date_algorithms.html.
-    let shifted = days + 719_468;
-    let (era, of_era) = (shifted.div_euclid(146_097), shifted.rem_euclid(146_097));
-    let year = (of_era - of_era / 1_460 + of_era / 36_524 - of_era / 146_096) / 365;
-    let of_year = of_era - (365 * year + year / 4 - year / 100);
-    let month = (5 * of_year + 2) / 153;
-    let day = of_year - (153 * month + 2) / 5 + 1;
-    let month = if month < 10 { month + 3 } else { month - 9 };
-    let year = year + era * 400 + i64::from(month <= 2);
-    let (hour, minute, second) = (of_day / 3_600, of_day / 60 % 60, of_day % 60);
-    format!("{year:04}-{month:02}-{day:02} {hour:02}:{minute:02}:{second:02}.{millis:03} UTC")
-}
-
 pub(super) fn nanos(duration: Duration) -> u64 {
     u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
 }
@@ -124,14 +105,5 @@ mod tests {
         assert_eq!(bytes(524_288.0), "512 KiB");
         assert_eq!(share(0.125), "12.5 %");
         assert_eq!(digits(100.0), "100");
-    }
-
-    #[test]
-    fn a_moment_is_utc() {
-        assert_eq!(
-            moment(951_782_400_000_000_000),
-            "2000-02-29 00:00:00.000 UTC"
-        );
-        assert_eq!(moment(0), "1970-01-01 00:00:00.000 UTC");
     }
 }

@@ -227,7 +227,7 @@ impl<'a> Trace<'a> {
         }
         // Equal times stay in the order in which they were added: a stage ends before the next.
         self.events.sort_by_key(|(at, _)| *at);
-        let about = json!({"begin": super::text::moment(self.facts.from), "version": env!("CARGO_PKG_VERSION")});
+        let about = json!({"begin": crate::history::time::moment(self.facts.from), "version": env!("CARGO_PKG_VERSION")});
         write!(
             out,
             "{{\"displayTimeUnit\":\"ms\",\"otherData\":{about},\"traceEvents\":["

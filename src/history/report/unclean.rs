@@ -7,7 +7,8 @@ use rusqlite::{Connection, params_from_iter};
 
 use super::facts::Facts;
 use super::last_minute::{LastMinute, Look, Open, PageState};
-use super::text::{bytes, escaped, moment, time};
+use super::text::{bytes, escaped, time};
+use crate::history::time::moment;
 
 /// Writing to a string cannot fail.
 macro_rules! put {

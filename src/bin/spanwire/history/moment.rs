@@ -81,69 +81,18 @@ pub(super) fn duration(text: &str) -> Result<Duration, String> {
 /// `2026-11-29`, `2026-11-29T18:00` or `2026-11-29T18:00:00`, with or without a `Z`.
 fn date_time(text: &str) -> Option<SystemTime> {
     let text = text.strip_suffix(['Z', 'z']).unwrap_or(text);
-    let (date, time) = text.split_once(['T', ' ']).unwrap_or((text, "00:00:00"));
-    let parts = |text: &str, by: char| -> Option<Vec<i64>> {
-        let digits = |part: &str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_digit());
-        let parts = text
-            .split(by)
-            .map(|part| digits(part).then(|| part.parse().ok())?);
-        parts.collect()
+    let missing = match text.len() {
+        10 => "T00:00:00",
+        16 => ":00",
+        _ => "",
     };
-    let (date, time) = (parts(date, '-')?, parts(time, ':')?);
-    let (&[year, month, day], &[hour, minute, ref second @ ..]) = (&*date, &*time) else {
-        return None;
-    };
-    let second = match second {
-        [] => 0,
-        [second] => *second,
-        _ => return None,
-    };
-    let valid = (1970..=9999).contains(&year) && hour < 24 && minute < 60 && second < 60;
-    let days = days_of(year, month, day);
-    if !valid || civil(days) != (year, month, day) {
-        return None;
-    }
-    let seconds = ((days * 24 + hour) * 60 + minute) * 60 + second;
-    SystemTime::UNIX_EPOCH.checked_add(Duration::from_secs(u64::try_from(seconds).ok()?))
+    humantime::parse_rfc3339_weak(&format!("{text}{missing}")).ok()
 }
 
 /// A time in UTC, by RFC 3339, to the millisecond.
 pub(super) fn shown(time: SystemTime) -> String {
-    let since = time
-        .duration_since(SystemTime::UNIX_EPOCH)
-        .unwrap_or_default();
-    let seconds = i64::try_from(since.as_secs()).unwrap_or(0);
-    let (year, month, day) = civil(seconds.div_euclid(86_400));
-    let of_day = seconds.rem_euclid(86_400);
-    let (hour, minute, second) = (of_day / 3_600, of_day / 60 % 60, of_day % 60);
-    let millis = since.subsec_millis();
-    format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{millis:03}Z")
-}
-
-/// Days since the epoch. Both are Howard Hinnant's algorithms for the Gregorian calendar:
-/// <https://howardhinnant.github.io/date_algorithms.html>.
-fn days_of(year: i64, month: i64, day: i64) -> i64 {
-    let year = if month <= 2 { year - 1 } else { year };
-    let era = year.div_euclid(400);
-    let of_era = year.rem_euclid(400);
-    let of_year = (153 * ((month + 9) % 12) + 2) / 5 + day - 1;
-    era * 146_097 + of_era * 365 + of_era / 4 - of_era / 100 + of_year - 719_468
-}
-
-fn civil(days: i64) -> (i64, i64, i64) {
-    let days = days + 719_468;
-    let (era, of_era) = (days.div_euclid(146_097), days.rem_euclid(146_097));
-    let year = (of_era - of_era / 1_460 + of_era / 36_524 - of_era / 146_096) / 365;
-    let of_year = of_era - (365 * year + year / 4 - year / 100);
-    let shifted = (5 * of_year + 2) / 153;
-    let day = of_year - (153 * shifted + 2) / 5 + 1;
-    let month = if shifted < 10 {
-        shifted + 3
-    } else {
-        shifted - 9
-    };
-    let year = year + era * 400 + i64::from(month <= 2);
-    (year, month, day)
+    // Nothing was recorded before 1970, and a date there cannot be written.
+    humantime::format_rfc3339_millis(time.max(SystemTime::UNIX_EPOCH)).to_string()
 }
 
 #[cfg(test)]
@@ -180,6 +129,8 @@ mod tests {
             "2026-13-01",
             "2026-11-29T25:00",
             "2026-11",
+            "1969-12-31",
+            "2026-11-29T18:00:00+01:00",
             "é",
         ] {
             assert!(moment(bad).is_err(), "{bad}");
