@@ -31,7 +31,7 @@ fn command_writes_the_report_and_says_what_is_wrong() {
     let (code, out, error) = spanwire(&history, &[]);
     assert_eq!((code, error.as_str()), (Some(0), ""));
     assert!(
-        out.starts_with("call render (webview main): one of 20 of 30 messages"),
+        out.starts_with("call render (webview main): of 30 messages one in 20"),
         "{out}"
     );
     assert!(

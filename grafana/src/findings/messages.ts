@@ -328,7 +328,7 @@ export const MESSAGE: readonly Finding[] = [
     evidence: (of) => aboveThreshold(lateFromTheFirst(of, HANDLER, OF_EVENT), SLOW_MESSAGE),
     explains: [{ ids: ["delivery-slow"], same: [EVENT] }],
     remedy:
-      "the spans within the handler's say what it waits for; without any, wrap its steps in monitor(…); only the first ones are slow: something is loaded for them, so load it at the start",
+      "the spans inside the handler's span say what it waits for; if there are none, wrap its steps in monitor(…); only the first ones are slow: something is loaded for them, so load it at the start",
     trace: { operation: AN_EVENT, isSlow: true },
     alert: {
       name: "SpanwireHandlerSlow",

@@ -157,7 +157,7 @@ impl<'a> Found<'a> {
                     .iter()
                     .any(|event| event.thread.as_deref() == Some("main"));
             let took = format!(
-                "one of 20 of {} messages keeps its handler for {} or longer, {} at most",
+                "of {} messages one in 20 keeps its handler for {} or longer, {} at most",
                 stats.count,
                 time(spread.p95),
                 time(
@@ -249,7 +249,7 @@ impl<'a> Found<'a> {
             if let Some(spread) = waits.filter(|is| is.p95 > QUEUE_WAITS) {
                 let example = longest(sample.iter().chain(slowest), QUEUE_WAIT);
                 let evidence = format!(
-                    "one of 20 of {} messages waits {} or longer before it is handed to the \
+                    "of {} messages one in 20 waits {} or longer before it is handed to the \
                      webview",
                     stats.count,
                     time(spread.p95)

@@ -330,7 +330,7 @@ fn about(event: &Event) -> String {
     if event.slow.as_deref() == Some("slower_than_usual") {
         parts.push("slower than usual".to_owned());
     }
-    parts.push(moment(event.start));
+    parts.push(format!("<time>{}</time>", moment(event.start)));
     if let Some(trace) = &event.trace_id {
         parts.push(format!("trace <code>{}</code>", escaped(trace)));
     }

@@ -19,7 +19,7 @@ overflow-wrap:anywhere}.verdict.warning{border-color:var(--warn)}.verdict.critic
 overflow-wrap:anywhere}.critical h3 b{color:var(--bad)}.warning h3 b{color:var(--warn)}
 .scroll{overflow-x:auto}table{border-collapse:collapse;width:100%;font-variant-numeric:tabular-nums}
 th,td{text-align:left;padding:4px 10px 4px 0;border-bottom:1px solid var(--line);vertical-align:top}
-th{color:var(--soft);font-weight:600}td.n,th.n{text-align:right;white-space:nowrap}
+time{white-space:nowrap}th{color:var(--soft);font-weight:600}td.n,th.n{text-align:right;white-space:nowrap}
 td{white-space:nowrap}td.name{min-width:9em;white-space:normal;overflow-wrap:anywhere}
 td[colspan]{white-space:normal}svg{display:block;width:100%}
 .s0{fill:var(--c0)}.s1{fill:var(--c1)}.s2{fill:var(--c2)}.s3{fill:var(--c3)}.s4{fill:var(--c4)}
