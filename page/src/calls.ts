@@ -16,7 +16,7 @@ import {
   setTimer,
   TypeError,
 } from "./primordials.js";
-import { counted } from "./refusals.js";
+import { countRefused } from "./refusals.js";
 
 interface Call {
   readonly resolve: (data: unknown) => void;
@@ -80,12 +80,11 @@ export const invoke = (
     let entry: outbox.Entry;
     let call: Call | undefined;
     try {
-      entry = counted("call", event, () => {
-        const sent = outbox.enqueue("call", event, data, span, traceparent);
-        if (!sent) throw unsendable();
-        return sent;
-      });
+      const sent = outbox.enqueue("call", event, data, span, traceparent);
+      if (!sent) throw unsendable();
+      entry = sent;
     } catch (error) {
+      countRefused("call", event, error);
       if (signal) removeListener(signal, "abort", abort);
       throw error;
     }

@@ -46,6 +46,8 @@ export const off = (event: string, listener: Listener): void => {
 
 // One for all: to make an object without a prototype costs as much as the event.
 const init: { detail: unknown } = bare({ detail: undefined });
+const nothing = (): unknown => undefined;
+const reading: PropertyDescriptor = bare({ get: nothing, enumerable: true, configurable: true });
 
 /** Runs an event through its listeners; returns when they were done. */
 export const deliver = (id: number, event: string, data: unknown, begin: number): number => {
@@ -66,11 +68,13 @@ export const deliver = (id: number, event: string, data: unknown, begin: number)
   // data there is nothing to see, and the event passes for heard.
   let isHeard = all !== undefined || data === null || data === undefined;
   if (!isHeard) {
-    const get = (): unknown => {
+    reading.get = () => {
       isHeard = true;
       return data;
     };
-    defineProperty(custom, "detail", bare({ get, enumerable: true, configurable: true }));
+    defineProperty(custom, "detail", reading);
+    // The data is not held beyond the event.
+    reading.get = nothing;
   }
   if (COMPAT) markHosts(custom);
   // A listener that throws here ends at window's `error`, not with us.

@@ -1,5 +1,5 @@
-// What the script refuses to send. The page's code gets an error for it, which it may not look at, and
-// the host would never know.
+// What the script refuses to send. The page's code gets an error, and may ignore it; so the host gets a
+// count.
 
 import { codeOf } from "./error.js";
 import { isName, jsonName } from "./names.js";
@@ -21,18 +21,12 @@ const WHY: Readonly<Record<string, Why>> = bare({
 export const refuse = (what: "record" | "span", why: Why): void =>
   tally(`"kind":"refused","of":"${what}","type":"${why}"`);
 
-/** Runs `send`; what it throws is why the call, or the event, of that name is not sent. */
-export const counted = <R>(what: "call" | "event", event: unknown, send: () => R): R => {
-  try {
-    return send();
-  } catch (error) {
-    // A page that has run out of stack may have put the message into the outbox before.
-    if (!(error instanceof RangeError)) {
-      // What is none of the script's errors comes from the data: it is not JSON.
-      const why = WHY[codeOf(error)] ?? "malformed";
-      const name = isName(event) ? `,"event":${jsonName(event)}` : "";
-      tally(`"kind":"refused","of":"${what}","type":"${why}"${name}`);
-    }
-    throw error;
-  }
+/** Counts a call or an event of that name, which is not sent since sending it threw `error`. */
+export const countRefused = (what: "call" | "event", event: unknown, error: unknown): void => {
+  // A page that has run out of stack may have put the message into the outbox before.
+  if (error instanceof RangeError) return;
+  // What is none of the script's errors comes from the data: it is not JSON.
+  const why = WHY[codeOf(error)] ?? "malformed";
+  const name = isName(event) ? `,"event":${jsonName(event)}` : "";
+  tally(`"kind":"refused","of":"${what}","type":"${why}"${name}`);
 };

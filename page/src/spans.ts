@@ -4,7 +4,7 @@ import { now, stamp } from "./clock.js";
 import { SPANS } from "./config.js";
 import { follow } from "./follow.js";
 import * as life from "./lifecycle.js";
-import { isName, jsonName } from "./names.js";
+import { jsonName } from "./names.js";
 import { onTurn, send, sendBehind } from "./outbox.js";
 import { TypeError } from "./primordials.js";
 import { refuse } from "./refusals.js";
@@ -75,8 +75,13 @@ export const traceIn = <S, R>(
   fn: (span: S) => R,
   bound: (span: number) => S,
 ): R => {
-  if (!isName(name)) refuse("span", "invalid_name");
-  const json = jsonName(name, "a span's name");
+  let json: string;
+  try {
+    json = jsonName(name, "a span's name");
+  } catch (error) {
+    refuse("span", "invalid_name");
+    throw error;
+  }
   if (typeof fn !== "function") throw new TypeError("what is traced is a function");
   const parent = ofNow(outer);
   const span = open(json, parent);

@@ -2,24 +2,23 @@
 // may do the same thing a thousand times in a turn, so the host gets one message with the count.
 
 import * as life from "./lifecycle.js";
-import { onTurn, schedule, send } from "./outbox.js";
+import { COUNT_MAX, onTurn, schedule, send } from "./outbox.js";
 import { OwnMap } from "./primordials.js";
 
 /** So many distinct messages are counted up in a turn. The next one sends them before the turn ends. */
 const TALLIES_MAX = 50;
-/** What the host takes as a count. */
-const COUNT_MAX = 4_294_967_295;
 
 /** By what a message says besides the count. */
 const tallies = new OwnMap<string, number>();
 
 const sendTallies = (): void => {
   tallies.forEach((count, what) => {
+    // Before it is sent: what throws half-way is not counted twice.
+    tallies.delete(what);
     const text = `{${what},"count":${count}}`;
     // A letter beyond ASCII is at most three bytes.
     send(text, text.length + 2 * what.length);
   });
-  tallies.clear();
 };
 
 onTurn(sendTallies);

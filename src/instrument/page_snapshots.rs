@@ -44,7 +44,7 @@ pub(crate) trait HasPage: Send + Sync {
 
 static PAGES: Mutex<Vec<Weak<dyn HasPage>>> = Mutex::new(Vec::new());
 
-/// Has `page` be looked at until it is dropped.
+/// Includes `page` in the snapshots until it is dropped.
 pub(crate) fn register(page: Weak<dyn HasPage>) {
     let mut pages = PAGES.lock().unwrap_or_else(PoisonError::into_inner);
     pages.retain(|page| page.strong_count() > 0);

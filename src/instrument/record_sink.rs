@@ -319,11 +319,12 @@ impl ThreadName {
         CURRENT.get().unwrap_or_else(Self::first_of_thread)
     }
 
-    /// Its number, and the name by its number.
+    /// Its number, which fits into an atomic.
     pub(crate) fn number(self) -> u32 {
         self.0
     }
 
+    /// The name of that number.
     pub(crate) fn of_number(number: u32) -> Self {
         Self(number)
     }

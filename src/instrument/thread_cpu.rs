@@ -25,6 +25,12 @@ pub enum CpuTime {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct ThreadCpu(Duration);
 
+/// Says on the span how long its thread computed.
+pub(crate) fn set_cpu_time(span: &Span, used: Duration) {
+    let used = KeyValue::new(semconv::CPU_TIME_S, used.as_secs_f64());
+    span.context().span().set_attribute(used);
+}
+
 impl ThreadCpu {
     /// Begins within `span`, which was entered; nothing where it is not recorded, or where the
     /// operating system does not tell.
@@ -38,11 +44,8 @@ impl ThreadCpu {
         thread_cpu_time().map(Self)
     }
 
-    /// Says on the span what was used since, on the same thread.
-    pub(crate) fn end(self, span: &Span) {
-        if let Some(used) = thread_cpu_time().and_then(|now| now.checked_sub(self.0)) {
-            let used = KeyValue::new(semconv::CPU_TIME_S, used.as_secs_f64());
-            span.context().span().set_attribute(used);
-        }
+    /// What was used since, on the same thread.
+    pub(crate) fn used(self) -> Option<Duration> {
+        thread_cpu_time()?.checked_sub(self.0)
     }
 }

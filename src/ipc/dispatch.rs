@@ -22,7 +22,7 @@ use super::wire::Inner;
 use crate::instrument::cardinality::NameSource;
 use crate::instrument::event_name::{check_event_name, is_event_name};
 use crate::instrument::surrogates::mend_surrogates;
-use crate::instrument::thread_cpu::ThreadCpu;
+use crate::instrument::thread_cpu::{ThreadCpu, set_cpu_time};
 use crate::semconv::{self, ErrorType};
 
 impl Inner {
@@ -78,7 +78,7 @@ impl Inner {
             return disposition;
         };
         // Until they let go of this thread, the history knows of them.
-        let _open = series.handler_work.begin(started);
+        let _open = event.work.begin(started);
         let call = Call::new(&event.name, data, caller.call.is_some());
         let watch = || {
             let took = self.recorder.clock.now().since(started);
@@ -92,11 +92,12 @@ impl Inner {
         if event.is_sync() {
             let cpu = ThreadCpu::begin(self.config.cpu_time, span);
             let outcome = event.run(&call);
-            if let Some(cpu) = cpu {
-                cpu.end(span);
-            }
+            let used = cpu.and_then(ThreadCpu::used);
             self.count_mended(call.was_mended());
             let took = watch();
+            if let Some(used) = used {
+                set_cpu_time(span, used);
+            }
             self.finish(series, caller, outcome, Some(took), span, &parent);
             return Disposition::Dispatched;
         }

@@ -16,6 +16,7 @@ use super::responder::{Deferral, Responder};
 use super::series::EventSeries;
 use crate::instrument::caught_panic::{CaughtPanic, catch_panic};
 use crate::instrument::event_name::{NameError, check_event_name};
+use crate::instrument::open_work::{WorkKind, WorkName};
 
 /// Names one registered listener, to take it off again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -53,6 +54,8 @@ type ListenersByEvent = HashMap<Arc<str>, Arc<EventListeners>, foldhash::quality
 pub(super) struct EventListeners {
     pub(super) name: Arc<str>,
     pub(super) series: Arc<EventSeries>,
+    /// Its handlers, while they hold a thread.
+    pub(super) work: WorkName,
     listeners: Vec<(ListenerId, Listener)>,
 }
 
@@ -115,11 +118,7 @@ impl Listeners {
         self.change(|events| {
             let mut event = match events.get(name) {
                 Some(event) => EventListeners::clone(event),
-                None => EventListeners {
-                    name: Arc::from(name),
-                    series: series(),
-                    listeners: Vec::new(),
-                },
+                None => EventListeners::new(Arc::from(name), series()),
             };
             event.listeners.push((id, listener));
             events.insert(Arc::clone(&event.name), Arc::new(event));
@@ -174,6 +173,15 @@ impl fmt::Debug for Listeners {
 }
 
 impl EventListeners {
+    fn new(name: Arc<str>, series: Arc<EventSeries>) -> Self {
+        Self {
+            work: WorkName::new(WorkKind::Handler, &name, series.webview()),
+            name,
+            series,
+            listeners: Vec::new(),
+        }
+    }
+
     /// Whether one of them is async.
     pub(super) fn is_async(&self) -> bool {
         self.has(|listener| matches!(listener, Listener::Async(_)))

@@ -103,8 +103,8 @@ impl Page {
         }
     }
 
-    /// The wire's state is read for a scrape or an export; whether the event loop should be woken for
-    /// it.
+    /// The wire's state is read for a scrape, an export or the history; whether the event loop should
+    /// be woken for it.
     pub(super) fn beat(&mut self, now: Stamp) -> bool {
         let asks = self.phase == PagePhase::Ready && self.liveness.beat(now);
         // A closed wire has nothing to ask of the event loop.
@@ -416,12 +416,12 @@ impl Page {
         self.life.startup()
     }
 
-    /// What is known of the page that is there.
     /// When it was heard last; `None` while there is none.
     pub(super) fn heard_at(&self) -> Option<Stamp> {
         self.liveness.heard_at()
     }
 
+    /// What is known of the page that is there.
     pub(super) fn vitals(&self, now: Stamp) -> PageVitals {
         self.life.vitals(now)
     }

@@ -21,7 +21,6 @@ use crate::instrument::cardinality::{CappedNames, NameSource};
 use crate::instrument::ended::{EndedCounter, Subject};
 use crate::instrument::event_name::is_event_name;
 use crate::instrument::handles::{self, GaugeSums, Instruments};
-use crate::instrument::open_work::{WorkKind, WorkName};
 use crate::instrument::record_sink::{self, CallDetails, Record, RecordKind, RecordOutcome};
 use crate::semconv::{self, ErrorType};
 
@@ -430,8 +429,6 @@ pub(super) struct EventSeries {
     /// The value of `spanwire.ipc.event`: the event's name, or `_OTHER`.
     label: Arc<str>,
     names: SpanNames,
-    /// Its handlers, while they hold a thread.
-    pub(super) handler_work: WorkName,
     /// Of the event in all webviews.
     counted: Arc<EndedCounter>,
     ok: [Instruments<OkInstruments>; 2],
@@ -456,12 +453,16 @@ struct OkInstruments {
 }
 
 impl EventSeries {
+    /// The value of `spanwire.webview.name`.
+    pub(super) fn webview(&self) -> &Arc<str> {
+        &self.webview
+    }
+
     fn new(webview: &Arc<str>, label: &Arc<str>) -> Self {
         Self {
             webview: Arc::clone(webview),
             label: Arc::clone(label),
             names: SpanNames::of(label),
-            handler_work: WorkName::new(WorkKind::Handler, label, webview),
             counted: EndedCounter::of(Subject::Event, label),
             ok: [const { Instruments::new() }; 2],
             not_ok: [const { [const { Instruments::new() }; ERRORS] }; 2],

@@ -4,7 +4,7 @@ use std::fs;
 use std::time::Duration;
 
 use super::cpu::{CpuMode, CpuTime};
-use super::threads::ThreadTime;
+use super::threads::{THREADS_MAX, ThreadTime};
 use crate::semconv::OTHER;
 
 /// The CPU time of all cores together.
@@ -50,9 +50,6 @@ fn name_of(stat: &[u8]) -> Option<Box<str>> {
     let is_shown = !name.is_empty() && !name.contains(char::is_control);
     Some(if is_shown { name } else { OTHER }.into())
 }
-
-/// Threads that are read at a look, each a file of its own; those beyond are in `_OTHER`.
-const THREADS_MAX: usize = 256;
 
 /// The CPU time of the host.
 pub(super) fn host_cpu() -> Option<HostCpu> {

@@ -47,15 +47,23 @@ impl ThreadWatch {
         available: Duration,
         total: Option<f64>,
     ) -> Vec<ThreadCpu> {
+        let were_all_seen = self
+            .before
+            .as_ref()
+            .is_some_and(|all| all.len() < THREADS_MAX);
         let now = threads.iter().map(|one| (one.id, one.used)).collect();
         let Some(before) = self.before.replace(now) else {
             return Vec::new();
         };
         let mut by_name: HashMap<Box<str>, Duration> = HashMap::new();
         for thread in threads {
-            let before = before.get(&thread.id).copied().unwrap_or_default();
-            // Less than before: another thread has got the number.
-            let used = thread.used.checked_sub(before).unwrap_or(thread.used);
+            let used = match before.get(&thread.id) {
+                // Less than before: another thread has got the number.
+                Some(before) => thread.used.checked_sub(*before).unwrap_or(thread.used),
+                // It may have run for long, where not all were seen at the last look.
+                None if !were_all_seen => Duration::ZERO,
+                None => thread.used,
+            };
             *by_name.entry(thread.name).or_default() += used;
         }
         let share = |used: Duration| ratio(used.as_secs_f64(), available.as_secs_f64());
@@ -65,7 +73,8 @@ impl ThreadWatch {
             .collect();
         shares.sort_by(|(a, of_a), (b, of_b)| of_b.total_cmp(of_a).then_with(|| a.cmp(b)));
         for (name, share) in shares.iter().take(BUSIEST) {
-            if *share > 0.0 && self.named.len() < NAMES_MAX && !self.named.contains(name) {
+            let is_new = **name != *OTHER && !self.named.contains(name);
+            if *share > 0.0 && is_new && self.named.len() < NAMES_MAX {
                 self.named.push(name.clone());
             }
         }
@@ -89,6 +98,8 @@ impl ThreadWatch {
     }
 }
 
+/// Threads that are read at a look, each a file of its own; those beyond are in `_OTHER`.
+pub(super) const THREADS_MAX: usize = 256;
 /// So many of the busiest names of a sample get a place.
 const BUSIEST: usize = 5;
 /// So many names have one in the life of the process: an app may number its threads.
@@ -126,6 +137,27 @@ mod tests {
         let third = threads(&[(1, "app", 600), (3, "worker", 100)]);
         let cpu = watch.look(third, SECOND, Some(0.1));
         assert_eq!(shares(&cpu), [("worker", 0), ("app", 10), ("_OTHER", 0)]);
+    }
+
+    #[test]
+    fn threads_without_a_name_to_show_are_once_in_the_rest() {
+        let mut watch = ThreadWatch::default();
+        watch.look(Vec::new(), SECOND, None);
+        let cpu = watch.look(threads(&[(1, OTHER, 300), (2, "app", 100)]), SECOND, None);
+        assert_eq!(shares(&cpu), [("app", 10), ("_OTHER", 30)]);
+    }
+
+    #[test]
+    fn a_thread_that_was_not_seen_among_too_many_does_not_count_with_its_whole_life() {
+        let mut watch = ThreadWatch::default();
+        let first: Vec<_> = (0..THREADS_MAX as u32).map(|id| (id, "pool", 10)).collect();
+        watch.look(threads(&first), SECOND, None);
+        let cpu = watch.look(
+            threads(&[(999, "old", 900_000), (1, "pool", 110)]),
+            SECOND,
+            None,
+        );
+        assert_eq!(shares(&cpu), [("pool", 10), ("_OTHER", 0)]);
     }
 
     #[test]

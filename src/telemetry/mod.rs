@@ -58,7 +58,8 @@
 //! - **The app ends.** [`Telemetry::shutdown`] returns by its deadline even when a collector takes
 //!   the connection and never answers.
 //! - **Slow and failed traces are kept.** By default [`Sampler::Tail`] decides each trace at its
-//!   end: it keeps those with a failed or slow span, and ten a second of the rest. `OTEL_TRACES_SAMPLER=parentbased_always_on` sends all.
+//!   end: it keeps those with a failed or slow span, and ten a second of the rest.
+//!   `OTEL_TRACES_SAMPLER=parentbased_always_on` sends all.
 //! - **Losses are reported.** Its [`ShutdownReport`] says what was exported, dropped and lost; while
 //!   the app runs, `otel.sdk.*` metrics say it with a reason, and the log (or stderr) at most once
 //!   a minute.

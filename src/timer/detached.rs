@@ -3,7 +3,6 @@
 use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
-use std::time::Duration;
 
 use opentelemetry::trace::{Status, TraceContextExt as _, Tracer};
 use opentelemetry::{Context, KeyValue, global};
@@ -67,7 +66,7 @@ impl Monitor<'_> {
         }
         let (operation, name, options) = self.into_parts();
         let has_span = operation.is_sampled(options.sample) && !is_marked(parent);
-        let run = Run::measured_elsewhere(operation, Duration::ZERO, options);
+        let run = Run::start_spanless(operation, options);
         let context = match has_span {
             false => parent.clone(),
             true => {
@@ -221,6 +220,8 @@ impl fmt::Debug for DetachedRun {
 
 #[cfg(all(test, feature = "testing"))]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
     use crate::testing::Capture;
     use crate::timer::monitor;

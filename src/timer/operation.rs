@@ -112,7 +112,7 @@ impl Operation {
         }
     }
 
-    /// Has the history know that one runs, until what is returned is dropped.
+    /// Shows the history that a run is open, until what is returned is dropped.
     #[inline]
     pub(super) fn open_work(&self, began: Stamp) -> OpenWork {
         self.0.work.begin(began)

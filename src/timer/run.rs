@@ -19,7 +19,7 @@ use crate::instrument::open_work::OpenWork;
 use crate::instrument::record_sink::{self, RecordOutcome};
 use crate::instrument::span_delivery;
 use crate::instrument::suppression::is_marked;
-use crate::instrument::thread_cpu::{CpuTime, ThreadCpu};
+use crate::instrument::thread_cpu::{CpuTime, ThreadCpu, set_cpu_time};
 use crate::instrument::thread_end::is_ending;
 use crate::semconv::{self, ErrorType};
 
@@ -67,8 +67,8 @@ pub(super) struct Run {
     started: Stamp,
     slow_after: Option<Duration>,
     fields: Fields,
-    /// The history knows of it until it is dropped.
-    _open: OpenWork,
+    /// The history sees the run until this is dropped.
+    open: OpenWork,
     cpu_time: CpuTime,
     /// Of a run that stays on the thread where it began.
     cpu: Option<ThreadCpu>,
@@ -99,7 +99,7 @@ impl Run {
         operation.run_started();
         let started = clock::now();
         let run = Self {
-            _open: operation.open_work(started),
+            open: operation.open_work(started),
             operation,
             started,
             slow_after: options.slow_after,
@@ -108,6 +108,13 @@ impl Run {
             cpu: None,
         };
         (run, span)
+    }
+
+    /// A run of `operation` that begins now, without a span of `tracing`'s.
+    pub(super) fn start_spanless(operation: Operation, options: Options) -> Self {
+        let mut run = Self::measured_elsewhere(operation, Duration::ZERO, options);
+        run.open = run.operation.open_work(run.started);
+        run
     }
 
     /// A run of `operation` that took `elapsed` until now, without a span of `tracing`'s.
@@ -119,7 +126,7 @@ impl Run {
         operation.run_started();
         let started = clock::now().minus(elapsed);
         Self {
-            _open: operation.open_work(started),
+            open: OpenWork::none(),
             operation,
             started,
             slow_after: options.slow_after,
@@ -155,14 +162,20 @@ impl Run {
 
     /// Records the end, once. The outcome is set on the span before it is left, since its last exit is its end.
     ///
-    /// The clock stops before the outcome is described: the first backtrace of a process takes its
+    /// The clocks stop before the outcome is described: the first backtrace of a process takes its
     /// symbols a fifth of a second.
     ///
     /// It takes a reference because moving a run around costs more than recording it.
     #[inline]
     pub(super) fn end(&self, span: &Span, outcome: impl FnOnce() -> RunOutcome) {
         let ended = clock::now();
+        let computed = self.cpu.and_then(ThreadCpu::used);
         let outcome = outcome();
+        if let Some(computed) = computed
+            && !is_ending()
+        {
+            set_cpu_time(span, computed);
+        }
         self.end_after(ended.since(self.started), span, &outcome);
         if let RunOutcome::Failed(Failure {
             backtrace: Some(_), ..
@@ -204,9 +217,6 @@ impl Run {
             return slow;
         }
         if !span.is_disabled() {
-            if let Some(cpu) = self.cpu {
-                cpu.end(span);
-            }
             self.fields.write_to(span);
             if slow {
                 span.record(semconv::SLOW, true);

@@ -10,7 +10,7 @@ import { append, list, microtask, setTimer, then } from "../primordials.js";
 import { BATCH_BYTES, BATCH_MESSAGES, INTERVAL_MESSAGES, INTERVAL_MS, NONCE, transmit } from "./config.js";
 
 /** What the host takes as a count. */
-const COUNT_MAX = 4_294_967_295;
+export const COUNT_MAX = 4_294_967_295;
 
 type Hook = () => void;
 const turns = list<Hook>();
