@@ -267,7 +267,7 @@ fn clean_shows_on_a_terminal_how_far_it_is() {
 
 #[cfg(target_os = "linux")]
 #[test]
-fn import_shows_on_a_terminal_how_far_it_is() {
+fn import_and_export_to_a_file_show_on_a_terminal_how_far_they_are() {
     let folder = Folder::new();
     let (old, new) = (folder.file("metrics.db"), folder.file("h.db"));
     Connection::open(&old)
@@ -290,6 +290,18 @@ fn import_shows_on_a_terminal_how_far_it_is() {
     let output = said(on_a_terminal.args(["-qec", &import, "/dev/null"]));
     assert_eq!(output.code, 0, "{}", output.err);
     for shown in ["\r10,000 rows", "\r20,000 rows", "25,000 records in "] {
+        assert!(output.out.contains(shown), "{}", output.out);
+    }
+    let export = format!(
+        "'{}' export '{}' --output '{}'",
+        program.get_program().display(),
+        new.display(),
+        folder.file("out.csv").display()
+    );
+    let mut on_a_terminal = std::process::Command::new("script");
+    let output = said(on_a_terminal.args(["-qec", &export, "/dev/null"]));
+    assert_eq!(output.code, 0, "{}", output.err);
+    for shown in ["\r10,000 records", "\r20,000 records", "25,000 records in "] {
         assert!(output.out.contains(shown), "{}", output.out);
     }
 }
@@ -404,6 +416,43 @@ fn what_cannot_be_answered_is_an_error_with_its_exit_code() {
         }
     }
     assert!(!Path::new(&file("none.db")).exists());
+}
+
+#[test]
+fn a_file_that_another_process_holds_for_itself_is_an_error_to_every_question() {
+    let (folder, path) = some();
+    let before = std::fs::read(&path).unwrap();
+    let holder = Connection::open(&path).unwrap();
+    holder
+        .execute_batch("PRAGMA locking_mode = EXCLUSIVE; BEGIN EXCLUSIVE")
+        .unwrap();
+    let out = folder.file("out").to_str().unwrap().to_owned();
+    let path = &*path;
+    let asked: [&[&str]; 6] = [
+        &["stats", path],
+        &["slow", path],
+        &["compare", path, path],
+        &["export", path, "--output", &out],
+        &["clean", path, "--older-than", "1d"],
+        &["report", path, "--out", &out],
+    ];
+    // Each waits for the lock for two seconds.
+    std::thread::scope(|scope| {
+        for args in asked {
+            scope.spawn(move || {
+                let output = spanwire(args);
+                assert_eq!((output.code, &*output.out), (1, ""), "{args:?}");
+                assert!(
+                    output.err.contains("is locked by another process"),
+                    "{args:?}: {}",
+                    output.err
+                );
+            });
+        }
+    });
+    drop(holder);
+    assert!(!Path::new(&out).exists());
+    assert!(std::fs::read(path).unwrap() == before);
 }
 
 #[test]
