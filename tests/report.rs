@@ -388,6 +388,31 @@ fn fewer_event_spans_are_made_and_undo_makes_as_many_as_before() {
 }
 
 #[test]
+fn messages_from_before_the_client_do_not_speak_for_fewer_spans() {
+    let capture = Capture::new();
+    capture.run(|| {
+        let mut limits = Limits::default();
+        limits.event_spans_per_second_max = 20;
+        let ipc = Ipc::builder("main").limits(limits).build();
+        let mut page = ModelPage::load(&ipc, "p1");
+        let mut flood = || {
+            for n in 0..2_000 {
+                ipc.emit("step", &n).unwrap();
+            }
+            page.pump(&ipc);
+        };
+        flood();
+        let client = client(PerformanceConfig::new().with_ipc(&ipc));
+        let evidence = || info(&*client, "ipc.event_spans:main").evidence;
+        capture.clock().advance(Duration::from_secs(10));
+        assert_eq!(evidence(), None);
+        flood();
+        let said = evidence().unwrap();
+        assert!(said.starts_with("200 messages a second cross main"), "{said}");
+    });
+}
+
+#[test]
 fn fewer_traces_are_kept_and_undo_keeps_as_many_as_before() {
     child_process::run_alone(
         "fewer_traces_are_kept_and_undo_keeps_as_many_as_before",

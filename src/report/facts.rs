@@ -75,10 +75,11 @@ impl WireFacts {
         }
     }
 
-    /// Messages of both directions a second; `None` when the client has known it too briefly.
+    /// Messages of both directions a second in the time that is looked at; `None` when that is too
+    /// short.
     pub(super) fn messages_per_second(&self) -> Option<f64> {
-        let seconds = self.known_for.as_secs_f64();
-        let messages = self.metrics.messages_sent + self.metrics.messages_received;
+        let seconds = self.in_period.elapsed.as_secs_f64();
+        let messages = self.in_period.messages_sent + self.in_period.messages_received;
         (seconds >= 1.0).then(|| messages as f64 / seconds)
     }
 }
