@@ -4,16 +4,15 @@ use std::time::Duration;
 
 use rusqlite::{Connection, OptionalExtension, params};
 
-use super::batch::NANOS_IN_MINUTE;
 use super::store::{PAGE_BYTES, Store};
-use super::time::as_i64;
+use super::time::{MINUTE, as_i64};
 
 /// How many times as long as records roll-ups are kept.
 const ROLLUPS_KEPT: u32 = 4;
 /// Where space is short, roll-ups may reach back so many times as far as records.
 const ROLLUPS_REACH: i64 = 8;
 /// Roll-ups younger than an hour stay as long as there are records to delete: they are small.
-const ROLLUPS_AGE_MIN: i64 = 60 * NANOS_IN_MINUTE;
+const ROLLUPS_AGE_MIN: i64 = 60 * MINUTE;
 /// Rows that one transaction deletes at most, so that other processes get their turn.
 const CHUNK_MAX: usize = 2_000;
 /// Transactions of one pass: what is left is for the next.
@@ -29,7 +28,7 @@ impl Store {
         let chunk = self.chunk();
         let records = self.in_chunks(|| delete_records(connection, records_from, chunk))?;
         let samples = self.in_chunks(|| delete_samples(connection, records_from, chunk))?;
-        let minute = rollups_from / NANOS_IN_MINUTE;
+        let minute = rollups_from / MINUTE;
         self.in_chunks(|| delete_rollups(connection, minute, chunk))?;
         connection.execute("DELETE FROM flight WHERE taken_at < ?1", [records_from])?;
         // What is left for the next pass still names its session.
@@ -118,7 +117,7 @@ fn delete_oldest(connection: &Connection, now: i64, chunk: i64) -> rusqlite::Res
     let sample = one(connection, "SELECT min(taken_at) FROM sample")?;
     let rollup = one(connection, "SELECT min(minute) FROM rollup")?;
     let age = |at: i64| now.saturating_sub(at).max(0);
-    let rollup_age = rollup.map(|minute| age(minute.saturating_mul(NANOS_IN_MINUTE)));
+    let rollup_age = rollup.map(|minute| age(minute.saturating_mul(MINUTE)));
     let kept_age = record.into_iter().chain(sample).map(age).max();
     match (kept_age, rollup_age) {
         (Some(kept), Some(rollup))
@@ -153,7 +152,7 @@ fn delete_ahead(connection: &Connection, now: i64, chunk: i64) -> rusqlite::Resu
         let (Some(first), Some(last)) = (first, last) else {
             continue;
         };
-        let minute = NANOS_IN_MINUTE / unit;
+        let minute = MINUTE / unit;
         if last.saturating_sub(now) > now.saturating_sub(first).max(minute) {
             return connection
                 .prepare_cached(table.delete_after)?
@@ -198,7 +197,7 @@ const AHEAD: [(Ahead, i64); 3] = [
             delete_after: "DELETE FROM rollup WHERE (series_id, minute) IN (SELECT series_id, \
                 minute FROM rollup WHERE minute > ?1 ORDER BY minute DESC LIMIT ?2)",
         },
-        NANOS_IN_MINUTE,
+        MINUTE,
     ),
 ];
 

@@ -20,7 +20,7 @@ use super::session::Session;
 use super::set_aside::{FileId, says_it_is, set_aside};
 use super::sketch::Sketch;
 use super::slowness::SlowReason;
-use super::time::as_i64;
+use super::time::{SECOND, as_i64};
 use crate::clock::{Clock, Stamp};
 
 /// `SPWR`: tells a history from other databases.
@@ -469,7 +469,7 @@ fn write_rollup(
 }
 
 pub(crate) fn unix_seconds() -> i64 {
-    super::batch::WallAnchor::now().wall_nanos() / 1_000_000_000
+    super::batch::WallAnchor::now().wall_nanos() / SECOND
 }
 
 /// A row of the table `record`, as the benchmark of bare inserts writes it too.

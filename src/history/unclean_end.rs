@@ -8,7 +8,7 @@ use rusqlite::{Connection, TransactionBehavior, params};
 use super::process_identity::is_running;
 use super::session::Session;
 use super::store::Store;
-use super::time::utc;
+use super::time::{MINUTE, SECOND, utc};
 
 /// A run of the app that did not end by itself, and how to look at its last minute.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -24,8 +24,7 @@ pub(crate) struct UncleanEnd {
 }
 
 /// How much of a run that did not end by itself is kept, and shown.
-pub(crate) const LAST_MINUTE: i64 = 60 * SECOND;
-const SECOND: i64 = 1_000_000_000;
+pub(crate) const LAST_MINUTE: i64 = MINUTE;
 /// Runs whose last minute is kept.
 const RUNS_KEPT: i64 = 10;
 

@@ -12,10 +12,10 @@ use serde_json::{Map, Value};
 use super::error::{ImportError, OpenError, QueryError};
 use super::filter::is_failure;
 use super::open::{Origin, columns, read_only};
-use super::tally::MINUTE;
 use crate::history::SCHEMA;
 use crate::history::sketch::Sketch;
 use crate::history::store::{APPLICATION_ID, SCHEMA_VERSION};
+use crate::history::time::MINUTE;
 
 /// What was taken from an old file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
