@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use rusqlite::{Connection, OptionalExtension, params};
 
-use super::store::{PAGE_BYTES, Store};
+use super::store::{Bounds, PAGE_BYTES, Store};
 use super::time::{MINUTE, as_i64};
 
 /// How many times as long as records roll-ups are kept.
@@ -64,15 +64,14 @@ impl Store {
 
     /// Whether so much is in use that something should go before more comes.
     pub(crate) fn is_nearly_full(&self) -> rusqlite::Result<bool> {
-        let full = self.bounds.database / PAGE_BYTES;
-        Ok(used_pages(&self.connection)? > full / 100 * FULL_FROM)
+        Ok(used_pages(&self.connection)? > percent_of_pages(self.bounds, FULL_FROM))
     }
 
     /// Deletes the oldest until there is room again.
     pub(crate) fn trim(&self, now: i64) -> rusqlite::Result<()> {
         let connection = &self.connection;
         let pages_max = self.bounds.database / PAGE_BYTES;
-        let target = pages_max / 100 * FULL_UNTIL;
+        let target = percent_of_pages(self.bounds, FULL_UNTIL);
         let chunk = self.chunk();
         self.in_chunks(|| match used_pages(connection)? <= target {
             true => Ok(0),
@@ -135,6 +134,13 @@ fn delete_oldest(connection: &Connection, now: i64, chunk: i64) -> rusqlite::Res
         (None, Some(_)) => delete_rollups(connection, i64::MAX, chunk),
         (None, None) => Ok(0),
     }
+}
+
+/// So many percent of the pages that the database may have.
+fn percent_of_pages(bounds: Bounds, percent: u64) -> u64 {
+    // A database has less than 2^52 pages, so this does not overflow. To divide first would lose
+    // most of what a small file may hold.
+    bounds.database / PAGE_BYTES * percent / 100
 }
 
 fn one(connection: &Connection, sql: &str) -> rusqlite::Result<Option<i64>> {
