@@ -14,6 +14,7 @@ use rusqlite::{
 use super::batch::{Batch, Row};
 use super::error::HistoryError;
 use super::flight;
+use super::private_file::private;
 use super::rollup::{RollupKey, Totals};
 use super::series::{Series, SeriesTable};
 use super::session::Session;
@@ -286,11 +287,8 @@ fn create(path: &Path) -> io::Result<()> {
     {
         fs::create_dir_all(folder)?;
     }
-    let mut options = fs::OpenOptions::new();
-    options.write(true).create(true).truncate(false);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    options.open(path).map(drop)
+    let file = private().create(true).truncate(false).open(path);
+    file.map(drop)
 }
 
 /// The version of the file's schema, 0 for an empty one, if it is a history that can be written.
