@@ -156,6 +156,13 @@ pub(super) fn write(
     Ok(())
 }
 
+/// When the flight recorder of each run looked for the last time.
+///
+/// That is the look that it wrote last: the clock may have been put back after an earlier one. SQLite
+/// takes the other columns from the row that has the maximum.
+pub(crate) const NEWEST_LOOKS: &str =
+    "(SELECT session_id, taken_at, max(rowid) FROM flight GROUP BY session_id)";
+
 /// Deletes what this run wrote before that time.
 pub(super) fn prune(connection: &Connection, session: i64, before: i64) -> rusqlite::Result<()> {
     let sql = "DELETE FROM flight WHERE session_id = ?1 AND taken_at < ?2";

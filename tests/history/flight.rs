@@ -177,6 +177,36 @@ fn a_later_process_with_the_number_of_a_killed_one_does_not_hide_it() {
     );
 }
 
+#[test]
+fn a_run_of_another_machine_runs_while_its_flight_recorder_writes_whatever_its_clock_was() {
+    run_alone(
+        "flight::a_run_of_another_machine_runs_while_its_flight_recorder_writes_whatever_its_clock_was",
+        &[],
+        || {
+            let (_folder, path) = place("put-back");
+            History::open(&path).unwrap().shutdown(DEADLINE);
+            // Its clock was an hour ahead, and was put back.
+            let now = "unixepoch() * 1000000000";
+            let hour = "3600 * 1000000000";
+            let add = format!(
+                "INSERT INTO session (id, service, instance, process_id, started_at, seen_at) \
+                 VALUES (7, 'paint-tool', '7', 7, {now}, {now} + {hour}); \
+                 INSERT INTO run (session_id, process_key) VALUES (7, 'another machine'); \
+                 INSERT INTO flight (session_id, taken_at, subject, name) VALUES \
+                 (7, {now} + {hour}, 'page', 'main'), (7, {now}, 'page', 'main')"
+            );
+            sql(&path, &add);
+            assert_eq!(reported_by_the_next_start(&path), None, "it runs");
+            // Two minutes later it has written nothing more.
+            let later = "UPDATE flight SET taken_at = taken_at - 120 * 1000000000";
+            sql(&path, later);
+            assert!(reported_by_the_next_start(&path).is_some());
+            let kept = number(&path, "SELECT count(*) FROM flight WHERE session_id = 7");
+            assert!(kept >= 1.0, "its last minute is kept");
+        },
+    );
+}
+
 /// What a start of the app says of the run before it.
 fn reported_by_the_next_start(path: &Path) -> Option<String> {
     let history = History::options(path).service("paint-tool").open().unwrap();
