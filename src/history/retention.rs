@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use rusqlite::{Connection, OptionalExtension, params};
 
+use super::flight;
 use super::store::{Bounds, PAGE_BYTES, Store};
 use super::time::{MINUTE, as_i64};
 
@@ -75,7 +76,7 @@ impl Store {
         let chunk = self.chunk();
         self.in_chunks(|| match used_pages(connection)? <= target {
             true => Ok(0),
-            false => delete_oldest(connection, now, chunk),
+            false => delete_oldest(connection, self.bounds, now, chunk),
         })?;
         // The file itself is larger than it may be where the bound was larger before.
         let pages = pragma(connection, "page_count")?;
@@ -107,10 +108,21 @@ impl Store {
 }
 
 /// Deletes some of the oldest, and returns how many; 0 when there is nothing more.
-fn delete_oldest(connection: &Connection, now: i64, chunk: i64) -> rusqlite::Result<usize> {
+fn delete_oldest(
+    connection: &Connection,
+    bounds: Bounds,
+    now: i64,
+    chunk: i64,
+) -> rusqlite::Result<usize> {
     let ahead = delete_ahead(connection, now, chunk)?;
     if ahead > 0 {
         return Ok(ahead);
+    }
+    // The flight recorder writes whether or not anything ends, so without a bound of its own it
+    // would push out the records of an app that records little.
+    let flight = flight::delete_surplus(connection, bounds.flight(), chunk)?;
+    if flight > 0 {
+        return Ok(flight);
     }
     let record = one(connection, "SELECT min(started_at) FROM record")?;
     let sample = one(connection, "SELECT min(taken_at) FROM sample")?;
@@ -132,7 +144,7 @@ fn delete_oldest(connection: &Connection, now: i64, chunk: i64) -> rusqlite::Res
             (None, _) => delete_samples(connection, i64::MAX, chunk),
         },
         (None, Some(_)) => delete_rollups(connection, i64::MAX, chunk),
-        (None, None) => Ok(0),
+        (None, None) => flight::delete_oldest(connection, chunk),
     }
 }
 
@@ -177,7 +189,7 @@ struct Ahead {
 }
 
 /// The tables, and the nanoseconds of the unit of their time.
-const AHEAD: [(Ahead, i64); 3] = [
+const AHEAD: [(Ahead, i64); 4] = [
     (
         Ahead {
             first: "SELECT min(started_at) FROM record",
@@ -204,6 +216,15 @@ const AHEAD: [(Ahead, i64); 3] = [
                 minute FROM rollup WHERE minute > ?1 ORDER BY minute DESC LIMIT ?2)",
         },
         MINUTE,
+    ),
+    (
+        Ahead {
+            first: "SELECT min(taken_at) FROM flight",
+            last: "SELECT max(taken_at) FROM flight",
+            delete_after: "DELETE FROM flight WHERE rowid IN (SELECT rowid FROM flight \
+                WHERE taken_at > ?1 ORDER BY taken_at DESC LIMIT ?2)",
+        },
+        1,
     ),
 ];
 

@@ -58,6 +58,11 @@ impl Bounds {
         self.database + 2 * self.wal
     }
 
+    /// What the flight recorder may use of a database that is nearly full.
+    pub(crate) fn flight(self) -> u64 {
+        FLIGHT_BYTES_MAX.min(self.database / 4)
+    }
+
     /// How many rows a transaction may have, so that it does not outgrow the log.
     pub(crate) fn rows_max(self) -> usize {
         usize::try_from(self.wal / ROW_PAGES_BYTES).unwrap_or(usize::MAX)
@@ -493,6 +498,7 @@ const BUSY_PAUSE: Duration = Duration::from_millis(5);
 pub(crate) const PAGE_BYTES: u64 = 4_096;
 const CACHE_KIB: i64 = 2_048;
 const BYTES_MIN: u64 = 1 << 20;
+const FLIGHT_BYTES_MAX: u64 = 1 << 20;
 const WAL_MIN: u64 = 128 << 10;
 const WAL_MAX: u64 = 4 << 20;
 /// What a row may change in pages, its indexes' included, when it is unlucky.
