@@ -1,7 +1,7 @@
 //! The one thread that writes: what waits in the queue, twice a second, in one transaction.
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use crossbeam_channel::{Receiver, Sender, TryRecvError, after, select};
@@ -12,9 +12,10 @@ use super::flight::FlightRecorder;
 use super::intake_queue::{IntakeEnds, IntakeQueue, Item, QUEUE_MAX};
 use super::session::Session;
 use super::store::{Bounds, Opened, Store, is_busy};
+use super::unclean_end::UncleanEnd;
 use crate::clock::{self, Stamp};
 use crate::instrument::rate_limit::RateLimit;
-use crate::semconv::EVENT_HISTORY_FAILED;
+use crate::semconv::{EVENT_CONFIGURATION_WARNING, EVENT_HISTORY_FAILED};
 
 /// What the writer is asked to do; each answers with what came of it.
 #[derive(Debug)]
@@ -46,6 +47,8 @@ pub(crate) struct WriterSettings {
     pub(crate) bounds: Bounds,
     pub(crate) retention: Duration,
     pub(crate) session: Session,
+    /// The run before this one, as soon as it is known that it did not end by itself.
+    pub(crate) unclean_end: Arc<OnceLock<UncleanEnd>>,
 }
 
 pub(crate) struct Writer {
@@ -69,6 +72,8 @@ pub(crate) struct WriterState {
     resumed: Option<Stamp>,
     /// What was taken in before this epoch is deleted.
     kept_from: u32,
+    /// The file knows this run, and the run before it was looked for.
+    has_begun: bool,
     warnings: RateLimit,
 }
 
@@ -81,6 +86,7 @@ impl WriterState {
             expired: None,
             resumed: None,
             kept_from: 0,
+            has_begun: false,
             warnings: RateLimit::per_minute(1),
         }
     }
@@ -98,9 +104,18 @@ impl WriterState {
 
 impl Writer {
     /// Writes until it is asked to end, or the history is dropped.
-    pub(crate) fn run(mut self) {
+    ///
+    /// It says by `begun` that the run is in the file, unless it starts with a pause.
+    pub(crate) fn run(mut self, begun: Sender<()>) {
         // A process that ends soon has a first state, too.
         self.look();
+        if !self.queue.is_paused()
+            && let Err(error) = self.begin()
+        {
+            // It is tried again with the first write.
+            self.queue.counts.failed(&error);
+        }
+        drop(begun);
         let mut due = after(INTERVAL);
         loop {
             let (commands, full) = (self.commands.clone(), self.ends.full.clone());
@@ -274,6 +289,36 @@ impl Writer {
         result
     }
 
+    /// Has the file know this run, and looks for the one before it.
+    fn begin(&mut self) -> Result<(), HistoryError> {
+        let Self {
+            settings, state, ..
+        } = self;
+        let Some(store) = state.store.as_mut().filter(|_| !state.has_begun) else {
+            return Ok(());
+        };
+        let begun = store.begin(&settings.session, WallAnchor::now().wall_nanos());
+        let unclean_end = begun.map_err(|error| HistoryError::of(&settings.path, error))?;
+        state.has_begun = true;
+        if let Some(unclean_end) = unclean_end {
+            // A run begins once.
+            let _ = settings.unclean_end.set(unclean_end);
+        }
+        Ok(())
+    }
+
+    /// The same after the app has started, when its start did not succeed with it.
+    fn begin_late(&mut self) -> Result<(), HistoryError> {
+        if self.state.has_begun {
+            return Ok(());
+        }
+        self.begin()?;
+        if let Some(unclean_end) = self.settings.unclean_end.get() {
+            tracing::warn!(name: EVENT_CONFIGURATION_WARNING, "{unclean_end}");
+        }
+        Ok(())
+    }
+
     fn write_once(&mut self) -> Result<(), HistoryError> {
         let Self {
             settings, state, ..
@@ -291,6 +336,7 @@ impl Writer {
             let opened = Store::open(path, settings.bounds)?;
             self.opened(opened);
         }
+        self.begin_late()?;
         let Self {
             settings,
             state,
@@ -414,6 +460,10 @@ impl Writer {
         if self.state.store.is_none() {
             let opened = Store::open(&self.settings.path, self.settings.bounds)?;
             self.opened(opened);
+        }
+        if let Err(error) = self.begin() {
+            // It is tried again with the next write.
+            self.queue.counts.failed(&error);
         }
         Ok(())
     }

@@ -136,6 +136,25 @@ fn what_a_locked_file_does_not_take_until_the_end_counts_as_dropped() {
 }
 
 #[test]
+fn a_history_whose_writer_cannot_be_started_leaves_no_open_run() {
+    const TEST: &str = "faults::a_history_whose_writer_cannot_be_started_leaves_no_open_run";
+    const FILE: &str = "SPANWIRE_TEST_FILE";
+    if is_child() {
+        let path = PathBuf::from(std::env::var_os(FILE).unwrap());
+        let error = open_error(&path);
+        assert!(matches!(error, HistoryError::NoThread(_)), "{error}");
+        return;
+    }
+    let (_folder, path) = place("no-thread");
+    let mut child = command(TEST);
+    // No system has room for such a stack, so it starts no thread. The test itself runs on the
+    // first one.
+    child.arg("--test-threads=1").env(FILE, &path);
+    run(child.env("RUST_MIN_STACK", (1_u64 << 50).to_string()));
+    assert_eq!(number(&path, "SELECT count(*) FROM session"), 0.0);
+}
+
+#[test]
 fn a_damaged_history_is_set_aside_and_a_new_one_begins() {
     run_alone(
         "faults::a_damaged_history_is_set_aside_and_a_new_one_begins",
