@@ -229,10 +229,14 @@ impl Store {
     }
 
     /// The app ended well, or recording is paused: there is nothing to tell of its last moments.
-    pub(crate) fn end(&self, session: &Session, now: i64) -> rusqlite::Result<()> {
+    pub(crate) fn end(&mut self, session: &Session, now: i64) -> rusqlite::Result<()> {
+        let transaction = self
+            .connection
+            .transaction_with_behavior(TransactionBehavior::Immediate)?;
         let sql = "UPDATE session SET seen_at = max(seen_at, ?2), ended_at = ?2 WHERE id = ?1";
-        self.connection.execute(sql, params![session.id, now])?;
-        flight::prune(&self.connection, session.id, i64::MAX)
+        transaction.execute(sql, params![session.id, now])?;
+        flight::prune(&transaction, session.id, i64::MAX)?;
+        transaction.commit()
     }
 
     /// Writes the log into the database and empties it, unless somebody reads.

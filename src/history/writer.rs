@@ -74,6 +74,8 @@ pub(crate) struct WriterState {
     kept_from: u32,
     /// The file knows this run, and the run before it was looked for.
     has_begun: bool,
+    /// When the run ended, or was paused, while the file does not say so.
+    end_due: Option<i64>,
     warnings: RateLimit,
 }
 
@@ -87,6 +89,7 @@ impl WriterState {
             resumed: None,
             kept_from: 0,
             has_begun: false,
+            end_due: None,
             warnings: RateLimit::per_minute(1),
         }
     }
@@ -130,6 +133,9 @@ impl Writer {
                     self.look();
                     // Its error is counted and told.
                     let _ = self.take_and_write();
+                    if self.queue.is_paused() {
+                        self.end_run();
+                    }
                     continue;
                 }
             };
@@ -260,32 +266,37 @@ impl Writer {
         if self.state.batch.is_empty() {
             return Ok(());
         }
-        let mut result = self.write_once();
-        if matches!(result, Err(HistoryError::NoSpace { .. })) {
-            // The bound is reached in the middle of a batch, or the disk is full.
-            result = self.make_room().and_then(|()| self.write_once());
-        }
-        if matches!(result, Err(HistoryError::Corrupt { .. })) {
-            result = self.replace().and_then(|()| self.write_once());
-        }
+        let result = self.attempt(Self::write_once);
         let count = self.state.batch.count;
         let waiting = self.state.batch.rows.len() + self.state.batch.samples.len();
         match &result {
             Ok(()) => self.queue.counts.written(count),
             Err(error) => {
                 self.queue.counts.failed(error);
-                let may_pass = matches!(
-                    error,
-                    HistoryError::Locked { .. } | HistoryError::HeldByReader { .. }
-                );
                 self.state.warn(error, "the history cannot be written");
-                if may_pass && waiting < QUEUE_MAX {
+                if may_pass(error) && waiting < QUEUE_MAX {
                     return result;
                 }
                 self.queue.counts.dropped(count);
             }
         }
         self.state.batch.clear();
+        result
+    }
+
+    /// Changes the file, and does so again when what is in its way can be put away.
+    fn attempt(
+        &mut self,
+        change: fn(&mut Self) -> Result<(), HistoryError>,
+    ) -> Result<(), HistoryError> {
+        let mut result = change(self);
+        if matches!(result, Err(HistoryError::NoSpace { .. })) {
+            // The bound is reached in the middle of a batch, or the disk is full.
+            result = self.make_room().and_then(|()| change(self));
+        }
+        if matches!(result, Err(HistoryError::Corrupt { .. })) {
+            result = self.replace().and_then(|()| change(self));
+        }
         result
     }
 
@@ -416,16 +427,16 @@ impl Writer {
         self.take();
         let waiting = self.state.batch.count;
         if !discard {
-            if let Some(store) = &self.state.store {
-                // The end of an app in a pause is not reported. The error of this is no loss.
-                let _ = store.end(&self.settings.session, WallAnchor::now().wall_nanos());
-            }
+            // The end of an app in a pause is not reported.
+            self.state.end_due = Some(WallAnchor::now().wall_nanos());
+            self.end_run();
             return Pending {
                 discarded: 0,
                 kept: waiting,
             };
         }
         self.state.batch.clear();
+        self.state.end_due = None;
         self.intake.series.forget_usual();
         self.state.kept_from = self.queue.epoch();
         self.queue.counts.discarded(waiting);
@@ -457,6 +468,7 @@ impl Writer {
 
     fn resume(&mut self) -> Result<(), HistoryError> {
         self.state.resumed = Some(clock::now());
+        self.state.end_due = None;
         if self.state.store.is_none() {
             let opened = Store::open(&self.settings.path, self.settings.bounds)?;
             self.opened(opened);
@@ -468,11 +480,38 @@ impl Writer {
         Ok(())
     }
 
+    /// Says in the file that the run has ended or is paused, when it does not say so. What cannot be
+    /// written for a reason that passes stays for the next time.
+    fn end_run(&mut self) {
+        let Err(error) = self.attempt(Self::end_once) else {
+            self.state.end_due = None;
+            return;
+        };
+        self.queue.counts.failed(&error);
+        self.state
+            .warn(&error, "the end of the run cannot be written");
+        if !may_pass(&error) {
+            self.state.end_due = None;
+        }
+    }
+
+    fn end_once(&mut self) -> Result<(), HistoryError> {
+        let Self {
+            settings, state, ..
+        } = self;
+        let (Some(store), Some(at)) = (&mut state.store, state.end_due) else {
+            return Ok(());
+        };
+        let ended = store.end(&settings.session, at);
+        ended.map_err(|error| HistoryError::of(&settings.path, error))
+    }
+
     fn end(&mut self, crashed: bool) {
         if self.queue.is_paused() {
             self.take();
             self.queue.counts.discarded(self.state.batch.count);
             self.state.batch.clear();
+            self.end_run();
             return;
         }
         // Its error is counted.
@@ -481,13 +520,22 @@ impl Writer {
         self.take();
         self.queue.counts.dropped(self.state.batch.count);
         self.state.batch.clear();
-        let now = WallAnchor::now().wall_nanos();
-        if let Some(store) = self.state.store.take()
-            && !crashed
-        {
-            let _ = store.end(&self.settings.session, now);
+        if !crashed {
+            self.state.end_due = Some(WallAnchor::now().wall_nanos());
+            self.end_run();
+            // There is no next time for this either, and it must not look like a crash.
+            self.end_run();
         }
+        self.state.store = None;
     }
+}
+
+/// Whether the same may succeed later: another process is in the way.
+fn may_pass(error: &HistoryError) -> bool {
+    matches!(
+        error,
+        HistoryError::Locked { .. } | HistoryError::HeldByReader { .. }
+    )
 }
 
 /// Keeps and says where a damaged file is now.
