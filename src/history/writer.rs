@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use crossbeam_channel::{Receiver, Sender, TryRecvError, after, select};
+use crossbeam_channel::{Receiver, Sender, TryRecvError, after, never, select};
 
 use super::batch::{Batch, Intake, WallAnchor};
 use super::error::HistoryError;
@@ -76,6 +76,8 @@ pub(crate) struct WriterState {
     has_begun: bool,
     /// When the run ended, or was paused, while the file does not say so.
     end_due: Option<i64>,
+    /// The batch waits for a reason that passes. It is tried again in its time.
+    is_held_up: bool,
     warnings: RateLimit,
 }
 
@@ -90,6 +92,7 @@ impl WriterState {
             kept_from: 0,
             has_begun: false,
             end_due: None,
+            is_held_up: false,
             warnings: RateLimit::per_minute(1),
         }
     }
@@ -121,7 +124,13 @@ impl Writer {
         drop(begun);
         let mut due = after(INTERVAL);
         loop {
-            let (commands, full) = (self.commands.clone(), self.ends.full.clone());
+            let commands = self.commands.clone();
+            // The app's threads call the writer with each record that finds no room. It would try
+            // without end where it cannot make room before its time.
+            let full = match self.state.is_held_up && self.is_batch_full() {
+                true => never(),
+                false => self.ends.full.clone(),
+            };
             let command = select! {
                 recv(commands) -> command => command.ok(),
                 recv(full) -> _ => {
@@ -183,10 +192,14 @@ impl Writer {
             return;
         }
         self.take_some(self.settings.bounds.rows_max());
-        if self.state.batch.rows.len() >= self.settings.bounds.rows_max() {
+        if self.is_batch_full() && !self.state.is_held_up {
             // Its error is counted and told.
             let _ = self.write();
         }
+    }
+
+    fn is_batch_full(&self) -> bool {
+        self.state.batch.rows.len() >= self.settings.bounds.rows_max()
     }
 
     /// Takes in what waits, as much as was there at the start of it.
@@ -263,6 +276,7 @@ impl Writer {
     /// Writes the batch. What cannot be written for a reason that passes stays for the next time,
     /// up to a bound; the rest is dropped.
     fn write(&mut self) -> Result<(), HistoryError> {
+        self.state.is_held_up = false;
         if self.state.batch.is_empty() {
             return Ok(());
         }
@@ -275,6 +289,7 @@ impl Writer {
                 self.queue.counts.failed(error);
                 self.state.warn(error, "the history cannot be written");
                 if may_pass(error) && waiting < QUEUE_MAX {
+                    self.state.is_held_up = true;
                     return result;
                 }
                 self.queue.counts.dropped(count);
@@ -555,3 +570,6 @@ const INTERVAL: Duration = Duration::from_millis(500);
 /// What the flight recorder saw that may wait to be written.
 const LOOKS_MAX: usize = 60;
 const EXPIRE_INTERVAL: Duration = Duration::from_secs(60);
+
+#[cfg(test)]
+mod tests;
