@@ -7,8 +7,7 @@ use std::time::Duration;
 
 use rusqlite::{Connection, Transaction, params};
 
-use super::time::as_i64;
-use super::unclean_end::LAST_MINUTE;
+use super::time::{MINUTE, as_i64};
 use crate::clock::{self, Stamp};
 use crate::instrument::open_work::{OpenWorkSnapshot, open_work};
 use crate::instrument::page_snapshots::{PageSnapshot, page_snapshots};
@@ -39,6 +38,8 @@ const LOOK_EVERY: Duration = Duration::from_millis(900);
 const OPEN_MIN: Duration = Duration::from_secs(1);
 /// The oldest, of one look.
 const OPEN_MAX: usize = 16;
+/// How much of a run that did not end by itself is kept, and shown.
+pub(crate) const LAST_MINUTE: i64 = MINUTE;
 /// How much of a run that runs is kept.
 const KEPT: Duration = Duration::from_secs(300);
 const PRUNE_EVERY: Duration = Duration::from_secs(30);

@@ -5,11 +5,11 @@ use std::path::{Path, PathBuf};
 
 use rusqlite::{Connection, TransactionBehavior, params};
 
-use super::flight::NEWEST_LOOKS;
+use super::flight::{LAST_MINUTE, NEWEST_LOOKS};
 use super::process_identity::is_running;
 use super::session::Session;
 use super::store::Store;
-use super::time::{MINUTE, SECOND, utc};
+use super::time::{SECOND, utc};
 
 /// A run of the app that did not end by itself, and how to look at its last minute.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -24,8 +24,6 @@ pub(crate) struct UncleanEnd {
     others: usize,
 }
 
-/// How much of a run that did not end by itself is kept, and shown.
-pub(crate) const LAST_MINUTE: i64 = MINUTE;
 /// Runs whose last minute is kept.
 const RUNS_KEPT: i64 = 10;
 

@@ -3,10 +3,9 @@
 use rusqlite::{Connection, Row, params};
 
 use crate::history::batch::WallAnchor;
-use crate::history::flight::NEWEST_LOOKS;
+use crate::history::flight::{LAST_MINUTE, NEWEST_LOOKS};
 use crate::history::process_identity::is_running;
 use crate::history::query::QueryError;
-use crate::history::unclean_end::LAST_MINUTE;
 
 /// A run of the app that did not end by itself.
 #[derive(Clone, Debug)]
