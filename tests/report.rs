@@ -408,7 +408,10 @@ fn messages_from_before_the_client_do_not_speak_for_fewer_spans() {
         assert_eq!(evidence(), None);
         flood();
         let said = evidence().unwrap();
-        assert!(said.starts_with("200 messages a second cross main"), "{said}");
+        assert!(
+            said.starts_with("200 messages a second cross main"),
+            "{said}"
+        );
     });
 }
 
