@@ -243,6 +243,36 @@ fn clean_of_a_locked_file_says_so_and_deletes_nothing() {
 
 #[cfg(target_os = "linux")]
 #[test]
+fn clean_of_a_file_that_may_not_be_written_says_so_and_deletes_nothing() {
+    use std::fs::{Permissions, set_permissions};
+    use std::os::unix::fs::PermissionsExt;
+
+    let (folder, path) = some();
+    let program = folder.file("spanwire");
+    std::fs::copy(command().get_program(), &program).unwrap();
+    let allow = |file: &Path, mode| set_permissions(file, Permissions::from_mode(mode)).unwrap();
+    let place = program.parent().unwrap();
+    allow(Path::new(&path), 0o444);
+    allow(place, 0o555);
+    let is_root = std::fs::write(folder.file("any"), "").is_ok();
+    let clean = ["clean", &path, "--older-than", "1s", "--rollups"];
+    let output = if is_root {
+        // Permissions do not hold for root, so somebody else tries.
+        let mut other = std::process::Command::new("setpriv");
+        other.args(["--reuid=65534", "--regid=65534", "--clear-groups"]);
+        said(other.arg(&program).args(clean))
+    } else {
+        spanwire(&clean)
+    };
+    allow(place, 0o755);
+    assert_eq!((output.code, &*output.out), (1, ""));
+    let why = "error: the file cannot be written: check its and its folder's permissions\n";
+    assert_eq!(output.err, why);
+    assert_eq!(count(&path, "record"), 1_200);
+}
+
+#[cfg(target_os = "linux")]
+#[test]
 fn clean_shows_on_a_terminal_how_far_it_is() {
     let (_folder, path) = some();
     let file = Connection::open(&path).unwrap();

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::time::SystemTime;
 
-use rusqlite::{Connection, params};
+use rusqlite::{Connection, ErrorCode, params};
 
 use super::error::{OpenError, QueryError};
 use super::open::{Origin, read_only, read_write};
@@ -71,7 +71,7 @@ impl Cleanup {
         path: impl AsRef<Path>,
         mut progress: impl FnMut(Cleaned, Cleaned),
     ) -> Result<Cleaned, CleanupError> {
-        let (connection, origin) = read_write(path.as_ref())?;
+        let (connection, origin) = read_write(path.as_ref()).map_err(unwritable)?;
         self.refuse_others(path.as_ref(), &origin)?;
         let all = self.counted(&connection)?;
         let mut done = Cleaned::default();
@@ -187,6 +187,20 @@ impl Table {
             Self::Sample => &mut cleaned.samples,
             Self::Rollup => &mut cleaned.rollups,
         }
+    }
+}
+
+/// To be read it would be opened in another way, so it is the writing that fails.
+fn unwritable(error: OpenError) -> CleanupError {
+    let code = match &error {
+        OpenError::Unreadable { source, .. } => source
+            .downcast_ref::<rusqlite::Error>()
+            .and_then(rusqlite::Error::sqlite_error_code),
+        _ => None,
+    };
+    match code {
+        Some(ErrorCode::ReadOnly) => QueryError::ReadOnly.into(),
+        _ => error.into(),
     }
 }
 
