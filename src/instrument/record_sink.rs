@@ -10,7 +10,7 @@
 
 use std::cell::Cell;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread;
 use std::time::Duration;
 
@@ -283,8 +283,19 @@ pub(crate) fn install(sink: Box<dyn RecordSink>) -> Result<SinkPlace, SinkTaken>
     Ok(SinkPlace(()))
 }
 
+/// What lasts longer than a sink, and hands over what there is of it before the sink goes.
+static BEFORE_END: OnceLock<fn()> = OnceLock::new();
+
+/// Has `hand_over` called each time before a sink goes. There is one that lasts longer.
+pub(crate) fn before_end(hand_over: fn()) {
+    BEFORE_END.get_or_init(|| hand_over);
+}
+
 impl Drop for SinkPlace {
     fn drop(&mut self) {
+        if let Some(hand_over) = BEFORE_END.get() {
+            hand_over();
+        }
         SINK.store(None);
         IS_ON.store(false, Ordering::Release);
     }

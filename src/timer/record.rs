@@ -74,6 +74,7 @@ pub(crate) fn record_event<'o>(name: &str, took: Duration, outcome: impl Into<Ou
 /// assert_eq!(current_operation(), None);
 /// ```
 pub fn set_current_operation<'n>(name: impl Into<Option<&'n str>>) {
+    record_sink::before_end(keep_current_operation);
     let now = clock::now();
     let next = name.into().map(|name| Current::begin(operation(name), now));
     let previous = std::mem::replace(&mut *current(), next);
@@ -83,10 +84,9 @@ pub fn set_current_operation<'n>(name: impl Into<Option<&'n str>>) {
     }
 }
 
-/// Has the history keep how long the current operation has been that until now, since the history
-/// ends before it does.
-#[cfg(feature = "history")]
-pub(crate) fn keep_current_operation() {
+/// Hands over how long the current operation has been that until now, since the history ends before
+/// it does.
+fn keep_current_operation() {
     if let Some(current) = &mut *current() {
         current.keep_until(clock::now());
     }

@@ -130,6 +130,13 @@ fn current_operations_are_rows_of_their_own_and_no_runs() {
             let reader = HistoryReader::open(&path).unwrap();
             let runs = reader.stats(&Filter::new().kind("operation")).unwrap();
             assert_eq!((runs.len(), runs[0].count), (1, 1));
+            // So it is in a history without telemetry.
+            let path = path.with_file_name("alone.db");
+            let history = History::open(&path).unwrap();
+            set_current_operation("tidy up");
+            history.shutdown(DEADLINE);
+            let rows = "SELECT kind, operation FROM metrics";
+            assert_eq!(sql(&path, rows), "current_operation|tidy up");
         },
     );
 }
