@@ -197,6 +197,29 @@ fn slices_of_a_thread_do_not_overlap_and_flows_begin_within_one() {
 }
 
 #[test]
+fn a_current_operation_has_a_track_of_its_own_and_is_not_among_the_slowest() {
+    let history = Synthetic::new("current");
+    history.healthy();
+    history.write(&[Row::new("current_operation", "import", 10_000, 60_000)]);
+    let events = trace(&history);
+    let import = events.iter().find(|is| is["name"] == "import").unwrap();
+    assert_eq!(import["ph"], "X");
+    assert_eq!(number(import, "dur"), 60_000_000.0);
+    let track = events.iter().find(|is| {
+        is["args"]["name"] == "current operation"
+            && (&is["pid"], &is["tid"]) == (&import["pid"], &import["tid"])
+    });
+    assert!(track.is_some(), "{import}");
+    // It is as long as the app leaves it in place, which says nothing of what is slow.
+    let html = text_in(&history.file("report.zip"), "report.html");
+    assert!(
+        html.contains("current_operation import"),
+        "among the numbers"
+    );
+    assert!(!html.contains("<b>current_operation import</b>"));
+}
+
+#[test]
 fn times_are_microseconds_and_counters_have_units() {
     let events = trace(&history());
     let call = events
