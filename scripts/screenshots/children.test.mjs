@@ -3,8 +3,8 @@ import { spawnSync } from "node:child_process";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
 import { test } from "node:test";
+import { fileURLToPath } from "node:url";
 import { end, run, start } from "./children.mjs";
 
 const MAIN = fileURLToPath(new URL("main.mjs", import.meta.url));
@@ -38,7 +38,7 @@ test("a program that is run to its end throws how it ended, with what it wrote",
   assert.throws(() => run("/no/such/program", []), /could not be started: ENOENT$/);
 });
 
-const makes = (program) => spawnSync(process.execPath, [MAIN, "--tauri", program, "--out", "/no/such/folder"], { encoding: "utf8" });
+const makes = (program) => spawnSync(process.execPath, [MAIN, "--tauri", program, "--out", "/no/such/folder"], { encoding: "utf8", timeout: 60_000 });
 
 test("an app that crashes, and one that is not there, are one line of an error and no picture", { skip: noDisplay() }, () => {
   const folder = mkdtempSync(join(tmpdir(), "spanwire-crash-"));
