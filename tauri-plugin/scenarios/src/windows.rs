@@ -79,7 +79,7 @@ pub fn run(setup: Setup) {
     let builder = match setup.plugin {
         Plugin::Without => builder.invoke_handler(commands::handler()),
         Plugin::Init => builder
-            .plugin(reports::plugin())
+            .plugin(reports::plugin(&setup.scenario))
             .invoke_handler(commands::handler()),
         Plugin::Instrument => tauri_plugin_spanwire::instrument(builder, "scenarios")
             .invoke_handler(commands::handler()),

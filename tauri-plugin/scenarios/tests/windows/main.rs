@@ -90,6 +90,10 @@ const TESTS: &[(&str, fn())] = &[
         reports::saved,
     ),
     (
+        "two_reports_at_once_are_one_report_and_one_refusal",
+        reports::two_at_once,
+    ),
+    (
         "a_page_without_permission_has_no_report_written",
         reports::without_permission,
     ),
