@@ -65,7 +65,7 @@ pub(super) enum State {
     Running(Components),
     /// A call of `shutdown` is at it, without the lock.
     Ending,
-    Ended(ShutdownReport),
+    Ended(Box<ShutdownReport>),
 }
 
 /// What ends with the shutdown.
@@ -217,7 +217,7 @@ impl Telemetry {
         let mut state = self.state();
         loop {
             match &mut *state {
-                State::Ended(report) => return report.clone(),
+                State::Ended(report) => return (**report).clone(),
                 State::Ending => {
                     let left = until.since(clock::now());
                     if left.is_zero() {
@@ -233,7 +233,7 @@ impl Telemetry {
                     startup::conclude();
                     self.end(running, deadline);
                     let report = self.shutdown_report();
-                    *self.state() = State::Ended(report.clone());
+                    *self.state() = State::Ended(Box::new(report.clone()));
                     self.ended.notify_all();
                     return report;
                 }
