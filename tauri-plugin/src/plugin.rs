@@ -82,17 +82,16 @@ impl<R: Runtime> Plugin<R> for Spanwire<R> {
             app.manage(report_to);
         }
         warnings.iter().for_each(warn);
+        let made_before = webviews::made_before(app);
         match way {
-            Way::Seam => inform(way),
+            Way::Seam => {
+                inform(way);
+                made_before.iter().for_each(warn_of_made_before);
+            }
+            // It says so of every webview.
             Way::Handler(_) => warn(way),
         }
-        for label in webviews::made_before(app) {
-            warn(format_args!(
-                "the webview {label} was made before the plugin was there, so its commands are seen \
-                 in tauri_plugin_spanwire::traced(…) alone: register the plugin first"
-            ));
-        }
-        let state = Arc::new(PluginState::new(way, settings));
+        let state = Arc::new(PluginState::new(way, settings, made_before));
         app.manage(Arc::clone(&state));
         if way == Way::Seam {
             // What it registers stays with Tauri.
@@ -138,6 +137,13 @@ impl<R: Runtime> Plugin<R> for Spanwire<R> {
     fn extend_api(&mut self, invoke: Invoke<R>) -> bool {
         commands::handler()(invoke)
     }
+}
+
+fn warn_of_made_before(label: &String) {
+    warn(format_args!(
+        "the webview {label} was made before the plugin was there, so its commands are seen in \
+         tauri_plugin_spanwire::traced(…) alone: register the plugin first"
+    ));
 }
 
 /// What registers the scheme.

@@ -11,6 +11,7 @@
 
 mod app;
 mod consent;
+mod own;
 mod public_way;
 mod reports;
 mod security;
@@ -76,6 +77,22 @@ const TESTS: &[(&str, fn())] = &[
     (
         "an_app_with_the_isolation_pattern_works_and_the_public_way_counts_its_commands",
         public_way::isolated,
+    ),
+    (
+        "a_window_that_was_made_before_the_plugin_is_named_and_the_public_way_serves_it",
+        public_way::made_before,
+    ),
+    (
+        "an_app_that_has_set_spanwire_up_keeps_its_telemetry",
+        own::spanwire,
+    ),
+    (
+        "a_warning_reaches_stderr_where_spanwire_has_the_only_subscriber",
+        own::warned,
+    ),
+    (
+        "an_app_with_a_subscriber_of_its_own_has_the_warnings_there_and_the_metrics",
+        own::subscriber,
     ),
     (
         "nothing_is_recorded_before_the_person_says_yes",
