@@ -14,7 +14,7 @@ import { dirname, join, resolve } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
-import { end, run, start } from "./children.mjs";
+import { end, run, start } from "../children.mjs";
 import { cropped, pixels, png } from "./framebuffer.mjs";
 
 const ROOT = fileURLToPath(new URL("../..", import.meta.url));
