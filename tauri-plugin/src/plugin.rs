@@ -75,6 +75,7 @@ impl<R: Runtime> Plugin<R> for Spanwire<R> {
             consent_file,
             builder.configure,
         );
+        let asks_nobody = telemetry.is_none() && settings.ask_first;
         if let Some(telemetry) = telemetry {
             app.manage(telemetry);
         }
@@ -82,6 +83,12 @@ impl<R: Runtime> Plugin<R> for Spanwire<R> {
             app.manage(report_to);
         }
         warnings.iter().for_each(warn);
+        if asks_nobody {
+            warn(
+                "askFirst has no effect, since the plugin has installed no telemetry: an app that \
+                 sets it up itself has it start with TelemetryBuilder::start_paused",
+            );
+        }
         let made_before = webviews::made_before(app);
         match way {
             Way::Seam => {

@@ -87,6 +87,10 @@ const TESTS: &[(&str, fn())] = &[
         own::spanwire,
     ),
     (
+        "asking_first_is_a_warning_where_the_app_has_set_telemetry_up",
+        own::asks_nobody,
+    ),
+    (
         "a_warning_reaches_stderr_where_spanwire_has_the_only_subscriber",
         own::warned,
     ),

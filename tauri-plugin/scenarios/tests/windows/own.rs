@@ -46,6 +46,16 @@ pub(crate) fn spanwire() {
     }
 }
 
+pub(crate) fn asks_nobody() {
+    let mut app = App::new(Plugin::Init, "one");
+    app.setup.own = Own::Installed;
+    app.setup.settings = serde_json::json!({ "askFirst": true });
+    let run = app.run();
+    let says = "spanwire: askFirst has no effect";
+    assert_eq!(run.stderr.matches(says).count(), 1, "{}", run.stderr);
+    assert_eq!(run.resource("service.name").as_deref(), Some("own"));
+}
+
 pub(crate) fn warned() {
     let run = run(Own::Installed, Plugin::TracedAlone, "otlp");
     let says = "since the app turned the `ipc` scheme off";
