@@ -66,9 +66,8 @@ const NO_FILE: &str =
 pub(crate) async fn save<R: Runtime>(app: AppHandle<R>) -> Result<SavedReport, String> {
     use tauri::Manager;
 
-    let to = app.try_state::<ReportTo>().ok_or(NO_FILE)?;
-    let turn = to.turn().ok_or("a report is being written already")?;
-    drop(to);
+    let turn = app.try_state::<ReportTo>().ok_or(NO_FILE)?.turn();
+    let turn = turn.ok_or("a report is being written already")?;
     // It takes up to some seconds, which the commands that wait for a worker do not have.
     let writing = tauri::async_runtime::spawn_blocking(move || {
         let saved = write(&app);
