@@ -133,7 +133,7 @@ check-drawing: drawing ## the same in a minute without pictures: no panel is emp
 bench: ## run the benchmarks
 	cargo bench -p spanwire
 
-bench-history: ## questions to a history of ten million records, which it writes first; it fails when one takes a second
+bench-history: ## questions to a history of ten million records, and the file of an app that records so many; it fails when one takes a second, or the file outgrows its bound
 	cargo bench -p spanwire --features history --bench history
 
 bench-webview: ## the raw wry way beside ours in real windows, and what the page script costs a page; it fails when a target is missed

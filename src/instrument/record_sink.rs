@@ -26,6 +26,8 @@ use crate::semconv::ErrorType;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum RecordKind {
     Operation,
+    /// The time in which an operation was the one that the app named as the current one.
+    CurrentOperation,
     /// A call of the page's, until its promise was settled.
     Call,
     /// An event from the page.
@@ -43,6 +45,7 @@ impl RecordKind {
     pub(crate) const fn as_str(self) -> &'static str {
         match self {
             Self::Operation => "operation",
+            Self::CurrentOperation => "current_operation",
             Self::Call => "call",
             Self::EventIn => "event_in",
             Self::EventOut => "event_out",

@@ -280,7 +280,10 @@ impl Telemetry {
         let until = now.plus(deadline);
         // It writes on a thread of its own, beside the exports.
         #[cfg(feature = "history")]
-        let history = self.history.as_ref().map(History::begin_shutdown);
+        let history = self.history.as_ref().map(|history| {
+            crate::timer::keep_current_operation();
+            history.begin_shutdown()
+        });
         #[cfg(feature = "otlp")]
         self.pipelines.close(&running.providers, now, deadline);
         #[cfg(feature = "otlp")]

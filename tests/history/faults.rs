@@ -48,6 +48,10 @@ fn what_is_no_history_is_refused_with_its_reason_and_left_as_it_is() {
                 matches!(error, HistoryError::ForeignDatabase { .. }),
                 "{error}"
             );
+            assert!(
+                error.to_string().contains("spanwire history import"),
+                "{error}"
+            );
             assert_eq!(fs::read(&other).unwrap(), database);
             let files = folder.files();
             assert_eq!(files.len(), 2, "{files:?}");

@@ -10,6 +10,7 @@ use serde_json::json;
 use spanwire::history::History;
 use spanwire::ipc::{Call, Ipc};
 use spanwire::telemetry::{MetricsExporter, Pending, TelemetryBuilder, Warning};
+use spanwire::timer::set_current_operation;
 use spanwire::{Telemetry, monitor};
 use spanwire_testkit::child_process::{self, run_alone};
 use spanwire_testkit::model_page::ModelPage;
@@ -36,6 +37,7 @@ fn process_that_hangs() {
     let ui = ui.spawn(move || {
         let mut page = ModelPage::load(&ipc, "p1");
         page.pump(&ipc);
+        set_current_operation("convert");
         println!("\nhangs");
         page.call(&ipc, "freeze", json!(1));
     });
@@ -88,7 +90,7 @@ fn a_hang_is_in_the_file_when_the_process_is_killed_and_the_next_start_says_so_o
                     "subject, name, webview, thread, age > 1e9",
                     " AND age > 0 ORDER BY name"
                 ),
-                "operation|export||worker|1\nhandler|freeze|main|ui|1"
+                "operation|convert||ui|1\noperation|export||worker|1\nhandler|freeze|main|ui|1"
             );
             #[cfg(target_os = "linux")]
             assert_eq!(last("resident > 1e6", " AND name = 'app'"), "1");

@@ -35,6 +35,19 @@ pub struct Imported {
 ///
 /// [`ImportError`]; then there is no new file.
 pub fn import(old: impl AsRef<Path>, new: impl AsRef<Path>) -> Result<Imported, ImportError> {
+    import_with_progress(old, new, |_| ())
+}
+
+/// The same, and calls `progress` now and then with how many rows were read until then.
+///
+/// # Errors
+///
+/// As [`import`].
+pub fn import_with_progress(
+    old: impl AsRef<Path>,
+    new: impl AsRef<Path>,
+    mut progress: impl FnMut(u64),
+) -> Result<Imported, ImportError> {
     let (old, new) = (old.as_ref(), new.as_ref());
     let (source, origin) = read_only(old)?;
     let Origin::MetricsStorage { table } = origin else {
@@ -52,7 +65,7 @@ pub fn import(old: impl AsRef<Path>, new: impl AsRef<Path>) -> Result<Imported, 
     create_unfinished(&partial.0).map_err(|error| unwritable(error.into()))?;
     let target = Connection::open_with_flags(&partial.0, OpenFlags::SQLITE_OPEN_READ_WRITE);
     let mut target = target.map_err(|error| unwritable(error.into()))?;
-    let imported = migrate(&source, &table, &mut target)?;
+    let imported = migrate(&source, &table, &mut target, &mut progress)?;
     target
         .close()
         .map_err(|(_, error)| QueryError::from(error))?;
@@ -77,7 +90,7 @@ pub(super) fn temporary_copy(
         },
     };
     let mut target = Connection::open("").map_err(|error| OpenError::new(path, error))?;
-    migrate(source, table, &mut target).map_err(unreadable)?;
+    migrate(source, table, &mut target, &mut |_| ()).map_err(unreadable)?;
     Ok(target)
 }
 
@@ -85,6 +98,7 @@ fn migrate(
     source: &Connection,
     table: &str,
     target: &mut Connection,
+    progress: &mut dyn FnMut(u64),
 ) -> Result<Imported, QueryError> {
     // As the writer's files have it, so that an app may go on in this one.
     target.pragma_update(None, "auto_vacuum", 2)?;
@@ -112,8 +126,12 @@ fn migrate(
     let mut statement = source.prepare(&sql)?;
     let mut rows = statement.query([])?;
     let mut writer = Writer::new(&whole)?;
-    let mut skipped = 0;
+    let (mut skipped, mut read_rows) = (0, 0_u64);
     while let Some(row) = rows.next()? {
+        read_rows += 1;
+        if read_rows.is_multiple_of(PROGRESS_EVERY) {
+            progress(read_rows);
+        }
         let number = |value: ValueRef<'_>| match value {
             ValueRef::Integer(number) => Some(number as f64),
             ValueRef::Real(number) => Some(number),
@@ -143,6 +161,8 @@ fn migrate(
     whole.commit()?;
     Ok(Imported { records, skipped })
 }
+
+const PROGRESS_EVERY: u64 = 10_000;
 
 struct OldRow {
     operation: String,

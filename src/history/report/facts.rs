@@ -346,7 +346,8 @@ impl Rows<'_> {
         };
         let inner = format!(
             "SELECT id FROM record WHERE started_at >= ? AND started_at < ? {only} \
-             AND series_id NOT IN (SELECT id FROM series WHERE kind = 'startup') \
+             AND series_id NOT IN (SELECT id FROM series \
+             WHERE kind IN ('startup', 'current_operation')) \
              ORDER BY duration DESC, id LIMIT {SLOWEST_MAX}"
         );
         let mut events = self.select(&inner, self.period())?;
