@@ -254,6 +254,10 @@ pub(crate) fn record(make: impl FnOnce() -> Record) {
 }
 
 /// Hands over values that were measured together.
+#[cfg_attr(
+    not(feature = "system"),
+    expect(dead_code, reason = "only the sampler measures them")
+)]
 pub(crate) fn samples(make: impl FnOnce() -> Vec<SampleValue>) {
     if is_on() {
         with_sink(|sink| sink.samples(&make()));
