@@ -249,7 +249,7 @@ class Measurement:
 
     Make one for each name and keep it: its series is found once.
 
-    :param name: as event names: printable, without white space around it, 1 to 64 bytes.
+    :param name: as event names: printable, without white space around it, 1 to 128 bytes.
     :param category: what it is grouped by, as names.
     :param unit: best as UCUM writes it: ``ms``, ``By``, ``{frame}/s``.
     """

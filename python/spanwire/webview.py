@@ -47,7 +47,7 @@ class WebView:
     apart in metrics: use few, fixed names. ``workers`` is how many callbacks may run at once; one
     after another by default, in the order of the messages. ``origins`` names whose pages may use
     the wire; by default those of the first page. With ``page_events`` each ``CustomEvent`` that code
-    of the page dispatches on ``window`` is a message too. What else pywebview's ``create_window``
+    of the page dispatches, on whatever target, is a message too. What else pywebview's ``create_window``
     takes goes to it.
 
     :raises TypeError: for an argument of another type.

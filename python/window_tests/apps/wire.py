@@ -286,9 +286,15 @@ def events_of_the_page_are_messages():
     got = Inbox(view, "asset picked")
     view.eval_js(
         "window.dispatchEvent(new CustomEvent('asset picked', {detail: {id: 7}}));"
-        "window.dispatchEvent(new CustomEvent('asset picked'))"
+        "window.dispatchEvent(new CustomEvent('asset picked'));"
+        "const bubbling = new CustomEvent('asset picked', {detail: 'element', bubbles: true});"
+        "document.querySelector('h1').dispatchEvent(bubbling);"
+        "document.dispatchEvent(new CustomEvent('asset picked', {detail: 'document'}));"
+        "new EventTarget().dispatchEvent(new CustomEvent('asset picked', {detail: 'target'}));"
+        # As a page of the older bridge posts by hand.
+        "window.ipc.postMessage(JSON.stringify({type: 'event', event: 'asset picked', detail: 'posted'}))"
     )
-    result["told"] = got.wait(2)
+    result["told"] = got.wait(6)
 
 
 def the_window_is_as_it_was_asked_for():
