@@ -17,8 +17,10 @@ WITH ?=
 # The features together, so that the steps share what they have built.
 FEATURES := testing,wry,cli,metrics-exporter-prometheus
 
-# The whole powerset would be 128 builds. `FEATURES`, with the default, are all of them.
-FEATURE_SETS := none prometheus otlp system testing wry metrics-exporter-prometheus \
+# The whole powerset would be 256 builds. `FEATURES`, with the default, are all of them. Each is built
+# alone, as Cargo.toml has them; `cli` has a binary too, which `features` builds with it.
+FEATURE_SETS := none \
+	$(filter-out default cli,$(shell sed -n '/^\[features\]/,/^\[/s/^\([a-z0-9-]*\) = .*/\1/p' Cargo.toml)) \
 	prometheus,otlp prometheus,system otlp,system otlp,testing
 
 # A window needs a display. Without one it gets a virtual one, which would begin anew when its last
@@ -79,7 +81,7 @@ test: packages ## run all tests, the one with a real window and a real Prometheu
 	$(MAKE) python
 	$(MAKE) python-window
 
-check: packages fmt typos shellcheck versions links licences page dashboards clippy plugin python-lint features api windows doc examples semconv pack ## all but tests: formatting, spelling, links, lints, licences, versions, the page script, dashboards and alerts, features, the public API, Windows, docs, examples, what is packed
+check: packages fmt typos shellcheck scripts versions links licences page dashboards clippy plugin python-lint features api windows doc examples semconv pack ## all but tests: formatting, spelling, links, lints, licences, versions, the page script, dashboards and alerts, features, the public API, Windows, docs, examples, what is packed
 
 # `page/spanwire.js` is committed, so that building the crate needs no Node: it must be what the
 # source builds.
@@ -131,7 +133,7 @@ check-drawing: drawing ## the same in a minute without pictures: no panel is emp
 bench: ## run the benchmarks
 	cargo bench -p spanwire
 
-bench-history: ## questions to a history of ten million records, which it writes first; it fails when one takes a second
+bench-history: ## questions to a history of ten million records, and the file of an app that records so many; it fails when one takes a second, or the file outgrows its bound
 	cargo bench -p spanwire --features history --bench history
 
 bench-webview: ## the raw wry way beside ours in real windows, and what the page script costs a page; it fails when a target is missed
@@ -223,8 +225,13 @@ versions: ## check that all that is released has one version, and no dependency 
 
 links: ## check that links, anchors, pictures and named pages exist, and that the indexes are whole
 	@scripts/install-packages page
-	@node --test scripts/links/*.test.mjs scripts/screenshots/*.test.mjs
+	@node --test scripts/links/*.test.mjs
 	@node scripts/links/check.mjs
+
+.PHONY: scripts
+scripts: ## test the scripts that have no other target
+	@scripts/install-packages page
+	@node --test scripts/*.test.mjs scripts/screenshots/*.test.mjs .ci/*.test.mjs
 
 msrv: ## check everything with the oldest Rust that is supported; rustup installs it if it is missing
 	@scripts/install-packages test
@@ -266,7 +273,7 @@ clippy:
 plugin: packages ## check the Tauri plugin: lints, with its feature and without, and its docs
 	cd tauri-plugin && cargo clippy --locked --workspace --all-targets -- -D warnings
 	cd tauri-plugin && cargo clippy --locked -p tauri-plugin-spanwire --no-default-features -- -D warnings
-	cd tauri-plugin && RUSTDOCFLAGS="-D warnings" cargo doc --locked -p tauri-plugin-spanwire --no-deps
+	cd tauri-plugin && RUSTDOCFLAGS="-D warnings" cargo doc --locked -p tauri-plugin-spanwire --no-deps --features report
 
 # A workspace of its own, with a Python that pip fills: nothing of the system's is changed.
 PYTHON_VENV := target/python-venv

@@ -1,8 +1,11 @@
-//! How long questions to a history of ten million records take: `make bench-history`.
+//! How long questions to a history of ten million records take, and how large the file of an app
+//! becomes that records so many: `make bench-history`.
 //!
 //! It writes the file first, unless `SPANWIRE_BENCH_HISTORY` names one that it wrote earlier: a week
 //! of 20 series, each record in its roll-up. Each question is asked of a file that is open, five
-//! times; the first and the median are shown. It fails when a median is above its target.
+//! times; the first and the median are shown. Then ten million operations go through a history with
+//! the default bound, which keeps the newest of them and the sums of all. It fails when a median is
+//! above its target, or a file above its bound.
 #![allow(
     clippy::unwrap_used,
     clippy::print_stdout,
@@ -16,8 +19,9 @@ use std::time::{Duration, Instant, SystemTime};
 use hdrhistogram::Histogram;
 use hdrhistogram::serialization::{Serializer, V2Serializer};
 use rusqlite::{Connection, params};
-use spanwire::history::SCHEMA;
 use spanwire::history::query::{Filter, HistoryReader, compare};
+use spanwire::history::{History, SCHEMA};
+use spanwire::timer::operation;
 
 /// Asks, and says how many rows answered.
 type Question<'a> = Box<dyn Fn() -> usize + 'a>;
@@ -38,7 +42,56 @@ fn main() {
     if named.is_none() {
         std::fs::remove_file(&path).unwrap();
     }
+    let folder = std::env::temp_dir().join(format!("spanwire-bench-{}", std::process::id()));
+    let largest = record(&folder.join("history.db"));
+    std::fs::remove_dir_all(&folder).unwrap();
     assert!(slowest < TARGET, "{slowest:?} is above {TARGET:?}");
+    assert!(largest <= BOUND, "{largest} bytes are above {BOUND}");
+}
+
+/// Records ten million operations, and returns the largest size of the file with what is beside it.
+fn record(path: &Path) -> u64 {
+    let started = Instant::now();
+    let history = History::options(path)
+        .max_bytes(BOUND)
+        .records_per_second(u32::MAX)
+        .open()
+        .unwrap();
+    let operations: Vec<_> = (0..SERIES).map(|n| operation(&format!("op{n}"))).collect();
+    let mut random = Random(1);
+    let mut largest = 0;
+    for n in 0..RECORDS {
+        let duration = Duration::from_nanos(10_000 + random.below(90_000));
+        operations[random.below(SERIES) as usize].record(duration, true);
+        // Less than the queue holds.
+        if n % 8_000 == 0 {
+            history.flush(DEADLINE).unwrap();
+            largest = largest.max(size(path));
+        }
+    }
+    let report = history.shutdown(DEADLINE);
+    largest = largest.max(size(path));
+    assert_eq!((report.written, report.dropped), (RECORDS, 0), "{report}");
+    let asked = Instant::now();
+    let reader = HistoryReader::open(path).unwrap();
+    let stats = reader.stats(&Filter::new()).unwrap();
+    let counted: u64 = stats.iter().map(|of| of.count).sum();
+    assert_eq!(counted, RECORDS, "the sums are of all");
+    println!(
+        "{counted} operations recorded in {:.0} s: {} MiB at most, of {} MiB; their stats took {:.0} ms",
+        asked.duration_since(started).as_secs_f64(),
+        largest >> 20,
+        BOUND >> 20,
+        asked.elapsed().as_secs_f64() * 1e3
+    );
+    largest
+}
+
+/// The database, its log and its index, together.
+fn size(path: &Path) -> u64 {
+    let folder = std::fs::read_dir(path.parent().unwrap()).unwrap();
+    let lens = folder.map(|entry| entry.unwrap().metadata().unwrap().len());
+    lens.sum()
 }
 
 /// Asks all, and returns the slowest median.
@@ -247,3 +300,6 @@ const SERIES: u64 = 20;
 /// 2026-11-22T00:00:00Z
 const BEGIN: u64 = 1_795_305_600;
 const TARGET: Duration = Duration::from_secs(1);
+/// The default.
+const BOUND: u64 = 256 << 20;
+const DEADLINE: Duration = Duration::from_secs(60);

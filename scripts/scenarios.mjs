@@ -6,13 +6,14 @@
 // RUN is `healthy`, a fault, or two faults with a `+` between them; all of them when none is given.
 // --at-once  how many apps run at the same time [default: 2]; some faults always run alone
 // --out      where to write the answers as JSON [default: target/scenarios.json]
-import { execFile, spawn } from "node:child_process";
+import { execFile } from "node:child_process";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { promisify } from "node:util";
+import { end, start } from "./children.mjs";
 
 const root = join(import.meta.dirname, "..");
 const app = join(root, "target/debug/examples/notebook");
@@ -69,7 +70,7 @@ async function startPrometheus(folder, runs) {
     `global: { scrape_interval: 1s, scrape_timeout: 1s }\nscrape_configs:\n${jobs.join("")}`,
   );
   const port = await freePort();
-  const child = spawn(
+  const child = start(
     "prometheus",
     [
       `--config.file=${config}`,
@@ -79,20 +80,18 @@ async function startPrometheus(folder, runs) {
     { stdio: "ignore" },
   );
   const url = `http://127.0.0.1:${port}`;
-  for (;;) {
-    const answer = await fetch(`${url}/-/ready`).catch(() => undefined);
-    if (answer?.ok) return { url, child };
-    if (child.exitCode !== null) throw new Error("Prometheus ended");
-    await sleep(200);
-  }
+  await isServed(`${url}/-/ready`, failsWith(child, "Prometheus"));
+  return { url, child };
 }
 
-async function isServed(port, child) {
+/** Rejects when the process ends, however it does. */
+const failsWith = (child, name) => child.ended.then((how) => Promise.reject(new Error(`${name} ended ${how}`)));
+
+async function isServed(url, failed) {
   for (;;) {
-    const answer = await fetch(`http://127.0.0.1:${port}/metrics`).catch(() => undefined);
+    const answer = await Promise.race([fetch(url).catch(() => undefined), failed]);
     if (answer?.ok) return;
-    if (child.exitCode !== null) throw new Error(`the app ended with ${child.exitCode}`);
-    await sleep(200);
+    await Promise.race([sleep(200), failed]);
   }
 }
 
@@ -118,16 +117,16 @@ async function play(prometheus, run) {
   words.push("--warm-up", healthyFor, "--port", run.port, "--for", healthyFor + 120);
   // A backtrace for each panic reads the debug information, which is a leak of its own kind.
   const env = { ...process.env, RUST_BACKTRACE: "0" };
-  const child = spawn(app, words.map(String), { env, stdio: ["ignore", "ignore", "inherit"] });
+  const child = start(app, words.map(String), { env, stdio: ["ignore", "ignore", "inherit"] });
+  const failed = failsWith(child, "the app");
   try {
-    await isServed(run.port, child);
-    await sleep((healthyFor + ill) * 1000);
+    await isServed(`http://127.0.0.1:${run.port}/metrics`, failed);
+    await Promise.race([sleep((healthyFor + ill) * 1000), failed]);
     run.answer = await diagnosis(prometheus, run.job);
   } catch (error) {
     run.answer = { verdict: String(error), findings: [] };
   } finally {
-    child.kill("SIGTERM");
-    await Promise.race([new Promise((resolve) => child.on("exit", resolve)), sleep(5000)]);
+    await Promise.race([end(child, "SIGTERM"), sleep(5000)]);
     child.kill("SIGKILL");
   }
   console.log(row(run));

@@ -230,6 +230,43 @@ fn a_session_takes_snapshots_until_it_is_stopped_and_knows_whether_one_runs() {
 }
 
 #[test]
+fn a_report_counts_what_happened_in_its_time_and_not_before() {
+    let test = "a_report_counts_what_happened_in_its_time_and_not_before";
+    child_process::run_alone(test, &[], || {
+        let ipc = Ipc::builder("main").queue_capacity(1_000).build();
+        let client = client(PerformanceConfig::new().with_ipc(&ipc));
+        for _ in 0..10 {
+            operation("before").record(Duration::from_secs(2), false);
+        }
+        for n in 0..1_100 {
+            let _ = ipc.emit("before", &n);
+        }
+        now(client.create_snapshot()).unwrap();
+        now(client.start_profiling()).unwrap();
+        operation("within").record(Duration::from_millis(1), true);
+        let session = now(client.stop_profiling()).unwrap();
+        let summary = &session.summary;
+        assert_eq!(
+            (summary.operations, summary.operations_failed),
+            (Some(1), Some(0))
+        );
+        assert_eq!(summary.messages_lost, Some(0));
+        assert!(summary.counted_over <= session.duration + Duration::from_secs(1));
+        let ids: Vec<_> = session.recommendations.iter().map(|of| &*of.id).collect();
+        for of_before in ["operation.failing", "operation.slow", "ipc.dropped"] {
+            assert!(!ids.contains(&of_before), "{ids:?}");
+        }
+        // An hour ago is before all of it.
+        let all = now(client.generate_report("all", Duration::from_secs(3_600))).unwrap();
+        assert_eq!(
+            (all.summary.operations, all.summary.operations_failed),
+            (Some(11), Some(10))
+        );
+        assert_eq!(all.summary.messages_lost, Some(100));
+    });
+}
+
+#[test]
 fn larger_batches_send_more_in_one_script_and_undo_sends_as_before() {
     let mut limits = Limits::default();
     limits.batch_len_max = 2;
@@ -347,6 +384,34 @@ fn fewer_event_spans_are_made_and_undo_makes_as_many_as_before() {
         assert_eq!(spans(), 2);
         assert_eq!(now(client.undo_optimization(id)), Ok(true));
         assert_eq!(spans(), 20);
+    });
+}
+
+#[test]
+fn messages_from_before_the_client_do_not_speak_for_fewer_spans() {
+    let capture = Capture::new();
+    capture.run(|| {
+        let mut limits = Limits::default();
+        limits.event_spans_per_second_max = 20;
+        let ipc = Ipc::builder("main").limits(limits).build();
+        let mut page = ModelPage::load(&ipc, "p1");
+        let mut flood = || {
+            for n in 0..2_000 {
+                ipc.emit("step", &n).unwrap();
+            }
+            page.pump(&ipc);
+        };
+        flood();
+        let client = client(PerformanceConfig::new().with_ipc(&ipc));
+        let evidence = || info(&*client, "ipc.event_spans:main").evidence;
+        capture.clock().advance(Duration::from_secs(10));
+        assert_eq!(evidence(), None);
+        flood();
+        let said = evidence().unwrap();
+        assert!(
+            said.starts_with("200 messages a second cross main"),
+            "{said}"
+        );
     });
 }
 
@@ -631,6 +696,102 @@ fn vitals_of_the_page_become_suggestions() {
     assert!(improvements.iter().all(|of| !of.suggestion.is_empty()));
     let report = now(client.generate_report("ux", Duration::from_secs(60))).unwrap();
     assert_eq!(report.recommendations[0].id, "page.inp");
+}
+
+/// What users of the older client, the scoped monitor and the live dashboard look for.
+const OLDER_NAMES: &[&str] = &[
+    // The performance client.
+    "create_performance_client()",
+    "create_performance_client_with_config(config)",
+    "`prelude`",
+    "PerformanceClient: Send + Sync",
+    "create_snapshot()",
+    "metric_count()",
+    "record_metric(metric)",
+    "get_metrics()",
+    "id, name, category, value, unit, timestamp, metadata",
+    "Network, Rendering, Cpu, Memory",
+    "generate_report(name, duration)",
+    "display_summary()",
+    "start_profiling()",
+    "stop_profiling()",
+    "get_optimizations()",
+    "apply_optimization(id)",
+    "automatic application",
+    "UX improvements",
+    "with_profiling",
+    "with_metrics_retention",
+    "with_auto_optimize",
+    "PERFORMANCE_ENABLED",
+    "PERFORMANCE_PROFILE_INTERVAL",
+    "PERFORMANCE_RETENTION",
+    "invalid metric, not found, already profiling, not profiling",
+    "plugins for metrics",
+    "plugins for optimisations",
+    "createPerformanceClient()",
+    "record_metric({id, name, category, value, unit})",
+    // The scoped monitor.
+    "PerformanceMonitor(storage=None)",
+    "with monitor.monitor(\"op\"):",
+    "monitor.slow_threshold_ms",
+    "errors are recorded and raised again",
+    "nanosecond clock, many threads",
+    "MetricsStorage(db_path=\"metrics.db\")",
+    "insert_metric(operation, duration=, error=, is_slow=)",
+    "get_metrics(op)",
+    "get_metrics_in_window(op, window_seconds=, filter_slow=)",
+    "count, errors, error rate, average, min, max, slow count",
+    "clean-up of old rows",
+    "error type, stack trace, context",
+    "sampling of frequent operations",
+    "alert when the error rate passes 0.1 over 3600 s",
+    "SLOW_REQUEST_THRESHOLD_MS",
+    "SAMPLING_WINDOW_SECONDS",
+    "ERROR_RATE_THRESHOLD",
+    "metrics.db",
+    // The live dashboard.
+    "MetricsCollector(sample_interval=1.0, history_size=300)",
+    "`start`, `stop`",
+    "collect_system_metrics",
+    "collect_action_metrics",
+    "collect_event_metrics",
+    "get_latest_metrics()",
+    "rolling history",
+    "record_action(name, duration, success)",
+    "record_event(processing_time, success)",
+    "set_current_action(name or None)",
+    "set_action_queue_depth(n)",
+    "set_event_queue_depth(n)",
+    "eight cards, four charts",
+    "DashboardServer(host=, port=, metrics_collector=)",
+    "start_async",
+    "stop_async",
+    "dashboard --host --port --interval",
+    "its simulator",
+    "port conflicts",
+    "Ctrl-C",
+    "under 1 % CPU, under 1 ms a sample",
+    "a history in a database",
+    "periods compared",
+    "e-mail",
+    "webhooks",
+    "custom metrics and charts",
+    "flame graphs",
+    "heat maps",
+    "compression",
+];
+
+#[test]
+fn the_guide_for_users_of_older_systems_has_a_row_for_each_of_their_names() {
+    let guide = include_str!("../docs/guide/coming-from.md");
+    let theirs: Vec<&str> = guide
+        .lines()
+        .filter_map(|line| line.strip_prefix("| ")?.split(" | ").next())
+        .collect();
+    for name in OLDER_NAMES {
+        let row = theirs.iter().find(|cell| cell.contains(name));
+        assert!(row.is_some(), "no row for {name}");
+    }
 }
 
 #[test]

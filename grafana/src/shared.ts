@@ -4,7 +4,8 @@ import type * as stat from "@grafana/grafana-foundation-sdk/stat";
 import { chosen, shown, type Panel } from "./board.js";
 import type { Next } from "./links.js";
 import { chart, graded, GREEN, heat, ORANGE, RED, YELLOW, type Colors } from "./panels.js";
-import { complement, or, orZeroOf, sum, times, type Expr } from "./promql.js";
+import { above, and, complement, or, orZeroOf, sum, times, type Expr } from "./promql.js";
+import { label } from "./semconv.js";
 import type { Where } from "./series.js";
 import { target, traced, type Target } from "./targets.js";
 
@@ -67,6 +68,27 @@ export function latencyHeat(of: LatencyHeat): Panel {
   const { title, description, width, cells } = of;
   const buckets = chosen.buckets(of.metric, of.by, of.where);
   return heat({ title, description, width, unit: "s", cells, buckets });
+}
+
+const ACTIVE = "spanwire.operation.active";
+const OPERATION = label("spanwire.operation.name");
+
+/** What the app is doing, by name: the current action is among them. */
+export function runningChart(width: number): Panel {
+  // Not those above zero: a value alone between two gaps is hard to see, and its zeros tell when it ended.
+  const active = sum(chosen.gauge(ACTIVE), OPERATION);
+  const runs = and(active, above(sum(chosen.atMost(ACTIVE, "$__range"), OPERATION), 0));
+  return chart({
+    title: "Running operations",
+    description:
+      "What the app is doing: operations that are running at each scrape, by name, with the one that the app named as the current one; those that ran at none in the time shown are left out.",
+    unit: "none",
+    decimals: 0,
+    width,
+    stacked: true,
+    none: "nothing runs",
+    targets: [target(`{{${OPERATION}}}`, runs)],
+  });
 }
 
 export interface SuccessOf {

@@ -241,3 +241,16 @@ test("the verdict on what is laggy names what takes the time, and not what waits
   ];
   check(exprOf("laggy", "Culprit"), 500, input, [{ labels: '{cause="6"}', value: 6 }]);
 });
+
+test("the channels of a Tauri app are rows of the tables of events, with their messages and bytes", () => {
+  const CHANNEL = { spanwire_ipc_direction: "outbound", spanwire_ipc_event: "channel:stream" };
+  const size = { ...APP, spanwire_webview_name: "main", ...CHANNEL };
+  const input = [
+    ...OLD,
+    messages({ ...CHANNEL, spanwire_outcome: "ok" }, "0+5x7200"),
+    series("spanwire_ipc_event_size_bytes_sum", size, "0+1000x7200"),
+  ];
+  const labels = '{spanwire_ipc_event="channel:stream"}';
+  check(exprOf("ipc", "Slowest and busiest events", "D"), 4000, input, [{ labels, value: 5 }]);
+  check(exprOf("ipc", "Sizes and ways of events", "A"), 4000, input, [{ labels, value: 1000 }]);
+});

@@ -1,6 +1,6 @@
 """An app of pywebview's, traced by one line.
 
-    pip install "spanwire[window]"
+    pip install "./python[window]"
     OTEL_EXPORTER_OTLP_ENDPOINT=http://127.0.0.1:4318 python pywebview_one_line.py
 
 Each press of a button is one trace; the metrics are at http://127.0.0.1:9464/metrics.

@@ -1,4 +1,4 @@
-"""Spanwire beside OpenTelemetry's Python API: ``pip install spanwire[opentelemetry]``.
+"""Spanwire beside OpenTelemetry's Python API; the package's extra ``opentelemetry`` brings that.
 
 :func:`connect` has the runs of monitors and the spans of the API see each other as parents. With
 :class:`SpanwireSpanProcessor` the spans of a Python SDK leave through Spanwire's own pipeline.

@@ -1,4 +1,4 @@
-"""Spanwire's series in ``prometheus_client``'s endpoint: ``pip install spanwire[prometheus]``.
+"""Spanwire's series in ``prometheus_client``'s endpoint; the package's extra ``prometheus`` brings that.
 
     from prometheus_client import REGISTRY, start_http_server
     from spanwire.prometheus import SpanwireCollector

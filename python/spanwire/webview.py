@@ -10,7 +10,7 @@
     view.show()
 
 The page has ``window.spanwire`` with ``invoke``, ``emit`` and ``on``. Messages are bounded, batched,
-acknowledged and counted, as in an app in Rust. It needs ``pip install "spanwire[window]"``.
+acknowledged and counted, as in an app in Rust. It needs the package's extra ``window``.
 """
 
 from __future__ import annotations
@@ -88,7 +88,7 @@ class WebView:
             import webview.util
             import webview.window
         except ImportError as error:
-            raise ImportError('WebView needs pywebview: pip install "spanwire[window]"') from error
+            raise ImportError("WebView needs pywebview: pip install pywebview") from error
         self._webview = webview
         self._ipc = _core.Ipc(
             name,

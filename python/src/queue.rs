@@ -1,10 +1,12 @@
 //! `MessageQueue`: the library's queue with Python objects in it.
 
+use std::ops::ControlFlow;
 use std::time::Duration;
 
 use pyo3::create_exception;
 use pyo3::exceptions::{PyException, PyTimeoutError, PyValueError};
 use pyo3::prelude::*;
+use spanwire::clock::Clock;
 use spanwire::queue::{
     MessageQueue as Core, Overflow, PopError, PushError, PushErrorReason, Pushed,
 };
@@ -106,24 +108,16 @@ impl MessageQueue {
         if let Some(message) = self.core.try_pop() {
             return Ok(message);
         }
-        let mut left = timeout;
-        loop {
-            // A slice, so that Ctrl-C ends the wait.
-            let slice = left.map_or(SLICE, |left| left.min(SLICE));
-            match py.detach(|| self.core.pop_timeout(slice)) {
-                Ok(message) => return Ok(message),
-                Err(PopError::Closed) => {
-                    return Err(QueueClosed::new_err(PopError::Closed.to_string()));
-                }
-                Err(error) => {
-                    left = left.map(|left| left.saturating_sub(slice));
-                    if left.is_some_and(|left| left.is_zero()) {
-                        return Err(PyTimeoutError::new_err(error.to_string()));
-                    }
-                }
+        let popped = wait(py, timeout, (), |(), slice| {
+            match self.core.pop_timeout(slice.length) {
+                Err(PopError::Timeout) if !slice.is_last => ControlFlow::Continue(()),
+                popped => ControlFlow::Break(popped),
             }
-            py.check_signals()?;
-        }
+        })?;
+        popped.map_err(|error| match error {
+            PopError::Closed => QueueClosed::new_err(error.to_string()),
+            _ => PyTimeoutError::new_err(error.to_string()),
+        })
     }
 
     /// Takes the oldest message, or returns None.
@@ -185,37 +179,64 @@ impl MessageQueue {
 type PushOutcome = Result<Pushed<Py<PyAny>>, PushError<Py<PyAny>>>;
 
 impl MessageQueue {
-    /// Waits for room in slices, so that Ctrl-C ends it too.
+    /// Waits for room.
     fn push_waiting(
         &self,
         py: Python<'_>,
-        mut message: Py<PyAny>,
+        message: Py<PyAny>,
         timeout: Option<Duration>,
     ) -> PyResult<PushOutcome> {
-        let mut left = timeout;
-        loop {
-            let slice = left.map_or(SLICE, |left| left.min(SLICE));
-            let is_last = left == Some(slice);
-            let pushed = py.detach(|| {
-                if is_last {
-                    self.core.push_timeout(message, slice)
-                } else {
-                    self.core.push_again_timeout(message, slice)
-                }
-            });
-            match pushed {
-                Err(error) if error.reason == PushErrorReason::Timeout && !is_last => {
-                    message = error.message;
-                    left = left.map(|left| left.saturating_sub(slice));
-                }
-                pushed => return Ok(pushed),
+        wait(py, timeout, message, |message, slice| {
+            if slice.is_last {
+                // A message that finds no room now is lost, and counts as such.
+                return ControlFlow::Break(self.core.push_timeout(message, slice.length));
             }
-            py.check_signals()?;
-        }
+            match self.core.push_again_timeout(message, slice.length) {
+                Err(error) if error.reason == PushErrorReason::Timeout => {
+                    ControlFlow::Continue(error.message)
+                }
+                pushed => ControlFlow::Break(pushed),
+            }
+        })
     }
 }
 
-const SLICE: Duration = Duration::from_millis(100);
+/// A part of a wait.
+#[derive(Clone, Copy)]
+struct Slice {
+    length: Duration,
+    /// There is no time for another one: it ends the wait, whatever comes of it.
+    is_last: bool,
+}
+
+/// Waits in slices without the interpreter's lock until one of them has an outcome. Between two of
+/// them Ctrl-C ends the wait. `state` is what one slice hands on to the next.
+///
+/// The end is a point in time: what a slice takes beyond its length, as when it waits for the
+/// interpreter's lock, does not make the wait longer.
+fn wait<State: Send, Outcome: Send>(
+    py: Python<'_>,
+    timeout: Option<Duration>,
+    mut state: State,
+    wait_for: impl Fn(State, Slice) -> ControlFlow<Outcome, State> + Sync,
+) -> PyResult<Outcome> {
+    let clock = Clock::system();
+    let deadline = timeout.map(|timeout| clock.now().plus(timeout));
+    loop {
+        let left = deadline.map(|deadline| deadline.since(clock.now()));
+        let slice = Slice {
+            length: left.map_or(SLICE_MAX, |left| left.min(SLICE_MAX)),
+            is_last: left.is_some_and(|left| left <= SLICE_MAX),
+        };
+        match py.detach(|| wait_for(state, slice)) {
+            ControlFlow::Break(outcome) => return Ok(outcome),
+            ControlFlow::Continue(next) => state = next,
+        }
+        py.check_signals()?;
+    }
+}
+
+const SLICE_MAX: Duration = Duration::from_millis(100);
 
 /// A name of an operation or a queue.
 pub(crate) fn check_name(name: &str) -> PyResult<()> {

@@ -38,7 +38,6 @@ export function links(text) {
   });
 }
 
-
 /** A heading as GitHub shows it: without the marks of emphasis, code and links. */
 const shown = (heading) =>
   heading

@@ -8,13 +8,13 @@
 //
 // An option that is left out leaves its picture out; the report needs --demo and --command.
 
-import { execFileSync, spawn } from "node:child_process";
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join, resolve } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
+import { end, run, start } from "../children.mjs";
 import { cropped, pixels, png } from "./framebuffer.mjs";
 
 const ROOT = fileURLToPath(new URL("../..", import.meta.url));
@@ -31,24 +31,17 @@ const { values: options } = parseArgs({
 const out = resolve(options.out ?? ROOT);
 const folder = mkdtempSync(join(tmpdir(), "spanwire-screenshots-"));
 
-/** Until a program ended. */
-const ended = (child) => new Promise((resolve) => (child.exitCode === null ? child.once("exit", resolve) : resolve()));
-
 /** Runs `body` with a display of its own, and ends that. */
 async function withDisplay(body) {
-  const display = spawn("Xvfb", ["-displayfd", "3", "-screen", "0", SCREEN, "-noreset", "-nolisten", "tcp", "-fbdir", folder], {
+  const display = start("Xvfb", ["-displayfd", "3", "-screen", "0", SCREEN, "-noreset", "-nolisten", "tcp", "-fbdir", folder], {
     stdio: ["ignore", "ignore", "ignore", "pipe"],
   });
   try {
-    const number = await new Promise((resolve, reject) => {
-      display.stdio[3].once("data", (data) => resolve(String(data).trim()));
-      display.once("error", () => reject(new Error("Xvfb is missing: scripts/install-packages pictures")));
-      display.once("exit", () => reject(new Error("Xvfb ended before it had a display")));
-    });
-    return await body(`:${number}`);
+    const ended = display.ended.then((how) => Promise.reject(new Error(`Xvfb ended ${how}`)));
+    const number = await Promise.race([new Promise((resolve) => display.stdio[3].once("data", resolve)), ended]);
+    return await body(`:${String(number).trim()}`);
   } finally {
-    display.kill();
-    await ended(display);
+    await end(display, "SIGTERM");
   }
 }
 
@@ -58,16 +51,22 @@ async function withApp(display, [program, ...args], wait, body) {
   delete env.WAYLAND_DISPLAY;
   // The example panics on purpose.
   delete env.RUST_BACKTRACE;
-  const app = spawn(resolve(program), args, { env, stdio: ["ignore", "ignore", "inherit"] });
+  const app = start(resolve(program), args, { env, stdio: ["ignore", "ignore", "inherit"] });
+  const waiting = new AbortController();
+  let how;
   try {
     await Promise.race([
-      pause(wait),
-      ended(app).then(() => Promise.reject(new Error(`${program} ended with ${app.exitCode} before its picture was taken`))),
+      pause(wait, undefined, { signal: waiting.signal }),
+      app.ended.then((early) => Promise.reject(new Error(`${program} ended ${early} before its picture was taken`))),
     ]);
     await body();
   } finally {
-    app.kill("SIGINT");
-    await ended(app);
+    waiting.abort();
+    how = await end(app, "SIGINT");
+  }
+  // One of them has no handler of that signal.
+  if (how !== "with 0" && how !== "by SIGINT") {
+    throw new Error(`${program} ended ${how} when it was interrupted`);
   }
 }
 
@@ -76,7 +75,7 @@ function keep(path, picture) {
   const file = join(out, path);
   mkdirSync(dirname(file), { recursive: true });
   writeFileSync(file, picture);
-  execFileSync("pngquant", ["--force", "--ext", ".png", COLOURS, file]);
+  run("pngquant", ["--force", "--ext", ".png", COLOURS, file]);
   console.log(`screenshots: ${file}`);
 }
 
@@ -92,9 +91,9 @@ async function report(demo, command) {
   const faulty = [demo, "--drive", "--fault", "slow-handler", "--history", history];
   await withDisplay((display) => withApp(display, faulty, RECORDED_MS, () => undefined));
   const zip = join(folder, "report.zip");
-  execFileSync(resolve(command), ["report", history, "--out", zip], { stdio: "ignore" });
+  run(resolve(command), ["report", history, "--out", zip]);
   // Node reads no ZIP files, and Python does.
-  execFileSync("python3", ["-m", "zipfile", "-e", zip, join(folder, "report")]);
+  run("python3", ["-m", "zipfile", "-e", zip, join(folder, "report")]);
   const chromium = ["chromium", "chromium-browser", "google-chrome"].find((name) =>
     process.env.PATH.split(":").some((place) => existsSync(join(place, name))),
   );
@@ -104,7 +103,7 @@ async function report(demo, command) {
   const picture = join(folder, "report.png");
   const page = `file://${join(folder, "report/report.html")}`;
   const args = ["--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars", `--user-data-dir=${join(folder, "profile")}`];
-  execFileSync(chromium, [...args, `--window-size=${REPORT_SIZE}`, `--screenshot=${picture}`, page], { stdio: "ignore" });
+  run(chromium, [...args, `--window-size=${REPORT_SIZE}`, `--screenshot=${picture}`, page]);
   keep("docs/guide/report.png", readFileSync(picture));
 }
 
@@ -118,6 +117,9 @@ try {
   if (options.demo && options.command) {
     await report(options.demo, options.command);
   }
+} catch (error) {
+  console.error(`screenshots: ${error.message}`);
+  process.exitCode = 1;
 } finally {
   rmSync(folder, { recursive: true, force: true });
 }

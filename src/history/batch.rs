@@ -7,7 +7,7 @@ use super::rollup::{RollupKey, Rollups};
 use super::sampling::Chance;
 use super::series::SeriesTable;
 use super::slowness::{SlowReason, Slowness};
-use super::time::as_i64;
+use super::time::{MINUTE, nanos_since_epoch};
 use crate::clock::{Clock, Stamp};
 use crate::instrument::record_sink::{Record, RecordKind, RecordOutcome, SampleValue};
 
@@ -79,17 +79,12 @@ impl WallAnchor {
     fn nanos(self, stamp: Stamp, before: Duration) -> i64 {
         let ago = self.now.since(stamp).saturating_add(before);
         let at = self.wall.checked_sub(ago);
-        unix_nanos(at.unwrap_or(SystemTime::UNIX_EPOCH))
+        nanos_since_epoch(at.unwrap_or(SystemTime::UNIX_EPOCH)).max(0)
     }
 
     pub(crate) fn wall_nanos(self) -> i64 {
-        unix_nanos(self.wall)
+        nanos_since_epoch(self.wall).max(0)
     }
-}
-
-fn unix_nanos(time: SystemTime) -> i64 {
-    let since = time.duration_since(SystemTime::UNIX_EPOCH);
-    as_i64(since.unwrap_or_default())
 }
 
 /// Makes batches of what comes out of the queue.
@@ -119,7 +114,7 @@ impl Intake {
         let is_error = is_error(record.outcome);
         let key = RollupKey {
             series: place,
-            minute: started_at / NANOS_IN_MINUTE,
+            minute: started_at / MINUTE,
         };
         let nanos = u64::try_from(record.duration.as_nanos()).unwrap_or(u64::MAX);
         let series = self.series.get_mut(place);
@@ -133,7 +128,7 @@ impl Intake {
             true => &mut series.notable,
             false => &mut series.ordinary,
         };
-        let second = record.ended.as_nanos() / NANOS_IN_SECOND;
+        let second = Duration::from_nanos(record.ended.as_nanos()).as_secs();
         let chance = &mut self.chance;
         let weight = stratum.admit(second, self.records_per_second, || chance.next());
         if let Some(weight) = weight {
@@ -173,6 +168,3 @@ impl Intake {
 fn is_error(outcome: RecordOutcome) -> bool {
     !matches!(outcome, RecordOutcome::Ok | RecordOutcome::Cancelled)
 }
-
-const NANOS_IN_SECOND: u64 = 1_000_000_000;
-pub(crate) const NANOS_IN_MINUTE: i64 = 60_000_000_000;

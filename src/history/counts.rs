@@ -28,7 +28,8 @@ pub struct HistoryReport {
     /// Where a damaged history is now that this one took the place of.
     pub set_aside: Option<PathBuf>,
     /// That the run of the app before this one did not end by itself, when it was last there, and
-    /// the command that makes a report of its last minute. The start after it reports it, once.
+    /// the command that makes a report of its last minute. The start after it reports it, once; one
+    /// that is paused reports it when it is resumed.
     pub unclean_end: Option<String>,
 }
 

@@ -18,7 +18,7 @@ pub enum HistoryError {
         path: PathBuf,
     },
     /// It is a database, and no history of Spanwire's.
-    #[error("{} is a database of another program: name another file", .path.display())]
+    #[error("{} is a database of another program: name another file, or make a history of it with `spanwire history import` if it is a metrics.db of MetricsStorage", .path.display())]
     ForeignDatabase {
         /// The file.
         path: PathBuf,

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use rusqlite::{Connection, Transaction, params};
 
-use super::time::as_i64;
+use super::time::{MINUTE, as_i64};
 use crate::clock::{self, Stamp};
 use crate::instrument::open_work::{OpenWorkSnapshot, open_work};
 use crate::instrument::page_snapshots::{PageSnapshot, page_snapshots};
@@ -38,11 +38,15 @@ const LOOK_EVERY: Duration = Duration::from_millis(900);
 const OPEN_MIN: Duration = Duration::from_secs(1);
 /// The oldest, of one look.
 const OPEN_MAX: usize = 16;
+/// How much of a run that did not end by itself is kept, and shown.
+pub(crate) const LAST_MINUTE: i64 = MINUTE;
 /// How much of a run that runs is kept.
 const KEPT: Duration = Duration::from_secs(300);
 const PRUNE_EVERY: Duration = Duration::from_secs(30);
 /// A sample that is older says nothing of now.
 const MEMORY_AGE_MAX: Duration = Duration::from_secs(30);
+/// What a row takes beside its names, about.
+const ROW_BYTES: i64 = 64;
 /// The process itself, among those that have memory.
 pub(crate) const APP: &str = "app";
 
@@ -156,11 +160,55 @@ pub(super) fn write(
     Ok(())
 }
 
+/// When the flight recorder of each run looked for the last time.
+///
+/// That is the look that it wrote last: the clock may have been put back after an earlier one. SQLite
+/// takes the other columns from the row that has the maximum.
+pub(crate) const NEWEST_LOOKS: &str =
+    "(SELECT session_id, taken_at, max(rowid) FROM flight GROUP BY session_id)";
+
 /// Deletes what this run wrote before that time.
 pub(super) fn prune(connection: &Connection, session: i64, before: i64) -> rusqlite::Result<()> {
     let sql = "DELETE FROM flight WHERE session_id = ?1 AND taken_at < ?2";
     connection.prepare_cached(sql)?.execute([session, before])?;
     Ok(())
+}
+
+/// Deletes some of what the flight recorder can best do without where space is short: what is older
+/// than the last minute of its run, and the oldest of what is more than `bytes_max`. Returns how many
+/// rows that was.
+pub(super) fn delete_surplus(
+    connection: &Connection,
+    bytes_max: u64,
+    chunk: i64,
+) -> rusqlite::Result<usize> {
+    let before_last_minute = format!(
+        "DELETE FROM flight WHERE rowid IN (SELECT flight.rowid FROM flight \
+         JOIN {NEWEST_LOOKS} AS newest USING (session_id) \
+         WHERE flight.taken_at < newest.taken_at - ?1 ORDER BY flight.taken_at LIMIT ?2)"
+    );
+    let deleted = connection
+        .prepare_cached(&before_last_minute)?
+        .execute([LAST_MINUTE, chunk])?;
+    if deleted > 0 {
+        return Ok(deleted);
+    }
+    let bytes = "SELECT coalesce(sum(?1 + length(name) + length(webview) \
+         + coalesce(length(thread), 0)), 0) FROM flight";
+    let bytes: i64 = connection
+        .prepare_cached(bytes)?
+        .query_row([ROW_BYTES], |row| row.get(0))?;
+    match u64::try_from(bytes).unwrap_or(0) > bytes_max {
+        true => delete_oldest(connection, chunk),
+        false => Ok(0),
+    }
+}
+
+/// Deletes some of the oldest, of whatever run, and returns how many rows that was.
+pub(super) fn delete_oldest(connection: &Connection, chunk: i64) -> rusqlite::Result<usize> {
+    let sql = "DELETE FROM flight WHERE rowid IN (SELECT rowid FROM flight \
+         ORDER BY taken_at LIMIT ?1)";
+    connection.prepare_cached(sql)?.execute([chunk])
 }
 
 /// A row as the file has it.

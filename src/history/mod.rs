@@ -7,6 +7,7 @@ pub(crate) mod flight;
 mod intake_queue;
 mod log_room;
 mod options;
+mod private_file;
 mod process_identity;
 pub mod query;
 mod recording;

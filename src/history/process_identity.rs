@@ -114,8 +114,7 @@ fn started(_: u32) -> Option<String> {
 #[cfg(all(test, target_os = "linux"))]
 mod tests {
     use super::*;
-
-    const SECOND: i64 = 1_000_000_000;
+    use crate::history::time::SECOND;
 
     #[test]
     fn this_process_runs_and_one_that_had_its_number_does_not() {

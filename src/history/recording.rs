@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::path::Path;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 use std::thread;
 use std::time::Duration;
 
@@ -74,7 +74,7 @@ pub enum FlushError {
 struct Inner {
     options: HistoryOptions,
     queue: Arc<IntakeQueue>,
-    unclean_end: Option<UncleanEnd>,
+    unclean_end: Arc<OnceLock<UncleanEnd>>,
     /// None once it was asked to end.
     running: Mutex<Option<Running>>,
     /// Keeps the registration alive.
@@ -123,7 +123,7 @@ impl History {
             true => None,
             false => Some(Store::open(&options.path, bounds)?),
         };
-        let mut store = store.map(|opened| {
+        let store = store.map(|opened| {
             if let Some(aside) = &opened.set_aside {
                 was_set_aside(&queue, aside);
             }
@@ -138,15 +138,7 @@ impl History {
         );
         let place = record_sink::install(Box::new(Arc::clone(&queue)))
             .map_err(|_| HistoryError::AlreadyOpen)?;
-        let begun = store.as_mut().map(|store| store.begin(&session, now));
-        let unclean_end = begun.and_then(|begun| {
-            // It is in the file with the first write, then.
-            let begun = begun.map_err(|error| HistoryError::of(&options.path, error));
-            begun.unwrap_or_else(|error| {
-                queue.counts.failed(&error);
-                None
-            })
-        });
+        let unclean_end = Arc::new(OnceLock::new());
         let (commands, asked) = bounded(COMMANDS_MAX);
         let slowness = Slowness {
             ipc_threshold: options.ipc_slow_threshold,
@@ -158,6 +150,7 @@ impl History {
                 bounds,
                 retention: options.retention,
                 session,
+                unclean_end: Arc::clone(&unclean_end),
             },
             queue: Arc::clone(&queue),
             ends,
@@ -165,10 +158,14 @@ impl History {
             intake: Intake::new(options.records_per_second, slowness),
             state: WriterState::new(store),
         };
+        let (begun, has_begun) = bounded(1);
+        // The thread begins the run: without a thread there is none that could end.
         thread::Builder::new()
             .name("spanwire-history".into())
-            .spawn(move || writer.run())
+            .spawn(move || writer.run(begun))
             .map_err(HistoryError::NoThread)?;
+        // From here on it is known whether the run before this one ended by itself.
+        let _ = has_begun.recv();
         let counts: Arc<dyn Publish> = Arc::new(PublishedCounts(Arc::clone(&queue)));
         let weak: Weak<dyn Publish> = Arc::downgrade(&counts);
         handles::register_for_process(weak);
@@ -190,7 +187,7 @@ impl History {
     /// What became of the records so far.
     #[must_use]
     pub fn report(&self) -> HistoryReport {
-        let unclean_end = self.0.unclean_end.as_ref();
+        let unclean_end = self.0.unclean_end.get();
         HistoryReport {
             unclean_end: unclean_end.map(UncleanEnd::to_string),
             ..self.0.queue.counts.report()

@@ -4,16 +4,16 @@ use std::time::Duration;
 
 use rusqlite::{Connection, OptionalExtension, params};
 
-use super::batch::NANOS_IN_MINUTE;
-use super::store::{PAGE_BYTES, Store};
-use super::time::as_i64;
+use super::flight;
+use super::store::{Bounds, PAGE_BYTES, Store};
+use super::time::{MINUTE, as_i64};
 
 /// How many times as long as records roll-ups are kept.
 const ROLLUPS_KEPT: u32 = 4;
 /// Where space is short, roll-ups may reach back so many times as far as records.
 const ROLLUPS_REACH: i64 = 8;
 /// Roll-ups younger than an hour stay as long as there are records to delete: they are small.
-const ROLLUPS_AGE_MIN: i64 = 60 * NANOS_IN_MINUTE;
+const ROLLUPS_AGE_MIN: i64 = 60 * MINUTE;
 /// Rows that one transaction deletes at most, so that other processes get their turn.
 const CHUNK_MAX: usize = 2_000;
 /// Transactions of one pass: what is left is for the next.
@@ -29,7 +29,7 @@ impl Store {
         let chunk = self.chunk();
         let records = self.in_chunks(|| delete_records(connection, records_from, chunk))?;
         let samples = self.in_chunks(|| delete_samples(connection, records_from, chunk))?;
-        let minute = rollups_from / NANOS_IN_MINUTE;
+        let minute = rollups_from / MINUTE;
         self.in_chunks(|| delete_rollups(connection, minute, chunk))?;
         connection.execute("DELETE FROM flight WHERE taken_at < ?1", [records_from])?;
         // What is left for the next pass still names its session.
@@ -65,19 +65,18 @@ impl Store {
 
     /// Whether so much is in use that something should go before more comes.
     pub(crate) fn is_nearly_full(&self) -> rusqlite::Result<bool> {
-        let full = self.bounds.database / PAGE_BYTES;
-        Ok(used_pages(&self.connection)? > full / 100 * FULL_FROM)
+        Ok(used_pages(&self.connection)? > percent_of_pages(self.bounds, FULL_FROM))
     }
 
     /// Deletes the oldest until there is room again.
     pub(crate) fn trim(&self, now: i64) -> rusqlite::Result<()> {
         let connection = &self.connection;
         let pages_max = self.bounds.database / PAGE_BYTES;
-        let target = pages_max / 100 * FULL_UNTIL;
+        let target = percent_of_pages(self.bounds, FULL_UNTIL);
         let chunk = self.chunk();
         self.in_chunks(|| match used_pages(connection)? <= target {
             true => Ok(0),
-            false => delete_oldest(connection, now, chunk),
+            false => delete_oldest(connection, self.bounds, now, chunk),
         })?;
         // The file itself is larger than it may be where the bound was larger before.
         let pages = pragma(connection, "page_count")?;
@@ -109,16 +108,27 @@ impl Store {
 }
 
 /// Deletes some of the oldest, and returns how many; 0 when there is nothing more.
-fn delete_oldest(connection: &Connection, now: i64, chunk: i64) -> rusqlite::Result<usize> {
+fn delete_oldest(
+    connection: &Connection,
+    bounds: Bounds,
+    now: i64,
+    chunk: i64,
+) -> rusqlite::Result<usize> {
     let ahead = delete_ahead(connection, now, chunk)?;
     if ahead > 0 {
         return Ok(ahead);
+    }
+    // The flight recorder writes whether or not anything ends, so without a bound of its own it
+    // would push out the records of an app that records little.
+    let flight = flight::delete_surplus(connection, bounds.flight(), chunk)?;
+    if flight > 0 {
+        return Ok(flight);
     }
     let record = one(connection, "SELECT min(started_at) FROM record")?;
     let sample = one(connection, "SELECT min(taken_at) FROM sample")?;
     let rollup = one(connection, "SELECT min(minute) FROM rollup")?;
     let age = |at: i64| now.saturating_sub(at).max(0);
-    let rollup_age = rollup.map(|minute| age(minute.saturating_mul(NANOS_IN_MINUTE)));
+    let rollup_age = rollup.map(|minute| age(minute.saturating_mul(MINUTE)));
     let kept_age = record.into_iter().chain(sample).map(age).max();
     match (kept_age, rollup_age) {
         (Some(kept), Some(rollup))
@@ -134,8 +144,15 @@ fn delete_oldest(connection: &Connection, now: i64, chunk: i64) -> rusqlite::Res
             (None, _) => delete_samples(connection, i64::MAX, chunk),
         },
         (None, Some(_)) => delete_rollups(connection, i64::MAX, chunk),
-        (None, None) => Ok(0),
+        (None, None) => flight::delete_oldest(connection, chunk),
     }
+}
+
+/// So many percent of the pages that the database may have.
+fn percent_of_pages(bounds: Bounds, percent: u64) -> u64 {
+    // A database has less than 2^52 pages, so this does not overflow. To divide first would lose
+    // most of what a small file may hold.
+    bounds.database / PAGE_BYTES * percent / 100
 }
 
 fn one(connection: &Connection, sql: &str) -> rusqlite::Result<Option<i64>> {
@@ -153,7 +170,7 @@ fn delete_ahead(connection: &Connection, now: i64, chunk: i64) -> rusqlite::Resu
         let (Some(first), Some(last)) = (first, last) else {
             continue;
         };
-        let minute = NANOS_IN_MINUTE / unit;
+        let minute = MINUTE / unit;
         if last.saturating_sub(now) > now.saturating_sub(first).max(minute) {
             return connection
                 .prepare_cached(table.delete_after)?
@@ -172,7 +189,7 @@ struct Ahead {
 }
 
 /// The tables, and the nanoseconds of the unit of their time.
-const AHEAD: [(Ahead, i64); 3] = [
+const AHEAD: [(Ahead, i64); 4] = [
     (
         Ahead {
             first: "SELECT min(started_at) FROM record",
@@ -198,7 +215,16 @@ const AHEAD: [(Ahead, i64); 3] = [
             delete_after: "DELETE FROM rollup WHERE (series_id, minute) IN (SELECT series_id, \
                 minute FROM rollup WHERE minute > ?1 ORDER BY minute DESC LIMIT ?2)",
         },
-        NANOS_IN_MINUTE,
+        MINUTE,
+    ),
+    (
+        Ahead {
+            first: "SELECT min(taken_at) FROM flight",
+            last: "SELECT max(taken_at) FROM flight",
+            delete_after: "DELETE FROM flight WHERE rowid IN (SELECT rowid FROM flight \
+                WHERE taken_at > ?1 ORDER BY taken_at DESC LIMIT ?2)",
+        },
+        1,
     ),
 ];
 

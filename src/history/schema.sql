@@ -14,8 +14,8 @@ CREATE TABLE session (
     ended_at      INTEGER
 ) STRICT;
 
--- What is measured, once: 'operation', 'call', 'event_in', 'event_out', 'reply', 'startup',
--- 'page_error', 'system'. `webview` is '' where there is none.
+-- What is measured, once: 'operation', 'current_operation', 'call', 'event_in', 'event_out', 'reply',
+-- 'startup', 'page_error', 'system'. `webview` is '' where there is none.
 CREATE TABLE series (
     id            INTEGER PRIMARY KEY,
     kind          TEXT    NOT NULL,

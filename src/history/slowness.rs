@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::instrument::duration_sketch::DurationSketch;
-use crate::instrument::record_sink::{Record, RecordOutcome};
+use crate::instrument::record_sink::{Record, RecordKind, RecordOutcome};
 
 /// Why a record counts as slow.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,7 +42,10 @@ impl Slowness {
             record.is_slow || record.kind.is_message() && record.duration >= self.ipc_threshold;
         // As the tail sampler does: one that failed may have ended early or waited in vain, and says
         // nothing of how long it usually takes.
-        let is_compared = self.factor > 0 && record.outcome == RecordOutcome::Ok;
+        let is_compared = self.factor > 0
+            && record.outcome == RecordOutcome::Ok
+            // It is as long as the app leaves it in place.
+            && record.kind != RecordKind::CurrentOperation;
         let slower = is_compared
             && usual
                 .get_or_insert_with(|| Box::new(DurationSketch::new()))

@@ -14,13 +14,14 @@ use rusqlite::{
 use super::batch::{Batch, Row};
 use super::error::HistoryError;
 use super::flight;
+use super::private_file::private;
 use super::rollup::{RollupKey, Totals};
 use super::series::{Series, SeriesTable};
 use super::session::Session;
 use super::set_aside::{FileId, says_it_is, set_aside};
 use super::sketch::Sketch;
 use super::slowness::SlowReason;
-use super::time::as_i64;
+use super::time::{SECOND, as_i64};
 use crate::clock::{Clock, Stamp};
 
 /// `SPWR`: tells a history from other databases.
@@ -55,6 +56,11 @@ impl Bounds {
     /// The database and its log together.
     pub(crate) fn all(self) -> u64 {
         self.database + 2 * self.wal
+    }
+
+    /// What the flight recorder may use of a database that is nearly full.
+    pub(crate) fn flight(self) -> u64 {
+        FLIGHT_BYTES_MAX.min(self.database / 4)
     }
 
     /// How many rows a transaction may have, so that it does not outgrow the log.
@@ -223,10 +229,14 @@ impl Store {
     }
 
     /// The app ended well, or recording is paused: there is nothing to tell of its last moments.
-    pub(crate) fn end(&self, session: &Session, now: i64) -> rusqlite::Result<()> {
+    pub(crate) fn end(&mut self, session: &Session, now: i64) -> rusqlite::Result<()> {
+        let transaction = self
+            .connection
+            .transaction_with_behavior(TransactionBehavior::Immediate)?;
         let sql = "UPDATE session SET seen_at = max(seen_at, ?2), ended_at = ?2 WHERE id = ?1";
-        self.connection.execute(sql, params![session.id, now])?;
-        flight::prune(&self.connection, session.id, i64::MAX)
+        transaction.execute(sql, params![session.id, now])?;
+        flight::prune(&transaction, session.id, i64::MAX)?;
+        transaction.commit()
     }
 
     /// Writes the log into the database and empties it, unless somebody reads.
@@ -286,11 +296,8 @@ fn create(path: &Path) -> io::Result<()> {
     {
         fs::create_dir_all(folder)?;
     }
-    let mut options = fs::OpenOptions::new();
-    options.write(true).create(true).truncate(false);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    options.open(path).map(drop)
+    let file = private().create(true).truncate(false).open(path);
+    file.map(drop)
 }
 
 /// The version of the file's schema, 0 for an empty one, if it is a history that can be written.
@@ -469,7 +476,7 @@ fn write_rollup(
 }
 
 pub(crate) fn unix_seconds() -> i64 {
-    super::batch::WallAnchor::now().wall_nanos() / 1_000_000_000
+    super::batch::WallAnchor::now().wall_nanos() / SECOND
 }
 
 /// A row of the table `record`, as the benchmark of bare inserts writes it too.
@@ -495,6 +502,7 @@ const BUSY_PAUSE: Duration = Duration::from_millis(5);
 pub(crate) const PAGE_BYTES: u64 = 4_096;
 const CACHE_KIB: i64 = 2_048;
 const BYTES_MIN: u64 = 1 << 20;
+const FLIGHT_BYTES_MAX: u64 = 1 << 20;
 const WAL_MIN: u64 = 128 << 10;
 const WAL_MAX: u64 = 4 << 20;
 /// What a row may change in pages, its indexes' included, when it is unlucky.

@@ -2,6 +2,11 @@
 
 use std::time::{Duration, SystemTime};
 
+/// A second in nanoseconds.
+pub(super) const SECOND: i64 = 1_000_000_000;
+/// A minute in nanoseconds: so much one roll-up is of.
+pub(super) const MINUTE: i64 = 60 * SECOND;
+
 /// Nanoseconds since the epoch; negative before it.
 pub(super) fn nanos_since_epoch(time: SystemTime) -> i64 {
     match time.duration_since(SystemTime::UNIX_EPOCH) {

@@ -5,10 +5,11 @@ use std::path::{Path, PathBuf};
 
 use rusqlite::{Connection, TransactionBehavior, params};
 
+use super::flight::{LAST_MINUTE, NEWEST_LOOKS};
 use super::process_identity::is_running;
 use super::session::Session;
 use super::store::Store;
-use super::time::utc;
+use super::time::{SECOND, utc};
 
 /// A run of the app that did not end by itself, and how to look at its last minute.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -18,14 +19,11 @@ pub(crate) struct UncleanEnd {
     process_id: u32,
     started_at: i64,
     /// When it was there for the last time.
-    pub(crate) seen_at: i64,
+    seen_at: i64,
     /// Further ones before it.
     others: usize,
 }
 
-/// How much of a run that did not end by itself is kept, and shown.
-pub(crate) const LAST_MINUTE: i64 = 60 * SECOND;
-const SECOND: i64 = 1_000_000_000;
 /// Runs whose last minute is kept.
 const RUNS_KEPT: i64 = 10;
 
@@ -75,20 +73,23 @@ impl Store {
 }
 
 /// A run that is not known to have ended.
-pub(crate) struct OpenRun {
-    pub(crate) id: i64,
-    pub(crate) process_id: u32,
-    pub(crate) process_key: String,
-    pub(crate) started_at: i64,
-    pub(crate) seen_at: i64,
+struct OpenRun {
+    id: i64,
+    process_id: u32,
+    process_key: String,
+    started_at: i64,
+    /// When it was there for the last time. The session's own `seen_at` never goes back, also when
+    /// the clock does, so the flight recorder knows better.
+    seen_at: i64,
 }
 
 fn unreported(connection: &Connection, session: &Session) -> rusqlite::Result<Vec<OpenRun>> {
-    let mut statement = connection.prepare(
-        "SELECT session.id, process_id, process_key, started_at, seen_at \
-         FROM session JOIN run ON session_id = session.id \
-         WHERE ended_at IS NULL AND reported_at IS NULL AND session.id <> ?1 AND service = ?2",
-    )?;
+    let mut statement = connection.prepare(&format!(
+        "SELECT session.id, process_id, process_key, started_at, coalesce(taken_at, seen_at) \
+         FROM session JOIN run ON run.session_id = session.id \
+         LEFT JOIN {NEWEST_LOOKS} AS newest ON newest.session_id = session.id \
+         WHERE ended_at IS NULL AND reported_at IS NULL AND session.id <> ?1 AND service = ?2"
+    ))?;
     let rows = statement.query_map(params![session.id, session.service], |row| {
         Ok(OpenRun {
             id: row.get(0)?,

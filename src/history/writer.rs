@@ -1,10 +1,10 @@
 //! The one thread that writes: what waits in the queue, twice a second, in one transaction.
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use crossbeam_channel::{Receiver, Sender, TryRecvError, after, select};
+use crossbeam_channel::{Receiver, Sender, TryRecvError, after, never, select};
 
 use super::batch::{Batch, Intake, WallAnchor};
 use super::error::HistoryError;
@@ -12,9 +12,10 @@ use super::flight::FlightRecorder;
 use super::intake_queue::{IntakeEnds, IntakeQueue, Item, QUEUE_MAX};
 use super::session::Session;
 use super::store::{Bounds, Opened, Store, is_busy};
+use super::unclean_end::UncleanEnd;
 use crate::clock::{self, Stamp};
 use crate::instrument::rate_limit::RateLimit;
-use crate::semconv::EVENT_HISTORY_FAILED;
+use crate::semconv::{EVENT_CONFIGURATION_WARNING, EVENT_HISTORY_FAILED};
 
 /// What the writer is asked to do; each answers with what came of it.
 #[derive(Debug)]
@@ -46,6 +47,8 @@ pub(crate) struct WriterSettings {
     pub(crate) bounds: Bounds,
     pub(crate) retention: Duration,
     pub(crate) session: Session,
+    /// The run before this one, as soon as it is known that it did not end by itself.
+    pub(crate) unclean_end: Arc<OnceLock<UncleanEnd>>,
 }
 
 pub(crate) struct Writer {
@@ -69,6 +72,12 @@ pub(crate) struct WriterState {
     resumed: Option<Stamp>,
     /// What was taken in before this epoch is deleted.
     kept_from: u32,
+    /// The file knows this run, and the run before it was looked for.
+    has_begun: bool,
+    /// When the run ended, or was paused, while the file does not say so.
+    end_due: Option<i64>,
+    /// The batch waits for a reason that passes. It is tried again in its time.
+    is_held_up: bool,
     warnings: RateLimit,
 }
 
@@ -81,6 +90,9 @@ impl WriterState {
             expired: None,
             resumed: None,
             kept_from: 0,
+            has_begun: false,
+            end_due: None,
+            is_held_up: false,
             warnings: RateLimit::per_minute(1),
         }
     }
@@ -98,12 +110,27 @@ impl WriterState {
 
 impl Writer {
     /// Writes until it is asked to end, or the history is dropped.
-    pub(crate) fn run(mut self) {
+    ///
+    /// It says by `begun` that the run is in the file, unless it starts with a pause.
+    pub(crate) fn run(mut self, begun: Sender<()>) {
         // A process that ends soon has a first state, too.
         self.look();
+        if !self.queue.is_paused()
+            && let Err(error) = self.begin()
+        {
+            // It is tried again with the first write.
+            self.queue.counts.failed(&error);
+        }
+        drop(begun);
         let mut due = after(INTERVAL);
         loop {
-            let (commands, full) = (self.commands.clone(), self.ends.full.clone());
+            let commands = self.commands.clone();
+            // The app's threads call the writer with each record that finds no room. It would try
+            // without end where it cannot make room before its time.
+            let full = match self.state.is_held_up && self.is_batch_full() {
+                true => never(),
+                false => self.ends.full.clone(),
+            };
             let command = select! {
                 recv(commands) -> command => command.ok(),
                 recv(full) -> _ => {
@@ -115,6 +142,9 @@ impl Writer {
                     self.look();
                     // Its error is counted and told.
                     let _ = self.take_and_write();
+                    if self.queue.is_paused() {
+                        self.end_run();
+                    }
                     continue;
                 }
             };
@@ -162,10 +192,14 @@ impl Writer {
             return;
         }
         self.take_some(self.settings.bounds.rows_max());
-        if self.state.batch.rows.len() >= self.settings.bounds.rows_max() {
+        if self.is_batch_full() && !self.state.is_held_up {
             // Its error is counted and told.
             let _ = self.write();
         }
+    }
+
+    fn is_batch_full(&self) -> bool {
+        self.state.batch.rows.len() >= self.settings.bounds.rows_max()
     }
 
     /// Takes in what waits, as much as was there at the start of it.
@@ -242,29 +276,20 @@ impl Writer {
     /// Writes the batch. What cannot be written for a reason that passes stays for the next time,
     /// up to a bound; the rest is dropped.
     fn write(&mut self) -> Result<(), HistoryError> {
+        self.state.is_held_up = false;
         if self.state.batch.is_empty() {
             return Ok(());
         }
-        let mut result = self.write_once();
-        if matches!(result, Err(HistoryError::NoSpace { .. })) {
-            // The bound is reached in the middle of a batch, or the disk is full.
-            result = self.make_room().and_then(|()| self.write_once());
-        }
-        if matches!(result, Err(HistoryError::Corrupt { .. })) {
-            result = self.replace().and_then(|()| self.write_once());
-        }
+        let result = self.attempt(Self::write_once);
         let count = self.state.batch.count;
         let waiting = self.state.batch.rows.len() + self.state.batch.samples.len();
         match &result {
             Ok(()) => self.queue.counts.written(count),
             Err(error) => {
                 self.queue.counts.failed(error);
-                let may_pass = matches!(
-                    error,
-                    HistoryError::Locked { .. } | HistoryError::HeldByReader { .. }
-                );
                 self.state.warn(error, "the history cannot be written");
-                if may_pass && waiting < QUEUE_MAX {
+                if may_pass(error) && waiting < QUEUE_MAX {
+                    self.state.is_held_up = true;
                     return result;
                 }
                 self.queue.counts.dropped(count);
@@ -272,6 +297,52 @@ impl Writer {
         }
         self.state.batch.clear();
         result
+    }
+
+    /// Changes the file, and does so again when what is in its way can be put away.
+    fn attempt(
+        &mut self,
+        change: fn(&mut Self) -> Result<(), HistoryError>,
+    ) -> Result<(), HistoryError> {
+        let mut result = change(self);
+        if matches!(result, Err(HistoryError::NoSpace { .. })) {
+            // The bound is reached in the middle of a batch, or the disk is full.
+            result = self.make_room().and_then(|()| change(self));
+        }
+        if matches!(result, Err(HistoryError::Corrupt { .. })) {
+            result = self.replace().and_then(|()| change(self));
+        }
+        result
+    }
+
+    /// Has the file know this run, and looks for the one before it.
+    fn begin(&mut self) -> Result<(), HistoryError> {
+        let Self {
+            settings, state, ..
+        } = self;
+        let Some(store) = state.store.as_mut().filter(|_| !state.has_begun) else {
+            return Ok(());
+        };
+        let begun = store.begin(&settings.session, WallAnchor::now().wall_nanos());
+        let unclean_end = begun.map_err(|error| HistoryError::of(&settings.path, error))?;
+        state.has_begun = true;
+        if let Some(unclean_end) = unclean_end {
+            // A run begins once.
+            let _ = settings.unclean_end.set(unclean_end);
+        }
+        Ok(())
+    }
+
+    /// The same after the app has started, when its start did not succeed with it.
+    fn begin_late(&mut self) -> Result<(), HistoryError> {
+        if self.state.has_begun {
+            return Ok(());
+        }
+        self.begin()?;
+        if let Some(unclean_end) = self.settings.unclean_end.get() {
+            tracing::warn!(name: EVENT_CONFIGURATION_WARNING, "{unclean_end}");
+        }
+        Ok(())
     }
 
     fn write_once(&mut self) -> Result<(), HistoryError> {
@@ -291,6 +362,7 @@ impl Writer {
             let opened = Store::open(path, settings.bounds)?;
             self.opened(opened);
         }
+        self.begin_late()?;
         let Self {
             settings,
             state,
@@ -370,16 +442,16 @@ impl Writer {
         self.take();
         let waiting = self.state.batch.count;
         if !discard {
-            if let Some(store) = &self.state.store {
-                // The end of an app in a pause is not reported. The error of this is no loss.
-                let _ = store.end(&self.settings.session, WallAnchor::now().wall_nanos());
-            }
+            // The end of an app in a pause is not reported.
+            self.state.end_due = Some(WallAnchor::now().wall_nanos());
+            self.end_run();
             return Pending {
                 discarded: 0,
                 kept: waiting,
             };
         }
         self.state.batch.clear();
+        self.state.end_due = None;
         self.intake.series.forget_usual();
         self.state.kept_from = self.queue.epoch();
         self.queue.counts.discarded(waiting);
@@ -411,11 +483,42 @@ impl Writer {
 
     fn resume(&mut self) -> Result<(), HistoryError> {
         self.state.resumed = Some(clock::now());
+        self.state.end_due = None;
         if self.state.store.is_none() {
             let opened = Store::open(&self.settings.path, self.settings.bounds)?;
             self.opened(opened);
         }
+        if let Err(error) = self.begin() {
+            // It is tried again with the next write.
+            self.queue.counts.failed(&error);
+        }
         Ok(())
+    }
+
+    /// Says in the file that the run has ended or is paused, when it does not say so. What cannot be
+    /// written for a reason that passes stays for the next time.
+    fn end_run(&mut self) {
+        let Err(error) = self.attempt(Self::end_once) else {
+            self.state.end_due = None;
+            return;
+        };
+        self.queue.counts.failed(&error);
+        self.state
+            .warn(&error, "the end of the run cannot be written");
+        if !may_pass(&error) {
+            self.state.end_due = None;
+        }
+    }
+
+    fn end_once(&mut self) -> Result<(), HistoryError> {
+        let Self {
+            settings, state, ..
+        } = self;
+        let (Some(store), Some(at)) = (&mut state.store, state.end_due) else {
+            return Ok(());
+        };
+        let ended = store.end(&settings.session, at);
+        ended.map_err(|error| HistoryError::of(&settings.path, error))
     }
 
     fn end(&mut self, crashed: bool) {
@@ -423,6 +526,7 @@ impl Writer {
             self.take();
             self.queue.counts.discarded(self.state.batch.count);
             self.state.batch.clear();
+            self.end_run();
             return;
         }
         // Its error is counted.
@@ -431,13 +535,22 @@ impl Writer {
         self.take();
         self.queue.counts.dropped(self.state.batch.count);
         self.state.batch.clear();
-        let now = WallAnchor::now().wall_nanos();
-        if let Some(store) = self.state.store.take()
-            && !crashed
-        {
-            let _ = store.end(&self.settings.session, now);
+        if !crashed {
+            self.state.end_due = Some(WallAnchor::now().wall_nanos());
+            self.end_run();
+            // There is no next time for this either, and it must not look like a crash.
+            self.end_run();
         }
+        self.state.store = None;
     }
+}
+
+/// Whether the same may succeed later: another process is in the way.
+fn may_pass(error: &HistoryError) -> bool {
+    matches!(
+        error,
+        HistoryError::Locked { .. } | HistoryError::HeldByReader { .. }
+    )
 }
 
 /// Keeps and says where a damaged file is now.
@@ -457,3 +570,6 @@ const INTERVAL: Duration = Duration::from_millis(500);
 /// What the flight recorder saw that may wait to be written.
 const LOOKS_MAX: usize = 60;
 const EXPIRE_INTERVAL: Duration = Duration::from_secs(60);
+
+#[cfg(test)]
+mod tests;

@@ -26,6 +26,8 @@ use crate::semconv::ErrorType;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum RecordKind {
     Operation,
+    /// The time in which an operation was the one that the app named as the current one.
+    CurrentOperation,
     /// A call of the page's, until its promise was settled.
     Call,
     /// An event from the page.
@@ -43,6 +45,7 @@ impl RecordKind {
     pub(crate) const fn as_str(self) -> &'static str {
         match self {
             Self::Operation => "operation",
+            Self::CurrentOperation => "current_operation",
             Self::Call => "call",
             Self::EventIn => "event_in",
             Self::EventOut => "event_out",
@@ -251,6 +254,10 @@ pub(crate) fn record(make: impl FnOnce() -> Record) {
 }
 
 /// Hands over values that were measured together.
+#[cfg_attr(
+    not(feature = "system"),
+    expect(dead_code, reason = "only the sampler measures them")
+)]
 pub(crate) fn samples(make: impl FnOnce() -> Vec<SampleValue>) {
     if is_on() {
         with_sink(|sink| sink.samples(&make()));

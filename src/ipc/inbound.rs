@@ -13,9 +13,8 @@ use super::page::{Admitted, Refused};
 use super::page_state::PagePhase;
 use super::protocol::direction::Direction;
 use super::protocol::envelope::{Envelope, TextForm, check_nonce, split_plain};
-use super::protocol::inbound_message::{
-    InboundMessage, PageTime, PostedMessage, Ready, parse_messages,
-};
+use super::protocol::inbound_message::{InboundMessage, PageTime, PostedMessage, Ready};
+use super::protocol::message_list::parse_messages;
 use super::spans::page::{Arrival, MessageTrace};
 use super::wire::{Inner, Ipc};
 use crate::instrument::record_sink::RecordKind;

@@ -42,8 +42,9 @@ pub trait PerformanceClient: Send + Sync {
     /// The last metric that was recorded with this id.
     fn get_metric<'a>(&'a self, id: &'a str) -> ClientFuture<'a, Result<Metric, GetMetricError>>;
 
-    /// Reports on the last `duration`: on the snapshots that are kept of it, and one that is taken
-    /// now. It does not wait.
+    /// Reports on the last `duration`: on the snapshots that are kept of it and one that is taken
+    /// now, and on what was counted in it, as far as the client knows its counts at its beginning
+    /// ([`ReportSummary::counted_over`](super::ReportSummary::counted_over)). It does not wait.
     fn generate_report<'a>(
         &'a self,
         name: &'a str,

@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use super::snapshot::Snapshot;
-use crate::ipc::{Ipc, IpcMetrics};
+use crate::clock::Stamp;
+use crate::ipc::{Ipc, IpcMetrics, IpcMetricsDelta};
+use crate::timer::OperationTotals;
 
 /// What the process knows of itself.
 ///
@@ -13,7 +15,7 @@ use crate::ipc::{Ipc, IpcMetrics};
 pub struct Facts {
     /// The snapshots of the time that is looked at, the oldest first.
     pub snapshots: Vec<Snapshot>,
-    /// The operations that ended since the client was made.
+    /// The operations that ended in that time.
     pub operations: OperationFacts,
     /// The wires that the client was given, as far as they still are.
     pub wires: Vec<WireFacts>,
@@ -21,7 +23,7 @@ pub struct Facts {
     pub vitals: Vec<VitalFact>,
 }
 
-/// Operations since the client was made.
+/// Operations of the time that is looked at.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct OperationFacts {
@@ -39,8 +41,10 @@ pub struct OperationFacts {
 pub struct WireFacts {
     /// Its name.
     pub name: String,
-    /// What crossed it.
+    /// What crossed it since it is there.
     pub metrics: IpcMetrics,
+    /// What crossed it in the time that is looked at.
+    pub in_period: IpcMetricsDelta,
     /// How long the client has known it.
     pub known_for: Duration,
     /// How many messages may wait in its queue.
@@ -54,10 +58,15 @@ pub struct WireFacts {
 }
 
 impl WireFacts {
-    pub(super) fn of(ipc: &Ipc, known_for: Duration) -> Self {
+    pub(super) fn of(ipc: &Ipc, known_for: Duration, before: &CountsBefore) -> Self {
+        let metrics = ipc.metrics();
+        let name = ipc.name().to_owned();
+        let known = before.wires.iter().find(|(known, _)| *known == name);
         Self {
-            name: ipc.name().to_owned(),
-            metrics: ipc.metrics(),
+            // The client had every wire from its beginning on.
+            in_period: metrics.since(known.map_or(&metrics, |(_, before)| before)),
+            name,
+            metrics,
             known_for,
             queue_capacity: ipc.queue_capacity_and_len().0,
             batch_len_max: ipc.batch_len_max(),
@@ -66,12 +75,22 @@ impl WireFacts {
         }
     }
 
-    /// Messages of both directions a second; `None` when the client has known it too briefly.
+    /// Messages of both directions a second in the time that is looked at; `None` when that is too
+    /// short.
     pub(super) fn messages_per_second(&self) -> Option<f64> {
-        let seconds = self.known_for.as_secs_f64();
-        let messages = self.metrics.messages_sent + self.metrics.messages_received;
+        let seconds = self.in_period.elapsed.as_secs_f64();
+        let messages = self.in_period.messages_sent + self.in_period.messages_received;
         (seconds >= 1.0).then(|| messages as f64 / seconds)
     }
+}
+
+/// What had been counted at a time, so that later counts can be told from it.
+#[derive(Clone, Debug)]
+pub(super) struct CountsBefore {
+    pub(super) at: Stamp,
+    pub(super) operations: OperationTotals,
+    /// By the wires' names.
+    pub(super) wires: Vec<(String, IpcMetrics)>,
 }
 
 /// A web vital of a page.

@@ -13,7 +13,7 @@ use super::error::{
     GetMetricsError, GetOptimizationsError, RecordMetricError, StartProfilingError,
     StopProfilingError,
 };
-use super::facts::{Facts, OperationFacts, VitalFact, WireFacts};
+use super::facts::{CountsBefore, Facts, OperationFacts, VitalFact, WireFacts};
 use super::id::new_id;
 use super::metric::Metric;
 use super::optimization::{self, Optimization, OptimizationInfo};
@@ -26,7 +26,7 @@ use crate::clock::{Clock, Stamp};
 use crate::instrument::caught_panic::catch_panic;
 use crate::ipc::WeakIpc;
 use crate::semconv::EVENT_CONFIGURATION_WARNING;
-use crate::timer::{Kind, OperationTotals, TotalsReader};
+use crate::timer::{Kind, TotalsReader};
 
 /// A client of this process, as the environment says; see
 /// [`PerformanceConfig::from_env`]. Its hints are logged.
@@ -53,10 +53,10 @@ pub struct LocalPerformanceClient(Arc<Inner>);
 struct Inner {
     config: PerformanceConfig,
     clock: Clock,
-    born: Stamp,
+    /// What had been counted when the client was made.
+    born: CountsBefore,
     advice: Vec<Arc<dyn Advice>>,
     totals: TotalsReader,
-    operations_before: OperationTotals,
     look: Mutex<SystemLook>,
     store: Mutex<Store>,
     session: Mutex<Option<Session>>,
@@ -65,6 +65,7 @@ struct Inner {
 
 struct Session {
     since: Stamp,
+    before: CountsBefore,
     ticker: Ticker,
 }
 
@@ -84,10 +85,9 @@ impl Inner {
         let mut advice = advice::built_in();
         advice.extend(config.advice.iter().cloned());
         Self {
-            born: clock.now(),
+            born: counts(clock.now(), &totals, &config.wires),
             clock,
             advice,
-            operations_before: totals.totals(Kind::Operation),
             totals,
             look: Mutex::new(SystemLook::start()),
             store: Mutex::new(Store::new(config.retention)),
@@ -128,6 +128,8 @@ impl Inner {
         };
         store.add_snapshot(snapshot.clone(), now);
         drop(store);
+        let counts = self.counts(now);
+        self.store().add_counts(counts);
         if self.config.auto_optimize && self.config.optimizations {
             self.optimize();
         }
@@ -149,11 +151,25 @@ impl Inner {
         given
     }
 
-    fn facts(&self, since: Stamp) -> Facts {
-        let known_for = self.clock.now().since(self.born);
+    fn counts(&self, now: Stamp) -> CountsBefore {
+        counts(now, &self.totals, &self.config.wires)
+    }
+
+    /// What had been counted at that time, or closest to it.
+    fn counts_near(&self, at: Stamp) -> CountsBefore {
+        let store = self.store();
+        let near = store.counts_near(at);
+        let distance = |of: &CountsBefore| of.at.since(at).max(at.since(of.at));
+        let near = near.filter(|near| distance(near) < distance(&self.born));
+        near.unwrap_or(&self.born).clone()
+    }
+
+    /// What is known of the time since then; `before` is what had been counted when it began.
+    fn facts(&self, since: Stamp, before: &CountsBefore) -> Facts {
+        let known_for = self.clock.now().since(self.born.at);
         let (mut wires, mut vitals) = (Vec::new(), Vec::new());
         for ipc in self.config.wires.iter().filter_map(WeakIpc::upgrade) {
-            wires.push(WireFacts::of(&ipc, known_for));
+            wires.push(WireFacts::of(&ipc, known_for, before));
             vitals.extend(
                 ipc.last_vitals()
                     .into_iter()
@@ -165,7 +181,7 @@ impl Inner {
             );
         }
         let operations = self.totals.totals(Kind::Operation);
-        let operations = operations.since(self.operations_before);
+        let operations = operations.since(before.operations);
         Facts {
             snapshots: self.store().snapshots_since(since),
             operations: OperationFacts {
@@ -178,14 +194,21 @@ impl Inner {
         }
     }
 
+    /// Everything since the client was made.
+    fn all_facts(&self) -> Facts {
+        self.facts(Stamp::NONE, &self.born)
+    }
+
     fn report(
         &self,
         name: &str,
         since: Stamp,
+        before: &CountsBefore,
         duration: Duration,
     ) -> Result<PerformanceReport, CreateSnapshotError> {
         self.snapshot()?;
-        let facts = self.facts(since);
+        let facts = self.facts(since, before);
+        let counted_over = self.clock.now().since(before.at);
         let rules = self.advice.iter();
         let mut recommendations: Vec<Recommendation> = rules
             .flat_map(|rule| catch_panic(|| rule.assess(&facts)).unwrap_or_default())
@@ -200,7 +223,7 @@ impl Inner {
             id: new_id(),
             name: name.to_owned(),
             duration,
-            summary: ReportSummary::of(&facts, self.store().dropped()),
+            summary: ReportSummary::of(&facts, counted_over, self.store().dropped()),
             optimizations,
             recommendations,
             snapshots: facts.snapshots,
@@ -209,7 +232,7 @@ impl Inner {
 
     /// Applies what something speaks for, as far as nothing is lost by it.
     fn optimize(&self) {
-        let facts = self.facts(Stamp::NONE);
+        let facts = self.all_facts();
         for offered in self.offered(&facts) {
             let undone = lock(&self.optimizations).undone.contains(&offered.id);
             if offered.evidence.is_some() && offered.is_lossless && !undone {
@@ -345,16 +368,22 @@ impl LocalPerformanceClient {
         };
         let ticker = Ticker::start(inner.config.profile_interval, tick)
             .map_err(StartProfilingError::NoThread)?;
-        *session = Some(Session { since, ticker });
+        let before = inner.counts_near(since);
+        *session = Some(Session {
+            since,
+            before,
+            ticker,
+        });
         Ok(())
     }
 
     fn stop(&self) -> Result<PerformanceReport, StopProfilingError> {
         let session = lock(&self.0.session).take();
-        let Session { since, ticker } = session.ok_or(StopProfilingError::NotProfiling)?;
-        drop(ticker);
+        let session = session.ok_or(StopProfilingError::NotProfiling)?;
+        let (since, before) = (session.since, session.before);
+        drop(session.ticker);
         let duration = self.0.clock.now().since(since);
-        Ok(self.0.report(SESSION, since, duration)?)
+        Ok(self.0.report(SESSION, since, &before, duration)?)
     }
 }
 
@@ -393,7 +422,8 @@ impl PerformanceClient for LocalPerformanceClient {
     ) -> ClientFuture<'a, Result<PerformanceReport, GenerateReportError>> {
         Box::pin(async move {
             let since = self.0.clock.now().minus(duration);
-            Ok(self.0.report(name, since, duration)?)
+            let before = self.0.counts_near(since);
+            Ok(self.0.report(name, since, &before, duration)?)
         })
     }
 
@@ -412,7 +442,7 @@ impl PerformanceClient for LocalPerformanceClient {
             if !self.0.config.optimizations {
                 return Err(GetOptimizationsError::Off);
             }
-            Ok(self.0.offered(&self.0.facts(Stamp::NONE)))
+            Ok(self.0.offered(&self.0.all_facts()))
         })
     }
 
@@ -431,7 +461,7 @@ impl PerformanceClient for LocalPerformanceClient {
     }
 
     fn get_ux_improvements(&self) -> ClientFuture<'_, Vec<UxImprovement>> {
-        Box::pin(async { advice::improvements(&self.0.facts(Stamp::NONE).vitals) })
+        Box::pin(async { advice::improvements(&self.0.all_facts().vitals) })
     }
 }
 
@@ -440,6 +470,17 @@ impl fmt::Debug for LocalPerformanceClient {
         f.debug_struct("LocalPerformanceClient")
             .field("config", &self.0.config)
             .finish_non_exhaustive()
+    }
+}
+
+fn counts(now: Stamp, totals: &TotalsReader, wires: &[WeakIpc]) -> CountsBefore {
+    let wires = wires.iter().filter_map(WeakIpc::upgrade);
+    CountsBefore {
+        at: now,
+        operations: totals.totals(Kind::Operation),
+        wires: wires
+            .map(|ipc| (ipc.name().to_owned(), ipc.metrics()))
+            .collect(),
     }
 }
 

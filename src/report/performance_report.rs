@@ -48,7 +48,11 @@ pub struct ReportSummary {
     pub cpu_percent: Option<Spread>,
     /// Physical memory in bytes.
     pub memory_bytes: Option<Spread>,
-    /// Operations that ended since the client was made; `None` when none did.
+    /// The time in which operations and messages were counted. The client knows its counts at each
+    /// snapshot and from when it was made: it is the time since the one of these that is closest to
+    /// the report's beginning.
+    pub counted_over: Duration,
+    /// Operations that ended in that time; `None` when none did.
     pub operations: Option<u64>,
     /// How many of them failed.
     pub operations_failed: Option<u64>,
@@ -61,7 +65,7 @@ pub struct ReportSummary {
 }
 
 impl ReportSummary {
-    pub(super) fn of(facts: &Facts, metrics_dropped: u64) -> Self {
+    pub(super) fn of(facts: &Facts, counted_over: Duration, metrics_dropped: u64) -> Self {
         let snapshots = &facts.snapshots;
         let mut metrics = BTreeMap::new();
         for metric in snapshots.last().into_iter().flat_map(|last| &last.metrics) {
@@ -70,14 +74,15 @@ impl ReportSummary {
                 .or_default() += 1;
         }
         let wires = &facts.wires;
-        let total = |of: fn(&crate::ipc::IpcMetrics) -> u64| -> Option<u64> {
-            (!wires.is_empty()).then(|| wires.iter().map(|wire| of(&wire.metrics)).sum())
+        let total = |of: fn(&crate::ipc::IpcMetricsDelta) -> u64| -> Option<u64> {
+            (!wires.is_empty()).then(|| wires.iter().map(|wire| of(&wire.in_period)).sum())
         };
         let any_operation = facts.operations.count > 0;
         let mut summary = Self {
             snapshots: snapshots.len(),
             metrics,
             metrics_dropped,
+            counted_over,
             cpu_percent: Spread::of(snapshots.iter().filter_map(|of| of.cpu_usage)),
             memory_bytes: Spread::of(snapshots.iter().map(|of| of.memory_usage as f64)),
             operations: any_operation.then_some(facts.operations.count),
@@ -129,6 +134,8 @@ impl PerformanceReport {
             let [min, mean, max] = [min, mean, max].map(|bytes| bytes / MIB);
             writeln!(text, "- Memory: {mean:.1} MiB ({min:.1} to {max:.1} MiB)")?;
         }
+        let counted_over = summary.counted_over.as_secs_f64();
+        writeln!(text, "- Counted over: {counted_over:.1} s")?;
         if let (Some(all), Some(failed)) = (summary.operations, summary.operations_failed) {
             writeln!(text, "- Operations: {all}, {failed} failed")?;
         }

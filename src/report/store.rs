@@ -3,6 +3,7 @@
 use std::collections::{HashSet, VecDeque};
 use std::time::Duration;
 
+use super::facts::CountsBefore;
 use super::metric::Metric;
 use super::snapshot::Snapshot;
 use crate::clock::Stamp;
@@ -13,6 +14,8 @@ pub(super) struct Store {
     retention: Duration,
     metrics: VecDeque<(Stamp, Metric)>,
     snapshots: VecDeque<(Stamp, Snapshot)>,
+    /// What had been counted at each snapshot.
+    counts: VecDeque<CountsBefore>,
     /// Metrics in all kept snapshots.
     in_snapshots: usize,
     dropped: u64,
@@ -29,6 +32,7 @@ impl Store {
             retention,
             metrics: VecDeque::new(),
             snapshots: VecDeque::new(),
+            counts: VecDeque::new(),
             in_snapshots: 0,
             dropped: 0,
         }
@@ -41,6 +45,20 @@ impl Store {
             self.dropped += 1;
         }
         self.metrics.push_back((now, metric));
+    }
+
+    /// Keeps what had been counted when a snapshot was taken.
+    pub(super) fn add_counts(&mut self, counts: CountsBefore) {
+        if self.counts.len() >= SNAPSHOTS_MAX {
+            self.counts.pop_front();
+        }
+        self.counts.push_back(counts);
+    }
+
+    /// What had been counted closest to that time, as far as it is known.
+    pub(super) fn counts_near(&self, at: Stamp) -> Option<&CountsBefore> {
+        let distance = |of: &&CountsBefore| of.at.since(at).max(at.since(of.at));
+        self.counts.iter().min_by_key(distance)
     }
 
     pub(super) fn add_snapshot(&mut self, snapshot: Snapshot, now: Stamp) {
@@ -98,6 +116,9 @@ impl Store {
         }
         while self.snapshots.front().is_some_and(|(at, _)| is_old(*at)) {
             self.forget_snapshot();
+        }
+        while self.counts.front().is_some_and(|counts| is_old(counts.at)) {
+            self.counts.pop_front();
         }
     }
 

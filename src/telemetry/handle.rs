@@ -3,6 +3,7 @@
 use std::fmt;
 #[cfg(feature = "prometheus")]
 use std::net::SocketAddr;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -13,7 +14,7 @@ use super::config::builder::TelemetryBuilder;
 use super::config::warning::Warning;
 use super::consent::Consent;
 use super::diagnostics::local_recorder::SharedRecorder;
-use super::diagnostics::reporter::Reporter;
+use super::diagnostics::reporter::{self, Reporter};
 #[cfg(feature = "otlp")]
 use super::export::page_spans::PageSpans;
 use super::metrics::problem_gauges::ProblemGauges;
@@ -65,7 +66,7 @@ pub(super) enum State {
     Running(Components),
     /// A call of `shutdown` is at it, without the lock.
     Ending,
-    Ended(ShutdownReport),
+    Ended(Box<ShutdownReport>),
 }
 
 /// What ends with the shutdown.
@@ -86,7 +87,36 @@ pub(super) struct Components {
     pub(super) recorder: Option<Arc<SharedRecorder>>,
 }
 
+/// Once in a process is enough: what was set up may have ended since.
+static IS_SET_UP: AtomicBool = AtomicBool::new(false);
+
 impl Telemetry {
+    /// Whether this process has set telemetry up, by [`install`](TelemetryBuilder::install) or
+    /// [`build`](TelemetryBuilder::build), and whatever became of it since.
+    ///
+    /// A library that acts [on behalf of an app](TelemetryBuilder::on_behalf_of_app) asks it, and
+    /// leaves telemetry to an app that has its own.
+    #[must_use]
+    pub fn is_set_up() -> bool {
+        IS_SET_UP.load(Ordering::Relaxed)
+    }
+
+    /// Whether the app has a `tracing` subscriber of its own, which shows warnings. The one that
+    /// Spanwire sets with the first span does not count: it exports, and prints nothing.
+    ///
+    /// A library that has something to say writes it to stderr where this is `false`, as Spanwire
+    /// itself does.
+    #[must_use]
+    pub fn app_has_subscriber() -> bool {
+        reporter::app_listens()
+    }
+
+    /// Says that it is at work.
+    pub(super) fn set_up(self) -> Self {
+        IS_SET_UP.store(true, Ordering::Relaxed);
+        self
+    }
+
     /// Begins to set up telemetry for the app of that name.
     ///
     /// The name is the default for `service.name`: `OTEL_SERVICE_NAME` and
@@ -217,7 +247,7 @@ impl Telemetry {
         let mut state = self.state();
         loop {
             match &mut *state {
-                State::Ended(report) => return report.clone(),
+                State::Ended(report) => return (**report).clone(),
                 State::Ending => {
                     let left = until.since(clock::now());
                     if left.is_zero() {
@@ -233,7 +263,7 @@ impl Telemetry {
                     startup::conclude();
                     self.end(running, deadline);
                     let report = self.shutdown_report();
-                    *self.state() = State::Ended(report.clone());
+                    *self.state() = State::Ended(Box::new(report.clone()));
                     self.ended.notify_all();
                     return report;
                 }
@@ -250,7 +280,10 @@ impl Telemetry {
         let until = now.plus(deadline);
         // It writes on a thread of its own, beside the exports.
         #[cfg(feature = "history")]
-        let history = self.history.as_ref().map(History::begin_shutdown);
+        let history = self.history.as_ref().map(|history| {
+            crate::timer::keep_current_operation();
+            history.begin_shutdown()
+        });
         #[cfg(feature = "otlp")]
         self.pipelines.close(&running.providers, now, deadline);
         #[cfg(feature = "otlp")]

@@ -58,7 +58,7 @@ impl TelemetryBuilder {
         let (mut telemetry, parts) = assemble(config)?;
         if state == State::Disabled {
             telemetry.log_warnings();
-            return Ok(telemetry);
+            return Ok(telemetry.set_up());
         }
         #[cfg(feature = "otlp")]
         let place = match parts.has_layer() {
@@ -86,7 +86,7 @@ impl TelemetryBuilder {
         startup::reached_by_any(Phase::Telemetry);
         telemetry.start_sampler();
         telemetry.log_warnings();
-        Ok(telemetry)
+        Ok(telemetry.set_up())
     }
 
     /// Sets everything up and changes nothing of the process: the parts are to be put in place by
@@ -104,7 +104,7 @@ impl TelemetryBuilder {
         startup::reached_by_any(Phase::Telemetry);
         telemetry.start_sampler();
         telemetry.log_warnings();
-        Ok((telemetry, parts))
+        Ok((telemetry.set_up(), parts))
     }
 }
 

@@ -16,7 +16,7 @@ use crate::history::History;
 use crate::instrument::caught_panic::catch_panic;
 use crate::instrument::handles::publish;
 #[cfg(feature = "history")]
-use crate::semconv::EVENT_HISTORY_FAILED;
+use crate::semconv::{EVENT_CONFIGURATION_WARNING, EVENT_HISTORY_FAILED};
 
 impl Telemetry {
     /// Records, sends, serves and writes nothing from now on, until [`resume`](Self::resume).
@@ -105,12 +105,14 @@ impl Telemetry {
         Self::publish();
         turn.resume();
         #[cfg(feature = "history")]
-        if let Some(Err(error)) = self.history.as_ref().map(History::resume) {
-            let error: &dyn std::error::Error = &error;
-            tracing::warn!(name: EVENT_HISTORY_FAILED, error, "the history cannot be opened");
-        }
+        let unclean_end = self.history.as_ref().and_then(resumed);
         #[cfg(feature = "otlp")]
         self.pipelines.resumed(spool.as_deref());
+        #[cfg(feature = "history")]
+        if let Some(unclean_end) = unclean_end {
+            tracing::warn!(name: EVENT_CONFIGURATION_WARNING, "{unclean_end}");
+            self.reporter.report(unclean_end);
+        }
         Ok(())
     }
 
@@ -127,4 +129,17 @@ impl Telemetry {
             State::Ending | State::Ended(_) => None,
         }
     }
+}
+
+/// Has the history record again. Returns what it finds out only now, where telemetry started paused:
+/// that the run before this one did not end by itself.
+#[cfg(feature = "history")]
+fn resumed(history: &History) -> Option<String> {
+    let was_known = history.report().unclean_end.is_some();
+    if let Err(error) = history.resume() {
+        let error: &dyn std::error::Error = &error;
+        tracing::warn!(name: EVENT_HISTORY_FAILED, error, "the history cannot be opened");
+    }
+    let unclean_end = history.report().unclean_end;
+    unclean_end.filter(|_| !was_known)
 }

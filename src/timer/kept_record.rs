@@ -8,6 +8,7 @@ use serde_json::{Map, Value};
 use super::failure::Failure;
 use super::fields::{FieldValue, Fields};
 use super::operation::Operation;
+use crate::clock::Stamp;
 use crate::instrument::record_sink::{Name, Record, RecordKind, RecordOutcome};
 use crate::semconv;
 
@@ -22,6 +23,14 @@ impl Operation {
         let mut record = Record::new(RecordKind::Operation, self.shared_name(), elapsed);
         record.outcome = outcome;
         record.is_slow = slow;
+        record
+    }
+
+    /// The record of the time in which it was the one that the app named.
+    pub(super) fn current_record(&self, since: Stamp, until: Stamp) -> Record {
+        let kind = RecordKind::CurrentOperation;
+        let mut record = Record::new(kind, self.shared_name(), until.since(since));
+        record.ended = until;
         record
     }
 }

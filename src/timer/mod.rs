@@ -71,6 +71,8 @@ pub(crate) use operation::publish_slow_threshold;
 pub(crate) use operation::running_now;
 pub use operation::{Operation, operation, set_slow_threshold_of};
 pub use outcome::Outcome;
+#[cfg(feature = "history")]
+pub(crate) use record::keep_current_operation;
 #[cfg(feature = "system")]
 pub(crate) use record::record_event;
 pub use record::{current_operation, set_current_operation};

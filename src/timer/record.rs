@@ -1,6 +1,6 @@
 //! Operations that the app measured itself, and work without a scope.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tracing::Span;
@@ -9,6 +9,9 @@ use super::failure::Failure;
 use super::operation::{Operation, operation};
 use super::outcome::Outcome;
 use super::run::{Options, Run, RunOutcome, is_listening};
+use crate::clock::{self, Stamp};
+use crate::instrument::open_work::OpenWork;
+use crate::instrument::record_sink;
 
 impl Operation {
     /// Records one run of it that was measured elsewhere and ended now.
@@ -58,7 +61,9 @@ pub(crate) fn record_event<'o>(name: &str, took: Duration, outcome: impl Into<Ou
 ///
 /// It counts in `spanwire.operation.active` until another call, so the dashboards show it among the
 /// operations that are running. There is one for the process: it takes the place of the one that
-/// was set before. Nothing is timed; [`Operation::record`] says how long it took.
+/// was set before. A history keeps from when to when it was the current one, as a record of the kind
+/// `current_operation`, and shows it as open where the process ends before. It is no run of the
+/// operation: [`Operation::record`] says how long one took and how it ended.
 ///
 /// ```
 /// use spanwire::timer::{current_operation, set_current_operation};
@@ -69,25 +74,60 @@ pub(crate) fn record_event<'o>(name: &str, took: Duration, outcome: impl Into<Ou
 /// assert_eq!(current_operation(), None);
 /// ```
 pub fn set_current_operation<'n>(name: impl Into<Option<&'n str>>) {
-    let next = name.into().map(operation);
-    if let Some(next) = &next {
-        next.run_started();
+    let now = clock::now();
+    let next = name.into().map(|name| Current::begin(operation(name), now));
+    let previous = std::mem::replace(&mut *current(), next);
+    if let Some(mut previous) = previous {
+        previous.keep_until(now);
+        previous.operation.run_ended();
     }
-    let mut current = CURRENT.lock().unwrap_or_else(PoisonError::into_inner);
-    let previous = std::mem::replace(&mut *current, next);
-    drop(current);
-    if let Some(previous) = previous {
-        previous.run_ended();
+}
+
+/// Has the history keep how long the current operation has been that until now, since the history
+/// ends before it does.
+#[cfg(feature = "history")]
+pub(crate) fn keep_current_operation() {
+    if let Some(current) = &mut *current() {
+        current.keep_until(clock::now());
     }
 }
 
 /// The operation that [`set_current_operation`] named last, if any.
 #[must_use]
 pub fn current_operation() -> Option<String> {
-    let current = CURRENT.lock().unwrap_or_else(PoisonError::into_inner);
-    current
-        .as_ref()
-        .map(|operation| operation.name().to_owned())
+    let current = current();
+    let name = current.as_ref().map(|current| current.operation.name());
+    name.map(str::to_owned)
 }
 
-static CURRENT: Mutex<Option<Operation>> = Mutex::new(None);
+/// The operation that the app named, since it did.
+struct Current {
+    operation: Operation,
+    /// What is before it is in the history already, or was never to be.
+    since: Stamp,
+    /// The history sees it until this is dropped.
+    _open: OpenWork,
+}
+
+impl Current {
+    fn begin(operation: Operation, now: Stamp) -> Self {
+        operation.run_started();
+        Self {
+            _open: operation.open_work(now),
+            operation,
+            since: now,
+        }
+    }
+
+    /// Hands the time until now to the history.
+    fn keep_until(&mut self, now: Stamp) {
+        let since = std::mem::replace(&mut self.since, now);
+        record_sink::record(|| self.operation.current_record(since, now));
+    }
+}
+
+static CURRENT: Mutex<Option<Current>> = Mutex::new(None);
+
+fn current() -> MutexGuard<'static, Option<Current>> {
+    CURRENT.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -34,26 +34,13 @@ impl AppTelemetry {
         consent_file: Option<PathBuf>,
         configure: Option<Configure>,
     ) -> Option<Self> {
-        if settings.telemetry == Some(false) {
+        if !settings.telemetry.unwrap_or_else(|| !app_has_telemetry()) {
             return None;
         }
-        if settings.telemetry.is_none() && app_has_recorder() {
-            return None;
-        }
-        let variables = settings.variables.clone();
-        // A release opens no port and sends nothing before the app or its environment says so.
-        let mut builder = Telemetry::builder(service_name)
-            .on_behalf_of_app()
+        let mut builder = builder(service_name, settings, |name| std::env::var(name).ok())
             .service_version(version)
             .resource_attribute(TAURI_WAY, way.as_str())
-            .resource_attribute(TAURI_VERSION, tauri::VERSION)
-            .environment(move |name| {
-                let set = std::env::var(name).ok().filter(|value| !value.is_empty());
-                set.or_else(|| variables.get(name).cloned())
-            });
-        if settings.ask_first {
-            builder = builder.start_paused();
-        }
+            .resource_attribute(TAURI_VERSION, tauri::VERSION);
         if let Some(file) = consent_file {
             builder = builder.consent_file(file);
         }
@@ -83,7 +70,77 @@ impl AppTelemetry {
     }
 }
 
-/// Whether the process has a recorder of metrics already; the facade's own has no size.
-fn app_has_recorder() -> bool {
-    metrics::with_recorder(|recorder| size_of_val(recorder) > 0)
+/// As the settings say, where the environment does not.
+///
+/// A release opens no port and sends nothing before one of them, or the app, says so.
+fn builder(
+    service_name: &str,
+    settings: &Settings,
+    environment: impl Fn(&str) -> Option<String> + 'static,
+) -> TelemetryBuilder {
+    let variables = settings.variables.clone();
+    let builder = Telemetry::builder(service_name)
+        .on_behalf_of_app()
+        .environment(move |name| {
+            let set = environment(name).filter(|value| !value.is_empty());
+            set.or_else(|| variables.get(name).cloned())
+        });
+    if settings.ask_first {
+        builder.start_paused()
+    } else {
+        builder
+    }
+}
+
+/// Whether the app has set telemetry up before: Spanwire's, which may record no metrics, or a
+/// recorder of its own. The facade's recorder, which does nothing, has no size.
+fn app_has_telemetry() -> bool {
+    Telemetry::is_set_up() || metrics::with_recorder(|recorder| size_of_val(recorder) > 0)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+    use spanwire::telemetry::{OffReason, Output};
+
+    use super::*;
+
+    /// What a build without debug assertions has on.
+    fn released(settings: &Value, variable: Option<(&'static str, &'static str)>) -> Vec<Output> {
+        let (settings, warnings) = Settings::read(settings);
+        assert_eq!(warnings, []);
+        let environment = move |name: &str| {
+            let (set, value) = variable?;
+            (set == name).then(|| value.to_owned())
+        };
+        let builder = builder("app", &settings, environment).on_behalf_of_released_app();
+        let config = builder.resolve();
+        let is_on = |output: &&Output| config.off_reason(**output).is_none();
+        Output::ALL.iter().filter(is_on).copied().collect()
+    }
+
+    #[test]
+    fn a_release_has_everything_off_until_a_setting_or_a_variable_names_a_place() {
+        assert_eq!(released(&json!({}), None), []);
+        let unrelated = json!({ "serviceName": "paint", "askFirst": true, "tracesPerSecond": 5 });
+        assert_eq!(released(&unrelated, None), []);
+        let prometheus = [Output::Prometheus];
+        assert_eq!(released(&json!({ "prometheusPort": 0 }), None), prometheus);
+        let port = ("OTEL_EXPORTER_PROMETHEUS_PORT", "0");
+        assert_eq!(released(&json!({}), Some(port)), prometheus);
+        let empty = ("OTEL_EXPORTER_PROMETHEUS_PORT", "");
+        assert_eq!(released(&json!({}), Some(empty)), []);
+        let endpoint = json!({ "otlpEndpoint": "http://127.0.0.1:4318" });
+        assert_eq!(released(&endpoint, None), [Output::Traces]);
+    }
+
+    /// The test above says itself that the app is released; this one, that the plugin leaves it open.
+    #[test]
+    fn the_plugin_acts_for_the_app_whose_build_decides() {
+        let builder = builder("app", &Settings::default(), |_| None);
+        assert!(format!("{builder:?}").contains("OtherApp"), "{builder:?}");
+        let reason = builder.resolve().off_reason(Output::Prometheus);
+        let expected = (!cfg!(debug_assertions)).then_some(OffReason::NotRequested);
+        assert_eq!(reason, expected);
+    }
 }

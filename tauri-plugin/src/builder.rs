@@ -56,8 +56,8 @@ impl Builder {
         self
     }
 
-    /// The app installs telemetry itself, with [`spanwire::Telemetry`] or without. Default: the
-    /// plugin does, unless the process has a `metrics` recorder already.
+    /// The app sets telemetry up itself, with [`spanwire::Telemetry`] or without. Default: the
+    /// plugin does, unless the process has set it up already or has a `metrics` recorder.
     pub fn without_telemetry(mut self) -> Self {
         self.overrides.telemetry = Some(false);
         self.configure = None;

@@ -40,10 +40,9 @@ fn set_consent<R: Runtime>(app: AppHandle<R>, granted: bool) -> Result<Consent, 
 }
 
 /// Writes a report of the history. The page cannot say where to.
-// It takes up to some seconds.
-#[tauri::command(async)]
-fn save_report<R: Runtime>(app: AppHandle<R>) -> Result<SavedReport, String> {
-    reports::save(&app)
+#[tauri::command]
+async fn save_report<R: Runtime>(app: AppHandle<R>) -> Result<SavedReport, String> {
+    reports::save(app).await
 }
 
 /// Runs one of them.

@@ -3,23 +3,18 @@
 use std::fmt::Display;
 use std::io::Write;
 
-use tracing::subscriber::NoSubscriber;
+use spanwire::Telemetry;
 
-/// A warning: to the app's subscriber, or to stderr where the app has none.
+/// A warning: to the log, and to stderr where the app has no subscriber that shows it.
 pub(crate) fn warn(text: impl Display) {
-    if app_listens() {
-        tracing::warn!(target: "spanwire", "{text}");
-    } else {
+    tracing::warn!(target: "spanwire", "{text}");
+    if !Telemetry::app_has_subscriber() {
         // A failure to write to stderr is ignored.
         let _ = writeln!(std::io::stderr(), "spanwire: {text}");
     }
 }
 
-/// What is as it should be: to the app's subscriber alone.
+/// What is as it should be: to the log alone.
 pub(crate) fn inform(text: impl Display) {
     tracing::info!(target: "spanwire", "{text}");
-}
-
-fn app_listens() -> bool {
-    tracing::dispatcher::get_default(|dispatch| !dispatch.is::<NoSubscriber>())
 }

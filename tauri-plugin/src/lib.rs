@@ -15,8 +15,9 @@
 //! traces go; [`Builder`] and `plugins.spanwire` in `tauri.conf.json` say more.
 //!
 //! Nothing of the app's security changes: Tauri checks the invoke key, the origin and the
-//! permissions of each command itself. The plugin needs no capability; a page may turn telemetry off and
-//! on ([`Builder::ask_first`]) only where a capability of the app allows it.
+//! permissions of each command itself. The plugin needs no capability. A page may turn telemetry off and
+//! on ([`Builder::ask_first`]), and have a report written (`Builder::report_to`, with the feature
+//! `report`), only where a capability of the app allows it.
 //!
 //! [`instrument`] sees more, channels above all. [`traced`] is for where that way is closed, and [`Way`] says which one is in use.
 

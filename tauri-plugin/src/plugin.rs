@@ -75,6 +75,7 @@ impl<R: Runtime> Plugin<R> for Spanwire<R> {
             consent_file,
             builder.configure,
         );
+        let asks_nobody = telemetry.is_none() && settings.ask_first;
         if let Some(telemetry) = telemetry {
             app.manage(telemetry);
         }
@@ -82,17 +83,22 @@ impl<R: Runtime> Plugin<R> for Spanwire<R> {
             app.manage(report_to);
         }
         warnings.iter().for_each(warn);
+        if asks_nobody {
+            warn(
+                "askFirst has no effect, since the plugin has installed no telemetry: an app that \
+                 sets it up itself has it start with TelemetryBuilder::start_paused",
+            );
+        }
+        let made_before = webviews::made_before(app);
         match way {
-            Way::Seam => inform(way),
+            Way::Seam => {
+                inform(way);
+                made_before.iter().for_each(warn_of_made_before);
+            }
+            // It says so of every webview.
             Way::Handler(_) => warn(way),
         }
-        for label in webviews::made_before(app) {
-            warn(format_args!(
-                "the webview {label} was made before the plugin was there, so its commands are seen \
-                 in tauri_plugin_spanwire::traced(…) alone: register the plugin first"
-            ));
-        }
-        let state = Arc::new(PluginState::new(way, settings));
+        let state = Arc::new(PluginState::new(way, settings, made_before));
         app.manage(Arc::clone(&state));
         if way == Way::Seam {
             // What it registers stays with Tauri.
@@ -138,6 +144,13 @@ impl<R: Runtime> Plugin<R> for Spanwire<R> {
     fn extend_api(&mut self, invoke: Invoke<R>) -> bool {
         commands::handler()(invoke)
     }
+}
+
+fn warn_of_made_before(label: &String) {
+    warn(format_args!(
+        "the webview {label} was made before the plugin was there, so its commands are seen in \
+         tauri_plugin_spanwire::traced(…) alone: register the plugin first"
+    ));
 }
 
 /// What registers the scheme.

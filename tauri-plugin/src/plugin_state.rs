@@ -1,6 +1,6 @@
 //! What the plugin knows while the app runs.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
@@ -28,6 +28,8 @@ pub(crate) struct PluginState<R: Runtime> {
     /// Made when it is needed: it is a series of its own.
     other: OnceLock<Arc<Tracked>>,
     has_warned_of_bypass: AtomicBool,
+    /// Webviews that have Tauri's own scheme, and were warned of.
+    made_before: HashSet<String>,
 }
 
 struct Entry<R: Runtime> {
@@ -37,7 +39,7 @@ struct Entry<R: Runtime> {
 
 impl<R: Runtime> PluginState<R> {
     /// To be called on the thread that runs the event loop.
-    pub(crate) fn new(way: Way, settings: Settings) -> Self {
+    pub(crate) fn new(way: Way, settings: Settings, made_before: HashSet<String>) -> Self {
         let main_thread = std::thread::current().id();
         let page_script = PageScript::new();
         Self {
@@ -48,6 +50,7 @@ impl<R: Runtime> PluginState<R> {
             webviews: Mutex::default(),
             other: OnceLock::new(),
             has_warned_of_bypass: AtomicBool::new(false),
+            made_before,
         }
     }
 
@@ -130,9 +133,11 @@ impl<R: Runtime> PluginState<R> {
         self.settings.page_traces == PageTraces::Accepted
     }
 
-    /// A command came by another way than the seam, which is in use.
-    pub(crate) fn bypassed(&self) {
-        if !self.has_warned_of_bypass.swap(true, Ordering::Relaxed) {
+    /// A command of that webview came by another way than the seam, which is in use.
+    pub(crate) fn bypassed(&self, label: &str) {
+        if !self.made_before.contains(label)
+            && !self.has_warned_of_bypass.swap(true, Ordering::Relaxed)
+        {
             warn(
                 "a command came past Tauri's `ipc` scheme: a page's CSP blocks `ipc:`, or another \
                  plugin answers the scheme. It is seen when it is called, without its answer",

@@ -2,20 +2,43 @@
 
 use std::fmt;
 use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use serde::Serialize;
 use tauri::{AppHandle, Runtime};
 
-/// Names the file of the next report.
-pub(crate) struct ReportTo(Box<dyn Fn() -> PathBuf + Send + Sync>);
+/// Names the file of the next report, and lets one be written at a time.
+pub(crate) struct ReportTo {
+    name: Box<dyn Fn() -> PathBuf + Send + Sync>,
+    is_writing: Arc<AtomicBool>,
+}
 
 impl ReportTo {
     pub(crate) fn new(name: impl Fn() -> PathBuf + Send + Sync + 'static) -> Self {
-        Self(Box::new(name))
+        Self {
+            name: Box::new(name),
+            is_writing: Arc::default(),
+        }
     }
 
     fn next(&self) -> PathBuf {
-        (self.0)()
+        (self.name)()
+    }
+
+    /// The turn to write a report; `None` while another has it.
+    fn turn(&self) -> Option<Turn> {
+        let was_writing = self.is_writing.swap(true, Ordering::Acquire);
+        (!was_writing).then(|| Turn(Arc::clone(&self.is_writing)))
+    }
+}
+
+/// The turn to write a report, until it is dropped.
+struct Turn(Arc<AtomicBool>);
+
+impl Drop for Turn {
+    fn drop(&mut self) {
+        self.0.store(false, Ordering::Release);
     }
 }
 
@@ -35,16 +58,32 @@ pub(crate) struct SavedReport {
     findings: usize,
 }
 
+const NO_FILE: &str =
+    "the app names no file for reports: tauri_plugin_spanwire::Builder::report_to";
+
 /// Writes a report to the file that the app names.
 #[cfg(feature = "report")]
-pub(crate) fn save<R: Runtime>(app: &AppHandle<R>) -> Result<SavedReport, String> {
+pub(crate) async fn save<R: Runtime>(app: AppHandle<R>) -> Result<SavedReport, String> {
+    use tauri::Manager;
+
+    let turn = app.try_state::<ReportTo>().ok_or(NO_FILE)?.turn();
+    let turn = turn.ok_or("a report is being written already")?;
+    // It takes up to some seconds, which the commands that wait for a worker do not have.
+    let writing = tauri::async_runtime::spawn_blocking(move || {
+        let saved = write(&app);
+        drop(turn);
+        saved
+    });
+    writing.await.map_err(|error| error.to_string())?
+}
+
+#[cfg(feature = "report")]
+fn write<R: Runtime>(app: &AppHandle<R>) -> Result<SavedReport, String> {
     use tauri::Manager;
 
     use crate::extension::SpanwireExt;
 
-    let to = app
-        .try_state::<ReportTo>()
-        .ok_or("the app names no file for reports: tauri_plugin_spanwire::Builder::report_to")?;
+    let to = app.try_state::<ReportTo>().ok_or(NO_FILE)?;
     // An error names the file with its folder, which is the app's affair.
     let report = app
         .spanwire_report(to.next())
@@ -68,6 +107,6 @@ pub(crate) fn save<R: Runtime>(app: &AppHandle<R>) -> Result<SavedReport, String
 }
 
 #[cfg(not(feature = "report"))]
-pub(crate) fn save<R: Runtime>(_: &AppHandle<R>) -> Result<SavedReport, String> {
+pub(crate) async fn save<R: Runtime>(_: AppHandle<R>) -> Result<SavedReport, String> {
     Err("the app was built without the feature `report` of tauri-plugin-spanwire".to_owned())
 }

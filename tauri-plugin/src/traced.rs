@@ -45,7 +45,7 @@ pub fn traced<R: Runtime>(
             return handler(invoke);
         };
         if plugin.way == Way::Seam {
-            plugin.bypassed();
+            plugin.bypassed(webview.label());
         }
         let tracked = plugin.tracked(webview.label());
         let command = invoke.message.command().to_owned();

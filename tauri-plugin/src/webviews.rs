@@ -1,5 +1,7 @@
 //! What becomes of webviews: opened, loaded, reloaded, crashed, closed.
 
+use std::collections::HashSet;
+
 use spanwire::ipc::PageState;
 use tauri::webview::{PageLoadEvent, PageLoadPayload};
 use tauri::{Manager, RunEvent, Runtime, Webview, WindowEvent};
@@ -67,7 +69,7 @@ fn close<R: Runtime>(plugin: &PluginState<R>, labels: Vec<String>) {
     }
 }
 
-/// Webviews that were made before the plugin was there, as another plugin's setup may do.
-pub(crate) fn made_before<R: Runtime>(app: &impl Manager<R>) -> Vec<String> {
+/// Webviews that were made before the plugin was there: the app registers it in its `setup`, say.
+pub(crate) fn made_before<R: Runtime>(app: &impl Manager<R>) -> HashSet<String> {
     app.webview_windows().into_keys().collect()
 }

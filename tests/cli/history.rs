@@ -265,6 +265,47 @@ fn clean_shows_on_a_terminal_how_far_it_is() {
     );
 }
 
+#[cfg(target_os = "linux")]
+#[test]
+fn import_and_export_to_a_file_show_on_a_terminal_how_far_they_are() {
+    let folder = Folder::new();
+    let (old, new) = (folder.file("metrics.db"), folder.file("h.db"));
+    Connection::open(&old)
+        .unwrap()
+        .execute_batch(
+            "CREATE TABLE metrics (operation TEXT, duration REAL, error BOOLEAN, is_slow BOOLEAN,
+                 timestamp REAL);
+             WITH RECURSIVE n (n) AS (SELECT 0 UNION ALL SELECT n + 1 FROM n WHERE n < 24999)
+             INSERT INTO metrics SELECT 'fetch', 5, 0, 0, 1795953600 + n FROM n",
+        )
+        .unwrap();
+    let program = command();
+    let import = format!(
+        "'{}' history import '{}' '{}'",
+        program.get_program().display(),
+        old.display(),
+        new.display()
+    );
+    let mut on_a_terminal = std::process::Command::new("script");
+    let output = said(on_a_terminal.args(["-qec", &import, "/dev/null"]));
+    assert_eq!(output.code, 0, "{}", output.err);
+    for shown in ["\r10,000 rows", "\r20,000 rows", "25,000 records in "] {
+        assert!(output.out.contains(shown), "{}", output.out);
+    }
+    let export = format!(
+        "'{}' export '{}' --output '{}'",
+        program.get_program().display(),
+        new.display(),
+        folder.file("out.csv").display()
+    );
+    let mut on_a_terminal = std::process::Command::new("script");
+    let output = said(on_a_terminal.args(["-qec", &export, "/dev/null"]));
+    assert_eq!(output.code, 0, "{}", output.err);
+    for shown in ["\r10,000 records", "\r20,000 records", "25,000 records in "] {
+        assert!(output.out.contains(shown), "{}", output.out);
+    }
+}
+
 fn count(path: &str, table: &str) -> i64 {
     let file = Connection::open(path).unwrap();
     let sql = format!("SELECT count(*) FROM {table}");
@@ -378,6 +419,43 @@ fn what_cannot_be_answered_is_an_error_with_its_exit_code() {
 }
 
 #[test]
+fn a_file_that_another_process_holds_for_itself_is_an_error_to_every_question() {
+    let (folder, path) = some();
+    let before = std::fs::read(&path).unwrap();
+    let holder = Connection::open(&path).unwrap();
+    holder
+        .execute_batch("PRAGMA locking_mode = EXCLUSIVE; BEGIN EXCLUSIVE")
+        .unwrap();
+    let out = folder.file("out").to_str().unwrap().to_owned();
+    let path = &*path;
+    let asked: [&[&str]; 6] = [
+        &["stats", path],
+        &["slow", path],
+        &["compare", path, path],
+        &["export", path, "--output", &out],
+        &["clean", path, "--older-than", "1d"],
+        &["report", path, "--out", &out],
+    ];
+    // Each waits for the lock for two seconds.
+    std::thread::scope(|scope| {
+        for args in asked {
+            scope.spawn(move || {
+                let output = spanwire(args);
+                assert_eq!((output.code, &*output.out), (1, ""), "{args:?}");
+                assert!(
+                    output.err.contains("is locked by another process"),
+                    "{args:?}: {}",
+                    output.err
+                );
+            });
+        }
+    });
+    drop(holder);
+    assert!(!Path::new(&out).exists());
+    assert!(std::fs::read(path).unwrap() == before);
+}
+
+#[test]
 fn arguments_that_cannot_be_understood_are_2() {
     let (_folder, path) = some();
     for (args, says) in [
@@ -417,16 +495,31 @@ fn arguments_that_cannot_be_understood_are_2() {
 
 #[test]
 fn help_has_examples_and_exit_codes_and_each_shell_its_completions() {
-    for name in ["slow", "stats", "compare", "export", "clean"] {
-        let help = spanwire(&[name, "--help"]);
+    for name in [
+        "slow",
+        "stats",
+        "compare",
+        "export",
+        "clean",
+        "history import",
+        "report",
+        "completions",
+        "doctor",
+        "dashboard",
+        "dashboards export",
+        "alerts export",
+        "stack export",
+    ] {
+        let help = spanwire(&[&name.split(' ').collect::<Vec<_>>()[..], &["--help"]].concat());
         assert_eq!(help.code, 0);
         assert!(
-            help.out.contains(&format!("Examples:\n  spanwire {name} ")),
+            help.out.contains(&format!("Examples:\n  spanwire {name}")),
             "{}",
             help.out
         );
     }
     let help = spanwire(&["--help"]).out;
+    assert!(help.contains("Examples:\n  spanwire doctor"), "{help}");
     assert!(help.contains("Exit codes: 0 all is well"), "{help}");
     for shell in ["bash", "zsh", "fish", "powershell"] {
         let script = spanwire(&["completions", shell]);

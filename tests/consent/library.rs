@@ -130,3 +130,58 @@ fn what_the_app_sets_on_the_builder_is_its_word_and_nothing_else_is() {
         None
     );
 }
+
+#[test]
+fn a_library_sees_that_the_app_has_set_telemetry_up() {
+    let test = "library::a_library_sees_that_the_app_has_set_telemetry_up";
+    const HOW: &str = "TEST_HOW";
+    if !is_child() {
+        for how in ["installed", "built", "disabled", "strict"] {
+            run(clean_command(test).env(HOW, how));
+        }
+        return;
+    }
+    assert!(!Telemetry::is_set_up());
+    let app = |variable: &'static str, value: &'static str| {
+        let environment = move |name: &str| (name == variable).then(|| value.to_owned());
+        Telemetry::builder("app").environment(environment)
+    };
+    let port = "OTEL_EXPORTER_PROMETHEUS_PORT";
+    match std::env::var(HOW).unwrap().as_str() {
+        "installed" => drop(app(port, "0").install()),
+        "built" => drop(app(port, "0").build()),
+        // The app's word too.
+        "disabled" => drop(app("SPANWIRE_ENABLED", "false").install()),
+        _ => {
+            assert!(app(port, "many").strict().install().is_err());
+            assert!(!Telemetry::is_set_up());
+            return;
+        }
+    }
+    // Also when it has ended.
+    assert!(Telemetry::is_set_up());
+}
+
+#[test]
+fn the_subscriber_that_spanwire_sets_is_none_of_the_apps() {
+    let test = "library::the_subscriber_that_spanwire_sets_is_none_of_the_apps";
+    const OWN: &str = "TEST_OWN_SUBSCRIBER";
+    if !is_child() {
+        let receiver = Receiver::start();
+        run(clean_command(test).env("OTEL_EXPORTER_OTLP_ENDPOINT", receiver.url()));
+        run(clean_command(test).env(OWN, "fmt"));
+        return;
+    }
+    let has_any =
+        || tracing::dispatcher::get_default(|it| !it.is::<tracing::subscriber::NoSubscriber>());
+    assert!(!Telemetry::app_has_subscriber());
+    if std::env::var_os(OWN).is_some() {
+        tracing_subscriber::fmt().init();
+        assert!(Telemetry::app_has_subscriber());
+        return;
+    }
+    let telemetry = plugin().strict().install().unwrap();
+    tracing::info_span!("work").in_scope(|| ());
+    assert!(has_any() && !Telemetry::app_has_subscriber());
+    drop(telemetry);
+}

@@ -5,10 +5,13 @@ use std::io::{BufRead, BufReader, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
 
 use rusqlite::Connection;
 use spanwire::history::{History, HistoryError};
 use spanwire::monitor;
+use spanwire::telemetry::Pending;
 use spanwire_testkit::child_process::{command, command_after, is_child, run, run_alone};
 
 use crate::app::{DEADLINE, builder, flush, number, place, sql};
@@ -43,6 +46,10 @@ fn what_is_no_history_is_refused_with_its_reason_and_left_as_it_is() {
             let error = open_error(&other);
             assert!(
                 matches!(error, HistoryError::ForeignDatabase { .. }),
+                "{error}"
+            );
+            assert!(
+                error.to_string().contains("spanwire history import"),
                 "{error}"
             );
             assert_eq!(fs::read(&other).unwrap(), database);
@@ -133,6 +140,86 @@ fn what_a_locked_file_does_not_take_until_the_end_counts_as_dropped() {
             assert!(said.contains("is locked by another process"), "{said}");
         },
     );
+}
+
+/// Waits until the writer has said that a lock is in its way.
+fn until_it_says_locked(history: &History) {
+    let until = Instant::now() + DEADLINE;
+    let says_locked = || {
+        let error = history.report().last_error;
+        error.is_some_and(|error| error.contains("is locked by another process"))
+    };
+    while !says_locked() {
+        assert!(Instant::now() < until, "the error is dropped");
+        thread::sleep(Duration::from_millis(5));
+    }
+}
+
+const OPEN_RUNS: &str = "SELECT count(*) FROM session WHERE ended_at IS NULL";
+
+#[test]
+fn a_lock_at_the_end_does_not_leave_the_run_open() {
+    run_alone(
+        "faults::a_lock_at_the_end_does_not_leave_the_run_open",
+        &[],
+        || {
+            let (_folder, path) = place("locked-run");
+            let history = History::open(&path).unwrap();
+            history.flush(DEADLINE).unwrap();
+            let other = Connection::open(&path).unwrap();
+            other.execute_batch("BEGIN IMMEDIATE").unwrap();
+            let ending = history.clone();
+            let ended = thread::spawn(move || ending.shutdown(DEADLINE));
+            until_it_says_locked(&history);
+            other.execute_batch("COMMIT").unwrap();
+            ended.join().unwrap();
+            assert_eq!(number(&path, OPEN_RUNS), 0.0);
+            assert_eq!(number(&path, "SELECT count(*) FROM flight"), 0.0);
+        },
+    );
+}
+
+#[test]
+fn a_lock_at_a_pause_does_not_leave_the_run_open() {
+    run_alone(
+        "faults::a_lock_at_a_pause_does_not_leave_the_run_open",
+        &[],
+        || {
+            let (_folder, path) = place("locked-pause");
+            let telemetry = builder(&path).install().unwrap();
+            flush(&telemetry);
+            let other = Connection::open(&path).unwrap();
+            other.execute_batch("BEGIN IMMEDIATE").unwrap();
+            telemetry.pause(Pending::Keep);
+            until_it_says_locked(telemetry.history().unwrap());
+            other.execute_batch("COMMIT").unwrap();
+            let until = Instant::now() + DEADLINE;
+            while number(&path, OPEN_RUNS) != 0.0 {
+                assert!(Instant::now() < until, "it is tried once");
+                thread::sleep(Duration::from_millis(20));
+            }
+            assert_eq!(number(&path, "SELECT count(*) FROM flight"), 0.0);
+        },
+    );
+}
+
+#[test]
+fn a_history_whose_writer_cannot_be_started_leaves_no_open_run() {
+    const TEST: &str = "faults::a_history_whose_writer_cannot_be_started_leaves_no_open_run";
+    const FILE: &str = "SPANWIRE_TEST_FILE";
+    if is_child() {
+        let path = PathBuf::from(std::env::var_os(FILE).unwrap());
+        let error = open_error(&path);
+        assert!(matches!(error, HistoryError::NoThread(_)), "{error}");
+        return;
+    }
+    let (_folder, path) = place("no-thread");
+    let mut child = command(TEST);
+    // No system has room for such a stack, so it starts no thread. The test itself runs on the
+    // first one.
+    child.arg("--test-threads=1").env(FILE, &path);
+    run(child.env("RUST_MIN_STACK", (1_u64 << 50).to_string()));
+    assert_eq!(number(&path, "SELECT count(*) FROM session"), 0.0);
 }
 
 #[test]

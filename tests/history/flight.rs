@@ -5,15 +5,17 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use rusqlite::Connection;
 use serde_json::json;
 use spanwire::history::History;
 use spanwire::ipc::{Call, Ipc};
-use spanwire::monitor;
-use spanwire::telemetry::Warning;
+use spanwire::telemetry::{MetricsExporter, Pending, TelemetryBuilder, Warning};
+use spanwire::timer::set_current_operation;
+use spanwire::{Telemetry, monitor};
 use spanwire_testkit::child_process::{self, run_alone};
 use spanwire_testkit::model_page::ModelPage;
 
-use crate::app::{DEADLINE, builder, number, place, sql};
+use crate::app::{DEADLINE, builder, flush, number, place, sql};
 
 const FILE: &str = "SPANWIRE_TEST_FLIGHT_FILE";
 
@@ -35,6 +37,7 @@ fn process_that_hangs() {
     let ui = ui.spawn(move || {
         let mut page = ModelPage::load(&ipc, "p1");
         page.pump(&ipc);
+        set_current_operation("convert");
         println!("\nhangs");
         page.call(&ipc, "freeze", json!(1));
     });
@@ -87,7 +90,7 @@ fn a_hang_is_in_the_file_when_the_process_is_killed_and_the_next_start_says_so_o
                     "subject, name, webview, thread, age > 1e9",
                     " AND age > 0 ORDER BY name"
                 ),
-                "operation|export||worker|1\nhandler|freeze|main|ui|1"
+                "operation|convert||ui|1\noperation|export||worker|1\nhandler|freeze|main|ui|1"
             );
             #[cfg(target_os = "linux")]
             assert_eq!(last("resident > 1e6", " AND name = 'app'"), "1");
@@ -175,6 +178,114 @@ fn a_later_process_with_the_number_of_a_killed_one_does_not_hide_it() {
             assert!(reported_by_the_next_start(&path).is_some());
         },
     );
+}
+
+#[test]
+fn a_start_without_consent_reports_the_run_before_it_when_consent_is_given() {
+    let stderr = run_alone(
+        "flight::a_start_without_consent_reports_the_run_before_it_when_consent_is_given",
+        &[],
+        || {
+            let (folder, path) = place("asked");
+            let mut hanging = Hanging::start(&path);
+            wait_until(&path, "SELECT count(*) > 0 FROM flight");
+            hanging.kill();
+            let bytes = || -> Vec<_> {
+                let files = folder.files().into_iter();
+                files.map(|file| std::fs::read(file).unwrap()).collect()
+            };
+            let before = bytes();
+            let telemetry = loud(&path).start_paused().install().unwrap();
+            flush(&telemetry);
+            let history = telemetry.history().unwrap();
+            assert_eq!(
+                (telemetry.warnings(), history.report().unclean_end),
+                (&[][..], None)
+            );
+            assert!(before == bytes(), "nothing is written without consent");
+            telemetry.resume().unwrap();
+            let told = history.report().unclean_end.unwrap();
+            assert!(
+                told.starts_with("paint-tool did not end by itself: "),
+                "{told}"
+            );
+            telemetry.pause(Pending::Keep);
+            telemetry.resume().unwrap();
+            telemetry.shutdown(DEADLINE);
+            assert_eq!(reported_by_the_next_start(&path), None, "it was reported");
+        },
+    );
+    if let Some(stderr) = stderr {
+        let told = stderr.matches("spanwire: paint-tool did not end by itself: ");
+        assert_eq!(told.count(), 1, "{stderr}");
+    }
+}
+
+#[test]
+fn a_run_that_was_killed_is_reported_as_soon_as_the_file_is_not_locked_any_more() {
+    run_alone(
+        "flight::a_run_that_was_killed_is_reported_as_soon_as_the_file_is_not_locked_any_more",
+        &[],
+        || {
+            let (_folder, path) = place("locked-start");
+            let mut hanging = Hanging::start(&path);
+            wait_until(&path, "SELECT count(*) > 0 FROM flight");
+            hanging.kill();
+            let other = Connection::open(&path).unwrap();
+            other.execute_batch("BEGIN IMMEDIATE").unwrap();
+            let history = History::options(&path)
+                .service("paint-tool")
+                .open()
+                .unwrap();
+            let report = history.report();
+            assert_eq!(report.unclean_end, None);
+            assert!(report.last_error.unwrap().contains("is locked"));
+            other.execute_batch("COMMIT").unwrap();
+            history.flush(DEADLINE).unwrap();
+            assert!(history.report().unclean_end.is_some());
+            history.shutdown(DEADLINE);
+            assert_eq!(reported_by_the_next_start(&path), None);
+        },
+    );
+}
+
+#[test]
+fn a_run_of_another_machine_runs_while_its_flight_recorder_writes_whatever_its_clock_was() {
+    run_alone(
+        "flight::a_run_of_another_machine_runs_while_its_flight_recorder_writes_whatever_its_clock_was",
+        &[],
+        || {
+            let (_folder, path) = place("put-back");
+            History::open(&path).unwrap().shutdown(DEADLINE);
+            // Its clock was an hour ahead, and was put back.
+            let now = "unixepoch() * 1000000000";
+            let hour = "3600 * 1000000000";
+            let add = format!(
+                "INSERT INTO session (id, service, instance, process_id, started_at, seen_at) \
+                 VALUES (7, 'paint-tool', '7', 7, {now}, {now} + {hour}); \
+                 INSERT INTO run (session_id, process_key) VALUES (7, 'another machine'); \
+                 INSERT INTO flight (session_id, taken_at, subject, name) VALUES \
+                 (7, {now} + {hour}, 'page', 'main'), (7, {now}, 'page', 'main')"
+            );
+            sql(&path, &add);
+            assert_eq!(reported_by_the_next_start(&path), None, "it runs");
+            // Two minutes later it has written nothing more.
+            let later = "UPDATE flight SET taken_at = taken_at - 120 * 1000000000";
+            sql(&path, later);
+            assert!(reported_by_the_next_start(&path).is_some());
+            let kept = number(&path, "SELECT count(*) FROM flight WHERE session_id = 7");
+            assert!(kept >= 1.0, "its last minute is kept");
+        },
+    );
+}
+
+/// An app whose warnings are written to stderr.
+fn loud(path: &Path) -> TelemetryBuilder {
+    Telemetry::builder("paint-tool")
+        .environment(|_| None)
+        .metrics(MetricsExporter::None)
+        .without_system()
+        .history(path)
 }
 
 /// What a start of the app says of the run before it.

@@ -13,6 +13,7 @@ mod consent;
 mod faults;
 mod flight;
 mod messages;
+mod migration;
 #[cfg(feature = "testing")]
 mod observed_calls;
 mod operations;

@@ -3,11 +3,13 @@
 use std::thread;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use rusqlite::Connection;
+use spanwire::history::History;
 use spanwire::history::query::{Filter, HistoryReader};
 use spanwire::monitor;
 use spanwire::startup::{Phase, reached};
 use spanwire::telemetry::Telemetry;
-use spanwire::timer::{Outcome, operation};
+use spanwire::timer::{Outcome, operation, set_current_operation};
 use spanwire_testkit::child_process::run_alone;
 
 use crate::app::{DEADLINE, builder, flush, number, place, sql};
@@ -92,6 +94,85 @@ fn a_run_that_was_measured_elsewhere_is_a_row_like_any_other() {
             assert_eq!(rows, "2500.0|0|1\n40.0|1|0");
             let failed = "SELECT error_type FROM record WHERE outcome = 'error'";
             assert_eq!(sql(&path, failed), "disk_full");
+        },
+    );
+}
+
+#[test]
+fn current_operations_are_rows_of_their_own_and_no_runs() {
+    run_alone(
+        "operations::current_operations_are_rows_of_their_own_and_no_runs",
+        &[],
+        || {
+            let (_folder, path) = place("current");
+            let telemetry = builder(&path).install().unwrap();
+            set_current_operation("import");
+            operation("import").record(Duration::from_millis(5), true);
+            set_current_operation("index");
+            set_current_operation(None);
+            set_current_operation(None);
+            // It is still the current one when the app ends.
+            set_current_operation("tidy up");
+            let report = telemetry.shutdown(DEADLINE).history.unwrap();
+            set_current_operation(None);
+            assert_eq!((report.written, report.dropped), (4, 0), "{report}");
+            let rows = sql(
+                &path,
+                "SELECT kind, operation, outcome, is_slow, duration >= 0 FROM metrics ORDER BY id",
+            );
+            assert_eq!(
+                rows,
+                "operation|import|ok|0|1\n\
+                 current_operation|import|ok|0|1\n\
+                 current_operation|index|ok|0|1\n\
+                 current_operation|tidy up|ok|0|1"
+            );
+            let reader = HistoryReader::open(&path).unwrap();
+            let runs = reader.stats(&Filter::new().kind("operation")).unwrap();
+            assert_eq!((runs.len(), runs[0].count), (1, 1));
+        },
+    );
+}
+
+#[test]
+fn what_the_queue_has_no_room_for_is_dropped_and_counted() {
+    run_alone(
+        "operations::what_the_queue_has_no_room_for_is_dropped_and_counted",
+        &[],
+        || {
+            const RECORDS: u64 = 100_000;
+            let (_folder, path) = place("overflow");
+            let telemetry = Telemetry::builder("paint-tool")
+                .environment(|_| None)
+                .prometheus_port(0)
+                .without_system()
+                .install()
+                .unwrap();
+            let history = History::options(&path)
+                .records_per_second(1_000_000)
+                .open()
+                .unwrap();
+            // The writer waits for this, and nothing leaves the queue meanwhile.
+            let other = Connection::open(&path).unwrap();
+            other.execute_batch("BEGIN IMMEDIATE").unwrap();
+            let flood = operation("flood");
+            for _ in 0..RECORDS {
+                flood.record(Duration::from_millis(1), true);
+            }
+            let dropped = history.report().dropped;
+            assert!(dropped > 0);
+            other.execute_batch("ROLLBACK").unwrap();
+            history.flush(DEADLINE).unwrap();
+            let text = spanwire_testkit::scrape::scrape_text(telemetry.prometheus_addr().unwrap());
+            let report = history.shutdown(DEADLINE);
+            assert_eq!(report.written + report.dropped, RECORDS, "{report}");
+            let counted = format!(
+                "spanwire_history_records_total{{spanwire_outcome=\"dropped\"}} {}",
+                report.dropped
+            );
+            assert!(text.contains(&counted), "{counted}: {text}");
+            let sums = number(&path, "SELECT sum(count) FROM rollup");
+            assert_eq!(sums, report.written as f64);
         },
     );
 }
@@ -211,6 +292,24 @@ fn a_failed_run_says_its_error_its_fields_and_its_time() {
 }
 
 #[test]
+fn a_failed_run_keeps_its_stack_trace_where_the_app_asks_for_backtraces() {
+    run_alone(
+        "operations::a_failed_run_keeps_its_stack_trace_where_the_app_asks_for_backtraces",
+        &[("RUST_BACKTRACE", "1")],
+        || {
+            let (_folder, path) = place("trace");
+            let telemetry = builder(&path).install().unwrap();
+            let failed: Result<(), _> = monitor("save").run(|| Err(DiskFull(7)));
+            failed.unwrap_err();
+            flush(&telemetry);
+            let trace = "SELECT json_extract(context, '$.\"exception.stacktrace\"') FROM metrics";
+            let trace = sql(&path, trace);
+            assert!(trace.contains("operations::"), "{trace}");
+        },
+    );
+}
+
+#[test]
 fn a_very_frequent_operation_is_sampled_with_weights_and_its_sums_stay_exact() {
     run_alone(
         "operations::a_very_frequent_operation_is_sampled_with_weights_and_its_sums_stay_exact",
@@ -232,6 +331,57 @@ fn a_very_frequent_operation_is_sampled_with_weights_and_its_sums_stay_exact() {
             assert!(rows < 5_000.0, "{rows}");
             let weights = number(&path, "SELECT sum(weight) FROM record");
             assert!((15_000.0..25_000.0).contains(&weights), "{weights}");
+        },
+    );
+}
+
+#[test]
+fn sums_and_quantiles_of_sampled_records_are_those_of_all_of_them() {
+    run_alone(
+        "operations::sums_and_quantiles_of_sampled_records_are_those_of_all_of_them",
+        &[],
+        || {
+            let (_folder, path) = place("unbiased");
+            let history = History::options(&path)
+                .service_version("1.0")
+                .open()
+                .unwrap();
+            let stroke = operation("stroke");
+            // The first third is short: of that most is kept, and without weights it would be most.
+            for n in 0..30_000 {
+                let long = n >= 10_000;
+                stroke.record(
+                    Duration::from_millis(if long { 500 } else { 1 }),
+                    n % 10 > 0,
+                );
+                if n % 5_000 == 0 {
+                    history.flush(DEADLINE).unwrap();
+                }
+            }
+            let report = history.shutdown(DEADLINE);
+            assert_eq!((report.written, report.dropped), (30_000, 0), "{report}");
+            let rows = number(&path, "SELECT count(*) FROM record");
+            assert!(rows < 10_000.0, "{rows}");
+            let reader = HistoryReader::open(&path).unwrap();
+            let stats = |filter: Filter| reader.stats(&filter).unwrap().remove(0);
+            let about = |found: f64, exact: f64| (found / exact - 1.0).abs();
+
+            // The sums of each minute are of all.
+            let all = stats(Filter::new());
+            assert_eq!((all.count, all.errors), (30_000, 3_000));
+            assert!(about(all.average.as_secs_f64(), 1.0 / 3e3 + 1.0 / 3.0) < 1e-6);
+            let is_long = |quantile: Duration| about(quantile.as_secs_f64(), 0.5) < 0.01;
+            assert!(is_long(all.p50) && is_long(all.p95), "{all:?}");
+
+            // Only the records know the version: their weights stand for the rest.
+            let kept = stats(Filter::new().version("1.0"));
+            assert!(about(kept.count as f64, 30_000.0) < 0.4, "{kept:?}");
+            assert!(about(kept.errors as f64, 3_000.0) < 0.4, "{kept:?}");
+            assert!(
+                about(kept.average.as_secs_f64(), 1.0 / 3.0) < 0.3,
+                "{kept:?}"
+            );
+            assert!(is_long(kept.p50) && is_long(kept.p95), "{kept:?}");
         },
     );
 }

@@ -102,25 +102,31 @@ fn a_killed_process_leaves_a_sound_file_that_lacks_at_most_the_last_second() {
     let (_folder, path) = place("killed");
     for kill in 0..kills {
         let mut command = child_process::command("processes::process_that_is_killed");
-        let running = Running::start(command.env(FILE, &path));
+        let mut running = Running::start(command.env(FILE, &path));
         // Each time at another moment between two writes.
         running.run_for(Duration::from_millis(700 + 37 * (kill % 20)));
-        let (last_said, held_up, told) = running.kill();
+        let Heard {
+            first_said,
+            last_said,
+            held_up,
+            told,
+        } = running.kill();
         assert_eq!(
             told,
             kill > 0,
             "a start says whether the run before it was killed"
         );
         assert_eq!(sql(&path, "PRAGMA integrity_check"), "ok");
-        let last = number(&path, "SELECT max(started_at) FROM record");
-        let lost = Duration::from_nanos(last_said.saturating_sub(last as u64));
+        // Where nothing of this run is there, all of it is lost.
+        let last = number(&path, "SELECT coalesce(max(started_at), 0) FROM record") as u64;
+        let lost = Duration::from_nanos(last_said.saturating_sub(last.max(first_said)));
         // The writer may be held up as the process was that it belongs to.
         assert!(
             lost <= Duration::from_secs(1) + held_up,
             "{lost:?} are lost"
         );
-        let looked = number(&path, "SELECT max(taken_at) FROM flight");
-        let ago = Duration::from_nanos(last_said.saturating_sub(looked as u64));
+        let looked = number(&path, "SELECT coalesce(max(taken_at), 0) FROM flight") as u64;
+        let ago = Duration::from_nanos(last_said.saturating_sub(looked.max(first_said)));
         // It looks each second, and a busy machine may keep it from that for a moment.
         assert!(
             ago <= Duration::from_secs(2) + held_up,
@@ -149,6 +155,16 @@ struct Running {
     held_up: Arc<Mutex<u64>>,
     told: Arc<Mutex<bool>>,
     reader: JoinHandle<()>,
+    first: u64,
+}
+
+/// What a process said until it was killed.
+struct Heard {
+    first_said: u64,
+    last_said: u64,
+    held_up: Duration,
+    /// Whether it was told of a run before.
+    told: bool,
 }
 
 impl Running {
@@ -181,32 +197,35 @@ impl Running {
             held_up,
             told,
             reader,
+            first: 0,
         }
     }
 
     /// Until it has recorded for that long.
-    fn run_for(&self, time: Duration) {
-        let mut first = 0;
+    fn run_for(&mut self, time: Duration) {
         loop {
             let last = *self.last.lock().unwrap();
-            if first == 0 {
-                first = last;
+            if self.first == 0 {
+                self.first = last;
             }
-            if u128::from(last - first) >= time.as_nanos() {
+            if u128::from(last - self.first) >= time.as_nanos() {
                 return;
             }
             std::thread::sleep(Duration::from_millis(5));
         }
     }
 
-    /// The last time that it said, how long it was held up, and whether it was told of a run before.
-    fn kill(mut self) -> (u64, Duration, bool) {
+    fn kill(mut self) -> Heard {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
         self.reader.join().unwrap();
         let held_up = Duration::from_nanos(*self.held_up.lock().unwrap());
-        let last = *self.last.lock().unwrap();
-        (last, held_up, *self.told.lock().unwrap())
+        Heard {
+            first_said: self.first,
+            last_said: *self.last.lock().unwrap(),
+            held_up,
+            told: *self.told.lock().unwrap(),
+        }
     }
 }
 

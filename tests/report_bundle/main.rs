@@ -14,3 +14,4 @@ mod rules;
 mod synthetic;
 mod trace;
 mod unclean;
+mod unfinished;

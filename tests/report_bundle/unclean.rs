@@ -27,7 +27,8 @@ fn killed(name: &str) -> Synthetic {
     run(&format!(
         "INSERT INTO run VALUES ({CRASHED}, 'another machine', NULL)"
     ));
-    for second in 0..60 {
+    // The oldest first, as the flight recorder writes them.
+    for second in (0..60).rev() {
         let at = SEEN_AT - second * SECOND;
         let blocked = (second < 12).then_some((12 - second) * SECOND);
         let mut insert = history

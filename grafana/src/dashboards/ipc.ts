@@ -435,7 +435,7 @@ const events: Row = [
   rows({
     title: "Slowest and busiest events",
     description:
-      "Each event that had messages in the last 5 minutes, with its rate and its times over these. It is sorted by the time of delivery; click a column's head to sort by it.",
+      "Each event that had messages in the last 5 minutes, with its rate and its times over these; channel:{command} are the messages of a Tauri channel. It is sorted by the time of delivery; click a column's head to sort by it.",
     unit: "none",
     width: 24,
     height: 11,
@@ -454,7 +454,7 @@ const events: Row = [
   rows({
     title: "Sizes and ways of events",
     description:
-      "Each event's mean size, way and wait: inbound is from the page to Rust, outbound from Rust to the page. One that is large makes those behind it late. It is sorted by bytes to the page; click a column's head to sort by it.",
+      "Each event's mean size, way and wait: inbound is from the page to Rust, outbound from Rust to the page. One that is large makes those behind it late. channel:{command} are the messages of a Tauri channel. It is sorted by bytes to the page; click a column's head to sort by it.",
     unit: "none",
     width: 24,
     height: 11,

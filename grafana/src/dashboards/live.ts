@@ -1,4 +1,4 @@
-// The last minute, every second: eight cards, four charts, and why it is slow.
+// The last minute, every second: eight cards, four charts, what runs, and why it is slow.
 
 import { chosen, shown, whole, type Board, type Row } from "../board.js";
 import {
@@ -26,7 +26,7 @@ import { byRole, memoryShareByRole } from "../roles.js";
 import { label } from "../semconv.js";
 import { TARGET } from "../server.js";
 import { is } from "../series.js";
-import { orZero, successCard } from "../shared.js";
+import { orZero, runningChart, successCard } from "../shared.js";
 import { target, traced } from "../targets.js";
 
 const WEBVIEW_PROCESSES = "spanwire.webview.process.count";
@@ -276,6 +276,7 @@ const charts: Row = [
       ["/^page$/", PURPLE],
     ],
   }),
+  runningChart(24),
 ];
 
 export const live: Board = {

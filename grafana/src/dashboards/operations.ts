@@ -26,6 +26,7 @@ import {
   latencyHeat,
   orZero,
   SLOW_OPERATION_THRESHOLD,
+  runningChart,
   successCard,
   successChart,
   totalShown,
@@ -49,10 +50,6 @@ const perMinute = (by: readonly string[]): Expr =>
   times(sum(chosen.rate(OPERATIONS, {}, "_count"), ...by), 60);
 const success = operationSuccess(chosen);
 const slowFrom = chosen.threshold(SLOW_OPERATION_THRESHOLD);
-
-/** Not those above zero: a value alone between two gaps is hard to see, and its zeros tell when it ended. */
-const active = sum(chosen.gauge(ACTIVE), OPERATION);
-const runningNow = and(active, above(sum(chosen.atMost(ACTIVE, "$__range"), OPERATION), 0));
 
 const overview: Row = [
   "Overview",
@@ -155,16 +152,7 @@ const actions: Row = [
     none: "no operations",
     parts: [target(`{{${OPERATION}}}`, operationSuccess(chosen, OPERATION))],
   }),
-  chart({
-    title: "Running operations",
-    description: "What the app is doing: operations that are running at each scrape, by name; those that ran at none in the time shown are left out.",
-    unit: "none",
-    decimals: 0,
-    width: 12,
-    stacked: true,
-    none: "nothing runs",
-    targets: [target(`{{${OPERATION}}}`, runningNow)],
-  }),
+  runningChart(12),
 ];
 
 const trouble: Row = [

@@ -11,9 +11,12 @@ use crate::report;
 /// Dashboards, alerts, a doctor and a history for apps that are instrumented with Spanwire.
 #[derive(Debug, Parser)]
 #[command(name = "spanwire", version, arg_required_else_help = true)]
-#[command(
-    after_help = "Exit codes: 0 all is well, 1 something failed or a problem was found, 2 the arguments cannot be understood."
-)]
+#[command(after_help = "Examples:
+  spanwire doctor                          why is no telemetry seen?
+  spanwire dashboard --simulate --stack    a simulated app, with Grafana and Prometheus in Docker
+  spanwire stats history.db --since 1h     what takes the time
+
+Exit codes: 0 all is well, 1 something failed or a problem was found, 2 the arguments cannot be understood.")]
 pub(super) struct Args {
     #[command(subcommand)]
     pub(super) command: Command,
@@ -35,6 +38,10 @@ pub(super) enum Command {
     /// It exits with 1 when it finds a problem. A server that does not answer is a problem only
     /// when a flag or the environment names it: you may run Grafana, Jaeger and the Alertmanager
     /// elsewhere, or not at all.
+    #[command(after_help = "Examples:
+  spanwire doctor
+  spanwire doctor --metrics http://127.0.0.1:9465/metrics --job paint-tool
+  spanwire doctor --diagnose --window 1h")]
     Doctor(Box<Doctor>),
     #[command(flatten)]
     Query(Query),
@@ -68,6 +75,8 @@ pub(super) enum Dashboards {
     /// Lists them
     List,
     /// Writes them to a folder, and prints what to set in Grafana's environment
+    #[command(after_help = "Examples:
+  spanwire dashboards export grafana/")]
     Export(Export),
 }
 
@@ -76,12 +85,18 @@ pub(super) enum Alerts {
     /// Lists them
     List,
     /// Writes rules, runbooks and an Alertmanager example, and prints what Prometheus needs
+    #[command(after_help = "Examples:
+  spanwire alerts export prometheus/
+  spanwire alerts export prometheus/ --runbooks https://wiki.example/runbooks")]
     Export(Export),
 }
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Stack {
     /// Writes compose files, a script and every server's files, and prints how to start them
+    #[command(after_help = "Examples:
+  spanwire stack export stack/
+  spanwire stack export stack/ --force     overwrites files that differ")]
     Export(Export),
 }
 

@@ -7,8 +7,7 @@ use rusqlite::{Connection, params};
 
 use super::error::{OpenError, QueryError};
 use super::open::{Origin, read_only, read_write};
-use super::tally::MINUTE;
-use crate::history::time::nanos_since_epoch;
+use crate::history::time::{MINUTE, nanos_since_epoch};
 
 /// Deletes what is older than a time: records and samples, and roll-ups if asked to.
 ///

@@ -50,8 +50,8 @@ impl Filter {
         self
     }
 
-    /// What is of this kind: `operation`, `call`, `event_in`, `event_out`, `reply`, `startup` or
-    /// `page_error`.
+    /// What is of this kind: `operation`, `current_operation`, `call`, `event_in`, `event_out`,
+    /// `reply`, `startup` or `page_error`.
     #[must_use]
     pub fn kind(mut self, kind: impl Into<String>) -> Self {
         self.kind = Some(kind.into());

@@ -3,6 +3,7 @@
 //! `MetricsStorage` has one table with `operation`, `duration` in milliseconds, `error`, `is_slow`
 //! and `timestamp`; what a version of it adds (`error_type`, `stack_trace`, `context`) is taken, too.
 
+use std::io;
 use std::path::{Path, PathBuf};
 
 use rusqlite::types::ValueRef;
@@ -12,10 +13,11 @@ use serde_json::{Map, Value};
 use super::error::{ImportError, OpenError, QueryError};
 use super::filter::is_failure;
 use super::open::{Origin, columns, read_only};
-use super::tally::MINUTE;
 use crate::history::SCHEMA;
+use crate::history::private_file::{create_unfinished, finish, unfinished_beside};
 use crate::history::sketch::Sketch;
 use crate::history::store::{APPLICATION_ID, SCHEMA_VERSION};
+use crate::history::time::MINUTE;
 
 /// What was taken from an old file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,6 +35,19 @@ pub struct Imported {
 ///
 /// [`ImportError`]; then there is no new file.
 pub fn import(old: impl AsRef<Path>, new: impl AsRef<Path>) -> Result<Imported, ImportError> {
+    import_with_progress(old, new, |_| ())
+}
+
+/// The same, and calls `progress` now and then with how many rows were read until then.
+///
+/// # Errors
+///
+/// As [`import`].
+pub fn import_with_progress(
+    old: impl AsRef<Path>,
+    new: impl AsRef<Path>,
+    mut progress: impl FnMut(u64),
+) -> Result<Imported, ImportError> {
     let (old, new) = (old.as_ref(), new.as_ref());
     let (source, origin) = read_only(old)?;
     let Origin::MetricsStorage { table } = origin else {
@@ -42,22 +57,22 @@ pub fn import(old: impl AsRef<Path>, new: impl AsRef<Path>) -> Result<Imported, 
         return Err(ImportError::Exists(new.into()));
     }
     // Half a file never has the name that was asked for.
-    let partial = Partial::beside(new);
+    let partial = Partial(unfinished_beside(new));
     let unwritable = |source: Box<dyn std::error::Error + Send + Sync>| ImportError::Unwritable {
         path: new.into(),
         source,
     };
-    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE;
-    let target = Connection::open_with_flags(&partial.0, flags);
+    create_unfinished(&partial.0).map_err(|error| unwritable(error.into()))?;
+    let target = Connection::open_with_flags(&partial.0, OpenFlags::SQLITE_OPEN_READ_WRITE);
     let mut target = target.map_err(|error| unwritable(error.into()))?;
-    let imported = migrate(&source, &table, &mut target)?;
+    let imported = migrate(&source, &table, &mut target, &mut progress)?;
     target
         .close()
         .map_err(|(_, error)| QueryError::from(error))?;
-    // Unlike a rename, a link never replaces a file that came meanwhile.
-    std::fs::hard_link(&partial.0, new)
-        .or_else(|_| std::fs::rename(&partial.0, new))
-        .map_err(|error| unwritable(error.into()))?;
+    finish(&partial.0, new).map_err(|error| match error.kind() {
+        io::ErrorKind::AlreadyExists => ImportError::Exists(new.into()),
+        _ => unwritable(error.into()),
+    })?;
     Ok(imported)
 }
 
@@ -75,7 +90,7 @@ pub(super) fn temporary_copy(
         },
     };
     let mut target = Connection::open("").map_err(|error| OpenError::new(path, error))?;
-    migrate(source, table, &mut target).map_err(unreadable)?;
+    migrate(source, table, &mut target, &mut |_| ()).map_err(unreadable)?;
     Ok(target)
 }
 
@@ -83,6 +98,7 @@ fn migrate(
     source: &Connection,
     table: &str,
     target: &mut Connection,
+    progress: &mut dyn FnMut(u64),
 ) -> Result<Imported, QueryError> {
     // As the writer's files have it, so that an app may go on in this one.
     target.pragma_update(None, "auto_vacuum", 2)?;
@@ -110,8 +126,12 @@ fn migrate(
     let mut statement = source.prepare(&sql)?;
     let mut rows = statement.query([])?;
     let mut writer = Writer::new(&whole)?;
-    let mut skipped = 0;
+    let (mut skipped, mut read_rows) = (0, 0_u64);
     while let Some(row) = rows.next()? {
+        read_rows += 1;
+        if read_rows.is_multiple_of(PROGRESS_EVERY) {
+            progress(read_rows);
+        }
         let number = |value: ValueRef<'_>| match value {
             ValueRef::Integer(number) => Some(number as f64),
             ValueRef::Real(number) => Some(number),
@@ -141,6 +161,8 @@ fn migrate(
     whole.commit()?;
     Ok(Imported { records, skipped })
 }
+
+const PROGRESS_EVERY: u64 = 10_000;
 
 struct OldRow {
     operation: String,
@@ -341,14 +363,6 @@ fn quoted(name: &str) -> String {
 
 /// A file that is removed unless it was finished.
 struct Partial(PathBuf);
-
-impl Partial {
-    fn beside(path: &Path) -> Self {
-        let mut name = path.as_os_str().to_owned();
-        name.push(format!(".{}.partial", std::process::id()));
-        Self(name.into())
-    }
-}
 
 impl Drop for Partial {
     fn drop(&mut self) {

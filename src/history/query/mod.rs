@@ -32,7 +32,7 @@ pub use cleanup::{Cleaned, Cleanup, CleanupError};
 pub use compare::{Certainty, Change, Comparison, SeriesChange, compare};
 pub use error::{ImportError, OpenError, QueryError};
 pub use filter::Filter;
-pub use import::{Imported, import};
+pub use import::{Imported, import, import_with_progress};
 pub use reader::HistoryReader;
 pub use record::{Record, Records, Stages};
 pub use series::Series;

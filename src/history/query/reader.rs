@@ -13,8 +13,8 @@ use super::open::{Origin, read_only};
 use super::record::{Names, Record, Records, longest};
 use super::series::Series;
 use super::stats::{SeriesStats, TrendPoint};
-use super::tally::{MINUTE, Tally, Window, first_from, tallies};
-use crate::history::time::time_at;
+use super::tally::{Tally, Window, first_from, tallies};
+use crate::history::time::{MINUTE, time_at};
 
 /// A history file, open for reading, while apps may write to it.
 ///

@@ -9,7 +9,8 @@ use rusqlite::Connection;
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub struct Series {
-    /// `operation`, `call`, `event_in`, `event_out`, `reply`, `startup`, `page_error` or `system`.
+    /// `operation`, `current_operation`, `call`, `event_in`, `event_out`, `reply`, `startup`,
+    /// `page_error` or `system`.
     pub kind: String,
     /// The operation's or message's name.
     pub name: String,

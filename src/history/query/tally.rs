@@ -8,6 +8,7 @@ use super::distribution::Distribution;
 use super::error::QueryError;
 use super::filter::{Filter, is_failure};
 use super::record::Names;
+use crate::history::time::MINUTE;
 
 /// What was measured of one series in one window.
 #[derive(Clone, Debug)]
@@ -234,8 +235,8 @@ pub(super) fn tallies(
     Ok(adding.tallies)
 }
 
-/// The series that match of which there are records alone: Python's `MetricsStorage` writes no
-/// roll-ups into the file that it may share with an app.
+/// The series that match of which there are records alone. An app and Python's `MetricsStorage`
+/// write the roll-ups of their records; another program that writes by SQL may not.
 fn without_rollups(
     connection: &Connection,
     filter: &Filter,
@@ -331,4 +332,3 @@ impl Adding<'_> {
 /// What is added up of records: the indexes of the slow and the failed have it.
 pub(super) const FIGURES: &str =
     "SELECT series_id, started_at, duration, outcome, slow IS NOT NULL, weight FROM record";
-pub(super) const MINUTE: i64 = 60_000_000_000;

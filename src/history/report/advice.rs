@@ -464,7 +464,8 @@ impl<'a> Found<'a> {
                 continue;
             };
             let (was, is) = (before.p95, after.p95);
-            let is_known = matches!(after.series.kind.as_str(), "startup" | "page_error");
+            let kind = after.series.kind.as_str();
+            let is_known = matches!(kind, "startup" | "page_error" | "current_operation");
             let few = before.count < 50 || after.count < 50;
             if is_known || few || is < was * 2 || is - was < SLOWER_BY {
                 continue;

@@ -10,6 +10,7 @@ use super::unclean;
 use crate::history::SCHEMA;
 use crate::history::query::HistoryReader;
 use crate::history::store::{APPLICATION_ID, SCHEMA_VERSION};
+use crate::history::time::MINUTE;
 
 /// Writes it to `path`. A table that cannot be read is left out, and named by what is returned.
 pub(super) fn write(
@@ -26,9 +27,8 @@ pub(super) fn write(
         "PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {SCHEMA_VERSION};"
     ))?;
     let mut missing = Vec::new();
-    let minute = 60_000_000_000;
     let (begin, end) = (Value::Integer(facts.from), Value::Integer(facts.to));
-    let minutes = [facts.from.div_euclid(minute), facts.to.div_euclid(minute)];
+    let minutes = [facts.from.div_euclid(MINUTE), facts.to.div_euclid(MINUTE)];
     let [first, last] = minutes.map(Value::Integer);
     let mut copies = vec![
         (

@@ -8,7 +8,7 @@ use rusqlite::{Connection, Row, params, params_from_iter};
 
 use super::last_minute::{LastMinute, last_minutes};
 use crate::history::query::{Filter, HistoryReader, QueryError, Series, SeriesStats, every_series};
-use crate::history::time::time_at;
+use crate::history::time::{MINUTE, time_at};
 
 /// All that the parts of a report read.
 #[derive(Debug, Default)]
@@ -231,16 +231,15 @@ fn bounds(connection: &Connection) -> Result<(i64, i64), QueryError> {
     let number = |sql: &str| -> Result<Option<i64>, QueryError> {
         Ok(connection.query_row(sql, [], |row| row.get(0))?)
     };
-    let minute = 60_000_000_000;
     let starts = [
         number("SELECT min(started_at) FROM record")?,
-        number("SELECT min(minute) FROM rollup")?.map(|at| at.saturating_mul(minute)),
+        number("SELECT min(minute) FROM rollup")?.map(|at| at.saturating_mul(MINUTE)),
         number("SELECT min(started_at) FROM session")?,
     ];
     let ends = [
         number("SELECT max(started_at) FROM record")?,
         number("SELECT max(minute) FROM rollup")?
-            .map(|at| at.saturating_add(1).saturating_mul(minute) - 1),
+            .map(|at| at.saturating_add(1).saturating_mul(MINUTE) - 1),
         number("SELECT max(seen_at) FROM session")?,
     ];
     let start = starts[0].or(starts[1]).or(starts[2]);
@@ -347,7 +346,8 @@ impl Rows<'_> {
         };
         let inner = format!(
             "SELECT id FROM record WHERE started_at >= ? AND started_at < ? {only} \
-             AND series_id NOT IN (SELECT id FROM series WHERE kind = 'startup') \
+             AND series_id NOT IN (SELECT id FROM series \
+             WHERE kind IN ('startup', 'current_operation')) \
              ORDER BY duration DESC, id LIMIT {SLOWEST_MAX}"
         );
         let mut events = self.select(&inner, self.period())?;
@@ -439,13 +439,12 @@ impl Rows<'_> {
     }
 
     fn peaks(&self) -> Result<HashMap<Arc<Series>, u64>, QueryError> {
-        let minute = 60_000_000_000;
         let mut statement = self.connection.prepare(
             "SELECT series_id, max(count) FROM rollup WHERE minute >= ? AND minute <= ? \
              GROUP BY series_id",
         )?;
         let mut rows =
-            statement.query([self.from.div_euclid(minute), self.to.div_euclid(minute)])?;
+            statement.query([self.from.div_euclid(MINUTE), self.to.div_euclid(MINUTE)])?;
         let mut peaks = HashMap::new();
         while let Some(row) = rows.next()? {
             if let Some(series) = self.names.get(&row.get(0)?) {

@@ -1,12 +1,11 @@
 //! `report.html`: one file without a script, which a browser shows without a request.
 
 use std::collections::BTreeMap;
-use std::fmt::Write;
 
 use super::advice::Advice;
 use super::facts::{Event, Facts, HANDLER, QUEUE_WAIT, RESPONSE, STAGES, Samples, TRANSIT};
 use super::page_style::STYLE;
-use super::text::{bytes, digits, escaped, nanos, share, time};
+use super::text::{bytes, digits, escaped, nanos, put, share, time};
 use super::unclean;
 use crate::history::time::moment;
 
@@ -33,13 +32,6 @@ pub(super) fn page(facts: &Facts, advice: &[Advice], verdict: &str) -> String {
     files(&mut out, facts);
     out += "</main></body></html>\n";
     out
-}
-
-/// Writing to a string cannot fail.
-macro_rules! put {
-    ($out:expr, $($arg:tt)*) => {{
-        let _ = write!($out, $($arg)*);
-    }};
 }
 
 fn head(out: &mut String, facts: &Facts, advice: &[Advice], verdict: &str) {

@@ -3,9 +3,9 @@
 use rusqlite::{Connection, Row, params};
 
 use crate::history::batch::WallAnchor;
+use crate::history::flight::{LAST_MINUTE, NEWEST_LOOKS};
 use crate::history::process_identity::is_running;
 use crate::history::query::QueryError;
-use crate::history::unclean_end::LAST_MINUTE;
 
 /// A run of the app that did not end by itself.
 #[derive(Clone, Debug)]
@@ -65,12 +65,14 @@ pub(super) fn last_minutes(
         return Ok(Vec::new());
     }
     let now = WallAnchor::now().wall_nanos();
-    let mut statement = connection.prepare(
-        "SELECT id, service, process_id, started_at, seen_at, process_key, reported_at IS NOT NULL \
-         FROM session JOIN run ON session_id = id \
-         WHERE ended_at IS NULL AND seen_at >= ?1 AND seen_at < ?2 \
-         ORDER BY seen_at DESC LIMIT ?3",
-    )?;
+    let mut statement = connection.prepare(&format!(
+        "SELECT id, service, process_id, started_at, coalesce(taken_at, seen_at) AS last_seen, \
+         process_key, reported_at IS NOT NULL \
+         FROM session JOIN run ON run.session_id = id \
+         LEFT JOIN {NEWEST_LOOKS} AS newest ON newest.session_id = id \
+         WHERE ended_at IS NULL AND last_seen >= ?1 AND last_seen < ?2 \
+         ORDER BY last_seen DESC LIMIT ?3"
+    ))?;
     let mut rows = statement.query(params![from, to, RUNS_READ])?;
     let mut runs = Vec::new();
     while let Some(row) = rows.next()? {

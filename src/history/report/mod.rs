@@ -47,10 +47,9 @@ mod text;
 mod trace;
 mod unclean;
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File};
 use std::io::{self, Cursor, Write};
 use std::path::{Path, PathBuf};
-use std::process;
 use std::time::SystemTime;
 
 use zip::ZipWriter;
@@ -61,7 +60,9 @@ pub use error::ReportError;
 pub(crate) use rule::Rules;
 pub use rule::{Evidence, Period, Rule};
 
+use super::private_file::{create_unfinished, finish, unfinished_beside};
 use super::query::HistoryReader;
+use super::set_aside::with_suffix;
 use super::time::{nanos_since_epoch, time_at};
 use facts::Facts;
 
@@ -157,7 +158,7 @@ impl ReportOptions {
                 source,
             };
         // First: it may find more that cannot be read.
-        File::create_new(&unfinished.cut).map_err(|error| unwritable(error.into()))?;
+        create_unfinished(&unfinished.cut).map_err(|error| unwritable(error.into()))?;
         let cut = cut::write(&reader, &facts, &unfinished.cut);
         facts
             .missing
@@ -178,12 +179,10 @@ impl ReportOptions {
         };
         let written = write_zip(&unfinished, &facts, &advice, &verdict);
         written.map_err(|error| unwritable(error.into()))?;
-        // A hard link does not take the place of what another process has written meanwhile.
-        let placed = fs::hard_link(&unfinished.zip, out).or_else(|error| match error.kind() {
-            io::ErrorKind::AlreadyExists => Err(error),
-            _ => fs::rename(&unfinished.zip, out),
-        });
-        placed.map_err(|error| unwritable(error.into()))?;
+        finish(&unfinished.zip, out).map_err(|error| match error.kind() {
+            io::ErrorKind::AlreadyExists => ReportError::Exists(out.to_owned()),
+            _ => unwritable(error.into()),
+        })?;
         let bytes = fs::metadata(out).map_or(0, |is| is.len());
         Ok(Report {
             path: out.to_owned(),
@@ -201,11 +200,7 @@ fn write_zip(
     advice: &[Advice],
     verdict: &str,
 ) -> io::Result<()> {
-    let mut options = OpenOptions::new();
-    options.write(true).create_new(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    let mut file = options.open(&unfinished.zip)?;
+    let mut file = create_unfinished(&unfinished.zip)?;
     file.write_all(&packed(facts, advice, verdict, &unfinished.cut)?)?;
     file.sync_all()
 }
@@ -255,27 +250,18 @@ struct Unfinished {
 
 impl Unfinished {
     fn beside(out: &Path) -> Self {
-        let name = out.file_name().unwrap_or_default().to_string_lossy();
-        let of =
-            |part: &str| out.with_file_name(format!(".{name}.spanwire-{}.{part}", process::id()));
-        let this = Self {
-            zip: of("zip"),
-            cut: of("sqlite"),
-        };
-        // Of one that was killed and had this number, as in a container each has.
-        this.remove();
-        this
-    }
-
-    fn remove(&self) {
-        for file in [&self.zip, &self.cut] {
-            let _ = fs::remove_file(file);
+        let name = unfinished_beside(out);
+        Self {
+            zip: with_suffix(&name, ".zip"),
+            cut: with_suffix(&name, ".sqlite"),
         }
     }
 }
 
 impl Drop for Unfinished {
     fn drop(&mut self) {
-        self.remove();
+        for file in [&self.zip, &self.cut] {
+            let _ = fs::remove_file(file);
+        }
     }
 }

@@ -63,7 +63,7 @@ fn spans(event: &Event) -> Vec<Value> {
     let mut attributes = Vec::new();
     if event.is_message() {
         attributes.push(text(semconv::IPC_EVENT, &event.series.name));
-    } else if event.series.kind == "operation" {
+    } else if matches!(&*event.series.kind, "operation" | "current_operation") {
         attributes.push(text(semconv::OPERATION_NAME, &event.series.name));
     }
     if !event.series.webview.is_empty() {

@@ -2,10 +2,11 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::SystemTime;
 
 use super::advice::Advice;
 use crate::history::query::{Filter, HistoryReader, QueryError, Record, SeriesStats};
+use crate::history::time::nanos_since_epoch;
 use crate::instrument::caught_panic::catch_panic;
 
 /// A rule of the app's own: a question to the history, and what to do when the answer is bad.
@@ -155,8 +156,7 @@ impl Evidence {
     /// With a record that shows it: the report names its time and its trace.
     pub fn example(mut self, record: &Record) -> Self {
         self.trace_id.clone_from(&record.trace_id);
-        let since = record.started_at.duration_since(UNIX_EPOCH);
-        self.example_at = since.ok().and_then(|is| i64::try_from(is.as_nanos()).ok());
+        self.example_at = Some(nanos_since_epoch(record.started_at));
         self
     }
 }

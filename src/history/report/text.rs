@@ -1,7 +1,15 @@
 //! Numbers and names as a reader sees them.
 
-use std::fmt::Write;
 use std::time::Duration;
+
+/// Writes formatted text to the end of a string, which cannot fail.
+macro_rules! put {
+    ($out:expr, $($arg:tt)*) => {{
+        use std::fmt::Write;
+        let _ = write!($out, $($arg)*);
+    }};
+}
+pub(super) use put;
 
 /// Text of the app's or the page's, within HTML.
 ///
@@ -22,7 +30,7 @@ pub(super) fn escaped(text: &str) -> String {
             '\'' => out += "&#39;",
             '\n' | '\t' => out.push(' '),
             c if c.is_control() || turns(c) => {
-                let _ = write!(out, "\\u{{{:x}}}", u32::from(c));
+                put!(out, "\\u{{{:x}}}", u32::from(c));
             }
             c => out.push(c),
         }

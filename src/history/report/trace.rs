@@ -86,6 +86,15 @@ impl<'a> Trace<'a> {
                 args,
                 flow: None,
             }),
+            "current_operation" => self.slices.push(Slice {
+                process,
+                track: "current operation".to_owned(),
+                start,
+                duration: end - start,
+                name: event.series.name.clone(),
+                args,
+                flow: None,
+            }),
             _ => {
                 self.add_pair(event, process, start, end, args);
                 self.add_flow(event, process, start, end);

@@ -1,21 +1,14 @@
 //! The part of a report that comes first: the last minute of a run that did not end by itself.
 
-use std::fmt::Write;
+use std::time::Duration;
 
 use rusqlite::types::Value;
 use rusqlite::{Connection, params_from_iter};
 
 use super::facts::Facts;
 use super::last_minute::{LastMinute, Look, Open, PageState};
-use super::text::{bytes, escaped, time};
+use super::text::{bytes, escaped, put, time};
 use crate::history::time::moment;
-
-/// Writing to a string cannot fail.
-macro_rules! put {
-    ($out:expr, $($arg:tt)*) => {{
-        let _ = write!($out, $($arg)*);
-    }};
-}
 
 /// The newest such run in a sentence, for the verdict.
 pub(super) fn sentence(facts: &Facts) -> Option<String> {
@@ -223,7 +216,7 @@ const TABLES: [(&str, &str); 2] = [
 ];
 /// As the flight recorder calls the process itself.
 const APP: &str = crate::history::flight::APP;
-/// A UI thread that answers within a second is not blocked.
-const ANSWERED_WITHIN: u64 = 500_000_000;
+/// A UI thread that answers within half a second is late, and not blocked.
+const ANSWERED_WITHIN: u64 = Duration::from_millis(500).as_nanos() as u64;
 const OPEN_MAX: usize = 16;
 const LINES_MAX: usize = 200;

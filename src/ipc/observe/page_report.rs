@@ -16,9 +16,9 @@ use crate::ipc::protocol::direction::Direction;
 use crate::ipc::protocol::envelope::{Envelope, check_nonce};
 use crate::ipc::protocol::inbound_message::{
     Ack, InboundMessage, ListenersRan, PageTime, Refused, RefusedKind, Settled, SpanStart,
-    parse_messages,
 };
 use crate::ipc::protocol::limits::is_deeper_than;
+use crate::ipc::protocol::message_list::parse_messages;
 use crate::semconv::{self, ErrorType};
 use crate::startup::Phase;
 

@@ -96,7 +96,7 @@ impl Limits {
 pub(in crate::ipc) fn is_deeper_than(text: &str, max: usize) -> bool {
     let bytes = text.as_bytes();
     // Nesting cannot exceed the number of opening brackets, and counting those is much faster.
-    if memchr::memchr2_iter(b'{', b'[', bytes).nth(max).is_none() {
+    if !has_more_brackets_than(bytes, max) {
         return false;
     }
     let (mut depth, mut in_string, mut escaped) = (0_usize, false, false);
@@ -119,9 +119,31 @@ pub(in crate::ipc) fn is_deeper_than(text: &str, max: usize) -> bool {
     false
 }
 
+/// Whether more than `max` brackets open.
+fn has_more_brackets_than(bytes: &[u8], max: usize) -> bool {
+    let mut brackets = 0;
+    // So many that a byte can count them: the compiler counts 16 and more at once then.
+    bytes.chunks(u8::MAX.into()).any(|piece| {
+        // The two differ in this one bit.
+        let opens = |byte: &u8| u8::from(byte | 0x20 == b'{');
+        brackets += usize::from(piece.iter().map(opens).sum::<u8>());
+        brackets > max
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn each_opening_bracket_counts_once_wherever_it_stands() {
+        for before in [0, 1, 200, 255, 300] {
+            let text = format!("{}{{[}}]{}", "a;".repeat(before), "{[".repeat(300));
+            assert!(has_more_brackets_than(text.as_bytes(), 601));
+            assert!(!has_more_brackets_than(text.as_bytes(), 602));
+        }
+        assert!(!has_more_brackets_than(b"", 0));
+    }
 
     #[test]
     fn depth_is_counted_outside_strings_only() {

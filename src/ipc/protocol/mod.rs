@@ -10,5 +10,8 @@ pub(super) mod envelope;
 pub(super) mod inbound_message;
 /// Bounds on what crosses.
 pub(super) mod limits;
+mod message_fields;
+/// The list of messages in a batch.
+pub(super) mod message_list;
 /// What goes to the page.
 pub(super) mod script;

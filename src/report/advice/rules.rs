@@ -183,7 +183,7 @@ fn operations_are_slow(facts: &Facts) -> Vec<Hit> {
 }
 
 fn messages_are_dropped(wire: &WireFacts) -> Option<Hit> {
-    let dropped = wire.metrics.messages_dropped;
+    let dropped = wire.in_period.messages_dropped;
     let evidence = share_of_ended(wire, dropped)?;
     let remedy = "send less, or the latest only: `error.type` of `spanwire.ipc.messages` says why";
     let evidence = format!("{evidence} were dropped");
@@ -191,7 +191,7 @@ fn messages_are_dropped(wire: &WireFacts) -> Option<Hit> {
 }
 
 fn messages_fail(wire: &WireFacts) -> Option<Hit> {
-    let failed = wire.metrics.messages_failed;
+    let failed = wire.in_period.messages_failed;
     let evidence = share_of_ended(wire, failed)?;
     let remedy = "look at `error.type` of `spanwire.ipc.messages`: it says why";
     let evidence = format!("{evidence} failed");
@@ -200,7 +200,7 @@ fn messages_fail(wire: &WireFacts) -> Option<Hit> {
 
 /// So many of the messages to the page; `None` for less than one in a hundred.
 fn share_of_ended(wire: &WireFacts, count: u64) -> Option<String> {
-    let of = &wire.metrics;
+    let of = &wire.in_period;
     let ended = of.messages_sent + of.messages_failed + of.messages_dropped;
     (count > 0 && count * 100 >= ended).then(|| {
         let name = &wire.name;

@@ -28,7 +28,6 @@ use super::parts::{TelemetryParts, propagator};
 use super::pipelines::Pipelines;
 #[cfg(all(feature = "prometheus", feature = "otlp"))]
 use super::prometheus::Exemplars;
-use super::shutdown_report::ShutdownReport;
 use super::thresholds::{ThresholdRules, ThresholdWatch};
 use crate::instrument::handles::{self, Publish};
 
@@ -63,7 +62,7 @@ pub(super) fn assemble(
         history: None,
         #[cfg(feature = "history")]
         report_rules: std::mem::take(&mut config.report_rules),
-        state: Mutex::new(State::Ended(ShutdownReport::default())),
+        state: Mutex::new(State::Ended(Box::default())),
         ended: Condvar::new(),
     };
     let mut parts = TelemetryParts {

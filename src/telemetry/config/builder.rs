@@ -327,6 +327,7 @@ impl fmt::Debug for TelemetryBuilder {
         f.debug_struct("TelemetryBuilder")
             .field("service_name", &self.service_name)
             .field("strictness", &self.strictness)
+            .field("acts_for", &self.acts_for)
             .finish_non_exhaustive()
     }
 }

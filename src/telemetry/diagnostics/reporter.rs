@@ -54,7 +54,8 @@ pub(in crate::telemetry) fn own_subscriber_is_installed() {
     OWN_SUBSCRIBER_IS_INSTALLED.store(true, Ordering::Relaxed);
 }
 
-fn app_listens() -> bool {
+/// Whether the app has a subscriber of its own.
+pub(in crate::telemetry) fn app_listens() -> bool {
     !OWN_SUBSCRIBER_IS_INSTALLED.load(Ordering::Relaxed)
         && tracing::dispatcher::get_default(|dispatch| !dispatch.is::<NoSubscriber>())
 }

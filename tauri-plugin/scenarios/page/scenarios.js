@@ -183,6 +183,17 @@ const scenarios = {
     return { saved, again };
   },
 
+  /** Two reports at once: the first answer is of the one that is refused, since the other is held. */
+  async two_reports() {
+    await invoke("sync_ok", { value: 1 });
+    const both = [outcome("plugin:spanwire|save_report"), outcome("plugin:spanwire|save_report")];
+    const refused = await Promise.race(both);
+    await invoke("release", { calls: 1 });
+    const saved = (await Promise.all(both)).filter((answer) => answer.ok);
+    await invoke("release", { calls: 1 });
+    return { refused, saved, later: await outcome("plugin:spanwire|save_report") };
+  },
+
   /** The person says no, later. */
   async revoked() {
     const before = await outcome("plugin:spanwire|consent");

@@ -9,6 +9,7 @@
 )]
 
 mod commands;
+mod own;
 mod pages;
 mod remote;
 mod reports;
@@ -16,6 +17,7 @@ mod windows;
 
 use std::path::PathBuf;
 
+pub use own::Own;
 pub use reports::REPORTS;
 pub use windows::{Origin, Pattern, Plugin, Setup, run};
 

@@ -1,10 +1,11 @@
 //! The app.
 
 use serde::{Deserialize, Serialize};
-use tauri::Manager;
+use tauri::{Manager, RunEvent};
 use tauri_plugin_spanwire::traced;
 
 use crate::commands;
+use crate::own::{self, Own};
 use crate::pages::{self, Pages};
 use crate::reports;
 
@@ -21,6 +22,8 @@ pub enum Plugin {
     TracedAlone,
     /// The public way beside the seam.
     TracedToo,
+    /// The same, registered when the window is there.
+    AfterWindow,
 }
 
 /// Where a window's page comes from.
@@ -54,6 +57,8 @@ pub struct Setup {
     pub origin: Origin,
     /// How Tauri lets the page call.
     pub pattern: Pattern,
+    /// What telemetry the app sets up itself.
+    pub own: Own,
     /// `plugins.spanwire`.
     pub settings: serde_json::Value,
     /// The page's content security policy.
@@ -62,6 +67,7 @@ pub struct Setup {
 
 /// Runs the app until its page has reported.
 pub fn run(setup: Setup) {
+    let own = own::set_up(setup.own);
     let mut context = match setup.pattern {
         Pattern::Brownfield => tauri::generate_context!(),
         // Without the feature `isolation`, which tests have, it is the same as above.
@@ -79,7 +85,7 @@ pub fn run(setup: Setup) {
     let builder = match setup.plugin {
         Plugin::Without => builder.invoke_handler(commands::handler()),
         Plugin::Init => builder
-            .plugin(reports::plugin())
+            .plugin(reports::plugin(&setup.scenario))
             .invoke_handler(commands::handler()),
         Plugin::Instrument => tauri_plugin_spanwire::instrument(builder, "scenarios")
             .invoke_handler(commands::handler()),
@@ -93,6 +99,7 @@ pub fn run(setup: Setup) {
         Plugin::TracedToo => builder
             .plugin(tauri_plugin_spanwire::init("scenarios"))
             .invoke_handler(traced(commands::handler())),
+        Plugin::AfterWindow => builder.invoke_handler(traced(commands::handler())),
     };
     builder
         .setup(move |app| {
@@ -102,8 +109,17 @@ pub fn run(setup: Setup) {
             };
             app.manage(Pages(remote));
             pages::open(app.handle(), &setup.label, &setup.scenario);
+            if setup.plugin == Plugin::AfterWindow {
+                app.handle()
+                    .plugin(tauri_plugin_spanwire::init("scenarios"))?;
+            }
             Ok(())
         })
-        .run(context)
-        .unwrap();
+        .build(context)
+        .unwrap()
+        .run(move |_, event| {
+            if matches!(event, RunEvent::Exit) {
+                own::shut_down(own.as_ref());
+            }
+        });
 }

@@ -254,8 +254,9 @@ impl Only {
     }
 }
 
-const KINDS: [&str; 7] = [
+const KINDS: [&str; 8] = [
     "operation",
+    "current_operation",
     "call",
     "event_in",
     "event_out",

@@ -21,6 +21,8 @@ pub(super) fn run(out: &mut impl Write, options: &Export) -> io::Result<Outcome>
                     history,
                     &filter,
                     options.format,
+                    // Where records themselves are shown, their number would be in between.
+                    !io::stdout().is_terminal(),
                 )?;
             }
             Some(path) => {
@@ -49,7 +51,7 @@ fn to_file(
     };
     let file = OpenOptions::new().write(true).create_new(true).open(path);
     let mut file = BufWriter::new(file.map_err(named)?);
-    let exported = match export(&mut file, history, filter, format) {
+    let exported = match export(&mut file, history, filter, format, true) {
         Err(Failure::Output(error)) => Err(named(error)),
         done => done,
     };
@@ -66,8 +68,9 @@ fn export(
     history: &HistoryReader,
     filter: &Filter,
     format: Format,
+    told: bool,
 ) -> Result<u64, Failure> {
-    let progress = io::stderr().is_terminal() && !io::stdout().is_terminal();
+    let progress = told && io::stderr().is_terminal();
     if format == Format::Csv {
         out.write_all(COLUMNS.join(",").as_bytes())?;
         out.write_all(b"\r\n")?;
@@ -161,7 +164,7 @@ const COLUMNS: [&str; 21] = [
     "context",
     "weight",
 ];
-const PROGRESS_EVERY: u64 = 100_000;
+const PROGRESS_EVERY: u64 = 10_000;
 
 #[cfg(test)]
 mod tests {

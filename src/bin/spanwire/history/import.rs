@@ -1,15 +1,26 @@
 //! `spanwire history import`: an old system's file becomes a history.
 
-use std::io::{self, Write};
+use std::io::{self, IsTerminal, Write};
 
-use spanwire::history::query::import;
+use spanwire::history::query::import_with_progress;
 
 use super::args::Import;
 use super::{Failure, figures, told};
 use crate::Outcome;
 
 pub(super) fn run(out: &mut impl Write, options: &Import) -> io::Result<Outcome> {
-    let imported = match import(&options.old, &options.new) {
+    let mut shown = false;
+    let is_seen = io::stderr().is_terminal();
+    let imported = import_with_progress(&options.old, &options.new, |rows| {
+        if is_seen {
+            shown = true;
+            let _ = write!(io::stderr(), "\r{} rows", figures::whole(rows));
+        }
+    });
+    if shown {
+        let _ = writeln!(io::stderr());
+    }
+    let imported = match imported {
         Ok(imported) => imported,
         Err(error) => return told(Err(Failure::of(error))),
     };

@@ -10,7 +10,7 @@ use opentelemetry_proto::tonic::trace::v1::Span;
 use serde_json::Value;
 use spanwire_testkit::folder::Folder;
 use spanwire_testkit::receiver::{Received, Receiver, text};
-use tauri_plugin_spanwire_scenarios::{Origin, Pattern, Plugin, REPORT, Setup};
+use tauri_plugin_spanwire_scenarios::{Origin, Own, Pattern, Plugin, REPORT, Setup};
 
 const SETUP: &str = "SPANWIRE_SCENARIO";
 
@@ -43,6 +43,7 @@ impl App {
                 label: "main".to_owned(),
                 origin: Origin::Local,
                 pattern: Pattern::Brownfield,
+                own: Own::Nothing,
                 settings: Value::Null,
                 csp: None,
             },

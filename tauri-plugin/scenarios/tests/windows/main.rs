@@ -11,6 +11,7 @@
 
 mod app;
 mod consent;
+mod own;
 mod public_way;
 mod reports;
 mod security;
@@ -78,6 +79,26 @@ const TESTS: &[(&str, fn())] = &[
         public_way::isolated,
     ),
     (
+        "a_window_that_was_made_before_the_plugin_is_named_and_the_public_way_serves_it",
+        public_way::made_before,
+    ),
+    (
+        "an_app_that_has_set_spanwire_up_keeps_its_telemetry",
+        own::spanwire,
+    ),
+    (
+        "asking_first_is_a_warning_where_the_app_has_set_telemetry_up",
+        own::asks_nobody,
+    ),
+    (
+        "a_warning_reaches_stderr_where_spanwire_has_the_only_subscriber",
+        own::warned,
+    ),
+    (
+        "an_app_with_a_subscriber_of_its_own_has_the_warnings_there_and_the_metrics",
+        own::subscriber,
+    ),
+    (
         "nothing_is_recorded_before_the_person_says_yes",
         consent::asked,
     ),
@@ -88,6 +109,10 @@ const TESTS: &[(&str, fn())] = &[
     (
         "a_page_has_a_report_written_to_where_the_app_says",
         reports::saved,
+    ),
+    (
+        "two_reports_at_once_are_one_report_and_one_refusal",
+        reports::two_at_once,
     ),
     (
         "a_page_without_permission_has_no_report_written",

@@ -108,6 +108,17 @@ pub(crate) fn isolated() {
     assert_eq!(run.report["thrown"], Value::Null);
 }
 
+/// Tauri gave the window its scheme before the plugin could answer it.
+pub(crate) fn made_before() {
+    let run = App::new(Plugin::AfterWindow, "one").run();
+    assert_eq!(run.report["call"]["ok"], 6, "{}", run.stderr);
+    let says = "the webview main was made before the plugin was there";
+    assert_eq!(run.stderr.matches(says).count(), 1, "{}", run.stderr);
+    // The cause is known, so no other is supposed.
+    assert_eq!(run.stderr.lines().count(), 1, "{}", run.stderr);
+    assert_eq!(run.messages("main")["inbound sync_ok ok"], 1);
+}
+
 /// In a copy of the plugin that does not know the Tauri which it is built with.
 pub(crate) fn untested() {
     for plugin in [Plugin::Init, Plugin::TracedToo] {

@@ -6,8 +6,12 @@ use tauri_plugin_spanwire_scenarios::{Plugin, REPORTS};
 use crate::app::{App, Run};
 
 fn run(label: &str, folder: &Folder) -> Run {
+    run_scenario("report", label, folder)
+}
+
+fn run_scenario(scenario: &str, label: &str, folder: &Folder) -> Run {
     let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
-    let mut app = App::new(Plugin::Init, "report")
+    let mut app = App::new(Plugin::Init, scenario)
         .variable("SPANWIRE_HISTORY", &path("history.db"))
         .variable(REPORTS, &path(""));
     app.setup.label = label.to_owned();
@@ -35,6 +39,22 @@ pub(crate) fn saved() {
         "the report could not be written: the app's log says why"
     );
     assert!(!std::path::Path::new("/tmp/elsewhere.zip").exists());
+}
+
+pub(crate) fn two_at_once() {
+    let folder = Folder::new("two-reports");
+    let run = run_scenario("two_reports", "reporting", &folder);
+    assert_eq!(
+        run.report["refused"]["error"], "a report is being written already",
+        "{}\n{}",
+        run.report, run.stderr
+    );
+    let saved = run.report["saved"].as_array().unwrap();
+    assert_eq!(saved.len(), 1, "{}\n{}", run.report, run.stderr);
+    assert!(folder.path().join("report.zip").exists());
+    // Its turn is over: the file that is there is what refuses this one.
+    let later = run.report["later"]["error"].as_str().unwrap();
+    assert!(later.contains("could not be written"), "{later}");
 }
 
 pub(crate) fn without_permission() {
