@@ -1,5 +1,5 @@
-// Events that the page dispatches on its own window, forwarded to the host: for pages that were
-// written for a wire which works that way.
+// Events that the page dispatches, on its window or any other target, forwarded to the host: for pages
+// that were written for a wire which works that way.
 
 import { fault } from "./error_counts.js";
 import { emit } from "./events.js";
@@ -34,14 +34,13 @@ const forward = (event: unknown): void => {
   }
 };
 
-/** Puts itself before the window's `dispatchEvent`. */
+/** Puts itself before the `dispatchEvent` of every target. */
 export const watchDispatch = (): void => {
   const dispatchEvent = function (this: unknown, ...args: [Event]): boolean {
-    const target = this ?? page;
-    if (target === page && args.length) forward(args[0]);
-    return apply(nativeDispatch, target, args);
+    if (args.length) forward(args[0]);
+    return apply(nativeDispatch, this ?? page, args);
   };
-  defineProperty(page, "dispatchEvent", {
+  defineProperty(EventTarget.prototype, "dispatchEvent", {
     value: dispatchEvent,
     writable: true,
     configurable: true,

@@ -14,7 +14,7 @@ interface Config {
   readonly depth: number;
   /** Whether performance marks and measures are recorded. */
   readonly marks: boolean;
-  /** Whether events that the page dispatches on `window` go to the host. */
+  /** Whether events that the page dispatches go to the host. */
   readonly compat: boolean;
   /** Whether the host takes spans of an OpenTelemetry SDK in the page. */
   readonly spans: boolean;

@@ -1,4 +1,4 @@
-// Events that the page dispatches on its window, forwarded when the host asks for it.
+// Events that the page dispatches, on whatever target, forwarded when the host asks for it.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -21,10 +21,12 @@ test("the page's custom events are forwarded with their detail", async () => {
     window.dispatchEvent(new CustomEvent("none"));
     dispatchEvent(new CustomEvent("no name ", { detail: 1 }));
     dispatchEvent(new Event("plain"));
-    dispatchEvent.call(new EventTarget(), new CustomEvent("elsewhere"));
+    const store = new EventTarget();
+    store.addEventListener("elsewhere", (e) => heard.push(e.type));
+    store.dispatchEvent(new CustomEvent("elsewhere", { detail: 2 }));
   `);
-  assert.deepEqual(await forwarded(page), [["save", { a: [1] }], ["none", {}]]);
-  assert.deepEqual([...page.window.heard], ["save", "none", "no name "]);
+  assert.deepEqual(await forwarded(page), [["save", { a: [1] }], ["none", {}], ["elsewhere", 2]]);
+  assert.deepEqual([...page.window.heard], ["save", "none", "no name ", "elsewhere"]);
 });
 
 test("what came from Rust is never sent back", async () => {

@@ -202,6 +202,12 @@ export class FakePage {
     };
     this.context = vm.createContext(sandbox);
     this.window = this.run("globalThis.top = globalThis.self = globalThis.window = globalThis");
+    // As the engine's window has it: from the prototype, however that changes.
+    this.run(`Object.defineProperty(window, "dispatchEvent", {
+      get: () => EventTarget.prototype.dispatchEvent,
+      set: (value) => Object.defineProperty(window, "dispatchEvent", { value, writable: true, configurable: true }),
+      configurable: true,
+    })`);
     this.config = { nonce: NONCE, credits: 1_000, bytes: 1 << 20, messages: 250, depth: 64, marks: false, compat: false, spans: false, ...config };
     this.inject();
   }

@@ -150,7 +150,7 @@ def install(
     :param service_name: the app's name: 1 to 255 bytes.
     :param environment: read in place of ``os.environ``.
     :param prometheus_port: 0 takes a free one: see :attr:`Telemetry.metrics_url`.
-    :param metrics: ``"prometheus"``, ``"otlp"`` or ``"none"``.
+    :param metrics: ``"prometheus"``, ``"otlp"``, ``"prometheus,otlp"`` or ``"none"``.
     :param traces: ``"otlp"`` or ``"none"``; ``logs`` likewise.
     :param otlp_endpoint: the collector, as ``http://127.0.0.1:4318``.
     :param spool_dir: the folder in which spans wait while the collector is away.

@@ -47,7 +47,7 @@ class WebView:
     apart in metrics: use few, fixed names. ``workers`` is how many callbacks may run at once; one
     after another by default, in the order of the messages. ``origins`` names whose pages may use
     the wire; by default those of the first page. With ``page_events`` each ``CustomEvent`` that code
-    of the page dispatches on ``window`` is a message too. What else pywebview's ``create_window``
+    of the page dispatches, on whatever target, is a message too. What else pywebview's ``create_window``
     takes goes to it.
 
     :raises TypeError: for an argument of another type.
@@ -127,7 +127,8 @@ class WebView:
 
         What it returns is what ``spanwire.invoke`` gives the page, as JSON. What it raises is logged
         with the event's name, counted, and rejects the page's promise. It runs on a thread of its
-        window's; a coroutine function runs on an event loop of ours.
+        window's; a coroutine function runs on an event loop of ours, and is cancelled when the page
+        gives its call up or goes away. A call that is given up before its turn does not run.
 
         :raises TypeError: when it cannot be called.
         :raises ValueError: when no event can have that name.
@@ -267,6 +268,7 @@ class WebView:
     def _end(self) -> None:
         # Before anything else: whoever returns from here finds the wire closed.
         self._ipc.close()
+        _cancel_given_up(self._ipc)
         with self._lock:
             if self._is_closed:
                 return
@@ -307,7 +309,8 @@ def _run(callback: Callable[[Any], Any], event: str, text: str, reply: _core.Ipc
     try:
         value = callback(json.loads(text))
         if inspect.isawaitable(value):
-            asyncio.run_coroutine_threadsafe(_await(value, event, reply), _event_loop())
+            task = asyncio.run_coroutine_threadsafe(_await(value, event, reply), _event_loop())
+            reply.on_cancelled(task.cancel)
             return
         _answer(value, reply)
     except BaseException as error:
@@ -318,6 +321,8 @@ async def _await(value: Any, event: str, reply: _core.IpcReply) -> None:
     try:
         _answer(await value, reply)
     except BaseException as error:
+        if isinstance(error, asyncio.CancelledError) and reply.is_cancelled:
+            raise
         _fail(event, reply, error)
 
 
@@ -344,10 +349,17 @@ def _event_loop() -> asyncio.AbstractEventLoop:
         return _loop
 
 
+def _cancel_given_up(ipc: _core.Ipc) -> None:
+    """Ends the coroutines whose calls the page gave up."""
+    for cancel in ipc.given_up():
+        cancel()
+
+
 def _pump(ipc: _core.Ipc, evaluate: Callable[[Any], None]) -> None:
     """Hands to the page what waits for it, whenever something does."""
     while True:
         ipc.wait(1.0)
+        _cancel_given_up(ipc)
         while True:
             script = ipc.next_script()
             if script is None:

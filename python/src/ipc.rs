@@ -51,11 +51,29 @@ impl Wake {
     }
 }
 
+/// What is to be called because the page gave up what it waited for.
+///
+/// The wire says so on any thread, the webview's among them, and must not wait for the interpreter's
+/// lock there: the thread that pumps calls it.
+#[derive(Debug)]
+struct GivenUp {
+    calls: Mutex<Vec<Py<PyAny>>>,
+    wake: Arc<Wake>,
+}
+
+impl GivenUp {
+    fn add(&self, call: Py<PyAny>) {
+        lock(&self.calls).push(call);
+        self.wake.set();
+    }
+}
+
 /// A message whose callback is to run.
 struct Job {
     call: Call<'static>,
     responder: Responder,
     callback: Arc<Py<PyAny>>,
+    given_up: Arc<GivenUp>,
 }
 
 impl Job {
@@ -64,11 +82,17 @@ impl Job {
             call,
             responder,
             callback,
+            given_up,
         } = self;
+        // While it waited for this thread, the page gave it up or went away.
+        if responder.is_cancelled() {
+            return;
+        }
         let span = responder.span().clone();
         let reply = IpcReply {
             responder: Mutex::new(Some(responder)),
             wants_reply: call.wants_reply(),
+            given_up,
         };
         // The interpreter may be about to end: then nothing runs any more.
         let _ = Python::try_attach(|py| {
@@ -100,6 +124,7 @@ fn describe(py: Python<'_>, error: &PyErr) -> (String, String) {
 pub(crate) struct IpcReply {
     responder: Mutex<Option<Responder>>,
     wants_reply: bool,
+    given_up: Arc<GivenUp>,
 }
 
 impl IpcReply {
@@ -139,6 +164,15 @@ impl IpcReply {
         lock(&self.responder)
             .as_ref()
             .is_none_or(Responder::is_cancelled)
+    }
+
+    /// `callback` is called once, by whoever calls `Ipc.given_up`, when the page gives the call up or
+    /// goes away; never after a response.
+    fn on_cancelled(&self, callback: Py<PyAny>) {
+        if let Some(responder) = &*lock(&self.responder) {
+            let given_up = Arc::clone(&self.given_up);
+            responder.on_cancelled(move || given_up.add(callback));
+        }
     }
 }
 
@@ -234,6 +268,7 @@ impl Workers {
 pub(crate) struct PyIpc {
     ipc: Ipc,
     wake: Arc<Wake>,
+    given_up: Arc<GivenUp>,
     workers: Mutex<Workers>,
     listeners: Mutex<HashMap<u64, ListenerId>>,
     last: AtomicU64,
@@ -275,9 +310,14 @@ impl PyIpc {
             let wake = Arc::clone(&wake);
             move || wake.set()
         });
+        let given_up = Arc::new(GivenUp {
+            calls: Mutex::default(),
+            wake: Arc::clone(&wake),
+        });
         Ok(Self {
             ipc,
             wake,
+            given_up,
             workers: Mutex::new(Workers::new(workers)),
             listeners: Mutex::default(),
             last: AtomicU64::new(0),
@@ -320,6 +360,11 @@ impl PyIpc {
         })
     }
 
+    /// What `IpcReply.on_cancelled` was given for calls that the page gave up since it was last asked.
+    fn given_up(&self) -> Vec<Py<PyAny>> {
+        std::mem::take(&mut *lock(&self.given_up.calls))
+    }
+
     /// Runs `callback(json, reply)` for each message of `event`; returns what `off` takes.
     fn on(&self, event: &str, callback: Py<PyAny>) -> PyResult<u64> {
         let jobs = {
@@ -328,6 +373,7 @@ impl PyIpc {
             Mutex::new(workers.jobs.clone())
         };
         let callback = Arc::new(callback);
+        let given_up = Arc::clone(&self.given_up);
         let listener = self
             .ipc
             .on_deferred(event, move |call, responder| {
@@ -338,6 +384,7 @@ impl PyIpc {
                     call,
                     responder,
                     callback,
+                    given_up: Arc::clone(&given_up),
                 });
             })
             .map_err(|error| match error {

@@ -9,10 +9,13 @@ use crate::fork::is_child;
 
 /// A gauge of the app's own; the last value recorded is what is exported.
 ///
-/// Make one for each name and keep it: its series is found once.
+/// Make one for each name and keep it: its series is found once. `name` and `category` are 1 to 128
+/// bytes of printable text, `unit` is best as UCUM writes it: `ms`, `By`, `{frame}/s`. Raises
+/// TypeError and ValueError, which name the argument.
 #[pyclass(frozen, module = "spanwire")]
 pub(crate) struct Measurement {
     core: Core,
+    /// Its name.
     #[pyo3(get)]
     name: String,
 }

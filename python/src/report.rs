@@ -34,6 +34,7 @@ pub(crate) struct Report(CoreReport);
 
 #[pymethods]
 impl Report {
+    /// The file that was written.
     #[getter]
     fn path(&self) -> PathBuf {
         self.0.path.clone()
@@ -78,6 +79,7 @@ pub(crate) struct Advice(CoreAdvice);
 
 #[pymethods]
 impl Advice {
+    /// The id of the finding, such as `operation-failing`, or the name of a rule of the app's own.
     #[getter]
     fn id(&self) -> &str {
         &self.0.id
@@ -89,31 +91,37 @@ impl Advice {
         &self.0.severity
     }
 
+    /// Where in the app the time or the message is lost.
     #[getter]
     fn stage(&self) -> &str {
         &self.0.stage
     }
 
+    /// The operation, event, phase or process that it is about; empty where it is none.
     #[getter]
     fn subject(&self) -> &str {
         &self.0.subject
     }
 
+    /// What was measured.
     #[getter]
     fn evidence(&self) -> &str {
         &self.0.evidence
     }
 
+    /// What to do.
     #[getter]
     fn remedy(&self) -> &str {
         &self.0.remedy
     }
 
+    /// The runbook, among those that `spanwire alerts export` writes; None where there is none.
     #[getter]
     fn runbook(&self) -> Option<&str> {
         self.0.runbook.as_deref()
     }
 
+    /// An example's trace, as 32 hexadecimal digits; None where there is none.
     #[getter]
     fn trace_id(&self) -> Option<&str> {
         self.0.trace_id.as_deref()

@@ -414,16 +414,19 @@ pub(crate) struct ShutdownReport(CoreReport);
 
 #[pymethods]
 impl ShutdownReport {
+    /// Of spans.
     #[getter]
     fn spans(&self) -> SignalReport {
         SignalReport(self.0.spans.clone())
     }
 
+    /// Of log records.
     #[getter]
     fn logs(&self) -> SignalReport {
         SignalReport(self.0.logs.clone())
     }
 
+    /// Of metrics over OTLP; Prometheus takes its own.
     #[getter]
     fn metrics(&self) -> SignalReport {
         SignalReport(self.0.metrics.clone())
@@ -462,31 +465,37 @@ impl SignalReport {
         }
     }
 
+    /// Items that a collector confirmed, those among them that an earlier process left in the spool.
     #[getter]
     fn exported(&self) -> u64 {
         self.0.exported
     }
 
+    /// Items that wait in the spool, on disk.
     #[getter]
     fn spooled(&self) -> u64 {
         self.0.spooled
     }
 
+    /// Items that did not fit into the queue, or came after the shutdown.
     #[getter]
     fn dropped(&self) -> u64 {
         self.0.dropped
     }
 
+    /// Items that were deleted, since telemetry was paused.
     #[getter]
     fn discarded(&self) -> u64 {
         self.0.discarded
     }
 
+    /// Items that were queued, but no collector confirmed them, and they are not on disk either.
     #[getter]
     fn lost(&self) -> u64 {
         self.0.lost
     }
 
+    /// Why the last export that did not succeed did not; None where each did.
     #[getter]
     fn last_error(&self) -> Option<&str> {
         self.0.last_error.as_deref()

@@ -31,6 +31,9 @@ class Collector:
         self.spans: list[Span] = []
         self.logs: list[dict] = []
         self.requests: Counter = Counter()
+        #: Of spans: the attributes of each request's resources, and its headers.
+        self.resources: list[dict] = []
+        self.headers: list[dict] = []
         outer = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -39,6 +42,7 @@ class Collector:
                 if self.headers.get("Content-Encoding") == "gzip":
                     body = gzip.decompress(body)
                 outer.requests[self.path] += 1
+                outer.headers.append({name.lower(): value for name, value in self.headers.items()})
                 if self.path == "/v1/traces":
                     outer._take_spans(body)
                 elif self.path == "/v1/logs":
@@ -74,6 +78,7 @@ class Collector:
 
     def _take_spans(self, body: bytes) -> None:
         for resource in ExportTraceServiceRequest.FromString(body).resource_spans:
+            self.resources.append(_attributes(resource.resource.attributes))
             for scope in resource.scope_spans:
                 for span in scope.spans:
                     self.spans.append(

@@ -162,6 +162,22 @@ def test_dashboard_leaves_the_apps_telemetry_at_work(telemetry):
     assert scrape(telemetry)
 
 
+def test_start_blocks_until_another_thread_stops_it(capsys):
+    server = DashboardServer(port=0)
+    blocked = threading.Thread(target=server.start)
+    blocked.start()
+    deadline = time.monotonic() + 10
+    while server.url is None or "/metrics" not in capsys.readouterr().out:
+        assert time.monotonic() < deadline
+        time.sleep(0.005)
+    assert get(server.url + "/api/metrics") and blocked.is_alive()
+    with pytest.raises(RuntimeError, match="stop it"):
+        server.start()
+    server.stop()
+    blocked.join(10)
+    assert not blocked.is_alive()
+
+
 def test_taken_port_is_told_with_what_to_do():
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]

@@ -141,6 +141,31 @@ def test_alert_comes_once_when_the_error_rate_passes(caplog):
     assert len(caplog.records) == 1 and "ValueError" in caplog.text
 
 
+def test_failures_that_left_the_window_are_no_longer_in_the_rate(monkeypatch):
+    now = [1000.0]
+    monkeypatch.setattr("spanwire.compat.monitor.time.monotonic", lambda: now[0])
+    monitor, alerts = PerformanceMonitor(), []
+    monitor.on_alert = lambda operation, rate: alerts.append(rate)
+
+    def run(fails):
+        try:
+            with monitor.monitor("op"):
+                if fails:
+                    raise ValueError
+        except ValueError:
+            pass
+
+    run(True)
+    assert alerts == [1.0]
+    now[0] += 3599
+    run(True)
+    assert alerts == [1.0], "it has not fallen"
+    now[0] += 3661
+    run(False)
+    run(True)
+    assert alerts == [1.0, 0.5], "two runs of the last hour"
+
+
 def test_block_ends_as_it_did_when_its_row_cannot_be_kept(tmp_path, caplog):
     storage = MetricsStorage(tmp_path / "metrics.db")
     storage.close()

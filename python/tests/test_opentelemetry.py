@@ -13,6 +13,7 @@ import subprocess
 import sys
 
 import pytest
+from collector import Collector
 from conftest import ALL_TRACES
 from opentelemetry.sdk.trace import TracerProvider
 
@@ -38,7 +39,7 @@ tracer = trace.get_tracer("app")
 
 def run(collector, code, **env):
     done = subprocess.run(
-        [sys.executable, "-c", HEAD + code + "\nprint(telemetry.shutdown(5))"],
+        [sys.executable, "-c", HEAD + code + "\nprint(telemetry.shutdown(30))"],
         capture_output=True,
         text=True,
         timeout=60,
@@ -159,6 +160,44 @@ assert provider.force_flush()
 """
     run(collector, code, **ALL_TRACES)
     assert collector.span("b").parent == collector.span("a").span_id
+
+
+def test_exporter_of_a_batch_samples_by_how_a_trace_went(collector):
+    code = """
+provider.add_span_processor(BatchSpanProcessor(SpanwireSpanExporter(), max_export_batch_size=512))
+for n in range(200):
+    with tracer.start_as_current_span("good"):
+        pass
+for n in range(5):
+    with tracer.start_as_current_span("bad") as span:
+        span.set_status(trace.StatusCode.ERROR)
+assert provider.force_flush()
+"""
+    run(collector, code)
+    names = [span.name for span in collector.spans]
+    assert names.count("bad") == 5 and names.count("good") < 100
+
+
+@pytest.mark.parametrize(
+    "processor", ["SpanwireSpanProcessor()", "BatchSpanProcessor(SpanwireSpanExporter())"]
+)
+def test_spans_of_the_sdk_wait_in_the_spool_for_the_collector(tmp_path, processor):
+    with Collector() as gone:
+        away = gone
+    code = f"""
+provider.add_span_processor({processor})
+with tracer.start_as_current_span("spooled"):
+    pass
+provider.force_flush(2000)
+"""
+    spool = {"SPANWIRE_SPOOL_DIR": str(tmp_path), **ALL_TRACES}
+    assert "1 spooled" in run(away, code, **spool)
+    with Collector() as back:
+        with spanwire.install(
+            "x", environment=spool, metrics="none", system=False, otlp_endpoint=back.url
+        ) as telemetry:
+            telemetry.flush(10)
+        assert back.span("spooled")
 
 
 def test_processor_without_telemetry_lets_the_sdk_work(collector):

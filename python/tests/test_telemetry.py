@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import multiprocessing
 import os
 import subprocess
@@ -26,7 +27,8 @@ def run_python(code: str, **env: str) -> subprocess.CompletedProcess:
         capture_output=True,
         text=True,
         timeout=120,
-        env={**os.environ, **env},
+        # From 3.12 on Python warns of each fork beside threads, which is what some of these try.
+        env={**os.environ, "PYTHONWARNINGS": "ignore::DeprecationWarning", **env},
     )
 
 
@@ -75,6 +77,38 @@ def test_environment_is_read_and_arguments_beat_it(collector):
         with spanwire.monitor("py_env"):
             pass
     assert collector.span("py_env").status == 0
+
+
+def test_options_reach_the_collector(collector):
+    options = {
+        "service_version": "2.5.0",
+        "resource_attributes": {"studio.show": "castle"},
+        "otlp_headers": {"authorization": "Bearer t"},
+        "metrics": "prometheus,otlp",
+    }
+    with spanwire.install(
+        "x", environment=ALL_TRACES, otlp_endpoint=collector.url, prometheus_port=0, system=False, **options
+    ) as telemetry:
+        with spanwire.monitor("py_options"):
+            pass
+        assert 'service_version="2.5.0"' in scrape(telemetry)
+    [resource] = collector.resources
+    assert (resource["service.version"], resource["studio.show"]) == ("2.5.0", "castle")
+    assert {"/v1/traces", "/v1/metrics"} <= set(collector.requests)
+    assert {headers.get("authorization") for headers in collector.headers} == {"Bearer t"}
+
+
+def test_consent_is_remembered_in_its_file(tmp_path):
+    options = {"environment": {}, "metrics": "none", "system": False, "consent_file": tmp_path / "consent"}
+    with spanwire.install("x", paused=True, **options) as telemetry:
+        assert telemetry.is_paused
+        telemetry.resume()
+        assert not telemetry.is_paused
+    with spanwire.install("x", **options) as telemetry:
+        assert not telemetry.is_paused
+        telemetry.pause()
+    with spanwire.install("x", **options) as telemetry:
+        assert telemetry.is_paused, "the person has said no"
 
 
 def test_bad_variable_is_a_python_warning():
@@ -253,12 +287,24 @@ def test_thousand_installs_leak_neither_memory_nor_threads(collector):
             pass
         telemetry.shutdown()
 
+    held = [kept, spanwire.monitor, spanwire.Telemetry, spanwire.ShutdownReport, ALL_TRACES, collector.url, None]
+
+    def python_objects():
+        gc.collect()
+        return len(gc.get_objects()), [sys.getrefcount(one) for one in held[:-1]]
+
     for _ in range(100):
         once()
     before = _status("VmRSS"), len(os.listdir("/proc/self/fd"))
     threads = _status("Threads")
+    spans, objects = len(collector.spans), python_objects()
     for _ in range(900):
         once()
+    after = python_objects()
+    # Each run's span came once, and what the collector keeps of it is all that was added.
+    assert len(collector.spans) - spans == 900
+    assert after[1] == objects[1]
+    assert after[0] - objects[0] < 900 * 12
     deadline = time.monotonic() + 5
     while _status("Threads") > threads and time.monotonic() < deadline:
         time.sleep(0.01)

@@ -16,7 +16,10 @@ from spanwire.webview import _run, _to_json
 class Reply:
     """As the Rust half, which takes UTF-8 alone."""
 
-    wants_reply = True
+    wants_reply, is_cancelled = True, False
+
+    def on_cancelled(self, cancel):
+        """Nothing gives it up."""
 
     def __init__(self):
         self.got, self.is_there = None, threading.Event()
@@ -103,3 +106,33 @@ def test_difference_of_two_snapshots_has_the_counts_of_both():
     assert before.since(before).elapsed_seconds == before.since(before).throughput == 0
     assert (before.success_rate, before.retry_attempts, before.avg_latency_us) == (100, 0, 0)
     assert str(before) == before.format()
+
+
+def test_message_that_finds_no_room_is_refused_and_counted():
+    ipc = _core.Ipc("x", queue_capacity=2)
+    for _ in range(2):
+        ipc.emit("tick", "1")
+    for send in (lambda: ipc.emit("tick", "1"), lambda: ipc.eval("0")):
+        with pytest.raises(RuntimeError, match="full"):
+            send()
+    assert (ipc.metrics().messages_dropped, ipc.metrics().peak_queue_length) == (2, 2)
+    ipc.close()
+    assert ipc.metrics().messages_open == 0
+
+
+def test_callbacks_come_and_go_on_several_threads():
+    ipc, ended = _core.Ipc("x"), []
+
+    def work(number):
+        for _ in range(500):
+            listener = ipc.on(f"event {number % 2}", lambda text, reply: None)
+            assert ipc.off(listener) and not ipc.off(listener)
+        ended.append(number)
+
+    threads = [threading.Thread(target=work, args=(number,)) for number in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    assert sorted(ended) == [0, 1, 2, 3]
+    ipc.close()

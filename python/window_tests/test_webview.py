@@ -53,6 +53,49 @@ def test_a_coroutine_answers_and_what_it_begins_is_in_the_calls_trace(wire, rece
     assert {span.parent_span_id for span in within} == servers
 
 
+def test_calls_that_the_page_gives_up_end_once_and_do_not_run_later(wire, receiver):
+    result = wire("the_page_gives_calls_up")
+    codes = sorted(map(tuple, result["ended"]))
+    assert codes == [
+        ("after", "still here"),
+        ("blocks", "CANCELLED"),
+        ("missing", "UNKNOWN_EVENT"),
+        ("waits", "CANCELLED"),
+        ("waits", "TIMEOUT"),
+    ]
+    assert result["ran"] == []
+    errors = sorted(
+        (span.name, attributes(span).get("error.type"))
+        for span in receiver.spans
+        if span.kind == SERVER and span.name in ("blocks", "waits", "after")
+    )
+    assert errors == [("after", None), ("blocks", "cancelled"), ("waits", "cancelled"), ("waits", "timeout")]
+
+
+def test_a_coroutine_is_cancelled_when_its_call_is_given_up(wire, receiver):
+    result = wire("coroutines_end_with_their_calls")
+    assert result["ended"] == ["abort", "timeout", "leave", "close"]
+    assert (result["logged"], result["open"]) == ([], 0)
+    ends = [
+        attributes(span).get("error.type")
+        for span in receiver.spans
+        if span.kind == SERVER and span.name == "sleeps"
+    ]
+    assert sorted(ends) == ["cancelled", "cancelled", "cancelled", "timeout"]
+
+
+def test_the_window_has_its_title_its_size_and_its_page(wire):
+    result = wire("the_window_is_as_it_was_asked_for")
+    assert result["page"] == "Paint"
+    assert result["window"] == ["Paint", 640, 480]
+    # No window manager is there that would keep the size.
+    assert result["size"] == [640, 480]
+
+
+def test_a_page_of_an_address_has_the_wire(wire):
+    assert wire("a_page_of_an_address")["told"] == ["/page.html", 42]
+
+
 def test_a_callback_that_blocks_keeps_no_message_to_the_page(wire):
     assert wire("a_callback_that_blocks_keeps_no_message_to_the_page")["free"]
 
@@ -90,7 +133,9 @@ def test_ten_thousand_callbacks_come_and_go(wire):
 
 
 def test_events_of_the_page_are_messages(wire):
-    assert wire("events_of_the_page_are_messages")["told"] == [{"id": 7}, {}]
+    told = wire("events_of_the_page_are_messages")["told"]
+    # What is posted by hand goes at once, and not with the turn's batch.
+    assert told == ["posted", {"id": 7}, {}, "element", "document", "target"]
 
 
 def test_wrong_arguments_are_said(wire):

@@ -15,7 +15,7 @@ use crate::queue::Overflow;
 use crate::semconv;
 
 /// Which events of the page are accepted. Plain ones come without Spanwire's functions: posted by hand as
-/// `{type:'event',event,detail}`, or dispatched as `CustomEvent`s on its window.
+/// `{type:'event',event,detail}`, or dispatched as `CustomEvent`s.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum PageEvents {
@@ -27,7 +27,7 @@ pub enum PageEvents {
     ///
     /// PostedMessage ones carry no nonce, so a frame of another origin inside the page can send them too.
     /// Dispatched ones come from the page itself: its script forwards each `CustomEvent` that code of
-    /// the page dispatches on `window`, with its detail, `{}` when it has none. What came from Rust
+    /// the page dispatches, on `window` or another target, with its detail, `{}` when it has none. What came from Rust
     /// does not come back, and what has no event's name stays in the page.
     SpanwireAndPlain,
 }

@@ -105,6 +105,27 @@ impl Responder {
         matches!(*self.answer.lock(), AnswerState::Closed)
     }
 
+    /// Calls `run` once, when nothing waits for the response any more: the page gave the call up or
+    /// went away, or the wire is closed. At once where that is so already; never after a response.
+    ///
+    /// It runs on the thread that learns of it, which may be the webview's: let it wake what works on
+    /// the response, and no more. A later call replaces an earlier one's `run`.
+    pub fn on_cancelled(&self, run: impl FnOnce() + Send + 'static) {
+        let mut run: Option<CancelNotice> = Some(Box::new(run));
+        let is_closed = match &mut *self.answer.lock() {
+            AnswerState::Open { cancelled, .. } => {
+                std::mem::swap(cancelled, &mut run);
+                false
+            }
+            AnswerState::Given(_) => false,
+            AnswerState::Closed => true,
+        };
+        // Without the lock, as what it replaces is dropped: both are the app's.
+        if is_closed {
+            notify(run);
+        }
+    }
+
     /// The message's span, which lasts until the message has ended and this is dropped: the parent
     /// for what is done elsewhere.
     #[must_use]
@@ -141,8 +162,20 @@ impl fmt::Debug for Responder {
 /// What a responder and its message share.
 struct Answer(Mutex<AnswerState>);
 
+type CancelNotice = Box<dyn FnOnce() + Send>;
+
+/// Runs it. A panic in there is the app's, and must not end what ends the message.
+fn notify(cancelled: Option<CancelNotice>) {
+    if let Some(run) = cancelled {
+        let _ = catch_panic(run);
+    }
+}
+
 enum AnswerState {
-    Open(Option<Waker>),
+    Open {
+        waker: Option<Waker>,
+        cancelled: Option<CancelNotice>,
+    },
     Given(HandlerOutcome),
     /// The message took it, or ended without.
     Closed,
@@ -156,13 +189,15 @@ impl Answer {
     /// Whether it is the first, and the message had not ended.
     fn give(&self, outcome: HandlerOutcome) -> bool {
         let mut state = self.lock();
-        let AnswerState::Open(waker) = &mut *state else {
+        if !matches!(*state, AnswerState::Open { .. }) {
             return false;
-        };
-        let waker = waker.take();
-        *state = AnswerState::Given(outcome);
+        }
+        let before = std::mem::replace(&mut *state, AnswerState::Given(outcome));
         drop(state);
-        if let Some(waker) = waker {
+        if let AnswerState::Open {
+            waker: Some(waker), ..
+        } = before
+        {
             waker.wake();
         }
         true
@@ -180,7 +215,10 @@ pub(super) struct Deferral {
 
 impl Deferral {
     pub(super) fn responder(&self, wanted: ReplyWanted) -> (Responder, DeferredOutcome) {
-        let answer = Arc::new(Answer(Mutex::new(AnswerState::Open(None))));
+        let answer = Arc::new(Answer(Mutex::new(AnswerState::Open {
+            waker: None,
+            cancelled: None,
+        })));
         let responder = Responder {
             answer: Arc::clone(&answer),
             wanted,
@@ -203,10 +241,16 @@ impl Future for DeferredOutcome {
         let mut state = self.0.lock();
         match std::mem::replace(&mut *state, AnswerState::Closed) {
             AnswerState::Given(outcome) => Poll::Ready(outcome),
-            AnswerState::Open(before) => {
+            AnswerState::Open {
+                waker: before,
+                cancelled,
+            } => {
                 let waker = before.filter(|waker| waker.will_wake(context.waker()));
                 let waker = waker.unwrap_or_else(|| context.waker().clone());
-                *state = AnswerState::Open(Some(waker));
+                *state = AnswerState::Open {
+                    waker: Some(waker),
+                    cancelled,
+                };
                 Poll::Pending
             }
             AnswerState::Closed => Poll::Pending,
@@ -218,6 +262,8 @@ impl Drop for DeferredOutcome {
     fn drop(&mut self) {
         let before = std::mem::replace(&mut *self.0.lock(), AnswerState::Closed);
         // Without the lock: the waker may be the last one to keep its task.
-        drop(before);
+        if let AnswerState::Open { cancelled, .. } = before {
+            notify(cancelled);
+        }
     }
 }

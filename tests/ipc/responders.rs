@@ -1,6 +1,7 @@
 //! Replies that a handler leaves for later, from any thread and without a runtime.
 
 use std::convert::Infallible;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::sync::mpsc::{self, Receiver};
 use std::sync::{Arc, Mutex};
 
@@ -35,6 +36,16 @@ fn inbound(capture: &Capture, event: &str, error: Option<&str>) -> u64 {
         None => labels.push(("spanwire.outcome", "ok")),
     }
     capture.counter("spanwire.ipc.messages", &labels)
+}
+
+/// What a responder tells, and how often it did.
+fn notices() -> (impl FnOnce() + Send + 'static, Arc<AtomicUsize>) {
+    let notices = Arc::<AtomicUsize>::default();
+    let told = Arc::clone(&notices);
+    let tell = move || {
+        told.fetch_add(1, Relaxed);
+    };
+    (tell, notices)
 }
 
 /// The page's log once it took what there is.
@@ -197,8 +208,14 @@ fn a_call_that_ended_without_its_responder_tells_it_and_is_counted_once() {
             page.call(&ipc, "later", json!(null));
             page.pump(&ipc);
             let responder = kept.recv().unwrap();
+            let (told, notices) = notices();
+            responder.on_cancelled(told);
+            assert_eq!(notices.load(Relaxed), 0, "{ending}");
             end(&ipc, &page);
             assert!(responder.is_cancelled(), "{ending}");
+            assert_eq!(notices.load(Relaxed), 1, "{ending}");
+            // From then on at once, and a panic of the app's there is its own.
+            responder.on_cancelled(|| panic!("no one asked"));
             // Counted at once, and not when the app gets to it.
             assert_eq!(inbound(&capture, "later", Some(error)), 1, "{ending}");
             let late = responder.respond(Ok::<_, Infallible>(1));
@@ -208,8 +225,32 @@ fn a_call_that_ended_without_its_responder_tells_it_and_is_counted_once() {
             page.pump(&ipc);
             assert_eq!(page.log, [""; 0], "{ending}");
             assert_eq!(ipc.metrics().messages_open, 0, "{ending}");
+            assert_eq!(notices.load(Relaxed), 1, "{ending}");
         });
     }
+}
+
+#[test]
+fn a_response_is_no_cancellation_and_lets_go_of_what_would_tell_it() {
+    let capture = Capture::new();
+    capture.run(|| {
+        let ipc = wire(&capture).build();
+        let kept = kept(&ipc, "later");
+        let mut page = ModelPage::load(&ipc, "p1");
+        page.call(&ipc, "later", json!(null));
+        let responder = kept.recv().unwrap();
+        let (replaced, of_replaced) = notices();
+        responder.on_cancelled(replaced);
+        assert_eq!(Arc::strong_count(&of_replaced), 2);
+        let (told, notices) = notices();
+        responder.on_cancelled(told);
+        assert_eq!(Arc::strong_count(&of_replaced), 1);
+        assert_eq!(responder.respond(Ok::<_, Infallible>(1)), Ok(()));
+        assert_eq!(Arc::strong_count(&notices), 1);
+        assert_eq!(pumped(&ipc, &mut page), ["reply 1 1"]);
+        ipc.close();
+        assert_eq!(notices.load(Relaxed) + of_replaced.load(Relaxed), 0);
+    });
 }
 
 #[test]

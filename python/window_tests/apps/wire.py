@@ -7,6 +7,7 @@ import logging
 import sys
 import threading
 import time
+from pathlib import Path
 
 import spanwire
 
@@ -100,6 +101,81 @@ def a_coroutine_answers():
         " await spanwire.invoke('slow', 'fail').catch((error) => error.name)]))()"
     )
     result["told"] = told.wait()[0]
+
+
+def the_page_gives_calls_up():
+    """One whose callback runs and two that wait behind it: the page aborts them, or does not wait."""
+    release, started, ran = threading.Event(), threading.Event(), []
+
+    @view.on("blocks")
+    def blocks(data):
+        started.set()
+        assert release.wait(20)
+        return "late"
+
+    view.on("waits", ran.append)
+    view.on("after", lambda data: "still here")
+    view.eval_js(
+        "window.ended = []; window.abort = new AbortController(); window.give = (name, options) =>"
+        " spanwire.invoke(name, null, options).then((got) => ended.push([name, got]),"
+        " (error) => ended.push([name, error.code]));"
+        "give('blocks', {signal: abort.signal})"
+    )
+    assert started.wait(20)
+    # What the host refuses at once shows that it has read all that came before.
+    view.eval_js(
+        "give('waits', {signal: abort.signal}); give('waits', {timeoutMs: 1});"
+        "setTimeout(() => { abort.abort(); give('missing') }, 50)"
+    )
+    ended = lambda: view.window.evaluate_js("window.ended")  # noqa: E731
+    wait_for(lambda: len(ended()) == 4, "the page gave up")
+    assert not release.is_set()
+    release.set()
+    view.eval_js("give('after')")
+    wait_for(lambda: len(ended()) == 5, "the next call")
+    result["ended"], result["ran"] = ended(), ran
+    wait_for(lambda: view.get_ipc_metrics().messages_open == 0, "nothing is open")
+
+
+def coroutines_end_with_their_calls():
+    """The page aborts one, does not wait for one, leaves with one open, and is closed with one open."""
+    records, began, ended = [], [], []
+    handler = logging.Handler()
+    handler.emit = records.append
+    logging.getLogger("spanwire.webview").addHandler(handler)
+
+    @view.on("sleeps")
+    async def sleeps(data):
+        began.append(data)
+        try:
+            await asyncio.sleep(3600)
+        except asyncio.CancelledError:
+            ended.append(data)
+            raise
+
+    def step(name, script, end):
+        view.eval_js(script)
+        wait_for(lambda: name in began, f"{name} began")
+        end()
+        wait_for(lambda: name in ended, f"{name} ended")
+
+    give_up = ".catch(() => {})"
+    step(
+        "abort",
+        "window.abort = new AbortController();"
+        f"spanwire.invoke('sleeps', 'abort', {{signal: abort.signal}}){give_up}",
+        lambda: view.eval_js("abort.abort()"),
+    )
+    step("timeout", f"spanwire.invoke('sleeps', 'timeout', {{timeoutMs: 20}}){give_up}", lambda: None)
+    step(
+        "leave",
+        f"spanwire.invoke('sleeps', 'leave'){give_up}",
+        lambda: view.window.load_html(PAGE, ""),
+    )
+    wait_for(lambda: view.page_state == "ready", "the next page")
+    step("close", f"spanwire.invoke('sleeps', 'close'){give_up}", view.close)
+    result["ended"], result["logged"] = ended, [record.getMessage() for record in records]
+    result["open"] = view.get_ipc_metrics().messages_open
 
 
 def a_callback_that_blocks_keeps_no_message_to_the_page():
@@ -210,9 +286,29 @@ def events_of_the_page_are_messages():
     got = Inbox(view, "asset picked")
     view.eval_js(
         "window.dispatchEvent(new CustomEvent('asset picked', {detail: {id: 7}}));"
-        "window.dispatchEvent(new CustomEvent('asset picked'))"
+        "window.dispatchEvent(new CustomEvent('asset picked'));"
+        "const bubbling = new CustomEvent('asset picked', {detail: 'element', bubbles: true});"
+        "document.querySelector('h1').dispatchEvent(bubbling);"
+        "document.dispatchEvent(new CustomEvent('asset picked', {detail: 'document'}));"
+        "new EventTarget().dispatchEvent(new CustomEvent('asset picked', {detail: 'target'}));"
+        # As a page of the older bridge posts by hand.
+        "window.ipc.postMessage(JSON.stringify({type: 'event', event: 'asset picked', detail: 'posted'}))"
     )
-    result["told"] = got.wait(2)
+    result["told"] = got.wait(6)
+
+
+def the_window_is_as_it_was_asked_for():
+    window = view.window
+    result["page"] = window.evaluate_js("document.querySelector('h1').textContent")
+    result["window"] = [window.title, window.initial_width, window.initial_height]
+    result["size"] = [window.width, window.height]
+
+
+def a_page_of_an_address():
+    """The wire is for the address that the window shows."""
+    view.on("double", lambda data: data * 2)
+    view.eval_js("(async () => spanwire.emit('told', [location.pathname, await spanwire.invoke('double', 21)]))()")
+    result["told"] = told.wait()[0]
 
 
 def wrong_arguments():
@@ -266,7 +362,11 @@ if "instrumented" in sys.argv:
     import spanwire.pywebview
 
     spanwire.pywebview.instrument()
-view = spanwire.WebView(title="Paint", width=640, height=480, html=PAGE, page_events=mode.startswith("events"))
+shows = {"html": PAGE}
+if mode == "a_page_of_an_address":
+    # pywebview serves it on loopback.
+    shows = {"url": str(Path(__file__).parent / "page.html")}
+view = spanwire.WebView(title="Paint", width=640, height=480, page_events=mode.startswith("events"), **shows)
 told = Inbox(view)
 view.show(run)
 assert finished.wait(10)
