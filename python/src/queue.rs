@@ -136,16 +136,19 @@ impl MessageQueue {
         py.detach(|| self.core.close());
     }
 
+    /// Whether `close` was called: pushes fail, and pops give what is left.
     #[getter]
     fn closed(&self) -> bool {
         self.core.is_closed()
     }
 
+    /// The label of the queue's series.
     #[getter]
     fn name(&self) -> &str {
         self.core.name()
     }
 
+    /// The most messages that wait at once.
     #[getter]
     fn capacity(&self) -> usize {
         self.core.capacity()
