@@ -27,6 +27,8 @@ mod app_telemetry;
 mod builder;
 mod call;
 mod channels;
+#[cfg(feature = "async-spans")]
+mod command_span;
 mod commands;
 mod diagnostics;
 mod events;
@@ -59,6 +61,8 @@ mod webviews;
 use tauri::Runtime;
 
 pub use builder::Builder;
+#[cfg(feature = "async-spans")]
+pub use command_span::CommandSpan;
 pub use extension::SpanwireExt;
 pub use instrument::instrument;
 pub use plugin::Spanwire;

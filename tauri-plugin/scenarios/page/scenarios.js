@@ -219,7 +219,7 @@ const scenarios = {
 
   /** An async command with a span of its own. */
   async async_span() {
-    return { call: await outcome("async_span") };
+    return { call: await outcome("async_span"), within: await outcome("async_span_within") };
   },
 
   /** Nothing but a call. */

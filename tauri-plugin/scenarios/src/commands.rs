@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use tauri::ipc::{Channel, InvokeBody, Request, Response};
 use tauri::{AppHandle, Emitter, Manager, WebviewWindow};
+use tauri_plugin_spanwire::CommandSpan;
 use tokio::sync::Semaphore;
 
 use crate::report_path;
@@ -47,6 +48,16 @@ pub(crate) async fn async_slow() {
 pub(crate) async fn async_span() {
     tokio::time::sleep(SLOW).await;
     tracing::info_span!("inner").in_scope(|| {});
+}
+
+/// The same within the command's span.
+#[tauri::command]
+pub(crate) async fn async_span_within(span: CommandSpan) {
+    span.run(async {
+        tokio::time::sleep(SLOW).await;
+        tracing::info_span!("within").in_scope(|| {});
+    })
+    .await;
 }
 
 #[tauri::command]
@@ -147,6 +158,7 @@ pub(crate) fn handler() -> impl Fn(tauri::ipc::Invoke) -> bool + Send + Sync + '
         async_ok,
         async_slow,
         async_span,
+        async_span_within,
         async_fail,
         async_panic,
         held,

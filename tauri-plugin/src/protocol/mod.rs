@@ -17,6 +17,8 @@ use tauri::webview::InvokeRequest;
 use tauri::{Manager, Runtime, UriSchemeContext, UriSchemeResponder, Webview};
 
 use crate::call::{self, Answer, Answered, Reply};
+#[cfg(feature = "async-spans")]
+use crate::command_span::Numbered;
 use crate::events;
 use crate::plugin_state::PluginState;
 use crate::seam_scope::SeamScope;
@@ -122,6 +124,8 @@ fn invoke<R: Runtime>(
     call::dispatch(handling, reply, document, refusal, |answer| {
         let _scope = SeamScope::enter();
         let pending = Pending {
+            #[cfg(feature = "async-spans")]
+            _numbered: Numbered::of_current(&mut request.headers),
             answer,
             responder,
             tracked,
@@ -146,6 +150,9 @@ fn pass_on<R: Runtime>(webview: Webview<R>, request: InvokeRequest, responder: U
 
 /// What waits for Tauri's answer.
 struct Pending {
+    /// Before the answer, whose end is the span's.
+    #[cfg(feature = "async-spans")]
+    _numbered: Option<Numbered>,
     answer: Answer,
     responder: UriSchemeResponder,
     tracked: Arc<Tracked>,

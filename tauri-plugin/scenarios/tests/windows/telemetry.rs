@@ -175,14 +175,19 @@ pub(crate) fn async_span() {
     let run = App::new(Plugin::Init, "async_span").run();
     let of_name = |name: &str| run.spans.iter().find(|span| span.name == name);
     let inner = of_name("inner").unwrap_or_else(|| panic!("{} {}", run.report, run.stderr));
-    let command = run
-        .spans
-        .iter()
-        .find(|span| span.name == "async_span" && span.kind == SpanKind::Server as i32);
-    let command = command.expect("a span of the command");
+    let command = |name: &str| {
+        let spans = run.spans.iter();
+        let mut commands = spans.filter(|span| span.kind == SpanKind::Server as i32);
+        let command = commands.find(|span| span.name == name);
+        command.expect("a span of the command")
+    };
     // Tauri polls the command outside of every span, and has no hook there.
-    assert_ne!(inner.trace_id, command.trace_id);
+    assert_ne!(inner.trace_id, command("async_span").trace_id);
     assert!(inner.parent_span_id.is_empty());
+    // A command that takes its span as an argument works within it.
+    let (within, command) = (of_name("within").unwrap(), command("async_span_within"));
+    assert_eq!(within.parent_span_id, command.span_id);
+    assert!(within.end_time_unix_nano <= command.end_time_unix_nano);
 }
 
 pub(crate) fn reloaded() {
