@@ -12,7 +12,9 @@ pub(super) const CONSENT: &str = "granted, ask or denied";
 pub(super) const BOOL: &str = "true or false";
 /// Of a general endpoint.
 pub(in crate::telemetry) const BASE_URL: &str = "a URL like http://localhost:4318, without query";
-pub(super) const OWN_URL: &str = "a URL like http://localhost:4318/v1/traces";
+pub(super) const TRACES_URL: &str = "a URL like http://localhost:4318/v1/traces";
+pub(super) const METRICS_URL: &str = "a URL like http://localhost:4318/v1/metrics";
+pub(super) const LOGS_URL: &str = "a URL like http://localhost:4318/v1/logs";
 pub(super) const MILLIS: &str = "a whole number of milliseconds from 1 to 4294967295";
 pub(super) const MILLIS_FROM_0: &str = "a whole number of milliseconds from 0 to 4294967295";
 pub(super) const SECONDS: &str = "a whole number of seconds from 1 to 4294967295";

@@ -6,8 +6,8 @@
 
 use super::accepted::{
     BASE_URL, BLRP_BATCH, BOOL, BSP_BATCH, COMPRESSION, CONSENT, COUNT, EXEMPT, EXPORTER, HEADERS,
-    HISTORY, KEY, LENGTH, LIMIT, MILLIS, MILLIS_FROM_0, OWN_URL, PAIRS, PEM, PROTOCOL, PROXY,
-    RATIO, SAMPLER, SECONDS, SLOW_FACTOR, SPOOL_DIR,
+    HISTORY, KEY, LENGTH, LIMIT, LOGS_URL, METRICS_URL, MILLIS, MILLIS_FROM_0, PAIRS, PEM,
+    PROTOCOL, PROXY, RATIO, SAMPLER, SECONDS, SLOW_FACTOR, SPOOL_DIR, TRACES_URL,
 };
 #[cfg(feature = "otlp")]
 use super::otlp;
@@ -382,7 +382,7 @@ pub const VARIABLES: &[Variable] = &[
     otlp_request!(
         "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT",
         "",
-        OWN_URL,
+        TRACES_URL,
         traces.endpoint: url
     ),
     otlp_routing!(
@@ -430,7 +430,7 @@ pub const VARIABLES: &[Variable] = &[
     otlp_request!(
         "OTEL_EXPORTER_OTLP_METRICS_ENDPOINT",
         "",
-        OWN_URL,
+        METRICS_URL,
         metrics.endpoint: url
     ),
     otlp_routing!(
@@ -478,7 +478,7 @@ pub const VARIABLES: &[Variable] = &[
     otlp_request!(
         "OTEL_EXPORTER_OTLP_LOGS_ENDPOINT",
         "",
-        OWN_URL,
+        LOGS_URL,
         logs.endpoint: url
     ),
     otlp_routing!(
