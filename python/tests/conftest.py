@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import signal
 import urllib.request
 
 import pytest
 from collector import Collector
 
 import spanwire
+
+# A shell starts a background job with Ctrl-C ignored, and the processes of the tests inherit that.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 ALL_TRACES = {"OTEL_TRACES_SAMPLER": "parentbased_always_on"}
 
