@@ -50,6 +50,14 @@ pub(crate) fn base_url(text: &str) -> Result<Endpoint, Flaw> {
 /// A signal's own endpoint, which is used as it is.
 pub(crate) fn url(text: &str) -> Result<Endpoint, Flaw> {
     let text = without_fragment(text.trim())?;
+    let endpoint = without_user(text, &judged(text)?)?;
+    // What is judged is what is used: a bracket that opens in the user closes nothing behind it.
+    judged(&endpoint.url)?;
+    Ok(endpoint)
+}
+
+/// The URL that a text is, if it names a server.
+fn judged(text: &str) -> Result<Uri, Flaw> {
     let uri: Uri = text.parse().map_err(|_| Flaw::said("it is no URL"))?;
     let problem = if !matches!(uri.scheme_str(), Some("http" | "https")) {
         "it does not begin with http:// or https://"
@@ -58,7 +66,7 @@ pub(crate) fn url(text: &str) -> Result<Endpoint, Flaw> {
     } else if !port_is_usable(&uri) {
         "its port is no number from 1 to 65535"
     } else {
-        return without_user(text, &uri);
+        return Ok(uri);
     };
     Err(Flaw::said(problem))
 }
@@ -131,6 +139,9 @@ mod tests {
             "http://[::1]:x",
             "http://me:1#2@x",
             "http://me:%4@x",
+            // Of what is left of them, `one:9]:4318` and `::1]`, none is a server.
+            "https://[:@one:9]:4318/x@y",
+            "http://[u@::1]",
         ] {
             assert!(base_url(bad).is_err(), "{bad}");
         }
