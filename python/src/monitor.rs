@@ -705,6 +705,8 @@ impl Ready {
 
 /// Adds what this file has to the module.
 pub(crate) fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    // Now, so that no thread is at it at a fork, whose child would wait for it without end.
+    variable(module.py())?;
     module.add_class::<Monitor>()?;
     module.add_class::<Run>()?;
     module.add_function(wrap_pyfunction!(_bridge, module)?)?;

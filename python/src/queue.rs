@@ -1,6 +1,7 @@
 //! `MessageQueue`: the library's queue with Python objects in it.
 
 use std::ops::ControlFlow;
+use std::sync::OnceLock;
 use std::time::Duration;
 
 use pyo3::create_exception;
@@ -35,8 +36,25 @@ create_exception!(
 #[pyclass(frozen, generic, module = "spanwire", weakref)]
 pub(crate) struct MessageQueue {
     core: Core<Py<PyAny>>,
-    /// Whether a push waits for room.
-    blocks: bool,
+    /// In place of it in a forked child, where a thread that is not there may have its lock.
+    of_child: OnceLock<Core<Py<PyAny>>>,
+    overflow: Overflow,
+}
+
+impl MessageQueue {
+    /// The queue of this process: a child's is empty, since what waited at the fork is its parent's.
+    fn core(&self) -> &Core<Py<PyAny>> {
+        if !is_child() {
+            return &self.core;
+        }
+        self.of_child.get_or_init(|| {
+            Core::builder(self.core.name())
+                .capacity(self.core.capacity())
+                .overflow(self.overflow)
+                .unmeasured()
+                .build()
+        })
+    }
 }
 
 #[pymethods]
@@ -68,7 +86,8 @@ impl MessageQueue {
         }
         Ok(Self {
             core: builder.build(),
-            blocks: overflow == Overflow::Block,
+            of_child: OnceLock::new(),
+            overflow,
         })
     }
 
@@ -83,8 +102,8 @@ impl MessageQueue {
         #[pyo3(from_py_with = argument::timeout_or_none)] timeout: Option<Duration>,
     ) -> PyResult<Option<Py<PyAny>>> {
         // A push that does not wait takes less time than to give up the lock.
-        let pushed = if timeout.is_none() && !self.blocks {
-            self.core.push(message)
+        let pushed = if timeout.is_none() && self.overflow != Overflow::Block {
+            self.core().push(message)
         } else {
             self.push_waiting(py, message, timeout)?
         };
@@ -105,11 +124,11 @@ impl MessageQueue {
         py: Python<'_>,
         #[pyo3(from_py_with = argument::timeout_or_none)] timeout: Option<Duration>,
     ) -> PyResult<Py<PyAny>> {
-        if let Some(message) = self.core.try_pop() {
+        if let Some(message) = self.core().try_pop() {
             return Ok(message);
         }
         let popped = wait(py, timeout, (), |(), slice| {
-            match self.core.pop_timeout(slice.length) {
+            match self.core().pop_timeout(slice.length) {
                 Err(PopError::Timeout) if !slice.is_last => ControlFlow::Continue(()),
                 popped => ControlFlow::Break(popped),
             }
@@ -122,24 +141,24 @@ impl MessageQueue {
 
     /// Takes the oldest message, or returns None.
     fn try_pop(&self) -> Option<Py<PyAny>> {
-        self.core.try_pop()
+        self.core().try_pop()
     }
 
     /// Takes up to `max` messages, the oldest first; all without `max`.
     #[pyo3(signature = (max=None))]
     fn drain(&self, #[pyo3(from_py_with = argument::max)] max: Option<usize>) -> Vec<Py<PyAny>> {
-        self.core.drain(max.unwrap_or(usize::MAX))
+        self.core().drain(max.unwrap_or(usize::MAX))
     }
 
     /// Closes it: pushes are refused, waits end, and pops give what is left.
     fn close(&self, py: Python<'_>) {
-        py.detach(|| self.core.close());
+        py.detach(|| self.core().close());
     }
 
     /// Whether `close` was called: pushes fail, and pops give what is left.
     #[getter]
     fn closed(&self) -> bool {
-        self.core.is_closed()
+        self.core().is_closed()
     }
 
     /// The label of the queue's series.
@@ -157,11 +176,11 @@ impl MessageQueue {
     /// The most messages that ever waited at once.
     #[getter]
     fn peak(&self) -> usize {
-        self.core.peak()
+        self.core().peak()
     }
 
     fn __len__(&self) -> usize {
-        self.core.len()
+        self.core().len()
     }
 
     /// A queue is true even when it is empty.
@@ -173,7 +192,7 @@ impl MessageQueue {
         format!(
             "MessageQueue({:?}, {} of {})",
             self.core.name(),
-            self.core.len(),
+            self.core().len(),
             self.core.capacity()
         )
     }
@@ -192,9 +211,9 @@ impl MessageQueue {
         wait(py, timeout, message, |message, slice| {
             if slice.is_last {
                 // A message that finds no room now is lost, and counts as such.
-                return ControlFlow::Break(self.core.push_timeout(message, slice.length));
+                return ControlFlow::Break(self.core().push_timeout(message, slice.length));
             }
-            match self.core.push_again_timeout(message, slice.length) {
+            match self.core().push_again_timeout(message, slice.length) {
                 Err(error) if error.reason == PushErrorReason::Timeout => {
                     ControlFlow::Continue(error.message)
                 }

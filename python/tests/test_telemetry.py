@@ -466,7 +466,7 @@ threads = [threading.Thread(target=scrape) for _ in range(2)] + [threading.Threa
 for thread in threads:
     thread.start()
 stuck = 0
-for n in range(20):
+for n in range(100):
     child = os.fork()
     if child == 0:
         signal.alarm(20)
@@ -492,6 +492,28 @@ sys.exit(stuck)
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows does not fork")
 def test_child_of_a_busy_process_is_never_stuck():
     done = run_python(BUSY_FORKS)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+FORKED_QUEUE = """
+import os, sys, spanwire
+with spanwire.install("x", prometheus_port=0, system=False):
+    queue = spanwire.MessageQueue("py_forked", 2, overflow="drop_oldest")
+    queue.push("parent")
+    child = os.fork()
+    if child == 0:
+        assert len(queue) == 0 and queue.capacity == 2 and queue.name == "py_forked"
+        assert [queue.push(n) for n in range(3)] == [None, None, 0]
+        assert queue.drain() == [1, 2]
+        os._exit(0)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    assert queue.pop() == "parent"
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows does not fork")
+def test_queue_of_the_parent_is_an_empty_one_in_a_forked_child():
+    done = run_python(FORKED_QUEUE)
     assert (done.returncode, done.stderr) == (0, "")
 
 
