@@ -257,7 +257,7 @@ fn clean_of_a_file_that_may_not_be_written_says_so_and_deletes_nothing() {
     let is_root = std::fs::write(folder.file("any"), "").is_ok();
     let clean = ["clean", &path, "--older-than", "1s", "--rollups"];
     let output = if is_root {
-        // Permissions do not hold for root, so somebody else tries.
+        // Permissions do not hold for root, so another user tries.
         let mut other = std::process::Command::new("setpriv");
         other.args(["--reuid=65534", "--regid=65534", "--clear-groups"]);
         said(other.arg(&program).args(clean))

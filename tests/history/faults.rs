@@ -356,7 +356,7 @@ fn a_file_that_may_not_be_written_is_refused() {
         run(command(TEST).env(FILE, &path));
         return;
     }
-    // Permissions do not hold for root, so somebody else tries.
+    // Permissions do not hold for root, so another user tries.
     let mut other = Command::new("setpriv");
     other.args(["--reuid=65534", "--regid=65534", "--clear-groups"]);
     let child = command(TEST);

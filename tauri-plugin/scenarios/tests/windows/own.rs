@@ -77,7 +77,7 @@ pub(crate) fn subscriber() {
         "{}",
         run.stderr
     );
-    // Its spans are the app's own affair, and the app is told.
+    // The app exports its own spans; the plugin warns that it does not.
     assert_eq!(
         lines("the process has a tracing subscriber already"),
         1,
