@@ -119,12 +119,12 @@ pictures: drawing ## draw the dashboards of the demo under faults into docs/dash
 
 # The demo draws for longer on a busy machine: look at the pictures before you commit them.
 .PHONY: screenshots
-screenshots: packages ## make the pictures of the demo, the Tauri example and a report anew, on a virtual display
+screenshots: packages ## make the pictures of the demo, the Tauri example, a report and a trace anew, on a virtual display
 	@scripts/install-packages pictures
 	@scripts/install-packages python
-	cargo build --workspace --features $(FEATURES) --bin spanwire-demo --bin spanwire
+	cargo build --workspace --features $(FEATURES) --bin spanwire-demo --bin spanwire --example read_a_trace
 	cd tauri-plugin && cargo build -p paint-tool
-	node scripts/screenshots/main.mjs --demo target/debug/spanwire-demo --command target/debug/spanwire --tauri target/debug/paint-tool
+	node scripts/screenshots/main.mjs --demo target/debug/spanwire-demo --command target/debug/spanwire --tauri target/debug/paint-tool --traces target/debug/examples/read_a_trace
 
 .PHONY: check-drawing
 check-drawing: drawing ## the same in a minute without pictures: no panel is empty, no legend cut, every table is sorted

@@ -31,9 +31,18 @@ export async function end(child, signal) {
   return child.ended;
 }
 
-/** Runs a program to its end. Unless that is `with 0`, it throws what the program wrote to stderr. */
-export function run(program, args) {
-  const { error, status, signal, stderr } = spawnSync(program, args, { stdio: ["ignore", "ignore", "pipe"], encoding: "utf8" });
+/**
+ * Runs a program to its end, and gives what it wrote to stdout. Unless it ended `with 0`, it throws what the
+ * program wrote to stderr.
+ */
+export function run(program, args, options = {}) {
+  const { error, status, signal, stdout, stderr } = spawnSync(program, args, {
+    ...options,
+    stdio: ["ignore", "pipe", "pipe"],
+    encoding: "utf8",
+    maxBuffer: 64 * 1024 * 1024,
+  });
   if (error !== undefined) throw notStarted(program, error);
   if (status !== 0) throw new Error(`${program} ended ${how(status, signal)}: ${stderr.trim()}`);
+  return stdout;
 }

@@ -1,7 +1,8 @@
 //! Prints the traces of `docs/guide/reading-a-trace.md`, from a real window: a call, an event from Rust and
 //! an event from the page, each as a waterfall and as a list of stages.
 //!
-//! `xvfb-run -a cargo run -p spanwire-demo --example read_a_trace`
+//! `xvfb-run -a cargo run -p spanwire-demo --example read_a_trace`; with `--json` it prints them as JSON, for
+//! the picture of the call's trace.
 #![allow(
     clippy::print_stdout,
     clippy::unwrap_used,
@@ -10,7 +11,7 @@
 
 use std::time::Duration;
 
-use opentelemetry_proto::tonic::common::v1::any_value::Value;
+use opentelemetry_proto::tonic::common::v1::{KeyValue, any_value::Value};
 use opentelemetry_proto::tonic::trace::v1::Span;
 use spanwire::ipc::Call;
 use spanwire::telemetry::{MetricsExporter, Sampler};
@@ -113,27 +114,27 @@ fn main() {
     telemetry.shutdown(Duration::from_secs(10));
 
     let spans = receiver.spans();
-    for (title, root) in [
+    let traces = [
         ("A call", "ui.open_asset"),
         ("An event from Rust", "send scan.progress"),
         ("An event from the page", "send asset.hovered"),
-    ] {
+    ]
+    .map(|(title, root)| {
         let root = spans.iter().find(|span| span.name == root).unwrap();
-        let trace: Vec<Span> = spans
+        let all: Vec<Span> = spans
             .iter()
             .filter(|span| span.trace_id == root.trace_id)
             .cloned()
             .collect();
-        println!("{title}\n");
-        println!("  start      ms");
-        waterfall(root, &trace, root, 0);
-        println!();
-        let stages = stages(&trace);
-        for stage in Stage::ALL {
-            let ms = stages.get(stage).as_secs_f64() * 1e3;
-            println!("{:<13}{ms:>5.1} ms", stage.name());
-        }
-        println!();
+        let mut rows = Vec::new();
+        add_rows(root, &all, root, 0, &mut rows);
+        Trace { title, all, rows }
+    });
+    if std::env::args().any(|argument| argument == "--json") {
+        let traces: Vec<_> = traces.iter().map(Trace::to_json).collect();
+        println!("{}", serde_json::Value::from(traces));
+    } else {
+        traces.iter().for_each(Trace::print);
     }
 }
 
@@ -172,57 +173,113 @@ async fn read_metadata() {
     tokio::time::sleep(Duration::from_millis(25)).await;
 }
 
-/// A span with its events and attributes, and then what is within it.
-fn waterfall(span: &Span, all: &[Span], root: &Span, depth: usize) {
-    let ms = |at: u64| at.saturating_sub(root.start_time_unix_nano) as f64 / 1e6;
-    let (start, end) = (ms(span.start_time_unix_nano), ms(span.end_time_unix_nano));
-    let indent = "  ".repeat(depth);
-    let kind = span
-        .kind()
-        .as_str_name()
-        .trim_start_matches("SPAN_KIND_")
-        .to_lowercase();
-    let name = format!("{indent}{} ({kind})", span.name);
-    let bar = bar(start, end, last(all, root));
-    println!("{start:7.1} {:7.1}  {name:<44}|{bar}|", end - start);
-    for event in &span.events {
-        println!(
-            "{:7.1}          {indent}· {}",
-            ms(event.time_unix_nano),
-            event.name
-        );
+struct Trace {
+    title: &'static str,
+    all: Vec<Span>,
+    rows: Vec<Row>,
+}
+
+/// A span as a line of a waterfall. Times are milliseconds since the trace's root began.
+struct Row {
+    depth: usize,
+    name: String,
+    kind: String,
+    start: f64,
+    end: f64,
+    events: Vec<(String, f64)>,
+    /// Ours alone.
+    attributes: Vec<(String, String)>,
+}
+
+impl Trace {
+    fn print(&self) {
+        let whole = self.rows.iter().map(|row| row.end).fold(0.0, f64::max);
+        println!("{}\n", self.title);
+        println!("  start      ms");
+        for row in &self.rows {
+            row.print(whole);
+        }
+        println!();
+        let stages = stages(&self.all);
+        for stage in Stage::ALL {
+            let ms = stages.get(stage).as_secs_f64() * 1e3;
+            println!("{:<13}{ms:>5.1} ms", stage.name());
+        }
+        println!();
     }
-    for attribute in &span.attributes {
-        if attribute.key.starts_with("spanwire.") {
-            let value = attribute
-                .value
-                .as_ref()
-                .and_then(|value| value.value.clone());
-            let value = match value.unwrap() {
-                Value::DoubleValue(number) => format!("{number:.6}"),
-                Value::IntValue(number) => number.to_string(),
-                Value::StringValue(text) => text,
-                other => format!("{other:?}"),
-            };
-            println!("                 {indent}  {} = {value}", attribute.key);
+
+    fn to_json(&self) -> serde_json::Value {
+        let rows = self.rows.iter().map(|row| {
+            let events = row.events.iter();
+            let events = events.map(|(name, at)| serde_json::json!({ "name": name, "at": at }));
+            serde_json::json!({
+                "depth": row.depth,
+                "name": row.name,
+                "kind": row.kind,
+                "start": row.start,
+                "end": row.end,
+                "events": events.collect::<Vec<_>>(),
+            })
+        });
+        serde_json::json!({ "title": self.title, "spans": rows.collect::<Vec<_>>() })
+    }
+}
+
+impl Row {
+    fn print(&self, whole: f64) {
+        let indent = "  ".repeat(self.depth);
+        let name = format!("{indent}{} ({})", self.name, self.kind);
+        let (start, ms) = (self.start, self.end - self.start);
+        let bar = bar(start, self.end, whole);
+        println!("{start:7.1} {ms:7.1}  {name:<44}|{bar}|");
+        for (event, at) in &self.events {
+            println!("{at:7.1}          {indent}· {event}");
+        }
+        for (key, value) in &self.attributes {
+            println!("                 {indent}  {key} = {value}");
         }
     }
+}
+
+/// Adds a span, and then what is within it.
+fn add_rows(span: &Span, all: &[Span], root: &Span, depth: usize, rows: &mut Vec<Row>) {
+    let ms = |at: u64| at.saturating_sub(root.start_time_unix_nano) as f64 / 1e6;
+    let kind = span.kind().as_str_name();
+    let ours = |attribute: &&KeyValue| attribute.key.starts_with("spanwire.");
+    let events = span.events.iter();
+    rows.push(Row {
+        depth,
+        name: span.name.clone(),
+        kind: kind.trim_start_matches("SPAN_KIND_").to_lowercase(),
+        start: ms(span.start_time_unix_nano),
+        end: ms(span.end_time_unix_nano),
+        events: events
+            .map(|event| (event.name.clone(), ms(event.time_unix_nano)))
+            .collect(),
+        attributes: span.attributes.iter().filter(ours).map(text_of).collect(),
+    });
     let mut children: Vec<_> = all
         .iter()
         .filter(|child| child.parent_span_id == span.span_id)
         .collect();
     children.sort_by_key(|child| child.start_time_unix_nano);
     for child in children {
-        waterfall(child, all, root, depth + 1);
+        add_rows(child, all, root, depth + 1, rows);
     }
 }
 
-/// When the last span of the trace ended, in milliseconds.
-fn last(all: &[Span], root: &Span) -> f64 {
-    let ends = all.iter().map(|span| span.end_time_unix_nano).max();
-    ends.unwrap_or_default()
-        .saturating_sub(root.start_time_unix_nano) as f64
-        / 1e6
+fn text_of(attribute: &KeyValue) -> (String, String) {
+    let value = attribute
+        .value
+        .as_ref()
+        .and_then(|value| value.value.clone());
+    let value = match value.unwrap() {
+        Value::DoubleValue(number) => format!("{number:.6}"),
+        Value::IntValue(number) => number.to_string(),
+        Value::StringValue(text) => text,
+        other => format!("{other:?}"),
+    };
+    (attribute.key.clone(), value)
 }
 
 fn bar(start: f64, end: f64, whole: f64) -> String {

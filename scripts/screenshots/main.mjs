@@ -2,9 +2,10 @@
 //
 // - docs/demo.png: the demo, which uses itself;
 // - docs/guide/tauri.png: the Tauri example, the same way;
-// - docs/guide/report.png: the report of a history of the demo with a slow handler.
+// - docs/guide/report.png: the report of a history of the demo with a slow handler;
+// - docs/guide/trace.png: the trace of a call, from the demo's example read_a_trace.
 //
-//   node scripts/screenshots/main.mjs --demo FILE --tauri FILE --command FILE [--out FOLDER]
+//   node scripts/screenshots/main.mjs --demo FILE --tauri FILE --command FILE --traces FILE [--out FOLDER]
 //
 // An option that is left out leaves its picture out; the report needs --demo and --command.
 
@@ -16,6 +17,7 @@ import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { end, run, start } from "../children.mjs";
 import { cropped, pixels, png } from "./framebuffer.mjs";
+import { waterfall } from "./waterfall.mjs";
 
 const ROOT = fileURLToPath(new URL("../..", import.meta.url));
 const SCREEN = "1280x1024x24";
@@ -23,10 +25,11 @@ const SCREEN = "1280x1024x24";
 const SHOWN_AFTER_MS = 20_000;
 const RECORDED_MS = 40_000;
 const REPORT_SIZE = "1000,1560";
+const TRACE_WIDTH = 1000;
 const COLOURS = "128";
 
 const { values: options } = parseArgs({
-  options: { demo: { type: "string" }, tauri: { type: "string" }, command: { type: "string" }, out: { type: "string" } },
+  options: { demo: { type: "string" }, tauri: { type: "string" }, command: { type: "string" }, traces: { type: "string" }, out: { type: "string" } },
 });
 const out = resolve(options.out ?? ROOT);
 const folder = mkdtempSync(join(tmpdir(), "spanwire-screenshots-"));
@@ -94,17 +97,34 @@ async function report(demo, command) {
   run(resolve(command), ["report", history, "--out", zip]);
   // Node reads no ZIP files, and Python does.
   run("python3", ["-m", "zipfile", "-e", zip, join(folder, "report")]);
+  picture("docs/guide/report.png", join(folder, "report/report.html"), REPORT_SIZE);
+}
+
+/** The trace of a call as a waterfall. */
+async function trace(program) {
+  const printed = await withDisplay((display) => {
+    const env = { ...process.env, DISPLAY: display, GDK_BACKEND: "x11" };
+    return run(resolve(program), ["--json"], { env });
+  });
+  const call = JSON.parse(printed).find(({ title }) => title === "A call");
+  const { html, height } = waterfall(call.spans, TRACE_WIDTH);
+  const page = join(folder, "trace.html");
+  writeFileSync(page, html);
+  picture("docs/guide/trace.png", page, `${TRACE_WIDTH},${height}`);
+}
+
+/** Keeps the picture of a page, as Chromium draws it. */
+function picture(path, page, size) {
   const chromium = ["chromium", "chromium-browser", "google-chrome"].find((name) =>
     process.env.PATH.split(":").some((place) => existsSync(join(place, name))),
   );
   if (chromium === undefined) {
     throw new Error("Chromium is missing: scripts/install-packages pictures");
   }
-  const picture = join(folder, "report.png");
-  const page = `file://${join(folder, "report/report.html")}`;
+  const file = join(folder, "picture.png");
   const args = ["--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars", `--user-data-dir=${join(folder, "profile")}`];
-  run(chromium, [...args, `--window-size=${REPORT_SIZE}`, `--screenshot=${picture}`, page]);
-  keep("docs/guide/report.png", readFileSync(picture));
+  run(chromium, [...args, `--window-size=${size}`, `--screenshot=${file}`, `file://${page}`]);
+  keep(path, readFileSync(file));
 }
 
 try {
@@ -116,6 +136,9 @@ try {
   }
   if (options.demo && options.command) {
     await report(options.demo, options.command);
+  }
+  if (options.traces) {
+    await trace(options.traces);
   }
 } catch (error) {
   console.error(`screenshots: ${error.message}`);
