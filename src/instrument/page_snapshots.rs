@@ -22,7 +22,8 @@ pub(crate) struct PageSnapshot {
     /// Messages that the page was handed and did not acknowledge.
     pub(crate) in_flight: usize,
     pub(crate) in_flight_age: Option<Duration>,
-    /// How long the UI thread has left a wake unanswered; `None` when it answered.
+    /// How long the UI thread has left a wake unanswered, or has been in a handler of a message layer
+    /// that is observed; `None` when it answered.
     pub(crate) ui_blocked: Option<Duration>,
     pub(crate) calls: Vec<OpenCallsSnapshot>,
 }

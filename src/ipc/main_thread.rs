@@ -4,12 +4,26 @@ use std::cell::Cell;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use crate::clock::Stamp;
+
 /// Which thread is the UI thread, and what a handler may take there.
 #[derive(Debug)]
 pub(super) struct MainThread {
     /// The thread that asked for a script last; 0 while none did.
     thread: AtomicU64,
     budget: Duration,
+    /// Since when a handler holds it, in nanoseconds; 0 while none does.
+    held_since: AtomicU64,
+}
+
+/// A handler holds the UI thread until this is dropped.
+#[must_use = "the thread is held while this is"]
+pub(super) struct Hold<'a>(&'a AtomicU64);
+
+impl Drop for Hold<'_> {
+    fn drop(&mut self) {
+        self.0.store(0, Ordering::Relaxed);
+    }
 }
 
 /// Where a handler ran.
@@ -37,6 +51,7 @@ impl MainThread {
         Self {
             thread: AtomicU64::new(0),
             budget,
+            held_since: AtomicU64::new(0),
         }
     }
 
@@ -56,6 +71,24 @@ impl MainThread {
             main if main == here() => Some(ThreadKind::Main),
             _ => Some(ThreadKind::Worker),
         }
+    }
+
+    /// A handler begins on this thread. `None` where that is not the UI thread, and within another
+    /// handler.
+    pub(super) fn hold(&self, since: Stamp) -> Option<Hold<'_>> {
+        // Relaxed: one thread writes it, and who reads it wants the time alone.
+        let is_held = self.held_since.load(Ordering::Relaxed) != 0;
+        if is_held || self.current() != Some(ThreadKind::Main) {
+            return None;
+        }
+        self.held_since.store(since.as_nanos(), Ordering::Relaxed);
+        Some(Hold(&self.held_since))
+    }
+
+    /// Since when a handler that [holds](Self::hold) the UI thread does.
+    pub(super) fn held_since(&self) -> Option<Stamp> {
+        let since = self.held_since.load(Ordering::Relaxed);
+        (since != 0).then(|| Stamp::NONE.plus(Duration::from_nanos(since)))
     }
 
     /// Whether something that took so long, on this thread, kept the UI from its next frame.

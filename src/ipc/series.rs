@@ -1,6 +1,6 @@
 //! The metric series of one webview: handles kept per event, registered when first used.
 
-use std::sync::{Arc, LazyLock};
+use std::sync::{Arc, LazyLock, OnceLock};
 use std::time::Duration;
 
 use metrics::{Counter, Gauge, Histogram};
@@ -21,6 +21,7 @@ use crate::instrument::cardinality::{CappedNames, NameSource};
 use crate::instrument::ended::{EndedCounter, Subject};
 use crate::instrument::event_name::is_event_name;
 use crate::instrument::handles::{self, GaugeSums, Instruments};
+use crate::instrument::open_work::{OpenWork, WorkKind, WorkName};
 use crate::instrument::record_sink::{self, CallDetails, Record, RecordKind, RecordOutcome};
 use crate::semconv::{self, ErrorType};
 
@@ -443,6 +444,8 @@ pub(super) struct EventSeries {
     unheard: Instruments<Counter>,
     /// Whether its events to the page replace each other, and how many there were.
     sending: EventSending,
+    /// Of its handlers in another message layer.
+    work: OnceLock<WorkName>,
 }
 
 /// What a message that ended well is recorded in: a count and a duration.
@@ -475,7 +478,18 @@ impl EventSeries {
             blocked: Instruments::new(),
             unheard: Instruments::new(),
             sending: EventSending::default(),
+            work: OnceLock::new(),
         }
+    }
+
+    /// A handler of it, which another message layer runs, holds this thread until what is returned is
+    /// dropped.
+    pub(super) fn handler_began(&self, began: Stamp) -> OpenWork {
+        if !record_sink::is_on() {
+            return OpenWork::none();
+        }
+        let name = || WorkName::new(WorkKind::Handler, &self.label, &self.webview);
+        self.work.get_or_init(name).begin(began)
     }
 
     pub(super) fn sending(&self) -> &EventSending {

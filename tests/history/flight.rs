@@ -8,7 +8,9 @@ use std::time::{Duration, Instant};
 use rusqlite::Connection;
 use serde_json::json;
 use spanwire::history::History;
-use spanwire::ipc::{Call, Ipc};
+use spanwire::history::report::ReportOptions;
+use spanwire::ipc::observe::Observer;
+use spanwire::ipc::{Call, Ipc, PageState};
 use spanwire::telemetry::{MetricsExporter, Pending, TelemetryBuilder, Warning};
 use spanwire::timer::set_current_operation;
 use spanwire::{Telemetry, monitor};
@@ -42,6 +44,62 @@ fn process_that_hangs() {
         page.call(&ipc, "freeze", json!(1));
     });
     ui.unwrap().join().unwrap();
+}
+
+/// The same in a handler of another message layer, which hangs within one that is fine.
+#[test]
+#[allow(clippy::print_stdout, reason = "the parent reads it")]
+fn observed_process_that_hangs() {
+    let Some(path) = std::env::var_os(FILE) else {
+        return;
+    };
+    let telemetry = builder(Path::new(&path)).install().unwrap();
+    assert_eq!(telemetry.warnings(), []);
+    let observer = Observer::builder("main").build();
+    let ui = std::thread::Builder::new().name("ui".into());
+    let ui = ui.spawn(move || {
+        observer.set_main_thread();
+        observer.set_page_state(PageState::Ready);
+        observer.call("fine").begin().in_scope(|| ());
+        observer.call("outer").begin().in_scope(|| {
+            println!("\nhangs");
+            observer.event("freeze").begin().in_scope(hang);
+        });
+    });
+    ui.unwrap().join().unwrap();
+}
+
+#[test]
+fn a_hang_in_another_message_layer_is_in_the_file_when_the_process_is_killed() {
+    run_alone(
+        "flight::a_hang_in_another_message_layer_is_in_the_file_when_the_process_is_killed",
+        &[],
+        || {
+            let (_folder, path) = place("observed-hang");
+            let mut hanging = Hanging::start_as("flight::observed_process_that_hangs", &path);
+            wait_until(
+                &path,
+                "SELECT coalesce(max(ui_blocked), 0) > 1.5e9 FROM flight",
+            );
+            hanging.kill();
+            assert_eq!(
+                sql(
+                    &path,
+                    "SELECT subject, name, webview, thread FROM flight \
+                     WHERE taken_at = (SELECT max(taken_at) FROM flight) \
+                     AND subject = 'handler' ORDER BY name"
+                ),
+                "handler|freeze|main|ui\nhandler|outer|main|ui"
+            );
+            assert!(reported_by_the_next_start(&path).is_some());
+            let report = ReportOptions::new().write(&path, path.with_extension("zip"));
+            let verdict = report.unwrap().verdict;
+            let hung = "the UI thread had not answered for ";
+            let place = ", in handler outer (webview main) for ";
+            assert!(verdict.contains(hung), "{verdict}");
+            assert!(verdict.contains(place), "{verdict}");
+        },
+    );
 }
 
 fn hang() {
@@ -305,9 +363,13 @@ fn wait_until(path: &Path, query: &str) {
 struct Hanging(Child);
 
 impl Hanging {
-    /// Until it hangs.
     fn start(path: &Path) -> Self {
-        let mut command: Command = child_process::command("flight::process_that_hangs");
+        Self::start_as("flight::process_that_hangs", path)
+    }
+
+    /// Until it hangs.
+    fn start_as(process: &str, path: &Path) -> Self {
+        let mut command: Command = child_process::command(process);
         command.env(FILE, path).stdout(Stdio::piped());
         let mut child = command.spawn().unwrap();
         let lines = BufReader::new(child.stdout.take().unwrap()).lines();

@@ -82,7 +82,12 @@ impl Handling {
             let thread = KeyValue::new(semconv::THREAD, thread.as_str());
             handler::set_attribute(entered.span, thread);
         }
-        let result = handler();
+        let result = {
+            // Until it lets go of this thread, the history knows of it, also when it panics.
+            let _open = self.series.handler_began(began);
+            let _held = recorder.main_thread.hold(began);
+            handler()
+        };
         let took = recorder.clock.now().since(began);
         if recorder.main_thread.was_blocked(took) {
             self.series.blocked();

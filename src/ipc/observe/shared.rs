@@ -226,7 +226,12 @@ impl HasPage for Shared {
             queued: None,
             in_flight: in_flight.messages,
             in_flight_age: in_flight.oldest.map(|at| now.since(at)),
-            ui_blocked: None,
+            // Of a wake only the other message layer knows.
+            ui_blocked: self
+                .recorder
+                .main_thread
+                .held_since()
+                .map(|at| now.since(at)),
             calls: calls.snapshots(now),
         }
     }
