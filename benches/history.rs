@@ -1,9 +1,10 @@
-//! How long questions to a history of ten million records take, and how large the file of an app
-//! becomes that records so many: `make bench-history`.
+//! How long questions to a history of ten million records and a report of it take, and how large the
+//! file of an app becomes that records so many: `make bench-history`.
 //!
 //! It writes the file first, unless `SPANWIRE_BENCH_HISTORY` names one that it wrote earlier: a week
-//! of 20 series, each record in its roll-up. Each question is asked of a file that is open, five
-//! times; the first and the median are shown. Then ten million operations go through a history with
+//! of 20 series, half of them calls, each record in its roll-up. Each question is asked of a file that
+//! is open, five times; the first and the median are shown. A report of the whole week is written
+//! three times. Then ten million operations go through a history with
 //! the default bound, which keeps the newest of them and the sums of all. It fails when a median is
 //! above its target, or a file above its bound.
 #![allow(
@@ -20,6 +21,7 @@ use hdrhistogram::Histogram;
 use hdrhistogram::serialization::{Serializer, V2Serializer};
 use rusqlite::{Connection, params};
 use spanwire::history::query::{Filter, HistoryReader, compare};
+use spanwire::history::report::ReportOptions;
 use spanwire::history::{History, SCHEMA};
 use spanwire::timer::operation;
 
@@ -39,6 +41,7 @@ fn main() {
     let bytes = std::fs::metadata(&path).unwrap().len();
     println!("{} MiB", bytes >> 20);
     let slowest = ask(&path);
+    let (report, report_bytes) = write_report(&path);
     if named.is_none() {
         std::fs::remove_file(&path).unwrap();
     }
@@ -47,6 +50,14 @@ fn main() {
     std::fs::remove_dir_all(&folder).unwrap();
     assert!(slowest < TARGET, "{slowest:?} is above {TARGET:?}");
     assert!(largest <= BOUND, "{largest} bytes are above {BOUND}");
+    assert!(
+        report < REPORT_TARGET,
+        "{report:?} is above {REPORT_TARGET:?}"
+    );
+    assert!(
+        report_bytes <= REPORT_BOUND,
+        "{report_bytes} bytes are above {REPORT_BOUND}"
+    );
 }
 
 /// Records ten million operations, and returns the largest size of the file with what is beside it.
@@ -162,6 +173,30 @@ fn ask(path: &Path) -> Duration {
     slowest
 }
 
+/// Writes a report of all, and returns the median of the times that it took, and its size.
+fn write_report(path: &Path) -> (Duration, u64) {
+    let out = path.with_extension("zip");
+    let mut times: Vec<Duration> = (0..3)
+        .map(|_| {
+            let started = Instant::now();
+            ReportOptions::new().write(path, &out).unwrap();
+            started.elapsed()
+        })
+        .collect();
+    let first = times[0];
+    times.sort();
+    let bytes = std::fs::metadata(&out).unwrap().len();
+    std::fs::remove_file(&out).unwrap();
+    println!(
+        "{:32} {:7.0} ms first, {:7.0} ms median, {} KiB",
+        "report, the week",
+        first.as_secs_f64() * 1e3,
+        times[1].as_secs_f64() * 1e3,
+        bytes >> 10
+    );
+    (times[1], bytes)
+}
+
 /// Writes the file: in the order of time, as an app does.
 fn write(path: &Path) {
     let mut file = Connection::open(path).unwrap();
@@ -178,10 +213,14 @@ fn write(path: &Path) {
         .unwrap();
     for series in 0..SERIES {
         let name = format!("op{series}");
+        let (kind, webview) = match series < SERIES / 2 {
+            true => ("operation", ""),
+            false => ("call", "main"),
+        };
         whole
             .execute(
-                "INSERT INTO series VALUES (?, 'operation', ?, '')",
-                params![series.cast_signed(), name],
+                "INSERT INTO series VALUES (?, ?, ?, ?)",
+                params![series.cast_signed(), kind, name, webview],
             )
             .unwrap();
     }
@@ -300,6 +339,8 @@ const SERIES: u64 = 20;
 /// 2026-11-22T00:00:00Z
 const BEGIN: u64 = 1_795_305_600;
 const TARGET: Duration = Duration::from_secs(1);
+const REPORT_TARGET: Duration = Duration::from_secs(10);
+const REPORT_BOUND: u64 = 5_000_000;
 /// The default.
 const BOUND: u64 = 256 << 20;
 const DEADLINE: Duration = Duration::from_secs(60);
