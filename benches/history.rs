@@ -176,17 +176,17 @@ fn ask(path: &Path) -> Duration {
 /// Writes a report of all, and returns the median of the times that it took, and its size.
 fn write_report(path: &Path) -> (Duration, u64) {
     let out = path.with_extension("zip");
-    let mut times: Vec<Duration> = (0..3)
-        .map(|_| {
-            let started = Instant::now();
-            ReportOptions::new().write(path, &out).unwrap();
-            started.elapsed()
-        })
-        .collect();
+    let mut times = Vec::new();
+    let mut bytes = 0;
+    for _ in 0..3 {
+        let started = Instant::now();
+        ReportOptions::new().write(path, &out).unwrap();
+        times.push(started.elapsed());
+        bytes = std::fs::metadata(&out).unwrap().len();
+        std::fs::remove_file(&out).unwrap();
+    }
     let first = times[0];
     times.sort();
-    let bytes = std::fs::metadata(&out).unwrap().len();
-    std::fs::remove_file(&out).unwrap();
     println!(
         "{:32} {:7.0} ms first, {:7.0} ms median, {} KiB",
         "report, the week",

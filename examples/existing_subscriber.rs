@@ -7,6 +7,7 @@
     reason = "an example talks to its reader"
 )]
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use metrics_exporter_prometheus::PrometheusBuilder;
@@ -32,15 +33,15 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         .with(own_lines)
         .with(parts.layer())
         .init();
-    // For the spans of messages, for trace ids that cross to the page, and for
-    // SPANWIRE_SLOW_THRESHOLD_MS.
-    parts.set_globals();
     let mut recorders = FanoutBuilder::default().add_recorder(own_recorder);
     // None when the environment switches metrics off.
-    if let Some(recorder) = parts.recorder {
-        recorders = recorders.add_recorder(recorder);
+    if let Some(recorder) = &parts.recorder {
+        recorders = recorders.add_recorder(Arc::clone(recorder));
     }
     metrics::set_global_recorder(recorders.build()).map_err(|_| "a recorder is set already")?;
+    // Afterwards, since it sets a recorder where there is none: for the spans of messages, for trace
+    // ids that cross to the page, and for SPANWIRE_SLOW_THRESHOLD_MS.
+    parts.set_globals();
 
     let jobs = MessageQueue::bounded("jobs", 10);
     jobs.push("thumbnail")?;

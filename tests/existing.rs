@@ -83,11 +83,6 @@ fn app() {
                 .with(parts.layer())
                 .init();
             parts.set_globals();
-            if let Some(recorder) = parts.recorder
-                && own.is_none()
-            {
-                let _ = metrics::set_global_recorder(recorder);
-            }
             telemetry
         }
         _ => builder.install().unwrap(),

@@ -20,8 +20,8 @@
 //! # An app that has a subscriber or a recorder
 //!
 //! [`TelemetryBuilder::build`] changes nothing of the process and gives the [`TelemetryParts`]: a layer for
-//! any subscriber based on a `Registry`, a recorder for a fan-out, and the rest for
-//! [`TelemetryParts::set_globals`]. Nothing is written to stderr, so the app shows the warnings.
+//! any subscriber based on a `Registry`, and the rest for [`TelemetryParts::set_globals`]; an app with a
+//! recorder sets it before that, with `parts.recorder` beside it. Nothing is written to stderr, so the app shows the warnings.
 //!
 //! ```
 //! use spanwire::telemetry::Telemetry;
@@ -33,12 +33,10 @@
 //! let subscriber = tracing_subscriber::registry()
 //!     .with(tracing_subscriber::fmt::layer())
 //!     .with(parts.layer());
+//! // tracing::subscriber::set_global_default(subscriber), and the recorder and the rest by:
 //! parts.set_globals();
 //! for warning in telemetry.warnings() {
 //!     eprintln!("{warning}");
-//! }
-//! if let Some(recorder) = parts.recorder {
-//!     // metrics::set_global_recorder(recorder), or beside the app's own
 //! }
 //! # drop((telemetry, subscriber));
 //! # Ok::<(), spanwire::telemetry::TelemetryError>(())

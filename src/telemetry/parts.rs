@@ -42,12 +42,12 @@ use crate::timer;
 /// What [`TelemetryBuilder::build`](super::TelemetryBuilder::build) makes, for the app to put in
 /// place. What is off is `None`.
 ///
-/// Three things are for the app to do: add [`layer`](Self::layer) to its subscriber, take
-/// [`recorder`](Self::recorder) as its recorder or beside its own, and call
-/// [`set_globals`](Self::set_globals).
+/// The app adds [`layer`](Self::layer) to its subscriber and calls [`set_globals`](Self::set_globals).
+/// One with a recorder of its own sets it before, with [`recorder`](Self::recorder) beside it.
 #[non_exhaustive]
 pub struct TelemetryParts {
-    /// Takes the metrics: `metrics::set_global_recorder`, or one of several in a fan-out.
+    /// Takes the metrics: the process' recorder, which [`set_globals`](Self::set_globals) sets, or one
+    /// of several in a fan-out of the app's.
     pub recorder: Option<Arc<dyn Recorder + Send + Sync>>,
     /// Makes the spans: `opentelemetry::global::set_tracer_provider`, for those with explicit
     /// times. The [`layer`](Self::layer) has it already.
@@ -94,15 +94,20 @@ impl TelemetryParts {
         }
     }
 
-    /// Sets what else is process-wide, as [`install`](super::TelemetryBuilder::install) does beside
-    /// subscriber and recorder: OpenTelemetry's tracer provider and propagator, and from when an
-    /// operation counts as slow.
+    /// Sets all that is process-wide but the subscriber, as
+    /// [`install`](super::TelemetryBuilder::install) does: the recorder, if the process has none yet,
+    /// OpenTelemetry's tracer provider and propagator, and from when an operation counts as slow.
     ///
-    /// Without it the spans of messages to the page are not made, trace ids do not cross to it, and
-    /// `SPANWIRE_SLOW_THRESHOLD_MS` has no effect. What was set before is replaced; an app that has
-    /// a tracer provider to keep sets [`propagator`](Self::propagator) and
-    /// [`slow_threshold`](Self::slow_threshold) by itself.
+    /// Without it nothing is counted unless the app sets [`recorder`](Self::recorder), the spans of
+    /// messages to the page are not made, trace ids do not cross to it, and
+    /// `SPANWIRE_SLOW_THRESHOLD_MS` has no effect. A tracer provider and a propagator that were set
+    /// before are replaced; an app that has a tracer provider to keep sets `recorder`,
+    /// [`propagator`](Self::propagator) and [`slow_threshold`](Self::slow_threshold) by itself.
     pub fn set_globals(&self) {
+        if let Some(recorder) = &self.recorder {
+            // One that the app has set stays.
+            let _ = metrics::set_global_recorder(Arc::clone(recorder));
+        }
         #[cfg(feature = "otlp")]
         if let Some(provider) = &self.tracer_provider {
             global::set_tracer_provider(provider.clone());

@@ -355,7 +355,8 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 const STOP_TIME_MAX: Duration = Duration::from_secs(1);
 /// `spanwire doctor` knows it by its beginning.
 const PAUSED_TEXT: &str =
-    "telemetry is paused: nothing is recorded, served or sent until the app resumes it\n";
+    "telemetry is paused: nothing is recorded, served or sent. The app can resume it, \
+     unless SPANWIRE_CONSENT=denied\n";
 const FORBIDDEN_TEXT: &str = "this Host is not allowed here: otherwise a web page could read the metrics \
     by a name of its own (DNS rebinding). Ask by the address that the endpoint listens on \
     (OTEL_EXPORTER_PROMETHEUS_HOST; with 0.0.0.0 by any address of this machine, or by its own host \
