@@ -75,6 +75,12 @@ impl Waker {
         }
     }
 
+    /// The wake that was sent last came to nothing: nobody will answer it.
+    pub(super) fn forget(&self) {
+        self.sent_at.store(0, Ordering::Relaxed);
+        self.sent.store(false, Ordering::Release);
+    }
+
     /// How long the pumping thread kept us waiting in all, until now. The difference of two
     /// readings is what it did in between.
     pub(super) fn total_delay(&self, now: Stamp) -> Duration {

@@ -55,9 +55,15 @@ fn observed_process_that_hangs() {
     };
     let telemetry = builder(Path::new(&path)).install().unwrap();
     assert_eq!(telemetry.warnings(), []);
+    // Its event loop has ended its work, and hangs outside of any handler.
+    let other = Observer::builder("other").build();
+    let (event_loop, wakes) = crossbeam_channel::unbounded();
+    other.on_wake(move |wake| _ = event_loop.send(wake));
+    wakes.recv().unwrap().answer();
     let observer = Observer::builder("main").build();
     let ui = std::thread::Builder::new().name("ui".into());
     let ui = ui.spawn(move || {
+        let _unanswered = (wakes, other);
         observer.set_main_thread();
         observer.set_page_state(PageState::Ready);
         observer.call("fine").begin().in_scope(|| ());
@@ -79,7 +85,8 @@ fn a_hang_in_another_message_layer_is_in_the_file_when_the_process_is_killed() {
             let mut hanging = Hanging::start_as("flight::observed_process_that_hangs", &path);
             wait_until(
                 &path,
-                "SELECT coalesce(max(ui_blocked), 0) > 1.5e9 FROM flight",
+                "SELECT count(DISTINCT name) = 2 FROM flight \
+                 WHERE subject = 'page' AND ui_blocked > 1.5e9",
             );
             hanging.kill();
             assert_eq!(

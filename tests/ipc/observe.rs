@@ -1,6 +1,7 @@
 //! Messages that another layer carries are recorded as the wire's own are.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use expect_test::{Expect, expect};
@@ -9,7 +10,7 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use spanwire::ipc::PageState;
 use spanwire::ipc::observe::{
-    Delivery, Handling, Observer, ObserverBuilder, PageScript, PageTimes,
+    Delivery, Handling, Observer, ObserverBuilder, PageScript, PageTimes, Wake,
 };
 use spanwire::semconv::ErrorType;
 use spanwire::testing::Capture;
@@ -596,4 +597,65 @@ proptest! {
         ids.dedup();
         assert_eq!(ids.len(), spans.len());
     }
+}
+
+/// What the event loop is to answer.
+type Wakes = Arc<Mutex<Vec<Wake>>>;
+
+fn wakes(observer: &Observer) -> Wakes {
+    let wakes = Wakes::default();
+    let event_loop = Arc::clone(&wakes);
+    observer.on_wake(move |wake| event_loop.lock().unwrap().push(wake));
+    wakes
+}
+
+/// The UI thread comes: how many wakes waited for it.
+fn answer(wakes: &Wakes) -> usize {
+    let waiting = std::mem::take(&mut *wakes.lock().unwrap());
+    waiting.into_iter().map(Wake::answer).count()
+}
+
+#[test]
+fn the_ui_thread_is_woken_when_the_metrics_are_read_and_its_delay_is_measured() {
+    let capture = Capture::new();
+    capture.run(|| {
+        let observer = observer(&capture);
+        let wakes = wakes(&observer);
+        let delay = || capture.histogram("spanwire.main_thread.delay", &[]);
+        // The wake at the start is none: the event loop may not run yet.
+        wait(&capture, 3_000);
+        assert_eq!((answer(&wakes), delay()), (1, (0, 0.0)));
+        for _ in 0..3 {
+            spanwire::publish();
+            wait(&capture, 250);
+        }
+        assert_eq!((answer(&wakes), delay()), (1, (1, 0.75)));
+        wait(&capture, 1_000);
+        spanwire::publish();
+        // It does not come, and is not woken twice.
+        wait(&capture, 5_000);
+        spanwire::publish();
+        assert_eq!((answer(&wakes), delay()), (1, (2, 5.75)));
+    });
+}
+
+#[test]
+fn a_wake_that_the_event_loop_drops_is_no_delay_and_the_next_one_is_sent() {
+    let capture = Capture::new();
+    capture.run(|| {
+        let observer = observer(&capture);
+        let wakes = wakes(&observer);
+        for _ in 0..3 {
+            spanwire::publish();
+            wait(&capture, 1_000);
+            let dropped = std::mem::take(&mut *wakes.lock().unwrap());
+            assert_eq!(dropped.len(), 1);
+        }
+        let delay = capture.histogram("spanwire.main_thread.delay", &[]);
+        assert_eq!(delay, (0, 0.0));
+        // Nor does one keep the observer, or need it.
+        spanwire::publish();
+        drop(observer);
+        assert_eq!(answer(&wakes), 1);
+    });
 }

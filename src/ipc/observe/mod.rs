@@ -13,7 +13,8 @@
 //!   [`Delivery`];
 //! - a stream of messages: [`Observer::channel`];
 //! - the page loads, is there, or is gone: [`Observer::set_page_state`];
-//! - the page has a [`PageScript`], which measures it: [`Observer::page_report`] takes what it says.
+//! - the page has a [`PageScript`], which measures it: [`Observer::page_report`] takes what it says;
+//! - you can have the UI thread called: [`Observer::on_wake`], which measures how late it is.
 //!
 //! Each of [`Handling`] and [`Delivery`] ends exactly once. One that is dropped ends as
 //! [`Cancelled`](crate::semconv::ErrorType::Cancelled), or as
@@ -21,8 +22,8 @@
 //! future that is dropped loses nothing.
 //!
 //! An observer works before telemetry is installed, and after it was shut down; it records what
-//! there is a recorder or a tracer for. It never calls back and holds no lock while it calls your
-//! code. Names come from outside: those that are no event's name, and those beyond the cap, share
+//! there is a recorder or a tracer for. It calls back to wake the UI thread alone, and holds no lock
+//! while it calls your code. Names come from outside: those that are no event's name, and those beyond the cap, share
 //! the series `_OTHER`.
 //!
 //! ```
@@ -53,6 +54,7 @@ mod builder;
 mod channel;
 mod delivery;
 mod handling;
+mod heartbeat;
 mod inbound;
 mod observer;
 mod open_message;
@@ -62,6 +64,7 @@ mod page_report;
 mod page_script;
 mod page_view;
 mod shared;
+mod wake;
 
 pub use builder::ObserverBuilder;
 pub use channel::Channel;
@@ -72,3 +75,4 @@ pub use observer::Observer;
 pub use page_report::PageReportError;
 pub use page_script::PageScript;
 pub use page_view::PageTimes;
+pub use wake::Wake;

@@ -1,7 +1,7 @@
 //! The observer of one webview.
 
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
 use tracing::Level;
 
@@ -9,6 +9,7 @@ use super::channel::Channel;
 use super::delivery::Delivery;
 use super::inbound::Inbound;
 use super::shared::Shared;
+use super::wake::Wake;
 use crate::instrument::call_site::CallSite;
 use crate::ipc::delivery::OutboundKind;
 use crate::ipc::handling::InboundKind;
@@ -115,6 +116,30 @@ impl Observer {
     /// The thread that this is called on runs the webview: what keeps it busy freezes the window.
     pub fn set_main_thread(&self) {
         self.0.recorder.main_thread.set_current();
+    }
+
+    /// Sets how to wake the UI thread, so that it is known how late it is, and whether it hangs: the
+    /// metric `spanwire.main_thread.delay`, and the flight recorder of a history.
+    ///
+    /// `wake` is called at once, then when the metrics are read and while a history records, once a
+    /// second at most, on any thread. It has the UI thread call [`Wake::answer`] as soon as it can, and
+    /// returns at once:
+    ///
+    /// ```
+    /// # use spanwire::ipc::observe::{Observer, Wake};
+    /// # let observer = Observer::builder("main").build();
+    /// let (event_loop, tasks) = std::sync::mpsc::sync_channel::<Wake>(8);
+    /// observer.on_wake(move |wake| _ = event_loop.try_send(wake));
+    /// // On the UI thread:
+    /// tasks.recv()?.answer();
+    /// # Ok::<(), std::sync::mpsc::RecvError>(())
+    /// ```
+    ///
+    /// A later call replaces what an earlier one set.
+    pub fn on_wake(&self, wake: impl Fn(Wake) + Send + Sync + 'static) {
+        let shared = Arc::downgrade(&self.0);
+        let waker = &self.0.heartbeat.waker;
+        waker.set(move || wake(Wake(Weak::clone(&shared))));
     }
 
     /// What was observed so far.

@@ -4,6 +4,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use super::awaited::{Ended, Left};
+use super::heartbeat::Heartbeat;
 use super::open_message::{Acknowledged, OpenMessage};
 use super::outstanding::{Outstanding, Place};
 use super::page_view::{PageChange, PageView};
@@ -34,6 +35,8 @@ pub(super) struct Shared {
     /// What the page's reports prove themselves with; none are taken without.
     pub(super) page_nonce: Option<Arc<str>>,
     page: Mutex<PageView>,
+    /// Of the UI thread, where the app lets it be woken.
+    pub(super) heartbeat: Heartbeat,
     /// Messages to the page that have not ended.
     open: AtomicUsize,
     open_max: AtomicUsize,
@@ -49,8 +52,10 @@ impl Shared {
         settings: RecorderSettings,
         page_nonce: Option<Arc<str>>,
     ) -> Arc<Self> {
+        let recorder = Recorder::new(name, settings);
         let shared = Arc::new(Self {
-            recorder: Recorder::new(name, settings),
+            heartbeat: Heartbeat::new(recorder.clock.clone()),
+            recorder,
             page_nonce,
             page: Mutex::new(PageView::new()),
             open: AtomicUsize::new(0),
@@ -195,6 +200,7 @@ impl Publish for Shared {
     fn publish(&self, sums: &mut GaugeSums) {
         let Recorder { series, clock, .. } = &self.recorder;
         let now = clock.now();
+        self.heartbeat.beat(now);
         let page = self.page();
         let (state, vitals) = (page.state(), page.vitals(now));
         // The recorder is the app's.
@@ -213,6 +219,13 @@ impl Publish for Shared {
 impl HasPage for Shared {
     fn snapshot(&self) -> PageSnapshot {
         let now = self.recorder.clock.now();
+        // Read before the wake of this look, which the UI thread cannot have answered yet.
+        let unanswered = self.heartbeat.unanswered_since();
+        let since = unanswered
+            .into_iter()
+            .chain(self.recorder.main_thread.held_since());
+        let ui_blocked = since.min().map(|at| now.since(at));
+        self.heartbeat.beat(now);
         let state = self.page().state();
         let mut in_flight = InFlight::default();
         self.in_flight.for_each(|at| in_flight.add(*at));
@@ -226,12 +239,7 @@ impl HasPage for Shared {
             queued: None,
             in_flight: in_flight.messages,
             in_flight_age: in_flight.oldest.map(|at| now.since(at)),
-            // Of a wake only the other message layer knows.
-            ui_blocked: self
-                .recorder
-                .main_thread
-                .held_since()
-                .map(|at| now.since(at)),
+            ui_blocked,
             calls: calls.snapshots(now),
         }
     }

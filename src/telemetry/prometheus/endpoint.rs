@@ -354,8 +354,7 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// How long a drop waits for the thread.
 const STOP_TIME_MAX: Duration = Duration::from_secs(1);
 /// `spanwire doctor` knows it by its beginning.
-const PAUSED_TEXT: &str =
-    "telemetry is paused: nothing is recorded, served or sent. The app can resume it, \
+const PAUSED_TEXT: &str = "telemetry is paused: nothing is recorded, served or sent. The app can resume it, \
      unless SPANWIRE_CONSENT=denied\n";
 const FORBIDDEN_TEXT: &str = "this Host is not allowed here: otherwise a web page could read the metrics \
     by a name of its own (DNS rebinding). Ask by the address that the endpoint listens on \
