@@ -14,6 +14,11 @@ use crate::way::Way;
 pub(crate) fn created<R: Runtime>(plugin: &PluginState<R>, webview: Webview<R>) {
     let tracked = plugin.opened(webview.clone());
     tracked.observer.set_main_thread();
+    let app = webview.app_handle().clone();
+    tracked.observer.on_wake(move |wake| {
+        // Where the event loop has ended, the wake is dropped with the task.
+        let _ = app.run_on_main_thread(move || wake.answer());
+    });
     #[cfg(target_os = "linux")]
     crate::web_process::watch(&webview, tracked);
     #[cfg(not(target_os = "linux"))]

@@ -163,6 +163,17 @@ impl Run {
         of_event.map(|point| point.count).sum()
     }
 
+    /// How often the main thread answered a wake.
+    pub(crate) fn wakes_answered(&self) -> u64 {
+        let name = "spanwire.main_thread.delay";
+        let metric = self.metrics.iter().find(|metric| metric.name == name);
+        let points = match metric.and_then(|metric| metric.data.clone()) {
+            Some(metric::Data::Histogram(histogram)) => histogram.data_points,
+            _ => Vec::new(),
+        };
+        points.iter().map(|point| point.count).sum()
+    }
+
     pub(crate) fn points(
         &self,
         name: &str,

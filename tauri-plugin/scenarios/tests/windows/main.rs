@@ -32,6 +32,10 @@ const TESTS: &[(&str, fn())] = &[
         telemetry::mixed,
     ),
     (
+        "the_main_thread_is_woken_when_metrics_are_read_and_its_delay_is_measured",
+        telemetry::main_thread,
+    ),
+    (
         "ten_thousand_unknown_commands_have_fifty_names_and_other",
         telemetry::names,
     ),

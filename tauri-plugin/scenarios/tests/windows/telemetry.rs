@@ -93,6 +93,15 @@ fn blocked_is_counted(run: &Run) {
     assert!(times("async_slow") < 7, "{}", times("async_slow"));
 }
 
+pub(crate) fn main_thread() {
+    let run = App::new(Plugin::Init, "mixed")
+        .variable("OTEL_METRIC_EXPORT_INTERVAL", "300")
+        .run();
+    assert!(run.status.success(), "{}", run.stderr);
+    let answered = run.wakes_answered();
+    assert!(answered > 1, "{answered}");
+}
+
 pub(crate) fn names() {
     let run = App::new(Plugin::Init, "names").run();
     assert_eq!(run.report["done"], true, "{}", run.stderr);
