@@ -53,6 +53,14 @@ pub(super) fn write(
             vec![begin, end],
         ),
     ];
+    // A file of an earlier version has no such table.
+    if facts.profile.samples() > 0 {
+        copies.push((
+            "profile",
+            format!("ended_at >= ? AND started_at < ? ORDER BY started_at DESC LIMIT {PERIODS_MAX}"),
+            vec![Value::Integer(facts.from), Value::Integer(facts.to)],
+        ));
+    }
     // What the report shows may be older than the newest.
     for event in facts.events() {
         copies.push((
@@ -93,6 +101,7 @@ fn copy(
              weight"
         }
         "rollup" => "minute, series_id, count, errors, slow, sum, min, max, sketch",
+        "profile" => "session_id, started_at, ended_at, thread, samples, left_out, stacks",
         _ => "session_id, series_id, taken_at, value",
     };
     let count = columns.split(',').count();
@@ -115,5 +124,7 @@ fn copy(
     Ok(())
 }
 
+/// Rows of the profile, each of a thread's minute.
+const PERIODS_MAX: usize = 500;
 /// Rows of one table: about 5 MB.
 const ROWS_MAX: usize = 20_000;
