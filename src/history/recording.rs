@@ -337,7 +337,11 @@ impl Inner {
 }
 
 /// What has the process sampled, where that is asked for.
-fn profiler(options: &HistoryOptions, bounds: Bounds, queue: &Arc<IntakeQueue>) -> Option<Profiler> {
+fn profiler(
+    options: &HistoryOptions,
+    bounds: Bounds,
+    queue: &Arc<IntakeQueue>,
+) -> Option<Profiler> {
     #[cfg(feature = "profile")]
     let rate = options.profile;
     #[cfg(not(feature = "profile"))]

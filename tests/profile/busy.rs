@@ -71,7 +71,7 @@ pub(crate) fn compute() {
 }
 
 /// Each is 40 million rounds of the loop.
-const ROUNDS: u32 = if cfg!(debug_assertions) { 12 } else { 60 };
+const ROUNDS: u32 = if cfg!(debug_assertions) { 6 } else { 40 };
 
 /// What the system says of the handler of `SIGPROF`: whether the process catches it.
 #[cfg(target_os = "linux")]

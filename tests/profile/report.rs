@@ -29,7 +29,10 @@ fn busy_functions_are_in_the_report_with_their_shares() {
             let painter = Thread::of(&profile, THREAD);
             assert!(painter.all > 50, "{painter:?}");
             assert!(report.profile_samples >= painter.all);
-            let (much, little) = (painter.of("renders_much"), painter.of("renders_little"));
+            let (much, little) = (
+                painter.samples_in("renders_much"),
+                painter.samples_in("renders_little"),
+            );
             // Three quarters and one quarter of nearly all.
             assert!(much > little, "{painter:?}");
             assert!(much * 2 > painter.all, "{painter:?}");
@@ -158,7 +161,7 @@ impl Thread {
     }
 
     /// Samples in which a function is whose name has this in it.
-    fn of(&self, part: &str) -> u64 {
+    fn samples_in(&self, part: &str) -> u64 {
         let has = |names: &[String]| names.iter().any(|name| name.contains(part));
         let samples = self.stacks.iter().filter(|(names, _)| has(names));
         samples.map(|(_, samples)| samples).sum()

@@ -93,7 +93,11 @@ fn environment_switches_it_on_and_the_end_switches_it_off() {
             assert_eq!(sql(&path, "SELECT ended_at IS NOT NULL FROM session"), "1");
             let sums = "SELECT count(*) FROM profile WHERE samples <> left_out + \
                         (SELECT sum(json_extract(value, '$[0]')) FROM json_each(stacks, '$.stacks'))";
-            assert_eq!(sql(&path, sums), "0", "each sample is in a stack, or left out");
+            assert_eq!(
+                sql(&path, sums),
+                "0",
+                "each sample is in a stack, or left out"
+            );
         },
     );
 }
@@ -137,7 +141,11 @@ fn start_without_consent_samples_nothing_until_it_is_given() {
         || {
             let folder = folder("consent");
             let path = folder.path().join("history.db");
-            let telemetry = builder(&path).profile(250).start_paused().install().unwrap();
+            let telemetry = builder(&path)
+                .profile(250)
+                .start_paused()
+                .install()
+                .unwrap();
             compute();
             assert!(!catches_sigprof());
             telemetry.resume().unwrap();

@@ -66,7 +66,11 @@ impl Profiler {
     /// Returns when what was sampled until now is on its way, but not later than that.
     pub(in crate::history) fn collect(&self, deadline: Duration) {
         let (done, collected) = bounded(1);
-        if self.asked.send_timeout(Ask::Collect(done), deadline).is_ok() {
+        if self
+            .asked
+            .send_timeout(Ask::Collect(done), deadline)
+            .is_ok()
+        {
             let _ = collected.recv_timeout(deadline);
         }
     }

@@ -40,10 +40,7 @@ pub(crate) trait ProfileSink: Send {
 
 #[cfg(any(
     test,
-    all(
-        feature = "profile",
-        any(target_os = "linux", target_os = "macos")
-    )
+    all(feature = "profile", any(target_os = "linux", target_os = "macos"))
 ))]
 pub(crate) mod bounded {
     use std::collections::HashMap;
@@ -76,7 +73,11 @@ pub(crate) mod bounded {
         }
         let mut totals: Vec<(String, u64)> = totals.into_iter().collect();
         totals.sort_by(|a, b| b.1.cmp(&a.1).then_with(|| a.0.cmp(&b.0)));
-        let others: u64 = totals.iter().skip(THREADS_MAX).map(|(_, count)| count).sum();
+        let others: u64 = totals
+            .iter()
+            .skip(THREADS_MAX)
+            .map(|(_, count)| count)
+            .sum();
         totals.truncate(THREADS_MAX);
         let mut threads: Vec<Thread> = totals.into_iter().map(Thread::new).collect();
         let places: HashMap<String, usize> = threads
@@ -144,7 +145,9 @@ pub(crate) mod bounded {
 
         /// What the stack takes in the file, about.
         fn bytes_of(&self, frames: &[Arc<str>]) -> usize {
-            let names = frames.iter().filter(|name| !self.places.contains_key(*name));
+            let names = frames
+                .iter()
+                .filter(|name| !self.places.contains_key(*name));
             let names: usize = names.map(|name| name.len() + NAME_BYTES).sum();
             names + (frames.len() + 1) * PLACE_BYTES
         }

@@ -91,3 +91,88 @@ pub(crate) fn read(
 const ROW_BYTES: i64 = 64;
 /// Rows of a report: a day of ten threads.
 const ROWS_MAX: i64 = 15_000;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SCHEMA: &str = include_str!("../schema_3.sql");
+
+    fn period(started_at: i64, name: &str) -> ProfilePeriod {
+        ProfilePeriod {
+            started_at,
+            ended_at: started_at + 10,
+            epoch: 0,
+            threads: vec![ThreadStacks {
+                thread: "main".to_owned(),
+                samples: 3,
+                left_out: 1,
+                table: StackTable {
+                    functions: vec![name.to_owned()],
+                    stacks: vec![vec![2, 0]],
+                },
+            }],
+        }
+    }
+
+    fn written(periods: &[ProfilePeriod]) -> Connection {
+        let mut connection = Connection::open_in_memory().unwrap();
+        connection.execute_batch(SCHEMA).unwrap();
+        let transaction = connection.transaction().unwrap();
+        write(&transaction, periods, 7).unwrap();
+        transaction.commit().unwrap();
+        connection
+    }
+
+    fn names(connection: &Connection, from: i64, to: i64) -> Vec<String> {
+        let mut names = Vec::new();
+        read(connection, from, to, |row| {
+            names.extend(row.table.functions)
+        })
+        .unwrap();
+        names
+    }
+
+    #[test]
+    fn what_was_written_is_read_again_the_newest_first() {
+        let periods = [period(100, "a"), period(200, "b"), period(300, "c")];
+        let connection = written(&periods);
+        let mut rows = Vec::new();
+        read(&connection, 0, 1_000, |row| rows.push(row)).unwrap();
+        let expected = periods.into_iter().flat_map(|period| period.threads).rev();
+        assert_eq!(rows, expected.collect::<Vec<_>>());
+        assert_eq!(names(&connection, 205, 300), ["b"]);
+        assert_eq!(names(&connection, 211, 301), ["c"]);
+    }
+
+    #[test]
+    fn damaged_row_counts_as_left_out() {
+        let connection = written(&[period(100, "a")]);
+        connection
+            .execute("UPDATE profile SET stacks = '{'", [])
+            .unwrap();
+        let mut rows = Vec::new();
+        read(&connection, 0, 1_000, |row| rows.push(row)).unwrap();
+        let row = rows.first().unwrap();
+        assert_eq!((row.samples, row.left_out), (3, 3));
+    }
+
+    #[test]
+    fn oldest_periods_go_above_the_bound_and_none_below() {
+        let name = "n".repeat(1_000);
+        let periods: Vec<_> = (0..10).map(|n| period(n * 100, &name)).collect();
+        let connection = written(&periods);
+        while delete_surplus(&connection, 5_500).unwrap() > 0 {}
+        let sql = "SELECT count(*), min(started_at) FROM profile";
+        let left: (i64, i64) = connection
+            .query_row(sql, [], |row| Ok((row.get(0)?, row.get(1)?)))
+            .unwrap();
+        assert_eq!(left, (5, 500));
+    }
+
+    #[test]
+    fn file_of_an_earlier_version_has_none() {
+        let connection = Connection::open_in_memory().unwrap();
+        assert!(names(&connection, 0, 1_000).is_empty());
+    }
+}

@@ -26,7 +26,9 @@ fn unwinds_without_lock() -> bool {
     let Ok(maps) = fs::read_to_string("/proc/self/maps") else {
         return false;
     };
-    let paths = maps.lines().filter_map(|line| line.split_whitespace().nth(5));
+    let paths = maps
+        .lines()
+        .filter_map(|line| line.split_whitespace().nth(5));
     let unwinders: BTreeSet<&str> = paths.filter(|path| is_unwinder(path)).collect();
     !unwinders.is_empty()
         && unwinders.iter().all(|path| {

@@ -57,7 +57,9 @@ pub(super) fn write(
     if facts.profile.samples() > 0 {
         copies.push((
             "profile",
-            format!("ended_at >= ? AND started_at < ? ORDER BY started_at DESC LIMIT {PERIODS_MAX}"),
+            format!(
+                "ended_at >= ? AND started_at < ? ORDER BY started_at DESC LIMIT {PERIODS_MAX}"
+            ),
             vec![Value::Integer(facts.from), Value::Integer(facts.to)],
         ));
     }

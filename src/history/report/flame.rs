@@ -72,7 +72,9 @@ impl Flame {
             .collect();
         // Numbers of nodes are in the order in which they came.
         parts.sort_by(|a, b| b.1.cmp(&a.1).then(a.0.cmp(&b.0)));
-        let sum = parts.iter().fold(0_u64, |sum, (_, much)| sum.saturating_add(*much));
+        let sum = parts
+            .iter()
+            .fold(0_u64, |sum, (_, much)| sum.saturating_add(*much));
         (parts, sum)
     }
 }
@@ -212,7 +214,9 @@ impl Drawing<'_> {
 
 /// The same for each name.
 fn colour(name: &str) -> u32 {
-    name.bytes().fold(0_u32, |sum, byte| sum.wrapping_mul(31).wrapping_add(byte.into())) % 5
+    name.bytes().fold(0_u32, |sum, byte| {
+        sum.wrapping_mul(31).wrapping_add(byte.into())
+    }) % 5
 }
 
 /// Shares of the whole width, which is some 1,000 pixels.
@@ -242,8 +246,12 @@ mod tests {
         let load = flame.within(main, "load");
         flame.add(load, 20);
         let out = drawn(&flame);
-        assert!(out.contains("left:0.00%;width:100.00%;top:0px\" title=\"main: 100 x, 100 %\">main<"));
-        assert!(out.contains("left:0.00%;width:75.00%;top:18px\" title=\"draw&lt;T&gt;: 75 x, 75 %\""));
+        assert!(
+            out.contains("left:0.00%;width:100.00%;top:0px\" title=\"main: 100 x, 100 %\">main<")
+        );
+        assert!(
+            out.contains("left:0.00%;width:75.00%;top:18px\" title=\"draw&lt;T&gt;: 75 x, 75 %\"")
+        );
         assert!(out.contains("left:75.00%;width:20.00%;top:18px\" title=\"load: 20 x, 20 %\""));
         assert!(out.contains("height:36px"));
     }

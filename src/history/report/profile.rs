@@ -120,7 +120,11 @@ impl Merged {
             let Some((samples, functions)) = stack.split_first() else {
                 continue;
             };
-            let place = |at: &u64| usize::try_from(*at).ok().and_then(|at| known.get(at).copied());
+            let place = |at: &u64| {
+                usize::try_from(*at)
+                    .ok()
+                    .and_then(|at| known.get(at).copied())
+            };
             let functions: Vec<usize> = functions.iter().filter_map(place).collect();
             match thread.2.get_mut(&functions) {
                 Some(sum) => *sum += samples,
@@ -168,18 +172,21 @@ pub(super) fn section(out: &mut String, profile: &Profile) {
     }
     put!(
         out,
-        "<p class=\"soft\">{all} samples of processor time: a thread that waits has none. The \
+        "<p class=\"soft\">{} of processor time: a thread that waits has none. The \
          outermost function is on top. Functions are those of the binary: one that was inlined counts \
-         for the one around it.</p>"
+         for the one around it.</p>",
+        counted(all)
     );
-    for thread in profile.threads.iter().take(THREADS) {
-        let of_all = thread.samples as f64 / all as f64;
+    let of_all = |thread: &Thread| thread.samples as f64 / all as f64;
+    let drawn = profile.threads.iter().take(THREADS);
+    let drawn: Vec<&Thread> = drawn.filter(|it| of_all(it) >= THREAD_MIN).collect();
+    for thread in &drawn {
         put!(
             out,
-            "<h3>Thread {}: {} samples, {}</h3>",
+            "<h3>Thread {}: {}, {}</h3>",
             escaped(&thread.name),
-            thread.samples,
-            share(of_all)
+            counted(thread.samples),
+            share(of_all(thread))
         );
         let mut flame = Flame::new();
         for (stack, samples) in &thread.stacks {
@@ -193,13 +200,13 @@ pub(super) fn section(out: &mut String, profile: &Profile) {
             let at = flame.within(Flame::ROOT, LEFT_OUT);
             flame.add(at, thread.left_out);
         }
-        draw(out, &flame, &|samples| format!("{samples} samples"));
+        draw(out, &flame, &counted);
     }
-    if profile.threads.len() > THREADS {
+    if profile.threads.len() > drawn.len() {
         put!(
             out,
-            "<p class=\"soft\">{} more threads are in profile.speedscope.json.</p>",
-            profile.threads.len() - THREADS
+            "<p class=\"soft\">More threads are in profile.speedscope.json: {}.</p>",
+            profile.threads.len() - drawn.len()
         );
     }
     out.push_str(
@@ -222,9 +229,18 @@ pub(super) fn section(out: &mut String, profile: &Profile) {
     out.push_str("</table></div>");
 }
 
+fn counted(samples: u64) -> String {
+    match samples {
+        1 => "1 sample".to_owned(),
+        _ => format!("{samples} samples"),
+    }
+}
+
 /// What samples without a stack are called.
 pub(super) const LEFT_OUT: &str = "[stacks left out]";
 /// Stacks of a report, of all threads.
 const STACKS_MAX: usize = 50_000;
+/// Threads that are drawn, and the share of all samples from which one is.
 const THREADS: usize = 6;
+const THREAD_MIN: f64 = 0.01;
 const FUNCTIONS: usize = 15;

@@ -22,7 +22,10 @@ pub(super) fn write(profile: &Profile, name: &str, out: &mut dyn Write) -> io::R
         .map(|thread| {
             let without = vec![left_out];
             let rest = (thread.left_out > 0).then_some((&without, thread.left_out));
-            let stacks = thread.stacks.iter().map(|(stack, samples)| (stack, *samples));
+            let stacks = thread
+                .stacks
+                .iter()
+                .map(|(stack, samples)| (stack, *samples));
             let (stacks, weights): (Vec<_>, Vec<_>) = stacks.chain(rest).unzip();
             let end: u64 = weights.iter().sum();
             json!({

@@ -47,7 +47,10 @@ fn flame(events: &[Event]) -> Flame {
         let outer = keys.iter().flatten().filter_map(|key| {
             let open = lanes.get_mut(&(event.session, *key))?;
             open.retain(|outer| outer.event.end() > event.start);
-            let outer = open.iter().rev().find(|outer| outer.event.end() >= event.end());
+            let outer = open
+                .iter()
+                .rev()
+                .find(|outer| outer.event.end() >= event.end());
             outer.copied()
         });
         let outer = outer.max_by_key(|outer| outer.event.start);

@@ -23,11 +23,11 @@ use super::routing::ENDPOINT;
 use super::routing::{HISTORY, Off};
 #[cfg(feature = "profile")]
 use super::routing::{Instead, Refusal};
-#[cfg(feature = "profile")]
-use crate::telemetry::diagnostics::flaw::Flaw;
 use super::settings::Settings;
 use super::warning::{TelemetryError, Warning};
 use crate::telemetry::consent::ConsentConfig;
+#[cfg(feature = "profile")]
+use crate::telemetry::diagnostics::flaw::Flaw;
 use crate::telemetry::diagnostics::reporter::Reporter;
 #[cfg(feature = "prometheus")]
 use crate::telemetry::prometheus::EndpointOptions;
