@@ -32,6 +32,10 @@ pub(crate) struct StackTable {
 }
 
 /// Where periods go.
+#[cfg_attr(
+    not(all(feature = "profile", any(target_os = "linux", target_os = "macos"))),
+    expect(dead_code, reason = "there is no sampler")
+)]
 pub(crate) trait ProfileSink: Send {
     /// That of recording, now.
     fn epoch(&self) -> u32;

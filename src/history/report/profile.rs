@@ -15,6 +15,7 @@ use crate::history::query::QueryError;
 pub(crate) const PROFILES_IN_PROCESS: bool = IS_SUPPORTED;
 
 /// What to do where a process cannot sample itself.
+#[cfg(feature = "profile")]
 pub(crate) const NO_PROFILE_HERE: &str = "a process cannot sample itself on this system: record the \
      app from outside, on Windows with `samply record APP.exe` or Windows Performance Recorder";
 
@@ -93,8 +94,15 @@ impl Profile {
 #[derive(Default)]
 struct Merged {
     places: HashMap<String, usize>,
-    threads: HashMap<String, (u64, u64, HashMap<Vec<usize>, u64>)>,
+    threads: HashMap<String, MergedThread>,
     stacks: usize,
+}
+
+#[derive(Default)]
+struct MergedThread {
+    samples: u64,
+    left_out: u64,
+    stacks: HashMap<Vec<usize>, u64>,
 }
 
 impl Merged {
@@ -114,8 +122,8 @@ impl Merged {
             })
             .collect();
         let thread = threads.entry(row.thread).or_default();
-        thread.0 += row.samples;
-        thread.1 += row.left_out;
+        thread.samples += row.samples;
+        thread.left_out += row.left_out;
         for stack in row.table.stacks {
             let Some((samples, functions)) = stack.split_first() else {
                 continue;
@@ -126,13 +134,13 @@ impl Merged {
                     .and_then(|at| known.get(at).copied())
             };
             let functions: Vec<usize> = functions.iter().filter_map(place).collect();
-            match thread.2.get_mut(&functions) {
+            match thread.stacks.get_mut(&functions) {
                 Some(sum) => *sum += samples,
                 // The newest rows come first, so older ones are left out.
-                None if *stacks >= STACKS_MAX => thread.1 += samples,
+                None if *stacks >= STACKS_MAX => thread.left_out += samples,
                 None => {
                     *stacks += 1;
-                    thread.2.insert(functions, *samples);
+                    thread.stacks.insert(functions, *samples);
                 }
             }
         }
@@ -146,13 +154,13 @@ impl Merged {
             }
         }
         let threads = self.threads.into_iter();
-        let threads = threads.map(|(name, (samples, left_out, stacks))| {
-            let mut stacks: Vec<_> = stacks.into_iter().collect();
+        let threads = threads.map(|(name, merged)| {
+            let mut stacks: Vec<_> = merged.stacks.into_iter().collect();
             stacks.sort_by(|a, b| b.1.cmp(&a.1).then_with(|| a.0.cmp(&b.0)));
             Thread {
                 name,
-                samples,
-                left_out,
+                samples: merged.samples,
+                left_out: merged.left_out,
                 stacks,
             }
         });
