@@ -117,6 +117,10 @@ mod tests {
 
     fn written(periods: &[ProfilePeriod]) -> Connection {
         let mut connection = Connection::open_in_memory().unwrap();
+        // As the writer has it: there is no table of sessions.
+        connection
+            .execute_batch("PRAGMA foreign_keys = OFF")
+            .unwrap();
         connection.execute_batch(SCHEMA).unwrap();
         let transaction = connection.transaction().unwrap();
         write(&transaction, periods, 7).unwrap();
