@@ -68,6 +68,8 @@ fn builder_overrides_the_environment() {
             .profile(0)
             .install()
             .unwrap();
+        // What it starts has begun by then.
+        off.history().unwrap().flush(DEADLINE).unwrap();
         assert!(!has_thread("spanwire-profile"));
         off.shutdown(DEADLINE);
     });
