@@ -13,8 +13,8 @@ use super::names::Names;
 use super::stacks::bounded::bounded as bounded_stacks;
 use super::stacks::{ProfilePeriod, ProfileSink};
 use super::unwinding::libraries_to_skip;
-use crate::clock;
-use crate::history::batch::WallAnchor;
+use crate::clock::{self, Clock};
+use crate::history::time::nanos_since_epoch;
 use crate::semconv::EVENT_CONFIGURATION_WARNING;
 
 /// The handle to the thread; dropped, it ends.
@@ -163,7 +163,7 @@ impl Sampler {
             Ok(guard) => {
                 self.running = Some(Running {
                     guard,
-                    started_at: WallAnchor::now().wall_nanos(),
+                    started_at: wall_nanos(),
                     epoch: self.sink.epoch(),
                 });
             }
@@ -182,7 +182,7 @@ impl Sampler {
             return;
         };
         let report = running.guard.report().build_unresolved();
-        let ended_at = WallAnchor::now().wall_nanos();
+        let ended_at = wall_nanos();
         drop(running.guard);
         let report = match report {
             Ok(report) => report,
@@ -200,6 +200,11 @@ impl Sampler {
             });
         }
     }
+}
+
+fn wall_nanos() -> i64 {
+    let (_, wall) = Clock::system().now_and_wall();
+    nanos_since_epoch(wall).max(0)
 }
 
 fn warn(error: &(dyn std::error::Error + 'static)) {
