@@ -1,8 +1,10 @@
 //! What was sampled is in the history, in the page and in the file for speedscope.
 
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use base64::Engine;
 use serde_json::Value;
 use spanwire_testkit::child_process::run_alone;
 
@@ -59,7 +61,7 @@ fn busy_functions_are_in_the_report_with_their_shares() {
 /// By speedscope's own schema, from its npm package.
 #[test]
 fn file_is_valid_by_the_schema_of_speedscope_and_a_broken_one_is_not() {
-    let Some(_) = run_alone(
+    run_alone(
         "report::file_is_valid_by_the_schema_of_speedscope_and_a_broken_one_is_not",
         &[],
         || {
@@ -85,6 +87,17 @@ fn file_is_valid_by_the_schema_of_speedscope_and_a_broken_one_is_not() {
                 assert_ne!(other, profile, "{whole} is in the file");
                 assert_ne!(violations(&schema, &file, &other), "", "{broken}");
             }
+            // Where Chromium is installed, speedscope itself opens it.
+            if let Some(page) = opened(&schema, folder.path(), &profile) {
+                assert!(
+                    page.contains("<title>paint-tool - speedscope</title>"),
+                    "{page}"
+                );
+                assert!(page.contains(THREAD), "{page}");
+                let broken = profile.replacen("\"sampled\"", "\"sampling\"", 1);
+                let page = opened(&schema, folder.path(), &broken).unwrap();
+                assert!(page.contains("<title>speedscope</title>"), "{page}");
+            }
             // What no schema says: each sample has a weight, and each frame is there.
             let profile: Value = serde_json::from_str(&profile).unwrap();
             let frames = profile["shared"]["frames"].as_array().unwrap().len() as u64;
@@ -98,9 +111,7 @@ fn file_is_valid_by_the_schema_of_speedscope_and_a_broken_one_is_not() {
                 assert!(places.all(|place| place.as_u64().unwrap() < frames));
             }
         },
-    ) else {
-        return;
-    };
+    );
 }
 
 #[test]
@@ -222,6 +233,41 @@ fn schema() -> PathBuf {
         assert!(output.status.success(), "{stderr}");
     }
     schema
+}
+
+/// Speedscope's page after it was given the file; `None` without a Chromium.
+fn opened(schema: &Path, folder: &Path, text: &str) -> Option<String> {
+    let page = schema.with_file_name("index.html");
+    // So its page takes a file that is not on a server.
+    let script = folder.join("profile.js");
+    let text = base64::engine::general_purpose::STANDARD.encode(text);
+    let load = format!("speedscope.loadFileFromBase64('profile.speedscope.json', '{text}')");
+    std::fs::write(&script, load).unwrap();
+    let output = Command::new("chromium")
+        .args([
+            "--headless",
+            "--no-sandbox",
+            "--enable-unsafe-swiftshader",
+            "--dump-dom",
+        ])
+        .args([
+            "--allow-file-access-from-files",
+            "--virtual-time-budget=8000",
+        ])
+        .arg(format!(
+            "--user-data-dir={}",
+            folder.join("chromium").display()
+        ))
+        .arg(format!(
+            "file://{}#localProfilePath={}",
+            page.display(),
+            script.display()
+        ))
+        .output();
+    match output {
+        Err(error) if error.kind() == ErrorKind::NotFound => None,
+        output => Some(String::from_utf8_lossy(&output.unwrap().stdout).into_owned()),
+    }
 }
 
 /// What a validator finds, a line each.

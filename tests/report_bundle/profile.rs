@@ -178,3 +178,25 @@ fn wall_time_shows_what_ran_within_what() {
     );
     assert!((width("decode") - 28.4).abs() < 0.1, "{}", width("decode"));
 }
+
+#[test]
+fn cut_of_a_large_profile_is_small_and_the_newest() {
+    let history = Synthetic::new("profile-large");
+    for n in 0..20 {
+        let name = format!("f{n}{}", "x".repeat(500_000));
+        history.profile(&format!("t{n}"), &[(1, &[&name])], 0);
+    }
+    let sql = "UPDATE profile SET started_at = started_at + rowid";
+    history.connection.execute(sql, []).unwrap();
+    report(&history);
+    let cut = history.file("cut.sqlite");
+    let bytes = unzipped(&history.file("report.zip"), "history.sqlite");
+    assert!(bytes.len() < 6 << 20, "{}", bytes.len());
+    std::fs::write(&cut, bytes).unwrap();
+    let connection = Connection::open(&cut).unwrap();
+    let sql = "SELECT count(*), min(thread) FROM profile";
+    let kept: (i64, String) = connection
+        .query_row(sql, [], |row| Ok((row.get(0)?, row.get(1)?)))
+        .unwrap();
+    assert_eq!(kept, (8, "t12".to_owned()));
+}
