@@ -58,7 +58,9 @@ pub(super) fn write(
         copies.push((
             "profile",
             format!(
-                "ended_at >= ? AND started_at < ? ORDER BY started_at DESC LIMIT {PERIODS_MAX}"
+                "rowid IN (SELECT id FROM (SELECT rowid AS id, sum(octet_length(stacks)) \
+                 OVER (ORDER BY started_at DESC, rowid) AS bytes FROM profile \
+                 WHERE ended_at >= ? AND started_at < ?) WHERE bytes <= {PROFILE_BYTES_MAX})"
             ),
             vec![Value::Integer(facts.from), Value::Integer(facts.to)],
         ));
@@ -126,7 +128,7 @@ fn copy(
     Ok(())
 }
 
-/// Rows of the profile, each of a thread's minute.
-const PERIODS_MAX: usize = 500;
+/// Of the profile's newest rows.
+const PROFILE_BYTES_MAX: usize = 4 << 20;
 /// Rows of one table: about 5 MB.
 const ROWS_MAX: usize = 20_000;

@@ -247,7 +247,7 @@ fn counted(samples: u64) -> String {
 /// What samples without a stack are called.
 pub(super) const LEFT_OUT: &str = "[stacks left out]";
 /// Stacks of a report, of all threads.
-const STACKS_MAX: usize = 50_000;
+const STACKS_MAX: usize = 20_000;
 /// Threads that are drawn, and the share of all samples from which one is.
 const THREADS: usize = 6;
 const THREAD_MIN: f64 = 0.01;
