@@ -94,7 +94,7 @@ fn file_is_valid_by_the_schema_of_speedscope_and_a_broken_one_is_not() {
                     "{page}"
                 );
                 assert!(page.contains(THREAD), "{page}");
-                let broken = profile.replacen("\"sampled\"", "\"sampling\"", 1);
+                let broken = profile.replacen("\"profiles\":", "\"threads\":", 1);
                 let page = opened(&schema, folder.path(), &broken).unwrap();
                 assert!(page.contains("<title>speedscope</title>"), "{page}");
             }
