@@ -159,6 +159,8 @@ impl Sampler {
             .frequency(self.rate)
             .blocklist(&libraries_to_skip())
             .build();
+        // pprof has read the binary's symbols for that, which may be many megabytes.
+        backtrace::clear_symbol_cache();
         match guard {
             Ok(guard) => {
                 self.running = Some(Running {
@@ -190,6 +192,7 @@ impl Sampler {
         };
         let until = clock::now().plus(resolve_max);
         let sampled = self.names.of(report, until);
+        backtrace::clear_symbol_cache();
         let threads = bounded_stacks(sampled, self.bytes_max);
         if !threads.is_empty() {
             self.sink.put(ProfilePeriod {
