@@ -15,9 +15,9 @@ ARGS ?=
 WITH ?=
 
 # The features together, so that the steps share what they have built.
-FEATURES := testing,wry,cli,metrics-exporter-prometheus
+FEATURES := testing,wry,cli,metrics-exporter-prometheus,profile
 
-# The whole powerset would be 256 builds. `FEATURES`, with the default, are all of them. Each is built
+# The whole powerset would be 512 builds. `FEATURES`, with the default, are all of them. Each is built
 # alone, as Cargo.toml has them; `cli` has a binary too, which `features` builds with it.
 FEATURE_SETS := none \
 	$(filter-out default cli,$(shell sed -n '/^\[features\]/,/^\[/s/^\([a-z0-9-]*\) = .*/\1/p' Cargo.toml)) \

@@ -146,6 +146,7 @@ const VALUES: &[(&str, &str, &str)] = &[
     ("SPANWIRE_RETENTION_SECONDS", "60", "1h"),
     ("SPANWIRE_HISTORY", HISTORY, "/dev/null/history.db"),
     ("SPANWIRE_HISTORY_MAX_BYTES", "1048576", "1 MiB"),
+    ("SPANWIRE_PROFILE", "0", "1001"),
     ("SPANWIRE_SPOOL_DIR", SPOOL, "/dev/null/spool"),
     ("SPANWIRE_SPOOL_MAX_BYTES", "1", "1 MiB"),
     ("ALL_PROXY", "http://box:3128", "socks5://box:1080"),

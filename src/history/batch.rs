@@ -3,6 +3,7 @@
 use std::time::{Duration, SystemTime};
 
 use super::flight::Look;
+use super::profile::stacks::ProfilePeriod;
 use super::rollup::{RollupKey, Rollups};
 use super::sampling::Chance;
 use super::series::SeriesTable;
@@ -40,6 +41,8 @@ pub(crate) struct Batch {
     pub(crate) looks: Vec<Look>,
     /// What it saw before this time goes.
     pub(crate) prune_before: Option<i64>,
+    /// What the CPU's profiler saw.
+    pub(crate) profile: Vec<ProfilePeriod>,
     /// How many records and values this is of, kept or summed up.
     pub(crate) count: u64,
 }
@@ -50,6 +53,7 @@ impl Batch {
             && self.samples.is_empty()
             && self.rollups.is_empty()
             && self.looks.is_empty()
+            && self.profile.is_empty()
     }
 
     pub(crate) fn clear(&mut self) {
@@ -57,6 +61,7 @@ impl Batch {
         self.samples.clear();
         self.rollups.clear();
         self.looks.clear();
+        self.profile.clear();
         self.prune_before = None;
         self.count = 0;
     }

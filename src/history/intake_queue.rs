@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use crossbeam_channel::{Receiver, Sender, bounded};
 
 use super::counts::Counts;
+use super::profile::stacks::{ProfilePeriod, ProfileSink};
 use crate::clock::{self, Stamp};
 use crate::instrument::record_sink::{Record, RecordSink, SampleValue};
 
@@ -23,6 +24,7 @@ pub(crate) enum Item {
         at: Stamp,
         epoch: u32,
     },
+    Profile(Box<ProfilePeriod>),
 }
 
 /// Records that may wait. They take some 3 MB, from the start.
@@ -129,6 +131,19 @@ impl RecordSink for IntakeQueue {
             epoch,
         };
         self.push(item, samples.len() as u64);
+    }
+}
+
+impl ProfileSink for Arc<IntakeQueue> {
+    fn epoch(&self) -> u32 {
+        IntakeQueue::epoch(self)
+    }
+
+    fn put(&self, period: ProfilePeriod) {
+        if self.recording().is_some() {
+            // A profile is no record: it is in no count of them.
+            self.push(Item::Profile(Box::new(period)), 0);
+        }
     }
 }
 

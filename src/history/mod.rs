@@ -9,6 +9,7 @@ mod log_room;
 mod options;
 mod private_file;
 mod process_identity;
+mod profile;
 pub mod query;
 mod recording;
 pub mod report;
@@ -32,4 +33,8 @@ pub use recording::{FlushError, History};
 pub use sketch::sketch_with;
 
 /// The tables of a new file.
-pub const SCHEMA: &str = concat!(include_str!("schema.sql"), include_str!("schema_2.sql"));
+pub const SCHEMA: &str = concat!(
+    include_str!("schema.sql"),
+    include_str!("schema_2.sql"),
+    include_str!("schema_3.sql")
+);

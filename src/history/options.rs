@@ -36,6 +36,8 @@ pub struct HistoryOptions {
     pub(crate) ipc_slow_threshold: Duration,
     pub(crate) slow_factor: u32,
     pub(crate) starts_paused: bool,
+    #[cfg(feature = "profile")]
+    pub(crate) profile: u32,
 }
 
 impl HistoryOptions {
@@ -51,6 +53,8 @@ impl HistoryOptions {
             ipc_slow_threshold: DEFAULT_IPC_SLOW_THRESHOLD,
             slow_factor: DEFAULT_SLOW_FACTOR,
             starts_paused: false,
+            #[cfg(feature = "profile")]
+            profile: 0,
         }
     }
 
@@ -98,6 +102,15 @@ impl HistoryOptions {
     /// Default: 10.
     pub fn slow_factor(mut self, factor: u32) -> Self {
         self.slow_factor = factor;
+        self
+    }
+
+    /// Takes so many samples a second of what the process' threads compute, up to 1,000. Default: 0
+    /// for none, which is also so where the process cannot be sampled: see
+    /// [`TelemetryBuilder::profile`](crate::telemetry::TelemetryBuilder::profile).
+    #[cfg(feature = "profile")]
+    pub fn profile(mut self, samples_per_second: u32) -> Self {
+        self.profile = samples_per_second.min(1_000);
         self
     }
 }

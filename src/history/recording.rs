@@ -13,6 +13,7 @@ use super::counts::HistoryReport;
 use super::error::HistoryError;
 use super::intake_queue::IntakeQueue;
 use super::options::HistoryOptions;
+use super::profile::Profiler;
 use super::session::Session;
 use super::slowness::Slowness;
 use super::store::{Bounds, Store};
@@ -84,6 +85,7 @@ struct Inner {
 struct Running {
     commands: Sender<Command>,
     place: SinkPlace,
+    profiler: Option<Profiler>,
 }
 
 /// Writes the counts to their metric.
@@ -166,6 +168,7 @@ impl History {
             .map_err(HistoryError::NoThread)?;
         // From here on it is known whether the run before this one ended by itself.
         let _ = has_begun.recv();
+        let profiler = profiler(&options, bounds, &queue);
         let counts: Arc<dyn Publish> = Arc::new(PublishedCounts(Arc::clone(&queue)));
         let weak: Weak<dyn Publish> = Arc::downgrade(&counts);
         handles::register_for_process(weak);
@@ -173,7 +176,11 @@ impl History {
             options,
             queue,
             unclean_end,
-            running: Mutex::new(Some(Running { commands, place })),
+            running: Mutex::new(Some(Running {
+                commands,
+                place,
+                profiler,
+            })),
             _counts: counts,
         })))
     }
@@ -206,6 +213,9 @@ impl History {
     ///
     /// [`FlushError`] when it is not.
     pub fn flush(&self, deadline: Duration) -> Result<(), FlushError> {
+        let until = clock::now().plus(deadline);
+        self.with_profiler(|profiler| profiler.collect(deadline));
+        let deadline = until.since(clock::now());
         let (done, written) = bounded(1);
         let commands = self.commands().ok_or(FlushError::Ended)?;
         commands
@@ -234,6 +244,7 @@ impl History {
     /// Gives `None` when the writer did not answer in time: then it does so later.
     pub(crate) fn pause(&self, discard: bool) -> Option<Pending> {
         self.0.queue.pause();
+        self.with_profiler(Profiler::pause);
         let (done, paused) = bounded(1);
         let commands = self.commands()?;
         let command = Command::Pause { discard, done };
@@ -254,7 +265,17 @@ impl History {
         };
         // Also after an error: the file may come back, and until then losses are counted.
         self.0.queue.resume();
+        self.with_profiler(Profiler::resume);
         result
+    }
+
+    /// Has the profiler do it, if there is one.
+    fn with_profiler(&self, ask: impl FnOnce(&Profiler)) {
+        // Not while the lock is held: it may take its time.
+        let profiler = self.0.running().as_ref().and_then(|it| it.profiler.clone());
+        if let Some(profiler) = profiler {
+            ask(&profiler);
+        }
     }
 
     fn commands(&self) -> Option<Sender<Command>> {
@@ -290,16 +311,43 @@ impl Inner {
     fn begin_end(&self, deadline: Duration) -> Ending {
         let (done, ended) = bounded(1);
         if let Some(running) = self.running().take() {
-            let Running { commands, place } = running;
+            let Running {
+                commands,
+                place,
+                profiler,
+            } = running;
             // What ends from here on is not taken.
             drop(place);
             // Where there is no room, the end of the commands is the writer's sign to end.
             // A guard that is dropped by a panic on its way out of the app does not end it well.
             let crashed = thread::panicking();
-            let _ = commands.send_timeout(Command::End { crashed, done }, deadline);
+            let command = Command::End { crashed, done };
+            match profiler {
+                None => {
+                    let _ = commands.send_timeout(command, deadline);
+                }
+                // The writer ends after what the profiler hands over at its own end.
+                Some(profiler) => profiler.end(Box::new(move || {
+                    let _ = commands.send_timeout(command, DROP_DEADLINE);
+                })),
+            }
         }
         Ending(ended)
     }
+}
+
+/// What has the process sampled, where that is asked for.
+fn profiler(
+    options: &HistoryOptions,
+    bounds: Bounds,
+    queue: &Arc<IntakeQueue>,
+) -> Option<Profiler> {
+    #[cfg(feature = "profile")]
+    let rate = options.profile;
+    #[cfg(not(feature = "profile"))]
+    let rate = 0;
+    let sink = Box::new(Arc::clone(queue));
+    Profiler::start(rate, bounds.profile_period(), options.starts_paused, sink)
 }
 
 /// A history on its way to its end.

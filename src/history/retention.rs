@@ -5,6 +5,7 @@ use std::time::Duration;
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::flight;
+use super::profile::table as profile;
 use super::store::{Bounds, PAGE_BYTES, Store};
 use super::time::{MINUTE, as_i64};
 
@@ -32,6 +33,7 @@ impl Store {
         let minute = rollups_from / MINUTE;
         self.in_chunks(|| delete_rollups(connection, minute, chunk))?;
         connection.execute("DELETE FROM flight WHERE taken_at < ?1", [records_from])?;
+        connection.execute("DELETE FROM profile WHERE started_at < ?1", [records_from])?;
         // What is left for the next pass still names its session.
         if records && samples {
             let sql = "DELETE FROM session WHERE seen_at < ?1";
@@ -95,6 +97,7 @@ impl Store {
         deleted += transaction.execute("DELETE FROM sample", [])?;
         transaction.execute("DELETE FROM rollup", [])?;
         transaction.execute("DELETE FROM flight", [])?;
+        transaction.execute("DELETE FROM profile", [])?;
         transaction.execute("DELETE FROM run", [])?;
         transaction.execute("DELETE FROM session", [])?;
         transaction.commit()?;
@@ -124,6 +127,11 @@ fn delete_oldest(
     if flight > 0 {
         return Ok(flight);
     }
+    // So does the profiler.
+    let profile = profile::delete_surplus(connection, bounds.profile())?;
+    if profile > 0 {
+        return Ok(profile);
+    }
     let record = one(connection, "SELECT min(started_at) FROM record")?;
     let sample = one(connection, "SELECT min(taken_at) FROM sample")?;
     let rollup = one(connection, "SELECT min(minute) FROM rollup")?;
@@ -144,7 +152,10 @@ fn delete_oldest(
             (None, _) => delete_samples(connection, i64::MAX, chunk),
         },
         (None, Some(_)) => delete_rollups(connection, i64::MAX, chunk),
-        (None, None) => flight::delete_oldest(connection, chunk),
+        (None, None) => match profile::delete_oldest(connection)? {
+            0 => flight::delete_oldest(connection, chunk),
+            deleted => Ok(deleted),
+        },
     }
 }
 
@@ -189,7 +200,7 @@ struct Ahead {
 }
 
 /// The tables, and the nanoseconds of the unit of their time.
-const AHEAD: [(Ahead, i64); 4] = [
+const AHEAD: [(Ahead, i64); 5] = [
     (
         Ahead {
             first: "SELECT min(started_at) FROM record",
@@ -223,6 +234,15 @@ const AHEAD: [(Ahead, i64); 4] = [
             last: "SELECT max(taken_at) FROM flight",
             delete_after: "DELETE FROM flight WHERE rowid IN (SELECT rowid FROM flight \
                 WHERE taken_at > ?1 ORDER BY taken_at DESC LIMIT ?2)",
+        },
+        1,
+    ),
+    (
+        Ahead {
+            first: "SELECT min(started_at) FROM profile",
+            last: "SELECT max(started_at) FROM profile",
+            delete_after: "DELETE FROM profile WHERE rowid IN (SELECT rowid FROM profile \
+                WHERE started_at > ?1 ORDER BY started_at DESC LIMIT ?2)",
         },
         1,
     ),

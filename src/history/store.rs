@@ -15,6 +15,7 @@ use super::batch::{Batch, Row};
 use super::error::HistoryError;
 use super::flight;
 use super::private_file::private;
+use super::profile::table as profile;
 use super::rollup::{RollupKey, Totals};
 use super::series::{Series, SeriesTable};
 use super::session::Session;
@@ -28,7 +29,11 @@ use crate::clock::{Clock, Stamp};
 pub(crate) const APPLICATION_ID: i32 = 0x5350_5752;
 
 /// What brings a file from each version of its schema to the next; an empty file has version 0.
-const MIGRATIONS: &[&str] = &[include_str!("schema.sql"), include_str!("schema_2.sql")];
+const MIGRATIONS: &[&str] = &[
+    include_str!("schema.sql"),
+    include_str!("schema_2.sql"),
+    include_str!("schema_3.sql"),
+];
 
 /// The version of the schema that this version of Spanwire writes.
 pub(crate) const SCHEMA_VERSION: u32 = MIGRATIONS.len() as u32;
@@ -61,6 +66,17 @@ impl Bounds {
     /// What the flight recorder may use of a database that is nearly full.
     pub(crate) fn flight(self) -> u64 {
         FLIGHT_BYTES_MAX.min(self.database / 4)
+    }
+
+    /// What CPU profiles may use of a database that is nearly full.
+    pub(crate) fn profile(self) -> u64 {
+        PROFILE_BYTES_MAX.min(self.database / 4)
+    }
+
+    /// How large the profile of a minute may be, so that its transaction does not outgrow the log.
+    pub(crate) fn profile_period(self) -> usize {
+        let bytes = PROFILE_PERIOD_BYTES_MAX.min(self.wal / 4);
+        usize::try_from(bytes).unwrap_or(usize::MAX)
     }
 
     /// How many rows a transaction may have, so that it does not outgrow the log.
@@ -223,6 +239,7 @@ impl Store {
         if let Some(before) = batch.prune_before {
             flight::prune(&transaction, session.id, before)?;
         }
+        profile::write(&transaction, &batch.profile, session.id)?;
         transaction.commit()?;
         ids.extend(new_ids);
         Ok(())
@@ -503,6 +520,8 @@ pub(crate) const PAGE_BYTES: u64 = 4_096;
 const CACHE_KIB: i64 = 2_048;
 const BYTES_MIN: u64 = 1 << 20;
 const FLIGHT_BYTES_MAX: u64 = 1 << 20;
+const PROFILE_BYTES_MAX: u64 = 32 << 20;
+const PROFILE_PERIOD_BYTES_MAX: u64 = 512 << 10;
 const WAL_MIN: u64 = 128 << 10;
 const WAL_MAX: u64 = 4 << 20;
 /// What a row may change in pages, its indexes' included, when it is unlucky.

@@ -224,6 +224,14 @@ impl Writer {
             Item::Samples { values, epoch, .. } if epoch < kept_from => {
                 self.queue.counts.discarded(values.len() as u64);
             }
+            Item::Profile(period) if period.epoch < kept_from => {}
+            Item::Profile(period) => {
+                // They wait for a file that is locked.
+                if batch.profile.len() >= PROFILE_PERIODS_MAX {
+                    batch.profile.remove(0);
+                }
+                batch.profile.push(*period);
+            }
             Item::Record(record) => {
                 // Of before the pause, and of what began in it, nothing is known.
                 let began_late = self.state.resumed.is_none_or(|resumed| {
@@ -569,6 +577,8 @@ struct SetAside(PathBuf);
 const INTERVAL: Duration = Duration::from_millis(500);
 /// What the flight recorder saw that may wait to be written.
 const LOOKS_MAX: usize = 60;
+/// Periods of a profile that may wait to be written.
+const PROFILE_PERIODS_MAX: usize = 4;
 const EXPIRE_INTERVAL: Duration = Duration::from_secs(60);
 
 #[cfg(test)]

@@ -79,7 +79,7 @@ fn a_newer_schema_is_refused_and_left_as_it_is() {
             sql(&path, "PRAGMA user_version = 4711");
             let error = open_error(&path);
             let expected = format!(
-                "{} has schema 4711, and this version of Spanwire reads 2: use a newer \
+                "{} has schema 4711, and this version of Spanwire reads 3: use a newer \
                  Spanwire, or another file",
                 path.display()
             );

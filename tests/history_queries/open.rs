@@ -60,7 +60,7 @@ fn newer_schema_is_refused_with_both_versions() {
             newer,
             OpenError::NewerSchema {
                 found: 7,
-                known: 2,
+                known: 3,
                 ..
             }
         ),

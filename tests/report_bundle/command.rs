@@ -39,6 +39,7 @@ fn command_writes_the_report_and_says_what_is_wrong() {
         "{out}"
     );
     assert!(out.contains("Wrote report.zip ("), "{out}");
+    assert!(out.contains("No CPU profile: "), "{out}");
     assert!(text_in(&history.file("report.zip"), "report.html").contains("render"));
     // A second time it would overwrite it.
     let (code, _, error) = spanwire(&history, &[]);
@@ -48,6 +49,12 @@ fn command_writes_the_report_and_says_what_is_wrong() {
     assert_eq!(code, Some(0));
     assert!(
         out.starts_with("Nothing was recorded in this period."),
+        "{out}"
+    );
+    history.profile("main", &[(7, &["main"])], 0);
+    let (_, out, _) = spanwire(&history, &["--out", "profile.zip"]);
+    assert!(
+        out.contains("CPU profile of 7 samples: profile.speedscope.json opens in speedscope"),
         "{out}"
     );
     let (code, ..) = spanwire(&history, &["--since", "yesterday"]);

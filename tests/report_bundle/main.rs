@@ -10,6 +10,7 @@ mod command;
 mod otlp;
 mod page;
 mod privacy;
+mod profile;
 mod rules;
 mod synthetic;
 mod trace;

@@ -14,6 +14,11 @@ fn page(history: &Synthetic) -> String {
         .map(|n| Row::call("render", n * 1_000 + 50, 404))
         .collect();
     history.write(&rows);
+    history.profile(
+        "main",
+        &[(60, &["main", "draw"]), (40, &["main", "load"])],
+        5,
+    );
     let out = history.file("report.zip");
     ReportOptions::new().write(history.history(), &out).unwrap();
     text_in(&out, "report.html")
@@ -30,6 +35,8 @@ fn page_has_each_section_and_nothing_that_could_ask_for_more() {
         "Queues",
         "UI thread and handlers",
         "Page thread: listeners",
+        "Wall time",
+        "CPU profile",
         "Memory and processor",
         "Errors",
     ] {

@@ -101,6 +101,31 @@ impl Synthetic {
             .unwrap();
     }
 
+    /// A minute of the CPU profile of a thread: stacks with their samples, and samples in none.
+    pub(crate) fn profile(&self, thread: &str, stacks: &[(u64, &[&str])], left_out: u64) {
+        let mut functions: Vec<&str> = Vec::new();
+        let mut rows = Vec::new();
+        for (samples, stack) in stacks {
+            let mut row = vec![*samples];
+            for name in *stack {
+                let known = functions.iter().position(|is| is == name);
+                let place = known.unwrap_or_else(|| {
+                    functions.push(name);
+                    functions.len() - 1
+                });
+                row.push(place as u64);
+            }
+            rows.push(row);
+        }
+        let samples: u64 = stacks.iter().map(|(samples, _)| samples).sum();
+        let json = serde_json::json!({"functions": functions, "stacks": rows});
+        let sql = "INSERT INTO profile VALUES (?, ?, ?, ?, ?, ?, ?)";
+        let (from, to) = (BEGIN + SECOND, BEGIN + 61 * SECOND);
+        let (all, left_out) = ((samples + left_out) as i64, left_out as i64);
+        let row = params![SESSION, from, to, thread, all, left_out, json.to_string()];
+        self.connection.execute(sql, row).unwrap();
+    }
+
     pub(crate) fn history(&self) -> PathBuf {
         self.file("history.db")
     }

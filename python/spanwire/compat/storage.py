@@ -1,6 +1,6 @@
 """``MetricsStorage``: runs of operations as rows of a SQLite file.
 
-A new file has the schema of Spanwire's history (``src/history/schema.sql`` and ``schema_2.sql``),
+A new file has the schema of Spanwire's history (``src/history/schema.sql``, ``schema_2.sql`` and ``schema_3.sql``),
 whose view ``metrics`` any program reads; a file of an older monitor, with a table ``metrics``, is used as it is.
 """
 
@@ -27,7 +27,7 @@ from ._checks import flag, number, text, utf8, whole
 __all__ = ["MetricRow", "MetricsStorage", "StorageError"]
 
 #: The version of the schema that this library writes, kept in ``PRAGMA user_version``.
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 #: "SPWR": what tells a history of Spanwire's from other databases.
 _APPLICATION_ID = 0x5350_5752
 _PENDING_MAX = 10_000

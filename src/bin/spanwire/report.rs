@@ -76,6 +76,14 @@ fn say(out: &mut impl Write, report: &Report) -> io::Result<Outcome> {
     for missing in &report.missing {
         writeln!(out, "missing   {}", shown(missing))?;
     }
+    match report.profile_hint() {
+        Some(hint) => writeln!(out, "{hint}")?,
+        None => writeln!(
+            out,
+            "CPU profile of {} samples: profile.speedscope.json opens in speedscope",
+            report.profile_samples
+        )?,
+    }
     writeln!(
         out,
         "Wrote {} ({} KiB): open its report.html",

@@ -204,13 +204,18 @@ fn unwritable(error: OpenError) -> CleanupError {
     }
 }
 
-/// Deletes what the flight recorder saw before that time. It is little, so it is not counted.
+/// Deletes what the flight recorder and the profiler saw before that time, which is not counted.
 fn forget_states(connection: &Connection, before: i64) -> Result<(), QueryError> {
-    // A file of version 1 has no such table.
-    let sql = "SELECT count(*) FROM sqlite_schema WHERE name = 'flight'";
-    let tables: i64 = connection.query_row(sql, [], |row| row.get(0))?;
-    if tables > 0 {
-        connection.execute("DELETE FROM flight WHERE taken_at < ?1", [before])?;
+    for (table, delete) in [
+        ("flight", "DELETE FROM flight WHERE taken_at < ?1"),
+        ("profile", "DELETE FROM profile WHERE started_at < ?1"),
+    ] {
+        // A file of an earlier version has no such table.
+        let sql = "SELECT count(*) FROM sqlite_schema WHERE name = ?1";
+        let tables: i64 = connection.query_row(sql, [table], |row| row.get(0))?;
+        if tables > 0 {
+            connection.execute(delete, [before])?;
+        }
     }
     Ok(())
 }

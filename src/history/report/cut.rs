@@ -53,6 +53,18 @@ pub(super) fn write(
             vec![begin, end],
         ),
     ];
+    // A file of an earlier version has no such table.
+    if facts.profile.samples() > 0 {
+        copies.push((
+            "profile",
+            format!(
+                "rowid IN (SELECT id FROM (SELECT rowid AS id, sum(octet_length(stacks)) \
+                 OVER (ORDER BY started_at DESC, rowid) AS bytes FROM profile \
+                 WHERE ended_at >= ? AND started_at < ?) WHERE bytes <= {PROFILE_BYTES_MAX})"
+            ),
+            vec![Value::Integer(facts.from), Value::Integer(facts.to)],
+        ));
+    }
     // What the report shows may be older than the newest.
     for event in facts.events() {
         copies.push((
@@ -93,6 +105,7 @@ fn copy(
              weight"
         }
         "rollup" => "minute, series_id, count, errors, slow, sum, min, max, sketch",
+        "profile" => "session_id, started_at, ended_at, thread, samples, left_out, stacks",
         _ => "session_id, series_id, taken_at, value",
     };
     let count = columns.split(',').count();
@@ -115,5 +128,7 @@ fn copy(
     Ok(())
 }
 
+/// Of the profile's newest rows.
+const PROFILE_BYTES_MAX: usize = 4 << 20;
 /// Rows of one table: about 5 MB.
 const ROWS_MAX: usize = 20_000;

@@ -7,6 +7,7 @@ use rusqlite::types::Value;
 use rusqlite::{Connection, Row, params, params_from_iter};
 
 use super::last_minute::{LastMinute, last_minutes};
+use super::profile::Profile;
 use crate::history::query::{Filter, HistoryReader, QueryError, Series, SeriesStats, every_series};
 use crate::history::time::{MINUTE, time_at};
 
@@ -35,6 +36,9 @@ pub(super) struct Facts {
     /// Some of each series, from all of the period.
     pub(super) of_series: HashMap<Arc<Series>, Vec<Event>>,
     pub(super) samples: Vec<Samples>,
+    /// The newest operations and messages.
+    pub(super) wall: Vec<Event>,
+    pub(super) profile: Profile,
     /// What could not be read, and why.
     pub(super) missing: Vec<String>,
     /// Whether error texts and what the app added are in it.
@@ -194,6 +198,9 @@ impl Facts {
         let of = rows.of_series(&facts.stats);
         facts.of_series = part(missing, "the events of each name", of);
         facts.samples = part(missing, "memory and processor", rows.samples());
+        facts.wall = part(missing, "the wall time", rows.wall());
+        let profile = Profile::read(connection, from, to);
+        facts.profile = part(missing, "the CPU profile", profile);
         missing.dedup();
         Ok(facts)
     }
@@ -403,6 +410,17 @@ impl Rows<'_> {
         Ok(runs)
     }
 
+    /// Of neighbours, so that what is within something is there with it.
+    fn wall(&self) -> Result<Vec<Event>, QueryError> {
+        let inner = format!(
+            "SELECT id FROM record WHERE started_at >= ? AND started_at < ? \
+             AND series_id IN (SELECT id FROM series \
+             WHERE kind IN ('operation', 'call', 'event_in', 'event_out', 'reply')) \
+             ORDER BY started_at DESC LIMIT {WALL_MAX}"
+        );
+        self.select(&inner, self.period())
+    }
+
     fn of_series(
         &self,
         stats: &[SeriesStats],
@@ -502,6 +520,7 @@ const SORTED_MAX: i64 = 200_000;
 const SLOWEST_MAX: i64 = 200;
 const FAILED_MAX: i64 = 200;
 const NEWEST_MAX: i64 = 1_000;
+const WALL_MAX: i64 = 20_000;
 /// Runs of neighbours, and how many are in one.
 const RUNS: i64 = 20;
 const RUN_MAX: i64 = 50;

@@ -6,7 +6,7 @@ use super::advice::Advice;
 use super::facts::{Event, Facts, HANDLER, QUEUE_WAIT, RESPONSE, STAGES, Samples, TRANSIT};
 use super::page_style::STYLE;
 use super::text::{bytes, digits, escaped, nanos, put, share, time};
-use super::unclean;
+use super::{profile, unclean, wall};
 use crate::history::time::moment;
 
 /// The whole page.
@@ -27,6 +27,8 @@ pub(super) fn page(facts: &Facts, advice: &[Advice], verdict: &str) -> String {
     slowest(&mut out, facts);
     numbers(&mut out, facts);
     threads(&mut out, facts);
+    wall::section(&mut out, facts);
+    profile::section(&mut out, &facts.profile);
     memory(&mut out, facts);
     errors(&mut out, facts);
     files(&mut out, facts);
@@ -558,11 +560,15 @@ fn files(out: &mut String, facts: &Facts) {
         true => "Error texts and what the app added are in it: it was asked for.",
         false => "Payloads, error texts and what the app added are not in it.",
     };
+    let profile = match facts.profile.samples() {
+        0 => "",
+        _ => "<code>profile.speedscope.json</code> opens in speedscope, ",
+    };
     put!(
         out,
         "<h2>Beside this page</h2><p><code>trace.json</code> opens in Perfetto or \
          chrome://tracing, <code>otlp.jsonl</code> goes to a Collector’s /v1/traces line by line, \
-         <code>history.sqlite</code> answers <code>spanwire slow</code> and <code>spanwire \
+         {profile}<code>history.sqlite</code> answers <code>spanwire slow</code> and <code>spanwire \
          stats</code>.</p><p class=\"soft\">{texts} {} events of the period are shown; sums are of \
          all. Written by Spanwire {}.</p>",
         digits(facts.events().len() as f64),

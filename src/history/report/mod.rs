@@ -5,6 +5,7 @@
 //! - `report.html`, which any browser shows without a request to anywhere,
 //! - `trace.json` in Chrome's trace event format, for <https://ui.perfetto.dev>,
 //! - `otlp.jsonl`, an `ExportTraceServiceRequest` on each line, for a Collector,
+//! - `profile.speedscope.json` for <https://www.speedscope.app>, if the app was sampled,
 //! - `history.sqlite`, a cut of the history.
 //!
 //! It holds names, numbers, threads and trace ids; payloads are in no history. Error texts and what
@@ -38,14 +39,18 @@ mod catalogue;
 mod cut;
 mod error;
 mod facts;
+mod flame;
 mod html;
 mod last_minute;
 mod otlp;
 mod page_style;
+mod profile;
 mod rule;
+mod speedscope;
 mod text;
 mod trace;
 mod unclean;
+mod wall;
 
 use std::fs::{self, File};
 use std::io::{self, Cursor, Write};
@@ -57,6 +62,8 @@ use zip::write::SimpleFileOptions;
 
 pub use advice::Advice;
 pub use error::ReportError;
+#[cfg(feature = "profile")]
+pub(crate) use profile::{NO_PROFILE_HERE, PROFILES_IN_PROCESS};
 pub(crate) use rule::Rules;
 pub use rule::{Evidence, Period, Rule};
 
@@ -90,6 +97,16 @@ pub struct Report {
     pub advice: Vec<Advice>,
     /// What the history could not tell, and why.
     pub missing: Vec<String>,
+    /// Samples of the CPU profile in it; 0 without one.
+    pub profile_samples: u64,
+}
+
+impl Report {
+    /// How to have a CPU profile, where there is none.
+    #[must_use]
+    pub fn profile_hint(&self) -> Option<&'static str> {
+        (self.profile_samples == 0).then_some(profile::HINT)
+    }
 }
 
 impl ReportOptions {
@@ -189,6 +206,7 @@ impl ReportOptions {
             bytes,
             verdict,
             advice,
+            profile_samples: facts.profile.samples(),
             missing: facts.missing,
         })
     }
@@ -217,6 +235,11 @@ fn packed(facts: &Facts, advice: &[Advice], verdict: &str, cut: &Path) -> io::Re
     trace::write(facts, &mut zip)?;
     zip.start_file("otlp.jsonl", options)?;
     otlp::write(facts, &mut zip)?;
+    if facts.profile.samples() > 0 {
+        zip.start_file("profile.speedscope.json", options)?;
+        let service = facts.sessions.last().map_or("app", |it| &it.service);
+        speedscope::write(&facts.profile, service, &mut zip)?;
+    }
     zip.start_file("history.sqlite", options)?;
     io::copy(&mut File::open(cut)?, &mut zip)?;
     Ok(zip.finish()?.into_inner())

@@ -3,10 +3,10 @@
 pub(super) const STYLE: &str = "
 :root{color-scheme:light dark;--bg:#fff;--fg:#1b1f24;--soft:#59636e;--line:#d8dee4;--card:#f6f8fa;
 --bad:#b3261e;--warn:#8a5a00;--good:#1a7f37;--c0:#8250df;--c1:#0969da;--c2:#bf8700;--c3:#cf222e;
---c4:#1a7f37;--rest:#afb8c1}
+--c4:#1a7f37;--rest:#afb8c1;--f0:#e6dbf9;--f1:#cfe3fa;--f2:#f6e3b4;--f3:#fad7d5;--f4:#cdeed5}
 @media (prefers-color-scheme:dark){:root{--bg:#0d1117;--fg:#e6edf3;--soft:#9198a1;--line:#30363d;
 --card:#161b22;--bad:#ff8a80;--warn:#e3b341;--good:#56d364;--c0:#bc8cff;--c1:#58a6ff;--c2:#d29922;
---c3:#ff7b72;--c4:#3fb950;--rest:#6e7681}}
+--c3:#ff7b72;--c4:#3fb950;--rest:#6e7681;--f0:#40326b;--f1:#153d6b;--f2:#55400b;--f3:#62272a;--f4:#17502a}}
 *{box-sizing:border-box}
 body{margin:0;background:var(--bg);color:var(--fg);font:15px/1.5 system-ui,sans-serif}
 main{max-width:1100px;margin:0 auto;padding:16px}
@@ -29,4 +29,9 @@ td[colspan]{white-space:normal}svg{display:block;width:100%}
 .charts{display:grid;grid-template-columns:repeat(auto-fill,minmax(260px,1fr));gap:12px}
 .event{padding:8px 0;border-bottom:1px solid var(--line)}.event div:first-child{display:flex;
 flex-wrap:wrap;justify-content:space-between;gap:0 16px}.event b{overflow-wrap:anywhere}
+.flame{position:relative;min-width:640px;margin:6px 0 14px}.flame div{position:absolute;height:17px;
+padding:0 3px;overflow:hidden;white-space:nowrap;text-overflow:ellipsis;font:11px/17px system-ui,sans-serif;
+border-right:1px solid var(--bg);color:var(--fg)}
+.f0{background:var(--f0)}.f1{background:var(--f1)}.f2{background:var(--f2)}.f3{background:var(--f3)}
+.f4{background:var(--f4)}
 ";

@@ -29,6 +29,10 @@ impl Assembler<'_> {
         }
         options.version = attribute("service.version");
         options.instance = attribute("service.instance.id");
+        #[cfg(feature = "profile")]
+        {
+            options.profile = settings.profile;
+        }
         options.starts_paused = self.switch.is_paused();
         match options.open() {
             Ok(history) => {

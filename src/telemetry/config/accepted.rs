@@ -4,6 +4,7 @@ pub(in crate::telemetry) const SPOOL_DIR: &str =
     "a folder that this user owns and no other may write, or that can be made";
 pub(in crate::telemetry) const HISTORY: &str =
     "the path of a file that is a history of Spanwire's, or can be made";
+pub(super) const PROFILE: &str = "a whole number of samples a second from 1 to 1000, or 0 for off";
 pub(super) const BSP_BATCH: &str = "OTEL_BSP_MAX_EXPORT_BATCH_SIZE";
 pub(super) const BLRP_BATCH: &str = "OTEL_BLRP_MAX_EXPORT_BATCH_SIZE";
 pub(super) const SAMPLER: &str = "always_on, always_off, traceidratio, parentbased_always_on, \

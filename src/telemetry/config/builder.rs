@@ -52,6 +52,8 @@ pub struct TelemetryBuilder {
     pub(crate) history_retention: Option<Duration>,
     #[cfg(feature = "history")]
     pub(crate) history_max_bytes: Option<u64>,
+    #[cfg(feature = "profile")]
+    pub(crate) profile: Option<u32>,
     #[cfg(feature = "history")]
     pub(crate) report_rules: crate::history::report::Rules,
     pub(crate) slow_rate_threshold: Option<f64>,
@@ -96,6 +98,8 @@ impl TelemetryBuilder {
             history_retention: None,
             #[cfg(feature = "history")]
             history_max_bytes: None,
+            #[cfg(feature = "profile")]
+            profile: None,
             #[cfg(feature = "history")]
             report_rules: crate::history::report::Rules::default(),
             slow_rate_threshold: None,
@@ -244,6 +248,18 @@ impl TelemetryBuilder {
     #[cfg(feature = "history")]
     pub fn history_max_bytes(mut self, bytes: u64) -> Self {
         self.history_max_bytes = Some(bytes);
+        self
+    }
+
+    /// Takes so many samples a second of what the process' threads compute, up to 1,000, into the
+    /// history, for the flame graph of a [report](crate::Telemetry::report). Default:
+    /// `SPANWIRE_PROFILE`, or 0 for off. A good rate is 99.
+    ///
+    /// It needs a [`history`](Self::history), and is there on Linux and macOS; without one of them
+    /// it is off, with a warning that says what to do.
+    #[cfg(feature = "profile")]
+    pub fn profile(mut self, samples_per_second: u32) -> Self {
+        self.profile = Some(samples_per_second);
         self
     }
 

@@ -6,7 +6,7 @@
 
 use super::accepted::{
     BASE_URL, BLRP_BATCH, BOOL, BSP_BATCH, COMPRESSION, CONSENT, COUNT, EXEMPT, EXPORTER, HEADERS,
-    HISTORY, KEY, LENGTH, LIMIT, LOGS_URL, METRICS_URL, MILLIS, MILLIS_FROM_0, PAIRS, PEM,
+    HISTORY, KEY, LENGTH, LIMIT, LOGS_URL, METRICS_URL, MILLIS, MILLIS_FROM_0, PAIRS, PEM, PROFILE,
     PROTOCOL, PROXY, RATIO, SAMPLER, SECONDS, SLOW_FACTOR, SPOOL_DIR, TRACES_URL,
 };
 #[cfg(feature = "otlp")]
@@ -724,6 +724,7 @@ pub const VARIABLES: &[Variable] = &[
         "a whole number of bytes from 1048576",
         set!(history_max_bytes: history_bytes),
     ),
+    variable("SPANWIRE_PROFILE", "0", PROFILE, Settings::set_profile),
     // Whether it can be used is seen when it is.
     otlp_request!("SPANWIRE_SPOOL_DIR", "", SPOOL_DIR, spool_dir: folder),
     variable(

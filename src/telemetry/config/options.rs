@@ -55,6 +55,9 @@ impl From<MetricsExporter> for MetricsOutputs {
 
 pub(crate) const WITHOUT_HISTORY: &str =
     "the app was built without the feature `history` of spanwire";
+#[cfg(not(feature = "profile"))]
+pub(crate) const WITHOUT_PROFILE: &str =
+    "the app was built without the feature `profile` of spanwire";
 pub(crate) const WITHOUT_OTLP: &str = "the app was built without the feature `otlp` of spanwire";
 pub(crate) const WITHOUT_PROMETHEUS: &str =
     "the app was built without the feature `prometheus` of spanwire";

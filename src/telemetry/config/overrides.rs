@@ -3,6 +3,8 @@
 
 use std::time::Duration;
 
+#[cfg(feature = "profile")]
+use super::accepted::PROFILE;
 use super::apply::{is_share, put, put_routing, unset};
 use super::builder::TelemetryBuilder;
 #[cfg(feature = "prometheus")]
@@ -46,6 +48,16 @@ impl Settings {
             put_routing(&builder.history, "history", &mut self.history);
             put(&builder.history_retention, &mut self.retention);
             put(&builder.history_max_bytes, &mut self.history_max_bytes);
+        }
+        #[cfg(feature = "profile")]
+        if let Some(rate) = builder.profile {
+            // Without a use for it, what the environment says is not in force either.
+            self.profile = super::parse::profile_rate(rate).unwrap_or_else(|flaw| {
+                let mut refusal = unset("profile", rate.to_string(), PROFILE);
+                refusal.flaw = flaw;
+                refusals.push(refusal);
+                0
+            });
         }
         put(&builder.slow_threshold, &mut self.slow_threshold);
         put(&builder.ipc_slow_threshold, &mut self.ipc_slow_threshold);

@@ -53,6 +53,34 @@ pub(crate) fn history_bytes(text: &str) -> Option<u64> {
     text.trim().parse().ok().filter(|bytes| *bytes >= 1 << 20)
 }
 
+/// Samples a second of the CPU profile, where the process can be sampled.
+pub(crate) fn profile(text: &str) -> Result<u32, Flaw> {
+    let rate: u32 = text.trim().parse().map_err(|_| Flaw::Shown)?;
+    profile_rate(rate)
+}
+
+/// The same of the builder's number.
+pub(crate) fn profile_rate(rate: u32) -> Result<u32, Flaw> {
+    match rate {
+        0 => Ok(rate),
+        1..=1_000 => may_profile().map(|()| rate),
+        _ => Err(Flaw::Shown),
+    }
+}
+
+#[cfg(not(feature = "profile"))]
+fn may_profile() -> Result<(), Flaw> {
+    Err(Flaw::said(super::options::WITHOUT_PROFILE))
+}
+
+#[cfg(feature = "profile")]
+fn may_profile() -> Result<(), Flaw> {
+    match crate::history::report::PROFILES_IN_PROCESS {
+        true => Ok(()),
+        false => Err(Flaw::said(crate::history::report::NO_PROFILE_HERE)),
+    }
+}
+
 pub(crate) fn seconds(text: &str) -> Option<Duration> {
     let seconds: u32 = text.trim().parse().ok().filter(|seconds| *seconds > 0)?;
     Some(Duration::from_secs(seconds.into()))

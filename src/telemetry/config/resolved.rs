@@ -21,9 +21,13 @@ use super::resource::Identity;
 #[cfg(feature = "prometheus")]
 use super::routing::ENDPOINT;
 use super::routing::{HISTORY, Off};
+#[cfg(feature = "profile")]
+use super::routing::{Instead, Refusal};
 use super::settings::Settings;
 use super::warning::{TelemetryError, Warning};
 use crate::telemetry::consent::ConsentConfig;
+#[cfg(feature = "profile")]
+use crate::telemetry::diagnostics::flaw::Flaw;
 use crate::telemetry::diagnostics::reporter::Reporter;
 #[cfg(feature = "prometheus")]
 use crate::telemetry::prometheus::EndpointOptions;
@@ -117,6 +121,20 @@ impl ResolvedConfig {
             let mut needs = off.needs_of(HISTORY);
             needs.get(&settings.history)
         };
+        #[cfg(feature = "profile")]
+        if settings.profile > 0 && history.is_none() {
+            refusals.push(Refusal {
+                variable: match builder.profile.is_some() {
+                    true => "profile",
+                    false => "SPANWIRE_PROFILE",
+                },
+                value: String::new(),
+                flaw: Flaw::said("there is no history that would keep it"),
+                accepted: "a history beside it: set SPANWIRE_HISTORY, or TelemetryBuilder::history"
+                    .into(),
+                instead: Instead::Holds("there is no profile".into()),
+            });
+        }
         #[cfg(not(feature = "history"))]
         drop(history);
         let state = if settings.sdk_disabled || !settings.enabled {

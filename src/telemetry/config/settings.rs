@@ -40,6 +40,8 @@ pub(crate) struct Settings {
     /// Of the history's records.
     pub(crate) retention: Duration,
     pub(crate) history_max_bytes: u64,
+    /// Samples of the CPU profile a second; 0 for none.
+    pub(crate) profile: u32,
 }
 
 impl Settings {
@@ -48,5 +50,10 @@ impl Settings {
         let consent = parse::consent(text);
         self.consent = consent.unwrap_or(EnvironmentConsent::Denied);
         consent.map(drop).ok_or(Flaw::Shown)
+    }
+
+    pub(super) fn set_profile(&mut self, text: &str) -> Result<(), Flaw> {
+        self.profile = parse::profile(text)?;
+        Ok(())
     }
 }

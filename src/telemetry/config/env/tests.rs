@@ -77,3 +77,16 @@ fn names_are_unique_and_say_what_they_accept() {
             .all(|variable| !variable.accepted.is_empty())
     );
 }
+
+#[cfg(not(feature = "profile"))]
+#[test]
+fn a_profile_without_its_feature_is_a_warning_that_names_it() {
+    let (settings, warnings) = read(&[("SPANWIRE_PROFILE", "99")]);
+    assert_eq!(settings.profile, 0);
+    assert_eq!(
+        warnings[0].to_string(),
+        "SPANWIRE_PROFILE is not used: the app was built without the feature `profile` of spanwire; \
+         accepted is a whole number of samples a second from 1 to 1000, or 0 for off; the default 0 is \
+         used"
+    );
+}
