@@ -115,7 +115,7 @@ impl Desk {
             channels.sort_by(|a, b| a.name.cmp(&b.name));
             if self.faults.has(Fault::LockHeldByRebuild) {
                 // The tails of the effects fade out first.
-                std::thread::sleep(Duration::from_millis(600));
+                std::thread::sleep(Duration::from_millis(900));
             }
         });
     }
@@ -186,7 +186,7 @@ impl Desk {
     /// The samples of a track: 8 kB of an overview.
     pub(crate) fn waveform(&self, track: usize) -> Vec<u8> {
         let bytes = if self.faults.has(Fault::WaveformUncompressed) {
-            6 * MIB
+            3 * MIB
         } else {
             8 * 1024
         };
@@ -212,7 +212,7 @@ impl Desk {
 
     pub(crate) fn compute_peaks(&self, job: &PeaksJob) -> Result<Vec<u8>, DeskError> {
         let piece = if self.faults.has(Fault::PeaksWorkerTooSlow) {
-            16
+            4
         } else {
             64 * 1024
         };

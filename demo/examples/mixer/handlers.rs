@@ -40,9 +40,10 @@ fn channels(ipc: &Ipc, desk: &Arc<Desk>) -> Result<(), RegisterError> {
         let fader: Fader = call.data()?;
         shared.set_gain(fader.channel, fader.value)
     })?;
-    let sender = ipc.clone();
+    let (sender, shared) = (ipc.clone(), desk.clone());
     ipc.on("fader.set", move |call: &Call| -> Result<(), DeskError> {
         let fader: Fader = call.data()?;
+        shared.set_gain(fader.channel, fader.value)?;
         // Other views of the desk show the move too. A full queue counts it as lost.
         let _ = sender.emit(
             "fader.moved",

@@ -24,7 +24,9 @@ let echoes = 0;
 let isLoadingPreset = false;
 let isRefreshing = false;
 
-const every = (ms, work) => setInterval(work, ms);
+let begun = 0;
+// Each begins a little later than the one before it, so that they do not all come at once.
+const every = (ms, work) => setTimeout(() => setInterval(work, ms), (begun += 1) * 70);
 
 build((channel, value) => {
   gains[channel] = value;
