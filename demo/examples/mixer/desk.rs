@@ -186,7 +186,7 @@ impl Desk {
     /// The samples of a track: 8 kB of an overview.
     pub(crate) fn waveform(&self, track: usize) -> Vec<u8> {
         let bytes = if self.faults.has(Fault::WaveformUncompressed) {
-            3 * MIB
+            MIB * 3 / 4
         } else {
             8 * 1024
         };
@@ -212,7 +212,7 @@ impl Desk {
 
     pub(crate) fn compute_peaks(&self, job: &PeaksJob) -> Result<Vec<u8>, DeskError> {
         let piece = if self.faults.has(Fault::PeaksWorkerTooSlow) {
-            4
+            1
         } else {
             64 * 1024
         };

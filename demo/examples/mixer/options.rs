@@ -73,7 +73,7 @@ pub(crate) enum Fault {
     WebProcessDies,
     /// the host keeps all decoded audio
     DecodedAudioNeverFreed,
-    /// the worker reads its files in pieces of 4 bytes and falls behind its queue
+    /// the worker reads its files byte by byte and falls behind its queue
     PeaksWorkerTooSlow,
     /// the page and the host echo each move of a fader to each other without end
     FaderEcho,

@@ -69,7 +69,7 @@ fn while_open(proxy: &EventLoopProxy<UserEvent>, pause: Duration, event: impl Fn
 fn send_levels(ipc: &Ipc, desk: &Desk) {
     for round in 0_usize.. {
         let is_flood = desk.faults.has(Fault::MeterFlood);
-        let (blocks, pause) = if is_flood { (120, 20) } else { (1, 200) };
+        let (blocks, pause) = if is_flood { (250, 20) } else { (1, 200) };
         for block in 0..blocks {
             let levels: Vec<usize> = (0..CHANNELS)
                 .map(|channel| (round + block + channel * 13) % 100)

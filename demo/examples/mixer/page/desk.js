@@ -40,10 +40,10 @@ export function showLevels(levels) {
 
 // Reads the height of each bar in small steps after each write, so the engine lays out each time.
 export function showLevelsSmoothly(levels) {
-  for (let step = 1; step <= 45; step += 1) {
+  for (let step = 1; step <= 18; step += 1) {
     levels.forEach((level, channel) => {
       const bar = bars[channel];
-      bar.style.height = `${(level * step) / 45}%`;
+      bar.style.height = `${(level * step) / 18}%`;
       names[channel].style.paddingTop = `${bar.offsetHeight % 3}px`;
     });
   }
