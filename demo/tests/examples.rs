@@ -7,7 +7,9 @@ use std::sync::{Mutex, PoisonError};
 
 use opentelemetry_proto::tonic::trace::v1::Span;
 use opentelemetry_proto::tonic::trace::v1::span::SpanKind;
+use spanwire::history::query::{Filter, HistoryReader};
 use spanwire_testkit::example;
+use spanwire_testkit::folder::Folder;
 use spanwire_testkit::receiver::{self, Receiver};
 use spanwire_testkit::virtual_display::on_display;
 
@@ -156,4 +158,18 @@ fn the_notebook_without_a_fault_ends_by_itself() {
     let receiver = Receiver::start();
     let said = run_with("notebook", &["--for", "3"], &receiver);
     assert!(said.contains("metrics http://127.0.0.1:"), "{said}");
+}
+
+#[test]
+fn the_mixer_without_a_fault_ends_by_itself_and_keeps_a_history() {
+    let receiver = Receiver::start();
+    let folder = Folder::new("mixer");
+    let history = folder.path().join("history.db");
+    run_with(
+        "mixer",
+        &["--for", "3", "--history", history.to_str().unwrap()],
+        &receiver,
+    );
+    let reader = HistoryReader::open(&history).unwrap();
+    assert!(!reader.stats(&Filter::new()).unwrap().is_empty());
 }
