@@ -110,10 +110,20 @@ pub(super) fn exposed(state: &State) -> Exposed {
         shown.push((metric, all));
     }
     reserve(&mut taken, &mut shown, &mut conflicts);
+    let name = ENDPOINT_METRIC_CONFLICTS.prometheus_name();
+    if !conflicts.is_empty() {
+        // Of a counter it is the stem, which names the family in OpenMetrics.
+        let is_the_count = |metric: &ExposedFamily| metric.name == name || metric.stem() == name;
+        shown.retain(|(metric, names)| {
+            let is_left_out = is_the_count(metric);
+            if is_left_out {
+                conflicts.extend(names.iter().cloned());
+            }
+            !is_left_out
+        });
+    }
     let mut families: Vec<_> = shown.into_iter().map(|(metric, _)| metric).collect();
     if !conflicts.is_empty() {
-        let name = ENDPOINT_METRIC_CONFLICTS.prometheus_name();
-        families.retain(|metric| metric.name != name);
         families.push(ExposedFamily {
             name,
             description: state.descriptions.of(ENDPOINT_METRIC_CONFLICTS.name),

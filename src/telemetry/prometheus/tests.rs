@@ -98,6 +98,23 @@ fn a_name_is_written_once() {
 }
 
 #[test]
+fn a_counter_of_the_app_with_the_name_of_the_count_of_conflicts_gives_way_to_it() {
+    let (recorder, exposition) = recorder_of("paint-tool");
+    with_local_recorder(&recorder, || {
+        metrics::counter!("spanwire.endpoint.metric_conflicts").increment(1);
+        metrics::gauge!("target.info").set(6.0);
+    });
+    for text in [exposition.render(), exposition.render_openmetrics()] {
+        let types = text
+            .matches("# TYPE spanwire_endpoint_metric_conflicts")
+            .count();
+        assert_eq!(types, 1, "{text}");
+        let count = "\nspanwire_endpoint_metric_conflicts 2\n";
+        assert!(text.contains(count), "{text}");
+    }
+}
+
+#[test]
 fn series_whose_labels_become_the_same_are_one() {
     let (recorder, exposition) = recorder_of("paint-tool");
     with_local_recorder(&recorder, || {
