@@ -75,7 +75,7 @@ impl Waker {
         }
     }
 
-    /// The wake that was sent last came to nothing: nobody will answer it.
+    /// Cancels the last wake: the event loop dropped it, so the UI thread will not answer.
     pub(super) fn forget(&self) {
         self.sent_at.store(0, Ordering::Relaxed);
         self.sent.store(false, Ordering::Release);

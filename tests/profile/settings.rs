@@ -1,4 +1,4 @@
-//! Who switches it on, and what is said where it cannot be.
+//! How the builder and the environment switch the profiler on, and the warnings where it is not available.
 
 use spanwire::Telemetry;
 use spanwire::telemetry::{MetricsExporter, TelemetryBuilder};

@@ -1,4 +1,4 @@
-//! It is on where it was asked for, and nowhere and never else.
+//! The profiler runs only where the app or the environment asked for it.
 #![cfg(target_os = "linux")]
 
 use std::path::Path;

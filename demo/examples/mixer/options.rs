@@ -53,7 +53,7 @@ pub(crate) enum Fault {
     BlockingScanOnRuntime,
     /// the handler that opens plug-ins keeps its responders and never answers
     PluginNeverAnswers,
-    /// the presets are gone from the disk, and the page asks again at once, for ever
+    /// the preset files are missing, and the page retries each failed call without a delay
     PresetRetryStorm,
     /// a search takes longer than the page waits for it
     SearchTimesOut,
@@ -105,7 +105,7 @@ impl Faults {
         self.began.store(true, Ordering::Relaxed);
     }
 
-    /// Whether the fault goes on now.
+    /// Whether the fault is active.
     pub(crate) fn has(&self, fault: Fault) -> bool {
         self.began.load(Ordering::Relaxed) && self.is_chosen(fault)
     }

@@ -1,4 +1,4 @@
-//! What goes on beside the window: the audio, the worker, and the clock.
+//! The threads of the app: audio, the worker of the queue, and the clock.
 
 use std::sync::Arc;
 use std::thread;
