@@ -22,6 +22,8 @@ pub mod receiver;
 pub mod reliability;
 pub mod scrape;
 pub mod spooling_process;
+pub mod sqlite;
 pub mod stamped_page;
 pub mod trace_stages;
 pub mod virtual_display;
+pub mod zip_file;

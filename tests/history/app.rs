@@ -1,12 +1,12 @@
 //! An app with a history, and the look into its file.
 
 use std::path::{Path, PathBuf};
-use std::process::Command;
 use std::time::Duration;
 
 use spanwire::Telemetry;
 use spanwire::telemetry::{MetricsExporter, TelemetryBuilder};
 use spanwire_testkit::folder::Folder;
+pub(crate) use spanwire_testkit::sqlite::sql;
 
 /// Long enough for a machine that has much to do.
 pub(crate) const DEADLINE: Duration = Duration::from_secs(30);
@@ -32,20 +32,7 @@ pub(crate) fn flush(telemetry: &Telemetry) {
     telemetry.history().unwrap().flush(DEADLINE).unwrap();
 }
 
-/// What the command `sqlite3` answers, a row a line and columns between `|`.
-pub(crate) fn sql(path: &Path, query: &str) -> String {
-    let output = Command::new("sqlite3")
-        .args(["-cmd", ".timeout 10000"])
-        .arg(path)
-        .arg(query)
-        .output()
-        .expect("sqlite3 is there: scripts/install-packages test");
-    let stderr = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{query}: {stderr}");
-    String::from_utf8_lossy(&output.stdout).trim().to_owned()
-}
-
-/// The same for one number.
+/// What `sqlite3` answers, as one number.
 pub(crate) fn number(path: &Path, query: &str) -> f64 {
     let text = sql(path, query);
     text.parse()

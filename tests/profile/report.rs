@@ -7,6 +7,7 @@ use std::process::Command;
 use base64::Engine;
 use serde_json::Value;
 use spanwire_testkit::child_process::run_alone;
+use spanwire_testkit::zip_file::text_in;
 
 use crate::busy::{DEADLINE, THREAD, builder, compute, folder};
 
@@ -198,20 +199,6 @@ fn width_of(html: &str, part: &str) -> f64 {
         (title.contains(part) || name.contains(part)).then(|| width.parse::<f64>().unwrap())
     });
     widths.fold(0.0, f64::max)
-}
-
-fn text_in(zip: &Path, name: &str) -> String {
-    let script = "import sys,zipfile\n\
-                  sys.stdout.buffer.write(zipfile.ZipFile(sys.argv[1]).read(sys.argv[2]))";
-    let output = Command::new("python3")
-        .args(["-c", script])
-        .arg(zip)
-        .arg(name)
-        .output()
-        .expect("python3 is there: scripts/install-packages test");
-    let stderr = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{name}: {stderr}");
-    String::from_utf8(output.stdout).unwrap()
 }
 
 /// The schema's file; npm installs it where cargo builds.

@@ -1,13 +1,12 @@
 //! The profiler runs only where the app or the environment asked for it.
 #![cfg(target_os = "linux")]
 
-use std::path::Path;
-use std::process::Command;
 use std::thread;
 use std::time::Duration;
 
 use spanwire::telemetry::Pending;
 use spanwire_testkit::child_process::run_alone;
+use spanwire_testkit::sqlite::sql;
 
 use crate::busy::{DEADLINE, builder, catches_sigprof, compute, compute_until, folder};
 
@@ -17,18 +16,6 @@ fn wait_until(is_so: impl Fn() -> bool) -> bool {
         thread::sleep(Duration::from_millis(10));
         is_so()
     })
-}
-
-fn sql(path: &Path, query: &str) -> String {
-    let output = Command::new("sqlite3")
-        .args(["-cmd", ".timeout 10000"])
-        .arg(path)
-        .arg(query)
-        .output()
-        .expect("sqlite3 is there: scripts/install-packages test");
-    let stderr = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{query}: {stderr}");
-    String::from_utf8_lossy(&output.stdout).trim().to_owned()
 }
 
 fn has_thread(name: &str) -> bool {

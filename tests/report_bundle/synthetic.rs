@@ -1,12 +1,13 @@
 //! Histories as an app writes them: by the schema and plain inserts.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use hdrhistogram::Histogram;
 use hdrhistogram::serialization::{Serializer, V2Serializer};
 use rusqlite::{Connection, params};
 use spanwire::history::SCHEMA;
 use spanwire_testkit::folder::Folder;
+pub(crate) use spanwire_testkit::zip_file::{text_in, unzipped};
 
 pub(crate) const MS: i64 = 1_000_000;
 pub(crate) const SECOND: i64 = 1_000 * MS;
@@ -282,27 +283,6 @@ impl Synthetic {
         );
         self.samples("process.cpu.utilization", "", (0..600).map(|_| 0.1));
     }
-}
-
-/// What is in a ZIP file, read by a program that is not ours.
-pub(crate) fn unzipped(zip: &Path, name: &str) -> Vec<u8> {
-    let script = "import sys,zipfile\n\
-                  z=zipfile.ZipFile(sys.argv[1])\n\
-                  assert z.testzip() is None\n\
-                  sys.stdout.buffer.write(z.read(sys.argv[2]))";
-    let output = std::process::Command::new("python3")
-        .args(["-c", script])
-        .arg(zip)
-        .arg(name)
-        .output()
-        .expect("python3 is there: scripts/install-packages test");
-    let stderr = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{name}: {stderr}");
-    output.stdout
-}
-
-pub(crate) fn text_in(zip: &Path, name: &str) -> String {
-    String::from_utf8(unzipped(zip, name)).unwrap()
 }
 
 pub(crate) const PARTS: [&str; 4] = ["report.html", "trace.json", "otlp.jsonl", "history.sqlite"];
