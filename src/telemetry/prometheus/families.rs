@@ -94,7 +94,8 @@ pub(super) fn exposed(state: &State) -> Exposed {
         (!is_ours, *kind, stem(*kind, name).to_owned())
     });
 
-    let mut taken = BTreeSet::from([TARGET_INFO.to_owned()]);
+    let count = ENDPOINT_METRIC_CONFLICTS.prometheus_name();
+    let mut taken = BTreeSet::from([TARGET_INFO.to_owned(), count.clone()]);
     let mut shown = Vec::new();
     let mut conflicts = BTreeSet::new();
     for ((_, name), group) in groups {
@@ -110,22 +111,10 @@ pub(super) fn exposed(state: &State) -> Exposed {
         shown.push((metric, all));
     }
     reserve(&mut taken, &mut shown, &mut conflicts);
-    let name = ENDPOINT_METRIC_CONFLICTS.prometheus_name();
-    if !conflicts.is_empty() {
-        // Of a counter it is the stem, which names the family in OpenMetrics.
-        let is_the_count = |metric: &ExposedFamily| metric.name == name || metric.stem() == name;
-        shown.retain(|(metric, names)| {
-            let is_left_out = is_the_count(metric);
-            if is_left_out {
-                conflicts.extend(names.iter().cloned());
-            }
-            !is_left_out
-        });
-    }
     let mut families: Vec<_> = shown.into_iter().map(|(metric, _)| metric).collect();
     if !conflicts.is_empty() {
         families.push(ExposedFamily {
-            name,
+            name: count,
             description: state.descriptions.of(ENDPOINT_METRIC_CONFLICTS.name),
             #[expect(clippy::cast_precision_loss, reason = "there are not 2^53 metrics")]
             values: Values::Gauge(BTreeMap::from([(String::new(), conflicts.len() as f64)])),

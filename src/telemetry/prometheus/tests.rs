@@ -98,19 +98,32 @@ fn a_name_is_written_once() {
 }
 
 #[test]
-fn a_counter_of_the_app_with_the_name_of_the_count_of_conflicts_gives_way_to_it() {
+fn the_name_of_the_count_of_conflicts_is_ours() {
     let (recorder, exposition) = recorder_of("paint-tool");
     with_local_recorder(&recorder, || {
-        metrics::counter!("spanwire.endpoint.metric_conflicts").increment(1);
+        metrics::gauge!("spanwire.endpoint.metric_conflicts").set(6.0);
+    });
+    assert!(
+        exposition
+            .render()
+            .contains("\nspanwire_endpoint_metric_conflicts 1\n")
+    );
+}
+
+/// In OpenMetrics a counter's family has its name without `_total`.
+#[test]
+fn a_counter_whose_family_would_be_that_of_the_count_of_conflicts_is_another_one() {
+    let (recorder, exposition) = recorder_of("paint-tool");
+    with_local_recorder(&recorder, || {
+        metrics::counter!("spanwire.endpoint.metric_conflicts").increment(5);
         metrics::gauge!("target.info").set(6.0);
     });
     for text in [exposition.render(), exposition.render_openmetrics()] {
-        let types = text
-            .matches("# TYPE spanwire_endpoint_metric_conflicts")
-            .count();
+        let name = "spanwire_endpoint_metric_conflicts";
+        let types = text.matches(&format!("# TYPE {name} ")).count();
         assert_eq!(types, 1, "{text}");
-        let count = "\nspanwire_endpoint_metric_conflicts 2\n";
-        assert!(text.contains(count), "{text}");
+        assert!(text.contains(&format!("\n{name} 1\n")), "{text}");
+        assert!(text.contains(&format!("\n{name}_total 5\n")), "{text}");
     }
 }
 
