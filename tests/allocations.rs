@@ -5,6 +5,7 @@ use spanwire::ipc::{Ipc, PageEvents};
 use spanwire::queue::{MessageQueue, Overflow};
 use spanwire::telemetry::{MetricsExporter, Telemetry};
 use spanwire::timer::monitor;
+use spanwire_testkit::local_recorder::with_recorder_of;
 
 const ROUNDS: usize = 1_000;
 
@@ -153,7 +154,6 @@ fn with_both_exporters(f: impl FnOnce()) {
         .without_system()
         .build()
         .expect("the settings are sound");
-    let recorder = parts.recorder.expect("metrics are on");
-    metrics::with_local_recorder(&recorder, f);
+    with_recorder_of(&parts, f);
     telemetry.shutdown(std::time::Duration::from_millis(100));
 }

@@ -12,6 +12,7 @@ use proptest::test_runner::TestRunner;
 use serde_json::json;
 use spanwire::ipc::{Call, Ipc, check_event_name};
 use spanwire::telemetry::{MetricsExporter, Telemetry};
+use spanwire_testkit::local_recorder::with_recorder_of;
 use spanwire_testkit::model_page::ModelPage;
 use spanwire_testkit::openmetrics;
 use spanwire_testkit::receiver::{Receiver, text};
@@ -47,9 +48,8 @@ fn a_scrape_and_a_collector_have_every_name_as_it_is() {
         .build()
         .unwrap();
     let names = names();
-    let recorder = parts.recorder.clone().unwrap();
     let subscriber = tracing_subscriber::registry().with(parts.layer());
-    metrics::with_local_recorder(&recorder, || {
+    with_recorder_of(&parts, || {
         tracing::subscriber::with_default(subscriber, || {
             let ipc = Ipc::builder("main").build();
             for name in &names {

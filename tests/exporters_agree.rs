@@ -12,6 +12,7 @@ use spanwire::ipc::{Call, Ipc};
 use spanwire::queue::Overflow;
 use spanwire::semconv::Instrument;
 use spanwire::telemetry::{MetricsExporter, Telemetry};
+use spanwire_testkit::local_recorder::with_recorder_of;
 use spanwire_testkit::model_page::ModelPage;
 use spanwire_testkit::receiver::{Receiver, text};
 use spanwire_testkit::scrape::{Sample, scrape};
@@ -83,8 +84,7 @@ fn sums_and_buckets_of_both_exporters_equal_the_ledger() {
         .without_system()
         .build()
         .unwrap();
-    let recorder = parts.recorder.clone().unwrap();
-    let ledger = metrics::with_local_recorder(&recorder, mixed_run);
+    let ledger = with_recorder_of(&parts, mixed_run);
     assert!(ledger.values().sum::<u64>() >= 10_000);
 
     let scraped = scrape(telemetry.prometheus_addr().unwrap());

@@ -2,16 +2,15 @@
 #![allow(clippy::unwrap_used, reason = "the helpers of tests are tests too")]
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use metrics::Recorder;
 use opentelemetry_proto::tonic::trace::v1::Span;
 use serde_json::{Value, json};
 use spanwire::clock::Clock;
 use spanwire::ipc::{Ipc, Limits};
-use spanwire::telemetry::{Exporter, Sampler, ShutdownReport, Telemetry};
+use spanwire::telemetry::{Exporter, Sampler, ShutdownReport, Telemetry, TelemetryParts};
 use spanwire_testkit::environment::{environment, variables};
+use spanwire_testkit::local_recorder::with_recorder_of;
 use spanwire_testkit::model_page::ModelPage;
 use spanwire_testkit::receiver::{Answer, Payload, Receiver, text};
 use spanwire_testkit::scrape::scrape;
@@ -23,7 +22,7 @@ const TRACE: &str = "0af7651916cd43dd8448eb211c80319c";
 struct Fixture {
     receiver: Receiver,
     telemetry: Telemetry,
-    recorder: Arc<dyn Recorder + Send + Sync>,
+    parts: TelemetryParts,
     ipc: Ipc,
     page: ModelPage,
 }
@@ -45,9 +44,8 @@ impl Fixture {
             .without_system()
             .build()
             .unwrap();
-        let recorder = parts.recorder.unwrap();
         let spans = telemetry.page_spans();
-        let (ipc, page) = metrics::with_local_recorder(&*recorder, || {
+        let (ipc, page) = with_recorder_of(&parts, || {
             let ipc = Ipc::builder("main")
                 .limits(limits)
                 .page_spans(spans)
@@ -58,7 +56,7 @@ impl Fixture {
         Self {
             receiver,
             telemetry,
-            recorder,
+            parts,
             ipc,
             page,
         }
@@ -66,7 +64,7 @@ impl Fixture {
 
     fn send(&self, count: usize, request: &Value) {
         let message = json!({"kind": "spans", "count": count, "data": request});
-        metrics::with_local_recorder(&*self.recorder, || self.page.send(&self.ipc, &[message]));
+        with_recorder_of(&self.parts, || self.page.send(&self.ipc, &[message]));
     }
 
     fn send_spans(&self, spans: &[Value]) {
@@ -256,7 +254,7 @@ fn what_rust_cannot_hold_of_a_span_is_repaired_or_left_out_and_the_span_arrives(
         json!({"kind": "spans", "count": 2, "data": request(&[broken, span(2, &json!({}))])});
     let batch = fixture.page.batch(&[message]);
     let batch = batch.replace(name, r"half \ud83d");
-    metrics::with_local_recorder(&*fixture.recorder, || _ = fixture.ipc.receive(&batch, None));
+    with_recorder_of(&fixture.parts, || _ = fixture.ipc.receive(&batch, None));
     fixture.telemetry.flush(30 * SECOND).unwrap();
     let spans = fixture.receiver.spans();
     assert_eq!(spans.len(), 2);
@@ -555,8 +553,7 @@ fn page_spans_without_a_trace_exporter_are_refused() {
         .without_system()
         .build()
         .unwrap();
-    let recorder = parts.recorder.unwrap();
-    metrics::with_local_recorder(&*recorder, || {
+    with_recorder_of(&parts, || {
         let ipc = Ipc::builder("main")
             .page_spans(telemetry.page_spans())
             .build();
@@ -578,7 +575,7 @@ fn input_that_is_not_otlp_does_no_harm() {
             .page
             .batch(&[json!({"kind": "spans", "count": 1, "data": 0})]);
         let text = text.replace(r#""data":0"#, &format!(r#""data":{data}"#));
-        metrics::with_local_recorder(&*fixture.recorder, || {
+        with_recorder_of(&fixture.parts, || {
             let _ = fixture.ipc.receive(&text, None);
         });
     };

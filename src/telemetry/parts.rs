@@ -48,6 +48,11 @@ use crate::timer;
 pub struct TelemetryParts {
     /// Takes the metrics: the process' recorder, which [`set_globals`](Self::set_globals) sets, or one
     /// of several in a fan-out of the app's.
+    ///
+    /// Two telemetries side by side, as in tests, each take `metrics::with_local_recorder(&*recorder, …)`
+    /// with what the `Arc` points to, which is then to live as long as the process
+    /// (`std::mem::forget` a clone): handles are kept for each recorder, told apart by its address,
+    /// so that another recorder at the same place would write into this one's series.
     pub recorder: Option<Arc<dyn Recorder + Send + Sync>>,
     /// Makes the spans: `opentelemetry::global::set_tracer_provider`, for those with explicit
     /// times. The [`layer`](Self::layer) has it already.

@@ -15,6 +15,7 @@ pub mod faulty_collector;
 pub mod folder;
 #[cfg(feature = "window")]
 pub mod harness;
+pub mod local_recorder;
 pub mod model_page;
 pub mod openmetrics;
 pub mod prometheus;

@@ -3,12 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use metrics::{
-    Key, KeyName, Label, Level, Metadata, Recorder, SharedString, Unit, with_local_recorder,
-};
+use metrics::{Key, KeyName, Label, Level, Metadata, Recorder, SharedString, Unit};
 use proptest::prelude::*;
 use spanwire::semconv;
 use spanwire::telemetry::Telemetry;
+use spanwire_testkit::local_recorder::with_recorder_of;
 use spanwire_testkit::scrape::scrape_as;
 
 /// What an app does with its metrics.
@@ -156,8 +155,7 @@ impl App {
             .quiet()
             .build()
             .unwrap();
-        let recorder = parts.recorder.clone().unwrap();
-        with_local_recorder(&recorder, || {
+        with_recorder_of(&parts, || {
             for record in &self.0 {
                 metrics::with_recorder(|recorder| record.write(recorder));
             }

@@ -2,13 +2,12 @@
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
-use std::sync::Arc;
 use std::time::Duration;
 
-use metrics::Recorder;
 use spanwire::telemetry::{
     Exporter, MetricsExporter, Sampler, Telemetry, TelemetryBuilder, TelemetryParts,
 };
+use spanwire_testkit::local_recorder::with_recorder_of;
 use tracing_subscriber::Registry;
 use tracing_subscriber::layer::SubscriberExt;
 
@@ -42,10 +41,7 @@ impl App {
     /// Runs `f` with what this app records with.
     pub(crate) fn within<R>(&self, f: impl FnOnce() -> R) -> R {
         let subscriber = Registry::default().with(self.parts.layer());
-        let recorder: Arc<dyn Recorder + Send + Sync> = self.parts.recorder.clone().unwrap();
-        tracing::subscriber::with_default(subscriber, || {
-            metrics::with_local_recorder(&*recorder, f)
-        })
+        tracing::subscriber::with_default(subscriber, || with_recorder_of(&self.parts, f))
     }
 
     pub(crate) fn span(&self, name: &str) {

@@ -12,6 +12,7 @@ use tracing_subscriber::layer::SubscriberExt;
 
 use spanwire_testkit::authority::Authority;
 use spanwire_testkit::environment::{Variables, environment, variables};
+use spanwire_testkit::local_recorder::with_recorder_of;
 use spanwire_testkit::receiver::{Payload, Receiver};
 
 pub(crate) const SECOND: Duration = Duration::from_secs(1);
@@ -33,8 +34,8 @@ pub(crate) fn builder(variables: Variables) -> TelemetryBuilder {
 
 /// One of each signal.
 pub(crate) fn emit(parts: &TelemetryParts) {
-    if let Some(recorder) = &parts.recorder {
-        metrics::with_local_recorder(&**recorder, || {
+    if parts.recorder.is_some() {
+        with_recorder_of(parts, || {
             metrics::counter!("own.things").increment(1);
         });
     }

@@ -9,6 +9,7 @@ use spanwire::ipc::{Call, Ipc};
 use spanwire::semconv::OTHER_NAMES_MAX;
 use spanwire::telemetry::Telemetry;
 use spanwire::testing::Capture;
+use spanwire_testkit::local_recorder::with_recorder_of;
 use spanwire_testkit::model_page::ModelPage;
 use spanwire_testkit::scrape::scrape;
 use spanwire_testkit::stamped_page::StampedPage;
@@ -114,8 +115,7 @@ fn series(use_wire: impl FnOnce(&Capture)) -> BTreeMap<String, usize> {
         .without_system()
         .build()
         .unwrap();
-    let recorder = parts.recorder.clone().unwrap();
-    capture.run(|| metrics::with_local_recorder(&recorder, || use_wire(&capture)));
+    capture.run(|| with_recorder_of(&parts, || use_wire(&capture)));
     let mut counts = BTreeMap::new();
     for sample in scrape(telemetry.prometheus_addr().unwrap()) {
         if !sample.label("spanwire_webview_name").is_empty()

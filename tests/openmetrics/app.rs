@@ -3,7 +3,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, UNIX_EPOCH};
 
-use metrics::with_local_recorder;
 use serde_json::json;
 use spanwire::clock::Clock;
 use spanwire::ipc::{Call, Ipc};
@@ -12,6 +11,7 @@ use spanwire::timer::monitor;
 use tracing_subscriber::Registry;
 use tracing_subscriber::layer::SubscriberExt;
 
+use spanwire_testkit::local_recorder::with_recorder_of;
 use spanwire_testkit::model_page::ModelPage;
 use spanwire_testkit::openmetrics::{Exemplar, Family, FamilySample, parse};
 use spanwire_testkit::scrape::scrape_as;
@@ -60,9 +60,8 @@ impl App {
     }
 
     pub(crate) fn run<R>(&mut self, f: impl FnOnce(&Ipc, &mut ModelPage) -> R) -> R {
-        let recorder = self.parts.recorder.clone().unwrap();
         let subscriber = Registry::default().with(self.parts.layer());
-        with_local_recorder(&recorder, || {
+        with_recorder_of(&self.parts, || {
             tracing::subscriber::with_default(subscriber, || f(&self.ipc, &mut self.page))
         })
     }

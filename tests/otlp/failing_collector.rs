@@ -8,6 +8,7 @@ use spanwire::clock;
 use spanwire::telemetry::{Exporter, FlushError, MetricsExporter, TelemetryBuilder};
 use spanwire_testkit::authority::Authority;
 use spanwire_testkit::faulty_collector::refused_url;
+use spanwire_testkit::local_recorder::with_recorder_of;
 use spanwire_testkit::receiver::{Answer, Receiver};
 use tracing_subscriber::Registry;
 use tracing_subscriber::layer::SubscriberExt;
@@ -91,7 +92,7 @@ fn a_silent_collector_does_not_hold_up_the_shutdown() {
         .metrics(MetricsExporter::Otlp)
         .build()
         .unwrap();
-    metrics::with_local_recorder(&*parts.recorder.clone().unwrap(), || {
+    with_recorder_of(&parts, || {
         metrics::counter!("own.things").increment(3);
     });
     run(&parts, || {
@@ -200,7 +201,7 @@ fn a_flush_reports_lost_metrics() {
         .traces(Exporter::None)
         .build()
         .unwrap();
-    metrics::with_local_recorder(&*parts.recorder.clone().unwrap(), || {
+    with_recorder_of(&parts, || {
         metrics::counter!("own.things").increment(3);
     });
     let flushed = telemetry.flush(10 * SECOND);

@@ -13,6 +13,7 @@ use spanwire::telemetry::{
 };
 use spanwire_testkit::authority::Authority;
 use spanwire_testkit::environment::{environment, variables};
+use spanwire_testkit::local_recorder::with_recorder_of;
 use spanwire_testkit::receiver::{Answer, Payload, Receiver, body, text};
 use tracing::level_filters::LevelFilter;
 use tracing_subscriber::Registry;
@@ -119,8 +120,7 @@ fn metrics_arrive_with_units_and_bounds() {
         .traces(Exporter::None)
         .build()
         .unwrap();
-    let recorder = parts.recorder.clone().unwrap();
-    metrics::with_local_recorder(&*recorder, || {
+    with_recorder_of(&parts, || {
         metrics::describe_histogram!(
             "spanwire.operation.duration",
             metrics::Unit::Seconds,
@@ -168,7 +168,7 @@ fn each_signal_is_compressed_and_has_its_headers() {
     .metrics(MetricsExporter::Otlp)
     .build()
     .unwrap();
-    metrics::with_local_recorder(&*parts.recorder.clone().unwrap(), || {
+    with_recorder_of(&parts, || {
         metrics::counter!("own.things").increment(3);
     });
     run(&parts, || {

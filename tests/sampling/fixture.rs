@@ -16,6 +16,7 @@ use tracing_subscriber::Registry;
 use tracing_subscriber::layer::SubscriberExt;
 
 use spanwire_testkit::environment::{environment, variables};
+use spanwire_testkit::local_recorder::with_recorder_of;
 use spanwire_testkit::receiver::{Receiver, text};
 use spanwire_testkit::scrape::scrape;
 
@@ -64,10 +65,9 @@ impl Fixture {
 
     /// Runs `f` with the clock, the recorder and the subscriber in force on this thread.
     pub(crate) fn run<R>(&self, f: impl FnOnce() -> R) -> R {
-        let recorder = self.parts.recorder.as_deref().unwrap();
         let subscriber = Registry::default().with(self.parts.layer());
         self.clock.run(|| {
-            metrics::with_local_recorder(recorder, || {
+            with_recorder_of(&self.parts, || {
                 tracing::subscriber::with_default(subscriber, f)
             })
         })
