@@ -273,7 +273,7 @@ clippy:
 plugin: packages ## check the Tauri plugin: lints, with its feature and without, and its docs
 	cd tauri-plugin && cargo clippy --locked --workspace --all-targets -- -D warnings
 	cd tauri-plugin && cargo clippy --locked -p tauri-plugin-spanwire --no-default-features -- -D warnings
-	cd tauri-plugin && RUSTDOCFLAGS="-D warnings" cargo doc --locked -p tauri-plugin-spanwire --no-deps --features async-spans,report
+	cd tauri-plugin && RUSTDOCFLAGS="-D warnings" cargo doc --locked -p tauri-plugin-spanwire --no-deps --features async-spans,profile
 
 # A workspace of its own, with a Python that pip fills: nothing of the system's is changed.
 PYTHON_VENV := target/python-venv

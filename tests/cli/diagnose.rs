@@ -252,7 +252,7 @@ fn a_finding_is_told_with_its_consequences_and_an_example_and_leads_the_verdict(
                   culprit   handlers of load (webview main) kept it for 2 % of the time
                   instance  app:9464
                   so also   delivery-slow: one of 20 messages to webview main is acknowledged after 520 ms or later
-                  remedy    move the handler's work off the UI thread with Ipc::on_async or on_deferred; if no handler is named, the app blocks it elsewhere, in its event loop or a window's callback
+                  remedy    move the handler's work off the UI thread: Ipc::on_async or on_deferred, in Tauri an async command; if no handler is named, the app blocks it elsewhere, in its event loop or a window's callback
                   runbook   runbooks/SpanwireMainThreadBlocked.md
                   trace     http://jaeger/trace/4bf92f
 

@@ -71,7 +71,7 @@ export const UI_THREAD: readonly Finding[] = [
       { ids: ["handler-slow"], same: [EVENT] },
     ],
     remedy:
-      "move the handler's work off the UI thread with Ipc::on_async or on_deferred; if no handler is named, the app blocks it elsewhere, in its event loop or a window's callback",
+      "move the handler's work off the UI thread: Ipc::on_async or on_deferred, in Tauri an async command; if no handler is named, the app blocks it elsewhere, in its event loop or a window's callback",
     trace: { tags: { "spanwire.thread": "main" }, isSlow: true },
     alert: {
       name: "SpanwireMainThreadBlocked",
