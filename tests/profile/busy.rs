@@ -70,6 +70,22 @@ pub(crate) fn compute() {
     });
 }
 
+/// Computes while samples are taken, which begins in the background.
+pub(crate) fn compute_sampled() {
+    #[cfg(target_os = "linux")]
+    assert!(wait_until(catches_sigprof));
+    compute();
+}
+
+/// Until it is so: the profiler's thread does it.
+#[cfg(target_os = "linux")]
+pub(crate) fn wait_until(is_so: impl Fn() -> bool) -> bool {
+    (0..3_000).any(|_| {
+        thread::sleep(Duration::from_millis(10));
+        is_so()
+    })
+}
+
 /// Each is 40 million rounds of the loop.
 const ROUNDS: u32 = if cfg!(debug_assertions) { 6 } else { 40 };
 

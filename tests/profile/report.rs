@@ -9,7 +9,7 @@ use serde_json::Value;
 use spanwire_testkit::child_process::run_alone;
 use spanwire_testkit::zip_file::text_in;
 
-use crate::busy::{DEADLINE, THREAD, builder, compute, folder};
+use crate::busy::{DEADLINE, THREAD, builder, compute_sampled, folder};
 
 #[test]
 fn busy_functions_are_in_the_report_with_their_shares() {
@@ -22,7 +22,7 @@ fn busy_functions_are_in_the_report_with_their_shares() {
                 .profile(250)
                 .install()
                 .unwrap();
-            compute();
+            compute_sampled();
             let out = folder.path().join("report.zip");
             let report = telemetry.report(&out).unwrap();
             assert!(report.missing.is_empty(), "{:?}", report.missing);
@@ -71,7 +71,7 @@ fn file_is_valid_by_the_schema_of_speedscope_and_a_broken_one_is_not() {
                 .profile(250)
                 .install()
                 .unwrap();
-            compute();
+            compute_sampled();
             let out = folder.path().join("report.zip");
             telemetry.report(&out).unwrap();
             let profile = text_in(&out, "profile.speedscope.json");

@@ -1,22 +1,11 @@
 //! The profiler runs only where the app or the environment asked for it.
 #![cfg(target_os = "linux")]
 
-use std::thread;
-use std::time::Duration;
-
 use spanwire::telemetry::Pending;
 use spanwire_testkit::child_process::run_alone;
 use spanwire_testkit::sqlite::sql;
 
-use crate::busy::{DEADLINE, builder, catches_sigprof, compute, compute_until, folder};
-
-/// Until it is so: the profiler's thread does it.
-fn wait_until(is_so: impl Fn() -> bool) -> bool {
-    (0..3_000).any(|_| {
-        thread::sleep(Duration::from_millis(10));
-        is_so()
-    })
-}
+use crate::busy::{DEADLINE, builder, catches_sigprof, compute, compute_until, folder, wait_until};
 
 fn has_thread(name: &str) -> bool {
     let tasks = std::fs::read_dir("/proc/self/task").unwrap();
