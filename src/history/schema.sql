@@ -15,7 +15,7 @@ CREATE TABLE session (
 ) STRICT;
 
 -- What is measured, once: 'operation', 'current_operation', 'call', 'event_in', 'event_out', 'reply',
--- 'startup', 'page_error', 'system'. `webview` is '' where there is none.
+-- 'startup', 'page_load', 'page_error', 'system'. `webview` is '' where there is none.
 CREATE TABLE series (
     id            INTEGER PRIMARY KEY,
     kind          TEXT    NOT NULL,

@@ -37,6 +37,8 @@ pub(crate) enum RecordKind {
     /// The reply to a call, on its way to the page.
     Reply,
     Startup,
+    /// A page that took another one's place.
+    PageLoad,
     PageError,
     System,
 }
@@ -51,6 +53,7 @@ impl RecordKind {
             Self::EventOut => "event_out",
             Self::Reply => "reply",
             Self::Startup => "startup",
+            Self::PageLoad => "page_load",
             Self::PageError => "page_error",
             Self::System => "system",
         }

@@ -202,6 +202,12 @@ impl WebviewSeries {
 
     /// Counts a page that became ready.
     pub(super) fn page_loaded(&self, load: PageLoad) {
+        if load != PageLoad::First {
+            record_sink::record(|| {
+                Record::new(RecordKind::PageLoad, load.as_str(), Duration::ZERO)
+                    .webview(&self.webview)
+            });
+        }
         let register = || {
             let labels = [
                 (semconv::WEBVIEW_NAME, &*self.webview),

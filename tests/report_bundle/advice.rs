@@ -105,6 +105,27 @@ fn slow_listener_is_named() {
 }
 
 #[test]
+fn listener_that_blocks_now_and_then_is_named_and_two_outliers_are_not() {
+    let history = Synthetic::new("listener-p95");
+    let took = |at: u64| if at % 10_000 == 0 { 240 } else { 40 };
+    history.write(&every(1_000, 100, |at| {
+        Row::event_out("meter", at, 1, took(at))
+    }));
+    let advice = only(&history, "listener-slow");
+    assert!(
+        advice.evidence.contains("one of 20 times 240 ms or longer"),
+        "{}",
+        advice.evidence
+    );
+    let history = Synthetic::new("listener-outliers");
+    let took = |at: u64| if at % 15_000 == 0 { 240 } else { 4 };
+    history.write(&every(1_000, 30, |at| {
+        Row::event_out("meter", at, took(at), took(at))
+    }));
+    assert!(report(&history).advice.is_empty());
+}
+
+#[test]
 fn messages_that_wait_or_are_dropped_are_a_queue_too_small() {
     let history = Synthetic::new("queue");
     let mut rows = every(1_000, 30, |at| Row::event_out("tick", at, 200, 1));
@@ -166,6 +187,16 @@ fn calls_one_after_the_other_are_one_call_too_few() {
 }
 
 #[test]
+fn row_of_calls_among_other_messages_is_found_wherever_it_is() {
+    let history = Synthetic::new("n-plus-1-once");
+    let mut rows = every(100, 600, |at| Row::event_out("tick", at, 1, 1));
+    rows.extend(every(6, 40, |at| Row::call("read_layer", 31_000 + at, 5)));
+    history.write(&rows);
+    let advice = only(&history, "calls-in-a-row");
+    assert_eq!(advice.subject, "call read_layer (webview main)");
+}
+
+#[test]
 fn slow_start_names_the_phase_that_took_the_most() {
     let history = Synthetic::new("start");
     let phases = [
@@ -192,6 +223,26 @@ fn memory_that_grows_is_named_with_its_process() {
     let advice = only(&history, "memory-growth");
     assert_eq!(advice.subject, "the webview's web process");
     assert!(advice.evidence.contains(" MiB in "), "{}", advice.evidence);
+}
+
+#[test]
+fn memory_that_grows_fast_is_named_within_a_minute_and_one_document_is_not() {
+    for (name, of, is_growth) in [
+        (
+            "leak",
+            (|n| 1.7e8 + 1.2e7 * f64::from((n - 10).clamp(0, 22))) as fn(i32) -> f64,
+            true,
+        ),
+        ("document", |n| if n < 30 { 1.7e8 } else { 4.2e8 }, false),
+        ("given-back", |n| 1.7e8 + 1.2e7 * f64::from(n % 15), false),
+    ] {
+        let history = Synthetic::new(name);
+        history.healthy();
+        history.samples("process.memory.usage", "", (0..66).map(of));
+        let found = report(&history).advice;
+        let found = found.iter().any(|advice| advice.id == "memory-growth");
+        assert_eq!(found, is_growth, "{name}");
+    }
 }
 
 #[test]

@@ -51,7 +51,7 @@ impl Filter {
     }
 
     /// What is of this kind: `operation`, `current_operation`, `call`, `event_in`, `event_out`,
-    /// `reply`, `startup` or `page_error`.
+    /// `reply`, `startup`, `page_load` or `page_error`.
     #[must_use]
     pub fn kind(mut self, kind: impl Into<String>) -> Self {
         self.kind = Some(kind.into());

@@ -10,7 +10,7 @@ use rusqlite::Connection;
 #[non_exhaustive]
 pub struct Series {
     /// `operation`, `current_operation`, `call`, `event_in`, `event_out`, `reply`, `startup`,
-    /// `page_error` or `system`.
+    /// `page_load`, `page_error` or `system`.
     pub kind: String,
     /// The operation's or message's name.
     pub name: String,

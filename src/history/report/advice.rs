@@ -58,6 +58,7 @@ pub(super) const RULES: &[&str] = &[
     "operation-slow",
     "slower-than-before",
     "page-errors",
+    "page-reloading",
     "host-cpu-saturated",
 ];
 
@@ -70,10 +71,13 @@ pub(super) fn advice(facts: &Facts, own: Vec<Advice>) -> Vec<Advice> {
         advice: Vec::new(),
     };
     found.handlers();
+    found.operations_on_main();
     found.queues();
     found.messages();
     found.rows_of_calls();
     found.failures();
+    found.reloads();
+    found.unanswered();
     found.slow_operations();
     found.slower_than_before();
     found.startup();
@@ -144,7 +148,8 @@ impl<'a> Found<'a> {
     fn handlers(&mut self) {
         for stats in self.kind(&["call", "event_in"]) {
             let (sample, slowest) = self.of(&stats.series);
-            let Some(spread) = spread(sample, HANDLER).filter(|is| is.count >= 3) else {
+            let Some(spread) = spread(sample, HANDLER, HANDLER_SLOW).filter(|is| is.count >= 3)
+            else {
                 continue;
             };
             if spread.p95 < HANDLER_SLOW {
@@ -167,6 +172,7 @@ impl<'a> Found<'a> {
                 ),
             );
             let subject = subject(&stats.series);
+            let meanwhile = self.meanwhile(&stats.series).unwrap_or_default();
             if blocked.0 >= 3 || is_main {
                 let so = match blocked {
                     (0, _) => "it runs on the thread main".to_owned(),
@@ -179,19 +185,23 @@ impl<'a> Found<'a> {
                 self.add(
                     "ui-thread-blocked",
                     subject,
-                    format!("{took}; {so}"),
+                    format!("{took}; {so}{meanwhile}"),
                     example,
                 );
             } else {
-                self.add("handler-slow", subject, took, example);
+                self.add("handler-slow", subject, took + &meanwhile, example);
             }
         }
         for stats in self.kind(&["event_out"]) {
             let (sample, slowest) = self.of(&stats.series);
-            let Some(spread) = spread(sample, HANDLER).filter(|is| is.count >= 3) else {
+            let Some(spread) = spread(sample, HANDLER, LISTENER_SLOW).filter(|is| is.count >= 3)
+            else {
                 continue;
             };
-            if spread.mean > LISTENER_SLOW {
+            // One that blocks the page now and then is slow too, however fast it is else.
+            if spread.mean > LISTENER_SLOW
+                || spread.p95 > LISTENER_SLOW && spread.above >= ABOVE_MIN
+            {
                 let example = longest(sample.iter().chain(slowest), HANDLER);
                 let evidence = format!(
                     "the page's listeners take {} on average, one of 20 times {} or longer, {} \
@@ -205,16 +215,14 @@ impl<'a> Found<'a> {
         }
     }
 
-    /// How many messages to the page waited while a handler of the series ran, and how long at most.
+    /// How many messages to the page waited while a handler or an operation of the series ran, and how long at most.
     fn waits_within(&self, series: &Arc<Series>) -> (usize, u64) {
         let events = self.facts.events();
         let mut handlers: Vec<(i64, (i64, i64))> = Vec::new();
         for event in &events {
-            let is_long = event
-                .stage(HANDLER)
-                .is_some_and(|took| took >= HANDLER_SLOW / 2);
+            let is_long = held(event).is_some_and(|took| took >= HANDLER_SLOW / 2);
             if event.series == *series && is_long {
-                handlers.extend(event.span_of(HANDLER).map(|span| (event.session, span)));
+                handlers.extend(held_span(event).map(|span| (event.session, span)));
             }
         }
         let (mut count, mut longest) = (0, 0);
@@ -238,15 +246,91 @@ impl<'a> Found<'a> {
         (count, longest)
     }
 
+    /// Operations on the UI thread, outside of handlers or within, for which the page waits.
+    fn operations_on_main(&mut self) {
+        for stats in self.kind(&["operation"]) {
+            let (sample, slowest) = self.of(&stats.series);
+            let is_main = sample
+                .iter()
+                .any(|event| event.thread.as_deref() == Some("main"));
+            let spread = spread_of(sample, held, HANDLER_SLOW);
+            let Some(spread) = spread.filter(|is| is_main && is.count >= 3) else {
+                continue;
+            };
+            let (waited, longest_wait) = self.waits_within(&stats.series);
+            if spread.p95 < HANDLER_SLOW || waited < 3 {
+                continue;
+            }
+            let example = sample
+                .iter()
+                .chain(slowest)
+                .max_by_key(|event| event.duration);
+            let evidence = format!(
+                "of {} runs one in 20 takes {} or longer on the thread main, {} at most; meanwhile \
+                 {waited} messages to the page waited for the UI thread, {} at most",
+                stats.count,
+                time(spread.p95),
+                time(example.map_or(spread.max, |event| event.duration)),
+                time(longest_wait),
+            );
+            self.add(
+                "ui-thread-blocked",
+                subject(&stats.series),
+                evidence,
+                example,
+            );
+        }
+    }
+
+    /// An operation on another thread that runs whenever a handler of the series is slow: what the
+    /// handler waits for, maybe.
+    fn meanwhile(&self, series: &Arc<Series>) -> Option<String> {
+        let events = self.facts.events();
+        let of_series = events.iter().filter(|event| event.series == *series);
+        let slow: Vec<(&Event, (i64, i64))> = of_series
+            .filter(|event| held(event).is_some_and(|took| took >= HANDLER_SLOW))
+            .filter_map(|event| Some((*event, held_span(event)?)))
+            .collect();
+        let mut runs: BTreeMap<&Arc<Series>, Vec<&Event>> = BTreeMap::new();
+        for event in events
+            .iter()
+            .chain(&self.facts.wall.iter().collect::<Vec<_>>())
+        {
+            if event.series.kind == "operation" && event.duration >= HANDLER_SLOW / 2 {
+                runs.entry(&event.series).or_default().push(event);
+            }
+        }
+        let covers = |run: &Event, of: &Event, (from, to): (i64, i64)| {
+            let shared = to.min(run.end()) - from.max(run.start);
+            run.session == of.session && run.thread != of.thread && shared * 10 >= (to - from) * 8
+        };
+        let covered = runs.iter().map(|(series, runs)| {
+            let is_covered =
+                |(of, span): &&(&Event, (i64, i64))| runs.iter().any(|run| covers(run, of, *span));
+            (slow.iter().filter(is_covered).count(), *series)
+        });
+        let (count, series) = covered.max_by_key(|(count, _)| *count)?;
+        let is_rule = slow.len() >= 3 && count * 10 >= slow.len() * 8;
+        is_rule.then(|| {
+            format!(
+                "; operation {} runs on another thread during {count} of the {} slowest that were \
+                 looked at: they may wait for it",
+                series.name,
+                slow.len()
+            )
+        })
+    }
+
     fn queues(&mut self) {
         for stats in self.kind(&["event_out", "reply"]) {
             let (sample, slowest) = self.of(&stats.series);
-            let waits = spread(sample, QUEUE_WAIT).filter(|is| is.count >= 10);
+            let waits = spread(sample, QUEUE_WAIT, QUEUE_WAITS).filter(|is| is.count >= 10);
             // A UI thread that does not come is named by what keeps it.
             if self.has("ui-thread-blocked") {
                 break;
             }
-            if let Some(spread) = waits.filter(|is| is.p95 > QUEUE_WAITS) {
+            let waits = waits.filter(|is| is.p95 > QUEUE_WAITS && is.above >= ABOVE_MIN);
+            if let Some(spread) = waits {
                 let example = longest(sample.iter().chain(slowest), QUEUE_WAIT);
                 let evidence = format!(
                     "of {} messages one in 20 waits {} or longer before it is handed to the \
@@ -323,7 +407,9 @@ impl<'a> Found<'a> {
     /// Calls that wait for each other where one would do.
     fn rows_of_calls(&mut self) {
         let mut longest: BTreeMap<Arc<Series>, Vec<&Event>> = BTreeMap::new();
-        for run in &self.facts.runs {
+        // Windows of the whole period, and all neighbours of its end: rows may be minutes apart.
+        let runs = self.facts.runs.iter().chain([&self.facts.wall]);
+        for run in runs {
             let mut rows: HashMap<(i64, Arc<Series>), Vec<&Event>> = HashMap::new();
             for event in run.iter().filter(|event| event.series.kind == "call") {
                 let row = rows
@@ -433,6 +519,51 @@ impl<'a> Found<'a> {
         }
     }
 
+    /// Calls that nobody answered: they were open for long when their page or the wire ended.
+    fn unanswered(&mut self) {
+        for stats in self.kind(&["call"]) {
+            let (sample, slowest) = self.of(&stats.series);
+            let is_open = |event: &&Event| {
+                let ended = matches!(event.error_type.as_deref(), Some("shutdown" | "page_gone"));
+                ended && event.duration >= UNANSWERED && event.stage(HANDLER).is_none()
+            };
+            let open: HashMap<i64, &Event> = sample
+                .iter()
+                .chain(slowest)
+                .filter(is_open)
+                .map(|event| (event.id, event))
+                .collect();
+            if open.len() < UNANSWERED_MIN {
+                continue;
+            }
+            let example = open.values().copied().max_by_key(|event| event.duration);
+            let evidence = format!(
+                "{} of {} had no answer when the app or the page ended, the oldest for {}",
+                open.len(),
+                stats.count,
+                time(example.map_or(0, |event| event.duration)),
+            );
+            self.add("calls-unsettled", subject(&stats.series), evidence, example);
+        }
+    }
+
+    /// Pages that are loaded anew within a minute, as often as the catalogue has it.
+    fn reloads(&mut self) {
+        for stats in self.kind(&["page_load"]) {
+            let peak = self.facts.peaks.get(&stats.series).copied().unwrap_or(0);
+            if peak < RELOADS_A_MINUTE {
+                continue;
+            }
+            let evidence = format!(
+                "{peak} loads within a minute, {} in all: {}",
+                stats.count, stats.series.name
+            );
+            let (sample, _) = self.of(&stats.series);
+            let subject = format!("the page of webview {}", stats.series.webview);
+            self.add("page-reloading", subject, evidence, sample.first());
+        }
+    }
+
     fn slow_operations(&mut self) {
         for stats in self.kind(&["operation"]) {
             if stats.slow < 3 || (stats.slow as f64) < 0.01 * stats.count as f64 {
@@ -465,8 +596,11 @@ impl<'a> Found<'a> {
             };
             let (was, is) = (before.p95, after.p95);
             let kind = after.series.kind.as_str();
-            let is_known = matches!(kind, "startup" | "page_error" | "current_operation");
-            let few = before.count < 50 || after.count < 50;
+            let is_known = matches!(
+                kind,
+                "startup" | "page_load" | "page_error" | "current_operation"
+            );
+            let few = before.count < 20 || after.count < 20;
             if is_known || few || is < was * 2 || is - was < SLOWER_BY {
                 continue;
             }
@@ -569,31 +703,67 @@ impl<'a> Found<'a> {
     }
 }
 
-/// By how much memory grew from fifth to fifth, to how much, and in what time; `None` where it is
-/// steady. The first fifth is the app's start.
+/// By how much memory grew, to how much, and in what time; `None` where it is steady. The first fifth
+/// is the app's start.
 fn growth(points: &[(i64, f64)]) -> Option<(f64, f64, u64)> {
-    let size = points.len() / 5;
-    if size < 3 {
-        return None;
-    }
-    let medians: Vec<f64> = points
-        .chunks(size)
-        .take(5)
-        .map(|chunk| {
-            let mut values: Vec<f64> = chunk.iter().map(|(_, value)| *value).collect();
-            values.sort_by(f64::total_cmp);
-            values.get(values.len() / 2).copied().unwrap_or(0.0)
-        })
-        .collect();
-    let rises = medians
-        .windows(2)
-        .skip(1)
-        .all(|pair| pair.first() < pair.last());
-    let (first, last) = (*medians.get(1)?, *medians.last()?);
-    let over = points.last()?.0 - points.get(size)?.0;
+    slow_growth(points).or_else(|| fast_growth(points))
+}
+
+/// From fifth to fifth of a long time.
+fn slow_growth(points: &[(i64, f64)]) -> Option<(f64, f64, u64)> {
+    let (medians, over) = medians(points, 5)?;
+    let medians = medians.get(1..)?;
+    let rises = medians.windows(2).all(|pair| pair.first() < pair.last());
+    let (first, last) = (*medians.first()?, *medians.last()?);
     let grew = last - first;
     let is_growth = rises && grew > MEMORY_GREW && grew > first * 0.2 && over >= MEMORY_TIME;
     is_growth.then(|| (grew, last, u64::try_from(over).unwrap_or(0)))
+}
+
+/// Much in a short time, in several steps, of which nothing is given back: one step is a document
+/// that was opened.
+fn fast_growth(points: &[(i64, f64)]) -> Option<(f64, f64, u64)> {
+    let (medians, over) = medians(points, 20)?;
+    let medians = medians.get(4..)?;
+    let (first, last) = (*medians.first()?, *medians.last()?);
+    let grew = last - first;
+    let step = |pair: &[f64]| Some(pair.last()? - pair.first()?);
+    let steps = medians.windows(2).filter_map(step);
+    let rises = steps.clone().filter(|step| *step > grew / 20.0).count();
+    let falls = steps.filter(|step| *step < -grew / 20.0).count();
+    let is_growth = grew > MEMORY_GREW_FAST && grew > first * 0.2 && rises >= 4 && falls == 0;
+    is_growth.then(|| (grew, last, u64::try_from(over).unwrap_or(0)))
+}
+
+/// The medians of so many parts of equal length, and the time from the end of the first fifth on.
+fn medians(points: &[(i64, f64)], parts: usize) -> Option<(Vec<f64>, i64)> {
+    let size = points.len() / parts;
+    if size < 3 {
+        return None;
+    }
+    let medians = points.chunks(size).take(parts).map(|chunk| {
+        let mut values: Vec<f64> = chunk.iter().map(|(_, value)| *value).collect();
+        values.sort_by(f64::total_cmp);
+        values.get(values.len() / 2).copied().unwrap_or(0.0)
+    });
+    let over = points.last()?.0 - points.get(points.len() / 5)?.0;
+    Some((medians.collect(), over))
+}
+
+/// How long it kept its thread: a message its handler, an operation itself.
+fn held(event: &Event) -> Option<u64> {
+    match event.series.kind.as_str() {
+        "operation" => Some(event.duration),
+        _ => event.stage(HANDLER),
+    }
+}
+
+/// From when to when it did.
+fn held_span(event: &Event) -> Option<(i64, i64)> {
+    match event.series.kind.as_str() {
+        "operation" => Some((event.start, event.end())),
+        _ => event.span_of(HANDLER),
+    }
 }
 
 /// A stage of some events.
@@ -602,11 +772,21 @@ struct Spread {
     mean: u64,
     p95: u64,
     max: u64,
+    /// How many took longer than the threshold: two of thirty are their p95, and no pattern.
+    above: usize,
 }
 
 /// By weight: one that stands for several counts as often.
-fn spread(events: &[Event], stage: usize) -> Option<Spread> {
-    let known = |event: &Event| Some((event.stage(stage)?, event.weight.max(1.0)));
+fn spread(events: &[Event], stage: usize, threshold: u64) -> Option<Spread> {
+    spread_of(events, |event| event.stage(stage), threshold)
+}
+
+fn spread_of(
+    events: &[Event],
+    took: impl Fn(&Event) -> Option<u64>,
+    threshold: u64,
+) -> Option<Spread> {
+    let known = |event: &Event| Some((took(event)?, event.weight.max(1.0)));
     let mut all: Vec<(u64, f64)> = events.iter().filter_map(known).collect();
     all.sort_unstable_by_key(|(took, _)| *took);
     let (max, _) = *all.last()?;
@@ -622,6 +802,7 @@ fn spread(events: &[Event], stage: usize) -> Option<Spread> {
         mean: (sum / weight) as u64,
         p95: p95.map_or(max, |(took, _)| *took),
         max,
+        above: all.iter().filter(|(took, _)| *took > threshold).count(),
     })
 }
 
@@ -653,11 +834,19 @@ fn subject(series: &Series) -> String {
 const HANDLER_SLOW: u64 = 100_000_000;
 const LISTENER_SLOW: u64 = 100_000_000;
 const QUEUE_WAITS: u64 = 100_000_000;
+/// So many above a threshold are no accident.
+const ABOVE_MIN: usize = 5;
+const RELOADS_A_MINUTE: u64 = 4;
+/// Calls that were open for so long, and how many, when the wire was closed or their page went away.
+const UNANSWERED: u64 = 10_000_000_000;
+const UNANSWERED_MIN: usize = 3;
 const FLOOD_PER_SECOND: f64 = 500.0;
 const PAYLOAD_LARGE: f64 = 524_288.0;
 const ERROR_RATE: f64 = 0.05;
 const STARTUP_SLOW: u64 = 5_000_000_000;
 const MEMORY_GREW: f64 = 67_108_864.0;
+/// In less time than that.
+const MEMORY_GREW_FAST: f64 = 134_217_728.0;
 const MEMORY_TIME: i64 = 300_000_000_000;
 const SLOWER_BY: std::time::Duration = std::time::Duration::from_millis(20);
 // As `report::optimization` has them, which this part of the crate does not know.

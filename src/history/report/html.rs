@@ -342,7 +342,12 @@ fn numbers(out: &mut String, facts: &Facts) {
     let shown: Vec<_> = facts
         .stats
         .iter()
-        .filter(|stats| !matches!(stats.series.kind.as_str(), "startup" | "page_error"))
+        .filter(|stats| {
+            !matches!(
+                stats.series.kind.as_str(),
+                "startup" | "page_load" | "page_error"
+            )
+        })
         .collect();
     for stats in shown.iter().take(NUMBERS) {
         put!(

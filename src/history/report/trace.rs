@@ -61,9 +61,9 @@ impl<'a> Trace<'a> {
         let end = event.end() - self.facts.from;
         let args = args(event);
         match event.series.kind.as_str() {
-            "page_error" => {
-                let name = format!("page error {}", event.series.name);
-                let mut value = json!({"name": name, "cat": "page_error", "ph": "i", "s": "p"});
+            kind @ ("page_error" | "page_load") => {
+                let name = format!("{} {}", kind.replace('_', " "), event.series.name);
+                let mut value = json!({"name": name, "cat": kind, "ph": "i", "s": "p"});
                 place(&mut value, process, 0, start);
                 set(&mut value, "args", args);
                 self.events.push((start, value));

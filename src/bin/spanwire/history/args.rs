@@ -254,7 +254,7 @@ impl Only {
     }
 }
 
-const KINDS: [&str; 8] = [
+const KINDS: [&str; 9] = [
     "operation",
     "current_operation",
     "call",
@@ -262,5 +262,6 @@ const KINDS: [&str; 8] = [
     "event_out",
     "reply",
     "startup",
+    "page_load",
     "page_error",
 ];
