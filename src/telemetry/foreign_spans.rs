@@ -70,12 +70,17 @@ impl ForeignSpans {
         name: &str,
         parent: ForeignParent<'_>,
     ) -> Option<ForeignSpan> {
+        // A span that begins in a pause is not wanted, though it may end after it.
         if self.batch.as_ref()?.switch().is_paused() {
             return None;
         }
+        // Another sampler than ours is in force. The other SDK's own sampler has let the span
+        // through already.
         let Some(tail) = &self.tail else {
             return Some(ForeignSpan { is_kept: true });
         };
+        // `Tail::started` looks at a parent's flag alone. Without the flag it looks up what
+        // became of the trace.
         let flags = TraceFlags::default();
         let undecided = SpanContext::new(trace, SPAN, flags, false, Default::default());
         let parent = match parent {
@@ -97,6 +102,8 @@ impl ForeignSpans {
     pub fn ended(&self, span: ForeignSpan, mut data: SpanData) {
         let Some(batch) = &self.batch else { return };
         let is_admitted = batch.switch().admits(data.start_time).is_some();
+        // The other SDK's flag tells of its own sampler. `Tail::ended` takes the flag for a trace
+        // that is kept already.
         let context = &data.span_context;
         data.span_context = SpanContext::new(
             context.trace_id(),
@@ -108,6 +115,8 @@ impl ForeignSpans {
         match &self.tail {
             Some(tail) if is_admitted => tail.ended(data),
             Some(tail) if !span.is_kept && !batch.switch().is_paused() => {
+                // The trace counts the span as open, and would otherwise wait for its end until
+                // `hold_max`.
                 tail.ended_unrecorded(&data);
             }
             None if is_admitted => batch.push(data),
