@@ -83,6 +83,7 @@ impl NoProxy {
     /// and it is not known what.
     pub(crate) fn new(text: &str) -> Result<Self, Flaw> {
         let entries = text
+            // Blanks separate as well, as in curl.
             .split([',', ' ', '\t'])
             .filter(|entry| !entry.is_empty());
         let entries: Option<Vec<_>> = entries.map(entry).collect();
@@ -94,6 +95,7 @@ impl NoProxy {
 
     pub(crate) fn covers(&self, url: &Uri) -> bool {
         let host = url.host().unwrap_or_default().to_ascii_lowercase();
+        // The crate `http` keeps the brackets of an IPv6 address in the host.
         let host = host.trim_matches(['[', ']']);
         let usual = if url.scheme_str() == Some("https") {
             443
@@ -109,6 +111,7 @@ impl NoProxy {
 /// An entry, and the only port for which it holds if it names one.
 fn entry(text: &str) -> Option<(Exempt, Option<u16>)> {
     match text.rsplit_once(':') {
+        // A bare IPv6 address has colons and no port. One with a port has brackets.
         Some((host, port)) if !host.contains(':') || host.ends_with(']') => {
             Some((Exempt::new(host)?, Some(port.parse().ok()?)))
         }
@@ -133,6 +136,8 @@ impl Exempt {
             return Some(Self::Host(bare.to_owned()));
         }
         let is_of_name = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
+        // Names are plain text with at most one `*` at an end. Anything else is a mistake, and not
+        // a pattern.
         let star_ahead = text.strip_prefix('*');
         let name = star_ahead.unwrap_or(&text);
         let star_behind = name.strip_suffix('*');
@@ -158,6 +163,8 @@ impl Exempt {
             Self::Beginning(start) => host.starts_with(start.as_str()),
             Self::Host(name) => host == name,
             Self::Network(net, bits) => match (host.parse(), net) {
+                // The first bit that differs must lie behind the prefix. With a prefix of 0 every
+                // address is covered.
                 (Ok(IpAddr::V4(host)), IpAddr::V4(net)) => {
                     let differing = host.to_bits() ^ net.to_bits();
                     differing.leading_zeros() >= *bits
@@ -178,6 +185,7 @@ pub(crate) fn port_is_usable(url: &Uri) -> bool {
     let Some(authority) = url.authority() else {
         return false;
     };
+    // The text is compared, since `port_u16` is `None` for a bad port as for none.
     let place = authority.as_str().rsplit('@').next().unwrap_or_default();
     place == authority.host() || authority.port_u16().is_some_and(|port| port > 0)
 }

@@ -39,6 +39,8 @@ impl QueueAge {
     }
 
     fn forget(&mut self) {
+        // Of the looks whose items have all been taken only the last one counts: what is queued now
+        // came after it.
         while self
             .looks
             .get(1)
