@@ -378,7 +378,7 @@ impl Telemetry {
     /// Keeps the place of the process's subscriber until the end.
     #[cfg(feature = "otlp")]
     pub(super) fn keep(&mut self, place: Option<Place>) {
-        // `get_mut` takes no lock: nobody shares the handle before `install` or `build` returns it.
+        // `get_mut` takes no lock: no thread shares the handle before `install` or `build` returns.
         let state = self.state.get_mut().unwrap_or_else(PoisonError::into_inner);
         if let State::Running(running) = state {
             running.place = place;

@@ -311,8 +311,8 @@ pub const VARIABLES: &[Variable] = &[
         set!(propagators: propagators),
     ),
     variable(
-        // Empty, unlike the specification's `parentbased_always_on`: without a sampler tail sampling
-        // decides.
+        // Empty, unlike the specification's `parentbased_always_on`: without a sampler, tail
+        // sampling decides.
         "OTEL_TRACES_SAMPLER",
         "",
         SAMPLER,

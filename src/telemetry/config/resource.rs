@@ -57,8 +57,8 @@ impl Identity {
                 .map(|version| KeyValue::new("service.version", version)),
         );
         attributes.extend(self.attributes.into_iter().map(owned));
-        // `Resource::builder` would add the SDK's detectors, which read the process environment past
-        // the app's `environment`. This one gives `telemetry.sdk.*` alone.
+        // `Resource::builder` would add the SDK's detectors, which read the process environment
+        // past the app's `environment`. This one gives `telemetry.sdk.*` alone.
         let sdk: Box<dyn ResourceDetector> = Box::new(TelemetryResourceDetector);
         Resource::builder_empty()
             .with_detector(sdk)

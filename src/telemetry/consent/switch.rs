@@ -133,7 +133,7 @@ impl Switch {
             self.kept_from.store(paused, Ordering::Release);
         }
         self.epoch.store(paused, Ordering::Release);
-        // In a second pause, too: `kept_from` may have changed, so who waits must look again.
+        // In a second pause, too: `kept_from` may have changed, so waiting threads must look again.
         *change = bounded(0);
         is_first.then_some(Epoch(epoch))
     }

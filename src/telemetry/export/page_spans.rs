@@ -122,7 +122,7 @@ impl PageSpans {
     fn running(&self) -> Option<&ReaderThread> {
         self.0
             .as_deref()
-            // A reader that was never started has nothing to wait for, and nobody who would end it.
+            // A reader that was never started never ends, so nothing may wait for its end.
             .filter(|shared| shared.start.is_completed())
     }
 }

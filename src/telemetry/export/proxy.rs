@@ -83,7 +83,6 @@ impl NoProxy {
     /// and it is not known what.
     pub(crate) fn new(text: &str) -> Result<Self, Flaw> {
         let entries = text
-            // Blanks separate as well, as in curl.
             .split([',', ' ', '\t'])
             .filter(|entry| !entry.is_empty());
         let entries: Option<Vec<_>> = entries.map(entry).collect();

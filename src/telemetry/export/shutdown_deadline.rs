@@ -50,7 +50,8 @@ impl ShutdownDeadline {
 
     /// From now on nothing waits beyond `deadline`.
     pub(crate) fn close(&self, deadline: Stamp) {
-        // The deadline is set before the receivers are disconnected: who wakes asks for it.
+        // The deadline is set before the receivers are disconnected: a thread that wakes asks for
+        // it.
         *self.lock() = Some(Shutdown {
             began: clock::now(),
             deadline,

@@ -28,8 +28,8 @@ impl OtlpSettings {
                 continue;
             }
             limits.batch_max = most;
-            // A small queue makes the default batch too large, which nobody asked for. A value that
-            // is no number has its warning already.
+            // A small queue makes the default batch too large, which is no mistake of the user's. A
+            // value that is no number has its warning already.
             if let Some(value) = get(batch).filter(|value| parse::count(value).is_some()) {
                 refusals.push(Refusal {
                     variable: batch,

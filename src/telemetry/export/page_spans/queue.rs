@@ -34,8 +34,8 @@ impl Job {
 #[derive(Debug, Default)]
 pub(super) struct Queue {
     state: Mutex<State>,
-    // One for the reader and for those who wait for it. So every change wakes all of them, who are
-    // few.
+    // The reader waits on it, and so do the threads that wait for the reader. They are few, so each
+    // change wakes all of them.
     changed: Condvar,
 }
 
