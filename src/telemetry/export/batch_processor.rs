@@ -433,14 +433,17 @@ impl<T: Send + 'static, E: Export<T>> Worker<T, E> {
             self.shared.woken.store(false, Ordering::SeqCst);
             let closed = self.shared.closed.load(Ordering::Acquire);
             let began = clock::now();
-            self.age.look(self.shared.receiver.len(), began);
             // Read before the export: a flush that is asked for during it waits for the next one.
             let asked = {
                 let progress = self.shared.progress();
                 (progress.flushes_asked > progress.flushes_done).then_some(progress.flushes_asked)
             };
             self.look_at_switch();
-            if self.shared.switch().is_paused() {
+            let is_paused = self.shared.switch().is_paused();
+            if !is_paused {
+                self.age.look(self.shared.receiver.len(), began);
+            }
+            if is_paused {
                 if closed {
                     self.discard_rest();
                 }
