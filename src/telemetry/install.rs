@@ -121,7 +121,7 @@ fn install_globals(
 ) -> Vec<Warning> {
     let mut taken = Vec::new();
     // A recorder cannot be taken back, so a strict caller must know before.
-    if parts.recorder.is_some() && handles::recorder().is_some() {
+    if parts.recorder.is_some() && handles::has_global_recorder() {
         taken.push(Warning::RecorderTaken);
     }
     if has_subscriber {
