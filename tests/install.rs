@@ -142,6 +142,22 @@ fn an_existing_subscriber_and_recorder_stay() {
     });
 }
 
+#[test]
+fn a_recorder_of_this_thread_alone_leaves_the_place_free() {
+    let test = "a_recorder_of_this_thread_alone_leaves_the_place_free";
+    run_alone(test, &[], || {
+        let (_other, parts) = builder().build().unwrap();
+        let own = parts.recorder.unwrap();
+        let install = || builder().strict().install();
+        let telemetry = metrics::with_local_recorder(&*own, install).unwrap();
+        assert!(telemetry.warnings().is_empty());
+        metrics::counter!("own.things").increment(3);
+        let text = scrape_text(telemetry.prometheus_addr().unwrap());
+        assert!(text.contains("own_things_total 3"), "{text}");
+        assert!(!text.contains("recorder_taken"), "{text}");
+    });
+}
+
 /// A bad variable, and a collector that is not there.
 fn in_trouble(builder: TelemetryBuilder) {
     let telemetry = builder

@@ -11,6 +11,7 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 
 use metrics::{Counter, Gauge, Histogram, Key, Label, Level, Metadata, Unit};
 
+use super::fresh_thread::on_fresh_thread;
 use crate::semconv::{Instrument, Metric};
 
 /// The recorder in force on this thread, told apart by its address; `None` when there is none.
@@ -22,6 +23,11 @@ pub(crate) fn recorder() -> Option<RecorderId> {
         (size_of_val(recorder) != 0)
             .then(|| RecorderId(std::ptr::from_ref(recorder).cast::<()>().addr()))
     })
+}
+
+/// Whether the process has a recorder. One of this thread alone does not count.
+pub(crate) fn has_global_recorder() -> bool {
+    on_fresh_thread(|| recorder().is_some())
 }
 
 /// Tells recorders apart.
@@ -401,6 +407,14 @@ mod tests {
         let before = install_epoch();
         installed();
         assert_ne!(install_epoch(), before);
+    }
+
+    #[test]
+    fn a_recorder_of_this_thread_alone_is_not_the_process_s() {
+        metrics::with_local_recorder(&self::recorder(), || {
+            assert!(super::recorder().is_some());
+            assert!(!has_global_recorder());
+        });
     }
 
     #[test]

@@ -105,6 +105,7 @@ impl HistogramFn for Both<Histogram> {
     }
 
     fn record_many(&self, value: f64, count: usize) {
+        // Passed on whole: the trait's default would record the value `count` times.
         self.0.record_many(value, count);
         self.1.record_many(value, count);
     }

@@ -70,12 +70,17 @@ impl ForeignSpans {
         name: &str,
         parent: ForeignParent<'_>,
     ) -> Option<ForeignSpan> {
+        // A span that begins in a pause is not wanted, though it may end after it.
         if self.batch.as_ref()?.switch().is_paused() {
             return None;
         }
+        // Another sampler than ours is in force. The other SDK's own sampler has let the span
+        // through already.
         let Some(tail) = &self.tail else {
             return Some(ForeignSpan { is_kept: true });
         };
+        // `Tail::started` looks at a parent's flag alone. Without the flag it looks up what
+        // became of the trace.
         let flags = TraceFlags::default();
         let undecided = SpanContext::new(trace, SPAN, flags, false, Default::default());
         let parent = match parent {
@@ -97,6 +102,8 @@ impl ForeignSpans {
     pub fn ended(&self, span: ForeignSpan, mut data: SpanData) {
         let Some(batch) = &self.batch else { return };
         let is_admitted = batch.switch().admits(data.start_time).is_some();
+        // The other SDK's flag tells of its own sampler. `Tail::ended` takes the flag for a trace
+        // that is kept already.
         let context = &data.span_context;
         data.span_context = SpanContext::new(
             context.trace_id(),
@@ -108,6 +115,8 @@ impl ForeignSpans {
         match &self.tail {
             Some(tail) if is_admitted => tail.ended(data),
             Some(tail) if !span.is_kept && !batch.switch().is_paused() => {
+                // The trace counts the span as open, and would otherwise wait for its end until
+                // `hold_max`.
                 tail.ended_unrecorded(&data);
             }
             None if is_admitted => batch.push(data),
@@ -118,3 +127,90 @@ impl ForeignSpans {
 
 /// Which span it is makes no difference.
 const SPAN: opentelemetry::SpanId = opentelemetry::SpanId::from_bytes([1; 8]);
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use opentelemetry::Context;
+    use opentelemetry::trace::{Span as _, TraceContextExt, Tracer, TracerProvider};
+    use opentelemetry_sdk::trace::SdkTracer;
+
+    use super::*;
+
+    fn telemetry() -> (Telemetry, SdkTracer) {
+        let (telemetry, parts) = Telemetry::builder("test")
+            .environment(|name| (name == "OTEL_METRICS_EXPORTER").then(|| "none".into()))
+            // Nobody is there, so what is sent counts as lost.
+            .otlp_endpoint("http://127.0.0.1:1")
+            .build()
+            .unwrap();
+        let tracer = parts.tracer_provider.unwrap().tracer("test");
+        (telemetry, tracer)
+    }
+
+    fn remote(trace: u128, flags: TraceFlags) -> Context {
+        let remote = SpanContext::new(trace.into(), SPAN, flags, true, Default::default());
+        Context::new().with_remote_span_context(remote)
+    }
+
+    #[test]
+    fn a_span_in_a_span_of_ours_follows_the_trace_that_another_process_samples() {
+        let (telemetry, tracer) = telemetry();
+        let foreign = telemetry.foreign_spans();
+        let mut ours = tracer.start_with_context("ours", &remote(1, TraceFlags::SAMPLED));
+        let span = foreign.started(TraceId::from(1_u128), "foreign", ForeignParent::Ours);
+        assert_eq!(span, Some(ForeignSpan { is_kept: true }));
+        let context = ours.span_context().clone();
+        foreign.ended(span.unwrap(), data(&context));
+        ours.end();
+        let sent = telemetry.shutdown(Duration::from_secs(1)).spans;
+        assert_eq!((sent.dropped, sent.lost), (0, 2), "{sent}");
+    }
+
+    #[test]
+    fn a_span_in_a_trace_that_another_process_does_not_sample_is_not_wanted() {
+        let (telemetry, tracer) = telemetry();
+        let _ours = tracer.start_with_context("ours", &remote(1, TraceFlags::NOT_SAMPLED));
+        let foreign = telemetry.foreign_spans();
+        let span = foreign.started(TraceId::from(1_u128), "foreign", ForeignParent::Ours);
+        assert_eq!(span, None);
+    }
+
+    #[test]
+    fn a_sampled_parent_from_elsewhere_decides_no_trace_that_is_held_here() {
+        let (telemetry, tracer) = telemetry();
+        let ours = tracer.start_with_context("ours", &Context::new());
+        let trace = ours.span_context().trace_id();
+        let id = u128::from_be_bytes(trace.to_bytes());
+        let _back = tracer.start_with_context("back", &remote(id, TraceFlags::SAMPLED));
+        let foreign = telemetry.foreign_spans();
+        let span = foreign.started(trace, "foreign", ForeignParent::Ours);
+        assert_eq!(span, Some(ForeignSpan { is_kept: false }));
+    }
+
+    fn data(parent: &SpanContext) -> SpanData {
+        let now = crate::clock::Clock::system().now_and_wall().1;
+        SpanData {
+            span_context: SpanContext::new(
+                parent.trace_id(),
+                SPAN,
+                TraceFlags::SAMPLED,
+                false,
+                Default::default(),
+            ),
+            parent_span_id: parent.span_id(),
+            parent_span_is_remote: false,
+            span_kind: SpanKind::Internal,
+            name: "foreign".into(),
+            start_time: now,
+            end_time: now,
+            attributes: Vec::new(),
+            dropped_attributes_count: 0,
+            events: Default::default(),
+            links: Default::default(),
+            status: opentelemetry::trace::Status::Unset,
+            instrumentation_scope: Default::default(),
+        }
+    }
+}

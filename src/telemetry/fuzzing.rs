@@ -77,6 +77,7 @@ impl Destination {
         let client = tls.client.as_ref().map(|pair| format!("{pair:?}"));
         let proxy = route.connection.proxy.as_ref();
         let proxy = proxy.map(|proxy| format!("{proxy:?}"));
+        // Names and the mark alone: a value may be a secret that the target looks for.
         let headers = route.connection.headers.into_iter();
         Self {
             url: route.url,

@@ -98,6 +98,7 @@ impl Telemetry {
     /// leaves telemetry to an app that has its own.
     #[must_use]
     pub fn is_set_up() -> bool {
+        // Relaxed: the flag orders no other memory.
         IS_SET_UP.load(Ordering::Relaxed)
     }
 
@@ -171,6 +172,7 @@ impl Telemetry {
     ) -> Result<crate::history::report::Report, crate::history::report::ReportError> {
         use crate::history::report::{ReportError, ReportOptions};
         let history = self.history().ok_or(ReportError::NoHistory)?;
+        // The report reads the file, and the last half second is still in memory.
         history.flush(REPORT_FLUSH_MAX)?;
         ReportOptions::new()
             .rules(&self.report_rules)
@@ -225,6 +227,7 @@ impl Telemetry {
     /// [`FlushError::Paused`] while telemetry is paused.
     #[cfg(feature = "otlp")]
     pub fn flush(&self, deadline: Duration) -> Result<(), FlushError> {
+        // The provider is cloned, so that the lock is not held while the flush waits.
         let meter = match &*self.state() {
             State::Running(running) => running.providers.meter.clone(),
             State::Ending => None,
@@ -257,6 +260,8 @@ impl Telemetry {
                     state = waited.unwrap_or_else(PoisonError::into_inner).0;
                 }
                 State::Running(running) => {
+                    // Taken out, so that the lock is free while telemetry ends: `flush`, `pause`
+                    // and a second `shutdown` take it.
                     let running = std::mem::take(running);
                     *state = State::Ending;
                     drop(state);
@@ -281,14 +286,18 @@ impl Telemetry {
         // It writes on a thread of its own, beside the exports.
         #[cfg(feature = "history")]
         let history = self.history.as_ref().map(History::begin_shutdown);
+        // On the caller's thread: when this returns, nothing more is taken in.
         #[cfg(feature = "otlp")]
         self.pipelines.close(&running.providers, now, deadline);
         #[cfg(feature = "otlp")]
         let (pipelines, spool) = (self.pipelines.clone(), running.providers.spool.clone());
+        // Nothing is sent: the drop of `done` disconnects `ended`, also when the thread panics.
         let (done, ended) = bounded::<()>(1);
         let end = move || {
             #[cfg(feature = "system")]
             drop(running.sampler.take());
+            // Batches and spool get three fifths of the time. Metrics come after them, so that they
+            // count what became of spans and log records, and get the rest.
             #[cfg(feature = "otlp")]
             pipelines.end(&mut running.providers, now.plus(deadline / 5 * 3), until);
             drop(running);
@@ -296,6 +305,8 @@ impl Telemetry {
             pipelines.wait_for_points(until);
             drop(done);
         };
+        // On a thread of its own, since the SDK's reader waits up to 5 s for the last export of
+        // metrics, whatever the deadline is.
         match in_background("spanwire-shutdown", end) {
             Ok(()) => {
                 let _ = ended.recv_timeout(until.since(clock::now()));
@@ -313,6 +324,7 @@ impl Telemetry {
         }
         #[cfg(feature = "history")]
         if let Some(history) = history {
+            // The writer has worked since `begin_shutdown`, beside the exports.
             history.wait(until);
         }
     }
@@ -366,6 +378,7 @@ impl Telemetry {
     /// Keeps the place of the process's subscriber until the end.
     #[cfg(feature = "otlp")]
     pub(super) fn keep(&mut self, place: Option<Place>) {
+        // `get_mut` takes no lock: no thread shares the handle before `install` or `build` returns.
         let state = self.state.get_mut().unwrap_or_else(PoisonError::into_inner);
         if let State::Running(running) = state {
             running.place = place;

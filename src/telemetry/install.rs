@@ -48,6 +48,8 @@ impl TelemetryBuilder {
     ///
     /// Only when [`strict`](Self::strict): all warnings.
     pub fn install(self) -> Result<Telemetry, TelemetryError> {
+        // Only the builder counts. If a variable could have events take the place, the environment
+        // would make an app panic that calls `init()` after its first event: see docs/adr/0007.
         #[cfg(feature = "otlp")]
         let taken_by = match self.otlp.logs {
             Some(Exporter::Otlp) => TakenBy::SpanOrEvent,
@@ -78,6 +80,7 @@ impl TelemetryBuilder {
         let has_subscriber = false;
         let taken = install_globals(&parts, strictness, has_subscriber);
         if strictness == Strictness::Strict && !taken.is_empty() {
+            // This drops `telemetry`, whose `Drop` ends what was started.
             return Err(TelemetryError::Strict(taken));
         }
         #[cfg(feature = "otlp")]
@@ -99,6 +102,8 @@ impl TelemetryBuilder {
     ///
     /// Only when [`strict`](Self::strict): all warnings.
     pub fn build(self) -> Result<(Telemetry, TelemetryParts), TelemetryError> {
+        // The app's subscriber comes later, so the reporter would take every warning for unseen.
+        // The app shows them.
         let config = ResolvedConfig::checked(self.quiet())?;
         let (mut telemetry, parts) = assemble(config)?;
         startup::reached_by_any(Phase::Telemetry);
@@ -116,7 +121,7 @@ fn install_globals(
 ) -> Vec<Warning> {
     let mut taken = Vec::new();
     // A recorder cannot be taken back, so a strict caller must know before.
-    if parts.recorder.is_some() && handles::recorder().is_some() {
+    if parts.recorder.is_some() && handles::has_global_recorder() {
         taken.push(Warning::RecorderTaken);
     }
     if has_subscriber {

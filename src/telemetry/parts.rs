@@ -85,6 +85,8 @@ impl TelemetryParts {
     {
         let wanted = TelemetryFilter(self.level);
         let spans = self.tracer_provider.as_ref().map(|provider| {
+            // What `wanted` turns down costs nothing at its call site any more. The rest asks both
+            // at each span, since suppression depends on the current context.
             span_layer(provider.tracer(semconv::SCOPE)).with_filter(wanted.and(SuppressionFilter))
         });
         let logs = self
@@ -95,6 +97,7 @@ impl TelemetryParts {
             (Some(spans), Some(logs)) => Box::new(spans.and_then(logs)),
             (Some(spans), None) => Box::new(spans),
             (None, Some(logs)) => Box::new(logs),
+            // A layer that does nothing, so the app adds one whatever is configured.
             (None, None) => Box::new(Identity::new()),
         }
     }
@@ -123,6 +126,7 @@ impl TelemetryParts {
         }
         global::set_text_map_propagator(propagator(&self.propagators));
         timer::set_slow_threshold(self.slow_threshold);
+        // Last: code that found no provider looks again when it sees this.
         handles::installed();
     }
 
@@ -142,6 +146,7 @@ impl TelemetryParts {
 }
 
 pub(crate) fn propagator(propagators: &[Propagator]) -> TextMapCompositePropagator {
+    // A composite of none is a no-op, which is what `OTEL_PROPAGATORS=none` asks for.
     let propagators = propagators.iter().map(|propagator| {
         let propagator: Box<dyn TextMapPropagator + Send + Sync> = match propagator {
             Propagator::TraceContext => Box::new(TraceContextPropagator::new()),

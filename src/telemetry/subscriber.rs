@@ -24,6 +24,7 @@ use tracing_subscriber::{Layer, Registry};
 use super::config::warning::Warning;
 use super::diagnostics::problems::Problem;
 use super::diagnostics::reporter::{self, Reporter};
+use crate::instrument::fresh_thread::on_fresh_thread;
 use crate::instrument::span_delivery;
 use crate::layer::{SubscriberFilter, has_span_layer};
 use crate::semconv::EVENT_CONFIGURATION_WARNING;
@@ -159,14 +160,9 @@ fn give_up() {
     }
 }
 
-/// Whether the process has a subscriber. One of this thread alone does not count, so another looks.
+/// Whether the process has a subscriber. One of this thread alone does not count.
 fn is_taken() -> bool {
-    let look = || dispatcher::get_default(|dispatch| !dispatch.is::<NoSubscriber>());
-    std::thread::scope(|scope| {
-        let thread = std::thread::Builder::new().spawn_scoped(scope, look);
-        thread.ok().and_then(|thread| thread.join().ok())
-    })
-    .unwrap_or_else(look)
+    on_fresh_thread(|| dispatcher::get_default(|dispatch| !dispatch.is::<NoSubscriber>()))
 }
 
 /// A subscriber that is never in force: it is told of each call site that is reached.

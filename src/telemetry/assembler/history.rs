@@ -25,6 +25,8 @@ impl Assembler<'_> {
         };
         #[cfg(feature = "otlp")]
         {
+            // The history calls a span slower than usual by the same factor as tail sampling does.
+            // Without the feature `otlp` its own default holds.
             options.slow_factor = settings.otlp.slow_factor;
         }
         options.version = attribute("service.version");
@@ -33,6 +35,8 @@ impl Assembler<'_> {
         {
             options.profile = settings.profile;
         }
+        // A history that starts paused does not touch its file. The report below then knows of no
+        // unclean end; `Telemetry::resume` looks for one again.
         options.starts_paused = self.switch.is_paused();
         match options.open() {
             Ok(history) => {
@@ -40,6 +44,8 @@ impl Assembler<'_> {
                 if let Some(description) = report.unclean_end {
                     self.warnings.push(Warning::UncleanEnd { description });
                 }
+                // The app goes on with an empty history, and this warning says where the old one
+                // is.
                 if let Some(aside) = report.set_aside {
                     let instead = format!(
                         "it was damaged and is now at {}, and a new one is begun",
@@ -49,6 +55,8 @@ impl Assembler<'_> {
                 }
                 self.telemetry.history = Some(history);
             }
+            // `HistoryError` leaves its source out of its text, and the source has the system's
+            // reason.
             Err(error) => {
                 self.warn_history(setting, format!("there is no history: {}", said(&error)))
             }

@@ -40,6 +40,8 @@ pub(super) fn assemble(
     mut config: ResolvedConfig,
 ) -> Result<(Telemetry, TelemetryParts), TelemetryError> {
     let mut warnings = std::mem::take(&mut config.warnings);
+    // Before every other part: the spool, the history and the batches ask the switch while they are
+    // made.
     let (consent, unreadable) = Consent::new(std::mem::take(&mut config.consent));
     warnings.extend(unreadable.map(unreadable_consent));
     // Before anything has it, the target info of `/metrics` included.
@@ -62,6 +64,8 @@ pub(super) fn assemble(
         history: None,
         #[cfg(feature = "history")]
         report_rules: std::mem::take(&mut config.report_rules),
+        // With telemetry disabled nothing replaces this state, so `flush` and `shutdown` return at
+        // once.
         state: Mutex::new(State::Ended(Box::default())),
         ended: Condvar::new(),
     };
@@ -72,6 +76,7 @@ pub(super) fn assemble(
         #[cfg(feature = "otlp")]
         logger_provider: None,
         propagator: propagator(&config.settings.propagators),
+        // The composite propagator is no `Clone`, so `set_globals` makes another from this list.
         propagators: config.settings.propagators.clone(),
         slow_threshold: config.settings.slow_threshold,
         #[cfg(feature = "otlp")]
@@ -79,6 +84,8 @@ pub(super) fn assemble(
     };
     #[cfg(feature = "otlp")]
     {
+        // Set also where nothing is exported: a pause that deletes then finds what earlier
+        // processes left.
         let spool = config.otlp.spool.as_ref();
         telemetry.pipelines.spool_folder = spool.map(|spool| spool.folder.clone());
     }
@@ -111,12 +118,14 @@ pub(super) fn assemble(
         }
         #[cfg(feature = "system")]
         {
+            // The sampler's thread starts only where something reads what it measures.
             let is_measured = config.asks_for_metrics() || config.keeps_history();
             telemetry.system_interval = config.settings.system_interval.filter(|_| is_measured);
         }
         telemetry.state = Mutex::new(State::Running(running));
     }
     if config.strictness == Strictness::Strict && warnings.iter().any(Warning::is_refusal) {
+        // This drops `telemetry`, whose `Drop` ends the threads and frees the port taken above.
         return Err(TelemetryError::Strict(warnings));
     }
     telemetry.warnings = warnings;
@@ -155,6 +164,8 @@ impl Assembler<'_> {
             self.local_recorder.use_recorder(&recorder);
             self.running.recorder = Some(recorder);
         } else if !self.serves_other_recorder() {
+            // Where the endpoint serves the app's own recorder, that one gets the gauges below: an
+            // empty `local_recorder` stands for the recorder in force.
             return;
         }
         let settings = &self.config.settings;
@@ -171,6 +182,8 @@ impl Assembler<'_> {
             watch,
             Arc::clone(&self.switch),
         ));
+        // Weak, since the list of sources is process-wide and must not publish telemetry that has
+        // ended. `running` has the strong references.
         let source: Weak<dyn Publish> = Arc::downgrade(&thresholds) as Weak<dyn Publish>;
         handles::register(source);
         self.running.thresholds = Some(thresholds);
@@ -196,6 +209,7 @@ impl Assembler<'_> {
     fn recorder(&mut self) -> Option<Arc<SharedRecorder>> {
         let otel = self.otel_recorder();
         match (self.prometheus_recorder(), otel) {
+            // The switch stands in front of the fan-out, so one look at it is enough for both.
             (Some(prometheus), Some(otel)) => Some(self.pausable(fanout(prometheus, otel))),
             (Some(prometheus), None) => Some(self.pausable(prometheus)),
             (None, Some(otel)) => Some(self.pausable(otel)),

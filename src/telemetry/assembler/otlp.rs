@@ -33,6 +33,8 @@ use crate::telemetry::sampling::{SamplingConfig, Tail, TailSampler, TailSpans};
 impl Assembler<'_> {
     /// After the metrics, since spans become their exemplars.
     pub(super) fn pipelines(&mut self) {
+        // The spool comes first, since the batches and the senders take it. The replay comes last,
+        // since its threads need the way of every signal.
         self.spool();
         self.traces();
         self.logs();
@@ -70,6 +72,8 @@ impl Assembler<'_> {
     /// What waits in a queue is not on disk yet.
     fn batch_limits(&self, limits: BatchLimits) -> BatchLimits {
         match self.running.providers.spool {
+            // With the default delay of 5 s an item would be in memory alone for that long. With a
+            // spool it must be delivered or on disk within a second.
             Some(_) => BatchLimits {
                 delay: limits.delay.min(QUEUE_DELAY_MAX),
                 ..limits
@@ -105,7 +109,11 @@ impl Assembler<'_> {
         let (Some(spool), Ok(url)) = (&self.running.providers.spool, route.url.parse()) else {
             return;
         };
+        // The batch's thread runs already, but its queue is empty until the provider is built, so
+        // nothing is spooled uncounted.
         spool.count_at(lane, batch.counters());
+        // The client obeys the spool's deadline and not the signal's, since the spool is closed
+        // after the batches: see `Pipelines::end`.
         let client = Client::new(route.connection.clone(), spool.shutdown_deadline());
         self.replay_targets
             .push(ReplayTarget::new(lane, signal, url, client));
@@ -148,8 +156,12 @@ impl Assembler<'_> {
         let builder = match self.config.sampler().standard() {
             Some(sampler) => builder
                 .with_sampler(self.pausable_sampler(sampler))
+                // The SDK's own batch processor reports success at a shutdown that lost everything:
+                // see docs/adr/0004.
                 .with_span_processor(BatchSpans(batch.clone())),
             None => {
+                // Sampler and processor share one `Tail`: it counts a span as open from its
+                // sampling on, and the processor must tell it of the end.
                 let tail = self.tail(batch.clone());
                 self.telemetry.pipelines.tail = Some(Arc::clone(&tail));
                 builder
@@ -157,6 +169,8 @@ impl Assembler<'_> {
                     .with_span_processor(TailSpans(tail))
             }
         };
+        // These go straight into the batch and past the sampler: the page's SDK has sampled them.
+        // The thread that reads them starts with the first `Telemetry::page_spans`.
         self.telemetry.pipelines.page_spans = PageSpans::new(
             settings.otlp.page_span_limits(),
             batch.clone(),
@@ -234,6 +248,8 @@ impl Assembler<'_> {
         let route = self.config.otlp.metrics.as_ref()?;
         let settings = &self.config.settings;
         let shutdown_deadline = Arc::new(ShutdownDeadline::new(self.switch.clone()));
+        // Kept, since the SDK owns the reader's thread: `Pipelines::close` shortens its export by
+        // this.
         self.running.providers.metrics_deadline = Arc::clone(&shutdown_deadline);
         let sender = MetricSender::new(route, shutdown_deadline, settings.otlp.temporality);
         let sender = self.usable(sender.map_err(no_exporter), METRICS)?;
@@ -245,6 +261,8 @@ impl Assembler<'_> {
             Arc::clone(&points),
             self.config.reporter,
         );
+        // The SDK's reader exports on a thread of its own without an async runtime, so our blocking
+        // client may wait there.
         let reader = PeriodicReader::builder(exporter)
             .with_interval(settings.otlp.metric_interval)
             .build();
@@ -252,6 +270,7 @@ impl Assembler<'_> {
             .with_resource(self.config.resource.clone())
             .with_reader(reader);
         let provider = with_limits(builder).build();
+        // `with_limits` tells our instruments from others by the scope's name.
         let recorder = OtelRecorder::new(provider.meter(semconv::SCOPE));
         self.telemetry.pipelines.points = Some(points);
         self.running.providers.meter = Some(provider);
@@ -265,6 +284,7 @@ impl Assembler<'_> {
             Err(problem) => problem,
         };
         let variable = "OTEL_EXPORTER_OTLP_ENDPOINT";
+        // The URL is not quoted: some vendors have a token in its path.
         let flaw = Flaw::said(problem);
         let instead = format!("{signal} are off");
         self.warnings
@@ -290,6 +310,7 @@ fn no_spool(config: &SpoolConfig, error: &std::io::Error) -> Warning {
 
 fn span_limits(settings: &OtlpSettings) -> SpanLimits {
     SpanLimits {
+        // The SDK's limits bound numbers alone. `export/value_length` cuts long values.
         max_events_per_span: settings.events_per_span,
         max_attributes_per_span: settings.span_attribute_count(),
         max_links_per_span: settings.links_per_span,

@@ -15,12 +15,15 @@ impl Assembler<'_> {
         #[cfg(feature = "metrics-exporter-prometheus")]
         if let Some(handle) = &self.config.prometheus_exporter {
             let exposition = ExporterExposition::new(handle.clone(), &self.config.resource);
+            // The process's recorder is the app's. Only the endpoint that serves it is ours.
             self.endpoint(options, exposition);
             return None;
         }
         let (recorder, exposition) = prometheus::recorder(&self.config.resource);
         #[cfg(feature = "otlp")]
         let exemplars = exposition.exemplars();
+        // Without an endpoint nothing reads the series. So no recorder is set, and recording stays
+        // a no-op of the facade.
         if !self.endpoint(options, exposition) {
             return None;
         }
@@ -33,6 +36,7 @@ impl Assembler<'_> {
 
     /// Whether it listens. A taken port must not keep an app from its start.
     fn endpoint(&mut self, options: &EndpointOptions, exposition: impl Render + 'static) -> bool {
+        // The endpoint listens in a pause, too, and answers 503.
         let exposition = PausableExposition {
             exposition,
             switch: self.switch.clone(),
@@ -72,6 +76,7 @@ fn bind_warning(options: &EndpointOptions, error: &EndpointError) -> Warning {
         _ => (port, asked, "a port that this process may listen on"),
     };
     let mut instead = format!("/metrics is off, since {error}");
+    // The error's own text names the address, and its source the system's reason.
     if let Some(source) = std::error::Error::source(error) {
         instead = format!("{instead}: {source}");
     }

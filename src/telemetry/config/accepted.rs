@@ -1,5 +1,6 @@
 //! What variables accept, as warnings say it.
 
+// `docs/reference/environment.md` repeats these texts, and `tests/environment.rs` compares them.
 pub(in crate::telemetry) const SPOOL_DIR: &str =
     "a folder that this user owns and no other may write, or that can be made";
 pub(in crate::telemetry) const HISTORY: &str =

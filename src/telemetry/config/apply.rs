@@ -15,12 +15,15 @@ pub(super) fn put_routing<T: Clone>(
     setting: &mut Routing<T>,
 ) {
     if let Some(value) = option {
+        // This replaces a refused variable as well. The variable's warning then says that no signal
+        // needs it.
         *setting = Routing::Usable(value.clone(), name);
     }
 }
 
 /// Whether an option is a number from 0.0 to 1.0; another counts as unset.
 pub(super) fn is_share(name: &'static str, value: f64, refusals: &mut Vec<Refusal>) -> bool {
+    // The range has no NaN, so NaN is refused too.
     let good = (0.0..=1.0).contains(&value);
     if !good {
         refusals.push(unset(name, value.to_string(), "a number from 0.0 to 1.0"));

@@ -23,6 +23,7 @@ use crate::telemetry::thresholds::{ThresholdCallback, ThresholdEvent};
 #[derive(Clone)]
 #[must_use = "nothing is set up before `install` or `build`"]
 pub struct TelemetryBuilder {
+    // A default alone: unlike the other options, the environment's name beats it.
     pub(crate) service_name: String,
     pub(crate) service_version: Option<String>,
     pub(crate) attributes: Vec<(String, String)>,
@@ -31,6 +32,8 @@ pub struct TelemetryBuilder {
     pub(crate) starts_paused: bool,
     pub(crate) consent_file: Option<PathBuf>,
     pub(crate) acts_for: ActsFor,
+    // Kept as text: a bad value becomes a warning when the builder is resolved, so the setters need
+    // no error.
     #[cfg(feature = "prometheus")]
     pub(crate) prometheus_host: Option<String>,
     #[cfg(feature = "prometheus")]
@@ -42,6 +45,7 @@ pub struct TelemetryBuilder {
     pub(crate) metrics: Option<MetricsExporter>,
     #[cfg(feature = "otlp")]
     pub(crate) otlp: OtlpOptions,
+    // The outer `None` is unset, the inner one switches the sampler off.
     pub(crate) system_interval: Option<Option<Duration>>,
     pub(crate) slow_threshold: Option<Duration>,
     pub(crate) ipc_slow_threshold: Option<Duration>,
@@ -64,6 +68,8 @@ pub struct TelemetryBuilder {
     pub(crate) shutdown_deadline: Duration,
 }
 
+// `Rc`, since the builder stays on the thread that resolves it, and the closure of a test need not
+// be `Send`.
 type Environment = Rc<dyn Fn(&str) -> Option<String>>;
 
 impl TelemetryBuilder {
@@ -120,6 +126,7 @@ impl TelemetryBuilder {
     /// An attribute of everything that is sent. It replaces one that Spanwire or the environment
     /// would give: `service.name` set here beats `OTEL_SERVICE_NAME`. Default: none.
     pub fn resource_attribute(mut self, key: impl Into<String>, value: impl Into<String>) -> Self {
+        // A key may come twice. `Identity::resource` lets the last value win.
         self.attributes.push((key.into(), value.into()));
         self
     }
@@ -340,6 +347,7 @@ impl TelemetryBuilder {
 
 impl fmt::Debug for TelemetryBuilder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // Header values and attributes may hold secrets, so neither is shown.
         f.debug_struct("TelemetryBuilder")
             .field("service_name", &self.service_name)
             .field("strictness", &self.strictness)

@@ -63,6 +63,8 @@ impl TelemetryBuilder {
     /// ```
     pub fn on_behalf_of_app(mut self) -> Self {
         self.acts_for = ActsFor::OtherApp {
+            // This crate is built with the app's profile, unless a `[profile.*.package]` entry of
+            // the app overrides it.
             is_release: !cfg!(debug_assertions),
         };
         self
@@ -95,12 +97,16 @@ impl Settings {
     pub(super) fn wait_for_app(&mut self, builder: &TelemetryBuilder) {
         let is_released = builder.acts_for == ActsFor::OtherApp { is_release: true };
         if is_released && !self.asks_for_metrics(builder) {
+            // Unset and not refused: nothing is wrong, so there is no warning and `strict` accepts
+            // it.
             self.metrics_exporter = Routing::Unset;
         }
     }
 
     /// Whether the app or its environment names a destination for metrics, beyond the default.
     fn asks_for_metrics(&self, builder: &TelemetryBuilder) -> bool {
+        // `Settings::read` has put the defaults in by now, so the settings cannot tell whether a
+        // variable was set. A value that cannot be used counts, too: it has a warning of its own.
         let is_set = |name: &str| {
             let value = (builder.environment)(name);
             value.is_some_and(|value| !value.trim().is_empty())

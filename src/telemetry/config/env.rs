@@ -44,10 +44,13 @@ impl Settings {
         let mut settings = Self::default();
         let mut refusals = Vec::new();
         for variable in VARIABLES {
+            // The default takes the way of a value, so the text in the table is what holds, and no
+            // second list of defaults can differ from it.
             if !variable.default.is_empty() {
                 let applied = (variable.apply)(&mut settings, variable.default);
                 debug_assert!(applied.is_ok(), "{} has a bad default", variable.name);
             }
+            // OpenTelemetry's specification has an empty value count as unset.
             let value = get(variable.name).filter(|value| !value.trim().is_empty());
             if let Some(value) = value
                 && let Err(flaw) = (variable.apply)(&mut settings, &value)
@@ -55,6 +58,7 @@ impl Settings {
                 refusals.push(variable.refuse(value, flaw));
             }
         }
+        // Last, since these rules hold between variables.
         #[cfg(feature = "otlp")]
         settings.otlp.check(get, &mut refusals);
         (settings, refusals)
@@ -85,6 +89,7 @@ impl Variable {
 
 /// The variables of the process, with text that is not Unicode made visible as such.
 pub(crate) fn process(name: &str) -> Option<String> {
+    // `std::env::var` would fail for such a value, which would then look unset and give no warning.
     std::env::var_os(name).map(|value| value.to_string_lossy().into_owned())
 }
 
@@ -145,6 +150,7 @@ const fn unread(
     accepted: &'static str,
     apply: fn(&mut Settings, &str) -> Result<(), Flaw>,
 ) -> Variable {
+    // The variable stays in the table, so that `spanwire doctor` does not call it misspelt.
     Variable {
         name,
         default,
@@ -227,6 +233,8 @@ macro_rules! first_of {
             apply: |settings, value| {
                 let parsed = unicode(value).and_then($parse);
                 let (setting, outcome) = Routing::parsed($name, parsed);
+                // A refused value counts as set, so a later variable cannot take its place. The
+                // table lists lower case first.
                 settings.otlp.$($field).+ = settings.otlp.$($field).+.or(&setting).clone();
                 outcome
             },
@@ -264,6 +272,7 @@ macro_rules! no_proxy {
 
 /// The text, unless some of it was lost: what is left of a place's name is another place.
 fn unicode(value: &str) -> Result<&str, Flaw> {
+    // `process` puts this character where bytes were no Unicode.
     match value.contains(char::REPLACEMENT_CHARACTER) {
         true => Err(Flaw::said("it is not Unicode")),
         false => Ok(value),
@@ -302,6 +311,8 @@ pub const VARIABLES: &[Variable] = &[
         set!(propagators: propagators),
     ),
     variable(
+        // Empty, unlike the specification's `parentbased_always_on`: without a sampler, tail
+        // sampling decides.
         "OTEL_TRACES_SAMPLER",
         "",
         SAMPLER,
@@ -313,6 +324,8 @@ pub const VARIABLES: &[Variable] = &[
         RATIO,
         otlp_set!(sampler_ratio: ratio),
     ),
+    // Empty, unlike the specification's `otlp`: an endpoint alone turns traces on, and without one
+    // nothing is sent.
     otlp_request!(
         "OTEL_TRACES_EXPORTER",
         "",
@@ -344,6 +357,7 @@ pub const VARIABLES: &[Variable] = &[
         general.headers: headers
     ),
     variable(
+        // A time-out does not decide where data goes, so with a bad one the default holds.
         "OTEL_EXPORTER_OTLP_TIMEOUT",
         "10000",
         MILLIS,
@@ -355,6 +369,7 @@ pub const VARIABLES: &[Variable] = &[
         COMPRESSION,
         general.compression: compression
     ),
+    // Only one value is accepted, for the reasons in docs/adr/0013.
     otlp_routing!(
         "OTEL_EXPORTER_OTLP_PROTOCOL",
         "http/protobuf",
@@ -379,6 +394,7 @@ pub const VARIABLES: &[Variable] = &[
         KEY,
         general.client_key: client_key
     ),
+    // The variables of a signal have no default: unset ones leave it to the general ones.
     otlp_request!(
         "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT",
         "",
@@ -542,6 +558,7 @@ pub const VARIABLES: &[Variable] = &[
         prometheus_port: port
     ),
     variable(
+        // The numbers from here to the limits on attributes are the specification's.
         "OTEL_METRIC_EXPORT_INTERVAL",
         "60000",
         MILLIS,
@@ -602,6 +619,8 @@ pub const VARIABLES: &[Variable] = &[
         otlp_set!(log_batch.batch_max: count),
     ),
     variable(
+        // Empty: `OtlpSettings` has the specification's 128 for what neither the general limit nor
+        // a special one sets.
         "OTEL_ATTRIBUTE_COUNT_LIMIT",
         "",
         LIMIT,
@@ -733,6 +752,7 @@ pub const VARIABLES: &[Variable] = &[
         "a whole number of bytes from 1",
         otlp_set!(spool_max_bytes: bytes),
     ),
+    // The first of two spellings that is set counts: see `first_of!`.
     proxy!("http_proxy", http),
     proxy!("HTTP_PROXY", http),
     proxy!("https_proxy", https),

@@ -20,6 +20,7 @@ pub(super) fn warnings(get: &dyn Fn(&str) -> Option<String>) -> impl Iterator<It
     let is_set = |name: &str| get(name).is_some_and(|value| !value.trim().is_empty());
     FORMER
         .iter()
+        // Where both are set, another system reads the old one, and no hint is needed.
         .filter(move |(former, replacement)| is_set(former) && !is_set(replacement))
         .map(|&(variable, replacement)| Warning::FormerVariable {
             variable,

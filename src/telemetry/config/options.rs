@@ -90,6 +90,8 @@ impl Sampler {
     /// The SDK's sampler; `None` for the one that is ours.
     pub(crate) fn standard(self) -> Option<trace::Sampler> {
         use trace::Sampler as Standard;
+        // `ParentBased` asks `root` only for a span without a parent. It follows the parent's flag
+        // otherwise, whether that is remote or local.
         let parent_based = |root| Standard::ParentBased(Box::new(root));
         Some(match self {
             Self::Tail => return None,

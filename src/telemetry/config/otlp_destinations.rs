@@ -33,6 +33,8 @@ impl ResolvedConfig {
     /// there is no spool. Whether the folder can be used is known only when telemetry starts.
     #[must_use]
     pub fn spool_dir(&self) -> Option<&Path> {
+        // The configuration is resolved in full although telemetry is disabled, so this and
+        // `destination` ask for that first.
         let spool = self.otlp.spool.as_ref().filter(|_| self.is_enabled())?;
         Some(&spool.folder)
     }
@@ -73,6 +75,7 @@ impl ResolvedConfig {
     pub fn proxy_for(&self, url: &str) -> Option<&Proxy> {
         let url: Uri = url.parse().ok()?;
         let proxies = &self.settings.otlp.proxies;
+        // As `Router` does it for the signals' own URLs: an exempt host is not asked for its proxy.
         let exempt = proxies.exempt.usable();
         if exempt.is_some_and(|(exempt, _)| exempt.covers(&url)) {
             return None;

@@ -33,6 +33,8 @@ impl Output {
     /// As warnings call it, for example `traces` or `/metrics`.
     #[must_use]
     pub fn as_str(self) -> &'static str {
+        // `off_reason` looks these names up in `Off`, so they must be those that `Router` gives to
+        // `Off::needs_of`.
         match self {
             Self::Traces => "traces",
             Self::Metrics => "metrics",

@@ -27,6 +27,8 @@ impl Settings {
         {
             if let Some(host) = &builder.prometheus_host {
                 const NAME: &str = "prometheus_host";
+                // A host that cannot be used is refused, and does not leave the environment's in
+                // force: that one would open another address than the app meant.
                 let (setting, outcome) = Routing::parsed(NAME, parse::host(host));
                 self.prometheus_host = setting;
                 if let Err(flaw) = outcome {
@@ -61,6 +63,8 @@ impl Settings {
         }
         put(&builder.slow_threshold, &mut self.slow_threshold);
         put(&builder.ipc_slow_threshold, &mut self.ipc_slow_threshold);
+        // A number that is no share leaves what the environment says, since a threshold decides
+        // nothing about where data goes.
         if let Some(share) = builder.error_rate_threshold
             && is_share("error_rate_threshold", share, refusals)
         {

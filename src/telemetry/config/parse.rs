@@ -9,6 +9,7 @@ use crate::telemetry::consent::EnvironmentConsent;
 use crate::telemetry::diagnostics::flaw::Flaw;
 
 pub(crate) fn truth(text: &str) -> Option<bool> {
+    // The specification has booleans case-insensitive.
     match text.trim().to_ascii_lowercase().as_str() {
         "true" => Some(true),
         "false" => Some(false),
@@ -42,6 +43,7 @@ pub(crate) fn millis_from_zero(text: &str) -> Option<Duration> {
 
 /// Whether it can be used is seen when it is opened.
 pub(crate) fn file(text: &str) -> Result<PathBuf, Flaw> {
+    // Not trimmed: a path may begin or end with a space.
     if cfg!(feature = "history") {
         Ok(text.into())
     } else {
@@ -102,13 +104,16 @@ pub(crate) fn port(text: &str) -> Result<u16, Flaw> {
 #[cfg(feature = "prometheus")]
 pub(crate) fn host(text: &str) -> Result<String, Flaw> {
     let host = text.trim();
+    // Users write an IPv6 address as in a URL, and a socket address has no brackets.
     let bare = host.strip_prefix('[').and_then(|h| h.strip_suffix(']'));
     let address = bare.unwrap_or(host).parse::<std::net::IpAddr>().is_ok();
     let is_of_name = |b: u8| b.is_ascii_alphanumeric() || b".-_".contains(&b);
+    // 253 is the length of the longest name that DNS allows.
     let named = !host.is_empty() && host.len() <= 253 && host.bytes().all(is_of_name);
     if address || (named && !is_short_address(host)) {
         return Ok(bare.unwrap_or(host).to_owned());
     }
+    // Text with other characters is not quoted: it may be a URL with a password.
     Err(match host.bytes().all(is_of_name) {
         true => Flaw::Shown,
         false => Flaw::said("it is no host's name and no address"),
@@ -118,6 +123,8 @@ pub(crate) fn host(text: &str) -> Result<String, Flaw> {
 /// Whether a system reads the name as an address all the same: `0` is every interface.
 #[cfg(feature = "prometheus")]
 fn is_short_address(name: &str) -> bool {
+    // `getaddrinfo` reads `0`, `127.1` and `0x7f.1` as IPv4 addresses, and no host's name ends in a
+    // number. A dot at the end only marks a name as absolute.
     let last = name.trim_end_matches('.').rsplit('.').next();
     let last = last.unwrap_or_default().to_ascii_lowercase();
     let hex = last.strip_prefix("0x");
@@ -161,6 +168,7 @@ pub(crate) fn propagators(text: &str) -> Option<Vec<Propagator>> {
             "baggage" => Propagator::Baggage,
             _ => return None,
         };
+        // The specification has each propagator registered once.
         if !chosen.contains(&propagator) {
             chosen.push(propagator);
         }
@@ -171,6 +179,7 @@ pub(crate) fn propagators(text: &str) -> Option<Vec<Propagator>> {
 /// `key=value` pairs; one bad pair spoils all, as the specification asks for resources. Which one
 /// it is is said by its place, since its text may be a secret.
 pub(crate) fn pairs(text: &str) -> Result<Vec<(String, String)>, Flaw> {
+    // A comma at the end makes an empty pair, which is no mistake.
     let pairs = text.split(',').filter(|pair| !pair.trim().is_empty());
     let pairs = pairs.enumerate().map(|(place, pair)| {
         let flaw = |what| Flaw::said(format!("pair {} {what}", place + 1));
@@ -192,6 +201,7 @@ pub(crate) fn percent_decoded(text: &str) -> Option<String> {
     let mut decoded = Vec::with_capacity(text.len());
     let mut bytes = text.bytes();
     while let Some(byte) = bytes.next() {
+        // A `+` stays one: the encoding is that of W3C Baggage and not that of forms.
         decoded.push(match byte {
             b'%' => {
                 let mut digit = || char::from(bytes.next()?).to_digit(16);

@@ -102,6 +102,8 @@ impl TelemetryBuilder {
 
 impl ResolvedConfig {
     fn new(builder: TelemetryBuilder) -> Self {
+        // The order matters: the environment, the builder over it, and then what a library may not
+        // turn on for an app. That looks at the builder, whose options are the app's word.
         let (mut settings, mut refusals) = Settings::read(&*builder.environment);
         settings.override_with(&builder, &mut refusals);
         settings.wait_for_app(&builder);
@@ -117,10 +119,13 @@ impl ResolvedConfig {
         );
         #[cfg(feature = "prometheus")]
         let prometheus = endpoint(&builder, &settings, &mut off);
+        // Asked for without the feature `history` as well, so that the warning about the variable
+        // says that the history is off.
         let history = {
             let mut needs = off.needs_of(HISTORY);
             needs.get(&settings.history)
         };
+        // The samples are kept in the history alone.
         #[cfg(feature = "profile")]
         if settings.profile > 0 && history.is_none() {
             refusals.push(Refusal {
@@ -143,6 +148,7 @@ impl ResolvedConfig {
             State::Enabled
         };
         let refusals = refusals.into_iter();
+        // Last, since only now it is known which signals each refusal turned off.
         let warnings = refusals
             .map(|refusal| refusal.warning(&off))
             .chain(former::warnings(&*builder.environment))
@@ -227,6 +233,8 @@ impl ResolvedConfig {
         if !self.is_enabled() {
             return Some(OffReason::Disabled);
         }
+        // An output that is asked for and could not start, such as an endpoint whose port is taken,
+        // counts as on: that is found out later, by the assembler.
         let is_on = match output {
             #[cfg(feature = "otlp")]
             Output::Traces => self.otlp.traces.is_some(),
@@ -289,6 +297,7 @@ impl ResolvedConfig {
 
 impl fmt::Debug for ResolvedConfig {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // The resource and the builder's closures are left out: attributes may hold personal data.
         let off: Vec<_> = Output::ALL
             .iter()
             .filter_map(|output| Some((output, self.off_reason(*output)?)))
@@ -321,6 +330,7 @@ fn endpoint(
     if !outputs.prometheus {
         return None;
     }
+    // Both are asked before one of them may end this with `?`, so that each bad one is named.
     let host = needs.get(&settings.prometheus_host);
     let port = needs.get(&settings.prometheus_port);
     needs.grant(EndpointOptions {

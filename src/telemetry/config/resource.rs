@@ -31,7 +31,10 @@ pub(crate) enum HostName {
 impl Identity {
     /// Later attributes replace earlier ones: defaults, environment, builder.
     pub(crate) fn resource(self) -> Resource {
+        // `Resource` keeps the last value of a key, so the order of the lines below is the order of
+        // precedence.
         let mut attributes = vec![KeyValue::new("service.name", self.service_name)];
+        // Another one at each start, so that two processes of the app never write into one series.
         attributes.extend(instance_id().map(|id| KeyValue::new("service.instance.id", id)));
         attributes.push(KeyValue::new("os.type", operating_system()));
         #[cfg(feature = "system")]
@@ -43,6 +46,8 @@ impl Identity {
         }
         let owned = |(key, value): (String, String)| KeyValue::new(Key::from(key), value);
         attributes.extend(self.environment_attributes.into_iter().map(owned));
+        // `OTEL_SERVICE_NAME` beats `service.name` in `OTEL_RESOURCE_ATTRIBUTES`, as the
+        // specification has it.
         attributes.extend(
             self.environment_name
                 .map(|name| KeyValue::new("service.name", name)),
@@ -52,6 +57,8 @@ impl Identity {
                 .map(|version| KeyValue::new("service.version", version)),
         );
         attributes.extend(self.attributes.into_iter().map(owned));
+        // `Resource::builder` would add the SDK's detectors, which read the process environment
+        // past the app's `environment`. This one gives `telemetry.sdk.*` alone.
         let sdk: Box<dyn ResourceDetector> = Box::new(TelemetryResourceDetector);
         Resource::builder_empty()
             .with_detector(sdk)
@@ -62,6 +69,7 @@ impl Identity {
 
 fn operating_system() -> &'static str {
     match std::env::consts::OS {
+        // The semantic conventions have their own name for it.
         "macos" => "darwin",
         other => other,
     }
@@ -91,6 +99,8 @@ fn instance_id() -> Option<String> {
     let mut bytes = [0_u8; 16];
     getrandom::fill(&mut bytes).ok()?;
     let random = u128::from_be_bytes(bytes);
+    // RFC 9562, with bits counted from the lowest: 76 to 79 hold the version, 62 and 63 the
+    // variant.
     let id = random & !(0xf << 76) & !(0b11 << 62) | (0x4 << 76) | (0b10 << 62);
     let hex = format!("{id:032x}");
     let mut parts = [8, 4, 4, 4, 12].iter().scan(0, |start, len| {

@@ -74,6 +74,7 @@ impl<T> Routing<T> {
     {
         match (self, added) {
             (Self::Unset, other) | (other, Self::Unset) => other.clone(),
+            // Sent without the part that cannot be used, a request could lack its token.
             (Self::Refused(by), _) | (_, Self::Refused(by)) => Self::Refused(by),
             (Self::Usable(ours, _), Self::Usable(theirs, by)) => {
                 Self::Usable(join(ours, theirs), by)
@@ -103,6 +104,8 @@ pub(crate) struct Off(Vec<(&'static str, &'static str)>);
 impl Off {
     /// Collects what that signal needs.
     pub(crate) fn needs_of(&mut self, signal: &'static str) -> Needs<'_> {
+        // A signal that an earlier look turned off stays off, also when this look finds nothing
+        // wrong.
         let refused = self.0.iter().any(|(name, _)| *name == signal);
         Needs {
             off: self,
@@ -218,6 +221,7 @@ impl Refusal {
 
 fn consequence(off: &[&str]) -> Cow<'static, str> {
     match off {
+        // For example a bad header of logs while logs are off.
         [] => "no signal that is on needs it".into(),
         [one @ (ENDPOINT | SPOOL | HISTORY)] => format!("{one} is off").into(),
         [one] => format!("{one} are off").into(),

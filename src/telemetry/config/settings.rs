@@ -15,6 +15,7 @@ use crate::telemetry::diagnostics::flaw::Flaw;
 /// Every variable's value, or its default where the table in `env.rs` has one.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Settings {
+    // The values of `Default` hold for no app: `Settings::read` puts the table's over them.
     pub(crate) sdk_disabled: bool,
     pub(crate) enabled: bool,
     pub(crate) consent: EnvironmentConsent,

@@ -84,6 +84,7 @@ impl Warning {
     ) -> Self {
         let (value, problem) = match flaw {
             Flaw::Shown if may_be_shown(value) => (shortened(value), Cow::default()),
+            // Not even its beginning is shown: half of a secret is still one.
             Flaw::Shown => (String::new(), "its value is not understood".into()),
             Flaw::Said(problem) => (String::new(), problem),
         };
@@ -180,11 +181,14 @@ impl fmt::Display for Listed<'_> {
 /// Some set a variable to what was meant for another: what looks like a URL with a password, like
 /// a header or like a key is not shown, whatever the variable.
 fn may_be_shown(value: &str) -> bool {
+    // `@` stands in URLs with a password, `=` in headers and pairs, `?`, `#` and `&` in queries,
+    // and `-----` in PEM files.
     let secret = |c: char| "@=?#&".contains(c) || c.is_control();
     !value.contains(secret) && !value.contains("://") && !value.contains("-----")
 }
 
 fn shortened(value: &str) -> String {
+    // Counted in characters, so that none is cut in two.
     match value.char_indices().nth(SHOWN_MAX) {
         Some((end, _)) => format!("{}…", value.get(..end).unwrap_or_default()),
         None => value.to_owned(),

@@ -135,7 +135,9 @@ impl Consent {
         let must_ask = starts_paused || environment == EnvironmentConsent::Ask;
         let mut unreadable = None;
         let records = match file.as_ref().map(StateFile::read) {
+            // No file is configured, or the person was not asked yet.
             None | Some(Ok(None)) => !must_ask,
+            // An answer on file beats `must_ask`, since the person was asked in an earlier run.
             Some(Ok(Some(answer))) => answer == Answer::Recording,
             Some(Err(error)) => {
                 let path = file.as_ref().map(StateFile::path);
@@ -146,6 +148,7 @@ impl Consent {
                 false
             }
         };
+        // Kept beside the switch, since it also forbids every later resume.
         let is_denied = environment == EnvironmentConsent::Denied;
         let switch = match records && !is_denied {
             true => Switch::default(),
@@ -172,6 +175,8 @@ impl Consent {
 /// The right to turn the switch.
 pub(super) struct Turn<'a> {
     consent: &'a Consent,
+    // Held for the whole of a pause or a resume. Two of them at once could leave the file with the
+    // one answer and the switch with the other.
     _turn: MutexGuard<'a, ()>,
 }
 
@@ -183,6 +188,7 @@ impl Turn<'_> {
 
     pub(super) fn save_pause(&self) -> Option<String> {
         let file = self.consent.file.as_ref()?;
+        // The switch is turned already: a no holds for this run although it cannot be saved.
         let error = file.write(Answer::Paused).err()?;
         Some(error.to_string())
     }
@@ -193,6 +199,8 @@ impl Turn<'_> {
             return Err(ResumeError::Denied);
         }
         match &self.consent.file {
+            // `Telemetry::resume` calls this before it turns the switch. A yes that cannot be saved
+            // would hold for this run and be forgotten by the next, so it counts as none.
             Some(file) => file.write(Answer::Recording).map_err(ResumeError::NotSaved),
             None => Ok(()),
         }

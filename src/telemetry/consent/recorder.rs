@@ -4,9 +4,8 @@
 //! changes, in the handle that is written to anyway. It is here, and not in the instruments, since
 //! an app's own metrics come through the same handles.
 
-use std::collections::HashMap;
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
+use std::sync::{Arc, OnceLock, Weak};
 
 use metrics::atomics::AtomicU64;
 use metrics::{
@@ -16,13 +15,14 @@ use metrics::{
 
 use super::switch::Switch;
 use crate::semconv;
+use crate::telemetry::metrics::registry::{Family, Series};
 
 /// Puts `recorder` behind `switch`.
 pub(crate) fn pausable<R>(recorder: R, switch: &Arc<Switch>) -> Pausable<R> {
     Pausable {
         recorder: Arc::new(recorder),
         switch: Arc::clone(switch),
-        totals: Arc::default(),
+        totals: Arc::new(Totals(Series::new())),
     }
 }
 
@@ -36,6 +36,8 @@ pub(crate) struct Pausable<R> {
 
 impl<R: Recorder + Send + Sync + 'static> Pausable<R> {
     fn handle<H>(&self, key: &Key, register: fn(&R, &Key) -> H, noop: fn() -> H) -> Handle<H, R> {
+        // Read once, since the two fields below must agree: between two reads a pause may begin,
+        // and the handle would have neither a series nor a way to get one.
         let is_paused = self.switch.is_paused();
         Handle {
             switch: Arc::clone(&self.switch),
@@ -69,6 +71,8 @@ impl<R: Recorder + Send + Sync + 'static> Recorder for Pausable<R> {
     }
 
     fn register_counter(&self, key: &Key, _: &Metadata<'_>) -> Counter {
+        // The caller's metadata is not kept: it is borrowed, and a registration may come long after
+        // the call.
         let register = |recorder: &R, key: &Key| recorder.register_counter(key, &METADATA);
         Counter::from_arc(Arc::new(PausableCounter {
             handle: self.handle(key, register, Counter::noop),
@@ -82,6 +86,7 @@ impl<R: Recorder + Send + Sync + 'static> Recorder for Pausable<R> {
         let register = |recorder: &R, key: &Key| recorder.register_gauge(key, &METADATA);
         Gauge::from_arc(Arc::new(PausableGauge {
             handle: self.handle(key, register, Gauge::noop),
+            // Looked up here, once for each handle, and not at each value.
             is_ours: semconv::metric(key.name()).is_some(),
             carried: AtomicU64::new(0),
         }))
@@ -101,6 +106,7 @@ impl<R: Recorder + Send + Sync + 'static> Recorder for Pausable<R> {
 /// labels may show what happened in the pause.
 struct Handle<H, R> {
     switch: Arc<Switch>,
+    // Filled at once, unless the handle was made in a pause.
     registered: OnceLock<H>,
     /// How it is registered after the pause.
     late: Option<Box<Registration<H, R>>>,
@@ -129,6 +135,7 @@ impl<H, R> Handle<H, R> {
     #[cold]
     fn register(&self) -> H {
         let register = |late: &Registration<H, R>| {
+            // Telemetry may have ended in its pause. The handle then records nothing for good.
             let recorder = late.recorder.upgrade()?;
             Some((late.register)(&recorder, &late.key))
         };
@@ -145,8 +152,10 @@ struct PausableCounter<R> {
 }
 
 /// The counters that get totals (`absolute`), by series. A series may have many handles.
-#[derive(Debug, Default)]
-struct Totals(Mutex<HashMap<Key, Arc<Total>>>);
+// A pause is subtracted once for each series, so all handles of a series share one entry. The
+// recorders bound their series in the same way: those beyond the bound share one there, and here.
+#[derive(Debug)]
+struct Totals(Series<Total>);
 
 #[derive(Debug, Default)]
 struct Total {
@@ -158,8 +167,19 @@ struct Total {
 
 impl Totals {
     fn of(&self, key: &Key) -> Arc<Total> {
-        let mut totals = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        Arc::clone(totals.entry(key.clone()).or_default())
+        self.family(key.name()).cell(key)
+    }
+
+    fn family(&self, name: &str) -> Arc<Family<Total>> {
+        let make = || Family::new(name, |_| Total::default());
+        self.0.family(name, make).0
+    }
+
+    #[cfg(test)]
+    fn len(&self, name: &str) -> usize {
+        let mut len = 0;
+        self.family(name).for_each(|_, _| len += 1);
+        len
     }
 }
 
@@ -175,13 +195,18 @@ impl<R: Send + Sync> CounterFn for PausableCounter<R> {
     /// in between is known exactly.
     fn absolute(&self, value: u64) {
         let total = self.total.get_or_init(|| self.totals.of(&self.key));
+        // Relaxed: the two numbers order no other memory. `fetch_max`, since two threads may bring
+        // their totals in the wrong order.
         let seen = total.seen.fetch_max(value, Ordering::Relaxed);
         match self.handle.open() {
             Some(counter) => {
                 let hidden = total.hidden.load(Ordering::Relaxed);
+                // A thread that read its total before a pause may come after it, with less than
+                // what the pause hid.
                 counter.absolute(value.saturating_sub(hidden));
             }
             None => {
+                // A total that is older than one seen before adds nothing.
                 let more = value.saturating_sub(seen);
                 total.hidden.fetch_add(more, Ordering::Relaxed);
             }
@@ -201,9 +226,11 @@ struct PausableGauge<R> {
 
 impl<R: Send + Sync> PausableGauge<R> {
     fn gauge(&self) -> &Gauge {
+        // `get_or_init` runs one thread's closure, so what was carried is added once.
         self.handle.registered.get_or_init(|| {
             let gauge = self.handle.register();
             let carried = f64::from_bits(self.carried.load(Ordering::Relaxed));
+            // `increment` and not `set`: another handle may have given the series a value.
             if carried != 0.0 {
                 gauge.increment(carried);
             }
@@ -213,6 +240,8 @@ impl<R: Send + Sync> PausableGauge<R> {
 
     /// Does it where the value is now.
     fn write(&self, to_gauge: impl FnOnce(&Gauge), to_carried: impl FnOnce(&AtomicU64)) {
+        // The three cases of a value: recorded, recorded in a pause into a series that is there,
+        // and kept until there is one.
         if !self.handle.switch.is_paused() {
             to_gauge(self.gauge());
         } else if let Some(gauge) = self.handle.registered.get() {
@@ -270,3 +299,32 @@ impl<R: Send + Sync> HistogramFn for PausableHistogram<R> {
 
 /// Recorders of ours do not look at it.
 const METADATA: Metadata<'static> = Metadata::new("spanwire", Level::INFO, Some("spanwire"));
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::telemetry::metrics::registry::APP_SERIES_MAX;
+    use metrics::{Label, NoopRecorder};
+
+    fn counter(recorder: &Pausable<NoopRecorder>, labels: Vec<Label>) -> Counter {
+        recorder.register_counter(&Key::from_parts("app.hits", labels), &METADATA)
+    }
+
+    #[test]
+    fn totals_have_the_bound_of_the_series() {
+        let recorder = pausable(NoopRecorder, &Arc::new(Switch::default()));
+        for n in 0..APP_SERIES_MAX + 10 {
+            counter(&recorder, vec![Label::new("n", n.to_string())]).absolute(1);
+        }
+        assert_eq!(recorder.totals.len("app.hits"), APP_SERIES_MAX + 1);
+    }
+
+    #[test]
+    fn labels_in_any_order_have_one_total() {
+        let recorder = pausable(NoopRecorder, &Arc::new(Switch::default()));
+        let (a, b) = (Label::new("a", "1"), Label::new("b", "2"));
+        counter(&recorder, vec![a.clone(), b.clone()]).absolute(1);
+        counter(&recorder, vec![b, a]).absolute(1);
+        assert_eq!(recorder.totals.len("app.hits"), 1);
+    }
+}

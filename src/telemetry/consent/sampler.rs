@@ -26,6 +26,8 @@ impl<S: ShouldSample + Clone + 'static> ShouldSample for PausableSampler<S> {
         links: &[Link],
     ) -> SamplingResult {
         if self.switch.is_paused() {
+            // The SDK's own samplers hand the parent's `tracestate` on, also for a span that they
+            // drop. Processes behind this one may record the trace.
             let parent = parent_context.map(|context| context.span());
             let state = parent.map(|span| span.span_context().trace_state().clone());
             return SamplingResult {

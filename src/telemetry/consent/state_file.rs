@@ -41,6 +41,7 @@ impl StateFile {
     /// When it cannot be read, holds something else, or may have been written by another user: then
     /// it does not count as an answer of the person who uses the app.
     pub(crate) fn read(&self) -> io::Result<Option<Answer>> {
+        // Not `metadata`, which follows a link to a file whose folder was not judged.
         let found = match fs::symlink_metadata(&self.0) {
             Ok(found) => found,
             Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
@@ -49,8 +50,10 @@ impl StateFile {
         if !found.is_file() {
             return Err(refused("it is no regular file"));
         }
+        // The folder is judged as well: whoever may write it can replace the file.
         judge(&found, &fs::metadata(self.folder())?)?;
         let mut text = String::new();
+        // A file that is too large is cut, and then is none of the answers.
         File::open(&self.0)?
             .take(LEN_MAX)
             .read_to_string(&mut text)?;
@@ -70,6 +73,8 @@ impl StateFile {
         let folder = self.folder();
         make_folder(folder)?;
         let name = self.0.file_name().ok_or(ErrorKind::InvalidInput)?;
+        // The name is another one each time, so that two processes never write the same file.
+        // `create_new` also follows no link that stands in its place.
         let mut id = [0; 8];
         getrandom::fill(&mut id).map_err(io::Error::other)?;
         let mut temporary = name.to_owned();
@@ -77,6 +82,8 @@ impl StateFile {
         let temporary = folder.join(temporary);
         let written = create(&temporary).and_then(|mut file| {
             file.write_all(answer.text().as_bytes())?;
+            // Before the rename: after a loss of power the name could otherwise lead to an empty
+            // file, which counts as paused.
             file.sync_all()
         });
         let replaced = written.and_then(|()| fs::rename(&temporary, &self.0));
@@ -128,6 +135,7 @@ fn judge(_: &fs::Metadata, _: &fs::Metadata) -> io::Result<()> {
 fn make_folder(folder: &Path) -> io::Result<()> {
     let mut builder = fs::DirBuilder::new();
     builder.recursive(true);
+    // The umask can only take rights away from this mode.
     #[cfg(unix)]
     std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
     builder.create(folder)

@@ -51,6 +51,8 @@ impl Switch {
             epoch: AtomicU64::new(epoch),
             kept_from: AtomicU64::new(0),
             resumed: AtomicU64::new(0),
+            // Nothing is ever sent. Dropping the sender disconnects every receiver, which wakes all
+            // that wait on one.
             change: Mutex::new(bounded(0)),
         }
     }
@@ -122,6 +124,7 @@ impl Switch {
     /// [`Pending::Discard`] nothing of what was taken in before is wanted any more.
     pub(in crate::telemetry) fn pause(&self, pending: Pending) -> Option<Epoch> {
         let mut change = self.change();
+        // Relaxed: only the holder of the lock stores it.
         let epoch = self.epoch.load(Ordering::Relaxed);
         let is_first = epoch.is_multiple_of(2);
         let paused = epoch + u64::from(is_first);
@@ -130,6 +133,7 @@ impl Switch {
             self.kept_from.store(paused, Ordering::Release);
         }
         self.epoch.store(paused, Ordering::Release);
+        // In a second pause, too: `kept_from` may have changed, so waiting threads must look again.
         *change = bounded(0);
         is_first.then_some(Epoch(epoch))
     }
@@ -141,6 +145,7 @@ impl Switch {
         if epoch.is_multiple_of(2) {
             return;
         }
+        // Stored before the epoch: a thread that reads the new epoch reads this time with it.
         let now = Clock::system().now().as_nanos();
         self.resumed.store(now, Ordering::Release);
         self.epoch.store(epoch + 1, Ordering::Release);

@@ -19,6 +19,8 @@ impl LocalRecorder {
     }
 
     pub(crate) fn run<R>(&self, f: impl FnOnce() -> R) -> R {
+        // The process's recorder may be the app's. So ours is put in force on this thread for as
+        // long as `f` runs.
         match self.0.get().and_then(Weak::upgrade) {
             Some(recorder) => metrics::with_local_recorder(&*recorder, f),
             None => f(),

@@ -45,4 +45,5 @@ impl Problem {
 }
 
 /// By [`Problem`]. Relaxed: each stands alone. Of the process, as the places are that they tell of.
+// As many as there are with every feature: the index is the variant's number.
 static FOUND: [AtomicBool; 3] = [const { AtomicBool::new(false) }; 3];

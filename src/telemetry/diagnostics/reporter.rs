@@ -32,6 +32,7 @@ impl Reporter {
 
     fn write(self, text: impl Display) {
         if self == Self::Stderr {
+            // `eprintln!` would panic where stderr cannot be written.
             let _ = writeln!(
                 std::io::stderr(),
                 "spanwire: {}",
@@ -51,11 +52,13 @@ static OWN_SUBSCRIBER_IS_INSTALLED: AtomicBool = AtomicBool::new(false);
 
 #[cfg(feature = "otlp")]
 pub(in crate::telemetry) fn own_subscriber_is_installed() {
+    // Relaxed: it orders nothing. A warning at that very moment may miss stderr.
     OWN_SUBSCRIBER_IS_INSTALLED.store(true, Ordering::Relaxed);
 }
 
 /// Whether the app has a subscriber of its own.
 pub(in crate::telemetry) fn app_listens() -> bool {
+    // On this thread: a subscriber that is in force on another one alone does not show the line.
     !OWN_SUBSCRIBER_IS_INSTALLED.load(Ordering::Relaxed)
         && tracing::dispatcher::get_default(|dispatch| !dispatch.is::<NoSubscriber>())
 }

@@ -129,7 +129,9 @@ impl<T: Send + 'static> Batch<T> {
         reporter: Reporter,
         exporter: impl Export<T>,
     ) -> std::io::Result<Self> {
+        // crossbeam's bounded queue takes its memory here, so a push allocates nothing.
         let (sender, receiver) = bounded(limits.queue_max);
+        // Room for one: a second wake-up would find nothing more than the first.
         let (wake, wakes) = bounded(1);
         let shared = Arc::new(Shared {
             signal,
@@ -159,6 +161,7 @@ impl<T: Send + 'static> Batch<T> {
             epoch: shared.switch().now(),
             failure_log: ExportFailureLog::new(signal.name, reporter),
         };
+        // The handle is not kept: `wait_ended` waits with a limit, which joining a thread cannot.
         std::thread::Builder::new()
             .name(format!("spanwire-{}", signal.name))
             .spawn(move || worker.run(&wakes))?;
@@ -175,6 +178,8 @@ impl<T: Send + 'static> Batch<T> {
     /// The same for an item that was taken in before, perhaps before a pause that still lasts.
     pub(crate) fn push_of(&self, epoch: Epoch, item: T) {
         let shared = &*self.0;
+        // Relaxed: an item of a thread that does not see the close yet is queued, and counts as
+        // lost if the worker has ended by then.
         if shared.closed.load(Ordering::Relaxed) {
             shared.counters.drop_items(1);
             return;
@@ -186,6 +191,8 @@ impl<T: Send + 'static> Batch<T> {
             shared.counters.drop_accepted();
             shared.unreported_drops.fetch_add(1, Ordering::Relaxed);
         } else if shared.sender.len() >= shared.limits.batch_max
+            // The load goes first: in a burst the worker is woken already, and a swap each time
+            // would take the cache line away from the other threads.
             && !shared.woken.load(Ordering::SeqCst)
             && !shared.woken.swap(true, Ordering::SeqCst)
         {
@@ -218,6 +225,7 @@ impl<T: Send + 'static> Batch<T> {
     /// Exports what is queued now; `false` when that was not done by `until`.
     pub(crate) fn flush(&self, until: Stamp) -> bool {
         let mut progress = self.0.progress();
+        // A ticket and no flag, so that a flush waits for an export that begins after it.
         progress.flushes_asked += 1;
         let ticket = progress.flushes_asked;
         drop(progress);
@@ -244,6 +252,7 @@ impl<T: Send + 'static> Batch<T> {
     /// The same with some items more, whether or not the queue has room for them: they are there
     /// already, so to drop them would save nothing.
     pub(crate) fn close_with(&self, deadline: Stamp, last: Vec<T>) {
+        // Before `closed` is set: once the worker has seen that, it takes `last` and ends.
         if !last.is_empty() {
             self.0.counters.accept(last.len() as u64);
             self.0.last().extend(last);
@@ -285,6 +294,7 @@ impl<T> Shared<T> {
     }
 
     fn discard_all(&self) -> u64 {
+        // As many as there are now: a thread that still pushes must not keep this one here.
         let discarded = self.receiver.try_iter().take(self.receiver.len()).count() as u64;
         self.counters.discard(discarded);
         discarded
@@ -314,6 +324,7 @@ impl<T> Shared<T> {
 
     fn wait(&self, until: Stamp, done: impl Fn(&Progress) -> bool) -> bool {
         let mut progress = self.progress();
+        // Once the worker has ended, nothing is exported any more, so waiting longer is in vain.
         while !done(&progress) && !progress.ended {
             let left = until.since(clock::now());
             if left.is_zero() {
@@ -350,6 +361,8 @@ impl<T> Shared<T> {
 
     fn count_failure(&self, kind: ExportErrorType, items: u64) {
         self.local_recorder.run(|| {
+            // Failures are rare, so their counters are looked up each time and not kept for each
+            // `error.type`.
             let labels = self
                 .signal
                 .exporter
@@ -407,6 +420,8 @@ struct Worker<T, E> {
 
 impl<T: Send + 'static, E: Export<T>> Worker<T, E> {
     fn run(mut self, wakes: &Receiver<()>) {
+        // OpenTelemetry's own mark, which also keeps the SDK and other instrumented crates from
+        // recording what this thread does.
         let _ours_is_not_telemetry = Context::enter_telemetry_suppressed_scope();
         let delay = self.shared.limits.delay;
         let mut due = clock::now().plus(delay);
@@ -418,16 +433,22 @@ impl<T: Send + 'static, E: Export<T>> Worker<T, E> {
             self.shared.woken.store(false, Ordering::SeqCst);
             let closed = self.shared.closed.load(Ordering::Acquire);
             let began = clock::now();
-            self.age.look(self.shared.receiver.len(), began);
+            // Read before the export: a flush that is asked for during it waits for the next one.
             let asked = {
                 let progress = self.shared.progress();
                 (progress.flushes_asked > progress.flushes_done).then_some(progress.flushes_asked)
             };
             self.look_at_switch();
-            if self.shared.switch().is_paused() {
+            let is_paused = self.shared.switch().is_paused();
+            if !is_paused {
+                self.age.look(self.shared.receiver.len(), began);
+            }
+            if is_paused {
                 if closed {
                     self.discard_rest();
                 }
+                // Moved on although nothing was exported, or the wait above would return at once
+                // for ever.
                 due = began.plus(delay);
             } else if closed || asked.is_some() || began >= due {
                 let occasion = match asked {
@@ -445,6 +466,7 @@ impl<T: Send + 'static, E: Export<T>> Worker<T, E> {
                 // Not from its end: what came since has waited for that.
                 due = began.plus(delay);
             } else {
+                // Woken by a burst: full batches leave now, and the rest waits for its delay.
                 while self.shared.receiver.len() >= self.shared.limits.batch_max
                     && !self.shared.switch().is_paused()
                 {
@@ -498,6 +520,8 @@ impl<T: Send + 'static, E: Export<T>> Worker<T, E> {
             if batch.is_empty() {
                 return;
             }
+            // Tail sampling has just decided these, so the second within which they must be on disk
+            // begins now.
             self.export(batch, self.epoch, clock::now());
         }
     }
@@ -506,6 +530,7 @@ impl<T: Send + 'static, E: Export<T>> Worker<T, E> {
     fn export_all(&mut self) {
         let mut left = self.shared.receiver.len();
         while left > 0 {
+            // A pause may empty the queue meanwhile. Without the `max` this would then not end.
             left = left.saturating_sub(self.export_batch().max(1));
         }
     }
@@ -520,6 +545,8 @@ impl<T: Send + 'static, E: Export<T>> Worker<T, E> {
         self.age.look(shared.receiver.len(), clock::now());
         let queued = self.age.oldest();
         let mut len = 0;
+        // Counted before the filter, since the age of the queue goes by what was taken, wanted or
+        // not.
         let batch: Vec<T> = shared
             .receiver
             .try_iter()
@@ -563,6 +590,8 @@ impl<T: Send + 'static, E: Export<T>> Worker<T, E> {
             // The spool counts them, before another thread can take them out of it.
             Outcome::Spooled(why) => self.failure_log.spooled(items, &why),
             Outcome::Exported(acceptance) => {
+                // A collector may name any number, and more than there were would make the sum
+                // wrong.
                 let rejected = acceptance.rejected.min(items);
                 shared.counters.export(items - rejected);
                 shared.with_meters(|meters| meters.exported.increment(items - rejected));

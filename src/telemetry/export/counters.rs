@@ -29,6 +29,8 @@ impl SignalCounters {
 
     /// The item did not fit after all.
     pub(crate) fn drop_accepted(&self) {
+        // For a moment the item is in neither count. The other order would have it in both, and the
+        // report would name a loss that is none.
         self.accepted.fetch_sub(1, Ordering::Relaxed);
         self.drop_items(1);
     }
@@ -83,6 +85,8 @@ impl SignalCounters {
             lost: self
                 .accepted
                 .load(Ordering::Relaxed)
+                // The totals are read one after the other, so while something is on its way they
+                // may not fit together.
                 .saturating_sub(exported + spooled + discarded),
             last_error: self.last_error.get(),
         }
@@ -98,6 +102,7 @@ impl LastError {
     const LEN_MAX: usize = 500;
 
     pub(crate) fn set(&self, why: &str) {
+        // Counted in characters, so that none is cut in two.
         let short: String = why.chars().take(Self::LEN_MAX).collect();
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(one_line(&short));
     }

@@ -66,6 +66,7 @@ impl Delivery {
         queued: Stamp,
         epoch: Epoch,
     ) -> Vec<Sent> {
+        // One time-out for the request with all its pieces and repetitions.
         let mut until = clock::now().plus(self.client.timeout());
         let mut sent = Vec::new();
         let mut pieces = Pieces::of(request, items, self.signal);
@@ -74,6 +75,7 @@ impl Delivery {
                 let Some(waited) = self.wait_until_wanted(epoch) else {
                     break Ok(Outcome::Discarded);
                 };
+                // The pause is no time that the collector took.
                 if waited {
                     until = clock::now().plus(self.client.timeout());
                 }
@@ -90,6 +92,7 @@ impl Delivery {
             };
             let outcome = match outcome {
                 Ok(outcome) => outcome,
+                // The halves come next, so the request has no outcome of its own.
                 Err(error) if pieces.split(&request, &error) => continue,
                 Err(error) => Outcome::Lost(error),
             };
@@ -180,6 +183,8 @@ impl SpooledDelivery<'_> {
             return self.spooled_unasked(request, items, is_late());
         }
         let until = deadline.limit(self.until);
+        // The request is repeated in memory only until `answer_by`. Later it is on disk, and the
+        // spool's thread repeats it from there.
         let flight = spool.launch(lane, request.clone(), self.epoch, self.answer_by, until);
         // What is not answered by then goes to disk, which takes time too.
         let answer = self.wait(&flight, self.answer_by, ShutdownDeadline::limit_early);
@@ -190,7 +195,11 @@ impl SpooledDelivery<'_> {
                 Landing::Answered(answer) => answer,
                 // It is on its way already: better late than not at all.
                 Landing::NotTaken(disk) => {
+                    // Without room on the disk nothing is gained by stopping early, so this waits
+                    // until the very end.
                     let answer = self.wait(&flight, self.until, ShutdownDeadline::limit);
+                    // From here on this thread alone counts the request: an answer that comes later
+                    // has no effect.
                     flight.give_up();
                     return match answer.unwrap_or_else(|| Err(is_late())) {
                         Ok(acceptance) => Ok(Outcome::Exported(acceptance)),
@@ -202,6 +211,8 @@ impl SpooledDelivery<'_> {
         match answer {
             Ok(acceptance) => Ok(Outcome::Exported(acceptance)),
             Err(error) if error.is_temporary() => {
+                // The collector has refused it for now, so it is not in flight: the spool's thread
+                // tries it again like any other.
                 match spool.append(lane, request, items, self.epoch, &error.message) {
                     Ok(()) => Ok(Outcome::Spooled(error)),
                     Err(disk) => Err(not_taken(error, &disk)),
@@ -246,6 +257,8 @@ impl SpooledDelivery<'_> {
     ) -> Option<Answer> {
         let deadline = &self.delivery.deadline;
         let left = || limit(deadline, until).since(clock::now());
+        // `closing` stays disconnected once a shutdown has begun. A `select!` over it would then
+        // return at once and not wait for the answer.
         if !deadline.is_closing() {
             select! {
                 recv(flight.answer()) -> answer => return answer.ok(),

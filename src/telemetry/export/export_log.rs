@@ -77,6 +77,8 @@ impl ExportFailureLog {
         let signal = self.signal;
         self.log(items, |lost| {
             tracing::warn!(signal, lost, reason, "the collector rejected telemetry");
+            // Cut, since a collector may say as much as it likes and stderr has no level to turn
+            // down.
             format!("the collector rejected {lost} {signal}: {reason:.500}")
         });
     }
@@ -85,6 +87,7 @@ impl ExportFailureLog {
     pub(crate) fn warned(&mut self, message: &str) {
         if !message.is_empty() {
             let signal = self.signal;
+            // Nothing was lost, so nothing is added to the number.
             self.log(0, |_| {
                 tracing::warn!(signal, message, "the collector took telemetry and warned");
                 format!("the collector took {signal} and warned: {message:.500}")
@@ -110,6 +113,8 @@ impl ExportFailureLog {
         }
         let now = clock::now();
         let last = self.unredacted_last;
+        // A time of its own: a failing export must not keep this from being told, nor the other way
+        // round.
         if last == Stamp::NONE || now.since(last) >= INTERVAL {
             self.unredacted_last = now;
             let (signal, fields) = (self.signal, std::mem::take(&mut self.unredacted));
@@ -128,18 +133,22 @@ impl ExportFailureLog {
         if self.failing {
             self.failing = false;
             let (signal, lost) = (self.signal, std::mem::take(&mut self.unreported));
+            // The next failure is logged at once again. `said` stays, so stderr has a line a minute
+            // at most from a collector that comes and goes.
             self.last = Stamp::NONE;
             tracing::info!(signal, lost, "telemetry is exported again");
         }
     }
 
     fn log(&mut self, items: u64, write: impl FnOnce(u64) -> String) {
+        // What is not told now is in the number of the next line.
         self.unreported += items;
         let now = clock::now();
         let due = |last: Stamp| last == Stamp::NONE || now.since(last) >= INTERVAL;
         if due(self.last) {
             self.last = now;
             let line = write(std::mem::take(&mut self.unreported));
+            // Within the other limit, so that stderr has no line that the log has not.
             if due(self.said) {
                 self.said = now;
                 self.reporter.report(line);

@@ -85,6 +85,8 @@ impl Client {
         again_until: Stamp,
         until: Stamp,
     ) -> (Result<Acceptance, ExportError>, Option<Duration>) {
+        // Asked anew each time: a shutdown may begin during the attempts, and its deadline then
+        // holds.
         let left = |until| self.0.deadline.limit(until).since(clock::now());
         let mut backoff = Backoff::new(FIRST_PAUSE);
         for attempt in 1.. {
@@ -104,7 +106,10 @@ impl Client {
                     }
                 };
             let asked = answer.as_ref().ok().and_then(retry_after);
+            // What the collector asks for replaces our own pause, also where it is shorter.
             let wait = asked.unwrap_or_else(|| backoff.pause());
+            // A pause that would outlast the time is not begun. The answer is given now, while it
+            // can still be put on disk.
             if !again || wait >= left(again_until) {
                 return (outcome, asked);
             }
@@ -119,6 +124,7 @@ impl Client {
         epoch: Epoch,
         timeout: Duration,
     ) -> Result<Response<Bytes>, ExportError> {
+        // At each attempt: a pause may have begun since the last one.
         if !self.0.deadline.switch().allows(epoch) {
             return Err(ExportError::paused());
         }
@@ -130,9 +136,11 @@ impl Client {
             ));
         }
         let failed = |error| self.explain(error, uri);
+        // One agent for all requests, so that its connection is kept open between exports.
         let agent = self.0.agent.get_or_init(|| agent(&self.0.connection, uri));
         let request = agent
             .configure_request(self.with_headers(request))
+            // The whole call, from the look-up of the name to the end of the answer.
             .timeout_global(Some(timeout))
             .build();
         let mut answer = agent.run(request).map_err(failed)?;
@@ -184,6 +192,8 @@ impl Client {
                 ExportErrorType::Connection,
                 format!("the host of {origin} is unknown"),
             ),
+            // rustls reports a handshake that fails while it reads or writes as an I/O error around
+            // its own.
             ureq::Error::Io(io) => match io.get_ref().and_then(|inner| inner.downcast_ref()) {
                 Some(error) => tls(error),
                 None => ExportError::new(
@@ -208,10 +218,14 @@ impl fmt::Debug for Client {
 /// Speaks to `uri` as the connection says.
 pub(crate) fn agent(connection: &Connection, uri: &Uri) -> Agent {
     let mut config = Agent::config_builder()
+        // ureq's error for a status has neither headers nor body, and `Retry-After` and the reason
+        // are there.
         .http_status_as_error(false)
         // A redirect would carry the headers, secrets among them, to who knows where.
         .max_redirects(0)
+        // One thread uses an agent, so it never needs a second connection.
         .max_idle_connections(1);
+    // A plain endpoint does without the system's roots, which take some milliseconds to read.
     if uri.scheme_str() == Some("https") {
         config = config.tls_config(connection.tls.config());
     }
@@ -221,6 +235,7 @@ pub(crate) fn agent(connection: &Connection, uri: &Uri) -> Agent {
     let config = config.proxy(proxy).build();
     Agent::with_parts(
         config,
+        // At the end of the chain, so that it wraps a TLS connection as well as a plain one.
         DefaultConnector::default().chain(LateAnswerConnector),
         DefaultResolver::default(),
     )
@@ -251,6 +266,8 @@ fn classify(uri: &Uri, answer: &Response<Bytes>) -> Result<Acceptance, ExportErr
             }
         },
         StatusCode::TOO_MANY_REQUESTS => ExportErrorType::Throttled,
+        // 408 is none of OTLP's retryable statuses, so it is not repeated at once. But it passes,
+        // so the spool keeps the request.
         StatusCode::REQUEST_TIMEOUT => ExportErrorType::Timeout,
         StatusCode::PAYLOAD_TOO_LARGE => ExportErrorType::TooLarge,
         status if is_retryable(status) || is_about_the_sender(status) => {
@@ -282,6 +299,8 @@ fn acceptance(answer: &Response<Bytes>) -> Option<Acceptance> {
         Some("text/html" | "application/xhtml+xml") => None,
         _ if answer.body().is_empty() => Some(Acceptance::default()),
         None => decoded(answer.body()),
+        // A status of success with a page or a text is a portal's or a proxy's, and the data has
+        // not arrived.
         Some(_) => None,
     }
 }
@@ -321,6 +340,7 @@ fn decoded(body: &Bytes) -> Option<Acceptance> {
     let partial = answer.partial_success;
     Some(
         partial.map_or_else(Acceptance::default, |partial| Acceptance {
+            // The field is signed, and a negative number means nothing.
             rejected: u64::try_from(partial.rejected_spans).unwrap_or(0),
             message: partial.error_message,
         }),

@@ -39,6 +39,8 @@ impl<In: Transport> Transport for LateAnswerTransport<In> {
     }
 
     fn transmit_output(&mut self, amount: usize, timeout: NextTimeout) -> Result<(), Error> {
+        // The rest of the body goes nowhere. ureq asks for the answer only when it takes the body
+        // for sent.
         if self.broken.is_some() {
             return Ok(());
         }
@@ -71,6 +73,7 @@ impl<In: Transport> Transport for LateAnswerTransport<In> {
     }
 
     fn is_open(&mut self) -> bool {
+        // ureq puts only an open connection back into its pool.
         self.broken.is_none() && self.inner.is_open()
     }
 

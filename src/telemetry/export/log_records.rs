@@ -10,6 +10,8 @@ pub(crate) struct LogRecords(SdkLogger);
 
 impl LogRecords {
     pub(crate) fn new() -> Self {
+        // The SDK's records have no public constructor. This provider has no processor, so nothing
+        // is emitted by it.
         Self(SdkLoggerProvider::builder().build().logger(""))
     }
 
@@ -24,6 +26,7 @@ impl LogRecords {
         body: Option<AnyValue>,
         attributes: impl IntoIterator<Item = (Key, AnyValue)>,
     ) -> SdkLogRecord {
+        // Each field that a later version of the SDK adds must be copied here as well.
         let mut new = self.empty();
         if let Some(body) = body {
             new.set_body(body);

@@ -62,9 +62,14 @@ macro_rules! exporter {
             .with_http()
             .with_http_client($client)
             .with_endpoint(&$route.url)
+            // Without it the feature `http-json`, which another crate may enable, changes the
+            // encoding.
             .with_protocol(opentelemetry_otlp::Protocol::HttpBinary)
             .with_timeout($route.connection.timeout)
+            // The exporter reads headers from the process environment all the same. `http_client`
+            // drops them.
             .with_headers(HashMap::new())
+            // `Encoder` never fails. Repetition is the work of `http_client`.
             .with_retry_policy(RetryPolicy::disabled());
         match $route.compression {
             Compression::Gzip => builder.with_compression(opentelemetry_otlp::Compression::Gzip),
@@ -109,6 +114,7 @@ impl SpanSender {
         );
         let encoder = Encoder::default();
         let mut exporter = exporter!(SpanExporter::builder(), route, encoder.clone())?;
+        // The SDK's processor would set it. Ours does not know the exporter.
         exporter.set_resource(resource);
         Ok(Self {
             exporter,
@@ -216,6 +222,7 @@ impl Export<Log> for LogSender {
             batch.iter_mut().for_each(|log| redactor.log(log));
         }
         if let Some(len_max) = self.value_len_max {
+            // The record's attributes alone: the body has no limit in the specification.
             for log in &mut batch {
                 shorten_log(&mut log.0, len_max, &self.records);
             }
@@ -266,8 +273,10 @@ impl MetricSender {
 
     /// Sends so many data points, as one request; `None` while telemetry is paused.
     pub(crate) fn export(&self, metrics: &ResourceMetrics, points: u64) -> Option<Vec<Sent>> {
+        // Before the encoding: a pause that begins meanwhile then keeps the request back.
         let epoch = self.delivery.recording()?;
         let request = self.encoder.request(self.exporter.export(metrics));
+        // Points wait in no queue, so their request begins now.
         let now = clock::now();
         Some(delivered(&self.delivery, request, points, now, epoch))
     }

@@ -83,7 +83,10 @@ impl PageSpans {
     /// A handle to the queue, with somebody who reads it.
     pub(in crate::telemetry) fn started(&self) -> Self {
         if let Some(shared) = &self.0 {
+            // A second caller waits here until the thread is started, so `running` is right
+            // afterwards.
             shared.start.call_once(|| {
+                // The thread keeps all this alive until the queue is closed.
                 let reads = Arc::clone(shared);
                 let started = std::thread::Builder::new()
                     .name("spanwire-page-spans".into())
@@ -108,6 +111,7 @@ impl PageSpans {
     /// Returns when all that is done, or at `until`.
     pub(in crate::telemetry) fn close(&self, read_until: Stamp, until: Stamp) {
         if let Some(shared) = &self.0 {
+            // Also without a thread: a page that sends spans later is to be refused.
             shared.queue.close(read_until);
         }
         if let Some(shared) = self.running() {
@@ -118,6 +122,7 @@ impl PageSpans {
     fn running(&self) -> Option<&ReaderThread> {
         self.0
             .as_deref()
+            // A reader that was never started never ends, so nothing may wait for its end.
             .filter(|shared| shared.start.is_completed())
     }
 }
@@ -125,6 +130,7 @@ impl PageSpans {
 impl PageSpanSink for PageSpans {
     fn take(&self, request: PageSpanRequest<'_>) -> Result<(), PageSpansRefused> {
         match &self.0 {
+            // Refused at once in a pause, before the text is copied.
             Some(shared) => match shared.reader.batch.switch().recording() {
                 Some(epoch) => shared.queue.push(request, epoch),
                 None => Err(PageSpansRefused::Off),

@@ -45,6 +45,8 @@ impl Pieces {
         let Some([first, second]) = self.kind.and_then(|kind| halves(piece, kind)) else {
             return false;
         };
+        // The second half goes first to the front, so the first half is sent next and the order
+        // stays.
         self.left.push_front(second);
         self.left.push_front(first);
         true

@@ -61,18 +61,20 @@ impl fmt::Debug for Proxy {
     }
 }
 
-/// Where no proxy is to be asked.
+/// Where no proxy is to be asked: as curl reads it, and with `*` at an end and ports as well.
 #[derive(Clone, Debug)]
 pub(crate) struct NoProxy(Vec<(Exempt, Option<u16>)>);
 
 #[derive(Clone, Debug, PartialEq)]
 enum Exempt {
     All,
-    /// `.example.com` and `*.example.com`: every host below it.
+    /// `example.com` and `.example.com`: that host and every one below it.
+    Domain(String),
+    /// `*.example.com`: every host that ends so.
     Ending(String),
     /// `10.*` and `10.`: every host that begins so.
     Beginning(String),
-    Host(String),
+    /// An address is a network of one.
     Network(IpAddr, u32),
 }
 
@@ -94,7 +96,10 @@ impl NoProxy {
 
     pub(crate) fn covers(&self, url: &Uri) -> bool {
         let host = url.host().unwrap_or_default().to_ascii_lowercase();
+        // The crate `http` keeps the brackets of an IPv6 address in the host.
         let host = host.trim_matches(['[', ']']);
+        // The dot says that the name is complete, which makes it no other.
+        let host = host.strip_suffix('.').unwrap_or(host);
         let usual = if url.scheme_str() == Some("https") {
             443
         } else {
@@ -109,6 +114,7 @@ impl NoProxy {
 /// An entry, and the only port for which it holds if it names one.
 fn entry(text: &str) -> Option<(Exempt, Option<u16>)> {
     match text.rsplit_once(':') {
+        // A bare IPv6 address has colons and no port. One with a port has brackets.
         Some((host, port)) if !host.contains(':') || host.ends_with(']') => {
             Some((Exempt::new(host)?, Some(port.parse().ok()?)))
         }
@@ -125,14 +131,14 @@ impl Exempt {
         if let Some((net, bits)) = text.split_once('/') {
             let net: IpAddr = net.parse().ok()?;
             let bits: u32 = bits.parse().ok()?;
-            let most = if net.is_ipv4() { 32 } else { 128 };
-            return (bits <= most).then_some(Self::Network(net, bits));
+            return (bits <= bits_of(net)).then_some(Self::Network(net, bits));
         }
-        let bare = text.trim_matches(['[', ']']);
-        if bare.parse::<IpAddr>().is_ok() {
-            return Some(Self::Host(bare.to_owned()));
+        if let Ok(address) = text.trim_matches(['[', ']']).parse() {
+            return Some(Self::Network(address, bits_of(address)));
         }
         let is_of_name = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
+        // Names are plain text with at most one `*` at an end. Anything else is a mistake, and not
+        // a pattern.
         let star_ahead = text.strip_prefix('*');
         let name = star_ahead.unwrap_or(&text);
         let star_behind = name.strip_suffix('*');
@@ -140,14 +146,24 @@ impl Exempt {
         if name.is_empty() || !name.chars().all(is_of_name) {
             return None;
         }
-        let name = name.to_owned();
         match (star_ahead, star_behind) {
             (Some(_), Some(_)) => None,
-            (Some(_), None) => Some(Self::Ending(name)),
-            (None, Some(_)) => Some(Self::Beginning(name)),
-            (None, None) if name.starts_with('.') => Some(Self::Ending(name)),
-            (None, None) if name.ends_with('.') => Some(Self::Beginning(name)),
-            (None, None) => Some(Self::Host(name)),
+            (Some(_), None) => Some(Self::Ending(name.to_owned())),
+            (None, Some(_)) => Some(Self::Beginning(name.to_owned())),
+            (None, None) => Self::domain_or_beginning(name),
+        }
+    }
+
+    fn domain_or_beginning(name: &str) -> Option<Self> {
+        let name = name.strip_prefix('.').unwrap_or(name);
+        let whole = name.strip_suffix('.').unwrap_or(name);
+        if whole.is_empty() {
+            return None;
+        }
+        let is_number = whole.chars().all(|c| c.is_ascii_digit() || c == '.');
+        match name.ends_with('.') && is_number {
+            true => Some(Self::Beginning(name.to_owned())),
+            false => Some(Self::Domain(whole.to_owned())),
         }
     }
 
@@ -156,8 +172,16 @@ impl Exempt {
             Self::All => true,
             Self::Ending(end) => host.ends_with(end.as_str()),
             Self::Beginning(start) => host.starts_with(start.as_str()),
-            Self::Host(name) => host == name,
+            Self::Domain(name) => match host.strip_suffix(name.as_str()) {
+                // The parts of an address are no domains.
+                Some(below) => {
+                    below.is_empty() || below.ends_with('.') && host.parse::<IpAddr>().is_err()
+                }
+                None => false,
+            },
             Self::Network(net, bits) => match (host.parse(), net) {
+                // The first bit that differs must lie behind the prefix. With a prefix of 0 every
+                // address is covered.
                 (Ok(IpAddr::V4(host)), IpAddr::V4(net)) => {
                     let differing = host.to_bits() ^ net.to_bits();
                     differing.leading_zeros() >= *bits
@@ -172,12 +196,17 @@ impl Exempt {
     }
 }
 
+fn bits_of(address: IpAddr) -> u32 {
+    if address.is_ipv4() { 32 } else { 128 }
+}
+
 /// Whether a URL has no port, or one that can be connected to. [`Uri`] takes `localhost:43l8`, and
 /// who asks it for the port goes to the scheme's own as if there were none.
 pub(crate) fn port_is_usable(url: &Uri) -> bool {
     let Some(authority) = url.authority() else {
         return false;
     };
+    // The text is compared, since `port_u16` is `None` for a bad port as for none.
     let place = authority.as_str().rsplit('@').next().unwrap_or_default();
     place == authority.host() || authority.port_u16().is_some_and(|port| port > 0)
 }
@@ -229,8 +258,17 @@ mod tests {
         for (list, host, covered) in [
             ("a.b, c.d", "C.d", true),
             ("a.b c.d", "c.d", true),
-            ("a.b", "x.a.b", false),
+            ("a.b", "x.a.b", true),
+            ("a.b", "xa.b", false),
+            ("a.b", "b", false),
             (".a.b", "x.a.b", true),
+            (".a.b", "a.b", true),
+            (".a.b", "xa.b", false),
+            ("a.b.", "a.b", true),
+            ("a.b", "a.b.", true),
+            ("fd00:0::7", "[fd00::7]", true),
+            ("0.0.1", "127.0.0.1", false),
+            ("*.a.b", "x.a.b", true),
             ("*.a.b", "a.b", false),
             ("*", "x", true),
             ("10.", "10.1.2.3", true),
@@ -247,7 +285,16 @@ mod tests {
         ] {
             assert_eq!(covers(list, host), covered, "{list} {host}");
         }
-        for bad in ["http://a.b", "a.b:80/x", "10.0.0.0/33", "a*b", "*a*", "a:b"] {
+        for bad in [
+            "http://a.b",
+            "a.b:80/x",
+            "10.0.0.0/33",
+            "a*b",
+            "*a*",
+            "a:b",
+            ".",
+            "..",
+        ] {
             assert!(NoProxy::new(bad).is_err(), "{bad}");
         }
     }

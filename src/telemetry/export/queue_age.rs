@@ -23,7 +23,13 @@ impl QueueAge {
 
     /// So many are queued now.
     pub(super) fn look(&mut self, queued: usize, now: Stamp) {
-        self.looks.push_back((self.taken + queued as u64, now));
+        let come = self.taken + queued as u64;
+        match self.looks.back_mut() {
+            // None came since the last look, which then tells nothing that this one does not. So
+            // there are no more looks than items in the queue, but for the first.
+            Some((last, at)) if *last == come => *at = now,
+            _ => self.looks.push_back((come, now)),
+        }
         self.forget();
     }
 
@@ -39,6 +45,8 @@ impl QueueAge {
     }
 
     fn forget(&mut self) {
+        // Of the looks whose items have all been taken only the last one counts: what is queued now
+        // came after it.
         while self
             .looks
             .get(1)
@@ -84,5 +92,20 @@ mod tests {
             age.look(0, at(second));
         }
         assert_eq!(age.looks.len(), 1);
+    }
+
+    #[test]
+    fn looks_at_a_queue_that_stays_as_it_is_are_one() {
+        let mut age = QueueAge::new(at(1));
+        age.look(10, at(2));
+        for second in 3..1_000 {
+            age.look(10, at(second));
+        }
+        assert_eq!(age.looks.len(), 2);
+        assert_eq!(age.oldest(), at(1));
+        age.look(11, at(1_000));
+        age.take(10);
+        // The eleventh had not come by the last look that found ten.
+        assert_eq!(age.oldest(), at(999));
     }
 }

@@ -19,6 +19,7 @@ impl ExportError {
 
     /// Nothing is sent or written now.
     pub(crate) fn paused() -> Self {
+        // A temporary error, so the request is kept and not given up.
         Self::new(ExportErrorType::Unavailable, PAUSED)
     }
 

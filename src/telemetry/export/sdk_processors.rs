@@ -23,9 +23,13 @@ impl SpanProcessor for BatchSpans {
     fn on_start(&self, _span: &mut Span, _cx: &Context) {}
 
     fn on_end(&self, mut span: SpanData) {
+        // The SDK also ends spans that are recorded and not sampled, which are for other
+        // processors.
         if span.span_context.is_sampled()
             && let Some(epoch) = self.0.switch().admits(span.start_time)
         {
+            // On the thread that ends the span: the layer has left there which fields were
+            // integers.
             restore_integers(&mut span);
             self.0.push_of(epoch, span);
         }
@@ -49,6 +53,7 @@ impl LogProcessor for BatchLogs {
         let Some(epoch) = self.0.switch().recording() else {
             return;
         };
+        // The SDK lends the record, since other processors may come behind this one.
         let mut record = record.clone();
         if record.event_name().is_some_and(is_call_site) {
             // There is no way to take it off; an empty one is not sent.

@@ -33,6 +33,7 @@ struct Shutdown {
 
 impl ShutdownDeadline {
     pub(crate) fn new(switch: Arc<Switch>) -> Self {
+        // Nothing is ever sent: the drop of `open` disconnects every receiver.
         let (open, closing) = bounded(0);
         Self {
             end: Mutex::new(None),
@@ -49,6 +50,8 @@ impl ShutdownDeadline {
 
     /// From now on nothing waits beyond `deadline`.
     pub(crate) fn close(&self, deadline: Stamp) {
+        // The deadline is set before the receivers are disconnected: a thread that wakes asks for
+        // it.
         *self.lock() = Some(Shutdown {
             began: clock::now(),
             deadline,
@@ -85,6 +88,7 @@ impl ShutdownDeadline {
     /// Waits for `time`, or until a shutdown begins or its deadline comes, if that is earlier.
     pub(crate) fn sleep(&self, time: Duration) {
         let now = clock::now();
+        // Once the shutdown has begun, `closing` is disconnected and would end every wait at once.
         match self.is_closing() {
             true => std::thread::sleep(self.limit(now.plus(time)).since(now)),
             false => drop(self.closing.recv_timeout(time)),

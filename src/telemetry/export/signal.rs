@@ -41,5 +41,6 @@ pub(crate) static LOGS: Signal = Signal {
 };
 
 /// The name of the metrics that are sent.
+// Metrics are no `Signal`: the SDK's reader has no queue whose size and drops could be told.
 pub(crate) const METRICS: &str = "metrics";
 pub(crate) const METRICS_PATH: &str = "/v1/metrics";

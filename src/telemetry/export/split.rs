@@ -28,6 +28,7 @@ macro_rules! halves {
             .flat_map(|resource| &resource.$scopes);
         let items: usize = groups.map(|group| group.$items.len()).sum();
         let half = items / 2;
+        // Each half begins as the whole message, so its items keep their resource and scope.
         let part = |mut message: $message, kept: std::ops::Range<usize>| {
             let mut at = 0;
             for resource in &mut message.$resources {
@@ -52,9 +53,11 @@ pub(crate) fn halves(
     request: &Request<Bytes>,
     signal: SplitKind,
 ) -> Option<[(Request<Bytes>, u64); 2]> {
+    // Gzip is the only encoding that the exporter is ever asked for.
     let is_gzip = request.headers().contains_key(header::CONTENT_ENCODING);
     let body = if is_gzip {
         let mut plain = Vec::new();
+        // What is larger is cut here, and then fails to decode.
         let limited = GzDecoder::new(&**request.body()).take(PLAIN_BYTES_MAX);
         { limited }.read_to_end(&mut plain).ok()?;
         Bytes::from(plain)
@@ -73,6 +76,8 @@ pub(crate) fn halves(
             resource_logs.scope_logs.log_records
         ),
     };
+    // A single item has an empty half, and its other half is the request itself: splitting it would
+    // never end.
     if halves.iter().any(|(_, items)| *items == 0) {
         return None;
     }

@@ -70,6 +70,7 @@ impl ClientKey {
     pub(crate) fn read(path: &str) -> Result<Self, Flaw> {
         let path = path.trim();
         let pem = read(path)?;
+        // ureq's parser and not rustls' alone, since ureq reads the key again for the connection.
         PrivateKey::from_pem(&pem).map_err(|_| Flaw::said("the file has no private key"))?;
         Ok(Self {
             path: path.into(),
@@ -93,6 +94,7 @@ impl ClientKey {
             .map(|certificate| CertificateDer::from(certificate.der()).into_owned())
             .collect();
         let provider = rustls::crypto::ring::default_provider();
+        // rustls compares the public keys. Where it cannot tell, the pair counts as fitting.
         rustls::sign::CertifiedKey::from_der(chain, key, &provider).is_ok()
     }
 }
@@ -119,6 +121,8 @@ impl Tls {
         let roots: RootCerts = match &self.authority {
             Some(pem) => pem.certificates.iter().cloned().into(),
             None => {
+                // Roots that cannot be read are left out. Without any, each handshake fails with an
+                // unknown issuer, and `explain` says so.
                 let native = rustls_native_certs::load_native_certs();
                 let roots = native.certs.iter();
                 roots
@@ -132,6 +136,8 @@ impl Tls {
         });
         TlsConfig::builder()
             .provider(TlsProvider::Rustls)
+            // Given here, since ureq panics where the process has no default provider, and must not
+            // depend on one that another crate has set.
             .unversioned_rustls_crypto_provider(Arc::new(rustls::crypto::ring::default_provider()))
             .root_certs(roots)
             .client_cert(client)

@@ -25,6 +25,7 @@ pub(super) fn shorten_span(span: &mut SpanData, len_max: usize) {
 pub(super) fn shorten_log(record: &mut SdkLogRecord, len_max: usize, records: &LogRecords) {
     let mut is_cut = false;
     let mut attributes = Vec::new();
+    // The SDK lends attributes read-only, so the copies are cut.
     for (key, value) in record.attributes_iter() {
         let mut value = value.clone();
         is_cut |= shorten_any(&mut value, len_max);
@@ -60,6 +61,7 @@ fn shorten_any(value: &mut AnyValue, len_max: usize) -> bool {
             bytes.truncate(len_max);
             is_long
         }
+        // `|` and not `||`: the values behind one that was cut are to be cut as well.
         AnyValue::ListAny(values) => values
             .iter_mut()
             .fold(false, |is_cut, value| shorten_any(value, len_max) | is_cut),
@@ -71,6 +73,7 @@ fn shorten_any(value: &mut AnyValue, len_max: usize) -> bool {
 }
 
 fn shorten_text(text: &mut StringValue, len_max: usize) -> bool {
+    // `nth` stops at the limit, so a long text is not counted to its end.
     let cut = text.as_str().char_indices().nth(len_max);
     let Some(short) = cut.and_then(|(end, _)| text.as_str().get(..end)) else {
         return false;

@@ -103,6 +103,7 @@ impl CountedMetrics {
         let points = points(metrics);
         // Totals are sent again by the next export; only deltas are gone with theirs.
         let is_cumulative = self.sender.temporality() == Temporality::Cumulative;
+        // The SDK's reader has one thread and waits for each export, so a plain store is enough.
         self.counters.in_flight.store(points, Ordering::Relaxed);
         let sent = quietly(|| self.sender.export(metrics, points));
         self.counters.in_flight.store(0, Ordering::Relaxed);
@@ -110,11 +111,15 @@ impl CountedMetrics {
             if !is_cumulative {
                 self.counters.discarded.fetch_add(points, Ordering::Relaxed);
             }
+            // A pause is no failure, so the SDK is not told of one.
             return Ok(());
         };
         if is_cumulative {
+            // This export carries all totals, so what earlier ones lost either arrives with it or
+            // is counted as lost again below.
             self.counters.lost.store(0, Ordering::Relaxed);
         }
+        // The SDK lends the exporter as `&self`, so the log needs a lock. No other thread takes it.
         let mut failure_log = self
             .failure_log
             .lock()
@@ -123,6 +128,7 @@ impl CountedMetrics {
         for Sent { items, outcome } in sent {
             match outcome {
                 Outcome::Exported(acceptance) => {
+                    // A collector may name any number.
                     let rejected = acceptance.rejected.min(items);
                     self.end(items - rejected, None);
                     if rejected > 0 {
@@ -161,6 +167,7 @@ impl CountedMetrics {
         }
         let labels = METRIC_EXPORTER.labels_to(self.server.as_ref(), error);
         self.local_recorder.run(|| {
+            // Once for each export, so the handle is not kept.
             handles::counter(&SDK_METRIC_EXPORTED, &labels).increment(points);
         });
     }
@@ -171,6 +178,7 @@ impl PushMetricExporter for CountedMetrics {
         self.send(metrics)
     }
 
+    // `export` returns when the request has ended, so nothing is left to flush.
     fn force_flush(&self) -> OTelSdkResult {
         Ok(())
     }

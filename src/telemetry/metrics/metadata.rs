@@ -22,11 +22,14 @@ pub(in crate::telemetry) struct Description {
 
 impl Descriptions {
     pub(in crate::telemetry) fn add(&self, name: KeyName, unit: Option<Unit>, text: SharedString) {
+        // Our own metrics describe themselves, and an app must not change that.
         if semconv::metric(name.as_str()).is_some() {
             return;
         }
         let unit = unit.map_or("", ucum);
         let mut described = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        // OpenTelemetry's instrument is made with the description of its first series and cannot
+        // change it, so the first holds for both recorders.
         described.entry(name).or_insert(Description { unit, text });
     }
 

@@ -12,6 +12,7 @@ pub(crate) struct ProblemGauges(pub(crate) LocalRecorder);
 impl Publish for ProblemGauges {
     fn publish(&self, _: &mut GaugeSums) {
         self.0.run(|| {
+            // Registered at each look and not kept: in nearly every process nothing is found.
             for problem in Problem::ALL.iter().filter(|problem| problem.is_found()) {
                 handles::gauge(&TELEMETRY_PROBLEMS, &[(ERROR_TYPE, problem.as_str())]).set(1.0);
             }

@@ -119,6 +119,8 @@ impl<C> Family<C> {
         } else {
             vec![Label::from_static_parts(OVERFLOW, "true")]
         };
+        // The lock is held here. `make` binds a histogram at most, which takes that instrument's
+        // own lock and none under which the SDK calls us back.
         let cell = cells
             .entry(labels)
             .or_insert_with_key(|labels| Arc::new((self.make)(labels)));
@@ -135,6 +137,7 @@ impl<C> Family<C> {
     /// Calls `f` with each series.
     pub(in crate::telemetry) fn for_each(&self, mut f: impl FnMut(&[Label], &C)) {
         let cells = self.cells.lock().unwrap_or_else(PoisonError::into_inner);
+        // Registering a series of this metric waits meanwhile; recording to one does not.
         for (labels, cell) in cells.iter() {
             f(labels, cell);
         }

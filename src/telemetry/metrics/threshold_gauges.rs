@@ -69,6 +69,7 @@ impl Publish for ThresholdGauges {
         self.local_recorder.run(|| {
             // Before the first operation too.
             timer::publish_slow_threshold();
+            // `None` without a recorder: the watch above has looked all the same.
             if let Some(gauges) = self.gauges.get(register) {
                 gauges.ipc_slow.set(self.ipc_slow);
                 gauges.error_rate.set(self.error_rate);

@@ -28,6 +28,8 @@ impl OtlpSettings {
                 continue;
             }
             limits.batch_max = most;
+            // A small queue makes the default batch too large, which is no mistake of the user's. A
+            // value that is no number has its warning already.
             if let Some(value) = get(batch).filter(|value| parse::count(value).is_some()) {
                 refusals.push(Refusal {
                     variable: batch,
@@ -60,6 +62,7 @@ impl OtlpSettings {
             ("OTEL_EXPORTER_OTLP_METRICS_CLIENT_KEY", &mut self.metrics),
             ("OTEL_EXPORTER_OTLP_LOGS_CLIENT_KEY", &mut self.logs),
         ] {
+            // A signal that sets neither uses the general pair, which the first round checks.
             if !otlp.client_certificate.is_set() && !otlp.client_key.is_set() {
                 continue;
             }
@@ -69,6 +72,8 @@ impl OtlpSettings {
                 // What cannot be read has its own warning, and turns the signal off by itself.
                 (Routing::Refused(_), _) | (_, Routing::Refused(_)) => continue,
                 (Routing::Usable(certificate, _), Routing::Usable(key, _)) => {
+                    // Checked here, since ureq panics at the first connection when the two do not
+                    // fit.
                     if key.belongs_to(certificate) {
                         let pair = (certificate.clone(), key.clone());
                         otlp.client = Routing::Usable(pair, key_name);

@@ -74,6 +74,7 @@ impl<'a> OtlpDestination<'a> {
 impl fmt::Debug for OtlpDestination<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let headers: Vec<&str> = self.headers().map(|(name, _)| name).collect();
+        // The URL's path is left out, since some vendors have a token in it.
         f.debug_struct("OtlpDestination")
             .field("origin", &self.origin())
             .field("headers", &headers)

@@ -85,12 +85,14 @@ fn without_fragment(text: &str) -> Result<&str, Flaw> {
 /// The transport would send them as they are written, `%40` for `@` too.
 fn without_user(text: &str, uri: &Uri) -> Result<Endpoint, Flaw> {
     let authority = uri.authority().map_or("", |authority| authority.as_str());
+    // The last `@` counts: a host cannot hold one, and a password that is not escaped can.
     let Some((user, _)) = authority.rsplit_once('@') else {
         return Ok(Endpoint {
             url: text.to_owned(),
             authorization: None,
         });
     };
+    // RFC 7617 has a colon in the credentials, also without a password.
     let colon = if user.contains(':') { "" } else { ":" };
     let mut authorization = percent_decoded(user)
         .map(|user| BASE64_STANDARD.encode(format!("{user}{colon}")))
@@ -100,6 +102,8 @@ fn without_user(text: &str, uri: &Uri) -> Result<Endpoint, Flaw> {
         })?;
     authorization.set_sensitive(true);
     Ok(Endpoint {
+        // The path may hold the same text, so only the first is taken out: the authority comes
+        // first.
         url: text.replacen(&format!("{user}@"), "", 1),
         authorization: Some(authorization).filter(|_| !user.is_empty()),
     })

@@ -74,6 +74,7 @@ const OF_THE_PROTOCOL: [HeaderName; 6] = [
 /// 7.6.1](https://www.rfc-editor.org/rfc/rfc9110#section-7.6.1). `Proxy-Authorization` would show
 /// the proxy's password to the collector, since it is sent within the tunnel.
 const OF_THE_CONNECTION: [&str; 12] = [
+    // Texts, since the crate `http` has no constants for some of these.
     "connection",
     "keep-alive",
     "proxy-connection",

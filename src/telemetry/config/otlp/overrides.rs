@@ -33,12 +33,14 @@ impl OtlpSettings {
                 refusals.push(unset("otlp_timeout", "0".into(), accepted));
             } else {
                 self.general.timeout = Some(timeout);
+                // A signal's own time-out in the environment would beat the general one.
                 for signal in self.signals_mut() {
                     signal.timeout = None;
                 }
             }
         }
         let added = headers(&options.headers, refusals);
+        // Headers add to the environment's, which may hold the token that the app does not know.
         self.general.headers = self.general.headers.joined(&added, Headers::replaced_by);
         for signal in self.signals_mut() {
             // One that is unset takes the general ones, which have them already.

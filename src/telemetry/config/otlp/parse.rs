@@ -35,11 +35,13 @@ pub(crate) fn bytes(text: &str) -> Option<u64> {
 
 /// Whether it is there, and whose, is seen when it is opened.
 pub(crate) fn folder(text: &str) -> Result<PathBuf, Flaw> {
+    // Not trimmed: a folder's name may begin or end with a space.
     Ok(text.into())
 }
 
 pub(crate) fn protocol(text: &str) -> Result<(), Flaw> {
     match text.trim() {
+        // `grpc` and `http/json` are standard values that Spanwire does not speak: docs/adr/0013.
         "http/protobuf" => Ok(()),
         _ => Err(Flaw::Shown),
     }
@@ -100,6 +102,7 @@ pub(crate) fn header(name: &str, value: &str) -> Result<(HeaderName, HeaderValue
         .map_err(|_| "a name that HTTP does not allow for a header")?;
     let mut value = HeaderValue::from_str(value)
         .map_err(|_| "a value that HTTP does not allow for a header")?;
+    // The `Debug` of `http` prints `Sensitive` in the place of such a value.
     value.set_sensitive(true);
     Ok((name, value))
 }
@@ -123,4 +126,5 @@ pub(crate) fn limit(text: &str) -> Option<u32> {
 }
 
 /// More than anybody needs, and less than what could exhaust memory at once.
+// A queue takes its memory at the start, and a million spans are some 0.4 GB.
 const COUNT_MAX: usize = 1_000_000;

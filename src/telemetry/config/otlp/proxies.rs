@@ -18,6 +18,7 @@ pub(crate) struct Proxies {
 impl Proxies {
     /// The setting for this URL, unless `NO_PROXY` names it. None leads to this machine.
     pub(crate) fn before(&self, url: &Uri) -> &Routing<Proxy> {
+        // From a proxy's machine the loopback address leads to that machine.
         if is_local(url) {
             return &Routing::Unset;
         }

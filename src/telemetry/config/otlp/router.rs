@@ -40,10 +40,14 @@ impl Router<'_> {
     pub(super) fn traces(&mut self) -> Option<Route> {
         let settings = self.settings;
         let own = &settings.traces;
+        // An endpoint that cannot be used counts, too: it asks for traces, and `route` says why
+        // they are off.
         let somewhere = own.endpoint.is_set() || settings.general.endpoint.is_set();
         let needs = &mut self.off.needs_of(TRACES.name);
         let wanted = match needs.get(&settings.traces_exporter) {
             Some(exporter) => exporter == Exporter::Otlp,
+            // With a refused exporter nothing can be granted any more, but `route` names what else
+            // is bad.
             None => somewhere || needs.is_refused(),
         };
         let limit = settings.span_batch.timeout;
@@ -99,10 +103,12 @@ impl Router<'_> {
             let base = needs.get(&general.endpoint);
             base.map(|base| base.joined(path))
         } else {
+            // The specification's default, for an exporter `otlp` without an endpoint.
             Some(Endpoint::local_collector().joined(path))
         };
         let headers = needs.get(own.headers.or(&general.headers));
         let mut headers = headers.unwrap_or_default().sent;
+        // There is one protocol, so its value is of no use. A refused one turns the signal off.
         needs.get(own.protocol.or(&general.protocol));
         let compression = needs.get(own.compression.or(&general.compression));
         let tls = Tls {
@@ -119,6 +125,7 @@ impl Router<'_> {
             if uri.scheme_str() == Some("http") && !general.endpoint.is_by(ENDPOINT_OPTION) {
                 let refusals = unused_certificates(own, general, &mut needs);
                 for refusal in refusals {
+                    // A general certificate is found once for each signal, and reported once.
                     let known = |other: &Refusal| other.variable == refusal.variable;
                     if !self.refusals.iter().any(known) {
                         self.refusals.push(refusal);
@@ -126,6 +133,7 @@ impl Router<'_> {
                 }
             }
         }
+        // Not earlier: everything above is to be looked at, so that all reasons are known.
         let endpoint = endpoint?;
         // A header that says who sends beats the URL.
         if let Some(value) = endpoint.authorization
@@ -138,6 +146,7 @@ impl Router<'_> {
             url: endpoint.url,
             connection: Connection {
                 headers,
+                // The time-out of the processor or of the reader caps that of the exporter.
                 timeout: timeout.unwrap_or(limit).min(limit),
                 tls,
                 proxy,

@@ -30,6 +30,7 @@ pub(crate) struct OtlpSettings {
     pub(crate) traces: SignalSettings,
     pub(crate) metrics: SignalSettings,
     pub(crate) logs: SignalSettings,
+    // Of metrics, with the default `cumulative` of the specification.
     pub(crate) temporality: Temporality,
     pub(crate) proxies: Proxies,
     pub(crate) metric_interval: Duration,
@@ -85,6 +86,7 @@ impl OtlpSettings {
     }
 
     pub(crate) fn sampler(&self) -> Sampler {
+        // 1.0 is the specification's default for `OTEL_TRACES_SAMPLER_ARG`.
         let ratio = self.sampler_ratio.unwrap_or(1.0);
         if let Some(sampler) = self.sampler {
             return sampler;
@@ -101,6 +103,7 @@ impl OtlpSettings {
     }
 
     pub(crate) fn span_attribute_count(&self) -> u32 {
+        // The specification's order: the limit of spans, the general one, 128.
         self.span_attributes
             .count
             .or(self.attributes.count)

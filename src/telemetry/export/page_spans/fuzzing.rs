@@ -48,6 +48,7 @@ impl PageSpanReader {
         let limits = BatchLimits {
             queue_max: 100_000,
             batch_max: 100_000,
+            // So long that only `flush` exports, and each call gets the spans of its own request.
             delay: Duration::from_secs(3_600),
             timeout: Duration::from_secs(3_600),
         };
@@ -72,6 +73,7 @@ impl PageSpanReader {
         let clock = FakeTime::start().clock();
         Self {
             reader,
+            // No rate: the time stands still, so a limit would never admit a span again.
             source: Arc::new(PageSpanSource::new(&name, &name, clock, u32::MAX)),
             exported,
         }

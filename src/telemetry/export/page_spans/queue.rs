@@ -34,6 +34,8 @@ impl Job {
 #[derive(Debug, Default)]
 pub(super) struct Queue {
     state: Mutex<State>,
+    // The reader waits on it, and so do the threads that wait for the reader. They are few, so each
+    // change wakes all of them.
     changed: Condvar,
 }
 
@@ -91,6 +93,8 @@ impl Queue {
     pub(super) fn next(&self, switch: &Switch) -> Option<Job> {
         let mut state = self.state();
         loop {
+            // Once closed, the reader takes what is left in a pause as well, to count it as
+            // discarded.
             if switch.is_paused() && state.closed.is_none() {
                 // Nothing is read.
             } else if let Some(job) = state.jobs.pop_front() {
@@ -118,6 +122,7 @@ impl Queue {
         let mut state = self.state();
         let jobs = std::mem::take(&mut state.jobs);
         state.bytes = 0;
+        // A flush that waits for them goes on.
         state.done += jobs.len() as u64;
         drop(state);
         self.changed.notify_all();
@@ -155,6 +160,7 @@ impl Queue {
 
     /// Waits until what was taken so far is read; `false` when that was not so by `until`.
     pub(super) fn wait_read(&self, until: Stamp) -> bool {
+        // What comes later is not waited for, or a busy page would keep a flush for ever.
         let ticket = self.state().taken;
         self.wait(until, |state| state.done >= ticket)
     }

@@ -97,6 +97,7 @@ impl Reader {
         let mut found = false;
         for ScopeSpans { scope, spans } in scopes {
             found |= !spans.is_empty();
+            // Once for the list: each scope is parsed once and cloned for its spans.
             let (scope, is_scope_repaired) = scope_of(scope.map(RawValue::get));
             for span in spans {
                 // Whoever shuts down waits for this.
@@ -142,6 +143,7 @@ impl Reader {
         if text.len() > SPAN_BYTES_MAX {
             return Err(PageSpanErrorType::TooLarge);
         }
+        // The error of serde quotes the page's text, so it goes no further.
         let read = read_span(text).map_err(|_| PageSpanErrorType::Malformed)?;
         let mut bounded = within.convert(read.value)?;
         bounded.is_repaired |= read.is_repaired;

@@ -45,6 +45,7 @@ fn read<T: DeserializeOwned>(
             is_repaired: false,
         });
     }
+    // `JSON.stringify` writes half of a surrogate pair as an escape, which serde_json refuses.
     let mended = mend_surrogates(text);
     let text = mended.as_deref().unwrap_or(text);
     let value = match serde_json::from_str(text) {
@@ -66,6 +67,7 @@ fn repair_attributes(of: &mut Value) {
             continue;
         };
         repair_value(value);
+        // Tried here for each value, so that one bad value does not cost the span.
         if serde_json::from_value::<AnyValue>(value.clone()).is_err() {
             *value = Value::Null;
         }

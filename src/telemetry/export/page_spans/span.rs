@@ -81,15 +81,20 @@ impl<'a> SpanBounds<'a> {
         let span_context = context(
             &span.trace_id,
             &span.span_id,
+            // A sender without flags has sampled too, and its span says so from here on.
             span.flags | SAMPLED,
             &span.trace_state,
             &mut room,
         )
         .ok_or(PageSpanErrorType::InvalidId)?;
         let name = name(span.name);
+        // The name stays in every case. It is 256 bytes at most, and beside it only the
+        // `tracestate` has taken room so far.
         room.take(name.len());
         let status = status(span.status, &mut room);
         let mut attributes = Attributes::new(self.limits.attributes);
+        // First and unconditionally: neither the limit nor the page's own attributes can push it
+        // out.
         attributes.put(KeyValue::new(WEBVIEW_NAME, Arc::clone(self.webview)));
         attributes.put_all(span.attributes, &mut room);
         let dropped = span.dropped_attributes_count;
@@ -107,6 +112,7 @@ impl<'a> SpanBounds<'a> {
             events: self.events(span.events, span.dropped_events_count, &mut room),
             links: self.links(span.links, span.dropped_links_count, &mut room),
             status,
+            // The reader puts in the scope, which all spans of a list share.
             instrumentation_scope: InstrumentationScope::default(),
         };
         Ok(BoundedSpan {
@@ -121,6 +127,7 @@ impl<'a> SpanBounds<'a> {
         for event in all {
             let at = time(event.time_unix_nano);
             let name = name(event.name);
+            // The room is asked for last, since that takes the bytes.
             if events.events.len() >= self.limits.events
                 || !(self.earliest..=self.latest).contains(&at)
                 || !room.take(name.len() + ITEM_BYTES)
@@ -136,6 +143,8 @@ impl<'a> SpanBounds<'a> {
                 .events
                 .push(Event::new(name, at, attributes.kept, dropped));
         }
+        // Spare room of a list would count as well: what waits in the batch is bounded in number
+        // alone.
         events.events.shrink_to_fit();
         events
     }
@@ -174,6 +183,7 @@ pub(super) struct BoundedSpan {
 /// The scope, or none: a broken one costs no span. And whether it was repaired.
 pub(super) fn scope_of(json: Option<&str>) -> (InstrumentationScope, bool) {
     let read: Option<Read<common::InstrumentationScope>> = json
+        // A scope is text of the page too, and is parsed whatever spans it has.
         .filter(|json| json.len() <= SCOPE_BYTES_MAX)
         .and_then(|json| read_texts(json).ok());
     // Ours is how exemplars tell the host's own spans.
@@ -247,6 +257,8 @@ impl Attributes {
 
     fn put_all(&mut self, all: Vec<common::KeyValue>, room: &mut Room) {
         for common::KeyValue { key, value, .. } in all {
+            // A key that is too long is left out and not cut: two keys could become one. And no
+            // page may name another webview.
             let is_key = (1..=NAME_BYTES_MAX).contains(&key.len()) && key != WEBVIEW_NAME;
             let value = (is_key && self.kept.len() < self.len_max)
                 .then(|| value_of(value?.value?, room))
@@ -283,6 +295,7 @@ fn value_of(value: AnyValue, room: &mut Room) -> Option<(Value, usize)> {
 /// OpenTelemetry has it by a value of the list's type, and among numbers by `NaN`, which is what nearly
 /// every such one was on the page. `null` is all that JSON has for it and for the infinities.
 fn array_of(values: Vec<common::AnyValue>, room: &mut Room) -> Option<(Value, usize)> {
+    // What is beyond is cut, as a long text is.
     let len = values.len().min(ELEMENTS_MAX);
     let values = || values.iter().take(len).map(|value| value.value.as_ref());
     let has_nothing = values().any(|value| value.is_none());
@@ -320,6 +333,7 @@ fn array_of(values: Vec<common::AnyValue>, room: &mut Room) -> Option<(Value, us
                 })
                 .collect::<Option<_>>()?,
         ),
+        // An empty list shows no type, so any will do.
         None if !has_nothing => Array::String(Vec::new()),
         // A page's numbers are of one kind, and OTLP's of two.
         Some(AnyValue::IntValue(_) | AnyValue::DoubleValue(_)) | None => Array::F64(
@@ -403,6 +417,7 @@ fn status(status: Option<otlp::Status>, room: &mut Room) -> Status {
         Ok(StatusCode::Ok) => Status::Ok,
         Ok(StatusCode::Error) => {
             let message = cut(message, TEXT_BYTES_MAX);
+            // It always fits: only the `tracestate` and the name come before it.
             room.take(message.len());
             Status::error(message)
         }

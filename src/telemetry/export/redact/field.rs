@@ -148,6 +148,7 @@ fn write_any(text: &mut String, value: &AnyValue) {
         AnyValue::Double(value) => write!(text, "{value}"),
         AnyValue::Boolean(value) => write!(text, "{value}"),
         AnyValue::String(value) => write!(text, "{}", value.as_str()),
+        // The hook looks for text, and finds it in bytes that hold some.
         AnyValue::Bytes(bytes) => write!(text, "{}", String::from_utf8_lossy(bytes)),
         AnyValue::ListAny(values) => {
             text.push('[');
@@ -159,6 +160,7 @@ fn write_any(text: &mut String, value: &AnyValue) {
         }
         AnyValue::Map(values) => {
             text.push('{');
+            // Keys within a map are the app's text as well, so the hook sees them.
             for (n, (key, value)) in values.iter().enumerate() {
                 text.push_str(if n > 0 { ", " } else { "" });
                 text.push_str(key.as_str());

@@ -67,6 +67,7 @@ impl Redactor {
         }
         for link in &mut span.links.links {
             self.attributes(FieldKind::LinkAttribute, &mut link.attributes);
+            // A `tracestate` comes from other services, and may hold what they put there.
             self.trace_state(&mut link.span_context);
         }
         self.trace_state(&mut span.span_context);
@@ -85,6 +86,7 @@ impl Redactor {
                 FieldValue::Any(value),
             )
         };
+        // All answers come first, since a record is made anew only when one of them changes it.
         let attributes: Vec<Change> = record.attributes_iter().map(attribute).collect();
         let is_kept = |change: &Change| *change == Change::Keep;
         if !(is_kept(&body) && attributes.iter().all(is_kept)) {
@@ -108,6 +110,7 @@ impl Redactor {
         self.attributes(FieldKind::ResourceAttribute, &mut attributes);
         let builder = Resource::builder_empty();
         match resource.schema_url() {
+            // The attributes that stay still follow the schema.
             Some(url) => builder.with_schema_url(attributes, url.to_owned()),
             None => builder.with_attributes(attributes),
         }
@@ -160,6 +163,7 @@ impl Redactor {
     /// What cannot be a `tracestate` any more is left out.
     fn trace_state(&self, context: &mut SpanContext) {
         let header = context.trace_state().header();
+        // Nearly no span has one, and the hook is asked only about what leaves.
         if header.is_empty() {
             return;
         }
@@ -178,6 +182,7 @@ impl Redactor {
     }
 
     fn scope(&self, scope: &mut InstrumentationScope) {
+        // A scope cannot be changed, so it is built again, whatever the hook says.
         let mut name: Cow<'static, str> = Cow::Owned(scope.name().to_owned());
         if !name.is_empty() {
             self.name(FieldKind::ScopeName, &mut name);
@@ -216,6 +221,8 @@ impl Redactor {
             field.into_change()
         });
         asked.unwrap_or_else(|_| {
+            // Relaxed: a number for the log, which the exporting thread reads by itself after the
+            // batch.
             self.0.panics.fetch_add(1, Ordering::Relaxed);
             Change::Replace(REDACTED.to_owned())
         })

@@ -39,6 +39,7 @@ pub(crate) struct Name {
 
 impl Name {
     pub(crate) fn file(self) -> String {
+        // 20 digits hold every `u64`, so that names sort as their keys do.
         format!("{:020}.{}", self.key, self.lane.ending())
     }
 
@@ -49,6 +50,7 @@ impl Name {
             .find(|lane| lane.ending() == ending)?;
         let key = key.parse().ok()?;
         let name = Self { key, lane };
+        // Exactly as `file` writes it: `u64` also reads `+1` and numbers without leading zeros.
         (name.file() == file).then_some(name)
     }
 }
@@ -104,9 +106,12 @@ impl SpoolDirectory {
     /// When it cannot be opened, or is not one that a process of this user made.
     pub(crate) fn take_over(&self, id: String) -> io::Result<Option<Self>> {
         let root = &self.place.root;
+        // The folder is judged before its lock is touched, so no lock is made for what is no folder
+        // of ours.
         let folder = root.folder(&id)?;
         let lock = root.open_or_create(&lock_name(&id))?;
         match lock.try_lock() {
+            // The lock is kept with the folder, so no third process takes the same segments.
             Ok(()) => Ok(Some(Self {
                 folder,
                 place: LockedFolder {

@@ -87,6 +87,8 @@ impl Flight {
         items: u64,
         why: &str,
     ) -> Landing {
+        // Held while the disk writes: an answer that comes meanwhile waits in `land`, and then
+        // finds the request on disk.
         let mut state = self.state();
         if *state == State::Answered
             && let Ok(answer) = self.answer.try_recv()
@@ -101,6 +103,7 @@ impl Flight {
                 spool.wake(lane);
                 Landing::OnDisk
             }
+            // The state stays `InMemory`, so the answer still reaches the thread that exports.
             Err(error) => Landing::NotTaken(error),
         }
     }
@@ -125,6 +128,8 @@ impl Flight {
                 let _ = self.answers.try_send(answer.clone());
                 None
             }
+            // The thread that exports has counted it as spooled, so the lane's thread counts the
+            // rest.
             State::OnDisk(place) => Some(place),
             State::Answered | State::GivenUp => None,
         }
@@ -141,6 +146,8 @@ pub(super) struct NextFlight(Mutex<Option<Arc<Flight>>>);
 
 impl NextFlight {
     pub(super) fn put(&self, flight: &Arc<Flight>) {
+        // One that is still here was put on disk or given up: the exporting thread launches the
+        // next only when it is done with the one before.
         *self.slot() = Some(Arc::clone(flight));
     }
 

@@ -56,6 +56,7 @@ use crate::telemetry::diagnostics::reporter::Reporter;
 /// What waits on disk, for the threads that export and the one that replays.
 #[derive(Debug)]
 pub(crate) struct Spool {
+    // Held while the disk is written and synced, and never while a request is sent.
     store: Mutex<Store>,
     /// Beside the store, so that a scrape never waits for the disk.
     bytes: AtomicU64,
@@ -101,6 +102,7 @@ impl Spool {
             unreported: Default::default(),
             flights: Default::default(),
             wakes: SpooledSignal::ALL.map(|_| bounded(1)),
+            // Its own, since the spool is closed after the batches, which may still append.
             shutdown_deadline: Arc::new(ShutdownDeadline::new(switch)),
             ends: Mutex::default(),
             local_recorder,
@@ -138,6 +140,7 @@ impl Spool {
 
     /// Says where a lane's items are counted, before the first comes.
     pub(crate) fn count_at(&self, lane: SpooledSignal, counters: Arc<SignalCounters>) {
+        // A lane has one batch, so this is set once.
         let _ = self.counters[lane.index()].set(counters);
     }
 
@@ -168,6 +171,7 @@ impl Spool {
         until: Stamp,
     ) -> Arc<Flight> {
         let flight = Arc::new(Flight::new(request, epoch, again_until, until));
+        // In its place before the wake-up, which the lane's thread may follow at once.
         self.flights[lane.index()].put(&flight);
         self.wake(lane);
         flight
@@ -189,6 +193,7 @@ impl Spool {
     ) -> io::Result<()> {
         let was_empty = !self.waits(lane);
         self.write(lane, request, items, epoch, why, |_, _| ())?;
+        // Otherwise its thread knows of something that waits, and when to try it next.
         if was_empty {
             self.wake(lane);
         }
@@ -218,6 +223,7 @@ impl Spool {
     ) -> io::Result<Place> {
         let encoding = match request.headers().get(header::CONTENT_ENCODING) {
             None => Encoding::Identity,
+            // The exporter knows no other encoding.
             Some(_) => Encoding::Gzip,
         };
         let mut store = self.store();
@@ -235,6 +241,7 @@ impl Spool {
             self.reasons[lane.index()].set(why);
             self.with_meters(|meters| meters.spooled.increment(items));
         }
+        // Also after a failure: segments may have gone to make room.
         self.settle(&mut store);
         outcome
     }
@@ -286,6 +293,7 @@ impl Spool {
 
     /// Waits for the threads' end; `false` when that was not so by `until`.
     pub(crate) fn wait_ended(&self, until: Stamp) -> bool {
+        // A copy, so that the lock is not held while this waits.
         let ends = self.ends().clone();
         ends.iter().all(|end| end.wait(until))
     }
@@ -305,6 +313,7 @@ impl Spool {
 
     /// Makes visible what the store has become, and counts what it gave up.
     fn settle(&self, store: &mut Store) {
+        // The caller holds the store's lock, so these never fall behind a later change.
         self.bytes.store(store.bytes(), Ordering::Relaxed);
         for lane in SpooledSignal::ALL {
             self.waiting[lane.index()].store(store.waits(lane), Ordering::Relaxed);
@@ -321,6 +330,7 @@ impl Spool {
             stored_by,
             why,
         } = dropped;
+        // `finished` calls this also where nothing was rejected or refused.
         if items == 0 {
             return;
         }
@@ -346,6 +356,8 @@ impl Spool {
         }
         self.with_meters(|meters| meters.dropped[why.index()].increment(items));
         self.unreported[why.index()].fetch_add(items, Ordering::Relaxed);
+        // The lane's thread logs it. This may be a thread of the app that pauses, or one that
+        // exports.
         self.wake(lane);
     }
 
@@ -374,6 +386,7 @@ impl Publish for Spool {
 /// Deletes what processes that ended left in that folder, where no spool of this process does it.
 /// Says how many items that were, by lane.
 pub(crate) fn discard_left(root: &Path) -> [u64; SpooledSignal::ALL.len()] {
+    // Without a bound, since nothing is kept.
     match Store::closed(root, u64::MAX) {
         Ok(mut store) => store.discard(),
         Err(_) => Default::default(),

@@ -39,6 +39,8 @@ impl SpooledSignal {
     }
 
     /// What its segments' names end with.
+    // These and the numbers in `byte` are part of the format: a later version reads what an earlier
+    // one left.
     pub(crate) const fn ending(self) -> &'static str {
         match self {
             Self::Traces => "traces",
@@ -130,6 +132,7 @@ impl Header {
         bytes[12..16].copy_from_slice(&self.body_len.to_le_bytes());
         bytes[16..24].copy_from_slice(&self.written_ms.to_le_bytes());
         bytes[24..28].copy_from_slice(&self.body_crc.to_le_bytes());
+        // Without byte 0, which alone is changed in its place later.
         let crc = crc32fast::hash(&bytes[1..28]);
         bytes[28..].copy_from_slice(&crc.to_le_bytes());
         bytes
@@ -143,6 +146,8 @@ impl Header {
             return Err(Corrupt);
         }
         let body_len = u32_at(bytes, 12);
+        // A header may have the right checksum and be none of ours, since another program can write
+        // files, too. Nothing is allocated for it.
         if body_len > BODY_LEN_MAX {
             return Err(Corrupt);
         }
@@ -162,6 +167,8 @@ impl Header {
                 1 => Encoding::Gzip,
                 _ => return Err(Corrupt),
             },
+            // Not compared with the body, which is decoded only if a request has to be split. So it
+            // is a number for the counters alone.
             items: u32_at(bytes, 8),
             body_len,
             written_ms: u64::from(u32_at(bytes, 16)) | u64::from(u32_at(bytes, 20)) << 32,
@@ -188,6 +195,7 @@ fn u32_at(bytes: &[u8; HEADER_LEN], at: usize) -> u32 {
 pub(crate) const HEADER_LEN: usize = 32;
 const MAGIC: &[u8; 3] = b"SW1";
 /// More than collectors take. A reader makes room for a body before it knows its checksum.
+// `opentelemetry-otlp` makes no larger request either.
 const BODY_LEN_MAX: u32 = 64 * 1024 * 1024;
 
 #[cfg(test)]

@@ -82,6 +82,7 @@ impl ReplayTarget {
 
     /// Where the oldest was left, or its beginning.
     fn head(&mut self, taken: StoredRequest) -> Head {
+        // Only if it is the same record: the one that was tried may have made room meanwhile.
         let left = self.head.take().filter(|head| head.place == taken.place);
         left.unwrap_or_else(|| Head {
             place: taken.place,
@@ -109,9 +110,11 @@ impl ReplayTarget {
                 }
                 Err(error) if head.pieces.split(&request, &error) => {}
                 Err(error) if keeps(&error) => {
+                    // The pieces before it have arrived. Only the rest is tried again.
                     head.pieces.put_back(request, items);
                     return (Err(error), asked);
                 }
+                // For good, so the other pieces go on without it.
                 Err(_) => head.refused += items,
             }
         }
@@ -120,6 +123,7 @@ impl ReplayTarget {
 
     /// Whether the collector takes a request with nothing in it.
     fn takes_empty(&self, epoch: Epoch) -> bool {
+        // An OTLP request without resources encodes to no bytes, so every collector takes it.
         let empty = self.request(Bytes::new(), Encoding::Identity);
         self.client.send_once(&empty, epoch).0.is_ok()
     }
@@ -151,6 +155,8 @@ impl ReplayTarget {
     /// Tries no more for a while, and for twice as long the next time.
     fn back_off(&mut self, asked: Option<Duration>) {
         let asked = asked.unwrap_or_default().min(PAUSE_ASKED_MAX);
+        // Apps that lost the same collector must not come back to it together. The collector may
+        // ask for a longer pause, and not for a shorter one.
         let pause = jittered(self.pause).max(asked);
         self.rest_until = clock::now().plus(pause);
         self.pause = (self.pause * 2).min(PAUSE_MAX);
@@ -229,12 +235,15 @@ impl Replay {
             // Neither a collector that is away nor one that is slow keeps the app from its end.
             if self.spool.shutdown_deadline.is_closing() {
                 let now = clock::now();
+                // The limit lies before now once the shutdown's deadline has passed.
                 let over = self.spool.shutdown_deadline.limit(now) < now;
                 if over || !self.is_due() {
                     return;
                 }
             }
             if !sent {
+                // With nothing on disk only a wake-up or the next look for left folders brings
+                // work.
                 let due = match self.waits() {
                     true => self.target.rest_until.min(adopt_at),
                     false => adopt_at,
@@ -280,6 +289,7 @@ impl Replay {
             // It came too late to be sent first, and is on disk.
             return true;
         }
+        // No lock is held: the exporting thread may put this flight on disk while it is sent.
         let (answer, asked) = quietly(|| {
             let client = &target.client;
             client.deliver(
@@ -320,10 +330,12 @@ impl Replay {
         let mut store = self.spool.store();
         let taken = store.take(target.lane);
         self.spool.settle(&mut store);
+        // Released before the request is sent: exporting threads append meanwhile.
         drop(store);
         let taken = match taken {
             Ok(Some(taken)) => taken,
             Ok(None) => return false,
+            // The disk does not let it be read now, for example with too many files open.
             Err(_) => {
                 target.back_off(None);
                 return true;
@@ -371,6 +383,7 @@ impl Replay {
         if let Some(counters) = spool.counters[place.lane.index()].get() {
             match place.stored_by {
                 StoredBy::ThisProcess => counters.unspool(exported),
+                // Items of an earlier process are in none of this process's sums yet.
                 StoredBy::EarlierProcess => counters.accept(exported),
             }
             counters.export(exported);
@@ -384,6 +397,7 @@ impl Replay {
         store.done(place);
         spool.settle(&mut store);
         drop(store);
+        // These are not delivered, so they are counted as given up, with the reason.
         for (items, why) in [
             (rejected, SpoolErrorType::Rejected),
             (refused, SpoolErrorType::Refused),

@@ -23,6 +23,7 @@ pub(crate) struct Store {
     bytes: u64,
     last_key: u64,
     /// In the order in which they were begun.
+    // One map for both lanes: the bound is for both, and the oldest goes first, whatever its lane.
     segments: BTreeMap<u64, Segment>,
     writers: [Option<Writer>; SpooledSignal::ALL.len()],
     /// Why segments went while a request of theirs was being sent.
@@ -207,7 +208,9 @@ impl Store {
         if header.record_len() > self.bytes_max {
             return Err(too_large());
         }
+        // First: what others deleted takes no room, and nothing has to go for it.
         self.give_up_deleted(lane);
+        // This ends, since the record fits into an empty spool.
         while self.bytes + header.record_len() > self.bytes_max {
             self.drop_oldest();
         }
@@ -223,6 +226,8 @@ impl Store {
             .file
             .seek(SeekFrom::Start(segment.len))
             .and_then(|_| writer.file.write_all(&record))
+            // `sync_data` writes the file's length as well. The name was synced when the segment
+            // was made.
             .and_then(|()| writer.file.sync_data());
         if let Err(error) = written {
             // Half a record would end the segment for its reader; the next record goes over it, or
@@ -281,10 +286,12 @@ impl Store {
     fn writer(&mut self, lane: SpooledSignal, record_len: u64, now: u64) -> io::Result<Writer> {
         if let Some(writer) = self.writers[lane.index()].take()
             && let Some(segment) = self.segments.get(&writer.key)
+            // A record that is larger than a segment gets one of its own.
             && segment.len + record_len <= self.segment_bytes
         {
             return Ok(writer);
         }
+        // Keys rise also where the clock was set back.
         let key = now.max(self.last_key + 1);
         let name = Name { key, lane };
         let file = match self.directory()?.create(name) {
@@ -296,6 +303,7 @@ impl Store {
             outcome => outcome?,
         };
         if let Err(error) = self.directory()?.sync() {
+            // Without a durable name the records in it would not be durable either.
             let _ = self.directory()?.remove(name);
             return Err(error);
         }
@@ -470,9 +478,11 @@ impl Store {
             let moved = self
                 .directory()
                 .and_then(|directory| directory.move_from(left, theirs, name));
+            // The segment stays, and with it the folder and its lock file, for a later process.
             if moved.is_err() {
                 continue;
             }
+            // New segments come behind the ones taken over, which are older.
             self.last_key = self.last_key.max(name.key);
             let Extent { len, next, items } = extent;
             self.bytes += len;
@@ -593,6 +603,8 @@ fn read_header(file: &mut File, at: u64) -> io::Result<(Header, u64)> {
 
 fn mark_done(file: &mut File, at: u64) -> io::Result<()> {
     file.seek(SeekFrom::Start(at))?;
+    // Not synced: after a loss of power the request may be sent again, which at-least-once delivery
+    // allows.
     file.write_all(&[RecordState::Done.byte()])
 }
 
@@ -616,6 +628,8 @@ fn scan(file: &mut File, lane: SpooledSignal) -> io::Result<Option<Extent>> {
                     first = first.or(Some(at));
                     items += u64::from(header.items);
                 }
+                // The process died while it wrote this record. Its items were counted above, and
+                // are given up when `take` comes to it.
                 if u64::from(header.body_len) > left {
                     break;
                 }

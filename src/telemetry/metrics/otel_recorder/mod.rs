@@ -82,6 +82,7 @@ impl OtelRecorder {
         let (family, new) = self
             .counters
             .family(name, || Family::new(name, Observed::new));
+        // `new` is true for one thread alone, and no lock of ours is held here.
         if new {
             let observed = Arc::clone(&family);
             let description = self.descriptions.of(name);
@@ -138,6 +139,8 @@ impl OtelRecorder {
     }
 
     fn histogram(&self, name: &str) -> Arc<Family<Bound>> {
+        // A histogram is made before it is known whether another thread was faster, since binding
+        // its series needs it. The SDK gives both threads the same aggregation for the name.
         let make = || {
             let description = self.descriptions.of(name);
             let instrument = self
@@ -193,6 +196,8 @@ pub(crate) fn with_limits(builder: MeterProviderBuilder) -> MeterProviderBuilder
             return None;
         }
         let mut stream =
+            // The SDK takes memory for this many series when it makes an instrument, so a limit of
+            // 2,000 for each of ours would be a waste.
             Stream::builder().with_cardinality_limit(series_max(instrument.name()) + 1);
         if instrument.kind() == InstrumentKind::Histogram {
             stream = stream.with_aggregation(aggregation(bounds(instrument.name())));

@@ -31,9 +31,12 @@ pub(super) fn resolve(named: &Path) -> io::Result<PathBuf> {
         match part.to_str() {
             Some("/") => at = PathBuf::from("/"),
             Some("..") => {
+                // By the text alone, which is right here, since `at` has no links.
                 at.pop();
             }
             _ => {
+                // Before the next part is looked at: what a folder holds can be believed only if no
+                // other user can exchange it.
                 judge_step(&at)?;
                 let next = at.join(&part);
                 match sys::lstat(&next) {
@@ -45,6 +48,8 @@ pub(super) fn resolve(named: &Path) -> io::Result<PathBuf> {
                         }
                         links += 1;
                         judge_link(&next, &stat, links)?;
+                        // The link's parts take the place of its name, and each of them is judged
+                        // like any other.
                         put_before(&mut rest, &fs::read_link(&next)?);
                     }
                     Ok(_) => at = next,
@@ -123,6 +128,7 @@ fn judge_owner(path: &Path, stat: &Stat) -> io::Result<()> {
 /// who owns `/` and `/home` there: within they all look like one user that the sandbox has not.
 fn is_outside(uid: u32) -> bool {
     let read = |path: &str| fs::read_to_string(path).ok();
+    // Linux shows this id, usually 65534, for each user that has none inside the namespace.
     let Some(overflow) = read("/proc/sys/kernel/overflowuid") else {
         return false;
     };

@@ -45,12 +45,15 @@ impl Folder {
 
     fn open_folder(path: PathBuf) -> io::Result<Self> {
         judge(&fs::symlink_metadata(&path)?, Metadata::is_dir, &path)?;
+        // Without `FILE_FLAG_BACKUP_SEMANTICS` Windows opens no folder.
+        // `FILE_FLAG_OPEN_REPARSE_POINT` opens a link itself and not its target.
         let mut options = OpenOptions::new();
         options
             .read(true)
             .share_mode(FILE_SHARE_READ | FILE_SHARE_WRITE)
             .custom_flags(FILE_FLAG_BACKUP_SEMANTICS | FILE_FLAG_OPEN_REPARSE_POINT);
         let kept = options.open(&path)?;
+        // Once more, on the handle: the folder may have been exchanged since the first look.
         judge(&kept.metadata()?, Metadata::is_dir, &path)?;
         Ok(Self { path, _kept: kept })
     }
@@ -76,6 +79,7 @@ impl Folder {
         let file = options
             .custom_flags(FILE_FLAG_OPEN_REPARSE_POINT)
             .open(&path)?;
+        // The path was judged before the opening, and what is open now is judged again.
         judge(&file.metadata()?, Metadata::is_file, &path)?;
         Ok(file)
     }
@@ -89,6 +93,7 @@ impl Folder {
     pub(in super::super) fn names(&self) -> io::Result<Vec<String>> {
         let mut names = Vec::new();
         for entry in fs::read_dir(&self.path)? {
+            // `Result` iterates over its `Ok`, so names that are no Unicode are passed over.
             names.extend(entry?.file_name().into_string());
         }
         Ok(names)
