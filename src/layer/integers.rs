@@ -46,12 +46,16 @@ pub(crate) fn restore_integers(span: &mut SpanData) {
         return;
     }
     let integers = CLOSING.try_with(RefCell::take).unwrap_or_default();
+    // Most spans end here, since they have no unsigned field.
     if integers.is_empty() {
         return;
     }
     let restore = |attribute: &mut KeyValue| {
+        // A list and no set: a span has a few such fields. An event's fields share the span's list,
+        // so a text of digits under the same name becomes a number too.
         if integers.contains(&attribute.key.as_str())
             && let Value::String(text) = &attribute.value
+            // Above `i64::MAX` this fails, and the text stays.
             && let Ok(number) = text.as_str().parse::<i64>()
         {
             attribute.value = Value::I64(number);
@@ -68,6 +72,8 @@ where
     S: Subscriber + for<'span> LookupSpan<'span>,
 {
     fn on_new_span(&self, attributes: &Attributes<'_>, id: &Id, ctx: Context<'_, S>) {
+        // Found before the span is looked up, since a look-up and its lock are for spans with such
+        // fields only.
         let mut found = Found::default();
         attributes.record(&mut found);
         found.keep(|| ctx.span(id));
@@ -88,6 +94,8 @@ where
     fn on_close(&self, id: Id, ctx: Context<'_, S>) {
         if SEEN.load(Ordering::Relaxed)
             && let Some(span) = ctx.span(&id)
+            // Handed over by the thread: the processor gets OpenTelemetry's data, from which no way
+            // leads to the extensions of `tracing`'s span.
             && let Some(Integers(integers)) = span.extensions_mut().remove()
         {
             // Where a thread ends, they stay texts.
@@ -98,11 +106,14 @@ where
 
 impl<S: Subscriber> Layer<S> for ForgetIntegers {
     fn on_exit(&self, _: &Id, _: Context<'_, S>) {
+        // An exit comes after an enter: by now the layer and the registry have used their
+        // thread-locals, and a sentinel that is first used after those goes before them.
         span_seen();
     }
 
     fn on_close(&self, _: Id, _: Context<'_, S>) {
         if SEEN.load(Ordering::Relaxed) {
+            // Left over where the span was not recorded, so that no processor saw it end.
             let _ = CLOSING.try_with(RefCell::take);
         }
     }
@@ -128,6 +139,7 @@ impl Found {
         let mut extensions = span.extensions_mut();
         match extensions.get_mut::<Integers>() {
             None => extensions.insert(Integers(self.0)),
+            // Fields may be recorded twice, and a span's events repeat theirs.
             Some(Integers(known)) => {
                 for name in self.0 {
                     if !known.contains(&name) {
@@ -143,6 +155,7 @@ impl Visit for Found {
     fn record_debug(&mut self, _: &Field, _: &dyn Debug) {}
 
     fn record_u64(&mut self, field: &Field, _: u64) {
+        // A field's name is `'static`, so remembering it copies a pointer.
         self.0.push(field.name());
     }
 
