@@ -68,6 +68,8 @@ impl Monitor<'_> {
         let has_span = operation.is_sampled(options.sample) && !is_marked(parent);
         let run = Run::start_spanless(operation, options);
         let context = match has_span {
+            // What happens within belongs to the span around it then, as in a scoped run without a
+            // span.
             false => parent.clone(),
             true => {
                 let operation = run.operation().shared_name();
@@ -93,6 +95,7 @@ where
 {
     let builder = tracer
         .span_builder(name)
+        // At the start, since a sampler sees no later attributes.
         .with_attributes([KeyValue::new(OPERATION_NAME, operation)]);
     parent.with_span(tracer.build_with_context(builder, parent))
 }
@@ -134,6 +137,7 @@ impl DetachedRun {
     /// this moment.
     pub fn stop(&mut self) {
         if let Some(measured) = &mut self.measured {
+            // The first stop counts.
             measured.ended.get_or_insert_with(clock::now);
         }
     }
@@ -166,11 +170,13 @@ impl DetachedRun {
         else {
             return;
         };
+        // Before the outcome is described: cutting a long stack takes time that is not the run's.
         let ended = ended.unwrap_or_else(clock::now);
         let elapsed = ended.since(run.started());
         let outcome = outcome();
         // Log records and exemplars find their trace here.
         let within = self.context.clone().attach();
+        // Without a span of `tracing`'s, so the end below is told to OpenTelemetry's span by hand.
         let slow = run.end_after(elapsed, &Span::none(), &outcome);
         drop(within);
         if has_span {
@@ -191,6 +197,7 @@ impl DetachedRun {
             RunOutcome::Ok => return span.end(),
             RunOutcome::Failed(failure) => {
                 span.set_attribute(KeyValue::new(ERROR_TYPE, failure.error_type.to_string()));
+                // In a scoped run the log record becomes this event, by the layer that makes spans.
                 span.add_event(semconv::EVENT_OPERATION_FAILED, failure.attributes());
             }
             RunOutcome::Cancelled => {
@@ -199,7 +206,10 @@ impl DetachedRun {
                 span.add_event(semconv::EVENT_OPERATION_CANCELLED, Vec::new());
             }
         }
+        // Without a description: the text of the failure is in the event already.
         span.set_status(Status::error(""));
+        // At the time that the metrics have. The wall clock is read now and the difference taken
+        // off, since stamps have no date.
         span.end_with_timestamp(clock::system_wall_before(clock::now().since(ended)));
     }
 }
