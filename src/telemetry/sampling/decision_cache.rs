@@ -37,7 +37,10 @@ impl DecisionCache {
             return Some(*fate);
         }
         let fate = *self.old.get(&id)?;
+        // A trace that was dropped and one that is not known are the same to every caller, so only
+        // kept ones are worth a place.
         if matches!(fate, Fate::Kept(_)) {
+            // Otherwise it would take two places.
             self.old.remove(&id);
             self.put(id, fate);
         }
@@ -57,6 +60,7 @@ impl DecisionCache {
 
     fn put(&mut self, id: [u8; 16], fate: Fate) {
         if self.young.len() >= self.generation {
+            // Swapped and cleared, so that both maps keep their memory.
             std::mem::swap(&mut self.young, &mut self.old);
             self.young.clear();
         }

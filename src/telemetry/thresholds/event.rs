@@ -42,6 +42,7 @@ impl fmt::Display for ThresholdEvent {
             ThresholdKind::OperationSlowRate => ("operation", "were slow"),
             ThresholdKind::EventErrorRate => ("event", "failed"),
         };
+        // One decimal: a threshold of half a percent should not read as 0 or 1.
         let (rate, threshold) = (self.rate * 100.0, self.threshold * 100.0);
         let seconds = self.window.as_secs_f64();
         let state = match self.state {
