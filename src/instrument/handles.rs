@@ -84,24 +84,32 @@ impl<H> Instruments<H> {
 
     #[cold]
     fn find_or_register(&self, id: RecorderId, register: impl FnOnce() -> H) -> &H {
-        // In an `Option`, since the borrow checker cannot see that the loop uses it once at most.
-        let mut register = Some(register);
         let mut slot = &self.first;
-        loop {
-            // Of threads that race for the slot one registers and the others wait. Those of another
-            // recorder find its node there and go on to the next slot.
-            let node = slot.get_or_init(|| {
-                let register = register.take().expect("only the last slot is empty");
-                Box::new(Node {
-                    recorder: id,
-                    handles: register(),
-                    next: OnceLock::new(),
-                })
-            });
+        while let Some(node) = slot.get() {
             if node.recorder == id {
                 return &node.handles;
             }
             slot = &node.next;
+        }
+        // Not within the slot's initialisation, which is a lock: a recorder may be code of the app,
+        // and come back here. Threads that race for the slot all register, which gives several
+        // handles to one series. The first has its place in the list, and those of the others are
+        // dropped.
+        let mut node = Box::new(Node {
+            recorder: id,
+            handles: register(),
+            next: OnceLock::new(),
+        });
+        loop {
+            let refused = slot.set(node);
+            let found = slot.get().expect("it was set, now or before");
+            match refused {
+                Err(ours) if found.recorder != id => {
+                    node = ours;
+                    slot = &found.next;
+                }
+                _ => return &found.handles,
+            }
         }
     }
 }

@@ -171,6 +171,9 @@ impl<T> MessageQueue<T> {
         // looks again whether the key is queued by now.
         let mut has_place = false;
         loop {
+            // Before the lock: the first stamp registers handles, and a recorder may be code of the
+            // app.
+            let stamp = shared.metrics.stamp();
             let mut latest = shared.latest();
             // A place that was taken before the close entitles its message, as it does in `push`.
             if capacity.is_closed() && !has_place {
@@ -179,7 +182,7 @@ impl<T> MessageQueue<T> {
             }
             if let Some(queued) = latest.get_mut(key) {
                 // The entry in the channel stays as it is, and with it the place in the order.
-                let (older, _) = std::mem::replace(queued, (message, shared.metrics.stamp()));
+                let (older, _) = std::mem::replace(queued, (message, stamp));
                 drop(latest);
                 if has_place {
                     // The message took over an older one's place, so the one that was waited for
@@ -197,7 +200,7 @@ impl<T> MessageQueue<T> {
             match (reserved, shared.overflow) {
                 (Ok(()), _) => {
                     // Under the lock, so that of two pushers of one key only one finds it absent.
-                    shared.publish_key(&mut latest, key, message);
+                    shared.publish_key(&mut latest, key, (message, stamp));
                     // Before the signal, since the waker is code of the app.
                     drop(latest);
                     shared.wake.signal();
@@ -211,7 +214,7 @@ impl<T> MessageQueue<T> {
                             Body::Message(oldest) => oldest,
                             Body::Key(key) => take(&key, &mut latest).0,
                         };
-                        shared.publish_key(&mut latest, key, message);
+                        shared.publish_key(&mut latest, key, (message, stamp));
                         drop(latest);
                         shared.wake.signal();
                         shared.metrics.dropped(ErrorType::QueueFull, 1);
@@ -504,11 +507,11 @@ impl<T> Shared<T> {
     }
 
     /// As `publish`, and leaves the signal to the caller, who holds the lock.
-    fn publish_key(&self, latest: &mut Latest<T>, key: &str, message: T) {
+    fn publish_key(&self, latest: &mut Latest<T>, key: &str, message: (T, Stamp)) {
         // The map and the channel share one text.
         let key: Arc<str> = Arc::from(key);
         // A consumer that receives the key at once waits for the lock, and finds the message then.
-        latest.insert(Arc::clone(&key), (message, self.metrics.stamp()));
+        latest.insert(Arc::clone(&key), message);
         self.send(Entry {
             // That of the newest message counts.
             enqueued_at: Stamp::NONE,

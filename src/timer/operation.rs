@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
-use std::sync::{Arc, LazyLock, Mutex, PoisonError, Weak};
+use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
 use metrics::{Counter, Gauge, Histogram};
@@ -147,7 +147,9 @@ impl Operation {
             None => handles.ok.record(seconds),
             // Failures are series of the same metric, so its count is all runs, and a rate of
             // failures is a share of it.
-            Some(error_type) => handles.failed(&self.0.name, error_type).record(seconds),
+            Some(error_type) => handles
+                .of_failures(&self.0.name, error_type)
+                .record(seconds),
         }
         if slow {
             handles.slow.increment(1);
@@ -223,20 +225,33 @@ impl Handles {
         }
     }
 
+    fn failed(&self) -> MutexGuard<'_, Vec<(String, Histogram)>> {
+        self.failed.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// The histogram of failures of that type, which `failure.rs` keeps few.
     #[cold]
-    fn failed(&self, name: &str, error_type: &str) -> Histogram {
-        let mut failed = self.failed.lock().unwrap_or_else(PoisonError::into_inner);
-        // At most 53 types can be here: those that `failure.rs` keeps, `_OTHER`, `panic` and
-        // `cancelled`.
-        if let Some((_, histogram)) = failed.iter().find(|(known, _)| known == error_type) {
-            return histogram.clone();
+    fn of_failures(&self, name: &str, error_type: &str) -> Histogram {
+        if let Some(histogram) = find(&self.failed(), error_type) {
+            return histogram;
         }
+        // Without the lock, since a recorder may be code of the app. Two threads may both register,
+        // which gives two handles to one series.
         let labels = [(OPERATION_NAME, name), (ERROR_TYPE, error_type)];
         let histogram = handles::histogram(&semconv::OPERATION_DURATION, &labels);
-        failed.push((error_type.to_owned(), histogram.clone()));
+        let mut failed = self.failed();
+        if find(&failed, error_type).is_none() {
+            // At most 53 types can be here: those that `failure.rs` keeps, `_OTHER`, `panic` and
+            // `cancelled`.
+            failed.push((error_type.to_owned(), histogram.clone()));
+        }
         histogram
     }
+}
+
+fn find(failed: &[(String, Histogram)], error_type: &str) -> Option<Histogram> {
+    let known = failed.iter().find(|(known, _)| known == error_type);
+    known.map(|(_, histogram)| histogram.clone())
 }
 
 /// Every operation of the process: names are few, and dashboards know them by name alone.
