@@ -87,11 +87,7 @@ impl Place {
 
     /// Runs `f` with our subscriber in force on this thread, though it has not taken the place yet.
     pub(super) fn within<R>(&self, f: impl FnOnce() -> R) -> R {
-        match self.0.subscriber().clone() {
-            // For warnings of the start, which are to be exported though no span has come yet.
-            Some(subscriber) => dispatcher::with_default(&subscriber, f),
-            None => f(),
-        }
+        self.0.within(f)
     }
 }
 
@@ -105,6 +101,17 @@ impl Drop for Place {
 }
 
 impl Wanted {
+    fn within<R>(&self, f: impl FnOnce() -> R) -> R {
+        // Taken out of the lock first: in a `match` on it, the lock would be held while `f` runs,
+        // and a new call site within `f` may `take` the place.
+        let subscriber = self.subscriber().clone();
+        match subscriber {
+            // For warnings of the start, which are to be exported though no span has come yet.
+            Some(subscriber) => dispatcher::with_default(&subscriber, f),
+            None => f(),
+        }
+    }
+
     /// Takes the place if it is still free. For the first that asks.
     fn take(&self) -> bool {
         // Relaxed: the swap alone decides, and the subscriber is behind a lock.
@@ -237,4 +244,23 @@ impl Subscriber for Watcher {
     fn event(&self, _: &Event<'_>) {}
     fn enter(&self, _: &Id) {}
     fn exit(&self, _: &Id) {}
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_lock_is_held_while_our_subscriber_is_in_force() {
+        // Not by `Place::want`, which takes the process's one place.
+        let wanted = Wanted {
+            subscriber: Mutex::new(Some(Dispatch::new(Registry::default()))),
+            is_open: AtomicBool::new(false),
+        };
+        wanted.within(|| {
+            assert!(dispatcher::get_default(|dispatch| dispatch.is::<Registry>()));
+            // A call site that is reached here for the first time takes the place, and this lock.
+            assert!(wanted.subscriber.try_lock().is_ok());
+        });
+    }
 }
