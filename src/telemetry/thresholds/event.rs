@@ -25,7 +25,8 @@ pub struct ThresholdEvent {
     /// Of how many that ended within the window. What was cancelled, superseded or shut down is not
     /// among them.
     pub count: u64,
-    /// How far back it was looked; less while the app has not run as long.
+    /// How far back it was looked: the window that was set, also while telemetry has not been
+    /// installed for as long.
     pub window: Duration,
 }
 
