@@ -26,8 +26,12 @@ impl CallSite {
 }
 
 fn within_crate(path: &str) -> Cow<'_, str> {
+    // By hand: `Path::is_absolute` follows the rules of the platform that the app runs on, and this
+    // path is from the machine that compiled it.
     let is_absolute = path.starts_with(['/', '\\']) || path.as_bytes().get(1) == Some(&b':');
     let kept = if is_absolute { below_crate(path) } else { path };
+    // One form on every platform, so that a line of code has the same attribute wherever the app
+    // was compiled.
     if kept.contains('\\') {
         Cow::Owned(kept.replace('\\', "/"))
     } else {
@@ -37,6 +41,7 @@ fn within_crate(path: &str) -> Cow<'_, str> {
 
 /// From the last folder on that Cargo takes code from; the file's name alone where there is none.
 fn below_crate(path: &str) -> &str {
+    // From the right, since a folder above the crate may be called `src` too.
     let from_folder = path
         .rmatch_indices(['/', '\\'])
         .filter_map(|(separator, _)| path.get(separator + 1..));
@@ -47,6 +52,7 @@ fn below_crate(path: &str) -> &str {
     from_folder
         .clone()
         .find(is_taken)
+        // Generated code, such as a build script's output, lies in none of these folders.
         .or_else(|| from_folder.clone().next())
         .unwrap_or(path)
 }

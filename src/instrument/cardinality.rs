@@ -58,6 +58,7 @@ impl<V> CappedNames<V> {
         if let Some(value) = self.known.load().get(name) {
             return Arc::clone(value);
         }
+        // Relaxed: a thread that reads an old `false` takes the lock and finds the bound there.
         if source == NameSource::External && self.others_full.load(Ordering::Relaxed) {
             return Arc::clone(&self.other);
         }
@@ -78,10 +79,13 @@ impl<V> CappedNames<V> {
     #[cold]
     fn insert(&self, name: &str, source: NameSource, make: impl FnOnce(&Arc<str>) -> V) -> Arc<V> {
         let mut taken = self.taken.lock().unwrap_or_else(PoisonError::into_inner);
+        // Only holders of the lock store, so this map stays the newest until the store below.
         let known = self.known.load();
+        // Another thread may have inserted the name between our look-up and the lock.
         if let Some(value) = known.get(name) {
             return Arc::clone(value);
         }
+        // Two counts, so that a page which floods names takes no room from those of the app.
         let (count, max) = match source {
             NameSource::Registered => (&mut taken.registered, REGISTERED_NAMES_MAX),
             NameSource::External => (&mut taken.others, OTHER_NAMES_MAX),
@@ -95,6 +99,7 @@ impl<V> CappedNames<V> {
         }
         let name: Arc<str> = Arc::from(name);
         let value = Arc::new(make(&name));
+        // A reader keeps the map that it loaded, so the map is replaced and never changed in place.
         let mut next = Map::clone(&known);
         next.insert(name, Arc::clone(&value));
         self.known.store(Arc::new(next));
@@ -105,6 +110,7 @@ impl<V> CappedNames<V> {
 /// The type's name without path and parameters: `LoadError`, but `io::Error` for an `Error`.
 pub(crate) fn short_type_name(full: &str) -> String {
     let path = full.trim_start_matches('&').trim_start_matches("mut ");
+    // Parameters would make one value of `error.type` for each type that a generic error wraps.
     let path = path.split('<').next().unwrap_or(path);
     let is_path = path
         .chars()

@@ -26,6 +26,7 @@ impl CaughtPanic {
 
 /// The text of a panic's payload, when it is one.
 pub(crate) fn panic_text(payload: &(dyn Any + Send)) -> Option<&str> {
+    // `panic!` with a plain text has a `&str`, with arguments a `String`; `panic_any` has anything.
     payload
         .downcast_ref::<&str>()
         .copied()

@@ -9,6 +9,8 @@ use std::time::Duration;
 /// whole past, and grow with it.
 #[derive(Clone, Debug)]
 pub(crate) struct DurationSketch {
+    // No count exceeds `WINDOW`, so 16 bits hold each count and their sum. The size matters: each
+    // series of the history and each name of the tail sampler has one sketch.
     counts: [u16; BUCKETS],
     total: u16,
 }
@@ -47,6 +49,7 @@ impl DurationSketch {
     /// Learns of a duration, and returns what was usual before if this is `factor` times as long.
     pub(crate) fn compare(&mut self, took: Duration, factor: u32) -> Option<Duration> {
         // Most end here: what is usual is only looked for where it matters.
+        // Before `add`: a long duration must not raise the value that it is compared with.
         let usual = (took >= SHORTEST && self.is_known())
             .then(|| self.usual())
             .filter(|usual| took >= usual.saturating_mul(factor));
@@ -70,6 +73,7 @@ impl DurationSketch {
         let mut longer = 0;
         for (bucket, count) in self.counts.iter().enumerate().rev() {
             longer += count;
+            // The division rounds down, which can only lead to a longer bucket: never too short.
             if longer > self.total / LONGER_ONE_IN {
                 return longest_of(bucket);
             }
@@ -81,6 +85,7 @@ impl DurationSketch {
 fn bucket(took: Duration) -> usize {
     let nanos = u64::try_from(took.as_nanos()).unwrap_or(u64::MAX);
     let Some(octave) = nanos
+        // `None` for zero, and below for what is shorter than the octaves: both are in bucket 0.
         .checked_ilog2()
         .and_then(|bits| bits.checked_sub(SHORTEST_BITS))
     else {

@@ -45,9 +45,11 @@ impl EndedCounter {
     /// The counter of that name; names beyond the cap share one.
     pub(crate) fn of(subject: Subject, name: &str) -> Arc<Self> {
         let names = names(subject);
+        // Through the map, `_OTHER` would get a second counter of that name.
         if name == OTHER {
             return Arc::clone(names.other());
         }
+        // `Registered` for all: both callers pass names that they have capped already.
         names.get(name, NameSource::Registered, Self::new)
     }
 
@@ -77,9 +79,13 @@ impl EndedCounter {
             self.slow.fetch_add(1, Ordering::Relaxed);
         }
         if are_durations_read() {
+            // As it is summed only for a reader, a sum means nothing but as a difference between
+            // two reads.
             let nanos = u64::try_from(took.as_nanos()).unwrap_or(u64::MAX);
             self.nanos.fetch_add(nanos, Ordering::Relaxed);
         }
+        // Readers bound the failures by the total, since relaxed operations may be seen in any
+        // order.
         self.total.fetch_add(1, Ordering::Relaxed);
     }
 
@@ -89,6 +95,7 @@ impl EndedCounter {
         if matches!(error_type, Cancelled | Shutdown | Superseded) {
             return;
         }
+        // No duration: `operations_ended` alone reads durations, and these are messages.
         self.failed.fetch_add(count, Ordering::Relaxed);
         self.total.fetch_add(count, Ordering::Relaxed);
     }
@@ -106,6 +113,7 @@ impl EndedCounter {
     fn work_and_events(&self) -> (Ended, Ended) {
         let all = self.read();
         match self.event_since.get() {
+            // The split is by time: what ended before the name was that of an event stays work.
             Some(before) => (*before, all.since(*before)),
             None => (all, Ended::default()),
         }

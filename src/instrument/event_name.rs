@@ -63,6 +63,7 @@ pub fn check_event_name(name: &str) -> Result<(), NameError> {
             return Err(NameError::NotPrintable { character, at });
         }
     }
+    // Only the ends: `save as` is a name. A name of one character has no second end.
     let mut ends = name.char_indices();
     for (at, character) in ends.next().into_iter().chain(ends.next_back()) {
         if character.is_whitespace() {
@@ -79,6 +80,8 @@ pub(crate) fn is_event_name(name: &str) -> bool {
 
 /// Whether a character is one that can be seen, or white space within a line.
 fn is_printable(character: char) -> bool {
+    // Spelled out, since Unicode adds to `Cf`: host and page must agree whatever the version of
+    // Unicode that their libraries and engines know.
     !matches!(
         character,
         '\0'..='\u{1f}'

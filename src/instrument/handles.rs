@@ -21,6 +21,9 @@ pub(crate) fn recorder() -> Option<RecorderId> {
         // The facade's no-op recorder has no size, and a real one has state. There is no other way
         // to ask whether a recorder is installed.
         (size_of_val(recorder) != 0)
+            // The address alone, without the vtable: the compiler may emit one type's vtable twice,
+            // and the two would look like two recorders. No other recorder gets the address of the
+            // global one, which the facade leaks.
             .then(|| RecorderId(std::ptr::from_ref(recorder).cast::<()>().addr()))
     })
 }
@@ -65,8 +68,11 @@ impl<H> Instruments<H> {
         let recorder = recorder();
         match (self.first.get(), recorder) {
             (Some(node), Some(id)) if node.recorder == id => Some(&node.handles),
+            // A local recorder is in force on one thread alone, and other threads work for it, as
+            // in tests.
             (Some(node), None) => Some(&node.handles),
             (None, None) => None,
+            // The first handles are another recorder's, or there are none yet.
             (_, Some(id)) => Some(self.find_or_register(id, register)),
         }
     }
@@ -84,21 +90,32 @@ impl<H> Instruments<H> {
 
     #[cold]
     fn find_or_register(&self, id: RecorderId, register: impl FnOnce() -> H) -> &H {
-        let mut register = Some(register);
         let mut slot = &self.first;
-        loop {
-            let node = slot.get_or_init(|| {
-                let register = register.take().expect("only the last slot is empty");
-                Box::new(Node {
-                    recorder: id,
-                    handles: register(),
-                    next: OnceLock::new(),
-                })
-            });
+        while let Some(node) = slot.get() {
             if node.recorder == id {
                 return &node.handles;
             }
             slot = &node.next;
+        }
+        // Not within the slot's initialisation, which is a lock: a recorder may be code of the app,
+        // and come back here. Threads that race for the slot all register, which gives several
+        // handles to one series. The first has its place in the list, and those of the others are
+        // dropped.
+        let mut node = Box::new(Node {
+            recorder: id,
+            handles: register(),
+            next: OnceLock::new(),
+        });
+        loop {
+            let refused = slot.set(node);
+            let found = slot.get().expect("it was set, now or before");
+            match refused {
+                Err(ours) if found.recorder != id => {
+                    node = ours;
+                    slot = &found.next;
+                }
+                _ => return &found.handles,
+            }
         }
     }
 }
@@ -107,6 +124,7 @@ impl<H> Instruments<H> {
 pub(crate) fn counter(metric: &'static Metric, labels: &[(&'static str, &str)]) -> Counter {
     debug_assert_eq!(metric.instrument, Instrument::Counter, "{}", metric.name);
     metrics::with_recorder(|recorder| {
+        // Described with each registration, since no hook tells us of a new recorder.
         recorder.describe_counter(metric.name.into(), unit(metric), metric.description.into());
         recorder.register_counter(&key(metric, labels), &METADATA)
     })
@@ -148,6 +166,8 @@ fn key(metric: &'static Metric, labels: &[(&'static str, &str)]) -> Key {
     );
     let labels: Vec<Label> = labels
         .iter()
+        // The facade keeps labels for as long as it likes, so a value that is borrowed here is
+        // copied.
         .map(|(name, value)| Label::new(*name, value.to_string()))
         .collect();
     Key::from_parts(metric.name, labels)
@@ -246,6 +266,8 @@ impl GaugeSums {
     ) -> &mut f64 {
         let (_, value) = self
             .0
+            // By name and not by the gauge: each source has a handle of its own to a shared series,
+            // and handles cannot be compared.
             .entry((metric.name, Arc::clone(name), part))
             .or_insert_with(|| (gauge.clone(), 0.0));
         value
@@ -298,6 +320,8 @@ pub(crate) fn register_for_process(state: Weak<dyn Publish>) {
 
 fn add(scope: PublishScope, state: Weak<dyn Publish>) {
     let mut sources = SOURCES.lock().unwrap_or_else(PoisonError::into_inner);
+    // Only a registration removes dead sources. Nothing else makes the list longer, so that bounds
+    // it.
     sources.retain(|source| source.state.strong_count() > 0);
     sources.push(Source { scope, state });
 }
@@ -328,6 +352,7 @@ fn publish_where(wanted: impl Fn(PublishScope) -> bool) {
     let due: Vec<Arc<dyn Publish>> = sources
         .iter()
         .filter(|source| wanted(source.scope))
+        // The sources are kept alive by these handles while the lock is not held.
         .filter_map(|source| source.state.upgrade())
         .collect();
     // Publishing may drop the last handle of a queue, whose `Drop` must be free to register.
@@ -336,6 +361,7 @@ fn publish_where(wanted: impl Fn(PublishScope) -> bool) {
     for state in &due {
         state.publish(&mut sums);
     }
+    // Last: a gauge that several sources share is set once, to the sum of all.
     sums.write();
 }
 

@@ -49,6 +49,7 @@ struct Work {
 
 #[derive(Default)]
 struct Names {
+    // Both only grow: a number that a slot holds must mean the same name for ever.
     numbers: HashMap<Work, u32>,
     names: Vec<Work>,
 }
@@ -70,6 +71,7 @@ impl WorkName {
         if let Some(number) = names.numbers.get(&work) {
             return Self(*number);
         }
+        // The work runs as ever, and the history does not show it as open.
         if names.names.len() >= NAMES_MAX {
             return Self(0);
         }
@@ -97,10 +99,12 @@ impl WorkName {
         if self.0 == 0 {
             return NO_SLOT;
         }
+        // Threads begin at places of their own, so they seldom write to the same line of memory.
         let first = first_slot();
         for probe in 0..PROBES {
             let place = (first + probe) % SLOTS.len();
             let Some(slot) = SLOTS.get(place) else { break };
+            // A load first, since a failed exchange would take the line of memory from its owner.
             if slot.began.load(Ordering::Relaxed) != FREE {
                 continue;
             }
@@ -113,6 +117,7 @@ impl WorkName {
                 slot.name.store(self.0, Ordering::Release);
                 let thread = ThreadName::current().number();
                 slot.thread.store(thread, Ordering::Release);
+                // A stamp may be as low as 1, which means `TAKEN` here.
                 let began = began.as_nanos().max(TAKEN + 1);
                 // Release: who sees the time sees the name and the thread.
                 slot.began.store(began, Ordering::Release);
@@ -141,6 +146,8 @@ impl Drop for OpenWork {
     #[inline]
     fn drop(&mut self) {
         if let Some(slot) = SLOTS.get(usize::from(self.0)) {
+            // Release: pairs with the exchange by which the next one takes the slot. The drop may
+            // be on another thread than the begin.
             slot.began.store(FREE, Ordering::Release);
         }
     }
@@ -153,6 +160,7 @@ struct Slot {
     thread: AtomicU32,
 }
 
+// States and time share one word, so a single exchange takes a slot.
 const FREE: u64 = 0;
 const TAKEN: u64 = 1;
 const NO_SLOT: u16 = u16::MAX;
@@ -205,6 +213,7 @@ pub(crate) fn open_work(now: Stamp, age_min: Duration) -> Vec<OpenWorkSnapshot> 
     let mut open = Vec::new();
     for slot in &SLOTS {
         let began = slot.began.load(Ordering::Acquire);
+        // Free, or taken by a thread that has not written its name yet.
         if began <= TAKEN {
             continue;
         }
@@ -212,6 +221,8 @@ pub(crate) fn open_work(now: Stamp, age_min: Duration) -> Vec<OpenWorkSnapshot> 
         if age < age_min {
             continue;
         }
+        // Acquire, so that these loads come before the second look at `began`, which would
+        // otherwise prove nothing.
         let (name, thread) = (
             slot.name.load(Ordering::Acquire),
             slot.thread.load(Ordering::Acquire),
@@ -222,6 +233,8 @@ pub(crate) fn open_work(now: Stamp, age_min: Duration) -> Vec<OpenWorkSnapshot> 
         }
     }
     open.sort_by_key(|(age, ..)| std::cmp::Reverse(*age));
+    // Only after the slots were read: `WorkName::new` needs this lock, so it should be held
+    // shortly.
     let names = names();
     let open = open.into_iter().filter_map(|(age, name, thread)| {
         let place = usize::try_from(name).ok()?.checked_sub(1)?;

@@ -48,6 +48,8 @@ static PAGES: Mutex<Vec<Weak<dyn HasPage>>> = Mutex::new(Vec::new());
 /// Includes `page` in the snapshots until it is dropped.
 pub(crate) fn register(page: Weak<dyn HasPage>) {
     let mut pages = PAGES.lock().unwrap_or_else(PoisonError::into_inner);
+    // Only a registration removes dead entries. Nothing else makes the list longer, so that bounds
+    // it.
     pages.retain(|page| page.strong_count() > 0);
     pages.push(page);
 }
@@ -56,6 +58,8 @@ pub(crate) fn register(page: Weak<dyn HasPage>) {
 pub(crate) fn page_snapshots() -> Vec<PageSnapshot> {
     let pages: Vec<Arc<dyn HasPage>> = {
         let pages = PAGES.lock().unwrap_or_else(PoisonError::into_inner);
+        // The newest first: an app that opens windows without end loses the oldest from the
+        // history's look, and a look has a bound.
         let pages = pages.iter().rev().filter_map(Weak::upgrade);
         pages.take(PAGES_MAX).collect()
     };

@@ -66,6 +66,7 @@ impl fmt::Debug for PageSpanRequest<'_> {
         f.debug_struct("PageSpanRequest")
             .field("webview", &self.webview())
             .field("spans", &self.spans)
+            // The size and not the JSON: no `Debug` of ours quotes a payload.
             .field("bytes", &self.json.len())
             .finish()
     }
@@ -109,6 +110,8 @@ pub(crate) struct PageSpanSource {
     clock: Clock,
     rate: RateLimit,
     passed_on: Instruments<Counter>,
+    // Registered one by one at the first loss, since most wires never lose spans: a series for each
+    // reason and webview would be many that stay zero.
     lost: [Instruments<Counter>; PageSpanErrorType::ALL.len()],
 }
 
@@ -137,12 +140,14 @@ impl PageSpanSource {
     /// The wall time now.
     #[cfg(feature = "otlp")]
     pub(crate) fn wall(&self) -> SystemTime {
+        // Through the wire's clock, so that a test with fake time moves it.
         self.clock.wall(self.clock.now())
     }
 
     /// Whether one more is within the rate.
     #[cfg(feature = "otlp")]
     pub(crate) fn admits(&self) -> bool {
+        // Span by span, and only when read: `spans` of a request is what the page claims.
         self.rate.admits(self.clock.now())
     }
 
@@ -156,6 +161,8 @@ impl PageSpanSource {
 
     /// Counts spans that were not.
     pub(crate) fn lost(&self, why: PageSpanErrorType, spans: u64) {
+        // The label of the webview is capped, and the reasons are a closed set, so a page cannot
+        // make series.
         let register = || self.counter(outcome(why), Some(why));
         if let Some(counter) = self.lost[why.index()].get(register) {
             counter.increment(spans);

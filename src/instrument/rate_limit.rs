@@ -47,17 +47,22 @@ impl RateLimit {
 
     /// Admits that many in its window from now on.
     pub(crate) fn set_rate(&self, rate: u32) {
+        // The due time stays, so a new rate does not give a second burst at once.
         self.interval
             .store(interval(self.window, rate), Ordering::Relaxed);
     }
 
     pub(crate) fn admits(&self, now: Stamp) -> bool {
         let interval = self.interval.load(Ordering::Relaxed);
+        // As much as a whole window may come at once, since the due time may run ahead by so much.
         let latest = now.plus(self.window).as_nanos();
         // Relaxed: the word orders nothing but itself.
         self.due
             .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |due| {
+                // `max`: idle time is not saved up beyond one window. With `NONE` the sum saturates
+                // above `latest`, so nothing is admitted.
                 let next = due.max(now.as_nanos()).saturating_add(interval);
+                // A refusal leaves the word as it is: a flood does not put off the next admission.
                 (next <= latest).then_some(next)
             })
             .is_ok()
@@ -75,6 +80,7 @@ impl RateLimit {
 
 fn interval(window: Duration, rate: u32) -> u64 {
     let nanos = window.as_nanos() as u64;
+    // A rate of 0 gives `NONE`. One above a billion per second gives 0, which admits all.
     nanos.checked_div(rate.into()).unwrap_or(NONE)
 }
 

@@ -97,6 +97,7 @@ impl RecordOutcome {
             Err(ErrorType::Cancelled) => Self::Cancelled,
             Err(ErrorType::Timeout) => Self::Timeout,
             Err(
+                // These say where a message was given up before the other side could have taken it.
                 ErrorType::PageShed
                 | ErrorType::QueueFull
                 | ErrorType::Shutdown
@@ -188,6 +189,8 @@ impl Record {
             name: name.into(),
             webview: None,
             error_type: None,
+            // The caller records at the end, so the end is read here and the begin is known by the
+            // duration.
             ended: clock::now(),
             duration,
             count: 1,
@@ -239,6 +242,7 @@ pub(crate) trait RecordSink: Send + Sync {
 
 /// A process has one sink: operations and webviews are the process's, too.
 static SINK: ArcSwapOption<Box<dyn RecordSink>> = ArcSwapOption::const_empty();
+// Beside the pointer, so that a look without a sink is a plain load and no guard of `arc_swap`.
 static IS_ON: AtomicBool = AtomicBool::new(false);
 
 /// Whether somebody takes records.
@@ -268,6 +272,7 @@ pub(crate) fn samples(make: impl FnOnce() -> Vec<SampleValue>) {
 }
 
 fn with_sink(f: impl FnOnce(&dyn RecordSink)) {
+    // A guard and no lock: a sink that is being replaced lives until its last caller has returned.
     if let Some(sink) = &*SINK.load() {
         f(&***sink);
     }
@@ -283,6 +288,8 @@ pub(crate) struct SinkPlace(());
 
 /// Has all records go to `sink` until what is returned is dropped.
 pub(crate) fn install(sink: Box<dyn RecordSink>) -> Result<SinkPlace, SinkTaken> {
+    // The swap decides who has the place. Until the store below, records find no sink and are lost,
+    // which is as if they had come before the install.
     if IS_ON.swap(true, Ordering::AcqRel) {
         return Err(SinkTaken);
     }
@@ -301,8 +308,11 @@ pub(crate) fn before_end(hand_over: fn()) {
 impl Drop for SinkPlace {
     fn drop(&mut self) {
         if let Some(hand_over) = BEFORE_END.get() {
+            // First: what it hands over still needs the sink.
             hand_over();
         }
+        // Before `IS_ON`: once that is false, another sink may be installed, and this store would
+        // remove it.
         SINK.store(None);
         IS_ON.store(false, Ordering::Release);
     }
@@ -310,9 +320,11 @@ impl Drop for SinkPlace {
 
 /// The trace that runs on this thread, if any.
 pub(crate) fn current_trace() -> TraceId {
+    // OpenTelemetry's context may be gone on this thread, and would panic.
     if is_ending() {
         return TraceId::INVALID;
     }
+    // `map_current` borrows the context; `Context::current` would clone it for each record.
     Context::map_current(|context| match context.has_active_span() {
         true => context.span().span_context().trace_id(),
         false => TraceId::INVALID,
@@ -358,6 +370,8 @@ impl ThreadName {
 
     #[cold]
     fn first_of_thread() -> Self {
+        // A thread that is first seen in its own end gets no name: there is nothing more to show
+        // for it.
         let name = if is_ending() {
             NAMELESS
         } else {
@@ -369,6 +383,7 @@ impl ThreadName {
 
     fn of(name: &str) -> Self {
         let mut names = thread_names();
+        // A linear search under a lock will do: each thread asks once.
         let place = names.iter().position(|known| **known == *name);
         let place = place.or_else(|| {
             let has_room = names.len() < THREAD_NAMES_MAX;
@@ -377,6 +392,7 @@ impl ThreadName {
                 names.len() - 1
             })
         });
+        // Numbers begin at 1, since 0 is `NAMELESS`.
         let number = place.and_then(|place| u32::try_from(place + 1).ok());
         number.map_or(NAMELESS, Self)
     }

@@ -14,6 +14,7 @@ static ON_MISSING: OnceLock<fn()> = OnceLock::new();
 /// From now on, `on_missing` is called for the first span that is missing.
 #[cfg(feature = "otlp")]
 pub(crate) fn expect(on_missing: fn()) {
+    // Set once and kept: only telemetry passes one, and always the same function.
     ON_MISSING.get_or_init(|| on_missing);
     EXPECTED.store(true, Ordering::Relaxed);
 }
@@ -34,6 +35,7 @@ pub(crate) fn missing() {
 
 #[cold]
 fn tell() {
+    // The swap lets one of several threads tell.
     if EXPECTED.swap(false, Ordering::Relaxed)
         && let Some(on_missing) = ON_MISSING.get()
     {

@@ -15,11 +15,15 @@ pub(crate) struct SuppressionFilter;
 
 impl SuppressionFilter {
     pub(crate) fn wants(metadata: &Metadata<'_>) -> bool {
+        // Log records pass: suppression means spans alone, and an error of a trace that is not
+        // sampled should still be in the log.
         !metadata.is_span() || !(is_ending() || Context::map_current(is_marked))
     }
 
     pub(crate) fn interest(metadata: &Metadata<'_>) -> Interest {
         if metadata.is_span() {
+            // `tracing` caches `always` and `never` for each call site, and this answer changes
+            // with the current context.
             Interest::sometimes()
         } else {
             Interest::always()

@@ -21,11 +21,14 @@ pub(crate) struct SpanStart {
 }
 
 thread_local! {
+    // Of the thread and not of the span: `tracing` has no way to hand a value to a layer beside the
+    // span's fields.
     static NEXT: Cell<Option<SpanStart>> = const { Cell::new(None) };
 }
 
 /// Keeps it for the span that is entered next. Where a thread ends, it is dropped.
 pub(crate) fn put(start: SpanStart) {
+    // `SpanStart` has a destructor, so at a thread's end this may be gone, and `with` would panic.
     let _ = NEXT.try_with(|next| next.set(Some(start)));
 }
 

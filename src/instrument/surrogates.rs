@@ -14,12 +14,18 @@ pub(crate) fn mend_surrogates(json: &str) -> Option<String> {
     }
     while let Some(found) = bytes.get(at..).and_then(|rest| memchr::memchr(b'\\', rest)) {
         at += found;
+        // Escapes are skipped as a whole: the second backslash of `\\` would otherwise begin one of
+        // its own.
         let len = match (unit_at(bytes, at), unit_at(bytes, at + ESCAPE)) {
+            // Another escape such as `\n`, or a backslash that is escaped.
             (None, _) => 2,
+            // A pair, which is one character.
             (Some(HIGH_FIRST..=HIGH_LAST), Some(LOW_FIRST..=LOW_LAST)) => 2 * ESCAPE,
+            // A high half without its low one, or a low half that no high one was before.
             (Some(HIGH_FIRST..=LOW_LAST), _) => {
                 let mended = mended.get_or_insert_with(|| bytes.to_vec());
                 if let Some(digits) = mended.get_mut(at + 2..at + ESCAPE) {
+                    // As long as what it replaces, so places in `bytes` hold for the copy too.
                     digits.copy_from_slice(b"fffd");
                 }
                 ESCAPE
@@ -28,6 +34,7 @@ pub(crate) fn mend_surrogates(json: &str) -> Option<String> {
         };
         at += len;
     }
+    // It cannot fail, since ASCII was put in the place of ASCII.
     String::from_utf8(mended?).ok()
 }
 

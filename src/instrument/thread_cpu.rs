@@ -38,6 +38,9 @@ impl ThreadCpu {
         if cpu_time == CpuTime::Ignored || span.is_disabled() {
             return None;
         }
+        // A span that is not recorded would drop the attribute, so the operating system is not
+        // asked. `span` was entered, so it is the current one: this spares the look into its
+        // extensions.
         if !Context::map_current(|context| context.span().is_recording()) {
             return None;
         }
@@ -46,6 +49,7 @@ impl ThreadCpu {
 
     /// What was used since, on the same thread.
     pub(crate) fn used(self) -> Option<Duration> {
+        // On another thread the difference would be meaningless, and may be negative.
         thread_cpu_time()?.checked_sub(self.0)
     }
 }

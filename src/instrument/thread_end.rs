@@ -34,6 +34,8 @@ impl Drop for Sentinel {
 thread_local! {
     // Needs no drop, so it can be read to the very end.
     static STATE: Cell<ThreadState> = const { Cell::new(ThreadState::New) };
+    // Two, since a sentinel protects what was used before it: the layers' thread-locals may come
+    // long after the context's.
     static BEFORE_CONTEXT: Sentinel = const { Sentinel };
     static BEFORE_SPANS: Sentinel = const { Sentinel };
 }
@@ -69,6 +71,8 @@ fn watch(
     alive: ThreadState,
     is_gone: bool,
 ) -> bool {
+    // The first `try_with` registers the sentinel's destructor; it fails where that has run
+    // already.
     let is_ending = is_gone || sentinel.try_with(|_| ()).is_err();
     STATE.set(if is_ending {
         ThreadState::Ending

@@ -23,6 +23,7 @@ use super::spans::parent::TraceParent;
 use super::wire::Inner;
 use crate::clock::{Clock, Stamp};
 use crate::instrument::record_sink::CallDetails;
+use crate::instrument::thread_end::is_ending;
 use crate::semconv::{self, ErrorType};
 
 /// Ends its message once, however its listeners end: done, withdrawn by the page, or dropped with
@@ -108,7 +109,8 @@ impl AsyncCall {
             reply_bytes_max: inner.config.limits.outbound_bytes_max,
             span: self.span.clone(),
             suppressed: match &self.parent {
-                TraceParent::Suppressed => Some(opentelemetry::Context::current()),
+                // In a thread-local's destructor there is none to run in.
+                TraceParent::Suppressed => (!is_ending()).then(opentelemetry::Context::current),
                 TraceParent::Root | TraceParent::Within(_) => None,
             },
         }

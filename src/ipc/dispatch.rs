@@ -23,6 +23,7 @@ use crate::instrument::cardinality::NameSource;
 use crate::instrument::event_name::{check_event_name, is_event_name};
 use crate::instrument::surrogates::mend_surrogates;
 use crate::instrument::thread_cpu::{ThreadCpu, set_cpu_time};
+use crate::instrument::thread_end::is_ending;
 use crate::semconv::{self, ErrorType};
 
 impl Inner {
@@ -111,7 +112,8 @@ impl Inner {
         // Some of its handlers read a copy, later.
         self.count_mended(call.was_mended() || mend_surrogates(data.get()).is_some());
         watch();
-        let future = if is_suppressed {
+        // In a thread-local's destructor no context is entered that the future could run in.
+        let future = if is_suppressed && !is_ending() {
             future.with_context(Context::current()).boxed()
         } else {
             future

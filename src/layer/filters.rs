@@ -18,6 +18,8 @@ pub(crate) struct TelemetryFilter(pub(crate) LevelFilter);
 
 impl TelemetryFilter {
     fn wants(self, metadata: &Metadata<'_>) -> bool {
+        // This leaves out the app's own use of these crates too, since a target does not tell whose
+        // request it is.
         *metadata.level() <= self.0 && !is_transport(metadata.target())
     }
 }
@@ -35,6 +37,8 @@ impl<S> Filter<S> for TelemetryFilter {
         }
     }
 
+    // `tracing` compares each call site's level with the most verbose hint before it asks any
+    // filter.
     fn max_level_hint(&self) -> Option<LevelFilter> {
         Some(self.0)
     }
@@ -46,6 +50,8 @@ pub(crate) struct EventsOnly;
 
 impl<S> Filter<S> for EventsOnly {
     fn enabled(&self, metadata: &Metadata<'_>, _: &Context<'_, S>) -> bool {
+        // The layer of log records takes its trace's ids from OpenTelemetry's context, so it needs
+        // no span of `tracing`'s.
         metadata.is_event()
     }
 
@@ -77,6 +83,8 @@ impl SubscriberFilter {
 
 impl<S: Subscriber> Layer<S> for SubscriberFilter {
     fn enabled(&self, metadata: &Metadata<'_>, _: Context<'_, S>) -> bool {
+        // Both are asked, since the call site's interest is `sometimes` for spans that are wanted
+        // as a rule.
         self.wants(metadata) && SuppressionFilter::wants(metadata)
     }
 
@@ -84,6 +92,7 @@ impl<S: Subscriber> Layer<S> for SubscriberFilter {
         if self.wants(metadata) {
             SuppressionFilter::interest(metadata)
         } else {
+            // Nothing else is in this subscriber, so `tracing` may switch the call site off.
             Interest::never()
         }
     }
@@ -96,9 +105,11 @@ impl<S: Subscriber> Layer<S> for SubscriberFilter {
 /// Whether a target is of a crate that carries telemetry.
 fn is_transport(target: &str) -> bool {
     // Most targets are told by their first letter.
+    // A crate that is added below with another first letter has to be added here as well.
     if !target.starts_with(['h', 'o', 'r', 't', 'u']) {
         return false;
     }
+    // The whole crate name: `hyperdrive` is no `hyper`.
     let root = target.split("::").next().unwrap_or_default();
     root.starts_with("opentelemetry")
         || matches!(

@@ -33,17 +33,23 @@ where
         .with_threads(false)
         .with_tracked_inactivity(false)
         .with_target(false)
+        // On by default, these four copy the text of an error that an event has to the span's
+        // attributes and status. The text of an error belongs to its log record alone.
         .with_error_fields_to_exceptions(false)
         .with_error_records_to_exceptions(false)
         .with_error_events_to_exceptions(false)
         .with_error_events_to_status(false)
         .with_tracer(SpanStarter(tracer));
+    // The order matters: each later layer is called after the one before it. The integers must be
+    // at hand when the middle one ends the span, and forgotten after that.
     RememberIntegers.and_then(spans).and_then(ForgetIntegers)
 }
 
 /// Whether a subscriber has a layer of [`span_layer`].
 #[cfg(feature = "otlp")]
 pub(crate) fn has_span_layer(subscriber: &tracing::Dispatch) -> bool {
+    // By the last layer, since its type has no parameters; that of the middle one names the app's
+    // subscriber.
     subscriber.downcast_ref::<ForgetIntegers>().is_some()
 }
 

@@ -14,9 +14,12 @@ impl<T: Tracer> Tracer for SpanStarter<T> {
     type Span = T::Span;
 
     fn build_with_context(&self, mut builder: SpanBuilder, parent: &Context) -> Self::Span {
+        // Taken by the first span that starts, so it cannot reach a later one.
         if let Some(start) = span_start::take() {
             builder.span_kind = Some(start.kind);
             match &mut builder.attributes {
+                // The layer's list is empty as a rule. Then ours takes its place and no attribute
+                // is moved.
                 Some(attributes) if !attributes.is_empty() => attributes.extend(start.attributes),
                 attributes => *attributes = Some(start.attributes),
             }

@@ -15,6 +15,7 @@ pub struct QueueBuilder<T> {
     pub(super) counted: bool,
     pub(super) always_stamped: bool,
     pub(super) is_measured: bool,
+    // A function's type: the builder holds no message, so it can cross threads whatever `T` is.
     messages: PhantomData<fn() -> T>,
 }
 
@@ -37,6 +38,7 @@ impl<T> QueueBuilder<T> {
     /// if that is 64 MiB at most. A larger queue takes and frees memory as messages come and go.
     /// More than `isize::MAX` counts as that.
     pub fn capacity(mut self, messages: usize) -> Self {
+        // The highest bit of the count says that the queue is closed, see `Capacity`.
         self.capacity = messages.clamp(1, CAPACITY_MAX);
         self
     }
@@ -78,4 +80,6 @@ impl<T> fmt::Debug for QueueBuilder<T> {
     }
 }
 
+// The memory for all is taken when the queue is built, so a larger default would cost each queue of
+// an app.
 const CAPACITY: usize = 1_000;

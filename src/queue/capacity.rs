@@ -54,6 +54,7 @@ impl Capacity {
             if state & CLOSED != 0 {
                 return Err(PushErrorReason::Closed);
             }
+            // Beside `CLOSED`, which was checked above, the state is the count.
             if state >= self.capacity {
                 return Err(PushErrorReason::Full);
             }
@@ -79,6 +80,8 @@ impl Capacity {
     #[cold]
     pub(super) fn reserve_by(&self, deadline: Option<Stamp>) -> Result<(), PushErrorReason> {
         let mut gate = self.gate.lock().unwrap_or_else(PoisonError::into_inner);
+        // Before the look at the count: a thread that frees a place after that look sees that one
+        // waits.
         self.waiting.fetch_add(1, Ordering::SeqCst);
         let reserved = loop {
             match self.reserve() {
@@ -93,6 +96,8 @@ impl Capacity {
                     .wait(gate)
                     .unwrap_or_else(PoisonError::into_inner),
                 Some(deadline) => {
+                    // The system's clock even where a test has a fake one, since a condition
+                    // variable waits in real time.
                     let left = deadline.since(Clock::system().now());
                     if left.is_zero() {
                         break Err(PushErrorReason::Timeout);
@@ -113,7 +118,9 @@ impl Capacity {
     pub(super) fn release(&self) {
         let before = self.state.fetch_sub(1, Ordering::SeqCst);
         debug_assert_ne!(before & !CLOSED, 0, "a place was given back twice");
+        // Nearly always zero, so a pop takes no lock.
         if self.waiting.load(Ordering::SeqCst) > 0 {
+            // One place came free, so one waiter can use it. All are woken by `close` alone.
             self.wake(Condvar::notify_one);
         }
     }
@@ -121,12 +128,15 @@ impl Capacity {
     /// Refuses messages from here on; false when it was closed before.
     pub(super) fn close(&self) -> bool {
         let before = self.state.fetch_or(CLOSED, Ordering::SeqCst);
+        // After the bit: whoever wakes finds the queue closed.
         self.wake(Condvar::notify_all);
         before & CLOSED == 0
     }
 
     #[cold]
     fn wake(&self, notify: impl FnOnce(&Condvar)) {
+        // Once through the gate: a waiter that has looked is in its wait by then. Notified without
+        // the lock, so that it does not wake into one that is held.
         drop(self.gate.lock().unwrap_or_else(PoisonError::into_inner));
         notify(&self.freed);
     }
@@ -137,6 +147,7 @@ impl Capacity {
 
     /// Closed, and the last message has gone.
     pub(super) fn is_finished(&self) -> bool {
+        // One load for both, since a push and the close could come between two loads.
         self.state.load(Ordering::SeqCst) == CLOSED
     }
 
@@ -158,6 +169,8 @@ impl Capacity {
     }
 
     pub(super) fn reset_peak(&self) {
+        // What is counted between `len` and the swap may be missed, which only a report's peak
+        // shows.
         let peak = self.peak.swap(self.len(), Ordering::Relaxed);
         self.peak_before.fetch_max(peak, Ordering::Relaxed);
     }

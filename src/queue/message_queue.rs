@@ -29,6 +29,7 @@ pub struct MessageQueue<T> {
 struct Shared<T> {
     metrics: Arc<QueueMetrics>,
     overflow: Overflow,
+    // Both ends are kept, so the channel itself never disconnects: closing is `Capacity`'s.
     sender: Sender<Entry<T>>,
     receiver: Receiver<Entry<T>>,
     /// The newest message of each key that has an entry in the channel. A lock is held for a few
@@ -79,6 +80,8 @@ impl<T> MessageQueue<T> {
 
     fn new(options: QueueBuilder<T>) -> Self {
         let (sender, receiver) = channel(options.capacity);
+        // A channel that no message goes through: it is there to be disconnected, which `select!`
+        // can wait for beside the messages.
         let (open, closed) = bounded(0);
         Self {
             shared: Arc::new(Shared {
@@ -119,6 +122,7 @@ impl<T> MessageQueue<T> {
     /// [`Timeout`](PushErrorReason::Timeout) or [`Closed`](PushErrorReason::Closed), also when the
     /// queue is closed meanwhile. The message is in the error, and was counted as dropped.
     pub fn push_timeout(&self, message: T, timeout: Duration) -> Result<Pushed<T>, PushError<T>> {
+        // A timeout is counted here; the other reasons were counted by `refuse`.
         self.push_again_timeout(message, timeout)
             .inspect_err(|error| {
                 if error.reason == PushErrorReason::Timeout {
@@ -136,6 +140,7 @@ impl<T> MessageQueue<T> {
         timeout: Duration,
     ) -> Result<Pushed<T>, PushError<T>> {
         let capacity = &self.shared.metrics.capacity;
+        // Without the gate first, since most pushes find room.
         let reserved = match capacity.reserve() {
             Err(PushErrorReason::Full) => capacity.reserve_by(Some(deadline(timeout))),
             reserved => reserved,
@@ -162,17 +167,26 @@ impl<T> MessageQueue<T> {
     pub fn push_latest(&self, key: &str, message: T) -> Result<Pushed<T>, PushError<T>> {
         let shared = &*self.shared;
         let capacity = &shared.metrics.capacity;
+        // Set once `reserve_by` has waited for room. The lock was given up for that, so the loop
+        // looks again whether the key is queued by now.
         let mut has_place = false;
         loop {
+            // Before the lock: the first stamp registers handles, and a recorder may be code of the
+            // app.
+            let stamp = shared.metrics.stamp();
             let mut latest = shared.latest();
+            // A place that was taken before the close entitles its message, as it does in `push`.
             if capacity.is_closed() && !has_place {
                 drop(latest);
                 return Err(shared.refuse(message, PushErrorReason::Closed));
             }
             if let Some(queued) = latest.get_mut(key) {
-                let (older, _) = std::mem::replace(queued, (message, shared.metrics.stamp()));
+                // The entry in the channel stays as it is, and with it the place in the order.
+                let (older, _) = std::mem::replace(queued, (message, stamp));
                 drop(latest);
                 if has_place {
+                    // The message took over an older one's place, so the one that was waited for
+                    // goes back.
                     capacity.release();
                 }
                 shared.metrics.dropped(ErrorType::Superseded, 1);
@@ -185,18 +199,22 @@ impl<T> MessageQueue<T> {
             };
             match (reserved, shared.overflow) {
                 (Ok(()), _) => {
-                    shared.publish_key(&mut latest, key, message);
+                    // Under the lock, so that of two pushers of one key only one finds it absent.
+                    shared.publish_key(&mut latest, key, (message, stamp));
+                    // Before the signal, since the waker is code of the app.
                     drop(latest);
                     shared.wake.signal();
                     return Ok(Pushed::Queued);
                 }
                 (Err(PushErrorReason::Full), Overflow::DropOldest) => {
+                    // Received and resolved under one lock: another pusher cannot replace the
+                    // message in between.
                     if let Ok(oldest) = shared.receiver.try_recv() {
                         let oldest = match oldest.body.into_inner() {
                             Body::Message(oldest) => oldest,
                             Body::Key(key) => take(&key, &mut latest).0,
                         };
-                        shared.publish_key(&mut latest, key, message);
+                        shared.publish_key(&mut latest, key, (message, stamp));
                         drop(latest);
                         shared.wake.signal();
                         shared.metrics.dropped(ErrorType::QueueFull, 1);
@@ -240,6 +258,8 @@ impl<T> MessageQueue<T> {
                         return Ok(Pushed::Evicted(oldest));
                     }
                     // Every place is held by a thread in the middle of a push or a pop.
+                    // Not a spin: the other thread needs a few instructions, and may be off the
+                    // processor.
                     std::thread::yield_now();
                     reason = match capacity.reserve() {
                         Ok(()) => break,
@@ -315,11 +335,14 @@ impl<T> MessageQueue<T> {
                 return Err(PopError::Closed);
             }
             let mut left = deadline.since(Clock::system().now());
+            // Read before the wait: with no time left, `select!` still takes a message that is
+            // there.
             let timed_out = left.is_zero();
             if shared.metrics.capacity.is_closed() {
                 // A last message is between its producer's count and the channel, or between the
                 // channel and another consumer's count. That takes a few instructions and the
                 // latter wakes no thread, so look again soon.
+                // It is ready for ever from here on, so `select!` would return at once in a loop.
                 closed = never();
                 left = left.min(RECHECK_INTERVAL);
             }
@@ -343,6 +366,7 @@ impl<T> MessageQueue<T> {
     /// Takes up to `max` messages, the oldest first.
     #[must_use = "the messages are lost"]
     pub fn drain(&self, max: usize) -> Vec<T> {
+        // Not `max` alone, which may be `usize::MAX`.
         let mut messages = Vec::with_capacity(max.min(self.len()));
         self.drain_into(&mut messages, max);
         messages
@@ -369,6 +393,7 @@ impl<T> MessageQueue<T> {
     ///
     /// Closing twice does nothing.
     pub fn close(&self) {
+        // The bit first: a consumer that the disconnection wakes looks at it.
         self.shared.metrics.capacity.close();
         let open = self
             .shared
@@ -449,6 +474,7 @@ impl<T> MessageQueue<T> {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn on_wake(&self, waker: impl Fn() + Send + Sync + 'static) {
+        // Then the look: a push before it saw no waker, and a push after it calls the waker itself.
         self.shared.wake.set(Arc::new(waker));
         if !self.is_empty() {
             self.shared.wake.signal();
@@ -481,9 +507,11 @@ impl<T> Shared<T> {
     }
 
     /// As `publish`, and leaves the signal to the caller, who holds the lock.
-    fn publish_key(&self, latest: &mut Latest<T>, key: &str, message: T) {
+    fn publish_key(&self, latest: &mut Latest<T>, key: &str, message: (T, Stamp)) {
+        // The map and the channel share one text.
         let key: Arc<str> = Arc::from(key);
-        latest.insert(Arc::clone(&key), (message, self.metrics.stamp()));
+        // A consumer that receives the key at once waits for the lock, and finds the message then.
+        latest.insert(Arc::clone(&key), message);
         self.send(Entry {
             // That of the newest message counts.
             enqueued_at: Stamp::NONE,
@@ -493,6 +521,8 @@ impl<T> Shared<T> {
 
     #[inline]
     fn send(&self, entry: Entry<T>) {
+        // It cannot fail, as `Capacity` explains. In a release a bug here would lose the message,
+        // and not panic in the app.
         let sent = self.sender.try_send(entry);
         debug_assert!(sent.is_ok(), "who has a place finds room in the channel");
     }
@@ -543,6 +573,8 @@ fn take<T>(key: &str, latest: &mut Latest<T>) -> (T, Stamp) {
 #[expect(clippy::disallowed_methods, reason = "`Capacity` is its bound")]
 fn channel<T>(capacity: usize) -> (Sender<Entry<T>>, Receiver<Entry<T>>) {
     let bytes = size_of::<Entry<T>>().saturating_mul(capacity);
+    // crossbeam's bounded channel allocates all its slots when it is made; its unbounded one
+    // allocates blocks as they fill.
     if bytes <= PREALLOCATED_BYTES_MAX {
         bounded(capacity)
     } else {
@@ -557,10 +589,13 @@ fn deadline(timeout: Duration) -> Stamp {
     Clock::system().now().plus(timeout)
 }
 
+// Short against a timeout that a person would notice, long against the few instructions waited for.
 const RECHECK_INTERVAL: Duration = Duration::from_millis(1);
 
 impl<T> Drop for Shared<T> {
     fn drop(&mut self) {
+        // No other handle is left, so nothing is between its place and the channel, and the count
+        // is exact.
         let left = self.metrics.capacity.len();
         if left > 0 {
             self.metrics.dropped(ErrorType::Shutdown, left);

@@ -48,6 +48,7 @@ impl QueueMetrics {
         let label = if options.is_measured {
             LABELS.get(&options.name, NameSource::Registered, Arc::clone)
         } else {
+            // Past `LABELS`, whose lock a thread could have held at the fork.
             Arc::new(Arc::from(&*options.name))
         };
         let metrics = Arc::new(Self {
@@ -56,10 +57,13 @@ impl QueueMetrics {
             capacity: Capacity::new(options.capacity),
             counted: options.counted,
             always_stamped: options.always_stamped,
+            // The clock in force where the queue is built, so that a test with fake time moves its
+            // waits.
             clock: Clock::current(),
             instruments: Instruments::new(),
         });
         if options.is_measured {
+            // Weak: the registry must not keep a queue alive that the app has dropped.
             let weak = Arc::downgrade(&metrics);
             handles::register(weak);
         }
@@ -69,6 +73,7 @@ impl QueueMetrics {
     /// The time to remember with a message; none when nothing measures its wait.
     #[inline]
     pub(super) fn stamp(&self) -> Stamp {
+        // Without a recorder nothing would read the stamp, so the clock is not read either.
         if self.always_stamped || self.handles().is_some() {
             self.clock.now()
         } else {
@@ -136,6 +141,7 @@ impl QueueMetrics {
             ErrorType::Superseded => &counters.superseded,
             ErrorType::Shutdown => &counters.shutdown,
             ErrorType::Timeout => &counters.timeout,
+            // The callers pass no other reason.
             _ => &counters.queue_full,
         };
         counter.increment(messages as u64);
@@ -144,6 +150,7 @@ impl QueueMetrics {
     /// The queue is dropped with what it held. Its size is not published again, so the last value that
     /// the gauge gets is zero, unless another queue has its name: then the next publishing corrects it.
     pub(super) fn queue_dropped(&self) {
+        // Not `handles()`: a queue that was never measured must not get series by its end.
         if let Some(handles) = self.instruments.existing() {
             handles.size.set(0.0);
         }
@@ -168,6 +175,8 @@ impl QueueMetrics {
             )
         };
         Handles {
+            // All outcomes at once, so that each series is there, at zero, before the first loss: a
+            // rate needs a sample before the increase.
             wait: handles::histogram(&semconv::QUEUE_WAIT_DURATION, &[label]),
             messages: self.counted.then(|| Messages {
                 ok: handles::counter(&semconv::QUEUE_MESSAGES, &[label, (semconv::OUTCOME, "ok")]),
@@ -186,6 +195,7 @@ impl QueueMetrics {
 impl Publish for QueueMetrics {
     fn publish(&self, sums: &mut GaugeSums) {
         if let Some(handles) = self.handles() {
+            // Size and peak are read without a lock, so they may be a message apart.
             let mut add =
                 |metric, gauge, of: usize| sums.add(metric, &self.label, gauge, of as f64);
             add(&semconv::QUEUE_SIZE, &handles.size, self.capacity.len());
@@ -215,6 +225,7 @@ impl PopBatch<'_> {
     pub(super) fn popped(&mut self, enqueued_at: Stamp) {
         self.popped += 1;
         if let Some(handles) = self.handles
+            // Such a message was pushed before there was a recorder.
             && enqueued_at != Stamp::NONE
         {
             handles
@@ -225,6 +236,7 @@ impl PopBatch<'_> {
 
     /// Counts the pops, and says how many there were.
     pub(super) fn end(self) -> usize {
+        // One increment for the batch: that is what makes `drain_into` cheaper.
         if let Some(Messages { ok, .. }) = self.handles.and_then(|h| h.messages.as_ref())
             && self.popped > 0
         {

@@ -96,6 +96,6 @@ pub enum PopError {
 #[derive(Debug)]
 pub(crate) struct Popped<T> {
     pub(crate) message: T,
-    /// [`Stamp::NONE`] when the queue took no stamp, see `QueueBuilder::always_stamped`.
+    /// Zero when the queue took no stamp at the push, see `QueueBuilder::always_stamped`.
     pub(crate) wait: Duration,
 }

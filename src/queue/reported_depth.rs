@@ -28,16 +28,21 @@ pub fn set_depth(queue_name: &str, messages: usize) {
         .get(queue_name, NameSource::Registered, |name| {
             ReportedDepth::new(name)
         });
+    // Relaxed: a value alone, and the next publishing reads whatever is newest.
     depth.depth.store(messages as u64, Ordering::Relaxed);
+    // Registered here and only read when gauges are published, so a recorder gets the queues whose
+    // depth was set under it and no others.
     depth.gauge.get(|| depth.register());
 }
 
 /// What [`set_depth`] was told last of that queue; `None` when it was never told.
 #[cfg(feature = "system")]
 pub(crate) fn reported_depth(queue_name: &str) -> Option<u64> {
+    // A search instead of `names.get`, which would give the name a place.
     let mut found = None;
     DEPTHS.names.for_each(|depth| {
         let value = depth.depth.load(Ordering::Relaxed);
+        // Names beyond the cap share `_OTHER`, so they are not found here.
         if *depth.label == *queue_name && value != UNSET {
             found = Some(value);
         }
@@ -51,6 +56,7 @@ struct ReportedDepth {
     gauge: Instruments<Gauge>,
 }
 
+// The value of `_OTHER`, which exists before any depth was set, must not be published as 0.
 const UNSET: u64 = u64::MAX;
 
 impl ReportedDepth {
@@ -85,6 +91,8 @@ struct Depths {
 static DEPTHS: LazyLock<Depths> = LazyLock::new(|| {
     let gauges: Arc<dyn Publish> = Arc::new(Gauges);
     let weak: Weak<dyn Publish> = Arc::downgrade(&gauges);
+    // Everywhere: the state is the process's, and `publish` below writes only where a depth was
+    // set.
     handles::register_everywhere(weak);
     Depths {
         names: CappedNames::new(ReportedDepth::new),

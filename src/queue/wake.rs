@@ -24,6 +24,7 @@ impl Wake {
             .replace(waker);
         // Outside the lock, since dropping it may run code of the app.
         drop(earlier);
+        // A call of the earlier waker may be outstanding, and its consumer may never come.
         self.rearm();
         // SeqCst here, at the load in `signal` and at the queue's count: a push that does not see
         // the waker is one that the setter sees in the queue.

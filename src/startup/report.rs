@@ -1,7 +1,5 @@
 //! What is emitted of a start: a gauge for each phase, and one trace.
 
-use std::sync::OnceLock;
-
 use metrics::Gauge;
 use opentelemetry::trace::{Span, SpanBuilder, SpanId, SpanKind, TraceContextExt, Tracer};
 use opentelemetry::{Context, KeyValue, global};
@@ -13,18 +11,15 @@ use crate::instrument::handles::{self, Instruments};
 use crate::semconv::{self, STARTUP_DURATION, STARTUP_PHASE};
 
 /// A gauge for each phase, registered with its value: one without shows a zero.
-static GAUGES: Instruments<[OnceLock<Gauge>; Phase::COUNT]> = Instruments::new();
+static GAUGES: [Instruments<Gauge>; Phase::COUNT] = [const { Instruments::new() }; Phase::COUNT];
 
 /// Sets the gauges of what was reached.
 pub(super) fn record(reached: &Reached) {
-    let Some(gauges) = GAUGES.get(|| [const { OnceLock::new() }; Phase::COUNT]) else {
-        return;
-    };
     for (phase, after) in &reached.phases {
         let register = || handles::gauge(&STARTUP_DURATION, &[(STARTUP_PHASE, phase.as_str())]);
-        gauges[*phase as usize]
-            .get_or_init(register)
-            .set(after.as_secs_f64());
+        if let Some(gauge) = GAUGES[*phase as usize].get(register) {
+            gauge.set(after.as_secs_f64());
+        }
     }
 }
 

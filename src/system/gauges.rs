@@ -1,6 +1,6 @@
 //! Writes a sample to its gauges.
 
-use std::sync::{Mutex, OnceLock, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use metrics::Gauge;
 
@@ -102,21 +102,31 @@ impl Handles {
 
 impl Handles {
     fn record_threads(&self, threads: &[ThreadCpu]) {
-        let mut gauges = self
-            .thread_cpu
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
         for thread in threads {
-            let known = gauges.iter().find(|(name, _)| *name == thread.name);
-            let gauge = known.map(|(_, gauge)| gauge.clone());
-            let gauge = gauge.unwrap_or_else(|| {
+            let known = self.thread_gauge(&thread.name);
+            let gauge = known.unwrap_or_else(|| {
                 let labels = [(semconv::THREAD_NAME, &*thread.name)];
+                // Without the lock: the recorder may be code of the app. One thread samples, so no
+                // other registers the same name meanwhile.
                 let gauge = handles::gauge(&semconv::PROCESS_THREAD_CPU_UTILIZATION, &labels);
-                gauges.push((thread.name.clone(), gauge.clone()));
+                let named = (thread.name.clone(), gauge.clone());
+                self.thread_gauges().push(named);
                 gauge
             });
             gauge.set(thread.cpu_utilization);
         }
+    }
+
+    fn thread_gauge(&self, name: &str) -> Option<Gauge> {
+        let gauges = self.thread_gauges();
+        let known = gauges.iter().find(|(known, _)| **known == *name);
+        known.map(|(_, gauge)| gauge.clone())
+    }
+
+    fn thread_gauges(&self) -> MutexGuard<'_, Vec<(Box<str>, Gauge)>> {
+        self.thread_cpu
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -156,7 +166,7 @@ type Label = (&'static str, &'static str);
 struct Late {
     metric: &'static Metric,
     labels: Vec<Label>,
-    gauge: OnceLock<Gauge>,
+    gauge: Instruments<Gauge>,
 }
 
 impl Late {
@@ -164,14 +174,16 @@ impl Late {
         Self {
             metric,
             labels,
-            gauge: OnceLock::new(),
+            gauge: Instruments::new(),
         }
     }
 
     fn set(&self, value: Option<f64>) {
         let Some(value) = value else { return };
         let register = || handles::gauge(self.metric, &self.labels);
-        self.gauge.get_or_init(register).set(value);
+        if let Some(gauge) = self.gauge.get(register) {
+            gauge.set(value);
+        }
     }
 }
 

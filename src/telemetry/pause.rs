@@ -40,12 +40,16 @@ impl Telemetry {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn pause(&self, pending: Pending) -> PauseReport {
+        // Held to the end, so that a resume on another thread cannot fall between the switch and
+        // the file.
         let turn = self.consent.turn();
         if !self.is_paused() {
             // Totals that otherwise reach their counters only when an exporter or a scrape reads.
             Self::publish();
         }
+        // The switch before the file: the disk may be slow, and a no holds at once.
         let ended = turn.pause(pending);
+        // Telemetry stays paused without it; the report says that the next start may not know.
         let not_saved = turn.save_pause();
         if let Some(error) = &not_saved {
             tracing::warn!(error, "the pause of telemetry cannot be saved");
@@ -53,6 +57,7 @@ impl Telemetry {
         #[cfg(feature = "otlp")]
         let report = self
             .pipelines
+            // After the switch, so that what is deleted here cannot be followed by more.
             .pause(self.spool().as_deref(), ended, pending);
         #[cfg(not(feature = "otlp"))]
         let report = {
@@ -84,7 +89,10 @@ impl Telemetry {
     /// the answer cannot be written to the file that is to remember it. Telemetry stays paused then.
     pub fn resume(&self) -> Result<(), ResumeError> {
         let turn = self.consent.turn();
+        // The file before the switch: a yes that cannot be written down is no yes, and nothing must
+        // be recorded under it.
         turn.save_resume()?;
+        // The answer is saved even if telemetry records already, since the next start reads it.
         if !self.is_paused() {
             return Ok(());
         }
@@ -92,7 +100,10 @@ impl Telemetry {
         let spool = self.spool();
         #[cfg(feature = "otlp")]
         {
+            // While the switch is still off, so that nothing new can come between.
             self.pipelines.before_resume();
+            // Not a reason to stay paused: telemetry works without a spool, only what cannot be
+            // sent is lost.
             if let Some(Err(error)) = spool.as_ref().map(|spool| spool.reopen()) {
                 let error: &dyn std::error::Error = &error;
                 tracing::warn!(
@@ -109,6 +120,7 @@ impl Telemetry {
         #[cfg(feature = "otlp")]
         self.pipelines.resumed(spool.as_deref());
         #[cfg(feature = "history")]
+        // Told last, when telemetry records again and the warning can be exported.
         if let Some(unclean_end) = unclean_end {
             tracing::warn!(name: EVENT_CONFIGURATION_WARNING, "{unclean_end}");
             self.reporter.report(unclean_end);
@@ -125,6 +137,7 @@ impl Telemetry {
     #[cfg(feature = "otlp")]
     fn spool(&self) -> Option<Arc<Spool>> {
         match &*self.state() {
+            // A clone, so that the state's lock is not held over the disk.
             State::Running(running) => running.providers.spool.clone(),
             State::Ending | State::Ended(_) => None,
         }
@@ -135,6 +148,7 @@ impl Telemetry {
 /// that the run before this one did not end by itself.
 #[cfg(feature = "history")]
 fn resumed(history: &History) -> Option<String> {
+    // Read first: a history that recorded before has told it at its start.
     let was_known = history.report().unclean_end.is_some();
     if let Err(error) = history.resume() {
         let error: &dyn std::error::Error = &error;

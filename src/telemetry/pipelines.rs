@@ -82,7 +82,9 @@ impl Pipelines {
         deadline: Duration,
     ) -> Result<(), FlushError> {
         let until = clock::now().plus(deadline);
+        // Losses are told by the difference, since the counters run from the start of telemetry.
         let before = self.failed();
+        // Room for the one answer: a thread that comes after the deadline can leave it and end.
         let (done, flushed) = bounded(1);
         if let Some(provider) = meter {
             // It waits as long as the collector lets it.
@@ -94,16 +96,19 @@ impl Pipelines {
         } else {
             let _ = done.send(true);
         }
+        // Before the batch's flush, which is to send these spans as well.
         let read = self.page_spans.flush(until);
         let spans = read && self.spans.as_ref().is_none_or(|batch| batch.flush(until));
         let logs = self.logs.as_ref().is_none_or(|batch| batch.flush(until));
         let left = until.since(clock::now());
+        // Last, since metrics are sent on their own thread meanwhile.
         let metrics = flushed.recv_timeout(left);
         if !(spans && logs) || metrics == Err(RecvTimeoutError::Timeout) {
             return Err(FlushError::TimedOut);
         }
         match self.failed() - before {
             0 if metrics == Ok(true) => Ok(()),
+            // The provider failed without losing a point, or the system gave no thread.
             0 => Err(FlushError::NotSent),
             lost => Err(FlushError::Lost(lost)),
         }
@@ -126,6 +131,7 @@ impl Pipelines {
             report.spans.discarded += self.page_spans.discard();
             report.spans.discarded += self.spans.as_ref().map_or(0, Batch::discard_queued);
             report.logs.discarded += self.logs.as_ref().map_or(0, Batch::discard_queued);
+            // Without a running spool the folder may still hold what an earlier process left.
             let spooled = match (spool, &self.spool_folder) {
                 (Some(spool), _) => spool.discard(),
                 (None, Some(folder)) => discard_left(folder),
@@ -165,6 +171,7 @@ impl Pipelines {
     /// Takes no more, and begins to export what is queued.
     pub(super) fn close(&self, providers: &Providers, now: Stamp, deadline: Duration) {
         let until = now.plus(deadline);
+        // At once, since an export of metrics may be under way with a longer time limit.
         providers.metrics_deadline.close(until);
         // While the batch still takes spans, and not for long.
         self.page_spans.close(now.plus(deadline / 5), until);
@@ -183,6 +190,8 @@ impl Pipelines {
     /// Waits for the exports, and ends what they ran on. Metrics come last, so that they tell what
     /// became of the others; but they do come, from `metrics_from`.
     pub(super) fn end(&self, providers: &mut Providers, metrics_from: Stamp, until: Stamp) {
+        // Not until the deadline: a collector that hangs here would leave no time for the metrics,
+        // which tell of it.
         self.wait_ended(metrics_from);
         // After the batches, which may have put something there.
         if let Some(spool) = providers.spool.take() {
@@ -192,6 +201,7 @@ impl Pipelines {
         if let Some(provider) = &providers.meter {
             let _ = provider.shutdown();
         }
+        // The processors of these two are closed by now, so their providers have little left to do.
         let left = || until.since(clock::now());
         if let Some(provider) = &providers.tracer {
             let _ = provider.shutdown_with_timeout(left());
@@ -212,6 +222,8 @@ impl Pipelines {
 
     /// The SDK waits five seconds for the last export, whatever the deadline.
     pub(super) fn wait_for_points(&self, until: Stamp) {
+        // The reader gives up on its thread then, which exports on; a point that arrives still
+        // counts.
         if let Some(points) = self.points.as_ref().filter(|points| points.is_exporting()) {
             points.wait_ended(until);
         }

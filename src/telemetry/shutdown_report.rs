@@ -61,6 +61,8 @@ impl fmt::Display for SignalReport {
             return f.write_str("not exported over OTLP");
         }
         write!(f, "{} exported, ", self.exported)?;
+        // Only where there is a spool, and below where there was a pause: most reports need
+        // neither.
         if self.spooled > 0 {
             write!(f, "{} spooled, ", self.spooled)?;
         }
@@ -69,6 +71,7 @@ impl fmt::Display for SignalReport {
         }
         write!(f, "{} dropped, {} lost", self.dropped, self.lost)?;
         match &self.last_error {
+            // An error that a later attempt made good is not worth a line.
             Some(error) if self.lost + self.spooled > 0 => write!(f, " ({error})"),
             _ => Ok(()),
         }

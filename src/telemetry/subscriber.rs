@@ -61,11 +61,14 @@ impl Place {
         taken_by: TakenBy,
         reporter: Reporter,
     ) -> Option<Self> {
+        // Held to the end, so that two telemetries do not both find the place free.
         let mut place = WANTED.lock().unwrap_or_else(PoisonError::into_inner);
         if place.is_some() || is_taken() {
             return None;
         }
         let wanted = Arc::new(Wanted {
+            // Made now: making a dispatch takes the lock of `tracing`'s registry for writing, and
+            // `take` runs while that is held for reading.
             subscriber: Mutex::new(Some(Dispatch::new(subscriber))),
             is_open: AtomicBool::new(false),
         });
@@ -75,6 +78,7 @@ impl Place {
             taken_by,
             known: Mutex::default(),
         });
+        // The registry has only weak references, so the watcher lives as long as this does.
         *place = Some((Arc::clone(&wanted), watcher));
         // The watcher was just asked about the call sites that were reached before.
         wanted.is_open.store(true, Ordering::Relaxed);
@@ -84,10 +88,7 @@ impl Place {
 
     /// Runs `f` with our subscriber in force on this thread, though it has not taken the place yet.
     pub(super) fn within<R>(&self, f: impl FnOnce() -> R) -> R {
-        match self.0.subscriber().clone() {
-            Some(subscriber) => dispatcher::with_default(&subscriber, f),
-            None => f(),
-        }
+        self.0.within(f)
     }
 }
 
@@ -95,19 +96,34 @@ impl Drop for Place {
     fn drop(&mut self) {
         self.0.is_open.store(false, Ordering::Relaxed);
         span_delivery::expect_none();
+        // So that call sites no longer ask two subscribers that see nothing.
         give_up();
     }
 }
 
 impl Wanted {
+    fn within<R>(&self, f: impl FnOnce() -> R) -> R {
+        // Taken out of the lock first: in a `match` on it, the lock would be held while `f` runs,
+        // and a new call site within `f` may `take` the place.
+        let subscriber = self.subscriber().clone();
+        match subscriber {
+            // For warnings of the start, which are to be exported though no span has come yet.
+            Some(subscriber) => dispatcher::with_default(&subscriber, f),
+            None => f(),
+        }
+    }
+
     /// Takes the place if it is still free. For the first that asks.
     fn take(&self) -> bool {
+        // Relaxed: the swap alone decides, and the subscriber is behind a lock.
         if !self.is_open.swap(false, Ordering::Relaxed) {
             return false;
         }
         let Some(subscriber) = self.subscriber().clone() else {
             return false;
         };
+        // It takes no lock of `tracing`'s registry, so it may be called from `register_callsite`.
+        // The app may have been faster.
         let is_ours = set_global_default(subscriber).is_ok();
         if is_ours {
             reporter::own_subscriber_is_installed();
@@ -131,12 +147,15 @@ pub(super) fn expect_spans() {
 fn span_is_missing() {
     let place = WANTED.lock().unwrap_or_else(PoisonError::into_inner);
     let wanted = place.as_ref().map(|(wanted, _)| Arc::clone(wanted));
+    // `give_up` takes this lock again.
     drop(place);
     // Its call site was reached before the install, so the watcher was not asked.
     if wanted.is_some_and(|wanted| wanted.take()) {
         return expect_spans();
     }
     give_up();
+    // With our layer in force a filter of the app's turned the span down; without it there is
+    // nobody to export.
     let (problem, warning) = if dispatcher::get_default(has_span_layer) {
         (Problem::SpansFiltered, Warning::SpansFiltered)
     } else {
@@ -155,13 +174,17 @@ fn give_up() {
     drop(place);
     if let Some((wanted, watcher)) = given_up {
         let subscriber = wanted.subscriber().take();
+        // Outside the lock: the drop of a subscriber runs its layers' code.
         drop((subscriber, watcher));
+        // Cached interests still have the two that are gone.
         rebuild_interest_cache();
     }
 }
 
 /// Whether the process has a subscriber. One of this thread alone does not count.
 fn is_taken() -> bool {
+    // `get_default` prefers a subscriber of the thread, and there is no way to ask for the global
+    // one alone.
     on_fresh_thread(|| dispatcher::get_default(|dispatch| !dispatch.is::<NoSubscriber>()))
 }
 
@@ -178,6 +201,8 @@ struct Watcher {
 impl Watcher {
     fn takes(&self, metadata: &Metadata<'_>) -> bool {
         metadata.is_span()
+            // Our own events do not count: telemetry that warns at its start would take the place
+            // before the app's `init`.
             || self.taken_by == TakenBy::SpanOrEvent && !metadata.target().starts_with("spanwire")
     }
 }
@@ -187,6 +212,8 @@ impl Subscriber for Watcher {
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         let is_new = known.insert(metadata.callsite());
         drop(known);
+        // As ours would answer: `tracing` combines the answers of all, and another one would change
+        // what the app's subscriber is asked.
         let interest = Layer::<Registry>::register_callsite(&self.filter, metadata);
         if is_new && !interest.is_never() && self.takes(metadata) {
             self.wanted.take();
@@ -198,6 +225,7 @@ impl Subscriber for Watcher {
         Layer::<Registry>::max_level_hint(&self.filter)
     }
 
+    // The rest is never called, since the watcher is in force nowhere.
     fn enabled(&self, _: &Metadata<'_>) -> bool {
         false
     }
@@ -211,4 +239,23 @@ impl Subscriber for Watcher {
     fn event(&self, _: &Event<'_>) {}
     fn enter(&self, _: &Id) {}
     fn exit(&self, _: &Id) {}
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_lock_is_held_while_our_subscriber_is_in_force() {
+        // Not by `Place::want`, which takes the process's one place.
+        let wanted = Wanted {
+            subscriber: Mutex::new(Some(Dispatch::new(Registry::default()))),
+            is_open: AtomicBool::new(false),
+        };
+        wanted.within(|| {
+            assert!(dispatcher::get_default(|dispatch| dispatch.is::<Registry>()));
+            // A call site that is reached here for the first time takes the place, and this lock.
+            assert!(wanted.subscriber.try_lock().is_ok());
+        });
+    }
 }

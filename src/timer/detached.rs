@@ -14,6 +14,7 @@ use super::monitor::Monitor;
 use super::run::{Run, RunOutcome, is_listening};
 use crate::clock::{self, Stamp};
 use crate::instrument::suppression::is_marked;
+use crate::instrument::thread_end::is_ending;
 use crate::semconv::{self, ERROR_TYPE, ErrorType, OPERATION_NAME};
 
 impl Monitor<'_> {
@@ -65,9 +66,12 @@ impl Monitor<'_> {
             };
         }
         let (operation, name, options) = self.into_parts();
-        let has_span = operation.is_sampled(options.sample) && !is_marked(parent);
+        // In a thread-local's destructor it has none, since `end` could not end it there.
+        let has_span = operation.is_sampled(options.sample) && !is_marked(parent) && !is_ending();
         let run = Run::start_spanless(operation, options);
         let context = match has_span {
+            // What happens within belongs to the span around it then, as in a scoped run without a
+            // span.
             false => parent.clone(),
             true => {
                 let operation = run.operation().shared_name();
@@ -93,6 +97,7 @@ where
 {
     let builder = tracer
         .span_builder(name)
+        // At the start, since a sampler sees no later attributes.
         .with_attributes([KeyValue::new(OPERATION_NAME, operation)]);
     parent.with_span(tracer.build_with_context(builder, parent))
 }
@@ -134,6 +139,7 @@ impl DetachedRun {
     /// this moment.
     pub fn stop(&mut self) {
         if let Some(measured) = &mut self.measured {
+            // The first stop counts.
             measured.ended.get_or_insert_with(clock::now);
         }
     }
@@ -166,19 +172,35 @@ impl DetachedRun {
         else {
             return;
         };
+        // Before the outcome is described: cutting a long stack takes time that is not the run's.
+        let was_stopped = ended.is_some();
         let ended = ended.unwrap_or_else(clock::now);
         let elapsed = ended.since(run.started());
         let outcome = outcome();
-        // Log records and exemplars find their trace here.
-        let within = self.context.clone().attach();
+        let is_ending = is_ending();
+        // Log records and exemplars find their trace here. Attaching panics in a thread-local's
+        // destructor, where the context's own thread-local may be gone.
+        let within = (!is_ending).then(|| self.context.clone().attach());
+        // Without a span of `tracing`'s, so the end below is told to OpenTelemetry's span by hand.
         let slow = run.end_after(elapsed, &Span::none(), &outcome);
         drop(within);
-        if has_span {
-            self.end_span(&run, slow, &outcome, ended);
+        if !has_span {
+            return;
         }
+        if is_ending {
+            // Leaked, as a scoped run's span is there: its end runs processors, which may use
+            // contexts, and so would the drop of its last handle.
+            std::mem::forget(std::mem::take(&mut self.context));
+            return;
+        }
+        // A run that went well ended a moment ago unless it was stopped before, so its span ends
+        // now, which spares two looks at clocks. Describing and logging a failure takes longer.
+        let end_at = (was_stopped || !matches!(outcome, RunOutcome::Ok)).then_some(ended);
+        self.end_span(&run, slow, &outcome, end_at);
     }
 
-    fn end_span(&self, run: &Run, slow: bool, outcome: &RunOutcome, ended: Stamp) {
+    /// Ends the span, at that time or now.
+    fn end_span(&self, run: &Run, slow: bool, outcome: &RunOutcome, end_at: Option<Stamp>) {
         let span = self.context.span();
         if !span.is_recording() {
             return span.end();
@@ -188,9 +210,10 @@ impl DetachedRun {
             span.set_attribute(KeyValue::new(semconv::SLOW, true));
         }
         match outcome {
-            RunOutcome::Ok => return span.end(),
+            RunOutcome::Ok => {}
             RunOutcome::Failed(failure) => {
                 span.set_attribute(KeyValue::new(ERROR_TYPE, failure.error_type.to_string()));
+                // In a scoped run the log record becomes this event, by the layer that makes spans.
                 span.add_event(semconv::EVENT_OPERATION_FAILED, failure.attributes());
             }
             RunOutcome::Cancelled => {
@@ -199,8 +222,18 @@ impl DetachedRun {
                 span.add_event(semconv::EVENT_OPERATION_CANCELLED, Vec::new());
             }
         }
-        span.set_status(Status::error(""));
-        span.end_with_timestamp(clock::system_wall_before(clock::now().since(ended)));
+        if !matches!(outcome, RunOutcome::Ok) {
+            // Without a description: the text of the failure is in the event already.
+            span.set_status(Status::error(""));
+        }
+        match end_at {
+            None => span.end(),
+            // At the time that the metrics have. The wall clock is read now and the difference
+            // taken off, since stamps have no date.
+            Some(ended) => {
+                span.end_with_timestamp(clock::system_wall_before(clock::now().since(ended)));
+            }
+        }
     }
 }
 
@@ -222,9 +255,21 @@ impl fmt::Debug for DetachedRun {
 mod tests {
     use std::time::Duration;
 
+    use opentelemetry::trace::TracerProvider as _;
+    use opentelemetry_sdk::trace::{InMemorySpanExporter, SdkTracer, SdkTracerProvider};
+
     use super::*;
     use crate::testing::Capture;
     use crate::timer::monitor;
+
+    /// A tracer, and what gets its spans.
+    fn tracer() -> (SdkTracer, InMemorySpanExporter) {
+        let exporter = InMemorySpanExporter::default();
+        let provider = SdkTracerProvider::builder()
+            .with_simple_exporter(exporter.clone())
+            .build();
+        (provider.tracer(semconv::SCOPE), exporter)
+    }
 
     #[test]
     fn detached_run_that_is_dropped_is_measured_as_cancelled() {
@@ -242,14 +287,7 @@ mod tests {
 
     #[test]
     fn detached_run_of_a_given_tracer_has_its_span_from_there() {
-        use opentelemetry::trace::TracerProvider as _;
-        use opentelemetry_sdk::trace::{InMemorySpanExporter, SdkTracerProvider};
-
-        let exporter = InMemorySpanExporter::default();
-        let provider = SdkTracerProvider::builder()
-            .with_simple_exporter(exporter.clone())
-            .build();
-        let tracer = provider.tracer(semconv::SCOPE);
+        let (tracer, exporter) = tracer();
         Capture::new().run(|| {
             let outer = monitor("detached_outer").start_detached_by(&tracer, &Context::new());
             let inner = monitor("detached_inner").start_detached_by(&tracer, outer.context());
@@ -286,5 +324,31 @@ mod tests {
             "{}",
             capture.logs()
         );
+    }
+
+    #[test]
+    fn span_of_a_stopped_run_ends_when_the_run_was_stopped() {
+        let (tracer, exporter) = tracer();
+        let capture = Capture::new();
+        let ends: [fn(DetachedRun); 3] = [
+            DetachedRun::complete,
+            |run| run.fail("SceneError", "no such layer", None),
+            DetachedRun::cancel,
+        ];
+        capture.run(|| {
+            for end in ends {
+                let monitor = monitor("detached_stopped_span");
+                let mut run = monitor.start_detached_by(&tracer, &Context::new());
+                run.stop();
+                capture.clock().advance(Duration::from_secs(3_600));
+                end(run);
+            }
+        });
+        let spans = exporter.get_finished_spans().unwrap();
+        assert_eq!(spans.len(), 3);
+        for span in spans {
+            // Spans begin by the system's clock, and the captured hour is taken off from it.
+            assert!(span.end_time < span.start_time, "{span:?}");
+        }
     }
 }

@@ -47,6 +47,8 @@ macro_rules! boxes {
     ($error:ty) => {
         impl<E: DerefMut<Target = $error>> OperationError<$error> for E {
             fn type_name(&self) -> &'static str {
+                // The type in the box is not known any more, so `error.type` is `_OTHER` unless the
+                // app names it.
                 type_name::<$error>()
             }
 

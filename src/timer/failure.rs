@@ -46,10 +46,12 @@ impl Failure {
         full: &'static str,
         given: Option<&'static str>,
     ) -> Self {
+        // Each text by itself: a source that panics when it is printed loses its own text alone.
         let mut message = format_caught(|message| write!(message, "{error}"));
         let mut source = error.source();
         for _ in 0..SOURCES_MAX {
             let Some(error) = source else { break };
+            // Printing is the app's code, so texts that would be cut anyway are not made.
             if message.len() >= MESSAGE_MAX {
                 break;
             }
@@ -59,6 +61,8 @@ impl Failure {
         }
         Self {
             error_type: capped(given.map_or_else(|| short_type_name(full), str::to_owned)),
+            // One name for all boxes: the full one has the bounds `Send` and `Sync`, which say
+            // nothing of the error.
             exception_type: if full.starts_with("dyn ") {
                 "dyn Error".to_owned()
             } else {
@@ -74,6 +78,7 @@ impl Failure {
         Self {
             error_type: capped(error_type.to_owned()),
             exception_type: error_type.to_owned(),
+            // `Bounded` cuts it, so a text of any length takes no more memory than is kept.
             message: format_caught(|text| write!(text, "{message}")),
             backtrace: backtrace(),
         }
@@ -113,6 +118,7 @@ impl Failure {
 
     /// From a type alone: the error is not here any more, so there is neither text nor stack.
     pub(super) fn recorded(error_type: &str) -> Self {
+        // To Prometheus an empty label is none, and the failure would count as a success.
         let error_type = if error_type.is_empty() {
             OTHER
         } else {
@@ -141,9 +147,12 @@ impl Failure {
     /// From a panic that is unwinding the stack right now.
     pub(super) fn panicking() -> Self {
         Self {
+            // Past `capped`: it has its place whatever types the app has.
             error_type: Arc::from(ErrorType::Panic.as_str()),
             exception_type: ErrorType::Panic.as_str().to_owned(),
             message: String::new(),
+            // The frames that panicked are unwound by now. Those of the timer and its callers are
+            // still there.
             backtrace: backtrace(),
         }
     }
@@ -152,6 +161,7 @@ impl Failure {
 /// What `write` writes, cut. An error that panics while it is printed must not take the app along.
 fn format_caught(write: impl FnOnce(&mut Bounded) -> fmt::Result) -> String {
     let mut text = Bounded(String::new());
+    // What was printed before the panic is given up too: it may be half of something.
     if catch_panic(|| write(&mut text)).is_err() {
         return "(the error panicked when it was printed)".to_owned();
     }
@@ -176,6 +186,7 @@ impl fmt::Write for Bounded {
 
 /// The stack, when `RUST_BACKTRACE` or `RUST_LIB_BACKTRACE` asks for it.
 fn backtrace() -> Option<String> {
+    // It reads the variables once in the process, and without them takes no stack.
     let backtrace = Backtrace::capture();
     (backtrace.status() == BacktraceStatus::Captured)
         .then(|| cut(&backtrace.to_string(), BACKTRACE_MAX).to_owned())
@@ -184,6 +195,8 @@ fn backtrace() -> Option<String> {
 /// The same name while there is room for it, or `_OTHER`.
 fn capped(name: String) -> Arc<str> {
     static NAMES: LazyLock<CappedNames<Arc<str>>> = LazyLock::new(|| CappedNames::new(Arc::clone));
+    // `External`, so that 50 are the bound: error types multiply with the operations' names in the
+    // series.
     Arc::clone(&NAMES.get(cut(&name, NAME_MAX), NameSource::External, Arc::clone))
 }
 

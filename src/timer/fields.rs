@@ -10,6 +10,7 @@ use tracing_opentelemetry::OpenTelemetrySpanExt as _;
 use super::text::cut;
 use crate::semconv;
 
+// Few enough for a linear search, and for one line of a log record.
 const FIELDS_MAX: usize = 16;
 const TEXT_MAX: usize = 256;
 
@@ -51,6 +52,7 @@ from! {
     // OpenTelemetry knows no larger integers; text keeps every digit.
     u64 => |value| i64::try_from(value).map_or_else(|_| Self::Text(value.to_string()), Self::Int);
     usize => |value| Self::from(value as u64);
+    // The exact binary value: `0.1_f32` becomes 0.10000000149011612.
     f32 => |value| Self::Float(value.into());
     f64 => |value| Self::Float(value);
     &str => |value| Self::Text(text(value));
@@ -102,12 +104,16 @@ impl Fields {
     /// Sets a field; one of the same name is replaced, one beyond the limit is only counted.
     pub(super) fn set(&mut self, key: impl Into<Cow<'static, str>>, value: FieldValue) {
         let key = key.into();
+        // In a box that most runs never have: a run is moved around, and its size is part of its
+        // cost.
         let context = self.0.get_or_insert_default();
         if let Some((_, old)) = context.kept.iter_mut().find(|(known, _)| *known == key) {
             *old = value;
         } else if context.kept.len() < FIELDS_MAX {
             context.kept.push((key, value));
         } else {
+            // Counted and told on the span, so that a missing field is not taken for one that was
+            // never set.
             context.left_out = context.left_out.saturating_add(1);
         }
     }
@@ -120,6 +126,7 @@ impl Fields {
     pub(super) fn write_to(&self, span: &Span) {
         let Some(context) = &self.0 else { return };
         for (key, value) in &context.kept {
+            // Cloned, since the log record and the history read the fields after this.
             span.set_attribute(key.clone(), value.clone());
         }
         if context.left_out > 0 {

@@ -69,9 +69,11 @@ fn object(fields: &Fields, failure: Option<&Failure>) -> Box<str> {
             }
         }
     }
+    // After the failure's texts: a field of the same name replaces one.
     for (key, value) in fields.iter() {
         let value = match value {
             FieldValue::Int(value) => Value::from(*value),
+            // JSON has neither infinity nor NaN: both become `null`.
             FieldValue::Float(value) => Value::from(*value),
             FieldValue::Bool(value) => Value::from(*value),
             FieldValue::Text(value) => Value::from(value.as_str()),

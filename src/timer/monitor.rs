@@ -144,6 +144,7 @@ impl<'a> Monitor<'a> {
     ///
     /// At most 16 fields are kept; a field that is set again has its last value.
     pub fn field(mut self, key: &'static str, value: impl Into<FieldValue>) -> Self {
+        // Otherwise a field would allocate for a run that is not measured.
         if is_listening() {
             self.options.fields.set(key, value.into());
         }
@@ -284,6 +285,7 @@ impl<'a> Monitor<'a> {
             return None;
         }
         Some(match self.operation {
+            // The span has the name that the app gave, also beyond the cap of operations.
             Measured::Name(name) => Run::start(operation(name), valid_name(name), self.options),
             Measured::Known(known) => Run::start(known.clone(), known.name(), self.options),
         })
@@ -295,6 +297,7 @@ impl<'a> Monitor<'a> {
             return work();
         };
         let entered = span.enter();
+        // Once the span is entered: CPU time is measured only where the current span is recorded.
         run.stays_here(&span);
         // Unwind safe: a panic is resumed as soon as it is recorded.
         match catch_unwind(AssertUnwindSafe(work)) {
@@ -303,6 +306,7 @@ impl<'a> Monitor<'a> {
                 result
             }
             Err(payload) => {
+                // Described from the payload, which goes on unwinding unchanged.
                 run.end(&span, || RunOutcome::Failed(Failure::panic(&*payload)));
                 drop(entered);
                 resume_unwind(payload)
@@ -318,7 +322,11 @@ impl<'a> Monitor<'a> {
         let Some((run, span)) = self.begin() else {
             return work.await;
         };
+        // It holds the run from here on, so that a future which is dropped between two polls still
+        // ends.
         let async_run = AsyncRun(Some((run, span.clone())));
+        // `instrument` enters the span for each poll and leaves it after: a guard over the `.await`
+        // would put other tasks of the thread into the span.
         match AssertUnwindSafe(work).catch_unwind().instrument(span).await {
             Ok(result) => {
                 async_run.end(|| outcome(&result));
@@ -348,6 +356,7 @@ impl AsyncRun {
     }
 
     fn finish(&mut self, outcome: impl FnOnce() -> RunOutcome) {
+        // Taken, so that the drop after a normal end finds nothing.
         if let Some((run, span)) = self.0.take() {
             run.end(&span, outcome);
         }

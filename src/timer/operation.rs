@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
-use std::sync::{Arc, LazyLock, Mutex, PoisonError, Weak};
+use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
 use metrics::{Counter, Gauge, Histogram};
@@ -31,6 +31,7 @@ const NAME_MAX: usize = 128;
 /// ```
 #[must_use]
 pub fn operation(name: &str) -> Operation {
+    // Cut before the look-up, so that all texts with one beginning are one operation.
     let name = valid_name(name);
     Operation(
         OPERATIONS
@@ -95,6 +96,8 @@ impl Operation {
         self.0
             .slow_after
             .get()
+            // What was set at run time goes first: it is how a person looks closer at a running
+            // app.
             .or(in_code)
             .unwrap_or_else(threshold::slow_threshold)
     }
@@ -107,6 +110,7 @@ impl Operation {
             1 => true,
             n => {
                 let turn = self.0.turns.fetch_add(1, Ordering::Relaxed);
+                // Turns begin at 0, so the first run of an operation has a span.
                 turn.is_multiple_of(u64::from(n))
             }
         }
@@ -133,6 +137,7 @@ impl Operation {
     /// Counts one that ended; `slow` when it took its threshold or longer.
     #[inline]
     pub(super) fn record_ended(&self, elapsed: Duration, error_type: Option<&str>, slow: bool) {
+        // Before the look for a recorder: thresholds and reports count without one.
         self.0.ended.count(elapsed, error_type, slow);
         let Some(handles) = self.handles() else {
             return;
@@ -140,7 +145,11 @@ impl Operation {
         let seconds = elapsed.as_secs_f64();
         match error_type {
             None => handles.ok.record(seconds),
-            Some(error_type) => handles.failed(&self.0.name, error_type).record(seconds),
+            // Failures are series of the same metric, so its count is all runs, and a rate of
+            // failures is a share of it.
+            Some(error_type) => handles
+                .of_failures(&self.0.name, error_type)
+                .record(seconds),
         }
         if slow {
             handles.slow.increment(1);
@@ -172,6 +181,8 @@ struct OperationState {
     name: Arc<str>,
     /// Set at run time, see `set_slow_threshold_of`.
     slow_after: Threshold,
+    // Here and not in the gauge: setting a gauge costs more, and several recorders may have one
+    // each.
     active: AtomicI64,
     turns: AtomicU64,
     work: WorkName,
@@ -214,18 +225,33 @@ impl Handles {
         }
     }
 
+    fn failed(&self) -> MutexGuard<'_, Vec<(String, Histogram)>> {
+        self.failed.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// The histogram of failures of that type, which `failure.rs` keeps few.
     #[cold]
-    fn failed(&self, name: &str, error_type: &str) -> Histogram {
-        let mut failed = self.failed.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some((_, histogram)) = failed.iter().find(|(known, _)| known == error_type) {
-            return histogram.clone();
+    fn of_failures(&self, name: &str, error_type: &str) -> Histogram {
+        if let Some(histogram) = find(&self.failed(), error_type) {
+            return histogram;
         }
+        // Without the lock, since a recorder may be code of the app. Two threads may both register,
+        // which gives two handles to one series.
         let labels = [(OPERATION_NAME, name), (ERROR_TYPE, error_type)];
         let histogram = handles::histogram(&semconv::OPERATION_DURATION, &labels);
-        failed.push((error_type.to_owned(), histogram.clone()));
+        let mut failed = self.failed();
+        if find(&failed, error_type).is_none() {
+            // At most 53 types can be here: those that `failure.rs` keeps, `_OTHER`, `panic` and
+            // `cancelled`.
+            failed.push((error_type.to_owned(), histogram.clone()));
+        }
         histogram
     }
+}
+
+fn find(failed: &[(String, Histogram)], error_type: &str) -> Option<Histogram> {
+    let known = failed.iter().find(|(known, _)| known == error_type);
+    known.map(|(_, histogram)| histogram.clone())
 }
 
 /// Every operation of the process: names are few, and dashboards know them by name alone.
@@ -274,10 +300,13 @@ struct Gauges;
 
 impl Publish for Gauges {
     fn publish(&self, _: &mut GaugeSums) {
+        // Written again at each publishing, since the threshold may be set at any time.
         if THRESHOLD.existing().is_some() {
             publish_slow_threshold();
         }
         OPERATIONS.names.for_each(|state| {
+            // Set and not summed up: an operation is one in the process, so its gauge has one
+            // source.
             if let Some(handles) = state.instruments.existing() {
                 // Exact up to 2^53, which is more than can run at once.
                 handles

@@ -38,6 +38,7 @@ impl From<bool> for Outcome<'_> {
             Self::Success
         } else {
             Self::Failure {
+                // A failure needs some `error.type`: without one it would count as a success.
                 error_type: Cow::Borrowed(OTHER),
             }
         }
@@ -49,6 +50,8 @@ impl<T, E> From<&Result<T, E>> for Outcome<'_> {
         match result {
             Ok(_) => Self::Success,
             Err(_) => Self::Failure {
+                // By the type alone: `&Result` asks for no `Error`, and the text stays with the
+                // app.
                 error_type: Cow::Owned(short_type_name(type_name::<E>())),
             },
         }

@@ -37,6 +37,8 @@ impl Operation {
             Outcome::Success => RunOutcome::Ok,
             Outcome::Failure { error_type } => RunOutcome::Failed(Failure::recorded(&error_type)),
         };
+        // By way of a run, so that thresholds, log records and the history treat it as a measured
+        // one.
         Run::measured_elsewhere(self.clone(), duration, Options::default()).end_after(
             duration,
             &Span::none(),
@@ -53,6 +55,7 @@ impl Operation {
 #[cfg(feature = "system")]
 pub(crate) fn record_event<'o>(name: &str, took: Duration, outcome: impl Into<Outcome<'o>>) {
     let operation = operation(name);
+    // First, so that this run is among the events already.
     operation.counts_as_event();
     operation.record(took, outcome);
 }
@@ -74,11 +77,16 @@ pub(crate) fn record_event<'o>(name: &str, took: Duration, outcome: impl Into<Ou
 /// assert_eq!(current_operation(), None);
 /// ```
 pub fn set_current_operation<'n>(name: impl Into<Option<&'n str>>) {
+    // Cheap after the first call, and an app that never names an operation registers nothing.
     record_sink::before_end(keep_current_operation);
     let now = clock::now();
+    // Begun before the lock, since that may register handles at the app's recorder.
     let next = name.into().map(|name| Current::begin(operation(name), now));
+    // The guard is a temporary, so the lock is released at the end of this statement.
     let previous = std::mem::replace(&mut *current(), next);
     if let Some(mut previous) = previous {
+        // Until the begin of the next one, by the same stamp: the times of two neighbours neither
+        // overlap nor leave a gap.
         previous.keep_until(now);
         previous.operation.run_ended();
     }

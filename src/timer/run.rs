@@ -31,9 +31,11 @@ const TARGET: &str = "spanwire::timer";
 /// If not, no name is looked up and no clock is read.
 #[inline]
 pub(super) fn is_listening() -> bool {
+    // The cheapest look first; the last one reads caches of `tracing`'s call sites.
     handles::recorder().is_some()
         || record_sink::is_on()
         || are_durations_read()
+        // The subscriber's thread-locals may be gone in the end of a thread.
         || !is_ending()
             && (tracing::event_enabled!(target: TARGET, Level::WARN)
                 || tracing::span_enabled!(target: TARGET, Level::INFO))
@@ -87,6 +89,7 @@ impl Run {
     /// Starts a run of `operation`, whose span is `name`d as the app said, even beyond the cap.
     #[inline]
     pub(super) fn start(operation: Operation, name: &str, options: Options) -> (Self, Span) {
+        // The span is made before the clock is read, so what it costs is not the operation's time.
         let span = if operation.is_sampled(options.sample) && !is_ending() {
             let span = span(name, operation.name());
             if span.is_disabled() {
@@ -96,6 +99,8 @@ impl Run {
         } else {
             Span::none()
         };
+        // After the span and before the stamp: it may register handles, which takes long at the
+        // first run.
         operation.run_started();
         let started = clock::now();
         let run = Self {
@@ -177,6 +182,7 @@ impl Run {
             set_cpu_time(span, computed);
         }
         self.end_after(ended.since(self.started), span, &outcome);
+        // Only a backtrace takes long enough to make the span visibly longer than the metric.
         if let RunOutcome::Failed(Failure {
             backtrace: Some(_), ..
         }) = outcome
@@ -188,8 +194,10 @@ impl Run {
     /// The same for a time that is known. Returns whether it was slow.
     #[inline]
     pub(super) fn end_after(&self, elapsed: Duration, span: &Span, outcome: &RunOutcome) -> bool {
+        // First, so that nothing below can leave the run counted as active.
         self.operation.run_ended();
         let threshold = self.operation.slow_after(self.slow_after);
+        // Compared at the end: a threshold that was set while it ran holds for it.
         let slow = elapsed >= threshold;
         let error_type = match outcome {
             RunOutcome::Ok => None,
@@ -197,6 +205,7 @@ impl Run {
             RunOutcome::Cancelled => Some(ErrorType::Cancelled.as_str()),
         };
         self.operation.record_ended(elapsed, error_type, slow);
+        // Looked at before the record is made, since the context allocates.
         if record_sink::is_on() {
             let (ended_as, failure) = match outcome {
                 RunOutcome::Ok => (RecordOutcome::Ok, None),
@@ -223,6 +232,8 @@ impl Run {
             }
         }
         if slow || error_type.is_some() {
+            // Entered once more: the span of a future is not entered here, and log records have
+            // their trace from the current context.
             span.in_scope(|| {
                 self.log(
                     span,
@@ -247,6 +258,8 @@ impl Run {
         slow_after: Option<Duration>,
     ) {
         if let Some(error_type) = error_type {
+            // `tracing-opentelemetry` takes this field as the span's status, and makes no attribute
+            // of it.
             span.record("otel.status_code", "ERROR");
             span.record(semconv::ERROR_TYPE, error_type);
         }
@@ -287,6 +300,7 @@ impl Run {
                 "operation cancelled"
             ),
         }
+        // A record of its own, since a run can both fail and be slow.
         if let Some(threshold) = slow_after {
             tracing::event!(
                 name: semconv::EVENT_OPERATION_SLOW,
@@ -318,7 +332,9 @@ fn span(name: &str, operation: &str) -> Span {
     tracing::info_span!(
         target: TARGET,
         "operation",
+        // The name of OpenTelemetry's span. That of `tracing` is a constant of its call site.
         otel.name = name,
+        // A span of `tracing` can later fill only the fields that it was made with.
         otel.status_code = Empty,
         { semconv::OPERATION_NAME } = operation,
         { semconv::ERROR_TYPE } = Empty,
@@ -329,6 +345,8 @@ fn span(name: &str, operation: &str) -> Span {
 /// Ends the span at that time, and not when it is left: its trace has the time that the metrics have.
 #[cold]
 fn end_span_at(span: &Span, ended: Stamp) {
+    // `tracing-opentelemetry` takes the span's begin from the system's clock, so its end comes from
+    // there too.
     let wall = system_wall_before(clock::now().since(ended));
     span.context().span().end_with_timestamp(wall);
 }

@@ -55,6 +55,7 @@ impl ScopedTimer {
 
     #[inline]
     pub(super) fn of_run(mut run: Run, span: tracing::Span) -> Self {
+        // Entered for good: the guard owns the span, and makes the timer `!Send`.
         let span = span.entered();
         run.stays_here(&span);
         Self(Some(Scope {
@@ -97,6 +98,7 @@ impl ScopedTimer {
     fn end(&mut self, outcome: impl FnOnce() -> RunOutcome) {
         // Taken, so that the drop has nothing left to record.
         if let Some(scope) = self.0.take() {
+            // Before the span is left, which closes it: a closed span takes no more fields.
             scope.run.end(&scope.span, outcome);
             scope.leave();
         }
@@ -110,6 +112,8 @@ impl Drop for ScopedTimer {
         if std::thread::panicking() && !scope.began_panicking {
             panicked(scope);
         } else {
+            // By reference, and the scope is dropped with `self`: moving it out costs more than
+            // recording.
             scope.run.end(&scope.span, || RunOutcome::Ok);
         }
         if is_ending()

@@ -44,6 +44,7 @@ impl Threshold {
     #[inline]
     pub(super) fn get(&self) -> Option<Duration> {
         match self.0.load(Ordering::Relaxed) {
+            // Relaxed as well: a run that ends meanwhile is judged by either value.
             UNSET => None,
             nanos => Some(Duration::from_nanos(nanos)),
         }

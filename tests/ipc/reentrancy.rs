@@ -1,12 +1,18 @@
-//! Code of the app may use the wire again wherever the wire runs it.
+//! Code of the app may use the library again wherever the library runs it.
 
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{OnceLock, mpsc};
 use std::time::Duration;
 
 use metrics::{Counter, Gauge, Histogram, Key, KeyName, Metadata, SharedString, Unit};
 use serde_json::json;
 use spanwire::ipc::{Call, Ipc};
+use spanwire::queue::MessageQueue;
+use spanwire::semconv::{self, ERROR_TYPE};
+use spanwire::startup::{self, Phase};
+use spanwire::timer::{Outcome, operation};
 
+use spanwire_testkit::child_process::run_alone;
 use spanwire_testkit::model_page::ModelPage;
 
 /// Runs `scenario`; fails when it does not come to its end.
@@ -90,31 +96,50 @@ fn a_page_replaced_within_its_batch_does_not_affect_the_next() {
     assert!(format!("{ipc:?}").contains("Ready"), "{ipc:?}");
 }
 
-/// Looks at the wire whenever a metric of it is registered.
-struct Curious(OnceLock<Ipc>);
+/// Runs code of the app whenever it registers a metric, but not within that code.
+struct Reentrant<F> {
+    work: F,
+    is_within: AtomicBool,
+    /// How often the code ran to its end.
+    ran: AtomicUsize,
+}
 
-impl Curious {
-    fn look(&self) {
-        if let Some(ipc) = self.0.get() {
-            assert!(!format!("{ipc:?}").is_empty());
+impl<F: Fn(&Key)> Reentrant<F> {
+    fn new(work: F) -> Self {
+        Self {
+            work,
+            is_within: AtomicBool::new(false),
+            ran: AtomicUsize::new(0),
         }
+    }
+
+    fn enter(&self, key: &Key) {
+        if !self.is_within.swap(true, Ordering::Relaxed) {
+            (self.work)(key);
+            self.ran.fetch_add(1, Ordering::Relaxed);
+            self.is_within.store(false, Ordering::Relaxed);
+        }
+    }
+
+    fn has_run(&self) -> bool {
+        self.ran.load(Ordering::Relaxed) > 0
     }
 }
 
-impl metrics::Recorder for Curious {
+impl<F: Fn(&Key)> metrics::Recorder for Reentrant<F> {
     fn describe_counter(&self, _: KeyName, _: Option<Unit>, _: SharedString) {}
     fn describe_gauge(&self, _: KeyName, _: Option<Unit>, _: SharedString) {}
     fn describe_histogram(&self, _: KeyName, _: Option<Unit>, _: SharedString) {}
-    fn register_counter(&self, _: &Key, _: &Metadata<'_>) -> Counter {
-        self.look();
+    fn register_counter(&self, key: &Key, _: &Metadata<'_>) -> Counter {
+        self.enter(key);
         Counter::noop()
     }
-    fn register_gauge(&self, _: &Key, _: &Metadata<'_>) -> Gauge {
-        self.look();
+    fn register_gauge(&self, key: &Key, _: &Metadata<'_>) -> Gauge {
+        self.enter(key);
         Gauge::noop()
     }
-    fn register_histogram(&self, _: &Key, _: &Metadata<'_>) -> Histogram {
-        self.look();
+    fn register_histogram(&self, key: &Key, _: &Metadata<'_>) -> Histogram {
+        self.enter(key);
         Histogram::noop()
     }
 }
@@ -122,10 +147,15 @@ impl metrics::Recorder for Curious {
 #[test]
 fn a_recorder_may_look_at_the_wire_while_metrics_are_registered() {
     ends(|| {
-        let recorder = Curious(OnceLock::new());
+        let wire = OnceLock::<Ipc>::new();
+        let recorder = Reentrant::new(|_| {
+            if let Some(ipc) = wire.get() {
+                assert!(!format!("{ipc:?}").is_empty());
+            }
+        });
         metrics::with_local_recorder(&recorder, || {
             let ipc = Ipc::builder("main").build();
-            assert!(recorder.0.set(ipc.clone()).is_ok());
+            assert!(wire.set(ipc.clone()).is_ok());
             ipc.on("echo", |_: &Call| ()).unwrap();
             let mut page = ModelPage::load(&ipc, "p1");
             ipc.emit("event", &0).unwrap();
@@ -134,6 +164,83 @@ fn a_recorder_may_look_at_the_wire_while_metrics_are_registered() {
             page.pump(&ipc);
             spanwire::publish();
             ipc.close();
+        });
+        assert!(recorder.has_run());
+    });
+}
+
+#[test]
+fn a_recorder_may_run_an_operation_while_its_metrics_are_registered() {
+    ends(|| {
+        let operation = operation("reentrant_run");
+        let recorder = Reentrant::new(|_: &Key| operation.record(Duration::ZERO, true));
+        metrics::with_local_recorder(&recorder, || operation.record(Duration::ZERO, true));
+        assert!(recorder.has_run());
+    });
+}
+
+#[test]
+fn a_recorder_may_fail_an_operation_while_its_failures_are_registered() {
+    ends(|| {
+        let operation = operation("reentrant_failure");
+        let fail = || operation.record(Duration::ZERO, Outcome::failed("LoadError"));
+        let has_failed = AtomicBool::new(false);
+        let recorder = Reentrant::new(|key: &Key| {
+            if key.labels().any(|label| label.key() == ERROR_TYPE) {
+                fail();
+                has_failed.store(true, Ordering::Relaxed);
+            }
+        });
+        metrics::with_local_recorder(&recorder, fail);
+        assert!(has_failed.into_inner());
+    });
+}
+
+fn a_recorder_may_push(push: impl Fn(&MessageQueue<i32>) + Send + 'static) {
+    ends(move || {
+        let queue = MessageQueue::builder("reentrant").capacity(100).build();
+        let recorder = Reentrant::new(|_: &Key| push(&queue));
+        metrics::with_local_recorder(&recorder, || queue.push_latest("key", 2).unwrap());
+        assert!(recorder.has_run());
+        let mut pushed = Vec::new();
+        queue.drain_into(&mut pushed, usize::MAX);
+        assert_eq!(pushed, [2], "the last push counts");
+    });
+}
+
+#[test]
+fn a_recorder_may_push_to_a_queue_while_its_metrics_are_registered() {
+    a_recorder_may_push(|queue| {
+        queue.push_latest("key", 1).unwrap();
+    });
+}
+
+#[test]
+fn a_recorder_may_push_without_metrics_while_they_are_registered() {
+    a_recorder_may_push(|queue| {
+        metrics::with_local_recorder(&metrics::NoopRecorder, || {
+            queue.push_latest("key", 1).unwrap();
+        });
+    });
+}
+
+#[test]
+fn a_recorder_may_publish_the_start_while_its_metrics_are_registered() {
+    let name = "reentrancy::a_recorder_may_publish_the_start_while_its_metrics_are_registered";
+    run_alone(name, &[], || {
+        ends(|| {
+            let is_registered = AtomicBool::new(false);
+            let recorder = Reentrant::new(|key: &Key| {
+                spanwire::publish();
+                if key.name() == semconv::STARTUP_DURATION.name {
+                    is_registered.store(true, Ordering::Relaxed);
+                }
+            });
+            metrics::with_local_recorder(&recorder, || {
+                startup::reached(Phase::Window);
+                spanwire::publish();
+            });
+            assert!(is_registered.into_inner());
         });
     });
 }

@@ -356,6 +356,13 @@ fn typed(attributes: &[KeyValue]) -> Vec<String> {
     attributes.iter().map(line).collect()
 }
 
+/// Neither ours nor the level that `tracing-opentelemetry` adds to events.
+fn is_own(field: &str) -> bool {
+    !["spanwire.", "level", "target"]
+        .iter()
+        .any(|other| field.starts_with(other))
+}
+
 #[test]
 fn integers_of_every_type_arrive_as_integers_and_texts_as_texts() {
     for sampler in [Sampler::Tail, Sampler::AlwaysOn] {
@@ -384,6 +391,15 @@ fn integers_of_every_type_arrive_as_integers_and_texts_as_texts() {
             drop(span);
             // It has nothing of the first.
             tracing::info_span!("other", size = "11").in_scope(|| ());
+            // Names that have both integers and texts.
+            let codes = tracing::info_span!("codes", id = 7_u8, zip = "0123", door = "12");
+            codes.in_scope(|| {
+                tracing::info!(id = "7", "its span's name");
+                tracing::info!(zip = 123_u32, door = 12_u8, "its span's names");
+                for zip in ["0123", "+123", " 123", "-0", "12a"] {
+                    tracing::info!(zip, "another event's name");
+                }
+            });
         });
         telemetry.shutdown(10 * SECOND);
         let spans = receiver.spans();
@@ -412,6 +428,34 @@ fn integers_of_every_type_arrive_as_integers_and_texts_as_texts() {
         assert!(event.contains(&r#"text = "13""#.to_owned()), "{event:?}");
         let other = typed(&find("other").attributes);
         assert_eq!(other[0], r#"size = "11""#);
+        let codes = find("codes");
+        let own = typed(&codes.attributes);
+        let fields = ["id = 7", r#"zip = "0123""#, r#"door = "12""#];
+        assert_eq!(own[..3], fields);
+        let events: Vec<_> = codes
+            .events
+            .iter()
+            .map(|event| typed(&event.attributes))
+            .map(|fields| {
+                fields
+                    .into_iter()
+                    .filter(|field| is_own(field))
+                    .collect::<Vec<_>>()
+                    .join(", ")
+            })
+            .collect();
+        assert_eq!(
+            events,
+            [
+                r#"id = "7""#,
+                "zip = 123, door = 12",
+                r#"zip = "0123""#,
+                r#"zip = "+123""#,
+                r#"zip = " 123""#,
+                r#"zip = "-0""#,
+                r#"zip = "12a""#,
+            ]
+        );
         let log = typed(&receiver.logs()[0].attributes);
         assert_eq!(log, ["size = 13", r#"text = "13""#]);
     }

@@ -36,6 +36,8 @@ impl MediaType {
     pub(super) fn accepted(headers: &HeaderMap) -> Self {
         let mut preferences = Preferences::default();
         for value in headers.get_all(ACCEPT) {
+            // A header may come several times, which means the same as one with commas. One that is
+            // not ASCII says nothing.
             for range in split(value.to_str().unwrap_or_default(), ',') {
                 preferences.add(range);
             }
@@ -61,6 +63,8 @@ impl Preferences {
         let name = parts.next().unwrap_or_default().trim();
         let (mut version, mut weight) = (None, Some(WEIGHT_MAX));
         for parameter in parts {
+            // A parameter that we do not know, such as Prometheus' `escaping`, does not make the
+            // type another one.
             let Some((key, value)) = parameter.split_once('=') else {
                 continue;
             };
@@ -75,12 +79,16 @@ impl Preferences {
         let is = |other: &str| name.eq_ignore_ascii_case(other);
         if is("application/openmetrics-text") {
             match version {
+                // Without a version the client takes any, so it gets the standard's first stable
+                // one.
                 None | Some("1.0.0") => self.openmetrics = self.openmetrics.max(weight),
                 Some("0.0.1") => self.draft = self.draft.max(weight),
                 Some(_) => {}
             }
             return;
         }
+        // The more specific the later: the weight of the most specific range that names plain text
+        // holds.
         let place = match version {
             None if is("*/*") => 0,
             None if is("text/*") => 1,
@@ -94,10 +102,14 @@ impl Preferences {
     }
 
     fn best(&self) -> MediaType {
+        // From the most specific on. Without any range plain text has the weight 0 and still wins
+        // over an OpenMetrics of 0, which means "not acceptable".
         let text = self.text.iter().rev().find_map(|wish| *wish).unwrap_or(0);
         match self.openmetrics.max(self.draft) {
             0 => MediaType::Text,
+            // An equal weight is for OpenMetrics, since that has exemplars.
             weight if weight < text => MediaType::Text,
+            // Wanted equally, the stable version goes first.
             _ if self.draft > self.openmetrics => MediaType::OpenMetricsDraft,
             _ => MediaType::OpenMetrics,
         }
@@ -106,6 +118,7 @@ impl Preferences {
 
 /// The parts between separators that are not within quotes.
 fn split(text: &str, separator: char) -> impl Iterator<Item = &str> {
+    // Values may be quoted strings, in which separators and escaped quotes are plain characters.
     let (mut quoted, mut escaped) = (false, false);
     text.split(move |c| {
         let was_escaped = std::mem::take(&mut escaped);
@@ -127,6 +140,7 @@ fn unquoted(value: &str) -> &str {
 
 /// A weight: 0 or 1, with at most three digits after the point, and not above 1.
 fn thousandths(weight: &str) -> Option<u16> {
+    // The grammar is stricter than that of `f64`, which would take `inf`, `1e0` and `+0.5`.
     let (whole, rest) = weight.split_once('.').unwrap_or((weight, ""));
     let is_short = rest.len() <= 3 && rest.bytes().all(|byte| byte.is_ascii_digit());
     if !is_short || !matches!(whole, "0" | "1") {

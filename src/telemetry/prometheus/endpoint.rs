@@ -106,9 +106,12 @@ impl Endpoint {
         options: EndpointOptions,
         exposition: impl Render + 'static,
     ) -> Result<Self, EndpointError> {
+        // On the caller's thread, so that an address that is in use is an error of the install.
         let listener = listen(&options.host, options.port)?;
         let addr = listener.local_addr().map_err(EndpointError::Thread)?;
         listener
+            // tokio takes a socket as it is, and a blocking one would hold up its thread in
+            // `accept`.
             .set_nonblocking(true)
             .map_err(EndpointError::Thread)?;
         let refused = Arc::new(RefusedRequests {
@@ -116,6 +119,8 @@ impl Endpoint {
             hosts: AtomicU64::new(0),
             counters: Instruments::new(),
         });
+        // Counted in plain atomics and told when gauges are published, so that refusing costs an
+        // addition.
         register(Arc::downgrade(&refused) as Weak<dyn Publish>);
         let service = Arc::new(Service {
             exposition: Box::new(exposition),
@@ -143,6 +148,7 @@ impl Endpoint {
 
 impl Drop for Endpoint {
     fn drop(&mut self) {
+        // The receiver in `serve` resolves when its sender is gone.
         drop(self.stop.take());
         // Closed by the thread's end. A render that hangs keeps the thread and not us.
         let _ = self.ended.recv_timeout(STOP_TIME_MAX);
@@ -150,10 +156,12 @@ impl Drop for Endpoint {
 }
 
 fn listen(host: &str, port: u16) -> Result<TcpListener, EndpointError> {
+    // The resolver takes an IPv6 address without its brackets.
     let bare = host
         .strip_prefix('[')
         .and_then(|rest| rest.strip_suffix(']'))
         .unwrap_or(host);
+    // What is told if the name has no address; otherwise the failure at its last address.
     let mut failed = EndpointError::UnknownHost { host: host.into() };
     let addrs = (bare, port).to_socket_addrs().into_iter().flatten();
     for addr in addrs {
@@ -175,6 +183,8 @@ fn serve(
     stopped: oneshot::Receiver<()>,
     _end: SyncSender<()>,
 ) {
+    // One thread for all connections: Prometheus asks one thing at a time, and a scrape takes
+    // milliseconds.
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build();
@@ -188,6 +198,7 @@ fn serve(
             tracing::warn!(name: EVENT_ENDPOINT_OFF, "the Prometheus endpoint cannot poll its socket and is off");
             return;
         };
+        // A scrape that comes before any upkeep is fine, so nothing waits for it.
         tokio::spawn(upkeep(Arc::clone(&service)));
         select(pin!(accept(listener, service)), stopped).await;
     });
@@ -201,6 +212,7 @@ async fn accept(listener: tokio::net::TcpListener, service: Arc<Service>) {
             tokio::time::sleep(ACCEPT_PAUSE).await;
             continue;
         };
+        // Closed at once and not queued: a connection that waits would hold a file descriptor.
         let Ok(place) = Arc::clone(&places).try_acquire_owned() else {
             service.refused.connections.fetch_add(1, Ordering::Relaxed);
             continue;
@@ -208,6 +220,8 @@ async fn accept(listener: tokio::net::TcpListener, service: Arc<Service>) {
         let service = Arc::clone(&service);
         tokio::spawn(async move {
             // Errors are the client's: it went away, or it does not speak HTTP.
+            // The limit for the whole connection, since a client that reads slowly passes hyper's
+            // for the headers.
             let _ = tokio::time::timeout(CONNECTION_TIME_MAX, connection(stream, service)).await;
             drop(place);
         });
@@ -228,6 +242,7 @@ async fn connection(stream: TcpStream, service: Arc<Service>) -> hyper::Result<(
         async move { Ok::<_, Infallible>(response) }
     });
     http1::Builder::new()
+        // hyper panics if there is a time limit for headers and no timer.
         .timer(TokioTimer::new())
         .header_read_timeout(HEADER_TIME_MAX)
         .keep_alive(false)
@@ -245,6 +260,7 @@ struct Service {
 
 impl Service {
     fn answer<B>(&self, request: &Request<B>) -> Response<String> {
+        // Before the path and everything else, so that a page behind a rebound name learns nothing.
         match self.hosts.check(request.version(), request.headers()) {
             Ok(()) => {}
             Err(HostError::Missing) => {
@@ -269,6 +285,7 @@ impl Service {
             response.headers_mut().insert(ALLOW, allow);
             return response;
         }
+        // Before the look at the pause: the endpoint is well while telemetry is paused.
         if path == "/healthz" {
             return text(StatusCode::OK, "ok\n");
         }
@@ -277,6 +294,7 @@ impl Service {
         }
         let accepted = MediaType::accepted(request.headers());
         let render = || {
+            // What cannot write OpenMetrics falls back to plain text, which every scraper reads.
             let openmetrics = match accepted {
                 MediaType::Text => None,
                 MediaType::OpenMetrics | MediaType::OpenMetricsDraft => {
@@ -292,6 +310,7 @@ impl Service {
         match catch_panic(render) {
             Ok((media_type, body)) => {
                 let mut response = answer(StatusCode::OK, media_type, body);
+                // A cache in between must not give one scraper the other's format.
                 let accept = HeaderValue::from_static("accept");
                 response.headers_mut().insert(VARY, accept);
                 response
@@ -334,6 +353,8 @@ impl Publish for RefusedRequests {
                 .map(|reason| counter(&ENDPOINT_REFUSED, &[(ERROR_TYPE, reason)]))
         });
         if let Some([connections, hosts]) = counters {
+            // A total and no increment: telling it twice, or to a second recorder, counts nothing
+            // twice.
             connections.absolute(self.connections.load(Ordering::Relaxed));
             hosts.absolute(self.hosts.load(Ordering::Relaxed));
         }
@@ -350,6 +371,7 @@ const CONNECTION_TIME_MAX: Duration = Duration::from_secs(10);
 const HEADER_SIZE_MAX: usize = 16 * 1024;
 /// As the exporter has it by default.
 const UPKEEP_EVERY: Duration = Duration::from_secs(5);
+// Long enough not to spin, and short against the interval of scrapes.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// How long a drop waits for the thread.
 const STOP_TIME_MAX: Duration = Duration::from_secs(1);

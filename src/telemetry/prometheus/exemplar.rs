@@ -29,13 +29,17 @@ impl BucketExemplars {
         if exemplar.millis > now {
             return;
         }
+        // A lock and no atomics: exemplars come once for each span that was exported, and not with
+        // each value.
         let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        // At the first exemplar: most series never have one.
         if kept.is_empty() {
             kept.resize(buckets, None);
         }
         let Some(place) = kept.get_mut(bucket) else {
             return;
         };
+        // The one that is kept may be from the future, too, if the clock was set back after it.
         let is_newer = |old: &Exemplar| exemplar.millis > old.millis || old.millis > now;
         if place.as_ref().is_none_or(is_newer) {
             *place = Some(exemplar);

@@ -28,6 +28,7 @@ impl Exemplars {
     fn candidates(&self, spans: &[SpanData]) -> Candidates {
         let mut candidates = Vec::new();
         for span in spans {
+            // A clock that shows a time before 1970 was never set.
             let Some(millis) = millis(span.end_time) else {
                 continue;
             };
@@ -39,6 +40,8 @@ impl Exemplars {
                         value: series.value_s,
                         millis,
                     };
+                    // The series itself and not its name: the span is redacted and cut before the
+                    // collector answers.
                     candidates.push((buckets, exemplar));
                 }
             }
@@ -50,6 +53,8 @@ impl Exemplars {
     fn buckets(&self, series: &SpanSeries<'_>) -> Option<Arc<Buckets>> {
         let family = self.0.histograms.existing(series.metric.name)?;
         let label = |(name, value): &(&'static str, &str)| Label::new(*name, (*value).to_owned());
+        // In the order of names, as `span_series` has sorted them, since `existing` compares the
+        // list.
         let labels: Vec<Label> = series.labels.iter().map(label).collect();
         family.existing(&labels)
     }
@@ -57,6 +62,7 @@ impl Exemplars {
 
 impl OnExported for Exemplars {
     fn before(&self, spans: &[SpanData]) -> Box<dyn FnOnce(SystemTime)> {
+        // Now, while the span has the values that its series has for labels.
         let candidates = self.candidates(spans);
         Box::new(move |now| candidates.keep(now))
     }

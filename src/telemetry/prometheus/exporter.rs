@@ -38,7 +38,10 @@ pub fn prometheus_builder() -> PrometheusBuilder {
         .iter()
         .filter(|metric| metric.instrument == Instrument::Histogram);
     let mut builder = PrometheusBuilder::new()
+        // Off by default. With it, units and `_total` are in the names, as our dashboards expect.
         .with_recommended_naming(true)
+        // For the app's own histograms, which would be summaries otherwise: quantiles cannot be
+        // added up over processes.
         .set_buckets(APP_BOUNDS)
         .expect("there are bounds");
     for metric in histograms {
@@ -75,14 +78,17 @@ impl ExporterExposition {
 
 impl Render for ExporterExposition {
     fn text(&self) -> String {
+        // As our own exposition does: gauges are written when somebody looks.
         publish();
         let mut out = String::new();
+        // `target_info` alone; the crate renders the metrics.
         text::write::<Text>(&mut out, &self.target, &[]);
         out.push_str(&self.handle.render());
         out
     }
 
     fn openmetrics(&self) -> Option<String> {
+        // The crate writes plain text, so the endpoint falls back to it.
         None
     }
 

@@ -62,6 +62,7 @@ impl ExposedFamily {
         let created = || format!("{}_created", self.stem());
         match self.values {
             Values::Counter(_) => vec![self.stem().to_owned(), created()],
+            // OpenMetrics has no suffix for gauges.
             Values::Gauge(_) => Vec::new(),
             Values::Histogram(_) => vec![created()],
         }
@@ -87,20 +88,26 @@ pub(super) fn exposed(state: &State) -> Exposed {
     }
     let mut groups: Vec<_> = groups.into_iter().collect();
     for (_, group) in &mut groups {
+        // `false` sorts first, so a metric of ours decides about bounds, unit and text of its
+        // group.
         group.sort_by_key(|one| !one.is_ours);
     }
     groups.sort_by_key(|((kind, name), group)| {
         let is_ours = group.iter().any(|one| one.is_ours);
+        // The order in which names are given away, which does not depend on the order of
+        // registration: a scrape shows the same metrics each time.
         (!is_ours, *kind, stem(*kind, name).to_owned())
     });
 
     let count = ENDPOINT_METRIC_CONFLICTS.prometheus_name();
+    // Given away before any other: both are written without a look at what the app has.
     let mut taken = BTreeSet::from([TARGET_INFO.to_owned(), count.clone()]);
     let mut shown = Vec::new();
     let mut conflicts = BTreeSet::new();
     for ((_, name), group) in groups {
         let (metric, left_out) = merged(&name, &group);
         let names = metric.sample_names();
+        // One name that is taken spoils the scrape, so the metric is left out as a whole.
         if names.iter().any(|name| taken.contains(name)) {
             conflicts.extend(group.iter().map(|one| one.conflict(&name)));
             continue;
@@ -112,6 +119,7 @@ pub(super) fn exposed(state: &State) -> Exposed {
     }
     reserve(&mut taken, &mut shown, &mut conflicts);
     let mut families: Vec<_> = shown.into_iter().map(|(metric, _)| metric).collect();
+    // Only where there is one, since an app without conflicts has no use for a gauge that says 0.
     if !conflicts.is_empty() {
         families.push(ExposedFamily {
             name: count,
@@ -122,6 +130,7 @@ pub(super) fn exposed(state: &State) -> Exposed {
             clashes: false,
         });
     }
+    // Sorted again, as the gauge above came last.
     families.sort_by_key(|metric| (Kind::of(metric.kind()), metric.stem().to_owned()));
     Exposed {
         families,
@@ -147,6 +156,7 @@ fn reserve(
             if !metric.clashes {
                 taken.extend(reserved);
             } else if histograms {
+                // A counter that clashes is shown all the same, see `openmetrics.rs`.
                 conflicts.extend(names.drain(..));
             }
         }
@@ -161,6 +171,7 @@ fn merged(name: &str, group: &[Described]) -> (ExposedFamily, Vec<Conflict>) {
     let mut conflicts = Vec::new();
     for one in group {
         // Buckets with other bounds cannot be added up, nor queried together.
+        // The first of the group has the say, which is ours if there is one.
         let bounds = *bounds.get_or_insert(one.recorded.bounds());
         let values = values.get_or_insert_with(|| one.recorded.no_values());
         if one.recorded.bounds() != bounds || !one.recorded.add_to(values) {
@@ -175,6 +186,7 @@ fn merged(name: &str, group: &[Described]) -> (ExposedFamily, Vec<Conflict>) {
             description.text = new.text.clone();
         }
     }
+    // A group is never empty, so this stands for nothing that is shown.
     let values = values.unwrap_or(Values::Gauge(BTreeMap::new()));
     let metric = ExposedFamily {
         name: name.to_owned(),

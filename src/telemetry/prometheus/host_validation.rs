@@ -57,6 +57,8 @@ impl AllowedHosts {
                 .chain(added.iter().map(String::as_str))
                 .filter_map(host_name),
         );
+        // `0.0.0.0` or `::`: the endpoint is reached by every address of the machine, which cannot
+        // be listed.
         let unspecified =
             host_name(bound).and_then(|name| name.parse::<IpAddr>().ok()?.is_unspecified().into());
         let mut not_to_browsers = CONTAINER_HOSTS.map(str::to_owned).to_vec();
@@ -78,6 +80,7 @@ impl AllowedHosts {
             return Ok(());
         }
         let mut hosts = headers.get_all(HOST).iter();
+        // Not several: a proxy in front might have judged by another one than we would.
         let (Some(host), None) = (hosts.next(), hosts.next()) else {
             return Err(HostError::Missing);
         };
@@ -86,6 +89,8 @@ impl AllowedHosts {
             .ok()
             .and_then(host_name)
             .ok_or(HostError::Missing)?;
+        // A page that asks for an address is of another origin, so its browser does not let it read
+        // the answer.
         let numeric = self.addresses == Addresses::All && host.parse::<IpAddr>().is_ok();
         let not_to_browser = self.not_to_browsers.contains(&host) && !is_from_browser(headers);
         if numeric || not_to_browser || self.allowed.contains(&host) {
@@ -116,10 +121,12 @@ fn own_name() -> Option<String> {
 fn is_from_browser(headers: &HeaderMap) -> bool {
     let calls_itself = |agent: &HeaderValue| {
         let mozilla = b"mozilla/";
+        // Anywhere in the text and in any case: no scraper calls itself that.
         let mut parts = agent.as_bytes().windows(mozilla.len());
         parts.any(|part| part.eq_ignore_ascii_case(mozilla))
     };
     FROM_BROWSERS.iter().any(|name| headers.contains_key(name))
+        // Browsers add `Sec-Fetch-*`, and no page can set a header that begins with `Sec-`.
         || headers.keys().any(|name| name.as_str().starts_with("sec-"))
         || headers.get_all(USER_AGENT).iter().any(calls_itself)
 }
@@ -138,10 +145,13 @@ fn host_name(host: &str) -> Option<String> {
         host
     } else {
         match host.split_once(':') {
+            // A port is ignored but has to be one: what follows a colon could otherwise be
+            // anything.
             Some((name, port)) => port.bytes().all(|b| b.is_ascii_digit()).then_some(name)?,
             None => host,
         }
     };
+    // The absolute form of a DNS name, `localhost.`, is the same host.
     let name = name.strip_suffix('.').unwrap_or(name);
     (!name.is_empty()).then(|| name.to_ascii_lowercase())
 }

@@ -19,6 +19,7 @@ pub(super) fn label_text<'a>(pairs: impl Iterator<Item = (&'a str, &'a str)>) ->
 /// `key` with its labels as Prometheus has them, so that series which become one are one already.
 pub(super) fn translated_key(key: &Key) -> Cow<'_, Key> {
     let stays = |label: &Label| is_label_name(label.key()) && !label.value().is_empty();
+    // Most labels need no change, and this runs at each registration of a gauge.
     if key.labels().all(stays) {
         return Cow::Borrowed(key);
     }
@@ -43,11 +44,13 @@ fn translated<'a>(pairs: impl Iterator<Item = (&'a str, &'a str)>) -> BTreeMap<S
         labels
             .entry(label_name(name))
             .and_modify(|values| {
+                // As OpenTelemetry's specification says for names that collide.
                 values.push(';');
                 values.push_str(value);
             })
             .or_insert_with(|| value.to_owned());
     }
+    // After the merge, since an empty value may have been joined to another.
     labels.retain(|_, value| !value.is_empty());
     labels
 }
@@ -57,6 +60,7 @@ pub(super) fn escape_quoted(value: &str) -> String {
     let mut escaped = String::with_capacity(value.len());
     for c in value.chars() {
         match c {
+            // These three are all that the formats escape.
             '\\' => escaped.push_str("\\\\"),
             '"' => escaped.push_str("\\\""),
             '\n' => escaped.push_str("\\n"),

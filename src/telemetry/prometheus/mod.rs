@@ -85,8 +85,10 @@ impl Exposition {
     }
 
     fn families(&self) -> Vec<ExposedFamily> {
+        // First, so that the scrape has the queues and pages of this moment.
         (self.publish)();
         let exposed = exposed(&self.state);
+        // At a scrape, since only there it is known which names meet.
         self.state.warned.warn(exposed.conflicts);
         exposed.families
     }

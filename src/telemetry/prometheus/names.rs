@@ -21,6 +21,7 @@ pub(super) fn metric_name(name: &str) -> String {
 /// As [`metric_name`], for a label.
 pub(super) fn label_name(name: &str) -> String {
     // What begins with two `_`, as Prometheus' own `__name__` does, begins with one now.
+    // A colon is allowed in a metric's name alone.
     let mut name = sanitize(name, |_| false);
     if name == BUCKET_LABEL {
         name.push('_');
@@ -35,6 +36,7 @@ pub(super) fn is_label_name(name: &str) -> bool {
         && name != BUCKET_LABEL
         && name.chars().all(is_word)
         && !name.starts_with(|c: char| c.is_ascii_digit())
+        // `sanitize` makes one of two, and Prometheus keeps names that begin with two for itself.
         && !name.contains("__")
 }
 
@@ -46,11 +48,13 @@ fn sanitize(name: &str, also: impl Fn(char) -> bool) -> String {
     for c in name.chars() {
         if c.is_ascii_alphanumeric() || also(c) {
             clean.push(c);
+        // Several in a row become one, as OpenTelemetry's specification asks.
         } else if !clean.ends_with('_') {
             clean.push('_');
         }
     }
     if !clean.starts_with(|c: char| c == '_' || c.is_ascii_alphabetic() || also(c)) {
+        // A name must not begin with a digit, and must not be empty.
         clean.insert(0, '_');
     }
     clean
@@ -59,6 +63,7 @@ fn sanitize(name: &str, also: impl Fn(char) -> bool) -> String {
 /// Appends unit and `_total` where they are not there yet, and `_` to a gauge that is called like
 /// one of [`OF_PROMETHEUS`].
 pub(super) fn full_name(name: &str, unit: &str, kind: Instrument) -> String {
+    // Taken off first and put back last, so that the unit stands before `_total`.
     let stem = match kind {
         Instrument::Counter => name
             .strip_suffix("_total")
@@ -68,6 +73,7 @@ pub(super) fn full_name(name: &str, unit: &str, kind: Instrument) -> String {
     };
     let mut full = stem.to_owned();
     let unit = unit_name(unit, kind);
+    // As a whole word: the unit of `kiloseconds` is not told by its last letters.
     let told = full == unit
         || full
             .strip_suffix(unit)
@@ -79,6 +85,7 @@ pub(super) fn full_name(name: &str, unit: &str, kind: Instrument) -> String {
     if kind == Instrument::Counter {
         full.push_str("_total");
     }
+    // Gauges alone: counters and histograms have suffixes that none of these names has.
     if kind == Instrument::Gauge && OF_PROMETHEUS.contains(&full.as_str()) {
         full.push('_');
     }
@@ -100,6 +107,7 @@ const OF_PROMETHEUS: [&str; 8] = [
 /// Prometheus' word for a UCUM unit; empty when it is not part of the name.
 pub(super) fn unit_name(unit: &str, kind: Instrument) -> &'static str {
     match unit {
+        // A counter of unit `1` counts things, which is no ratio.
         "1" if kind == Instrument::Gauge => "ratio",
         "%" => "percent",
         "s" => "seconds",

@@ -14,6 +14,7 @@ use super::text::{self, Format, Number, TARGET_HELP};
 /// Writes the resource, every series, and the end.
 pub(super) fn write(out: &mut String, target: &str, metrics: &[ExposedFamily]) {
     text::write::<OpenMetrics>(out, target, metrics);
+    // Required: without it a scraper takes the body for one that was cut off.
     out.push_str("# EOF\n");
 }
 
@@ -25,10 +26,12 @@ impl Format for OpenMetrics {
             // The name without `_total` is somebody else's, and the samples are worth more than
             // their type.
             Values::Counter(_) if metric.clashes => (metric.name.as_str(), "unknown"),
+            // Without its type a histogram's buckets could not be read as one.
             Values::Histogram(_) if metric.clashes => return false,
             _ => (metric.stem(), metric.type_name()),
         };
         let _ = writeln!(out, "# TYPE {name} {kind}");
+        // The format allows a unit only where the name ends with it.
         let unit = unit_name(metric.description.unit, metric.kind());
         let stem = name.strip_suffix(unit);
         if !unit.is_empty() && stem.is_some_and(|stem| stem.ends_with('_')) {
@@ -42,6 +45,7 @@ impl Format for OpenMetrics {
     }
 
     fn target_head(out: &mut String, metrics: &[ExposedFamily]) {
+        // A metric of the app's may be called `target`, and a name may have one type.
         let (name, kind) = match metrics.iter().any(|metric| metric.stem() == TARGET) {
             true => ("target_info", "gauge"),
             false => (TARGET, "info"),
@@ -61,6 +65,8 @@ impl Format for OpenMetrics {
 
     /// A sum that may fall is none: negative values were recorded.
     fn has_sum(sum: f64) -> bool {
+        // The format says that a sum must not be there if values may be negative, and Prometheus
+        // would take a fall for a restart.
         sum >= 0.0
     }
 
@@ -95,6 +101,7 @@ fn canonical(number: f64) -> String {
     let scientific = format!("{number:e}");
     let (digits, exponent) = scientific.split_once('e').unwrap_or((&scientific, "0"));
     let exponent: i32 = exponent.parse().unwrap_or(0);
+    // From a million on and below a ten-thousandth, the canonical form has an exponent.
     if (-4..6).contains(&exponent) || number == 0.0 {
         return format!("{number:?}");
     }

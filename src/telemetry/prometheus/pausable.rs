@@ -14,6 +14,7 @@ pub(crate) struct PausableExposition<R> {
 
 impl<R: Render> Render for PausableExposition<R> {
     fn text(&self) -> String {
+        // Not asked for in a pause: the endpoint asks `is_paused` first, and answers 503.
         self.exposition.text()
     }
 
@@ -22,6 +23,7 @@ impl<R: Render> Render for PausableExposition<R> {
     }
 
     fn upkeep(&self) {
+        // Also in a pause, since the crate's recorder frees memory in it.
         self.exposition.upkeep();
     }
 

@@ -67,6 +67,7 @@ impl Recorder for PrometheusRecorder {
     fn register_counter(&self, key: &Key, _: &Metadata<'_>) -> Counter {
         let zero = || Family::new(key.name(), |_| AtomicU64::new(0));
         let (family, _) = self.0.counters.family(key.name(), zero);
+        // By the app's labels: those that become the same for Prometheus are summed at a scrape.
         Counter::from_arc(family.cell(key))
     }
 
@@ -93,6 +94,7 @@ impl Recorder for PrometheusRecorder {
 pub(super) struct Buckets {
     bounds: &'static [f64],
     /// One more than bounds, for what lies above the last.
+    // Not cumulative, so that a value touches one cell; the sums over them are made at a scrape.
     counts: Box<[AtomicU64]>,
     /// The bits of the sum.
     sum: AtomicU64,
@@ -122,6 +124,7 @@ impl Buckets {
             clippy::cast_precision_loss,
             reason = "nobody records one value 2^53 times"
         )]
+        // The facade's loop of exchanges, since there is no atomic addition of floats.
         GaugeFn::increment(&self.sum, value * count as f64);
     }
 
@@ -138,6 +141,7 @@ impl Buckets {
     pub(super) fn keep(&self, exemplar: Exemplar, now: u64) {
         let bucket = self.bucket(exemplar.value);
         let has_counted = |cell: &AtomicU64| cell.load(Ordering::Relaxed) > 0;
+        // A bucket without values would show an exemplar of something that it did not count.
         if exemplar.value.is_finite() && self.counts.get(bucket).is_some_and(has_counted) {
             self.exemplars
                 .keep(bucket, self.counts.len(), exemplar, now);
@@ -155,6 +159,8 @@ impl Buckets {
         let mut buckets = Vec::with_capacity(self.bounds.len());
         let mut bounds = self.bounds.iter();
         for cell in &self.counts {
+            // The total is the sum of what was read, so `+Inf` and `_count` agree whatever is
+            // recorded meanwhile.
             count += cell.load(Ordering::Relaxed);
             if let Some(bound) = bounds.next() {
                 buckets.push((*bound, count));

@@ -66,6 +66,8 @@ impl Recorded {
         match (self, values) {
             (Self::Counter(family), Values::Counter(sums)) => family.for_each(|labels, cell| {
                 let sum = sums.entry(text(labels)).or_default();
+                // Acquire: pairs with the facade's release, though a scrape needs no more than a
+                // value of the near past.
                 *sum = sum.saturating_add(cell.load(Ordering::Acquire));
             }),
             (Self::Gauge(family), Values::Gauge(gauges)) => family.for_each(|labels, cell| {
@@ -74,6 +76,9 @@ impl Recorded {
                     Entry::Vacant(entry) => {
                         entry.insert(value);
                     }
+                    // Within one metric this does not happen, since gauges are registered under
+                    // translated labels: it is another metric of the app's with the same name in
+                    // Prometheus.
                     Entry::Occupied(_) => complete = false,
                 }
             }),
@@ -123,6 +128,7 @@ impl Distribution {
 
     /// `other` has the same bounds.
     fn add(&mut self, other: Self) {
+        // In the order of the bounds, which are the same, so cumulative counts can be added.
         for ((_, count), (_, more)) in self.buckets.iter_mut().zip(&other.buckets) {
             *count = count.saturating_add(*more);
         }

@@ -33,6 +33,7 @@ impl Format for Text {
     fn head(out: &mut String, metric: &ExposedFamily) -> bool {
         let name = &metric.name;
         let help = &metric.description.text;
+        // An empty text would be a line without use.
         if !help.is_empty() {
             let _ = writeln!(out, "# HELP {name} {}", escape_help(help));
         }
@@ -86,7 +87,10 @@ fn samples<F: Format>(out: &mut String, metric: &ExposedFamily) {
         }
         Values::Histogram(series) => {
             for (labels, distribution) in series {
+                // `le` comes last, behind the labels that are a text already.
                 let comma = if labels.is_empty() { "" } else { "," };
+                // One for each bucket and one for `+Inf`, in the order in which the buckets are
+                // written.
                 let mut exemplars = distribution.exemplars.iter();
                 let mut bucket = |out: &mut String, bound: &str, count: u64| {
                     let labels = format!("{labels}{comma}le=\"{bound}\"");
@@ -102,9 +106,12 @@ fn samples<F: Format>(out: &mut String, metric: &ExposedFamily) {
                 for (bound, count) in &distribution.buckets {
                     bucket(out, &F::bound(*bound), *count);
                 }
+                // A summary has no buckets, so the loop above wrote none either.
                 if !metric.is_summary {
                     bucket(out, "+Inf", distribution.count);
                 }
+                // Both or none, as OpenMetrics requires; the bucket of `+Inf` tells the count in
+                // any case.
                 if F::has_sum(distribution.sum) {
                     line(out, name, "_sum", labels, Number(distribution.sum));
                     line(out, name, "_count", labels, distribution.count);
@@ -123,6 +130,7 @@ fn line(out: &mut String, name: &str, suffix: &str, labels: &str, value: impl Di
 }
 
 fn escape_help(text: &str) -> String {
+    // Quotes stay as they are in the help of this format, unlike in OpenMetrics.
     text.replace('\\', "\\\\").replace('\n', "\\n")
 }
 
@@ -135,6 +143,7 @@ impl Display for Number {
             return f.write_str(if self.0 > 0.0 { "+Inf" } else { "-Inf" });
         }
         // `NaN` is written as Prometheus wants it.
+        // Rust writes no exponent, which is long for large numbers and read by every parser.
         write!(f, "{}", self.0)
     }
 }

@@ -24,9 +24,12 @@ impl Counts {
     /// A trace was decided; `loss` says why it was dropped if it was.
     pub(super) fn decide(&mut self, fate: Fate, loss: DropReason, spans: usize) {
         match fate {
+            // Variants are declared in the order of `ALL`, so a variant's number is its place.
             Fate::Kept(reason) => self.kept[reason as usize] += 1,
             Fate::Dropped => {
                 self.dropped[loss as usize] += 1;
+                // A trace may be dropped without a span that was held, and spans without their
+                // trace.
                 self.lose(loss, spans);
             }
         }
@@ -66,6 +69,7 @@ impl Meters {
             handles::counter(&SAMPLING_TRACES, &labels)
         };
         Self {
+            // All at once, so that each series exists at zero before its first increase.
             kept: KeepReason::ALL.map(|reason| traces("kept", reason.as_str())),
             dropped: TRACE_LOSSES.map(|loss| traces("dropped", loss.as_str())),
             early: EarlyReason::ALL.map(|early| {

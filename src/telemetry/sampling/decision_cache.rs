@@ -46,7 +46,10 @@ impl DecisionCache {
             return Some(*verdict);
         }
         let verdict = *self.old.get(&id)?;
+        // A trace that was dropped and one that is not known are the same to every caller, so only
+        // kept ones are worth a place.
         if verdict != Verdict::Decided(Fate::Dropped) {
+            // Otherwise it would take two places.
             self.old.remove(&id);
             self.put(id, verdict);
         }
@@ -75,6 +78,7 @@ impl DecisionCache {
 
     fn put(&mut self, id: [u8; 16], verdict: Verdict) {
         if self.young.len() >= self.generation {
+            // Swapped and cleared, so that both maps keep their memory.
             std::mem::swap(&mut self.young, &mut self.old);
             self.young.clear();
         }

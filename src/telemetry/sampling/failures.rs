@@ -12,6 +12,8 @@ pub(super) struct Failure(u64);
 
 impl Failure {
     pub(super) fn of(name: &str, error: Option<&str>) -> Self {
+        // A number, so that a class is copied and compared without its texts. With fixed keys: the
+        // greater of two failures rules a trace, and must always be the same one.
         let mut hasher = DefaultHasher::new();
         (name, error).hash(&mut hasher);
         Self(hasher.finish())
@@ -47,9 +49,13 @@ impl Failures {
         }
         if self.kinds.len() >= KINDS_MAX {
             // One that is whole again is as good as new.
+            // At the bound only, and 256 at most, so that a flood of new failures costs little
+            // each.
             self.kinds.retain(|_, budget| !budget.is_whole(now));
         }
         if self.kinds.len() >= KINDS_MAX {
+            // Not refused: what is new may matter more than what is known, within one budget for
+            // all.
             return self.others.admits(now);
         }
         let budget = RateLimit::per_minute(self.per_minute);

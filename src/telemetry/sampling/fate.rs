@@ -71,12 +71,16 @@ impl Fate {
             SpanClass::Failed(failure) if is_within_budget(failure) => {
                 Self::Kept(KeepReason::Error)
             }
+            // Not given to the rate: a flood of one failure would use it up.
             SpanClass::Failed(_) => Self::Dropped,
             SpanClass::Slow => Self::Kept(KeepReason::Slow),
             SpanClass::Startup => Self::Kept(KeepReason::Startup),
+            // Asked before the budgets, since an open span that hangs is what a person looks for.
             SpanClass::Fine | SpanClass::SlowerThanUsual if is_open_too_long => {
                 Self::Kept(KeepReason::Slow)
             }
+            // Each question takes from its budget, hence closures that are called only where they
+            // decide.
             SpanClass::SlowerThanUsual if is_within_minute() => {
                 Self::Kept(KeepReason::SlowerThanUsual)
             }

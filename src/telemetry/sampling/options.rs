@@ -36,6 +36,7 @@ impl TailSampling {
     /// Everything as it is by default.
     pub fn new() -> Self {
         Self {
+            // Unset: the environment may still say it, and 10 holds otherwise.
             traces_per_second: None,
             failures_per_minute: 60,
             slow_factor: None,

@@ -15,6 +15,7 @@ struct Link {
     after: u32,
 }
 
+// Half the room of an `Option<u32>`; slots stay below `SLOTS_MAX`.
 const NONE: u32 = u32::MAX;
 
 impl Order {
@@ -38,12 +39,15 @@ impl Order {
                 before: NONE,
                 after: NONE,
             };
+            // By slot and not by entry: slots are reused, so this grows no longer than the traces
+            // held at once.
             self.links.resize(place + 1, none);
         }
         self.links[place] = Link {
             before: self.last,
             after: NONE,
         };
+        // `NONE` is no place of the list, so an empty list or an end falls into the other arm.
         match self.links.get_mut(self.last as usize) {
             Some(last) => last.after = slot,
             None => self.first = slot,
@@ -53,6 +57,7 @@ impl Order {
 
     /// Takes out a slot that is in it.
     pub(super) fn remove(&mut self, slot: u32) {
+        // The slot's own links are left as they are: they are written again by the next `push`.
         let Link { before, after } = self.links[slot as usize];
         match self.links.get_mut(before as usize) {
             Some(before) => before.after = after,

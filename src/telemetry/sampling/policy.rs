@@ -74,6 +74,7 @@ impl Policy {
     }
 
     pub(super) fn judge<'a>(&self, span: &'a SpanData) -> Judgement<'a> {
+        // First, since a failure rules whatever the span's times are.
         if matches!(span.status, Status::Error { .. }) {
             let failure = Failure::of(&span.name, error_type(&span.attributes));
             return Judgement {
@@ -101,9 +102,13 @@ impl Policy {
             Some(operation) => Some(operation),
             None => Some(&*span.name),
         };
+        // A name with a threshold of the app's is judged by that, and a span without a duration by
+        // none.
         let name = name.filter(|_| named.is_none() && duration.is_ok());
         let is_slow = match named {
             Some(threshold) => took >= threshold,
+            // The timer knows thresholds that are set at run time, so its word holds and the times
+            // are not compared again.
             None if facts.is_slow || facts.is_operation => facts.is_slow,
             None => took >= self.unnamed(&facts),
         };
@@ -128,6 +133,7 @@ impl Policy {
         attributes: &[KeyValue],
     ) -> Duration {
         let mut facts = SpanAttributes::of(attributes);
+        // Otherwise a hanging call would be judged by the threshold of operations.
         facts.is_wire |=
             attributes.is_empty() && matches!(kind, SpanKind::Client | SpanKind::Producer);
         self.named(name, &facts)
@@ -135,10 +141,12 @@ impl Policy {
     }
 
     fn named(&self, name: &str, facts: &SpanAttributes<'_>) -> Option<Duration> {
+        // Most apps name none, and this runs for each span.
         if self.named.is_empty() {
             return None;
         }
         let name = match facts.event {
+            // A span of the wire is named after a verb and its event, and the app knows the event.
             Some(event) if facts.is_wire => event,
             _ => name,
         };

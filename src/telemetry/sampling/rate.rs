@@ -13,6 +13,7 @@ pub struct SamplingRate(Weak<Tail>);
 
 impl SamplingRate {
     pub(crate) fn of(tail: &Arc<Tail>) -> Self {
+        // Weak: a handle that the app keeps must not keep the spans that are held.
         Self(Arc::downgrade(tail))
     }
 

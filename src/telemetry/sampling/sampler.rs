@@ -31,6 +31,8 @@ impl ShouldSample for TailSampler {
                 .0
                 .started(parent, trace_id, name, span_kind, attributes),
             attributes: Vec::new(),
+            // The SDK takes this for the new span's state, so the parent's would be lost without
+            // the copy.
             trace_state: parent
                 .map_or_else(Default::default, |parent| parent.trace_state().clone()),
         }

@@ -108,6 +108,7 @@ impl Tail {
     }
 
     pub(super) fn set_traces_per_second(&self, rate: u32) {
+        // Both under the lock, so that of two setters the same one wins in both places.
         let mut traces = self.traces();
         self.traces_per_second.store(rate, Ordering::Relaxed);
         traces.set_traces_per_second(rate);
@@ -153,17 +154,22 @@ impl Tail {
     }
 
     pub(in crate::telemetry) fn ended(&self, mut span: SpanData) {
+        // Before the lock of the traces: judging reads attributes and has a lock of its own.
         let class = self.judge(&mut span);
+        // It began after its trace was kept, or in a trace that another process keeps.
         if span.span_context.is_sampled() {
             self.batch.push(span);
             return;
         }
         let (id, is_root) = (span.span_context.trace_id(), is_root(&span));
+        // Allocated here, outside the lock.
         let span = Box::new(span);
         let fate = self.run(|traces, now, out| traces.end(id, class, is_root, span, now, out));
         match fate {
             EndedSpan::Held => {}
             EndedSpan::PassedOn(reason, span) => self.batch.push(self.sampled(*span, reason)),
+            // It comes back to be dropped here: freeing its attributes under the lock would hold up
+            // others.
             EndedSpan::Dropped(span) => drop(span),
         }
     }
@@ -183,6 +189,8 @@ impl Tail {
             match (fate, pending) {
                 (Fate::Kept(reason), Pending::Keep) => {
                     for span in spans {
+                        // With the epoch that ended: the batch is paused, and `push` would refuse
+                        // it.
                         self.batch.push_of(epoch, self.sampled(*span, reason));
                     }
                 }
@@ -198,6 +206,7 @@ impl Tail {
                 .unwrap_or_else(PoisonError::into_inner)
                 .forget();
         }
+        // They never reached the batch, whose counts the report of the shutdown is made of.
         self.batch.discard_unseen(discarded);
         discarded
     }
@@ -219,6 +228,7 @@ impl Tail {
             return class;
         };
         self.note(span, KeyValue::new(USUAL_DURATION_S, usual.as_secs_f64()));
+        // A stronger class stays: slower than usual is the weakest reason to keep a trace.
         class.max(SpanClass::SlowerThanUsual)
     }
 
@@ -227,6 +237,7 @@ impl Tail {
         if span.attributes.len() < self.attributes_max {
             span.attributes.push(attribute);
         } else {
+            // As the SDK counts what exceeds its limit.
             span.dropped_attributes_count = span.dropped_attributes_count.saturating_add(1);
         }
     }
@@ -237,6 +248,8 @@ impl Tail {
 
     /// Decides everything as far as it is known, and closes the batch with what is kept.
     pub(crate) fn close(&self, deadline: Stamp) {
+        // Spans that end after this are late: kept traces go on to the closed batch, which counts
+        // them.
         let decisions = self.traces().close(self.clock.now());
         let mut last = Vec::new();
         for Decision { fate, spans } in decisions {
@@ -244,6 +257,7 @@ impl Tail {
                 last.extend(spans.into_iter().map(|span| self.sampled(*span, reason)));
             }
         }
+        // Past the queue's bound: at the shutdown there is no later time at which they would fit.
         self.batch.close_with(deadline, last);
         self.tell();
     }
@@ -257,9 +271,11 @@ impl Tail {
         let mut out = Vec::new();
         let mut traces = self.traces();
         let result = f(&mut traces, now, &mut out);
+        // Two comparisons; most calls find nothing.
         if traces.is_due(now) {
             traces.sweep(now, Wait::Late, self.room(), SPANS_IN_PASSING, &mut out);
         }
+        // Marking and pushing wake threads and copy contexts, so they come after the lock.
         drop(traces);
         self.pass_on(out);
         result
@@ -278,6 +294,7 @@ impl Tail {
     /// The span as one of a trace that is kept.
     fn sampled(&self, mut span: SpanData, reason: KeepReason) -> SpanData {
         let context = &span.span_context;
+        // A context cannot be changed. The new one shares the trace's and the span's id.
         span.span_context = SpanContext::new(
             context.trace_id(),
             context.span_id(),
@@ -285,6 +302,7 @@ impl Tail {
             context.is_remote(),
             context.trace_state().clone(),
         );
+        // On the root alone: it is a fact of the trace, and a copy for each span would cost.
         if is_root(&span) {
             self.note(&mut span, KeyValue::new(SAMPLING_REASON, reason.as_str()));
         }
@@ -294,6 +312,8 @@ impl Tail {
     fn room(&self) -> Room {
         let (queued, most) = self.batch.queued();
         Room {
+            // An estimate, since other threads push meanwhile. The batch drops and counts what does
+            // not fit.
             free: most.saturating_sub(queued),
             is_empty: queued == 0,
         }
@@ -306,9 +326,11 @@ impl Tail {
     fn tell(&self) {
         self.local_recorder.run(|| {
             // Without a recorder they stay, for one that comes later.
+            // Asked before the counts are taken, which would be lost otherwise.
             let Some(meters) = self.instruments.get(Meters::register) else {
                 return;
             };
+            // Copied under the lock and told after it, since a recorder may be the app's code.
             let (counts, traces, spans) = {
                 let mut held = self.traces();
                 (held.take_counts(), held.traces_held(), held.spans_held())
@@ -336,10 +358,13 @@ impl Source for Tail {
             Occasion::Tick => Wait::Late,
             Occasion::Flush => Wait::Over,
         };
+        // One time for all rounds: what completes meanwhile waits for the next call, so the loop
+        // ends.
         let now = self.clock.now();
         loop {
             let mut out = Vec::new();
             let room = self.room();
+            // In rounds, so that app threads get the lock in between.
             let left = self
                 .traces()
                 .sweep(now, wait, room, SPANS_AT_ONCE, &mut out);

@@ -40,7 +40,10 @@ pub(super) struct Traces<S> {
     rate: RateLimit,
     failures: Failures,
     slower: RateLimit,
+    // Ids of traces are random, so the fast hasher will do.
     held: HashMap<TraceId, u32, foldhash::fast::RandomState>,
+    // Traces stay in place and the orders link their numbers: nothing is moved or searched at a
+    // bound.
     slots: Vec<Trace<S>>,
     free: Vec<u32>,
     /// All that are held, in the order in which they began.
@@ -167,6 +170,7 @@ impl<S> Traces<S> {
             return false;
         }
         if self.held.len() >= self.bounds.traces_held_max {
+            // A complete trace first, since it loses nothing by it but the wait for late spans.
             let oldest = self.complete.first().or(self.begun.first());
             out.extend(oldest.map(|slot| self.decide(slot, Some(EarlyReason::TracesFull), now)));
         }
@@ -203,6 +207,7 @@ impl<S> Traces<S> {
             };
         };
         let trace = &mut self.slots[slot as usize];
+        // It waited to be decided, and is not complete any more.
         if trace.open == 0 {
             self.complete.remove(slot);
         }
@@ -240,7 +245,10 @@ impl<S> Traces<S> {
             };
         };
         let trace = &mut self.slots[slot as usize];
+        // Also for a span that is not held: what it says of the trace counts.
         trace.class = trace.class.max(class);
+        // Spans beyond the bound that failed or were slow are why the trace is kept. They are
+        // bounded by `spans_held_max` alone.
         let is_held = trace.spans.len() < self.bounds.spans_per_trace_max
             || class != SpanClass::Fine
             || is_root;
@@ -250,8 +258,12 @@ impl<S> Traces<S> {
         {
             out.push(self.decide(oldest, Some(EarlyReason::SpansFull), now));
             // This span's own trace may have been the one.
+            // Each round decides one trace, so the recursion ends when there is room or nothing
+            // left to decide.
             return self.end(id, class, is_root, span, now, out);
         }
+        // After the bound was seen to: a trace that completes first could be decided without this
+        // span.
         self.close_span(slot, now);
         if !is_held {
             self.counts.lose(DropReason::TraceFull, 1);
@@ -311,6 +323,8 @@ impl<S> Traces<S> {
             if spans >= spans_most {
                 return SweepResult::More;
             }
+            // The first of those that wait decides: to let a small trace pass it would starve a
+            // large one.
             let waited = self.waited(now, wait).filter(|slot| {
                 let has_room = room.is_for(self.slots[*slot as usize].spans.len());
                 if !has_room {
@@ -318,11 +332,14 @@ impl<S> Traces<S> {
                 }
                 has_room
             });
+            // Overdue traces ignore the room: their bound is on time, and the batch counts what it
+            // drops.
             let decision = match (waited, self.overdue(now)) {
                 (Some(slot), _) => self.decide(slot, None, now),
                 (None, Some(slot)) => self.decide(slot, Some(EarlyReason::HoldTime), now),
                 (None, None) => return left,
             };
+            // A trace without spans costs something too.
             spans += decision.spans.len().max(1);
             if matches!(decision.fate, Fate::Kept(_)) {
                 room.take(decision.spans.len());
@@ -333,6 +350,7 @@ impl<S> Traces<S> {
 
     /// Decides everything as far as it is known. Nothing is held from then on.
     pub(super) fn close(&mut self, now: Stamp) -> Vec<Decision<S>> {
+        // Spans that begin later are not recorded, as nothing would decide about them.
         self.is_closed = true;
         let mut out = Vec::with_capacity(self.held.len());
         while let Some(slot) = self.begun.first() {
@@ -344,11 +362,13 @@ impl<S> Traces<S> {
     /// Decides or deletes every trace that is held, and holds those that begin later. A deleted
     /// trace is not sampled out, so it is not counted as that.
     pub(super) fn settle(&mut self, now: Stamp, pending: Pending) -> Vec<Decision<S>> {
+        // Kept aside, since `decide_as` counts each trace as dropped.
         let counts = self.counts.clone();
         let mut out = Vec::with_capacity(self.held.len());
         while let Some(slot) = self.begun.first() {
             out.push(match pending {
                 Pending::Keep => self.decide(slot, None, now),
+                // Without asking the budgets, which the traces after the resume need.
                 Pending::Discard => self.decide_as(slot, Fate::Dropped, DropReason::OverRate),
             });
         }
@@ -374,6 +394,8 @@ impl<S> Traces<S> {
     /// The first of those whose wait for late spans is over.
     fn waited(&self, now: Stamp, wait: Duration) -> Option<u32> {
         let slot = self.complete.first()?;
+        // The list has the order of these times, but for moments between threads, so the first is
+        // the only one to look at.
         let since = self.slots[slot as usize].complete_at;
         (now >= since.plus(wait)).then_some(slot)
     }
@@ -409,6 +431,7 @@ impl<S> Traces<S> {
             || slower.admits(now),
             || rate.admits(now),
         );
+        // A complete trace lost nothing by being decided early, so it is not counted as that.
         if let Some(early) = early
             && open > 0
         {
@@ -420,6 +443,7 @@ impl<S> Traces<S> {
     fn decide_as(&mut self, slot: u32, fate: Fate, loss: DropReason) -> Decision<S> {
         let trace = &mut self.slots[slot as usize];
         let (id, open) = (trace.id, trace.open);
+        // The memory goes with the decision: a slot that held a large trace keeps none of it.
         let spans = std::mem::take(&mut trace.spans);
         self.held.remove(&id);
         self.free.push(slot);
@@ -446,6 +470,7 @@ pub(super) enum Wait {
     Over,
 }
 
+// Far below `u32::MAX`, which `Order` uses for no slot.
 const SLOTS_MAX: usize = 1 << 30;
 
 #[cfg(test)]

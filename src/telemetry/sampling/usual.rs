@@ -18,6 +18,7 @@ use crate::instrument::duration_sketch::DurationSketch;
 #[derive(Debug)]
 pub(super) struct UsualDurations {
     factor: u32,
+    // A map for each kind: a key of kind and name would need an owned text for each look-up.
     by_kind: [HashMap<Arc<str>, u32, foldhash::quality::RandomState>; KINDS],
     pasts: Vec<Past>,
     /// Where the next search for a place begins.
@@ -65,11 +66,13 @@ impl UsualDurations {
         let kind = index(kind);
         let known = self.by_kind[kind].get(name).copied();
         let Some(slot) = known.or_else(|| self.make_room(kind, name, now)) else {
+            // Counted, so that a lack of places is not taken for a lack of slow spans.
             self.unjudged += 1;
             return None;
         };
         let past = &mut self.pasts[slot as usize];
         past.seen = now;
+        // A slow span is learned as well: what becomes slow for good becomes usual.
         past.sketch.compare(took, self.factor)
     }
 
@@ -85,6 +88,7 @@ impl UsualDurations {
 
     #[cold]
     fn make_room(&mut self, kind: usize, name: &str, now: Stamp) -> Option<u32> {
+        // Names can come from a page, so their length has a bound as their number has.
         if name.len() > NAME_LEN_MAX {
             return None;
         }
@@ -101,6 +105,7 @@ impl UsualDurations {
         } else {
             let slot = self.place(now)?;
             let gone = std::mem::replace(&mut self.pasts[slot], past);
+            // Both maps and pasts change together, so a slot never answers to two names.
             self.by_kind[gone.kind].remove(&gone.name);
             slot
         };
@@ -113,6 +118,7 @@ impl UsualDurations {
     fn place(&mut self, now: Stamp) -> Option<usize> {
         (0..SEARCH_MAX).find_map(|_| {
             let slot = self.hand;
+            // The hand goes around, so that each place is looked at before one is looked at twice.
             self.hand = (slot + 1) % NAMES_MAX;
             let past = &self.pasts[slot];
             let may_go = !past.sketch.is_known() || now.since(past.seen) >= FORGOTTEN_AFTER;

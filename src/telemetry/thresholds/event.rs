@@ -25,7 +25,8 @@ pub struct ThresholdEvent {
     /// Of how many that ended within the window. What was cancelled, superseded or shut down is not
     /// among them.
     pub count: u64,
-    /// How far back it was looked; less while the app has not run as long.
+    /// How far back it was looked: the window that was set, also while telemetry has not been
+    /// installed for as long.
     pub window: Duration,
 }
 
@@ -42,6 +43,7 @@ impl fmt::Display for ThresholdEvent {
             ThresholdKind::OperationSlowRate => ("operation", "were slow"),
             ThresholdKind::EventErrorRate => ("event", "failed"),
         };
+        // One decimal: a threshold of half a percent should not read as 0 or 1.
         let (rate, threshold) = (self.rate * 100.0, self.threshold * 100.0);
         let seconds = self.window.as_secs_f64();
         let state = match self.state {

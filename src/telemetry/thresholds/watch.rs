@@ -39,6 +39,7 @@ impl ThresholdWatch {
 
     /// Looks, if it is time to, and tells what changed. Of two threads one looks.
     pub(crate) fn look(&self) {
+        // A scrape must not wait for another scrape's look, which has the same result.
         let mut state = match self.state.try_lock() {
             Ok(state) => state,
             Err(TryLockError::Poisoned(state)) => state.into_inner(),
@@ -48,7 +49,9 @@ impl ThresholdWatch {
         if !state.is_due(now) {
             return;
         }
+        // `every_ended` takes no lock, and runs no code of the app.
         let events = state.look(now, every_ended());
+        // Released first, so that a look on another thread is not held up by telling.
         drop(state);
         for event in events {
             self.notifier.tell(event);
@@ -58,6 +61,7 @@ impl ThresholdWatch {
     /// Forgets what was counted until now.
     pub(crate) fn forget(&self) {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        // All windows begin anew: a share over the pause would mix what counts with what does not.
         *state = Watched::new(state.rules, now(), every_ended());
     }
 
@@ -74,6 +78,7 @@ type Counted = Vec<(Subject, Arc<str>, Ended)>;
 struct Watched {
     rules: ThresholdRules,
     looked: Stamp,
+    // It only grows, and the names are capped where they are counted.
     names: HashMap<(Subject, Arc<str>), Name>,
 }
 
@@ -109,6 +114,7 @@ impl Side {
     /// wavers around the threshold is told once.
     fn look(&mut self, share: Option<f64>, threshold: f64) -> Option<ThresholdState> {
         if !self.is_above {
+            // Above and not at: a threshold of 0 tells of any failure, and one of 1 never tells.
             self.is_above = share.is_some_and(|share| share > threshold);
             self.calm = 0;
             return self.is_above.then_some(ThresholdState::Crossed);
@@ -138,6 +144,8 @@ impl Watched {
     }
 
     fn is_due(&self, now: Stamp) -> bool {
+        // As often as the window can tell apart, but within bounds for windows that are very short
+        // or long.
         let interval = (self.rules.window / MARKS).clamp(INTERVAL_MIN, INTERVAL_MAX);
         now.since(self.looked) >= interval
     }
@@ -168,6 +176,8 @@ impl Watched {
                     0 => 0.0,
                     total => exceeding as f64 / total as f64,
                 };
+                // The event has the true rate even then: a name that hardly runs any more may come
+                // back.
                 let share = (ended.total >= COUNT_MIN).then_some(rate);
                 if let Some(state) = side.look(share, threshold) {
                     events.push(ThresholdEvent {

@@ -24,6 +24,8 @@ impl Window {
         // The newest mark that is old enough is where the window begins.
         while self
             .marks
+            // The second: the first stays as the begin until a later one is old enough to take its
+            // place.
             .get(1)
             .is_some_and(|(at, _)| now.since(*at) >= window)
         {
@@ -31,6 +33,7 @@ impl Window {
         }
         let begin = self.marks.front().map_or(counted, |(_, ended)| *ended);
         let newest = self.marks.back().map(|(at, _)| *at);
+        // Spaced out, so that a window has at most sixty marks however often one looks.
         if newest.is_none_or(|at| now.since(at) >= window / MARKS) {
             self.marks.push_back((now, counted));
         }
