@@ -61,6 +61,8 @@ impl AsyncCall {
             clock: inner.recorder.clock.clone(),
             series: Arc::clone(&event.series),
             caller,
+            // Counted before the bound is looked at: of two threads at the bound at least one sees
+            // both.
             slot: Arc::new(inner.held_messages.hold(bytes)),
             started,
             span,
@@ -68,17 +70,20 @@ impl AsyncCall {
             ended: false,
         };
         if inner.has_too_many_held_messages() {
+            // Or its drop would end the message a second time.
             opened.ended = true;
             opened.conclude(inner, HandlerOutcome::over_credit(), None);
             return Err(ErrorType::OverCredit);
         }
         let (abort, registration) = AbortHandle::new_pair();
+        // An event has nothing to withdraw: its handler goes on when the page is gone.
         if let Some(call) = caller.call {
             let held = HeldCall {
                 abort,
                 call: opened.open_call(),
                 slot: Arc::clone(&opened.slot),
             };
+            // The guard ends with this statement: what follows records metrics and ends spans.
             let called = inner.page().open_call(caller.generation, call, held);
             if let Err(error) = called {
                 // Another call with this id is open: this one gets no reply, or both would.
@@ -123,6 +128,7 @@ impl AsyncCall {
         future: BoxFuture<'static, HandlerOutcome>,
         registration: AbortRegistration,
     ) {
+        // The task enters the span at each poll; `self` keeps one for the message's end.
         let span = self.span.clone();
         let handlers = async move {
             let thread = self
@@ -137,6 +143,8 @@ impl AsyncCall {
             self.finish(outcome);
         };
         let task = Abortable::new(handlers.instrument(span), registration);
+        // Responders wait for other threads alone, so no runtime is needed: the thread that
+        // responds runs the rest.
         if !event.is_async() {
             return InlineTask::start(task.map(drop).boxed());
         }
@@ -159,12 +167,14 @@ impl AsyncCall {
                 let outcome = outcome.unwrap_or_else(HandlerOutcome::dropped);
                 self.conclude(&inner, outcome, Some(took));
             }
+            // No reply goes out, but the handler's end and its time count.
             inner => {
                 let outcome =
                     outcome.map_or(Err(self.slot.withdrawn_as()), |outcome| outcome.outcome);
                 let kind = self.caller.kind();
                 record_end(&self.series, kind, outcome, Some(took), &self.span);
                 if let Some(inner) = inner {
+                    // The credit comes back here, since no end of a reply will bring it.
                     inner.refund(self.caller);
                 }
             }
@@ -187,6 +197,7 @@ impl AsyncCall {
         let Caller {
             generation, call, ..
         } = self.caller;
+        // An event has no page that waits; whether its page is there does not change its end.
         call.is_none_or(|call| inner.page().close_call(generation, call))
     }
 

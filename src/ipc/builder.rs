@@ -85,6 +85,8 @@ impl IpcBuilder {
             runtime: None,
             tracer: None,
             origins: OriginPolicy::default(),
+            // These three defaults trust the page least: no message without a nonce, no series from
+            // the page's marks, no trace that the page chooses.
             page_events: PageEvents::default(),
             page_marks: PageMarks::default(),
             page_traces: PageTraces::default(),
@@ -153,6 +155,7 @@ impl IpcBuilder {
     /// [`allow_origin`](Self::allow_origin) named. Each page that the webview loads then has the
     /// wire: what the app's handlers do, it can do.
     pub fn any_origin(mut self) -> Self {
+        // It replaces the list, so a later `allow_origin` begins a new one.
         self.origins = OriginPolicy::Any;
         self
     }

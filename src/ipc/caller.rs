@@ -57,6 +57,7 @@ pub(super) fn record_end(
     series.handled(outcome, took);
     // A call is kept when it is settled, with its handler as one of its stages.
     if kind == InboundKind::Event && record_sink::is_on() {
+        // Only while records are kept: `trace_of` asks the subscriber, which is not free.
         keep_event(series, outcome, took, span);
     }
     if let Err(error) = outcome {
@@ -78,6 +79,7 @@ fn keep_event(series: &EventSeries, outcome: Outcome, took: Option<Duration>, sp
 
 /// The trace that a handler's span is of, if it is of any.
 pub(super) fn trace_of(span: &Span) -> TraceId {
+    // At a thread's end OpenTelemetry's thread-locals may be gone, and a look at them panics.
     if span.is_disabled() || is_ending() {
         return TraceId::INVALID;
     }

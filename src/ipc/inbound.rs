@@ -169,6 +169,7 @@ impl Inner {
             }
         });
         if let Err(error) = taken {
+            // At a forbidden origin the origin is the reason, whatever else is wrong with the text.
             self.refuse_text(if is_allowed {
                 error
             } else {
@@ -179,6 +180,7 @@ impl Inner {
     }
 
     fn receive_batch(self: &Arc<Self>, text: &str, origin: Option<&str>) -> Result<(), ErrorType> {
+        // Read before the parsing, so that the time on the way does not hold it.
         let received = self.recorder.clock.now();
         let InboundBatch {
             page,
@@ -198,6 +200,8 @@ impl Inner {
             received,
             posted,
         };
+        // Only when it is the batch's first: a control message ahead of it, such as `ready`,
+        // changes what the page admits.
         let first = match messages.first() {
             Some(Some(InboundMessage::Posted(first))) => Some(first),
             _ => None,
@@ -210,6 +214,8 @@ impl Inner {
                     self.page_ready(page, ready, arrival, origin);
                 }
                 Some(InboundMessage::Posted(posted)) => {
+                    // A lock for each further message: handlers run in between, and none runs under
+                    // the lock.
                     let admitted = admitted
                         .take()
                         .unwrap_or_else(|| self.page().admit(page, &posted, arrival));
@@ -244,6 +250,7 @@ impl Inner {
             Ok(()) => {
                 // It says so when something listens, and when it is hidden.
                 self.page().listens_to_nothing();
+                // Only now: a page that is refused must not make its origin the app's.
                 self.origins.trust(origin);
                 // From a page that was not there when the batch came.
                 let arrival = Arrival {
@@ -304,6 +311,7 @@ impl Inner {
                     began: admitted
                         .start
                         .as_ref()
+                        // A page that gives no time made it at the latest when the batch came.
                         .and_then(|start| start.began)
                         .unwrap_or(arrival.received),
                     transit,
@@ -376,6 +384,8 @@ impl Inner {
     /// that there is no wire for it: its nonce proves that it is the webview's page.
     fn reject_page(&self, text: &str) -> Result<(), ErrorType> {
         let batch = self.open(text)?;
+        // Nothing else in the batch counts: its other messages are neither run nor counted one by
+        // one.
         let is_ready = |message: &Option<InboundMessage<'_>>| {
             matches!(message, Some(InboundMessage::Ready(_)))
         };
