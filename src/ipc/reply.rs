@@ -24,6 +24,7 @@ impl Inner {
         span: &Span,
         parent: &TraceParent,
     ) {
+        // The handler ran all the same, so the message ends as `too_large`, too.
         let handled = if handled.reply_size() > self.config.limits.outbound_bytes_max {
             HandlerOutcome::too_large()
         } else {
@@ -42,6 +43,7 @@ impl Inner {
             .page()
             .reply(caller.generation, message, ReplyBound::Enforced);
         let sent = match sent {
+            // The same message with a small refusal in it: its span and its times stay.
             Err(RefusedReply::NoRoom(mut message)) => {
                 let refusal = HandlerOutcome::unacknowledged();
                 outcome = refusal.outcome;
@@ -53,6 +55,7 @@ impl Inner {
         };
         record_end(series, caller.kind(), outcome, took, span);
         match sent {
+            // The guard of the page's lock is gone by here; the wake closure is the app's.
             Ok(()) => self.wake(),
             Err(RefusedReply::Ended(message, error)) => self.undelivered(*message, error),
             Err(RefusedReply::NoRoom(_)) => unreachable!("a refusal has room"),
@@ -71,6 +74,8 @@ impl Inner {
 
     /// Ends the span of a call that gets no reply.
     pub(super) fn end_call_span(&self, caller: Caller, error: ErrorType) {
+        // A call without a credit is a transport's own: the page's spans know it not, and its id
+        // may be that of a call of the page's.
         let (Some(call), Credit::Spent) = (caller.call, caller.credit) else {
             return;
         };

@@ -34,6 +34,7 @@ impl Ipc {
     /// Whether [`emit`](Self::emit) of that event keeps the latest only.
     #[must_use]
     pub fn is_coalesced(&self, event: &str) -> bool {
+        // As from outside: a question must not take one of the places of the app's own events.
         let series = self.0.recorder.series.event(event, NameSource::External);
         **series.label() == *event && series.sending().is_coalesced()
     }
@@ -48,6 +49,7 @@ impl Ipc {
     /// be coalesced so.
     pub fn set_coalesced(&self, event: &str, coalesced: bool) -> bool {
         let series = self.0.recorder.series.event(event, NameSource::Registered);
+        // Events beyond the cap share one series, and must not become each other's latest.
         **series.label() == *event && series.sending().set_coalesced(coalesced)
     }
 }

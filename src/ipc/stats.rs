@@ -130,6 +130,7 @@ pub(super) struct Stats {
     /// Messages that were given an id in the ledger: it moves under no lock, so it is apart.
     accepted: AtomicU64,
     ended: AtomicU64,
+    // Behind a lock, so that the sums and the histogram of a snapshot belong together.
     outbound: Mutex<Sums>,
 }
 
@@ -177,6 +178,7 @@ impl Stats {
                 if let Some(latency) = latency {
                     let us = u64::try_from(latency.as_micros()).unwrap_or(u64::MAX);
                     sums.latency_sum_us = sums.latency_sum_us.saturating_add(us);
+                    // What took longer than the histogram's hour counts as an hour.
                     sums.latency_us.saturating_record(us);
                 }
             }
@@ -198,6 +200,7 @@ impl Stats {
     }
 
     pub(super) fn snapshot(&self, peak_queue_length: usize, clock: &Clock) -> IpcMetrics {
+        // Not one of `sums`: a reset leaves what is open alone.
         let messages_open = self.open();
         let sums = self.sums();
         let ended = sums.sent + sums.failed + sums.dropped;

@@ -128,6 +128,7 @@ pub(crate) struct Ack {
     /// When everything that the page did at once for them was done.
     pub(crate) done: Option<PageTime>,
     /// Begin and end of those that began later than `at`, or took longer than a step of the clock.
+    // Plain numbers: each is checked to be a page time where it is used.
     pub(crate) ran: Vec<(u64, f64, f64)>,
 }
 
@@ -275,11 +276,13 @@ pub(crate) struct PostedMessage<'a> {
     pub(crate) id: u64,
     pub(crate) wants_reply: bool,
     pub(crate) event: Cow<'a, str>,
+    // Checked to be JSON and not read further: only the handler knows its type.
     pub(crate) data: &'a RawValue,
     pub(crate) traceparent: Option<Cow<'a, str>>,
     /// When the page called `invoke` or `emit`.
     pub(crate) at: Option<PageTime>,
     /// The page's span that it was called within.
+    // Believed only as far as the host made such a span.
     pub(crate) span: Option<u64>,
 }
 

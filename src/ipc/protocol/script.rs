@@ -270,6 +270,7 @@ impl BatchWriter {
     }
 
     pub(in crate::ipc) fn finish(mut self) -> String {
+        // The key inside a string matches, too: the page then looks for bytes and finds none.
         let has_bytes = self.len > 0 && BYTES.find(self.json.as_bytes()).is_some();
         self.json.push_str(if has_bytes {
             r#"],"bytes":true}"#
