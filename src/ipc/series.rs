@@ -660,8 +660,7 @@ impl EventSeries {
 
     fn register_ok(&self, direction: Direction) -> OkInstruments {
         let duration = match direction {
-            // An event of both directions has one metric for each, so `direction` is no label of
-            // them.
+            // Each direction has a metric of its own, so neither has a label for it.
             Direction::Inbound => &semconv::IPC_HANDLER_DURATION,
             Direction::Outbound => &semconv::IPC_DELIVERY_DURATION,
         };

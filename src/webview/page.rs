@@ -154,10 +154,12 @@ fn is_own_scheme(scheme: &str) -> bool {
     ];
     let is_part = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
     scheme.starts_with(|c: char| c.is_ascii_lowercase())
+        // The longest label of a host name.
         && scheme.len() <= 63
         && scheme.bytes().all(is_part)
         && !scheme.ends_with('-')
         && !KNOWN.contains(&scheme)
+        // The builder may have the protocol of the page that waits for a dev server.
         && scheme != WAITING_SCHEME
 }
 

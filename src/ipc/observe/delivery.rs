@@ -117,6 +117,8 @@ impl Delivery {
     pub fn sent(&mut self, batch: usize) {
         if let Some(message) = &mut self.message {
             message.sent(&self.shared.recorder, batch);
+            // The first hand-over counts: its age is that of the message, however often it is sent
+            // again.
             if let (None, Some(at)) = (&message.in_flight, message.dispatched()) {
                 message.in_flight = Some(self.shared.in_flight.add(at));
             }
@@ -147,18 +149,23 @@ impl Delivery {
         if let Some(message) = &self.message
             && message.dispatched().is_none()
         {
+            // A layer without batches need not call `sent`.
             self.sent(1);
         }
         let now = self.shared.recorder.clock.now();
         let Some(message) = self.message.take() else {
+            // It ended before, or the page has it to end: a drop then does nothing.
             return;
         };
         if let Some(answered) = self.call.take() {
             let details = answered.details(&message, now);
             let Answered { call, handled, .. } = answered;
+            // For the host the call is over with the hand-over; its span may still wait for the
+            // page.
             self.shared.settled(call, handled, now, details);
         }
         let ended = {
+            // In a block, since `finish` below takes this lock again and ends spans.
             let page = &mut *self.shared.page();
             if let Some((AwaitedCall { id, generation }, _)) = self.page_call.take() {
                 match page.awaited_of(generation) {
@@ -194,12 +201,15 @@ impl Delivery {
         };
         let now = self.shared.recorder.clock.now();
         let settled = page.execution().map_or(now, |execution| execution.begin);
+        // The call's details are read before the message is given away.
         let answered = self.call.take().map(|answered| {
             let details = answered.details(&message, settled);
             (answered, details)
         });
         self.shared.end_message(message, outcome, page);
         if let Some((Answered { call, handled, .. }, details)) = answered {
+            // A reply that arrived may carry a failure: the call then failed, and the message did
+            // not.
             let outcome = outcome.and(handled);
             self.shared.settled(call, outcome, settled, details);
         }
@@ -219,6 +229,7 @@ impl Delivery {
         if let Some((number, Some(generation))) = self.number.take()
             && let Some(awaited) = self.shared.page().awaited_of(generation)
         {
+            // What the page still says of this number counts as unknown.
             awaited.forget(number);
         }
     }

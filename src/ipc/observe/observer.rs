@@ -137,6 +137,7 @@ impl Observer {
     ///
     /// A later call replaces what an earlier one set.
     pub fn on_wake(&self, wake: impl Fn(Wake) + Send + Sync + 'static) {
+        // Weak: the observer itself owns this closure.
         let shared = Arc::downgrade(&self.0);
         let waker = &self.0.heartbeat.waker;
         waker.set(move || wake(Wake(Weak::clone(&shared))));

@@ -67,6 +67,7 @@ impl PageScript {
         let Self { nonce, marks } = self;
         let marks = *marks == PageMarks::Recorded;
         format!(
+            // Hex digits, numbers and booleans alone, so nothing needs an escape.
             r#"((send)=>({PAGE_SCRIPT})({{"nonce":"{nonce}","bytes":{REPORT_BYTES_MAX},"messages":{REPORT_LEN_MAX},"marks":{marks},send}}))"#
         )
     }

@@ -242,8 +242,8 @@ impl<'a> Fields<'a> {
                 failed: match self.outcome.as_ref().map(|outcome| outcome.0.as_ref()) {
                     None | Some("ok") => false,
                     Some("failed") => true,
-                    // Not a failure of the span's: a closed set, as everything that ends in an
-                    // attribute.
+                    // A closed set: another outcome makes the message malformed, not the span
+                    // failed.
                     Some(_) => return None,
                 },
             },

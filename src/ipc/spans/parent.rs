@@ -37,8 +37,8 @@ impl TraceParent {
             return Self::Suppressed;
         }
         Context::map_current(|context| {
-            // The second mark is OpenTelemetry's: under it an exporter works, whose messages need
-            // no spans.
+            // The second mark is OpenTelemetry's own. An exporter works under it, and its messages
+            // need no spans.
             if suppression::is_marked(context) || context.is_telemetry_suppressed() {
                 Self::Suppressed
             } else if context.has_active_span() {
