@@ -136,6 +136,7 @@ pub(super) type Reply = Result<Box<RawValue>, Rejection>;
 )]
 pub trait HandlerResult: Send + 'static {
     #[doc(hidden)]
+    // No app implements this trait: the types here cannot be named outside this crate.
     fn into_reply(self, wanted: ReplyWanted) -> HandlerReply;
 }
 

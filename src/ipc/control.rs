@@ -155,8 +155,8 @@ impl Inner {
         }
         if let Some(HeldCall { abort, call, slot }) = withdrawn.held {
             let took = withdrawn.at.since(call.began);
+            // The page's call is over now, however long its handler takes to stop.
             call.series
-                // The page's call is over now, however long its handler takes to stop.
                 .call_settled(Err(error), took, CallDetails::default());
             // Before the abort: the handler's end, which the abort may run at once, reads why.
             slot.withdraw(error);
@@ -178,9 +178,9 @@ impl Inner {
         };
         // Without a time of the page's there is nothing to measure, only an id to remember.
         let Some(start) = start else { return };
+        // No lock is held here: a tracer is the app's code.
         let span = self
             .recorder
-            // No lock is held here: a tracer is the app's code.
             .open_page_span(&open.name, start, parent.as_ref());
         let Some(span) = span else { return };
         // The span was made without the lock, so the page may be gone or have closed it by now.

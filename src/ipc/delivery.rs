@@ -44,6 +44,7 @@ pub(super) struct PageExecution {
 impl PageExecution {
     /// From `begin` to `end` as the page says, of what was sent at `sent`.
     pub(super) fn clamped(begin: Stamp, end: Stamp, sent: Stamp, now: Stamp) -> Self {
+        // A page can say any time. The host knows that its message ran between these two.
         let begin = begin.max(sent).min(now);
         let end = end.max(begin).min(now);
         Self { begin, end }
@@ -108,6 +109,7 @@ impl Recorder {
         site: Option<CallSite>,
     ) -> (Stamp, Option<Box<TimedSpan>>) {
         let tracer = match parent {
+            // Not even the global tracer is looked for, which can cost more than the message.
             TraceParent::Suppressed => None,
             TraceParent::Root | TraceParent::Within(_) => self.tracer.tracer(&self.clock),
         };

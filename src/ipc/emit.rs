@@ -38,6 +38,7 @@ impl fmt::Debug for EmitError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut shown = f.debug_struct("EmitError");
         shown.field("reason", &self.reason);
+        // A name that is not allowed can be any text, part of a payload among it.
         if !matches!(self.reason, EmitErrorReason::InvalidName(_)) {
             shown.field("event", &self.event);
         }
@@ -67,6 +68,8 @@ impl fmt::Display for EmitError {
         let event = &self.event;
         match &self.reason {
             EmitErrorReason::InvalidName(error) => write!(f, "event name {error}"),
+            // serde's own text may quote the payload, so it is the error's source and not in this
+            // line.
             EmitErrorReason::NotJson(_) => {
                 write!(f, "payload of {event} cannot be written as JSON")
             }

@@ -103,6 +103,7 @@ impl HandlerOutcome {
         Self::refusal(ErrorType::OverCredit, "too many handlers are running")
     }
 
+    // No log record: its `error.type` says all there is.
     fn refusal(error: ErrorType, message: &str) -> Self {
         let rejection = Rejection {
             name: "SpanwireError".into(),
@@ -130,6 +131,7 @@ impl HandlerOutcome {
         );
         let message = "the handler panicked".to_owned();
         let rejection = Rejection {
+            // Its code on the wire is that of a handler's error.
             name: "Panic".into(),
             message,
             error: ErrorType::Panic,

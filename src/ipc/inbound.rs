@@ -155,6 +155,7 @@ impl Inner {
         text: impl FnOnce() -> Option<&'a str>,
         origin: Option<&str>,
     ) -> Received {
+        // By the first bytes alone, so that the app's own messages pass at the cost of this look.
         let form = self.form(bytes);
         if form == TextForm::NotOurs {
             return Received::NotOurs;
@@ -308,10 +309,10 @@ impl Inner {
                     generation: admitted.generation,
                     call: posted.wants_reply.then_some(posted.id),
                     credit: Credit::Spent,
+                    // A page that gives no time made it at the latest when the batch came.
                     began: admitted
                         .start
                         .as_ref()
-                        // A page that gives no time made it at the latest when the batch came.
                         .and_then(|start| start.began)
                         .unwrap_or(arrival.received),
                     transit,
@@ -333,6 +334,7 @@ impl Inner {
 
     /// What a text is to this wire, by its first bytes.
     fn form(&self, text: &[u8]) -> TextForm {
+        // Without the opt-in the compatible form is a text of the app's like any other.
         match TextForm::of(text) {
             TextForm::Plain if self.config.page_events == PageEvents::SpanwireOnly => {
                 TextForm::NotOurs

@@ -61,6 +61,7 @@ pub(super) struct EventListeners {
 }
 
 #[derive(Clone)]
+// Behind `Arc`s, since each change copies an event's list.
 pub(super) enum Listener {
     Sync(Arc<SyncListener>),
     Async(Arc<AsyncListener>),

@@ -113,6 +113,7 @@ impl Sender<'_> {
             series,
             span,
             enqueued_at,
+            // What the same sum has grown by when the message leaves is its own part of the delay.
             main_thread_delay_before: self.waker.total_delay(enqueued_at),
         }
     }

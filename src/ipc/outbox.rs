@@ -404,10 +404,10 @@ impl Outbox {
                 continue;
             };
             let again = match entry.message.body {
+                // Bounded, or a message that crashes its page would crash each page after it, too.
                 Body::Event {
                     replay: Replay::Yes,
                     ..
-                // Bounded, or a message that crashes its page would crash each page after it, too.
                 } => entry.timing.attempts <= self.limits.retries_max,
                 // It has an id and was never sent, as a raw script that waits for a script of its
                 // own: the next page gets it.

@@ -57,6 +57,8 @@ pub(super) struct Page {
     /// Calls and events that the page sent and that did not end.
     unanswered: u32,
     /// Calls whose handler runs in the background.
+    // The window bounds them; those of a transport without one,
+    // `Inner::has_too_many_held_messages`.
     calls: HashMap<u64, HeldCall>,
     clock: PageClock,
     spans: OpenSpans,
@@ -108,7 +110,7 @@ impl Page {
     /// The wire's state is read for a scrape, an export or the history; whether the event loop should
     /// be woken for it.
     pub(super) fn beat(&mut self, now: Stamp) -> bool {
-        // Not behind the `||` below: `beat` has to run each time.
+        // Not behind the `||` below: `Liveness::beat` has to run whenever a page is there.
         let asks = self.phase == PagePhase::Ready && self.liveness.beat(now);
         // A closed wire has nothing to ask of the event loop.
         self.phase != PagePhase::Closed && (self.liveness.wakes(now) || asks)

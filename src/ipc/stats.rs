@@ -79,6 +79,7 @@ impl IpcMetrics {
 
 impl fmt::Display for IpcMetrics {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // A test holds this block to the letter.
         writeln!(f, "IPC Metrics:")?;
         writeln!(f, "- Messages Sent: {}", self.messages_sent)?;
         writeln!(f, "- Messages Failed: {}", self.messages_failed)?;
@@ -182,6 +183,7 @@ impl Stats {
                     sums.latency_us.saturating_record(us);
                 }
             }
+            // By the value of the metric's attribute, so that both tell dropped from failed alike.
             (Err(_), "dropped") => sums.dropped += 1,
             (Err(_), _) => sums.failed += 1,
         }

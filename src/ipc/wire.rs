@@ -175,8 +175,8 @@ impl Ipc {
         let marks = self.0.config.page_marks == PageMarks::Recorded;
         let compat = self.0.config.page_events == PageEvents::SpanwireAndPlain;
         let spans = self.0.config.page_spans.is_some();
+        // Hex digits, numbers and booleans alone, so nothing needs an escape.
         format!(
-            // Hex digits, numbers and booleans alone, so nothing needs an escape.
             r#"({PAGE_SCRIPT})({{"nonce":"{nonce}","credits":{credits},"bytes":{bytes},"messages":{messages},"depth":{depth},"marks":{marks},"compat":{compat},"spans":{spans}}});"#
         )
     }
@@ -356,6 +356,7 @@ impl Ipc {
     /// The page could not take `script`: its messages are sent again, three times at most.
     pub fn evaluation_failed(&self, script: Script) {
         let mut effects = Effects::default();
+        // The guard ends here; `apply` records metrics and ends spans.
         let again = self.0.page().evaluation_failed(&script, &mut effects);
         self.0.apply(effects);
         // A message that failed for good made room among those in flight.
@@ -370,6 +371,7 @@ impl Ipc {
     ///
     /// [`PageReadyError`] says why the page is not taken.
     pub fn page_ready(&self, page: &str) -> Result<(), PageReadyError> {
+        // A transport's id is checked as the page's own: scripts hold it without an escape.
         if !is_page_id(page) {
             return Err(PageReadyError::InvalidId);
         }

@@ -104,6 +104,7 @@ impl Timeline {
 
     /// Nothing more is waited for.
     pub(super) fn conclude(&mut self) {
+        // What was reached stays: the gauges and the trace are made from it.
         self.is_over = true;
     }
 
@@ -132,6 +133,7 @@ impl Timeline {
         if self.is_over {
             return 0;
         }
+        // A phase that was reached is not awaited any more, so a second mark costs one load.
         let open = |phase: &&Phase| self.reached[**phase as usize].is_none();
         Phase::ALL
             .iter()

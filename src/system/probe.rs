@@ -314,6 +314,7 @@ impl Shares<'_> {
 fn no_use() -> CpuShares {
     CpuShares {
         total: 0.0,
+        // Where the series are by mode, each of them has to fall to 0.
         modes: match cfg!(target_os = "linux") {
             true => vec![(CpuMode::User, 0.0), (CpuMode::System, 0.0)],
             false => Vec::new(),

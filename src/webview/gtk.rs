@@ -14,6 +14,7 @@ use crate::semconv::{self, ErrorType};
 /// Listens to the webview's signals, if that is not done yet.
 pub(super) fn listen(ipc: &Ipc, webview: &wry::WebView) {
     let webview = webview.webview();
+    // An address is enough to tell webviews apart, since `destroy` forgets it.
     let place = webview.as_ptr() as usize;
     let Some(first) = ipc.webview().attach(place) else {
         return;

@@ -118,6 +118,7 @@ impl Page {
     /// The page script needs no exception from any policy. A dev server has a policy of its own, so
     /// there this does nothing.
     pub fn content_security_policy(mut self, policy: HeaderValue) -> Self {
+        // Whoever serves a page sets its policy, and that is the dev server for its own.
         if let Content::Embedded(embedded) = &mut self.content {
             embedded.policy = policy;
         }
@@ -159,7 +160,7 @@ fn is_own_scheme(scheme: &str) -> bool {
         && scheme.bytes().all(is_part)
         && !scheme.ends_with('-')
         && !KNOWN.contains(&scheme)
-        // The builder may have the protocol of the page that waits for a dev server.
+        // `DevServer::load` registers this one for the page that waits.
         && scheme != WAITING_SCHEME
 }
 

@@ -156,8 +156,8 @@ impl Awaited {
             (span, _) => (span, Ended::default()),
         };
         let host = HostSide::Handling;
+        // Kept although the page has settled it: the hand-over of its reply looks for that.
         self.calls.insert(
-            // Kept although the page has settled it: the hand-over of its reply looks for that.
             id,
             OpenCall {
                 span,

@@ -63,6 +63,7 @@ impl Delivery {
         site: Option<CallSite>,
     ) -> Self {
         let (enqueued_at, span) = shared.recorder.send(kind, &series, size, parent, site);
+        // From here on it is open; every way out of this type ends it.
         shared.opened();
         Self {
             shared,
@@ -109,6 +110,7 @@ impl Delivery {
     pub fn number(&mut self) -> u64 {
         let shared = &self.shared;
         let take = || shared.page().number(shared.page_nonce.is_some());
+        // One number for a message, however often the layer asks for it.
         self.number.get_or_insert_with(take).0
     }
 
@@ -154,7 +156,6 @@ impl Delivery {
         }
         let now = self.shared.recorder.clock.now();
         let Some(message) = self.message.take() else {
-            // It ended before, or the page has it to end: a drop then does nothing.
             return;
         };
         if let Some(answered) = self.call.take() {
@@ -195,6 +196,8 @@ impl Delivery {
         self.finish(Err(error), Acknowledged::Never);
     }
 
+    // After an end, and where the page has the message to end, there is none here, so a drop does
+    // nothing.
     fn finish(&mut self, outcome: Outcome, page: Acknowledged) {
         let Some(message) = self.message.take() else {
             return;

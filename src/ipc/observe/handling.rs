@@ -159,8 +159,10 @@ impl Handling {
     }
 
     fn finish(&mut self, outcome: Outcome) {
+        // First: `self` is dropped when its caller returns.
         self.has_ended = true;
         let now = self.shared.recorder.clock.now();
+        // From `begin` on: between its parts an async handler waits, and that is its time, too.
         let took = now.since(self.started);
         record_end(
             &self.series,

@@ -111,14 +111,15 @@ impl<'a> Inbound<'a> {
         };
         let mut handling = recorder.begin(&series, self.kind, trace, None, started);
         let details = call_details(start.as_ref(), handling.call.as_deref());
+        // An event has nothing that the page could settle.
         let page_call = call
-            // An event has nothing that the page could settle.
             .filter(|_| self.kind == InboundKind::Call)
             .and_then(|call| shared.open_call(call.id, &mut handling.call));
         let began = start.and_then(|start| start.message.began);
         let call = (self.kind == InboundKind::Call).then(|| {
             let place = shared.calls.add(OpenCall {
                 series: Arc::clone(&series),
+                // A call whose page does not say when it was made begins where it is seen first.
                 began: began.unwrap_or(started),
             });
             (place, details)

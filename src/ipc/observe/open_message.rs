@@ -51,7 +51,7 @@ impl OpenMessage {
         match self.timing.dispatched {
             None => {
                 self.timing.dequeued = Some((now, now.since(self.enqueued_at)));
-                // Most layers send each message on its own, and their batches say nothing.
+                // A layer that sends each message on its own would fill the histogram with ones.
                 if batch > 1 {
                     recorder.series.batch_size(Direction::Outbound, batch);
                 }

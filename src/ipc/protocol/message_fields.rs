@@ -230,6 +230,7 @@ impl<'a> Fields<'a> {
                 InboundMessage::PageError(error)
             }
             "dom_ready" => InboundMessage::DomReady { at: time(self.at)? },
+            // The name is checked where the span is opened, which counts it as `invalid_name`.
             "open" => InboundMessage::Open(SpanStart {
                 span: self.span?,
                 parent: self.parent,
@@ -279,6 +280,8 @@ impl<'a> Fields<'a> {
                     ),
                 },
             }),
+            // This kind and the next come from observed pages alone; a wire counts them as
+            // malformed.
             "settled" => InboundMessage::Settled(Settled {
                 ran: self.ran.take().filter(|ran| ran.len() <= RUNS_MAX)?,
                 failed: self.failed.take().unwrap_or_default(),

@@ -68,6 +68,7 @@ impl<'a> MessageTrace<'a> {
         transit: Option<Duration>,
     ) -> Self {
         Self {
+            // `dispatch` sets it, when it knows the event's series.
             original: None,
             traceparent: posted.traceparent.as_deref(),
             size: posted.data.get().len(),
