@@ -156,7 +156,8 @@ impl Recorder {
         let took = delivery
             .is_acknowledged
             .then(|| now.since(delivery.enqueued_at));
-        // What waited for its page to load is in a metric of its own and in no other latency.
+        // What waited for its page to load is in a metric of its own and not in the one of
+        // deliveries. `IpcMetrics` has it all the same.
         let (usual, startup) = match took {
             Some(took) if delivery.is_startup => (None, Some(took)),
             took => (took, None),

@@ -93,7 +93,7 @@ impl Inner {
             took
         };
         if event.is_sync() {
-            // Read next to the handler, so that no work of ours counts as its.
+            // Read next to the handler, so that none of our work counts as the handler's.
             let cpu = ThreadCpu::begin(self.config.cpu_time, span);
             let outcome = event.run(&call);
             let used = cpu.and_then(ThreadCpu::used);

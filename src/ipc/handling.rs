@@ -213,7 +213,8 @@ impl Recorder {
                 (context, Some(span))
             }
             InboundKind::Event => {
-                // Its own span covers page and wire, and ends where the host has it (ADR 5).
+                // The producer span covers page and wire, and ends where the host has the event
+                // (ADR 5).
                 span.finish(None, received);
                 (context, None)
             }

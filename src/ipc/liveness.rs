@@ -150,7 +150,7 @@ impl Liveness {
 
     /// Whether it is time to wake the event loop, which is asked for its delay in this way.
     pub(super) fn wakes(&mut self, now: Stamp) -> bool {
-        // Its own answer: `since` of no stamp is zero, which would never be due.
+        // The first comparison is needed: `since` of no stamp is zero, which would never be due.
         let due = self.beat_at == Stamp::NONE || now.since(self.beat_at) >= BEAT_EVERY;
         if due {
             self.beat_at = now;

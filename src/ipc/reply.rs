@@ -74,7 +74,7 @@ impl Inner {
 
     /// Ends the span of a call that gets no reply.
     pub(super) fn end_call_span(&self, caller: Caller, error: ErrorType) {
-        // A call without a credit is a transport's own: the page's spans know it not, and its id
+        // A call without a credit is a transport's own: it has no span among the page's, and its id
         // may be that of a call of the page's.
         let (Some(call), Credit::Spent) = (caller.call, caller.credit) else {
             return;

@@ -140,7 +140,7 @@ impl WebviewSeries {
         self.events.other()
     }
 
-    // Of the webview as a whole: the series of an event has its own.
+    // This one is of the webview as a whole; each event has a metric of its own for its size.
     pub(super) fn message_size(&self, direction: Direction, bytes: usize) {
         if let Some(sizes) = self.sizes(direction) {
             sizes.message.record(bytes as f64);

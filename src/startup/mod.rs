@@ -204,8 +204,8 @@ fn keep_reached(now: Stamp) {
         if KEPT.fetch_or(phase.bit(), Ordering::Relaxed) & phase.bit() != 0 {
             continue;
         }
-        // Stamps begin with the first look at the clock, and the process is older: so its end is
-        // counted back from now.
+        // Stamps begin with the first look at the clock and the process is older, so the phase's
+        // time is counted back from now.
         let ago = reached.process_age(now).saturating_sub(*after);
         record_sink::record(|| {
             let mut record = Record::new(RecordKind::Startup, phase.as_str(), *after);

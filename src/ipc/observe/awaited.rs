@@ -131,7 +131,7 @@ impl Awaited {
         id: u64,
         span: Option<Box<TimedSpan>>,
     ) -> Result<Ended, Option<Box<TimedSpan>>> {
-        // Both are the page's doing: it chooses the ids, and it may settle nothing.
+        // The page can cause both: it chooses the ids, and it may settle nothing.
         if self.calls.len() >= CALLS_MAX || self.calls.contains_key(&id) {
             return Err(span);
         }

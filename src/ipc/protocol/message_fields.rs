@@ -194,8 +194,8 @@ impl<'a> Fields<'a> {
                 id: self.id?,
                 at: time(self.at),
             },
-            // Nothing in it can make it malformed: without it the page would get no messages at
-            // all.
+            // No value in it makes it malformed: without a `ready` the page would get no messages
+            // at all.
             "ready" => InboundMessage::Ready(Ready {
                 navigation: self.error.as_ref().and_then(|of| Navigation::of(&of.0)),
                 loading: self.loading == Some(true),

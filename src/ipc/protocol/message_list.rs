@@ -25,7 +25,7 @@ pub(in crate::ipc) fn parse_messages(
 ) -> Result<Vec<Option<InboundMessage<'_>>>, ErrorType> {
     match parse_list::<Message<'_>>(list, len_max) {
         Err(ErrorType::Malformed) => {}
-        // Also `TooLarge`: a second look would find the list no shorter.
+        // `TooLarge` too is final: a second look would find the list no shorter.
         read => return Ok(read?.into_iter().map(|message| message.0).collect()),
     }
     // Raw values are only searched for their ends, so one bad message leaves the others whole.

@@ -110,7 +110,7 @@ impl OpenSpans {
         }
         self.reserve(open.span)?;
         let start = open.at.and_then(|at| clock.to_host(at, received));
-        // A parent that is not known makes a root: the page is not believed that it exists.
+        // A span whose parent is not known becomes a root: the host alone knows which spans exist.
         let parent = open.parent.and_then(|parent| self.parent(parent)).cloned();
         Ok((parent, start))
     }
