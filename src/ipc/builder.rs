@@ -25,7 +25,7 @@ pub enum PageEvents {
     SpanwireOnly,
     /// They are accepted and handled like any event.
     ///
-    /// PostedMessage ones carry no nonce, so a frame of another origin inside the page can send them too.
+    /// Posted ones carry no nonce, so a frame of another origin inside the page can send them too.
     /// Dispatched ones come from the page itself: its script forwards each `CustomEvent` that code of
     /// the page dispatches, on `window` or another target, with its detail, `{}` when it has none. What came from Rust
     /// does not come back, and what has no event's name stays in the page.

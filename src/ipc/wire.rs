@@ -393,7 +393,8 @@ impl Ipc {
         self.0.page_left(PagePhase::Gone);
     }
 
-    /// Closes the wire: what is still open is dropped and counted, and nothing more is accepted.
+    /// Closes the wire: nothing more is accepted. Each message to the page that is open, sent or not,
+    /// ends as dropped with the error `shutdown`; open calls of the page end with it, too.
     ///
     /// A page that is there gets a notice, so that its promises do not hang: pump once more, and on each
     /// wake as before, since a page that comes later gets one, too.
