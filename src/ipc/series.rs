@@ -18,7 +18,7 @@ use super::protocol::inbound_message::{
 use super::spans::names::SpanNames;
 use crate::clock::Stamp;
 use crate::instrument::cardinality::{CappedNames, NameSource};
-use crate::instrument::ended::{EndedCounter, Subject};
+use crate::instrument::ended::{EndedCounter, Subject, are_events_read};
 use crate::instrument::event_name::is_event_name;
 use crate::instrument::handles::{self, GaugeSums, Instruments};
 use crate::instrument::open_work::{OpenWork, WorkKind, WorkName};
@@ -28,7 +28,8 @@ use crate::semconv::{self, ErrorType};
 /// How a message ended: well, or with an error.
 pub(super) type Outcome = Result<(), ErrorType>;
 
-/// Errors that end a message before the other side had a chance to take it.
+/// Errors that are no failure of the other side's: it had no chance to take the message, or the app
+/// closed the wire.
 const fn is_dropped(error: ErrorType) -> bool {
     use ErrorType::{PageShed, QueueFull, Shutdown, Superseded};
     matches!(error, QueueFull | Superseded | Shutdown | PageShed)
@@ -118,6 +119,11 @@ impl WebviewSeries {
     pub(super) fn event(&self, name: &str, source: NameSource) -> Arc<EventSeries> {
         self.events
             .get(name, source, |name| EventSeries::new(&self.webview, name))
+    }
+
+    /// The series of an event, if it has some of its own.
+    pub(super) fn existing_event(&self, name: &str) -> Option<Arc<EventSeries>> {
+        self.events.existing(name)
     }
 
     /// Calls `f` with each event that has a name of its own.
@@ -617,13 +623,15 @@ impl EventSeries {
     fn ended(&self, direction: Direction, outcome: Outcome, took: Option<Duration>) {
         match outcome {
             Ok(()) => {
+                if are_events_read() {
+                    // No duration: only operations are slow by their thresholds.
+                    self.counted.count(Duration::ZERO, None, false);
+                }
                 let Some(ended) = self.ok[direction as usize].get(|| self.register_ok(direction))
                 else {
                     return;
                 };
                 ended.messages.increment(1);
-                // No duration: only operations are slow by their thresholds.
-                self.counted.count(Duration::ZERO, None, false);
                 if let Some(took) = took {
                     ended.duration.record(took.as_secs_f64());
                 }
@@ -651,10 +659,12 @@ impl EventSeries {
 
     /// Counts `count` messages that ended with `error`.
     fn lost(&self, direction: Direction, error: ErrorType, count: u64) {
+        if are_events_read() {
+            self.counted.count_failed(error, count);
+        }
         let register = || self.messages(direction, Err(error));
         if let Some(messages) = self.not_ok[direction as usize][error.index()].get(register) {
             messages.increment(count);
-            self.counted.count_failed(error, count);
         }
     }
 
