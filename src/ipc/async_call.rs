@@ -77,7 +77,7 @@ impl AsyncCall {
         }
         let (abort, registration) = AbortHandle::new_pair();
         // An event has nothing to withdraw: its handler goes on when the page is gone.
-        if let Some(call) = caller.call {
+        if let Some(call) = caller.call_key() {
             let held = HeldCall {
                 abort,
                 call: opened.open_call(),
@@ -86,7 +86,8 @@ impl AsyncCall {
             // The guard ends with this statement: what follows records metrics and ends spans.
             let called = inner.page().open_call(caller.generation, call, held);
             if let Err(error) = called {
-                // Another call with this id is open: this one gets no reply, or both would.
+                // Another call of the transport's with this id is open, and this one gets no reply,
+                // or both would; or another thread saw the page go away meanwhile.
                 opened.ended = true;
                 record_end(
                     &opened.series,
@@ -95,11 +96,11 @@ impl AsyncCall {
                     None,
                     &opened.span,
                 );
-                inner.end_call_span(caller, error);
                 opened
                     .series
                     .call_settled(Err(error), opened.took(), CallDetails::default());
-                inner.refund(caller);
+                // Nothing else is left to end: a transport's call has no span of the page's and no
+                // credit, and those of a page that is gone ended with it.
                 return Err(error);
             }
         }
@@ -194,11 +195,11 @@ impl AsyncCall {
 
     /// Closes the call; false when its page withdrew it or is gone.
     fn still_awaited(&self, inner: &Inner) -> bool {
-        let Caller {
-            generation, call, ..
-        } = self.caller;
+        let generation = self.caller.generation;
         // An event has no page that waits; whether its page is there does not change its end.
-        call.is_none_or(|call| inner.page().close_call(generation, call))
+        self.caller
+            .call_key()
+            .is_none_or(|call| inner.page().close_call(generation, call))
     }
 
     fn open_call(&self) -> OpenCall {

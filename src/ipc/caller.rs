@@ -27,12 +27,28 @@ pub(super) struct Caller {
 }
 
 impl Caller {
+    /// Tells the call apart from all others of its wire.
+    pub(super) fn call_key(self) -> Option<CallKey> {
+        self.call.map(|id| match self.credit {
+            Credit::Spent => CallKey::OfPage(id),
+            Credit::None => CallKey::OfTransport(id),
+        })
+    }
+
     pub(super) fn kind(self) -> InboundKind {
         match self.call {
             Some(_) => InboundKind::Call,
             None => InboundKind::Event,
         }
     }
+}
+
+/// Whose call it is, and its id: a transport may give a call of its own the id of one of the page's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) enum CallKey {
+    OfPage(u64),
+    /// It came through [`Ipc::handle_message`](super::Ipc::handle_message).
+    OfTransport(u64),
 }
 
 /// Whether the message's end gives the page a credit back.

@@ -54,7 +54,9 @@ pub struct IpcMessage {
     pub event: String,
     /// The payload.
     pub data: Box<RawValue>,
-    /// The call's id when the sender waits for a reply; unique among its open calls.
+    /// The call's id when the sender waits for a reply; unique among its open calls. Where the page
+    /// makes calls with Spanwire's page script too, their ids count up from 1: the page script gets
+    /// both replies, and takes each for that of its own call with that id.
     pub id: Option<u64>,
 }
 

@@ -150,6 +150,18 @@ impl Outbound {
         matches!(self.body, Body::Reply { .. })
     }
 
+    /// The id of the page's call whose reply it is; that of a transport's call is none of these.
+    pub(super) fn call_of_page(&self) -> Option<u64> {
+        match self.body {
+            Body::Reply {
+                call,
+                credit: Credit::Spent,
+                ..
+            } => Some(call),
+            _ => None,
+        }
+    }
+
     /// Replaces what a reply says.
     pub(super) fn replace_result(&mut self, with: Reply) {
         if let Body::Reply { result, .. } = &mut self.body {

@@ -98,10 +98,6 @@ impl Outbox {
     /// Takes a reply in, unless it does not fit among those that did not end. A refusal in the place of
     /// one that did not fit is taken in any case: refusals are small, and there are no more of them
     /// than credits. A reply that stands for no credit has a bound of its own.
-    #[allow(
-        clippy::result_large_err,
-        reason = "a refused reply comes back as it is, and a box would cost each reply"
-    )]
     pub(super) fn reply(&mut self, reply: Outbound, bound: ReplyBound) -> Result<(), RefusedReply> {
         debug_assert!(reply.is_reply());
         let left = self

@@ -8,12 +8,12 @@ use futures_util::future::AbortHandle;
 
 use super::acknowledgement::set_executions;
 use super::call_series::OpenCalls;
-use super::caller::Credit;
+use super::caller::CallKey;
 use super::close_notices::CloseNotices;
 use super::handler_slot::HandlerSlot;
 use super::liveness::{AskAgain, Liveness};
 use super::open_call::OpenCall;
-use super::outbound::{Body, Effects, Outbound};
+use super::outbound::{Effects, Outbound};
 use super::outbox::{Outbox, RefusedReply, ReplyBound};
 use super::page_clock::PageClock;
 use super::page_life::{PageLife, PageVitals, Startup};
@@ -59,7 +59,7 @@ pub(super) struct Page {
     /// Calls whose handler runs in the background.
     // The window bounds them; those of a transport without one,
     // `Inner::has_too_many_held_messages`.
-    calls: HashMap<u64, HeldCall>,
+    calls: HashMap<CallKey, HeldCall>,
     clock: PageClock,
     spans: OpenSpans,
 }
@@ -178,7 +178,7 @@ impl Page {
         let before = effects.ended.len();
         self.outbox.end_generation(why, effects);
         for ended in effects.ended.iter_mut().skip(before) {
-            if let Body::Reply { call, .. } = ended.message.body {
+            if let Some(call) = ended.message.call_of_page() {
                 // The page gave this call up before it went: the call ends as withdrawn, not as
                 // `page_gone`.
                 ended.withdrawal = self.spans.take_withdrawn(call);
@@ -371,7 +371,7 @@ impl Page {
     pub(super) fn open_call(
         &mut self,
         generation: u64,
-        id: u64,
+        call: CallKey,
         held: HeldCall,
     ) -> Result<(), ErrorType> {
         if generation != self.generation {
@@ -379,20 +379,20 @@ impl Page {
         }
         // Ids of the page's own script rise. Those of `handle_message` are the transport's, which
         // may repeat one.
-        if self.calls.contains_key(&id) {
+        if self.calls.contains_key(&call) {
             return Err(ErrorType::Duplicate);
         }
-        self.calls.insert(id, held);
+        self.calls.insert(call, held);
         Ok(())
     }
 
     /// The call ended: whether its page still waits for the answer.
-    pub(super) fn close_call(&mut self, generation: u64, id: u64) -> bool {
-        generation == self.generation && self.calls.remove(&id).is_some()
+    pub(super) fn close_call(&mut self, generation: u64, call: CallKey) -> bool {
+        generation == self.generation && self.calls.remove(&call).is_some()
     }
 
-    /// The current page withdraws a call. One without a handler in the background has its reply
-    /// already, or gets it.
+    /// The current page withdraws a call of its own. One without a handler in the background has its
+    /// reply already, or gets it.
     pub(super) fn withdraw(
         &mut self,
         id: u64,
@@ -402,7 +402,7 @@ impl Page {
     ) -> Withdrawn {
         let at = at.and_then(|at| self.clock.to_host(at, now)).unwrap_or(now);
         let span = self.spans.take_call(id);
-        let held = self.calls.remove(&id);
+        let held = self.calls.remove(&CallKey::OfPage(id));
         // Not for an id that was never used: nothing would ever take its entry out again, and the
         // entries have a bound.
         if held.is_none() && id <= self.last_id {
@@ -463,10 +463,6 @@ impl Page {
     }
 
     /// Sends a reply; it comes back when its page is gone or it does not fit.
-    #[allow(
-        clippy::result_large_err,
-        reason = "a refused reply comes back as it is, and a box would cost each reply"
-    )]
     pub(super) fn reply(
         &mut self,
         generation: u64,
@@ -550,14 +546,8 @@ impl Page {
     fn settle_replies(&mut self, from: usize, effects: &mut Effects) -> bool {
         let mut due = false;
         for ended in effects.ended.iter_mut().skip(from) {
-            if let Body::Reply {
-                call,
-                // A reply without a credit is a transport's own: its call has no span here, and its
-                // id may be that of a call of the page's.
-                credit: Credit::Spent,
-                ..
-            } = ended.message.body
-            {
+            // A transport's own call has no span here, and cost no credit.
+            if let Some(call) = ended.message.call_of_page() {
                 // Not ended here: a span's end runs code of the app, and this is under the page's
                 // lock.
                 ended.call = self.spans.take_call(call);

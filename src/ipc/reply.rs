@@ -11,7 +11,6 @@ use super::outbox::{RefusedReply, ReplyBound};
 use super::series::EventSeries;
 use super::spans::parent::TraceParent;
 use super::wire::Inner;
-use crate::semconv::ErrorType;
 
 impl Inner {
     /// Ends a message whose listeners are done.
@@ -69,22 +68,6 @@ impl Inner {
             if due {
                 self.wake();
             }
-        }
-    }
-
-    /// Ends the span of a call that gets no reply.
-    pub(super) fn end_call_span(&self, caller: Caller, error: ErrorType) {
-        // A call without a credit is a transport's own: it has no span among the page's, and its id
-        // may be that of a call of the page's.
-        let (Some(call), Credit::Spent) = (caller.call, caller.credit) else {
-            return;
-        };
-        let span = self
-            .page()
-            .spans(caller.generation)
-            .and_then(|spans| spans.take_call(call));
-        if let Some(span) = span {
-            span.fail(error.as_str(), self.recorder.clock.now());
         }
     }
 }
