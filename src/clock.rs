@@ -44,6 +44,7 @@ impl Stamp {
     /// clock was first read.
     pub(crate) fn minus(self, before: Duration) -> Stamp {
         let before = u64::try_from(before.as_nanos()).unwrap_or(u64::MAX);
+        // 0 is `NONE`, which would make it a time that was not measured.
         Stamp(self.0.saturating_sub(before).max(1))
     }
 }
@@ -75,6 +76,8 @@ impl Clock {
     pub fn now(&self) -> Stamp {
         match &self.0 {
             None => system_now(),
+            // Relaxed: a test that moves time on one thread and reads it on another joins them
+            // itself.
             Some(fake) => Stamp(fake.nanos.load(Ordering::Relaxed)),
         }
     }
@@ -83,6 +86,7 @@ impl Clock {
     /// not begin after it.
     pub(crate) fn now_and_wall(&self) -> (Stamp, SystemTime) {
         let stamp = self.now();
+        // Read after the stamp, which makes it no earlier.
         let wall = match &self.0 {
             None => wall_now(),
             Some(_) => self.wall(stamp),
@@ -104,6 +108,7 @@ impl Clock {
         match &self.0 {
             None => {
                 let wall = wall_now();
+                // A span needs a time in any case, so one that cannot be counted back is now.
                 wall.checked_sub(now.since(stamp)).unwrap_or(wall)
             }
             Some(_) => SystemTime::UNIX_EPOCH + FAKE_EPOCH + Duration::from_nanos(stamp.0),
@@ -160,6 +165,7 @@ impl FakeTime {
 
     /// Runs `f` with this time in force on this thread.
     pub(crate) fn run<R>(self: &Arc<Self>, f: impl FnOnce() -> R) -> R {
+        // A guard, so that the clock is set back when `f` panics.
         struct Restore(Clock);
         impl Drop for Restore {
             fn drop(&mut self) {
@@ -186,6 +192,8 @@ pub(crate) fn thread_cpu_time() -> Option<Duration> {
 }
 
 fn system_now() -> Stamp {
+    // One anchor for the process, so that stamps of all threads compare. The first look pays for
+    // `quanta`'s calibration of the counter.
     static ANCHOR: OnceLock<(quanta::Clock, u64)> = OnceLock::new();
     let (clock, start) = ANCHOR.get_or_init(|| {
         let clock = quanta::Clock::new();

@@ -61,6 +61,7 @@ impl Measurement {
     pub fn category(self, category: &str) -> Self {
         Self {
             category: Some(category.into()),
+            // Another key is another series, so a kept one is dropped.
             series: OnceLock::new(),
             ..self
         }
@@ -101,6 +102,7 @@ pub(crate) fn record_from_page(
         category,
         unit,
     };
+    // A page's invalid name is a breach that the wire counts; an app's goes to `_OTHER`.
     if !key.is_valid() {
         return Err(InvalidName);
     }
@@ -146,11 +148,13 @@ impl<'a> SeriesKey<'a> {
     fn series(self, source: NameSource) -> Arc<Series> {
         let make = |_: &Arc<str>| Series {
             name: self.name.into(),
+            // Kept apart, since the map's key may hold all three parts.
             category: self.category.map(Into::into),
             unit: self.unit.map(Into::into),
             gauge: Instruments::new(),
         };
         match (self.category, self.unit) {
+            // The usual case: the name is the key, and nothing is allocated.
             (None, None) => SERIES.get(self.name, source, make),
             (category, unit) => {
                 // No part has a control character in it, so no two measurements share a key.
@@ -180,6 +184,7 @@ struct Series {
 
 impl Series {
     fn record(&self, value: f64) {
+        // A sum or a mean over the series would be lost with one such value.
         if !value.is_finite() {
             return;
         }

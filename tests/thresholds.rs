@@ -54,6 +54,24 @@ fn operations(name: &str, good: u32, failed: u32) {
     }
 }
 
+/// 40 calls of a page, all of which fail.
+fn failing_events() {
+    let ipc = Ipc::builder("main").build();
+    ipc.on("save", |_: &Call| -> Result<(), std::io::Error> {
+        Err(std::io::Error::other("no room"))
+    })
+    .unwrap();
+    let calls: Vec<Value> = (1..=40)
+        .map(|id| json!({"kind": "call", "id": id, "event": "save"}))
+        .collect();
+    let mut messages = vec![json!({"kind": "ready"})];
+    messages.extend(calls);
+    let (nonce, messages) = (ipc.nonce(), Value::from(messages));
+    let text =
+        format!(r#"{{"spanwire":1,"nonce":"{nonce}","page":"p1","sent":1,"messages":{messages}}}"#);
+    let _ = ipc.receive(&text, None);
+}
+
 fn exceeded(telemetry: &Telemetry, kind: &str) -> f64 {
     let samples = scrape(telemetry.prometheus_addr().unwrap());
     let found = samples.iter().find(|sample| {
@@ -141,21 +159,7 @@ fn slow_operations_and_failing_events_are_told_too() {
         let slow = next(&told);
         assert_eq!(slow.kind, ThresholdKind::OperationSlowRate);
         assert_eq!(&*slow.name, "render");
-        let ipc = Ipc::builder("main").build();
-        ipc.on("save", |_: &Call| -> Result<(), std::io::Error> {
-            Err(std::io::Error::other("no room"))
-        })
-        .unwrap();
-        let calls: Vec<Value> = (1..=40)
-            .map(|id| json!({"kind": "call", "id": id, "event": "save"}))
-            .collect();
-        let mut messages = vec![json!({"kind": "ready"})];
-        messages.extend(calls);
-        let (nonce, messages) = (ipc.nonce(), Value::from(messages));
-        let text = format!(
-            r#"{{"spanwire":1,"nonce":"{nonce}","page":"p1","sent":1,"messages":{messages}}}"#
-        );
-        let _ = ipc.receive(&text, None);
+        failing_events();
         let failed = loop {
             // That of the slow operation may be over by now.
             let event = next(&told);
@@ -166,6 +170,26 @@ fn slow_operations_and_failing_events_are_told_too() {
         assert_eq!(failed.kind, ThresholdKind::EventErrorRate);
         assert_eq!((&*failed.name, failed.rate), ("save", 1.0));
         drop(telemetry);
+    });
+}
+
+#[test]
+fn failing_events_are_told_also_before_a_recorder_is_in_force() {
+    let test = "failing_events_are_told_also_before_a_recorder_is_in_force";
+    // The window is longer than the test, since only the scrapes below look.
+    let environment = [ENVIRONMENT, &[("SPANWIRE_WINDOW_SECONDS", "60")]].concat();
+    run_alone(test, &environment, || {
+        let (builder, told) = builder();
+        // The app has not set the globals, of which the recorder is one.
+        let (telemetry, _parts) = builder.build().unwrap();
+        failing_events();
+        let failed = (0..500).find_map(|_| {
+            exceeded(&telemetry, "event_error_rate");
+            told.recv_timeout(Duration::from_millis(20)).ok()
+        });
+        let failed = failed.unwrap();
+        assert_eq!(failed.kind, ThresholdKind::EventErrorRate);
+        assert_eq!((&*failed.name, failed.exceeding), ("save", 40));
     });
 }
 

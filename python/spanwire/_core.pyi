@@ -29,7 +29,7 @@ class IpcCounts:
         """Messages that the page could not run, or that ended with it."""
     @property
     def messages_dropped(self) -> int:
-        """Messages that never left."""
+        """Messages that never left, or were open when their window was closed."""
     @property
     def retry_attempts(self) -> int:
         """How often a message was sent once more."""

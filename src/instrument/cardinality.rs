@@ -65,6 +65,11 @@ impl<V> CappedNames<V> {
         self.insert(name, source, make)
     }
 
+    /// The value of `name`, if it has one of its own: to ask takes no place.
+    pub(crate) fn existing(&self, name: &str) -> Option<Arc<V>> {
+        self.known.load().get(name).map(Arc::clone)
+    }
+
     /// The value that names beyond the cap share.
     pub(crate) fn other(&self) -> &Arc<V> {
         &self.other

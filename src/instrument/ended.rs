@@ -1,8 +1,9 @@
 //! How many operations and messages ended, failed and were slow, by name, in the whole process.
 //!
 //! A recorder's counters cannot be read back, so what compares shares of failures, and what reports
-//! how much an app did, reads these. To count one that ended well costs one addition, and one more
-//! while durations are read.
+//! how much an app did, reads these, with or without a recorder. To count one that ended well costs
+//! one addition, and one more while durations are read. Messages are counted only while something
+//! reads how many: an app without such a reader pays for a look at a flag.
 
 #[cfg(feature = "system")]
 use std::sync::OnceLock;
@@ -141,23 +142,35 @@ pub(crate) struct Ended {
     pub(crate) nanos: u64,
 }
 
-/// Durations are summed up as long as one of these is there.
-#[cfg(feature = "system")]
+/// Something is counted as long as one of these is there.
+#[cfg(any(feature = "prometheus", feature = "otlp", feature = "system"))]
 #[derive(Debug)]
-pub(crate) struct DurationsReader(());
+pub(crate) struct Reader(&'static AtomicUsize);
 
-#[cfg(feature = "system")]
-impl DurationsReader {
-    pub(crate) fn new() -> Self {
-        DURATION_READERS.fetch_add(1, Ordering::Relaxed);
-        Self(())
+#[cfg(any(feature = "prometheus", feature = "otlp", feature = "system"))]
+impl Reader {
+    /// Of how long operations took.
+    #[cfg(feature = "system")]
+    pub(crate) fn of_durations() -> Self {
+        Self::of(&DURATION_READERS)
+    }
+
+    /// Of how many messages ended.
+    #[cfg(any(feature = "prometheus", feature = "otlp"))]
+    pub(crate) fn of_events() -> Self {
+        Self::of(&EVENT_READERS)
+    }
+
+    fn of(readers: &'static AtomicUsize) -> Self {
+        readers.fetch_add(1, Ordering::Relaxed);
+        Self(readers)
     }
 }
 
-#[cfg(feature = "system")]
-impl Drop for DurationsReader {
+#[cfg(any(feature = "prometheus", feature = "otlp", feature = "system"))]
+impl Drop for Reader {
     fn drop(&mut self) {
-        DURATION_READERS.fetch_sub(1, Ordering::Relaxed);
+        self.0.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
@@ -165,6 +178,12 @@ impl Drop for DurationsReader {
 #[inline]
 pub(crate) fn are_durations_read() -> bool {
     DURATION_READERS.load(Ordering::Relaxed) != 0
+}
+
+/// Whether anything reads how many messages ended.
+#[inline]
+pub(crate) fn are_events_read() -> bool {
+    EVENT_READERS.load(Ordering::Relaxed) != 0
 }
 
 /// The operations of all names together: those that are work, and those that are events which the
@@ -220,6 +239,7 @@ fn names(subject: Subject) -> &'static CappedNames<EndedCounter> {
 }
 
 static DURATION_READERS: AtomicUsize = AtomicUsize::new(0);
+static EVENT_READERS: AtomicUsize = AtomicUsize::new(0);
 static OPERATIONS: LazyLock<CappedNames<EndedCounter>> =
     LazyLock::new(|| CappedNames::new(EndedCounter::new));
 static EVENTS: LazyLock<CappedNames<EndedCounter>> =
@@ -259,7 +279,7 @@ mod tests {
     #[test]
     fn durations_are_summed_up_while_they_are_read() {
         let counter = EndedCounter::of(Subject::Operation, "ended_test_durations");
-        let reader = DurationsReader::new();
+        let reader = Reader::of_durations();
         let before = counter.read();
         counter.count(Duration::from_nanos(7), None, false);
         counter.count(Duration::from_nanos(9), Some("cancelled"), false);

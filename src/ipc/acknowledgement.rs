@@ -26,6 +26,7 @@ pub(super) fn set_executions(
     // Of a raw script it is known when it was asked for its end, and not when it ran.
     let any_raw = ended.iter().any(|ended| ended.message.is_eval());
     if let Some(first) = first {
+        // Before the times are translated: this acknowledgement may narrow the clock's bounds.
         clock.ran(first, at);
     }
     let times = AckTimes::new(clock, ack, now)?;
@@ -36,6 +37,7 @@ pub(super) fn set_executions(
         // A page that withdrew the call did nothing with the reply.
         if ended.outcome.is_ok() && ended.withdrawal.is_none() && !ended.message.is_eval() {
             let mut execution = times.of(ended.id, sent);
+            // The continuations of a reply's promise run behind it, until the page posts at `done`.
             if let (Body::Reply { .. }, Some(done)) = (&ended.message.body, times.done) {
                 execution.end = done.max(execution.begin).min(now);
             }

@@ -8,6 +8,7 @@ use super::wire::{Inner, Ipc};
 use crate::semconv::ErrorType;
 
 /// A wire that ends when the app lets go of it, whatever the webview still holds.
+// Not that of `weak.rs`: each of the two is built with a feature of its own.
 #[derive(Clone)]
 pub(crate) struct WeakIpc(Weak<Inner>);
 
@@ -61,6 +62,7 @@ impl Ipc {
     #[cfg(target_os = "linux")]
     pub(crate) fn document_replaced(&self) {
         match self.page_state() {
+            // Also `Gone`: after a crash a new document is a page that loads.
             PageState::Ready | PageState::Unresponsive | PageState::Gone => self.page_loading(),
             PageState::Loading | PageState::Closed => {}
         }

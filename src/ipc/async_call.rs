@@ -62,6 +62,8 @@ impl AsyncCall {
             clock: inner.recorder.clock.clone(),
             series: Arc::clone(&event.series),
             caller,
+            // Counted before the bound is looked at: of two threads at the bound at least one sees
+            // both.
             slot: Arc::new(inner.held_messages.hold(bytes)),
             started,
             span,
@@ -69,20 +71,24 @@ impl AsyncCall {
             ended: false,
         };
         if inner.has_too_many_held_messages() {
+            // Or its drop would end the message a second time.
             opened.ended = true;
             opened.conclude(inner, HandlerOutcome::over_credit(), None);
             return Err(ErrorType::OverCredit);
         }
         let (abort, registration) = AbortHandle::new_pair();
-        if let Some(call) = caller.call {
+        // An event has nothing to withdraw: its handler goes on when the page is gone.
+        if let Some(call) = caller.call_key() {
             let held = HeldCall {
                 abort,
                 call: opened.open_call(),
                 slot: Arc::clone(&opened.slot),
             };
+            // The guard ends with this statement: what follows records metrics and ends spans.
             let called = inner.page().open_call(caller.generation, call, held);
             if let Err(error) = called {
-                // Another call with this id is open: this one gets no reply, or both would.
+                // Another call of the transport's with this id is open, and this one gets no reply,
+                // or both would; or another thread saw the page go away meanwhile.
                 opened.ended = true;
                 record_end(
                     &opened.series,
@@ -91,11 +97,11 @@ impl AsyncCall {
                     None,
                     &opened.span,
                 );
-                inner.end_call_span(caller, error);
                 opened
                     .series
                     .call_settled(Err(error), opened.took(), CallDetails::default());
-                inner.refund(caller);
+                // Nothing else is left to end: a transport's call has no span of the page's and no
+                // credit, and those of a page that is gone ended with it.
                 return Err(error);
             }
         }
@@ -125,6 +131,7 @@ impl AsyncCall {
         future: BoxFuture<'static, HandlerOutcome>,
         registration: AbortRegistration,
     ) {
+        // The task enters the span at each poll; `self` keeps one for the message's end.
         let span = self.span.clone();
         let handlers = async move {
             let thread = self
@@ -139,6 +146,8 @@ impl AsyncCall {
             self.finish(outcome);
         };
         let task = Abortable::new(handlers.instrument(span), registration);
+        // Responders wait for other threads alone, so no runtime is needed: the thread that
+        // responds runs the rest.
         if !event.is_async() {
             return InlineTask::start(task.map(drop).boxed());
         }
@@ -161,12 +170,14 @@ impl AsyncCall {
                 let outcome = outcome.unwrap_or_else(HandlerOutcome::dropped);
                 self.conclude(&inner, outcome, Some(took));
             }
+            // No reply goes out, but the handler's end and its time count.
             inner => {
                 let outcome =
                     outcome.map_or(Err(self.slot.withdrawn_as()), |outcome| outcome.outcome);
                 let kind = self.caller.kind();
                 record_end(&self.series, kind, outcome, Some(took), &self.span);
                 if let Some(inner) = inner {
+                    // The credit comes back here, since no end of a reply will bring it.
                     inner.refund(self.caller);
                 }
             }
@@ -186,10 +197,11 @@ impl AsyncCall {
 
     /// Closes the call; false when its page withdrew it or is gone.
     fn still_awaited(&self, inner: &Inner) -> bool {
-        let Caller {
-            generation, call, ..
-        } = self.caller;
-        call.is_none_or(|call| inner.page().close_call(generation, call))
+        let generation = self.caller.generation;
+        // An event has no page that waits; whether its page is there does not change its end.
+        self.caller
+            .call_key()
+            .is_none_or(|call| inner.page().close_call(generation, call))
     }
 
     fn open_call(&self) -> OpenCall {

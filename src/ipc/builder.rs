@@ -25,7 +25,7 @@ pub enum PageEvents {
     SpanwireOnly,
     /// They are accepted and handled like any event.
     ///
-    /// PostedMessage ones carry no nonce, so a frame of another origin inside the page can send them too.
+    /// Posted ones carry no nonce, so a frame of another origin inside the page can send them too.
     /// Dispatched ones come from the page itself: its script forwards each `CustomEvent` that code of
     /// the page dispatches, on `window` or another target, with its detail, `{}` when it has none. What came from Rust
     /// does not come back, and what has no event's name stays in the page.
@@ -85,6 +85,8 @@ impl IpcBuilder {
             runtime: None,
             tracer: None,
             origins: OriginPolicy::default(),
+            // These three defaults trust the page least: no message without a nonce, no series from
+            // the page's marks, no trace that the page chooses.
             page_events: PageEvents::default(),
             page_marks: PageMarks::default(),
             page_traces: PageTraces::default(),
@@ -153,6 +155,7 @@ impl IpcBuilder {
     /// [`allow_origin`](Self::allow_origin) named. Each page that the webview loads then has the
     /// wire: what the app's handlers do, it can do.
     pub fn any_origin(mut self) -> Self {
+        // It replaces the list, so a later `allow_origin` begins a new one.
         self.origins = OriginPolicy::Any;
         self
     }

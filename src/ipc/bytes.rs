@@ -94,6 +94,8 @@ impl fmt::Debug for Bytes {
 
 impl Serialize for Bytes {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        // JSON has no bytes, so it gets the object. A binary format says that it is not
+        // human-readable.
         if !serializer.is_human_readable() {
             return serializer.serialize_bytes(self);
         }
@@ -125,12 +127,14 @@ impl<'de> Visitor<'de> for BytesVisitor {
     // What is wrong is not quoted: it is the page's.
     fn visit_map<M: MapAccess<'de>>(self, mut map: M) -> Result<Bytes, M::Error> {
         let not_bytes = || de::Error::custom("an object that is not of bytes");
+        // Not `&str`: a key from a `Value`, or below `flatten`, cannot be borrowed.
         if map.next_key::<Cow<'de, str>>()?.as_deref() != Some(BYTES_KEY) {
             return Err(not_bytes());
         }
         let Base64(bytes) = map.next_value()?;
         match map.next_key::<de::IgnoredAny>()? {
             None => Ok(Bytes(bytes)),
+            // An object with a further key is data of the app's and no bytes.
             Some(_) => Err(not_bytes()),
         }
     }
@@ -167,6 +171,8 @@ impl<'de> Deserialize<'de> for Base64 {
             }
 
             fn visit_str<E: de::Error>(self, text: &str) -> Result<Base64, E> {
+                // It insists on padding and on zeros in the last letter's unused bits, so bytes
+                // have one spelling.
                 let bytes = BASE64_STANDARD.decode(text);
                 bytes
                     .map(Base64)

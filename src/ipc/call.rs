@@ -53,6 +53,7 @@ impl<'a> Call<'a> {
     /// with it. It says where the payload differs and quotes nothing of it.
     pub fn data<'b, T: Deserialize<'b>>(&'b self) -> Result<T, DataError> {
         serde_json::from_str(self.data.get())
+            // Only after a failure: nearly no payload has half a pair, and the search costs a pass.
             .or_else(|error| match self.mended(&error) {
                 Some(mended) => serde_json::from_str(mended),
                 None => Err(error),
@@ -62,9 +63,12 @@ impl<'a> Call<'a> {
 
     /// What can be read in place of a payload that could not.
     fn mended(&self, error: &serde_json::Error) -> Option<&str> {
+        // `serde_json` reports half a pair as a syntax error. A payload of another type needs no
+        // mending.
         if error.classify() != Category::Syntax {
             return None;
         }
+        // Kept, since each listener of the event may read the payload.
         let mend = || mend_surrogates(self.json()).map(String::into_boxed_str);
         self.mended.get_or_init(mend).as_deref()
     }
@@ -132,6 +136,7 @@ pub(super) type Reply = Result<Box<RawValue>, Rejection>;
 )]
 pub trait HandlerResult: Send + 'static {
     #[doc(hidden)]
+    // No app implements this trait: the types here cannot be named outside this crate.
     fn into_reply(self, wanted: ReplyWanted) -> HandlerReply;
 }
 
@@ -169,6 +174,7 @@ where
 {
     fn into_reply(self, wanted: ReplyWanted) -> HandlerReply {
         HandlerReply(match (self, wanted) {
+            // Nobody reads the value of an event's handler, so it is not serialised.
             (Ok(_), ReplyWanted::No) => Ok(null()),
             (Ok(value), ReplyWanted::Yes) => to_raw_value(&value).map_err(|error| Rejection {
                 name: "serde_json::Error".into(),
@@ -176,6 +182,7 @@ where
                 error: ErrorType::HandlerError,
             }),
             (Err(error), _) => Err(Rejection {
+                // `E` need not be an `Error`, so its type is the only name that there is.
                 name: short_type_name(std::any::type_name::<E>()).into(),
                 message: error.to_string(),
                 error: ErrorType::HandlerError,

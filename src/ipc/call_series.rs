@@ -20,6 +20,7 @@ pub(super) struct CallSeries {
     webview: Arc<str>,
     event: Arc<str>,
     ok: Instruments<Histogram>,
+    // Registered when an error first happens, so an app has series only for errors that it had.
     not_ok: [Instruments<Histogram>; ErrorType::ALL.len()],
     open: Instruments<OpenGauges>,
 }
@@ -33,6 +34,7 @@ struct OpenGauges {
 
 /// The calls of one webview that are not settled, by event.
 #[derive(Debug, Default)]
+// By label: all events beyond the cap are one entry, `_OTHER`.
 pub(super) struct OpenCalls(HashMap<Arc<str>, OfEvent>);
 
 #[derive(Clone, Copy, Debug)]
@@ -82,6 +84,7 @@ impl CallSeries {
         details: CallDetails,
     ) {
         record_sink::record(|| {
+            // The history keeps the call also where there is no recorder.
             let mut record = Record::new(RecordKind::Call, &self.event, took)
                 .webview(&self.webview)
                 .outcome(outcome);
@@ -96,6 +99,7 @@ impl CallSeries {
         let register = || {
             let mut labels = self.labels().to_vec();
             let error = outcome.err();
+            // Absent on success, as OpenTelemetry's conventions have it.
             labels.extend(error.map(|error| (semconv::ERROR_TYPE, error.as_str())));
             handles::histogram(&semconv::IPC_CALL_DURATION, &labels)
         };
@@ -118,6 +122,7 @@ impl CallSeries {
         let count = of.map_or(0.0, |of| f64::from(of.active));
         let oldest = of.map_or(0.0, |of| now.since(of.oldest).as_secs_f64());
         sums.add_event(&semconv::IPC_CALL_ACTIVE, webview, event, active, count);
+        // Webviews of one name share both series: counts add up, of the ages the highest holds.
         sums.raise_event(&semconv::IPC_CALL_AGE, webview, event, age, oldest);
     }
 

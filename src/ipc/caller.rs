@@ -27,12 +27,28 @@ pub(super) struct Caller {
 }
 
 impl Caller {
+    /// Tells the call apart from all others of its wire.
+    pub(super) fn call_key(self) -> Option<CallKey> {
+        self.call.map(|id| match self.credit {
+            Credit::Spent => CallKey::OfPage(id),
+            Credit::None => CallKey::OfTransport(id),
+        })
+    }
+
     pub(super) fn kind(self) -> InboundKind {
         match self.call {
             Some(_) => InboundKind::Call,
             None => InboundKind::Event,
         }
     }
+}
+
+/// Whose call it is, and its id: a transport may give a call of its own the id of one of the page's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) enum CallKey {
+    OfPage(u64),
+    /// It came through [`Ipc::handle_message`](super::Ipc::handle_message).
+    OfTransport(u64),
 }
 
 /// Whether the message's end gives the page a credit back.
@@ -57,6 +73,7 @@ pub(super) fn record_end(
     series.handled(outcome, took);
     // A call is kept when it is settled, with its handler as one of its stages.
     if kind == InboundKind::Event && record_sink::is_on() {
+        // Only while records are kept: `trace_of` asks the subscriber, which is not free.
         keep_event(series, outcome, took, span);
     }
     if let Err(error) = outcome {
@@ -78,6 +95,7 @@ fn keep_event(series: &EventSeries, outcome: Outcome, took: Option<Duration>, sp
 
 /// The trace that a handler's span is of, if it is of any.
 pub(super) fn trace_of(span: &Span) -> TraceId {
+    // At a thread's end OpenTelemetry's thread-locals may be gone, and a look at them panics.
     if span.is_disabled() || is_ending() {
         return TraceId::INVALID;
     }

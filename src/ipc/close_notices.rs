@@ -19,6 +19,7 @@ pub(super) struct CloseNotices {
 }
 
 /// Rejected pages that are remembered.
+// One that is forgotten gets its notice again at worst.
 const NOTICED_MAX: usize = 16;
 
 impl CloseNotices {
@@ -46,6 +47,7 @@ impl CloseNotices {
             Some(page) => (page, ErrorType::ForbiddenOrigin),
             None => (self.closed_page.take()?, ErrorType::Shutdown),
         };
+        // The notice has no id and is not acknowledged, so the floor says nothing.
         let mut writer = BatchWriter::new(&page, 0);
         writer.push(&Item::Bye {
             code: code_of(error),

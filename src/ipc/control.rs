@@ -39,6 +39,8 @@ impl Inner {
                 let error = failed.then_some(semconv::OTHER);
                 self.close_span(page, span, at, error);
             }
+            // The kinds above look at the page themselves, under one lock. For all below this one
+            // look counts a stale message.
             message if self.is_stale(page, &message) => {}
             InboundMessage::Shed { count } => {
                 let series = self.recorder.series.nameless();
@@ -120,6 +122,8 @@ impl Inner {
 
     /// The page says when it reached a phase of the app's start.
     fn page_reached(&self, page: &str, phase: Phase, at: PageTime) {
+        // One relaxed load. Without it each vital would take the page's lock for the life of the
+        // page.
         let startup = &self.recorder.startup;
         if startup.awaits(phase) {
             let now = self.recorder.clock.now();
@@ -151,8 +155,10 @@ impl Inner {
         }
         if let Some(HeldCall { abort, call, slot }) = withdrawn.held {
             let took = withdrawn.at.since(call.began);
+            // The page's call is over now, however long its handler takes to stop.
             call.series
                 .call_settled(Err(error), took, CallDetails::default());
+            // Before the abort: the handler's end, which the abort may run at once, reads why.
             slot.withdraw(error);
             abort.abort();
         }
@@ -172,10 +178,12 @@ impl Inner {
         };
         // Without a time of the page's there is nothing to measure, only an id to remember.
         let Some(start) = start else { return };
+        // No lock is held here: a tracer is the app's code.
         let span = self
             .recorder
             .open_page_span(&open.name, start, parent.as_ref());
         let Some(span) = span else { return };
+        // The span was made without the lock, so the page may be gone or have closed it by now.
         let refused = match self.page().spans(generation) {
             Some(spans) => spans.opened(open.span, span).err(),
             None => Some(span),

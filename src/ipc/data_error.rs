@@ -22,6 +22,8 @@ pub struct DataError {
 impl DataError {
     pub(super) fn of(error: &serde_json::Error) -> Self {
         Self {
+            // The category and the position are all that is taken: the message may quote the
+            // payload.
             category: error.classify(),
             line: error.line(),
             column: error.column(),
@@ -57,6 +59,8 @@ impl fmt::Display for DataError {
         };
         f.write_str(what)?;
         if *line > 0 {
+            // `serde_json` reads exactly this ending of a custom message back into the error's
+            // position.
             write!(f, " at line {line} column {column}")?;
         }
         Ok(())

@@ -44,6 +44,7 @@ pub(super) struct PageExecution {
 impl PageExecution {
     /// From `begin` to `end` as the page says, of what was sent at `sent`.
     pub(super) fn clamped(begin: Stamp, end: Stamp, sent: Stamp, now: Stamp) -> Self {
+        // A page can say any time. The host knows that its message ran between these two.
         let begin = begin.max(sent).min(now);
         let end = end.max(begin).min(now);
         Self { begin, end }
@@ -108,12 +109,14 @@ impl Recorder {
         site: Option<CallSite>,
     ) -> (Stamp, Option<Box<TimedSpan>>) {
         let tracer = match parent {
+            // Not even the global tracer is looked for, which can cost more than the message.
             TraceParent::Suppressed => None,
             TraceParent::Root | TraceParent::Within(_) => self.tracer.tracer(&self.clock),
         };
         let Some(tracer) = tracer else {
             return (self.clock.now(), None);
         };
+        // Both clocks once: all later times of the span are counted from this pair.
         let (now, wall) = self.clock.now_and_wall();
         let (verb, span_kind) = match kind {
             OutboundKind::Reply => (Verb::Reply, SpanKind::Internal),
@@ -121,6 +124,8 @@ impl Recorder {
         };
         // Calls are bounded by the page's window, and each has its reply.
         if kind == OutboundKind::Event && !self.tracer.admits(Direction::Outbound, now) {
+            // Behind the look for a tracer, so that only spans that could have been made count as
+            // skipped.
             self.series.span_skipped(Direction::Outbound);
             return (now, None);
         }
@@ -132,6 +137,8 @@ impl Recorder {
             .start(parent.context(), span)
             .filter(|span| span.is_recording())
             .map(|span| {
+                // Attributes are set here and not by the builder: a span that the sampler refuses
+                // needs none.
                 let mut span = TimedSpan::new(span, now, wall);
                 span.describe(names, &self.webview);
                 span.set_attribute(semconv::MESSAGE_SIZE_BY, count(size));
@@ -149,6 +156,8 @@ impl Recorder {
         let took = delivery
             .is_acknowledged
             .then(|| now.since(delivery.enqueued_at));
+        // What waited for its page to load is in a metric of its own and not in the one of
+        // deliveries. `IpcMetrics` has it all the same.
         let (usual, startup) = match took {
             Some(took) if delivery.is_startup => (None, Some(took)),
             took => (took, None),
@@ -157,6 +166,7 @@ impl Recorder {
         if let Some(took) = startup {
             self.series.startup_delivery(took);
         }
+        // What was never sent did not cross the wire, so its size is not recorded.
         if delivery.timing.dispatched.is_some() {
             self.series.message_size(Direction::Outbound, delivery.size);
             delivery.series.size(Direction::Outbound, delivery.size);
@@ -178,6 +188,7 @@ impl Recorder {
             }
         }
         self.stats.sent(delivery.outcome, took);
+        // Before the span is taken: the record has its trace id.
         record_sink::record(|| delivery.kept_record(now));
         if let Some(span) = delivery.span.take() {
             self.end_delivery_span(*span, &delivery, now);
@@ -200,6 +211,7 @@ impl Recorder {
             span.set_attribute(semconv::BATCH_SIZE, count(batch));
         }
         if timing.attempts > 1 {
+            // The first attempt is no retry.
             span.set_attribute(semconv::RETRIES, i64::from(timing.attempts - 1));
         }
         if delivery.is_startup {
@@ -221,12 +233,15 @@ impl Recorder {
         parent: &ParentSpan,
         execution: PageExecution,
     ) {
+        // The parent was made with the tracer that is kept, so there is one.
         let Some(tracer) = self.tracer.kept() else {
             return;
         };
         let names = series.names();
         let span = SpanBuilder::from_name(names.span(Verb::Process))
             .with_kind(SpanKind::Consumer)
+            // Counted from the parent's start, so a wall clock that is set meanwhile does not shift
+            // the child.
             .with_start_time(parent.wall_at(execution.begin))
             .with_attributes(attributes(names, &self.webview));
         let mut span = tracer.build_with_context(span, &parent.context());

@@ -60,11 +60,14 @@ impl Inner {
             .recorder
             .begin(series, caller.kind(), trace, thread, started);
         if let (Some(call), Some(span)) = (caller.call, handling.call.take()) {
+            // Before the handler runs, so that a withdrawal finds the span at any stage of the
+            // call.
             self.keep_call_span(caller.generation, call, span);
         }
         let (entered, parent) = handling.enter(&self.recorder, started);
         let span = entered.span;
         let Some(event) = found else {
+            // Checked only here: a name with listeners was checked when they were registered.
             let (outcome, disposition) = match check_event_name(name) {
                 Ok(()) => {
                     let outcome = HandlerOutcome::unknown_event(name);
@@ -91,6 +94,7 @@ impl Inner {
             took
         };
         if event.is_sync() {
+            // Read next to the handler, so that none of our work counts as the handler's.
             let cpu = ThreadCpu::begin(self.config.cpu_time, span);
             let outcome = event.run(&call);
             let used = cpu.and_then(ThreadCpu::used);
@@ -108,12 +112,15 @@ impl Inner {
             Ok(opened) => opened,
             Err(error) => return Disposition::Refused(error),
         };
+        // Sync and deferred listeners run in here, and of an async one what comes before its
+        // future.
         let future = event.start(&call, &opened.deferral(self));
         // Some of its handlers read a copy, later.
         self.count_mended(call.was_mended() || mend_surrogates(data.get()).is_some());
         watch();
         // In a thread-local's destructor no context is entered that the future could run in.
         let future = if is_suppressed && !is_ending() {
+            // It is polled on other threads, where only a context of its own suppresses spans.
             future.with_context(Context::current()).boxed()
         } else {
             future
@@ -156,6 +163,7 @@ impl Inner {
 
     /// The series of a name without listeners.
     fn unlistened_series(&self, name: &str) -> Arc<EventSeries> {
+        // An invalid name must not become an attribute, and must not take a place below the cap.
         if is_event_name(name) {
             self.recorder.series.event(name, NameSource::External)
         } else {

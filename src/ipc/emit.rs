@@ -18,6 +18,7 @@ use crate::queue::{PushError, Pushed};
 use crate::semconv::ErrorType;
 
 /// The `spanwire.ipc.event` of raw scripts.
+// An event of the app's with this name shares the series.
 const EVAL: &str = "eval";
 
 /// A message to the page was refused; it comes back whole.
@@ -37,6 +38,7 @@ impl fmt::Debug for EmitError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut shown = f.debug_struct("EmitError");
         shown.field("reason", &self.reason);
+        // A name that is not allowed can be any text, part of a payload among it.
         if !matches!(self.reason, EmitErrorReason::InvalidName(_)) {
             shown.field("event", &self.event);
         }
@@ -66,6 +68,8 @@ impl fmt::Display for EmitError {
         let event = &self.event;
         match &self.reason {
             EmitErrorReason::InvalidName(error) => write!(f, "event name {error}"),
+            // serde's own text may quote the payload, so it is the error's source and not in this
+            // line.
             EmitErrorReason::NotJson(_) => {
                 write!(f, "payload of {event} cannot be written as JSON")
             }
@@ -174,6 +178,7 @@ impl Inner {
         position: QueuePosition,
     ) -> Result<(), EmitError> {
         if let Err(error) = check_event_name(event) {
+            // The payload is written all the same, since the error gives it back.
             let reason = EmitErrorReason::InvalidName(error);
             return Err(self.refuse(event, reason, to_raw_value(data).ok()));
         }
@@ -183,13 +188,16 @@ impl Inner {
         };
         // The app names its events in its code: as good as registered.
         let series = self.recorder.series.event(event, NameSource::Registered);
+        // Shares the label's allocation, except for events beyond the cap, whose label is another.
         let name = if **series.label() == *event {
             Arc::clone(series.label())
         } else {
             Arc::from(event)
         };
+        // Counted before the push: it says how often the app emits, also what the queue refuses.
         series.sending().count();
         let key = match position {
+            // A message to replay is never replaced: each of them counts.
             QueuePosition::Last if replay == Replay::No && series.sending().is_coalesced() => {
                 Some(event)
             }
@@ -210,6 +218,7 @@ impl Inner {
         let site = Some(CallSite::of_caller());
         let message = self.sender().message(body, series, &parent, site);
         self.recorder.stats.accepted();
+        // After the span is made, so that the trace shows the refusal.
         if message.size() > self.config.limits.outbound_bytes_max {
             return Err(self.refused(message, ErrorType::TooLarge));
         }
@@ -251,6 +260,7 @@ impl Inner {
         self.record_end(&mut ended, self.recorder.clock.now());
         let (event, data) = match ended.message.body {
             Body::Event { name, data, .. } => {
+                // `RawValue` is a boxed `str`, so the payload is moved and not copied.
                 (name.to_string(), String::from(Box::<str>::from(data)))
             }
             Body::Eval { script } => (EVAL.to_owned(), script.into()),
@@ -275,6 +285,7 @@ impl Inner {
             _ => ErrorType::Malformed,
         };
         self.recorder.stats.accepted();
+        // Both sides of the ledger: what cannot become a message is accepted and ended at once.
         self.recorder.stats.sent(Err(error), None);
         let series = self.recorder.series.nameless();
         series.refused(RecordKind::EventOut, error, 1);

@@ -17,10 +17,13 @@ pub(super) struct HandlerOutcome {
 
 impl HandlerOutcome {
     pub(super) fn of(reply: Reply) -> Self {
+        // Within the handler's span, so the record belongs to the message's trace.
         if let Err(Rejection { name, message, .. }) = &reply {
             tracing::event!(
                 name: semconv::EVENT_HANDLER_FAILED,
                 target: "spanwire",
+                // The target is fixed, so that a filter of the app's need not know the files of
+                // this crate.
                 Level::ERROR,
                 {
                     { semconv::EXCEPTION_TYPE } = name.as_ref(),
@@ -29,6 +32,7 @@ impl HandlerOutcome {
                 "handler failed"
             );
         }
+        // The error's own type stays in the log: as an attribute of metrics it would have no bound.
         let outcome = if reply.is_ok() {
             Ok(())
         } else {
@@ -39,6 +43,7 @@ impl HandlerOutcome {
 
     pub(super) fn of_all(outcomes: impl Iterator<Item = Self>) -> Self {
         let join = |mut all: Self, next: Self| {
+            // `all` keeps the first one's reply; the outcome is the first error of any.
             all.outcome = all.outcome.and(next.outcome);
             all
         };
@@ -98,6 +103,7 @@ impl HandlerOutcome {
         Self::refusal(ErrorType::OverCredit, "too many handlers are running")
     }
 
+    // No log record: its `error.type` says all there is.
     fn refusal(error: ErrorType, message: &str) -> Self {
         let rejection = Rejection {
             name: "SpanwireError".into(),
@@ -125,6 +131,7 @@ impl HandlerOutcome {
         );
         let message = "the handler panicked".to_owned();
         let rejection = Rejection {
+            // Its code on the wire is that of a handler's error.
             name: "Panic".into(),
             message,
             error: ErrorType::Panic,
@@ -139,6 +146,7 @@ impl HandlerOutcome {
 /// The part of an error's text that is logged. Errors like to quote what the page sent, and log
 /// records wait in a queue that is bounded in number alone.
 fn cut(text: &str) -> &str {
+    // Not `&text[..]`: a cut within a character would panic.
     text.get(..text.floor_char_boundary(LOGGED_LEN_MAX))
         .unwrap_or(text)
 }

@@ -39,6 +39,7 @@ pub(super) struct HandlerSlot {
     held: Arc<HeldMessages>,
     bytes: usize,
     /// Whether the page did not wait for its answer any longer.
+    // A flag is enough: a page withdraws a call as `timeout` or as `cancelled`.
     has_timed_out: AtomicBool,
 }
 
@@ -62,6 +63,7 @@ impl HandlerSlot {
 
 impl Drop for HandlerSlot {
     fn drop(&mut self) {
+        // With the slot and not with the call's end: until then the handler may hold the payload.
         self.held.count.fetch_sub(1, Ordering::Relaxed);
         self.held.bytes.fetch_sub(self.bytes, Ordering::Relaxed);
     }

@@ -78,6 +78,7 @@ impl Handling {
         recorder: &Recorder,
         started: Stamp,
     ) -> (HandlingEntered<'_>, TraceParent) {
+        // Taken, since the caller gets it back as the parent of what is made within.
         let parent = mem::replace(&mut self.parent, TraceParent::Root);
         let suppressed = self.suppressed.as_ref().filter(|_| !is_ending());
         let span = &self.span;
@@ -119,6 +120,7 @@ impl Recorder {
             HandlerContext::Traced(parent) => {
                 let span = handler_span(series, &parent);
                 let start =
+                    // Nothing is made for a span that no subscriber takes.
                     (!span.is_disabled()).then(|| self.handler_start(series, kind, &trace, thread));
                 Handling {
                     span,
@@ -139,6 +141,7 @@ impl Recorder {
         trace: MessageTrace<'_>,
         now: Stamp,
     ) -> (HandlerContext, Option<Box<TimedSpan>>) {
+        // Calls pass without the rate limit: the page's credits bound them.
         if !is_ending() && (kind == InboundKind::Call || self.tracer.admits_handler(now)) {
             return self.traced_context(series, kind, trace, now);
         }
@@ -168,6 +171,7 @@ impl Recorder {
         };
         let parent = message.parent.as_ref();
         let context = parent.map_or_else(outside, ParentSpan::handler_context);
+        // Also where the page's span around it is not recorded: what is within it is not either.
         let (Some(start), HandlerContext::Traced(trace_parent)) = (message.began, &context) else {
             return (context, None);
         };
@@ -181,9 +185,12 @@ impl Recorder {
         let (tracer, clock) = (&self.tracer, &self.clock);
         let Some(started) = StartedSpan::start(tracer, clock, span, start, parent, within, now)
         else {
+            // The API has no tracer yet. The handler's `tracing` span may still reach a layer of
+            // the app's.
             return (context, None);
         };
         if !started.is_recording() {
+            // The sampler refused the trace, so the handler's span is not even offered to it.
             return (started.suppressed(), None);
         }
         let mut span = started.into_timed();
@@ -195,6 +202,8 @@ impl Recorder {
         span.set_attribute(semconv::BATCH_SIZE, count(arrival.posted));
         let context = span.as_parent().handler_context();
         let start = span.as_parent().start;
+        // The start may have been moved up to the parent's, and the page's clock is an estimate, so
+        // each time is kept behind the one before it.
         let received = arrival.received.max(start);
         let posted = message.posted.unwrap_or(start).max(start).min(received);
         span.add_event("posted", posted);
@@ -204,6 +213,8 @@ impl Recorder {
                 (context, Some(span))
             }
             InboundKind::Event => {
+                // The producer span covers page and wire, and ends where the host has the event
+                // (ADR 5).
                 span.finish(None, received);
                 (context, None)
             }
@@ -215,6 +226,8 @@ impl Recorder {
     fn within_handler(&self, parent: TraceParent, started: Stamp) -> TraceParent {
         let within = match TraceParent::current() {
             TraceParent::Root => {
+                // The handler's span was entered and OpenTelemetry has none: the app's subscriber
+                // lacks the layer, or filters the span out.
                 span_delivery::missing();
                 parent
             }
@@ -246,6 +259,7 @@ impl Recorder {
         trace: &MessageTrace<'_>,
         thread: Option<ThreadKind>,
     ) -> SpanStart {
+        // Three that every span has, and up to three more.
         let mut attributes = Vec::with_capacity(6);
         attributes.extend(timed::attributes(series.names(), &self.webview));
         if let Some(original) = trace.original {
@@ -268,6 +282,7 @@ impl Recorder {
 fn handler_span(series: &EventSeries, parent: &TraceParent) -> Span {
     let span = tracing::info_span!(
         target: "spanwire",
+        // Explicitly none: a span of the app's around `receive` is not the message's parent.
         parent: None,
         "handle",
         otel.name = &**series.label(),

@@ -54,7 +54,9 @@ pub struct IpcMessage {
     pub event: String,
     /// The payload.
     pub data: Box<RawValue>,
-    /// The call's id when the sender waits for a reply; unique among its open calls.
+    /// The call's id when the sender waits for a reply; unique among its open calls. Where the page
+    /// makes calls with Spanwire's page script too, their ids count up from 1: the page script gets
+    /// both replies, and takes each for that of its own call with that id.
     pub id: Option<u64>,
 }
 
@@ -155,6 +157,7 @@ impl Inner {
         text: impl FnOnce() -> Option<&'a str>,
         origin: Option<&str>,
     ) -> Received {
+        // By the first bytes alone, so that the app's own messages pass at the cost of this look.
         let form = self.form(bytes);
         if form == TextForm::NotOurs {
             return Received::NotOurs;
@@ -169,6 +172,7 @@ impl Inner {
             }
         });
         if let Err(error) = taken {
+            // At a forbidden origin the origin is the reason, whatever else is wrong with the text.
             self.refuse_text(if is_allowed {
                 error
             } else {
@@ -179,6 +183,7 @@ impl Inner {
     }
 
     fn receive_batch(self: &Arc<Self>, text: &str, origin: Option<&str>) -> Result<(), ErrorType> {
+        // Read before the parsing, so that the time on the way does not hold it.
         let received = self.recorder.clock.now();
         let InboundBatch {
             page,
@@ -198,6 +203,8 @@ impl Inner {
             received,
             posted,
         };
+        // Only when it is the batch's first: a control message ahead of it, such as `ready`,
+        // changes what the page admits.
         let first = match messages.first() {
             Some(Some(InboundMessage::Posted(first))) => Some(first),
             _ => None,
@@ -210,6 +217,8 @@ impl Inner {
                     self.page_ready(page, ready, arrival, origin);
                 }
                 Some(InboundMessage::Posted(posted)) => {
+                    // A lock for each further message: handlers run in between, and none runs under
+                    // the lock.
                     let admitted = admitted
                         .take()
                         .unwrap_or_else(|| self.page().admit(page, &posted, arrival));
@@ -244,6 +253,7 @@ impl Inner {
             Ok(()) => {
                 // It says so when something listens, and when it is hidden.
                 self.page().listens_to_nothing();
+                // Only now: a page that is refused must not make its origin the app's.
                 self.origins.trust(origin);
                 // From a page that was not there when the batch came.
                 let arrival = Arrival {
@@ -301,6 +311,7 @@ impl Inner {
                     generation: admitted.generation,
                     call: posted.wants_reply.then_some(posted.id),
                     credit: Credit::Spent,
+                    // A page that gives no time made it at the latest when the batch came.
                     began: admitted
                         .start
                         .as_ref()
@@ -325,6 +336,7 @@ impl Inner {
 
     /// What a text is to this wire, by its first bytes.
     fn form(&self, text: &[u8]) -> TextForm {
+        // Without the opt-in the compatible form is a text of the app's like any other.
         match TextForm::of(text) {
             TextForm::Plain if self.config.page_events == PageEvents::SpanwireOnly => {
                 TextForm::NotOurs
@@ -376,6 +388,8 @@ impl Inner {
     /// that there is no wire for it: its nonce proves that it is the webview's page.
     fn reject_page(&self, text: &str) -> Result<(), ErrorType> {
         let batch = self.open(text)?;
+        // Nothing else in the batch counts: its other messages are neither run nor counted one by
+        // one.
         let is_ready = |message: &Option<InboundMessage<'_>>| {
             matches!(message, Some(InboundMessage::Ready(_)))
         };

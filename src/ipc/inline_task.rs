@@ -41,6 +41,7 @@ impl InlineTask {
             }
         }
         drop(future);
+        // After the drop: a wake that comes from it finds `Running` and no future to run.
         self.replace(|_| (State::Done, ()));
     }
 
@@ -48,6 +49,7 @@ impl InlineTask {
     fn take(&self) -> Option<BoxFuture<'static, ()>> {
         self.replace(|state| match state {
             State::Waiting(future) => (State::Running, Some(future)),
+            // The running thread polls again; to wait for it here could wait for this very thread.
             State::Running | State::RunningWoken => (State::RunningWoken, None),
             State::Done => (State::Done, None),
         })
@@ -63,6 +65,7 @@ impl InlineTask {
 
     fn replace<R>(&self, by: impl FnOnce(State) -> (State, R)) -> R {
         let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        // The lock is held while `by` runs, and that only moves the state about.
         let (next, result) = by(std::mem::replace(&mut *state, State::Done));
         *state = next;
         result

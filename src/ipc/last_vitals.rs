@@ -6,6 +6,7 @@ use super::protocol::inbound_message::{PageTime, WebVitalName};
 
 /// The last value of each web vital.
 #[derive(Debug)]
+// Bits of a float, since there is no atomic one.
 pub(super) struct LastVitals([AtomicU64; WebVitalName::ALL.len()]);
 
 /// No such value comes from a page.

@@ -47,6 +47,7 @@ pub(super) struct Listeners {
     next_id: AtomicU64,
 }
 
+// Its hash has a random seed: a page chooses the names that are looked up.
 type ListenersByEvent = HashMap<Arc<str>, Arc<EventListeners>, foldhash::quality::RandomState>;
 
 /// One event's listeners, in the order in which they were registered.
@@ -60,6 +61,7 @@ pub(super) struct EventListeners {
 }
 
 #[derive(Clone)]
+// Behind `Arc`s, since each change copies an event's list.
 pub(super) enum Listener {
     Sync(Arc<SyncListener>),
     Async(Arc<AsyncListener>),
@@ -114,8 +116,10 @@ impl Listeners {
             let name = name.chars().take(100).collect();
             return Err(RegisterError::InvalidName { name, error });
         }
+        // Relaxed: the number only has to be another one.
         let id = ListenerId(self.next_id.fetch_add(1, Ordering::Relaxed));
         self.change(|events| {
+            // A copy: the map that is replaced shares the event's entry with messages that run.
             let mut event = match events.get(name) {
                 Some(event) => EventListeners::clone(event),
                 None => EventListeners::new(Arc::from(name), series()),
@@ -151,6 +155,7 @@ impl Listeners {
 
     fn change<R>(&self, change: impl FnOnce(&mut ListenersByEvent) -> R) -> R {
         let changing = self.changing.lock().unwrap_or_else(PoisonError::into_inner);
+        // Copied whole at each change: apps register at their start, and each message looks up.
         let mut events = ListenersByEvent::clone(&self.events.load());
         let result = change(&mut events);
         let before = self.events.swap(Arc::new(events));
@@ -199,6 +204,7 @@ impl EventListeners {
     /// Runs the listeners, all of which are sync, in order. The first one's reply is the caller's;
     /// the message is ok when every one of them was.
     pub(super) fn run(&self, call: &Call<'_>) -> HandlerOutcome {
+        // Nearly every event has one listener, and then nothing is joined.
         if let [(_, Listener::Sync(listener))] = self.listeners.as_slice() {
             return run_sync(&**listener, call);
         }
@@ -221,6 +227,7 @@ impl EventListeners {
         let owned = || call.clone().into_owned();
         if let [(_, listener)] = self.listeners.as_slice() {
             match listener {
+                // Not alone here: where all listeners are sync, `dispatch` calls `run`.
                 Listener::Sync(_) => {}
                 Listener::Async(listener) => return run_async(&**listener, owned()),
                 Listener::Deferred(listener) => {
@@ -233,6 +240,7 @@ impl EventListeners {
             Listener::Async(listener) => run_async(&**listener, owned()),
             Listener::Deferred(listener) => run_deferred(&**listener, owned(), deferral),
         });
+        // It collects the iterator at once, so the listeners are called here, and in order.
         join_all(outcomes)
             .map(|outcomes| HandlerOutcome::of_all(outcomes.into_iter()))
             .boxed()
@@ -256,6 +264,7 @@ fn run_sync(listener: &SyncListener, call: &Call<'_>) -> HandlerOutcome {
 }
 
 fn run_async(listener: &AsyncListener, call: Call<'static>) -> BoxFuture<'static, HandlerOutcome> {
+    // Twice: an `async` block panics when it is polled, a function that makes a future may before.
     match catch_panic(|| listener(call)) {
         Ok(future) => AssertUnwindSafe(future)
             .catch_unwind()

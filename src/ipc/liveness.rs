@@ -65,6 +65,7 @@ impl Liveness {
 
     /// The page is gone, and what was asked of it with it.
     pub(super) fn gone(&mut self) {
+        // Kept, or pages that come and go would wake the event loop as often.
         let beat_at = self.beat_at;
         *self = Self::new(self.unresponsive_after);
         self.beat_at = beat_at;
@@ -88,6 +89,7 @@ impl Liveness {
 
     /// A script went out that the page has to answer to, perhaps with a ping in it.
     pub(super) fn sent(&mut self, ping: Option<u64>, now: Stamp) {
+        // The oldest unanswered script counts: a page that hangs may be sent one each second.
         self.waiting_since.get_or_insert(now);
         if let Some(id) = ping {
             self.last_id = id;
@@ -148,6 +150,7 @@ impl Liveness {
 
     /// Whether it is time to wake the event loop, which is asked for its delay in this way.
     pub(super) fn wakes(&mut self, now: Stamp) -> bool {
+        // The first comparison is needed: `since` of no stamp is zero, which would never be due.
         let due = self.beat_at == Stamp::NONE || now.since(self.beat_at) >= BEAT_EVERY;
         if due {
             self.beat_at = now;

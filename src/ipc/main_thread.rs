@@ -67,6 +67,7 @@ impl MainThread {
     /// What this thread is; `None` before the first script was asked for.
     pub(super) fn current(&self) -> Option<ThreadKind> {
         match self.thread.load(Ordering::Relaxed) {
+            // Threads are numbered from 1.
             0 => None,
             main if main == here() => Some(ThreadKind::Main),
             _ => Some(ThreadKind::Worker),
@@ -81,6 +82,7 @@ impl MainThread {
         if is_held || self.current() != Some(ThreadKind::Main) {
             return None;
         }
+        // A stamp is never 0, so this says that the thread is held.
         self.held_since.store(since.as_nanos(), Ordering::Relaxed);
         Some(Hold(&self.held_since))
     }

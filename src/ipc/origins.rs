@@ -7,6 +7,7 @@ use std::sync::OnceLock;
 pub(super) struct Origins {
     policy: OriginPolicy,
     /// The app's own origin, once a page has shown it; `None` when that page has none to tell.
+    // Set once: no later page can make its origin the app's.
     pinned: OnceLock<Option<Origin>>,
 }
 
@@ -49,6 +50,7 @@ impl Origins {
                 Some(Some(own)) => own.is(origin),
                 // The app's page was given as text, so this one is another's.
                 Some(None) => false,
+                // Before the first page any origin may be the app's, but an opaque one.
                 None => Origin::parse(origin).is_some(),
             },
             (OriginPolicy::Named(named), Some(origin)) => {
@@ -79,6 +81,7 @@ impl fmt::Debug for Origins {
 pub(super) struct Origin(String);
 
 /// The longest origin that is looked at: a host has 253 characters at most.
+// Longer ones are refused before anything is copied.
 const LEN_MAX: usize = 300;
 
 impl Origin {

@@ -28,6 +28,7 @@ pub(super) struct Outbound {
     pub(super) body: Body,
     pub(super) series: Arc<EventSeries>,
     /// Its span, where it has one.
+    // In a box: in a flood most messages have no span, and the queue holds thousands of these.
     pub(super) span: Option<Box<TimedSpan>>,
     pub(super) enqueued_at: Stamp,
     /// How long the main thread had kept the wire waiting in all by then.
@@ -64,6 +65,7 @@ pub(super) enum Replay {
 }
 
 /// What of the wire every message to the page is made with.
+// Not the wire itself: `wire.rs` imports this file, and no file may import one that imports it.
 #[derive(Clone, Copy)]
 pub(super) struct Sender<'a> {
     pub(super) recorder: &'a Recorder,
@@ -111,6 +113,7 @@ impl Sender<'_> {
             series,
             span,
             enqueued_at,
+            // What the same sum has grown by when the message leaves is its own part of the delay.
             main_thread_delay_before: self.waker.total_delay(enqueued_at),
         }
     }
@@ -147,12 +150,25 @@ impl Outbound {
         matches!(self.body, Body::Reply { .. })
     }
 
+    /// The id of the page's call whose reply it is; that of a transport's call is none of these.
+    pub(super) fn call_of_page(&self) -> Option<u64> {
+        match self.body {
+            Body::Reply {
+                call,
+                credit: Credit::Spent,
+                ..
+            } => Some(call),
+            _ => None,
+        }
+    }
+
     /// Replaces what a reply says.
     pub(super) fn replace_result(&mut self, with: Reply) {
         if let Body::Reply { result, .. } = &mut self.body {
             *result = with;
         }
         if let Some(span) = &mut self.span {
+            // The span was made with the size of the reply that did not fit.
             span.set_attribute(semconv::MESSAGE_SIZE_BY, count(self.body.size()));
         }
     }
@@ -165,6 +181,7 @@ impl Outbound {
                 event: name,
                 data,
             },
+            // Not reached: the outbox writes a raw script with its `begin` and `end` itself.
             Body::Eval { .. } => Item::Begin { id },
             Body::Reply { call, result, .. } => Item::Reply {
                 id,
@@ -207,6 +224,7 @@ pub(super) struct EndedMessage {
 /// A message that never left, as it ended.
 pub(super) fn undelivered(message: Outbound, error: ErrorType) -> EndedMessage {
     EndedMessage {
+        // Ids on the wire begin at 1.
         id: 0,
         message,
         outcome: Err(error),
@@ -282,6 +300,7 @@ impl EndedMessage {
         let sent = self.timing.dispatched.map(|(at, _)| at);
         let stages = Stages {
             // What is left of the time until the reply.
+            // Saturating, since `began` comes from an estimate of the page's clock.
             page_wait: Some(enqueued.since(began).saturating_sub(known)),
             transit,
             queue_wait: self.timing.dequeued.map(|(_, wait)| wait),
@@ -298,6 +317,7 @@ impl EndedMessage {
     /// What the page's promise was settled with, or why it never will be.
     fn call_outcome(&self) -> Outcome {
         match (&self.message.body, self.outcome) {
+            // A rejection that arrived is a delivered message and a failed call.
             (Body::Reply { result, .. }, Ok(())) => result
                 .as_ref()
                 .map(|_| ())
@@ -312,6 +332,7 @@ impl EndedMessage {
 
     /// When a call of the page's had its answer, if this was one that reached the page.
     pub(super) fn answered(&self, now: Stamp) -> Option<Stamp> {
+        // The page does nothing with the reply to a call that it withdrew.
         let reached = self.message.is_reply() && self.outcome.is_ok() && self.withdrawal.is_none();
         reached.then(|| self.settled_at(now))
     }
@@ -324,6 +345,7 @@ impl EndedMessage {
         let error = self.call_outcome().err();
         let settled = self.settled_at(now);
         if self.outcome.is_ok() {
+            // A reply that did not arrive settled no promise.
             span.add_event("settled", settled);
         }
         span.finish(error.map(ErrorType::as_str), settled);

@@ -21,8 +21,10 @@ pub(super) struct Outbox {
     /// Replies, ahead of everything: bounded, since each stands for a call that spent a credit.
     replies: VecDeque<Outbound>,
     /// Everything that left the queue or the replies and did not end, by id.
+    // Ordered: acknowledgements name ranges, and the lowest id is a batch's floor.
     in_flight: BTreeMap<u64, InFlight>,
     /// Of these, what is to be sent (again), before anything new.
+    // Ordered, so that messages are sent again in the order of their ids.
     staged: BTreeSet<u64>,
     /// Raw scripts that were sent and whose end the page was not asked for yet.
     unsettled: BTreeSet<u64>,
@@ -33,6 +35,7 @@ pub(super) struct Outbox {
     credits: u64,
     /// Whether a script is worth its cost for the credits alone.
     credits_due: bool,
+    // Any acknowledgement sets it back, and so does the end of the page.
     failed_in_a_row: u32,
     /// How long the main thread has kept the wire waiting in all.
     main_thread_delay: Duration,
@@ -95,10 +98,6 @@ impl Outbox {
     /// Takes a reply in, unless it does not fit among those that did not end. A refusal in the place of
     /// one that did not fit is taken in any case: refusals are small, and there are no more of them
     /// than credits. A reply that stands for no credit has a bound of its own.
-    #[allow(
-        clippy::result_large_err,
-        reason = "a refused reply comes back as it is, and a box would cost each reply"
-    )]
     pub(super) fn reply(&mut self, reply: Outbound, bound: ReplyBound) -> Result<(), RefusedReply> {
         debug_assert!(reply.is_reply());
         let left = self
@@ -115,6 +114,8 @@ impl Outbox {
                 ..
             }
         );
+        // In-flight events alone may come to `in_flight_max`; the factor leaves as much room for
+        // such replies again.
         if is_free && self.replies.len() + self.in_flight.len() >= 2 * self.limits.in_flight_max {
             return Err(RefusedReply::Ended(Box::new(reply), ErrorType::QueueFull));
         }
@@ -163,12 +164,15 @@ impl Outbox {
         pop: &mut dyn FnMut() -> Option<Popped<Outbound>>,
         effects: &mut Effects,
     ) -> Option<Script> {
+        // No id below it is sent again, so the page may forget that it ran those.
         let floor = self
             .in_flight
             .keys()
             .next()
             .copied()
             .unwrap_or(self.next_id);
+        // In a script of its own: a raw script that throws or does not parse takes along whatever
+        // stands behind it in the same text.
         if let Some(id) = self.unsettled.pop_first() {
             let mut writer = BatchWriter::new(page, floor);
             writer.push(&Item::Settle { id });
@@ -187,6 +191,8 @@ impl Outbox {
         if let Some(id) = ping {
             writer.push(&Item::Ping { id });
         }
+        // The size is tested before a message is added, so one that is larger than the bound still
+        // goes.
         while ids.len() < self.limits.batch_len_max && writer.bytes() < self.limits.batch_bytes_max
         {
             let Some(id) = self.take_next(now, pop) else {
@@ -196,6 +202,7 @@ impl Outbox {
                 continue;
             };
             if entry.message.is_eval() {
+                // A raw script stands alone: it goes with the next look, ahead of the queue.
                 if !ids.is_empty() {
                     self.staged.insert(id);
                     break;
@@ -209,8 +216,10 @@ impl Outbox {
             return None;
         }
         for &id in &ids {
+            // After the loop above, when the batch's length is known.
             self.dispatched(id, ids.len(), now, effects);
         }
+        // In whatever script goes out, due or not: there they cost next to nothing.
         let credits = std::mem::take(&mut self.credits);
         self.credits_due = false;
         if credits > 0 {
@@ -233,6 +242,8 @@ impl Outbox {
         now: Stamp,
         pop: &mut dyn FnMut() -> Option<Popped<Outbound>>,
     ) -> Option<u64> {
+        // First, and past the bound on what is in flight: a queue full of events must not hold up a
+        // promise. The page's credits bound the replies.
         if let Some(reply) = self.replies.pop_front() {
             let waited = now.since(reply.enqueued_at);
             return Some(self.number(reply, now, waited));
@@ -252,6 +263,8 @@ impl Outbox {
         self.next_id += 1;
         let timing = DeliveryTiming {
             dequeued: Some((now, waited)),
+            // The sum grew by this much since `emit`. It is read on two threads and may be a little
+            // off, so the message's own wait bounds it.
             main_thread_delay: self
                 .main_thread_delay
                 .saturating_sub(message.main_thread_delay_before)
@@ -278,6 +291,7 @@ impl Outbox {
             writer.push(&item);
             writer.finish()
         };
+        // A copy: an evaluation error sends the same script again.
         let script = match self.in_flight.get(&id).map(|entry| &entry.message.body) {
             Some(Body::Eval { script }) => script.clone(),
             _ => Box::default(),
@@ -312,6 +326,7 @@ impl Outbox {
     /// Returns whether there is something to send again.
     pub(super) fn evaluation_failed(&mut self, script: &Script, effects: &mut Effects) -> bool {
         self.failed_in_a_row += 1;
+        // The page never got them.
         self.credits += script.credits;
         // A page that takes nothing must not keep the event loop busy with its credits alone.
         self.credits_due |= script.credits > 0 && self.takes_scripts();
@@ -320,6 +335,8 @@ impl Outbox {
                 continue;
             };
             self.unsettled.remove(&id);
+            // The first attempt is no retry, so `retries_max` of them are `retries_max + 1`
+            // attempts.
             if entry.timing.attempts > self.limits.retries_max {
                 self.end(id, Err(ErrorType::ScriptError), effects);
             } else if script.settles {
@@ -361,6 +378,7 @@ impl Outbox {
             };
             self.ended(id, entry, outcome, effects);
         }
+        // The map was taken out since `ended` needs all of `self` during the sweep.
         self.in_flight = in_flight;
         // One for a range, however wide a hostile page makes it.
         let known = (effects.ended.len() - before) as u64;
@@ -382,10 +400,13 @@ impl Outbox {
                 continue;
             };
             let again = match entry.message.body {
+                // Bounded, or a message that crashes its page would crash each page after it, too.
                 Body::Event {
                     replay: Replay::Yes,
                     ..
                 } => entry.timing.attempts <= self.limits.retries_max,
+                // It has an id and was never sent, as a raw script that waits for a script of its
+                // own: the next page gets it.
                 Body::Event { .. } | Body::Eval { .. } => entry.timing.attempts == 0,
                 Body::Reply { .. } => false,
             };
@@ -425,6 +446,7 @@ impl Outbox {
     /// The wire is closed: everything that is open is dropped.
     pub(super) fn close(&mut self, effects: &mut Effects) {
         self.end_generation(ErrorType::Shutdown, effects);
+        // `end_generation` left what the next page would get, and none will come.
         let ids: Vec<u64> = self.in_flight.keys().copied().collect();
         for id in ids {
             self.end(id, Err(ErrorType::Shutdown), effects);

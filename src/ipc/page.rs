@@ -8,12 +8,12 @@ use futures_util::future::AbortHandle;
 
 use super::acknowledgement::set_executions;
 use super::call_series::OpenCalls;
-use super::caller::Credit;
+use super::caller::CallKey;
 use super::close_notices::CloseNotices;
 use super::handler_slot::HandlerSlot;
 use super::liveness::{AskAgain, Liveness};
 use super::open_call::OpenCall;
-use super::outbound::{Body, Effects, Outbound};
+use super::outbound::{Effects, Outbound};
 use super::outbox::{Outbox, RefusedReply, ReplyBound};
 use super::page_clock::PageClock;
 use super::page_life::{PageLife, PageVitals, Startup};
@@ -33,6 +33,8 @@ use crate::queue::Popped;
 use crate::semconv::ErrorType;
 
 /// Pages that were replaced and are remembered, so that none of them can come back.
+// An id has 32 bytes at most, so a page that reloads without end cannot grow the host by more than
+// some tens of kilobytes.
 const RETIRED_MAX: usize = 1_000;
 
 /// The page and the wire's two sides of it. Pure: time comes in, effects go out.
@@ -55,7 +57,9 @@ pub(super) struct Page {
     /// Calls and events that the page sent and that did not end.
     unanswered: u32,
     /// Calls whose handler runs in the background.
-    calls: HashMap<u64, HeldCall>,
+    // The window bounds them; those of a transport without one,
+    // `Inner::has_too_many_held_messages`.
+    calls: HashMap<CallKey, HeldCall>,
     clock: PageClock,
     spans: OpenSpans,
 }
@@ -106,6 +110,7 @@ impl Page {
     /// The wire's state is read for a scrape, an export or the history; whether the event loop should
     /// be woken for it.
     pub(super) fn beat(&mut self, now: Stamp) -> bool {
+        // Not behind the `||` below: `Liveness::beat` has to run whenever a page is there.
         let asks = self.phase == PagePhase::Ready && self.liveness.beat(now);
         // A closed wire has nothing to ask of the event loop.
         self.phase != PagePhase::Closed && (self.liveness.wakes(now) || asks)
@@ -128,11 +133,13 @@ impl Page {
             PagePhase::Ready if constant_time_eq(self.id.as_bytes(), id.as_bytes()) => {
                 return Err(ErrorType::Duplicate);
             }
+            // A retired id opens nothing, so this comparison needs no constant time.
             _ if self.retired.iter().any(|retired| retired == id) => {
                 return Err(ErrorType::StaleGeneration);
             }
             PagePhase::Loading | PagePhase::Ready | PagePhase::Gone => {}
         }
+        // Read before `end_generation`, which sets the phase.
         let was_gone = self.phase == PagePhase::Gone;
         let aborts = self.end_generation(PagePhase::Ready, effects);
         self.id = id.to_owned();
@@ -156,6 +163,7 @@ impl Page {
             return Vec::new();
         }
         if self.phase == PagePhase::Ready {
+            // Before `end_generation`, which takes the id away.
             self.close_notices.notify_closed(&self.id);
         }
         let aborts = self.end_generation(PagePhase::Closed, effects);
@@ -164,12 +172,15 @@ impl Page {
     }
 
     fn end_generation(&mut self, phase: PagePhase, effects: &mut Effects) -> Vec<AbortHandle> {
+        // First, since `why_gone` reads it.
         self.phase = phase;
         let why = self.why_gone();
         let before = effects.ended.len();
         self.outbox.end_generation(why, effects);
         for ended in effects.ended.iter_mut().skip(before) {
-            if let Body::Reply { call, .. } = ended.message.body {
+            if let Some(call) = ended.message.call_of_page() {
+                // The page gave this call up before it went: the call ends as withdrawn, not as
+                // `page_gone`.
                 ended.withdrawal = self.spans.take_withdrawn(call);
             }
         }
@@ -177,12 +188,14 @@ impl Page {
         self.life = PageLife::default();
         let open = std::mem::take(&mut self.spans).into_open();
         effects.open_spans.extend(open.map(|span| (span, why)));
+        // `performance.now()` begins anew with each document.
         self.clock = PageClock::default();
         if !self.id.is_empty() {
             self.retired.truncate(RETIRED_MAX - 1);
             self.retired.push_front(std::mem::take(&mut self.id));
         }
         self.generation += 1;
+        // The next generation's page script begins with id 1 and all credits.
         self.last_id = 0;
         self.unanswered = 0;
         // A page that is gone takes no reply, so its calls end here and not when they are done.
@@ -230,6 +243,7 @@ impl Page {
     /// A batch of the page with that id came: a sign of life. Returns how long it was on its way, once
     /// both clocks are known.
     pub(super) fn batch_arrived(&mut self, id: &str, arrival: Arrival) -> Option<Duration> {
+        // First: what a replaced page sends is no sign of life of the one that is there.
         self.current(id)?;
         self.liveness.heard(arrival.received);
         let sent = arrival.sent?;
@@ -278,6 +292,7 @@ impl Page {
         let generation = self
             .current(page)
             .ok_or(refused(ErrorType::StaleGeneration))?;
+        // Unlike a duplicate this gives no credit back: the page had none to spend.
         if self.unanswered >= self.limits.unanswered_max {
             return Err(refused(ErrorType::OverCredit));
         }
@@ -338,6 +353,7 @@ impl Page {
 
     /// Gives the page the credit back for what ended; whether a script should be sent for it.
     pub(super) fn refund(&mut self, generation: u64) -> bool {
+        // The window of an earlier page went with it.
         if generation != self.generation || self.unanswered == 0 {
             return false;
         }
@@ -355,26 +371,28 @@ impl Page {
     pub(super) fn open_call(
         &mut self,
         generation: u64,
-        id: u64,
+        call: CallKey,
         held: HeldCall,
     ) -> Result<(), ErrorType> {
         if generation != self.generation {
             return Err(ErrorType::StaleGeneration);
         }
-        if self.calls.contains_key(&id) {
+        // Ids of the page's own script rise. Those of `handle_message` are the transport's, which
+        // may repeat one.
+        if self.calls.contains_key(&call) {
             return Err(ErrorType::Duplicate);
         }
-        self.calls.insert(id, held);
+        self.calls.insert(call, held);
         Ok(())
     }
 
     /// The call ended: whether its page still waits for the answer.
-    pub(super) fn close_call(&mut self, generation: u64, id: u64) -> bool {
-        generation == self.generation && self.calls.remove(&id).is_some()
+    pub(super) fn close_call(&mut self, generation: u64, call: CallKey) -> bool {
+        generation == self.generation && self.calls.remove(&call).is_some()
     }
 
-    /// The current page withdraws a call. One without a handler in the background has its reply
-    /// already, or gets it.
+    /// The current page withdraws a call of its own. One without a handler in the background has its
+    /// reply already, or gets it.
     pub(super) fn withdraw(
         &mut self,
         id: u64,
@@ -384,7 +402,9 @@ impl Page {
     ) -> Withdrawn {
         let at = at.and_then(|at| self.clock.to_host(at, now)).unwrap_or(now);
         let span = self.spans.take_call(id);
-        let held = self.calls.remove(&id);
+        let held = self.calls.remove(&CallKey::OfPage(id));
+        // Not for an id that was never used: nothing would ever take its entry out again, and the
+        // entries have a bound.
         if held.is_none() && id <= self.last_id {
             // Each such call has a credit until its reply ends, so there are no more of them.
             let max = self.limits.unanswered_max as usize;
@@ -443,16 +463,14 @@ impl Page {
     }
 
     /// Sends a reply; it comes back when its page is gone or it does not fit.
-    #[allow(
-        clippy::result_large_err,
-        reason = "a refused reply comes back as it is, and a box would cost each reply"
-    )]
     pub(super) fn reply(
         &mut self,
         generation: u64,
         reply: Outbound,
         bound: ReplyBound,
     ) -> Result<(), RefusedReply> {
+        // The phase is asked, too: before the first page the generation is 0, and a transport's
+        // call of that time has no page to reply to.
         if generation != self.generation || self.phase != PagePhase::Ready {
             return Err(RefusedReply::Ended(Box::new(reply), self.why_gone()));
         }
@@ -467,6 +485,8 @@ impl Page {
         effects: &mut Effects,
     ) -> Option<Script> {
         self.outbox.set_main_thread_delay(main_thread_delay);
+        // Ahead of the phase: a page that is rejected or whose wire is closed gets its notice in
+        // any phase.
         if let Some(notice) = self.close_notices.next_script(now) {
             return Some(notice);
         }
@@ -477,6 +497,7 @@ impl Page {
         let script = self
             .outbox
             .next_script(&self.id, self.generation, now, ping, pop, effects)?;
+        // The page answers messages and pings. It does not answer credits, so these start no wait.
         if script.is_answered() {
             self.liveness.sent(script.ping, now);
         }
@@ -509,6 +530,7 @@ impl Page {
         for &(first, last) in &ack.ids {
             self.outbox.acknowledged(first, last, &ack.failed, effects);
         }
+        // Before `set_executions`, which asks whether the page had withdrawn the call.
         let due = self.settle_replies(before, effects);
         let ended = effects.ended.get_mut(before..).unwrap_or_default();
         let startup = self.life.startup();
@@ -524,12 +546,10 @@ impl Page {
     fn settle_replies(&mut self, from: usize, effects: &mut Effects) -> bool {
         let mut due = false;
         for ended in effects.ended.iter_mut().skip(from) {
-            if let Body::Reply {
-                call,
-                credit: Credit::Spent,
-                ..
-            } = ended.message.body
-            {
+            // A transport's own call has no span here, and cost no credit.
+            if let Some(call) = ended.message.call_of_page() {
+                // Not ended here: a span's end runs code of the app, and this is under the page's
+                // lock.
                 ended.call = self.spans.take_call(call);
                 ended.withdrawal = self.spans.take_withdrawn(call);
                 due |= self.refund(self.generation);

@@ -21,6 +21,7 @@ pub(super) struct PageClock {
 }
 
 /// How often the older half of what is known is forgotten.
+// Two halves take turns, so the bounds of 10 to 20 s count without a list of samples.
 const HALF: Duration = Duration::from_secs(10);
 
 /// `performance.now()` is rounded down, by as much as this on WebKitGTK.
@@ -37,6 +38,7 @@ impl PageClock {
     /// A batch that the page posted at `sent` came at `received`.
     pub(super) fn heard(&mut self, sent: PageTime, received: Stamp) {
         self.ready.get_or_insert(received);
+        // No allowance for rounding here: a page time that is rounded down makes this bound wider.
         let upper = Some(offset(received, sent));
         self.learn(received, Bounds { lower: None, upper });
     }
@@ -62,6 +64,7 @@ impl PageClock {
     pub(super) fn to_host(&self, at: PageTime, now: Stamp) -> Option<Stamp> {
         let nanos = self.offset()?.saturating_add(nanos(at));
         let stamp = Stamp::NONE.plus(Duration::from_nanos(u64::try_from(nanos).unwrap_or(0)));
+        // What a page says may be wrong on purpose; this keeps each of its times within its life.
         Some(stamp.max(self.ready?).min(now))
     }
 
@@ -82,6 +85,7 @@ impl PageClock {
     fn offset(&self) -> Option<i64> {
         let Bounds { lower, upper } = self.bounds();
         let upper = upper?;
+        // The middle is off by half the distance of the bounds at most.
         Some(lower.map_or(upper, |lower| lower + upper.saturating_sub(lower) / 2))
     }
 
@@ -92,6 +96,7 @@ impl PageClock {
     fn learn(&mut self, at: Stamp, new: Bounds) {
         let age = at.since(*self.since.get_or_insert(at));
         if age >= HALF {
+            // After a longer silence both halves are too old.
             self.before = if age < 2 * HALF {
                 self.now
             } else {

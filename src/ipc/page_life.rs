@@ -6,6 +6,7 @@ use std::time::Duration;
 use crate::clock::Stamp;
 
 /// From when a page whose script does nothing is taken for one that never will.
+// In a younger page the script that will do something may still be loading.
 const INERT_AFTER: Duration = Duration::from_secs(10);
 
 /// The life of the page that is there. Pure: time comes in.
@@ -29,6 +30,7 @@ pub(super) struct Startup(Option<Stamp>);
 impl Startup {
     /// Whether a message was sent before the page was loaded, which waited for so long by `now`.
     pub(super) fn had(self, now: Stamp, waited: Duration) -> bool {
+        // While the page still loads, each message has waited for it.
         self.0.is_none_or(|until| now.since(until) < waited)
     }
 }
@@ -46,6 +48,7 @@ impl PageLife {
     pub(super) fn began(now: Stamp, is_loading: bool) -> Self {
         Self {
             ready_at: Some(now),
+            // A page that is ready with its document loaded makes nothing wait any more.
             loaded_at: (!is_loading).then_some(now),
             ..Self::default()
         }
@@ -86,6 +89,8 @@ impl PageLife {
         PageVitals {
             age,
             is_visible: self.is_visible,
+            // A transport's own page does not say whether anything listens, so nothing follows from
+            // its silence.
             is_inert: self
                 .listens
                 .map(|listens| !listens && !self.has_acted && age >= INERT_AFTER),

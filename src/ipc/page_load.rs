@@ -47,10 +47,13 @@ impl PageLoad {
     /// and what the page says of itself.
     pub(super) fn because(self, was_gone: bool, navigation: Option<Navigation>) -> Self {
         match (self, navigation) {
+            // Ahead of the engine's word: after a crash an app reloads or navigates, and both are
+            // recovery.
             (Self::Again, _) if was_gone => Self::Recovery,
             (Self::Again, Some(Navigation::Navigate)) => Self::Navigate,
             (Self::Again, Some(Navigation::Reload)) => Self::Reload,
             (Self::Again, Some(Navigation::BackForward)) => Self::BackForward,
+            // The first page of a wire stays `First`, whatever the engine calls its load.
             (load, _) => load,
         }
     }

@@ -33,9 +33,13 @@ impl Recorder {
         start: Stamp,
         parent: Option<&ParentSpan>,
     ) -> Option<Box<TimedSpan>> {
+        // Without a parent it is a root: what is current on this thread has nothing to do with the
+        // page.
         let context = parent.map(ParentSpan::context);
         let now = self.clock.now();
         let webview = KeyValue::new(semconv::WEBVIEW_NAME, self.webview.clone());
+        // `OpenSpans::reserve_at` has checked the name. It is copied, since the page's text ends
+        // with the batch.
         let span = SpanBuilder::from_name(name.to_owned())
             .with_kind(SpanKind::Internal)
             .with_attributes([webview]);

@@ -12,6 +12,7 @@ impl HasPage for Inner {
         // Read before the wake of this look, which the UI thread cannot have answered yet.
         let ui_blocked = self.waker.unanswered_since().map(|at| now.since(at));
         let mut page = self.page();
+        // One lock for all, so that they belong together.
         let (heard_at, in_flight, calls) = (page.heard_at(), page.in_flight(), page.open_calls());
         let wakes = page.beat(now);
         drop(page);

@@ -11,7 +11,6 @@ use super::outbox::{RefusedReply, ReplyBound};
 use super::series::EventSeries;
 use super::spans::parent::TraceParent;
 use super::wire::Inner;
-use crate::semconv::ErrorType;
 
 impl Inner {
     /// Ends a message whose listeners are done.
@@ -24,6 +23,7 @@ impl Inner {
         span: &Span,
         parent: &TraceParent,
     ) {
+        // The handler ran all the same, so the message ends as `too_large`, too.
         let handled = if handled.reply_size() > self.config.limits.outbound_bytes_max {
             HandlerOutcome::too_large()
         } else {
@@ -42,6 +42,7 @@ impl Inner {
             .page()
             .reply(caller.generation, message, ReplyBound::Enforced);
         let sent = match sent {
+            // The same message with a small refusal in it: its span and its times stay.
             Err(RefusedReply::NoRoom(mut message)) => {
                 let refusal = HandlerOutcome::unacknowledged();
                 outcome = refusal.outcome;
@@ -53,6 +54,7 @@ impl Inner {
         };
         record_end(series, caller.kind(), outcome, took, span);
         match sent {
+            // The guard of the page's lock is gone by here; the wake closure is the app's.
             Ok(()) => self.wake(),
             Err(RefusedReply::Ended(message, error)) => self.undelivered(*message, error),
             Err(RefusedReply::NoRoom(_)) => unreachable!("a refusal has room"),
@@ -66,20 +68,6 @@ impl Inner {
             if due {
                 self.wake();
             }
-        }
-    }
-
-    /// Ends the span of a call that gets no reply.
-    pub(super) fn end_call_span(&self, caller: Caller, error: ErrorType) {
-        let (Some(call), Credit::Spent) = (caller.call, caller.credit) else {
-            return;
-        };
-        let span = self
-            .page()
-            .spans(caller.generation)
-            .and_then(|spans| spans.take_call(call));
-        if let Some(span) = span {
-            span.fail(error.as_str(), self.recorder.clock.now());
         }
     }
 }

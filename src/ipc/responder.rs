@@ -56,6 +56,7 @@ impl Responder {
     ///
     /// [`RespondError`] says why the page does not get it. Ignore it where that changes nothing.
     pub fn respond(self, result: impl HandlerResult) -> Result<(), RespondError> {
+        // First, so that nothing is serialised for a page that does not wait.
         if self.is_cancelled() {
             return Err(RespondError::Cancelled);
         }
@@ -64,6 +65,8 @@ impl Responder {
             Err(panic) => HandlerOutcome::panicked(&panic),
         };
         let outcome = self.in_scope(respond);
+        // Asked before the outcome is given away. `Inner::finish` makes the refusal; this only
+        // tells the caller.
         let is_too_large =
             self.wanted == ReplyWanted::Yes && outcome.reply_size() > self.reply_bytes_max;
         if !self.answer.give(outcome) {
@@ -139,6 +142,7 @@ impl Responder {
         if is_ending() {
             return f();
         }
+        // Attached before the span is entered, so it is left after it.
         let _suppressed = self.suppressed.clone().map(opentelemetry::Context::attach);
         self.span.in_scope(f)
     }
@@ -194,6 +198,7 @@ impl Answer {
         }
         let before = std::mem::replace(&mut *state, AnswerState::Given(outcome));
         drop(state);
+        // The wake comes without the lock: it may poll the task on this thread, which takes it.
         if let AnswerState::Open {
             waker: Some(waker), ..
         } = before
@@ -245,6 +250,7 @@ impl Future for DeferredOutcome {
                 waker: before,
                 cancelled,
             } => {
+                // Polled again by the same task, it needs no new clone.
                 let waker = before.filter(|waker| waker.will_wake(context.waker()));
                 let waker = waker.unwrap_or_else(|| context.waker().clone());
                 *state = AnswerState::Open {
@@ -253,6 +259,7 @@ impl Future for DeferredOutcome {
                 };
                 Poll::Pending
             }
+            // It gave its outcome before, and an executor polls no future that is done.
             AnswerState::Closed => Poll::Pending,
         }
     }

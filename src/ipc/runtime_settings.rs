@@ -1,7 +1,10 @@
 //! What may be set of a wire while it runs.
 
+use std::sync::Arc;
+
 use super::wire::Ipc;
 use crate::instrument::cardinality::NameSource;
+use crate::instrument::event_name::is_event_name;
 
 impl Ipc {
     /// How many messages one script to the page has at most now.
@@ -34,8 +37,9 @@ impl Ipc {
     /// Whether [`emit`](Self::emit) of that event keeps the latest only.
     #[must_use]
     pub fn is_coalesced(&self, event: &str) -> bool {
-        let series = self.0.recorder.series.event(event, NameSource::External);
-        **series.label() == *event && series.sending().is_coalesced()
+        // A question must not take a place below the cap.
+        let series = self.0.recorder.series.existing_event(event);
+        series.is_some_and(|series| series.sending().is_coalesced())
     }
 
     /// Makes each [`emit`](Self::emit) of that event an [`emit_latest`](Self::emit_latest) from now
@@ -45,9 +49,14 @@ impl Ipc {
     /// counted as `superseded`: right for progress, positions and the like, wrong where each event
     /// counts. [`emit_replay`](Self::emit_replay) is left as it is. An event without series of its own,
     /// beyond the [`REGISTERED_NAMES_MAX`](crate::semconv::REGISTERED_NAMES_MAX) of a webview, cannot
-    /// be coalesced so.
+    /// be coalesced so, nor can an invalid name.
     pub fn set_coalesced(&self, event: &str, coalesced: bool) -> bool {
-        let series = self.0.recorder.series.event(event, NameSource::Registered);
-        **series.label() == *event && series.sending().set_coalesced(coalesced)
+        if !is_event_name(event) {
+            return false;
+        }
+        let all = &self.0.recorder.series;
+        let series = all.event(event, NameSource::Registered);
+        // Events beyond the cap share one series, and must not become each other's latest.
+        !Arc::ptr_eq(&series, all.nameless()) && series.sending().set_coalesced(coalesced)
     }
 }

@@ -18,7 +18,7 @@ use super::protocol::inbound_message::{
 use super::spans::names::SpanNames;
 use crate::clock::Stamp;
 use crate::instrument::cardinality::{CappedNames, NameSource};
-use crate::instrument::ended::{EndedCounter, Subject};
+use crate::instrument::ended::{EndedCounter, Subject, are_events_read};
 use crate::instrument::event_name::is_event_name;
 use crate::instrument::handles::{self, GaugeSums, Instruments};
 use crate::instrument::open_work::{OpenWork, WorkKind, WorkName};
@@ -28,7 +28,8 @@ use crate::semconv::{self, ErrorType};
 /// How a message ended: well, or with an error.
 pub(super) type Outcome = Result<(), ErrorType>;
 
-/// Errors that end a message before the other side had a chance to take it.
+/// Errors that are no failure of the other side's: it had no chance to take the message, or the app
+/// closed the wire.
 const fn is_dropped(error: ErrorType) -> bool {
     use ErrorType::{PageShed, QueueFull, Shutdown, Superseded};
     matches!(error, QueueFull | Superseded | Shutdown | PageShed)
@@ -52,6 +53,7 @@ pub(super) struct WebviewSeries {
     events: CappedNames<EventSeries>,
     sizes: [Instruments<Sizes>; 2],
     retries: Instruments<Counter>,
+    // Arrays of two are by `Direction`, larger ones by the enum that gives their length.
     spans_skipped: [Instruments<Counter>; 2],
     transit: [Instruments<Histogram>; 2],
     loads: [Instruments<Counter>; PageLoad::ALL.len()],
@@ -69,6 +71,7 @@ pub(super) struct WebviewSeries {
 }
 
 /// Seconds for which the page's thread can be said to have done one thing.
+// The same as `LONGEST` in `page/src/long_tasks.ts`.
 const LONG_TASK_MAX_S: f64 = 10.0;
 
 /// An app names its webviews itself, but one that names them after its documents must not make
@@ -83,6 +86,7 @@ struct Sizes {
 
 impl WebviewSeries {
     pub(super) fn new(webview: &Arc<str>) -> Self {
+        // Capped across the process: each webview brings its own set of series.
         let webview = &*LABELS.get(webview, NameSource::Registered, Arc::clone);
         Self {
             webview: Arc::clone(webview),
@@ -117,6 +121,11 @@ impl WebviewSeries {
             .get(name, source, |name| EventSeries::new(&self.webview, name))
     }
 
+    /// The series of an event, if it has some of its own.
+    pub(super) fn existing_event(&self, name: &str) -> Option<Arc<EventSeries>> {
+        self.events.existing(name)
+    }
+
     /// Calls `f` with each event that has a name of its own.
     #[cfg(feature = "system")]
     pub(super) fn for_each_event(&self, mut f: impl FnMut(&EventSeries)) {
@@ -137,6 +146,7 @@ impl WebviewSeries {
         self.events.other()
     }
 
+    // This one is of the webview as a whole; each event has a metric of its own for its size.
     pub(super) fn message_size(&self, direction: Direction, bytes: usize) {
         if let Some(sizes) = self.sizes(direction) {
             sizes.message.record(bytes as f64);
@@ -224,6 +234,7 @@ impl WebviewSeries {
     pub(super) fn page_error(&self, error: PageErrorKind) {
         record_sink::record(|| {
             let name = error.as_str();
+            // No message carries this error, so nothing else would keep it.
             let mut record = Record::new(RecordKind::PageError, name, Duration::ZERO);
             record.outcome = RecordOutcome::Error;
             record.error_type = Some(name.into());
@@ -242,6 +253,7 @@ impl WebviewSeries {
 
     /// Counts several of them.
     pub(super) fn protocol_errors(&self, error: ErrorType, count: u64) {
+        // The same metric as the errors that the page reports; `error.type` tells them apart.
         let register = || self.register_page_error(error.as_str());
         if let Some(errors) = self.protocol_errors[error.index()].get(register) {
             errors.increment(count);
@@ -261,6 +273,7 @@ impl WebviewSeries {
         };
         if let Some(gauges) = self.state.get(register) {
             for (gauge, state) in gauges.iter().zip(PageState::GAUGED) {
+                // All states are written, so that the one that the page has left falls to 0.
                 let of = is_in(now, state);
                 sums.add_part(
                     &semconv::PAGE_STATE,
@@ -296,6 +309,7 @@ impl WebviewSeries {
         let register = |metric| handles::gauge(metric, &[(semconv::WEBVIEW_NAME, &*self.webview)]);
         if let Some(age) = self.age.get(|| register(&semconv::PAGE_AGE)) {
             let seconds = vitals.age.as_secs_f64();
+            // Webviews of one name share the series: the age of the oldest page holds.
             sums.raise(&semconv::PAGE_AGE, &self.webview, age, seconds);
         }
         let told = [
@@ -330,6 +344,7 @@ impl WebviewSeries {
                 .map_or(0.0, |oldest| now.since(oldest).as_secs_f64());
             let count = in_flight.messages as f64;
             sums.add(&semconv::IPC_IN_FLIGHT, &self.webview, messages, count);
+            // Of several webviews of one name the oldest message counts; the numbers add up.
             sums.raise(&semconv::IPC_IN_FLIGHT_AGE, &self.webview, age, oldest);
         }
     }
@@ -347,6 +362,7 @@ impl WebviewSeries {
             rating,
             value,
         } = vital;
+        // Also without a recorder: the performance client reads it from here.
         self.last_vitals.set(name, value);
         let register = || {
             let labels = [
@@ -438,7 +454,9 @@ pub(super) struct EventSeries {
     names: SpanNames,
     /// Of the event in all webviews.
     counted: Arc<EndedCounter>,
+    // The end of nearly every message: one look-up finds both of its instruments.
     ok: [Instruments<OkInstruments>; 2],
+    // Registered when an error first happens: a healthy event has no series for errors.
     not_ok: [[Instruments<Counter>; ERRORS]; 2],
     handler_errors: [Instruments<Histogram>; ERRORS],
     process: Instruments<Histogram>,
@@ -451,6 +469,7 @@ pub(super) struct EventSeries {
     /// Whether its events to the page replace each other, and how many there were.
     sending: EventSending,
     /// Of its handlers in another message layer.
+    // A number from a table that never shrinks, so it is taken with the first use.
     work: OnceLock<WorkName>,
 }
 
@@ -492,6 +511,7 @@ impl EventSeries {
     /// dropped.
     pub(super) fn handler_began(&self, began: Stamp) -> OpenWork {
         if !record_sink::is_on() {
+            // Only the history reads open work.
             return OpenWork::none();
         }
         let name = || WorkName::new(WorkKind::Handler, &self.label, &self.webview);
@@ -532,6 +552,8 @@ impl EventSeries {
 
     /// Counts a message from the page, and its handlers' time when they ran.
     pub(super) fn handled(&self, outcome: Outcome, took: Option<Duration>) {
+        // This records the time of a message that ended well; below is that of one that failed,
+        // whose series has `error.type`.
         self.ended(Direction::Inbound, outcome, took);
         if let (Err(error), Some(took)) = (outcome, took)
             && let Some(duration) = self.handler_errors[error.index()].get(|| {
@@ -607,12 +629,15 @@ impl EventSeries {
     fn ended(&self, direction: Direction, outcome: Outcome, took: Option<Duration>) {
         match outcome {
             Ok(()) => {
+                if are_events_read() {
+                    // No duration: only operations are slow by their thresholds.
+                    self.counted.count(Duration::ZERO, None, false);
+                }
                 let Some(ended) = self.ok[direction as usize].get(|| self.register_ok(direction))
                 else {
                     return;
                 };
                 ended.messages.increment(1);
-                self.counted.count(Duration::ZERO, None, false);
                 if let Some(took) = took {
                     ended.duration.record(took.as_secs_f64());
                 }
@@ -624,11 +649,13 @@ impl EventSeries {
     /// Counts and keeps `count` messages that were refused before they were taken up: they took no
     /// time, and nothing else tells of them.
     pub(super) fn refused(&self, kind: RecordKind, error: ErrorType, count: u32) {
+        // Every other kind of refused message came from the page.
         let direction = match kind {
             RecordKind::EventOut => Direction::Outbound,
             _ => Direction::Inbound,
         };
         self.lost(direction, error, count.into());
+        // One record for all of them: `count` is their weight.
         record_sink::record(|| {
             let mut record = self.kept_record(kind, Err(error), Duration::ZERO);
             record.count = count;
@@ -638,15 +665,18 @@ impl EventSeries {
 
     /// Counts `count` messages that ended with `error`.
     fn lost(&self, direction: Direction, error: ErrorType, count: u64) {
+        if are_events_read() {
+            self.counted.count_failed(error, count);
+        }
         let register = || self.messages(direction, Err(error));
         if let Some(messages) = self.not_ok[direction as usize][error.index()].get(register) {
             messages.increment(count);
-            self.counted.count_failed(error, count);
         }
     }
 
     fn register_ok(&self, direction: Direction) -> OkInstruments {
         let duration = match direction {
+            // Each direction has a metric of its own, so neither has a label for it.
             Direction::Inbound => &semconv::IPC_HANDLER_DURATION,
             Direction::Outbound => &semconv::IPC_DELIVERY_DURATION,
         };
@@ -663,6 +693,7 @@ impl EventSeries {
             (semconv::IPC_EVENT, &*self.label),
             (semconv::OUTCOME, outcome_value(outcome)),
         ];
+        // Absent on success, as OpenTelemetry's conventions have it.
         labels.extend(
             outcome
                 .err()

@@ -14,7 +14,9 @@ use crate::clock::{Clock, Stamp};
 /// [`reset_metrics`](super::Ipc::reset_metrics).
 ///
 /// Sent, failed and dropped are messages from the host to the page, replies among them: a message
-/// counts as sent when the page has acknowledged it. Its `Display` is a block of text for people.
+/// counts as sent when the page has acknowledged it. The latencies are of all that were sent, also of
+/// those that waited for their page to load, which the metric `spanwire.ipc.delivery.duration` leaves
+/// to `spanwire.ipc.startup.delivery.duration`. Its `Display` is a block of text for people.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct IpcMetrics {
@@ -23,7 +25,8 @@ pub struct IpcMetrics {
     pub messages_sent: u64,
     /// Messages that the page could not run, or that ended with it.
     pub messages_failed: u64,
-    /// Messages that never left: the queue was full, a newer one took their place, the wire closed.
+    /// Messages that never left, since the queue was full or a newer one took their place, and all
+    /// that were open when the wire was closed.
     pub messages_dropped: u64,
     /// How often a message was sent once more.
     pub retry_attempts: u64,
@@ -79,6 +82,7 @@ impl IpcMetrics {
 
 impl fmt::Display for IpcMetrics {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // A test holds this block to the letter.
         writeln!(f, "IPC Metrics:")?;
         writeln!(f, "- Messages Sent: {}", self.messages_sent)?;
         writeln!(f, "- Messages Failed: {}", self.messages_failed)?;
@@ -99,7 +103,7 @@ pub struct IpcMetricsDelta {
     pub messages_sent: u64,
     /// Messages that the page could not run, or that ended with it.
     pub messages_failed: u64,
-    /// Messages that never left.
+    /// Messages that never left, or were open when the wire was closed.
     pub messages_dropped: u64,
     /// How often a message was sent once more.
     pub retry_attempts: u64,
@@ -130,6 +134,7 @@ pub(super) struct Stats {
     /// Messages that were given an id in the ledger: it moves under no lock, so it is apart.
     accepted: AtomicU64,
     ended: AtomicU64,
+    // Behind a lock, so that the sums and the histogram of a snapshot belong together.
     outbound: Mutex<Sums>,
 }
 
@@ -154,7 +159,8 @@ impl Stats {
         }
     }
 
-    // Relaxed throughout: each count is read on its own and orders no other memory.
+    // Relaxed but for `ended`, whose pair is explained in `open`: each of the others is read on its
+    // own and orders no other memory.
 
     pub(super) fn received(&self, count: u64) {
         self.received.fetch_add(count, Ordering::Relaxed);
@@ -169,7 +175,7 @@ impl Stats {
     ///
     /// `latency` is `None` where it is not known when the page took it.
     pub(super) fn sent(&self, outcome: Outcome, latency: Option<Duration>) {
-        self.ended.fetch_add(1, Ordering::Relaxed);
+        self.ended.fetch_add(1, Ordering::Release);
         let mut sums = self.sums();
         match (outcome, outcome_value(outcome)) {
             (Ok(()), _) => {
@@ -177,9 +183,11 @@ impl Stats {
                 if let Some(latency) = latency {
                     let us = u64::try_from(latency.as_micros()).unwrap_or(u64::MAX);
                     sums.latency_sum_us = sums.latency_sum_us.saturating_add(us);
+                    // What took longer than the histogram's hour counts as an hour.
                     sums.latency_us.saturating_record(us);
                 }
             }
+            // By the value of the metric's attribute, so that both tell dropped from failed alike.
             (Err(_), "dropped") => sums.dropped += 1,
             (Err(_), _) => sums.failed += 1,
         }
@@ -192,12 +200,15 @@ impl Stats {
     /// Messages that were accepted and did not end.
     pub(super) fn open(&self) -> u64 {
         // The end is read first: a message that ends in between makes the answer higher, never
-        // negative.
+        // negative. Acquire, with the Release in `sent`: each message was accepted before it ended,
+        // so the second load sees the acceptance of all whose end the first one saw. Without it,
+        // an end that is seen ahead of its acceptance would hide a message that is open.
         let ended = self.ended.load(Ordering::Acquire);
-        self.accepted.load(Ordering::Acquire).saturating_sub(ended)
+        self.accepted.load(Ordering::Relaxed).saturating_sub(ended)
     }
 
     pub(super) fn snapshot(&self, peak_queue_length: usize, clock: &Clock) -> IpcMetrics {
+        // Not one of `sums`: a reset leaves what is open alone.
         let messages_open = self.open();
         let sums = self.sums();
         let ended = sums.sent + sums.failed + sums.dropped;

@@ -42,6 +42,8 @@ use crate::startup::Phase;
 #[derive(Clone)]
 pub struct Ipc(pub(super) Arc<Inner>);
 
+// Here and not in `builder.rs`: this file imports that one, and `tests/imports.rs` fails when two
+// files import each other.
 impl IpcBuilder {
     /// Builds the wire.
     #[must_use]
@@ -61,9 +63,11 @@ pub(super) struct Inner {
     pub(super) origins: Origins,
     /// The page's own SDK, when it has one.
     pub(super) page_spans: Arc<PageSpanSource>,
+    // Shared with each `HandlerSlot`, which the app's handlers may hold longer than the wire lives.
     pub(super) held_messages: Arc<HeldMessages>,
     /// What the adapter keeps of its transport, of a type that only the adapter knows.
     #[cfg(feature = "wry")]
+    // `ipc` must not import `webview`, so the type is opaque here.
     pub(super) transport: std::sync::OnceLock<Box<dyn std::any::Any + Send + Sync>>,
     pub(super) waker: Arc<Waker>,
     page: Mutex<Page>,
@@ -94,7 +98,10 @@ impl Ipc {
         let queue = MessageQueue::<Outbound>::builder(&config.name)
             .capacity(config.queue_capacity)
             .overflow(config.overflow)
+            // The recorder counts each message by event and outcome; a counter of the queue's own
+            // would count it twice.
             .uncounted()
+            // A message's span and its record carry its wait, and neither needs a metrics recorder.
             .always_stamped()
             .build();
         let settings = RecorderSettings {
@@ -102,12 +109,14 @@ impl Ipc {
             event_spans_per_second_max: config.limits.event_spans_per_second_max,
             main_thread_budget: config.main_thread_budget,
             page_traces: config.page_traces,
+            // `emit` and its siblings are `#[track_caller]`, so the caller's line is the app's.
             names_call_sites: true,
         };
         let recorder = Recorder::new(&config.name, settings);
         let waker = Arc::new(Waker::new(recorder.clock.clone()));
         queue.on_wake({
             let waker = Arc::clone(&waker);
+            // It holds the waker and not the wire: the wire owns the queue that owns this closure.
             move || waker.wake()
         });
         let page_spans = PageSpanSource::new(
@@ -130,6 +139,7 @@ impl Ipc {
             page: Mutex::new(Page::new(config.limits)),
             config,
         });
+        // Weak, so that neither list keeps a wire whose last handle the app has dropped.
         handles::register(Arc::downgrade(&inner) as Weak<dyn Publish>);
         page_snapshots::register(Arc::downgrade(&inner) as Weak<dyn HasPage>);
         Self(inner)
@@ -165,6 +175,7 @@ impl Ipc {
         let marks = self.0.config.page_marks == PageMarks::Recorded;
         let compat = self.0.config.page_events == PageEvents::SpanwireAndPlain;
         let spans = self.0.config.page_spans.is_some();
+        // Hex digits, numbers and booleans alone, so nothing needs an escape.
         format!(
             r#"({PAGE_SCRIPT})({{"nonce":"{nonce}","credits":{credits},"bytes":{bytes},"messages":{messages},"depth":{depth},"marks":{marks},"compat":{compat},"spans":{spans}}});"#
         )
@@ -206,6 +217,7 @@ impl Ipc {
         F: Future<Output = R> + Send + 'static,
         R: HandlerResult,
     {
+        // `AsyncCall::spawn` relies on this check: it has no error to return to the app.
         if self.0.config.runtime.is_none() {
             return Err(RegisterError::NoRuntime);
         }
@@ -273,13 +285,18 @@ impl Ipc {
     pub fn next_script(&self) -> Option<Script> {
         let inner = &*self.0;
         let now = inner.recorder.clock.now();
+        // At each look, since an app may move its event loop to another thread.
         inner.recorder.main_thread.set_current();
         // Re-armed before looking, so that what comes while we look wakes again.
         inner.waker.rearm(now);
+        // After the rearm, which adds the wake that this look answers to the total.
         let delay = inner.waker.total_delay(now);
+        // The queue has a flag of its own, for pushes: it too is armed before the look.
         inner.queue.rearm();
         let mut effects = Effects::default();
         let mut waits = Vec::new();
+        // It runs under the page's lock, where no metric may be recorded: the waits are kept until
+        // later.
         let mut pop = || {
             let popped = inner.queue.try_pop_unrecorded()?;
             waits.push(popped.wait);
@@ -289,10 +306,13 @@ impl Ipc {
         let startup = page.startup();
         let script = page.next_script(now, delay, &mut pop, &mut effects);
         drop(page);
+        // A message that waited for its page to load says nothing about the queue, so its wait
+        // stays out of the histogram.
         waits.retain(|wait| !startup.had(now, *wait));
         // Without the lock, since the recorder is the app's.
         inner.queue.record_waits(&waits);
         inner.apply(effects);
+        // A question about a raw script, a ping or credits alone are not a batch of messages.
         if let Some(script) = &script
             && !script.settles
             && !script.ids.is_empty()
@@ -336,6 +356,7 @@ impl Ipc {
     /// The page could not take `script`: its messages are sent again, three times at most.
     pub fn evaluation_failed(&self, script: Script) {
         let mut effects = Effects::default();
+        // The guard ends here; `apply` records metrics and ends spans.
         let again = self.0.page().evaluation_failed(&script, &mut effects);
         self.0.apply(effects);
         // A message that failed for good made room among those in flight.
@@ -350,6 +371,7 @@ impl Ipc {
     ///
     /// [`PageReadyError`] says why the page is not taken.
     pub fn page_ready(&self, page: &str) -> Result<(), PageReadyError> {
+        // A transport's id is checked as the page's own: scripts hold it without an escape.
         if !is_page_id(page) {
             return Err(PageReadyError::InvalidId);
         }
@@ -371,7 +393,8 @@ impl Ipc {
         self.0.page_left(PagePhase::Gone);
     }
 
-    /// Closes the wire: what is still open is dropped and counted, and nothing more is accepted.
+    /// Closes the wire: nothing more is accepted. Each message to the page that is open, sent or not,
+    /// ends as dropped with the error `shutdown`; open calls of the page end with it, too.
     ///
     /// A page that is there gets a notice, so that its promises do not hang: pump once more, and on each
     /// wake as before, since a page that comes later gets one, too.
@@ -431,6 +454,7 @@ impl Inner {
     /// own alone, and those of events outlive it.
     pub(super) fn has_too_many_held_messages(&self) -> bool {
         let limits = &self.config.limits;
+        // One window for the page that is there, and three for handlers that outlived their pages.
         let count_max = (limits.unanswered_max as usize).saturating_mul(4);
         self.held_messages
             .is_beyond(count_max, limits.async_handler_bytes_max)
@@ -454,6 +478,7 @@ impl Inner {
         abort_all(aborts);
         self.recorder.series.page_loaded(load);
         self.recorder.startup.page_ready(load == PageLoad::First);
+        // The webview may have started processes for it, so the system probe looks for them soon.
         handles::page_appeared();
         // Whatever was queued while the page was loading can go now.
         self.wake();
@@ -468,6 +493,8 @@ impl Inner {
     }
 
     fn close(&self) {
+        // Closed before it is emptied, so that no new message gets a place behind the sweep. A push
+        // that had its place before finds the queue closed and sweeps once more itself.
         self.queue.close();
         let mut effects = Effects::default();
         let aborts = self.page().close(&mut effects);
@@ -486,6 +513,7 @@ impl Inner {
     /// Records what an input led to. Called without the lock.
     pub(super) fn apply(&self, effects: Effects) {
         let now = self.recorder.clock.now();
+        // The call's span is taken last: the record before it needs its trace id.
         for mut ended in effects.ended {
             self.record_end(&mut ended, now);
             if self.recorder.startup.awaits(Phase::FirstCall)
@@ -510,6 +538,7 @@ impl Inner {
             self.recorder.series.retried(effects.retries);
             self.recorder.stats.retried(effects.retries);
         }
+        // At most one for each range of an acknowledgement, so a batch's size bounds the loop.
         for _ in 0..effects.unknown_acks {
             self.recorder.series.protocol_error(ErrorType::UnknownAck);
         }
@@ -530,6 +559,8 @@ impl Inner {
     }
 }
 
+// Called without the page's lock: an abort may run an `InlineTask` on this thread, and the call
+// that it drops takes the lock.
 pub(super) fn abort_all(aborts: Vec<AbortHandle>) {
     for abort in aborts {
         abort.abort();
@@ -538,6 +569,7 @@ pub(super) fn abort_all(aborts: Vec<AbortHandle>) {
 
 impl Publish for Inner {
     fn publish(&self, sums: &mut GaugeSums) {
+        // Before the lock below, which `state` takes itself.
         self.recorder.series.page_state(self.state(), sums);
         let now = self.recorder.clock.now();
         let mut page = self.page();

@@ -88,6 +88,7 @@ impl PageStartup {
 
     /// A page is ready; another than the first one ends the start.
     pub(crate) fn page_ready(&self, is_first: bool) {
+        // Once the start is over, a page costs one relaxed load.
         if AWAITED.load(Ordering::Relaxed) != 0 {
             mark(|timeline, _| timeline.page_ready(self.id, is_first));
         }
@@ -103,6 +104,7 @@ impl PageStartup {
                 return;
             }
             if let Some(age) = document_age {
+                // The page's own word of its age; its document cannot be older than its webview.
                 let began = at.minus(age).max(self.made);
                 timeline.reach(Phase::Navigation, began);
             }
@@ -154,6 +156,8 @@ fn mark(step: impl FnOnce(&mut Timeline, Stamp)) {
     let now = clock::now();
     {
         let mut timeline = timeline();
+        // In this order: a mark that comes after the minute finds the start over, and the last one
+        // that is awaited ends it at once.
         timeline.begin(now, process_age::process_age);
         timeline.expire(now);
         step(&mut timeline, now);
@@ -173,6 +177,7 @@ fn mark(step: impl FnOnce(&mut Timeline, Stamp)) {
 
 /// Makes the trace that is due. Called without the lock, since a tracer is the app's code.
 fn hand_over(now: Stamp) {
+    // Before the trace: the history gets each phase as it is reached, also where no trace is made.
     keep_reached(now);
     let Some(due) = timeline().take_due() else {
         return;
@@ -199,6 +204,8 @@ fn keep_reached(now: Stamp) {
         if KEPT.fetch_or(phase.bit(), Ordering::Relaxed) & phase.bit() != 0 {
             continue;
         }
+        // Stamps begin with the first look at the clock and the process is older, so the phase's
+        // time is counted back from now.
         let ago = reached.process_age(now).saturating_sub(*after);
         record_sink::record(|| {
             let mut record = Record::new(RecordKind::Startup, phase.as_str(), *after);

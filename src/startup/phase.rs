@@ -58,6 +58,7 @@ impl Phase {
     }
 
     /// The name of the span that ends when it is reached.
+    // Spelled out: a span's name that is static is not copied.
     pub(super) const fn span_name(self) -> &'static str {
         match self {
             Self::Telemetry => "startup telemetry",
@@ -76,6 +77,7 @@ impl Phase {
     pub(super) const COUNT: usize = Self::ALL.len();
 
     /// All of them as bits.
+    // `1 << COUNT` has to fit, so there are fifteen phases at most.
     pub(super) const ALL_BITS: u16 = (1 << Self::COUNT) - 1;
 
     pub(super) const fn bit(self) -> u16 {

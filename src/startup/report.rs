@@ -15,6 +15,7 @@ static GAUGES: [Instruments<Gauge>; Phase::COUNT] = [const { Instruments::new() 
 
 /// Sets the gauges of what was reached.
 pub(super) fn record(reached: &Reached) {
+    // No labels but the phase: a process has one start.
     for (phase, after) in &reached.phases {
         let register = || handles::gauge(&STARTUP_DURATION, &[(STARTUP_PHASE, phase.as_str())]);
         if let Some(gauge) = GAUGES[*phase as usize].get(register) {
@@ -29,16 +30,20 @@ pub(super) fn trace(reached: &Reached, now: Stamp) -> bool {
     let Some((last, took)) = reached.phases.last() else {
         return true;
     };
+    // One look at the wall clock, and all times counted from it: a clock that was set during the
+    // start shifts the trace and does not tear it.
     let wall = Clock::current().wall_by(now, now);
     let age = reached.process_age(now);
     let started = wall.checked_sub(age).unwrap_or(wall);
     let tracer = global::tracer(semconv::SCOPE);
     let root = span("startup", *last).with_start_time(started);
     let mut root = tracer.build_with_context(root, &Context::new());
+    // The no-op tracer makes no ids. The caller then owes the trace still.
     if root.span_context().span_id() == SpanId::INVALID {
         return false;
     }
     let within = Context::new().with_remote_span_context(root.span_context().clone());
+    // Each phase's span ends where the next begins, so together they are the whole start.
     let mut begin = started;
     for (phase, after) in &reached.phases {
         let end = started.checked_add(*after).unwrap_or(started);

@@ -70,12 +70,14 @@ impl Timeline {
     pub(super) fn begin(&mut self, now: Stamp, age: impl FnOnce() -> Option<Duration>) {
         self.origin.get_or_insert_with(|| Origin {
             at: now,
+            // Asked once: on Linux it reads two files.
             age: age().unwrap_or_default(),
         });
     }
 
     /// There is a start to measure.
     pub(super) fn measure(&mut self) {
+        // A mark that comes after the end is no reason to measure a start.
         self.is_measured |= !self.is_over;
     }
 
@@ -102,6 +104,7 @@ impl Timeline {
 
     /// Nothing more is waited for.
     pub(super) fn conclude(&mut self) {
+        // What was reached stays: the gauges and the trace are made from it.
         self.is_over = true;
     }
 
@@ -130,6 +133,7 @@ impl Timeline {
         if self.is_over {
             return 0;
         }
+        // A phase that was reached is not awaited any more, so a second mark costs one load.
         let open = |phase: &&Phase| self.reached[**phase as usize].is_none();
         Phase::ALL
             .iter()
@@ -157,6 +161,8 @@ impl Timeline {
         if !self.is_over || self.trace == Trace::Done {
             return None;
         }
+        // Marked before it is made, which is done without the lock: no other thread makes it, too.
+        // `keep` takes the mark back.
         self.trace = Trace::Done;
         self.measured().filter(|reached| !reached.phases.is_empty())
     }
@@ -178,6 +184,7 @@ impl Origin {
         if at >= self.at {
             self.age.saturating_add(at.since(self.at))
         } else {
+            // A page's navigation, and a mark from another thread, may lie before the first look.
             self.age.saturating_sub(self.at.since(at))
         }
     }

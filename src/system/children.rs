@@ -27,12 +27,15 @@ impl Child {
 /// It takes a few milliseconds. What was read is thrown away at once, so that a sampler does not
 /// hold the list of all processes.
 pub(super) fn discover(parent: Pid) -> Vec<Child> {
+    // A list of its own, for this look alone: the sampler's holds the few processes that it
+    // watches.
     let Ok(mut system) = System::new() else {
         return Vec::new();
     };
     system.refresh_processes_specifics(
         ProcessesToUpdate::All,
         true,
+        // Without it `sysinfo` lists each thread as a process.
         ProcessRefreshKind::nothing().without_tasks(),
     );
     let processes = system.processes();
@@ -47,6 +50,7 @@ pub(super) fn discover(parent: Pid) -> Vec<Child> {
             })
         })
         .collect();
+    // Sorted before the cut, so that the same ones are kept from look to look.
     children.sort_unstable_by_key(|child| child.pid);
     children.truncate(CHILDREN_MAX);
     children

@@ -39,6 +39,7 @@ impl CpuMode {
         }
     }
 
+    // The place in `ALL`, which a test compares.
     pub(super) const fn index(self) -> usize {
         self as usize
     }
@@ -85,6 +86,7 @@ impl CpuTime {
             shares.total += share;
             shares.modes.extend(mode.map(|mode| (mode, share)));
         }
+        // Each mode was cut to one on its own, so their sum may exceed it.
         shares.total = shares.total.min(1.0);
         Some(shares)
     }

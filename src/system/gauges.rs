@@ -19,12 +19,14 @@ struct Handles {
     virtual_memory: Late,
     threads: Late,
     /// By name, of which there are few.
+    // Behind a lock since handles are shared; only the sampler's thread takes it.
     thread_cpu: Mutex<Vec<(Box<str>, Gauge)>>,
     open_files: Late,
     uptime: Late,
     host_cpu: Cpu,
     host_memory: Late,
     host_memory_limit: Late,
+    // By `WebviewProcessType::index`.
     webview: [WebviewHandles; WebviewProcessType::ALL.len()],
 }
 
@@ -45,6 +47,7 @@ impl Gauges {
         let Some(gauges) = self.0.get(Handles::new) else {
             return;
         };
+        // Gauges are floats. Counts of this size fit exactly.
         let count = |count: Option<u64>| count.map(|count| count as f64);
         gauges.cpu.set(sample.cpu_utilization, &sample.cpu_modes);
         gauges.memory.set(Some(sample.memory_bytes as f64));
@@ -143,6 +146,7 @@ impl Cpu {
             whole: Late::new(metric, labels.to_vec()),
             modes: CpuMode::ALL.map(|mode| {
                 let mode = (semconv::CPU_MODE, mode.as_str());
+                // One series for each mode, registered when the system first tells of that mode.
                 Late::new(metric, [labels, &[mode]].concat())
             }),
         }
@@ -150,6 +154,7 @@ impl Cpu {
 
     fn set(&self, total: Option<f64>, modes: &[(CpuMode, f64)]) {
         if modes.is_empty() {
+            // Never both: a sum over the modes would count the whole once more.
             self.whole.set(total);
         }
         for (mode, share) in modes {

@@ -67,6 +67,7 @@ impl SystemProbe {
             system: System::new().map_err(unsupported)?,
             pid,
             children: Vec::new(),
+            // This process stays the first, so `truncate(1)` leaves it alone.
             pids: vec![pid],
             discovery: Discovery::default(),
             pages: handles::page_epoch(),
@@ -75,6 +76,8 @@ impl SystemProbe {
             host_cpu: None,
             #[cfg(target_os = "linux")]
             threads: ThreadWatch::default(),
+            // `since` of no stamp is zero, and a share of no time is unknown: so a first look has
+            // none.
             looked_at: Stamp::NONE,
             started: None,
             seen: [false; WebviewProcessType::ALL.len()],
@@ -94,6 +97,7 @@ impl SystemProbe {
     pub fn sample_once(&mut self) -> Result<SystemSample, ProbeError> {
         let now = clock::now();
         let pages = handles::page_epoch();
+        // A new page may run in a new process.
         if std::mem::replace(&mut self.pages, pages) != pages {
             self.discovery.page_appeared();
         }
@@ -110,6 +114,7 @@ impl SystemProbe {
         );
         self.system
             .refresh_memory_specifics(MemoryRefreshKind::nothing().with_ram());
+        // Before the shares are taken: a pid that another process has got is no child.
         self.forget_the_dead();
 
         let (cores, host_cpu) = self.host_cpu(now);
@@ -131,7 +136,9 @@ impl SystemProbe {
         let child_cpu: Vec<_> = children.map(|child| shares.of(child.pid)).collect();
         let webview_processes = self.webview_processes(&child_cpu);
         let thread_cpu = self.thread_cpu(available, own_cpu.as_ref().map(|cpu| cpu.total));
+        // The refresh above has taken out what the system does not list.
         let own = self.system.process(self.pid).ok_or(ProbeError::Hidden)?;
+        // Asked for once: it is in whole seconds, and our clock counts on from there.
         let (age, at) = *self
             .started
             .get_or_insert((Duration::from_secs(own.run_time()), now));
@@ -175,6 +182,7 @@ impl SystemProbe {
     fn host_cpu(&mut self, _: Stamp) -> (u32, Option<CpuShares>) {
         let host = proc::host_cpu();
         let cores = host.as_ref().map_or(1, |host| host.cores);
+        // Replaced also when this look failed, so that no share is over two intervals.
         let before = std::mem::replace(&mut self.host_cpu, host);
         let shares = before
             .zip(self.host_cpu.as_ref())
@@ -190,6 +198,7 @@ impl SystemProbe {
     fn host_cpu(&mut self, now: Stamp) -> (u32, Option<CpuShares>) {
         self.system.refresh_cpu_usage();
         let cores = self.system.cpus().len();
+        // `sysinfo` needs two refreshes for a share, so the first look has none.
         let total = (!now.since(self.looked_at).is_zero())
             .then(|| ratio(self.system.global_cpu_usage().into(), 100.0))
             .flatten();
@@ -205,6 +214,7 @@ impl SystemProbe {
         let before = self.children.len();
         self.children
             .retain(|child| system.process(child.pid).is_some_and(|p| child.is(p)));
+        // A child that ended is not looked up again: its pid may be another process's.
         if self.children.len() < before {
             self.pids.truncate(1);
             self.pids
@@ -242,6 +252,8 @@ impl SystemProbe {
             .filter(|(sum, _)| self.seen[sum.process_type.index()])
             .map(|(mut sum, used)| {
                 let used = match sum.count {
+                    // Once there were some: the gauges fall to 0 and do not keep what they last
+                    // showed.
                     0 => Some(no_use()),
                     _ => used,
                 };
@@ -302,6 +314,7 @@ impl Shares<'_> {
 fn no_use() -> CpuShares {
     CpuShares {
         total: 0.0,
+        // Where the series are by mode, each of them has to fall to 0.
         modes: match cfg!(target_os = "linux") {
             true => vec![(CpuMode::User, 0.0), (CpuMode::System, 0.0)],
             false => Vec::new(),

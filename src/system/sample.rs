@@ -94,10 +94,12 @@ impl WebviewProcessType {
             .strip_prefix("WebKit")
             .or_else(|| name.strip_prefix("com.apple.WebKit."));
         match webkit {
+            // `WebKitWebProcess` and macOS' `com.apple.WebKit.WebContent`.
             Some(part) if part.starts_with("Web") => Some(Self::Web),
             Some(part) if part.starts_with("Network") => Some(Self::Network),
             Some(part) if part.starts_with("GPU") => Some(Self::Gpu),
             Some(_) => Some(Self::Other),
+            // Windows' name ends with `.exe`.
             None if name.starts_with("msedgewebview2") => Some(Self::Other),
             None => None,
         }

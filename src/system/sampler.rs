@@ -45,7 +45,10 @@ impl SystemSampler {
         is_paused: impl Fn() -> bool + Send + 'static,
     ) -> Self {
         let (rediscover, asked) = bounded(1);
+        // Nothing is ever sent: when the thread ends, it drops `end`, which disconnects `ended`.
         let (end, ended) = bounded::<()>(0);
+        // A look takes less than a millisecond, so even at this interval it stays below a tenth of
+        // a core.
         let interval = interval.max(INTERVAL_MIN);
         let started: io::Result<_> =
             thread::Builder::new()
@@ -100,12 +103,16 @@ fn run(interval: Duration, asked: &Receiver<()>, is_paused: impl Fn() -> bool) {
         }
     };
     let gauges = Gauges::new();
+    // The real clock, since `recv_timeout` waits in real time.
     let clock = Clock::system();
     let mut failing = false;
     let mut was_paused = false;
     loop {
+        // Counted from before the sample, so that the sample's own time does not stretch the
+        // interval.
         let next = clock.now().plus(interval);
         if is_paused() {
+            // Not even a look while it is paused: the sampler then takes nothing.
             was_paused = true;
         } else if std::mem::take(&mut was_paused) {
             // What the next sample says is since this one, and not since before the pause.
@@ -115,6 +122,8 @@ fn run(interval: Duration, asked: &Receiver<()>, is_paused: impl Fn() -> bool) {
         }
         loop {
             match asked.recv_timeout(next.since(clock.now())) {
+                // The wait goes on: a request changes the next sample and does not bring it
+                // forward.
                 Ok(()) => probe.rediscover(),
                 Err(RecvTimeoutError::Timeout) => break,
                 Err(RecvTimeoutError::Disconnected) => return,
@@ -139,6 +148,7 @@ pub(super) fn sample(probe: &mut SystemProbe, gauges: &Gauges, failing: bool) ->
             true
         }
     };
+    // Also when the probe failed: the other gauges do not depend on it.
     handles::publish();
     failed
 }

@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use crate::instrument::ended::{DurationsReader, operations_ended};
+use crate::instrument::ended::{Reader, operations_ended};
 
 /// Operations that ended, but for those that were cancelled.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -40,13 +40,13 @@ pub(crate) enum Kind {
 #[derive(Debug)]
 pub(crate) struct TotalsReader {
     /// Keeps durations summed up.
-    _durations: DurationsReader,
+    _durations: Reader,
 }
 
 impl TotalsReader {
     pub(crate) fn new() -> Self {
         Self {
-            _durations: DurationsReader::new(),
+            _durations: Reader::of_durations(),
         }
     }
 

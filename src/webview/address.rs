@@ -9,6 +9,7 @@ use wry::http::Uri;
 /// `None` for a page without an address of its own (`with_html`, `about:blank`), and `null` for one
 /// whose address has no host to tell it by (`file:`, `data:`, `blob:`).
 pub(super) fn origin(address: &str) -> Option<String> {
+    // WebKitGTK says `about:blank` for a page that `with_html` gave it as text.
     if address.is_empty() || address.starts_with("about:") {
         return None;
     }
@@ -42,6 +43,7 @@ pub(super) const OPAQUE: &str = "null";
 fn scheme_and_host(address: &str) -> Option<String> {
     let (scheme, rest) = address.split_once("://")?;
     let is_scheme = |b: u8| b.is_ascii_alphanumeric() || b"+-.".contains(&b);
+    // A browser takes `\` for `/` here, so what follows it is no part of the host.
     let authority = rest.split(['/', '\\', '?', '#']).next()?;
     // `user:password@` is no part of an origin.
     let host = authority
@@ -82,6 +84,7 @@ impl UnsupportedAddress {
             "file" => Self::File,
             "data" => Self::Data,
             "blob" => Self::Blob,
+            // `http::Uri` takes 65,534 bytes at most.
             _ if address.len() >= usize::from(u16::MAX) => Self::TooLong,
             _ => Self::Other,
         })

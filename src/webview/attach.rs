@@ -36,6 +36,7 @@ pub fn attach_with<'a>(
     let wire = ipc.downgrade();
     let waiting = address::waiting_origin();
     builder
+        // wry runs it in the main frame alone, so no frame sees the nonce.
         .with_initialization_script(ipc.page_script())
         .with_ipc_handler(move |request| {
             let Some(ipc) = wire.upgrade() else {

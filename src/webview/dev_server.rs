@@ -34,6 +34,7 @@ impl DevServer {
         };
         let authority = uri.authority()?;
         let host = authority.host();
+        // A password in the address would be shown on the page that waits.
         if host.is_empty() || authority.as_str().contains('@') || address.contains('#') {
             return None;
         }
@@ -118,6 +119,7 @@ fn respond(page: String) -> Response<Cow<'static, [u8]>> {
         header::CONTENT_TYPE,
         HeaderValue::from_static("text/html; charset=utf-8"),
     );
+    // Or a reload could show the page from before the server answered.
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     response
 }

@@ -41,6 +41,7 @@ impl Embedded {
         if ![Method::GET, Method::HEAD].contains(request.method()) {
             return self.response(StatusCode::METHOD_NOT_ALLOWED, "text/plain", NOTHING);
         }
+        // The app's function gets only paths that stay within its files.
         let found = file_of(request.uri().path())
             .and_then(|path| (self.read)(&path).map(|content| (content_type(&path), content)));
         match found {
@@ -63,6 +64,7 @@ impl Embedded {
         }
         headers.insert(header::CONTENT_SECURITY_POLICY, self.policy.clone());
         headers.insert(
+            // Without it an engine may guess from the content, and run what was meant as text.
             header::X_CONTENT_TYPE_OPTIONS,
             HeaderValue::from_static("nosniff"),
         );
@@ -113,6 +115,7 @@ fn content_type(path: &str) -> String {
     let kind = match mime_guess::from_path(path).first() {
         Some(kind) => kind,
         None if is_route => mime_guess::mime::TEXT_HTML,
+        // Any type that an engine would show or run could be the wrong one.
         None => mime_guess::mime::APPLICATION_OCTET_STREAM,
     };
     let is_text = kind.type_() == "text"

@@ -14,12 +14,14 @@ use crate::semconv::{self, ErrorType};
 /// Listens to the webview's signals, if that is not done yet.
 pub(super) fn listen(ipc: &Ipc, webview: &wry::WebView) {
     let webview = webview.webview();
+    // An address is enough to tell webviews apart, since `destroy` forgets it.
     let place = webview.as_ptr() as usize;
     let Some(first) = ipc.webview().attach(place) else {
         return;
     };
     let address = address_of(&webview);
     ipc.page_is_at(&address);
+    // While it loads, this is the address of the document to come.
     if !webview.is_loading() && !address.is_empty() {
         ipc.webview().set_document(address::origin(&address));
     }
@@ -30,6 +32,8 @@ pub(super) fn listen(ipc: &Ipc, webview: &wry::WebView) {
 
 fn connect(ipc: &Ipc, webview: &WebView, place: usize) {
     let wire = ipc.downgrade();
+    // Weak, since the handlers live as long as the webview. A handler of a webview that the wire
+    // has left is still connected, so each looks whether its own is the wire's.
     let attached = move || {
         wire.upgrade()
             .filter(|ipc| ipc.webview().is_attached(place))
@@ -87,6 +91,7 @@ fn load_changed(ipc: &Ipc, webview: &WebView, event: LoadEvent) {
             // it leaves; one that was not allowed to say anything has not.
             ipc.document_replaced();
         }
+        // The signals were connected in the middle of this load, after its commit.
         LoadEvent::Finished if ipc.webview().document().is_none() => {
             ipc.webview()
                 .set_document(address::origin(&address_of(webview)));
@@ -111,6 +116,7 @@ fn crashed(ipc: &Ipc, reason: WebProcessTerminationReason) {
         "the page's process {reason}"
     );
     ipc.page_gone();
+    // A copy, so that the app's handler runs without the state's lock.
     let handler = ipc.webview().crash_handler();
     if let Some(handler) = handler {
         handler();

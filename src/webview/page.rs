@@ -118,6 +118,7 @@ impl Page {
     /// The page script needs no exception from any policy. A dev server has a policy of its own, so
     /// there this does nothing.
     pub fn content_security_policy(mut self, policy: HeaderValue) -> Self {
+        // Whoever serves a page sets its policy, and that is the dev server for its own.
         if let Content::Embedded(embedded) = &mut self.content {
             embedded.policy = policy;
         }
@@ -154,10 +155,12 @@ fn is_own_scheme(scheme: &str) -> bool {
     ];
     let is_part = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
     scheme.starts_with(|c: char| c.is_ascii_lowercase())
+        // The longest label of a host name.
         && scheme.len() <= 63
         && scheme.bytes().all(is_part)
         && !scheme.ends_with('-')
         && !KNOWN.contains(&scheme)
+        // `DevServer::load` registers this one for the page that waits.
         && scheme != WAITING_SCHEME
 }
 

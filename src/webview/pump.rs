@@ -21,6 +21,7 @@ impl Ipc {
     pub fn pump(&self, webview: &WebView) {
         #[cfg(target_os = "linux")]
         super::gtk::listen(self, webview);
+        // Nothing once it was reached: one relaxed load.
         startup::reached(Phase::Webview);
         // It ends: acknowledgements come in on this same thread, so nothing makes room meanwhile.
         while let Some(script) = self.next_script_for(webview) {

@@ -17,6 +17,7 @@ pub(super) struct WebviewState(Mutex<State>);
 #[derive(Default)]
 struct State {
     /// The webview that is pumped, by its place in memory; its signals are heard.
+    // A number and never read as a pointer: the webview may be gone.
     webview: Option<usize>,
     /// All whose signals are connected, and which are there still.
     connected: Vec<usize>,
@@ -49,6 +50,7 @@ impl WebviewState {
         }
         state.webview = Some(webview);
         state.document = None;
+        // A webview may be attached, left and attached again; its signals are connected once.
         let first = !state.connected.contains(&webview);
         if first {
             state.connected.push(webview);
@@ -97,6 +99,7 @@ impl WebviewState {
     /// whether that is the first page with this trouble.
     pub(super) fn at(&self, address: &str) -> Option<(UnsupportedAddress, First)> {
         let mut state = self.lock();
+        // Signals, or elsewhere each pump, bring the same address again: only a change counts.
         let hash = hash(address);
         if std::mem::replace(&mut state.address, hash) == hash {
             return None;
@@ -116,6 +119,7 @@ impl WebviewState {
     pub(super) fn refused(&self, origin: &str) -> First {
         let mut state = self.lock();
         let known = state.refused.iter().any(|refused| refused == origin);
+        // Beyond the bound nothing is logged, or a page could fill the log with origins.
         if known || state.refused.len() >= REFUSED_MAX {
             return First(false);
         }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde_json::json;
 use spanwire::ipc::observe::Observer;
-use spanwire::ipc::{Call, Ipc, Responder};
+use spanwire::ipc::{Call, Ipc, IpcMessage, Responder};
 use spanwire::semconv::ErrorType;
 use spanwire::testing::Capture;
 use spanwire_testkit::model_page::{Eval, ModelPage};
@@ -233,5 +233,26 @@ fn an_observer_tells_the_same_of_another_layers_calls() {
         assert_eq!(cancelled, (1, 3.0));
         let (all, _) = capture.histogram("spanwire.ipc.call.duration", &[]);
         assert_eq!(all, 2);
+    });
+}
+
+#[test]
+fn a_withdrawal_is_of_the_pages_call_and_not_of_a_transports_with_the_same_id() {
+    let capture = Capture::new();
+    capture.run(|| {
+        let ipc = Ipc::builder("main").build();
+        for event in ["transport", "page"] {
+            ipc.on(event, |_: &Call<'_>| ()).unwrap();
+        }
+        let mut page = ModelPage::load(&ipc, "p1");
+        let id = page.take_id();
+        ipc.handle_message(&IpcMessage::call("transport", &1, id).unwrap());
+        page.send(&ipc, &[json!({"kind": "call", "id": id, "event": "page"})]);
+        // Both replies are on their way, the transport's ahead.
+        page.send(&ipc, &[json!({"kind": "cancel", "id": id})]);
+        ipc.page_gone();
+        let ended = |event, error| settled(&capture, event, Some(error)).0;
+        assert_eq!(ended("transport", ErrorType::PageGone), 1);
+        assert_eq!(ended("page", ErrorType::Cancelled), 1);
     });
 }

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 use spanwire::ipc::Ipc;
-use spanwire::semconv::OTHER_NAMES_MAX;
+use spanwire::semconv::{OTHER, OTHER_NAMES_MAX, REGISTERED_NAMES_MAX};
 use spanwire::testing::Capture;
 
 use spanwire_testkit::model_page::ModelPage;
@@ -73,4 +73,43 @@ fn a_name_beyond_the_cap_is_on_the_spans_of_its_message_and_on_no_metric() {
         // One that has room needs nothing.
         assert!(!spans.contains("rpc.method_original=flood"));
     });
+}
+
+#[test]
+fn a_question_and_an_invalid_name_take_no_place_below_the_cap() {
+    let capture = Capture::new();
+    capture.run(|| {
+        let ipc = Ipc::builder("main").build();
+        let mut page = ModelPage::load(&ipc, "p1");
+        for n in 0..OTHER_NAMES_MAX {
+            assert!(!ipc.is_coalesced(&format!("asked {n}")));
+        }
+        for n in 0..REGISTERED_NAMES_MAX {
+            let invalid = format!("invalid\n{n}");
+            assert!(!ipc.set_coalesced(&invalid, true) && !ipc.is_coalesced(&invalid));
+        }
+        page.emit(&ipc, "of the page", json!(null));
+        ipc.emit("of the app", &1).unwrap();
+        assert!(ipc.set_coalesced("of the app", true) && ipc.is_coalesced("of the app"));
+        page.pump(&ipc);
+    });
+    for event in ["of the page", "of the app"] {
+        let labels = [("spanwire.ipc.event", event)];
+        assert_eq!(capture.counter("spanwire.ipc.messages", &labels), 1);
+    }
+}
+
+#[test]
+fn events_beyond_the_cap_are_never_each_others_latest() {
+    let ipc = Ipc::builder("main").build();
+    for n in 0..REGISTERED_NAMES_MAX {
+        assert!(ipc.set_coalesced(&format!("e{n}"), true));
+    }
+    for beyond in ["beyond", OTHER] {
+        assert!(!ipc.set_coalesced(beyond, true), "{beyond}");
+        assert!(!ipc.is_coalesced(beyond), "{beyond}");
+    }
+    ipc.emit("beyond", &1).unwrap();
+    ipc.emit("further", &2).unwrap();
+    assert_eq!(ipc.metrics().messages_open, 2);
 }

@@ -1,7 +1,9 @@
 //! Transports that are not wry, and what outlives a page.
 
+use std::sync::mpsc;
+
 use serde_json::json;
-use spanwire::ipc::{Call, Ipc, IpcMessage, PageReadyError};
+use spanwire::ipc::{Call, Disposition, Ipc, IpcMessage, PageReadyError, Responder};
 use spanwire::testing::Capture;
 
 use spanwire_testkit::model_page::ModelPage;
@@ -100,4 +102,76 @@ fn untaken_replies_are_bounded_and_counted() {
         (metrics.messages_open, metrics.messages_dropped),
         (bound, 500)
     );
+}
+
+fn answer<T>(value: T) -> Result<T, String> {
+    Ok(value)
+}
+
+#[test]
+fn a_page_withdraws_its_own_call_and_not_a_transports_with_the_same_id() {
+    let ipc = Ipc::builder("main").build();
+    let (keep, kept) = mpsc::sync_channel::<Responder>(2);
+    ipc.on_deferred("later", move |_, responder| keep.send(responder).unwrap())
+        .unwrap();
+    let mut page = ModelPage::load(&ipc, "p1");
+    let id = page.call(&ipc, "later", json!(null));
+    let of_transport = IpcMessage::call("later", &(), id).unwrap();
+    assert_eq!(ipc.handle_message(&of_transport), Disposition::Dispatched);
+    let (of_page, of_transport) = (kept.recv().unwrap(), kept.recv().unwrap());
+    page.send(&ipc, &[json!({"kind": "cancel", "id": id})]);
+    assert!(of_page.is_cancelled() && !of_transport.is_cancelled());
+    // The page's call is over, so this withdraws nothing.
+    page.send(&ipc, &[json!({"kind": "cancel", "id": id})]);
+    assert!(!of_transport.is_cancelled());
+    of_transport.respond(answer(5)).unwrap();
+    page.pump(&ipc);
+    assert_eq!(page.log, [format!("reply {id} 5")]);
+}
+
+#[test]
+fn a_transports_open_call_does_not_refuse_a_call_of_the_page_with_its_id() {
+    let ipc = Ipc::builder("main").build();
+    let (keep, kept) = mpsc::sync_channel::<Responder>(2);
+    ipc.on_deferred("later", move |_, responder| keep.send(responder).unwrap())
+        .unwrap();
+    let mut page = ModelPage::load(&ipc, "p1");
+    let id = page.take_id();
+    ipc.handle_message(&IpcMessage::call("later", &(), id).unwrap());
+    page.send(&ipc, &[json!({"kind": "call", "id": id, "event": "later"})]);
+    let (of_transport, of_page) = (kept.recv().unwrap(), kept.recv().unwrap());
+    of_page.respond(answer("page")).unwrap();
+    of_transport.respond(answer("transport")).unwrap();
+    page.pump(&ipc);
+    let expected = [
+        format!(r#"reply {id} "page""#),
+        format!(r#"reply {id} "transport""#),
+    ];
+    assert_eq!(page.log, expected);
+    assert_eq!(ipc.metrics().messages_open, 0);
+}
+
+#[test]
+fn what_is_open_when_the_wire_is_closed_ends_as_dropped_sent_or_not() {
+    let capture = Capture::new();
+    capture.run(|| {
+        let ipc = Ipc::builder("main").build();
+        ipc.on("save", |_: &Call| ()).unwrap();
+        let mut page = ModelPage::load(&ipc, "p1");
+        page.call(&ipc, "save", json!(1));
+        ipc.emit("sent", &1).unwrap();
+        ipc.emit_replay("sent", &1).unwrap();
+        // A reply and two events are on their way, and a reply and an event are not.
+        let _script = ipc.next_script().unwrap();
+        page.call(&ipc, "save", json!(1));
+        ipc.emit("queued", &1).unwrap();
+        ipc.close();
+        let metrics = ipc.metrics();
+        assert_eq!((metrics.messages_dropped, metrics.messages_open), (5, 0));
+        assert_eq!((metrics.messages_sent, metrics.messages_failed), (0, 0));
+    });
+    let labels = [("error.type", "shutdown"), ("spanwire.outcome", "dropped")];
+    assert_eq!(capture.counter("spanwire.ipc.messages", &labels), 5);
+    let calls = capture.histogram("spanwire.ipc.call.duration", &[("error.type", "shutdown")]);
+    assert_eq!(calls.0, 2);
 }

@@ -81,6 +81,7 @@ pub(super) struct Awaited {
     calls: Ids<OpenCall>,
     early: VecDeque<(u64, Settlement)>,
     /// Messages that the page will acknowledge by their numbers; none before the webview has it.
+    // Ordered, since the page acknowledges ranges.
     messages: BTreeMap<u64, Option<OpenMessage>>,
     /// What the page acknowledged before that.
     acknowledged: Ids<Acknowledged>,
@@ -130,6 +131,7 @@ impl Awaited {
         id: u64,
         span: Option<Box<TimedSpan>>,
     ) -> Result<Ended, Option<Box<TimedSpan>>> {
+        // The page can cause both: it chooses the ids, and it may settle nothing.
         if self.calls.len() >= CALLS_MAX || self.calls.contains_key(&id) {
             return Err(span);
         }
@@ -139,6 +141,7 @@ impl Awaited {
             .map(|(_, settled)| settled);
         let (span, ended) = match (span, settled) {
             (Some(span), Some(settled)) => {
+                // The host has no outcome yet, so the page's word is all there is.
                 let error = settled.error;
                 let page = settled;
                 let call = Some(EndedCall { span, error, page });
@@ -153,6 +156,7 @@ impl Awaited {
             (span, _) => (span, Ended::default()),
         };
         let host = HostSide::Handling;
+        // Kept although the page has settled it: the hand-over of its reply looks for that.
         self.calls.insert(
             id,
             OpenCall {
@@ -178,6 +182,7 @@ impl Awaited {
         };
         call.host = HostSide::Ended(outcome);
         if call.settled.is_some() {
+            // Otherwise the page's word removes it.
             self.calls.remove(&id);
         }
     }
@@ -200,6 +205,7 @@ impl Awaited {
         };
         if let Some(settled) = call.settled {
             self.calls.remove(&id);
+            // The page's word came first, so the reply ends here and is kept nowhere.
             let page = settled.of_reply(reply.dispatched(), now);
             return Some((reply, Some(page)));
         }
@@ -218,6 +224,7 @@ impl Awaited {
     /// The page's code got the outcome of a call; `None` when it had got it before.
     pub(super) fn settled(&mut self, id: u64, page: Settlement, now: Stamp) -> Option<Ended> {
         let Some(call) = self.calls.get_mut(&id) else {
+            // The oldest goes: most such calls never come to the host.
             self.early.truncate(EARLY_MAX - 1);
             self.early.push_front((id, page));
             return Some(Ended::default());
@@ -225,6 +232,7 @@ impl Awaited {
         if call.settled.is_some() {
             return None;
         }
+        // The host knows the kind of the error, the page only that there was one.
         let error = call.host.error().or(page.error);
         let mut ended = Ended {
             call: call.span.take().map(|span| EndedCall { span, error, page }),
@@ -257,6 +265,7 @@ impl Awaited {
 
     /// A message gets a number that the page will acknowledge it with. False: too many wait.
     pub(super) fn number(&mut self, number: u64) -> bool {
+        // Both wait for the other side's word, so one bound holds for the two together.
         let has_room = self.messages.len() + self.acknowledged.len() < MESSAGES_MAX;
         if has_room {
             self.messages.insert(number, None);
@@ -280,6 +289,7 @@ impl Awaited {
     ) -> Option<(OpenMessage, Option<Acknowledged>)> {
         if let Some(page) = self.acknowledged.remove(&number) {
             let page = match (page, message.dispatched()) {
+                // Only now is it known when it was sent, which its time on the page cannot precede.
                 (Acknowledged::Reported(ran), Some(sent)) => {
                     Acknowledged::Reported(PageExecution::clamped(ran.begin, ran.end, sent, now))
                 }
@@ -292,6 +302,7 @@ impl Awaited {
                 *waiting = Some(message);
                 None
             }
+            // Its number went with its page.
             None => Some((message, None)),
         }
     }
@@ -325,6 +336,7 @@ impl Awaited {
         for (_, call) in self.calls.drain() {
             left.spans.extend(call.span.map(|span| *span));
             if let HostSide::HandedOver(_, reply) = call.host {
+                // Other replies are with the message layer, which ends them itself.
                 left.messages.push(reply);
             }
         }

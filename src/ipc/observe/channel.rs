@@ -29,6 +29,7 @@ impl Channel {
         let recorder = &self.shared.recorder;
         recorder.series.message_size(Direction::Outbound, bytes);
         recorder.stats.accepted();
+        // Accepted and ended at once: nothing will say what the page did with it.
         recorder.stats.sent(Ok(()), None);
         self.series.size(Direction::Outbound, bytes);
         self.series.sent(Ok(()), None);

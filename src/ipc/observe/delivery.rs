@@ -63,6 +63,7 @@ impl Delivery {
         site: Option<CallSite>,
     ) -> Self {
         let (enqueued_at, span) = shared.recorder.send(kind, &series, size, parent, site);
+        // From here on it is open; every way out of this type ends it.
         shared.opened();
         Self {
             shared,
@@ -109,6 +110,7 @@ impl Delivery {
     pub fn number(&mut self) -> u64 {
         let shared = &self.shared;
         let take = || shared.page().number(shared.page_nonce.is_some());
+        // One number for a message, however often the layer asks for it.
         self.number.get_or_insert_with(take).0
     }
 
@@ -117,6 +119,8 @@ impl Delivery {
     pub fn sent(&mut self, batch: usize) {
         if let Some(message) = &mut self.message {
             message.sent(&self.shared.recorder, batch);
+            // The first hand-over counts: its age is that of the message, however often it is sent
+            // again.
             if let (None, Some(at)) = (&message.in_flight, message.dispatched()) {
                 message.in_flight = Some(self.shared.in_flight.add(at));
             }
@@ -147,6 +151,7 @@ impl Delivery {
         if let Some(message) = &self.message
             && message.dispatched().is_none()
         {
+            // A layer without batches need not call `sent`.
             self.sent(1);
         }
         let now = self.shared.recorder.clock.now();
@@ -156,9 +161,12 @@ impl Delivery {
         if let Some(answered) = self.call.take() {
             let details = answered.details(&message, now);
             let Answered { call, handled, .. } = answered;
+            // For the host the call is over with the hand-over; its span may still wait for the
+            // page.
             self.shared.settled(call, handled, now, details);
         }
         let ended = {
+            // In a block, since `finish` below takes this lock again and ends spans.
             let page = &mut *self.shared.page();
             if let Some((AwaitedCall { id, generation }, _)) = self.page_call.take() {
                 match page.awaited_of(generation) {
@@ -188,18 +196,23 @@ impl Delivery {
         self.finish(Err(error), Acknowledged::Never);
     }
 
+    // After an end, and where the page has the message to end, there is none here, so a drop does
+    // nothing.
     fn finish(&mut self, outcome: Outcome, page: Acknowledged) {
         let Some(message) = self.message.take() else {
             return;
         };
         let now = self.shared.recorder.clock.now();
         let settled = page.execution().map_or(now, |execution| execution.begin);
+        // The call's details are read before the message is given away.
         let answered = self.call.take().map(|answered| {
             let details = answered.details(&message, settled);
             (answered, details)
         });
         self.shared.end_message(message, outcome, page);
         if let Some((Answered { call, handled, .. }, details)) = answered {
+            // A reply that arrived may carry a failure: the call then failed, and the message did
+            // not.
             let outcome = outcome.and(handled);
             self.shared.settled(call, outcome, settled, details);
         }
@@ -219,6 +232,7 @@ impl Delivery {
         if let Some((number, Some(generation))) = self.number.take()
             && let Some(awaited) = self.shared.page().awaited_of(generation)
         {
+            // What the page still says of this number counts as unknown.
             awaited.forget(number);
         }
     }

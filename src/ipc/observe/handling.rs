@@ -95,6 +95,7 @@ impl Handling {
             handler::set_attribute(entered.span, took);
         }
         drop(entered);
+        // For the reply, and for the next part of the handler that enters.
         self.handling.parent = parent;
         result
     }
@@ -105,6 +106,7 @@ impl Handling {
     /// what it gives, or drop this with it.
     pub fn instrument<F: Future>(&self, handler: F) -> impl Future<Output = F::Output> + use<F> {
         let span = self.handling.span.clone();
+        // A message whose spans are suppressed has none: then the context carries the suppression.
         if span.is_none()
             && let Some(context) = self.handling.suppressed_context()
         {
@@ -133,6 +135,7 @@ impl Handling {
         let mut delivery =
             Delivery::new(Arc::clone(&self.shared), kind, series, bytes, &parent, None);
         if let Some((call, mut details)) = self.call.take() {
+            // Taken here and below, so that `finish` does not settle the call: its reply will.
             details.stages.handler = Some(self.shared.recorder.clock.now().since(self.started));
             delivery.settles(call, outcome, details);
         }
@@ -150,13 +153,16 @@ impl Handling {
     }
 
     fn reply_parent(&mut self) -> TraceParent {
+        // For a moment: the span's context is current only while the span is entered.
         let (_entered, parent) = self.handling.enter(&self.shared.recorder, self.started);
         parent
     }
 
     fn finish(&mut self, outcome: Outcome) {
+        // First: `self` is dropped when its caller returns.
         self.has_ended = true;
         let now = self.shared.recorder.clock.now();
+        // From `begin` on: between its parts an async handler waits, and that is its time, too.
         let took = now.since(self.started);
         record_end(
             &self.series,

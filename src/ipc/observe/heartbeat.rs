@@ -32,6 +32,7 @@ impl Heartbeat {
         let before = Stamp::NONE.plus(Duration::from_nanos(before));
         if before == Stamp::NONE || now.since(before) >= EVERY {
             self.woken_at.store(now.as_nanos(), Ordering::Relaxed);
+            // It calls the app's closure only if the last wake was answered or forgotten.
             self.waker.wake();
         }
     }

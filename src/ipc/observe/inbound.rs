@@ -87,6 +87,7 @@ impl<'a> Inbound<'a> {
         let started = recorder.clock.now();
         let series = shared.series_of(self.event);
         let call = self.page_call.and_then(PageCall::parse);
+        // Counted, and no more: the message itself is as good as any.
         if self.page_call.is_some() && call.is_none() {
             recorder.series.protocol_error(ErrorType::Malformed);
         }
@@ -110,6 +111,7 @@ impl<'a> Inbound<'a> {
         };
         let mut handling = recorder.begin(&series, self.kind, trace, None, started);
         let details = call_details(start.as_ref(), handling.call.as_deref());
+        // An event has nothing that the page could settle.
         let page_call = call
             .filter(|_| self.kind == InboundKind::Call)
             .and_then(|call| shared.open_call(call.id, &mut handling.call));
@@ -117,6 +119,7 @@ impl<'a> Inbound<'a> {
         let call = (self.kind == InboundKind::Call).then(|| {
             let place = shared.calls.add(OpenCall {
                 series: Arc::clone(&series),
+                // A call whose page does not say when it was made begins where it is seen first.
                 began: began.unwrap_or(started),
             });
             (place, details)

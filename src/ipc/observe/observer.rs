@@ -83,6 +83,7 @@ impl Observer {
     /// away; it cannot say that it crashed.
     pub fn set_page_state(&self, state: PageState) {
         let now = self.0.recorder.clock.now();
+        // The guard ends with this statement: `apply` ends spans, which is the app's code.
         let change = self.0.page().set_state(state, now);
         self.0.apply(change, ErrorType::PageGone);
     }
@@ -99,6 +100,7 @@ impl Observer {
             { {semconv::WEBVIEW_NAME} = self.name(), {semconv::ERROR_TYPE} = ErrorType::PageCrashed.as_str() },
             "the page's process ended by itself"
         );
+        // After the crash is counted, so that its error comes before the ends that it causes.
         self.set_page_state(PageState::Gone);
     }
 
@@ -137,6 +139,7 @@ impl Observer {
     ///
     /// A later call replaces what an earlier one set.
     pub fn on_wake(&self, wake: impl Fn(Wake) + Send + Sync + 'static) {
+        // Weak: the observer itself owns this closure.
         let shared = Arc::downgrade(&self.0);
         let waker = &self.0.heartbeat.waker;
         waker.set(move || wake(Wake(Weak::clone(&shared))));

@@ -51,6 +51,7 @@ impl OpenMessage {
         match self.timing.dispatched {
             None => {
                 self.timing.dequeued = Some((now, now.since(self.enqueued_at)));
+                // A layer that sends each message on its own would fill the histogram with ones.
                 if batch > 1 {
                     recorder.series.batch_size(Direction::Outbound, batch);
                 }
@@ -85,6 +86,7 @@ impl OpenMessage {
         let now = recorder.clock.now();
         let at = match page {
             Acknowledged::Never | Acknowledged::Now | Acknowledged::Ran(_) => now,
+            // A report comes when the page has collected it, so `now` would be too late.
             Acknowledged::Reported(execution) => execution.end,
         };
         let delivery = delivery::Delivery {

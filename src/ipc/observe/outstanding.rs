@@ -10,6 +10,7 @@ pub(super) struct Outstanding<T>(Mutex<Open<T>>);
 #[derive(Debug)]
 struct Open<T> {
     next: u64,
+    // Places rise, so the map's order is that in which things came.
     all: BTreeMap<u64, T>,
 }
 

@@ -27,6 +27,7 @@ impl PageCall {
             Some(span) => Some(number(span)?),
             None => None,
         };
+        // Nothing may follow, or a text of another form could pass for one.
         fields.next().is_none().then_some(Self {
             id,
             times: PageTimes { began, posted },

@@ -88,6 +88,7 @@ impl Observer {
 
 impl Shared {
     fn report(&self, text: &str, nonce: &str) -> Result<(), ErrorType> {
+        // Size and nonce first: both cost the same whatever the text holds.
         if text.len() > REPORT_BYTES_MAX {
             return Err(ErrorType::TooLarge);
         }
@@ -103,6 +104,7 @@ impl Shared {
         let change = self.page().report_began(page, is_ready, received)?;
         self.apply(change, ErrorType::PageGone);
         if let Some(sent) = sent {
+            // After `report_began`, which begins the clock of a new page.
             self.page().clock.heard(sent, received);
         }
         if is_ready {
@@ -182,6 +184,8 @@ impl Shared {
     /// The page opens a span of its own.
     fn open_span(&self, open: &SpanStart<'_>, received: Stamp) {
         let reserved = {
+            // The id is taken under the lock, and the span is made without it: a tracer is the
+            // app's code.
             let page = &mut *self.page();
             let reserved = page.spans.reserve_at(open, &page.clock, received);
             reserved.map(|reserved| (page.generation(), reserved))
@@ -232,6 +236,7 @@ impl Shared {
         let series = self.series_of(&ran.event);
         for took in ran.took.iter().copied().filter_map(PageTime::from_ms) {
             let took = Duration::from_secs_f64(took.as_ms() / 1_000.0);
+            // Or a hostile page could spoil the sum with one value.
             series.processed(took.min(longest));
         }
     }
@@ -260,6 +265,7 @@ impl Shared {
         let now = self.recorder.clock.now();
         let (ended, transit, settled_at) = {
             let page = &mut *self.page();
+            // A page that gives a call up says nothing about when the reply came.
             let sent = page.awaited.reply_dispatched(id).filter(|_| !is_withdrawn);
             if let (Some(at), Some(sent)) = (at, sent) {
                 page.clock.ran(sent, at);
@@ -295,6 +301,7 @@ impl Shared {
     fn acknowledged(&self, mut ack: Ack) {
         let now = self.recorder.clock.now();
         let (mut ended, mut taken, mut unknown) = (Vec::new(), Vec::new(), 0_u64);
+        // In a block: metrics are recorded and spans are ended after the page's lock is gone.
         let transit = {
             let page = &mut *self.page();
             for &(first, last) in &ack.ids {
@@ -304,6 +311,7 @@ impl Shared {
             }
             // One that was sent twice may have run after the first time.
             let sent = taken.iter().filter_map(|(_, message)| message.as_ref());
+            // `None` is the least of them, so one that was sent twice leaves no bound at all.
             let first = sent.map(OpenMessage::dispatched_once).min().flatten();
             if let (Some(first), Some(at)) = (first, ack.at) {
                 page.clock.ran(first, at);
@@ -311,6 +319,8 @@ impl Shared {
             let times = AckTimes::new(&page.clock, &mut ack, now);
             let ran = |number, sent: Option<Stamp>| match &times {
                 Some(times) => {
+                    // Without a hand-over yet nothing bounds it from below; `hand_over` does so
+                    // later.
                     Acknowledged::Reported(times.of(number, sent.unwrap_or(Stamp::NONE)))
                 }
                 None => Acknowledged::Now,

@@ -66,6 +66,7 @@ impl PageScript {
     pub fn expression(&self) -> String {
         let Self { nonce, marks } = self;
         let marks = *marks == PageMarks::Recorded;
+        // Hex digits, numbers and booleans alone, so nothing needs an escape.
         format!(
             r#"((send)=>({PAGE_SCRIPT})({{"nonce":"{nonce}","bytes":{REPORT_BYTES_MAX},"messages":{REPORT_LEN_MAX},"marks":{marks},send}}))"#
         )

@@ -90,10 +90,13 @@ impl PageView {
         let mut change = PageChange::default();
         if !is_there(state) {
             change.left = self.end_generation();
+            // A page that is not there has no age, and nobody sees it.
             self.life = PageLife::default();
         }
         let before = std::mem::replace(&mut self.state, state);
         if is_there(state) && !is_there(before) {
+            // Taken for loaded: the message layer does not say when the document's scripts have
+            // run.
             self.life = PageLife::began(now, false);
             let load = self.next_load.take();
             change.load = Some(load.because(before == PageState::Gone, None));
@@ -130,6 +133,7 @@ impl PageView {
         if !self.id.is_empty() && constant_time_eq(self.id.as_bytes(), id.as_bytes()) {
             return Ok(PageChange::default());
         }
+        // Only `ready` may begin a page, and no page begins twice.
         if !is_ready || self.retired.iter().any(|retired| retired == id) {
             return Err(ErrorType::StaleGeneration);
         }
@@ -139,6 +143,7 @@ impl PageView {
             // The message layer may have seen this page come: then what is open is this one's.
             if is_there(self.state) {
                 change.left = self.end_generation();
+                // So that `set_state` below sees a page come, and counts its load.
                 self.state = PageState::Loading;
             }
         }
@@ -183,6 +188,7 @@ impl PageView {
     /// script, or when too many messages wait for that.
     pub(super) fn number(&mut self, has_script: bool) -> (u64, Option<u64>) {
         self.last_number += 1;
+        // The number is given out in any case, so that the message layer need not care.
         let waits = has_script && self.awaited.number(self.last_number);
         (self.last_number, waits.then_some(self.generation))
     }
@@ -196,6 +202,7 @@ impl PageView {
     ) -> Option<Start> {
         let began = PageTime::from_ms(times.began)?;
         let sent = PageTime::from_ms(times.posted)?;
+        // First, so that a page's first message already bounds its clock.
         self.clock.heard(sent, now);
         Some(Start {
             message: MessageStart {

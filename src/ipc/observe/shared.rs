@@ -41,6 +41,7 @@ pub(super) struct Shared {
     open: AtomicUsize,
     open_max: AtomicUsize,
     /// When each message was handed to the page that did not end.
+    // Behind locks of their own: messages come and go far more often than the page does.
     pub(super) in_flight: Outstanding<Stamp>,
     /// The calls that are not settled.
     pub(super) calls: Outstanding<OpenCall>,
@@ -123,6 +124,7 @@ impl Shared {
         self.page_nonce.as_ref()?;
         let opened = {
             let page = &mut *self.page();
+            // The span goes in and may come back; it is not ended here, under the lock.
             let opened = page.awaited.open_call(id, span.take());
             opened.map(|ended| (ended, page.generation()))
         };
@@ -158,6 +160,7 @@ impl Shared {
         if let Some(place) = message.in_flight.take() {
             self.in_flight.remove(place);
         }
+        // The guard ends here, before the span does.
         let is_startup = self.page().is_startup(message.enqueued_at);
         message.finish(&self.recorder, outcome, page, is_startup);
         self.closed();
@@ -248,6 +251,7 @@ impl HasPage for Shared {
 impl Drop for Shared {
     fn drop(&mut self) {
         let left = self.page().end_generation();
+        // Each handle and message holds an `Arc`, so only what waits for the page is left.
         self.end_left(left, ErrorType::Shutdown);
         self.recorder.series.page_dropped();
     }

@@ -11,6 +11,7 @@ use crate::instrument::event_name::EVENT_NAME_LEN_MAX;
 use crate::semconv::ErrorType;
 
 /// How a batch of ours begins. The app's own messages begin otherwise.
+// Without the version: a batch of another version is ours, and malformed.
 const PREFIX: &str = r#"{"spanwire":"#;
 /// What stands before the nonce in a batch of this version, and between it and the page's id.
 const BEFORE_NONCE: &str = r#"{"spanwire":1,"nonce":""#;
@@ -54,6 +55,7 @@ pub(in crate::ipc) fn check_nonce(text: &[u8], nonce: &str) -> Result<(), ErrorT
     let (sent, rest) = text
         .strip_prefix(BEFORE_NONCE.as_bytes())
         .and_then(|rest| rest.split_at_checked(nonce.len()))
+        // A text that ends with or within the nonce is cut short, which is no wrong nonce.
         .filter(|(_, rest)| !rest.is_empty())
         .ok_or(ErrorType::Malformed)?;
     if constant_time_eq(sent, nonce.as_bytes()) && rest.starts_with(b"\"") {
@@ -80,11 +82,13 @@ impl<'a> Envelope<'a> {
         let rest = rest.strip_prefix(BEFORE_PAGE)?;
         let (page, rest) = split_at_quote(rest, PAGE_ID_LEN_MAX)?;
         let rest = rest.strip_prefix(',')?;
+        // By hand as far as the messages: a JSON parser would first look through all of them.
         let (sent, rest) = match rest.strip_prefix(r#""sent":"#) {
             Some(rest) => rest.split_once(',')?,
             None => ("null", rest),
         };
         let sent = serde_json::from_str::<Option<f64>>(sent).ok()?;
+        // What follows the list's end, if anything, the parser of the list refuses.
         let messages = rest.strip_prefix(r#""messages":"#)?.strip_suffix('}')?;
         is_page_id(page).then_some(Self {
             page,
@@ -101,6 +105,7 @@ pub(in crate::ipc) fn split_plain(text: &str) -> Option<(Cow<'_, str>, &str)> {
     let rest = PLAIN_PREFIXES
         .into_iter()
         .find_map(|prefix| text.strip_prefix(prefix))?;
+    // At its place or not at all: a search would cost what the text's sender likes.
     let rest = after_key(rest, r#""event""#)?.strip_prefix('"')?;
     let (event, rest) = split_at_end(rest, PLAIN_NAME_LEN_MAX)?;
     let event = if event.contains('\\') {
@@ -145,11 +150,13 @@ fn split_at_end(text: &str, len_max: usize) -> Option<(&str, &str)> {
 
 /// Whether both are the same, without telling by its time how much of a guess is right.
 pub(in crate::ipc) fn constant_time_eq(a: &[u8], b: &[u8]) -> bool {
+    // No early return. The lengths are public: the wire's description gives them.
     a.len() == b.len() && a.iter().zip(b).fold(0, |differs, (a, b)| differs | (a ^ b)) == 0
 }
 
 /// Whether a page may have this id.
 pub(in crate::ipc) fn is_page_id(id: &str) -> bool {
+    // Letters and digits alone, so `BatchWriter` can write it without an escape.
     (1..=PAGE_ID_LEN_MAX).contains(&id.len())
         && id
             .bytes()

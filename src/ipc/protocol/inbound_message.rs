@@ -9,6 +9,7 @@ use crate::semconv::{ErrorType, PageSpanErrorType};
 
 /// A message from the page.
 #[derive(Debug)]
+// One enum for the wire and for observed pages, so that both read with the same checked code.
 pub(crate) enum InboundMessage<'a> {
     Ready(Ready),
     Leave,
@@ -105,6 +106,7 @@ impl PageTime {
 
     /// `None` when it can be no time.
     pub(crate) fn from_ms(ms: f64) -> Option<Self> {
+        // NaN is in no range, so it is no time either.
         (0.0..=Self::MS_MAX).contains(&ms).then_some(Self(ms))
     }
 
@@ -128,6 +130,7 @@ pub(crate) struct Ack {
     /// When everything that the page did at once for them was done.
     pub(crate) done: Option<PageTime>,
     /// Begin and end of those that began later than `at`, or took longer than a step of the clock.
+    // Plain numbers: each is checked to be a page time where it is used.
     pub(crate) ran: Vec<(u64, f64, f64)>,
 }
 
@@ -231,6 +234,7 @@ pub(crate) struct SpanExport<'a> {
     pub(crate) count: u32,
     /// OTLP's JSON, as the page says; what it lost, or did not send to a host that takes none, has
     /// none.
+    // Any JSON: the thread that converts it finds out what is wrong with it.
     pub(crate) request: Option<&'a RawValue>,
     /// Why the page lost them.
     pub(crate) lost: Option<PageSpanErrorType>,
@@ -275,16 +279,19 @@ pub(crate) struct PostedMessage<'a> {
     pub(crate) id: u64,
     pub(crate) wants_reply: bool,
     pub(crate) event: Cow<'a, str>,
+    // Checked to be JSON and not read further: only the handler knows its type.
     pub(crate) data: &'a RawValue,
     pub(crate) traceparent: Option<Cow<'a, str>>,
     /// When the page called `invoke` or `emit`.
     pub(crate) at: Option<PageTime>,
     /// The page's span that it was called within.
+    // Believed only as far as the host made such a span.
     pub(crate) span: Option<u64>,
 }
 
 /// An error on the page, by where it came from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+// By its source and not by its text, which would be no attribute for a metric.
 pub(crate) enum PageErrorKind {
     Listener,
     Uncaught,

@@ -62,11 +62,13 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             inbound_bytes_max: 1 << 20,
+            // By measurement, as `batch_len_max`: docs/adr/0011-large-batches.md.
             inbound_len_max: 250,
             depth_max: 64,
             unanswered_max: 1_000,
             outbound_bytes_max: 10 << 20,
             in_flight_max: 4_096,
+            // docs/adr/0010-event-spans-have-a-rate-limit.md
             event_spans_per_second_max: 1_000,
             page_spans_per_second_max: 1_000,
             batch_len_max: 1_000,
@@ -102,6 +104,7 @@ pub(in crate::ipc) fn is_deeper_than(text: &str, max: usize) -> bool {
     let (mut depth, mut in_string, mut escaped) = (0_usize, false, false);
     for byte in bytes {
         match byte {
+            // First: whatever follows a backslash in a string is not what it looks like.
             _ if escaped => escaped = false,
             b'\\' if in_string => escaped = true,
             b'"' => in_string = !in_string,
@@ -112,6 +115,7 @@ pub(in crate::ipc) fn is_deeper_than(text: &str, max: usize) -> bool {
                     return true;
                 }
             }
+            // The text may be no JSON, so more brackets may close than opened.
             b'}' | b']' => depth = depth.saturating_sub(1),
             _ => {}
         }

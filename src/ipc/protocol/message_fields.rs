@@ -16,6 +16,7 @@ use super::inbound_message::{
 use crate::semconv::{ErrorType, PageSpanErrorType};
 
 /// Why the page script refuses something.
+// A closed set: each becomes an `error.type`, and no text of the page's may.
 const REFUSALS: [ErrorType; 6] = [
     ErrorType::InvalidName,
     ErrorType::TooLarge,
@@ -51,11 +52,14 @@ impl<'de: 'a, 'a> Deserialize<'de> for Message<'a> {
             fn visit_map<M: MapAccess<'de>>(self, mut map: M) -> Result<Self::Value, M::Error> {
                 let mut fields = Fields::default();
                 while let Some(field) = map.next_key()? {
+                    // The kind may stand behind the other fields, so the message is made when all
+                    // are read.
                     fields.take(field, &mut map)?;
                 }
                 Ok(Message(fields.read()))
             }
         }
+        // A derived struct would also take an array of the fields' values.
         deserializer.deserialize_map(MessageVisitor)
     }
 }
@@ -141,6 +145,7 @@ impl<'a> Fields<'a> {
             Field::Ids => put(&mut self.ids, map),
             Field::Failed => put(&mut self.failed, map),
             Field::Count => put(&mut self.count, map),
+            // One field of the wire, which `ready` uses for the reason of the load.
             Field::Type => put(&mut self.error, map),
             Field::At => put(&mut self.at, map),
             Field::Done => put(&mut self.done, map),
@@ -159,6 +164,7 @@ impl<'a> Fields<'a> {
             Field::Listens => put(&mut self.listens, map),
             Field::Visible => put(&mut self.visible, map),
             Field::Loading => put(&mut self.loading, map),
+            // The value has to be read past, or the parser stands before it.
             Field::Unknown => map.next_value::<IgnoredAny>().map(drop),
         }
     }
@@ -180,6 +186,7 @@ impl<'a> Fields<'a> {
                 at: time(self.at),
                 error: match &self.code {
                     None => ErrorType::Cancelled,
+                    // Any other code would become an `error.type` that the page chose.
                     Some(code) => error_of_cancel(&code.0)?,
                 },
             },
@@ -187,6 +194,8 @@ impl<'a> Fields<'a> {
                 id: self.id?,
                 at: time(self.at),
             },
+            // No value in it makes it malformed: without a `ready` the page would get no messages
+            // at all.
             "ready" => InboundMessage::Ready(Ready {
                 navigation: self.error.as_ref().and_then(|of| Navigation::of(&of.0)),
                 loading: self.loading == Some(true),
@@ -221,6 +230,7 @@ impl<'a> Fields<'a> {
                 InboundMessage::PageError(error)
             }
             "dom_ready" => InboundMessage::DomReady { at: time(self.at)? },
+            // The name is checked where the span is opened, which counts it as `invalid_name`.
             "open" => InboundMessage::Open(SpanStart {
                 span: self.span?,
                 parent: self.parent,
@@ -233,6 +243,8 @@ impl<'a> Fields<'a> {
                 failed: match self.outcome.as_ref().map(|outcome| outcome.0.as_ref()) {
                     None | Some("ok") => false,
                     Some("failed") => true,
+                    // A closed set: another outcome makes the message malformed, not the span
+                    // failed.
                     Some(_) => return None,
                 },
             },
@@ -257,6 +269,7 @@ impl<'a> Fields<'a> {
             }),
             "spans" => InboundMessage::SpanExport(SpanExport {
                 count: self.count?,
+                // Not read here: this is the UI thread, and a thread of the exporter's reads it.
                 request: self.data,
                 lost: match &self.error {
                     None => None,
@@ -267,6 +280,8 @@ impl<'a> Fields<'a> {
                     ),
                 },
             }),
+            // This kind and the next come from observed pages alone; a wire counts them as
+            // malformed.
             "settled" => InboundMessage::Settled(Settled {
                 ran: self.ran.take().filter(|ran| ran.len() <= RUNS_MAX)?,
                 failed: self.failed.take().unwrap_or_default(),
@@ -285,6 +300,7 @@ impl<'a> Fields<'a> {
             id: self.id?,
             wants_reply,
             event: self.event.take()?.0,
+            // An absent payload and `null` are the same on the wire.
             data: self.data.unwrap_or(RawValue::NULL),
             traceparent: self.traceparent.take().map(|text| text.0),
             at: time(self.at),
@@ -301,6 +317,7 @@ fn put<'de, T: Deserialize<'de>, M: MapAccess<'de>>(
     if field.is_some() {
         return Err(de::Error::custom("a field twice"));
     }
+    // `T` is behind an `Option`, so a `null` leaves the field empty.
     *field = map.next_value()?;
     Ok(())
 }

@@ -25,8 +25,10 @@ pub(in crate::ipc) fn parse_messages(
 ) -> Result<Vec<Option<InboundMessage<'_>>>, ErrorType> {
     match parse_list::<Message<'_>>(list, len_max) {
         Err(ErrorType::Malformed) => {}
+        // `TooLarge` too is final: a second look would find the list no shorter.
         read => return Ok(read?.into_iter().map(|message| message.0).collect()),
     }
+    // Raw values are only searched for their ends, so one bad message leaves the others whole.
     let read = parse_list::<&RawValue>(list, len_max)?;
     Ok(read.into_iter().map(parse_message).collect())
 }
@@ -47,6 +49,7 @@ fn parse_list<'a, M: Deserialize<'a>>(text: &'a str, len_max: usize) -> Result<V
     let read = list
         .deserialize(&mut deserializer)
         .and_then(|messages| deserializer.end().map(|()| messages));
+    // The parser's own error is dropped: it may quote the text.
     read.map_err(|_| {
         if is_too_long {
             ErrorType::TooLarge

@@ -102,6 +102,7 @@ impl Script {
     pub fn json(&self) -> Option<&str> {
         match &self.content {
             Content::Batch { json, .. } => Some(json),
+            // Its text would not run outside of a page.
             Content::Eval { .. } => None,
         }
     }
@@ -171,6 +172,7 @@ pub(in crate::ipc) enum Item<'a> {
     Reply {
         id: u64,
         call: u64,
+        // The wire has `data` or `error` beside the other fields.
         #[serde(flatten)]
         result: ReplyItem<'a>,
     },
@@ -270,6 +272,7 @@ impl BatchWriter {
     }
 
     pub(in crate::ipc) fn finish(mut self) -> String {
+        // The key inside a string matches, too: the page then looks for bytes and finds none.
         let has_bytes = self.len > 0 && BYTES.find(self.json.as_bytes()).is_some();
         self.json.push_str(if has_bytes {
             r#"],"bytes":true}"#

@@ -14,6 +14,8 @@ use crate::semconv;
 /// Our layer takes both. A layer of `tracing-opentelemetry` that is the app's own leaves them, and
 /// gets the attributes afterwards.
 pub(in crate::ipc) fn enter(span: &Span, start: SpanStart) -> Entered<'_> {
+    // To see whether a layer of OpenTelemetry's entered a span. If none did, the current span is
+    // still the app's, which must not get our attributes.
     let outer = current_span();
     span_start::put(start);
     let entered = span.enter();
@@ -28,6 +30,7 @@ pub(in crate::ipc) fn enter(span: &Span, start: SpanStart) -> Entered<'_> {
 /// Begins the span, which is entered later.
 pub(in crate::ipc) fn start(span: &Span, start: SpanStart) {
     span_start::put(start);
+    // It starts the span: `tracing-opentelemetry` builds a span when its context is asked for.
     let context = span.context();
     if let Some(left) = span_start::take() {
         context.span().set_attributes(left.attributes);
@@ -37,6 +40,7 @@ pub(in crate::ipc) fn start(span: &Span, start: SpanStart) {
 /// Sets an attribute on the span, from wherever: it need not be the current one.
 pub(in crate::ipc) fn set_attribute(span: &Span, attribute: KeyValue) {
     if !span.is_disabled() {
+        // By the span's context and not by a field: a field would be on each line of the app's log.
         span.context().span().set_attribute(attribute);
     }
 }
@@ -47,6 +51,7 @@ pub(in crate::ipc) fn fail(span: &Span, error: &'static str) {
         let context = span.context();
         let span = context.span();
         span.set_attribute(KeyValue::new(semconv::ERROR_TYPE, error));
+        // No description: that would be an error's text, which may quote the page.
         span.set_status(Status::error(""));
     }
 }

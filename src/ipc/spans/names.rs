@@ -51,6 +51,8 @@ static KEPT: LazyLock<CappedNames<Option<Kept>>> = LazyLock::new(|| CappedNames:
 impl SpanNames {
     pub(in crate::ipc) fn of(event: &Arc<str>) -> Self {
         let keep = |event: &Arc<str>| {
+            // Leaked, so that a span's name costs no allocation. The cap on names bounds what is
+            // leaked.
             let leak = |verb: Verb| -> &'static str { verb.name(event).leak() };
             Some(Verb::ALL.map(leak))
         };
@@ -71,6 +73,7 @@ impl SpanNames {
     /// The event, as the value of an attribute.
     pub(in crate::ipc) fn event(&self) -> Value {
         match &self.kept {
+            // The event's name alone, so it serves as the attribute's value as well.
             Some(kept) => kept[Verb::Handle as usize].into(),
             None => Arc::clone(&self.event).into(),
         }

@@ -11,11 +11,13 @@ use crate::ipc::withdrawal::Withdrawal;
 use crate::semconv::ErrorType;
 
 /// Spans that a page may have open at once. What it opens beyond is not made.
+// The page script has the same bound, `SPANS` in `page/src/config.ts`.
 const OPEN_SPANS_MAX: usize = 1_000;
 /// Spans that ended and can still be a parent: a call waits for a credit, and its span's end does
 /// not. Of 100 bytes each.
 const CLOSED_SPANS_MAX: usize = 1_000;
 
+// The page chooses the ids, so the hash has a random seed.
 type Ids<V> = HashMap<u64, V, foldhash::quality::RandomState>;
 
 /// The open spans of one generation.
@@ -48,6 +50,7 @@ impl OpenSpans {
         if self.last_span.is_some_and(|last| id <= last) {
             return Err(ErrorType::Duplicate);
         }
+        // Each id in `closed` is also in `spans`, so the difference is what is open.
         if self.spans.len() - self.closed.len() >= OPEN_SPANS_MAX {
             return Err(ErrorType::TooManySpans);
         }
@@ -78,6 +81,8 @@ impl OpenSpans {
             Some(SpanState::Closed(_)) | None => return Err(ErrorType::UnknownSpan),
         };
         match &span {
+            // No span was made, or it is being made: nothing can be a parent, and `opened` hands
+            // the late span back.
             None => drop(self.spans.remove(&id)),
             Some(span) => {
                 self.spans
@@ -105,6 +110,7 @@ impl OpenSpans {
         }
         self.reserve(open.span)?;
         let start = open.at.and_then(|at| clock.to_host(at, received));
+        // A span whose parent is not known becomes a root: the host alone knows which spans exist.
         let parent = open.parent.and_then(|parent| self.parent(parent)).cloned();
         Ok((parent, start))
     }

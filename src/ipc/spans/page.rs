@@ -68,6 +68,7 @@ impl<'a> MessageTrace<'a> {
         transit: Option<Duration>,
     ) -> Self {
         Self {
+            // `dispatch` sets it, when it knows the event's series.
             original: None,
             traceparent: posted.traceparent.as_deref(),
             size: posted.data.get().len(),
@@ -98,8 +99,10 @@ impl StartedSpan {
         now: Stamp,
     ) -> Option<Self> {
         let tracer = tracer.tracer(clock)?;
+        // Page times are rounded and estimated, so a child may seem to begin before its parent.
         let start = parent.map_or(start, |parent| start.max(parent.start));
         let wall = clock.wall_by(start, now);
+        // The wall clock may have been set since the parent began.
         let wall = parent.map_or(wall, |parent| wall.max(parent.wall));
         let span = tracer.start(context, span.with_start_time(wall))?;
         Some(Self { span, start, wall })

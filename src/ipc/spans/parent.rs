@@ -37,6 +37,8 @@ impl TraceParent {
             return Self::Suppressed;
         }
         Context::map_current(|context| {
+            // The second mark is OpenTelemetry's own. An exporter works under it, and its messages
+            // need no spans.
             if suppression::is_marked(context) || context.is_telemetry_suppressed() {
                 Self::Suppressed
             } else if context.has_active_span() {
@@ -65,6 +67,8 @@ impl HandlerContext {
     /// Spans are suppressed below no span of ours: a span that the app makes all the same has a
     /// parent that is not sampled, so samplers that ask the parent refuse it.
     pub(in crate::ipc) fn suppressed() -> Self {
+        // `| 1`, since an id of zeros is invalid, and an invalid parent is none. It is random, so
+        // that two processes do not give one id to different messages.
         static SEED: LazyLock<u64> = LazyLock::new(|| RandomState::new().hash_one("trace") | 1);
         static LAST: AtomicU64 = AtomicU64::new(1);
         // Relaxed: only that the ids differ matters, since log records carry them.

@@ -40,6 +40,7 @@ pub(in crate::ipc) struct ParentSpan {
 impl ParentSpan {
     /// The context in which its children are made.
     pub(in crate::ipc) fn context(&self) -> Context {
+        // The span itself belongs to its message; its ids are all that a child needs.
         Context::new().with_remote_span_context(self.context.clone())
     }
 
@@ -102,6 +103,7 @@ impl TimedSpan {
     }
 
     pub(in crate::ipc) fn finish(mut self, error: Option<&'static str>, at: Stamp) {
+        // First, since `self` is dropped at the end of this function.
         self.has_ended = true;
         if let Some(error) = error {
             mark(&mut self.span, error);
@@ -121,6 +123,7 @@ impl TimedSpan {
 impl Drop for TimedSpan {
     fn drop(&mut self) {
         if !self.has_ended {
+            // The SDK would end it without an error.
             mark(&mut self.span, semconv::OTHER);
             self.span.end();
         }
@@ -145,6 +148,7 @@ pub(in crate::ipc) fn count(count: usize) -> i64 {
 /// Marks a span as failed.
 pub(in crate::ipc) fn mark(span: &mut BoxedSpan, error: &'static str) {
     span.set_attribute(KeyValue::new(semconv::ERROR_TYPE, error));
+    // No description: that would be an error's text, which may quote the page.
     span.set_status(Status::error(""));
 }
 

@@ -61,6 +61,7 @@ fn hex<const N: usize>(digits: &[u8]) -> Option<[u8; N]> {
 fn nibble(digit: u8) -> Option<u8> {
     match digit {
         b'0'..=b'9' => Some(digit - b'0'),
+        // Lower case alone, as the specification has it.
         b'a'..=b'f' => Some(digit - b'a' + 10),
         _ => None,
     }

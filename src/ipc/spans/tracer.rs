@@ -16,6 +16,7 @@ use crate::semconv;
 
 /// The tracer that the app gave, or the global one once there is one.
 pub(in crate::ipc) struct WireTracer {
+    // Kept for good, so a global provider that is replaced later is not noticed.
     tracer: OnceLock<BoxedTracer>,
     /// When to look for a global tracer again: looking costs more than a message does.
     retry_at: AtomicU64,
@@ -38,6 +39,7 @@ impl WireTracer {
     ) -> Self {
         let cell = OnceLock::new();
         if let Some(tracer) = tracer {
+            // The app named it, so the global one is never asked for.
             cell.get_or_init(|| BoxedTracer::new(tracer));
         }
         Self {
@@ -70,6 +72,7 @@ impl WireTracer {
 
     /// A handler's span is one of OpenTelemetry's.
     pub(in crate::ipc) fn handler_traced(&self, now: Stamp) {
+        // The load first: a swap with each event would take the cache line from other threads.
         if !self.is_traced.load(Ordering::Relaxed) && !self.is_traced.swap(true, Ordering::Relaxed)
         {
             // That one counts, too.
@@ -100,6 +103,8 @@ impl WireTracer {
 
     #[cold]
     fn global(&self, now: Stamp) -> TracerRef<'_> {
+        // Before the look at the global tracer: an install in between is then a reason to look
+        // again.
         self.epoch.store(install_epoch(), Ordering::Relaxed);
         self.retry_at
             .store(now.plus(RETRY_INTERVAL).as_nanos(), Ordering::Relaxed);
@@ -129,6 +134,7 @@ impl TracerRef<'_> {
         let span = tracer.build_with_context(span, parent.unwrap_or(&root));
         let id = span.span_context().span_id();
         if id == SpanId::INVALID {
+            // OpenTelemetry's no-op tracer.
             return None;
         }
         if let Self::Global(kept, tracer) = self {

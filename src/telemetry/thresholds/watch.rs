@@ -8,7 +8,7 @@ use super::event::{ThresholdEvent, ThresholdKind, ThresholdState};
 use super::notifier::{Notifier, ThresholdCallback};
 use super::window::{MARKS, Window};
 use crate::clock::{Stamp, now};
-use crate::instrument::ended::{Ended, Subject, every_ended};
+use crate::instrument::ended::{Ended, Reader, Subject, every_ended};
 
 /// What is too much, and within which time.
 #[derive(Clone, Copy, Debug)]
@@ -23,6 +23,8 @@ pub(crate) struct ThresholdRules {
 pub(crate) struct ThresholdWatch {
     state: Mutex<Watched>,
     notifier: Notifier,
+    /// Keeps events counted, with or without a recorder.
+    _events: Reader,
 }
 
 /// How many names are above a threshold, by its kind, in the order of [`ThresholdKind::ALL`].
@@ -32,6 +34,7 @@ impl ThresholdWatch {
     /// What was counted before is left out.
     pub(crate) fn new(rules: ThresholdRules, callback: Option<ThresholdCallback>) -> Self {
         Self {
+            _events: Reader::of_events(),
             state: Mutex::new(Watched::new(rules, now(), every_ended())),
             notifier: Notifier::new(callback),
         }
