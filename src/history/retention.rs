@@ -32,6 +32,7 @@ impl Store {
         let samples = self.in_chunks(|| delete_samples(connection, records_from, chunk))?;
         let minute = rollups_from / MINUTE;
         self.in_chunks(|| delete_rollups(connection, minute, chunk))?;
+        // These two tables have few rows, so they need no chunks.
         connection.execute("DELETE FROM flight WHERE taken_at < ?1", [records_from])?;
         connection.execute("DELETE FROM profile WHERE started_at < ?1", [records_from])?;
         // What is left for the next pass still names its session.
@@ -76,6 +77,8 @@ impl Store {
         let pages_max = self.bounds.database / PAGE_BYTES;
         let target = percent_of_pages(self.bounds, FULL_UNTIL);
         let chunk = self.chunk();
+        // Deleted rows leave free pages in the file, which SQLite fills before it appends. So the
+        // pages in use are compared, and not the file's length.
         self.in_chunks(|| match used_pages(connection)? <= target {
             true => Ok(0),
             false => delete_oldest(connection, self.bounds, now, chunk),
@@ -94,6 +97,8 @@ impl Store {
         self.connection.execute_batch("PRAGMA secure_delete = ON")?;
         let transaction = self.connection.transaction()?;
         let mut deleted = transaction.execute("DELETE FROM record", [])?;
+        // The rows of `series` stay: this writer and those of other processes keep their ids in
+        // memory.
         deleted += transaction.execute("DELETE FROM sample", [])?;
         transaction.execute("DELETE FROM rollup", [])?;
         transaction.execute("DELETE FROM flight", [])?;
@@ -105,6 +110,7 @@ impl Store {
         vacuum(&self.connection, pages)?;
         self.connection
             .execute_batch("PRAGMA secure_delete = OFF")?;
+        // The log still has pages from before. The checkpoint cuts it to nothing.
         self.checkpoint();
         Ok(deleted as u64)
     }
@@ -138,6 +144,8 @@ fn delete_oldest(
     let age = |at: i64| now.saturating_sub(at).max(0);
     let rollup_age = rollup.map(|minute| age(minute.saturating_mul(MINUTE)));
     let kept_age = record.into_iter().chain(sample).map(age).max();
+    // Roll-ups are small and meant to outlive the records. They go first only where they reach back
+    // very much farther.
     match (kept_age, rollup_age) {
         (Some(kept), Some(rollup))
             if kept.saturating_mul(ROLLUPS_REACH).max(ROLLUPS_AGE_MIN) < rollup =>
@@ -152,6 +160,7 @@ fn delete_oldest(
             (None, _) => delete_samples(connection, i64::MAX, chunk),
         },
         (None, Some(_)) => delete_rollups(connection, i64::MAX, chunk),
+        // What the flight recorder saw goes last: it is what is left of a run that crashed.
         (None, None) => match profile::delete_oldest(connection)? {
             0 => flight::delete_oldest(connection, chunk),
             deleted => Ok(deleted),
@@ -182,6 +191,8 @@ fn delete_ahead(connection: &Connection, now: i64, chunk: i64) -> rusqlite::Resu
             continue;
         };
         let minute = MINUTE / unit;
+        // The minute protects a young file, whose oldest row is of just now, from a small step of
+        // the clock.
         if last.saturating_sub(now) > now.saturating_sub(first).max(minute) {
             return connection
                 .prepare_cached(table.delete_after)?
@@ -305,6 +316,8 @@ pub(super) fn pragma(connection: &Connection, name: &str) -> rusqlite::Result<u6
 const FORGET_RUNS: &str =
     "DELETE FROM run WHERE NOT EXISTS (SELECT 1 FROM session WHERE id = session_id)";
 
+// The gap between both lets one trim do for many batches. Above the upper one there is room for the
+// batch that is being written: SQLite refuses any page beyond the bound.
 /// Percent of its bound at which the oldest goes, and until when.
 const FULL_FROM: u64 = 92;
 const FULL_UNTIL: u64 = 85;

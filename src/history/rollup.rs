@@ -56,6 +56,7 @@ impl Rollups {
         totals.count += count;
         totals.errors += count * u64::from(is_error);
         totals.slow += count * u64::from(is_slow);
+        // A sum that wrapped would look like a small one. At its end it stays there.
         totals.sum = totals.sum.saturating_add(nanos.saturating_mul(count));
         totals.min = totals.min.min(nanos);
         totals.max = totals.max.max(nanos);
