@@ -53,6 +53,7 @@ pub fn import_with_progress(
     let Origin::MetricsStorage { table } = origin else {
         return Err(ImportError::AlreadyHistory(old.into()));
     };
+    // `exists` would follow a link, and say no for one that leads nowhere.
     if new.symlink_metadata().is_ok() {
         return Err(ImportError::Exists(new.into()));
     }
@@ -66,6 +67,7 @@ pub fn import_with_progress(
     let target = Connection::open_with_flags(&partial.0, OpenFlags::SQLITE_OPEN_READ_WRITE);
     let mut target = target.map_err(|error| unwritable(error.into()))?;
     let imported = migrate(&source, &table, &mut target, &mut progress)?;
+    // Closed before it gets its name, so that SQLite has nothing left to write.
     target
         .close()
         .map_err(|(_, error)| QueryError::from(error))?;
@@ -102,6 +104,8 @@ fn migrate(
 ) -> Result<Imported, QueryError> {
     // As the writer's files have it, so that an app may go on in this one.
     target.pragma_update(None, "auto_vacuum", 2)?;
+    // One transaction: the new file has everything or nothing, and SQLite syncs the disk for each
+    // transaction.
     let whole = target.transaction()?;
     whole.execute_batch(SCHEMA)?;
     whole.pragma_update(None, "application_id", APPLICATION_ID)?;
@@ -112,6 +116,7 @@ fn migrate(
         false => "NULL".to_owned(),
     };
     // `unixepoch` reads what SQLite's CURRENT_TIMESTAMP and Python's `isoformat` write.
+    // The order is what `Writer` relies on.
     let sql = format!(
         "SELECT operation, duration, CASE WHEN typeof(timestamp) = 'text' \
          THEN unixepoch(timestamp, 'subsec') ELSE timestamp END AS at, \
@@ -142,10 +147,12 @@ fn migrate(
             number(row.get_ref(1)?).and_then(|milliseconds| nanos(milliseconds * 1e6)),
             number(row.get_ref(2)?).and_then(time),
         );
+        // SQLite columns of the old schema may hold any type, so each value is checked.
         let (Some(operation), Some(duration), Some(started_at)) = read else {
             skipped += 1;
             continue;
         };
+        // `error` may hold the error's text. It serves as the type where there is none.
         let (failed, said) = error(row.get_ref(3)?);
         writer.write(&OldRow {
             operation,
@@ -200,6 +207,7 @@ struct Rollup {
 
 impl<'a> Writer<'a> {
     fn new(target: &'a Transaction<'a>) -> Result<Self, QueryError> {
+        // The old file knows no runs of the app, so one session stands for all rows.
         target.execute(
             "INSERT INTO session (id, service, version, instance, process_id, started_at, seen_at) \
              VALUES (1, 'imported', NULL, 'imported', 0, 0, 0)",
@@ -215,6 +223,7 @@ impl<'a> Writer<'a> {
                 .prepare("INSERT INTO rollup VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)")?,
             series: None,
             rollup: None,
+            // The session's times are written at the end, when they are known.
             first: i64::MAX,
             last: 0,
             records: 0,
@@ -250,6 +259,7 @@ impl<'a> Writer<'a> {
             sketch: Sketch::new(),
         });
         rollup.count += 1;
+        // Counted by the rule of the reader, so that roll-ups and records agree.
         rollup.errors += i64::from(is_failure(outcome));
         rollup.slow += i64::from(row.slow);
         rollup.sum = rollup.sum.saturating_add(row.duration);
@@ -310,6 +320,7 @@ fn error(value: ValueRef<'_>) -> (bool, Option<String>) {
         ValueRef::Real(error) => (error != 0.0, None),
         ValueRef::Text(_) | ValueRef::Blob(_) => match text(value) {
             None => (false, None),
+            // SQLite has no booleans, so a program may write them as texts.
             Some(text) => match text.to_ascii_lowercase().as_str() {
                 "0" | "false" | "none" => (false, None),
                 "1" | "true" => (true, None),
@@ -336,6 +347,7 @@ fn text(value: ValueRef<'_>) -> Option<String> {
 fn context(stack_trace: Option<String>, context: Option<String>) -> Option<String> {
     let mut object = match context.as_deref().map(serde_json::from_str) {
         Some(Ok(Value::Object(object))) => object,
+        // The history promises a JSON object, so any other text becomes a value in one.
         Some(_) => Map::from_iter([("context".to_owned(), Value::from(context))]),
         None => Map::new(),
     };
