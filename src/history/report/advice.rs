@@ -69,6 +69,8 @@ pub(super) fn advice(facts: &Facts, own: Vec<Advice>) -> Vec<Advice> {
         facts,
         advice: Vec::new(),
     };
+    // The order is that of causes before consequences: `queues` looks whether `handlers` found what
+    // keeps the UI thread.
     found.handlers();
     found.queues();
     found.messages();
@@ -80,6 +82,7 @@ pub(super) fn advice(facts: &Facts, own: Vec<Advice>) -> Vec<Advice> {
     found.system();
     found.advice.extend(own);
     let rank = |advice: &Advice| u8::from(advice.severity != "critical");
+    // A stable sort, which keeps that order among findings of one severity.
     found.advice.sort_by_key(rank);
     found.advice
 }
@@ -92,6 +95,7 @@ struct Found<'a> {
 
 impl<'a> Found<'a> {
     fn add(&mut self, id: &str, subject: String, evidence: String, example: Option<&Event>) {
+        // A test holds that every rule has its entry.
         let Some(entry) = self.entries.get(id) else {
             return;
         };
@@ -123,6 +127,8 @@ impl<'a> Found<'a> {
 
     /// Those of a series that stand for all of them, and its slowest beside them as examples.
     fn of(&self, series: &Arc<Series>) -> (&'a [Event], Vec<&'a Event>) {
+        // Numbers come from the sample alone. With the slowest among them every quantile would be
+        // too high.
         let sample = self
             .facts
             .of_series
@@ -144,14 +150,18 @@ impl<'a> Found<'a> {
     fn handlers(&mut self) {
         for stats in self.kind(&["call", "event_in"]) {
             let (sample, slowest) = self.of(&stats.series);
+            // One or two slow handlers may have had a reason of that moment.
             let Some(spread) = spread(sample, HANDLER).filter(|is| is.count >= 3) else {
                 continue;
             };
             if spread.p95 < HANDLER_SLOW {
                 continue;
             }
+            // An example may be one of the slowest: it shows what to look at and counts for
+            // nothing.
             let example = longest(sample.iter().chain(slowest.iter().copied()), HANDLER);
             let blocked = self.waits_within(&stats.series);
+            // A call's handler may have run on another thread than the one that kept its record.
             let is_main = stats.series.kind == "event_in"
                 && sample
                     .iter()
@@ -213,6 +223,8 @@ impl<'a> Found<'a> {
             let is_long = event
                 .stage(HANDLER)
                 .is_some_and(|took| took >= HANDLER_SLOW / 2);
+            // The records of a history have no ids of spans, so what a handler held up is found by
+            // time.
             if event.series == *series && is_long {
                 handlers.extend(event.span_of(HANDLER).map(|span| (event.session, span)));
             }
@@ -226,6 +238,8 @@ impl<'a> Found<'a> {
             else {
                 continue;
             };
+            // A wait counts for a handler that took at least half of it. Several runs of the app
+            // may share the time, so only the same run counts.
             let within = handlers.iter().any(|(session, (begin, end))| {
                 let shared = to.min(*end) - from.max(*begin);
                 *session == event.session && shared * 2 >= to - from
@@ -260,6 +274,8 @@ impl<'a> Found<'a> {
         }
         for ((series, error), (count, example)) in self.failed_by_type(|event| {
             event.outcome == "dropped"
+                // A newer message took the place of one that was superseded, and a shutdown ends
+                // what is queued. Neither shows a lack of room.
                 && !matches!(event.error_type.as_deref(), Some("superseded" | "shutdown"))
                 && event.is_message()
         }) {
@@ -276,6 +292,7 @@ impl<'a> Found<'a> {
     /// Many messages, and large ones.
     fn messages(&mut self) {
         for stats in self.kind(&["call", "event_in", "event_out"]) {
+            // From the roll-ups: of a busy name only some records are kept.
             let peak = self.facts.peaks.get(&stats.series).copied().unwrap_or(0);
             let (sample, _) = self.of(&stats.series);
             let rate = peak as f64 / 60.0;
@@ -329,6 +346,8 @@ impl<'a> Found<'a> {
                 let row = rows
                     .entry((event.session, event.series.clone()))
                     .or_default();
+                // The page's clock moves in steps of a millisecond on WebKitGTK, so a call may seem
+                // to begin before the end of the one before.
                 let follows = row.last().is_none_or(|last| {
                     let gap = event.start - last.end();
                     (-1_000_000..GAP_MAX).contains(&gap)
@@ -337,6 +356,7 @@ impl<'a> Found<'a> {
                     row.clear();
                 }
                 row.push(event);
+                // One finding for each series, with the longest row as its evidence.
                 let best = longest.entry(event.series.clone()).or_default();
                 if row.len() > best.len() {
                     best.clone_from(row);
@@ -375,6 +395,7 @@ impl<'a> Found<'a> {
     ) -> BTreeMap<(Arc<Series>, String), (usize, &'a Event)> {
         let newest = self.failed_by_type(|event| event.series == *series);
         match newest.is_empty() {
+            // The sample is in the order of time, and the newest is to come first.
             true => by_type(
                 self.of(series)
                     .0
@@ -404,6 +425,7 @@ impl<'a> Found<'a> {
                 }
                 _ => continue,
             };
+            // A single failure among few is a high rate by chance.
             if stats.errors < 3 || stats.error_rate < ERROR_RATE {
                 continue;
             }
@@ -420,6 +442,7 @@ impl<'a> Found<'a> {
                 self.add(id, subject(&stats.series), evidence, None);
                 continue;
             };
+            // `messages-dropped` names these.
             if example.outcome == "dropped" {
                 continue;
             }
@@ -435,6 +458,7 @@ impl<'a> Found<'a> {
 
     fn slow_operations(&mut self) {
         for stats in self.kind(&["operation"]) {
+            // Below one in a hundred they count as outliers.
             if stats.slow < 3 || (stats.slow as f64) < 0.01 * stats.count as f64 {
                 continue;
             }
@@ -466,6 +490,7 @@ impl<'a> Found<'a> {
             let (was, is) = (before.p95, after.p95);
             let kind = after.series.kind.as_str();
             let is_known = matches!(kind, "startup" | "page_error" | "current_operation");
+            // Of fewer than 50 the p95 depends on two or three records.
             let few = before.count < 50 || after.count < 50;
             if is_known || few || is < was * 2 || is - was < SLOWER_BY {
                 continue;
@@ -491,6 +516,7 @@ impl<'a> Found<'a> {
     }
 
     fn startup(&mut self) {
+        // One finding for a start: by what the user sees, or else by the page's document.
         let shown = ["first_paint", "dom_ready"];
         for phase in shown {
             let newest = self
@@ -534,6 +560,8 @@ impl<'a> Found<'a> {
             for (at, session, value) in &samples.points {
                 of.entry(*session).or_default().push((*at, *value));
             }
+            // By run: a new process begins with less memory, which would hide the growth of the one
+            // before.
             for points in of.into_values() {
                 if samples.name.ends_with("memory.usage")
                     && let Some((grew, to, over)) = growth(&points)
@@ -550,6 +578,7 @@ impl<'a> Found<'a> {
                     );
                     self.add("memory-growth", subject, evidence, None);
                 }
+                // Some ten samples, since any program may have all cores for a moment.
                 if samples.name == "system.cpu.utilization" && points.len() >= 10 {
                     let sum: f64 = points.iter().map(|(_, value)| value).sum();
                     let mean = sum / points.len() as f64;
@@ -573,6 +602,7 @@ impl<'a> Found<'a> {
 /// steady. The first fifth is the app's start.
 fn growth(points: &[(i64, f64)]) -> Option<(f64, f64, u64)> {
     let size = points.len() / 5;
+    // The median of fewer than three is decided by one outlier.
     if size < 3 {
         return None;
     }
@@ -585,6 +615,7 @@ fn growth(points: &[(i64, f64)]) -> Option<(f64, f64, u64)> {
             values.get(values.len() / 2).copied().unwrap_or(0.0)
         })
         .collect();
+    // A leak rises from part to part. What rises once is a cache, or a document that was opened.
     let rises = medians
         .windows(2)
         .skip(1)
@@ -606,6 +637,7 @@ struct Spread {
 
 /// By weight: one that stands for several counts as often.
 fn spread(events: &[Event], stage: usize) -> Option<Spread> {
+    // A weight below 1 cannot be one of ours: a file may come from another program.
     let known = |event: &Event| Some((event.stage(stage)?, event.weight.max(1.0)));
     let mut all: Vec<(u64, f64)> = events.iter().filter_map(known).collect();
     all.sort_unstable_by_key(|(took, _)| *took);
@@ -631,6 +663,7 @@ fn by_type<'a>(
 ) -> BTreeMap<(Arc<Series>, String), (usize, &'a Event)> {
     let mut by_type = BTreeMap::new();
     for event in events {
+        // Not every failure has a type. Its outcome names its group then.
         let error = event.error_type.as_deref().unwrap_or(&event.outcome);
         let key = (event.series.clone(), error.to_owned());
         by_type.entry(key).or_insert((0, event)).0 += 1;

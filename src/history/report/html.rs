@@ -37,6 +37,7 @@ pub(super) fn page(facts: &Facts, advice: &[Advice], verdict: &str) -> String {
 }
 
 fn head(out: &mut String, facts: &Facts, advice: &[Advice], verdict: &str) {
+    // The worst comes first.
     let class = advice.first().map_or(unclean::class(facts), |first| {
         match first.severity.as_str() {
             "critical" => "critical",
@@ -67,9 +68,12 @@ fn head(out: &mut String, facts: &Facts, advice: &[Advice], verdict: &str) {
         "<div class=\"scroll\"><table><tr><th>App</th><th>Version</th><th>Process</th>\
                   <th>Started</th><th>Ended</th></tr>",
     );
+    // The newest runs are those that a reader asks about.
     for session in facts.sessions.iter().rev().take(SESSIONS) {
         let ended = match session.ended_at {
             Some(at) => moment(at),
+            // A killed process writes no end, and one that runs has none yet. The file alone cannot
+            // tell them apart.
             None => format!(
                 "did not end well, or runs still; last seen {}",
                 moment(session.seen_at)
@@ -104,6 +108,7 @@ fn advice_section(out: &mut String, advice: &[Advice]) {
         // Once for all findings of a rule that follow each other.
         let remedy = match before.is_some_and(|before| before.remedy == advice.remedy) {
             true => "As above.".to_owned(),
+            // `sentence` escapes its text, so what it returns is not escaped again.
             false => sentence(&advice.remedy),
         };
         before = Some(advice);
@@ -173,6 +178,7 @@ fn sentence(text: &str) -> String {
         let part: String = pieces
             .map(|piece| escaped(&piece.iter().collect::<String>()))
             .collect();
+        // Between two backticks the place is odd.
         match place % 2 {
             0 => out += &part,
             _ => put!(out, "<code>{part}</code>"),
@@ -186,6 +192,8 @@ fn sentence(text: &str) -> String {
 
 fn startup(out: &mut String, facts: &Facts) {
     out.push_str("<h2>Startup</h2>");
+    // A phase's duration counts from the process' start, so the latest end belongs to the newest
+    // start.
     let Some(newest) = facts.startup.iter().max_by_key(|event| event.end()) else {
         out.push_str("<p class=\"soft\">No start of the app is in this period.</p>");
         return;
@@ -216,6 +224,7 @@ fn startup(out: &mut String, facts: &Facts) {
             time(step),
             at(before),
             at(before),
+            // A step that took no time still has a line to be seen.
             at(step).max(0.3)
         );
         before = phase.duration;
@@ -339,6 +348,7 @@ fn numbers(out: &mut String, facts: &Facts) {
                   <div class=\"scroll\"><table><tr><th>What</th><th class=\"n\">Count</th>\
                   <th class=\"n\">Failed</th><th class=\"n\">Slow</th><th class=\"n\">Mean</th>\
                   <th class=\"n\">p95</th><th class=\"n\">p99</th><th class=\"n\">Longest</th></tr>");
+    // Starts and page errors have parts of their own.
     let shown: Vec<_> = facts
         .stats
         .iter()
@@ -410,6 +420,7 @@ fn threads(out: &mut String, facts: &Facts) {
     for (title, about, kinds, stage) in parts {
         put!(out, "<h2>{title}</h2><p class=\"soft\">{about}</p>");
         let mut rows = Vec::new();
+        // A HashMap has no order; the rows are sorted below.
         for (series, events) in &facts.of_series {
             if !kinds.contains(&series.kind.as_str()) {
                 continue;
@@ -419,6 +430,7 @@ fn threads(out: &mut String, facts: &Facts) {
             known.sort_by_key(|event| event.stage(stage));
             let Some(last) = known.last() else { continue };
             let at = |share: usize| {
+                // The nearest rank: a value that was measured, and none between two.
                 let rank = (known.len() * share).div_ceil(100).saturating_sub(1);
                 known
                     .get(rank)
@@ -456,6 +468,7 @@ fn threads(out: &mut String, facts: &Facts) {
 
 fn memory(out: &mut String, facts: &Facts) {
     out.push_str("<h2>Memory and processor</h2>");
+    // By the end of the name, which is the same for the app, its webview and the host.
     let shown = |samples: &&Samples| {
         [
             "process.memory.usage",
@@ -495,9 +508,11 @@ fn memory(out: &mut String, facts: &Facts) {
 /// A line for each run of the app.
 fn chart(samples: &Samples, facts: &Facts, high: f64) -> String {
     let mut lines: BTreeMap<i64, String> = BTreeMap::new();
+    // All charts have the period as their width, so they can be compared.
     let length = (facts.to - facts.from).max(1) as f64;
     for (at, session, value) in &samples.points {
         let x = (at - facts.from) as f64 / length * 300.0;
+        // The axis begins at 0: a small change of a large value should look small.
         let y = 60.0 - value / high.max(f64::MIN_POSITIVE) * 56.0;
         put!(lines.entry(*session).or_default(), "{x:.1},{y:.1} ");
     }
@@ -515,6 +530,7 @@ fn chart(samples: &Samples, facts: &Facts, high: f64) -> String {
 
 fn errors(out: &mut String, facts: &Facts) {
     out.push_str("<h2>Errors</h2>");
+    // `failed` has the newest first, so the first of a group is its newest.
     let mut by: BTreeMap<_, (usize, &Event)> = BTreeMap::new();
     for event in &facts.failed {
         let error = event.error_type.as_deref().unwrap_or(&event.outcome);
@@ -555,6 +571,7 @@ fn errors(out: &mut String, facts: &Facts) {
     out.push_str("</table></div>");
 }
 
+// A reader should know whether texts are in the report before passing it on.
 fn files(out: &mut String, facts: &Facts) {
     let texts = match facts.with_texts {
         true => "Error texts and what the app added are in it: it was asked for.",
