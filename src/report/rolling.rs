@@ -281,7 +281,7 @@ impl State {
 }
 
 fn mean(sum: Duration, count: u64) -> Option<Duration> {
-    // `Duration` divides only by 32 bits.
+    // A `Duration` can only be divided by a `u32`.
     (count > 0).then(|| Duration::from_secs_f64(sum.as_secs_f64() / count as f64))
 }
 

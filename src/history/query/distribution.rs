@@ -44,9 +44,7 @@ impl Distribution {
                 take_number(&mut counts)?
             };
             if count < 0 {
-                // So many empty buckets.
-                // The encoding has a run of empty buckets as one negative number. A file may claim
-                // any length.
+                // So many empty buckets. A file may claim any number of them.
                 bucket = bucket.checked_add(usize::try_from(count.unsigned_abs()).ok()?)?;
             } else {
                 if bucket >= BUCKETS_MAX {
@@ -104,7 +102,8 @@ impl Distribution {
     pub(super) fn quantile(&self, q: f64) -> i64 {
         let bucket = self.quantile_bucket(q);
         let (least, width) = bounds(bucket);
-        // Half of the bucket's width, in nanoseconds: a microsecond's half is 500.
+        // A bucket holds `width` whole microseconds. This adds half the way from the first to the
+        // last of them, in nanoseconds.
         let nanos = least * 1_000 + (width - 1) * 500;
         i64::try_from(nanos).unwrap_or(i64::MAX)
     }

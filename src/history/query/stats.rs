@@ -70,7 +70,7 @@ impl SeriesStats {
             } else {
                 0.0
             },
-            // The other constructor panics, and the sum comes from a file.
+            // `from_secs_f64` panics at a number that does not fit, and the sum comes from a file.
             average: Duration::try_from_secs_f64(average / 1e9).unwrap_or_default(),
             min: nanos(tally.min),
             max: nanos(tally.max),

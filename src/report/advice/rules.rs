@@ -134,7 +134,7 @@ fn memory_grows(facts: &Facts) -> Vec<Hit> {
     let (Some(first), Some(last)) = (snapshots.first(), snapshots.last()) else {
         return Vec::new();
     };
-    // The webview's processes are in it, which may end: then it shrinks.
+    // The webview's processes are in it. When one ends, memory shrinks.
     let grew = last.memory_usage.saturating_sub(first.memory_usage);
     let pairs = snapshots.iter().zip(snapshots.iter().skip(1));
     let rises = pairs
