@@ -57,8 +57,8 @@ impl<'a> Trace<'a> {
 
     fn add(&mut self, event: &Event) {
         let process = self.process(event.session);
-        // Relative to the report's begin: microseconds since 1970 would lose their fraction in a
-        // JSON number.
+        // Relative to the report's begin: microseconds since 1970 would lose most of their fraction
+        // in a JSON number.
         let start = event.start - self.facts.from;
         let end = event.end() - self.facts.from;
         let args = args(event);
