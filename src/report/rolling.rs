@@ -195,9 +195,14 @@ impl Inner {
     }
 
     fn collect(&self) -> RollingSample {
-        let mut actions = self.actions();
-        let events = self.events();
+        // Before the lock is taken, and so dropped after it: with the last handle of a wire the app's
+        // handlers are dropped, too, and these may ask for the samples.
+        let wires = self.config.wires.iter().filter_map(WeakIpc::upgrade);
+        let wires: Vec<Ipc> = wires.collect();
         let mut state = self.state();
+        // The totals are read within the lock: so no sample has smaller ones than the sample before.
+        let mut actions = self.actions();
+        let events = self.events(&wires);
         let (now, timestamp) = self.clock.now_and_wall();
         // The total is cumulative, so the last minute is the difference to the sample from before
         // it.
@@ -237,7 +242,7 @@ impl Inner {
         }
     }
 
-    fn events(&self) -> EventMetrics {
+    fn events(&self, wires: &[Ipc]) -> EventMetrics {
         let of = self.totals.totals(Kind::Event).since(self.events_before);
         let reported = reported_depth(EVENT_QUEUE);
         let mut events = EventMetrics {
@@ -249,7 +254,7 @@ impl Inner {
             queue_depth: reported,
         };
         let (mut timed, mut took) = (of.count, of.duration);
-        for ipc in self.config.wires.iter().filter_map(WeakIpc::upgrade) {
+        for ipc in wires {
             let wire = ipc.metrics();
             let lost = wire.messages_failed + wire.messages_dropped;
             events.processed += wire.messages_sent + wire.messages_received;
@@ -302,5 +307,36 @@ impl fmt::Debug for RollingHistoryBuilder {
             .field("sample_interval", &self.sample_interval)
             .field("history_size", &self.history_size)
             .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::thread;
+
+    use super::*;
+    use crate::report::{record_action, record_event};
+
+    #[test]
+    fn samples_that_many_threads_take_at_once_keep_the_order_of_their_totals() {
+        let history = RollingHistory::builder().history_size(2).build();
+        let collect = || {
+            for _ in 0..500 {
+                record_action("rolling_test", Duration::ZERO, true);
+                record_event(Duration::ZERO, true);
+                // With so small a history the last minute may be counted from the sample before.
+                let sample = history.collect();
+                assert!(sample.actions.per_minute <= sample.actions.total);
+                let samples = history.samples();
+                let is_sorted = samples.is_sorted_by_key(|sample| sample.actions.total)
+                    && samples.is_sorted_by_key(|sample| sample.events.processed);
+                assert!(is_sorted, "{samples:?}");
+            }
+        };
+        thread::scope(|scope| {
+            for _ in 0..4 {
+                scope.spawn(collect);
+            }
+        });
     }
 }
