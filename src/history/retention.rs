@@ -91,27 +91,38 @@ impl Store {
         Ok(())
     }
 
-    /// Deletes everything that was recorded; returns how many records and samples that was.
+    /// Deletes everything that was recorded, its names included; returns how many records and samples
+    /// that was.
     pub(crate) fn discard(&mut self) -> rusqlite::Result<u64> {
         // Overwritten, and not only forgotten: a person said no.
         self.connection.execute_batch("PRAGMA secure_delete = ON")?;
-        let transaction = self.connection.transaction()?;
-        let mut deleted = transaction.execute("DELETE FROM record", [])?;
-        // The rows of `series` stay: this writer and those of other processes keep their ids in
-        // memory.
-        deleted += transaction.execute("DELETE FROM sample", [])?;
-        transaction.execute("DELETE FROM rollup", [])?;
-        transaction.execute("DELETE FROM flight", [])?;
-        transaction.execute("DELETE FROM profile", [])?;
-        transaction.execute("DELETE FROM run", [])?;
-        transaction.execute("DELETE FROM session", [])?;
-        transaction.commit()?;
-        let pages = pragma(&self.connection, "page_count")?;
-        vacuum(&self.connection, pages)?;
+        let deleted = self.delete_everything();
+        // Also after an error: what the writer deletes later is old and not refused.
         self.connection
             .execute_batch("PRAGMA secure_delete = OFF")?;
         // The log still has pages from before. The checkpoint cuts it to nothing.
         self.checkpoint();
+        deleted
+    }
+
+    fn delete_everything(&mut self) -> rusqlite::Result<u64> {
+        let transaction = self.connection.transaction()?;
+        let mut deleted = transaction.execute("DELETE FROM record", [])?;
+        deleted += transaction.execute("DELETE FROM sample", [])?;
+        for table in ["rollup", "flight", "profile", "run", "session"] {
+            transaction.execute(&format!("DELETE FROM {table}"), [])?;
+        }
+        // Writers, and readers in between two pages, have ids of series in memory. A nameless row
+        // keeps the last one, so SQLite gives none of them to another name.
+        let last = one(&transaction, "SELECT max(id) FROM series")?;
+        transaction.execute("DELETE FROM series", [])?;
+        if let Some(last) = last {
+            let sql = "INSERT INTO series (id, kind, name) VALUES (?1, '', '')";
+            transaction.execute(sql, [last])?;
+        }
+        transaction.commit()?;
+        let pages = pragma(&self.connection, "page_count")?;
+        vacuum(&self.connection, pages)?;
         Ok(deleted as u64)
     }
 }
@@ -321,3 +332,109 @@ const FORGET_RUNS: &str =
 /// Percent of its bound at which the oldest goes, and until when.
 const FULL_FROM: u64 = 92;
 const FULL_UNTIL: u64 = 85;
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::path::{Path, PathBuf};
+
+    use super::super::batch::Batch;
+    use super::super::rollup::RollupKey;
+    use super::super::series::SeriesTable;
+    use super::super::session::Session;
+    use super::*;
+    use crate::instrument::record_sink::RecordKind;
+
+    /// A process that writes.
+    struct Writer {
+        store: Store,
+        session: Session,
+        series: SeriesTable,
+    }
+
+    impl Writer {
+        fn new(path: &Path) -> Self {
+            Self {
+                store: Store::open(path, Bounds::of(64 << 20)).unwrap().store,
+                session: Session::new("app".to_owned(), None, None, 1),
+                series: SeriesTable::default(),
+            }
+        }
+
+        fn write(&mut self, names: &[&str]) {
+            let mut batch = Batch::default();
+            for name in names {
+                let series = self.series.place_of(RecordKind::Operation, name, "");
+                let key = RollupKey { series, minute: 1 };
+                batch.rollups.add(key, 1, 1_000, false, false);
+            }
+            let written = self.store.write(&batch, &self.series, &self.session, 2);
+            written.unwrap();
+        }
+
+        fn text(&self, sql: &str) -> String {
+            let connection = &self.store.connection;
+            connection.query_row(sql, [], |row| row.get(0)).unwrap()
+        }
+    }
+
+    fn folder(name: &str) -> PathBuf {
+        std::env::temp_dir().join(format!("spanwire-{name}-{}", std::process::id()))
+    }
+
+    const COUNTS: &str = "SELECT group_concat(name || ' ' || count, ', ') FROM (SELECT name, count \
+         FROM rollup JOIN series ON series.id = series_id ORDER BY name)";
+
+    #[test]
+    fn discard_leaves_no_name_and_another_process_writes_on_under_its_names() {
+        let folder = folder("discard");
+        let path = folder.join("history.db");
+        let (mut one, mut other) = (Writer::new(&path), Writer::new(&path));
+        for _ in 0..2 {
+            one.write(&["first", "second"]);
+            other.write(&["of the other", "second"]);
+            assert_eq!(one.text(COUNTS), "first 1, of the other 1, second 2");
+            let last: i64 = one
+                .text("SELECT CAST(max(id) AS TEXT) FROM series")
+                .parse()
+                .unwrap();
+            one.store.discard().unwrap();
+            let names =
+                "SELECT coalesce(group_concat(kind || name || webview, ''), '') FROM series";
+            assert_eq!(one.text(names), "");
+            let bytes = fs::read(&path).unwrap();
+            let file = String::from_utf8_lossy(&bytes);
+            assert!(!file.contains("first") && !file.contains("of the other"));
+            one.write(&["new"]);
+            other.write(&["of the other", "second"]);
+            assert_eq!(one.text(COUNTS), "new 1, of the other 1, second 1");
+            // Else a reader that knows the names of before would show these under those.
+            let first: i64 = one
+                .text("SELECT CAST(min(id) AS TEXT) FROM series WHERE name <> ''")
+                .parse()
+                .unwrap();
+            assert!(first > last, "{first} was {last}'s or one before");
+            one.store.discard().unwrap();
+        }
+        drop((one, other));
+        fs::remove_dir_all(folder).unwrap();
+    }
+
+    #[test]
+    fn discard_that_fails_on_the_way_deletes_nothing_and_overwrites_no_longer() {
+        let folder = folder("discard-fails");
+        let mut writer = Writer::new(&folder.join("history.db"));
+        writer.write(&["kept"]);
+        let refuse = "CREATE TRIGGER refuse BEFORE DELETE ON session \
+             BEGIN SELECT RAISE(ABORT, 'refused'); END";
+        writer.store.connection.execute_batch(refuse).unwrap();
+        assert!(writer.store.discard().is_err());
+        assert_eq!(writer.text(COUNTS), "kept 1");
+        assert_eq!(
+            pragma(&writer.store.connection, "secure_delete").unwrap(),
+            0
+        );
+        drop(writer);
+        fs::remove_dir_all(folder).unwrap();
+    }
+}

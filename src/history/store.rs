@@ -16,7 +16,7 @@ use super::error::HistoryError;
 use super::flight;
 use super::private_file::private;
 use super::profile::table as profile;
-use super::rollup::{RollupKey, Totals};
+use super::rollup::Totals;
 use super::series::{Series, SeriesTable};
 use super::session::Session;
 use super::set_aside::{FileId, says_it_is, set_aside};
@@ -92,7 +92,8 @@ pub(crate) struct Store {
     pub(crate) path: PathBuf,
     pub(crate) bounds: Bounds,
     file: Option<FileId>,
-    /// The ids of series by their places in the writer's table.
+    /// The ids of series by their places in the writer's table; none of before another process
+    /// deleted everything, as the missing session tells.
     series: HashMap<usize, i64, foldhash::fast::RandomState>,
 }
 
@@ -216,7 +217,10 @@ impl Store {
         // The ids of new series are kept apart until the commit. After a rollback they are not in
         // the file.
         let mut new_ids = Vec::new();
-        session.write(&transaction, now)?;
+        if session.write(&transaction, now)? {
+            // Whoever deleted everything deleted the names, too, so these are given again.
+            ids.clear();
+        }
         let mut id = |place: usize| -> rusqlite::Result<i64> {
             if let Some(id) = ids.get(&place) {
                 return Ok(*id);
@@ -248,7 +252,7 @@ impl Store {
         }
         for (key, totals) in batch.rollups.iter() {
             let id = id(key.series)?;
-            write_rollup(&transaction, key, totals, id)?;
+            write_rollup(&transaction, id, key.minute, totals)?;
         }
         flight::write(&transaction, &batch.looks, session.id)?;
         if let Some(before) = batch.prune_before {
@@ -489,16 +493,16 @@ fn write_row(
     Ok(())
 }
 
-/// Adds to the sums of that minute, to which another process may have added, too.
-fn write_rollup(
+/// Adds to the sums of that series and minute, to which another process may have added, too.
+pub(crate) fn write_rollup(
     transaction: &Transaction<'_>,
-    key: RollupKey,
-    totals: &Totals,
     series: i64,
+    minute: i64,
+    totals: &Totals,
 ) -> rusqlite::Result<()> {
     let written: Option<Vec<u8>> = transaction
         .prepare_cached("SELECT sketch FROM rollup WHERE series_id = ?1 AND minute = ?2")?
-        .query_row(params![series, key.minute], |row| row.get(0))
+        .query_row(params![series, minute], |row| row.get(0))
         .optional()?;
     // A sketch that cannot be read makes room for the new one. The exact sums beside it stay.
     let sketch = match written.as_deref().and_then(Sketch::decode) {
@@ -510,7 +514,7 @@ fn write_rollup(
     };
     let number = |number: u64| i64::try_from(number).unwrap_or(i64::MAX);
     transaction.prepare_cached(UPSERT_ROLLUP)?.execute(params![
-        key.minute,
+        minute,
         series,
         number(totals.count),
         number(totals.errors),
