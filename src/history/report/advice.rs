@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::catalogue::{self, Entry};
 use super::facts::{Event, Facts, HANDLER, QUEUE_WAIT};
+use super::spread::{longest, spread, spread_of};
 use super::text::{bytes, digits, share, time};
 use crate::history::query::{Series, SeriesStats};
 
@@ -317,19 +318,16 @@ impl<'a> Found<'a> {
         }
         for stats in self.kind(&["event_in", "event_out", "reply"]) {
             let (sample, _) = self.of(&stats.series);
-            let sized: Vec<&Event> = sample.iter().filter(|event| event.size.is_some()).collect();
-            let sum: f64 = sized
-                .iter()
-                .filter_map(|event| event.size)
-                .map(|is| is as f64)
-                .sum();
-            let mean = sum / (sized.len().max(1) as f64);
+            let Some(spread) = spread_of(sample, |event| event.size) else {
+                continue;
+            };
+            let mean = spread.mean as f64;
             if mean > PAYLOAD_LARGE {
-                let largest = sized.iter().max_by_key(|event| event.size).copied();
+                let largest = sample.iter().max_by_key(|event| event.size);
                 let evidence = format!(
                     "a message has {} on average, {} at most, {} messages in all",
                     bytes(mean),
-                    bytes(largest.and_then(|is| is.size).unwrap_or(0) as f64),
+                    bytes(spread.max as f64),
                     stats.count
                 );
                 self.add("payload-large", subject(&stats.series), evidence, largest);
@@ -627,36 +625,6 @@ fn growth(points: &[(i64, f64)]) -> Option<(f64, f64, u64)> {
     is_growth.then(|| (grew, last, u64::try_from(over).unwrap_or(0)))
 }
 
-/// A stage of some events.
-struct Spread {
-    count: usize,
-    mean: u64,
-    p95: u64,
-    max: u64,
-}
-
-/// By weight: one that stands for several counts as often.
-fn spread(events: &[Event], stage: usize) -> Option<Spread> {
-    // A weight below 1 cannot be one of ours: a file may come from another program.
-    let known = |event: &Event| Some((event.stage(stage)?, event.weight.max(1.0)));
-    let mut all: Vec<(u64, f64)> = events.iter().filter_map(known).collect();
-    all.sort_unstable_by_key(|(took, _)| *took);
-    let (max, _) = *all.last()?;
-    let weight: f64 = all.iter().map(|(_, weight)| weight).sum();
-    let sum: f64 = all.iter().map(|(took, weight)| *took as f64 * weight).sum();
-    let mut passed = 0.0;
-    let p95 = all.iter().find(|(_, of)| {
-        passed += of;
-        passed >= 0.95 * weight
-    });
-    Some(Spread {
-        count: all.len(),
-        mean: (sum / weight) as u64,
-        p95: p95.map_or(max, |(took, _)| *took),
-        max,
-    })
-}
-
 /// By what failed, and with what error: how many, and the first.
 fn by_type<'a>(
     events: impl Iterator<Item = &'a Event>,
@@ -669,10 +637,6 @@ fn by_type<'a>(
         by_type.entry(key).or_insert((0, event)).0 += 1;
     }
     by_type
-}
-
-fn longest<'a>(events: impl Iterator<Item = &'a Event>, stage: usize) -> Option<&'a Event> {
-    events.max_by_key(|event| event.stage(stage))
 }
 
 fn subject(series: &Series) -> String {

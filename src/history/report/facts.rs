@@ -93,6 +93,28 @@ pub(super) const RESPONSE: usize = 4;
 pub(super) const STAGES: [&str; 5] = ["page_wait", "transit", "queue_wait", "handler", "response"];
 
 impl Event {
+    #[cfg(test)]
+    pub(super) fn with_stage(series: Arc<Series>, stage: usize, took: u64, weight: f64) -> Self {
+        let mut stages = [None; STAGES.len()];
+        stages[stage] = Some(took);
+        Self {
+            id: 0,
+            session: 0,
+            series,
+            start: 0,
+            duration: took,
+            outcome: "ok".to_owned(),
+            error_type: None,
+            slow: None,
+            stages,
+            size: None,
+            thread: None,
+            trace_id: None,
+            context: None,
+            weight,
+        }
+    }
+
     pub(super) fn end(&self) -> i64 {
         let took = i64::try_from(self.duration).unwrap_or(i64::MAX);
         self.start.saturating_add(took)
@@ -208,11 +230,12 @@ impl Facts {
         Ok(facts)
     }
 
-    /// Each record that was read for the report, once, the oldest first.
+    /// The records that the report's files show one by one, each once, the oldest first.
+    ///
+    /// Those of [`Facts::of_series`] and [`Facts::wall`] alone are not among them: they are for
+    /// numbers and for one picture, and would make the files several times as large.
     pub(super) fn events(&self) -> Vec<&Event> {
         let runs = self.runs.iter().flatten();
-        // Without `of_series` and `wall`: these are for numbers and for one picture, and would make
-        // the files several times as large.
         let all = self
             .slowest
             .iter()

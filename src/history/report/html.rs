@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use super::advice::Advice;
 use super::facts::{Event, Facts, HANDLER, QUEUE_WAIT, RESPONSE, STAGES, Samples, TRANSIT};
 use super::page_style::STYLE;
+use super::spread::{longest, spread};
 use super::text::{bytes, digits, escaped, nanos, put, share, time};
 use super::{profile, unclean, wall};
 use crate::history::time::moment;
@@ -425,41 +426,34 @@ fn threads(out: &mut String, facts: &Facts) {
             if !kinds.contains(&series.kind.as_str()) {
                 continue;
             }
-            let known = events.iter().filter(|event| event.stage(stage).is_some());
-            let mut known: Vec<&Event> = known.collect();
-            known.sort_by_key(|event| event.stage(stage));
-            let Some(last) = known.last() else { continue };
-            let at = |share: usize| {
-                // The nearest rank: a value that was measured, and none between two.
-                let rank = (known.len() * share).div_ceil(100).saturating_sub(1);
-                known
-                    .get(rank)
-                    .and_then(|event| event.stage(stage))
-                    .unwrap_or(0)
+            let Some(spread) = spread(events, stage) else {
+                continue;
             };
-            rows.push((at(95), at(50), series, *last, known.len()));
+            let trace = longest(events.iter(), stage).and_then(|last| last.trace_id.as_deref());
+            rows.push((spread, series, trace));
         }
         if rows.is_empty() {
             out.push_str("<p class=\"soft\">Not measured.</p>");
             continue;
         }
-        rows.sort_by(|a, b| b.0.cmp(&a.0).then(a.2.cmp(b.2)));
+        rows.sort_by(|a, b| b.0.p95.cmp(&a.0.p95).then(a.1.cmp(b.1)));
         out.push_str(
             "<div class=\"scroll\"><table><tr><th>Message</th><th class=\"n\">Median</th>\
                       <th class=\"n\">p95</th><th class=\"n\">Longest</th><th class=\"n\">Of</th>\
                       <th>Trace of the longest</th></tr>",
         );
-        for (p95, median, series, last, count) in rows.into_iter().take(ROWS) {
+        for (spread, series, trace) in rows.into_iter().take(ROWS) {
             put!(
                 out,
                 "<tr><td class=\"name\">{} {}</td><td class=\"n\">{}</td><td class=\"n\">{}</td>\
-                 <td class=\"n\">{}</td><td class=\"n\">{count}</td><td><code>{}</code></td></tr>",
+                 <td class=\"n\">{}</td><td class=\"n\">{}</td><td><code>{}</code></td></tr>",
                 escaped(&series.kind),
                 escaped(&series.name),
-                time(median),
-                time(p95),
-                time(last.stage(stage).unwrap_or(0)),
-                escaped(last.trace_id.as_deref().unwrap_or("–"))
+                time(spread.median),
+                time(spread.p95),
+                time(spread.max),
+                spread.count,
+                escaped(trace.unwrap_or("–"))
             );
         }
         out.push_str("</table></div>");
@@ -602,7 +596,31 @@ const ROWS: usize = 20;
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::*;
+    use crate::history::query::Series;
+
+    #[test]
+    fn message_that_stands_for_others_counts_as_often_in_the_tables() {
+        let series = Arc::new(Series {
+            kind: "call".to_owned(),
+            name: "save".to_owned(),
+            webview: String::new(),
+        });
+        let event = |millis: u64, weight| {
+            Event::with_stage(Arc::clone(&series), HANDLER, millis * 1_000_000, weight)
+        };
+        let mut events = vec![event(200, 30.0)];
+        events.extend((0..19).map(|_| event(1, 1.0)));
+        let mut facts = Facts::default();
+        facts.of_series.insert(series, events);
+        let mut page = String::new();
+        threads(&mut page, &facts);
+        // The median, the p95 and the longest; of 20 records.
+        let row = format!("<td class=\"n\">{}</td>", time(200_000_000)).repeat(3);
+        assert!(page.contains(&(row + "<td class=\"n\">20</td>")), "{page}");
+    }
 
     #[test]
     fn sentence_keeps_names_and_sets_code() {

@@ -47,6 +47,7 @@ mod page_style;
 mod profile;
 mod rule;
 mod speedscope;
+mod spread;
 mod text;
 mod trace;
 mod unclean;
