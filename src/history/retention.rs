@@ -391,9 +391,9 @@ mod tests {
         let path = folder.join("history.db");
         let (mut one, mut other) = (Writer::new(&path), Writer::new(&path));
         for _ in 0..2 {
-            one.write(&["first", "second"]);
-            other.write(&["of the other", "second"]);
-            assert_eq!(one.text(COUNTS), "first 1, of the other 1, second 2");
+            one.write(&["apples", "pears"]);
+            other.write(&["cherries", "pears"]);
+            assert_eq!(one.text(COUNTS), "apples 1, cherries 1, pears 2");
             let last: i64 = one
                 .text("SELECT CAST(max(id) AS TEXT) FROM series")
                 .parse()
@@ -404,10 +404,10 @@ mod tests {
             assert_eq!(one.text(names), "");
             let bytes = fs::read(&path).unwrap();
             let file = String::from_utf8_lossy(&bytes);
-            assert!(!file.contains("first") && !file.contains("of the other"));
+            assert!(!file.contains("apples") && !file.contains("cherries"));
             one.write(&["new"]);
-            other.write(&["of the other", "second"]);
-            assert_eq!(one.text(COUNTS), "new 1, of the other 1, second 1");
+            other.write(&["cherries", "pears"]);
+            assert_eq!(one.text(COUNTS), "cherries 1, new 1, pears 1");
             // Else a reader that knows the names of before would show these under those.
             let first: i64 = one
                 .text("SELECT CAST(min(id) AS TEXT) FROM series WHERE name <> ''")
