@@ -49,6 +49,7 @@ pub(crate) struct Batch {
 
 impl Batch {
     pub(crate) fn is_empty(&self) -> bool {
+        // `prune_before` is only ever set together with a look, so it is not asked here.
         self.rows.is_empty()
             && self.samples.is_empty()
             && self.rollups.is_empty()
@@ -76,6 +77,8 @@ pub(crate) struct WallAnchor {
 
 impl WallAnchor {
     pub(crate) fn now() -> Self {
+        // Both clocks are read at once. Records of one pass keep their distances, also when the
+        // wall clock is set meanwhile.
         let (now, wall) = Clock::system().now_and_wall();
         Self { now, wall }
     }
@@ -83,6 +86,8 @@ impl WallAnchor {
     /// Nanoseconds since the Unix epoch, `before` that stamp.
     fn nanos(self, stamp: Stamp, before: Duration) -> i64 {
         let ago = self.now.since(stamp).saturating_add(before);
+        // A duration may come from anywhere and be longer than the time since 1970. Such a record
+        // counts as one of 1970.
         let at = self.wall.checked_sub(ago);
         nanos_since_epoch(at.unwrap_or(SystemTime::UNIX_EPOCH)).max(0)
     }
@@ -115,24 +120,32 @@ impl Intake {
         let place = self
             .series
             .place(record.kind, &record.name, record.webview.as_deref());
+        // A record has its end on the monotonic clock. Its start on the wall clock is counted back
+        // from there.
         let started_at = anchor.nanos(record.ended, record.duration);
         let is_error = is_error(record.outcome);
         let key = RollupKey {
             series: place,
+            // The minute of the start and not of the end: where a window cuts a minute, the reader
+            // replaces this roll-up by the records that start in the window.
             minute: started_at / MINUTE,
         };
         let nanos = u64::try_from(record.duration.as_nanos()).unwrap_or(u64::MAX);
         let series = self.series.get_mut(place);
         let slow = self.slowness.of(&record, &mut series.usual);
         let count = u64::from(record.count);
+        // The sums come before the sampling below, so they are exact however many rows are kept.
         batch
             .rollups
             .add(key, count, nanos, is_error, slow.is_some());
         batch.count += 1;
+        // The failed and the slow are sampled apart, so frequent good records cannot push them out.
         let stratum = match is_error || slow.is_some() {
             true => &mut series.notable,
             false => &mut series.ordinary,
         };
+        // The monotonic clock. After the wall clock is put back, all records would count for its
+        // old second until that has passed again.
         let second = Duration::from_nanos(record.ended.as_nanos()).as_secs();
         let chance = &mut self.chance;
         let weight = stratum.admit(second, self.records_per_second, || chance.next());
@@ -140,6 +153,7 @@ impl Intake {
             batch.rows.push(Row {
                 series: place,
                 started_at,
+                // The page reports some records as a number of alike ones.
                 weight: weight * f64::from(record.count),
                 slow,
                 record,
@@ -155,6 +169,8 @@ impl Intake {
         batch: &mut Batch,
     ) {
         let taken_at = anchor.nanos(at, Duration::ZERO);
+        // SQLite stores a NaN as NULL. The column is NOT NULL, so one NaN would fail the whole
+        // batch.
         for sample in samples.iter().filter(|sample| sample.value.is_finite()) {
             let series = self
                 .series

@@ -83,6 +83,7 @@ impl Counts {
         self.written.fetch_add(count, Ordering::Relaxed);
     }
 
+    // Threads of the app call this, so it is one atomic addition and takes no lock.
     pub(crate) fn dropped(&self, count: u64) {
         self.dropped.fetch_add(count, Ordering::Relaxed);
     }
@@ -133,6 +134,7 @@ impl Publish for Counts {
                 dropped: counter("dropped"),
             }
         };
+        // Totals and not increments: a recorder that is installed later still gets the whole count.
         if let Some(handles) = self.instruments.get(register) {
             handles
                 .written

@@ -86,6 +86,8 @@ impl HistoryError {
     pub(crate) fn of(path: &std::path::Path, error: rusqlite::Error) -> Self {
         let path = path.to_owned();
         match error.sqlite_error_code() {
+            // SQLite says this of any file whose header it cannot read. Such a file may be
+            // anything, so the store does not set it aside.
             Some(ErrorCode::NotADatabase) => Self::NotADatabase { path },
             Some(ErrorCode::DatabaseCorrupt) => Self::Corrupt { path },
             Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => Self::Locked { path },

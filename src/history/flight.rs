@@ -59,6 +59,7 @@ impl FlightRecorder {
                 name if name == WEBVIEW_PROCESS_MEMORY_USAGE.name => sample.part,
                 _ => continue,
             };
+            // A look shows the newest value of each process, so older ones are not kept.
             self.memory.retain(|(known, ..)| *known != process);
             // Memory is a whole number of bytes, and less than what a float holds.
             self.memory
@@ -85,6 +86,8 @@ impl FlightRecorder {
     }
 
     fn memory(&self, now: Stamp) -> Vec<(&'static str, u64)> {
+        // The system's own figure is of now. A sample may be half a minute old, and there is none
+        // without the feature `system`.
         let own = resident();
         let sampled = self.memory.iter().filter(|(process, _, at)| {
             now.since(*at) <= MEMORY_AGE_MAX && (own.is_none() || *process != APP)
@@ -112,6 +115,7 @@ impl FlightRecorder {
 /// The memory of this process that is in RAM; `None` where only a sample tells.
 #[cfg(target_os = "linux")]
 fn resident() -> Option<u64> {
+    // `/proc/self/statm` is shorter but counts pages, whose size it does not tell.
     let status = std::fs::read_to_string("/proc/self/status").ok()?;
     let line = status
         .lines()
@@ -193,6 +197,7 @@ pub(super) fn delete_surplus(
     if deleted > 0 {
         return Ok(deleted);
     }
+    // A scan of the table: this runs only where the file is nearly full.
     let bytes = "SELECT coalesce(sum(?1 + length(name) + length(webview) \
          + coalesce(length(thread), 0)), 0) FROM flight";
     let bytes: i64 = connection

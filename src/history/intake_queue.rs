@@ -49,6 +49,7 @@ pub(crate) struct IntakeEnds {
 impl IntakeQueue {
     pub(crate) fn new(starts_paused: bool) -> (Arc<Self>, IntakeEnds) {
         let (items, taken) = bounded(QUEUE_MAX);
+        // One call is enough: the writer takes all that waits.
         let (full, is_full) = bounded(1);
         let queue = Arc::new(Self {
             items,
@@ -88,6 +89,8 @@ impl IntakeQueue {
     /// The epoch in which something is taken in now; `None` in a pause.
     #[inline]
     fn recording(&self) -> Option<u32> {
+        // Relaxed: a thread that sees a pause late marks its record with the old epoch, by which
+        // the writer recognises it.
         let epoch = self.epoch.load(Ordering::Relaxed);
         epoch.is_multiple_of(2).then_some(epoch)
     }

@@ -12,6 +12,7 @@ impl Store {
     /// A program that holds on to what it read keeps the log from being emptied. Until that ends, the
     /// log grows into the room that the database does not use, and no further.
     pub(crate) fn has_room_in_log(&self) -> rusqlite::Result<bool> {
+        // `Bounds::rows_max` keeps the largest batch to about the length of the log.
         let batch = self.bounds.wal;
         if self.log_bytes() <= self.bounds.wal {
             return Ok(true);

@@ -87,6 +87,7 @@ impl HistoryOptions {
     /// failed or were slow. Above it one stands for several, and its `weight` says for how many;
     /// roll-ups count all. Default: 100.
     pub fn records_per_second(mut self, count: u32) -> Self {
+        // With 0 no row would be left to stand for the others.
         self.records_per_second = count.max(1);
         self
     }
@@ -110,6 +111,8 @@ impl HistoryOptions {
     /// [`TelemetryBuilder::profile`](crate::telemetry::TelemetryBuilder::profile).
     #[cfg(feature = "profile")]
     pub fn profile(mut self, samples_per_second: u32) -> Self {
+        // Linux checks the timer behind it at its own tick, of which there are at most 1,000 a
+        // second.
         self.profile = samples_per_second.min(1_000);
         self
     }

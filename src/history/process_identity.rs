@@ -13,6 +13,8 @@ pub(crate) fn own_key() -> &'static str {
 /// Whether a process runs that wrote its number and its key, and was last seen at that time.
 pub(crate) fn is_running(process_id: u32, key: &str, seen_at: i64, now: i64) -> bool {
     let place = place();
+    // In another place the number may be that of an unrelated process, so only a key of this place
+    // is compared with what runs now.
     let is_of_here = !place.is_empty() && key.starts_with(place.as_str());
     if is_of_here {
         return key_of(process_id).is_some_and(|found| found == key);
@@ -29,6 +31,7 @@ const SILENCE_MAX: Duration = Duration::from_secs(60);
 fn key_of(process_id: u32) -> Option<String> {
     let started = started(process_id)?;
     let place = place();
+    // The system gives a number to another process later, but not with the same start.
     (!place.is_empty()).then(|| format!("{place}{started}"))
 }
 
@@ -36,6 +39,8 @@ fn key_of(process_id: u32) -> Option<String> {
 /// container.
 #[cfg(target_os = "linux")]
 fn place() -> String {
+    // The kernel counts the start of a process from the boot, so two boots could give the same
+    // start. The boot's id is a random UUID.
     let boot = std::fs::read_to_string("/proc/sys/kernel/random/boot_id");
     let names = std::fs::read_link("/proc/self/ns/pid");
     match (boot, names) {

@@ -78,6 +78,7 @@ struct Inner {
     unclean_end: Arc<OnceLock<UncleanEnd>>,
     /// None once it was asked to end.
     running: Mutex<Option<Running>>,
+    // The registry of what publishes gauges has a weak reference alone.
     /// Keeps the registration alive.
     _counts: Arc<dyn Publish>,
 }
@@ -138,6 +139,8 @@ impl History {
             options.instance.clone(),
             now,
         );
+        // This decides. The check above only keeps a second history from touching its file, and
+        // another thread may have installed a sink since.
         let place = record_sink::install(Box::new(Arc::clone(&queue)))
             .map_err(|_| HistoryError::AlreadyOpen)?;
         let unclean_end = Arc::new(OnceLock::new());
@@ -160,9 +163,12 @@ impl History {
             intake: Intake::new(options.records_per_second, slowness),
             state: WriterState::new(store),
         };
+        // No value is sent: that the writer drops its end is the sign, also after an error.
         let (begun, has_begun) = bounded(1);
         // The thread begins the run: without a thread there is none that could end.
         thread::Builder::new()
+            // Where there is no thread, `place` is dropped on the way out, which takes the sink out
+            // again.
             .name("spanwire-history".into())
             .spawn(move || writer.run(begun))
             .map_err(HistoryError::NoThread)?;
@@ -214,6 +220,7 @@ impl History {
     /// [`FlushError`] when it is not.
     pub fn flush(&self, deadline: Duration) -> Result<(), FlushError> {
         let until = clock::now().plus(deadline);
+        // First the profiler, so that the writer finds its samples in the queue.
         self.with_profiler(|profiler| profiler.collect(deadline));
         let deadline = until.since(clock::now());
         let (done, written) = bounded(1);
@@ -243,6 +250,8 @@ impl History {
     ///
     /// Gives `None` when the writer did not answer in time: then it does so later.
     pub(crate) fn pause(&self, discard: bool) -> Option<Pending> {
+        // The order matters: first nothing more comes in, then the profiler forgets its samples,
+        // and last the writer counts what waits.
         self.0.queue.pause();
         self.with_profiler(Profiler::pause);
         let (done, paused) = bounded(1);
@@ -259,6 +268,8 @@ impl History {
         };
         let (done, resumed) = bounded(1);
         let sent = commands.send_timeout(Command::Resume(done), ANSWER_MAX);
+        // An answer that does not come in time is no error: the writer resumes when it gets to the
+        // command, and opens the file with its next write at the latest.
         let result = match sent {
             Ok(()) => resumed.recv_timeout(ANSWER_MAX).unwrap_or(Ok(())),
             Err(_) => Ok(()),
@@ -328,10 +339,12 @@ impl Inner {
                 }
                 // The writer ends after what the profiler hands over at its own end.
                 Some(profiler) => profiler.end(Box::new(move || {
+                    // This runs later, on the profiler's thread, so it has a limit of its own.
                     let _ = commands.send_timeout(command, DROP_DEADLINE);
                 })),
             }
         }
+        // On a second call `done` is dropped unused, so the wait returns at once.
         Ending(ended)
     }
 }
@@ -380,4 +393,5 @@ impl fmt::Debug for History {
 const COMMANDS_MAX: usize = 16;
 /// How long a pause waits for the writer, which may be waiting for another process.
 const ANSWER_MAX: Duration = Duration::from_secs(5);
+// How long a dropped handle may hold up an app that ends.
 const DROP_DEADLINE: Duration = Duration::from_secs(2);

@@ -32,6 +32,7 @@ impl Store {
         let samples = self.in_chunks(|| delete_samples(connection, records_from, chunk))?;
         let minute = rollups_from / MINUTE;
         self.in_chunks(|| delete_rollups(connection, minute, chunk))?;
+        // These two tables have few rows, so they need no chunks.
         connection.execute("DELETE FROM flight WHERE taken_at < ?1", [records_from])?;
         connection.execute("DELETE FROM profile WHERE started_at < ?1", [records_from])?;
         // What is left for the next pass still names its session.
@@ -76,6 +77,8 @@ impl Store {
         let pages_max = self.bounds.database / PAGE_BYTES;
         let target = percent_of_pages(self.bounds, FULL_UNTIL);
         let chunk = self.chunk();
+        // Deleted rows leave free pages in the file, which SQLite fills before it appends. So the
+        // pages in use are compared, and not the file's length.
         self.in_chunks(|| match used_pages(connection)? <= target {
             true => Ok(0),
             false => delete_oldest(connection, self.bounds, now, chunk),
@@ -88,24 +91,38 @@ impl Store {
         Ok(())
     }
 
-    /// Deletes everything that was recorded; returns how many records and samples that was.
+    /// Deletes everything that was recorded, its names included; returns how many records and samples
+    /// that was.
     pub(crate) fn discard(&mut self) -> rusqlite::Result<u64> {
         // Overwritten, and not only forgotten: a person said no.
         self.connection.execute_batch("PRAGMA secure_delete = ON")?;
+        let deleted = self.delete_everything();
+        // Also after an error: what the writer deletes later is old and not refused.
+        self.connection
+            .execute_batch("PRAGMA secure_delete = OFF")?;
+        // The log still has pages from before. The checkpoint cuts it to nothing.
+        self.checkpoint();
+        deleted
+    }
+
+    fn delete_everything(&mut self) -> rusqlite::Result<u64> {
         let transaction = self.connection.transaction()?;
         let mut deleted = transaction.execute("DELETE FROM record", [])?;
         deleted += transaction.execute("DELETE FROM sample", [])?;
-        transaction.execute("DELETE FROM rollup", [])?;
-        transaction.execute("DELETE FROM flight", [])?;
-        transaction.execute("DELETE FROM profile", [])?;
-        transaction.execute("DELETE FROM run", [])?;
-        transaction.execute("DELETE FROM session", [])?;
+        for table in ["rollup", "flight", "profile", "run", "session"] {
+            transaction.execute(&format!("DELETE FROM {table}"), [])?;
+        }
+        // Writers, and readers in between two pages, have ids of series in memory. A nameless row
+        // keeps the last one, so SQLite gives none of them to another name.
+        let last = one(&transaction, "SELECT max(id) FROM series")?;
+        transaction.execute("DELETE FROM series", [])?;
+        if let Some(last) = last {
+            let sql = "INSERT INTO series (id, kind, name) VALUES (?1, '', '')";
+            transaction.execute(sql, [last])?;
+        }
         transaction.commit()?;
         let pages = pragma(&self.connection, "page_count")?;
         vacuum(&self.connection, pages)?;
-        self.connection
-            .execute_batch("PRAGMA secure_delete = OFF")?;
-        self.checkpoint();
         Ok(deleted as u64)
     }
 }
@@ -138,6 +155,8 @@ fn delete_oldest(
     let age = |at: i64| now.saturating_sub(at).max(0);
     let rollup_age = rollup.map(|minute| age(minute.saturating_mul(MINUTE)));
     let kept_age = record.into_iter().chain(sample).map(age).max();
+    // Roll-ups are small and meant to outlive the records. They go first only where they reach back
+    // very much farther.
     match (kept_age, rollup_age) {
         (Some(kept), Some(rollup))
             if kept.saturating_mul(ROLLUPS_REACH).max(ROLLUPS_AGE_MIN) < rollup =>
@@ -152,6 +171,7 @@ fn delete_oldest(
             (None, _) => delete_samples(connection, i64::MAX, chunk),
         },
         (None, Some(_)) => delete_rollups(connection, i64::MAX, chunk),
+        // What the flight recorder saw goes last: it is what is left of a run that crashed.
         (None, None) => match profile::delete_oldest(connection)? {
             0 => flight::delete_oldest(connection, chunk),
             deleted => Ok(deleted),
@@ -182,6 +202,8 @@ fn delete_ahead(connection: &Connection, now: i64, chunk: i64) -> rusqlite::Resu
             continue;
         };
         let minute = MINUTE / unit;
+        // The minute protects a young file, whose oldest row is of just now, from a small step of
+        // the clock.
         if last.saturating_sub(now) > now.saturating_sub(first).max(minute) {
             return connection
                 .prepare_cached(table.delete_after)?
@@ -305,6 +327,114 @@ pub(super) fn pragma(connection: &Connection, name: &str) -> rusqlite::Result<u6
 const FORGET_RUNS: &str =
     "DELETE FROM run WHERE NOT EXISTS (SELECT 1 FROM session WHERE id = session_id)";
 
+// The gap between both lets one trim do for many batches. Above the upper one there is room for the
+// batch that is being written: SQLite refuses any page beyond the bound.
 /// Percent of its bound at which the oldest goes, and until when.
 const FULL_FROM: u64 = 92;
 const FULL_UNTIL: u64 = 85;
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::path::{Path, PathBuf};
+
+    use super::super::batch::Batch;
+    use super::super::rollup::RollupKey;
+    use super::super::series::SeriesTable;
+    use super::super::session::Session;
+    use super::*;
+    use crate::instrument::record_sink::RecordKind;
+
+    /// A process that writes.
+    struct Writer {
+        store: Store,
+        session: Session,
+        series: SeriesTable,
+    }
+
+    impl Writer {
+        fn new(path: &Path) -> Self {
+            Self {
+                store: Store::open(path, Bounds::of(64 << 20)).unwrap().store,
+                session: Session::new("app".to_owned(), None, None, 1),
+                series: SeriesTable::default(),
+            }
+        }
+
+        fn write(&mut self, names: &[&str]) {
+            let mut batch = Batch::default();
+            for name in names {
+                let series = self.series.place_of(RecordKind::Operation, name, "");
+                let key = RollupKey { series, minute: 1 };
+                batch.rollups.add(key, 1, 1_000, false, false);
+            }
+            let written = self.store.write(&batch, &self.series, &self.session, 2);
+            written.unwrap();
+        }
+
+        fn text(&self, sql: &str) -> String {
+            let connection = &self.store.connection;
+            connection.query_row(sql, [], |row| row.get(0)).unwrap()
+        }
+    }
+
+    fn folder(name: &str) -> PathBuf {
+        std::env::temp_dir().join(format!("spanwire-{name}-{}", std::process::id()))
+    }
+
+    const COUNTS: &str = "SELECT group_concat(name || ' ' || count, ', ') FROM (SELECT name, count \
+         FROM rollup JOIN series ON series.id = series_id ORDER BY name)";
+
+    #[test]
+    fn discard_leaves_no_name_and_another_process_writes_on_under_its_names() {
+        let folder = folder("discard");
+        let path = folder.join("history.db");
+        let (mut one, mut other) = (Writer::new(&path), Writer::new(&path));
+        for _ in 0..2 {
+            one.write(&["apples", "pears"]);
+            other.write(&["cherries", "pears"]);
+            assert_eq!(one.text(COUNTS), "apples 1, cherries 1, pears 2");
+            let last: i64 = one
+                .text("SELECT CAST(max(id) AS TEXT) FROM series")
+                .parse()
+                .unwrap();
+            one.store.discard().unwrap();
+            let names =
+                "SELECT coalesce(group_concat(kind || name || webview, ''), '') FROM series";
+            assert_eq!(one.text(names), "");
+            let bytes = fs::read(&path).unwrap();
+            let file = String::from_utf8_lossy(&bytes);
+            assert!(!file.contains("apples") && !file.contains("cherries"));
+            one.write(&["new"]);
+            other.write(&["cherries", "pears"]);
+            assert_eq!(one.text(COUNTS), "cherries 1, new 1, pears 1");
+            // Else a reader that knows the names of before would show these under those.
+            let first: i64 = one
+                .text("SELECT CAST(min(id) AS TEXT) FROM series WHERE name <> ''")
+                .parse()
+                .unwrap();
+            assert!(first > last, "{first} was {last}'s or one before");
+            one.store.discard().unwrap();
+        }
+        drop((one, other));
+        fs::remove_dir_all(folder).unwrap();
+    }
+
+    #[test]
+    fn discard_that_fails_on_the_way_deletes_nothing_and_overwrites_no_longer() {
+        let folder = folder("discard-fails");
+        let mut writer = Writer::new(&folder.join("history.db"));
+        writer.write(&["kept"]);
+        let refuse = "CREATE TRIGGER refuse BEFORE DELETE ON session \
+             BEGIN SELECT RAISE(ABORT, 'refused'); END";
+        writer.store.connection.execute_batch(refuse).unwrap();
+        assert!(writer.store.discard().is_err());
+        assert_eq!(writer.text(COUNTS), "kept 1");
+        assert_eq!(
+            pragma(&writer.store.connection, "secure_delete").unwrap(),
+            0
+        );
+        drop(writer);
+        fs::remove_dir_all(folder).unwrap();
+    }
+}

@@ -18,7 +18,7 @@ pub(crate) struct Totals {
 }
 
 impl Totals {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self {
             count: 0,
             errors: 0,
@@ -28,6 +28,18 @@ impl Totals {
             max: 0,
             sketch: Sketch::new(),
         }
+    }
+
+    /// Counts so many that took so many nanoseconds each.
+    pub(crate) fn add(&mut self, count: u64, nanos: u64, is_error: bool, is_slow: bool) {
+        self.count += count;
+        self.errors += count * u64::from(is_error);
+        self.slow += count * u64::from(is_slow);
+        // A sum that wrapped would look like a small one. At its end it stays there.
+        self.sum = self.sum.saturating_add(nanos.saturating_mul(count));
+        self.min = self.min.min(nanos);
+        self.max = self.max.max(nanos);
+        self.sketch.record_n(nanos, count);
     }
 }
 
@@ -53,13 +65,7 @@ impl Rollups {
         is_slow: bool,
     ) {
         let totals = self.0.entry(key).or_insert_with(Totals::new);
-        totals.count += count;
-        totals.errors += count * u64::from(is_error);
-        totals.slow += count * u64::from(is_slow);
-        totals.sum = totals.sum.saturating_add(nanos.saturating_mul(count));
-        totals.min = totals.min.min(nanos);
-        totals.max = totals.max.max(nanos);
-        totals.sketch.record_n(nanos, count);
+        totals.add(count, nanos, is_error, is_slow);
     }
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = (RollupKey, &Totals)> {

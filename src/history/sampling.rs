@@ -35,6 +35,8 @@ impl Stratum {
             self.seen = 0;
         }
         self.seen = self.seen.saturating_add(1);
+        // The second before tells how busy the name is from the first record on. By this second's
+        // count alone all of its first records would be kept, and few of the later ones.
         let rate = self.seen.max(self.before);
         if rate <= per_second_max {
             return Some(1.0);

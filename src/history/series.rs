@@ -26,6 +26,7 @@ pub(crate) struct Series {
 pub(crate) struct SeriesTable {
     all: Vec<Series>,
     /// By their hash, to look up without a copy of the texts.
+    // The fast variant is enough here: the keys are hashes already, made by `hasher`.
     places: HashMap<u64, Vec<usize>, foldhash::fast::RandomState>,
     hasher: foldhash::quality::RandomState,
 }
@@ -39,6 +40,7 @@ impl SeriesTable {
     pub(crate) fn place_of(&mut self, kind: RecordKind, name: &str, webview: &str) -> usize {
         let hash = self.hasher.hash_one((kind, name, webview));
         let places = self.places.entry(hash).or_default();
+        // Two series may have the same hash, so the texts are compared, too.
         let known = places.iter().copied().find(|place| {
             let series = &self.all[*place];
             series.kind == kind && *series.name == *name && *series.webview == *webview

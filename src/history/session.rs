@@ -39,11 +39,15 @@ impl Session {
         }
     }
 
-    /// Says that the app is there; also after another process deleted everything.
+    /// Says that the app is there; returns whether the file did not know it: this is its first write,
+    /// or another process deleted everything.
     ///
     /// No record is younger than its session was seen, also after the clock was put back: a session
     /// that is too old has no records.
-    pub(crate) fn write(&self, connection: &Connection, now: i64) -> rusqlite::Result<()> {
+    pub(crate) fn write(&self, connection: &Connection, now: i64) -> rusqlite::Result<bool> {
+        let is_known = connection
+            .prepare_cached("SELECT 1 FROM session WHERE id = ?1")?
+            .exists([self.id])?;
         connection
             .prepare_cached(
                 "INSERT INTO session (id, service, version, instance, process_id, started_at, \
@@ -67,6 +71,6 @@ impl Session {
                  ON CONFLICT (session_id) DO UPDATE SET reported_at = NULL WHERE reported_at IS NOT NULL",
             )?
             .execute(params![self.id, own_key()])?;
-        Ok(())
+        Ok(!is_known)
     }
 }

@@ -39,6 +39,8 @@ pub(crate) fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
 pub(crate) fn says_it_is(path: &Path, application_id: i32) -> bool {
     let mut header = [0; 72];
     let read = fs::File::open(path).and_then(|mut file| file.read_exact(&mut header));
+    // SQLite's header has the application id at byte 68, big-endian. SQLite itself may refuse to
+    // open a damaged file, so the header is read without it.
     read.is_ok() && header[68..72] == application_id.to_be_bytes()
 }
 

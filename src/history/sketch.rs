@@ -29,6 +29,8 @@ impl Sketch {
 
     /// Counts `n` times a duration in nanoseconds. One above 24 hours counts as 24 hours.
     pub(crate) fn record_n(&mut self, nanos: u64, n: u64) {
+        // Rounded as in `query::distribution`: a duration is in the same bucket whether a roll-up
+        // or a reader counts it.
         let micros = (nanos.saturating_add(NANOS_IN_MICRO / 2) / NANOS_IN_MICRO).min(MICROS_MAX);
         // It resizes itself, so it takes all up to the maximum.
         let recorded = self.0.record_n(micros, n);
@@ -68,6 +70,8 @@ impl Sketch {
         if histogram.high() > HIGH_MAX || histogram.sigfig() != SIGNIFICANT_DIGITS {
             return None;
         }
+        // The encoding does not have this flag. Without it a longer duration could not be added or
+        // merged.
         histogram.auto(true);
         Some(Self(histogram))
     }

@@ -39,6 +39,8 @@ impl Slowness {
         usual: &mut Option<Box<DurationSketch>>,
     ) -> Option<SlowReason> {
         let passed =
+            // An operation's threshold is known where it is measured, which sets `is_slow`.
+            // Messages are judged here.
             record.is_slow || record.kind.is_message() && record.duration >= self.ipc_threshold;
         // As the tail sampler does: one that failed may have ended early or waited in vain, and says
         // nothing of how long it usually takes.

@@ -16,7 +16,7 @@ use super::error::HistoryError;
 use super::flight;
 use super::private_file::private;
 use super::profile::table as profile;
-use super::rollup::{RollupKey, Totals};
+use super::rollup::Totals;
 use super::series::{Series, SeriesTable};
 use super::session::Session;
 use super::set_aside::{FileId, says_it_is, set_aside};
@@ -92,7 +92,8 @@ pub(crate) struct Store {
     pub(crate) path: PathBuf,
     pub(crate) bounds: Bounds,
     file: Option<FileId>,
-    /// The ids of series by their places in the writer's table.
+    /// The ids of series by their places in the writer's table; none of before another process
+    /// deleted everything, as the missing session tells.
     series: HashMap<usize, i64, foldhash::fast::RandomState>,
 }
 
@@ -110,9 +111,12 @@ impl Store {
         let mut set_aside = None;
         let mut attempts = 0;
         loop {
+            // Which file it is is asked before it is opened, so that another one that takes its
+            // place meanwhile is not set aside.
             let file = FileId::of(path);
             let opened = Self::open_once(path, bounds);
             let is_damaged = matches!(opened, Err(HistoryError::Corrupt { .. }))
+                // A damaged file of another program keeps its name.
                 && says_it_is(path, APPLICATION_ID);
             if is_damaged && set_aside.is_none() {
                 set_aside = set_aside_damaged(path, file)?;
@@ -148,6 +152,8 @@ impl Store {
             Some(_) => set_aside_damaged(&path, file)?,
             None => None,
         };
+        // `open` takes the turn itself. A lock that is taken by a second handle waits for the first
+        // one, also within one process.
         drop(turn);
         let opened = Self::open(&path, bounds)?;
         Ok(Opened {
@@ -162,17 +168,25 @@ impl Store {
     }
 
     fn open_once(path: &Path, bounds: Bounds) -> Result<Self, HistoryError> {
+        // SQLite would make the file with the permissions of the umask. It gives its log those of
+        // the file.
         create(path).map_err(|error| HistoryError::io(path, error))?;
         let file = FileId::of(path);
         let of = |error| HistoryError::of(path, error);
+        // One thread at a time uses the connection, so SQLite's own mutex is not needed. Without
+        // `CREATE` a file that vanished meanwhile is an error, and not a new file that others may
+        // read.
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let mut connection = Connection::open_with_flags(path, flags).map_err(of)?;
         connection.busy_timeout(BUSY_MAX).map_err(of)?;
+        // SQLite opens a file that may not be written for reading, and says so only with the first
+        // write.
         if connection.is_readonly("main").map_err(of)? {
             return Err(HistoryError::ReadOnly {
                 path: path.to_owned(),
             });
         }
+        // This comes before anything is written: a database of another program stays as it is.
         let version = checked_version(&connection, path)?;
         configure(&connection, bounds, version == 0).map_err(of)?;
         migrate(&mut connection, path)?;
@@ -200,8 +214,13 @@ impl Store {
         } = self;
         // The lock is taken at once: a sum is read before it is written.
         let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        // The ids of new series are kept apart until the commit. After a rollback they are not in
+        // the file.
         let mut new_ids = Vec::new();
-        session.write(&transaction, now)?;
+        if session.write(&transaction, now)? {
+            // Whoever deleted everything deleted the names, too, so these are given again.
+            ids.clear();
+        }
         let mut id = |place: usize| -> rusqlite::Result<i64> {
             if let Some(id) = ids.get(&place) {
                 return Ok(*id);
@@ -233,7 +252,7 @@ impl Store {
         }
         for (key, totals) in batch.rollups.iter() {
             let id = id(key.series)?;
-            write_rollup(&transaction, key, totals, id)?;
+            write_rollup(&transaction, id, key.minute, totals)?;
         }
         flight::write(&transaction, &batch.looks, session.id)?;
         if let Some(before) = batch.prune_before {
@@ -313,6 +332,7 @@ fn create(path: &Path) -> io::Result<()> {
     {
         fs::create_dir_all(folder)?;
     }
+    // Not truncated: another process may have made it since the check.
     let file = private().create(true).truncate(false).open(path);
     file.map(drop)
 }
@@ -322,6 +342,7 @@ pub(crate) fn checked_version(connection: &Connection, path: &Path) -> Result<u3
     let of = |error| HistoryError::of(path, error);
     let number = |sql| connection.query_row(sql, [], |row| row.get::<_, i64>(0));
     // At one moment: another process may be making the schema.
+    // `migrate` asks within its own transaction, and SQLite does not nest them.
     let is_alone = connection.is_autocommit();
     let _moment = is_alone
         .then(|| connection.unchecked_transaction())
@@ -331,6 +352,7 @@ pub(crate) fn checked_version(connection: &Connection, path: &Path) -> Result<u3
     let version = number("PRAGMA user_version").map_err(of)?;
     let version = u32::try_from(version).unwrap_or(u32::MAX);
     let tables = number("SELECT count(*) FROM sqlite_schema").map_err(of)?;
+    // An empty database may become a history. One with tables of its own may not.
     if application != i64::from(APPLICATION_ID) && (application, version, tables) != (0, 0, 0) {
         return Err(HistoryError::ForeignDatabase {
             path: path.to_owned(),
@@ -360,12 +382,19 @@ fn configure(connection: &Connection, bounds: Bounds, is_new: bool) -> rusqlite:
     wal_mode(connection)?;
     // A process that is killed loses nothing by it, a machine that is maybe the last moments.
     set("synchronous", 1)?;
+    // The bundled SQLite is built with foreign keys on. Each insert would look up its session and
+    // its series, which the writer has just written.
     set("foreign_keys", 0)?;
+    // 2 is memory: SQLite writes no temporary file outside the history's folder.
     set("temp_store", 2)?;
+    // SQLite takes a negative number as KiB and a positive one as pages.
     set("cache_size", -CACHE_KIB)?;
     set("journal_size_limit", bytes(bounds.wal))?;
+    // The commit that passes this length also checkpoints.
     set("wal_autocheckpoint", bytes(bounds.wal / 2 / PAGE_BYTES))?;
+    // SQLite keeps this bound per connection and not in the file.
     set("max_page_count", bytes(bounds.database / PAGE_BYTES))?;
+    // The writer and the retention use more statements than rusqlite keeps by default, which is 16.
     connection.set_prepared_statement_cache_capacity(32);
     Ok(())
 }
@@ -394,6 +423,7 @@ pub(crate) fn is_busy(error: &rusqlite::Error) -> bool {
 
 fn migrate(connection: &mut Connection, path: &Path) -> Result<(), HistoryError> {
     let of = |error| HistoryError::of(path, error);
+    // Nearly every file is up to date. Then no lock for writing is taken.
     if checked_version(connection, path)? == SCHEMA_VERSION {
         return Ok(());
     }
@@ -404,6 +434,8 @@ fn migrate(connection: &mut Connection, path: &Path) -> Result<(), HistoryError>
     let version = checked_version(&transaction, path)?;
     for (number, migration) in (1..).zip(MIGRATIONS).skip(version as usize) {
         transaction.execute_batch(migration).map_err(of)?;
+        // Both pragmas write into the file's header within the transaction: a process that is
+        // killed here leaves the file as it was.
         let sql = format!("PRAGMA user_version = {number}");
         transaction.execute_batch(&sql).map_err(of)?;
     }
@@ -414,6 +446,7 @@ fn migrate(connection: &mut Connection, path: &Path) -> Result<(), HistoryError>
 
 fn series_id(transaction: &Transaction<'_>, series: &Series) -> rusqlite::Result<i64> {
     let key = params![series.kind.as_str(), series.name, series.webview];
+    // `RETURNING` would give no row where another process has written the series already.
     transaction
         .prepare_cached(
             "INSERT INTO series (kind, name, webview) VALUES (?1, ?2, ?3) \
@@ -435,6 +468,7 @@ fn write_row(
     let stages = record.stages;
     let nanos = |stage: Option<Duration>| stage.map(as_i64);
     let trace = record.trace_id.to_bytes();
+    // All zeros is OpenTelemetry's invalid trace id.
     let has_trace = trace != [0; 16];
     let thread = record.thread.text();
     insert.execute(params![
@@ -459,17 +493,18 @@ fn write_row(
     Ok(())
 }
 
-/// Adds to the sums of that minute, to which another process may have added, too.
-fn write_rollup(
+/// Adds to the sums of that series and minute, to which another process may have added, too.
+pub(crate) fn write_rollup(
     transaction: &Transaction<'_>,
-    key: RollupKey,
-    totals: &Totals,
     series: i64,
+    minute: i64,
+    totals: &Totals,
 ) -> rusqlite::Result<()> {
     let written: Option<Vec<u8>> = transaction
         .prepare_cached("SELECT sketch FROM rollup WHERE series_id = ?1 AND minute = ?2")?
-        .query_row(params![series, key.minute], |row| row.get(0))
+        .query_row(params![series, minute], |row| row.get(0))
         .optional()?;
+    // A sketch that cannot be read makes room for the new one. The exact sums beside it stay.
     let sketch = match written.as_deref().and_then(Sketch::decode) {
         Some(mut sketch) => {
             sketch.merge(&totals.sketch);
@@ -479,7 +514,7 @@ fn write_rollup(
     };
     let number = |number: u64| i64::try_from(number).unwrap_or(i64::MAX);
     transaction.prepare_cached(UPSERT_ROLLUP)?.execute(params![
-        key.minute,
+        minute,
         series,
         number(totals.count),
         number(totals.errors),
@@ -516,6 +551,7 @@ const BUSY_MAX: Duration = Duration::from_secs(1);
 /// How often a file may take another's place while it is opened.
 const ATTEMPTS_MAX: u32 = 5;
 const BUSY_PAUSE: Duration = Duration::from_millis(5);
+// SQLite's default, which `configure` does not change.
 pub(crate) const PAGE_BYTES: u64 = 4_096;
 const CACHE_KIB: i64 = 2_048;
 const BYTES_MIN: u64 = 1 << 20;

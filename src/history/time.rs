@@ -19,6 +19,7 @@ pub(super) fn nanos_since_epoch(time: SystemTime) -> i64 {
 pub(super) fn time_at(nanos: i64) -> SystemTime {
     let distance = Duration::from_nanos(nanos.unsigned_abs());
     let time = if nanos < 0 {
+        // How far a `SystemTime` reaches depends on the system: on Windows it begins in 1601.
         SystemTime::UNIX_EPOCH.checked_sub(distance)
     } else {
         SystemTime::UNIX_EPOCH.checked_add(distance)
@@ -28,6 +29,7 @@ pub(super) fn time_at(nanos: i64) -> SystemTime {
 
 /// The time in UTC by RFC 3339, to the second. A file may have any number: one before 1970 is 1970.
 pub(super) fn utc(nanos: i64) -> String {
+    // humantime panics for a time before 1970 and after 9999. Nanoseconds in an `i64` end in 2262.
     humantime::format_rfc3339_seconds(time_at(nanos.max(0))).to_string()
 }
 

@@ -48,11 +48,13 @@ impl Store {
                 "UPDATE run SET reported_at = ?2 WHERE session_id = ?1",
                 params![run.id, now],
             )?;
+            // A run that runs keeps several minutes, and the report of its end shows the last one.
             transaction.execute(
                 "DELETE FROM flight WHERE session_id = ?1 AND taken_at < ?2",
                 params![run.id, run.seen_at.saturating_sub(LAST_MINUTE)],
             )?;
         }
+        // SQLite takes `OFFSET` only after `LIMIT`, and `LIMIT -1` is none.
         transaction.execute(
             "DELETE FROM flight WHERE session_id IN (SELECT session_id FROM run \
              WHERE reported_at IS NOT NULL ORDER BY reported_at DESC LIMIT -1 OFFSET ?1)",
@@ -84,6 +86,9 @@ struct OpenRun {
 }
 
 fn unreported(connection: &Connection, session: &Session) -> rusqlite::Result<Vec<OpenRun>> {
+    // Sessions of schema version 1 have no row in `run`, so the join leaves them out: their process
+    // cannot be identified. A run may have ended before its first look was written, hence the LEFT
+    // JOIN. Apps may share a file, and each reports its own runs.
     let mut statement = connection.prepare(&format!(
         "SELECT session.id, process_id, process_key, started_at, coalesce(taken_at, seen_at) \
          FROM session JOIN run ON run.session_id = session.id \
@@ -144,6 +149,7 @@ fn quoted(path: &Path) -> String {
     let is_plain = |c: char| c.is_alphanumeric() || "/\\._-:+,@%".contains(c);
     match !text.is_empty() && text.chars().all(is_plain) {
         true => text.into_owned(),
+        // A file name on Windows cannot have a double quote.
         false if cfg!(windows) => format!("\"{text}\""),
         false => format!("'{}'", text.replace('\'', r"'\''")),
     }

@@ -122,6 +122,7 @@ impl Writer {
             self.queue.counts.failed(&error);
         }
         drop(begun);
+        // Commands and calls in between do not set this again, so they cannot put off the write.
         let mut due = after(INTERVAL);
         loop {
             let commands = self.commands.clone();
@@ -142,6 +143,7 @@ impl Writer {
                     self.look();
                     // Its error is counted and told.
                     let _ = self.take_and_write();
+                    // A file that was locked when the pause began still lacks the end of the run.
                     if self.queue.is_paused() {
                         self.end_run();
                     }
@@ -191,6 +193,7 @@ impl Writer {
         if self.queue.is_paused() {
             return;
         }
+        // Not more than a transaction may have, so that the write-ahead log keeps its bound.
         self.take_some(self.settings.bounds.rows_max());
         if self.is_batch_full() && !self.state.is_held_up {
             // Its error is counted and told.
@@ -205,6 +208,8 @@ impl Writer {
     /// Takes in what waits, as much as was there at the start of it.
     fn take(&mut self) {
         let anchor = WallAnchor::now();
+        // The app's threads may push faster than this loop takes. Without a bound it might never
+        // end.
         for _ in 0..QUEUE_MAX {
             match self.ends.items.try_recv() {
                 Ok(item) => self.take_in(item, anchor),
@@ -296,6 +301,7 @@ impl Writer {
             Err(error) => {
                 self.queue.counts.failed(error);
                 self.state.warn(error, "the history cannot be written");
+                // A batch that is held up may have as many rows as the queue may hold.
                 if may_pass(error) && waiting < QUEUE_MAX {
                     self.state.is_held_up = true;
                     return result;
@@ -387,6 +393,7 @@ impl Writer {
             });
         }
         let now = WallAnchor::now().wall_nanos();
+        // Before the write: at the bound SQLite refuses the page, and the whole batch with it.
         if store.is_nearly_full().map_err(of)? {
             store.trim(now).map_err(of)?;
         }
@@ -432,6 +439,8 @@ impl Writer {
         let Some(store) = self.state.store.as_ref().filter(|_| is_due) else {
             return;
         };
+        // Set whatever comes of it: after an error the next attempt is a minute later and not with
+        // each write.
         self.state.expired = Some(now);
         let wall = WallAnchor::now().wall_nanos();
         match store.expire(self.settings.retention, wall) {
@@ -460,7 +469,10 @@ impl Writer {
         }
         self.state.batch.clear();
         self.state.end_due = None;
+        // How long something usually takes was learnt from the records that are deleted.
         self.intake.series.forget_usual();
+        // Threads that were in the middle of it may still push records of an earlier epoch.
+        // `take_in` drops those.
         self.state.kept_from = self.queue.epoch();
         self.queue.counts.discarded(waiting);
         let deleted = match &mut self.state.store {
@@ -549,6 +561,8 @@ impl Writer {
             // There is no next time for this either, and it must not look like a crash.
             self.end_run();
         }
+        // Closed before the caller goes on: SQLite writes the log into the file and removes it when
+        // the last connection ends.
         self.state.store = None;
     }
 }
@@ -576,6 +590,7 @@ struct SetAside(PathBuf);
 /// How often the queue is written, so how much a process that is killed can lose.
 const INTERVAL: Duration = Duration::from_millis(500);
 /// What the flight recorder saw that may wait to be written.
+// There is a look each second, and the report of a crash shows the last minute.
 const LOOKS_MAX: usize = 60;
 /// Periods of a profile that may wait to be written.
 const PROFILE_PERIODS_MAX: usize = 4;

@@ -5,10 +5,10 @@
 //! one addition, and one more while durations are read. Messages are counted only while something
 //! reads how many: an app without such a reader pays for a look at a flag.
 
-#[cfg(feature = "system")]
-use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, LazyLock};
+#[cfg(feature = "system")]
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
 use super::cardinality::{CappedNames, NameSource};
@@ -40,6 +40,10 @@ pub(crate) struct EndedCounter {
     /// [`counts_as_event`](Self::counts_as_event).
     #[cfg(feature = "system")]
     event_since: OnceLock<Ended>,
+    /// Held to set `event_since`, and to read with it: else a reader could count as work what is an
+    /// event's a moment later, and its next total would be smaller.
+    #[cfg(feature = "system")]
+    turn: Mutex<()>,
 }
 
 impl EndedCounter {
@@ -63,6 +67,8 @@ impl EndedCounter {
             nanos: AtomicU64::new(0),
             #[cfg(feature = "system")]
             event_since: OnceLock::new(),
+            #[cfg(feature = "system")]
+            turn: Mutex::new(()),
         }
     }
 
@@ -104,14 +110,26 @@ impl EndedCounter {
     /// From now on its runs are events that the app handled outside of the wire.
     #[cfg(feature = "system")]
     pub(crate) fn counts_as_event(&self) {
+        self.counts_as_event_since(|| self.read());
+    }
+
+    #[cfg(feature = "system")]
+    fn counts_as_event_since(&self, read: impl FnOnce() -> Ended) {
+        // Each event asks this, so it takes no lock once it is said.
         if self.event_since.get().is_none() {
-            // Of two threads either is right.
-            let _ = self.event_since.set(self.read());
+            let _turn = self.turn();
+            self.event_since.get_or_init(read);
         }
     }
 
     #[cfg(feature = "system")]
+    fn turn(&self) -> MutexGuard<'_, ()> {
+        self.turn.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    #[cfg(feature = "system")]
     fn work_and_events(&self) -> (Ended, Ended) {
+        let _turn = self.turn();
         let all = self.read();
         match self.event_since.get() {
             // The split is by time: what ended before the name was that of an event stays work.
@@ -300,6 +318,24 @@ mod tests {
         let (work, events) = counter.work_and_events();
         assert_eq!((work.total, work.failed), (1, 0));
         assert_eq!((events.total, events.failed), (2, 1));
+    }
+
+    #[cfg(feature = "system")]
+    #[test]
+    fn work_is_not_read_while_its_name_becomes_an_events() {
+        let counter = EndedCounter::new(&Arc::from("ended_test_turn"));
+        let (found, work) = std::sync::mpsc::sync_channel(1);
+        std::thread::scope(|scope| {
+            counter.counts_as_event_since(|| {
+                let before = counter.read();
+                counter.count(Duration::ZERO, None, false);
+                scope.spawn(|| found.send(counter.work_and_events().0.total).unwrap());
+                // A reader that does not wait counts one as work that is an event's at once after.
+                assert!(work.recv_timeout(Duration::from_millis(200)).is_err());
+                before
+            });
+            assert_eq!(work.recv(), Ok(0));
+        });
     }
 
     #[test]

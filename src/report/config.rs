@@ -104,8 +104,10 @@ impl PerformanceConfig {
         let mut config = Self::new();
         let mut value = |ours: &str, theirs: &str| -> Option<(String, String)> {
             let found = |name: &str| Some((name.to_owned(), environment(name)?.trim().to_owned()));
+            // OpenTelemetry's specification has an empty variable count as one that is not set.
             let set = |(_, value): &(String, String)| !value.is_empty();
             if let Some(found) = found(ours).filter(set) {
+                // Ours is set, so the older name is not looked at and gives no hint.
                 return Some(found);
             }
             let found = found(theirs).filter(set)?;
@@ -134,6 +136,7 @@ impl PerformanceConfig {
                 _ => unusable(&name, "true or false"),
             }
         }
+        // 32 bits are some 49 days in milliseconds, and no sum with a time overflows.
         let positive = |text: &str| text.parse::<u32>().ok().filter(|number| *number > 0);
         if let Some((name, text)) = interval {
             match positive(&text) {
@@ -196,6 +199,8 @@ impl PerformanceConfig {
 
     /// Looks at this wire, too, and may optimise it. It is not kept alive.
     pub fn with_ipc(mut self, ipc: &Ipc) -> Self {
+        // A strong handle would keep a closed webview's wire alive, and with it its queue and its
+        // series.
         self.wires.push(WeakIpc::of(ipc));
         self
     }
@@ -203,6 +208,7 @@ impl PerformanceConfig {
     /// May optimise how many traces this telemetry keeps.
     #[cfg(feature = "otlp")]
     pub fn with_telemetry(mut self, telemetry: &Telemetry) -> Self {
+        // `None` where the tail sampler is not in use: then there is no rate to change.
         self.sampling_rate = telemetry.sampling_rate();
         self
     }

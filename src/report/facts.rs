@@ -61,6 +61,7 @@ impl WireFacts {
     pub(super) fn of(ipc: &Ipc, known_for: Duration, before: &CountsBefore) -> Self {
         let metrics = ipc.metrics();
         let name = ipc.name().to_owned();
+        // By name, since the counts are kept while the wires are not.
         let known = before.wires.iter().find(|(known, _)| *known == name);
         Self {
             // The client had every wire from its beginning on.
@@ -80,6 +81,7 @@ impl WireFacts {
     pub(super) fn messages_per_second(&self) -> Option<f64> {
         let seconds = self.in_period.elapsed.as_secs_f64();
         let messages = self.in_period.messages_sent + self.in_period.messages_received;
+        // In less than a second one burst looks like a high rate.
         (seconds >= 1.0).then(|| messages as f64 / seconds)
     }
 }

@@ -58,6 +58,8 @@ struct Inner {
     advice: Vec<Arc<dyn Advice>>,
     totals: TotalsReader,
     look: Mutex<SystemLook>,
+    // Each part has its own lock, and none is held while code of the app runs. Where two are held,
+    // `session` is taken before `store`.
     store: Mutex<Store>,
     session: Mutex<Option<Session>>,
     optimizations: Mutex<Optimizations>,
@@ -80,11 +82,14 @@ struct Optimizations {
 
 impl Inner {
     fn new(config: PerformanceConfig) -> Self {
+        // The clock in force when the client is made, so that a test's clock stays with it on other
+        // threads.
         let clock = Clock::current();
         let totals = TotalsReader::new();
         let mut advice = advice::built_in();
         advice.extend(config.advice.iter().cloned());
         Self {
+            // What was counted before this moment is in no report of this client.
             born: counts(clock.now(), &totals, &config.wires),
             clock,
             advice,
@@ -103,6 +108,7 @@ impl Inner {
 
     fn record(&self, metric: Metric) -> Result<(), RecordMetricError> {
         metric.check()?;
+        // The recorder gets it also where the client keeps none.
         metric.publish();
         if self.config.metrics {
             self.store().add_metric(metric, self.clock.now());
@@ -116,6 +122,7 @@ impl Inner {
         let look = lock(&self.look).take();
         let look = look.ok_or(CreateSnapshotError::NotSampled)?;
         let (now, timestamp) = self.clock.now_and_wall();
+        // The look above may take some milliseconds, so it is done before this lock.
         let mut store = self.store();
         let mut metrics = store.last_metrics(now);
         metrics.extend(given);
@@ -127,6 +134,7 @@ impl Inner {
             cpu_usage: cpu_percent(&look),
         };
         store.add_snapshot(snapshot.clone(), now);
+        // The wires have locks of their own, which are not taken within this one.
         drop(store);
         let counts = self.counts(now);
         self.store().add_counts(counts);
@@ -145,6 +153,7 @@ impl Inner {
         let mut given: Vec<Metric> = sources
             .flat_map(|source| catch_panic(|| source.collect()).unwrap_or_default())
             .filter(|metric| metric.check().is_ok())
+            // Snapshots are kept by the hundred, so one source may not fill them without a bound.
             .take(GIVEN_MAX)
             .collect();
         given.iter_mut().for_each(|metric| metric.publish());
@@ -160,6 +169,7 @@ impl Inner {
         let store = self.store();
         let near = store.counts_near(at);
         let distance = |of: &CountsBefore| of.at.since(at).max(at.since(of.at));
+        // The client's own beginning is as good a point as a snapshot, and may be closer.
         let near = near.filter(|near| distance(near) < distance(&self.born));
         near.unwrap_or(&self.born).clone()
     }
@@ -168,6 +178,7 @@ impl Inner {
     fn facts(&self, since: Stamp, before: &CountsBefore) -> Facts {
         let known_for = self.clock.now().since(self.born.at);
         let (mut wires, mut vitals) = (Vec::new(), Vec::new());
+        // Strong handles only within this loop: the app may drop its webview at any time.
         for ipc in self.config.wires.iter().filter_map(WeakIpc::upgrade) {
             wires.push(WireFacts::of(&ipc, known_for, before));
             vitals.extend(
@@ -206,11 +217,13 @@ impl Inner {
         before: &CountsBefore,
         duration: Duration,
     ) -> Result<PerformanceReport, CreateSnapshotError> {
+        // A report has a state of now, also where no session takes snapshots.
         self.snapshot()?;
         let facts = self.facts(since, before);
         let counted_over = self.clock.now().since(before.at);
         let rules = self.advice.iter();
         let mut recommendations: Vec<Recommendation> = rules
+            // A rule is the app's code: one that panics says nothing, and the others still do.
             .flat_map(|rule| catch_panic(|| rule.assess(&facts)).unwrap_or_default())
             .collect();
         recommendations.sort_by_key(|of| std::cmp::Reverse(of.severity));
@@ -254,6 +267,7 @@ impl Inner {
         );
         found.extend(optimization::of_wires(&self.config.wires));
         let known = lock(&self.optimizations).known.clone();
+        // The app's code runs on a copy of the list, not under the lock.
         let (gone, mut all): (Vec<_>, Vec<_>) = known.into_iter().partition(|(_, of)| {
             // One that cannot even say so is gone.
             catch_panic(|| of.is_gone()).unwrap_or(true)
@@ -261,6 +275,7 @@ impl Inner {
         for of in found {
             let id = catch_panic(|| of.id().to_owned());
             if let Ok(id) = id
+                // The known one wins: it remembers which value to put back.
                 && !all.iter().any(|(known, _)| *known == id)
             {
                 all.push((id, of));
@@ -300,6 +315,7 @@ impl Inner {
         if !self.config.optimizations {
             return Err(ApplyOptimizationError::Off);
         }
+        // An id may be of a wire's event that was emitted since the last call.
         self.available();
         let known = lock(&self.optimizations).known.get(id).cloned();
         known.ok_or(ApplyOptimizationError::NotFound)
@@ -311,6 +327,7 @@ impl Inner {
         if !lock(&self.optimizations).applied.insert(id.to_owned()) {
             return Ok(false);
         }
+        // Without the lock: this is the app's code, and it may ask the client for something.
         let changed = catch_panic(|| found.apply());
         let mut optimizations = lock(&self.optimizations);
         match changed {
@@ -319,6 +336,7 @@ impl Inner {
                 Ok(true)
             }
             Ok(false) => {
+                // The setting had that value already, so there is nothing to undo later.
                 optimizations.applied.remove(id);
                 Ok(false)
             }
@@ -335,6 +353,7 @@ impl Inner {
         if !optimizations.applied.remove(id) {
             return Ok(false);
         }
+        // Noted before it is undone, so that a snapshot on another thread does not apply it again.
         optimizations.undone.insert(id.to_owned());
         drop(optimizations);
         catch_panic(|| found.undo()).map_err(|_| ApplyOptimizationError::Panicked)
@@ -354,9 +373,11 @@ impl LocalPerformanceClient {
         let since = inner.clock.now();
         inner.snapshot()?;
         let mut session = lock(&inner.session);
+        // Another caller may have started one during the snapshot.
         if session.is_some() {
             return Err(StartProfilingError::AlreadyProfiling);
         }
+        // A strong handle on the thread would keep the client, and so its session, alive for ever.
         let weak = Arc::downgrade(inner);
         let tick = move || match weak.upgrade() {
             Some(inner) => {
@@ -381,6 +402,8 @@ impl LocalPerformanceClient {
         let session = lock(&self.0.session).take();
         let session = session.ok_or(StopProfilingError::NotProfiling)?;
         let (since, before) = (session.since, session.before);
+        // First the ticks end, so that none adds a snapshot after the report. No lock is held: the
+        // drop may wait for a tick.
         drop(session.ticker);
         let duration = self.0.clock.now().since(since);
         Ok(self.0.report(SESSION, since, &before, duration)?)
@@ -389,6 +412,7 @@ impl LocalPerformanceClient {
 
 impl PerformanceClient for LocalPerformanceClient {
     fn create_snapshot(&self) -> ClientFuture<'_, Result<Snapshot, CreateSnapshotError>> {
+        // Nothing here awaits, so the future is done at its first poll and needs no runtime.
         Box::pin(async { self.0.snapshot() })
     }
 

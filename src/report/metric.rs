@@ -67,6 +67,7 @@ impl Metric {
 
     pub(super) fn check(&self) -> Result<(), RecordMetricError> {
         let invalid = |field, reason| Err(RecordMetricError::InvalidMetric { field, reason });
+        // Every text has a bound, since 10,000 metrics and 300 snapshots of them are kept.
         if self.id.is_empty() || self.id.len() > ID_LEN_MAX {
             return invalid("id", "is not 1 to 128 bytes");
         }
@@ -76,6 +77,7 @@ impl Metric {
         if !is_event_name(self.category.as_str()) {
             return invalid("category", "is not 1 to 128 bytes of printable characters");
         }
+        // A NaN would make each mean and each sum that it gets into one.
         if !self.value.is_finite() {
             return invalid("value", "is not a finite number");
         }
@@ -96,6 +98,8 @@ impl Metric {
 
     /// Hands the value on to the recorder that is installed, if one is.
     pub(super) fn publish(&self) {
+        // Neither the id nor the metadata: they are not from a small set, so they may not tell
+        // series apart.
         let mut measurement = Measurement::new(&self.name).category(self.category.as_str());
         if !self.unit.is_empty() {
             measurement = measurement.unit(&self.unit);

@@ -68,6 +68,8 @@ impl ReportSummary {
     pub(super) fn of(facts: &Facts, counted_over: Duration, metrics_dropped: u64) -> Self {
         let snapshots = &facts.snapshots;
         let mut metrics = BTreeMap::new();
+        // The last one alone: each snapshot has the latest metric of each id, so a sum would count
+        // them again.
         for metric in snapshots.last().into_iter().flat_map(|last| &last.metrics) {
             *metrics
                 .entry(metric.category.as_str().to_owned())
@@ -75,6 +77,7 @@ impl ReportSummary {
         }
         let wires = &facts.wires;
         let total = |of: fn(&crate::ipc::IpcMetricsDelta) -> u64| -> Option<u64> {
+            // Without a wire nothing was counted, and 0 would say that no message was lost.
             (!wires.is_empty()).then(|| wires.iter().map(|wire| of(&wire.in_period)).sum())
         };
         let any_operation = facts.operations.count > 0;
@@ -91,6 +94,7 @@ impl ReportSummary {
             messages_lost: total(|of| of.messages_failed + of.messages_dropped),
             not_measured: Vec::new(),
         };
+        // A reader should not take an absent finding for a good one.
         summary.not_measured = [
             (summary.cpu_percent.is_none(), "processor time"),
             (

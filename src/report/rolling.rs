@@ -73,6 +73,7 @@ impl RollingHistoryBuilder {
         let totals = TotalsReader::new();
         let state = State {
             look: SystemLook::start(),
+            // Not at its full size: the app may ask for a large history and use little of it.
             samples: VecDeque::new(),
             forgotten_total: 0,
         };
@@ -107,11 +108,13 @@ impl RollingHistory {
     ///
     /// The operating system gave no thread.
     pub fn start(&self) -> io::Result<()> {
+        // Held until the thread runs, so that two callers do not start two.
         let mut ticker = self.ticker();
         if ticker.is_some() {
             return Ok(());
         }
         self.inner.collect();
+        // A strong handle would keep the thread sampling after the history is dropped.
         let weak = Arc::downgrade(&self.inner);
         *ticker = Some(Ticker::start(
             self.inner.config.sample_interval,
@@ -128,6 +131,7 @@ impl RollingHistory {
 
     /// Stops to take samples; those that there are stay.
     pub fn stop(&self) {
+        // Taken in a statement of its own, so the lock is free while the drop waits for the thread.
         let ticker = self.ticker().take();
         drop(ticker);
     }
@@ -191,10 +195,17 @@ impl Inner {
     }
 
     fn collect(&self) -> RollingSample {
-        let mut actions = self.actions();
-        let events = self.events();
+        // Before the lock is taken, and so dropped after it: with the last handle of a wire the app's
+        // handlers are dropped, too, and these may ask for the samples.
+        let wires = self.config.wires.iter().filter_map(WeakIpc::upgrade);
+        let wires: Vec<Ipc> = wires.collect();
         let mut state = self.state();
+        // The totals are read within the lock: so no sample has smaller ones than the sample before.
+        let mut actions = self.actions();
+        let events = self.events(&wires);
         let (now, timestamp) = self.clock.now_and_wall();
+        // The total is cumulative, so the last minute is the difference to the sample from before
+        // it.
         actions.per_minute = actions.total - state.total_before(now.minus(MINUTE));
         let sample = RollingSample {
             timestamp,
@@ -220,8 +231,10 @@ impl Inner {
             total: of.count,
             per_minute: 0,
             average: mean(of.duration, of.count),
+            // What the app named comes first: it knows better what the user waits for.
             current: current_operation()
                 .or_else(|| running_now().into_iter().next().map(|(name, _)| name)),
+            // `None` and not 0 where the app never said it.
             queue_depth: reported_depth(ACTION_QUEUE),
             success_rate: (of.count > 0)
                 .then(|| (of.count - of.failed) as f64 * 100.0 / of.count as f64),
@@ -229,10 +242,11 @@ impl Inner {
         }
     }
 
-    fn events(&self) -> EventMetrics {
+    fn events(&self, wires: &[Ipc]) -> EventMetrics {
         let of = self.totals.totals(Kind::Event).since(self.events_before);
         let reported = reported_depth(EVENT_QUEUE);
         let mut events = EventMetrics {
+            // Those that have ended were queued, too.
             queued: of.count + reported.unwrap_or(0),
             processed: of.count - of.failed,
             failed: of.failed,
@@ -240,7 +254,7 @@ impl Inner {
             queue_depth: reported,
         };
         let (mut timed, mut took) = (of.count, of.duration);
-        for ipc in self.config.wires.iter().filter_map(WeakIpc::upgrade) {
+        for ipc in wires {
             let wire = ipc.metrics();
             let lost = wire.messages_failed + wire.messages_dropped;
             events.processed += wire.messages_sent + wire.messages_received;
@@ -249,6 +263,8 @@ impl Inner {
                 wire.messages_sent + wire.messages_received + lost + wire.messages_open;
             events.queue_depth = Some(events.queue_depth.unwrap_or(0) + wire.messages_open);
             timed += wire.messages_sent;
+            // The wire has a mean, so its weight is how many messages it is of. Only those to the
+            // page have a time.
             let latency = wire.avg_latency_us.saturating_mul(wire.messages_sent);
             took += Duration::from_micros(latency);
         }
@@ -270,6 +286,7 @@ impl State {
 }
 
 fn mean(sum: Duration, count: u64) -> Option<Duration> {
+    // A `Duration` can only be divided by a `u32`.
     (count > 0).then(|| Duration::from_secs_f64(sum.as_secs_f64() / count as f64))
 }
 
@@ -290,5 +307,36 @@ impl fmt::Debug for RollingHistoryBuilder {
             .field("sample_interval", &self.sample_interval)
             .field("history_size", &self.history_size)
             .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::thread;
+
+    use super::*;
+    use crate::report::{record_action, record_event};
+
+    #[test]
+    fn samples_that_many_threads_take_at_once_keep_the_order_of_their_totals() {
+        let history = RollingHistory::builder().history_size(2).build();
+        let collect = || {
+            for _ in 0..500 {
+                record_action("rolling_test", Duration::ZERO, true);
+                record_event(Duration::ZERO, true);
+                // With so small a history the last minute may be counted from the sample before.
+                let sample = history.collect();
+                assert!(sample.actions.per_minute <= sample.actions.total);
+                let samples = history.samples();
+                let is_sorted = samples.is_sorted_by_key(|sample| sample.actions.total)
+                    && samples.is_sorted_by_key(|sample| sample.events.processed);
+                assert!(is_sorted, "{samples:?}");
+            }
+        };
+        thread::scope(|scope| {
+            for _ in 0..4 {
+                scope.spawn(collect);
+            }
+        });
     }
 }

@@ -63,6 +63,7 @@ pub(super) fn memory_bytes(sample: &SystemSample) -> u64 {
 pub(super) fn cpu_percent(sample: &SystemSample) -> Option<f64> {
     let webviews = sample.webview_processes.iter();
     let webviews: f64 = webviews.filter_map(|of| of.cpu_utilization).sum();
+    // A webview's process that is new has no utilisation yet and counts from the next look on.
     sample.cpu_utilization.map(|own| (own + webviews) * 100.0)
 }
 
@@ -73,6 +74,7 @@ pub(super) struct SystemLook(Option<SystemProbe>);
 impl SystemLook {
     /// Looks once, so that the next look knows the processor time in between.
     pub(super) fn start() -> Self {
+        // Processor time is a difference, so the first look alone has none.
         let mut look = Self(SystemProbe::new().ok());
         look.take();
         look

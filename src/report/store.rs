@@ -39,6 +39,7 @@ impl Store {
     }
 
     pub(super) fn add_metric(&mut self, metric: Metric, now: Stamp) {
+        // What is too old goes first, so that it is not counted as dropped for lack of room.
         self.forget_old(now);
         if self.metrics.len() >= METRICS_MAX {
             self.metrics.pop_front();
@@ -49,6 +50,7 @@ impl Store {
 
     /// Keeps what had been counted when a snapshot was taken.
     pub(super) fn add_counts(&mut self, counts: CountsBefore) {
+        // As many as snapshots, since one comes with each.
         if self.counts.len() >= SNAPSHOTS_MAX {
             self.counts.pop_front();
         }
@@ -57,6 +59,7 @@ impl Store {
 
     /// What had been counted closest to that time, as far as it is known.
     pub(super) fn counts_near(&self, at: Stamp) -> Option<&CountsBefore> {
+        // `since` is zero for a later time, so the larger of both is the distance.
         let distance = |of: &&CountsBefore| of.at.since(at).max(at.since(of.at));
         self.counts.iter().min_by_key(distance)
     }
@@ -64,6 +67,7 @@ impl Store {
     pub(super) fn add_snapshot(&mut self, snapshot: Snapshot, now: Stamp) {
         self.in_snapshots += snapshot.metric_count();
         self.snapshots.push_back((now, snapshot));
+        // One snapshot with very many metrics may push out many small ones.
         while self.snapshots.len() > SNAPSHOTS_MAX || self.in_snapshots > IN_SNAPSHOTS_MAX {
             self.forget_snapshot();
         }
@@ -79,6 +83,7 @@ impl Store {
 
     /// Of each id the last metric, the oldest first.
     pub(super) fn last_metrics(&mut self, now: Stamp) -> Vec<Metric> {
+        // Each read of metrics forgets what is too old. There is no timer that would do it.
         self.forget_old(now);
         let mut seen = HashSet::new();
         let newest_first = self.metrics.iter().rev();
@@ -110,6 +115,7 @@ impl Store {
 
     fn forget_old(&mut self, now: Stamp) {
         let retention = self.retention;
+        // By the monotonic clock, which nobody sets.
         let is_old = |at: Stamp| now.since(at) > retention;
         while self.metrics.front().is_some_and(|(at, _)| is_old(*at)) {
             self.metrics.pop_front();

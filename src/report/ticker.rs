@@ -31,19 +31,26 @@ impl Ticker {
         let thread = thread::Builder::new()
             .name("spanwire-report".into())
             .spawn(move || {
+                // Dropped also by a panic in `work`, so whoever waits for the end does not wait in
+                // vain.
                 let _done = done;
+                // The system's clock: a test's clock that stands still would never come to the next
+                // tick.
                 let clock = Clock::system();
                 let mut next = clock.now().plus(interval);
                 while stop.recv_timeout(next.since(clock.now())) == Err(RecvTimeoutError::Timeout) {
                     if !work() {
                         return;
                     }
+                    // Work that takes longer than the interval delays the next tick; missed ticks
+                    // are not made up for.
                     next = next.plus(interval).max(clock.now());
                 }
             })?;
         Ok(Self {
             end: Some(end),
             ended,
+            // The handle is dropped, which detaches the thread: a join could not have a limit.
             thread: thread.thread().id(),
         })
     }

@@ -51,10 +51,12 @@ impl Capture {
     pub fn with_sampler(sampler: impl ShouldSample + 'static) -> Self {
         keep_callsites_alive();
         let (spans, logs) = (Spans::default(), Logs::default());
+        // The SDK's default resource reads the environment, which differs between machines.
         let resource = Resource::builder_empty().build();
         let tracer_provider = SdkTracerProvider::builder()
             .with_resource(resource.clone())
             .with_sampler(sampler)
+            // Random ids would not tell the order in which spans started.
             .with_id_generator(CountingIds::default())
             .with_span_processor(spans.clone())
             .build();
@@ -65,6 +67,8 @@ impl Capture {
         let subscriber = Registry::default()
             .with(
                 span_layer(tracer_provider.tracer(semconv::SCOPE))
+                    // The same filter as in an app, so a test sees no span that production would
+                    // not have.
                     .with_filter(filter_fn(not_sdk).and(SuppressionFilter)),
             )
             .with(log_layer(&logger_provider).with_filter(filter_fn(not_sdk)));
@@ -85,6 +89,7 @@ impl Capture {
     pub fn run<R>(&self, f: impl FnOnce() -> R) -> R {
         let inner = &*self.0;
         inner.clock.run(|| {
+            // All three are of this thread alone, so tests can run side by side in one process.
             metrics::with_local_recorder(inner.recorder, || {
                 tracing::dispatcher::with_default(&inner.dispatch, f)
             })
@@ -129,6 +134,7 @@ impl Capture {
     /// Counters at zero, empty histograms and gauges that were never set are left out.
     #[must_use]
     pub fn metrics(&self) -> String {
+        // Gauges are written only when somebody reads them, as at a scrape.
         self.publish();
         self.0.recorder.text()
     }
@@ -221,5 +227,6 @@ fn not_sdk(metadata: &Metadata<'_>) -> bool {
 /// wants nothing and lives for ever rules that out.
 fn keep_callsites_alive() {
     static NOBODY: OnceLock<Dispatch> = OnceLock::new();
+    // In a static: when the last handle to a subscriber goes, `tracing` forgets it.
     NOBODY.get_or_init(|| Dispatch::new(tracing::subscriber::NoSubscriber::default()));
 }

@@ -53,6 +53,8 @@ impl Logs {
                 .map(|(key, value)| (key.to_string(), text::any(value)))
                 .collect();
             let attributes = text::pairs(attributes);
+            // By its name and not by its id, so that one span more before it does not change this
+            // line.
             let span = match record.trace_context() {
                 None => "none".to_owned(),
                 Some(context) => spans
@@ -75,6 +77,7 @@ impl Logs {
 impl LogProcessor for Logs {
     fn emit(&self, record: &mut SdkLogRecord, _: &InstrumentationScope) {
         let mut state = self.lock();
+        // The first are kept and not the last: what went wrong first is of interest.
         if state.records.len() < LOGS_MAX {
             state.records.push(record.clone());
         } else {

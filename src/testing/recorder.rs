@@ -63,6 +63,7 @@ impl MemoryRecorder {
     }
 
     pub(super) fn counter(&self, name: &str, labels: &[(&str, &str)]) -> u64 {
+        // Several series may have these labels and others beside them; they are added up.
         self.matching(name, labels)
             .map(|value| match value {
                 Value::Counter(sum) => sum.load(Ordering::Relaxed),
@@ -104,6 +105,7 @@ impl MemoryRecorder {
     fn recorded(&self, add: impl Fn(&Series, &mut BTreeSet<String>)) -> BTreeSet<String> {
         let mut names = BTreeSet::new();
         for (series, value) in self.lock().iter() {
+            // A handle that was registered and never used is no metric that the app emits.
             if value.text().is_some() {
                 add(series, &mut names);
             }
@@ -118,6 +120,7 @@ impl MemoryRecorder {
             .iter()
             .filter(|(series, _)| series.name == name && series.has(labels))
             .map(|(_, value)| value.clone())
+            // The values are shared cells, so the lock is free again before they are read.
             .collect();
         found.into_iter()
     }
@@ -127,6 +130,7 @@ impl MemoryRecorder {
             .labels()
             .map(|label| (label.key().to_owned(), label.value().to_owned()))
             .collect();
+        // `metrics` takes labels in any order for one series, too.
         labels.sort();
         let series = Series {
             name: key.name().to_owned(),
@@ -201,6 +205,7 @@ struct GaugeCell(Mutex<Option<f64>>);
 impl GaugeCell {
     fn add(&self, value: f64) {
         let mut now = lock(&self.0);
+        // The facade has no first value, so a gauge that is changed before it is set begins at 0.
         *now = Some(now.unwrap_or(0.0) + value);
     }
 }

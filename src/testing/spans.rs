@@ -125,6 +125,7 @@ fn write(out: &mut String, depth: usize, span: &SpanData) {
 }
 
 impl SpanProcessor for Spans {
+    // Logs may name a span before it has ended, or after a test left it open.
     fn on_start(&self, span: &mut Span, _: &Context) {
         let Some(data) = span.exported_data() else {
             return;
@@ -137,6 +138,7 @@ impl SpanProcessor for Spans {
     }
 
     fn on_end(&self, mut span: SpanData) {
+        // As the app's pipeline does, so that a test sees the same types.
         restore_integers(&mut span);
         let mut state = self.lock();
         if state.finished.len() < SPANS_MAX {
@@ -164,6 +166,8 @@ pub(super) struct CountingIds {
 
 impl IdGenerator for CountingIds {
     fn new_trace_id(&self) -> TraceId {
+        // From one: zero is the invalid id. Relaxed: each caller gets another number, and nothing
+        // else hangs on it.
         TraceId::from(u128::from(self.traces.fetch_add(1, Ordering::Relaxed) + 1))
     }
 

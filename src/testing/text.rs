@@ -17,6 +17,7 @@ pub(super) fn word(value: &str) -> String {
 
 /// A number without the noise of its binary form: sums of seconds are rounded to nanoseconds.
 pub(super) fn number(value: f64) -> String {
+    // 0.1 + 0.2 would otherwise be 0.30000000000000004 in a snapshot.
     let fixed = format!("{value:.9}");
     fixed.trim_end_matches('0').trim_end_matches('.').to_owned()
 }
@@ -33,6 +34,7 @@ pub(super) fn any(value: &AnyValue) -> String {
 
 /// ` key=value` for each pair, in alphabetical order.
 pub(super) fn pairs(mut pairs: Vec<(String, String)>) -> String {
+    // The order in which code sets attributes is no part of what it emits.
     pairs.sort();
     pairs
         .into_iter()

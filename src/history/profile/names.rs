@@ -37,6 +37,7 @@ impl Place {
 impl Names {
     /// The stacks of a report, with the names that are found until then.
     pub(super) fn of(&mut self, report: UnresolvedReport, until: Stamp) -> Vec<Sampled> {
+        // Nothing says which names are needed again, so all go and are found anew.
         if self.known.len() > KNOWN_MAX {
             self.known.clear();
         }

@@ -133,6 +133,7 @@ impl Sampler {
                 }
                 Some(Ask::Pause(done)) => {
                     self.is_paused = true;
+                    // Dropping pprof's guard ends the sampling and throws away what pprof has.
                     self.running = None;
                     let _ = done.send(());
                 }
@@ -157,6 +158,8 @@ impl Sampler {
         }
         let guard = ProfilerGuardBuilder::default()
             .frequency(self.rate)
+            // Asked for each period: pprof looks up the libraries' addresses here, and the app may
+            // have loaded one since.
             .blocklist(&libraries_to_skip())
             .build();
         // pprof has read the binary's symbols for that, which may be many megabytes.
@@ -183,6 +186,8 @@ impl Sampler {
         let Some(running) = self.running.take() else {
             return;
         };
+        // pprof forgets the samples when its guard is dropped, so the report comes first. The names
+        // come after the guard, so that the search for them is not sampled.
         let report = running.guard.report().build_unresolved();
         let ended_at = wall_nanos();
         drop(running.guard);
@@ -192,6 +197,7 @@ impl Sampler {
         };
         let until = clock::now().plus(resolve_max);
         let sampled = self.names.of(report, until);
+        // The symbols are needed once a minute and may take as much memory as the binary.
         backtrace::clear_symbol_cache();
         let threads = bounded_stacks(sampled, self.bytes_max);
         if !threads.is_empty() {
@@ -219,6 +225,7 @@ const THREAD: &str = "spanwire-profile";
 const PERIOD: Duration = Duration::from_secs(60);
 /// How long names are looked for. What has none then is called unknown.
 const RESOLVE_MAX: Duration = Duration::from_secs(10);
+// The app's shutdown waits for this one.
 const RESOLVE_AT_END_MAX: Duration = Duration::from_secs(1);
 const ANSWER_MAX: Duration = Duration::from_secs(5);
 const ASKS_MAX: usize = 16;

@@ -72,10 +72,13 @@ pub(crate) mod bounded {
             samples,
         } in sampled
         {
+            // A thread's total counts all of its samples, also those whose stack finds no room
+            // below.
             *totals.entry(thread.clone()).or_default() += samples;
             *sums.entry((thread, shortened(frames))).or_default() += samples;
         }
         let mut totals: Vec<(String, u64)> = totals.into_iter().collect();
+        // Ties go by name: a HashMap has no order, and equal samples should give an equal file.
         totals.sort_by(|a, b| b.1.cmp(&a.1).then_with(|| a.0.cmp(&b.0)));
         let others: u64 = totals
             .iter()
@@ -93,10 +96,12 @@ pub(crate) mod bounded {
         sums.sort_by(|a, b| b.1.cmp(&a.1).then_with(|| a.0.cmp(&b.0)));
         let (mut count, mut bytes) = (0, 0);
         for ((thread, frames), samples) in sums {
+            // The threads beyond the bound are in `others` already.
             let Some(thread) = places.get(&thread).and_then(|at| threads.get_mut(*at)) else {
                 continue;
             };
             let more = thread.bytes_of(&frames);
+            // No break: a later stack may be small enough.
             if count < STACKS_MAX && bytes + more <= bytes_max {
                 thread.add(&frames, samples);
                 count += 1;
@@ -122,6 +127,7 @@ pub(crate) mod bounded {
         if frames.len() <= FRAMES_MAX {
             return frames;
         }
+        // One frame less, for the one that says that some are left out.
         let after = frames.len() - (FRAMES_MAX - OUTERMOST - 1);
         let outermost = frames.iter().take(OUTERMOST).cloned();
         let innermost = frames.iter().skip(after).cloned();
@@ -159,6 +165,7 @@ pub(crate) mod bounded {
         fn add(&mut self, frames: &[Arc<str>], samples: u64) {
             let Self { stacks, places } = self;
             let functions = &mut stacks.table.functions;
+            // A stack in the file is its count, and then the places of its functions.
             let mut stack = vec![samples];
             for name in frames {
                 let place = *places.entry(Arc::clone(name)).or_insert_with(|| {
@@ -172,6 +179,7 @@ pub(crate) mod bounded {
     }
 
     /// Stacks of all threads in a period.
+    // A period of a busy app has a long tail of stacks with one sample each.
     const STACKS_MAX: usize = 2_000;
     const THREADS_MAX: usize = 50;
     /// Functions of a stack, and how many of these are the outermost if it is deeper.

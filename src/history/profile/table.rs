@@ -33,6 +33,8 @@ pub(crate) fn write(
 
 /// Deletes the oldest period of what is more than `bytes_max`, and returns how many rows that was.
 pub(crate) fn delete_surplus(connection: &Connection, bytes_max: u64) -> rusqlite::Result<usize> {
+    // `octet_length` takes the length of a text from the row's header. `length` would read and
+    // decode all the stacks.
     let sql = "SELECT coalesce(sum(?1 + octet_length(stacks)), 0) FROM profile";
     let bytes: i64 = connection
         .prepare_cached(sql)?

@@ -23,6 +23,7 @@ pub(super) fn libraries_to_skip() -> Vec<&'static str> {
 
 /// Whether the unwinder of this process asks glibc in the way that takes no lock.
 fn unwinds_without_lock() -> bool {
+    // macOS has no such file: there the C library is left out.
     let Ok(maps) = fs::read_to_string("/proc/self/maps") else {
         return false;
     };
@@ -30,6 +31,7 @@ fn unwinds_without_lock() -> bool {
         .lines()
         .filter_map(|line| line.split_whitespace().nth(5));
     let unwinders: BTreeSet<&str> = paths.filter(|path| is_unwinder(path)).collect();
+    // A program that links its unwinder statically shows none here, so nothing is known of it.
     !unwinders.is_empty()
         && unwinders.iter().all(|path| {
             let bytes = fs::read(Path::new(path));

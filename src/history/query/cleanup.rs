@@ -73,6 +73,7 @@ impl Cleanup {
     ) -> Result<Cleaned, CleanupError> {
         let (connection, origin) = read_write(path.as_ref()).map_err(unwritable)?;
         self.refuse_others(path.as_ref(), &origin)?;
+        // Counted before anything goes, so that `progress` can tell how much is left.
         let all = self.counted(&connection)?;
         let mut done = Cleaned::default();
         for table in self.tables() {
@@ -118,6 +119,8 @@ impl Cleanup {
 
     fn delete_some(&self, connection: &Connection, table: Table) -> Result<u64, QueryError> {
         let (name, key, old) = (table.name(), table.key(), table.old());
+        // SQLite takes `LIMIT` in a DELETE only when it is built for it, so a subquery chooses the
+        // rows. The index on the time answers it, with the oldest first.
         let sql =
             format!("DELETE FROM {name} WHERE ({key}) IN (SELECT {key} FROM {old} LIMIT {STEP})");
         let deleted = connection.execute(&sql, params![table.limit(self.before)])?;
@@ -177,6 +180,7 @@ impl Table {
         let nanos = nanos_since_epoch(before);
         match self {
             Self::Record | Self::Sample => nanos,
+            // Rounded down: a minute that had not ended by then stays.
             Self::Rollup => nanos.div_euclid(MINUTE),
         }
     }
@@ -223,9 +227,12 @@ fn forget_states(connection: &Connection, before: i64) -> Result<(), QueryError>
 /// Gives free pages back to the system, where the file can be made shorter, and writes the log into
 /// the file, unless another process reads it.
 fn give_back(connection: &Connection) -> Result<(), QueryError> {
+    // Without a number SQLite gives all free pages back, one with each step. In a file that was not
+    // made for it this does nothing.
     let mut statement = connection.prepare("PRAGMA incremental_vacuum")?;
     let mut steps = statement.query([])?;
     while steps.next()?.is_some() {}
+    // SQLite reports a reader that holds this off in the row and not as an error.
     connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))?;
     Ok(())
 }

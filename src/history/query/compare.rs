@@ -87,6 +87,8 @@ impl Change {
         Self {
             before,
             after,
+            // `judge` sets it when all p-values are corrected, since the correction needs all of
+            // them.
             certainty: Certainty::TooFew,
             p_value,
         }
@@ -111,6 +113,7 @@ impl Change {
     }
 
     fn weight(&self) -> f64 {
+        // In a logarithm half as long and twice as long weigh the same.
         let ratio = self.after.max(TINY) / self.before.max(TINY);
         self.weigh(ratio.ln().abs())
     }
@@ -141,6 +144,7 @@ pub fn compare(
     let (window_before, tallied_before) = before.0.tallied(before.1)?;
     let (window_after, tallied_after) = after.0.tallied(after.1)?;
     let mut sides: BTreeMap<Arc<Series>, (Option<Tally>, Option<Tally>)> = BTreeMap::new();
+    // By series and not by its number: the two sides may be different files.
     for (series, tally) in tallied_before {
         sides.entry(series).or_default().0 = Some(tally);
     }
@@ -165,6 +169,7 @@ pub fn compare(
     }
     // The sort is stable: what weighs the same stays in the order of the names.
     changes.sort_by(|a, b| b.importance.total_cmp(&a.importance));
+    // Cut only now: the correction counts all that was looked at, shown or not.
     changes.truncate(before.1.limit_max().min(after.1.limit_max()));
     Ok(Comparison {
         series: changes,
@@ -192,6 +197,8 @@ impl SeriesChange {
         } else {
             0.0
         };
+        // Ten percentage points of errors weigh about as much as a duration that becomes 2.7 times
+        // as long.
         durations
             .max(self.error_rate.weigh(errors * 10.0))
             .max(rate)
@@ -219,6 +226,7 @@ fn change(
         Change::new(value(&before), value(&after), p)
     };
     let both = before.is_some() && after.is_some();
+    // A series that is new or gone has nothing to compare but its rate.
     let tested = |p: Option<f64>| p.filter(|_| both);
     SeriesChange {
         per_second: figure(
@@ -249,6 +257,7 @@ fn change(
 fn rate(tally: &Tally, window: Window) -> Rate {
     Rate {
         count: tally.count,
+        // A count is a sum of weights here, and its variance is the sum of their squares.
         variance: tally.squares,
         seconds: window.seconds(),
     }
@@ -258,6 +267,8 @@ fn rate(tally: &Tally, window: Window) -> Rate {
 fn tails_differ(a: &Tally, b: &Tally) -> Option<f64> {
     let mut both = a.distribution.clone();
     both.merge(&b.distribution);
+    // The threshold comes from both sides together: that of one side would by definition have 5 %
+    // above it on that side.
     let bucket = both.quantile_bucket(0.95);
     let share = |tally: &Tally| Proportion {
         part: tally.size() * tally.distribution.above(bucket) / tally.count,

@@ -26,6 +26,8 @@ impl Distribution {
         let (header, counts) = bytes.split_at_checked(HEADER_LEN)?;
         let (cookie, rest) = header.split_first_chunk::<4>()?;
         let (len, rest) = rest.split_first_chunk::<4>()?;
+        // Only the shape that the writer's sketch has: others have other buckets, which cannot be
+        // added.
         let known = *cookie == COOKIE && rest.starts_with(SHAPE) && rest.ends_with(RATIO);
         let len = usize::try_from(u32::from_be_bytes(*len)).ok()?;
         if !known || len > counts.len() {
@@ -42,7 +44,7 @@ impl Distribution {
                 take_number(&mut counts)?
             };
             if count < 0 {
-                // So many empty buckets.
+                // So many empty buckets. A file may claim any number of them.
                 bucket = bucket.checked_add(usize::try_from(count.unsigned_abs()).ok()?)?;
             } else {
                 if bucket >= BUCKETS_MAX {
@@ -100,6 +102,8 @@ impl Distribution {
     pub(super) fn quantile(&self, q: f64) -> i64 {
         let bucket = self.quantile_bucket(q);
         let (least, width) = bounds(bucket);
+        // A bucket holds `width` whole microseconds. This adds half the way from the first to the
+        // last of them, in nanoseconds.
         let nanos = least * 1_000 + (width - 1) * 500;
         i64::try_from(nanos).unwrap_or(i64::MAX)
     }
@@ -131,6 +135,7 @@ fn bounds(bucket: usize) -> (u64, u64) {
 fn take_number(bytes: &mut &[u8]) -> Option<i64> {
     let mut number = 0_u64;
     for place in 0..9 {
+        // A number that ends too early makes the whole distribution unreadable.
         let (byte, rest) = bytes.split_first()?;
         *bytes = rest;
         let byte = u64::from(*byte);

@@ -115,6 +115,7 @@ impl OpenError {
     pub(super) fn new(path: &Path, error: rusqlite::Error) -> Self {
         let path = path.to_owned();
         match error.sqlite_error_code() {
+            // While a file is opened both mean that its first pages cannot be understood.
             Some(ErrorCode::NotADatabase | ErrorCode::DatabaseCorrupt) => Self::NotADatabase(path),
             Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => Self::Locked(path),
             _ => Self::Unreadable {

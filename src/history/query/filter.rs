@@ -118,6 +118,7 @@ impl Filter {
 
     /// The same for what starts in `from..to`, as far as it asks for that.
     pub(super) fn within(mut self, from: i64, to: i64) -> Self {
+        // A bucket of a trend never reaches beyond the window that was asked for.
         self.since = Some(time_at(from.max(self.since_nanos())));
         self.until = Some(time_at(to.min(self.until_nanos())));
         self
@@ -180,6 +181,7 @@ impl Filter {
             // of these series for each page of the answer.
             Some(many) => {
                 sql += " AND +series_id IN (SELECT value FROM json_each(?))";
+                // One parameter for all: SQLite has a limit for their number.
                 let ids: Vec<String> = many.iter().map(i64::to_string).collect();
                 values.push(Value::Text(format!("[{}]", ids.join(","))));
             }

@@ -3,6 +3,7 @@
 //! `MetricsStorage` has one table with `operation`, `duration` in milliseconds, `error`, `is_slow`
 //! and `timestamp`; what a version of it adds (`error_type`, `stack_trace`, `context`) is taken, too.
 
+use std::collections::HashMap;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -15,8 +16,8 @@ use super::filter::is_failure;
 use super::open::{Origin, columns, read_only};
 use crate::history::SCHEMA;
 use crate::history::private_file::{create_unfinished, finish, unfinished_beside};
-use crate::history::sketch::Sketch;
-use crate::history::store::{APPLICATION_ID, SCHEMA_VERSION};
+use crate::history::rollup::Totals;
+use crate::history::store::{APPLICATION_ID, SCHEMA_VERSION, write_rollup};
 use crate::history::time::MINUTE;
 
 /// What was taken from an old file.
@@ -53,6 +54,7 @@ pub fn import_with_progress(
     let Origin::MetricsStorage { table } = origin else {
         return Err(ImportError::AlreadyHistory(old.into()));
     };
+    // `exists` would follow a link, and say no for one that leads nowhere.
     if new.symlink_metadata().is_ok() {
         return Err(ImportError::Exists(new.into()));
     }
@@ -66,6 +68,7 @@ pub fn import_with_progress(
     let target = Connection::open_with_flags(&partial.0, OpenFlags::SQLITE_OPEN_READ_WRITE);
     let mut target = target.map_err(|error| unwritable(error.into()))?;
     let imported = migrate(&source, &table, &mut target, &mut progress)?;
+    // Closed before it gets its name, so that SQLite has nothing left to write.
     target
         .close()
         .map_err(|(_, error)| QueryError::from(error))?;
@@ -102,6 +105,8 @@ fn migrate(
 ) -> Result<Imported, QueryError> {
     // As the writer's files have it, so that an app may go on in this one.
     target.pragma_update(None, "auto_vacuum", 2)?;
+    // One transaction: the new file has everything or nothing, and SQLite syncs the disk for each
+    // transaction.
     let whole = target.transaction()?;
     whole.execute_batch(SCHEMA)?;
     whole.pragma_update(None, "application_id", APPLICATION_ID)?;
@@ -112,10 +117,12 @@ fn migrate(
         false => "NULL".to_owned(),
     };
     // `unixepoch` reads what SQLite's CURRENT_TIMESTAMP and Python's `isoformat` write.
+    // In this order `Writer` has a roll-up's rows together, but for a few. A column may compare its
+    // values without regard to case, so the comparison is named.
     let sql = format!(
         "SELECT operation, duration, CASE WHEN typeof(timestamp) = 'text' \
          THEN unixepoch(timestamp, 'subsec') ELSE timestamp END AS at, \
-         {}, {}, {}, {}, {} FROM {} ORDER BY operation, at",
+         {}, {}, {}, {}, {} FROM {} ORDER BY operation COLLATE BINARY, at",
         optional("error"),
         optional("is_slow"),
         optional("error_type"),
@@ -142,10 +149,12 @@ fn migrate(
             number(row.get_ref(1)?).and_then(|milliseconds| nanos(milliseconds * 1e6)),
             number(row.get_ref(2)?).and_then(time),
         );
+        // SQLite columns of the old schema may hold any type, so each value is checked.
         let (Some(operation), Some(duration), Some(started_at)) = read else {
             skipped += 1;
             continue;
         };
+        // `error` may hold the error's text. It serves as the type where there is none.
         let (failed, said) = error(row.get_ref(3)?);
         writer.write(&OldRow {
             operation,
@@ -174,32 +183,23 @@ struct OldRow {
     context: Option<String>,
 }
 
-/// Writes records in the order of their operation and time, so it adds up one roll-up at a time.
+/// Writes records in any order. It adds up one roll-up at a time, so it is fast where those of an
+/// operation and minute come together.
 struct Writer<'a> {
     target: &'a Transaction<'a>,
     insert_record: Statement<'a>,
-    insert_rollup: Statement<'a>,
-    series: Option<(String, i64)>,
-    rollup: Option<Rollup>,
+    /// The ids of all operations: values of several types may read alike, and SQLite sorts by type.
+    series: HashMap<String, i64>,
+    /// The series and minute, and what is not yet written of it.
+    rollup: Option<((i64, i64), Totals)>,
     first: i64,
     last: i64,
     records: u64,
 }
 
-struct Rollup {
-    series: i64,
-    minute: i64,
-    count: i64,
-    errors: i64,
-    slow: i64,
-    sum: i64,
-    min: i64,
-    max: i64,
-    sketch: Sketch,
-}
-
 impl<'a> Writer<'a> {
     fn new(target: &'a Transaction<'a>) -> Result<Self, QueryError> {
+        // The old file knows no runs of the app, so one session stands for all rows.
         target.execute(
             "INSERT INTO session (id, service, version, instance, process_id, started_at, seen_at) \
              VALUES (1, 'imported', NULL, 'imported', 0, 0, 0)",
@@ -211,10 +211,9 @@ impl<'a> Writer<'a> {
                 "INSERT INTO record (session_id, series_id, started_at, duration, outcome, \
                  error_type, slow, context) VALUES (1, ?, ?, ?, ?, ?, ?, ?)",
             )?,
-            insert_rollup: target
-                .prepare("INSERT INTO rollup VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)")?,
-            series: None,
+            series: HashMap::new(),
             rollup: None,
+            // The session's times are written at the end, when they are known.
             first: i64::MAX,
             last: 0,
             records: 0,
@@ -233,29 +232,18 @@ impl<'a> Writer<'a> {
             row.slow.then_some("threshold"),
             row.context,
         ])?;
-        let minute = row.started_at.div_euclid(MINUTE);
-        let same = |rollup: &Rollup| rollup.series == series && rollup.minute == minute;
-        if !self.rollup.as_ref().is_some_and(same) {
+        let key = (series, row.started_at.div_euclid(MINUTE));
+        if self.rollup.as_ref().is_some_and(|(open, _)| *open != key) {
             self.write_rollup()?;
         }
-        let rollup = self.rollup.get_or_insert_with(|| Rollup {
-            series,
-            minute,
-            count: 0,
-            errors: 0,
-            slow: 0,
-            sum: 0,
-            min: i64::MAX,
-            max: 0,
-            sketch: Sketch::new(),
-        });
-        rollup.count += 1;
-        rollup.errors += i64::from(is_failure(outcome));
-        rollup.slow += i64::from(row.slow);
-        rollup.sum = rollup.sum.saturating_add(row.duration);
-        rollup.min = rollup.min.min(row.duration);
-        rollup.max = rollup.max.max(row.duration);
-        rollup.sketch.record(row.duration.unsigned_abs());
+        let (_, totals) = self.rollup.get_or_insert_with(|| (key, Totals::new()));
+        // Counted by the rule of the reader, so that roll-ups and records agree.
+        totals.add(
+            1,
+            row.duration.unsigned_abs(),
+            is_failure(outcome),
+            row.slow,
+        );
         self.first = self.first.min(row.started_at);
         self.last = self.last.max(row.started_at.saturating_add(row.duration));
         self.records += 1;
@@ -263,33 +251,21 @@ impl<'a> Writer<'a> {
     }
 
     fn series(&mut self, operation: &str) -> Result<i64, QueryError> {
-        match &self.series {
-            Some((name, id)) if name == operation => Ok(*id),
-            _ => {
-                let insert = "INSERT INTO series (kind, name) VALUES ('operation', ?)";
-                self.target.execute(insert, [operation])?;
-                let id = self.target.last_insert_rowid();
-                self.series = Some((operation.to_owned(), id));
-                Ok(id)
-            }
+        if let Some(id) = self.series.get(operation) {
+            return Ok(*id);
         }
+        let insert = "INSERT INTO series (kind, name) VALUES ('operation', ?)";
+        self.target.execute(insert, [operation])?;
+        let id = self.target.last_insert_rowid();
+        self.series.insert(operation.to_owned(), id);
+        Ok(id)
     }
 
     fn write_rollup(&mut self) -> Result<(), QueryError> {
-        let Some(rollup) = self.rollup.take() else {
-            return Ok(());
-        };
-        self.insert_rollup.execute(params![
-            rollup.minute,
-            rollup.series,
-            rollup.count,
-            rollup.errors,
-            rollup.slow,
-            rollup.sum,
-            rollup.min,
-            rollup.max,
-            rollup.sketch.encode(),
-        ])?;
+        if let Some(((series, minute), totals)) = self.rollup.take() {
+            // Adds to what is there: the operation may have had other rows before.
+            write_rollup(self.target, series, minute, &totals)?;
+        }
         Ok(())
     }
 
@@ -310,6 +286,7 @@ fn error(value: ValueRef<'_>) -> (bool, Option<String>) {
         ValueRef::Real(error) => (error != 0.0, None),
         ValueRef::Text(_) | ValueRef::Blob(_) => match text(value) {
             None => (false, None),
+            // SQLite has no booleans, so a program may write them as texts.
             Some(text) => match text.to_ascii_lowercase().as_str() {
                 "0" | "false" | "none" => (false, None),
                 "1" | "true" => (true, None),
@@ -336,6 +313,7 @@ fn text(value: ValueRef<'_>) -> Option<String> {
 fn context(stack_trace: Option<String>, context: Option<String>) -> Option<String> {
     let mut object = match context.as_deref().map(serde_json::from_str) {
         Some(Ok(Value::Object(object))) => object,
+        // The history promises a JSON object, so any other text becomes a value in one.
         Some(_) => Map::from_iter([("context".to_owned(), Value::from(context))]),
         None => Map::new(),
     };
@@ -383,6 +361,43 @@ mod tests {
         assert_eq!(of(ValueRef::Text(b"")), (false, None));
         let said = (true, Some("ValueError".to_owned()));
         assert_eq!(of(ValueRef::Text(b"ValueError")), said);
+    }
+
+    /// The operations of what is imported from such a table, each with its sum and its records.
+    fn operations(columns: &str, rows: &str) -> String {
+        let source = Connection::open_in_memory().unwrap();
+        let table = format!("CREATE TABLE metrics ({columns}); INSERT INTO metrics VALUES {rows}");
+        source.execute_batch(&table).unwrap();
+        let mut target = Connection::open_in_memory().unwrap();
+        migrate(&source, "metrics", &mut target, &mut |_| ()).unwrap();
+        let sql = "SELECT group_concat(name || ' ' || sums || ' ' || records, ', ') FROM ( \
+             SELECT name, (SELECT sum(count) FROM rollup WHERE series_id = series.id) AS sums, \
+             (SELECT count(*) FROM record WHERE series_id = series.id) AS records \
+             FROM series ORDER BY name)";
+        target.query_row(sql, [], |row| row.get(0)).unwrap()
+    }
+
+    #[test]
+    fn names_that_read_alike_are_one_operation_whatever_their_type() {
+        let rows = "(1, 5.0, 60), ('1', 5.0, 61), ('1', 5.0, 130), (1, 5.0, 131), \
+             ('save', 5.0, 60), (x'73617665', 5.0, 61), ('save', 5.0, 62)";
+        let operations = operations("operation, duration REAL, timestamp REAL", rows);
+        assert_eq!(operations, "1 4 4, save 3 3");
+    }
+
+    #[test]
+    fn names_that_the_column_takes_for_equal_stay_operations_of_their_own() {
+        let rows = "('save', 5.0, 60), ('Save', 5.0, 61), ('save', 5.0, 62), ('Save', 5.0, 130)";
+        let columns = "operation TEXT COLLATE NOCASE, duration REAL, timestamp REAL";
+        assert_eq!(operations(columns, rows), "Save 2 2, save 2 2");
+    }
+
+    #[test]
+    fn seconds_and_milliseconds_of_one_minute_are_one_sum() {
+        let rows = "('save', 5.0, 1700000000), ('save', 5.0, 1700000060), \
+             ('save', 5.0, 1700000000000)";
+        let columns = "operation TEXT, duration REAL, timestamp REAL";
+        assert_eq!(operations(columns, rows), "save 3 3");
     }
 
     #[test]

@@ -79,6 +79,7 @@ fn origin(connection: &Connection, path: &Path) -> Result<Origin, OpenError> {
     let is_marked = pragma("PRAGMA application_id").map_err(wrong)? == i64::from(APPLICATION_ID);
     let is_whole = TABLES.iter().all(|table| has(table));
     if is_marked || is_whole {
+        // The version is asked before the tables decide: a newer schema may have other tables.
         let found = pragma("PRAGMA user_version").map_err(wrong)?;
         if found > i64::from(SCHEMA_VERSION) {
             return Err(OpenError::NewerSchema {
@@ -91,6 +92,7 @@ fn origin(connection: &Connection, path: &Path) -> Result<Origin, OpenError> {
     if is_whole {
         return Ok(Origin::Spanwire);
     }
+    // The old system's table is recognised by its columns, whatever its name is.
     for table in tables {
         let columns = columns(connection, &table).map_err(wrong)?;
         let has = |name: &str| columns.iter().any(|column| column == name);
@@ -127,11 +129,13 @@ fn immutable_uri(path: &Path) -> Option<String> {
     let whole = std::path::absolute(path).ok()?;
     let mut uri = "file:".to_owned();
     let text = whole.to_str()?.replace('\\', "/");
+    // A path of Windows begins with a drive, and SQLite's URI wants a slash before that.
     if !text.starts_with('/') {
         uri.push('/');
     }
     for c in text.chars() {
         match c {
+            // These three have a meaning of their own in a URI.
             '%' => uri += "%25",
             '?' => uri += "%3f",
             '#' => uri += "%23",

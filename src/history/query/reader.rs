@@ -109,10 +109,13 @@ impl HistoryReader {
         let mut points = Vec::new();
         // A tally holds a whole distribution, so some buckets are added up at a time.
         let (mut from, to) = (filter.since_nanos(), filter.until_nanos());
+        // The same condition as in `tallies`: a roll-up cannot be split within its minute.
         let rolled_up = length % MINUTE == 0 && !filter.needs_records();
         while from < to
             && let Some(next) = first_from(&moment, from, rolled_up)?.filter(|next| *next < to)
         {
+            // From a multiple of the length since the epoch, so that trends of two windows have the
+            // same buckets.
             let first = next.div_euclid(length).saturating_mul(length);
             let end = first.saturating_add(length.saturating_mul(BUCKETS_AT_ONCE));
             let some = filter.clone().within(first, end);
@@ -123,6 +126,8 @@ impl HistoryReader {
                 if tally.count <= 0.0 {
                     continue;
                 }
+                // The window may cut the first and the last bucket. Their rates are of the part
+                // within it.
                 let part = Window {
                     from: start.max(window.from),
                     to: start.saturating_add(length).min(window.to),
@@ -132,6 +137,7 @@ impl HistoryReader {
                     stats: SeriesStats::new(series.clone(), &tally, part),
                 });
             }
+            // An end that saturated would be found again and again.
             from = if end < i64::MAX { end } else { to };
         }
         points.sort_by(|a, b| {
@@ -147,6 +153,7 @@ impl HistoryReader {
         let names = Names::read(&moment)?;
         let window = Window::of(&moment, filter)?;
         let tallies = tallies(&moment, filter, &names, None)?;
+        // A file is foreign input: a row may name a series that is not there.
         let named = tallies.into_iter().filter_map(|((_, id), tally)| {
             let series = names.series.get(&id)?;
             (tally.count > 0.0).then(|| (series.clone(), tally))

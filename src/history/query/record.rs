@@ -138,6 +138,7 @@ impl<'a> Records<'a> {
             self.after = Some((row.get(1)?, row.get(0)?));
             self.page.push_back(self.names.record(row)?);
         }
+        // A short page is the last one, which saves one more query.
         self.ended = self.page.len() < size;
         self.left -= self.page.len();
         Ok(())
@@ -153,6 +154,7 @@ impl Iterator for Records<'_> {
             && self.left > 0
             && let Err(error) = self.read_page()
         {
+            // The same query would fail again, so an iteration without this would never end.
             self.ended = true;
             return Some(Err(error));
         }

@@ -65,6 +65,7 @@ pub(super) fn wilson(of: Proportion) -> (f64, f64) {
     let margin = z * (share * (1.0 - share) / n + z * z / (4.0 * n * n)).sqrt();
     let below = 1.0 + z * z / n;
     (
+        // Rounding must not put the share itself outside of its interval.
         ((centre - margin) / below).max(0.0).min(share),
         ((centre + margin) / below).max(share).min(1.0),
     )
@@ -101,6 +102,8 @@ pub(super) fn distributions_differ(
     if a_size < 20.0 || b_size < 20.0 {
         return None;
     }
+    // Weighted counts are scaled down to as many independent records as they are worth. Else a
+    // sampled side would look surer than it is.
     let (scale_a, scale_b) = (a_size / a.total(), b_size / b.total());
     let buckets = a.counts().len().max(b.counts().len());
     let at = |counts: &[f64], bucket: usize| counts.get(bucket).copied().unwrap_or(0.0);
@@ -128,6 +131,7 @@ pub(super) fn distributions_differ(
 /// surprising by chance alone.
 pub(super) fn adjust(p_values: &mut [&mut f64]) {
     let many = p_values.len() as f64;
+    // From the largest down, so that no smaller p-value ends above a larger one.
     p_values.sort_by(|a, b| b.total_cmp(a));
     let mut least: f64 = 1.0;
     for (index, p) in p_values.iter_mut().enumerate() {

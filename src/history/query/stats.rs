@@ -55,7 +55,9 @@ pub struct TrendPoint {
 impl SeriesStats {
     pub(super) fn new(series: Arc<Series>, tally: &Tally, window: Window) -> Self {
         let seconds = window.seconds();
+        // The middle of a bucket may lie outside of what was measured.
         let quantile = |q| nanos(tally.distribution.quantile(q).clamp(tally.min, tally.max));
+        // Callers leave out what has no count.
         let average = tally.sum / tally.count;
         Self {
             series,
@@ -68,6 +70,7 @@ impl SeriesStats {
             } else {
                 0.0
             },
+            // `from_secs_f64` panics at a number that does not fit, and the sum comes from a file.
             average: Duration::try_from_secs_f64(average / 1e9).unwrap_or_default(),
             min: nanos(tally.min),
             max: nanos(tally.max),
@@ -90,6 +93,8 @@ impl SeriesStats {
 pub(super) fn failures(tally: &Tally) -> Proportion {
     let whole = tally.size();
     Proportion {
+        // The share of errors, in terms of independent records: weighted counts would make the
+        // interval too narrow.
         part: whole * tally.errors / tally.count,
         whole,
     }

@@ -42,6 +42,7 @@ impl Default for Tally {
 
 impl Tally {
     fn record(&mut self, duration: i64, weight: f64, failed: bool, slow: bool) {
+        // A file is foreign input: a duration may be negative.
         let duration = duration.max(0);
         self.count += weight;
         self.squares += weight * weight;
@@ -62,6 +63,8 @@ impl Tally {
         let number = |column| row.get::<_, i64>(column);
         let (count, errors, slow) = (number(1)?, number(2)?, number(3)?);
         let (sum, min, max) = (number(4)?, number(5)?, number(6)?);
+        // Other programs may write the file. Sums of unsound numbers would be wrong without a sign
+        // of it.
         let is_sound = (0..=count).contains(&errors)
             && (0..=count).contains(&slow)
             && (0..=max).contains(&min)
@@ -70,6 +73,7 @@ impl Tally {
             return Ok(None);
         }
         self.count += count as f64;
+        // Each record behind a roll-up weighs 1.
         self.squares += count as f64;
         self.errors += errors as f64;
         self.slow += slow as f64;
@@ -144,6 +148,7 @@ impl Window {
                 window.to = window.to.min(end);
             }
         }
+        // A window that ends before it begins is empty, and has no negative length.
         window.to = window.to.max(window.from);
         Ok(window)
     }
@@ -200,6 +205,7 @@ pub(super) fn tallies(
         adding.records(from, to)?;
         return Ok(adding.tallies);
     };
+    // Each of these is counted from its records alone, and left out of what follows.
     for series in without_rollups(connection, filter, names)? {
         let rolled_up = adding.matching.take();
         let rolled_up = rolled_up.unwrap_or_else(|| names.series.keys().copied().collect());
@@ -215,6 +221,7 @@ pub(super) fn tallies(
     let cut = |time: i64| (time.rem_euclid(MINUTE) != 0).then(|| time.div_euclid(MINUTE));
     let gone = |minute: i64| minute < oldest_record;
     let floor = from.div_euclid(MINUTE);
+    // The first minute that counts as a whole. `i64::MIN` is no time but the lack of one.
     let first = match cut(from) {
         Some(minute) if from != i64::MIN && !gone(minute) => floor + 1,
         _ => floor,
@@ -228,6 +235,7 @@ pub(super) fn tallies(
     if first >= end {
         adding.records(from, to)?;
     } else {
+        // Whole minutes from the roll-ups, and the two ends from the records.
         adding.rollups(first, end)?;
         adding.records(from, first.saturating_mul(MINUTE).min(to))?;
         adding.records(end.saturating_mul(MINUTE).max(from), to)?;
@@ -269,6 +277,7 @@ struct Adding<'a> {
 impl Adding<'_> {
     /// Adds the roll-ups of the minutes `first..end`.
     fn rollups(&mut self, first: i64, end: i64) -> Result<(), QueryError> {
+        // One query for each series: the table's primary key begins with it.
         let series = match &self.matching {
             Some(series) => series.clone(),
             None => {
@@ -314,6 +323,7 @@ impl Adding<'_> {
             let outcome = row.get_ref(3)?;
             let failed = is_failure(outcome.as_str().unwrap_or_default());
             let weight: f64 = row.get(5)?;
+            // A weight that is no number would make every sum of its series one.
             if !(0.0..f64::INFINITY).contains(&weight) {
                 let what = format!("the weight of a record, {weight}");
                 return Err(QueryError::Damaged(what));
@@ -323,6 +333,7 @@ impl Adding<'_> {
         Ok(())
     }
 
+    // `div_euclid` rounds down also before 1970, where `/` would round up.
     fn bucket_of(&self, nanos: i64) -> i64 {
         let begin = |bucket: i64| nanos.div_euclid(bucket).saturating_mul(bucket);
         self.bucket.map_or(0, begin)

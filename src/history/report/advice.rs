@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::catalogue::{self, Entry};
 use super::facts::{Event, Facts, HANDLER, QUEUE_WAIT};
+use super::spread::{longest, spread, spread_of};
 use super::text::{bytes, digits, share, time};
 use crate::history::query::{Series, SeriesStats};
 
@@ -70,6 +71,8 @@ pub(super) fn advice(facts: &Facts, own: Vec<Advice>) -> Vec<Advice> {
         facts,
         advice: Vec::new(),
     };
+    // The order is that of causes before consequences: `queues` looks whether `handlers` found what
+    // keeps the UI thread.
     found.handlers();
     found.operations_on_main();
     found.queues();
@@ -84,6 +87,7 @@ pub(super) fn advice(facts: &Facts, own: Vec<Advice>) -> Vec<Advice> {
     found.system();
     found.advice.extend(own);
     let rank = |advice: &Advice| u8::from(advice.severity != "critical");
+    // A stable sort, which keeps that order among findings of one severity.
     found.advice.sort_by_key(rank);
     found.advice
 }
@@ -96,6 +100,7 @@ struct Found<'a> {
 
 impl<'a> Found<'a> {
     fn add(&mut self, id: &str, subject: String, evidence: String, example: Option<&Event>) {
+        // A test holds that every rule has its entry.
         let Some(entry) = self.entries.get(id) else {
             return;
         };
@@ -127,6 +132,8 @@ impl<'a> Found<'a> {
 
     /// Those of a series that stand for all of them, and its slowest beside them as examples.
     fn of(&self, series: &Arc<Series>) -> (&'a [Event], Vec<&'a Event>) {
+        // Numbers come from the sample alone. With the slowest among them every quantile would be
+        // too high.
         let sample = self
             .facts
             .of_series
@@ -148,15 +155,18 @@ impl<'a> Found<'a> {
     fn handlers(&mut self) {
         for stats in self.kind(&["call", "event_in"]) {
             let (sample, slowest) = self.of(&stats.series);
-            let Some(spread) = spread(sample, HANDLER, HANDLER_SLOW).filter(|is| is.count >= 3)
-            else {
+            // One or two slow handlers may have had a reason of that moment.
+            let Some(spread) = spread(sample, HANDLER).filter(|is| is.count >= 3) else {
                 continue;
             };
             if spread.p95 < HANDLER_SLOW {
                 continue;
             }
+            // An example may be one of the slowest: it shows what to look at and counts for
+            // nothing.
             let example = longest(sample.iter().chain(slowest.iter().copied()), HANDLER);
             let blocked = self.waits_within(&stats.series);
+            // A call's handler may have run on another thread than the one that kept its record.
             let is_main = stats.series.kind == "event_in"
                 && sample
                     .iter()
@@ -194,13 +204,12 @@ impl<'a> Found<'a> {
         }
         for stats in self.kind(&["event_out"]) {
             let (sample, slowest) = self.of(&stats.series);
-            let Some(spread) = spread(sample, HANDLER, LISTENER_SLOW).filter(|is| is.count >= 3)
-            else {
+            let Some(spread) = spread(sample, HANDLER).filter(|is| is.count >= 3) else {
                 continue;
             };
             // One that blocks the page now and then is slow too, however fast it is else.
             if spread.mean > LISTENER_SLOW
-                || spread.p95 > LISTENER_SLOW && spread.above >= ABOVE_MIN
+                || spread.p95 > LISTENER_SLOW && above(sample, HANDLER, LISTENER_SLOW) >= ABOVE_MIN
             {
                 let example = longest(sample.iter().chain(slowest), HANDLER);
                 let evidence = format!(
@@ -234,6 +243,8 @@ impl<'a> Found<'a> {
             else {
                 continue;
             };
+            // A wait counts for a handler that took at least half of it. Several runs of the app
+            // may share the time, so only the same run counts.
             let within = handlers.iter().any(|(session, (begin, end))| {
                 let shared = to.min(*end) - from.max(*begin);
                 *session == event.session && shared * 2 >= to - from
@@ -253,7 +264,7 @@ impl<'a> Found<'a> {
             let is_main = sample
                 .iter()
                 .any(|event| event.thread.as_deref() == Some("main"));
-            let spread = spread_of(sample, held, HANDLER_SLOW);
+            let spread = spread_of(sample, held);
             let Some(spread) = spread.filter(|is| is_main && is.count >= 3) else {
                 continue;
             };
@@ -324,12 +335,13 @@ impl<'a> Found<'a> {
     fn queues(&mut self) {
         for stats in self.kind(&["event_out", "reply"]) {
             let (sample, slowest) = self.of(&stats.series);
-            let waits = spread(sample, QUEUE_WAIT, QUEUE_WAITS).filter(|is| is.count >= 10);
+            let waits = spread(sample, QUEUE_WAIT).filter(|is| is.count >= 10);
             // A UI thread that does not come is named by what keeps it.
             if self.has("ui-thread-blocked") {
                 break;
             }
-            let waits = waits.filter(|is| is.p95 > QUEUE_WAITS && is.above >= ABOVE_MIN);
+            let many = above(sample, QUEUE_WAIT, QUEUE_WAITS) >= ABOVE_MIN;
+            let waits = waits.filter(|is| is.p95 > QUEUE_WAITS && many);
             if let Some(spread) = waits {
                 let example = longest(sample.iter().chain(slowest), QUEUE_WAIT);
                 let evidence = format!(
@@ -344,6 +356,8 @@ impl<'a> Found<'a> {
         }
         for ((series, error), (count, example)) in self.failed_by_type(|event| {
             event.outcome == "dropped"
+                // A newer message took the place of one that was superseded, and a shutdown ends
+                // what is queued. Neither shows a lack of room.
                 && !matches!(event.error_type.as_deref(), Some("superseded" | "shutdown"))
                 && event.is_message()
         }) {
@@ -360,6 +374,7 @@ impl<'a> Found<'a> {
     /// Many messages, and large ones.
     fn messages(&mut self) {
         for stats in self.kind(&["call", "event_in", "event_out"]) {
+            // From the roll-ups: of a busy name only some records are kept.
             let peak = self.facts.peaks.get(&stats.series).copied().unwrap_or(0);
             let (sample, _) = self.of(&stats.series);
             let rate = peak as f64 / 60.0;
@@ -384,19 +399,16 @@ impl<'a> Found<'a> {
         }
         for stats in self.kind(&["event_in", "event_out", "reply"]) {
             let (sample, _) = self.of(&stats.series);
-            let sized: Vec<&Event> = sample.iter().filter(|event| event.size.is_some()).collect();
-            let sum: f64 = sized
-                .iter()
-                .filter_map(|event| event.size)
-                .map(|is| is as f64)
-                .sum();
-            let mean = sum / (sized.len().max(1) as f64);
+            let Some(spread) = spread_of(sample, |event| event.size) else {
+                continue;
+            };
+            let mean = spread.mean as f64;
             if mean > PAYLOAD_LARGE {
-                let largest = sized.iter().max_by_key(|event| event.size).copied();
+                let largest = sample.iter().max_by_key(|event| event.size);
                 let evidence = format!(
                     "a message has {} on average, {} at most, {} messages in all",
                     bytes(mean),
-                    bytes(largest.and_then(|is| is.size).unwrap_or(0) as f64),
+                    bytes(spread.max as f64),
                     stats.count
                 );
                 self.add("payload-large", subject(&stats.series), evidence, largest);
@@ -415,6 +427,8 @@ impl<'a> Found<'a> {
                 let row = rows
                     .entry((event.session, event.series.clone()))
                     .or_default();
+                // The page's clock moves in steps of a millisecond on WebKitGTK, so a call may seem
+                // to begin before the end of the one before.
                 let follows = row.last().is_none_or(|last| {
                     let gap = event.start - last.end();
                     (-1_000_000..GAP_MAX).contains(&gap)
@@ -423,6 +437,7 @@ impl<'a> Found<'a> {
                     row.clear();
                 }
                 row.push(event);
+                // One finding for each series, with the longest row as its evidence.
                 let best = longest.entry(event.series.clone()).or_default();
                 if row.len() > best.len() {
                     best.clone_from(row);
@@ -461,6 +476,7 @@ impl<'a> Found<'a> {
     ) -> BTreeMap<(Arc<Series>, String), (usize, &'a Event)> {
         let newest = self.failed_by_type(|event| event.series == *series);
         match newest.is_empty() {
+            // The sample is in the order of time, and the newest is to come first.
             true => by_type(
                 self.of(series)
                     .0
@@ -490,6 +506,7 @@ impl<'a> Found<'a> {
                 }
                 _ => continue,
             };
+            // A single failure among few is a high rate by chance.
             if stats.errors < 3 || stats.error_rate < ERROR_RATE {
                 continue;
             }
@@ -506,6 +523,7 @@ impl<'a> Found<'a> {
                 self.add(id, subject(&stats.series), evidence, None);
                 continue;
             };
+            // `messages-dropped` names these.
             if example.outcome == "dropped" {
                 continue;
             }
@@ -566,6 +584,7 @@ impl<'a> Found<'a> {
 
     fn slow_operations(&mut self) {
         for stats in self.kind(&["operation"]) {
+            // Below one in a hundred they count as outliers.
             if stats.slow < 3 || (stats.slow as f64) < 0.01 * stats.count as f64 {
                 continue;
             }
@@ -600,6 +619,7 @@ impl<'a> Found<'a> {
                 kind,
                 "startup" | "page_load" | "page_error" | "current_operation"
             );
+            // Of fewer the p95 is the longest.
             let few = before.count < 20 || after.count < 20;
             if is_known || few || is < was * 2 || is - was < SLOWER_BY {
                 continue;
@@ -625,6 +645,7 @@ impl<'a> Found<'a> {
     }
 
     fn startup(&mut self) {
+        // One finding for a start: by what the user sees, or else by the page's document.
         let shown = ["first_paint", "dom_ready"];
         for phase in shown {
             let newest = self
@@ -668,6 +689,8 @@ impl<'a> Found<'a> {
             for (at, session, value) in &samples.points {
                 of.entry(*session).or_default().push((*at, *value));
             }
+            // By run: a new process begins with less memory, which would hide the growth of the one
+            // before.
             for points in of.into_values() {
                 if samples.name.ends_with("memory.usage")
                     && let Some((grew, to, over)) = growth(&points)
@@ -684,6 +707,7 @@ impl<'a> Found<'a> {
                     );
                     self.add("memory-growth", subject, evidence, None);
                 }
+                // Some ten samples, since any program may have all cores for a moment.
                 if samples.name == "system.cpu.utilization" && points.len() >= 10 {
                     let sum: f64 = points.iter().map(|(_, value)| value).sum();
                     let mean = sum / points.len() as f64;
@@ -713,6 +737,7 @@ fn growth(points: &[(i64, f64)]) -> Option<(f64, f64, u64)> {
 fn slow_growth(points: &[(i64, f64)]) -> Option<(f64, f64, u64)> {
     let (medians, over) = medians(points, 5)?;
     let medians = medians.get(1..)?;
+    // A leak rises from part to part. What rises once is a cache, or a document that was opened.
     let rises = medians.windows(2).all(|pair| pair.first() < pair.last());
     let (first, last) = (*medians.first()?, *medians.last()?);
     let grew = last - first;
@@ -738,6 +763,7 @@ fn fast_growth(points: &[(i64, f64)]) -> Option<(f64, f64, u64)> {
 /// The medians of so many parts of equal length, and the time from the end of the first fifth on.
 fn medians(points: &[(i64, f64)], parts: usize) -> Option<(Vec<f64>, i64)> {
     let size = points.len() / parts;
+    // The median of fewer than three is decided by one outlier.
     if size < 3 {
         return None;
     }
@@ -766,44 +792,10 @@ fn held_span(event: &Event) -> Option<(i64, i64)> {
     }
 }
 
-/// A stage of some events.
-struct Spread {
-    count: usize,
-    mean: u64,
-    p95: u64,
-    max: u64,
-    /// How many took longer than the threshold: two of thirty are their p95, and no pattern.
-    above: usize,
-}
-
-/// By weight: one that stands for several counts as often.
-fn spread(events: &[Event], stage: usize, threshold: u64) -> Option<Spread> {
-    spread_of(events, |event| event.stage(stage), threshold)
-}
-
-fn spread_of(
-    events: &[Event],
-    took: impl Fn(&Event) -> Option<u64>,
-    threshold: u64,
-) -> Option<Spread> {
-    let known = |event: &Event| Some((took(event)?, event.weight.max(1.0)));
-    let mut all: Vec<(u64, f64)> = events.iter().filter_map(known).collect();
-    all.sort_unstable_by_key(|(took, _)| *took);
-    let (max, _) = *all.last()?;
-    let weight: f64 = all.iter().map(|(_, weight)| weight).sum();
-    let sum: f64 = all.iter().map(|(took, weight)| *took as f64 * weight).sum();
-    let mut passed = 0.0;
-    let p95 = all.iter().find(|(_, of)| {
-        passed += of;
-        passed >= 0.95 * weight
-    });
-    Some(Spread {
-        count: all.len(),
-        mean: (sum / weight) as u64,
-        p95: p95.map_or(max, |(took, _)| *took),
-        max,
-        above: all.iter().filter(|(took, _)| *took > threshold).count(),
-    })
+/// How many took longer in that stage: two of thirty are their p95, and no pattern.
+fn above(events: &[Event], stage: usize, threshold: u64) -> usize {
+    let took = events.iter().filter_map(|event| event.stage(stage));
+    took.filter(|took| *took > threshold).count()
 }
 
 /// By what failed, and with what error: how many, and the first.
@@ -812,15 +804,12 @@ fn by_type<'a>(
 ) -> BTreeMap<(Arc<Series>, String), (usize, &'a Event)> {
     let mut by_type = BTreeMap::new();
     for event in events {
+        // Not every failure has a type. Its outcome names its group then.
         let error = event.error_type.as_deref().unwrap_or(&event.outcome);
         let key = (event.series.clone(), error.to_owned());
         by_type.entry(key).or_insert((0, event)).0 += 1;
     }
     by_type
-}
-
-fn longest<'a>(events: impl Iterator<Item = &'a Event>, stage: usize) -> Option<&'a Event> {
-    events.max_by_key(|event| event.stage(stage))
 }
 
 fn subject(series: &Series) -> String {

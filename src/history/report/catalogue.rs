@@ -21,6 +21,8 @@ struct File {
 
 /// All of them, by their ids.
 pub(super) fn entries() -> HashMap<String, Entry> {
+    // The file is compiled in and tested, so this cannot fail in an app. A panic would be the
+    // app's.
     let catalogue: File = serde_json::from_str(CATALOGUE).unwrap_or(File {
         findings: Vec::new(),
     });
@@ -37,6 +39,7 @@ pub(super) fn entries() -> HashMap<String, Entry> {
             },
         );
     }
+    // The catalogue comes last and wins, should it name one of these some day.
     entries.extend(
         catalogue
             .findings
@@ -46,6 +49,7 @@ pub(super) fn entries() -> HashMap<String, Entry> {
     entries
 }
 
+// The generator in `grafana/src/findings/` writes this file; the crate cannot run it.
 const CATALOGUE: &str = include_str!(concat!(
     env!("CARGO_MANIFEST_DIR"),
     "/grafana/findings.json"

@@ -20,6 +20,7 @@ pub(super) fn write(
 ) -> rusqlite::Result<Vec<String>> {
     let from = reader.connection();
     let mut connection = Connection::open(path)?;
+    // A cut that is not finished is deleted, so it need not survive a crash.
     connection.execute_batch("PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF;")?;
     let to = connection.transaction()?;
     to.execute_batch(SCHEMA)?;
@@ -36,6 +37,7 @@ pub(super) fn write(
             "seen_at >= ? AND started_at < ?".to_owned(),
             vec![begin.clone(), end.clone()],
         ),
+        // All of them: they are few, and rows of any table name them by their number.
         ("series", "TRUE".to_owned(), vec![]),
         (
             "record",
@@ -57,6 +59,7 @@ pub(super) fn write(
     if facts.profile.samples() > 0 {
         copies.push((
             "profile",
+            // A running sum of sizes from the newest row on, cut off where it passes the bound.
             format!(
                 "rowid IN (SELECT id FROM (SELECT rowid AS id, sum(octet_length(stacks)) \
                  OVER (ORDER BY started_at DESC, rowid) AS bytes FROM profile \
@@ -84,6 +87,7 @@ pub(super) fn write(
             .map(|error| error.to_string()),
     );
     to.commit()?;
+    // A damaged table fails again for each record that is copied by its id.
     missing.dedup();
     Ok(missing)
 }
@@ -117,6 +121,7 @@ fn copy(
     };
     let mut read =
         from.prepare_cached(&format!("SELECT {wanted} FROM {table} WHERE {condition}"))?;
+    // A record may be among the newest and also be one that the report shows.
     let mut write = to.prepare_cached(&format!(
         "INSERT OR IGNORE INTO {table} ({columns}) VALUES ({marks})"
     ))?;

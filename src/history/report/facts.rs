@@ -93,6 +93,28 @@ pub(super) const RESPONSE: usize = 4;
 pub(super) const STAGES: [&str; 5] = ["page_wait", "transit", "queue_wait", "handler", "response"];
 
 impl Event {
+    #[cfg(test)]
+    pub(super) fn with_stage(series: Arc<Series>, stage: usize, took: u64, weight: f64) -> Self {
+        let mut stages = [None; STAGES.len()];
+        stages[stage] = Some(took);
+        Self {
+            id: 0,
+            session: 0,
+            series,
+            start: 0,
+            duration: took,
+            outcome: "ok".to_owned(),
+            error_type: None,
+            slow: None,
+            stages,
+            size: None,
+            thread: None,
+            trace_id: None,
+            context: None,
+            weight,
+        }
+    }
+
     pub(super) fn end(&self) -> i64 {
         let took = i64::try_from(self.duration).unwrap_or(i64::MAX);
         self.start.saturating_add(took)
@@ -159,6 +181,7 @@ impl Facts {
             with_texts,
             ..Self::default()
         };
+        // The one read whose failure ends the report: without its bounds there is no period.
         let (first, last) = bounds(connection)?;
         facts.from = since.unwrap_or(first);
         facts.to = until.unwrap_or(last.saturating_add(1)).max(facts.from);
@@ -182,6 +205,7 @@ impl Facts {
         let between = |from, to| Filter::new().since(time_at(from)).until(time_at(to));
         facts.stats = part(missing, "the numbers", reader.stats(&between(from, to)));
         let middle = from + (to - from) / 2;
+        // Advice compares the halves to find what became slower.
         let halves = [(from, middle), (middle, to)];
         facts.halves = halves.map(|(from, to)| {
             part(
@@ -201,11 +225,15 @@ impl Facts {
         facts.wall = part(missing, "the wall time", rows.wall());
         let profile = Profile::read(connection, from, to);
         facts.profile = part(missing, "the CPU profile", profile);
+        // Both halves fail alike in a damaged file.
         missing.dedup();
         Ok(facts)
     }
 
-    /// Each record that was read for the report, once, the oldest first.
+    /// The records that the report's files show one by one, each once, the oldest first.
+    ///
+    /// Those of [`Facts::of_series`] and [`Facts::wall`] alone are not among them: they are for
+    /// numbers and for one picture, and would make the files several times as large.
     pub(super) fn events(&self) -> Vec<&Event> {
         let runs = self.runs.iter().flatten();
         let all = self
@@ -249,6 +277,7 @@ fn bounds(connection: &Connection) -> Result<(i64, i64), QueryError> {
             .map(|at| at.saturating_add(1).saturating_mul(MINUTE) - 1),
         number("SELECT max(seen_at) FROM session")?,
     ];
+    // A history may have sessions alone, or sums whose records have expired.
     let start = starts[0].or(starts[1]).or(starts[2]);
     let start = start.map(|at| starts.iter().flatten().fold(at, |a, b| a.min(*b)));
     let end = ends[2].max(ends[0]).or(ends[1]);
@@ -273,6 +302,7 @@ fn sessions(connection: &Connection, from: i64, to: i64) -> Result<Vec<Session>,
             ended_at: row.get(7)?,
         })
     })?;
+    // The query takes the newest where there are too many, and the report wants the oldest first.
     let mut sessions: Vec<Session> = rows.collect::<Result<_, _>>()?;
     sessions.reverse();
     Ok(sessions)
@@ -303,6 +333,7 @@ impl Rows<'_> {
 
     /// `None` when its series is not there, as in a damaged file.
     fn event(&self, row: &Row<'_>) -> Result<Option<Event>, QueryError> {
+        // One row that cannot be read should not cost the whole list.
         let Some(series) = self.names.get(&row.get(2)?) else {
             return Ok(None);
         };
@@ -330,6 +361,7 @@ impl Rows<'_> {
             size: number(13)?,
             thread: row.get(14)?,
             trace_id: trace
+                // A trace id of any other length is none, and OTLP would refuse it.
                 .filter(|id| id.len() == 16)
                 .map(|id| id.iter().map(|byte| format!("{byte:02x}")).collect()),
             // What the app added may be anything: it is not even read unless it is asked for.
@@ -343,6 +375,7 @@ impl Rows<'_> {
     }
 
     fn slowest(&self) -> Result<Vec<Event>, QueryError> {
+        // An estimate by the ends of the primary key. A count would read the whole table.
         let rows: Option<i64> =
             self.connection
                 .query_row("SELECT max(id) - min(id) FROM record", [], |row| row.get(0))?;
@@ -351,6 +384,7 @@ impl Rows<'_> {
             true => "",
             false => "AND slow IS NOT NULL",
         };
+        // A start and a current operation are long by nature and would fill the list.
         let inner = format!(
             "SELECT id FROM record WHERE started_at >= ? AND started_at < ? {only} \
              AND series_id NOT IN (SELECT id FROM series \
@@ -374,6 +408,7 @@ impl Rows<'_> {
 
     fn startup(&self) -> Result<Vec<Event>, QueryError> {
         let mut events = Vec::new();
+        // A query for each series is answered by the index of series and time.
         for (id, _) in self.names.iter().filter(|(_, is)| is.kind == "startup") {
             let mut values = vec![Value::Integer(*id)];
             values.extend(self.period());
@@ -389,6 +424,8 @@ impl Rows<'_> {
 
     fn runs(&self) -> Result<Vec<Vec<Event>>, QueryError> {
         let mut runs = Vec::new();
+        // Neighbours from all of the period show what goes together, which scattered records would
+        // not.
         let step = (self.to - self.from) / RUNS;
         for number in 0..RUNS {
             let mut values = vec![Value::Integer(self.from + step * number)];
@@ -400,6 +437,7 @@ impl Rows<'_> {
                 values,
             )?);
         }
+        // The newest come in any case: they are what somebody who just saw the app lag asks for.
         let mut values = self.period();
         values.push(Value::Integer(NEWEST_MAX));
         runs.push(self.select(
@@ -439,6 +477,7 @@ impl Rows<'_> {
             let mut events = Vec::new();
             for number in 0..PROBES {
                 let from = self.from + step * number;
+                // The division rounds down, so the last part reaches to the end.
                 let to = if number + 1 == PROBES {
                     self.to
                 } else {
@@ -458,6 +497,7 @@ impl Rows<'_> {
 
     fn peaks(&self) -> Result<HashMap<Arc<Series>, u64>, QueryError> {
         let mut statement = self.connection.prepare(
+            // Of two processes that share the file a minute's sum is of both.
             "SELECT series_id, max(count) FROM rollup WHERE minute >= ? AND minute <= ? \
              GROUP BY series_id",
         )?;
@@ -489,6 +529,7 @@ impl Rows<'_> {
         let mut samples = Vec::new();
         for (id, series) in systems.into_iter().take(SYSTEM_MAX) {
             let mut points = Vec::new();
+            // A query for each point instead of a scan: a week has 600,000 samples of each metric.
             let mut at = self.from;
             while at < self.to {
                 let mut rows = statement.query(params![id, at, self.to])?;
@@ -517,6 +558,7 @@ const COLUMNS: &str = "id, session_id, series_id, started_at, duration, outcome,
      page_wait, transit, queue_wait, handler, response, size, thread, trace_id, context, weight";
 /// Below so many records the slowest are looked for among all, and not among the slow alone.
 const SORTED_MAX: i64 = 200_000;
+// The documentation of `report` names these bounds: 200, 200, and with the runs below 2,000 others.
 const SLOWEST_MAX: i64 = 200;
 const FAILED_MAX: i64 = 200;
 const NEWEST_MAX: i64 = 1_000;

@@ -38,6 +38,7 @@ impl Flame {
             return *known;
         }
         let depth = node.depth + 1;
+        // Deep recursion: what is deeper counts for the last box that is drawn.
         if depth > DEPTH_MAX {
             return outer;
         }
@@ -110,6 +111,7 @@ pub(super) fn draw(out: &mut String, flame: &Flame, told: &dyn Fn(u64) -> String
         return;
     }
     let mut drawn = None;
+    // The number of boxes is known only when they are drawn. The last limit is taken as it is.
     for narrowest in NARROWEST {
         let mut drawing = Drawing {
             flame,
@@ -146,6 +148,7 @@ impl Drawing<'_> {
     fn within(&mut self, outer: &Node, place: Place) {
         let (parts, sum) = self.flame.parts(outer);
         // Parts that ran at the same time may be more than the whole.
+        // The root has no total of its own.
         let whole = match place.level {
             0 => sum,
             _ => outer.total.max(sum),
@@ -154,6 +157,7 @@ impl Drawing<'_> {
             return;
         }
         let (mut left, mut merged, mut rest) = (place.left, 0_usize, 0_u64);
+        // Parts are scaled to the box around them, so that they never stick out of it.
         let width = |much: u64| much as f64 / whole as f64 * place.width;
         for (at, much) in parts {
             let Some(node) = self.flame.node(at) else {
@@ -184,6 +188,7 @@ impl Drawing<'_> {
             width: width(rest),
             ..place
         };
+        // What is merged may be too narrow to draw, too; it then shows as a gap.
         if here.width >= self.narrowest {
             self.put_box(here, &format!("other ({merged})"), rest);
         }
@@ -213,6 +218,7 @@ impl Drawing<'_> {
 }
 
 /// The same for each name.
+// Not by chance: two reports of one app are to look alike.
 fn colour(name: &str) -> u32 {
     name.bytes().fold(0_u32, |sum, byte| {
         sum.wrapping_mul(31).wrapping_add(byte.into())

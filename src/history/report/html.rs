@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use super::advice::Advice;
 use super::facts::{Event, Facts, HANDLER, QUEUE_WAIT, RESPONSE, STAGES, Samples, TRANSIT};
 use super::page_style::STYLE;
+use super::spread::{longest, spread};
 use super::text::{bytes, digits, escaped, nanos, put, share, time};
 use super::{profile, unclean, wall};
 use crate::history::time::moment;
@@ -37,6 +38,7 @@ pub(super) fn page(facts: &Facts, advice: &[Advice], verdict: &str) -> String {
 }
 
 fn head(out: &mut String, facts: &Facts, advice: &[Advice], verdict: &str) {
+    // The worst comes first.
     let class = advice.first().map_or(unclean::class(facts), |first| {
         match first.severity.as_str() {
             "critical" => "critical",
@@ -67,9 +69,12 @@ fn head(out: &mut String, facts: &Facts, advice: &[Advice], verdict: &str) {
         "<div class=\"scroll\"><table><tr><th>App</th><th>Version</th><th>Process</th>\
                   <th>Started</th><th>Ended</th></tr>",
     );
+    // The newest runs are those that a reader asks about.
     for session in facts.sessions.iter().rev().take(SESSIONS) {
         let ended = match session.ended_at {
             Some(at) => moment(at),
+            // A killed process writes no end, and one that runs has none yet. The file alone cannot
+            // tell them apart.
             None => format!(
                 "did not end well, or runs still; last seen {}",
                 moment(session.seen_at)
@@ -104,6 +109,7 @@ fn advice_section(out: &mut String, advice: &[Advice]) {
         // Once for all findings of a rule that follow each other.
         let remedy = match before.is_some_and(|before| before.remedy == advice.remedy) {
             true => "As above.".to_owned(),
+            // `sentence` escapes its text, so what it returns is not escaped again.
             false => sentence(&advice.remedy),
         };
         before = Some(advice);
@@ -173,6 +179,7 @@ fn sentence(text: &str) -> String {
         let part: String = pieces
             .map(|piece| escaped(&piece.iter().collect::<String>()))
             .collect();
+        // Between two backticks the place is odd.
         match place % 2 {
             0 => out += &part,
             _ => put!(out, "<code>{part}</code>"),
@@ -186,6 +193,8 @@ fn sentence(text: &str) -> String {
 
 fn startup(out: &mut String, facts: &Facts) {
     out.push_str("<h2>Startup</h2>");
+    // A phase's duration counts from the process' start, so the latest end belongs to the newest
+    // start.
     let Some(newest) = facts.startup.iter().max_by_key(|event| event.end()) else {
         out.push_str("<p class=\"soft\">No start of the app is in this period.</p>");
         return;
@@ -216,6 +225,7 @@ fn startup(out: &mut String, facts: &Facts) {
             time(step),
             at(before),
             at(before),
+            // A step that took no time still has a line to be seen.
             at(step).max(0.3)
         );
         before = phase.duration;
@@ -339,6 +349,7 @@ fn numbers(out: &mut String, facts: &Facts) {
                   <div class=\"scroll\"><table><tr><th>What</th><th class=\"n\">Count</th>\
                   <th class=\"n\">Failed</th><th class=\"n\">Slow</th><th class=\"n\">Mean</th>\
                   <th class=\"n\">p95</th><th class=\"n\">p99</th><th class=\"n\">Longest</th></tr>");
+    // Starts and page errors have parts of their own.
     let shown: Vec<_> = facts
         .stats
         .iter()
@@ -415,44 +426,39 @@ fn threads(out: &mut String, facts: &Facts) {
     for (title, about, kinds, stage) in parts {
         put!(out, "<h2>{title}</h2><p class=\"soft\">{about}</p>");
         let mut rows = Vec::new();
+        // A HashMap has no order; the rows are sorted below.
         for (series, events) in &facts.of_series {
             if !kinds.contains(&series.kind.as_str()) {
                 continue;
             }
-            let known = events.iter().filter(|event| event.stage(stage).is_some());
-            let mut known: Vec<&Event> = known.collect();
-            known.sort_by_key(|event| event.stage(stage));
-            let Some(last) = known.last() else { continue };
-            let at = |share: usize| {
-                let rank = (known.len() * share).div_ceil(100).saturating_sub(1);
-                known
-                    .get(rank)
-                    .and_then(|event| event.stage(stage))
-                    .unwrap_or(0)
+            let Some(spread) = spread(events, stage) else {
+                continue;
             };
-            rows.push((at(95), at(50), series, *last, known.len()));
+            let trace = longest(events.iter(), stage).and_then(|last| last.trace_id.as_deref());
+            rows.push((spread, series, trace));
         }
         if rows.is_empty() {
             out.push_str("<p class=\"soft\">Not measured.</p>");
             continue;
         }
-        rows.sort_by(|a, b| b.0.cmp(&a.0).then(a.2.cmp(b.2)));
+        rows.sort_by(|a, b| b.0.p95.cmp(&a.0.p95).then(a.1.cmp(b.1)));
         out.push_str(
             "<div class=\"scroll\"><table><tr><th>Message</th><th class=\"n\">Median</th>\
                       <th class=\"n\">p95</th><th class=\"n\">Longest</th><th class=\"n\">Of</th>\
                       <th>Trace of the longest</th></tr>",
         );
-        for (p95, median, series, last, count) in rows.into_iter().take(ROWS) {
+        for (spread, series, trace) in rows.into_iter().take(ROWS) {
             put!(
                 out,
                 "<tr><td class=\"name\">{} {}</td><td class=\"n\">{}</td><td class=\"n\">{}</td>\
-                 <td class=\"n\">{}</td><td class=\"n\">{count}</td><td><code>{}</code></td></tr>",
+                 <td class=\"n\">{}</td><td class=\"n\">{}</td><td><code>{}</code></td></tr>",
                 escaped(&series.kind),
                 escaped(&series.name),
-                time(median),
-                time(p95),
-                time(last.stage(stage).unwrap_or(0)),
-                escaped(last.trace_id.as_deref().unwrap_or("–"))
+                time(spread.median),
+                time(spread.p95),
+                time(spread.max),
+                spread.count,
+                escaped(trace.unwrap_or("–"))
             );
         }
         out.push_str("</table></div>");
@@ -461,6 +467,7 @@ fn threads(out: &mut String, facts: &Facts) {
 
 fn memory(out: &mut String, facts: &Facts) {
     out.push_str("<h2>Memory and processor</h2>");
+    // By the end of the name, which is the same for the app, its webview and the host.
     let shown = |samples: &&Samples| {
         [
             "process.memory.usage",
@@ -500,9 +507,11 @@ fn memory(out: &mut String, facts: &Facts) {
 /// A line for each run of the app.
 fn chart(samples: &Samples, facts: &Facts, high: f64) -> String {
     let mut lines: BTreeMap<i64, String> = BTreeMap::new();
+    // All charts have the period as their width, so they can be compared.
     let length = (facts.to - facts.from).max(1) as f64;
     for (at, session, value) in &samples.points {
         let x = (at - facts.from) as f64 / length * 300.0;
+        // The axis begins at 0: a small change of a large value should look small.
         let y = 60.0 - value / high.max(f64::MIN_POSITIVE) * 56.0;
         put!(lines.entry(*session).or_default(), "{x:.1},{y:.1} ");
     }
@@ -520,6 +529,7 @@ fn chart(samples: &Samples, facts: &Facts, high: f64) -> String {
 
 fn errors(out: &mut String, facts: &Facts) {
     out.push_str("<h2>Errors</h2>");
+    // `failed` has the newest first, so the first of a group is its newest.
     let mut by: BTreeMap<_, (usize, &Event)> = BTreeMap::new();
     for event in &facts.failed {
         let error = event.error_type.as_deref().unwrap_or(&event.outcome);
@@ -560,6 +570,7 @@ fn errors(out: &mut String, facts: &Facts) {
     out.push_str("</table></div>");
 }
 
+// A reader should know whether texts are in the report before passing it on.
 fn files(out: &mut String, facts: &Facts) {
     let texts = match facts.with_texts {
         true => "Error texts and what the app added are in it: it was asked for.",
@@ -590,7 +601,31 @@ const ROWS: usize = 20;
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::*;
+    use crate::history::query::Series;
+
+    #[test]
+    fn message_that_stands_for_others_counts_as_often_in_the_tables() {
+        let series = Arc::new(Series {
+            kind: "call".to_owned(),
+            name: "save".to_owned(),
+            webview: String::new(),
+        });
+        let event = |millis: u64, weight| {
+            Event::with_stage(Arc::clone(&series), HANDLER, millis * 1_000_000, weight)
+        };
+        let mut events = vec![event(200, 30.0)];
+        events.extend((0..19).map(|_| event(1, 1.0)));
+        let mut facts = Facts::default();
+        facts.of_series.insert(series, events);
+        let mut page = String::new();
+        threads(&mut page, &facts);
+        // The median, the p95 and the longest; of 20 records.
+        let row = format!("<td class=\"n\">{}</td>", time(200_000_000)).repeat(3);
+        assert!(page.contains(&(row + "<td class=\"n\">20</td>")), "{page}");
+    }
 
     #[test]
     fn sentence_keeps_names_and_sets_code() {

@@ -65,6 +65,7 @@ pub(super) fn last_minutes(
         return Ok(Vec::new());
     }
     let now = WallAnchor::now().wall_nanos();
+    // SQLite lets a condition name a column of the result, as `last_seen`.
     let mut statement = connection.prepare(&format!(
         "SELECT id, service, process_id, started_at, coalesce(taken_at, seen_at) AS last_seen, \
          process_key, reported_at IS NOT NULL \
@@ -86,6 +87,8 @@ pub(super) fn last_minutes(
         };
         let (key, was_reported): (String, bool) = (row.get(5)?, row.get(6)?);
         let process_id = u32::try_from(run.process_id).unwrap_or(0);
+        // A run that was reported is known to have ended. That holds also where the file is read on
+        // another machine, which cannot ask for its process.
         if was_reported || !is_running(process_id, &key, run.seen_at, now) {
             runs.push(run);
         }
@@ -100,6 +103,7 @@ pub(super) fn last_minutes(
 }
 
 fn looks(connection: &Connection, run: &LastMinute) -> Result<Vec<Look>, QueryError> {
+    // The newest rows first, so that the bound cuts off what is farthest from the end.
     let mut statement = connection.prepare(
         "SELECT taken_at, subject, name, webview, state, silent, queued, in_flight, \
          in_flight_age, ui_blocked, resident, age, count, thread FROM flight \
@@ -110,6 +114,7 @@ fn looks(connection: &Connection, run: &LastMinute) -> Result<Vec<Look>, QueryEr
     let mut looks: Vec<Look> = Vec::new();
     while let Some(row) = rows.next()? {
         let taken_at = row.get(0)?;
+        // Rows of one look have the same time.
         if looks.last().is_none_or(|look| look.taken_at != taken_at) {
             looks.push(Look {
                 taken_at,
@@ -154,6 +159,7 @@ fn add(look: &mut Look, row: &Row<'_>) -> Result<(), QueryError> {
     Ok(())
 }
 
+// More are looked at, since those that still run are left out.
 /// Runs that are looked at, and those that are shown.
 const RUNS_READ: i64 = 100;
 const RUNS_MAX: usize = 3;

@@ -47,6 +47,7 @@ mod page_style;
 mod profile;
 mod rule;
 mod speedscope;
+mod spread;
 mod text;
 mod trace;
 mod unclean;
@@ -157,6 +158,8 @@ impl ReportOptions {
         out: impl AsRef<Path>,
     ) -> Result<Report, ReportError> {
         let out = out.as_ref();
+        // A quick answer before the work. `finish` decides, since another process may write the
+        // file meanwhile.
         if out.exists() {
             return Err(ReportError::Exists(out.to_owned()));
         }
@@ -186,6 +189,8 @@ impl ReportOptions {
             until: time_at(facts.to),
             stats: &facts.stats,
         };
+        // The app's rules come after all reading of the report's own, so one that is slow or panics
+        // takes nothing from it.
         let (own, silent) = self.rules.ask(&period);
         facts.missing.extend(silent);
         let advice = advice::advice(&facts, own);
@@ -220,6 +225,7 @@ fn write_zip(
 ) -> io::Result<()> {
     let mut file = create_unfinished(&unfinished.zip)?;
     file.write_all(&packed(facts, advice, verdict, &unfinished.cut)?)?;
+    // On disk before it has its name: else a machine that is shut off could leave an empty report.
     file.sync_all()
 }
 
@@ -237,6 +243,7 @@ fn packed(facts: &Facts, advice: &[Advice], verdict: &str, cut: &Path) -> io::Re
     otlp::write(facts, &mut zip)?;
     if facts.profile.samples() > 0 {
         zip.start_file("profile.speedscope.json", options)?;
+        // The newest session: they are in the order of time.
         let service = facts.sessions.last().map_or("app", |it| &it.service);
         speedscope::write(&facts.profile, service, &mut zip)?;
     }
@@ -283,6 +290,7 @@ impl Unfinished {
 
 impl Drop for Unfinished {
     fn drop(&mut self) {
+        // Also after success: the report's file is a link to the first, whose hidden name stays.
         for file in [&self.zip, &self.cut] {
             let _ = fs::remove_file(file);
         }

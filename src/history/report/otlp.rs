@@ -13,6 +13,7 @@ use crate::semconv;
 
 pub(super) fn write(facts: &Facts, out: &mut dyn Write) -> io::Result<()> {
     let mut by_session: BTreeMap<i64, Vec<&Event>> = BTreeMap::new();
+    // A resource describes one process, so each line is of one session.
     for event in facts.events() {
         by_session.entry(event.session).or_default().push(event);
     }
@@ -52,8 +53,10 @@ fn resource(session: Option<&Session>) -> Vec<Value> {
 fn spans(event: &Event) -> Vec<Value> {
     let trace_id = event.trace_id.clone().unwrap_or_else(|| {
         // Not zero, which would be none.
+        // A session's id has 62 bits, so this bit does not make two of them alike.
         format!("{:016x}{:016x}", event.session | 1 << 62, event.id)
     });
+    // OTLP's numbers: 1 internal, 2 server, 4 producer, 5 consumer.
     let kind = match event.series.kind.as_str() {
         "call" => 2,
         "event_out" => 4,
@@ -78,6 +81,7 @@ fn spans(event: &Event) -> Vec<Value> {
     if let Some(context) = event.context.as_deref().and_then(context) {
         attributes.extend(context);
     }
+    // OTLP's number for an error.
     let status = match event.failed() {
         true => json!({"code": 2}),
         false => json!({}),
@@ -127,11 +131,13 @@ fn context(text_of: &str) -> Option<Vec<Value>> {
 
 /// Different for each record of a file, each stage of it, and most files; never zero.
 fn span_id(event: &Event, part: i64) -> String {
+    // Eight ids for each record are enough for it and its five stages.
     let mixed = event.session.rotate_left(40) ^ event.id.wrapping_mul(8).wrapping_add(part);
     format!("{:016x}", if mixed == 0 { 1 } else { mixed })
 }
 
 fn unix(nanos: i64) -> String {
+    // OTLP's JSON has 64-bit integers as strings.
     nanos.max(0).to_string()
 }
 

@@ -72,6 +72,7 @@ impl Profile {
             if let Some(count) = stack.last().and_then(|at| counts.get_mut(*at)) {
                 count.0 += samples;
             }
+            // A recursive function is in a stack several times, and counts once.
             let mut once = stack.clone();
             once.sort_unstable();
             once.dedup();
@@ -112,6 +113,7 @@ impl Merged {
             threads,
             stacks,
         } = self;
+        // Each row numbers its own functions. Here they get numbers that hold for the whole report.
         let known: Vec<usize> = row
             .table
             .functions
@@ -128,6 +130,7 @@ impl Merged {
             let Some((samples, functions)) = stack.split_first() else {
                 continue;
             };
+            // A file is foreign input: a number beyond the row's functions is left out.
             let place = |at: &u64| {
                 usize::try_from(*at)
                     .ok()
@@ -196,6 +199,8 @@ pub(super) fn section(out: &mut String, profile: &Profile) {
             counted(thread.samples),
             share(of_all(thread))
         );
+        // A sample counts for each function of its stack: a box is as wide as all that is within
+        // it.
         let mut flame = Flame::new();
         for (stack, samples) in &thread.stacks {
             let mut at = Flame::ROOT;
@@ -223,6 +228,7 @@ pub(super) fn section(out: &mut String, profile: &Profile) {
     );
     let functions = profile.of_functions();
     for (name, innermost, with_calls) in functions.into_iter().take(FUNCTIONS) {
+        // The list has those with most samples of their own first, so the rest has none.
         if innermost == 0 {
             break;
         }

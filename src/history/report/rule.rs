@@ -179,6 +179,7 @@ impl Rules {
                 Ok(Ok(found)) => advice.extend(found),
                 Ok(Err((name, error))) => missing.push(format!("the rule {name}: {error}")),
                 Err(_panic) => {
+                    // The name is the app's code, too, and may be what panicked.
                     let name = catch_panic(|| rule.name().to_owned());
                     let name = name.unwrap_or_else(|_| format!("number {}", place + 1));
                     missing.push(format!("the rule {name}: it panicked"));
@@ -192,11 +193,13 @@ impl Rules {
 fn answers(rule: &dyn Rule, period: &Period<'_>) -> Result<Vec<Advice>, (String, QueryError)> {
     let evidence = rule.evidence(period);
     let evidence = evidence.map_err(|error| (rule.name().to_owned(), error))?;
+    // A rule may return any number, and each of them is a card on the page.
     let found = evidence.into_iter().take(EVIDENCE_MAX);
     Ok(found
         .map(|of| Advice {
             id: rule.name().to_owned(),
             severity: of.severity.to_owned(),
+            // Spanwire does not know where in the app such a rule looks.
             stage: "app".to_owned(),
             subject: of.subject,
             evidence: of.text,

@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 use super::profile::{LEFT_OUT, Profile};
 
 pub(super) fn write(profile: &Profile, name: &str, out: &mut dyn Write) -> io::Result<()> {
+    // The frame after all functions stands for samples without a stack, so the sums are right.
     let left_out = profile.functions.len();
     let names = profile.functions.iter().map(String::as_str);
     let frames: Vec<Value> = names
@@ -31,6 +32,7 @@ pub(super) fn write(profile: &Profile, name: &str, out: &mut dyn Write) -> io::R
             json!({
                 "type": "sampled",
                 "name": thread.name,
+                // A weight is a number of samples. Their rate is not in the history.
                 "unit": "none",
                 "startValue": 0,
                 "endValue": end,

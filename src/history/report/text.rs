@@ -28,6 +28,7 @@ pub(super) fn escaped(text: &str) -> String {
             '>' => out += "&gt;",
             '"' => out += "&quot;",
             '\'' => out += "&#39;",
+            // HTML shows them as a space anyway, and a title would break its line.
             '\n' | '\t' => out.push(' '),
             c if c.is_control() || turns(c) => {
                 put!(out, "\\u{{{:x}}}", u32::from(c));
@@ -39,6 +40,8 @@ pub(super) fn escaped(text: &str) -> String {
 }
 
 fn turns(c: char) -> bool {
+    // Marks, embeddings, overrides and isolates of Unicode's bidirectional algorithm, and the
+    // byte-order mark.
     matches!(c, '\u{200e}' | '\u{200f}' | '\u{061c}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')
 }
 
@@ -58,6 +61,7 @@ pub(super) fn time(nanos: u64) -> String {
 pub(super) fn bytes(value: f64) -> String {
     let mut value = value;
     for unit in ["B", "KiB", "MiB", "GiB"] {
+        // The last unit takes any value.
         if value.abs() < 1024.0 || unit == "GiB" {
             return format!("{} {unit}", digits(value));
         }
@@ -79,6 +83,7 @@ pub(super) fn digits(value: f64) -> String {
     };
     let text = format!("{value:.places$}");
     match text.contains('.') {
+        // Only behind a point: the zeros of a whole number count.
         true => text.trim_end_matches('0').trim_end_matches('.').to_owned(),
         false => text,
     }

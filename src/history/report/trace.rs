@@ -57,12 +57,15 @@ impl<'a> Trace<'a> {
 
     fn add(&mut self, event: &Event) {
         let process = self.process(event.session);
+        // Relative to the report's begin: microseconds since 1970 would lose most of their fraction
+        // in a JSON number.
         let start = event.start - self.facts.from;
         let end = event.end() - self.facts.from;
         let args = args(event);
         match event.series.kind.as_str() {
             kind @ ("page_error" | "page_load") => {
                 let name = format!("{} {}", kind.replace('_', " "), event.series.name);
+                // `i` is an instant, and `p` draws it across the whole process.
                 let mut value = json!({"name": name, "cat": kind, "ph": "i", "s": "p"});
                 place(&mut value, process, 0, start);
                 set(&mut value, "args", args);
@@ -106,6 +109,8 @@ impl<'a> Trace<'a> {
     fn add_pair(&mut self, event: &Event, process: usize, start: i64, end: i64, args: Value) {
         let kind = &event.series.kind;
         let mut half = |phase: &str, name: &str, at: i64, args: Option<Value>| {
+            // The viewers join async events by category and id, so stages need the id of their
+            // event.
             let id = format!("{:#x}", event.id);
             let mut value = json!({"name": name, "cat": kind, "ph": phase, "id": id});
             place(&mut value, process, 0, at);
@@ -144,6 +149,7 @@ impl<'a> Trace<'a> {
             });
         };
         let host = host_track(event);
+        // The answer is a mark that ends with the call.
         let last = (end - MARK).max(start);
         match (event.series.kind.as_str(), worked) {
             ("call", Some((at, took))) => {
@@ -159,12 +165,14 @@ impl<'a> Trace<'a> {
                 slice(&host, "send", start, MARK, "s");
                 slice(&page, "listeners", at, took, "f");
             }
+            // Without a handler's time there is nothing to lead an arrow to.
             _ => {}
         }
     }
 
     /// How many messages wait for the UI thread, of the neighbours that were read.
     fn add_waiting(&mut self) {
+        // In the order of processes, and of times within each.
         let mut steps: BTreeMap<(usize, i64), i64> = BTreeMap::new();
         for event in self.facts.events() {
             if let Some((from, to)) = event.span_of(QUEUE_WAIT) {
@@ -175,6 +183,7 @@ impl<'a> Trace<'a> {
         }
         let mut waiting = (0, 0);
         for ((process, at), change) in steps {
+            // The count begins at zero for the next process.
             waiting = match waiting.0 == process {
                 true => (process, waiting.1 + change),
                 false => (process, change),
@@ -186,6 +195,7 @@ impl<'a> Trace<'a> {
 
     fn add_samples(&mut self) {
         for samples in &self.facts.samples {
+            // The format has no units for counters, so the name has one.
             let (unit, factor) = match samples.name.as_str() {
                 name if name.contains("memory.usage") => ("MiB", 1.0 / 1_048_576.0),
                 name if name.contains("memory.virtual") => ("MiB", 1.0 / 1_048_576.0),
@@ -216,6 +226,7 @@ impl<'a> Trace<'a> {
         let mut threads = Threads::default();
         self.slices.sort_by_key(|slice| slice.start);
         for slice in std::mem::take(&mut self.slices) {
+            // A slice of no length would be invisible, and a flow needs a slice to bind to.
             let duration = slice.duration.max(MARK);
             let end = slice.start + duration;
             let thread = threads.free(slice.process, &slice.track, slice.start, end);
@@ -228,6 +239,8 @@ impl<'a> Trace<'a> {
                 let id = format!("{id:#x}");
                 let mut value = json!({"name": "message", "cat": "flow", "ph": phase, "id": id});
                 place(&mut value, slice.process, thread, slice.start);
+                // `"bp": "e"` binds the end of a flow to the slice around it. The default is the
+                // next slice on that thread.
                 if phase == "f" {
                     set(&mut value, "bp", "e".into());
                 }
@@ -241,6 +254,7 @@ impl<'a> Trace<'a> {
             out,
             "{{\"displayTimeUnit\":\"ms\",\"otherData\":{about},\"traceEvents\":["
         )?;
+        // One event at a time: the whole as one JSON value would be in memory twice.
         let mut separator = "\n";
         let named = threads.names(self.facts);
         for value in named
@@ -265,6 +279,7 @@ struct Threads {
 impl Threads {
     fn free(&mut self, process: usize, track: &str, start: i64, end: i64) -> usize {
         let lanes = self.lanes.entry((process, track.to_owned())).or_default();
+        // The format allows slices of one thread to nest but not to overlap.
         if let Some(lane) = lanes.iter_mut().find(|(_, free)| *free <= start) {
             lane.1 = end;
             return lane.0;
@@ -338,6 +353,7 @@ fn args(event: &Event) -> Value {
     if let Some(size) = event.size {
         args.insert("size_bytes".to_owned(), size.into());
     }
+    // A sampled record stands for others that are not drawn.
     if event.weight > 1.0 {
         args.insert("stands_for".to_owned(), event.weight.into());
     }

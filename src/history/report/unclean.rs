@@ -25,6 +25,7 @@ pub(super) fn sentence(facts: &Facts) -> Option<String> {
                 time(blocked)
             );
         }
+        // The flight recorder has the oldest first.
         if let Some(open) = last.open.first() {
             put!(text, ", in {}", open_work(open));
         }
@@ -101,6 +102,7 @@ fn states(out: &mut String, run: &LastMinute) {
     let mut lines = 0;
     for look in run.looks.iter().rev() {
         let before = u64::try_from(run.seen_at.saturating_sub(look.taken_at)).unwrap_or(0);
+        // A second without a page still shows memory and what was open.
         let pages: Vec<Option<&PageState>> = match look.pages.is_empty() {
             true => vec![None],
             false => look.pages.iter().map(Some).collect(),
@@ -136,6 +138,7 @@ fn page_cells(out: &mut String, page: Option<&PageState>) {
         Some(late) => format!("{} late", time(late)),
         None => "–".to_owned(),
     };
+    // Without a message in flight none of them is the oldest.
     let oldest = page.in_flight_age.filter(|_| page.in_flight != Some(0));
     let oldest = oldest.map_or_else(String::new, |age| format!(", {} old", time(age)));
     put!(
@@ -186,6 +189,7 @@ pub(super) fn copy(from: &Connection, to: &Connection, facts: &Facts) -> rusqlit
     for run in &facts.last_minutes {
         for (table, columns) in TABLES {
             let count = columns.split(',').count();
+            // The bound is for a file that another program has filled.
             let sql = format!("SELECT {columns} FROM {table} WHERE session_id = ?1 LIMIT 20000");
             let mut read = from.prepare_cached(&sql)?;
             let marks = vec!["?"; count].join(", ");

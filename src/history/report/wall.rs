@@ -44,8 +44,11 @@ fn flame(events: &[Event]) -> Flame {
     let mut lanes: HashMap<(i64, Lane<'_>), Vec<Open<'_>>> = HashMap::new();
     for event in events {
         let keys = lanes_of(event);
+        // On its thread or in its trace, whichever is closer.
         let outer = keys.iter().flatten().filter_map(|key| {
             let open = lanes.get_mut(&(event.session, *key))?;
+            // Events come in the order of their starts, so nothing later can be within one that has
+            // ended.
             open.retain(|outer| outer.event.end() > event.start);
             let outer = open
                 .iter()
@@ -54,6 +57,7 @@ fn flame(events: &[Event]) -> Flame {
             outer.copied()
         });
         let outer = outer.max_by_key(|outer| outer.event.start);
+        // What lies within the handler's time belongs to the handler's box, and not beside it.
         let within = outer.map_or(Flame::ROOT, |outer| match outer.handler {
             Some((at, from, to)) if event.start >= from && event.end() <= to => at,
             _ => outer.at,
@@ -72,6 +76,7 @@ fn flame(events: &[Event]) -> Flame {
         }
         for key in keys.into_iter().flatten() {
             let open = lanes.entry((event.session, key)).or_default();
+            // A thread with very many open events would make each search long.
             if open.len() >= OPEN_MAX {
                 open.remove(0);
             }

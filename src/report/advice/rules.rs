@@ -60,6 +60,7 @@ impl Advice for Rule {
 }
 
 pub(in crate::report) fn built_in() -> Vec<Arc<dyn Advice>> {
+    // Its findings have an id for each vital, so it is no `Rule`, which has one.
     let mut rules: Vec<Arc<dyn Advice>> = vec![Arc::new(PageVitals)];
     for (id, finding, assess) in RULES {
         rules.push(Arc::new(Rule {
@@ -111,6 +112,7 @@ fn of_each(facts: &Facts, assess: fn(&WireFacts) -> Option<Hit>) -> Vec<Hit> {
 }
 
 fn cpu_is_high(facts: &Facts) -> Vec<Hit> {
+    // A snapshot may lack it, when no time had passed since the look before.
     let values: Vec<f64> = facts
         .snapshots
         .iter()
@@ -132,6 +134,7 @@ fn memory_grows(facts: &Facts) -> Vec<Hit> {
     let (Some(first), Some(last)) = (snapshots.first(), snapshots.last()) else {
         return Vec::new();
     };
+    // The webview's processes are in it. When one ends, memory shrinks.
     let grew = last.memory_usage.saturating_sub(first.memory_usage);
     let pairs = snapshots.iter().zip(snapshots.iter().skip(1));
     let rises = pairs
@@ -173,6 +176,7 @@ fn operations_are_slow(facts: &Facts) -> Vec<Hit> {
         return Vec::new();
     }
     let mean = of.duration.as_secs_f64() / of.count as f64;
+    // The threshold in force, which the app or the environment may have set.
     let threshold = slow_threshold().as_secs_f64();
     if mean < threshold {
         return Vec::new();
@@ -201,6 +205,7 @@ fn messages_fail(wire: &WireFacts) -> Option<Hit> {
 /// So many of the messages to the page; `None` for less than one in a hundred.
 fn share_of_ended(wire: &WireFacts, count: u64) -> Option<String> {
     let of = &wire.in_period;
+    // What still waits may yet arrive, so it is no part of the whole.
     let ended = of.messages_sent + of.messages_failed + of.messages_dropped;
     (count > 0 && count * 100 >= ended).then(|| {
         let name = &wire.name;
@@ -224,6 +229,7 @@ fn queue_is_backed_up(wire: &WireFacts) -> Option<Hit> {
 
 fn latency_is_high(wire: &WireFacts) -> Option<Hit> {
     let of = &wire.metrics;
+    // Since the wire is there: the counts of a period have no percentile.
     let p95 = Duration::from_micros(of.p95_latency_us);
     if of.messages_sent < LATENCY_MESSAGES_MIN || p95 < LATENCY {
         return None;
@@ -254,8 +260,10 @@ fn spans_are_many(wire: &WireFacts) -> Option<Hit> {
 }
 
 const CPU_PERCENT: f64 = 80.0;
+// Fewer may all be of the app's start.
 const CPU_SNAPSHOTS_MIN: usize = 3;
 const MEMORY_SNAPSHOTS_MIN: usize = 5;
+// As in the catalogue's `memory-growth`.
 const GROWTH_BYTES_MIN: u64 = 64 << 20;
 const OPERATIONS_MIN: u64 = 10;
 const ERROR_SHARE: f64 = 0.1;

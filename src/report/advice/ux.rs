@@ -47,6 +47,7 @@ pub(in crate::report) fn improvements(vitals: &[VitalFact]) -> Vec<UxImprovement
 
 fn improvement(fact: &VitalFact) -> Option<UxImprovement> {
     let vital = VITALS.iter().find(|vital| vital.name == fact.name)?;
+    // web.dev calls these good, needs improvement and poor.
     let severity = match fact.seconds {
         seconds if seconds <= vital.good_s => return None,
         seconds if seconds <= vital.fair_s => Severity::Warning,

@@ -30,6 +30,7 @@ impl LargerBatches {
 
 /// Whether more messages waited at once than one script takes.
 pub(in crate::report) fn is_backed_up(wire: &WireFacts) -> bool {
+    // What fits into one script already gains nothing from a longer one.
     wire.metrics.peak_queue_length > wire.batch_len_max
 }
 
@@ -68,6 +69,7 @@ impl Optimization for LargerBatches {
     fn apply(&self) -> bool {
         self.ipc.upgrade().is_some_and(|ipc| {
             let now = ipc.batch_len_max();
+            // An app may have set more than our bound. That is kept and not lowered.
             let to = now.saturating_mul(FACTOR).min(BATCH_LEN_MAX.max(now));
             self.changed.apply(now, to, |to| ipc.set_batch_len_max(to))
         })

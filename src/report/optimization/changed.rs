@@ -22,6 +22,8 @@ impl<T: Copy + PartialEq> Changed<T> {
         if now == to {
             return false;
         }
+        // The lock is held while the value is set, so apply and undo of two threads do not mix.
+        // `set` is Spanwire's own code.
         let mut change = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         *change = Some(Change { before: now, to });
         set(to);
@@ -32,6 +34,7 @@ impl<T: Copy + PartialEq> Changed<T> {
     pub(super) fn undo(&self, now: T, set: impl FnOnce(T)) -> bool {
         let mut change = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         match change.take() {
+            // The app's own setting is not overwritten with an older one.
             Some(Change { before, to }) if to == now => {
                 set(before);
                 true

@@ -32,6 +32,7 @@ impl Coalescing {
 pub(in crate::report) fn chatty_event(wire: &WireFacts) -> Option<(&str, String)> {
     let all: u64 = wire.emitted.iter().map(|(_, count)| count).sum();
     let (event, count) = wire.emitted.first()?;
+    // More than half of all: to coalesce one of many would hardly change the load.
     (*count >= EVENTS_MIN && count * 2 > all).then(|| {
         let evidence = format!("of {all} events to {} {count} were {event}", wire.name);
         (event.as_str(), evidence)
@@ -61,6 +62,7 @@ impl Optimization for Coalescing {
         (event == self.event).then_some(evidence)
     }
 
+    // `is_lossless` keeps its default, which is no: the page does not get each value.
     fn is_gone(&self) -> bool {
         self.ipc.upgrade().is_none()
     }

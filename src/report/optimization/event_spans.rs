@@ -30,6 +30,7 @@ impl FewerEventSpans {
 pub(in crate::report) fn has_many_events(wire: &WireFacts) -> Option<String> {
     let rate = wire.messages_per_second()?;
     let max = wire.event_spans_per_second_max;
+    // At 0 no event has a span already.
     (max > 0 && rate > f64::from(max)).then(|| {
         let name = &wire.name;
         format!("{rate:.0} messages a second cross {name}, of which {max} events may have spans")
@@ -63,6 +64,7 @@ impl Optimization for FewerEventSpans {
     fn apply(&self) -> bool {
         self.ipc.upgrade().is_some_and(|ipc| {
             let now = ipc.event_spans_per_second_max();
+            // Fewer spans are lost information, so a snapshot does not apply this by itself.
             self.changed.apply(now, now / DIVISOR, |to| {
                 ipc.set_event_spans_per_second_max(to);
             })

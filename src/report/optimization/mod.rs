@@ -121,11 +121,13 @@ pub(super) fn of_sampling(rate: &SamplingRate) -> Arc<dyn Optimization> {
 pub(super) fn of_wires(wires: &[WeakIpc]) -> Vec<Arc<dyn Optimization>> {
     let mut all: Vec<Arc<dyn Optimization>> = Vec::new();
     for weak in wires {
+        // The optimisations get the weak handle: they are kept for as long as the client.
         let Some(ipc) = weak.upgrade() else { continue };
         let weak = || weak.clone();
         let name = ipc.name();
         all.push(Arc::new(batches::LargerBatches::new(weak(), name)));
         all.push(Arc::new(event_spans::FewerEventSpans::new(weak(), name)));
+        // The most frequent come first. The others would hardly make a difference.
         for (event, _) in ipc.emitted_events().into_iter().take(COALESCED_MAX) {
             let coalescing = coalescing::Coalescing::new(weak(), name, &event);
             all.push(Arc::new(coalescing));

@@ -38,6 +38,7 @@ impl Optimization for FewerTraces {
 
     fn apply(&self) -> bool {
         let now = self.rate.traces_per_second();
+        // Failed and slow traces have no rate: the tail sampler keeps all of them.
         self.changed
             .apply(now, now / DIVISOR, |to| self.rate.set_traces_per_second(to))
     }
