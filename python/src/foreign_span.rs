@@ -17,6 +17,8 @@ use crate::argument::Text;
 use crate::telemetry::active;
 
 /// The spans that are open, by their ids: what is within one follows it.
+// Only threads that hold the interpreter's lock take it, and none gives that up meanwhile. A thread
+// that forks holds the interpreter's lock too, so this one is free in the child.
 static OPEN: Mutex<Option<HashMap<u64, ForeignSpan>>> = Mutex::new(None);
 
 /// More are not followed: an SDK that ends none must not fill the memory.
@@ -37,12 +39,15 @@ fn _sdk_span_started(
         return false;
     };
     let trace = TraceId::from_bytes(trace.to_be_bytes());
+    // Declared here, since `ForeignParent::Remote` borrows it beyond the match.
     let context;
     let mut open = OPEN.lock().unwrap_or_else(PoisonError::into_inner);
     let open = open.get_or_insert_default();
     let parent = match (parent, remote, open.get(&parent)) {
         (0, ..) => ForeignParent::None,
         (_, false, Some(parent)) => ForeignParent::Foreign(*parent),
+        // A local parent that this table does not have is the span of a `Run`, unless the table was
+        // full.
         (_, false, None) => ForeignParent::Ours,
         (parent, true, _) => {
             let parent = SpanId::from_bytes(parent.to_be_bytes());
@@ -52,6 +57,7 @@ fn _sdk_span_started(
         }
     };
     match telemetry.foreign_spans().started(trace, &name, parent) {
+        // Without an entry its end would find nothing, so Python is told not to send it.
         Some(started) if open.len() < OPEN_MAX => {
             open.insert(span, started);
             true
@@ -122,6 +128,8 @@ impl Ended<'_> {
             parent_span_id: SpanId::from_bytes(self.parent.to_be_bytes()),
             parent_span_is_remote: self.remote,
             span_kind: match self.kind {
+                // The numbers are the values of `SpanKind` in Python's API, which are not those of
+                // OTLP.
                 1 => SpanKind::Server,
                 2 => SpanKind::Client,
                 3 => SpanKind::Producer,
@@ -136,6 +144,7 @@ impl Ended<'_> {
             events,
             links,
             status: match self.status {
+                // As in Python's `StatusCode`: 0 is unset.
                 1 => Status::Ok,
                 2 => Status::error(self.description.0),
                 _ => Status::Unset,
@@ -167,10 +176,12 @@ fn key_values(attributes: Attributes<'_>) -> Vec<KeyValue> {
 }
 
 fn value_of(value: &Bound<'_, PyAny>) -> Option<Value> {
+    // Before the int: a bool is an int in Python.
     if let Ok(value) = value.cast::<PyBool>() {
         return Some(Value::Bool(value.is_true()));
     }
     if value.is_instance_of::<PyInt>() {
+        // OTLP has 64 bits for an int. A larger one is left out, not cut.
         return value.extract().ok().map(Value::I64);
     }
     if let Ok(value) = value.cast::<PyFloat>() {
@@ -180,6 +191,8 @@ fn value_of(value: &Bound<'_, PyAny>) -> Option<Value> {
         return Some(Value::String(value.to_string_lossy().into_owned().into()));
     }
     let list = value.cast::<PyList>().ok()?;
+    // OpenTelemetry allows lists of one type alone, so the first item decides. An empty list has no
+    // type, and is left out.
     let first = list.get_item(0).ok()?;
     if first.is_instance_of::<PyBool>() {
         return list.extract().ok().map(|it| Value::Array(Array::Bool(it)));

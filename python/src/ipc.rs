@@ -31,6 +31,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 /// What wakes the thread that pumps.
 #[derive(Debug, Default)]
 struct Wake {
+    // A flag beside the condition: a wake while nobody waits must not be lost.
     is_due: Mutex<bool>,
     changed: Condvar,
 }
@@ -47,6 +48,7 @@ impl Wake {
             .changed
             .wait_timeout_while(lock(&self.is_due), timeout, |is_due| !*is_due);
         let mut due = due.unwrap_or_else(PoisonError::into_inner).0;
+        // Taken under the lock: a wake that comes after it makes the next wait return at once.
         std::mem::take(&mut *due)
     }
 }
@@ -88,6 +90,8 @@ impl Job {
         if responder.is_cancelled() {
             return;
         }
+        // Cloned before the responder goes to Python, which may end the call before the callback
+        // returns.
         let span = responder.span().clone();
         let reply = IpcReply {
             responder: Mutex::new(Some(responder)),
@@ -96,15 +100,20 @@ impl Job {
         };
         // The interpreter may be about to end: then nothing runs any more.
         let _ = Python::try_attach(|py| {
+            // The reply is dropped with the error, and a dropped responder rejects the page's
+            // promise.
             let Ok(reply) = Py::new(py, reply) else {
                 return;
             };
             let run = || callback.call1(py, (call.json(), reply.clone_ref(py)));
+            // The thread is ours and has no context: the span makes what the callback records its
+            // child.
             let ran = within(|| span.in_scope(|| in_handler(py, run)));
             if let Err(error) = ran {
                 let (name, message) = describe(py, &error);
                 reply
                     .get()
+                    // Where the callback has replied before it raised, the page keeps that reply.
                     .end(|responder| responder.reject(&name, &message));
             }
         });
@@ -129,6 +138,7 @@ pub(crate) struct IpcReply {
 
 impl IpcReply {
     fn end<E>(&self, respond: impl FnOnce(Responder) -> Result<(), E>) -> bool {
+        // Taken out first: a response may run a wake, and no lock is held then.
         let responder = lock(&self.responder).take();
         responder.is_some_and(|responder| respond(responder).is_ok())
     }
@@ -163,6 +173,7 @@ impl IpcReply {
     fn is_cancelled(&self) -> bool {
         lock(&self.responder)
             .as_ref()
+            // After the response nothing waits for more, so work on it is in vain as well.
             .is_none_or(Responder::is_cancelled)
     }
 
@@ -171,6 +182,8 @@ impl IpcReply {
     fn on_cancelled(&self, callback: Py<PyAny>) {
         if let Some(responder) = &*lock(&self.responder) {
             let given_up = Arc::clone(&self.given_up);
+            // It may run at once, on this thread, where the page was faster. `add` takes other
+            // locks.
             responder.on_cancelled(move || given_up.add(callback));
         }
     }
@@ -293,6 +306,8 @@ impl PyIpc {
                 "workers: {workers} is not 1 to {WORKERS_MAX}"
             )));
         }
+        // Before any thread of the wire starts, so that a child that is forked from now on knows
+        // it.
         threads_start();
         let mut builder = Ipc::builder(&name).queue_capacity(queue_capacity);
         for origin in origins.unwrap_or_default() {
@@ -307,6 +322,8 @@ impl PyIpc {
         let ipc = builder.build();
         let wake = Arc::new(Wake::default());
         ipc.on_wake({
+            // The closure has no way back to the `Ipc` that owns it: that would be a cycle, and
+            // never dropped.
             let wake = Arc::clone(&wake);
             move || wake.set()
         });
@@ -341,11 +358,13 @@ impl PyIpc {
     /// Takes a text of the page's, from its main frame's `origin`; `False` when it is none of ours.
     #[pyo3(signature = (text, origin=None))]
     fn receive(&self, py: Python<'_>, text: &str, origin: Option<&str>) -> bool {
+        // Handlers only queue a job, so this returns fast, on the webview's thread.
         py.detach(|| within(|| self.ipc.receive(text, origin))) == Received::Ours
     }
 
     /// Waits until there is something for the page, `seconds` at most; returns whether there is.
     fn wait(&self, py: Python<'_>, seconds: f64) -> PyResult<bool> {
+        // Without the interpreter's lock, since the thread that pumps waits here most of the time.
         let timeout = Duration::try_from_secs_f64(seconds)
             .map_err(|error| PyValueError::new_err(format!("seconds: {error}")))?;
         Ok(py.detach(|| self.wake.wait(timeout)))
@@ -434,6 +453,7 @@ impl PyIpc {
     /// Closes the wire: what is open is dropped and counted.
     fn close(&self, py: Python<'_>) {
         py.detach(|| within(|| self.ipc.close()));
+        // The thread that pumps wakes, sees that the wire is closed, and ends.
         self.wake.set();
     }
 

@@ -18,8 +18,11 @@ type SharedRecorder = Arc<dyn Recorder + Send + Sync>;
 
 /// Counts the recorders; 0 when none is in force.
 static GENERATION: AtomicU64 = AtomicU64::new(0);
+// Never reset, so a handle from before a pause without a recorder cannot match a later generation.
 static INSTALLED: AtomicU64 = AtomicU64::new(0);
+// No lock: each use of a handle after a change reads it, on any thread.
 static CURRENT: ArcSwapOption<SharedRecorder> = ArcSwapOption::const_empty();
+// The library describes its metrics once. A recorder that comes later is told from here.
 static DESCRIBED: Mutex<Option<HashMap<KeyName, Description>>> = Mutex::new(None);
 
 static IS_ABANDONED: AtomicBool = AtomicBool::new(false);
@@ -42,6 +45,8 @@ pub(crate) fn set(recorder: Option<SharedRecorder>) {
             for (name, description) in described().iter().flatten() {
                 description.tell(&*recorder, name);
             }
+            // Before the generation: a handle that sees the new number finds the recorder of that
+            // number, or a newer one.
             CURRENT.store(Some(Arc::new(recorder)));
             let generation = INSTALLED.fetch_add(1, Ordering::Relaxed) + 1;
             GENERATION.store(generation, Ordering::Release);
@@ -143,6 +148,7 @@ impl Recorder for ProcessRecorder {
 struct Handle<H> {
     key: Key,
     register: fn(&dyn Recorder, &Key) -> H,
+    // Number and handle in one value: two fields could be of two recorders.
     bound: ArcSwapOption<(u64, H)>,
 }
 
@@ -174,6 +180,8 @@ impl<H> Handle<H> {
         let Some(recorder) = CURRENT.load_full() else {
             return;
         };
+        // Two threads may both register. The recorder gives them the same series, so either may
+        // stay.
         let bound = Arc::new((generation, (self.register)(&**recorder, &self.key)));
         self.bound.store(Some(Arc::clone(&bound)));
         f(&bound.1);
