@@ -57,7 +57,7 @@ fn _sdk_span_started(
         }
     };
     match telemetry.foreign_spans().started(trace, &name, parent) {
-        // Without an entry its end would find nothing, so Python is told not to send it.
+        // Without an entry its end finds nothing, and the span is left out.
         Some(started) if open.len() < OPEN_MAX => {
             open.insert(span, started);
             true

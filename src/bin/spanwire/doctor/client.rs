@@ -195,11 +195,11 @@ impl ClockSkew {
     /// What it is off by at the least, negative when it is behind.
     pub(super) fn certain(self) -> f64 {
         if self.least > 0.0 {
-            // Where the interval holds zero, the clocks may agree, and nothing is certain.
             self.least
         } else if self.most < 0.0 {
             self.most
         } else {
+            // The interval holds zero: the clocks may agree.
             0.0
         }
     }
