@@ -171,7 +171,6 @@ impl Answer {
     }
 }
 
-/// In words that come after "`url`: ".
 impl ClockSkew {
     /// A `Date` has whole seconds, and was written at some time between the two.
     fn by_date(date: SystemTime, sent: SystemTime, received: SystemTime) -> Self {

@@ -17,6 +17,7 @@ pub(super) enum ProbeError {
     UnexpectedResponse(u16),
 }
 
+/// In words that come after "`url`: ".
 impl fmt::Display for ProbeError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
