@@ -42,12 +42,18 @@ pub(crate) fn set(recorder: Option<SharedRecorder>) {
             CURRENT.store(None);
         }
         Some(recorder) => {
-            for (name, description) in described().iter().flatten() {
+            // Held until it is in force: what is described meanwhile would otherwise reach the older
+            // recorder alone. A recorder runs no code of the app's, and describes nothing itself.
+            let described = described();
+            for (name, description) in described.iter().flatten() {
                 description.tell(&*recorder, name);
             }
             // Before the generation: a handle that sees the new number finds the recorder of that
             // number, or a newer one.
-            CURRENT.store(Some(Arc::new(recorder)));
+            let older = CURRENT.swap(Some(Arc::new(recorder)));
+            drop(described);
+            // After the lock: this may be the end of it.
+            drop(older);
             let generation = INSTALLED.fetch_add(1, Ordering::Relaxed) + 1;
             GENERATION.store(generation, Ordering::Release);
         }
@@ -100,12 +106,12 @@ impl ProcessRecorder {
         if IS_ABANDONED.load(Ordering::Acquire) {
             return;
         }
+        // Before the recorder is read: none may come between the two, as it would not be told.
+        let mut described = described();
         if let Some(recorder) = &*CURRENT.load() {
             description.tell(&***recorder, &name);
         }
-        described()
-            .get_or_insert_default()
-            .insert(name, description);
+        described.get_or_insert_default().insert(name, description);
     }
 }
 
