@@ -153,7 +153,9 @@ def _guarded(tell: Callable[[Any], bool], span: Any) -> bool:
 
 
 def _ended(span: Any) -> bool:
-    _core._sdk_span_ended(_plain(span))
+    context = span.get_span_context()
+    # To describe it costs the most, so that is left to where the span is known to be wanted.
+    _core._sdk_span_ended(context.trace_id, context.span_id, lambda: _plain(span))
     return True
 
 
@@ -171,11 +173,9 @@ def _started(span: Any) -> bool:
 
 def _plain(span: Any) -> Dict[str, Any]:
     """What the Rust half takes of a span."""
-    context, parent = span.get_span_context(), span.parent
+    parent = span.parent
     return {
         "name": span.name,
-        "trace": context.trace_id,
-        "span": context.span_id,
         "parent": parent.span_id if parent is not None else 0,
         "remote": parent is not None and parent.is_remote,
         "kind": span.kind.value,

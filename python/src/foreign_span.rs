@@ -24,7 +24,8 @@ static OPEN: Mutex<Option<HashMap<u64, ForeignSpan>>> = Mutex::new(None);
 /// More are not followed: an SDK that ends none must not fill the memory.
 const OPEN_MAX: usize = 10_000;
 
-/// A span begins: `parent` is the id of the one around it, 0 for none. Returns whether it is wanted.
+/// A span begins: `parent` is the id of the one around it, 0 for none. Returns whether it is wanted;
+/// [`_sdk_span_ended`] may be called in either case.
 #[pyfunction]
 #[pyo3(signature = (trace, span, name, parent, remote, flags))]
 fn _sdk_span_started(
@@ -43,6 +44,15 @@ fn _sdk_span_started(
     let context;
     let mut open = OPEN.lock().unwrap_or_else(PoisonError::into_inner);
     let open = open.get_or_insert_default();
+    // Before the telemetry counts it as open: from there on its trace waits for an end that only an
+    // entry here can bring.
+    if open.contains_key(&span) {
+        // A second processor tells it. Its first end is its only one.
+        return true;
+    }
+    if open.len() >= OPEN_MAX {
+        return false;
+    }
     let parent = match (parent, remote, open.get(&parent)) {
         (0, ..) => ForeignParent::None,
         (_, false, Some(parent)) => ForeignParent::Foreign(*parent),
@@ -56,14 +66,11 @@ fn _sdk_span_started(
             ForeignParent::Remote(&context)
         }
     };
-    match telemetry.foreign_spans().started(trace, &name, parent) {
-        // Without an entry its end finds nothing, and the span is left out.
-        Some(started) if open.len() < OPEN_MAX => {
-            open.insert(span, started);
-            true
-        }
-        _ => false,
-    }
+    let Some(started) = telemetry.foreign_spans().started(trace, &name, parent) else {
+        return false;
+    };
+    open.insert(span, started);
+    true
 }
 
 /// Whether it is open and its trace is not decided yet.
@@ -81,8 +88,6 @@ type Attributes<'py> = Vec<(Text, Bound<'py, PyAny>)>;
 #[pyo3(from_item_all)]
 struct Ended<'py> {
     name: Text,
-    trace: u128,
-    span: u64,
     parent: u64,
     remote: bool,
     kind: u8,
@@ -96,20 +101,34 @@ struct Ended<'py> {
     scope: Text,
 }
 
-/// A span has ended that had begun and was wanted.
+/// A span has ended. `describe` says what it was, and is called only for a span that was wanted.
 #[pyfunction]
-fn _sdk_span_ended(ended: Ended<'_>) {
+fn _sdk_span_ended(trace: u128, span: u64, describe: &Bound<'_, PyAny>) -> PyResult<()> {
     let started = {
         let mut open = OPEN.lock().unwrap_or_else(PoisonError::into_inner);
-        open.as_mut().and_then(|open| open.remove(&ended.span))
+        open.as_mut().and_then(|open| open.remove(&span))
     };
-    if let (Some(started), Some(telemetry)) = (started, active()) {
-        telemetry.foreign_spans().ended(started, ended.into_data());
+    let (Some(started), Some(telemetry)) = (started, active()) else {
+        return Ok(());
+    };
+    let spans = telemetry.foreign_spans();
+    let context = context(trace, span);
+    match describe
+        .call0()
+        .and_then(|ended| ended.extract::<Ended<'_>>())
+    {
+        Ok(ended) => spans.ended(started, ended.into_data(context)),
+        Err(error) => {
+            // Else its trace would wait for it.
+            spans.left_out(started, context.trace_id());
+            return Err(error);
+        }
     }
+    Ok(())
 }
 
 impl Ended<'_> {
-    fn into_data(self) -> SpanData {
+    fn into_data(self, span_context: SpanContext) -> SpanData {
         let mut events = SpanEvents::default();
         for (name, at, attributes) in self.events {
             events
@@ -124,7 +143,7 @@ impl Ended<'_> {
                 .push(Link::new(context, key_values(attributes), 0));
         }
         SpanData {
-            span_context: context(self.trace, self.span),
+            span_context,
             parent_span_id: SpanId::from_bytes(self.parent.to_be_bytes()),
             parent_span_is_remote: self.remote,
             span_kind: match self.kind {
