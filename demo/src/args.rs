@@ -83,6 +83,7 @@ fn duration(text: &str) -> Result<Duration, String> {
     let number: u64 = number
         .parse()
         .map_err(|_| "expected a whole number and a unit, as in 500ms, 10s, 2m or 1h".to_owned())?;
+    // Saturated, so that the bound below refuses what does not fit.
     let millis = number.saturating_mul(millis_per_unit);
     // A year: beyond it a timer's arithmetic may overflow.
     if !(1..=365 * 24 * 3_600_000).contains(&millis) {
@@ -92,6 +93,7 @@ fn duration(text: &str) -> Result<Duration, String> {
 }
 
 fn host(text: &str) -> Result<IpAddr, String> {
+    // The only name: the endpoint listens at an address, and a name may have several.
     if text == "localhost" {
         return Ok(Ipv4Addr::LOCALHOST.into());
     }

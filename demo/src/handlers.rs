@@ -52,6 +52,8 @@ pub(crate) fn register(
                 light,
                 limit,
             } = call.data()?;
+            // The page chooses the limit, and code in the page may be hostile: the host has a bound
+            // of its own.
             Ok(monitor("search").time(|| shelf.search(&query, &light, limit.min(100))))
         },
     )?;
@@ -84,7 +86,10 @@ pub(crate) fn register(
             let (import, ticket) = Import::new(job, files.min(1_000));
             queue
                 .push(import)
+                // The import that did not fit is dropped here, and the page is told at once.
                 .map_err(|_| "too many imports are waiting")?;
+            // The ticket lives in this future. When the page gives the call up the wire drops the
+            // future, and that stops the import.
             let imported = ticket.finished().await?;
             Ok::<_, Error>(json!({ "imported": imported }))
         }

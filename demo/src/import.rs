@@ -52,6 +52,8 @@ impl Import {
             stopped,
             finished: sender,
             share: None,
+            // Here the handler's span is the current one, so it becomes the parent. On the worker's
+            // thread no span is current.
             span: tracing::info_span!("import", files),
         };
         (import, ticket)
@@ -77,6 +79,8 @@ impl Ticket {
 
 impl Drop for Ticket {
     fn drop(&mut self) {
+        // Relaxed: the flag guards no data. It is set after a proper end as well, where nobody
+        // looks.
         self.stopped.store(true, Ordering::Relaxed);
     }
 }
@@ -91,6 +95,7 @@ pub(crate) fn start_importer(
         .name("importer".into())
         .spawn(move || {
             loop {
+                // `close` of the queue wakes it: the time is only what the call asks for.
                 match imports.pop_timeout(Duration::from_secs(3_600)) {
                     Ok(import) => run(&ipc, &library, import),
                     Err(PopError::Timeout) => {}
@@ -127,6 +132,7 @@ fn run(ipc: &Ipc, library: &Library, import: Import) {
         tracing::info!(done, "the import was stopped");
         send(ipc, "import.stopped", &Stopped { job, done });
     }
+    // The span ends before the page is answered, so it is within the call's span.
     drop(in_span);
     // Nobody waits any more when it was stopped.
     let _ = import.finished.send(done);

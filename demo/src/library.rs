@@ -90,6 +90,7 @@ impl Library {
     #[instrument(skip_all, fields(limit))]
     pub(crate) fn search(&self, query: &str, light: &str, limit: usize) -> Found {
         let query = query.trim().to_lowercase();
+        // A panic while the list is held leaves it as it was before or after one push.
         let assets = self.assets.read().unwrap_or_else(PoisonError::into_inner);
         let mut found = matching(&assets, &query, light);
         rank(&mut found, &query);
@@ -105,6 +106,7 @@ impl Library {
     #[instrument(skip_all)]
     pub(crate) fn add(&self) -> String {
         let mut assets = self.assets.write().unwrap_or_else(PoisonError::into_inner);
+        // An asset's id is its place in the list, which only grows.
         let id = u32::try_from(assets.len()).unwrap_or(AT_MOST);
         if id >= AT_MOST {
             return asset(AT_FIRST, true).name;
@@ -196,6 +198,7 @@ fn matching<'a>(assets: &'a [Asset], query: &str, light: &str) -> Vec<&'a Asset>
 fn rank(found: &mut [&Asset], query: &str) {
     found.sort_by_key(|asset| {
         let newest = if asset.new {
+            // The newest first: ids rise, and the sort is ascending.
             u32::MAX - asset.id
         } else {
             u32::MAX

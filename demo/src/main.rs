@@ -39,6 +39,7 @@ fn main() -> ExitCode {
 }
 
 fn run(args: &Args) -> Result<(), Box<dyn Error>> {
+    // Before telemetry, so that a demo that cannot start takes no port.
     window::require_display()?;
     // Before any thread has a span to lose.
     let telemetry = install_telemetry(args)?;
@@ -46,11 +47,13 @@ fn run(args: &Args) -> Result<(), Box<dyn Error>> {
     places.announce(args);
 
     let runtime = tokio::runtime::Builder::new_multi_thread()
+        // One is enough: handlers wait for timers and compute little.
         .worker_threads(1)
         .enable_all()
         .build()?;
     let ipc = Ipc::builder("main")
         .runtime(runtime.handle().clone())
+        // Only the demo's own pages may use the wire, also after a navigation.
         .allow_origin(serve::ORIGIN)
         .page_spans(telemetry.page_spans())
         .build();
@@ -63,6 +66,7 @@ fn run(args: &Args) -> Result<(), Box<dyn Error>> {
     window::run(args, session, &ipc, runtime.handle())?;
 
     say!("\n{}\n", ipc.metrics());
+    // After the wire's end: what was dropped by it is counted, and exported with the rest.
     places.account(&telemetry.shutdown(FAREWELL));
     Ok(())
 }
@@ -124,6 +128,7 @@ impl Places {
         let endpoint = set("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")
             .or_else(|| set("OTEL_EXPORTER_OTLP_ENDPOINT"));
         let off = set("OTEL_SDK_DISABLED").is_some_and(|is| is.eq_ignore_ascii_case("true"));
+        // For what is shown alone. The library reads the same variables by itself.
         let endpoint = match set("OTEL_TRACES_EXPORTER").as_deref() {
             _ if off => None,
             Some("none") => None,
@@ -208,6 +213,7 @@ fn without_secrets(url: &str) -> String {
     match url.split_once("://") {
         Some((scheme, rest)) => {
             let (authority, path) = rest.split_once('/').unwrap_or((rest, ""));
+            // A password may hold an `@` as well, so the last one counts.
             let host = authority.rsplit('@').next().unwrap_or_default();
             let path = if path.is_empty() {
                 String::new()

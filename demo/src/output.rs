@@ -11,6 +11,7 @@ pub(crate) use say;
 
 pub(crate) fn line(text: fmt::Arguments<'_>) {
     let mut out = std::io::stdout().lock();
+    // Flushed: tests read the lines through a pipe. `println!` would panic when nobody reads.
     let _ = writeln!(out, "{text}").and_then(|()| out.flush());
 }
 
@@ -18,5 +19,6 @@ pub(crate) fn line(text: fmt::Arguments<'_>) {
 /// rest on a second line could not be taken back.
 pub(crate) fn rewrite(text: &str) {
     let mut out = std::io::stdout().lock();
+    // In this order: to the line's start, erase it, line wrap off, the text, line wrap on.
     let _ = write!(out, "\r\x1b[K\x1b[?7l{text}\x1b[?7h").and_then(|()| out.flush());
 }

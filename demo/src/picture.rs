@@ -220,6 +220,7 @@ impl Picture {
         depth: f64,
         colour: Rgb,
     ) -> fmt::Result {
+        // Collected apart: all windows are one group, which is drawn over the houses.
         let mut windows = String::new();
         write!(svg, "<path fill='{colour}' d='M0 {HEIGHT}")?;
         let mut x = -dice.roll(0.0, 12.0);
@@ -251,6 +252,7 @@ impl Picture {
 
 impl fmt::Display for Picture {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // New for each drawing, so a picture is the same each time.
         let mut dice = Dice::new(self.seed);
         write!(
             f,
@@ -272,6 +274,7 @@ impl Profile {
         line[0] = dice.roll(-0.4, 0.5) * height;
         line[64] = dice.roll(-0.4, 0.5) * height;
         let (mut step, mut reach) = (64, height);
+        // 65 points are 64 steps, which can be halved six times.
         while step > 1 {
             let half = step / 2;
             for at in (half..64).step_by(step) {

@@ -8,6 +8,7 @@ use wry::http::{HeaderValue, Response, StatusCode};
 use crate::library::Library;
 
 /// Where the page lives.
+// On Windows wry serves a custom scheme as `http`, under a host that begins with its name.
 pub(crate) const ORIGIN: &str = if cfg!(windows) {
     "http://lightbox.localhost"
 } else {
@@ -32,6 +33,7 @@ pub(crate) fn answer(library: &Library, path: &str) -> Response<Cow<'static, [u8
         "/spans.js" => (SCRIPT, include_bytes!("page/spans.js")),
         "/faults.js" => (SCRIPT, include_bytes!("page/faults.js")),
         "/start.js" => (SCRIPT, include_bytes!("page/start.js")),
+        // Paths are matched and no file is opened, so a path cannot lead out of a folder.
         _ => return picture(library, path).unwrap_or_else(not_found),
     };
     response(kind, Cow::Borrowed(text))

@@ -21,6 +21,7 @@ pub(crate) enum UserEvent {
 }
 
 /// Something that only the thread of the window can do.
+// wry's `WebView` is not `Send`, so the work goes to its thread and not the webview to others.
 pub(crate) struct Work(Box<dyn FnOnce(&WebView) + Send>);
 
 impl Work {

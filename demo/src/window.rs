@@ -36,6 +36,7 @@ pub(crate) fn run(
 ) -> Result<(), Box<dyn Error>> {
     let mut event_loop = EventLoopBuilder::<UserEvent>::with_user_event().build();
     reached(Phase::EventLoop);
+    // A proxy is the only way to wake the loop from another thread.
     let ui = Ui::new(event_loop.create_proxy());
     let window = WindowBuilder::new()
         .with_title("Lightbox")
@@ -48,6 +49,7 @@ pub(crate) fn run(
     let library = Arc::new(Library::new());
     let imports = MessageQueue::bounded("imports", 32);
     let on_idle = move || page_idle.notify_one();
+    // Before the page is loaded: its first call must find its handler.
     handlers::register(ipc, &library, &imports, session, on_idle)?;
     let importer = import::start_importer(ipc.clone(), Arc::clone(&library), imports.clone())?;
     let webview = open_page(&window, ipc, library, runtime.clone(), ui.clone())?;
@@ -60,7 +62,10 @@ pub(crate) fn run(
 
     let mut summary = Summary::new(ipc);
     let mut ending = false;
+    // `run` ends in `process::exit`, and then no telemetry would be flushed.
     event_loop.run_return(|event, _, control_flow| {
+        // Timers are tasks of the runtime that send an event: `WaitUntil` is no reliable timer on
+        // Linux.
         *control_flow = ControlFlow::Wait;
         let end = match event {
             Event::UserEvent(UserEvent::Pump) => {
@@ -84,11 +89,13 @@ pub(crate) fn run(
                 event: WindowEvent::CloseRequested,
                 ..
             } => {
+                // At once, since the page may need seconds to finish what it began.
                 window.set_visible(false);
                 true
             }
             _ => false,
         };
+        // The user may press Ctrl-C and close the window. One end is enough.
         if end && !ending {
             ending = true;
             faults.iter().for_each(Faults::end_all);
@@ -156,6 +163,7 @@ fn open_page(
     {
         use tao::platform::unix::WindowExtUnix;
         use wry::WebViewBuilderExtUnix;
+        // wry's `build` supports X11 alone on Linux. `build_gtk` works on Wayland too.
         let content = window.default_vbox().ok_or(wry::Error::MessageSender)?;
         builder.build_gtk(content)
     }
@@ -225,11 +233,13 @@ async fn received(kind: tokio::signal::unix::SignalKind) {
 
 /// Lets the page finish what it began, and the wire deliver what it holds.
 async fn wind_down(ipc: Ipc, idle: Arc<Notify>, ui: Ui) {
+    // The page answers with `session.idle` when what it began has ended.
     if ipc.emit("session.stop", &()).is_ok() {
         let _ = tokio::time::timeout(IDLE_AFTER_MAX, idle.notified()).await;
     }
     let delivered = async {
         while ipc.metrics().messages_open > 0 {
+            // Polled: the wire has no event for it, and this happens once.
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
     };

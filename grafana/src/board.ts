@@ -23,9 +23,11 @@ export const chosen = new SeriesOf(VARIABLES, {
 export const shown = chosen.over({
   range: "$__range",
   seconds: "$__range_s",
+  // The same 1.2 as for alerts: an app's first scrape comes some time after its start.
   youngS: "1.2 * $__range_s",
 });
 /** The same, and one value for all points of a chart: which are the busiest is to be the same for each. */
+// `@ end()` fixes the evaluation to the end of the range, whatever point of the chart asks.
 export const whole = chosen.over({ range: "$__range", at: "@ end()" });
 /**
  * The same over the last minutes, as the alerts have it: for cards and tables.
@@ -55,9 +57,13 @@ export function build(board: Board): dashboard.Dashboard {
     .uid(uidOf(board.name))
     .description(board.description)
     .tags([TAG])
+    // The files are the source: a change in Grafana would be lost when they are loaded again.
     .readonly()
+    // An app runs on a user's machine, so its times are those of whoever looks.
     .timezone("browser")
     .time({ from: board.from ?? "now-1h", to: "now" })
+    // Grafana refuses less than 5 s unless `min_refresh_interval` says so: the README names the
+    // variable.
     .refresh(board.refresh ?? "10s")
     .timepicker(new dashboard.TimePickerBuilder().refreshIntervals(REFRESH_INTERVALS))
     .tooltip(dashboard.DashboardCursorSync.Crosshair)
@@ -70,6 +76,7 @@ export function build(board: Board): dashboard.Dashboard {
   }
   const built = builder.build();
   built.panels?.forEach((panel, place) => {
+    // The SDK gives no ids, and a link to a panel names its id.
     panel.id = place + 1;
   });
   removeForeign(built);
@@ -82,6 +89,7 @@ export function build(board: Board): dashboard.Dashboard {
  */
 function removeForeign(built: dashboard.Dashboard): void {
   const without = (of: object | undefined, ...names: readonly string[]): void => {
+    // By `Reflect`, since the SDK's types do not have the fields that its builders write.
     names.forEach((name) => Reflect.deleteProperty(of ?? {}, name));
   };
   built.templating?.list?.forEach((of) => without(of, "auto", "auto_min", "auto_count"));
@@ -114,12 +122,15 @@ function variables(): cog.Builder<dashboard.VariableModel>[] {
       .sort(dashboard.VariableSort.AlphabeticalAsc)
       .multi(true)
       .includeAll(true)
+      // One pattern: Grafana's own "All" is a list of all values, and with a fleet the query gets
+      // very long.
       .allValue(".+")
       .current({ text: "All", value: "$__all" });
   return [
     new dashboard.DatasourceVariableBuilder("datasource")
       .label("Data source")
       .type(DATASOURCE.type),
+    // In this order: each variable narrows those after it.
     fromLabel("job", "Job", `label_values(${APP}, ${JOB})`),
     fromLabel("instance", "Instance", `label_values(${APP}{${JOB}=~"$job"}, ${INSTANCE})`),
     fromLabel(

@@ -21,6 +21,7 @@ export function read(path: string): string {
 export function list(folder: string, ending: string): string[] {
   return readdirSync(join(ROOT, folder))
     .filter((name) => name.endsWith(ending))
+    // Folders are read in an order of the file system's, and the output must not depend on it.
     .sort()
     .map((name) => `${folder}/${name}`);
 }
@@ -38,6 +39,7 @@ export function write(folder: string, files: Files): void {
 
 /** Paths whose file is missing, differs from what would be written, or would not be written. */
 export function stale(files: Files): string[] {
+  // What is on disk as well: a dashboard that was taken out of the source leaves its file behind.
   const written = [FINDINGS, ...list(DASHBOARDS, ".json"), ...list(RULES, ".yml")];
   const paths = new Set([...files.keys(), ...written]);
   return [...paths].filter((path) => {

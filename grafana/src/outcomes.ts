@@ -51,6 +51,8 @@ export const operationSuccess = (of: SeriesOf, ...by: readonly string[]): Expr =
  */
 export function success(failed: Expr, all: Expr, by: readonly string[]): Expr {
   const whole = sum(all, ...by);
+  // Zero failures have no series, and then a share without this would have none either. `vector`
+  // has no labels, so it fits a sum over all alone.
   const none = by.length > 0 ? times(whole, 0) : vector(0);
   return call("clamp_min", complement(ratio(or(sum(failed, ...by), none), whole)), 0);
 }

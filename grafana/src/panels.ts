@@ -40,6 +40,7 @@ function steps(above: Steps): dashboard.ThresholdsConfigBuilder {
   const all = above.map(([value, color]) => ({ value, color }));
   return new dashboard.ThresholdsConfigBuilder()
     .mode(dashboard.ThresholdsMode.Absolute)
+    // `null` is Grafana's minus infinity: the first step must begin there.
     .steps([{ value: null, color: GREEN }, ...all]);
 }
 
@@ -133,6 +134,7 @@ export function chart(of: Chart): timeseries.PanelBuilder {
     panel.overrideByName(of.reference.legend, [
       { id: "custom.lineStyle", value: { fill: "dash", dash: [10, 10] } },
       { id: "custom.fillOpacity", value: 0 },
+      // A reference that is stacked upon the others would show their sum.
       { id: "custom.stacking", value: { mode: "none", group: "A" } },
       { id: "color", value: { mode: "fixed", fixedColor: of.reference.color } },
     ]);
@@ -176,6 +178,7 @@ export interface Card extends About {
 function valueToText(
   values: readonly (readonly [value: number, shown: { text: string; color?: string }])[],
 ): dashboard.ValueMapping {
+  // The index orders the mappings in Grafana's editor.
   const options = values.map(([value, shown], index) => [String(value), { ...shown, index }] as const);
   return {
     type: dashboard.MappingType.ValueToText,
@@ -236,17 +239,21 @@ export interface Graded extends About {
  */
 export function graded(of: Graded): stat.PanelBuilder {
   const { value, legend, best, yellow, red } = of;
+  // Several series would need a colour each, and one query may have an answer for one and not for
+  // another.
   if (value.labels.size > 0) {
     throw new Error(`${of.title}: a graded card has one value`);
   }
   const worse = best === "high" ? "<" : ">";
   const notWorse = best === "high" ? ">=" : "<=";
+  // At most one of the three has an answer: together they cover all values, and none twice.
   const targets = [
     target(legend, binary(value, notWorse, yellow)),
     target(legend, binary(binary(value, worse, yellow), notWorse, red)),
     target(legend, binary(value, worse, red)),
   ];
   if (of.of) {
+    // Nothing while nothing was counted: then the card shows its text alone.
     targets.push(target(of.of.legend, above(of.of.expr, 0)));
   }
   const panel = bigValue(of)
@@ -325,6 +332,7 @@ export function heat(of: Heat): heatmap.PanelBuilder {
     )
     .yAxis(new heatmap.YAxisConfigBuilder().unit(of.unit).axisPlacement(common.AxisPlacement.Left))
     .cellValues(new heatmap.CellValuesBuilder().unit(of.cells))
+    // Grafana leaves out cells up to this value. An empty bucket is 0, and would be painted.
     .filterValues(new heatmap.FilterValueRangeBuilder().le(1e-9))
     .rowsFrame(new heatmap.RowsHeatmapOptionsBuilder().layout(common.HeatmapCellLayout.Auto))
     .showValue(common.VisibilityMode.Never)

@@ -21,6 +21,7 @@ export class Expr {
 
   /** The same at the left of an operator: a chain of one needs no parentheses. */
   leftOf(operator: string): string {
+    // All of PromQL's operators but `^` are left-associative.
     return this.operator === operator && operator !== "unless" ? this.text : this.operand;
   }
 
@@ -84,6 +85,7 @@ function labelsOf(
   { on, groupLeft }: Matching,
 ): ReadonlySet<string> {
   switch (operator) {
+    // Set operators keep the series of the left side as they are.
     case "and":
     case "unless":
       return left.labels;
@@ -93,6 +95,7 @@ function labelsOf(
       if (groupLeft) {
         return new Set([...left.labels, ...groupLeft]);
       }
+      // Prometheus keeps only the labels of `on` in the result of an arithmetic operator.
       return on ? new Set(on) : left.labels;
   }
 }
@@ -107,6 +110,7 @@ export function or(first: Expr, ...others: readonly Expr[]): Expr {
 
 /** What is missing to 1. */
 export const complement = (share: Expr): Expr =>
+  // By hand: in `binary` the labels would be those of the number on the left, which has none.
   new Expr(`1 - ${share.operand}`, share.labels, "-");
 
 export const times = (left: Expr, factor: number): Expr => binary(left, "*", number(factor));
@@ -185,6 +189,7 @@ export function relabelled(expr: Expr, to: string, value: string, from?: string)
   if (from !== undefined) {
     expr.need([from]);
   }
+  // `label_replace` needs a source: the empty pattern fits a label that is not there.
   const source = from === undefined ? ['""', '""'] : [`"${from}"`, '"(.*)"'];
   const text = `label_replace${list(expr, `"${to}"`, `"${value}"`, ...source)}`;
   return new Expr(text, new Set([...expr.labels, to]));

@@ -12,6 +12,7 @@ export const ROLE = "role";
 export function byRole(host: Expr, webview: Expr, ...by: readonly string[]): Expr {
   const type = label("spanwire.webview.process.type");
   return sum(
+    // The label tells both apart: without it `or` would leave out the second.
     or(relabelled(host, ROLE, "host"), relabelled(webview, ROLE, "webview $1", type)),
     ...by,
     ROLE,

@@ -91,6 +91,7 @@ export class SeriesOf {
     if (this.window.restarts === "newest" && young) {
       // All that a young process counted is of this window, and what its instance counted before is not its own.
       const own = this.counted(name, where, part, (of) => and(of, young, TARGET));
+      // In this order: `or` takes the first side that has a series for its labels.
       return or(own, this.appeared(name, where, part), increase);
     }
     return or(this.appeared(name, where, part, young), increase);
@@ -203,6 +204,8 @@ export class SeriesOf {
     if (part === "_bucket") {
       throw new Error(`${name} has no buckets`);
     }
+    // A native histogram is one series without a suffix, whose functions take sum and count out of
+    // it.
     const native = make(this.select(of, where));
     return or(scraped, call(NATIVE[part], native));
   }
@@ -211,6 +214,7 @@ export class SeriesOf {
     const { target, webview } = this.narrowing;
     const matchers = target ? [target] : [];
     if (webview && of.attributes.includes(WEBVIEW) && !(WEBVIEW in where)) {
+      // Only on metrics that have the label: a matcher for one that is missing would match nothing.
       matchers.push(`${label(WEBVIEW)}${webview}`);
     }
     for (const [attribute, matcher] of Object.entries(where)) {
@@ -218,6 +222,7 @@ export class SeriesOf {
         matchers.push(`le${matcher}`);
         continue;
       }
+      // `le` belongs to the format and not to the metric's attributes, so it is handled before.
       if (!of.attributes.includes(attribute)) {
         throw new Error(`${of.name} has no attribute ${attribute}`);
       }

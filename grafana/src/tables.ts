@@ -31,6 +31,7 @@ export function rows(of: Table): table.PanelBuilder {
   for (const { expr } of of.columns) {
     expr.need(labels);
   }
+  // An instant query has one time, which says nothing in a row.
   const hidden: Record<string, boolean> = { Time: true };
   // With several queries the answers are joined by their labels, and values are called by query.
   const valueName = (place: number): string =>
@@ -57,6 +58,8 @@ export function rows(of: Table): table.PanelBuilder {
       ),
     )
     .transformations([
+      // `merge` joins rows whose labels are equal. A label that is no row's title would keep them
+      // apart.
       { id: "merge", options: {} },
       { id: "organize", options: { excludeByName: hidden, indexByName: order, renameByName: names } },
     ])

@@ -25,12 +25,14 @@ export type Shape = "range" | "instant" | "table" | "heatmap";
 
 export function queries(targets: readonly Target[], shape: Shape): cog.Builder<cog.Dataquery>[] {
   return targets.map(({ expr, legend, exemplars }, place) => {
+    // At build time: a mistake in a legend would show in Grafana alone.
     expr.need([...legend.matchAll(/\{\{(\w+)\}\}/g)].map(([, label]) => label ?? ""));
     const query = new prometheus.DataqueryBuilder()
       .expr(expr.text)
       .legendFormat(legend)
       .datasource(DATASOURCE)
       .refId(refId(place))
+      // Grafana's visual editor cannot show most of these expressions.
       .editorMode(prometheus.QueryEditorMode.Code);
     if (exemplars) {
       query.exemplar(true);

@@ -20,6 +20,7 @@ _lock = threading.Lock()
 #: with, or None when nothing is left to do.
 hook: Optional[Callable[[Any, str, Any, str], Any]] = None
 #: What is done with the window that this thread makes, before it is shown.
+# Per thread: two threads may make windows at the same time.
 making = threading.local()
 
 NAME = "_spanwire_ipc"
@@ -27,6 +28,7 @@ NAME = "_spanwire_ipc"
 REPORT = "_spanwire_report"
 #: Functions of the page that hand a text to us. What they use is taken before code of the page runs.
 WEBKIT_POST = (
+    # `post` is bound now: code of the page may replace `postMessage` on the object later.
     "(({stringify},port)=>{const post=port.postMessage.bind(port);"
     f'return (text)=>post(\'{{"funcName":"{NAME}","id":"","params":\'+stringify(text)+"}}")}})'
     "(JSON,window.webkit.messageHandlers.jsBridge)"
@@ -36,6 +38,7 @@ PYWEBVIEW_POST = f'((send)=>(text)=>send("{NAME}",text,""))(window.pywebview._js
 
 def gtk_view(window: Any) -> Any:
     """pywebview's view of the window, where GTK draws it."""
+    # Not imported: an import would load GTK into an app that draws with something else.
     module = sys.modules.get("webview.platforms.gtk")
     view = getattr(module, "BrowserView", None)
     return view.instances.get(window.uid) if view is not None else None
@@ -53,6 +56,8 @@ def add_document_script(view: Any, script: str) -> None:
     """Runs ``script`` in GTK's view at the start of each document, in its main frame."""
     from gi.repository import WebKit2
 
+    # WebKit's own scripts come before any code of the page. pywebview's come once the page has
+    # loaded.
     view.manager.add_script(
         WebKit2.UserScript.new(
             script,
@@ -74,9 +79,13 @@ def install(webview: Any) -> None:
 def uninstall(webview: Any) -> None:
     """Gives pywebview its functions back, once nothing of ours needs them."""
     with _lock:
+        # A page with our script still posts its reports. pywebview itself would log each as a
+        # function that does not exist.
         reports = any(id(window) in _reporters for window in webview.windows)
         if hook is not None or _receivers or reports or not _patches:
             return
+        # All or nothing: another library that has wrapped one of ours calls it, and needs the
+        # others too.
         if all(vars(owner).get(name) is ours for owner, name, _, ours in _patches):
             for owner, name, original, _ in _patches:
                 setattr(owner, name, original)
@@ -94,14 +103,17 @@ def _install(webview: Any) -> None:
     def js_bridge_call(window: Any, func_name: str, param: Any, value_id: str) -> None:
         if func_name == NAME:
             receive = _receivers.get(id(window))
+            # The page chooses `param`: it may be anything that JSON can say.
             if receive is not None and isinstance(param, str):
                 receive(param)
             return
+        # Read once: `uninstrument` on another thread may set it to None in between.
         seen = hook
         if seen is not None and not has(window):
             window = seen(window, func_name, param, value_id)
             if window is None:
                 return
+        # Nothing observes any more, and the page does not know it.
         elif func_name == REPORT:
             return
         call(window, func_name, param, value_id)
@@ -110,10 +122,12 @@ def _install(webview: Any) -> None:
     def load_js_files(window: Any, platform: str) -> Tuple[str, str]:
         code, finish = load(window, platform)
         script = _scripts.get(id(window))
+        # The value of a script is that of its last expression, and ours is of no use to pywebview.
         return (f"{code}\n;{script};void 0;" if script else code), finish
 
     @functools.wraps(initialize)
     def _initialize(window: Any, *args: Any, **kwargs: Any) -> Any:
+        # `_initialize` is where a window gets its platform, and no page is loaded before it.
         made: Optional[Callable[[Any], None]] = getattr(making, "made", None)
         if made is not None:
             made(window)
@@ -128,6 +142,7 @@ def _install(webview: Any) -> None:
     )
     for owner, name, _, ours in _patches:
         setattr(owner, name, ours)
+    # A platform's module that was imported before has pywebview's function under a name of its own.
     swap(call, js_bridge_call)
 
 

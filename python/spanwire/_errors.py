@@ -24,6 +24,7 @@ def describe(error: BaseException) -> Tuple[Optional[str], str, str]:
 
 def qualified_name(error_type: type) -> str:
     """``ValueError``, ``json.decoder.JSONDecodeError``: a value of ``error.type``."""
+    # The name of the main module says nothing: it is `__main__` for each app.
     if error_type.__module__ in ("builtins", "__main__"):
         return error_type.__qualname__
     return f"{error_type.__module__}.{error_type.__qualname__}"
@@ -33,6 +34,7 @@ def _chain(error: BaseException) -> str:
     texts = []
     seen: Set[int] = set()
     link: Optional[BaseException] = error
+    # A chain can lead back to itself: Python does not forbid `a.__cause__ = a`.
     while link is not None and id(link) not in seen and len(seen) < _CHAIN_MAX:
         seen.add(id(link))
         text = text_of(link)
@@ -52,6 +54,7 @@ def text_of(error: BaseException) -> str:
 
 
 def _utf8(text: str) -> str:
+    # A lone surrogate, as from the name of a file, cannot be encoded and would fail the export.
     return text.encode("utf-8", "backslashreplace").decode()
 
 

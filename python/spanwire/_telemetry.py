@@ -90,6 +90,7 @@ class Telemetry:
         """
         global _current
         report = self._core.shutdown(timeout)
+        # Otherwise `atexit` would keep it, and what it holds, until the process ends.
         atexit.unregister(self.shutdown)
         if _current is self:
             _current = None
@@ -197,11 +198,13 @@ def install(
         value = options[name]
         if value is None:
             continue
+        # A bool is an int in Python, so `True` would pass for a port or for seconds.
         if not isinstance(value, types) or (isinstance(value, bool) and bool not in types):
             raise TypeError(f"{name}: {what} is needed, not {type(value).__name__}")
     if prometheus_port is not None and not 0 <= prometheus_port <= 65535:
         raise ValueError(f"prometheus_port: 0 to 65535, not {prometheus_port}")
     telemetry = Telemetry(_core._install(service_name, options), service_name)
+    # Before the warnings: a filter may make them errors, and `shutdown` below resets this.
     _current = telemetry
     atexit.register(telemetry.shutdown)
     try:
@@ -209,6 +212,7 @@ def install(
             warnings.warn(warning, SpanwireWarning, stacklevel=2)
     except SpanwireWarning:
         # Warnings are errors here, and then nothing has it that could end it.
+        # Without a wait: nothing has been recorded yet.
         telemetry.shutdown(0)
         raise
     return telemetry
@@ -245,6 +249,7 @@ def _plain(values: Optional[Mapping[str, str]], name: str) -> Optional[dict[str,
     for key, value in values.items():
         if not isinstance(key, str) or not isinstance(value, str):
             raise TypeError(f"{name}: a mapping of str to str is needed")
+    # The Rust half takes a dict alone, and another mapping may change meanwhile.
     return dict(values)
 
 
@@ -253,9 +258,11 @@ def _forked() -> None:
     global _current
     _core._after_fork_in_child()
     if _current is not None:
+        # Its threads are not in the child, so at the child's end nothing would answer it.
         atexit.unregister(_current.shutdown)
         _current = None
 
 
+# Windows has no fork, and Python no such function there.
 if sys.platform != "win32":
     os.register_at_fork(after_in_child=_forked)

@@ -13,6 +13,8 @@ _Function = Callable[..., Any]
 
 def wrap(monitor: Monitor, function: _Function) -> _Function:
     """The same function, each call of which is a run of ``monitor``."""
+    # These come before the plain case: to call such a function runs none of its code, so a `with`
+    # around the call would measure nothing.
     if inspect.isasyncgenfunction(function):
         return _async_generator(monitor, function)
     if inspect.isgeneratorfunction(function):
@@ -48,12 +50,15 @@ def _generator(monitor: Monitor, function: _Function) -> _Function:
     @functools.wraps(function)
     def measured(*args: Any, **kwargs: Any) -> Any:
         inner = function(*args, **kwargs)
+        # Here and not in the wrapper's call: a generator that nobody iterates has no run.
         run = monitor.start()
         step, value = inner.send, None
         try:
             while True:
                 run._attach()
                 try:
+                    # `send`, `throw` and `close` go to the inner generator, so it behaves as
+                    # without a monitor.
                     item = step(value)
                 finally:
                     run._detach()
@@ -68,8 +73,11 @@ def _generator(monitor: Monitor, function: _Function) -> _Function:
                     finally:
                         run._detach()
                     raise
+                # What the caller throws into the generator is raised within it at the next step.
                 except BaseException as error:
                     step, value = inner.throw, error
+        # Python turns a `StopIteration` that leaves a generator into a RuntimeError, so its value
+        # is returned.
         except StopIteration as stop:
             run.end()
             return stop.value

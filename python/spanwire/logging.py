@@ -47,6 +47,8 @@ class SpanwireHandler(logging.Handler):
         """Queues a record."""
         try:
             trace_id, span_id = _ids()
+            # `exc_info` is `(None, None, None)` for `logger.exception` outside of an `except`
+            # block.
             error = record.exc_info[1] if record.exc_info else None
             kind, message, stack = describe(error) if error is not None else (None, None, None)
             _core._log(
@@ -64,11 +66,14 @@ class SpanwireHandler(logging.Handler):
                 }
             )
         except Exception:
+            # As `logging` asks of handlers: it shows the error, or not, by
+            # `logging.raiseExceptions`.
             self.handleError(record)
 
 
 def _ids() -> Tuple[int, int]:
     """Of OpenTelemetry's current span if the app uses its API, else of the current run."""
+    # Not imported: where the app has not done it, there is no span of its either.
     trace = sys.modules.get("opentelemetry.trace")
     if trace is not None:
         context = trace.get_current_span().get_span_context()

@@ -29,6 +29,7 @@ _log = logging.getLogger("spanwire.opentelemetry")
 _told: List[bool] = []
 
 
+# Not recording, since Spanwire exports the run's span itself.
 class _RunSpan(_trace.NonRecordingSpan):
     """A run, as OpenTelemetry's API sees it: the parent of what it starts."""
 
@@ -62,9 +63,12 @@ def _current() -> Union[_core.Run, Tuple[int, int, int], None]:
 def _attach(run: _core.Run) -> Any:
     ids = run._ids
     if ids is None:
+        # Attached all the same, so that each `detach` has its token.
         return _context.attach(_context.get_current())
     trace_id, span_id, flags = ids
     span = _RunSpan(
+        # Not remote: samplers such as `ParentBased` have other rules for a parent of another
+        # process.
         _trace.SpanContext(trace_id, span_id, is_remote=False, trace_flags=_trace.TraceFlags(flags)), run
     )
     return _context.attach(_trace.set_span_in_context(span))
@@ -106,6 +110,7 @@ else:
 
         def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
             """Hands the spans over."""
+            # Parents before their children, as they would have begun. They end the other way round.
             ours = sorted(spans, key=lambda span: span.start_time or 0)
             wanted = [_guarded(_started, span) for span in ours]
             for span in reversed(ours):
@@ -140,6 +145,7 @@ def _guarded(tell: Callable[[Any], bool], span: Any) -> bool:
     try:
         return tell(span)
     except Exception:
+        # Once: an app that hits this at each span would have a warning at each span.
         if not _told:
             _told.append(True)
             _log.warning("a span was not handed over; further ones are not told", exc_info=True)
@@ -147,7 +153,9 @@ def _guarded(tell: Callable[[Any], bool], span: Any) -> bool:
 
 
 def _ended(span: Any) -> bool:
-    _core._sdk_span_ended(_plain(span))
+    context = span.get_span_context()
+    # To describe it costs the most, so that is left to where the span is known to be wanted.
+    _core._sdk_span_ended(context.trace_id, context.span_id, lambda: _plain(span))
     return True
 
 
@@ -165,11 +173,9 @@ def _started(span: Any) -> bool:
 
 def _plain(span: Any) -> Dict[str, Any]:
     """What the Rust half takes of a span."""
-    context, parent = span.get_span_context(), span.parent
+    parent = span.parent
     return {
         "name": span.name,
-        "trace": context.trace_id,
-        "span": context.span_id,
         "parent": parent.span_id if parent is not None else 0,
         "remote": parent is not None and parent.is_remote,
         "kind": span.kind.value,
@@ -189,6 +195,7 @@ def _plain(span: Any) -> Dict[str, Any]:
 
 def _attributes(attributes: Any) -> List[Tuple[str, Any]]:
     return [
+        # The SDK keeps sequences as tuples, and the Rust half reads lists.
         (key, list(value) if isinstance(value, tuple) else value)
         for key, value in (attributes or {}).items()
     ]

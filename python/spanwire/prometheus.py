@@ -35,6 +35,7 @@ class SpanwireCollector(Collector):
         url = telemetry.metrics_url if telemetry is not None else None
         if url is None:
             return
+        # The parser below reads the older text format, so that is asked for and not OpenMetrics.
         request = urllib.request.Request(url, headers={"Accept": "text/plain"})
         try:
             with urllib.request.urlopen(request, timeout=5) as answer:

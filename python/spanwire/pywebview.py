@@ -79,6 +79,7 @@ def instrument(*, name: Optional[Callable[[Any], str]] = None) -> bool:
             import webview.window
         except ImportError as error:
             raise ImportError("spanwire.pywebview needs pywebview: pip install pywebview") from error
+        # Before anything is replaced: a pywebview that is not known stays as it is.
         problem = _difference(webview)
         if problem:
             version = getattr(webview, "__version__", None) or _version()
@@ -156,6 +157,8 @@ def _difference(webview: Any) -> Optional[str]:
             return f"Window.{method} is not as expected"
     source = ""
     try:
+        # The parameters may stay when the body changes, so the places that `_CallWindow` stands in
+        # for are looked for in the source.
         source = inspect.getsource(util.js_bridge_call)
     except (OSError, TypeError):
         # A frozen app has no sources.
@@ -173,10 +176,13 @@ class _CallWindow:
 
     def __init__(self, window: Any, name: str, call: Any) -> None:
         self._window = window
+        # pywebview looks a function up here first, so it finds the call's object. The real window
+        # is not changed: other calls run at the same time.
         self._functions = {name: call}
         self._call = call
 
     def __getattr__(self, name: str) -> Any:
+        # pywebview uses more of the window than the two above.
         return getattr(self._window, name)
 
     def evaluate_js(self, script: str) -> Any:
@@ -192,6 +198,7 @@ class _Observed:
         self.evaluate = functools.partial(seam.evaluate_js, window)
         self.has_document_start = False
         self.handlers: List[Tuple[Any, Any]] = []
+        # One script for all documents of the window: its secret stays the same.
         self.script = self.core.page_script()
 
 
@@ -235,6 +242,7 @@ class _Seam:
         _bridge.hook = self._call
         for owner, name, _, ours in self.patches:
             setattr(owner, name, ours)
+        # A window that exists has passed `create_window`, and may have passed `_initialize`.
         for window in list(self.webview.windows):
             self._guard("window", self.attach, window)
 
@@ -255,6 +263,7 @@ class _Seam:
         try:
             return run(*args)
         except Exception as error:
+            # Once for each kind: a call that fails does so each time.
             if what not in self.warned:
                 self.warned.add(what)
                 _log.warning("%s is not observed: %s: %s", what, type(error).__name__, error)
@@ -286,6 +295,7 @@ class _Seam:
         events.before_show += before_show
         events.closed += closed
         one.handlers = [(events.before_show, before_show), (events.closed, closed)]
+        # `before_show` has fired already.
         if window.native is not None:
             self._guard("window", self._shown_before, one)
         return one
@@ -294,6 +304,7 @@ class _Seam:
         """The webview is made, and no page is loaded yet; this is its thread."""
         if not self.is_active or _bridge.has(one.window):
             return
+        # pywebview makes both in one step.
         _core.startup_reached("window")
         _core.startup_reached("webview")
         one.core.set_main_thread()
@@ -311,6 +322,7 @@ class _Seam:
             return
         from gi.repository import GLib
 
+        # GTK may be used on its own thread alone. `False` keeps GLib from calling it again.
         GLib.idle_add(lambda: self._guard("window", self._shown, one) and False)
 
     def _closed(self, one: _Observed) -> None:
@@ -329,6 +341,7 @@ class _Seam:
             return None
         if name in _OWN:
             return window
+        # Where ours fails, pywebview goes on with its own window, and the call is not observed.
         seen = self._guard("call", self._begin, window, name, param, value_id)
         return window if seen is None else seen
 
@@ -336,6 +349,7 @@ class _Seam:
         one = self.windows.get(id(window)) or self.attach(window)
         function = window._functions.get(name) or _attribute(window._js_api, name)
         if function is None:
+            # pywebview logs it and never answers, so the call ends here.
             one.core.unknown(name, param, value_id)
             return None
         call = one.core.call(name, param, value_id, function, one.evaluate)
@@ -360,6 +374,8 @@ class _Seam:
         one = self.windows.get(id(window)) or self.attach(window)
         _bridge.reports(window)
         hook = "window._spanwirePywebview&&window._spanwirePywebview(window.pywebview);void 0;"
+        # The script runs at the document's start. What is left is to hook pywebview's object, which
+        # is there only now.
         if one.has_document_start:
             return f"\n;{hook}"
         return f"\n;if(!window._spanwirePywebview){{{one.script}}}\n{hook}"
@@ -369,6 +385,8 @@ class _Seam:
 
         @functools.wraps(original)
         def run(window: Any, script: str, *args: Any, **kwargs: Any) -> Any:
+            # pywebview uses the same methods for its own scripts. The caller's module tells them
+            # apart.
             caller = sys._getframe(1).f_globals.get("__name__")
             one = None if caller in _INTERNAL or _bridge.has(window) else self.windows.get(id(window))
             sent = one and self._guard(name, one.core.send, name, len(script))

@@ -77,6 +77,7 @@ class WebView:
             ("url", url, (str, type(None))),
             ("name", name, str),
         ):
+            # A bool is an int in Python, so `width=True` would pass.
             if not isinstance(value, types) or isinstance(value, bool):
                 raise TypeError(f"{what}: not {type(value).__name__}")
         if width <= 0 or height <= 0:
@@ -102,6 +103,7 @@ class WebView:
         self._is_closed = False
         self._pump_thread: Optional[threading.Thread] = None
         self._window: Any = None
+        # Before the window is made: its first page may post at once.
         _bridge.install(webview)
         # A window that is made while others are open may be shown before `create_window` returns.
         _bridge.making.made = self._attach
@@ -139,6 +141,7 @@ class WebView:
             return functools.partial(self.on, event)
         if not callable(callback):
             raise TypeError(f"callback: a function, and not {type(callback).__name__}")
+        # Outside of the lock, since it may start threads.
         listener = self._ipc.on(event, functools.partial(_run, callback, event))
         with self._lock:
             self._callbacks.setdefault(event, []).append((callback, listener))
@@ -206,6 +209,7 @@ class WebView:
         """
         if self._is_closed:
             raise RuntimeError("the window is closed")
+        # pywebview sets it once its event loop has begun.
         if self._window.gui is not None:
             self._window.show()
         else:
@@ -268,6 +272,7 @@ class WebView:
     def _end(self) -> None:
         # Before anything else: whoever returns from here finds the wire closed.
         self._ipc.close()
+        # The thread that pumps may be gone by now, and would not do it.
         _cancel_given_up(self._ipc)
         with self._lock:
             if self._is_closed:
@@ -292,6 +297,8 @@ class WebView:
 
 def _to_json(value: Any, what: str) -> str:
     try:
+        # Not as ASCII: an escape has six bytes for a character that has two or three in UTF-8. NaN
+        # and infinity are no JSON, and the page could not parse them.
         text = json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
         if not text.isascii():
             try:
@@ -310,6 +317,7 @@ def _run(callback: Callable[[Any], Any], event: str, text: str, reply: _core.Ipc
         value = callback(json.loads(text))
         if inspect.isawaitable(value):
             task = asyncio.run_coroutine_threadsafe(_await(value, event, reply), _event_loop())
+            # This thread is free for the next message: the loop answers.
             reply.on_cancelled(task.cancel)
             return
         _answer(value, reply)
@@ -321,6 +329,7 @@ async def _await(value: Any, event: str, reply: _core.IpcReply) -> None:
     try:
         _answer(await value, reply)
     except BaseException as error:
+        # The page gave it up. A cancellation by the app itself is a failure, and the page is told.
         if isinstance(error, asyncio.CancelledError) and reply.is_cancelled:
             raise
         _fail(event, reply, error)
@@ -331,6 +340,7 @@ def _answer(value: Any, reply: _core.IpcReply) -> None:
 
 
 def _fail(event: str, reply: _core.IpcReply, error: BaseException) -> None:
+    # The traceback stays here: the page gets the class and the text.
     _log.error("the callback of %r failed", event, exc_info=error)
     reply.reject(type(error).__name__, text_of(error))
 
@@ -345,6 +355,8 @@ def _event_loop() -> asyncio.AbstractEventLoop:
     with _loop_lock:
         if _loop is None:
             _loop = asyncio.new_event_loop()
+            # One loop for all windows, on a daemon thread: nothing ends it, and it must not hold up
+            # the end of the process.
             threading.Thread(target=_loop.run_forever, name="spanwire-asyncio", daemon=True).start()
         return _loop
 
@@ -374,6 +386,8 @@ def _pump(ipc: _core.Ipc, evaluate: Callable[[Any], None]) -> None:
 
 
 def _evaluate(window: Any, script: _core.IpcScript) -> None:
+    # Not the window's method, which waits until pywebview's object is in the page. Events of an
+    # early page would wait with it.
     window.gui.evaluate_js(script.text, window.uid, False)
 
 
@@ -388,6 +402,8 @@ def _evaluate_gtk(view: Any, script: _core.IpcScript) -> None:
             script.failed()
         return False
 
+    # GTK may be used on its own thread alone. GLib's default priority for idle sources comes after
+    # GTK's drawing, so messages would wait for that.
     GLib.idle_add(run, priority=GLib.PRIORITY_DEFAULT)
 
 
@@ -395,6 +411,7 @@ def _origin(window: Any) -> Optional[str]:
     """Where the page is that sends; None where pywebview cannot tell without waiting."""
     view = _bridge.gtk_view(window)
     address: Union[str, None] = view.webview.get_uri() if view is not None else None
+    # A page given as HTML has no address of its own.
     if not address or address.startswith("about:"):
         return None
     parts = urlsplit(address)

@@ -27,6 +27,8 @@ impl<'py> FromPyObject<'_, 'py> for Text {
 
     fn extract(value: Borrowed<'_, 'py, PyAny>) -> PyResult<Self> {
         match value.cast::<PyString>() {
+            // `to_str` fails at a lone surrogate, which `os.fsdecode` makes of a byte that is no
+            // UTF-8.
             Ok(text) => Ok(Self(text.to_string_lossy().into_owned())),
             Err(_) => Err(PyTypeError::new_err(format!(
                 "a str is needed, not {}",
@@ -60,10 +62,12 @@ impl Argument for Text {
 
 impl Argument for f64 {
     fn from_python(value: &Bound<'_, PyAny>, name: &str) -> PyResult<Self> {
+        // `record` takes this way: an exact float needs no call of `__float__`.
         if let Ok(value) = value.cast_exact::<PyFloat>() {
             return Ok(value.value());
         }
         value.extract().map_err(|error: PyErr| {
+            // An int above the largest float has the right type.
             if error.is_instance_of::<PyOverflowError>(value.py()) {
                 return out_of_bounds(value, name);
             }
@@ -84,6 +88,8 @@ macro_rules! whole {
         impl Argument for $whole {
             fn from_python(value: &Bound<'_, PyAny>, name: &str) -> PyResult<Self> {
                 value.extract().map_err(|_: PyErr| {
+                    // PyO3 raises OverflowError for an int that does not fit, also for a negative
+                    // one.
                     if value.is_instance_of::<PyInt>() {
                         return out_of_bounds(value, name);
                     }

@@ -17,12 +17,15 @@ use crate::argument::Text;
 use crate::telemetry::active;
 
 /// The spans that are open, by their ids: what is within one follows it.
+// Only threads that hold the interpreter's lock take it, and none gives that up meanwhile. A thread
+// that forks holds the interpreter's lock too, so this one is free in the child.
 static OPEN: Mutex<Option<HashMap<u64, ForeignSpan>>> = Mutex::new(None);
 
 /// More are not followed: an SDK that ends none must not fill the memory.
 const OPEN_MAX: usize = 10_000;
 
-/// A span begins: `parent` is the id of the one around it, 0 for none. Returns whether it is wanted.
+/// A span begins: `parent` is the id of the one around it, 0 for none. Returns whether it is wanted;
+/// [`_sdk_span_ended`] may be called in either case.
 #[pyfunction]
 #[pyo3(signature = (trace, span, name, parent, remote, flags))]
 fn _sdk_span_started(
@@ -37,12 +40,24 @@ fn _sdk_span_started(
         return false;
     };
     let trace = TraceId::from_bytes(trace.to_be_bytes());
+    // Declared here, since `ForeignParent::Remote` borrows it beyond the match.
     let context;
     let mut open = OPEN.lock().unwrap_or_else(PoisonError::into_inner);
     let open = open.get_or_insert_default();
+    // Before the telemetry counts it as open: from there on its trace waits for an end that only an
+    // entry here can bring.
+    if open.contains_key(&span) {
+        // A second processor tells it. Its first end is its only one.
+        return true;
+    }
+    if open.len() >= OPEN_MAX {
+        return false;
+    }
     let parent = match (parent, remote, open.get(&parent)) {
         (0, ..) => ForeignParent::None,
         (_, false, Some(parent)) => ForeignParent::Foreign(*parent),
+        // A local parent that this table does not have is the span of a `Run`, unless the table was
+        // full.
         (_, false, None) => ForeignParent::Ours,
         (parent, true, _) => {
             let parent = SpanId::from_bytes(parent.to_be_bytes());
@@ -51,13 +66,11 @@ fn _sdk_span_started(
             ForeignParent::Remote(&context)
         }
     };
-    match telemetry.foreign_spans().started(trace, &name, parent) {
-        Some(started) if open.len() < OPEN_MAX => {
-            open.insert(span, started);
-            true
-        }
-        _ => false,
-    }
+    let Some(started) = telemetry.foreign_spans().started(trace, &name, parent) else {
+        return false;
+    };
+    open.insert(span, started);
+    true
 }
 
 /// Whether it is open and its trace is not decided yet.
@@ -75,8 +88,6 @@ type Attributes<'py> = Vec<(Text, Bound<'py, PyAny>)>;
 #[pyo3(from_item_all)]
 struct Ended<'py> {
     name: Text,
-    trace: u128,
-    span: u64,
     parent: u64,
     remote: bool,
     kind: u8,
@@ -90,20 +101,34 @@ struct Ended<'py> {
     scope: Text,
 }
 
-/// A span has ended that had begun and was wanted.
+/// A span has ended. `describe` says what it was, and is called only for a span that was wanted.
 #[pyfunction]
-fn _sdk_span_ended(ended: Ended<'_>) {
+fn _sdk_span_ended(trace: u128, span: u64, describe: &Bound<'_, PyAny>) -> PyResult<()> {
     let started = {
         let mut open = OPEN.lock().unwrap_or_else(PoisonError::into_inner);
-        open.as_mut().and_then(|open| open.remove(&ended.span))
+        open.as_mut().and_then(|open| open.remove(&span))
     };
-    if let (Some(started), Some(telemetry)) = (started, active()) {
-        telemetry.foreign_spans().ended(started, ended.into_data());
+    let (Some(started), Some(telemetry)) = (started, active()) else {
+        return Ok(());
+    };
+    let spans = telemetry.foreign_spans();
+    let context = context(trace, span);
+    match describe
+        .call0()
+        .and_then(|ended| ended.extract::<Ended<'_>>())
+    {
+        Ok(ended) => spans.ended(started, ended.into_data(context)),
+        Err(error) => {
+            // Else its trace would wait for it.
+            spans.left_out(started, context.trace_id());
+            return Err(error);
+        }
     }
+    Ok(())
 }
 
 impl Ended<'_> {
-    fn into_data(self) -> SpanData {
+    fn into_data(self, span_context: SpanContext) -> SpanData {
         let mut events = SpanEvents::default();
         for (name, at, attributes) in self.events {
             events
@@ -118,10 +143,12 @@ impl Ended<'_> {
                 .push(Link::new(context, key_values(attributes), 0));
         }
         SpanData {
-            span_context: context(self.trace, self.span),
+            span_context,
             parent_span_id: SpanId::from_bytes(self.parent.to_be_bytes()),
             parent_span_is_remote: self.remote,
             span_kind: match self.kind {
+                // The numbers are the values of `SpanKind` in Python's API, which are not those of
+                // OTLP.
                 1 => SpanKind::Server,
                 2 => SpanKind::Client,
                 3 => SpanKind::Producer,
@@ -136,6 +163,7 @@ impl Ended<'_> {
             events,
             links,
             status: match self.status {
+                // As in Python's `StatusCode`: 0 is unset.
                 1 => Status::Ok,
                 2 => Status::error(self.description.0),
                 _ => Status::Unset,
@@ -167,10 +195,12 @@ fn key_values(attributes: Attributes<'_>) -> Vec<KeyValue> {
 }
 
 fn value_of(value: &Bound<'_, PyAny>) -> Option<Value> {
+    // Before the int: a bool is an int in Python.
     if let Ok(value) = value.cast::<PyBool>() {
         return Some(Value::Bool(value.is_true()));
     }
     if value.is_instance_of::<PyInt>() {
+        // OTLP has 64 bits for an int. A larger one is left out, not cut.
         return value.extract().ok().map(Value::I64);
     }
     if let Ok(value) = value.cast::<PyFloat>() {
@@ -180,6 +210,8 @@ fn value_of(value: &Bound<'_, PyAny>) -> Option<Value> {
         return Some(Value::String(value.to_string_lossy().into_owned().into()));
     }
     let list = value.cast::<PyList>().ok()?;
+    // OpenTelemetry allows lists of one type alone, so the first item decides. An empty list has no
+    // type, and is left out.
     let first = list.get_item(0).ok()?;
     if first.is_instance_of::<PyBool>() {
         return list.extract().ok().map(|it| Value::Array(Array::Bool(it)));

@@ -8,6 +8,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use pyo3::prelude::*;
 
+// Relaxed throughout: a fork copies the parent's memory as it is, and the child has one thread when
+// it writes.
 static HAD_THREADS: AtomicBool = AtomicBool::new(false);
 static IS_CHILD: AtomicBool = AtomicBool::new(false);
 

@@ -4,12 +4,14 @@
 //! taken up without it, and a thread of ours takes it for as long as the app's callback runs.
 
 use std::collections::HashMap;
+use std::ffi::CString;
+use std::io;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, mpsc};
 use std::thread;
 use std::time::Duration;
 
-use pyo3::exceptions::{PyRuntimeError, PyTypeError, PyValueError};
+use pyo3::exceptions::{PyRuntimeError, PyRuntimeWarning, PyTypeError, PyValueError};
 use pyo3::prelude::*;
 use serde_json::value::RawValue;
 use spanwire::ipc::{
@@ -31,6 +33,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 /// What wakes the thread that pumps.
 #[derive(Debug, Default)]
 struct Wake {
+    // A flag beside the condition: a wake while nobody waits must not be lost.
     is_due: Mutex<bool>,
     changed: Condvar,
 }
@@ -47,6 +50,7 @@ impl Wake {
             .changed
             .wait_timeout_while(lock(&self.is_due), timeout, |is_due| !*is_due);
         let mut due = due.unwrap_or_else(PoisonError::into_inner).0;
+        // Taken under the lock: a wake that comes after it makes the next wait return at once.
         std::mem::take(&mut *due)
     }
 }
@@ -88,6 +92,8 @@ impl Job {
         if responder.is_cancelled() {
             return;
         }
+        // Cloned before the responder goes to Python, which may end the call before the callback
+        // returns.
         let span = responder.span().clone();
         let reply = IpcReply {
             responder: Mutex::new(Some(responder)),
@@ -96,15 +102,20 @@ impl Job {
         };
         // The interpreter may be about to end: then nothing runs any more.
         let _ = Python::try_attach(|py| {
+            // The reply is dropped with the error, and a dropped responder rejects the page's
+            // promise.
             let Ok(reply) = Py::new(py, reply) else {
                 return;
             };
             let run = || callback.call1(py, (call.json(), reply.clone_ref(py)));
+            // The thread is ours and has no context: the span makes what the callback records its
+            // child.
             let ran = within(|| span.in_scope(|| in_handler(py, run)));
             if let Err(error) = ran {
                 let (name, message) = describe(py, &error);
                 reply
                     .get()
+                    // Where the callback has replied before it raised, the page keeps that reply.
                     .end(|responder| responder.reject(&name, &message));
             }
         });
@@ -129,6 +140,7 @@ pub(crate) struct IpcReply {
 
 impl IpcReply {
     fn end<E>(&self, respond: impl FnOnce(Responder) -> Result<(), E>) -> bool {
+        // Taken out first: a response may run a wake, and no lock is held then.
         let responder = lock(&self.responder).take();
         responder.is_some_and(|responder| respond(responder).is_ok())
     }
@@ -163,6 +175,7 @@ impl IpcReply {
     fn is_cancelled(&self) -> bool {
         lock(&self.responder)
             .as_ref()
+            // After the response nothing waits for more, so work on it is in vain as well.
             .is_none_or(Responder::is_cancelled)
     }
 
@@ -171,6 +184,8 @@ impl IpcReply {
     fn on_cancelled(&self, callback: Py<PyAny>) {
         if let Some(responder) = &*lock(&self.responder) {
             let given_up = Arc::clone(&self.given_up);
+            // It may run at once, on this thread, where the page was faster. `add` takes other
+            // locks.
             responder.on_cancelled(move || given_up.add(callback));
         }
     }
@@ -233,32 +248,81 @@ impl Workers {
     }
 
     /// A thread is started only for a wire with a callback. Each ends with the wire.
-    fn start(&mut self, name: &str) -> PyResult<()> {
-        let Some(waiting) = self.waiting.take() else {
+    ///
+    /// Where none starts, the next call tries again. Where only some do, those are all that the wire
+    /// gets.
+    fn start(&mut self, name: &str) -> Result<(), StartError> {
+        let Some(waiting) = &self.waiting else {
             return Ok(());
         };
-        for _ in 0..self.count {
-            let waiting = Arc::clone(&waiting);
+        let name = format!("spanwire-{}", without_nul(name));
+        let mut failure = None;
+        let mut started = 0;
+        while started < self.count && failure.is_none() {
+            let waiting = Arc::clone(waiting);
             let running = Arc::clone(&self.running);
-            thread::Builder::new()
-                .name(format!("spanwire-{name}"))
-                .spawn(move || {
-                    loop {
-                        // Held while it waits: the others wait for the lock instead.
-                        let job = lock(&waiting).recv();
-                        match job {
-                            Ok(job) => {
-                                running.fetch_add(1, Ordering::SeqCst);
-                                job.run();
-                                running.fetch_sub(1, Ordering::SeqCst);
-                            }
-                            Err(mpsc::RecvError) => break,
+            let spawned = thread::Builder::new().name(name.clone()).spawn(move || {
+                loop {
+                    // Held while it waits: the others wait for the lock instead.
+                    let job = lock(&waiting).recv();
+                    match job {
+                        Ok(job) => {
+                            running.fetch_add(1, Ordering::SeqCst);
+                            job.run();
+                            running.fetch_sub(1, Ordering::SeqCst);
                         }
+                        Err(mpsc::RecvError) => break,
                     }
-                })
-                .map_err(|error| PyRuntimeError::new_err(format!("no thread: {error}")))?;
+                }
+            });
+            match spawned {
+                Ok(_) => started += 1,
+                Err(error) => failure = Some(error),
+            }
         }
-        Ok(())
+        if started > 0 {
+            // From here on the threads alone hold it.
+            self.waiting = None;
+        }
+        match failure {
+            None => Ok(()),
+            Some(error) => Err(StartError {
+                started,
+                wanted: self.count,
+                error,
+            }),
+        }
+    }
+}
+
+/// A text of C's, such as a thread's name, cannot have a NUL, and a wire's name can.
+fn without_nul(name: &str) -> String {
+    name.replace('\0', "\u{fffd}")
+}
+
+/// Not as many threads started as were wanted.
+struct StartError {
+    started: usize,
+    wanted: usize,
+    error: io::Error,
+}
+
+impl StartError {
+    /// A warning where there are some, as messages only wait longer then.
+    fn tell(self, py: Python<'_>, name: &str) -> PyResult<()> {
+        let Self {
+            started,
+            wanted,
+            error,
+        } = self;
+        if started == 0 {
+            return Err(PyRuntimeError::new_err(format!("no thread: {error}")));
+        }
+        let name = without_nul(name);
+        let text = format!("{started} of {wanted} threads of the wire {name} started: {error}");
+        let text = CString::new(text).unwrap_or_default();
+        // The line of the app that called `WebView.on`.
+        PyErr::warn(py, &py.get_type::<PyRuntimeWarning>(), &text, 2)
     }
 }
 
@@ -293,6 +357,8 @@ impl PyIpc {
                 "workers: {workers} is not 1 to {WORKERS_MAX}"
             )));
         }
+        // Before any thread of the wire starts, so that a child that is forked from now on knows
+        // it.
         threads_start();
         let mut builder = Ipc::builder(&name).queue_capacity(queue_capacity);
         for origin in origins.unwrap_or_default() {
@@ -307,6 +373,8 @@ impl PyIpc {
         let ipc = builder.build();
         let wake = Arc::new(Wake::default());
         ipc.on_wake({
+            // The closure has no way back to the `Ipc` that owns it: that would be a cycle, and
+            // never dropped.
             let wake = Arc::clone(&wake);
             move || wake.set()
         });
@@ -341,11 +409,13 @@ impl PyIpc {
     /// Takes a text of the page's, from its main frame's `origin`; `False` when it is none of ours.
     #[pyo3(signature = (text, origin=None))]
     fn receive(&self, py: Python<'_>, text: &str, origin: Option<&str>) -> bool {
+        // Handlers only queue a job, so this returns fast, on the webview's thread.
         py.detach(|| within(|| self.ipc.receive(text, origin))) == Received::Ours
     }
 
     /// Waits until there is something for the page, `seconds` at most; returns whether there is.
     fn wait(&self, py: Python<'_>, seconds: f64) -> PyResult<bool> {
+        // Without the interpreter's lock, since the thread that pumps waits here most of the time.
         let timeout = Duration::try_from_secs_f64(seconds)
             .map_err(|error| PyValueError::new_err(format!("seconds: {error}")))?;
         Ok(py.detach(|| self.wake.wait(timeout)))
@@ -366,12 +436,16 @@ impl PyIpc {
     }
 
     /// Runs `callback(json, reply)` for each message of `event`; returns what `off` takes.
-    fn on(&self, event: &str, callback: Py<PyAny>) -> PyResult<u64> {
-        let jobs = {
+    fn on(&self, py: Python<'_>, event: &str, callback: Py<PyAny>) -> PyResult<u64> {
+        let (jobs, start) = {
             let mut workers = lock(&self.workers);
-            workers.start(self.ipc.name())?;
-            Mutex::new(workers.jobs.clone())
+            let start = workers.start(self.ipc.name());
+            (Mutex::new(workers.jobs.clone()), start)
         };
+        // Without the lock: a filter of warnings may be code of the app's.
+        if let Err(error) = start {
+            error.tell(py, self.ipc.name())?;
+        }
         let callback = Arc::new(callback);
         let given_up = Arc::clone(&self.given_up);
         let listener = self
@@ -434,6 +508,7 @@ impl PyIpc {
     /// Closes the wire: what is open is dropped and counted.
     fn close(&self, py: Python<'_>) {
         py.detach(|| within(|| self.ipc.close()));
+        // The thread that pumps wakes, sees that the wire is closed, and ends.
         self.wake.set();
     }
 

@@ -39,6 +39,7 @@ macro_rules! counts {
 #[pyclass(module = "spanwire._core", frozen, extends = IpcCounts)]
 #[derive(Debug)]
 pub(crate) struct IpcMetrics {
+    // Kept whole: `since` compares two of them.
     core: Core,
     /// Messages that did not end yet.
     #[pyo3(get)]

@@ -36,6 +36,8 @@ fn _log(record: Record) {
         {
             log.set_timestamp(at);
         }
+        // Python's levels are multiples of 10, and an app may add levels between them. Each range
+        // gets the severity of its lower end. Python has no TRACE: below DEBUG is the nearest.
         log.set_severity_number(match record.level {
             ..10 => Severity::Trace,
             10..20 => Severity::Debug,
@@ -64,6 +66,7 @@ fn _log(record: Record) {
                 log.add_attribute(name, text.0);
             }
         }
+        // Python's API says 0 for no span.
         if record.trace != 0 {
             log.set_trace_context(
                 TraceId::from_bytes(record.trace.to_be_bytes()),

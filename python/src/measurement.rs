@@ -37,6 +37,7 @@ impl Measurement {
             core = core.category(&category);
         }
         if let Some(unit) = unit {
+            // The rule of the wire's `record` messages, so pages and Python may use the same units.
             let visible = |byte: u8| byte.is_ascii_graphic() && !matches!(byte, b'"' | b'\\');
             if !(1..=64).contains(&unit.len()) || !unit.bytes().all(visible) {
                 return Err(PyValueError::new_err(

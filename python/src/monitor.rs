@@ -43,6 +43,7 @@ pub(crate) struct Monitor {
     sample_one_in: u32,
     fields: Vec<(String, FieldValue)>,
     /// Those that `__enter__` began, the innermost last.
+    // One monitor may be entered several times at once: by recursion, threads or tasks.
     open: Mutex<Vec<Py<Run>>>,
 }
 
@@ -90,8 +91,12 @@ impl Monitor {
     /// It is not the parent of what follows before it is entered.
     fn start(&self, py: Python<'_>) -> PyResult<Run> {
         let (measured, parent) = match &*listening() {
+            // Without telemetry it is still a `Run`, so that code which uses `run.field` needs no
+            // check.
             None => (None, None),
             Some(active) => {
+                // Before the clock is read in `begin`: what Python's calls take is not part of the
+                // run.
                 let (context, parent) = parent(py)?;
                 (Some(self.begin(active, &context)), parent)
             }
@@ -134,6 +139,8 @@ impl Monitor {
     }
 
     fn __aenter__(&self, py: Python<'_>) -> PyResult<Ready> {
+        // It runs when `async with` calls it and not when it is awaited: both happen in one step of
+        // the task.
         Ok(Ready::new(self.__enter__(py)?.into_any()))
     }
 
@@ -206,7 +213,10 @@ impl Monitor {
             monitor = monitor.slow_after(threshold);
         }
         let mut run = match &active.tracer {
+            // A run may begin and end on different threads and tasks, where a `tracing` span cannot
+            // stay entered.
             Some(tracer) => monitor.start_detached_by(tracer, parent),
+            // Nothing exports spans, so none is made.
             None => monitor.sample_one_in(0).start_detached(parent),
         };
         for (key, value) in &self.fields {
@@ -224,6 +234,7 @@ impl Monitor {
         {
             let mut open = self.open();
             if open.len() <= 1 {
+                // The usual case, without a look at Python's context.
                 return Ok(open.pop());
             }
         }
@@ -241,6 +252,7 @@ impl Monitor {
             let outer = &run.get().state().outer;
             around = outer.as_ref().map(|outer| outer.clone_ref(py));
         }
+        // A generator may end in another context, where none of the runs is known.
         Ok(self.open().pop())
     }
 }
@@ -293,6 +305,8 @@ impl Run {
                 error.get_type().name()?
             )));
         }
+        // Taken out under the lock and ended without it: the end may call Python code, which may
+        // use this run.
         let measured = {
             let mut state = self.state();
             state.is_ended = true;
@@ -309,6 +323,7 @@ impl Run {
         match error {
             None => within(|| measured.complete()),
             Some(error) => {
+                // The clock stops before the exception is described, which formats a traceback.
                 measured.stop();
                 finish(py, measured, error)?;
             }
@@ -326,6 +341,7 @@ impl Run {
             state.innermost.take()
         };
         let innermost = match innermost {
+            // A run within the generator may have ended elsewhere while the generator stood still.
             Some(run) if !run.get().state().is_ended => run,
             _ => slf.clone().unbind(),
         };
@@ -394,6 +410,7 @@ impl Run {
         Some((
             u128::from_be_bytes(span.trace_id().to_bytes()),
             u64::from_be_bytes(span.span_id().to_bytes()),
+            // The flag's bit is the lowest one.
             span.trace_flags().to_u8() | u8::from(is_recording),
         ))
     }
@@ -413,6 +430,7 @@ impl Run {
 impl Drop for Run {
     fn drop(&mut self) {
         if is_child() {
+            // Dropping it would end its span, and take locks that nobody releases in the child.
             std::mem::forget(self.state().measured.take());
         }
     }
@@ -439,6 +457,7 @@ fn detach(run: &Py<Run>, py: Python<'_>) -> PyResult<()> {
     }
     // In the middle of another that began within and did not end, that one stays.
     if current(py)?.is_some_and(|current| current.is(run)) {
+        // One that has ended must not become the parent of what follows.
         let outer = outer.filter(|outer| !outer.get().state().is_ended);
         match outer {
             Some(outer) => set_current(py, outer.bind(py).as_any())?,
@@ -488,6 +507,7 @@ pub(crate) fn in_handler<R>(py: Python<'_>, f: impl FnOnce() -> R) -> R {
     if let Ok(run) = entered
         && let Err(error) = detach(&run, py)
     {
+        // `sys.unraisablehook` shows it, and the app goes on.
         error.write_unraisable(py, None);
     }
     result
@@ -505,6 +525,7 @@ fn finish(py: Python<'_>, measured: DetachedRun, error: &Bound<'_, PyAny>) -> Py
     let described = DESCRIBE
         .import(py, "spanwire._errors", "describe")
         .and_then(|describe| describe.call1((error,)))
+        // Python formats the traceback, since an exception can have causes, notes and groups.
         .and_then(|described| described.extract::<(Option<Text>, Text, Text)>());
     match described {
         Ok((None, ..)) => within(|| measured.cancel()),
@@ -514,6 +535,7 @@ fn finish(py: Python<'_>, measured: DetachedRun, error: &Bound<'_, PyAny>) -> Py
         // Python may have no stack left to describe it with.
         Err(_) => {
             let error_type = error.get_type().fully_qualified_name();
+            // The specification's value for an error without a known type.
             let error_type = error_type.map_or("_OTHER".to_owned(), |name| name.to_string());
             within(|| measured.fail(&error_type, "", None));
         }
@@ -582,6 +604,8 @@ fn parent(py: Python<'_>) -> PyResult<(Context, Option<Py<Run>>)> {
                 !is_ours,
                 TraceState::NONE,
             );
+            // The span is another SDK's and has no run. The run around it is still the one to go
+            // back to.
             let outer = current(py)?;
             return Ok((Context::new().with_remote_span_context(remote), outer));
         }
@@ -608,6 +632,7 @@ fn bridge(py: Python<'_>) -> Option<&'static Bridge> {
 /// Has runs and spans of OpenTelemetry's Python API see each other from now on.
 #[pyfunction]
 fn _bridge(py: Python<'_>, current: Py<PyAny>, attach: Py<PyAny>, detach: Py<PyAny>) {
+    // The second call finds the first one's functions there, which do the same.
     let _ = BRIDGE.set(
         py,
         Bridge {
@@ -659,6 +684,7 @@ fn field_value(value: &Bound<'_, PyAny>) -> PyResult<FieldValue> {
     if value.is_instance_of::<PyInt>() {
         return match value.extract::<i64>() {
             Ok(value) => Ok(value.into()),
+            // An int has no bound in Python. One above 64 bits is kept as text, not cut.
             Err(_) => Ok(value.str()?.to_string().into()),
         };
     }

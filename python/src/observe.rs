@@ -97,6 +97,7 @@ impl BridgeObserver {
     /// A script of `size` bytes goes to the page.
     fn send(&self, name: &str, size: usize) -> BridgeSend {
         let mut delivery = within(|| self.observer.send(name, size));
+        // pywebview has no batches: each script carries one message.
         delivery.sent(1);
         BridgeSend(Mutex::new(Some(delivery)))
     }
@@ -172,11 +173,14 @@ impl BridgeCall {
         kwargs: Option<&Bound<'_, PyDict>>,
     ) -> PyResult<Py<PyAny>> {
         let run = || self.function.call(py, args, kwargs);
+        // pywebview calls it once. Whoever calls it again gets the function as it is.
         let CallState::Open(mut handling) = self.take() else {
             return run();
         };
         let call = || {
             let span = Span::current();
+            // pywebview starts a thread for each call. The span begins before that, so the event
+            // shows how long the start took.
             span.add_event("started", Vec::new());
             let result = in_handler(py, run);
             span.add_event("returned", Vec::new());
@@ -190,6 +194,7 @@ impl BridgeCall {
             .as_ref()
             .map(|_| ())
             .map_err(|_| ErrorType::HandlerError);
+        // The lock was free while the app's function ran.
         *lock(&self.state) = CallState::Returned(handling, outcome);
         result
     }
@@ -203,6 +208,7 @@ impl BridgeCall {
             CallState::Open(handling) => (handling, Err(ErrorType::HandlerError)),
             CallState::Ended => return evaluate(),
         };
+        // pywebview does not say how the call ended: the script that it made for the page tells.
         let text = script.extract::<String>().unwrap_or_default();
         let (is_error, size) = reply_of(&text);
         let mut handling = handling;
@@ -216,6 +222,7 @@ impl BridgeCall {
         };
         let mut delivery = within(|| handling.reply(outcome, size));
         delivery.sent(1);
+        // The delivery begins before: the page may report that it ran before `evaluate` returns.
         let sent = evaluate();
         within(|| match &sent {
             Ok(_) => delivery.handed_over(),
@@ -287,6 +294,7 @@ fn unserialisable() {
 fn log_failure(name: &str, message: &str) {
     /// Of a message, in characters.
     const MESSAGE_LEN_MAX: usize = 1_000;
+    // Characters, since a cut between the bytes of one would panic.
     let message: String = message.chars().take(MESSAGE_LEN_MAX).collect();
     tracing::event!(
         name: semconv::EVENT_HANDLER_FAILED,
@@ -304,6 +312,8 @@ fn posted(value_id: &str) -> &str {
 
 /// Whether a reply rejects the page's promise, and the bytes of its JSON.
 fn reply_of(script: &str) -> (bool, usize) {
+    // pywebview's own text. Where a version has another one, the outcome is that of the function,
+    // and the size that of the whole script.
     const VALUE: &str = "value: '";
     let Some((head, value)) = script.split_once(VALUE) else {
         return (false, script.len());
@@ -314,11 +324,14 @@ fn reply_of(script: &str) -> (bool, usize) {
 
 /// About the bytes that `value` has as JSON.
 fn size_of(value: &Bound<'_, PyAny>) -> usize {
+    // The size is estimated: to write the payload as JSON once more would cost what pywebview's own
+    // parser took.
     let mut left = SIZED_VALUES_MAX;
     add_size(value, &mut left, 0)
 }
 
 fn add_size(value: &Bound<'_, PyAny>, left: &mut usize, depth: usize) -> usize {
+    // Python objects can contain themselves.
     const DEPTH_MAX: usize = 32;
     if *left == 0 || depth > DEPTH_MAX {
         return 0;
@@ -338,9 +351,11 @@ fn add_size(value: &Bound<'_, PyAny>, left: &mut usize, depth: usize) -> usize {
         return items.sum::<usize>().max(1) + 1;
     }
     if value.is_instance_of::<PyBool>() {
+        // Before the int, since a bool is an int in Python.
         return 5;
     }
     if value.is_instance_of::<PyInt>() || value.is_instance_of::<PyFloat>() {
+        // `str` fails for an int of more than 4,300 digits.
         return value.str().map_or(8, |text| text.len().unwrap_or(8));
     }
     4

@@ -18,8 +18,11 @@ type SharedRecorder = Arc<dyn Recorder + Send + Sync>;
 
 /// Counts the recorders; 0 when none is in force.
 static GENERATION: AtomicU64 = AtomicU64::new(0);
+// Never reset, so a handle from before a pause without a recorder cannot match a later generation.
 static INSTALLED: AtomicU64 = AtomicU64::new(0);
+// No lock: each use of a handle after a change reads it, on any thread.
 static CURRENT: ArcSwapOption<SharedRecorder> = ArcSwapOption::const_empty();
+// The library describes its metrics once. A recorder that comes later is told from here.
 static DESCRIBED: Mutex<Option<HashMap<KeyName, Description>>> = Mutex::new(None);
 
 static IS_ABANDONED: AtomicBool = AtomicBool::new(false);
@@ -39,10 +42,18 @@ pub(crate) fn set(recorder: Option<SharedRecorder>) {
             CURRENT.store(None);
         }
         Some(recorder) => {
-            for (name, description) in described().iter().flatten() {
+            // Held until it is in force: what is described meanwhile would otherwise reach the older
+            // recorder alone. A recorder runs no code of the app's, and describes nothing itself.
+            let described = described();
+            for (name, description) in described.iter().flatten() {
                 description.tell(&*recorder, name);
             }
-            CURRENT.store(Some(Arc::new(recorder)));
+            // Before the generation: a handle that sees the new number finds the recorder of that
+            // number, or a newer one.
+            let older = CURRENT.swap(Some(Arc::new(recorder)));
+            drop(described);
+            // After the lock: this may be the end of it.
+            drop(older);
             let generation = INSTALLED.fetch_add(1, Ordering::Relaxed) + 1;
             GENERATION.store(generation, Ordering::Release);
         }
@@ -95,12 +106,12 @@ impl ProcessRecorder {
         if IS_ABANDONED.load(Ordering::Acquire) {
             return;
         }
+        // Before the recorder is read: none may come between the two, as it would not be told.
+        let mut described = described();
         if let Some(recorder) = &*CURRENT.load() {
             description.tell(&***recorder, &name);
         }
-        described()
-            .get_or_insert_default()
-            .insert(name, description);
+        described.get_or_insert_default().insert(name, description);
     }
 }
 
@@ -143,6 +154,7 @@ impl Recorder for ProcessRecorder {
 struct Handle<H> {
     key: Key,
     register: fn(&dyn Recorder, &Key) -> H,
+    // Number and handle in one value: two fields could be of two recorders.
     bound: ArcSwapOption<(u64, H)>,
 }
 
@@ -174,6 +186,8 @@ impl<H> Handle<H> {
         let Some(recorder) = CURRENT.load_full() else {
             return;
         };
+        // Two threads may both register. The recorder gives them the same series, so either may
+        // stay.
         let bound = Arc::new((generation, (self.register)(&**recorder, &self.key)));
         self.bound.store(Some(Arc::clone(&bound)));
         f(&bound.1);

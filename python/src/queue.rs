@@ -51,6 +51,7 @@ impl MessageQueue {
             Core::builder(self.core.name())
                 .capacity(self.core.capacity())
                 .overflow(self.overflow)
+                // The child has let go of the recorder, so there is nothing to measure with.
                 .unmeasured()
                 .build()
         })
@@ -124,6 +125,7 @@ impl MessageQueue {
         py: Python<'_>,
         #[pyo3(from_py_with = argument::timeout_or_none)] timeout: Option<Duration>,
     ) -> PyResult<Py<PyAny>> {
+        // The usual case, without giving up the interpreter's lock.
         if let Some(message) = self.core().try_pop() {
             return Ok(message);
         }
@@ -213,6 +215,7 @@ impl MessageQueue {
                 // A message that finds no room now is lost, and counts as such.
                 return ControlFlow::Break(self.core().push_timeout(message, slice.length));
             }
+            // A slice that is not the last counts nothing: the message is still on its way.
             match self.core().push_again_timeout(message, slice.length) {
                 Err(error) if error.reason == PushErrorReason::Timeout => {
                     ControlFlow::Continue(error.message)
@@ -254,10 +257,12 @@ fn wait<State: Send, Outcome: Send>(
             ControlFlow::Break(outcome) => return Ok(outcome),
             ControlFlow::Continue(next) => state = next,
         }
+        // Python runs signal handlers on the main thread alone, and only when asked.
         py.check_signals()?;
     }
 }
 
+// How long Ctrl-C may take. Shorter slices would wake an idle consumer more often.
 const SLICE_MAX: Duration = Duration::from_millis(100);
 
 /// A name of an operation or a queue.

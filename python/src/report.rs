@@ -21,6 +21,7 @@ pub(crate) fn write(py: Python<'_>, telemetry: &Telemetry, path: &Path) -> PyRes
     let written = py.detach(|| telemetry.report(path));
     written.map(Report).map_err(|error| {
         let mut text = error.to_string();
+        // Python has one text for both: the reason is often an error of the file system.
         if let Some(source) = error.source() {
             text = format!("{text}: {source}");
         }

@@ -25,6 +25,8 @@ impl SystemProbe {
     fn sample<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
         let sample = py
             .detach(|| {
+                // Within `detach`: a thread that waited for it with the interpreter's lock would
+                // block the one that holds it.
                 let mut core = self.0.lock().unwrap_or_else(PoisonError::into_inner);
                 core.sample_once()
             })

@@ -208,8 +208,10 @@ impl Telemetry {
 
 impl Telemetry {
     fn end(&self, deadline: Duration) -> CoreReport {
+        // `ACTIVE` stays meanwhile, so an `install` on another thread is refused until this ends.
         let report = self.core.shutdown(deadline);
         let is_mine = |active: &Arc<Active>| Arc::ptr_eq(&active.telemetry, &self.core);
+        // A shutdown that is called twice must not end what was installed since.
         if ACTIVE.load().as_ref().is_some_and(is_mine) {
             process_recorder::set(None);
             ACTIVE.store(None);
@@ -248,6 +250,8 @@ fn _install(
     }
     // Until it returns: another thread may install meanwhile.
     static INSTALLING: Mutex<()> = Mutex::new(());
+    // `try_lock`, since a thread that waited here with the interpreter's lock would block the one
+    // that installs.
     let installing = INSTALLING.try_lock();
     if matches!(installing, Err(TryLockError::WouldBlock)) || ACTIVE.load().is_some() {
         return Err(PyRuntimeError::new_err(
@@ -258,6 +262,8 @@ fn _install(
         Some(seconds) => seconds_of(seconds, "shutdown_timeout")?,
         None => Duration::from_secs(2),
     };
+    // Before any thread starts: a fork in between would leave a child that takes itself for a
+    // parent.
     threads_start();
     py.detach(|| {
         // The builder is made here, since it does not go from thread to thread.
@@ -265,8 +271,10 @@ fn _install(
         let (core, parts) = builder
             .build()
             .map_err(|error: TelemetryError| SpanwireError::new_err(error.to_string()))?;
+        // Before `ACTIVE`: what sees that telemetry is at work finds a recorder.
         process_recorder::set(parts.recorder.clone());
         parts.set_globals();
+        // A subscriber without a layer would make each span cost and show none.
         let has_layer = parts.tracer_provider.is_some() || parts.logger_provider.is_some();
         let dispatch = has_layer.then(|| {
             use tracing_subscriber::layer::SubscriberExt as _;

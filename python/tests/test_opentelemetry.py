@@ -15,9 +15,11 @@ import sys
 import pytest
 from collector import Collector
 from conftest import ALL_TRACES
+from opentelemetry import trace
 from opentelemetry.sdk.trace import TracerProvider
 
 import spanwire
+import spanwire.opentelemetry
 from spanwire import monitor
 from spanwire.logging import SpanwireHandler
 from spanwire.opentelemetry import SpanwireSpanProcessor
@@ -311,3 +313,83 @@ def test_texts_that_are_no_utf8_are_no_trouble_of_the_apps(traced, collector, ca
     assert span.attributes["file"].endswith(".exr")
     assert len([log for log in collector.logs if "no such file" in log["body"]]) == 1
     assert len([log for log in collector.logs if log["body"] in ("late", "loud")]) == 5
+
+
+@pytest.fixture
+def sampled(collector):
+    """With traces, by the default sampler, which holds a trace until all of it has ended."""
+    telemetry = spanwire.install(
+        "test", environment={}, metrics="none", system=False, otlp_endpoint=collector.url, traces="otlp"
+    )
+    with telemetry:
+        yield telemetry
+
+
+def tracer_of(*processors):
+    provider = TracerProvider()
+    for processor in processors:
+        provider.add_span_processor(processor)
+    return provider.get_tracer("app")
+
+
+def exported(telemetry, collector):
+    """The names of the spans whose trace is decided, since none of it is open; sorted."""
+    telemetry.flush(30)
+    return sorted(span.name for span in collector.spans)
+
+
+def test_trace_does_not_wait_for_a_span_that_found_no_room(sampled, collector):
+    most = 10_000
+    tracer = tracer_of(SpanwireSpanProcessor())
+    # Within a trace that is kept already, so that these make no traces to be held.
+    caller = trace.SpanContext(1, 1, is_remote=True, trace_flags=trace.TraceFlags(1))
+    kept = trace.set_span_in_context(trace.NonRecordingSpan(caller))
+    others = [tracer.start_span("other", kept) for _ in range(most - 1)]
+    with tracer.start_as_current_span("root") as root:
+        with tracer.start_as_current_span("no room"):
+            pass
+        root.set_status(trace.StatusCode.ERROR)
+    assert exported(sampled, collector) == ["root"]
+    # None of these is of interest.
+    sampled.shutdown()
+    for other in others:
+        other.end()
+
+
+def test_trace_does_not_wait_for_a_span_that_cannot_be_handed_over(
+    sampled, collector, monkeypatch, caplog
+):
+    monkeypatch.setattr(spanwire.opentelemetry, "_told", [])
+    tracer = tracer_of(SpanwireSpanProcessor())
+    with tracer.start_as_current_span("root") as root:
+        tracer.start_span("before 1970", start_time=-1).end()
+        root.set_status(trace.StatusCode.ERROR)
+    assert exported(sampled, collector) == ["root"]
+    assert "a span was not handed over" in caplog.text
+
+
+def test_trace_does_not_wait_for_a_span_that_two_processors_told(sampled, collector):
+    tracer = tracer_of(SpanwireSpanProcessor(), SpanwireSpanProcessor())
+    with tracer.start_as_current_span("root") as root:
+        with tracer.start_as_current_span("child"):
+            pass
+        root.set_status(trace.StatusCode.ERROR)
+    assert exported(sampled, collector) == ["child", "root"]
+
+
+def test_span_that_is_not_wanted_is_not_described(sampled, collector, monkeypatch):
+    described = []
+    plain = spanwire.opentelemetry._plain
+    monkeypatch.setattr(
+        spanwire.opentelemetry, "_plain", lambda span: described.append(span.name) or plain(span)
+    )
+    tracer = tracer_of(SpanwireSpanProcessor())
+    with tracer.start_as_current_span("wanted"):
+        pass
+    sampled.pause()
+    with tracer.start_as_current_span("paused"):
+        pass
+    sampled.shutdown()
+    with tracer.start_as_current_span("late"):
+        pass
+    assert described == ["wanted"]

@@ -114,13 +114,20 @@ impl ForeignSpans {
         );
         match &self.tail {
             Some(tail) if is_admitted => tail.ended(data),
-            Some(tail) if !span.is_kept && !batch.switch().is_paused() => {
-                // The trace counts the span as open, and would otherwise wait for its end until
-                // `hold_max`.
-                tail.ended_unrecorded(&data);
-            }
             None if is_admitted => batch.push(data),
-            _ => {}
+            _ => self.left_out(span, data.span_context.trace_id()),
+        }
+    }
+
+    /// It has ended, and is not exported: its trace no longer waits for it.
+    pub fn left_out(&self, span: ForeignSpan, trace: TraceId) {
+        if let (Some(batch), Some(tail)) = (&self.batch, &self.tail)
+            && !span.is_kept
+            && !batch.switch().is_paused()
+        {
+            // The trace counts the span as open, and would otherwise wait for its end until
+            // `hold_max`.
+            tail.ended_unrecorded(trace);
         }
     }
 }

@@ -34,6 +34,8 @@ impl AppTelemetry {
         consent_file: Option<PathBuf>,
         configure: Option<Configure>,
     ) -> Option<Self> {
+        // Asked only where neither the builder nor the configuration has an answer: telemetry that
+        // the app sets up after the plugin cannot be seen from here.
         if !settings.telemetry.unwrap_or_else(|| !app_has_telemetry()) {
             return None;
         }
@@ -44,6 +46,7 @@ impl AppTelemetry {
         if let Some(file) = consent_file {
             builder = builder.consent_file(file);
         }
+        // Last: what the app's closure sets replaces what the settings gave.
         if let Some(configure) = configure {
             builder = configure(builder);
         }
@@ -82,6 +85,8 @@ fn builder(
     let builder = Telemetry::builder(service_name)
         .on_behalf_of_app()
         .environment(move |name| {
+            // An empty variable counts as unset, as OpenTelemetry's specification says: the setting
+            // holds then.
             let set = environment(name).filter(|value| !value.is_empty());
             set.or_else(|| variables.get(name).cloned())
         });

@@ -51,6 +51,7 @@ impl Builder {
         mut self,
         configure: impl FnOnce(TelemetryBuilder) -> TelemetryBuilder + Send + 'static,
     ) -> Self {
+        // A closure asks for telemetry of the plugin's, whether or not the app has a recorder.
         self.overrides.telemetry = Some(true);
         self.configure = Some(Box::new(configure));
         self
@@ -134,6 +135,7 @@ impl fmt::Debug for Builder {
         f.debug_struct("Builder")
             .field("service_name", &self.service_name)
             .field("seam", &self.seam)
+            // The closures have nothing to show, and are left out.
             .field("overrides", &self.overrides)
             .finish_non_exhaustive()
     }

@@ -35,6 +35,8 @@ pub(crate) enum Reply {
 #[derive(Debug)]
 pub(crate) struct Answer {
     call: Arc<Call>,
+    // Tells `Drop` that the record has its end: `answered` takes the value by `self`, so it is
+    // dropped there as well.
     has_answered: bool,
 }
 
@@ -86,6 +88,7 @@ pub(crate) fn dispatch(
     handling.in_scope(|| run(answer));
     let mut state = call.lock();
     match mem::replace(&mut *state, State::Ended) {
+        // The end of a record may call the app's subscriber, so the lock goes first.
         State::AnsweredEarly(answered) => {
             drop(state);
             call.end(handling, answered);
@@ -94,6 +97,8 @@ pub(crate) fn dispatch(
             drop(state);
             handling.end(Err(error.unwrap_or(refusal)));
         }
+        // Only `Dispatching` gets here. This function alone makes a call `Running`, and an answer
+        // that comes before leaves one of the two states above.
         State::Dispatching | State::Running(_) | State::Ended => {
             *state = State::Running(handling);
         }
@@ -116,6 +121,8 @@ impl Drop for Answer {
         if self.has_answered {
             return;
         }
+        // Tauri drops the responder of an async command that panics while its task unwinds. The
+        // thread that dispatches cannot see that panic, so it is noted here.
         let error = thread::panicking().then_some(ErrorType::Panic);
         let running = self.call.take_running(State::DroppedEarly(error));
         // It ends as `panic` while this thread panics, and as `cancelled` otherwise.
@@ -134,6 +141,8 @@ impl Call {
         let mut state = self.lock();
         match mem::replace(&mut *state, State::Ended) {
             State::Dispatching => {
+                // The dispatching thread owns the record until `run` returns, so it ends the
+                // record.
                 *state = early;
                 None
             }
@@ -147,6 +156,7 @@ impl Call {
             handling.end(outcome);
             return;
         }
+        // The engine discards a response to a document that is gone, and does not say so.
         let delivery = handling.reply(outcome, bytes);
         if self.document.is_there() {
             delivery.handed_over();

@@ -15,6 +15,7 @@ const CHANNELS_MAX: usize = 1_000;
 /// The channels of one page.
 #[derive(Debug, Default)]
 pub(crate) struct Channels {
+    // Tauri does not say when a channel ends, so entries leave by age alone.
     of: HashMap<u32, Channel>,
     oldest: VecDeque<u32>,
 }
@@ -28,6 +29,8 @@ pub(crate) fn ids(body: &InvokeBody) -> impl Iterator<Item = u32> {
     let arguments = arguments
         .into_iter()
         .flat_map(|arguments| arguments.values());
+    // Only top-level arguments are read. A channel within another argument is counted all the same,
+    // under the name for channels whose command is not known.
     arguments.filter_map(channel_id)
 }
 
@@ -42,6 +45,7 @@ impl Channels {
     }
 
     pub(crate) fn insert(&mut self, id: u32, channel: Channel) {
+        // An id that comes again keeps its place: a second entry in `oldest` would remove it early.
         if self.of.insert(id, channel).is_some() {
             return;
         }

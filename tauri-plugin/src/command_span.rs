@@ -68,6 +68,8 @@ impl<'de, R: Runtime> CommandArg<'de, R> for CommandSpan {
 
 /// The calls that run, by number.
 fn open() -> MutexGuard<'static, HashMap<u64, Span>> {
+    // It needs no bound of its own: an entry lives as long as the responder that Tauri keeps for
+    // its call.
     static OPEN: LazyLock<Mutex<HashMap<u64, Span>>> = LazyLock::new(Mutex::default);
     OPEN.lock().unwrap_or_else(PoisonError::into_inner)
 }
@@ -79,6 +81,8 @@ pub(crate) struct Numbered(u64);
 impl Numbered {
     /// Gives the call whose span is entered a number, in place of one that the page may have set.
     pub(crate) fn of_current(headers: &mut HeaderMap) -> Option<Self> {
+        // Before anything else: a number from the page must not survive, even for a call without a
+        // span.
         headers.remove(NUMBER);
         let span = Span::current();
         if span.is_disabled() {
@@ -103,6 +107,7 @@ impl Drop for Numbered {
 /// plugin sees only some of the commands.
 fn next_number() -> u64 {
     static KEY: LazyLock<RandomState> = LazyLock::new(RandomState::new);
+    // Relaxed: only that each call gets another value counts.
     static CALLS: AtomicU64 = AtomicU64::new(0);
     KEY.hash_one(CALLS.fetch_add(1, Ordering::Relaxed))
 }

@@ -33,6 +33,8 @@ fn set_consent<R: Runtime>(app: AppHandle<R>, granted: bool) -> Result<Consent, 
     let telemetry = app.spanwire_telemetry().ok_or(NONE)?;
     if granted {
         telemetry.resume().map_err(|error| error.to_string())?;
+    // Recording has stopped in any case. The error says that the answer is not on disk, so the next
+    // start would not know of it.
     } else if let Some(error) = telemetry.pause(Pending::Discard).not_saved {
         return Err(error);
     }

@@ -44,6 +44,8 @@ impl Change {
             return None;
         };
         if is_listen {
+            // From the borrowed value: `from_value` would need a copy of the arguments. Arguments
+            // that do not fit are no change, and Tauri itself rejects the command.
             let Listen { event, target } = Listen::deserialize(arguments).ok()?;
             return Some(Self::Listen { event, target });
         }
@@ -59,13 +61,17 @@ pub(crate) fn apply<R: Runtime>(
     change: Change,
     answer: &InvokeResponse,
 ) {
+    // Tauri refused: the permission `core:event:allow-listen` is missing, say.
     let InvokeResponse::Ok(InvokeResponseBody::Json(answer)) = answer else {
         return;
     };
     // Another thread must not see a listener of ours that is not in the books.
+    // It may be held while Tauri's functions are called: those queue a change while another thread
+    // emits, and do not wait.
     let mut subscriptions = lock(tracked);
     match change {
         Change::Listen { event, target } => {
+            // Tauri answers `listen` with the listener's id, a number in JSON.
             let Ok(id) = answer.parse() else { return };
             subscriptions.listen(webview, &tracked.observer, id, event, target);
         }

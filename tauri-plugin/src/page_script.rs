@@ -14,6 +14,7 @@ pub(crate) enum PageApi {
 
 /// The script with its adapter.
 pub(crate) fn text(script: &PageScript, api: PageApi) -> String {
+    // The file is a statement that ends in `;`. Here it is an expression, which is called.
     let adapter = include_str!("page.js").trim_end().trim_end_matches(';');
     let expression = script.expression();
     let is_global = api == PageApi::Global;
@@ -21,5 +22,6 @@ pub(crate) fn text(script: &PageScript, api: PageApi) -> String {
 }
 
 /// Runs in front of Tauri's own script, which then leaves `invoke` for us to wrap.
+// Tauri appends such texts to each other without a separator, hence the `;` at both ends.
 pub(crate) const LETS_INVOKE_BE_WRAPPED: &str = ";Object.defineProperty(window.__TAURI_INTERNALS__, \
      \"invoke\", { value: undefined, writable: true, configurable: true });";

@@ -56,6 +56,8 @@ impl<R: Runtime> Plugin<R> for Spanwire<R> {
         app: &AppHandle<R>,
         config: Value,
     ) -> Result<(), Box<dyn std::error::Error>> {
+        // Tauri initialises a plugin once, but through `&mut self`, which cannot give the closures
+        // away.
         let Some(builder) = self.builder.take() else {
             return Ok(());
         };
@@ -77,6 +79,8 @@ impl<R: Runtime> Plugin<R> for Spanwire<R> {
         );
         let asks_nobody = telemetry.is_none() && settings.ask_first;
         if let Some(telemetry) = telemetry {
+            // Tauri's state keeps it for the app's whole life: `SpanwireExt` lends references to
+            // it.
             app.manage(telemetry);
         }
         if let Some(report_to) = builder.report_to {
@@ -89,6 +93,8 @@ impl<R: Runtime> Plugin<R> for Spanwire<R> {
                  sets it up itself has it start with TelemetryBuilder::start_paused",
             );
         }
+        // Tauri gives each webview its schemes when it makes it, so a scheme that comes later does
+        // not reach those that exist.
         let made_before = webviews::made_before(app);
         match way {
             Way::Seam => {

@@ -60,6 +60,8 @@ impl<R: Runtime> PluginState<R> {
         if let Some(entry) = webviews.get(label) {
             return self.on_main_thread(&entry.tracked);
         }
+        // An app may open any number of windows with labels of their own. Each would be a set of
+        // series.
         if webviews.len() >= WEBVIEWS_MAX {
             return self.on_main_thread(self.other.get_or_init(|| self.track(OTHER)));
         }
@@ -93,6 +95,7 @@ impl<R: Runtime> PluginState<R> {
     /// A webview is there.
     pub(crate) fn opened(&self, webview: Webview<R>) -> Arc<Tracked> {
         let tracked = self.tracked(webview.label());
+        // A webview that shares `_OTHER` has no entry, so its handle is not kept.
         if let Some(entry) = self.webviews().get_mut(webview.label()) {
             entry.webview = Some(webview);
         }
@@ -101,6 +104,7 @@ impl<R: Runtime> PluginState<R> {
 
     /// The webview with this label is gone.
     pub(crate) fn closed(&self, label: &str) -> Option<(Arc<Tracked>, Option<Webview<R>>)> {
+        // The guard ends with this statement: what the entry holds is dropped without the lock.
         let entry = self.webviews().remove(label)?;
         Some((entry.tracked, entry.webview))
     }
@@ -115,6 +119,8 @@ impl<R: Runtime> PluginState<R> {
         let webviews = self.webviews();
         let of_window = webviews.iter().filter(|(label, entry)| {
             let of = entry.webview.as_ref().map(|webview| webview.window());
+            // A command may come before the webview's handle. Tauri gives a webview window and its
+            // webview the same label.
             of.map_or(*label == window, |of| of.label() == window)
         });
         of_window.map(|(label, _)| label.clone()).collect()
@@ -122,6 +128,7 @@ impl<R: Runtime> PluginState<R> {
 
     /// Tauri's handle to the webview with this label.
     pub(crate) fn webview(&self, app: &AppHandle<R>, label: &str) -> Option<Webview<R>> {
+        // `get_webview` would find every webview, but needs Tauri's feature `unstable`.
         let window = app.get_webview_window(label);
         let of_window = window.map(|window| AsRef::<Webview<R>>::as_ref(&window).clone());
         // A window with several webviews is no webview window.
@@ -136,6 +143,8 @@ impl<R: Runtime> PluginState<R> {
     /// A command of that webview came by another way than the seam, which is in use.
     pub(crate) fn bypassed(&self, label: &str) {
         if !self.made_before.contains(label)
+            // Once for the process: a CSP that blocks the scheme would otherwise warn at every
+            // command.
             && !self.has_warned_of_bypass.swap(true, Ordering::Relaxed)
         {
             warn(

@@ -11,6 +11,7 @@ use tauri::{AppHandle, Runtime};
 /// Names the file of the next report, and lets one be written at a time.
 pub(crate) struct ReportTo {
     name: Box<dyn Fn() -> PathBuf + Send + Sync>,
+    // No mutex: the turn moves to a worker's thread, which a guard cannot.
     is_writing: Arc<AtomicBool>,
 }
 
@@ -28,6 +29,7 @@ impl ReportTo {
 
     /// The turn to write a report; `None` while another has it.
     fn turn(&self) -> Option<Turn> {
+        // Acquire and the Release below: who gets the turn sees all that the one before it wrote.
         let was_writing = self.is_writing.swap(true, Ordering::Acquire);
         (!was_writing).then(|| Turn(Arc::clone(&self.is_writing)))
     }
@@ -71,6 +73,8 @@ pub(crate) async fn save<R: Runtime>(app: AppHandle<R>) -> Result<SavedReport, S
     // It takes up to some seconds, which the commands that wait for a worker do not have.
     let writing = tauri::async_runtime::spawn_blocking(move || {
         let saved = write(&app);
+        // The worker has the turn, so it ends with the file, even if the command's future is
+        // dropped.
         drop(turn);
         saved
     });

@@ -4,6 +4,8 @@ use std::cell::Cell;
 use std::marker::PhantomData;
 
 thread_local! {
+    // A depth, not a flag: a command can have Tauri run another one, whose end must not end the
+    // scope of the first.
     static DEPTH: Cell<usize> = const { Cell::new(0) };
 }
 

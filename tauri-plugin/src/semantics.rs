@@ -20,6 +20,8 @@ pub(crate) fn emitted_event(command: &str, body: &InvokeBody) -> Option<Emitted>
         return None;
     };
     let event = arguments.get("event")?.as_str()?.to_owned();
+    // The request's body has the event's name and target in it too. Its length is not the
+    // payload's.
     let payload_bytes = arguments.get("payload").map_or(0, json_bytes);
     Some(Emitted {
         event,
@@ -42,6 +44,7 @@ pub(crate) fn outcome(command: &str, answer: &InvokeResponse) -> Result<(), Erro
     let InvokeResponse::Err(error) = answer else {
         return Ok(());
     };
+    // Tauri's own rejections are texts, so any other value is the command's.
     let Some(text) = error.0.as_str() else {
         return Err(ErrorType::HandlerError);
     };
@@ -63,6 +66,7 @@ pub(crate) fn outcome(command: &str, answer: &InvokeResponse) -> Result<(), Erro
 
 /// Whether Tauri refused the command: a release says one sentence, a debug build tells why.
 fn is_refusal(text: &str, command: &str) -> bool {
+    // Tauri writes `fs.read_file` for `plugin:fs|read_file` in what a debug build says.
     let dotted = command
         .strip_prefix("plugin:")
         .map(|command| command.replace('|', "."));
@@ -80,6 +84,7 @@ fn is_refusal(text: &str, command: &str) -> bool {
     after_name(text).is_some_and(|rest| REFUSALS.iter().any(|refusal| rest.starts_with(refusal)))
 }
 
+// How Tauri's `ipc/authority.rs` goes on behind the command's name. Tauri has no error code for it.
 const REFUSALS: [&str; 3] = [
     " explicitly denied on ",
     " not allowed on ",

@@ -75,6 +75,8 @@ enum Target {
     Variable(&'static str),
 }
 
+// A table and no derived struct: with `deny_unknown_fields` one bad key would lose all the others,
+// and without it a misspelt key would go unnoticed.
 const KEYS: [(&str, Kind, Target); 17] = [
     ("telemetry", Kind::Bool, Target::Telemetry),
     ("askFirst", Kind::Bool, Target::AskFirst),
@@ -218,6 +220,7 @@ impl Kind {
                 .as_f64()
                 .filter(|share| (0.0..=1.0).contains(share))
                 .map(|share| share.to_string()),
+            // `set` reads the value itself: it becomes no variable.
             Self::PageTraces => PageTraces::deserialize(value).ok().map(|_| String::new()),
         }
     }
@@ -246,6 +249,7 @@ impl fmt::Display for SettingsWarning {
                 "plugins.spanwire in tauri.conf.json is no object, so none of its settings holds",
             ),
             Self::Unknown { key, did_you_mean } => {
+                // The key is any text of the file. It must neither flood a terminal nor control it.
                 let key: String = key.chars().take(64).filter(|c| !c.is_control()).collect();
                 write!(f, "plugins.spanwire.{key} in tauri.conf.json is no setting")?;
                 match did_you_mean {

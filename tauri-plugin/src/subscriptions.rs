@@ -38,6 +38,7 @@ impl Subscriptions {
         event: String,
         target: EventTarget,
     ) {
+        // An id that is there already would raise `used` twice, and `unlisten` lower it once.
         if self.keys.len() >= LISTENERS_MAX || self.keys.contains_key(&id) {
             return;
         }
@@ -62,6 +63,8 @@ impl Subscriptions {
         if let Entry::Occupied(mut ours) = self.listeners.entry(key) {
             ours.get_mut().used -= 1;
             if ours.get().used == 0 {
+                // Tauri has one table of listeners for the app, so the app's handle takes off those
+                // of windows.
                 webview.app_handle().unlisten(ours.remove().id);
             }
         }
@@ -85,6 +88,7 @@ fn listen_as<R: Runtime>(
 ) -> Option<EventId> {
     let app = webview.app_handle();
     let name = event.clone();
+    // Tauri calls this on the thread that emits, with its table of listeners locked.
     let count = move |event: Event| observer.send(&name, event.payload().len()).handed_over();
     Some(match target {
         EventTarget::Any => app.listen_any(event, count),
@@ -99,6 +103,7 @@ fn listen_as<R: Runtime>(
         EventTarget::WebviewWindow { label } | EventTarget::AnyLabel { label } => {
             app.get_webview_window(label)?.listen(event, count)
         }
+        // The enum is `#[non_exhaustive]`: events with a target of a later Tauri are not counted.
         _ => return None,
     })
 }

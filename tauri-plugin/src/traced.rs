@@ -40,6 +40,7 @@ pub fn traced<R: Runtime>(
         }
         let webview = invoke.message.webview_ref();
         let plugin = webview.app_handle().try_state::<Arc<PluginState<R>>>();
+        // Cloned, since the state is borrowed from `invoke`, which the handler takes.
         let Some(plugin) = plugin.map(|plugin| Arc::clone(&plugin)) else {
             // The plugin is not there.
             return handler(invoke);

@@ -54,6 +54,8 @@ impl Tracked {
 
     /// A message leaves for the page.
     pub(crate) fn channel_message(&self, id: u32, bytes: usize) {
+        // A statement of its own: the guard ends here, and no lock is held when the recorder is
+        // called.
         let known = self.channels().get(id);
         let channel = known.unwrap_or_else(|| self.observer.channel(NAMELESS_CHANNEL));
         channel.message(bytes);

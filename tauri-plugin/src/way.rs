@@ -33,6 +33,8 @@ pub enum Because {
 }
 
 /// Minor versions of Tauri 2 with which the seam was tested.
+// A list and no lower bound: `on_message`, `InvokeRequest` and the text of the protocol are not in
+// Tauri's stable API, and may change with any minor version.
 const TESTED_MINORS: [u64; 1] = [12];
 
 impl Way {
@@ -44,6 +46,7 @@ impl Way {
             Because::TurnedOff
         } else if cfg!(target_os = "android") {
             Because::Android
+        // At run time, since the app's lock file chooses Tauri's version and not the plugin's.
         } else if !is_tested(tauri::VERSION) {
             Because::Untested
         } else if matches!(config.app.security.pattern, PatternKind::Isolation { .. }) {

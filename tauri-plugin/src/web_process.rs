@@ -15,6 +15,8 @@ pub(crate) fn watch<R: Runtime>(webview: &Webview<R>, tracked: Arc<Tracked>) {
     let watched = webview.with_webview(move |platform| {
         platform
             .inner()
+            // On the main thread. Tauri has no event for it, and evaluating a script still
+            // succeeds.
             .connect_web_process_terminated(move |_, _| {
                 tracked.page.replaced();
                 events::clear(&tracked, &handle);

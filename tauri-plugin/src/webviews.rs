@@ -13,6 +13,7 @@ use crate::way::Way;
 /// A webview was made.
 pub(crate) fn created<R: Runtime>(plugin: &PluginState<R>, webview: Webview<R>) {
     let tracked = plugin.opened(webview.clone());
+    // Tauri calls this on the thread of its event loop.
     tracked.observer.set_main_thread();
     let app = webview.app_handle().clone();
     tracked.observer.on_wake(move |wake| {

@@ -23,6 +23,7 @@ impl Command {
     /// A line that says what is wrong and what would be right.
     pub(super) fn parse(line: &str) -> Result<Option<Self>, String> {
         let mut words = line.split_whitespace();
+        // The third word must be none: a name with a space in it is a slip.
         let command = match (words.next(), words.next(), words.next()) {
             (None, ..) => return Ok(None),
             (Some("start"), Some(name), None) => Self::Start(fault(name)?),

@@ -48,8 +48,11 @@ impl Faults {
         first: &[Fault],
         console: Console,
     ) -> Result<Self, Box<dyn Error>> {
+        // Bounded, since a program may write to standard input faster than faults begin.
         let (sender, orders) = sync_channel(ORDERS);
         messages::register(&victims.ipc)?;
+        // `session.start` is the page's first call. A page that is loaded anew calls it again, and
+        // then `first` is empty.
         let page_is_there = sender.clone();
         victims.ipc.on("session.start", move |_: &Call<'_>| {
             // This is the UI thread. The first one comes through, and no other is needed.
@@ -64,6 +67,8 @@ impl Faults {
         };
         std::thread::Builder::new()
             .name("faults".into())
+            // A thread of its own: to end a fault may wait, and neither the UI thread nor the
+            // runtime may.
             .spawn(move || control.run(&orders))?;
         if console == Console::Stdin {
             say!("faults   {HELP}\n");
@@ -80,6 +85,7 @@ impl Faults {
 
     /// Ends all that are on, and begins none any more. It does not wait for that.
     pub(crate) fn end_all(&self) {
+        // Before the order: whoever takes any order from now on sees it.
         self.ended.store(true, Ordering::Release);
         // It fails when the queue is full, of what somebody types faster than it can be done. Then
         // there is an order to be done, and before it is, somebody looks.
@@ -89,6 +95,7 @@ impl Faults {
 
 /// Reads lines until there are no more, which changes nothing.
 fn listen(orders: &SyncSender<Order>) {
+    // This thread is never joined: nothing ends a read of standard input. It goes with the process.
     for line in io::stdin().lock().lines() {
         let line = match line {
             Ok(line) => line,
@@ -124,6 +131,8 @@ impl Control {
     fn run(mut self, orders: &Receiver<Order>) {
         for order in orders {
             if self.ended.load(Ordering::Acquire) {
+                // The guards end their faults here, and not on the UI thread, which may be what
+                // hangs.
                 self.on.clear();
                 continue;
             }

@@ -59,6 +59,7 @@ impl Fault {
 impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let value = self.to_possible_value();
+        // `pad` and not `write_str`, so that a width in a format is kept to.
         f.pad(value.as_ref().map_or("", |value| value.get_name()))
     }
 }

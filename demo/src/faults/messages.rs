@@ -20,9 +20,12 @@ pub(super) fn register(ipc: &Ipc) -> Result<(), RegisterError> {
         Err::<(), _>("the index is damaged")
     })?;
     ipc.on("fault.block", |_: &Call<'_>| {
+        // A handler that is registered by `on` runs on the thread that receives, which is the UI
+        // thread.
         std::thread::sleep(ui_thread::BLOCKED);
     })?;
     ipc.on_async("fault.slow", |_: Call<'static>| async {
+        // Asynchronous: it is slow, and keeps no thread.
         tokio::time::sleep(Duration::from_secs(2)).await;
     })?;
     // Each is forgotten once the page has given it up.
@@ -30,6 +33,7 @@ pub(super) fn register(ipc: &Ipc) -> Result<(), RegisterError> {
     ipc.on_deferred("fault.silent", move |_, responder| {
         let mut unanswered = unanswered.lock().unwrap_or_else(PoisonError::into_inner);
         unanswered.retain(|responder: &Responder| !responder.is_cancelled());
+        // Kept, since a responder that is dropped rejects the call.
         unanswered.push(responder);
     })?;
     Ok(())
@@ -47,6 +51,7 @@ pub(super) fn slow_handler(ipc: &Ipc) -> io::Result<Repeat> {
 
 /// Each call is given up before the next one is made.
 pub(super) fn silent_handler(ipc: &Ipc) -> io::Result<Repeat> {
+    // Without a limit each call would keep a credit, and after all of them the page sends nothing.
     let call = PageCall::given_up_after("fault.silent", 400);
     each(500, ipc, move |ipc| send(ipc, "fault.call", &call))
 }
@@ -73,6 +78,7 @@ pub(super) fn full_queue(ipc: &Ipc, ui: &Ui) -> io::Result<Repeat> {
             return;
         }
         let (ipc, asked) = (ipc.clone(), Arc::clone(&asked));
+        // On the UI thread, so that no pump takes a message while they are sent.
         ui.run(move |_| {
             asked.store(false, Ordering::Relaxed);
             for line in 0..FLOOD {

@@ -39,6 +39,7 @@ pub(crate) struct Victims {
 }
 
 /// A fault that is on, until it is dropped.
+// `Any` for a type without a method: all that is ever done with it is to drop it.
 type Guard = Box<dyn Any + Send>;
 
 impl Fault {

@@ -42,6 +42,8 @@ impl Drop for Frozen {
 
 /// Lets the process go on when nobody has the other end of its input any more.
 fn thaw_at_the_end(pid: u32) -> io::Result<Child> {
+    // `read` returns when the pipe closes, which the kernel does also for a demo that was killed.
+    // The trap is for Ctrl-C, which the terminal sends to this shell as well.
     const SCRIPT: &str = r#"trap '' INT TERM HUP; read -r _; kill -CONT "$1" 2>/dev/null"#;
     Command::new("sh")
         .args(["-c", SCRIPT, "sh", &pid.to_string()])
@@ -119,6 +121,7 @@ fn go(ui: &Ui, path: &'static str) {
 }
 
 fn signal(signal: &str, pid: u32) -> io::Result<()> {
+    // A program for it: two signals are not worth a library or `unsafe` code.
     let status = Command::new("kill")
         .args([signal, &pid.to_string()])
         .status()?;
@@ -138,12 +141,14 @@ fn page_processes() -> io::Result<Vec<u32>> {
     let is_page = |pid: &u32| {
         // `pid (name) state ppid …`: a name may hold anything, and is cut to 15 bytes.
         let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+        // From the right: the name itself may hold a parenthesis.
         let Some((name, rest)) = stat.rsplit_once(") ") else {
             return false;
         };
         let mut rest = rest.split(' ');
         let is_alive = rest
             .next()
+            // A process that was killed stays as a zombie until WebKit has waited for it.
             .is_some_and(|state| state != "Z" && state != "X");
         is_alive && rest.next() == Some(&parent) && name.ends_with("(WebKitWebProces")
     };

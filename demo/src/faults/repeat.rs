@@ -18,6 +18,8 @@ impl Repeat {
         period: Duration,
         mut work: impl FnMut(u64) + Send + 'static,
     ) -> io::Result<Self> {
+        // Nothing is sent: the sender's drop ends the wait at once, where a flag would be seen
+        // after the period.
         let (stop, stopped) = sync_channel::<()>(0);
         let thread = std::thread::Builder::new()
             .name("fault".into())
@@ -38,6 +40,7 @@ impl Repeat {
 
 impl Drop for Repeat {
     fn drop(&mut self) {
+        // Before the join, or the thread would never end.
         drop(self.stop.take());
         if let Some(thread) = self.thread.take() {
             // A panic there has been told, and there is nothing to undo.

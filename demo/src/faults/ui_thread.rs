@@ -12,6 +12,7 @@ use crate::send::send;
 use crate::ui::Ui;
 
 /// What the handler `fault.block` takes, on the UI thread.
+// Above the 100 ms from which the alert counts a wake as late.
 pub(super) const BLOCKED: Duration = Duration::from_millis(400);
 
 /// A handler keeps the UI thread for most of each half second, while the app has things to tell.

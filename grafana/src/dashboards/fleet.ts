@@ -63,11 +63,14 @@ const versions = aggregate(
 
 /** The series with their instance's version. */
 const versioned = (expr: Expr): Expr =>
+  // `target_info` is always 1, so the product is the value with one more label.
   binary(expr, "*", versions, { on: TARGET, groupLeft: [SERVICE_VERSION] });
 
 const byVersion = (expr: Expr, ...by: string[]): Expr =>
   sum(versioned(expr), SERVICE_VERSION, ...by);
 
+// The sum by target comes first: a webview process has labels that the host's series lacks, and `+`
+// needs the same ones on both sides.
 const memory = sum(
   binary(
     sum(chosen.gauge(MEMORY), ...TARGET),
@@ -183,6 +186,7 @@ const worstTen: Row = [
   }),
 ];
 
+// Three lines and not one for each instance: a fleet has thousands.
 const spread = (expr: Expr): ReturnType<typeof target>[] => [
   target("worst", aggregate("max", [], expr)),
   target("p90", aggregate("quantile", [], expr, 0.9)),
@@ -222,6 +226,7 @@ const successByVersion = success(
   versioned(chosen.increase(MESSAGES, JUDGED)),
   [SERVICE_VERSION],
 );
+// The buckets are summed before the quantile: quantiles of instances cannot be averaged.
 const p99ByVersion = seen(quantile(0.99, byVersion(recent.rate(DELIVERY, {}, "_bucket"), "le")));
 const meanByVersion = (expr: Expr): Expr =>
   aggregate("avg", [SERVICE_VERSION], versioned(expr));

@@ -95,6 +95,7 @@ const overview: Row = [
     description: "Messages that ended per second, both ways, whatever their outcome.",
     unit: MESSAGES_PER_S,
     width: 3,
+    // Zero while an app is idle: "no values" would look like an app that is gone.
     targets: [target("messages", orZero(sum(chosen.rate(MESSAGES))))],
   }),
   successCard({
@@ -129,6 +130,8 @@ const overview: Row = [
     decimals: 0,
     width: 2,
     still: true,
+    // `grown` and not `increase`: the first message that is lost makes the series, and `increase`
+    // needs two values.
     targets: [target("dropped", totalShown((of) => of.grown(MESSAGES, DROPPED)))],
     steps: [[0.5, RED]],
   }),
@@ -161,6 +164,7 @@ const messages: Row = [
     colors: [
       ["/^inbound ok$/", INBOUND],
       ["/^outbound ok$/", OUTBOUND],
+      // Light for outbound: both directions may fail in one chart.
       ["/^inbound failed$/", RED],
       ["/^outbound failed$/", "light-red"],
       ["/^inbound dropped$/", ORANGE],
@@ -281,6 +285,8 @@ const latencies: Row = [
       target(
         `{{${WEBVIEW}}}`,
         binary(
+          // A start may be over before the second scrape, and then a rate alone would have no
+          // value.
           sum(chosen.grownRate(STARTUP, {}, "_sum"), WEBVIEW),
           "/",
           above(sum(chosen.grownRate(STARTUP, {}, "_count"), WEBVIEW), 0),
@@ -548,6 +554,8 @@ const page: Row = [
       "Unresponsive: something was sent to the page and nothing was heard for 5 s. Gone: its process ended, it was turned away, or its window was closed.",
     unit: "none",
     width: 12,
+    // One series for each page: a time line draws a row for each series, and not one for each
+    // state.
     targets: [target(`{{${WEBVIEW}}} {{${INSTANCE}}}`, or(stateNumber[0]!, ...stateNumber.slice(1)))],
     states: [["unknown", "text"], ...STATES.map((state) => [state, COLORS[state]] as const)],
   }),

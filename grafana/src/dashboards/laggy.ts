@@ -72,6 +72,8 @@ const STAGES: readonly Stage[] = [
  */
 const lately = (of: (series: SeriesOf) => Expr): Expr => or(of(minute), of(recent));
 const minute = chosen.over({ range: "1m", seconds: "60" });
+// `seen` before `or`: a quantile of nothing is NaN, which is a value, and the longer window would
+// never be asked.
 const p95 = (metric: string, where?: Where): Expr => lately((of) => seen(of.quantile(0.95, metric, [], where)));
 
 /** What is felt: a tenth of a second is seen, a twentieth is not yet. */
@@ -82,6 +84,7 @@ const FELT: Steps = [
 ];
 const LATELY = "in the last minute, or in the last 5 minutes where that has none";
 
+// The mean, since each app on the same machine reports the same.
 const machineCpu = aggregate("avg", [], allModes(chosen.gauge("system.cpu.utilization")));
 
 /**
@@ -98,12 +101,15 @@ const CAUSES: readonly (readonly [name: string, is: Expr])[] = [
   ["Way to the host is slow", above(p95(TRANSIT, INBOUND), FELT_S)],
   ["Machine has no free core", above(machineCpu, 0.95)],
 ];
+// The first cause has the highest number, so `topk` finds it. Zero is left for "nothing".
 const rankOf = (place: number): number => CAUSES.length - place;
 const [firstCause, ...otherCauses] = CAUSES.map(([, is], place) => {
+  // The value is made the rank: the card shows the text that stands for it.
   const rank = binary(times(aggregate("max", [], is), 0), "+", number(rankOf(place)));
   // Their values tell them apart, and `or` asks for labels.
   return relabelled(rank, "cause", String(rankOf(place)));
 });
+// Two: what comes after the second mostly waits for one of them.
 const culprits = topk(2, or(firstCause!, ...otherCauses));
 
 const verdict: Row = [

@@ -54,6 +54,7 @@ const actions = times(sum(chosen.rate(OPERATIONS, {}, "_count")), 60);
 const webviews = (where: Record<string, string>): Expr =>
   relabelled(
     chosen.gauge("spanwire.page.state", { "spanwire.page.state": is("ready"), ...where }),
+    // The queue of a wire has its webview's name. Under the queue's label the two can be joined.
     QUEUE,
     "$1",
     label("spanwire.webview.name"),
@@ -73,6 +74,7 @@ const ownQueues = sum(
 const running = sum(chosen.gauge("spanwire.operation.active"));
 const operationQueue = binary(orZero(running), "+", orZero(ownQueues));
 
+// Each host process has this gauge once, so its count is that of the host processes.
 const alive = count(chosen.gauge("process.uptime"));
 const processes = binary(
   alive,

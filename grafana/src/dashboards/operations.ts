@@ -290,6 +290,7 @@ const own: Row = [
       target(
         `{{${CATEGORY}}} {{${MEASURED}}} {{${MEASURED_UNIT}}}`,
         aggregate(
+          // A gauge of the app's own: a sum over instances of a frame rate would mean nothing.
           "avg",
           [CATEGORY, MEASURED, MEASURED_UNIT],
           chosen.gauge("spanwire.measurement"),

@@ -59,6 +59,7 @@ const overview: Row = [
     targets: [
       target(
         `{{${JOB}}} {{${INSTANCE}}}`,
+        // `count` turns the 0 of a target that is down into a 1, which the card shows as a word.
         aggregate("count", TARGET, binary(chosen.server(UP), "==", number(0))),
       ),
     ],
@@ -90,6 +91,7 @@ const overview: Row = [
             byComponent(of.grown(LOGS, LOST)),
             byComponent(of.grown(SPANS_PROCESSED, LOST)),
             byComponent(of.grown(LOGS_PROCESSED, LOST)),
+            // It has no component among its labels, so `or` keeps it beside the others.
             sum(of.grown(SPOOL_ITEMS, LOST_BY_SPOOL), ERROR),
           ),
         ),
@@ -268,6 +270,7 @@ const sampling: Row = [
       target(
         "kept",
         ratio(
+          // While nothing is kept the series may not exist, and the share is 0 and not unknown.
           orZero(sum(chosen.rate(TRACES, { "spanwire.outcome": is("kept") }))),
           sum(chosen.rate(TRACES)),
         ),

@@ -56,7 +56,9 @@ function failingOperations({ recent }: Lookback): Expr {
   const by = [...TARGET, OPERATION];
   const failed = sum(recent.grown(OPERATIONS, FAILED_OPERATIONS, "_count"), ...by, ERROR);
   const all = above(sum(recent.grown(OPERATIONS, JUDGED_OPERATIONS, "_count"), ...by), 0);
+  // Each type of error is a share of all operations of its name, so there are many on the left.
   const share = binary(failed, "/", all, { on: by, groupLeft: [] });
+  // The share alone would make one failure of two operations a finding.
   return and(aboveThreshold(share, ERROR_RATE), binary(failed, ">=", number(FAILURES_MIN)));
 }
 
@@ -70,6 +72,7 @@ function phases({ recent }: Lookback): Expr {
   const reached = (...names: string[]): Expr =>
     recent.gauge("spanwire.startup.duration", { "spanwire.startup.phase": oneOf(...names) });
   const took = PHASES.slice(1).map((phase, place) => {
+    // From the latest phase that came before, since an app need not have each of them.
     const before = aggregate("max", TARGET, reached(...PHASES.slice(0, place + 1)));
     return binary(reached(phase), "-", before, { on: TARGET, groupLeft: [] });
   });
@@ -89,6 +92,7 @@ function stalled({ recent, window, youngS }: Lookback): Expr {
 
 /** The share of scrapes that a process did not answer which answers again. */
 function stoodStill({ recent, window, youngS }: Lookback): Expr {
+  // `up` is 1 or 0, so its mean is the share of scrapes with an answer.
   const silent = above(complement(overTime("avg_over_time", recent.server(UP), window)), STOOD_STILL_MIN);
   const isBack = binary(recent.server(UP), "==", number(1));
   const isOld = binary(recent.gauge("process.uptime"), ">", scalar(youngS));

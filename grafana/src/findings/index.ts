@@ -7,6 +7,8 @@ import { MESSAGE } from "./messages.js";
 import { PAGE } from "./page.js";
 import { UI_THREAD } from "./ui_thread.js";
 
+// The doctor keeps this order within a severity: of two findings that explain a third the first is
+// told.
 export const FINDINGS: readonly Finding[] = [...UI_THREAD, ...PAGE, ...MESSAGE, ...APP];
 
 /** The finding of that id. */
@@ -25,6 +27,7 @@ export function catalogue(): string {
 
 function exported(of: Finding): object {
   const evidence = of.evidence(DOCTOR);
+  // At build time: a label that the evidence lacks would be a gap in the doctor's sentence.
   evidence.need(labelsIn(of.says));
   const culprit = of.culprit?.expr(DOCTOR);
   culprit?.need(labelsIn(of.culprit?.says ?? ""));
@@ -36,6 +39,7 @@ function exported(of: Finding): object {
     }
   }
   for (const id of (of.explains ?? []).flatMap(({ ids }) => ids)) {
+    // It throws for an id that no finding has.
     finding(id);
   }
   const alerts = [...(of.alert ? [of.alert.name] : []), ...(of.otherAlerts ?? [])];

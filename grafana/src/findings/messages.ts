@@ -64,6 +64,7 @@ const HANDLERS = ["handler_error", "panic", "handler_dropped"].map(errorType);
 
 /** A p95 of what is enough to have one. */
 function late({ recent }: Lookback, name: string, by: readonly string[], where: Where = {}): Expr {
+  // A p95 of three messages is the slowest one, and says nothing of the others.
   const enough = binary(sum(recent.increase(name, where, "_count"), ...by), ">=", number(TIMED_MIN));
   return and(quantile(0.95, recent.buckets(name, by, where)), enough);
 }
@@ -84,6 +85,7 @@ function failing({ recent }: Lookback, where: Where): Expr {
 
 /** How often it grew, where it was there before and its process too. */
 function grown(of: Lookback, now: Expr, before: Expr, least: number, by: readonly string[]): Expr {
+  // Above zero: what was not there before has not grown, and a division by zero is infinite.
   const factor = binary(now, "/", above(before, 0), { on: by });
   const isOld = binary(of.recent.gauge("process.uptime"), ">", scalar(of.beforeS));
   return and(and(above(factor, GROWN), above(now, least), by), isOld, TARGET);
@@ -91,12 +93,14 @@ function grown(of: Lookback, now: Expr, before: Expr, least: number, by: readonl
 
 /** Calls that timed out, where they are many of all, and calls that the page still waits for. */
 function unsettled({ recent, seconds }: Lookback): Expr {
+  // Without the label: the calls on the other side of the comparison have none.
   const timeouts = sumWithout(recent.grown(CALL, { "error.type": is(errorType("timeout")) }, "_count"), ERROR);
   const calls = sumWithout(recent.increase(CALL, {}, "_count"), ERROR);
   const inVain = and(
     binary(timeouts, ">=", number(FAILURES_MIN)),
     binary(timeouts, ">", scaled(calls, TIMED_OUT_MIN)),
   );
+  // A call that is still open is in no histogram, so its age is asked for.
   return or(inVain, above(recent.gauge("spanwire.ipc.call.age"), seconds(UNSETTLED_S)));
 }
 

@@ -25,6 +25,7 @@ export const UI_THREAD: readonly Finding[] = [
     evidence: ({ short }) =>
       and(
         binary(short.increase(DELAY, {}, "_count"), "==", number(0)),
+        // Without a page nothing wakes the thread, and a count that does not rise means nothing.
         above(sum(short.gauge("spanwire.page.state", { "spanwire.page.state": isNot("gone") }), ...TARGET), 0),
         TARGET,
       ),

@@ -45,6 +45,8 @@ export function messages(times: Times): Group {
     record: "webview:spanwire_ipc_messages_failed:increase5m",
     expr: or(
       sumWithout(recorded(increase, onRecorded(FAILED)), ...KINDS),
+      // Zero where nothing failed: a ratio without its numerator would be a gap in each chart of
+      // it.
       scaled(recorded(judged), 0),
     ),
   };
@@ -54,6 +56,7 @@ export function messages(times: Times): Group {
   };
   const delivery: Recording = {
     record: "webview:spanwire_ipc_delivery_duration_seconds:p99_5m",
+    // All labels but the event stay, `le` among them, which the quantile needs.
     expr: quantile(0.99, sumWithout(recent.rate(DELIVERY, {}, "_bucket"), EVENT)),
   };
   const handler: Recording = {

@@ -63,6 +63,8 @@ function objectives(times: Times): Objective[] {
     record: "job:spanwire_delivery_timed:increase5m",
     expr: sum(recent.increase(DELIVERY, {}, "_count"), JOB),
   };
+  // `bucket` throws where the histogram has no such bound: a bound in between would match no
+  // series.
   const fast = sum(recent.increase(DELIVERY, { le: bucket(DELIVERY, FAST_S) }, "_bucket"), JOB);
   return [
     {
@@ -86,6 +88,8 @@ function objectives(times: Times): Objective[] {
       all: timed,
       bad: {
         record: "job:spanwire_delivery_slow:increase5m",
+        // The two increases are extrapolated each by itself, so the difference may be a little
+        // below 0.
         expr: call("clamp_min", binary(recorded(timed), "-", fast), 0),
       },
     },
@@ -169,6 +173,7 @@ function burning(
 ): Alert {
   const budget = 1 - of.objective;
   const each = burns.map(({ factor, longS, shortS }) => {
+    // Or the rule's text would have all digits of a binary fraction.
     const bound = Number((factor * budget).toPrecision(6));
     const over = (seconds: number): Expr => above(recorded(ratios.get(seconds)!), bound);
     // The increases overlap: each message is in all of those of 5 minutes.
@@ -177,6 +182,7 @@ function burning(
       "/",
       overTime("count_over_time", recorded(of.bad), times.text(5 * MINUTE)),
     );
+    // Both windows: the long one says that it matters, and the short one that it goes on.
     return and(and(over(longS), over(shortS)), binary(inWindow, ">=", number(BAD_MIN)));
   });
   return {

@@ -13,6 +13,7 @@ export function lookback(times: Times, seconds: number): Lookback {
     before: ANY.over({ range: times.text(HOUR), at: `offset ${times.text(seconds)}` }),
     beforeS: String(times.seconds(HOUR + seconds)),
     window: times.text(seconds),
+    // As in `Times.over`: more than the window, since the first scrape comes after the start.
     youngS: String(times.seconds(1.2 * seconds)),
     text: (value) => times.text(value),
     seconds: (value) => times.seconds(value),

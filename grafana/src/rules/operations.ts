@@ -34,6 +34,7 @@ export function operations(times: Times): Group {
     record: "instance:spanwire_operations_failed:increase5m",
     expr: or(
       sumWithout(recorded(increase, onRecorded(FAILED_OPERATIONS)), error),
+      // Zero where nothing failed, as for messages.
       scaled(recorded(judged), 0),
     ),
   };

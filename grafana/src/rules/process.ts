@@ -60,6 +60,8 @@ export function processes(times: Times): Group {
   );
 
   const down = binary(ANY.server(UP), "==", number(0));
+  // A target that is down has no series of its own any more. One that had them within a day is an
+  // app.
   const known = overTime("count_over_time", ANY.gauge("spanwire.error_rate.threshold"), times.text(DAY));
   const ours = binary(ANY.server(UP, `${JOB}="${OUR_JOB}"`), "==", number(0));
   return {

@@ -14,6 +14,7 @@ export class Times {
   /** A duration as Prometheus writes it. */
   text(seconds: number): string {
     const ms = Math.round((seconds * 1_000) / this.shrink);
+    // The largest unit that divides it: Prometheus takes whole numbers alone.
     const unit = UNITS.find(([size]) => ms % size === 0) ?? UNITS[UNITS.length - 1]!;
     return `${ms / unit[0]}${unit[1]}`;
   }
@@ -103,6 +104,7 @@ export function ruleFile(group: Group, times: Times): string {
     "Built from grafana/src/rules by `npm --prefix grafana run build`.",
   ];
   const comment = head.map((line) => `# ${line}\n`).join("");
+  // `lineWidth: 0` folds no line: an expression has its own line breaks.
   return `${comment}\n${stringify(file, { lineWidth: 0 })}`;
 }
 
@@ -110,6 +112,7 @@ function alertRule(of: Alert, times: Times): object {
   const labels = { severity: of.severity, ...of.labels };
   const texts = [of.summary, of.description, ...Object.values(labels)];
   for (const text of texts) {
+    // At build time: Prometheus would write an empty text for a label that the alert's series lack.
     of.expr.need([...text.matchAll(/\$labels\.(\w+)/g)].map(([, name]) => name ?? ""));
   }
   return {
@@ -143,6 +146,7 @@ export const SLOW_MESSAGE: Threshold = {
 
 /** Where a series is above the threshold that its instance has. */
 export function aboveThreshold(left: Expr, { gauge }: Threshold): Expr {
+  // An instance has one threshold and many series.
   const matching: Matching = { on: TARGET, groupLeft: [] };
   return binary(left, ">", ANY.gauge(gauge), matching);
 }

@@ -15,6 +15,7 @@ export function telemetry(times: Times): Group {
       // Not metric points: they are sums, and the next export carries them.
       alertOf("telemetry-lost", lookback(times, 10 * MINUTE)),
       alertOf("telemetry-spooling", above(sum(ANY.gauge("spanwire.spool.size"), ...TARGET), 0), {
+        // A spool that fills and empties again is its purpose.
         forS: 30 * MINUTE,
       }),
     ],

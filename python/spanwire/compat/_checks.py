@@ -23,8 +23,10 @@ def utf8(value: str) -> str:
 
 def number(value: Any, name: str, *, least: float = 0.0, above: bool = False) -> float:
     """A finite number from ``least`` on, or above it."""
+    # A bool is an int in Python.
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         raise TypeError(f"{name}: a number is needed, not {type(value).__name__}")
+    # Each comparison with NaN is false, so it is asked for by itself.
     if not math.isfinite(value) or value < least or (above and value == least):
         raise ValueError(f"{name}: a number {'above' if above else 'from'} {least:g} is needed, not {value}")
     return float(value)

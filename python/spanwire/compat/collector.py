@@ -38,6 +38,7 @@ class MetricsCollector:
         self._current: Optional[str] = None
         self._depths = {"actions": 0, "events": 0}
         self._monitors: Dict[str, _core.Monitor] = {}
+        # No spans: an event loop has thousands of events a second.
         self._event = _core.Monitor("event", sample_one_in=0)
         self._gauges = {
             name: _core.Measurement(f"{name}.queue_depth", unit="{message}") for name in self._depths
@@ -59,6 +60,7 @@ class MetricsCollector:
         with self._lock:
             thread, self._thread = self._thread, None
             self._stop.set()
+        # Outside of the lock, which the thread takes for its sample. A thread cannot join itself.
         if thread is not None and thread is not threading.current_thread():
             thread.join()
 
@@ -74,6 +76,8 @@ class MetricsCollector:
             monitor = self._monitors.get(name)
             if monitor is None:
                 monitor = _core.Monitor(name)
+                # The app may make up names. Beyond the bound a monitor is made for each call, and
+                # measures the same.
                 if len(self._monitors) < 1000:
                     self._monitors[name] = monitor
         monitor.record(duration, bool(success))
@@ -113,6 +117,7 @@ class MetricsCollector:
         with self._lock:
             if self._probe is None:
                 self._probe = _core.SystemProbe()
+            # The probe has a lock of its own, and a sample takes too long to hold this one.
             probe = self._probe
         sample = probe.sample()
         cpu, host = sample["cpu_utilization"], sample["host_memory_bytes"]
@@ -192,6 +197,8 @@ class MetricsCollector:
             except OSError:
                 # The system did not answer; the next sample asks again.
                 pass
+            # Intervals do not add up their delays. After a long pause, as in a suspended machine,
+            # the samples that were missed are not caught up with.
             due = max(due + self.sample_interval, time.monotonic())
             stop.wait(due - time.monotonic())
 
@@ -203,6 +210,7 @@ class _Totals:
         self.count = 0
         self.failed = 0
         self._seconds = 0.0
+        # The second that has begun, and sixty before it.
         self._recent: Deque[List[int]] = collections.deque(maxlen=61)
 
     def add(self, seconds: float, success: bool) -> None:

@@ -79,9 +79,11 @@ class DashboardServer:
         ended = threading.Event()
         before = None
         if threading.current_thread() is threading.main_thread():
+            # Python allows this on the main thread alone.
             before = signal.signal(signal.SIGTERM, lambda *_: ended.set())
         print(self._panel(), flush=True)
         try:
+            # In short waits: `stop` on another thread sets no event.
             while not ended.wait(0.2) and self._server is not None:
                 pass
         except KeyboardInterrupt:
@@ -93,6 +95,7 @@ class DashboardServer:
 
     def stop(self) -> None:
         """Ends it, also from another thread; a second call does nothing."""
+        # Taken first, so that of two threads that stop it one alone goes on.
         server, self._server = self._server, None
         if server is None:
             return
@@ -118,6 +121,7 @@ class DashboardServer:
         if self._server is not None:
             raise RuntimeError("the server runs already: stop it first")
         try:
+            # Before `install`: where the port is taken, nothing has to be undone.
             server = _Server((self.host, self.port), _handler(self))
         except OSError as error:
             raise SpanwireError(
@@ -125,6 +129,7 @@ class DashboardServer:
                 " dashboard running? Give another port="
             ) from error
         if current() is None:
+            # Any free port: `/metrics` of this server reads it on loopback.
             self._own = install("spanwire-dashboard", prometheus_port=0)
         self._server = server
         self.metrics_collector.start()
@@ -155,6 +160,7 @@ def _handler(dashboard: DashboardServer) -> Any:
     class Handler(BaseHTTPRequestHandler):
         server_version = "spanwire"
         sys_version = ""
+        # Seconds: a client that sends nothing would keep its thread for ever.
         timeout = 10
 
         def do_GET(self) -> None:
@@ -175,6 +181,7 @@ def _handler(dashboard: DashboardServer) -> Any:
             """On loopback a page of another site must not read it by a name of its own."""
             if not dashboard.host.startswith("127.") and dashboard.host not in ("localhost", "::1"):
                 return True
+            # The port is cut off, and the brackets of an IPv6 address.
             name = self.headers.get("Host", "").rsplit(":", 1)[0].strip("[]")
             return name in (dashboard.host, "localhost", "127.0.0.1", "::1")
 
@@ -185,6 +192,7 @@ def _handler(dashboard: DashboardServer) -> Any:
             self.end_headers()
             self.wfile.write(body)
 
+        # The base class writes a line to stderr for each request.
         def log_message(self, *_: object) -> None:
             pass
 
@@ -197,6 +205,7 @@ def _metrics() -> Tuple[int, str, bytes]:
     if url is None:
         return 503, "text/plain", b"the Prometheus endpoint is off: see OTEL_METRICS_EXPORTER\n"
     try:
+        # The library has one place that writes the format. A second one here would drift from it.
         with urllib.request.urlopen(url, timeout=5) as answer:
             return 200, answer.headers["Content-Type"], answer.read()
     except urllib.error.HTTPError as error:
@@ -236,6 +245,7 @@ def main(arguments: Optional[List[str]] = None) -> int:
 
 def simulate(collector: MetricsCollector, ended: threading.Event) -> None:
     """Actions and events of an app that is not there, with a burst every ten seconds."""
+    # A fixed seed: each run shows the same.
     chance = random.Random(1)
     begun = time.monotonic()
     while not ended.wait(0.1):

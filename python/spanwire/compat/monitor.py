@@ -65,6 +65,7 @@ class PerformanceMonitor:
         :param sample_one_in: a span for one run in so many; rows and metrics have all.
         """
         measured = self._monitor(operation, sample_one_in)
+        # The row needs the duration even before `install`, when a `Run` reads no clock.
         begun = time.perf_counter_ns()
         run: Optional[_core.Run] = None
         error: Optional[BaseException] = None
@@ -73,6 +74,7 @@ class PerformanceMonitor:
                 for key, value in (context or {}).items():
                     run.field(str(key), value if isinstance(value, (str, int, float)) else str(value))
                 yield run
+        # The block was in a generator that was closed, which is no error.
         except GeneratorExit:
             raise
         except BaseException as raised:
@@ -84,10 +86,12 @@ class PerformanceMonitor:
 
     def _monitor(self, operation: str, sample_one_in: int) -> _core.Monitor:
         known = self._monitors.get(operation) if isinstance(operation, str) else None
+        # A monitor is for one sampling rate. Those with another one are made for each run.
         if known is None or sample_one_in != 1:
             known = _core.Monitor(text(operation, "operation"), sample_one_in=sample_one_in)
             if sample_one_in == 1 and len(self._monitors) < 1000:
                 self._monitors[operation] = known
+        # Each time, since the app may have changed the attribute.
         known.set_slow_threshold(number(self.slow_threshold_ms, "slow_threshold_ms") / 1e3)
         return known
 
@@ -119,6 +123,8 @@ class PerformanceMonitor:
         with self._lock:
             rate = self._rates.get(operation)
             if rate is None:
+                # The app may make up names: those beyond the bound have rows and metrics, and no
+                # alert.
                 if len(self._rates) >= 1000:
                     return
                 rate = self._rates[operation] = _Rate()
@@ -135,6 +141,7 @@ class PerformanceMonitor:
                 self.error_rate_threshold * 100,
                 last,
             )
+            # Not under the lock: the callback is the app's, and may measure an operation itself.
             if self.on_alert is not None:
                 try:
                     self.on_alert(operation, share)
@@ -152,11 +159,13 @@ class _Rate:
         self._slices: Dict[int, list[int]] = {}
 
     def add(self, failed: bool, window: float) -> float:
+        # A window of 0 would divide by zero.
         width = max(window / self.SLICES, 1e-3)
         now = int(time.monotonic() / width)
         counts = self._slices.setdefault(now, [0, 0])
         counts[0] += 1
         counts[1] += failed
+        # Slices after `now` are of a smaller window, which the app has changed since.
         for old in [at for at in self._slices if at <= now - self.SLICES or at > now]:
             del self._slices[old]
         runs = sum(counts[0] for counts in self._slices.values())

@@ -92,6 +92,9 @@ class MetricsStorage:
         self.dropped = 0
         self._timeout = number(timeout, "timeout")
         self._pending: Deque[_Pending] = collections.deque()
+        # `_lock` guards what waits and is held for moments. `_io` guards the connection, and is
+        # held while SQLite waits for the disk. An insert takes the first alone. Who needs both
+        # takes `_io` first.
         self._lock = threading.Lock()
         self._io = threading.RLock()
         self._wake = threading.Event()
@@ -135,12 +138,14 @@ class MetricsStorage:
             raise TypeError(f"context: a dict is needed, not {type(context).__name__}")
         row = _Pending(
             operation=operation,
+            # Now and not when the row is written, which may be much later.
             ended_at=time.time(),
             duration=float(duration),
             error_type=_error_type(error),
             is_slow=is_slow,
             thread=utf8(threading.current_thread().name),
             trace_id=trace_id,
+            # Here and not on the writer's thread: the app may change the dict after this call.
             context=json.dumps(context, default=str) if context else None,
         )
         with self._lock:
@@ -151,6 +156,7 @@ class MetricsStorage:
                 return
             self._pending.append(row)
             if self._thread is None:
+                # With the first row: a storage that only reads needs no thread.
                 self._start_writer()
         self._wake.set()
 
@@ -170,6 +176,7 @@ class MetricsStorage:
                 self._write(rows)
             except sqlite3.Error as error:
                 with self._lock:
+                    # Back to the front, in their order, so that a later flush writes them.
                     self._pending.extendleft(reversed(rows))
                 raise self._explained(error) from error
             except Exception:
@@ -225,6 +232,7 @@ class MetricsStorage:
                 return
             self._closed = True
         self._wake.set()
+        # The writer sees `_closed` after its wait. It must be gone before the connection is.
         thread = self._thread
         if thread is not None and thread is not threading.current_thread():
             thread.join()
@@ -316,6 +324,8 @@ class MetricsStorage:
     def _open(self) -> sqlite3.Connection:
         try:
             connection = sqlite3.connect(
+                # `isolation_level=None`: this class begins its transactions itself. Threads share
+                # the connection under `_io`.
                 self.db_path, timeout=self._timeout, isolation_level=None, check_same_thread=False
             )
         except sqlite3.Error as error:
@@ -337,6 +347,7 @@ class MetricsStorage:
             connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
         connection.execute("BEGIN IMMEDIATE")
         try:
+            # Within the transaction: another process may be making the same file at the moment.
             [version] = connection.execute("PRAGMA user_version").fetchone()
             kinds = dict(connection.execute("SELECT name, type FROM sqlite_master").fetchall())
             if version > SCHEMA_VERSION:
@@ -346,6 +357,7 @@ class MetricsStorage:
                 )
             if kinds.get("metrics") == "table":
                 self._adopt(connection)
+            # A history, of this version or an older one.
             elif kinds.get("metrics") == "view" and "record" in kinds:
                 pass
             elif not kinds:
@@ -409,6 +421,7 @@ class MetricsStorage:
             rollups: Dict[Tuple[int, int], List[Tuple[int, bool, bool]]] = {}
             for row in rows:
                 duration = int(row.duration * 1e6)
+                # The history has the start of a record, and a row that waits has its end.
                 started_at = int(row.ended_at * 1e9) - duration
                 series = self._series_of(connection, row.operation)
                 minute = rollups.setdefault((series, started_at // _MINUTE), [])
@@ -425,6 +438,7 @@ class MetricsStorage:
                         row.error_type,
                         "threshold" if row.is_slow else None,
                         row.thread,
+                        # A BLOB of 16 bytes, as the history's writer has it: half of the text.
                         bytes.fromhex(row.trace_id) if row.trace_id else None,
                         row.context,
                     ),
@@ -453,6 +467,7 @@ class MetricsStorage:
         known = self._series.get(operation)
         if known is None:
             connection.execute(
+                # Another process may have added it since.
                 "INSERT OR IGNORE INTO series (kind, name) VALUES ('operation', ?)", (operation,)
             )
             [known] = connection.execute(
@@ -486,6 +501,7 @@ class MetricsStorage:
             conditions.append("operation = ?")
             values.append(text(operation, "operation"))
         if window is not None and not self._is_old:
+            # The view has the start of a record, and a window asks when it ended.
             conditions.append("timestamp + duration / 1e3 >= ?")
             values.append(time.time() - window)
         if slow:
@@ -507,6 +523,7 @@ class MetricsStorage:
         found = self._query(
             "SELECT id, operation, timestamp, duration, error, is_slow, error_type, context, thread,"
             f" trace_id FROM metrics {where} ORDER BY id DESC LIMIT ?",
+            # For SQLite a negative limit is none.
             values + (-1 if limit is None else limit,),
         )
         rows = [MetricRow(dict(row)) for row in reversed(found)]
@@ -572,6 +589,8 @@ class _Transaction:
         self._connection = connection
 
     def __enter__(self) -> sqlite3.Connection:
+        # Takes the file's lock now. A transaction that reads first and then writes fails at once
+        # when another process wrote in between, whatever the timeout.
         self._connection.execute("BEGIN IMMEDIATE")
         return self._connection
 
@@ -585,6 +604,7 @@ def _add_to_rollup(
     """Adds to the sums of that minute, as the history's own writer does."""
     durations = [duration for duration, _, _ in runs]
     found = connection.execute(
+        # Read and written in one transaction, which has the lock: no other process adds in between.
         "SELECT sketch FROM rollup WHERE series_id = ? AND minute = ?", (series, minute)
     ).fetchone()
     connection.execute(
@@ -611,7 +631,9 @@ def _write_on(storage: weakref.ref[MetricsStorage], wake: threading.Event) -> No
     while True:
         wake.wait()
         wake.clear()
+        # After the wake, so that rows that come together share a transaction.
         time.sleep(_BATCH_SECONDS)
+        # Strong only for a flush, and not while it waits.
         still = storage()
         if still is None or still._closed:
             return

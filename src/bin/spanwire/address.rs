@@ -6,6 +6,8 @@ use http::Uri;
 
 /// Scheme, host and port: what may be shown of a URL that may hold a secret.
 pub(crate) fn origin(url: &Uri) -> String {
+    // User and password stand between scheme and host, and some vendors have a token in the path.
+    // So the origin is put together from its parts, and nothing is cut off from the whole.
     let scheme = url.scheme_str().unwrap_or_default();
     let host = url.host().unwrap_or_default();
     match url.port_u16() {
@@ -17,6 +19,7 @@ pub(crate) fn origin(url: &Uri) -> String {
 /// Whether it is on this machine.
 pub(crate) fn is_local(url: &Uri) -> bool {
     let host = url.host().unwrap_or_default();
+    // `Uri` keeps the brackets of an IPv6 address.
     let address = host.trim_matches(['[', ']']).parse::<IpAddr>();
     host.eq_ignore_ascii_case("localhost") || address.is_ok_and(|address| address.is_loopback())
 }
@@ -27,12 +30,14 @@ pub(crate) fn port_is_usable(url: &Uri) -> bool {
     let Some(authority) = url.authority() else {
         return false;
     };
+    // A password may hold a colon, so what is before the last `@` is left out.
     let place = authority.as_str().rsplit('@').next().unwrap_or_default();
     place == authority.host() || authority.port_u16().is_some_and(|port| port > 0)
 }
 
 /// A URL, to which `http://` is added when it has no scheme.
 pub(crate) fn url(text: &str) -> Result<Uri, String> {
+    // `Uri` would take `localhost:9090` for an authority without a scheme, which no client can ask.
     let whole = if text.contains("://") {
         text.to_owned()
     } else {

@@ -9,6 +9,7 @@ use std::borrow::Cow;
 #[derive(Clone, Debug)]
 pub(super) struct File {
     pub(super) path: String,
+    // Borrowed from the binary, unless links to runbooks were written into it.
     pub(super) bytes: Cow<'static, [u8]>,
 }
 
@@ -26,6 +27,8 @@ type Folder = &'static [(&'static str, &'static [u8])];
 
 macro_rules! folder {
     ($from:literal: $($name:literal)*) => {
+        // A macro and no directory walk: a walk at build time would need a build script, and would
+        // take whatever lies in the folder.
         &[$(($name, include_bytes!(concat!(env!("CARGO_MANIFEST_DIR"), "/", $from, "/", $name)))),*]
     };
 }
@@ -49,6 +52,7 @@ pub(super) const ALERTS: Bundle = Bundle {
 /// Every server's files, where the repository has them: those that start it find them there.
 pub(super) const STACK: Bundle = Bundle {
     folders: &[
+        // The paths are those of the repository, since these files name each other by them.
         ("", COMPOSE_FILES),
         ("scripts", SCRIPTS),
         ("deploy", DEPLOY),
@@ -158,12 +162,14 @@ const RUNBOOKS: Folder = folder! { "docs/runbooks":
 
 impl File {
     pub(super) fn text(&self) -> &str {
+        // All of them are UTF-8 in the repository.
         std::str::from_utf8(&self.bytes).unwrap_or_default()
     }
 
     /// Whether it is a program. Windows has no right that would say so.
     #[cfg(unix)]
     pub(super) fn runs(&self) -> bool {
+        // By its first line, since the bytes in the binary have lost the file's mode.
         self.bytes.starts_with(b"#!")
     }
 }

@@ -36,6 +36,7 @@ pub(super) fn run<W: Write>(
         Some(url) => url.link(file),
         None => file,
     });
+    // Everything is looked at before anything is written, so all obstacles are told at once.
     let checked = Checked::new(&to.dir, files);
     let differing: Vec<_> = checked.with(Found::Other).collect();
     if !checked.obstacles.is_empty() || (!differing.is_empty() && !to.force) {
@@ -55,6 +56,8 @@ pub(super) fn run<W: Write>(
         }
         return Ok(Outcome::Bad);
     }
+    // A file that is the same is not written: its time would change, and Grafana would load it
+    // again.
     let files: Vec<&File> = checked.all_but(Found::Same).collect();
     let mut written: Vec<&str> = Vec::new();
     if let Err(Unwritten { path, error }) = write_all(&to.dir, &files, &mut written) {
@@ -85,6 +88,7 @@ pub(super) fn run<W: Write>(
         write!(out, ", {same} were there already")?;
     }
     writeln!(out)?;
+    // They are told and not deleted: they may be the user's own.
     let strangers = strangers(&to.dir, bundle);
     if !strangers.is_empty() {
         let names = few(&strangers);
@@ -94,6 +98,7 @@ pub(super) fn run<W: Write>(
         )?;
     }
     writeln!(out)?;
+    // With the absolute path, since servers start in another folder.
     needs(out, &dir)?;
     Ok(Outcome::Good)
 }
@@ -214,6 +219,7 @@ impl Checked {
         for file in files {
             match look(dir, &file) {
                 Ok(found) => checked.files.push((file, found)),
+                // Files of one folder meet the same obstacle.
                 Err(obstacle) if checked.obstacles.contains(&obstacle) => {}
                 Err(obstacle) => checked.obstacles.push(obstacle),
             }
@@ -234,8 +240,10 @@ impl Checked {
 
 /// Whether the folder is one, or can be made. It may be a link: the user named it.
 fn root(dir: &Path) -> Result<(), String> {
+    // Upwards to the first place that exists: the folders below it can be made.
     for place in dir.ancestors() {
         let place = if place.as_os_str().is_empty() {
+            // The last ancestor of a relative path is empty.
             Path::new(".")
         } else {
             place
@@ -263,6 +271,8 @@ fn look(dir: &Path, file: &File) -> Result<Found, String> {
     while let Some(name) = names.next() {
         place.push(name);
         let shown = place.display();
+        // Without following links, in each folder of the way: a link in the folder may lead to any
+        // file that the user can write.
         let kind = match fs::symlink_metadata(&place) {
             Ok(there) => there.file_type(),
             Err(error) if is_missing(&error) => return Ok(Found::Nothing),
@@ -282,6 +292,7 @@ fn look(dir: &Path, file: &File) -> Result<Found, String> {
         }
     }
     let same = fs::metadata(&place)
+        // The length first: a large file of another program is not read.
         .map(|there| there.len() == file.bytes.len() as u64)
         .and_then(|same| Ok(same && fs::read(&place)? == *file.bytes))
         .map_err(|error| format!("cannot read {}: {error}", place.display()))?;
@@ -315,10 +326,12 @@ fn write_all<'a>(
     }
     for file in files {
         let path = dir.join(&file.path);
+        // A rename within a folder replaces the file in one step.
         let renamed = fs::rename(beside(&path), &path);
         renamed.map_err(|error| Unwritten { path, error })?;
         written.push(&file.path);
     }
+    // The folders stay. The temporary files have been renamed, so `Drop` finds none of them.
     unfinished.folders.clear();
     Ok(())
 }
@@ -333,6 +346,7 @@ struct Unfinished {
 impl Unfinished {
     fn write(&mut self, path: &Path, file: &File) -> io::Result<()> {
         if let Some(folder) = path.parent() {
+            // Noted before they are made, since `create_dir_all` does not say which it made.
             let missing: Vec<&Path> = folder
                 .ancestors()
                 .take_while(|place| !place.as_os_str().is_empty() && !place.exists())
@@ -344,7 +358,9 @@ impl Unfinished {
         let path = beside(path);
         // Of one that was killed and had this number, as in a container each has.
         let _ = fs::remove_file(&path);
+        // `create_new` follows no link that someone has put there meanwhile.
         let mut new = fs::File::create_new(&path)?;
+        // Before the bytes are written: a full disk leaves a part of the file.
         self.files.push(path.clone());
         new.write_all(&file.bytes)?;
         allow_to_run(&path, file)
@@ -366,6 +382,8 @@ impl Drop for Unfinished {
 /// Where a file is before all are there: no server loads what is called like this.
 fn beside(path: &Path) -> PathBuf {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
+    // In the same folder, since a rename does not cross file systems. With the process's number,
+    // since two exports may run at once.
     path.with_file_name(format!(".{name}.spanwire-{}.tmp", std::process::id()))
 }
 
@@ -377,6 +395,7 @@ fn allow_to_run(path: &Path, file: &File) -> io::Result<()> {
         return Ok(());
     }
     let mut rights = fs::metadata(path)?.permissions();
+    // By the bits for reading, which the user's umask has set.
     rights.set_mode(rights.mode() | (rights.mode() & 0o444) >> 2);
     fs::set_permissions(path, rights)
 }
@@ -396,6 +415,7 @@ fn strangers(dir: &Path, bundle: &Bundle) -> Vec<String> {
             let loaded = Path::new(&name)
                 .extension()
                 .is_some_and(|is| is == *extension);
+            // Grafana and Prometheus load whatever has the extension.
             if loaded && !bundle.files().any(|file| file.path == path) {
                 found.push(path);
             }
@@ -414,6 +434,7 @@ fn shell(path: &Path) -> String {
     } else {
         text
     };
+    // A list of what is safe: a shell has too many special characters for a list of those.
     let plain = |c: char| c.is_alphanumeric() || "/:._-+@%,".contains(c);
     if text.chars().all(plain) {
         text
@@ -424,5 +445,6 @@ fn shell(path: &Path) -> String {
 
 /// A path as YAML reads it.
 fn yaml(path: &Path) -> String {
+    // Single quotes: YAML reads no escapes within them, so a backslash of Windows stays.
     format!("'{}'", path.display().to_string().replace('\'', "''"))
 }

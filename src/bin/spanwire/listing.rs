@@ -17,6 +17,7 @@ pub(super) struct Dashboard {
 pub(super) fn every_dashboard() -> Vec<Dashboard> {
     let files = DASHBOARDS.folder("dashboards");
     files
+        // Every file of the bundle has these fields, so nothing is left out.
         .filter_map(|file| {
             let json: serde_json::Value = serde_json::from_slice(&file.bytes).ok()?;
             let text = |key| json[key].as_str().map(str::to_owned);
@@ -42,6 +43,8 @@ pub(super) struct Alert {
 pub(super) fn every_alert() -> Vec<Alert> {
     let mut alerts: Vec<Alert> = Vec::new();
     for file in ALERTS.folder("rules") {
+        // By lines: a YAML parser would be a dependency for three keys of files that the generator
+        // writes.
         let lines = file.text().lines();
         for line in lines.map(|line| line.trim_start().trim_start_matches("- ")) {
             if let Some(name) = line.strip_prefix("alert: ") {
@@ -51,6 +54,7 @@ pub(super) fn every_alert() -> Vec<Alert> {
                     held: None,
                 });
             }
+            // Recording rules before the first alert have neither of the keys below.
             let Some(alert) = alerts.last_mut() else {
                 continue;
             };

@@ -27,6 +27,7 @@ use args::{Alerts, Args, Command, Dashboards, Stack};
 ///
 /// 0 when all is well, 1 when something is not, 2 when the arguments cannot be understood.
 fn main() -> ExitCode {
+    // Locked once: each `writeln!` would otherwise lock anew.
     let out = &mut io::stdout().lock();
     let done = match Args::parse().command {
         Command::Dashboards(Dashboards::List) => listing::dashboards(out),
@@ -51,6 +52,7 @@ fn main() -> ExitCode {
     match done.and_then(|outcome| out.flush().map(|()| outcome)) {
         Ok(Outcome::Good) => ExitCode::SUCCESS,
         Ok(Outcome::Bad) => ExitCode::FAILURE,
+        // Rust ignores SIGPIPE, so the broken pipe comes as an error.
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,
         Err(error) => {
             let _ = writeln!(io::stderr(), "error: cannot write the answer: {error}");

@@ -52,6 +52,7 @@ pub(super) fn run(out: &mut impl Write, options: &Options) -> io::Result<Outcome
 }
 
 fn say(out: &mut impl Write, report: &Report) -> io::Result<Outcome> {
+    // A verdict names events, whose names a page may have chosen.
     writeln!(out, "{}", shown(&report.verdict))?;
     for advice in &report.advice {
         writeln!(

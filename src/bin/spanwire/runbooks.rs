@@ -46,6 +46,7 @@ impl RunbookUrl {
         for line in text.lines() {
             linked.push_str(line);
             linked.push('\n');
+            // What is before the key is its indentation, which the new line gets too.
             if let Some((indent, name)) = line.split_once("runbook: runbooks/") {
                 let quoted = quoted(&format!("{}/{name}", self.0));
                 linked.push_str(&format!("{indent}runbook_url: {quoted}\n"));
@@ -57,7 +58,10 @@ impl RunbookUrl {
 
     /// Adds a link to the index of the runbooks after the dashboard's own links.
     fn link_dashboard(&self, text: &str) -> Option<String> {
+        // As text: to parse and write the JSON again would change the order and the form of all the
+        // rest.
         let links = text.find("\n  \"links\": [\n")?;
+        // Two spaces: the list of the dashboard itself, and none within a panel.
         let end = links + text.get(links..)?.find("\n  ]")?;
         let (before, after) = text.split_at(end);
         let url = quoted(&format!("{}/README.md", self.0));
@@ -81,6 +85,7 @@ impl RunbookUrl {
 
 /// Text in quotes, as JSON and YAML read it.
 fn quoted(text: &str) -> String {
+    // YAML reads JSON's strings: a URL may hold what YAML would read as a comment or a key.
     serde_json::Value::from(text).to_string()
 }
 

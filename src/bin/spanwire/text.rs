@@ -3,6 +3,8 @@
 /// In one line, short, and without what a terminal would take for a command.
 pub(super) fn shown(text: &str) -> String {
     let mut out = String::new();
+    // Escape sequences begin with a control character. Line breaks go as well, so that a server's
+    // text cannot look like a line of the command's own.
     let words = text.split(|c: char| c.is_whitespace() || c.is_control());
     for word in words.filter(|word| !word.is_empty()) {
         if !out.is_empty() {
@@ -10,6 +12,7 @@ pub(super) fn shown(text: &str) -> String {
         }
         out.push_str(word);
     }
+    // By characters: to cut within one would panic.
     match out.char_indices().nth(SHOWN_MAX) {
         Some((end, _)) => format!("{}…", out.get(..end).unwrap_or_default()),
         None => out,

@@ -30,7 +30,7 @@ impl SpanProcessor for TailSpans {
         } else if !switch.is_paused() {
             // It was counted as open at its start, and its trace would wait for it until
             // `hold_max`. In a pause nothing is held.
-            self.0.ended_unrecorded(&span);
+            self.0.ended_unrecorded(span.span_context.trace_id());
         }
     }
 

@@ -174,9 +174,9 @@ impl Tail {
         }
     }
 
-    /// A span ended that is not recorded, since it began before a pause was over.
-    pub(in crate::telemetry) fn ended_unrecorded(&self, span: &SpanData) {
-        let id = span.span_context.trace_id();
+    /// A span of this trace ended that is not recorded, such as one that began before a pause was
+    /// over.
+    pub(in crate::telemetry) fn ended_unrecorded(&self, id: TraceId) {
         self.run(|traces, now, _| traces.end_unrecorded(id, now));
     }
 

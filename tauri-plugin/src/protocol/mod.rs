@@ -48,6 +48,7 @@ pub(crate) fn answer<R: Runtime>(
     let Some(webview) = plugin.webview(context.app_handle(), label) else {
         return responder.respond(response::failed("failed to acquire webview reference"));
     };
+    // Before `read`, which refuses it: a report has neither Tauri's headers nor its content types.
     if request::command(request.uri()) == PAGE_REPORT {
         return responder.respond(report(plugin, label, &request));
     }
@@ -65,6 +66,7 @@ fn report<R: Runtime>(
     label: &str,
     request: &Request<Vec<u8>>,
 ) -> Response<Vec<u8>> {
+    // An empty text is refused and counted as any other that is no report.
     let text = std::str::from_utf8(request.body()).unwrap_or_default();
     match plugin.tracked(label).observer.page_report(text) {
         Ok(()) => response::taken(),
@@ -84,11 +86,15 @@ fn invoke<R: Runtime>(
     }
     let page_call = request::take_page_call(&mut request.headers);
     let tracked = plugin.tracked(webview.label());
+    // Tauri refuses a command with another key itself. Here the key decides what the record may
+    // believe: only a page that Tauri initialised knows it.
     let is_trusted = request.invoke_key == webview.app_handle().invoke_key();
     let emitted = is_trusted
         .then(|| semantics::emitted_event(&request.cmd, &request.body))
         .flatten();
     let inbound = match &emitted {
+        // Tauri carries an event of the page as a command. Under the command's name all events
+        // would share one series.
         Some(emitted) => tracked
             .observer
             .event(&emitted.event)
@@ -110,6 +116,7 @@ fn invoke<R: Runtime>(
     let subscription = is_trusted
         .then(|| events::Change::of(&request.cmd, &request.body))
         .flatten();
+    // Before the command runs: it may send on the channel while it is dispatched.
     if is_trusted {
         tracked.channels_opened(&request.cmd, &request.body);
     }
@@ -122,9 +129,12 @@ fn invoke<R: Runtime>(
     };
     let document = tracked.page.document();
     call::dispatch(handling, reply, document, refusal, |answer| {
+        // The app's handler runs on this thread, for an async command up to its spawn, so `traced`
+        // sees the scope.
         let _scope = SeamScope::enter();
         let pending = Pending {
             #[cfg(feature = "async-spans")]
+            // `dispatch` has entered the command's span here.
             _numbered: Numbered::of_current(&mut request.headers),
             answer,
             responder,
@@ -161,6 +171,7 @@ struct Pending {
 
 impl Pending {
     fn respond<R: Runtime>(self, webview: &Webview<R>, command: &str, answer: InvokeResponse) {
+        // Before the page gets its answer: an event that it causes in return is counted then.
         if let Some(change) = self.subscription {
             events::apply(&self.tracked, webview, change, &answer);
         }

@@ -46,6 +46,7 @@ pub(super) fn read(request: Request<Vec<u8>>) -> Result<InvokeRequest, String> {
 pub(super) fn command(address: &Uri) -> String {
     let path = address.path();
     let path = path.strip_prefix('/').unwrap_or(path);
+    // A page encodes the `|` of `plugin:fs|read_file`, for one.
     percent_decode_str(path).decode_utf8_lossy().into_owned()
 }
 
@@ -72,6 +73,7 @@ fn callback_fn(headers: &HeaderMap, name: &str, what: &str) -> Result<CallbackFn
 }
 
 fn read_body(content_type: &Mime, body: Vec<u8>) -> Result<InvokeBody, String> {
+    // Whole types are compared, as Tauri does: a `charset` makes the request one that is refused.
     if *content_type == mime::APPLICATION_OCTET_STREAM {
         Ok(InvokeBody::Raw(body))
     } else if *content_type != mime::APPLICATION_JSON {

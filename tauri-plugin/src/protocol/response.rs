@@ -7,6 +7,7 @@ use tauri::http::header::{
 use tauri::http::{HeaderValue, Response, StatusCode};
 use tauri::ipc::{InvokeResponse, InvokeResponseBody};
 
+// Tauri's script reads it: a command's error comes with status 200 too.
 const TAURI_RESPONSE: &str = "Tauri-Response";
 const TEXT: &str = "text/plain";
 const JSON: &str = "application/json";

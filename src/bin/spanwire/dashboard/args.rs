@@ -38,6 +38,7 @@ pub(crate) struct Dashboard {
         long,
         value_name = "DIR",
         num_args = 0..=1,
+        // Without the `=`, `--stack --simulate` and `--stack DIR` could not be told apart.
         require_equals = true,
         default_missing_value = "spanwire-stack"
     )]
@@ -55,6 +56,7 @@ pub(crate) struct Dashboard {
 /// Seconds, which may have a fraction.
 fn interval(text: &str) -> Result<Duration, String> {
     let seconds = text.trim().parse::<f64>().ok();
+    // NaN is in no range, so it is refused too.
     let seconds = seconds.filter(|seconds| (0.01..=3600.0).contains(seconds));
     let seconds = seconds.ok_or("it is not a number of seconds from 0.01 to 3600")?;
     Ok(Duration::from_secs_f64(seconds))

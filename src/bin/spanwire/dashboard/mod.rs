@@ -37,6 +37,7 @@ pub(super) fn run(out: &mut impl Write, options: &Dashboard) -> io::Result<Outco
         Ok(telemetry) => telemetry,
         Err(refusal) => return refuse(&refusal),
     };
+    // `serve` has an address, so this is for the compiler alone.
     let Some(addr) = telemetry.prometheus_addr() else {
         return refuse(&Refusal::new("/metrics is not served"));
     };
@@ -50,6 +51,7 @@ pub(super) fn run(out: &mut impl Write, options: &Dashboard) -> io::Result<Outco
     if let Some(dir) = &options.stack {
         match stack::start(out, dir, &stopped)? {
             stack::Start::Running => {}
+            // Ctrl-C while the stack starts is an end as the user wanted it, so the exit code is 0.
             stack::Start::Stopped => return end(out, &telemetry, began, None),
             stack::Start::Failed => return Ok(Outcome::Bad),
         }
@@ -59,6 +61,7 @@ pub(super) fn run(out: &mut impl Write, options: &Dashboard) -> io::Result<Outco
         Err(error) => return refuse(&Refusal::new(format!("cannot simulate: {error}"))),
     };
     panel::show(out, options, addr)?;
+    // The output may be a pipe, whose reader waits for the addresses.
     out.flush()?;
     // The signal handler keeps the sender, so `recv` returns when a signal came.
     let _ = stopped.recv();
@@ -67,6 +70,7 @@ pub(super) fn run(out: &mut impl Write, options: &Dashboard) -> io::Result<Outco
 
 /// Told once or more that the command shall end.
 fn on_stop() -> Result<Receiver<()>, ctrlc::Error> {
+    // One place: the second Ctrl-C, while the first was not seen, says nothing new.
     let (stop, stopped) = bounded(1);
     ctrlc::set_handler(move || {
         // Full: it was told already.
@@ -79,8 +83,10 @@ fn on_stop() -> Result<Receiver<()>, ctrlc::Error> {
 fn serve(options: &Dashboard) -> Result<Telemetry, Refusal> {
     let mut builder = Telemetry::builder("spanwire-dashboard")
         .service_version(env!("CARGO_PKG_VERSION"))
+        // Whatever OTEL_METRICS_EXPORTER says: this command is there to be scraped.
         .metrics(MetricsExporter::Prometheus)
         .system_interval(options.interval)
+        // This function writes the warnings itself, in the command's own form.
         .quiet();
     if let Some(host) = &options.host {
         builder = builder.prometheus_host(host);
@@ -88,6 +94,7 @@ fn serve(options: &Dashboard) -> Result<Telemetry, Refusal> {
     if let Some(port) = options.port {
         builder = builder.prometheus_port(port);
     }
+    // Before `install`, which takes the builder.
     let config = builder.resolve();
     if config.off_reason(Output::Traces) == Some(OffReason::Disabled) {
         let off = "telemetry is off: OTEL_SDK_DISABLED=true or SPANWIRE_ENABLED=false";
@@ -104,6 +111,8 @@ fn serve(options: &Dashboard) -> Result<Telemetry, Refusal> {
     if telemetry.prometheus_addr().is_none() {
         let taken = config
             .prometheus_address()
+            // Asked afterwards and not before: a check in advance would say nothing of the moment
+            // of the bind.
             .and_then(|(host, port)| port::taken(host, port));
         return Err(taken.unwrap_or_else(|| {
             let warnings = telemetry.warnings().iter().map(ToString::to_string);
@@ -123,6 +132,7 @@ fn end(
     began: Stamp,
     simulator: Option<Simulator>,
 ) -> io::Result<Outcome> {
+    // First the simulator: what it records in its last moment is exported by the shutdown.
     let simulated = simulator.map(Simulator::end);
     telemetry.shutdown(SHUTDOWN_MAX);
     let seconds = now().since(began).as_secs();

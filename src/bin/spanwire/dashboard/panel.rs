@@ -25,6 +25,7 @@ pub(super) fn show(out: &mut impl Write, options: &Dashboard, addr: SocketAddr) 
         "spanwire dashboard: this machine, sampled every {seconds} s{with}\n"
     )?;
     writeln!(out, "  metrics     http://{here}/metrics")?;
+    // The address is of use at once. What follows may take seconds.
     out.flush()?;
     // A server that does not answer takes two seconds.
     let is_terminal = io::stderr().is_terminal();
@@ -32,8 +33,10 @@ pub(super) fn show(out: &mut impl Write, options: &Dashboard, addr: SocketAddr) 
         write!(io::stderr(), "  looking for Prometheus and Grafana …")?;
     }
     let (prometheus, grafana) = thread::scope(|scope| {
+        // Side by side, so that two servers that do not answer take the time of one.
         let prometheus = scope.spawn(|| prometheus(&options.prometheus, here));
         let grafana = grafana(&options.grafana);
+        // A panic there is a bug, and costs a line of this panel alone.
         (prometheus.join().unwrap_or_default(), grafana)
     });
     if is_terminal {
@@ -76,6 +79,8 @@ Prometheus scrapes it with this below scrape_configs in its prometheus.yml; in t
 /// An address that can be connected to: one that stands for all is no place.
 fn reachable(addr: SocketAddr) -> SocketAddr {
     let ip = match addr.ip() {
+        // What listens on all addresses listens on loopback too, and this is printed on the same
+        // machine.
         IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
         IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
         ip => ip,
@@ -85,6 +90,7 @@ fn reachable(addr: SocketAddr) -> SocketAddr {
 
 /// Scraping more often than there are samples shows nothing more.
 fn scrape_interval(options: &Dashboard) -> String {
+    // An interval below a second would be `0s` here.
     let seconds = options.interval.as_secs().max(1);
     format!("{seconds}s")
 }
@@ -102,6 +108,7 @@ fn prometheus(url: &Uri, here: SocketAddr) -> Prometheus {
                 said: "scrapes it".into(),
                 scrapes: true,
             },
+            // A target that has come just now is `unknown` until its first scrape.
             Some(false) => Prometheus {
                 said: "has it as a target, and has not scraped it yet".into(),
                 scrapes: true,
@@ -129,6 +136,7 @@ fn scraped(targets: &Value, port: u16) -> Option<bool> {
             .is_ok_and(|url| url.port_u16() == Some(port))
     });
     let up = ours.map(|target| target["health"] == "up");
+    // `any` would give false where there is no target at all, which is another case.
     up.reduce(|one, other| one || other)
 }
 
@@ -140,6 +148,7 @@ struct Grafana {
 
 fn grafana(url: &Uri) -> Grafana {
     match doctor::ask(url, "/api/health") {
+        // Many programs have a path `/api/health`. This field is Grafana's.
         Ok(health) if health["database"].is_string() => {
             let version = shown(health["version"].as_str().unwrap_or_default());
             Grafana {

@@ -9,9 +9,11 @@ use crate::text::shown;
 
 /// What to say when `port` is taken; `None` when it is not.
 pub(super) fn taken(host: &str, port: u16) -> Option<Refusal> {
+    // A name may have several addresses. `bind` takes the first that is free, as the endpoint does.
     let addrs: Vec<_> = (host, port).to_socket_addrs().ok()?.collect();
     // Nothing is kept: the listener is closed at once.
     let error = TcpListener::bind(&addrs[..]).err()?;
+    // A port below 1024 is refused for another reason, which the endpoint's own warning names.
     if error.kind() != ErrorKind::AddrInUse {
         return None;
     }
@@ -20,6 +22,7 @@ pub(super) fn taken(host: &str, port: u16) -> Option<Refusal> {
         None => "another program listens there".to_owned(),
     };
     let error = format!("port {port} of {host} is taken: {who}");
+    // Port 65535 has no next one.
     let other = port.checked_add(1).unwrap_or(9464);
     let remedy = format!("end that program, or take another port: --port {other}, or --port 0");
     Some(Refusal::new(error).remedy(remedy))
@@ -28,6 +31,7 @@ pub(super) fn taken(host: &str, port: u16) -> Option<Refusal> {
 /// The name of the app that serves its metrics there, as its target info has it.
 fn holder(host: &str, port: u16) -> Option<String> {
     let host = match host {
+        // Windows cannot connect to an unspecified address.
         "0.0.0.0" | "::" => "127.0.0.1",
         host => host,
     };
@@ -41,6 +45,7 @@ fn service_name(exposition: &str) -> Option<String> {
         .find(|line| line.starts_with("target_info{"))?;
     let (_, rest) = info.split_once("service_name=\"")?;
     let (name, _) = rest.split_once('"')?;
+    // Whatever listens there chose this text.
     Some(shown(name)).filter(|name| !name.is_empty())
 }
 

@@ -8,6 +8,7 @@ use spanwire::ipc::Ipc;
 pub(super) struct SimulatedPage {
     ipc: Ipc,
     began: Stamp,
+    // The wire asks for ids that rise within a page: one that came before is a `duplicate`.
     next_id: u64,
     replies: u64,
 }
@@ -22,6 +23,7 @@ impl SimulatedPage {
             replies: 0,
         };
         let listens = json!({"kind": "state", "listens": true, "visible": true});
+        // `ready` must be a page's first message: it opens the generation, and all others need one.
         page.send(&[json!({"kind": "ready", "type": "navigate"}), listens]);
         for (name, value) in [("ttfb", 12.0), ("fcp", 80.0), ("lcp", 140.0)] {
             page.vital(name, value);
@@ -65,6 +67,7 @@ impl SimulatedPage {
             let Some(script) = self.ipc.next_script() else {
                 return;
             };
+            // A raw script is no JSON. This page has no engine that could run it.
             let Some(batch) = script.json() else { continue };
             let batch: Value = serde_json::from_str(batch).unwrap_or_default();
             let messages = batch["messages"].as_array().cloned().unwrap_or_default();
@@ -79,10 +82,13 @@ impl SimulatedPage {
                         ran.push(json!([id, id]));
                     }
                     Some("event") => ran.push(json!([id, id])),
+                    // A ping has ids of its own, and is not acknowledged.
                     Some("ping") => answers.push(json!({"kind": "pong", "id": id})),
                     _ => {}
                 }
             }
+            // Without acknowledgements the credits and the in-flight messages would never come
+            // back.
             if !ran.is_empty() {
                 let done = self.page_time();
                 answers.push(json!({"kind": "ack", "ids": ran, "at": at, "done": done}));
@@ -96,9 +102,13 @@ impl SimulatedPage {
     fn send(&self, messages: &[Value]) {
         let (nonce, sent) = (self.ipc.nonce(), self.page_time());
         let messages = Value::from(messages);
+        // By hand and in this order: the host reads nonce and page at fixed places, before it
+        // parses anything.
         let text = format!(
             r#"{{"spanwire":1,"nonce":"{nonce}","page":"simulated","sent":{sent},"messages":{messages}}}"#
         );
+        // No origin: this page has none, and the first page that is ready decides which origins
+        // count.
         let _ = self.ipc.receive(&text, None);
     }
 
@@ -108,4 +118,5 @@ impl SimulatedPage {
     }
 }
 
+// A bound for a host that sends in answer to each acknowledgement. The next tick goes on.
 const SCRIPTS_MAX: usize = 1_000;

@@ -47,10 +47,13 @@ pub(super) struct Simulated {
 impl Simulator {
     /// Starts its threads.
     pub(super) fn start() -> io::Result<Self> {
+        // Nothing is ever sent. A receiver learns of the end when the sender is dropped, and
+        // `recv_timeout` is the tick at the same time.
         let (running, ended) = bounded(0);
         let counts = Arc::new(Counts::default());
         let jobs = MessageQueue::builder("simulated.jobs")
             .capacity(QUEUE_MAX)
+            // So that a burst shows messages that are dropped, and no thread that waits.
             .overflow(Overflow::DropNewest)
             .build();
         let worker = {
@@ -76,8 +79,10 @@ impl Simulator {
     /// Ends it within half a second.
     pub(super) fn end(self) -> Simulated {
         drop(self.running);
+        // The app first: it closes the queue, and that ends the worker.
         let replies = self.app.join().unwrap_or_default();
         let _ = self.worker.join();
+        // Relaxed: both threads have been joined.
         let counted = |count: &AtomicU64| count.load(Ordering::Relaxed);
         Simulated {
             operations: counted(&self.counts.operations),
@@ -119,6 +124,7 @@ enum Mood {
 impl Mood {
     /// The same every half minute, so that a chart shows it twice a minute.
     fn at(since_start: Duration) -> Self {
+        // Calm in between, so that each mood is an interval of its own on a chart.
         match since_start.as_secs() % 30 {
             1..4 => Self::Burst,
             10..17 => Self::Failing,
@@ -149,6 +155,8 @@ fn app(jobs: &MessageQueue<Job>, counts: &Counts, ended: &Receiver<()>) -> u64 {
     for tick in 0_u64.. {
         let mood = Mood::at(now().since(began));
         let (calls, batch) = match mood {
+            // 40 jobs each 50 ms are more than one worker does, so the 64 places fill within a
+            // second.
             Mood::Burst => (20, 40),
             _ => (2, 1),
         };
@@ -160,6 +168,7 @@ fn app(jobs: &MessageQueue<Job>, counts: &Counts, ended: &Receiver<()>) -> u64 {
             );
             page.event("stroke", json!(number));
         }
+        // Every two seconds: a call whose event nobody handles has an `error.type` of its own.
         if tick % 40 == 0 {
             page.call("not_there", json!(null));
         }
@@ -175,6 +184,7 @@ fn app(jobs: &MessageQueue<Job>, counts: &Counts, ended: &Receiver<()>) -> u64 {
             if jobs.push(Job { number, mood }).is_err() {
                 counts.dropped.fetch_add(1, Ordering::Relaxed);
             }
+            // Where the wire's queue is full, the wire counts the event as dropped.
             let _ = ipc.emit("progress", &json!({ "number": number }));
         }
         page.run_scripts();
@@ -220,6 +230,7 @@ fn work(jobs: &MessageQueue<Job>, counts: &Counts) {
         let job = match jobs.pop_timeout(Duration::from_secs(1)) {
             Ok(job) => job,
             Err(PopError::Timeout) => continue,
+            // Closed, and nothing is left in it.
             Err(_) => return,
         };
         counts.operations.fetch_add(1, Ordering::Relaxed);
@@ -249,6 +260,7 @@ fn work(jobs: &MessageQueue<Job>, counts: &Counts) {
 fn duration(job: Job) -> Duration {
     let base = Duration::from_millis(2 + scattered(job.number) % 8);
     match job.mood {
+        // Not all of them, so that the quantiles go apart.
         Mood::Slow if job.number.is_multiple_of(4) => SLOW_AFTER + base * 10,
         _ => base,
     }
@@ -265,6 +277,7 @@ fn fails(mood: Mood, number: u64) -> bool {
 
 /// A number that looks like chance and is the same in every run.
 fn scattered(number: u64) -> u64 {
+    // Fibonacci hashing: 2^64 divided by the golden ratio. The upper bits are the scattered ones.
     number.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 40
 }
 

@@ -23,6 +23,8 @@ pub(super) enum Start {
 
 /// Says in one line what is missing to start it.
 pub(super) fn check() -> Result<(), String> {
+    // Compose and the daemon need the command `docker`, so that is asked for before them. The first
+    // that fails is the one to remedy.
     let needed: [(&str, &[&str], &str); 4] = [
         (
             "bash",
@@ -56,6 +58,7 @@ pub(super) fn check() -> Result<(), String> {
 fn succeeds(program: &str, arguments: &[&str]) -> bool {
     let status = Command::new(program)
         .args(arguments)
+        // None of them may wait for an input.
         .stdin(Stdio::null())
         .stdout(Stdio::null())
         .stderr(Stdio::null())
@@ -68,6 +71,7 @@ fn succeeds(program: &str, arguments: &[&str]) -> bool {
 pub(super) fn start(out: &mut impl Write, dir: &Path, stopped: &Receiver<()>) -> io::Result<Start> {
     let to = Export {
         dir: dir.to_path_buf(),
+        // A stack that the user has changed stays as it is: then nothing is started.
         force: false,
         runbooks: None,
     };
@@ -75,10 +79,13 @@ pub(super) fn start(out: &mut impl Write, dir: &Path, stopped: &Receiver<()>) ->
     if exported == Outcome::Bad {
         return Ok(Start::Failed);
     }
+    // The script writes to the same output, and by itself.
     out.flush()?;
     let script = dir.join("scripts").join("compose");
     let mut starting = Command::new("bash");
     starting.arg(&script).arg("up").stdin(Stdio::null());
+    // The terminal sends Ctrl-C to the whole group in front. In a group of its own Docker hears of
+    // it by us alone, and once.
     in_group_of_its_own(&mut starting);
     let mut starting = match starting.spawn() {
         Ok(starting) => starting,
@@ -105,6 +112,7 @@ pub(super) fn start(out: &mut impl Write, dir: &Path, stopped: &Receiver<()>) ->
 fn ended(process: &mut Child, stopped: &Receiver<()>) -> io::Result<Option<ExitStatus>> {
     let mut is_stopped = false;
     loop {
+        // One wait for both: a child has no channel, so it is asked after each interval.
         if stopped.recv_timeout(LOOK_INTERVAL).is_ok() {
             if is_stopped {
                 // Asked for a second time: it takes too long.
@@ -115,6 +123,8 @@ fn ended(process: &mut Child, stopped: &Receiver<()>) -> io::Result<Option<ExitS
             is_stopped = true;
         }
         if let Some(status) = process.try_wait()? {
+            // A script that was ended on request has failed by its status, but not by the user's
+            // measure.
             return Ok((!is_stopped).then_some(status));
         }
     }
@@ -133,6 +143,7 @@ fn in_group_of_its_own(_command: &mut Command) {}
 #[cfg(unix)]
 fn terminate(process: &mut Child) -> io::Result<()> {
     use rustix::process::{Pid, Signal, kill_process_group};
+    // The group has the number of its first process.
     let group = i32::try_from(process.id()).ok().and_then(Pid::from_raw);
     match group {
         Some(group) => Ok(kill_process_group(group, Signal::TERM)?),
@@ -145,4 +156,5 @@ fn terminate(process: &mut Child) -> io::Result<()> {
     process.kill()
 }
 
+// Short enough for a person, and no load.
 const LOOK_INTERVAL: Duration = Duration::from_millis(100);

@@ -18,6 +18,7 @@ pub(super) struct AlertmanagerProbe {
 pub(super) fn probe(target: &Target, deadline: Stamp) -> AlertmanagerProbe {
     let (version, clock_skew) = match HttpClient::new(target, deadline).json("/api/v2/status") {
         Ok((status, answer)) => {
+            // A JSON answer without a version is another program's.
             let version = status["versionInfo"]["version"].as_str().map(str::to_owned);
             (
                 version.ok_or(ProbeError::UnexpectedResponse(answer.status)),

@@ -17,6 +17,7 @@ pub(super) fn firing(probe: &PrometheusProbe) -> Vec<String> {
     let is_ours = |name: &str| ours.iter().any(|alert| alert.name == name);
     let rules = probe.rules.iter().flatten();
     rules
+        // By the names of this version: a Prometheus has the alerts of other systems too.
         .filter(|rule| rule.is_alert && rule.is_firing && is_ours(&rule.name))
         .map(|rule| rule.name.clone())
         .collect()
@@ -36,10 +37,12 @@ fn rules(probe: &PrometheusProbe) -> Vec<Finding> {
     let firing = firing(probe);
     let broken: Vec<_> = rules
         .iter()
+        // Recording rules are among them, whose names are like `spanwire:…`.
         .filter(|rule| !rule.error.is_empty() && rule.name.to_lowercase().contains("spanwire"))
         .collect();
     let remedy = "spanwire alerts export DIR, which says what to put into prometheus.yml";
     let mut findings = vec![match (there.len(), missing.len()) {
+        // A warning and no failure: metrics and traces are there without alerts.
         (0, _) => Finding::warn(RULES, "none of Spanwire's alerts is loaded", remedy),
         (_, 0) if firing.is_empty() => Finding::ok(
             RULES,
@@ -59,6 +62,7 @@ fn rules(probe: &PrometheusProbe) -> Vec<Finding> {
             remedy,
         ),
     }];
+    // One is enough: a feature or a function that this Prometheus lacks breaks several at once.
     if let Some(rule) = broken.first() {
         findings.push(Finding::warn(
             RULES,

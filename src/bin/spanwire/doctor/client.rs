@@ -73,6 +73,7 @@ impl HttpClient {
     /// With a query that is encoded already.
     fn get_with(&self, path: &str, query: &str) -> Result<Answer, ProbeError> {
         let base = self.base.to_string();
+        // The URL of a flag may have a query, which belongs to that URL alone.
         let base = base.split('?').next().unwrap_or_default();
         let url = format!("{}{path}{query}", base.trim_end_matches('/'));
         self.send(Request::get(url), Vec::new())
@@ -100,6 +101,7 @@ impl HttpClient {
         path: &str,
         pairs: &[(&str, &str)],
     ) -> Result<(Value, Answer), ProbeError> {
+        // PromQL has `{`, `"` and `+`, which a URL cannot have as they are.
         let query: Vec<String> = pairs
             .iter()
             .map(|(name, value)| format!("{name}={}", encoded(value)))
@@ -111,13 +113,16 @@ impl HttpClient {
         let answer = self.get_with(path, &query)?;
         let value = serde_json::from_slice(&answer.body);
         match (answer.status, value) {
+            // A captive portal or a proxy also answers 200, with a page.
             (200, Ok(value)) => Ok((value, answer)),
             (status, _) => Err(ProbeError::UnexpectedResponse(status)),
         }
     }
 
     fn send(&self, request: http::request::Builder, body: Vec<u8>) -> Result<Answer, ProbeError> {
+        // The deadline is for all requests to this server: slow answers in a row do not add up.
         let left = self.deadline.since(now()).min(self.request_time_max);
+        // Where `ureq` waits, it makes a second of a time limit of zero.
         if left.is_zero() {
             return Err(ProbeError::Timeout);
         }
@@ -133,8 +138,10 @@ impl HttpClient {
         let request = self
             .agent
             .configure_request(request)
+            // Over all: the name, the connection, TLS and the whole body.
             .timeout_global(Some(left))
             .build();
+        // Around the request alone, since the skew is known to within this time.
         let sent = wall();
         let mut response = self.agent.run(request).map_err(ProbeError::from)?;
         let received = wall();
@@ -150,6 +157,7 @@ impl HttpClient {
             body: response
                 .body_mut()
                 .with_config()
+                // Another program may have the port, and send without end.
                 .limit(ANSWER_BYTES_MAX)
                 .read_to_vec()
                 .map_err(ProbeError::from)?,
@@ -163,12 +171,12 @@ impl Answer {
     }
 }
 
-/// In words that come after "`url`: ".
 impl ClockSkew {
     /// A `Date` has whole seconds, and was written at some time between the two.
     fn by_date(date: SystemTime, sent: SystemTime, received: SystemTime) -> Self {
         Self::between(
             seconds(date),
+            // The header cuts the fraction off, so the clock may have been up to a second further.
             seconds(date) + 1.0,
             seconds(sent),
             seconds(received),
@@ -190,6 +198,7 @@ impl ClockSkew {
         } else if self.most < 0.0 {
             self.most
         } else {
+            // The interval holds zero: the clocks may agree.
             0.0
         }
     }
@@ -218,6 +227,7 @@ fn encoded(text: &str) -> String {
     out
 }
 
+// A healthy server on this machine answers in milliseconds. `dashboard` shows its panel after it.
 const REQUEST_TIME_MAX: Duration = Duration::from_secs(2);
 /// A rate over a day, asked of a Prometheus that is busy with others.
 const PATIENT_TIME_MAX: Duration = Duration::from_secs(20);

@@ -10,6 +10,8 @@ pub(super) fn evaluate(clocks: &[(&'static str, ClockSkew)]) -> Vec<Finding> {
     }
     let mut findings = Vec::new();
     for (name, skew) in clocks {
+        // Only what is certain: a slow network makes the interval wide, and must not look like a
+        // wrong clock.
         let off = skew.certain();
         let status = match off.abs() {
             off if off > FAIL_S => Status::Fail,

@@ -17,6 +17,7 @@ pub(super) struct CollectorProbe {
 
 pub(super) fn probe(receiver: &Receiver, deadline: Stamp) -> CollectorProbe {
     let url = &receiver.target.url;
+    // A protobuf message without fields has no bytes. A receiver takes it, and stores nothing.
     let answer = HttpClient::new(&receiver.target, deadline).post_empty_message();
     // Only on this machine: on another, something else may have the port.
     let health = (receiver.target.is_local() && receiver.signal == "traces" && answer.is_ok())
@@ -43,6 +44,7 @@ impl CollectorProbe {
         let target = &self.receiver.target;
         let (url, signal) = (target.redacted(), self.receiver.signal);
         match &self.answer {
+            // Without an endpoint in the environment an app sends no traces, so nothing is missing.
             Err(error) if target.named_by == NamedBy::Default => vec![Finding::skip(
                 WHAT,
                 format!("{url}: {}, and nothing says that traces are sent", error),
@@ -77,6 +79,7 @@ impl CollectorProbe {
 
     fn unhealthy(&self) -> Option<Finding> {
         let health = self.health.as_ref()?;
+        // The extension answers 503 while a part of the Collector is not available.
         (health.status == 503).then(|| {
             Finding::warn(
                 WHAT,
@@ -89,6 +92,8 @@ impl CollectorProbe {
     fn cause(&self, error: &ProbeError) -> String {
         let url = &self.receiver.target.url;
         let remedy = match error {
+            // A gRPC server speaks HTTP/2 alone, and answers HTTP/1.1 with a frame or a closed
+            // connection.
             ProbeError::NotHttp(_) | ProbeError::Other(_) if url.port_u16() == Some(GRPC_PORT) => {
                 GRPC
             }
@@ -97,9 +102,12 @@ impl CollectorProbe {
             }
             ProbeError::Timeout => "it hangs, or a firewall drops the way to it",
             ProbeError::UnknownHost => "correct the host of the endpoint",
+            // rustls says so when the first bytes are no TLS record: the server has answered in
+            // plain text.
             ProbeError::Tls(how) if how.contains("InvalidContentType") => {
                 "the receiver has no TLS: the endpoint is http:// and not https://"
             }
+            // webpki refuses a CA's certificate as a server's own, which OpenSSL and curl accept.
             ProbeError::Tls(how) if how.contains("CaUsedAsEndEntity") => {
                 "its certificate is a CA's, as `openssl req -x509` makes it: make it with \
                  `-addext basicConstraints=critical,CA:FALSE` and `-addext subjectAltName=DNS:…`, \
@@ -130,6 +138,7 @@ impl CollectorProbe {
         let words = answer.text();
         let remedy = match status {
             200 => "another program has the port: a receiver answers in application/x-protobuf",
+            // Go's server says so in words to a request without TLS.
             400 if words.contains("HTTPS") => "the receiver has TLS: https://",
             401 | 403 => {
                 "OTEL_EXPORTER_OTLP_HEADERS needs the token: authorization=Bearer%20…; \
@@ -143,12 +152,14 @@ impl CollectorProbe {
             429 | 502 | 503 | 504 => "it has too much to do, or what is behind it is away",
             _ => "see the Collector's log",
         };
+        // The page of another program would only confuse.
         let words = if status == 200 { "" } else { &*words };
         let detail = match status {
             200 => format!("{url}: HTTP 200, and not as a receiver answers"),
             _ => quoted(&format!("{url}: HTTP {status}"), words),
         };
         let bad = match (target.named_by, status) {
+            // Something else has the usual port, and no app is set up to send there.
             (NamedBy::Default, _) => Status::Skip,
             // It will pass, and the exporter tries again.
             (_, 429 | 503) => Status::Warn,
@@ -162,6 +173,7 @@ impl CollectorProbe {
 fn is_otlp(answer: &Answer) -> bool {
     answer.media_type.starts_with("application/x-protobuf")
         || answer.media_type.starts_with("application/json")
+        // An empty message has no bytes, so an answer without a body and a type is one too.
         || (answer.media_type.is_empty() && answer.body.is_empty())
 }
 

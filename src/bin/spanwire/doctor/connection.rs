@@ -26,6 +26,7 @@ impl Connection {
     pub(super) fn like_exporter(destination: &OtlpDestination<'_>) -> Self {
         let headers = destination.headers().filter_map(|(name, value)| {
             let mut value = HeaderValue::from_bytes(value).ok()?;
+            // `Debug` of a sensitive value prints no content: it is mostly a token.
             value.set_sensitive(true);
             Some((name.parse().ok()?, value))
         });
@@ -49,11 +50,14 @@ impl Connection {
     /// A client for `url` alone.
     pub(super) fn agent(&self, url: &Uri) -> Agent {
         let mut config = Agent::config_builder()
+            // A 401 or 404 is an answer that the doctor explains.
             .http_status_as_error(false)
             // The exporter follows none either: it would carry the headers to another host.
             .max_redirects(0)
+            // One client asks one server, one request after the other.
             .max_idle_connections(1);
         if url.scheme_str() == Some("https") {
+            // Only then: reading the system's certificates takes time.
             config = config.tls_config(self.tls());
         }
         // Always set, since `ureq` would otherwise read the environment by rules of its own.
@@ -66,6 +70,7 @@ impl Connection {
         let roots: RootCerts = match &self.certificate_file {
             Some(file) => certificates(file).into_iter().into(),
             None => {
+                // The system's, since a company's own CA is installed there.
                 let native = rustls_native_certs::load_native_certs();
                 let roots = native.certs.iter();
                 roots
@@ -80,6 +85,7 @@ impl Connection {
         });
         TlsConfig::builder()
             .provider(TlsProvider::Rustls)
+            // Given explicitly: rustls has no default where several providers are compiled in.
             .unversioned_rustls_crypto_provider(Arc::new(rustls::crypto::ring::default_provider()))
             .root_certs(roots)
             .client_cert(client)

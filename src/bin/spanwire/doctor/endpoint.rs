@@ -46,6 +46,8 @@ pub(super) fn probe(targets: &Targets, deadline: Stamp) -> EndpointProbe {
     if let Some(Ok(answer)) = &answer
         && answer.status == 200
     {
+        // Only these are kept: an app may have thousands of series, and the other findings count
+        // families.
         let mut keep: Vec<String> = EXPORTED
             .iter()
             .map(|(metric, _)| metric.prometheus_name())
@@ -76,6 +78,8 @@ impl EndpointProbe {
                 MetricsTarget::At(target) => Some(&target.url),
                 MetricsTarget::Off(_) | MetricsTarget::AnyPort => None,
             },
+            // By a metric of ours, since another program on the port may have a `target_info` as
+            // well.
             is_read: self.exposition.families.iter().any(|name| is_ours(name)),
             id: info
                 .and_then(|info| info.labels.get("service_instance_id"))
@@ -109,6 +113,8 @@ impl EndpointProbe {
         match &self.answer {
             Some(Ok(answer)) if answer.status == 200 => self.examine(target),
             Some(Ok(answer)) => vec![refused(target, answer)],
+            // A failure even at the default address: an app that runs here serves its metrics by
+            // default.
             Some(Err(error)) => vec![unreachable(target, error)],
             None => Vec::new(),
         }
@@ -129,6 +135,7 @@ impl EndpointProbe {
             .iter()
             .map(|metric| metric.prometheus_name())
             .collect();
+        // A newer app has names that the dashboards and alerts of this command do not know.
         let unknown: Vec<&String> = self
             .exposition
             .families
@@ -214,6 +221,7 @@ impl EndpointProbe {
         for (metric, noun) in EXPORTED {
             let name = metric.prometheus_name();
             for sample in self.exposition.named(&name) {
+                // The conventions leave `error.type` out where an export succeeded.
                 if let Some(why) = sample
                     .labels
                     .get("error_type")
@@ -225,11 +233,13 @@ impl EndpointProbe {
         }
         for sample in self.exposition.named(&SPOOL_ITEMS.prometheus_name()) {
             let label = |name| sample.labels.get(name).map_or("", String::as_str);
+            // Only what the spool gave up. What waits there, or was sent later, is not lost.
             if label("spanwire_outcome") == "dropped" {
                 let what = format!("items on disk ({})", shown(label("error_type")));
                 *lost.entry(what).or_default() += sample.value;
             }
         }
+        // A counter may be there at zero.
         lost.retain(|_, number| *number > 0.0);
         let list: Vec<String> = lost.iter().map(|(what, n)| format!("{n} {what}")).collect();
         (!list.is_empty()).then(|| {
@@ -246,6 +256,7 @@ impl EndpointProbe {
     fn refused_hosts(&self) -> Option<Finding> {
         let name = ENDPOINT_REFUSED.prometheus_name();
         let mut refused = self.exposition.named(&name);
+        // One for each reason. The others, such as a full house, are no matter of configuration.
         let forbidden = refused.find(|sample| {
             sample.labels.get("error_type").map(String::as_str) == Some(FORBIDDEN_HOST)
         })?;
@@ -276,6 +287,7 @@ fn refused(target: &Target, answer: &Answer) -> Finding {
             format!("TelemetryBuilder::allowed_host({host:?}), or ask it by 127.0.0.1"),
         );
     }
+    // A proxy answers 503 too, so the words decide.
     if status == 503 && words.starts_with("telemetry is paused") {
         return Finding::warn(
             WHAT,
@@ -299,6 +311,7 @@ fn unreachable(target: &Target, error: &ProbeError) -> Finding {
             "start the app; if it runs, its log or Telemetry::warnings says why it does not \
              listen, and Telemetry::prometheus_addr where it does: --metrics URL"
         }
+        // Nothing on the way to this machine itself drops packets, so the app is the cause.
         ProbeError::Timeout if target.is_local() => {
             "the app is stopped or hangs, or its 16 connections are taken"
         }

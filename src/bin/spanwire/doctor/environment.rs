@@ -9,11 +9,14 @@ use crate::bundle::STACK;
 use crate::text::{count, few};
 
 pub(super) fn evaluate(config: &ResolvedConfig) -> Vec<Finding> {
+    // `vars` would panic at a variable that is not Unicode, whoever set it.
     let mut set: Vec<String> = std::env::vars_os()
+        // OpenTelemetry's specification takes an empty variable for one that is not set.
         .filter(|(_, value)| !value.is_empty())
         .map(|(name, _)| name.to_string_lossy().into_owned())
         .filter(|name| name.starts_with("SPANWIRE_") || name.starts_with("OTEL_") || is_read(name))
         .collect();
+    // The system gives them in any order, and two runs are to print the same.
     set.sort_unstable();
     let mut findings: Vec<Finding> = config
         .warnings()
@@ -88,10 +91,12 @@ fn misspelt(name: &str) -> Option<Finding> {
     let near = nearest.filter(|(distance, _)| *distance <= NEAR);
     let remedy = match near {
         Some((_, known)) => format!("did you mean {known}?"),
+        // Another library of the process may read it.
         None if name.starts_with("OTEL_") => return None,
         None => "docs/reference/environment.md in the sources of spanwire lists every variable"
             .to_owned(),
     };
+    // Never the value: it may be a token.
     let detail = format!("nothing reads {}", few(&[name]));
     Some(Finding::warn(WHAT, detail, remedy))
 }
@@ -102,9 +107,11 @@ fn is_read(name: &str) -> bool {
 
 /// Those that the servers' files and what starts them read.
 fn stack_variables() -> BTreeSet<String> {
+    // A guide reads no variable, so a name that stands only there is read by nothing.
     let files = STACK.files().filter(|file| !file.path.ends_with(".md"));
     let mut found: BTreeSet<String> = files
         .flat_map(|file| names(file.text()).map(str::to_owned).collect::<Vec<_>>())
+        // These are for a stack without Docker, whose scripts are not in the bundle.
         .chain(["SPANWIRE_STACK_DIR", "SPANWIRE_STACK_PROMETHEUS_YML"].map(str::to_owned))
         .collect();
     // What only begins like one, in a comment.

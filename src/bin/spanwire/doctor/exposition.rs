@@ -25,6 +25,7 @@ impl Exposition {
     pub(super) fn read(text: &str, keep: &[String]) -> Self {
         let mut read = Self::default();
         for line in text.lines() {
+            // Families are read from their types: a histogram's samples have names with suffixes.
             if let Some(about) = line.strip_prefix("# TYPE ") {
                 let family = about.split(' ').next().unwrap_or_default();
                 read.families.insert(family.to_owned());
@@ -33,6 +34,7 @@ impl Exposition {
                 continue;
             }
             read.series += 1;
+            // Labels are read only where they are needed: most lines end here.
             let name = line.split(['{', ' ']).next().unwrap_or_default();
             if keep.iter().any(|kept| kept == name) {
                 read.samples.extend(sample(line));
@@ -55,6 +57,7 @@ fn sample(line: &str) -> Option<Sample> {
     if let Some(inner) = rest.strip_prefix('{') {
         rest = inner;
         loop {
+            // The format allows a comma after the last label.
             rest = rest.trim_start_matches([',', ' ']);
             if let Some(after) = rest.strip_prefix('}') {
                 rest = after;
@@ -69,6 +72,7 @@ fn sample(line: &str) -> Option<Sample> {
     Some(Sample {
         name: name.to_owned(),
         labels,
+        // A timestamp or an exemplar may follow the value. Rust's parser takes `NaN` and `+Inf`.
         value: rest.split_whitespace().next()?.parse().ok()?,
     })
 }
@@ -77,6 +81,7 @@ fn sample(line: &str) -> Option<Sample> {
 fn unquoted(text: &str) -> Option<(String, &str)> {
     let mut value = String::new();
     let mut characters = text.char_indices();
+    // A value may hold braces and commas, so only its own quote ends it.
     while let Some((at, character)) = characters.next() {
         match character {
             '"' => return Some((value, text.get(at + 1..)?)),

@@ -47,6 +47,7 @@ impl Finding {
         detail: impl Into<String>,
         remedy: impl Into<String>,
     ) -> Self {
+        // Empty is none, so that callers with a text to choose need no `Option`.
         let remedy = Some(remedy.into()).filter(|remedy| !remedy.is_empty());
         Self {
             status,

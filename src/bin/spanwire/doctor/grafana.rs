@@ -25,11 +25,13 @@ pub(super) struct GrafanaProbe {
 pub(super) fn probe(target: &Target, deadline: Stamp) -> GrafanaProbe {
     let client = HttpClient::new(target, deadline);
     let (health, clock_skew) = match client.json("/api/health") {
+        // Many programs have a path `/api/health`. This field is Grafana's.
         Ok((health, answer)) if health["database"].is_string() => (Ok(health), answer.clock_skew),
         Ok((_, answer)) => (Err(ProbeError::UnexpectedResponse(answer.status)), None),
         Err(error) => (Err(error), None),
     };
     let gone = health.as_ref().err().cloned();
+    // The other questions would only take their time limits.
     let only_if_there = || gone.clone().map_or(Ok(()), Err);
     GrafanaProbe {
         target: target.clone(),
@@ -55,6 +57,8 @@ fn dashboards(client: &HttpClient) -> Result<Vec<String>, ProbeError> {
 }
 
 fn sources(client: &HttpClient) -> Result<Vec<String>, ProbeError> {
+    // `/api/datasources` needs rights that a viewer has not. These settings go to each page of
+    // Grafana's.
     let (settings, answer) = client.json("/api/frontend/settings")?;
     let sources = settings["datasources"].as_object();
     let sources = sources.ok_or(ProbeError::UnexpectedResponse(answer.status))?;
@@ -79,6 +83,7 @@ impl GrafanaProbe {
             _ => Finding::warn(WHAT, format!("its database fails, at {url}"), "see its log"),
         }];
         findings.push(self.shows());
+        // Where they cannot be seen, nothing is said: the finding above has the reason.
         if let Ok(kinds) = &self.sources
             && !kinds.iter().any(|kind| kind == "prometheus")
         {
@@ -98,6 +103,8 @@ impl GrafanaProbe {
                 let detail = "it shows its dashboards only after a login";
                 return Finding::skip(WHAT, detail, "look there yourself");
             }
+            // The client follows no redirects. Grafana's own `enforce_domain` answers any other
+            // name so.
             Err(ProbeError::UnexpectedResponse(301 | 302 | 307 | 308)) => {
                 let detail =
                     "it redirects requests for its dashboards under this name to another name";

@@ -18,6 +18,7 @@ pub(super) struct JaegerProbe {
 
 pub(super) fn probe(target: &Target, deadline: Stamp) -> JaegerProbe {
     let client = HttpClient::new(target, deadline);
+    // The stable interface first: the other one belongs to Jaeger's own page.
     let answer = match client.json("/api/v3/services") {
         // Of before Jaeger 1.x had it.
         Err(ProbeError::UnexpectedResponse(_)) => client.json("/api/services"),

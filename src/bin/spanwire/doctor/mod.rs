@@ -79,9 +79,11 @@ pub(super) fn text_at(url: &Uri) -> Option<String> {
 }
 
 fn examine(options: &Doctor) -> Report {
+    // The library's own rules read the environment, so the doctor cannot differ from an app.
     let config = Telemetry::builder(UNKNOWN_SERVICE).resolve();
     let mut findings = environment::evaluate(&config);
     let targets = Targets::new(options, &config);
+    // One point in time for all, since all begin now.
     let deadline = now().plus(SECTION_TIME_MAX);
     let probes = thread::scope(|scope| {
         let endpoint = scope.spawn(|| endpoint::probe(&targets, deadline));
@@ -95,6 +97,7 @@ fn examine(options: &Doctor) -> Report {
         let jaeger = scope.spawn(|| jaeger::probe(&targets.jaeger, deadline));
         let alertmanager = scope.spawn(|| alertmanager::probe(&targets.alertmanager, deadline));
         let grafana = scope.spawn(|| grafana::probe(&targets.grafana, deadline));
+        // All are started before the first is waited for.
         Probes {
             endpoint: joined(endpoint),
             prometheus: joined(prometheus),
@@ -104,6 +107,7 @@ fn examine(options: &Doctor) -> Report {
             grafana: joined(grafana),
         }
     });
+    // In the order of the way from the app to the screen: the first problem mostly causes the next.
     findings.extend(probes.endpoint.evaluate());
     findings.extend(scrape::evaluate(
         &probes.prometheus,
@@ -114,7 +118,9 @@ fn examine(options: &Doctor) -> Report {
         findings.extend(receiver.evaluate());
     }
     let configured = config.service_name();
+    // Without a name here, any service in Jaeger may be the app.
     let configured = Some(&*configured).filter(|name| *name != UNKNOWN_SERVICE);
+    // The app's own word first: its builder may have set another name than this environment.
     let service = probes.endpoint.service().or(configured);
     findings.extend(probes.jaeger.evaluate(service));
     findings.extend(probes.alertmanager.evaluate());
@@ -138,6 +144,7 @@ impl Probes {
     fn clocks(&self) -> Vec<(&'static str, ClockSkew)> {
         let collector = self
             .collector
+            // Signals mostly share a Collector, and one clock is enough.
             .first()
             .and_then(collector::CollectorProbe::clock_skew);
         [

@@ -17,6 +17,7 @@ pub(super) enum ProbeError {
     UnexpectedResponse(u16),
 }
 
+/// In words that come after "`url`: ".
 impl fmt::Display for ProbeError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -39,17 +40,21 @@ impl From<ureq::Error> for ProbeError {
         match error {
             ureq::Error::Timeout(_) => Self::Timeout,
             ureq::Error::HostNotFound => Self::UnknownHost,
+            // Bytes came, and they are no HTTP/1.1: gRPC, TLS or something else.
             ureq::Error::Protocol(error) => Self::NotHttp(error.to_string()),
             ureq::Error::Rustls(error) => Self::Tls(error.to_string()),
             ureq::Error::BodyExceedsLimit(_) => Self::TooLarge,
             ureq::Error::Io(error) => match error.kind() {
                 io::ErrorKind::ConnectionRefused => Self::Refused,
                 io::ErrorKind::TimedOut => Self::Timeout,
+                // A server that understands nothing closes the connection. Whether that comes as an
+                // end or as a reset depends on what it had read.
                 io::ErrorKind::UnexpectedEof
                 | io::ErrorKind::ConnectionReset
                 | io::ErrorKind::ConnectionAborted => {
                     Self::NotHttp("the connection was closed".into())
                 }
+                // rustls hands its errors through `Read` and `Write` as I/O errors.
                 _ => match error.get_ref().and_then(|inner| inner.downcast_ref()) {
                     Some(error) => Self::Tls(rustls::Error::to_string(error)),
                     None => Self::Other(error.to_string()),

@@ -64,6 +64,8 @@ pub(super) struct Rule {
 pub(super) fn probe(target: &Target, job: &str, deadline: Stamp) -> PrometheusProbe {
     let client = HttpClient::new(target, deadline);
     let (version, mut clock_skew) = match client.json("/api/v1/status/buildinfo") {
+        // VictoriaMetrics, Thanos and others answer here as well. Whatever they lack is skipped
+        // below.
         Ok((info, answer)) if info["status"] == "success" => {
             (Ok(text(&info["data"]["version"])), answer.clock_skew)
         }
@@ -76,14 +78,17 @@ pub(super) fn probe(target: &Target, job: &str, deadline: Stamp) -> PrometheusPr
     if gone.is_none()
         && let Ok(by_query) = clock(&client)
     {
+        // More exact than the header's whole seconds.
         clock_skew = Some(by_query);
     }
     // It is there in every app, for as long as that runs.
     let presence = ERROR_RATE_THRESHOLD.prometheus_name();
+    // `timestamp` is the sample's own. The result of a query always has the time of the query.
     let ages = format!("time() - max by (job) (timestamp({presence}))");
     let targets = only_if_there().and_then(|()| targets(&client));
     let is_scraped = |targets: &Vec<ScrapeTarget>| targets.iter().any(|target| target.job == job);
     let has_job = match &targets {
+        // The configuration may be large, so it is read only to explain a job that is missing.
         Ok(targets) if !is_scraped(targets) => has_job(&client, job).unwrap_or(false),
         _ => false,
     };
@@ -124,6 +129,7 @@ impl PrometheusProbe {
 /// what comes a second time under another.
 fn target_info(job: &str) -> String {
     let presence = ERROR_RATE_THRESHOLD.prometheus_name();
+    // The job is an argument of the command: a quote in it must not end the string.
     let job = job.replace('\\', r"\\").replace('"', r#"\""#);
     format!(r#"target_info and on (job, instance) ({presence} or up{{job="{job}"}})"#)
 }
@@ -141,6 +147,7 @@ pub(super) fn query(client: &HttpClient, expression: &str) -> Result<Vec<Series>
     let result = data["result"].as_array();
     let series = result.into_iter().flatten().filter_map(|series| {
         let labels = serde_json::from_value(series["metric"].clone()).ok()?;
+        // Prometheus writes numbers as text, since JSON has no NaN and no infinity.
         let value = series["value"][1].as_str()?.parse().ok()?;
         Some(Series { labels, value })
     });
@@ -160,6 +167,7 @@ fn clock(client: &HttpClient) -> Result<ClockSkew, ProbeError> {
 }
 
 fn targets(client: &HttpClient) -> Result<Vec<ScrapeTarget>, ProbeError> {
+    // Without those that relabelling dropped: in a cluster they are thousands.
     let data = data(client, "/api/v1/targets", &[("state", "active")])?;
     let targets = data["activeTargets"].as_array();
     Ok(targets
@@ -206,6 +214,7 @@ fn unreachable_alertmanager(known: &[String], deadline: Stamp) -> Option<(String
     });
     local.take(ALERTMANAGERS_MAX).find_map(|(url, parsed)| {
         let base: Uri = origin(&parsed).parse().ok()?;
+        // Any answer will do, also a 404 behind a path prefix.
         let error = HttpClient::local(&base, deadline).get("/-/healthy").err()?;
         // With TLS of a private CA it is there all the same.
         let is_unreachable = matches!(error, ProbeError::Refused | ProbeError::Timeout);
@@ -216,6 +225,8 @@ fn unreachable_alertmanager(known: &[String], deadline: Stamp) -> Option<(String
 /// Looks for the job in the configuration as Prometheus writes it.
 fn has_job(client: &HttpClient, job: &str) -> Result<bool, ProbeError> {
     let config = text(&data(client, "/api/v1/status/config", &[])?["yaml"]);
+    // By lines: Prometheus writes its configuration anew, one key a line, and a YAML parser for
+    // this one question would be one more dependency.
     let mut names = config.lines().filter_map(|line| {
         let name = line.trim_start_matches([' ', '-']);
         let name = name.strip_prefix("job_name:")?.trim();
@@ -229,4 +240,5 @@ fn text(value: &Value) -> String {
 }
 
 /// So many Alertmanagers are asked whether they are there.
+// Each of them may take its time limit.
 const ALERTMANAGERS_MAX: usize = 3;

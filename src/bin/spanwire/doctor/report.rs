@@ -21,6 +21,7 @@ impl Report {
     pub(super) fn new(findings: Vec<Finding>, firing: Vec<String>) -> Self {
         Self {
             version: env!("CARGO_PKG_VERSION"),
+            // A warning does not fail the command: what it is about may be as the user wants it.
             ok: findings.iter().all(|found| found.status != Status::Fail),
             firing,
             findings,

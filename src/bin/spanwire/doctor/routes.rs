@@ -24,8 +24,10 @@ pub(super) fn doubled(target_info: &[Series]) -> Routes {
     let mut ways = Routes::new();
     for series in target_info {
         let label = |name: &str| series.labels.get(name).cloned().unwrap_or_default();
+        // An app without an id cannot be told from another one.
         let Some(id) = id(series) else { continue };
         let way = (label("job"), label("instance"));
+        // A set: the same way twice, as after a change of another label, is one.
         ways.entry(id.to_owned()).or_default().insert(way);
     }
     ways.retain(|_, ways| ways.len() > 1);

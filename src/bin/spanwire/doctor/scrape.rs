@@ -69,6 +69,7 @@ fn scrape(probe: &PrometheusProbe, job: &str, app: App<'_>) -> Vec<Finding> {
                 few(&intervals)
             ),
         ));
+        // The first is enough: the interval is mostly that of the whole job.
         let slow = ours
             .iter()
             .find(|target| interval_s(&target.interval).is_some_and(|s| s > INTERVAL_MAX_S));
@@ -85,6 +86,7 @@ fn scrape(probe: &PrometheusProbe, job: &str, app: App<'_>) -> Vec<Finding> {
             ));
         }
     }
+    // Also where others are up: each target is an app of its own.
     let down = ours.iter().filter(|target| target.health != "up");
     findings.extend(down.take(DOWN_MAX).map(|target| not_up(target)));
     findings.extend(not_targeted(probe, &ours, job, app));
@@ -103,6 +105,8 @@ fn not_targeted(
     let port = port(url);
     let has_port =
         |target: &&ScrapeTarget| target.url.parse().is_ok_and(|url| self::port(&url) == port);
+    // The port alone, since the host may have another name as Prometheus sees it. Where its id has
+    // arrived, the app is there by whatever way.
     if ours.iter().any(has_port) || !jobs_of_app(probe, app).is_empty() {
         return None;
     }
@@ -121,6 +125,7 @@ fn not_targeted(
 fn jobs_of_app<'a>(probe: &'a PrometheusProbe, app: App<'_>) -> BTreeSet<&'a str> {
     let series = probe.target_info.iter().flatten();
     series
+        // Two apps without an id would be equal.
         .filter(|series| app.id.is_some() && id(series) == app.id)
         .filter_map(|series| Some(series.labels.get("job")?.as_str()))
         .collect()
@@ -141,6 +146,7 @@ fn port(url: &Uri) -> u16 {
 
 fn not_up(target: &ScrapeTarget) -> Finding {
     let url = shown(&target.url);
+    // Prometheus spreads first scrapes over an interval.
     if target.health == "unknown" {
         return Finding::warn(
             SCRAPE,
@@ -155,6 +161,7 @@ fn not_up(target: &ScrapeTarget) -> Finding {
 /// From Prometheus' words to what to do.
 fn cause(target: &ScrapeTarget) -> String {
     let error = &target.error;
+    // Prometheus has no codes for it: these are texts of Go's network library and of its scraper.
     let says = |words: &[&str]| words.iter().any(|word| error.contains(word));
     if says(&["connection refused"]) {
         "nothing listens there as Prometheus sees it: start the app, or take it out of the \
@@ -162,6 +169,7 @@ fn cause(target: &ScrapeTarget) -> String {
          127.0.0.1 is the container and the machine is host.docker.internal"
             .into()
     } else if says(&["403"]) {
+        // The name that the scrape has in its `Host` is what the app must allow.
         let host = target.url.parse::<Uri>().ok();
         let host = host
             .as_ref()
@@ -200,6 +208,7 @@ fn no_target(
             few(&arriving)
         );
         return match &probe.target_info {
+            // The app that was read is known by its id, and nothing of it has arrived.
             Ok(_) if app.id.is_some() && jobs_of_app(probe, app).is_empty() => Finding::warn(
                 SCRAPE,
                 format!("{others}, and not those of the app that was read"),
@@ -294,6 +303,7 @@ fn arrival(probe: &PrometheusProbe, job: &str, app: App<'_>) -> Option<Finding> 
 fn routes(probe: &PrometheusProbe) -> Option<Finding> {
     let series = probe.target_info.as_ref().ok()?;
     let doubled = doubled(series);
+    // One is named as an example. They mostly have the same cause.
     let (id, ways) = doubled.iter().next()?;
     let ways: Vec<String> = ways
         .iter()
@@ -315,6 +325,7 @@ fn routes(probe: &PrometheusProbe) -> Option<Finding> {
 fn exemplars(probe: &PrometheusProbe) -> Finding {
     let what = "exemplars";
     match &probe.features {
+        // The flag is one text with commas.
         Ok(features) if features.contains("exemplar-storage") => {
             Finding::ok(what, "Prometheus stores them")
         }
@@ -332,6 +343,7 @@ fn interval_s(text: &str) -> Option<f64> {
     let mut total = 0.0;
     let mut rest = text;
     while !rest.is_empty() {
+        // A number without a unit is no duration of Prometheus'.
         let digits = rest.find(|c: char| !c.is_ascii_digit())?;
         let (number, after) = rest.split_at(digits);
         let letters = after
@@ -344,6 +356,7 @@ fn interval_s(text: &str) -> Option<f64> {
             "m" => 60.0,
             "h" => 3600.0,
             "d" => 86_400.0,
+            // Weeks and years are no scrape interval. An unknown interval gives no finding.
             _ => return None,
         };
         total += number.parse::<f64>().ok()? * unit_s;

@@ -73,6 +73,8 @@ impl Targets {
 impl Target {
     fn new(url: Uri, named_by: NamedBy, config: &ResolvedConfig) -> Self {
         Self {
+            // The environment's proxy holds for each server, as it does for the exporters and for
+            // curl.
             connection: Connection::through(config.proxy_for(&url.to_string())),
             url,
             named_by,
@@ -84,10 +86,12 @@ impl Target {
     pub(super) fn redacted(&self) -> String {
         let path = self.url.path().trim_end_matches('/');
         let usual = ["/metrics", "/v1/traces", "/v1/metrics", "/v1/logs"];
+        // What Spanwire adds itself is no secret, and tells the signals apart.
         let end = usual.into_iter().rev().find(|end| path.ends_with(end));
         let end = end.unwrap_or_default();
         let origin = origin(&self.url);
         match self.named_by {
+            // What a flag names the user has just typed, so it is shown.
             NamedBy::Environment if path != end => format!("{origin}/***{end}"),
             _ => format!("{origin}{path}"),
         }
@@ -130,6 +134,8 @@ fn target(flag: Option<&Uri>, usual: &'static str, config: &ResolvedConfig) -> T
 fn metrics(options: &Doctor, config: &ResolvedConfig) -> MetricsTarget {
     if let Some(flag) = &options.metrics {
         let mut url = flag.clone();
+        // `--metrics http://127.0.0.1:9465` means the metrics there. A query may hold a token, so
+        // it stays.
         if flag.path() == "/" {
             let query = flag
                 .query()
@@ -154,6 +160,7 @@ fn metrics(options: &Doctor, config: &ResolvedConfig) -> MetricsTarget {
         }
         (None, _) => return MetricsTarget::Off(METRICS_EXPORTER),
     };
+    // The app asks the system for a port, which only the app knows.
     if port == 0 {
         return MetricsTarget::AnyPort;
     }
@@ -161,6 +168,7 @@ fn metrics(options: &Doctor, config: &ResolvedConfig) -> MetricsTarget {
     let host = match host {
         "0.0.0.0" => "127.0.0.1".to_owned(),
         "::" => "[::1]".to_owned(),
+        // An IPv6 address needs brackets in a URL.
         host if host.contains(':') => format!("[{host}]"),
         host => host.to_owned(),
     };
@@ -200,7 +208,9 @@ fn receivers(options: &Doctor, config: &ResolvedConfig) -> Vec<Receiver> {
             return named;
         }
     }
+    // With a flag, or where no signal is sent: one probe for traces stands for all.
     let mut target = target(options.collector.as_ref(), LOCAL_COLLECTOR, config);
+    // A base URL and a signal's own URL are both usual.
     if !target.url.path().ends_with(TRACES_PATH) {
         let base = target.url.to_string();
         let whole = format!("{}{TRACES_PATH}", base.trim_end_matches('/'));

@@ -9,6 +9,7 @@ use crate::text::shown;
 
 /// What the labels of the app's `target_info` say; nothing for an app that is not Tauri's.
 pub(super) fn evaluate(info: &BTreeMap<String, String>) -> Option<Finding> {
+    // Prometheus' labels have no dots.
     let label = |attribute: &str| info.get(&attribute.replace('.', "_"));
     let way = label(TAURI_WAY)?;
     let version = label(TAURI_VERSION).map_or("", String::as_str);
@@ -23,6 +24,7 @@ pub(super) fn evaluate(info: &BTreeMap<String, String>) -> Option<Finding> {
         "turned_off" => "the app calls Builder::without_seam; docs/guide/tauri.md",
         "isolation" => "the isolation pattern leaves no other way; docs/guide/tauri.md",
         "android" => "Android leaves no other way; docs/guide/tauri.md",
+        // A newer plugin may have further reasons.
         _ => "see the app's log",
     };
     let detail = format!(

@@ -13,6 +13,7 @@ impl Window {
     pub(crate) fn parse(text: &str) -> Result<Self, String> {
         let bad = || "it is no time like 90s, 5m or 1h".to_owned();
         let (number, unit) = text
+            // The last character, and not the last byte: the argument may be any text.
             .char_indices()
             .next_back()
             .and_then(|(end, unit)| Some((text.get(..end)?, unit)))
@@ -40,6 +41,7 @@ impl Window {
         let Self { seconds } = self;
         // The alerts judge five minutes by the hour before.
         let before = seconds * 12;
+        // The job stands in quotes in each expression, so a quote of its own must not end them.
         let job = job.replace('\\', r"\\").replace('"', r#"\""#);
         // A name that another begins with comes after it, and the job, which may hold anything, last.
         expression
@@ -63,6 +65,7 @@ impl fmt::Display for Window {
     }
 }
 
+// Below it a rate has too few samples, even where Prometheus scrapes each second.
 const SECONDS_MIN: u64 = 5;
 const SECONDS_MAX: u64 = 24 * 3_600;
 const SHORT_SECONDS: u64 = 120;

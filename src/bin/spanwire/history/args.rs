@@ -82,6 +82,7 @@ pub(crate) struct Which {
     name: Option<String>,
 
     /// Only of this kind
+    // A list, so that a misspelt kind is refused and does not match nothing.
     #[arg(long, value_name = "KIND", value_parser = KINDS)]
     kind: Option<String>,
 

@@ -23,6 +23,7 @@ fn clean(out: &mut impl Write, options: &Clean) -> Result<Outcome, Failure> {
         writeln!(out, "would delete {}", counted(would))?;
         return Ok(Outcome::Good);
     }
+    // A log file needs no line that overwrites itself.
     let shows = io::stderr().is_terminal();
     let cleaned = cleanup.run(&path, |done, all| {
         if shows {
@@ -31,6 +32,7 @@ fn clean(out: &mut impl Write, options: &Clean) -> Result<Outcome, Failure> {
                 io::stderr(),
                 "\r{} of {}",
                 figures::whole(done),
+                // The app may write on, so more may be deleted than was counted at the start.
                 figures::whole(all.max(done))
             );
         }

@@ -52,6 +52,7 @@ fn sides(options: &Compare) -> (Filter, Filter) {
         || options.after.is_some()
         || options.before_version.is_some()
         || options.after_version.is_some();
+    // One file without sides would be compared with itself. clap cannot express this condition.
     if options.files.len() < 2 && !said {
         misused(
             ErrorKind::MissingRequiredArgument,
@@ -65,6 +66,7 @@ fn sides(options: &Compare) -> (Filter, Filter) {
         let Ok(since) = now.duration_since(at) else {
             misused(ErrorKind::ValueValidation, "--at lies in the future");
         };
+        // Where the system's time does not reach back so far, the side has no start.
         if let Some(start) = at.checked_sub(since) {
             before = before.since(start);
         }
@@ -128,6 +130,7 @@ fn row(change: &SeriesChange) -> Vec<String> {
             figures::whole(stats.count)
         }
     };
+    // A quantile of a side without data would be 0, and look like a change.
     let both = change.before.is_some() && change.after.is_some();
     let seconds =
         |value: f64| figures::time(Duration::try_from_secs_f64(value).unwrap_or_default());
@@ -159,9 +162,11 @@ fn cell(change: &Change, text: &dyn Fn(f64) -> String, relative: bool) -> String
         Certainty::Certain => "!!",
         Certainty::Likely => "!",
         Certainty::Unclear => "~",
+        // The enum is `#[non_exhaustive]`.
         _ => "?",
     };
     let by = match change.ratio().filter(|_| relative) {
+        // From there on a percentage is hard to read.
         Some(ratio) if ratio >= 10.0 => format!(" ×{ratio:.0}"),
         Some(ratio) => format!(" {:+.0} %", (ratio - 1.0) * 100.0),
         None => String::new(),

@@ -17,6 +17,8 @@ pub(super) fn run(out: &mut impl Write, options: &Export) -> io::Result<Outcome>
         match &options.output {
             None => {
                 export(
+                    // Standard output flushes at each line: a million records would be a million
+                    // writes.
                     &mut BufWriter::new(&mut *out),
                     history,
                     &filter,
@@ -49,9 +51,11 @@ fn to_file(
         let text = format!("{} cannot be written: {error}", path.display());
         Failure::of(io::Error::new(error.kind(), text))
     };
+    // An existing file is never overwritten: it may be the history itself.
     let file = OpenOptions::new().write(true).create_new(true).open(path);
     let mut file = BufWriter::new(file.map_err(named)?);
     let exported = match export(&mut file, history, filter, format, true) {
+        // `main` would call it the answer, and name no file.
         Err(Failure::Output(error)) => Err(named(error)),
         done => done,
     };
@@ -73,9 +77,11 @@ fn export(
     let progress = told && io::stderr().is_terminal();
     if format == Format::Csv {
         out.write_all(COLUMNS.join(",").as_bytes())?;
+        // RFC 4180's line end, whatever the system's is.
         out.write_all(b"\r\n")?;
     }
     let mut exported = 0;
+    // One at a time: a history may be larger than the memory.
     for record in history.records(filter)? {
         let record = record?;
         match format {
@@ -87,6 +93,7 @@ fn export(
             let _ = write!(io::stderr(), "\r{} records", figures::whole(exported));
         }
     }
+    // `BufWriter` ignores errors when it is dropped.
     out.flush()?;
     if progress && exported >= PROGRESS_EVERY {
         let _ = writeln!(io::stderr(), "\r{} records", figures::whole(exported));
@@ -98,6 +105,7 @@ fn export(
 fn csv_line(out: &mut impl Write, record: &Record) -> io::Result<()> {
     let text = |value: &Option<String>| quoted(value.as_deref().unwrap_or_default());
     let stage = |stage: Option<Duration>| stage.map(millis).unwrap_or_default();
+    // The length ties the cells to the headings: one without the other does not compile.
     let cells: [String; COLUMNS.len()] = [
         record.id.to_string(),
         quoted(&record.series.kind),

@@ -5,6 +5,7 @@ use std::time::Duration;
 /// Three digits and a unit: `1.23 ms`.
 pub(super) fn time(duration: Duration) -> String {
     let seconds = duration.as_secs_f64();
+    // From here on three digits are whole seconds.
     if seconds >= 99.95 {
         return format!("{} s", whole(seconds.round() as u64));
     }
@@ -30,6 +31,7 @@ pub(super) fn number(value: f64) -> String {
 fn digits(value: f64) -> String {
     if value == 0.0 {
         "0".to_owned()
+    // The bounds are half a digit below the powers of ten: 99.96 is written as 100, not as 100.0.
     } else if value >= 99.95 {
         format!("{value:.0}")
     } else if value >= 9.995 {
@@ -57,6 +59,7 @@ pub(super) fn whole(value: u64) -> String {
 pub(super) fn percent(share: f64) -> String {
     if share == 0.0 {
         "0 %".to_owned()
+    // It must not be written as 0.00 %: something did fail.
     } else if share < 0.0001 {
         "<0.01 %".to_owned()
     } else {

@@ -8,6 +8,7 @@ use spanwire::history::query::{Certainty, Change, Record, SeriesStats};
 use super::moment;
 
 pub(super) fn ms(duration: Duration) -> Value {
+    // With a fraction, so that nothing below a millisecond is lost.
     json!(duration.as_nanos() as f64 / 1e6)
 }
 
@@ -22,6 +23,7 @@ pub(super) fn record(record: &Record) -> Value {
         ("name", Some(json!(record.series.name))),
         (
             "webview",
+            // An operation belongs to no webview, and the history writes that as an empty text.
             Some(json!(record.series.webview)).filter(|is| is != ""),
         ),
         ("service", Some(json!(&*record.service))),

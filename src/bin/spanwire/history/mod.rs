@@ -45,6 +45,7 @@ pub(super) fn answer(out: &mut impl Write, query: &Query) -> io::Result<Outcome>
 pub(crate) fn file(named: Option<&PathBuf>) -> PathBuf {
     let from_environment = || {
         let value = std::env::var_os(FILE_VARIABLE)?;
+        // An empty variable counts as unset, as in the library.
         (!value.is_empty()).then(|| PathBuf::from(value))
     };
     named.cloned().or_else(from_environment).unwrap_or_else(|| {
@@ -57,6 +58,7 @@ pub(crate) fn file(named: Option<&PathBuf>) -> PathBuf {
 
 /// Ends the process as clap does for arguments that it does not understand.
 fn misused(kind: ErrorKind, message: &str) -> ! {
+    // clap ends the process with code 2 and the usage, as for each other mistake in the arguments.
     let mut command = args::Query::augment_subcommands(clap::Command::new("spanwire"));
     command.error(kind, message).exit()
 }
@@ -106,6 +108,8 @@ pub(crate) fn told(done: Result<Outcome, Failure>) -> io::Result<Outcome> {
         Err(Failure::History(error)) => error,
     };
     let mut text = format!("error: {error}");
+    // `Display` of the library's errors leaves out the cause, which is mostly SQLite's or the
+    // system's.
     let mut cause = error.source();
     while let Some(error) = cause {
         text += &format!(": {error}");

@@ -56,6 +56,7 @@ pub(super) fn ago(text: &str) -> Result<SystemTime, String> {
 /// `90s`, `15m`, `2h`, `7d`, `4w`.
 pub(super) fn duration(text: &str) -> Result<Duration, String> {
     let bad = || "it is not a length of time like 30s, 15m, 2h, 7d or 4w".to_owned();
+    // The last character, which may have several bytes.
     let unit = text.chars().last().ok_or_else(bad)?;
     let seconds = match unit {
         's' => 1,
@@ -66,11 +67,13 @@ pub(super) fn duration(text: &str) -> Result<Duration, String> {
         _ => return Err(bad()),
     };
     let number = text.strip_suffix(unit).unwrap_or_default();
+    // `parse` takes a plus sign, which means nothing in an age.
     if !number.bytes().all(|byte| byte.is_ascii_digit()) {
         return Err(bad());
     }
     let number: u64 = number.parse().map_err(|_| bad())?;
     match number.checked_mul(seconds) {
+        // A hundred years: more is a slip.
         Some(seconds) if (1..=100 * 366 * 86_400).contains(&seconds) => {
             Ok(Duration::from_secs(seconds))
         }
@@ -81,6 +84,7 @@ pub(super) fn duration(text: &str) -> Result<Duration, String> {
 /// `2026-11-29`, `2026-11-29T18:00` or `2026-11-29T18:00:00`, with or without a `Z`.
 fn date_time(text: &str) -> Option<SystemTime> {
     let text = text.strip_suffix(['Z', 'z']).unwrap_or(text);
+    // The parser wants a time with seconds.
     let missing = match text.len() {
         10 => "T00:00:00",
         16 => ":00",

@@ -74,6 +74,7 @@ fn longest(stages: &Stages) -> String {
     let known = stages
         .into_iter()
         .filter_map(|(name, took)| Some((took?, name)));
+    // Of pairs: the time decides, since it comes first.
     known.max().map_or_else(String::new, |(took, name)| {
         format!("{name} {}", figures::time(took))
     })

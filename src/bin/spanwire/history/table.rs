@@ -29,8 +29,10 @@ impl Table {
             let widths = self
                 .rows
                 .iter()
+                // Characters and not bytes: `µs` has three bytes.
                 .map(|row| cell(row, column).chars().count());
             let width = widths.max().unwrap_or(0);
+            // Such as `webview` in an app without one.
             if width > 0 {
                 columns.push((column, width.max(heading(column).chars().count())));
             }
@@ -51,6 +53,7 @@ impl Table {
                     format!("{text:<width$}")
                 };
             }
+            // The last column would be padded as well.
             writeln!(out, "{}", line.trim_end())?;
         }
         Ok(())

@@ -36,6 +36,7 @@ impl Case {
     pub(super) fn blame(&mut self, series: &[Series]) {
         let ours = |one: &&Series| agree(&one.labels, &self.labels);
         let mut culprits: Vec<Series> = series.iter().filter(ours).cloned().collect();
+        // Prometheus gives the series of an instant query in no order.
         culprits.sort_by(|one, other| other.value.total_cmp(&one.value));
         culprits.truncate(CULPRITS_MAX);
         self.culprits = culprits;
@@ -48,12 +49,14 @@ impl Case {
     /// A label of its own, or of what takes the most.
     pub(super) fn label(&self, name: &str) -> Option<&str> {
         let culprits = self.culprits.iter().map(|one| &one.labels);
+        // Its own labels first: those of a culprit can have the same name and mean another series.
         let mut all = std::iter::once(&self.labels).chain(culprits);
         all.find_map(|labels| labels.get(name)).map(String::as_str)
     }
 
     /// Whether this one brings the other about.
     pub(super) fn explains(&self, other: &Self) -> bool {
+        // A hang of one app explains nothing in another.
         let is_here = ["job", "instance"]
             .iter()
             .all(|name| self.labels.get(*name) == other.labels.get(*name));
@@ -62,6 +65,7 @@ impl Case {
                 explanation.ids.contains(&other.of.id)
                     && (other.culprits.is_empty() || !explanation.if_unblamed)
                     && explanation.same.iter().all(|name| {
+                        // Any of the culprits counts: three events may block the thread in turn.
                         self.values(name)
                             .any(|value| other.label(name) == Some(value))
                     })
@@ -80,6 +84,7 @@ impl Case {
 /// Whether two sets of labels say the same where both say something.
 fn agree(one: &Labels, other: &Labels) -> bool {
     one.iter()
+        // A culprit's query may group by more labels, or fewer, than the case's.
         .all(|(name, value)| other.get(name).is_none_or(|other| other == value))
 }
 
@@ -90,10 +95,13 @@ pub(super) fn with_labels(text: &str, label: impl Fn(&str) -> Option<String>) ->
     while let Some((before, after)) = rest.split_once('{') {
         out.push_str(before);
         let Some((name, after)) = after.split_once('}') else {
+            // A brace that is never closed is text.
             out.push('{');
             rest = after;
             continue;
         };
+        // What a label brings is not read again, so a page cannot put a placeholder into the name
+        // of an event.
         out.push_str(&label(name).unwrap_or_default());
         rest = after;
     }
@@ -119,6 +127,7 @@ pub(super) fn by_cause(mut cases: Vec<Case>) -> Vec<(Case, Vec<Case>)> {
     };
     let roots: Vec<usize> = (0..cases.len())
         .map(|index| {
+            // Up to the first cause: a consequence of a consequence is told once, with that.
             let mut root = index;
             // No finding explains itself by way of others, which a test of the catalogue holds.
             for _ in 0..cases.len() {
@@ -143,6 +152,7 @@ pub(super) fn by_cause(mut cases: Vec<Case>) -> Vec<(Case, Vec<Case>)> {
         .collect()
 }
 
+// More than a few names hide the one that takes the most.
 const CULPRITS_MAX: usize = 3;
 
 #[cfg(test)]

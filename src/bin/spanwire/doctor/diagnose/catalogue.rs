@@ -10,6 +10,7 @@ pub(super) fn every_finding() -> Result<Vec<CatalogueEntry>, serde_json::Error> 
     Ok(catalogue.findings)
 }
 
+// Built in: the alerts of the same version come from the same file.
 const FILE: &str = include_str!(concat!(
     env!("CARGO_MANIFEST_DIR"),
     "/grafana/findings.json"
@@ -93,6 +94,7 @@ pub(super) enum Unit {
     Share,
     #[serde(rename = "By")]
     Bytes,
+    // UCUM's names, as the catalogue has them. `{}` is a count of anything.
     #[serde(rename = "{}")]
     Count,
     #[serde(rename = "{}/s")]
@@ -120,6 +122,7 @@ fn bytes(value: f64) -> String {
     let mut units = ["B", "KiB", "MiB", "GiB"].into_iter();
     let mut unit = units.next().unwrap_or_default();
     for next in units {
+        // The last unit takes whatever is left, so a larger value has more digits.
         if left < 1024.0 {
             break;
         }

@@ -46,6 +46,8 @@ fn diagnose(options: &Doctor) -> io::Result<Diagnosis> {
     let config = Telemetry::builder(super::UNKNOWN_SERVICE).resolve();
     let targets = Targets::new(options, &config);
     let asked = Asked {
+        // A window of a day over thousands of series takes Prometheus longer than the doctor's
+        // probes.
         client: HttpClient::new(&targets.prometheus, now().plus(TIME_MAX)).patient(),
         job: &options.job,
         window: options.window,
@@ -59,6 +61,7 @@ fn diagnose(options: &Doctor) -> io::Result<Diagnosis> {
             };
             let found = asked.with_traces(&targets.jaeger, by_cause(cases));
             let mut diagnosis = Diagnosis::of(&options.job, options.window, found);
+            // A note and no failure: findings about states need one sample.
             if samples < SAMPLES_MIN {
                 diagnosis.note(format!(
                     "Prometheus has {samples} samples of the last {}, which is too few to judge \
@@ -125,9 +128,11 @@ impl Asked<'_> {
         );
         if let Some(found) = self.query(&here)?.first() {
             return Ok(Presence::Scraped {
+                // `as` is sound here: a float that does not fit becomes the nearest bound.
                 samples: found.value as u64,
             });
         }
+        // The usual slip is another job name, so the names that exist are told.
         let others = self.query(&format!("count by (job) ({threshold})"))?;
         let name = |series: &Series| series.labels.get("job").cloned();
         Ok(Presence::Unknown {
@@ -140,8 +145,10 @@ impl Asked<'_> {
         let mut cases = Vec::new();
         for of in findings {
             let mut series = self.query(&of.evidence)?;
+            // The worst first, which the report keeps within a severity.
             series.sort_by(|one, other| other.value.total_cmp(&one.value));
             let blamed = match &of.culprit {
+                // Most findings do not hold, so most culprits are never asked for.
                 Some(culprit) if !series.is_empty() => self.query(&culprit.evidence)?,
                 _ => Vec::new(),
             };
@@ -162,6 +169,7 @@ impl Asked<'_> {
     /// Adds an example of each from Jaeger, where that is reachable.
     fn with_traces(&self, jaeger: &Target, cases: Vec<(Case, Vec<Case>)>) -> Vec<Found> {
         let client = HttpClient::new(jaeger, now().plus(JAEGER_TIME_MAX));
+        // Asked once: a Jaeger that is not there would take its time limit for each example.
         let is_there = !cases.is_empty() && client.json("/api/services").is_ok();
         let services = match is_there {
             true => self.query(r#"target_info{job="$job"}"#).unwrap_or_default(),
@@ -177,6 +185,7 @@ impl Asked<'_> {
                         one.labels.get("instance").map(String::as_str) == Some(case.instance())
                     })
                     .and_then(|one| one.labels.get("service_name"))
+                    // Over OTLP, Prometheus makes the service's name the job.
                     .map_or(self.job, String::as_str);
                 let example = match is_there && place < EXAMPLES_MAX {
                     true => traces::example(&client, jaeger, &case, service, self.window),

@@ -106,6 +106,7 @@ impl Found {
             line("culprit", &culprit.says)?;
         }
         if let Some(instance) = self.labels.get("instance") {
+            // A label is text of a server, so it is made safe to print.
             line("instance", &crate::text::shown(instance))?;
         }
         for one in &self.consequences {
@@ -145,6 +146,7 @@ impl Diagnosis {
 
     pub(super) fn without_data(job: &str, window: Window, problem: String) -> Self {
         Self {
+            // Without data nothing is known to be well: a script must not take it for good news.
             ok: false,
             verdict: format!("no diagnosis: {problem}"),
             ..Self::of(job, window, Vec::new())

@@ -37,6 +37,7 @@ pub(super) fn example(
         .collect();
     let end = seconds(wall());
     let start = end - window.seconds() as f64;
+    // Jaeger's interface takes microseconds since 1970.
     let micros = |seconds: f64| format!("{:.0}", seconds * 1e6);
     let tags = serde_json::to_string(&tags).ok()?;
     let (start, end) = (micros(start), micros(end));
@@ -52,6 +53,7 @@ pub(super) fn example(
     if tags != "{}" {
         pairs.push(("tags", &tags));
     }
+    // An example is an extra: without it the finding stands.
     let (answer, _) = client.json_with("/api/traces", &pairs).ok()?;
     let trace_id = longest(&answer, operation.as_deref())?;
     Some(Example {
@@ -72,10 +74,12 @@ fn longest(answer: &Value, operation: Option<&str>) -> Option<String> {
             .unwrap_or_default()
     };
     let trace_id = traces.iter().max_by_key(length)?["traceID"].as_str()?;
+    // It goes into a URL that is printed, so a server must not choose more than an id.
     let is_id = trace_id.len() <= 32 && trace_id.bytes().all(|byte| byte.is_ascii_hexdigit());
     is_id.then(|| trace_id.to_owned())
 }
 
+// The newest so many. The longest of them is long enough to learn from.
 const TRACES_MAX: &str = "20";
 
 #[cfg(test)]
