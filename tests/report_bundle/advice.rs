@@ -107,7 +107,7 @@ fn slow_listener_is_named() {
 #[test]
 fn listener_that_blocks_now_and_then_is_named_and_two_outliers_are_not() {
     let history = Synthetic::new("listener-p95");
-    let took = |at: u64| if at % 10_000 == 0 { 240 } else { 40 };
+    let took = |at: i64| if at % 10_000 == 0 { 240 } else { 40 };
     history.write(&every(1_000, 100, |at| {
         Row::event_out("meter", at, 1, took(at))
     }));
@@ -118,7 +118,7 @@ fn listener_that_blocks_now_and_then_is_named_and_two_outliers_are_not() {
         advice.evidence
     );
     let history = Synthetic::new("listener-outliers");
-    let took = |at: u64| if at % 15_000 == 0 { 240 } else { 4 };
+    let took = |at: i64| if at % 15_000 == 0 { 240 } else { 4 };
     history.write(&every(1_000, 30, |at| {
         Row::event_out("meter", at, took(at), took(at))
     }));
@@ -194,6 +194,75 @@ fn row_of_calls_among_other_messages_is_found_wherever_it_is() {
     history.write(&rows);
     let advice = only(&history, "calls-in-a-row");
     assert_eq!(advice.subject, "call read_layer (webview main)");
+}
+
+#[test]
+fn calls_that_were_never_answered_are_named() {
+    let history = Synthetic::new("unanswered");
+    history.write(&every(4_000, 5, |at| Row {
+        stages: [None; 5],
+        outcome: "dropped",
+        error: Some("shutdown"),
+        ..Row::call("open_plugin", at, 30_000 - at)
+    }));
+    let advice = report(&history).advice;
+    let advice = advice.iter().find(|is| is.id == "calls-unsettled").unwrap();
+    assert_eq!(advice.subject, "call open_plugin (webview main)");
+    assert!(
+        advice.evidence.contains("5 of 5 had no answer"),
+        "{}",
+        advice.evidence
+    );
+}
+
+#[test]
+fn page_that_is_loaded_again_and_again_is_named() {
+    let history = Synthetic::new("reloads");
+    history.write(&every(3_000, 12, |at| {
+        Row::new("page_load", "reload", at, 0)
+    }));
+    let advice = only(&history, "page-reloading");
+    assert_eq!(advice.subject, "the page of webview main");
+    assert!(advice.evidence.contains("12 in all"), "{}", advice.evidence);
+}
+
+#[test]
+fn operation_on_the_ui_thread_is_named() {
+    let history = Synthetic::new("poll");
+    let mut rows = every(1_000, 30, |at| Row {
+        thread: "main",
+        ..Row::new("operation", "poll", at, 400)
+    });
+    rows.extend(every(1_000, 30, |at| {
+        Row::event_out("tick", at + 100, 250, 1)
+    }));
+    history.write(&rows);
+    let advice = only(&history, "ui-thread-blocked");
+    assert_eq!(advice.subject, "operation poll");
+    assert!(
+        advice.evidence.contains("30 messages to the page waited"),
+        "{}",
+        advice.evidence
+    );
+}
+
+#[test]
+fn operation_that_runs_whenever_a_handler_is_slow_is_told() {
+    let history = Synthetic::new("lock");
+    let mut rows = every(2_000, 10, |at| Row::call("gain", at + 100, 700));
+    rows.extend(every(2_000, 10, |at| Row {
+        thread: "rebuilder",
+        ..Row::new("operation", "rebuild", at, 900)
+    }));
+    history.write(&rows);
+    let advice = only(&history, "handler-slow");
+    assert!(
+        advice
+            .evidence
+            .contains("operation rebuild runs on another thread during 10 of the 10"),
+        "{}",
+        advice.evidence
+    );
 }
 
 #[test]

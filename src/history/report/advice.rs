@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::catalogue::{self, Entry};
 use super::facts::{Event, Facts, HANDLER, QUEUE_WAIT};
+use super::growth::growth;
 use super::spread::{longest, spread, spread_of};
 use super::text::{bytes, digits, share, time};
 use crate::history::query::{Series, SeriesStats};
@@ -727,55 +728,6 @@ impl<'a> Found<'a> {
     }
 }
 
-/// By how much memory grew, to how much, and in what time; `None` where it is steady. The first fifth
-/// is the app's start.
-fn growth(points: &[(i64, f64)]) -> Option<(f64, f64, u64)> {
-    slow_growth(points).or_else(|| fast_growth(points))
-}
-
-/// From fifth to fifth of a long time.
-fn slow_growth(points: &[(i64, f64)]) -> Option<(f64, f64, u64)> {
-    let (medians, over) = medians(points, 5)?;
-    let medians = medians.get(1..)?;
-    // A leak rises from part to part. What rises once is a cache, or a document that was opened.
-    let rises = medians.windows(2).all(|pair| pair.first() < pair.last());
-    let (first, last) = (*medians.first()?, *medians.last()?);
-    let grew = last - first;
-    let is_growth = rises && grew > MEMORY_GREW && grew > first * 0.2 && over >= MEMORY_TIME;
-    is_growth.then(|| (grew, last, u64::try_from(over).unwrap_or(0)))
-}
-
-/// Much in a short time, in several steps, of which nothing is given back: one step is a document
-/// that was opened.
-fn fast_growth(points: &[(i64, f64)]) -> Option<(f64, f64, u64)> {
-    let (medians, over) = medians(points, 20)?;
-    let medians = medians.get(4..)?;
-    let (first, last) = (*medians.first()?, *medians.last()?);
-    let grew = last - first;
-    let step = |pair: &[f64]| Some(pair.last()? - pair.first()?);
-    let steps = medians.windows(2).filter_map(step);
-    let rises = steps.clone().filter(|step| *step > grew / 20.0).count();
-    let falls = steps.filter(|step| *step < -grew / 20.0).count();
-    let is_growth = grew > MEMORY_GREW_FAST && grew > first * 0.2 && rises >= 4 && falls == 0;
-    is_growth.then(|| (grew, last, u64::try_from(over).unwrap_or(0)))
-}
-
-/// The medians of so many parts of equal length, and the time from the end of the first fifth on.
-fn medians(points: &[(i64, f64)], parts: usize) -> Option<(Vec<f64>, i64)> {
-    let size = points.len() / parts;
-    // The median of fewer than three is decided by one outlier.
-    if size < 3 {
-        return None;
-    }
-    let medians = points.chunks(size).take(parts).map(|chunk| {
-        let mut values: Vec<f64> = chunk.iter().map(|(_, value)| *value).collect();
-        values.sort_by(f64::total_cmp);
-        values.get(values.len() / 2).copied().unwrap_or(0.0)
-    });
-    let over = points.last()?.0 - points.get(points.len() / 5)?.0;
-    Some((medians.collect(), over))
-}
-
 /// How long it kept its thread: a message its handler, an operation itself.
 fn held(event: &Event) -> Option<u64> {
     match event.series.kind.as_str() {
@@ -833,10 +785,6 @@ const FLOOD_PER_SECOND: f64 = 500.0;
 const PAYLOAD_LARGE: f64 = 524_288.0;
 const ERROR_RATE: f64 = 0.05;
 const STARTUP_SLOW: u64 = 5_000_000_000;
-const MEMORY_GREW: f64 = 67_108_864.0;
-/// In less time than that.
-const MEMORY_GREW_FAST: f64 = 134_217_728.0;
-const MEMORY_TIME: i64 = 300_000_000_000;
 const SLOWER_BY: std::time::Duration = std::time::Duration::from_millis(20);
 // As `report::optimization` has them, which this part of the crate does not know.
 const LARGER_BATCHES: &str = "ipc.batch_len";

@@ -40,6 +40,7 @@ mod cut;
 mod error;
 mod facts;
 mod flame;
+mod growth;
 mod html;
 mod last_minute;
 mod otlp;
