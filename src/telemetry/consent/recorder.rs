@@ -4,8 +4,9 @@
 //! changes, in the handle that is written to anyway. It is here, and not in the instruments, since
 //! an app's own metrics come through the same handles.
 
+use std::collections::HashMap;
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, OnceLock, Weak};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 
 use metrics::atomics::AtomicU64;
 use metrics::{
@@ -15,14 +16,13 @@ use metrics::{
 
 use super::switch::Switch;
 use crate::semconv;
-use crate::telemetry::metrics::registry::{Family, Series};
 
 /// Puts `recorder` behind `switch`.
 pub(crate) fn pausable<R>(recorder: R, switch: &Arc<Switch>) -> Pausable<R> {
     Pausable {
         recorder: Arc::new(recorder),
         switch: Arc::clone(switch),
-        totals: Arc::new(Totals(Series::new())),
+        totals: Arc::default(),
     }
 }
 
@@ -152,10 +152,9 @@ struct PausableCounter<R> {
 }
 
 /// The counters that get totals (`absolute`), by series. A series may have many handles.
-// A pause is subtracted once for each series, so all handles of a series share one entry. The
-// recorders bound their series in the same way: those beyond the bound share one there, and here.
-#[derive(Debug)]
-struct Totals(Series<Total>);
+// A pause is subtracted once for each series, so all handles of a series share one entry.
+#[derive(Debug, Default)]
+struct Totals(Mutex<HashMap<Key, Arc<Total>>>);
 
 #[derive(Debug, Default)]
 struct Total {
@@ -167,19 +166,8 @@ struct Total {
 
 impl Totals {
     fn of(&self, key: &Key) -> Arc<Total> {
-        self.family(key.name()).cell(key)
-    }
-
-    fn family(&self, name: &str) -> Arc<Family<Total>> {
-        let make = || Family::new(name, |_| Total::default());
-        self.0.family(name, make).0
-    }
-
-    #[cfg(test)]
-    fn len(&self, name: &str) -> usize {
-        let mut len = 0;
-        self.family(name).for_each(|_, _| len += 1);
-        len
+        let mut totals = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(totals.entry(key.clone()).or_default())
     }
 }
 
@@ -299,32 +287,3 @@ impl<R: Send + Sync> HistogramFn for PausableHistogram<R> {
 
 /// Recorders of ours do not look at it.
 const METADATA: Metadata<'static> = Metadata::new("spanwire", Level::INFO, Some("spanwire"));
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::telemetry::metrics::registry::APP_SERIES_MAX;
-    use metrics::{Label, NoopRecorder};
-
-    fn counter(recorder: &Pausable<NoopRecorder>, labels: Vec<Label>) -> Counter {
-        recorder.register_counter(&Key::from_parts("app.hits", labels), &METADATA)
-    }
-
-    #[test]
-    fn totals_have_the_bound_of_the_series() {
-        let recorder = pausable(NoopRecorder, &Arc::new(Switch::default()));
-        for n in 0..APP_SERIES_MAX + 10 {
-            counter(&recorder, vec![Label::new("n", n.to_string())]).absolute(1);
-        }
-        assert_eq!(recorder.totals.len("app.hits"), APP_SERIES_MAX + 1);
-    }
-
-    #[test]
-    fn labels_in_any_order_have_one_total() {
-        let recorder = pausable(NoopRecorder, &Arc::new(Switch::default()));
-        let (a, b) = (Label::new("a", "1"), Label::new("b", "2"));
-        counter(&recorder, vec![a.clone(), b.clone()]).absolute(1);
-        counter(&recorder, vec![b, a]).absolute(1);
-        assert_eq!(recorder.totals.len("app.hits"), 1);
-    }
-}
