@@ -137,7 +137,10 @@ fn an_async_handler_records_the_thread_of_its_runtime() {
             let mut page = ModelPage::load(&ipc, "p1");
             page.pump(&ipc);
             page.call(&ipc, thread, json!(1));
-            while ipc.metrics().messages_open == 0 {
+            // The span ends on the runtime's thread, after the reply is there.
+            while ipc.metrics().messages_open == 0
+                || attributes(&capture, thread, "spanwire.thread").is_empty()
+            {
                 turn(&here);
             }
         });

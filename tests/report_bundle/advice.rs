@@ -107,7 +107,7 @@ fn slow_listener_is_named() {
 #[test]
 fn listener_that_blocks_now_and_then_is_named_and_two_outliers_are_not() {
     let history = Synthetic::new("listener-p95");
-    let took = |at: i64| if at % 10_000 == 0 { 240 } else { 40 };
+    let took = |at: i64| if at % 5_000 == 0 { 240 } else { 40 };
     history.write(&every(1_000, 100, |at| {
         Row::event_out("meter", at, 1, took(at))
     }));
@@ -307,7 +307,11 @@ fn memory_that_grows_fast_is_named_within_a_minute_and_one_document_is_not() {
     ] {
         let history = Synthetic::new(name);
         history.healthy();
-        history.samples("process.memory.usage", "", (0..66).map(of));
+        history.samples(
+            "spanwire.webview.process.memory.usage",
+            "web",
+            (0..66).map(of),
+        );
         let found = report(&history).advice;
         let found = found.iter().any(|advice| advice.id == "memory-growth");
         assert_eq!(found, is_growth, "{name}");

@@ -76,11 +76,11 @@ pub(super) fn advice(facts: &Facts, own: Vec<Advice>) -> Vec<Advice> {
     // keeps the UI thread.
     found.handlers();
     found.operations_on_main();
+    found.reloads();
     found.queues();
     found.messages();
     found.rows_of_calls();
     found.failures();
-    found.reloads();
     found.unanswered();
     found.slow_operations();
     found.slower_than_before();
@@ -337,8 +337,9 @@ impl<'a> Found<'a> {
         for stats in self.kind(&["event_out", "reply"]) {
             let (sample, slowest) = self.of(&stats.series);
             let waits = spread(sample, QUEUE_WAIT).filter(|is| is.count >= 10);
-            // A UI thread that does not come is named by what keeps it.
-            if self.has("ui-thread-blocked") {
+            // A UI thread that does not come is named by what keeps it, and a page that is not there by
+            // its loads.
+            if self.has("ui-thread-blocked") || self.has("page-reloading") {
                 break;
             }
             let many = above(sample, QUEUE_WAIT, QUEUE_WAITS) >= ABOVE_MIN;
@@ -428,11 +429,13 @@ impl<'a> Found<'a> {
                 let row = rows
                     .entry((event.session, event.series.clone()))
                     .or_default();
-                // The page's clock moves in steps of a millisecond on WebKitGTK, so a call may seem
-                // to begin before the end of the one before.
+                // The page's clock moves in steps of a millisecond on WebKitGTK and is translated, so
+                // a call may seem to begin before the end of the one before. Calls at the same time
+                // begin long before it.
                 let follows = row.last().is_none_or(|last| {
-                    let gap = event.start - last.end();
-                    (-1_000_000..GAP_MAX).contains(&gap)
+                    let half = i64::try_from(last.duration / 2).unwrap_or(i64::MAX);
+                    event.start >= last.start.saturating_add(half)
+                        && event.start - last.end() < GAP_MAX
                 });
                 if !follows {
                     row.clear();
@@ -440,24 +443,22 @@ impl<'a> Found<'a> {
                 row.push(event);
                 // One finding for each series, with the longest row as its evidence.
                 let best = longest.entry(event.series.clone()).or_default();
-                if row.len() > best.len() {
+                if row.len() >= ROW_MIN && time_of(row) > time_of(best) {
                     best.clone_from(row);
                 }
             }
         }
         for (series, row) in longest {
-            let (Some(first), Some(last)) = (row.first(), row.last()) else {
+            let took = time_of(&row);
+            let Some(first) = row.first().filter(|_| took >= ROW_TIME_MIN) else {
                 continue;
             };
-            let took = u64::try_from(last.end() - first.start).unwrap_or(0);
-            if row.len() >= ROW_MIN && took >= ROW_TIME_MIN {
-                let evidence = format!(
-                    "{} calls one right after the other, {} in all",
-                    row.len(),
-                    time(took)
-                );
-                self.add("calls-in-a-row", subject(&series), evidence, Some(first));
-            }
+            let evidence = format!(
+                "{} calls one right after the other, {} in all",
+                row.len(),
+                time(took)
+            );
+            self.add("calls-in-a-row", subject(&series), evidence, Some(first));
         }
     }
 
@@ -728,6 +729,14 @@ impl<'a> Found<'a> {
     }
 }
 
+/// From the first one's start to the last one's end.
+fn time_of(row: &[&Event]) -> u64 {
+    let ends = row.first().zip(row.last());
+    ends.map_or(0, |(first, last)| {
+        u64::try_from(last.end() - first.start).unwrap_or(0)
+    })
+}
+
 /// How long it kept its thread: a message its handler, an operation itself.
 fn held(event: &Event) -> Option<u64> {
     match event.series.kind.as_str() {
@@ -793,4 +802,5 @@ const COALESCE: &str = "ipc.coalesce";
 const ROW_MIN: usize = 20;
 const ROW_TIME_MIN: u64 = 50_000_000;
 /// Between a call's answer and the next call.
-const GAP_MAX: i64 = 5_000_000;
+/// Less than a frame, since a call for each frame does not wait for the one before.
+const GAP_MAX: i64 = 12_000_000;
