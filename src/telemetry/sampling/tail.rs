@@ -128,13 +128,7 @@ impl Tail {
     ) -> SamplingDecision {
         match parent {
             // What others began and keep, and what is kept already.
-            Some(parent) if parent.is_sampled() => {
-                // For a span within, of which only the trace is known: one of another SDK.
-                if parent.is_remote() {
-                    self.traces().follow(id);
-                }
-                SamplingDecision::RecordAndSample
-            }
+            Some(parent) if parent.is_sampled() => SamplingDecision::RecordAndSample,
             // Where the trace is not one of ours, the parent's word holds, and it said no. One that
             // is ours is so by whatever way its context came back.
             Some(_) => match self.run(|traces, _, _| traces.join(id)) {

@@ -9,7 +9,7 @@ use std::time::Duration;
 use opentelemetry::TraceId;
 
 use super::counts::Counts;
-use super::decision_cache::{DecisionCache, Verdict};
+use super::decision_cache::DecisionCache;
 use super::failures::Failures;
 use super::fate::{DropReason, EarlyReason, Fate, KeepReason, SpanClass};
 use super::order::Order;
@@ -202,8 +202,8 @@ impl<S> Traces<S> {
     pub(super) fn join(&mut self, id: TraceId) -> JoinResult {
         let Some(&slot) = self.held.get(&id) else {
             return match self.decided.recall(id) {
-                Some(Verdict::Decided(Fate::Kept(_)) | Verdict::Followed) => JoinResult::Kept,
-                Some(Verdict::Decided(Fate::Dropped)) | None => JoinResult::Dropped,
+                Some(Fate::Kept(_)) => JoinResult::Kept,
+                Some(Fate::Dropped) | None => JoinResult::Dropped,
             };
         };
         let trace = &mut self.slots[slot as usize];
@@ -213,14 +213,6 @@ impl<S> Traces<S> {
         }
         trace.open = trace.open.saturating_add(1);
         JoinResult::Held
-    }
-
-    /// A span begins within a trace that another process began and keeps. One that is ours is
-    /// decided here, by whatever way its context came back.
-    pub(super) fn follow(&mut self, id: TraceId) {
-        if !self.held.contains_key(&id) {
-            self.decided.follow(id);
-        }
     }
 
     /// A span ends that was begun or joined.
@@ -235,10 +227,8 @@ impl<S> Traces<S> {
     ) -> EndedSpan<S> {
         let Some(&slot) = self.held.get(&id) else {
             return match self.decided.recall(id) {
-                Some(Verdict::Decided(Fate::Kept(reason))) => EndedSpan::PassedOn(reason, span),
-                // A span of a trace that is followed says that it is sampled, and does not come
-                // here.
-                Some(Verdict::Decided(Fate::Dropped) | Verdict::Followed) | None => {
+                Some(Fate::Kept(reason)) => EndedSpan::PassedOn(reason, span),
+                Some(Fate::Dropped) | None => {
                     self.counts.lose(DropReason::Late, 1);
                     EndedSpan::Dropped(span)
                 }

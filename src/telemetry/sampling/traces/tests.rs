@@ -479,17 +479,3 @@ fn a_flush_does_not_wait_for_late_spans_and_a_close_for_none_at_all() {
 }
 
 mod model;
-
-#[test]
-fn what_begins_in_a_trace_that_others_keep_is_kept_unless_it_is_held_here() {
-    let now = FakeTime::start().clock().now();
-    let mut out = Vec::new();
-    let mut traces: Traces<()> = Traces::new(BOUNDS, 0);
-    assert_eq!(traces.join(id("followed")), JoinResult::Dropped);
-    traces.follow(id("followed"));
-    assert_eq!(traces.join(id("followed")), JoinResult::Kept);
-
-    assert!(traces.begin(id("held"), ms(100), now, &mut out));
-    traces.follow(id("held"));
-    assert_eq!(traces.join(id("held")), JoinResult::Held);
-}
