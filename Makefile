@@ -287,7 +287,6 @@ $(PYTHON_VENV)/ready: python/requirements-test.txt
 python: $(PYTHON_VENV)/ready ## build the Python package into target/python-venv and run its tests
 	cd python && VIRTUAL_ENV="$(CURDIR)/$(PYTHON_VENV)" "$(CURDIR)/$(PYTHON_VENV)/bin/maturin" develop --quiet --locked
 	cd python && "$(CURDIR)/$(PYTHON_VENV)/bin/pytest"
-	cd python && cargo test --quiet --locked --features pyo3/extension-module --tests
 
 # Not among `check`: it links the library twice more.
 python-wheel: $(PYTHON_VENV)/ready ## pack the wheel and the sdist, and use each in a fresh environment; ARGS=wheel or --release

@@ -11,6 +11,7 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 
 use metrics::{Counter, Gauge, Histogram, Key, Label, Level, Metadata, Unit};
 
+#[cfg(any(feature = "prometheus", feature = "otlp"))]
 use super::fresh_thread::on_fresh_thread;
 use crate::semconv::{Instrument, Metric};
 
@@ -29,6 +30,7 @@ pub(crate) fn recorder() -> Option<RecorderId> {
 }
 
 /// Whether the process has a recorder. One of this thread alone does not count.
+#[cfg(any(feature = "prometheus", feature = "otlp"))]
 pub(crate) fn has_global_recorder() -> bool {
     on_fresh_thread(|| recorder().is_some())
 }

@@ -8,6 +8,7 @@ pub(crate) mod caught_panic;
 pub(crate) mod duration_sketch;
 pub(crate) mod ended;
 pub(crate) mod event_name;
+#[cfg(any(feature = "prometheus", feature = "otlp"))]
 pub(crate) mod fresh_thread;
 pub(crate) mod handles;
 pub(crate) mod open_work;

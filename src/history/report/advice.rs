@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::catalogue::{self, Entry};
 use super::facts::{Event, Facts, HANDLER, QUEUE_WAIT};
 use super::growth::growth;
-use super::spread::{longest, spread, spread_of};
+use super::spread::{above, longest, spread, spread_of};
 use super::text::{bytes, digits, share, time};
 use crate::history::query::{Series, SeriesStats};
 
@@ -751,12 +751,6 @@ fn held_span(event: &Event) -> Option<(i64, i64)> {
         "operation" => Some((event.start, event.end())),
         _ => event.span_of(HANDLER),
     }
-}
-
-/// How many took longer in that stage: two of thirty are their p95, and no pattern.
-fn above(events: &[Event], stage: usize, threshold: u64) -> usize {
-    let took = events.iter().filter_map(|event| event.stage(stage));
-    took.filter(|took| *took > threshold).count()
 }
 
 /// By what failed, and with what error: how many, and the first.

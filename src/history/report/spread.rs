@@ -59,3 +59,9 @@ pub(super) fn longest<'a>(
 ) -> Option<&'a Event> {
     events.max_by_key(|event| event.stage(stage))
 }
+
+/// How many took longer in that stage: two of thirty are their p95, and no pattern.
+pub(super) fn above(events: &[Event], stage: usize, threshold: u64) -> usize {
+    let took = events.iter().filter_map(|event| event.stage(stage));
+    took.filter(|took| *took > threshold).count()
+}
