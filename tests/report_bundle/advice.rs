@@ -306,7 +306,7 @@ fn memory_that_grows_fast_is_named_within_a_minute_and_one_document_is_not() {
         ("given-back", |n| 1.7e8 + 1.2e7 * f64::from(n % 15), false),
     ] {
         let history = Synthetic::new(name);
-        history.healthy();
+        history.write(&every(1_000, 66, |at| Row::call("save", at, 12)));
         history.samples(
             "spanwire.webview.process.memory.usage",
             "web",
