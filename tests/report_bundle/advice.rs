@@ -295,22 +295,22 @@ fn memory_that_grows_is_named_with_its_process() {
 }
 
 #[test]
-fn memory_that_grows_fast_is_named_within_a_minute_and_one_document_is_not() {
+fn memory_that_grows_fast_is_named_and_one_document_is_not() {
     for (name, of, is_growth) in [
         (
             "leak",
-            (|n| 1.7e8 + 1.2e7 * f64::from((n - 10).clamp(0, 22))) as fn(i32) -> f64,
+            (|n| 1.7e8 + 1.2e6 * f64::from((n - 100).clamp(0, 220))) as fn(i32) -> f64,
             true,
         ),
-        ("document", |n| if n < 30 { 1.7e8 } else { 4.2e8 }, false),
-        ("given-back", |n| 1.7e8 + 1.2e7 * f64::from(n % 15), false),
+        ("document", |n| if n < 300 { 1.7e8 } else { 4.2e8 }, false),
+        ("given-back", |n| 1.7e8 + 1.2e6 * f64::from(n % 150), false),
     ] {
         let history = Synthetic::new(name);
-        history.write(&every(1_000, 66, |at| Row::call("save", at, 12)));
+        history.write(&every(1_000, 600, |at| Row::call("save", at, 12)));
         history.samples(
             "spanwire.webview.process.memory.usage",
             "web",
-            (0..66).map(of),
+            (0..600).map(of),
         );
         let found = report(&history).advice;
         let found = found.iter().any(|advice| advice.id == "memory-growth");
