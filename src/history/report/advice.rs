@@ -87,8 +87,8 @@ pub(super) fn advice(facts: &Facts, own: Vec<Advice>) -> Vec<Advice> {
     found.startup();
     found.system();
     found.advice.extend(own);
-    let rank = |advice: &Advice| u8::from(advice.severity != "critical");
-    // A stable sort, which keeps that order among findings of one severity.
+    // A busy machine is seldom the app's fault, so it never stands before a finding.
+    let rank = |is: &Advice| (is.severity != "critical", is.id == "host-cpu-saturated");
     found.advice.sort_by_key(rank);
     found.advice
 }
