@@ -4,14 +4,12 @@
 //! taken up without it, and a thread of ours takes it for as long as the app's callback runs.
 
 use std::collections::HashMap;
-use std::ffi::CString;
-use std::io;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, mpsc};
 use std::thread;
 use std::time::Duration;
 
-use pyo3::exceptions::{PyRuntimeError, PyRuntimeWarning, PyTypeError, PyValueError};
+use pyo3::exceptions::{PyRuntimeError, PyTypeError, PyValueError};
 use pyo3::prelude::*;
 use serde_json::value::RawValue;
 use spanwire::ipc::{
@@ -248,81 +246,32 @@ impl Workers {
     }
 
     /// A thread is started only for a wire with a callback. Each ends with the wire.
-    ///
-    /// Where none starts, the next call tries again. Where only some do, those are all that the wire
-    /// gets.
-    fn start(&mut self, name: &str) -> Result<(), StartError> {
-        let Some(waiting) = &self.waiting else {
+    fn start(&mut self, name: &str) -> PyResult<()> {
+        let Some(waiting) = self.waiting.take() else {
             return Ok(());
         };
-        let name = format!("spanwire-{}", without_nul(name));
-        let mut failure = None;
-        let mut started = 0;
-        while started < self.count && failure.is_none() {
-            let waiting = Arc::clone(waiting);
+        for _ in 0..self.count {
+            let waiting = Arc::clone(&waiting);
             let running = Arc::clone(&self.running);
-            let spawned = thread::Builder::new().name(name.clone()).spawn(move || {
-                loop {
-                    // Held while it waits: the others wait for the lock instead.
-                    let job = lock(&waiting).recv();
-                    match job {
-                        Ok(job) => {
-                            running.fetch_add(1, Ordering::SeqCst);
-                            job.run();
-                            running.fetch_sub(1, Ordering::SeqCst);
+            thread::Builder::new()
+                .name(format!("spanwire-{name}"))
+                .spawn(move || {
+                    loop {
+                        // Held while it waits: the others wait for the lock instead.
+                        let job = lock(&waiting).recv();
+                        match job {
+                            Ok(job) => {
+                                running.fetch_add(1, Ordering::SeqCst);
+                                job.run();
+                                running.fetch_sub(1, Ordering::SeqCst);
+                            }
+                            Err(mpsc::RecvError) => break,
                         }
-                        Err(mpsc::RecvError) => break,
                     }
-                }
-            });
-            match spawned {
-                Ok(_) => started += 1,
-                Err(error) => failure = Some(error),
-            }
+                })
+                .map_err(|error| PyRuntimeError::new_err(format!("no thread: {error}")))?;
         }
-        if started > 0 {
-            // From here on the threads alone hold it.
-            self.waiting = None;
-        }
-        match failure {
-            None => Ok(()),
-            Some(error) => Err(StartError {
-                started,
-                wanted: self.count,
-                error,
-            }),
-        }
-    }
-}
-
-/// A text of C's, such as a thread's name, cannot have a NUL, and a wire's name can.
-fn without_nul(name: &str) -> String {
-    name.replace('\0', "\u{fffd}")
-}
-
-/// Not as many threads started as were wanted.
-struct StartError {
-    started: usize,
-    wanted: usize,
-    error: io::Error,
-}
-
-impl StartError {
-    /// A warning where there are some, as messages only wait longer then.
-    fn tell(self, py: Python<'_>, name: &str) -> PyResult<()> {
-        let Self {
-            started,
-            wanted,
-            error,
-        } = self;
-        if started == 0 {
-            return Err(PyRuntimeError::new_err(format!("no thread: {error}")));
-        }
-        let name = without_nul(name);
-        let text = format!("{started} of {wanted} threads of the wire {name} started: {error}");
-        let text = CString::new(text).unwrap_or_default();
-        // The line of the app that called `WebView.on`.
-        PyErr::warn(py, &py.get_type::<PyRuntimeWarning>(), &text, 2)
+        Ok(())
     }
 }
 
@@ -436,16 +385,12 @@ impl PyIpc {
     }
 
     /// Runs `callback(json, reply)` for each message of `event`; returns what `off` takes.
-    fn on(&self, py: Python<'_>, event: &str, callback: Py<PyAny>) -> PyResult<u64> {
-        let (jobs, start) = {
+    fn on(&self, event: &str, callback: Py<PyAny>) -> PyResult<u64> {
+        let jobs = {
             let mut workers = lock(&self.workers);
-            let start = workers.start(self.ipc.name());
-            (Mutex::new(workers.jobs.clone()), start)
+            workers.start(self.ipc.name())?;
+            Mutex::new(workers.jobs.clone())
         };
-        // Without the lock: a filter of warnings may be code of the app's.
-        if let Err(error) = start {
-            error.tell(py, self.ipc.name())?;
-        }
         let callback = Arc::new(callback);
         let given_up = Arc::clone(&self.given_up);
         let listener = self

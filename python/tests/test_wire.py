@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 import re
-import subprocess
-import sys
 import threading
 
 import pytest
@@ -138,73 +135,4 @@ def test_callbacks_come_and_go_on_several_threads():
     for thread in threads:
         thread.join(60)
     assert sorted(ended) == [0, 1, 2, 3]
-    ipc.close()
-
-
-# Each thread takes 64 MiB of the address space, and the process is allowed so many more than it has.
-SCARCE = """
-import json, os, re, resource, threading, warnings
-from spanwire import _core
-def allow(mib):
-    pages = int(open("/proc/self/statm").read().split()[0])
-    limit = pages * resource.getpagesize() + (mib << 20) if mib else resource.RLIM_INFINITY
-    resource.setrlimit(resource.RLIMIT_AS, (limit, resource.RLIM_INFINITY))
-def invoke(ipc):
-    nonce = re.search(r'{"nonce":"(\\w+)"', ipc.page_script("post")).group(1)
-    event = {"kind": "event", "id": 1, "event": "save", "data": 5}
-    assert ipc.receive(json.dumps({"spanwire": 1, "nonce": nonce, "page": "p1", "messages": [event]}))
-    assert ran.wait(30), "no thread took the message"
-def on(event):
-    # As `WebView.on` does: the warning names the line that calls it.
-    ipc.on(event, lambda text, reply: ran.set())
-ran = threading.Event()
-ipc = _core.Ipc("main", workers=2, any_origin=True)
-"""
-
-
-def run_with_few_threads(code):
-    environment = {"RUST_MIN_STACK": str(64 << 20)}
-    command = [sys.executable, "-c", SCARCE + code]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60, env={**os.environ, **environment})
-    assert (done.returncode, done.stderr) == (0, ""), done.stderr
-
-
-needs_limits = pytest.mark.skipif(sys.platform != "linux", reason="only Linux bounds the address space so")
-
-
-@needs_limits
-def test_wire_whose_threads_did_not_start_tries_again():
-    run_with_few_threads("""
-allow(32)
-for _ in range(2):
-    try:
-        on("save")
-    except RuntimeError as error:
-        assert "no thread" in str(error), error
-    else:
-        raise AssertionError("there is no thread that would call it")
-allow(None)
-on("save")
-invoke(ipc)
-""")
-
-
-@needs_limits
-def test_wire_with_fewer_threads_than_wanted_works_and_warns():
-    run_with_few_threads("""
-allow(96)
-with warnings.catch_warnings(record=True) as told:
-    warnings.simplefilter("always")
-    on("save")
-    on("other")
-allow(None)
-assert [str(one.message).split(":")[0] for one in told] == ["1 of 2 threads of the wire main started"], told
-assert told[0].category is RuntimeWarning and told[0].filename == "<string>", told[0]
-invoke(ipc)
-""")
-
-
-def test_wire_may_have_any_text_as_its_name():
-    ipc = _core.Ipc("a\0b")
-    assert ipc.off(ipc.on("save", lambda text, reply: None))
     ipc.close()
