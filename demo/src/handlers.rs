@@ -86,7 +86,8 @@ pub(crate) fn register(
             let (import, ticket) = Import::new(job, files.min(1_000));
             queue
                 .push(import)
-                // The import that did not fit is dropped here, and the page is told at once.
+                // The queue gives a full queue's import back; the closure drops it, and the error
+                // rejects the page's promise at once.
                 .map_err(|_| "too many imports are waiting")?;
             // The ticket lives in this future. When the page gives the call up the wire drops the
             // future, and that stops the import.

@@ -79,8 +79,8 @@ impl Ticket {
 
 impl Drop for Ticket {
     fn drop(&mut self) {
-        // Relaxed: the flag guards no data. It is set after a proper end as well, where nobody
-        // looks.
+        // Relaxed: the import's thread reads the flag and no other data by it. A drop after a
+        // complete import sets it too, when that thread no longer reads it.
         self.stopped.store(true, Ordering::Relaxed);
     }
 }

@@ -11,7 +11,8 @@ pub(crate) use say;
 
 pub(crate) fn line(text: fmt::Arguments<'_>) {
     let mut out = std::io::stdout().lock();
-    // Flushed: tests read the lines through a pipe. `println!` would panic when nobody reads.
+    // The demo flushes each line, since tests read its output through a pipe. `println!` would
+    // panic after the reader has closed the pipe.
     let _ = writeln!(out, "{text}").and_then(|()| out.flush());
 }
 

@@ -50,7 +50,8 @@ def _generator(monitor: Monitor, function: _Function) -> _Function:
     @functools.wraps(function)
     def measured(*args: Any, **kwargs: Any) -> Any:
         inner = function(*args, **kwargs)
-        # Here and not in the wrapper's call: a generator that nobody iterates has no run.
+        # The run starts at the first iteration and not at the wrapper's call: a generator that the
+        # caller never iterates records no run.
         run = monitor.start()
         step, value = inner.send, None
         try:

@@ -341,7 +341,8 @@ class _Seam:
             return None
         if name in _OWN:
             return window
-        # Where ours fails, pywebview goes on with its own window, and the call is not observed.
+        # When Spanwire cannot observe the call, pywebview gets its own window and runs the call
+        # without a span.
         seen = self._guard("call", self._begin, window, name, param, value_id)
         return window if seen is None else seen
 

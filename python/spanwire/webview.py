@@ -329,7 +329,8 @@ async def _await(value: Any, event: str, reply: _core.IpcReply) -> None:
     try:
         _answer(await value, reply)
     except BaseException as error:
-        # The page gave it up. A cancellation by the app itself is a failure, and the page is told.
+        # The page cancelled the call, so no reply is sent. When the app itself cancels the
+        # coroutine, the call fails and its promise is rejected.
         if isinstance(error, asyncio.CancelledError) and reply.is_cancelled:
             raise
         _fail(event, reply, error)

@@ -31,7 +31,8 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 /// What wakes the thread that pumps.
 #[derive(Debug, Default)]
 struct Wake {
-    // A flag beside the condition: a wake while nobody waits must not be lost.
+    // The condition variable does not remember a wake that comes while no thread waits; the flag
+    // does.
     is_due: Mutex<bool>,
     changed: Condvar,
 }
@@ -173,7 +174,7 @@ impl IpcReply {
     fn is_cancelled(&self) -> bool {
         lock(&self.responder)
             .as_ref()
-            // After the response nothing waits for more, so work on it is in vain as well.
+            // Once the responder has answered, no caller waits for further work on the message.
             .is_none_or(Responder::is_cancelled)
     }
 

@@ -430,7 +430,8 @@ impl Run {
 impl Drop for Run {
     fn drop(&mut self) {
         if is_child() {
-            // Dropping it would end its span, and take locks that nobody releases in the child.
+            // A drop would end the span and wait for locks that threads of the parent held at the
+            // fork; no thread of the child releases them.
             std::mem::forget(self.state().measured.take());
         }
     }

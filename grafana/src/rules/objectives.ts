@@ -182,7 +182,8 @@ function burning(
       "/",
       overTime("count_over_time", recorded(of.bad), times.text(5 * MINUTE)),
     );
-    // Both windows: the long one says that it matters, and the short one that it goes on.
+    // The long window shows that enough of the error budget is burnt, and the short one that the
+    // errors still occur.
     return and(and(over(longS), over(shortS)), binary(inWindow, ">=", number(BAD_MIN)));
   });
   return {

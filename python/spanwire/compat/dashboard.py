@@ -95,7 +95,8 @@ class DashboardServer:
 
     def stop(self) -> None:
         """Ends it, also from another thread; a second call does nothing."""
-        # Taken first, so that of two threads that stop it one alone goes on.
+        # `stop` takes the server before it closes it: of two threads that call `stop`, only one
+        # finds a server.
         server, self._server = self._server, None
         if server is None:
             return
@@ -160,7 +161,7 @@ def _handler(dashboard: DashboardServer) -> Any:
     class Handler(BaseHTTPRequestHandler):
         server_version = "spanwire"
         sys_version = ""
-        # Seconds: a client that sends nothing would keep its thread for ever.
+        # In seconds. Without a timeout a client that sends no request would keep its thread for ever.
         timeout = 10
 
         def do_GET(self) -> None:
