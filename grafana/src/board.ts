@@ -59,7 +59,7 @@ export function build(board: Board): dashboard.Dashboard {
     .tags([TAG])
     // The files are the source: a change in Grafana would be lost when they are loaded again.
     .readonly()
-    // An app runs on a user's machine, so its times are those of whoever looks.
+    // An app runs on a user's machine, so the dashboard shows the viewer's time zone.
     .timezone("browser")
     .time({ from: board.from ?? "now-1h", to: "now" })
     // Grafana refuses less than 5 s unless `min_refresh_interval` says so: the README names the

@@ -173,7 +173,7 @@ impl BridgeCall {
         kwargs: Option<&Bound<'_, PyDict>>,
     ) -> PyResult<Py<PyAny>> {
         let run = || self.function.call(py, args, kwargs);
-        // pywebview calls it once. Whoever calls it again gets the function as it is.
+        // pywebview calls the wrapper once. A second call runs the function without a span.
         let CallState::Open(mut handling) = self.take() else {
             return run();
         };

@@ -218,7 +218,7 @@ impl Store {
         // the file.
         let mut new_ids = Vec::new();
         if session.write(&transaction, now)? {
-            // Whoever deleted everything deleted the names, too, so these are given again.
+            // Another process discarded the history and its names, so the ids are given anew.
             ids.clear();
         }
         let mut id = |place: usize| -> rusqlite::Result<i64> {

@@ -174,7 +174,7 @@ where
 {
     fn into_reply(self, wanted: ReplyWanted) -> HandlerReply {
         HandlerReply(match (self, wanted) {
-            // Nobody reads the value of an event's handler, so it is not serialised.
+            // An event has no reply, so the handler's value is not serialised.
             (Ok(_), ReplyWanted::No) => Ok(null()),
             (Ok(value), ReplyWanted::Yes) => to_raw_value(&value).map_err(|error| Rejection {
                 name: "serde_json::Error".into(),

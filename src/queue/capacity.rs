@@ -128,7 +128,7 @@ impl Capacity {
     /// Refuses messages from here on; false when it was closed before.
     pub(super) fn close(&self) -> bool {
         let before = self.state.fetch_or(CLOSED, Ordering::SeqCst);
-        // After the bit: whoever wakes finds the queue closed.
+        // The bit is set before the wake, so a thread that wakes finds the queue closed.
         self.wake(Condvar::notify_all);
         before & CLOSED == 0
     }

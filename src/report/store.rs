@@ -115,7 +115,7 @@ impl Store {
 
     fn forget_old(&mut self, now: Stamp) {
         let retention = self.retention;
-        // By the monotonic clock, which nobody sets.
+        // The monotonic clock does not jump when the system's time is set.
         let is_old = |at: Stamp| now.since(at) > retention;
         while self.metrics.front().is_some_and(|(at, _)| is_old(*at)) {
             self.metrics.pop_front();

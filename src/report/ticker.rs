@@ -31,8 +31,7 @@ impl Ticker {
         let thread = thread::Builder::new()
             .name("spanwire-report".into())
             .spawn(move || {
-                // Dropped also by a panic in `work`, so whoever waits for the end does not wait in
-                // vain.
+                // A panic in `work` drops it too, so a thread that waits for the end goes on.
                 let _done = done;
                 // The system's clock: a test's clock that stands still would never come to the next
                 // tick.

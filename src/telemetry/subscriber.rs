@@ -154,8 +154,8 @@ fn span_is_missing() {
         return expect_spans();
     }
     give_up();
-    // With our layer in force a filter of the app's turned the span down; without it there is
-    // nobody to export.
+    // With our layer in force a filter of the app's refused the span; without it no exporter gets
+    // the span.
     let (problem, warning) = if dispatcher::get_default(has_span_layer) {
         (Problem::SpansFiltered, Warning::SpansFiltered)
     } else {

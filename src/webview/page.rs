@@ -118,7 +118,7 @@ impl Page {
     /// The page script needs no exception from any policy. A dev server has a policy of its own, so
     /// there this does nothing.
     pub fn content_security_policy(mut self, policy: HeaderValue) -> Self {
-        // Whoever serves a page sets its policy, and that is the dev server for its own.
+        // The server of a page sets its policy: for a dev server's page that is the dev server.
         if let Content::Embedded(embedded) = &mut self.content {
             embedded.policy = policy;
         }

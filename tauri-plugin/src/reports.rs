@@ -29,7 +29,8 @@ impl ReportTo {
 
     /// The turn to write a report; `None` while another has it.
     fn turn(&self) -> Option<Turn> {
-        // Acquire and the Release below: who gets the turn sees all that the one before it wrote.
+        // Acquire pairs with the Release below: the thread that gets the turn sees all that the
+        // previous one wrote.
         let was_writing = self.is_writing.swap(true, Ordering::Acquire);
         (!was_writing).then(|| Turn(Arc::clone(&self.is_writing)))
     }

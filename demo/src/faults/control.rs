@@ -85,10 +85,10 @@ impl Faults {
 
     /// Ends all that are on, and begins none any more. It does not wait for that.
     pub(crate) fn end_all(&self) {
-        // Before the order: whoever takes any order from now on sees it.
+        // The flag is set before the order is sent, so the thread that takes the order sees it.
         self.ended.store(true, Ordering::Release);
-        // It fails when the queue is full, of what somebody types faster than it can be done. Then
-        // there is an order to be done, and before it is, somebody looks.
+        // The queue is full when a user types orders faster than the thread runs them. The thread
+        // then has an order to take, and looks at the flag before it runs that.
         let _ = self.orders.try_send(Order::Look);
     }
 }

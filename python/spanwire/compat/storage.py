@@ -93,8 +93,8 @@ class MetricsStorage:
         self._timeout = number(timeout, "timeout")
         self._pending: Deque[_Pending] = collections.deque()
         # `_lock` guards what waits and is held for moments. `_io` guards the connection, and is
-        # held while SQLite waits for the disk. An insert takes the first alone. Who needs both
-        # takes `_io` first.
+        # held while SQLite waits for the disk. An insert takes `_lock` alone. A method that
+        # needs both takes `_io` first.
         self._lock = threading.Lock()
         self._io = threading.RLock()
         self._wake = threading.Event()

@@ -437,7 +437,7 @@ impl Rows<'_> {
                 values,
             )?);
         }
-        // The newest come in any case: they are what somebody who just saw the app lag asks for.
+        // The newest records always come: a user who just saw the app lag asks for those.
         let mut values = self.period();
         values.push(Value::Integer(NEWEST_MAX));
         runs.push(self.select(

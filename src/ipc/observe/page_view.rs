@@ -90,7 +90,7 @@ impl PageView {
         let mut change = PageChange::default();
         if !is_there(state) {
             change.left = self.end_generation();
-            // A page that is not there has no age, and nobody sees it.
+            // A page that is gone has no age and is not visible.
             self.life = PageLife::default();
         }
         let before = std::mem::replace(&mut self.state, state);

@@ -50,7 +50,7 @@ impl StateFile {
         if !found.is_file() {
             return Err(refused("it is no regular file"));
         }
-        // The folder is judged as well: whoever may write it can replace the file.
+        // The folder is judged as well: a user who may write to it can replace the file.
         judge(&found, &fs::metadata(self.folder())?)?;
         let mut text = String::new();
         // A file that is too large is cut, and then is none of the answers.

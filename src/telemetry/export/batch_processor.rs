@@ -324,7 +324,7 @@ impl<T> Shared<T> {
 
     fn wait(&self, until: Stamp, done: impl Fn(&Progress) -> bool) -> bool {
         let mut progress = self.progress();
-        // Once the worker has ended, nothing is exported any more, so waiting longer is in vain.
+        // Once the worker has ended, nothing more is exported, so the wait ends.
         while !done(&progress) && !progress.ended {
             let left = until.since(clock::now());
             if left.is_zero() {

@@ -168,7 +168,7 @@ fn app(jobs: &MessageQueue<Job>, counts: &Counts, ended: &Receiver<()>) -> u64 {
             );
             page.event("stroke", json!(number));
         }
-        // Every two seconds: a call whose event nobody handles has an `error.type` of its own.
+        // Every two seconds: a call whose event has no handler gets an `error.type` of its own.
         if tick % 40 == 0 {
             page.call("not_there", json!(null));
         }

@@ -9,7 +9,7 @@ use crate::bundle::STACK;
 use crate::text::{count, few};
 
 pub(super) fn evaluate(config: &ResolvedConfig) -> Vec<Finding> {
-    // `vars` would panic at a variable that is not Unicode, whoever set it.
+    // `vars` would panic at a variable that is not Unicode.
     let mut set: Vec<String> = std::env::vars_os()
         // OpenTelemetry's specification takes an empty variable for one that is not set.
         .filter(|(_, value)| !value.is_empty())
