@@ -86,7 +86,7 @@ impl Clock {
     /// not begin after it.
     pub(crate) fn now_and_wall(&self) -> (Stamp, SystemTime) {
         let stamp = self.now();
-        // Read after the stamp, which makes it no earlier.
+        // The wall clock is read after the stamp, so its time is no earlier than the stamp.
         let wall = match &self.0 {
             None => wall_now(),
             Some(_) => self.wall(stamp),

@@ -52,7 +52,7 @@ impl Import {
             stopped,
             finished: sender,
             share: None,
-            // Here the handler's span is the current one, so it becomes the parent. On the worker's
+            // The handler's span is the current one here, so it becomes the parent. On the worker's
             // thread no span is current.
             span: tracing::info_span!("import", files),
         };

@@ -39,7 +39,7 @@ fn main() -> ExitCode {
 }
 
 fn run(args: &Args) -> Result<(), Box<dyn Error>> {
-    // Before telemetry, so that a demo that cannot start takes no port.
+    // This check precedes telemetry, so that a demo that cannot start takes no port.
     window::require_display()?;
     // Before any thread has a span to lose.
     let telemetry = install_telemetry(args)?;
@@ -66,7 +66,8 @@ fn run(args: &Args) -> Result<(), Box<dyn Error>> {
     window::run(args, session, &ipc, runtime.handle())?;
 
     say!("\n{}\n", ipc.metrics());
-    // After the wire's end: what was dropped by it is counted, and exported with the rest.
+    // The wire has ended by now. Telemetry therefore counts what that end dropped, and exports it
+    // with the rest.
     places.account(&telemetry.shutdown(FAREWELL));
     Ok(())
 }

@@ -21,7 +21,7 @@ impl Summary {
         Self {
             first: now.clone(),
             last: now,
-            // Asked once: the output does not change while the process runs.
+            // The summary asks once, since the output does not change while the process runs.
             on_terminal: stdout().is_terminal(),
         }
     }

@@ -49,7 +49,8 @@ pub(crate) fn run(
     let library = Arc::new(Library::new());
     let imports = MessageQueue::bounded("imports", 32);
     let on_idle = move || page_idle.notify_one();
-    // Before the page is loaded: its first call must find its handler.
+    // The app registers the handlers before it loads the page, since the page's first call must
+    // find its handler.
     handlers::register(ipc, &library, &imports, session, on_idle)?;
     let importer = import::start_importer(ipc.clone(), Arc::clone(&library), imports.clone())?;
     let webview = open_page(&window, ipc, library, runtime.clone(), ui.clone())?;

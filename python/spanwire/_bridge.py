@@ -107,7 +107,8 @@ def _install(webview: Any) -> None:
             if receive is not None and isinstance(param, str):
                 receive(param)
             return
-        # Read once: `uninstrument` on another thread may set it to None in between.
+        # This code reads `hook` once, since `uninstrument` on another thread may set it to None in
+        # between.
         seen = hook
         if seen is not None and not has(window):
             window = seen(window, func_name, param, value_id)

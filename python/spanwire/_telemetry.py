@@ -204,7 +204,8 @@ def install(
     if prometheus_port is not None and not 0 <= prometheus_port <= 65535:
         raise ValueError(f"prometheus_port: 0 to 65535, not {prometheus_port}")
     telemetry = Telemetry(_core._install(service_name, options), service_name)
-    # Before the warnings: a filter may make them errors, and `shutdown` below resets this.
+    # This assignment precedes the warnings: a filter may make them errors, and `shutdown` below
+    # resets it.
     _current = telemetry
     atexit.register(telemetry.shutdown)
     try:

@@ -145,7 +145,8 @@ def _guarded(tell: Callable[[Any], bool], span: Any) -> bool:
     try:
         return tell(span)
     except Exception:
-        # Once: an app that hits this at each span would have a warning at each span.
+        # The bridge warns once: an app that hits this at each span would have a warning at each
+        # span.
         if not _told:
             _told.append(True)
             _log.warning("a span was not handed over; further ones are not told", exc_info=True)

@@ -79,7 +79,7 @@ def instrument(*, name: Optional[Callable[[Any], str]] = None) -> bool:
             import webview.window
         except ImportError as error:
             raise ImportError("spanwire.pywebview needs pywebview: pip install pywebview") from error
-        # Before anything is replaced: a pywebview that is not known stays as it is.
+        # The check precedes every replacement: a pywebview that is not known stays as it is.
         problem = _difference(webview)
         if problem:
             version = getattr(webview, "__version__", None) or _version()
@@ -263,7 +263,7 @@ class _Seam:
         try:
             return run(*args)
         except Exception as error:
-            # Once for each kind: a call that fails does so each time.
+            # The observer warns once for each kind, since a call that fails does so each time.
             if what not in self.warned:
                 self.warned.add(what)
                 _log.warning("%s is not observed: %s: %s", what, type(error).__name__, error)

@@ -103,7 +103,8 @@ class WebView:
         self._is_closed = False
         self._pump_thread: Optional[threading.Thread] = None
         self._window: Any = None
-        # Before the window is made: its first page may post at once.
+        # The bridge is in place before the window is made, since the window's first page may post
+        # at once.
         _bridge.install(webview)
         # A window that is made while others are open may be shown before `create_window` returns.
         _bridge.making.made = self._attach
@@ -141,7 +142,7 @@ class WebView:
             return functools.partial(self.on, event)
         if not callable(callback):
             raise TypeError(f"callback: a function, and not {type(callback).__name__}")
-        # Outside of the lock, since it may start threads.
+        # This call is outside of the lock, since it may start threads.
         listener = self._ipc.on(event, functools.partial(_run, callback, event))
         with self._lock:
             self._callbacks.setdefault(event, []).append((callback, listener))

@@ -44,8 +44,8 @@ fn _sdk_span_started(
     let context;
     let mut open = OPEN.lock().unwrap_or_else(PoisonError::into_inner);
     let open = open.get_or_insert_default();
-    // Before the telemetry counts it as open: from there on its trace waits for an end that only an
-    // entry here can bring.
+    // This entry precedes the telemetry's count of open spans: once counted, the span's trace waits
+    // for an end that only an entry here can bring.
     if open.contains_key(&span) {
         // A second processor tells it. Its first end is its only one.
         return true;
@@ -119,7 +119,7 @@ fn _sdk_span_ended(trace: u128, span: u64, describe: &Bound<'_, PyAny>) -> PyRes
     {
         Ok(ended) => spans.ended(started, ended.into_data(context)),
         Err(error) => {
-            // Else its trace would wait for it.
+            // Without this call the span's trace would wait for it.
             spans.left_out(started, context.trace_id());
             return Err(error);
         }
@@ -195,7 +195,7 @@ fn key_values(attributes: Attributes<'_>) -> Vec<KeyValue> {
 }
 
 fn value_of(value: &Bound<'_, PyAny>) -> Option<Value> {
-    // Before the int: a bool is an int in Python.
+    // The bool comes before the int, since a bool is an int in Python.
     if let Ok(value) = value.cast::<PyBool>() {
         return Some(Value::Bool(value.is_true()));
     }

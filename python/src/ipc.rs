@@ -49,7 +49,8 @@ impl Wake {
             .changed
             .wait_timeout_while(lock(&self.is_due), timeout, |is_due| !*is_due);
         let mut due = due.unwrap_or_else(PoisonError::into_inner).0;
-        // Taken under the lock: a wake that comes after it makes the next wait return at once.
+        // The lock still covers this reset: a wake that comes after it makes the next wait return
+        // at once.
         std::mem::take(&mut *due)
     }
 }
@@ -139,7 +140,7 @@ pub(crate) struct IpcReply {
 
 impl IpcReply {
     fn end<E>(&self, respond: impl FnOnce(Responder) -> Result<(), E>) -> bool {
-        // Taken out first: a response may run a wake, and no lock is held then.
+        // This line takes the responder out and releases the lock, since a response may run a wake.
         let responder = lock(&self.responder).take();
         responder.is_some_and(|responder| respond(responder).is_ok())
     }
@@ -307,8 +308,8 @@ impl PyIpc {
                 "workers: {workers} is not 1 to {WORKERS_MAX}"
             )));
         }
-        // Before any thread of the wire starts, so that a child that is forked from now on knows
-        // it.
+        // The process counts its threads before any thread of the wire starts, so that a child that
+        // is forked from now on knows of them.
         threads_start();
         let mut builder = Ipc::builder(&name).queue_capacity(queue_capacity);
         for origin in origins.unwrap_or_default() {

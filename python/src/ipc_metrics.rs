@@ -39,7 +39,7 @@ macro_rules! counts {
 #[pyclass(module = "spanwire._core", frozen, extends = IpcCounts)]
 #[derive(Debug)]
 pub(crate) struct IpcMetrics {
-    // Kept whole: `since` compares two of them.
+    // The whole core stays here, since `since` compares two of them.
     core: Core,
     /// Messages that did not end yet.
     #[pyo3(get)]

@@ -95,8 +95,8 @@ impl Monitor {
             // check.
             None => (None, None),
             Some(active) => {
-                // Before the clock is read in `begin`: what Python's calls take is not part of the
-                // run.
+                // This call precedes the read of the clock in `begin`: the time of Python's calls
+                // is not part of the run.
                 let (context, parent) = parent(py)?;
                 (Some(self.begin(active, &context)), parent)
             }
@@ -305,8 +305,8 @@ impl Run {
                 error.get_type().name()?
             )));
         }
-        // Taken out under the lock and ended without it: the end may call Python code, which may
-        // use this run.
+        // This block takes the measurement out under the lock. The measurement ends without the
+        // lock, since its end may call Python code, which may use this run.
         let measured = {
             let mut state = self.state();
             state.is_ended = true;

@@ -351,7 +351,7 @@ fn add_size(value: &Bound<'_, PyAny>, left: &mut usize, depth: usize) -> usize {
         return items.sum::<usize>().max(1) + 1;
     }
     if value.is_instance_of::<PyBool>() {
-        // Before the int, since a bool is an int in Python.
+        // The bool comes before the int, since a bool is an int in Python.
         return 5;
     }
     if value.is_instance_of::<PyInt>() || value.is_instance_of::<PyFloat>() {

@@ -48,11 +48,12 @@ pub(crate) fn set(recorder: Option<SharedRecorder>) {
             for (name, description) in described.iter().flatten() {
                 description.tell(&*recorder, name);
             }
-            // Before the generation: a handle that sees the new number finds the recorder of that
-            // number, or a newer one.
+            // The swap precedes the new generation: a handle that sees the new number finds the
+            // recorder of that number, or a newer one.
             let older = CURRENT.swap(Some(Arc::new(recorder)));
             drop(described);
-            // After the lock: this may be the end of it.
+            // The drop follows the release of the lock, since it may be the end of the older
+            // recorder.
             drop(older);
             let generation = INSTALLED.fetch_add(1, Ordering::Relaxed) + 1;
             GENERATION.store(generation, Ordering::Release);
@@ -106,7 +107,8 @@ impl ProcessRecorder {
         if IS_ABANDONED.load(Ordering::Acquire) {
             return;
         }
-        // Before the recorder is read: none may come between the two, as it would not be told.
+        // The lock precedes the read of the recorder, so that no recorder is set between the two:
+        // it would not get this description.
         let mut described = described();
         if let Some(recorder) = &*CURRENT.load() {
             description.tell(&***recorder, &name);

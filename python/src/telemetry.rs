@@ -262,8 +262,8 @@ fn _install(
         Some(seconds) => seconds_of(seconds, "shutdown_timeout")?,
         None => Duration::from_secs(2),
     };
-    // Before any thread starts: a fork in between would leave a child that takes itself for a
-    // parent.
+    // This call precedes the start of every thread: a fork in between would leave a child that
+    // takes itself for a parent.
     threads_start();
     py.detach(|| {
         // The builder is made here, since it does not go from thread to thread.
@@ -271,7 +271,8 @@ fn _install(
         let (core, parts) = builder
             .build()
             .map_err(|error: TelemetryError| SpanwireError::new_err(error.to_string()))?;
-        // Before `ACTIVE`: what sees that telemetry is at work finds a recorder.
+        // The recorder is set before `ACTIVE`, so that code that sees telemetry at work finds a
+        // recorder.
         process_recorder::set(parts.recorder.clone());
         parts.set_globals();
         // A subscriber without a layer would make each span cost and show none.

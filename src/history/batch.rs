@@ -77,8 +77,8 @@ pub(crate) struct WallAnchor {
 
 impl WallAnchor {
     pub(crate) fn now() -> Self {
-        // Both clocks are read at once. Records of one pass keep their distances, also when the
-        // wall clock is set meanwhile.
+        // The anchor reads both clocks at once. Records of one pass keep their distances, even if
+        // the wall clock is set meanwhile.
         let (now, wall) = Clock::system().now_and_wall();
         Self { now, wall }
     }

@@ -220,7 +220,7 @@ impl History {
     /// [`FlushError`] when it is not.
     pub fn flush(&self, deadline: Duration) -> Result<(), FlushError> {
         let until = clock::now().plus(deadline);
-        // First the profiler, so that the writer finds its samples in the queue.
+        // The profiler comes first, so that the writer finds its samples in the queue.
         self.with_profiler(|profiler| profiler.collect(deadline));
         let deadline = until.since(clock::now());
         let (done, written) = bounded(1);

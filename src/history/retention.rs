@@ -97,7 +97,8 @@ impl Store {
         // Overwritten, and not only forgotten: a person said no.
         self.connection.execute_batch("PRAGMA secure_delete = ON")?;
         let deleted = self.delete_everything();
-        // Also after an error: what the writer deletes later is old and not refused.
+        // The pragma is reset after an error as well: what the writer deletes later is old data,
+        // which the user did not refuse.
         self.connection
             .execute_batch("PRAGMA secure_delete = OFF")?;
         // The log still has pages from before. The checkpoint cuts it to nothing.
@@ -408,7 +409,8 @@ mod tests {
             one.write(&["new"]);
             other.write(&["cherries", "pears"]);
             assert_eq!(one.text(COUNTS), "cherries 1, new 1, pears 1");
-            // Else a reader that knows the names of before would show these under those.
+            // The ids must be new. A reader that knows the earlier names would otherwise show these
+            // under those.
             let first: i64 = one
                 .text("SELECT CAST(min(id) AS TEXT) FROM series WHERE name <> ''")
                 .parse()

@@ -393,7 +393,8 @@ impl Writer {
             });
         }
         let now = WallAnchor::now().wall_nanos();
-        // Before the write: at the bound SQLite refuses the page, and the whole batch with it.
+        // The trim precedes the write: at the bound SQLite refuses the page, and the whole batch
+        // with it.
         if store.is_nearly_full().map_err(of)? {
             store.trim(now).map_err(of)?;
         }
@@ -439,8 +440,8 @@ impl Writer {
         let Some(store) = self.state.store.as_ref().filter(|_| is_due) else {
             return;
         };
-        // Set whatever comes of it: after an error the next attempt is a minute later and not with
-        // each write.
+        // The writer sets the time whatever the result: after an error the next attempt is a minute
+        // later and not with each write.
         self.state.expired = Some(now);
         let wall = WallAnchor::now().wall_nanos();
         match store.expire(self.settings.retention, wall) {
@@ -561,8 +562,8 @@ impl Writer {
             // There is no next time for this either, and it must not look like a crash.
             self.end_run();
         }
-        // Closed before the caller goes on: SQLite writes the log into the file and removes it when
-        // the last connection ends.
+        // The writer closes the store before the caller goes on: SQLite writes the log into the
+        // file and removes it when the last connection ends.
         self.state.store = None;
     }
 }

@@ -49,7 +49,8 @@ impl DurationSketch {
     /// Learns of a duration, and returns what was usual before if this is `factor` times as long.
     pub(crate) fn compare(&mut self, took: Duration, factor: u32) -> Option<Duration> {
         // Most end here: what is usual is only looked for where it matters.
-        // Before `add`: a long duration must not raise the value that it is compared with.
+        // The look-up precedes `add`: a long duration must not raise the value that it is compared
+        // with.
         let usual = (took >= SHORTEST && self.is_known())
             .then(|| self.usual())
             .filter(|usual| took >= usual.saturating_mul(factor));

@@ -49,7 +49,7 @@ struct Work {
 
 #[derive(Default)]
 struct Names {
-    // Both only grow: a number that a slot holds must mean the same name for ever.
+    // Both collections only grow: a number that a slot holds must mean the same name for ever.
     numbers: HashMap<Work, u32>,
     names: Vec<Work>,
 }

@@ -242,7 +242,8 @@ pub(crate) trait RecordSink: Send + Sync {
 
 /// A process has one sink: operations and webviews are the process's, too.
 static SINK: ArcSwapOption<Box<dyn RecordSink>> = ArcSwapOption::const_empty();
-// Beside the pointer, so that a look without a sink is a plain load and no guard of `arc_swap`.
+// The flag is separate from the pointer, so that a check without a sink is a plain load and no
+// guard of `arc_swap`.
 static IS_ON: AtomicBool = AtomicBool::new(false);
 
 /// Whether somebody takes records.
@@ -308,11 +309,11 @@ pub(crate) fn before_end(hand_over: fn()) {
 impl Drop for SinkPlace {
     fn drop(&mut self) {
         if let Some(hand_over) = BEFORE_END.get() {
-            // First: what it hands over still needs the sink.
+            // The hand-over comes first, since it still needs the sink.
             hand_over();
         }
-        // Before `IS_ON`: once that is false, another sink may be installed, and this store would
-        // remove it.
+        // This store precedes that of `IS_ON`: once `IS_ON` is false, another sink may be
+        // installed, and this store would remove it.
         SINK.store(None);
         IS_ON.store(false, Ordering::Release);
     }

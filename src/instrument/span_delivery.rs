@@ -14,7 +14,7 @@ static ON_MISSING: OnceLock<fn()> = OnceLock::new();
 /// From now on, `on_missing` is called for the first span that is missing.
 #[cfg(feature = "otlp")]
 pub(crate) fn expect(on_missing: fn()) {
-    // Set once and kept: only telemetry passes one, and always the same function.
+    // The first call sets the function for good: only telemetry passes one, and always the same.
     ON_MISSING.get_or_init(|| on_missing);
     EXPECTED.store(true, Ordering::Relaxed);
 }

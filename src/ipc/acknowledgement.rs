@@ -26,7 +26,8 @@ pub(super) fn set_executions(
     // Of a raw script it is known when it was asked for its end, and not when it ran.
     let any_raw = ended.iter().any(|ended| ended.message.is_eval());
     if let Some(first) = first {
-        // Before the times are translated: this acknowledgement may narrow the clock's bounds.
+        // This call precedes the translation of the times, since this acknowledgement may narrow
+        // the clock's bounds.
         clock.ran(first, at);
     }
     let times = AckTimes::new(clock, ack, now)?;

@@ -62,7 +62,7 @@ impl Ipc {
     #[cfg(target_os = "linux")]
     pub(crate) fn document_replaced(&self) {
         match self.page_state() {
-            // Also `Gone`: after a crash a new document is a page that loads.
+            // `Gone` counts as well: after a crash a new document is a page that loads.
             PageState::Ready | PageState::Unresponsive | PageState::Gone => self.page_loading(),
             PageState::Loading | PageState::Closed => {}
         }

@@ -62,8 +62,8 @@ impl AsyncCall {
             clock: inner.recorder.clock.clone(),
             series: Arc::clone(&event.series),
             caller,
-            // Counted before the bound is looked at: of two threads at the bound at least one sees
-            // both.
+            // The slot is counted before the bound is checked: of two threads at the bound at least
+            // one sees both.
             slot: Arc::new(inner.held_messages.hold(bytes)),
             started,
             span,
@@ -71,7 +71,7 @@ impl AsyncCall {
             ended: false,
         };
         if inner.has_too_many_held_messages() {
-            // Or its drop would end the message a second time.
+            // The flag keeps the drop from ending the message a second time.
             opened.ended = true;
             opened.conclude(inner, HandlerOutcome::over_credit(), None);
             return Err(ErrorType::OverCredit);

@@ -68,7 +68,7 @@ impl<'a> Call<'a> {
         if error.classify() != Category::Syntax {
             return None;
         }
-        // Kept, since each listener of the event may read the payload.
+        // The call keeps the mended text, since each listener of the event may read the payload.
         let mend = || mend_surrogates(self.json()).map(String::into_boxed_str);
         self.mended.get_or_init(mend).as_deref()
     }

@@ -158,7 +158,8 @@ impl Inner {
             // The page's call is over now, however long its handler takes to stop.
             call.series
                 .call_settled(Err(error), took, CallDetails::default());
-            // Before the abort: the handler's end, which the abort may run at once, reads why.
+            // The withdrawal precedes the abort: the handler's end, which the abort may run at
+            // once, reads the reason.
             slot.withdraw(error);
             abort.abort();
         }

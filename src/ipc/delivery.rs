@@ -116,7 +116,8 @@ impl Recorder {
         let Some(tracer) = tracer else {
             return (self.clock.now(), None);
         };
-        // Both clocks once: all later times of the span are counted from this pair.
+        // The delivery reads both clocks once, and counts all later times of the span from this
+        // pair.
         let (now, wall) = self.clock.now_and_wall();
         let (verb, span_kind) = match kind {
             OutboundKind::Reply => (Verb::Reply, SpanKind::Internal),
@@ -188,7 +189,7 @@ impl Recorder {
             }
         }
         self.stats.sent(delivery.outcome, took);
-        // Before the span is taken: the record has its trace id.
+        // The record is made before the span is taken, since the record has the span's trace id.
         record_sink::record(|| delivery.kept_record(now));
         if let Some(span) = delivery.span.take() {
             self.end_delivery_span(*span, &delivery, now);
@@ -240,8 +241,8 @@ impl Recorder {
         let names = series.names();
         let span = SpanBuilder::from_name(names.span(Verb::Process))
             .with_kind(SpanKind::Consumer)
-            // Counted from the parent's start, so a wall clock that is set meanwhile does not shift
-            // the child.
+            // The start is counted from the parent's start, so a wall clock that is set meanwhile
+            // does not shift the child.
             .with_start_time(parent.wall_at(execution.begin))
             .with_attributes(attributes(names, &self.webview));
         let mut span = tracer.build_with_context(span, &parent.context());

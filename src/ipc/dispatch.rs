@@ -60,8 +60,8 @@ impl Inner {
             .recorder
             .begin(series, caller.kind(), trace, thread, started);
         if let (Some(call), Some(span)) = (caller.call, handling.call.take()) {
-            // Before the handler runs, so that a withdrawal finds the span at any stage of the
-            // call.
+            // The wire keeps the span before the handler runs, so that a withdrawal finds the span
+            // at any stage of the call.
             self.keep_call_span(caller.generation, call, span);
         }
         let (entered, parent) = handling.enter(&self.recorder, started);
@@ -94,7 +94,8 @@ impl Inner {
             took
         };
         if event.is_sync() {
-            // Read next to the handler, so that none of our work counts as the handler's.
+            // The CPU time is read next to the handler, so that none of our work counts as the
+            // handler's.
             let cpu = ThreadCpu::begin(self.config.cpu_time, span);
             let outcome = event.run(&call);
             let used = cpu.and_then(ThreadCpu::used);

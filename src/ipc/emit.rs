@@ -194,7 +194,8 @@ impl Inner {
         } else {
             Arc::from(event)
         };
-        // Counted before the push: it says how often the app emits, also what the queue refuses.
+        // The count precedes the push: it says how often the app emits, and includes what the queue
+        // refuses.
         series.sending().count();
         let key = match position {
             // A message to replay is never replaced: each of them counts.
@@ -218,7 +219,7 @@ impl Inner {
         let site = Some(CallSite::of_caller());
         let message = self.sender().message(body, series, &parent, site);
         self.recorder.stats.accepted();
-        // After the span is made, so that the trace shows the refusal.
+        // The check follows the making of the span, so that the trace shows the refusal.
         if message.size() > self.config.limits.outbound_bytes_max {
             return Err(self.refused(message, ErrorType::TooLarge));
         }
@@ -285,7 +286,8 @@ impl Inner {
             _ => ErrorType::Malformed,
         };
         self.recorder.stats.accepted();
-        // Both sides of the ledger: what cannot become a message is accepted and ended at once.
+        // Both sides of the ledger count it: a body that cannot become a message is accepted and
+        // ended at once.
         self.recorder.stats.sent(Err(error), None);
         let series = self.recorder.series.nameless();
         series.refused(RecordKind::EventOut, error, 1);

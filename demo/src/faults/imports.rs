@@ -18,7 +18,7 @@ pub(super) struct Stuck {
 }
 
 pub(super) fn stuck(imports: &MessageQueue<Import>) -> Stuck {
-    // First the import that hangs: those behind it are never begun.
+    // The import that hangs comes first. The importer never begins those behind it.
     let (import, ticket, share) = Import::from_hanging_share();
     let mut waiting = vec![ticket];
     let mut next = Some(import);

@@ -33,7 +33,7 @@ pub(super) fn register(ipc: &Ipc) -> Result<(), RegisterError> {
     ipc.on_deferred("fault.silent", move |_, responder| {
         let mut unanswered = unanswered.lock().unwrap_or_else(PoisonError::into_inner);
         unanswered.retain(|responder: &Responder| !responder.is_cancelled());
-        // Kept, since a responder that is dropped rejects the call.
+        // The handler keeps the responder, since a responder that is dropped rejects the call.
         unanswered.push(responder);
     })?;
     Ok(())

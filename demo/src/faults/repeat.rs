@@ -40,7 +40,8 @@ impl Repeat {
 
 impl Drop for Repeat {
     fn drop(&mut self) {
-        // Before the join, or the thread would never end.
+        // The drop of the sender ends the thread. It precedes the join, which would otherwise never
+        // return.
         drop(self.stop.take());
         if let Some(thread) = self.thread.take() {
             // A panic there has been told, and there is nothing to undo.

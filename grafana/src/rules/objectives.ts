@@ -173,7 +173,7 @@ function burning(
 ): Alert {
   const budget = 1 - of.objective;
   const each = burns.map(({ factor, longS, shortS }) => {
-    // Or the rule's text would have all digits of a binary fraction.
+    // The rounding keeps the digits of a binary fraction out of the rule's text.
     const bound = Number((factor * budget).toPrecision(6));
     const over = (seconds: number): Expr => above(recorded(ratios.get(seconds)!), bound);
     // The increases overlap: each message is in all of those of 5 minutes.

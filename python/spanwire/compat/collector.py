@@ -60,7 +60,8 @@ class MetricsCollector:
         with self._lock:
             thread, self._thread = self._thread, None
             self._stop.set()
-        # Outside of the lock, which the thread takes for its sample. A thread cannot join itself.
+        # The join is outside of the lock, since the thread takes the lock for its sample. A thread
+        # cannot join itself.
         if thread is not None and thread is not threading.current_thread():
             thread.join()
 

@@ -122,7 +122,8 @@ class DashboardServer:
         if self._server is not None:
             raise RuntimeError("the server runs already: stop it first")
         try:
-            # Before `install`: where the port is taken, nothing has to be undone.
+            # The server binds its port before `install`: if the port is taken, there is nothing to
+            # undo.
             server = _Server((self.host, self.port), _handler(self))
         except OSError as error:
             raise SpanwireError(

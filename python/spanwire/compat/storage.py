@@ -145,7 +145,8 @@ class MetricsStorage:
             is_slow=is_slow,
             thread=utf8(threading.current_thread().name),
             trace_id=trace_id,
-            # Here and not on the writer's thread: the app may change the dict after this call.
+            # The caller's thread makes the JSON and not the writer's: the app may change the dict
+            # after this call.
             context=json.dumps(context, default=str) if context else None,
         )
         with self._lock:
@@ -604,7 +605,8 @@ def _add_to_rollup(
     """Adds to the sums of that minute, as the history's own writer does."""
     durations = [duration for duration, _, _ in runs]
     found = connection.execute(
-        # Read and written in one transaction, which has the lock: no other process adds in between.
+        # One transaction, which has the lock, reads and writes the row: no other process adds in
+        # between.
         "SELECT sketch FROM rollup WHERE series_id = ? AND minute = ?", (series, minute)
     ).fetchone()
     connection.execute(
@@ -631,7 +633,7 @@ def _write_on(storage: weakref.ref[MetricsStorage], wake: threading.Event) -> No
     while True:
         wake.wait()
         wake.clear()
-        # After the wake, so that rows that come together share a transaction.
+        # The writer sleeps after the wake, so that rows that come together share a transaction.
         time.sleep(_BATCH_SECONDS)
         # Strong only for a flush, and not while it waits.
         still = storage()

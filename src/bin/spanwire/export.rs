@@ -360,7 +360,8 @@ impl Unfinished {
         let _ = fs::remove_file(&path);
         // `create_new` follows no link that someone has put there meanwhile.
         let mut new = fs::File::create_new(&path)?;
-        // Before the bytes are written: a full disk leaves a part of the file.
+        // The path is noted before the bytes are written, since a full disk leaves a part of the
+        // file.
         self.files.push(path.clone());
         new.write_all(&file.bytes)?;
         allow_to_run(&path, file)

@@ -158,8 +158,8 @@ impl Sampler {
         }
         let guard = ProfilerGuardBuilder::default()
             .frequency(self.rate)
-            // Asked for each period: pprof looks up the libraries' addresses here, and the app may
-            // have loaded one since.
+            // The sampler asks for the list in each period: pprof looks up the libraries' addresses
+            // here, and the app may have loaded one since.
             .blocklist(&libraries_to_skip())
             .build();
         // pprof has read the binary's symbols for that, which may be many megabytes.

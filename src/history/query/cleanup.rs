@@ -73,7 +73,8 @@ impl Cleanup {
     ) -> Result<Cleaned, CleanupError> {
         let (connection, origin) = read_write(path.as_ref()).map_err(unwritable)?;
         self.refuse_others(path.as_ref(), &origin)?;
-        // Counted before anything goes, so that `progress` can tell how much is left.
+        // The clean-up counts the rows before it deletes any, so that `progress` can tell how much
+        // is left.
         let all = self.counted(&connection)?;
         let mut done = Cleaned::default();
         for table in self.tables() {

@@ -68,7 +68,8 @@ pub fn import_with_progress(
     let target = Connection::open_with_flags(&partial.0, OpenFlags::SQLITE_OPEN_READ_WRITE);
     let mut target = target.map_err(|error| unwritable(error.into()))?;
     let imported = migrate(&source, &table, &mut target, &mut progress)?;
-    // Closed before it gets its name, so that SQLite has nothing left to write.
+    // The import closes the database before it gives the file its name, so that SQLite has nothing
+    // left to write.
     target
         .close()
         .map_err(|(_, error)| QueryError::from(error))?;
@@ -237,7 +238,7 @@ impl<'a> Writer<'a> {
             self.write_rollup()?;
         }
         let (_, totals) = self.rollup.get_or_insert_with(|| (key, Totals::new()));
-        // Counted by the rule of the reader, so that roll-ups and records agree.
+        // The import counts by the rule of the reader, so that roll-ups and records agree.
         totals.add(
             1,
             row.duration.unsigned_abs(),

@@ -291,7 +291,8 @@ impl Unfinished {
 
 impl Drop for Unfinished {
     fn drop(&mut self) {
-        // Also after success: the report's file is a link to the first, whose hidden name stays.
+        // The drop removes the files after a success as well: the report's file is a link to the
+        // first, whose hidden name stays.
         for file in [&self.zip, &self.cut] {
             let _ = fs::remove_file(file);
         }

@@ -94,7 +94,7 @@ fn serve(options: &Dashboard) -> Result<Telemetry, Refusal> {
     if let Some(port) = options.port {
         builder = builder.prometheus_port(port);
     }
-    // Before `install`, which takes the builder.
+    // The builder resolves its configuration here, since `install` takes the builder.
     let config = builder.resolve();
     if config.off_reason(Output::Traces) == Some(OffReason::Disabled) {
         let off = "telemetry is off: OTEL_SDK_DISABLED=true or SPANWIRE_ENABLED=false";
@@ -111,8 +111,8 @@ fn serve(options: &Dashboard) -> Result<Telemetry, Refusal> {
     if telemetry.prometheus_addr().is_none() {
         let taken = config
             .prometheus_address()
-            // Asked afterwards and not before: a check in advance would say nothing of the moment
-            // of the bind.
+            // The dashboard asks after the failure: a check in advance would say nothing of the
+            // moment of the bind.
             .and_then(|(host, port)| port::taken(host, port));
         return Err(taken.unwrap_or_else(|| {
             let warnings = telemetry.warnings().iter().map(ToString::to_string);
@@ -132,7 +132,7 @@ fn end(
     began: Stamp,
     simulator: Option<Simulator>,
 ) -> io::Result<Outcome> {
-    // First the simulator: what it records in its last moment is exported by the shutdown.
+    // The simulator ends first, so that the shutdown exports what it records in its last moment.
     let simulated = simulator.map(Simulator::end);
     telemetry.shutdown(SHUTDOWN_MAX);
     let seconds = now().since(began).as_secs();

@@ -230,7 +230,7 @@ fn work(jobs: &MessageQueue<Job>, counts: &Counts) {
         let job = match jobs.pop_timeout(Duration::from_secs(1)) {
             Ok(job) => job,
             Err(PopError::Timeout) => continue,
-            // Closed, and nothing is left in it.
+            // The queue is closed and empty.
             Err(_) => return,
         };
         counts.operations.fetch_add(1, Ordering::Relaxed);

@@ -85,7 +85,8 @@ impl Connection {
         });
         TlsConfig::builder()
             .provider(TlsProvider::Rustls)
-            // Given explicitly: rustls has no default where several providers are compiled in.
+            // The doctor gives the provider explicitly: rustls has no default where several
+            // providers are compiled in.
             .unversioned_rustls_crypto_provider(Arc::new(rustls::crypto::ring::default_provider()))
             .root_certs(roots)
             .client_cert(client)

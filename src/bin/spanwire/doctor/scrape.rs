@@ -86,7 +86,8 @@ fn scrape(probe: &PrometheusProbe, job: &str, app: App<'_>) -> Vec<Finding> {
             ));
         }
     }
-    // Also where others are up: each target is an app of its own.
+    // The doctor reports a target that is down even if others are up: each target is an app of its
+    // own.
     let down = ours.iter().filter(|target| target.health != "up");
     findings.extend(down.take(DOWN_MAX).map(|target| not_up(target)));
     findings.extend(not_targeted(probe, &ours, job, app));

@@ -169,7 +169,8 @@ impl Asked<'_> {
     /// Adds an example of each from Jaeger, where that is reachable.
     fn with_traces(&self, jaeger: &Target, cases: Vec<(Case, Vec<Case>)>) -> Vec<Found> {
         let client = HttpClient::new(jaeger, now().plus(JAEGER_TIME_MAX));
-        // Asked once: a Jaeger that is not there would take its time limit for each example.
+        // The doctor asks once: a Jaeger that is not there would take its time limit for each
+        // example.
         let is_there = !cases.is_empty() && client.json("/api/services").is_ok();
         let services = match is_there {
             true => self.query(r#"target_info{job="$job"}"#).unwrap_or_default(),
