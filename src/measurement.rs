@@ -148,7 +148,7 @@ impl<'a> SeriesKey<'a> {
     fn series(self, source: NameSource) -> Arc<Series> {
         let make = |_: &Arc<str>| Series {
             name: self.name.into(),
-            // Kept apart, since the map's key may hold all three parts.
+            // The series keeps the parts apart, since the map's key may hold all three of them.
             category: self.category.map(Into::into),
             unit: self.unit.map(Into::into),
             gauge: Instruments::new(),

@@ -78,7 +78,8 @@ impl Handling {
         recorder: &Recorder,
         started: Stamp,
     ) -> (HandlingEntered<'_>, TraceParent) {
-        // Taken, since the caller gets it back as the parent of what is made within.
+        // The handling gives its parent away, since the caller gets it back as the parent of what
+        // is made within.
         let parent = mem::replace(&mut self.parent, TraceParent::Root);
         let suppressed = self.suppressed.as_ref().filter(|_| !is_ending());
         let span = &self.span;
@@ -171,7 +172,8 @@ impl Recorder {
         };
         let parent = message.parent.as_ref();
         let context = parent.map_or_else(outside, ParentSpan::handler_context);
-        // Also where the page's span around it is not recorded: what is within it is not either.
+        // The context holds even if the page's span around it is not recorded: then the spans
+        // within it are not recorded either.
         let (Some(start), HandlerContext::Traced(trace_parent)) = (message.began, &context) else {
             return (context, None);
         };

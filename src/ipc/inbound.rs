@@ -183,7 +183,7 @@ impl Inner {
     }
 
     fn receive_batch(self: &Arc<Self>, text: &str, origin: Option<&str>) -> Result<(), ErrorType> {
-        // Read before the parsing, so that the time on the way does not hold it.
+        // The clock is read before the parsing, so that the time on the way does not include it.
         let received = self.recorder.clock.now();
         let InboundBatch {
             page,

@@ -41,7 +41,8 @@ impl InlineTask {
             }
         }
         drop(future);
-        // After the drop: a wake that comes from it finds `Running` and no future to run.
+        // The state changes after the drop: a wake that comes from the drop finds `Running` and no
+        // future to run.
         self.replace(|_| (State::Done, ()));
     }
 

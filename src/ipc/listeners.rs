@@ -155,7 +155,8 @@ impl Listeners {
 
     fn change<R>(&self, change: impl FnOnce(&mut ListenersByEvent) -> R) -> R {
         let changing = self.changing.lock().unwrap_or_else(PoisonError::into_inner);
-        // Copied whole at each change: apps register at their start, and each message looks up.
+        // Each change copies the whole map: apps register at their start, and each message looks up
+        // a listener.
         let mut events = ListenersByEvent::clone(&self.events.load());
         let result = change(&mut events);
         let before = self.events.swap(Arc::new(events));

@@ -7,7 +7,7 @@ use std::sync::OnceLock;
 pub(super) struct Origins {
     policy: OriginPolicy,
     /// The app's own origin, once a page has shown it; `None` when that page has none to tell.
-    // Set once: no later page can make its origin the app's.
+    // The first page sets it for good: no later page can make its origin the app's.
     pinned: OnceLock<Option<Origin>>,
 }
 
@@ -50,7 +50,7 @@ impl Origins {
                 Some(Some(own)) => own.is(origin),
                 // The app's page was given as text, so this one is another's.
                 Some(None) => false,
-                // Before the first page any origin may be the app's, but an opaque one.
+                // Before the first page, any origin but an opaque one may be the app's.
                 None => Origin::parse(origin).is_some(),
             },
             (OriginPolicy::Named(named), Some(origin)) => {

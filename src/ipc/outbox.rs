@@ -216,7 +216,7 @@ impl Outbox {
             return None;
         }
         for &id in &ids {
-            // After the loop above, when the batch's length is known.
+            // This call follows the loop above, which determines the batch's length.
             self.dispatched(id, ids.len(), now, effects);
         }
         // In whatever script goes out, due or not: there they cost next to nothing.
@@ -242,8 +242,8 @@ impl Outbox {
         now: Stamp,
         pop: &mut dyn FnMut() -> Option<Popped<Outbound>>,
     ) -> Option<u64> {
-        // First, and past the bound on what is in flight: a queue full of events must not hold up a
-        // promise. The page's credits bound the replies.
+        // Replies come first, and they pass the bound on what is in flight: a queue full of events
+        // must not hold up a promise. The page's credits bound the replies.
         if let Some(reply) = self.replies.pop_front() {
             let waited = now.since(reply.enqueued_at);
             return Some(self.number(reply, now, waited));

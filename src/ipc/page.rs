@@ -139,7 +139,7 @@ impl Page {
             }
             PagePhase::Loading | PagePhase::Ready | PagePhase::Gone => {}
         }
-        // Read before `end_generation`, which sets the phase.
+        // The phase is read before `end_generation`, which sets it.
         let was_gone = self.phase == PagePhase::Gone;
         let aborts = self.end_generation(PagePhase::Ready, effects);
         self.id = id.to_owned();
@@ -163,7 +163,7 @@ impl Page {
             return Vec::new();
         }
         if self.phase == PagePhase::Ready {
-            // Before `end_generation`, which takes the id away.
+            // The notice precedes `end_generation`, which takes the id away.
             self.close_notices.notify_closed(&self.id);
         }
         let aborts = self.end_generation(PagePhase::Closed, effects);
@@ -172,7 +172,7 @@ impl Page {
     }
 
     fn end_generation(&mut self, phase: PagePhase, effects: &mut Effects) -> Vec<AbortHandle> {
-        // First, since `why_gone` reads it.
+        // The phase is set first, since `why_gone` reads it.
         self.phase = phase;
         let why = self.why_gone();
         let before = effects.ended.len();
@@ -243,7 +243,8 @@ impl Page {
     /// A batch of the page with that id came: a sign of life. Returns how long it was on its way, once
     /// both clocks are known.
     pub(super) fn batch_arrived(&mut self, id: &str, arrival: Arrival) -> Option<Duration> {
-        // First: what a replaced page sends is no sign of life of the one that is there.
+        // The id is checked first: a message of a replaced page is no sign of life of the current
+        // page.
         self.current(id)?;
         self.liveness.heard(arrival.received);
         let sent = arrival.sent?;
@@ -530,7 +531,8 @@ impl Page {
         for &(first, last) in &ack.ids {
             self.outbox.acknowledged(first, last, &ack.failed, effects);
         }
-        // Before `set_executions`, which asks whether the page had withdrawn the call.
+        // The replies are settled before `set_executions`, which asks whether the page had
+        // withdrawn the call.
         let due = self.settle_replies(before, effects);
         let ended = effects.ended.get_mut(before..).unwrap_or_default();
         let startup = self.life.startup();

@@ -43,7 +43,8 @@ pub(super) struct RecorderSettings {
 
 impl Recorder {
     pub(super) fn new(webview: &Arc<str>, settings: RecorderSettings) -> Self {
-        // Kept for the wire's life: the clock that a test sets holds on its own thread alone.
+        // The recorder keeps this clock for the wire's life: the clock that a test sets holds on
+        // its own thread alone.
         let clock = Clock::current();
         Self {
             webview: Arc::clone(webview),

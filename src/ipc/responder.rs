@@ -56,7 +56,7 @@ impl Responder {
     ///
     /// [`RespondError`] says why the page does not get it. Ignore it where that changes nothing.
     pub fn respond(self, result: impl HandlerResult) -> Result<(), RespondError> {
-        // First, so that nothing is serialised for a page that does not wait.
+        // The check comes first, so that nothing is serialised for a page that does not wait.
         if self.is_cancelled() {
             return Err(RespondError::Cancelled);
         }
@@ -65,8 +65,8 @@ impl Responder {
             Err(panic) => HandlerOutcome::panicked(&panic),
         };
         let outcome = self.in_scope(respond);
-        // Asked before the outcome is given away. `Inner::finish` makes the refusal; this only
-        // tells the caller.
+        // The size is read before the outcome is given away. `Inner::finish` makes the refusal;
+        // this only tells the caller.
         let is_too_large =
             self.wanted == ReplyWanted::Yes && outcome.reply_size() > self.reply_bytes_max;
         if !self.answer.give(outcome) {

@@ -362,7 +362,8 @@ impl WebviewSeries {
             rating,
             value,
         } = vital;
-        // Also without a recorder: the performance client reads it from here.
+        // The value is set even without a recorder, since the performance client reads it from
+        // here.
         self.last_vitals.set(name, value);
         let register = || {
             let labels = [

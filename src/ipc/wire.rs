@@ -42,8 +42,8 @@ use crate::startup::Phase;
 #[derive(Clone)]
 pub struct Ipc(pub(super) Arc<Inner>);
 
-// Here and not in `builder.rs`: this file imports that one, and `tests/imports.rs` fails when two
-// files import each other.
+// This block is not in `builder.rs`, since this file imports that one, and `tests/imports.rs` fails
+// when two files import each other.
 impl IpcBuilder {
     /// Builds the wire.
     #[must_use]
@@ -289,7 +289,8 @@ impl Ipc {
         inner.recorder.main_thread.set_current();
         // Re-armed before looking, so that what comes while we look wakes again.
         inner.waker.rearm(now);
-        // After the rearm, which adds the wake that this look answers to the total.
+        // The delay is read after the rearm, which adds the wake that this look answers to the
+        // total.
         let delay = inner.waker.total_delay(now);
         // The queue has a flag of its own, for pushes: it too is armed before the look.
         inner.queue.rearm();
@@ -493,8 +494,9 @@ impl Inner {
     }
 
     fn close(&self) {
-        // Closed before it is emptied, so that no new message gets a place behind the sweep. A push
-        // that had its place before finds the queue closed and sweeps once more itself.
+        // The wire closes the queue before it empties it, so that no new message gets a place
+        // behind the sweep. A push that had its place before finds the queue closed and sweeps once
+        // more itself.
         self.queue.close();
         let mut effects = Effects::default();
         let aborts = self.page().close(&mut effects);
@@ -569,7 +571,7 @@ pub(super) fn abort_all(aborts: Vec<AbortHandle>) {
 
 impl Publish for Inner {
     fn publish(&self, sums: &mut GaugeSums) {
-        // Before the lock below, which `state` takes itself.
+        // This call precedes the lock below, which `state` takes itself.
         self.recorder.series.page_state(self.state(), sums);
         let now = self.recorder.clock.now();
         let mut page = self.page();

@@ -83,8 +83,8 @@ impl SubscriberFilter {
 
 impl<S: Subscriber> Layer<S> for SubscriberFilter {
     fn enabled(&self, metadata: &Metadata<'_>, _: Context<'_, S>) -> bool {
-        // Both are asked, since the call site's interest is `sometimes` for spans that are wanted
-        // as a rule.
+        // This filter asks both, since the call site's interest is `sometimes` for spans that are
+        // wanted as a rule.
         self.wants(metadata) && SuppressionFilter::wants(metadata)
     }
 

@@ -91,8 +91,8 @@ where
     S: Subscriber + for<'span> LookupSpan<'span>,
 {
     fn on_new_span(&self, attributes: &Attributes<'_>, id: &Id, ctx: Context<'_, S>) {
-        // Found before the span is looked up, since a look-up and its lock are for spans with such
-        // fields only.
+        // The layer finds the integers before it looks up the span, since only spans with such
+        // fields are worth a look-up and its lock.
         let mut found = Found::default();
         attributes.record(&mut found);
         found.keep(Integers::of_span, || ctx.span(id));

@@ -14,7 +14,7 @@ impl<T: Tracer> Tracer for SpanStarter<T> {
     type Span = T::Span;
 
     fn build_with_context(&self, mut builder: SpanBuilder, parent: &Context) -> Self::Span {
-        // Taken by the first span that starts, so it cannot reach a later one.
+        // The first span that starts takes the start, so it cannot reach a later span.
         if let Some(start) = span_start::take() {
             builder.span_kind = Some(start.kind);
             match &mut builder.attributes {

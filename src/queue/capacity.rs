@@ -54,7 +54,7 @@ impl Capacity {
             if state & CLOSED != 0 {
                 return Err(PushErrorReason::Closed);
             }
-            // Beside `CLOSED`, which was checked above, the state is the count.
+            // The check above excludes `CLOSED`, and the rest of the state is the count.
             if state >= self.capacity {
                 return Err(PushErrorReason::Full);
             }
@@ -80,8 +80,8 @@ impl Capacity {
     #[cold]
     pub(super) fn reserve_by(&self, deadline: Option<Stamp>) -> Result<(), PushErrorReason> {
         let mut gate = self.gate.lock().unwrap_or_else(PoisonError::into_inner);
-        // Before the look at the count: a thread that frees a place after that look sees that one
-        // waits.
+        // The waiter counts itself before it looks at the count: a thread that frees a place after
+        // that look sees the waiter.
         self.waiting.fetch_add(1, Ordering::SeqCst);
         let reserved = loop {
             match self.reserve() {
@@ -135,8 +135,8 @@ impl Capacity {
 
     #[cold]
     fn wake(&self, notify: impl FnOnce(&Condvar)) {
-        // Once through the gate: a waiter that has looked is in its wait by then. Notified without
-        // the lock, so that it does not wake into one that is held.
+        // The waker passes through the gate once: a waiter that has looked is in its wait by then.
+        // It notifies without the lock, so that the waiter does not wake into a lock that is held.
         drop(self.gate.lock().unwrap_or_else(PoisonError::into_inner));
         notify(&self.freed);
     }

@@ -29,7 +29,8 @@ pub struct MessageQueue<T> {
 struct Shared<T> {
     metrics: Arc<QueueMetrics>,
     overflow: Overflow,
-    // Both ends are kept, so the channel itself never disconnects: closing is `Capacity`'s.
+    // The queue keeps both ends, so the channel itself never disconnects: `Capacity` does the
+    // closing.
     sender: Sender<Entry<T>>,
     receiver: Receiver<Entry<T>>,
     /// The newest message of each key that has an entry in the channel. A lock is held for a few
@@ -167,12 +168,12 @@ impl<T> MessageQueue<T> {
     pub fn push_latest(&self, key: &str, message: T) -> Result<Pushed<T>, PushError<T>> {
         let shared = &*self.shared;
         let capacity = &shared.metrics.capacity;
-        // Set once `reserve_by` has waited for room. The lock was given up for that, so the loop
-        // looks again whether the key is queued by now.
+        // The flag is true once `reserve_by` has waited for room. That wait gives up the lock, so
+        // the loop checks again whether the key is queued by now.
         let mut has_place = false;
         loop {
-            // Before the lock: the first stamp registers handles, and a recorder may be code of the
-            // app.
+            // The stamp precedes the lock: the first stamp registers handles, and a recorder may be
+            // code of the app.
             let stamp = shared.metrics.stamp();
             let mut latest = shared.latest();
             // A place that was taken before the close entitles its message, as it does in `push`.
@@ -199,9 +200,10 @@ impl<T> MessageQueue<T> {
             };
             match (reserved, shared.overflow) {
                 (Ok(()), _) => {
-                    // Under the lock, so that of two pushers of one key only one finds it absent.
+                    // The message is published under the lock, so that of two pushers of one key
+                    // only one finds it absent.
                     shared.publish_key(&mut latest, key, (message, stamp));
-                    // Before the signal, since the waker is code of the app.
+                    // The lock ends before the signal, since the waker is code of the app.
                     drop(latest);
                     shared.wake.signal();
                     return Ok(Pushed::Queued);
@@ -335,8 +337,8 @@ impl<T> MessageQueue<T> {
                 return Err(PopError::Closed);
             }
             let mut left = deadline.since(Clock::system().now());
-            // Read before the wait: with no time left, `select!` still takes a message that is
-            // there.
+            // The flag is read before the wait: with no time left, `select!` still takes a message
+            // that is there.
             let timed_out = left.is_zero();
             if shared.metrics.capacity.is_closed() {
                 // A last message is between its producer's count and the channel, or between the

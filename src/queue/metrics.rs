@@ -48,7 +48,7 @@ impl QueueMetrics {
         let label = if options.is_measured {
             LABELS.get(&options.name, NameSource::Registered, Arc::clone)
         } else {
-            // Past `LABELS`, whose lock a thread could have held at the fork.
+            // The label bypasses `LABELS`, whose lock a thread could have held at the fork.
             Arc::new(Arc::from(&*options.name))
         };
         let metrics = Arc::new(Self {

@@ -402,8 +402,8 @@ impl LocalPerformanceClient {
         let session = lock(&self.0.session).take();
         let session = session.ok_or(StopProfilingError::NotProfiling)?;
         let (since, before) = (session.since, session.before);
-        // First the ticks end, so that none adds a snapshot after the report. No lock is held: the
-        // drop may wait for a tick.
+        // The ticks end first, so that none adds a snapshot after the report. The caller holds no
+        // lock here: the drop may wait for a tick.
         drop(session.ticker);
         let duration = self.0.clock.now().since(since);
         Ok(self.0.report(SESSION, since, &before, duration)?)

@@ -131,7 +131,8 @@ impl RollingHistory {
 
     /// Stops to take samples; those that there are stay.
     pub fn stop(&self) {
-        // Taken in a statement of its own, so the lock is free while the drop waits for the thread.
+        // A statement of its own takes the ticker, so the lock is free while the drop waits for the
+        // thread.
         let ticker = self.ticker().take();
         drop(ticker);
     }
@@ -195,8 +196,8 @@ impl Inner {
     }
 
     fn collect(&self) -> RollingSample {
-        // Before the lock is taken, and so dropped after it: with the last handle of a wire the app's
-        // handlers are dropped, too, and these may ask for the samples.
+        // The wires are taken before the lock, and so dropped after it: with the last handle of a
+        // wire the app's handlers are dropped, too, and these may ask for the samples.
         let wires = self.config.wires.iter().filter_map(WeakIpc::upgrade);
         let wires: Vec<Ipc> = wires.collect();
         let mut state = self.state();

@@ -177,7 +177,8 @@ fn mark(step: impl FnOnce(&mut Timeline, Stamp)) {
 
 /// Makes the trace that is due. Called without the lock, since a tracer is the app's code.
 fn hand_over(now: Stamp) {
-    // Before the trace: the history gets each phase as it is reached, also where no trace is made.
+    // This call precedes the trace: the history gets each phase as it is reached, even if no trace
+    // is made.
     keep_reached(now);
     let Some(due) = timeline().take_due() else {
         return;

@@ -58,8 +58,8 @@ fn parse(uptime: &str, stat: &[u8]) -> Option<Duration> {
     let after_name = std::str::from_utf8(stat.get(name_end + 1..)?).ok()?;
     // The third field is the first here; the start is the 22nd, in hundredths of a second.
     let ticks: u64 = after_name.split_ascii_whitespace().nth(19)?.parse().ok()?;
-    // Both count from the boot of the host, so the difference is the age. Setting the wall clock
-    // does not change it.
+    // Both times count from the boot of the host, so the difference is the age. Setting the wall
+    // clock does not change it.
     uptime.checked_sub(Duration::from_millis(ticks.checked_mul(10)?))
 }
 

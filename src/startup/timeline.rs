@@ -70,7 +70,7 @@ impl Timeline {
     pub(super) fn begin(&mut self, now: Stamp, age: impl FnOnce() -> Option<Duration>) {
         self.origin.get_or_insert_with(|| Origin {
             at: now,
-            // Asked once: on Linux it reads two files.
+            // The timeline asks once, since on Linux the call reads two files.
             age: age().unwrap_or_default(),
         });
     }

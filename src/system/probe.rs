@@ -114,7 +114,8 @@ impl SystemProbe {
         );
         self.system
             .refresh_memory_specifics(MemoryRefreshKind::nothing().with_ram());
-        // Before the shares are taken: a pid that another process has got is no child.
+        // This call precedes the shares: a process that has got the pid of an earlier child is no
+        // child.
         self.forget_the_dead();
 
         let (cores, host_cpu) = self.host_cpu(now);
@@ -138,7 +139,8 @@ impl SystemProbe {
         let thread_cpu = self.thread_cpu(available, own_cpu.as_ref().map(|cpu| cpu.total));
         // The refresh above has taken out what the system does not list.
         let own = self.system.process(self.pid).ok_or(ProbeError::Hidden)?;
-        // Asked for once: it is in whole seconds, and our clock counts on from there.
+        // The probe asks for the run time once: it is in whole seconds, and our clock counts on
+        // from there.
         let (age, at) = *self
             .started
             .get_or_insert((Duration::from_secs(own.run_time()), now));
@@ -252,8 +254,8 @@ impl SystemProbe {
             .filter(|(sum, _)| self.seen[sum.process_type.index()])
             .map(|(mut sum, used)| {
                 let used = match sum.count {
-                    // Once there were some: the gauges fall to 0 and do not keep what they last
-                    // showed.
+                    // If there were children before, the gauges fall to 0 and do not keep the last
+                    // values.
                     0 => Some(no_use()),
                     _ => used,
                 };

@@ -108,8 +108,8 @@ fn run(interval: Duration, asked: &Receiver<()>, is_paused: impl Fn() -> bool) {
     let mut failing = false;
     let mut was_paused = false;
     loop {
-        // Counted from before the sample, so that the sample's own time does not stretch the
-        // interval.
+        // The interval counts from before the sample, so that the sample's own time does not
+        // stretch it.
         let next = clock.now().plus(interval);
         if is_paused() {
             // Not even a look while it is paused: the sampler then takes nothing.
@@ -148,7 +148,7 @@ pub(super) fn sample(probe: &mut SystemProbe, gauges: &Gauges, failing: bool) ->
             true
         }
     };
-    // Also when the probe failed: the other gauges do not depend on it.
+    // The handles are published even if the probe failed: the other gauges do not depend on it.
     handles::publish();
     failed
 }

@@ -156,7 +156,8 @@ impl Awaited {
             (span, _) => (span, Ended::default()),
         };
         let host = HostSide::Handling;
-        // Kept although the page has settled it: the hand-over of its reply looks for that.
+        // The table keeps the call although the page has settled it: the hand-over of its reply
+        // looks for that.
         self.calls.insert(
             id,
             OpenCall {
@@ -265,7 +266,7 @@ impl Awaited {
 
     /// A message gets a number that the page will acknowledge it with. False: too many wait.
     pub(super) fn number(&mut self, number: u64) -> bool {
-        // Both wait for the other side's word, so one bound holds for the two together.
+        // Both kinds of messages wait for the other side, so one bound holds for the two together.
         let has_room = self.messages.len() + self.acknowledged.len() < MESSAGES_MAX;
         if has_room {
             self.messages.insert(number, None);

@@ -196,8 +196,8 @@ impl Delivery {
         self.finish(Err(error), Acknowledged::Never);
     }
 
-    // After an end, and where the page has the message to end, there is none here, so a drop does
-    // nothing.
+    // After an end the delivery has no message, so its drop does nothing. The same holds if the
+    // page has the message to end.
     fn finish(&mut self, outcome: Outcome, page: Acknowledged) {
         let Some(message) = self.message.take() else {
             return;

@@ -135,7 +135,8 @@ impl Handling {
         let mut delivery =
             Delivery::new(Arc::clone(&self.shared), kind, series, bytes, &parent, None);
         if let Some((call, mut details)) = self.call.take() {
-            // Taken here and below, so that `finish` does not settle the call: its reply will.
+            // The delivery takes both calls, here and below, so that `finish` does not settle the
+            // call: its reply will.
             details.stages.handler = Some(self.shared.recorder.clock.now().since(self.started));
             delivery.settles(call, outcome, details);
         }
@@ -159,7 +160,7 @@ impl Handling {
     }
 
     fn finish(&mut self, outcome: Outcome) {
-        // First: `self` is dropped when its caller returns.
+        // The flag comes first, since `self` is dropped when its caller returns.
         self.has_ended = true;
         let now = self.shared.recorder.clock.now();
         // From `begin` on: between its parts an async handler waits, and that is its time, too.

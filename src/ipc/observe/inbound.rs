@@ -87,7 +87,7 @@ impl<'a> Inbound<'a> {
         let started = recorder.clock.now();
         let series = shared.series_of(self.event);
         let call = self.page_call.and_then(PageCall::parse);
-        // Counted, and no more: the message itself is as good as any.
+        // The observer only counts the error: the message itself is as good as any.
         if self.page_call.is_some() && call.is_none() {
             recorder.series.protocol_error(ErrorType::Malformed);
         }

@@ -100,7 +100,8 @@ impl Observer {
             { {semconv::WEBVIEW_NAME} = self.name(), {semconv::ERROR_TYPE} = ErrorType::PageCrashed.as_str() },
             "the page's process ended by itself"
         );
-        // After the crash is counted, so that its error comes before the ends that it causes.
+        // The state changes after the crash is counted, so that the crash's error precedes the ends
+        // that it causes.
         self.set_page_state(PageState::Gone);
     }
 

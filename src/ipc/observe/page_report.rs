@@ -104,7 +104,7 @@ impl Shared {
         let change = self.page().report_began(page, is_ready, received)?;
         self.apply(change, ErrorType::PageGone);
         if let Some(sent) = sent {
-            // After `report_began`, which begins the clock of a new page.
+            // This call follows `report_began`, which begins the clock of a new page.
             self.page().clock.heard(sent, received);
         }
         if is_ready {
@@ -236,7 +236,7 @@ impl Shared {
         let series = self.series_of(&ran.event);
         for took in ran.took.iter().copied().filter_map(PageTime::from_ms) {
             let took = Duration::from_secs_f64(took.as_ms() / 1_000.0);
-            // Or a hostile page could spoil the sum with one value.
+            // The bound keeps a hostile page from spoiling the sum with one value.
             series.processed(took.min(longest));
         }
     }

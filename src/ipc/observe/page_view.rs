@@ -95,8 +95,8 @@ impl PageView {
         }
         let before = std::mem::replace(&mut self.state, state);
         if is_there(state) && !is_there(before) {
-            // Taken for loaded: the message layer does not say when the document's scripts have
-            // run.
+            // The view takes the page for loaded: the message layer does not say when the
+            // document's scripts have run.
             self.life = PageLife::began(now, false);
             let load = self.next_load.take();
             change.load = Some(load.because(before == PageState::Gone, None));
@@ -202,7 +202,7 @@ impl PageView {
     ) -> Option<Start> {
         let began = PageTime::from_ms(times.began)?;
         let sent = PageTime::from_ms(times.posted)?;
-        // First, so that a page's first message already bounds its clock.
+        // This call comes first, so that a page's first message already bounds its clock.
         self.clock.heard(sent, now);
         Some(Start {
             message: MessageStart {

@@ -17,7 +17,8 @@ pub struct Wake(pub(super) Weak<Shared>);
 impl Wake {
     /// The UI thread came: call this there.
     pub fn answer(mut self) {
-        // Taken, so that the drop at the end does not forget the wake that is answered.
+        // The answer takes the handle out, so that the drop at the end does not forget the wake
+        // that is answered.
         if let Some(shared) = mem::take(&mut self.0).upgrade() {
             shared.recorder.main_thread.set_current();
             let now = shared.recorder.clock.now();

@@ -104,7 +104,8 @@ pub(in crate::ipc) fn is_deeper_than(text: &str, max: usize) -> bool {
     let (mut depth, mut in_string, mut escaped) = (0_usize, false, false);
     for byte in bytes {
         match byte {
-            // First: whatever follows a backslash in a string is not what it looks like.
+            // The escape is checked first, since the byte after a backslash in a string has no
+            // meaning of its own.
             _ if escaped => escaped = false,
             b'\\' if in_string => escaped = true,
             b'"' => in_string = !in_string,

@@ -103,7 +103,7 @@ impl TimedSpan {
     }
 
     pub(in crate::ipc) fn finish(mut self, error: Option<&'static str>, at: Stamp) {
-        // First, since `self` is dropped at the end of this function.
+        // The flag comes first, since `self` is dropped at the end of this function.
         self.has_ended = true;
         if let Some(error) = error {
             mark(&mut self.span, error);

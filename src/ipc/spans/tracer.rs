@@ -16,7 +16,8 @@ use crate::semconv;
 
 /// The tracer that the app gave, or the global one once there is one.
 pub(in crate::ipc) struct WireTracer {
-    // Kept for good, so a global provider that is replaced later is not noticed.
+    // The wire keeps its first tracer for good, so it does not notice a later change of the global
+    // provider.
     tracer: OnceLock<BoxedTracer>,
     /// When to look for a global tracer again: looking costs more than a message does.
     retry_at: AtomicU64,
@@ -103,8 +104,8 @@ impl WireTracer {
 
     #[cold]
     fn global(&self, now: Stamp) -> TracerRef<'_> {
-        // Before the look at the global tracer: an install in between is then a reason to look
-        // again.
+        // The epoch is stored before the global tracer is read: an install in between is then a
+        // reason to look again.
         self.epoch.store(install_epoch(), Ordering::Relaxed);
         self.retry_at
             .store(now.plus(RETRY_INTERVAL).as_nanos(), Ordering::Relaxed);

@@ -40,8 +40,8 @@ pub(super) fn assemble(
     mut config: ResolvedConfig,
 ) -> Result<(Telemetry, TelemetryParts), TelemetryError> {
     let mut warnings = std::mem::take(&mut config.warnings);
-    // Before every other part: the spool, the history and the batches ask the switch while they are
-    // made.
+    // The consent precedes every other part: the spool, the history and the batches ask the switch
+    // while they are made.
     let (consent, unreadable) = Consent::new(std::mem::take(&mut config.consent));
     warnings.extend(unreadable.map(unreadable_consent));
     // Before anything has it, the target info of `/metrics` included.
@@ -84,8 +84,8 @@ pub(super) fn assemble(
     };
     #[cfg(feature = "otlp")]
     {
-        // Set also where nothing is exported: a pause that deletes then finds what earlier
-        // processes left.
+        // The folder is set even if nothing is exported: a pause that deletes then finds what
+        // earlier processes left.
         let spool = config.otlp.spool.as_ref();
         telemetry.pipelines.spool_folder = spool.map(|spool| spool.folder.clone());
     }

@@ -248,8 +248,8 @@ impl Assembler<'_> {
         let route = self.config.otlp.metrics.as_ref()?;
         let settings = &self.config.settings;
         let shutdown_deadline = Arc::new(ShutdownDeadline::new(self.switch.clone()));
-        // Kept, since the SDK owns the reader's thread: `Pipelines::close` shortens its export by
-        // this.
+        // The providers keep the deadline, since the SDK owns the reader's thread:
+        // `Pipelines::close` shortens the reader's export by this deadline.
         self.running.providers.metrics_deadline = Arc::clone(&shutdown_deadline);
         let sender = MetricSender::new(route, shutdown_deadline, settings.otlp.temporality);
         let sender = self.usable(sender.map_err(no_exporter), METRICS)?;

@@ -32,8 +32,8 @@ pub struct TelemetryBuilder {
     pub(crate) starts_paused: bool,
     pub(crate) consent_file: Option<PathBuf>,
     pub(crate) acts_for: ActsFor,
-    // Kept as text: a bad value becomes a warning when the builder is resolved, so the setters need
-    // no error.
+    // The builder keeps these values as they are: a bad value becomes a warning when the builder is
+    // resolved, so the setters need no error.
     #[cfg(feature = "prometheus")]
     pub(crate) prometheus_host: Option<String>,
     #[cfg(feature = "prometheus")]

@@ -119,8 +119,8 @@ impl ResolvedConfig {
         );
         #[cfg(feature = "prometheus")]
         let prometheus = endpoint(&builder, &settings, &mut off);
-        // Asked for without the feature `history` as well, so that the warning about the variable
-        // says that the history is off.
+        // This code asks for the folder without the feature `history` as well, so that the warning
+        // about the variable says that the history is off.
         let history = {
             let mut needs = off.needs_of(HISTORY);
             needs.get(&settings.history)
@@ -330,7 +330,8 @@ fn endpoint(
     if !outputs.prometheus {
         return None;
     }
-    // Both are asked before one of them may end this with `?`, so that each bad one is named.
+    // This code asks for both before one of them may end this with `?`, so that each bad value is
+    // named.
     let host = needs.get(&settings.prometheus_host);
     let port = needs.get(&settings.prometheus_port);
     needs.grant(EndpointOptions {

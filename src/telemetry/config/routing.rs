@@ -74,7 +74,7 @@ impl<T> Routing<T> {
     {
         match (self, added) {
             (Self::Unset, other) | (other, Self::Unset) => other.clone(),
-            // Sent without the part that cannot be used, a request could lack its token.
+            // A request that is sent without the unusable part could lack its token.
             (Self::Refused(by), _) | (_, Self::Refused(by)) => Self::Refused(by),
             (Self::Usable(ours, _), Self::Usable(theirs, by)) => {
                 Self::Usable(join(ours, theirs), by)

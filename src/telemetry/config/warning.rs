@@ -188,7 +188,7 @@ fn may_be_shown(value: &str) -> bool {
 }
 
 fn shortened(value: &str) -> String {
-    // Counted in characters, so that none is cut in two.
+    // The limit counts characters, so that none is cut in two.
     match value.char_indices().nth(SHOWN_MAX) {
         Some((end, _)) => format!("{}…", value.get(..end).unwrap_or_default()),
         None => value.to_owned(),

@@ -148,7 +148,7 @@ impl Consent {
                 false
             }
         };
-        // Kept beside the switch, since it also forbids every later resume.
+        // This value is separate from the switch, since it also forbids every later resume.
         let is_denied = environment == EnvironmentConsent::Denied;
         let switch = match records && !is_denied {
             true => Switch::default(),

@@ -36,8 +36,8 @@ pub(crate) struct Pausable<R> {
 
 impl<R: Recorder + Send + Sync + 'static> Pausable<R> {
     fn handle<H>(&self, key: &Key, register: fn(&R, &Key) -> H, noop: fn() -> H) -> Handle<H, R> {
-        // Read once, since the two fields below must agree: between two reads a pause may begin,
-        // and the handle would have neither a series nor a way to get one.
+        // The switch is read once, since the two fields below must agree: between two reads a pause
+        // may begin, and the handle would have neither a series nor a way to get one.
         let is_paused = self.switch.is_paused();
         Handle {
             switch: Arc::clone(&self.switch),
@@ -86,7 +86,7 @@ impl<R: Recorder + Send + Sync + 'static> Recorder for Pausable<R> {
         let register = |recorder: &R, key: &Key| recorder.register_gauge(key, &METADATA);
         Gauge::from_arc(Arc::new(PausableGauge {
             handle: self.handle(key, register, Gauge::noop),
-            // Looked up here, once for each handle, and not at each value.
+            // The name is looked up once for each handle, and not at each value.
             is_ours: semconv::metric(key.name()).is_some(),
             carried: AtomicU64::new(0),
         }))

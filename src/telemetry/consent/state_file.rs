@@ -82,8 +82,8 @@ impl StateFile {
         let temporary = folder.join(temporary);
         let written = create(&temporary).and_then(|mut file| {
             file.write_all(answer.text().as_bytes())?;
-            // Before the rename: after a loss of power the name could otherwise lead to an empty
-            // file, which counts as paused.
+            // The sync precedes the rename: after a loss of power the name could otherwise lead to
+            // an empty file, which counts as paused.
             file.sync_all()
         });
         let replaced = written.and_then(|()| fs::rename(&temporary, &self.0));
