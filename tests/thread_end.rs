@@ -198,7 +198,7 @@ fn calls_at_a_threads_end_are_handled() {
         })
         .unwrap();
         let thread = std::thread::spawn(move || {
-            // First of all thread-locals, so it is dropped last.
+            // This thread-local is the first of all, so it is dropped last.
             at_end(|| ());
             let mut page = ModelPage::load(&ipc, "p1");
             page.call(&ipc, "deferred", json!(null));

@@ -308,7 +308,7 @@ impl PyIpc {
                 "workers: {workers} is not 1 to {WORKERS_MAX}"
             )));
         }
-        // The process counts its threads before any thread of the wire starts, so that a child that
+        // The process notes its threads before any thread of the wire starts, so that a child that
         // is forked from now on knows of them.
         threads_start();
         let mut builder = Ipc::builder(&name).queue_capacity(queue_capacity);

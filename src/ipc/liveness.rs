@@ -65,7 +65,7 @@ impl Liveness {
 
     /// The page is gone, and what was asked of it with it.
     pub(super) fn gone(&mut self) {
-        // The page keeps its beat. Otherwise pages that come and go would wake the event loop as
+        // The beat's time stays. Otherwise pages that come and go would wake the event loop as
         // often.
         let beat_at = self.beat_at;
         *self = Self::new(self.unresponsive_after);

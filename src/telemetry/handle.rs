@@ -260,8 +260,8 @@ impl Telemetry {
                     state = waited.unwrap_or_else(PoisonError::into_inner).0;
                 }
                 State::Running(running) => {
-                    // Taken out, so that the lock is free while telemetry ends: `flush`, `pause`
-                    // and a second `shutdown` take it.
+                    // The handle takes the state out, so that the lock is free while telemetry
+                    // ends: `flush`, `pause` and a second `shutdown` take it.
                     let running = std::mem::take(running);
                     *state = State::Ending;
                     drop(state);

@@ -57,7 +57,7 @@ impl Telemetry {
         #[cfg(feature = "otlp")]
         let report = self
             .pipelines
-            // After the switch, so that what is deleted here cannot be followed by more.
+            // This call follows the switch, so that no more data follows what it deletes.
             .pause(self.spool().as_deref(), ended, pending);
         #[cfg(not(feature = "otlp"))]
         let report = {
@@ -120,7 +120,7 @@ impl Telemetry {
         #[cfg(feature = "otlp")]
         self.pipelines.resumed(spool.as_deref());
         #[cfg(feature = "history")]
-        // Told last, when telemetry records again and the warning can be exported.
+        // The warning comes last, when telemetry records again and can export it.
         if let Some(unclean_end) = unclean_end {
             tracing::warn!(name: EVENT_CONFIGURATION_WARNING, "{unclean_end}");
             self.reporter.report(unclean_end);
@@ -148,7 +148,7 @@ impl Telemetry {
 /// that the run before this one did not end by itself.
 #[cfg(feature = "history")]
 fn resumed(history: &History) -> Option<String> {
-    // Read first: a history that recorded before has told it at its start.
+    // The report is read first: a history that recorded before gave this warning at its start.
     let was_known = history.report().unclean_end.is_some();
     if let Err(error) = history.resume() {
         let error: &dyn std::error::Error = &error;

@@ -96,7 +96,7 @@ impl Pipelines {
         } else {
             let _ = done.send(true);
         }
-        // Before the batch's flush, which is to send these spans as well.
+        // The page spans are flushed before the batch, which is to send them as well.
         let read = self.page_spans.flush(until);
         let spans = read && self.spans.as_ref().is_none_or(|batch| batch.flush(until));
         let logs = self.logs.as_ref().is_none_or(|batch| batch.flush(until));

@@ -67,8 +67,8 @@ impl Place {
             return None;
         }
         let wanted = Arc::new(Wanted {
-            // Made now: making a dispatch takes the lock of `tracing`'s registry for writing, and
-            // `take` runs while that is held for reading.
+            // The dispatch is made now: its making takes the lock of `tracing`'s registry for
+            // writing, and `take` runs while that lock is held for reading.
             subscriber: Mutex::new(Some(Dispatch::new(subscriber))),
             is_open: AtomicBool::new(false),
         });
@@ -103,8 +103,8 @@ impl Drop for Place {
 
 impl Wanted {
     fn within<R>(&self, f: impl FnOnce() -> R) -> R {
-        // Taken out of the lock first: in a `match` on it, the lock would be held while `f` runs,
-        // and a new call site within `f` may `take` the place.
+        // This statement releases the lock first: in a `match` on it, the lock would be held while
+        // `f` runs, and a new call site within `f` may `take` the place.
         let subscriber = self.subscriber().clone();
         match subscriber {
             // For warnings of the start, which are to be exported though no span has come yet.
@@ -174,7 +174,7 @@ fn give_up() {
     drop(place);
     if let Some((wanted, watcher)) = given_up {
         let subscriber = wanted.subscriber().take();
-        // Outside the lock: the drop of a subscriber runs its layers' code.
+        // The drop is outside the lock, since the drop of a subscriber runs its layers' code.
         drop((subscriber, watcher));
         // Cached interests still have the two that are gone.
         rebuild_interest_cache();

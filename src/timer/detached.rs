@@ -172,7 +172,8 @@ impl DetachedRun {
         else {
             return;
         };
-        // Before the outcome is described: cutting a long stack takes time that is not the run's.
+        // The clock is read before the outcome is described: cutting a long stack takes time that
+        // is not the run's.
         let was_stopped = ended.is_some();
         let ended = ended.unwrap_or_else(clock::now);
         let elapsed = ended.since(run.started());

@@ -147,7 +147,7 @@ impl Failure {
     /// From a panic that is unwinding the stack right now.
     pub(super) fn panicking() -> Self {
         Self {
-            // Past `capped`: it has its place whatever types the app has.
+            // This type bypasses `capped`: it has its place whatever types the app has.
             error_type: Arc::from(ErrorType::Panic.as_str()),
             exception_type: ErrorType::Panic.as_str().to_owned(),
             message: String::new(),

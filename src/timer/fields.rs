@@ -112,8 +112,8 @@ impl Fields {
         } else if context.kept.len() < FIELDS_MAX {
             context.kept.push((key, value));
         } else {
-            // Counted and told on the span, so that a missing field is not taken for one that was
-            // never set.
+            // The span gets the count of fields that were left out, so that a missing field is not
+            // taken for one that was never set.
             context.left_out = context.left_out.saturating_add(1);
         }
     }

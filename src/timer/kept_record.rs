@@ -69,7 +69,7 @@ fn object(fields: &Fields, failure: Option<&Failure>) -> Box<str> {
             }
         }
     }
-    // After the failure's texts: a field of the same name replaces one.
+    // The fields follow the failure's texts: a field of the same name replaces one.
     for (key, value) in fields.iter() {
         let value = match value {
             FieldValue::Int(value) => Value::from(*value),

@@ -297,7 +297,8 @@ impl<'a> Monitor<'a> {
             return work();
         };
         let entered = span.enter();
-        // Once the span is entered: CPU time is measured only where the current span is recorded.
+        // This call follows the entering of the span: CPU time is measured only where the current
+        // span is recorded.
         run.stays_here(&span);
         // Unwind safe: a panic is resumed as soon as it is recorded.
         match catch_unwind(AssertUnwindSafe(work)) {
@@ -356,7 +357,7 @@ impl AsyncRun {
     }
 
     fn finish(&mut self, outcome: impl FnOnce() -> RunOutcome) {
-        // Taken, so that the drop after a normal end finds nothing.
+        // This code takes the run out, so that the drop after a normal end finds nothing.
         if let Some((run, span)) = self.0.take() {
             run.end(&span, outcome);
         }

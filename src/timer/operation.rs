@@ -137,7 +137,7 @@ impl Operation {
     /// Counts one that ended; `slow` when it took its threshold or longer.
     #[inline]
     pub(super) fn record_ended(&self, elapsed: Duration, error_type: Option<&str>, slow: bool) {
-        // Before the look for a recorder: thresholds and reports count without one.
+        // The count precedes the look for a recorder: thresholds and reports count without one.
         self.0.ended.count(elapsed, error_type, slow);
         let Some(handles) = self.handles() else {
             return;
@@ -181,8 +181,8 @@ struct OperationState {
     name: Arc<str>,
     /// Set at run time, see `set_slow_threshold_of`.
     slow_after: Threshold,
-    // Here and not in the gauge: setting a gauge costs more, and several recorders may have one
-    // each.
+    // The operation keeps this count, not the gauge: setting a gauge costs more, and several
+    // recorders may have one each.
     active: AtomicI64,
     turns: AtomicU64,
     work: WorkName,
@@ -300,13 +300,13 @@ struct Gauges;
 
 impl Publish for Gauges {
     fn publish(&self, _: &mut GaugeSums) {
-        // Written again at each publishing, since the threshold may be set at any time.
+        // Each publishing writes the threshold again, since it may be set at any time.
         if THRESHOLD.existing().is_some() {
             publish_slow_threshold();
         }
         OPERATIONS.names.for_each(|state| {
-            // Set and not summed up: an operation is one in the process, so its gauge has one
-            // source.
+            // The gauge is set and not summed up: an operation is one in the process, so its gauge
+            // has one source.
             if let Some(handles) = state.instruments.existing() {
                 // Exact up to 2^53, which is more than can run at once.
                 handles

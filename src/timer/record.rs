@@ -55,7 +55,7 @@ impl Operation {
 #[cfg(feature = "system")]
 pub(crate) fn record_event<'o>(name: &str, took: Duration, outcome: impl Into<Outcome<'o>>) {
     let operation = operation(name);
-    // First, so that this run is among the events already.
+    // This call comes first, so that this run is among the events already.
     operation.counts_as_event();
     operation.record(took, outcome);
 }

@@ -99,8 +99,8 @@ impl Run {
         } else {
             Span::none()
         };
-        // After the span and before the stamp: it may register handles, which takes long at the
-        // first run.
+        // This call stands between the span and the stamp: it may register handles, which takes
+        // long at the first run.
         operation.run_started();
         let started = clock::now();
         let run = Self {
@@ -194,7 +194,7 @@ impl Run {
     /// The same for a time that is known. Returns whether it was slow.
     #[inline]
     pub(super) fn end_after(&self, elapsed: Duration, span: &Span, outcome: &RunOutcome) -> bool {
-        // First, so that nothing below can leave the run counted as active.
+        // This call comes first, so that nothing below can leave the run counted as active.
         self.operation.run_ended();
         let threshold = self.operation.slow_after(self.slow_after);
         // Compared at the end: a threshold that was set while it ran holds for it.
@@ -205,7 +205,7 @@ impl Run {
             RunOutcome::Cancelled => Some(ErrorType::Cancelled.as_str()),
         };
         self.operation.record_ended(elapsed, error_type, slow);
-        // Looked at before the record is made, since the context allocates.
+        // The check precedes the making of the record, since the context allocates.
         if record_sink::is_on() {
             let (ended_as, failure) = match outcome {
                 RunOutcome::Ok => (RecordOutcome::Ok, None),

@@ -98,7 +98,8 @@ impl ScopedTimer {
     fn end(&mut self, outcome: impl FnOnce() -> RunOutcome) {
         // Taken, so that the drop has nothing left to record.
         if let Some(scope) = self.0.take() {
-            // Before the span is left, which closes it: a closed span takes no more fields.
+            // The run ends before the span is left, which closes it: a closed span takes no more
+            // fields.
             scope.run.end(&scope.span, outcome);
             scope.leave();
         }

@@ -119,7 +119,7 @@ fn respond(page: String) -> Response<Cow<'static, [u8]>> {
         header::CONTENT_TYPE,
         HeaderValue::from_static("text/html; charset=utf-8"),
     );
-    // Or a reload could show the page from before the server answered.
+    // Without this header a reload could show the page from before the server answered.
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     response
 }

@@ -34,8 +34,8 @@ impl AppTelemetry {
         consent_file: Option<PathBuf>,
         configure: Option<Configure>,
     ) -> Option<Self> {
-        // Asked only where neither the builder nor the configuration has an answer: telemetry that
-        // the app sets up after the plugin cannot be seen from here.
+        // The plugin asks only if neither the builder nor the configuration has an answer: it
+        // cannot see telemetry that the app sets up after the plugin.
         if !settings.telemetry.unwrap_or_else(|| !app_has_telemetry()) {
             return None;
         }

@@ -81,8 +81,8 @@ pub(crate) struct Numbered(u64);
 impl Numbered {
     /// Gives the call whose span is entered a number, in place of one that the page may have set.
     pub(crate) fn of_current(headers: &mut HeaderMap) -> Option<Self> {
-        // Before anything else: a number from the page must not survive, even for a call without a
-        // span.
+        // The removal comes first: a number from the page must not survive, even for a call without
+        // a span.
         headers.remove(NUMBER);
         let span = Span::current();
         if span.is_disabled() {

@@ -143,8 +143,8 @@ impl<R: Runtime> PluginState<R> {
     /// A command of that webview came by another way than the seam, which is in use.
     pub(crate) fn bypassed(&self, label: &str) {
         if !self.made_before.contains(label)
-            // Once for the process: a CSP that blocks the scheme would otherwise warn at every
-            // command.
+            // The plugin warns once for the process: a CSP that blocks the scheme would otherwise
+            // warn at every command.
             && !self.has_warned_of_bypass.swap(true, Ordering::Relaxed)
         {
             warn(

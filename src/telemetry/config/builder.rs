@@ -32,7 +32,7 @@ pub struct TelemetryBuilder {
     pub(crate) starts_paused: bool,
     pub(crate) consent_file: Option<PathBuf>,
     pub(crate) acts_for: ActsFor,
-    // The builder keeps these values as they are: a bad value becomes a warning when the builder is
+    // The builder keeps these values as text: a bad value becomes a warning when the builder is
     // resolved, so the setters need no error.
     #[cfg(feature = "prometheus")]
     pub(crate) prometheus_host: Option<String>,

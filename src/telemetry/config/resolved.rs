@@ -119,7 +119,7 @@ impl ResolvedConfig {
         );
         #[cfg(feature = "prometheus")]
         let prometheus = endpoint(&builder, &settings, &mut off);
-        // This code asks for the folder without the feature `history` as well, so that the warning
+        // This code reads the setting without the feature `history` as well, so that the warning
         // about the variable says that the history is off.
         let history = {
             let mut needs = off.needs_of(HISTORY);

@@ -252,7 +252,8 @@ impl<T: Send + 'static> Batch<T> {
     /// The same with some items more, whether or not the queue has room for them: they are there
     /// already, so to drop them would save nothing.
     pub(crate) fn close_with(&self, deadline: Stamp, last: Vec<T>) {
-        // Before `closed` is set: once the worker has seen that, it takes `last` and ends.
+        // The last items are stored before `closed` is set: once the worker has seen `closed`, it
+        // takes `last` and ends.
         if !last.is_empty() {
             self.0.counters.accept(last.len() as u64);
             self.0.last().extend(last);
@@ -324,7 +325,7 @@ impl<T> Shared<T> {
 
     fn wait(&self, until: Stamp, done: impl Fn(&Progress) -> bool) -> bool {
         let mut progress = self.progress();
-        // Once the worker has ended, nothing more is exported, so the wait ends.
+        // After the worker's end nothing more is exported, so the wait ends.
         while !done(&progress) && !progress.ended {
             let left = until.since(clock::now());
             if left.is_zero() {
@@ -433,7 +434,8 @@ impl<T: Send + 'static, E: Export<T>> Worker<T, E> {
             self.shared.woken.store(false, Ordering::SeqCst);
             let closed = self.shared.closed.load(Ordering::Acquire);
             let began = clock::now();
-            // Read before the export: a flush that is asked for during it waits for the next one.
+            // The worker reads this before the export: a flush that is asked for during the export
+            // waits for the next one.
             let asked = {
                 let progress = self.shared.progress();
                 (progress.flushes_asked > progress.flushes_done).then_some(progress.flushes_asked)
@@ -545,8 +547,8 @@ impl<T: Send + 'static, E: Export<T>> Worker<T, E> {
         self.age.look(shared.receiver.len(), clock::now());
         let queued = self.age.oldest();
         let mut len = 0;
-        // Counted before the filter, since the age of the queue goes by what was taken, wanted or
-        // not.
+        // The count precedes the filter, since the age of the queue depends on all items taken,
+        // wanted or not.
         let batch: Vec<T> = shared
             .receiver
             .try_iter()

@@ -102,7 +102,7 @@ impl LastError {
     const LEN_MAX: usize = 500;
 
     pub(crate) fn set(&self, why: &str) {
-        // Counted in characters, so that none is cut in two.
+        // The limit counts characters, so that none is cut in two.
         let short: String = why.chars().take(Self::LEN_MAX).collect();
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(one_line(&short));
     }

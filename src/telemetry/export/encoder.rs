@@ -33,8 +33,8 @@ impl Encoder {
         // This client does not wait, and nothing else is awaited: one poll is the whole export.
         let outcome = export.now_or_never();
         let internal = |message: String| ExportError::new(ExportErrorType::Internal, message);
-        // Taken in every case: a request that stayed behind would be sent as the next batch's. What
-        // the exporter says of our empty answer does not matter.
+        // The encoder takes the request in every case: a request that stayed behind would be sent
+        // as the next batch's. The exporter's verdict on our empty answer does not matter.
         match (self.slot().take(), outcome) {
             (Some(request), _) => Ok(request),
             (None, Some(Err(error))) => Err(internal(error.to_string())),

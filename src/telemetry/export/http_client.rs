@@ -85,8 +85,8 @@ impl Client {
         again_until: Stamp,
         until: Stamp,
     ) -> (Result<Acceptance, ExportError>, Option<Duration>) {
-        // Asked anew each time: a shutdown may begin during the attempts, and its deadline then
-        // holds.
+        // The client asks for the deadline at each attempt: a shutdown may begin during the
+        // attempts, and its deadline then holds.
         let left = |until| self.0.deadline.limit(until).since(clock::now());
         let mut backoff = Backoff::new(FIRST_PAUSE);
         for attempt in 1.. {

@@ -273,7 +273,8 @@ impl MetricSender {
 
     /// Sends so many data points, as one request; `None` while telemetry is paused.
     pub(crate) fn export(&self, metrics: &ResourceMetrics, points: u64) -> Option<Vec<Sent>> {
-        // Before the encoding: a pause that begins meanwhile then keeps the request back.
+        // The epoch is read before the encoding: a pause that begins meanwhile then keeps the
+        // request back.
         let epoch = self.delivery.recording()?;
         let request = self.encoder.request(self.exporter.export(metrics));
         // Points wait in no queue, so their request begins now.

@@ -111,7 +111,8 @@ impl PageSpans {
     /// Returns when all that is done, or at `until`.
     pub(in crate::telemetry) fn close(&self, read_until: Stamp, until: Stamp) {
         if let Some(shared) = &self.0 {
-            // Also without a thread: a page that sends spans later is to be refused.
+            // The queue is closed even without a thread: it is to refuse a page that sends spans
+            // later.
             shared.queue.close(read_until);
         }
         if let Some(shared) = self.running() {

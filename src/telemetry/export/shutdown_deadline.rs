@@ -88,7 +88,7 @@ impl ShutdownDeadline {
     /// Waits for `time`, or until a shutdown begins or its deadline comes, if that is earlier.
     pub(crate) fn sleep(&self, time: Duration) {
         let now = clock::now();
-        // Once the shutdown has begun, `closing` is disconnected and would end every wait at once.
+        // After the shutdown has begun, `closing` is disconnected and would end every wait at once.
         match self.is_closing() {
             true => std::thread::sleep(self.limit(now.plus(time)).since(now)),
             false => drop(self.closing.recv_timeout(time)),

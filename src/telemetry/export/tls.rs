@@ -136,8 +136,8 @@ impl Tls {
         });
         TlsConfig::builder()
             .provider(TlsProvider::Rustls)
-            // Given here, since ureq panics where the process has no default provider, and must not
-            // depend on one that another crate has set.
+            // The configuration names the provider, since ureq panics if the process has no default
+            // provider, and must not depend on one that another crate has set.
             .unversioned_rustls_crypto_provider(Arc::new(rustls::crypto::ring::default_provider()))
             .root_certs(roots)
             .client_cert(client)

@@ -167,7 +167,7 @@ impl CountedMetrics {
         }
         let labels = METRIC_EXPORTER.labels_to(self.server.as_ref(), error);
         self.local_recorder.run(|| {
-            // Once for each export, so the handle is not kept.
+            // The exporter asks for the handle once for each export, and so does not keep it.
             handles::counter(&SDK_METRIC_EXPORTED, &labels).increment(points);
         });
     }

@@ -119,8 +119,8 @@ impl Endpoint {
             hosts: AtomicU64::new(0),
             counters: Instruments::new(),
         });
-        // Counted in plain atomics and told when gauges are published, so that refusing costs an
-        // addition.
+        // Plain atomics count the refusals, and the gauges' publishing reports them, so that a
+        // refusal costs one addition.
         register(Arc::downgrade(&refused) as Weak<dyn Publish>);
         let service = Arc::new(Service {
             exposition: Box::new(exposition),
@@ -212,7 +212,8 @@ async fn accept(listener: tokio::net::TcpListener, service: Arc<Service>) {
             tokio::time::sleep(ACCEPT_PAUSE).await;
             continue;
         };
-        // Closed at once and not queued: a connection that waits would hold a file descriptor.
+        // The endpoint closes the connection at once and does not queue it: a connection that waits
+        // would hold a file descriptor.
         let Ok(place) = Arc::clone(&places).try_acquire_owned() else {
             service.refused.connections.fetch_add(1, Ordering::Relaxed);
             continue;
@@ -260,7 +261,8 @@ struct Service {
 
 impl Service {
     fn answer<B>(&self, request: &Request<B>) -> Response<String> {
-        // Before the path and everything else, so that a page behind a rebound name learns nothing.
+        // The host is checked before the path and everything else, so that a page behind a rebound
+        // name learns nothing.
         match self.hosts.check(request.version(), request.headers()) {
             Ok(()) => {}
             Err(HostError::Missing) => {
@@ -285,7 +287,8 @@ impl Service {
             response.headers_mut().insert(ALLOW, allow);
             return response;
         }
-        // Before the look at the pause: the endpoint is well while telemetry is paused.
+        // This answer precedes the check for a pause: the endpoint is well while telemetry is
+        // paused.
         if path == "/healthz" {
             return text(StatusCode::OK, "ok\n");
         }

@@ -100,7 +100,8 @@ pub(super) fn exposed(state: &State) -> Exposed {
     });
 
     let count = ENDPOINT_METRIC_CONFLICTS.prometheus_name();
-    // Given away before any other: both are written without a look at what the app has.
+    // These two names are taken before all others: the endpoint writes both without a look at what
+    // the app has.
     let mut taken = BTreeSet::from([TARGET_INFO.to_owned(), count.clone()]);
     let mut shown = Vec::new();
     let mut conflicts = BTreeSet::new();

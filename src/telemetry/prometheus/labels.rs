@@ -50,7 +50,7 @@ fn translated<'a>(pairs: impl Iterator<Item = (&'a str, &'a str)>) -> BTreeMap<S
             })
             .or_insert_with(|| value.to_owned());
     }
-    // After the merge, since an empty value may have been joined to another.
+    // Empty values go after the merge, since an empty value may have been joined to another.
     labels.retain(|_, value| !value.is_empty());
     labels
 }

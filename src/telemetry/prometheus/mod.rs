@@ -85,7 +85,7 @@ impl Exposition {
     }
 
     fn families(&self) -> Vec<ExposedFamily> {
-        // First, so that the scrape has the queues and pages of this moment.
+        // The publishing comes first, so that the scrape has the queues and pages of this moment.
         (self.publish)();
         let exposed = exposed(&self.state);
         // At a scrape, since only there it is known which names meet.

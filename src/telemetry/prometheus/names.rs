@@ -63,7 +63,8 @@ fn sanitize(name: &str, also: impl Fn(char) -> bool) -> String {
 /// Appends unit and `_total` where they are not there yet, and `_` to a gauge that is called like
 /// one of [`OF_PROMETHEUS`].
 pub(super) fn full_name(name: &str, unit: &str, kind: Instrument) -> String {
-    // Taken off first and put back last, so that the unit stands before `_total`.
+    // The function takes the suffix off first and puts it back last, so that the unit stands before
+    // `_total`.
     let stem = match kind {
         Instrument::Counter => name
             .strip_suffix("_total")

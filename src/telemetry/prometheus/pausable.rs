@@ -23,7 +23,7 @@ impl<R: Render> Render for PausableExposition<R> {
     }
 
     fn upkeep(&self) {
-        // Also in a pause, since the crate's recorder frees memory in it.
+        // The upkeep runs in a pause as well, since the crate's recorder frees memory in it.
         self.exposition.upkeep();
     }
 

@@ -110,8 +110,8 @@ fn samples<F: Format>(out: &mut String, metric: &ExposedFamily) {
                 if !metric.is_summary {
                     bucket(out, "+Inf", distribution.count);
                 }
-                // Both or none, as OpenMetrics requires; the bucket of `+Inf` tells the count in
-                // any case.
+                // OpenMetrics requires both lines or neither; the bucket of `+Inf` gives the count
+                // in any case.
                 if F::has_sum(distribution.sum) {
                     line(out, name, "_sum", labels, Number(distribution.sum));
                     line(out, name, "_count", labels, distribution.count);

@@ -75,7 +75,7 @@ impl Fate {
             SpanClass::Failed(_) => Self::Dropped,
             SpanClass::Slow => Self::Kept(KeepReason::Slow),
             SpanClass::Startup => Self::Kept(KeepReason::Startup),
-            // Asked before the budgets, since an open span that hangs is what a person looks for.
+            // This case precedes the budgets, since a person looks for an open span that hangs.
             SpanClass::Fine | SpanClass::SlowerThanUsual if is_open_too_long => {
                 Self::Kept(KeepReason::Slow)
             }

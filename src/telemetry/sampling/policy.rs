@@ -74,7 +74,7 @@ impl Policy {
     }
 
     pub(super) fn judge<'a>(&self, span: &'a SpanData) -> Judgement<'a> {
-        // First, since a failure rules whatever the span's times are.
+        // The status comes first, since a failure decides whatever the span's times are.
         if matches!(span.status, Status::Error { .. }) {
             let failure = Failure::of(&span.name, error_type(&span.attributes));
             return Judgement {

@@ -23,8 +23,8 @@ impl SpanProcessor for TailSpans {
     fn on_end(&self, mut span: SpanData) {
         let switch = self.0.batch().switch();
         if switch.admits(span.start_time).is_some() {
-            // Here, since the integers are known only while the span is being closed on this
-            // thread.
+            // The processor restores the integers here, since they are known only while the span is
+            // being closed on this thread.
             restore_integers(&mut span);
             self.0.ended(span);
         } else if !switch.is_paused() {

@@ -108,7 +108,8 @@ impl Tail {
     }
 
     pub(super) fn set_traces_per_second(&self, rate: u32) {
-        // Both under the lock, so that of two setters the same one wins in both places.
+        // The setter writes both under the lock, so that of two setters the same one wins in both
+        // places.
         let mut traces = self.traces();
         self.traces_per_second.store(rate, Ordering::Relaxed);
         traces.set_traces_per_second(rate);
@@ -148,7 +149,8 @@ impl Tail {
     }
 
     pub(in crate::telemetry) fn ended(&self, mut span: SpanData) {
-        // Before the lock of the traces: judging reads attributes and has a lock of its own.
+        // The judgement precedes the lock of the traces: it reads attributes and has a lock of its
+        // own.
         let class = self.judge(&mut span);
         // It began after its trace was kept, or in a trace that another process keeps.
         if span.span_context.is_sampled() {
@@ -251,7 +253,8 @@ impl Tail {
                 last.extend(spans.into_iter().map(|span| self.sampled(*span, reason)));
             }
         }
-        // Past the queue's bound: at the shutdown there is no later time at which they would fit.
+        // These spans pass the queue's bound: at the shutdown there is no later time at which they
+        // would fit.
         self.batch.close_with(deadline, last);
         self.tell();
     }
@@ -320,11 +323,12 @@ impl Tail {
     fn tell(&self) {
         self.local_recorder.run(|| {
             // Without a recorder they stay, for one that comes later.
-            // Asked before the counts are taken, which would be lost otherwise.
+            // The check precedes the taking of the counts, which would be lost otherwise.
             let Some(meters) = self.instruments.get(Meters::register) else {
                 return;
             };
-            // Copied under the lock and told after it, since a recorder may be the app's code.
+            // The values are copied under the lock and reported after it, since a recorder may be
+            // the app's code.
             let (counts, traces, spans) = {
                 let mut held = self.traces();
                 (held.take_counts(), held.traces_held(), held.spans_held())

@@ -235,7 +235,8 @@ impl<S> Traces<S> {
             };
         };
         let trace = &mut self.slots[slot as usize];
-        // Also for a span that is not held: what it says of the trace counts.
+        // The class counts even if the span is not held, since the span still says something of the
+        // trace.
         trace.class = trace.class.max(class);
         // Spans beyond the bound that failed or were slow are why the trace is kept. They are
         // bounded by `spans_held_max` alone.
@@ -252,8 +253,8 @@ impl<S> Traces<S> {
             // left to decide.
             return self.end(id, class, is_root, span, now, out);
         }
-        // After the bound was seen to: a trace that completes first could be decided without this
-        // span.
+        // The span is closed after the bound's check: a trace that completes first could be decided
+        // without this span.
         self.close_span(slot, now);
         if !is_held {
             self.counts.lose(DropReason::TraceFull, 1);
@@ -352,7 +353,7 @@ impl<S> Traces<S> {
     /// Decides or deletes every trace that is held, and holds those that begin later. A deleted
     /// trace is not sampled out, so it is not counted as that.
     pub(super) fn settle(&mut self, now: Stamp, pending: Pending) -> Vec<Decision<S>> {
-        // Kept aside, since `decide_as` counts each trace as dropped.
+        // This function sets the counts aside, since `decide_as` counts each trace as dropped.
         let counts = self.counts.clone();
         let mut out = Vec::with_capacity(self.held.len());
         while let Some(slot) = self.begun.first() {

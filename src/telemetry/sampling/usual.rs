@@ -66,7 +66,8 @@ impl UsualDurations {
         let kind = index(kind);
         let known = self.by_kind[kind].get(name).copied();
         let Some(slot) = known.or_else(|| self.make_room(kind, name, now)) else {
-            // Counted, so that a lack of places is not taken for a lack of slow spans.
+            // The judge counts these, so that a lack of places is not taken for a lack of slow
+            // spans.
             self.unjudged += 1;
             return None;
         };
@@ -105,7 +106,7 @@ impl UsualDurations {
         } else {
             let slot = self.place(now)?;
             let gone = std::mem::replace(&mut self.pasts[slot], past);
-            // Both maps and pasts change together, so a slot never answers to two names.
+            // The maps and the pasts change together, so a slot never answers to two names.
             self.by_kind[gone.kind].remove(&gone.name);
             slot
         };

@@ -38,7 +38,7 @@ impl Notifier {
         // Most apps never cross a threshold, so the thread begins with the first event.
         let events = self.events.get_or_init(|| self.start());
         let told = events.as_ref().map(|events| events.try_send(event));
-        // Also where the system gave no thread.
+        // The event is lost, too, if the system gave no thread.
         if !matches!(told, Some(Ok(()))) {
             self.lost.fetch_add(1, Ordering::Relaxed);
         }
@@ -68,14 +68,15 @@ fn tell_all(
 ) {
     // It ends when the notifier is dropped, after what waits was told.
     for event in events {
-        // Before the callback, which may hang or panic.
+        // The log precedes the callback, which may hang or panic.
         log(&event);
         if let Some(callback) = callback
             && catch_panic(|| callback(&event)).is_err()
         {
             tracing::warn!(target: TARGET, "the callback of thresholds panicked");
         }
-        // After each event, since the callback that made it fall behind has just returned.
+        // The notifier reports lost events after each event, since the callback that made it fall
+        // behind has just returned.
         let lost = lost.swap(0, Ordering::Relaxed);
         if lost > 0 {
             tracing::warn!(

@@ -48,7 +48,8 @@ pub(crate) fn answer<R: Runtime>(
     let Some(webview) = plugin.webview(context.app_handle(), label) else {
         return responder.respond(response::failed("failed to acquire webview reference"));
     };
-    // Before `read`, which refuses it: a report has neither Tauri's headers nor its content types.
+    // This check precedes `read`, which refuses a report: a report has neither Tauri's headers nor
+    // its content types.
     if request::command(request.uri()) == PAGE_REPORT {
         return responder.respond(report(plugin, label, &request));
     }
@@ -116,7 +117,8 @@ fn invoke<R: Runtime>(
     let subscription = is_trusted
         .then(|| events::Change::of(&request.cmd, &request.body))
         .flatten();
-    // Before the command runs: it may send on the channel while it is dispatched.
+    // The channels are tracked before the command runs, since it may send on them while it is
+    // dispatched.
     if is_trusted {
         tracked.channels_opened(&request.cmd, &request.body);
     }
@@ -171,7 +173,8 @@ struct Pending {
 
 impl Pending {
     fn respond<R: Runtime>(self, webview: &Webview<R>, command: &str, answer: InvokeResponse) {
-        // Before the page gets its answer: an event that it causes in return is counted then.
+        // The change is applied before the page gets its answer: an event that the page causes in
+        // return then counts.
         if let Some(change) = self.subscription {
             events::apply(&self.tracked, webview, change, &answer);
         }

@@ -93,8 +93,8 @@ impl Queue {
     pub(super) fn next(&self, switch: &Switch) -> Option<Job> {
         let mut state = self.state();
         loop {
-            // Once closed, the reader takes what is left in a pause as well, to count it as
-            // discarded.
+            // After the close the reader takes the remaining jobs in a pause as well, to count them
+            // as discarded.
             if switch.is_paused() && state.closed.is_none() {
                 // Nothing is read.
             } else if let Some(job) = state.jobs.pop_front() {

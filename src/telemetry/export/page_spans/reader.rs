@@ -97,7 +97,7 @@ impl Reader {
         let mut found = false;
         for ScopeSpans { scope, spans } in scopes {
             found |= !spans.is_empty();
-            // Once for the list: each scope is parsed once and cloned for its spans.
+            // The reader parses each scope once for the list, and clones it for its spans.
             let (scope, is_scope_repaired) = scope_of(scope.map(RawValue::get));
             for span in spans {
                 // Whoever shuts down waits for this.

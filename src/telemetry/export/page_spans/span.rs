@@ -93,8 +93,8 @@ impl<'a> SpanBounds<'a> {
         room.take(name.len());
         let status = status(span.status, &mut room);
         let mut attributes = Attributes::new(self.limits.attributes);
-        // First and unconditionally: neither the limit nor the page's own attributes can push it
-        // out.
+        // The name is put first and unconditionally: neither the limit nor the page's own
+        // attributes can push it out.
         attributes.put(KeyValue::new(WEBVIEW_NAME, Arc::clone(self.webview)));
         attributes.put_all(span.attributes, &mut room);
         let dropped = span.dropped_attributes_count;

@@ -241,7 +241,7 @@ impl Spool {
             self.reasons[lane.index()].set(why);
             self.with_meters(|meters| meters.spooled.increment(items));
         }
-        // Also after a failure: segments may have gone to make room.
+        // The store is settled after a failure as well: segments may have gone to make room.
         self.settle(&mut store);
         outcome
     }

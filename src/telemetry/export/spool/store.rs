@@ -208,7 +208,8 @@ impl Store {
         if header.record_len() > self.bytes_max {
             return Err(too_large());
         }
-        // First: what others deleted takes no room, and nothing has to go for it.
+        // The spool first gives up what others deleted: that takes no room, so no record has to go
+        // for it.
         self.give_up_deleted(lane);
         // This ends, since the record fits into an empty spool.
         while self.bytes + header.record_len() > self.bytes_max {

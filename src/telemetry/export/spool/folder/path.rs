@@ -35,8 +35,8 @@ pub(super) fn resolve(named: &Path) -> io::Result<PathBuf> {
                 at.pop();
             }
             _ => {
-                // Before the next part is looked at: what a folder holds can be believed only if no
-                // other user can exchange it.
+                // The check precedes the look at the next part: a folder's content can be trusted
+                // only if no other user can exchange the folder.
                 judge_step(&at)?;
                 let next = at.join(&part);
                 match sys::lstat(&next) {

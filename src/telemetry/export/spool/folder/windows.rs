@@ -53,7 +53,8 @@ impl Folder {
             .share_mode(FILE_SHARE_READ | FILE_SHARE_WRITE)
             .custom_flags(FILE_FLAG_BACKUP_SEMANTICS | FILE_FLAG_OPEN_REPARSE_POINT);
         let kept = options.open(&path)?;
-        // Once more, on the handle: the folder may have been exchanged since the first look.
+        // The code judges the handle as well: the folder may have been exchanged since the first
+        // look.
         judge(&kept.metadata()?, Metadata::is_dir, &path)?;
         Ok(Self { path, _kept: kept })
     }
