@@ -44,8 +44,8 @@ fn _sdk_span_started(
     let context;
     let mut open = OPEN.lock().unwrap_or_else(PoisonError::into_inner);
     let open = open.get_or_insert_default();
-    // These checks precede the telemetry's count of open spans: once counted, the span's trace waits
-    // for an end that only an entry here can bring.
+    // These checks precede the telemetry's count of open spans: once counted, the span's trace
+    // waits for an end that only an entry here can bring.
     if open.contains_key(&span) {
         // A second processor tells it. Its first end is its only one.
         return true;

@@ -225,7 +225,7 @@ impl Facts {
         facts.wall = part(missing, "the wall time", rows.wall());
         let profile = Profile::read(connection, from, to);
         facts.profile = part(missing, "the CPU profile", profile);
-        // In a damaged file both halves fail with the same text, so this removes the duplicate.
+        // In a damaged file both halves fail alike, so this removes a duplicate.
         missing.dedup();
         Ok(facts)
     }
