@@ -65,7 +65,7 @@ fn all(ipc: &Ipc) {
 type Thread = fn(Ipc);
 
 const THREADS: [Thread; 11] = [
-    // First of all thread-locals, so it is dropped last.
+    // This thread-local is the first of all, so it is dropped last.
     |ipc| {
         at_end({
             let ipc = ipc.clone();
