@@ -302,12 +302,10 @@ impl<'a> Found<'a> {
         let slow: Vec<(&Event, (i64, i64))> = of_series
             .filter(|event| held(event).is_some_and(|took| took >= HANDLER_SLOW))
             .filter_map(|event| Some((*event, held_span(event)?)))
+            .take(MEANWHILE_MAX)
             .collect();
         let mut runs: BTreeMap<&Arc<Series>, Vec<&Event>> = BTreeMap::new();
-        for event in events
-            .iter()
-            .chain(&self.facts.wall.iter().collect::<Vec<_>>())
-        {
+        for event in events.iter().copied().chain(&self.facts.wall) {
             if event.series.kind == "operation" && event.duration >= HANDLER_SLOW / 2 {
                 runs.entry(&event.series).or_default().push(event);
             }
@@ -325,8 +323,8 @@ impl<'a> Found<'a> {
         let is_rule = slow.len() >= 3 && count * 10 >= slow.len() * 8;
         is_rule.then(|| {
             format!(
-                "; operation {} runs on another thread during {count} of the {} slowest that were \
-                 looked at: they may wait for it",
+                "; operation {} runs on another thread during {count} of the {} slow ones that were \
+                 looked at, which may wait for it",
                 series.name,
                 slow.len()
             )
@@ -780,6 +778,8 @@ const LISTENER_SLOW: u64 = 100_000_000;
 const QUEUE_WAITS: u64 = 100_000_000;
 /// So many above a threshold are no accident.
 const ABOVE_MIN: usize = 5;
+/// Each is compared with all operations of the wall time, which are up to 20,000.
+const MEANWHILE_MAX: usize = 100;
 const RELOADS_A_MINUTE: u64 = 4;
 /// Calls that were open for so long, and how many, when the wire was closed or their page went away.
 const UNANSWERED: u64 = 10_000_000_000;
