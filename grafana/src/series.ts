@@ -91,8 +91,10 @@ export class SeriesOf {
     if (this.window.restarts === "newest" && young) {
       // All that a young process counted is of this window, and what its instance counted before is not its own.
       const own = this.counted(name, where, part, (of) => and(of, young, TARGET));
+      // A series that ended with the process before is in the window too, and nothing of it is the new one's.
+      const old = binary(increase, "unless", young, { on: TARGET });
       // In this order: `or` takes the first side that has a series for its labels.
-      return or(own, this.appeared(name, where, part), increase);
+      return or(own, this.appeared(name, where, part), old);
     }
     return or(this.appeared(name, where, part, young), increase);
   }

@@ -64,6 +64,16 @@ test("errors of the process before a restart are none of the new one's, and all 
   }
 });
 
+test("errors that ended with the process before a restart are none of the new one's", () => {
+  const input = [
+    THRESHOLD,
+    series("process_uptime_seconds", APP, "0+1x1800 1+1x1800"),
+    messages(FAILED, "0+248x1800 stale"),
+  ];
+  check(exprOf("live", "Errors"), 1900, input, one(0));
+  check(exprOf("live", "Cumulative errors", "B"), 1900, input, one(0));
+});
+
 test("errors of an app that runs for long are those of the last hour", () => {
   const input = [...OLD, messages(FAILED, "1000x1800 1007x5400")];
   check(exprOf("live", "Errors"), 5300, input, one(7));
