@@ -30,11 +30,11 @@ export const shown = chosen.over({
 // `@ end()` fixes the evaluation to the end of the range, whatever point of the chart asks.
 export const whole = chosen.over({ range: "$__range", at: "@ end()" });
 /**
- * The same over the last minutes, as the alerts have it: for cards and tables.
+ * The same over the last minutes, as the alerts have it: for tables, and for charts of many instances.
  *
  * A percentile of a few messages is their maximum, and `$__rate_interval` may be 4 s.
  */
-export const recent = chosen.over({ range: "5m", seconds: "300" });
+export const recent = chosen.over({ range: "5m", seconds: "300", youngS: "360", restarts: "newest" });
 
 export type Panel = cog.Builder<dashboard.Panel>;
 
@@ -69,7 +69,8 @@ export function build(board: Board): dashboard.Dashboard {
     .tooltip(dashboard.DashboardCursorSync.Crosshair)
     .variables(variables())
     .links(links())
-    .annotation(alerts());
+    .annotation(alerts())
+    .annotation(starts());
   for (const [title, ...panels] of board.rows) {
     builder.withRow(new dashboard.RowBuilder(title));
     panels.forEach((panel) => builder.withPanel(panel));
@@ -153,18 +154,45 @@ function links(): cog.Builder<dashboard.DashboardLink>[] {
 }
 
 /** Marks the times in which an alert fired. */
-function alerts(): dashboard.AnnotationQueryBuilder {
-  const expr = `${ALERTS}{alertname=~"Spanwire.+", alertstate="firing", ${JOB}=~"$job"}`;
-  return new dashboard.AnnotationQueryBuilder()
-    .name("Alerts")
+const alerts = (): dashboard.AnnotationQueryBuilder =>
+  annotation({
+    name: "Alerts",
+    expr: `${ALERTS}{alertname=~"Spanwire.+", alertstate="firing", ${JOB}=~"$job"}`,
+    color: "red",
+    title: "{{alertname}}",
+    tags: "severity,instance",
+  });
+
+/** Marks the starts of apps: what a chart shows before one is another process's. */
+const starts = (): dashboard.AnnotationQueryBuilder =>
+  annotation({
+    name: "Starts",
+    expr: `${chosen.gauge("process.uptime").text} < ${STARTED_S}`,
+    color: "blue",
+    title: "{{instance}} started",
+    tags: "job,instance",
+  });
+
+/** A start is seen as long as Prometheus scrapes no less often than this. */
+const STARTED_S = 15;
+
+interface Annotation {
+  readonly name: string;
+  readonly expr: string;
+  readonly color: string;
+  readonly title: string;
+  /** Labels that become tags. */
+  readonly tags: string;
+}
+
+const annotation = ({ name, expr, color, title, tags }: Annotation): dashboard.AnnotationQueryBuilder =>
+  new dashboard.AnnotationQueryBuilder()
+    .name(name)
     .datasource(DATASOURCE)
     .enable(true)
-    .iconColor("red")
+    .iconColor(color)
     .expr(expr)
     .step("10s")
-    .titleFormat("{{alertname}}")
-    .tagKeys("severity,instance")
-    .target(
-      new prometheus.DataqueryBuilder().expr(expr).refId("Alerts").datasource(DATASOURCE).range(),
-    );
-}
+    .titleFormat(title)
+    .tagKeys(tags)
+    .target(new prometheus.DataqueryBuilder().expr(expr).refId(name).datasource(DATASOURCE).range());

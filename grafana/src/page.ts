@@ -1,14 +1,15 @@
 // How the page and the UI thread do: what more than one dashboard shows of them.
 
 import type * as stat from "@grafana/grafana-foundation-sdk/stat";
-import { chosen } from "./board.js";
+import { chosen, shown } from "./board.js";
+import { FELT_S } from "./findings/thresholds.js";
 import type { Next } from "./links.js";
 import { card, graded, RED, YELLOW } from "./panels.js";
 import { aggregate, call, seen, sum, times, type Expr } from "./promql.js";
 import { label } from "./semconv.js";
 import { TARGET } from "./server.js";
 import type { SeriesOf } from "./series.js";
-import { SLOW_THRESHOLD } from "./shared.js";
+import { beyond, SLOW_THRESHOLD } from "./shared.js";
 import { target } from "./targets.js";
 import { MESSAGES } from "./units.js";
 
@@ -42,26 +43,21 @@ interface Card {
   readonly next?: readonly Next[];
 }
 
-interface CardOver extends Card {
-  readonly over: SeriesOf;
-  /** That time in words. */
-  readonly when: string;
-}
-
-export function deliveryCard({ width, over, when, next = [] }: CardOver): stat.PanelBuilder {
+export function deliveryCard({ width, next = [] }: Card): stat.PanelBuilder {
   const slow = chosen.threshold(SLOW_THRESHOLD);
   return graded({
     title: "Delivery p99",
-    description: `99 of 100 messages to the page were acknowledged within this time ${when}, and of how many messages that is: of fewer than 100 it is the slowest one. Yellow from half of the slow threshold in force (SPANWIRE_IPC_SLOW_THRESHOLD_MS), red above it.`,
+    description: `99 of 100 messages to the page were acknowledged within this time, in the time shown, and of how many messages that is: of fewer than 100 it is the slowest one. Yellow from half of the slow threshold in force (SPANWIRE_IPC_SLOW_THRESHOLD_MS), red above it.`,
     unit: "s",
     width,
-    value: over.quantile(0.99, DELIVERY),
+    value: shown.quantile(0.99, DELIVERY),
     legend: "p99",
     best: "low",
     yellow: times(slow, 0.5),
     red: slow,
     none: "no messages",
-    of: { legend: "of", expr: sum(over.increase(DELIVERY, {}, "_count")), unit: MESSAGES },
+    words: [beyond(DELIVERY)],
+    of: { legend: "of", expr: sum(shown.increase(DELIVERY, {}, "_count")), unit: MESSAGES },
     next,
   });
 }
@@ -84,17 +80,16 @@ export function pageBusyCard({ width, next = [] }: Card): stat.PanelBuilder {
   });
 }
 
-/** Seconds from which a window that does not react is felt; the alert fires above it. */
-const FELT_S = 0.1;
-
-export function delayCard({ width, over, when, next = [] }: CardOver): stat.PanelBuilder {
+export function delayCard({ width, next = [] }: Card): stat.PanelBuilder {
   return card({
     title: "UI delay p95",
-    description: `95 of 100 wakes of the UI thread waited no longer than this ${when}. Above 100 ms the window reacts late, and so does what is sent to the page.`,
+    description:
+      "95 of 100 wakes of the UI thread waited no longer than this in the time shown. Above 100 ms the window reacts late, and so does what is sent to the page.",
     unit: "s",
     width,
     still: true,
-    targets: [target("p95", seen(over.quantile(0.95, DELAY)))],
+    targets: [target("p95", seen(shown.quantile(0.95, DELAY)))],
+    words: [beyond(DELAY)],
     steps: [
       [FELT_S / 2, YELLOW],
       [FELT_S, RED],

@@ -171,8 +171,13 @@ export interface Card extends About {
   /** The series' names beside the values. */
   readonly named?: true;
   /** Texts that values stand for. */
-  readonly words?: readonly (readonly [value: number, text: string])[];
+  readonly words?: Words;
 }
+
+export type Words = readonly (readonly [value: number, text: string])[];
+
+export const wordsFor = (words: Words): dashboard.ValueMapping =>
+  valueToText(words.map(([value, text]) => [value, { text }]));
 
 /** Each with the text, and the colour, that is shown instead of it. */
 function valueToText(
@@ -207,7 +212,7 @@ export function card(of: Card): stat.PanelBuilder {
     panel.textMode(common.BigValueTextMode.ValueAndName);
   }
   if (of.words) {
-    panel.mappings([valueToText(of.words.map(([value, text]) => [value, { text }]))]);
+    panel.mappings([wordsFor(of.words)]);
   }
   return panel;
 }
@@ -227,6 +232,8 @@ export interface Graded extends About {
   readonly red: Expr;
   readonly max?: number;
   readonly none?: string;
+  /** Texts that values stand for. */
+  readonly words?: Words;
   /** How many the value is of, which says how much it is worth. */
   readonly of?: { readonly legend: string; readonly expr: Expr; readonly unit: string };
 }
@@ -271,6 +278,7 @@ export function graded(of: Graded): stat.PanelBuilder {
   [GREEN, YELLOW, RED].forEach((color, place) => {
     panel.overrideByQuery(refId(place), [
       { id: "color", value: { mode: "fixed", fixedColor: color } },
+      ...(of.words ? [{ id: "mappings", value: [wordsFor(of.words)] }] : []),
     ]);
   });
   return panel;

@@ -114,6 +114,42 @@ export class SeriesOf {
   }
 
   /**
+   * The increase of the newest process of each app alone, and not of the one before it in the same window.
+   *
+   * It is shorter than `grown`, and lacks the first of a series of an app that runs for longer.
+   */
+  ownIncrease(name: string, where: Where = {}, part?: Part): Expr {
+    return this.own((expr) => expr, this.increase(name, where, part), name, where, part);
+  }
+
+  /** The same per second that the process was there. */
+  ownRate(name: string, where: Where = {}, part?: Part): Expr {
+    const perSecond = (expr: Expr): Expr => binary(expr, "/", this.gauge("process.uptime"), { on: TARGET, groupLeft: [] });
+    return this.own(perSecond, this.rate(name, where, part), name, where, part);
+  }
+
+  /** The mean of a histogram, of the newest process alone. */
+  ownMean(name: string, by: readonly string[], where: Where = {}): Expr {
+    const all = sum(this.ownIncrease(name, where, "_sum"), ...by);
+    return binary(all, "/", above(sum(this.ownIncrease(name, where, "_count"), ...by), 0));
+  }
+
+  /** A quantile of a histogram, of the newest process alone. */
+  ownQuantile(share: number, name: string, by: readonly string[] = [], where: Where = {}): Expr {
+    return quantile(share, sum(this.ownIncrease(name, where, "_bucket"), ...by, "le"));
+  }
+
+  /** All that a young process counted, as `of` has it, and what else there is. */
+  private own(of: (counted: Expr) => Expr, others: Expr, name: string, where: Where, part?: Part): Expr {
+    const young = this.young();
+    if (!young) {
+      throw new Error(`whether a process is younger than ${this.window.range} cannot be said`);
+    }
+    const counted = this.counted(name, where, part, (series) => and(series, young, TARGET));
+    return or(of(counted), binary(others, "unless", young, { on: TARGET }));
+  }
+
+  /**
    * The increase, to the last one where one process counted all of it: `increase` is extrapolated to the
    * whole window, so it is 12,502 where 12,500 were lost.
    */

@@ -5,7 +5,7 @@ import { chosen, shown, type Panel } from "./board.js";
 import type { Next } from "./links.js";
 import { chart, graded, GREEN, heat, ORANGE, RED, YELLOW, type Colors } from "./panels.js";
 import { above, and, complement, or, orZeroOf, sum, times, type Expr } from "./promql.js";
-import { label } from "./semconv.js";
+import { label, metric } from "./semconv.js";
 import type { Where } from "./series.js";
 import { target, traced, type Target } from "./targets.js";
 
@@ -14,6 +14,15 @@ export const SLOW_THRESHOLD = "spanwire.ipc.slow.threshold";
 export const SLOW_OPERATION_THRESHOLD = "spanwire.operation.slow.threshold";
 
 const PERCENTILES = [50, 95, 99];
+
+/** What a quantile says that is beyond a histogram's last bound, which Prometheus gives for it. */
+export function beyond(name: string): readonly [value: number, text: string] {
+  const last = metric(name).bounds.at(-1);
+  if (last === undefined) {
+    throw new Error(`${name} has no buckets`);
+  }
+  return [last, `over ${last} s`];
+}
 
 /** p50, p95 and p99, which ask for exemplars. */
 export function percentiles(name: string, by: readonly string[] = [], where: Where = {}): Target[] {
@@ -73,11 +82,15 @@ export function latencyHeat(of: LatencyHeat): Panel {
 const ACTIVE = "spanwire.operation.active";
 const OPERATION = label("spanwire.operation.name");
 
+/**
+ * The series that were above zero in the time shown, with their zeros: a value alone between two gaps is
+ * hard to see, and zeros tell when it ended.
+ */
+export const everAbove = (now: Expr, most: Expr): Expr => and(now, above(most, 0));
+
 /** What the app is doing, by name: the current action is among them. */
 export function runningChart(width: number): Panel {
-  // Not those above zero: a value alone between two gaps is hard to see, and its zeros tell when it ended.
-  const active = sum(chosen.gauge(ACTIVE), OPERATION);
-  const runs = and(active, above(sum(chosen.atMost(ACTIVE, "$__range"), OPERATION), 0));
+  const runs = everAbove(sum(chosen.gauge(ACTIVE), OPERATION), sum(chosen.atMost(ACTIVE, "$__range"), OPERATION));
   return chart({
     title: "Running operations",
     description:

@@ -4,7 +4,7 @@ import * as common from "@grafana/grafana-foundation-sdk/common";
 import * as dashboard from "@grafana/grafana-foundation-sdk/dashboard";
 import * as table from "@grafana/grafana-foundation-sdk/table";
 import { linksOf } from "./links.js";
-import type { About } from "./panels.js";
+import { wordsFor, type About, type Words } from "./panels.js";
 import type { Expr } from "./promql.js";
 import { DATASOURCE, queries, refId } from "./targets.js";
 
@@ -13,6 +13,8 @@ export interface Column {
   readonly unit: string;
   readonly expr: Expr;
   readonly decimals?: number;
+  /** Texts that values stand for. */
+  readonly words?: Words;
 }
 
 export interface Table extends About {
@@ -73,11 +75,11 @@ export function rows(of: Table): table.PanelBuilder {
   if (of.next) {
     panel.links(linksOf(of.next));
   }
-  for (const { name, unit, decimals } of of.columns) {
+  for (const { name, unit, decimals, words } of of.columns) {
     panel.overrideByName(name, [
       { id: "unit", value: unit },
       { id: "noValue", value: NONE },
-      { id: "mappings", value: [NOT_A_NUMBER] },
+      { id: "mappings", value: [NOT_A_NUMBER, ...(words ? [wordsFor(words)] : [])] },
       ...(decimals === undefined ? [] : [{ id: "decimals", value: decimals }]),
     ]);
   }

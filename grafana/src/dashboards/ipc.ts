@@ -49,6 +49,8 @@ import { label } from "../semconv.js";
 import { INSTANCE } from "../server.js";
 import { is, isNot, oneOf } from "../series.js";
 import {
+  beyond,
+  everAbove,
   latency,
   latencyHeat,
   orZero,
@@ -86,8 +88,6 @@ const OUTBOUND = BLUE;
 const JUDGEMENT =
   "Messages that a newer one replaced, that a closed app dropped or that the page gave up are neither successes nor failures.";
 
-const FIVE_MINUTES = "in the last 5 minutes";
-
 const overview: Row = [
   "Overview",
   card({
@@ -105,9 +105,9 @@ const overview: Row = [
     success,
     none: "no messages",
   }),
-  deliveryCard({ width: 5, over: recent, when: FIVE_MINUTES }),
-  pageBusyCard({ width: 3 }),
-  delayCard({ width: 3, over: recent, when: FIVE_MINUTES }),
+  deliveryCard({ width: 4 }),
+  pageBusyCard({ width: 2 }),
+  delayCard({ width: 3 }),
   card({
     title: "Fullest queue",
     description: "How full the fullest queue is, bursts between two scrapes included. The alert fires above 80 %.",
@@ -136,7 +136,19 @@ const overview: Row = [
     steps: [[0.5, RED]],
   }),
   card({
-    title: "Stuck",
+    title: "Call age",
+    description: "How long the page has waited for the oldest of its open calls. Red from 10 s on: who waits has given up.",
+    unit: "s",
+    width: 2,
+    targets: [target("oldest", aggregate("max", [], chosen.gauge("spanwire.ipc.call.age")))],
+    steps: [
+      [1, YELLOW],
+      [10, RED],
+    ],
+    none: "no calls",
+  }),
+  card({
+    title: "Hung pages",
     description: "Unresponsive pages: they were sent something and have not shown a sign of life for 5 s.",
     unit: "none",
     decimals: 0,
@@ -410,7 +422,8 @@ const calls: Row = [
     decimals: 0,
     width: 12,
     none: "no calls",
-    targets: [target(`{{${EVENT}}}`, sum(chosen.gauge("spanwire.ipc.call.active"), EVENT))],
+    // Once a call was open its series stays, at zero.
+    targets: [target(`{{${EVENT}}}`, everAbove(sum(chosen.gauge("spanwire.ipc.call.active"), EVENT), sum(chosen.atMost("spanwire.ipc.call.active", "$__range"), EVENT)))],
   }),
   chart({
     title: "Oldest open call",
@@ -424,9 +437,9 @@ const calls: Row = [
 
 const byEvent = (of: Expr): Expr => sum(of, EVENT);
 /** Events that had messages: what is idle has no place among the slowest and the busiest. */
-const busyEvents = above(byEvent(recent.rate(MESSAGES)), 0);
-const eventP95 = (name: string): Expr => seen(recent.quantile(0.95, name, [EVENT]));
-const eventFailed = ratio(byEvent(recent.grown(MESSAGES, FAILED)), byEvent(recent.increase(MESSAGES)));
+const busyEvents = above(byEvent(recent.ownRate(MESSAGES)), 0);
+const eventP95 = (name: string): Expr => seen(recent.ownQuantile(0.95, name, [EVENT]));
+const eventFailed = ratio(byEvent(recent.grown(MESSAGES, FAILED)), byEvent(recent.ownIncrease(MESSAGES)));
 const eventBlocked = byEvent(recent.grown("spanwire.main_thread.blocked"));
 /** With a zero for the busy events that have no series of it: the column is there all the same. */
 const ofBusy = (expr: Expr): Expr => orZeroOf(and(expr, busyEvents), busyEvents);
@@ -441,15 +454,15 @@ const events: Row = [
   rows({
     title: "Slowest and busiest events",
     description:
-      "Each event that had messages in the last 5 minutes, with its rate and its times over these; channel:{command} are the messages of a Tauri channel. It is sorted by the time of delivery; click a column's head to sort by it.",
+      "Each event that had messages in the last 5 minutes, or since the app's start, with its rate, both ways, and its times over these; channel:{command} are the messages of a Tauri channel. It is sorted by the time of delivery; click a column's head to sort by it.",
     unit: "none",
     width: 24,
     height: 11,
     rows: { [EVENT]: "Event" },
     columns: [
-      { name: "Delivery p95", unit: "s", expr: eventP95(DELIVERY) },
-      { name: "Handler p95", unit: "s", expr: eventP95(HANDLER) },
-      { name: "Page p95", unit: "s", expr: eventP95(PROCESS) },
+      { name: "Delivery p95", unit: "s", expr: eventP95(DELIVERY), words: [beyond(DELIVERY)] },
+      { name: "Handler p95", unit: "s", expr: eventP95(HANDLER), words: [beyond(HANDLER)] },
+      { name: "Page p95", unit: "s", expr: eventP95(PROCESS), words: [beyond(PROCESS)] },
       { name: "Messages per second", unit: MESSAGES_PER_S, expr: busyEvents },
       { name: "Failed", unit: "percentunit", expr: ofBusy(eventFailed), decimals: 1 },
       { name: "UI thread blocked", unit: "none", expr: ofBusy(eventBlocked), decimals: 0 },
@@ -460,20 +473,20 @@ const events: Row = [
   rows({
     title: "Sizes and ways of events",
     description:
-      "Each event's mean size, way and wait: inbound is from the page to Rust, outbound from Rust to the page. One that is large makes those behind it late. channel:{command} are the messages of a Tauri channel. It is sorted by bytes to the page; click a column's head to sort by it.",
+      "Each event's mean size, way and wait, in the last 5 minutes or since the app's start: inbound is from the page to Rust, outbound from Rust to the page. One that is large makes those behind it late. channel:{command} are the messages of a Tauri channel. It is sorted by bytes to the page; click a column's head to sort by it.",
     unit: "none",
     width: 24,
     height: 11,
     rows: { [EVENT]: "Event" },
     columns: [
-      { name: "Outbound bytes per second", unit: "Bps", expr: byEvent(chosen.rate(SIZE, OUT, "_sum")) },
-      { name: "Outbound size", unit: "bytes", expr: chosen.mean(SIZE, [EVENT], OUT) },
-      { name: "Inbound size", unit: "bytes", expr: chosen.mean(SIZE, [EVENT], IN) },
-      { name: "Wait", unit: "s", expr: chosen.mean("spanwire.ipc.event.wait.duration", [EVENT]) },
-      { name: "Outbound way", unit: "s", expr: chosen.mean(WAY, [EVENT], OUT) },
-      { name: "Inbound way", unit: "s", expr: chosen.mean(WAY, [EVENT], IN) },
+      { name: "Outbound rate", unit: "Bps", expr: byEvent(recent.ownRate(SIZE, OUT, "_sum")) },
+      { name: "Outbound size", unit: "bytes", expr: recent.ownMean(SIZE, [EVENT], OUT) },
+      { name: "Inbound size", unit: "bytes", expr: recent.ownMean(SIZE, [EVENT], IN) },
+      { name: "Mean wait", unit: "s", expr: recent.ownMean("spanwire.ipc.event.wait.duration", [EVENT]) },
+      { name: "Mean outbound way", unit: "s", expr: recent.ownMean(WAY, [EVENT], OUT) },
+      { name: "Mean inbound way", unit: "s", expr: recent.ownMean(WAY, [EVENT], IN) },
     ],
-    sortBy: "Outbound bytes per second",
+    sortBy: "Outbound rate",
     none: "no messages",
   }),
 ];

@@ -16,20 +16,22 @@ import {
   WEBVIEW,
 } from "../page.js";
 import { BLUE, card, chart, GREEN, NOTHING, ORANGE, RED, YELLOW, type Steps } from "../panels.js";
-import { above, aggregate, binary, mostBy, number, or, relabelled, seen, sum, times, topk, type Expr } from "../promql.js";
+import { CPU_SATURATED, FELT_S, FLOOD_PER_S, LARGE_BYTES, SATURATED } from "../findings/thresholds.js";
+import { above, aggregate, and, binary, mostBy, number, or, relabelled, seen, sum, times, topk, type Expr } from "../promql.js";
 import { QUEUE, waiting } from "../queues.js";
 import { allModes, byRole, ROLE } from "../roles.js";
 import { label } from "../semconv.js";
-import { is, oneOf, type SeriesOf, type Where } from "../series.js";
-import { latency, percentiles, SLOW_THRESHOLD } from "../shared.js";
+import { bucket, is, oneOf, type SeriesOf, type Where } from "../series.js";
+import { beyond, latency, percentiles, SLOW_THRESHOLD } from "../shared.js";
 import { rows } from "../tables.js";
 import { target, traced } from "../targets.js";
-import { MESSAGES_PER_S, TIMES_PER_S } from "../units.js";
+import { ERRORS_PER_S, MESSAGES_PER_S, TIMES_PER_S } from "../units.js";
 
 const DIRECTION = label("spanwire.ipc.direction");
 const ERROR = label("error.type");
 const OPERATION = label("spanwire.operation.name");
 const OPERATION_TIME = "spanwire.operation.duration";
+const SIZE = "spanwire.ipc.event.size";
 
 const INBOUND: Where = { "spanwire.ipc.direction": is("inbound") };
 const OUTBOUND: Where = { "spanwire.ipc.direction": is("outbound") };
@@ -71,13 +73,15 @@ const STAGES: readonly Stage[] = [
  * or nothing happened, the last five.
  */
 const lately = (of: (series: SeriesOf) => Expr): Expr => or(of(minute), of(recent));
-const minute = chosen.over({ range: "1m", seconds: "60" });
+/** Each process's own counts, or a restart would begin with what made the process before it slow. */
+const minute = chosen.over({ range: "1m", seconds: "60", youngS: "72", restarts: "newest" });
 // `seen` before `or`: a quantile of nothing is NaN, which is a value, and the longer window would
 // never be asked.
-const p95 = (metric: string, where?: Where): Expr => lately((of) => seen(of.quantile(0.95, metric, [], where)));
+const p95 = (metric: string, where?: Where): Expr => lately((of) => seen(of.ownQuantile(0.95, metric, [], where)));
 
+/** Seconds after which whoever waits for a call looks elsewhere. */
+const UNANSWERED_S = 10;
 /** What is felt: a tenth of a second is seen, a twentieth is not yet. */
-const FELT_S = 0.1;
 const FELT: Steps = [
   [FELT_S / 2, YELLOW],
   [FELT_S, RED],
@@ -87,19 +91,37 @@ const LATELY = "in the last minute, or in the last 5 minutes where that has none
 // The mean, since each app on the same machine reports the same.
 const machineCpu = aggregate("avg", [], allModes(chosen.gauge("system.cpu.utilization")));
 
+/** How often in a minute something happened that a p95 of many does not show. */
+const NOW_AND_THEN_MIN = 3;
+/** Wakes that the UI thread came late for. */
+const lateWakes = binary(
+  sum(minute.ownIncrease(DELAY, {}, "_count")),
+  "-",
+  sum(minute.ownIncrease(DELAY, { le: bucket(DELAY, FELT_S) }, "_bucket")),
+);
+const mostOf = (expr: Expr): Expr => aggregate("max", [], expr);
+/** Whether anything of it is felt at all. */
+const isFelt = above(or(p95(DELIVERY), p95(HANDLER)), FELT_S);
+
 /**
  * What can be the cause, and when it is. The first of those that are is the culprit: what comes after it
- * waits for it. A blocked UI thread lets the queue grow, a busy page lets messages to it wait, and on a
- * machine without a free core all of them are slow.
+ * waits for it. A page that throws is broken whatever else there is; a large message keeps the page and all
+ * behind it; a blocked UI thread lets the queue grow, and a busy page lets messages to it wait. A call may
+ * be meant to stay open, as that of a dialog. A machine without a free core is the last, and where nothing
+ * is felt of it none.
  */
 const CAUSES: readonly (readonly [name: string, is: Expr])[] = [
-  ["UI thread is blocked", above(p95(DELAY), FELT_S)],
-  ["Page's code is busy", above(lately(busiestPage), 0.5)],
+  ["The page throws errors", above(sum(minute.ownIncrease("spanwire.page.errors")), NOW_AND_THEN_MIN)],
+  ["Messages are too large", above(mostOf(minute.ownMean(SIZE, [DIRECTION, EVENT])), LARGE_BYTES)],
+  ["Too many messages", above(mostOf(sum(minute.ownRate(MESSAGES), DIRECTION, EVENT)), FLOOD_PER_S)],
+  ["UI thread is blocked", or(above(p95(DELAY), FELT_S), above(lateWakes, NOW_AND_THEN_MIN))],
+  ["Page's code is busy", above(lately(busiestPage), SATURATED)],
   ["Handlers are slow", above(p95(HANDLER), FELT_S)],
   ["Queue is long", above(p95(QUEUE_WAIT, QUEUES), FELT_S)],
   ["Messages reach the page late", above(p95(TRANSIT, OUTBOUND), FELT_S)],
   ["Way to the host is slow", above(p95(TRANSIT, INBOUND), FELT_S)],
-  ["Machine has no free core", above(machineCpu, 0.95)],
+  ["A call is still not answered", above(mostOf(chosen.gauge("spanwire.ipc.call.age")), UNANSWERED_S)],
+  ["Machine has no free core", and(above(machineCpu, CPU_SATURATED), isFelt)],
 ];
 // The first cause has the highest number, so `topk` finds it. Zero is left for "nothing".
 const rankOf = (place: number): number => CAUSES.length - place;
@@ -116,7 +138,7 @@ const verdict: Row = [
   "The verdict: which stage takes the time",
   card({
     title: "Culprit",
-    description: `What makes it slow ${LATELY}, and what else is not well: a UI thread that comes late, a page whose own code is at work for most of the time, a stage whose p95 is above 100 ms, a machine without a free core. Its row is below.`,
+    description: `What makes it slow ${LATELY}, and what else is not well: a page that reports errors, messages of one event that are large or a flood, a UI thread that comes late, if only now and then, a page whose own code is at work for most of the time, a stage whose p95 is above 100 ms, a call that has been open for ${UNANSWERED_S} s, a machine without a free core. Its row is below.`,
     unit: "none",
     width: 6,
     still: true,
@@ -127,12 +149,13 @@ const verdict: Row = [
   }),
   ...STAGES.map((stage) =>
     card({
-      title: stage.title,
+      title: `${stage.title} p95`,
       description: `${stage.description} 95 of 100 took no longer than this ${LATELY}.`,
       unit: "s",
       width: 3,
       still: true,
       targets: [target("p95", p95(stage.metric, stage.where))],
+      words: [beyond(stage.metric)],
       steps: FELT,
       none: "none",
     }),
@@ -144,6 +167,7 @@ const verdict: Row = [
     width: 3,
     still: true,
     targets: [target("p95", p95(DELAY))],
+    words: [beyond(DELAY)],
     steps: FELT,
     none: "none",
   }),
@@ -199,13 +223,13 @@ const takers = ({ title, description, metric }: Takers): Panel =>
         name: "Time taken",
         unit: "percentunit",
         decimals: 1,
-        expr: topk(TOP, above(sum(recent.rate(metric, {}, "_sum"), EVENT), 0)),
+        expr: topk(TOP, above(sum(recent.ownRate(metric, {}, "_sum"), EVENT), 0)),
       },
-      { name: "p95", unit: "s", expr: seen(recent.quantile(0.95, metric, [EVENT])) },
+      { name: "p95", unit: "s", expr: seen(recent.ownQuantile(0.95, metric, [EVENT])), words: [beyond(metric)] },
       {
         name: "Messages per second",
         unit: MESSAGES_PER_S,
-        expr: above(sum(recent.rate(metric, {}, "_count"), EVENT), 0),
+        expr: above(sum(recent.ownRate(metric, {}, "_count"), EVENT), 0),
       },
     ],
     sortBy: "Time taken",
@@ -231,7 +255,7 @@ const page: Row = [
   takers({
     title: "Listeners that take the page's time",
     description:
-      "Each event's share of the page's time over the last 5 minutes, how long one takes, and how many there are: make the slow ones shorter, and send the frequent ones less often.",
+      "Each event's share of the page's time over the last 5 minutes, or since the app's start, how long one takes, and how many there are: make the slow ones shorter, and send the frequent ones less often.",
     metric: PROCESS,
   }),
 ];
@@ -255,7 +279,7 @@ const host: Row = [
   takers({
     title: "Handlers that take the time",
     description:
-      "How much time each event's handlers take over the last 5 minutes, where 100 % is one handler at work all the time, awaits included.",
+      "How much time each event's handlers take over the last 5 minutes, or since the app's start, where 100 % is one handler at work all the time, awaits included.",
     metric: HANDLER,
   }),
   chart({
@@ -301,13 +325,17 @@ const traffic: Row = [
     next: [{ question: "How did they end?", board: "ipc" }],
   }),
   chart({
-    title: "Size p95",
-    description: "95 of 100 messages are no larger: what is large takes long to be read on both sides.",
+    title: "Largest events",
+    description: "The mean size of the messages of the four events that have the largest in the time shown: what is large takes long to be read on both sides, and what comes behind it waits.",
     unit: "bytes",
     width: 6,
     targets: [
-      target(`{{${DIRECTION}}}`, chosen.quantile(0.95, "spanwire.ipc.message.size", [DIRECTION])),
+      target(
+        `{{${DIRECTION}}} {{${EVENT}}}`,
+        mostBy(4, chosen.mean(SIZE, [DIRECTION, EVENT]), whole.mean(SIZE, [DIRECTION, EVENT]), DIRECTION, EVENT),
+      ),
     ],
+    next: [{ question: "How large is each, and how late?", board: "ipc" }],
   }),
   chart({
     title: "Dropped",
@@ -319,6 +347,31 @@ const traffic: Row = [
     bad: true,
     none: NOTHING,
     targets: [target(`{{${ERROR}}}`, sum(chosen.grownRate(MESSAGES, DROPPED), ERROR))],
+  }),
+];
+
+const broken: Row = [
+  "Is it not slow but broken?",
+  chart({
+    title: "Oldest open call",
+    description: "How long the page has waited for the oldest call of each event: one that rises in a straight line gets no answer.",
+    unit: "s",
+    width: 12,
+    none: "no calls",
+    targets: [target(`{{${EVENT}}}`, aggregate("max", [EVENT], above(chosen.gauge("spanwire.ipc.call.age"), 0)))],
+    next: [{ question: "How many are open?", board: "ipc" }],
+  }),
+  chart({
+    title: "Page errors by type",
+    description: "What the page reported per second: errors of its listeners, uncaught ones, rejections without a handler; and its breaches of the wire's rules.",
+    unit: ERRORS_PER_S,
+    bad: true,
+    width: 12,
+    bars: true,
+    stacked: true,
+    none: NOTHING,
+    targets: [target(`{{${ERROR}}}`, sum(chosen.grownRate("spanwire.page.errors"), ERROR))],
+    next: [{ question: "Is the page well otherwise?", board: "ipc" }],
   }),
 ];
 
@@ -351,7 +404,7 @@ const machine: Row = [
   chart({
     title: "Operations that take the time",
     description:
-      "What the app does beside messages: the eight operations with the highest p95 in the time shown. Points are operations whose trace was kept: click one to open it.",
+      "What the app does beside messages, by p95: the eight operations that have the highest in the time shown. Points are operations whose trace was kept: click one to open it.",
     unit: "s",
     width: 12,
     none: "no operations",
@@ -375,6 +428,6 @@ export const laggy: Board = {
   title: "Spanwire / Why is it laggy?",
   description:
     "From the verdict to the culprit: which stage takes the time, and for each stage which event or thread. A panel's link at its top leads to the next question.",
-  rows: [verdict, page, host, traffic, machine],
+  rows: [verdict, page, host, traffic, broken, machine],
   from: "now-15m",
 };

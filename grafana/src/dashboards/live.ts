@@ -1,6 +1,6 @@
 // The last minute, every second: eight cards, four charts, what runs, and why it is slow.
 
-import { chosen, shown, whole, type Board, type Row } from "../board.js";
+import { chosen, whole, type Board, type Row } from "../board.js";
 import {
   FAILED,
   FAILED_OPERATIONS,
@@ -173,7 +173,6 @@ const cards: Row = [
   }),
 ];
 
-const IN_TIME_SHOWN = "in the time shown";
 const why: Row = [
   "Why it is slow",
   successCard({
@@ -184,9 +183,9 @@ const why: Row = [
     success: messageSuccess(chosen),
     none: "no messages",
   }),
-  deliveryCard({ width: 6, over: shown, when: IN_TIME_SHOWN }),
+  deliveryCard({ width: 6 }),
   pageBusyCard({ width: 6 }),
-  delayCard({ width: 6, over: shown, when: IN_TIME_SHOWN }),
+  delayCard({ width: 6 }),
   chart({
     title: "Delivery and UI thread delay",
     description:
@@ -252,11 +251,10 @@ const charts: Row = [
   chart({
     title: "Queue sizes",
     description:
-      "Messages that wait in each queue, stacked: at the scrape, or on average since the one before when that is more.",
+      "Messages that wait in each queue: at the scrape, or on average since the one before when that is more.",
     unit: "none",
     decimals: 0,
     width: 12,
-    stacked: true,
     targets: [target(`{{${QUEUE}}}`, sum(waiting(chosen), QUEUE))],
   }),
   chart({

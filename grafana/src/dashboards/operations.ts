@@ -1,8 +1,9 @@
 // Scoped operations: what the app does.
 
-import { chosen, recent, type Board, type Row } from "../board.js";
+import { chosen, recent, shown, type Board, type Row } from "../board.js";
 import {
   FAILED_OPERATIONS,
+  JUDGED_OPERATIONS,
   operationSuccess,
   OPERATIONS,
 } from "../outcomes.js";
@@ -12,8 +13,8 @@ import {
   aggregate,
   and,
   binary,
-  complement,
   orZeroOf,
+  ratio,
   seen,
   sum,
   times,
@@ -22,6 +23,7 @@ import {
 import { waiting } from "../queues.js";
 import { label } from "../semconv.js";
 import {
+  beyond,
   latency,
   latencyHeat,
   orZero,
@@ -71,10 +73,11 @@ const overview: Row = [
   graded({
     title: "Duration p99",
     description:
-      "99 of 100 operations took at most this long in the last 5 minutes, and of how many operations that is: of fewer than 100 it is the slowest one. Yellow from half of the slow threshold in force (SPANWIRE_SLOW_THRESHOLD_MS), red above it.",
+      "99 of 100 operations took at most this long in the time shown, and of how many operations that is: of fewer than 100 it is the slowest one. Yellow from half of the slow threshold in force (SPANWIRE_SLOW_THRESHOLD_MS), red above it.",
     unit: "s",
     width: 4,
-    value: recent.quantile(0.99, OPERATIONS),
+    value: shown.quantile(0.99, OPERATIONS),
+    words: [beyond(OPERATIONS)],
     legend: "p99",
     best: "low",
     yellow: times(slowFrom, 0.5),
@@ -82,7 +85,7 @@ const overview: Row = [
     none: "no operations",
     of: {
       legend: "of",
-      expr: sum(recent.increase(OPERATIONS, {}, "_count")),
+      expr: sum(shown.increase(OPERATIONS, {}, "_count")),
       unit: OPERATIONS_UNIT,
     },
   }),
@@ -218,26 +221,30 @@ const trouble: Row = [
 ];
 
 /** Operations that ended: what is idle has no place among the slowest and the busiest. */
-const busy = above(times(sum(recent.rate(OPERATIONS, {}, "_count"), OPERATION), 60), 0);
+const busy = above(times(sum(recent.ownRate(OPERATIONS, {}, "_count"), OPERATION), 60), 0);
 const ofBusy = (expr: Expr): Expr => orZeroOf(and(expr, busy), busy);
+const failedShare = ratio(
+  sum(recent.grown(OPERATIONS, FAILED_OPERATIONS, "_count"), OPERATION),
+  sum(recent.ownIncrease(OPERATIONS, JUDGED_OPERATIONS, "_count"), OPERATION),
+);
 
 const names: Row = [
   "By name",
   rows({
     title: "Slowest and busiest operations",
     description:
-      "Each operation that ended in the last 5 minutes, with its rate and its times over these. It is sorted by the tail; click a column's head to sort by it.",
+      "Each operation that ended in the last 5 minutes, or since the app's start, with its rate and its times over these. It is sorted by the tail; click a column's head to sort by it.",
     unit: "none",
     width: 24,
     rows: { [OPERATION]: "Operation" },
     columns: [
-      { name: "p99", unit: "s", expr: seen(recent.quantile(0.99, OPERATIONS, [OPERATION])) },
-      { name: "Average", unit: "s", expr: recent.mean(OPERATIONS, [OPERATION]) },
+      { name: "p99", unit: "s", expr: seen(recent.ownQuantile(0.99, OPERATIONS, [OPERATION])), words: [beyond(OPERATIONS)] },
+      { name: "Average", unit: "s", expr: recent.ownMean(OPERATIONS, [OPERATION]) },
       { name: "Per minute", unit: "opm", expr: busy, decimals: 1 },
       {
         name: "Failed",
         unit: "percentunit",
-        expr: ofBusy(complement(operationSuccess(recent, OPERATION))),
+        expr: ofBusy(failedShare),
         decimals: 1,
       },
       { name: "Slow", unit: "none", expr: ofBusy(sum(recent.grown(SLOW), OPERATION)), decimals: 0 },
