@@ -1,6 +1,6 @@
 // The wire between page and host.
 
-import { chosen, recent, shown, type Board, type Row } from "../board.js";
+import { chosen, recent, shown, whole, type Board, type Row } from "../board.js";
 import { DROPPED, FAILED, MESSAGES, messageSuccess } from "../outcomes.js";
 import {
   DELAY,
@@ -34,6 +34,7 @@ import {
   and,
   binary,
   complement,
+  mostBy,
   number,
   or,
   orZeroOf,
@@ -94,7 +95,7 @@ const overview: Row = [
     title: "Messages",
     description: "Messages that ended per second, both ways, whatever their outcome.",
     unit: MESSAGES_PER_S,
-    width: 3,
+    width: 2,
     // Zero while an app is idle: "no values" would look like an app that is gone.
     targets: [target("messages", orZero(sum(chosen.rate(MESSAGES))))],
   }),
@@ -106,7 +107,7 @@ const overview: Row = [
     none: "no messages",
   }),
   deliveryCard({ width: 4 }),
-  pageBusyCard({ width: 2 }),
+  pageBusyCard({ width: 3 }),
   delayCard({ width: 3 }),
   card({
     title: "Fullest queue",
@@ -148,7 +149,7 @@ const overview: Row = [
     none: "no calls",
   }),
   card({
-    title: "Hung pages",
+    title: "Hung",
     description: "Unresponsive pages: they were sent something and have not shown a sign of life for 5 s.",
     unit: "none",
     decimals: 0,
@@ -311,7 +312,7 @@ const latencies: Row = [
     description:
       "Rust at work on messages from the page, awaits included. Points are messages whose trace was kept: click one to open it.",
     metric: HANDLER,
-    width: 12,
+    width: 8,
     threshold: SLOW_THRESHOLD,
   }),
   latencyHeat({
@@ -320,7 +321,7 @@ const latencies: Row = [
       "How many messages to the page took how long. Points are messages whose trace was kept: click one to open it.",
     metric: DELIVERY,
     cells: MESSAGES_PER_S,
-    width: 12,
+    width: 8,
   }),
   latencyHeat({
     title: "Handler distribution",
@@ -328,7 +329,7 @@ const latencies: Row = [
       "How many messages from the page kept a handler for how long. Points are messages whose trace was kept: click one to open it.",
     metric: HANDLER,
     cells: MESSAGES_PER_S,
-    width: 12,
+    width: 8,
   }),
 ];
 
@@ -409,11 +410,11 @@ const calls: Row = [
   chart({
     title: "Time that calls took",
     description:
-      "From invoke until the promise was settled, or until the page gave the call up: the mean of each event.",
+      "From invoke until the promise was settled, or until the page gave the call up: the mean of the eight events that take the longest in the time shown.",
     unit: "s",
     width: 12,
     none: "no calls",
-    targets: [target(`{{${EVENT}}}`, chosen.mean(CALL, [EVENT]))],
+    targets: [target(`{{${EVENT}}}`, mostBy(8, chosen.mean(CALL, [EVENT]), whole.mean(CALL, [EVENT]), EVENT))],
   }),
   chart({
     title: "Open calls",
@@ -423,7 +424,15 @@ const calls: Row = [
     width: 12,
     none: "no calls",
     // Once a call was open its series stays, at zero.
-    targets: [target(`{{${EVENT}}}`, everAbove(sum(chosen.gauge("spanwire.ipc.call.active"), EVENT), sum(chosen.atMost("spanwire.ipc.call.active", "$__range"), EVENT)))],
+    targets: [
+      target(
+        `{{${EVENT}}}`,
+        everAbove(
+          sum(chosen.gauge("spanwire.ipc.call.active"), EVENT),
+          sum(chosen.atMost("spanwire.ipc.call.active", "$__range"), EVENT),
+        ),
+      ),
+    ],
   }),
   chart({
     title: "Oldest open call",
@@ -431,7 +440,15 @@ const calls: Row = [
     unit: "s",
     width: 12,
     none: "no calls",
-    targets: [target(`{{${EVENT}}}`, aggregate("max", [EVENT], chosen.gauge("spanwire.ipc.call.age")))],
+    targets: [
+      target(
+        `{{${EVENT}}}`,
+        everAbove(
+          aggregate("max", [EVENT], chosen.gauge("spanwire.ipc.call.age")),
+          aggregate("max", [EVENT], chosen.atMost("spanwire.ipc.call.age", "$__range")),
+        ),
+      ),
+    ],
   }),
 ];
 

@@ -31,6 +31,7 @@ const DIRECTION = label("spanwire.ipc.direction");
 const ERROR = label("error.type");
 const OPERATION = label("spanwire.operation.name");
 const OPERATION_TIME = "spanwire.operation.duration";
+const CALL_AGE = "spanwire.ipc.call.age";
 const SIZE = "spanwire.ipc.event.size";
 
 const INBOUND: Where = { "spanwire.ipc.direction": is("inbound") };
@@ -120,7 +121,7 @@ const CAUSES: readonly (readonly [name: string, is: Expr])[] = [
   ["Queue is long", above(p95(QUEUE_WAIT, QUEUES), FELT_S)],
   ["Messages reach the page late", above(p95(TRANSIT, OUTBOUND), FELT_S)],
   ["Way to the host is slow", above(p95(TRANSIT, INBOUND), FELT_S)],
-  ["A call is still not answered", above(mostOf(chosen.gauge("spanwire.ipc.call.age")), UNANSWERED_S)],
+  ["A call is still not answered", above(mostOf(chosen.gauge(CALL_AGE)), UNANSWERED_S)],
   ["Machine has no free core", and(above(machineCpu, CPU_SATURATED), isFelt)],
 ];
 // The first cause has the highest number, so `topk` finds it. Zero is left for "nothing".
@@ -354,11 +355,21 @@ const broken: Row = [
   "Is it not slow but broken?",
   chart({
     title: "Oldest open call",
-    description: "How long the page has waited for the oldest call of each event: one that rises in a straight line gets no answer.",
+    description: "How long the page has waited for the oldest call of the eight events whose calls were open for longest: one that rises in a straight line gets no answer.",
     unit: "s",
     width: 12,
     none: "no calls",
-    targets: [target(`{{${EVENT}}}`, aggregate("max", [EVENT], above(chosen.gauge("spanwire.ipc.call.age"), 0)))],
+    targets: [
+      target(
+        `{{${EVENT}}}`,
+        mostBy(
+          CHART_TOP,
+          aggregate("max", [EVENT], chosen.gauge(CALL_AGE)),
+          aggregate("max", [EVENT], chosen.atMost(CALL_AGE, "$__range")),
+          EVENT,
+        ),
+      ),
+    ],
     next: [{ question: "How many are open?", board: "ipc" }],
   }),
   chart({
