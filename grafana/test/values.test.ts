@@ -249,7 +249,10 @@ test("the verdict on what is laggy names what takes the time, and not what waits
     ]),
     series("spanwire_ipc_process_duration_seconds_sum", { ...APP, spanwire_webview_name: "main", spanwire_ipc_event: "tick" }, "0+0.7x600"),
   ];
-  check(exprOf("laggy", "Culprit"), 500, input, [{ labels: '{cause="7"}', value: 7 }]);
+  check(exprOf("laggy", "Culprit"), 500, input, [
+    { labels: '{cause="9"}', value: 9 },
+    { labels: '{cause="8"}', value: 8 },
+  ]);
 });
 
 /** Wakes of the UI thread: so many a second, and of those so many that are late. */
@@ -260,10 +263,10 @@ const wakes = (all: string, inTime: string): InputSeries[] =>
 
 test("the verdict names a UI thread that is blocked now and then, though its p95 is well", () => {
   const late = [...wakes("0+100x600", "0+99.9x600"), series("spanwire_main_thread_delay_seconds_count", { ...APP, spanwire_webview_name: "main" }, "0+100x600")];
-  check(exprOf("laggy", "Culprit"), 500, [...OLD, ...late], [{ labels: '{cause="8"}', value: 8 }]);
+  check(exprOf("laggy", "Culprit"), 500, [...OLD, ...late], [{ labels: '{cause="10"}', value: 10 }]);
 });
 
-test("the verdict names messages that are large, a flood, a page that throws, and a call without an answer", () => {
+test("the verdict names a page that throws or is loaded anew, large messages, a flood, failures and a call without an answer", () => {
   const event = { ...APP, spanwire_webview_name: "main", spanwire_ipc_direction: "outbound", spanwire_ipc_event: "wave" };
   const large = [
     series("spanwire_ipc_event_size_bytes_sum", event, "0+1000000x600"),
@@ -271,8 +274,17 @@ test("the verdict names messages that are large, a flood, a page that throws, an
   ];
   const flood = [messages({ spanwire_ipc_direction: "outbound", spanwire_ipc_event: "wave", spanwire_outcome: "ok" }, "0+2000x600")];
   const throwing = [series("spanwire_page_errors_total", { ...APP, spanwire_webview_name: "main", error_type: "listener_error" }, "0+2x600")];
+  const reloading = [series("spanwire_page_loads_total", { ...APP, spanwire_webview_name: "main", spanwire_page_load_type: "reload" }, "0+0.1x600")];
+  const failing = [messages(FAILED, "0+1x600"), messages({ ...FAILED, spanwire_outcome: "ok", error_type: "" }, "0+1x600")];
   const open = [series("spanwire_ipc_call_age_seconds", { ...APP, spanwire_webview_name: "main", spanwire_ipc_event: "open" }, "0+1x600")];
-  const cases: readonly (readonly [InputSeries[], number])[] = [[throwing, 11], [large, 10], [flood, 9], [open, 2]];
+  const cases: readonly (readonly [InputSeries[], number])[] = [
+    [throwing, 14],
+    [reloading, 13],
+    [large, 12],
+    [flood, 11],
+    [failing, 3],
+    [open, 2],
+  ];
   for (const [input, cause] of cases) {
     check(exprOf("laggy", "Culprit"), 500, [...OLD, ...input], [{ labels: `{cause="${cause}"}`, value: cause }]);
   }

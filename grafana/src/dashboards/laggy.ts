@@ -1,7 +1,7 @@
 // Why it is laggy: the verdict by stage, and for each stage the panels that say what and why.
 
 import { chosen, recent, whole, type Board, type Panel, type Row } from "../board.js";
-import { DROPPED, MESSAGES } from "../outcomes.js";
+import { DROPPED, FAILED, MESSAGES } from "../outcomes.js";
 import {
   busiestPage,
   DELAY,
@@ -16,12 +16,12 @@ import {
   WEBVIEW,
 } from "../page.js";
 import { BLUE, card, chart, GREEN, NOTHING, ORANGE, RED, YELLOW, type Steps } from "../panels.js";
-import { CPU_SATURATED, FELT_S, FLOOD_PER_S, LARGE_BYTES, SATURATED } from "../findings/thresholds.js";
-import { above, aggregate, and, binary, mostBy, number, or, relabelled, seen, sum, times, topk, type Expr } from "../promql.js";
+import { CPU_SATURATED, FAILURES_MIN, FELT_S, FLOOD_PER_S, LARGE_BYTES, RELOADS_MIN, SATURATED, TIMED_MIN } from "../findings/thresholds.js";
+import { above, aggregate, and, binary, larger, mostBy, number, or, ratio, relabelled, seen, sum, times, topk, type Expr } from "../promql.js";
 import { QUEUE, waiting } from "../queues.js";
 import { allModes, byRole, ROLE } from "../roles.js";
 import { label } from "../semconv.js";
-import { bucket, is, oneOf, type SeriesOf, type Where } from "../series.js";
+import { bucket, is, isNot, oneOf, type SeriesOf, type Where } from "../series.js";
 import { beyond, latency, percentiles, SLOW_THRESHOLD } from "../shared.js";
 import { rows } from "../tables.js";
 import { target, traced } from "../targets.js";
@@ -80,6 +80,8 @@ const minute = chosen.over({ range: "1m", seconds: "60", youngS: "72", restarts:
 // never be asked.
 const p95 = (metric: string, where?: Where): Expr => lately((of) => seen(of.ownQuantile(0.95, metric, [], where)));
 
+/** The share of an event's messages that fail from which it is broken, and not a mishap. */
+const FAILING_MIN = 0.25;
 /** Seconds after which whoever waits for a call looks elsewhere. */
 const UNANSWERED_S = 10;
 /** What is felt: a tenth of a second is seen, a twentieth is not yet. */
@@ -101,26 +103,38 @@ const lateWakes = binary(
   sum(minute.ownIncrease(DELAY, { le: bucket(DELAY, FELT_S) }, "_bucket")),
 );
 const mostOf = (expr: Expr): Expr => aggregate("max", [], expr);
+/** The events of which one in 20 takes long, of those that had enough for that to say something. */
+const longOf = (metric: string): Expr => {
+  const enough = binary(sum(recent.ownIncrease(metric, {}, "_count"), EVENT), ">=", number(TIMED_MIN));
+  return above(and(recent.ownQuantile(0.95, metric, [EVENT]), enough), FELT_S);
+};
+/** The share of each event's messages that failed, where more than one or two did. */
+const failedByEvent = sum(minute.grown(MESSAGES, FAILED), EVENT);
+const failing = ratio(binary(failedByEvent, ">=", number(FAILURES_MIN)), sum(minute.ownIncrease(MESSAGES), EVENT));
+const reloads = recent.ownIncrease("spanwire.page.loads", { "spanwire.page.load.type": isNot("first") });
 /** Whether anything of it is felt at all. */
 const isFelt = above(or(p95(DELIVERY), p95(HANDLER)), FELT_S);
 
 /**
  * What can be the cause, and when it is. The first of those that are is the culprit: what comes after it
- * waits for it. A page that throws is broken whatever else there is; a large message keeps the page and all
- * behind it; a blocked UI thread lets the queue grow, and a busy page lets messages to it wait. A call may
+ * waits for it. A page that throws, or that is loaded again and again, is broken whatever else there is; a
+ * large message keeps the page and all behind it; a blocked UI thread lets the queue grow, and a busy page lets messages to it wait. A call may
  * be meant to stay open, as that of a dialog. A machine without a free core is the last, and where nothing
  * is felt of it none.
  */
 const CAUSES: readonly (readonly [name: string, is: Expr])[] = [
   ["The page throws errors", above(sum(minute.ownIncrease("spanwire.page.errors")), NOW_AND_THEN_MIN)],
+  ["The page is loaded again and again", binary(sum(reloads), ">=", number(RELOADS_MIN))],
   ["Messages are too large", above(mostOf(minute.ownMean(SIZE, [DIRECTION, EVENT])), LARGE_BYTES)],
   ["Too many messages", above(mostOf(sum(minute.ownRate(MESSAGES), DIRECTION, EVENT)), FLOOD_PER_S)],
   ["UI thread is blocked", or(above(p95(DELAY), FELT_S), above(lateWakes, NOW_AND_THEN_MIN))],
-  ["Page's code is busy", above(lately(busiestPage), SATURATED)],
-  ["Handlers are slow", above(p95(HANDLER), FELT_S)],
+  ["Page's thread is busy", above(larger(lately(busiestPage), mostOf(pageInLongTasks(minute, WEBVIEW))), SATURATED)],
+  ["Listeners are slow", mostOf(longOf(PROCESS))],
+  ["Handlers are slow", mostOf(longOf(HANDLER))],
   ["Queue is long", above(p95(QUEUE_WAIT, QUEUES), FELT_S)],
   ["Messages reach the page late", above(p95(TRANSIT, OUTBOUND), FELT_S)],
   ["Way to the host is slow", above(p95(TRANSIT, INBOUND), FELT_S)],
+  ["Calls fail", above(mostOf(failing), FAILING_MIN)],
   ["A call is still not answered", above(mostOf(chosen.gauge(CALL_AGE)), UNANSWERED_S)],
   ["Machine has no free core", and(above(machineCpu, CPU_SATURATED), isFelt)],
 ];
@@ -139,7 +153,7 @@ const verdict: Row = [
   "The verdict: which stage takes the time",
   card({
     title: "Culprit",
-    description: `What makes it slow ${LATELY}, and what else is not well: a page that reports errors, messages of one event that are large or a flood, a UI thread that comes late, if only now and then, a page whose own code is at work for most of the time, a stage whose p95 is above 100 ms, a call that has been open for ${UNANSWERED_S} s, a machine without a free core. Its row is below.`,
+    description: `What makes it slow ${LATELY}, and what else is not well: a page that reports errors or is loaded again and again, messages of one event that are large or a flood, a UI thread that comes late, if only now and then, a page whose thread is busy for most of the time, listeners and handlers of an event whose p95 is above 100 ms, a stage whose p95 is above 100 ms, an event of which a quarter fails, a call that has been open for ${UNANSWERED_S} s, a machine without a free core. Its row is below.`,
     unit: "none",
     width: 6,
     still: true,
