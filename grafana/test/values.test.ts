@@ -248,6 +248,8 @@ test("the verdict on what is laggy names what takes the time, and not what waits
       stage("process", { spanwire_ipc_event: "tick" }, le, le === "0.01" ? "0x600" : "0+5x600"),
     ]),
     series("spanwire_ipc_process_duration_seconds_sum", { ...APP, spanwire_webview_name: "main", spanwire_ipc_event: "tick" }, "0+0.7x600"),
+    series("spanwire_ipc_process_duration_seconds_count", { ...APP, spanwire_webview_name: "main", spanwire_ipc_event: "tick" }, "0+5x600"),
+    series("spanwire_ipc_handler_duration_seconds_count", { ...APP, spanwire_webview_name: "main", spanwire_ipc_event: "save" }, "0+5x600"),
   ];
   check(exprOf("laggy", "Culprit"), 500, input, [
     { labels: '{cause="9"}', value: 9 },
