@@ -182,8 +182,7 @@ impl WindowedExample {
         // One that does not end by itself is a failure and not a test that hangs.
         let mut child = Command::new("timeout")
             .args(["60", "xvfb-run", "-a"])
-            // Not built by `cargo test --test docs`.
-            .arg(example::build("spanwire-demo", name))
+            .arg(example::program("spanwire-demo", name))
             .args(args)
             .envs(env.iter().copied())
             .stdout(Stdio::piped())

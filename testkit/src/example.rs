@@ -12,8 +12,8 @@ pub fn program(package: &str, example: &str) -> PathBuf {
     build(package, example)
 }
 
-/// Builds the example anew, and returns its program.
-pub fn build(package: &str, example: &str) -> PathBuf {
+// With the package's own features alone: where the workspace was built with more, it is all built anew.
+fn build(package: &str, example: &str) -> PathBuf {
     let status = Command::new(env!("CARGO"))
         .args(["build", "--quiet", "-p", package, "--example", example])
         .status()
