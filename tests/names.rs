@@ -9,7 +9,7 @@ use opentelemetry_proto::tonic::common::v1::KeyValue;
 use opentelemetry_proto::tonic::common::v1::any_value::Value;
 use serde_json::json;
 use spanwire::ipc::{Call, Ipc, Limits, Received};
-use spanwire::queue::MessageQueue;
+use spanwire::queue::{MessageQueue, Traced};
 use spanwire::semconv::{
     ATTRIBUTE_INFO, ATTRIBUTES, EVENTS, ErrorType, METRICS, OTHER_NAMES_MAX, PageSpanErrorType,
     SPANS, SpoolErrorType, ValueType,
@@ -253,6 +253,11 @@ fn emit_everything() {
     assert!(queue.push(2).is_err());
     assert_eq!(queue.try_pop(), Some(1));
 
+    let traced = MessageQueue::<Traced<u8>>::bounded("traced", 1);
+    monitor("running").time(|| traced.push_traced(1).unwrap());
+    // Its worker takes the message, and waits for another one until the process ends.
+    let _workers = traced.work(1, "running", |_| ()).unwrap();
+
     // One field more than there is room for.
     let mut many = monitor("slow").slow_after(Duration::ZERO);
     for key in FIELDS {
@@ -447,6 +452,7 @@ fn placeholder(name: &str) -> String {
         "slow" | "running" => "{operation}".to_owned(),
         "click" => "{trace}".to_owned(),
         "startup" => "startup".to_owned(),
+        "send traced" => "send {queue}".to_owned(),
         name if name.starts_with("startup ") => "startup {phase}".to_owned(),
         name => match name.split_once(' ') {
             Some((verb, _)) => format!("{verb} {{event}}"),

@@ -13,6 +13,7 @@ use spanwire_testkit::receiver::Receiver;
 /// What the example has no cause to emit, and why.
 const NOT_IN_THE_EXAMPLE: &[(&str, &str)] = &[
     ("spanwire.queue.messages", "it has no queue of its own"),
+    ("spanwire.queue.worker.count", "it has no queue of its own"),
     ("spanwire.ipc.retries", "its page takes every batch"),
     ("spanwire.page.errors", "its page makes none"),
     (
