@@ -139,7 +139,7 @@ impl OpenSpan {
         let admitted = OPEN.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |open| {
             (open < OPEN_MAX).then_some(open + 1)
         });
-        admitted.is_ok().then_some(Self(span))
+        admitted.is_ok().then(|| Self(span))
     }
 }
 
