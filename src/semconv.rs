@@ -208,6 +208,12 @@ metrics! {
         "Physical memory in use by the process." ();
     PROCESS_MEMORY_VIRTUAL = UpDownCounter "process.memory.virtual" ["By"]
         "Virtual memory committed to the process." ();
+    ALLOCATOR_ALLOCATED = UpDownCounter "spanwire.allocator.allocated" ["By"]
+        "Memory that the app has allocated and not freed." ();
+    ALLOCATOR_RESIDENT = UpDownCounter "spanwire.allocator.resident" ["By"]
+        "Physical memory that the app's allocator holds." ();
+    ALLOCATOR_MAPPED = UpDownCounter "spanwire.allocator.mapped" ["By"]
+        "Memory that the app's allocator has from the operating system." ();
     PROCESS_THREAD_COUNT = UpDownCounter "process.thread.count" ["{thread}"]
         "Threads of the process." ();
     PROCESS_THREAD_CPU_UTILIZATION = Gauge "spanwire.process.thread.cpu.utilization" ["1"]

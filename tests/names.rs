@@ -15,6 +15,7 @@ use spanwire::semconv::{
     SPANS, SpoolErrorType, ValueType,
 };
 use spanwire::startup;
+use spanwire::system::AllocatorFigures;
 use spanwire::telemetry::{Exporter, MetricsExporter, Telemetry, Warning};
 use spanwire::timer::monitor;
 use spanwire_testkit::child_process;
@@ -184,6 +185,7 @@ fn emit_everything() {
         .logs(Exporter::Otlp)
         .metrics(MetricsExporter::PrometheusAndOtlp)
         .system_interval(Duration::from_millis(200))
+        .allocator(|| AllocatorFigures::allocated(1).resident(2).mapped(3))
         .spool_dir(spool.path());
     #[cfg(feature = "history")]
     let telemetry = telemetry.history(spool.path().join("history.db"));

@@ -797,7 +797,8 @@ fn an_operation_that_computes_is_told_from_one_that_waits() {
 fn spans_of_pushes_beyond_the_bound_end_with_their_push() {
     if !child_process::is_child() {
         let test = "spans_of_pushes_beyond_the_bound_end_with_their_push";
-        return child_process::run(&mut child_process::command(test));
+        child_process::run(&mut child_process::command(test));
+        return;
     }
     const OPEN_MAX: usize = 1_000;
     let capture = Capture::new();
