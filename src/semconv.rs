@@ -158,6 +158,8 @@ metrics! {
     QUEUE_MESSAGES = Counter "spanwire.queue.messages" ["{message}"]
         "Messages that left a queue of the app's own, by outcome."
         (QUEUE_NAME, OUTCOME, ERROR_TYPE);
+    QUEUE_WORKER_COUNT = UpDownCounter "spanwire.queue.worker.count" ["{worker}"]
+        "Workers of a queue of the app's own." (QUEUE_NAME, QUEUE_WORKER_STATE);
     OPERATION_DURATION = Histogram "spanwire.operation.duration" ["s"]
         "Time that a scoped operation took." (OPERATION_NAME, ERROR_TYPE) in OPERATION_BOUNDS_S;
     OPERATION_ACTIVE = UpDownCounter "spanwire.operation.active" ["{operation}"]
@@ -206,6 +208,12 @@ metrics! {
         "Physical memory in use by the process." ();
     PROCESS_MEMORY_VIRTUAL = UpDownCounter "process.memory.virtual" ["By"]
         "Virtual memory committed to the process." ();
+    ALLOCATOR_ALLOCATED = UpDownCounter "spanwire.allocator.allocated" ["By"]
+        "Memory that the app has allocated and not freed." ();
+    ALLOCATOR_RESIDENT = UpDownCounter "spanwire.allocator.resident" ["By"]
+        "Physical memory that the app's allocator holds." ();
+    ALLOCATOR_MAPPED = UpDownCounter "spanwire.allocator.mapped" ["By"]
+        "Memory that the app's allocator has from the operating system." ();
     PROCESS_THREAD_COUNT = UpDownCounter "process.thread.count" ["{thread}"]
         "Threads of the process." ();
     PROCESS_THREAD_CPU_UTILIZATION = Gauge "spanwire.process.thread.cpu.utilization" ["1"]
@@ -352,6 +360,7 @@ attributes! {
     OUTCOME = "spanwire.outcome" String ["ok", "failed", "dropped", "kept", "spooled", "replayed", "written"], "`ok`, `failed` or `dropped`; of a trace `kept` or `dropped`; on disk `spooled`, `replayed` or `dropped`; in the history `written` or `dropped`.";
     ERROR_TYPE = "error.type" String, "Why it failed or was dropped; absent when it did not.";
     QUEUE_NAME = "spanwire.queue.name" String, "The name that the app gave to the queue.";
+    QUEUE_WORKER_STATE = "spanwire.queue.worker.state" String ["busy", "idle"], "`busy` with a message or `idle`.";
     OPERATION_NAME = "spanwire.operation.name" String, "The name of a scoped operation; capped.";
     STATE = "spanwire.page.state" String ["loading", "ready", "unresponsive", "gone"], "`loading`, `ready`, `unresponsive` or `gone`.";
     PAGE_LOAD_TYPE = "spanwire.page.load.type" String ["first", "reload", "navigate", "back_forward", "recovery", "again"],
@@ -378,6 +387,10 @@ attributes! {
     RPC_METHOD = "rpc.method" String, "The event's name, on spans of calls.";
     RPC_METHOD_ORIGINAL = "rpc.method_original" String,
         "The event's name as the page sent it, on its spans, where `rpc.method` is `_OTHER`.";
+    MESSAGING_SYSTEM = "messaging.system" String ["spanwire"], "Always `spanwire`.";
+    MESSAGING_DESTINATION_NAME = "messaging.destination.name" String, "The name of the queue that a message went through; capped.";
+    MESSAGING_OPERATION_NAME = "messaging.operation.name" String ["send", "process"], "`send` or `process`.";
+    MESSAGING_OPERATION_TYPE = "messaging.operation.type" String ["send", "process"], "The same.";
     EXCEPTION_TYPE = "exception.type" String, "The Rust type of an operation's error, on its log record.";
     EXCEPTION_MESSAGE = "exception.message" String, "The error and its sources, on its log record.";
     EXCEPTION_STACKTRACE = "exception.stacktrace" String, "A backtrace, on an error's log record, when enabled.";
@@ -412,7 +425,7 @@ attributes! {
         "Context fields beyond the limit, on an operation's span.";
 }
 
-/// The value of `rpc.system.name`.
+/// The value of `rpc.system.name` and `messaging.system`.
 pub const RPC_SYSTEM: &str = "spanwire";
 /// The instrumentation scope of our spans and metrics.
 pub const SCOPE: &str = "spanwire";
@@ -438,7 +451,7 @@ pub const SPANS_FILTERED: &str = "spans_filtered";
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct SpanInfo {
-    /// Its name, with `{event}`, `{trace}`, `{phase}` or `{operation}` for the part that varies.
+    /// Its name, with `{event}`, `{trace}`, `{phase}`, `{queue}` or `{operation}` for the part that varies.
     pub name: &'static str,
     /// OpenTelemetry's span kind.
     pub kind: &'static str,
@@ -582,6 +595,38 @@ pub const SPANS: &[SpanInfo] = &[
             SLOW,
             CPU_TIME_S,
             CONTEXT_LEFT_OUT,
+            ERROR_TYPE,
+            USUAL_DURATION_S,
+            SAMPLING_REASON,
+        ],
+    },
+    SpanInfo {
+        name: "{operation}",
+        kind: "consumer",
+        description: "A scoped operation that took a message from a queue of the app's own.",
+        attributes: &[
+            OPERATION_NAME,
+            MESSAGING_SYSTEM,
+            MESSAGING_DESTINATION_NAME,
+            MESSAGING_OPERATION_NAME,
+            MESSAGING_OPERATION_TYPE,
+            SLOW,
+            CPU_TIME_S,
+            CONTEXT_LEFT_OUT,
+            ERROR_TYPE,
+            USUAL_DURATION_S,
+            SAMPLING_REASON,
+        ],
+    },
+    SpanInfo {
+        name: "send {queue}",
+        kind: "producer",
+        description: "A message in a queue of the app's own, from its push until an operation took it.",
+        attributes: &[
+            MESSAGING_SYSTEM,
+            MESSAGING_DESTINATION_NAME,
+            MESSAGING_OPERATION_NAME,
+            MESSAGING_OPERATION_TYPE,
             ERROR_TYPE,
             USUAL_DURATION_S,
             SAMPLING_REASON,

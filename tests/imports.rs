@@ -17,7 +17,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("semconv", &[]),
     ("instrument", &[]),
     ("layer", &["instrument"]),
-    ("queue", &["instrument"]),
+    ("queue", &["timer", "instrument"]),
     ("timer", &["instrument"]),
     ("measurement", &["instrument"]),
     ("system", &["instrument"]),

@@ -9,12 +9,13 @@ use opentelemetry_proto::tonic::common::v1::KeyValue;
 use opentelemetry_proto::tonic::common::v1::any_value::Value;
 use serde_json::json;
 use spanwire::ipc::{Call, Ipc, Limits, Received};
-use spanwire::queue::MessageQueue;
+use spanwire::queue::{MessageQueue, Traced};
 use spanwire::semconv::{
     ATTRIBUTE_INFO, ATTRIBUTES, EVENTS, ErrorType, METRICS, OTHER_NAMES_MAX, PageSpanErrorType,
     SPANS, SpoolErrorType, ValueType,
 };
 use spanwire::startup;
+use spanwire::system::AllocatorFigures;
 use spanwire::telemetry::{Exporter, MetricsExporter, Telemetry, Warning};
 use spanwire::timer::monitor;
 use spanwire_testkit::child_process;
@@ -184,6 +185,7 @@ fn emit_everything() {
         .logs(Exporter::Otlp)
         .metrics(MetricsExporter::PrometheusAndOtlp)
         .system_interval(Duration::from_millis(200))
+        .allocator(|| AllocatorFigures::allocated(1).resident(2).mapped(3))
         .spool_dir(spool.path());
     #[cfg(feature = "history")]
     let telemetry = telemetry.history(spool.path().join("history.db"));
@@ -252,6 +254,11 @@ fn emit_everything() {
     queue.push(1).unwrap();
     assert!(queue.push(2).is_err());
     assert_eq!(queue.try_pop(), Some(1));
+
+    let traced = MessageQueue::<Traced<u8>>::bounded("traced", 1);
+    monitor("running").time(|| traced.push_traced(1).unwrap());
+    // Its worker takes the message, and waits for another one until the process ends.
+    let _workers = traced.work(1, "running", |_| ()).unwrap();
 
     // One field more than there is room for.
     let mut many = monitor("slow").slow_after(Duration::ZERO);
@@ -447,6 +454,7 @@ fn placeholder(name: &str) -> String {
         "slow" | "running" => "{operation}".to_owned(),
         "click" => "{trace}".to_owned(),
         "startup" => "startup".to_owned(),
+        "send traced" => "send {queue}".to_owned(),
         name if name.starts_with("startup ") => "startup {phase}".to_owned(),
         name => match name.split_once(' ') {
             Some((verb, _)) => format!("{verb} {{event}}"),

@@ -13,6 +13,10 @@ use spanwire_testkit::receiver::Receiver;
 /// What the example has no cause to emit, and why.
 const NOT_IN_THE_EXAMPLE: &[(&str, &str)] = &[
     ("spanwire.queue.messages", "it has no queue of its own"),
+    ("spanwire.queue.worker.count", "it has no queue of its own"),
+    ("spanwire.allocator.allocated", "it asks no allocator"),
+    ("spanwire.allocator.resident", "it asks no allocator"),
+    ("spanwire.allocator.mapped", "it asks no allocator"),
     ("spanwire.ipc.retries", "its page takes every batch"),
     ("spanwire.page.errors", "its page makes none"),
     (

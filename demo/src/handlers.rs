@@ -5,7 +5,6 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use spanwire::ipc::{Call, Ipc, RegisterError};
-use spanwire::queue::MessageQueue;
 use spanwire::timer::monitor;
 
 use crate::import::Import;
@@ -28,7 +27,7 @@ pub(crate) struct Session {
 pub(crate) fn register(
     ipc: &Ipc,
     library: &Arc<Library>,
-    imports: &MessageQueue<Import>,
+    imports: &Imports,
     session: Session,
     on_idle: impl Fn() + Send + Sync + 'static,
 ) -> Result<(), RegisterError> {
@@ -85,7 +84,7 @@ pub(crate) fn register(
             let Files { job, files } = call.data()?;
             let (import, ticket) = Import::new(job, files.min(1_000));
             queue
-                .push(import)
+                .push_traced(import)
                 // The queue gives a full queue's import back; the closure drops it, and the error
                 // rejects the page's promise at once.
                 .map_err(|_| "too many imports are waiting")?;

@@ -3,18 +3,20 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
-use std::thread::JoinHandle;
 use std::time::Duration;
 
 use serde::Serialize;
 use spanwire::ipc::Ipc;
-use spanwire::queue::{MessageQueue, PopError};
+use spanwire::queue::{MessageQueue, Traced, Workers};
 use spanwire::timer::monitor;
 use tokio::sync::oneshot;
 use tracing::Span;
 
 use crate::library::Library;
 use crate::send::send;
+
+/// The queue of the imports: the span of an import's call and that of the worker are linked.
+pub(crate) type Imports = MessageQueue<Traced<Import>>;
 
 /// An import that waits for the worker, or that it works on.
 #[derive(Debug)]
@@ -85,24 +87,15 @@ impl Drop for Ticket {
     }
 }
 
-/// Starts the thread that imports, one at a time. It ends when the queue is closed.
+/// Starts the worker that imports, one at a time. It ends when the queue is closed.
 pub(crate) fn start_importer(
     ipc: Ipc,
     library: Arc<Library>,
-    imports: MessageQueue<Import>,
-) -> std::io::Result<JoinHandle<()>> {
-    std::thread::Builder::new()
-        .name("importer".into())
-        .spawn(move || {
-            loop {
-                // `close` of the queue wakes it: the time is only what the call asks for.
-                match imports.pop_timeout(Duration::from_secs(3_600)) {
-                    Ok(import) => run(&ipc, &library, import),
-                    Err(PopError::Timeout) => {}
-                    Err(_) => return,
-                }
-            }
-        })
+    imports: &Imports,
+) -> std::io::Result<Workers> {
+    imports.work(1, "work_off_import", move |import| {
+        run(&ipc, &library, import)
+    })
 }
 
 fn run(ipc: &Ipc, library: &Library, import: Import) {

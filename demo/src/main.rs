@@ -1,5 +1,7 @@
 //! A real window on an instrumented wire, to look at and to be driven by tests.
 
+#[cfg(all(target_os = "linux", target_env = "gnu"))]
+mod allocator;
 mod args;
 mod faults;
 mod handlers;
@@ -80,6 +82,10 @@ fn install_telemetry(args: &Args) -> Result<Telemetry, Box<dyn Error>> {
     let mut builder = Telemetry::builder("spanwire-demo")
         .service_version(env!("CARGO_PKG_VERSION"))
         .strict();
+    #[cfg(all(target_os = "linux", target_env = "gnu"))]
+    {
+        builder = builder.allocator(allocator::figures);
+    }
     if let Some(host) = args.host {
         builder = builder.prometheus_host(host.to_string());
     }

@@ -5,7 +5,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use spanwire::ipc::Ipc;
-use spanwire::queue::MessageQueue;
 use spanwire::startup::{Phase, reached};
 use tao::dpi::LogicalSize;
 use tao::event::{Event, WindowEvent};
@@ -47,12 +46,12 @@ pub(crate) fn run(
     let idle = Arc::new(Notify::new());
     let page_idle = Arc::clone(&idle);
     let library = Arc::new(Library::new());
-    let imports = MessageQueue::bounded("imports", 32);
+    let imports = Imports::bounded("imports", 32);
     let on_idle = move || page_idle.notify_one();
     // The app registers the handlers before it loads the page, since the page's first call must
     // find its handler.
     handlers::register(ipc, &library, &imports, session, on_idle)?;
-    let importer = import::start_importer(ipc.clone(), Arc::clone(&library), imports.clone())?;
+    let importer = import::start_importer(ipc.clone(), Arc::clone(&library), &imports)?;
     let webview = open_page(&window, ipc, library, runtime.clone(), ui.clone())?;
     reached(Phase::Webview);
     let faults = start_faults(args, ipc, &imports, &ui)?;
@@ -109,7 +108,7 @@ pub(crate) fn run(
     summary.end();
     ipc.close();
     imports.close();
-    importer.join().map_err(|_| "the importer panicked")?;
+    importer.join();
     Ok(())
 }
 
@@ -117,7 +116,7 @@ pub(crate) fn run(
 fn start_faults(
     args: &Args,
     ipc: &Ipc,
-    imports: &MessageQueue<Import>,
+    imports: &Imports,
     ui: &Ui,
 ) -> Result<Option<Faults>, Box<dyn Error>> {
     if !args.has_faults() {

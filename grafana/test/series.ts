@@ -15,6 +15,7 @@ const VALUES: Readonly<Record<string, readonly string[]>> = {
   "spanwire.ipc.direction": ["inbound", "outbound"],
   "spanwire.ipc.event": ["save"],
   "spanwire.queue.name": ["main", "jobs"],
+  "spanwire.queue.worker.state": ["busy", "idle"],
   "spanwire.operation.name": ["load"],
   "spanwire.page.state": ["loading", "ready", "unresponsive", "gone"],
   "spanwire.page.load.type": ["first", "reload"],

@@ -16,6 +16,7 @@ pub(crate) mod page_snapshots;
 pub(crate) mod page_spans;
 pub(crate) mod rate_limit;
 pub(crate) mod record_sink;
+pub(crate) mod send_span;
 pub(crate) mod span_delivery;
 #[cfg(any(feature = "otlp", feature = "testing"))]
 pub(crate) mod span_filter;

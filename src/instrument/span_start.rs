@@ -6,8 +6,10 @@
 
 use std::cell::Cell;
 
-use opentelemetry::KeyValue;
-use opentelemetry::trace::SpanKind;
+use opentelemetry::trace::{SpanContext, SpanKind, TraceContextExt};
+use opentelemetry::{Context, KeyValue};
+use tracing::Span;
+use tracing_opentelemetry::OpenTelemetrySpanExt;
 
 /// What the next span that is started on this thread begins with.
 #[derive(Debug)]
@@ -18,6 +20,8 @@ pub(crate) struct SpanStart {
     )]
     pub(crate) kind: SpanKind,
     pub(crate) attributes: Vec<KeyValue>,
+    /// A span of another trace that led to this one.
+    pub(crate) link: Option<SpanContext>,
 }
 
 thread_local! {
@@ -35,4 +39,22 @@ pub(crate) fn put(start: SpanStart) {
 /// Takes what was [`put`], if no span took it.
 pub(crate) fn take() -> Option<SpanStart> {
     NEXT.try_with(Cell::take).ok().flatten()
+}
+
+/// Begins `span`, which is entered later, and returns the context that it is in.
+///
+/// Our layer takes `start` whole. A layer of `tracing-opentelemetry` that is the app's own leaves it:
+/// then the span gets attributes and link afterwards, and keeps its kind.
+pub(crate) fn begin(span: &Span, start: SpanStart) -> Context {
+    put(start);
+    // It starts the span: `tracing-opentelemetry` builds a span when its context is asked for.
+    let context = span.context();
+    if let Some(left) = take() {
+        let span = context.span();
+        span.set_attributes(left.attributes);
+        if let Some(link) = left.link {
+            span.add_link(link, Vec::new());
+        }
+    }
+    context
 }

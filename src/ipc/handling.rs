@@ -21,7 +21,7 @@ use super::spans::timed::{self, ParentSpan, TimedSpan, count};
 use super::spans::traceparent::parse_traceparent;
 use crate::clock::Stamp;
 use crate::instrument::span_delivery;
-use crate::instrument::span_start::SpanStart;
+use crate::instrument::span_start::{self, SpanStart};
 use crate::instrument::thread_end::is_ending;
 use crate::semconv::{self, ErrorType};
 
@@ -66,7 +66,7 @@ impl Handling {
     /// Begins the handlers' span without entering it.
     pub(super) fn start_span(&mut self) {
         if let Some(start) = self.start.take() {
-            handler::start(&self.span, start);
+            span_start::begin(&self.span, start);
         }
     }
 
@@ -276,6 +276,7 @@ impl Recorder {
                 InboundKind::Event => SpanKind::Consumer,
             },
             attributes,
+            link: None,
         }
     }
 }

@@ -1,12 +1,12 @@
 //! Starts spans with what `tracing` was not told of them.
 
 use opentelemetry::Context;
-use opentelemetry::trace::{SpanBuilder, Tracer};
+use opentelemetry::trace::{Link, SpanBuilder, Tracer};
 
 use crate::instrument::span_start;
 
-/// A tracer for the layer that makes spans: it gives a handler's span its kind and its attributes,
-/// before a sampler sees it.
+/// A tracer for the layer that makes spans: it gives a span its kind, attributes and link before a
+/// sampler sees it.
 #[derive(Clone, Debug)]
 pub(crate) struct SpanStarter<T>(pub(crate) T);
 
@@ -22,6 +22,10 @@ impl<T: Tracer> Tracer for SpanStarter<T> {
                 // is moved.
                 Some(attributes) if !attributes.is_empty() => attributes.extend(start.attributes),
                 attributes => *attributes = Some(start.attributes),
+            }
+            if let Some(link) = start.link {
+                let links = builder.links.get_or_insert_default();
+                links.push(Link::with_context(link));
             }
         }
         self.0.build_with_context(builder, parent)

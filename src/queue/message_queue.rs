@@ -447,6 +447,11 @@ impl<T> MessageQueue<T> {
         &self.shared.metrics.name
     }
 
+    /// The name as an attribute's value: capped.
+    pub(super) fn label(&self) -> &Arc<str> {
+        &self.shared.metrics.label
+    }
+
     /// Sets what wakes the consumer, in place of an earlier waker.
     ///
     /// It is called on the pusher's thread, once per burst: by the first push after

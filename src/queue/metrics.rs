@@ -17,7 +17,7 @@ use crate::semconv::{self, ErrorType};
 pub(super) struct QueueMetrics {
     pub(super) name: String,
     pub(super) capacity: Capacity,
-    label: Arc<str>,
+    pub(super) label: Arc<str>,
     counted: bool,
     always_stamped: bool,
     clock: Clock,

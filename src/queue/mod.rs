@@ -26,6 +26,17 @@
 //! [`REGISTERED_NAMES_MAX`](crate::semconv::REGISTERED_NAMES_MAX) names have series of their own, further
 //! ones are `_OTHER`. While no recorder is installed nothing is measured; a recorder that is
 //! installed later is used from then on.
+//!
+//! # Workers and traces
+//!
+//! A queue of [`Traced`] messages leads from a slow operation to what pushed its message. Each
+//! [`push_traced`](MessageQueue::push_traced) within a sampled span makes a span `send {queue}`, which
+//! lasts until the message is taken. [`MessageQueue::work`] starts threads that take messages and
+//! run an operation on each; that operation's span and the push's are linked to each other. The
+//! workers are `spanwire.queue.worker.count`, busy or idle.
+//!
+//! At most 1,000 such spans are open in the process; further ones end with their push, and only the
+//! operation is linked. Tail sampling decides each of the two traces by itself.
 
 mod builder;
 mod capacity;
@@ -36,7 +47,9 @@ mod overflow;
 mod reported_depth;
 #[cfg(test)]
 mod tests;
+mod traced;
 mod wake;
+mod workers;
 
 pub use builder::QueueBuilder;
 pub use message_queue::MessageQueue;
@@ -46,3 +59,5 @@ pub use overflow::Overflow;
 #[cfg(feature = "system")]
 pub(crate) use reported_depth::reported_depth;
 pub use reported_depth::set_depth;
+pub use traced::Traced;
+pub use workers::Workers;

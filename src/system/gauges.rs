@@ -17,6 +17,9 @@ struct Handles {
     cpu: Cpu,
     memory: Late,
     virtual_memory: Late,
+    allocated: Late,
+    allocator_resident: Late,
+    allocator_mapped: Late,
     threads: Late,
     /// By name, of which there are few.
     // Behind a lock since handles are shared; only the sampler's thread takes it.
@@ -52,6 +55,12 @@ impl Gauges {
         gauges.cpu.set(sample.cpu_utilization, &sample.cpu_modes);
         gauges.memory.set(Some(sample.memory_bytes as f64));
         gauges.virtual_memory.set(Some(sample.virtual_bytes as f64));
+        let allocator = &sample.allocator;
+        gauges.allocated.set(count(allocator.allocated_bytes));
+        gauges
+            .allocator_resident
+            .set(count(allocator.resident_bytes));
+        gauges.allocator_mapped.set(count(allocator.mapped_bytes));
         gauges.threads.set(count(sample.threads));
         gauges.record_threads(&sample.thread_cpu);
         gauges.open_files.set(count(sample.open_files));
@@ -80,6 +89,9 @@ impl Handles {
             cpu: cpu(&semconv::PROCESS_CPU_UTILIZATION),
             memory: late(&semconv::PROCESS_MEMORY_USAGE),
             virtual_memory: late(&semconv::PROCESS_MEMORY_VIRTUAL),
+            allocated: late(&semconv::ALLOCATOR_ALLOCATED),
+            allocator_resident: late(&semconv::ALLOCATOR_RESIDENT),
+            allocator_mapped: late(&semconv::ALLOCATOR_MAPPED),
             threads: late(&semconv::PROCESS_THREAD_COUNT),
             thread_cpu: Mutex::default(),
             open_files: late(&semconv::PROCESS_FILE_DESCRIPTOR_COUNT),

@@ -31,6 +31,14 @@ pub(super) fn kept_samples(sample: &SystemSample) -> Vec<SampleValue> {
         "",
         bytes(sample.virtual_bytes),
     );
+    let allocator = &sample.allocator;
+    for (metric, bytes) in [
+        (&semconv::ALLOCATOR_ALLOCATED, allocator.allocated_bytes),
+        (&semconv::ALLOCATOR_RESIDENT, allocator.resident_bytes),
+        (&semconv::ALLOCATOR_MAPPED, allocator.mapped_bytes),
+    ] {
+        add(metric, "", count(bytes));
+    }
     add(&semconv::PROCESS_THREAD_COUNT, "", count(sample.threads));
     add(
         &semconv::PROCESS_FILE_DESCRIPTOR_COUNT,

@@ -11,6 +11,7 @@
 //! // … the app runs; dropping the guard ends the sampling.
 //! ```
 
+mod allocator;
 mod children;
 mod cpu;
 mod gauges;
@@ -28,6 +29,7 @@ mod tests;
 )]
 mod threads;
 
+pub use allocator::{Allocator, AllocatorFigures};
 pub use cpu::CpuMode;
 pub use probe::{ProbeError, SystemProbe};
 pub use sample::{SystemSample, WebviewProcessType, WebviewProcesses};

@@ -1,12 +1,14 @@
 //! Looks at the system.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use sysinfo::{MemoryRefreshKind, Pid, Process, ProcessRefreshKind, ProcessesToUpdate, System};
 
 use crate::clock::{self, Stamp};
 use crate::instrument::handles;
+use crate::system::allocator::{Allocator, AppAllocator};
 use crate::system::children::{Child, discover};
 use crate::system::cpu::{CpuMode, CpuShares, CpuTime, ratio};
 #[cfg(target_os = "linux")]
@@ -37,6 +39,7 @@ pub struct SystemProbe {
     host_cpu: Option<HostCpu>,
     #[cfg(target_os = "linux")]
     threads: ThreadWatch,
+    allocator: AppAllocator,
     looked_at: Stamp,
     started: Option<(Duration, Stamp)>,
     seen: [bool; WebviewProcessType::ALL.len()],
@@ -76,12 +79,24 @@ impl SystemProbe {
             host_cpu: None,
             #[cfg(target_os = "linux")]
             threads: ThreadWatch::default(),
+            allocator: AppAllocator::default(),
             // `since` of no stamp is zero, and a share of no time is unknown: so a first look has
             // none.
             looked_at: Stamp::NONE,
             started: None,
             seen: [false; WebviewProcessType::ALL.len()],
         })
+    }
+
+    /// Asks that allocator with each look.
+    #[must_use]
+    pub fn allocator(self, allocator: impl Allocator + 'static) -> Self {
+        self.with(AppAllocator(Some(Arc::new(allocator))))
+    }
+
+    pub(super) fn with(mut self, allocator: AppAllocator) -> Self {
+        self.allocator = allocator;
+        self
     }
 
     /// Looks for new processes of the webview at the next look, for example because a page loads.
@@ -149,6 +164,7 @@ impl SystemProbe {
             cpu_modes: own_cpu.map_or_else(Vec::new, |cpu| cpu.modes),
             memory_bytes: own.memory(),
             virtual_bytes: own.virtual_memory(),
+            allocator: self.allocator.figures(),
             threads: threads(),
             thread_cpu,
             open_files: open_files(own),

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::system::{CpuMode, ThreadCpu};
+use crate::system::{AllocatorFigures, CpuMode, ThreadCpu};
 
 /// The process, its webview's processes and the host at one moment.
 ///
@@ -19,6 +19,8 @@ pub struct SystemSample {
     pub memory_bytes: u64,
     /// Virtual memory of this process.
     pub virtual_bytes: u64,
+    /// What the allocator says that the app gave, see [`Allocator`](crate::system::Allocator).
+    pub allocator: AllocatorFigures,
     /// Threads of this process. Linux only.
     pub threads: Option<u64>,
     /// CPU of this process by the names of its threads, from the second sample on: of each name that

@@ -1,6 +1,7 @@
 //! Samples at an interval.
 
 use std::io;
+use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
@@ -11,6 +12,7 @@ use crate::instrument::handles;
 use crate::instrument::record_sink;
 use crate::semconv::EVENT_SYSTEM_NOT_SAMPLED;
 use crate::system::SystemProbe;
+use crate::system::allocator::{Allocator, AppAllocator};
 use crate::system::gauges::Gauges;
 use crate::system::kept_samples::kept_samples;
 
@@ -36,12 +38,18 @@ impl SystemSampler {
     /// Where the operating system gives no thread or tells nothing about the process, a warning is
     /// logged and nothing is sampled.
     pub fn start(interval: Duration) -> Self {
-        Self::start_unless(interval, || false)
+        Self::start_unless(interval, None, || false)
+    }
+
+    /// The same, with the figures of that allocator in each sample.
+    pub fn start_with_allocator(interval: Duration, allocator: impl Allocator + 'static) -> Self {
+        Self::start_unless(interval, Some(Arc::new(allocator)), || false)
     }
 
     /// The same; nothing is sampled while `is_paused`.
     pub(crate) fn start_unless(
         interval: Duration,
+        allocator: Option<Arc<dyn Allocator>>,
         is_paused: impl Fn() -> bool + Send + 'static,
     ) -> Self {
         let (rediscover, asked) = bounded(1);
@@ -55,7 +63,7 @@ impl SystemSampler {
                 .name("spanwire-system".into())
                 .spawn(move || {
                     let _end = end;
-                    run(interval, &asked, is_paused);
+                    run(interval, AppAllocator(allocator), &asked, is_paused);
                 });
         if let Err(error) = started {
             let error: &dyn std::error::Error = &error;
@@ -93,9 +101,14 @@ impl Drop for SystemSampler {
     }
 }
 
-fn run(interval: Duration, asked: &Receiver<()>, is_paused: impl Fn() -> bool) {
+fn run(
+    interval: Duration,
+    allocator: AppAllocator,
+    asked: &Receiver<()>,
+    is_paused: impl Fn() -> bool,
+) {
     let mut probe = match SystemProbe::new() {
-        Ok(probe) => probe,
+        Ok(probe) => probe.with(allocator),
         Err(error) => {
             let error: &dyn std::error::Error = &error;
             tracing::warn!(name: EVENT_SYSTEM_NOT_SAMPLED, error, "the process is not sampled");

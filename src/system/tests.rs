@@ -1,6 +1,8 @@
 use std::fs;
 use std::path::PathBuf;
 use std::process::{Child, Command};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use crossbeam_channel::RecvTimeoutError;
@@ -299,6 +301,7 @@ fn sample_of(cpu: Option<f64>, web: Option<f64>) -> SystemSample {
         cpu_modes: modes(cpu),
         memory_bytes: 1_000,
         virtual_bytes: 2_000,
+        allocator: AllocatorFigures::allocated(700).mapped(900),
         threads: Some(3),
         thread_cpu: cpu.map_or_else(Vec::new, |share| {
             let of = |name: &str, cpu_utilization| ThreadCpu {
@@ -342,6 +345,8 @@ fn a_sample_goes_to_its_gauges_and_the_unknown_makes_no_series() {
         process_memory_virtual 2000
         process_thread_count 3
         process_uptime 1.5
+        spanwire_allocator_allocated 700
+        spanwire_allocator_mapped 900
         spanwire_webview_process_count{spanwire_webview_process_type="web"} 2
         spanwire_webview_process_memory_usage{spanwire_webview_process_type="web"} 4000
         system_memory_limit 8000
@@ -390,6 +395,26 @@ fn a_sample_brings_all_other_gauges_up_to_date() {
     assert!(starts(
         r#"spanwire_queue_size{spanwire_queue_name="sampled"} 1"#
     ));
+}
+
+#[test]
+fn allocator_is_asked_with_each_sample_and_its_panic_leaves_one_without_figures() {
+    let asked = Arc::new(AtomicU64::new(0));
+    let counter = Arc::clone(&asked);
+    let mut probe = SystemProbe::new().unwrap().allocator(move || {
+        let asked = counter.fetch_add(1, Ordering::Relaxed);
+        assert_ne!(asked, 1, "the look that panics");
+        AllocatorFigures::allocated(asked).resident(10).mapped(20)
+    });
+    let mut figures = || probe.sample_once().unwrap().allocator;
+    let known = |allocated| {
+        AllocatorFigures::allocated(allocated)
+            .resident(10)
+            .mapped(20)
+    };
+    assert_eq!(figures(), known(0));
+    assert_eq!(figures(), AllocatorFigures::default());
+    assert_eq!(figures(), known(2));
 }
 
 #[test]

@@ -35,7 +35,7 @@ use crate::instrument::caught_panic::catch_panic;
 use crate::semconv::EVENT_CONFIGURATION_WARNING;
 use crate::startup;
 #[cfg(feature = "system")]
-use crate::system::SystemSampler;
+use crate::system::{Allocator, SystemSampler};
 
 /// Telemetry at work. Keep it as long as the app runs.
 ///
@@ -48,6 +48,9 @@ pub struct Telemetry {
     pub(super) reporter: Reporter,
     #[cfg(feature = "system")]
     pub(super) system_interval: Option<Duration>,
+    /// Until the sampler has it.
+    #[cfg(feature = "system")]
+    pub(super) allocator: Option<Arc<dyn Allocator>>,
     pub(super) shutdown_deadline: Duration,
     #[cfg(feature = "prometheus")]
     pub(super) prometheus_addr: Option<SocketAddr>,
@@ -391,7 +394,9 @@ impl Telemetry {
         let state = self.state.get_mut().unwrap_or_else(PoisonError::into_inner);
         if let (State::Running(running), Some(interval)) = (state, self.system_interval) {
             let switch = Arc::clone(&self.consent.switch);
-            let sampler = SystemSampler::start_unless(interval, move || switch.is_paused());
+            let sampler = SystemSampler::start_unless(interval, self.allocator.take(), move || {
+                switch.is_paused()
+            });
             running.sampler = Some(sampler);
         }
     }

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
 
-use opentelemetry::trace::{Status, TraceContextExt as _, Tracer};
+use opentelemetry::trace::{Link, Status, TraceContextExt as _, Tracer};
 use opentelemetry::{Context, KeyValue, global};
 use tracing::Span;
 
@@ -13,6 +13,7 @@ use super::fields::FieldValue;
 use super::monitor::Monitor;
 use super::run::{Run, RunOutcome, is_listening};
 use crate::clock::{self, Stamp};
+use crate::instrument::send_span::SendSpan;
 use crate::instrument::suppression::is_marked;
 use crate::instrument::thread_end::is_ending;
 use crate::semconv::{self, ERROR_TYPE, ErrorType, OPERATION_NAME};
@@ -34,8 +35,9 @@ impl Monitor<'_> {
     /// outer.fail("SceneError", "no such layer", None);
     /// ```
     pub fn start_detached(self, parent: &Context) -> DetachedRun {
-        self.begin_detached(parent, |name, operation| {
-            within_span(&global::tracer(semconv::SCOPE), name, operation, parent)
+        self.begin_detached(parent, |name, operation, message| {
+            let tracer = global::tracer(semconv::SCOPE);
+            within_span(&tracer, name, operation, message, parent)
         })
     }
 
@@ -48,8 +50,8 @@ impl Monitor<'_> {
     where
         T: Tracer<Span: Send + Sync + 'static>,
     {
-        self.begin_detached(parent, |name, operation| {
-            within_span(tracer, name, operation, parent)
+        self.begin_detached(parent, |name, operation, message| {
+            within_span(tracer, name, operation, message, parent)
         })
     }
 
@@ -57,7 +59,7 @@ impl Monitor<'_> {
     fn begin_detached(
         self,
         parent: &Context,
-        within_span: impl FnOnce(String, Arc<str>) -> Context,
+        within_span: impl FnOnce(String, Arc<str>, Option<Box<SendSpan>>) -> Context,
     ) -> DetachedRun {
         if !is_listening() {
             return DetachedRun {
@@ -65,7 +67,8 @@ impl Monitor<'_> {
                 context: parent.clone(),
             };
         }
-        let (operation, name, options) = self.into_parts();
+        let (operation, name, mut options) = self.into_parts();
+        let message = options.message.take();
         // In a thread-local's destructor it has none, since `end` could not end it there.
         let has_span = operation.is_sampled(options.sample) && !is_marked(parent) && !is_ending();
         let run = Run::start_spanless(operation, options);
@@ -76,7 +79,7 @@ impl Monitor<'_> {
             true => {
                 let operation = run.operation().shared_name();
                 let name = name.unwrap_or_else(|| operation.to_string());
-                within_span(name, Arc::clone(operation))
+                within_span(name, Arc::clone(operation), message)
             }
         };
         DetachedRun {
@@ -91,15 +94,30 @@ impl Monitor<'_> {
 }
 
 /// `parent` with a span in it.
-fn within_span<T>(tracer: &T, name: String, operation: Arc<str>, parent: &Context) -> Context
+fn within_span<T>(
+    tracer: &T,
+    name: String,
+    operation: Arc<str>,
+    message: Option<Box<SendSpan>>,
+    parent: &Context,
+) -> Context
 where
     T: Tracer<Span: Send + Sync + 'static>,
 {
-    let builder = tracer
-        .span_builder(name)
-        // At the start, since a sampler sees no later attributes.
-        .with_attributes([KeyValue::new(OPERATION_NAME, operation)]);
-    parent.with_span(tracer.build_with_context(builder, parent))
+    // At the start, since a sampler sees no later attributes.
+    let mut attributes = vec![KeyValue::new(OPERATION_NAME, operation)];
+    let mut builder = tracer.span_builder(name);
+    if let Some(start) = message.as_ref().map(|message| message.operation_start()) {
+        attributes.extend(start.attributes);
+        let links = start.link.into_iter().map(Link::with_context);
+        builder = builder.with_kind(start.kind).with_links(links.collect());
+    }
+    let builder = builder.with_attributes(attributes);
+    let context = parent.with_span(tracer.build_with_context(builder, parent));
+    if let Some(message) = message {
+        message.link(context.span().span_context());
+    }
+    context
 }
 
 /// A run that is bound to no thread; made by [`Monitor::start_detached`].

@@ -15,6 +15,7 @@ use super::fields::FieldValue;
 use super::operation::{Operation, operation, valid_name};
 use super::run::{Options, Run, RunOutcome, is_listening};
 use super::scoped::ScopedTimer;
+use crate::instrument::send_span::SendSpan;
 use crate::instrument::thread_cpu::CpuTime;
 
 /// Measures a closure or a future as the operation of that name.
@@ -148,6 +149,12 @@ impl<'a> Monitor<'a> {
         if is_listening() {
             self.options.fields.set(key, value.into());
         }
+        self
+    }
+
+    /// The run takes a message from a queue: its span and that of the push are linked.
+    pub(crate) fn taking(mut self, message: Option<Box<SendSpan>>) -> Self {
+        self.options.message = message;
         self
     }
 

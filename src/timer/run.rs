@@ -17,6 +17,7 @@ use crate::instrument::ended::are_durations_read;
 use crate::instrument::handles;
 use crate::instrument::open_work::OpenWork;
 use crate::instrument::record_sink::{self, RecordOutcome};
+use crate::instrument::send_span::SendSpan;
 use crate::instrument::span_delivery;
 use crate::instrument::suppression::is_marked;
 use crate::instrument::thread_cpu::{CpuTime, ThreadCpu, set_cpu_time};
@@ -49,6 +50,8 @@ pub(super) struct Options {
     pub(super) sample: u32,
     pub(super) fields: Fields,
     pub(super) cpu_time: CpuTime,
+    /// The message that the run is to take from a queue.
+    pub(super) message: Option<Box<SendSpan>>,
 }
 
 impl Default for Options {
@@ -58,6 +61,7 @@ impl Default for Options {
             sample: 1,
             fields: Fields::default(),
             cpu_time: CpuTime::default(),
+            message: None,
         }
     }
 }
@@ -99,6 +103,9 @@ impl Run {
         } else {
             Span::none()
         };
+        if let Some(message) = options.message {
+            message.taken_by(&span);
+        }
         // This call stands between the span and the stamp: it may register handles, which takes
         // long at the first run.
         operation.run_started();

@@ -4,10 +4,8 @@ use std::io;
 use std::sync::mpsc::SyncSender;
 use std::time::Duration;
 
-use spanwire::queue::MessageQueue;
-
 use super::repeat::Repeat;
-use crate::import::{Import, Ticket};
+use crate::import::{Import, Imports, Ticket};
 
 /// The importer hangs at its next file, and so many imports wait that few more may.
 #[derive(Debug)]
@@ -17,14 +15,14 @@ pub(super) struct Stuck {
     _share: SyncSender<()>,
 }
 
-pub(super) fn stuck(imports: &MessageQueue<Import>) -> Stuck {
+pub(super) fn stuck(imports: &Imports) -> Stuck {
     // The import that hangs comes first. The importer never begins those behind it.
     let (import, ticket, share) = Import::from_hanging_share();
     let mut waiting = vec![ticket];
     let mut next = Some(import);
     // One leaves the queue, since the importer takes it. None is dropped.
     while let Some(import) = next.take()
-        && imports.push(import).is_ok()
+        && imports.push_traced(import).is_ok()
         && imports.len() <= nearly_full(imports)
     {
         let (import, ticket) = Import::new(NO_JOB, 1);
@@ -38,12 +36,12 @@ pub(super) fn stuck(imports: &MessageQueue<Import>) -> Stuck {
 }
 
 /// Above the 80 % at which it is told, and below the queue's capacity.
-fn nearly_full(imports: &MessageQueue<Import>) -> usize {
+fn nearly_full(imports: &Imports) -> usize {
     imports.capacity() * 7 / 8
 }
 
 /// Half as many again as may wait, each time at once.
-pub(super) fn flood(imports: &MessageQueue<Import>) -> io::Result<Repeat> {
+pub(super) fn flood(imports: &Imports) -> io::Result<Repeat> {
     let imports = imports.clone();
     let mut waiting = Vec::new();
     Repeat::every(Duration::from_secs(3), move |_| {
@@ -53,7 +51,7 @@ pub(super) fn flood(imports: &MessageQueue<Import>) -> io::Result<Repeat> {
             let (import, ticket) = Import::new(NO_JOB, 1);
             waiting.push(ticket);
             // What does not fit is what this is about.
-            let _ = imports.push(import);
+            let _ = imports.push_traced(import);
         }
     })
 }

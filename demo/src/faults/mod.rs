@@ -20,7 +20,6 @@ use std::io;
 use std::time::Duration;
 
 use spanwire::ipc::Ipc;
-use spanwire::queue::MessageQueue;
 use spanwire::timer::monitor;
 
 pub(crate) use control::{Console, Faults};
@@ -34,7 +33,7 @@ use repeat::Repeat;
 #[derive(Clone, Debug)]
 pub(crate) struct Victims {
     pub(crate) ipc: Ipc,
-    pub(crate) imports: MessageQueue<Import>,
+    pub(crate) imports: Imports,
     pub(crate) ui: Ui,
 }
 

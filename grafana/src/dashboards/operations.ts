@@ -44,6 +44,7 @@ const OPERATION = label("spanwire.operation.name");
 const ERROR = label("error.type");
 const THRESHOLD_KIND = label("spanwire.threshold.kind");
 const QUEUE = label("spanwire.queue.name");
+const WORKER_STATE = label("spanwire.queue.worker.state");
 const MEASURED = label("spanwire.measurement.name");
 const CATEGORY = label("spanwire.measurement.category");
 const MEASURED_UNIT = label("spanwire.measurement.unit");
@@ -287,11 +288,26 @@ const own: Row = [
     ],
   }),
   chart({
+    title: "Workers",
+    description:
+      "Workers of the app's own queues, at the scrape: with all of a queue's busy, its messages wait. The operation of a worker is linked to the span of the push in Jaeger.",
+    unit: "none",
+    decimals: 0,
+    width: 8,
+    none: "no workers",
+    targets: [
+      target(
+        `{{${QUEUE}}} {{${WORKER_STATE}}}`,
+        sum(chosen.gauge("spanwire.queue.worker.count"), QUEUE, WORKER_STATE),
+      ),
+    ],
+  }),
+  chart({
     title: "Measurements",
     description:
       "The last value of what the app, or its page, measures under a name of its own; each in its own unit.",
     unit: "short",
-    width: 8,
+    width: 24,
     none: "nothing measured",
     targets: [
       target(

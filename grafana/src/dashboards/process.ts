@@ -2,7 +2,7 @@
 
 import { chosen, type Board, type Row } from "../board.js";
 import { card, chart, RED, YELLOW } from "../panels.js";
-import { aggregate, sum, type Expr } from "../promql.js";
+import { aggregate, or, relabelled, sum, type Expr } from "../promql.js";
 import { allModes, byRole, memoryByRole, ROLE } from "../roles.js";
 import { label } from "../semconv.js";
 import { INSTANCE } from "../server.js";
@@ -27,6 +27,12 @@ const cpu = byRole(
 const cpuOfMachine = mean(allModes(chosen.gauge("system.cpu.utilization")));
 const memory = memoryByRole(chosen);
 const memoryOfMachine = mean(chosen.gauge("system.memory.utilization"));
+
+/** What an allocator says, told apart by a label of ours; many do not say all. */
+const FIGURE = "figure";
+const figure = (name: string): Expr =>
+  relabelled(chosen.gauge(`spanwire.allocator.${name}`), FIGURE, name);
+const allocator = sum(or(figure("allocated"), figure("resident"), figure("mapped")), FIGURE);
 
 const overview: Row = [
   "Overview",
@@ -113,6 +119,15 @@ const use: Row = [
     width: 12,
     stacked: true,
     targets: [target(`{{${ROLE}}}`, memory)],
+  }),
+  chart({
+    title: "Allocator",
+    description:
+      "What the app has allocated and not freed, and what its allocator holds for it, where the app says so. Both grow: a leak. The distance grows: fragmentation, or memory kept for later.",
+    unit: "bytes",
+    width: 24,
+    none: "no allocator asked",
+    targets: [target(`{{${FIGURE}}}`, allocator)],
   }),
   chart({
     title: "Busiest threads",

@@ -27,16 +27,6 @@ pub(in crate::ipc) fn enter(span: &Span, start: SpanStart) -> Entered<'_> {
     entered
 }
 
-/// Begins the span, which is entered later.
-pub(in crate::ipc) fn start(span: &Span, start: SpanStart) {
-    span_start::put(start);
-    // It starts the span: `tracing-opentelemetry` builds a span when its context is asked for.
-    let context = span.context();
-    if let Some(left) = span_start::take() {
-        context.span().set_attributes(left.attributes);
-    }
-}
-
 /// Sets an attribute on the span, from wherever: it need not be the current one.
 pub(in crate::ipc) fn set_attribute(span: &Span, attribute: KeyValue) {
     if !span.is_disabled() {

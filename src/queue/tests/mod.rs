@@ -2,6 +2,8 @@
 
 mod model;
 mod threads;
+#[cfg(feature = "testing")]
+mod workers;
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Barrier};

@@ -55,6 +55,8 @@ pub(super) fn assemble(
         reporter: config.reporter,
         #[cfg(feature = "system")]
         system_interval: None,
+        #[cfg(feature = "system")]
+        allocator: config.allocator.take(),
         shutdown_deadline: config.shutdown_deadline,
         #[cfg(feature = "prometheus")]
         prometheus_addr: None,

@@ -14,6 +14,8 @@ use super::options::{ActsFor, MetricsExporter, Strictness};
 #[cfg(feature = "otlp")]
 use super::otlp::options::OtlpOptions;
 use super::resource::HostName;
+#[cfg(feature = "system")]
+use crate::system::Allocator;
 use crate::telemetry::diagnostics::reporter::Reporter;
 use crate::telemetry::thresholds::{ThresholdCallback, ThresholdEvent};
 
@@ -47,6 +49,8 @@ pub struct TelemetryBuilder {
     pub(crate) otlp: OtlpOptions,
     // The outer `None` is unset, the inner one switches the sampler off.
     pub(crate) system_interval: Option<Option<Duration>>,
+    #[cfg(feature = "system")]
+    pub(crate) allocator: Option<Arc<dyn Allocator>>,
     pub(crate) slow_threshold: Option<Duration>,
     pub(crate) ipc_slow_threshold: Option<Duration>,
     pub(crate) error_rate_threshold: Option<f64>,
@@ -95,6 +99,8 @@ impl TelemetryBuilder {
             #[cfg(feature = "otlp")]
             otlp: OtlpOptions::default(),
             system_interval: None,
+            #[cfg(feature = "system")]
+            allocator: None,
             slow_threshold: None,
             ipc_slow_threshold: None,
             error_rate_threshold: None,
@@ -205,6 +211,14 @@ impl TelemetryBuilder {
     #[cfg(feature = "system")]
     pub fn without_system(mut self) -> Self {
         self.system_interval = Some(None);
+        self
+    }
+
+    /// Asks the app's memory allocator with each sample of the process: see [`Allocator`]. Default:
+    /// none, and `spanwire.allocator.*` are not recorded.
+    #[cfg(feature = "system")]
+    pub fn allocator(mut self, allocator: impl Allocator + 'static) -> Self {
+        self.allocator = Some(Arc::new(allocator));
         self
     }
 

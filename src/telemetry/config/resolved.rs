@@ -4,6 +4,8 @@ use std::borrow::Cow;
 use std::fmt;
 #[cfg(feature = "history")]
 use std::path::{Path, PathBuf};
+#[cfg(feature = "system")]
+use std::sync::Arc;
 use std::time::Duration;
 
 #[cfg(feature = "metrics-exporter-prometheus")]
@@ -25,6 +27,8 @@ use super::routing::{HISTORY, Off};
 use super::routing::{Instead, Refusal};
 use super::settings::Settings;
 use super::warning::{TelemetryError, Warning};
+#[cfg(feature = "system")]
+use crate::system::Allocator;
 use crate::telemetry::consent::ConsentConfig;
 #[cfg(feature = "profile")]
 use crate::telemetry::diagnostics::flaw::Flaw;
@@ -78,6 +82,8 @@ pub struct ResolvedConfig {
     pub(crate) shutdown_deadline: Duration,
     pub(crate) strictness: Strictness,
     pub(crate) reporter: Reporter,
+    #[cfg(feature = "system")]
+    pub(crate) allocator: Option<Arc<dyn Allocator>>,
     pub(crate) on_threshold: Option<ThresholdCallback>,
     pub(crate) warnings: Vec<Warning>,
 }
@@ -183,6 +189,8 @@ impl ResolvedConfig {
             shutdown_deadline: builder.shutdown_deadline,
             strictness: builder.strictness,
             reporter: builder.reporter,
+            #[cfg(feature = "system")]
+            allocator: builder.allocator,
             on_threshold: builder.on_threshold,
             state,
             settings,
