@@ -173,7 +173,7 @@ metrics! {
     THRESHOLD_EXCEEDED = UpDownCounter "spanwire.threshold.exceeded" ["{name}"]
         "Operations and events of which too many failed or were slow of late." (THRESHOLD_KIND);
     PAGE_ERRORS = Counter "spanwire.page.errors" ["{error}"]
-        "Errors that the page reported." (WEBVIEW_NAME, ERROR_TYPE);
+        "Errors that the page reported." (WEBVIEW_NAME, IPC_EVENT, ERROR_TYPE);
     PAGE_STATE = UpDownCounter "spanwire.page.state" ["{page}"]
         "1 for the state that the page is in, 0 for the others." (WEBVIEW_NAME, STATE);
     PAGE_LOADS = Counter "spanwire.page.loads" ["{load}"]

@@ -212,7 +212,13 @@ fn emit_everything() {
     let mut page = ModelPage::load(&ipc, "p1");
     page.call(&ipc, "good", json!(1));
     page.emit(&ipc, "bad", json!(1));
-    page.send(&ipc, &[json!({"kind": "error", "type": "uncaught"})]);
+    page.send(
+        &ipc,
+        &[
+            json!({"kind": "error", "type": "uncaught"}),
+            json!({"kind": "error", "type": "listener_error", "event": "early"}),
+        ],
+    );
     stamped(&ipc, &mut page);
     // More names than there is room for.
     for n in 0..=OTHER_NAMES_MAX {

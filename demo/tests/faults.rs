@@ -145,6 +145,16 @@ fn messages(demo: &mut DemoWithConsole) {
             .iter()
             .all(|kind| errors(now, kind) > 0.0)
     });
+    let named = [
+        ("error_type", "listener_error"),
+        ("spanwire_ipc_event", "fault.throw"),
+    ];
+    let now = demo.scrape();
+    assert_eq!(
+        sum(&now, "spanwire_page_errors_total", &named),
+        errors(&now, "listener_error"),
+        "each says of which event it is"
+    );
     demo.end("failing-page");
     demo.until_at_rest("no listener throws", |now| errors(now, "listener_error"));
 }

@@ -20,8 +20,9 @@ use spanwire::Telemetry;
 use spanwire::ipc::PageState;
 use spanwire::ipc::observe::{Delivery, Observer, PageScript};
 use spanwire::semconv::ErrorType;
-use spanwire::telemetry::{MetricsExporter, Sampler};
+use spanwire::telemetry::Sampler;
 use spanwire_testkit::receiver::Receiver;
+use spanwire_testkit::scrape::scrape;
 use spanwire_testkit::virtual_display;
 use tao::event::Event;
 use tao::event_loop::{ControlFlow, EventLoopBuilder, EventLoopProxy};
@@ -81,6 +82,14 @@ fn check(spans: &[Span]) {
             "  fail server handler_error",
             "    reply fail internal",
             "      process fail consumer",
+        ],
+        vec![
+            "trip client",
+            "  trip server",
+            "    send broken producer",
+            "      process broken consumer",
+            "    reply trip internal",
+            "      process trip consumer",
         ],
     ]
     .into_iter()
@@ -169,6 +178,10 @@ impl Layer {
             .begin();
         let answer = handling.in_scope(|| match &*command {
             "look" => Ok(look(self, asset)),
+            "trip" => {
+                self.tell("broken", asset);
+                Ok(asset)
+            }
             _ => Err(ErrorType::HandlerError),
         });
         let script = format!(
@@ -178,6 +191,13 @@ impl Layer {
         );
         let reply = handling.reply(answer.map(drop), script.len());
         self.send(script, reply);
+    }
+
+    /// Sends the page an event.
+    fn tell(&self, event: &str, asset: u32) {
+        let mut delivery = self.observer.send(event, 4);
+        let script = format!("tell({}, '{event}', {asset})", delivery.number());
+        self.send(script, delivery);
     }
 
     fn send(&self, script: String, delivery: Delivery) {
@@ -190,9 +210,7 @@ impl Layer {
 
 #[instrument(skip(layer))]
 fn look(layer: &Layer, asset: u32) -> u32 {
-    let mut moved = layer.observer.send("moved", 4);
-    let script = format!("tell({}, 'moved', {asset})", moved.number());
-    layer.send(script, moved);
+    layer.tell("moved", asset);
     asset + 1
 }
 
@@ -202,7 +220,7 @@ fn click() -> Vec<Span> {
     let telemetry = Telemetry::builder("observed-page-test")
         .environment(|_| None)
         .otlp_endpoint(receiver.url())
-        .metrics(MetricsExporter::None)
+        .prometheus_port(0)
         .sampler(Sampler::AlwaysOn)
         .install()
         .unwrap();
@@ -254,11 +272,26 @@ fn click() -> Vec<Span> {
     );
     let metrics = observer.metrics();
     let clicks = CLICKS as u64;
-    assert_eq!(metrics.messages_received, 2 * clicks);
+    assert_eq!(metrics.messages_received, 3 * clicks);
     assert_eq!(
         (metrics.messages_sent, metrics.messages_open),
-        (3 * clicks, 0)
+        (5 * clicks, 0)
     );
+    // The adapter runs the listener within `delivered`, and both see what it throws.
+    let errors = scrape(telemetry.prometheus_addr().unwrap());
+    let errors: Vec<_> = errors
+        .iter()
+        .filter(|sample| sample.name == "spanwire_page_errors_total")
+        .map(|sample| {
+            let label = |name| sample.label(name);
+            (
+                label("error_type"),
+                label("spanwire_ipc_event"),
+                sample.value,
+            )
+        })
+        .collect();
+    assert_eq!(errors, [("listener_error", "broken", CLICKS as f64)]);
     let report = telemetry.shutdown(Duration::from_secs(10));
     assert_eq!(
         (report.spans.lost, report.spans.dropped),

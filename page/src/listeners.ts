@@ -58,7 +58,7 @@ export const deliver = (id: number, event: string, data: unknown, begin: number)
     try {
       listener(data as never);
     } catch (error) {
-      fault("listener_error", error);
+      fault("listener_error", error, stringify(event));
     }
   }
   init.detail = data;

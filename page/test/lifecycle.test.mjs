@@ -169,9 +169,31 @@ test("errors are counted, each once, and reported", async () => {
   page.fire("error", { isTrusted: false });
   page.fire("unhandledrejection", { promise: {}, isTrusted: false });
   page.fire("unhandledrejection");
-  const types = (await page.sentOf("error")).map(({ type }) => type);
-  assert.deepEqual(types, ["listener_error", "uncaught", "unhandled_rejection"]);
+  assert.deepEqual(await page.sentOf("error"), [
+    { kind: "error", type: "listener_error", event: "e" },
+    { kind: "error", type: "uncaught" },
+    { kind: "error", type: "unhandled_rejection" },
+  ]);
   assert.deepEqual([page.reported.length, other], [1, 1]);
+});
+
+test("the event of a listener that throws is named, whatever its letters", async () => {
+  const page = new FakePage({ config: { bytes: 10_000 } });
+  const name = 'größe "\\';
+  const wide = "\u4e16".repeat(42);
+  const broken = () => {
+    throw new Error("on purpose");
+  };
+  for (const event of [name, wide]) page.spanwire.on(event, broken);
+  await page.sent();
+  const before = page.texts.length;
+  page.receive({ kind: "event", id: 1, event: name, data: 1 });
+  for (let id = 2; id <= 301; id++) page.receive({ kind: "event", id, event: wide, data: 1 });
+  const events = (await page.sentOf("error")).map(({ event }) => event);
+  assert.deepEqual(events, [name, ...Array(300).fill(wide)]);
+  // The host refuses a batch that is larger.
+  const sizes = page.texts.slice(before).map((text) => Buffer.byteLength(text));
+  assert.ok(sizes.length > 1 && sizes.every((bytes) => bytes <= 10_000), `${sizes}`);
 });
 
 test("a document that is opened anew is listened to as before", async () => {

@@ -112,7 +112,7 @@ test("a listener's time counts, and what it does is its own", async () => {
   page.fire("error", { error });
   page.fire("error", { error: new Error("another") });
   assert.deepEqual(await page.told(), [
-    { kind: "error", type: "listener_error" },
+    { kind: "error", type: "listener_error", event: "größe" },
     { kind: "error", type: "uncaught" },
     { kind: "ran", event: "progress", took: [4, 4] },
     { kind: "ran", event: "größe", took: [0] },
@@ -137,6 +137,25 @@ test("numbered messages are acknowledged with when they ran", async () => {
     { kind: "error", type: "listener_error" },
     { kind: "ack", ids: [[7, 8], [10, 10]], at: 3_000, done: 3_005, ran: [[7, 3_000, 3_005], [8, 3_005, 3_005], [10, 3_005, 3_005]] },
   ]);
+});
+
+test("an error is counted once, with its event, on its way through a numbered message", async () => {
+  const page = await ready();
+  const { delivered, listener } = page.observed;
+  const broken = listener("progress", () => { throw "again"; });
+  for (const number of [1, 2]) assert.throws(() => delivered(number, broken), (error) => error === "again");
+  // One of another kind, whose listener's error was caught.
+  const other = () => {
+    try {
+      broken();
+    } catch {
+      throw new Error("another");
+    }
+  };
+  assert.throws(() => delivered(3, other), /another/);
+  const named = { kind: "error", type: "listener_error", event: "progress" };
+  const told = (await page.told()).filter(({ kind }) => kind === "error");
+  assert.deepEqual(told, [named, named, named, { kind: "error", type: "listener_error" }]);
 });
 
 test("vitals, errors and rejections are told without a call", async () => {

@@ -49,6 +49,7 @@ impl Inner {
             InboundMessage::Refused(refused) => self.refused_by_page(&refused),
             InboundMessage::Unheard { event, count } => self.series_of(&event).unheard(count),
             InboundMessage::PageError(error) => self.recorder.series.page_error(error),
+            InboundMessage::ListenerError { event } => self.series_of(&event).listener_failed(),
             InboundMessage::WebVital(vital) => {
                 self.recorder.series.vital(vital);
                 if let Some(at) = vital.first_paint() {

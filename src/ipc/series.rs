@@ -22,7 +22,7 @@ use crate::instrument::ended::{EndedCounter, Subject, are_events_read};
 use crate::instrument::event_name::is_event_name;
 use crate::instrument::handles::{self, GaugeSums, Instruments};
 use crate::instrument::open_work::{OpenWork, WorkKind, WorkName};
-use crate::instrument::record_sink::{self, CallDetails, Record, RecordKind, RecordOutcome};
+use crate::instrument::record_sink::{self, CallDetails, Name, Record, RecordKind, RecordOutcome};
 use crate::semconv::{self, ErrorType};
 
 /// How a message ended: well, or with an error.
@@ -232,14 +232,7 @@ impl WebviewSeries {
 
     /// Counts an error that the page reported of itself.
     pub(super) fn page_error(&self, error: PageErrorKind) {
-        record_sink::record(|| {
-            let name = error.as_str();
-            // No message carries this error, so nothing else would keep it.
-            let mut record = Record::new(RecordKind::PageError, name, Duration::ZERO);
-            record.outcome = RecordOutcome::Error;
-            record.error_type = Some(name.into());
-            record.webview(&self.webview)
-        });
+        record_sink::record(|| page_error_record(error.as_str(), error).webview(&self.webview));
         let register = || self.register_page_error(error.as_str());
         if let Some(errors) = self.page_errors[error as usize].get(register) {
             errors.increment(1);
@@ -411,6 +404,15 @@ impl WebviewSeries {
     }
 }
 
+/// The record of an error of the page's, under the name of its event or of its kind.
+// No message carries such an error, so nothing else would keep it.
+fn page_error_record(name: impl Into<Name>, error: PageErrorKind) -> Record {
+    let mut record = Record::new(RecordKind::PageError, name, Duration::ZERO);
+    record.outcome = RecordOutcome::Error;
+    record.error_type = Some(error.as_str().into());
+    record
+}
+
 /// Messages that the page was handed and did not acknowledge.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct InFlight {
@@ -467,6 +469,7 @@ pub(super) struct EventSeries {
     calls: CallSeries,
     blocked: Instruments<Counter>,
     unheard: Instruments<Counter>,
+    listener_errors: Instruments<Counter>,
     /// Whether its events to the page replace each other, and how many there were.
     sending: EventSending,
     /// Of its handlers in another message layer.
@@ -503,6 +506,7 @@ impl EventSeries {
             calls: CallSeries::new(webview, label),
             blocked: Instruments::new(),
             unheard: Instruments::new(),
+            listener_errors: Instruments::new(),
             sending: EventSending::default(),
             work: OnceLock::new(),
         }
@@ -616,6 +620,23 @@ impl EventSeries {
         let register = || self.counter(&semconv::IPC_EVENTS_UNHEARD);
         if let Some(unheard) = self.unheard.get(register) {
             unheard.increment(count.into());
+        }
+    }
+
+    /// Counts an error of one of its listeners on the page, which the page reported.
+    pub(super) fn listener_failed(&self) {
+        let error = PageErrorKind::Listener;
+        record_sink::record(|| page_error_record(&self.label, error).webview(&self.webview));
+        let register = || {
+            let labels = [
+                (semconv::WEBVIEW_NAME, &*self.webview),
+                (semconv::IPC_EVENT, &*self.label),
+                (semconv::ERROR_TYPE, error.as_str()),
+            ];
+            handles::counter(&semconv::PAGE_ERRORS, &labels)
+        };
+        if let Some(errors) = self.listener_errors.get(register) {
+            errors.increment(1);
         }
     }
 

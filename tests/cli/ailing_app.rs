@@ -280,6 +280,10 @@ fn page(ipc: &Ipc, fault: &str, to_ui: &Sender<Wake>, scripts: &Receiver<Script>
         if has(fault, "page-errors") {
             send(&page, &[json!({"kind": "error", "type": "uncaught"})]);
         }
+        if has(fault, "failing-listener") {
+            let error = json!({"kind": "error", "type": "listener_error", "event": "tick"});
+            send(&page, &[error]);
+        }
         // A second later the page gives a call up.
         for (ill, code) in [("silent-handler", "TIMEOUT"), ("late-answers", "CANCELLED")] {
             if has(fault, ill) && open.len() > 5 {

@@ -30,6 +30,7 @@ const FAULTS: &[(&str, &str, &str)] = &[
     ("slow-listener", "page-thread-saturated", "tick"),
     ("busy-page", "page-thread-saturated", "main"),
     ("page-errors", "page-errors", "uncaught"),
+    ("failing-listener", "page-errors", "listeners of tick"),
     ("reload-loop", "page-reloading", "main"),
     ("unknown-event", "input-refused", "renamed"),
     ("page-gone", "page-gone", "main"),

@@ -32,7 +32,14 @@ fn a_call_and_events_both_ways_are_kept_with_their_stages() {
             page.emit(&ipc, "moved", json!(2));
             ipc.emit("tick", &3).unwrap();
             page.pump(&ipc);
-            page.send(&ipc, &[json!({"kind": "error", "type": "uncaught"})]);
+            for error in [
+                json!({"kind": "error", "type": "uncaught"}),
+                json!({"kind": "error", "type": "listener_error"}),
+                json!({"kind": "error", "type": "listener_error", "event": "tick"}),
+                json!({"kind": "error", "type": "listener_error", "event": "\u{200b}"}),
+            ] {
+                page.send(&ipc, &[error]);
+            }
             flush(&telemetry);
             let rows = sql(
                 &path,
@@ -50,9 +57,15 @@ fn a_call_and_events_both_ways_are_kept_with_their_stages() {
             let rows = sql(
                 &path,
                 "SELECT operation, webview, outcome, error_type, error, duration FROM metrics \
-                 WHERE kind = 'page_error'",
+                 WHERE kind = 'page_error' ORDER BY timestamp",
             );
-            assert_eq!(rows, "uncaught|main|error|uncaught|1|0.0");
+            assert_eq!(
+                rows,
+                "uncaught|main|error|uncaught|1|0.0\n\
+                 listener_error|main|error|listener_error|1|0.0\n\
+                 tick|main|error|listener_error|1|0.0\n\
+                 _OTHER|main|error|listener_error|1|0.0"
+            );
         },
     );
 }

@@ -45,7 +45,7 @@ fn text(messages: &'static str) -> impl FnOnce(&Ipc, &mut ModelPage) {
 
 #[test]
 fn each_bad_text_is_counted_with_its_error_type() {
-    let cases: [(&'static str, &[&str]); 18] = [
+    let cases: [(&'static str, &[&str]); 21] = [
         (r#"{"kind":"shed","count":3}"#, &["page_shed 3"]),
         (
             r#"{"kind":"shed","count":3},{"kind":"shed","count":18446744073709551615}"#,
@@ -64,6 +64,18 @@ fn each_bad_text_is_counted_with_its_error_type() {
             &["malformed 1"],
         ),
         (r#"{"kind":"unheard","event":"progress","count":3}"#, &[]),
+        (
+            r#"{"kind":"error","type":"listener_error","event":"progress"}"#,
+            &["listener_error 1"],
+        ),
+        (
+            r#"{"kind":"error","type":"listener_error","event":"\ud800"}"#,
+            &["malformed 1"],
+        ),
+        (
+            r#"{"kind":"error","type":"listener_error","event":["progress"]}"#,
+            &["malformed 1"],
+        ),
         (r#"{"kind":"event","id":1,"event":"save"}"#, &["ok 1"]),
         (r#"{"kind":"event","id":1,"event":"#, &["malformed 1"]),
         (r#"{"kind":"teapot"}"#, &["malformed 1"]),

@@ -106,6 +106,57 @@ fn what_the_page_refuses_and_what_it_does_not_hear_is_counted_by_event() {
     });
 }
 
+#[test]
+fn errors_of_listeners_are_counted_by_event_and_no_others() {
+    let capture = Capture::new();
+    capture.run(|| {
+        let ipc = Ipc::builder("main").build();
+        ipc.on("save", |_: &Call| ()).unwrap();
+        let page = ModelPage::load(&ipc, "p1");
+        let threw = |event: &str| json!({"kind": "error", "type": "listener_error", "event": event});
+        page.send(
+            &ipc,
+            &[
+                threw("progress"),
+                threw("progress"),
+                threw("save"),
+                // What may be no name takes no place.
+                threw("\u{200b}"),
+                threw(""),
+                // Of a script that does not name it.
+                json!({"kind": "error", "type": "listener_error"}),
+                json!({"kind": "error", "type": "listener_error", "event": null}),
+                json!({"kind": "error", "type": "uncaught", "event": "progress"}),
+            ],
+        );
+        let errors = |capture: &Capture| {
+            let metrics = capture.metrics();
+            let lines = metrics.lines().map(str::trim);
+            let lines = lines.filter(|line| line.starts_with("spanwire.page.errors"));
+            lines.map(str::to_owned).collect::<Vec<_>>()
+        };
+        assert_eq!(
+            errors(&capture),
+            [
+                r#"spanwire.page.errors{error.type="listener_error",spanwire.ipc.event="_OTHER",spanwire.webview.name="main"} 2"#,
+                r#"spanwire.page.errors{error.type="listener_error",spanwire.ipc.event="progress",spanwire.webview.name="main"} 2"#,
+                r#"spanwire.page.errors{error.type="listener_error",spanwire.ipc.event="save",spanwire.webview.name="main"} 1"#,
+                r#"spanwire.page.errors{error.type="listener_error",spanwire.webview.name="main"} 2"#,
+                r#"spanwire.page.errors{error.type="uncaught",spanwire.webview.name="main"} 1"#,
+            ]
+        );
+        // A hostile page makes no more series than the caps allow.
+        for n in 0..1_000 {
+            page.send(&ipc, &[threw(&format!("made.up.{n}"))]);
+        }
+        let series = errors(&capture);
+        // `progress` has one of the places; `save`, `_OTHER` and the two without an event are more.
+        assert_eq!(series.len(), OTHER_NAMES_MAX + 4);
+        let other = [("spanwire.ipc.event", "_OTHER")];
+        assert!(capture.counter("spanwire.page.errors", &other) > 900);
+    });
+}
+
 /// The series of one webview on `/metrics`, by metric.
 fn series(use_wire: impl FnOnce(&Capture)) -> BTreeMap<String, usize> {
     let capture = Capture::new();

@@ -153,6 +153,7 @@ fn the_pages_word_is_recorded_under_the_wires_names() {
             r#"{"kind":"vital","name":"fcp","value":90,"rating":"good"},
                {"kind":"error","type":"uncaught"},
                {"kind":"error","type":"listener_error"},
+               {"kind":"error","type":"listener_error","event":"progress"},
                {"kind":"record","name":"page_report.fps","value":59.5,"unit":"{frame}/s","category":"canvas"},
                {"kind":"ran","event":"progress","took":[4,0.5]},
                {"kind":"shed","count":7}"#,
@@ -184,6 +185,7 @@ fn the_pages_word_is_recorded_under_the_wires_names() {
         spanwire.ipc.process.duration{spanwire.ipc.event="progress",spanwire.webview.name="main"} count=2 sum=0.0045
         spanwire.ipc.transit.duration{spanwire.ipc.direction="outbound",spanwire.webview.name="main"} count=1 sum=0.0045
         spanwire.measurement{spanwire.measurement.category="canvas",spanwire.measurement.name="page_report.fps",spanwire.measurement.unit="{frame}/s"} 59.5
+        spanwire.page.errors{error.type="listener_error",spanwire.ipc.event="progress",spanwire.webview.name="main"} 1
         spanwire.page.errors{error.type="listener_error",spanwire.webview.name="main"} 1
         spanwire.page.errors{error.type="page_shed",spanwire.webview.name="main"} 7
         spanwire.page.errors{error.type="uncaught",spanwire.webview.name="main"} 1

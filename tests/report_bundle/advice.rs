@@ -341,6 +341,48 @@ fn failures_are_named_with_their_rate_and_type() {
 }
 
 #[test]
+fn errors_of_listeners_are_one_finding_that_names_their_events() {
+    let threw = |name: &str, at| Row {
+        outcome: "error",
+        error: Some("listener_error"),
+        ..Row::new("page_error", name, at, 0)
+    };
+    // Each of few, and one of a page that does not say of which event.
+    let history = Synthetic::new("listeners");
+    let mut rows = every(1_000, 2, |at| threw("tick", at));
+    rows.push(threw("size", 3_000));
+    rows.push(threw("listener_error", 4_000));
+    history.write(&rows);
+    let advice = only(&history, "page-errors");
+    let named = "page_error listener_error (webview main)";
+    assert_eq!(advice.subject, named);
+    assert_eq!(
+        advice.evidence,
+        "4 errors on the page, in listeners of tick (2), size (1)"
+    );
+    assert!(advice.trace_id.is_some());
+    // The most frequent come first, and few are named.
+    let history = Synthetic::new("many-listeners");
+    let mut rows: Vec<Row> = (0..5).map(|n| threw(&format!("e{n}"), n * 100)).collect();
+    rows.extend(every(1_000, 6, |at| threw("tick", at)));
+    history.write(&rows);
+    let advice = only(&history, "page-errors");
+    assert_eq!(
+        advice.evidence,
+        "11 errors on the page, in listeners of tick (6), e0 (1), e1 (1) and of 3 other events"
+    );
+    // Other errors are of no event.
+    let history = Synthetic::new("uncaught");
+    history.write(&every(1_000, 3, |at| Row {
+        error: Some("uncaught"),
+        ..threw("uncaught", at)
+    }));
+    let advice = only(&history, "page-errors");
+    assert_eq!(advice.subject, "page_error uncaught (webview main)");
+    assert_eq!(advice.evidence, "3 errors on the page");
+}
+
+#[test]
 fn calls_that_time_out_never_settle() {
     let history = Synthetic::new("timeout");
     history.write(&every(1_000, 5, |at| Row {

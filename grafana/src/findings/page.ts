@@ -156,9 +156,16 @@ export const PAGE: readonly Finding[] = [
     severity: "warning",
     says: `{value} errors of type {${ERROR}} on the page of ${IN_A_WEBVIEW}`,
     unit: "{}",
-    evidence: ({ recent }) => binary(recent.grown("spanwire.page.errors"), ">=", number(FAILURES_MIN)),
+    // All of a type: an error in code that many listeners share is rare in each of them.
+    evidence: ({ recent }) =>
+      binary(sumWithout(recent.grown("spanwire.page.errors"), EVENT), ">=", number(FAILURES_MIN)),
+    culprit: {
+      says: `{value} of them in listeners of ${AN_EVENT}`,
+      unit: "{}",
+      expr: ({ recent }) => above(recent.grown("spanwire.page.errors", { "spanwire.ipc.event": isNot("") }), 0),
+    },
     remedy:
-      "listener_error, uncaught, unhandled_rejection: the page's console has the error and its line; other types: docs/reference/telemetry.md says of each what the page did",
+      "listener_error, uncaught, unhandled_rejection: the page's console has the error and its line, and the event says whose listener to read; other types: docs/reference/telemetry.md says of each what the page did",
   },
   {
     id: "page-unresponsive",

@@ -2,7 +2,7 @@
 
 import { ackRun, beginRun } from "../acks.js";
 import { now, stamp } from "../clock.js";
-import { countThrown } from "../error_counts.js";
+import { countThrown, throws } from "../error_counts.js";
 import * as life from "../lifecycle.js";
 import { isName, jsonName } from "../names.js";
 import { apply, OwnMap } from "../primordials.js";
@@ -52,14 +52,15 @@ const measure = (run: () => void): void => {
   }
 };
 
-/** Runs the page's own code, and then `done`, whatever came of it. */
-const timed = <R>(run: () => R, done: (begin: number, end: number) => void): R => {
+/** Runs the page's own code, a listener of `event` where that is known, and then `done`, whatever came of it. */
+const timed = <R>(event: string, run: () => R, done: (begin: number, end: number) => void): R => {
   if (life.isSilent() || isSending) return run();
+  const before = throws;
   const begin = now();
   try {
     return run();
   } catch (error) {
-    measure(() => countThrown(error));
+    measure(() => countThrown(error, before, event));
     throw error;
   } finally {
     measure(() => done(begin, now()));
@@ -71,6 +72,7 @@ export const listener = <F>(name: string, fn: F): F => {
   const json = jsonName(name);
   return function (this: unknown, ...all: unknown[]): unknown {
     return timed(
+      json,
       () => apply(fn, this, all) as unknown,
       (begin, end) => ran(json, end - begin),
     );
@@ -83,7 +85,7 @@ const isNumber = (number: unknown): boolean =>
 
 export const delivered = <R>(number: number, run: () => R): R =>
   isNumber(number)
-    ? timed(run, (begin, end) => {
+    ? timed("", run, (begin, end) => {
         beginRun(begin);
         ackRun(number, begin, end);
         schedule();

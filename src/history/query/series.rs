@@ -12,7 +12,8 @@ pub struct Series {
     /// `operation`, `current_operation`, `call`, `event_in`, `event_out`, `reply`, `startup`,
     /// `page_load`, `page_error` or `system`.
     pub kind: String,
-    /// The operation's or message's name.
+    /// The operation's or message's name. Of a page error: the event whose listener threw, or else
+    /// what it is, such as `uncaught`.
     pub name: String,
     /// The webview; empty where there is none.
     pub webview: String,

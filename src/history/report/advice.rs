@@ -81,6 +81,7 @@ pub(super) fn advice(facts: &Facts, own: Vec<Advice>) -> Vec<Advice> {
     found.messages();
     found.rows_of_calls();
     found.failures();
+    found.page_errors();
     found.unanswered();
     found.slow_operations();
     found.slower_than_before();
@@ -93,14 +94,20 @@ pub(super) fn advice(facts: &Facts, own: Vec<Advice>) -> Vec<Advice> {
     found.advice
 }
 
-struct Found<'a> {
+pub(super) struct Found<'a> {
     entries: HashMap<String, Entry>,
-    facts: &'a Facts,
+    pub(super) facts: &'a Facts,
     advice: Vec<Advice>,
 }
 
 impl<'a> Found<'a> {
-    fn add(&mut self, id: &str, subject: String, evidence: String, example: Option<&Event>) {
+    pub(super) fn add(
+        &mut self,
+        id: &str,
+        subject: String,
+        evidence: String,
+        example: Option<&Event>,
+    ) {
         // A test holds that every rule has its entry.
         let Some(entry) = self.entries.get(id) else {
             return;
@@ -132,7 +139,7 @@ impl<'a> Found<'a> {
     }
 
     /// Those of a series that stand for all of them, and its slowest beside them as examples.
-    fn of(&self, series: &Arc<Series>) -> (&'a [Event], Vec<&'a Event>) {
+    pub(super) fn of(&self, series: &Arc<Series>) -> (&'a [Event], Vec<&'a Event>) {
         // Numbers come from the sample alone. With the slowest among them every quantile would be
         // too high.
         let sample = self
@@ -147,7 +154,10 @@ impl<'a> Found<'a> {
         )
     }
 
-    fn kind(&self, kinds: &'a [&str]) -> impl Iterator<Item = &'a SeriesStats> + use<'a> {
+    pub(super) fn kind(
+        &self,
+        kinds: &'a [&str],
+    ) -> impl Iterator<Item = &'a SeriesStats> + use<'a> {
         let stats = self.facts.stats.iter();
         stats.filter(|stats| kinds.contains(&stats.series.kind.as_str()))
     }
@@ -460,111 +470,6 @@ impl<'a> Found<'a> {
         }
     }
 
-    /// Failures by what failed, and with what error: how many were found, and the newest.
-    fn failed_by_type(
-        &self,
-        which: impl Fn(&Event) -> bool,
-    ) -> BTreeMap<(Arc<Series>, String), (usize, &'a Event)> {
-        by_type(self.facts.failed.iter().filter(|event| which(event)))
-    }
-
-    /// The same of one series. Where others failed so often that none of it is among the newest
-    /// failures, those of its sample count.
-    fn failed_of(
-        &self,
-        series: &Arc<Series>,
-    ) -> BTreeMap<(Arc<Series>, String), (usize, &'a Event)> {
-        let newest = self.failed_by_type(|event| event.series == *series);
-        match newest.is_empty() {
-            // The sample is in the order of time, and the newest is to come first.
-            true => by_type(
-                self.of(series)
-                    .0
-                    .iter()
-                    .rev()
-                    .filter(|event| event.failed()),
-            ),
-            false => newest,
-        }
-    }
-
-    fn failures(&mut self) {
-        for stats in &self.facts.stats {
-            let id = match stats.series.kind.as_str() {
-                "operation" => "operation-failing",
-                "call" | "event_in" => "handler-failing",
-                "event_out" => "delivery-failed",
-                "page_error" if stats.count >= 3 => {
-                    let newest = self
-                        .facts
-                        .failed
-                        .iter()
-                        .find(|is| is.series == stats.series);
-                    let evidence = format!("{} errors on the page", stats.count);
-                    self.add("page-errors", subject(&stats.series), evidence, newest);
-                    continue;
-                }
-                _ => continue,
-            };
-            // A single failure among few is a high rate by chance.
-            if stats.errors < 3 || stats.error_rate < ERROR_RATE {
-                continue;
-            }
-            let mut evidence = format!(
-                "{} of {} fail, {}",
-                stats.errors,
-                stats.count,
-                share(stats.error_rate)
-            );
-            let of = self.failed_of(&stats.series);
-            let most = of.iter().max_by_key(|(_, (count, _))| *count);
-            let Some(((_, error), (count, example))) = most else {
-                // Its records have expired or were sampled away, and its sums are there.
-                self.add(id, subject(&stats.series), evidence, None);
-                continue;
-            };
-            // `messages-dropped` names these.
-            if example.outcome == "dropped" {
-                continue;
-            }
-            let all: usize = of.values().map(|(count, _)| count).sum();
-            evidence += &format!("; of the newest {all} failures {count} are {error}");
-            let id = match example.outcome == "timeout" && stats.series.kind == "call" {
-                true => "calls-unsettled",
-                false => id,
-            };
-            self.add(id, subject(&stats.series), evidence, Some(example));
-        }
-    }
-
-    /// Calls that nobody answered: they were open for long when their page or the wire ended.
-    fn unanswered(&mut self) {
-        for stats in self.kind(&["call"]) {
-            let (sample, slowest) = self.of(&stats.series);
-            let is_open = |event: &&Event| {
-                let ended = matches!(event.error_type.as_deref(), Some("shutdown" | "page_gone"));
-                ended && event.duration >= UNANSWERED && event.stage(HANDLER).is_none()
-            };
-            let open: HashMap<i64, &Event> = sample
-                .iter()
-                .chain(slowest)
-                .filter(is_open)
-                .map(|event| (event.id, event))
-                .collect();
-            if open.len() < UNANSWERED_MIN {
-                continue;
-            }
-            let example = open.values().copied().max_by_key(|event| event.duration);
-            let evidence = format!(
-                "{} of {} had no answer when the app or the page ended, the oldest for {}",
-                open.len(),
-                stats.count,
-                time(example.map_or(0, |event| event.duration)),
-            );
-            self.add("calls-unsettled", subject(&stats.series), evidence, example);
-        }
-    }
-
     /// Pages that are loaded anew within a minute, as often as the catalogue has it.
     fn reloads(&mut self) {
         for stats in self.kind(&["page_load"]) {
@@ -751,21 +656,7 @@ fn held_span(event: &Event) -> Option<(i64, i64)> {
     }
 }
 
-/// By what failed, and with what error: how many, and the first.
-fn by_type<'a>(
-    events: impl Iterator<Item = &'a Event>,
-) -> BTreeMap<(Arc<Series>, String), (usize, &'a Event)> {
-    let mut by_type = BTreeMap::new();
-    for event in events {
-        // Not every failure has a type. Its outcome names its group then.
-        let error = event.error_type.as_deref().unwrap_or(&event.outcome);
-        let key = (event.series.clone(), error.to_owned());
-        by_type.entry(key).or_insert((0, event)).0 += 1;
-    }
-    by_type
-}
-
-fn subject(series: &Series) -> String {
+pub(super) fn subject(series: &Series) -> String {
     match series.webview.as_str() {
         "" => format!("{} {}", series.kind, series.name),
         webview => format!("{} {} (webview {webview})", series.kind, series.name),
@@ -781,12 +672,8 @@ const ABOVE_MIN: usize = 5;
 /// Each is compared with all operations of the wall time, which are up to 20,000.
 const MEANWHILE_MAX: usize = 100;
 const RELOADS_A_MINUTE: u64 = 4;
-/// Calls that were open for so long, and how many, when the wire was closed or their page went away.
-const UNANSWERED: u64 = 10_000_000_000;
-const UNANSWERED_MIN: usize = 3;
 const FLOOD_PER_SECOND: f64 = 500.0;
 const PAYLOAD_LARGE: f64 = 524_288.0;
-const ERROR_RATE: f64 = 0.05;
 const STARTUP_SLOW: u64 = 5_000_000_000;
 const SLOWER_BY: std::time::Duration = std::time::Duration::from_millis(20);
 // As `report::optimization` has them, which this part of the crate does not know.

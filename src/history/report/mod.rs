@@ -39,6 +39,7 @@ mod catalogue;
 mod cut;
 mod error;
 mod facts;
+mod failures;
 mod flame;
 mod growth;
 mod html;

@@ -128,6 +128,9 @@ impl Shared {
                 self.apply(change, ErrorType::PageGone);
             }
             Some(InboundMessage::PageError(error)) => series.page_error(error),
+            Some(InboundMessage::ListenerError { event }) => {
+                self.series_of(&event).listener_failed();
+            }
             Some(InboundMessage::WebVital(vital)) => {
                 series.vital(vital);
                 if let Some(at) = vital.first_paint() {

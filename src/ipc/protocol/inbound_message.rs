@@ -44,6 +44,11 @@ pub(crate) enum InboundMessage<'a> {
         count: u32,
     },
     PageError(PageErrorKind),
+    /// A listener of that event threw.
+    // Scripts from before it had a name for its event say `PageErrorKind::Listener`.
+    ListenerError {
+        event: Cow<'a, str>,
+    },
     /// The document is parsed: `DOMContentLoaded`.
     DomReady {
         at: PageTime,

@@ -227,7 +227,13 @@ impl<'a> Fields<'a> {
                 let error = PageErrorKind::ALL
                     .into_iter()
                     .find(|error| error.as_str() == name)?;
-                InboundMessage::PageError(error)
+                match self.event.take() {
+                    Some(event) if error == PageErrorKind::Listener => {
+                        InboundMessage::ListenerError { event: event.0 }
+                    }
+                    // No other error is of an event.
+                    _ => InboundMessage::PageError(error),
+                }
             }
             "dom_ready" => InboundMessage::DomReady { at: time(self.at)? },
             // The name is checked where the span is opened, which counts it as `invalid_name`.

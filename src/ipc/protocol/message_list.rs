@@ -204,6 +204,14 @@ mod tests {
             ),
             (r#"{"kind":"unheard","event":"progress","count":2}"#, true),
             (r#"{"kind":"unheard","count":2}"#, false),
+            (
+                r#"{"kind":"error","type":"listener_error","event":"progress"}"#,
+                true,
+            ),
+            (
+                r#"{"kind":"error","type":"listener_error","event":7}"#,
+                false,
+            ),
         ] {
             let text = format!("[{message}]");
             assert_eq!(read(&text)[0].is_some(), fine, "{message}");

@@ -57,7 +57,8 @@ impl Ledger {
                     }
                 }
                 "spanwire_page_errors_total" => {
-                    ledger.page_errors.insert(error.to_owned(), count);
+                    // The errors of listeners have a series for each event.
+                    *ledger.page_errors.entry(error.to_owned()).or_default() += count;
                 }
                 _ => {}
             }
