@@ -17,7 +17,7 @@ use spanwire::semconv::{
 use spanwire::startup;
 use spanwire::system::AllocatorFigures;
 use spanwire::telemetry::{Exporter, MetricsExporter, Telemetry, Warning};
-use spanwire::timer::monitor;
+use spanwire::timer::{monitor, set_slow_threshold_of};
 use spanwire_testkit::child_process;
 use spanwire_testkit::folder::Folder;
 use spanwire_testkit::model_page::{Eval, ModelPage};
@@ -262,9 +262,11 @@ fn emit_everything() {
     assert_eq!(queue.try_pop(), Some(1));
 
     let traced = MessageQueue::<Traced<u8>>::bounded("traced", 1);
-    monitor("running").time(|| traced.push_traced(1).unwrap());
+    // Both traces are slow, so that they are kept.
+    set_slow_threshold_of("slow", Duration::ZERO);
+    monitor("slow").time(|| traced.push_traced(1).unwrap());
     // Its worker takes the message, and waits for another one until the process ends.
-    let _workers = traced.work(1, "running", |_| ()).unwrap();
+    let _workers = traced.work(1, "slow", |_| ()).unwrap();
 
     // One field more than there is room for.
     let mut many = monitor("slow").slow_after(Duration::ZERO);

@@ -7,7 +7,7 @@ use serde_json::json;
 use spanwire::ipc::{Call, Ipc, RegisterError};
 use spanwire::timer::monitor;
 
-use crate::import::Import;
+use crate::import::{Import, Imports};
 use crate::library::{AssetError, Details, Found, Library, Rendered, render};
 
 /// What the page is told when it starts.

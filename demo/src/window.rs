@@ -19,7 +19,7 @@ use wry::{RequestAsyncResponder, WebView, WebViewBuilder};
 use crate::args::Args;
 use crate::faults::{Faults, Victims};
 use crate::handlers::{self, Session};
-use crate::import::{self, Import};
+use crate::import::{self, Imports};
 use crate::library::Library;
 use crate::send::send_stats;
 use crate::serve;

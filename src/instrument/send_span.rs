@@ -39,9 +39,8 @@ impl SendSpan {
             return None;
         }
         let parent = Context::map_current(|context| {
-            let is_wanted = context.span().span_context().is_sampled()
-                && !is_marked(context)
-                && !context.is_telemetry_suppressed();
+            let is_wanted =
+                may_be_kept(context) && !is_marked(context) && !context.is_telemetry_suppressed();
             is_wanted.then(|| context.clone())
         })?;
         Self::within(parent, queue)
@@ -65,11 +64,10 @@ impl SendSpan {
             link: None,
         };
         let context = span_start::begin(&span, start);
-        let context = context.span().span_context().clone();
         // A sampler may refuse a span within one that is sampled.
-        context.is_sampled().then(|| {
+        may_be_kept(&context).then(|| {
             Box::new(Self {
-                context,
+                context: context.span().span_context().clone(),
                 queue: Arc::clone(queue),
                 open: OpenSpan::keep(span),
             })
@@ -80,7 +78,7 @@ impl SendSpan {
     pub(crate) fn taken_by(self, operation: &Span) {
         if !is_ending() && !operation.is_disabled() {
             let context = span_start::begin(operation, self.operation_start());
-            self.link(context.span().span_context());
+            self.link(&context);
         }
     }
 
@@ -94,13 +92,14 @@ impl SendSpan {
     }
 
     /// Links this span to that of the operation, if there is one to be found.
-    pub(crate) fn link(&self, operation: &SpanContext) {
-        if operation.is_sampled()
+    pub(crate) fn link(&self, operation: &Context) {
+        if may_be_kept(operation)
             && let Some(OpenSpan(span)) = &self.open
             && !is_ending()
         {
             let context = span.context();
-            context.span().add_link(operation.clone(), Vec::new());
+            let to = operation.span().span_context().clone();
+            context.span().add_link(to, Vec::new());
         }
     }
 
@@ -151,6 +150,12 @@ impl Drop for OpenSpan {
             std::mem::forget(std::mem::replace(&mut self.0, Span::none()));
         }
     }
+}
+
+/// Whether the span in `context` is sampled, or may be: tail sampling records spans and decides later.
+fn may_be_kept(context: &Context) -> bool {
+    let span = context.span();
+    span.is_recording() || span.span_context().is_sampled()
 }
 
 /// By OpenTelemetry's conventions for messaging.

@@ -27,6 +27,7 @@ fn attributes_are_in_our_namespace_or_opentelemetrys() {
         "cpu",
         "error",
         "exception",
+        "messaging",
         "otel",
         "rpc",
         "server",

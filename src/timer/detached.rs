@@ -115,7 +115,7 @@ where
     let builder = builder.with_attributes(attributes);
     let context = parent.with_span(tracer.build_with_context(builder, parent));
     if let Some(message) = message {
-        message.link(context.span().span_context());
+        message.link(&context);
     }
     context
 }

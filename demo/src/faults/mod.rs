@@ -25,7 +25,7 @@ use spanwire::timer::monitor;
 pub(crate) use control::{Console, Faults};
 pub(crate) use fault::Fault;
 
-use crate::import::Import;
+use crate::import::Imports;
 use crate::ui::Ui;
 use repeat::Repeat;
 

@@ -123,6 +123,39 @@ fn span_around_the_push_ends_before_the_message_is_taken() {
     assert_eq!(names[0].name, "early_end_click");
 }
 
+/// Records spans and decides later, as tail sampling does.
+#[derive(Clone, Debug)]
+struct RecordsOnly;
+
+impl ShouldSample for RecordsOnly {
+    fn should_sample(
+        &self,
+        _: Option<&Context>,
+        _: TraceId,
+        _: &str,
+        _: &SpanKind,
+        _: &[KeyValue],
+        _: &[Link],
+    ) -> SamplingResult {
+        SamplingResult {
+            decision: SamplingDecision::RecordOnly,
+            attributes: Vec::new(),
+            trace_state: Default::default(),
+        }
+    }
+}
+
+#[test]
+fn traces_that_are_decided_later_are_linked() {
+    let capture = Capture::with_sampler(RecordsOnly);
+    let queue = queue("later", 10);
+    capture.run(|| monitor("later_click").time(|| queue.push_traced(7).unwrap()));
+    work_off(&capture, &queue, "later_work", |_| ());
+    let (send, work) = (span(&capture, "send later"), span(&capture, "later_work"));
+    assert_eq!(links(&work), [send.span_context.trace_id()]);
+    assert_eq!(links(&send), [work.span_context.trace_id()]);
+}
+
 /// Refuses traces that begin with a span of that name.
 #[derive(Clone, Debug)]
 struct Refuses(&'static str);

@@ -347,6 +347,10 @@ const PROMTOOL_EXCEPTIONS: &[(&str, &str)] = &[
         "OpenTelemetry's name",
     ),
     (
+        "spanwire_queue_worker_count non-histogram and non-summary metrics should not have \"_count\" suffix",
+        "named as OpenTelemetry names its counts",
+    ),
+    (
         "spanwire_webview_process_count non-histogram and non-summary metrics should not have \"_count\" suffix",
         "named as OpenTelemetry names its counts",
     ),
