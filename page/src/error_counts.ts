@@ -52,7 +52,11 @@ export const forgetThrown = (): void => {
 export const watchFaults = (): void => {
   keepListening("error", (event) => {
     // Only errors of scripts: those of resources do not bubble up to here.
-    if (event.isTrusted && !reporting && event.error !== thrown) count("uncaught");
+    if (!event.isTrusted || reporting) return;
+    // The engine hides the error of a script that the host evaluates: the next one is what a listener threw.
+    const isThrown = event.error === thrown || (!event.error && thrown !== count);
+    if (isThrown) forgetThrown();
+    else count("uncaught");
   });
   // Not asked for `isTrusted`, which WebKit leaves false here.
   keepListening("unhandledrejection", (event) => {

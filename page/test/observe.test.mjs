@@ -158,6 +158,19 @@ test("an error is counted once, with its event, on its way through a numbered me
   assert.deepEqual(told, [named, named, named, { kind: "error", type: "listener_error" }]);
 });
 
+test("an error that the engine hides is the listener's, once", async () => {
+  const page = await ready();
+  const broken = page.observed.listener("progress", () => { throw new Error("broken"); });
+  assert.throws(broken, /broken/);
+  page.fire("error", { error: null });
+  page.fire("error", { error: null });
+  const told = (await page.told()).filter(({ kind }) => kind === "error");
+  assert.deepEqual(told, [
+    { kind: "error", type: "listener_error", event: "progress" },
+    { kind: "error", type: "uncaught" },
+  ]);
+});
+
 test("vitals, errors and rejections are told without a call", async () => {
   const page = await ready({ entryTypes: ["paint"] });
   page.entries({ entryType: "paint", name: "first-contentful-paint", startTime: 900 });
