@@ -419,6 +419,27 @@ fn operation_that_became_slower_is_compared_with_its_past() {
 }
 
 #[test]
+fn names_that_became_slower_together_are_one_finding() {
+    let history = Synthetic::new("together");
+    let took = |at, usual| if at < 300_000 { usual } else { usual * 4 };
+    for (name, usual) in [("load_scene", 20), ("save_scene", 10), ("render", 15)] {
+        history.write(&every(1_000, 600, |at| {
+            Row::new("operation", name, at, took(at, usual))
+        }));
+    }
+    history.write(&every(1_000, 600, |at| {
+        Row::new("operation", "idle", at, 5)
+    }));
+    let advice = only(&history, "slower-than-before");
+    assert_eq!(advice.subject, "3 of 4 names");
+    assert!(
+        advice.evidence.contains("operation load_scene the most"),
+        "{}",
+        advice.evidence
+    );
+}
+
+#[test]
 fn worst_finding_is_the_verdict() {
     let history = Synthetic::new("verdict");
     let mut rows = every(1_000, 30, |at| Row::call("render", at, 404));

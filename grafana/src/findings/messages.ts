@@ -31,6 +31,8 @@ import {
   LARGE_BYTES,
   TIMED_MIN,
   TIMED_OUT_MIN,
+  PILED_UP_MIN,
+  PILED_UP_S,
   UNSETTLED_S,
   WITHDRAWN_MIN,
 } from "./thresholds.js";
@@ -101,7 +103,9 @@ function unsettled({ recent, seconds }: Lookback): Expr {
     binary(timeouts, ">", scaled(calls, TIMED_OUT_MIN)),
   );
   // A call that is still open is in no histogram, so its age is asked for.
-  return or(inVain, above(recent.gauge("spanwire.ipc.call.age"), seconds(UNSETTLED_S)));
+  const age = recent.gauge("spanwire.ipc.call.age");
+  const pile = and(above(age, PILED_UP_S), binary(recent.gauge("spanwire.ipc.call.active"), ">=", number(PILED_UP_MIN)));
+  return or(inVain, pile, above(age, seconds(UNSETTLED_S)));
 }
 
 /** The share of an event's calls that the page withdrew before they were answered. */

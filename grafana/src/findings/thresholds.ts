@@ -10,6 +10,9 @@ export const TIMED_MIN = 10;
 export const TIMED_OUT_MIN = 0.25;
 /** Seconds after which a call is assumed to get no answer. */
 export const UNSETTLED_S = 300;
+/** Open calls of one event that are no accident when the oldest is this old: a dialog is one call. */
+export const PILED_UP_MIN = 5;
+export const PILED_UP_S = 10;
 /** From where on a queue counts as nearly full. */
 export const FULL = 0.8;
 /** The share of the page's time from which what is sent to it waits. */
@@ -17,7 +20,7 @@ export const SATURATED = 0.6;
 /** The share of all cores in use from which whatever wants to run waits. */
 export const CPU_SATURATED = 0.95;
 /** The share of all cores from which one process of the app's is to blame for a busy machine. */
-export const BLAMED_CPU_MIN = 0.15;
+export const BLAMED_CPU_MIN = 0.4;
 /** The share of scrapes without an answer from which an app that answers again stood still. */
 export const STOOD_STILL_MIN = 0.1;
 /** Loads in the window, beside the first, from which a page is not at rest. */

@@ -514,37 +514,53 @@ impl<'a> Found<'a> {
 
     fn slower_than_before(&mut self) {
         let [before, after] = &self.facts.halves;
-        for after in after {
-            let Some(before) = before.iter().find(|is| is.series == after.series) else {
-                continue;
-            };
-            let (was, is) = (before.p95, after.p95);
+        let compared = after.iter().filter_map(|after| {
+            let before = before.iter().find(|is| is.series == after.series)?;
             let kind = after.series.kind.as_str();
             let is_known = matches!(
                 kind,
                 "startup" | "page_load" | "page_error" | "current_operation"
             );
             // Of fewer the p95 is the longest.
-            let few = before.count < 20 || after.count < 20;
-            if is_known || few || is < was * 2 || is - was < SLOWER_BY {
-                continue;
-            }
+            let enough = before.count >= 20 && after.count >= 20;
+            (enough && !is_known).then_some((before, after))
+        });
+        let compared: Vec<_> = compared.collect();
+        let mut slower = compared.clone();
+        slower.retain(|(before, after)| {
             // The median must follow: a few outliers are no change.
-            if after.p50 < before.p50 * 3 / 2 {
-                continue;
-            }
+            after.p95 >= before.p95 * 2
+                && after.p95 - before.p95 >= SLOWER_BY
+                && after.p50 >= before.p50 * 3 / 2
+        });
+        // Where most of them became slower, none of them is the cause.
+        if slower.len() >= 3 && slower.len() * 2 > compared.len() {
+            let all = format!("{} of {} names", slower.len(), compared.len());
+            slower.sort_by_key(|(before, after)| std::cmp::Reverse(after.p95 - before.p95));
+            let Some((before, after)) = slower.first() else {
+                return;
+            };
             let (_, slowest) = self.of(&after.series);
             let evidence = format!(
-                "one of 20 took {} or longer in the first half of the period, and {} in the second",
-                time(super::text::nanos(was)),
-                time(super::text::nanos(is))
+                "{all} became slower together, {} the most: {}",
+                subject(&after.series),
+                halves(before, after)
             );
-            let example = slowest.first().copied();
+            self.add(
+                "slower-than-before",
+                all,
+                evidence,
+                slowest.first().copied(),
+            );
+            return;
+        }
+        for (before, after) in slower {
+            let (_, slowest) = self.of(&after.series);
             self.add(
                 "slower-than-before",
                 subject(&after.series),
-                evidence,
-                example,
+                halves(before, after),
+                slowest.first().copied(),
             );
         }
     }
@@ -661,6 +677,14 @@ pub(super) fn subject(series: &Series) -> String {
         "" => format!("{} {}", series.kind, series.name),
         webview => format!("{} {} (webview {webview})", series.kind, series.name),
     }
+}
+
+fn halves(before: &SeriesStats, after: &SeriesStats) -> String {
+    format!(
+        "one of 20 took {} or longer in the first half of the period, and {} in the second",
+        time(super::text::nanos(before.p95)),
+        time(super::text::nanos(after.p95))
+    )
 }
 
 // As in the catalogue: `grafana/src/findings/`.
