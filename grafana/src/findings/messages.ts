@@ -244,7 +244,7 @@ export const MESSAGE: readonly Finding[] = [
       name: "SpanwireCallsUnsettled",
       summary: `Calls of {{ $labels.${EVENT} }} in ${IN_WEBVIEW} get no answer`,
       description:
-        "A quarter of them or more were given up by the page when their time ran out, or one has waited for 5 minutes and waits still.",
+        "A quarter of them or more were given up by the page when their time ran out, or five are open and wait for longer than 30 s, or one has waited for 5 minutes and waits still.",
     },
   },
   {

@@ -12,7 +12,7 @@ export const TIMED_OUT_MIN = 0.25;
 export const UNSETTLED_S = 300;
 /** Open calls of one event that are no accident when the oldest is this old: a dialog is one call. */
 export const PILED_UP_MIN = 5;
-export const PILED_UP_S = 10;
+export const PILED_UP_S = 30;
 /** From where on a queue counts as nearly full. */
 export const FULL = 0.8;
 /** The share of the page's time from which what is sent to it waits. */
