@@ -629,14 +629,14 @@ const page: Row = [
   chart({
     title: "Page errors by type",
     description:
-      "What the page reported per second (errors of listeners, uncaught ones, rejections without a handler), and its breaches of the wire's rules.",
+      "What the page reported per second (errors of listeners, by event, uncaught ones, rejections without a handler), and its breaches of the wire's rules.",
     unit: ERRORS_PER_S,
     bad: true,
     width: 12,
     bars: true,
     stacked: true,
     none: NOTHING,
-    targets: [target(`{{${ERROR}}}`, sum(chosen.grownRate("spanwire.page.errors"), ERROR))],
+    targets: [target(`{{${ERROR}}} {{${EVENT}}}`, sum(chosen.grownRate("spanwire.page.errors"), ERROR, EVENT))],
   }),
   chart({
     title: "Web vitals p75",

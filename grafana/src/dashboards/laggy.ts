@@ -388,14 +388,14 @@ const broken: Row = [
   }),
   chart({
     title: "Page errors by type",
-    description: "What the page reported per second: errors of its listeners, uncaught ones, rejections without a handler; and its breaches of the wire's rules.",
+    description: "What the page reported per second: errors of its listeners, by event, uncaught ones, rejections without a handler; and its breaches of the wire's rules.",
     unit: ERRORS_PER_S,
     bad: true,
     width: 12,
     bars: true,
     stacked: true,
     none: NOTHING,
-    targets: [target(`{{${ERROR}}}`, sum(chosen.grownRate("spanwire.page.errors"), ERROR))],
+    targets: [target(`{{${ERROR}}} {{${EVENT}}}`, sum(chosen.grownRate("spanwire.page.errors"), ERROR, EVENT))],
     next: [{ question: "Is the page well otherwise?", board: "ipc" }],
   }),
 ];
