@@ -23,13 +23,14 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         .overflow(Overflow::DropOldest)
         .build();
 
-    // Each job is a run of the operation `square`: one that fails or panics is counted, and its
+    // Each job is a run of the operation `resize`: one that fails or panics is counted, and its
     // worker goes on with the next.
     let done = Arc::new(AtomicU32::new(0));
-    let workers = jobs.try_work(2, "square", {
+    let workers = jobs.try_work(2, "resize", {
         let done = Arc::clone(&done);
         move |job| -> Result<(), TryFromIntError> {
-            u16::try_from(job * job)?;
+            // Some are too large.
+            u8::try_from(job % 300)?;
             done.fetch_add(1, Ordering::Relaxed);
             Ok(())
         }
