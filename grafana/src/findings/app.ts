@@ -25,6 +25,7 @@ import type { Finding, Lookback } from "./finding.js";
 import { ERROR, OPERATION, QUEUE, WEBVIEW } from "./labels.js";
 import {
   BLAMED_CPU_MIN,
+  LATE_BY_OTHERS_S,
   CPU_SATURATED,
   FAILURES_MIN,
   FULL,
@@ -277,7 +278,8 @@ export const APP: readonly Finding[] = [
     },
     explains: [
       { ids: ["delivery-slow", "queue-waits", "way-to-host-slow", "way-to-page-slow"], same: [] },
-      { ids: ["ui-thread-blocked", "startup-slow"], same: [], ifUnblamed: true },
+      { ids: ["startup-slow"], same: [], ifUnblamed: true },
+      { ids: ["ui-thread-blocked"], same: [], ifUnblamed: true, below: LATE_BY_OTHERS_S },
     ],
     remedy:
       "if a process of the app is named, profile it; otherwise other programs take the cores, and the whole app is slow",

@@ -48,6 +48,8 @@ export interface Explanation {
   readonly same: readonly string[];
   /** Only where nothing is named as the other's culprit. */
   readonly ifUnblamed?: boolean;
+  /** Only where the other's value is below this, in its unit. */
+  readonly below?: number;
 }
 
 /** What the alert of a finding says. Templates of Prometheus are filled in. */

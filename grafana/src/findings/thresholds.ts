@@ -21,6 +21,8 @@ export const SATURATED = 0.6;
 export const CPU_SATURATED = 0.95;
 /** The share of all cores from which one process of the app's is to blame for a busy machine. */
 export const BLAMED_CPU_MIN = 0.4;
+/** Seconds by which other programs make a UI thread late: what is later has a cause in the app. */
+export const LATE_BY_OTHERS_S = 0.25;
 /** The share of scrapes without an answer from which an app that answers again stood still. */
 export const STOOD_STILL_MIN = 0.1;
 /** Loads in the window, beside the first, from which a page is not at rest. */

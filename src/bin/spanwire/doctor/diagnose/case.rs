@@ -64,6 +64,7 @@ impl Case {
             && self.of.explains.iter().any(|explanation| {
                 explanation.ids.contains(&other.of.id)
                     && (other.culprits.is_empty() || !explanation.if_unblamed)
+                    && explanation.below.is_none_or(|below| other.value < below)
                     && explanation.same.iter().all(|name| {
                         // Any of the culprits counts: three events may block the thread in turn.
                         self.values(name)
@@ -275,6 +276,25 @@ mod tests {
               ui-thread-blocked
         "#]]
         .assert_eq(&format!("{both}--\n{one}"));
+    }
+
+    #[test]
+    fn busy_machine_explains_a_ui_thread_that_is_a_little_late_and_not_one_that_is_blocked() {
+        let at = |value| Case {
+            value,
+            ..case("ui-thread-blocked", &[], &[])
+        };
+        let machine = || case("host-cpu-saturated", &[], &[]);
+        let late = tree(vec![machine(), at(0.14)]);
+        let blocked = tree(vec![machine(), at(0.41)]);
+        expect![[r#"
+            host-cpu-saturated
+              ui-thread-blocked
+            --
+            ui-thread-blocked
+            host-cpu-saturated
+        "#]]
+        .assert_eq(&format!("{late}--\n{blocked}"));
     }
 
     #[test]

@@ -75,6 +75,8 @@ pub(super) struct Explanation {
     /// Only where nothing is named as the other's culprit.
     #[serde(default, rename = "ifUnblamed")]
     pub(super) if_unblamed: bool,
+    /// Only where the other's value is below this.
+    pub(super) below: Option<f64>,
 }
 
 /// The spans to show an example of, with labels in braces.
