@@ -120,7 +120,8 @@ fn filled_in(text: &str, labels: &Labels, unit: Unit, value: f64) -> String {
 /// Each with what it brings about: roots in order, the worst first.
 pub(super) fn by_cause(mut cases: Vec<Case>) -> Vec<(Case, Vec<Case>)> {
     // Stable: causes come before what they bring about, as in the catalogue.
-    cases.sort_by_key(|case| case.of.severity);
+    // A busy machine is seldom the app's fault, so it comes after what is.
+    cases.sort_by_key(|case| (case.of.severity, case.of.id == "host-cpu-saturated"));
     let cause = |index: usize| {
         cases
             .iter()
