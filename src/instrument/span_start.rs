@@ -14,10 +14,6 @@ use tracing_opentelemetry::OpenTelemetrySpanExt;
 /// What the next span that is started on this thread begins with.
 #[derive(Debug)]
 pub(crate) struct SpanStart {
-    #[cfg_attr(
-        not(any(feature = "otlp", feature = "testing")),
-        expect(dead_code, reason = "what exports spans is not built in")
-    )]
     pub(crate) kind: SpanKind,
     pub(crate) attributes: Vec<KeyValue>,
     /// A span of another trace that led to this one.
