@@ -197,6 +197,8 @@ fn calls_at_a_threads_end_are_handled() {
             }
         })
         .unwrap();
+        // The last handle closes the wire, which drops a future that has not run yet.
+        let _kept = ipc.clone();
         let thread = std::thread::spawn(move || {
             // This thread-local is the first of all, so it is dropped last.
             at_end(|| ());
