@@ -120,7 +120,10 @@ fn run(fault: &str) {
         IS_ENDING.store(true, Ordering::Relaxed);
     });
     let mut slept = false;
-    for wake in ui {
+    for (round, wake) in ui.into_iter().enumerate() {
+        if has(fault, "slow-poll") && round % 10 == 0 {
+            monitor("poll").time(|| wait(Duration::from_millis(400)));
+        }
         if let Wake::Message(text) = wake {
             let _ = ipc.receive(&text, None);
         }

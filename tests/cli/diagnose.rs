@@ -19,6 +19,7 @@ const FAULTS: &[(&str, &str, &str)] = &[
     ("failing-handler", "handler-failing", "load"),
     ("silent-handler", "calls-unsettled", "load"),
     ("blocked-ui", "ui-thread-blocked", "save"),
+    ("slow-poll", "operation-meanwhile", "poll"),
     ("hung-ui", "ui-thread-hung", "UI thread"),
     ("large-reply", "payload-large", "thumbnail"),
     ("flood", "event-flood", "moved"),

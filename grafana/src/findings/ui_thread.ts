@@ -4,10 +4,12 @@ import { above, and, binary, type Expr, number, quantile, sum, sumWithout } from
 import { TARGET } from "../server.js";
 import { isNot, type SeriesOf } from "../series.js";
 import type { Finding } from "./finding.js";
-import { AN_EVENT, ERROR, EVENT, WEBVIEW } from "./labels.js";
-import { BLAMED_MIN, BLOCKING_MIN, FELT_S } from "./thresholds.js";
+import { OPERATIONS } from "../outcomes.js";
+import { AN_EVENT, ERROR, EVENT, OPERATION, WEBVIEW } from "./labels.js";
+import { BLAMED_MIN, BLOCKING_MIN, FELT_S, LATE_BY_OTHERS_S } from "./thresholds.js";
 
 const HANDLER = "spanwire.ipc.handler.duration";
+const OF_OPERATION = [...TARGET, OPERATION];
 const OF_EVENT = [...TARGET, WEBVIEW, EVENT];
 const handled = (of: SeriesOf): Expr => sum(of.grown(HANDLER, {}, "_count"), ...OF_EVENT);
 const DELAY = "spanwire.main_thread.delay";
@@ -80,6 +82,28 @@ export const UI_THREAD: readonly Finding[] = [
       description:
         "One of 20 wakes of the UI thread waited {{ $value | humanizeDuration }} or longer: the window reacts late.",
     },
+  },
+  {
+    // Metrics do not say on which thread an operation runs.
+    id: "operation-meanwhile",
+    question: "Which operation runs while the UI thread is blocked?",
+    stage: "ui thread",
+    severity: "warning",
+    says: `the UI thread comes late, and meanwhile operation {${OPERATION}} takes {value} each time`,
+    unit: "s",
+    evidence: ({ recent }) => {
+      const late = above(quantile(0.95, sum(recent.rate(DELAY, {}, "_bucket"), ...TARGET, "le")), LATE_BY_OTHERS_S);
+      const long = above(recent.mean(OPERATIONS, OF_OPERATION), FELT_S);
+      const share = above(sum(recent.rate(OPERATIONS, {}, "_sum"), ...OF_OPERATION), BLAMED_MIN);
+      return and(and(long, share, OF_OPERATION), late, TARGET);
+    },
+    explains: [
+      { ids: ["ui-thread-blocked"], same: [], ifUnblamed: true },
+      { ids: ["operation-slow"], same: [OPERATION] },
+    ],
+    remedy:
+      "its spans say whether it runs on the thread main: then move it to a thread of its own; otherwise the app blocks the UI thread elsewhere",
+    trace: { operation: `{${OPERATION}}` },
   },
 ];
 
