@@ -95,7 +95,7 @@ const overview: Row = [
     title: "Messages",
     description: "Messages that ended per second, both ways, whatever their outcome.",
     unit: MESSAGES_PER_S,
-    width: 2,
+    width: 3,
     // Zero while an app is idle: "no values" would look like an app that is gone.
     targets: [target("messages", orZero(sum(chosen.rate(MESSAGES))))],
   }),
@@ -110,11 +110,11 @@ const overview: Row = [
   pageBusyCard({ width: 3 }),
   delayCard({ width: 3 }),
   card({
-    title: "Fullest queue",
+    title: "Fullest",
     description: "How full the fullest queue is, bursts between two scrapes included. The alert fires above 80 %.",
     unit: "percentunit",
     decimals: 1,
-    width: 3,
+    width: 2,
     max: 1,
     targets: [target("fullest", aggregate("max", [], binary(waiting(chosen, QUEUES), "/", capacity)))],
     steps: [
