@@ -23,8 +23,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         .overflow(Overflow::DropOldest)
         .build();
 
-    // Each job is a run of the operation `resize`: one that fails or panics is counted, and its
-    // worker goes on with the next.
+    // Each job is a run of the operation `resize`. The operation counts one that fails or panics, and
+    // the worker takes the next.
     let done = Arc::new(AtomicU32::new(0));
     let workers = jobs.try_work(2, "resize", {
         let done = Arc::clone(&done);

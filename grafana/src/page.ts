@@ -1,17 +1,18 @@
 // How the page and the UI thread do: what more than one dashboard shows of them.
 
 import type * as stat from "@grafana/grafana-foundation-sdk/stat";
+import type * as timeseries from "@grafana/grafana-foundation-sdk/timeseries";
 import { chosen, shown } from "./board.js";
 import { FELT_S } from "./findings/thresholds.js";
 import type { Next } from "./links.js";
-import { card, graded, RED, YELLOW } from "./panels.js";
+import { card, chart, graded, NOTHING, RED, YELLOW } from "./panels.js";
 import { aggregate, call, seen, sum, times, type Expr } from "./promql.js";
 import { label } from "./semconv.js";
 import { TARGET } from "./server.js";
 import type { SeriesOf } from "./series.js";
 import { beyond, SLOW_THRESHOLD } from "./shared.js";
 import { target } from "./targets.js";
-import { MESSAGES } from "./units.js";
+import { ERRORS_PER_S, MESSAGES } from "./units.js";
 
 export const DELIVERY = "spanwire.ipc.delivery.duration";
 export const HANDLER = "spanwire.ipc.handler.duration";
@@ -22,6 +23,7 @@ export const DELAY = "spanwire.main_thread.delay";
 
 export const EVENT = label("spanwire.ipc.event");
 export const WEBVIEW = label("spanwire.webview.name");
+const ERROR = label("error.type");
 
 /**
  * The share of the time that the page's own code is at work on messages. What ends in a second may have
@@ -37,6 +39,23 @@ export const pageInLongTasks = (of: SeriesOf, ...by: readonly string[]): Expr =>
 /** That of the busiest page, since each has a thread of its own. */
 export const busiestPage = (of: SeriesOf): Expr =>
   aggregate("max", [], pageBusy(of, ...TARGET, WEBVIEW));
+
+/** What pages report, and a question that the panel leads to. */
+export function pageErrorsChart(next: readonly Next[] = []): timeseries.PanelBuilder {
+  return chart({
+    title: "Page errors by type",
+    description:
+      "What the page reported per second: errors of its listeners, by event, uncaught ones, rejections without a handler; and its breaches of the wire's rules.",
+    unit: ERRORS_PER_S,
+    bad: true,
+    width: 12,
+    bars: true,
+    stacked: true,
+    none: NOTHING,
+    targets: [target(`{{${ERROR}}} {{${EVENT}}}`, sum(chosen.grownRate("spanwire.page.errors"), ERROR, EVENT))],
+    next,
+  });
+}
 
 interface Card {
   readonly width: number;

@@ -13,7 +13,7 @@ const places = readFileSync(FAULTS, "utf8")
   .filter((line) => /^\| `[a-z-]+` \|/.test(line))
   .map((line) => line.split("|")[4] ?? "");
 
-/** What is left of a list when the panels' titles, and what is said of one, are taken away. */
+/** The text of a list without the panels' titles and the remark on one of them. */
 function unknownIn(list: string, titles: readonly string[]): string {
   // The longest first: a title may be in another.
   const known = [...titles].sort((a, b) => b.length - a.length);

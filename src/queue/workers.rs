@@ -70,8 +70,7 @@ impl<T: Send + 'static> MessageQueue<Traced<T>> {
     /// Starts threads that take messages and run `work` as that operation until the queue is
     /// closed and empty. 0 workers count as 1.
     ///
-    /// A panic of `work` is a failure of the operation, and its worker goes on with the next
-    /// message.
+    /// A panic of `work` is a failure of the operation; its worker then takes the next message.
     ///
     /// ```
     /// use spanwire::queue::{MessageQueue, Traced};

@@ -10,6 +10,7 @@ import {
   EVENT,
   HANDLER,
   pageBusyCard,
+  pageErrorsChart,
   PROCESS,
   QUEUE_WAIT,
   TRANSIT,
@@ -63,7 +64,7 @@ import {
 } from "../shared.js";
 import { rows } from "../tables.js";
 import { target } from "../targets.js";
-import { ERRORS_PER_S, MESSAGES_PER_S, TIMES_PER_S, WAKES_PER_S } from "../units.js";
+import { MESSAGES_PER_S, TIMES_PER_S, WAKES_PER_S } from "../units.js";
 
 const CALL = "spanwire.ipc.call.duration";
 const STARTUP = "spanwire.ipc.startup.delivery.duration";
@@ -626,18 +627,7 @@ const page: Row = [
       ),
     ],
   }),
-  chart({
-    title: "Page errors by type",
-    description:
-      "What the page reported per second (errors of listeners, by event, uncaught ones, rejections without a handler), and its breaches of the wire's rules.",
-    unit: ERRORS_PER_S,
-    bad: true,
-    width: 12,
-    bars: true,
-    stacked: true,
-    none: NOTHING,
-    targets: [target(`{{${ERROR}}} {{${EVENT}}}`, sum(chosen.grownRate("spanwire.page.errors"), ERROR, EVENT))],
-  }),
+  pageErrorsChart(),
   chart({
     title: "Web vitals p75",
     description:

@@ -9,6 +9,7 @@ import {
   EVENT,
   HANDLER,
   pageBusy,
+  pageErrorsChart,
   pageInLongTasks,
   PROCESS,
   QUEUE_WAIT,
@@ -25,7 +26,7 @@ import { bucket, is, isNot, oneOf, type SeriesOf, type Where } from "../series.j
 import { beyond, latency, percentiles, SLOW_THRESHOLD } from "../shared.js";
 import { rows } from "../tables.js";
 import { target, traced } from "../targets.js";
-import { ERRORS_PER_S, MESSAGES_PER_S, TIMES_PER_S } from "../units.js";
+import { MESSAGES_PER_S, TIMES_PER_S } from "../units.js";
 
 const DIRECTION = label("spanwire.ipc.direction");
 const ERROR = label("error.type");
@@ -386,18 +387,7 @@ const broken: Row = [
     ],
     next: [{ question: "How many are open?", board: "ipc" }],
   }),
-  chart({
-    title: "Page errors by type",
-    description: "What the page reported per second: errors of its listeners, by event, uncaught ones, rejections without a handler; and its breaches of the wire's rules.",
-    unit: ERRORS_PER_S,
-    bad: true,
-    width: 12,
-    bars: true,
-    stacked: true,
-    none: NOTHING,
-    targets: [target(`{{${ERROR}}} {{${EVENT}}}`, sum(chosen.grownRate("spanwire.page.errors"), ERROR, EVENT))],
-    next: [{ question: "Is the page well otherwise?", board: "ipc" }],
-  }),
+  pageErrorsChart([{ question: "Is the page well otherwise?", board: "ipc" }]),
 ];
 
 const MACHINE = "machine";

@@ -109,7 +109,8 @@ impl<'a> Found<'a> {
         }
     }
 
-    /// Calls that nobody answered: they were open for long when their page or the wire ended.
+    /// Calls without an answer from their handler: they were open for long when their page or the wire
+    /// ended.
     pub(super) fn unanswered(&mut self) {
         for stats in self.kind(&["call"]) {
             let (sample, slowest) = self.of(&stats.series);
