@@ -77,6 +77,18 @@ fn handler_that_keeps_messages_waiting_blocks_the_ui_thread() {
 }
 
 #[test]
+fn async_handler_is_not_blamed_for_short_waits_beside_it() {
+    let history = Synthetic::new("beside");
+    let mut rows = every(1_000, 30, |at| Row::call("render", at, 2_004));
+    rows.extend(every(1_000, 30, |at| {
+        Row::event_out("tick", at + 100, 60, 1)
+    }));
+    history.write(&rows);
+    let advice = only(&history, "handler-slow");
+    assert_eq!(advice.subject, "call render (webview main)");
+}
+
+#[test]
 fn event_handler_on_the_main_thread_blocks_it() {
     let history = Synthetic::new("main");
     history.write(&every(1_000, 10, |at| Row {

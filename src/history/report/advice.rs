@@ -194,9 +194,12 @@ impl<'a> Found<'a> {
             );
             let subject = subject(&stats.series);
             let meanwhile = self.meanwhile(&stats.series).unwrap_or_default();
-            if blocked.0 >= 3 || is_main {
+            // One that keeps the thread for 2 s makes some message wait for nearly that. Short waits
+            // beside a long handler have another cause: an async one is there all the time.
+            let blocks = blocked.0 >= 3 && blocked.1.saturating_mul(4) >= spread.p95;
+            if blocks || is_main {
                 let so = match blocked {
-                    (0, _) => "it runs on the thread main".to_owned(),
+                    _ if !blocks => "it runs on the thread main".to_owned(),
                     (count, longest) => format!(
                         "meanwhile {count} messages to the page waited for the UI thread, {} at \
                          most",
