@@ -81,22 +81,30 @@ test: packages ## run all tests, the one with a real window and a real Prometheu
 	$(MAKE) python
 	$(MAKE) python-window
 
+# What `test` builds after its first tests, which wait much: CI builds it meanwhile.
+.PHONY: test-ahead
+test-ahead: python-built
+	cd tauri-plugin && cargo test --locked --workspace --no-run
+
 check: packages fmt typos shellcheck scripts versions links licences page dashboards clippy plugin python-lint features api windows doc examples semconv pack ## all but tests: formatting, spelling, links, lints, licences, versions, the page script, dashboards and alerts, features, the public API, Windows, docs, examples, what is packed
+
+# npm's packages of a folder: once for each lock file.
+%/node_modules/.package-lock.json: %/package-lock.json
+	@scripts/install-packages page
+	cd $* && npm ci --no-audit --no-fund
+	touch $@
 
 # `page/spanwire.js` is committed, so that building the crate needs no Node: it must be what the
 # source builds.
-page: ## check the page script and its package: types, the committed build, its size, tests
-	@scripts/install-packages page
-	cd page && npm ci --no-audit --no-fund
+page: page/node_modules/.package-lock.json ## check the page script and its package: types, the committed build, its size, tests
 	cd page && npm run --silent types
 	cd page && npm run --silent build -- --check
 	cd page && npm test
 
 # The dashboards and rules are committed, so that using them needs no Node; so are the names that
 # they are built from, which `semconv` compares.
-dashboards: ## check the dashboards, rules, alerts and runbooks: types, the committed build, tests
+dashboards: grafana/node_modules/.package-lock.json ## check the dashboards, rules, alerts and runbooks: types, the committed build, tests
 	@scripts/install-packages dashboards
-	cd grafana && npm ci --no-audit --no-fund
 	rm -rf grafana/dist
 	cd grafana && npm run --silent types
 	cd grafana && npm run --silent build -- --check
@@ -105,11 +113,11 @@ dashboards: ## check the dashboards, rules, alerts and runbooks: types, the comm
 	promtool test rules deploy/prometheus/tests/*.yml
 
 # Grafana's components are hundreds of megabytes of npm packages, which nothing else needs.
+# With an example the libraries have the features that they have for tests, and are not built again.
 .PHONY: drawing
-drawing: packages
+drawing: packages grafana/drawing/node_modules/.package-lock.json
 	@scripts/install-packages pictures
-	cargo build --workspace --features $(FEATURES) --bin spanwire-demo
-	cd grafana/drawing && npm ci --no-audit --no-fund
+	cargo build --workspace --features $(FEATURES) --bin spanwire-demo --example semconv_json
 	cd grafana/drawing && npm run --silent types
 	cd grafana/drawing && npm run --silent test
 
@@ -159,12 +167,11 @@ fuzz-smoke: ## the same for a few seconds
 # Times of rules are divided, so that nobody waits for days; those that look back for days by more.
 STACK_RULES := target/test-stack/prometheus/rules
 
-test-stack: packages compose workflows check-drawing ## the demo against the real servers: routes, traces, every panel, rule and alert
+test-stack: packages compose workflows check-drawing grafana/node_modules/.package-lock.json ## the demo against the real servers: routes, traces, every panel, rule and alert
 	@scripts/install-packages stack
 	@scripts/stack build
 	@scripts/check-stack
 	node scripts/licences/check.mjs go
-	cd grafana && npm ci --no-audit --no-fund
 	rm -rf $(STACK_RULES)
 	npm --prefix grafana run --silent build -- --shrunk 60 "$(CURDIR)/$(STACK_RULES)"
 	npm --prefix grafana run --silent build -- --shrunk 120 "$(CURDIR)/$(STACK_RULES).slow"
@@ -284,9 +291,12 @@ $(PYTHON_VENV)/ready: python/requirements-test.txt
 	$(PYTHON_VENV)/bin/pip install --quiet --requirement python/requirements-test.txt
 	touch $@
 
-python: $(PYTHON_VENV)/ready ## build the Python package into target/python-venv and run its tests
-	cd python && VIRTUAL_ENV="$(CURDIR)/$(PYTHON_VENV)" "$(CURDIR)/$(PYTHON_VENV)/bin/maturin" develop --quiet --locked
+python: python-built ## build the Python package into target/python-venv and run its tests
 	cd python && "$(CURDIR)/$(PYTHON_VENV)/bin/pytest"
+
+.PHONY: python-built
+python-built: $(PYTHON_VENV)/ready
+	cd python && VIRTUAL_ENV="$(CURDIR)/$(PYTHON_VENV)" "$(CURDIR)/$(PYTHON_VENV)/bin/maturin" develop --quiet --locked
 
 # Not among `check`: it links the library twice more.
 python-wheel: $(PYTHON_VENV)/ready ## pack the wheel and the sdist, and use each in a fresh environment; ARGS=wheel or --release
@@ -330,19 +340,22 @@ windows: ## check the core, and the command, for Windows
 doc:
 	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --features $(FEATURES)
 
+# Of the whole workspace, as `test` builds it: else the libraries are built with other features.
+EXAMPLES := $(or $(CARGO_TARGET_DIR),target)/debug/examples
+
 # An example that fails, or that does not end, fails the check.
 examples:
-	cargo build -p spanwire --examples --features $(FEATURES)
+	cargo build --workspace --examples --features $(FEATURES)
 	@for path in examples/*.rs; do \
-		[ -e "$$path" ] || continue; \
 		name="$$(basename "$$path" .rs)"; \
 		echo "example $$name"; \
-		timeout 120 cargo run --quiet -p spanwire --features $(FEATURES) --example "$$name" </dev/null; \
+		timeout 120 "$(EXAMPLES)/$$name" </dev/null; \
 	done
 
 semconv: packages ## compare grafana/semconv.json with src/semconv.rs; ARGS=--write writes it
 	@mkdir -p target
-	@cargo run --quiet -p spanwire --features $(FEATURES) --example semconv_json >target/semconv.json
+	@cargo build --quiet --workspace --features $(FEATURES) --example semconv_json
+	@"$(EXAMPLES)/semconv_json" >target/semconv.json
 	@$(if $(filter --write,$(ARGS)),cp target/semconv.json grafana/semconv.json)
 	@diff grafana/semconv.json target/semconv.json || { echo "grafana/semconv.json is not what src/semconv.rs says: write it" \
 		"with \`make semconv ARGS=--write\`, then npm --prefix grafana run build" >&2; exit 1; }
