@@ -104,6 +104,8 @@ metrics! {
     IPC_SPANS_SKIPPED = Counter "spanwire.ipc.spans.skipped" ["{span}"]
         "Events that got no spans since there were too many in a second."
         (WEBVIEW_NAME, IPC_DIRECTION);
+    IPC_TASK_SPANS_DROPPED = Counter "spanwire.ipc.task_spans.dropped" ["{span}"]
+        "Spans of tasks that were forgotten, over a bound, before a call could link them." ();
     IPC_EVENTS_UNHEARD = Counter "spanwire.ipc.events.unheard" ["{event}"]
         "Events that the page ran though nothing there listened to them." (WEBVIEW_NAME, IPC_EVENT);
     IPC_DELIVERY_DURATION = Histogram "spanwire.ipc.delivery.duration" ["s"]

@@ -24,5 +24,6 @@ pub(crate) mod span_start;
 pub(crate) mod suppression;
 /// Halves of surrogate pairs in texts of a page.
 pub(crate) mod surrogates;
+pub(crate) mod task_spans;
 pub(crate) mod thread_cpu;
 pub(crate) mod thread_end;

@@ -1,9 +1,9 @@
 //! Starts spans with what `tracing` was not told of them.
 
 use opentelemetry::Context;
-use opentelemetry::trace::{Link, SpanBuilder, Tracer};
+use opentelemetry::trace::{Link, Span as _, SpanBuilder, TraceContextExt as _, Tracer};
 
-use crate::instrument::span_start;
+use crate::instrument::{span_start, task_spans};
 
 /// A tracer for the layer that makes spans: it gives a span its kind, attributes and link before a
 /// sampler sees it.
@@ -28,6 +28,10 @@ impl<T: Tracer> Tracer for SpanStarter<T> {
                 links.push(Link::with_context(link));
             }
         }
-        self.0.build_with_context(builder, parent)
+        let span = self.0.build_with_context(builder, parent);
+        if task_spans::is_on() && !parent.has_active_span() && span.is_recording() {
+            task_spans::note(span.span_context());
+        }
+        span
     }
 }

@@ -25,6 +25,7 @@ mod responders;
 mod sdk_spans;
 mod span_rate;
 mod startup;
+mod task_spans;
 mod telemetry;
 mod traces;
 mod transport;

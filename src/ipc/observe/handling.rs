@@ -8,13 +8,17 @@ use std::thread;
 use futures_util::future::Either;
 use opentelemetry::KeyValue;
 use opentelemetry::context::FutureExt as _;
+use opentelemetry::trace::TraceContextExt as _;
 use tracing::Instrument;
+use tracing_opentelemetry::OpenTelemetrySpanExt as _;
 
 use super::delivery::{Delivery, end_call};
 use super::outstanding::Place;
 use super::shared::{AwaitedCall, Shared};
 use crate::clock::Stamp;
 use crate::instrument::record_sink::{self, CallDetails};
+use crate::instrument::task_spans;
+use crate::instrument::thread_end::is_ending;
 use crate::ipc::caller::{record_end, trace_of};
 use crate::ipc::delivery::OutboundKind;
 use crate::ipc::handling::{self, InboundKind};
@@ -37,6 +41,8 @@ pub struct Handling {
     page_call: Option<AwaitedCall>,
     /// The call among those that are not settled, and what else is known of it.
     call: Option<(Place, CallDetails)>,
+    /// Links to what its task begins, if the message layer asks for them.
+    task: Option<task_spans::Waiting>,
     has_ended: bool,
 }
 
@@ -67,6 +73,7 @@ impl Handling {
             handling,
             page_call,
             call,
+            task: None,
             has_ended: false,
         }
     }
@@ -115,6 +122,19 @@ impl Handling {
         Either::Right(handler.instrument(span))
     }
 
+    /// Links the message's span to what begins without a parent in the task of tokio that ends it.
+    ///
+    /// For a message layer that polls async handlers itself, each in a task of its own, and lets
+    /// nobody [instrument](Self::instrument) them. Call it before the handler runs. The spans need
+    /// Spanwire's own layer. 16 of a task are kept, of 1,024 tasks that serve no message or have not
+    /// ended; `spanwire.ipc.task_spans.dropped` counts the rest. It costs an atomic increment, and
+    /// each span without a parent an entry in a table until the task ends.
+    pub fn link_spans_of_task(&mut self) {
+        if !self.handling.span.is_disabled() {
+            self.task = Some(task_spans::Waiting::begin());
+        }
+    }
+
     /// The message ended, and so did its reply as far as anybody sees: a call's client span ends
     /// here too, unless the page's script will [say](super::Inbound::page_call) when it was settled.
     pub fn end(mut self, outcome: Result<(), ErrorType>) {
@@ -159,9 +179,22 @@ impl Handling {
         parent
     }
 
+    fn link(&mut self) {
+        let Some(task) = self.task.take() else { return };
+        let spans = task.take();
+        if spans.is_empty() || is_ending() {
+            return;
+        }
+        let context = self.handling.span.context();
+        for span in spans {
+            context.span().add_link(span, Vec::new());
+        }
+    }
+
     fn finish(&mut self, outcome: Outcome) {
         // The flag comes first, since `self` is dropped when its caller returns.
         self.has_ended = true;
+        self.link();
         let now = self.shared.recorder.clock.now();
         // From `begin` on: between its parts an async handler waits, and that is its time, too.
         let took = now.since(self.started);

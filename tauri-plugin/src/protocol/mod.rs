@@ -111,9 +111,11 @@ fn invoke<R: Runtime>(
         .then(|| request::header(&request.headers, "traceparent"))
         .flatten();
     let inbound = inbound.traceparent(traceparent);
-    let handling = inbound
+    let mut handling = inbound
         .page_call(page_call.as_deref().unwrap_or_default())
         .begin();
+    // Tauri polls an async command in a task of its own, outside of every span.
+    handling.link_spans_of_task();
     let subscription = is_trusted
         .then(|| events::Change::of(&request.cmd, &request.body))
         .flatten();

@@ -41,7 +41,7 @@ const TESTS: &[(&str, fn())] = &[
     ),
     ("events_and_windows_are_counted", telemetry::events),
     (
-        "a_span_in_an_async_command_is_its_child_within_the_commands_span_and_else_begins_a_trace",
+        "a_span_in_an_async_command_is_its_child_within_the_commands_span_and_else_linked",
         telemetry::async_span,
     ),
     ("a_page_whose_process_ends_is_gone", telemetry::crashed),

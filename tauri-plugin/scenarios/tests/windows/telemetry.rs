@@ -190,12 +190,19 @@ pub(crate) fn async_span() {
         let command = commands.find(|span| span.name == name);
         command.expect("a span of the command")
     };
-    // Tauri polls the command outside of every span, and has no hook there.
-    assert_ne!(inner.trace_id, command("async_span").trace_id);
+    // Tauri polls the command outside of every span, and has no hook there: a link leads to what it
+    // did.
+    let linked = &command("async_span").links;
+    let linked: Vec<_> = linked
+        .iter()
+        .map(|link| (&link.trace_id, &link.span_id))
+        .collect();
+    assert_eq!(linked, [(&inner.trace_id, &inner.span_id)]);
     assert!(inner.parent_span_id.is_empty());
     // A command that takes its span as an argument works within it.
     let (within, command) = (of_name("within").unwrap(), command("async_span_within"));
     assert_eq!(within.parent_span_id, command.span_id);
+    assert!(command.links.is_empty(), "{:?}", command.links);
     assert!(within.end_time_unix_nano <= command.end_time_unix_nano);
 }
 
