@@ -8,6 +8,7 @@ use std::time::Duration;
 use opentelemetry_proto::tonic::common::v1::KeyValue;
 use opentelemetry_proto::tonic::common::v1::any_value::Value;
 use serde_json::json;
+use spanwire::ipc::observe::Observer;
 use spanwire::ipc::{Call, Ipc, Limits, Received};
 use spanwire::queue::{MessageQueue, Traced};
 use spanwire::semconv::{
@@ -23,6 +24,7 @@ use spanwire_testkit::folder::Folder;
 use spanwire_testkit::model_page::{Eval, ModelPage};
 use spanwire_testkit::receiver::Receiver;
 use spanwire_testkit::scrape::scrape_text;
+use spanwire_testkit::stamped_page;
 
 const FIELDS: [&str; 17] = [
     "a", "b", "c", "d", "e", "f", "g", "h", "i", "j", "k", "l", "m", "n", "o", "p", "q",
@@ -267,6 +269,18 @@ fn emit_everything() {
     monitor("slow").time(|| traced.push_traced(1).unwrap());
     // Its worker takes the message, and waits for another one until the process ends.
     let _workers = traced.work(1, "slow", |_| ()).unwrap();
+
+    // One span of a task more than a call can have links to.
+    let observer = Observer::builder("observed").build();
+    let mut observed = observer.call("good").begin();
+    observed.link_spans_of_task();
+    stamped_page::runtime().block_on(async {
+        let task = tokio::spawn(async move {
+            (0..17).for_each(|_| monitor("slow").time(|| ()));
+            observed.end(Ok(()));
+        });
+        task.await.unwrap();
+    });
 
     // One field more than there is room for.
     let mut many = monitor("slow").slow_after(Duration::ZERO);

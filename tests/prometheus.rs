@@ -49,6 +49,10 @@ const NOT_IN_THE_EXAMPLE: &[(&str, &str)] = &[
         "it sends a few events a second",
     ),
     (
+        "spanwire.ipc.task_spans.dropped",
+        "nothing polls its async handlers outside of their spans",
+    ),
+    (
         "spanwire.webview.process.cpu.utilization",
         "it has no webview",
     ),
