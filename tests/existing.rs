@@ -27,6 +27,7 @@ const FILTER: &str = "TEST_FILTER";
 const NONE: &str = "none";
 const BEFORE: &str = "set before `install()`";
 const AFTER: &str = "set after `install()`";
+const AFTER_SPAN: &str = "set within a second after the first span";
 const WITH_LAYER: &str = "has `parts.layer()`";
 const FILTERED: &str = "has `parts.layer()` below a filter at `warn`";
 
@@ -90,7 +91,10 @@ fn app() {
     if recorder == AFTER {
         own = Some(set_recorder());
     }
-    if subscriber == AFTER {
+    if subscriber == AFTER_SPAN {
+        tracing::info_span!("first").in_scope(|| {});
+    }
+    if subscriber == AFTER || subscriber == AFTER_SPAN {
         init_lines();
     }
 
@@ -136,8 +140,8 @@ impl Seen {
         self.facts.iter().any(|is| is == fact)
     }
 
-    fn handler_is_exported(&self) -> bool {
-        self.exported.iter().any(|name| name == "save")
+    fn is_exported(&self, name: &str) -> bool {
+        self.exported.iter().any(|exported| exported == name)
     }
 
     /// Lines that the handler wrote.
@@ -159,14 +163,12 @@ fn run(test: &str, environment: &[(&str, &str)], has_endpoint: bool) -> Seen {
     // It fails when the child panics.
     let output = child_process::run(&mut command);
     let stdout = String::from_utf8_lossy(&output.stdout);
-    let server = 2;
+    // The page's call has a span of the same name.
+    let client = 3;
+    let mut spans = receiver.spans();
+    spans.retain(|span| span.kind != client);
     Seen {
-        exported: receiver
-            .spans()
-            .into_iter()
-            .filter(|span| span.kind == server)
-            .map(|span| span.name)
-            .collect(),
+        exported: spans.into_iter().map(|span| span.name).collect(),
         facts: stdout
             .lines()
             .filter_map(|line| line.split_once("fact: "))
@@ -203,7 +205,7 @@ fn every_kind_of_app_is_seen_as_the_guide_says() {
     let (subscribers, recorders) = (table("the app's subscriber"), table("the app's recorder"));
     assert_eq!(
         subscribers.keys().collect::<Vec<_>>(),
-        [WITH_LAYER, FILTERED, NONE, AFTER, BEFORE]
+        [WITH_LAYER, FILTERED, NONE, AFTER, BEFORE, AFTER_SPAN]
     );
     assert_eq!(recorders.keys().collect::<Vec<_>>(), [NONE, AFTER, BEFORE]);
     for (subscriber, subscriber_row) in &subscribers {
@@ -238,7 +240,9 @@ fn check_subscriber(seen: &Seen, row: &[String], has_endpoint: bool, filter: &st
         panic!("{row:?}")
     };
     let is_exported = has_endpoint && exported == "yes";
-    assert_eq!(seen.handler_is_exported(), is_exported, "{cell}");
+    assert_eq!(seen.is_exported("save"), is_exported, "{cell}");
+    let is_first_exported = has_endpoint && exported == "no; the spans before are";
+    assert_eq!(seen.is_exported("first"), is_first_exported, "{cell}");
     let expected = match (lines.as_str(), filter) {
         ("none", _) => 0,
         ("all", "") => 2,

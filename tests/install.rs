@@ -7,10 +7,12 @@ use std::time::Duration;
 use opentelemetry::trace::{Span as _, TraceContextExt, Tracer};
 use opentelemetry::{Context, global};
 use spanwire::telemetry::{Exporter, MetricsExporter, Telemetry, TelemetryBuilder, Warning};
+use spanwire::timer::monitor;
 use spanwire_testkit::child_process::{is_child, run_alone};
 use spanwire_testkit::receiver::{Receiver, body, text};
 use spanwire_testkit::scrape::scrape_text;
 use tracing::level_filters::LevelFilter;
+use tracing::subscriber::NoSubscriber;
 use tracing_subscriber::Registry;
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -324,5 +326,89 @@ fn exports_make_no_telemetry_of_their_own() {
         assert_eq!((report.spans.exported, report.logs.exported), (3, 3));
         assert!(receiver.logs().iter().all(|log| body(log) == "hello"));
         assert!(receiver.spans().iter().all(|span| span.name == "work"));
+    });
+}
+
+/// A call site of the app's own, which several threads pass.
+fn work(n: i64) {
+    tracing::info_span!("work", n).in_scope(|| {});
+}
+
+#[test]
+fn spans_of_every_thread_are_exported_where_the_app_has_no_subscriber() {
+    let test = "spans_of_every_thread_are_exported_where_the_app_has_no_subscriber";
+    run_alone(test, &[], || {
+        let receiver = Receiver::start();
+        let telemetry = builder().otlp_endpoint(receiver.url()).install().unwrap();
+        let on_a_thread = |run: fn()| std::thread::spawn(run).join().unwrap();
+        // Ours begins on this thread.
+        work(1);
+        monitor("first").time(|| ());
+        let taken_by_init = || tracing::subscriber::set_global_default(Registry::default());
+        // A call site of ours that this thread has passed takes the process's place.
+        on_a_thread(|| monitor("second").time(|| ()));
+        on_a_thread(|| work(2));
+        assert!(taken_by_init().is_err());
+        monitor("third").time(|| ());
+        work(3);
+        telemetry.shutdown(10 * SECOND);
+        let mut names: Vec<_> = receiver.spans().into_iter().map(|it| it.name).collect();
+        names.sort();
+        assert_eq!(names, ["first", "second", "third", "work", "work", "work"]);
+    });
+}
+
+#[test]
+fn a_new_call_site_on_another_thread_makes_our_subscriber_the_processs() {
+    let test = "a_new_call_site_on_another_thread_makes_our_subscriber_the_processs";
+    run_alone(test, &[], || {
+        let receiver = Receiver::start();
+        let telemetry = builder().otlp_endpoint(receiver.url()).install().unwrap();
+        work(1);
+        let other = || {
+            tracing::info_span!("new").in_scope(|| {});
+            work(2);
+        };
+        std::thread::spawn(other).join().unwrap();
+        let report = telemetry.shutdown(10 * SECOND);
+        assert_eq!(report.spans.exported, 3);
+    });
+}
+
+#[test]
+fn after_a_second_our_subscriber_is_the_processs() {
+    let test = "after_a_second_our_subscriber_is_the_processs";
+    run_alone(test, &[], || {
+        let receiver = Receiver::start();
+        let telemetry = builder().otlp_endpoint(receiver.url()).install().unwrap();
+        work(1);
+        let is_ours = || {
+            let here = || tracing::dispatcher::get_default(|it| !it.is::<NoSubscriber>());
+            std::thread::spawn(here).join().unwrap()
+        };
+        assert!(!is_ours());
+        for _ in 0..1_000 {
+            if is_ours() {
+                break;
+            }
+            std::thread::sleep(SECOND / 100);
+        }
+        std::thread::spawn(|| work(2)).join().unwrap();
+        let report = telemetry.shutdown(10 * SECOND);
+        assert_eq!(report.spans.exported, 2);
+    });
+}
+
+#[test]
+fn telemetry_that_ends_at_once_leaves_the_place_to_the_app() {
+    let test = "telemetry_that_ends_at_once_leaves_the_place_to_the_app";
+    run_alone(test, &[], || {
+        let receiver = Receiver::start();
+        let telemetry = builder().otlp_endpoint(receiver.url()).install().unwrap();
+        work(1);
+        telemetry.shutdown(10 * SECOND);
+        tracing::subscriber::set_global_default(Registry::default()).unwrap();
+        assert!(tracing::dispatcher::get_default(|it| it.is::<Registry>()));
+        assert_eq!(receiver.spans().len(), 1);
     });
 }

@@ -8,6 +8,7 @@ use opentelemetry::{Context, KeyValue};
 use tracing::Span;
 use tracing_opentelemetry::OpenTelemetrySpanExt;
 
+use super::span_delivery;
 use super::span_start::{self, SpanStart};
 use super::suppression::is_marked;
 use super::thread_end::is_ending;
@@ -48,6 +49,7 @@ impl SendSpan {
 
     #[cold]
     fn within(parent: Context, queue: &Arc<str>) -> Option<Box<Self>> {
+        span_delivery::next();
         let span = tracing::info_span!(
             target: TARGET,
             // Its parent is set below: a child in `tracing` would keep the pusher's span from being

@@ -10,6 +10,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 /// Relaxed everywhere: it orders nothing, and a span that is missed is followed by others.
 static EXPECTED: AtomicBool = AtomicBool::new(false);
 static ON_MISSING: OnceLock<fn()> = OnceLock::new();
+static IS_ASKED: AtomicBool = AtomicBool::new(false);
+static BEFORE: OnceLock<fn()> = OnceLock::new();
 
 /// From now on, `on_missing` is called for the first span that is missing.
 #[cfg(feature = "otlp")]
@@ -23,6 +25,34 @@ pub(crate) fn expect(on_missing: fn()) {
 #[cfg(feature = "otlp")]
 pub(crate) fn expect_none() {
     EXPECTED.store(false, Ordering::Relaxed);
+}
+
+/// From now on, `before` is called on the thread that is about to make a span of ours.
+#[cfg(feature = "otlp")]
+pub(crate) fn ask_before(before: fn()) {
+    BEFORE.get_or_init(|| before);
+    IS_ASKED.store(true, Ordering::Relaxed);
+}
+
+/// Nobody wants to know.
+#[cfg(feature = "otlp")]
+pub(crate) fn ask_no_more() {
+    IS_ASKED.store(false, Ordering::Relaxed);
+}
+
+/// A span of ours is about to be made on this thread.
+#[inline]
+pub(crate) fn next() {
+    if IS_ASKED.load(Ordering::Relaxed) {
+        ask();
+    }
+}
+
+#[cold]
+fn ask() {
+    if let Some(before) = BEFORE.get() {
+        before();
+    }
 }
 
 /// A span of ours was made on this thread, and none of OpenTelemetry's with it.

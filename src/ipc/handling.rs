@@ -283,6 +283,7 @@ impl Recorder {
 
 /// The span of a message's handler. Its one field is its name.
 fn handler_span(series: &EventSeries, parent: &TraceParent) -> Span {
+    span_delivery::next();
     let span = tracing::info_span!(
         target: "spanwire",
         // Explicitly none: a span of the app's around `receive` is not the message's parent.

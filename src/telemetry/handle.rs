@@ -286,6 +286,9 @@ impl Telemetry {
     fn end(&self, mut running: Components, deadline: Duration) {
         let now = clock::now();
         let until = now.plus(deadline);
+        // On this thread, which may be the one that alone has our subscriber.
+        #[cfg(feature = "otlp")]
+        drop(running.place.take());
         // It writes on a thread of its own, beside the exports.
         #[cfg(feature = "history")]
         let history = self.history.as_ref().map(History::begin_shutdown);

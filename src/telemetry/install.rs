@@ -28,11 +28,12 @@ impl TelemetryBuilder {
     /// Sets everything up for the whole process: the `metrics` recorder, OpenTelemetry's tracer
     /// provider and its propagator, and with the first span the `tracing` subscriber.
     ///
-    /// The place of the subscriber is left to the app until the first span is made: a
-    /// `tracing_subscriber::fmt::init()` that comes before it works, whatever the environment says,
-    /// and panics after it when spans are exported. Where the app's subscriber is in place by then,
-    /// and has no layer of Spanwire's, a warning comes with the first message. With
-    /// [`logs`](Self::logs) the first event takes the place as well.
+    /// The place of the subscriber is left to the app until a second after the first span: a
+    /// `tracing_subscriber::fmt::init()` that comes before, on the thread of that span, works
+    /// whatever the environment says. When spans are exported it panics later, and once another
+    /// thread has had a span. Where the app's subscriber is in place by then, and has no layer of
+    /// Spanwire's, a warning comes with the first message. With [`logs`](Self::logs) the first event
+    /// counts as the first span does.
     ///
     /// A subscriber and a recorder that the process has already stay, with a
     /// [`Warning`](crate::telemetry::Warning): then [`build`](Self::build) gives the parts to add to them. A

@@ -3,15 +3,21 @@
 //! There is one place, and it is given once: `tracing_subscriber::fmt::init` panics where it is
 //! taken. So `install` does not take it, whatever is to be exported: a later `init` of the app's
 //! works with every environment. Where no subscriber came until the first span that we would
-//! export, ours takes the place for that span and for all that follow.
+//! export, ours is in force for that span and for all that follow: at first on that thread alone, so
+//! that an `init` which follows still finds the place free, and after a second, or when another
+//! thread has a span, in the process's place.
 //!
 //! `tracing` tells when that is: it asks every subscriber that there is, in force or not, about each
 //! call site that is reached for the first time. It does so once there are two, and there are: the
 //! one that is to take the place, and the [`Watcher`].
 
+mod first_thread;
+
 use std::collections::HashSet;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread::{self, ThreadId};
+use std::time::Duration;
 
 use tracing::callsite::{Identifier, rebuild_interest_cache};
 use tracing::dispatcher::{self, Dispatch, set_global_default};
@@ -47,10 +53,37 @@ struct Wanted {
     /// `None` once it is in its place or given up.
     subscriber: Mutex<Option<Dispatch>>,
     is_open: AtomicBool,
+    phase: Mutex<Phase>,
+    phase_changed: Condvar,
 }
+
+/// How far our subscriber is on its way to the place.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Phase {
+    /// No span has come.
+    Waiting,
+    /// In force on the thread of the first span alone.
+    Begun(ThreadId),
+    /// That thread makes another subscriber, which may be for the place.
+    Yielded,
+    /// In the place, or given up.
+    Over,
+}
+
+/// How long an app has for its `init` after a span.
+const GRACE: Duration = Duration::from_secs(1);
+
+/// From the making of the app's subscriber until it is in the place: it takes microseconds.
+const YIELD: Duration = Duration::from_millis(200);
 
 /// The one place of the process.
 static WANTED: Mutex<Option<(Arc<Wanted>, Dispatch)>> = Mutex::new(None);
+
+/// Whether the first thread may leave ours, without a lock for those that are not the first.
+///
+/// Relaxed: it leaves with one of its next spans.
+static IS_OVER: AtomicBool = AtomicBool::new(false);
+
 static REPORTER: Mutex<Reporter> = Mutex::new(Reporter::Quiet);
 
 impl Place {
@@ -71,6 +104,8 @@ impl Place {
             // writing, and `take` runs while that lock is held for reading.
             subscriber: Mutex::new(Some(Dispatch::new(subscriber))),
             is_open: AtomicBool::new(false),
+            phase: Mutex::new(Phase::Waiting),
+            phase_changed: Condvar::new(),
         });
         let watcher = Dispatch::new(Watcher {
             wanted: Arc::clone(&wanted),
@@ -94,7 +129,7 @@ impl Place {
 
 impl Drop for Place {
     fn drop(&mut self) {
-        self.0.is_open.store(false, Ordering::Relaxed);
+        self.0.close();
         span_delivery::expect_none();
         // So that call sites no longer ask two subscribers that see nothing.
         give_up();
@@ -113,6 +148,103 @@ impl Wanted {
         }
     }
 
+    /// A span comes on this thread: ours is to be in force for it.
+    fn span_comes(self: &Arc<Self>) {
+        let mut phase = self.phase();
+        match *phase {
+            Phase::Waiting if self.is_open() && first_thread::is_free() => {
+                let Some(subscriber) = self.subscriber().clone() else {
+                    return;
+                };
+                *phase = Phase::Begun(thread::current().id());
+                IS_OVER.store(false, Ordering::Relaxed);
+                drop(phase);
+                first_thread::enter(&subscriber, span_is_next);
+                reporter::own_subscriber_is_in_force(true);
+                let wanted = Arc::clone(self);
+                let later = thread::Builder::new().name("spanwire-subscriber".to_owned());
+                // Without a thread it takes the place now.
+                if later.spawn(move || wanted.take_later()).is_err() {
+                    self.take();
+                }
+            }
+            Phase::Begun(thread) if thread == thread::current().id() => {}
+            Phase::Waiting | Phase::Begun(_) | Phase::Yielded => {
+                drop(phase);
+                self.take();
+            }
+            Phase::Over => {}
+        }
+    }
+
+    /// Somebody makes a subscriber on this thread.
+    fn subscriber_comes(&self) {
+        let mut phase = self.phase();
+        match *phase {
+            Phase::Begun(thread) if thread == thread::current().id() => {
+                *phase = Phase::Yielded;
+                drop(phase);
+                self.phase_changed.notify_all();
+                // Else the thread would keep ours though the app has its own.
+                first_thread::leave();
+                reporter::own_subscriber_is_in_force(false);
+            }
+            // The first thread cannot be made to leave ours from here, so the place is ours.
+            Phase::Begun(_) => {
+                drop(phase);
+                self.take();
+            }
+            Phase::Waiting | Phase::Yielded | Phase::Over => {}
+        }
+    }
+
+    fn take_later(&self) {
+        let phase = self.phase();
+        let wait = |phase, time, is: fn(&Phase) -> bool| {
+            let waited = self
+                .phase_changed
+                .wait_timeout_while(phase, time, |it| is(it));
+            waited.unwrap_or_else(PoisonError::into_inner).0
+        };
+        let phase = wait(phase, GRACE, |phase| matches!(phase, Phase::Begun(_)));
+        let phase = wait(phase, YIELD, |phase| *phase == Phase::Yielded);
+        drop(phase);
+        self.take();
+    }
+
+    /// Telemetry ends.
+    fn close(&self) {
+        let phase = *self.phase();
+        match phase {
+            // The first thread leaves ours below.
+            Phase::Begun(thread) if thread == thread::current().id() => {
+                reporter::own_subscriber_is_in_force(false);
+            }
+            // It cannot be made to from here, and would keep a subscriber of its own.
+            Phase::Begun(_) => {
+                self.take();
+            }
+            Phase::Waiting | Phase::Yielded | Phase::Over => {}
+        }
+        self.is_open.store(false, Ordering::Relaxed);
+        self.over();
+    }
+
+    fn over(&self) {
+        *self.phase() = Phase::Over;
+        IS_OVER.store(true, Ordering::Relaxed);
+        self.phase_changed.notify_all();
+        first_thread::leave();
+    }
+
+    fn is_open(&self) -> bool {
+        self.is_open.load(Ordering::Relaxed)
+    }
+
+    fn phase(&self) -> MutexGuard<'_, Phase> {
+        self.phase.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Takes the place if it is still free. For the first that asks.
     fn take(&self) -> bool {
         // Relaxed: the swap alone decides, and the subscriber is behind a lock.
@@ -125,9 +257,8 @@ impl Wanted {
         // It takes no lock of `tracing`'s registry, so it may be called from `register_callsite`.
         // The app may have been faster.
         let is_ours = set_global_default(subscriber).is_ok();
-        if is_ours {
-            reporter::own_subscriber_is_installed();
-        }
+        reporter::own_subscriber_is_in_force(is_ours);
+        self.over();
         is_ours
     }
 
@@ -135,6 +266,22 @@ impl Wanted {
         self.subscriber
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A span of ours is about to be made: on another thread than the first it takes the place.
+fn span_is_next() {
+    if IS_OVER.load(Ordering::Relaxed) {
+        return first_thread::leave();
+    }
+    if first_thread::is_here() {
+        return;
+    }
+    let place = WANTED.lock().unwrap_or_else(PoisonError::into_inner);
+    let wanted = place.as_ref().map(|(wanted, _)| Arc::clone(wanted));
+    drop(place);
+    if let Some(wanted) = wanted {
+        wanted.span_comes();
     }
 }
 
@@ -212,11 +359,14 @@ impl Subscriber for Watcher {
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         let is_new = known.insert(metadata.callsite());
         drop(known);
+        if !is_new {
+            self.wanted.subscriber_comes();
+        }
         // As ours would answer: `tracing` combines the answers of all, and another one would change
         // what the app's subscriber is asked.
         let interest = Layer::<Registry>::register_callsite(&self.filter, metadata);
         if is_new && !interest.is_never() && self.takes(metadata) {
-            self.wanted.take();
+            self.wanted.span_comes();
         }
         interest
     }
@@ -251,6 +401,8 @@ mod tests {
         let wanted = Wanted {
             subscriber: Mutex::new(Some(Dispatch::new(Registry::default()))),
             is_open: AtomicBool::new(false),
+            phase: Mutex::new(Phase::Over),
+            phase_changed: Condvar::new(),
         };
         wanted.within(|| {
             assert!(dispatcher::get_default(|dispatch| dispatch.is::<Registry>()));

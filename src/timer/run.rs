@@ -336,6 +336,7 @@ fn span_is_missing() {
 
 /// `name` may be one of many; the operation's own is one of few, as in the metrics.
 fn span(name: &str, operation: &str) -> Span {
+    span_delivery::next();
     tracing::info_span!(
         target: TARGET,
         "operation",

@@ -48,17 +48,17 @@ pub(in crate::telemetry) fn one_line(text: &str) -> String {
 }
 
 /// Ours exports and prints nothing.
-static OWN_SUBSCRIBER_IS_INSTALLED: AtomicBool = AtomicBool::new(false);
+static OWN_SUBSCRIBER_IS_IN_FORCE: AtomicBool = AtomicBool::new(false);
 
 #[cfg(feature = "otlp")]
-pub(in crate::telemetry) fn own_subscriber_is_installed() {
+pub(in crate::telemetry) fn own_subscriber_is_in_force(is: bool) {
     // Relaxed: it orders nothing. A warning at that very moment may miss stderr.
-    OWN_SUBSCRIBER_IS_INSTALLED.store(true, Ordering::Relaxed);
+    OWN_SUBSCRIBER_IS_IN_FORCE.store(is, Ordering::Relaxed);
 }
 
 /// Whether the app has a subscriber of its own.
 pub(in crate::telemetry) fn app_listens() -> bool {
     // On this thread: a subscriber that is in force on another one alone does not show the line.
-    !OWN_SUBSCRIBER_IS_INSTALLED.load(Ordering::Relaxed)
+    !OWN_SUBSCRIBER_IS_IN_FORCE.load(Ordering::Relaxed)
         && tracing::dispatcher::get_default(|dispatch| !dispatch.is::<NoSubscriber>())
 }
