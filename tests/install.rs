@@ -359,8 +359,8 @@ fn spans_of_every_thread_are_exported_where_the_app_has_no_subscriber() {
 }
 
 #[test]
-fn a_new_call_site_on_another_thread_makes_our_subscriber_the_processs() {
-    let test = "a_new_call_site_on_another_thread_makes_our_subscriber_the_processs";
+fn a_new_call_site_on_another_thread_gives_ours_the_place() {
+    let test = "a_new_call_site_on_another_thread_gives_ours_the_place";
     run_alone(test, &[], || {
         let receiver = Receiver::start();
         let telemetry = builder().otlp_endpoint(receiver.url()).install().unwrap();
@@ -376,8 +376,8 @@ fn a_new_call_site_on_another_thread_makes_our_subscriber_the_processs() {
 }
 
 #[test]
-fn after_a_second_our_subscriber_is_the_processs() {
-    let test = "after_a_second_our_subscriber_is_the_processs";
+fn after_a_second_our_subscriber_has_the_place() {
+    let test = "after_a_second_our_subscriber_has_the_place";
     run_alone(test, &[], || {
         let receiver = Receiver::start();
         let telemetry = builder().otlp_endpoint(receiver.url()).install().unwrap();
