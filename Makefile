@@ -30,7 +30,7 @@ WITH_DISPLAY := $(if $(or $(DISPLAY),$(WAYLAND_DISPLAY)),,xvfb-run -a -s "-scree
 # The demo keeps its history in the user's folder for states, which is not one for tests.
 test test-stack check-drawing pictures: export XDG_STATE_HOME := $(CURDIR)/target/state
 
-.PHONY: python python-lint python-wheel python-bench python-window
+.PHONY: python python-lint python-wheel python-bench python-window python-window-bench
 .PHONY: core typos versions links msrv api semver pack workflows raise
 .PHONY: help demo demo-tauri plugin up down compose test test-stack fuzz fuzz-smoke check page dashboards licences semconv bench bench-history bench-webview stack stack-down packages fmt clippy features windows doc examples shellcheck
 
@@ -318,6 +318,11 @@ $(PYTHON_WINDOW_VENV)/ready: python/requirements-window.txt
 python-window: $(PYTHON_WINDOW_VENV)/ready ## test the Python package in real windows of pywebview
 	cd python && VIRTUAL_ENV="$(CURDIR)/$(PYTHON_WINDOW_VENV)" "$(CURDIR)/$(PYTHON_WINDOW_VENV)/bin/maturin" develop --quiet --locked
 	cd python && $(WITH_DISPLAY) "$(CURDIR)/$(PYTHON_WINDOW_VENV)/bin/pytest" window_tests $(ARGS)
+
+# Not among `python-window`: it takes minutes, and its figures are of the release profile.
+python-window-bench: $(PYTHON_WINDOW_VENV)/ready ## what observing costs a call of pywebview's, in real windows; ARGS=10 for ten rounds
+	cd python && VIRTUAL_ENV="$(CURDIR)/$(PYTHON_WINDOW_VENV)" "$(CURDIR)/$(PYTHON_WINDOW_VENV)/bin/maturin" develop --quiet --locked --release
+	$(WITH_DISPLAY) $(PYTHON_WINDOW_VENV)/bin/python python/window_tests/cost.py $(ARGS)
 
 python-lint: $(PYTHON_VENV)/ready ## check the Python package: lints of its Rust, types of its Python
 	cd python && cargo clippy --locked --all-targets -- -D warnings

@@ -107,6 +107,7 @@ def _install(webview: Any) -> None:
             if receive is not None and isinstance(param, str):
                 receive(param)
             return
+        observed = window
         # This code reads `hook` once, since `uninstrument` on another thread may set it to None in
         # between.
         seen = hook
@@ -117,6 +118,9 @@ def _install(webview: Any) -> None:
         # Nothing observes any more, and the page does not know it.
         elif func_name == REPORT:
             return
+        if id(observed) in _reporters:
+            # What the observing script put behind the id is not pywebview's.
+            value_id = value_id.partition("|")[0]
         call(window, func_name, param, value_id)
 
     @functools.wraps(load)

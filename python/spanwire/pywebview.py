@@ -263,11 +263,14 @@ class _Seam:
         try:
             return run(*args)
         except Exception as error:
-            # The observer warns once for each kind, since a call that fails does so each time.
-            if what not in self.warned:
-                self.warned.add(what)
-                _log.warning("%s is not observed: %s: %s", what, type(error).__name__, error)
+            self._warn(what, error)
             return None
+
+    def _warn(self, what: str, error: Exception) -> None:
+        # The observer warns once for each kind, since a call that fails does so each time.
+        if what not in self.warned:
+            self.warned.add(what)
+            _log.warning("%s is not observed: %s: %s", what, type(error).__name__, error)
 
     # -- windows
 
@@ -341,9 +344,13 @@ class _Seam:
             return None
         if name in _OWN:
             return window
-        # When Spanwire cannot observe the call, pywebview gets its own window and runs the call
-        # without a span.
-        seen = self._guard("call", self._begin, window, name, param, value_id)
+        try:
+            seen = self._begin(window, name, param, value_id)
+        except Exception as error:
+            # Spanwire cannot observe the call: pywebview gets its own window and runs the call
+            # without a span.
+            self._warn("call", error)
+            return window
         return window if seen is None else seen
 
     def _begin(self, window: Any, name: str, param: Any, value_id: str) -> Optional[_CallWindow]:

@@ -41,16 +41,8 @@
       const call = open.get(id);
       open.delete(id);
       const posted = call?.posted();
-      const callbacks = posted && this._returnValuesCallbacks?.[name];
-      const answer = callbacks?.[id];
-      if (!answer) return callback.call(this, name, params, id);
-      // The host answers to the id that it got, so nothing has to be taken off it there.
-      const long = `${id}|${posted}`;
-      callbacks[long] = (result) => {
-        delete callbacks[long];
-        answer(result);
-      };
-      return callback.call(this, name, params, long);
+      // The host takes it off the id again, which pywebview answers to.
+      return callback.call(this, name, params, posted ? `${id}|${posted}` : id);
     };
   };
   defineProperty(window, "_spanwirePywebview", { value: hook, configurable: true });

@@ -1,4 +1,5 @@
-"""What observing costs a call of pywebview's, run by hand: `cost.py [rounds]`.
+"""What observing costs a call of pywebview's: `cost.py [rounds]`. ``make python-window-bench`` runs it
+in the release profile.
 
 Each round starts an app without and one with `instrument()`, both exporters on, and compares what
 1,000 calls took, one after another: the time that the page saw, and the processor's time of Python and

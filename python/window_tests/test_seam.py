@@ -80,6 +80,28 @@ def test_a_failure_of_ours_is_none_of_the_apps():
     )
 
 
+def test_a_call_is_answered_by_pywebviews_own_id_also_when_nothing_observes_any_more():
+    in_a_process(
+        """
+        import queue, webview, spanwire.pywebview as ours
+        from spanwire import _bridge
+        ours.instrument()
+        class Api:
+            def ping(self, value): return value
+        scripts = queue.Queue()
+        window = webview.create_window("x", html="", js_api=Api())
+        window.evaluate_js = scripts.put
+        ours._seam.evaluate_js = lambda window, script: scripts.put(script)
+        _bridge.reports(window)
+        webview.util.js_bridge_call(window, "ping", [7], "123|1;0.5;0.6")
+        assert '["ping"]["123"]' in scripts.get(timeout=10)
+        ours.uninstrument()
+        webview.util.js_bridge_call(window, "ping", [7], "456|2;0.7;0.8")
+        assert '["ping"]["456"]' in scripts.get(timeout=10)
+        """
+    )
+
+
 def test_wrong_arguments_are_said():
     with pytest.raises(TypeError, match="^name:"), warnings.catch_warnings():
         spanwire.pywebview.instrument(name="main")

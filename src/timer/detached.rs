@@ -2,7 +2,6 @@
 
 use std::borrow::Cow;
 use std::fmt;
-use std::sync::Arc;
 
 use opentelemetry::trace::{Link, Status, TraceContextExt as _, Tracer};
 use opentelemetry::{Context, KeyValue, global};
@@ -59,7 +58,7 @@ impl Monitor<'_> {
     fn begin_detached(
         self,
         parent: &Context,
-        within_span: impl FnOnce(String, Arc<str>, Option<Box<SendSpan>>) -> Context,
+        within_span: impl FnOnce(Cow<'static, str>, &'static str, Option<Box<SendSpan>>) -> Context,
     ) -> DetachedRun {
         if !is_listening() {
             return DetachedRun {
@@ -77,9 +76,9 @@ impl Monitor<'_> {
             // span.
             false => parent.clone(),
             true => {
-                let operation = run.operation().shared_name();
-                let name = name.unwrap_or_else(|| operation.to_string());
-                within_span(name, Arc::clone(operation), message)
+                let operation = run.operation().static_name();
+                let name = name.map_or(Cow::Borrowed(operation), Cow::Owned);
+                within_span(name, operation, message)
             }
         };
         DetachedRun {
@@ -96,8 +95,8 @@ impl Monitor<'_> {
 /// `parent` with a span in it.
 fn within_span<T>(
     tracer: &T,
-    name: String,
-    operation: Arc<str>,
+    name: Cow<'static, str>,
+    operation: &'static str,
     message: Option<Box<SendSpan>>,
     parent: &Context,
 ) -> Context

@@ -79,6 +79,11 @@ impl Operation {
         &self.0.name
     }
 
+    /// The same for spans, which then copy no text.
+    pub(super) fn static_name(&self) -> &'static str {
+        self.0.static_name
+    }
+
     /// How many of it are running, as far as they are measured.
     #[must_use]
     pub fn active(&self) -> u64 {
@@ -179,6 +184,7 @@ impl fmt::Debug for Operation {
 
 struct OperationState {
     name: Arc<str>,
+    static_name: &'static str,
     /// Set at run time, see `set_slow_threshold_of`.
     slow_after: Threshold,
     // The operation keeps this count, not the gauge: setting a gauge costs more, and several
@@ -194,6 +200,8 @@ impl OperationState {
     fn new(name: &Arc<str>) -> Self {
         Self {
             name: Arc::clone(name),
+            // Operations are kept for as long as the process runs anyway, and they are few.
+            static_name: Box::leak(Box::from(&**name)),
             slow_after: Threshold::unset(),
             active: AtomicI64::new(0),
             turns: AtomicU64::new(0),

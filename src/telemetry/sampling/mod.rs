@@ -6,9 +6,10 @@
 //! the SDK's sampler and its processor share. [`usual`] knows how long each name usually takes.
 
 mod counts;
-mod decision_cache;
 mod failures;
 mod fate;
+mod few;
+mod kept_traces;
 mod options;
 mod order;
 mod policy;

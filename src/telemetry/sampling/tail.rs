@@ -11,6 +11,7 @@ use opentelemetry_sdk::trace::{SamplingDecision, SpanData};
 
 use super::counts::Meters;
 use super::fate::{Fate, KeepReason, SpanClass};
+use super::few::Few;
 use super::options::TailSampling;
 use super::policy::Policy;
 use super::traces::{Bounds, Decision, EndedSpan, JoinResult, Room, SweepResult, Traces, Wait};
@@ -53,9 +54,9 @@ pub(crate) struct SamplingConfig {
     pub(crate) attributes_per_span: u32,
 }
 
-/// So many fates are remembered at least for late spans, and twice as many at most: what two
+/// So many kept traces are remembered at least for late spans, and twice as many at most: what two
 /// hash maps of 8,192 places hold, which take 0.3 MB.
-const DECIDED_MIN: usize = 7_000;
+const KEPT_MIN: usize = 7_000;
 /// About so many spans are decided about by an app's thread at a time: it has work of its own.
 const SPANS_IN_PASSING: usize = 32;
 /// And by the batch's, before it lets go of the lock.
@@ -73,7 +74,7 @@ impl Tail {
             spans_held_max: options.spans_held_max,
             traces_held_max: options.traces_held_max,
             spans_per_trace_max: options.spans_per_trace_max,
-            decided_min: DECIDED_MIN,
+            kept_min: KEPT_MIN,
             hold_max: options.hold_max,
             late_wait: options.late_wait,
             failures_per_minute: options.failures_per_minute,
@@ -151,7 +152,8 @@ impl Tail {
     pub(in crate::telemetry) fn ended(&self, mut span: SpanData) {
         // The judgement precedes the lock of the traces: it reads attributes and has a lock of its
         // own.
-        let class = self.judge(&mut span);
+        let now = self.clock.now();
+        let class = self.judge(&mut span, now);
         // It began after its trace was kept, or in a trace that another process keeps.
         if span.span_context.is_sampled() {
             self.batch.push(span);
@@ -160,7 +162,9 @@ impl Tail {
         let (id, is_root) = (span.span_context.trace_id(), is_root(&span));
         // Allocated here, outside the lock.
         let span = Box::new(span);
-        let fate = self.run(|traces, now, out| traces.end(id, class, is_root, span, now, out));
+        let fate = self.run_at(now, |traces, now, out| {
+            traces.end(id, class, is_root, span, now, out)
+        });
         match fate {
             EndedSpan::Held => {}
             EndedSpan::PassedOn(reason, span) => self.batch.push(self.sampled(*span, reason)),
@@ -209,13 +213,12 @@ impl Tail {
 
     /// What the span says of its trace. A span that was slower than usual gets the usual duration
     /// as an attribute, even if its trace is kept for another reason.
-    fn judge(&self, span: &mut SpanData) -> SpanClass {
+    fn judge(&self, span: &mut SpanData, now: Stamp) -> SpanClass {
         let judgement = self.policy.judge(span);
         let class = judgement.class;
         let (Some(usual), Some((name, took))) = (&self.usual, judgement.comparable) else {
             return class;
         };
-        let now = self.clock.now();
         let usual = usual
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
@@ -262,10 +265,18 @@ impl Tail {
     /// Runs `f` on the traces, decides a little of what is due, and passes on what was decided.
     fn run<R>(
         &self,
-        f: impl FnOnce(&mut Traces<Box<SpanData>>, Stamp, &mut Vec<Decision<Box<SpanData>>>) -> R,
+        f: impl FnOnce(&mut Traces<Box<SpanData>>, Stamp, &mut Few<Decision<Box<SpanData>>>) -> R,
     ) -> R {
-        let now = self.clock.now();
-        let mut out = Vec::new();
+        self.run_at(self.clock.now(), f)
+    }
+
+    /// The same for who has just read the time.
+    fn run_at<R>(
+        &self,
+        now: Stamp,
+        f: impl FnOnce(&mut Traces<Box<SpanData>>, Stamp, &mut Few<Decision<Box<SpanData>>>) -> R,
+    ) -> R {
+        let mut out = Few::new();
         let mut traces = self.traces();
         let result = f(&mut traces, now, &mut out);
         // Two comparisons; most calls find nothing.
@@ -278,7 +289,7 @@ impl Tail {
         result
     }
 
-    fn pass_on(&self, decisions: Vec<Decision<Box<SpanData>>>) {
+    fn pass_on(&self, decisions: Few<Decision<Box<SpanData>>>) {
         for Decision { fate, spans } in decisions {
             if let Fate::Kept(reason) = fate {
                 for span in spans {
@@ -360,7 +371,7 @@ impl Source for Tail {
         // ends.
         let now = self.clock.now();
         loop {
-            let mut out = Vec::new();
+            let mut out = Few::new();
             let room = self.room();
             // In rounds, so that app threads get the lock in between.
             let left = self

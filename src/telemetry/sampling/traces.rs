@@ -9,9 +9,10 @@ use std::time::Duration;
 use opentelemetry::TraceId;
 
 use super::counts::Counts;
-use super::decision_cache::DecisionCache;
 use super::failures::Failures;
 use super::fate::{DropReason, EarlyReason, Fate, KeepReason, SpanClass};
+use super::few::Few;
+use super::kept_traces::KeptTraces;
 use super::order::Order;
 use crate::clock::Stamp;
 use crate::instrument::rate_limit::RateLimit;
@@ -23,8 +24,8 @@ pub(super) struct Bounds {
     pub(super) spans_held_max: usize,
     pub(super) traces_held_max: usize,
     pub(super) spans_per_trace_max: usize,
-    /// How many fates are remembered at least.
-    pub(super) decided_min: usize,
+    /// How many of those that are kept are remembered at least.
+    pub(super) kept_min: usize,
     pub(super) hold_max: Duration,
     pub(super) late_wait: Duration,
     /// How many traces a minute are kept that failed in one way.
@@ -33,7 +34,7 @@ pub(super) struct Bounds {
     pub(super) slower_per_minute: u32,
 }
 
-/// The traces that are held, their spans `S`, and what was decided about earlier ones.
+/// The traces that are held, their spans `S`, and which of the earlier ones are kept.
 #[derive(Debug)]
 pub(super) struct Traces<S> {
     bounds: Bounds,
@@ -53,7 +54,7 @@ pub(super) struct Traces<S> {
     /// Those of which no span is open, in the order in which that came to be.
     complete: Order,
     spans_held: usize,
-    decided: DecisionCache,
+    kept: KeptTraces,
     counts: Counts,
     is_closed: bool,
 }
@@ -68,14 +69,14 @@ struct Trace<S> {
     complete_at: Stamp,
     open: u32,
     class: SpanClass,
-    spans: Vec<S>,
+    spans: Few<S>,
 }
 
 /// A trace that was decided, and what it held.
 #[derive(Debug)]
 pub(super) struct Decision<S> {
     pub(super) fate: Fate,
-    pub(super) spans: Vec<S>,
+    pub(super) spans: Few<S>,
 }
 
 /// What becomes of a span that ends.
@@ -146,7 +147,7 @@ impl<S> Traces<S> {
             holding: Order::new(),
             complete: Order::new(),
             spans_held: 0,
-            decided: DecisionCache::new(bounds.decided_min),
+            kept: KeptTraces::new(bounds.kept_min),
             counts: Counts::default(),
             is_closed: false,
         }
@@ -164,7 +165,7 @@ impl<S> Traces<S> {
         id: TraceId,
         slow_after: Duration,
         now: Stamp,
-        out: &mut Vec<Decision<S>>,
+        out: &mut Few<Decision<S>>,
     ) -> bool {
         if self.is_closed {
             return false;
@@ -172,7 +173,9 @@ impl<S> Traces<S> {
         if self.held.len() >= self.bounds.traces_held_max {
             // A complete trace first, since it loses nothing by it but the wait for late spans.
             let oldest = self.complete.first().or(self.begun.first());
-            out.extend(oldest.map(|slot| self.decide(slot, Some(EarlyReason::TracesFull), now)));
+            if let Some(slot) = oldest {
+                out.push(self.decide(slot, Some(EarlyReason::TracesFull), now));
+            }
         }
         let trace = Trace {
             id,
@@ -181,7 +184,7 @@ impl<S> Traces<S> {
             complete_at: Stamp::NONE,
             open: 1,
             class: SpanClass::Fine,
-            spans: Vec::new(),
+            spans: Few::new(),
         };
         let slot = match self.free.pop() {
             Some(slot) => {
@@ -201,9 +204,9 @@ impl<S> Traces<S> {
     /// A span begins within a trace that began before.
     pub(super) fn join(&mut self, id: TraceId) -> JoinResult {
         let Some(&slot) = self.held.get(&id) else {
-            return match self.decided.recall(id) {
-                Some(Fate::Kept(_)) => JoinResult::Kept,
-                Some(Fate::Dropped) | None => JoinResult::Dropped,
+            return match self.kept.recall(id) {
+                Some(_) => JoinResult::Kept,
+                None => JoinResult::Dropped,
             };
         };
         let trace = &mut self.slots[slot as usize];
@@ -223,12 +226,12 @@ impl<S> Traces<S> {
         is_root: bool,
         span: S,
         now: Stamp,
-        out: &mut Vec<Decision<S>>,
+        out: &mut Few<Decision<S>>,
     ) -> EndedSpan<S> {
         let Some(&slot) = self.held.get(&id) else {
-            return match self.decided.recall(id) {
-                Some(Fate::Kept(reason)) => EndedSpan::PassedOn(reason, span),
-                Some(Fate::Dropped) | None => {
+            return match self.kept.recall(id) {
+                Some(reason) => EndedSpan::PassedOn(reason, span),
+                None => {
                     self.counts.lose(DropReason::Late, 1);
                     EndedSpan::Dropped(span)
                 }
@@ -302,7 +305,7 @@ impl<S> Traces<S> {
         wait: Wait,
         mut room: Room,
         spans_most: usize,
-        out: &mut Vec<Decision<S>>,
+        out: &mut Few<Decision<S>>,
     ) -> SweepResult {
         let wait = match wait {
             Wait::Late => self.bounds.late_wait,
@@ -340,10 +343,10 @@ impl<S> Traces<S> {
     }
 
     /// Decides everything as far as it is known. Nothing is held from then on.
-    pub(super) fn close(&mut self, now: Stamp) -> Vec<Decision<S>> {
+    pub(super) fn close(&mut self, now: Stamp) -> Few<Decision<S>> {
         // Spans that begin later are not recorded, as nothing would decide about them.
         self.is_closed = true;
-        let mut out = Vec::with_capacity(self.held.len());
+        let mut out = Few::new();
         while let Some(slot) = self.begun.first() {
             out.push(self.decide(slot, Some(EarlyReason::Shutdown), now));
         }
@@ -352,10 +355,10 @@ impl<S> Traces<S> {
 
     /// Decides or deletes every trace that is held, and holds those that begin later. A deleted
     /// trace is not sampled out, so it is not counted as that.
-    pub(super) fn settle(&mut self, now: Stamp, pending: Pending) -> Vec<Decision<S>> {
+    pub(super) fn settle(&mut self, now: Stamp, pending: Pending) -> Few<Decision<S>> {
         // This function sets the counts aside, since `decide_as` counts each trace as dropped.
         let counts = self.counts.clone();
-        let mut out = Vec::with_capacity(self.held.len());
+        let mut out = Few::new();
         while let Some(slot) = self.begun.first() {
             out.push(match pending {
                 Pending::Keep => self.decide(slot, None, now),
@@ -446,7 +449,10 @@ impl<S> Traces<S> {
             self.complete.remove(slot);
         }
         self.spans_held -= spans.len();
-        self.decided.remember(id, fate);
+        // One that was dropped and one that is not known are the same to whoever asks.
+        if let Fate::Kept(reason) = fate {
+            self.kept.remember(id, reason);
+        }
         self.counts.decide(fate, loss, spans.len());
         Decision { fate, spans }
     }

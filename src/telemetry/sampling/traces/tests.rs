@@ -13,7 +13,7 @@ const BOUNDS: Bounds = Bounds {
     spans_held_max: 6,
     traces_held_max: 4,
     spans_per_trace_max: 4,
-    decided_min: 2,
+    kept_min: 2,
     hold_max: Duration::from_secs(30),
     late_wait: Duration::from_millis(100),
     failures_per_minute: u32::MAX,
@@ -54,7 +54,7 @@ fn check(rate: u32, script: &str, expected: Expect) {
         let now = clock.now();
         let (verb, name) = (words.next().unwrap(), words.next().unwrap_or_default());
         let how = words.next().unwrap_or_default();
-        let mut out = Vec::new();
+        let mut out = Few::new();
         let mut told = String::new();
         match verb {
             "begin" => {
@@ -99,6 +99,7 @@ fn check(rate: u32, script: &str, expected: Expect) {
         }
         let at = now.since(began).as_millis();
         for Decision { fate, spans } in out {
+            let spans: Vec<_> = spans.into_iter().collect();
             writeln!(text, "{at}ms {fate:?}: {}", spans.join(" ")).unwrap();
         }
         if !told.is_empty() {
@@ -221,6 +222,16 @@ fn late_spans_follow_the_decision_as_long_as_it_is_remembered() {
          end e
          +100 sweep
          end a failed
+         begin c
+         end c failed
+         begin d
+         end d failed
+         begin e
+         end e failed
+         begin f
+         end f failed
+         +100 sweep
+         end a failed
          join a",
         expect![[r#"
             100ms Kept(Error): a1
@@ -232,9 +243,14 @@ fn late_spans_follow_the_decision_as_long_as_it_is_remembered() {
             200ms Dropped: c1
             200ms Dropped: d1
             200ms Dropped: e1
-            200ms Dropped("a3")
-            200ms a joins: Dropped
-            holds (0, 0), Counts { kept: [1, 0, 0, 0, 0], dropped: [4, 0, 0, 0, 0], early: [0, 0, 0, 0], lost: [4, 0, 0, 0, 2] }
+            200ms PassedOn(Error, "a3")
+            300ms Kept(Error): c2
+            300ms Kept(Error): d2
+            300ms Kept(Error): e2
+            300ms Kept(Error): f1
+            300ms Dropped("a4")
+            300ms a joins: Dropped
+            holds (0, 0), Counts { kept: [5, 0, 0, 0, 0], dropped: [4, 0, 0, 0, 0], early: [0, 0, 0, 0], lost: [4, 0, 0, 0, 2] }
         "#]],
     );
 }
@@ -244,7 +260,7 @@ fn what_is_asked_for_again_and_again_is_not_forgotten() {
     let clock = FakeTime::start().clock();
     let now = clock.now();
     let mut traces = Traces::<&str>::new(BOUNDS, 1);
-    let mut out = Vec::new();
+    let mut out = Few::new();
     let long = id("z");
     assert!(traces.begin(long, ms(100), now, &mut out));
     assert_eq!(traces.join(long), JoinResult::Held);
@@ -252,7 +268,11 @@ fn what_is_asked_for_again_and_again_is_not_forgotten() {
     assert_eq!(fate, EndedSpan::Held);
     // Four others more, and the first to begin has to go.
     for other in 1..=20_u128 {
-        traces.begin(other.into(), ms(100), now, &mut out);
+        let id = other.into();
+        traces.begin(id, ms(100), now, &mut out);
+        assert_eq!(traces.join(id), JoinResult::Held);
+        // It is kept as well, since a trace that is dropped takes no place.
+        traces.end(id, failed("save"), false, "failed", now, &mut out);
         if other >= 4 {
             assert_eq!(traces.join(long), JoinResult::Kept, "after {other}");
         }

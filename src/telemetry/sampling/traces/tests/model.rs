@@ -32,11 +32,11 @@ fn step() -> impl Strategy<Value = Step> {
 
 fn bounds() -> impl Strategy<Value = Bounds> {
     (1_usize..8, 1_usize..6, 1_usize..5, 1_usize..40).prop_map(
-        |(spans_held_max, traces_held_max, spans_per_trace_max, decided_min)| Bounds {
+        |(spans_held_max, traces_held_max, spans_per_trace_max, kept_min)| Bounds {
             spans_held_max,
             traces_held_max,
             spans_per_trace_max,
-            decided_min,
+            kept_min,
             hold_max: ms(300),
             late_wait: ms(30),
             failures_per_minute: u32::MAX,
@@ -74,7 +74,7 @@ struct Model {
 impl Model {
     fn apply(&mut self, step: &Step) {
         let now = self.clock.now();
-        let mut out = Vec::new();
+        let mut out = Few::new();
         let mut ending = None;
         match step {
             Step::Begin(slow_after) => {
@@ -134,10 +134,11 @@ impl Model {
     }
 
     /// Compares what came out with what must have.
-    fn settle(&mut self, out: Vec<Decision<Span>>, ending: Option<(usize, EndedSpan<Span>)>) {
+    fn settle(&mut self, out: Few<Decision<Span>>, ending: Option<(usize, EndedSpan<Span>)>) {
         let now = self.clock.now();
         let mut decisions = out.len();
         for Decision { fate, spans } in out {
+            let spans: Vec<_> = spans.into_iter().collect();
             for span in &spans {
                 assert_eq!(span.1, spans[0].1, "of one trace");
             }
@@ -155,7 +156,7 @@ impl Model {
             }
             decisions -= 1;
             // The youngest are remembered; more than fit may have been decided at once.
-            let fate = self.traces.decided.get(expected.id);
+            let fate = self.traces.kept.get(expected.id).map(Fate::Kept);
             let is_early = expected.open > 0;
             self.early += u64::from(is_early);
             let kept = match expected.worst {
@@ -285,7 +286,7 @@ proptest! {
             spans_held_max: 1_000,
             traces_held_max: 1_000,
             spans_per_trace_max: 1_000,
-            decided_min: 1_000,
+            kept_min: 1_000,
             hold_max: Duration::from_secs(3_600),
             late_wait: ms(30),
             failures_per_minute: u32::MAX,
@@ -293,7 +294,7 @@ proptest! {
         };
         let time = FakeTime::start();
         let mut traces = Traces::new(bounds, rate);
-        let mut out = Vec::new();
+        let mut out = Few::new();
         // Every span that is open, by its trace; a trace is left alone once it is complete.
         let mut open: Vec<usize> = Vec::new();
         let mut worst: Vec<SpanClass> = Vec::new();
@@ -329,13 +330,14 @@ proptest! {
                 Step::Join(_) | Step::End(..) => {}
             }
         }
+        let mut out: Vec<_> = out.into_iter().collect();
         out.extend(traces.close(time.clock().now()));
         prop_assert_eq!(out.len(), worst.len());
         let spans: usize = out.iter().map(|decision| decision.spans.len()).sum();
         prop_assert_eq!(spans, ended);
         for Decision { fate, spans } in out {
-            let Some((_, trace, _)) = spans.first() else { continue };
-            let expected = match worst[*trace] {
+            let Some((_, trace, _)) = spans.into_iter().next() else { continue };
+            let expected = match worst[trace] {
                 SpanClass::Failed(_) => Fate::Kept(KeepReason::Error),
                 SpanClass::Slow => Fate::Kept(KeepReason::Slow),
                 SpanClass::Startup => Fate::Kept(KeepReason::Startup),
