@@ -215,12 +215,15 @@ fn an_event_of_a_channel_is_recorded_later_as_of_its_time_and_within_its_callers
         ];
         assert_eq!(capture.counter("spanwire.ipc.messages", &sent), 3);
     };
-    check(scenario, expect![[r#"
+    check(
+        scenario,
+        expect![[r#"
         send progress producer 0..0 dequeued@0 dispatched@0
         save server
           send progress producer 10..10 dequeued@10 dispatched@10
         send progress producer 45..45 dequeued@45 dispatched@45
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
