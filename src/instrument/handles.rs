@@ -13,6 +13,7 @@ use metrics::{Counter, Gauge, Histogram, Key, Label, Level, Metadata, Unit};
 
 #[cfg(any(feature = "prometheus", feature = "otlp"))]
 use super::fresh_thread::on_fresh_thread;
+use super::later;
 use crate::semconv::{Instrument, Metric};
 
 /// The recorder in force on this thread, told apart by its address; `None` when there is none.
@@ -350,6 +351,8 @@ pub(crate) fn publish_own() {
 }
 
 fn publish_where(wanted: impl Fn(PublishScope) -> bool) {
+    // Counts that were left for a moment later belong to the totals.
+    later::finish();
     let sources = SOURCES.lock().unwrap_or_else(PoisonError::into_inner);
     let due: Vec<Arc<dyn Publish>> = sources
         .iter()

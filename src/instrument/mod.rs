@@ -11,6 +11,7 @@ pub(crate) mod event_name;
 #[cfg(any(feature = "prometheus", feature = "otlp"))]
 pub(crate) mod fresh_thread;
 pub(crate) mod handles;
+pub(crate) mod later;
 pub(crate) mod open_work;
 pub(crate) mod page_snapshots;
 pub(crate) mod page_spans;

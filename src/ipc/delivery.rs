@@ -1,6 +1,6 @@
 //! A message to the page on its way: its span, and what is recorded when it ends.
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use opentelemetry::trace::{Span, SpanBuilder, SpanKind, Tracer};
 
@@ -10,6 +10,7 @@ use super::series::{EventSeries, Outcome};
 use super::spans::names::Verb;
 use super::spans::parent::TraceParent;
 use super::spans::timed::{ParentSpan, TimedSpan, attributes, count};
+use super::spans::tracer::TracerRef;
 use crate::clock::Stamp;
 use crate::instrument::call_site::CallSite;
 use crate::instrument::record_sink::{self, Record, RecordKind, Stages};
@@ -20,6 +21,15 @@ use crate::semconv::{self, ErrorType};
 pub(super) enum OutboundKind {
     Event,
     Reply,
+}
+
+/// A message to the page that is about to have a span.
+struct Leaving<'a> {
+    kind: OutboundKind,
+    series: &'a EventSeries,
+    size: usize,
+    parent: &'a TraceParent,
+    site: Option<CallSite>,
 }
 
 /// The stages that a message to the page went through.
@@ -119,6 +129,52 @@ impl Recorder {
         // The delivery reads both clocks once, and counts all later times of the span from this
         // pair.
         let (now, wall) = self.clock.now_and_wall();
+        let message = Leaving {
+            kind,
+            series,
+            size,
+            parent,
+            site,
+        };
+        (now, self.start_span(tracer, &message, now, wall))
+    }
+
+    /// The span of an event that was handed over at `at`, which is past; none where it has none.
+    pub(super) fn event_span(
+        &self,
+        series: &EventSeries,
+        size: usize,
+        parent: &TraceParent,
+        at: Stamp,
+    ) -> Option<Box<TimedSpan>> {
+        if matches!(parent, TraceParent::Suppressed) {
+            return None;
+        }
+        let tracer = self.tracer.tracer(&self.clock)?;
+        let message = Leaving {
+            kind: OutboundKind::Event,
+            series,
+            size,
+            parent,
+            site: None,
+        };
+        self.start_span(tracer, &message, at, self.clock.wall(at))
+    }
+
+    fn start_span(
+        &self,
+        tracer: TracerRef<'_>,
+        message: &Leaving<'_>,
+        now: Stamp,
+        wall: SystemTime,
+    ) -> Option<Box<TimedSpan>> {
+        let &Leaving {
+            kind,
+            series,
+            size,
+            parent,
+            site,
+        } = message;
         let (verb, span_kind) = match kind {
             OutboundKind::Reply => (Verb::Reply, SpanKind::Internal),
             OutboundKind::Event => (Verb::Send, SpanKind::Producer),
@@ -128,13 +184,13 @@ impl Recorder {
             // Behind the look for a tracer, so that only spans that could have been made count as
             // skipped.
             self.series.span_skipped(Direction::Outbound);
-            return (now, None);
+            return None;
         }
         let names = series.names();
         let span = SpanBuilder::from_name(names.span(verb))
             .with_kind(span_kind)
             .with_start_time(wall);
-        let span = tracer
+        tracer
             .start(parent.context(), span)
             .filter(|span| span.is_recording())
             .map(|span| {
@@ -148,8 +204,7 @@ impl Recorder {
                     span.set_attribute(semconv::CODE_LINE_NUMBER, site.line());
                 }
                 Box::new(span)
-            });
-        (now, span)
+            })
     }
 
     /// Records the end of a message that had been accepted.

@@ -32,6 +32,7 @@ use crate::clock;
 #[cfg(feature = "history")]
 use crate::history::History;
 use crate::instrument::caught_panic::catch_panic;
+use crate::instrument::later;
 use crate::semconv::EVENT_CONFIGURATION_WARNING;
 use crate::startup;
 #[cfg(feature = "system")]
@@ -230,6 +231,8 @@ impl Telemetry {
     /// [`FlushError::Paused`] while telemetry is paused.
     #[cfg(feature = "otlp")]
     pub fn flush(&self, deadline: Duration) -> Result<(), FlushError> {
+        // Before the lock: what it does is the app's code in the end.
+        later::finish();
         // The provider is cloned, so that the lock is not held while the flush waits.
         let meter = match &*self.state() {
             State::Running(running) => running.providers.meter.clone(),
@@ -284,6 +287,7 @@ impl Telemetry {
         expect(unused_mut, reason = "what ends step by step is not built in")
     )]
     fn end(&self, mut running: Components, deadline: Duration) {
+        later::finish();
         let now = clock::now();
         let until = now.plus(deadline);
         // On this thread, which may be the one that alone has our subscriber.

@@ -15,6 +15,7 @@ use super::handle::Telemetry;
 use crate::history::History;
 use crate::instrument::caught_panic::catch_panic;
 use crate::instrument::handles::publish;
+use crate::instrument::later;
 #[cfg(feature = "history")]
 use crate::semconv::{EVENT_CONFIGURATION_WARNING, EVENT_HISTORY_FAILED};
 
@@ -44,6 +45,8 @@ impl Telemetry {
         // the file.
         let turn = self.consent.turn();
         if !self.is_paused() {
+            // What happened before the pause, and was left for a moment later.
+            later::finish();
             // Totals that otherwise reach their counters only when an exporter or a scrape reads.
             Self::publish();
         }

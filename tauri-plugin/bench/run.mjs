@@ -64,6 +64,8 @@ const FIGURES = {
   "invoke, CPU µs: app": (report) => report.invokes.host,
   "page": (report) => report.invokes.page,
   "`emit`, p50 µs: 500/s": (report) => report.paced.result.p50,
+  // A busy machine makes the clock of one event a matter of who runs when. The pauses are in it.
+  "CPU µs of its thread": (report) => report.paced.result.processor,
   "flood": (report) => report.flood.result.p50,
   "CPU of 5 s idle, ms": (report) => (report.idle.host + report.idle.page) / 1000,
 };
@@ -85,13 +87,14 @@ console.log(`|---${"|---".repeat(Object.keys(FIGURES).length)}|`);
 WAYS.forEach(({ name }, at) => console.log(`| ${name} | ${figures[at].map((one) => one.toFixed(1)).join(" | ")} |`));
 console.log(`${rounds} rounds, medians; the plugin sent ${Math.round(received / 1024)} KiB of traces`);
 
-const [[p50, host, page, paced, flood, idle], ours] = figures;
+const [[p50, host, page, paced, processor, flood, idle], ours] = figures;
 const targets = [
   [`invoke, p50: ${(ours[0] / p50).toFixed(2)} times plain Tauri's`, ours[0] <= 1.1 * p50, "1.10 times"],
   [`invoke, CPU: ${(ours[1] + ours[2] - host - page).toFixed(1)} µs more`, ours[1] + ours[2] <= host + page + 30, "30 µs"],
   [`emit at 500/s: ${(ours[3] - paced).toFixed(1)} µs more`, ours[3] <= paced + 2, "2 µs"],
-  [`emit in a flood: ${(ours[4] - flood).toFixed(1)} µs more`, ours[4] <= flood + 2, "2 µs"],
-  [`idle: ${(ours[5] - idle).toFixed(0)} ms more`, ours[5] <= idle + 10, "10 ms of 5 s, which is a tick of the clock"],
+  [`emit at 500/s, CPU: ${(ours[4] - processor).toFixed(1)} µs more`, ours[4] <= processor + 2, "2 µs"],
+  [`emit in a flood: ${(ours[5] - flood).toFixed(1)} µs more`, ours[5] <= flood + 2, "2 µs"],
+  [`idle: ${(ours[6] - idle).toFixed(0)} ms more`, ours[6] <= idle + 10, "10 ms of 5 s, which is a tick of the clock"],
 ];
 for (const [text, holds, target] of targets) {
   console.log(`${holds ? "ok    " : "MISSED"} ${text} (target: at most ${target})`);

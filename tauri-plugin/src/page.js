@@ -9,6 +9,7 @@
   if (!internals || typeof fetch !== "function") {
     return;
   }
+  const { set, delete: remove } = Headers.prototype;
   const place = internals.convertFileSrc("", "ipc");
   const addressOf = (command) => internals.convertFileSrc(command, "ipc");
   const reports = addressOf("plugin:spanwire|report");
@@ -26,13 +27,37 @@
     });
   });
 
+  /** The header that says when the page made a call. The plugin takes it out. */
+  const CALL = "Spanwire-Call";
+
   /** The call that `invoke` began, for the request that it makes at once. */
   let invoked;
 
-  const withCall = (init, call) => {
+  /** Makes the request with what is said of its call. */
+  const request = (self, input, init, call) => {
+    const { headers } = init;
+    // An empty text says nothing of the call.
+    let said = "";
+    try {
+      said = call.posted();
+      // `fetch` reads the list before it returns, so no copy is needed. This throws where it is no list
+      // of the engine's, as Tauri's is.
+      Reflect.apply(set, headers, [CALL, said]);
+    } catch {
+      return Reflect.apply(fetch, self, [input, withCall(init, said)]);
+    }
+    try {
+      return Reflect.apply(fetch, self, [input, init]);
+    } finally {
+      // The list may be the page's own, which sends it elsewhere too.
+      Reflect.apply(remove, headers, [CALL]);
+    }
+  };
+
+  const withCall = (init, said) => {
     try {
       const headers = new Headers(init.headers);
-      headers.set("Spanwire-Call", call.posted());
+      Reflect.apply(set, headers, [CALL, said]);
       return { ...init, headers };
     } catch {
       // `fetch` itself says what is wrong with the headers.
@@ -62,7 +87,7 @@
     if (input === listens) {
       listening(init.body);
     }
-    const send = (call) => Reflect.apply(fetch, this, [input, withCall(init, call)]);
+    const send = (call) => request(this, input, init, call);
     const call = invoked;
     invoked = undefined;
     return call ? send(call) : page.call(send);

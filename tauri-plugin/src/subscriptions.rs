@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
+use std::sync::OnceLock;
 
 use spanwire::ipc::observe::Observer;
 use tauri::{Event, EventId, EventTarget, Listener, Manager, Runtime, Webview};
@@ -88,8 +89,13 @@ fn listen_as<R: Runtime>(
 ) -> Option<EventId> {
     let app = webview.app_handle();
     let name = event.clone();
+    // Made with the first event, as a series is the app's to make: a page may listen to any name.
+    let stream = OnceLock::new();
     // Tauri calls this on the thread that emits, with its table of listeners locked.
-    let count = move |event: Event| observer.send(&name, event.payload().len()).handed_over();
+    let count = move |event: Event| {
+        let stream = stream.get_or_init(|| observer.channel(&name));
+        stream.event(event.payload().len());
+    };
     Some(match target {
         EventTarget::Any => app.listen_any(event, count),
         EventTarget::App => app.listen(event, count),

@@ -193,6 +193,40 @@ fn a_layer_that_does_not_know_who_sends_names_no_place() {
 }
 
 #[test]
+fn an_event_of_a_channel_is_recorded_later_as_of_its_time_and_within_its_callers_span() {
+    let scenario = |observer: &Observer, capture: &Capture| {
+        // Another thread records by the handles that this one registers.
+        observer.send("progress", 5).handed_over();
+        let channel = observer.channel("progress");
+        wait(capture, 10);
+        let mut handling = observer.call("save").begin();
+        handling.in_scope(|| channel.event(7));
+        wait(capture, 5);
+        handling.end(Ok(()));
+        wait(capture, 30);
+        channel.event(9);
+        wait(capture, 30);
+        let metrics = observer.metrics();
+        assert_eq!((metrics.messages_sent, metrics.messages_open), (3, 0));
+        let sent = [
+            ("spanwire.ipc.event", "progress"),
+            ("spanwire.ipc.direction", "outbound"),
+            ("spanwire.outcome", "ok"),
+        ];
+        assert_eq!(capture.counter("spanwire.ipc.messages", &sent), 3);
+    };
+    check(
+        scenario,
+        expect![[r#"
+        send progress producer 0..0 dequeued@0 dispatched@0
+        save server
+          send progress producer 10..10 dequeued@10 dispatched@10
+        send progress producer 45..45 dequeued@45 dispatched@45
+    "#]],
+    );
+}
+
+#[test]
 fn what_is_observed_is_recorded_under_the_wires_names() {
     let capture = Capture::new();
     capture.run(|| {

@@ -4,15 +4,18 @@ use std::fmt;
 use std::sync::Arc;
 
 use super::shared::Shared;
+use crate::instrument::later::later;
+use crate::instrument::record_sink;
 use crate::ipc::protocol::direction::Direction;
 use crate::ipc::series::EventSeries;
+use crate::ipc::spans::parent::TraceParent;
 use crate::semconv::ErrorType;
 
 /// A stream of messages to the page under one name; made by
 /// [`Observer::channel`](super::Observer::channel).
 ///
 /// Its messages are counted and measured as events to the page, and have no spans: a stream is
-/// dense. Send a message with [`Observer::send`](super::Observer::send) to trace it.
+/// dense. [`event`](Self::event) and [`Observer::send`](super::Observer::send) trace a message.
 #[derive(Clone)]
 pub struct Channel {
     shared: Arc<Shared>,
@@ -33,6 +36,28 @@ impl Channel {
         recorder.stats.sent(Ok(()), None);
         self.series.size(Direction::Outbound, bytes);
         self.series.sent(Ok(()), None);
+    }
+
+    /// An event of `bytes` was handed to the webview here and now, within the span that is current, and
+    /// nothing will say whether the page took it.
+    ///
+    /// It is recorded as one that [`Observer::send`](super::Observer::send) begins and
+    /// [`Delivery::handed_over`](super::Delivery::handed_over) ends, with a span, and costs the caller
+    /// a fraction of it: it is recorded some 20 ms later, on another thread, with this moment as its
+    /// time. A reader of metrics, `Telemetry::flush`, `pause` and `shutdown`, and
+    /// [`Observer::set_page_state`](super::Observer::set_page_state) wait for what is still to be
+    /// recorded. Where more than 1,024 events wait, or a history is kept, the caller records it.
+    pub fn event(&self, bytes: usize) {
+        let at = self.shared.recorder.clock.now();
+        let parent = TraceParent::current();
+        let (shared, series) = (Arc::clone(&self.shared), Arc::clone(&self.series));
+        let record = move || shared.event_left(&series, bytes, &parent, at);
+        if record_sink::is_on() {
+            // A record of the history tells of its thread.
+            record();
+        } else {
+            later(record);
+        }
     }
 
     /// A message did not reach the page.

@@ -11,6 +11,7 @@ use super::inbound::Inbound;
 use super::shared::Shared;
 use super::wake::Wake;
 use crate::instrument::call_site::CallSite;
+use crate::instrument::later;
 use crate::ipc::delivery::OutboundKind;
 use crate::ipc::handling::InboundKind;
 use crate::ipc::page_state::PageState;
@@ -82,6 +83,8 @@ impl Observer {
     /// A page with a [`PageScript`](super::PageScript) says itself that it is there, and that it goes
     /// away; it cannot say that it crashed.
     pub fn set_page_state(&self, state: PageState) {
+        // Events that came before belong to the page that was there.
+        later::finish();
         let now = self.0.recorder.clock.now();
         // The guard ends with this statement: `apply` ends spans, which is the app's code.
         let change = self.0.page().set_state(state, now);
@@ -151,6 +154,7 @@ impl Observer {
     /// `peak_queue_length` is the most messages to the page that were open at once.
     #[must_use]
     pub fn metrics(&self) -> IpcMetrics {
+        later::finish();
         let recorder = &self.0.recorder;
         recorder.stats.snapshot(self.0.open_max(), &recorder.clock)
     }

@@ -2,6 +2,7 @@
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::time::Duration;
 
 use super::awaited::{Ended, Left};
 use super::heartbeat::Heartbeat;
@@ -15,10 +16,12 @@ use crate::instrument::handles::{self, GaugeSums, Publish};
 use crate::instrument::page_snapshots::{self, HasPage, PageSnapshot};
 use crate::instrument::record_sink::CallDetails;
 use crate::ipc::call_series::OpenCalls;
+use crate::ipc::delivery::{Delivery, DeliveryTiming, OutboundKind};
 use crate::ipc::open_call::OpenCall;
 use crate::ipc::page_load::PageLoad;
 use crate::ipc::recorder::{Recorder, RecorderSettings};
 use crate::ipc::series::{EventSeries, InFlight, Outcome};
+use crate::ipc::spans::parent::TraceParent;
 use crate::ipc::spans::timed::TimedSpan;
 use crate::semconv::ErrorType;
 
@@ -163,6 +166,39 @@ impl Shared {
         // The guard ends here, before the span does.
         let is_startup = self.page().is_startup(message.enqueued_at);
         message.finish(&self.recorder, outcome, page, is_startup);
+        self.closed();
+    }
+
+    /// Records an event that the webview was handed `at`, of which nothing says whether the page took
+    /// it.
+    pub(super) fn event_left(
+        &self,
+        series: &EventSeries,
+        size: usize,
+        parent: &TraceParent,
+        at: Stamp,
+    ) {
+        let span = self.recorder.event_span(series, size, parent, at);
+        self.opened();
+        let is_startup = self.page().is_startup(at);
+        let delivery = Delivery {
+            kind: OutboundKind::Event,
+            series,
+            span,
+            size,
+            enqueued_at: at,
+            timing: DeliveryTiming {
+                dequeued: Some((at, Duration::ZERO)),
+                dispatched: Some((at, 1)),
+                attempts: 1,
+                ..DeliveryTiming::default()
+            },
+            execution: None,
+            outcome: Ok(()),
+            is_acknowledged: false,
+            is_startup,
+        };
+        self.recorder.delivered(delivery, at);
         self.closed();
     }
 

@@ -30,6 +30,8 @@ struct Plan {
 struct Emitted {
     p50: f64,
     mean: f64,
+    /// The emitting thread's processor time, the pauses between the events with it.
+    processor: f64,
 }
 
 #[tauri::command]
@@ -51,6 +53,7 @@ fn usage() -> Usage {
 #[tauri::command(async)]
 fn emit_events(app: AppHandle, event: String, times: u32, gap_us: u64) -> Emitted {
     let mut took = Vec::new();
+    let processor = usage::thread();
     for n in 0..times {
         #[expect(clippy::disallowed_methods, reason = "a benchmark reads the clock")]
         let began = Instant::now();
@@ -60,10 +63,12 @@ fn emit_events(app: AppHandle, event: String, times: u32, gap_us: u64) -> Emitte
             std::thread::sleep(Duration::from_micros(gap_us));
         }
     }
+    let processor = usage::thread() - processor;
     took.sort_by(f64::total_cmp);
     Emitted {
         p50: took[took.len() / 2],
         mean: took.iter().sum::<f64>() / f64::from(times),
+        processor: processor / f64::from(times),
     }
 }
 

@@ -42,3 +42,10 @@ impl Usage {
         usage
     }
 }
+
+/// Processor time of this thread so far, in µs.
+pub(crate) fn thread() -> f64 {
+    let text = fs::read_to_string("/proc/thread-self/schedstat").unwrap();
+    let ns = text.split_whitespace().next().unwrap();
+    ns.parse::<f64>().unwrap() / 1e3
+}

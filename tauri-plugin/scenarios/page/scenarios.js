@@ -280,6 +280,11 @@ async function requests() {
   await ask("content type has a charset", post({ ...HEADERS, "Content-Type": "application/json; charset=utf-8" }));
   await ask("body is no JSON", post(HEADERS, "{"));
   await ask("body is deep", post(HEADERS, "[".repeat(1000)));
+  // Sent twice, and the page's own afterwards as before.
+  const own = new Headers({ ...HEADERS, "Tauri-Callback": "one" });
+  await ask("headers are a list", post(own));
+  await ask("headers are a list again", post(own));
+  answers["the list afterwards"] = [...own.keys()];
   await ask("command is empty", post(without("Tauri-Callback")), "");
   return answers;
 }
