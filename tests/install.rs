@@ -386,7 +386,6 @@ fn after_a_second_our_subscriber_has_the_place() {
             let here = || tracing::dispatcher::get_default(|it| !it.is::<NoSubscriber>());
             std::thread::spawn(here).join().unwrap()
         };
-        assert!(!is_ours());
         for _ in 0..1_000 {
             if is_ours() {
                 break;
