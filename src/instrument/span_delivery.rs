@@ -2,73 +2,99 @@
 //!
 //! A subscriber of the app's may lack our layer, or have a filter that turns our spans down, and
 //! nothing fails then. So telemetry that exports spans expects them, and the first one
-//! that is missing calls it, once.
+//! that is missing calls it, once. Before its subscriber is the process's, telemetry is called with
+//! each span of ours too.
 
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-/// Relaxed everywhere: it orders nothing, and a span that is missed is followed by others.
-static EXPECTED: AtomicBool = AtomicBool::new(false);
-static ON_MISSING: OnceLock<fn()> = OnceLock::new();
-static IS_ASKED: AtomicBool = AtomicBool::new(false);
-static BEFORE: OnceLock<fn()> = OnceLock::new();
+/// A function of telemetry's, which is called while it is wanted.
+struct Hook {
+    /// Relaxed everywhere: it orders nothing, and a span that is missed is followed by others.
+    is_wanted: AtomicBool,
+    call: OnceLock<fn()>,
+}
+
+static MISSING: Hook = Hook::new();
+static NEXT: Hook = Hook::new();
+
+impl Hook {
+    const fn new() -> Self {
+        Self {
+            is_wanted: AtomicBool::new(false),
+            call: OnceLock::new(),
+        }
+    }
+
+    #[cfg(feature = "otlp")]
+    fn want(&self, call: fn()) {
+        // The first call sets the function for good: only telemetry passes one, and always the same.
+        self.call.get_or_init(|| call);
+        self.is_wanted.store(true, Ordering::Relaxed);
+    }
+
+    #[cfg(feature = "otlp")]
+    fn unwant(&self) {
+        self.is_wanted.store(false, Ordering::Relaxed);
+    }
+
+    #[inline]
+    fn is_wanted(&self) -> bool {
+        self.is_wanted.load(Ordering::Relaxed)
+    }
+
+    #[cold]
+    fn call(&self) {
+        if let Some(call) = self.call.get() {
+            call();
+        }
+    }
+
+    #[cold]
+    fn call_once(&self) {
+        // The swap lets one of several threads call.
+        if self.is_wanted.swap(false, Ordering::Relaxed) {
+            self.call();
+        }
+    }
+}
 
 /// From now on, `on_missing` is called for the first span that is missing.
 #[cfg(feature = "otlp")]
 pub(crate) fn expect(on_missing: fn()) {
-    // The first call sets the function for good: only telemetry passes one, and always the same.
-    ON_MISSING.get_or_init(|| on_missing);
-    EXPECTED.store(true, Ordering::Relaxed);
+    MISSING.want(on_missing);
 }
 
 /// No span is expected any more.
 #[cfg(feature = "otlp")]
 pub(crate) fn expect_none() {
-    EXPECTED.store(false, Ordering::Relaxed);
+    MISSING.unwant();
 }
 
-/// From now on, `before` is called on the thread that is about to make a span of ours.
+/// From now on, each thread that is about to make a span of ours calls `before`.
 #[cfg(feature = "otlp")]
 pub(crate) fn ask_before(before: fn()) {
-    BEFORE.get_or_init(|| before);
-    IS_ASKED.store(true, Ordering::Relaxed);
+    NEXT.want(before);
 }
 
-/// Nobody wants to know.
+/// Threads no longer call what [`ask_before`] was given.
 #[cfg(feature = "otlp")]
 pub(crate) fn ask_no_more() {
-    IS_ASKED.store(false, Ordering::Relaxed);
+    NEXT.unwant();
 }
 
 /// A span of ours is about to be made on this thread.
 #[inline]
 pub(crate) fn next() {
-    if IS_ASKED.load(Ordering::Relaxed) {
-        ask();
-    }
-}
-
-#[cold]
-fn ask() {
-    if let Some(before) = BEFORE.get() {
-        before();
+    if NEXT.is_wanted() {
+        NEXT.call();
     }
 }
 
 /// A span of ours was made on this thread, and none of OpenTelemetry's with it.
 #[inline]
 pub(crate) fn missing() {
-    if EXPECTED.load(Ordering::Relaxed) {
-        tell();
-    }
-}
-
-#[cold]
-fn tell() {
-    // The swap lets one of several threads tell.
-    if EXPECTED.swap(false, Ordering::Relaxed)
-        && let Some(on_missing) = ON_MISSING.get()
-    {
-        on_missing();
+    if MISSING.is_wanted() {
+        MISSING.call_once();
     }
 }

@@ -148,7 +148,7 @@ impl Wanted {
         }
     }
 
-    /// A span comes on this thread: ours is to be in force for it.
+    /// This thread is about to make a span: puts ours in force for it.
     fn span_comes(self: &Arc<Self>) {
         let mut phase = self.phase();
         match *phase {
@@ -177,7 +177,7 @@ impl Wanted {
         }
     }
 
-    /// Somebody makes a subscriber on this thread.
+    /// The app makes a subscriber on this thread.
     fn subscriber_comes(&self) {
         let mut phase = self.phase();
         match *phase {
@@ -212,7 +212,7 @@ impl Wanted {
         self.take();
     }
 
-    /// Telemetry ends.
+    /// Gives the place up, since telemetry ends.
     fn close(&self) {
         let phase = *self.phase();
         match phase {
@@ -220,7 +220,7 @@ impl Wanted {
             Phase::Begun(thread) if thread == thread::current().id() => {
                 reporter::own_subscriber_is_in_force(false);
             }
-            // It cannot be made to from here, and would keep a subscriber of its own.
+            // The first thread cannot drop ours from here. As the process's, ours does no harm there.
             Phase::Begun(_) => {
                 self.take();
             }
@@ -269,18 +269,22 @@ impl Wanted {
     }
 }
 
+/// What wants the place of the process. The lock is free again: `give_up` takes it too.
+fn wanted() -> Option<Arc<Wanted>> {
+    let place = WANTED.lock().unwrap_or_else(PoisonError::into_inner);
+    place.as_ref().map(|(wanted, _)| Arc::clone(wanted))
+}
+
 /// A span of ours is about to be made: on another thread than the first it takes the place.
 fn span_is_next() {
+    // The two checks take no lock: every thread comes here until the first one has left ours.
     if IS_OVER.load(Ordering::Relaxed) {
         return first_thread::leave();
     }
     if first_thread::is_here() {
         return;
     }
-    let place = WANTED.lock().unwrap_or_else(PoisonError::into_inner);
-    let wanted = place.as_ref().map(|(wanted, _)| Arc::clone(wanted));
-    drop(place);
-    if let Some(wanted) = wanted {
+    if let Some(wanted) = wanted() {
         wanted.span_comes();
     }
 }
@@ -292,12 +296,8 @@ pub(super) fn expect_spans() {
 
 /// A span of ours is none of OpenTelemetry's: takes the place for the next, or says why.
 fn span_is_missing() {
-    let place = WANTED.lock().unwrap_or_else(PoisonError::into_inner);
-    let wanted = place.as_ref().map(|(wanted, _)| Arc::clone(wanted));
-    // `give_up` takes this lock again.
-    drop(place);
     // Its call site was reached before the install, so the watcher was not asked.
-    if wanted.is_some_and(|wanted| wanted.take()) {
+    if wanted().is_some_and(|wanted| wanted.take()) {
         return expect_spans();
     }
     give_up();

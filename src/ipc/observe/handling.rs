@@ -124,11 +124,11 @@ impl Handling {
 
     /// Links the message's span to what begins without a parent in the task of tokio that ends it.
     ///
-    /// For a message layer that polls async handlers itself, each in a task of its own, and lets
-    /// nobody [instrument](Self::instrument) them. Call it before the handler runs. The spans need
-    /// Spanwire's own layer. 16 of a task are kept, of 1,024 tasks that serve no message or have not
-    /// ended; `spanwire.ipc.task_spans.dropped` counts the rest. It costs an atomic increment, and
-    /// each span without a parent an entry in a table until the task ends.
+    /// For a message layer that spawns each async handler as a task of its own, where
+    /// [`instrument`](Self::instrument) cannot be used. Call this before the handler runs. Spanwire's
+    /// own layer must see the spans. It keeps 16 spans of a task, and 1,024 tasks;
+    /// `spanwire.ipc.task_spans.dropped` counts the spans beyond. A message costs an atomic increment;
+    /// each root span costs an entry in a table until its message ends.
     pub fn link_spans_of_task(&mut self) {
         if !self.handling.span.is_disabled() {
             self.task = Some(task_spans::Waiting::begin());

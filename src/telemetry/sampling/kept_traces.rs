@@ -32,8 +32,8 @@ impl KeptTraces {
         }
     }
 
-    /// Why it was kept. It is not forgotten sooner from here on than what is decided now, since a
-    /// trace that goes on for hours is asked for all the time.
+    /// Why the trace was kept. A look-up moves it to the younger generation, so a trace that lasts
+    /// for hours, whose spans look it up again and again, is not forgotten.
     pub(super) fn recall(&mut self, id: TraceId) -> Option<KeepReason> {
         let id = id.to_bytes();
         if let Some(reason) = self.young.get(&id) {
