@@ -51,7 +51,7 @@ impl Channel {
         let at = self.shared.recorder.clock.now();
         let parent = TraceParent::current();
         let (shared, series) = (Arc::clone(&self.shared), Arc::clone(&self.series));
-        let record = move || shared.event_left(&series, bytes, &parent, at);
+        let record = move || shared.event_left(series, bytes, &parent, at);
         if record_sink::is_on() {
             // A record of the history tells of its thread.
             record();

@@ -15,6 +15,8 @@ use crate::ipc::spans::timed::TimedSpan;
 pub(super) enum Acknowledged {
     /// Nothing will say whether the page took it.
     Never,
+    /// Nor will anything, and it left at that time, which is past.
+    Left(Stamp),
     Now,
     /// Now, and it ran then.
     Ran(PageExecution),
@@ -26,7 +28,7 @@ impl Acknowledged {
     /// When the page ran it, if that is known.
     pub(super) fn execution(self) -> Option<PageExecution> {
         match self {
-            Self::Never | Self::Now => None,
+            Self::Never | Self::Left(_) | Self::Now => None,
             Self::Ran(execution) | Self::Reported(execution) => Some(execution),
         }
     }
@@ -88,6 +90,7 @@ impl OpenMessage {
             Acknowledged::Never | Acknowledged::Now | Acknowledged::Ran(_) => now,
             // A report comes when the page has collected it, so `now` would be too late.
             Acknowledged::Reported(execution) => execution.end,
+            Acknowledged::Left(at) => at,
         };
         let delivery = delivery::Delivery {
             kind: self.kind,
@@ -98,7 +101,7 @@ impl OpenMessage {
             timing: self.timing,
             execution: page.execution(),
             outcome,
-            is_acknowledged: !matches!(page, Acknowledged::Never),
+            is_acknowledged: !matches!(page, Acknowledged::Never | Acknowledged::Left(_)),
             is_startup,
         };
         recorder.delivered(delivery, at);

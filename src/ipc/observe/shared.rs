@@ -16,7 +16,7 @@ use crate::instrument::handles::{self, GaugeSums, Publish};
 use crate::instrument::page_snapshots::{self, HasPage, PageSnapshot};
 use crate::instrument::record_sink::CallDetails;
 use crate::ipc::call_series::OpenCalls;
-use crate::ipc::delivery::{Delivery, DeliveryTiming, OutboundKind};
+use crate::ipc::delivery::{DeliveryTiming, OutboundKind};
 use crate::ipc::open_call::OpenCall;
 use crate::ipc::page_load::PageLoad;
 use crate::ipc::recorder::{Recorder, RecorderSettings};
@@ -173,15 +173,14 @@ impl Shared {
     /// it.
     pub(super) fn event_left(
         &self,
-        series: &EventSeries,
+        series: Arc<EventSeries>,
         size: usize,
         parent: &TraceParent,
         at: Stamp,
     ) {
-        let span = self.recorder.event_span(series, size, parent, at);
+        let span = self.recorder.event_span(&series, size, parent, at);
         self.opened();
-        let is_startup = self.page().is_startup(at);
-        let delivery = Delivery {
+        let message = OpenMessage {
             kind: OutboundKind::Event,
             series,
             span,
@@ -193,13 +192,9 @@ impl Shared {
                 attempts: 1,
                 ..DeliveryTiming::default()
             },
-            execution: None,
-            outcome: Ok(()),
-            is_acknowledged: false,
-            is_startup,
+            in_flight: None,
         };
-        self.recorder.delivered(delivery, at);
-        self.closed();
+        self.end_message(message, Ok(()), Acknowledged::Left(at));
     }
 
     /// A call's promise is settled, as far as the host sees, or never will be.
