@@ -81,12 +81,19 @@ test: packages ## run all tests, the one with a real window and a real Prometheu
 	$(MAKE) python
 	$(MAKE) python-window
 
-# What `test` builds after its first tests, which wait much: CI builds it meanwhile.
-.PHONY: test-ahead
-test-ahead: python-built
+# What `test` builds, in its order: CI builds it ahead.
+.PHONY: test-built
+test-built: packages
+	cargo test --workspace --features $(FEATURES) --no-run
 	cd tauri-plugin && cargo test --locked --workspace --no-run
+	$(MAKE) python-built
 
-check: packages fmt typos shellcheck scripts versions links licences page dashboards clippy plugin python-lint features api windows doc examples semconv pack ## all but tests: formatting, spelling, links, lints, licences, versions, the page script, dashboards and alerts, features, the public API, Windows, docs, examples, what is packed
+# CI makes the second half beside the tests.
+.PHONY: check-files check-crates
+check-files: packages fmt typos shellcheck scripts versions links licences page dashboards
+check-crates: packages clippy plugin python-lint features api windows doc examples semconv pack
+
+check: check-files check-crates ## all but tests: formatting, spelling, links, lints, licences, versions, the page script, dashboards and alerts, features, the public API, Windows, docs, examples, what is packed
 
 # npm's packages of a folder: once for each lock file.
 %/node_modules/.package-lock.json: %/package-lock.json
@@ -254,7 +261,7 @@ api: ## compare the public API of each feature with api/snapshots; ARGS=--write 
 semver: ## look for breaking changes of the public API since BASE, a commit or a tag; ARGS=--quick in the snapshots alone
 	@scripts/semver $(ARGS) $(BASE)
 
-pack: page packages ## pack the crate, the Tauri plugin and the npm package, and use each in a fresh project; ARGS=npm, plugin or crate for one
+pack: packages page/node_modules/.package-lock.json ## pack the crate, the Tauri plugin and the npm package, and use each in a fresh project; ARGS=npm, plugin or crate for one
 	@scripts/check-packages $(ARGS)
 
 # No window, no server: what a system without Linux' packages can run.
