@@ -3,17 +3,17 @@
 import { now, stamp } from "../clock.js";
 import { follow } from "../follow.js";
 import * as life from "../lifecycle.js";
-import { append, freeze, list, type List, microtask } from "../primordials.js";
+import { append, freeze, list } from "../primordials.js";
 import { currentSpan } from "../spans.js";
 import type { CallOutcome, ObservedCall } from "./api.js";
 import { PIECE } from "./config.js";
-import { flush, isSending, onTurn, schedule, send } from "./outbox.js";
+import { awaitReport, flush, isSending, onReport, send } from "./outbox.js";
 
 /**
  * Turns of the engine between a promise's settling and the code that awaits it, as far as it is a few
  * functions of a framework away.
  */
-const HOPS = 4;
+const HOPS = 5;
 
 /** A call that is none of the page's: of the transport's own, or of a page that is not observed. */
 const NONE: ObservedCall = freeze({ posted: () => "", settled: () => {} });
@@ -21,49 +21,59 @@ const NONE: ObservedCall = freeze({ posted: () => "", settled: () => {} });
 let lastId = 0;
 /** The script has reported the spans up to this one to the host. */
 let toldSpan = 0;
-// Id and time of each that settled in this turn, and the ids of those that failed.
+// What it costs to say a call is paid once a report: a turn notes three numbers.
+/** Id and time of each call that settled, and the time when the code had run that awaited it. */
 let settled = list<number>();
+/** The ids of those that failed, in the same order. */
 let failed = list<number>();
+/** What comes before this in `settled` has the third. */
+let ended = 0;
+/** Turns of the engine until the code has run that awaited the last one. */
+let hops = 0;
+let isAwaited = false;
 
 life.onRestart(() => {
   settled = list();
   failed = list();
+  ended = 0;
 });
 
-// The turn ends when the page's code has run that waited for the call.
-const scheduleBehind = (hops: number): void =>
-  hops ? microtask(() => scheduleBehind(hops - 1)) : schedule();
-
-const textOf = (all: List<number>, from: number, to: number, done: number): string => {
-  let text = "";
-  for (let at = from; at < to; at += 2) {
-    text += `${text && ","}[${all[at]},${stamp(all[at + 1] as number)},${stamp(done)}]`;
-  }
-  return text;
+const end = (): void => {
+  const done = now();
+  for (; ended < settled.length; ended += 3) settled[ended + 2] = done;
 };
 
-onTurn(() => {
+// An `await` is the engine's own, and a fraction of `queueMicrotask`.
+const awaitEnd = async (): Promise<void> => {
+  try {
+    for (; hops; hops--) await 0;
+    end();
+    awaitReport();
+  } catch {
+    // The page has run out of stack.
+  } finally {
+    isAwaited = false;
+  }
+};
+
+const tell = (): void => {
   if (!settled.length) return;
+  end();
   const all = settled;
   const errors = failed;
   settled = list();
   failed = list();
-  const done = now();
-  let error = 0;
-  for (let from = 0; from < all.length; from += 2 * PIECE) {
-    const to = from + 2 * PIECE < all.length ? from + 2 * PIECE : all.length;
-    let text = `{"kind":"settled","ran":[${textOf(all, from, to, done)}]`;
-    const last = all[to - 2] as number;
-    // In the order in which they settled, as the others.
-    let ids = "";
-    for (; error < errors.length; error++) {
-      ids += `${ids && ","}${errors[error]}`;
-      if (errors[error] === last) break;
-    }
-    if (ids) text += `,"failed":[${ids}]`;
-    send(`${text}}`);
+  ended = 0;
+  let ran = "";
+  for (let at = 0; at < all.length; at += 3) {
+    ran += `${ran && ","}[${all[at]},${stamp(all[at + 1] as number)},${stamp(all[at + 2] as number)}]`;
   }
-});
+  let ids = "";
+  for (let at = 0; at < errors.length; at++) ids += `${ids && ","}${errors[at]}`;
+  send(`{"kind":"settled","ran":[${ran}]${ids && `,"failed":[${ids}]`}}`);
+};
+
+onReport(tell);
 
 const settle = (id: number, outcome: CallOutcome): void => {
   const at = now();
@@ -72,10 +82,15 @@ const settle = (id: number, outcome: CallOutcome): void => {
     send(`{"kind":"cancel","id":${id},"at":${stamp(at)},"code":"${code}"}`);
     return;
   }
+  if (settled.length >= 3 * PIECE) tell();
   append(settled, id);
   append(settled, at);
+  append(settled, at);
   if (outcome !== "ok") append(failed, id);
-  scheduleBehind(HOPS);
+  hops = HOPS;
+  if (isAwaited) return;
+  isAwaited = true;
+  void awaitEnd();
 };
 
 export const beginCall = (): ObservedCall => {

@@ -14,6 +14,7 @@ export const COUNT_MAX = 4_294_967_295;
 
 type Hook = () => void;
 const turns = list<Hook>();
+const reports = list<Hook>();
 
 // The report that is being collected, as text.
 let body = "";
@@ -33,6 +34,9 @@ export let isSending = false;
 
 /** Runs `hook` at the end of each turn that has something to say. */
 export const onTurn = (hook: Hook): void => append(turns, hook);
+
+/** Runs `hook` ahead of each report, for what is cheaper to keep as it is than to say each turn. */
+export const onReport = (hook: Hook): void => append(reports, hook);
 
 life.onRestart(() => {
   body = "";
@@ -80,6 +84,7 @@ const post = (leaving: boolean): void => {
 /** Sends what was collected. */
 export const flush = (leaving = false): void => {
   if (life.isSilent() || isSending) return;
+  for (let at = 0; at < reports.length; at++) (reports[at] as Hook)();
   if (count || shed || !isAnnounced) post(leaving);
 };
 
@@ -98,16 +103,21 @@ const expire = (): void => {
   flush();
 };
 
-/** Ends the turn: says what came together in it. */
-export const endTurn = (): void => {
-  scheduled = true;
-  for (let at = 0; at < turns.length; at++) (turns[at] as Hook)();
-  scheduled = false;
+/** Makes a report follow within an interval. */
+export const awaitReport = (): void => {
   // The host learns at once that the page is there.
   if (!isAnnounced && !timed) flush();
   if (timed || life.isSilent()) return;
   setTimer(expire, INTERVAL_MS);
   timed = true;
+};
+
+/** Ends the turn: says what came together in it. */
+export const endTurn = (): void => {
+  scheduled = true;
+  for (let at = 0; at < turns.length; at++) (turns[at] as Hook)();
+  scheduled = false;
+  awaitReport();
 };
 
 /** Makes the turn end behind the code that runs now. */
