@@ -28,7 +28,8 @@ FEATURE_SETS := none \
 WITH_DISPLAY := $(if $(or $(DISPLAY),$(WAYLAND_DISPLAY)),,xvfb-run -a -s "-screen 0 1280x1024x24 -noreset")
 
 # The demo keeps its history in the user's folder for states, which is not one for tests.
-test test-stack check-drawing pictures: export XDG_STATE_HOME := $(CURDIR)/target/state
+test test-library test-bindings: export XDG_STATE_HOME := $(CURDIR)/target/state
+test-stack check-drawing pictures: export XDG_STATE_HOME := $(CURDIR)/target/state-stack
 
 .PHONY: python python-lint python-wheel python-bench python-window python-window-bench
 .PHONY: core typos versions links msrv api semver pack workflows raise
@@ -75,8 +76,14 @@ compose: ## check the compose files with Docker Compose itself, and the scripts 
 	COMPOSE="$(CURDIR)/target/stack/bin/docker-compose" \
 		node --test deploy/compose/test/*.test.mjs scripts/servers/test/*.test.mjs
 
-test: packages ## run all tests, the one with a real window and a real Prometheus among them
+test: test-library test-bindings ## run all tests, the one with a real window and a real Prometheus among them
+
+# CI runs the second half beside `test-stack`.
+.PHONY: test-library test-bindings
+test-library: packages
 	cargo test --workspace --features $(FEATURES)
+
+test-bindings: packages
 	cd tauri-plugin && cargo test --locked --workspace
 	$(MAKE) python
 	$(MAKE) python-window

@@ -51,10 +51,15 @@ async function failing(t, make) {
 const options = { skip: !existsSync("/proc/self/status"), timeout: 60_000 };
 
 test("tests that fail leave no build behind", options, async (t) => {
-  await failing(t, `case $1 in test-built) ${LASTS} ;; test) ${FAILS} ;; esac`);
+  await failing(t, `case $1 in test-built) ${LASTS} ;; test-library) ${FAILS} ;; esac`);
+});
+
+test("a test of the servers that fails ends the lane beside it, and what it said is seen", options, async (t) => {
+  const said = await failing(t, `case $1 in test-built) ${LASTS} ;; test-stack) ${FAILS} ;; esac`);
+  assert.match(said, /^it is broken$/m);
 });
 
 test("a build that fails ends the tests, and what it said is seen", options, async (t) => {
-  const said = await failing(t, `case $1 in test-built) ${FAILS} ;; test) ${LASTS} ;; esac`);
+  const said = await failing(t, `case $1 in test-built) ${FAILS} ;; test-bindings) ${LASTS} ;; esac`);
   assert.match(said, /^it is broken$/m);
 });

@@ -220,14 +220,13 @@ impl BridgeCall {
             }
             outcome => outcome,
         };
-        let mut delivery = within(|| handling.reply(outcome, size));
-        delivery.sent(1);
-        // The delivery begins before: the page may report that it ran before `evaluate` returns.
+        // The reply begins before: the page may report that it ran before `evaluate` returns.
+        let reply = within(|| handling.replying(outcome, size));
         let sent = evaluate();
-        within(|| match &sent {
-            Ok(_) => delivery.handed_over(),
-            Err(_) => delivery.failed(ErrorType::PageGone),
-        });
+        match &sent {
+            Ok(_) => reply.handed_over(),
+            Err(_) => reply.failed(ErrorType::PageGone),
+        }
         sent
     }
 }

@@ -14,31 +14,14 @@ use metrics::{Counter, Gauge, Histogram, Key, Label, Level, Metadata, Unit};
 #[cfg(any(feature = "prometheus", feature = "otlp"))]
 use super::fresh_thread::on_fresh_thread;
 use super::later;
+pub(crate) use super::recorder_id::{RecorderId, recorder};
 use crate::semconv::{Instrument, Metric};
-
-/// The recorder in force on this thread, told apart by its address; `None` when there is none.
-#[inline]
-pub(crate) fn recorder() -> Option<RecorderId> {
-    metrics::with_recorder(|recorder| {
-        // The facade's no-op recorder has no size, and a real one has state. There is no other way
-        // to ask whether a recorder is installed.
-        (size_of_val(recorder) != 0)
-            // The address alone, without the vtable: the compiler may emit one type's vtable twice,
-            // and the two would look like two recorders. No other recorder gets the address of the
-            // global one, which the facade leaks.
-            .then(|| RecorderId(std::ptr::from_ref(recorder).cast::<()>().addr()))
-    })
-}
 
 /// Whether the process has a recorder. One of this thread alone does not count.
 #[cfg(any(feature = "prometheus", feature = "otlp"))]
 pub(crate) fn has_global_recorder() -> bool {
     on_fresh_thread(|| recorder().is_some())
 }
-
-/// Tells recorders apart.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct RecorderId(usize);
 
 /// A set of handles `H`, registered on first use with the recorder in force.
 ///

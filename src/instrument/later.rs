@@ -4,13 +4,14 @@
 //! So the caller puts its work into a queue, and a worker runs what has gathered there, in a row.
 
 use std::cell::Cell;
-use std::sync::atomic::{AtomicBool, Ordering, fence};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering, fence};
 use std::sync::{Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use crossbeam_channel::{Receiver, Sender, TrySendError, bounded};
 
 use super::caught_panic::catch_panic;
+use super::recorder_id::{RecorderId, recorder};
 
 /// Beyond it the caller does its work itself, so none is lost.
 const WAITING_MAX: usize = 1_024;
@@ -26,6 +27,8 @@ struct Later {
     wake: Sender<()>,
     /// The worker waits to be woken: a wake-up costs more than a push.
     is_asleep: AtomicBool,
+    /// What the worker's work records with.
+    recorder: AtomicUsize,
     /// Held while work is done, so that who waits for all of it has also what the worker does now.
     turn: Mutex<()>,
 }
@@ -37,11 +40,18 @@ thread_local! {
     static IS_AT_WORK: Cell<bool> = const { Cell::new(false) };
 }
 
-/// Does `work` soon, on another thread: without the caller's subscriber, recorder and context.
+/// Does `work` soon, on another thread, without the caller's subscriber and context; at once where the
+/// caller has a recorder of its own, as in tests.
 pub(crate) fn later(work: impl FnOnce() + Send + 'static) {
     let Some(later) = LATER.get_or_init(start) else {
         return work();
     };
+    let recorder = address();
+    if recorder != 0 && recorder != later.recorder.load(Ordering::Relaxed) {
+        // Or it is new, and the worker learns of it.
+        later.wake();
+        return work();
+    }
     match later.sender.try_send(Box::new(work)) {
         Ok(()) => later.wake(),
         Err(TrySendError::Full(work) | TrySendError::Disconnected(work)) => work(),
@@ -67,6 +77,7 @@ fn start() -> Option<Later> {
         receiver,
         wake,
         is_asleep: AtomicBool::new(false),
+        recorder: AtomicUsize::new(0),
         turn: Mutex::new(()),
     })
 }
@@ -75,6 +86,7 @@ fn run(wakes: &Receiver<()>) {
     // The thread that starts this one is about to set it.
     let Some(later) = LATER.wait() else { return };
     loop {
+        later.recorder.store(address(), Ordering::Relaxed);
         std::thread::sleep(GATHERING);
         if later.work() {
             continue;
@@ -87,6 +99,11 @@ fn run(wakes: &Receiver<()>) {
         }
         later.is_asleep.store(false, Ordering::SeqCst);
     }
+}
+
+/// Of the recorder in force on this thread; 0: none.
+fn address() -> usize {
+    recorder().map_or(0, |RecorderId(address)| address)
 }
 
 impl Later {

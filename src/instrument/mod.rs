@@ -17,6 +17,7 @@ pub(crate) mod page_snapshots;
 pub(crate) mod page_spans;
 pub(crate) mod rate_limit;
 pub(crate) mod record_sink;
+pub(crate) mod recorder_id;
 pub(crate) mod send_span;
 pub(crate) mod span_delivery;
 #[cfg(any(feature = "otlp", feature = "testing"))]

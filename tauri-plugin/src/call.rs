@@ -157,11 +157,11 @@ impl Call {
             return;
         }
         // The engine discards a response to a document that is gone, and does not say so.
-        let delivery = handling.reply(outcome, bytes);
+        let reply = handling.replying(outcome, bytes);
         if self.document.is_there() {
-            delivery.handed_over();
+            reply.handed_over();
         } else {
-            delivery.failed(ErrorType::PageGone);
+            reply.failed(ErrorType::PageGone);
         }
     }
 }

@@ -10,7 +10,7 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use spanwire::ipc::PageState;
 use spanwire::ipc::observe::{
-    Delivery, Handling, Observer, ObserverBuilder, PageScript, PageTimes, Wake,
+    Delivery, Handling, Observer, ObserverBuilder, PageScript, PageTimes, Reply, Wake,
 };
 use spanwire::semconv::ErrorType;
 use spanwire::testing::Capture;
@@ -422,6 +422,10 @@ enum Action {
     Run(usize),
     End(usize, bool),
     Reply(usize, bool),
+    /// A reply that leaves, and then does or does not.
+    Replying(usize, bool),
+    Leaves(usize),
+    DropReply(usize),
     DropHandling(usize),
     Send,
     Sent(usize),
@@ -452,6 +456,9 @@ fn action() -> impl Strategy<Value = Action> {
         at.clone().prop_map(Action::Run),
         (at.clone(), any::<bool>()).prop_map(|(at, ok)| Action::End(at, ok)),
         (at.clone(), any::<bool>()).prop_map(|(at, ok)| Action::Reply(at, ok)),
+        (at.clone(), any::<bool>()).prop_map(|(at, ok)| Action::Replying(at, ok)),
+        at.clone().prop_map(Action::Leaves),
+        at.clone().prop_map(Action::DropReply),
         at.clone().prop_map(Action::DropHandling),
         Just(Action::Send),
         at.clone().prop_map(Action::Sent),
@@ -506,6 +513,7 @@ proptest! {
                 .page_script(&script)
                 .build();
             let (mut handlings, mut deliveries) = (Vec::<Handling>::new(), Vec::<Delivery>::new());
+            let mut replies = Vec::<Reply>::new();
             let (mut inbound, mut outbound) = (0_u64, 0_u64);
             let (mut page, mut calls) = (0, 0);
             let report = |page: u64, messages: &str| {
@@ -562,6 +570,22 @@ proptest! {
                             outbound += 1;
                         }
                     }
+                    Action::Replying(at, ok) => {
+                        if let Some(handling) = take(&mut handlings, at) {
+                            replies.push(handling.replying(outcome(ok), 1));
+                        }
+                    }
+                    Action::Leaves(at) => {
+                        if let Some(reply) = take(&mut replies, at) {
+                            reply.handed_over();
+                            outbound += 1;
+                        }
+                    }
+                    Action::DropReply(at) => {
+                        if take(&mut replies, at).is_some() {
+                            outbound += 1;
+                        }
+                    }
                     Action::DropHandling(at) => drop(take(&mut handlings, at)),
                     Action::Sent(at) => {
                         if let Some(mut delivery) = take(&mut deliveries, at) {
@@ -607,6 +631,8 @@ proptest! {
             assert_eq!(metrics.messages_received, inbound);
             drop(handlings);
             drop(deliveries);
+            outbound += replies.len() as u64;
+            drop(replies);
             observer.set_page_state(PageState::Gone);
             let metrics = observer.metrics();
             assert_eq!(metrics.messages_open, 0);

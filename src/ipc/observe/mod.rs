@@ -8,7 +8,8 @@
 //! Make one observer for each webview, and tell it what happens:
 //!
 //! - a message comes in: [`Observer::call`] or [`Observer::event`], `begin`, and at its end
-//!   [`Handling::end`], or [`Handling::reply`] when you see what becomes of the reply;
+//!   [`Handling::end`], or [`Handling::reply`] when you see what becomes of the reply, or
+//!   [`Handling::replying`] when it leaves at once and its thread must not be kept;
 //! - a message goes out: [`Observer::send`], then [`Delivery::sent`] and one of the ends of
 //!   [`Delivery`];
 //! - a stream of messages: [`Observer::channel`];
@@ -16,7 +17,7 @@
 //! - the page has a [`PageScript`], which measures it: [`Observer::page_report`] takes what it says;
 //! - you can have the UI thread called: [`Observer::on_wake`], which measures how late it is.
 //!
-//! Each of [`Handling`] and [`Delivery`] ends exactly once. One that is dropped ends as
+//! Each of [`Handling`], [`Reply`] and [`Delivery`] ends exactly once. One that is dropped ends as
 //! [`Cancelled`](crate::semconv::ErrorType::Cancelled), or as
 //! [`Panic`](crate::semconv::ErrorType::Panic) while its thread panics, so an early return or a
 //! future that is dropped loses nothing.
@@ -63,6 +64,7 @@ mod page_call;
 mod page_report;
 mod page_script;
 mod page_view;
+mod reply;
 mod shared;
 mod wake;
 
@@ -75,4 +77,5 @@ pub use observer::Observer;
 pub use page_report::PageReportError;
 pub use page_script::PageScript;
 pub use page_view::PageTimes;
+pub use reply::Reply;
 pub use wake::Wake;

@@ -47,9 +47,8 @@ pub(super) struct OpenMessage {
 }
 
 impl OpenMessage {
-    /// The message layer hands it to the webview.
-    pub(super) fn sent(&mut self, recorder: &Recorder, batch: usize) {
-        let now = recorder.clock.now();
+    /// The message layer hands it to the webview at `now`.
+    pub(super) fn sent(&mut self, recorder: &Recorder, batch: usize, now: Stamp) {
         match self.timing.dispatched {
             None => {
                 self.timing.dequeued = Some((now, now.since(self.enqueued_at)));
