@@ -220,13 +220,14 @@ impl BridgeCall {
             }
             outcome => outcome,
         };
-        // The reply begins before: the page may report that it ran before `evaluate` returns.
-        let reply = within(|| handling.replying(outcome, size));
+        let mut delivery = within(|| handling.reply(outcome, size));
+        delivery.sent(1);
+        // The delivery begins before: the page may report that it ran before `evaluate` returns.
         let sent = evaluate();
-        match &sent {
-            Ok(_) => reply.handed_over(),
-            Err(_) => reply.failed(ErrorType::PageGone),
-        }
+        within(|| match &sent {
+            Ok(_) => delivery.handed_over(),
+            Err(_) => delivery.failed(ErrorType::PageGone),
+        });
         sent
     }
 }

@@ -139,10 +139,9 @@ impl Recorder {
         (now, self.start_span(tracer, &message, now, wall))
     }
 
-    /// The span of a message that was sent at `at`, which is past; none where it has none.
-    pub(super) fn past_span(
+    /// The span of an event that was handed over at `at`, which is past; none where it has none.
+    pub(super) fn event_span(
         &self,
-        kind: OutboundKind,
         series: &EventSeries,
         size: usize,
         parent: &TraceParent,
@@ -153,7 +152,7 @@ impl Recorder {
         }
         let tracer = self.tracer.tracer(&self.clock)?;
         let message = Leaving {
-            kind,
+            kind: OutboundKind::Event,
             series,
             size,
             parent,

@@ -157,11 +157,11 @@ impl Call {
             return;
         }
         // The engine discards a response to a document that is gone, and does not say so.
-        let reply = handling.replying(outcome, bytes);
+        let delivery = handling.reply(outcome, bytes);
         if self.document.is_there() {
-            reply.handed_over();
+            delivery.handed_over();
         } else {
-            reply.failed(ErrorType::PageGone);
+            delivery.failed(ErrorType::PageGone);
         }
     }
 }

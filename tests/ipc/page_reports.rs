@@ -6,7 +6,7 @@ use expect_test::expect;
 use proptest::prelude::*;
 use serde::Deserialize;
 use spanwire::ipc::PageState;
-use spanwire::ipc::observe::{Handling, Observer, PageReportError, PageScript};
+use spanwire::ipc::observe::{Observer, PageReportError, PageScript};
 use spanwire::semconv::ErrorType;
 use spanwire::testing::Capture;
 
@@ -72,25 +72,10 @@ fn check(scenario: impl FnOnce(&mut Page<'_>), expected: expect_test::Expect) {
     expected.assert_eq(&tree(&capture));
 }
 
-/// One that is followed, and one that is recorded later, are recorded as the same.
-fn check_both_replies(
-    scenario: impl Fn(&mut Page<'_>, &dyn Fn(Handling, Result<(), ErrorType>)),
-    expected: &expect_test::Expect,
-) {
-    let followed = |handling: Handling, outcome| handling.reply(outcome, 4).handed_over();
-    let left = |handling: Handling, outcome| handling.replying(outcome, 4).handed_over();
-    let replies: [&dyn Fn(Handling, Result<(), ErrorType>); 2] = [&followed, &left];
-    for reply in replies {
-        let capture = Capture::new();
-        capture.run(|| scenario(&mut Page::load(&capture), reply));
-        expected.assert_eq(&tree(&capture));
-    }
-}
-
 #[test]
 fn a_call_is_one_trace_from_the_pages_span_to_its_promise() {
-    check_both_replies(
-        |page, reply| {
+    check(
+        |page| {
             page.wait(10);
             page.says(r#"{"kind":"open","span":1,"name":"ui.save","at":4}"#);
             let mut handling = page
@@ -100,7 +85,9 @@ fn a_call_is_one_trace_from_the_pages_span_to_its_promise() {
                 .page_call("1;5;7;1")
                 .begin();
             handling.in_scope(|| page.capture.clock().advance(Duration::from_millis(10)));
-            reply(handling, Ok(()));
+            let mut reply = handling.reply(Ok(()), 4);
+            reply.sent(1);
+            reply.handed_over();
             assert_eq!(
                 page.observer.metrics().messages_open,
                 1,
@@ -112,7 +99,7 @@ fn a_call_is_one_trace_from_the_pages_span_to_its_promise() {
             assert_eq!(page.observer.metrics().messages_open, 0);
             assert_eq!(page.observer.metrics().messages_sent, 1);
         },
-        &expect![[r#"
+        expect![[r#"
             ui.save internal 4..23
               save client 5..20 posted@7 received@10 settled@20
                 save server
@@ -124,8 +111,8 @@ fn a_call_is_one_trace_from_the_pages_span_to_its_promise() {
 
 #[test]
 fn a_calls_error_is_the_hosts_where_it_has_one_and_otherwise_the_pages() {
-    check_both_replies(
-        |page, reply| {
+    check(
+        |page| {
             for (id, name, outcome) in [
                 (1, "host", Err(ErrorType::HandlerError)),
                 (2, "page", Ok(())),
@@ -133,14 +120,14 @@ fn a_calls_error_is_the_hosts_where_it_has_one_and_otherwise_the_pages() {
             ] {
                 let call = format!("{id};0;0");
                 let handling = page.observer.call(name).page_call(&call).begin();
-                reply(handling, outcome);
+                handling.reply(outcome, 1).handed_over();
             }
             page.says(
                 r#"{"kind":"settled","ran":[[1,0,0],[2,0,0]],"failed":[1,2]},
                    {"kind":"cancel","id":3,"at":0,"code":"TIMEOUT"}"#,
             );
         },
-        &expect![[r#"
+        expect![[r#"
             host client 0..0 handler_error posted@0 received@0 settled@0
               host server handler_error
                 reply host internal 0..0 dequeued@0 dispatched@0 acknowledged@0
@@ -152,47 +139,6 @@ fn a_calls_error_is_the_hosts_where_it_has_one_and_otherwise_the_pages() {
             given_up client 0..0 timeout posted@0 received@0
               given_up server
                 reply given_up internal 0..0 dequeued@0 dispatched@0
-        "#]],
-    );
-}
-
-#[test]
-fn a_reply_that_leaves_may_not_arrive_and_the_page_may_be_faster_or_go_away() {
-    check(
-        |page| {
-            let begin = |page: &Page<'_>, name: &str, id: u32| {
-                let call = format!("{id};0;0");
-                page.observer.call(name).page_call(&call).begin()
-            };
-            let failed = begin(page, "failed", 1).replying(Ok(()), 1);
-            let dropped = begin(page, "dropped", 2).replying(Ok(()), 1);
-            let overtaken = begin(page, "overtaken", 3).replying(Err(ErrorType::HandlerError), 1);
-            let gone = begin(page, "gone", 4).replying(Ok(()), 1);
-            page.wait(5);
-            failed.failed(ErrorType::PageGone);
-            drop(dropped);
-            page.says(r#"{"kind":"settled","ran":[[3,2,3]],"failed":[3]}"#);
-            page.wait(5);
-            overtaken.handed_over();
-            page.says(r#"{"kind":"leave"}"#);
-            gone.handed_over();
-            assert_eq!(page.observer.metrics().messages_open, 0);
-            assert_eq!(page.observer.metrics().messages_failed, 3);
-        },
-        expect![[r#"
-            failed client 0..5 page_gone posted@0 received@0 settled@5
-              failed server
-                reply failed internal 0..5 page_gone
-            dropped client 0..5 cancelled posted@0 received@0 settled@5
-              dropped server
-                reply dropped internal 0..5 cancelled
-            overtaken client 0..2 handler_error posted@0 received@0 settled@2
-              overtaken server handler_error
-                reply overtaken internal 0..3 dequeued@0 dispatched@0 acknowledged@3
-                  process overtaken consumer 2..3
-            gone client 0..10 page_gone posted@0 received@0
-              gone server
-                reply gone internal 0..10 page_gone dequeued@0 dispatched@0
         "#]],
     );
 }

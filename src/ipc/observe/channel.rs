@@ -46,7 +46,8 @@ impl Channel {
     /// a fraction of it: it is recorded some 20 ms later, on another thread, with this moment as its
     /// time. A reader of metrics, `Telemetry::flush`, `pause` and `shutdown`, and
     /// [`Observer::set_page_state`](super::Observer::set_page_state) wait for what is still to be
-    /// recorded. Where more than 1,024 events wait, or a history is kept, the caller records it.
+    /// recorded. The caller records it where more than 1,024 events wait, a history is kept, or its
+    /// thread has a recorder of its own.
     pub fn event(&self, bytes: usize) {
         let at = self.shared.recorder.clock.now();
         let parent = TraceParent::current();

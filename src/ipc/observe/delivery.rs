@@ -7,9 +7,11 @@ use super::open_message::{Acknowledged, OpenMessage};
 use super::outstanding::Place;
 use super::shared::{AwaitedCall, Shared};
 use crate::clock::Stamp;
+use crate::instrument::call_site::CallSite;
 use crate::instrument::record_sink::CallDetails;
 use crate::ipc::delivery::{DeliveryTiming, OutboundKind};
 use crate::ipc::series::{EventSeries, Outcome};
+use crate::ipc::spans::parent::TraceParent;
 use crate::ipc::spans::timed::TimedSpan;
 use crate::semconv::ErrorType;
 
@@ -57,9 +59,10 @@ impl Delivery {
         kind: OutboundKind,
         series: Arc<EventSeries>,
         size: usize,
-        enqueued_at: Stamp,
-        span: Option<Box<TimedSpan>>,
+        parent: &TraceParent,
+        site: Option<CallSite>,
     ) -> Self {
+        let (enqueued_at, span) = shared.recorder.send(kind, &series, size, parent, site);
         // From here on it is open; every way out of this type ends it.
         shared.opened();
         Self {
@@ -114,12 +117,8 @@ impl Delivery {
     /// The message layer hands it to the webview, with `batch` messages in all. Each further time
     /// counts as a retry.
     pub fn sent(&mut self, batch: usize) {
-        self.sent_at(batch, self.shared.recorder.clock.now());
-    }
-
-    fn sent_at(&mut self, batch: usize, now: Stamp) {
         if let Some(message) = &mut self.message {
-            message.sent(&self.shared.recorder, batch, now);
+            message.sent(&self.shared.recorder, batch);
             // The first hand-over counts: its age is that of the message, however often it is sent
             // again.
             if let (None, Some(at)) = (&message.in_flight, message.dispatched()) {
@@ -148,24 +147,14 @@ impl Delivery {
     /// A reply to a call that [the page's script](super::Inbound::page_call) observes, and a message
     /// with a [`number`](Self::number), are left to the page: they end when it says so, and as
     /// `page_gone` when it goes away before.
-    pub fn handed_over(self) {
-        let now = self.shared.recorder.clock.now();
-        self.leave(now, now, Acknowledged::Never);
-    }
-
-    /// The same for one that was sent at `sent` and taken at `now`, which are past.
-    pub(super) fn handed_over_at(self, sent: Stamp, now: Stamp) {
-        self.leave(sent, now, Acknowledged::Left(now));
-    }
-
-    /// `unseen`: how it ends where the page says nothing of it.
-    fn leave(mut self, sent: Stamp, now: Stamp, unseen: Acknowledged) {
+    pub fn handed_over(mut self) {
         if let Some(message) = &self.message
             && message.dispatched().is_none()
         {
             // A layer without batches need not call `sent`.
-            self.sent_at(1, sent);
+            self.sent(1);
         }
+        let now = self.shared.recorder.clock.now();
         let Some(message) = self.message.take() else {
             return;
         };
@@ -190,7 +179,7 @@ impl Delivery {
                     None => Some((message, None)),
                 }
             } else {
-                Some((message, Some(unseen)))
+                Some((message, Some(Acknowledged::Never)))
             }
         };
         if let Some((message, page)) = ended {

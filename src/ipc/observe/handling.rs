@@ -9,12 +9,11 @@ use futures_util::future::Either;
 use opentelemetry::KeyValue;
 use opentelemetry::context::FutureExt as _;
 use opentelemetry::trace::TraceContextExt as _;
-use tracing::{Instrument, Span};
+use tracing::Instrument;
 use tracing_opentelemetry::OpenTelemetrySpanExt as _;
 
 use super::delivery::{Delivery, end_call};
 use super::outstanding::Place;
-use super::reply::{Leaving, Reply};
 use super::shared::{AwaitedCall, Shared};
 use crate::clock::Stamp;
 use crate::instrument::record_sink::{self, CallDetails};
@@ -26,7 +25,6 @@ use crate::ipc::handling::{self, InboundKind};
 use crate::ipc::series::{EventSeries, Outcome};
 use crate::ipc::spans::handler;
 use crate::ipc::spans::parent::TraceParent;
-use crate::ipc::spans::timed::TimedSpan;
 use crate::semconv::{self, ErrorType};
 
 /// A message that came in and has not ended; made by [`Inbound::begin`](super::Inbound::begin).
@@ -45,8 +43,6 @@ pub struct Handling {
     call: Option<(Place, CallDetails)>,
     /// Links to what its task begins, if the message layer asks for them.
     task: Option<task_spans::Waiting>,
-    /// It ran its handlers in its span, so it knows what is made within.
-    was_entered: bool,
     has_ended: bool,
 }
 
@@ -78,7 +74,6 @@ impl Handling {
             page_call,
             call,
             task: None,
-            was_entered: false,
             has_ended: false,
         }
     }
@@ -109,7 +104,6 @@ impl Handling {
         drop(entered);
         // For the reply, and for the next part of the handler that enters.
         self.handling.parent = parent;
-        self.was_entered = true;
         result
     }
 
@@ -144,7 +138,7 @@ impl Handling {
     /// The message ended, and so did its reply as far as anybody sees: a call's client span ends
     /// here too, unless the page's script will [say](super::Inbound::page_call) when it was settled.
     pub fn end(mut self, outcome: Result<(), ErrorType>) {
-        self.finish(outcome, self.now());
+        self.finish(outcome);
     }
 
     /// The message ended, and its reply of `bytes` is sent here and now.
@@ -153,83 +147,17 @@ impl Handling {
     /// then [`Observer::send`](super::Observer::send) within the event's trace.
     pub fn reply(mut self, outcome: Result<(), ErrorType>, bytes: usize) -> Delivery {
         let parent = self.reply_parent();
-        let (recorder, kind) = (&self.shared.recorder, self.reply_kind());
-        let (at, span) = recorder.send(kind, &self.series, bytes, &parent, None);
-        self.into_delivery(outcome, bytes, at, span)
-    }
-
-    /// The message ended here and now, and its reply of `bytes` is being handed to the webview, whose
-    /// word [`Reply::handed_over`] or [`Reply::failed`] gives.
-    ///
-    /// The same is recorded as by [`reply`](Self::reply), and this costs the caller a fraction of it:
-    /// the handler's span ends here, and the rest is recorded some 20 ms later, on another thread,
-    /// with these moments as its times. [`Channel::event`](super::Channel::event) says who waits for
-    /// that, and when the caller records it itself.
-    pub fn replying(mut self, outcome: Result<(), ErrorType>, bytes: usize) -> Reply {
-        let at = self.now();
-        let parent = self.reply_parent();
-        if let Some(call) = &self.page_call
-            && let Some(awaited) = self.shared.page().awaited_of(call.generation)
-        {
-            // The page may say that it was settled before the rest is recorded.
-            awaited.replying(call.id, outcome);
-        }
-        let is_recorded_here = Leaving::is_recorded_here();
-        if !is_recorded_here {
-            self.link();
-            if let Err(error) = outcome {
-                handler::fail(&self.handling.span, error.as_str());
-            }
-            // It ends, at its time and on its thread.
-            self.handling.span = Span::none();
-        }
-        Reply::new(Leaving {
-            handling: self,
-            outcome,
-            bytes,
-            parent,
-            at,
-            is_recorded_here,
-        })
-    }
-
-    /// The reply to a message that ended at `at`, which is past.
-    pub(super) fn reply_at(
-        self,
-        outcome: Outcome,
-        bytes: usize,
-        parent: &TraceParent,
-        at: Stamp,
-    ) -> Delivery {
-        let (recorder, kind) = (&self.shared.recorder, self.reply_kind());
-        let span = recorder.past_span(kind, &self.series, bytes, parent, at);
-        self.into_delivery(outcome, bytes, at, span)
-    }
-
-    pub(super) fn now(&self) -> Stamp {
-        self.shared.recorder.clock.now()
-    }
-
-    fn reply_kind(&self) -> OutboundKind {
-        match self.kind {
+        let kind = match self.kind {
             InboundKind::Call => OutboundKind::Reply,
             InboundKind::Event => OutboundKind::Event,
-        }
-    }
-
-    fn into_delivery(
-        mut self,
-        outcome: Outcome,
-        bytes: usize,
-        at: Stamp,
-        span: Option<Box<TimedSpan>>,
-    ) -> Delivery {
-        let (shared, series) = (Arc::clone(&self.shared), Arc::clone(&self.series));
-        let mut delivery = Delivery::new(shared, self.reply_kind(), series, bytes, at, span);
+        };
+        let series = Arc::clone(&self.series);
+        let mut delivery =
+            Delivery::new(Arc::clone(&self.shared), kind, series, bytes, &parent, None);
         if let Some((call, mut details)) = self.call.take() {
             // The delivery takes both calls, here and below, so that `finish` does not settle the
             // call: its reply will.
-            details.stages.handler = Some(at.since(self.started));
+            details.stages.handler = Some(self.shared.recorder.clock.now().since(self.started));
             delivery.settles(call, outcome, details);
         }
         if let Some(call) = self.handling.call.take() {
@@ -241,14 +169,11 @@ impl Handling {
             }
             delivery.settled_by_page(call, outcome);
         }
-        self.finish(outcome, at);
+        self.finish(outcome);
         delivery
     }
 
     fn reply_parent(&mut self) -> TraceParent {
-        if self.was_entered {
-            return self.handling.parent.clone();
-        }
         // For a moment: the span's context is current only while the span is entered.
         let (_entered, parent) = self.handling.enter(&self.shared.recorder, self.started);
         parent
@@ -266,10 +191,11 @@ impl Handling {
         }
     }
 
-    fn finish(&mut self, outcome: Outcome, now: Stamp) {
+    fn finish(&mut self, outcome: Outcome) {
         // The flag comes first, since `self` is dropped when its caller returns.
         self.has_ended = true;
         self.link();
+        let now = self.shared.recorder.clock.now();
         // From `begin` on: between its parts an async handler waits, and that is its time, too.
         let took = now.since(self.started);
         record_end(
@@ -297,12 +223,11 @@ impl Handling {
 impl Drop for Handling {
     fn drop(&mut self) {
         if !self.has_ended {
-            let error = if thread::panicking() {
+            self.finish(Err(if thread::panicking() {
                 ErrorType::Panic
             } else {
                 ErrorType::Cancelled
-            };
-            self.finish(Err(error), self.now());
+            }));
         }
     }
 }

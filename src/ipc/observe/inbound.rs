@@ -2,18 +2,15 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::time::Duration;
 
 use super::handling::Handling;
 use super::page_call::PageCall;
 use super::page_view::{PageTimes, Start};
 use super::shared::Shared;
-use crate::instrument::later::later;
 use crate::instrument::record_sink::{CallDetails, Stages};
 use crate::ipc::handling::InboundKind;
 use crate::ipc::open_call::OpenCall;
 use crate::ipc::protocol::direction::Direction;
-use crate::ipc::series::EventSeries;
 use crate::ipc::spans::page::MessageTrace;
 use crate::ipc::spans::timed::TimedSpan;
 use crate::semconv::ErrorType;
@@ -86,6 +83,7 @@ impl<'a> Inbound<'a> {
         let shared = self.shared;
         let recorder = &shared.recorder;
         recorder.stats.received(1);
+        recorder.series.message_size(Direction::Inbound, self.size);
         let started = recorder.clock.now();
         let series = shared.series_of(self.event);
         let call = self.page_call.and_then(PageCall::parse);
@@ -98,8 +96,11 @@ impl<'a> Inbound<'a> {
             .times
             .or(call.map(|call| call.times))
             .and_then(|times| shared.page().posted(times, span, started));
-        let transit = start.as_ref().and_then(|start| start.transit);
-        record_arrival(shared, &series, self.size, transit);
+        series.size(Direction::Inbound, self.size);
+        if let Some(transit) = start.as_ref().and_then(|start| start.transit) {
+            recorder.series.transit(Direction::Inbound, transit);
+            series.transit(Direction::Inbound, transit);
+        }
         let trace = MessageTrace {
             original: series.original_name(self.event),
             traceparent: self.traceparent,
@@ -133,25 +134,6 @@ impl<'a> Inbound<'a> {
             call,
         )
     }
-}
-
-/// Records what needs no context, and so can wait.
-fn record_arrival(
-    shared: &Arc<Shared>,
-    series: &Arc<EventSeries>,
-    size: usize,
-    transit: Option<Duration>,
-) {
-    let (shared, series) = (Arc::clone(shared), Arc::clone(series));
-    later(move || {
-        let all = &shared.recorder.series;
-        all.message_size(Direction::Inbound, size);
-        series.size(Direction::Inbound, size);
-        if let Some(transit) = transit {
-            all.transit(Direction::Inbound, transit);
-            series.transit(Direction::Inbound, transit);
-        }
-    });
 }
 
 /// What is known of a call when its handlers are about to run.

@@ -8,8 +8,7 @@
 //! Make one observer for each webview, and tell it what happens:
 //!
 //! - a message comes in: [`Observer::call`] or [`Observer::event`], `begin`, and at its end
-//!   [`Handling::end`], or [`Handling::reply`] when you see what becomes of the reply, or
-//!   [`Handling::replying`] when it leaves at once and its thread must not be kept;
+//!   [`Handling::end`], or [`Handling::reply`] when you see what becomes of the reply;
 //! - a message goes out: [`Observer::send`], then [`Delivery::sent`] and one of the ends of
 //!   [`Delivery`];
 //! - a stream of messages: [`Observer::channel`];
@@ -17,7 +16,7 @@
 //! - the page has a [`PageScript`], which measures it: [`Observer::page_report`] takes what it says;
 //! - you can have the UI thread called: [`Observer::on_wake`], which measures how late it is.
 //!
-//! Each of [`Handling`], [`Reply`] and [`Delivery`] ends exactly once. One that is dropped ends as
+//! Each of [`Handling`] and [`Delivery`] ends exactly once. One that is dropped ends as
 //! [`Cancelled`](crate::semconv::ErrorType::Cancelled), or as
 //! [`Panic`](crate::semconv::ErrorType::Panic) while its thread panics, so an early return or a
 //! future that is dropped loses nothing.
@@ -64,7 +63,6 @@ mod page_call;
 mod page_report;
 mod page_script;
 mod page_view;
-mod reply;
 mod shared;
 mod wake;
 
@@ -77,5 +75,4 @@ pub use observer::Observer;
 pub use page_report::PageReportError;
 pub use page_script::PageScript;
 pub use page_view::PageTimes;
-pub use reply::Reply;
 pub use wake::Wake;

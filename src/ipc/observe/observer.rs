@@ -58,10 +58,14 @@ impl Observer {
     pub fn send(&self, event: &str, bytes: usize) -> Delivery {
         let series = self.0.sent_series(event);
         let parent = TraceParent::current();
-        let (kind, site) = (OutboundKind::Event, CallSite::of_caller());
-        let recorder = &self.0.recorder;
-        let (at, span) = recorder.send(kind, &series, bytes, &parent, Some(site));
-        Delivery::new(Arc::clone(&self.0), kind, series, bytes, at, span)
+        Delivery::new(
+            Arc::clone(&self.0),
+            OutboundKind::Event,
+            series,
+            bytes,
+            &parent,
+            Some(CallSite::of_caller()),
+        )
     }
 
     /// A stream of messages to the page under the name of `event`.

@@ -47,8 +47,9 @@ pub(super) struct OpenMessage {
 }
 
 impl OpenMessage {
-    /// The message layer hands it to the webview at `now`.
-    pub(super) fn sent(&mut self, recorder: &Recorder, batch: usize, now: Stamp) {
+    /// The message layer hands it to the webview.
+    pub(super) fn sent(&mut self, recorder: &Recorder, batch: usize) {
+        let now = recorder.clock.now();
         match self.timing.dispatched {
             None => {
                 self.timing.dequeued = Some((now, now.since(self.enqueued_at)));

@@ -11,7 +11,6 @@ use super::observer::Observer;
 use super::open_message::{Acknowledged, OpenMessage};
 use super::shared::Shared;
 use crate::clock::Stamp;
-use crate::instrument::later;
 use crate::ipc::acknowledgement::AckTimes;
 use crate::ipc::protocol::direction::Direction;
 use crate::ipc::protocol::envelope::{Envelope, check_nonce};
@@ -94,8 +93,6 @@ impl Shared {
             return Err(ErrorType::TooLarge);
         }
         check_nonce(text.as_bytes(), nonce)?;
-        // The page may tell of what is still to be recorded.
-        later::finish();
         let received = self.recorder.clock.now();
         let envelope = Envelope::open(text, nonce).ok_or(ErrorType::Malformed)?;
         if is_deeper_than(text, REPORT_DEPTH_MAX) {

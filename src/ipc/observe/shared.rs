@@ -178,9 +178,7 @@ impl Shared {
         parent: &TraceParent,
         at: Stamp,
     ) {
-        let span = self
-            .recorder
-            .past_span(OutboundKind::Event, &series, size, parent, at);
+        let span = self.recorder.event_span(&series, size, parent, at);
         self.opened();
         let message = OpenMessage {
             kind: OutboundKind::Event,
