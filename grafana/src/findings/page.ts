@@ -44,7 +44,10 @@ export const PAGE: readonly Finding[] = [
         ),
         PAGE_STATE,
       ),
-    explains: [{ ids: [...LOST, "page-errors"], same: [WEBVIEW] }],
+    explains: [
+      { ids: ["queue-nearly-full"], same: [] },
+      { ids: [...LOST, "page-errors"], same: [WEBVIEW] },
+    ],
     remedy:
       "spanwire_page_errors_total says why: page_crashed is the webview's process (memory, a graphics driver), forbidden_origin a page that is not the app's; load the page anew",
     alert: {
@@ -73,7 +76,10 @@ export const PAGE: readonly Finding[] = [
       expr: ({ recent }) =>
         above(recent.grown("spanwire.page.loads", { "spanwire.page.load.type": isNot("first") }), 0),
     },
-    explains: [{ ids: LOST, same: [WEBVIEW] }],
+    explains: [
+      { ids: ["queue-nearly-full"], same: [] },
+      { ids: LOST, same: [WEBVIEW] },
+    ],
     remedy:
       "reload: the page's script or a dev server calls location.reload, often in answer to an error; recovery: the page crashes and the app loads it again; navigate: a link or a redirect leads back to it",
     alert: {
