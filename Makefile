@@ -28,8 +28,7 @@ FEATURE_SETS := none \
 WITH_DISPLAY := $(if $(or $(DISPLAY),$(WAYLAND_DISPLAY)),,xvfb-run -a -s "-screen 0 1280x1024x24 -noreset")
 
 # The demo keeps its history in the user's folder for states, which is not one for tests.
-test test-library test-bindings: export XDG_STATE_HOME := $(CURDIR)/target/state
-test-stack check-drawing pictures: export XDG_STATE_HOME := $(CURDIR)/target/state-stack
+test test-stack check-drawing pictures: export XDG_STATE_HOME := $(CURDIR)/target/state
 
 .PHONY: python python-lint python-wheel python-bench python-window python-window-bench
 .PHONY: core typos versions links msrv api semver pack workflows raise
@@ -76,31 +75,18 @@ compose: ## check the compose files with Docker Compose itself, and the scripts 
 	COMPOSE="$(CURDIR)/target/stack/bin/docker-compose" \
 		node --test deploy/compose/test/*.test.mjs scripts/servers/test/*.test.mjs
 
-test: test-library test-bindings ## run all tests, the one with a real window and a real Prometheus among them
-
-# CI runs the second half beside `test-stack`.
-.PHONY: test-library test-bindings
-test-library: packages
+test: packages ## run all tests, the one with a real window and a real Prometheus among them
 	cargo test --workspace --features $(FEATURES)
-
-test-bindings: packages
 	cd tauri-plugin && cargo test --locked --workspace
 	$(MAKE) python
 	$(MAKE) python-window
 
-# What `test` builds, in its order: CI builds it ahead.
-.PHONY: test-built
-test-built: packages
-	cargo test --workspace --features $(FEATURES) --no-run
+# What `test` builds after its first tests, which wait much: CI builds it meanwhile.
+.PHONY: test-ahead
+test-ahead: python-built
 	cd tauri-plugin && cargo test --locked --workspace --no-run
-	$(MAKE) python-built
 
-# CI makes the second half beside the tests.
-.PHONY: check-files check-crates
-check-files: packages fmt typos shellcheck scripts versions links licences page dashboards
-check-crates: packages clippy plugin python-lint features api windows doc examples semconv pack
-
-check: check-files check-crates ## all but tests: formatting, spelling, links, lints, licences, versions, the page script, dashboards and alerts, features, the public API, Windows, docs, examples, what is packed
+check: packages fmt typos shellcheck scripts versions links licences page dashboards clippy plugin python-lint features api windows doc examples semconv pack ## all but tests: formatting, spelling, links, lints, licences, versions, the page script, dashboards and alerts, features, the public API, Windows, docs, examples, what is packed
 
 # npm's packages of a folder: once for each lock file.
 %/node_modules/.package-lock.json: %/package-lock.json
@@ -268,7 +254,7 @@ api: ## compare the public API of each feature with api/snapshots; ARGS=--write 
 semver: ## look for breaking changes of the public API since BASE, a commit or a tag; ARGS=--quick in the snapshots alone
 	@scripts/semver $(ARGS) $(BASE)
 
-pack: packages page/node_modules/.package-lock.json ## pack the crate, the Tauri plugin and the npm package, and use each in a fresh project; ARGS=npm, plugin or crate for one
+pack: page packages ## pack the crate, the Tauri plugin and the npm package, and use each in a fresh project; ARGS=npm, plugin or crate for one
 	@scripts/check-packages $(ARGS)
 
 # No window, no server: what a system without Linux' packages can run.
