@@ -46,6 +46,8 @@ export interface Explanation {
   readonly ids: readonly string[];
   /** Labels that both must have in common, beside the instance. */
   readonly same: readonly string[];
+  /** What the other calls such a label, where it is not the same. */
+  readonly as?: Readonly<Record<string, string>>;
   /** Only where nothing is named as the other's culprit. */
   readonly ifUnblamed?: boolean;
   /** Only where the other's value is below this, in its unit. */

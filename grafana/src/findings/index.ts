@@ -38,9 +38,9 @@ function exported(of: Finding): object {
       throw new Error(`${of.id} has no label ${name}`);
     }
   }
-  for (const id of (of.explains ?? []).flatMap(({ ids }) => ids)) {
-    // It throws for an id that no finding has.
-    finding(id);
+  for (const { ids, as = {} } of of.explains ?? []) {
+    // It throws for an id that no finding has, and for a label that the finding lacks.
+    for (const id of ids) finding(id).evidence(DOCTOR).need(Object.values(as));
   }
   const alerts = [...(of.alert ? [of.alert.name] : []), ...(of.otherAlerts ?? [])];
   return {

@@ -5,8 +5,8 @@ import { overTime } from "../rules/rule.js";
 import { label } from "../semconv.js";
 import { TARGET } from "../server.js";
 import { is, isNot, oneOf, type SeriesOf } from "../series.js";
-import type { Finding } from "./finding.js";
-import { AN_EVENT, ERROR, EVENT, IN_A_WEBVIEW, LOAD, WEBVIEW } from "./labels.js";
+import type { Explanation, Finding } from "./finding.js";
+import { AN_EVENT, ERROR, EVENT, IN_A_WEBVIEW, LOAD, QUEUE, WEBVIEW } from "./labels.js";
 import { BLAMED_MIN, FAILURES_MIN, FELT_S, RELOADS_MIN, SATURATED } from "./thresholds.js";
 
 const STATE = "spanwire.page.state";
@@ -19,6 +19,9 @@ const inState = (...states: string[]) => ({ [STATE]: states.length > 1 ? oneOf(.
 const spent = (of: SeriesOf, name: string): Expr => sum(of.rate(name, {}, "_sum"), ...TARGET, WEBVIEW);
 const LATE = ["delivery-slow", "way-to-page-slow", "page-unresponsive"];
 const LOST = ["delivery-failed", "messages-dropped", ...LATE];
+
+/** The queue of a wire has its webview's name. */
+const ITS_QUEUE: Explanation = { ids: ["queue-nearly-full"], same: [WEBVIEW], as: { [WEBVIEW]: QUEUE } };
 
 /** A window that was closed on purpose stays gone for good: 15 minutes are enough to tell. */
 const WAS_THERE_S = 900;
@@ -45,7 +48,7 @@ export const PAGE: readonly Finding[] = [
         PAGE_STATE,
       ),
     explains: [
-      { ids: ["queue-nearly-full"], same: [] },
+      ITS_QUEUE,
       { ids: [...LOST, "page-errors"], same: [WEBVIEW] },
     ],
     remedy:
@@ -77,7 +80,7 @@ export const PAGE: readonly Finding[] = [
         above(recent.grown("spanwire.page.loads", { "spanwire.page.load.type": isNot("first") }), 0),
     },
     explains: [
-      { ids: ["queue-nearly-full"], same: [] },
+      ITS_QUEUE,
       { ids: LOST, same: [WEBVIEW] },
     ],
     remedy:
@@ -183,7 +186,7 @@ export const PAGE: readonly Finding[] = [
     evidence: ({ recent }) =>
       sumWithout(binary(recent.gauge(STATE, inState("unresponsive")), "==", number(1)), PAGE_STATE),
     explains: [
-      { ids: ["queue-nearly-full"], same: [] },
+      ITS_QUEUE,
       { ids: ["delivery-slow", "way-to-page-slow", "messages-dropped"], same: [WEBVIEW] },
     ],
     remedy:

@@ -66,9 +66,10 @@ impl Case {
                     && (other.culprits.is_empty() || !explanation.if_unblamed)
                     && explanation.below.is_none_or(|below| other.value < below)
                     && explanation.same.iter().all(|name| {
+                        let called = explanation.called.get(name).unwrap_or(name);
+                        let theirs = other.label(called);
                         // Any of the culprits counts: three events may block the thread in turn.
-                        self.values(name)
-                            .any(|value| other.label(name) == Some(value))
+                        self.values(name).any(|value| theirs == Some(value))
                     })
             })
     }
@@ -239,6 +240,20 @@ mod tests {
             delivery-slow
         "#]]
         .assert_eq(&text);
+    }
+
+    #[test]
+    fn page_that_takes_nothing_explains_its_own_queue_and_no_other() {
+        const QUEUE: &str = "spanwire_queue_name";
+        for cause in ["page-gone", "page-reloading", "page-unresponsive"] {
+            let text = tree(vec![
+                case(cause, &[(WEBVIEW, "main")], &[]),
+                case("queue-nearly-full", &[(QUEUE, "main")], &[]),
+                case("queue-nearly-full", &[(QUEUE, "jobs")], &[]),
+            ]);
+            let expected = format!("{cause}\n  queue-nearly-full\nqueue-nearly-full\n");
+            assert_eq!(text, expected);
+        }
     }
 
     #[test]

@@ -72,6 +72,9 @@ pub(super) struct Culprit {
 pub(super) struct Explanation {
     pub(super) ids: Vec<String>,
     pub(super) same: Vec<String>,
+    /// What the other calls such a label, where it is not the same.
+    #[serde(default, rename = "as")]
+    pub(super) called: BTreeMap<String, String>,
     /// Only where nothing is named as the other's culprit.
     #[serde(default, rename = "ifUnblamed")]
     pub(super) if_unblamed: bool,
